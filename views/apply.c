@@ -1,0 +1,316 @@
+#include "views/apply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/hash.h"
+#include "server/base/limits.h"
+#include "server/base/mem.h"
+#include "views/fold.h"
+
+/* A product's row: in the cache, or taken out of it for the batch under way. */
+struct row {
+    struct contribution *contribution;
+    char *old_last_event_id; /* in a batch: what the store has; NULL: nothing, or the row has not changed */
+    bool changed;
+    size_t bytes; /* in the cache: what it counts for */
+    UT_hash_handle hh;
+};
+
+/* What one contributor earned in one role in this batch. */
+struct credit {
+    char *key; /* role_key */
+    enum role role;
+    struct position *positions;
+    size_t n, capacity;
+    const struct event *last;
+    UT_hash_handle hh;
+};
+
+struct apply {
+    struct store *store;
+    char *shard_id;
+    const struct fence *fence;
+    const struct apply_listener *listener;
+    struct row *cache; /* in the order of last use: uthash keeps insertion order */
+    size_t cache_bytes, cache_max;
+};
+
+struct batch {
+    const struct apply_record *records;
+    size_t n;
+    struct row *rows;
+    struct credit *credits;
+};
+
+struct apply *apply_new(struct store *store, const char *shard_id, const struct fence *fence,
+                        const struct apply_listener *listener, size_t cache_bytes) {
+    struct apply *a = mem_zalloc(sizeof *a);
+    a->store = store;
+    a->shard_id = mem_strdup(shard_id);
+    a->fence = fence;
+    a->listener = listener;
+    a->cache_max = cache_bytes;
+    return a;
+}
+
+static void row_free(struct row *row) {
+    contribution_free(row->contribution);
+    free(row->old_last_event_id);
+    free(row);
+}
+
+static void rows_free(struct row **rows) {
+    struct row *row, *next;
+    HASH_ITER(hh, *rows, row, next) {
+        HASH_DEL(*rows, row);
+        row_free(row);
+    }
+}
+
+static void credits_free(struct credit **credits) {
+    struct credit *credit, *next;
+    HASH_ITER(hh, *credits, credit, next) {
+        HASH_DEL(*credits, credit);
+        free(credit->key);
+        free(credit->positions);
+        free(credit);
+    }
+}
+
+static void batch_deinit(struct batch *b) {
+    rows_free(&b->rows);
+    credits_free(&b->credits);
+}
+
+void apply_free(struct apply *a) {
+    if (!a)
+        return;
+    rows_free(&a->cache);
+    free(a->shard_id);
+    free(a);
+}
+
+/* ---- the cache --------------------------------------------------------------------------------------------------- */
+
+static struct row *cache_take(struct apply *a, const char *product_id) {
+    struct row *row;
+    HASH_FIND_STR(a->cache, product_id, row);
+    if (row) {
+        HASH_DEL(a->cache, row);
+        a->cache_bytes -= row->bytes;
+    }
+    return row;
+}
+
+static void cache_put(struct apply *a, struct row *row) {
+    row->bytes = sizeof *row + contribution_size(row->contribution);
+    a->cache_bytes += row->bytes;
+    HASH_ADD_KEYPTR(hh, a->cache, row->contribution->product_id, strlen(row->contribution->product_id), row);
+
+    while (a->cache_bytes > a->cache_max) {
+        struct row *oldest = a->cache;
+        HASH_DEL(a->cache, oldest);
+        a->cache_bytes -= oldest->bytes;
+        row_free(oldest);
+    }
+}
+
+/* ---- 1. read ------------------------------------------------------------------------------------------------------ */
+
+static void batch_add_row(struct batch *b, struct row *row) {
+    HASH_ADD_KEYPTR(hh, b->rows, row->contribution->product_id, strlen(row->contribution->product_id), row);
+}
+
+static struct row *batch_find_row(const struct batch *b, const char *product_id) {
+    struct row *row;
+    HASH_FIND_STR(b->rows, product_id, row);
+    return row;
+}
+
+/* Takes what the cache has; a row that is not there stands empty in the batch, and its id in `missing`. */
+static size_t collect_rows(struct apply *a, struct batch *b, const char **missing) {
+    size_t n = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        const char *product_id = b->records[i].event.product_id;
+        if (batch_find_row(b, product_id))
+            continue;
+        struct row *row = cache_take(a, product_id);
+        if (!row) {
+            row = mem_zalloc(sizeof *row);
+            row->contribution = contribution_new(product_id);
+            missing[n++] = product_id;
+        }
+        batch_add_row(b, row);
+    }
+    return n;
+}
+
+static void place_row(struct batch *b, struct contribution *contribution) {
+    struct row *row = batch_find_row(b, contribution->product_id);
+    HASH_DEL(b->rows, row);
+    contribution_free(row->contribution);
+    row->contribution = contribution;
+    batch_add_row(b, row);
+}
+
+static enum status read_rows(struct apply *a, struct batch *b, struct error *e) {
+    _cleanup_(mem_freep) const char **missing = mem_alloc(b->n * sizeof *missing);
+    size_t n = collect_rows(a, b, missing);
+    if (!n)
+        return STATUS_OK;
+
+    _cleanup_(mem_freep) struct contribution **found = mem_alloc(n * sizeof(struct contribution *));
+    enum status status = store_read_contributions(a->store, missing, n, found, a->fence, e);
+    if (status)
+        return status;
+    for (size_t i = 0; i < n; i++)
+        if (found[i])
+            place_row(b, found[i]);
+    return STATUS_OK;
+}
+
+/* ---- 2. fold ------------------------------------------------------------------------------------------------------ */
+
+static struct credit *find_or_add_credit(struct batch *b, enum role role, const char *user_id) {
+    struct credit *credit;
+    _cleanup_(mem_freep) char *key = mem_printf("%c%s", role == ROLE_CREATOR ? 'c' : 'p', user_id);
+    HASH_FIND_STR(b->credits, key, credit);
+    if (!credit) {
+        credit = mem_zalloc(sizeof *credit);
+        credit->role = role;
+        credit->key = key;
+        key = NULL;
+        HASH_ADD_KEYPTR(hh, b->credits, credit->key, strlen(credit->key), credit);
+    }
+    return credit;
+}
+
+static void earn(struct batch *b, enum role role, const char *user_id, const struct apply_record *record) {
+    struct credit *credit = find_or_add_credit(b, role, user_id);
+    if (credit->n == credit->capacity) {
+        credit->capacity = credit->capacity ? credit->capacity * 2 : 4;
+        credit->positions = mem_resize(credit->positions, credit->capacity, sizeof *credit->positions);
+    }
+    credit->positions[credit->n++] = record->position;
+    credit->last = &record->event;
+}
+
+static void fold_record(struct batch *b, const struct apply_record *record, struct apply_counts *counts) {
+    struct row *row = batch_find_row(b, record->event.product_id);
+    struct fold_credits credits;
+
+    if (!row->changed && row->contribution->last_event_id && !row->old_last_event_id)
+        row->old_last_event_id = mem_strdup(row->contribution->last_event_id);
+
+    switch (fold_event(row->contribution, &record->event, &credits)) {
+    case FOLD_DUPLICATE:
+        counts->duplicate++;
+        return;
+    case FOLD_STALE:
+        counts->stale++;
+        return;
+    case FOLD_APPLIED:
+        counts->applied++;
+        row->changed = true;
+        break;
+    }
+    for (int role = 0; role < ROLES; role++)
+        if (credits.user_id[role])
+            earn(b, (enum role)role, credits.user_id[role], record);
+}
+
+/* ---- 3 and 4. write ----------------------------------------------------------------------------------------------- */
+
+static size_t list_scores(const struct batch *b, struct store_score_write *scores) {
+    size_t n = 0;
+    for (const struct credit *c = b->credits; c; c = c->hh.next)
+        scores[n++] = (struct store_score_write){
+            .role = c->role,
+            .user_id = c->key + 1,
+            .positions = c->positions,
+            .n_positions = c->n,
+            .updated_ms = c->last->time_ms,
+            .updated_by = c->last->origin,
+        };
+    return n;
+}
+
+static size_t list_contributions(const struct batch *b, struct store_contribution_write *writes) {
+    size_t n = 0;
+    for (const struct row *row = b->rows; row; row = row->hh.next)
+        if (row->changed)
+            writes[n++] = (struct store_contribution_write){row->contribution, row->old_last_event_id};
+    return n;
+}
+
+static void tell_listener(const struct apply *a, const struct store_batch *written) {
+    if (!a->listener || !a->listener->rows_changed)
+        return;
+    _cleanup_(mem_freep) const char **products = mem_alloc(written->n_contributions * sizeof(char *));
+    _cleanup_(mem_freep) const char **users = mem_alloc(written->n_scores * sizeof(char *));
+    for (size_t i = 0; i < written->n_contributions; i++)
+        products[i] = written->contributions[i].row->product_id;
+    for (size_t i = 0; i < written->n_scores; i++)
+        users[i] = written->scores[i].user_id;
+    a->listener->rows_changed(a->listener->data, products, written->n_contributions, users, written->n_scores);
+}
+
+static enum status write_batch(struct apply *a, const struct batch *b, struct error *e) {
+    _cleanup_(mem_freep) struct store_score_write *scores = mem_alloc(HASH_COUNT(b->credits) * sizeof *scores);
+    _cleanup_(mem_freep) struct store_contribution_write *rows = mem_alloc(HASH_COUNT(b->rows) * sizeof *rows);
+    struct store_batch batch = {
+        .shard_id = a->shard_id,
+        .scores = scores,
+        .n_scores = list_scores(b, scores),
+        .contributions = rows,
+        .n_contributions = list_contributions(b, rows),
+    };
+    if (!batch.n_contributions)
+        return STATUS_OK; /* nothing but duplicates */
+
+    enum status status = store_write_batch(a->store, &batch, a->fence, e);
+    if (!status)
+        tell_listener(a, &batch);
+    return status;
+}
+
+/* All of it is acknowledged: now, and only now, the rows may be folded over again. */
+static void keep_rows(struct apply *a, struct batch *b) {
+    struct row *row, *next;
+    HASH_ITER(hh, b->rows, row, next) {
+        HASH_DEL(b->rows, row);
+        free(row->old_last_event_id);
+        row->old_last_event_id = NULL;
+        row->changed = false;
+        cache_put(a, row);
+    }
+}
+
+static enum status apply_once(struct apply *a, const struct apply_record *records, size_t n,
+                              struct apply_counts *counts, struct error *e) {
+    _cleanup_(batch_deinit) struct batch b = {.records = records, .n = n};
+    *counts = (struct apply_counts){0};
+
+    enum status status = read_rows(a, &b, e);
+    if (status)
+        return status;
+    for (size_t i = 0; i < n; i++)
+        fold_record(&b, &records[i], counts);
+    status = write_batch(a, &b, e);
+    if (!status)
+        keep_rows(a, &b);
+    return status;
+}
+
+enum status apply_batch(struct apply *a, const struct apply_record *records, size_t n, struct apply_counts *counts,
+                        struct error *e) {
+    enum status status = STATUS_OK;
+    for (int round = 0; round < LIMIT_APPLY_ROUNDS; round++) {
+        status = apply_once(a, records, n, counts, e);
+        if (status != STATUS_CONFLICT)
+            return status;
+    }
+    error_wrap(e, "gave up after %d rounds, somebody else keeps writing these products", LIMIT_APPLY_ROUNDS);
+    return e->status = STATUS_RETRY;
+}

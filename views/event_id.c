@@ -1,0 +1,87 @@
+#include "views/event_id.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+bool event_id_is_shard_id(const char *text, size_t length) {
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    if (length == 0 || length > LIMIT_SHARD_ID_BYTES)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (!text[i] || !strchr(allowed, text[i]))
+            return false;
+    return true;
+}
+
+/* "0", or digits that do not start with 0. */
+static bool is_number(const char *text, size_t length, size_t max_digits) {
+    if (length == 0 || length > max_digits || (text[0] == '0' && length > 1))
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+    return true;
+}
+
+static bool parse_sub_sequence(const char *text, size_t length, uint32_t *out) {
+    if (!is_number(text, length, 10))
+        return false;
+    uint64_t value = 0;
+    for (size_t i = 0; i < length; i++)
+        value = value * 10 + (uint64_t)(text[i] - '0');
+    *out = (uint32_t)value;
+    return value <= UINT32_MAX;
+}
+
+bool event_id_parse(const char *text, size_t length, struct event_id *out) {
+    const char *end = text + length;
+    const char *colon = memchr(text, ':', length);
+    if (!colon)
+        return false;
+    const char *sequence = colon + 1;
+    const char *second = memchr(sequence, ':', (size_t)(end - sequence));
+
+    *out = (struct event_id){
+        .shard = text,
+        .shard_length = (size_t)(colon - text),
+        .sequence = sequence,
+        .sequence_length = (size_t)((second ? second : end) - sequence),
+    };
+    return event_id_is_shard_id(out->shard, out->shard_length) &&
+           is_number(out->sequence, out->sequence_length, LIMIT_SEQUENCE_DIGITS) &&
+           (!second || parse_sub_sequence(second + 1, (size_t)(end - second - 1), &out->sub_sequence));
+}
+
+const char *event_id_format(const char *shard_id, const struct position *position, char out[EVENT_ID_SIZE]) {
+    char sequence[POSITION_TEXT_SIZE];
+    uint32_t sub = position_sub_sequence(position);
+    position_sequence(position, sequence);
+    if (sub)
+        snprintf(out, EVENT_ID_SIZE, "%s:%s:%" PRIu32, shard_id, sequence, sub);
+    else
+        snprintf(out, EVENT_ID_SIZE, "%s:%s", shard_id, sequence);
+    return out;
+}
+
+static int compare_bytes(const char *a, size_t a_length, const char *b, size_t b_length) {
+    size_t shorter = a_length < b_length ? a_length : b_length;
+    int order = memcmp(a, b, shorter);
+    return order ? order : (a_length > b_length) - (a_length < b_length);
+}
+
+/* Without leading zeros, the longer number is the greater. */
+static int compare_numbers(const char *a, size_t a_length, const char *b, size_t b_length) {
+    if (a_length != b_length)
+        return a_length < b_length ? -1 : 1;
+    return memcmp(a, b, a_length);
+}
+
+int event_id_compare(const struct event_id *a, const struct event_id *b) {
+    int order = compare_bytes(a->shard, a->shard_length, b->shard, b->shard_length);
+    if (!order)
+        order = compare_numbers(a->sequence, a->sequence_length, b->sequence, b->sequence_length);
+    if (!order)
+        order = (a->sub_sequence > b->sub_sequence) - (a->sub_sequence < b->sub_sequence);
+    return order;
+}

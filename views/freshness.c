@@ -1,0 +1,113 @@
+#include "views/freshness.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/mem.h"
+
+struct freshness {
+    _Atomic int64_t as_of_ms; /* the view's, as freshness_as_of returns it */
+    pthread_mutex_t lock;     /* guards what follows; a leaf */
+    struct freshness_shard *shards; /* sorted by id */
+    size_t n;
+    int64_t latest_ms; /* the largest time of any shard, ever */
+    bool known;        /* shards were set at least once */
+};
+
+struct freshness *freshness_new(void) {
+    struct freshness *f = mem_zalloc(sizeof *f);
+    atomic_init(&f->as_of_ms, FRESHNESS_UNKNOWN);
+    f->latest_ms = FRESHNESS_UNKNOWN;
+    pthread_mutex_init(&f->lock, NULL);
+    return f;
+}
+
+void freshness_free(struct freshness *f) {
+    if (!f)
+        return;
+    pthread_mutex_destroy(&f->lock);
+    free(f->shards);
+    free(f);
+}
+
+static int compare_shards(const void *a, const void *b) {
+    const struct freshness_shard *x = a, *y = b;
+    return strcmp(x->shard_id, y->shard_id);
+}
+
+static struct freshness_shard *find(struct freshness *f, const char *shard_id) {
+    struct freshness_shard key;
+    strncpy(key.shard_id, shard_id, LIMIT_SHARD_ID_BYTES);
+    key.shard_id[LIMIT_SHARD_ID_BYTES] = '\0';
+    return f->n ? bsearch(&key, f->shards, f->n, sizeof key, compare_shards) : NULL;
+}
+
+/* The least over all shards: unknown is below every time. */
+static void update_view(struct freshness *f) {
+    int64_t least = f->known ? f->latest_ms : FRESHNESS_UNKNOWN;
+    for (size_t i = 0; i < f->n; i++)
+        if (f->shards[i].as_of_ms < least)
+            least = f->shards[i].as_of_ms;
+    atomic_store(&f->as_of_ms, least);
+}
+
+static void raise_to(struct freshness *f, struct freshness_shard *shard, int64_t as_of_ms) {
+    if (as_of_ms > shard->as_of_ms)
+        shard->as_of_ms = as_of_ms;
+    if (as_of_ms > f->latest_ms)
+        f->latest_ms = as_of_ms;
+}
+
+void freshness_set_shards(struct freshness *f, const struct freshness_shard *shards, size_t n) {
+    struct freshness_shard *fresh = mem_alloc(n * sizeof *fresh);
+    if (n)
+        memcpy(fresh, shards, n * sizeof *fresh);
+    if (n > 1)
+        qsort(fresh, n, sizeof *fresh, compare_shards);
+
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < n; i++) {
+        const struct freshness_shard *old = find(f, fresh[i].shard_id);
+        raise_to(f, &fresh[i], old ? old->as_of_ms : fresh[i].as_of_ms);
+        raise_to(f, &fresh[i], fresh[i].as_of_ms);
+    }
+    struct freshness_shard *before = f->shards;
+    f->shards = fresh;
+    f->n = n;
+    f->known = true;
+    update_view(f);
+    pthread_mutex_unlock(&f->lock);
+    free(before);
+}
+
+void freshness_advance(struct freshness *f, const char *shard_id, int64_t as_of_ms) {
+    pthread_mutex_lock(&f->lock);
+    struct freshness_shard *shard = find(f, shard_id);
+    if (shard) {
+        raise_to(f, shard, as_of_ms);
+        update_view(f);
+    }
+    pthread_mutex_unlock(&f->lock);
+}
+
+int64_t freshness_as_of(const struct freshness *f) {
+    return atomic_load(&f->as_of_ms);
+}
+
+int64_t freshness_of_shard(struct freshness *f, const char *shard_id) {
+    pthread_mutex_lock(&f->lock);
+    const struct freshness_shard *shard = find(f, shard_id);
+    int64_t as_of_ms = shard ? shard->as_of_ms : FRESHNESS_UNKNOWN;
+    pthread_mutex_unlock(&f->lock);
+    return as_of_ms;
+}
+
+size_t freshness_read(struct freshness *f, struct freshness_shard **shards) {
+    pthread_mutex_lock(&f->lock);
+    size_t n = f->n;
+    *shards = mem_dup(f->shards, n * sizeof **shards);
+    pthread_mutex_unlock(&f->lock);
+    return n;
+}

@@ -1,0 +1,85 @@
+#include "views/store.h"
+
+#include <stdlib.h>
+
+enum status store_bind(struct store *store, const struct store_source *source,
+                       uint8_t identity_key[STORE_IDENTITY_KEY_BYTES], struct error *e) {
+    return store->ops->bind(store, source, identity_key, e);
+}
+
+enum status store_create(struct store *store, struct error *e) {
+    return store->ops->create(store, e);
+}
+
+enum status store_read_contributions(struct store *store, const char *const ids[], size_t n,
+                                     struct contribution *rows[], const struct fence *fence, struct error *e) {
+    return store->ops->read_contributions(store, ids, n, rows, fence, e);
+}
+
+enum status store_write_batch(struct store *store, const struct store_batch *batch, const struct fence *fence,
+                              struct error *e) {
+    return store->ops->write_batch(store, batch, fence, e);
+}
+
+enum status store_read_leases(struct store *store, struct store_lease **leases, size_t *n, struct error *e) {
+    return store->ops->read_leases(store, leases, n, e);
+}
+
+enum status store_create_lease(struct store *store, const struct store_lease *lease, struct error *e) {
+    return store->ops->create_lease(store, lease, e);
+}
+
+enum status store_update_lease(struct store *store, const struct store_lease *before, const struct store_lease *after,
+                               const struct fence *fence, struct store_lease *found, struct error *e) {
+    return store->ops->update_lease(store, before, after, fence, found, e);
+}
+
+enum status store_read_board(struct store *store, enum role role, size_t limit, int64_t deadline_boot_ms,
+                             struct store_board *board, struct error *e) {
+    return store->ops->read_board(store, role, limit, deadline_boot_ms, board, e);
+}
+
+void store_board_deinit(struct store_board *board) {
+    for (size_t i = 0; i < board->n; i++)
+        store_score_deinit(&board->items[i]);
+    free(board->items);
+    *board = (struct store_board){0};
+}
+
+enum status store_read_rank(struct store *store, enum role role, int64_t score, const char *user_id, size_t max,
+                            int64_t deadline_boot_ms, size_t *above, bool *tied, struct error *e) {
+    return store->ops->read_rank(store, role, score, user_id, max, deadline_boot_ms, above, tied, e);
+}
+
+enum status store_read_scores(struct store *store, const char *user_id, int64_t deadline_boot_ms,
+                              struct store_score scores[ROLES], struct error *e) {
+    return store->ops->read_scores(store, user_id, deadline_boot_ms, scores, e);
+}
+
+void store_score_deinit(struct store_score *score) {
+    free(score->user_id);
+    *score = (struct store_score){0};
+}
+
+enum status store_read_contribution(struct store *store, const char *product_id, int64_t deadline_boot_ms,
+                                    struct contribution **row, struct error *e) {
+    return store->ops->read_contribution(store, product_id, deadline_boot_ms, row, e);
+}
+
+enum status store_list_contributions(struct store *store, size_t limit, int64_t deadline_boot_ms,
+                                     struct contribution ***rows, size_t *n, bool *more, struct error *e) {
+    return store->ops->list_contributions(store, limit, deadline_boot_ms, rows, n, more, e);
+}
+
+bool store_is_index_late(const struct store *store) {
+    return store->ops->index_late;
+}
+
+void store_cancel(struct store *store) {
+    store->ops->cancel(store);
+}
+
+void store_free(struct store *store) {
+    if (store)
+        store->ops->free(store);
+}
