@@ -1,0 +1,83 @@
+#include "ingest/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/mem.h"
+
+void batch_init(struct batch *b, const char *shard_id, size_t max) {
+    memset(b, 0, sizeof *b);
+    b->shard_id = shard_id;
+    b->max = max;
+    b->as_of_ms = -1;
+    b->envelopes = mem_alloc(max * sizeof *b->envelopes);
+    b->records = mem_alloc(max * sizeof *b->records);
+    b->letters = mem_alloc(max * sizeof *b->letters);
+}
+
+void batch_clear(struct batch *b) {
+    for (size_t i = 0; i < b->n_records; i++)
+        envelope_deinit(&b->envelopes[i]);
+    for (size_t i = 0; i < b->n_letters; i++) {
+        free((void *)(uintptr_t)b->letters[i].data);
+        free((void *)(uintptr_t)b->letters[i].detail);
+    }
+    b->n = b->n_records = b->n_letters = b->n_skipped = 0;
+    b->letters_written = false;
+    b->as_of_ms = -1;
+}
+
+void batch_deinit(struct batch *b) {
+    batch_clear(b);
+    free(b->envelopes);
+    free(b->records);
+    free(b->letters);
+    memset(b, 0, sizeof *b);
+}
+
+bool batch_is_full(const struct batch *b) {
+    return b->n == b->max;
+}
+
+static void add_event(struct batch *b, const struct envelope *envelope, const struct position *position) {
+    b->records[b->n_records] = (struct apply_record){envelope->event, *position};
+    b->envelopes[b->n_records++] = *envelope;
+}
+
+static void add_letter(struct batch *b, const struct envelope *envelope, const struct source_record *record) {
+    b->letters[b->n_letters++] = (struct deadletter_letter){
+        .shard_id = b->shard_id,
+        .position = record->position,
+        .reason = envelope->reason,
+        .detail = mem_strdup(envelope->detail),
+        .data = mem_dup(record->data, record->length),
+        .length = record->length,
+    };
+}
+
+void batch_add(struct batch *b, const struct source_record *record, int64_t now_boot_ms) {
+    struct envelope envelope;
+    envelope_decode(&envelope, &(struct envelope_record){
+                                   .shard_id = b->shard_id,
+                                   .position = &record->position,
+                                   .partition_key = record->partition_key,
+                                   .data = record->data,
+                                   .length = record->length,
+                               });
+    if (b->n++ == 0)
+        b->began_boot_ms = now_boot_ms;
+    b->last = record->position;
+
+    switch (envelope.kind) {
+    case ENVELOPE_EVENT:
+        add_event(b, &envelope, &record->position); /* which owns the envelope now */
+        return;
+    case ENVELOPE_DEAD:
+        add_letter(b, &envelope, record);
+        break;
+    case ENVELOPE_SKIPPED:
+        b->n_skipped++;
+        break;
+    }
+    envelope_deinit(&envelope);
+}

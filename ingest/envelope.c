@@ -1,0 +1,230 @@
+#include "ingest/envelope.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/clock.h"
+#include "server/base/limits.h"
+#include "server/base/mem.h"
+#include "server/base/utf8.h"
+
+#define INGRESS "com.nordstrom/retail-stream-ingress/1-0-0"
+#define EGRESS "com.nordstrom/retail-stream-egress/1-0-0"
+
+const char *envelope_reason_name(enum envelope_reason reason) {
+    static const char *const names[] = {
+        [ENVELOPE_NOT_UTF8] = "not-utf8",
+        [ENVELOPE_NOT_JSON] = "not-json",
+        [ENVELOPE_NOT_OBJECT] = "not-object",
+        [ENVELOPE_UNKNOWN_SCHEMA] = "unknown-schema",
+        [ENVELOPE_INVALID_FIELD] = "invalid-field",
+        [ENVELOPE_MALFORMED_EVENT_ID] = "malformed-event-id",
+        [ENVELOPE_INVALID_ORIGIN] = "invalid-origin",
+        [ENVELOPE_INVALID_PRODUCT_ID] = "invalid-product-id",
+        [ENVELOPE_PARTITION_KEY_MISMATCH] = "partition-key-mismatch",
+    };
+    return names[reason];
+}
+
+/* ---- what a schema allows ------------------------------------------------------------------------------------------ */
+
+enum field_type { FIELD_END, FIELD_STRING, FIELD_TIME, FIELD_ANY, FIELD_OPTIONAL_STRING };
+
+struct field {
+    const char *name;
+    enum field_type type;
+};
+
+/* `data` is looked into later: it decides first whether the record is for us at all. */
+static const struct field ingress_fields[] = {
+    {"schema", FIELD_STRING}, {"origin", FIELD_STRING},               {"timeOrigin", FIELD_TIME},
+    {"data", FIELD_ANY},      {"followsFrom", FIELD_OPTIONAL_STRING}, {NULL, FIELD_END},
+};
+
+static const struct field egress_fields[] = {
+    {"schema", FIELD_STRING},     {"origin", FIELD_STRING},
+    {"timeOrigin", FIELD_TIME},   {"data", FIELD_ANY},
+    {"eventId", FIELD_STRING},    {"timeIngest", FIELD_STRING},
+    {"timeProcess", FIELD_STRING}, {"followsFrom", FIELD_OPTIONAL_STRING},
+    {NULL, FIELD_END},
+};
+
+static const struct field create_fields[] = {
+    {"schema", FIELD_STRING}, {"id", FIELD_STRING},          {"brand", FIELD_STRING},
+    {"name", FIELD_STRING},   {"description", FIELD_STRING}, {"category", FIELD_STRING},
+    {NULL, FIELD_END},
+};
+
+static const struct field image_fields[] = {
+    {"schema", FIELD_STRING}, {"id", FIELD_STRING}, {"image", FIELD_STRING}, {NULL, FIELD_END}};
+
+static const struct field purchase_fields[] = {{"schema", FIELD_STRING}, {"id", FIELD_STRING}, {NULL, FIELD_END}};
+
+static const struct data_schema {
+    const char *name;
+    enum event_kind kind;
+    const struct field *fields;
+} data_schemas[] = {
+    {"com.nordstrom/product/create/1-0-0", EVENT_CREATE, create_fields},
+    {"com.nordstrom/product/image/1-0-0", EVENT_IMAGE, image_fields},
+    {"com.nordstrom/product/purchase/1-0-0", EVENT_PURCHASE, purchase_fields},
+};
+
+/* ---- checks: each returns whether it holds, and says why not ------------------------------------------------------- */
+
+__attribute__((format(printf, 3, 4))) static bool dead(struct envelope *out, enum envelope_reason reason,
+                                                       const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(out->detail, sizeof out->detail, format, args);
+    va_end(args);
+    size_t length = strlen(out->detail); /* a name cut in the middle of a character */
+    while (!utf8_is_valid(out->detail, length))
+        out->detail[--length] = '\0';
+    out->kind = ENVELOPE_DEAD;
+    out->reason = reason;
+    return false;
+}
+
+static const char *type_name(const json_t *value) {
+    static const char *const names[] = {
+        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",  [JSON_STRING] = "a string", [JSON_INTEGER] = "a number",
+        [JSON_REAL] = "a number",    [JSON_TRUE] = "a boolean",  [JSON_FALSE] = "a boolean", [JSON_NULL] = "null",
+    };
+    return names[json_typeof(value)];
+}
+
+static bool check_field(struct envelope *out, const char *where, const json_t *object, const struct field *field) {
+    const json_t *value = json_object_get(object, field->name);
+    int64_t ms;
+    if (!value)
+        return field->type == FIELD_OPTIONAL_STRING ||
+               dead(out, ENVELOPE_INVALID_FIELD, "%s.%s is missing", where, field->name);
+    if (field->type == FIELD_ANY)
+        return true;
+    if (!json_is_string(value))
+        return dead(out, ENVELOPE_INVALID_FIELD, "%s.%s is %s, not a string", where, field->name, type_name(value));
+    if (field->type == FIELD_TIME && !clock_parse(json_string_value(value), json_string_length(value), &ms))
+        return dead(out, ENVELOPE_INVALID_FIELD, "%s.%s is not an RFC 3339 time", where, field->name);
+    return true;
+}
+
+static bool is_allowed(const struct field *fields, const char *name) {
+    for (; fields->name; fields++)
+        if (strcmp(fields->name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool check_fields(struct envelope *out, const char *where, json_t *object, const struct field *fields) {
+    const char *name;
+    json_t *value;
+    size_t n = 0;
+    for (const struct field *field = fields; field->name; field++) {
+        if (!check_field(out, where, object, field))
+            return false;
+        n += json_object_get(object, field->name) != NULL;
+    }
+    if (n == json_object_size(object))
+        return true;
+    json_object_foreach(object, name, value) {
+        if (!is_allowed(fields, name))
+            return dead(out, ENVELOPE_INVALID_FIELD, "%s.%s is not allowed", where, name);
+    }
+    return true;
+}
+
+static bool parse(struct envelope *out, const struct envelope_record *record) {
+    json_error_t error;
+    out->json = json_loadb(record->data, record->length, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL,
+                           &error);
+    if (!out->json && !utf8_is_valid(record->data, record->length))
+        return dead(out, ENVELOPE_NOT_UTF8, "the data is not UTF-8");
+    if (!out->json)
+        return dead(out, ENVELOPE_NOT_JSON, "at byte %d: %s", error.position, error.text);
+    if (!json_is_object(out->json))
+        return dead(out, ENVELOPE_NOT_OBJECT, "the data is %s", type_name(out->json));
+    return true;
+}
+
+static bool check_envelope(struct envelope *out, const struct envelope_record *record) {
+    const json_t *schema = json_object_get(out->json, "schema");
+    const char *name = json_string_value(schema);
+    bool egress = name && strcmp(name, EGRESS) == 0;
+    struct event_id id;
+
+    if (!egress && (!name || strcmp(name, INGRESS) != 0))
+        return dead(out, ENVELOPE_UNKNOWN_SCHEMA, "schema is %s", name ? name : schema ? type_name(schema) : "missing");
+    if (!check_fields(out, "envelope", out->json, egress ? egress_fields : ingress_fields))
+        return false;
+    if (egress) {
+        const json_t *event_id = json_object_get(out->json, "eventId");
+        out->event.id = json_string_value(event_id);
+        return event_id_parse(out->event.id, json_string_length(event_id), &id) ||
+               dead(out, ENVELOPE_MALFORMED_EVENT_ID, "eventId is '%s'", out->event.id);
+    }
+    char text[EVENT_ID_SIZE];
+    out->id = mem_strdup(event_id_format(record->shard_id, record->position, text));
+    out->event.id = out->id;
+    return true;
+}
+
+/* A string that can be a key in DynamoDB, and in a path: not empty, not too long, no NUL. */
+static bool check_key(struct envelope *out, enum envelope_reason reason, const char *what, const json_t *value) {
+    size_t length = json_string_length(value);
+    if (length == 0 || length > LIMIT_KEY_BYTES)
+        return dead(out, reason, "%s has %zu bytes, not 1 to %d", what, length, LIMIT_KEY_BYTES);
+    if (strlen(json_string_value(value)) != length)
+        return dead(out, reason, "%s contains U+0000", what);
+    return true;
+}
+
+static const struct data_schema *find_data_schema(const char *name) {
+    for (size_t i = 0; i < sizeof data_schemas / sizeof *data_schemas; i++)
+        if (strcmp(data_schemas[i].name, name) == 0)
+            return &data_schemas[i];
+    return NULL;
+}
+
+static bool check_data(struct envelope *out, const struct envelope_record *record) {
+    json_t *data = json_object_get(out->json, "data");
+    if (!json_is_object(data))
+        return dead(out, ENVELOPE_INVALID_FIELD, "envelope.data is %s, not an object", type_name(data));
+    if (!check_field(out, "data", data, &purchase_fields[0]))
+        return false;
+
+    const struct data_schema *schema = find_data_schema(json_string_value(json_object_get(data, "schema")));
+    if (!schema) {
+        out->kind = ENVELOPE_SKIPPED;
+        return false;
+    }
+    const json_t *origin = json_object_get(out->json, "origin"), *id = json_object_get(data, "id");
+    if (!check_fields(out, "data", data, schema->fields) ||
+        !check_key(out, ENVELOPE_INVALID_ORIGIN, "origin", origin) ||
+        !check_key(out, ENVELOPE_INVALID_PRODUCT_ID, "product id", id))
+        return false;
+
+    out->event.kind = schema->kind;
+    out->event.product_id = json_string_value(id);
+    out->event.origin = json_string_value(origin);
+    if (record->partition_key && strcmp(record->partition_key, out->event.product_id) != 0)
+        return dead(out, ENVELOPE_PARTITION_KEY_MISMATCH, "the partition key is not the product id");
+    return true;
+}
+
+void envelope_decode(struct envelope *out, const struct envelope_record *record) {
+    memset(out, 0, sizeof *out);
+    if (!parse(out, record) || !check_envelope(out, record) || !check_data(out, record))
+        return;
+    const json_t *time = json_object_get(out->json, "timeOrigin");
+    clock_parse(json_string_value(time), json_string_length(time), &out->event.time_ms);
+    out->kind = ENVELOPE_EVENT;
+}
+
+void envelope_deinit(struct envelope *envelope) {
+    json_decref(envelope->json);
+    free(envelope->id);
+    memset(envelope, 0, sizeof *envelope);
+}

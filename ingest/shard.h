@@ -1,0 +1,61 @@
+/*
+ * shard: one leased shard's life, on a thread of its own: read, decode, write down dead letters, apply, tell how far.
+ *
+ * It never writes its lease: it tells its progress, and the coordinator (ingest.h) writes that with the next renewal.
+ * A shard ends only when it is told to, or when its last record is applied. Whatever fails - the source, the store,
+ * the dead letter target - is waited out and tried again, and shows in health and metrics meanwhile; no record is
+ * passed over because something else failed.
+ */
+#ifndef INGEST_SHARD_H
+#define INGEST_SHARD_H
+
+#include "ingest/deadletter.h"
+#include "ingest/lease.h"
+#include "ingest/source.h"
+#include "server/base/fence.h"
+#include "server/base/health.h"
+#include "server/base/waker.h"
+#include "views/apply.h"
+#include "views/freshness.h"
+
+struct shard;
+
+/* All borrowed, to outlive the shard. */
+struct shard_context {
+    struct source *source;
+    struct store *store;
+    struct deadletter *deadletter;
+    struct freshness *freshness;
+    struct health *health;
+    const struct apply_listener *listener;
+    struct waker *done; /* woken when a shard has something that should be written soon: its end */
+    size_t batch_records;
+    int batch_window_ms;
+    size_t cache_bytes;
+};
+
+/* What a shard tells, at one moment. */
+struct shard_report {
+    struct lease_progress progress; /* everything up to here is in the views, its dead letters written down */
+    struct source_shard children[STORE_LEASE_PARENTS]; /* with LEASE_SHARD_END */
+    size_t n_children;
+    int64_t alive_boot_ms; /* when its loop last turned: waiting and trying again are turning */
+    bool finished;         /* its thread is done: shard_join will not wait */
+};
+
+/* Begins to read after the lease's checkpoint. `fence` is what writes are checked against; the coordinator moves it. */
+struct shard *shard_start(const struct shard_context *context, const struct store_lease *lease, struct fence *fence);
+
+/* Any thread. */
+void shard_read_report(struct shard *s, struct shard_report *report);
+
+/* Apply what is in hand, then finish: a clean stop. */
+void shard_stop(struct shard *s);
+
+/* The lease is lost: finish at once, apply nothing more. */
+void shard_abandon(struct shard *s);
+
+/* Waits for the thread and frees it. */
+void shard_join(struct shard *s);
+
+#endif
