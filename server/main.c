@@ -1,0 +1,78 @@
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "aws/config.h"
+#include "server/base/log.h"
+#include "server/base/mem.h"
+#include "server/config.h"
+#include "server/serve.h"
+#include "views/store.h"
+
+/* Blocked before any thread is made, so that all inherit it: signals are the main thread's, through a signalfd. */
+static void set_signals(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void set_log(const struct config *config) {
+    int64_t format = config->log_format;
+    if (format == LOG_FORMAT_AUTO)
+        format = isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON;
+    log_init((enum log_level)config->log_level, (enum log_format)format);
+}
+
+static int create_tables(const struct config *config) {
+    struct aws_config *aws = NULL;
+    struct store *store = NULL;
+    struct error e;
+    enum status status = serve_open_store(config, &aws, &store, &e);
+    if (!status)
+        status = store_create(store, &e);
+    if (status)
+        log_error("cannot create tables: %s", e.message);
+    else
+        log_info("the tables of %s are there and usable", config->store);
+    store_free(store);
+    if (aws)
+        aws_config_free(aws);
+    return serve_exit_status(status);
+}
+
+static int run(const struct config *config) {
+    switch (config->command) {
+    case COMMAND_HELP:
+        config_print_help(stdout);
+        return 0;
+    case COMMAND_VERSION:
+        puts("winner-view " WINNER_VIEW_VERSION);
+        return 0;
+    case COMMAND_CREATE_TABLES:
+        return create_tables(config);
+    default:
+        return serve_run(config);
+    }
+}
+
+int main(int argc, char *argv[]) {
+    struct config config;
+    struct buffer mistakes;
+    buffer_init(&mistakes, 65536);
+    json_set_alloc_funcs(mem_alloc, free);
+
+    if (config_parse(&config, argc, argv, &mistakes)) {
+        fputs(mistakes.data, stderr);
+        buffer_deinit(&mistakes);
+        return 2;
+    }
+    buffer_deinit(&mistakes);
+    set_signals();
+    set_log(&config);
+    return run(&config);
+}

@@ -1,0 +1,294 @@
+#include "server/serve.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "aws/config.h"
+#include "ingest/deadletter.h"
+#include "ingest/ingest.h"
+#include "ingest/source_kinesis.h"
+#include "server/base/clock.h"
+#include "server/base/health.h"
+#include "server/base/limits.h"
+#include "server/base/log.h"
+#include "server/base/mem.h"
+#include "server/base/random.h"
+#include "server/http.h"
+#include "views/freshness.h"
+#include "views/store_dynamodb.h"
+
+/* Everything that runs. Zeroed is nothing; close_parts closes as much as was made. */
+struct service {
+    const struct config *config;
+    struct aws_config *aws;
+    struct store *store;
+    struct source *source;
+    struct deadletter *deadletter;
+    struct freshness *freshness;
+    struct health *health;
+    struct api *api;
+    struct http *http;
+    struct ingest *ingest;
+    struct apply_listener listener;
+    int signals; /* a signalfd; -1: none */
+    char worker_id[STORE_LEASE_OWNER_BYTES + 1];
+    uint8_t identity_key[STORE_IDENTITY_KEY_BYTES];
+};
+
+int serve_exit_status(enum status status) {
+    return status == STATUS_OK ? 0 : status == STATUS_INVALID ? 2 : 1;
+}
+
+/* ---- making the parts ------------------------------------------------------------------------------------------------ */
+
+enum status serve_open_store(const struct config *config, struct aws_config **aws, struct store **store,
+                             struct error *e) {
+    const struct store_dynamodb_options options = {
+        .stage = config_of_kind(config->store, "dynamodb"),
+        .contributions_table = config->contributions_table,
+        .scores_table = config->scores_table,
+        .leases_table = config->leases_table,
+    };
+    enum status status = aws_config_load(aws, e);
+    return status ? status : store_dynamodb_open(store, &options, *aws, NULL, e);
+}
+
+static enum status open_source(struct service *s, struct error *e) {
+    const char *stream = config_of_kind(s->config->source, "kinesis");
+    const struct source_kinesis_options options = {stream, (int)s->config->poll_interval_ms};
+    return stream ? source_kinesis_open(&s->source, &options, s->aws, NULL, e) : STATUS_OK;
+}
+
+static enum status open_parts(struct service *s, struct error *e) {
+    s->freshness = freshness_new();
+    s->health = health_new();
+    enum status status = serve_open_store(s->config, &s->aws, &s->store, e);
+    if (!status)
+        status = open_source(s, e);
+    if (!status)
+        status = deadletter_open(&s->deadletter, s->config->dead_letter, e);
+    return status;
+}
+
+static void close_parts(struct service *s) {
+    ingest_free(s->ingest);
+    http_free(s->http);
+    if (s->api)
+        api_free(s->api);
+    deadletter_close(s->deadletter);
+    source_free(s->source);
+    store_free(s->store);
+    health_free(s->health);
+    freshness_free(s->freshness);
+    if (s->aws)
+        aws_config_free(s->aws);
+    if (s->signals >= 0)
+        close(s->signals);
+}
+
+/* ---- signals --------------------------------------------------------------------------------------------------------- */
+
+static void stop_signals(sigset_t *set) {
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+}
+
+/* Whether we were told to stop by CLOCK_BOOTTIME `until_ms` (negative: however long that takes). */
+static bool wait_for_signal(const struct service *s, int64_t until_ms) {
+    struct pollfd fd = {.fd = s->signals, .events = POLLIN};
+    int64_t left = until_ms < 0 ? -1 : until_ms - clock_boot_ms();
+    if (until_ms >= 0 && left < 0)
+        left = 0;
+    return poll(&fd, 1, (int)left) > 0;
+}
+
+/* Takes the one that came. From now on another ends the process as if nobody had ever caught it. */
+static void let_signals_through(const struct service *s) {
+    struct signalfd_siginfo came;
+    sigset_t set;
+    ssize_t n = read(s->signals, &came, sizeof came);
+    (void)n;
+    stop_signals(&set);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* ---- starting ------------------------------------------------------------------------------------------------------- */
+
+static enum status bind_once(struct service *s, struct error *e) {
+    struct store_source source;
+    enum status status = s->source ? source_identify(s->source, &source, e) : STATUS_OK;
+    return status ? status : store_bind(s->store, s->source ? &source : NULL, s->identity_key, e);
+}
+
+/* The first contact with source and store. One that cannot answer now is waited for, until we are told to stop. */
+static enum status bind(struct service *s, struct error *e) {
+    bool said = false;
+    for (;;) {
+        enum status status = bind_once(s, e);
+        if (status != STATUS_RETRY)
+            return status;
+        if (!said)
+            log_warn("waiting for source and store: %s", e->message);
+        said = true;
+        if (wait_for_signal(s, clock_boot_ms() + LIMIT_BACKOFF_MS / 5))
+            return STATUS_RETRY;
+    }
+}
+
+static void make_worker_id(struct service *s) {
+    char host[128] = "unknown", suffix[9];
+    if (s->config->worker_id) {
+        strcpy(s->worker_id, s->config->worker_id); /* config checked its length */
+        return;
+    }
+    gethostname(host, sizeof host - 1);
+    random_hex(suffix, 4);
+    snprintf(s->worker_id, sizeof s->worker_id, "%s:%ld:%s", host, (long)getpid(), suffix);
+}
+
+static struct source_start start_of(const struct config *config) {
+    switch (config->start) {
+    case START_LATEST: /* resolved once: every shard begins at the same time, whenever it is first read */
+        return (struct source_start){.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = clock_real_ms()};
+    case START_AT:
+        return (struct source_start){.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = config->start_at_ms};
+    default:
+        return (struct source_start){.checkpoint = LEASE_TRIM_HORIZON};
+    }
+}
+
+static void rows_changed(void *data, const char *const product_ids[], size_t n_products, const char *const user_ids[],
+                         size_t n_users) {
+    struct service *s = data;
+    if (s->api)
+        api_rows_changed(s->api, product_ids, n_products, user_ids, n_users);
+}
+
+static void start_ingest(struct service *s) {
+    const struct ingest_options options = {
+        .worker_id = s->worker_id,
+        .failover_ms = (int)s->config->failover_ms,
+        .start = start_of(s->config),
+        .batch_records = (size_t)s->config->batch_size,
+        .batch_window_ms = (int)s->config->batch_window_ms,
+    };
+    s->listener = (struct apply_listener){rows_changed, s};
+    const struct ingest_parts parts = {
+        .source = s->source,
+        .store = s->store,
+        .deadletter = s->deadletter,
+        .freshness = s->freshness,
+        .health = s->health,
+        .listener = &s->listener,
+    };
+    s->ingest = ingest_start(&options, &parts);
+}
+
+static enum status start_api(struct service *s, struct error *e) {
+    const struct config *c = s->config;
+    const struct api_options options = {
+        .full_identities = c->identities == IDENTITIES_FULL,
+        .caught_up_ms = c->caught_up_ms,
+        .index_allowance_ms = c->index_allowance_ms,
+        .cache =
+            {
+                .max_bytes = (size_t)c->cache_bytes,
+                .ttl_ms = c->cache_ttl_ms,
+                .stale_ms = c->cache_stale_ms,
+                .stale_if_error_ms = c->cache_stale_if_error_ms,
+            },
+    };
+    const struct http_options http = {
+        .listen = c->listen,
+        .connections = (unsigned)c->connections,
+        .access_log = (enum http_access_log)c->access_log,
+        .routes = API_ALL,
+    };
+    if (!c->listen)
+        return STATUS_OK;
+    s->api = api_new(&options, s->store, s->freshness, s->health, s->identity_key, e);
+    if (s->api)
+        s->http = http_new(&http, s->api, e);
+    return s->http ? STATUS_OK : STATUS_FAILED;
+}
+
+static enum status start(struct service *s, struct error *e) {
+    enum status status = open_parts(s, e);
+    if (!status)
+        status = bind(s, e);
+    if (!status)
+        status = start_api(s, e);
+    if (status)
+        return status;
+    make_worker_id(s);
+    start_ingest(s);
+    health_set_phase(s->health, HEALTH_SERVING);
+
+    char address[300] = "nowhere";
+    if (s->http) {
+        const char *colon = strrchr(s->config->listen, ':');
+        snprintf(address, sizeof address, "%.*s:%u", (int)(colon - s->config->listen), s->config->listen,
+                 http_port(s->http));
+    }
+    log_write(LOG_LEVEL_INFO,
+              LOG_FIELDS("source", s->config->source, "store", s->config->store, "worker", s->worker_id, "version",
+                         WINNER_VIEW_VERSION, "listen", address),
+              "listening on %s", address);
+    return STATUS_OK;
+}
+
+/* ---- stopping ------------------------------------------------------------------------------------------------------- */
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static void drain(const struct service *s, int64_t asked_ms) {
+    health_set_phase(s->health, HEALTH_DRAINING);
+    log_info("stopping: serving for %d s more", s->http ? (int)s->config->drain_seconds : 0);
+    int64_t until = asked_ms + s->config->drain_seconds * 1000;
+    for (int64_t left; s->http && (left = until - clock_boot_ms()) > 0;)
+        poll(NULL, 0, (int)left);
+}
+
+static void stop(struct service *s) {
+    int64_t asked_ms = clock_boot_ms(), give_up_ms = asked_ms + LIMIT_STOP_MS - LIMIT_CANCEL_MS;
+    let_signals_through(s);
+    drain(s, asked_ms);
+
+    ingest_stop(s->ingest);
+    if (s->http)
+        http_stop(s->http, least(clock_boot_ms() + LIMIT_CLOSE_MS, give_up_ms));
+    if (!ingest_wait(s->ingest, give_up_ms)) {
+        log_warn("stopping without the store's answer; the next start goes on from the last checkpoint");
+        store_cancel(s->store);
+        source_cancel(s->source);
+    }
+    ingest_free(s->ingest);
+    s->ingest = NULL;
+    log_info("stopped");
+}
+
+int serve_run(const struct config *config) {
+    _cleanup_(close_parts) struct service service = {.config = config, .signals = -1};
+    struct error e = {0};
+    sigset_t set;
+
+    stop_signals(&set);
+    service.signals = signalfd(-1, &set, SFD_CLOEXEC);
+    enum status status = start(&service, &e);
+    if (status) {
+        if (status == STATUS_RETRY)
+            return 0; /* told to stop before there was anything to stop */
+        log_write(LOG_LEVEL_ERROR, LOG_FIELDS("error", e.code, "requestId", e.request_id), "cannot start: %s", e.message);
+        return serve_exit_status(status);
+    }
+    wait_for_signal(&service, -1);
+    stop(&service);
+    return 0;
+}

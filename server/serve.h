@@ -1,0 +1,27 @@
+/*
+ * serve: the daemon's life: what it is made of, from start to stop.
+ *
+ * Stopping (SIGTERM, SIGINT) has phases, all of it within LIMIT_STOP_MS:
+ *   draining   readiness says 503, requests are served as before, for --drain-seconds
+ *   closing    no new connection; answers say `Connection: close`; what is in flight finishes
+ *   handing over  batches in hand are applied and checkpointed, leases released (beside closing)
+ *   cancelling whatever still waits for a store or a stream is ended
+ * A second signal ends the process at once; nothing is lost either way.
+ */
+#ifndef SERVER_SERVE_H
+#define SERVER_SERVE_H
+
+#include "server/config.h"
+
+/* Runs until told to stop. Returns the process's exit status. The caller has blocked SIGTERM and SIGINT. */
+int serve_run(const struct config *config);
+
+/* --store, opened; and what it needs of AWS. Shared with the other commands. */
+struct aws_config;
+enum status serve_open_store(const struct config *config, struct aws_config **aws, struct store **store,
+                             struct error *e);
+
+/* The exit status that an error means: 2 for a mistake in what was asked for, else 1. */
+int serve_exit_status(enum status status);
+
+#endif
