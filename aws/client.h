@@ -1,0 +1,84 @@
+/*
+ * aws/client: calls to one AWS service that speaks JSON (DynamoDB, Kinesis, SQS, ...): signed, retried as the
+ * AWS SDKs' standard mode does, one at a time or many at once.
+ *
+ * A client is one service in one region. It is thread-safe: every run takes a libcurl multi handle of its
+ * own, with its kept-alive connections, from a pool, and gives it back. Calls block their thread; each is
+ * bounded by time-outs, by a number of attempts, and by the run's deadline. Retries: aws/retry.h.
+ *
+ * Each attempt is signed anew, with the credentials of that moment, and counted in
+ * winner_view_aws_requests_total{service,operation}; an error in
+ * winner_view_aws_errors_total{service,operation,error} (AWS's name for it, else "HTTP <status>", else one of
+ * aws/error.h); a retry in winner_view_aws_retries_total{service,operation,cause}.
+ */
+#ifndef AWS_CLIENT_H
+#define AWS_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aws/error.h" /* what an error's name means: aws_error_status, aws_error_is_throttle */
+#include "server/base/error.h"
+#include "server/base/fence.h"
+
+struct aws_client;
+struct aws_config;    /* aws/config.h: region, endpoints, credentials */
+struct aws_transport; /* aws/transport.h: how bytes are sent; a test scripts its replies */
+
+struct aws_service {
+    const char *name;          /* what is signed, and the host's first label: "dynamodb" */
+    const char *target_prefix; /* X-Amz-Target's: "DynamoDB_20120810" */
+    const char *content_type;  /* "application/x-amz-json-1.0" (DynamoDB) or "-1.1" (Kinesis) */
+    const char *endpoint_key;  /* environment AWS_ENDPOINT_URL_<this>: "DYNAMODB" */
+    int max_attempts;          /* by default; AWS_MAX_ATTEMPTS goes first. 4 for DynamoDB, else 3 */
+    int backoff_base_ms;       /* 25 for DynamoDB, else 50 (SDK standard mode, 2026) */
+};
+
+extern const struct aws_service aws_dynamodb;
+extern const struct aws_service aws_kinesis;
+
+/* One call. The caller owns `body` while it runs, and what comes back: aws_call_deinit. */
+struct aws_call {
+    const char *operation; /* "UpdateItem" */
+    const char *body;      /* JSON */
+    size_t length;
+    int max_attempts; /* 0: the service's; 1 where the caller paces itself */
+
+    /* Filled by the run. */
+    enum status status; /* OK; else what aws_error_status says of the error's name */
+    json_t *reply; /* the reply's JSON, on errors too if there was any (a failed condition brings the item);
+                    * NULL if the body was empty, which is OK */
+    struct error error; /* if not OK: AWS's name (without namespace), its message, the request id */
+    int64_t sent_ms;    /* wall clock when the answered attempt was sent */
+    int attempts;       /* how many were sent */
+};
+
+/* What holds for all calls of a run. A zeroed one is the default. */
+struct aws_run {
+    int concurrency;          /* at once; 0: LIMIT_AWS_CONCURRENCY */
+    int64_t deadline_boot_ms; /* nothing goes on after this; 0: none */
+    const struct fence
+        *fence; /* nothing is signed while it is shut; NULL: none. Then: FAILED, code "FenceShut" */
+};
+
+/* `config` and `transport` are borrowed and must outlive the client. `transport` NULL: libcurl. INVALID if
+ * the endpoint that the environment names is none. */
+enum status aws_client_new(struct aws_client **client, const struct aws_service *service,
+                           struct aws_config *config, const struct aws_transport *transport, struct error *e);
+void aws_client_free(struct aws_client *client);
+
+/* Runs one call to its end; its status, error and reply are in `call`, the status is also returned. */
+enum status aws_client_call(struct aws_client *client, struct aws_call *call, const struct aws_run *run);
+
+/* Runs all of them, some at once, until each has its end. Each has its own status. */
+void aws_client_run(struct aws_client *client, struct aws_call *calls, size_t n, const struct aws_run *run);
+
+/* From any thread: every run that is under way, and every later one, ends at once with FAILED, code
+ * "Cancelled". */
+void aws_client_cancel(struct aws_client *client);
+
+void aws_call_deinit(struct aws_call *call);
+
+#endif

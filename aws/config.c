@@ -1,0 +1,152 @@
+#include "aws/config.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aws/client.h"
+#include "aws/credentials.h"
+#include "aws/endpoint.h"
+#include "aws/profile.h"
+#include "server/base/mem.h"
+
+enum { REGION_MAX = 63, ATTEMPTS_MAX = 100 }; /* a region is a label of a host name */
+
+struct aws_config {
+    struct aws_profiles *profiles;
+    char *profile;
+    char *region;
+    char *ca_bundle;
+    int max_attempts;
+    struct aws_credentials_chain *credentials;
+};
+
+static const char *variable(const char *name) {
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static enum status load_profile(struct aws_config *c, struct error *e) {
+    enum status status = aws_profiles_load(&c->profiles, e);
+    if (status)
+        return status;
+    const char *named = variable("AWS_PROFILE");
+    c->profile = mem_strdup(named ? named : "default");
+    if (named && !aws_profiles_have(c->profiles, named))
+        return error_set(
+            e, STATUS_INVALID,
+            "AWS_PROFILE is '%s', it must name a profile in '%s' (as [profile %s]) or '%s' (as [%s])", named,
+            aws_profiles_config_path(c->profiles), named, aws_profiles_credentials_path(c->profiles), named);
+    return STATUS_OK;
+}
+
+static bool is_region(const char *region) {
+    size_t n = strlen(region);
+    return n <= REGION_MAX && strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+static enum status load_region(struct aws_config *c, struct error *e) {
+    const char *region = variable("AWS_REGION");
+    if (!region)
+        region = variable("AWS_DEFAULT_REGION");
+    if (!region)
+        region = aws_profiles_setting(c->profiles, c->profile, "region");
+    if (!region)
+        return error_set(e, STATUS_INVALID,
+                         "no AWS region is set: set AWS_REGION, or `region` for profile '%s' in '%s'",
+                         c->profile, aws_profiles_config_path(c->profiles));
+    if (!is_region(region))
+        return error_set(e, STATUS_INVALID,
+                         "the AWS region is '%s', it must consist of lower case letters, digits and '-'",
+                         region);
+    c->region = mem_strdup(region);
+    return STATUS_OK;
+}
+
+static enum status load_attempts(struct aws_config *c, struct error *e) {
+    const char *where = "AWS_MAX_ATTEMPTS", *text = variable(where);
+    if (!text) {
+        where = "max_attempts of the profile";
+        text = aws_profiles_setting(c->profiles, c->profile, "max_attempts");
+    }
+    if (!text)
+        return STATUS_OK;
+
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (errno || end == text || *end || value < 1 || value > ATTEMPTS_MAX)
+        return error_set(e, STATUS_INVALID, "%s is '%s', it must be a number from 1 to %d", where, text,
+                         ATTEMPTS_MAX);
+    c->max_attempts = (int)value;
+    return STATUS_OK;
+}
+
+static void load_rest(struct aws_config *c) {
+    const char *bundle = variable("AWS_CA_BUNDLE");
+    if (!bundle)
+        bundle = aws_profiles_setting(c->profiles, c->profile, "ca_bundle");
+    c->ca_bundle = bundle ? mem_strdup(bundle) : NULL;
+
+    const struct aws_credentials_source sources[] = {
+        aws_credentials_from_environment(),
+        aws_credentials_from_profile(c->profiles, c->profile),
+    };
+    c->credentials = aws_credentials_chain_new(sources, sizeof sources / sizeof *sources);
+}
+
+enum status aws_config_load(struct aws_config **config, struct error *e) {
+    struct aws_config *c = mem_zalloc(sizeof *c);
+    enum status status = load_profile(c, e);
+    if (!status)
+        status = load_region(c, e);
+    if (!status)
+        status = load_attempts(c, e);
+    if (!status)
+        load_rest(c);
+    if (status) {
+        aws_config_free(c);
+        c = NULL;
+    }
+    *config = c;
+    return status;
+}
+
+void aws_config_free(struct aws_config *config) {
+    if (!config)
+        return;
+    aws_credentials_chain_free(config->credentials);
+    aws_profiles_free(config->profiles);
+    free(config->profile);
+    free(config->region);
+    free(config->ca_bundle);
+    free(config);
+}
+
+const char *aws_config_region(const struct aws_config *config) {
+    return config->region;
+}
+
+const char *aws_config_profile(const struct aws_config *config) {
+    return config->profile;
+}
+
+int aws_config_max_attempts(const struct aws_config *config) {
+    return config->max_attempts;
+}
+
+const char *aws_config_ca_bundle(const struct aws_config *config) {
+    return config->ca_bundle;
+}
+
+struct aws_credentials_chain *aws_config_credentials(const struct aws_config *config) {
+    return config->credentials;
+}
+
+enum status aws_config_endpoint(const struct aws_config *config, const struct aws_service *service,
+                                struct aws_endpoint *out, struct error *e) {
+    const struct aws_endpoint_query query = {service->name, service->endpoint_key, config->region,
+                                             config->profile};
+    return aws_endpoint_resolve(out, &query, config->profiles, e);
+}

@@ -1,0 +1,43 @@
+/*
+ * aws/config: what every AWS program takes from its surroundings: region, profile, credentials, endpoints,
+ * retries. Loaded once at start, from the environment and the shared files (AWS SDKs and Tools Reference
+ * Guide): variables go before settings of the profile, which AWS_PROFILE names (else "default"). An empty
+ * variable is not set. Thread-safe once loaded.
+ */
+#ifndef AWS_CONFIG_H
+#define AWS_CONFIG_H
+
+#include "server/base/error.h"
+
+struct aws_config;
+struct aws_credentials_chain; /* aws/credentials.h */
+struct aws_endpoint;          /* aws/endpoint.h */
+struct aws_service;           /* aws/client.h */
+
+/* INVALID, and says what is allowed, if no region is set anywhere, a named profile does not exist, or a file
+ * is broken. */
+enum status aws_config_load(struct aws_config **config, struct error *e);
+void aws_config_free(struct aws_config *config);
+
+/* What the getters return is borrowed from the config. */
+
+/* AWS_REGION, AWS_DEFAULT_REGION, the profile's `region`. */
+const char *aws_config_region(const struct aws_config *config);
+
+const char *aws_config_profile(const struct aws_config *config);
+
+/* AWS_MAX_ATTEMPTS, the profile's `max_attempts`; 0 if neither says. */
+int aws_config_max_attempts(const struct aws_config *config);
+
+/* AWS_CA_BUNDLE, the profile's `ca_bundle`: a file of certificates; NULL: the system's. */
+const char *aws_config_ca_bundle(const struct aws_config *config);
+
+/* Environment, then shared files. Nothing is looked up before the first get, so a program that calls no AWS
+ * service needs none. */
+struct aws_credentials_chain *aws_config_credentials(const struct aws_config *config);
+
+/* Where the service's requests go (aws/endpoint.h); reads the environment. */
+enum status aws_config_endpoint(const struct aws_config *config, const struct aws_service *service,
+                                struct aws_endpoint *out, struct error *e);
+
+#endif

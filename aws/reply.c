@@ -1,0 +1,90 @@
+#include "aws/reply.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "aws/error.h"
+#include "aws/transport.h"
+
+/* "com.amazonaws.dynamodb.v20120810#Name:http://..." -> "Name" */
+static void bare_name(const char *type, char *out, size_t size) {
+    const char *hash = strchr(type, '#');
+    const char *name = hash ? hash + 1 : type;
+    snprintf(out, size, "%.*s", (int)strcspn(name, ":"), name);
+}
+
+static const char *string_member(const json_t *object, const char *name) {
+    return json_string_value(json_object_get(object, name));
+}
+
+static const char *error_type(const struct aws_exchange *x, const json_t *reply) {
+    const char *type = string_member(reply, "__type");
+    if (!type)
+        type = string_member(reply, "code");
+    return type ? type : x->error_type;
+}
+
+static const char *error_message(const json_t *reply) {
+    const char *message = string_member(reply, "message");
+    if (!message)
+        message = string_member(reply, "Message");
+    return message ? message : "no message";
+}
+
+static enum status own_error(struct error *e, const char *name, const char *message) {
+    enum status status = aws_error_status(name, 0);
+    error_set(e, status, "%s: %s", name, message);
+    snprintf(e->code, sizeof e->code, "%s", name);
+    return status;
+}
+
+static enum status service_error(const struct aws_exchange *x, const json_t *reply, struct error *e) {
+    char name[sizeof e->code];
+    bare_name(error_type(x, reply), name, sizeof name);
+    enum status status = aws_error_status(name, x->http_status);
+    if (*name)
+        error_set(e, status, "%s: %s", name, error_message(reply));
+    else
+        error_set(e, status, "HTTP %ld: %s", x->http_status, error_message(reply));
+    snprintf(e->code, sizeof e->code, "%s", name);
+    return status;
+}
+
+static bool checksum_holds(const struct aws_exchange *x) {
+    if (!x->has_crc32)
+        return true;
+    const Bytef *bytes = (const Bytef *)(x->reply.data ? x->reply.data : "");
+    return crc32_z(crc32_z(0, NULL, 0), bytes, x->reply.length) == x->crc32;
+}
+
+static enum status read_answer(const struct aws_exchange *x, json_t **reply, struct error *e) {
+    if (!checksum_holds(x))
+        return own_error(e, AWS_ERROR_CHECKSUM,
+                         "the reply is damaged: its CRC-32 is not what x-amz-crc32 says");
+
+    json_error_t problem = {.text = ""};
+    bool empty = x->reply.length == 0;
+    if (!empty)
+        *reply = json_loadb(x->reply.data, x->reply.length, JSON_DECODE_ANY | JSON_ALLOW_NUL, &problem);
+    if (x->http_status < 200 || x->http_status > 299)
+        return service_error(x, *reply, e);
+    if (!empty && !*reply)
+        return own_error(e, AWS_ERROR_MALFORMED, problem.text);
+    return STATUS_OK;
+}
+
+enum status aws_reply_read(const struct aws_exchange *x, json_t **reply, struct error *e) {
+    enum status status;
+    *reply = NULL;
+    if (x->result == AWS_EXCHANGE_ANSWERED)
+        status = read_answer(x, reply, e);
+    else if (x->result == AWS_EXCHANGE_TOO_LARGE)
+        status = own_error(e, AWS_ERROR_TOO_LARGE, "the reply is larger than we accept");
+    else
+        status = own_error(e, AWS_ERROR_NO_ANSWER, x->problem);
+    if (status)
+        snprintf(e->request_id, sizeof e->request_id, "%s", x->request_id);
+    return status;
+}

@@ -1,0 +1,357 @@
+#include "aws/run.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aws/client.h"
+#include "aws/config.h"
+#include "aws/credentials.h"
+#include "aws/endpoint.h"
+#include "aws/reply.h"
+#include "aws/retry.h"
+#include "aws/sigv4.h"
+#include "aws/transport.h"
+#include "server/base/clock.h"
+#include "server/base/limits.h"
+#include "server/base/mem.h"
+#include "server/base/metrics.h"
+
+static struct metrics_family requests_total = {
+    .name = "winner_view_aws_requests_total",
+    .help = "Attempts sent to AWS services.",
+    .kind = METRICS_COUNTER,
+    .labels = {"service", "operation"},
+};
+static struct metrics_family errors_total = {
+    .name = "winner_view_aws_errors_total",
+    .help = "Attempts that ended with an error, by its name.",
+    .kind = METRICS_COUNTER,
+    .labels = {"service", "operation", "error"},
+};
+static struct metrics_family retries_total = {
+    .name = "winner_view_aws_retries_total",
+    .help = "Attempts that were sent again, by what was wrong with the one before.",
+    .kind = METRICS_COUNTER,
+    .labels = {"service", "operation", "cause"},
+};
+
+/* A call on its way through a run: fresh, under way, waiting for its retry, or ended. */
+struct flight {
+    struct aws_call *call;
+    int taken;           /* from the retry quota, for the last retry */
+    int64_t due_ms;      /* when to retry */
+    struct flight *next; /* in the queue of those that wait */
+};
+
+enum { LINES = 8 };
+
+/* What a flight that is under way needs. */
+struct attempt {
+    struct flight *flight; /* NULL: free */
+    struct aws_exchange exchange;
+    char *lines[LINES + 1];
+};
+
+struct run {
+    const struct aws_run_with *with;
+    const struct aws_run *options;
+    struct flight *flights;
+    size_t count;
+    size_t fresh;           /* the flights from here on are */
+    struct flight *waiting; /* the first one due first */
+    struct attempt *attempts;
+    size_t concurrency; /* so many attempts */
+    size_t under_way;   /* so many of them are not free */
+};
+
+/* One attempt. */
+
+/* Counts for the call's operation, and a third label or NULL. */
+static void count(const struct run *run, struct metrics_family *family, const struct aws_call *call,
+                  const char *label) {
+    metrics_count(family, (const char *const[]){run->with->service->name, call->operation, label, NULL}, 1);
+}
+
+static enum status own_error(struct error *e, const char *name, const char *message) {
+    error_set(e, aws_error_status(name, 0), "%s: %s", name, message);
+    snprintf(e->code, sizeof e->code, "%s", name);
+    return e->status;
+}
+
+/* Signs what is sent, and only that which no proxy may change. */
+static enum status sign(struct run *run, struct attempt *a, const struct aws_credentials *credentials,
+                        struct error *e) {
+    const struct aws_call *call = a->flight->call;
+    const struct aws_run_with *with = run->with;
+    const struct aws_service *service = with->service;
+    const char *token = aws_credentials_session_token(credentials);
+    _cleanup_(mem_freep) char *target = mem_printf("%s.%s", service->target_prefix, call->operation);
+    const struct sigv4_header headers[] = {
+        {"Host", with->endpoint->host},
+        {"Content-Type", service->content_type},
+        {"X-Amz-Target", target},
+        {"X-Amz-Security-Token", token},
+    };
+    const size_t n = token ? 4 : 3;
+    const struct sigv4_request request = {"POST", "/", "", headers, n, call->body, call->length};
+    const struct sigv4_scope scope = {
+        .access_key_id = aws_credentials_access_key_id(credentials),
+        .secret_access_key = aws_credentials_secret_access_key(credentials),
+        .region = aws_config_region(with->config),
+        .service = service->name,
+        .time_ms = call->sent_ms,
+    };
+    _cleanup_(sigv4_signed_deinit) struct sigv4_signed result;
+    enum status status = sigv4_sign(&result, &request, &scope, with->key, e);
+    if (status)
+        return status;
+
+    char **line = a->lines;
+    for (size_t i = 0; i < n; i++)
+        *line++ = mem_printf("%s: %s", headers[i].name, headers[i].value);
+    *line++ = mem_printf("X-Amz-Date: %s", result.date);
+    *line++ = mem_printf("Authorization: %s", result.authorization);
+    *line++ = mem_strdup("User-Agent: winner-view");
+    *line++ = mem_strdup("Expect:"); /* libcurl would wait for a 100 that nobody needs */
+    return STATUS_OK;
+}
+
+static enum status prepare(struct run *run, struct attempt *a, struct error *e) {
+    struct aws_credentials_chain *chain = aws_config_credentials(run->with->config);
+    _cleanup_(aws_credentials_unrefp) struct aws_credentials *credentials = NULL;
+    enum status status = aws_credentials_chain_get(chain, clock_real_ms(), &credentials, e);
+    if (status)
+        return status;
+    if (!fence_is_open(run->options->fence, clock_boot_ms()))
+        return own_error(e, AWS_ERROR_FENCE_SHUT, "not sent, this process may not hold its lease any more");
+    a->flight->call->sent_ms = clock_real_ms();
+    return sign(run, a, credentials, e);
+}
+
+static void transmit(struct run *run, struct attempt *a) {
+    const struct aws_run_with *with = run->with;
+    const struct aws_transport *transport = with->transport;
+    struct aws_call *call = a->flight->call;
+    struct aws_exchange *x = &a->exchange;
+    x->operation = call->operation;
+    x->url = with->endpoint->url;
+    x->lines = (const char *const *)a->lines;
+    x->body = call->body ? call->body : ""; /* libcurl would read standard input for NULL */
+    x->length = call->length;
+    x->ca_bundle = aws_config_ca_bundle(with->config);
+    x->connect_ms = transport->connect_ms ? transport->connect_ms : LIMIT_AWS_CONNECT_MS;
+    x->attempt_ms = transport->attempt_ms ? transport->attempt_ms : LIMIT_AWS_ATTEMPT_MS;
+    x->owner = a;
+
+    call->attempts++;
+    count(run, &requests_total, call, NULL);
+    transport->send(transport, with->session, x);
+}
+
+/* Puts a flight on a free attempt. There is one: the caller sees to that. */
+static struct attempt *board(struct run *run, struct flight *f) {
+    struct attempt *a = run->attempts;
+    while (a->flight)
+        a++;
+    a->flight = f;
+    aws_exchange_init(&a->exchange);
+    run->under_way++;
+    return a;
+}
+
+static void land(struct run *run, struct attempt *a) {
+    for (size_t i = 0; a->lines[i]; i++) {
+        free(a->lines[i]);
+        a->lines[i] = NULL;
+    }
+    aws_exchange_deinit(&a->exchange);
+    a->flight = NULL;
+    run->under_way--;
+}
+
+/* The end of a call that failed: its error says what, and after how much trouble. */
+static void end_failed(struct run *run, struct flight *f) {
+    struct aws_call *call = f->call;
+    call->status = call->error.status;
+    if (call->attempts > 1)
+        error_wrap(&call->error, "%s %s failed after %d attempts", run->with->service->name, call->operation,
+                   call->attempts);
+    else
+        error_wrap(&call->error, "%s %s failed", run->with->service->name, call->operation);
+}
+
+static void start(struct run *run, struct flight *f) {
+    struct attempt *a = board(run, f);
+    if (prepare(run, a, &f->call->error) == STATUS_OK) {
+        transmit(run, a);
+        return;
+    }
+    land(run, a);
+    end_failed(run, f);
+}
+
+/* Retries. */
+
+static void wait_until(struct run *run, struct flight *f, int64_t due_ms) {
+    f->due_ms = due_ms;
+    struct flight **at = &run->waiting;
+    while (*at && (*at)->due_ms <= due_ms)
+        at = &(*at)->next;
+    f->next = *at;
+    *at = f;
+}
+
+static int max_attempts(const struct run *run, const struct flight *f) {
+    int configured = aws_config_max_attempts(run->with->config);
+    if (f->call->max_attempts > 0)
+        return f->call->max_attempts;
+    return configured > 0 ? configured : run->with->service->max_attempts;
+}
+
+/* Whether the call, whose error is filled, is to be sent again; then it waits for that. */
+static bool retry(struct run *run, struct flight *f, long http_status, int64_t retry_after_ms) {
+    struct aws_call *call = f->call;
+    const struct aws_service *service = run->with->service;
+    enum aws_retry_cause cause = aws_retry_cause_of(call->error.code, http_status);
+    if (cause == AWS_RETRY_NONE || call->attempts >= max_attempts(run, f))
+        return false;
+
+    double fraction = arc4random() / 4294967296.0;
+    int64_t due_ms = clock_boot_ms() + aws_retry_delay_ms(cause, call->attempts - 1, service->backoff_base_ms,
+                                                          fraction, retry_after_ms);
+    if (run->options->deadline_boot_ms && due_ms >= run->options->deadline_boot_ms)
+        return false;
+    f->taken = aws_retry_quota_take(run->with->quota, cause);
+    if (f->taken == 0) {
+        error_wrap(&call->error, "not tried again, too many calls fail");
+        return false;
+    }
+    count(run, &retries_total, call, aws_retry_cause_name(cause));
+    json_decref(call->reply);
+    call->reply = NULL;
+    wait_until(run, f, due_ms);
+    return true;
+}
+
+static void count_error(const struct run *run, const struct aws_call *call, long http_status) {
+    char unnamed[32];
+    snprintf(unnamed, sizeof unnamed, "HTTP %ld", http_status);
+    count(run, &errors_total, call, *call->error.code ? call->error.code : unnamed);
+}
+
+/* An exchange of the run is finished. */
+static void settle(struct run *run, struct aws_exchange *x) {
+    struct attempt *a = x->owner;
+    struct flight *f = a->flight;
+    struct aws_call *call = f->call;
+    enum status status = aws_reply_read(x, &call->reply, &call->error);
+    long http_status = x->http_status;
+    int64_t retry_after_ms = x->retry_after_ms;
+    land(run, a);
+    if (status == STATUS_OK) {
+        aws_retry_quota_give(run->with->quota, f->taken);
+        memset(&call->error, 0, sizeof call->error);
+        call->status = STATUS_OK;
+        return;
+    }
+    count_error(run, call, http_status);
+    if (!retry(run, f, http_status, retry_after_ms))
+        end_failed(run, f);
+}
+
+/* The run. */
+
+static bool has_work(const struct run *run) {
+    return run->under_way > 0 || run->waiting || run->fresh < run->count;
+}
+
+/* Retries that are due go first: they have waited longest. */
+static struct flight *next_to_start(struct run *run, int64_t now_ms) {
+    struct flight *f = run->waiting;
+    if (f && f->due_ms <= now_ms) {
+        run->waiting = f->next;
+        return f;
+    }
+    return run->fresh < run->count ? &run->flights[run->fresh++] : NULL;
+}
+
+static void start_what_may(struct run *run, int64_t now_ms) {
+    while (run->under_way < run->concurrency) {
+        struct flight *f = next_to_start(run, now_ms);
+        if (!f)
+            return;
+        start(run, f);
+    }
+}
+
+static int64_t wait_ms(const struct run *run, int64_t now_ms) {
+    int64_t until_ms = now_ms + LIMIT_AWS_ATTEMPT_MS;
+    if (run->options->deadline_boot_ms && run->options->deadline_boot_ms < until_ms)
+        until_ms = run->options->deadline_boot_ms;
+    if (run->waiting && run->under_way < run->concurrency && run->waiting->due_ms < until_ms)
+        until_ms = run->waiting->due_ms;
+    return until_ms > now_ms ? until_ms - now_ms : 0;
+}
+
+static void end_unfinished(struct run *run, struct flight *f, const char *name, const char *message) {
+    own_error(&f->call->error, name, message);
+    end_failed(run, f);
+}
+
+/* Ends with `name` whatever has not ended yet. */
+static void end_all(struct run *run, const char *name, const char *message) {
+    for (struct attempt *a = run->attempts; run->under_way > 0; a++) {
+        struct flight *f = a->flight;
+        if (!f)
+            continue;
+        aws_session_abandon(run->with->session, &a->exchange);
+        land(run, a);
+        end_unfinished(run, f, name, message);
+    }
+    for (struct flight *f; (f = next_to_start(run, INT64_MAX));)
+        end_unfinished(run, f, name, message);
+}
+
+static void run_to_end(struct run *run) {
+    while (has_work(run)) {
+        int64_t now_ms = clock_boot_ms();
+        if (atomic_load(run->with->cancelled)) {
+            end_all(run, AWS_ERROR_CANCELLED, "the program is stopping");
+            return;
+        }
+        if (run->options->deadline_boot_ms && now_ms >= run->options->deadline_boot_ms) {
+            end_all(run, AWS_ERROR_DEADLINE, "no answer in the time given");
+            return;
+        }
+        start_what_may(run, now_ms);
+        if (!has_work(run))
+            return;
+        struct aws_exchange *x = aws_session_wait(run->with->session, wait_ms(run, now_ms));
+        if (x)
+            settle(run, x);
+    }
+}
+
+static size_t window(const struct aws_run *options, size_t calls) {
+    size_t most = options->concurrency > 0 ? (size_t)options->concurrency : LIMIT_AWS_CONCURRENCY;
+    return calls < most ? calls : most;
+}
+
+void aws_run_calls(const struct aws_run_with *with, struct aws_call *calls, size_t n,
+                   const struct aws_run *options) {
+    static const struct aws_run defaults;
+    struct run run = {.with = with, .options = options ? options : &defaults, .count = n};
+    run.concurrency = window(run.options, n);
+    run.attempts = mem_zalloc(run.concurrency * sizeof *run.attempts);
+    run.flights = mem_zalloc(n * sizeof *run.flights);
+    for (size_t i = 0; i < n; i++) {
+        run.flights[i].call = &calls[i];
+        calls[i].attempts = 0;
+        calls[i].reply = NULL;
+    }
+    run_to_end(&run);
+    free(run.attempts);
+    free(run.flights);
+}

@@ -1,0 +1,74 @@
+/*
+ * aws/sigv4: AWS Signature Version 4, by header.
+ *
+ * Pure: the time is an argument, nothing is read but the arguments, and the same request always gets the same
+ * signature. Follows, by its own step names, "Create a signed AWS API request"
+ * (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html): canonical
+ * request, string to sign, signing key, signature. Any thread may call it.
+ */
+#ifndef AWS_SIGV4_H
+#define AWS_SIGV4_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/error.h"
+
+#define SIGV4_DIGEST_BYTES 32
+#define SIGV4_HEX_SIZE (2 * SIGV4_DIGEST_BYTES + 1)
+#define SIGV4_DATE_SIZE sizeof "20150830T123600Z"
+#define SIGV4_HEADERS 32 /* at most so many are signed */
+
+struct sigv4_header {
+    const char *name;  /* in any case */
+    const char *value; /* is trimmed, and its runs of spaces are folded, for the signature only */
+};
+
+/* What is sent. All borrowed. */
+struct sigv4_request {
+    const char *method;
+    const char *path;                   /* encoded and normalized: "/" for services that speak JSON */
+    const char *query;                  /* canonical: encoded, and sorted by name; "" if none */
+    const struct sigv4_header *headers; /* the ones to sign, in the order sent, without x-amz-date */
+    size_t header_count;
+    const void *body;
+    size_t body_length;
+};
+
+/* On whose behalf, for whom, when. All borrowed. */
+struct sigv4_scope {
+    const char *access_key_id;
+    const char *secret_access_key;
+    const char *region;
+    const char *service;
+    int64_t time_ms; /* wall clock */
+};
+
+/*
+ * The signing key changes once a day, and with the secret. A caller that signs often keeps one of these
+ * (zeroed at first) and saves four HMACs a request; it finds out by itself when it is stale. Not thread-safe.
+ */
+struct sigv4_key {
+    uint8_t made_of[SIGV4_DIGEST_BYTES]; /* a digest of secret, day, region and service */
+    uint8_t key[SIGV4_DIGEST_BYTES];
+};
+
+struct sigv4_signed {
+    char date[SIGV4_DATE_SIZE];     /* send it as x-amz-date: it is signed */
+    char signature[SIGV4_HEX_SIZE]; /* lower case hex */
+    char *authorization;            /* send it as Authorization */
+    char *canonical_request;        /* these two to compare with what AWS says it expected */
+    char *string_to_sign;
+};
+
+/* Fills `out`, which sigv4_signed_deinit frees whatever comes back. `key` may be NULL. INVALID if there are
+ * more headers than SIGV4_HEADERS, if they are longer than 64 KiB together, or if the time is outside years
+ * 1970 to 9999. */
+enum status sigv4_sign(struct sigv4_signed *out, const struct sigv4_request *request,
+                       const struct sigv4_scope *scope, struct sigv4_key *key, struct error *e);
+void sigv4_signed_deinit(struct sigv4_signed *s);
+
+/* SHA-256 of the bytes in lower case hex: what x-amz-content-sha256 holds. */
+void sigv4_payload_hash(const void *data, size_t length, char out[SIGV4_HEX_SIZE]);
+
+#endif

@@ -1,0 +1,65 @@
+#include "aws/transport.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server/base/limits.h"
+
+void aws_exchange_init(struct aws_exchange *x) {
+    memset(x, 0, sizeof *x);
+    buffer_init(&x->reply, LIMIT_AWS_REPLY_BYTES);
+    x->retry_after_ms = -1;
+}
+
+void aws_exchange_deinit(struct aws_exchange *x) {
+    buffer_deinit(&x->reply);
+}
+
+static void forget_answer(struct aws_exchange *x) {
+    buffer_clear(&x->reply);
+    x->http_status = 0;
+    x->request_id[0] = '\0';
+    x->error_type[0] = '\0';
+    x->problem[0] = '\0';
+    x->has_crc32 = false;
+    x->retry_after_ms = -1;
+}
+
+void aws_exchange_answer(struct aws_exchange *x, long http_status, const char *reply) {
+    forget_answer(x);
+    x->result = AWS_EXCHANGE_ANSWERED;
+    x->http_status = http_status;
+    if (!buffer_puts(&x->reply, reply))
+        x->result = AWS_EXCHANGE_TOO_LARGE;
+}
+
+void aws_exchange_fail(struct aws_exchange *x, const char *problem) {
+    forget_answer(x);
+    x->result = AWS_EXCHANGE_NO_ANSWER;
+    snprintf(x->problem, sizeof x->problem, "%s", problem);
+}
+
+/* A decimal number from 0 to `max`, and nothing else. */
+static bool read_number(const char *text, unsigned long long max, unsigned long long *number) {
+    char *end;
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && !*end && !errno && *number <= max;
+}
+
+void aws_exchange_header(struct aws_exchange *x, const char *name, const char *value) {
+    unsigned long long number;
+    if (strcasecmp(name, "x-amzn-RequestId") == 0) {
+        snprintf(x->request_id, sizeof x->request_id, "%s", value);
+    } else if (strcasecmp(name, "x-amzn-ErrorType") == 0) {
+        snprintf(x->error_type, sizeof x->error_type, "%s", value);
+    } else if (strcasecmp(name, "x-amz-crc32") == 0 && read_number(value, UINT32_MAX, &number)) {
+        x->has_crc32 = true;
+        x->crc32 = (uint32_t)number;
+    } else if (strcasecmp(name, "x-amz-retry-after") == 0 && read_number(value, INT32_MAX, &number)) {
+        x->retry_after_ms = (int64_t)number;
+    }
+}

@@ -1,0 +1,250 @@
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aws/transport.h"
+#include "server/base/clock.h"
+#include "server/base/limits.h"
+#include "server/base/mem.h"
+
+struct aws_session {
+    CURLM *multi;
+    CURL *idle[LIMIT_AWS_CONCURRENCY]; /* kept because each remembers its TLS sessions */
+    size_t idle_count;
+    struct aws_exchange *finished; /* by aws_session_finish, perhaps not due yet; in no order */
+};
+
+static void init_curl(void) {
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        mem_exhausted();
+}
+
+struct aws_session *aws_session_new(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, init_curl);
+
+    struct aws_session *s = mem_zalloc(sizeof *s);
+    s->multi = curl_multi_init();
+    if (!s->multi)
+        mem_exhausted();
+    curl_multi_setopt(s->multi, CURLMOPT_MAXCONNECTS, (long)LIMIT_AWS_IDLE_CONNECTIONS);
+    curl_multi_setopt(s->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    return s;
+}
+
+void aws_session_free(struct aws_session *session) {
+    if (!session)
+        return;
+    while (session->idle_count > 0)
+        curl_easy_cleanup(session->idle[--session->idle_count]);
+    curl_multi_cleanup(session->multi);
+    free(session);
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *context) {
+    struct aws_exchange *x = context;
+    return buffer_append(&x->reply, data, size * n) ? size * n
+                                                    : 0; /* anything but all of it ends the transfer */
+}
+
+/* One header line of an answer, not terminated. A status line begins an answer: what an interim one said is
+ * void. */
+static size_t on_header(char *data, size_t size, size_t n, void *context) {
+    struct aws_exchange *x = context;
+    size_t length = size * n;
+    char line[512];
+    if (length >= sizeof line)
+        return length; /* none that we look at is so long */
+    memcpy(line, data, length);
+    line[length] = '\0';
+    line[strcspn(line, "\r\n")] = '\0';
+
+    char *colon = strchr(line, ':');
+    if (strncmp(line, "HTTP/", 5) == 0) {
+        x->request_id[0] = x->error_type[0] = '\0';
+        x->has_crc32 = false;
+        x->retry_after_ms = -1;
+    } else if (colon) {
+        *colon = '\0';
+        aws_exchange_header(x, line, colon + 1 + strspn(colon + 1, " \t"));
+    }
+    return length;
+}
+
+static CURL *take_easy(struct aws_session *s) {
+    if (s->idle_count > 0)
+        return s->idle[--s->idle_count];
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        mem_exhausted();
+    return easy;
+}
+
+/* Takes the exchange's handle back, to be used again. */
+static void release(struct aws_session *s, struct aws_exchange *x) {
+    CURL *easy = x->easy;
+    if (!easy)
+        return;
+    curl_multi_remove_handle(s->multi, easy);
+    curl_slist_free_all(x->list);
+    x->easy = x->list = NULL;
+    curl_easy_reset(easy);
+    if (s->idle_count < LIMIT_AWS_CONCURRENCY)
+        s->idle[s->idle_count++] = easy;
+    else
+        curl_easy_cleanup(easy);
+}
+
+static struct curl_slist *list_lines(const char *const *lines) {
+    struct curl_slist *list = NULL;
+    for (; *lines; lines++) {
+        struct curl_slist *longer = curl_slist_append(list, *lines);
+        if (!longer)
+            mem_exhausted();
+        list = longer;
+    }
+    return list;
+}
+
+/* The first option that libcurl refuses, or CURLE_OK. */
+static CURLcode set_options(CURL *easy, struct aws_exchange *x) {
+    CURLcode code = CURLE_OK;
+#define SET(option, value) (code = code ? code : curl_easy_setopt(easy, (option), (value)))
+    SET(CURLOPT_URL, x->url);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_POST, 1L);
+    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->length);
+    SET(CURLOPT_POSTFIELDS, x->body);
+    SET(CURLOPT_HTTPHEADER, (struct curl_slist *)x->list);
+    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is none of the service's */
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)x->connect_ms);
+    SET(CURLOPT_TIMEOUT_MS, (long)x->attempt_ms);
+    SET(CURLOPT_QUICK_EXIT,
+        1L); /* a name server that does not answer must not hold up a time-out or a cancel */
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    if (x->ca_bundle)
+        SET(CURLOPT_CAINFO, x->ca_bundle);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, x);
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_HEADERDATA, x);
+    SET(CURLOPT_ERRORBUFFER, x->problem);
+    SET(CURLOPT_PRIVATE, x);
+#undef SET
+    return code;
+}
+
+_Static_assert(sizeof((struct aws_exchange *)0)->problem >= CURL_ERROR_SIZE,
+               "libcurl writes its message there");
+
+void aws_session_send(struct aws_session *session, struct aws_exchange *x) {
+    x->easy = take_easy(session);
+    x->list = list_lines(x->lines);
+    CURLcode code = set_options(x->easy, x);
+    if (code == CURLE_OK && curl_multi_add_handle(session->multi, x->easy) != CURLM_OK)
+        code = CURLE_FAILED_INIT;
+    if (code != CURLE_OK) {
+        release(session, x);
+        aws_exchange_fail(x, curl_easy_strerror(code));
+        aws_session_finish(session, x, 0);
+    }
+}
+
+void aws_session_finish(struct aws_session *session, struct aws_exchange *x, int64_t delay_ms) {
+    x->due_ms = clock_boot_ms() + delay_ms;
+    x->next = session->finished;
+    session->finished = x;
+}
+
+/* Takes `x` off the list of the finished; false if it is not there. */
+static bool unlink_finished(struct aws_session *s, const struct aws_exchange *x) {
+    struct aws_exchange **at = &s->finished;
+    while (*at && *at != x)
+        at = &(*at)->next;
+    if (!*at)
+        return false;
+    *at = x->next;
+    return true;
+}
+
+/* The finished one that is due first; NULL if there is none. */
+static struct aws_exchange *first_finished(const struct aws_session *s) {
+    struct aws_exchange *first = s->finished;
+    for (struct aws_exchange *x = first; x; x = x->next)
+        if (x->due_ms <= first->due_ms) /* of equals the one that was added first */
+            first = x;
+    return first;
+}
+
+static void conclude(struct aws_exchange *x, CURLcode code) {
+    if (code == CURLE_OK || x->reply.overflowed) {
+        x->result = x->reply.overflowed ? AWS_EXCHANGE_TOO_LARGE : AWS_EXCHANGE_ANSWERED;
+        curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->http_status);
+    } else {
+        char problem[sizeof x->problem];
+        memcpy(problem, x->problem, sizeof problem);
+        aws_exchange_fail(x, problem[0] ? problem : curl_easy_strerror(code));
+    }
+}
+
+static struct aws_exchange *next_finished(struct aws_session *s) {
+    struct aws_exchange *x = first_finished(s);
+    if (x && x->due_ms <= clock_boot_ms()) {
+        unlink_finished(s, x);
+        return x;
+    }
+    int running, queued;
+    curl_multi_perform(s->multi, &running);
+    for (CURLMsg *message; (message = curl_multi_info_read(s->multi, &queued));) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        CURLcode code = message->data.result;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &x);
+        conclude(x, code);
+        release(s, x);
+        return x;
+    }
+    return NULL;
+}
+
+static int poll_ms(const struct aws_session *s, int64_t timeout_ms) {
+    const struct aws_exchange *first = first_finished(s);
+    if (first) {
+        int64_t left = first->due_ms - clock_boot_ms();
+        timeout_ms = left < timeout_ms ? left : timeout_ms;
+    }
+    if (timeout_ms < 0)
+        return 0;
+    return timeout_ms < LIMIT_AWS_ATTEMPT_MS ? (int)timeout_ms : LIMIT_AWS_ATTEMPT_MS;
+}
+
+struct aws_exchange *aws_session_wait(struct aws_session *session, int64_t timeout_ms) {
+    struct aws_exchange *x = next_finished(session);
+    if (!x) {
+        curl_multi_poll(session->multi, NULL, 0, poll_ms(session, timeout_ms), NULL);
+        x = next_finished(session);
+    }
+    if (x && x->filter)
+        x->filter(x, x->filter_context);
+    return x;
+}
+
+void aws_session_wake(struct aws_session *session) {
+    curl_multi_wakeup(session->multi);
+}
+
+void aws_session_abandon(struct aws_session *session, struct aws_exchange *x) {
+    unlink_finished(session, x);
+    release(session, x);
+}
+
+static void send_over_curl(const struct aws_transport *transport, struct aws_session *session,
+                           struct aws_exchange *x) {
+    (void)transport;
+    aws_session_send(session, x);
+}
+
+const struct aws_transport aws_transport_curl = {.send = send_over_curl};
