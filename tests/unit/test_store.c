@@ -1,0 +1,352 @@
+/* What a caller may rely on in any store (views/store.h). */
+#include "tests/unit/test_store_support.h"
+
+#include "views/event_id.h"
+
+#define SHARD "shardId-000000000000"
+
+/* ---- making rows ------------------------------------------------------------------------------------------------------ */
+
+static void put_score(struct fixture *t, enum role role, const char *user_id, size_t score, uint64_t first_position) {
+    struct position *positions = mem_alloc(score * sizeof *positions);
+    for (size_t i = 0; i < score; i++)
+        positions[i] = position_from_u64(first_position + i);
+    const struct store_score_write write = {role, user_id, positions, score, 1700000000123, "w/web/9/Cid"};
+    const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};
+    assert_ok(store_write_batch(t->store, &batch, &t->fence, &support_error));
+    free(positions);
+}
+
+static struct contribution *make_row(const char *product, const char *event_id) {
+    struct contribution *c = contribution_new(product);
+    c->creator = mem_strdup("w/merchant/1/Ann");
+    c->photographer = mem_strdup("w/photographer/2/Bo");
+    c->creator_score = 3;
+    c->photographer_score = 2;
+    c->last_event_id = mem_strdup(event_id);
+    c->photographer_event_id = mem_strdup(SHARD ":1");
+    c->created_ms = -1;
+    c->updated_ms = 1700000000123;
+    c->created_by = mem_strdup("w/merchant/1/Ann");
+    c->updated_by = mem_strdup("w/web/9/Cid");
+    return c;
+}
+
+static enum status put_row(struct fixture *t, const struct contribution *row, const char *old) {
+    const struct store_contribution_write write = {row, old};
+    const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
+    return store_write_batch(t->store, &batch, &t->fence, &support_error);
+}
+
+/* ---- contributions ---------------------------------------------------------------------------------------------------- */
+
+static void row_comes_back_whole(void **state) {
+    struct fixture *t = support_fixture(state);
+    _cleanup_(contribution_freep) struct contribution *row = make_row("häț \"1\"", SHARD ":7");
+    _cleanup_(contribution_freep) struct contribution *back = NULL;
+    assert_ok(put_row(t, row, NULL));
+    assert_ok(store_read_contribution(t->store, row->product_id, 0, &back, &support_error));
+    assert_string_equal(back->product_id, row->product_id);
+    assert_string_equal(back->creator, row->creator);
+    assert_string_equal(back->photographer, row->photographer);
+    assert_string_equal(back->last_event_id, row->last_event_id);
+    assert_string_equal(back->photographer_event_id, row->photographer_event_id);
+    assert_string_equal(back->created_by, row->created_by);
+    assert_string_equal(back->updated_by, row->updated_by);
+    assert_int_equal(back->creator_score, 3);
+    assert_int_equal(back->photographer_score, 2);
+    assert_int_equal(back->created_ms, -1);
+    assert_int_equal(back->updated_ms, 1700000000123);
+}
+
+static void row_is_written_only_over_what_was_read(void **state) {
+    struct fixture *t = support_fixture(state);
+    _cleanup_(contribution_freep) struct contribution *row = make_row("hat", SHARD ":7");
+    assert_int_equal(put_row(t, row, SHARD ":6"), STATUS_CONFLICT); /* there is no row */
+    assert_ok(put_row(t, row, NULL));
+    assert_int_equal(put_row(t, row, NULL), STATUS_CONFLICT);
+    assert_int_equal(put_row(t, row, SHARD ":6"), STATUS_CONFLICT);
+    assert_ok(put_row(t, row, SHARD ":7"));
+}
+
+static void rows_come_in_the_order_asked_for(void **state) {
+    enum { ROWS = 230 };
+    struct fixture *t = support_fixture(state);
+    static char ids[ROWS][16];
+    const char *asked[ROWS];
+    struct contribution *rows[ROWS];
+    for (size_t i = 0; i < ROWS; i++) {
+        snprintf(ids[i], sizeof *ids, "p%zu", i);
+        asked[i] = ids[i];
+        _cleanup_(contribution_freep) struct contribution *row = make_row(ids[i], SHARD ":7");
+        if (i % 3)
+            assert_ok(put_row(t, row, NULL));
+    }
+    assert_ok(store_read_contributions(t->store, asked, ROWS, rows, &t->fence, &support_error));
+    for (size_t i = 0; i < ROWS; i++) {
+        if (i % 3)
+            assert_string_equal(rows[i]->product_id, ids[i]);
+        else
+            assert_null(rows[i]);
+        contribution_free(rows[i]);
+    }
+}
+
+static void missing_row_is_not_found(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct contribution *row = NULL;
+    struct store_score scores[ROLES];
+    assert_int_equal(store_read_contribution(t->store, "none", 0, &row, &support_error), STATUS_NOT_FOUND);
+    assert_int_equal(store_read_scores(t->store, "none", 0, scores, &support_error), STATUS_NOT_FOUND);
+}
+
+static void listing_goes_to_the_limit(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct contribution **rows;
+    size_t n;
+    bool more;
+    for (int i = 0; i < 5; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "p%d", i);
+        _cleanup_(contribution_freep) struct contribution *row = make_row(id, SHARD ":7");
+        assert_ok(put_row(t, row, NULL));
+    }
+    for (size_t limit = 3; limit <= 10; limit += 7) {
+        assert_ok(store_list_contributions(t->store, limit, 0, &rows, &n, &more, &support_error));
+        assert_int_equal(n, limit < 5 ? limit : 5);
+        assert_int_equal(more, limit < 5);
+        for (size_t i = 0; i < n; i++)
+            contribution_free(rows[i]);
+        free(rows);
+    }
+}
+
+/* ---- scores ----------------------------------------------------------------------------------------------------------- */
+
+static void score_counts_each_position_once(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_score scores[ROLES];
+    put_score(t, ROLE_CREATOR, "Ann", 5, 100);
+    put_score(t, ROLE_CREATOR, "Ann", 5, 100); /* all of it again */
+    put_score(t, ROLE_CREATOR, "Ann", 5, 103); /* three of it again */
+    put_score(t, ROLE_PHOTOGRAPHER, "Ann", 2, 100);
+    assert_ok(store_read_scores(t->store, "Ann", 0, scores, &support_error));
+    assert_int_equal(scores[ROLE_CREATOR].score, 8);
+    assert_int_equal(scores[ROLE_PHOTOGRAPHER].score, 2);
+    assert_int_equal(scores[ROLE_CREATOR].updated_ms, 1700000000123);
+    store_score_deinit(&scores[ROLE_CREATOR]);
+    store_score_deinit(&scores[ROLE_PHOTOGRAPHER]);
+}
+
+static void board_is_best_first(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_board board;
+    put_score(t, ROLE_CREATOR, "Ann", 9, 1);
+    put_score(t, ROLE_CREATOR, "Bob", 10, 1);
+    put_score(t, ROLE_CREATOR, "Cid", 100, 1);
+    put_score(t, ROLE_PHOTOGRAPHER, "Dee", 50, 1);
+    assert_ok(store_read_board(t->store, ROLE_CREATOR, 2, 0, &board, &support_error));
+    assert_int_equal(board.n, 2);
+    assert_string_equal(board.items[0].user_id, "Cid");
+    assert_int_equal(board.items[0].score, 100);
+    assert_string_equal(board.items[1].user_id, "Bob");
+    assert_true(board.more);
+    store_board_deinit(&board);
+    assert_ok(store_read_board(t->store, ROLE_CREATOR, 10, 0, &board, &support_error));
+    assert_int_equal(board.n, 3);
+    assert_false(board.more);
+    store_board_deinit(&board);
+}
+
+static void rank_counts_people_above(void **state) {
+    struct fixture *t = support_fixture(state);
+    size_t above;
+    bool tied;
+    put_score(t, ROLE_CREATOR, "Ann", 3, 1);
+    put_score(t, ROLE_CREATOR, "Bob", 3, 1);
+    put_score(t, ROLE_CREATOR, "Cid", 7, 1);
+    put_score(t, ROLE_CREATOR, "Dee", 8, 1);
+    put_score(t, ROLE_CREATOR, CONTRIBUTION_UNKNOWN, 8, 1); /* is nobody: above nobody, tied with nobody */
+    assert_ok(store_read_rank(t->store, ROLE_CREATOR, 3, "Ann", 1000, 0, &above, &tied, &support_error));
+    assert_int_equal(above, 2);
+    assert_true(tied);
+    assert_ok(store_read_rank(t->store, ROLE_CREATOR, 8, "Dee", 1000, 0, &above, &tied, &support_error));
+    assert_int_equal(above, 0);
+    assert_false(tied);
+    assert_ok(store_read_rank(t->store, ROLE_CREATOR, 1, "Eve", 2, 0, &above, &tied, &support_error));
+    assert_int_equal(above, 2); /* counted to the maximum */
+}
+
+/* ---- leases ----------------------------------------------------------------------------------------------------------- */
+
+static struct store_lease full_lease(void) {
+    struct store_lease lease = {
+        .shard_id = SHARD,
+        .owner = "worker",
+        .counter = 7,
+        .tenure = "0123456789abcdef0123456789abcdef",
+        .checkpoint = LEASE_AT_POSITION,
+        .owner_switches = 2,
+        .as_of_ms = 1700000000123,
+        .parents = {"shardId-000000000008", "shardId-000000000009"},
+        .children = {"shardId-000000000010"},
+        .starting_hash_key = "0",
+        .ending_hash_key = "340282366920938463463374607431768211455",
+    };
+    static const char sequence[] = "49590338271490256608559692538361571095921575989136588898";
+    position_parse(sequence, strlen(sequence), 3, &lease.position);
+    return lease;
+}
+
+static void assert_same_lease(const struct store_lease *a, const struct store_lease *b) {
+    assert_string_equal(a->shard_id, b->shard_id);
+    assert_string_equal(a->owner, b->owner);
+    assert_int_equal(a->counter, b->counter);
+    assert_string_equal(a->tenure, b->tenure);
+    assert_int_equal(a->checkpoint, b->checkpoint);
+    if (a->checkpoint == LEASE_AT_POSITION)
+        assert_int_equal(position_compare(&a->position, &b->position), 0);
+    if (a->checkpoint == LEASE_AT_TIMESTAMP)
+        assert_int_equal(a->start_at_ms, b->start_at_ms);
+    assert_int_equal(a->owner_switches, b->owner_switches);
+    assert_int_equal(a->as_of_ms, b->as_of_ms);
+    for (int i = 0; i < STORE_LEASE_PARENTS; i++) {
+        assert_string_equal(a->parents[i], b->parents[i]);
+        assert_string_equal(a->children[i], b->children[i]);
+    }
+    assert_string_equal(a->starting_hash_key, b->starting_hash_key);
+    assert_string_equal(a->ending_hash_key, b->ending_hash_key);
+}
+
+static void lease_comes_back_whole(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease(), *back;
+    size_t n;
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    assert_int_equal(store_create_lease(t->store, &lease, &support_error), STATUS_CONFLICT);
+
+    struct store_lease bare = {.shard_id = "shardId-000000000001", .checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = -1};
+    assert_ok(store_create_lease(t->store, &bare, &support_error));
+    struct store_lease timed = {.shard_id = "shardId-000000000002", .checkpoint = LEASE_AT_TIMESTAMP, .as_of_ms = -1};
+    timed.start_at_ms = 1700000000000;
+    assert_ok(store_create_lease(t->store, &timed, &support_error));
+
+    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    assert_int_equal(n, 3);
+    assert_same_lease(&back[0], &lease);
+    assert_same_lease(&back[1], &bare);
+    assert_same_lease(&back[2], &timed);
+    free(back);
+}
+
+static void lease_is_written_over_exactly_what_was_read(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease(), after = lease, found, *back;
+    size_t n;
+    after.counter = 8;
+    after.owner[0] = '\0';
+    after.checkpoint = LEASE_SHARD_END;
+    assert_int_equal(store_update_lease(t->store, &lease, &after, NULL, &found, &support_error), STATUS_CONFLICT);
+    assert_string_equal(found.shard_id, ""); /* there is no row */
+
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    assert_ok(store_update_lease(t->store, &lease, &after, &t->fence, &found, &support_error));
+    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    assert_same_lease(&back[0], &after);
+    free(back);
+    assert_int_equal(store_update_lease(t->store, &lease, &after, NULL, &found, &support_error), STATUS_CONFLICT);
+    assert_same_lease(&found, &after);
+}
+
+/* Owner, counter and tenure: each alone must fail the condition. */
+static void lease_condition_covers(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease(), found;
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    for (int i = 0; i < 5; i++) {
+        struct store_lease before = lease;
+        strcpy(before.owner, i == 0 ? "other" : i == 1 ? "" : lease.owner);
+        before.counter -= i == 2;
+        strcpy(before.tenure, i == 3 ? "ffff" : i == 4 ? "" : lease.tenure);
+        assert_int_equal(store_update_lease(t->store, &before, &lease, NULL, &found, &support_error), STATUS_CONFLICT);
+        assert_same_lease(&found, &lease);
+    }
+}
+
+static void lease_is_fenced(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease(), found;
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    fence_shut(&t->fence);
+    assert_int_equal(store_update_lease(t->store, &lease, &lease, &t->fence, &found, &support_error), STATUS_FAILED);
+}
+
+/* ---- what the store belongs to ---------------------------------------------------------------------------------------- */
+
+static void belongs_to_its_first_source(void **state) {
+    struct fixture *t = support_fixture(state);
+    const struct store_source mine = {"arn:aws:kinesis:eu-west-1:1:stream/mine", 1700000000123};
+    const struct store_source other = {"arn:aws:kinesis:eu-west-1:1:stream/other", 1700000000123};
+    const struct store_source created_again = {"arn:aws:kinesis:eu-west-1:1:stream/mine", 1800000000000};
+    uint8_t key[3][STORE_IDENTITY_KEY_BYTES];
+    struct store_lease *leases;
+    size_t n;
+
+    assert_ok(store_bind(t->store, NULL, key[0], &support_error)); /* a process that only serves came first */
+    assert_ok(store_bind(t->store, &mine, key[1], &support_error));
+    assert_ok(store_bind(t->store, &mine, key[2], &support_error));
+    assert_memory_equal(key[0], key[1], sizeof key[0]);
+    assert_memory_equal(key[0], key[2], sizeof key[0]);
+
+    assert_int_equal(store_bind(t->store, &other, key[1], &support_error), STATUS_INVALID);
+    assert_non_null(strstr(support_error.message, mine.name));
+    assert_non_null(strstr(support_error.message, other.name));
+    assert_non_null(strstr(support_error.message, "another stage"));
+    assert_int_equal(store_bind(t->store, &created_again, key[1], &support_error), STATUS_INVALID);
+    assert_non_null(strstr(support_error.message, "2027-01-15T08:00:00.000Z"));
+
+    assert_ok(store_read_leases(t->store, &leases, &n, &support_error)); /* the record is no lease */
+    assert_int_equal(n, 0);
+    free(leases);
+}
+
+static void creating_again_changes_nothing(void **state) {
+    struct fixture *t = support_fixture(state);
+    put_score(t, ROLE_CREATOR, "Ann", 5, 100);
+    assert_ok(store_create(t->store, &support_error));
+    struct store_score scores[ROLES];
+    assert_ok(store_read_scores(t->store, "Ann", 0, scores, &support_error));
+    assert_int_equal(scores[ROLE_CREATOR].score, 5);
+    store_score_deinit(&scores[ROLE_CREATOR]);
+    store_score_deinit(&scores[ROLE_PHOTOGRAPHER]);
+}
+
+static void cancelled_store_answers_at_once(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct contribution *row = NULL;
+    store_cancel(t->store);
+    assert_int_equal(store_read_contribution(t->store, "hat", 0, &row, &support_error), STATUS_FAILED);
+    assert_string_equal(support_error.code, "Cancelled");
+}
+
+int main(void) {
+    json_set_alloc_funcs(mem_alloc, free);
+    const struct CMUnitTest tests[] = {
+        support_test("a contribution comes back in every attribute", row_comes_back_whole),
+        support_test("a contribution is written only over what was read", row_is_written_only_over_what_was_read),
+        support_test("rows come in the order asked for, absent ones as such", rows_come_in_the_order_asked_for),
+        support_test("what is not there is not found", missing_row_is_not_found),
+        support_test("a listing goes to its limit and says whether there is more", listing_goes_to_the_limit),
+        support_test("a score counts each position once", score_counts_each_position_once),
+        support_test("a board is best first, of its role only", board_is_best_first),
+        support_test("a rank counts the people above, ties told, UNKNOWN left out", rank_counts_people_above),
+        support_test("a lease comes back in every attribute", lease_comes_back_whole),
+        support_test("a lease is written over exactly what was read", lease_is_written_over_exactly_what_was_read),
+        support_test("another owner, counter or tenure each fails the condition", lease_condition_covers),
+        support_test("a lease is not written once its fence is shut", lease_is_fenced),
+        support_test("a store belongs to its first source, and names both sides to another", belongs_to_its_first_source),
+        support_test("creating what is there changes nothing", creating_again_changes_nothing),
+        support_test("a cancelled store answers at once", cancelled_store_answers_at_once),
+    };
+    return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}

@@ -1,0 +1,146 @@
+/*
+ * For the tests of the DynamoDB store: a store of its own for each test, on the DynamoDB that
+ * AWS_ENDPOINT_URL_DYNAMODB names (tests/emulators.py -- ctest ...), through a transport that can do what networks and
+ * crashes do: refuse a request before it is sent, or lose its answer after it took effect.
+ */
+#ifndef TEST_STORE_SUPPORT_H
+#define TEST_STORE_SUPPORT_H
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aws/config.h"
+#include "aws/transport.h"
+#include "server/base/mem.h"
+#include "server/base/random.h"
+#include "views/store_dynamodb.h"
+
+enum fault { FAULT_NONE, FAULT_REFUSE, FAULT_LOSE_ANSWER };
+
+/* What happens to requests of `operation` (NULL: every write), from the `after`-th on, `times` times. */
+struct faulty {
+    struct aws_transport transport;
+    enum fault fault;
+    const char *operation;
+    const char *in_body; /* only requests with this text in their body; NULL: all */
+    atomic_int after, times;
+    atomic_int sent; /* requests that reached the store */
+    void (*filter)(struct aws_exchange *x, void *context); /* has every answer first; NULL: nobody */
+};
+
+static inline bool support_is_write(const char *operation) {
+    return strcmp(operation, "UpdateItem") == 0 || strcmp(operation, "PutItem") == 0;
+}
+
+static inline bool support_is_meant(struct faulty *f, const struct aws_exchange *x) {
+    if (f->operation ? strcmp(f->operation, x->operation) != 0 : !support_is_write(x->operation))
+        return false;
+    if (f->in_body && !memmem(x->body, x->length, f->in_body, strlen(f->in_body)))
+        return false;
+    return atomic_fetch_sub(&f->after, 1) <= 0 && atomic_fetch_sub(&f->times, 1) > 0;
+}
+
+static inline void support_lose(struct aws_exchange *x, void *context) {
+    (void)context;
+    aws_exchange_fail(x, "the test lost this answer");
+}
+
+static inline void support_send(const struct aws_transport *transport, struct aws_session *session,
+                                struct aws_exchange *x) {
+    struct faulty *f = transport->context;
+    enum fault fault = f->fault != FAULT_NONE && support_is_meant(f, x) ? f->fault : FAULT_NONE;
+    if (fault == FAULT_REFUSE) {
+        aws_exchange_fail(x, "the test refused this request");
+        aws_session_finish(session, x, 0);
+        return;
+    }
+    x->filter = fault == FAULT_LOSE_ANSWER ? support_lose : f->filter;
+    x->filter_context = f;
+    atomic_fetch_add(&f->sent, 1);
+    aws_session_send(session, x);
+}
+
+struct fixture {
+    struct aws_config *config;
+    struct faulty faulty;
+    struct store *store;
+    struct fence fence;
+    char stage[40];
+};
+
+/* From now on; -1 times: for ever. */
+static inline void support_fault(struct fixture *t, enum fault fault, const char *operation, int after, int times) {
+    t->faulty.operation = operation;
+    t->faulty.in_body = NULL;
+    atomic_store(&t->faulty.after, after);
+    atomic_store(&t->faulty.times, times < 0 ? 1 << 30 : times);
+    atomic_store(&t->faulty.sent, 0);
+    t->faulty.fault = fault;
+}
+
+static inline void support_no_faults(struct fixture *t) {
+    support_fault(t, FAULT_NONE, NULL, 0, 0);
+    t->faulty.filter = NULL;
+}
+
+static inline int support_setup(void **state) {
+    struct fixture *t = mem_zalloc(sizeof *t);
+    char random[9];
+    struct error e;
+    *state = t;
+    if (!getenv("AWS_ENDPOINT_URL_DYNAMODB"))
+        return 0; /* each test skips itself */
+    signal(SIGPIPE, SIG_IGN);
+    random_hex(random, 4);
+    snprintf(t->stage, sizeof t->stage, "test-%s", random);
+    t->faulty.transport = (struct aws_transport){.send = support_send, .context = &t->faulty};
+    fence_open_until(&t->fence, INT64_MAX);
+    const struct store_dynamodb_options options = {.stage = t->stage};
+    if (aws_config_load(&t->config, &e) ||
+        store_dynamodb_open(&t->store, &options, t->config, &t->faulty.transport, &e) || store_create(t->store, &e)) {
+        print_error("%s\n", e.message);
+        return -1;
+    }
+    return 0;
+}
+
+static inline int support_teardown(void **state) {
+    struct fixture *t = *state;
+    store_free(t->store);
+    if (t->config)
+        aws_config_free(t->config);
+    free(t);
+    return 0;
+}
+
+/* The fixture, or the test is skipped: cmocka counts it. */
+static inline struct fixture *support_fixture(void **state) {
+    struct fixture *t = *state;
+    if (!t->store)
+        skip();
+    return t;
+}
+
+#define support_test(title, function) {title, function, support_setup, support_teardown, NULL}
+
+#define assert_ok(call)                                                                                                \
+    do {                                                                                                               \
+        struct error *assert_ok_error = &support_error;                                                                \
+        *assert_ok_error = (struct error){0};                                                                          \
+        if ((call) != STATUS_OK)                                                                                       \
+            fail_msg("%s: %s", #call, assert_ok_error->message);                                                       \
+    } while (0)
+
+static struct error support_error __attribute__((unused));
+
+#endif
