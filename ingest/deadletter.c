@@ -27,6 +27,7 @@ struct deadletter {
     int fd; /* -1: the log */
     char *path;
     pthread_mutex_t lock; /* one batch of lines after the other */
+    bool torn;            /* the file ends in the middle of a line: the disk was full */
 };
 
 enum status deadletter_open(struct deadletter **d, const char *target, struct error *e) {
@@ -77,16 +78,18 @@ static void append_line(struct buffer *b, const struct deadletter_letter *letter
     free(text);
 }
 
-static enum status append_to_file(const struct deadletter *d, const char *data, size_t length, struct error *e) {
-    while (length) {
-        ssize_t n = write(d->fd, data, length);
+static enum status append_to_file(struct deadletter *d, const char *data, size_t length, struct error *e) {
+    for (size_t done = 0; done < length;) {
+        ssize_t n = write(d->fd, data + done, length - done);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
+        if (n < 0) {
+            d->torn = d->torn || done;
             return error_set(e, STATUS_RETRY, "cannot write to the dead letter file '%s': %s", d->path, strerror(errno));
-        data += n;
-        length -= (size_t)n;
+        }
+        done += (size_t)n;
     }
+    d->torn = false;
     return STATUS_OK;
 }
 
@@ -97,6 +100,8 @@ static enum status write_to_file(struct deadletter *d, const struct deadletter_l
     for (size_t i = 0; !status && i < n; i++) {
         _cleanup_(buffer_deinit) struct buffer line;
         buffer_init(&line, LIMIT_DEAD_LETTER_LINE_BYTES);
+        if (d->torn)
+            buffer_putc(&line, '\n'); /* else this letter would be lost in the rest of the last one */
         append_line(&line, &letters[i], now_real_ms);
         status = append_to_file(d, line.data, line.length, e);
     }

@@ -30,22 +30,22 @@ const char *envelope_reason_name(enum envelope_reason reason) {
 
 /* ---- what a schema allows ------------------------------------------------------------------------------------------ */
 
-enum field_type { FIELD_END, FIELD_STRING, FIELD_TIME, FIELD_ANY, FIELD_OPTIONAL_STRING };
+enum field_type { FIELD_END, FIELD_STRING, FIELD_TIME, FIELD_OBJECT, FIELD_OPTIONAL_STRING };
 
 struct field {
     const char *name;
     enum field_type type;
 };
 
-/* `data` is looked into later: it decides first whether the record is for us at all. */
+/* What is in `data` is looked at later: it decides first whether the record is for us at all. */
 static const struct field ingress_fields[] = {
     {"schema", FIELD_STRING}, {"origin", FIELD_STRING},               {"timeOrigin", FIELD_TIME},
-    {"data", FIELD_ANY},      {"followsFrom", FIELD_OPTIONAL_STRING}, {NULL, FIELD_END},
+    {"data", FIELD_OBJECT},   {"followsFrom", FIELD_OPTIONAL_STRING}, {NULL, FIELD_END},
 };
 
 static const struct field egress_fields[] = {
     {"schema", FIELD_STRING},     {"origin", FIELD_STRING},
-    {"timeOrigin", FIELD_TIME},   {"data", FIELD_ANY},
+    {"timeOrigin", FIELD_TIME},   {"data", FIELD_OBJECT},
     {"eventId", FIELD_STRING},    {"timeIngest", FIELD_STRING},
     {"timeProcess", FIELD_STRING}, {"followsFrom", FIELD_OPTIONAL_STRING},
     {NULL, FIELD_END},
@@ -102,8 +102,9 @@ static bool check_field(struct envelope *out, const char *where, const json_t *o
     if (!value)
         return field->type == FIELD_OPTIONAL_STRING ||
                dead(out, ENVELOPE_INVALID_FIELD, "%s.%s is missing", where, field->name);
-    if (field->type == FIELD_ANY)
-        return true;
+    if (field->type == FIELD_OBJECT)
+        return json_is_object(value) || dead(out, ENVELOPE_INVALID_FIELD, "%s.%s is %s, not an object", where,
+                                             field->name, type_name(value));
     if (!json_is_string(value))
         return dead(out, ENVELOPE_INVALID_FIELD, "%s.%s is %s, not a string", where, field->name, type_name(value));
     if (field->type == FIELD_TIME && !clock_parse(json_string_value(value), json_string_length(value), &ms))
@@ -149,13 +150,19 @@ static bool parse(struct envelope *out, const struct envelope_record *record) {
     return true;
 }
 
+/* A JSON string may contain NUL: compare to its end. */
+static bool is_text(const json_t *value, const char *text) {
+    size_t length = strlen(text);
+    return json_string_length(value) == length && memcmp(json_string_value(value), text, length) == 0;
+}
+
 static bool check_envelope(struct envelope *out, const struct envelope_record *record) {
     const json_t *schema = json_object_get(out->json, "schema");
     const char *name = json_string_value(schema);
-    bool egress = name && strcmp(name, EGRESS) == 0;
+    bool egress = is_text(schema, EGRESS);
     struct event_id id;
 
-    if (!egress && (!name || strcmp(name, INGRESS) != 0))
+    if (!egress && !is_text(schema, INGRESS))
         return dead(out, ENVELOPE_UNKNOWN_SCHEMA, "schema is %s", name ? name : schema ? type_name(schema) : "missing");
     if (!check_fields(out, "envelope", out->json, egress ? egress_fields : ingress_fields))
         return false;
@@ -181,21 +188,19 @@ static bool check_key(struct envelope *out, enum envelope_reason reason, const c
     return true;
 }
 
-static const struct data_schema *find_data_schema(const char *name) {
+static const struct data_schema *find_data_schema(const json_t *name) {
     for (size_t i = 0; i < sizeof data_schemas / sizeof *data_schemas; i++)
-        if (strcmp(data_schemas[i].name, name) == 0)
+        if (is_text(name, data_schemas[i].name))
             return &data_schemas[i];
     return NULL;
 }
 
 static bool check_data(struct envelope *out, const struct envelope_record *record) {
     json_t *data = json_object_get(out->json, "data");
-    if (!json_is_object(data))
-        return dead(out, ENVELOPE_INVALID_FIELD, "envelope.data is %s, not an object", type_name(data));
     if (!check_field(out, "data", data, &purchase_fields[0]))
         return false;
 
-    const struct data_schema *schema = find_data_schema(json_string_value(json_object_get(data, "schema")));
+    const struct data_schema *schema = find_data_schema(json_object_get(data, "schema"));
     if (!schema) {
         out->kind = ENVELOPE_SKIPPED;
         return false;

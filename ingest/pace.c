@@ -3,9 +3,8 @@
 #include "server/base/limits.h"
 
 enum {
-    CALL_MS = 1000 / 5,  /* one call's share of a second */
-    BURST_MS = 1000,     /* a second's worth may be used at once */
-    BYTES_PER_MS = 2000, /* 2 MB a second */
+    CALLS_MS = 1000,
+    BYTES_PER_MS = 2000,
     THROTTLE_STEP_MS = 100,
 };
 
@@ -19,18 +18,24 @@ static int64_t min(int64_t a, int64_t b) {
 
 void pace_init(struct pace *p, int64_t poll_interval_ms) {
     *p = (struct pace){.poll_interval_ms = poll_interval_ms};
+    for (int i = 0; i < PACE_CALLS; i++)
+        p->calls_ms[i] = -CALLS_MS;
 }
 
-/* Takes `cost_ms` of a second's worth; returns when there is room for another such cost. */
-static int64_t take(int64_t *full_at_ms, int64_t now_ms, int64_t cost_ms, int64_t next_cost_ms) {
-    *full_at_ms = max(*full_at_ms, now_ms) + cost_ms;
-    return *full_at_ms + next_cost_ms - BURST_MS;
+/* The fifth read before the next one is a second ago. */
+static int64_t next_by_calls(struct pace *p, int64_t now_ms) {
+    p->calls_ms[p->oldest_call] = now_ms;
+    p->oldest_call = (p->oldest_call + 1) % PACE_CALLS;
+    return p->calls_ms[p->oldest_call] + CALLS_MS;
+}
+
+static int64_t next_by_bytes(struct pace *p, int64_t now_ms, size_t bytes) {
+    p->bytes_until_ms = max(p->bytes_until_ms, now_ms) + (int64_t)((bytes + BYTES_PER_MS - 1) / BYTES_PER_MS);
+    return p->bytes_until_ms;
 }
 
 void pace_after_read(struct pace *p, int64_t now_ms, size_t bytes, bool behind) {
-    int64_t by_calls = take(&p->calls_full_at_ms, now_ms, CALL_MS, CALL_MS);
-    int64_t by_bytes = take(&p->bytes_full_at_ms, now_ms, (int64_t)(bytes / BYTES_PER_MS), 0);
-    int64_t allowed = max(now_ms, max(by_calls, by_bytes));
+    int64_t allowed = max(now_ms, max(next_by_calls(p, now_ms), next_by_bytes(p, now_ms, bytes)));
 
     p->throttle_ms /= 2; /* probe back */
     p->next_ms = max(allowed, now_ms + (behind ? p->throttle_ms : max(p->poll_interval_ms, p->throttle_ms)));

@@ -85,6 +85,14 @@ struct position position_from_u64(uint64_t sequence) {
     return p;
 }
 
+/* Whether it is what position_parse makes of its own text: no leading zeros, no sub-sequence of 0, not too large. */
+static bool is_canonical(const struct position *p) {
+    char text[POSITION_TEXT_SIZE];
+    struct position again;
+    position_sequence(p, text);
+    return position_parse(text, strlen(text), position_sub_sequence(p), &again) && position_compare(p, &again) == 0;
+}
+
 bool position_from_bytes(const void *bytes, size_t length, struct position *out) {
     const uint8_t *b = bytes;
     if (length == 0 || length > POSITION_BYTES)
@@ -95,7 +103,7 @@ bool position_from_bytes(const void *bytes, size_t length, struct position *out)
         return false;
     memcpy(out->bytes, b, length);
     out->length = (uint8_t)length;
-    return true;
+    return end || is_canonical(out);
 }
 
 const char *position_sequence(const struct position *p, char out[POSITION_TEXT_SIZE]) {

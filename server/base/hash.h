@@ -1,9 +1,9 @@
 /*
  * hash: a keyed hash for tables whose keys strangers choose, and uthash set up to use it.
  *
- * The hash is SipHash-1-3 (Aumasson, Bernstein: "SipHash: a fast short-input PRF") under a key drawn once for the
- * process: nobody outside can choose keys that all fall into one bucket. Include this instead of <uthash.h>.
- * Thread-safe.
+ * The hash is SipHash-1-3 (Aumasson, Bernstein: "SipHash: a fast short-input PRF") under a key drawn once for
+ * the process: nobody outside can choose keys that all fall into one bucket. Include this instead of
+ * <uthash.h>. Thread-safe.
  */
 #ifndef SERVER_BASE_HASH_H
 #define SERVER_BASE_HASH_H

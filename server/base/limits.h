@@ -41,7 +41,7 @@
 #define LIMIT_SHARD_STUCK_MS 120000 /* a shard whose loop has not turned for so long is not renewed any more */
 #define LIMIT_LIST_SHARDS_MS 30000  /* the stream's shards are listed so often */
 #define LIMIT_FOLLOW_MS 1000        /* a process that only serves reads the leases so often */
-#define LIMIT_DEAD_LETTER_LINE_BYTES (4u << 20)
+#define LIMIT_DEAD_LETTER_LINE_BYTES (15u << 20) /* a record of 10 MiB, the largest of Kinesis, in base64 */
 #define LIMIT_LOGGED_LETTER_BYTES 6000
 
 /* HTTP: what openapi.yaml promises, and MHD's buffer a connection, which must be larger. */
@@ -60,6 +60,8 @@
 #define LIMIT_LOAD_MS 2500         /* a cache load that takes longer has failed */
 #define LIMIT_LOADS_WAITING 1024   /* loads queued; one more is refused as overloaded */
 #define LIMIT_BODY_BYTES (4u << 20)
+
+#define LIMIT_FIRST_CONTACT_MS 1000 /* at the start, a store or source that cannot answer is asked so often */
 
 /* Stopping, all of it. */
 #define LIMIT_STOP_MS 20000

@@ -74,6 +74,10 @@ void log_write(enum log_level level, const char *const fields[], const char *for
     _cleanup_(buffer_deinit) struct buffer line;
     buffer_init(&line, LIMIT_LOG_LINE_BYTES);
     append_line(&line, level, fields, message);
+    if (line.overflowed) { /* the message alone always fits */
+        buffer_clear(&line);
+        append_line(&line, level, NULL, message);
+    }
     ssize_t written = write(STDERR_FILENO, line.data, line.length); /* nobody to tell if this fails */
     (void)written;
 }
