@@ -58,10 +58,9 @@ static bool check_choice(struct config *config, const struct option *option, con
 
 static bool check_listen(struct config *config, const struct option *option, const char *value) {
     struct listen_address address;
-    if (strcmp(value, "none") == 0)
-        return true;
-    *(const char **)field(config, option) = value;
-    return listen_parse(value, &address, NULL) == STATUS_OK;
+    bool none = strcmp(value, "none") == 0;
+    *(const char **)field(config, option) = none ? NULL : value;
+    return none || listen_parse(value, &address, NULL) == STATUS_OK;
 }
 
 /* A Kinesis stream: a name of 1..128 [A-Za-z0-9_.-], or an ARN (Kinesis API, StreamName and StreamARN). */
@@ -116,6 +115,7 @@ static bool check_dead_letter(struct config *config, const struct option *option
 
 static bool check_log_format(struct config *config, const struct option *option, const char *value) {
     static const char *const formats[] = {[LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json", NULL};
+    config->log_format = LOG_FORMAT_AUTO;
     if (strcmp(value, "auto") == 0)
         return true;
     struct option choice = *option;

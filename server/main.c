@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "aws/config.h"
@@ -19,6 +20,15 @@ static void set_signals(void) {
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+}
+
+/* Connections, and a thread's few descriptors for each shard, are more than the usual soft limit of 1024. */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 static void set_log(const struct config *config) {
@@ -73,6 +83,7 @@ int main(int argc, char *argv[]) {
     }
     buffer_deinit(&mistakes);
     set_signals();
+    raise_descriptor_limit();
     set_log(&config);
     return run(&config);
 }

@@ -119,23 +119,29 @@ static void let_signals_through(const struct service *s) {
 
 /* ---- starting ------------------------------------------------------------------------------------------------------- */
 
-static enum status bind_once(struct service *s, struct error *e) {
-    struct store_source source;
-    enum status status = s->source ? source_identify(s->source, &source, e) : STATUS_OK;
-    return status ? status : store_bind(s->store, s->source ? &source : NULL, s->identity_key, e);
+static enum status bind_store(struct service *s, struct error *e) {
+    return store_bind(s->store, NULL, s->identity_key, e);
 }
 
-/* The first contact with source and store. One that cannot answer now is waited for, until we are told to stop. */
-static enum status bind(struct service *s, struct error *e) {
-    bool said = false;
+static enum status bind_source(struct service *s, struct error *e) {
+    uint8_t identity_key[STORE_IDENTITY_KEY_BYTES]; /* the same as before */
+    struct store_source source;
+    enum status status = source_identify(s->source, &source, e);
+    return status ? status : store_bind(s->store, &source, identity_key, e);
+}
+
+/* A first contact. A store or source that cannot answer now is waited for, until it can or we are told to stop. */
+static enum status first_contact(struct service *s, enum status (*contact)(struct service *, struct error *),
+                                 struct error *e) {
     for (;;) {
-        enum status status = bind_once(s, e);
-        if (status != STATUS_RETRY)
+        enum status status = contact(s, e);
+        if (status != STATUS_RETRY) {
+            health_clear(s->health, "start");
             return status;
-        if (!said)
-            log_warn("waiting for source and store: %s", e->message);
-        said = true;
-        if (wait_for_signal(s, clock_boot_ms() + LIMIT_BACKOFF_MS / 5))
+        }
+        if (health_raise(s->health, "start", e->message))
+            log_warn("waiting: %s", e->message);
+        if (wait_for_signal(s, clock_boot_ms() + LIMIT_FIRST_CONTACT_MS))
             return STATUS_RETRY;
     }
 }
@@ -217,18 +223,7 @@ static enum status start_api(struct service *s, struct error *e) {
     return s->http ? STATUS_OK : STATUS_FAILED;
 }
 
-static enum status start(struct service *s, struct error *e) {
-    enum status status = open_parts(s, e);
-    if (!status)
-        status = bind(s, e);
-    if (!status)
-        status = start_api(s, e);
-    if (status)
-        return status;
-    make_worker_id(s);
-    start_ingest(s);
-    health_set_phase(s->health, HEALTH_SERVING);
-
+static void say_where(const struct service *s) {
     char address[300] = "nowhere";
     if (s->http) {
         const char *colon = strrchr(s->config->listen, ':');
@@ -239,6 +234,24 @@ static enum status start(struct service *s, struct error *e) {
               LOG_FIELDS("source", s->config->source, "store", s->config->store, "worker", s->worker_id, "version",
                          WINNER_VIEW_VERSION, "listen", address),
               "listening on %s", address);
+}
+
+/* The store comes first, then whoever asks can be answered while the source is waited for. */
+static enum status start(struct service *s, struct error *e) {
+    enum status status = open_parts(s, e);
+    if (!status)
+        status = first_contact(s, bind_store, e);
+    if (!status)
+        status = start_api(s, e);
+    if (status)
+        return status;
+    make_worker_id(s);
+    say_where(s);
+    status = s->source ? first_contact(s, bind_source, e) : STATUS_OK;
+    if (status)
+        return status;
+    start_ingest(s);
+    health_set_phase(s->health, HEALTH_SERVING);
     return STATUS_OK;
 }
 
@@ -282,9 +295,9 @@ int serve_run(const struct config *config) {
     stop_signals(&set);
     service.signals = signalfd(-1, &set, SFD_CLOEXEC);
     enum status status = start(&service, &e);
+    if (status == STATUS_RETRY)
+        return 0; /* told to stop before there was anything to stop */
     if (status) {
-        if (status == STATUS_RETRY)
-            return 0; /* told to stop before there was anything to stop */
         log_write(LOG_LEVEL_ERROR, LOG_FIELDS("error", e.code, "requestId", e.request_id), "cannot start: %s", e.message);
         return serve_exit_status(status);
     }

@@ -1,0 +1,110 @@
+/* contributions: who made a product what it is. See resources.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/internal.h"
+#include "api/resources.h"
+#include "server/base/mem.h"
+#include "views/store.h"
+
+enum { DEFAULT_LIMIT = 50 };
+
+static bool is_unknown(const char *user_id) {
+    return user_id && strcmp(user_id, CONTRIBUTION_UNKNOWN) == 0;
+}
+
+static json_t *person(const struct api *api, const char *user_id, int64_t score) {
+    if (!user_id || is_unknown(user_id))
+        return json_null();
+    json_t *json = json_object();
+    api_set_person(api, json, user_id);
+    json_object_set_new(json, "score", json_integer(score));
+    return json;
+}
+
+/* A product whose creation was trimmed from the log is attributed to nobody, not even to a photographer. */
+static json_t *contribution_json(const struct api *api, const struct contribution *c, int64_t as_of_ms) {
+    bool attributed = !is_unknown(c->creator);
+    json_t *json = json_object();
+    json_object_set_new(json, "productId", answer_text(c->product_id));
+    json_object_set_new(json, "purchases", json_integer(c->creator_score)); /* each one is the creator's */
+    json_object_set_new(json, "attributed", json_boolean(attributed));
+    json_object_set_new(json, "merchant", person(api, attributed ? c->creator : NULL, c->creator_score));
+    json_object_set_new(json, "photographer",
+                        person(api, attributed ? c->photographer : NULL, c->photographer_score));
+    json_object_set_new(json, "lastEventId", c->last_event_id ? answer_text(c->last_event_id) : json_null());
+    json_object_set_new(json, "created", answer_time(c->created_ms));
+    json_object_set_new(json, "updated", answer_time(c->updated_ms));
+    json_object_set_new(json, "asOf", answer_time(as_of_ms));
+    return json;
+}
+
+void contributions_product_key(struct key *key, const char *product_id) {
+    key_begin(key, CONTRIBUTIONS_PRODUCT);
+    key_add(key, product_id);
+}
+
+bool contributions_prepare_product(struct api *api, const struct request *request, struct key *key,
+                                   struct problem *p) {
+    (void)api;
+    const char *product_id = request->segments[1];
+    if (strlen(product_id) > LIMIT_KEY_BYTES) {
+        problem_set_parameter(p, "productId", product_id, "at most 2048 bytes");
+        return false;
+    }
+    contributions_product_key(key, product_id);
+    return true;
+}
+
+enum status contributions_load_product(struct api *api, const char *key, size_t key_length,
+                                       int64_t deadline_ms, struct answer **answer, struct error *e) {
+    _cleanup_(contribution_freep) struct contribution *row = NULL;
+    int64_t as_of_ms = api_as_of(api, false);
+    enum status status =
+        store_read_contribution(api->store, key_part(key, key_length, 1), deadline_ms, &row, e);
+    if (status == STATUS_NOT_FOUND) {
+        *answer = api_missing(api, as_of_ms, "product");
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK)
+        *answer = api_view_answer(api, contribution_json(api, row, as_of_ms), as_of_ms);
+    return status;
+}
+
+bool contributions_prepare_list(struct api *api, const struct request *request, struct key *key,
+                                struct problem *p) {
+    (void)api;
+    unsigned limit;
+    char text[16];
+    if (!request_count(request, "limit", DEFAULT_LIMIT, LIMIT_BOARD_ITEMS, &limit, p))
+        return false;
+    snprintf(text, sizeof text, "%u", limit);
+    key_begin(key, "/contributions");
+    key_add(key, text);
+    return true;
+}
+
+/* The scan behind it is not strongly consistent, so it is allowed for as an index is. */
+enum status contributions_load_list(struct api *api, const char *key, size_t key_length, int64_t deadline_ms,
+                                    struct answer **answer, struct error *e) {
+    struct contribution **rows = NULL;
+    size_t n = 0, limit = strtoul(key_part(key, key_length, 1), NULL, 10);
+    bool more;
+    int64_t as_of_ms = api_as_of(api, true);
+    enum status status = store_list_contributions(api->store, limit, deadline_ms, &rows, &n, &more, e);
+    if (status != STATUS_OK)
+        return status;
+    json_t *items = json_array();
+    for (size_t i = 0; i < n; i++) {
+        json_array_append_new(items, contribution_json(api, rows[i], as_of_ms));
+        contribution_free(rows[i]);
+    }
+    free(rows);
+    json_t *json = json_object();
+    json_object_set_new(json, "items", items);
+    json_object_set_new(json, "next", json_null());
+    *answer = api_view_answer(api, json, as_of_ms);
+    (*answer)->kept.refreshable = true;
+    return STATUS_OK;
+}

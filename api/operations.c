@@ -1,0 +1,100 @@
+/* operations: what probes and operators ask. All of it from memory; nothing here touches the store. */
+#include <stdlib.h>
+
+#include "api/internal.h"
+#include "api/resources.h"
+#include "server/base/clock.h"
+#include "server/base/limits.h"
+#include "server/base/mem.h"
+#include "server/base/metrics.h"
+
+static struct metrics_family as_of_family = {
+    .name = "winner_view_view_as_of_timestamp_seconds",
+    .help = "Every event that reached the stream before this time is in the view.",
+    .kind = METRICS_GAUGE,
+    .scale = 1000,
+};
+
+static struct answer *unkept(struct answer *answer) {
+    answer->cache_control = ANSWER_NO_STORE;
+    return answer;
+}
+
+/* That an HTTP thread came to say so is all there is to say. */
+struct answer *operations_livez(struct api *api) {
+    (void)api;
+    json_t *json = json_object();
+    json_object_set_new(json, "status", json_string("ok"));
+    return unkept(answer_json(200, json));
+}
+
+static json_t *shards_json(struct freshness *freshness, int64_t now_ms) {
+    _cleanup_(mem_freep) struct freshness_shard *shards = NULL;
+    size_t n = freshness_read(freshness, &shards);
+    json_t *json = json_array();
+    for (size_t i = 0; i < n; i++) {
+        int64_t as_of_ms = shards[i].as_of_ms;
+        json_t *shard = json_object();
+        json_object_set_new(shard, "shard", answer_text(shards[i].shard_id));
+        json_object_set_new(shard, "asOf", answer_time(as_of_ms));
+        json_object_set_new(shard, "lagMs",
+                            as_of_ms == FRESHNESS_UNKNOWN ? json_null() : json_integer(now_ms - as_of_ms));
+        json_array_append_new(json, shard);
+    }
+    return json;
+}
+
+static json_t *troubles_json(const struct health_report *report) {
+    json_t *json = json_array();
+    for (size_t i = 0; i < report->n_troubles; i++) {
+        json_t *trouble = json_object();
+        json_object_set_new(trouble, "name", answer_text(report->troubles[i].name));
+        json_object_set_new(trouble, "reason", answer_text(report->troubles[i].reason));
+        json_array_append_new(json, trouble);
+    }
+    return json;
+}
+
+static const char *status_word(const struct health_report *report, bool caught_up) {
+    if (report->phase == HEALTH_STARTING)
+        return "starting";
+    if (report->phase == HEALTH_DRAINING)
+        return "draining";
+    if (report->n_troubles)
+        return "degraded";
+    return caught_up ? "ready" : "catching-up";
+}
+
+struct answer *operations_readyz(struct api *api) {
+    _cleanup_(health_report_deinit) struct health_report report;
+    health_read(api->health, &report);
+    int64_t as_of_ms = api_as_of(api, false);
+    bool caught_up = api_is_caught_up(api, as_of_ms);
+    json_t *json = json_object();
+    json_object_set_new(json, "status", json_string(status_word(&report, caught_up)));
+    json_object_set_new(json, "caughtUp", json_boolean(caught_up));
+    json_object_set_new(json, "asOf", answer_time(as_of_ms));
+    json_object_set_new(json, "shards", shards_json(api->freshness, clock_real_ms()));
+    json_object_set_new(json, "troubles", troubles_json(&report));
+    struct answer *answer = unkept(answer_json(report.phase == HEALTH_SERVING ? 200 : 503, json));
+    answer_set_as_of(answer, as_of_ms);
+    return answer;
+}
+
+static void note_as_of(const struct api *api) {
+    struct metrics_series *series = METRICS_SERIES(&as_of_family, NULL);
+    int64_t as_of_ms = api_as_of(api, false);
+    if (as_of_ms == FRESHNESS_UNKNOWN)
+        metrics_hide(series);
+    else
+        metrics_set(series, as_of_ms);
+}
+
+struct answer *operations_metrics(struct api *api) {
+    struct buffer text;
+    buffer_init(&text, LIMIT_METRICS_TEXT_BYTES);
+    note_as_of(api);
+    metrics_write(&text);
+    size_t length = text.length;
+    return unkept(answer_new(200, "text/plain; version=0.0.4; charset=utf-8", buffer_detach(&text), length));
+}

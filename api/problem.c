@@ -1,0 +1,93 @@
+#include "api/problem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/base/utf8.h"
+
+static const struct {
+    const char *name;
+    const char *title;
+    unsigned status;
+    unsigned retry_after_s;
+} types[PROBLEM_TYPES] = {
+    [PROBLEM_INVALID_PARAMETER] = {"invalid-parameter", "A parameter is not valid", 400, 0},
+    [PROBLEM_NOT_FOUND] = {"not-found", "There is no such thing", 404, 0},
+    [PROBLEM_METHOD_NOT_ALLOWED] = {"method-not-allowed", "The method is not allowed here", 405, 0},
+    [PROBLEM_VIEW_NOT_READY] = {"view-not-ready", "The view has not caught up with its stream yet", 503, 1},
+    [PROBLEM_STORE_UNAVAILABLE] = {"store-unavailable", "The store cannot be read now", 503, 1},
+    [PROBLEM_OVERLOADED] = {"overloaded", "There is more to do than can be done", 503, 1},
+    [PROBLEM_URI_TOO_LONG] = {"uri-too-long", "The request's URI is too long", 414, 0},
+    [PROBLEM_HEADERS_TOO_LARGE] = {"headers-too-large", "The request's headers are too large", 431, 0},
+};
+
+void problem_set(struct problem *p, enum problem_type type, const char *format, ...) {
+    memset(p, 0, sizeof *p);
+    p->type = type;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(p->detail, sizeof p->detail, format, args);
+    va_end(args);
+}
+
+/* Cut to what fits, between code points. */
+static void copy_text(char *out, size_t size, const char *text) {
+    size_t length = strnlen(text, size);
+    if (length == size)
+        for (length = size - 1; length && ((unsigned char)text[length] & 0xC0) == 0x80; length--)
+            ;
+    memcpy(out, text, length);
+    out[length] = '\0';
+}
+
+void problem_set_parameter(struct problem *p, const char *parameter, const char *given, const char *allowed) {
+    char name[sizeof p->parameter], value[sizeof p->given];
+    copy_text(name, sizeof name, parameter);
+    copy_text(value, sizeof value, given);
+    problem_set(p, PROBLEM_INVALID_PARAMETER, "parameter '%.32s' is not valid; allowed: %s", name, allowed);
+    if (!utf8_is_valid(p->detail, strlen(p->detail)))
+        problem_set(p, PROBLEM_INVALID_PARAMETER, "a parameter is not valid; allowed: %s", allowed);
+    memcpy(p->parameter, name, sizeof name);
+    memcpy(p->given, value, sizeof value);
+    copy_text(p->allowed, sizeof p->allowed, allowed);
+}
+
+void problem_from_status(struct problem *p, enum status status) {
+    switch (status) {
+    case STATUS_NOT_FOUND:
+        problem_set(p, PROBLEM_NOT_FOUND, "there is no such thing");
+        break;
+    case STATUS_OK:
+    case STATUS_CONFLICT:
+    case STATUS_RETRY:
+    case STATUS_INVALID:
+    case STATUS_FAILED:
+        /* The reason names tables and accounts: it is for the log, not for strangers. */
+        problem_set(p, PROBLEM_STORE_UNAVAILABLE, "the store did not answer, or refused; try again");
+        break;
+    }
+}
+
+static json_t *problem_json(const struct problem *p) {
+    json_t *json = json_object();
+    json_object_set_new(json, "type", json_string(types[p->type].name));
+    json_object_set_new(json, "title", json_string(types[p->type].title));
+    json_object_set_new(json, "status", json_integer((json_int_t)types[p->type].status));
+    json_object_set_new(json, "detail", answer_text(p->detail));
+    if (p->parameter[0]) {
+        json_object_set_new(json, "parameter", answer_text(p->parameter));
+        json_object_set_new(json, "given", answer_text(p->given));
+        json_object_set_new(json, "allowed", answer_text(p->allowed));
+    }
+    return json;
+}
+
+struct answer *problem_answer(const struct problem *p) {
+    struct answer *answer = answer_json(types[p->type].status, problem_json(p));
+    answer->content_type = ANSWER_PROBLEM;
+    answer->cache_control = ANSWER_NO_STORE;
+    answer->retry_after_s = types[p->type].retry_after_s;
+    answer->allow = p->allow;
+    return answer;
+}

@@ -1,0 +1,47 @@
+/*
+ * problem: what went wrong with a request, as RFC 9457 has it, out of a closed list of types that
+ * openapi.yaml names.
+ *
+ * A problem is filled by value where it was found (it owns nothing), and made an answer once. `detail` is for
+ * people and says what to do; `parameter`, `given` and `allowed` are for programs. Thread-safe.
+ */
+#ifndef API_PROBLEM_H
+#define API_PROBLEM_H
+
+#include "api/answer.h"
+#include "server/base/error.h"
+
+enum problem_type {
+    PROBLEM_INVALID_PARAMETER,
+    PROBLEM_NOT_FOUND,
+    PROBLEM_METHOD_NOT_ALLOWED,
+    PROBLEM_VIEW_NOT_READY,
+    PROBLEM_STORE_UNAVAILABLE,
+    PROBLEM_OVERLOADED,
+    PROBLEM_URI_TOO_LONG,
+    PROBLEM_HEADERS_TOO_LARGE,
+};
+enum { PROBLEM_TYPES = 8 };
+
+struct problem {
+    enum problem_type type;
+    char detail[512];
+    char parameter[64]; /* "": none; `given` and `allowed` count only with it */
+    char given[256];    /* cut */
+    char allowed[256];
+    const char *allow; /* for the header; borrowed for ever, NULL: none */
+};
+
+void problem_set(struct problem *p, enum problem_type type, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* "parameter 'limit' is 'x'; allowed: 1 to 100" */
+void problem_set_parameter(struct problem *p, const char *parameter, const char *given, const char *allowed);
+
+/* The one place where a status becomes an HTTP answer. STATUS_OK is not for it. */
+void problem_from_status(struct problem *p, enum status status);
+
+/* A new answer: problem+json, `no-store`, Retry-After where waiting helps. It says "keep it not". */
+struct answer *problem_answer(const struct problem *p);
+
+#endif

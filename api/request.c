@@ -1,0 +1,193 @@
+#include "api/request.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server/base/utf8.h"
+
+struct span {
+    const char *at;
+    const char *end;
+};
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    char lower = (char)(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/* Decodes into `out`, which has room; NULL unless every escape is one, none is "%00" and all of it is UTF-8.
+ */
+static const char *decode(struct span in, char **out) {
+    char *start = *out, *to = start;
+    for (const char *c = in.at; c < in.end; c++) {
+        if (*c != '%') {
+            *to++ = *c;
+            continue;
+        }
+        int high = in.end - c > 2 ? hex_digit(c[1]) : -1;
+        int low = high >= 0 ? hex_digit(c[2]) : -1;
+        if (low < 0 || (high == 0 && low == 0))
+            return NULL;
+        *to++ = (char)(high << 4 | low);
+        c += 2;
+    }
+    if (!utf8_is_valid(start, (size_t)(to - start)))
+        return NULL;
+    *to++ = '\0';
+    *out = to;
+    return start;
+}
+
+static void complain_of_escape(struct problem *p, const char *where, struct span raw) {
+    char given[256];
+    snprintf(given, sizeof given, "%.*s", (int)(raw.end - raw.at), raw.at);
+    problem_set_parameter(p, where, given, "percent-encoded UTF-8 without %00");
+}
+
+static const char *find(struct span in, char c) {
+    while (in.at < in.end && *in.at != c)
+        in.at++;
+    return in.at;
+}
+
+static bool parse_path(struct request *r, struct span path, char **out, struct problem *p) {
+    if (path.end - path.at == 1) /* "/" has no segments */
+        return true;
+    while (path.at < path.end) {
+        path.at++; /* the slash */
+        struct span segment = {path.at, find(path, '/')};
+        const char *text = decode(segment, out);
+        if (!text) {
+            complain_of_escape(p, "path", segment);
+            return false;
+        }
+        if (r->n_segments < REQUEST_SEGMENTS)
+            r->segments[r->n_segments] = text;
+        if (r->n_segments <= REQUEST_SEGMENTS)
+            r->n_segments++;
+        path.at = segment.end;
+    }
+    return true;
+}
+
+static bool add_parameter(struct request *r, struct span pair, char **out, struct problem *p) {
+    struct span name = {pair.at, find(pair, '=')};
+    struct span value = {name.end < pair.end ? name.end + 1 : pair.end, pair.end};
+    struct request_parameter parameter = {decode(name, out), NULL};
+    parameter.value = parameter.name ? decode(value, out) : NULL;
+    if (!parameter.value) {
+        complain_of_escape(p, parameter.name ? parameter.name : "query", parameter.name ? value : name);
+        return false;
+    }
+    if (request_parameter(r, parameter.name)) {
+        problem_set_parameter(p, parameter.name, parameter.value, "to be given once");
+        return false;
+    }
+    if (r->n_parameters == REQUEST_PARAMETERS) {
+        problem_set_parameter(p, parameter.name, parameter.value, "fewer parameters");
+        return false;
+    }
+    r->parameters[r->n_parameters++] = parameter;
+    return true;
+}
+
+static bool parse_query(struct request *r, struct span query, char **out, struct problem *p) {
+    while (query.at < query.end) {
+        struct span pair = {query.at, find(query, '&')};
+        if (pair.at < pair.end && !add_parameter(r, pair, out, p))
+            return false;
+        query.at = pair.end < query.end ? pair.end + 1 : query.end;
+    }
+    return true;
+}
+
+/* "http://host:port/path" names the same thing as "/path" does. */
+static void skip_authority(struct span *target) {
+    size_t length = (size_t)(target->end - target->at), scheme = 0;
+    if (length >= 7 && strncasecmp(target->at, "http://", 7) == 0)
+        scheme = 7;
+    else if (length >= 8 && strncasecmp(target->at, "https://", 8) == 0)
+        scheme = 8;
+    if (scheme) {
+        target->at += scheme;
+        while (target->at < target->end && *target->at != '/' && *target->at != '?')
+            target->at++;
+    }
+}
+
+bool request_parse(struct request *r, const char *target, size_t length, struct problem *p) {
+    struct span all = {target, target + length};
+    char *out = r->text;
+    r->n_segments = r->n_parameters = 0;
+    if (length > LIMIT_URI_BYTES) {
+        problem_set(p, PROBLEM_URI_TOO_LONG, "the URI has %zu bytes; allowed: %d", length, LIMIT_URI_BYTES);
+        return false;
+    }
+    skip_authority(&all);
+    struct span path = {all.at, find(all, '?')};
+    struct span query = {path.end < all.end ? path.end + 1 : all.end, all.end};
+    if (path.at < path.end && *path.at != '/') { /* "*", "host:port": there is nothing of that name */
+        r->n_segments = REQUEST_SEGMENTS + 1;
+        return true;
+    }
+    return parse_path(r, path, &out, p) && parse_query(r, query, &out, p);
+}
+
+const char *request_parameter(const struct request *r, const char *name) {
+    for (size_t i = 0; i < r->n_parameters; i++)
+        if (strcmp(r->parameters[i].name, name) == 0)
+            return r->parameters[i].value;
+    return NULL;
+}
+
+static bool is_among(const char *name, const char *const names[]) {
+    for (; *names; names++)
+        if (strcmp(*names, name) == 0)
+            return true;
+    return false;
+}
+
+bool request_allows(const struct request *r, const char *const names[], struct problem *p) {
+    for (size_t i = 0; i < r->n_parameters; i++) {
+        if (is_among(r->parameters[i].name, names))
+            continue;
+        char allowed[128] = "no parameters";
+        for (size_t n = 0, length = 0; names[n] && length < sizeof allowed; n++)
+            length +=
+                (size_t)snprintf(allowed + length, sizeof allowed - length, "%s%s", n ? ", " : "", names[n]);
+        problem_set_parameter(p, r->parameters[i].name, r->parameters[i].value, allowed);
+        return false;
+    }
+    return true;
+}
+
+static bool parse_count(const char *text, unsigned max, unsigned *out) {
+    unsigned value = 0;
+    if (*text < '1' || *text > '9')
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        value = value * 10 + (unsigned)(*text - '0');
+        if (value > max)
+            return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool request_count(const struct request *r, const char *name, unsigned fallback, unsigned max, unsigned *out,
+                   struct problem *p) {
+    const char *text = request_parameter(r, name);
+    *out = fallback;
+    if (!text || parse_count(text, max, out))
+        return true;
+    char allowed[64];
+    snprintf(allowed, sizeof allowed, "1 to %u", max);
+    problem_set_parameter(p, name, text, allowed);
+    return false;
+}

@@ -1,0 +1,104 @@
+#include "api/route.h"
+
+#include <string.h>
+
+#include "api/resources.h"
+
+/* Of two that match, the first wins: fixed words stand before ids. */
+const struct route route_table[] = {
+    {.template = "/", .kind = ROUTE_ASSET, .answer = assets_page},
+    {.template = "/openapi.yaml", .kind = ROUTE_ASSET, .answer = assets_openapi},
+    {.template = "/livez", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_livez},
+    {.template = "/readyz", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_readyz},
+    {.template = "/healthz", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_readyz},
+    {.template = "/metrics", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_metrics},
+    {
+        .template = "/scores",
+        .kind = ROUTE_LOADED,
+        .parameters = {"limit", "role"},
+        .prepare = scores_prepare_all,
+        .load = scores_load_all,
+    },
+    {
+        .template = "/scores/merchant",
+        .kind = ROUTE_LOADED,
+        .parameters = {"limit"},
+        .prepare = scores_prepare_board,
+        .load = scores_load_board,
+    },
+    {
+        .template = "/scores/creator",
+        .kind = ROUTE_LOADED,
+        .parameters = {"limit"},
+        .prepare = scores_prepare_board,
+        .load = scores_load_board,
+    },
+    {
+        .template = "/scores/photographer",
+        .kind = ROUTE_LOADED,
+        .parameters = {"limit"},
+        .prepare = scores_prepare_board,
+        .load = scores_load_board,
+    },
+    {
+        .template = SCORES_CONTRIBUTOR,
+        .kind = ROUTE_LOADED,
+        .prepare = scores_prepare_contributor,
+        .load = scores_load_contributor,
+    },
+    {
+        .template = SCORES_RANK,
+        .kind = ROUTE_LOADED,
+        .prepare = scores_prepare_rank,
+        .load = scores_load_rank,
+    },
+    {
+        .template = "/contributions",
+        .kind = ROUTE_LOADED,
+        .parameters = {"limit"},
+        .prepare = contributions_prepare_list,
+        .load = contributions_load_list,
+    },
+    {
+        .template = CONTRIBUTIONS_PRODUCT,
+        .kind = ROUTE_LOADED,
+        .prepare = contributions_prepare_product,
+        .load = contributions_load_product,
+    },
+};
+
+const size_t route_count = sizeof route_table / sizeof *route_table;
+
+static bool matches(const struct route *route, const struct request *request) {
+    const char *at = route->template;
+    if (request->n_segments == 0)
+        return strcmp(at, "/") == 0;
+    for (size_t i = 0; i < request->n_segments; i++) {
+        if (at[0] != '/' || !at[1])
+            return false;
+        const char *segment = request->segments[i];
+        size_t length = strcspn(++at, "/");
+        if (*at == '{' && !*segment)
+            return false;
+        if (*at != '{' && (strncmp(segment, at, length) != 0 || segment[length]))
+            return false;
+        at += length;
+    }
+    return !*at;
+}
+
+const struct route *route_find(const struct request *request) {
+    if (request->n_segments > REQUEST_SEGMENTS)
+        return NULL;
+    for (size_t i = 0; i < route_count; i++)
+        if (matches(&route_table[i], request))
+            return &route_table[i];
+    return NULL;
+}
+
+const struct route *route_named(const char *template) {
+    for (size_t i = 0; i < route_count; i++)
+        if (strcmp(route_table[i].template, template) == 0)
+            return &route_table[i];
+    return NULL;
+}

@@ -1,0 +1,19 @@
+/*
+ * http_metrics: what is counted of HTTP. Labels are bounded: a route is a template of the table or
+ * "unmatched", a method is one we know or "other". Series are found once; counting takes no lock.
+ * Thread-safe.
+ */
+#ifndef SERVER_HTTP_METRICS_H
+#define SERVER_HTTP_METRICS_H
+
+#include <stdint.h>
+
+#include "api/route.h"
+
+/* A request was answered: `route` NULL if it matched none, `us` from its request line to its last byte. */
+void http_metrics_request(const struct route *route, const char *method, unsigned status, int64_t us);
+
+/* Connections opened (1) and closed (-1). */
+void http_metrics_connections(int change);
+
+#endif

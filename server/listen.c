@@ -1,0 +1,82 @@
+#include "server/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static bool is_port(const char *text) {
+    unsigned value = 0;
+    size_t length = strlen(text);
+    if (length == 0 || length > 5 || strspn(text, "0123456789") != length)
+        return false;
+    for (; *text; text++)
+        value = value * 10 + (unsigned)(*text - '0');
+    return value <= 65535;
+}
+
+enum status listen_parse(const char *text, struct listen_address *address, struct error *e) {
+    const char *colon = strrchr(text, ':'), *host = text;
+    size_t length = colon ? (size_t)(colon - text) : 0;
+    if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
+        host++;
+        length -= 2;
+    } else if (memchr(host, ':', length) || memchr(host, '[', length)) {
+        length = 0; /* an IPv6 address without brackets: where would its port begin? */
+    }
+    if (length == 0 || length >= sizeof address->host || !is_port(colon + 1))
+        return error_set(e, STATUS_INVALID, "'%s' is no address; allowed: HOST:PORT or [IPV6]:PORT", text);
+    memcpy(address->host, host, length);
+    address->host[length] = '\0';
+    strcpy(address->port, colon + 1);
+    return STATUS_OK;
+}
+
+static int open_one(const struct addrinfo *info) {
+    int on = 1, off = 0;
+    int fd = socket(info->ai_family, info->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, info->ai_protocol);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (info->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0)
+        return fd;
+    int code = errno;
+    close(fd);
+    errno = code;
+    return -1;
+}
+
+int listen_open(const char *text, struct error *e) {
+    struct listen_address address;
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found;
+    if (listen_parse(text, &address, e) != STATUS_OK)
+        return -1;
+    int code = getaddrinfo(address.host, address.port, &hints, &found);
+    if (code) {
+        error_set(e, STATUS_INVALID, "cannot listen on '%s': %s", text, gai_strerror(code));
+        return -1;
+    }
+    int fd = -1;
+    for (const struct addrinfo *info = found; info && fd < 0; info = info->ai_next)
+        fd = open_one(info);
+    if (fd < 0)
+        error_set(e, STATUS_FAILED, "cannot listen on '%s': %s", text, strerror(errno));
+    freeaddrinfo(found);
+    return fd;
+}
+
+unsigned listen_port(int fd) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &length) != 0)
+        return 0;
+    if (address.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    return address.ss_family == AF_INET ? ntohs(((struct sockaddr_in *)&address)->sin_port) : 0;
+}

@@ -1,0 +1,511 @@
+#include "views/cache.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "server/base/hash.h"
+#include "server/base/limits.h"
+#include "server/base/mem.h"
+#include "server/base/metrics.h"
+
+struct cache_entry {
+    UT_hash_handle hh;
+    struct cache_entry *prev, *next;                         /* in `used`, while there is a value */
+    struct cache_entry *refreshable_prev, *refreshable_next; /* in `refreshables`, while the value is one */
+    struct cache_value *value;
+    bool dropped;            /* the value serves only if the store fails */
+    int64_t born_ms;         /* when the load of the value began to read */
+    int64_t used_ms;         /* looked up last */
+    int64_t tried_ms;        /* loaded last, or tried to */
+    int64_t paused_until_ms; /* after a failed load */
+    uint64_t marks;          /* cache->marks when the load of the value began to read */
+    struct cache_load *load; /* under way */
+    size_t key_length;
+    char key[];
+};
+
+enum count { COUNT_HIT, COUNT_STALE, COUNT_MISS, COUNT_COLLAPSED, COUNT_ERROR, COUNTS };
+
+struct cache {
+    struct cache_options options;
+    void (*work)(void *, size_t);
+    void *work_context;
+    struct metrics_series *counts[COUNTS];
+    struct metrics_series *bytes_gauge;
+    struct metrics_series *evictions;
+    _Atomic uint64_t marks;
+    atomic_bool marked; /* since the last cache_refresh */
+
+    pthread_mutex_t lock; /* guards the rest; a leaf */
+    struct cache_entry *entries;
+    struct cache_entry *used; /* least recently used first */
+    struct cache_entry *refreshables;
+    size_t bytes;
+    struct cache_load *queued, *running; /* oldest deadline first */
+    size_t n_queued;
+};
+
+static struct metrics_family requests_family = {
+    .name = "winner_view_cache_requests_total",
+    .help = "Lookups in the cache of the views, by how they ended.",
+    .kind = METRICS_COUNTER,
+    .labels = {"state"},
+};
+static struct metrics_family bytes_family = {
+    .name = "winner_view_cache_bytes",
+    .help = "What the cache of the views holds.",
+    .kind = METRICS_GAUGE,
+};
+static struct metrics_family evictions_family = {
+    .name = "winner_view_cache_evictions_total",
+    .help = "Values that the cache let go to make room.",
+    .kind = METRICS_COUNTER,
+};
+
+/* ---- values ------------------------------------------------------------------------------------------- */
+
+void cache_value_init(struct cache_value *value, void (*free_value)(struct cache_value *)) {
+    memset(value, 0, sizeof *value);
+    atomic_init(&value->references, 1);
+    value->free = free_value;
+}
+
+struct cache_value *cache_value_ref(struct cache_value *value) {
+    atomic_fetch_add_explicit(&value->references, 1, memory_order_relaxed);
+    return value;
+}
+
+void cache_value_unref(struct cache_value *value) {
+    if (value && atomic_fetch_sub_explicit(&value->references, 1, memory_order_acq_rel) == 1)
+        value->free(value);
+}
+
+/* ---- entries (all under the lock) --------------------------------------------------------------------- */
+
+static struct cache_entry *find_entry(struct cache *c, const void *key, size_t key_length, unsigned hash) {
+    struct cache_entry *e;
+    HASH_FIND_BYHASHVALUE(hh, c->entries, key, key_length, hash, e);
+    return e;
+}
+
+static struct cache_entry *add_entry(struct cache *c, const void *key, size_t key_length, unsigned hash) {
+    struct cache_entry *e = mem_zalloc(sizeof *e + key_length + 1);
+    memcpy(e->key, key, key_length);
+    e->key_length = key_length;
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, c->entries, e->key, e->key_length, hash, e);
+    return e;
+}
+
+static size_t entry_cost(const struct cache_entry *e) {
+    return sizeof *e + e->key_length + 1 + e->value->bytes;
+}
+
+/* A value may be the last reference to much memory; its free function takes no lock and does no I/O. */
+static void clear_value(struct cache *c, struct cache_entry *e) {
+    if (!e->value)
+        return;
+    DL_DELETE(c->used, e);
+    if (e->value->refreshable)
+        DL_DELETE2(c->refreshables, e, refreshable_prev, refreshable_next);
+    c->bytes -= entry_cost(e);
+    cache_value_unref(e->value);
+    e->value = NULL;
+}
+
+static void set_value(struct cache *c, struct cache_entry *e, struct cache_value *value) {
+    clear_value(c, e);
+    e->value = cache_value_ref(value);
+    e->dropped = false;
+    e->paused_until_ms = 0;
+    c->bytes += entry_cost(e);
+    DL_APPEND(c->used, e);
+    if (value->refreshable)
+        DL_APPEND2(c->refreshables, e, refreshable_prev, refreshable_next);
+}
+
+static void remove_if_empty(struct cache *c, struct cache_entry *e) {
+    if (e->value || e->load)
+        return;
+    HASH_DEL(c->entries, e);
+    free(e);
+}
+
+static void make_room(struct cache *c) {
+    while (c->bytes > c->options.max_bytes && c->used) {
+        struct cache_entry *e = c->used;
+        clear_value(c, e);
+        remove_if_empty(c, e);
+        metrics_add(c->evictions, 1);
+    }
+    metrics_set(c->bytes_gauge, (int64_t)c->bytes);
+}
+
+/* The hottest entry is the last one already: nothing to move. */
+static void touch(struct cache *c, struct cache_entry *e) {
+    if (c->used->prev != e) {
+        DL_DELETE(c->used, e);
+        DL_APPEND(c->used, e);
+    }
+    if (e->value->refreshable && c->refreshables->refreshable_prev != e) {
+        DL_DELETE2(c->refreshables, e, refreshable_prev, refreshable_next);
+        DL_APPEND2(c->refreshables, e, refreshable_prev, refreshable_next);
+    }
+}
+
+static bool serves_on_error(const struct cache *c, const struct cache_entry *e, int64_t now_ms) {
+    return e->value && !e->value->negative &&
+           now_ms - e->born_ms < c->options.ttl_ms + c->options.stale_if_error_ms;
+}
+
+/* Whether the value may be served without waiting for a load, and as what. */
+static bool serves_now(const struct cache *c, const struct cache_entry *e, int64_t now_ms,
+                       enum cache_state *state) {
+    if (!e->value)
+        return false;
+    int64_t age_ms = now_ms - e->born_ms, ttl_ms = c->options.ttl_ms;
+    bool paused = now_ms < e->paused_until_ms;
+    if (e->value->negative && ttl_ms > CACHE_NEGATIVE_MS)
+        ttl_ms = CACHE_NEGATIVE_MS;
+    *state = CACHE_FRESH;
+    if (!e->dropped && age_ms < ttl_ms)
+        return true;
+    *state = paused ? CACHE_STALE_ON_ERROR : CACHE_STALE;
+    if (!e->dropped && !e->value->negative && age_ms < ttl_ms + c->options.stale_ms)
+        return true;
+    return paused && serves_on_error(c, e, now_ms);
+}
+
+/* ---- loads (under the lock) --------------------------------------------------------------------------- */
+
+static struct cache_load *queue_load(struct cache *c, struct cache_entry *e, int64_t now_ms) {
+    struct cache_load *load = mem_zalloc(sizeof *load);
+    load->key = mem_dup(e->key, e->key_length + 1);
+    load->key_length = e->key_length;
+    load->deadline_ms = now_ms + LIMIT_LOAD_MS;
+    load->entry = e;
+    e->load = load;
+    e->tried_ms = now_ms;
+    DL_APPEND(c->queued, load);
+    c->n_queued++;
+    return load;
+}
+
+static void free_load(struct cache_load *load) {
+    free(load->key);
+    free(load);
+}
+
+/* A refresh nobody waits for leaves room for the loads somebody does. */
+static bool queue_refresh(struct cache *c, struct cache_entry *e, int64_t now_ms) {
+    if (e->load || now_ms < e->paused_until_ms || c->n_queued >= LIMIT_LOADS_WAITING / 2)
+        return false;
+    queue_load(c, e, now_ms);
+    return true;
+}
+
+static bool is_marked(const struct cache *c, const struct cache_entry *e) {
+    return e->value && e->value->refreshable && e->marks != atomic_load(&c->marks);
+}
+
+static bool wants_refresh(const struct cache *c, const struct cache_entry *e, enum cache_state state,
+                          int64_t now_ms) {
+    return state != CACHE_FRESH || (is_marked(c, e) && now_ms - e->tried_ms >= CACHE_REFRESH_MS);
+}
+
+/* Waiters to be told outside the lock, and what. Holds a reference to the value. */
+struct verdict {
+    struct cache_waiter *waiters;
+    struct cache_result result;
+    bool failed;
+};
+
+static void settle(struct cache *c, struct cache_entry *e, struct cache_waiter *waiters,
+                   struct cache_value *value, int64_t born_ms, int64_t now_ms, struct verdict *out) {
+    *out = (struct verdict){.waiters = waiters};
+    if (value) {
+        out->result.value = cache_value_ref(value);
+        out->result.age_ms = now_ms - born_ms;
+        return;
+    }
+    out->failed = true;
+    if (serves_on_error(c, e, now_ms)) {
+        e->paused_until_ms = now_ms + CACHE_PAUSE_MS;
+        out->result.value = cache_value_ref(e->value);
+        out->result.age_ms = now_ms - e->born_ms;
+    }
+}
+
+/* ---- telling (outside the lock) ----------------------------------------------------------------------- */
+
+static void tell(struct cache *c, struct verdict *v, const struct error *error) {
+    struct cache_waiter *waiter, *next;
+    DL_FOREACH_SAFE(v->waiters, waiter, next) {
+        struct cache_result result = v->result;
+        if (result.value)
+            cache_value_ref(result.value);
+        else
+            result.error = error;
+        result.state = v->failed ? CACHE_STALE_ON_ERROR : waiter->first ? CACHE_LOADED : CACHE_COLLAPSED;
+        metrics_add(c->counts[v->failed ? COUNT_ERROR : waiter->first ? COUNT_MISS : COUNT_COLLAPSED], 1);
+        waiter->ready(waiter, &result);
+    }
+    cache_value_unref(v->result.value);
+}
+
+static void tell_work(struct cache *c, size_t loads) {
+    if (loads && c->work)
+        c->work(c->work_context, loads);
+}
+
+/* ---- looking up --------------------------------------------------------------------------------------- */
+
+/* Joins the load under way, or begins one. */
+static enum cache_lookup wait_for_load(struct cache *c, struct cache_entry *e, int64_t now_ms,
+                                       struct cache_waiter *waiter, size_t *loads) {
+    struct cache_load *load = e->load;
+    if (!load && c->n_queued >= LIMIT_LOADS_WAITING)
+        return CACHE_OVERLOADED;
+    if (!load) {
+        load = queue_load(c, e, now_ms);
+        *loads = 1;
+    }
+    struct cache_waiter **list = load->outdated ? &load->late : &load->waiters;
+    waiter->first = !*list && (*loads || load->outdated);
+    DL_APPEND(*list, waiter);
+    return CACHE_WAIT;
+}
+
+static enum cache_lookup look_up(struct cache *c, struct cache_entry *e, int64_t now_ms,
+                                 struct cache_waiter *waiter, struct cache_result *result, size_t *loads) {
+    enum cache_state state;
+    e->used_ms = now_ms;
+    if (serves_now(c, e, now_ms, &state)) {
+        if (wants_refresh(c, e, state, now_ms))
+            *loads = queue_refresh(c, e, now_ms);
+    } else {
+        state = CACHE_STALE_ON_ERROR;
+        enum cache_lookup outcome = wait_for_load(c, e, now_ms, waiter, loads);
+        if (outcome != CACHE_OVERLOADED || !serves_on_error(c, e, now_ms))
+            return outcome;
+    }
+    touch(c, e);
+    *result = (struct cache_result){cache_value_ref(e->value), state, now_ms - e->born_ms, NULL};
+    return CACHE_HIT;
+}
+
+enum cache_lookup cache_lookup(struct cache *c, const void *key, size_t key_length, int64_t now_ms,
+                               struct cache_waiter *waiter, struct cache_result *result) {
+    static const enum count count_of[CACHE_STATES] = {COUNT_HIT, COUNT_STALE, COUNT_ERROR, COUNT_MISS,
+                                                      COUNT_COLLAPSED};
+    unsigned hash = (unsigned)hash_bytes(key, key_length);
+    size_t loads = 0;
+
+    pthread_mutex_lock(&c->lock);
+    struct cache_entry *e = find_entry(c, key, key_length, hash);
+    if (!e)
+        e = add_entry(c, key, key_length, hash);
+    enum cache_lookup outcome = look_up(c, e, now_ms, waiter, result, &loads);
+    remove_if_empty(c, e);
+    pthread_mutex_unlock(&c->lock);
+
+    tell_work(c, loads);
+    if (outcome != CACHE_WAIT)
+        metrics_add(c->counts[outcome == CACHE_HIT ? count_of[result->state] : COUNT_ERROR], 1);
+    return outcome;
+}
+
+/* ---- what has changed --------------------------------------------------------------------------------- */
+
+void cache_drop(struct cache *c, const void *key, size_t key_length) {
+    unsigned hash = (unsigned)hash_bytes(key, key_length);
+    pthread_mutex_lock(&c->lock);
+    struct cache_entry *e = find_entry(c, key, key_length, hash);
+    if (e) {
+        e->dropped = true;
+        e->paused_until_ms = 0; /* what was said of the store then is old too */
+        if (e->load && e->load->running)
+            e->load->outdated = true;
+        if (e->value && e->value->negative)
+            clear_value(c, e);
+        remove_if_empty(c, e);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+void cache_mark(struct cache *c) {
+    atomic_fetch_add(&c->marks, 1);
+    if (!atomic_exchange(&c->marked, true) && c->work)
+        c->work(c->work_context, 0);
+}
+
+bool cache_is_marked(struct cache *c) {
+    return atomic_load(&c->marked);
+}
+
+void cache_refresh(struct cache *c, int64_t now_ms) {
+    size_t loads = 0, seen = 0;
+    bool again = false;
+    atomic_store(&c->marked, false);
+    pthread_mutex_lock(&c->lock);
+    struct cache_entry *e =
+        c->refreshables ? c->refreshables->refreshable_prev : NULL; /* the last one used */
+    for (; e && seen < CACHE_REFRESH_KEYS; seen++) {
+        if (is_marked(c, e) && now_ms - e->used_ms <= c->options.stale_ms) {
+            if (e->load || now_ms - e->tried_ms < CACHE_REFRESH_MS)
+                again = true;
+            else
+                loads += queue_refresh(c, e, now_ms);
+        }
+        e = e == c->refreshables ? NULL : e->refreshable_prev;
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (again)
+        atomic_store(&c->marked, true);
+    tell_work(c, loads);
+}
+
+/* ---- loading ------------------------------------------------------------------------------------------ */
+
+struct cache_load *cache_take(struct cache *c, int64_t now_ms) {
+    pthread_mutex_lock(&c->lock);
+    struct cache_load *load = c->queued;
+    if (load) {
+        DL_DELETE(c->queued, load);
+        c->n_queued--;
+        DL_APPEND(c->running, load);
+        load->running = true;
+        load->started_ms = now_ms;
+        load->marks = atomic_load(&c->marks);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return load;
+}
+
+/* What the load brought goes into its entry, unless that was written to in the meantime. */
+static void keep_value(struct cache *c, struct cache_load *load, struct cache_value *value) {
+    struct cache_entry *e = load->entry;
+    if (!value || load->outdated)
+        return;
+    if (!value->keep) {
+        clear_value(c, e);
+        return;
+    }
+    set_value(c, e, value);
+    e->born_ms = load->started_ms;
+    e->marks = load->marks;
+}
+
+/* Those who asked after the value was dropped get a load of their own. */
+static size_t begin_late(struct cache *c, struct cache_load *load, int64_t now_ms) {
+    if (!load->late)
+        return 0;
+    queue_load(c, load->entry, now_ms)->waiters = load->late;
+    return 1;
+}
+
+void cache_finish(struct cache *c, struct cache_load *load, struct cache_value *value,
+                  const struct error *error, int64_t now_ms) {
+    struct verdict verdict = {0};
+    size_t loads = 0;
+    pthread_mutex_lock(&c->lock);
+    struct cache_entry *e = load->entry;
+    if (e) {
+        DL_DELETE(c->running, load);
+        e->load = NULL;
+        keep_value(c, load, value);
+        settle(c, e, load->waiters, value, load->started_ms, now_ms, &verdict);
+        loads = begin_late(c, load, now_ms);
+        remove_if_empty(c, e);
+        make_room(c);
+    }
+    pthread_mutex_unlock(&c->lock);
+    tell(c, &verdict, error);
+    tell_work(c, loads);
+    cache_value_unref(value);
+    free_load(load);
+}
+
+/* The entry forgets the load; one that runs is freed when it comes back. */
+static void give_up(struct cache *c, struct cache_load *load, int64_t now_ms, struct verdict *verdict) {
+    struct cache_entry *e = load->entry;
+    DL_CONCAT(load->waiters, load->late);
+    load->late = NULL;
+    e->load = NULL;
+    load->entry = NULL;
+    settle(c, e, load->waiters, NULL, 0, now_ms, verdict);
+    if (load->running) {
+        DL_DELETE(c->running, load);
+    } else {
+        DL_DELETE(c->queued, load);
+        c->n_queued--;
+        free_load(load);
+    }
+    remove_if_empty(c, e);
+}
+
+static bool give_up_oldest(struct cache *c, struct cache_load **list, int64_t now_ms,
+                           const struct error *error) {
+    struct verdict verdict = {0};
+    pthread_mutex_lock(&c->lock);
+    bool overdue = *list && (*list)->deadline_ms <= now_ms;
+    if (overdue)
+        give_up(c, *list, now_ms, &verdict);
+    pthread_mutex_unlock(&c->lock);
+    tell(c, &verdict, error);
+    return overdue;
+}
+
+void cache_expire(struct cache *c, int64_t now_ms) {
+    struct error error;
+    error_set(&error, STATUS_RETRY, "the store did not answer within %d ms", LIMIT_LOAD_MS);
+    while (give_up_oldest(c, &c->running, now_ms, &error))
+        ;
+    while (give_up_oldest(c, &c->queued, now_ms, &error))
+        ;
+}
+
+bool cache_is_loading(struct cache *c) {
+    pthread_mutex_lock(&c->lock);
+    bool loading = c->queued || c->running;
+    pthread_mutex_unlock(&c->lock);
+    return loading;
+}
+
+/* ---- life --------------------------------------------------------------------------------------------- */
+
+void cache_on_work(struct cache *c, void (*work)(void *, size_t), void *context) {
+    c->work = work;
+    c->work_context = context;
+}
+
+static void find_series(struct cache *c) {
+    static const char *const names[COUNTS] = {"hit", "stale", "miss", "coalesced", "error"};
+    for (int i = 0; i < COUNTS; i++)
+        c->counts[i] = METRICS_SERIES(&requests_family, names[i]);
+    c->bytes_gauge = METRICS_SERIES(&bytes_family, NULL);
+    c->evictions = METRICS_SERIES(&evictions_family, NULL);
+}
+
+struct cache *cache_new(const struct cache_options *options) {
+    struct cache *c = mem_zalloc(sizeof *c);
+    c->options = *options;
+    pthread_mutex_init(&c->lock, NULL);
+    find_series(c);
+    return c;
+}
+
+void cache_free(struct cache *c) {
+    if (!c)
+        return;
+    struct error error;
+    error_set(&error, STATUS_RETRY, "stopping");
+    while (give_up_oldest(c, &c->queued, INT64_MAX, &error))
+        ;
+    c->options.max_bytes = 0;
+    make_room(c);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
