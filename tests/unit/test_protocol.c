@@ -231,6 +231,22 @@ static void late_zombie(void **state) {
     check_story(t, &s);
 }
 
+/* It runs ahead: the new owner's rows are behind the table, and it must notice before it goes on over them. */
+static void zombie_ahead(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct story_records s;
+    tell_story(&s, SHARD);
+    _cleanup_(apply_freep) struct apply *old = new_tenure(t);
+    _cleanup_(apply_freep) struct apply *new = new_tenure(t);
+    assert_ok(apply_part(old, &s, 0, 5));
+    assert_ok(apply_part(new, &s, 0, 5));
+    assert_ok(apply_part(old, &s, 5, 9));
+    assert_ok(apply_part(new, &s, 5, 7));
+    assert_ok(apply_part(new, &s, 7, 10));
+    assert_ok(apply_part(new, &s, 10, STORY_EVENTS));
+    check_story(t, &s);
+}
+
 /* Rows cached in an earlier tenure would be behind by all that others did since. */
 static void tenure_begins_empty(void **state) {
     struct fixture *t = support_fixture(state);
@@ -256,6 +272,8 @@ static void nothing_on_a_dead_lease(void **state) {
     support_no_faults(t);
     assert_int_equal(apply_part(a, &s, 7, STORY_EVENTS), STATUS_FAILED);
     assert_string_equal(support_error.code, "FenceShut");
+    _cleanup_(apply_freep) struct apply *fresh = new_tenure(t); /* which has to read first */
+    assert_int_equal(apply_part(fresh, &s, 7, STORY_EVENTS), STATUS_FAILED);
     assert_int_equal(atomic_load(&t->faulty.sent), 0);
     check_score(t, &(struct expected_score){"w/merchant/3/Dee", 0, 0});
 }
@@ -325,6 +343,33 @@ static void unreasonable_refusal(void **state) {
     assert_int_equal(apply_part(a, &s, 0, 7), STATUS_FAILED);
     assert_non_null(strstr(support_error.message, "w/merchant/1/Ann"));
     check_score(t, &(struct expected_score){"w/merchant/1/Ann", 5, 0});
+}
+
+static void lower_watermark(struct aws_exchange *x, void *context) {
+    (void)context;
+    json_auto_t *reply = json_loadb(x->reply.data, x->reply.length, 0, NULL);
+    json_t *item = json_object_get(reply, "Item");
+    if (x->http_status != 400 || !item)
+        return;
+    json_object_set_new(item, "at0", dynamodb_b("", 1)); /* the position 0 */
+    _cleanup_(mem_freep) char *text = json_dumps(reply, 0);
+    aws_exchange_answer(x, 400, text);
+}
+
+/* The same, where the watermark is one but explains nothing. */
+static void unexplained_refusal(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct story_records s;
+    tell_story(&s, SHARD);
+    struct apply *first = new_tenure(t);
+    support_fault(t, FAULT_REFUSE, "PutItem", 0, -1);
+    assert_int_equal(apply_part(first, &s, 0, 7), STATUS_RETRY);
+    apply_free(first);
+    support_no_faults(t);
+    t->faulty.filter = lower_watermark;
+    _cleanup_(apply_freep) struct apply *second = new_tenure(t);
+    assert_int_equal(apply_part(second, &s, 0, 7), STATUS_FAILED);
+    assert_non_null(strstr(support_error.message, "below all of it"));
 }
 
 static void strip_item(struct aws_exchange *x, void *context) {
@@ -418,11 +463,13 @@ int main(void) {
         support_test("one lost answer is cured within the batch", one_answer_lost),
         support_test("a worker that lost its lease and goes on does no harm", zombie),
         support_test("a worker that wakes up late does not set rows back", late_zombie),
+        support_test("a worker that lost its lease and runs ahead does no harm", zombie_ahead),
         support_test("a new tenure begins with no cached row", tenure_begins_empty),
         support_test("nothing is sent to the store once the lease is dead", nothing_on_a_dead_lease),
         support_test("a fence that shuts between two writes stops the second", fence_shuts_between_writes),
         support_test("two shards add to one score without conflict", shards_share_a_score),
-        support_test("a refusal that no watermark explains is an error, not a retry", unreasonable_refusal),
+        support_test("a refusal without a watermark to explain it is an error, not a retry", unreasonable_refusal),
+        support_test("a refusal that the watermark does not explain is an error too", unexplained_refusal),
         support_test("a watermark that did not come with the refusal is read", watermark_is_read),
         support_test("keys left unprocessed are asked for again", unprocessed_keys),
         support_test("a batch may touch more products than one request reads", many_products),

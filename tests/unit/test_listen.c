@@ -1,0 +1,73 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/listen.h"
+
+static void an_address_is_a_host_and_a_port(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *host, *port;
+    } cases[] = {
+        {"127.0.0.1:8080", "127.0.0.1", "8080"},
+        {"localhost:0", "localhost", "0"},
+        {"[::]:8080", "::", "8080"},
+        {"[::1]:65535", "::1", "65535"},
+    };
+    struct listen_address address;
+    struct error e;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(listen_parse(cases[i].text, &address, &e), STATUS_OK);
+        assert_string_equal(address.host, cases[i].host);
+        assert_string_equal(address.port, cases[i].port);
+    }
+}
+
+static void anything_else_is_refused_with_what_is_allowed(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "",         "8080",   ":8080", "host",  "host:",   "host:x", "host:-1", "h:65536",
+        "h:999999", "::1:80", "[::1]", "[]:80", "[::1:80", "h:80 ",  "h: 80"};
+    struct listen_address address;
+    struct error e;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        assert_int_equal(listen_parse(texts[i], &address, &e), STATUS_INVALID);
+        assert_non_null(strstr(e.message, "allowed: HOST:PORT"));
+    }
+}
+
+static void port_0_becomes_a_real_one(void **state) {
+    (void)state;
+    struct error e;
+    int fd = listen_open("127.0.0.1:0", &e);
+    assert_true(fd >= 0);
+    assert_true(listen_port(fd) > 0);
+    close(fd);
+}
+
+static void an_address_that_is_taken_is_named(void **state) {
+    (void)state;
+    struct error e;
+    char text[32];
+    int first = listen_open("127.0.0.1:0", &e);
+    snprintf(text, sizeof text, "127.0.0.1:%u", listen_port(first));
+    assert_int_equal(listen_open(text, &e), -1);
+    assert_non_null(strstr(e.message, text));
+    close(first);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_address_is_a_host_and_a_port),
+        cmocka_unit_test(anything_else_is_refused_with_what_is_allowed),
+        cmocka_unit_test(port_0_becomes_a_real_one),
+        cmocka_unit_test(an_address_that_is_taken_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,154 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/request.h"
+
+static struct request request;
+static struct problem problem;
+
+static bool parse(const char *target) {
+    return request_parse(&request, target, strlen(target), &problem);
+}
+
+static void assert_refused(const char *target, const char *parameter) {
+    assert_false(parse(target));
+    assert_int_equal(problem.type, PROBLEM_INVALID_PARAMETER);
+    assert_string_equal(problem.parameter, parameter);
+}
+
+static void a_path_is_split_before_it_is_decoded(void **state) {
+    (void)state;
+    assert_true(parse("/contributions/a%2Fb%3fc%26d"));
+    assert_int_equal(request.n_segments, 2);
+    assert_string_equal(request.segments[0], "contributions");
+    assert_string_equal(request.segments[1], "a/b?c&d");
+}
+
+static void text_is_decoded_once_and_a_plus_stays_a_plus(void **state) {
+    (void)state;
+    assert_true(parse("/%2541/+?x=%2525+%20"));
+    assert_string_equal(request.segments[0], "%41");
+    assert_string_equal(request.segments[1], "+");
+    assert_string_equal(request_parameter(&request, "x"), "%25+ ");
+}
+
+static void the_root_has_no_segments_and_empty_ones_count(void **state) {
+    (void)state;
+    assert_true(parse("/"));
+    assert_int_equal(request.n_segments, 0);
+    assert_true(parse("/?limit=1"));
+    assert_int_equal(request.n_segments, 0);
+    assert_true(parse("/scores/"));
+    assert_int_equal(request.n_segments, 2);
+    assert_string_equal(request.segments[1], "");
+    assert_true(parse("/a/b/c/d/e/f/g"));
+    assert_int_equal(request.n_segments, REQUEST_SEGMENTS + 1);
+}
+
+static void an_absolute_target_names_the_same_as_its_path(void **state) {
+    (void)state;
+    assert_true(parse("http://example.com:80/scores/merchant?limit=3"));
+    assert_int_equal(request.n_segments, 2);
+    assert_string_equal(request.segments[1], "merchant");
+    assert_string_equal(request_parameter(&request, "limit"), "3");
+    assert_true(parse("HTTPS://example.com"));
+    assert_int_equal(request.n_segments, 0);
+    assert_true(parse("*"));
+    assert_int_equal(request.n_segments, REQUEST_SEGMENTS + 1);
+}
+
+static void bad_escapes_nul_and_bad_utf8_are_refused(void **state) {
+    (void)state;
+    static const char *const paths[] = {"/%",     "/%4",  "/%zz",    "/a%0",       "/%00",
+                                        "/a%00b", "/%ff", "/%c0%80", "/%ed%a0%80", "/x/%f5%80%80%80",
+                                        "/\xff"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        assert_refused(paths[i], "path");
+    assert_refused("/x?%zz=1", "query");
+    assert_refused("/x?limit=%00", "limit");
+    assert_refused("/x?limit=%e4", "limit");
+    assert_true(parse("/%e2%82%ac?%e2%82%ac=%F0%9F%99%82"));
+    assert_string_equal(request.segments[0], "€");
+}
+
+static void a_parameter_stands_once(void **state) {
+    (void)state;
+    assert_refused("/x?limit=1&limit=1", "limit");
+    assert_refused("/x?limit=1&l%69mit=2", "limit");
+    assert_true(parse("/x?&a=1&&b&"));
+    assert_int_equal(request.n_parameters, 2);
+    assert_string_equal(request_parameter(&request, "b"), "");
+}
+
+static void more_parameters_than_any_route_has_are_refused(void **state) {
+    (void)state;
+    assert_refused("/x?a&b&c&d&e&f&g&h&i", "i");
+}
+
+static void an_unknown_parameter_is_named_with_what_is_allowed(void **state) {
+    (void)state;
+    static const char *const names[] = {"limit", "role", NULL}, *const none[] = {NULL};
+    assert_true(parse("/scores?role=creator&limit=2"));
+    assert_true(request_allows(&request, names, &problem));
+    assert_true(parse("/scores?Limit=2"));
+    assert_false(request_allows(&request, names, &problem));
+    assert_string_equal(problem.parameter, "Limit");
+    assert_string_equal(problem.given, "2");
+    assert_string_equal(problem.allowed, "limit, role");
+    assert_false(request_allows(&request, none, &problem));
+    assert_string_equal(problem.allowed, "no parameters");
+}
+
+static void a_count_is_plain_digits_within_its_bounds(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "",   "0",  "101", "-1", "+1",  "1.0",        "1e1",
+        "01", " 1", "ten", "1x", "0x1", "4294967297", "99999999999999999999999"};
+    unsigned value;
+    assert_true(parse("/x"));
+    assert_true(request_count(&request, "limit", 10, 100, &value, &problem));
+    assert_int_equal(value, 10);
+    assert_true(parse("/x?limit=100"));
+    assert_true(request_count(&request, "limit", 10, 100, &value, &problem));
+    assert_int_equal(value, 100);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char target[64] = "/x?limit=";
+        strncat(target, bad[i], 40);
+        assert_true(parse(target));
+        assert_false(request_count(&request, "limit", 10, 100, &value, &problem));
+        assert_string_equal(problem.given, bad[i]);
+        assert_string_equal(problem.allowed, "1 to 100");
+    }
+}
+
+static void a_target_that_is_too_long_is_said_to_be(void **state) {
+    (void)state;
+    static char target[LIMIT_URI_BYTES + 2];
+    memset(target, '/', sizeof target - 1);
+    assert_false(parse(target));
+    assert_int_equal(problem.type, PROBLEM_URI_TOO_LONG);
+    target[LIMIT_URI_BYTES] = '\0';
+    assert_true(parse(target));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_path_is_split_before_it_is_decoded),
+        cmocka_unit_test(text_is_decoded_once_and_a_plus_stays_a_plus),
+        cmocka_unit_test(the_root_has_no_segments_and_empty_ones_count),
+        cmocka_unit_test(an_absolute_target_names_the_same_as_its_path),
+        cmocka_unit_test(bad_escapes_nul_and_bad_utf8_are_refused),
+        cmocka_unit_test(a_parameter_stands_once),
+        cmocka_unit_test(more_parameters_than_any_route_has_are_refused),
+        cmocka_unit_test(an_unknown_parameter_is_named_with_what_is_allowed),
+        cmocka_unit_test(a_count_is_plain_digits_within_its_bounds),
+        cmocka_unit_test(a_target_that_is_too_long_is_said_to_be),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
