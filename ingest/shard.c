@@ -191,11 +191,11 @@ static bool settle_batch(struct shard *s) {
 
 /* ---- the loop ------------------------------------------------------------------------------------------------------- */
 
-/* Adds the records, settling whenever the batch is full. */
+/* Adds the records, settling whenever the batch is full. Told to stop, it leaves the rest of them to the next start. */
 static bool take_records(struct shard *s, const struct source_batch *got) {
     for (size_t i = 0; i < got->n; i++) {
         batch_add(&s->batch, &got->records[i], clock_boot_ms());
-        if (batch_is_full(&s->batch) && !settle_batch(s))
+        if (batch_is_full(&s->batch) && (!settle_batch(s) || order_of(s) != ORDER_RUN))
             return false;
     }
     if (s->batch.n == 0)

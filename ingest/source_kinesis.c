@@ -249,11 +249,18 @@ static bool was_handed_out(const struct kinesis_reader *r, const struct position
     return r->next.checkpoint == LEASE_AT_POSITION && position_compare(position, &r->next.position) <= 0;
 }
 
+/* A key with U+0000 in it equals no product id, and neither does "". */
+static const char *partition_key_of(const json_t *json) {
+    const json_t *key = json_object_get(json, "PartitionKey");
+    const char *text = json_string_value(key);
+    return text && strlen(text) != json_string_length(key) ? "" : text;
+}
+
 /* False if the reply's record is not one. */
 static bool parse_record(const json_t *json, struct source_record *record, double *arrival_s) {
     const json_t *data = json_object_get(json, "Data"), *sequence = json_object_get(json, "SequenceNumber");
     *arrival_s = json_number_value(json_object_get(json, "ApproximateArrivalTimestamp"));
-    record->partition_key = json_string_value(json_object_get(json, "PartitionKey"));
+    record->partition_key = partition_key_of(json);
     if (!json_is_string(sequence) || !json_is_string(data) || !record->partition_key ||
         !position_parse(json_string_value(sequence), json_string_length(sequence), 0, &record->position))
         return false;

@@ -136,6 +136,8 @@ static const char *const access_logs[] = {
 static const struct option options[] = {
     {"listen", "HOST:PORT|none", "127.0.0.1:8080", "where to serve HTTP ([::]:8080 too; port 0: any free one)",
      check_listen, AT(listen), 0, 0, NULL, NULL},
+    {"ops-listen", "HOST:PORT|none", "none", "where to serve /metrics and the probes instead", check_listen,
+     AT(ops_listen), 0, 0, NULL, NULL},
     {"source", "kinesis:STREAM|none", NULL, "the stream, by name or ARN; none: only serve", check_source, AT(source), 0,
      0, NULL, NULL},
     {"store", "dynamodb:STAGE", NULL, "the tables STAGE-Contributions, STAGE-Scores and STAGE-Leases", check_store,

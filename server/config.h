@@ -26,7 +26,8 @@ enum config_log_format { LOG_FORMAT_AUTO = -1 };
 struct config {
     enum config_command command;
 
-    const char *listen; /* HOST:PORT, or NULL: none */
+    const char *listen;     /* HOST:PORT, or NULL: none */
+    const char *ops_listen; /* the same */
     const char *source; /* "kinesis:..." or "none" */
     const char *store;  /* "dynamodb:..." */
     const char *contributions_table, *scores_table, *leases_table;

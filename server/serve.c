@@ -31,7 +31,7 @@ struct service {
     struct freshness *freshness;
     struct health *health;
     struct api *api;
-    struct http *http;
+    struct http *http, *ops; /* NULL: not listening */
     struct ingest *ingest;
     struct apply_listener listener;
     int signals; /* a signalfd; -1: none */
@@ -77,6 +77,7 @@ static enum status open_parts(struct service *s, struct error *e) {
 static void close_parts(struct service *s) {
     ingest_free(s->ingest);
     http_free(s->http);
+    http_free(s->ops);
     if (s->api)
         api_free(s->api);
     deadletter_close(s->deadletter);
@@ -195,6 +196,20 @@ static void start_ingest(struct service *s) {
     s->ingest = ingest_start(&options, &parts);
 }
 
+static enum status listen_on(struct service *s, const char *address, enum api_routes routes, struct http **http,
+                             struct error *e) {
+    const struct http_options options = {
+        .listen = address,
+        .connections = (unsigned)s->config->connections,
+        .access_log = (enum http_access_log)s->config->access_log,
+        .routes = routes,
+    };
+    if (!address)
+        return STATUS_OK;
+    *http = http_new(&options, s->api, e);
+    return *http ? STATUS_OK : STATUS_FAILED;
+}
+
 static enum status start_api(struct service *s, struct error *e) {
     const struct config *c = s->config;
     const struct api_options options = {
@@ -209,30 +224,31 @@ static enum status start_api(struct service *s, struct error *e) {
                 .stale_if_error_ms = c->cache_stale_if_error_ms,
             },
     };
-    const struct http_options http = {
-        .listen = c->listen,
-        .connections = (unsigned)c->connections,
-        .access_log = (enum http_access_log)c->access_log,
-        .routes = API_ALL,
-    };
-    if (!c->listen)
+    if (!c->listen && !c->ops_listen)
         return STATUS_OK;
     s->api = api_new(&options, s->store, s->freshness, s->health, s->identity_key, e);
-    if (s->api)
-        s->http = http_new(&http, s->api, e);
-    return s->http ? STATUS_OK : STATUS_FAILED;
+    if (!s->api)
+        return STATUS_FAILED;
+    enum status status = listen_on(s, c->listen, c->ops_listen ? API_PUBLIC : API_ALL, &s->http, e);
+    return status ? status : listen_on(s, c->ops_listen, API_OPERATIONS, &s->ops, e);
+}
+
+/* The address with the port that it became, where 0 was asked for. */
+static const char *bound_address(const struct http *http, const char *asked, char *out, size_t size) {
+    const char *colon = asked ? strrchr(asked, ':') : NULL;
+    if (!http)
+        return "none";
+    snprintf(out, size, "%.*s:%u", (int)(colon - asked), asked, http_port(http));
+    return out;
 }
 
 static void say_where(const struct service *s) {
-    char address[300] = "nowhere";
-    if (s->http) {
-        const char *colon = strrchr(s->config->listen, ':');
-        snprintf(address, sizeof address, "%.*s:%u", (int)(colon - s->config->listen), s->config->listen,
-                 http_port(s->http));
-    }
+    char main_text[300], ops_text[300];
+    const char *address = bound_address(s->http, s->config->listen, main_text, sizeof main_text);
+    const char *ops = bound_address(s->ops, s->config->ops_listen, ops_text, sizeof ops_text);
     log_write(LOG_LEVEL_INFO,
               LOG_FIELDS("source", s->config->source, "store", s->config->store, "worker", s->worker_id, "version",
-                         WINNER_VIEW_VERSION, "listen", address),
+                         WINNER_VIEW_VERSION, "listen", address, "opsListen", ops),
               "listening on %s", address);
 }
 
@@ -277,6 +293,8 @@ static void stop(struct service *s) {
     ingest_stop(s->ingest);
     if (s->http)
         http_stop(s->http, least(clock_boot_ms() + LIMIT_CLOSE_MS, give_up_ms));
+    if (s->ops) /* last: whoever watches sees the draining to its end */
+        http_stop(s->ops, clock_boot_ms());
     if (!ingest_wait(s->ingest, give_up_ms)) {
         log_warn("stopping without the store's answer; the next start goes on from the last checkpoint");
         store_cancel(s->store);

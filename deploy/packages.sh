@@ -1,0 +1,82 @@
+# shellcheck shell=bash
+# The Debian packages winner-view needs, by purpose: the one place that lists them.
+#
+# Sourced by deploy/quickstart.sh and tests/run.sh:
+#
+#     . deploy/packages.sh
+#     packages_install build emulators
+#
+# installs what is missing and nothing else; when nothing is missing it needs neither root nor a network.
+
+packages_for() {
+    case $1 in
+    build)
+        echo build-essential cmake ninja-build pkg-config \
+            libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libssl-dev zlib1g-dev uthash-dev
+        ;;
+    unit)
+        echo libcmocka-dev
+        ;;
+    emulators)
+        # A Java, a Node and an npm from elsewhere do as well as Debian's, which might not even install beside them.
+        command -v java >/dev/null || echo default-jre-headless
+        command -v node >/dev/null || echo nodejs
+        command -v npm >/dev/null || echo npm
+        echo python3
+        ;;
+    game)
+        echo python3 python3-boto3
+        ;;
+    integration)
+        echo python3 python3-boto3 python3-pytest python3-hypothesis python3-jsonschema python3-yaml
+        ;;
+    bench)
+        echo python3 nginx-light wrk
+        ;;
+    *)
+        echo "packages.sh: no list named '$1'" >&2
+        return 1
+        ;;
+    esac
+}
+
+# Prints those of the named packages that are not installed.
+packages_missing() {
+    local package
+    for package in "$@"; do
+        dpkg -s "$package" 2>/dev/null | grep -q '^Status: .* installed$' || echo "$package"
+    done
+}
+
+# A package that brings a service (nginx) must not start it: we run instances of our own. Debian's way to say so is a
+# policy-rc.d that answers 101; an administrator's own one is left alone.
+packages_apt_install() {
+    local as_root=() policy=/usr/sbin/policy-rc.d ours='' status=0
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    "${as_root[@]}" apt-get update -qq || return 1
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null || return 1
+        "${as_root[@]}" chmod 755 "$policy" && ours=yes
+    fi
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "$@" >/dev/null || status=1
+    [ -z "$ours" ] || "${as_root[@]}" rm -f "$policy"
+    return $status
+}
+
+# packages_install LIST...: returns 1, saying which packages are missing, when they cannot be installed.
+packages_install() {
+    local list wanted=() missing=()
+    for list in "$@"; do
+        # shellcheck disable=SC2207 # package names hold no spaces
+        wanted+=($(packages_for "$list")) || return 1
+    done
+    # shellcheck disable=SC2207
+    missing=($(packages_missing "${wanted[@]}" | sort -u))
+    [ ${#missing[@]} -gt 0 ] || return 0
+    echo "installing ${missing[*]}" >&2
+    packages_apt_install "${missing[@]}" || {
+        echo "packages.sh: cannot install: ${missing[*]}" >&2
+        return 1
+    }
+}

@@ -1,0 +1,58 @@
+"""What the benchmarks share: the plain workload on a stream, tables, and a service that has read it."""
+
+import contextlib
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import cloud
+import emulators
+import model
+import service
+import workload
+
+SHOP = {"products": 400, "merchants": 50, "photographers": 20, "zipf": 1.1, "odd": 0}
+
+
+def fill(running, stream, events, seed=1):
+    """A stream of 3 shards with this many events of the plain shop."""
+    kinesis = cloud.client("kinesis", running.environment)
+    cloud.create_stream(kinesis, stream)
+    cloud.put(kinesis, stream, workload.generate(seed, events, **SHOP))
+
+
+def wait_until_applied(view, timeout_s=300):
+    target = int(time.time() * 1000)
+
+    def is_applied():
+        as_of = view.get("/healthz").json()["asOf"]
+        return as_of and model.epoch_ms(as_of) >= target
+
+    cloud.until(is_applied, "everything applied", timeout_s)
+
+
+@contextlib.contextmanager
+def running_view(running, stage, stream, *options, environment=None):
+    """A service with tables of its own, started and (without an error) cleanly stopped."""
+    environment = {**running.environment, **(environment or {})}
+    done = service.run("create-tables", "--store", f"dynamodb:{stage}", environment=running.environment)
+    if done.returncode != 0:
+        raise SystemExit(f"create-tables failed: {done.stderr}")
+    options = [
+        "--store",
+        f"dynamodb:{stage}",
+        "--source",
+        f"kinesis:{stream}",
+        "--drain-seconds",
+        "0",
+        *options,
+    ]
+    with service.Service(options, environment) as view:
+        yield view
+
+
+def start_emulators():
+    emulators.stop_on_signals()
+    return emulators.Emulators()

@@ -1,0 +1,121 @@
+"""The AWS side of tests: streams are filled and tables are read with boto3, never through the program under
+test."""
+
+import time
+
+import boto3
+import botocore.config
+
+from model import Record
+
+TABLES = ("Contributions", "Scores", "Leases")
+PUT_BATCH = 500
+WAIT_S = 20
+
+
+def client(service, environment):
+    """A boto3 client as `environment` (of emulators.Emulators) says; boto3 1.26 knows no endpoint
+    variables."""
+    return boto3.client(
+        service,
+        endpoint_url=environment["AWS_ENDPOINT_URL_" + service.upper()],
+        region_name=environment["AWS_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        config=botocore.config.Config(max_pool_connections=4, read_timeout=60),
+    )
+
+
+def until(condition, what, timeout_s=WAIT_S, every_s=0.02):
+    """Asks until `condition()` is true and returns it; fails, saying what was awaited."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s} s: {what}")
+        time.sleep(every_s)
+
+
+# --- Streams. ---------------------------------------------------------------------------------------------
+
+
+def create_stream(kinesis, name, shards=3):
+    kinesis.create_stream(StreamName=name, ShardCount=shards)
+
+    def is_active():
+        summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+        return summary["StreamStatus"] == "ACTIVE"
+
+    until(is_active, f"stream {name} active")
+    return name
+
+
+def put(kinesis, stream, puts):
+    """Puts workload.Puts in order. A refused record would lose that order, so it is an error."""
+    for start in range(0, len(puts), PUT_BATCH):
+        records = [{"Data": p.data, "PartitionKey": p.partition_key} for p in puts[start : start + PUT_BATCH]]
+        reply = kinesis.put_records(StreamName=stream, Records=records)
+        assert reply["FailedRecordCount"] == 0, reply
+
+
+def shard_ids(kinesis, stream):
+    return [shard["ShardId"] for shard in kinesis.list_shards(StreamName=stream)["Shards"]]
+
+
+def read_shard(kinesis, stream, shard):
+    iterator = kinesis.get_shard_iterator(StreamName=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+    iterator = iterator["ShardIterator"]
+    while iterator:
+        reply = kinesis.get_records(ShardIterator=iterator)
+        for record in reply["Records"]:
+            yield Record(shard, record["SequenceNumber"], record["PartitionKey"], record["Data"])
+        if not reply["Records"] and not reply.get("MillisBehindLatest"):
+            return
+        iterator = reply.get("NextShardIterator")
+
+
+def read_stream(kinesis, stream):
+    """All records of a stream as they lie in it: each shard's in order, one shard after the other."""
+    return [record for shard in shard_ids(kinesis, stream) for record in read_shard(kinesis, stream, shard)]
+
+
+# --- Tables. ----------------------------------------------------------------------------------------------
+
+
+def plain(attribute):
+    """A DynamoDB attribute value as a Python one: numbers as int, binary as bytes."""
+    ((kind, value),) = attribute.items()
+    return {"N": int, "SS": set, "B": bytes}.get(kind, lambda same: same)(value)
+
+
+def rows(dynamodb, table):
+    pages = dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    return [{name: plain(value) for name, value in item.items()} for page in pages for item in page["Items"]]
+
+
+def contributions(dynamodb, stage):
+    return rows(dynamodb, f"{stage}-Contributions")
+
+
+def scores(dynamodb, stage):
+    return rows(dynamodb, f"{stage}-Scores")
+
+
+def leases(dynamodb, stage):
+    """The shards' leases by shard; the table holds rows of other kinds too."""
+    found = rows(dynamodb, f"{stage}-Leases")
+    return {
+        row["leaseKey"]: row
+        for row in found
+        if "checkpoint" in row and not row["leaseKey"].startswith("winner-view#")
+    }
+
+
+def checkpoint(lease):
+    """A lease's checkpoint as a number: -1 before the first, infinity at the shard's end."""
+    text = lease["checkpoint"]
+    if text.isdecimal():
+        return int(text)
+    return float("inf") if text == "SHARD_END" else -1

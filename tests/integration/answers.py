@@ -1,0 +1,127 @@
+"""The HTTP answers that the model expects, compared with those that a view gives."""
+
+import urllib.parse
+
+import model
+
+ROLES = {"merchant": model.CREATOR, "photographer": model.PHOTOGRAPHER}
+
+
+def quoted(segment):
+    """One path segment. A segment of dots alone means something to clients that tidy paths, so dots are
+    escaped."""
+    return urllib.parse.quote(segment, safe="").replace(".", "%2E")
+
+
+def shown(user, full):
+    return user if full else model.masked(user)
+
+
+def same_board(board, expected, limit, full):
+    """Ranks, ties and scores are the model's; those who tie stand in any order, and are cut off anywhere by
+    the limit."""
+    items = board["items"]
+    flat = [(rank, tied, score) for rank, tied, score, users in expected for _ in users]
+    assert [(item["rank"], item["tied"], item["score"]) for item in items] == flat[:limit]
+    for rank, _, _, users in expected:
+        here = [item for item in items if item["rank"] == rank]
+        names = sorted((shown(user, full), model.unique_id_and_name(user)[1]) for user in users)
+        got = sorted((item["userId"], item["name"]) for item in here)
+        if len(here) == len(users):
+            assert got == names
+        else:
+            assert set(got) <= set(names)
+    assert len({item["id"] for item in items}) == len(items)
+
+
+def check_boards(view, expected, full=False):
+    for role, stored in ROLES.items():
+        for limit in (1, 10, 100):
+            same_board(view.get(f"/scores/{role}?limit={limit}").json(), expected.board(stored), limit, full)
+    both = view.get("/scores?limit=100").json()
+    for role, stored in ROLES.items():
+        same_board(both[role], expected.board(stored), 100, full)
+
+
+def check_old_shape(view, expected, full=False):
+    """The old reader's shape counts UNKNOWN as one of them."""
+    for stored in (model.CREATOR, model.PHOTOGRAPHER):
+        answer = view.get(f"/scores?role={stored}&limit=100").json()
+        users = {user: row.score for (user, role), row in expected.scores.items() if role == stored}
+        wanted = sorted(((score, shown(user, full)) for user, score in users.items()), reverse=True)[:100]
+        assert [item["score"] for item in answer] == [score for score, _ in wanted]
+        if len(users) <= 100:
+            assert sorted((item["score"], item["userId"]) for item in answer) == sorted(wanted)
+        assert all(item.keys() == {"userId", "score"} for item in answer)
+
+
+def check_contributors(view, expected, full=False):
+    """Each contributor by origin and by opaque id: both roles, and rank within each. Returns {user: opaque
+    id}."""
+    ids = {}
+    for user in sorted(expected.users()):
+        answer = view.get(f"/scores/{quoted(user)}").json()
+        ids[user] = answer["id"]
+        assert answer["userId"] == shown(user, full)
+        assert answer["name"] == model.unique_id_and_name(user)[1]
+        assert answer["merchant"] == expected.score(user, model.CREATOR)
+        assert answer["photographer"] == expected.score(user, model.PHOTOGRAPHER)
+        again = view.get(f"/scores/{answer['id']}").json()
+        assert {**again, "asOf": None} == {**answer, "asOf": None}
+    assert len(set(ids.values())) == len(ids)
+    return ids
+
+
+def check_ranks(view, expected, ids, full=False):
+    for role, stored in ROLES.items():
+        for rank, tied, score, users in expected.board(stored):
+            for user in users:
+                answer = view.get(f"/scores/{role}/{ids[user]}").json()
+                assert (answer["role"], answer["rank"], answer["tied"], answer["score"]) == (
+                    role,
+                    rank,
+                    tied,
+                    score,
+                )
+                assert (answer["id"], answer["userId"]) == (ids[user], shown(user, full))
+                touches = {time_ms for time_ms, _ in expected.scores[user, stored].touches}
+                assert model.epoch_ms(answer["updated"]) in touches
+
+
+def same_person(person, user, score, full):
+    if user is None or user == model.UNKNOWN:
+        assert person is None
+    else:
+        assert (person["userId"], person["score"]) == (shown(user, full), score)
+        assert person["name"] == model.unique_id_and_name(user)[1]
+
+
+def same_contribution(answer, row, full):
+    is_attributed = row["creator"] != model.UNKNOWN
+    assert answer["productId"] == row["productId"]
+    assert answer["purchases"] == row["creatorScore"]
+    assert answer["attributed"] == is_attributed
+    assert answer["lastEventId"] == row["lastEventId"]
+    assert model.epoch_ms(answer["created"]) == row["created"]
+    assert model.epoch_ms(answer["updated"]) == row["updated"]
+    same_person(answer["merchant"], row["creator"], row["creatorScore"], full)
+    photographer = row.get("photographer") if is_attributed else None
+    same_person(answer["photographer"], photographer, row["photographerScore"], full)
+
+
+def check_contributions(view, expected, full=False):
+    for product, row in expected.contributions.items():
+        same_contribution(view.get(f"/contributions/{quoted(product)}").json(), row, full)
+    listing = view.get("/contributions?limit=100").json()
+    assert len(listing["items"]) == min(100, len(expected.contributions))
+    for item in listing["items"]:
+        same_contribution(item, expected.contributions[item["productId"]], full)
+
+
+def check_all(view, expected, full=False):
+    check_boards(view, expected, full)
+    check_old_shape(view, expected, full)
+    ids = check_contributors(view, expected, full)
+    check_ranks(view, expected, ids, full)
+    check_contributions(view, expected, full)
+    return ids

@@ -1,0 +1,141 @@
+"""Fixtures: the emulators once a session, a stage and a stream for each test, services that are always
+stopped."""
+
+import itertools
+import json
+import os
+import time
+
+import pytest
+
+import cloud
+import contract
+import emulators
+import model
+import service
+import workload
+
+SEED = int(os.environ.get("WINNER_VIEW_SEED", "20261123"))
+MAIN_JOB_EVENTS = 10_000
+numbers = itertools.count(1)
+
+
+class Aws:
+    """The emulators of this session and clients to them."""
+
+    def __init__(self, running):
+        self.emulators = running
+        self.environment = running.environment
+        self.kinesis = cloud.client("kinesis", self.environment)
+        self.dynamodb = cloud.client("dynamodb", self.environment)
+
+
+@pytest.fixture(scope="session")
+def aws():
+    with emulators.Emulators() as running:
+        yield Aws(running)
+
+
+@pytest.fixture(scope="session")
+def openapi():
+    return contract.Contract()
+
+
+@pytest.fixture
+def stage():
+    return f"t{os.getpid()}-{next(numbers)}"
+
+
+@pytest.fixture
+def stream(aws):
+    return cloud.create_stream(aws.kinesis, f"s{os.getpid()}-{next(numbers)}")
+
+
+@pytest.fixture
+def tables(aws, stage):
+    """The stage, with its tables made by the program itself."""
+    done = service.run("create-tables", "--store", f"dynamodb:{stage}", environment=aws.environment)
+    assert done.returncode == 0, done.stderr
+    return stage
+
+
+class View(service.Service):
+    """A service whose every answer is held against openapi.yaml, and what a test asks of it again and
+    again."""
+
+    def __init__(self, openapi, dead_letter_file, options, environment):
+        super().__init__(options, environment)
+        self.openapi = openapi
+        self.dead_letter_file = dead_letter_file
+
+    def get(self, target, **more):
+        return self.openapi.check(super().get(target, **more))
+
+    def health(self):
+        return self.get("/healthz").json()
+
+    def wait_until_as_of(self, real_ms, timeout_s=120):
+        """Until every event that reached the stream before this time is in the views."""
+
+        def is_as_of():
+            as_of = self.health()["asOf"]
+            return as_of and model.epoch_ms(as_of) >= real_ms
+
+        cloud.until(is_as_of, f"asOf {real_ms}; {self.log()[-3000:]}", timeout_s)
+
+    def wait_until_applied(self, timeout_s=120):
+        """Until everything that is in the stream now is in the views."""
+        self.wait_until_as_of(int(time.time() * 1000), timeout_s)
+
+    def dead_letters(self):
+        if not self.dead_letter_file.exists():
+            return set()
+        lines = [json.loads(line) for line in self.dead_letter_file.read_text().splitlines()]
+        return {(line["shard"], str(line["sequenceNumber"]), line["reason"]) for line in lines}
+
+
+@pytest.fixture
+def make_view(aws, openapi, tmp_path):
+    """Makes services (not started yet): make_view(stage, stream, option...). Whatever still runs at the end
+    of the test is stopped, and must stop well."""
+    made = []
+
+    def make(stage, stream, *options, environment=None):
+        dead_letters = tmp_path / f"dead-letters-{stage}.jsonl"
+        options = [
+            "--store",
+            f"dynamodb:{stage}",
+            "--source",
+            f"kinesis:{stream}" if stream else "none",
+            "--dead-letter",
+            f"file:{dead_letters}",
+            "--drain-seconds",
+            "0",
+            *options,
+        ]
+        made.append(View(openapi, dead_letters, options, {**aws.environment, **(environment or {})}))
+        return made[-1]
+
+    yield make
+    for view in made:
+        view.__exit__(None)
+
+
+@pytest.fixture
+def start(make_view):
+    """Starts services: start(stage, stream, option...)."""
+    return lambda *arguments, **more: make_view(*arguments, **more).start()
+
+
+@pytest.fixture(scope="session")
+def main_job(aws):
+    """The main job's stream, put once: (stream, its records, the model's result). Reading it takes nothing
+    from it, so each test folds it into tables of its own."""
+    name = cloud.create_stream(aws.kinesis, f"main-{os.getpid()}")
+    cloud.put(aws.kinesis, name, workload.generate(SEED, MAIN_JOB_EVENTS))
+    records = cloud.read_stream(aws.kinesis, name)
+    assert len(records) == MAIN_JOB_EVENTS
+    expected = model.Model()
+    for record in records:
+        expected.apply(record)
+    return name, records, expected

@@ -1,0 +1,136 @@
+"""The command line: checked whole at start, each mistake one line, exit status 2."""
+
+import socket
+
+import pytest
+import service
+
+GOOD = ["--source", "none", "--store", "dynamodb:x", "--listen", "127.0.0.1:0"]
+# option, what is given, a word that the line must have of what is allowed
+MISTAKES = [
+    ("--batch-size", "0", "10000"),
+    ("--batch-size", "10001", "10000"),
+    ("--batch-size", "many", "10000"),
+    ("--batch-size", "5x", "10000"),
+    ("--batch-size", "", "10000"),
+    ("--batch-size", "99999999999999999999", "10000"),
+    ("--listen", "nowhere", "PORT"),
+    ("--listen", "127.0.0.1:70000", "PORT"),
+    ("--source", "stdin", "kinesis:"),
+    ("--source", "kinesis:", "kinesis:"),
+    ("--store", "mysql:x", "dynamodb:"),
+    ("--store", "dynamodb:", "dynamodb:"),
+    ("--start", "yesterday", "trim-horizon"),
+    ("--start", "at:2026-13-01T00:00:00Z", "at:"),
+    ("--identities", "some", "masked"),
+    ("--dead-letter", "pigeon:x", "file:"),
+    ("--log-level", "loud", "info"),
+    ("--log-format", "xml", "json"),
+    ("--access-log", "some", "errors"),
+    ("--drain-seconds", "-1", "0"),
+    ("--cache-bytes", "lots", ""),
+    ("--cache-ttl-ms", "-5", ""),
+    ("--failover-ms", "0", ""),
+    ("--connections", "0", ""),
+]
+
+
+@pytest.mark.parametrize("option, given, allowed", MISTAKES)
+def test_a_mistake_is_one_line_that_names_option_given_and_allowed(option, given, allowed):
+    done = service.run(*GOOD, option, given)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert option in line and given in line and allowed in line
+
+
+def test_several_mistakes_are_several_lines():
+    done = service.run(*GOOD, "--batch-size", "0", "--identities", "some", "--log-level", "loud")
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3
+    for option in ("--batch-size", "--identities", "--log-level"):
+        assert sum(option in line for line in lines) == 1
+
+
+@pytest.mark.parametrize("words", [["--colour", "red"], ["dance"], ["--batch-size"], ["serve", "dance"]])
+def test_what_is_no_option_and_no_command_is_a_mistake(words):
+    done = service.run(*GOOD, *words) if words != ["dance"] else service.run("dance", *GOOD)
+    assert done.returncode == 2 and words[-1] in done.stderr or words[0] in done.stderr
+    assert len(done.stderr.splitlines()) >= 1
+
+
+def test_a_mistake_in_the_environment_names_the_variable():
+    done = service.run(*GOOD, environment={"WINNER_VIEW_BATCH_SIZE": "none"})
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "WINNER_VIEW_BATCH_SIZE" in line and "none" in line and "10000" in line
+
+
+def test_help_goes_to_stdout_and_names_every_option_and_command():
+    done = service.run("--help")
+    assert done.returncode == 0 and not done.stderr
+    for word in [
+        "create-tables",
+        "--listen",
+        "--ops-listen",
+        "--source",
+        "--store",
+        "--contributions-table",
+        "--scores-table",
+        "--leases-table",
+        "--start",
+        "--batch-size",
+        "--batch-window-ms",
+        "--poll-interval-ms",
+        "--worker-id",
+        "--failover-ms",
+        "--dead-letter",
+        "--identities",
+        "--cache-bytes",
+        "--cache-ttl-ms",
+        "--cache-stale-ms",
+        "--cache-stale-if-error-ms",
+        "--caught-up-ms",
+        "--index-allowance-ms",
+        "--connections",
+        "--drain-seconds",
+        "--log-level",
+        "--log-format",
+        "--access-log",
+        "--version",
+    ]:
+        assert word in done.stdout, word
+
+
+def test_version_is_one_line():
+    done = service.run("--version")
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 1 and "winner-view" in done.stdout
+
+
+def test_an_address_that_is_taken_is_exit_status_1_and_named(aws, tables):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = service.run(
+            "--listen",
+            address,
+            "--source",
+            "none",
+            "--store",
+            f"dynamodb:{tables}",
+            environment=aws.environment,
+        )
+        assert done.returncode == 1 and address in done.stderr
+
+
+def test_an_option_can_come_from_the_environment_and_the_command_line_wins(aws, tables, make_view):
+    view = make_view(
+        tables,
+        None,
+        "--cache-ttl-ms",
+        "1000",
+        environment={"WINNER_VIEW_CACHE_TTL_MS": "2000", "WINNER_VIEW_IDENTITIES": "full"},
+    )
+    with view:
+        assert view.get("/scores/merchant").status == 200

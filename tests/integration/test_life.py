@@ -1,0 +1,188 @@
+"""Stopping, and going on while the store does not answer."""
+
+import concurrent.futures
+import signal
+import threading
+import time
+
+import cloud
+import proxy
+import pytest
+import service
+import workload
+from shop import assert_equal_to_model, fold, person, product, puts
+
+ANN = person("merchant", "Ann")
+LAMPS = puts(product("lamp", ANN, None, 3))
+
+
+@pytest.fixture
+def lamps(aws, stream):
+    cloud.put(aws.kinesis, stream, LAMPS)
+    return stream
+
+
+@pytest.fixture
+def paused_store(aws):
+    """Stops DynamoDB in its tracks: connections stay open and nothing answers. resume() before the test's
+    end, or it is done for it."""
+
+    class Paused:
+        pause, resume = aws.emulators.dynamodb.pause, aws.emulators.dynamodb.resume
+
+    yield Paused
+    aws.emulators.dynamodb.resume()
+
+
+def test_sigterm_drains_then_stops_with_status_0_and_leases_released(aws, tables, lamps, start):
+    view = start(tables, lamps, "--drain-seconds", "2")
+    view.wait_until_applied()
+    view.process.send_signal(signal.SIGTERM)
+    cloud.until(lambda: view.get("/readyz").status == 503, "readiness turns 503", timeout_s=1)
+    assert view.get("/readyz").json()["status"] == "draining"
+    assert view.get("/scores/merchant").status == 200 and view.get("/livez").status == 200
+    assert view.process.wait(10) == 0
+    service.check_sanitizers(view.log())
+    assert all("leaseOwner" not in lease for lease in cloud.leases(aws.dynamodb, tables).values())
+
+
+def test_sigterm_in_the_middle_of_a_backlog_loses_and_doubles_nothing(aws, tables, main_job, make_view):
+    stream, records, expected = main_job
+    for stop in range(3):
+        view = make_view(tables, stream, "--batch-size", "20").start()
+        cloud.until(lambda: view.metric("winner_view_events_total", result="applied") > 100, "some applied")
+        status, seconds = view.terminate()
+        assert status == 0 and seconds < 20
+        ends = {record.shard: int(record.sequence) for record in records}
+        leases = cloud.leases(aws.dynamodb, tables)
+        assert any(cloud.checkpoint(lease) < ends[shard] for shard, lease in leases.items()), stop
+    view = make_view(tables, stream).start()
+    view.wait_until_applied()
+    assert_equal_to_model(aws, tables, expected, view.dead_letters())
+    counted = view.metric("winner_view_events_total")
+    assert 0 < counted < len(records)  # each of them left a checkpoint for the next to go on from
+
+
+def test_a_second_signal_ends_it_at_once(tables, lamps, start):
+    view = start(tables, lamps, "--drain-seconds", "15")
+    view.process.send_signal(signal.SIGINT)
+    cloud.until(lambda: view.get("/readyz").status == 503, "draining")
+    begin = time.monotonic()
+    view.process.send_signal(signal.SIGTERM)
+    view.process.wait(5)
+    assert time.monotonic() - begin < 2
+
+
+def test_sigterm_ends_it_in_20_seconds_though_the_store_does_not_answer(tables, lamps, start, paused_store):
+    view = start(tables, lamps)
+    view.wait_until_applied()
+    paused_store.pause()
+    status, seconds = view.terminate()
+    assert status == 0 and seconds < 20
+
+
+MEMORY_ROUTES = ("/livez", "/readyz", "/healthz", "/metrics")
+
+
+def ask_for(seconds, view, targets):
+    """Asks for the targets in turn, for so long. All answers must be 200; returns the longest wait for one."""
+    longest, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        for target in targets:
+            begin = time.monotonic()
+            assert view.get(target).status == 200
+            longest = max(longest, time.monotonic() - begin)
+        time.sleep(0.02)
+    return longest
+
+
+def test_cached_answers_go_on_at_once_while_the_store_does_not_answer(tables, lamps, start, paused_store):
+    view = start(tables, lamps)
+    view.wait_until_applied()
+    cloud.until(lambda: view.get("/scores/merchant").json()["items"], "a board")
+    view.get("/contributions/lamp")
+    paused_store.pause()
+    with concurrent.futures.ThreadPoolExecutor(100) as pool:
+        missing = [pool.submit(view.get, f"/contributions/never-asked-{n}", timeout_s=30) for n in range(100)]
+        longest = ask_for(5, view, ("/scores/merchant", "/contributions/lamp", *MEMORY_ROUTES))
+        refused = [response.result() for response in missing]
+    assert longest < 1
+    assert {response.status for response in refused} == {503}
+    kinds = {response.json()["type"].rpartition("/")[2] for response in refused}
+    assert kinds <= {"store-unavailable", "overloaded"}
+    paused_store.resume()
+    cloud.until(lambda: view.get("/contributions/never-asked-0").status == 404, "the store answers again", 30)
+
+
+def test_answers_older_than_that_are_served_saying_so(tables, lamps, start, paused_store):
+    view = start(tables, lamps, "--cache-ttl-ms", "100", "--cache-stale-ms", "200")
+    view.wait_until_applied()
+    before = cloud.until(lambda: view.get("/scores/merchant").json()["items"], "a board")
+    paused_store.pause()
+    assert ask_for(6, view, ("/scores/merchant", *MEMORY_ROUTES)) < 4
+    last = view.get("/scores/merchant")
+    assert last.json()["items"] == before
+    assert "stale" in last.headers["cache-status"].lower()
+
+
+def test_ingest_goes_on_by_itself_after_the_store_came_back(aws, tables, lamps, start, paused_store):
+    view = start(tables, lamps)
+    view.wait_until_applied()
+    paused_store.pause()
+    cloud.put(aws.kinesis, lamps, LAMPS[-1:] * 5)
+    time.sleep(1)  # the outage itself: long enough for a batch to meet it
+    paused_store.resume()
+    view.wait_until_applied(60)
+    assert view.get("/contributions/lamp").json()["purchases"] == 8
+
+
+def test_throttled_and_failing_writes_are_retried_until_they_are_in(aws, tables, stream, start):
+    cloud.put(aws.kinesis, stream, workload.generate(seed=22, events=600))
+    expected = fold(cloud.read_stream(aws.kinesis, stream))
+    throttled = (
+        400,
+        b'{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",'
+        b'"message":"The level of configured provisioned throughput was exceeded"}',
+    )
+    broken = (500, b'{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"try again"}')
+    lock, counts = threading.Lock(), {"n": 0}
+
+    def one_in_three(request):
+        if request.operation not in ("UpdateItem", "PutItem", "BatchGetItem"):
+            return None
+        with lock:
+            counts["n"] += 1
+            return {0: throttled, 5: broken}.get(counts["n"] % 6)
+
+    with proxy.Proxy(aws.emulators.dynamodb_url) as through:
+        through.on_request = one_in_three
+        view = start(tables, stream, environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url})
+        view.wait_until_applied(180)
+        assert_equal_to_model(aws, tables, expected, view.dead_letters())
+        view.terminate()
+    assert counts["n"] > 50
+
+
+def test_a_write_whose_answer_is_lost_counts_once(aws, tables, stream, start):
+    """The proxy passes writes on and then breaks the connection instead of answering."""
+    cloud.put(aws.kinesis, stream, workload.generate(seed=23, events=600))
+    expected = fold(cloud.read_stream(aws.kinesis, stream))
+    lock, counts = threading.Lock(), {"n": 0, "lost": 0}
+
+    class Losing(proxy.Proxy):
+        def keep(self, request):
+            with lock:
+                counts["n"] += request.operation in ("UpdateItem", "PutItem")
+                lose = request.operation in ("UpdateItem", "PutItem") and counts["n"] % 5 == 0
+                counts["lost"] += lose
+            if lose:
+                raise OSError("the answer is lost")
+
+    with Losing(aws.emulators.dynamodb_url) as through:
+        view = start(
+            tables, stream, "--batch-size", "100", environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url}
+        )
+        view.wait_until_applied(180)
+        assert_equal_to_model(aws, tables, expected, view.dead_letters())
+        view.terminate()
+    assert counts["lost"] > 20

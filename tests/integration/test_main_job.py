@@ -1,0 +1,191 @@
+"""The main job: a stream of 10,000 events, one in ten of them odd, becomes exactly the rows, dead letters
+and answers that the model expects; undisturbed, through ten SIGKILLs, and across a restart."""
+
+import collections
+import random
+import re
+import threading
+import time
+
+import answers
+import cloud
+import model
+import proxy
+import service
+import workload
+from shop import assert_equal_to_model, fold
+
+KILLS = 10
+TORN_AT_LEAST = 3
+# Boards come from an index that may be late on AWS; DynamoDB Local's is not, so that no allowance is to
+# be made.
+PROMPT = ("--index-allowance-ms", "0", "--cache-ttl-ms", "100")
+
+
+def wait_for_fresh_boards(view):
+    """Boards may be served a moment old: until both are of what is applied now."""
+    target = model.epoch_ms(view.health()["asOf"])
+    for role in ("merchant", "photographer"):
+        for target_path in (f"/scores/{role}?limit={limit}" for limit in (1, 10, 100)):
+            cloud.until(
+                lambda: model.epoch_ms(view.get(target_path).json()["asOf"]) >= target, f"fresh {target_path}"
+            )
+
+
+def test_a_stream_becomes_exact_rows_dead_letters_and_answers(aws, tables, main_job, start):
+    stream, records, expected = main_job
+    view = start(tables, stream, *PROMPT)
+    view.wait_until_applied()
+    assert_equal_to_model(aws, tables, expected, view.dead_letters())
+
+    counted = {kind: view.metric("winner_view_events_total", result=kind) for kind in expected.counts}
+    assert counted == dict(expected.counts)
+    reasons = collections.Counter(reason for _, _, reason in expected.dead_letters)
+    assert {r: view.metric("winner_view_dead_letters_total", reason=r) for r in reasons} == reasons
+
+    wait_for_fresh_boards(view)
+    ids = answers.check_all(view, expected)
+
+    reader = start(
+        tables, None, "--identities", "full", *PROMPT
+    )  # only serves; knows its freshness from the leases
+    assert answers.check_all(reader, expected, full=True) == ids
+
+
+class Killer:
+    """Stands between a service and the store, makes writes slow, and kills the service at a chosen one. Half
+    the time that write is lost with it; else it arrives in the store, as do others that were on their way,
+    when the service is gone and its successor perhaps already at work."""
+
+    SLOWNESS_S = 0.1  # so that a checkpoint, at most one a second, falls into the work and not behind it
+    CHECKPOINT = re.compile(rb'"S": ?"\d{20,}"')
+
+    def __init__(self, through, stage):
+        self.stage = stage
+        self.lock = threading.Lock()
+        self.done = threading.Event()
+        self.table = None
+        through.on_request = self.on_request
+
+    def arm(self, view, table, writes, after_checkpoint, lose):
+        """Kill `view` at this many writes of a table, counted from its first checkpoint or from its start."""
+        self.done.clear()
+        self.view, self.left, self.counting, self.lose = view, writes, not after_checkpoint, lose
+        self.table = table
+
+    def on_request(self, request):
+        if request.operation not in ("UpdateItem", "PutItem") or not self.table:
+            return None
+        table = request.json()["TableName"].removeprefix(f"{self.stage}-")
+        if table == "Leases":
+            self.counting = self.counting or bool(self.CHECKPOINT.search(request.body))
+            return None
+        with self.lock:
+            self.left -= self.counting and table == self.table
+            is_time = self.left == 0 and not self.done.is_set()
+            if is_time:
+                self.view.process.kill()
+                self.done.set()
+        if is_time and self.lose:
+            return 500, b"{}"
+        time.sleep(self.SLOWNESS_S)
+        return None
+
+
+def watermarks(rows):
+    """The highest watermark of each shard's attribute over all scores."""
+    highest = collections.defaultdict(int)
+    for row in rows:
+        for name, value in row.items():
+            if name.startswith("at"):
+                highest[name] = max(highest[name], model.position(value)[0])
+    return highest
+
+
+def test_ten_sigkills_change_nothing(aws, tables, main_job, make_view, capsys):
+    stream, records, expected = main_job
+    ends = {record.shard: int(record.sequence) for record in records}
+    rng = random.Random(11)
+    options = ("--batch-size", "50", "--worker-id", "the-same-worker", *PROMPT)
+    torn, begun = 0, 0
+    with proxy.Proxy(aws.emulators.dynamodb_url) as through:
+        killer = Killer(through, tables)
+        for kill in range(KILLS):
+            view = make_view(tables, stream, *options, environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url})
+            table = "Contributions" if kill % 3 == 2 else "Scores"
+            killer.arm(view, table, rng.randint(10, 90), after_checkpoint=kill % 2 == 1, lose=kill % 4 < 2)
+            view.start(ready=False)
+            assert killer.done.wait(120), view.log()[-3000:]
+            view.kill()
+
+            leases = cloud.leases(aws.dynamodb, tables)
+            assert leases.keys() == ends.keys()
+            checkpoints = {shard: cloud.checkpoint(lease) for shard, lease in leases.items()}
+            assert all(checkpoints[shard] < ends[shard] for shard in ends), (kill, checkpoints)
+            high = watermarks(cloud.scores(aws.dynamodb, tables))
+            torn += any(high[model.watermark_name(shard)] > checkpoints[shard] for shard in ends)
+            begun += any(checkpoint >= 0 for checkpoint in checkpoints.values())
+    with capsys.disabled():
+        print(
+            f"\n{KILLS} kills: {torn} between a score write and its checkpoint, "
+            f"{begun} after a first checkpoint"
+        )
+    assert torn >= TORN_AT_LEAST and begun > 0
+
+    view = make_view(tables, stream, *options).start()
+    view.wait_until_applied()
+    assert_equal_to_model(aws, tables, expected, view.dead_letters())
+    wait_for_fresh_boards(view)
+    answers.check_boards(view, expected)
+
+
+def test_a_restart_goes_on_where_it_stopped(aws, tables, stream, start):
+    puts = workload.generate(seed=3, events=1500)
+    cloud.put(aws.kinesis, stream, puts[:1000])
+    view = start(tables, stream)
+    view.wait_until_applied()
+    assert view.terminate()[0] == 0
+    leases = cloud.leases(aws.dynamodb, tables)
+    assert all("leaseOwner" not in lease for lease in leases.values())
+    first = cloud.read_stream(aws.kinesis, stream)
+    lasts = {record.shard: int(record.sequence) for record in first}
+    assert {shard: cloud.checkpoint(lease) for shard, lease in leases.items()} == lasts
+
+    cloud.put(aws.kinesis, stream, puts[1000:])
+    view = start(tables, stream)
+    view.wait_until_applied()
+    records = cloud.read_stream(aws.kinesis, stream)
+    expected = fold(records)
+    assert_equal_to_model(aws, tables, expected, view.dead_letters())
+    assert view.metric("winner_view_events_total") == len(records) - len(first)
+
+
+def test_the_envelope_decides_which_id_is_compared(aws, tables, stream, start):
+    """The same ingress event put twice is two purchases; the same egress event is one."""
+
+    def put(*events):
+        cloud.put(aws.kinesis, stream, [workload.to_put(event, event["data"]["id"], "") for event in events])
+
+    def event(schema, product, kind, **more):
+        data = {"schema": kind, "id": product}
+        if kind == model.CREATE:
+            data.update(brand="b", name="n", description="d", category="c")
+        return {
+            "schema": schema,
+            "origin": "web/merchant/0123456789/Ann",
+            "timeOrigin": "2026-11-23T10:00:00Z",
+            "data": data,
+            **more,
+        }
+
+    times = {"timeIngest": "x", "timeProcess": "x"}
+    put(event(model.INGRESS, "a", model.CREATE), *[event(model.INGRESS, "a", model.PURCHASE)] * 2)
+    put(
+        event(model.EGRESS, "b", model.CREATE, eventId="s:9", **times),
+        *[event(model.EGRESS, "b", model.PURCHASE, eventId="s:10", **times)] * 2,
+    )
+    view = start(tables, stream)
+    view.wait_until_applied()
+    purchases = {row["productId"]: row["creatorScore"] for row in cloud.contributions(aws.dynamodb, tables)}
+    assert purchases == {"a": 2, "b": 1}
+    assert service.request(view.port, "/contributions/a").json()["purchases"] == 2

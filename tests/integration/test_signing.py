@@ -1,0 +1,92 @@
+"""Every request is signed as botocore would sign it, recomputed from the very bytes that arrived."""
+
+import datetime
+import re
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+import cloud
+import proxy
+import pytest
+import workload
+
+KEY, SECRET, TOKEN = (
+    "AKIDSIGNINGTEST00001",
+    "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+    "a/session+token==" * 8,
+)
+AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request, ?"
+    r"SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})"
+)
+MUST_BE_SIGNED = {"host", "x-amz-date", "x-amz-target", "x-amz-security-token"}
+
+
+def parts(request):
+    return AUTHORIZATION.fullmatch(request.header("Authorization")).groups()
+
+
+def recomputed(request, secret=SECRET):
+    """The signature that botocore makes of the signed headers and the body as they arrived."""
+    key, _, region, service, signed, _ = parts(request)
+    headers = {name: request.header(name) for name in signed.split(";")}
+    aws_request = botocore.awsrequest.AWSRequest(
+        method=request.method,
+        url=f"http://{request.header('Host')}{request.target}",
+        data=request.body,
+        headers=headers,
+    )
+    aws_request.context["timestamp"] = request.header("X-Amz-Date")
+    signer = botocore.auth.SigV4Auth(botocore.credentials.Credentials(key, secret, TOKEN), service, region)
+    to_sign = signer.string_to_sign(aws_request, signer.canonical_request(aws_request))
+    return signer.signature(to_sign, aws_request)
+
+
+@pytest.fixture
+def recorded(aws, tables, stream, start):
+    """Requests of a service that reads a little, and one request of every operation that create-tables
+    needs."""
+    cloud.put(aws.kinesis, stream, workload.generate(seed=9, events=200))
+    with proxy.Proxy(aws.emulators.dynamodb_url) as dynamodb, proxy.Proxy(
+        aws.emulators.kinesis_url
+    ) as kinesis:
+        view = start(
+            tables,
+            stream,
+            environment={
+                "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url,
+                "AWS_ENDPOINT_URL_KINESIS": kinesis.url,
+                "AWS_ACCESS_KEY_ID": KEY,
+                "AWS_SECRET_ACCESS_KEY": SECRET,
+                "AWS_SESSION_TOKEN": TOKEN,
+            },
+        )
+        view.wait_until_applied()
+        view.get("/scores/merchant")
+        view.terminate()
+        yield {"dynamodb": list(dynamodb.requests), "kinesis": list(kinesis.requests)}
+
+
+def test_every_signature_is_what_botocore_computes_from_the_bytes_that_arrived(recorded):
+    for service, requests in recorded.items():
+        assert len(requests) > 5
+        for request in requests:
+            key, date, region, scope_service, signed, signature = parts(request)
+            assert (key, region, scope_service) == (KEY, "us-east-1", service)
+            assert MUST_BE_SIGNED <= set(signed.split(";")) and signed.split(";") == sorted(signed.split(";"))
+            assert request.header("X-Amz-Security-Token") == TOKEN
+            assert request.header("X-Amz-Date").startswith(date)
+            sent = datetime.datetime.strptime(request.header("X-Amz-Date"), "%Y%m%dT%H%M%SZ")
+            age = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) - sent
+            assert abs(age.total_seconds()) < 600
+            assert signature == recomputed(request)
+    operations = {request.operation for requests in recorded.values() for request in requests}
+    assert {"GetRecords", "GetShardIterator", "ListShards", "UpdateItem", "Query"} <= operations
+
+
+def test_the_check_notices_another_secret_and_another_byte(recorded):
+    request = recorded["kinesis"][0]
+    assert parts(request)[-1] != recomputed(request, secret=SECRET[:-1])
+    request.body += b" "
+    assert parts(request)[-1] != recomputed(request)

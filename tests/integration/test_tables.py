@@ -1,0 +1,95 @@
+"""create-tables, and the bond between a store and its source."""
+
+import cloud
+import pytest
+import service
+import workload
+
+KEYS = {
+    "Contributions": {"productId": "HASH"},
+    "Scores": {"userId": "HASH", "role": "RANGE"},
+    "Leases": {"leaseKey": "HASH"},
+}
+
+
+def describe(aws, stage, table):
+    return aws.dynamodb.describe_table(TableName=f"{stage}-{table}")["Table"]
+
+
+def key_schema(description):
+    return {key["AttributeName"]: key["KeyType"] for key in description["KeySchema"]}
+
+
+def test_create_tables_makes_the_tables_of_the_design(aws, tables):
+    for table, keys in KEYS.items():
+        description = describe(aws, tables, table)
+        assert description["TableStatus"] == "ACTIVE"
+        assert key_schema(description) == keys
+        assert description["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+        types = {a["AttributeName"]: a["AttributeType"] for a in description["AttributeDefinitions"]}
+        assert types == {**dict.fromkeys(keys, "S"), **({"score": "N"} if table == "Scores" else {})}
+        assert ("GlobalSecondaryIndexes" in description) == (table == "Scores")
+
+
+def test_scores_by_role_is_an_index_from_role_to_score_with_user_and_time(aws, tables):
+    (index,) = describe(aws, tables, "Scores")["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == "ScoresByRole"
+    assert key_schema(index) == {"role": "HASH", "score": "RANGE"}
+    assert index["Projection"]["ProjectionType"] == "INCLUDE"
+    # userId is a key of the table: every index has it, whether it is named or not
+    assert set(index["Projection"]["NonKeyAttributes"]) | {"userId"} == {"userId", "updated"}
+
+
+def test_create_tables_twice_is_create_tables_once(aws, tables):
+    before = {table: describe(aws, tables, table)["CreationDateTime"] for table in KEYS}
+    done = service.run("create-tables", "--store", f"dynamodb:{tables}", environment=aws.environment)
+    assert done.returncode == 0, done.stderr
+    assert before == {table: describe(aws, tables, table)["CreationDateTime"] for table in KEYS}
+
+
+def test_create_tables_makes_the_one_that_is_missing(aws, tables):
+    aws.dynamodb.delete_table(TableName=f"{tables}-Scores")
+    done = service.run("create-tables", "--store", f"dynamodb:{tables}", environment=aws.environment)
+    assert done.returncode == 0, done.stderr
+    assert describe(aws, tables, "Scores")["TableStatus"] == "ACTIVE"
+
+
+def test_tables_can_be_named_one_by_one(aws, stage):
+    named = {option: f"{stage}.{option}" for option in ("contributions", "scores", "leases")}
+    options = [word for option, name in named.items() for word in (f"--{option}-table", name)]
+    done = service.run("create-tables", "--store", f"dynamodb:{stage}", *options, environment=aws.environment)
+    assert done.returncode == 0, done.stderr
+    assert key_schema(aws.dynamodb.describe_table(TableName=f"{stage}.scores")["Table"]) == KEYS["Scores"]
+    with pytest.raises(aws.dynamodb.exceptions.ResourceNotFoundException):
+        describe(aws, stage, "Scores")
+
+
+def refused(view):
+    """The stderr of a service that must not start."""
+    view.start(ready=False)
+    assert view.process.wait(20) == 2, view.log()
+    service.check_sanitizers(view.log())
+    return view.log()
+
+
+def test_a_store_that_belongs_to_another_stream_is_refused_naming_both(aws, tables, stream, start, make_view):
+    view = start(tables, stream)
+    view.wait_until_applied()
+    view.terminate()
+    other = cloud.create_stream(aws.kinesis, stream + "-other")
+    said = refused(make_view(tables, other))
+    assert f"stream/{other}" in said and f"stream/{stream}" in said.replace(f"stream/{other}", "")
+    assert "stage" in said
+
+
+def test_a_stream_deleted_and_created_again_is_another_stream(aws, tables, stream, start, make_view):
+    cloud.put(aws.kinesis, stream, workload.generate(seed=2, events=50))
+    view = start(tables, stream)
+    view.wait_until_applied()
+    view.terminate()
+    rows = cloud.contributions(aws.dynamodb, tables)
+    aws.kinesis.delete_stream(StreamName=stream)
+    cloud.until(lambda: stream not in aws.kinesis.list_streams(Limit=1000)["StreamNames"], "stream deleted")
+    cloud.create_stream(aws.kinesis, stream)
+    assert stream in refused(make_view(tables, stream))
+    assert cloud.contributions(aws.dynamodb, tables) == rows

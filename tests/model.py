@@ -1,0 +1,344 @@
+"""What the views must hold, told a second time: an independent model of design sections 3 (events), 4
+(meaning) and 9 (people, ranks), written for clarity and none of it shared with the daemon.
+
+    expected = model.Model()
+    for record in records:              # each shard's records in their order; shards may interleave
+        expected.apply(record)
+    model.differences(expected, contributions, scores, dead_letters)    # [] or one line for each difference
+
+Rows are plain dicts as boto3's resource layer would give them (numbers are int, binary is bytes), so that a
+comparison is a comparison of dicts. Nothing here reads a clock or a network.
+"""
+
+import collections
+import datetime
+import json
+import re
+
+INGRESS = "com.nordstrom/retail-stream-ingress/1-0-0"
+EGRESS = "com.nordstrom/retail-stream-egress/1-0-0"
+CREATE = "com.nordstrom/product/create/1-0-0"
+IMAGE = "com.nordstrom/product/image/1-0-0"
+PURCHASE = "com.nordstrom/product/purchase/1-0-0"
+
+ENVELOPE_FIELDS = {  # schema: (required, allowed)
+    INGRESS: ({"schema", "origin", "timeOrigin", "data"}, {"followsFrom"}),
+    EGRESS: (
+        {"schema", "origin", "timeOrigin", "data", "eventId", "timeIngest", "timeProcess"},
+        {"followsFrom"},
+    ),
+}
+DATA_FIELDS = {
+    CREATE: {"schema", "id", "brand", "name", "description", "category"},
+    IMAGE: {"schema", "id", "image"},
+    PURCHASE: {"schema", "id"},
+}
+KEY_BYTES = 2048
+UNKNOWN = "UNKNOWN"
+CREATOR, PHOTOGRAPHER = "creator", "photographer"
+
+Record = collections.namedtuple("Record", "shard sequence partition_key data")
+Event = collections.namedtuple("Event", "id kind product origin time_ms")
+EventId = collections.namedtuple("EventId", "shard sequence subsequence")
+
+
+class DeadLetter(Exception):
+    """The record is malformed; `reason` is one of the closed list."""
+
+    def __init__(self, reason):
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Skipped(Exception):
+    """A well-formed event that is not for these views."""
+
+
+# --- Section 3: is it an event? The first reason of the list that holds is the reason. --------------------
+
+
+def decode(data):
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise DeadLetter("not-utf8") from None
+    try:
+        value = json.loads(text, parse_constant=not_json_constant)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # a lone surrogate, escaped, is no text
+    except (ValueError, RecursionError):
+        raise DeadLetter("not-json") from None
+    if not isinstance(value, dict):
+        raise DeadLetter("not-object")
+    return value
+
+
+def not_json_constant(name):
+    raise ValueError(f"{name} is not JSON")
+
+
+RFC3339 = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
+)
+
+
+def epoch_ms(text):
+    """Milliseconds since the epoch, finer fractions cut off; None if the text is not an RFC 3339 time."""
+    match = RFC3339.fullmatch(text)
+    if not match:
+        return None
+    year, month, day, hour, minute, second = (int(group) for group in match.groups()[:6])
+    fraction, sign, offset_hour, offset_minute = match.groups()[6:]
+    offset = int(offset_hour or 0) * 60 + int(offset_minute or 0)
+    if hour > 23 or minute > 59 or second > 60 or int(offset_hour or 0) > 23 or int(offset_minute or 0) > 59:
+        return None
+    try:
+        days = datetime.date(year, month, day).toordinal() - datetime.date(1970, 1, 1).toordinal()
+    except ValueError:
+        return None
+    minutes = days * 1440 + hour * 60 + minute - (-offset if sign == "-" else offset)
+    return (minutes * 60 + second) * 1000 + int(((fraction or "") + "000")[:3])
+
+
+EVENT_ID = re.compile(r"([A-Za-z0-9_.-]{1,128}):(0|[1-9][0-9]{0,79})(?::(0|[1-9][0-9]{0,9}))?", re.ASCII)
+
+
+def parse_event_id(text):
+    match = EVENT_ID.fullmatch(text)
+    if not match or int(match[3] or 0) >= 1 << 32:
+        raise DeadLetter("malformed-event-id")
+    return EventId(match[1], int(match[2]), int(match[3] or 0))
+
+
+def check_envelope(envelope):
+    schema = envelope.get("schema")
+    if not isinstance(schema, str) or schema not in ENVELOPE_FIELDS:
+        raise DeadLetter("unknown-schema")
+    required, optional = ENVELOPE_FIELDS[schema]
+    if not required <= envelope.keys() <= required | optional:
+        raise DeadLetter("invalid-field")
+    for name, value in envelope.items():
+        if not isinstance(value, dict if name == "data" else str):
+            raise DeadLetter("invalid-field")
+    if epoch_ms(envelope["timeOrigin"]) is None:
+        raise DeadLetter("invalid-field")
+    if schema == EGRESS:
+        parse_event_id(envelope["eventId"])
+
+
+def check_data(data):
+    schema = data.get("schema")
+    if not isinstance(schema, str):
+        raise DeadLetter("invalid-field")
+    if schema not in DATA_FIELDS:
+        raise Skipped(schema)
+    if data.keys() != DATA_FIELDS[schema] or not all(isinstance(value, str) for value in data.values()):
+        raise DeadLetter("invalid-field")
+
+
+def is_key(text):
+    return 0 < len(text.encode("utf-8")) <= KEY_BYTES and "\0" not in text
+
+
+def parse(record):
+    """The event in a record. Raises DeadLetter or Skipped."""
+    envelope = decode(record.data)
+    check_envelope(envelope)
+    data = envelope["data"]
+    check_data(data)
+    if not is_key(envelope["origin"]):
+        raise DeadLetter("invalid-origin")
+    if not is_key(data["id"]):
+        raise DeadLetter("invalid-product-id")
+    if record.partition_key != data["id"]:
+        raise DeadLetter("partition-key-mismatch")
+    event_id = envelope.get("eventId", f"{record.shard}:{record.sequence}")
+    return Event(event_id, data["schema"], data["id"], envelope["origin"], epoch_ms(envelope["timeOrigin"]))
+
+
+# --- Sections 4 and 5: what it does. ----------------------------------------------------------------------
+
+
+class Score:
+    """One contributor in one role: the score, who may have been the last to touch it, the last position by
+    shard."""
+
+    def __init__(self):
+        self.score = 0
+        self.touches = set()
+        self.last = {}
+
+    def credit(self, event, record):
+        self.score += 1
+        self.touches.add((event.time_ms, event.origin))
+        self.last[record.shard] = int(record.sequence)
+
+
+class Model:
+    def __init__(self):
+        self.contributions = {}
+        self.scores = collections.defaultdict(Score)  # (userId, role)
+        self.dead_letters = set()  # (shard, sequence number, reason)
+        self.counts = collections.Counter()  # applied, duplicate, stale, skipped, dead_letter
+
+    def apply(self, record):
+        try:
+            event = parse(record)
+        except DeadLetter as bad:
+            self.dead_letters.add((record.shard, str(record.sequence), bad.reason))
+            self.counts["dead_letter"] += 1
+        except Skipped:
+            self.counts["skipped"] += 1
+        else:
+            self.counts[self.fold(event, record)] += 1
+
+    def fold(self, event, record):
+        row = self.contributions.get(event.product)
+        if row:
+            old, new = parse_event_id(row["lastEventId"]), parse_event_id(event.id)
+            if new <= old:
+                return "duplicate" if new == old else "stale"
+        else:
+            row = self.contributions[event.product] = {
+                "productId": event.product,
+                "creatorScore": 0,
+                "photographerScore": 0,
+                "created": event.time_ms,
+                "createdBy": event.origin,
+            }
+        MEANING[event.kind](self, row, event, record)
+        row.update(lastEventId=event.id, updated=event.time_ms, updatedBy=event.origin)
+        return "applied"
+
+    def create(self, row, event, _):
+        row.setdefault("creator", event.origin)
+
+    def image(self, row, event, _):
+        row.setdefault("creator", UNKNOWN)
+        if "photographer" not in row:
+            row.update(photographer=event.origin, photographerEventId=event.id)
+
+    def purchase(self, row, event, record):
+        row.setdefault("creator", UNKNOWN)
+        if row["creator"] == UNKNOWN:
+            row["photographer"] = UNKNOWN
+        row["creatorScore"] += 1
+        self.scores[row["creator"], CREATOR].credit(event, record)
+        if "photographer" in row:
+            row["photographerScore"] += 1
+            self.scores[row["photographer"], PHOTOGRAPHER].credit(event, record)
+
+    # --- Section 9: what is shown. ------------------------------------------------------------------------
+
+    def board(self, role):
+        """[(rank, tied, score, {userId, ...})], best first: one entry for all who share a rank."""
+        by_score = collections.defaultdict(set)
+        for (user, user_role), score in self.scores.items():
+            if user_role == role and user != UNKNOWN:
+                by_score[score.score].add(user)
+        entries, rank = [], 1
+        for score in sorted(by_score, reverse=True):
+            entries.append((rank, len(by_score[score]) > 1, score, by_score[score]))
+            rank += len(by_score[score])
+        return entries
+
+    def score(self, user, role):
+        """A contributor's score in a role, None if they have none (there is no row before the first
+        purchase)."""
+        return self.scores[user, role].score if (user, role) in self.scores else None
+
+    def users(self):
+        return {user for user, _ in self.scores if user != UNKNOWN}
+
+
+MEANING = {CREATE: Model.create, IMAGE: Model.image, PURCHASE: Model.purchase}
+
+
+def unique_id_and_name(user):
+    parts = user.split("/")
+    if len(parts) >= 4:
+        return parts[2], parts[3]
+    if len(parts) == 1:
+        return UNKNOWN, UNKNOWN
+    return parts[-1], parts[-1]
+
+
+def masked(user):
+    unique_id, name = unique_id_and_name(user)
+    shown = unique_id[-7:-4]
+    return f"{name} (**...**{shown}****)" if shown else name
+
+
+# --- Section 12: "equal to the model". --------------------------------------------------------------------
+
+
+def position(stored):
+    """(sequence number, sub-sequence number) of a stored watermark; None for the one that is above all
+    positions."""
+    stored = bytes(stored)
+    if stored == b"\xff":
+        return None
+    length = stored[0]
+    magnitude, rest = stored[1 : 1 + length], stored[1 + length :]
+    if len(magnitude) != length or magnitude[:1] == b"\0" or len(rest) not in (0, 4):
+        raise ValueError(f"not a position: {stored.hex()}")
+    return int.from_bytes(magnitude, "big"), int.from_bytes(rest, "big")
+
+
+def watermark_name(shard):
+    match = re.fullmatch(r"shardId-0*(\d+)", shard)
+    return "at" + (match[1] if match else shard)
+
+
+def differences_of_rows(what, expected, actual):
+    for key in sorted(expected.keys() - actual.keys()):
+        yield f"{what} {key}: missing, expected {expected[key]}"
+    for key in sorted(actual.keys() - expected.keys()):
+        yield f"{what} {key}: extra, {actual[key]}"
+    for key in sorted(expected.keys() & actual.keys()):
+        names = sorted(expected[key].keys() | actual[key].keys())
+        for name in names:
+            want, have = expected[key].get(name), actual[key].get(name)
+            if want != have:
+                yield f"{what} {key}: {name} is {have!r}, expected {want!r}"
+
+
+def differences_of_watermarks(key, score, row):
+    watermarks = {name: value for name, value in row.items() if name.startswith("at")}
+    for shard, sequence in score.last.items():
+        stored = watermarks.pop(watermark_name(shard), None)
+        if stored is None:
+            yield f"score {key}: no watermark for {shard}"
+        elif position(stored) not in (None, (sequence, 0)):
+            yield f"score {key}: watermark of {shard} is {position(stored)}, expected {sequence}"
+    for name in watermarks:
+        yield f"score {key}: {name} although no record of that shard earned credit"
+
+
+def differences_of_scores(expected, actual):
+    plain = {key: {"score": score.score} for key, score in expected.items()}
+    yield from differences_of_rows(
+        "score", plain, {key: {"score": row["score"]} for key, row in actual.items()}
+    )
+    for key in sorted(expected.keys() & actual.keys()):
+        score, row = expected[key], actual[key]
+        touch = (row.get("updated"), row.get("updatedBy"))
+        if touch not in score.touches:
+            yield f"score {key}: updated, updatedBy is {touch}: no event that earned credit"
+        yield from differences_of_watermarks(key, score, row)
+        odd = {n for n in row if not n.startswith("at")} - {"userId", "role", "score", "updated", "updatedBy"}
+        if odd:
+            yield f"score {key}: unknown attributes {sorted(odd)}"
+
+
+def differences(expected, contributions, scores, dead_letters):
+    """One line for each difference between the model and a store's rows (lists of dicts) and dead letters
+    ({(shard, sequence number, reason)})."""
+    lines = list(
+        differences_of_rows(
+            "contribution", expected.contributions, {row["productId"]: row for row in contributions}
+        )
+    )
+    lines += differences_of_scores(expected.scores, {(row["userId"], row["role"]): row for row in scores})
+    lines += [f"dead letter {letter}: missing" for letter in sorted(expected.dead_letters - dead_letters)]
+    lines += [f"dead letter {letter}: extra" for letter in sorted(dead_letters - expected.dead_letters)]
+    return lines

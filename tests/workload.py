@@ -1,0 +1,470 @@
+"""A seeded generator of events as producers of the shop put them, well formed or not.
+
+    puts = workload.generate(seed=1, events=10_000)                  # one in ten is odd
+    puts = workload.generate(seed=1, events=10_000, odd=0)           # what a well-behaved shop sends
+
+Each product comes in one kind of envelope. Products are chosen by Zipf's law. The odd ones are
+re-registrations, purchases before creation, images before creation, duplicates with an old event id,
+unsupported schemas and malformed records; `MALFORMED` names every way of being malformed that design
+section 3 knows, and a workload of some thousand events contains each of them. What a record means is not
+told here: that is the model's task.
+"""
+
+import collections
+import itertools
+import json
+import random
+
+import model
+
+Put = collections.namedtuple("Put", "partition_key data note")
+
+START_MS = 1_700_000_000_000
+CORE_SHARD = "shardId-00000000000{}"
+
+
+# --- Ways to be malformed. --------------------------------------------------------------------------------
+# Each takes (envelope, random) and returns what to put: the envelope changed, text or bytes. Each record has
+# one defect, except where a later one cannot be seen for the first.
+
+
+def without(*path):
+    def change(envelope, _):
+        inner = envelope
+        for name in path[:-1]:
+            inner = inner[name]
+        inner.pop(path[-1], None)
+        return envelope
+
+    return change
+
+
+def with_value(value, *path):
+    def change(envelope, _):
+        inner = envelope
+        for name in path[:-1]:
+            inner = inner[name]
+        inner[path[-1]] = value
+        return envelope
+
+    return change
+
+
+def as_text(change):
+    return lambda envelope, _: change(json.dumps(envelope))
+
+
+def with_raw_byte(raw):
+    """A byte sequence that is not UTF-8, within a string."""
+
+    def change(envelope, _):
+        envelope["data"]["id"] += "@@"
+        return json.dumps(envelope).encode().replace(b"@@", raw)
+
+    return change
+
+
+def renamed_id(new_id):
+    """The product id and the partition key change together, so that only the id can be at fault."""
+
+    def change(envelope, rng):
+        envelope["data"]["id"] = new_id
+        return envelope
+
+    return change
+
+
+BAD_TIMES = [
+    "",
+    "yesterday",
+    "2026-11-23",
+    "2026-11-23T10:00:00",
+    "2026-02-30T10:00:00Z",
+    "2026-13-01T10:00:00Z",
+    "2026-11-23T24:00:00Z",
+    "2026-11-23T10:60:00Z",
+    "2026-11-23 10:00:00Z",
+    "2026-11-23T10:00:00+0100",
+    "2026-11-23T10:00:00+24:00",
+    "2026-11-23T10:00:00.Z",
+    " 2026-11-23T10:00:00Z",
+    "2026-11-23T10:00:00Z\n",
+    "26-11-23T10:00:00Z",
+    "1763892000000",
+]
+BAD_EVENT_IDS = [
+    "",
+    "shardId-000000000000",
+    "shardId-000000000000:",
+    ":12",
+    "shardId-000000000000:012",
+    "shardId-000000000000:-1",
+    "shardId-000000000000:+1",
+    "shardId-000000000000:1x",
+    "shardId-000000000000:1:2:3",
+    "shardId-000000000000:1:",
+    "shardId-000000000000:1:01",
+    "shardId-000000000000:1:4294967296",
+    "shardId 0:1",
+    "shardId-0:" + "9" * 81,
+    "s" * 129 + ":1",
+    "shardId-000000000000:1\n",
+    "shardId-000000000000:١",
+    "shärd:1",
+]
+
+# The first word of a group is the reason it must be put down to, the last may name the events it is about.
+MALFORMED = {
+    "not-utf8": {
+        "bytes": lambda *_: b"\xff\xfe\x00",
+        "in a string": with_raw_byte(b"\xe4"),
+        "overlong": with_raw_byte(b"\xc0\xaf"),
+        "surrogate": with_raw_byte(b"\xed\xa0\x80"),
+        "beyond Unicode": with_raw_byte(b"\xf4\x90\x80\x80"),
+        "cut short": lambda envelope, _: json.dumps(envelope).encode() + b"\xc3",
+    },
+    "not-json": {
+        "nothing": lambda *_: "",
+        "words": lambda *_: "a customer bought a lamp",
+        "cut short": as_text(lambda text: text[:-1]),
+        "more behind": as_text(lambda text: text + "}"),
+        "trailing comma": as_text(lambda text: text[:-1] + ",}"),
+        "single quotes": as_text(lambda text: text.replace('"', "'")),
+        "NaN": with_value(float("nan"), "data", "id"),
+        "raw newline": as_text(lambda text: text.replace('"origin": "', '"origin": "\n')),
+        "lone surrogate": as_text(lambda text: text.replace('"origin": "', '"origin": "\\ud800')),
+        "byte order mark": as_text(lambda text: "\ufeff" + text),
+        "zero byte": as_text(lambda text: text + "\0"),
+    },
+    "not-object": {
+        "list": lambda envelope, _: json.dumps([envelope]),
+        "string": lambda *_: '"event"',
+        "number": lambda *_: "42",
+        "null": lambda *_: "null",
+        "false": lambda *_: "false",
+    },
+    "unknown-schema": {
+        "missing": without("schema"),
+        "number": with_value(1, "schema"),
+        "null": with_value(None, "schema"),
+        "another version": with_value("com.nordstrom/retail-stream-ingress/2-0-0", "schema"),
+        "another case": with_value("COM.NORDSTROM/retail-stream-egress/1-0-0", "schema"),
+        "empty": with_value("", "schema"),
+        "zero character behind": lambda envelope, _: {**envelope, "schema": envelope["schema"] + "\0"},
+    },
+    "invalid-field": {
+        "no origin": without("origin"),
+        "no timeOrigin": without("timeOrigin"),
+        "no data": without("data"),
+        "origin number": with_value(7, "origin"),
+        "origin null": with_value(None, "origin"),
+        "timeOrigin number": with_value(START_MS, "timeOrigin"),
+        "followsFrom object": with_value({}, "followsFrom"),
+        "unknown envelope field": with_value("x", "color"),
+        "data list": with_value([], "data"),
+        "data text": with_value("{}", "data"),
+        "data null": with_value(None, "data"),
+        "no data.schema": without("data", "schema"),
+        "data.schema number": with_value(1, "data", "schema"),
+        "no id": without("data", "id"),
+        "id number": with_value(12, "data", "id"),
+        "unknown data field": with_value("x", "data", "price"),
+        **{f"timeOrigin {time!r}": with_value(time, "timeOrigin") for time in BAD_TIMES},
+    },
+    "invalid-field of ingress": {
+        "eventId": with_value("shardId-000000000000:1", "eventId"),
+        "timeIngest": with_value("2026-11-23T10:00:00Z", "timeIngest"),
+        "timeProcess": with_value("2026-11-23T10:00:00Z", "timeProcess"),
+    },
+    "invalid-field of egress": {
+        "no eventId": without("eventId"),
+        "no timeIngest": without("timeIngest"),
+        "no timeProcess": without("timeProcess"),
+        "eventId number": with_value(1, "eventId"),
+        "timeIngest null": with_value(None, "timeIngest"),
+        "timeProcess number": with_value(1, "timeProcess"),
+    },
+    "invalid-field of create": {
+        **{f"no {name}": without("data", name) for name in ("brand", "name", "description", "category")},
+        **{
+            f"{name} null": with_value(None, "data", name)
+            for name in ("brand", "name", "description", "category")
+        },
+    },
+    "invalid-field of image": {
+        "no image": without("data", "image"),
+        "image list": with_value(["x"], "data", "image"),
+    },
+    "malformed-event-id": {
+        repr(event_id[:30]): with_value(event_id, "eventId") for event_id in BAD_EVENT_IDS
+    },
+    "invalid-origin": {
+        "empty": with_value("", "origin"),
+        "too long": with_value("w/r/" + "x" * 2045, "origin"),
+        "too long in bytes": with_value("€" * 683, "origin"),
+        "zero character": with_value("w/r/u\0/n", "origin"),
+    },
+    "invalid-product-id": {
+        "empty": renamed_id(""),
+        "too long": renamed_id("x" * 2049),
+        "too long in bytes": renamed_id("€" * 683),
+        "zero character": renamed_id("p\0"),
+    },
+    "partition-key-mismatch": {
+        "another": lambda envelope, _: (envelope, "another-product"),
+        "longer": lambda envelope, _: (envelope, envelope["data"]["id"] + "x"),
+        "another case": lambda envelope, _: (envelope, envelope["data"]["id"].swapcase()),
+        "zero character behind": lambda envelope, _: (envelope, envelope["data"]["id"] + "\0"),
+        "decomposed": lambda envelope, _: (with_value("café", "data", "id")(envelope, _), "cafe\u0301"),
+    },
+}
+EVERY_DEFECT = [(group, name) for group, ways in MALFORMED.items() for name in ways]
+
+
+# --- The shop. --------------------------------------------------------------------------------------------
+
+
+class Product:
+    def __init__(self, product_id, schema, merchant, photographer, core_shard):
+        self.id = product_id
+        self.schema = schema
+        self.merchant = merchant
+        self.photographer = photographer
+        self.core_shard = core_shard
+        self.is_created = self.has_image = False
+        self.event_ids = []  # those given so far (egress)
+
+
+class Shop:
+    """Knows products and people and makes events. Event ids of egress events are of this generator's
+    making: increasing within a product, across powers of ten, now and then with a sub-sequence number or
+    from a later core shard."""
+
+    def __init__(self, rng, products, merchants, photographers, plain):
+        self.rng = rng
+        self.time_ms = START_MS
+        self.sequence = 99_900 if not plain else 10**20
+        self.plain = plain
+        self.merchants = [self.person("merchant", n) for n in range(merchants)]
+        self.photographers = [self.person("photographer", n) for n in range(photographers)]
+        self.customers = [f"hello-retail/customer/amzn1.account.C{n:04}/Customer{n}" for n in range(200)]
+        self.products = [self.product(n) for n in range(products)]
+        self.fresh = itertools.count(products)
+
+    def person(self, role, n):
+        """The userId of a contributor; in an odd workload some have fewer parts, or more, or letters beyond
+        ASCII."""
+        ordinary = (
+            f"hello-retail-web/{role}/amzn1.account.{role[:2].upper()}{n:06}XYZ/{role.capitalize()} {n}"
+        )
+        unusual = {
+            1: f"{role}-only",
+            2: f"web/{role}2",
+            3: f"web/{role}/three-parts-of-{n}",
+            4: f"web/{role}/abcd/Short",
+            5: f"web/{role}/abcdefgh/Five/parts",
+            6: f"web/{role}/日本語ユーザー識別子/高橋 Ärger",
+            7: f"web/{role}//",
+            8: f"web/{role}/" + "long" * 500 + f"/{role}8",
+            9: f'web/{role}/a"b\\c<d>&e%2Ff/O\'Hara "x"',
+        }
+        return ordinary if self.plain else unusual.get(n, ordinary)
+
+    def product(self, n):
+        unusual = {
+            1: "Ünïcode/1",
+            2: "50% off?&a=b#c",
+            3: "a b",
+            4: "日" * 85,
+            5: "..",
+            6: "merchant",
+            7: '"quoted\\"',
+        }
+        product_id = f"product-{n:06}" if self.plain else unusual.get(n, f"product-{n:06}")
+        schema = self.rng.choice([model.INGRESS, model.EGRESS])
+        merchant, photographer = self.rng.choice(self.merchants), self.rng.choice(self.photographers)
+        return Product(product_id, schema, merchant, photographer, n % 3)
+
+    def next_event_id(self, product):
+        self.sequence += self.rng.randint(1, 9)
+        event_id = f"{CORE_SHARD.format(product.core_shard)}:{self.sequence}"
+        if not self.plain and self.rng.random() < 0.1:
+            event_id += f":{self.rng.randint(1, 300)}"
+        product.event_ids.append(event_id)
+        return event_id
+
+    def time_text(self):
+        """The next moment, in one of the spellings that RFC 3339 has for it."""
+        self.time_ms += self.rng.randint(0, 40)
+        seconds, ms = divmod(self.time_ms, 1000)
+        text = model.datetime.datetime.fromtimestamp(seconds, model.datetime.timezone.utc).strftime(
+            "%Y-%m-%dT%H:%M:%S"
+        )
+        endings = (
+            [f".{ms:03}Z"]
+            if self.plain
+            else [
+                f".{ms:03}Z",
+                "Z",
+                f".{ms:03}{ms:03}999Z",
+                f".{ms:03}+02:00",
+                f".{ms // 100}-07:30",
+                ".5z",
+                "-00:00",
+            ]
+        )
+        return text + self.rng.choice(endings)
+
+    def envelope(self, product, origin, data):
+        envelope = {"schema": product.schema, "origin": origin, "timeOrigin": self.time_text(), "data": data}
+        if product.schema == model.EGRESS:
+            envelope["eventId"] = self.next_event_id(product)
+            envelope["timeIngest"] = envelope["timeProcess"] = envelope["timeOrigin"]
+        if self.rng.random() < 0.1:
+            envelope["followsFrom"] = "shardId-000000000000:1"
+        return envelope
+
+    def create(self, product, origin=None):
+        product.is_created = True
+        words = {
+            "brand": "Brand",
+            "name": f"Name of {product.id}",
+            "description": "ein schönes Stück",
+            "category": "x",
+        }
+        if not self.plain and self.rng.random() < 0.1:
+            words["description"] = "zero \0, pair \U0001f600, end"
+        return self.envelope(
+            product, origin or product.merchant, {"schema": model.CREATE, "id": product.id, **words}
+        )
+
+    def image(self, product):
+        product.has_image = True
+        data = {"schema": model.IMAGE, "id": product.id, "image": f"https://example.invalid/{product.id}.jpg"}
+        return self.envelope(product, product.photographer, data)
+
+    def purchase(self, product):
+        return self.envelope(
+            product, self.rng.choice(self.customers), {"schema": model.PURCHASE, "id": product.id}
+        )
+
+    def ordinary(self, product):
+        if not product.is_created:
+            return self.create(product)
+        if not product.has_image and self.rng.random() < 0.5:
+            return self.image(product)
+        return self.purchase(product)
+
+
+def zipf_chooser(rng, products, exponent):
+    weights = list(itertools.accumulate(1 / (rank + 1) ** exponent for rank in range(len(products))))
+    return lambda: rng.choices(products, cum_weights=weights)[0]
+
+
+class OddOnes:
+    """The one in ten. The kinds take turns, and so do the ways of being malformed."""
+
+    def __init__(self, shop, choose):
+        self.shop, self.choose = shop, choose
+        kinds = [
+            self.registered_again,
+            self.before_creation,
+            self.old_event_id,
+            self.unsupported,
+            self.malformed,
+        ]
+        self.kinds = itertools.cycle(kinds + [self.malformed] * 2)
+        self.defects = itertools.cycle(EVERY_DEFECT)
+
+    def next(self):
+        return next(self.kinds)()
+
+    def registered_again(self):
+        product = self.choose()
+        event = self.shop.create(product, self.shop.rng.choice(self.shop.merchants))
+        return to_put(event, product.id, "registered again")
+
+    def before_creation(self):
+        """A product nobody has registered yet joins the shop with a purchase or an image."""
+        product = self.shop.product(next(self.shop.fresh))
+        unpopular = self.shop.rng.randrange(len(self.shop.products) // 4, len(self.shop.products))
+        self.shop.products[unpopular] = product
+        meaning = self.shop.rng.choice([self.shop.purchase, self.shop.image])
+        return to_put(meaning(product), product.id, f"{meaning.__name__} before creation")
+
+    def old_event_id(self):
+        candidates = [product for product in self.shop.products if product.event_ids]
+        if not candidates:
+            return self.registered_again()
+        product = self.choose()  # one of the popular has many old ids
+        if not product.event_ids:
+            product = self.shop.rng.choice(candidates)
+        given = list(product.event_ids)
+        event = self.shop.ordinary(product)
+        product.event_ids[:] = given  # the id drawn for it is not used after all
+        event["eventId"] = self.shop.rng.choice([given[-1], self.shop.rng.choice(given)])
+        return to_put(event, product.id, "old event id")
+
+    def unsupported(self):
+        product = self.choose()
+        schema = self.shop.rng.choice(
+            [
+                "com.nordstrom/user-info/create/1-0-0",
+                "com.nordstrom/product/create/2-0-0",
+                "",
+                model.PURCHASE + "\0",
+            ]
+        )
+        data = {"schema": schema, "id": product.id, "n": 1.5, "more": [None, {"deep": True}]}
+        return to_put(
+            self.shop.envelope(product, "web/user/x/y", data), "any partition key", "unsupported schema"
+        )
+
+    def malformed(self):
+        group, name = next(self.defects)
+        subject = group.split()[-1]
+        schemas = {"ingress": model.INGRESS, "egress": model.EGRESS, "malformed-event-id": model.EGRESS}
+        schema = schemas.get(subject) or self.shop.rng.choice([model.INGRESS, model.EGRESS])
+        product = Product(
+            f"malformed-{next(self.shop.fresh)}",
+            schema,
+            self.shop.merchants[0],
+            self.shop.photographers[0],
+            0,
+        )
+        make = {"create": self.shop.create, "image": self.shop.image}.get(subject)
+        make = make or self.shop.rng.choice([self.shop.create, self.shop.image, self.shop.purchase])
+        changed = MALFORMED[group][name](make(product), self.shop.rng)
+        return to_put(changed, product.id, f"{group}: {name}")
+
+
+def to_put(content, product_id, note):
+    """`content`: an envelope, its text or its bytes, or a pair of an envelope and the partition key to
+    use."""
+    key = product_id
+    if isinstance(content, tuple):
+        content, key = content
+    elif isinstance(content, dict) and isinstance(content.get("data"), dict):
+        new_id = content["data"].get("id")
+        if isinstance(new_id, str) and 0 < len(new_id) <= 256:
+            key = new_id
+    if isinstance(content, dict):
+        content = json.dumps(content, ensure_ascii=len(note) % 2 == 0)
+    return Put(key, content.encode() if isinstance(content, str) else content, note)
+
+
+def generate(seed, events, products=400, merchants=50, photographers=20, zipf=1.1, odd=0.10):
+    """A list of `events` Puts, to be put in this order. `odd`: the share of odd ones; 0 also means plain
+    ids only."""
+    rng = random.Random(seed)
+    shop = Shop(rng, products, merchants, photographers, plain=odd == 0)
+    choose = zipf_chooser(rng, shop.products, zipf)
+    odd_ones = OddOnes(shop, choose)
+    puts = []
+    while len(puts) < events:
+        if rng.random() < odd:
+            puts.append(odd_ones.next())
+        else:
+            product = choose()
+            puts.append(to_put(shop.ordinary(product), product.id, "ordinary"))
+    return puts
