@@ -19,7 +19,7 @@ struct row {
 
 /* What one contributor earned in one role in this batch. */
 struct credit {
-    char *key; /* role_key */
+    char *user_id;
     enum role role;
     struct position *positions;
     size_t n, capacity;
@@ -39,8 +39,10 @@ struct apply {
 struct batch {
     const struct apply_record *records;
     size_t n;
+    const struct store_checkpoint *checkpoint;
     struct row *rows;
-    struct credit *credits;
+    struct row **row_of;           /* of each record */
+    struct credit *credits[ROLES]; /* by user id */
 };
 
 struct apply *apply_new(struct store *store, const char *shard_id, const struct fence *fence,
@@ -72,7 +74,7 @@ static void credits_free(struct credit **credits) {
     struct credit *credit, *next;
     HASH_ITER(hh, *credits, credit, next) {
         HASH_DEL(*credits, credit);
-        free(credit->key);
+        free(credit->user_id);
         free(credit->positions);
         free(credit);
     }
@@ -80,7 +82,9 @@ static void credits_free(struct credit **credits) {
 
 static void batch_deinit(struct batch *b) {
     rows_free(&b->rows);
-    credits_free(&b->credits);
+    free(b->row_of);
+    for (int role = 0; role < ROLES; role++)
+        credits_free(&b->credits[role]);
 }
 
 void apply_free(struct apply *a) {
@@ -91,7 +95,8 @@ void apply_free(struct apply *a) {
     free(a);
 }
 
-/* ---- the cache --------------------------------------------------------------------------------------------------- */
+/* ---- the cache
+ * --------------------------------------------------------------------------------------------------- */
 
 static struct row *cache_take(struct apply *a, const char *product_id) {
     struct row *row;
@@ -116,7 +121,8 @@ static void cache_put(struct apply *a, struct row *row) {
     }
 }
 
-/* ---- 1. read ------------------------------------------------------------------------------------------------------ */
+/* ---- 1. read
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void batch_add_row(struct batch *b, struct row *row) {
     HASH_ADD_KEYPTR(hh, b->rows, row->contribution->product_id, strlen(row->contribution->product_id), row);
@@ -133,15 +139,16 @@ static size_t collect_rows(struct apply *a, struct batch *b, const char **missin
     size_t n = 0;
     for (size_t i = 0; i < b->n; i++) {
         const char *product_id = b->records[i].event.product_id;
-        if (batch_find_row(b, product_id))
-            continue;
-        struct row *row = cache_take(a, product_id);
+        struct row *row = batch_find_row(b, product_id);
+        if (!row && (row = cache_take(a, product_id)))
+            batch_add_row(b, row);
         if (!row) {
             row = mem_zalloc(sizeof *row);
             row->contribution = contribution_new(product_id);
             missing[n++] = product_id;
+            batch_add_row(b, row);
         }
-        batch_add_row(b, row);
+        b->row_of[i] = row;
     }
     return n;
 }
@@ -156,6 +163,7 @@ static void place_row(struct batch *b, struct contribution *contribution) {
 
 static enum status read_rows(struct apply *a, struct batch *b, struct error *e) {
     _cleanup_(mem_freep) const char **missing = mem_alloc(b->n * sizeof *missing);
+    b->row_of = mem_alloc(b->n * sizeof *b->row_of);
     size_t n = collect_rows(a, b, missing);
     if (!n)
         return STATUS_OK;
@@ -170,18 +178,17 @@ static enum status read_rows(struct apply *a, struct batch *b, struct error *e) 
     return STATUS_OK;
 }
 
-/* ---- 2. fold ------------------------------------------------------------------------------------------------------ */
+/* ---- 2. fold
+ * ------------------------------------------------------------------------------------------------------ */
 
 static struct credit *find_or_add_credit(struct batch *b, enum role role, const char *user_id) {
     struct credit *credit;
-    _cleanup_(mem_freep) char *key = mem_printf("%c%s", role == ROLE_CREATOR ? 'c' : 'p', user_id);
-    HASH_FIND_STR(b->credits, key, credit);
+    HASH_FIND_STR(b->credits[role], user_id, credit);
     if (!credit) {
         credit = mem_zalloc(sizeof *credit);
         credit->role = role;
-        credit->key = key;
-        key = NULL;
-        HASH_ADD_KEYPTR(hh, b->credits, credit->key, strlen(credit->key), credit);
+        credit->user_id = mem_strdup(user_id);
+        HASH_ADD_KEYPTR(hh, b->credits[role], credit->user_id, strlen(credit->user_id), credit);
     }
     return credit;
 }
@@ -196,8 +203,9 @@ static void earn(struct batch *b, enum role role, const char *user_id, const str
     credit->last = &record->event;
 }
 
-static void fold_record(struct batch *b, const struct apply_record *record, struct apply_counts *counts) {
-    struct row *row = batch_find_row(b, record->event.product_id);
+static void fold_record(struct batch *b, size_t i, struct apply_counts *counts) {
+    const struct apply_record *record = &b->records[i];
+    struct row *row = b->row_of[i];
     struct fold_credits credits;
 
     if (!row->changed && row->contribution->last_event_id && !row->old_last_event_id)
@@ -220,19 +228,28 @@ static void fold_record(struct batch *b, const struct apply_record *record, stru
             earn(b, (enum role)role, credits.user_id[role], record);
 }
 
-/* ---- 3 and 4. write ----------------------------------------------------------------------------------------------- */
+/* ---- 3 and 4. write
+ * ----------------------------------------------------------------------------------------------- */
+
+static size_t count_credits(const struct batch *b) {
+    size_t n = 0;
+    for (int role = 0; role < ROLES; role++)
+        n += HASH_COUNT(b->credits[role]);
+    return n;
+}
 
 static size_t list_scores(const struct batch *b, struct store_score_write *scores) {
     size_t n = 0;
-    for (const struct credit *c = b->credits; c; c = c->hh.next)
-        scores[n++] = (struct store_score_write){
-            .role = c->role,
-            .user_id = c->key + 1,
-            .positions = c->positions,
-            .n_positions = c->n,
-            .updated_ms = c->last->time_ms,
-            .updated_by = c->last->origin,
-        };
+    for (int role = 0; role < ROLES; role++)
+        for (const struct credit *c = b->credits[role]; c; c = c->hh.next)
+            scores[n++] = (struct store_score_write){
+                .role = c->role,
+                .user_id = c->user_id,
+                .positions = c->positions,
+                .n_positions = c->n,
+                .updated_ms = c->last->time_ms,
+                .updated_by = c->last->origin,
+            };
     return n;
 }
 
@@ -253,18 +270,21 @@ static void tell_listener(const struct apply *a, const struct store_batch *writt
         products[i] = written->contributions[i].row->product_id;
     for (size_t i = 0; i < written->n_scores; i++)
         users[i] = written->scores[i].user_id;
-    a->listener->rows_changed(a->listener->data, products, written->n_contributions, users, written->n_scores);
+    a->listener->rows_changed(a->listener->data, products, written->n_contributions, users,
+                              written->n_scores);
 }
 
 static enum status write_batch(struct apply *a, const struct batch *b, struct error *e) {
-    _cleanup_(mem_freep) struct store_score_write *scores = mem_alloc(HASH_COUNT(b->credits) * sizeof *scores);
-    _cleanup_(mem_freep) struct store_contribution_write *rows = mem_alloc(HASH_COUNT(b->rows) * sizeof *rows);
+    _cleanup_(mem_freep) struct store_score_write *scores = mem_alloc(count_credits(b) * sizeof *scores);
+    _cleanup_(mem_freep) struct store_contribution_write *rows =
+        mem_alloc(HASH_COUNT(b->rows) * sizeof *rows);
     struct store_batch batch = {
         .shard_id = a->shard_id,
         .scores = scores,
         .n_scores = list_scores(b, scores),
         .contributions = rows,
         .n_contributions = list_contributions(b, rows),
+        .checkpoint = b->checkpoint,
     };
     if (!batch.n_contributions)
         return STATUS_OK; /* nothing but duplicates */
@@ -288,26 +308,28 @@ static void keep_rows(struct apply *a, struct batch *b) {
 }
 
 static enum status apply_once(struct apply *a, const struct apply_record *records, size_t n,
-                              struct apply_counts *counts, struct error *e) {
-    _cleanup_(batch_deinit) struct batch b = {.records = records, .n = n};
+                              const struct store_checkpoint *checkpoint, struct apply_counts *counts,
+                              struct error *e) {
+    _cleanup_(batch_deinit) struct batch b = {.records = records, .n = n, .checkpoint = checkpoint};
     *counts = (struct apply_counts){0};
 
     enum status status = read_rows(a, &b, e);
     if (status)
         return status;
     for (size_t i = 0; i < n; i++)
-        fold_record(&b, &records[i], counts);
+        fold_record(&b, i, counts);
     status = write_batch(a, &b, e);
     if (!status)
         keep_rows(a, &b);
     return status;
 }
 
-enum status apply_batch(struct apply *a, const struct apply_record *records, size_t n, struct apply_counts *counts,
+enum status apply_batch(struct apply *a, const struct apply_record *records, size_t n,
+                        const struct store_checkpoint *checkpoint, struct apply_counts *counts,
                         struct error *e) {
     enum status status = STATUS_OK;
     for (int round = 0; round < LIMIT_APPLY_ROUNDS; round++) {
-        status = apply_once(a, records, n, counts, e);
+        status = apply_once(a, records, n, checkpoint, counts, e);
         if (status != STATUS_CONFLICT)
             return status;
     }

@@ -7,13 +7,13 @@
  *   4. write the contributions /
  *   5. the checkpoint, later, by whoever holds the lease
  *
- * Credit for a record is decided by its product's row as it was before the record, and rows move only after all
- * scores of the batch are in. So whatever is cut short and applied again decides the same, and the watermarks swallow
- * what was counted already.
+ * Credit for a record is decided by its product's row as it was before the record, and rows move only after
+ * all scores of the batch are in. So whatever is cut short and applied again decides the same, and the
+ * watermarks swallow what was counted already.
  *
- * *No gap*: a row that a batch is folded over reflects every record before the batch. So the cache of rows here
- * belongs to one tenure of one lease; rows leave it while a batch is under way and come back only when the store has
- * acknowledged all of that batch. After a failed condition, or no answer, they are read again.
+ * *No gap*: a row that a batch is folded over reflects every record before the batch. So the cache of rows
+ * here belongs to one tenure of one lease; rows leave it while a batch is under way and come back only when
+ * the store has acknowledged all of that batch. After a failed condition, or no answer, they are read again.
  *
  * Not thread-safe: it belongs to its shard's thread.
  */
@@ -38,20 +38,23 @@ struct apply_counts {
 
 /* Told which rows changed, after the store has acknowledged them, on the shard's thread. Must not block. */
 struct apply_listener {
-    void (*rows_changed)(void *data, const char *const product_ids[], size_t n_products, const char *const user_ids[],
-                         size_t n_users);
+    void (*rows_changed)(void *data, const char *const product_ids[], size_t n_products,
+                         const char *const user_ids[], size_t n_users);
     void *data;
 };
 
-/* For one tenure of the lease of `shard_id`. All borrowed, to outlive it; `listener` may be NULL. `cache_bytes`
- * bounds the rows kept between batches. */
+/* For one tenure of the lease of `shard_id`. All borrowed, to outlive it; `listener` may be NULL.
+ * `cache_bytes` bounds the rows kept between batches. */
 struct apply *apply_new(struct store *store, const char *shard_id, const struct fence *fence,
                         const struct apply_listener *listener, size_t cache_bytes);
 void apply_free(struct apply *a);
 
-/* OK: all of it is in the store. Anything else: some of it may be; the same batch, as it is, must be applied again
- * before any later one (RETRY: after a pause), or given up together with the lease. */
-enum status apply_batch(struct apply *a, const struct apply_record *records, size_t n, struct apply_counts *counts,
+/* `checkpoint` (may be NULL) is what a store whose batches are transactions writes along.
+ *
+ * OK: all of it is in the store. Anything else: some of it may be; the same batch, as it is, must be applied
+ * again before any later one (RETRY: after a pause), or given up together with the lease. */
+enum status apply_batch(struct apply *a, const struct apply_record *records, size_t n,
+                        const struct store_checkpoint *checkpoint, struct apply_counts *counts,
                         struct error *e);
 
 #endif

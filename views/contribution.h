@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Stands where a product's creator is not known, because the log was trimmed before its creation. No contributor. */
+/* Stands where a product's creator is not known, because the log was trimmed before its creation. No
+ * contributor. */
 #define CONTRIBUTION_UNKNOWN "UNKNOWN"
 
 /* The two ways to contribute; their names in the tables are "creator" and "photographer". */

@@ -1,4 +1,5 @@
-/* event: what happened to a product, as the fold sees it: valid (ingest/envelope.h decides that), and named. */
+/* event: what happened to a product, as the fold sees it: valid (ingest/envelope.h decides that), and named.
+ */
 #ifndef VIEWS_EVENT_H
 #define VIEWS_EVENT_H
 

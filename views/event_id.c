@@ -54,13 +54,14 @@ bool event_id_parse(const char *text, size_t length, struct event_id *out) {
 }
 
 const char *event_id_format(const char *shard_id, const struct position *position, char out[EVENT_ID_SIZE]) {
-    char sequence[POSITION_TEXT_SIZE];
     uint32_t sub = position_sub_sequence(position);
-    position_sequence(position, sequence);
-    if (sub)
-        snprintf(out, EVENT_ID_SIZE, "%s:%s:%" PRIu32, shard_id, sequence, sub);
-    else
-        snprintf(out, EVENT_ID_SIZE, "%s:%s", shard_id, sequence);
+    char *at = stpcpy(out, shard_id);
+    *at++ = ':';
+    position_sequence(position, at);
+    if (sub) {
+        at += strlen(at);
+        snprintf(at, EVENT_ID_SIZE - (size_t)(at - out), ":%" PRIu32, sub);
+    }
     return out;
 }
 

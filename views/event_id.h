@@ -1,9 +1,9 @@
 /*
  * event_id: `shardId-000000000002:49577...[:sub-sequence]`, the name of an event on the core stream.
  *
- * Ids compare by shard id, then sequence number, then sub-sequence number (absent: 0), the latter two as numbers. Not
- * to be confused with the position (position.h), which says where the record lies in the stream that we read: on a
- * fanned-out stream the two differ.
+ * Ids compare by shard id, then sequence number, then sub-sequence number (absent: 0), the latter two as
+ * numbers. Not to be confused with the position (position.h), which says where the record lies in the stream
+ * that we read: on a fanned-out stream the two differ.
  */
 #ifndef VIEWS_EVENT_ID_H
 #define VIEWS_EVENT_ID_H

@@ -7,8 +7,11 @@
 #include "views/event_id.h"
 
 static void replace(char **field, const char *value) {
-    if (*field && strcmp(*field, value) == 0)
+    if (*field &&
+        strlen(*field) >= strlen(value)) { /* it has the room: ids hardly ever change their length */
+        strcpy(*field, value);
         return;
+    }
     free(*field);
     *field = mem_strdup(value);
 }

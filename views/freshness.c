@@ -8,8 +8,8 @@
 #include "server/base/mem.h"
 
 struct freshness {
-    _Atomic int64_t as_of_ms; /* the view's, as freshness_as_of returns it */
-    pthread_mutex_t lock;     /* guards what follows; a leaf */
+    _Atomic int64_t as_of_ms;       /* the view's, as freshness_as_of returns it */
+    pthread_mutex_t lock;           /* guards what follows; a leaf */
     struct freshness_shard *shards; /* sorted by id */
     size_t n;
     int64_t latest_ms; /* the largest time of any shard, ever */

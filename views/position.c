@@ -85,12 +85,14 @@ struct position position_from_u64(uint64_t sequence) {
     return p;
 }
 
-/* Whether it is what position_parse makes of its own text: no leading zeros, no sub-sequence of 0, not too large. */
+/* Whether it is what position_parse makes of its own text: no leading zeros, no sub-sequence of 0, not too
+ * large. */
 static bool is_canonical(const struct position *p) {
     char text[POSITION_TEXT_SIZE];
     struct position again;
     position_sequence(p, text);
-    return position_parse(text, strlen(text), position_sub_sequence(p), &again) && position_compare(p, &again) == 0;
+    return position_parse(text, strlen(text), position_sub_sequence(p), &again) &&
+           position_compare(p, &again) == 0;
 }
 
 bool position_from_bytes(const void *bytes, size_t length, struct position *out) {
@@ -99,14 +101,32 @@ bool position_from_bytes(const void *bytes, size_t length, struct position *out)
         return false;
     bool end = length == 1 && b[0] == END_BYTE;
     size_t magnitude = b[0];
-    if (!end && (magnitude > POSITION_MAGNITUDE_BYTES || (length != 1 + magnitude && length != 1 + magnitude + 4)))
+    if (!end &&
+        (magnitude > POSITION_MAGNITUDE_BYTES || (length != 1 + magnitude && length != 1 + magnitude + 4)))
         return false;
     memcpy(out->bytes, b, length);
     out->length = (uint8_t)length;
     return end || is_canonical(out);
 }
 
+/* A file's offsets: every event's id is made of one, so it is worth a short way. */
+static const char *short_sequence(const struct position *p, char out[POSITION_TEXT_SIZE]) {
+    uint64_t value = 0;
+    char digits[20];
+    size_t at = sizeof digits;
+    for (size_t i = 0; i < p->bytes[0]; i++)
+        value = value << 8 | p->bytes[1 + i];
+    do
+        digits[--at] = (char)('0' + value % 10);
+    while (value /= 10);
+    memcpy(out, digits + at, sizeof digits - at);
+    out[sizeof digits - at] = '\0';
+    return out;
+}
+
 const char *position_sequence(const struct position *p, char out[POSITION_TEXT_SIZE]) {
+    if (p->bytes[0] <= sizeof(uint64_t))
+        return short_sequence(p, out);
     uint32_t limbs[LIMBS] = {0};
     for (size_t i = 0; i < p->bytes[0]; i++)
         limbs_multiply_add(limbs, 256, p->bytes[1 + i]);

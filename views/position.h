@@ -1,10 +1,10 @@
 /*
  * position: where a record lies in its shard: a sequence number, and the place within an aggregated record.
  *
- * Sequence numbers are decimal integers of about 56 digits (80 accepted): too long for any machine word, and wrong in
- * order as strings. A position is kept as bytes whose order is its numeric order at any length, as it is stored in
- * the watermarks: one byte with the number of magnitude bytes, the sequence number big-endian without leading zeros,
- * and 4 big-endian bytes of sub-sequence number if that is not 0.
+ * Sequence numbers are decimal integers of about 56 digits (80 accepted): too long for any machine word, and
+ * wrong in order as strings. A position is kept as bytes whose order is its numeric order at any length, as
+ * it is stored in the watermarks: one byte with the number of magnitude bytes, the sequence number big-endian
+ * without leading zeros, and 4 big-endian bytes of sub-sequence number if that is not 0.
  */
 #ifndef VIEWS_POSITION_H
 #define VIEWS_POSITION_H

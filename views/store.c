@@ -1,6 +1,7 @@
 #include "views/store.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum status store_bind(struct store *store, const struct store_source *source,
                        uint8_t identity_key[STORE_IDENTITY_KEY_BYTES], struct error *e) {
@@ -12,13 +13,37 @@ enum status store_create(struct store *store, struct error *e) {
 }
 
 enum status store_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                     struct contribution *rows[], const struct fence *fence, struct error *e) {
+                                     struct contribution *rows[], const struct fence *fence,
+                                     struct error *e) {
     return store->ops->read_contributions(store, ids, n, rows, fence, e);
 }
 
 enum status store_write_batch(struct store *store, const struct store_batch *batch, const struct fence *fence,
                               struct error *e) {
     return store->ops->write_batch(store, batch, fence, e);
+}
+
+static const char *const sentinels[] = {
+    [LEASE_TRIM_HORIZON] = "TRIM_HORIZON",
+    [LEASE_AT_TIMESTAMP] = "AT_TIMESTAMP",
+    [LEASE_SHARD_END] = "SHARD_END",
+};
+
+const char *store_lease_checkpoint(const struct store_lease *lease, char out[POSITION_TEXT_SIZE],
+                                   uint32_t *sub) {
+    bool at = lease->checkpoint == LEASE_AT_POSITION;
+    *sub = at ? position_sub_sequence(&lease->position) : 0;
+    return at ? position_sequence(&lease->position, out) : sentinels[lease->checkpoint];
+}
+
+bool store_lease_set_checkpoint(struct store_lease *lease, const char *text, uint32_t sub) {
+    for (size_t i = 0; text && i < sizeof sentinels / sizeof *sentinels; i++)
+        if (sentinels[i] && strcmp(text, sentinels[i]) == 0) {
+            lease->checkpoint = (enum lease_checkpoint)i;
+            return true;
+        }
+    lease->checkpoint = LEASE_AT_POSITION;
+    return text && position_parse(text, strlen(text), sub, &lease->position);
 }
 
 enum status store_read_leases(struct store *store, struct store_lease **leases, size_t *n, struct error *e) {
@@ -29,8 +54,9 @@ enum status store_create_lease(struct store *store, const struct store_lease *le
     return store->ops->create_lease(store, lease, e);
 }
 
-enum status store_update_lease(struct store *store, const struct store_lease *before, const struct store_lease *after,
-                               const struct fence *fence, struct store_lease *found, struct error *e) {
+enum status store_update_lease(struct store *store, const struct store_lease *before,
+                               const struct store_lease *after, const struct fence *fence,
+                               struct store_lease *found, struct error *e) {
     return store->ops->update_lease(store, before, after, fence, found, e);
 }
 
@@ -46,8 +72,9 @@ void store_board_deinit(struct store_board *board) {
     *board = (struct store_board){0};
 }
 
-enum status store_read_rank(struct store *store, enum role role, int64_t score, const char *user_id, size_t max,
-                            int64_t deadline_boot_ms, size_t *above, bool *tied, struct error *e) {
+enum status store_read_rank(struct store *store, enum role role, int64_t score, const char *user_id,
+                            size_t max, int64_t deadline_boot_ms, size_t *above, bool *tied,
+                            struct error *e) {
     return store->ops->read_rank(store, role, score, user_id, max, deadline_boot_ms, above, tied, e);
 }
 

@@ -16,7 +16,8 @@ static json_t *lease_key(const char *key) {
     return json_pack("{s:o}", "leaseKey", dynamodb_s(key));
 }
 
-/* ---- what the store belongs to ------------------------------------------------------------------------------------ */
+/* ---- what the store belongs to
+ * ------------------------------------------------------------------------------------ */
 
 static enum status read_source_record(struct store_dynamodb *d, json_t **item, struct error *e) {
     json_auto_t *reply = NULL;
@@ -28,30 +29,32 @@ static enum status read_source_record(struct store_dynamodb *d, json_t **item, s
     return status;
 }
 
-static enum status mismatch(const struct store_dynamodb *d, const json_t *item, const struct store_source *source,
-                            struct error *e) {
+static enum status mismatch(const struct store_dynamodb *d, const json_t *item,
+                            const struct store_source *source, struct error *e) {
     const char *name = dynamodb_get_s(item, "sourceArn");
     int64_t created = 0, version = 0;
     char theirs[CLOCK_TEXT_SIZE], ours[CLOCK_TEXT_SIZE];
 
     if (dynamodb_get_n(item, "viewVersion", &version) && version != FOLD_VIEW_VERSION)
-        return error_set(e, STATUS_INVALID,
-                         "table '%s' belongs to view version %lld, this program makes version %d: use another stage "
-                         "(--store dynamodb:OTHER) and let it replay",
-                         d->leases_table, (long long)version, FOLD_VIEW_VERSION);
+        return error_set(
+            e, STATUS_INVALID,
+            "table '%s' belongs to view version %lld, this program makes version %d: use another stage "
+            "(--store dynamodb:OTHER) and let it replay",
+            d->leases_table, (long long)version, FOLD_VIEW_VERSION);
     dynamodb_get_n(item, "sourceCreated", &created);
     if (!source || !name || (strcmp(name, source->name) == 0 && created == source->created_ms))
         return STATUS_OK;
-    return error_set(e, STATUS_INVALID,
-                     "table '%s' belongs to the source '%s' created at %s, not to '%s' created at %s: use another stage "
-                     "(--store dynamodb:OTHER), whose tables start empty",
-                     d->leases_table, name, clock_format(created, theirs), source->name,
-                     clock_format(source->created_ms, ours));
+    return error_set(
+        e, STATUS_INVALID,
+        "table '%s' belongs to the source '%s' created at %s, not to '%s' created at %s: use another stage "
+        "(--store dynamodb:OTHER), whose tables start empty",
+        d->leases_table, name, clock_format(created, theirs), source->name,
+        clock_format(source->created_ms, ours));
 }
 
 /* First use: only what is not there yet is written, so that of two first users one wins, and both see who. */
-static enum status write_source_record(struct store_dynamodb *d, const struct store_source *source, json_t **item,
-                                       struct error *e) {
+static enum status write_source_record(struct store_dynamodb *d, const struct store_source *source,
+                                       json_t **item, struct error *e) {
     uint8_t key[STORE_IDENTITY_KEY_BYTES];
     random_bytes(key, sizeof key);
 
@@ -98,7 +101,8 @@ enum status store_dynamodb_bind(struct store *store, const struct store_source *
         status = write_source_record(d, source, &item, e);
     }
     if (status == STATUS_NOT_FOUND)
-        return error_set(e, STATUS_NOT_FOUND, "table '%s' does not exist: run winner-view create-tables", d->leases_table);
+        return error_set(e, STATUS_NOT_FOUND, "table '%s' does not exist: run winner-view create-tables",
+                         d->leases_table);
     if (status) {
         error_wrap(e, "cannot tell which source table '%s' belongs to", d->leases_table);
         return status;
@@ -109,13 +113,8 @@ enum status store_dynamodb_bind(struct store *store, const struct store_source *
     return mismatch(d, item, source, e);
 }
 
-/* ---- a lease as an item ------------------------------------------------------------------------------------------- */
-
-static const char *const sentinels[] = {
-    [LEASE_TRIM_HORIZON] = "TRIM_HORIZON",
-    [LEASE_AT_TIMESTAMP] = "AT_TIMESTAMP",
-    [LEASE_SHARD_END] = "SHARD_END",
-};
+/* ---- a lease as an item
+ * ------------------------------------------------------------------------------------------- */
 
 static void set(json_t *item, const char *name, json_t *value) {
     if (value)
@@ -140,9 +139,9 @@ static void set_shards(json_t *item, const char *name, const char shards[][LIMIT
 
 static void set_checkpoint(json_t *item, const struct store_lease *lease) {
     char sequence[POSITION_TEXT_SIZE];
-    bool at = lease->checkpoint == LEASE_AT_POSITION;
-    set_string(item, "checkpoint", at ? position_sequence(&lease->position, sequence) : sentinels[lease->checkpoint]);
-    set(item, "checkpointSubSequenceNumber", dynamodb_n(at ? position_sub_sequence(&lease->position) : 0));
+    uint32_t sub;
+    set_string(item, "checkpoint", store_lease_checkpoint(lease, sequence, &sub));
+    set(item, "checkpointSubSequenceNumber", dynamodb_n(sub));
     if (lease->checkpoint == LEASE_AT_TIMESTAMP)
         set(item, "startAt", dynamodb_n(lease->start_at_ms));
 }
@@ -178,19 +177,10 @@ static void get_shards(const json_t *item, const char *name, char shards[][LIMIT
 }
 
 static bool get_checkpoint(const json_t *item, struct store_lease *lease) {
-    const char *text = dynamodb_get_s(item, "checkpoint");
     int64_t sub = 0;
-    if (!text)
-        return false;
     dynamodb_get_n(item, "startAt", &lease->start_at_ms);
     dynamodb_get_n(item, "checkpointSubSequenceNumber", &sub);
-    for (size_t i = 0; i < sizeof sentinels / sizeof *sentinels; i++)
-        if (sentinels[i] && strcmp(text, sentinels[i]) == 0) {
-            lease->checkpoint = (enum lease_checkpoint)i;
-            return true;
-        }
-    lease->checkpoint = LEASE_AT_POSITION;
-    return position_parse(text, strlen(text), (uint32_t)sub, &lease->position);
+    return store_lease_set_checkpoint(lease, dynamodb_get_s(item, "checkpoint"), (uint32_t)sub);
 }
 
 /* An item without a key (there was none) makes a lease without a shard id. */
@@ -210,12 +200,14 @@ static enum status parse_lease(const struct store_dynamodb *d, const json_t *ite
     dynamodb_get_n(item, "ownerSwitchesSinceCheckpoint", &lease->owner_switches);
     dynamodb_get_n(item, "asOf", &lease->as_of_ms);
     if (!dynamodb_get_n(item, "leaseCounter", &lease->counter) || !get_checkpoint(item, lease))
-        return error_set(e, STATUS_FAILED, "lease '%s' in table '%s' has no counter or no checkpoint that is one",
+        return error_set(e, STATUS_FAILED,
+                         "lease '%s' in table '%s' has no counter or no checkpoint that is one",
                          lease->shard_id, d->leases_table);
     return STATUS_OK;
 }
 
-/* ---- reading and writing leases ----------------------------------------------------------------------------------- */
+/* ---- reading and writing leases
+ * ----------------------------------------------------------------------------------- */
 
 static bool is_lease(const json_t *item) {
     const char *type = dynamodb_get_s(item, "entityType");
@@ -244,7 +236,8 @@ static enum status append_leases(const struct store_dynamodb *d, const json_t *p
     return STATUS_OK;
 }
 
-static enum status scan_page(struct store_dynamodb *d, json_t **start, struct lease_list *list, struct error *e) {
+static enum status scan_page(struct store_dynamodb *d, json_t **start, struct lease_list *list,
+                             struct error *e) {
     json_auto_t *reply = NULL;
     json_t *body = json_pack("{s:s,s:b}", "TableName", d->leases_table, "ConsistentRead", 1);
     if (*start)
@@ -263,7 +256,8 @@ static int compare_leases(const void *a, const void *b) {
     return strcmp(((const struct store_lease *)a)->shard_id, ((const struct store_lease *)b)->shard_id);
 }
 
-enum status store_dynamodb_read_leases(struct store *store, struct store_lease **leases, size_t *n, struct error *e) {
+enum status store_dynamodb_read_leases(struct store *store, struct store_lease **leases, size_t *n,
+                                       struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     struct lease_list list = {NULL, 0};
     json_t *start = NULL;
@@ -286,7 +280,8 @@ enum status store_dynamodb_read_leases(struct store *store, struct store_lease *
     return STATUS_OK;
 }
 
-enum status store_dynamodb_create_lease(struct store *store, const struct store_lease *lease, struct error *e) {
+enum status store_dynamodb_create_lease(struct store *store, const struct store_lease *lease,
+                                        struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     json_t *body = json_pack("{s:s,s:o,s:s}", "TableName", d->leases_table, "Item", lease_item(lease),
                              "ConditionExpression", "attribute_not_exists(#k)");
@@ -324,8 +319,13 @@ static void set_condition(json_t *body, const struct store_lease *before) {
 /* SET what the lease has, REMOVE what it has no longer; attributes of others' (the KCL's tools) stay. */
 static void set_update(json_t *body, const struct store_lease *after) {
     static const char *const attributes[] = {
-        "entityType", "leaseOwner", "leaseCounter", "tenure", "checkpoint", "checkpointSubSequenceNumber", "startAt",
-        "ownerSwitchesSinceCheckpoint", "asOf", "parentShardId", "childShardIds", "startingHashKey", "endingHashKey",
+        "entityType",    "leaseOwner",
+        "leaseCounter",  "tenure",
+        "checkpoint",    "checkpointSubSequenceNumber",
+        "startAt",       "ownerSwitchesSinceCheckpoint",
+        "asOf",          "parentShardId",
+        "childShardIds", "startingHashKey",
+        "endingHashKey",
     };
     json_auto_t *item = lease_item(after);
     struct buffer sets, removes;
@@ -344,7 +344,8 @@ static void set_update(json_t *body, const struct store_lease *after) {
             buffer_printf(&removes, "%s %s", removes.length ? "," : " REMOVE", name);
         }
     }
-    json_object_set_new(body, "UpdateExpression", json_sprintf("%s%s", sets.data, removes.data ? removes.data : ""));
+    json_object_set_new(body, "UpdateExpression",
+                        json_sprintf("%s%s", sets.data, removes.data ? removes.data : ""));
     buffer_deinit(&sets);
     buffer_deinit(&removes);
 }
@@ -354,8 +355,8 @@ enum status store_dynamodb_update_lease(struct store *store, const struct store_
                                         struct store_lease *found, struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.fence = fence};
-    json_t *body = json_pack("{s:s,s:o,s:s}", "TableName", d->leases_table, "Key", lease_key(before->shard_id),
-                             "ReturnValuesOnConditionCheckFailure", "ALL_OLD");
+    json_t *body = json_pack("{s:s,s:o,s:s}", "TableName", d->leases_table, "Key",
+                             lease_key(before->shard_id), "ReturnValuesOnConditionCheckFailure", "ALL_OLD");
     set_condition(body, before);
     set_update(body, after);
 
