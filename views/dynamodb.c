@@ -13,7 +13,8 @@
 /* Units come in halves (an eventually consistent read): counted in halves. */
 static struct metrics_family units_family = {
     .name = "winner_view_dynamodb_units_total",
-    .help = "Capacity units that DynamoDB says were consumed, indexes included; a failed condition counts as one.",
+    .help = "Capacity units that DynamoDB says were consumed, indexes included; a failed condition counts as "
+            "one.",
     .kind = METRICS_COUNTER,
     .scale = 2,
     .labels = {"table", "kind"},
@@ -53,7 +54,8 @@ bool dynamodb_get_b(const json_t *item, const char *name, uint8_t *bytes, size_t
     const json_t *text = json_object_get(json_object_get(item, name), "B");
     if (!json_is_string(text))
         return false;
-    _cleanup_(mem_freep) uint8_t *decoded = base64_decode(json_string_value(text), json_string_length(text), length);
+    _cleanup_(mem_freep) uint8_t *decoded =
+        base64_decode(json_string_value(text), json_string_length(text), length);
     if (!decoded || *length > max)
         return false;
     memcpy(bytes, decoded, *length);
@@ -106,7 +108,8 @@ static void count_units(const char *operation, const json_t *consumed) {
     const char *table = json_string_value(json_object_get(consumed, "TableName"));
     double units = json_number_value(json_object_get(consumed, "CapacityUnits"));
     if (table)
-        metrics_count(&units_family, (const char *const[]){table, is_write(operation) ? "write" : "read", NULL},
+        metrics_count(&units_family,
+                      (const char *const[]){table, is_write(operation) ? "write" : "read", NULL},
                       (int64_t)(units * 2 + 0.5));
 }
 
@@ -124,8 +127,7 @@ static void count_call(const struct aws_call *call) {
         count_failed_condition(call);
     if (json_is_object(consumed))
         count_units(call->operation, consumed);
-    json_array_foreach(consumed, i, one)
-        count_units(call->operation, one);
+    json_array_foreach(consumed, i, one) count_units(call->operation, one);
 }
 
 void dynamodb_run(struct aws_client *client, struct aws_call *calls, size_t n, const struct aws_run *run) {
@@ -134,8 +136,8 @@ void dynamodb_run(struct aws_client *client, struct aws_call *calls, size_t n, c
         count_call(&calls[i]);
 }
 
-enum status dynamodb_once(struct aws_client *client, const char *operation, json_t *body, const struct aws_run *run,
-                          json_t **reply, struct error *e) {
+enum status dynamodb_once(struct aws_client *client, const char *operation, json_t *body,
+                          const struct aws_run *run, json_t **reply, struct error *e) {
     _cleanup_(dynamodb_call_deinit) struct aws_call call;
     dynamodb_call_init(&call, operation, body);
     dynamodb_run(client, &call, 1, run);

@@ -1,6 +1,6 @@
 /*
- * dynamodb: items and calls of DynamoDB's JSON protocol: attribute values in and out, one request's life, and the
- * units that it cost. Used by the files of the DynamoDB store only.
+ * dynamodb: items and calls of DynamoDB's JSON protocol: attribute values in and out, one request's life, and
+ * the units that it cost. Used by the files of the DynamoDB store only.
  */
 #ifndef VIEWS_DYNAMODB_H
 #define VIEWS_DYNAMODB_H
@@ -23,12 +23,13 @@ const char *dynamodb_get_s(const json_t *item, const char *name);
 bool dynamodb_get_n(const json_t *item, const char *name, int64_t *value);
 bool dynamodb_get_b(const json_t *item, const char *name, uint8_t *bytes, size_t max, size_t *length);
 
-/* Adds a placeholder to the body of a request. Every attribute name goes through one: DynamoDB reserves some 570
- * words. `value` is stolen. */
+/* Adds a placeholder to the body of a request. Every attribute name goes through one: DynamoDB reserves some
+ * 570 words. `value` is stolen. */
 void dynamodb_name(json_t *body, const char *placeholder, const char *attribute);
 void dynamodb_value(json_t *body, const char *placeholder, json_t *value);
 
-/* Fills `call` with `body` (stolen), which is asked to tell its consumed capacity. Ends with dynamodb_call_deinit. */
+/* Fills `call` with `body` (stolen), which is asked to tell its consumed capacity. Ends with
+ * dynamodb_call_deinit. */
 void dynamodb_call_init(struct aws_call *call, const char *operation, json_t *body);
 void dynamodb_call_deinit(struct aws_call *call);
 
@@ -36,7 +37,7 @@ void dynamodb_call_deinit(struct aws_call *call);
 void dynamodb_run(struct aws_client *client, struct aws_call *calls, size_t n, const struct aws_run *run);
 
 /* One call from body (stolen) to reply (the caller's, NULL unless OK). */
-enum status dynamodb_once(struct aws_client *client, const char *operation, json_t *body, const struct aws_run *run,
-                          json_t **reply, struct error *e);
+enum status dynamodb_once(struct aws_client *client, const char *operation, json_t *body,
+                          const struct aws_run *run, json_t **reply, struct error *e);
 
 #endif

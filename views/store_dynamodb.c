@@ -8,7 +8,8 @@
 #include "views/event_id.h"
 #include "views/store_dynamodb_internal.h"
 
-/* ---- a contribution as an item ------------------------------------------------------------------------------------ */
+/* ---- a contribution as an item
+ * ------------------------------------------------------------------------------------ */
 
 /* Strings of a row: attribute, field, whether a row without it is broken. */
 static const struct string_field {
@@ -59,22 +60,24 @@ enum status store_dynamodb_parse_contribution(const struct store_dynamodb *d, co
     for (size_t i = 0; i < COUNT(string_fields); i++) {
         const char *value = dynamodb_get_s(item, string_fields[i].attribute);
         if (!value && string_fields[i].required)
-            return error_set(e, STATUS_FAILED, "row '%s' in table '%s' has no %s", c->product_id ? c->product_id : "?",
-                             d->contributions_table, string_fields[i].attribute);
+            return error_set(e, STATUS_FAILED, "row '%s' in table '%s' has no %s",
+                             c->product_id ? c->product_id : "?", d->contributions_table,
+                             string_fields[i].attribute);
         if (value)
             *(char **)((char *)c + string_fields[i].offset) = mem_strdup(value);
     }
     for (size_t i = 0; i < COUNT(number_fields); i++)
         dynamodb_get_n(item, number_fields[i].attribute, (int64_t *)((char *)c + number_fields[i].offset));
     if (!event_id_parse(c->last_event_id, strlen(c->last_event_id), &id))
-        return error_set(e, STATUS_FAILED, "row '%s' in table '%s' has a lastEventId that is none: '%s'", c->product_id,
-                         d->contributions_table, c->last_event_id);
+        return error_set(e, STATUS_FAILED, "row '%s' in table '%s' has a lastEventId that is none: '%s'",
+                         c->product_id, d->contributions_table, c->last_event_id);
     *row = c;
     c = NULL;
     return STATUS_OK;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------ */
+/* ---- opening
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void dynamodb_cancel(struct store *store) {
     aws_client_cancel(store_dynamodb_of(store)->client);
@@ -113,7 +116,8 @@ static char *table_name(const char *given, const char *stage, const char *suffix
 }
 
 enum status store_dynamodb_open(struct store **store, const struct store_dynamodb_options *options,
-                                struct aws_config *config, const struct aws_transport *transport, struct error *e) {
+                                struct aws_config *config, const struct aws_transport *transport,
+                                struct error *e) {
     struct aws_client *client;
     enum status status = aws_client_new(&client, &aws_dynamodb, config, transport, e);
     if (status)

@@ -1,4 +1,5 @@
-/* store_dynamodb: the views and leases in three DynamoDB tables (design, sections 5 to 7). See views/store.h. */
+/* store_dynamodb: the views and leases in three DynamoDB tables (design, sections 5 to 7). See views/store.h.
+ */
 #ifndef VIEWS_STORE_DYNAMODB_H
 #define VIEWS_STORE_DYNAMODB_H
 
@@ -12,6 +13,7 @@ struct store_dynamodb_options {
 
 /* `config` and `transport` (NULL: libcurl) are borrowed, to outlive the store. Touches nothing yet. */
 enum status store_dynamodb_open(struct store **store, const struct store_dynamodb_options *options,
-                                struct aws_config *config, const struct aws_transport *transport, struct error *e);
+                                struct aws_config *config, const struct aws_transport *transport,
+                                struct error *e);
 
 #endif

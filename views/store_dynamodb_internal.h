@@ -27,29 +27,35 @@ enum status store_dynamodb_create(struct store *store, struct error *e);
 
 /* store_dynamodb_write.c */
 enum status store_dynamodb_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                              struct contribution *rows[], const struct fence *fence, struct error *e);
-enum status store_dynamodb_write_batch(struct store *store, const struct store_batch *batch, const struct fence *fence,
-                                       struct error *e);
+                                              struct contribution *rows[], const struct fence *fence,
+                                              struct error *e);
+enum status store_dynamodb_write_batch(struct store *store, const struct store_batch *batch,
+                                       const struct fence *fence, struct error *e);
 
 /* store_dynamodb_leases.c */
 enum status store_dynamodb_bind(struct store *store, const struct store_source *source, uint8_t *identity_key,
                                 struct error *e);
-enum status store_dynamodb_read_leases(struct store *store, struct store_lease **leases, size_t *n, struct error *e);
-enum status store_dynamodb_create_lease(struct store *store, const struct store_lease *lease, struct error *e);
+enum status store_dynamodb_read_leases(struct store *store, struct store_lease **leases, size_t *n,
+                                       struct error *e);
+enum status store_dynamodb_create_lease(struct store *store, const struct store_lease *lease,
+                                        struct error *e);
 enum status store_dynamodb_update_lease(struct store *store, const struct store_lease *before,
                                         const struct store_lease *after, const struct fence *fence,
                                         struct store_lease *found, struct error *e);
 
 /* store_dynamodb_read.c */
-enum status store_dynamodb_read_board(struct store *store, enum role role, size_t limit, int64_t deadline_boot_ms,
-                                      struct store_board *board, struct error *e);
-enum status store_dynamodb_read_rank(struct store *store, enum role role, int64_t score, const char *user_id, size_t max,
-                                     int64_t deadline_boot_ms, size_t *above, bool *tied, struct error *e);
+enum status store_dynamodb_read_board(struct store *store, enum role role, size_t limit,
+                                      int64_t deadline_boot_ms, struct store_board *board, struct error *e);
+enum status store_dynamodb_read_rank(struct store *store, enum role role, int64_t score, const char *user_id,
+                                     size_t max, int64_t deadline_boot_ms, size_t *above, bool *tied,
+                                     struct error *e);
 enum status store_dynamodb_read_scores(struct store *store, const char *user_id, int64_t deadline_boot_ms,
                                        struct store_score scores[ROLES], struct error *e);
-enum status store_dynamodb_read_contribution(struct store *store, const char *product_id, int64_t deadline_boot_ms,
-                                             struct contribution **row, struct error *e);
+enum status store_dynamodb_read_contribution(struct store *store, const char *product_id,
+                                             int64_t deadline_boot_ms, struct contribution **row,
+                                             struct error *e);
 enum status store_dynamodb_list_contributions(struct store *store, size_t limit, int64_t deadline_boot_ms,
-                                              struct contribution ***rows, size_t *n, bool *more, struct error *e);
+                                              struct contribution ***rows, size_t *n, bool *more,
+                                              struct error *e);
 
 #endif

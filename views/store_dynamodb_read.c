@@ -7,10 +7,11 @@
 #include "views/dynamodb.h"
 #include "views/store_dynamodb_internal.h"
 
-/* ---- pages -------------------------------------------------------------------------------------------------------- */
+/* ---- pages
+ * -------------------------------------------------------------------------------------------------------- */
 
-/* Moves `from`'s LastEvaluatedKey into `body` as where to go on; false if there is none: the end. Items or not, only
- * a missing key is the end. */
+/* Moves `from`'s LastEvaluatedKey into `body` as where to go on; false if there is none: the end. Items or
+ * not, only a missing key is the end. */
 static bool next_page(json_t *body, const json_t *from) {
     json_t *last = json_object_get(from, "LastEvaluatedKey");
     if (!json_object_size(last))
@@ -19,8 +20,8 @@ static bool next_page(json_t *body, const json_t *from) {
     return true;
 }
 
-/* Runs `body` (stolen), a Query or Scan, page after page until `limit` items are there or the end is reached; the
- * items, a new array, are in `*items`. */
+/* Runs `body` (stolen), a Query or Scan, page after page until `limit` items are there or the end is reached;
+ * the items, a new array, are in `*items`. */
 static enum status read_pages(struct store_dynamodb *d, const char *operation, json_t *body, size_t limit,
                               const struct aws_run *run, json_t **items, bool *more, struct error *e) {
     json_auto_t *base = body;
@@ -41,7 +42,8 @@ static enum status read_pages(struct store_dynamodb *d, const char *operation, j
     return STATUS_OK;
 }
 
-/* ---- boards and ranks ---------------------------------------------------------------------------------------------- */
+/* ---- boards and ranks
+ * ---------------------------------------------------------------------------------------------- */
 
 static json_t *index_query(const struct store_dynamodb *d, enum role role, const char *condition) {
     json_t *body = json_pack("{s:s,s:s,s:s,s:b}", "TableName", d->scores_table, "IndexName", SCORES_INDEX,
@@ -61,16 +63,18 @@ static bool parse_score(const json_t *item, struct store_score *score) {
     return true;
 }
 
-enum status store_dynamodb_read_board(struct store *store, enum role role, size_t limit, int64_t deadline_boot_ms,
-                                      struct store_board *board, struct error *e) {
+enum status store_dynamodb_read_board(struct store *store, enum role role, size_t limit,
+                                      int64_t deadline_boot_ms, struct store_board *board, struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
     json_auto_t *items = NULL;
 
     *board = (struct store_board){0};
-    enum status status = read_pages(d, "Query", index_query(d, role, "#r = :r"), limit, &run, &items, &board->more, e);
+    enum status status =
+        read_pages(d, "Query", index_query(d, role, "#r = :r"), limit, &run, &items, &board->more, e);
     if (status)
-        return error_wrap(e, "cannot read the board of role '%s' from table '%s'", role_name(role), d->scores_table);
+        return error_wrap(e, "cannot read the board of role '%s' from table '%s'", role_name(role),
+                          d->scores_table);
 
     board->items = mem_alloc(json_array_size(items) * sizeof *board->items);
     for (size_t i = 0; i < json_array_size(items); i++)
@@ -96,20 +100,24 @@ static size_t count_people(const json_t *items, const char *except) {
     size_t n = 0;
     for (size_t i = 0; i < json_array_size(items); i++) {
         const char *user_id = dynamodb_get_s(json_array_get(items, i), "userId");
-        n += user_id && strcmp(user_id, CONTRIBUTION_UNKNOWN) != 0 && (!except || strcmp(user_id, except) != 0);
+        n += user_id && strcmp(user_id, CONTRIBUTION_UNKNOWN) != 0 &&
+             (!except || strcmp(user_id, except) != 0);
     }
     return n;
 }
 
-enum status store_dynamodb_read_rank(struct store *store, enum role role, int64_t score, const char *user_id, size_t max,
-                                     int64_t deadline_boot_ms, size_t *above, bool *tied, struct error *e) {
+enum status store_dynamodb_read_rank(struct store *store, enum role role, int64_t score, const char *user_id,
+                                     size_t max, int64_t deadline_boot_ms, size_t *above, bool *tied,
+                                     struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     json_auto_t *higher = NULL, *equal = NULL;
     enum { SELF_UNKNOWN_AND_ONE = 3 };
 
-    enum status status = query_users(d, role, "#r = :r AND #s > :s", score, max + 1, deadline_boot_ms, &higher, e);
+    enum status status =
+        query_users(d, role, "#r = :r AND #s > :s", score, max + 1, deadline_boot_ms, &higher, e);
     if (!status)
-        status = query_users(d, role, "#r = :r AND #s = :s", score, SELF_UNKNOWN_AND_ONE, deadline_boot_ms, &equal, e);
+        status = query_users(d, role, "#r = :r AND #s = :s", score, SELF_UNKNOWN_AND_ONE, deadline_boot_ms,
+                             &equal, e);
     if (status)
         return status;
 
@@ -119,7 +127,8 @@ enum status store_dynamodb_read_rank(struct store *store, enum role role, int64_
     return STATUS_OK;
 }
 
-/* ---- single rows --------------------------------------------------------------------------------------------------- */
+/* ---- single rows
+ * --------------------------------------------------------------------------------------------------- */
 
 static json_t *get_body(const char *table, json_t *key) {
     return json_pack("{s:s,s:o,s:b}", "TableName", table, "Key", key, "ConsistentRead", 1);
@@ -138,7 +147,8 @@ enum status store_dynamodb_read_scores(struct store *store, const char *user_id,
     bool any = false;
 
     for (int role = 0; role < ROLES; role++)
-        dynamodb_call_init(&calls[role], "GetItem", get_body(d->scores_table, score_key(user_id, (enum role)role)));
+        dynamodb_call_init(&calls[role], "GetItem",
+                           get_body(d->scores_table, score_key(user_id, (enum role)role)));
     dynamodb_run(d->client, calls, ROLES, &run);
 
     for (int role = 0; role < ROLES; role++) {
@@ -158,14 +168,16 @@ enum status store_dynamodb_read_scores(struct store *store, const char *user_id,
                   : error_set(e, STATUS_NOT_FOUND, "no score of this contributor");
 }
 
-enum status store_dynamodb_read_contribution(struct store *store, const char *product_id, int64_t deadline_boot_ms,
-                                             struct contribution **row, struct error *e) {
+enum status store_dynamodb_read_contribution(struct store *store, const char *product_id,
+                                             int64_t deadline_boot_ms, struct contribution **row,
+                                             struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
     json_auto_t *reply = NULL;
     json_t *key = json_pack("{s:o}", "productId", dynamodb_s(product_id));
 
-    enum status status = dynamodb_once(d->client, "GetItem", get_body(d->contributions_table, key), &run, &reply, e);
+    enum status status =
+        dynamodb_once(d->client, "GetItem", get_body(d->contributions_table, key), &run, &reply, e);
     if (status)
         return error_wrap(e, "cannot read a contribution from table '%s'", d->contributions_table);
     const json_t *item = json_object_get(reply, "Item");
@@ -175,7 +187,8 @@ enum status store_dynamodb_read_contribution(struct store *store, const char *pr
 }
 
 enum status store_dynamodb_list_contributions(struct store *store, size_t limit, int64_t deadline_boot_ms,
-                                              struct contribution ***rows, size_t *n, bool *more, struct error *e) {
+                                              struct contribution ***rows, size_t *n, bool *more,
+                                              struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
     json_auto_t *items = NULL;

@@ -22,11 +22,12 @@ static json_t *single_key_table(const char *table, const char *hash_key) {
 
 static json_t *scores_table(const char *table) {
     json_t *index = json_pack("{s:s,s:[o,o],s:{s:s,s:[s]}}", "IndexName", SCORES_INDEX, "KeySchema",
-                              key("role", "HASH"), key("score", "RANGE"), "Projection", "ProjectionType", "INCLUDE",
-                              "NonKeyAttributes", "updated");
-    return json_pack("{s:s,s:s,s:[o,o,o],s:[o,o],s:[o]}", "TableName", table, "BillingMode", "PAY_PER_REQUEST",
-                     "AttributeDefinitions", attribute("userId", "S"), attribute("role", "S"), attribute("score", "N"),
-                     "KeySchema", key("userId", "HASH"), key("role", "RANGE"), "GlobalSecondaryIndexes", index);
+                              key("role", "HASH"), key("score", "RANGE"), "Projection", "ProjectionType",
+                              "INCLUDE", "NonKeyAttributes", "updated");
+    return json_pack("{s:s,s:s,s:[o,o,o],s:[o,o],s:[o]}", "TableName", table, "BillingMode",
+                     "PAY_PER_REQUEST", "AttributeDefinitions", attribute("userId", "S"),
+                     attribute("role", "S"), attribute("score", "N"), "KeySchema", key("userId", "HASH"),
+                     key("role", "RANGE"), "GlobalSecondaryIndexes", index);
 }
 
 static json_t *definition(const struct store_dynamodb *d, const char *table) {
@@ -43,9 +44,8 @@ static bool is_active(const json_t *description, const char *status_member) {
 static bool is_usable(const json_t *table) {
     json_t *index;
     size_t i;
-    json_array_foreach(json_object_get(table, "GlobalSecondaryIndexes"), i, index)
-        if (!is_active(index, "IndexStatus"))
-            return false;
+    json_array_foreach(json_object_get(table, "GlobalSecondaryIndexes"), i,
+                       index) if (!is_active(index, "IndexStatus")) return false;
     return is_active(table, "TableStatus");
 }
 
@@ -64,22 +64,27 @@ static bool has_index(const json_t *table, const char *name) {
 static enum status check(const json_t *table, const json_t *wanted, struct error *e) {
     const char *name = json_string_value(json_object_get(wanted, "TableName"));
     if (!json_equal(json_object_get(table, "KeySchema"), json_object_get(wanted, "KeySchema")))
-        return error_set(e, STATUS_INVALID, "table '%s' exists with another key: name another table or stage", name);
+        return error_set(e, STATUS_INVALID, "table '%s' exists with another key: name another table or stage",
+                         name);
     if (json_object_get(wanted, "GlobalSecondaryIndexes") && !has_index(table, SCORES_INDEX))
-        return error_set(e, STATUS_INVALID, "table '%s' exists without the index %s: add it, or name another table", name,
+        return error_set(e, STATUS_INVALID,
+                         "table '%s' exists without the index %s: add it, or name another table", name,
                          SCORES_INDEX);
     return STATUS_OK;
 }
 
-static enum status describe(struct store_dynamodb *d, const char *table, json_t **description, struct error *e) {
+static enum status describe(struct store_dynamodb *d, const char *table, json_t **description,
+                            struct error *e) {
     json_auto_t *reply = NULL;
-    enum status status = dynamodb_once(d->client, "DescribeTable", json_pack("{s:s}", "TableName", table), NULL, &reply, e);
+    enum status status =
+        dynamodb_once(d->client, "DescribeTable", json_pack("{s:s}", "TableName", table), NULL, &reply, e);
     if (!status)
         *description = json_incref(json_object_get(reply, "Table"));
     return status;
 }
 
-static enum status wait_usable(struct store_dynamodb *d, const char *table, const json_t *wanted, struct error *e) {
+static enum status wait_usable(struct store_dynamodb *d, const char *table, const json_t *wanted,
+                               struct error *e) {
     int64_t give_up = clock_boot_ms() + LIMIT_CREATE_TABLE_MS;
     for (;;) {
         json_auto_t *description = NULL;

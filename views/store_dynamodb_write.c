@@ -1,4 +1,5 @@
 /* The writing side of the DynamoDB store: the protocol of design, section 5, steps 1, 3 and 4. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,15 +9,45 @@
 #include "views/dynamodb.h"
 #include "views/store_dynamodb_internal.h"
 
-/* ---- 1. read ------------------------------------------------------------------------------------------------------ */
+/* ---- rounds: writes that fail for now are sent again, those that are in are not
+ * -------------------------------------- */
+
+/* How a round of calls went: whether anything got through, and the first failure that may pass, if any. */
+struct round {
+    bool progress;
+    enum status status; /* OK or RETRY */
+    struct error error;
+};
+
+static void note_failure(struct round *round, const struct error *e) {
+    if (!round->status)
+        round->error = *e;
+    round->status = STATUS_RETRY;
+}
+
+/* Whether to send what is left once more: as long as some of it gets through each time, after a pause. A
+ * table that throttles takes a batch bit by bit so; to give it up would be to begin it again, for ever. */
+static bool goes_on(const struct round *round, int n) {
+    if (!round->status)
+        return true;
+    if (!round->progress || n >= LIMIT_ROUNDS)
+        return false;
+    int64_t pause_ms = LIMIT_ROUND_PAUSE_MS << (n < 4 ? n : 4);
+    poll(NULL, 0, (int)pause_ms);
+    return true;
+}
+
+/* ---- 1. read
+ * ------------------------------------------------------------------------------------------------------ */
 
 static json_t *batch_get_body(const struct store_dynamodb *d, json_t *keys) {
-    return json_pack("{s:{s:{s:o,s:b}}}", "RequestItems", d->contributions_table, "Keys", keys, "ConsistentRead", 1);
+    return json_pack("{s:{s:{s:o,s:b}}}", "RequestItems", d->contributions_table, "Keys", keys,
+                     "ConsistentRead", 1);
 }
 
 /* Puts the rows of one reply where their ids stand in the request. */
-static enum status place_items(const struct store_dynamodb *d, const json_t *reply, const char *const ids[], size_t n,
-                               struct contribution *rows[], struct error *e) {
+static enum status place_items(const struct store_dynamodb *d, const json_t *reply, const char *const ids[],
+                               size_t n, struct contribution *rows[], struct error *e) {
     const json_t *items = json_object_get(json_object_get(reply, "Responses"), d->contributions_table);
     json_t *item;
     size_t i;
@@ -54,9 +85,27 @@ static void chunk_init(struct chunk *c, const char *const ids[], size_t first, s
         json_array_append_new(c->keys, json_pack("{s:o}", "productId", dynamodb_s(ids[i])));
 }
 
-/* Asks once for what is open of all chunks, and leaves in them what is open then. */
-static enum status read_chunks(struct store_dynamodb *d, struct chunk *chunks, size_t n_chunks, const char *const ids[],
-                               struct contribution *rows[], const struct aws_run *run, struct error *e) {
+/* Takes what one reply brought to its chunk, and leaves in the chunk what is still open. */
+static enum status settle_chunk(const struct store_dynamodb *d, struct chunk *c, struct aws_call *call,
+                                const char *const ids[], struct contribution *rows[], struct round *round,
+                                struct error *e) {
+    if (call->status) {
+        *e = call->error;
+        error_wrap(e, "cannot read table '%s'", d->contributions_table);
+        if (call->status == STATUS_RETRY)
+            note_failure(round, e);
+        return call->status == STATUS_RETRY ? STATUS_OK : call->status;
+    }
+    json_decref(c->keys);
+    c->keys = unprocessed_keys(d, call->reply);
+    round->progress = true;
+    return place_items(d, call->reply, ids + c->first, c->n, rows + c->first, e);
+}
+
+/* Asks once for what is open of all chunks. */
+static enum status read_chunks(struct store_dynamodb *d, struct chunk *chunks, size_t n_chunks,
+                               const char *const ids[], struct contribution *rows[],
+                               const struct aws_run *run, struct round *round, struct error *e) {
     _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n_chunks * sizeof *calls);
     _cleanup_(mem_freep) struct chunk **asked = mem_zalloc(n_chunks * sizeof *asked);
     enum status status = STATUS_OK;
@@ -65,21 +114,13 @@ static enum status read_chunks(struct store_dynamodb *d, struct chunk *chunks, s
     for (size_t i = 0; i < n_chunks; i++)
         if (chunks[i].keys) {
             asked[n] = &chunks[i];
-            dynamodb_call_init(&calls[n++], "BatchGetItem", batch_get_body(d, chunks[i].keys));
-            chunks[i].keys = NULL;
+            dynamodb_call_init(&calls[n++], "BatchGetItem", batch_get_body(d, json_incref(chunks[i].keys)));
         }
     dynamodb_run(d->client, calls, n, run);
 
     for (size_t i = 0; i < n; i++) {
-        const struct chunk *c = asked[i];
-        if (!status && calls[i].status) {
-            *e = calls[i].error;
-            status = error_wrap(e, "cannot read table '%s'", d->contributions_table);
-        }
         if (!status)
-            status = place_items(d, calls[i].reply, ids + c->first, c->n, rows + c->first, e);
-        if (!status)
-            asked[i]->keys = unprocessed_keys(d, calls[i].reply);
+            status = settle_chunk(d, asked[i], &calls[i], ids, rows, round, e);
         dynamodb_call_deinit(&calls[i]);
     }
     return status;
@@ -93,7 +134,8 @@ static bool any_open(const struct chunk *chunks, size_t n) {
 }
 
 enum status store_dynamodb_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                              struct contribution *rows[], const struct fence *fence, struct error *e) {
+                                              struct contribution *rows[], const struct fence *fence,
+                                              struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.fence = fence};
     size_t n_chunks = (n + LIMIT_DYNAMODB_BATCH_GET - 1) / LIMIT_DYNAMODB_BATCH_GET;
@@ -102,12 +144,21 @@ enum status store_dynamodb_read_contributions(struct store *store, const char *c
 
     memset(rows, 0, n * sizeof *rows);
     for (size_t i = 0, first = 0; i < n_chunks; i++, first += LIMIT_DYNAMODB_BATCH_GET)
-        chunk_init(&chunks[i], ids, first, n - first < LIMIT_DYNAMODB_BATCH_GET ? n - first : LIMIT_DYNAMODB_BATCH_GET);
+        chunk_init(&chunks[i], ids, first,
+                   n - first < LIMIT_DYNAMODB_BATCH_GET ? n - first : LIMIT_DYNAMODB_BATCH_GET);
 
-    for (int round = 0; !status && any_open(chunks, n_chunks); round++)
-        status = round < LIMIT_UNPROCESSED_ROUNDS
-                     ? read_chunks(d, chunks, n_chunks, ids, rows, &run, e)
-                     : error_set(e, STATUS_RETRY, "table '%s' leaves keys unprocessed", d->contributions_table);
+    for (int sent = 0; !status && any_open(chunks, n_chunks); sent++) {
+        struct round round = {0};
+        status = read_chunks(d, chunks, n_chunks, ids, rows, &run, &round, e);
+        if (!status && any_open(chunks, n_chunks) &&
+            !round.status) /* left unprocessed: that is throttling, too */
+            error_set(&round.error, round.status = STATUS_RETRY, "table '%s' leaves keys unprocessed",
+                      d->contributions_table);
+        if (!status && any_open(chunks, n_chunks) && !goes_on(&round, sent)) {
+            *e = round.error;
+            status = STATUS_RETRY;
+        }
+    }
 
     for (size_t i = 0; i < n_chunks; i++)
         json_decref(chunks[i].keys);
@@ -118,7 +169,8 @@ enum status store_dynamodb_read_contributions(struct store *store, const char *c
     return status;
 }
 
-/* ---- 3. scores ---------------------------------------------------------------------------------------------------- */
+/* ---- 3. scores
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* The watermark's attribute: `at` + the shard's number, or the whole id where it has another form. */
 static void watermark_name(const char *shard_id, char *out, size_t size) {
@@ -145,13 +197,14 @@ static json_t *score_key(const struct store_score_write *w) {
     return json_pack("{s:o,s:o}", "userId", dynamodb_s(w->user_id), "role", dynamodb_s(role_name(w->role)));
 }
 
-static json_t *score_body(const struct store_dynamodb *d, const struct pending_score *p, const char *watermark) {
+static json_t *score_body(const struct store_dynamodb *d, const struct pending_score *p,
+                          const char *watermark) {
     const struct store_score_write *w = p->write;
     const struct position *first = &w->positions[p->dropped], *last = &w->positions[w->n_positions - 1];
-    json_t *body = json_pack("{s:s,s:o,s:s,s:s,s:s}", "TableName", d->scores_table, "Key", score_key(w),
-                             "UpdateExpression", "SET #s = if_not_exists(#s, :zero) + :n, #w = :last, #u = :u, #b = :b",
-                             "ConditionExpression", "attribute_not_exists(#w) OR #w < :first",
-                             "ReturnValuesOnConditionCheckFailure", "ALL_OLD");
+    json_t *body = json_pack(
+        "{s:s,s:o,s:s,s:s,s:s}", "TableName", d->scores_table, "Key", score_key(w), "UpdateExpression",
+        "SET #s = if_not_exists(#s, :zero) + :n, #w = :last, #u = :u, #b = :b", "ConditionExpression",
+        "attribute_not_exists(#w) OR #w < :first", "ReturnValuesOnConditionCheckFailure", "ALL_OLD");
     dynamodb_name(body, "#s", "score");
     dynamodb_name(body, "#w", watermark);
     dynamodb_name(body, "#u", "updated");
@@ -168,13 +221,15 @@ static json_t *score_body(const struct store_dynamodb *d, const struct pending_s
 static bool parse_watermark(const json_t *item, const char *watermark, struct position *out) {
     uint8_t bytes[POSITION_BYTES];
     size_t length;
-    return dynamodb_get_b(item, watermark, bytes, sizeof bytes, &length) && position_from_bytes(bytes, length, out);
+    return dynamodb_get_b(item, watermark, bytes, sizeof bytes, &length) &&
+           position_from_bytes(bytes, length, out);
 }
 
-/* What the row has counted of this shard: from the failed call's reply if the store put the item there, else read. */
+/* What the row has counted of this shard: from the failed call's reply if the store put the item there, else
+ * read. */
 static enum status find_watermark(struct store_dynamodb *d, const struct aws_call *failed,
-                                  const struct store_score_write *w, const char *watermark, const struct aws_run *run,
-                                  struct position *out, struct error *e) {
+                                  const struct store_score_write *w, const char *watermark,
+                                  const struct aws_run *run, struct position *out, struct error *e) {
     if (parse_watermark(json_object_get(failed->reply, "Item"), watermark, out))
         return STATUS_OK;
 
@@ -189,8 +244,8 @@ static enum status find_watermark(struct store_dynamodb *d, const struct aws_cal
     return STATUS_OK;
 }
 
-/* The condition failed: drops what is counted already. An error if that is nothing: then the condition had no reason
- * to fail, and to go on would be to guess. */
+/* The condition failed: drops what is counted already. An error if that is nothing: then the condition had no
+ * reason to fail, and to go on would be to guess. */
 static enum status drop_counted(struct pending_score *p, const struct position *watermark, struct error *e) {
     const struct store_score_write *w = p->write;
     size_t before = p->dropped;
@@ -203,7 +258,8 @@ static enum status drop_counted(struct pending_score *p, const struct position *
 }
 
 static enum status settle_score(struct store_dynamodb *d, struct pending_score *p, struct aws_call *call,
-                                const char *watermark, const struct aws_run *run, struct error *e) {
+                                const char *watermark, const struct aws_run *run, struct round *round,
+                                struct error *e) {
     enum status status = call->status;
     if (status == STATUS_CONFLICT) {
         struct position counted;
@@ -216,14 +272,20 @@ static enum status settle_score(struct store_dynamodb *d, struct pending_score *
         p->done = true;
     }
     if (status)
-        error_wrap(e, "cannot count for '%s' as %s in table '%s'", p->write->user_id, role_name(p->write->role),
-                   d->scores_table);
-    return status;
+        error_wrap(e, "cannot count for '%s' as %s in table '%s'", p->write->user_id,
+                   role_name(p->write->role), d->scores_table);
+    else
+        round->progress = true;
+    if (status == STATUS_RETRY)
+        note_failure(round, e);
+    return status == STATUS_RETRY ? STATUS_OK : status;
 }
 
-/* Sends what is pending once. OK: some may be pending still, with less to count. */
-static enum status send_scores(struct store_dynamodb *d, struct pending_score *pending, size_t n, const char *watermark,
-                               const struct aws_run *run, struct error *e) {
+/* Sends what is pending once. OK: some may be pending still, with less to count, or because it failed for
+ * now. */
+static enum status send_scores(struct store_dynamodb *d, struct pending_score *pending, size_t n,
+                               const char *watermark, const struct aws_run *run, struct round *round,
+                               struct error *e) {
     _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n * sizeof *calls);
     _cleanup_(mem_freep) struct pending_score **sent = mem_zalloc(n * sizeof *sent);
     enum status status = STATUS_OK;
@@ -238,7 +300,7 @@ static enum status send_scores(struct store_dynamodb *d, struct pending_score *p
 
     for (size_t i = 0; i < n_sent; i++) {
         if (!status)
-            status = settle_score(d, sent[i], &calls[i], watermark, run, e);
+            status = settle_score(d, sent[i], &calls[i], watermark, run, round, e);
         dynamodb_call_deinit(&calls[i]);
     }
     return status;
@@ -251,8 +313,8 @@ static bool all_done(const struct pending_score *pending, size_t n) {
     return true;
 }
 
-static enum status write_scores(struct store_dynamodb *d, const struct store_batch *batch, const struct aws_run *run,
-                                struct error *e) {
+static enum status write_scores(struct store_dynamodb *d, const struct store_batch *batch,
+                                const struct aws_run *run, struct error *e) {
     _cleanup_(mem_freep) struct pending_score *pending = mem_zalloc(batch->n_scores * sizeof *pending);
     char watermark[2 + LIMIT_SHARD_ID_BYTES + 1];
     enum status status = STATUS_OK;
@@ -260,14 +322,19 @@ static enum status write_scores(struct store_dynamodb *d, const struct store_bat
     watermark_name(batch->shard_id, watermark, sizeof watermark);
     for (size_t i = 0; i < batch->n_scores; i++)
         pending[i].write = &batch->scores[i];
-    for (int round = 0; !status && !all_done(pending, batch->n_scores); round++)
-        status = round < LIMIT_APPLY_ROUNDS ? send_scores(d, pending, batch->n_scores, watermark, run, e)
-                                            : error_set(e, STATUS_RETRY, "somebody else keeps counting for '%s' in '%s'",
-                                                        batch->shard_id, d->scores_table);
+    for (int n = 0; !status && !all_done(pending, batch->n_scores); n++) {
+        struct round round = {0};
+        status = send_scores(d, pending, batch->n_scores, watermark, run, &round, e);
+        if (!status && !goes_on(&round, n)) {
+            *e = round.error;
+            status = STATUS_RETRY;
+        }
+    }
     return status;
 }
 
-/* ---- 4. contributions --------------------------------------------------------------------------------------------- */
+/* ---- 4. contributions
+ * --------------------------------------------------------------------------------------------- */
 
 static json_t *contribution_body(const struct store_dynamodb *d, const struct store_contribution_write *w) {
     json_t *body = json_pack("{s:s,s:o,s:s}", "TableName", d->contributions_table, "Item",
@@ -279,38 +346,88 @@ static json_t *contribution_body(const struct store_dynamodb *d, const struct st
     return body;
 }
 
+/* A row on its way. */
+struct pending_row {
+    const struct store_contribution_write *write;
+    bool done;
+};
+
 /* A conflict is told last: anything worse says more about what to do. */
 static enum status worse(enum status a, enum status b) {
     return a == STATUS_OK || (a == STATUS_CONFLICT && b != STATUS_OK) ? b : a;
 }
 
-static enum status write_contributions(struct store_dynamodb *d, const struct store_batch *batch,
-                                       const struct aws_run *run, struct error *e) {
-    size_t n = batch->n_contributions;
+static enum status settle_row(const struct store_dynamodb *d, struct pending_row *p,
+                              const struct aws_call *call, enum status so_far, struct round *round,
+                              struct error *e) {
+    struct error failure = call->error;
+    p->done = call->status != STATUS_RETRY;
+    round->progress |= p->done;
+    if (!call->status)
+        return so_far;
+    error_wrap(&failure, "cannot write '%s' to table '%s'", p->write->row->product_id,
+               d->contributions_table);
+    if (call->status == STATUS_RETRY) {
+        note_failure(round, &failure);
+        return so_far;
+    }
+    enum status now = worse(so_far, call->status);
+    if (now != so_far)
+        *e = failure;
+    return now;
+}
+
+/* Sends what is pending once; a row that conflicts is done with: the others may still get in. */
+static enum status send_rows(struct store_dynamodb *d, struct pending_row *pending, size_t n,
+                             const struct aws_run *run, struct round *round, struct error *e) {
     _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n * sizeof *calls);
+    _cleanup_(mem_freep) struct pending_row **sent = mem_zalloc(n * sizeof *sent);
     enum status status = STATUS_OK;
+    size_t n_sent = 0;
 
     for (size_t i = 0; i < n; i++)
-        dynamodb_call_init(&calls[i], "PutItem", contribution_body(d, &batch->contributions[i]));
-    dynamodb_run(d->client, calls, n, run);
-
-    for (size_t i = 0; i < n; i++) {
-        enum status now = worse(status, calls[i].status);
-        if (now != status) {
-            status = now;
-            *e = calls[i].error;
-            error_wrap(e, "cannot write '%s' to table '%s'", batch->contributions[i].row->product_id,
-                       d->contributions_table);
+        if (!pending[i].done) {
+            sent[n_sent] = &pending[i];
+            dynamodb_call_init(&calls[n_sent++], "PutItem", contribution_body(d, pending[i].write));
         }
+    dynamodb_run(d->client, calls, n_sent, run);
+    for (size_t i = 0; i < n_sent; i++) {
+        status = settle_row(d, sent[i], &calls[i], status, round, e);
         dynamodb_call_deinit(&calls[i]);
     }
     return status;
 }
 
-/* All scores are in before any contribution moves: a product's row that moved decides nothing on a replay, so credit
- * that was not counted by then would be lost. */
-enum status store_dynamodb_write_batch(struct store *store, const struct store_batch *batch, const struct fence *fence,
-                                       struct error *e) {
+static bool all_rows_done(const struct pending_row *pending, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!pending[i].done)
+            return false;
+    return true;
+}
+
+static enum status write_contributions(struct store_dynamodb *d, const struct store_batch *batch,
+                                       const struct aws_run *run, struct error *e) {
+    size_t n_rows = batch->n_contributions;
+    _cleanup_(mem_freep) struct pending_row *pending = mem_zalloc(n_rows * sizeof *pending);
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < n_rows; i++)
+        pending[i].write = &batch->contributions[i];
+    for (int n = 0; !status && !all_rows_done(pending, n_rows); n++) {
+        struct round round = {0};
+        status = send_rows(d, pending, n_rows, run, &round, e);
+        if (!status && !goes_on(&round, n)) {
+            *e = round.error;
+            status = STATUS_RETRY;
+        }
+    }
+    return status;
+}
+
+/* All scores are in before any contribution moves: a product's row that moved decides nothing on a replay, so
+ * credit that was not counted by then would be lost. */
+enum status store_dynamodb_write_batch(struct store *store, const struct store_batch *batch,
+                                       const struct fence *fence, struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.fence = fence};
     enum status status = write_scores(d, batch, &run, e);
