@@ -212,7 +212,7 @@ static bool is_marked(const struct cache *c, const struct cache_entry *e) {
 
 static bool wants_refresh(const struct cache *c, const struct cache_entry *e, enum cache_state state,
                           int64_t now_ms) {
-    return state != CACHE_FRESH || (is_marked(c, e) && now_ms - e->tried_ms >= CACHE_REFRESH_MS);
+    return state != CACHE_FRESH || (is_marked(c, e) && now_ms - e->tried_ms >= c->options.refresh_ms);
 }
 
 /* Waiters to be told outside the lock, and what. Holds a reference to the value. */
@@ -354,7 +354,7 @@ void cache_refresh(struct cache *c, int64_t now_ms) {
         c->refreshables ? c->refreshables->refreshable_prev : NULL; /* the last one used */
     for (; e && seen < CACHE_REFRESH_KEYS; seen++) {
         if (is_marked(c, e) && now_ms - e->used_ms <= c->options.stale_ms) {
-            if (e->load || now_ms - e->tried_ms < CACHE_REFRESH_MS)
+            if (e->load || now_ms - e->tried_ms < c->options.refresh_ms)
                 again = true;
             else
                 loads += queue_refresh(c, e, now_ms);
@@ -492,9 +492,15 @@ static void find_series(struct cache *c) {
 struct cache *cache_new(const struct cache_options *options) {
     struct cache *c = mem_zalloc(sizeof *c);
     c->options = *options;
+    if (!c->options.refresh_ms)
+        c->options.refresh_ms = CACHE_REFRESH_MS;
     pthread_mutex_init(&c->lock, NULL);
     find_series(c);
     return c;
+}
+
+int64_t cache_refresh_ms(const struct cache *c) {
+    return c->options.refresh_ms;
 }
 
 void cache_free(struct cache *c) {

@@ -21,7 +21,7 @@
  *   value stays only for "on error". Those who were waiting already may get it: they asked before.
  *
  * - Mark: after cache_mark, `refreshable` values are loaded again in the background, at most once in
- *   CACHE_REFRESH_MS, though they be fresh; the old one is served until the new one is there.
+ *   `refresh_ms`, though they be fresh; the old one is served until the new one is there.
  *
  * - Bounded: values and keys take at most `max_bytes` (least recently used go first); loads waiting for a
  *   thread at most LIMIT_LOADS_WAITING; a load not back after LIMIT_LOAD_MS has failed for all who wait.
@@ -39,7 +39,7 @@
 #include "server/base/error.h"
 
 #define CACHE_NEGATIVE_MS 1000
-#define CACHE_REFRESH_MS 200  /* between two refreshes of one value that was marked */
+#define CACHE_REFRESH_MS 200  /* `refresh_ms` where a read costs something */
 #define CACHE_REFRESH_KEYS 64 /* values refreshed for one mark; the others when somebody asks for them */
 #define CACHE_PAUSE_MS 1000   /* after a failed load, while there is an old value to serve */
 
@@ -64,9 +64,11 @@ struct cache_options {
     int64_t ttl_ms;
     int64_t stale_ms;
     int64_t stale_if_error_ms;
+    int64_t refresh_ms; /* between two refreshes of one value that was marked; 0: CACHE_REFRESH_MS */
 };
 
 struct cache *cache_new(const struct cache_options *options);
+int64_t cache_refresh_ms(const struct cache *cache);
 /* Ends every load that waits for a thread (its waiters are told); none may be running. */
 void cache_free(struct cache *cache);
 

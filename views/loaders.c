@@ -25,8 +25,6 @@ struct loaders {
     size_t n_threads;
 };
 
-enum { TICK_MS = CACHE_REFRESH_MS };
-
 static void on_work(void *context, size_t jobs) {
     struct loaders *l = context;
     pthread_mutex_lock(&l->lock);
@@ -96,7 +94,7 @@ static void *timekeeper_main(void *argument) {
         if (cache_is_marked(l->cache))
             cache_refresh(l->cache, now_ms);
         pthread_mutex_lock(&l->lock);
-        wait_ms(l, TICK_MS);
+        wait_ms(l, cache_refresh_ms(l->cache));
         l->awake = cache_is_loading(l->cache) || cache_is_marked(l->cache);
     }
     pthread_mutex_unlock(&l->lock);
