@@ -63,6 +63,7 @@ void batch_add(struct batch *b, const struct source_record *record, int64_t now_
                                    .partition_key = record->partition_key,
                                    .data = record->data,
                                    .length = record->length,
+                                   .cut = record->cut,
                                });
     if (b->n++ == 0)
         b->began_boot_ms = now_boot_ms;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,13 @@ struct deadletter {
     bool torn;            /* the file ends in the middle of a line: the disk was full */
 };
 
+/* Whoever wrote last was killed in the middle of it. */
+static bool ends_torn(int fd) {
+    char last;
+    off_t size = lseek(fd, 0, SEEK_END);
+    return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
+}
+
 enum status deadletter_open(struct deadletter **d, const char *target, struct error *e) {
     static const char prefix[] = "file:";
     int fd = -1;
@@ -39,12 +47,15 @@ enum status deadletter_open(struct deadletter **d, const char *target, struct er
     if (to_file && !*path)
         return error_set(e, STATUS_INVALID, "the dead letter target '%s' names no file", target);
     if (!to_file && strcmp(target, "log") != 0)
-        return error_set(e, STATUS_INVALID, "the dead letter target '%s' is none: allowed are file:PATH and log", target);
-    if (to_file && (fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640)) < 0)
-        return error_set(e, STATUS_FAILED, "cannot open the dead letter file '%s': %s", path, strerror(errno));
+        return error_set(e, STATUS_INVALID,
+                         "the dead letter target '%s' is none: allowed are file:PATH and log", target);
+    if (to_file && (fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640)) < 0)
+        return error_set(e, STATUS_FAILED, "cannot open the dead letter file '%s': %s", path,
+                         strerror(errno));
 
     *d = mem_zalloc(sizeof **d);
     (*d)->fd = fd;
+    (*d)->torn = to_file && ends_torn(fd);
     (*d)->path = to_file ? mem_strdup(path) : NULL;
     pthread_mutex_init(&(*d)->lock, NULL);
     for (int reason = 0; reason < ENVELOPE_REASONS; reason++)
@@ -65,11 +76,11 @@ void deadletter_close(struct deadletter *d) {
 static void append_line(struct buffer *b, const struct deadletter_letter *letter, int64_t now_real_ms) {
     char sequence[POSITION_TEXT_SIZE], now[CLOCK_TEXT_SIZE];
     _cleanup_(mem_freep) char *data = base64_encode(letter->data, letter->length);
-    json_auto_t *line = json_pack("{s:s,s:s,s:I,s:s,s:s,s:s,s:s}", "shard", letter->shard_id, "sequenceNumber",
-                                  position_sequence(&letter->position, sequence), "subSequenceNumber",
-                                  (json_int_t)position_sub_sequence(&letter->position), "reason",
-                                  envelope_reason_name(letter->reason), "detail", letter->detail, "data", data, "time",
-                                  clock_format(now_real_ms, now));
+    json_auto_t *line = json_pack("{s:s,s:s,s:I,s:s,s:s,s:s,s:s}", "shard", letter->shard_id,
+                                  "sequenceNumber", position_sequence(&letter->position, sequence),
+                                  "subSequenceNumber", (json_int_t)position_sub_sequence(&letter->position),
+                                  "reason", envelope_reason_name(letter->reason), "detail", letter->detail,
+                                  "data", data, "time", clock_format(now_real_ms, now));
     char *text = json_dumps(line, JSON_COMPACT);
     if (!text)
         mem_exhausted();
@@ -85,7 +96,8 @@ static enum status append_to_file(struct deadletter *d, const char *data, size_t
             continue;
         if (n < 0) {
             d->torn = d->torn || done;
-            return error_set(e, STATUS_RETRY, "cannot write to the dead letter file '%s': %s", d->path, strerror(errno));
+            return error_set(e, STATUS_RETRY, "cannot write to the dead letter file '%s': %s", d->path,
+                             strerror(errno));
         }
         done += (size_t)n;
     }
@@ -105,8 +117,10 @@ static enum status write_to_file(struct deadletter *d, const struct deadletter_l
         append_line(&line, &letters[i], now_real_ms);
         status = append_to_file(d, line.data, line.length, e);
     }
-    if (!status && fdatasync(d->fd) < 0 && errno != EINVAL && errno != EROFS) /* a pipe or device cannot be synced */
-        status = error_set(e, STATUS_RETRY, "cannot sync the dead letter file '%s': %s", d->path, strerror(errno));
+    if (!status && fdatasync(d->fd) < 0 && errno != EINVAL &&
+        errno != EROFS) /* a pipe or device cannot be synced */
+        status =
+            error_set(e, STATUS_RETRY, "cannot sync the dead letter file '%s': %s", d->path, strerror(errno));
     pthread_mutex_unlock(&d->lock);
     return status;
 }
@@ -117,14 +131,15 @@ static void write_to_log(const struct deadletter_letter *letter) {
     _cleanup_(mem_freep) char *data = base64_encode(letter->data, length);
     snprintf(sub, sizeof sub, "%u", position_sub_sequence(&letter->position));
     log_write(LOG_LEVEL_WARN,
-              LOG_FIELDS("shard", letter->shard_id, "sequenceNumber", position_sequence(&letter->position, sequence),
-                         "subSequenceNumber", sub, "reason", envelope_reason_name(letter->reason), "detail",
-                         letter->detail, "data", data, "truncated", length < letter->length ? "true" : "false"),
+              LOG_FIELDS("shard", letter->shard_id, "sequenceNumber",
+                         position_sequence(&letter->position, sequence), "subSequenceNumber", sub, "reason",
+                         envelope_reason_name(letter->reason), "detail", letter->detail, "data", data,
+                         "truncated", length < letter->length ? "true" : "false"),
               "dead letter");
 }
 
-enum status deadletter_write(struct deadletter *d, const struct deadletter_letter *letters, size_t n, int64_t now_real_ms,
-                             struct error *e) {
+enum status deadletter_write(struct deadletter *d, const struct deadletter_letter *letters, size_t n,
+                             int64_t now_real_ms, struct error *e) {
     enum status status = STATUS_OK;
     if (!n)
         return STATUS_OK;
@@ -133,6 +148,7 @@ enum status deadletter_write(struct deadletter *d, const struct deadletter_lette
     for (size_t i = 0; d->fd < 0 && i < n; i++)
         write_to_log(&letters[i]);
     for (size_t i = 0; !status && i < n; i++)
-        metrics_count(&dead_letters_family, (const char *const[]){envelope_reason_name(letters[i].reason), NULL}, 1);
+        metrics_count(&dead_letters_family,
+                      (const char *const[]){envelope_reason_name(letters[i].reason), NULL}, 1);
     return status;
 }

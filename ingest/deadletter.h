@@ -1,10 +1,10 @@
 /*
- * deadletter: where records go that are not events. Never silently dropped, never in the way of their shard: written
- * down with shard, position, reason and the data, before the checkpoint passes them. A crash may write one twice:
- * (shard, position) identifies it.
+ * deadletter: where records go that are not events. Never silently dropped, never in the way of their shard:
+ * written down with shard, position, reason and the data, before the checkpoint passes them. A crash may
+ * write one twice: (shard, position) identifies it.
  *
- * A target is `log` (a warning with the data, cut to what a log line holds) or `file:PATH` (a JSON object a line,
- * appended). Thread-safe.
+ * A target is `log` (a warning with the data, cut to what a log line holds) or `file:PATH` (a JSON object a
+ * line, appended). Thread-safe.
  */
 #ifndef INGEST_DEADLETTER_H
 #define INGEST_DEADLETTER_H
@@ -30,7 +30,7 @@ enum status deadletter_open(struct deadletter **d, const char *target, struct er
 void deadletter_close(struct deadletter *d);
 
 /* All of them, durably (a file is synced). RETRY if that cannot be done now: then some may be written. */
-enum status deadletter_write(struct deadletter *d, const struct deadletter_letter *letters, size_t n, int64_t now_real_ms,
-                             struct error *e);
+enum status deadletter_write(struct deadletter *d, const struct deadletter_letter *letters, size_t n,
+                             int64_t now_real_ms, struct error *e);
 
 #endif

@@ -1,5 +1,6 @@
 #include "ingest/envelope.h"
 
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,11 +25,13 @@ const char *envelope_reason_name(enum envelope_reason reason) {
         [ENVELOPE_INVALID_ORIGIN] = "invalid-origin",
         [ENVELOPE_INVALID_PRODUCT_ID] = "invalid-product-id",
         [ENVELOPE_PARTITION_KEY_MISMATCH] = "partition-key-mismatch",
+        [ENVELOPE_TOO_LONG] = "too-long",
     };
     return names[reason];
 }
 
-/* ---- what a schema allows ------------------------------------------------------------------------------------------ */
+/* ---- what a schema allows
+ * ------------------------------------------------------------------------------------------ */
 
 enum field_type { FIELD_END, FIELD_STRING, FIELD_TIME, FIELD_OBJECT, FIELD_OPTIONAL_STRING };
 
@@ -39,15 +42,23 @@ struct field {
 
 /* What is in `data` is looked at later: it decides first whether the record is for us at all. */
 static const struct field ingress_fields[] = {
-    {"schema", FIELD_STRING}, {"origin", FIELD_STRING},               {"timeOrigin", FIELD_TIME},
-    {"data", FIELD_OBJECT},   {"followsFrom", FIELD_OPTIONAL_STRING}, {NULL, FIELD_END},
+    {"schema", FIELD_STRING},
+    {"origin", FIELD_STRING},
+    {"timeOrigin", FIELD_TIME},
+    {"data", FIELD_OBJECT},
+    {"followsFrom", FIELD_OPTIONAL_STRING},
+    {NULL, FIELD_END},
 };
 
 static const struct field egress_fields[] = {
-    {"schema", FIELD_STRING},     {"origin", FIELD_STRING},
-    {"timeOrigin", FIELD_TIME},   {"data", FIELD_OBJECT},
-    {"eventId", FIELD_STRING},    {"timeIngest", FIELD_STRING},
-    {"timeProcess", FIELD_STRING}, {"followsFrom", FIELD_OPTIONAL_STRING},
+    {"schema", FIELD_STRING},
+    {"origin", FIELD_STRING},
+    {"timeOrigin", FIELD_TIME},
+    {"data", FIELD_OBJECT},
+    {"eventId", FIELD_STRING},
+    {"timeIngest", FIELD_STRING},
+    {"timeProcess", FIELD_STRING},
+    {"followsFrom", FIELD_OPTIONAL_STRING},
     {NULL, FIELD_END},
 };
 
@@ -60,7 +71,8 @@ static const struct field create_fields[] = {
 static const struct field image_fields[] = {
     {"schema", FIELD_STRING}, {"id", FIELD_STRING}, {"image", FIELD_STRING}, {NULL, FIELD_END}};
 
-static const struct field purchase_fields[] = {{"schema", FIELD_STRING}, {"id", FIELD_STRING}, {NULL, FIELD_END}};
+static const struct field purchase_fields[] = {
+    {"schema", FIELD_STRING}, {"id", FIELD_STRING}, {NULL, FIELD_END}};
 
 static const struct data_schema {
     const char *name;
@@ -72,7 +84,8 @@ static const struct data_schema {
     {"com.nordstrom/product/purchase/1-0-0", EVENT_PURCHASE, purchase_fields},
 };
 
-/* ---- checks: each returns whether it holds, and says why not ------------------------------------------------------- */
+/* ---- checks: each returns whether it holds, and says why not
+ * ------------------------------------------------------- */
 
 __attribute__((format(printf, 3, 4))) static bool dead(struct envelope *out, enum envelope_reason reason,
                                                        const char *format, ...) {
@@ -90,13 +103,15 @@ __attribute__((format(printf, 3, 4))) static bool dead(struct envelope *out, enu
 
 static const char *type_name(const json_t *value) {
     static const char *const names[] = {
-        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",  [JSON_STRING] = "a string", [JSON_INTEGER] = "a number",
-        [JSON_REAL] = "a number",    [JSON_TRUE] = "a boolean",  [JSON_FALSE] = "a boolean", [JSON_NULL] = "null",
+        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array", [JSON_STRING] = "a string",
+        [JSON_INTEGER] = "a number", [JSON_REAL] = "a number",  [JSON_TRUE] = "a boolean",
+        [JSON_FALSE] = "a boolean",  [JSON_NULL] = "null",
     };
     return names[json_typeof(value)];
 }
 
-static bool check_field(struct envelope *out, const char *where, const json_t *object, const struct field *field) {
+static bool check_field(struct envelope *out, const char *where, const json_t *object,
+                        const struct field *field) {
     const json_t *value = json_object_get(object, field->name);
     int64_t ms;
     if (!value)
@@ -106,7 +121,8 @@ static bool check_field(struct envelope *out, const char *where, const json_t *o
         return json_is_object(value) || dead(out, ENVELOPE_INVALID_FIELD, "%s.%s is %s, not an object", where,
                                              field->name, type_name(value));
     if (!json_is_string(value))
-        return dead(out, ENVELOPE_INVALID_FIELD, "%s.%s is %s, not a string", where, field->name, type_name(value));
+        return dead(out, ENVELOPE_INVALID_FIELD, "%s.%s is %s, not a string", where, field->name,
+                    type_name(value));
     if (field->type == FIELD_TIME && !clock_parse(json_string_value(value), json_string_length(value), &ms))
         return dead(out, ENVELOPE_INVALID_FIELD, "%s.%s is not an RFC 3339 time", where, field->name);
     return true;
@@ -119,7 +135,8 @@ static bool is_allowed(const struct field *fields, const char *name) {
     return false;
 }
 
-static bool check_fields(struct envelope *out, const char *where, json_t *object, const struct field *fields) {
+static bool check_fields(struct envelope *out, const char *where, json_t *object,
+                         const struct field *fields) {
     const char *name;
     json_t *value;
     size_t n = 0;
@@ -137,16 +154,18 @@ static bool check_fields(struct envelope *out, const char *where, json_t *object
     return true;
 }
 
-static bool parse(struct envelope *out, const struct envelope_record *record) {
+static bool parse(struct envelope *out, const struct envelope_record *record, json_t **json) {
     json_error_t error;
-    out->json = json_loadb(record->data, record->length, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL,
-                           &error);
-    if (!out->json && !utf8_is_valid(record->data, record->length))
+    if (record->cut)
+        return dead(out, ENVELOPE_TOO_LONG, "the record has more than %u bytes", LIMIT_LINE_BYTES);
+    *json = json_loadb(record->data, record->length,
+                       JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
+    if (!*json && !utf8_is_valid(record->data, record->length))
         return dead(out, ENVELOPE_NOT_UTF8, "the data is not UTF-8");
-    if (!out->json)
+    if (!*json)
         return dead(out, ENVELOPE_NOT_JSON, "at byte %d: %s", error.position, error.text);
-    if (!json_is_object(out->json))
-        return dead(out, ENVELOPE_NOT_OBJECT, "the data is %s", type_name(out->json));
+    if (!json_is_object(*json))
+        return dead(out, ENVELOPE_NOT_OBJECT, "the data is %s", type_name(*json));
     return true;
 }
 
@@ -156,30 +175,27 @@ static bool is_text(const json_t *value, const char *text) {
     return json_string_length(value) == length && memcmp(json_string_value(value), text, length) == 0;
 }
 
-static bool check_envelope(struct envelope *out, const struct envelope_record *record) {
-    const json_t *schema = json_object_get(out->json, "schema");
+static bool check_envelope(struct envelope *out, json_t *json, const json_t **event_id) {
+    const json_t *schema = json_object_get(json, "schema");
     const char *name = json_string_value(schema);
     bool egress = is_text(schema, EGRESS);
     struct event_id id;
 
     if (!egress && !is_text(schema, INGRESS))
-        return dead(out, ENVELOPE_UNKNOWN_SCHEMA, "schema is %s", name ? name : schema ? type_name(schema) : "missing");
-    if (!check_fields(out, "envelope", out->json, egress ? egress_fields : ingress_fields))
+        return dead(out, ENVELOPE_UNKNOWN_SCHEMA, "schema is %s",
+                    name     ? name
+                    : schema ? type_name(schema)
+                             : "missing");
+    if (!check_fields(out, "envelope", json, egress ? egress_fields : ingress_fields))
         return false;
-    if (egress) {
-        const json_t *event_id = json_object_get(out->json, "eventId");
-        out->event.id = json_string_value(event_id);
-        return event_id_parse(out->event.id, json_string_length(event_id), &id) ||
-               dead(out, ENVELOPE_MALFORMED_EVENT_ID, "eventId is '%s'", out->event.id);
-    }
-    char text[EVENT_ID_SIZE];
-    out->id = mem_strdup(event_id_format(record->shard_id, record->position, text));
-    out->event.id = out->id;
-    return true;
+    *event_id = egress ? json_object_get(json, "eventId") : NULL;
+    return !egress || event_id_parse(json_string_value(*event_id), json_string_length(*event_id), &id) ||
+           dead(out, ENVELOPE_MALFORMED_EVENT_ID, "eventId is '%s'", json_string_value(*event_id));
 }
 
 /* A string that can be a key in DynamoDB, and in a path: not empty, not too long, no NUL. */
-static bool check_key(struct envelope *out, enum envelope_reason reason, const char *what, const json_t *value) {
+static bool check_key(struct envelope *out, enum envelope_reason reason, const char *what,
+                      const json_t *value) {
     size_t length = json_string_length(value);
     if (length == 0 || length > LIMIT_KEY_BYTES)
         return dead(out, reason, "%s has %zu bytes, not 1 to %d", what, length, LIMIT_KEY_BYTES);
@@ -195,8 +211,8 @@ static const struct data_schema *find_data_schema(const json_t *name) {
     return NULL;
 }
 
-static bool check_data(struct envelope *out, const struct envelope_record *record) {
-    json_t *data = json_object_get(out->json, "data");
+static bool check_data(struct envelope *out, const struct envelope_record *record, const json_t *json) {
+    json_t *data = json_object_get(json, "data");
     if (!check_field(out, "data", data, &purchase_fields[0]))
         return false;
 
@@ -205,31 +221,46 @@ static bool check_data(struct envelope *out, const struct envelope_record *recor
         out->kind = ENVELOPE_SKIPPED;
         return false;
     }
-    const json_t *origin = json_object_get(out->json, "origin"), *id = json_object_get(data, "id");
+    const json_t *origin = json_object_get(json, "origin"), *id = json_object_get(data, "id");
     if (!check_fields(out, "data", data, schema->fields) ||
         !check_key(out, ENVELOPE_INVALID_ORIGIN, "origin", origin) ||
         !check_key(out, ENVELOPE_INVALID_PRODUCT_ID, "product id", id))
         return false;
 
     out->event.kind = schema->kind;
-    out->event.product_id = json_string_value(id);
-    out->event.origin = json_string_value(origin);
-    if (record->partition_key && strcmp(record->partition_key, out->event.product_id) != 0)
-        return dead(out, ENVELOPE_PARTITION_KEY_MISMATCH, "the partition key is not the product id");
-    return true;
+    return !record->partition_key || is_text(id, record->partition_key) ||
+           dead(out, ENVELOPE_PARTITION_KEY_MISMATCH, "the partition key is not the product id");
+}
+
+/* The few strings that the fold needs, in one block: the parsed JSON takes some twenty times as much. */
+static void keep_strings(struct envelope *out, const char *id, const json_t *product_id,
+                         const json_t *origin) {
+    size_t id_size = strlen(id) + 1, product_size = json_string_length(product_id) + 1,
+           origin_size = json_string_length(origin) + 1;
+    char *at = out->strings = mem_alloc(id_size + product_size + origin_size);
+    out->event.id = memcpy(at, id, id_size);
+    out->event.product_id = memcpy(at + id_size, json_string_value(product_id), product_size);
+    out->event.origin = memcpy(at + id_size + product_size, json_string_value(origin), origin_size);
 }
 
 void envelope_decode(struct envelope *out, const struct envelope_record *record) {
+    json_auto_t *json = NULL;
+    const json_t *event_id;
+    char made_id[EVENT_ID_SIZE];
+
     memset(out, 0, sizeof *out);
-    if (!parse(out, record) || !check_envelope(out, record) || !check_data(out, record))
+    if (!parse(out, record, &json) || !check_envelope(out, json, &event_id) || !check_data(out, record, json))
         return;
-    const json_t *time = json_object_get(out->json, "timeOrigin");
+    const json_t *time = json_object_get(json, "timeOrigin");
     clock_parse(json_string_value(time), json_string_length(time), &out->event.time_ms);
+    keep_strings(out,
+                 event_id ? json_string_value(event_id)
+                          : event_id_format(record->shard_id, record->position, made_id),
+                 json_object_get(json_object_get(json, "data"), "id"), json_object_get(json, "origin"));
     out->kind = ENVELOPE_EVENT;
 }
 
 void envelope_deinit(struct envelope *envelope) {
-    json_decref(envelope->json);
-    free(envelope->id);
-    memset(envelope, 0, sizeof *envelope);
+    free(envelope->strings);
+    envelope->strings = NULL;
 }

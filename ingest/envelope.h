@@ -6,7 +6,7 @@
 #ifndef INGEST_ENVELOPE_H
 #define INGEST_ENVELOPE_H
 
-#include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "views/event.h"
@@ -18,14 +18,16 @@ enum envelope_reason {
     ENVELOPE_NOT_UTF8,
     ENVELOPE_NOT_JSON,
     ENVELOPE_NOT_OBJECT,
-    ENVELOPE_UNKNOWN_SCHEMA,     /* the envelope's */
-    ENVELOPE_INVALID_FIELD,      /* missing, not allowed, or of the wrong form; the envelope's fields, then the data's */
+    ENVELOPE_UNKNOWN_SCHEMA, /* the envelope's */
+    ENVELOPE_INVALID_FIELD,  /* missing, not allowed, or of the wrong form; the envelope's fields, then the
+                                data's */
     ENVELOPE_MALFORMED_EVENT_ID, /* checked before the data's fields */
     ENVELOPE_INVALID_ORIGIN,
     ENVELOPE_INVALID_PRODUCT_ID,
     ENVELOPE_PARTITION_KEY_MISMATCH,
+    ENVELOPE_TOO_LONG, /* checked first: there is no more than its beginning */
 };
-enum { ENVELOPE_REASONS = ENVELOPE_PARTITION_KEY_MISMATCH + 1 };
+enum { ENVELOPE_REASONS = ENVELOPE_TOO_LONG + 1 };
 
 /* "not-utf8", ...: stands in dead letters and in a metric's label. */
 const char *envelope_reason_name(enum envelope_reason reason);
@@ -43,6 +45,7 @@ struct envelope_record {
     const char *partition_key; /* NULL where the source has none */
     const void *data;
     size_t length;
+    bool cut; /* `data` is only the beginning */
 };
 
 struct envelope {
@@ -51,9 +54,7 @@ struct envelope {
     enum envelope_reason reason;
     char detail[160];
 
-    /* private */
-    json_t *json;
-    char *id; /* NULL where the event brings its own */
+    char *strings; /* private: what `event` points into, one block */
 };
 
 /* Never fails; copies what it needs. envelope_deinit ends it. */

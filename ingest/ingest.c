@@ -68,7 +68,8 @@ static void in_trouble(struct ingest *in, const char *name, const struct error *
         log_write(LOG_LEVEL_WARN, LOG_FIELDS("error", e->code, "requestId", e->request_id), "%s", e->message);
 }
 
-/* ---- held leases ---------------------------------------------------------------------------------------------------- */
+/* ---- held leases
+ * ---------------------------------------------------------------------------------------------------- */
 
 static bool is_held(const struct ingest *in, const char *shard_id) {
     for (const struct held *h = in->held; h; h = h->next)
@@ -135,7 +136,8 @@ static void tend_all(struct ingest *in) {
     }
 }
 
-/* ---- listing and looking -------------------------------------------------------------------------------------------- */
+/* ---- listing and looking
+ * -------------------------------------------------------------------------------------------- */
 
 static enum status list_shards(struct ingest *in, struct error *e) {
     struct source_shard *shards;
@@ -150,8 +152,8 @@ static enum status list_shards(struct ingest *in, struct error *e) {
     return STATUS_OK;
 }
 
-static enum status create_lease(struct ingest *in, const struct source_shard *shard, const struct source_start *start,
-                                struct error *e) {
+static enum status create_lease(struct ingest *in, const struct source_shard *shard,
+                                const struct source_start *start, struct error *e) {
     const struct store_lease lease = lease_make(shard, start);
     enum status status = store_create_lease(in->parts.store, &lease, e);
     return status == STATUS_CONFLICT ? STATUS_OK : status; /* another worker was as quick */
@@ -171,15 +173,17 @@ static bool has_known_parent(const struct ingest *in, const struct source_shard 
     return false;
 }
 
-/* A shard with a parent that is read, too, begins at its own beginning; the others where we were told to start. */
-static enum status create_leases(struct ingest *in, const struct source_shard *shards, size_t n, bool *created,
-                                 struct error *e) {
+/* A shard with a parent that is read, too, begins at its own beginning; the others where we were told to
+ * start. */
+static enum status create_leases(struct ingest *in, const struct source_shard *shards, size_t n,
+                                 bool *created, struct error *e) {
     static const struct source_start from_the_beginning = {.checkpoint = LEASE_TRIM_HORIZON};
     for (size_t i = 0; i < n; i++) {
         if (lease_find(in->leases, in->n_leases, shards[i].id))
             continue;
         bool child = has_known_parent(in, &shards[i], shards, n);
-        enum status status = create_lease(in, &shards[i], child ? &from_the_beginning : &in->options.start, e);
+        enum status status =
+            create_lease(in, &shards[i], child ? &from_the_beginning : &in->options.start, e);
         if (status)
             return status;
         *created = true;
@@ -233,10 +237,11 @@ static void take(struct ingest *in, const struct store_lease *lease) {
     hold(in, &taken, now);
 }
 
-/* Our own name on a lease that we do not hold is that of our last life, if this is our first look. Later it would be
- * another process with our name, and to take it at once would go back and forth for ever. */
+/* Our own name on a lease that we do not hold is that of our last life, if this is our first look. Later it
+ * would be another process with our name, and to take it at once would go back and forth for ever. */
 static bool may_take(const struct ingest *in, const struct store_lease *lease) {
-    if (is_held(in, lease->shard_id) || !lease_is_readable(lease, in->leases, in->n_leases, in->listed, in->n_listed))
+    if (is_held(in, lease->shard_id) ||
+        !lease_is_readable(lease, in->leases, in->n_leases, in->listed, in->n_listed))
         return false;
     if (!in->looked && strcmp(lease->owner, in->worker_id) == 0)
         return true;
@@ -258,7 +263,8 @@ static bool speaks_for_itself(const struct ingest *in, const struct source_shard
 }
 
 static void publish_freshness(const struct ingest *in) {
-    _cleanup_(mem_freep) struct freshness_shard *shards = mem_alloc((in->n_leases + in->n_listed) * sizeof *shards);
+    _cleanup_(mem_freep) struct freshness_shard *shards =
+        mem_alloc((in->n_leases + in->n_listed) * sizeof *shards);
     size_t n = 0;
     for (size_t i = 0; i < in->n_leases; i++) {
         const struct store_lease *lease = &in->leases[i];
@@ -294,7 +300,8 @@ static enum status look(struct ingest *in, struct error *e) {
     return STATUS_OK;
 }
 
-/* ---- the coordinator's thread --------------------------------------------------------------------------------------- */
+/* ---- the coordinator's thread
+ * --------------------------------------------------------------------------------------- */
 
 static int64_t look_interval(const struct ingest *in) {
     return in->parts.source ? renew_interval(in) : LIMIT_FOLLOW_MS;
@@ -346,7 +353,8 @@ static void *ingest_run(void *data) {
     return NULL;
 }
 
-/* ---- from outside --------------------------------------------------------------------------------------------------- */
+/* ---- from outside
+ * --------------------------------------------------------------------------------------------------- */
 
 struct ingest *ingest_start(const struct ingest_options *options, const struct ingest_parts *parts) {
     struct ingest *in = mem_zalloc(sizeof *in);

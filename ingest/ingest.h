@@ -1,13 +1,14 @@
 /*
- * ingest: the coordinator. It lists the stream's shards, makes their leases, takes those that it may, runs a thread
- * for each (shard.h), and is the only one that writes leases: a renewal, a checkpoint and a release are one kind of
- * write, one at a time, each conditional on owner, counter and tenure.
+ * ingest: the coordinator. It lists the stream's shards, makes their leases, takes those that it may, runs a
+ * thread for each (shard.h), and is the only one that writes leases: a renewal, a checkpoint and a release
+ * are one kind of write, one at a time, each conditional on owner, counter and tenure.
  *
- * A lease is lost when a write finds somebody else's row, or when the last acknowledged renewal is older than the
- * failover time: then its shard ends at once, and the lease may be taken again like any other. That is a normal event
- * of that one shard.
+ * A lease is lost when a write finds somebody else's row, or when the last acknowledged renewal is older than
+ * the failover time: then its shard ends at once, and the lease may be taken again like any other. That is a
+ * normal event of that one shard.
  *
- * Without a source it only follows: it reads the leases that others write, and keeps the freshness of the view.
+ * Without a source it only follows: it reads the leases that others write, and keeps the freshness of the
+ * view.
  */
 #ifndef INGEST_INGEST_H
 #define INGEST_INGEST_H
@@ -24,7 +25,8 @@ struct ingest;
 struct ingest_options {
     const char *worker_id; /* at most STORE_LEASE_OWNER_BYTES */
     int failover_ms;
-    struct source_start start; /* for shards that were there from the beginning: trim horizon or a timestamp */
+    struct source_start
+        start; /* for shards that were there from the beginning: trim horizon or a timestamp */
     size_t batch_records;
     int batch_window_ms;
 };

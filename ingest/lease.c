@@ -7,7 +7,8 @@
 #include "server/base/random.h"
 
 struct store_lease lease_make(const struct source_shard *shard, const struct source_start *start) {
-    struct store_lease lease = {.checkpoint = start->checkpoint, .start_at_ms = start->start_at_ms, .as_of_ms = -1};
+    struct store_lease lease = {
+        .checkpoint = start->checkpoint, .start_at_ms = start->start_at_ms, .as_of_ms = -1};
     strcpy(lease.shard_id, shard->id);
     memcpy(lease.parents, shard->parents, sizeof lease.parents);
     strcpy(lease.starting_hash_key, shard->starting_hash_key);
@@ -49,26 +50,31 @@ void lease_add_progress(struct store_lease *lease, const struct lease_progress *
 }
 
 bool lease_is_same(const struct store_lease *a, const struct store_lease *b) {
-    return strcmp(a->shard_id, b->shard_id) == 0 && strcmp(a->owner, b->owner) == 0 && a->counter == b->counter &&
-           strcmp(a->tenure, b->tenure) == 0 && a->checkpoint == b->checkpoint && a->as_of_ms == b->as_of_ms &&
+    return strcmp(a->shard_id, b->shard_id) == 0 && strcmp(a->owner, b->owner) == 0 &&
+           a->counter == b->counter && strcmp(a->tenure, b->tenure) == 0 && a->checkpoint == b->checkpoint &&
+           a->as_of_ms == b->as_of_ms &&
            (a->checkpoint != LEASE_AT_POSITION || position_compare(&a->position, &b->position) == 0);
 }
 
 static int compare_observations(const void *a, const void *b) {
-    return strcmp(((const struct lease_observation *)a)->shard_id, ((const struct lease_observation *)b)->shard_id);
+    return strcmp(((const struct lease_observation *)a)->shard_id,
+                  ((const struct lease_observation *)b)->shard_id);
 }
 
-static const struct lease_observation *find_observation(const struct lease_observer *o, const char *shard_id) {
+static const struct lease_observation *find_observation(const struct lease_observer *o,
+                                                        const char *shard_id) {
     struct lease_observation key;
     strcpy(key.shard_id, shard_id);
     return o->n ? bsearch(&key, o->items, o->n, sizeof key, compare_observations) : NULL;
 }
 
-void lease_observe(struct lease_observer *o, const struct store_lease *leases, size_t n, int64_t now_boot_ms) {
+void lease_observe(struct lease_observer *o, const struct store_lease *leases, size_t n,
+                   int64_t now_boot_ms) {
     struct lease_observation *items = mem_alloc(n * sizeof *items);
     for (size_t i = 0; i < n; i++) {
         const struct lease_observation *old = find_observation(o, leases[i].shard_id);
-        bool unchanged = old && old->counter == leases[i].counter && strcmp(old->tenure, leases[i].tenure) == 0;
+        bool unchanged =
+            old && old->counter == leases[i].counter && strcmp(old->tenure, leases[i].tenure) == 0;
         items[i].counter = leases[i].counter;
         items[i].since_boot_ms = unchanged ? old->since_boot_ms : now_boot_ms;
         strcpy(items[i].shard_id, leases[i].shard_id);

@@ -1,9 +1,11 @@
 /*
- * lease: what may be done with a shard's lease, as pure functions over rows: they say what to write, and never do it.
+ * lease: what may be done with a shard's lease, as pure functions over rows: they say what to write, and
+ * never do it.
  *
- * The rules are the KCL's (leaseCounter moves with every write; a lease whose counter nobody moved for the failover
- * time, by an observer's own clock, is free) and one of ours: each taking draws a random tenure, and every later write
- * is conditional on owner, counter and tenure, so that of two holders with one name only one can go on.
+ * The rules are the KCL's (leaseCounter moves with every write; a lease whose counter nobody moved for the
+ * failover time, by an observer's own clock, is free) and one of ours: each taking draws a random tenure, and
+ * every later write is conditional on owner, counter and tenure, so that of two holders with one name only
+ * one can go on.
  */
 #ifndef INGEST_LEASE_H
 #define INGEST_LEASE_H
@@ -52,7 +54,8 @@ struct lease_observer {
     size_t n;
 };
 
-/* Notes what a look at the table at `now` shows; leases that are gone are forgotten. `leases` sorted by shard id. */
+/* Notes what a look at the table at `now` shows; leases that are gone are forgotten. `leases` sorted by shard
+ * id. */
 void lease_observe(struct lease_observer *o, const struct store_lease *leases, size_t n, int64_t now_boot_ms);
 void lease_observer_deinit(struct lease_observer *o);
 
@@ -60,8 +63,8 @@ void lease_observer_deinit(struct lease_observer *o);
 bool lease_is_free(const struct lease_observer *o, const struct store_lease *lease, int64_t now_boot_ms,
                    int64_t failover_ms);
 
-/* Whether the shard's records may be read: it has not ended, and each of its parents has, or is gone: then it has
- * neither a lease nor a place in the stream's listing. */
+/* Whether the shard's records may be read: it has not ended, and each of its parents has, or is gone: then it
+ * has neither a lease nor a place in the stream's listing. */
 bool lease_is_readable(const struct store_lease *lease, const struct store_lease *leases, size_t n,
                        const struct source_shard *listed, size_t n_listed);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/batch.h"
+#include "ingest/feed.h"
 #include "server/base/clock.h"
 #include "server/base/limits.h"
 #include "server/base/log.h"
@@ -36,7 +36,8 @@ static struct metrics_family batches_family = {
 
 static struct metrics_family as_of_family = {
     .name = "winner_view_shard_as_of_timestamp_seconds",
-    .help = "Every event that reached the shard before this time is in the views. Shards that this process reads.",
+    .help = "Every event that reached the shard before this time is in the views. Shards that this process "
+            "reads.",
     .kind = METRICS_GAUGE,
     .scale = 1000,
     .labels = {"shard"},
@@ -47,7 +48,6 @@ enum order { ORDER_RUN, ORDER_STOP, ORDER_ABANDON };
 struct shard {
     struct shard_context context;
     char id[LIMIT_SHARD_ID_BYTES + 1];
-    struct source_start start;
     struct fence *fence;
     pthread_t thread;
     _Atomic int order;
@@ -58,14 +58,15 @@ struct shard {
     struct shard_report report;
 
     /* the thread's own */
-    struct source_reader *reader;
+    struct feed *feed;
     struct apply *apply;
-    struct batch batch;
+    char tenure[33];
     int64_t backoff_ms;
     struct metrics_series *records, *as_of;
 };
 
-/* ---- what a shard tells -------------------------------------------------------------------------------------------- */
+/* ---- what a shard tells
+ * -------------------------------------------------------------------------------------------- */
 
 void shard_read_report(struct shard *s, struct shard_report *report) {
     pthread_mutex_lock(&s->lock);
@@ -93,16 +94,16 @@ static void tell_position(struct shard *s, const struct position *position) {
     pthread_mutex_unlock(&s->lock);
 }
 
-static void tell_end(struct shard *s, const struct source_batch *last) {
+static void tell_end(struct shard *s, const struct feed_item *last) {
     pthread_mutex_lock(&s->lock);
     s->report.progress.checkpoint = LEASE_SHARD_END;
-    s->report.n_children = last->n_children < STORE_LEASE_PARENTS ? last->n_children : STORE_LEASE_PARENTS;
-    for (size_t i = 0; i < s->report.n_children; i++)
-        s->report.children[i] = last->children[i];
+    s->report.n_children = last->n_children;
+    memcpy(s->report.children, last->children, sizeof last->children);
     pthread_mutex_unlock(&s->lock);
 }
 
-/* ---- trouble: waited out, said once ------------------------------------------------------------------------------- */
+/* ---- trouble: waited out, said once
+ * ------------------------------------------------------------------------------- */
 
 static enum order order_of(const struct shard *s) {
     return (enum order)atomic_load(&s->order);
@@ -116,8 +117,8 @@ static void trouble_name(const struct shard *s, char *out, size_t size) {
     snprintf(out, size, "shard %s", s->id);
 }
 
-/* Says what is wrong, if that is news, and waits: longer each time, with jitter. A store that is fenced off is the
- * coordinator's trouble, which it tells itself. */
+/* Says what is wrong, if that is news, and waits: longer each time, with jitter. A store that is fenced off
+ * is the coordinator's trouble, which it tells itself. */
 static void wait_out(struct shard *s, const struct error *e) {
     char name[LIMIT_SHARD_ID_BYTES + 16];
     trouble_name(s, name, sizeof name);
@@ -141,105 +142,101 @@ static void all_is_well(struct shard *s) {
         log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", s->id), "shard goes on");
 }
 
-/* ---- a batch into the views ---------------------------------------------------------------------------------------- */
+/* ---- a batch into the views
+ * ---------------------------------------------------------------------------------------- */
 
-static void count(const struct shard *s, const struct apply_counts *counts) {
+static void count(const struct shard *s, const struct batch *b, const struct apply_counts *counts) {
     const struct {
         const char *result;
         size_t n;
     } results[] = {
-        {"applied", counts->applied},          {"duplicate", counts->duplicate},       {"stale", counts->stale},
-        {"skipped", s->batch.n_skipped},       {"dead_letter", s->batch.n_letters},
+        {"applied", counts->applied}, {"duplicate", counts->duplicate}, {"stale", counts->stale},
+        {"skipped", b->n_skipped},    {"dead_letter", b->n_letters},
     };
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
         metrics_count(&events_family, (const char *const[]){results[i].result, NULL}, (int64_t)results[i].n);
     metrics_count(&batches_family, (const char *const[]){NULL}, 1);
-    metrics_add(s->records, (int64_t)s->batch.n);
+    metrics_add(s->records, (int64_t)b->n);
 }
 
-static enum status settle_once(struct shard *s, struct apply_counts *counts, struct error *e) {
-    struct batch *b = &s->batch;
+static enum status settle_once(struct shard *s, struct batch *b, struct apply_counts *counts,
+                               struct error *e) {
     if (!b->letters_written) {
-        enum status status = deadletter_write(s->context.deadletter, b->letters, b->n_letters, clock_real_ms(), e);
+        enum status status =
+            deadletter_write(s->context.deadletter, b->letters, b->n_letters, clock_real_ms(), e);
         if (status)
             return status;
         b->letters_written = true;
     }
+    const struct store_checkpoint checkpoint = {s->tenure, b->last};
     *counts = (struct apply_counts){0};
-    return b->n_records ? apply_batch(s->apply, b->records, b->n_records, counts, e) : STATUS_OK;
+    return b->n_records ? apply_batch(s->apply, b->records, b->n_records, &checkpoint, counts, e) : STATUS_OK;
 }
 
-/* All of the batch into the views, however long that takes; false if the shard was told to end before it could. */
-static bool settle_batch(struct shard *s) {
+/* All of the batch into the views, however long that takes; false if the shard was told to end before it
+ * could. */
+static bool settle(struct shard *s, struct batch *b) {
     struct apply_counts counts;
     struct error e = {0};
-    while (settle_once(s, &counts, &e) != STATUS_OK) {
+    while (settle_once(s, b, &counts, &e) != STATUS_OK) {
         if (order_of(s) != ORDER_RUN)
             return false;
         wait_out(s, &e);
         if (order_of(s) == ORDER_ABANDON)
             return false;
     }
-    all_is_well(s);
-    count(s, &counts);
-    tell_position(s, &s->batch.last);
-    tell_as_of(s, s->batch.as_of_ms);
-    batch_clear(&s->batch);
-    turn(s);
+    count(s, b, &counts);
+    tell_position(s, &b->last);
     return true;
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------------------------- */
+/* ---- the loop
+ * ------------------------------------------------------------------------------------------------------- */
 
-/* Adds the records, settling whenever the batch is full. Told to stop, it leaves the rest of them to the next start. */
-static bool take_records(struct shard *s, const struct source_batch *got) {
-    for (size_t i = 0; i < got->n; i++) {
-        batch_add(&s->batch, &got->records[i], clock_boot_ms());
-        if (batch_is_full(&s->batch) && (!settle_batch(s) || order_of(s) != ORDER_RUN))
-            return false;
-    }
-    if (s->batch.n == 0)
-        tell_as_of(s, got->as_of_ms);
-    else if (got->as_of_ms >= 0)
-        s->batch.as_of_ms = got->as_of_ms;
-    return true;
-}
-
-static int64_t window_ends(const struct shard *s) {
-    return s->batch.n ? s->batch.began_boot_ms + s->context.batch_window_ms : clock_boot_ms() + LIMIT_READ_WAIT_MS;
-}
-
-static bool window_is_over(const struct shard *s, const struct source_batch *got) {
-    return s->batch.n && (got->ended || order_of(s) != ORDER_RUN || clock_boot_ms() >= window_ends(s));
-}
-
-/* One turn: read, take, settle when it is time. False: the shard is done. */
-static bool read_and_settle(struct shard *s) {
-    struct source_batch got;
-    struct error e;
-    if (source_read(s->reader, window_ends(s), &got, &e)) {
-        wait_out(s, &e);
-        return s->batch.n == 0 || order_of(s) != ORDER_RUN || settle_batch(s); /* what is in hand need not wait too */
-    }
-    turn(s);
-    if (!take_records(s, &got))
-        return false;
-    if (window_is_over(s, &got) && !settle_batch(s))
-        return false;
-    if (got.n == 0 && s->batch.n == 0 && !got.throttled)
-        all_is_well(s);
-    if (!got.ended)
+/* What came from the source into the views, or its failure waited out. False: the shard is done. */
+static bool settle_item(struct shard *s, struct feed_item *item) {
+    if (item->status) {
+        wait_out(s, &item->error);
         return true;
-    tell_end(s, &got);
-    return false;
+    }
+    if (item->batch.n && !settle(s, &item->batch))
+        return false;
+    all_is_well(s);
+    tell_as_of(s, item->batch.as_of_ms);
+    if (item->ended)
+        tell_end(s, item);
+    return !item->ended;
+}
+
+/* One turn of the shard's life. */
+static bool take_and_settle(struct shard *s) {
+    struct feed_item *item = feed_take(s->feed, clock_boot_ms() + LIMIT_READ_WAIT_MS);
+    turn(s);
+    if (!item)
+        return true;
+    bool goes_on = settle_item(s, item);
+    feed_give_back(s->feed);
+    return goes_on;
+}
+
+/* A clean stop: what was read already is applied, nothing more is read. */
+static void settle_rest(struct shard *s) {
+    struct feed_item *item;
+    feed_finish(s->feed);
+    while (order_of(s) == ORDER_STOP && (item = feed_take(s->feed, clock_boot_ms() + LIMIT_AWS_ATTEMPT_MS))) {
+        if (!item->status && !settle_item(s, item))
+            return;
+        feed_give_back(s->feed);
+    }
 }
 
 static void *shard_run(void *data) {
     struct shard *s = data;
-    while (order_of(s) == ORDER_RUN && read_and_settle(s))
-        ;
-    if (order_of(s) == ORDER_STOP && s->batch.n)
-        settle_batch(s);
+    bool goes_on = true;
+    while (goes_on && order_of(s) == ORDER_RUN)
+        goes_on = take_and_settle(s);
+    if (goes_on)
+        settle_rest(s);
 
     pthread_mutex_lock(&s->lock);
     s->report.finished = true;
@@ -248,24 +245,27 @@ static void *shard_run(void *data) {
     return NULL;
 }
 
-/* ---- from outside --------------------------------------------------------------------------------------------------- */
+/* ---- from outside
+ * --------------------------------------------------------------------------------------------------- */
 
-struct shard *shard_start(const struct shard_context *context, const struct store_lease *lease, struct fence *fence) {
+struct shard *shard_start(const struct shard_context *context, const struct store_lease *lease,
+                          struct fence *fence) {
     struct shard *s = mem_zalloc(sizeof *s);
     s->context = *context;
     strcpy(s->id, lease->shard_id);
-    s->start = (struct source_start){lease->checkpoint, lease->position, lease->start_at_ms};
+    strcpy(s->tenure, lease->tenure);
     s->fence = fence;
     s->report.progress = (struct lease_progress){lease->checkpoint, lease->position, lease->as_of_ms};
     s->records = METRICS_SERIES(&records_family, s->id);
     s->as_of = METRICS_SERIES(&as_of_family, s->id);
-    s->reader = source_open(context->source, s->id, &s->start);
     s->apply = apply_new(context->store, s->id, fence, context->listener, context->cache_bytes);
-    batch_init(&s->batch, s->id, context->batch_records);
     pthread_mutex_init(&s->lock, NULL);
     waker_init(&s->waker);
     turn(s);
 
+    const struct source_start start = {lease->checkpoint, lease->position, lease->start_at_ms};
+    const struct feed_options options = {context->batch_records, context->batch_window_ms};
+    s->feed = feed_start(context->source, s->id, &start, &options);
     if (pthread_create(&s->thread, NULL, shard_run, s) != 0)
         mem_exhausted(); /* out of threads is out of memory */
     return s;
@@ -277,7 +277,7 @@ static void give_order(struct shard *s, enum order order) {
         atomic_store(&s->order, ORDER_ABANDON);
     else
         atomic_compare_exchange_strong(&s->order, &run, (int)order);
-    source_wake(s->reader);
+    feed_wake(s->feed);
     waker_wake(&s->waker);
 }
 
@@ -296,9 +296,8 @@ void shard_join(struct shard *s) {
     health_clear(s->context.health, name);
     metrics_hide(s->as_of);
 
-    source_close(s->reader);
+    feed_free(s->feed);
     apply_free(s->apply);
-    batch_deinit(&s->batch);
     pthread_mutex_destroy(&s->lock);
     waker_deinit(&s->waker);
     free(s);

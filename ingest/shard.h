@@ -1,10 +1,11 @@
 /*
- * shard: one leased shard's life, on a thread of its own: read, decode, write down dead letters, apply, tell how far.
+ * shard: one leased shard's life, on a thread of its own: read, decode, write down dead letters, apply, tell
+ * how far.
  *
- * It never writes its lease: it tells its progress, and the coordinator (ingest.h) writes that with the next renewal.
- * A shard ends only when it is told to, or when its last record is applied. Whatever fails - the source, the store,
- * the dead letter target - is waited out and tried again, and shows in health and metrics meanwhile; no record is
- * passed over because something else failed.
+ * It never writes its lease: it tells its progress, and the coordinator (ingest.h) writes that with the next
+ * renewal. A shard ends only when it is told to, or when its last record is applied. Whatever fails - the
+ * source, the store, the dead letter target - is waited out and tried again, and shows in health and metrics
+ * meanwhile; no record is passed over because something else failed.
  */
 #ifndef INGEST_SHARD_H
 #define INGEST_SHARD_H
@@ -43,8 +44,10 @@ struct shard_report {
     bool finished;         /* its thread is done: shard_join will not wait */
 };
 
-/* Begins to read after the lease's checkpoint. `fence` is what writes are checked against; the coordinator moves it. */
-struct shard *shard_start(const struct shard_context *context, const struct store_lease *lease, struct fence *fence);
+/* Begins to read after the lease's checkpoint. `fence` is what writes are checked against; the coordinator
+ * moves it. */
+struct shard *shard_start(const struct shard_context *context, const struct store_lease *lease,
+                          struct fence *fence);
 
 /* Any thread. */
 void shard_read_report(struct shard *s, struct shard_report *report);

@@ -4,16 +4,18 @@ enum status source_identify(struct source *source, struct store_source *out, str
     return source->ops->identify(source, out, e);
 }
 
-enum status source_list_shards(struct source *source, int64_t from_ms, struct source_shard **shards, size_t *n,
-                               struct error *e) {
+enum status source_list_shards(struct source *source, int64_t from_ms, struct source_shard **shards,
+                               size_t *n, struct error *e) {
     return source->ops->list_shards(source, from_ms, shards, n, e);
 }
 
-struct source_reader *source_open(struct source *source, const char *shard_id, const struct source_start *start) {
+struct source_reader *source_open(struct source *source, const char *shard_id,
+                                  const struct source_start *start) {
     return source->ops->open(source, shard_id, start);
 }
 
-enum status source_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch, struct error *e) {
+enum status source_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
+                        struct error *e) {
     return reader->ops->read(reader, until_ms, batch, e);
 }
 

@@ -1,9 +1,9 @@
 /*
- * source: where records come from: shards, each read in order by one reader. One interface; `source_kinesis.c`
- * implements it, and a file will.
+ * source: where records come from: shards, each read in order by one reader. One interface;
+ * `source_kinesis.c` and `source_file.c` implement it.
  *
- * A source is thread-safe. A reader belongs to its shard's thread; only source_wake may be called from others.
- * Statuses: OK; RETRY if the source cannot answer now; FAILED if it needs somebody's hand.
+ * A source is thread-safe. A reader belongs to its shard's thread; only source_wake may be called from
+ * others. Statuses: OK; RETRY if the source cannot answer now; FAILED if it needs somebody's hand.
  */
 #ifndef INGEST_SOURCE_H
 #define INGEST_SOURCE_H
@@ -30,7 +30,7 @@ struct source_shard {
 struct source_start {
     enum lease_checkpoint checkpoint;
     struct position position; /* LEASE_AT_POSITION: the first record is the one after this */
-    int64_t start_at_ms;      /* LEASE_AT_TIMESTAMP: the first record is the first that arrived then or later */
+    int64_t start_at_ms; /* LEASE_AT_TIMESTAMP: the first record is the first that arrived then or later */
 };
 
 struct source_record {
@@ -38,14 +38,15 @@ struct source_record {
     const char *partition_key; /* NULL: the source has none */
     const uint8_t *data;
     size_t length;
+    bool cut; /* `data` is only the beginning: the record is longer than may be */
 };
 
 /* What one read brought. Everything in it is borrowed until the reader's next read or end. */
 struct source_batch {
     const struct source_record *records; /* ascending */
     size_t n;
-    /* Once these records are applied, every event that reached the shard before this wall-clock time is (design,
-     * section 9); -1: this read does not tell. */
+    /* Once these records are applied, every event that reached the shard before this wall-clock time is
+     * (design, section 9); -1: this read does not tell. */
     int64_t as_of_ms;
     int64_t behind_ms; /* how far behind the shard's tip the source says this read was; -1: it does not say */
     bool throttled;    /* the source asked to go slower; there are no records */
@@ -57,17 +58,20 @@ struct source_batch {
 /* What identifies the source for good, for store_bind. NOT_FOUND: there is no such stream. */
 enum status source_identify(struct source *source, struct store_source *out, struct error *e);
 
-/* All shards that can be read now, sorted by id (`*shards` is the caller's to free). `from_ms` >= 0: only those that
- * were open then or later. */
-enum status source_list_shards(struct source *source, int64_t from_ms, struct source_shard **shards, size_t *n,
-                               struct error *e);
+/* All shards that can be read now, sorted by id (`*shards` is the caller's to free). `from_ms` >= 0: only
+ * those that were open then or later. */
+enum status source_list_shards(struct source *source, int64_t from_ms, struct source_shard **shards,
+                               size_t *n, struct error *e);
 
 /* A reader of one shard. Reads nothing yet. */
-struct source_reader *source_open(struct source *source, const char *shard_id, const struct source_start *start);
+struct source_reader *source_open(struct source *source, const char *shard_id,
+                                  const struct source_start *start);
 
-/* Waits until the shard may be read again (its pace), but not beyond CLOCK_BOOTTIME `until_ms`, and reads once. OK with
- * no records if there are none, if `until_ms` came first, or if woken. After RETRY or FAILED the reader is as it was. */
-enum status source_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch, struct error *e);
+/* Waits until the shard may be read again (its pace), but not beyond CLOCK_BOOTTIME `until_ms`, and reads
+ * once. OK with no records if there are none, if `until_ms` came first, or if woken. After RETRY or FAILED
+ * the reader is as it was. */
+enum status source_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
+                        struct error *e);
 
 /* Ends a wait of source_read, now or the next one. */
 void source_wake(struct source_reader *reader);
@@ -78,7 +82,8 @@ void source_close(struct source_reader *reader);
 void source_cancel(struct source *source);
 void source_free(struct source *source);
 
-/* ---- for implementations: the same functions; both structs are the first member of the implementation's own -------- */
+/* ---- for implementations: the same functions; both structs are the first member of the implementation's own
+ * -------- */
 
 struct source_ops {
     const char *name;

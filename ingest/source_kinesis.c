@@ -54,13 +54,16 @@ struct kinesis_reader {
     struct source_shard *children;
 };
 
-/* ---- calls --------------------------------------------------------------------------------------------------------- */
+/* ---- calls
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
-static enum status call(struct kinesis *k, const char *operation, json_t *body, int max_attempts, json_t **reply,
-                        int64_t *sent_ms, struct error *e) {
+static enum status call(struct kinesis *k, const char *operation, json_t *body, int max_attempts,
+                        json_t **reply, int64_t *sent_ms, struct error *e) {
     char *text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
-    struct aws_call c = {.operation = operation, .body = text, .length = strlen(text), .max_attempts = max_attempts};
+    struct aws_call c = {
+        .operation = operation, .body = text, .length = strlen(text), .max_attempts = max_attempts};
     enum status status = aws_client_call(k->client, &c, NULL);
     free(text);
     *reply = status ? NULL : json_incref(c.reply);
@@ -88,11 +91,13 @@ static enum status kinesis_identify(struct source *source, struct store_source *
         return error_set(e, STATUS_FAILED, "stream '%s' has no ARN that is one", k->stream);
     memset(out, 0, sizeof *out);
     strcpy(out->name, arn);
-    out->created_ms = (int64_t)(json_number_value(json_object_get(summary, "StreamCreationTimestamp")) * 1000 + 0.5);
+    out->created_ms =
+        (int64_t)(json_number_value(json_object_get(summary, "StreamCreationTimestamp")) * 1000 + 0.5);
     return STATUS_OK;
 }
 
-/* ---- shards -------------------------------------------------------------------------------------------------------- */
+/* ---- shards
+ * -------------------------------------------------------------------------------------------------------- */
 
 static bool copy_string(const json_t *object, const char *name, char *out, size_t size) {
     const char *value = json_string_value(json_object_get(object, name)); /* absent and null alike */
@@ -117,7 +122,8 @@ struct shard_list {
     size_t n;
 };
 
-static enum status append_shards(const struct kinesis *k, const json_t *reply, struct shard_list *list, struct error *e) {
+static enum status append_shards(const struct kinesis *k, const json_t *reply, struct shard_list *list,
+                                 struct error *e) {
     const json_t *shards = json_object_get(reply, "Shards");
     size_t more = json_array_size(shards);
     if (list->n + more > LIMIT_SHARDS)
@@ -133,8 +139,9 @@ static json_t *list_body(const struct kinesis *k, int64_t from_ms, const char *t
         return json_pack("{s:s}", "NextToken", token);
     json_t *body = stream_body(k);
     if (from_ms >= 0)
-        json_object_set_new(body, "ShardFilter", json_pack("{s:s,s:f}", "Type", "FROM_TIMESTAMP", "Timestamp",
-                                                           (double)from_ms / 1000));
+        json_object_set_new(
+            body, "ShardFilter",
+            json_pack("{s:s,s:f}", "Type", "FROM_TIMESTAMP", "Timestamp", (double)from_ms / 1000));
     return body;
 }
 
@@ -142,8 +149,8 @@ static int compare_shards(const void *a, const void *b) {
     return strcmp(((const struct source_shard *)a)->id, ((const struct source_shard *)b)->id);
 }
 
-static enum status kinesis_list_shards(struct source *source, int64_t from_ms, struct source_shard **shards, size_t *n,
-                                       struct error *e) {
+static enum status kinesis_list_shards(struct source *source, int64_t from_ms, struct source_shard **shards,
+                                       size_t *n, struct error *e) {
     struct kinesis *k = (struct kinesis *)source;
     struct shard_list list = {NULL, 0};
     _cleanup_(mem_freep) char *token = NULL;
@@ -169,9 +176,11 @@ static enum status kinesis_list_shards(struct source *source, int64_t from_ms, s
     return STATUS_OK;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ------------------------------------------------------------------------------------------------------- */
 
-static struct source_reader *kinesis_open(struct source *source, const char *shard_id, const struct source_start *start) {
+static struct source_reader *kinesis_open(struct source *source, const char *shard_id,
+                                          const struct source_start *start) {
     struct kinesis *k = (struct kinesis *)source;
     struct kinesis_reader *r = mem_zalloc(sizeof *r);
     r->reader.ops = source->ops;
@@ -210,8 +219,8 @@ static void kinesis_wake(struct source_reader *reader) {
     waker_wake(&((struct kinesis_reader *)reader)->waker);
 }
 
-/* A position is asked for AT, not AFTER: the rest of an aggregated record must come again. What was handed out
- * already is dropped when it comes. */
+/* A position is asked for AT, not AFTER: the rest of an aggregated record must come again. What was handed
+ * out already is dropped when it comes. */
 static json_t *iterator_body(const struct kinesis_reader *r) {
     char sequence[POSITION_TEXT_SIZE];
     json_t *body = stream_body(r->kinesis);
@@ -219,7 +228,8 @@ static json_t *iterator_body(const struct kinesis_reader *r) {
     switch (r->next.checkpoint) {
     case LEASE_AT_POSITION:
         json_object_set_new(body, "ShardIteratorType", json_string("AT_SEQUENCE_NUMBER"));
-        json_object_set_new(body, "StartingSequenceNumber", json_string(position_sequence(&r->next.position, sequence)));
+        json_object_set_new(body, "StartingSequenceNumber",
+                            json_string(position_sequence(&r->next.position, sequence)));
         break;
     case LEASE_AT_TIMESTAMP:
         json_object_set_new(body, "ShardIteratorType", json_string("AT_TIMESTAMP"));
@@ -260,7 +270,7 @@ static const char *partition_key_of(const json_t *json) {
 static bool parse_record(const json_t *json, struct source_record *record, double *arrival_s) {
     const json_t *data = json_object_get(json, "Data"), *sequence = json_object_get(json, "SequenceNumber");
     *arrival_s = json_number_value(json_object_get(json, "ApproximateArrivalTimestamp"));
-    record->partition_key = partition_key_of(json);
+    *record = (struct source_record){.partition_key = partition_key_of(json)};
     if (!json_is_string(sequence) || !json_is_string(data) || !record->partition_key ||
         !position_parse(json_string_value(sequence), json_string_length(sequence), 0, &record->position))
         return false;
@@ -268,8 +278,10 @@ static bool parse_record(const json_t *json, struct source_record *record, doubl
     return record->data != NULL;
 }
 
-/* Keeps the records after what was handed out before; the last arrival time of all is in `*last_arrival_ms`. */
-static enum status collect_records(struct kinesis_reader *r, size_t *bytes, int64_t *last_arrival_ms, struct error *e) {
+/* Keeps the records after what was handed out before; the last arrival time of all is in `*last_arrival_ms`.
+ */
+static enum status collect_records(struct kinesis_reader *r, size_t *bytes, int64_t *last_arrival_ms,
+                                   struct error *e) {
     const json_t *records = json_object_get(r->reply, "Records");
     double arrival_s = 0;
     *bytes = 0;
@@ -278,7 +290,8 @@ static enum status collect_records(struct kinesis_reader *r, size_t *bytes, int6
     for (size_t i = 0; i < json_array_size(records); i++) {
         struct source_record record;
         if (!parse_record(json_array_get(records, i), &record, &arrival_s))
-            return error_set(e, STATUS_RETRY, "a reply of GetRecords on shard '%s' has a record that is none", r->shard_id);
+            return error_set(e, STATUS_RETRY, "a reply of GetRecords on shard '%s' has a record that is none",
+                             r->shard_id);
         *bytes += record.length;
         *last_arrival_ms = (int64_t)(arrival_s * 1000);
         if (was_handed_out(r, &record.position))
@@ -308,7 +321,8 @@ static void collect_children(struct kinesis_reader *r, struct source_batch *batc
     batch->n_children = n;
 }
 
-/* Design, section 9: at the tip, the time the request was sent; else no later than the lag, or the last arrival. */
+/* Design, section 9: at the tip, the time the request was sent; else no later than the lag, or the last
+ * arrival. */
 static int64_t as_of(int64_t sent_ms, int64_t behind_ms, int64_t last_arrival_ms) {
     if (behind_ms == 0)
         return sent_ms;
@@ -328,8 +342,8 @@ static void go_on(struct kinesis_reader *r) {
     }
 }
 
-static enum status take_reply(struct kinesis_reader *r, int64_t began_ms, int64_t sent_ms, struct source_batch *batch,
-                              struct error *e) {
+static enum status take_reply(struct kinesis_reader *r, int64_t began_ms, int64_t sent_ms,
+                              struct source_batch *batch, struct error *e) {
     const json_t *behind = json_object_get(r->reply, "MillisBehindLatest");
     int64_t last_arrival_ms;
     size_t bytes;
@@ -353,7 +367,8 @@ static enum status take_reply(struct kinesis_reader *r, int64_t began_ms, int64_
 }
 
 /* What a failed GetRecords means: throttled is no failure, an iterator that has expired is replaced. */
-static enum status take_refusal(struct kinesis_reader *r, int64_t began_ms, struct source_batch *batch, struct error *e) {
+static enum status take_refusal(struct kinesis_reader *r, int64_t began_ms, struct source_batch *batch,
+                                struct error *e) {
     if (aws_error_is_throttle(e->code)) {
         metrics_add(r->throttles, 1);
         pace_after_throttle(&r->pace, began_ms, random_u32());
@@ -390,7 +405,8 @@ static enum status kinesis_read(struct source_reader *reader, int64_t until_ms, 
     return status ? take_refusal(r, began_ms, batch, e) : take_reply(r, began_ms, sent_ms, batch, e);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------- */
+/* ---- opening
+ * ------------------------------------------------------------------------------------------------------- */
 
 static void kinesis_cancel(struct source *source) {
     aws_client_cancel(((struct kinesis *)source)->client);
@@ -416,7 +432,8 @@ static const struct source_ops kinesis_ops = {
 };
 
 enum status source_kinesis_open(struct source **source, const struct source_kinesis_options *options,
-                                struct aws_config *config, const struct aws_transport *transport, struct error *e) {
+                                struct aws_config *config, const struct aws_transport *transport,
+                                struct error *e) {
     struct aws_client *client;
     enum status status = aws_client_new(&client, &aws_kinesis, config, transport, e);
     if (status)

@@ -12,6 +12,7 @@ struct source_kinesis_options {
 
 /* `config` and `transport` (NULL: libcurl) are borrowed, to outlive the source. Touches nothing yet. */
 enum status source_kinesis_open(struct source **source, const struct source_kinesis_options *options,
-                                struct aws_config *config, const struct aws_transport *transport, struct error *e);
+                                struct aws_config *config, const struct aws_transport *transport,
+                                struct error *e);
 
 #endif

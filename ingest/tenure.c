@@ -51,11 +51,13 @@ void tenure_free(struct tenure *t) {
 /* Raises a trouble with the leases, and says so once. */
 static void in_trouble(struct tenure *t, const struct error *e) {
     if (health_raise(t->health, "leases", e->message))
-        log_write(LOG_LEVEL_WARN, LOG_FIELDS("shard", t->lease.shard_id, "error", e->code, "requestId", e->request_id),
-                  "%s", e->message);
+        log_write(LOG_LEVEL_WARN,
+                  LOG_FIELDS("shard", t->lease.shard_id, "error", e->code, "requestId", e->request_id), "%s",
+                  e->message);
 }
 
-/* ---- writing the lease ----------------------------------------------------------------------------------------------- */
+/* ---- writing the lease
+ * ----------------------------------------------------------------------------------------------- */
 
 static void lose(struct tenure *t, const char *why) {
     if (t->lost)
@@ -73,8 +75,8 @@ static void acknowledged(struct tenure *t, int64_t sent_boot_ms) {
     health_clear(t->health, "leases");
 }
 
-/* Sends `t->sent` (again). A row that is exactly that is our own write, whose answer was lost: it counts from when it
- * was first sent. */
+/* Sends `t->sent` (again). A row that is exactly that is our own write, whose answer was lost: it counts from
+ * when it was first sent. */
 static enum status send_lease(struct tenure *t, struct error *e) {
     struct store_lease found;
     int64_t now = clock_boot_ms();
@@ -96,8 +98,9 @@ static enum status send_lease(struct tenure *t, struct error *e) {
     return status;
 }
 
-/* Writes over the lease that we hold; `wanted`'s counter is set here. A write that got no answer is sent again as it
- * was until its fate is known, before anything else is: so what may be in the table is never more than two things. */
+/* Writes over the lease that we hold; `wanted`'s counter is set here. A write that got no answer is sent
+ * again as it was until its fate is known, before anything else is: so what may be in the table is never more
+ * than two things. */
 static enum status write_lease(struct tenure *t, const struct store_lease *wanted, struct error *e) {
     enum status status = t->unanswered ? send_lease(t, e) : STATUS_OK;
     if (status)
@@ -122,7 +125,8 @@ static void renew(struct tenure *t, const struct shard_report *report) {
     write_lease(t, &after, &e);
 }
 
-/* ---- the shard's end ------------------------------------------------------------------------------------------------- */
+/* ---- the shard's end
+ * ------------------------------------------------------------------------------------------------- */
 
 static bool is_parent(const struct source_shard *shard, const char *parent_id) {
     for (size_t i = 0; i < STORE_LEASE_PARENTS; i++)
@@ -133,7 +137,8 @@ static bool is_parent(const struct source_shard *shard, const char *parent_id) {
 
 /* The shards that go on after this one: what its last reply named, else what the stream lists. */
 static size_t find_children(const struct tenure *t, const struct tenure_context *context,
-                            const struct shard_report *report, struct source_shard children[STORE_LEASE_PARENTS]) {
+                            const struct shard_report *report,
+                            struct source_shard children[STORE_LEASE_PARENTS]) {
     size_t n = report->n_children;
     memcpy(children, report->children, n * sizeof *children);
     if (n)
@@ -144,7 +149,8 @@ static size_t find_children(const struct tenure *t, const struct tenure_context 
     return n;
 }
 
-static enum status create_children(struct tenure *t, const struct source_shard *children, size_t n, struct error *e) {
+static enum status create_children(struct tenure *t, const struct source_shard *children, size_t n,
+                                   struct error *e) {
     static const struct source_start from_the_beginning = {.checkpoint = LEASE_TRIM_HORIZON};
     for (size_t i = 0; i < n; i++) {
         const struct store_lease lease = lease_make(&children[i], &from_the_beginning);
@@ -162,7 +168,8 @@ static enum tenure_outcome end(struct tenure *t, const struct tenure_context *co
     struct error e;
     size_t n = find_children(t, context, report, children);
     if (!n) {
-        const struct lease_progress before = {t->lease.checkpoint, t->lease.position, report->progress.as_of_ms};
+        const struct lease_progress before = {t->lease.checkpoint, t->lease.position,
+                                              report->progress.as_of_ms};
         return release(t, &before) == STATUS_OK ? TENURE_FALSE_END : t->lost ? TENURE_LOST : TENURE_HELD;
     }
 
@@ -180,7 +187,9 @@ static enum tenure_outcome end(struct tenure *t, const struct tenure_context *co
     return !status ? TENURE_ENDED : t->lost ? TENURE_LOST : stopping ? TENURE_RELEASED : TENURE_HELD;
 }
 
-/* ---- tending --------------------------------------------------------------------------------------------------------- */
+/* ---- tending
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static enum tenure_outcome settle(struct tenure *t, const struct tenure_context *context,
                                   const struct shard_report *report, bool stopping) {
@@ -201,7 +210,8 @@ static bool has_progress(const struct tenure *t, const struct lease_progress *pr
 
 static int64_t next_write(const struct tenure *t, const struct shard_report *report) {
     int64_t interval = t->failover_ms / 3;
-    bool soon = t->unanswered || (has_progress(t, &report->progress) && report->progress.checkpoint != LEASE_SHARD_END);
+    bool soon = t->unanswered ||
+                (has_progress(t, &report->progress) && report->progress.checkpoint != LEASE_SHARD_END);
     if (soon && interval > LIMIT_CHECKPOINT_MS)
         interval = LIMIT_CHECKPOINT_MS;
     return t->sent_boot_ms + interval;

@@ -11,7 +11,8 @@
 #include "server/listen.h"
 #include "views/store.h"
 
-/* ---- what an option may be ------------------------------------------------------------------------------------------ */
+/* ---- what an option may be
+ * ------------------------------------------------------------------------------------------ */
 
 struct option;
 
@@ -44,7 +45,8 @@ static bool check_number(struct config *config, const struct option *option, con
     errno = 0;
     long long number = strtoll(value, &end, 10);
     *(int64_t *)field(config, option) = number;
-    return *value >= '0' && *value <= '9' && !*end && !errno && number >= option->least && number <= option->most;
+    return *value >= '0' && *value <= '9' && !*end && !errno && number >= option->least &&
+           number <= option->most;
 }
 
 static bool check_choice(struct config *config, const struct option *option, const char *value) {
@@ -67,13 +69,14 @@ static bool check_listen(struct config *config, const struct option *option, con
 static bool is_stream(const char *s) {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
     size_t length = strlen(s);
-    return strncmp(s, "arn:", 4) == 0 ? length <= 2048 : length >= 1 && length <= 128 && strspn(s, allowed) == length;
+    return strncmp(s, "arn:", 4) == 0 ? length <= 2048
+                                      : length >= 1 && length <= 128 && strspn(s, allowed) == length;
 }
 
 static bool check_source(struct config *config, const struct option *option, const char *value) {
-    const char *stream = config_of_kind(value, "kinesis");
+    const char *stream = config_of_kind(value, "kinesis"), *path = config_of_kind(value, "file");
     *(const char **)field(config, option) = value;
-    return strcmp(value, "none") == 0 || (stream && is_stream(stream));
+    return strcmp(value, "none") == 0 || (stream && is_stream(stream)) || (path && *path);
 }
 
 /* A table's name, 3..255 of [A-Za-z0-9_.-] (DynamoDB API, TableName), or the start of one. */
@@ -84,8 +87,10 @@ static bool is_table_name(const char *s, size_t least, size_t most) {
 }
 
 static bool check_store(struct config *config, const struct option *option, const char *value) {
-    const char *stage = config_of_kind(value, "dynamodb");
+    const char *stage = config_of_kind(value, "dynamodb"), *path = config_of_kind(value, "sqlite");
     *(const char **)field(config, option) = value;
+    if (path)
+        return *path != '\0';
     return stage && is_table_name(stage, 1, 255 - strlen("-Contributions"));
 }
 
@@ -123,67 +128,78 @@ static bool check_log_format(struct config *config, const struct option *option,
     return check_choice(config, &choice, value);
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------ */
+/* ---- the table
+ * ------------------------------------------------------------------------------------------------------ */
 
 static const char *const identities[] = {[IDENTITIES_MASKED] = "masked", [IDENTITIES_FULL] = "full", NULL};
-static const char *const log_levels[] = {
-    [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARN] = "warn", [LOG_LEVEL_INFO] = "info", [LOG_LEVEL_DEBUG] = "debug", NULL};
-static const char *const access_logs[] = {
-    [HTTP_ACCESS_LOG_NONE] = "none", [HTTP_ACCESS_LOG_ERRORS] = "errors", [HTTP_ACCESS_LOG_ALL] = "all", NULL};
+static const char *const log_levels[] = {[LOG_LEVEL_ERROR] = "error",
+                                         [LOG_LEVEL_WARN] = "warn",
+                                         [LOG_LEVEL_INFO] = "info",
+                                         [LOG_LEVEL_DEBUG] = "debug",
+                                         NULL};
+static const char *const access_logs[] = {[HTTP_ACCESS_LOG_NONE] = "none",
+                                          [HTTP_ACCESS_LOG_ERRORS] = "errors",
+                                          [HTTP_ACCESS_LOG_ALL] = "all",
+                                          NULL};
 
 #define AT(member) offsetof(struct config, member)
 
 static const struct option options[] = {
-    {"listen", "HOST:PORT|none", "127.0.0.1:8080", "where to serve HTTP ([::]:8080 too; port 0: any free one)",
-     check_listen, AT(listen), 0, 0, NULL, NULL},
+    {"listen", "HOST:PORT|none", "127.0.0.1:8080",
+     "where to serve HTTP ([::]:8080 too; port 0: any free one)", check_listen, AT(listen), 0, 0, NULL, NULL},
     {"ops-listen", "HOST:PORT|none", "none", "where to serve /metrics and the probes instead", check_listen,
      AT(ops_listen), 0, 0, NULL, NULL},
-    {"source", "kinesis:STREAM|none", NULL, "the stream, by name or ARN; none: only serve", check_source, AT(source), 0,
+    {"source", "kinesis:STREAM|file:PATH|none", "file:events.jsonl",
+     "a stream, by name or ARN; a file with an event a line; none: only serve", check_source, AT(source), 0,
      0, NULL, NULL},
-    {"store", "dynamodb:STAGE", NULL, "the tables STAGE-Contributions, STAGE-Scores and STAGE-Leases", check_store,
-     AT(store), 0, 0, NULL, NULL},
-    {"contributions-table", "NAME", NULL, "instead of STAGE-Contributions", check_table, AT(contributions_table), 0, 0,
-     NULL, "TABLE_CONTRIBUTIONS_NAME"},
+    {"store", "dynamodb:STAGE|sqlite:PATH", "sqlite:winner-view.db",
+     "the tables STAGE-Contributions, STAGE-Scores and STAGE-Leases; or a file", check_store, AT(store), 0, 0,
+     NULL, NULL},
+    {"contributions-table", "NAME", NULL, "instead of STAGE-Contributions", check_table,
+     AT(contributions_table), 0, 0, NULL, "TABLE_CONTRIBUTIONS_NAME"},
     {"scores-table", "NAME", NULL, "instead of STAGE-Scores", check_table, AT(scores_table), 0, 0, NULL,
      "TABLE_SCORES_NAME"},
-    {"leases-table", "NAME", NULL, "instead of STAGE-Leases", check_table, AT(leases_table), 0, 0, NULL, NULL},
-    {"start", "trim-horizon|latest|at:RFC3339", "trim-horizon", "where a new view begins to read", check_start,
-     AT(start), 0, 0, NULL, NULL},
-    {"batch-size", "N", "1000", "records applied at once", check_number, AT(batch_size), 1, LIMIT_BATCH_RECORDS, NULL,
+    {"leases-table", "NAME", NULL, "instead of STAGE-Leases", check_table, AT(leases_table), 0, 0, NULL,
      NULL},
-    {"batch-window-ms", "MS", "0", "how long a batch waits to be full", check_number, AT(batch_window_ms), 0, 60000,
-     NULL, NULL},
-    {"poll-interval-ms", "MS", "250", "how often a shard is read once caught up", check_number, AT(poll_interval_ms),
-     10, 60000, NULL, NULL},
-    {"worker-id", "ID", NULL, "the owner of this process's leases (default: host:pid:random)", check_worker_id,
+    {"start", "trim-horizon|latest|at:RFC3339", "trim-horizon", "where a new view begins to read",
+     check_start, AT(start), 0, 0, NULL, NULL},
+    {"batch-size", "N", "1000", "records applied at once", check_number, AT(batch_size), 1,
+     LIMIT_BATCH_RECORDS, NULL, NULL},
+    {"batch-window-ms", "MS", "0", "how long a batch waits to be full", check_number, AT(batch_window_ms), 0,
+     60000, NULL, NULL},
+    {"poll-interval-ms", "MS", "250", "how often a shard is read once caught up", check_number,
+     AT(poll_interval_ms), 10, 60000, NULL, NULL},
+    {"worker-id", "ID", NULL,
+     "the owner of this process's leases (default: host:pid:random; with SQLite: embedded)", check_worker_id,
      AT(worker_id), 0, 0, NULL, NULL},
-    {"failover-ms", "MS", "10000", "a lease not renewed for so long is free", check_number, AT(failover_ms), 1000,
-     600000, NULL, NULL},
-    {"dead-letter", "file:PATH|log", "log", "where records go that are not events", check_dead_letter, AT(dead_letter),
-     0, 0, NULL, NULL},
+    {"failover-ms", "MS", "10000", "a lease not renewed for so long is free", check_number, AT(failover_ms),
+     1000, 600000, NULL, NULL},
+    {"dead-letter", "file:PATH|log", "log", "where records go that are not events", check_dead_letter,
+     AT(dead_letter), 0, 0, NULL, NULL},
     {"identities", "masked|full", "masked", "how people's ids are shown", check_choice, AT(identities), 0, 0,
      identities, NULL},
-    {"cache-bytes", "N", "67108864", "the most that cached answers take", check_number, AT(cache_bytes), 1 << 20,
-     INT64_C(1) << 40, NULL, NULL},
-    {"cache-ttl-ms", "MS", "1000", "how long an answer is fresh", check_number, AT(cache_ttl_ms), 0, 3600000, NULL,
-     NULL},
+    {"cache-bytes", "N", "67108864", "the most that cached answers take", check_number, AT(cache_bytes),
+     1 << 20, INT64_C(1) << 40, NULL, NULL},
+    {"cache-ttl-ms", "MS", "1000", "how long an answer is fresh", check_number, AT(cache_ttl_ms), 0, 3600000,
+     NULL, NULL},
     {"cache-stale-ms", "MS", "10000", "how long after that it is served while one refresh runs", check_number,
      AT(cache_stale_ms), 0, 86400000, NULL, NULL},
     {"cache-stale-if-error-ms", "MS", "300000", "how long it is served while the store fails", check_number,
      AT(cache_stale_if_error_ms), 0, 86400000, NULL, NULL},
-    {"caught-up-ms", "MS", "10000", "the view is caught up while it is at most so old", check_number, AT(caught_up_ms),
-     100, 86400000, NULL, NULL},
-    {"index-allowance-ms", "MS", "1000", "how late the board's index may be, taken off its asOf", check_number,
-     AT(index_allowance_ms), 0, 3600000, NULL, NULL},
-    {"connections", "N", "1024", "the most connections at once", check_number, AT(connections), 32, 65536, NULL, NULL},
-    {"drain-seconds", "S", "5", "how long to go on serving after SIGTERM", check_number, AT(drain_seconds), 0, 15, NULL,
-     NULL},
-    {"log-level", "error|warn|info|debug", "info", "the least that is logged", check_choice, AT(log_level), 0, 0,
-     log_levels, NULL},
-    {"log-format", "auto|text|json", "auto", "auto: text on a terminal, else json", check_log_format, AT(log_format), 0,
-     0, NULL, NULL},
-    {"access-log", "all|errors|none", "errors", "which requests are logged", check_choice, AT(access_log), 0, 0,
-     access_logs, NULL},
+    {"caught-up-ms", "MS", "10000", "the view is caught up while it is at most so old", check_number,
+     AT(caught_up_ms), 100, 86400000, NULL, NULL},
+    {"index-allowance-ms", "MS", "1000", "how late the board's index may be, taken off its asOf",
+     check_number, AT(index_allowance_ms), 0, 3600000, NULL, NULL},
+    {"connections", "N", "1024", "the most connections at once", check_number, AT(connections), 32, 65536,
+     NULL, NULL},
+    {"drain-seconds", "S", "5", "how long to go on serving after SIGTERM", check_number, AT(drain_seconds), 0,
+     15, NULL, NULL},
+    {"log-level", "error|warn|info|debug", "info", "the least that is logged", check_choice, AT(log_level), 0,
+     0, log_levels, NULL},
+    {"log-format", "auto|text|json", "auto", "auto: text on a terminal, else json", check_log_format,
+     AT(log_format), 0, 0, NULL, NULL},
+    {"access-log", "all|errors|none", "errors", "which requests are logged", check_choice, AT(access_log), 0,
+     0, access_logs, NULL},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 
@@ -193,13 +209,15 @@ static const struct command {
     const char *help;
 } commands[] = {
     {"serve", COMMAND_SERVE, "run: ingest the source and serve the views (default)"},
-    {"create-tables", COMMAND_CREATE_TABLES, "create what --store needs, if missing, and wait until it is usable"},
+    {"create-tables", COMMAND_CREATE_TABLES,
+     "create what --store needs, if missing, and wait until it is usable"},
     {"--help", COMMAND_HELP, NULL},
     {"-h", COMMAND_HELP, NULL},
     {"--version", COMMAND_VERSION, NULL},
 };
 
-/* ---- reading it ------------------------------------------------------------------------------------------------------ */
+/* ---- reading it
+ * ------------------------------------------------------------------------------------------------------ */
 
 const char *config_of_kind(const char *spec, const char *kind) {
     size_t length = strlen(kind);
@@ -298,14 +316,15 @@ static int take_argument(struct config *config, int argc, char *const argv[], in
 }
 
 static void check_together(const struct config *config, struct buffer *mistakes) {
-    if (config->command > COMMAND_CREATE_TABLES)
+    if (config->command != COMMAND_SERVE || mistakes->length)
         return;
-    if (!config->store)
-        buffer_puts(mistakes, "--store: not given; allowed: dynamodb:STAGE\n");
-    if (config->command == COMMAND_SERVE && !config->source)
-        buffer_puts(mistakes, "--source: not given; allowed: kinesis:STREAM|none\n");
-    else if (config->command == COMMAND_SERVE && strcmp(config->source, "none") == 0 && !config->listen)
-        buffer_puts(mistakes, "--source and --listen: both are none, so there is nothing to do; give one of them\n");
+    if (strcmp(config->source, "none") == 0 && !config->listen)
+        buffer_puts(mistakes,
+                    "--source and --listen: both are none, so there is nothing to do; give one of them\n");
+    if (config->start != START_TRIM_HORIZON && config_of_kind(config->source, "file"))
+        buffer_puts(mistakes,
+                    "--start: a file's lines have no time of arrival; allowed with --source file:PATH: "
+                    "trim-horizon\n");
 }
 
 enum status config_parse(struct config *config, int argc, char *const argv[], struct buffer *mistakes) {
@@ -324,7 +343,8 @@ void config_print_help(FILE *out) {
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (commands[i].help)
             fprintf(out, "  %-16s %s\n", commands[i].name, commands[i].help);
-    fprintf(out, "  --help, --version\n\noptions (or in the environment, as WINNER_VIEW_LISTEN for --listen):\n");
+    fprintf(out,
+            "  --help, --version\n\noptions (or in the environment, as WINNER_VIEW_LISTEN for --listen):\n");
     for (size_t i = 0; i < OPTIONS; i++) {
         const struct option *o = &options[i];
         fprintf(out, "  --%s %s\n      %s", o->name, o->argument, o->help);

@@ -1,6 +1,7 @@
 /*
- * config: the command line and the environment, checked whole: every mistake is one line that names the option, what
- * was given and what is allowed. One table (config.c) makes the parser, the environment names and --help.
+ * config: the command line and the environment, checked whole: every mistake is one line that names the
+ * option, what was given and what is allowed. One table (config.c) makes the parser, the environment names
+ * and --help.
  *
  * A flag goes before its environment variable, which goes before the default. An empty variable is not set.
  */
@@ -21,15 +22,15 @@ enum config_start { START_TRIM_HORIZON, START_LATEST, START_AT };
 enum config_identities { IDENTITIES_MASKED, IDENTITIES_FULL };
 enum config_log_format { LOG_FORMAT_AUTO = -1 };
 
-/* Strings are borrowed from the arguments, the environment or the table; an option that is not given and has no
- * default is NULL. */
+/* Strings are borrowed from the arguments, the environment or the table; an option that is not given and has
+ * no default is NULL. */
 struct config {
     enum config_command command;
 
     const char *listen;     /* HOST:PORT, or NULL: none */
     const char *ops_listen; /* the same */
-    const char *source; /* "kinesis:..." or "none" */
-    const char *store;  /* "dynamodb:..." */
+    const char *source;     /* "kinesis:...", "file:..." or "none" */
+    const char *store;      /* "dynamodb:..." or "sqlite:..." */
     const char *contributions_table, *scores_table, *leases_table;
     enum config_start start;
     int64_t start_at_ms; /* with START_AT */

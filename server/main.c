@@ -12,7 +12,8 @@
 #include "server/serve.h"
 #include "views/store.h"
 
-/* Blocked before any thread is made, so that all inherit it: signals are the main thread's, through a signalfd. */
+/* Blocked before any thread is made, so that all inherit it: signals are the main thread's, through a
+ * signalfd. */
 static void set_signals(void) {
     sigset_t set;
     sigemptyset(&set);

@@ -10,6 +10,7 @@
 #include "aws/config.h"
 #include "ingest/deadletter.h"
 #include "ingest/ingest.h"
+#include "ingest/source_file.h"
 #include "ingest/source_kinesis.h"
 #include "server/base/clock.h"
 #include "server/base/health.h"
@@ -20,6 +21,7 @@
 #include "server/http.h"
 #include "views/freshness.h"
 #include "views/store_dynamodb.h"
+#include "views/store_sqlite.h"
 
 /* Everything that runs. Zeroed is nothing; close_parts closes as much as was made. */
 struct service {
@@ -43,7 +45,12 @@ int serve_exit_status(enum status status) {
     return status == STATUS_OK ? 0 : status == STATUS_INVALID ? 2 : 1;
 }
 
-/* ---- making the parts ------------------------------------------------------------------------------------------------ */
+/* ---- making the parts
+ * ------------------------------------------------------------------------------------------------ */
+
+static bool needs_aws(const struct config *config) {
+    return config_of_kind(config->store, "dynamodb") || config_of_kind(config->source, "kinesis");
+}
 
 enum status serve_open_store(const struct config *config, struct aws_config **aws, struct store **store,
                              struct error *e) {
@@ -53,13 +60,19 @@ enum status serve_open_store(const struct config *config, struct aws_config **aw
         .scores_table = config->scores_table,
         .leases_table = config->leases_table,
     };
-    enum status status = aws_config_load(aws, e);
-    return status ? status : store_dynamodb_open(store, &options, *aws, NULL, e);
+    enum status status = needs_aws(config) ? aws_config_load(aws, e) : STATUS_OK;
+    if (status)
+        return status;
+    return options.stage ? store_dynamodb_open(store, &options, *aws, NULL, e)
+                         : store_sqlite_open(store, config_of_kind(config->store, "sqlite"), e);
 }
 
 static enum status open_source(struct service *s, struct error *e) {
-    const char *stream = config_of_kind(s->config->source, "kinesis");
+    const char *stream = config_of_kind(s->config->source, "kinesis"),
+               *path = config_of_kind(s->config->source, "file");
     const struct source_kinesis_options options = {stream, (int)s->config->poll_interval_ms};
+    if (path)
+        s->source = source_file_new(path);
     return stream ? source_kinesis_open(&s->source, &options, s->aws, NULL, e) : STATUS_OK;
 }
 
@@ -91,7 +104,9 @@ static void close_parts(struct service *s) {
         close(s->signals);
 }
 
-/* ---- signals --------------------------------------------------------------------------------------------------------- */
+/* ---- signals
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void stop_signals(sigset_t *set) {
     sigemptyset(set);
@@ -118,7 +133,8 @@ static void let_signals_through(const struct service *s) {
     sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* ---- starting ------------------------------------------------------------------------------------------------------- */
+/* ---- starting
+ * ------------------------------------------------------------------------------------------------------- */
 
 static enum status bind_store(struct service *s, struct error *e) {
     return store_bind(s->store, NULL, s->identity_key, e);
@@ -131,7 +147,8 @@ static enum status bind_source(struct service *s, struct error *e) {
     return status ? status : store_bind(s->store, &source, identity_key, e);
 }
 
-/* A first contact. A store or source that cannot answer now is waited for, until it can or we are told to stop. */
+/* A first contact. A store or source that cannot answer now is waited for, until it can or we are told to
+ * stop. */
 static enum status first_contact(struct service *s, enum status (*contact)(struct service *, struct error *),
                                  struct error *e) {
     for (;;) {
@@ -147,10 +164,13 @@ static enum status first_contact(struct service *s, enum status (*contact)(struc
     }
 }
 
+/* An embedded store is filled by one process at a time, which its lock proves: so there is one name, and who
+ * starts after a crash need not wait until the leases of the last life have expired. */
 static void make_worker_id(struct service *s) {
     char host[128] = "unknown", suffix[9];
-    if (s->config->worker_id) {
-        strcpy(s->worker_id, s->config->worker_id); /* config checked its length */
+    if (s->config->worker_id || config_of_kind(s->config->store, "sqlite")) {
+        strcpy(s->worker_id,
+               s->config->worker_id ? s->config->worker_id : "embedded"); /* config checked its length */
         return;
     }
     gethostname(host, sizeof host - 1);
@@ -169,8 +189,8 @@ static struct source_start start_of(const struct config *config) {
     }
 }
 
-static void rows_changed(void *data, const char *const product_ids[], size_t n_products, const char *const user_ids[],
-                         size_t n_users) {
+static void rows_changed(void *data, const char *const product_ids[], size_t n_products,
+                         const char *const user_ids[], size_t n_users) {
     struct service *s = data;
     if (s->api)
         api_rows_changed(s->api, product_ids, n_products, user_ids, n_users);
@@ -196,8 +216,8 @@ static void start_ingest(struct service *s) {
     s->ingest = ingest_start(&options, &parts);
 }
 
-static enum status listen_on(struct service *s, const char *address, enum api_routes routes, struct http **http,
-                             struct error *e) {
+static enum status listen_on(struct service *s, const char *address, enum api_routes routes,
+                             struct http **http, struct error *e) {
     const struct http_options options = {
         .listen = address,
         .connections = (unsigned)s->config->connections,
@@ -222,6 +242,7 @@ static enum status start_api(struct service *s, struct error *e) {
                 .ttl_ms = c->cache_ttl_ms,
                 .stale_ms = c->cache_stale_ms,
                 .stale_if_error_ms = c->cache_stale_if_error_ms,
+                .refresh_ms = store_is_index_late(s->store) ? CACHE_REFRESH_MS : LIMIT_EMBEDDED_REFRESH_MS,
             },
     };
     if (!c->listen && !c->ops_listen)
@@ -247,8 +268,8 @@ static void say_where(const struct service *s) {
     const char *address = bound_address(s->http, s->config->listen, main_text, sizeof main_text);
     const char *ops = bound_address(s->ops, s->config->ops_listen, ops_text, sizeof ops_text);
     log_write(LOG_LEVEL_INFO,
-              LOG_FIELDS("source", s->config->source, "store", s->config->store, "worker", s->worker_id, "version",
-                         WINNER_VIEW_VERSION, "listen", address, "opsListen", ops),
+              LOG_FIELDS("source", s->config->source, "store", s->config->store, "worker", s->worker_id,
+                         "version", WINNER_VIEW_VERSION, "listen", address, "opsListen", ops),
               "listening on %s", address);
 }
 
@@ -271,7 +292,8 @@ static enum status start(struct service *s, struct error *e) {
     return STATUS_OK;
 }
 
-/* ---- stopping ------------------------------------------------------------------------------------------------------- */
+/* ---- stopping
+ * ------------------------------------------------------------------------------------------------------- */
 
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -316,7 +338,8 @@ int serve_run(const struct config *config) {
     if (status == STATUS_RETRY)
         return 0; /* told to stop before there was anything to stop */
     if (status) {
-        log_write(LOG_LEVEL_ERROR, LOG_FIELDS("error", e.code, "requestId", e.request_id), "cannot start: %s", e.message);
+        log_write(LOG_LEVEL_ERROR, LOG_FIELDS("error", e.code, "requestId", e.request_id), "cannot start: %s",
+                  e.message);
         return serve_exit_status(status);
     }
     wait_for_signal(&service, -1);

@@ -16,7 +16,8 @@
 /* Runs until told to stop. Returns the process's exit status. The caller has blocked SIGTERM and SIGINT. */
 int serve_run(const struct config *config);
 
-/* --store, opened; and what it needs of AWS. Shared with the other commands. */
+/* --store, opened, and AWS's surroundings if it or --source needs them (else NULL). Shared with the other
+ * commands. */
 struct aws_config;
 enum status serve_open_store(const struct config *config, struct aws_config **aws, struct store **store,
                              struct error *e);

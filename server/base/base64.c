@@ -21,15 +21,18 @@ static bool is_padded_base64(const char *text, size_t length, size_t *padding) {
         return false;
     while (*padding < 2 && *padding < length && text[length - 1 - *padding] == '=')
         ++*padding;
-    for (size_t i = 0; i < length - *padding; i++) { /* EVP_DecodeBlock forgives white space and dashes: we do not */
+    for (size_t i = 0; i < length - *padding;
+         i++) { /* EVP_DecodeBlock forgives white space and dashes: we do not */
         char c = text[i];
-        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/'))
+        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
+              c == '/'))
             return false;
     }
     return true;
 }
 
-/* Whether the last four characters are what its last bytes are encoded to: no stray bits (RFC 4648, section 3.5). */
+/* Whether the last four characters are what its last bytes are encoded to: no stray bits (RFC 4648,
+ * section 3.5). */
 static bool ends_canonically(const char *text_end, const uint8_t *data_end, size_t padding) {
     unsigned char again[5];
     int rest = 3 - (int)padding;

@@ -1,8 +1,8 @@
 /*
  * buffer: bytes that grow, up to a maximum that is set when the buffer is made.
  *
- * What would go over the maximum is not appended, and the buffer is `overflowed` from then on: so a writer appends
- * freely and asks once at its end. `data` is always terminated by a NUL that `length` does not count.
+ * What would go over the maximum is not appended, and the buffer is `overflowed` from then on: so a writer
+ * appends freely and asks once at its end. `data` is always terminated by a NUL that `length` does not count.
  */
 #ifndef SERVER_BASE_BUFFER_H
 #define SERVER_BASE_BUFFER_H

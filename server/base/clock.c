@@ -21,8 +21,8 @@ int64_t clock_boot_us(void) {
     return read_us(CLOCK_BOOTTIME);
 }
 
-/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar: years counted from March, so that the leap day
- * is the last of its year. */
+/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar: years counted from March, so that the
+ * leap day is the last of its year. */
 static int64_t days_from_civil(int year, int month, int day) {
     int64_t y = month <= 2 ? year - 1 : year;
     int64_t era = (y >= 0 ? y : y - 399) / 400;
@@ -33,7 +33,8 @@ static int64_t days_from_civil(int year, int month, int day) {
 }
 
 const char *clock_format(int64_t real_ms, char out[CLOCK_TEXT_SIZE]) {
-    const int64_t lowest = days_from_civil(0, 1, 1) * 86400000, above = days_from_civil(10000, 1, 1) * 86400000;
+    const int64_t lowest = days_from_civil(0, 1, 1) * 86400000,
+                  above = days_from_civil(10000, 1, 1) * 86400000;
     if (real_ms < lowest)
         real_ms = lowest;
     if (real_ms >= above)
@@ -45,8 +46,8 @@ const char *clock_format(int64_t real_ms, char out[CLOCK_TEXT_SIZE]) {
     time_t seconds = (time_t)((real_ms - ms) / 1000);
     struct tm tm;
     gmtime_r(&seconds, &tm);
-    snprintf(out, CLOCK_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (tm.tm_year + 1900) % 10000, tm.tm_mon + 1,
-             tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)ms);
+    snprintf(out, CLOCK_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (tm.tm_year + 1900) % 10000,
+             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)ms);
     return out;
 }
 

@@ -5,8 +5,8 @@
  * `struct error` where the failure happened. Callers on the way up may put their own words in front
  * (`error_wrap`); whoever decides what to do about it logs it, once.
  *
- * A condition that the protocol expects (no such row, a condition that did not hold) is a status, not a failure:
- * the error is filled for it only where somebody may want to read it.
+ * A condition that the protocol expects (no such row, a condition that did not hold) is a status, not a
+ * failure: the error is filled for it only where somebody may want to read it.
  *
  * The value owns nothing: copy it, forget it. Not thread-safe; each thread has its own.
  */
@@ -24,7 +24,8 @@ enum status {
 
 struct error {
     enum status status;
-    char code[64];       /* the other side's own name for it, "" if none: "ProvisionedThroughputExceededException" */
+    char
+        code[64]; /* the other side's own name for it, "" if none: "ProvisionedThroughputExceededException" */
     char request_id[80]; /* the other side's request id, "" if none */
     char message[768];   /* lower case, says first what failed, quotes names */
 };

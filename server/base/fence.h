@@ -1,10 +1,11 @@
 /*
  * fence: until when this process may still write on behalf of a lease.
  *
- * The keeper of the lease moves the fence forward with every renewal that was acknowledged, and shuts it when the
- * lease is lost. Whoever sends writes asks just before each one is signed, retries included. Thread-safe.
+ * The keeper of the lease moves the fence forward with every renewal that was acknowledged, and shuts it when
+ * the lease is lost. Whoever sends writes asks just before each one is signed, retries included. Thread-safe.
  *
- * Times are CLOCK_BOOTTIME (clock_boot_ms): a suspended machine's monotonic clock stands still, and its leases do not.
+ * Times are CLOCK_BOOTTIME (clock_boot_ms): a suspended machine's monotonic clock stands still, and its
+ * leases do not.
  */
 #ifndef SERVER_BASE_FENCE_H
 #define SERVER_BASE_FENCE_H

@@ -1,8 +1,9 @@
 /*
  * health: what the process says of itself to probes and operators, from memory.
  *
- * A phase, and a bounded set of troubles, each with a name ("shard shardId-000000000001", "source") and the reason in
- * words. Whoever is in trouble raises it, and clears it once mended. Thread-safe; nothing blocks for long.
+ * A phase, and a bounded set of troubles, each with a name ("shard shardId-000000000001", "source") and the
+ * reason in words. Whoever is in trouble raises it, and clears it once mended. Thread-safe; nothing blocks
+ * for long.
  */
 #ifndef SERVER_BASE_HEALTH_H
 #define SERVER_BASE_HEALTH_H

@@ -36,10 +36,13 @@ static void append_json_string(struct buffer *b, const char *s) {
 
 static void append_text(struct buffer *b, const char *s) {
     for (; *s; s++)
-        buffer_putc(b, (unsigned char)*s < 0x20 || *s == 0x7F ? '?' : *s); /* one event, one line; no terminal tricks */
+        buffer_putc(b, (unsigned char)*s < 0x20 || *s == 0x7F
+                           ? '?'
+                           : *s); /* one event, one line; no terminal tricks */
 }
 
-static void append_line(struct buffer *b, enum log_level level, const char *const fields[], const char *message) {
+static void append_line(struct buffer *b, enum log_level level, const char *const fields[],
+                        const char *message) {
     static const char *const names[] = {"error", "warn", "info", "debug"};
     bool json = atomic_load(&log_format) == LOG_FORMAT_JSON;
     char now[CLOCK_TEXT_SIZE];

@@ -1,8 +1,9 @@
 /*
  * log: one line an event, to standard error, in text for people or in JSON for machines.
  *
- * Only the ingest loops, the API's dispatch and main log; everything below them returns errors. Messages are lower
- * case and say first what failed. Never log a secret. Thread-safe; a line is written whole, by one write(2).
+ * Only the ingest loops, the API's dispatch and main log; everything below them returns errors. Messages are
+ * lower case and say first what failed. Never log a secret. Thread-safe; a line is written whole, by one
+ * write(2).
  */
 #ifndef SERVER_BASE_LOG_H
 #define SERVER_BASE_LOG_H
@@ -13,7 +14,8 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 /* Before that: info, text. */
 void log_init(enum log_level level, enum log_format format);
 
-/* `fields`: name, value, name, value, ..., NULL; or NULL. A value may be "" and is a string in either format. */
+/* `fields`: name, value, name, value, ..., NULL; or NULL. A value may be "" and is a string in either format.
+ */
 void log_write(enum log_level level, const char *const fields[], const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,6 +1,7 @@
 /*
- * mem: memory that is there. A daemon whose every queue and buffer is bounded and that still cannot get memory has
- * no good way on; it ends here, at once, and starts again from its checkpoint. So nothing below returns NULL.
+ * mem: memory that is there. A daemon whose every queue and buffer is bounded and that still cannot get
+ * memory has no good way on; it ends here, at once, and starts again from its checkpoint. So nothing below
+ * returns NULL.
  *
  * `_cleanup_(f)` runs `f(&variable)` when the variable goes out of scope.
  */

@@ -9,10 +9,11 @@
 #include "server/base/limits.h"
 #include "server/base/mem.h"
 
-/* OpenTelemetry's advice for http.server.request.duration, and lower ones: a cached answer takes microseconds. */
-static const int64_t bucket_us[] = {100,    250,    500,    1000,    2500,    5000,    10000,   25000,  50000,
-                                    75000,  100000, 250000, 500000,  750000,  1000000, 2500000, 5000000, 7500000,
-                                    10000000};
+/* OpenTelemetry's advice for http.server.request.duration, and lower ones: a cached answer takes
+ * microseconds. */
+static const int64_t bucket_us[] = {100,     250,     500,     1000,    2500,    5000,   10000,
+                                    25000,   50000,   75000,   100000,  250000,  500000, 750000,
+                                    1000000, 2500000, 5000000, 7500000, 10000000};
 enum { BUCKETS = sizeof bucket_us / sizeof *bucket_us };
 
 struct histogram {
@@ -41,14 +42,16 @@ static void register_family(struct metrics_family *family) {
     family->registered = true;
 }
 
-static bool series_matches(const struct metrics_family *f, const struct metrics_series *s, const char *const values[]) {
+static bool series_matches(const struct metrics_family *f, const struct metrics_series *s,
+                           const char *const values[]) {
     for (size_t i = 0; i < METRICS_LABELS && f->labels[i]; i++)
         if (strcmp(s->values[i], values[i]) != 0)
             return false;
     return true;
 }
 
-static struct metrics_series *add_series(struct metrics_family *f, struct metrics_series **at, const char *const values[]) {
+static struct metrics_series *add_series(struct metrics_family *f, struct metrics_series **at,
+                                         const char *const values[]) {
     struct metrics_series *s = mem_zalloc(sizeof *s);
     for (size_t i = 0; i < METRICS_LABELS && f->labels[i]; i++)
         s->values[i] = mem_strdup(values[i]);
@@ -142,7 +145,8 @@ static void write_number(struct buffer *out, int64_t value, int64_t scale) {
         buffer_printf(out, " %.15g\n", (double)value / (double)scale);
 }
 
-static void write_histogram(struct buffer *out, const struct metrics_family *f, const struct metrics_series *s) {
+static void write_histogram(struct buffer *out, const struct metrics_family *f,
+                            const struct metrics_series *s) {
     int64_t cumulative = 0;
     for (size_t i = 0; i <= BUCKETS; i++) {
         char le[40] = "le=\"+Inf\"";
@@ -156,7 +160,8 @@ static void write_histogram(struct buffer *out, const struct metrics_family *f, 
     buffer_printf(out, "%s_sum", f->name);
     write_labels(out, f, s, NULL);
     write_number(out, atomic_load_explicit(&s->histogram->sum_us, memory_order_relaxed), 1000000);
-    buffer_printf(out, "%s_count", f->name); /* the sum of the buckets above, which a concurrent observation is not in */
+    buffer_printf(out, "%s_count",
+                  f->name); /* the sum of the buckets above, which a concurrent observation is not in */
     write_labels(out, f, s, NULL);
     write_number(out, cumulative, 1);
 }

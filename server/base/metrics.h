@@ -1,10 +1,11 @@
 /*
  * metrics: counters, gauges and histograms, as Prometheus reads them (text format 0.0.4).
  *
- * A family is a static value in the module that counts; a series is a family with label values, found once and then
- * kept by whoever counts often. Values are integers; `scale` says how many of them make one unit in the text: times
- * are counted in milliseconds and written in seconds (scale 1000). Series live as long as the process; a family holds
- * at most LIMIT_METRIC_SERIES of them, what comes after is counted in one whose label values are all "overflow".
+ * A family is a static value in the module that counts; a series is a family with label values, found once
+ * and then kept by whoever counts often. Values are integers; `scale` says how many of them make one unit in
+ * the text: times are counted in milliseconds and written in seconds (scale 1000). Series live as long as the
+ * process; a family holds at most LIMIT_METRIC_SERIES of them, what comes after is counted in one whose label
+ * values are all "overflow".
  *
  * Everything here is thread-safe; counting takes no lock, finding a series does.
  */
@@ -27,7 +28,7 @@ struct metrics_family {
     const char *name;
     const char *help;
     enum metrics_kind kind;
-    int64_t scale;                      /* 0 means 1; a histogram is observed in microseconds, whatever this says */
+    int64_t scale; /* 0 means 1; a histogram is observed in microseconds, whatever this says */
     const char *labels[METRICS_LABELS]; /* names; unused ones are NULL */
 
     /* private */
@@ -36,7 +37,8 @@ struct metrics_family {
     bool registered;
 };
 
-/* The series with these label values, one for each label of the family, NULL after the last. Borrowed, for ever. */
+/* The series with these label values, one for each label of the family, NULL after the last. Borrowed, for
+ * ever. */
 struct metrics_series *metrics_series(struct metrics_family *family, const char *const values[]);
 
 #define METRICS_SERIES(family, ...) metrics_series((family), (const char *const[]){__VA_ARGS__, NULL})

@@ -1,6 +1,6 @@
 /*
- * waker: a thread that waits for time to pass, and can be told not to. One thread waits, any thread wakes. A wake that
- * comes before the wait is not lost: the next wait returns at once.
+ * waker: a thread that waits for time to pass, and can be told not to. One thread waits, any thread wakes. A
+ * wake that comes before the wait is not lost: the next wait returns at once.
  */
 #ifndef SERVER_BASE_WAKER_H
 #define SERVER_BASE_WAKER_H
