@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""A little shop traffic for a demonstration: merchants register products, photographers photograph them,
-customers buy them, a few events a second, for as long as it runs.
+"""The workshop game as a program: a shop of 30 merchants, 20 photographers and 150 products whose customers
+go on buying, a few events a second, for as long as it runs.
 
-    deploy/game.py STREAM [--rate EVENTS_PER_SECOND] [--seed N]
+    deploy/game.py file:PATH [--rate EVENTS_PER_SECOND]        appends to a journal, an event a line
+    deploy/game.py kinesis:STREAM [--rate EVENTS_PER_SECOND]   puts on a stream; needs python3-boto3
 
-Reaches Kinesis as the environment says: AWS_ENDPOINT_URL_KINESIS or AWS_ENDPOINT_URL, AWS_REGION,
-credentials.
+A journal that is empty, and a stream in any case, first gets the sample: every product registered, most of
+them photographed, some sold. With --rate 0 that is all. Kinesis is reached as the environment says
+(AWS_ENDPOINT_URL_KINESIS or AWS_ENDPOINT_URL, AWS_REGION, credentials).
 """
 
 import argparse
@@ -18,101 +20,198 @@ import signal
 import sys
 import time
 
-import boto3
-
 INGRESS = "com.nordstrom/retail-stream-ingress/1-0-0"
-MERCHANTS = ["Ann Arbor", "Bo Lindqvist", "Chidi Obi", "Dolores Vega", "Emre Kaya", "Fumiko Sato"]
-PHOTOGRAPHERS = ["Pia Roth", "Quentin Oyelaran", "Rosa Marín", "Sven Dahl"]
+MERCHANTS = [
+    "Ann Arbor", "Bo Lindqvist", "Chidi Obi", "Dolores Vega", "Emre Kaya", "Fumiko Sato", "Giorgos Pappas",
+    "Hanna Weiss", "Ines Duarte", "Jamal Haddad", "Katya Orlova", "Liam Byrne", "Mei Tanaka", "Nadia Rahman",
+    "Oskar Nowak", "Priya Nair", "Quinn Harper", "Rafael Souza", "Siobhan Kelly", "Tomas Novotny", "Uma Patel",
+    "Viktor Lund", "Wanjiru Mwangi", "Xiomara Cruz", "Yusuf Demir", "Zofia Zielinska", "Amara Diallo", "Björn Ek",
+    "Camille Roux", "Dev Anand",
+]  # fmt: skip
+PHOTOGRAPHERS = [
+    "Pia Roth", "Quentin Oyelaran", "Rosa Marín", "Sven Dahl", "Tala Aziz", "Ugo Conti", "Vera Sokol", "Will Archer",
+    "Ximena Paz", "Yara Costa", "Zane Porter", "Astrid Holm", "Bilal Khan", "Chloé Martin", "Dmitri Volkov",
+    "Elif Arslan", "Felix Braun", "Grace Owusu", "Hiro Mori", "Isla Grant",
+]  # fmt: skip
 BRANDS = ["Alder & Oak", "Brightside", "Copperline", "Driftwood", "Evergreen", "Foxglove"]
 THINGS = {
-    "home": ["desk lamp", "wool blanket", "tea kettle", "wall clock"],
-    "outdoors": ["day pack", "camp stove", "rain jacket", "head torch"],
-    "kitchen": ["bread knife", "salad bowl", "pepper mill", "cast-iron pan"],
+    "home": [
+        "desk lamp",
+        "wool blanket",
+        "wall clock",
+        "reading chair",
+        "oak shelf",
+        "linen curtain",
+        "floor rug",
+    ],
+    "outdoors": [
+        "day pack",
+        "camp stove",
+        "rain jacket",
+        "head torch",
+        "sleeping bag",
+        "trail map",
+        "folding saw",
+    ],
+    "kitchen": [
+        "tea kettle",
+        "bread knife",
+        "salad bowl",
+        "pepper mill",
+        "cast-iron pan",
+        "egg timer",
+        "milk jug",
+    ],
+    "clothing": ["denim jacket", "silk scarf", "leather belt", "knit beanie", "canvas shoes", "cotton shirt"],
 }
-COLORS = ["amber", "blue", "green", "ivory", "red", "slate"]
-MAX_PRODUCTS = 60
-FIRST_EVENTS = 60  # put at once, so that there is a board to look at from the first moment
+COLORS = ["amber", "blue", "crimson", "green", "ivory", "slate"]
+PRODUCTS = 150
+PHOTOGRAPHED = 115  # in the sample; the others' pictures come as the game goes on
+SAMPLE_PURCHASES = 600
+SAMPLE_HOURS = 3  # that the sample's events are said to have taken
+MAX_RATE = 1000
 
 
 def person(role, number, name):
-    return f"hello-retail-web/{role}/amzn1.account.{role[0].upper()}{number:03}K7QX2M{number:02}/{name}"
+    letters = random.Random(f"{role} {number}").choices("ABCDEFGHJKLMNPQRSTUVWXYZ23456789", k=14)
+    return f"hello-retail-web/{role}/amzn1.account.{''.join(letters)}/{name}"
+
+
+def customer(rng):
+    number = rng.randrange(500)
+    return person("customer", number, f"Customer {number}")
+
+
+class Product:
+    def __init__(self, rng, color, thing, category):
+        self.name, self.category = f"{color} {thing}", category
+        self.id = self.name.replace(" ", "-")
+        self.brand = rng.choice(BRANDS)
+        merchant, photographer = rng.randrange(len(MERCHANTS)), rng.randrange(len(PHOTOGRAPHERS))
+        self.merchant = person("merchant", merchant, MERCHANTS[merchant])
+        self.photographer = person("photographer", photographer, PHOTOGRAPHERS[photographer])
+
+
+def catalogue():
+    """The same products each time, so that a game started again goes on with them. The first sell best."""
+    rng = random.Random(1)
+    all_of_them = [(c, thing, kind) for kind, things in THINGS.items() for thing in things for c in COLORS]
+    return [Product(rng, *one) for one in rng.sample(all_of_them, PRODUCTS)]
+
+
+def event(kind, product, origin, when, **more):
+    data = {"schema": f"com.nordstrom/product/{kind}/1-0-0", "id": product.id, **more}
+    time_origin = when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    envelope = {"schema": INGRESS, "origin": origin, "timeOrigin": time_origin, "data": data}
+    return product.id, json.dumps(envelope, ensure_ascii=False)
+
+
+def registration(product, when):
+    words = {"brand": product.brand, "name": product.name.capitalize(), "category": product.category}
+    words["description"] = f"{product.name.capitalize()}, made to last."
+    return event("create", product, product.merchant, when, **words)
+
+
+def photograph(product, when):
+    image = f"https://images.example.invalid/{product.id}.jpg"
+    return event("image", product, product.photographer, when, image=image)
+
+
+def purchase(rng, product, when):
+    return event("purchase", product, customer(rng), when)
+
+
+def sample(rng, products, now):
+    """(product id, event) of a shop that has been open for some hours."""
+    weights = [1 / (rank + 5) for rank in range(len(products))]
+    sold = rng.choices(products, weights, k=SAMPLE_PURCHASES)
+    makers = [(registration, product) for product in products]
+    makers += [(photograph, product) for product in products[:PHOTOGRAPHED]]
+    makers += [(lambda product, when: purchase(rng, product, when), product) for product in sold]
+    step = datetime.timedelta(hours=SAMPLE_HOURS) / len(makers)
+    for number, (make, product) in enumerate(makers):
+        yield make(product, now - step * (len(makers) - number))
 
 
 class Game:
-    def __init__(self, seed):
-        self.rng = random.Random(seed)
-        self.run = f"{self.rng.getrandbits(32):08x}"  # each run brings products of its own
-        self.numbers = itertools.count(1)
-        self.merchants = [person("merchant", n, name) for n, name in enumerate(MERCHANTS)]
-        self.photographers = [person("photographer", n, name) for n, name in enumerate(PHOTOGRAPHERS)]
-        self.products = []
-        self.to_photograph = []
+    """What happens next: mostly purchases, a third of them of the product that is the talk of the day."""
 
-    def create(self):
-        category = self.rng.choice(sorted(THINGS))
-        name = f"{self.rng.choice(COLORS)} {self.rng.choice(THINGS[category])}"
-        product = f"{name.replace(' ', '-')}-{self.run}-{next(self.numbers)}"
-        self.products.append(product)
-        self.to_photograph.append(product)
-        data = {
-            "schema": "com.nordstrom/product/create/1-0-0",
-            "id": product,
-            "brand": self.rng.choice(BRANDS),
-            "name": name.capitalize(),
-            "description": f"A {name}, made to last.",
-            "category": category,
-        }
-        return self.rng.choice(self.merchants), data
+    def __init__(self, rng, products):
+        self.rng, self.products = rng, products
+        self.weights = [1 / (rank + 5) for rank in range(len(products))]
+        self.talk_of_the_day = rng.choice(products)
 
-    def image(self):
-        product = self.to_photograph.pop(0)
-        data = {
-            "schema": "com.nordstrom/product/image/1-0-0",
-            "id": product,
-            "image": f"https://images.example.invalid/{product}.jpg",
-        }
-        return self.rng.choice(self.photographers), data
+    def next_event(self, now):
+        if self.rng.random() < 0.02:
+            self.talk_of_the_day = self.rng.choice(self.products)
+        if self.rng.random() < 0.03:  # of one that has a picture already it changes nothing
+            return photograph(self.rng.choice(self.products[PHOTOGRAPHED:]), now)
+        if self.rng.random() < 0.33:
+            return purchase(self.rng, self.talk_of_the_day, now)
+        return purchase(self.rng, self.rng.choices(self.products, self.weights)[0], now)
 
-    def purchase(self):
-        weights = [1 / (rank + 1) for rank in range(len(self.products))]
-        product = self.rng.choices(self.products, weights)[0]
-        number = self.rng.randrange(500)
-        data = {"schema": "com.nordstrom/product/purchase/1-0-0", "id": product}
-        return person("customer", number, f"Customer {number}"), data
 
-    def next_event(self):
-        roll = self.rng.random()
-        if not self.products or (roll < 0.15 and len(self.products) < MAX_PRODUCTS):
-            origin, data = self.create()
-        elif self.to_photograph and roll < 0.35:
-            origin, data = self.image()
-        else:
-            origin, data = self.purchase()
-        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
-        return data["id"], json.dumps({"schema": INGRESS, "origin": origin, "timeOrigin": now, "data": data})
+class Journal:
+    """Lines at the end of a file, each in one write, so that other programs may append to it as well."""
+
+    def __init__(self, path):
+        self.file = open(path, "a+b", buffering=0)
+        size = self.file.seek(0, os.SEEK_END)
+        self.wants_sample = size == 0
+        if size:
+            self.file.seek(size - 1)
+            if self.file.read(1) != b"\n":
+                self.file.write(b"\n")  # whoever wrote last did not come to the end of the line
+
+    def put(self, _, data):
+        self.file.write(data.encode() + b"\n")
+
+
+class Stream:
+    wants_sample = (
+        True  # what it has cannot be told without reading it; registered again, a product stays as it is
+    )
+
+    def __init__(self, name):
+        import boto3  # only needed here
+
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_KINESIS") or os.environ.get("AWS_ENDPOINT_URL")
+        region = os.environ.get("AWS_REGION", "us-east-1")
+        self.name = name
+        self.kinesis = boto3.client("kinesis", endpoint_url=endpoint, region_name=region)
+
+    def put(self, product, data):
+        self.kinesis.put_record(StreamName=self.name, PartitionKey=product, Data=data.encode())
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("target", help="file:PATH or kinesis:STREAM")
+    parser.add_argument("--rate", type=float, default=5.0, help="events a second (5); 0: only the sample")
+    parser.add_argument("--seed", type=int, help="of what happens next")
+    options = parser.parse_args()
+    if not 0 <= options.rate <= MAX_RATE:
+        parser.error(f"--rate is {options.rate}, allowed is 0 to {MAX_RATE}")
+    kind, _, options.name = options.target.partition(":")
+    options.open = {"file": Journal, "kinesis": Stream}.get(kind)
+    if not options.open or not options.name:
+        parser.error(f"the target is '{options.target}', allowed are file:PATH and kinesis:STREAM")
+    return options
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("stream")
-    parser.add_argument("--rate", type=float, default=5.0, help="events a second (5)")
-    parser.add_argument("--seed", type=int, default=None)
-    options = parser.parse_args()
-    if not 0 < options.rate <= 1000:
-        parser.error(f"--rate is {options.rate}, allowed is above 0 and up to 1000")
+    options = parse_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
-
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_KINESIS") or os.environ.get("AWS_ENDPOINT_URL")
-    kinesis = boto3.client(
-        "kinesis", endpoint_url=endpoint, region_name=os.environ.get("AWS_REGION", "us-east-1")
-    )
-    game = Game(options.seed)
-    for number in itertools.count():
-        product, data = game.next_event()
-        kinesis.put_record(StreamName=options.stream, PartitionKey=product, Data=data.encode())
-        if number >= FIRST_EVENTS:
-            time.sleep(game.rng.expovariate(options.rate))
+    utc = datetime.timezone.utc
+    rng, products, target = random.Random(options.seed), catalogue(), options.open(options.name)
+    if target.wants_sample:
+        for put in sample(rng, products, datetime.datetime.now(utc)):
+            target.put(*put)
+    game = Game(rng, products)
+    for _ in itertools.count() if options.rate else ():
+        time.sleep(rng.expovariate(options.rate))
+        target.put(*game.next_event(datetime.datetime.now(utc)))
 
 
 if __name__ == "__main__":

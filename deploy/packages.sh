@@ -12,7 +12,8 @@ packages_for() {
     case $1 in
     build)
         echo build-essential cmake ninja-build pkg-config \
-            libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libssl-dev zlib1g-dev uthash-dev
+            libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libssl-dev zlib1g-dev libsqlite3-dev \
+            uthash-dev
         ;;
     unit)
         echo libcmocka-dev
@@ -24,7 +25,10 @@ packages_for() {
         command -v npm >/dev/null || echo npm
         echo python3
         ;;
-    game)
+    quickstart)
+        echo python3 curl
+        ;;
+    game-on-kinesis)
         echo python3 python3-boto3
         ;;
     integration)

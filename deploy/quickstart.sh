@@ -1,24 +1,29 @@
 #!/bin/bash
-# From a fresh Debian 12 to a running winner-view in one command: installs what is missing, builds, starts DynamoDB
-# Local, kinesis-local and winner-view on the loopback address, and puts a little shop traffic on the stream.
+# From a fresh Debian 12 to a live board in one command: installs what is missing, builds, starts winner-view on
+# a file of events and an SQLite database, with the sample of the workshop game, and keeps the game moving.
 #
-#     deploy/quickstart.sh [--kinesis] [--port PORT]    stays in the foreground; Ctrl-C stops everything it started
-#     deploy/quickstart.sh --check                      on a free port: starts, asks for scores, stops; exits 0 or 1
+#     deploy/quickstart.sh      stays in the foreground; Ctrl-C stops all it started; run again, it continues
+#         --port PORT           of the loopback address, instead of 8080
+#         --no-game             the sample only, nothing moves: append events of your own
+#         --kinesis             on DynamoDB Local and kinesis-local, all in memory and gone at the end
+#         --check               on a free port, keeps nothing: starts, waits for scores, stops; exits 0 or 1
 #
-# --kinesis is the default. Everything is kept in memory and gone at the end; real AWS accounts are never touched.
+# The journal and the database lie in build/quickstart; remove the folder to begin again. No AWS account is
+# touched.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 usage() {
-    sed -n '2,9s/^# \{0,1\}//p' "$0"
+    sed -n '2,12s/^# \{0,1\}//p' "$0"
 }
 
 port=8080
-check=''
+mode=embedded check='' rate=5
 while [ $# -gt 0 ]; do
     case $1 in
-    --kinesis) ;;
+    --kinesis) mode=kinesis ;;
+    --no-game) rate=0 ;;
     --check) check=yes ;;
     --port)
         port=${2:-}
@@ -47,7 +52,7 @@ export PYTHONDONTWRITEBYTECODE=1
 stage=quickstart
 stream=quickstart
 binary=build/release/winner-view
-folder=''
+logs='' state=build/quickstart
 emulators_pid='' service_pid='' game_pid=''
 
 say() {
@@ -68,7 +73,7 @@ stop_all() {
     end "$game_pid"
     end "$service_pid"
     end "$emulators_pid"
-    [ -z "$folder" ] || rm -rf "$folder"
+    [ -z "$logs" ] || rm -rf "$logs"
     exit $status
 }
 trap stop_all EXIT
@@ -100,69 +105,115 @@ ask() {
 
 build() {
     { [ -f build/release/build.ninja ] || cmake --preset release >/dev/null; } &&
-        cmake --build --preset release -j 2 >"$folder/build.log" 2>&1
+        cmake --build --preset release -j 2 --target winner-view
 }
 
-# Background jobs get a session of their own (setsid): Ctrl-C is for this script, which then stops them in order.
+free_port() {
+    "$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# Background jobs get a session of their own (setsid): Ctrl-C is for this script, which stops them in order.
 start_emulators() {
-    setsid "$python" tests/emulators.py --streams "$stream:3" >"$folder/environment" 2>"$folder/emulators.log" &
+    setsid "$python" tests/emulators.py --streams "$stream:3" >"$logs/environment" 2>"$logs/emulators.log" &
     emulators_pid=$!
-    await 120 "$emulators_pid" grep -q METADATA "$folder/environment" ||
-        fail "the emulators do not start" "$folder/emulators.log"
+    await 120 "$emulators_pid" grep -q METADATA "$logs/environment" ||
+        fail "the emulators do not start" "$logs/emulators.log"
     # shellcheck disable=SC1091
-    . "$folder/environment"
+    . "$logs/environment"
+}
+
+# prepare_MODE: what has to be there before the service; sets `source` and `store`.
+prepare_kinesis() {
+    source=kinesis:$stream store=dynamodb:$stage
+    say "starting DynamoDB Local and kinesis-local"
+    start_emulators
+    "$binary" create-tables --store "$store" >"$logs/tables.log" 2>&1 ||
+        fail "create-tables failed" "$logs/tables.log"
+}
+
+prepare_embedded() {
+    [ -z "$check" ] || state=$logs
+    mkdir -p "$state" || exit 1
+    source=file:$state/events.jsonl store=sqlite:$state/winner-view.db
+    "$python" deploy/game.py "$source" --rate 0 || fail "cannot write the sample"
+}
+
+is_ready() {
+    ask /readyz >/dev/null
 }
 
 start_service() {
-    "$binary" create-tables --store "dynamodb:$stage" >"$folder/tables.log" 2>&1 ||
-        fail "create-tables failed" "$folder/tables.log"
-    setsid "$binary" --listen "127.0.0.1:$port" --source "kinesis:$stream" --store "dynamodb:$stage" \
-        --drain-seconds 0 2>"$folder/winner-view.log" &
+    say "starting winner-view"
+    setsid "$binary" --listen "127.0.0.1:$port" --source "$source" --store "$store" --drain-seconds 0 \
+        2>"$logs/winner-view.log" &
     service_pid=$!
-    is_ready() { ask /readyz >/dev/null; }
-    await 30 "$service_pid" is_ready || fail "winner-view does not start" "$folder/winner-view.log"
+    await 30 "$service_pid" is_ready || fail "winner-view does not start" "$logs/winner-view.log"
+}
+
+# On a stream the sample is its work as well, so it runs in any case; without a game it ends by itself.
+start_game() {
+    [ "$mode $rate" != "embedded 0" ] || return 0
+    setsid "$python" deploy/game.py "$source" --rate "$rate" 2>"$logs/game.log" &
+    game_pid=$!
 }
 
 has_scores() {
     ask /scores/merchant | grep -q '"score"' && ask /scores/photographer | grep -q '"score"'
 }
 
-packages_install build emulators game || exit 1
-command -v curl >/dev/null || packages_apt_install curl || fail "curl cannot be installed"
-folder=$(mktemp -d) || exit 1
-[ -z "$check" ] || port=$("$python" -c 'import sys; sys.path.insert(0, "tests"); import emulators; print(emulators.free_port())')
+say_what_to_try() {
+    local url=http://127.0.0.1:$port
+    cat <<END
 
-say "building"
-build || fail "the build failed" "$folder/build.log"
-say "starting DynamoDB Local and kinesis-local"
-start_emulators
-say "starting winner-view"
+winner-view is running:
+
+    $url/                  the board, in a browser
+    $url/scores/merchant   the same as JSON
+    $url/healthz           how fresh it is, and what is wrong
+
+Try:
+
+    curl '$url/scores/photographer?limit=3'
+    curl '$url/contributions?limit=5'
+    curl $url/openapi.yaml
+END
+    [ "$mode" = kinesis ] || cat <<END
+    tail -n 3 $state/events.jsonl
+    tail -n 1 $state/events.jsonl >>$state/events.jsonl     # the same purchase once more
+END
+    printf '\nThe log is %s. Ctrl-C stops everything.\n' "$logs/winner-view.log"
+}
+
+goes_on() {
+    is_alive "$service_pid" && { [ -z "$emulators_pid" ] || is_alive "$emulators_pid"; } &&
+        { [ "$rate" = 0 ] || is_alive "$game_pid"; }
+}
+
+if [ "$mode" = kinesis ]; then
+    packages_install build quickstart emulators game-on-kinesis || exit 1
+else
+    packages_install build quickstart || exit 1
+fi
+logs=$(mktemp -d) || exit 1
+[ -z "$check" ] || port=$(free_port)
+
+say "building (the first time takes a minute)"
+build >"$logs/build.log" 2>&1 || fail "the build failed" "$logs/build.log"
+"prepare_$mode"
 start_service
-setsid "$python" deploy/game.py "$stream" 2>"$folder/game.log" &
-game_pid=$!
-await 60 "$game_pid" has_scores || fail "no scores came through the stream" "$folder/winner-view.log"
+start_game
+await 60 "$service_pid" has_scores || fail "no scores came through" "$logs/winner-view.log"
 
 if [ -n "$check" ]; then
     ask /scores/merchant
     echo
-    say "scores came through the stream"
+    say "scores came through"
     exit 0
 fi
 
-cat <<END
-
-winner-view is running. Try:
-
-    curl http://127.0.0.1:$port/scores/merchant
-    curl http://127.0.0.1:$port/scores/photographer?limit=3
-    curl http://127.0.0.1:$port/contributions?limit=5
-    curl http://127.0.0.1:$port/healthz
-    curl http://127.0.0.1:$port/metrics
-
-or open http://127.0.0.1:$port/ in a browser. Logs are in $folder. Ctrl-C stops everything.
-END
-while is_alive "$service_pid" && is_alive "$game_pid" && is_alive "$emulators_pid"; do
+say_what_to_try
+while goes_on; do
     sleep 1 &
     wait $!
 done
-fail "something ended by itself" "$folder/winner-view.log"
+fail "something ended by itself" "$logs/winner-view.log"
