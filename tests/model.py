@@ -149,7 +149,7 @@ def parse(record):
         raise DeadLetter("invalid-origin")
     if not is_key(data["id"]):
         raise DeadLetter("invalid-product-id")
-    if record.partition_key != data["id"]:
+    if record.partition_key not in (None, data["id"]):  # a line of a file has none
         raise DeadLetter("partition-key-mismatch")
     event_id = envelope.get("eventId", f"{record.shard}:{record.sequence}")
     return Event(event_id, data["schema"], data["id"], envelope["origin"], epoch_ms(envelope["timeOrigin"]))
@@ -314,7 +314,7 @@ def differences_of_watermarks(key, score, row):
         yield f"score {key}: {name} although no record of that shard earned credit"
 
 
-def differences_of_scores(expected, actual):
+def differences_of_scores(expected, actual, watermarks):
     plain = {key: {"score": score.score} for key, score in expected.items()}
     yield from differences_of_rows(
         "score", plain, {key: {"score": row["score"]} for key, row in actual.items()}
@@ -324,21 +324,24 @@ def differences_of_scores(expected, actual):
         touch = (row.get("updated"), row.get("updatedBy"))
         if touch not in score.touches:
             yield f"score {key}: updated, updatedBy is {touch}: no event that earned credit"
-        yield from differences_of_watermarks(key, score, row)
-        odd = {n for n in row if not n.startswith("at")} - {"userId", "role", "score", "updated", "updatedBy"}
+        if watermarks:
+            yield from differences_of_watermarks(key, score, row)
+        odd = {n for n in row if not (watermarks and n.startswith("at"))}
+        odd -= {"userId", "role", "score", "updated", "updatedBy"}
         if odd:
             yield f"score {key}: unknown attributes {sorted(odd)}"
 
 
-def differences(expected, contributions, scores, dead_letters):
+def differences(expected, contributions, scores, dead_letters, watermarks=True):
     """One line for each difference between the model and a store's rows (lists of dicts) and dead letters
-    ({(shard, sequence number, reason)})."""
+    ({(shard, sequence number, reason)}). `watermarks`: whether this kind of store keeps them."""
     lines = list(
         differences_of_rows(
             "contribution", expected.contributions, {row["productId"]: row for row in contributions}
         )
     )
-    lines += differences_of_scores(expected.scores, {(row["userId"], row["role"]): row for row in scores})
+    by_key = {(row["userId"], row["role"]): row for row in scores}
+    lines += differences_of_scores(expected.scores, by_key, watermarks)
     lines += [f"dead letter {letter}: missing" for letter in sorted(expected.dead_letters - dead_letters)]
     lines += [f"dead letter {letter}: extra" for letter in sorted(dead_letters - expected.dead_letters)]
     return lines

@@ -93,7 +93,7 @@ main_job_with() {
     in_address_space_for "$1" "$python" -m pytest -p no:cacheprovider -q tests/integration/test_main_job.py
 }
 
-step "packages" packages_install build unit emulators integration bench || exit 1
+step "packages" packages_install build quickstart unit emulators integration bench || exit 1
 step "emulators fetched" "$python" tests/emulators.py --fetch || exit 1
 
 presets=(dev asan tsan)
@@ -115,12 +115,13 @@ for preset in asan tsan; do
     fi
 done
 
-if step "build release" build release winner-view; then
+if step "build release" build release winner-view && step "build parse_only" build release parse_only; then
     if [ -n "$quick" ]; then
         skip "benchmarks" "--quick"
     else
         step "benchmark: write units" "$python" tests/bench/write_units.py
         step "benchmark: http" "$python" tests/bench/http_ratio.py
+        step "benchmark: file to SQLite" "$python" tests/bench/file_to_sqlite.py
     fi
 else
     skip "benchmarks" "release was not built"

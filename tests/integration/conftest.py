@@ -12,7 +12,9 @@ import cloud
 import contract
 import emulators
 import model
+import pairs
 import service
+import shop
 import workload
 
 SEED = int(os.environ.get("WINNER_VIEW_SEED", "20261123"))
@@ -95,25 +97,16 @@ class View(service.Service):
 
 
 @pytest.fixture
-def make_view(aws, openapi, tmp_path):
-    """Makes services (not started yet): make_view(stage, stream, option...). Whatever still runs at the end
-    of the test is stopped, and must stop well."""
+def make_on(openapi, tmp_path):
+    """Makes services (not started yet): make_on(pair, option...). Whatever still runs at the end of the test
+    is stopped, and must stop well."""
     made = []
 
-    def make(stage, stream, *options, environment=None):
-        dead_letters = tmp_path / f"dead-letters-{stage}.jsonl"
-        options = [
-            "--store",
-            f"dynamodb:{stage}",
-            "--source",
-            f"kinesis:{stream}" if stream else "none",
-            "--dead-letter",
-            f"file:{dead_letters}",
-            "--drain-seconds",
-            "0",
-            *options,
-        ]
-        made.append(View(openapi, dead_letters, options, {**aws.environment, **(environment or {})}))
+    def make(pair, *options, environment=None):
+        dead_letters = tmp_path / f"dead-letters-{pair.name}.jsonl"
+        common = [*pair.options, "--dead-letter", f"file:{dead_letters}", "--drain-seconds", "0"]
+        environment = {**pair.environment, **(environment or {})}
+        made.append(View(openapi, dead_letters, [*common, *options], environment))
         return made[-1]
 
     yield make
@@ -122,20 +115,81 @@ def make_view(aws, openapi, tmp_path):
 
 
 @pytest.fixture
+def start_on(make_on):
+    """Starts services: start_on(pair, option...)."""
+    return lambda *arguments, **more: make_on(*arguments, **more).start()
+
+
+@pytest.fixture
+def make_view(aws, make_on):
+    """Makes services on AWS: make_view(stage, stream, option...)."""
+    return lambda stage, stream, *options, **more: make_on(
+        pairs.KinesisDynamodb(aws, stage, stream), *options, **more
+    )
+
+
+@pytest.fixture
 def start(make_view):
-    """Starts services: start(stage, stream, option...)."""
+    """Starts services on AWS: start(stage, stream, option...)."""
     return lambda *arguments, **more: make_view(*arguments, **more).start()
 
 
+# --- Either pair of source and store. ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def embedded(tmp_path):
+    """A file that is not there yet, and a database that is not there yet."""
+    return pairs.FileSqlite(tmp_path)
+
+
+@pytest.fixture(params=pairs.KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def pair(kind, request):
+    """An empty source and an empty store, of each kind in turn."""
+    if kind == "file+sqlite":
+        return request.getfixturevalue("embedded")
+    aws, stage, stream = map(request.getfixturevalue, ("aws", "tables", "stream"))
+    return pairs.KinesisDynamodb(aws, stage, stream)
+
+
+def main_job_puts():
+    """All of them can be lines of a file too, so that both pairs get the same."""
+    puts = pairs.can_be_lines(workload.generate(SEED, MAIN_JOB_EVENTS + MAIN_JOB_EVENTS // 100))
+    return puts[:MAIN_JOB_EVENTS]
+
+
 @pytest.fixture(scope="session")
-def main_job(aws):
+def main_stream(aws):
     """The main job's stream, put once: (stream, its records, the model's result). Reading it takes nothing
     from it, so each test folds it into tables of its own."""
     name = cloud.create_stream(aws.kinesis, f"main-{os.getpid()}")
-    cloud.put(aws.kinesis, name, workload.generate(SEED, MAIN_JOB_EVENTS))
+    cloud.put(aws.kinesis, name, main_job_puts())
     records = cloud.read_stream(aws.kinesis, name)
     assert len(records) == MAIN_JOB_EVENTS
-    expected = model.Model()
-    for record in records:
-        expected.apply(record)
-    return name, records, expected
+    return name, records, shop.fold(records)
+
+
+@pytest.fixture(scope="session")
+def main_file(tmp_path_factory):
+    """The same in a file: (path, its records, the model's result)."""
+    pair = pairs.FileSqlite(tmp_path_factory.mktemp("main"))
+    pair.put(main_job_puts())
+    records = pair.records()
+    assert len(records) == MAIN_JOB_EVENTS
+    return pair.journal, records, shop.fold(records)
+
+
+@pytest.fixture
+def main_job(kind, request, tmp_path):
+    """The main job's source and an empty store, of each kind in turn: (pair, records, model's result)."""
+    if kind == "file+sqlite":
+        journal, records, expected = request.getfixturevalue("main_file")
+        return pairs.FileSqlite(tmp_path, journal), records, expected
+    stream, records, expected = request.getfixturevalue("main_stream")
+    aws, stage = map(request.getfixturevalue, ("aws", "tables"))
+    return pairs.KinesisDynamodb(aws, stage, stream), records, expected

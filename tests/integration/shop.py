@@ -1,6 +1,5 @@
 """Hand-made events for tests that want a known, small shop."""
 
-import cloud
 import model
 import workload
 
@@ -39,8 +38,9 @@ def fold(records):
     return folded
 
 
-def assert_equal_to_model(aws, stage, expected, dead_letters):
-    """The tables of the stage and these dead letters are what the model expects: 0 differences."""
-    contributions, scores = cloud.contributions(aws.dynamodb, stage), cloud.scores(aws.dynamodb, stage)
-    found = model.differences(expected, contributions, scores, dead_letters)
+def assert_equal_to_model(pair, expected, dead_letters):
+    """The store's rows and these dead letters are what the model expects: 0 differences."""
+    found = model.differences(
+        expected, pair.contributions(), pair.scores(), dead_letters, watermarks=pair.has_watermarks
+    )
     assert not found, f"{len(found)} differences:\n" + "\n".join(found[:20])

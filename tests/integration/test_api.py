@@ -9,6 +9,7 @@ import urllib.parse
 import answers
 import cloud
 import model
+import pairs
 import pytest
 import service
 from conftest import View, numbers
@@ -45,18 +46,29 @@ ROUTES = [
 VIEW_ROUTES = ROUTES[:7]
 
 
-@pytest.fixture(scope="module")
-def shop(aws, openapi, tmp_path_factory):
-    """(view, model) of the shop above, shared by the tests of this file: they only read."""
-    name = f"api-{next(numbers)}-{time.time_ns()}"
-    cloud.create_stream(aws.kinesis, name)
-    cloud.put(aws.kinesis, name, puts(EVENTS))
-    done = service.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
-    assert done.returncode == 0, done.stderr
-    options = ["--store", f"dynamodb:{name}", "--source", f"kinesis:{name}", "--drain-seconds", "0"]
-    with View(openapi, tmp_path_factory.mktemp("api") / "dead", options, aws.environment) as view:
+def stocked_pair(kind, request, folder):
+    """A pair whose source has the events of the shop above."""
+    if kind == "file+sqlite":
+        pair = pairs.FileSqlite(folder)
+    else:
+        aws, name = request.getfixturevalue("aws"), f"api-{next(numbers)}-{time.time_ns()}"
+        cloud.create_stream(aws.kinesis, name)
+        done = service.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
+        assert done.returncode == 0, done.stderr
+        pair = pairs.KinesisDynamodb(aws, name, name)
+    pair.put(puts(EVENTS))
+    return pair
+
+
+@pytest.fixture(scope="module", params=pairs.KINDS)
+def shop(request, openapi, tmp_path_factory):
+    """(view, model, pair) of the shop above, shared by the tests of this file: they only read."""
+    folder = tmp_path_factory.mktemp("api")
+    pair = stocked_pair(request.param, request, folder)
+    options = [*pair.options, "--drain-seconds", "0"]
+    with View(openapi, folder / "dead", options, pair.environment) as view:
         view.wait_until_applied()
-        yield view, fold(cloud.read_stream(aws.kinesis, name))
+        yield view, fold(pair.records()), pair
 
 
 @pytest.fixture
@@ -78,7 +90,8 @@ def problem(response, status, kind):
 
 
 def test_all_answers_are_the_models(shop):
-    answers.check_all(*shop)
+    view, expected, _ = shop
+    answers.check_all(view, expected)
 
 
 def test_ranks_are_competition_ranks_and_unknown_stands_on_no_board(view):
@@ -291,11 +304,12 @@ def test_what_is_not_there_is_503_while_the_view_is_not_caught_up_and_boards_are
 # --- Operations. ------------------------------------------------------------------------------------------
 
 
-def test_health_says_how_far_each_shard_is(view):
+def test_health_says_how_far_each_shard_is(shop):
+    view, _, pair = shop
     for probe in ("/healthz", "/readyz"):
         body = view.get(probe).json()
         assert body["status"] == "ready" and body["caughtUp"] is True
-        assert [shard["shard"] for shard in body["shards"]] == [f"shardId-{n:012}" for n in range(3)]
+        assert [shard["shard"] for shard in body["shards"]] == pair.shards
         assert all(shard["lagMs"] < 10_000 for shard in body["shards"])
     assert view.get("/livez").status == 200
 

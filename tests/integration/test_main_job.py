@@ -1,5 +1,5 @@
-"""The main job: a stream of 10,000 events, one in ten of them odd, becomes exactly the rows, dead letters
-and answers that the model expects; undisturbed, through ten SIGKILLs, and across a restart."""
+"""The main job: a stream or a file of 10,000 events, one in ten of them odd, becomes exactly the rows, dead
+letters and answers that the model expects; undisturbed, through SIGKILLs, and across a restart."""
 
 import collections
 import random
@@ -13,6 +13,7 @@ import model
 import proxy
 import service
 import workload
+from pairs import KinesisDynamodb
 from shop import assert_equal_to_model, fold
 
 KILLS = 10
@@ -32,11 +33,11 @@ def wait_for_fresh_boards(view):
             )
 
 
-def test_a_stream_becomes_exact_rows_dead_letters_and_answers(aws, tables, main_job, start):
-    stream, records, expected = main_job
-    view = start(tables, stream, *PROMPT)
+def test_events_become_exact_rows_dead_letters_and_answers(main_job, start_on):
+    pair, records, expected = main_job
+    view = start_on(pair, *PROMPT)
     view.wait_until_applied()
-    assert_equal_to_model(aws, tables, expected, view.dead_letters())
+    assert_equal_to_model(pair, expected, view.dead_letters())
 
     counted = {kind: view.metric("winner_view_events_total", result=kind) for kind in expected.counts}
     assert counted == dict(expected.counts)
@@ -46,9 +47,8 @@ def test_a_stream_becomes_exact_rows_dead_letters_and_answers(aws, tables, main_
     wait_for_fresh_boards(view)
     ids = answers.check_all(view, expected)
 
-    reader = start(
-        tables, None, "--identities", "full", *PROMPT
-    )  # only serves; knows its freshness from the leases
+    # only serves, beside the one that fills the store; knows its freshness from the leases
+    reader = start_on(pair, "--source", "none", "--identities", "full", *PROMPT)
     assert answers.check_all(reader, expected, full=True) == ids
 
 
@@ -102,8 +102,8 @@ def watermarks(rows):
     return highest
 
 
-def test_ten_sigkills_change_nothing(aws, tables, main_job, make_view, capsys):
-    stream, records, expected = main_job
+def test_ten_sigkills_change_nothing(aws, tables, main_stream, make_view, capsys):
+    stream, records, expected = main_stream
     ends = {record.shard: int(record.sequence) for record in records}
     rng = random.Random(11)
     options = ("--batch-size", "50", "--worker-id", "the-same-worker", *PROMPT)
@@ -134,37 +134,36 @@ def test_ten_sigkills_change_nothing(aws, tables, main_job, make_view, capsys):
 
     view = make_view(tables, stream, *options).start()
     view.wait_until_applied()
-    assert_equal_to_model(aws, tables, expected, view.dead_letters())
+    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, view.dead_letters())
     wait_for_fresh_boards(view)
     answers.check_boards(view, expected)
 
 
-def test_a_restart_goes_on_where_it_stopped(aws, tables, stream, start):
+def test_a_restart_goes_on_where_it_stopped(pair, start_on):
     puts = workload.generate(seed=3, events=1500)
-    cloud.put(aws.kinesis, stream, puts[:1000])
-    view = start(tables, stream)
+    pair.put(puts[:1000])
+    view = start_on(pair)
     view.wait_until_applied()
     assert view.terminate()[0] == 0
-    leases = cloud.leases(aws.dynamodb, tables)
+    leases = pair.leases()
     assert all("leaseOwner" not in lease for lease in leases.values())
-    first = cloud.read_stream(aws.kinesis, stream)
+    first = pair.records()
     lasts = {record.shard: int(record.sequence) for record in first}
     assert {shard: cloud.checkpoint(lease) for shard, lease in leases.items()} == lasts
 
-    cloud.put(aws.kinesis, stream, puts[1000:])
-    view = start(tables, stream)
+    pair.put(puts[1000:])
+    view = start_on(pair)
     view.wait_until_applied()
-    records = cloud.read_stream(aws.kinesis, stream)
-    expected = fold(records)
-    assert_equal_to_model(aws, tables, expected, view.dead_letters())
+    records = pair.records()
+    assert_equal_to_model(pair, fold(records), view.dead_letters())
     assert view.metric("winner_view_events_total") == len(records) - len(first)
 
 
-def test_the_envelope_decides_which_id_is_compared(aws, tables, stream, start):
+def test_the_envelope_decides_which_id_is_compared(pair, start_on):
     """The same ingress event put twice is two purchases; the same egress event is one."""
 
     def put(*events):
-        cloud.put(aws.kinesis, stream, [workload.to_put(event, event["data"]["id"], "") for event in events])
+        pair.put([workload.to_put(event, event["data"]["id"], "") for event in events])
 
     def event(schema, product, kind, **more):
         data = {"schema": kind, "id": product}
@@ -184,8 +183,8 @@ def test_the_envelope_decides_which_id_is_compared(aws, tables, stream, start):
         event(model.EGRESS, "b", model.CREATE, eventId="s:9", **times),
         *[event(model.EGRESS, "b", model.PURCHASE, eventId="s:10", **times)] * 2,
     )
-    view = start(tables, stream)
+    view = start_on(pair)
     view.wait_until_applied()
-    purchases = {row["productId"]: row["creatorScore"] for row in cloud.contributions(aws.dynamodb, tables)}
+    purchases = {row["productId"]: row["creatorScore"] for row in pair.contributions()}
     assert purchases == {"a": 2, "b": 1}
     assert service.request(view.port, "/contributions/a").json()["purchases"] == 2

@@ -46,7 +46,7 @@ static int close_shop(void **state) {
 
 #define APPLY(s, worker, ...)                                                                                \
     apply_batch((worker), (const struct apply_record[]){__VA_ARGS__},                                        \
-                COUNT(((const struct apply_record[]){__VA_ARGS__})), &(s)->counts, &(s)->e)
+                COUNT(((const struct apply_record[]){__VA_ARGS__})), NULL, &(s)->counts, &(s)->e)
 
 /* Lamp: ann's, photographed by pia. Vase: bob's. All of both is in the worker's cache. */
 static void stock(struct shop *s) {
@@ -285,7 +285,7 @@ static void if_only_the_last_answer_was_lost_nothing_is_written_again(void **sta
 static void apply_the_others_batch(void *data) {
     struct shop *s = data;
     struct apply_counts counts;
-    assert_int_equal(apply_batch(s->other, s->others_batch, s->n_others, &counts, &s->e), STATUS_OK);
+    assert_int_equal(apply_batch(s->other, s->others_batch, s->n_others, NULL, &counts, &s->e), STATUS_OK);
 }
 
 #define MEANWHILE(s, ...)                                                                                    \

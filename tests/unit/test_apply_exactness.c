@@ -68,7 +68,8 @@ static void play_batch(struct play *p, struct player *player) {
         player->length = 1 + draw(p, 9);
     if (player->length > STORY - player->next)
         player->length = STORY - player->next;
-    if (!player->length || apply_batch(player->apply, p->story + player->next, player->length, &counts, &e))
+    if (!player->length ||
+        apply_batch(player->apply, p->story + player->next, player->length, NULL, &counts, &e))
         return;
     player->next += player->length;
     player->length = 0;

@@ -12,7 +12,9 @@ static void add(struct batch *b, uint64_t sequence, const char *text, int64_t no
     size_t length = strlen(text);
     _cleanup_(mem_freep) uint8_t *data = mem_dup(text, length);
     _cleanup_(mem_freep) char *key = mem_strdup("lamp");
-    batch_add(b, &(struct source_record){position_from_u64(sequence), key, data, length}, now_ms);
+    const struct source_record record = {
+        .position = position_from_u64(sequence), .partition_key = key, .data = data, .length = length};
+    batch_add(b, &record, now_ms);
     memset(data, '!', length); /* both are the reader's: gone after its next read */
     memset(key, '!', 4);
 }

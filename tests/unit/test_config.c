@@ -205,12 +205,14 @@ static void a_mistake_names_the_option_what_was_given_and_what_is_allowed(void *
         {"listen", "8080", "HOST:PORT|none"},
         {"listen", "host:99999", "HOST:PORT|none"},
         {"listen", "::1:80", "HOST:PORT|none"},
-        {"source", "kinesis:", "kinesis:STREAM|none"},
-        {"source", "kinesis:a b", "kinesis:STREAM|none"},
-        {"source", "sqs:x", "kinesis:STREAM|none"},
-        {"store", "dynamodb:", "dynamodb:STAGE"},
-        {"store", "dynamodb:a/b", "dynamodb:STAGE"},
-        {"store", "mysql:x", "dynamodb:STAGE"},
+        {"source", "kinesis:", "kinesis:STREAM|file:PATH|none"},
+        {"source", "kinesis:a b", "kinesis:STREAM|file:PATH|none"},
+        {"source", "sqs:x", "kinesis:STREAM|file:PATH|none"},
+        {"source", "file:", "kinesis:STREAM|file:PATH|none"},
+        {"store", "dynamodb:", "dynamodb:STAGE|sqlite:PATH"},
+        {"store", "dynamodb:a/b", "dynamodb:STAGE|sqlite:PATH"},
+        {"store", "sqlite:", "dynamodb:STAGE|sqlite:PATH"},
+        {"store", "mysql:x", "dynamodb:STAGE|sqlite:PATH"},
         {"scores-table", "ab", "NAME"},
         {"contributions-table", "a b c", "NAME"},
         {"leases-table", "a/b", "NAME"},
@@ -266,18 +268,25 @@ static void unknown_options_and_commands_are_refused(void **state) {
 static void an_option_at_the_end_needs_its_value(void **state) {
     (void)state;
     WRONG("--batch-size: needs a value; allowed: a number from 1 to 10000\n", NEEDED, "--batch-size");
-    WRONG("--store: needs a value; allowed: dynamodb:STAGE\n--store: not given; allowed: dynamodb:STAGE\n",
-          "--source", "none", "--store");
+    WRONG("--store: needs a value; allowed: dynamodb:STAGE|sqlite:PATH\n", "--source", "none", "--store");
 }
 
-static void what_is_needed_is_asked_for(void **state) {
+static void nothing_given_is_the_embedded_default(void **state) {
     (void)state;
-    assert_wrong(
-        "--store: not given; allowed: dynamodb:STAGE\n--source: not given; allowed: kinesis:STREAM|none\n",
-        NULL, 0);
-    WRONG("--store: not given; allowed: dynamodb:STAGE\n", "create-tables");
+    struct config c;
+    _cleanup_(buffer_deinit) struct buffer mistakes;
+    buffer_init(&mistakes, 4096);
+    assert_int_equal(config_parse(&c, 1, (char *const[]){"winner-view", NULL}, &mistakes), STATUS_OK);
+    assert_string_equal(c.source, "file:events.jsonl");
+    assert_string_equal(c.store, "sqlite:winner-view.db");
+}
+
+static void options_that_do_not_go_together_are_refused(void **state) {
+    (void)state;
     WRONG("--source and --listen: both are none, so there is nothing to do; give one of them\n", "--source",
           "none", "--store", "dynamodb:x", "--listen", "none");
+    WRONG("--start: a file's lines have no time of arrival; allowed with --source file:PATH: trim-horizon\n",
+          "--source", "file:x", "--start", "latest");
 }
 
 static void a_stage_leaves_room_for_the_longest_table_name(void **state) {
@@ -367,7 +376,8 @@ int main(void) {
         TEST(every_mistake_has_a_line_of_its_own),
         TEST(unknown_options_and_commands_are_refused),
         TEST(an_option_at_the_end_needs_its_value),
-        TEST(what_is_needed_is_asked_for),
+        TEST(nothing_given_is_the_embedded_default),
+        TEST(options_that_do_not_go_together_are_refused),
         TEST(a_stage_leaves_room_for_the_longest_table_name),
         TEST(help_names_every_option_with_its_default),
         TEST(a_kind_is_what_stands_before_the_colon),

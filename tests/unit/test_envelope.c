@@ -128,7 +128,9 @@ static void damaged_records_are_no_danger(void **state) {
         if (length)
             data[support_random(&random) % length] = (char)support_random(&random);
         struct envelope envelope;
-        envelope_decode(&envelope, &(struct envelope_record){"s", &position, "lamp", data, length});
+        const struct envelope_record record = {
+            .shard_id = "s", .position = &position, .partition_key = "lamp", .data = data, .length = length};
+        envelope_decode(&envelope, &record);
         events += envelope.kind == ENVELOPE_EVENT;
         assert_true(utf8_is_valid(envelope.detail, strlen(envelope.detail)));
         envelope_deinit(&envelope);

@@ -1,5 +1,5 @@
-/* The protocol that keeps the scores exact (design: apply.h and store_dynamodb_write.c), broken at every step against
- * a real DynamoDB: each rule has a test that fails without it. */
+/* The protocol that keeps the scores exact (design: apply.h and store_dynamodb_write.c), broken at every step
+ * against a real DynamoDB: each rule has a test that fails without it. */
 #include "tests/unit/test_store_support.h"
 
 #include "server/base/clock.h"
@@ -11,7 +11,8 @@
 #define OTHER_SHARD "shardId-000000000001"
 #define CACHE_BYTES (1 << 20)
 
-/* ---- a little shop ---------------------------------------------------------------------------------------------------- */
+/* ---- a little shop
+ * ---------------------------------------------------------------------------------------------------- */
 
 enum { STORY_EVENTS = 12 };
 
@@ -32,11 +33,8 @@ static const struct expected_score {
     const char *user_id;
     int64_t creator, photographer; /* 0: no row */
 } story_scores[] = {
-    {"w/merchant/1/Ann", 3, 0},
-    {"w/merchant/3/Dee", 2, 0},
-    {"w/photographer/2/Bo", 0, 3},
-    {CONTRIBUTION_UNKNOWN, 2, 2},
-    {"w/web/9/Cid", 0, 0},
+    {"w/merchant/1/Ann", 3, 0},   {"w/merchant/3/Dee", 2, 0}, {"w/photographer/2/Bo", 0, 3},
+    {CONTRIBUTION_UNKNOWN, 2, 2}, {"w/web/9/Cid", 0, 0},
 };
 
 struct story_records {
@@ -48,8 +46,8 @@ static void tell_story(struct story_records *s, const char *shard) {
     for (size_t i = 0; i < STORY_EVENTS; i++) {
         struct position at = position_from_u64(250 + i); /* across a change of the number of bytes */
         s->records[i] = (struct apply_record){
-            .event = {story[i].kind, event_id_format(shard, &at, s->ids[i]), story[i].product, story[i].origin,
-                      1000 + (int64_t)i},
+            .event = {story[i].kind, event_id_format(shard, &at, s->ids[i]), story[i].product,
+                      story[i].origin, 1000 + (int64_t)i},
             .position = at,
         };
     }
@@ -57,7 +55,7 @@ static void tell_story(struct story_records *s, const char *shard) {
 
 static enum status apply_part(struct apply *a, const struct story_records *s, size_t first, size_t end) {
     struct apply_counts counts;
-    return apply_batch(a, s->records + first, end - first, &counts, &support_error);
+    return apply_batch(a, s->records + first, end - first, NULL, &counts, &support_error);
 }
 
 static struct apply *new_tenure(struct fixture *t) {
@@ -68,7 +66,8 @@ static void apply_freep(struct apply **a) {
     apply_free(*a);
 }
 
-/* ---- what must be in the tables then ---------------------------------------------------------------------------------- */
+/* ---- what must be in the tables then
+ * ---------------------------------------------------------------------------------- */
 
 static void check_score(struct fixture *t, const struct expected_score *x) {
     struct store_score scores[ROLES];
@@ -80,8 +79,8 @@ static void check_score(struct fixture *t, const struct expected_score *x) {
         store_score_deinit(&scores[role]);
 }
 
-static void check_row(struct fixture *t, const char *product, int64_t creator_score, int64_t photographer_score,
-                      const char *last_event_id) {
+static void check_row(struct fixture *t, const char *product, int64_t creator_score,
+                      int64_t photographer_score, const char *last_event_id) {
     _cleanup_(contribution_freep) struct contribution *row = NULL;
     assert_ok(store_read_contribution(t->store, product, 0, &row, &support_error));
     assert_int_equal(row->creator_score, creator_score);
@@ -98,7 +97,8 @@ static void check_story(struct fixture *t, const struct story_records *s) {
     check_row(t, "bow", 2, 2, s->ids[11]);
 }
 
-/* ---- the tests -------------------------------------------------------------------------------------------------------- */
+/* ---- the tests
+ * -------------------------------------------------------------------------------------------------------- */
 
 static void applies_once(void **state) {
     struct fixture *t = support_fixture(state);
@@ -120,8 +120,8 @@ static void any_batch_boundaries(void **state) {
     check_story(t, &s);
 }
 
-/* Dies with all that it has in memory when `writes` of its writes have got through (or got through and were not
- * answered); then a new tenure begins again from the checkpoint, with other batch boundaries. */
+/* Dies with all that it has in memory when `writes` of its writes have got through (or got through and were
+ * not answered); then a new tenure begins again from the checkpoint, with other batch boundaries. */
 static void crash_and_replay(struct fixture *t, enum fault fault, int writes, bool *crashed) {
     struct story_records s;
     tell_story(&s, SHARD);
@@ -231,7 +231,8 @@ static void late_zombie(void **state) {
     check_story(t, &s);
 }
 
-/* It runs ahead: the new owner's rows are behind the table, and it must notice before it goes on over them. */
+/* It runs ahead: the new owner's rows are behind the table, and it must notice before it goes on over them.
+ */
 static void zombie_ahead(void **state) {
     struct fixture *t = support_fixture(state);
     struct story_records s;
@@ -318,7 +319,8 @@ static void shards_share_a_score(void **state) {
     assert_ok(apply_part(b, &other, 0, STORY_EVENTS));
     assert_ok(apply_part(a, &s, 4, STORY_EVENTS));
 
-    _cleanup_(apply_freep) struct apply *again = apply_new(t->store, OTHER_SHARD, &t->fence, NULL, CACHE_BYTES);
+    _cleanup_(apply_freep) struct apply *again =
+        apply_new(t->store, OTHER_SHARD, &t->fence, NULL, CACHE_BYTES);
     assert_ok(apply_part(again, &other, 0, STORY_EVENTS));
     check_score(t, &(struct expected_score){"w/merchant/1/Ann", 3 + 7, 0});
     check_row(t, "sock", 7, 6, other.ids[STORY_EVENTS - 1]);
@@ -405,7 +407,8 @@ static void leave_unprocessed(struct aws_exchange *x, void *context) {
     if (strcmp(x->operation, "BatchGetItem") != 0 || atomic_fetch_sub(&left_unprocessed, 1) <= 0)
         return;
     json_auto_t *request = json_loadb(x->body, x->length, 0, NULL);
-    json_auto_t *reply = json_pack("{s:{},s:O}", "Responses", "UnprocessedKeys", json_object_get(request, "RequestItems"));
+    json_auto_t *reply =
+        json_pack("{s:{},s:O}", "Responses", "UnprocessedKeys", json_object_get(request, "RequestItems"));
     _cleanup_(mem_freep) char *text = json_dumps(reply, 0);
     aws_exchange_answer(x, 200, text);
 }
@@ -426,27 +429,48 @@ static void unprocessed_keys(void **state) {
     check_story(t, &s);
 }
 
-/* More products than one BatchGetItem takes, and far more than a cache that holds next to nothing. */
-static void many_products(void **state) {
-    enum { PRODUCTS = 250 };
-    struct fixture *t = support_fixture(state);
-    static char ids[2 * PRODUCTS][EVENT_ID_SIZE], products[PRODUCTS][16];
-    static struct apply_record records[2 * PRODUCTS];
+enum { PRODUCTS = 250 };
+
+struct many {
+    char ids[2 * PRODUCTS][EVENT_ID_SIZE], products[PRODUCTS][16];
+    struct apply_record records[2 * PRODUCTS];
+};
+
+/* All created, then all bought. */
+static void make_many(struct many *m) {
     for (size_t i = 0; i < 2 * PRODUCTS; i++) {
         struct position at = position_from_u64(i);
-        snprintf(products[i % PRODUCTS], sizeof *products, "p%zu", i % PRODUCTS);
-        records[i] = (struct apply_record){
-            .event = {i < PRODUCTS ? EVENT_CREATE : EVENT_PURCHASE, event_id_format(SHARD, &at, ids[i]),
-                      products[i % PRODUCTS], "w/merchant/1/Ann", 1},
+        snprintf(m->products[i % PRODUCTS], sizeof *m->products, "p%zu", i % PRODUCTS);
+        m->records[i] = (struct apply_record){
+            .event = {i < PRODUCTS ? EVENT_CREATE : EVENT_PURCHASE, event_id_format(SHARD, &at, m->ids[i]),
+                      m->products[i % PRODUCTS], "w/merchant/1/Ann", 1},
             .position = at,
         };
     }
+}
+
+static void apply_many(struct fixture *t, size_t cache_bytes) {
+    static struct many m;
     struct apply_counts counts;
-    _cleanup_(apply_freep) struct apply *a = apply_new(t->store, SHARD, &t->fence, NULL, 4096);
-    assert_ok(apply_batch(a, records, PRODUCTS, &counts, &support_error));
-    assert_ok(apply_batch(a, records + PRODUCTS, PRODUCTS, &counts, &support_error));
+    make_many(&m);
+    _cleanup_(apply_freep) struct apply *a = apply_new(t->store, SHARD, &t->fence, NULL, cache_bytes);
+    assert_ok(apply_batch(a, m.records, PRODUCTS, NULL, &counts, &support_error));
+    assert_ok(apply_batch(a, m.records + PRODUCTS, PRODUCTS, NULL, &counts, &support_error));
     assert_int_equal(counts.applied, PRODUCTS);
     check_score(t, &(struct expected_score){"w/merchant/1/Ann", PRODUCTS, 0});
+}
+
+/* More products than one BatchGetItem takes, and far more than a cache that holds next to nothing. */
+static void many_products(void **state) {
+    apply_many(support_fixture(state), 4096);
+}
+
+/* Far more failures than the client's retries are good for. What is in is not sent again. */
+static void bit_by_bit(void **state) {
+    struct fixture *t = support_fixture(state);
+    support_fault(t, FAULT_REFUSE, NULL, 0, -1);
+    t->faulty.every = 3;
+    apply_many(t, CACHE_BYTES);
 }
 
 int main(void) {
@@ -455,11 +479,15 @@ int main(void) {
         support_test("a batch is applied once, whole", applies_once),
         support_test("the tables are the same whatever the batch boundaries", any_batch_boundaries),
         support_test("a crash before any one write loses and doubles nothing", crash_before_every_write),
-        support_test("a crash after any one write, unanswered, loses and doubles nothing", crash_after_every_write),
-        support_test("after contributions that were not written their rows are read again", contributions_not_written),
-        support_test("after contributions without an answer their rows are read again", contributions_written_unanswered),
+        support_test("a crash after any one write, unanswered, loses and doubles nothing",
+                     crash_after_every_write),
+        support_test("after contributions that were not written their rows are read again",
+                     contributions_not_written),
+        support_test("after contributions without an answer their rows are read again",
+                     contributions_written_unanswered),
         support_test("scores that were not written are written again", scores_not_written),
-        support_test("scores that were written without an answer are not counted again", scores_written_unanswered),
+        support_test("scores that were written without an answer are not counted again",
+                     scores_written_unanswered),
         support_test("one lost answer is cured within the batch", one_answer_lost),
         support_test("a worker that lost its lease and goes on does no harm", zombie),
         support_test("a worker that wakes up late does not set rows back", late_zombie),
@@ -468,10 +496,12 @@ int main(void) {
         support_test("nothing is sent to the store once the lease is dead", nothing_on_a_dead_lease),
         support_test("a fence that shuts between two writes stops the second", fence_shuts_between_writes),
         support_test("two shards add to one score without conflict", shards_share_a_score),
-        support_test("a refusal without a watermark to explain it is an error, not a retry", unreasonable_refusal),
+        support_test("a refusal without a watermark to explain it is an error, not a retry",
+                     unreasonable_refusal),
         support_test("a refusal that the watermark does not explain is an error too", unexplained_refusal),
         support_test("a watermark that did not come with the refusal is read", watermark_is_read),
         support_test("keys left unprocessed are asked for again", unprocessed_keys),
+        support_test("a batch gets in bit by bit while every third write fails for ever", bit_by_bit),
         support_test("a batch may touch more products than one request reads", many_products),
     };
     return cmocka_run_group_tests_name("protocol", tests, NULL, NULL);

@@ -1,13 +1,17 @@
 /* What a caller may rely on in any store (views/store.h). */
 #include "tests/unit/test_store_support.h"
 
+#include <sqlite3.h>
+
 #include "views/event_id.h"
 
 #define SHARD "shardId-000000000000"
 
-/* ---- making rows ------------------------------------------------------------------------------------------------------ */
+/* ---- making rows
+ * ------------------------------------------------------------------------------------------------------ */
 
-static void put_score(struct fixture *t, enum role role, const char *user_id, size_t score, uint64_t first_position) {
+static void put_score(struct fixture *t, enum role role, const char *user_id, size_t score,
+                      uint64_t first_position) {
     struct position *positions = mem_alloc(score * sizeof *positions);
     for (size_t i = 0; i < score; i++)
         positions[i] = position_from_u64(first_position + i);
@@ -38,7 +42,8 @@ static enum status put_row(struct fixture *t, const struct contribution *row, co
     return store_write_batch(t->store, &batch, &t->fence, &support_error);
 }
 
-/* ---- contributions ---------------------------------------------------------------------------------------------------- */
+/* ---- contributions
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void row_comes_back_whole(void **state) {
     struct fixture *t = support_fixture(state);
@@ -121,7 +126,9 @@ static void listing_goes_to_the_limit(void **state) {
     }
 }
 
-/* ---- scores ----------------------------------------------------------------------------------------------------------- */
+/* ---- scores
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static void score_counts_each_position_once(void **state) {
     struct fixture *t = support_fixture(state);
@@ -177,7 +184,9 @@ static void rank_counts_people_above(void **state) {
     assert_int_equal(above, 2); /* counted to the maximum */
 }
 
-/* ---- leases ----------------------------------------------------------------------------------------------------------- */
+/* ---- leases
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static struct store_lease full_lease(void) {
     struct store_lease lease = {
@@ -225,9 +234,11 @@ static void lease_comes_back_whole(void **state) {
     assert_ok(store_create_lease(t->store, &lease, &support_error));
     assert_int_equal(store_create_lease(t->store, &lease, &support_error), STATUS_CONFLICT);
 
-    struct store_lease bare = {.shard_id = "shardId-000000000001", .checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = -1};
+    struct store_lease bare = {
+        .shard_id = "shardId-000000000001", .checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = -1};
     assert_ok(store_create_lease(t->store, &bare, &support_error));
-    struct store_lease timed = {.shard_id = "shardId-000000000002", .checkpoint = LEASE_AT_TIMESTAMP, .as_of_ms = -1};
+    struct store_lease timed = {
+        .shard_id = "shardId-000000000002", .checkpoint = LEASE_AT_TIMESTAMP, .as_of_ms = -1};
     timed.start_at_ms = 1700000000000;
     assert_ok(store_create_lease(t->store, &timed, &support_error));
 
@@ -246,7 +257,8 @@ static void lease_is_written_over_exactly_what_was_read(void **state) {
     after.counter = 8;
     after.owner[0] = '\0';
     after.checkpoint = LEASE_SHARD_END;
-    assert_int_equal(store_update_lease(t->store, &lease, &after, NULL, &found, &support_error), STATUS_CONFLICT);
+    assert_int_equal(store_update_lease(t->store, &lease, &after, NULL, &found, &support_error),
+                     STATUS_CONFLICT);
     assert_string_equal(found.shard_id, ""); /* there is no row */
 
     assert_ok(store_create_lease(t->store, &lease, &support_error));
@@ -254,7 +266,8 @@ static void lease_is_written_over_exactly_what_was_read(void **state) {
     assert_ok(store_read_leases(t->store, &back, &n, &support_error));
     assert_same_lease(&back[0], &after);
     free(back);
-    assert_int_equal(store_update_lease(t->store, &lease, &after, NULL, &found, &support_error), STATUS_CONFLICT);
+    assert_int_equal(store_update_lease(t->store, &lease, &after, NULL, &found, &support_error),
+                     STATUS_CONFLICT);
     assert_same_lease(&found, &after);
 }
 
@@ -268,7 +281,8 @@ static void lease_condition_covers(void **state) {
         strcpy(before.owner, i == 0 ? "other" : i == 1 ? "" : lease.owner);
         before.counter -= i == 2;
         strcpy(before.tenure, i == 3 ? "ffff" : i == 4 ? "" : lease.tenure);
-        assert_int_equal(store_update_lease(t->store, &before, &lease, NULL, &found, &support_error), STATUS_CONFLICT);
+        assert_int_equal(store_update_lease(t->store, &before, &lease, NULL, &found, &support_error),
+                         STATUS_CONFLICT);
         assert_same_lease(&found, &lease);
     }
 }
@@ -278,10 +292,12 @@ static void lease_is_fenced(void **state) {
     struct store_lease lease = full_lease(), found;
     assert_ok(store_create_lease(t->store, &lease, &support_error));
     fence_shut(&t->fence);
-    assert_int_equal(store_update_lease(t->store, &lease, &lease, &t->fence, &found, &support_error), STATUS_FAILED);
+    assert_int_equal(store_update_lease(t->store, &lease, &lease, &t->fence, &found, &support_error),
+                     STATUS_FAILED);
 }
 
-/* ---- what the store belongs to ---------------------------------------------------------------------------------------- */
+/* ---- what the store belongs to
+ * ---------------------------------------------------------------------------------------- */
 
 static void belongs_to_its_first_source(void **state) {
     struct fixture *t = support_fixture(state);
@@ -301,7 +317,7 @@ static void belongs_to_its_first_source(void **state) {
     assert_int_equal(store_bind(t->store, &other, key[1], &support_error), STATUS_INVALID);
     assert_non_null(strstr(support_error.message, mine.name));
     assert_non_null(strstr(support_error.message, other.name));
-    assert_non_null(strstr(support_error.message, "another stage"));
+    assert_non_null(strstr(support_error.message, *t->folder ? "another file" : "another stage"));
     assert_int_equal(store_bind(t->store, &created_again, key[1], &support_error), STATUS_INVALID);
     assert_non_null(strstr(support_error.message, "2027-01-15T08:00:00.000Z"));
 
@@ -329,24 +345,147 @@ static void cancelled_store_answers_at_once(void **state) {
     assert_string_equal(support_error.code, "Cancelled");
 }
 
+/* ---- SQLite only
+ * ------------------------------------------------------------------------------------------------------ */
+
+static struct store *open_again(const struct fixture *t) {
+    char path[128];
+    struct store *store;
+    support_database(t, "", path, sizeof path);
+    assert_ok(store_sqlite_open(&store, path, &support_error));
+    return store;
+}
+
+static void one_fills(void **state) {
+    struct fixture *t = support_fixture(state);
+    const struct store_source source = {"file: mine", 0};
+    uint8_t key[STORE_IDENTITY_KEY_BYTES];
+    char pid[32];
+    struct store *other = open_again(t);
+    assert_ok(store_bind(t->store, &source, key, &support_error));
+    assert_int_equal(store_bind(other, &source, key, &support_error), STATUS_INVALID);
+    snprintf(pid, sizeof pid, "process %ld", (long)getpid());
+    assert_non_null(strstr(support_error.message, pid));
+    assert_ok(store_bind(other, NULL, key, &support_error)); /* to serve is allowed */
+    store_free(t->store);
+    t->store = other;
+    assert_ok(store_bind(other, &source, key, &support_error)); /* the lock went with its holder */
+}
+
+/* A score and two rows, of which the second is not what was read. */
+static void batch_is_a_transaction(void **state) {
+    struct fixture *t = support_fixture(state);
+    const struct position position = position_from_u64(1);
+    _cleanup_(contribution_freep) struct contribution *row = make_row("hat", SHARD ":7");
+    _cleanup_(contribution_freep) struct contribution *other = make_row("cap", SHARD ":8");
+    const struct store_score_write score = {ROLE_CREATOR, "Ann", &position, 1, 1, "w/web/9/Cid"};
+    const struct store_contribution_write rows[] = {{row, NULL}, {other, SHARD ":7"}};
+    const struct store_batch batch = {
+        .shard_id = SHARD, .scores = &score, .n_scores = 1, .contributions = rows, .n_contributions = 2};
+    struct store_score scores[ROLES];
+    struct contribution *back = NULL;
+    assert_int_equal(store_write_batch(t->store, &batch, &t->fence, &support_error), STATUS_CONFLICT);
+    assert_int_equal(store_read_scores(t->store, "Ann", 0, scores, &support_error), STATUS_NOT_FOUND);
+    assert_int_equal(store_read_contribution(t->store, "hat", 0, &back, &support_error), STATUS_NOT_FOUND);
+}
+
+static enum status put_row_with_checkpoint(struct fixture *t, const char *tenure, uint64_t position) {
+    _cleanup_(contribution_freep) struct contribution *row = make_row("hat", SHARD ":7");
+    const struct store_checkpoint checkpoint = {tenure, position_from_u64(position)};
+    const struct store_contribution_write write = {row, NULL};
+    const struct store_batch batch = {
+        .shard_id = SHARD, .contributions = &write, .n_contributions = 1, .checkpoint = &checkpoint};
+    return store_write_batch(t->store, &batch, &t->fence, &support_error);
+}
+
+static void checkpoint_is_in_the_batch(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease(), after, found, *back;
+    size_t n;
+    lease.position = position_from_u64(5);
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    assert_ok(put_row_with_checkpoint(t, lease.tenure, 9));
+
+    after = lease; /* whoever renews it knows of 5 only */
+    after.counter++;
+    assert_ok(store_update_lease(t->store, &lease, &after, &t->fence, &found, &support_error));
+    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    after.position = position_from_u64(9);
+    assert_same_lease(&back[0], &after);
+    free(back);
+}
+
+static void tenure_is_over(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease();
+    struct contribution *back = NULL;
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    assert_int_equal(put_row_with_checkpoint(t, "ffffffffffffffffffffffffffffffff", 9), STATUS_FAILED);
+    assert_string_equal(support_error.code, "LeaseLost");
+    assert_int_equal(store_read_contribution(t->store, "hat", 0, &back, &support_error), STATUS_NOT_FOUND);
+}
+
+static void run_sql(const struct fixture *t, sqlite3 **db, const char *sql) {
+    char path[128];
+    support_database(t, "", path, sizeof path);
+    assert_int_equal(sqlite3_open(path, db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(*db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void newer_tables(void **state) {
+    struct fixture *t = support_fixture(state);
+    char path[128];
+    struct store *store;
+    sqlite3 *db;
+    run_sql(t, &db, "PRAGMA user_version = 99");
+    sqlite3_close(db);
+    support_database(t, "", path, sizeof path);
+    assert_int_equal(store_sqlite_open(&store, path, &support_error), STATUS_INVALID);
+    assert_non_null(strstr(support_error.message, "version 99"));
+}
+
+static void readers_do_not_wait(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct contribution *back = NULL;
+    sqlite3 *db;
+    run_sql(t, &db, "BEGIN IMMEDIATE; INSERT INTO scores VALUES ('Ann', 'creator', 1, 1, '')");
+    assert_int_equal(store_read_contribution(t->store, "hat", 0, &back, &support_error), STATUS_NOT_FOUND);
+    sqlite3_close(db);
+}
+
+#define CONTRACT(test)                                                                                       \
+    test("a contribution comes back in every attribute", row_comes_back_whole),                              \
+        test("a contribution is written only over what was read", row_is_written_only_over_what_was_read),   \
+        test("rows come in the order asked for, absent ones as such", rows_come_in_the_order_asked_for),     \
+        test("what is not there is not found", missing_row_is_not_found),                                    \
+        test("a listing goes to its limit and says whether there is more", listing_goes_to_the_limit),       \
+        test("a board is best first, of its role only", board_is_best_first),                                \
+        test("a rank counts the people above, ties told, UNKNOWN left out", rank_counts_people_above),       \
+        test("a lease comes back in every attribute", lease_comes_back_whole),                               \
+        test("a lease is written over exactly what was read", lease_is_written_over_exactly_what_was_read),  \
+        test("another owner, counter or tenure each fails the condition", lease_condition_covers),           \
+        test("a lease is not written once its fence is shut", lease_is_fenced),                              \
+        test("a store belongs to its first source, and names both sides to another",                         \
+             belongs_to_its_first_source),                                                                   \
+        test("creating what is there changes nothing", creating_again_changes_nothing),                      \
+        test("a cancelled store answers at once", cancelled_store_answers_at_once),
+
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
-    const struct CMUnitTest tests[] = {
-        support_test("a contribution comes back in every attribute", row_comes_back_whole),
-        support_test("a contribution is written only over what was read", row_is_written_only_over_what_was_read),
-        support_test("rows come in the order asked for, absent ones as such", rows_come_in_the_order_asked_for),
-        support_test("what is not there is not found", missing_row_is_not_found),
-        support_test("a listing goes to its limit and says whether there is more", listing_goes_to_the_limit),
+    const struct CMUnitTest dynamodb[] = {
+        CONTRACT(support_test) /* and, because its batches are no transactions: */
         support_test("a score counts each position once", score_counts_each_position_once),
-        support_test("a board is best first, of its role only", board_is_best_first),
-        support_test("a rank counts the people above, ties told, UNKNOWN left out", rank_counts_people_above),
-        support_test("a lease comes back in every attribute", lease_comes_back_whole),
-        support_test("a lease is written over exactly what was read", lease_is_written_over_exactly_what_was_read),
-        support_test("another owner, counter or tenure each fails the condition", lease_condition_covers),
-        support_test("a lease is not written once its fence is shut", lease_is_fenced),
-        support_test("a store belongs to its first source, and names both sides to another", belongs_to_its_first_source),
-        support_test("creating what is there changes nothing", creating_again_changes_nothing),
-        support_test("a cancelled store answers at once", cancelled_store_answers_at_once),
     };
-    return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+    const struct CMUnitTest sqlite[] = {
+        CONTRACT(support_test_sqlite) /* and, because it is a file: */
+        support_test_sqlite("only one process at a time fills a database", one_fills),
+        support_test_sqlite("a batch that fails leaves nothing behind", batch_is_a_transaction),
+        support_test_sqlite("a batch takes its checkpoint along, which a renewal does not set back",
+                            checkpoint_is_in_the_batch),
+        support_test_sqlite("a batch of a tenure that is over is refused", tenure_is_over),
+        support_test_sqlite("tables of a newer program are refused", newer_tables),
+        support_test_sqlite("readers do not wait for a writer", readers_do_not_wait),
+    };
+    int failed = cmocka_run_group_tests_name("store: dynamodb", dynamodb, NULL, NULL);
+    return failed + cmocka_run_group_tests_name("store: sqlite", sqlite, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /*
- * For the tests of the DynamoDB store: a store of its own for each test, on the DynamoDB that
- * AWS_ENDPOINT_URL_DYNAMODB names (tests/emulators.py -- ctest ...), through a transport that can do what networks and
- * crashes do: refuse a request before it is sent, or lose its answer after it took effect.
+ * For tests of the stores: a store of its own for each test. SQLite: in a new folder. DynamoDB: on the one
+ * that AWS_ENDPOINT_URL_DYNAMODB names (tests/emulators.py -- ctest ...), through a transport that can do
+ * what networks and crashes do: refuse a request before it is sent, or lose its answer after it took effect.
  */
 #ifndef TEST_STORE_SUPPORT_H
 #define TEST_STORE_SUPPORT_H
@@ -18,12 +18,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "aws/config.h"
 #include "aws/transport.h"
 #include "server/base/mem.h"
 #include "server/base/random.h"
 #include "views/store_dynamodb.h"
+#include "views/store_sqlite.h"
 
 enum fault { FAULT_NONE, FAULT_REFUSE, FAULT_LOSE_ANSWER };
 
@@ -34,7 +36,9 @@ struct faulty {
     const char *operation;
     const char *in_body; /* only requests with this text in their body; NULL: all */
     atomic_int after, times;
-    atomic_int sent; /* requests that reached the store */
+    int every; /* only every so many of those; 0: all */
+    atomic_int meant;
+    atomic_int sent;                                       /* requests that reached the store */
     void (*filter)(struct aws_exchange *x, void *context); /* has every answer first; NULL: nobody */
 };
 
@@ -46,6 +50,8 @@ static inline bool support_is_meant(struct faulty *f, const struct aws_exchange 
     if (f->operation ? strcmp(f->operation, x->operation) != 0 : !support_is_write(x->operation))
         return false;
     if (f->in_body && !memmem(x->body, x->length, f->in_body, strlen(f->in_body)))
+        return false;
+    if (f->every && atomic_fetch_add(&f->meant, 1) % f->every)
         return false;
     return atomic_fetch_sub(&f->after, 1) <= 0 && atomic_fetch_sub(&f->times, 1) > 0;
 }
@@ -76,12 +82,15 @@ struct fixture {
     struct store *store;
     struct fence fence;
     char stage[40];
+    char folder[64]; /* SQLite's */
 };
 
 /* From now on; -1 times: for ever. */
-static inline void support_fault(struct fixture *t, enum fault fault, const char *operation, int after, int times) {
+static inline void support_fault(struct fixture *t, enum fault fault, const char *operation, int after,
+                                 int times) {
     t->faulty.operation = operation;
     t->faulty.in_body = NULL;
+    t->faulty.every = 0;
     atomic_store(&t->faulty.after, after);
     atomic_store(&t->faulty.times, times < 0 ? 1 << 30 : times);
     atomic_store(&t->faulty.sent, 0);
@@ -107,16 +116,50 @@ static inline int support_setup(void **state) {
     fence_open_until(&t->fence, INT64_MAX);
     const struct store_dynamodb_options options = {.stage = t->stage};
     if (aws_config_load(&t->config, &e) ||
-        store_dynamodb_open(&t->store, &options, t->config, &t->faulty.transport, &e) || store_create(t->store, &e)) {
+        store_dynamodb_open(&t->store, &options, t->config, &t->faulty.transport, &e) ||
+        store_create(t->store, &e)) {
         print_error("%s\n", e.message);
         return -1;
     }
     return 0;
 }
 
+static inline void support_database(const struct fixture *t, const char *suffix, char *out, size_t size) {
+    snprintf(out, size, "%s/view.db%s", t->folder, suffix);
+}
+
+static inline int support_setup_sqlite(void **state) {
+    struct fixture *t = mem_zalloc(sizeof *t);
+    char path[128];
+    struct error e;
+    *state = t;
+    fence_open_until(&t->fence, INT64_MAX);
+    strcpy(t->folder, "/tmp/winner-view-test-XXXXXX");
+    if (!mkdtemp(t->folder))
+        return -1;
+    support_database(t, "", path, sizeof path);
+    if (store_sqlite_open(&t->store, path, &e) || store_create(t->store, &e)) {
+        print_error("%s\n", e.message);
+        return -1;
+    }
+    return 0;
+}
+
+static inline void support_remove_database(const struct fixture *t) {
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    char path[128];
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        support_database(t, suffixes[i], path, sizeof path);
+        unlink(path);
+    }
+    rmdir(t->folder);
+}
+
 static inline int support_teardown(void **state) {
     struct fixture *t = *state;
     store_free(t->store);
+    if (*t->folder)
+        support_remove_database(t);
     if (t->config)
         aws_config_free(t->config);
     free(t);
@@ -131,14 +174,17 @@ static inline struct fixture *support_fixture(void **state) {
     return t;
 }
 
-#define support_test(title, function) {title, function, support_setup, support_teardown, NULL}
+#define support_test(title, function)                                                                        \
+    { title, function, support_setup, support_teardown, NULL }
+#define support_test_sqlite(title, function)                                                                 \
+    { title, function, support_setup_sqlite, support_teardown, NULL }
 
-#define assert_ok(call)                                                                                                \
-    do {                                                                                                               \
-        struct error *assert_ok_error = &support_error;                                                                \
-        *assert_ok_error = (struct error){0};                                                                          \
-        if ((call) != STATUS_OK)                                                                                       \
-            fail_msg("%s: %s", #call, assert_ok_error->message);                                                       \
+#define assert_ok(call)                                                                                      \
+    do {                                                                                                     \
+        struct error *assert_ok_error = &support_error;                                                      \
+        *assert_ok_error = (struct error){0};                                                                \
+        if ((call) != STATUS_OK)                                                                             \
+            fail_msg("%s: %s", #call, assert_ok_error->message);                                             \
     } while (0)
 
 static struct error support_error __attribute__((unused));

@@ -1,0 +1,103 @@
+"""The pairs of a source and a store that the behaviour tests run on. What a test does with one (fill the
+source, name both to a service, read what became of it) is the same for each, so that a test asks for the
+fixture `pair` or `main_job` and need not know which it got.
+
+Sources are filled and rows are read by other means than the program under test.
+"""
+
+import contextlib
+import sqlite3
+
+import cloud
+from model import Record
+
+KINDS = ("kinesis+dynamodb", "file+sqlite")
+FILE_SHARD = "shardId-000000000000"
+
+
+class KinesisDynamodb:
+    """`stream` is None for a service that only serves."""
+
+    has_watermarks = True
+    shards = [f"shardId-{n:012}" for n in range(3)]
+
+    def __init__(self, aws, stage, stream):
+        self.aws, self.name, self.stream = aws, stage, stream
+        self.environment = aws.environment
+        self.options = [
+            "--store", f"dynamodb:{stage}", "--source", f"kinesis:{stream}" if stream else "none"
+        ]  # fmt: skip
+
+    def put(self, puts):
+        cloud.put(self.aws.kinesis, self.stream, puts)
+
+    def records(self):
+        return cloud.read_stream(self.aws.kinesis, self.stream)
+
+    def contributions(self):
+        return cloud.contributions(self.aws.dynamodb, self.name)
+
+    def scores(self):
+        return cloud.scores(self.aws.dynamodb, self.name)
+
+    def leases(self):
+        return cloud.leases(self.aws.dynamodb, self.name)
+
+
+def can_be_lines(puts):
+    """Those whose data can be a line of a file: a newline within would make two of it."""
+    return [put for put in puts if b"\n" not in put.data]
+
+
+class FileSqlite:
+    """A journal and a database in `folder`; or another journal. A file has no partition keys."""
+
+    has_watermarks = False
+    shards = [FILE_SHARD]
+    environment = {}
+
+    def __init__(self, folder, journal=None):
+        self.name = folder.name
+        self.journal = journal or folder / "events.jsonl"
+        self.database = folder / "winner-view.db"
+        self.options = ["--store", f"sqlite:{self.database}", "--source", f"file:{self.journal}"]
+
+    def put(self, puts):
+        self.append(b"".join(put.data + b"\n" for put in can_be_lines(puts)))
+
+    def append(self, data):
+        with open(self.journal, "ab", buffering=0) as file:
+            assert file.write(data) == len(data)
+
+    def records(self):
+        records, offset = [], 0
+        for line in self.lines():
+            records.append(Record(FILE_SHARD, str(offset), None, line))
+            offset += len(line) + 1
+        return records
+
+    def lines(self):
+        """The whole lines, without their newlines."""
+        return self.journal.read_bytes().split(b"\n")[:-1]
+
+    def connect(self):
+        """Read-only, so that whatever a killed service left behind stays for its successor to mend."""
+        return contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True))
+
+    def rows(self, table):
+        """As the rows of cloud.rows: a column that is NULL is left out."""
+        with self.connect() as connection:
+            connection.row_factory = sqlite3.Row
+            return [
+                {name: row[name] for name in row.keys() if row[name] is not None}
+                for row in connection.execute(f"SELECT * FROM {table}")
+            ]
+
+    def contributions(self):
+        return self.rows("contributions")
+
+    def scores(self):
+        return self.rows("scores")
+
+    def leases(self):
+        return {row["leaseKey"]: row for row in self.rows("leases") if row["entityType"] != "SOURCE"}

@@ -1,0 +1,278 @@
+"""What only the embedded pair has: a journal that can be missing, cut or swapped, and a database that one
+process fills. And that SIGKILL at any moment leaves the database exact."""
+
+import os
+import random
+import sqlite3
+
+import cloud
+import model
+import pytest
+import service
+import workload
+from pairs import FileSqlite, can_be_lines
+from shop import assert_equal_to_model, fold, person, product, puts
+
+ANN = person("merchant", "Ann")
+LAMPS = puts(product("lamp", ANN, None, 3))
+KILLS = 100
+BACKLOG_BYTES = 4 << 20
+
+
+def refused(view):
+    """The stderr of a service that must not start."""
+    view.start(ready=False)
+    assert view.process.wait(20) == 2, view.log()
+    service.check_sanitizers(view.log())
+    return view.log()
+
+
+def purchases(view):
+    return view.get("/contributions/lamp").json()["purchases"]
+
+
+def trouble(view):
+    """What /healthz says is wrong, all of it, once it says so."""
+    found = cloud.until(lambda: view.health()["troubles"], "a trouble")
+    return " ".join(one["reason"] for one in found)
+
+
+# --- SIGKILL. ---------------------------------------------------------------------------------------------
+
+
+class Journal:
+    """A file that is written in pieces that end anywhere, also in the middle of a line, and is always far
+    ahead of its reader."""
+
+    def __init__(self, pair, data, rng):
+        self.pair, self.rng = pair, rng
+        self.left = data
+        self.written = 0
+
+    def write(self, n):
+        piece, self.left = self.left[:n], self.left[n:]
+        self.pair.append(piece)
+        self.written += len(piece)
+
+    def keep_ahead_of(self, offset):
+        while self.left and self.written < offset + BACKLOG_BYTES:
+            self.write(self.rng.randint(1, 500_000))
+
+
+class Progress:
+    """The model, folded as far as the database says it is."""
+
+    def __init__(self, records):
+        self.records, self.folded, self.model = records, 0, model.Model()
+
+    def assert_exact(self, pair, checkpoint):
+        """A batch and its checkpoint are one transaction: the rows are those of the records up to it."""
+        while self.folded < len(self.records) and int(self.records[self.folded].sequence) <= checkpoint:
+            self.model.apply(self.records[self.folded])
+            self.folded += 1
+        assert_equal_to_model(pair, self.model, self.model.dead_letters)
+
+
+def checkpoint_of(pair):
+    """-1 before the first."""
+    try:
+        leases = pair.leases()
+    except sqlite3.OperationalError:  # no database yet, or no tables in it
+        return -1
+    return max(map(cloud.checkpoint, leases.values()), default=-1)
+
+
+def kill_beyond(pair, view, offset):
+    """Kills a running service once its checkpoint is at this offset. Returns the checkpoint that is left."""
+    view.start(ready=False)
+    cloud.until(
+        lambda: checkpoint_of(pair) >= offset, f"checkpoint {offset}: {view.log()[-3000:]}", every_s=0
+    )
+    view.kill()
+    return checkpoint_of(pair)
+
+
+def test_a_hundred_sigkills_change_nothing(embedded, make_on, capsys):
+    rng = random.Random(12)
+    lines = [put.data + b"\n" for put in can_be_lines(workload.generate(seed=31, events=50_000))]
+    whole = FileSqlite(embedded.journal.parent, embedded.journal.with_name("whole.jsonl"))
+    whole.append(b"".join(lines))
+    journal, progress = Journal(embedded, b"".join(lines), rng), Progress(whole.records())
+    options = ("--batch-size", "20", "--worker-id", "the-same-worker")
+    before, torn = -1, 0
+    for _ in range(KILLS):
+        journal.keep_ahead_of(before)
+        torn += not embedded.journal.read_bytes().endswith(b"\n")
+        view = make_on(embedded, *options)
+        checkpoint = kill_beyond(embedded, view, before + rng.randint(1, 150_000))
+        assert before < checkpoint < int(progress.records[-1].sequence), "not in the middle of the work"
+        assert checkpoint < journal.written - BACKLOG_BYTES // 8, "the service had caught up with the writer"
+        progress.assert_exact(embedded, checkpoint)
+        before = checkpoint
+    with capsys.disabled():
+        print(
+            f"\n{KILLS} kills after {progress.folded} of {len(progress.records)} events, {torn} with a torn line"
+        )
+
+    journal.write(len(journal.left))
+    view = make_on(embedded, *options).start()
+    view.wait_until_applied()
+    assert_equal_to_model(embedded, fold(progress.records), view.dead_letters())
+
+
+# --- One process fills, others serve. ---------------------------------------------------------------------
+
+
+def test_a_second_process_is_refused_naming_the_first_and_may_still_serve(embedded, start_on, make_on):
+    embedded.put(LAMPS)
+    first = start_on(embedded)
+    first.wait_until_applied()
+    said = refused(make_on(embedded))
+    assert (
+        f"process {first.process.pid}:" in said and str(embedded.database) in said and "--source none" in said
+    )
+
+    reader = start_on(embedded, "--source", "none", "--cache-ttl-ms", "0")
+    assert purchases(reader) == 3
+    embedded.put(LAMPS[-1:])
+    cloud.until(lambda: purchases(reader) == 4, "what the first writes shows in the second")
+    assert reader.health()["caughtUp"]
+
+
+def test_a_killed_process_leaves_no_lock_behind(embedded, start_on):
+    embedded.put(LAMPS)
+    options = ("--failover-ms", "1000")  # the lease of the dead one is awaited
+    view = start_on(embedded, *options)
+    view.wait_until_applied()
+    view.kill()
+    view = start_on(embedded, *options)
+    view.wait_until_applied()
+    assert purchases(view) == 3
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(embedded, start_on, make_on):
+    start_on(embedded, "--source", "none").terminate()
+    connection = sqlite3.connect(embedded.database)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = embedded.database.read_bytes()
+    said = refused(make_on(embedded))
+    assert "99" in said and str(embedded.database) in said and "--store sqlite:" in said
+    assert embedded.database.read_bytes() == before
+
+
+# --- A database belongs to one file. ----------------------------------------------------------------------
+
+
+def another_file(pair):
+    """The same path, another file."""
+    pair.journal.rename(pair.journal.with_name("old.jsonl"))
+    pair.put(LAMPS)
+
+
+def another_first_line(pair):
+    """The same file, emptied and filled with other events."""
+    os.truncate(pair.journal, 0)
+    pair.put(LAMPS[1:] + LAMPS)
+
+
+@pytest.mark.parametrize("change", [another_file, another_first_line])
+def test_a_database_that_belongs_to_another_file_is_refused_naming_both(embedded, start_on, make_on, change):
+    embedded.put(LAMPS)
+    view = start_on(embedded)
+    view.wait_until_applied()
+    view.terminate()
+    rows, inode = embedded.contributions(), os.stat(embedded.journal).st_ino
+    change(embedded)
+    said = refused(make_on(embedded))
+    assert f"inode {inode}" in said and f"inode {os.stat(embedded.journal).st_ino}" in said
+    assert said.count("sha256") == 2 and "--store sqlite:" in said
+    assert embedded.contributions() == rows
+
+
+# --- The file while it is followed. -----------------------------------------------------------------------
+
+
+def test_a_missing_file_is_awaited_and_then_read(embedded, make_on):
+    view = make_on(embedded).start(ready=False)
+    cloud.until(lambda: answers(view), "an answer")
+    assert str(embedded.journal) in trouble(view)
+    ready = view.get("/readyz")
+    assert (ready.status, ready.json()["status"]) == (503, "starting")
+    assert view.get("/livez").status == 200
+
+    embedded.append(LAMPS[0].data)  # no newline: not a line yet
+    cloud.until(lambda: "no whole line" in trouble(view), "it is seen that there is no line yet")
+    embedded.append(b"\n")
+    embedded.put(LAMPS[1:])
+    view.wait_until_ready()
+    view.wait_until_applied()
+    assert purchases(view) == 3 and view.health()["troubles"] == []
+
+
+def answers(view):
+    try:
+        return view.get("/livez").status == 200
+    except OSError:
+        return False
+
+
+def test_a_line_is_read_once_its_newline_is_there(embedded, start_on):
+    embedded.put(LAMPS[:1])
+    view = start_on(embedded)
+    view.wait_until_applied()
+    purchase = LAMPS[-1].data
+    embedded.append(purchase[:40])
+    view.wait_until_applied()
+    embedded.append(purchase[40:])
+    view.wait_until_applied()
+    assert purchases(view) == 0
+    embedded.append(b"\n")
+    view.wait_until_applied()
+    assert purchases(view) == 1 and view.dead_letters() == set()
+
+
+def test_a_file_that_shrank_is_said_so_and_goes_on_when_it_is_whole_again(embedded, start_on):
+    embedded.put(LAMPS)
+    view = start_on(embedded)
+    view.wait_until_applied()
+    whole = embedded.journal.read_bytes()
+    os.truncate(embedded.journal, len(whole) // 2)
+    said = trouble(view)
+    assert str(embedded.journal) in said and "shrunk" in said
+    assert view.health()["status"] == "degraded" and view.get("/readyz").status == 200
+    assert purchases(view) == 3
+
+    embedded.append(whole[len(whole) // 2 :])
+    embedded.put(LAMPS[-1:])
+    view.wait_until_applied()
+    assert purchases(view) == 4 and view.health()["troubles"] == []
+    assert_equal_to_model(embedded, fold(embedded.records()), view.dead_letters())
+
+
+def test_a_file_that_was_replaced_is_said_so_and_nothing_of_the_other_is_read(embedded, start_on):
+    embedded.put(LAMPS)
+    view = start_on(embedded)
+    view.wait_until_applied()
+    rows = embedded.contributions()
+    first = embedded.journal.with_name("first.jsonl")
+    embedded.journal.rename(first)
+    embedded.put(LAMPS * 10)
+    cloud.until(lambda: "was replaced:" in trouble(view), "it is seen that the file was replaced")
+    assert str(embedded.journal) in trouble(view) and "--store sqlite:" in trouble(view)
+    assert embedded.contributions() == rows and purchases(view) == 3
+
+    first.rename(embedded.journal)  # the way back
+    view.wait_until_applied()
+    assert purchases(view) == 3 and view.health()["troubles"] == []
+
+
+def test_a_line_that_is_too_long_is_a_dead_letter_and_the_next_is_read(embedded, start_on):
+    embedded.put(LAMPS[:2])
+    offset = embedded.journal.stat().st_size
+    embedded.append(b'{"schema":"' + b"x" * (11 << 20) + b'"}\n')
+    embedded.put(LAMPS[2:])
+    view = start_on(embedded)
+    view.wait_until_applied()
+    assert view.dead_letters() == {(embedded.shards[0], str(offset), "too-long")}
+    assert purchases(view) == 3

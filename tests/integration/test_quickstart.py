@@ -1,0 +1,80 @@
+"""deploy/quickstart.sh and the game that it plays."""
+
+import collections
+import json
+import subprocess
+import sys
+
+import cloud
+import model
+import pytest
+import service
+from pairs import FileSqlite
+from shop import fold
+
+QUICKSTART = service.ROOT / "deploy" / "quickstart.sh"
+GAME = service.ROOT / "deploy" / "game.py"
+
+
+def play(target, *options, **more):
+    return subprocess.run(
+        [sys.executable, GAME, target, *options], capture_output=True, text=True, timeout=60, **more
+    )
+
+
+def test_quickstart_comes_up_with_scores_and_leaves_nothing_running():
+    if service.binary() != str(service.ROOT / "build" / "release" / "winner-view"):
+        pytest.skip("it starts the release preset")
+    done = subprocess.run([QUICKSTART, "--check"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    board = json.loads(done.stdout)
+    assert len(board["items"]) == 10 and board["items"][0]["score"] > 1
+
+
+@pytest.mark.parametrize("words", [["--port", "0"], ["--port", "65536"], ["--port"], ["--colour"]])
+def test_quickstart_refuses_what_it_does_not_know(words):
+    done = subprocess.run([QUICKSTART, *words], capture_output=True, text=True, timeout=10)
+    assert done.returncode == 2 and words[0] in done.stderr
+
+
+def test_the_sample_is_a_shop_of_30_merchants_20_photographers_and_150_products(embedded):
+    done = play(f"file:{embedded.journal}", "--rate", "0")
+    assert done.returncode == 0, done.stderr
+    shop = fold(embedded.records())
+    assert shop.dead_letters == set() and shop.counts.keys() == {"applied"}
+    assert len(shop.contributions) == 150
+    assert len({row["creator"] for row in shop.contributions.values()}) == 30
+    assert len({row.get("photographer") for row in shop.contributions.values()} - {None}) == 20
+    assert len(shop.board(model.CREATOR)) > 10
+
+
+def test_a_game_that_is_started_again_goes_on_with_its_shop(embedded):
+    target = f"file:{embedded.journal}"
+    play(target, "--rate", "0")
+    before = embedded.lines()
+    embedded.append(b'{"torn')
+    with subprocess.Popen([sys.executable, GAME, target, "--rate", "500"]) as game:
+        cloud.until(lambda: len(embedded.lines()) >= len(before) + 100, "a hundred events more")
+        game.terminate()
+        assert game.wait(10) == 0
+    assert embedded.lines()[: len(before)] == before
+    shop = fold(embedded.records())
+    kinds = collections.Counter(reason for _, _, reason in shop.dead_letters)
+    assert kinds == {"not-json": 1}  # the torn line that somebody else left
+    assert len(shop.contributions) == 150 and shop.counts["applied"] >= len(before) + 99
+
+
+@pytest.mark.parametrize("words", [["events.jsonl"], ["file:"], ["file:x", "--rate", "-1"], ["sqs:x"]])
+def test_the_game_refuses_what_it_does_not_know(words, tmp_path):
+    done = play(*words, cwd=tmp_path)
+    assert done.returncode == 2 and "allowed" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_game_needs_nothing_but_python(tmp_path):
+    """-I -S: no packages of the site, so no boto3."""
+    target = f"file:{tmp_path / 'events.jsonl'}"
+    command = [sys.executable, "-I", "-S", GAME, target, "--rate", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert FileSqlite(tmp_path).records()
