@@ -6,7 +6,7 @@
 #         --port PORT           of the loopback address, instead of 8080
 #         --no-game             the sample only, nothing moves: append events of your own
 #         --kinesis             on DynamoDB Local and kinesis-local, all in memory and gone at the end
-#         --check               on a free port, keeps nothing: starts, waits for scores, stops; exits 0 or 1
+#         --check               on a free port, keeps nothing: starts, waits until scores move, stops; exits 0 or 1
 #
 # The journal and the database lie in build/quickstart; remove the folder to begin again. No AWS account is
 # touched.
@@ -161,6 +161,15 @@ has_scores() {
     ask /scores/merchant | grep -q '"score"' && ask /scores/photographer | grep -q '"score"'
 }
 
+# Scores alone, without the time that they are of.
+scores() {
+    ask '/scores?role=creator&limit=100'
+}
+
+have_moved() {
+    [ "$(scores)" != "$first" ]
+}
+
 say_what_to_try() {
     local url=http://127.0.0.1:$port
     cat <<END
@@ -207,7 +216,9 @@ await 60 "$service_pid" has_scores || fail "no scores came through" "$logs/winne
 if [ -n "$check" ]; then
     ask /scores/merchant
     echo
-    say "scores came through"
+    first=$(scores)
+    [ "$rate" = 0 ] || await 60 "$service_pid" have_moved || fail "the game does not move the scores" "$logs/winner-view.log"
+    say "scores came through$([ "$rate" = 0 ] || echo ", and move")"
     exit 0
 fi
 

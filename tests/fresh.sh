@@ -44,7 +44,7 @@ timed "bootstrap" debootstrap --variant=minbase --include=git,ca-certificates bo
 rm -f "$root.log"
 
 # How this machine reaches its mirrors and registries is no part of a fresh Debian: it is copied in.
-for file in /etc/resolv.conf /etc/hosts /etc/apt/sources.list /etc/apt/apt.conf.d /etc/apt/sources.list.d /etc/npmrc /root/.npmrc \
+for file in /etc/resolv.conf /etc/hosts /etc/apt/sources.list /etc/apt/apt.conf.d /etc/apt/sources.list.d /etc/npmrc "$HOME/.npmrc" \
     /usr/local/share/ca-certificates /etc/ssl/certs; do
     [ ! -e "$file" ] || { mkdir -p "$root$(dirname "$file")"; cp -rL "$file" "$root$(dirname "$file")/" 2>/dev/null || true; }
 done
