@@ -31,6 +31,15 @@ const struct aws_service aws_kinesis = {
     .backoff_base_ms = 50,
 };
 
+const struct aws_service aws_sqs = {
+    .name = "sqs",
+    .target_prefix = "AmazonSQS",
+    .content_type = "application/x-amz-json-1.0",
+    .endpoint_key = "SQS",
+    .max_attempts = 3,
+    .backoff_base_ms = 50,
+};
+
 /* What a run takes from the client's pool: connections, and the signing key of the day. */
 struct lane {
     struct aws_session *session;
@@ -52,23 +61,40 @@ struct aws_client {
     struct lane *all;
 };
 
-enum status aws_client_new(struct aws_client **client, const struct aws_service *service,
-                           struct aws_config *config, const struct aws_transport *transport,
-                           struct error *e) {
+/* A client whose endpoint is yet to be filled in. */
+static struct aws_client *make(const struct aws_service *service, struct aws_config *config,
+                               const struct aws_transport *transport) {
     struct aws_client *c = mem_zalloc(sizeof *c);
-    *client = NULL;
-    enum status status = aws_config_endpoint(config, service, &c->endpoint, e);
-    if (status) {
-        free(c);
-        return status;
-    }
     c->service = service;
     c->config = config;
     c->transport = transport ? transport : &aws_transport_curl;
     aws_retry_quota_init(&c->quota);
     pthread_mutex_init(&c->lock, NULL);
-    *client = c;
-    return STATUS_OK;
+    return c;
+}
+
+enum status aws_client_new(struct aws_client **client, const struct aws_service *service,
+                           struct aws_config *config, const struct aws_transport *transport,
+                           struct error *e) {
+    *client = make(service, config, transport);
+    enum status status = aws_config_endpoint(config, service, &(*client)->endpoint, e);
+    if (status) {
+        aws_client_free(*client);
+        *client = NULL;
+    }
+    return status;
+}
+
+enum status aws_client_new_for_queue(struct aws_client **client, const char *queue_url,
+                                     struct aws_config *config, const struct aws_transport *transport,
+                                     struct error *e) {
+    *client = make(&aws_sqs, config, transport);
+    enum status status = aws_config_queue_endpoint(config, queue_url, &(*client)->endpoint, e);
+    if (status) {
+        aws_client_free(*client);
+        *client = NULL;
+    }
+    return status;
 }
 
 void aws_client_free(struct aws_client *client) {

@@ -38,6 +38,7 @@ struct aws_service {
 
 extern const struct aws_service aws_dynamodb;
 extern const struct aws_service aws_kinesis;
+extern const struct aws_service aws_sqs; /* QueueUrl stands in the body; aws_client_new_for_queue */
 
 /* One call. The caller owns `body` while it runs, and what comes back: aws_call_deinit. */
 struct aws_call {
@@ -67,6 +68,13 @@ struct aws_run {
  * the endpoint that the environment names is none. */
 enum status aws_client_new(struct aws_client **client, const struct aws_service *service,
                            struct aws_config *config, const struct aws_transport *transport, struct error *e);
+
+/* The same for SQS and one queue: requests go where that queue is, which may be another region than ours
+ * (aws_endpoint_of_queue). INVALID if the URL is none of a queue's. */
+enum status aws_client_new_for_queue(struct aws_client **client, const char *queue_url,
+                                     struct aws_config *config, const struct aws_transport *transport,
+                                     struct error *e);
+
 void aws_client_free(struct aws_client *client);
 
 /* Runs one call to its end; its status, error and reply are in `call`, the status is also returned. */

@@ -150,3 +150,10 @@ enum status aws_config_endpoint(const struct aws_config *config, const struct aw
                                              config->profile};
     return aws_endpoint_resolve(out, &query, config->profiles, e);
 }
+
+enum status aws_config_queue_endpoint(const struct aws_config *config, const char *queue_url,
+                                      struct aws_endpoint *out, struct error *e) {
+    const struct aws_endpoint_query query = {aws_sqs.name, aws_sqs.endpoint_key, config->region,
+                                             config->profile};
+    return aws_endpoint_of_queue(out, &query, queue_url, config->profiles, e);
+}

@@ -40,4 +40,8 @@ struct aws_credentials_chain *aws_config_credentials(const struct aws_config *co
 enum status aws_config_endpoint(const struct aws_config *config, const struct aws_service *service,
                                 struct aws_endpoint *out, struct error *e);
 
+/* Where requests for one SQS queue go (aws_endpoint_of_queue); reads the environment. */
+enum status aws_config_queue_endpoint(const struct aws_config *config, const char *queue_url,
+                                      struct aws_endpoint *out, struct error *e);
+
 #endif

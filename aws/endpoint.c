@@ -14,22 +14,64 @@ static const char *variable(const char *name) {
     return value && *value ? value : NULL;
 }
 
-const char *aws_endpoint_domain(const char *region) {
-    static const struct {
-        const char *prefix;
-        const char *domain;
-    } partitions[] = {{"cn-", "amazonaws.com.cn"}, {"us-gov-", "amazonaws.com"}};
-    for (size_t i = 0; i < sizeof partitions / sizeof *partitions; i++)
-        if (strncmp(region, partitions[i].prefix, strlen(partitions[i].prefix)) == 0)
-            return partitions[i].domain;
-    return "amazonaws.com";
+/* Partitions (partitions.json of the SDKs). The last one is for every other region. */
+
+static const struct partition {
+    const char *prefix; /* of its regions */
+    const char *domain;
+    const char *dualstack_domain;
+    bool fips_by_default; /* its regional hosts are FIPS endpoints and have no -fips name */
+} partitions[] = {
+    {"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", false},
+    {"us-gov-", "amazonaws.com", "api.aws", true},
+    {"eusc-", "amazonaws.eu", "api.amazonwebservices.eu", false},
+    {"us-iso-", "c2s.ic.gov", "api.aws.ic.gov", false},
+    {"us-isob-", "sc2s.sgov.gov", "api.aws.scloud", false},
+    {"us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov", false},
+    {"eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", false},
+    {"", "amazonaws.com", "api.aws", false},
+};
+
+static const struct partition *partition_of(const char *region) {
+    const struct partition *p = partitions;
+    while (strncmp(region, p->prefix, strlen(p->prefix)) != 0)
+        p++;
+    return p;
 }
 
-static bool ignores_configured(const struct aws_endpoint_query *q, const struct aws_profiles *profiles) {
-    const char *value = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+const char *aws_endpoint_domain(const char *region) {
+    return partition_of(region)->domain;
+}
+
+/* What is configured. */
+
+struct flags {
+    bool ignore_urls, fips, dualstack;
+};
+
+/* A variable, else a setting of the profile, that is true or false; false if it is not set. */
+static enum status read_flag(bool *out, const char *name, const char *key, const char *profile,
+                             const struct aws_profiles *profiles, struct error *e) {
+    const char *value = variable(name);
     if (!value)
-        value = aws_profiles_setting(profiles, q->profile, "ignore_configured_endpoint_urls");
-    return value && strcasecmp(value, "true") == 0;
+        value = aws_profiles_setting(profiles, profile, key);
+    *out = value && strcasecmp(value, "true") == 0;
+    if (!value || *out || strcasecmp(value, "false") == 0)
+        return STATUS_OK;
+    return error_set(e, STATUS_INVALID, "%s (or %s of profile '%s') is '%s', it must be true or false", name,
+                     key, profile, value);
+}
+
+static enum status read_flags(struct flags *out, const struct aws_endpoint_query *q,
+                              const struct aws_profiles *profiles, struct error *e) {
+    enum status status = read_flag(&out->ignore_urls, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+                                   "ignore_configured_endpoint_urls", q->profile, profiles, e);
+    if (!status)
+        status = read_flag(&out->fips, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint", q->profile, profiles, e);
+    if (!status)
+        status = read_flag(&out->dualstack, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint",
+                           q->profile, profiles, e);
+    return status;
 }
 
 /* The URL that somebody configured (NULL: nobody did); `where` it stands, for messages: the caller's to free.
@@ -55,6 +97,8 @@ static const char *configured_url(const struct aws_endpoint_query *q, const stru
     return url ? url : aws_profiles_get(profiles, AWS_PROFILE_CONFIG, q->profile, "endpoint_url", NULL);
 }
 
+/* URLs. */
+
 static void free_url(CURLU **url) {
     curl_url_cleanup(*url);
 }
@@ -68,45 +112,141 @@ static bool has_part(CURLU *url, CURLUPart what) {
     return curl_url_get(url, what, &part, 0) == CURLUE_OK;
 }
 
-/* The service signs what it sees, so nothing may be in the URL that would have to be signed but "/". */
-static bool is_plain(CURLU *url) {
-    _cleanup_(free_part) char *scheme = NULL, *path = NULL;
-    if (curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) || curl_url_get(url, CURLUPART_PATH, &path, 0))
-        return false;
-    bool http = strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0;
-    return http && strcmp(path, "/") == 0 && !has_part(url, CURLUPART_USER) &&
+static bool is_web(CURLU *url) {
+    _cleanup_(free_part) char *scheme = NULL;
+    return curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+           (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0) && !has_part(url, CURLUPART_USER) &&
            !has_part(url, CURLUPART_PASSWORD) && !has_part(url, CURLUPART_QUERY) &&
            !has_part(url, CURLUPART_FRAGMENT);
 }
 
-static enum status parse(struct aws_endpoint *out, const char *text, const char *where, struct error *e) {
-    _cleanup_(free_url) CURLU *url = curl_url();
+/* The service signs what it sees, so nothing may be in the URL that would have to be signed but "/". */
+static bool is_plain(CURLU *url) {
+    _cleanup_(free_part) char *path = NULL;
+    return is_web(url) && curl_url_get(url, CURLUPART_PATH, &path, 0) == CURLUE_OK && strcmp(path, "/") == 0;
+}
+
+static bool take_url(struct aws_endpoint *out, CURLU *url, const char *region) {
     _cleanup_(free_part) char *host = NULL, *port = NULL, *whole = NULL;
-    if (!url)
-        mem_exhausted();
-    if (curl_url_set(url, CURLUPART_URL, text, 0) || !is_plain(url) ||
-        curl_url_get(url, CURLUPART_HOST, &host, 0) || curl_url_get(url, CURLUPART_URL, &whole, 0))
-        return error_set(e, STATUS_INVALID,
-                         "%s is '%s', it must be http://HOST[:PORT] or https://HOST[:PORT]", where, text);
+    if (curl_url_get(url, CURLUPART_HOST, &host, 0) || curl_url_get(url, CURLUPART_URL, &whole, 0))
+        return false;
     CURLUcode given = curl_url_get(url, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT);
     out->url = mem_strdup(whole);
     out->host = given == CURLUE_OK ? mem_printf("%s:%s", host, port) : mem_strdup(host);
+    out->region = mem_strdup(region);
+    return true;
+}
+
+static enum status parse(struct aws_endpoint *out, const char *text, const char *where, const char *region,
+                         struct error *e) {
+    _cleanup_(free_url) CURLU *url = curl_url();
+    if (!url)
+        mem_exhausted();
+    if (curl_url_set(url, CURLUPART_URL, text, 0) || !is_plain(url) || !take_url(out, url, region))
+        return error_set(e, STATUS_INVALID,
+                         "%s is '%s', it must be http://HOST[:PORT] or https://HOST[:PORT]", where, text);
     return STATUS_OK;
+}
+
+/* Services. */
+
+static char *standard_url(const struct aws_endpoint_query *q, const struct flags *flags) {
+    const struct partition *p = partition_of(q->region);
+    bool named = flags->fips && (flags->dualstack || !p->fips_by_default);
+    return mem_printf("https://%s%s.%s.%s/", q->service, named ? "-fips" : "", q->region,
+                      flags->dualstack ? p->dualstack_domain : p->domain);
+}
+
+/* What is configured, in `out`; NOT_FOUND if nothing is. */
+static enum status resolve_configured(struct aws_endpoint *out, const struct aws_endpoint_query *q,
+                                      const struct flags *flags, const struct aws_profiles *profiles,
+                                      struct error *e) {
+    _cleanup_(mem_freep) char *where = NULL;
+    const char *url = flags->ignore_urls ? NULL : configured_url(q, profiles, &where);
+    if (!url)
+        return STATUS_NOT_FOUND;
+    if (flags->fips || flags->dualstack)
+        return error_set(e, STATUS_INVALID, "%s is set, and so is %s: one of them must go", where,
+                         flags->fips ? "AWS_USE_FIPS_ENDPOINT (or use_fips_endpoint)"
+                                     : "AWS_USE_DUALSTACK_ENDPOINT (or use_dualstack_endpoint)");
+    return parse(out, url, where, q->region, e);
 }
 
 enum status aws_endpoint_resolve(struct aws_endpoint *out, const struct aws_endpoint_query *query,
                                  const struct aws_profiles *profiles, struct error *e) {
-    _cleanup_(mem_freep) char *where = NULL;
-    const char *url = ignores_configured(query, profiles) ? NULL : configured_url(query, profiles, &where);
-    if (url)
-        return parse(out, url, where, e);
-    _cleanup_(mem_freep) char *standard =
-        mem_printf("https://%s.%s.%s/", query->service, query->region, aws_endpoint_domain(query->region));
-    return parse(out, standard, "the endpoint", e);
+    struct flags flags;
+    memset(out, 0, sizeof *out);
+    enum status status = read_flags(&flags, query, profiles, e);
+    if (!status)
+        status = resolve_configured(out, query, &flags, profiles, e);
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    _cleanup_(mem_freep) char *standard = standard_url(query, &flags);
+    return parse(out, standard, "the endpoint", query->region, e);
+}
+
+/* Queues. */
+
+/* The region that the host of a queue's URL names, the caller's to free; NULL if it names none. */
+static char *region_of_queue(const char *host) {
+    static const char *const services[] = {"sqs.", "sqs-fips."};
+    for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
+        const char *at = strstr(host, services[i]);
+        if (at && (at == host || at[-1] == '.')) {
+            at += strlen(services[i]);
+            size_t length = strcspn(at, ".");
+            return length > 0 && at[length] == '.' ? mem_printf("%.*s", (int)length, at) : NULL;
+        }
+    }
+    const char *legacy = strstr(host, ".queue.");
+    return legacy && legacy > host ? mem_printf("%.*s", (int)(legacy - host), host) : NULL;
+}
+
+/* Whether the host is the one by which everybody calls the queues of this region. */
+static bool is_standard_host(const char *host, const char *region) {
+    const char *domain = aws_endpoint_domain(region);
+    _cleanup_(mem_freep) char *usual = mem_printf("sqs.%s.%s", region, domain);
+    _cleanup_(mem_freep) char *legacy = mem_printf("%s.queue.%s", region, domain);
+    return strcasecmp(host, usual) == 0 || strcasecmp(host, legacy) == 0;
+}
+
+/* To the URL's own host. */
+static enum status follow_queue(struct aws_endpoint *out, CURLU *url, const char *host,
+                                const struct aws_endpoint_query *query, const char *queue_url,
+                                struct error *e) {
+    _cleanup_(mem_freep) char *region = region_of_queue(host);
+    if (curl_url_set(url, CURLUPART_PATH, "/", 0) || !take_url(out, url, region ? region : query->region))
+        return error_set(e, STATUS_INVALID, "cannot take the host of queue URL '%s'", queue_url);
+    return STATUS_OK;
+}
+
+enum status aws_endpoint_of_queue(struct aws_endpoint *out, const struct aws_endpoint_query *query,
+                                  const char *queue_url, const struct aws_profiles *profiles,
+                                  struct error *e) {
+    struct flags flags;
+    _cleanup_(free_url) CURLU *url = curl_url();
+    _cleanup_(free_part) char *host = NULL;
+    memset(out, 0, sizeof *out);
+    if (!url)
+        mem_exhausted();
+    if (curl_url_set(url, CURLUPART_URL, queue_url, 0) || !is_web(url) ||
+        curl_url_get(url, CURLUPART_HOST, &host, 0))
+        return error_set(e, STATUS_INVALID,
+                         "the queue is '%s', it must be http[s]://HOST[:PORT]/ACCOUNT/NAME", queue_url);
+    enum status status = read_flags(&flags, query, profiles, e);
+    if (!status)
+        status = resolve_configured(out, query, &flags, profiles, e);
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    if (!is_standard_host(host, query->region))
+        return follow_queue(out, url, host, query, queue_url, e);
+    _cleanup_(mem_freep) char *standard = standard_url(query, &flags);
+    return parse(out, standard, "the endpoint", query->region, e);
 }
 
 void aws_endpoint_deinit(struct aws_endpoint *endpoint) {
     free(endpoint->url);
     free(endpoint->host);
+    free(endpoint->region);
     memset(endpoint, 0, sizeof *endpoint);
 }

@@ -99,7 +99,7 @@ static enum status sign(struct run *run, struct attempt *a, const struct aws_cre
     const struct sigv4_scope scope = {
         .access_key_id = aws_credentials_access_key_id(credentials),
         .secret_access_key = aws_credentials_secret_access_key(credentials),
-        .region = aws_config_region(with->config),
+        .region = with->endpoint->region,
         .service = service->name,
         .time_ms = call->sent_ms,
     };

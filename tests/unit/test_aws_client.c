@@ -176,6 +176,26 @@ static void what_is_sent_bears_the_signature_of_its_own_host_target_date_token_a
     }
 }
 
+static void a_message_is_sent_to_the_queues_own_region_and_signed_for_it(void **state) {
+    (void)state;
+    struct aws_client *queue;
+    struct aws_call call = call_of("SendMessage", "{\"QueueUrl\":\"...\"}");
+    assert_int_equal(aws_client_new_for_queue(&queue, "https://sqs.us-east-2.amazonaws.com/1/q", config,
+                                              &script.transport, NULL),
+                     STATUS_OK);
+    assert_int_equal(aws_client_call(queue, &call, NULL), STATUS_OK);
+    aws_call_deinit(&call);
+    aws_client_free(queue);
+    static const char *const lines[] = {
+        "Host: sqs.us-east-2.amazonaws.com\n", "Content-Type: application/x-amz-json-1.0\n",
+        "X-Amz-Target: AmazonSQS.SendMessage\n", "/us-east-2/sqs/aws4_request"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        assert_contains(script.lines.data, lines[i]);
+    struct error e;
+    assert_int_equal(aws_client_new_for_queue(&queue, "queue", config, NULL, &e), STATUS_INVALID);
+    assert_null(queue);
+}
+
 static void without_credentials_nothing_is_sent_and_the_error_says_where_we_looked(void **state) {
     (void)state;
     unsetenv("AWS_ACCESS_KEY_ID");
@@ -474,6 +494,7 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(what_is_sent_bears_the_signature_of_its_own_host_target_date_token_and_body),
+        TEST(a_message_is_sent_to_the_queues_own_region_and_signed_for_it),
         TEST(without_credentials_nothing_is_sent_and_the_error_says_where_we_looked),
         TEST(an_endpoint_that_is_none_is_refused_when_the_client_is_made),
         TEST(an_error_keeps_its_name_message_request_id_and_reply),
