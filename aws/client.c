@@ -54,6 +54,7 @@ struct aws_client {
     const struct aws_transport *transport;
     struct aws_endpoint endpoint;
     struct aws_retry_quota quota;
+    _Atomic int64_t correction_ms; /* what to add to our clock when signing; aws/skew.h */
     atomic_bool cancelled;
 
     pthread_mutex_t lock; /* guards the heads of both lists. A leaf, held for a few instructions. */
@@ -154,6 +155,7 @@ void aws_client_run(struct aws_client *client, struct aws_call *calls, size_t n,
         .endpoint = &client->endpoint,
         .transport = client->transport,
         .quota = &client->quota,
+        .correction_ms = &client->correction_ms,
         .cancelled = &client->cancelled,
         .session = lane->session,
         .key = &lane->key,

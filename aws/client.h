@@ -9,7 +9,10 @@
  * Each attempt is signed anew, with the credentials of that moment, and counted in
  * winner_view_aws_requests_total{service,operation}; an error in
  * winner_view_aws_errors_total{service,operation,error} (AWS's name for it, else "HTTP <status>", else one of
- * aws/error.h); a retry in winner_view_aws_retries_total{service,operation,cause}.
+ * aws/error.h); a retry in winner_view_aws_retries_total{service,operation,cause}; a throttle by what was
+ * throttled (aws/throttle.h). A machine whose clock is wrong is helped (aws/skew.h): how far the service's
+ * clock is ahead stands in winner_view_aws_clock_skew_seconds{service}; aws_config_on_skew says when that
+ * begins to matter.
  */
 #ifndef AWS_CLIENT_H
 #define AWS_CLIENT_H
@@ -45,7 +48,8 @@ struct aws_call {
     const char *operation; /* "UpdateItem" */
     const char *body;      /* JSON */
     size_t length;
-    int max_attempts; /* 0: the service's; 1 where the caller paces itself */
+    int max_attempts;     /* 0: the service's; 1 where the caller paces itself */
+    const char *resource; /* what metrics name where neither reply nor body tell: "stream/x"; NULL: nothing */
 
     /* Filled by the run. */
     enum status status; /* OK; else what aws_error_status says of the error's name */
@@ -54,6 +58,7 @@ struct aws_call {
     struct error error; /* if not OK: AWS's name (without namespace), its message, the request id */
     int64_t sent_ms;    /* wall clock when the answered attempt was sent */
     int attempts;       /* how many were sent */
+    int throttles;      /* how many of them were answered by a throttle */
 };
 
 /* What holds for all calls of a run. A zeroed one is the default. */

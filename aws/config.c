@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "aws/client.h"
 #include "aws/credentials.h"
@@ -19,6 +20,10 @@ struct aws_config {
     char *region;
     char *ca_bundle;
     int max_attempts;
+    char *warning;
+    bool corrects_skew;
+    void (*skew_found)(void *context, const char *service, int64_t correction_ms);
+    void *skew_context;
     struct aws_credentials_chain *credentials;
 };
 
@@ -83,6 +88,39 @@ static enum status load_attempts(struct aws_config *c, struct error *e) {
     return STATUS_OK;
 }
 
+/* legacy, standard and adaptive are what the SDKs know (SDKs and Tools Reference Guide, "Retry behavior").
+ * They are set for all programs of a machine, so the two that we do not have must not keep us from starting.
+ */
+static enum status load_retry_mode(struct aws_config *c, struct error *e) {
+    const char *mode = variable("AWS_RETRY_MODE");
+    if (!mode)
+        mode = aws_profiles_setting(c->profiles, c->profile, "retry_mode");
+    if (!mode || strcasecmp(mode, "standard") == 0)
+        return STATUS_OK;
+    if (strcasecmp(mode, "legacy") != 0 && strcasecmp(mode, "adaptive") != 0)
+        return error_set(e, STATUS_INVALID,
+                         "AWS_RETRY_MODE (or retry_mode of the profile) is '%s', it must be standard "
+                         "(legacy and adaptive are taken for it)",
+                         mode);
+    c->warning =
+        mem_printf("retry mode '%s' is not there, AWS calls are retried as in mode 'standard'", mode);
+    return STATUS_OK;
+}
+
+static enum status load_skew(struct aws_config *c, struct error *e) {
+    const char *text = variable("AWS_DISABLE_CLOCK_SKEW_CORRECTION");
+    if (!text)
+        text = aws_profiles_setting(c->profiles, c->profile, "disable_clock_skew_correction");
+    c->corrects_skew = !text || strcasecmp(text, "false") == 0;
+    if (!c->corrects_skew && strcasecmp(text, "true") != 0)
+        return error_set(
+            e, STATUS_INVALID,
+            "AWS_DISABLE_CLOCK_SKEW_CORRECTION (or disable_clock_skew_correction of the profile) "
+            "is '%s', it must be true or false",
+            text);
+    return STATUS_OK;
+}
+
 static void load_rest(struct aws_config *c) {
     const char *bundle = variable("AWS_CA_BUNDLE");
     if (!bundle)
@@ -104,6 +142,10 @@ enum status aws_config_load(struct aws_config **config, struct error *e) {
     if (!status)
         status = load_attempts(c, e);
     if (!status)
+        status = load_retry_mode(c, e);
+    if (!status)
+        status = load_skew(c, e);
+    if (!status)
         load_rest(c);
     if (status) {
         aws_config_free(c);
@@ -121,6 +163,7 @@ void aws_config_free(struct aws_config *config) {
     free(config->profile);
     free(config->region);
     free(config->ca_bundle);
+    free(config->warning);
     free(config);
 }
 
@@ -134,6 +177,26 @@ const char *aws_config_profile(const struct aws_config *config) {
 
 int aws_config_max_attempts(const struct aws_config *config) {
     return config->max_attempts;
+}
+
+const char *aws_config_warning(const struct aws_config *config) {
+    return config->warning;
+}
+
+bool aws_config_corrects_skew(const struct aws_config *config) {
+    return config->corrects_skew;
+}
+
+void aws_config_on_skew(struct aws_config *config,
+                        void (*found)(void *context, const char *service, int64_t correction_ms),
+                        void *context) {
+    config->skew_found = found;
+    config->skew_context = context;
+}
+
+void aws_config_tell_skew(const struct aws_config *config, const char *service, int64_t correction_ms) {
+    if (config->skew_found)
+        config->skew_found(config->skew_context, service, correction_ms);
 }
 
 const char *aws_config_ca_bundle(const struct aws_config *config) {

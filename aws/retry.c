@@ -41,7 +41,7 @@ enum aws_retry_cause aws_retry_cause_of(const char *name, long http_status) {
 const char *aws_retry_cause_name(enum aws_retry_cause cause) {
     static const char *const names[] = {
         [AWS_RETRY_NONE] = "none",           [AWS_RETRY_THROTTLE] = "throttle", [AWS_RETRY_SERVER] = "server",
-        [AWS_RETRY_TRANSPORT] = "transport", [AWS_RETRY_OTHER] = "other",
+        [AWS_RETRY_TRANSPORT] = "transport", [AWS_RETRY_OTHER] = "other",       [AWS_RETRY_SKEW] = "skew",
     };
     return names[cause];
 }

@@ -12,6 +12,8 @@
 #include "aws/reply.h"
 #include "aws/retry.h"
 #include "aws/sigv4.h"
+#include "aws/skew.h"
+#include "aws/throttle.h"
 #include "aws/transport.h"
 #include "server/base/clock.h"
 #include "server/base/limits.h"
@@ -37,10 +39,19 @@ static struct metrics_family retries_total = {
     .labels = {"service", "operation", "cause"},
 };
 
+static struct metrics_family skew_seconds = {
+    .name = "winner_view_aws_clock_skew_seconds",
+    .help = "How far the service's clock was ahead of ours, by the Date of its last answer (to the second).",
+    .kind = METRICS_GAUGE,
+    .scale = 1000,
+    .labels = {"service"},
+};
+
 /* A call on its way through a run: fresh, under way, waiting for its retry, or ended. */
 struct flight {
     struct aws_call *call;
     int taken;           /* from the retry quota, for the last retry */
+    bool skewed;         /* it was sent again for its clock: not twice */
     int64_t due_ms;      /* when to retry */
     struct flight *next; /* in the queue of those that wait */
 };
@@ -52,6 +63,8 @@ struct attempt {
     struct flight *flight; /* NULL: free */
     struct aws_exchange exchange;
     char *lines[LINES + 1];
+    int64_t correction_ms; /* it is signed with */
+    int64_t sent_boot_ms;
 };
 
 struct run {
@@ -101,7 +114,7 @@ static enum status sign(struct run *run, struct attempt *a, const struct aws_cre
         .secret_access_key = aws_credentials_secret_access_key(credentials),
         .region = with->endpoint->region,
         .service = service->name,
-        .time_ms = call->sent_ms,
+        .time_ms = call->sent_ms + a->correction_ms,
     };
     _cleanup_(sigv4_signed_deinit) struct sigv4_signed result;
     enum status status = sigv4_sign(&result, &request, &scope, with->key, e);
@@ -126,7 +139,9 @@ static enum status prepare(struct run *run, struct attempt *a, struct error *e) 
         return status;
     if (!fence_is_open(run->options->fence, clock_boot_ms()))
         return own_error(e, AWS_ERROR_FENCE_SHUT, "not sent, this process may not hold its lease any more");
+    a->correction_ms = atomic_load(run->with->correction_ms);
     a->flight->call->sent_ms = clock_real_ms();
+    a->sent_boot_ms = clock_boot_ms();
     return sign(run, a, credentials, e);
 }
 
@@ -192,6 +207,28 @@ static void start(struct run *run, struct flight *f) {
     end_failed(run, f);
 }
 
+/* Skew. */
+
+/* What the answer tells of the service's clock; true if the attempt should have been signed otherwise. */
+static bool learn_skew(struct run *run, const struct attempt *a) {
+    const struct aws_run_with *with = run->with;
+    const struct aws_skew_answer answer = {
+        .date_ms = a->exchange.date_ms,
+        .has_age = a->exchange.has_age,
+        .received_ms = clock_real_ms(),
+        .elapsed_ms = clock_boot_ms() - a->sent_boot_ms,
+    };
+    int64_t offset_ms;
+    if (!aws_config_corrects_skew(with->config) || !aws_skew_measure(&answer, &offset_ms))
+        return false;
+    metrics_set(METRICS_SERIES(&skew_seconds, with->service->name), offset_ms);
+    int64_t correction_ms = aws_skew_correction(offset_ms);
+    int64_t earlier_ms = atomic_exchange(with->correction_ms, correction_ms);
+    if (aws_skew_is_news(earlier_ms, correction_ms))
+        aws_config_tell_skew(with->config, with->service->name, correction_ms);
+    return aws_skew_explains(a->flight->call->error.code, a->correction_ms, correction_ms);
+}
+
 /* Retries. */
 
 static void wait_until(struct run *run, struct flight *f, int64_t due_ms) {
@@ -211,10 +248,9 @@ static int max_attempts(const struct run *run, const struct flight *f) {
 }
 
 /* Whether the call, whose error is filled, is to be sent again; then it waits for that. */
-static bool retry(struct run *run, struct flight *f, long http_status, int64_t retry_after_ms) {
+static bool retry(struct run *run, struct flight *f, enum aws_retry_cause cause, int64_t retry_after_ms) {
     struct aws_call *call = f->call;
     const struct aws_service *service = run->with->service;
-    enum aws_retry_cause cause = aws_retry_cause_of(call->error.code, http_status);
     if (cause == AWS_RETRY_NONE || call->attempts >= max_attempts(run, f))
         return false;
 
@@ -235,6 +271,15 @@ static bool retry(struct run *run, struct flight *f, long http_status, int64_t r
     return true;
 }
 
+/* Why the call may be sent again, if it may. */
+static enum aws_retry_cause cause_of(struct flight *f, long http_status, bool clock_was_wrong) {
+    enum aws_retry_cause cause = aws_retry_cause_of(f->call->error.code, http_status);
+    if (cause != AWS_RETRY_NONE || !clock_was_wrong || f->skewed)
+        return cause;
+    f->skewed = true;
+    return AWS_RETRY_SKEW;
+}
+
 static void count_error(const struct run *run, const struct aws_call *call, long http_status) {
     char unnamed[32];
     snprintf(unnamed, sizeof unnamed, "HTTP %ld", http_status);
@@ -247,8 +292,9 @@ static void settle(struct run *run, struct aws_exchange *x) {
     struct flight *f = a->flight;
     struct aws_call *call = f->call;
     enum status status = aws_reply_read(x, &call->reply, &call->error);
+    bool clock_was_wrong = learn_skew(run, a);
     long http_status = x->http_status;
-    int64_t retry_after_ms = x->retry_after_ms;
+    int64_t retry_after_ms = aws_exchange_retry_after_ms(x, clock_real_ms());
     land(run, a);
     if (status == STATUS_OK) {
         aws_retry_quota_give(run->with->quota, f->taken);
@@ -256,8 +302,13 @@ static void settle(struct run *run, struct aws_exchange *x) {
         call->status = STATUS_OK;
         return;
     }
+    enum aws_retry_cause cause = cause_of(f, http_status, clock_was_wrong);
     count_error(run, call, http_status);
-    if (!retry(run, f, http_status, retry_after_ms))
+    if (cause == AWS_RETRY_THROTTLE) {
+        call->throttles++;
+        aws_throttle_count(run->with->service->name, call->reply, call);
+    }
+    if (!retry(run, f, cause, retry_after_ms))
         end_failed(run, f);
 }
 
@@ -348,7 +399,7 @@ void aws_run_calls(const struct aws_run_with *with, struct aws_call *calls, size
     run.flights = mem_zalloc(n * sizeof *run.flights);
     for (size_t i = 0; i < n; i++) {
         run.flights[i].call = &calls[i];
-        calls[i].attempts = 0;
+        calls[i].attempts = calls[i].throttles = 0;
         calls[i].reply = NULL;
     }
     run_to_end(&run);

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct aws_call; /* aws/client.h, as are the next two */
 struct aws_run;
@@ -26,9 +27,10 @@ struct aws_run_with {
     const struct aws_config *config;
     const struct aws_endpoint *endpoint;
     const struct aws_transport *transport;
-    struct aws_retry_quota *quota; /* shared with other runs */
-    const atomic_bool *cancelled;  /* once true, the run ends as soon as the session is woken */
-    struct aws_session *session;   /* this run's alone, like the next */
+    struct aws_retry_quota *quota;  /* shared with other runs, like the next */
+    _Atomic int64_t *correction_ms; /* what to add to our clock when signing; aws/skew.h */
+    const atomic_bool *cancelled;   /* once true, the run ends as soon as the session is woken */
+    struct aws_session *session;    /* this run's alone, like the next */
     struct sigv4_key *key;
 };
 

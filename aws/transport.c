@@ -6,26 +6,31 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/base/clock.h"
 #include "server/base/limits.h"
 
 void aws_exchange_init(struct aws_exchange *x) {
     memset(x, 0, sizeof *x);
     buffer_init(&x->reply, LIMIT_AWS_REPLY_BYTES);
-    x->retry_after_ms = -1;
+    aws_exchange_forget_headers(x);
 }
 
 void aws_exchange_deinit(struct aws_exchange *x) {
     buffer_deinit(&x->reply);
 }
 
+void aws_exchange_forget_headers(struct aws_exchange *x) {
+    x->request_id[0] = '\0';
+    x->error_type[0] = '\0';
+    x->has_crc32 = x->has_age = false;
+    x->retry_after_ms = x->http_retry_after_ms = x->retry_at_ms = x->date_ms = -1;
+}
+
 static void forget_answer(struct aws_exchange *x) {
     buffer_clear(&x->reply);
     x->http_status = 0;
-    x->request_id[0] = '\0';
-    x->error_type[0] = '\0';
     x->problem[0] = '\0';
-    x->has_crc32 = false;
-    x->retry_after_ms = -1;
+    aws_exchange_forget_headers(x);
 }
 
 void aws_exchange_answer(struct aws_exchange *x, long http_status, const char *reply) {
@@ -61,5 +66,23 @@ void aws_exchange_header(struct aws_exchange *x, const char *name, const char *v
         x->crc32 = (uint32_t)number;
     } else if (strcasecmp(name, "x-amz-retry-after") == 0 && read_number(value, INT32_MAX, &number)) {
         x->retry_after_ms = (int64_t)number;
+    } else if (strcasecmp(name, "Retry-After") == 0) {
+        if (read_number(value, INT32_MAX, &number))
+            x->http_retry_after_ms = (int64_t)number * 1000;
+        else
+            clock_parse_http(value, &x->retry_at_ms);
+    } else if (strcasecmp(name, "Date") == 0) {
+        clock_parse_http(value, &x->date_ms);
+    } else if (strcasecmp(name, "Age") == 0) {
+        x->has_age = true;
     }
+}
+
+int64_t aws_exchange_retry_after_ms(const struct aws_exchange *x, int64_t now_ms) {
+    if (x->retry_after_ms >= 0)
+        return x->retry_after_ms;
+    if (x->http_retry_after_ms >= 0 || x->retry_at_ms < 0)
+        return x->http_retry_after_ms;
+    int64_t left_ms = x->retry_at_ms - (x->date_ms >= 0 ? x->date_ms : now_ms);
+    return left_ms > 0 ? left_ms : 0;
 }

@@ -49,7 +49,11 @@ struct aws_exchange {
     char error_type[128]; /* x-amzn-ErrorType, as it came */
     bool has_crc32;       /* x-amz-crc32 */
     uint32_t crc32;
-    int64_t retry_after_ms; /* x-amz-retry-after; -1: none */
+    int64_t retry_after_ms;      /* x-amz-retry-after; -1: none */
+    int64_t http_retry_after_ms; /* Retry-After, in seconds there; -1: none */
+    int64_t retry_at_ms;         /* Retry-After, a date; -1: none */
+    int64_t date_ms;             /* Date; -1: none */
+    bool has_age;                /* there is an Age: it comes out of a cache */
     char problem[256];
 
     /* Called, unless NULL, in the session's thread just before the client sees the answer. */
@@ -86,6 +90,14 @@ void aws_exchange_fail(struct aws_exchange *x, const char *problem);
 
 /* Takes note of a header of the answer if it is one of those above; the rest is ignored. */
 void aws_exchange_header(struct aws_exchange *x, const char *name, const char *value);
+
+/* Forgets them: another answer begins. */
+void aws_exchange_forget_headers(struct aws_exchange *x);
+
+/* For how long the service asks not to be bothered; -1: it does not. x-amz-retry-after goes before HTTP's own
+ * Retry-After (RFC 9110 section 10.2.3), whose date is taken by the clock of whoever sent it, if there is a
+ * Date, else by ours (`now_ms`). */
+int64_t aws_exchange_retry_after_ms(const struct aws_exchange *x, int64_t now_ms);
 
 struct aws_session *aws_session_new(void);
 void aws_session_free(struct aws_session *session); /* nothing may be under way */

@@ -61,11 +61,9 @@ static size_t on_header(char *data, size_t size, size_t n, void *context) {
     line[strcspn(line, "\r\n")] = '\0';
 
     char *colon = strchr(line, ':');
-    if (strncmp(line, "HTTP/", 5) == 0) {
-        x->request_id[0] = x->error_type[0] = '\0';
-        x->has_crc32 = false;
-        x->retry_after_ms = -1;
-    } else if (colon) {
+    if (strncmp(line, "HTTP/", 5) == 0)
+        aws_exchange_forget_headers(x);
+    else if (colon) {
         *colon = '\0';
         aws_exchange_header(x, line, colon + 1 + strspn(colon + 1, " \t"));
     }

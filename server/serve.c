@@ -1,5 +1,6 @@
 #include "server/serve.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -52,6 +53,28 @@ static bool needs_aws(const struct config *config) {
     return config_of_kind(config->store, "dynamodb") || config_of_kind(config->source, "kinesis");
 }
 
+/* The AWS clients found that this machine's clock is wrong, or right again. */
+static void log_skew(void *context, const char *service, int64_t correction_ms) {
+    (void)context;
+    if (correction_ms)
+        log_warn("this machine's clock is %" PRId64 " s %s that of AWS %s: requests are signed with the time "
+                 "of AWS; let NTP set the clock",
+                 (correction_ms < 0 ? -correction_ms : correction_ms) / 1000,
+                 correction_ms < 0 ? "ahead of" : "behind", service);
+    else
+        log_info("this machine's clock agrees with that of AWS %s again", service);
+}
+
+static enum status load_aws(struct aws_config **aws, struct error *e) {
+    enum status status = aws_config_load(aws, e);
+    if (status)
+        return status;
+    aws_config_on_skew(*aws, log_skew, NULL);
+    if (aws_config_warning(*aws))
+        log_warn("%s", aws_config_warning(*aws));
+    return STATUS_OK;
+}
+
 enum status serve_open_store(const struct config *config, struct aws_config **aws, struct store **store,
                              struct error *e) {
     const struct store_dynamodb_options options = {
@@ -60,7 +83,7 @@ enum status serve_open_store(const struct config *config, struct aws_config **aw
         .scores_table = config->scores_table,
         .leases_table = config->leases_table,
     };
-    enum status status = needs_aws(config) ? aws_config_load(aws, e) : STATUS_OK;
+    enum status status = needs_aws(config) ? load_aws(aws, e) : STATUS_OK;
     if (status)
         return status;
     return options.stage ? store_dynamodb_open(store, &options, *aws, NULL, e)

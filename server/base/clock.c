@@ -1,6 +1,7 @@
 #include "server/base/clock.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static int64_t read_us(clockid_t id) {
@@ -121,5 +122,40 @@ bool clock_parse(const char *text, size_t length, int64_t *real_ms) {
 
     int64_t minutes = (days_from_civil(year, month, day) * 24 + hour) * 60 + minute - offset;
     *real_ms = (minutes * 60 + second) * 1000 + ms;
+    return true;
+}
+
+/* One of the three-letter names that stand in `names`, from 1 on. */
+static bool take_name(const char **at, const char *end, const char *names, int *number) {
+    for (*number = 1; *names; names += 3, ++*number)
+        if (end - *at >= 3 && memcmp(*at, names, 3) == 0) {
+            *at += 3;
+            return true;
+        }
+    return false;
+}
+
+static bool take_text(const char **at, const char *end, const char *text) {
+    while (*text)
+        if (!take_char(at, end, *text++))
+            return false;
+    return true;
+}
+
+bool clock_parse_http(const char *text, int64_t *real_ms) {
+    const char *at = text, *end = text + strlen(text);
+    int weekday, year, month, day, hour, minute, second;
+
+    if (!take_name(&at, end, "MonTueWedThuFriSatSun", &weekday) || !take_text(&at, end, ", ") ||
+        !take_number(&at, end, 2, &day) || !take_char(&at, end, ' ') ||
+        !take_name(&at, end, "JanFebMarAprMayJunJulAugSepOctNovDec", &month) || !take_char(&at, end, ' ') ||
+        !take_number(&at, end, 4, &year) || !take_char(&at, end, ' ') || !take_number(&at, end, 2, &hour) ||
+        !take_char(&at, end, ':') || !take_number(&at, end, 2, &minute) || !take_char(&at, end, ':') ||
+        !take_number(&at, end, 2, &second) || !take_text(&at, end, " GMT") || at != end)
+        return false;
+    if (day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 60)
+        return false;
+
+    *real_ms = (((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1000;
     return true;
 }

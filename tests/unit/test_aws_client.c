@@ -373,6 +373,29 @@ static void no_more_are_under_way_at_once_than_the_run_allows(void **state) {
     }
 }
 
+/* Throttles. */
+
+static void throttled_attempts_are_told_to_the_caller(void **state) {
+    (void)state;
+    PLAY({400, "{\"__type\":\"ThrottlingException\"}", NULL, NULL, 0}, {500, "", NULL, NULL, 0},
+         {429, "", NULL, NULL, 0});
+    struct aws_call call = call_of("UpdateItem", "{\"TableName\":\"told\"}");
+    assert_int_equal(aws_client_call(client, &call, NULL), STATUS_OK);
+    assert_int_equal(call.attempts, 4);
+    assert_int_equal(call.throttles, 2);
+    aws_call_deinit(&call);
+    assert_int_equal(aws_client_call(client, &call, NULL), STATUS_OK);
+    assert_int_equal(call.throttles, 0);
+    aws_call_deinit(&call);
+
+    struct buffer text;
+    buffer_init(&text, LIMIT_METRICS_TEXT_BYTES);
+    metrics_write(&text);
+    assert_contains(text.data,
+                    "winner_view_aws_throttles_total{service=\"dynamodb\",resource=\"table/told\"} 2\n");
+    buffer_deinit(&text);
+}
+
 /* Fence, deadline, cancel. */
 
 static void nothing_is_sent_while_the_fence_is_shut(void **state) {
@@ -506,6 +529,7 @@ int main(void) {
         TEST(an_outage_is_not_answered_with_more_retries_than_the_quota_holds),
         TEST(a_call_that_waits_for_its_retry_keeps_no_other_from_going_on),
         TEST(no_more_are_under_way_at_once_than_the_run_allows),
+        TEST(throttled_attempts_are_told_to_the_caller),
         TEST(nothing_is_sent_while_the_fence_is_shut),
         TEST(a_fence_that_shuts_between_attempts_stops_the_retry),
         TEST(a_run_ends_at_its_deadline_whether_under_way_or_not),

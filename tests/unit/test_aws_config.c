@@ -99,6 +99,55 @@ static void the_ca_bundle_is_the_variables_else_the_profiles(void **state) {
     support_drop_file("AWS_CONFIG_FILE");
 }
 
+static void a_retry_mode_that_is_not_ours_is_taken_for_standard_and_said(void **state) {
+    (void)state;
+    struct aws_config *config;
+    setenv("AWS_REGION", "eu-west-1", 1);
+    static const char *const ours[] = {"", "standard", "Standard"}, *const others[] = {"adaptive", "legacy"};
+    for (size_t i = 0; i < 3; i++) {
+        setenv("AWS_RETRY_MODE", ours[i], 1);
+        assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+        assert_null(aws_config_warning(config));
+        aws_config_free(config);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        setenv("AWS_RETRY_MODE", others[i], 1);
+        assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+        assert_contains(aws_config_warning(config), others[i]);
+        aws_config_free(config);
+    }
+    setenv("AWS_RETRY_MODE", "eager", 1);
+    assert_refused("AWS_RETRY_MODE (or retry_mode of the profile) is 'eager'");
+    unsetenv("AWS_RETRY_MODE");
+    support_put_file("AWS_CONFIG_FILE", "[default]\nretry_mode = adaptive\n");
+    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+    assert_contains(aws_config_warning(config), "adaptive");
+    aws_config_free(config);
+    support_drop_file("AWS_CONFIG_FILE");
+}
+
+static void assert_corrects_skew(bool expected) {
+    struct aws_config *config;
+    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+    assert_int_equal(aws_config_corrects_skew(config), expected);
+    aws_config_free(config);
+}
+
+static void skew_is_corrected_unless_the_variable_or_else_the_profile_says_no(void **state) {
+    (void)state;
+    setenv("AWS_REGION", "eu-west-1", 1);
+    assert_corrects_skew(true);
+    support_put_file("AWS_CONFIG_FILE", "[default]\ndisable_clock_skew_correction = true\n");
+    assert_corrects_skew(false);
+    setenv("AWS_DISABLE_CLOCK_SKEW_CORRECTION", "false", 1);
+    assert_corrects_skew(true);
+    support_drop_file("AWS_CONFIG_FILE");
+    setenv("AWS_DISABLE_CLOCK_SKEW_CORRECTION", "True", 1);
+    assert_corrects_skew(false);
+    setenv("AWS_DISABLE_CLOCK_SKEW_CORRECTION", "1", 1);
+    assert_refused("AWS_DISABLE_CLOCK_SKEW_CORRECTION");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_region_is_the_variables_else_the_profiles, clear),
@@ -106,6 +155,8 @@ int main(void) {
         cmocka_unit_test_setup(a_named_profile_must_exist, clear),
         cmocka_unit_test_setup(a_broken_file_is_refused, clear),
         cmocka_unit_test_setup(attempts_are_a_number_from_one_to_a_hundred, clear),
+        cmocka_unit_test_setup(a_retry_mode_that_is_not_ours_is_taken_for_standard_and_said, clear),
+        cmocka_unit_test_setup(skew_is_corrected_unless_the_variable_or_else_the_profile_says_no, clear),
         cmocka_unit_test_setup(the_ca_bundle_is_the_variables_else_the_profiles, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

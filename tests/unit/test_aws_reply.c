@@ -130,6 +130,52 @@ static void headers_that_are_no_numbers_are_ignored(void **state) {
     assert_int_equal(x.retry_after_ms, 1500);
 }
 
+static void a_damaged_error_is_damaged_whatever_it_says(void **state) {
+    (void)state;
+    aws_exchange_answer(&x, 400, "{\"__type\":\"ConditionalCheckFailedException\"}");
+    aws_exchange_header(&x, "x-amz-crc32", "1");
+    assert_int_equal(aws_reply_read(&x, &reply, &e), STATUS_RETRY);
+    assert_string_equal(e.code, "ChecksumMismatch");
+    assert_null(reply);
+}
+
+static void what_the_service_asks_for_is_its_own_header_before_https(void **state) {
+    (void)state;
+    aws_exchange_answer(&x, 503, "");
+    assert_int_equal(aws_exchange_retry_after_ms(&x, 0), -1);
+    aws_exchange_header(&x, "Retry-After", "soon");
+    assert_int_equal(aws_exchange_retry_after_ms(&x, 0), -1);
+    aws_exchange_header(&x, "Retry-After", "3");
+    assert_int_equal(aws_exchange_retry_after_ms(&x, 0), 3000);
+    aws_exchange_header(&x, "X-Amz-Retry-After", "1500");
+    assert_int_equal(aws_exchange_retry_after_ms(&x, 0), 1500);
+}
+
+static void a_date_to_retry_at_is_by_the_clock_of_who_sent_it(void **state) {
+    (void)state;
+    aws_exchange_answer(&x, 503, "");
+    aws_exchange_header(&x, "Retry-After", "Sun, 06 Nov 1994 08:49:37 GMT");
+    assert_int_equal(aws_exchange_retry_after_ms(&x, 784111777000 - 7000), 7000);
+    assert_int_equal(aws_exchange_retry_after_ms(&x, 784111777000 + 7000), 0);
+    aws_exchange_header(&x, "Date", "Sun, 06 Nov 1994 08:49:35 GMT");
+    assert_int_equal(aws_exchange_retry_after_ms(&x, 784111777000 - 7000), 2000);
+}
+
+static void another_answers_headers_are_forgotten(void **state) {
+    (void)state;
+    static const char *const headers[][2] = {
+        {"x-amz-crc32", "1"},       {"Age", "0"},
+        {"Retry-After", "3"},       {"Retry-After", "Sun, 06 Nov 1994 08:49:37 GMT"},
+        {"x-amz-retry-after", "3"}, {"Date", "Sun, 06 Nov 1994 08:49:35 GMT"}};
+    aws_exchange_answer(&x, 200, "{}");
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+        aws_exchange_header(&x, headers[i][0], headers[i][1]);
+    assert_true(x.has_crc32 && x.has_age && x.date_ms == 784111775000 && x.retry_at_ms == 784111777000);
+    aws_exchange_answer(&x, 200, "{}");
+    assert_true(!x.has_crc32 && !x.has_age && x.date_ms == -1);
+    assert_int_equal(aws_exchange_retry_after_ms(&x, 0), -1);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -142,6 +188,10 @@ int main(void) {
         TEST(no_answer_says_why),
         TEST(a_reply_that_is_too_large_fails),
         TEST(headers_that_are_no_numbers_are_ignored),
+        TEST(a_damaged_error_is_damaged_whatever_it_says),
+        TEST(what_the_service_asks_for_is_its_own_header_before_https),
+        TEST(a_date_to_retry_at_is_by_the_clock_of_who_sent_it),
+        TEST(another_answers_headers_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "aws/client.h"
 #include "tests/unit/test_aws_support.h"
 
 static void the_wait_doubles_from_its_base_up_to_twenty_seconds(void **state) {
@@ -34,6 +35,18 @@ static void what_the_service_asks_for_is_kept_within_five_seconds_of_the_compute
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 0, 50, 1.0, 1500), 1500);
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 0, 50, 1.0, 5050), 5050);
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 0, 50, 1.0, 3600000), 5050);
+}
+
+/* aws/client.c has them. */
+static void dynamodb_is_tried_four_times_from_25_ms_and_the_others_three_from_50(void **state) {
+    (void)state;
+    assert_int_equal(aws_dynamodb.max_attempts, 4);
+    assert_int_equal(aws_dynamodb.backoff_base_ms, 25);
+    const struct aws_service *const others[] = {&aws_kinesis, &aws_sqs};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(others[i]->max_attempts, 3);
+        assert_int_equal(others[i]->backoff_base_ms, 50);
+    }
 }
 
 static void only_what_can_succeed_is_retried(void **state) {
@@ -129,6 +142,7 @@ int main(void) {
         cmocka_unit_test(a_throttle_waits_from_a_one_second_base),
         cmocka_unit_test(chance_takes_a_fraction_of_the_whole_wait),
         cmocka_unit_test(what_the_service_asks_for_is_kept_within_five_seconds_of_the_computed_wait),
+        cmocka_unit_test(dynamodb_is_tried_four_times_from_25_ms_and_the_others_three_from_50),
         cmocka_unit_test(only_what_can_succeed_is_retried),
         cmocka_unit_test(a_throttle_costs_five_of_the_quota_and_anything_else_fourteen),
         cmocka_unit_test(a_success_gives_back_what_its_retry_took_or_else_one),

@@ -161,8 +161,36 @@ static void the_boot_clock_does_not_go_back(void **state) {
     assert_true(clock_real_ms() > 1600000000000); /* in milliseconds, since the epoch */
 }
 
+static void http_dates_are_read_in_their_one_form_only(void **state) {
+    (void)state;
+    int64_t time_ms;
+    assert_true(clock_parse_http("Sun, 06 Nov 1994 08:49:37 GMT", &time_ms));
+    assert_int_equal(time_ms, 784111777000);
+    assert_true(clock_parse_http("Thu, 29 Feb 2024 23:59:60 GMT", &time_ms));
+    assert_int_equal(time_ms, 1709251200000);
+    static const char *const wrong[] = {
+        "",
+        "784111777",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Nov  6 08:49:37 1994",
+        "Sun, 6 Nov 1994 08:49:37 GMT",
+        "Sun, 06 nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 UTC",
+        "Sun, 06 Nov 1994 08:49:37 GMT ",
+        "Sun, 29 Feb 2023 08:49:37 GMT",
+        "Sun, 06 Nov 1994 24:49:37 GMT",
+        "Sun, 00 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        print_message("%s\n", wrong[i]);
+        assert_false(clock_parse_http(wrong[i], &time_ms));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(http_dates_are_read_in_their_one_form_only),
         cmocka_unit_test(known_times_are_formatted_and_parsed),
         cmocka_unit_test(every_time_comes_back_from_its_text),
         cmocka_unit_test(times_beyond_four_digit_years_are_clamped),
