@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "aws/client.h"
 #include "aws/credentials.h"
@@ -121,12 +122,21 @@ static enum status load_skew(struct aws_config *c, struct error *e) {
     return STATUS_OK;
 }
 
-static void load_rest(struct aws_config *c) {
+static enum status load_bundle(struct aws_config *c, struct error *e) {
     const char *bundle = variable("AWS_CA_BUNDLE");
     if (!bundle)
         bundle = aws_profiles_setting(c->profiles, c->profile, "ca_bundle");
+    if (bundle && access(bundle, R_OK) != 0)
+        return error_set(
+            e, STATUS_INVALID,
+            "AWS_CA_BUNDLE (or ca_bundle of the profile) is '%s', it must be a file of certificates "
+            "that can be read: %s",
+            bundle, strerror(errno));
     c->ca_bundle = bundle ? mem_strdup(bundle) : NULL;
+    return STATUS_OK;
+}
 
+static void load_credentials(struct aws_config *c) {
     const struct aws_credentials_source sources[] = {
         aws_credentials_from_environment(),
         aws_credentials_from_profile(c->profiles, c->profile),
@@ -146,7 +156,9 @@ enum status aws_config_load(struct aws_config **config, struct error *e) {
     if (!status)
         status = load_skew(c, e);
     if (!status)
-        load_rest(c);
+        status = load_bundle(c, e);
+    if (!status)
+        load_credentials(c);
     if (status) {
         aws_config_free(c);
         c = NULL;

@@ -18,7 +18,8 @@ struct aws_endpoint;          /* aws/endpoint.h */
 struct aws_service;           /* aws/client.h */
 
 /* INVALID, and says what is allowed, if no region is set anywhere, a named profile does not exist, a setting
- * is none (AWS_MAX_ATTEMPTS, AWS_RETRY_MODE, AWS_DISABLE_CLOCK_SKEW_CORRECTION), or a file is broken. */
+ * is none (AWS_MAX_ATTEMPTS, AWS_RETRY_MODE, AWS_DISABLE_CLOCK_SKEW_CORRECTION, AWS_CA_BUNDLE), or a file is
+ * broken. */
 enum status aws_config_load(struct aws_config **config, struct error *e);
 void aws_config_free(struct aws_config *config);
 

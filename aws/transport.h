@@ -61,6 +61,7 @@ struct aws_exchange {
     void *filter_context;
 
     /* private to the client, and to the session */
+    bool headers_ended;
     void *owner;
     void *easy, *list;
     int64_t due_ms;

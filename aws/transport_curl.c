@@ -49,7 +49,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *context) {
 }
 
 /* One header line of an answer, not terminated. A status line begins an answer: what an interim one said is
- * void. */
+ * void. An empty line ends its headers. */
 static size_t on_header(char *data, size_t size, size_t n, void *context) {
     struct aws_exchange *x = context;
     size_t length = size * n;
@@ -61,9 +61,12 @@ static size_t on_header(char *data, size_t size, size_t n, void *context) {
     line[strcspn(line, "\r\n")] = '\0';
 
     char *colon = strchr(line, ':');
-    if (strncmp(line, "HTTP/", 5) == 0)
+    if (strncmp(line, "HTTP/", 5) == 0) {
         aws_exchange_forget_headers(x);
-    else if (colon) {
+        x->headers_ended = false;
+    } else if (!*line) {
+        x->headers_ended = true;
+    } else if (colon) {
         *colon = '\0';
         aws_exchange_header(x, line, colon + 1 + strspn(colon + 1, " \t"));
     }
@@ -178,7 +181,9 @@ static struct aws_exchange *first_finished(const struct aws_session *s) {
 }
 
 static void conclude(struct aws_exchange *x, CURLcode code) {
-    if (code == CURLE_OK || x->reply.overflowed) {
+    if (code == CURLE_OK && !x->headers_ended) { /* which libcurl takes for an answer without a body */
+        aws_exchange_fail(x, "the connection was closed within the headers of the answer");
+    } else if (code == CURLE_OK || x->reply.overflowed) {
         x->result = x->reply.overflowed ? AWS_EXCHANGE_TOO_LARGE : AWS_EXCHANGE_ANSWERED;
         curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->http_status);
     } else {

@@ -13,8 +13,9 @@
 /* Units come in halves (an eventually consistent read): counted in halves. */
 static struct metrics_family units_family = {
     .name = "winner_view_dynamodb_units_total",
-    .help = "Capacity units that DynamoDB says were consumed, indexes included; a failed condition counts as "
-            "one.",
+    .help =
+        "Capacity units that DynamoDB says were consumed, by table with its indexes, reads and writes apart; "
+        "a failed condition, whose answer does not say, counts as one.",
     .kind = METRICS_COUNTER,
     .scale = 2,
     .labels = {"table", "kind"},
@@ -123,7 +124,7 @@ static void count_failed_condition(const struct aws_call *call) {
 static void count_call(const struct aws_call *call) {
     json_t *consumed = json_object_get(call->reply, "ConsumedCapacity"), *one;
     size_t i;
-    if (call->status == STATUS_CONFLICT)
+    if (strcmp(call->error.code, "ConditionalCheckFailedException") == 0)
         count_failed_condition(call);
     if (json_is_object(consumed))
         count_units(call->operation, consumed);

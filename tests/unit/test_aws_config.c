@@ -87,15 +87,17 @@ static void the_ca_bundle_is_the_variables_else_the_profiles(void **state) {
     assert_null(aws_config_ca_bundle(config));
     aws_config_free(config);
 
-    support_put_file("AWS_CONFIG_FILE", "[default]\nca_bundle = /a.pem\nmax_attempts = 9\n");
+    support_put_file("AWS_CONFIG_FILE", "[default]\nca_bundle = /dev/zero\nmax_attempts = 9\n");
     assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_string_equal(aws_config_ca_bundle(config), "/a.pem");
+    assert_string_equal(aws_config_ca_bundle(config), "/dev/zero");
     assert_int_equal(aws_config_max_attempts(config), 9);
     aws_config_free(config);
-    setenv("AWS_CA_BUNDLE", "/b.pem", 1);
+    setenv("AWS_CA_BUNDLE", "/dev/null", 1);
     assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_string_equal(aws_config_ca_bundle(config), "/b.pem");
+    assert_string_equal(aws_config_ca_bundle(config), "/dev/null");
     aws_config_free(config);
+    setenv("AWS_CA_BUNDLE", "/no/such.pem", 1);
+    assert_refused("AWS_CA_BUNDLE (or ca_bundle of the profile) is '/no/such.pem'");
     support_drop_file("AWS_CONFIG_FILE");
 }
 

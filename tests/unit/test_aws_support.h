@@ -18,8 +18,8 @@ extern char **environ;
 
 /* Unsets every AWS_ and proxy variable; no shared files. */
 static inline void support_clear_environment(void) {
-    static const char *const proxies[] = {"http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY",
-                                          "ALL_PROXY"};
+    static const char *const proxies[] = {"http_proxy",  "https_proxy", "all_proxy", "no_proxy",
+                                          "HTTPS_PROXY", "ALL_PROXY",   "NO_PROXY"};
     for (size_t i = 0; i < sizeof proxies / sizeof *proxies; i++)
         unsetenv(proxies[i]);
     for (char **entry = environ; *entry;) {

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "aws/client.h"
 #include "aws/config.h"
@@ -23,10 +24,15 @@ enum behaviour {
     ANSWER_AND_CLOSE, /* without saying so: a kept-alive connection that has gone stale */
     CONTINUE_FIRST,   /* 100 Continue, with headers that are not the answer's */
     ANSWER_IN_CHUNKS,
-    CUT,     /* closes in the middle of the body */
-    RESET,   /* resets the connection */
-    SILENCE, /* reads the request and says nothing */
-    FLOOD,   /* a body that is too large */
+    TRAILERS,             /* chunks, and a header behind them */
+    CUT,                  /* closes in the middle of the body */
+    CUT_CHUNKS,           /* closes before the last chunk */
+    CUT_HEAD,             /* closes in the middle of the headers */
+    CUT_CONTINUE,         /* closes after 100 Continue */
+    REFUSE_FOR_THE_CLOCK, /* an hour and more ahead of anybody's */
+    RESET,                /* resets the connection */
+    SILENCE,              /* reads the request and says nothing */
+    FLOOD,                /* a body that is too large */
 };
 
 enum { CONNECTIONS = 32 };
@@ -77,6 +83,18 @@ static void flood(int fd) {
         send_all(fd, block, sizeof block);
 }
 
+static void refuse_for_the_clock(int fd) {
+    time_t then = time(NULL) + 3600;
+    char answer[256];
+    struct tm tm;
+    gmtime_r(&then, &tm);
+    strftime(answer, sizeof answer,
+             "HTTP/1.1 403 Forbidden\r\nDate: %a, %d %b %Y %H:%M:%S GMT\r\nContent-Length: 38\r\n\r\n"
+             "{\"__type\":\"InvalidSignatureException\"}",
+             &tm);
+    send_text(fd, answer);
+}
+
 #define OK_WITH_CRC                                                                                          \
     "HTTP/1.1 200 OK\r\nx-amzn-RequestId: R-1\r\nx-amz-crc32: 2745614147\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -100,6 +118,25 @@ static void behave(struct connection *c, enum behaviour behaviour) {
     case CUT:
         send_text(c->fd, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"half\":");
         hang_up(c, false);
+        break;
+    case CUT_CHUNKS:
+        send_text(c->fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n");
+        hang_up(c, false);
+        break;
+    case CUT_HEAD:
+        send_text(c->fd, "HTTP/1.1 200 OK\r\nContent-Le");
+        hang_up(c, false);
+        break;
+    case CUT_CONTINUE:
+        send_text(c->fd, "HTTP/1.1 100 Continue\r\n\r\n");
+        hang_up(c, false);
+        break;
+    case TRAILERS:
+        send_text(c->fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-t\r\n\r\n"
+                         "2\r\n{}\r\n0\r\nx-t: 1\r\n\r\n");
+        break;
+    case REFUSE_FOR_THE_CLOCK:
+        refuse_for_the_clock(c->fd);
         break;
     case RESET:
         hang_up(c, true);
@@ -330,10 +367,25 @@ static void an_error_in_chunks_is_read_whole(void **state) {
     aws_call_deinit(&call);
 }
 
-static void a_body_cut_short_is_no_answer_and_tried_again(void **state) {
+static void an_answer_with_trailers_is_read_whole(void **state) {
     (void)state;
-    BEHAVE(CUT, CUT, ANSWER);
-    assert_no_answer(call_once("{}", 2, 1), "NoAnswer: ");
+    BEHAVE(TRAILERS);
+    assert_ok(call_once("{}", 2, 1), 1);
+}
+
+static void an_answer_cut_anywhere_is_no_answer_and_tried_again(void **state) {
+    (void)state;
+    BEHAVE(CUT, CUT, ANSWER, CUT_CHUNKS, CUT_CHUNKS, ANSWER, CUT_HEAD, CUT_HEAD, ANSWER, CUT_CONTINUE,
+           CUT_CONTINUE, ANSWER);
+    for (int i = 0; i < 4; i++) {
+        assert_no_answer(call_once("{}", 2, 1), "NoAnswer: ");
+        assert_ok(call_once("{}", 2, 0), 2);
+    }
+}
+
+static void an_answers_date_is_read_and_the_clock_corrected(void **state) {
+    (void)state;
+    BEHAVE(REFUSE_FOR_THE_CLOCK);
     assert_ok(call_once("{}", 2, 0), 2);
 }
 
@@ -449,7 +501,9 @@ int main(void) {
         TEST(a_connection_gone_stale_is_noticed_and_the_request_sent_on_another),
         TEST(an_interim_answers_headers_are_not_the_answers),
         TEST(an_error_in_chunks_is_read_whole),
-        TEST(a_body_cut_short_is_no_answer_and_tried_again),
+        TEST(an_answer_with_trailers_is_read_whole),
+        TEST(an_answer_cut_anywhere_is_no_answer_and_tried_again),
+        TEST(an_answers_date_is_read_and_the_clock_corrected),
         TEST(a_reset_is_no_answer_and_tried_again),
         TEST(an_answer_that_does_not_come_in_time_is_no_answer_and_tried_again),
         TEST(a_reply_that_is_too_large_is_not_read_to_its_end_nor_tried_again),
