@@ -13,10 +13,13 @@ packages_for() {
     build)
         echo build-essential cmake ninja-build pkg-config \
             libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libssl-dev zlib1g-dev libsqlite3-dev \
-            uthash-dev
+            uthash-dev libprotobuf-c-dev protobuf-c-compiler libexpat1-dev
         ;;
     unit)
         echo libcmocka-dev
+        ;;
+    protocol)
+        echo spin build-essential python3 # spin makes a C program of the model
         ;;
     emulators)
         # A Java, a Node and an npm from elsewhere do as well as Debian's, which might not even install beside them.

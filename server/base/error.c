@@ -4,6 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/base/utf8.h"
+
+/* Takes away a character that was cut in its middle. */
+static void trim(char *text) {
+    size_t length = strlen(text), last = length;
+    while (last && ((unsigned char)text[last - 1] & 0xC0) == 0x80)
+        last--;
+    if (last && !utf8_is_valid(text + last - 1, length - last + 1))
+        text[last - 1] = '\0';
+}
+
 enum status error_set(struct error *e, enum status status, const char *format, ...) {
     if (!e)
         return status;
@@ -14,6 +25,7 @@ enum status error_set(struct error *e, enum status status, const char *format, .
     e->status = status;
     vsnprintf(e->message, sizeof e->message, format, args);
     va_end(args);
+    trim(e->message);
     return status;
 }
 
@@ -28,6 +40,7 @@ enum status error_wrap(struct error *e, const char *format, ...) {
 
     if (n >= 0 && (size_t)n < sizeof e->message)
         snprintf(e->message + n, sizeof e->message - (size_t)n, ": %s", inner);
+    trim(e->message);
     return e->status;
 }
 

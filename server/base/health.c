@@ -5,13 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/clock.h"
 #include "server/base/limits.h"
 #include "server/base/mem.h"
 
+struct trouble {
+    struct health_trouble told;
+    char *kind; /* when it was last logged */
+    int64_t logged_boot_ms;
+};
+
 struct health {
     _Atomic int phase;
-    pthread_mutex_t lock; /* guards what follows; a leaf */
-    struct health_trouble *troubles;
+    pthread_mutex_t lock;     /* guards what follows; a leaf */
+    struct trouble *troubles; /* sorted by name */
     size_t n_troubles;
 };
 
@@ -22,18 +29,18 @@ struct health *health_new(void) {
     return h;
 }
 
-static void free_troubles(struct health_trouble *troubles, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        free(troubles[i].name);
-        free(troubles[i].reason);
-    }
-    free(troubles);
+static void trouble_deinit(struct trouble *t) {
+    free(t->told.name);
+    free(t->told.reason);
+    free(t->kind);
 }
 
 void health_free(struct health *h) {
     if (!h)
         return;
-    free_troubles(h->troubles, h->n_troubles);
+    for (size_t i = 0; i < h->n_troubles; i++)
+        trouble_deinit(&h->troubles[i]);
+    free(h->troubles);
     pthread_mutex_destroy(&h->lock);
     free(h);
 }
@@ -50,39 +57,56 @@ enum health_phase health_phase(const struct health *h) {
 static size_t locate(const struct health *h, const char *name, bool *found) {
     size_t i = 0;
     int order = 1;
-    while (i < h->n_troubles && (order = strcmp(h->troubles[i].name, name)) < 0)
+    while (i < h->n_troubles && (order = strcmp(h->troubles[i].told.name, name)) < 0)
         i++;
     *found = i < h->n_troubles && order == 0;
     return i;
 }
 
-static bool replace_reason(struct health_trouble *t, const char *reason) {
-    if (strcmp(t->reason, reason) == 0)
-        return false;
-    free(t->reason);
-    t->reason = mem_strdup(reason);
-    return true;
+static void replace(char **text, const char *with) {
+    if (*text && strcmp(*text, with) == 0)
+        return;
+    free(*text);
+    *text = mem_strdup(with);
 }
 
-static void insert(struct health *h, size_t at, const char *name, const char *reason) {
+static void insert(struct health *h, size_t at, const char *name, int64_t now_real_ms) {
     h->troubles = mem_resize(h->troubles, h->n_troubles + 1, sizeof *h->troubles);
     memmove(h->troubles + at + 1, h->troubles + at, (h->n_troubles - at) * sizeof *h->troubles);
-    h->troubles[at] = (struct health_trouble){mem_strdup(name), mem_strdup(reason)};
+    h->troubles[at] = (struct trouble){.told = {.name = mem_strdup(name), .since_ms = now_real_ms}};
     h->n_troubles++;
 }
 
-bool health_raise(struct health *h, const char *name, const char *reason) {
-    bool found, changed = false;
+/* Whether it is time to log it; then it counts as logged. */
+static bool is_news(struct trouble *t, const char *kind, int64_t now_boot_ms) {
+    int64_t ago_ms = now_boot_ms - t->logged_boot_ms;
+    bool other = t->kind && strcmp(t->kind, kind) != 0;
+    if (t->kind && ago_ms < (other ? LIMIT_TROUBLE_CHANGE_MS : LIMIT_TROUBLE_REMIND_MS))
+        return false;
+    replace(&t->kind, kind);
+    t->logged_boot_ms = now_boot_ms;
+    return true;
+}
+
+bool health_raise_kind(struct health *h, const char *name, const char *kind, const char *reason,
+                       int64_t now_real_ms, int64_t now_boot_ms) {
+    bool found, news = false;
     pthread_mutex_lock(&h->lock);
     size_t at = locate(h, name, &found);
+    if (!found && h->n_troubles < LIMIT_HEALTH_TROUBLES) {
+        insert(h, at, name, now_real_ms);
+        found = true;
+    }
     if (found) {
-        changed = replace_reason(&h->troubles[at], reason);
-    } else if (h->n_troubles < LIMIT_HEALTH_TROUBLES) {
-        insert(h, at, name, reason);
-        changed = true;
+        replace(&h->troubles[at].told.reason, reason);
+        news = is_news(&h->troubles[at], kind, now_boot_ms);
     }
     pthread_mutex_unlock(&h->lock);
-    return changed;
+    return news;
+}
+
+bool health_raise(struct health *h, const char *name, const char *reason) {
+    return health_raise_kind(h, name, reason, reason, clock_real_ms(), clock_boot_ms());
 }
 
 bool health_clear(struct health *h, const char *name) {
@@ -90,8 +114,7 @@ bool health_clear(struct health *h, const char *name) {
     pthread_mutex_lock(&h->lock);
     size_t at = locate(h, name, &found);
     if (found) {
-        free(h->troubles[at].name);
-        free(h->troubles[at].reason);
+        trouble_deinit(&h->troubles[at]);
         h->n_troubles--;
         memmove(h->troubles + at, h->troubles + at + 1, (h->n_troubles - at) * sizeof *h->troubles);
     }
@@ -104,13 +127,19 @@ void health_read(struct health *h, struct health_report *report) {
     pthread_mutex_lock(&h->lock);
     report->n_troubles = h->n_troubles;
     report->troubles = mem_alloc(h->n_troubles * sizeof *report->troubles);
-    for (size_t i = 0; i < h->n_troubles; i++)
+    for (size_t i = 0; i < h->n_troubles; i++) {
+        const struct health_trouble *t = &h->troubles[i].told;
         report->troubles[i] =
-            (struct health_trouble){mem_strdup(h->troubles[i].name), mem_strdup(h->troubles[i].reason)};
+            (struct health_trouble){mem_strdup(t->name), mem_strdup(t->reason), t->since_ms};
+    }
     pthread_mutex_unlock(&h->lock);
 }
 
 void health_report_deinit(struct health_report *report) {
-    free_troubles(report->troubles, report->n_troubles);
+    for (size_t i = 0; i < report->n_troubles; i++) {
+        free(report->troubles[i].name);
+        free(report->troubles[i].reason);
+    }
+    free(report->troubles);
     memset(report, 0, sizeof *report);
 }

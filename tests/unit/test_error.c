@@ -1,5 +1,6 @@
 #include "server/base/error.h"
 
+#include "server/base/utf8.h"
 #include "tests/unit/test_support.h"
 
 static void it_is_filled_anew_and_gives_its_status_back(void **state) {
@@ -47,6 +48,23 @@ static void what_is_too_long_is_cut_at_its_end(void **state) {
     assert_memory_equal(e.message, "yyy", 3);
 }
 
+static void a_cut_leaves_no_half_of_a_character(void **state) {
+    (void)state;
+    struct error e;
+    char text[2 * sizeof e.message];
+    for (size_t i = 0; i + 2 < sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xa9", 2);
+    text[sizeof text - 2] = '\0';
+    error_set(&e, STATUS_FAILED, "%s", text);
+    assert_true(utf8_is_valid(e.message, strlen(e.message)));
+    for (int i = 0; i < 3; i++) {
+        error_wrap(&e, "x");
+        assert_true(utf8_is_valid(e.message, strlen(e.message)));
+    }
+    error_set(&e, STATUS_FAILED, "whole \xc3\xa9");
+    assert_string_equal(e.message, "whole \xc3\xa9");
+}
+
 static void every_status_has_a_name_of_its_own(void **state) {
     (void)state;
     for (int a = STATUS_OK; a <= STATUS_FAILED; a++)
@@ -62,6 +80,7 @@ int main(void) {
         cmocka_unit_test(nobody_has_to_want_to_read_it),
         cmocka_unit_test(wrapping_puts_words_in_front_and_keeps_the_rest),
         cmocka_unit_test(what_is_too_long_is_cut_at_its_end),
+        cmocka_unit_test(a_cut_leaves_no_half_of_a_character),
         cmocka_unit_test(every_status_has_a_name_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

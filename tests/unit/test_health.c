@@ -23,15 +23,48 @@ static void it_starts_serves_and_drains(void **state) {
     health_report_deinit(&report);
 }
 
-static void a_trouble_is_news_once_and_again_when_its_reason_changes(void **state) {
+static void a_trouble_is_news_once_and_again_when_it_was_cleared(void **state) {
     (void)state;
     _cleanup_(health_freep) struct health *h = health_new();
     assert_true(health_raise(h, "source", "refused"));
     assert_false(health_raise(h, "source", "refused"));
-    assert_true(health_raise(h, "source", "timed out"));
     assert_true(health_clear(h, "source"));
     assert_false(health_clear(h, "source"));
-    assert_true(health_raise(h, "source", "timed out"));
+    assert_true(health_raise(h, "source", "refused"));
+}
+
+#define RAISE(kind, reason, at_ms) health_raise_kind(h, "s", kind, reason, 1000 + (at_ms), at_ms)
+
+static void a_trouble_that_lasts_is_logged_once_and_then_rarely(void **state) {
+    (void)state;
+    _cleanup_(health_freep) struct health *h = health_new();
+    assert_true(RAISE("Denied", "try 1", 7));
+    for (int64_t at = 8; at < 7 + LIMIT_TROUBLE_REMIND_MS; at += 5000)
+        assert_false(RAISE("Denied", at % 2 ? "try 2" : "try 3", at));
+    assert_true(RAISE("Denied", "try 4", 7 + LIMIT_TROUBLE_REMIND_MS));
+    assert_false(RAISE("Denied", "try 5", 8 + LIMIT_TROUBLE_REMIND_MS));
+}
+
+static void a_trouble_that_changes_is_logged_but_not_each_time(void **state) {
+    (void)state;
+    _cleanup_(health_freep) struct health *h = health_new();
+    assert_true(RAISE("Denied", "a", 0));
+    assert_false(RAISE("Gone", "b", LIMIT_TROUBLE_CHANGE_MS - 1));
+    assert_true(RAISE("Gone", "b", LIMIT_TROUBLE_CHANGE_MS));
+    assert_false(RAISE("Gone", "b", 2 * LIMIT_TROUBLE_CHANGE_MS));
+}
+
+static void a_trouble_is_told_with_its_last_reason_and_its_first_time(void **state) {
+    (void)state;
+    _cleanup_(health_freep) struct health *h = health_new();
+    RAISE("Denied", "a", 5);
+    RAISE("Denied", "b", 6);
+    RAISE("Gone", "c", 7);
+    struct health_report report;
+    health_read(h, &report);
+    assert_int_equal(report.troubles[0].since_ms, 1005);
+    assert_string_equal(report.troubles[0].reason, "c");
+    health_report_deinit(&report);
 }
 
 static void troubles_are_reported_sorted_with_their_last_reason(void **state) {
@@ -65,7 +98,6 @@ static void there_are_never_more_troubles_than_the_limit(void **state) {
         assert_true(health_raise(h, name, "x"));
     }
     assert_false(health_raise(h, "one more", "x"));
-    assert_true(health_raise(h, "shard 7", "y")); /* known ones still change */
     assert_true(health_clear(h, "shard 7"));
     assert_true(health_raise(h, "one more", "x"));
 }
@@ -105,7 +137,10 @@ static void threads_may_raise_clear_and_read_at_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_starts_serves_and_drains),
-        cmocka_unit_test(a_trouble_is_news_once_and_again_when_its_reason_changes),
+        cmocka_unit_test(a_trouble_is_news_once_and_again_when_it_was_cleared),
+        cmocka_unit_test(a_trouble_that_lasts_is_logged_once_and_then_rarely),
+        cmocka_unit_test(a_trouble_that_changes_is_logged_but_not_each_time),
+        cmocka_unit_test(a_trouble_is_told_with_its_last_reason_and_its_first_time),
         cmocka_unit_test(troubles_are_reported_sorted_with_their_last_reason),
         cmocka_unit_test(there_are_never_more_troubles_than_the_limit),
         cmocka_unit_test(threads_may_raise_clear_and_read_at_once),
