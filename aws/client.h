@@ -25,6 +25,7 @@
 #include "aws/error.h" /* what an error's name means: aws_error_status, aws_error_is_throttle */
 #include "server/base/error.h"
 #include "server/base/fence.h"
+#include "server/base/pulse.h"
 
 struct aws_client;
 struct aws_config;    /* aws/config.h: region, endpoints, credentials */
@@ -66,7 +67,9 @@ struct aws_run {
     int concurrency;          /* at once; 0: LIMIT_AWS_CONCURRENCY */
     int64_t deadline_boot_ms; /* nothing goes on after this; 0: none */
     const struct fence
-        *fence; /* nothing is signed while it is shut; NULL: none. Then: FAILED, code "FenceShut" */
+        *fence;          /* nothing is signed while it is shut; NULL: none. Then: FAILED, code "FenceShut" */
+    int patience_ms;     /* as a deadline that each call which gets its answer moves on; 0: none */
+    struct pulse *pulse; /* beats with each call that gets its answer; NULL: none */
 };
 
 /* `config` and `transport` are borrowed and must outlive the client. `transport` NULL: libcurl. INVALID if

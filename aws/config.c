@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include "aws/client.h"
-#include "aws/credentials.h"
+#include "aws/credentials_chain.h"
+#include "aws/credentials_sources.h"
 #include "aws/endpoint.h"
 #include "aws/profile.h"
+#include "aws/sts.h"
+#include "aws/variable.h"
 #include "server/base/mem.h"
 
 enum { REGION_MAX = 63, ATTEMPTS_MAX = 100 }; /* a region is a label of a host name */
@@ -25,19 +28,16 @@ struct aws_config {
     bool corrects_skew;
     void (*skew_found)(void *context, const char *service, int64_t correction_ms);
     void *skew_context;
+    bool is_profile_overridden;
+    struct aws_sts *sts;
     struct aws_credentials_chain *credentials;
 };
-
-static const char *variable(const char *name) {
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
 
 static enum status load_profile(struct aws_config *c, struct error *e) {
     enum status status = aws_profiles_load(&c->profiles, e);
     if (status)
         return status;
-    const char *named = variable("AWS_PROFILE");
+    const char *named = aws_variable("AWS_PROFILE");
     c->profile = mem_strdup(named ? named : "default");
     if (named && !aws_profiles_have(c->profiles, named))
         return error_set(
@@ -53,9 +53,9 @@ static bool is_region(const char *region) {
 }
 
 static enum status load_region(struct aws_config *c, struct error *e) {
-    const char *region = variable("AWS_REGION");
+    const char *region = aws_variable("AWS_REGION");
     if (!region)
-        region = variable("AWS_DEFAULT_REGION");
+        region = aws_variable("AWS_DEFAULT_REGION");
     if (!region)
         region = aws_profiles_setting(c->profiles, c->profile, "region");
     if (!region)
@@ -71,7 +71,7 @@ static enum status load_region(struct aws_config *c, struct error *e) {
 }
 
 static enum status load_attempts(struct aws_config *c, struct error *e) {
-    const char *where = "AWS_MAX_ATTEMPTS", *text = variable(where);
+    const char *where = "AWS_MAX_ATTEMPTS", *text = aws_variable(where);
     if (!text) {
         where = "max_attempts of the profile";
         text = aws_profiles_setting(c->profiles, c->profile, "max_attempts");
@@ -93,7 +93,7 @@ static enum status load_attempts(struct aws_config *c, struct error *e) {
  * They are set for all programs of a machine, so the two that we do not have must not keep us from starting.
  */
 static enum status load_retry_mode(struct aws_config *c, struct error *e) {
-    const char *mode = variable("AWS_RETRY_MODE");
+    const char *mode = aws_variable("AWS_RETRY_MODE");
     if (!mode)
         mode = aws_profiles_setting(c->profiles, c->profile, "retry_mode");
     if (!mode || strcasecmp(mode, "standard") == 0)
@@ -109,7 +109,7 @@ static enum status load_retry_mode(struct aws_config *c, struct error *e) {
 }
 
 static enum status load_skew(struct aws_config *c, struct error *e) {
-    const char *text = variable("AWS_DISABLE_CLOCK_SKEW_CORRECTION");
+    const char *text = aws_variable("AWS_DISABLE_CLOCK_SKEW_CORRECTION");
     if (!text)
         text = aws_profiles_setting(c->profiles, c->profile, "disable_clock_skew_correction");
     c->corrects_skew = !text || strcasecmp(text, "false") == 0;
@@ -123,7 +123,7 @@ static enum status load_skew(struct aws_config *c, struct error *e) {
 }
 
 static enum status load_bundle(struct aws_config *c, struct error *e) {
-    const char *bundle = variable("AWS_CA_BUNDLE");
+    const char *bundle = aws_variable("AWS_CA_BUNDLE");
     if (!bundle)
         bundle = aws_profiles_setting(c->profiles, c->profile, "ca_bundle");
     if (bundle && access(bundle, R_OK) != 0)
@@ -137,11 +137,19 @@ static enum status load_bundle(struct aws_config *c, struct error *e) {
 }
 
 static void load_credentials(struct aws_config *c) {
+    c->sts = aws_sts_new(c->profiles, c->profile, c->region, c->ca_bundle, c->corrects_skew);
+    const struct aws_credentials_profile profile = {c->profiles, c->profile, c->sts};
     const struct aws_credentials_source sources[] = {
         aws_credentials_from_environment(),
-        aws_credentials_from_profile(c->profiles, c->profile),
+        aws_credentials_from_role(&profile),
+        aws_credentials_from_web_identity(&profile),
+        aws_credentials_from_shared_files(&profile),
+        aws_credentials_from_container(),
+        aws_credentials_from_instance(&profile),
     };
     c->credentials = aws_credentials_chain_new(sources, sizeof sources / sizeof *sources);
+    c->is_profile_overridden = aws_variable("AWS_PROFILE") && aws_variable("AWS_ACCESS_KEY_ID") &&
+                               aws_variable("AWS_SECRET_ACCESS_KEY");
 }
 
 enum status aws_config_load(struct aws_config **config, struct error *e) {
@@ -171,6 +179,7 @@ void aws_config_free(struct aws_config *config) {
     if (!config)
         return;
     aws_credentials_chain_free(config->credentials);
+    aws_sts_free(config->sts);
     aws_profiles_free(config->profiles);
     free(config->profile);
     free(config->region);
@@ -217,6 +226,10 @@ const char *aws_config_ca_bundle(const struct aws_config *config) {
 
 struct aws_credentials_chain *aws_config_credentials(const struct aws_config *config) {
     return config->credentials;
+}
+
+bool aws_config_is_profile_overridden(const struct aws_config *config) {
+    return config->is_profile_overridden;
 }
 
 enum status aws_config_endpoint(const struct aws_config *config, const struct aws_service *service,

@@ -50,9 +50,13 @@ void aws_config_tell_skew(const struct aws_config *config, const char *service, 
 /* AWS_CA_BUNDLE, the profile's `ca_bundle`: a file of certificates; NULL: the system's. */
 const char *aws_config_ca_bundle(const struct aws_config *config);
 
-/* Environment, then shared files. Nothing is looked up before the first get, so a program that calls no AWS
- * service needs none. */
+/* Everything that stands in aws/credentials_sources.h. Nothing is looked up before the first get, so a
+ * program that calls no AWS service needs none. */
 struct aws_credentials_chain *aws_config_credentials(const struct aws_config *config);
+
+/* AWS_PROFILE names a profile, but the keys in the environment go before it: worth a word to whoever wonders
+ * as whom the program acts. */
+bool aws_config_is_profile_overridden(const struct aws_config *config);
 
 /* Where the service's requests go (aws/endpoint.h); reads the environment. */
 enum status aws_config_endpoint(const struct aws_config *config, const struct aws_service *service,

@@ -7,12 +7,8 @@
 #include <strings.h>
 
 #include "aws/profile.h"
+#include "aws/variable.h"
 #include "server/base/mem.h"
-
-static const char *variable(const char *name) {
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
 
 /* Partitions (partitions.json of the SDKs). The last one is for every other region. */
 
@@ -52,7 +48,7 @@ struct flags {
 /* A variable, else a setting of the profile, that is true or false; false if it is not set. */
 static enum status read_flag(bool *out, const char *name, const char *key, const char *profile,
                              const struct aws_profiles *profiles, struct error *e) {
-    const char *value = variable(name);
+    const char *value = aws_variable(name);
     if (!value)
         value = aws_profiles_setting(profiles, profile, key);
     *out = value && strcasecmp(value, "true") == 0;
@@ -79,13 +75,13 @@ static enum status read_flags(struct flags *out, const struct aws_endpoint_query
 static const char *configured_url(const struct aws_endpoint_query *q, const struct aws_profiles *profiles,
                                   char **where) {
     *where = mem_printf("AWS_ENDPOINT_URL_%s", q->key);
-    const char *url = variable(*where);
+    const char *url = aws_variable(*where);
     if (url)
         return url;
 
     free(*where);
     *where = mem_strdup("AWS_ENDPOINT_URL");
-    if ((url = variable(*where)))
+    if ((url = aws_variable(*where)))
         return url;
 
     const char *services = aws_profiles_get(profiles, AWS_PROFILE_CONFIG, q->profile, "services", NULL);
@@ -198,6 +194,8 @@ static char *region_of_queue(const char *host) {
             return length > 0 && at[length] == '.' ? mem_printf("%.*s", (int)length, at) : NULL;
         }
     }
+    if (strcasecmp(host, "queue.amazonaws.com") == 0) /* from when there was one region */
+        return mem_strdup("us-east-1");
     const char *legacy = strstr(host, ".queue.");
     return legacy && legacy > host ? mem_printf("%.*s", (int)(legacy - host), host) : NULL;
 }
@@ -210,11 +208,16 @@ static bool is_standard_host(const char *host, const char *region) {
     return strcasecmp(host, usual) == 0 || strcasecmp(host, legacy) == 0;
 }
 
-/* To the URL's own host. */
+/* To the region that its URL names, by the name that the flags ask for; else to the URL's own host. */
 static enum status follow_queue(struct aws_endpoint *out, CURLU *url, const char *host,
-                                const struct aws_endpoint_query *query, const char *queue_url,
-                                struct error *e) {
+                                const struct aws_endpoint_query *query, const struct flags *flags,
+                                const char *queue_url, struct error *e) {
     _cleanup_(mem_freep) char *region = region_of_queue(host);
+    if (region && is_standard_host(host, region)) {
+        const struct aws_endpoint_query there = {query->service, query->key, region, query->profile};
+        _cleanup_(mem_freep) char *standard = standard_url(&there, flags);
+        return parse(out, standard, "the endpoint", region, e);
+    }
     if (curl_url_set(url, CURLUPART_PATH, "/", 0) || !take_url(out, url, region ? region : query->region))
         return error_set(e, STATUS_INVALID, "cannot take the host of queue URL '%s'", queue_url);
     return STATUS_OK;
@@ -239,7 +242,7 @@ enum status aws_endpoint_of_queue(struct aws_endpoint *out, const struct aws_end
     if (status != STATUS_NOT_FOUND)
         return status;
     if (!is_standard_host(host, query->region))
-        return follow_queue(out, url, host, query, queue_url, e);
+        return follow_queue(out, url, host, query, &flags, queue_url, e);
     _cleanup_(mem_freep) char *standard = standard_url(query, &flags);
     return parse(out, standard, "the endpoint", query->region, e);
 }

@@ -21,6 +21,7 @@ static const char *const throttles[] = {
     "PriorRequestNotComplete",
     "EC2ThrottledException",
     "KMSThrottlingException",
+    "KmsThrottled", /* so SQS calls it */
 };
 
 static const struct {
@@ -75,6 +76,10 @@ bool aws_error_is_throttle(const char *name) {
         if (strcmp(name, throttles[i]) == 0)
             return true;
     return false;
+}
+
+bool aws_error_is_expired_token(const char *name) {
+    return strcmp(name, "ExpiredTokenException") == 0 || strcmp(name, "ExpiredToken") == 0;
 }
 
 enum status aws_error_status(const char *name, long http_status) {

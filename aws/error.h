@@ -40,4 +40,7 @@ enum status aws_error_status(const char *name, long http_status);
  * Reference Guide, "Retry behavior"), and Kinesis' KMSThrottlingException. */
 bool aws_error_is_throttle(const char *name);
 
+/* Whether this error means that the credentials have expired: ExpiredTokenException, ExpiredToken. */
+bool aws_error_is_expired_token(const char *name);
+
 #endif

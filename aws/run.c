@@ -8,6 +8,7 @@
 #include "aws/client.h"
 #include "aws/config.h"
 #include "aws/credentials.h"
+#include "aws/credentials_chain.h"
 #include "aws/endpoint.h"
 #include "aws/reply.h"
 #include "aws/retry.h"
@@ -16,6 +17,7 @@
 #include "aws/throttle.h"
 #include "aws/transport.h"
 #include "server/base/clock.h"
+#include "server/base/killpoint.h"
 #include "server/base/limits.h"
 #include "server/base/mem.h"
 #include "server/base/metrics.h"
@@ -75,8 +77,9 @@ struct run {
     size_t fresh;           /* the flights from here on are */
     struct flight *waiting; /* the first one due first */
     struct attempt *attempts;
-    size_t concurrency; /* so many attempts */
-    size_t under_way;   /* so many of them are not free */
+    size_t concurrency;  /* so many attempts */
+    size_t under_way;    /* so many of them are not free */
+    int64_t deadline_ms; /* the options', or their patience's end; 0: none */
 };
 
 /* One attempt. */
@@ -134,7 +137,7 @@ static enum status sign(struct run *run, struct attempt *a, const struct aws_cre
 static enum status prepare(struct run *run, struct attempt *a, struct error *e) {
     struct aws_credentials_chain *chain = aws_config_credentials(run->with->config);
     _cleanup_(aws_credentials_unrefp) struct aws_credentials *credentials = NULL;
-    enum status status = aws_credentials_chain_get(chain, clock_real_ms(), &credentials, e);
+    enum status status = aws_credentials_chain_get(chain, clock_real_ms(), run->deadline_ms, &credentials, e);
     if (status)
         return status;
     if (!fence_is_open(run->options->fence, clock_boot_ms()))
@@ -162,6 +165,7 @@ static void transmit(struct run *run, struct attempt *a) {
 
     call->attempts++;
     count(run, &requests_total, call, NULL);
+    KILLPOINT("before", call->operation, x->body);
     transport->send(transport, with->session, x);
 }
 
@@ -222,7 +226,7 @@ static bool learn_skew(struct run *run, const struct attempt *a) {
     if (!aws_config_corrects_skew(with->config) || !aws_skew_measure(&answer, &offset_ms))
         return false;
     metrics_set(METRICS_SERIES(&skew_seconds, with->service->name), offset_ms);
-    int64_t correction_ms = aws_skew_correction(offset_ms);
+    int64_t correction_ms = aws_skew_correction(offset_ms, atomic_load(with->correction_ms));
     int64_t earlier_ms = atomic_exchange(with->correction_ms, correction_ms);
     if (aws_skew_is_news(earlier_ms, correction_ms))
         aws_config_tell_skew(with->config, with->service->name, correction_ms);
@@ -257,7 +261,7 @@ static bool retry(struct run *run, struct flight *f, enum aws_retry_cause cause,
     double fraction = arc4random() / 4294967296.0;
     int64_t due_ms = clock_boot_ms() + aws_retry_delay_ms(cause, call->attempts - 1, service->backoff_base_ms,
                                                           fraction, retry_after_ms);
-    if (run->options->deadline_boot_ms && due_ms >= run->options->deadline_boot_ms)
+    if (run->deadline_ms && due_ms >= run->deadline_ms)
         return false;
     f->taken = aws_retry_quota_take(run->with->quota, cause);
     if (f->taken == 0) {
@@ -286,6 +290,21 @@ static void count_error(const struct run *run, const struct aws_call *call, long
     count(run, &errors_total, call, *call->error.code ? call->error.code : unnamed);
 }
 
+/* Work got done, or is about to be: so long is waited for more. */
+static void be_patient(struct run *run, int64_t now_ms) {
+    const struct aws_run *options = run->options;
+    int64_t end_ms = options->patience_ms ? now_ms + options->patience_ms : 0;
+    run->deadline_ms = options->deadline_boot_ms;
+    if (end_ms && (!run->deadline_ms || end_ms < run->deadline_ms))
+        run->deadline_ms = end_ms;
+}
+
+static void note_answer(struct run *run) {
+    int64_t now_ms = clock_boot_ms();
+    pulse_beat(run->options->pulse, now_ms);
+    be_patient(run, now_ms);
+}
+
 /* An exchange of the run is finished. */
 static void settle(struct run *run, struct aws_exchange *x) {
     struct attempt *a = x->owner;
@@ -295,7 +314,10 @@ static void settle(struct run *run, struct aws_exchange *x) {
     bool clock_was_wrong = learn_skew(run, a);
     long http_status = x->http_status;
     int64_t retry_after_ms = aws_exchange_retry_after_ms(x, clock_real_ms());
+    KILLPOINT("after", call->operation, x->body);
     land(run, a);
+    if (status != STATUS_RETRY)
+        note_answer(run);
     if (status == STATUS_OK) {
         aws_retry_quota_give(run->with->quota, f->taken);
         memset(&call->error, 0, sizeof call->error);
@@ -308,6 +330,8 @@ static void settle(struct run *run, struct aws_exchange *x) {
         call->throttles++;
         aws_throttle_count(run->with->service->name, call->reply, call);
     }
+    if (aws_error_is_expired_token(call->error.code))
+        aws_credentials_chain_expired(aws_config_credentials(run->with->config), clock_real_ms());
     if (!retry(run, f, cause, retry_after_ms))
         end_failed(run, f);
 }
@@ -328,9 +352,15 @@ static struct flight *next_to_start(struct run *run, int64_t now_ms) {
     return run->fresh < run->count ? &run->flights[run->fresh++] : NULL;
 }
 
-static void start_what_may(struct run *run, int64_t now_ms) {
-    while (run->under_way < run->concurrency) {
-        struct flight *f = next_to_start(run, now_ms);
+static bool is_past(const struct run *run, int64_t now_ms) {
+    return run->deadline_ms && now_ms >= run->deadline_ms;
+}
+
+/* The clock is read for each: one may have waited for credentials until the run is to end. */
+static void start_what_may(struct run *run) {
+    while (run->under_way < run->concurrency && !atomic_load(run->with->cancelled)) {
+        int64_t now_ms = clock_boot_ms();
+        struct flight *f = is_past(run, now_ms) ? NULL : next_to_start(run, now_ms);
         if (!f)
             return;
         start(run, f);
@@ -339,15 +369,18 @@ static void start_what_may(struct run *run, int64_t now_ms) {
 
 static int64_t wait_ms(const struct run *run, int64_t now_ms) {
     int64_t until_ms = now_ms + LIMIT_AWS_ATTEMPT_MS;
-    if (run->options->deadline_boot_ms && run->options->deadline_boot_ms < until_ms)
-        until_ms = run->options->deadline_boot_ms;
+    if (run->deadline_ms && run->deadline_ms < until_ms)
+        until_ms = run->deadline_ms;
     if (run->waiting && run->under_way < run->concurrency && run->waiting->due_ms < until_ms)
         until_ms = run->waiting->due_ms;
     return until_ms > now_ms ? until_ms - now_ms : 0;
 }
 
 static void end_unfinished(struct run *run, struct flight *f, const char *name, const char *message) {
-    own_error(&f->call->error, name, message);
+    struct error *e = &f->call->error; /* what its last attempt failed of, if there was one that did */
+    _cleanup_(mem_freep) char *both =
+        *e->message ? mem_printf("%s; before that: %s", message, e->message) : NULL;
+    own_error(e, name, both ? both : message);
     end_failed(run, f);
 }
 
@@ -367,19 +400,18 @@ static void end_all(struct run *run, const char *name, const char *message) {
 
 static void run_to_end(struct run *run) {
     while (has_work(run)) {
-        int64_t now_ms = clock_boot_ms();
         if (atomic_load(run->with->cancelled)) {
             end_all(run, AWS_ERROR_CANCELLED, "the program is stopping");
             return;
         }
-        if (run->options->deadline_boot_ms && now_ms >= run->options->deadline_boot_ms) {
+        if (is_past(run, clock_boot_ms())) {
             end_all(run, AWS_ERROR_DEADLINE, "no answer in the time given");
             return;
         }
-        start_what_may(run, now_ms);
+        start_what_may(run);
         if (!has_work(run))
             return;
-        struct aws_exchange *x = aws_session_wait(run->with->session, wait_ms(run, now_ms));
+        struct aws_exchange *x = aws_session_wait(run->with->session, wait_ms(run, clock_boot_ms()));
         if (x)
             settle(run, x);
     }
@@ -400,8 +432,10 @@ void aws_run_calls(const struct aws_run_with *with, struct aws_call *calls, size
     for (size_t i = 0; i < n; i++) {
         run.flights[i].call = &calls[i];
         calls[i].attempts = calls[i].throttles = 0;
+        calls[i].error = (struct error){0};
         calls[i].reply = NULL;
     }
+    be_patient(&run, clock_boot_ms());
     run_to_end(&run);
     free(run.attempts);
     free(run.flights);

@@ -15,14 +15,17 @@ bool aws_skew_measure(const struct aws_skew_answer *answer, int64_t *offset_ms) 
     return magnitude(*offset_ms) <= AWS_SKEW_MAX_MS;
 }
 
-int64_t aws_skew_correction(int64_t offset_ms) {
-    return magnitude(offset_ms) < AWS_SKEW_THRESHOLD_MS ? 0 : offset_ms;
+int64_t aws_skew_correction(int64_t offset_ms, int64_t earlier_ms) {
+    int64_t least_ms = earlier_ms ? AWS_SKEW_RELEASE_MS : AWS_SKEW_THRESHOLD_MS;
+    return magnitude(offset_ms) < least_ms ? 0 : offset_ms;
 }
 
-/* Some services say no more than that access is denied. */
+/* Some services say no more than that access is denied. STS says SignatureDoesNotMatch ("Signature expired");
+ * RequestExpired stands in the "Common Error Types" of its API Reference. */
 static bool is_suspect(const char *name) {
-    static const char *const suspects[] = {"InvalidSignatureException", "SignatureDoesNotMatch",
-                                           "AuthFailure", "RequestTimeTooSkewed", "AccessDeniedException"};
+    static const char *const suspects[] = {
+        "InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired", "AuthFailure",
+        "RequestTimeTooSkewed",      "AccessDeniedException"};
     for (size_t i = 0; i < sizeof suspects / sizeof *suspects; i++)
         if (strcmp(name, suspects[i]) == 0)
             return true;

@@ -454,6 +454,67 @@ static void a_retry_that_would_come_after_the_deadline_is_not_waited_for(void **
     aws_call_deinit(&call);
 }
 
+static void a_run_without_any_answer_ends_when_its_patience_does(void **state) {
+    (void)state;
+    PLAY({0, NULL, NULL, NULL, 0}, {-1, NULL, NULL, NULL, 0}, {-1, NULL, NULL, NULL, 0});
+    struct aws_call calls[] = {call_of("A", "0"), call_of("A", "1")};
+    struct pulse pulse = {0};
+    const struct aws_run run = {.concurrency = 1, .patience_ms = 60, .pulse = &pulse};
+    int64_t begin_ms = clock_boot_ms();
+    aws_client_run(client, calls, 2, &run);
+    int64_t took_ms = clock_boot_ms() - begin_ms;
+    assert_true(took_ms >= 60 && took_ms < LIMIT_AWS_ATTEMPT_MS);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(calls[i].status, STATUS_RETRY);
+        assert_string_equal(calls[i].error.code, "DeadlineExceeded");
+    }
+    assert_contains(calls[0].error.message,
+                    "before that: NoAnswer: as scripted"); /* the reason is not lost */
+    assert_int_equal(pulse_last_ms(&pulse), 0);
+}
+
+static void each_answer_is_a_beat_and_more_patience(void **state) {
+    (void)state;
+    PLAY({200, "{}", NULL, NULL, 120}, {400, "{\"__type\":\"ValidationException\"}", NULL, NULL, 120},
+         {200, "{}", NULL, NULL, 120}, {200, "{}", NULL, NULL, 120});
+    struct aws_call calls[] = {call_of("A", "0"), call_of("A", "1"), call_of("A", "2"), call_of("A", "3")};
+    struct pulse pulse = {0};
+    const struct aws_run run = {.concurrency = 1, .patience_ms = 400, .pulse = &pulse};
+    int64_t begin_ms = clock_boot_ms();
+    aws_client_run(client, calls, 4, &run);
+    assert_true(clock_boot_ms() - begin_ms >= 480); /* longer than the patience with one of them */
+    assert_true(pulse_last_ms(&pulse) >= begin_ms + 480);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(calls[i].status, i == 1 ? STATUS_INVALID : STATUS_OK);
+        aws_call_deinit(&calls[i]);
+    }
+}
+
+static void patience_does_not_move_a_deadline(void **state) {
+    (void)state;
+    PLAY({200, "{}", NULL, NULL, 30}, {-1, NULL, NULL, NULL, 0});
+    struct aws_call calls[] = {call_of("A", "0"), call_of("A", "1")};
+    const struct aws_run run = {
+        .concurrency = 1, .patience_ms = 60000, .deadline_boot_ms = clock_boot_ms() + 80};
+    aws_client_run(client, calls, 2, &run);
+    assert_int_equal(calls[0].status, STATUS_OK);
+    assert_string_equal(calls[1].error.code, "DeadlineExceeded");
+    aws_call_deinit(&calls[0]);
+}
+
+static void throttled_attempts_are_counted_though_the_call_succeeds(void **state) {
+    (void)state;
+    PLAY({400, "{\"__type\":\"ThrottlingException\"}", "x-amz-retry-after", "0", 0},
+         {200, "{}", NULL, NULL, 0}, {500, "{}", NULL, NULL, 0}, {200, "{}", NULL, NULL, 0});
+    struct aws_call call = call_of("A", "0");
+    assert_int_equal(aws_client_call(client, &call, NULL), STATUS_OK);
+    assert_int_equal(call.throttles, 1);
+    aws_call_deinit(&call);
+    assert_int_equal(aws_client_call(client, &call, NULL), STATUS_OK);
+    assert_int_equal(call.throttles, 0); /* a server's error is none */
+    aws_call_deinit(&call);
+}
+
 static void *cancel_when_two_are_sent(void *context) {
     (void)context;
     sem_wait(&script.sent_one);
@@ -534,6 +595,10 @@ int main(void) {
         TEST(a_fence_that_shuts_between_attempts_stops_the_retry),
         TEST(a_run_ends_at_its_deadline_whether_under_way_or_not),
         TEST(a_retry_that_would_come_after_the_deadline_is_not_waited_for),
+        TEST(a_run_without_any_answer_ends_when_its_patience_does),
+        TEST(each_answer_is_a_beat_and_more_patience),
+        TEST(patience_does_not_move_a_deadline),
+        TEST(throttled_attempts_are_counted_though_the_call_succeeds),
         TEST(a_cancel_from_another_thread_ends_every_call_now_and_later),
         TEST(attempts_errors_and_retries_are_counted),
     };

@@ -141,6 +141,17 @@ static void a_clock_that_somebody_sets_right_is_corrected_no_more(void **state) 
     assert_string_equal(told.data, "dynamodb -60 min\ndynamodb +0 min\n");
 }
 
+static void an_offset_about_the_threshold_is_told_once(void **state) {
+    (void)state;
+    PLAY({false, 245000, false}, {false, 230000, false}, {false, 245000, false}, {false, 230000, false});
+    _cleanup_(buffer_deinit) struct buffer told;
+    buffer_init(&told, 1024);
+    aws_config_on_skew(config, note_skew, &told);
+    for (int i = 0; i < 4; i++)
+        assert_call(client, STATUS_OK, 1);
+    assert_string_equal(told.data, "dynamodb +4 min\n");
+}
+
 static void a_bad_signature_under_a_right_clock_is_sent_once(void **state) {
     (void)state;
     PLAY({true, 3 * MINUTE, false}, {true, 0, false});
@@ -215,6 +226,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_wrong_clock_is_noticed_corrected_and_told_once),
         TEST(a_clock_that_somebody_sets_right_is_corrected_no_more),
+        TEST(an_offset_about_the_threshold_is_told_once),
         TEST(a_bad_signature_under_a_right_clock_is_sent_once),
         TEST(a_bad_signature_is_sent_again_for_its_clock_but_once),
         TEST(a_correction_that_did_not_help_is_not_tried_again),

@@ -1,234 +1,148 @@
+/* The whole chain, as a program has it: aws_config makes it, clients use it. */
 #include "aws/credentials.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
+#include "aws/client.h"
+#include "aws/config.h"
+#include "aws/credentials_chain.h"
+#include "aws/transport.h"
+#include "server/base/clock.h"
+#include "tests/unit/scripted_http.h"
+#include "tests/unit/test_aws_credentials_support.h"
 
-#include "aws/profile.h"
-#include "tests/unit/test_aws_support.h"
-
-/* A source whose answers the test sets. */
-struct scripted {
-    enum status status;
-    const char *key;
-    int64_t expires_ms;
-    atomic_int fetches;
-};
-
-static enum status fetch_scripted(void *context, struct aws_credentials **out, struct error *e) {
-    struct scripted *s = context;
-    atomic_fetch_add(&s->fetches, 1);
-    if (s->status)
-        return error_set(e, s->status, "as scripted");
-    *out = aws_credentials_new(s->key, "secret", NULL, s->expires_ms, "script");
-    return STATUS_OK;
-}
-
-static struct aws_credentials_source source_of(struct scripted *s) {
-    return (struct aws_credentials_source){"script", fetch_scripted, NULL, s};
-}
-
-static struct aws_credentials_chain *chain_of(struct scripted *first, struct scripted *second) {
-    const struct aws_credentials_source sources[] = {source_of(first), source_of(second)};
-    return aws_credentials_chain_new(sources, 2);
-}
-
-static void assert_key(struct aws_credentials_chain *chain, int64_t now_ms, const char *key) {
+static void assert_source(const char *name) {
+    struct aws_config *config;
     struct aws_credentials *c;
-    assert_int_equal(aws_credentials_chain_get(chain, now_ms, &c, NULL), STATUS_OK);
-    assert_string_equal(aws_credentials_access_key_id(c), key);
+    struct error e;
+    if (aws_config_load(&config, &e) ||
+        aws_credentials_chain_get(aws_config_credentials(config), clock_real_ms(), 0, &c, &e))
+        fail_msg("%s", e.message);
+    assert_string_equal(aws_credentials_source_name(c), name);
     aws_credentials_unref(c);
+    aws_config_free(config);
 }
 
-/* As config.c builds it. */
-static enum status get(struct aws_profiles *profiles, const char *profile, struct aws_credentials **out,
-                       struct error *e) {
-    const struct aws_credentials_source sources[] = {aws_credentials_from_environment(),
-                                                     aws_credentials_from_profile(profiles, profile)};
-    struct aws_credentials_chain *chain = aws_credentials_chain_new(sources, 2);
-    enum status status = aws_credentials_chain_get(chain, 0, out, e);
-    aws_credentials_chain_free(chain);
-    return status;
-}
-
-static struct aws_profiles *load(const char *config, const char *credentials) {
-    struct aws_profiles *p;
+static void sources_are_asked_in_the_order_of_the_sdks(void **state) {
+    (void)state;
+    static const struct scripted_answer sts_answers[] = {{200, STS_ANSWER("ROLE"), NULL}};
+    static const struct scripted_answer container_answers[] = {{200, ENDPOINT_ANSWER("CONTAINER"), NULL}};
+    static const struct scripted_answer instance_answers[] = {
+        {200, "t", NULL}, {200, "r", NULL}, {200, ENDPOINT_ANSWER("INSTANCE"), NULL}};
+    struct scripted_http *sts = scripted_http_start(sts_answers, 1),
+                         *container = scripted_http_start(container_answers, 1),
+                         *instance = scripted_http_start(instance_answers, 3);
     support_clear_environment();
-    support_put_file("AWS_CONFIG_FILE", config);
-    support_put_file("AWS_SHARED_CREDENTIALS_FILE", credentials);
-    assert_int_equal(aws_profiles_load(&p, NULL), STATUS_OK);
-    support_drop_file("AWS_CONFIG_FILE");
-    support_drop_file("AWS_SHARED_CREDENTIALS_FILE");
-    return p;
-}
-
-static void the_environment_goes_before_the_files_even_with_a_named_profile(void **state) {
-    (void)state;
-    struct aws_profiles *p = load("", "[dev]\naws_access_key_id = FILE\naws_secret_access_key = s\n");
+    support_put_file(
+        "AWS_CONFIG_FILE",
+        "[profile all]\nrole_arn = R\nsource_profile = all\naws_access_key_id = K\n"
+        "aws_secret_access_key = s\n[profile keys]\naws_access_key_id = K\naws_secret_access_key = s\n"
+        "[profile nothing]\nregion = x\n");
+    support_put_file("AWS_WEB_IDENTITY_TOKEN_FILE", "token");
+    setenv("AWS_REGION", "eu-west-1", 1);
+    setenv("AWS_ROLE_ARN", "W", 1);
+    setenv("AWS_PROFILE", "all", 1);
     setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
-    setenv("AWS_SECRET_ACCESS_KEY", "env-secret", 1);
-    setenv("AWS_SESSION_TOKEN", "token", 1);
-    struct aws_credentials *c;
-    assert_int_equal(get(p, "dev", &c, NULL), STATUS_OK);
-    assert_string_equal(aws_credentials_access_key_id(c), "ENV");
-    assert_string_equal(aws_credentials_secret_access_key(c), "env-secret");
-    assert_string_equal(aws_credentials_session_token(c), "token");
-    assert_string_equal(aws_credentials_source_name(c), "environment");
-    assert_int_equal(aws_credentials_expires_ms(c), 0);
-    aws_credentials_unref(c);
-    aws_profiles_free(p);
+    setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
+    setenv("AWS_ENDPOINT_URL_STS", scripted_http_url(sts, ""), 1);
+    setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", scripted_http_url(container, "/"), 1);
+    setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", scripted_http_url(instance, ""), 1);
+    unsetenv("AWS_EC2_METADATA_DISABLED");
+
+    assert_source("environment"); /* though a profile is named */
+    unsetenv("AWS_ACCESS_KEY_ID");
+    unsetenv("AWS_SECRET_ACCESS_KEY");
+    assert_source("AssumeRole of role 'R'");
+    setenv("AWS_PROFILE", "keys", 1);
+    assert_source("AssumeRoleWithWebIdentity of role 'W'");
+    support_drop_file("AWS_WEB_IDENTITY_TOKEN_FILE");
+    unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE");
+    assert_source("shared files");
+    setenv("AWS_PROFILE", "nothing", 1);
+    assert_source("container endpoint");
+    unsetenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    assert_source("EC2 instance metadata, role 'r'");
+    support_drop_file("AWS_CONFIG_FILE");
+    scripted_http_stop(sts);
+    scripted_http_stop(container);
+    scripted_http_stop(instance);
 }
 
-static void the_credentials_file_goes_before_the_config_file(void **state) {
+static void assert_overridden(bool expected) {
+    struct aws_config *config;
+    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+    assert_true(aws_config_is_profile_overridden(config) == expected);
+    aws_config_free(config);
+}
+
+static void a_named_profile_that_the_environment_s_keys_go_before_is_noticed(void **state) {
     (void)state;
-    struct aws_profiles *p = load("[profile dev]\naws_access_key_id = CONFIG\naws_secret_access_key = s\n"
-                                  "[profile only]\naws_access_key_id = ONLY\naws_secret_access_key = t\n"
-                                  "aws_session_token = u\n",
-                                  "[dev]\naws_access_key_id = CREDENTIALS\naws_secret_access_key = s\n");
-    struct aws_credentials *c;
-    assert_int_equal(get(p, "dev", &c, NULL), STATUS_OK);
-    assert_string_equal(aws_credentials_access_key_id(c), "CREDENTIALS");
-    assert_null(aws_credentials_session_token(c));
-    assert_string_equal(aws_credentials_source_name(c), "shared files");
-    aws_credentials_unref(c);
-    assert_int_equal(get(p, "only", &c, NULL), STATUS_OK);
-    assert_string_equal(aws_credentials_access_key_id(c), "ONLY");
-    assert_string_equal(aws_credentials_session_token(c), "u");
-    aws_credentials_unref(c);
-    aws_profiles_free(p);
+    support_clear_environment();
+    setenv("AWS_REGION", "eu-west-1", 1);
+    assert_overridden(false);
+    setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
+    assert_overridden(false);
+    support_put_file("AWS_CONFIG_FILE", "[profile dev]\n");
+    setenv("AWS_PROFILE", "dev", 1);
+    assert_overridden(true);
+    unsetenv("AWS_SECRET_ACCESS_KEY");
+    unsetenv("AWS_ACCESS_KEY_ID");
+    assert_overridden(false);
+    support_drop_file("AWS_CONFIG_FILE");
 }
 
-static void without_any_the_error_says_what_was_looked_for_and_where(void **state) {
+/* A service whose every answer is the error that `context` names. */
+static void send_error(const struct aws_transport *transport, struct aws_session *session,
+                       struct aws_exchange *x) {
+    char reply[128];
+    snprintf(reply, sizeof reply, "{\"__type\":\"%s\"}", (const char *)transport->context);
+    aws_exchange_answer(x, 400, reply);
+    aws_session_finish(session, x, 0);
+}
+
+static void call_once(struct aws_config *config, char *error_name) {
+    const struct aws_transport transport = {.send = send_error, .context = error_name};
+    struct aws_call call = {.operation = "GetItem", .body = "{}", .length = 2, .max_attempts = 1};
+    struct aws_client *client;
+    assert_int_equal(aws_client_new(&client, &aws_dynamodb, config, &transport, NULL), STATUS_OK);
+    aws_client_call(client, &call, NULL);
+    assert_string_equal(call.error.code, error_name);
+    aws_call_deinit(&call);
+    aws_client_free(client);
+}
+
+static void only_a_service_that_says_expired_by_that_very_name_makes_for_a_refresh(void **state) {
     (void)state;
-    struct aws_profiles *p = load("", "[dev]\nregion = a\n");
-    struct aws_credentials *c;
-    struct error e;
-    assert_int_equal(get(p, "dev", &c, &e), STATUS_FAILED);
-    assert_null(c);
-    assert_string_equal(e.code, "NoCredentials");
-    assert_contains(e.message, "AWS_ACCESS_KEY_ID");
-    assert_contains(e.message, "profile 'dev'");
-    assert_contains(e.message, aws_profiles_credentials_path(p));
-    assert_contains(e.message, aws_profiles_config_path(p));
-    aws_profiles_free(p);
-}
-
-static void half_a_pair_is_an_error_that_does_not_tell_the_secret(void **state) {
-    (void)state;
-    struct aws_profiles *p = load("[profile b]\naws_access_key_id = K\naws_secret_access_key = hidden\n",
-                                  "[a]\naws_access_key_id = K\n[b]\naws_secret_access_key = hidden\n");
-    struct aws_credentials *c;
-    struct error e;
-    assert_int_equal(get(p, "a", &c, &e), STATUS_FAILED);
-    assert_contains(e.message, "has aws_access_key_id but no aws_secret_access_key");
-    assert_int_equal(get(p, "b", &c, &e), STATUS_FAILED);
-    assert_contains(e.message, "has aws_secret_access_key but no aws_access_key_id");
-    assert_null(strstr(e.message, "hidden"));
-
-    setenv("AWS_SECRET_ACCESS_KEY", "hidden", 1);
-    assert_int_equal(get(p, "a", &c, &e), STATUS_FAILED);
-    assert_contains(e.message, "only the second is set");
-    assert_null(strstr(e.message, "hidden"));
-    aws_profiles_free(p);
-}
-
-static void a_profile_that_asks_for_a_role_is_not_served_with_the_keys_beside_it(void **state) {
-    (void)state;
-    struct aws_profiles *p = load("[profile dev]\nrole_arn = arn:aws:iam::1:role/x\n"
-                                  "aws_access_key_id = K\naws_secret_access_key = s\n",
-                                  "");
-    struct aws_credentials *c;
-    struct error e;
-    assert_int_equal(get(p, "dev", &c, &e), STATUS_FAILED);
-    assert_contains(e.message, "role_arn");
-    aws_profiles_free(p);
-}
-
-static void the_first_source_that_is_configured_answers_for_good_or_bad(void **state) {
-    (void)state;
-    struct scripted first = {.status = STATUS_NOT_FOUND}, second = {.key = "SECOND"};
-    struct aws_credentials_chain *chain = chain_of(&first, &second);
-    assert_key(chain, 0, "SECOND");
-    aws_credentials_chain_free(chain);
-
-    first.status = STATUS_RETRY;
-    atomic_store(&second.fetches, 0);
-    chain = chain_of(&first, &second);
-    struct aws_credentials *c;
-    struct error e;
-    assert_int_equal(aws_credentials_chain_get(chain, 0, &c, &e), STATUS_RETRY);
-    assert_contains(e.message, "cannot get credentials from the script: as scripted");
-    assert_int_equal(atomic_load(&second.fetches), 0);
-    aws_credentials_chain_free(chain);
-}
-
-static void what_was_found_is_kept_until_it_expires(void **state) {
-    (void)state;
-    struct scripted first = {.key = "ONE", .expires_ms = 1000}, second = {.status = STATUS_NOT_FOUND};
-    struct aws_credentials_chain *chain = chain_of(&first, &second);
-    assert_key(chain, 0, "ONE");
-    first.key = "TWO";
-    first.expires_ms = 2000;
-    assert_key(chain, 999, "ONE");
-    assert_int_equal(atomic_load(&first.fetches), 1);
-    assert_key(chain, 1000, "TWO");
-    assert_int_equal(atomic_load(&first.fetches), 2);
-    aws_credentials_chain_free(chain);
-}
-
-static void a_failed_refresh_leaves_what_is_kept(void **state) {
-    (void)state;
-    struct scripted first = {.key = "ONE"}, second = {.status = STATUS_NOT_FOUND};
-    struct aws_credentials_chain *chain = chain_of(&first, &second);
-    assert_key(chain, 0, "ONE");
-    first.status = STATUS_RETRY;
-    assert_int_equal(aws_credentials_chain_refresh(chain, NULL), STATUS_RETRY);
-    assert_key(chain, 0, "ONE");
-    first.status = STATUS_OK;
-    first.key = "TWO";
-    assert_int_equal(aws_credentials_chain_refresh(chain, NULL), STATUS_OK);
-    assert_key(chain, 0, "TWO");
-    aws_credentials_chain_free(chain);
-}
-
-static void *get_often(void *chain) {
-    for (int i = 0; i < 2000; i++) {
-        struct aws_credentials *c;
-        if (aws_credentials_chain_get(chain, 0, &c, NULL) ||
-            strcmp(aws_credentials_access_key_id(c), "ONE") != 0)
-            return chain;
-        aws_credentials_unref(c);
+    static const struct scripted_answer answers[] = {{200, ENDPOINT_ANSWER("CONTAINER"), NULL}};
+    static const struct {
+        const char *name;
+        size_t fetches;
+    } cases[] = {{"ExpiredTokenException", 2},
+                 {"ExpiredToken", 2},
+                 {"ExpiredIteratorException", 1},
+                 {"NotAnExpiredTokenException", 1},
+                 {"AccessDeniedException", 1}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct scripted_http *container = scripted_http_start(answers, 1);
+        struct aws_config *config;
+        char name[64];
+        support_clear_environment();
+        setenv("AWS_REGION", "eu-west-1", 1);
+        setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", scripted_http_url(container, "/"), 1);
+        assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+        snprintf(name, sizeof name, "%s", cases[i].name);
+        call_once(config, name);
+        aws_credentials_chain_tend(aws_config_credentials(config), clock_real_ms());
+        assert_int_equal(scripted_http_count(container), cases[i].fetches);
+        aws_config_free(config);
+        scripted_http_stop(container);
     }
-    return NULL;
-}
-
-static void threads_may_get_while_another_refreshes(void **state) {
-    (void)state;
-    struct scripted first = {.key = "ONE"}, second = {.status = STATUS_NOT_FOUND};
-    struct aws_credentials_chain *chain = chain_of(&first, &second);
-    pthread_t threads[2];
-    for (size_t i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, get_often, chain), 0);
-    for (int i = 0; i < 200; i++)
-        assert_int_equal(aws_credentials_chain_refresh(chain, NULL), STATUS_OK);
-    for (size_t i = 0; i < 2; i++) {
-        void *failed;
-        pthread_join(threads[i], &failed);
-        assert_null(failed);
-    }
-    aws_credentials_chain_free(chain);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_environment_goes_before_the_files_even_with_a_named_profile),
-        cmocka_unit_test(the_credentials_file_goes_before_the_config_file),
-        cmocka_unit_test(without_any_the_error_says_what_was_looked_for_and_where),
-        cmocka_unit_test(half_a_pair_is_an_error_that_does_not_tell_the_secret),
-        cmocka_unit_test(a_profile_that_asks_for_a_role_is_not_served_with_the_keys_beside_it),
-        cmocka_unit_test(the_first_source_that_is_configured_answers_for_good_or_bad),
-        cmocka_unit_test(what_was_found_is_kept_until_it_expires),
-        cmocka_unit_test(a_failed_refresh_leaves_what_is_kept),
-        cmocka_unit_test(threads_may_get_while_another_refreshes),
+        cmocka_unit_test(sources_are_asked_in_the_order_of_the_sdks),
+        cmocka_unit_test(a_named_profile_that_the_environment_s_keys_go_before_is_noticed),
+        cmocka_unit_test(only_a_service_that_says_expired_by_that_very_name_makes_for_a_refresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

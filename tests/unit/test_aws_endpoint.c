@@ -144,7 +144,8 @@ static void a_queue_is_called_where_its_url_says_and_signed_for_that_region(void
                  "eu-west-1");
     assert_queue("https://sqs.us-east-2.amazonaws.com/1/q", "https://sqs.us-east-2.amazonaws.com/",
                  "us-east-2");
-    assert_queue("https://us-east-2.queue.amazonaws.com/1/q", "https://us-east-2.queue.amazonaws.com/",
+    assert_queue("https://queue.amazonaws.com/1/q", "https://queue.amazonaws.com/", "us-east-1");
+    assert_queue("https://us-east-2.queue.amazonaws.com/1/q", "https://sqs.us-east-2.amazonaws.com/",
                  "us-east-2");
     assert_queue("https://sqs-fips.us-east-2.amazonaws.com/1/q", "https://sqs-fips.us-east-2.amazonaws.com/",
                  "us-east-2");
@@ -153,11 +154,13 @@ static void a_queue_is_called_where_its_url_says_and_signed_for_that_region(void
     assert_queue("http://localhost:9324/000000000000/q", "http://localhost:9324/", "eu-west-1");
 }
 
-static void a_queue_of_our_region_is_called_in_the_variant_that_is_asked_for(void **state) {
+static void a_queue_is_called_in_the_variant_that_is_asked_for(void **state) {
     (void)state;
     setenv("AWS_USE_FIPS_ENDPOINT", "true", 1);
     assert_queue("https://sqs.eu-west-1.amazonaws.com/1/q", "https://sqs-fips.eu-west-1.amazonaws.com/",
                  "eu-west-1");
+    assert_queue("https://sqs.us-east-2.amazonaws.com/1/q", "https://sqs-fips.us-east-2.amazonaws.com/",
+                 "us-east-2");
 }
 
 static void a_configured_endpoint_goes_before_the_queues_own_host(void **state) {
@@ -246,7 +249,7 @@ int main(void) {
         cmocka_unit_test_setup(variants_are_asked_for_by_the_profile_too_and_the_variable_goes_first, clear),
         cmocka_unit_test_setup(a_variant_beside_a_configured_url_or_neither_true_nor_false_is_refused, clear),
         cmocka_unit_test_setup(a_queue_is_called_where_its_url_says_and_signed_for_that_region, clear),
-        cmocka_unit_test_setup(a_queue_of_our_region_is_called_in_the_variant_that_is_asked_for, clear),
+        cmocka_unit_test_setup(a_queue_is_called_in_the_variant_that_is_asked_for, clear),
         cmocka_unit_test_setup(a_configured_endpoint_goes_before_the_queues_own_host, clear),
         cmocka_unit_test_setup(what_is_no_queue_url_is_refused, clear),
         cmocka_unit_test_setup(the_services_variable_goes_before_the_general_one_before_the_profile, clear),

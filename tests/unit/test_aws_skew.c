@@ -55,17 +55,32 @@ static void an_offset_of_over_a_year_is_not_believed(void **state) {
 
 static void below_four_minutes_there_is_nothing_to_correct(void **state) {
     (void)state;
-    assert_int_equal(aws_skew_correction(0), 0);
-    assert_int_equal(aws_skew_correction(4 * MINUTE - 1), 0);
-    assert_int_equal(aws_skew_correction(-4 * MINUTE + 1), 0);
-    assert_int_equal(aws_skew_correction(4 * MINUTE), 4 * MINUTE);
-    assert_int_equal(aws_skew_correction(-4 * MINUTE), -4 * MINUTE);
+    assert_int_equal(aws_skew_correction(0, 0), 0);
+    assert_int_equal(aws_skew_correction(4 * MINUTE - 1, 0), 0);
+    assert_int_equal(aws_skew_correction(-4 * MINUTE + 1, 0), 0);
+    assert_int_equal(aws_skew_correction(4 * MINUTE, 0), 4 * MINUTE);
+    assert_int_equal(aws_skew_correction(-4 * MINUTE, 0), -4 * MINUTE);
+}
+
+static void what_is_corrected_is_let_go_only_below_three_and_a_half(void **state) {
+    (void)state;
+    static const int64_t offsets[] = {239000, 241000, 239500, 240000, -239000};
+    int64_t correction_ms = 0;
+    for (size_t i = 0; i < COUNT(offsets); i++) { /* comes once, and does not go again */
+        correction_ms = aws_skew_correction(offsets[i], correction_ms);
+        assert_int_equal(correction_ms, i ? offsets[i] : 0);
+    }
+    assert_int_equal(aws_skew_correction(210000, correction_ms), 210000);
+    assert_int_equal(aws_skew_correction(209999, correction_ms), 0);
+    assert_int_equal(aws_skew_correction(-209999, correction_ms), 0);
+    assert_int_equal(aws_skew_correction(210000, 0), 0);
 }
 
 static void an_error_is_explained_only_if_it_was_signed_for_another_time(void **state) {
     (void)state;
-    static const char *const suspects[] = {"InvalidSignatureException", "SignatureDoesNotMatch",
-                                           "AuthFailure", "RequestTimeTooSkewed", "AccessDeniedException"};
+    static const char *const suspects[] = {
+        "InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired", "AuthFailure",
+        "RequestTimeTooSkewed",      "AccessDeniedException"};
     for (size_t i = 0; i < COUNT(suspects); i++) {
         print_message("%s\n", suspects[i]);
         assert_true(aws_skew_explains(suspects[i], 0, 5 * MINUTE));
@@ -95,6 +110,7 @@ int main(void) {
         cmocka_unit_test(an_answer_that_took_over_fifteen_minutes_tells_nothing),
         cmocka_unit_test(an_offset_of_over_a_year_is_not_believed),
         cmocka_unit_test(below_four_minutes_there_is_nothing_to_correct),
+        cmocka_unit_test(what_is_corrected_is_let_go_only_below_three_and_a_half),
         cmocka_unit_test(an_error_is_explained_only_if_it_was_signed_for_another_time),
         cmocka_unit_test(it_is_news_when_a_correction_comes_goes_or_jumps),
     };

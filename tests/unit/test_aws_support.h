@@ -16,7 +16,7 @@
 
 extern char **environ;
 
-/* Unsets every AWS_ and proxy variable; no shared files. */
+/* Unsets every AWS_ and proxy variable; no shared files, and no asking for instance metadata. */
 static inline void support_clear_environment(void) {
     static const char *const proxies[] = {"http_proxy",  "https_proxy", "all_proxy", "no_proxy",
                                           "HTTPS_PROXY", "ALL_PROXY",   "NO_PROXY"};
@@ -32,6 +32,7 @@ static inline void support_clear_environment(void) {
     }
     setenv("AWS_CONFIG_FILE", "/dev/null", 1);
     setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null", 1);
+    setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
 }
 
 /* What every test of a client needs. */
