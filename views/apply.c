@@ -31,7 +31,9 @@ struct apply {
     struct store *store;
     char *shard_id;
     const struct fence *fence;
+    struct pulse *pulse;
     const struct apply_listener *listener;
+    bool in_doubt;     /* the last batch failed: some of it may be in the store without an answer */
     struct row *cache; /* in the order of last use: uthash keeps insertion order */
     size_t cache_bytes, cache_max;
 };
@@ -40,6 +42,7 @@ struct batch {
     const struct apply_record *records;
     size_t n;
     const struct store_checkpoint *checkpoint;
+    struct store_effort effort;
     struct row *rows;
     struct row **row_of;           /* of each record */
     struct credit *credits[ROLES]; /* by user id */
@@ -54,6 +57,10 @@ struct apply *apply_new(struct store *store, const char *shard_id, const struct 
     a->listener = listener;
     a->cache_max = cache_bytes;
     return a;
+}
+
+void apply_set_pulse(struct apply *a, struct pulse *pulse) {
+    a->pulse = pulse;
 }
 
 static void row_free(struct row *row) {
@@ -169,7 +176,7 @@ static enum status read_rows(struct apply *a, struct batch *b, struct error *e) 
         return STATUS_OK;
 
     _cleanup_(mem_freep) struct contribution **found = mem_alloc(n * sizeof(struct contribution *));
-    enum status status = store_read_contributions(a->store, missing, n, found, a->fence, e);
+    enum status status = store_read_contributions(a->store, missing, n, found, &b->effort, e);
     if (status)
         return status;
     for (size_t i = 0; i < n; i++)
@@ -261,23 +268,34 @@ static size_t list_contributions(const struct batch *b, struct store_contributio
     return n;
 }
 
-static void tell_listener(const struct apply *a, const struct store_batch *written) {
-    if (!a->listener || !a->listener->rows_changed)
-        return;
-    _cleanup_(mem_freep) const char **products = mem_alloc(written->n_contributions * sizeof(char *));
-    _cleanup_(mem_freep) const char **users = mem_alloc(written->n_scores * sizeof(char *));
-    for (size_t i = 0; i < written->n_contributions; i++)
-        products[i] = written->contributions[i].row->product_id;
-    for (size_t i = 0; i < written->n_scores; i++)
-        users[i] = written->scores[i].user_id;
-    a->listener->rows_changed(a->listener->data, products, written->n_contributions, users,
-                              written->n_scores);
+/* Tells of what the store has acknowledged: all of the batch, or what is marked. After a failure a row may
+ * have been written whose answer was lost: once the batch is in, it tells of all rows, those too that seem
+ * unchanged.
+ */
+static void tell_listener(struct apply *a, const struct batch *b, const struct store_batch *batch, bool all) {
+    _cleanup_(mem_freep) const char **products = mem_alloc(HASH_COUNT(b->rows) * sizeof *products);
+    _cleanup_(mem_freep) const char **users = mem_alloc(batch->n_scores * sizeof *users);
+    size_t n_products = 0, n_users = 0;
+
+    for (size_t i = 0; i < batch->n_contributions; i++)
+        if (all || batch->contributions_written[i])
+            products[n_products++] = batch->contributions[i].row->product_id;
+    for (const struct row *row = b->rows; all && a->in_doubt && row; row = row->hh.next)
+        if (!row->changed)
+            products[n_products++] = row->contribution->product_id;
+    for (size_t i = 0; i < batch->n_scores; i++)
+        if (all || batch->scores_written[i])
+            users[n_users++] = batch->scores[i].user_id;
+    a->in_doubt = !all;
+    if (a->listener && a->listener->rows_changed && (n_products || n_users))
+        a->listener->rows_changed(a->listener->data, products, n_products, users, n_users);
 }
 
-static enum status write_batch(struct apply *a, const struct batch *b, struct error *e) {
-    _cleanup_(mem_freep) struct store_score_write *scores = mem_alloc(count_credits(b) * sizeof *scores);
-    _cleanup_(mem_freep) struct store_contribution_write *rows =
-        mem_alloc(HASH_COUNT(b->rows) * sizeof *rows);
+static enum status write_batch(struct apply *a, struct batch *b, struct error *e) {
+    size_t n_scores = count_credits(b), n_rows = HASH_COUNT(b->rows);
+    _cleanup_(mem_freep) struct store_score_write *scores = mem_alloc(n_scores * sizeof *scores);
+    _cleanup_(mem_freep) struct store_contribution_write *rows = mem_alloc(n_rows * sizeof *rows);
+    _cleanup_(mem_freep) bool *written = mem_zalloc(n_scores + n_rows);
     struct store_batch batch = {
         .shard_id = a->shard_id,
         .scores = scores,
@@ -285,13 +303,13 @@ static enum status write_batch(struct apply *a, const struct batch *b, struct er
         .contributions = rows,
         .n_contributions = list_contributions(b, rows),
         .checkpoint = b->checkpoint,
+        .scores_written = written,
+        .contributions_written = written + n_scores,
     };
-    if (!batch.n_contributions)
-        return STATUS_OK; /* nothing but duplicates */
-
-    enum status status = store_write_batch(a->store, &batch, a->fence, e);
-    if (!status)
-        tell_listener(a, &batch);
+    enum status status = STATUS_OK;
+    if (batch.n_contributions) /* else there is nothing but duplicates */
+        status = store_write_batch(a->store, &batch, &b->effort, e);
+    tell_listener(a, b, &batch, status == STATUS_OK);
     return status;
 }
 
@@ -310,8 +328,13 @@ static void keep_rows(struct apply *a, struct batch *b) {
 static enum status apply_once(struct apply *a, const struct apply_record *records, size_t n,
                               const struct store_checkpoint *checkpoint, struct apply_counts *counts,
                               struct error *e) {
-    _cleanup_(batch_deinit) struct batch b = {.records = records, .n = n, .checkpoint = checkpoint};
-    *counts = (struct apply_counts){0};
+    _cleanup_(batch_deinit) struct batch b = {
+        .records = records,
+        .n = n,
+        .checkpoint = checkpoint,
+        .effort = {.fence = a->fence, .pulse = a->pulse},
+    };
+    *counts = (struct apply_counts){.throttles = counts->throttles};
 
     enum status status = read_rows(a, &b, e);
     if (status)
@@ -319,6 +342,7 @@ static enum status apply_once(struct apply *a, const struct apply_record *record
     for (size_t i = 0; i < n; i++)
         fold_record(&b, i, counts);
     status = write_batch(a, &b, e);
+    counts->throttles += b.effort.throttles;
     if (!status)
         keep_rows(a, &b);
     return status;
@@ -328,6 +352,7 @@ enum status apply_batch(struct apply *a, const struct apply_record *records, siz
                         const struct store_checkpoint *checkpoint, struct apply_counts *counts,
                         struct error *e) {
     enum status status = STATUS_OK;
+    counts->throttles = 0;
     for (int round = 0; round < LIMIT_APPLY_ROUNDS; round++) {
         status = apply_once(a, records, n, checkpoint, counts, e);
         if (status != STATUS_CONFLICT)

@@ -21,6 +21,7 @@
 #define VIEWS_APPLY_H
 
 #include "server/base/fence.h"
+#include "server/base/pulse.h"
 #include "views/event.h"
 #include "views/position.h"
 #include "views/store.h"
@@ -34,9 +35,11 @@ struct apply_record {
 
 struct apply_counts {
     size_t applied, duplicate, stale;
+    int throttles; /* how often the store answered a write with "slow down", whatever came of the batch */
 };
 
-/* Told which rows changed, after the store has acknowledged them, on the shard's thread. Must not block. */
+/* Told which rows changed, after the store has acknowledged them, on the shard's thread; also those of a
+ * batch that failed in the end. Must not block. */
 struct apply_listener {
     void (*rows_changed)(void *data, const char *const product_ids[], size_t n_products,
                          const char *const user_ids[], size_t n_users);
@@ -48,6 +51,9 @@ struct apply_listener {
 struct apply *apply_new(struct store *store, const char *shard_id, const struct fence *fence,
                         const struct apply_listener *listener, size_t cache_bytes);
 void apply_free(struct apply *a);
+
+/* Beats while a batch takes long but the store answers; NULL: nobody watches. */
+void apply_set_pulse(struct apply *a, struct pulse *pulse);
 
 /* `checkpoint` (may be NULL) is what a store whose batches are transactions writes along.
  *

@@ -9,7 +9,7 @@
 #include "views/contribution.h"
 #include "views/event.h"
 
-#define FOLD_VIEW_VERSION 1
+#define FOLD_VIEW_VERSION 2
 
 enum fold_outcome {
     FOLD_APPLIED,

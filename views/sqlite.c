@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/base/killpoint.h"
 #include "server/base/limits.h"
 
 enum status sqlite_error(struct sqlite *c, int result, struct error *e) {
@@ -17,7 +18,9 @@ enum status sqlite_error(struct sqlite *c, int result, struct error *e) {
 }
 
 enum status sqlite_run(struct sqlite *c, const char *sql, struct error *e) {
+    KILLPOINT("before", "", sql);
     int result = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
+    KILLPOINT("after", "", sql);
     return result == SQLITE_OK ? STATUS_OK : sqlite_error(c, result, e);
 }
 
@@ -91,9 +94,11 @@ enum status sqlite_step(struct sqlite *c, sqlite3_stmt *s, struct error *e) {
 
 enum status sqlite_execute(struct sqlite *c, sqlite3_stmt *s, struct error *e) {
     enum status status;
+    KILLPOINT("before", "", sqlite3_sql(s));
     do
         status = sqlite_step(c, s, e);
     while (status == STATUS_OK);
+    KILLPOINT("after", "", sqlite3_sql(s));
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 

@@ -13,14 +13,14 @@ enum status store_create(struct store *store, struct error *e) {
 }
 
 enum status store_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                     struct contribution *rows[], const struct fence *fence,
+                                     struct contribution *rows[], struct store_effort *effort,
                                      struct error *e) {
-    return store->ops->read_contributions(store, ids, n, rows, fence, e);
+    return store->ops->read_contributions(store, ids, n, rows, effort, e);
 }
 
-enum status store_write_batch(struct store *store, const struct store_batch *batch, const struct fence *fence,
-                              struct error *e) {
-    return store->ops->write_batch(store, batch, fence, e);
+enum status store_write_batch(struct store *store, const struct store_batch *batch,
+                              struct store_effort *effort, struct error *e) {
+    return store->ops->write_batch(store, batch, effort, e);
 }
 
 static const char *const sentinels[] = {
@@ -60,6 +60,21 @@ enum status store_update_lease(struct store *store, const struct store_lease *be
     return store->ops->update_lease(store, before, after, fence, found, e);
 }
 
+enum status store_delete_lease(struct store *store, const struct store_lease *before,
+                               const struct fence *fence, struct error *e) {
+    return store->ops->delete_lease(store, before, fence, e);
+}
+
+enum status store_forget_shard(struct store *store, const char *shard_id, const struct fence *fence,
+                               struct store_forgetting *forgetting, struct error *e) {
+    return store->ops->forget_shard(store, shard_id, fence, forgetting, e);
+}
+
+void store_forgetting_deinit(struct store_forgetting *forgetting) {
+    free(forgetting->place);
+    *forgetting = (struct store_forgetting){0};
+}
+
 enum status store_read_board(struct store *store, enum role role, size_t limit, int64_t deadline_boot_ms,
                              struct store_board *board, struct error *e) {
     return store->ops->read_board(store, role, limit, deadline_boot_ms, board, e);
@@ -96,6 +111,14 @@ enum status store_read_contribution(struct store *store, const char *product_id,
 enum status store_list_contributions(struct store *store, size_t limit, int64_t deadline_boot_ms,
                                      struct contribution ***rows, size_t *n, bool *more, struct error *e) {
     return store->ops->list_contributions(store, limit, deadline_boot_ms, rows, n, more, e);
+}
+
+enum status store_scan(struct store *store, const struct store_visitor *visitor, struct error *e) {
+    return store->ops->scan(store, visitor, e);
+}
+
+bool store_is_snapshot(const struct store *store) {
+    return store->ops->snapshot;
 }
 
 bool store_is_index_late(const struct store *store) {

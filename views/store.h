@@ -16,6 +16,7 @@
 
 #include "server/base/error.h"
 #include "server/base/fence.h"
+#include "server/base/pulse.h"
 #include "views/contribution.h"
 #include "views/position.h"
 
@@ -45,10 +46,20 @@ enum status store_create(struct store *store, struct error *e);
 /* ---- writing the views (one thread for each shard)
  * --------------------------------------------------------------- */
 
+/* What the calls below work under, and what they tell of it. They end, with RETRY, once the store has
+ * answered nothing for LIMIT_STORE_PATIENCE_MS; while it does answer they may take long, and the pulse beats.
+ */
+struct store_effort {
+    const struct fence *fence; /* NULL: none */
+    struct pulse *pulse;       /* NULL: none */
+    int throttles;             /* so many attempts to write were told to slow down: counted on */
+};
+
 /* Rows of these products, strongly consistent, in the order asked for: NULL where there is none. Ids are
  * unique. The caller owns the rows. On anything but OK there are no rows. */
 enum status store_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                     struct contribution *rows[], const struct fence *fence, struct error *e);
+                                     struct contribution *rows[], struct store_effort *effort,
+                                     struct error *e);
 
 /* Credit for one (userId, role): one for each position, ascending. A store with watermarks counts those above
  * the row's watermark for the shard, and no other. */
@@ -82,13 +93,17 @@ struct store_batch {
     const struct store_contribution_write *contributions; /* unique in product */
     size_t n_contributions;
     const struct store_checkpoint *checkpoint; /* NULL: none */
+
+    /* NULL, or a flag for each: set once the store has acknowledged it, whatever comes of the rest. A store
+     * whose batches are transactions sets none. */
+    bool *scores_written, *contributions_written;
 };
 
 /* All scores, then all contributions. CONFLICT if a contribution was not what was folded over: drop what is
  * cached of these products, read, fold and write again. After anything but OK some of it may have been
  * written. */
-enum status store_write_batch(struct store *store, const struct store_batch *batch, const struct fence *fence,
-                              struct error *e);
+enum status store_write_batch(struct store *store, const struct store_batch *batch,
+                              struct store_effort *effort, struct error *e);
 
 /* ---- leases (ingest's coordinator and shard threads)
  * -------------------------------------------------------------- */
@@ -143,6 +158,25 @@ enum status store_update_lease(struct store *store, const struct store_lease *be
                                const struct store_lease *after, const struct fence *fence,
                                struct store_lease *found, struct error *e);
 
+/* Deletes a lease that must still have `before`'s owner, counter and tenure; CONFLICT if it has not, or is
+ * not there. */
+enum status store_delete_lease(struct store *store, const struct store_lease *before,
+                               const struct fence *fence, struct error *e);
+
+/* How far a shard's watermarks are shrunk; zeroed before the first call. */
+struct store_forgetting {
+    char *place; /* the store's own: store_forgetting_deinit */
+    bool done;
+};
+
+/* Lets go of what the store keeps of a shard that has ended, its end durable: its watermarks become
+ * position_end, so that nothing of it is ever counted again, and take a byte each. Each call goes over
+ * LIMIT_FORGET_ROWS rows at most; after anything but OK the next goes over the same ones. Begun anew after a
+ * crash it finds what is done, done. */
+enum status store_forget_shard(struct store *store, const char *shard_id, const struct fence *fence,
+                               struct store_forgetting *forgetting, struct error *e);
+void store_forgetting_deinit(struct store_forgetting *forgetting);
+
 /* ---- serving
  * ----------------------------------------------------------------------------------------------------- */
 
@@ -185,6 +219,24 @@ enum status store_read_contribution(struct store *store, const char *product_id,
 enum status store_list_contributions(struct store *store, size_t limit, int64_t deadline_boot_ms,
                                      struct contribution ***rows, size_t *n, bool *more, struct error *e);
 
+/* ---- auditing
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* Told every row, which is borrowed for the call. Must not block for long, nor call the store. */
+struct store_visitor {
+    void (*score)(void *data, const char *role, const char *user_id, int64_t score, bool after);
+    void (*contribution)(void *data, const struct contribution *row);
+    void *data;
+};
+
+/* Visits all of Scores, all of Contributions, then all of Scores again (`after`), each table to its last
+ * page, each row strongly consistent: whatever is written meanwhile, what the contributions say lies between
+ * two readings of every score. FAILED if a row is none of ours. */
+enum status store_scan(struct store *store, const struct store_visitor *visitor, struct error *e);
+
+/* Whether all that a scan visits is of one moment. */
+bool store_is_snapshot(const struct store *store);
+
 /* Whether boards come from an index that may lag behind the rows. */
 bool store_is_index_late(const struct store *store);
 
@@ -200,16 +252,21 @@ void store_free(struct store *store);
 struct store_ops {
     const char *name;
     bool index_late;
+    bool snapshot;
     enum status (*bind)(struct store *, const struct store_source *, uint8_t *, struct error *);
     enum status (*create)(struct store *, struct error *);
     enum status (*read_contributions)(struct store *, const char *const *, size_t, struct contribution **,
-                                      const struct fence *, struct error *);
-    enum status (*write_batch)(struct store *, const struct store_batch *, const struct fence *,
+                                      struct store_effort *, struct error *);
+    enum status (*write_batch)(struct store *, const struct store_batch *, struct store_effort *,
                                struct error *);
     enum status (*read_leases)(struct store *, struct store_lease **, size_t *, struct error *);
     enum status (*create_lease)(struct store *, const struct store_lease *, struct error *);
     enum status (*update_lease)(struct store *, const struct store_lease *, const struct store_lease *,
                                 const struct fence *, struct store_lease *, struct error *);
+    enum status (*delete_lease)(struct store *, const struct store_lease *, const struct fence *,
+                                struct error *);
+    enum status (*forget_shard)(struct store *, const char *, const struct fence *, struct store_forgetting *,
+                                struct error *);
     enum status (*read_board)(struct store *, enum role, size_t, int64_t, struct store_board *,
                               struct error *);
     enum status (*read_rank)(struct store *, enum role, int64_t, const char *, size_t, int64_t, size_t *,
@@ -219,6 +276,7 @@ struct store_ops {
                                      struct error *);
     enum status (*list_contributions)(struct store *, size_t, int64_t, struct contribution ***, size_t *,
                                       bool *, struct error *);
+    enum status (*scan)(struct store *, const struct store_visitor *, struct error *);
     void (*cancel)(struct store *);
     void (*free)(struct store *);
 };

@@ -26,11 +26,13 @@ json_t *store_dynamodb_contribution_item(const struct contribution *row);
 enum status store_dynamodb_create(struct store *store, struct error *e);
 
 /* store_dynamodb_write.c */
+#define STORE_DYNAMODB_WATERMARK_SIZE (2 + LIMIT_SHARD_ID_BYTES + 1)
+void store_dynamodb_watermark_name(const char *shard_id, char out[STORE_DYNAMODB_WATERMARK_SIZE]);
 enum status store_dynamodb_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                              struct contribution *rows[], const struct fence *fence,
+                                              struct contribution *rows[], struct store_effort *effort,
                                               struct error *e);
 enum status store_dynamodb_write_batch(struct store *store, const struct store_batch *batch,
-                                       const struct fence *fence, struct error *e);
+                                       struct store_effort *effort, struct error *e);
 
 /* store_dynamodb_leases.c */
 enum status store_dynamodb_bind(struct store *store, const struct store_source *source, uint8_t *identity_key,
@@ -42,6 +44,12 @@ enum status store_dynamodb_create_lease(struct store *store, const struct store_
 enum status store_dynamodb_update_lease(struct store *store, const struct store_lease *before,
                                         const struct store_lease *after, const struct fence *fence,
                                         struct store_lease *found, struct error *e);
+enum status store_dynamodb_delete_lease(struct store *store, const struct store_lease *before,
+                                        const struct fence *fence, struct error *e);
+
+/* store_dynamodb_forget.c */
+enum status store_dynamodb_forget_shard(struct store *store, const char *shard_id, const struct fence *fence,
+                                        struct store_forgetting *forgetting, struct error *e);
 
 /* store_dynamodb_read.c */
 enum status store_dynamodb_read_board(struct store *store, enum role role, size_t limit,
@@ -57,5 +65,12 @@ enum status store_dynamodb_read_contribution(struct store *store, const char *pr
 enum status store_dynamodb_list_contributions(struct store *store, size_t limit, int64_t deadline_boot_ms,
                                               struct contribution ***rows, size_t *n, bool *more,
                                               struct error *e);
+
+/* Moves `from`'s LastEvaluatedKey into `body` as where to go on; false if there is none: the end. Items or
+ * not, only a missing key is the end. */
+bool store_dynamodb_next_page(json_t *body, const json_t *from);
+
+/* store_dynamodb_scan.c */
+enum status store_dynamodb_scan(struct store *store, const struct store_visitor *visitor, struct error *e);
 
 #endif

@@ -19,11 +19,12 @@ static json_t *lease_key(const char *key) {
 /* ---- what the store belongs to
  * ------------------------------------------------------------------------------------ */
 
-static enum status read_source_record(struct store_dynamodb *d, json_t **item, struct error *e) {
+static enum status read_source_record(struct store_dynamodb *d, const struct aws_run *run, json_t **item,
+                                      struct error *e) {
     json_auto_t *reply = NULL;
     json_t *body = json_pack("{s:s,s:o,s:b}", "TableName", d->leases_table, "Key", lease_key(SOURCE_KEY),
                              "ConsistentRead", 1);
-    enum status status = dynamodb_once(d->client, "GetItem", body, NULL, &reply, e);
+    enum status status = dynamodb_once(d->client, "GetItem", body, run, &reply, e);
     if (!status)
         *item = json_incref(json_object_get(reply, "Item"));
     return status;
@@ -54,7 +55,7 @@ static enum status mismatch(const struct store_dynamodb *d, const json_t *item,
 
 /* First use: only what is not there yet is written, so that of two first users one wins, and both see who. */
 static enum status write_source_record(struct store_dynamodb *d, const struct store_source *source,
-                                       json_t **item, struct error *e) {
+                                       const struct aws_run *run, json_t **item, struct error *e) {
     uint8_t key[STORE_IDENTITY_KEY_BYTES];
     random_bytes(key, sizeof key);
 
@@ -78,7 +79,7 @@ static enum status write_source_record(struct store_dynamodb *d, const struct st
     }
 
     json_auto_t *reply = NULL;
-    enum status status = dynamodb_once(d->client, "UpdateItem", body, NULL, &reply, e);
+    enum status status = dynamodb_once(d->client, "UpdateItem", body, run, &reply, e);
     if (!status)
         *item = json_incref(json_object_get(reply, "Attributes"));
     return status;
@@ -91,14 +92,15 @@ static bool is_bound(const json_t *item, bool to_source) {
 enum status store_dynamodb_bind(struct store *store, const struct store_source *source, uint8_t *identity_key,
                                 struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
+    const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_CONTACT_MS};
     json_auto_t *item = NULL;
     size_t length;
 
-    enum status status = read_source_record(d, &item, e);
+    enum status status = read_source_record(d, &run, &item, e);
     if (!status && !is_bound(item, source != NULL)) {
         json_decref(item);
         item = NULL;
-        status = write_source_record(d, source, &item, e);
+        status = write_source_record(d, source, &run, &item, e);
     }
     if (status == STATUS_NOT_FOUND)
         return error_set(e, STATUS_NOT_FOUND, "table '%s' does not exist: run winner-view create-tables",
@@ -148,7 +150,6 @@ static void set_checkpoint(json_t *item, const struct store_lease *lease) {
 
 static json_t *lease_item(const struct store_lease *lease) {
     json_t *item = lease_key(lease->shard_id);
-    set_string(item, "entityType", "LEASE");
     set_string(item, "leaseOwner", lease->owner);
     set(item, "leaseCounter", dynamodb_n(lease->counter));
     set_string(item, "tenure", lease->tenure);
@@ -211,7 +212,7 @@ static enum status parse_lease(const struct store_dynamodb *d, const json_t *ite
 
 static bool is_lease(const json_t *item) {
     const char *type = dynamodb_get_s(item, "entityType");
-    return !type || strcmp(type, "LEASE") == 0; /* the KCL before 3.5 wrote no type */
+    return !type || strcmp(type, "LEASE") == 0; /* only the KCL since 3.5 writes that one */
 }
 
 struct lease_list {
@@ -243,7 +244,8 @@ static enum status scan_page(struct store_dynamodb *d, json_t **start, struct le
     if (*start)
         json_object_set_new(body, "ExclusiveStartKey", *start);
     *start = NULL;
-    enum status status = dynamodb_once(d->client, "Scan", body, NULL, &reply, e);
+    const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_LEASE_CALL_MS};
+    enum status status = dynamodb_once(d->client, "Scan", body, &run, &reply, e);
     if (status)
         return status;
     json_t *last = json_object_get(reply, "LastEvaluatedKey");
@@ -286,7 +288,8 @@ enum status store_dynamodb_create_lease(struct store *store, const struct store_
     json_t *body = json_pack("{s:s,s:o,s:s}", "TableName", d->leases_table, "Item", lease_item(lease),
                              "ConditionExpression", "attribute_not_exists(#k)");
     dynamodb_name(body, "#k", "leaseKey");
-    enum status status = dynamodb_once(d->client, "PutItem", body, NULL, NULL, e);
+    const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_LEASE_CALL_MS};
+    enum status status = dynamodb_once(d->client, "PutItem", body, &run, NULL, e);
     if (status)
         error_wrap(e, "cannot create lease '%s' in table '%s'", lease->shard_id, d->leases_table);
     return status;
@@ -319,12 +322,17 @@ static void set_condition(json_t *body, const struct store_lease *before) {
 /* SET what the lease has, REMOVE what it has no longer; attributes of others' (the KCL's tools) stay. */
 static void set_update(json_t *body, const struct store_lease *after) {
     static const char *const attributes[] = {
-        "entityType",    "leaseOwner",
-        "leaseCounter",  "tenure",
-        "checkpoint",    "checkpointSubSequenceNumber",
-        "startAt",       "ownerSwitchesSinceCheckpoint",
-        "asOf",          "parentShardId",
-        "childShardIds", "startingHashKey",
+        "leaseOwner",
+        "leaseCounter",
+        "tenure",
+        "checkpoint",
+        "checkpointSubSequenceNumber",
+        "startAt",
+        "ownerSwitchesSinceCheckpoint",
+        "asOf",
+        "parentShardId",
+        "childShardIds",
+        "startingHashKey",
         "endingHashKey",
     };
     json_auto_t *item = lease_item(after);
@@ -354,7 +362,7 @@ enum status store_dynamodb_update_lease(struct store *store, const struct store_
                                         const struct store_lease *after, const struct fence *fence,
                                         struct store_lease *found, struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
-    const struct aws_run run = {.fence = fence};
+    const struct aws_run run = {.fence = fence, .deadline_boot_ms = clock_boot_ms() + LIMIT_LEASE_CALL_MS};
     json_t *body = json_pack("{s:s,s:o,s:s}", "TableName", d->leases_table, "Key",
                              lease_key(before->shard_id), "ReturnValuesOnConditionCheckFailure", "ALL_OLD");
     set_condition(body, before);
@@ -375,5 +383,17 @@ enum status store_dynamodb_update_lease(struct store *store, const struct store_
             return STATUS_CONFLICT;
     }
     error_wrap(e, "cannot write lease '%s' in table '%s'", before->shard_id, d->leases_table);
+    return status;
+}
+
+enum status store_dynamodb_delete_lease(struct store *store, const struct store_lease *before,
+                                        const struct fence *fence, struct error *e) {
+    struct store_dynamodb *d = store_dynamodb_of(store);
+    const struct aws_run run = {.fence = fence, .deadline_boot_ms = clock_boot_ms() + LIMIT_LEASE_CALL_MS};
+    json_t *body = json_pack("{s:s,s:o}", "TableName", d->leases_table, "Key", lease_key(before->shard_id));
+    set_condition(body, before);
+    enum status status = dynamodb_once(d->client, "DeleteItem", body, &run, NULL, e);
+    if (status)
+        error_wrap(e, "cannot delete lease '%s' from table '%s'", before->shard_id, d->leases_table);
     return status;
 }

@@ -10,9 +10,7 @@
 /* ---- pages
  * -------------------------------------------------------------------------------------------------------- */
 
-/* Moves `from`'s LastEvaluatedKey into `body` as where to go on; false if there is none: the end. Items or
- * not, only a missing key is the end. */
-static bool next_page(json_t *body, const json_t *from) {
+bool store_dynamodb_next_page(json_t *body, const json_t *from) {
     json_t *last = json_object_get(from, "LastEvaluatedKey");
     if (!json_object_size(last))
         return false;
@@ -37,7 +35,7 @@ static enum status read_pages(struct store_dynamodb *d, const char *operation, j
             return status;
         }
         json_array_extend(*items, json_object_get(reply, "Items"));
-        *more = next_page(base, reply);
+        *more = store_dynamodb_next_page(base, reply);
     }
     return STATUS_OK;
 }

@@ -37,6 +37,48 @@ static bool goes_on(const struct round *round, int n) {
     return true;
 }
 
+static struct aws_run run_of(const struct store_effort *effort) {
+    return (struct aws_run){
+        .fence = effort->fence, .pulse = effort->pulse, .patience_ms = LIMIT_STORE_PATIENCE_MS};
+}
+
+static void run_all(const struct store_dynamodb *d, struct aws_call *calls, size_t n,
+                    const struct store_effort *effort) {
+    const struct aws_run run = run_of(effort);
+    dynamodb_run(d->client, calls, n, &run);
+}
+
+static void run_writes(const struct store_dynamodb *d, struct aws_call *calls, size_t n,
+                       struct store_effort *effort) {
+    run_all(d, calls, n, effort);
+    for (size_t i = 0; i < n; i++)
+        effort->throttles += calls[i].throttles;
+}
+
+static void mark(bool *written) {
+    if (written)
+        *written = true;
+}
+
+/* A key as errors name it: as much of it as leaves room for the store's own reason. */
+struct shown {
+    char text[100];
+};
+
+static struct shown show(const char *key) {
+    struct shown shown;
+    size_t length = strlen(key);
+    if (length < sizeof shown.text) {
+        memcpy(shown.text, key, length + 1);
+        return shown;
+    }
+    length = sizeof shown.text - sizeof "...";
+    while (((unsigned char)key[length] & 0xC0) == 0x80) /* not in the middle of a character */
+        length--;
+    snprintf(shown.text, sizeof shown.text, "%.*s...", (int)length, key);
+    return shown;
+}
+
 /* ---- 1. read
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -91,7 +133,8 @@ static enum status settle_chunk(const struct store_dynamodb *d, struct chunk *c,
                                 struct error *e) {
     if (call->status) {
         *e = call->error;
-        error_wrap(e, "cannot read table '%s'", d->contributions_table);
+        error_wrap(e, "cannot read '%s' and %zu more from table '%s'", show(ids[c->first]).text, c->n - 1,
+                   d->contributions_table);
         if (call->status == STATUS_RETRY)
             note_failure(round, e);
         return call->status == STATUS_RETRY ? STATUS_OK : call->status;
@@ -105,7 +148,7 @@ static enum status settle_chunk(const struct store_dynamodb *d, struct chunk *c,
 /* Asks once for what is open of all chunks. */
 static enum status read_chunks(struct store_dynamodb *d, struct chunk *chunks, size_t n_chunks,
                                const char *const ids[], struct contribution *rows[],
-                               const struct aws_run *run, struct round *round, struct error *e) {
+                               struct store_effort *effort, struct round *round, struct error *e) {
     _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n_chunks * sizeof *calls);
     _cleanup_(mem_freep) struct chunk **asked = mem_zalloc(n_chunks * sizeof *asked);
     enum status status = STATUS_OK;
@@ -116,7 +159,7 @@ static enum status read_chunks(struct store_dynamodb *d, struct chunk *chunks, s
             asked[n] = &chunks[i];
             dynamodb_call_init(&calls[n++], "BatchGetItem", batch_get_body(d, json_incref(chunks[i].keys)));
         }
-    dynamodb_run(d->client, calls, n, run);
+    run_all(d, calls, n, effort);
 
     for (size_t i = 0; i < n; i++) {
         if (!status)
@@ -134,10 +177,9 @@ static bool any_open(const struct chunk *chunks, size_t n) {
 }
 
 enum status store_dynamodb_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                              struct contribution *rows[], const struct fence *fence,
+                                              struct contribution *rows[], struct store_effort *effort,
                                               struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
-    const struct aws_run run = {.fence = fence};
     size_t n_chunks = (n + LIMIT_DYNAMODB_BATCH_GET - 1) / LIMIT_DYNAMODB_BATCH_GET;
     _cleanup_(mem_freep) struct chunk *chunks = mem_zalloc(n_chunks * sizeof *chunks);
     enum status status = STATUS_OK;
@@ -149,7 +191,7 @@ enum status store_dynamodb_read_contributions(struct store *store, const char *c
 
     for (int sent = 0; !status && any_open(chunks, n_chunks); sent++) {
         struct round round = {0};
-        status = read_chunks(d, chunks, n_chunks, ids, rows, &run, &round, e);
+        status = read_chunks(d, chunks, n_chunks, ids, rows, effort, &round, e);
         if (!status && any_open(chunks, n_chunks) &&
             !round.status) /* left unprocessed: that is throttling, too */
             error_set(&round.error, round.status = STATUS_RETRY, "table '%s' leaves keys unprocessed",
@@ -173,22 +215,23 @@ enum status store_dynamodb_read_contributions(struct store *store, const char *c
  * ---------------------------------------------------------------------------------------------------- */
 
 /* The watermark's attribute: `at` + the shard's number, or the whole id where it has another form. */
-static void watermark_name(const char *shard_id, char *out, size_t size) {
+void store_dynamodb_watermark_name(const char *shard_id, char out[STORE_DYNAMODB_WATERMARK_SIZE]) {
     static const char prefix[] = "shardId-";
     const char *digits = shard_id + sizeof prefix - 1;
     if (strncmp(shard_id, prefix, sizeof prefix - 1) != 0 || strlen(digits) != 12 ||
         strspn(digits, "0123456789") != 12) {
-        snprintf(out, size, "at%s", shard_id);
+        snprintf(out, STORE_DYNAMODB_WATERMARK_SIZE, "at%s", shard_id);
         return;
     }
     while (digits[0] == '0' && digits[1])
         digits++;
-    snprintf(out, size, "at%s", digits);
+    snprintf(out, STORE_DYNAMODB_WATERMARK_SIZE, "at%s", digits);
 }
 
 /* A score on its way: what of it is still to be counted. */
 struct pending_score {
     const struct store_score_write *write;
+    bool *written;  /* NULL: nobody wants to know */
     size_t dropped; /* positions that the row's watermark has counted already */
     bool done;
 };
@@ -229,14 +272,15 @@ static bool parse_watermark(const json_t *item, const char *watermark, struct po
  * read. */
 static enum status find_watermark(struct store_dynamodb *d, const struct aws_call *failed,
                                   const struct store_score_write *w, const char *watermark,
-                                  const struct aws_run *run, struct position *out, struct error *e) {
+                                  struct store_effort *effort, struct position *out, struct error *e) {
     if (parse_watermark(json_object_get(failed->reply, "Item"), watermark, out))
         return STATUS_OK;
 
     json_auto_t *reply = NULL;
     json_t *body =
         json_pack("{s:s,s:o,s:b}", "TableName", d->scores_table, "Key", score_key(w), "ConsistentRead", 1);
-    enum status status = dynamodb_once(d->client, "GetItem", body, run, &reply, e);
+    const struct aws_run run = run_of(effort);
+    enum status status = dynamodb_once(d->client, "GetItem", body, &run, &reply, e);
     if (status)
         return status;
     if (!parse_watermark(json_object_get(reply, "Item"), watermark, out))
@@ -258,21 +302,24 @@ static enum status drop_counted(struct pending_score *p, const struct position *
 }
 
 static enum status settle_score(struct store_dynamodb *d, struct pending_score *p, struct aws_call *call,
-                                const char *watermark, const struct aws_run *run, struct round *round,
+                                const char *watermark, struct store_effort *effort, struct round *round,
                                 struct error *e) {
     enum status status = call->status;
+    if (status == STATUS_CONFLICT && round->status && !json_object_get(call->reply, "Item"))
+        return STATUS_OK; /* to be read from a store that is failing right now: it stays for the next round */
     if (status == STATUS_CONFLICT) {
         struct position counted;
-        status = find_watermark(d, call, p->write, watermark, run, &counted, e);
+        status = find_watermark(d, call, p->write, watermark, effort, &counted, e);
         if (!status)
             status = drop_counted(p, &counted, e);
     } else if (status) {
         *e = call->error;
     } else {
         p->done = true;
+        mark(p->written);
     }
     if (status)
-        error_wrap(e, "cannot count for '%s' as %s in table '%s'", p->write->user_id,
+        error_wrap(e, "cannot count for '%s' as %s in table '%s'", show(p->write->user_id).text,
                    role_name(p->write->role), d->scores_table);
     else
         round->progress = true;
@@ -284,7 +331,7 @@ static enum status settle_score(struct store_dynamodb *d, struct pending_score *
 /* Sends what is pending once. OK: some may be pending still, with less to count, or because it failed for
  * now. */
 static enum status send_scores(struct store_dynamodb *d, struct pending_score *pending, size_t n,
-                               const char *watermark, const struct aws_run *run, struct round *round,
+                               const char *watermark, struct store_effort *effort, struct round *round,
                                struct error *e) {
     _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n * sizeof *calls);
     _cleanup_(mem_freep) struct pending_score **sent = mem_zalloc(n * sizeof *sent);
@@ -296,11 +343,13 @@ static enum status send_scores(struct store_dynamodb *d, struct pending_score *p
             sent[n_sent] = &pending[i];
             dynamodb_call_init(&calls[n_sent++], "UpdateItem", score_body(d, &pending[i], watermark));
         }
-    dynamodb_run(d->client, calls, n_sent, run);
+    run_writes(d, calls, n_sent, effort);
 
     for (size_t i = 0; i < n_sent; i++) {
-        if (!status)
-            status = settle_score(d, sent[i], &calls[i], watermark, run, round, e);
+        struct error another;
+        enum status one =
+            settle_score(d, sent[i], &calls[i], watermark, effort, round, status ? &another : e);
+        status = status ? status : one;
         dynamodb_call_deinit(&calls[i]);
     }
     return status;
@@ -314,17 +363,18 @@ static bool all_done(const struct pending_score *pending, size_t n) {
 }
 
 static enum status write_scores(struct store_dynamodb *d, const struct store_batch *batch,
-                                const struct aws_run *run, struct error *e) {
+                                struct store_effort *effort, struct error *e) {
     _cleanup_(mem_freep) struct pending_score *pending = mem_zalloc(batch->n_scores * sizeof *pending);
-    char watermark[2 + LIMIT_SHARD_ID_BYTES + 1];
+    char watermark[STORE_DYNAMODB_WATERMARK_SIZE];
     enum status status = STATUS_OK;
 
-    watermark_name(batch->shard_id, watermark, sizeof watermark);
+    store_dynamodb_watermark_name(batch->shard_id, watermark);
     for (size_t i = 0; i < batch->n_scores; i++)
-        pending[i].write = &batch->scores[i];
+        pending[i] = (struct pending_score){
+            &batch->scores[i], batch->scores_written ? &batch->scores_written[i] : NULL, 0, false};
     for (int n = 0; !status && !all_done(pending, batch->n_scores); n++) {
         struct round round = {0};
-        status = send_scores(d, pending, batch->n_scores, watermark, run, &round, e);
+        status = send_scores(d, pending, batch->n_scores, watermark, effort, &round, e);
         if (!status && !goes_on(&round, n)) {
             *e = round.error;
             status = STATUS_RETRY;
@@ -349,6 +399,7 @@ static json_t *contribution_body(const struct store_dynamodb *d, const struct st
 /* A row on its way. */
 struct pending_row {
     const struct store_contribution_write *write;
+    bool *written; /* NULL: nobody wants to know */
     bool done;
 };
 
@@ -363,9 +414,11 @@ static enum status settle_row(const struct store_dynamodb *d, struct pending_row
     struct error failure = call->error;
     p->done = call->status != STATUS_RETRY;
     round->progress |= p->done;
-    if (!call->status)
+    if (!call->status) {
+        mark(p->written);
         return so_far;
-    error_wrap(&failure, "cannot write '%s' to table '%s'", p->write->row->product_id,
+    }
+    error_wrap(&failure, "cannot write '%s' to table '%s'", show(p->write->row->product_id).text,
                d->contributions_table);
     if (call->status == STATUS_RETRY) {
         note_failure(round, &failure);
@@ -379,7 +432,7 @@ static enum status settle_row(const struct store_dynamodb *d, struct pending_row
 
 /* Sends what is pending once; a row that conflicts is done with: the others may still get in. */
 static enum status send_rows(struct store_dynamodb *d, struct pending_row *pending, size_t n,
-                             const struct aws_run *run, struct round *round, struct error *e) {
+                             struct store_effort *effort, struct round *round, struct error *e) {
     _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n * sizeof *calls);
     _cleanup_(mem_freep) struct pending_row **sent = mem_zalloc(n * sizeof *sent);
     enum status status = STATUS_OK;
@@ -390,7 +443,7 @@ static enum status send_rows(struct store_dynamodb *d, struct pending_row *pendi
             sent[n_sent] = &pending[i];
             dynamodb_call_init(&calls[n_sent++], "PutItem", contribution_body(d, pending[i].write));
         }
-    dynamodb_run(d->client, calls, n_sent, run);
+    run_writes(d, calls, n_sent, effort);
     for (size_t i = 0; i < n_sent; i++) {
         status = settle_row(d, sent[i], &calls[i], status, round, e);
         dynamodb_call_deinit(&calls[i]);
@@ -406,16 +459,18 @@ static bool all_rows_done(const struct pending_row *pending, size_t n) {
 }
 
 static enum status write_contributions(struct store_dynamodb *d, const struct store_batch *batch,
-                                       const struct aws_run *run, struct error *e) {
+                                       struct store_effort *effort, struct error *e) {
     size_t n_rows = batch->n_contributions;
     _cleanup_(mem_freep) struct pending_row *pending = mem_zalloc(n_rows * sizeof *pending);
     enum status status = STATUS_OK;
 
     for (size_t i = 0; i < n_rows; i++)
-        pending[i].write = &batch->contributions[i];
+        pending[i] = (struct pending_row){
+            &batch->contributions[i], batch->contributions_written ? &batch->contributions_written[i] : NULL,
+            false};
     for (int n = 0; !status && !all_rows_done(pending, n_rows); n++) {
         struct round round = {0};
-        status = send_rows(d, pending, n_rows, run, &round, e);
+        status = send_rows(d, pending, n_rows, effort, &round, e);
         if (!status && !goes_on(&round, n)) {
             *e = round.error;
             status = STATUS_RETRY;
@@ -427,11 +482,10 @@ static enum status write_contributions(struct store_dynamodb *d, const struct st
 /* All scores are in before any contribution moves: a product's row that moved decides nothing on a replay, so
  * credit that was not counted by then would be lost. */
 enum status store_dynamodb_write_batch(struct store *store, const struct store_batch *batch,
-                                       const struct fence *fence, struct error *e) {
+                                       struct store_effort *effort, struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
-    const struct aws_run run = {.fence = fence};
-    enum status status = write_scores(d, batch, &run, e);
+    enum status status = write_scores(d, batch, effort, e);
     if (!status)
-        status = write_contributions(d, batch, &run, e);
+        status = write_contributions(d, batch, effort, e);
     return status;
 }

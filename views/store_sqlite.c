@@ -1,5 +1,6 @@
 #include "views/store_sqlite.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,16 +166,22 @@ static enum status read_version(struct sqlite *c, int *version, struct error *e)
     return status;
 }
 
+static enum status refuse_newer(const struct store_sqlite *d, int version, struct error *e) {
+    if (version <= SCHEMA_VERSION)
+        return STATUS_OK;
+    return error_set(
+        e, STATUS_INVALID,
+        "database '%s' has tables of version %d, this program knows up to %d: use a newer program, or "
+        "another file (--store sqlite:OTHER)",
+        d->path, version, SCHEMA_VERSION);
+}
+
 static enum status migrate(struct store_sqlite *d, struct error *e) {
     char set_version[64];
     int version;
     enum status status = read_version(&d->writer, &version, e);
-    if (!status && version > SCHEMA_VERSION)
-        return error_set(
-            e, STATUS_INVALID,
-            "database '%s' has tables of version %d, this program knows up to %d: use a newer program, or "
-            "another file (--store sqlite:OTHER)",
-            d->path, version, SCHEMA_VERSION);
+    if (!status)
+        status = refuse_newer(d, version, e);
     for (; !status && version < SCHEMA_VERSION; version++) {
         snprintf(set_version, sizeof set_version, "PRAGMA user_version = %d", version + 1);
         status = sqlite_run(&d->writer, migrations[version], e);
@@ -219,6 +226,7 @@ static void close_store(struct store *store) {
 static const struct store_ops sqlite_ops = {
     .name = "sqlite",
     .index_late = false,
+    .snapshot = true,
     .bind = store_sqlite_bind,
     .create = create_tables,
     .read_contributions = store_sqlite_read_contributions,
@@ -226,28 +234,63 @@ static const struct store_ops sqlite_ops = {
     .read_leases = store_sqlite_read_leases,
     .create_lease = store_sqlite_create_lease,
     .update_lease = store_sqlite_update_lease,
+    .delete_lease = store_sqlite_delete_lease,
+    .forget_shard = store_sqlite_forget_shard,
     .read_board = store_sqlite_read_board,
     .read_rank = store_sqlite_read_rank,
     .read_scores = store_sqlite_read_scores,
     .read_contribution = store_sqlite_read_contribution,
     .list_contributions = store_sqlite_list_contributions,
+    .scan = store_sqlite_scan,
     .cancel = cancel_store,
     .free = close_store,
 };
 
-enum status store_sqlite_open(struct store **store, const char *path, struct error *e) {
+static struct store_sqlite *new_store(const char *path) {
     struct store_sqlite *d = mem_zalloc(sizeof *d);
     d->store.ops = &sqlite_ops;
     d->path = mem_strdup(path);
     d->lock_fd = -1;
     pthread_mutex_init(&d->write_lock, NULL);
     pthread_mutex_init(&d->idle_lock, NULL);
+    return d;
+}
 
+enum status store_sqlite_open(struct store **store, const char *path, struct error *e) {
+    struct store_sqlite *d = new_store(path);
     enum status status = sqlite_open(&d->writer, d->path, LIMIT_SQLITE_WRITER_CACHE_KIB, e);
     if (!status)
         status = create_tables(&d->store, e);
     if (!status)
         status = store_sqlite_start_checkpointer(d, e);
+    if (status) {
+        close_store(&d->store);
+        return error_wrap(e, "cannot open the store");
+    }
+    *store = &d->store;
+    return STATUS_OK;
+}
+
+static enum status check_tables(struct store_sqlite *d, struct error *e) {
+    int version;
+    struct sqlite c = {.path =
+                           d->path}; /* not sqlite_open: another program's file is not made into a WAL one */
+    int result = sqlite3_open_v2(d->path, &c.db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    enum status status = result == SQLITE_OK ? read_version(&c, &version, e) : sqlite_error(&c, result, e);
+    sqlite_close(&c);
+    if (!status && version < SCHEMA_VERSION)
+        return error_set(
+            e, STATUS_NOT_FOUND,
+            "database '%s' has no tables of this program, or an older one's: start it once on it", d->path);
+    return status ? status : refuse_newer(d, version, e);
+}
+
+enum status store_sqlite_open_reader(struct store **store, const char *path, struct error *e) {
+    if (access(path, F_OK) != 0)
+        return error_set(e, STATUS_NOT_FOUND, "cannot open the store: database '%s': %s", path,
+                         strerror(errno));
+    struct store_sqlite *d = new_store(path);
+    enum status status = check_tables(d, e);
     if (status) {
         close_store(&d->store);
         return error_wrap(e, "cannot open the store");

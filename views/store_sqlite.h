@@ -19,4 +19,8 @@
  * cannot be opened or is no database. */
 enum status store_sqlite_open(struct store **store, const char *path, struct error *e);
 
+/* The same for one who only reads: neither the file nor its tables are made. NOT_FOUND if they are not there.
+ */
+enum status store_sqlite_open_reader(struct store **store, const char *path, struct error *e);
+
 #endif

@@ -47,6 +47,7 @@ enum store_sqlite_statement {
     SELECT_LEASE,
     INSERT_LEASE,
     UPDATE_LEASE,
+    DELETE_LEASE,
     SELECT_SOURCE,
     INSERT_SOURCE,
     UPDATE_SOURCE,
@@ -55,6 +56,8 @@ enum store_sqlite_statement {
     SELECT_TIED,
     SELECT_SCORES,
     LIST_CONTRIBUTIONS,
+    SCAN_SCORES,
+    SCAN_CONTRIBUTIONS,
     STORE_SQLITE_STATEMENTS,
 };
 
@@ -84,10 +87,10 @@ void store_sqlite_stop_checkpointer(struct store_sqlite *d); /* fine if it was n
 
 /* store_sqlite_write.c */
 enum status store_sqlite_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                            struct contribution *rows[], const struct fence *fence,
+                                            struct contribution *rows[], struct store_effort *effort,
                                             struct error *e);
 enum status store_sqlite_write_batch(struct store *store, const struct store_batch *batch,
-                                     const struct fence *fence, struct error *e);
+                                     struct store_effort *effort, struct error *e);
 
 /* store_sqlite_leases.c */
 enum status store_sqlite_bind(struct store *store, const struct store_source *source, uint8_t *identity_key,
@@ -98,6 +101,10 @@ enum status store_sqlite_create_lease(struct store *store, const struct store_le
 enum status store_sqlite_update_lease(struct store *store, const struct store_lease *before,
                                       const struct store_lease *after, const struct fence *fence,
                                       struct store_lease *found, struct error *e);
+enum status store_sqlite_delete_lease(struct store *store, const struct store_lease *before,
+                                      const struct fence *fence, struct error *e);
+enum status store_sqlite_forget_shard(struct store *store, const char *shard_id, const struct fence *fence,
+                                      struct store_forgetting *forgetting, struct error *e);
 
 /* store_sqlite_read.c */
 enum status store_sqlite_read_board(struct store *store, enum role role, size_t limit,
@@ -113,5 +120,8 @@ enum status store_sqlite_read_contribution(struct store *store, const char *prod
 enum status store_sqlite_list_contributions(struct store *store, size_t limit, int64_t deadline_boot_ms,
                                             struct contribution ***rows, size_t *n, bool *more,
                                             struct error *e);
+
+/* store_sqlite_scan.c */
+enum status store_sqlite_scan(struct store *store, const struct store_visitor *visitor, struct error *e);
 
 #endif

@@ -328,3 +328,33 @@ enum status store_sqlite_update_lease(struct store *store, const struct store_le
     }
     return store_sqlite_end(d, fence, status, e);
 }
+
+enum status store_sqlite_delete_lease(struct store *store, const struct store_lease *before,
+                                      const struct fence *fence, struct error *e) {
+    struct store_sqlite *d = store_sqlite_of(store);
+    enum status status = store_sqlite_begin(d, fence, e);
+    if (status)
+        return status;
+    sqlite3_stmt *s = sqlite_statement(&d->writer, DELETE_LEASE,
+                                       "DELETE FROM leases WHERE leaseKey = ?1 AND entityType = 'LEASE' AND"
+                                       " leaseOwner IS ?2 AND leaseCounter = ?3 AND tenure IS ?4",
+                                       e);
+    if (s) {
+        bind_copy(s, 1, before->shard_id);
+        bind_copy(s, 2, before->owner);
+        sqlite_bind_int(s, 3, before->counter);
+        bind_copy(s, 4, before->tenure);
+    }
+    status = s ? sqlite_execute(&d->writer, s, e) : e->status;
+    if (!status && sqlite3_changes(d->writer.db) == 0)
+        status = error_set(e, STATUS_CONFLICT, "lease '%s' is not what was read", before->shard_id);
+    return store_sqlite_end(d, fence, status, e);
+}
+
+/* Batches are transactions here, their checkpoints in them: there are no watermarks. */
+enum status store_sqlite_forget_shard(struct store *store, const char *shard_id, const struct fence *fence,
+                                      struct store_forgetting *forgetting, struct error *e) {
+    (void)store, (void)shard_id, (void)fence, (void)e;
+    forgetting->done = true;
+    return STATUS_OK;
+}

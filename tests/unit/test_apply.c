@@ -385,6 +385,44 @@ static void listen(void *data, const char *const product_ids[], size_t n_product
         snprintf(l->users + strlen(l->users), 16, "%s ", user_ids[i]);
 }
 
+static void the_listener_is_told_what_got_in_though_the_batch_failed(void **state) {
+    struct shop *s = *state;
+    struct listening l = {.shop = s};
+    struct apply_listener listener = {listen, &l};
+    struct apply *a = apply_new(&s->m.store, "s", NULL, &listener, 1 << 20);
+    assert_int_equal(APPLY(s, a, CREATE(1, "lamp", "ann"), CREATE(2, "vase", "bob")), STATUS_OK);
+
+    s->m.row_writes_left = 3; /* both scores, and one product; the other gets in without an answer */
+    s->m.unanswered_counts = true;
+    l.calls = 0;
+    assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp"), PURCHASE(4, "vase")), STATUS_RETRY);
+    assert_int_equal(l.calls, 1);
+    assert_string_equal(l.users, "ann bob ");
+    assert_string_equal(l.products, "lamp ");
+
+    assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp"), PURCHASE(4, "vase")),
+                     STATUS_OK); /* but duplicates now */
+    assert_int_equal(l.calls, 2);
+    assert_contains(l.products, "vase ");
+    assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp"), PURCHASE(4, "vase")), STATUS_OK);
+    assert_int_equal(l.calls, 2);
+    apply_free(a);
+}
+
+static void throttles_are_counted_over_all_rounds_of_a_batch_whatever_comes_of_it(void **state) {
+    struct shop *s = *state;
+    s->m.throttles = 2;
+    assert_int_equal(APPLY(s, s->worker, CREATE(1, "lamp", "ann")), STATUS_OK);
+    assert_int_equal(s->counts.throttles, 2);
+    s->m.fail_batches = STATUS_RETRY;
+    assert_int_equal(APPLY(s, s->worker, CREATE(2, "vase", "bob")), STATUS_RETRY);
+    assert_int_equal(s->counts.throttles, 2);
+    s->m.fail_batches = STATUS_OK;
+    s->m.always_conflict = true;
+    assert_int_equal(APPLY(s, s->worker, CREATE(2, "vase", "bob")), STATUS_RETRY);
+    assert_int_equal(s->counts.throttles, 2 * LIMIT_APPLY_ROUNDS);
+}
+
 static void the_listener_is_told_what_changed_once_it_is_in_the_store(void **state) {
     struct shop *s = *state;
     struct listening l = {.shop = s};
@@ -436,6 +474,8 @@ int main(void) {
         TEST(conflicts_without_end_are_given_up_for_a_pause),
         TEST(what_the_store_refuses_is_passed_on_and_not_tried_again),
         TEST(the_listener_is_told_what_changed_once_it_is_in_the_store),
+        TEST(the_listener_is_told_what_got_in_though_the_batch_failed),
+        TEST(throttles_are_counted_over_all_rounds_of_a_batch_whatever_comes_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,8 @@ struct memory_store {
     size_t batches, contributions_written;
     const struct fence *fence; /* of the last call */
 
+    int throttles; /* that each batch meets */
+
     /* what goes wrong */
     enum status fail_reads;   /* each read fails so, until this is STATUS_OK again */
     enum status fail_batches; /* so does each batch, before anything is written */
@@ -68,12 +70,12 @@ static inline int64_t memory_score_of(struct memory_store *m, enum role role, co
 }
 
 static inline enum status memory_read(struct store *store, const char *const ids[], size_t n,
-                                      struct contribution *rows[], const struct fence *fence,
+                                      struct contribution *rows[], struct store_effort *effort,
                                       struct error *e) {
     struct memory_store *m = memory_of(store);
     m->reads++;
     m->rows_read += n;
-    m->fence = fence;
+    m->fence = effort->fence;
     if (m->fail_reads)
         return error_set(e, m->fail_reads, "the read fails as scripted");
     for (size_t i = 0; i < n; i++) {
@@ -134,6 +136,7 @@ static inline enum status memory_write_scores(struct memory_store *m, const stru
         status = memory_send(m, &done, e);
         if (done)
             memory_count(m, &batch->scores[i]);
+        batch->scores_written[i] = !status;
     }
     return status;
 }
@@ -163,8 +166,9 @@ static inline enum status memory_write_contributions(struct memory_store *m, con
             assert_string_not_equal(batch->contributions[i].row->product_id,
                                     batch->contributions[j].row->product_id);
         status = memory_send(m, &done, e);
-        if (done)
-            conflict = !memory_replace(m, &batch->contributions[i]) || conflict;
+        bool replaced = done && memory_replace(m, &batch->contributions[i]);
+        conflict = conflict || (done && !replaced);
+        batch->contributions_written[i] = !status && replaced;
     }
     if (!status && conflict)
         return error_set(e, STATUS_CONFLICT, "a contribution is not what was folded over");
@@ -172,7 +176,7 @@ static inline enum status memory_write_contributions(struct memory_store *m, con
 }
 
 static inline enum status memory_write(struct store *store, const struct store_batch *batch,
-                                       const struct fence *fence, struct error *e) {
+                                       struct store_effort *effort, struct error *e) {
     struct memory_store *m = memory_of(store);
     void (*before)(void *) = m->before_write;
     m->before_write = NULL;
@@ -180,7 +184,8 @@ static inline enum status memory_write(struct store *store, const struct store_b
         before(m->before_write_data);
 
     m->batches++;
-    m->fence = fence;
+    m->fence = effort->fence;
+    effort->throttles += m->throttles;
     assert_true(batch->n_contributions > 0); /* else there is nothing to write */
     if (m->fail_batches)
         return error_set(e, m->fail_batches, "the write fails as scripted");

@@ -1,6 +1,8 @@
 #include "views/event_id.h"
 
-#include "tests/unit/test_support.h"
+#include <inttypes.h>
+
+#include "tests/unit/test_decimal_support.h"
 
 #define NINES_80 "99999999999999999999999999999999999999999999999999999999999999999999999999999999"
 
@@ -148,6 +150,89 @@ static void the_longest_id_fits(void **state) {
     assert_int_equal(id.sub_sequence, UINT32_MAX);
 }
 
+/* ---- properties, at every length from 1 to 80 digits
+ * --------------------------------------------------------------------------- */
+
+/* An id at random, and what it is made of. */
+struct drawn {
+    char shard[LIMIT_SHARD_ID_BYTES + 1];
+    char sequence[DECIMAL_SIZE];
+    uint32_t sub;
+    char text[EVENT_ID_SIZE];
+};
+
+/* Few shards, some of which begin like others, so that most pairs are decided by what comes after. */
+static void draw_shard(uint64_t *random, char out[LIMIT_SHARD_ID_BYTES + 1]) {
+    static const char *const usual[] = {
+        "shardId-000000000000", "shardId-000000000001", "shardId-00000000000", "a", "a.b", "Z"};
+    uint32_t choice = support_random(random) % 24;
+    if (choice < 20) {
+        strcpy(out, usual[choice < 14 ? 0 : choice - 14]);
+        return;
+    }
+    size_t length = 1 + support_random(random) % LIMIT_SHARD_ID_BYTES;
+    for (size_t i = 0; i < length; i++)
+        out[i] = "AZaz09_.-"[support_random(random) % 9];
+    out[length] = '\0';
+}
+
+static void write_id(struct drawn *d) {
+    struct position p;
+    assert_true(position_parse(d->sequence, strlen(d->sequence), d->sub, &p));
+    event_id_format(d->shard, &p, d->text);
+}
+
+static void an_id_of_any_length_comes_back_in_its_parts(void **state) {
+    (void)state;
+    const uint64_t seed = decimal_seed();
+    uint64_t random = seed;
+    for (int i = 0; i < 100000; i++) {
+        struct drawn d;
+        char expected[EVENT_ID_SIZE];
+        draw_shard(&random, d.shard);
+        decimal_draw(&random, 1 + (size_t)i % LIMIT_SEQUENCE_DIGITS, d.sequence);
+        d.sub = decimal_draw_sub(&random);
+        write_id(&d);
+        int n = snprintf(expected, sizeof expected, "%s:%s", d.shard, d.sequence);
+        if (d.sub)
+            snprintf(expected + n, sizeof expected - (size_t)n, ":%" PRIu32, d.sub);
+        struct event_id id = parsed(d.text);
+        if (strcmp(d.text, expected) != 0 || id.shard_length != strlen(d.shard) ||
+            memcmp(id.shard, d.shard, id.shard_length) != 0 || id.sequence_length != strlen(d.sequence) ||
+            memcmp(id.sequence, d.sequence, id.sequence_length) != 0 || id.sub_sequence != d.sub)
+            fail_msg("seed %" PRIu64 ": '%s' is not '%s'", seed, d.text, expected);
+    }
+}
+
+static int sign(int n) {
+    return (n > 0) - (n < 0);
+}
+
+static void the_order_of_ids_is_that_of_shard_number_and_part(void **state) {
+    (void)state;
+    const uint64_t seed = decimal_seed();
+    uint64_t random = seed;
+    for (int i = 0; i < 200000; i++) {
+        struct drawn a, b;
+        draw_shard(&random, a.shard);
+        draw_shard(&random, b.shard);
+        decimal_draw(&random, 1 + (size_t)i % LIMIT_SEQUENCE_DIGITS, a.sequence);
+        decimal_draw_near(&random, a.sequence, b.sequence);
+        a.sub = decimal_draw_sub(&random);
+        b.sub = decimal_draw_sub(&random);
+        write_id(&a);
+        write_id(&b);
+        int expected = sign(strcmp(a.shard, b.shard));
+        if (!expected)
+            expected = decimal_compare(a.sequence, b.sequence);
+        if (!expected)
+            expected = decimal_compare_subs(a.sub, b.sub);
+        struct event_id x = parsed(a.text), y = parsed(b.text);
+        if (sign(event_id_compare(&x, &y)) != expected || sign(event_id_compare(&y, &x)) != -expected)
+            fail_msg("seed %" PRIu64 ": '%s' against '%s'", seed, a.text, b.text);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_id_is_taken_apart),
@@ -157,6 +242,8 @@ int main(void) {
         cmocka_unit_test(no_sub_sequence_is_sub_sequence_0),
         cmocka_unit_test(a_records_own_id_is_made_of_its_position),
         cmocka_unit_test(the_longest_id_fits),
+        cmocka_unit_test(an_id_of_any_length_comes_back_in_its_parts),
+        cmocka_unit_test(the_order_of_ids_is_that_of_shard_number_and_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 #include "views/position.h"
 
-#include "tests/unit/test_support.h"
+#include <inttypes.h>
+
+#include "tests/unit/test_decimal_support.h"
 
 #define DIGITS_56 "49577400229100000000000000000000000000000000000000000007"
 #define NINES_80 "99999999999999999999999999999999999999999999999999999999999999999999999999999999"
@@ -75,46 +77,92 @@ static void a_plain_integer_is_the_same_as_its_text(void **state) {
     }
 }
 
-/* Decimal without leading zeros: the longer is the greater, of equal length the later in order. */
-static int compare_decimals(const char *a, const char *b) {
-    size_t m = strlen(a), n = strlen(b);
-    return m != n ? (m > n ? 1 : -1) : strcmp(a, b);
-}
-
-static void draw_decimal(uint64_t *random, char out[LIMIT_SEQUENCE_DIGITS + 1]) {
-    size_t n = 1 + support_random(random) % LIMIT_SEQUENCE_DIGITS;
-    for (size_t i = 0; i < n; i++)
-        out[i] = (char)('0' + support_random(random) % 10);
-    out[0] = n > 1 && out[0] == '0' ? '1' : out[0];
-    out[n] = '\0';
-}
+/* ---- properties, at every length from 1 to 80 digits
+ * --------------------------------------------------------------------------- */
 
 static int sign(int n) {
     return (n > 0) - (n < 0);
 }
 
+/* By the definition of the encoding, in other words. */
+static void assert_encoding(uint64_t seed, const char *number, uint32_t sub) {
+    uint8_t expected[1 + 40 + 4];
+    char text[POSITION_TEXT_SIZE];
+    struct position p = parsed(number, sub), again;
+    size_t n = decimal_bytes(number, expected + 1);
+    expected[0] = (uint8_t)n++;
+    for (int shift = 24; sub && shift >= 0; shift -= 8)
+        expected[n++] = (uint8_t)(sub >> shift);
+
+    if (p.length != n || memcmp(p.bytes, expected, n) != 0)
+        fail_msg("seed %" PRIu64 ": %s:%" PRIu32 " has other bytes", seed, number, sub);
+    if (!position_from_bytes(p.bytes, p.length, &again) || position_compare(&p, &again) != 0 ||
+        again.length != p.length)
+        fail_msg("seed %" PRIu64 ": %s:%" PRIu32 " does not come back from its bytes", seed, number, sub);
+    if (strcmp(position_sequence(&p, text), number) != 0 || position_sub_sequence(&p) != sub)
+        fail_msg("seed %" PRIu64 ": %s:%" PRIu32 " comes back as %s", seed, number, sub, text);
+}
+
+static void a_number_of_any_length_is_its_bytes_and_comes_back(void **state) {
+    (void)state;
+    const uint64_t seed = decimal_seed();
+    uint64_t random = seed;
+    for (size_t digits = 1; digits <= LIMIT_SEQUENCE_DIGITS; digits++) {
+        char number[DECIMAL_SIZE];
+        memset(number, '9', digits); /* the greatest of this length, the least, and some between */
+        number[digits] = '\0';
+        assert_encoding(seed, number, decimal_draw_sub(&random));
+        memset(number, '0', digits);
+        number[0] = digits > 1 ? '1' : '0';
+        assert_encoding(seed, number, decimal_draw_sub(&random));
+        for (int i = 0; i < 500; i++) {
+            decimal_draw(&random, digits, number);
+            assert_encoding(seed, number, decimal_draw_sub(&random));
+        }
+    }
+}
+
 static void the_order_of_bytes_is_the_order_of_numbers(void **state) {
     (void)state;
-    uint64_t random = 42;
-    for (int i = 0; i < 100000; i++) {
-        char a[LIMIT_SEQUENCE_DIGITS + 1], b[LIMIT_SEQUENCE_DIGITS + 1], text[POSITION_TEXT_SIZE];
-        draw_decimal(&random, a);
-        if (support_random(&random) % 2) {
-            draw_decimal(&random, b);
-        } else { /* a near one: one digit differs, or none */
-            strcpy(b, a);
-            size_t at = support_random(&random) % strlen(a);
-            b[at] = (char)('1' + support_random(&random) % 9);
-        }
-        uint32_t sub_a = support_random(&random) % 3, sub_b = support_random(&random) % 3;
+    const uint64_t seed = decimal_seed();
+    uint64_t random = seed;
+    for (int i = 0; i < 200000; i++) {
+        char a[DECIMAL_SIZE], b[DECIMAL_SIZE];
+        decimal_draw(&random, decimal_draw_length(&random), a);
+        decimal_draw_near(&random, a, b);
+        uint32_t sub_a = decimal_draw_sub(&random), sub_b = decimal_draw_sub(&random);
         struct position p = parsed(a, sub_a), q = parsed(b, sub_b);
-        int expected = sign(compare_decimals(a, b));
+        int expected = decimal_compare(a, b);
         if (!expected)
-            expected = (sub_a > sub_b) - (sub_a < sub_b);
+            expected = decimal_compare_subs(sub_a, sub_b);
         if (sign(position_compare(&p, &q)) != expected || sign(position_compare(&q, &p)) != -expected)
-            fail_msg("%s:%u against %s:%u", a, sub_a, b, sub_b);
-        assert_string_equal(position_sequence(&p, text), a);
+            fail_msg("seed %" PRIu64 ": %s:%" PRIu32 " against %s:%" PRIu32, seed, a, sub_a, b, sub_b);
     }
+}
+
+/* What a store may hold, by accident or malice, is a position or it is refused: never two forms of one. */
+static void bytes_at_random_are_refused_or_the_only_form_of_a_position(void **state) {
+    (void)state;
+    const uint64_t seed = decimal_seed();
+    uint64_t random = seed;
+    size_t taken = 0;
+    for (int i = 0; i < 200000; i++) {
+        uint8_t bytes[POSITION_BYTES + 2];
+        size_t length = support_random(&random) % sizeof bytes;
+        for (size_t j = 0; j < sizeof bytes; j++)
+            bytes[j] = (uint8_t)(support_random(&random) % 3 ? support_random(&random) : 0);
+        if (length && support_random(&random) % 4)
+            bytes[0] = (uint8_t)(support_random(&random) % 2 ? length - 1 : length - 5);
+        struct position p;
+        if (!position_from_bytes(bytes, length, &p) || bytes[0] == 0xFF)
+            continue;
+        char text[POSITION_TEXT_SIZE];
+        taken++;
+        struct position again = parsed(position_sequence(&p, text), position_sub_sequence(&p));
+        if (again.length != length || memcmp(again.bytes, bytes, length) != 0)
+            fail_msg("seed %" PRIu64 ": %s has two forms", seed, text);
+    }
+    assert_true(taken > 1000);
 }
 
 static void sub_sequences_stand_between_their_record_and_the_next(void **state) {
@@ -193,7 +241,9 @@ int main(void) {
         cmocka_unit_test(the_encoding_is_length_magnitude_and_sub_sequence),
         cmocka_unit_test(a_position_comes_back_from_its_bytes_and_its_text),
         cmocka_unit_test(a_plain_integer_is_the_same_as_its_text),
+        cmocka_unit_test(a_number_of_any_length_is_its_bytes_and_comes_back),
         cmocka_unit_test(the_order_of_bytes_is_the_order_of_numbers),
+        cmocka_unit_test(bytes_at_random_are_refused_or_the_only_form_of_a_position),
         cmocka_unit_test(sub_sequences_stand_between_their_record_and_the_next),
         cmocka_unit_test(the_end_is_above_every_position),
         cmocka_unit_test(what_is_no_sequence_number_is_refused),

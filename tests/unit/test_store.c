@@ -3,6 +3,8 @@
 
 #include <sqlite3.h>
 
+#include "aws/client.h"
+#include "views/dynamodb.h"
 #include "views/event_id.h"
 
 #define SHARD "shardId-000000000000"
@@ -17,7 +19,7 @@ static void put_score(struct fixture *t, enum role role, const char *user_id, si
         positions[i] = position_from_u64(first_position + i);
     const struct store_score_write write = {role, user_id, positions, score, 1700000000123, "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};
-    assert_ok(store_write_batch(t->store, &batch, &t->fence, &support_error));
+    assert_ok(store_write_batch(t->store, &batch, &t->effort, &support_error));
     free(positions);
 }
 
@@ -39,7 +41,7 @@ static struct contribution *make_row(const char *product, const char *event_id) 
 static enum status put_row(struct fixture *t, const struct contribution *row, const char *old) {
     const struct store_contribution_write write = {row, old};
     const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
-    return store_write_batch(t->store, &batch, &t->fence, &support_error);
+    return store_write_batch(t->store, &batch, &t->effort, &support_error);
 }
 
 /* ---- contributions
@@ -87,7 +89,7 @@ static void rows_come_in_the_order_asked_for(void **state) {
         if (i % 3)
             assert_ok(put_row(t, row, NULL));
     }
-    assert_ok(store_read_contributions(t->store, asked, ROWS, rows, &t->fence, &support_error));
+    assert_ok(store_read_contributions(t->store, asked, ROWS, rows, &t->effort, &support_error));
     for (size_t i = 0; i < ROWS; i++) {
         if (i % 3)
             assert_string_equal(rows[i]->product_id, ids[i]);
@@ -296,6 +298,57 @@ static void lease_is_fenced(void **state) {
                      STATUS_FAILED);
 }
 
+static void lease_is_deleted_only_as_it_was_read(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease(), *back;
+    size_t n;
+    assert_int_equal(store_delete_lease(t->store, &lease, NULL, &support_error), STATUS_CONFLICT);
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    for (int i = 0; i < 5; i++) {
+        struct store_lease before = lease;
+        strcpy(before.owner, i == 0 ? "other" : i == 1 ? "" : lease.owner);
+        before.counter -= i == 2;
+        strcpy(before.tenure, i == 3 ? "ffff" : i == 4 ? "" : lease.tenure);
+        assert_int_equal(store_delete_lease(t->store, &before, NULL, &support_error), STATUS_CONFLICT);
+    }
+    fence_shut(&t->fence);
+    assert_int_equal(store_delete_lease(t->store, &lease, &t->fence, &support_error), STATUS_FAILED);
+    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    assert_int_equal(n, 1);
+    free(back);
+    fence_open_until(&t->fence, INT64_MAX);
+    assert_ok(store_delete_lease(t->store, &lease, &t->fence, &support_error));
+    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    assert_int_equal(n, 0);
+    free(back);
+}
+
+static void released_lease_is_deleted(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease bare = {.shard_id = SHARD, .checkpoint = LEASE_SHARD_END, .as_of_ms = -1};
+    assert_ok(store_create_lease(t->store, &bare, &support_error));
+    assert_ok(store_delete_lease(t->store, &bare, &t->fence, &support_error));
+}
+
+/* ---- a shard that is long gone
+ * ---------------------------------------------------------------------------------------- */
+
+/* How many steps it took; with `at_most`, what is left is left. */
+static int forget(struct fixture *t, const char *shard_id, int at_most) {
+    _cleanup_(store_forgetting_deinit) struct store_forgetting forgetting = {0};
+    int steps = 0;
+    while (!forgetting.done && steps < at_most) {
+        assert_ok(store_forget_shard(t->store, shard_id, &t->fence, &forgetting, &support_error));
+        steps++;
+    }
+    return steps;
+}
+
+static void forgetting_comes_to_an_end(void **state) {
+    struct fixture *t = support_fixture(state);
+    assert_int_equal(forget(t, SHARD, 10), 1); /* there is nothing to go over */
+}
+
 /* ---- what the store belongs to
  * ---------------------------------------------------------------------------------------- */
 
@@ -345,6 +398,119 @@ static void cancelled_store_answers_at_once(void **state) {
     assert_string_equal(support_error.code, "Cancelled");
 }
 
+/* ---- DynamoDB only
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* What the row has of `attribute`, in hexadecimal digits; "": nothing. */
+static void read_watermark(struct fixture *t, const char *user_id, const char *attribute, char out[96]) {
+    _cleanup_(aws_call_deinit) struct aws_call call = {.operation = "GetItem"};
+    struct aws_client *client;
+    uint8_t bytes[40];
+    size_t length = 0;
+    char *body = mem_printf("{\"TableName\":\"%s-Scores\",\"ConsistentRead\":true,"
+                            "\"Key\":{\"userId\":{\"S\":\"%s\"},\"role\":{\"S\":\"creator\"}}}",
+                            t->stage, user_id);
+    call.body = body;
+    call.length = strlen(body);
+    assert_ok(aws_client_new(&client, &aws_dynamodb, t->config, NULL, &support_error));
+    assert_int_equal(aws_client_call(client, &call, NULL), STATUS_OK);
+    dynamodb_get_b(json_object_get(call.reply, "Item"), attribute, bytes, sizeof bytes, &length);
+    out[0] = '\0';
+    for (size_t i = 0; i < length; i++)
+        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+    aws_client_free(client);
+    free(body);
+}
+
+static void assert_watermark(struct fixture *t, const char *user_id, const char *attribute,
+                             const char *expected) {
+    char found[96];
+    read_watermark(t, user_id, attribute, found);
+    assert_string_equal(found, expected);
+}
+
+static enum status count_one(struct fixture *t, const char *shard_id, const char *user_id, uint64_t at) {
+    const struct position position = position_from_u64(at);
+    const struct store_score_write write = {ROLE_CREATOR, user_id, &position, 1, 1, "w/web/9/Cid"};
+    const struct store_batch batch = {.shard_id = shard_id, .scores = &write, .n_scores = 1};
+    return store_write_batch(t->store, &batch, &t->effort, &support_error);
+}
+
+static int64_t creator_score(struct fixture *t, const char *user_id) {
+    struct store_score scores[ROLES];
+    assert_ok(store_read_scores(t->store, user_id, 0, scores, &support_error));
+    int64_t score = scores[ROLE_CREATOR].score;
+    store_score_deinit(&scores[ROLE_CREATOR]);
+    store_score_deinit(&scores[ROLE_PHOTOGRAPHER]);
+    return score;
+}
+
+#define OTHER_SHARD "shardId-000000000012"
+
+static void forgotten_shard_counts_nothing_more(void **state) {
+    struct fixture *t = support_fixture(state);
+    assert_ok(count_one(t, SHARD, "Ann", 1));
+    assert_ok(count_one(t, OTHER_SHARD, "Ann", 300));
+    assert_ok(count_one(t, OTHER_SHARD, "Bob", 300));
+    forget(t, SHARD, 10);
+    assert_watermark(t, "Ann", "at0", "ff");
+    assert_watermark(t, "Ann", "at12", "02012c");
+    assert_watermark(t, "Bob", "at0", "");     /* nothing is made where nothing was */
+    assert_ok(count_one(t, SHARD, "Ann", 99)); /* of a worker that does not know that it is dead */
+    assert_watermark(t, "Ann", "at0", "ff");
+    assert_int_equal(creator_score(t, "Ann"), 2);
+    assert_ok(count_one(t, OTHER_SHARD, "Ann", 301));
+    assert_int_equal(creator_score(t, "Ann"), 3);
+}
+
+static int count_shrunk(struct fixture *t, int n_users) {
+    int n = 0;
+    for (int i = 0; i < n_users; i++) {
+        char user[16], found[96];
+        snprintf(user, sizeof user, "u%d", i);
+        read_watermark(t, user, "at0", found);
+        n += strcmp(found, "ff") == 0;
+    }
+    return n;
+}
+
+static void forgetting_goes_page_by_page_and_on_after_a_crash(void **state) {
+    enum { USERS = LIMIT_FORGET_ROWS * 2 + 10 };
+    struct fixture *t = support_fixture(state);
+    for (int i = 0; i < USERS; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "u%d", i);
+        assert_ok(count_one(t, SHARD, user, 1));
+    }
+    assert_int_equal(forget(t, SHARD, 1), 1);
+    int shrunk = count_shrunk(t, USERS);
+    assert_in_range(shrunk, 1, LIMIT_FORGET_ROWS);
+
+    support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 7, 20); /* tried again by the client */
+    assert_in_range(forget(t, SHARD, 10), 3, 4);
+    support_no_faults(t);
+    assert_int_equal(count_shrunk(t, USERS), USERS);
+    support_fault(t, FAULT_NONE, "UpdateItem", 0, 0);
+    forget(t, SHARD, 10);
+    assert_in_range(atomic_load(&t->faulty.sent), 3, 4); /* it looked through the pages, and wrote nothing */
+}
+
+static void forgetting_goes_over_the_same_rows_after_a_failure(void **state) {
+    struct fixture *t = support_fixture(state);
+    _cleanup_(store_forgetting_deinit) struct store_forgetting forgetting = {0};
+    assert_ok(count_one(t, SHARD, "Ann", 1));
+    support_fault(t, FAULT_REFUSE, "UpdateItem", 0, -1);
+    assert_int_equal(store_forget_shard(t->store, SHARD, &t->fence, &forgetting, &support_error),
+                     STATUS_RETRY);
+    assert_false(forgetting.done);
+    support_no_faults(t);
+    assert_ok(store_forget_shard(t->store, SHARD, &t->fence, &forgetting, &support_error));
+    assert_watermark(t, "Ann", "at0", "ff");
+    fence_shut(&t->fence);
+    struct store_forgetting again = {0};
+    assert_int_equal(store_forget_shard(t->store, SHARD, &t->fence, &again, &support_error), STATUS_FAILED);
+}
+
 /* ---- SQLite only
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -384,7 +550,7 @@ static void batch_is_a_transaction(void **state) {
         .shard_id = SHARD, .scores = &score, .n_scores = 1, .contributions = rows, .n_contributions = 2};
     struct store_score scores[ROLES];
     struct contribution *back = NULL;
-    assert_int_equal(store_write_batch(t->store, &batch, &t->fence, &support_error), STATUS_CONFLICT);
+    assert_int_equal(store_write_batch(t->store, &batch, &t->effort, &support_error), STATUS_CONFLICT);
     assert_int_equal(store_read_scores(t->store, "Ann", 0, scores, &support_error), STATUS_NOT_FOUND);
     assert_int_equal(store_read_contribution(t->store, "hat", 0, &back, &support_error), STATUS_NOT_FOUND);
 }
@@ -395,7 +561,7 @@ static enum status put_row_with_checkpoint(struct fixture *t, const char *tenure
     const struct store_contribution_write write = {row, NULL};
     const struct store_batch batch = {
         .shard_id = SHARD, .contributions = &write, .n_contributions = 1, .checkpoint = &checkpoint};
-    return store_write_batch(t->store, &batch, &t->fence, &support_error);
+    return store_write_batch(t->store, &batch, &t->effort, &support_error);
 }
 
 static void checkpoint_is_in_the_batch(void **state) {
@@ -465,6 +631,9 @@ static void readers_do_not_wait(void **state) {
         test("a lease is written over exactly what was read", lease_is_written_over_exactly_what_was_read),  \
         test("another owner, counter or tenure each fails the condition", lease_condition_covers),           \
         test("a lease is not written once its fence is shut", lease_is_fenced),                              \
+        test("a lease is deleted only as it was read", lease_is_deleted_only_as_it_was_read),                \
+        test("a lease that nobody owns can be deleted", released_lease_is_deleted),                          \
+        test("forgetting a shard comes to an end", forgetting_comes_to_an_end),                              \
         test("a store belongs to its first source, and names both sides to another",                         \
              belongs_to_its_first_source),                                                                   \
         test("creating what is there changes nothing", creating_again_changes_nothing),                      \
@@ -475,6 +644,12 @@ int main(void) {
     const struct CMUnitTest dynamodb[] = {
         CONTRACT(support_test) /* and, because its batches are no transactions: */
         support_test("a score counts each position once", score_counts_each_position_once),
+        support_test("nothing of a forgotten shard is counted, and its watermarks take a byte",
+                     forgotten_shard_counts_nothing_more),
+        support_test("a shard is forgotten page by page, and the rest after a crash",
+                     forgetting_goes_page_by_page_and_on_after_a_crash),
+        support_test("a page that could not be written is gone over again",
+                     forgetting_goes_over_the_same_rows_after_a_failure),
     };
     const struct CMUnitTest sqlite[] = {
         CONTRACT(support_test_sqlite) /* and, because it is a file: */

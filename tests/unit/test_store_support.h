@@ -29,17 +29,18 @@
 
 enum fault { FAULT_NONE, FAULT_REFUSE, FAULT_LOSE_ANSWER };
 
-/* What happens to requests of `operation` (NULL: every write), from the `after`-th on, `times` times. */
+/* What happens to requests of `operation` (NULL: every write), from the `after`-th on, `times` times. May be
+ * changed while other threads send. */
 struct faulty {
     struct aws_transport transport;
-    enum fault fault;
-    const char *operation;
-    const char *in_body; /* only requests with this text in their body; NULL: all */
+    _Atomic enum fault fault;
+    const char *_Atomic operation;
+    const char *_Atomic in_body; /* only requests with this text in their body; NULL: all */
     atomic_int after, times;
-    int every; /* only every so many of those; 0: all */
+    atomic_int every; /* only every so many of those; 0: all */
     atomic_int meant;
-    atomic_int sent;                                       /* requests that reached the store */
-    void (*filter)(struct aws_exchange *x, void *context); /* has every answer first; NULL: nobody */
+    atomic_int sent;                                               /* requests that reached the store */
+    void (*_Atomic filter)(struct aws_exchange *x, void *context); /* has every answer first; NULL: nobody */
 };
 
 static inline bool support_is_write(const char *operation) {
@@ -47,11 +48,13 @@ static inline bool support_is_write(const char *operation) {
 }
 
 static inline bool support_is_meant(struct faulty *f, const struct aws_exchange *x) {
-    if (f->operation ? strcmp(f->operation, x->operation) != 0 : !support_is_write(x->operation))
+    const char *operation = f->operation, *in_body = f->in_body;
+    int every = f->every;
+    if (operation ? strcmp(operation, x->operation) != 0 : !support_is_write(x->operation))
         return false;
-    if (f->in_body && !memmem(x->body, x->length, f->in_body, strlen(f->in_body)))
+    if (in_body && !memmem(x->body, x->length, in_body, strlen(in_body)))
         return false;
-    if (f->every && atomic_fetch_add(&f->meant, 1) % f->every)
+    if (every && atomic_fetch_add(&f->meant, 1) % every)
         return false;
     return atomic_fetch_sub(&f->after, 1) <= 0 && atomic_fetch_sub(&f->times, 1) > 0;
 }
@@ -64,7 +67,9 @@ static inline void support_lose(struct aws_exchange *x, void *context) {
 static inline void support_send(const struct aws_transport *transport, struct aws_session *session,
                                 struct aws_exchange *x) {
     struct faulty *f = transport->context;
-    enum fault fault = f->fault != FAULT_NONE && support_is_meant(f, x) ? f->fault : FAULT_NONE;
+    enum fault fault = f->fault;
+    if (fault != FAULT_NONE && !support_is_meant(f, x))
+        fault = FAULT_NONE;
     if (fault == FAULT_REFUSE) {
         aws_exchange_fail(x, "the test refused this request");
         aws_session_finish(session, x, 0);
@@ -81,6 +86,7 @@ struct fixture {
     struct faulty faulty;
     struct store *store;
     struct fence fence;
+    struct store_effort effort; /* under that fence */
     char stage[40];
     char folder[64]; /* SQLite's */
 };
@@ -114,6 +120,7 @@ static inline int support_setup(void **state) {
     snprintf(t->stage, sizeof t->stage, "test-%s", random);
     t->faulty.transport = (struct aws_transport){.send = support_send, .context = &t->faulty};
     fence_open_until(&t->fence, INT64_MAX);
+    t->effort.fence = &t->fence;
     const struct store_dynamodb_options options = {.stage = t->stage};
     if (aws_config_load(&t->config, &e) ||
         store_dynamodb_open(&t->store, &options, t->config, &t->faulty.transport, &e) ||
@@ -134,6 +141,7 @@ static inline int support_setup_sqlite(void **state) {
     struct error e;
     *state = t;
     fence_open_until(&t->fence, INT64_MAX);
+    t->effort.fence = &t->fence;
     strcpy(t->folder, "/tmp/winner-view-test-XXXXXX");
     if (!mkdtemp(t->folder))
         return -1;
