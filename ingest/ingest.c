@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/lease.h"
+#include "ingest/budget.h"
+#include "ingest/janitor.h"
+#include "ingest/share.h"
+#include "ingest/survey.h"
 #include "ingest/tenure.h"
 #include "server/base/clock.h"
 #include "server/base/limits.h"
@@ -23,13 +26,21 @@ static struct metrics_family leases_family = {
 
 static struct metrics_family lease_events_family = {
     .name = "winner_view_lease_events_total",
-    .help = "Leases taken, lost, released, and ended with their shard.",
+    .help = "Leases taken, taken back, taken expired, stolen; lost, released, and ended with their shard.",
     .kind = METRICS_COUNTER,
     .labels = {"event"},
 };
 
+static struct metrics_family workers_family = {
+    .name = "winner_view_workers",
+    .help = "Workers that read shards, as this one last saw it; itself included.",
+    .kind = METRICS_GAUGE,
+};
+
 struct held {
     struct tenure *tenure;
+    bool is_over;           /* its lease is ours no longer; its thread is on its way out */
+    int64_t rests_until_ms; /* it is not taken again before */
     struct held *next;
 };
 
@@ -37,34 +48,47 @@ struct ingest {
     struct ingest_options options;
     struct ingest_parts parts;
     char *worker_id;
+    char life[LEASE_LIFE_SIZE];
     pthread_t thread;
-    atomic_bool stopping;
+    atomic_bool stopping, refused;
+    struct budget *budget;
     struct waker waker;   /* the coordinator's */
     struct waker stopped; /* whoever waits for it */
     atomic_bool done;
 
     /* the coordinator's own */
+    struct lister *lister; /* NULL: follow only, as is the janitor */
+    struct janitor *janitor;
     struct held *held;
-    struct lease_observer observer;
-    struct store_lease *leases; /* as last read */
-    size_t n_leases;
-    struct source_shard *listed; /* as last listed */
-    size_t n_listed;
-    int64_t next_list_ms, next_look_ms;
-    bool looked; /* at least once */
+    struct survey survey;
+    int64_t next_look_ms;
 };
 
 static void count_event(const char *event) {
     metrics_count(&lease_events_family, (const char *const[]){event, NULL}, 1);
 }
 
-static int64_t renew_interval(const struct ingest *in) {
-    return in->options.failover_ms / 3;
+/* A little under a third of the failover time: so that a lease that was first seen at one look is seen
+ * expired at the fourth after it, not at the fifth. */
+static int64_t look_interval(const struct ingest *in) {
+    return in->parts.source ? (int64_t)in->options.failover_ms * 3 / 10 : LIMIT_FOLLOW_MS;
+}
+
+/* Else, while its children are not listed, taking, reading and listing would take turns as fast as they are
+ * answered. */
+static int64_t rest_after_false_end(const struct ingest *in) {
+    int64_t interval_ms = look_interval(in);
+    return interval_ms > LIMIT_CHECKPOINT_MS ? interval_ms : LIMIT_CHECKPOINT_MS;
+}
+
+static int64_t list_interval(const struct ingest *in) {
+    int64_t interval_ms = (int64_t)in->options.failover_ms * 3;
+    return interval_ms < LIMIT_LIST_SHARDS_MS ? interval_ms : LIMIT_LIST_SHARDS_MS;
 }
 
 /* Raises a trouble and says so once. */
 static void in_trouble(struct ingest *in, const char *name, const struct error *e) {
-    if (health_raise(in->parts.health, name, e->message))
+    if (health_raise_kind(in->parts.health, name, e->code, e->message, clock_real_ms(), clock_boot_ms()))
         log_write(LOG_LEVEL_WARN, LOG_FIELDS("error", e->code, "requestId", e->request_id), "%s", e->message);
 }
 
@@ -88,14 +112,16 @@ static struct tenure_context tenure_context(struct ingest *in) {
                 .freshness = in->parts.freshness,
                 .health = in->parts.health,
                 .listener = in->parts.listener,
+                .budget = in->budget,
                 .done = &in->waker,
                 .batch_records = in->options.batch_records,
                 .batch_window_ms = in->options.batch_window_ms,
-                .cache_bytes = LIMIT_CONTRIBUTION_CACHE_BYTES / (in->n_listed ? in->n_listed : 1),
+                .cache_bytes =
+                    LIMIT_CONTRIBUTION_CACHE_BYTES / (in->survey.listing.n ? in->survey.listing.n : 1),
             },
         .failover_ms = in->options.failover_ms,
-        .listed = in->listed,
-        .n_listed = in->n_listed,
+        .stuck_ms = LIMIT_SHARD_STUCK_MS,
+        .lineage = survey_lineage(&in->survey),
     };
 }
 
@@ -108,215 +134,164 @@ static void hold(struct ingest *in, const struct store_lease *lease, int64_t sen
     metrics_add(METRICS_SERIES(&leases_family, NULL), 1);
 }
 
-static void let_go(struct ingest *in, struct held **at, enum tenure_outcome outcome) {
+static void note_outcome(struct ingest *in, struct held *h, enum tenure_outcome outcome) {
     static const char *const events[] = {[TENURE_LOST] = "lost",
                                          [TENURE_RELEASED] = "released",
                                          [TENURE_ENDED] = "ended",
-                                         [TENURE_FALSE_END] = "false_end"};
-    struct held *h = *at;
-    *at = h->next;
-    tenure_free(h->tenure);
-    free(h);
+                                         [TENURE_FALSE_END] = "false_end",
+                                         [TENURE_REFUSED] = "refused"};
     count_event(events[outcome]);
     metrics_add(METRICS_SERIES(&leases_family, NULL), -1);
-    if (outcome == TENURE_FALSE_END)
-        in->next_list_ms = 0;
-    if (outcome == TENURE_ENDED || outcome == TENURE_FALSE_END)
-        in->next_look_ms = 0; /* the children may start, or the shard again */
+    if (outcome == TENURE_REFUSED) {
+        atomic_store(&in->refused, true);
+        ingest_stop(in);
+    }
+    if (outcome == TENURE_FALSE_END) {
+        lister_ask(in->lister);
+        h->rests_until_ms = clock_boot_ms() + rest_after_false_end(in);
+    }
+    if (outcome == TENURE_ENDED)
+        in->next_look_ms = 0; /* the children may start */
+}
+
+static bool can_be_dropped(const struct ingest *in, const struct held *h) {
+    bool is_resting = !atomic_load(&in->stopping) && clock_boot_ms() < h->rests_until_ms;
+    return h->is_over && !is_resting && tenure_is_gone(h->tenure);
 }
 
 static void tend_all(struct ingest *in) {
     const struct tenure_context context = tenure_context(in);
     for (struct held **at = &in->held; *at;) {
-        enum tenure_outcome outcome = tenure_tend((*at)->tenure, &context, atomic_load(&in->stopping));
-        if (outcome == TENURE_HELD)
-            at = &(*at)->next;
-        else
-            let_go(in, at, outcome);
-    }
-}
-
-/* ---- listing and looking
- * -------------------------------------------------------------------------------------------- */
-
-static enum status list_shards(struct ingest *in, struct error *e) {
-    struct source_shard *shards;
-    size_t n;
-    enum status status = source_list_shards(in->parts.source, -1, &shards, &n, e);
-    if (status)
-        return status;
-    free(in->listed);
-    in->listed = shards;
-    in->n_listed = n;
-    health_clear(in->parts.health, "source");
-    return STATUS_OK;
-}
-
-static enum status create_lease(struct ingest *in, const struct source_shard *shard,
-                                const struct source_start *start, struct error *e) {
-    const struct store_lease lease = lease_make(shard, start);
-    enum status status = store_create_lease(in->parts.store, &lease, e);
-    return status == STATUS_CONFLICT ? STATUS_OK : status; /* another worker was as quick */
-}
-
-static bool has_known_parent(const struct ingest *in, const struct source_shard *shard,
-                             const struct source_shard *others, size_t n) {
-    for (size_t p = 0; p < STORE_LEASE_PARENTS; p++) {
-        if (!*shard->parents[p])
+        struct held *h = *at;
+        enum tenure_outcome outcome =
+            h->is_over ? TENURE_HELD : tenure_tend(h->tenure, &context, atomic_load(&in->stopping));
+        if (outcome != TENURE_HELD) {
+            h->is_over = true;
+            note_outcome(in, h, outcome);
+        }
+        if (!can_be_dropped(in, h)) {
+            at = &h->next;
             continue;
-        if (lease_find(in->leases, in->n_leases, shard->parents[p]))
-            return true;
-        for (size_t i = 0; i < n; i++)
-            if (strcmp(others[i].id, shard->parents[p]) == 0)
-                return true;
+        }
+        *at = h->next;
+        tenure_free(h->tenure);
+        free(h);
     }
-    return false;
 }
 
-/* A shard with a parent that is read, too, begins at its own beginning; the others where we were told to
- * start. */
-static enum status create_leases(struct ingest *in, const struct source_shard *shards, size_t n,
-                                 bool *created, struct error *e) {
-    static const struct source_start from_the_beginning = {.checkpoint = LEASE_TRIM_HORIZON};
-    for (size_t i = 0; i < n; i++) {
-        if (lease_find(in->leases, in->n_leases, shards[i].id))
-            continue;
-        bool child = has_known_parent(in, &shards[i], shards, n);
-        enum status status =
-            create_lease(in, &shards[i], child ? &from_the_beginning : &in->options.start, e);
-        if (status)
-            return status;
-        *created = true;
-    }
-    return STATUS_OK;
-}
+/* ---- taking
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
-/* The very first leases of a view that starts at a time are of the shards that were open then. */
-static enum status create_missing_leases(struct ingest *in, bool *created, struct error *e) {
-    *created = false;
-    if (in->n_leases || in->options.start.checkpoint != LEASE_AT_TIMESTAMP)
-        return create_leases(in, in->listed, in->n_listed, created, e);
-
-    _cleanup_(mem_freep) struct source_shard *shards = NULL;
-    size_t n;
-    enum status status = source_list_shards(in->parts.source, in->options.start.start_at_ms, &shards, &n, e);
-    return status ? status : create_leases(in, shards, n, created, e);
-}
-
-static enum status read_leases(struct ingest *in, struct error *e) {
-    struct store_lease *leases;
-    size_t n;
-    enum status status = store_read_leases(in->parts.store, &leases, &n, e);
-    if (status)
-        return status;
-    free(in->leases);
-    in->leases = leases;
-    in->n_leases = n;
-    return STATUS_OK;
-}
-
-static void take(struct ingest *in, const struct store_lease *lease) {
+/* False if it failed: not if another worker was first. */
+static bool take(struct ingest *in, const struct share_take *take) {
+    static const char *const events[] = {[SHARE_FREE] = "taken",
+                                         [SHARE_OWN] = "taken_back",
+                                         [SHARE_EXPIRED] = "taken_expired",
+                                         [SHARE_STOLEN] = "stolen"};
     char tenure[33];
     struct store_lease found;
     struct error e;
-    lease_draw_tenure(tenure);
-    const struct store_lease taken = lease_taken(lease, in->worker_id, tenure);
+    lease_draw_tenure(in->life, tenure);
+    const struct store_lease taken = lease_taken(take->lease, in->worker_id, tenure);
     int64_t now = clock_boot_ms();
 
-    enum status status = store_update_lease(in->parts.store, lease, &taken, NULL, &found, &e);
+    enum status status = store_update_lease(in->parts.store, take->lease, &taken, NULL, &found, &e);
     if (status == STATUS_CONFLICT && lease_is_same(&found, &taken))
         status = STATUS_OK;
     if (status == STATUS_CONFLICT)
-        return; /* another worker was first */
-    if (status) {
-        in_trouble(in, "leases", &e);
-        return;
-    }
-    count_event("taken");
-    log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", taken.shard_id), "lease taken");
-    hold(in, &taken, now);
-}
-
-/* Our own name on a lease that we do not hold is that of our last life, if this is our first look. Later it
- * would be another process with our name, and to take it at once would go back and forth for ever. */
-static bool may_take(const struct ingest *in, const struct store_lease *lease) {
-    if (is_held(in, lease->shard_id) ||
-        !lease_is_readable(lease, in->leases, in->n_leases, in->listed, in->n_listed))
-        return false;
-    if (!in->looked && strcmp(lease->owner, in->worker_id) == 0)
         return true;
-    return lease_is_free(&in->observer, lease, clock_boot_ms(), in->options.failover_ms);
-}
-
-static void take_leases(struct ingest *in) {
-    for (size_t i = 0; i < in->n_leases && !atomic_load(&in->stopping); i++)
-        if (may_take(in, &in->leases[i]))
-            take(in, &in->leases[i]);
-    in->looked = true;
-}
-
-/* A listed shard without a lease counts, as unknown, unless an ancestor that has not ended speaks for it. */
-static bool speaks_for_itself(const struct ingest *in, const struct source_shard *shard) {
-    const struct store_lease as_if = lease_make(shard, &in->options.start);
-    return !lease_find(in->leases, in->n_leases, shard->id) &&
-           lease_is_readable(&as_if, in->leases, in->n_leases, in->listed, in->n_listed);
-}
-
-static void publish_freshness(const struct ingest *in) {
-    _cleanup_(mem_freep) struct freshness_shard *shards =
-        mem_alloc((in->n_leases + in->n_listed) * sizeof *shards);
-    size_t n = 0;
-    for (size_t i = 0; i < in->n_leases; i++) {
-        const struct store_lease *lease = &in->leases[i];
-        if (!lease_is_readable(lease, in->leases, in->n_leases, in->listed, in->n_listed))
-            continue;
-        shards[n].as_of_ms = lease->as_of_ms;
-        strcpy(shards[n++].shard_id, lease->shard_id);
+    if (status) {
+        in_trouble(in, "taking leases", &e); /* if it got there, the next look finds it, and takes it back */
+        return false;
     }
-    for (size_t i = 0; i < in->n_listed; i++) {
-        if (!speaks_for_itself(in, &in->listed[i]))
-            continue;
-        shards[n].as_of_ms = FRESHNESS_UNKNOWN;
-        strcpy(shards[n++].shard_id, in->listed[i].id);
-    }
-    if (in->n_leases)
-        freshness_set_shards(in->parts.freshness, shards, n);
+    count_event(events[take->kind]);
+    log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", taken.shard_id, "how", events[take->kind]), "lease taken");
+    hold(in, &taken, now);
+    return true;
 }
 
-static enum status look(struct ingest *in, struct error *e) {
-    bool created = false;
-    enum status status = read_leases(in, e);
-    if (!status && in->parts.source)
-        status = create_missing_leases(in, &created, e);
-    if (!status && created)
-        status = read_leases(in, e);
-    if (status)
-        return status;
+/* That looking goes well is no news of taking: its trouble ends with a look at which no take failed. */
+static void take_all(struct ingest *in, const struct share_plan *plan) {
+    bool all_well = true;
+    for (size_t i = 0; i < plan->n && !atomic_load(&in->stopping); i++)
+        all_well = take(in, &plan->takes[i]) && all_well;
+    if (all_well)
+        health_clear(in->parts.health, "taking leases");
+}
 
-    lease_observe(&in->observer, in->leases, in->n_leases, clock_boot_ms());
-    publish_freshness(in);
-    if (in->parts.source)
-        take_leases(in);
-    return STATUS_OK;
+static void stand_back(struct ingest *in) {
+    struct error e;
+    error_set(&e, STATUS_INVALID,
+              "another process is running as worker '%s' and has its leases: this one reads nothing while it "
+              "is; give each a --worker-id of its own",
+              in->worker_id);
+    if (health_raise(in->parts.health, "worker id", e.message))
+        log_write(LOG_LEVEL_ERROR, LOG_FIELDS("worker", in->worker_id), "%s", e.message);
+    for (const struct held *h = in->held; h; h = h->next)
+        tenure_stop(h->tenure);
+}
+
+static void take_share(struct ingest *in) {
+    const struct lineage lineage = survey_lineage(&in->survey);
+    _cleanup_(mem_freep) bool *held = mem_alloc(lineage.n_leases * sizeof *held);
+    for (size_t i = 0; i < lineage.n_leases; i++)
+        held[i] = is_held(in, lineage.leases[i].shard_id);
+    const struct share share = {
+        .lineage = survey_lineage(&in->survey),
+        .observer = &in->survey.observer,
+        .is_held = held,
+        .worker = in->worker_id,
+        .life = in->life,
+    };
+    _cleanup_(share_plan_deinit) struct share_plan plan;
+    share_decide(&share, &plan);
+    metrics_set(METRICS_SERIES(&workers_family, NULL), (int64_t)plan.workers);
+    if (plan.stands_back)
+        stand_back(in);
+    else
+        health_clear(in->parts.health, "worker id");
+    take_all(in, &plan);
+}
+
+/* One at a time. */
+static void clean_up(struct ingest *in) {
+    const struct store_lease *lease;
+    for (size_t i = 0; (lease = survey_next_past(&in->survey, &i));)
+        if (janitor_offer(in->janitor, lease))
+            return;
 }
 
 /* ---- the coordinator's thread
  * --------------------------------------------------------------------------------------- */
 
-static int64_t look_interval(const struct ingest *in) {
-    return in->parts.source ? renew_interval(in) : LIMIT_FOLLOW_MS;
+static enum status look(struct ingest *in, struct error *e) {
+    enum status status = survey_look(&in->survey, e);
+    if (status)
+        return status;
+    if (!survey_is_sound(&in->survey)) {
+        lister_ask(in->lister);
+        return STATUS_OK;
+    }
+    survey_tell_freshness(&in->survey, in->parts.freshness);
+    survey_count_states(&in->survey);
+    if (in->parts.source) {
+        take_share(in);
+        clean_up(in);
+    }
+    return STATUS_OK;
 }
 
-static void list_and_look(struct ingest *in) {
+static bool can_look(const struct ingest *in) {
+    return !in->parts.source || in->survey.listing.n;
+}
+
+static void look_if_due(struct ingest *in) {
     struct error e;
+    if (in->lister && lister_take(in->lister, &in->survey.listing, &in->survey.listing_before))
+        in->next_look_ms = 0;
     int64_t now = clock_boot_ms();
-    if (in->parts.source && now >= in->next_list_ms) {
-        enum status status = list_shards(in, &e);
-        in->next_list_ms = now + (status ? LIMIT_CHECKPOINT_MS : LIMIT_LIST_SHARDS_MS);
-        if (status)
-            in_trouble(in, "source", &e);
-    }
-    if (now < in->next_look_ms || (in->parts.source && !in->n_listed))
+    if (now < in->next_look_ms || !can_look(in))
         return;
     in->next_look_ms = now + look_interval(in);
     if (look(in, &e))
@@ -327,10 +302,23 @@ static void list_and_look(struct ingest *in) {
 
 static int64_t next_turn(const struct ingest *in) {
     int64_t turn = clock_boot_ms() + LIMIT_CHECKPOINT_MS / 4;
-    return in->next_look_ms < turn && in->next_look_ms ? in->next_look_ms : turn;
+    return can_look(in) && in->next_look_ms < turn ? in->next_look_ms : turn;
+}
+
+static void begin(struct ingest *in) {
+    const struct janitor_options options = {in->parts.store, in->worker_id, in->life, in->options.failover_ms,
+                                            LIMIT_FORGET_PAUSE_MS};
+    if (!in->parts.source)
+        return;
+    in->lister = lister_start(in->parts.source, in->parts.health, list_interval(in), &in->waker);
+    in->janitor = janitor_start(&options);
 }
 
 static void hand_over(struct ingest *in) {
+    if (in->lister) {
+        lister_stop(in->lister);
+        janitor_stop(in->janitor);
+    }
     for (const struct held *h = in->held; h; h = h->next)
         tenure_stop(h->tenure);
     while (in->held) {
@@ -338,12 +326,15 @@ static void hand_over(struct ingest *in) {
         if (in->held)
             waker_wait(&in->waker, clock_boot_ms() + LIMIT_CHECKPOINT_MS / 4, -1);
     }
+    lister_free(in->lister);
+    janitor_free(in->janitor);
 }
 
 static void *ingest_run(void *data) {
     struct ingest *in = data;
+    begin(in);
     while (!atomic_load(&in->stopping)) {
-        list_and_look(in);
+        look_if_due(in);
         tend_all(in);
         waker_wait(&in->waker, next_turn(in), -1);
     }
@@ -360,7 +351,10 @@ struct ingest *ingest_start(const struct ingest_options *options, const struct i
     struct ingest *in = mem_zalloc(sizeof *in);
     in->options = *options;
     in->parts = *parts;
+    in->budget = budget_new(LIMIT_INFLIGHT_BYTES);
     in->worker_id = mem_strdup(options->worker_id);
+    survey_init(&in->survey, parts->store, parts->source, &options->start, options->failover_ms);
+    lease_draw_life(in->life);
     waker_init(&in->waker);
     waker_init(&in->stopped);
     metrics_set(METRICS_SERIES(&leases_family, NULL), 0);
@@ -374,6 +368,14 @@ void ingest_stop(struct ingest *ingest) {
     waker_wake(&ingest->waker);
 }
 
+int ingest_stopped_fd(const struct ingest *ingest) {
+    return ingest->stopped.fd;
+}
+
+bool ingest_is_refused(const struct ingest *ingest) {
+    return atomic_load(&ingest->refused);
+}
+
 bool ingest_wait(struct ingest *ingest, int64_t until_ms) {
     while (!atomic_load(&ingest->done) && clock_boot_ms() < until_ms)
         waker_wait(&ingest->stopped, until_ms, -1);
@@ -385,11 +387,10 @@ void ingest_free(struct ingest *ingest) {
         return;
     ingest_stop(ingest);
     pthread_join(ingest->thread, NULL);
-    lease_observer_deinit(&ingest->observer);
+    budget_free(ingest->budget);
+    survey_deinit(&ingest->survey);
     waker_deinit(&ingest->waker);
     waker_deinit(&ingest->stopped);
-    free(ingest->leases);
-    free(ingest->listed);
     free(ingest->worker_id);
     free(ingest);
 }

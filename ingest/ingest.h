@@ -43,6 +43,13 @@ struct ingest_parts {
 
 struct ingest *ingest_start(const struct ingest_options *options, const struct ingest_parts *parts);
 
+/* Readable once it has stopped, for whoever polls other things too: also by itself, if it may not go on. */
+int ingest_stopped_fd(const struct ingest *ingest);
+
+/* Whether it stopped by itself: the stream refuses the position that a shard was to be read from. Already
+ * logged. */
+bool ingest_is_refused(const struct ingest *ingest);
+
 /* Asks for a clean stop: apply what is in hand, checkpoint, release. Returns at once. */
 void ingest_stop(struct ingest *ingest);
 

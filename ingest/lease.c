@@ -37,14 +37,30 @@ struct store_lease lease_released(const struct store_lease *before) {
     return after;
 }
 
-void lease_draw_tenure(char tenure[33]) {
-    random_hex(tenure, 16);
+void lease_draw_life(char life[LEASE_LIFE_SIZE]) {
+    random_hex(life, (LEASE_LIFE_SIZE - 1) / 2);
+}
+
+void lease_draw_tenure(const char *life, char tenure[33]) {
+    memcpy(tenure, life, LEASE_LIFE_SIZE - 1);
+    random_hex(tenure + LEASE_LIFE_SIZE - 1, (33 - LEASE_LIFE_SIZE) / 2);
+}
+
+bool lease_is_of_life(const struct store_lease *lease, const char *life) {
+    return strncmp(lease->tenure, life, LEASE_LIFE_SIZE - 1) == 0;
+}
+
+bool lease_is_behind(const struct store_lease *lease, const struct lease_progress *progress) {
+    return progress->checkpoint != lease->checkpoint ||
+           (progress->checkpoint == LEASE_AT_POSITION &&
+            position_compare(&progress->position, &lease->position) != 0);
 }
 
 void lease_add_progress(struct store_lease *lease, const struct lease_progress *progress) {
+    if (lease_is_behind(lease, progress))
+        lease->owner_switches = 0;
     lease->checkpoint = progress->checkpoint;
     lease->position = progress->position;
-    lease->owner_switches = 0;
     if (progress->as_of_ms > lease->as_of_ms)
         lease->as_of_ms = progress->as_of_ms;
 }
@@ -52,7 +68,7 @@ void lease_add_progress(struct store_lease *lease, const struct lease_progress *
 bool lease_is_same(const struct store_lease *a, const struct store_lease *b) {
     return strcmp(a->shard_id, b->shard_id) == 0 && strcmp(a->owner, b->owner) == 0 &&
            a->counter == b->counter && strcmp(a->tenure, b->tenure) == 0 && a->checkpoint == b->checkpoint &&
-           a->as_of_ms == b->as_of_ms &&
+           a->as_of_ms == b->as_of_ms && memcmp(a->children, b->children, sizeof a->children) == 0 &&
            (a->checkpoint != LEASE_AT_POSITION || position_compare(&a->position, &b->position) == 0);
 }
 
@@ -61,28 +77,34 @@ static int compare_observations(const void *a, const void *b) {
                   ((const struct lease_observation *)b)->shard_id);
 }
 
+/* What was observed of the lease as it is, or NULL: it is new, or it has changed. */
 static const struct lease_observation *find_observation(const struct lease_observer *o,
-                                                        const char *shard_id) {
+                                                        const struct store_lease *lease) {
     struct lease_observation key;
-    strcpy(key.shard_id, shard_id);
-    return o->n ? bsearch(&key, o->items, o->n, sizeof key, compare_observations) : NULL;
+    strcpy(key.shard_id, lease->shard_id);
+    const struct lease_observation *seen =
+        o->n ? bsearch(&key, o->items, o->n, sizeof key, compare_observations) : NULL;
+    return seen && seen->counter == lease->counter && strcmp(seen->tenure, lease->tenure) == 0 ? seen : NULL;
 }
 
-void lease_observe(struct lease_observer *o, const struct store_lease *leases, size_t n,
-                   int64_t now_boot_ms) {
+void lease_observe(struct lease_observer *o, const struct store_lease *leases, size_t n, int64_t began_ms,
+                   int64_t ended_ms) {
     struct lease_observation *items = mem_alloc(n * sizeof *items);
+    bool anew = began_ms - o->ended_ms >= o->failover_ms;
     for (size_t i = 0; i < n; i++) {
-        const struct lease_observation *old = find_observation(o, leases[i].shard_id);
-        bool unchanged =
-            old && old->counter == leases[i].counter && strcmp(old->tenure, leases[i].tenure) == 0;
+        const struct lease_observation *old = anew ? NULL : find_observation(o, &leases[i]);
         items[i].counter = leases[i].counter;
-        items[i].since_boot_ms = unchanged ? old->since_boot_ms : now_boot_ms;
+        items[i].since_ms = old ? old->since_ms : ended_ms;
         strcpy(items[i].shard_id, leases[i].shard_id);
         strcpy(items[i].tenure, leases[i].tenure);
     }
     free(o->items);
     o->items = items;
     o->n = n;
+    o->began_ms = began_ms;
+    o->ended_ms = ended_ms;
+    if (!o->first_ms)
+        o->first_ms = ended_ms;
 }
 
 void lease_observer_deinit(struct lease_observer *o) {
@@ -90,13 +112,22 @@ void lease_observer_deinit(struct lease_observer *o) {
     *o = (struct lease_observer){0};
 }
 
-bool lease_is_free(const struct lease_observer *o, const struct store_lease *lease, int64_t now_boot_ms,
-                   int64_t failover_ms) {
-    if (!*lease->owner)
-        return true;
-    const struct lease_observation *seen = find_observation(o, lease->shard_id);
-    return seen && seen->counter == lease->counter && strcmp(seen->tenure, lease->tenure) == 0 &&
-           now_boot_ms - seen->since_boot_ms >= failover_ms;
+static bool is_unchanged_for(const struct lease_observer *o, const struct store_lease *lease, int64_t ms) {
+    const struct lease_observation *seen = find_observation(o, lease);
+    return seen && o->began_ms - seen->since_ms >= ms;
+}
+
+bool lease_is_free(const struct lease_observer *o, const struct store_lease *lease) {
+    return !*lease->owner || is_unchanged_for(o, lease, o->failover_ms);
+}
+
+bool lease_is_overdue(const struct lease_observer *o, const struct store_lease *lease) {
+    return is_unchanged_for(o, lease, (*lease->owner ? 2 : 1) * o->failover_ms);
+}
+
+bool lease_is_untouched(const struct lease_observer *o, const struct store_lease *lease) {
+    const struct lease_observation *seen = find_observation(o, lease);
+    return seen && seen->since_ms == o->first_ms;
 }
 
 static int compare_leases(const void *a, const void *b) {
@@ -107,25 +138,4 @@ const struct store_lease *lease_find(const struct store_lease *leases, size_t n,
     struct store_lease key;
     strcpy(key.shard_id, shard_id);
     return n ? bsearch(&key, leases, n, sizeof key, compare_leases) : NULL;
-}
-
-static bool is_listed(const struct source_shard *listed, size_t n, const char *shard_id) {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(listed[i].id, shard_id) == 0)
-            return true;
-    return false;
-}
-
-bool lease_is_readable(const struct store_lease *lease, const struct store_lease *leases, size_t n,
-                       const struct source_shard *listed, size_t n_listed) {
-    if (lease->checkpoint == LEASE_SHARD_END)
-        return false;
-    for (size_t i = 0; i < STORE_LEASE_PARENTS; i++) {
-        if (!*lease->parents[i])
-            continue;
-        const struct store_lease *parent = lease_find(leases, n, lease->parents[i]);
-        if (parent ? parent->checkpoint != LEASE_SHARD_END : is_listed(listed, n_listed, lease->parents[i]))
-            return false;
-    }
-    return true;
 }

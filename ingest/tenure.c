@@ -1,5 +1,6 @@
 #include "ingest/tenure.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,16 +12,39 @@
 struct tenure {
     struct store *store;
     struct health *health;
-    int failover_ms;
+    int failover_ms, stuck_ms;
     struct store_lease lease; /* as last acknowledged */
     struct store_lease sent;  /* the last write; with `unanswered` it may be there instead */
     bool unanswered;
     bool lost;
     bool stuck;
     int64_t sent_boot_ms; /* when that was first sent */
+    int64_t next_end_ms;  /* an end that could not be written is tried again then */
     struct fence fence;
     struct shard *shard;
 };
+
+/* Troubles of this one lease: that of another is no news of it; nor is a renewal of its end. */
+enum trouble { TROUBLE_LEASE, TROUBLE_END };
+
+static void trouble_name(const struct tenure *t, enum trouble trouble, char *out, size_t size) {
+    snprintf(out, size, "%s %s", trouble == TROUBLE_END ? "end of" : "lease", t->lease.shard_id);
+}
+
+static void in_trouble(struct tenure *t, enum trouble trouble, const struct error *e) {
+    char name[LIMIT_SHARD_ID_BYTES + 16];
+    trouble_name(t, trouble, name, sizeof name);
+    if (health_raise_kind(t->health, name, e->code, e->message, clock_real_ms(), clock_boot_ms()))
+        log_write(LOG_LEVEL_WARN,
+                  LOG_FIELDS("shard", t->lease.shard_id, "error", e->code, "requestId", e->request_id), "%s",
+                  e->message);
+}
+
+static void all_is_well(struct tenure *t, enum trouble trouble) {
+    char name[LIMIT_SHARD_ID_BYTES + 16];
+    trouble_name(t, trouble, name, sizeof name);
+    health_clear(t->health, name);
+}
 
 struct tenure *tenure_begin(const struct tenure_context *context, const struct store_lease *lease,
                             int64_t sent_boot_ms) {
@@ -28,6 +52,7 @@ struct tenure *tenure_begin(const struct tenure_context *context, const struct s
     t->store = context->shard.store;
     t->health = context->shard.health;
     t->failover_ms = context->failover_ms;
+    t->stuck_ms = context->stuck_ms;
     t->lease = *lease;
     t->sent_boot_ms = sent_boot_ms;
     fence_open_until(&t->fence, sent_boot_ms + t->failover_ms);
@@ -43,17 +68,17 @@ const char *tenure_shard_id(const struct tenure *t) {
     return t->lease.shard_id;
 }
 
-void tenure_free(struct tenure *t) {
-    shard_join(t->shard);
-    free(t);
+bool tenure_is_gone(struct tenure *t) {
+    struct shard_report report;
+    shard_read_report(t->shard, &report);
+    return report.gone;
 }
 
-/* Raises a trouble with the leases, and says so once. */
-static void in_trouble(struct tenure *t, const struct error *e) {
-    if (health_raise(t->health, "leases", e->message))
-        log_write(LOG_LEVEL_WARN,
-                  LOG_FIELDS("shard", t->lease.shard_id, "error", e->code, "requestId", e->request_id), "%s",
-                  e->message);
+void tenure_free(struct tenure *t) {
+    shard_join(t->shard);
+    all_is_well(t, TROUBLE_LEASE);
+    all_is_well(t, TROUBLE_END);
+    free(t);
 }
 
 /* ---- writing the lease
@@ -72,7 +97,7 @@ static void acknowledged(struct tenure *t, int64_t sent_boot_ms) {
     t->lease = t->sent;
     t->unanswered = false;
     fence_open_until(&t->fence, sent_boot_ms + t->failover_ms);
-    health_clear(t->health, "leases");
+    all_is_well(t, TROUBLE_LEASE);
 }
 
 /* Sends `t->sent` (again). A row that is exactly that is our own write, whose answer was lost: it counts from
@@ -93,7 +118,7 @@ static enum status send_lease(struct tenure *t, struct error *e) {
         lose(t, "it could not be renewed in time");
     } else {
         t->unanswered = true;
-        in_trouble(t, e);
+        in_trouble(t, TROUBLE_LEASE, e);
     }
     return status;
 }
@@ -118,22 +143,24 @@ static enum status release(struct tenure *t, const struct lease_progress *progre
     return write_lease(t, &after, &e);
 }
 
-static void renew(struct tenure *t, const struct shard_report *report) {
+static void renew(struct tenure *t, const struct lease_progress *progress) {
     struct store_lease after = lease_renewed(&t->lease);
     struct error e;
-    lease_add_progress(&after, &report->progress);
+    lease_add_progress(&after, progress);
     write_lease(t, &after, &e);
+}
+
+static int64_t next_write(const struct tenure *t, const struct lease_progress *progress) {
+    int64_t interval = t->failover_ms / 3;
+    bool soon =
+        t->unanswered || (lease_is_behind(&t->lease, progress) && progress->checkpoint != LEASE_SHARD_END);
+    if (soon && interval > LIMIT_CHECKPOINT_MS)
+        interval = LIMIT_CHECKPOINT_MS;
+    return t->sent_boot_ms + interval;
 }
 
 /* ---- the shard's end
  * ------------------------------------------------------------------------------------------------- */
-
-static bool is_parent(const struct source_shard *shard, const char *parent_id) {
-    for (size_t i = 0; i < STORE_LEASE_PARENTS; i++)
-        if (strcmp(shard->parents[i], parent_id) == 0)
-            return true;
-    return false;
-}
 
 /* The shards that go on after this one: what its last reply named, else what the stream lists. */
 static size_t find_children(const struct tenure *t, const struct tenure_context *context,
@@ -141,12 +168,7 @@ static size_t find_children(const struct tenure *t, const struct tenure_context 
                             struct source_shard children[STORE_LEASE_PARENTS]) {
     size_t n = report->n_children;
     memcpy(children, report->children, n * sizeof *children);
-    if (n)
-        return n;
-    for (size_t i = 0; n < STORE_LEASE_PARENTS && i < context->n_listed; i++)
-        if (is_parent(&context->listed[i], t->lease.shard_id))
-            children[n++] = context->listed[i];
-    return n;
+    return n ? n : lineage_children(&context->lineage, t->lease.shard_id, children);
 }
 
 static enum status create_children(struct tenure *t, const struct source_shard *children, size_t n,
@@ -161,27 +183,66 @@ static enum status create_children(struct tenure *t, const struct source_shard *
     return STATUS_OK;
 }
 
-/* SHARD_END is written after the children's leases are: whoever reads it finds them. */
+static enum status name_children(struct tenure *t, const struct source_shard *children, size_t n,
+                                 struct error *e) {
+    struct store_lease after = lease_renewed(&t->lease);
+    memset(after.children, 0, sizeof after.children);
+    for (size_t i = 0; i < n; i++)
+        strcpy(after.children[i], children[i].id);
+    bool are_named = memcmp(after.children, t->lease.children, sizeof after.children) == 0;
+    return are_named ? STATUS_OK : write_lease(t, &after, e);
+}
+
+static enum status write_end(struct tenure *t, const struct lease_progress *progress, struct error *e) {
+    struct store_lease after = lease_released(&t->lease);
+    lease_add_progress(&after, progress);
+    return write_lease(t, &after, e);
+}
+
+/* How far the shard was applied, its end left out. */
+static struct lease_progress progress_before_end(const struct tenure *t, const struct shard_report *report) {
+    struct lease_progress progress = report->progress;
+    progress.checkpoint = progress.position.length ? LEASE_AT_POSITION : t->lease.checkpoint;
+    return progress;
+}
+
+/* The source said that nothing follows, and names no shard that goes on: then it was mistaken. */
+static enum tenure_outcome release_unended(struct tenure *t, const struct shard_report *report) {
+    const struct lease_progress progress = progress_before_end(t, report);
+    return release(t, &progress) == STATUS_OK ? TENURE_FALSE_END : t->lost ? TENURE_LOST : TENURE_HELD;
+}
+
+/* The leases of its children cannot be made: who may not, or is throttled, goes on holding its own, else its
+ * tail would be read again for ever. */
+static enum tenure_outcome stay_unended(struct tenure *t, const struct shard_report *report, bool stopping) {
+    const struct lease_progress progress = progress_before_end(t, report);
+    if (stopping)
+        release(t, &progress);
+    else if (clock_boot_ms() >= next_write(t, &progress))
+        renew(t, &progress);
+    return t->lost ? TENURE_LOST : stopping ? TENURE_RELEASED : TENURE_HELD;
+}
+
 static enum tenure_outcome end(struct tenure *t, const struct tenure_context *context,
                                const struct shard_report *report, bool stopping) {
     struct source_shard children[STORE_LEASE_PARENTS];
     struct error e;
     size_t n = find_children(t, context, report, children);
-    if (!n) {
-        const struct lease_progress before = {t->lease.checkpoint, t->lease.position,
-                                              report->progress.as_of_ms};
-        return release(t, &before) == STATUS_OK ? TENURE_FALSE_END : t->lost ? TENURE_LOST : TENURE_HELD;
-    }
+    if (!n && !report->vanished)
+        return release_unended(t, report);
+    if (!stopping && clock_boot_ms() < t->next_end_ms)
+        return stay_unended(t, report, stopping);
 
-    struct store_lease after = lease_released(&t->lease);
-    lease_add_progress(&after, &report->progress);
-    for (size_t i = 0; i < n; i++)
-        strcpy(after.children[i], children[i].id);
     enum status status = create_children(t, children, n, &e);
-    if (status)
-        in_trouble(t, &e);
-    else
-        status = write_lease(t, &after, &e);
+    if (status) {
+        in_trouble(t, TROUBLE_END, &e);
+        t->next_end_ms = clock_boot_ms() + LIMIT_CHECKPOINT_MS;
+        return stay_unended(t, report, stopping);
+    }
+    all_is_well(t, TROUBLE_END);
+    status = name_children(t, children, n, &e);
+    if (!status)
+        status = write_end(t, &report->progress, &e);
     if (!status)
         log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", t->lease.shard_id), "shard has ended");
     return !status ? TENURE_ENDED : t->lost ? TENURE_LOST : stopping ? TENURE_RELEASED : TENURE_HELD;
@@ -191,36 +252,30 @@ static enum tenure_outcome end(struct tenure *t, const struct tenure_context *co
  * ---------------------------------------------------------------------------------------------------------
  */
 
+/* The shard is done. What is written last may be there already, its answer lost: that is found out first, for
+ * nothing may be written over an end. */
 static enum tenure_outcome settle(struct tenure *t, const struct tenure_context *context,
                                   const struct shard_report *report, bool stopping) {
+    struct error e;
+    if (!fence_is_open(&t->fence, clock_boot_ms()))
+        lose(t, "it could not be renewed in time");
+    if (!t->lost && t->unanswered && send_lease(t, &e) && !t->lost)
+        return stopping ? TENURE_RELEASED : TENURE_HELD;
     if (t->lost)
         return TENURE_LOST;
+    if (!*t->lease.owner)
+        return t->lease.checkpoint == LEASE_SHARD_END ? TENURE_ENDED : TENURE_RELEASED;
     if (report->progress.checkpoint == LEASE_SHARD_END)
         return end(t, context, report, stopping);
-    if (release(t, &report->progress) == STATUS_OK || stopping)
-        return TENURE_RELEASED;
+    if (release(t, &report->progress) == STATUS_OK || stopping || report->refused)
+        return report->refused ? TENURE_REFUSED : TENURE_RELEASED;
     return t->lost ? TENURE_LOST : TENURE_HELD;
-}
-
-static bool has_progress(const struct tenure *t, const struct lease_progress *progress) {
-    return progress->checkpoint != t->lease.checkpoint ||
-           (progress->checkpoint == LEASE_AT_POSITION &&
-            position_compare(&progress->position, &t->lease.position) != 0);
-}
-
-static int64_t next_write(const struct tenure *t, const struct shard_report *report) {
-    int64_t interval = t->failover_ms / 3;
-    bool soon = t->unanswered ||
-                (has_progress(t, &report->progress) && report->progress.checkpoint != LEASE_SHARD_END);
-    if (soon && interval > LIMIT_CHECKPOINT_MS)
-        interval = LIMIT_CHECKPOINT_MS;
-    return t->sent_boot_ms + interval;
 }
 
 static void note_stuck(struct tenure *t) {
     if (!t->stuck)
         log_write(LOG_LEVEL_ERROR, LOG_FIELDS("shard", t->lease.shard_id),
-                  "shard has not turned for %d s: its lease is not renewed", LIMIT_SHARD_STUCK_MS / 1000);
+                  "shard has not turned for %d s: its lease is not renewed", t->stuck_ms / 1000);
     t->stuck = true;
 }
 
@@ -233,10 +288,10 @@ enum tenure_outcome tenure_tend(struct tenure *t, const struct tenure_context *c
         return TENURE_HELD; /* its thread is on its way out */
 
     int64_t now = clock_boot_ms();
-    if (now - report.alive_boot_ms > LIMIT_SHARD_STUCK_MS)
+    if (now - report.alive_boot_ms > t->stuck_ms)
         note_stuck(t);
-    else if (report.progress.checkpoint != LEASE_SHARD_END && now >= next_write(t, &report))
-        renew(t, &report);
+    else if (report.progress.checkpoint != LEASE_SHARD_END && now >= next_write(t, &report.progress))
+        renew(t, &report.progress);
     if (!fence_is_open(&t->fence, clock_boot_ms()))
         lose(t, "it could not be renewed in time");
     return TENURE_HELD;

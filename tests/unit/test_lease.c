@@ -86,22 +86,31 @@ static void releasing_leaves_it_to_anybody(void **state) {
     assert_string_equal(after.owner, "");
     assert_int_equal(after.counter, 8);
     assert_int_equal(position_compare(&after.position, &before.position), 0);
-    assert_true(lease_is_free(&nobody, &after, 0, 10000));
+    assert_true(lease_is_free(&nobody, &after));
 }
 
-static void two_tenures_are_never_the_same(void **state) {
+static void two_tenures_are_never_the_same_but_tell_whose_life_drew_them(void **state) {
     (void)state;
-    char a[33], b[33];
-    lease_draw_tenure(a);
-    lease_draw_tenure(b);
+    char a[33], b[33], life[LEASE_LIFE_SIZE], other[LEASE_LIFE_SIZE];
+    lease_draw_life(life);
+    lease_draw_life(other);
+    lease_draw_tenure(life, a);
+    lease_draw_tenure(life, b);
     assert_int_equal(strlen(a), 32);
     assert_string_not_equal(a, b);
+    struct store_lease before = held("s", "ann"), after = lease_taken(&before, "ann", a);
+    assert_true(lease_is_of_life(&after, life));
+    assert_false(lease_is_of_life(&after, other));
+    assert_false(lease_is_of_life(&(struct store_lease){.tenure = ""}, life));
 }
 
 static void progress_moves_the_checkpoint_and_forgives_the_switches(void **state) {
     (void)state;
     struct store_lease lease = held("s", "ann");
-    struct lease_progress progress = {LEASE_AT_POSITION, position_from_u64(99), 2000};
+    struct lease_progress progress = {LEASE_AT_POSITION, lease.position, 1500};
+    lease_add_progress(&lease, &progress); /* a renewal is no checkpoint */
+    assert_int_equal(lease.owner_switches, 2);
+    progress = (struct lease_progress){LEASE_AT_POSITION, position_from_u64(99), 2000};
     lease_add_progress(&lease, &progress);
     assert_int_equal(position_compare(&lease.position, &progress.position), 0);
     assert_int_equal(lease.owner_switches, 0);
@@ -121,7 +130,7 @@ static void as_of_never_goes_back(void **state) {
 
 static void a_row_is_the_one_we_sent_only_if_all_of_it_is(void **state) {
     (void)state;
-    struct store_lease sent = held("s", "ann"), found[7];
+    struct store_lease sent = held("s", "ann"), found[8];
     for (size_t i = 0; i < COUNT(found); i++)
         found[i] = sent;
     assert_true(lease_is_same(&sent, &found[0]));
@@ -132,6 +141,7 @@ static void a_row_is_the_one_we_sent_only_if_all_of_it_is(void **state) {
     found[4].position = position_from_u64(43);
     found[5].as_of_ms++;
     strcpy(found[6].shard_id, "t");
+    strcpy(found[7].children[0], "t");
     for (size_t i = 0; i < COUNT(found); i++)
         assert_false(lease_is_same(&sent, &found[i]));
 }
@@ -139,111 +149,137 @@ static void a_row_is_the_one_we_sent_only_if_all_of_it_is(void **state) {
 /* ---- when is a lease free?
  * ---------------------------------------------------------------------------------------- */
 
+enum { FAILOVER_MS = 10000 };
+
+/* A look that takes no time. */
+static void look(struct lease_observer *o, const struct store_lease *leases, size_t n, int64_t now_ms) {
+    lease_observe(o, leases, n, now_ms, now_ms);
+}
+
 static void nobodys_lease_is_free_at_once(void **state) {
     (void)state;
-    struct lease_observer o = {0};
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease lease = held("s", "");
-    assert_true(lease_is_free(&o, &lease, 0, 10000));
+    assert_true(lease_is_free(&o, &lease));
 }
 
 static void somebodys_lease_is_free_once_seen_unchanged_for_the_failover_time(void **state) {
     (void)state;
-    struct lease_observer o = {0};
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease lease = held("s", "ann");
-    assert_false(
-        lease_is_free(&o, &lease, 1000000, 10000)); /* never seen before: it may have been renewed just now */
-    lease_observe(&o, &lease, 1, 1000000);
-    assert_false(lease_is_free(&o, &lease, 1009999, 10000));
-    lease_observe(&o, &lease, 1, 1005000); /* unchanged: seen since the first look */
-    assert_false(lease_is_free(&o, &lease, 1009999, 10000));
-    assert_true(lease_is_free(&o, &lease, 1010000, 10000));
+    assert_false(lease_is_free(&o, &lease)); /* never seen before: it may have been renewed just now */
+    look(&o, &lease, 1, 1000000);
+    assert_false(lease_is_free(&o, &lease));
+    look(&o, &lease, 1, 1005000); /* unchanged: seen since the first look */
+    assert_false(lease_is_free(&o, &lease));
+    look(&o, &lease, 1, 1009999);
+    assert_false(lease_is_free(&o, &lease));
+    look(&o, &lease, 1, 1010000);
+    assert_true(lease_is_free(&o, &lease));
     lease_observer_deinit(&o);
 }
 
 static void every_renewal_starts_the_failover_time_anew(void **state) {
     (void)state;
-    struct lease_observer o = {0};
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease lease = held("s", "ann");
-    lease_observe(&o, &lease, 1, 0);
+    look(&o, &lease, 1, 1000);
     lease = lease_renewed(&lease);
-    assert_false(lease_is_free(&o, &lease, 10000, 10000)); /* what is judged is not what was seen */
-    lease_observe(&o, &lease, 1, 9000);
-    assert_false(lease_is_free(&o, &lease, 18999, 10000));
-    assert_true(lease_is_free(&o, &lease, 19000, 10000));
+    look(&o, &lease, 1, 9000);
+    look(&o, &lease, 1, 18999);
+    assert_false(lease_is_free(&o, &lease));
+    look(&o, &lease, 1, 19000);
+    assert_true(lease_is_free(&o, &lease));
+    lease = lease_renewed(&lease);
+    assert_false(lease_is_free(&o, &lease)); /* what is judged is not what was seen */
     lease_observer_deinit(&o);
 }
 
 static void another_tenure_with_the_same_counter_is_a_change(void **state) {
     (void)state;
-    struct lease_observer o = {0};
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease lease = held("s", "ann");
-    lease_observe(&o, &lease, 1, 0);
+    look(&o, &lease, 1, 1000);
     strcpy(lease.tenure, tenure_b);
-    assert_false(lease_is_free(&o, &lease, 10000, 10000));
-    lease_observe(&o, &lease, 1, 10000);
-    assert_false(lease_is_free(&o, &lease, 19999, 10000));
+    look(&o, &lease, 1, 10000);
+    look(&o, &lease, 1, 19999);
+    assert_false(lease_is_free(&o, &lease));
+    look(&o, &lease, 1, 20000);
+    assert_true(lease_is_free(&o, &lease));
     lease_observer_deinit(&o);
 }
 
 static void a_lease_that_was_gone_is_observed_anew(void **state) {
     (void)state;
-    struct lease_observer o = {0};
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease two[] = {held("a", "ann"), held("b", "ann")};
-    lease_observe(&o, two, 2, 0);
-    lease_observe(&o, two + 1, 1, 5000);
-    lease_observe(&o, two, 2, 9000);
-    assert_false(lease_is_free(&o, &two[0], 18999, 10000));
-    assert_true(lease_is_free(&o, &two[0], 19000, 10000));
-    assert_true(lease_is_free(&o, &two[1], 10000, 10000));
-    lease_observe(&o, NULL, 0, 20000);
-    assert_false(lease_is_free(&o, &two[1], 90000, 10000));
+    look(&o, two, 2, 1000);
+    look(&o, two + 1, 1, 5000);
+    look(&o, two, 2, 9000);
+    look(&o, two, 2, 18999);
+    assert_false(lease_is_free(&o, &two[0]));
+    assert_true(lease_is_free(&o, &two[1]));
     lease_observer_deinit(&o);
 }
 
-/* ---- when is a shard readable?
- * ------------------------------------------------------------------------------------ */
-
-static struct store_lease child_of(const char *first, const char *second) {
-    struct store_lease lease = held("z-child", "");
-    strcpy(lease.parents[0], first);
-    strcpy(lease.parents[1], second);
-    return lease;
+/* Its holder may have been frozen with it, as on a suspended machine, or the store was away for both. */
+static void after_a_failover_time_without_a_look_all_begins_anew(void **state) {
+    (void)state;
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
+    struct store_lease lease = held("s", "ann");
+    look(&o, &lease, 1, 1000);
+    look(&o, &lease, 1, 11000);
+    assert_false(lease_is_free(&o, &lease));
+    look(&o, &lease, 1, 20999);
+    assert_false(lease_is_free(&o, &lease));
+    look(&o, &lease, 1, 21000);
+    assert_true(lease_is_free(&o, &lease));
+    lease_observer_deinit(&o);
 }
 
-static void a_shard_without_parents_is_readable_until_it_has_ended(void **state) {
+/* A process that is stopped in the middle of a look has the answer of before, and the clock of after. */
+static void the_time_that_a_look_took_does_not_count(void **state) {
     (void)state;
-    struct store_lease lease = child_of("", "");
-    assert_true(lease_is_readable(&lease, &lease, 1, NULL, 0));
-    lease.checkpoint = LEASE_SHARD_END;
-    assert_false(lease_is_readable(&lease, &lease, 1, NULL, 0));
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
+    struct store_lease lease = held("s", "ann");
+    lease_observe(&o, &lease, 1, 1000, 4000); /* seen so by 4000 */
+    lease_observe(&o, &lease, 1, 13999, 90000);
+    assert_false(lease_is_free(&o, &lease));
+    lease_observe(&o, &lease, 1, 90001, 90002);
+    assert_true(lease_is_free(&o, &lease));
+    lease_observer_deinit(&o);
 }
 
-static void a_child_waits_for_its_parent_to_end(void **state) {
+static void free_for_a_failover_time_is_overdue(void **state) {
     (void)state;
-    struct store_lease leases[] = {held("p", "ann"), child_of("p", "")};
-    assert_false(lease_is_readable(&leases[1], leases, 2, NULL, 0));
-    leases[0].checkpoint = LEASE_SHARD_END;
-    assert_true(lease_is_readable(&leases[1], leases, 2, NULL, 0));
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
+    struct store_lease leases[] = {held("a", ""), held("b", "ann")};
+    for (int64_t now = 1000; now <= 10999; now += 9999)
+        look(&o, leases, 2, now);
+    assert_false(lease_is_overdue(&o, &leases[0]));
+    look(&o, leases, 2, 11000);
+    assert_true(lease_is_overdue(&o, &leases[0]));
+    assert_true(lease_is_free(&o, &leases[1]));
+    look(&o, leases, 2, 20999);
+    assert_false(lease_is_overdue(&o, &leases[1]));
+    look(&o, leases, 2, 21000);
+    assert_true(lease_is_overdue(&o, &leases[1]));
+    lease_observer_deinit(&o);
 }
 
-static void after_a_merge_it_waits_for_both_parents(void **state) {
+static void untouched_is_what_nobody_wrote_since_the_first_look(void **state) {
     (void)state;
-    struct store_lease leases[] = {held("p", "ann"), held("q", "ann"), child_of("p", "q")};
-    leases[0].checkpoint = LEASE_SHARD_END;
-    assert_false(lease_is_readable(&leases[2], leases, 3, NULL, 0));
-    leases[1].checkpoint = LEASE_SHARD_END;
-    assert_true(lease_is_readable(&leases[2], leases, 3, NULL, 0));
-    leases[0].checkpoint = LEASE_TRIM_HORIZON;
-    assert_false(lease_is_readable(&leases[2], leases, 3, NULL, 0));
-}
-
-static void a_parent_without_a_lease_counts_as_ended_only_if_it_is_not_listed(void **state) {
-    (void)state;
-    struct store_lease leases[] = {held("p", "ann"), child_of("p", "q")};
-    struct source_shard listed[] = {{.id = "p"}, {.id = "q"}, {.id = "z-child"}};
-    leases[0].checkpoint = LEASE_SHARD_END;
-    assert_false(lease_is_readable(&leases[1], leases, 2, listed, 3)); /* its lease is about to be made */
-    assert_true(lease_is_readable(&leases[1], leases, 2, listed, 1));  /* out of retention, long ago */
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
+    struct store_lease leases[] = {held("a", "ann"), held("b", "ann"), held("c", "ann")};
+    look(&o, leases, 2, 1000);
+    assert_true(lease_is_untouched(&o, &leases[0]));
+    assert_false(lease_is_untouched(&o, &leases[2]));
+    leases[1] = lease_renewed(&leases[1]);
+    look(&o, leases, 3, 2000);
+    assert_true(lease_is_untouched(&o, &leases[0]));
+    assert_false(lease_is_untouched(&o, &leases[1]));
+    assert_false(lease_is_untouched(&o, &leases[2]));
+    lease_observer_deinit(&o);
 }
 
 static void a_lease_is_found_by_its_shard(void **state) {
@@ -263,7 +299,7 @@ int main(void) {
         cmocka_unit_test(an_owner_of_the_largest_length_is_kept_whole),
         cmocka_unit_test(renewing_moves_nothing_but_the_counter),
         cmocka_unit_test(releasing_leaves_it_to_anybody),
-        cmocka_unit_test(two_tenures_are_never_the_same),
+        cmocka_unit_test(two_tenures_are_never_the_same_but_tell_whose_life_drew_them),
         cmocka_unit_test(progress_moves_the_checkpoint_and_forgives_the_switches),
         cmocka_unit_test(as_of_never_goes_back),
         cmocka_unit_test(a_row_is_the_one_we_sent_only_if_all_of_it_is),
@@ -272,10 +308,10 @@ int main(void) {
         cmocka_unit_test(every_renewal_starts_the_failover_time_anew),
         cmocka_unit_test(another_tenure_with_the_same_counter_is_a_change),
         cmocka_unit_test(a_lease_that_was_gone_is_observed_anew),
-        cmocka_unit_test(a_shard_without_parents_is_readable_until_it_has_ended),
-        cmocka_unit_test(a_child_waits_for_its_parent_to_end),
-        cmocka_unit_test(after_a_merge_it_waits_for_both_parents),
-        cmocka_unit_test(a_parent_without_a_lease_counts_as_ended_only_if_it_is_not_listed),
+        cmocka_unit_test(after_a_failover_time_without_a_look_all_begins_anew),
+        cmocka_unit_test(the_time_that_a_look_took_does_not_count),
+        cmocka_unit_test(free_for_a_failover_time_is_overdue),
+        cmocka_unit_test(untouched_is_what_nobody_wrote_since_the_first_look),
         cmocka_unit_test(a_lease_is_found_by_its_shard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
