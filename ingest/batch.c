@@ -8,11 +8,18 @@
 void batch_init(struct batch *b, const char *shard_id, size_t max) {
     memset(b, 0, sizeof *b);
     b->shard_id = shard_id;
-    b->max = max;
     b->as_of_ms = -1;
-    b->envelopes = mem_alloc(max * sizeof *b->envelopes);
-    b->records = mem_alloc(max * sizeof *b->records);
-    b->letters = mem_alloc(max * sizeof *b->letters);
+    batch_set_max(b, max);
+}
+
+void batch_set_max(struct batch *b, size_t max) {
+    b->max = max;
+    if (max <= b->capacity)
+        return;
+    b->capacity = max;
+    b->envelopes = mem_resize(b->envelopes, max, sizeof *b->envelopes);
+    b->records = mem_resize(b->records, max, sizeof *b->records);
+    b->letters = mem_resize(b->letters, max, sizeof *b->letters);
 }
 
 void batch_clear(struct batch *b) {
@@ -22,8 +29,7 @@ void batch_clear(struct batch *b) {
         free((void *)(uintptr_t)b->letters[i].data);
         free((void *)(uintptr_t)b->letters[i].detail);
     }
-    b->n = b->n_records = b->n_letters = b->n_skipped = 0;
-    b->letters_written = false;
+    b->n = b->n_records = b->n_letters = b->n_skipped = b->bytes = 0;
     b->as_of_ms = -1;
 }
 
@@ -40,11 +46,14 @@ bool batch_is_full(const struct batch *b) {
 }
 
 static void add_event(struct batch *b, const struct envelope *envelope, const struct position *position) {
+    b->bytes += strlen(envelope->event.id) + strlen(envelope->event.product_id) +
+                strlen(envelope->event.origin) + sizeof *b->envelopes + sizeof *b->records;
     b->records[b->n_records] = (struct apply_record){envelope->event, *position};
     b->envelopes[b->n_records++] = *envelope;
 }
 
 static void add_letter(struct batch *b, const struct envelope *envelope, const struct source_record *record) {
+    b->bytes += record->length + strlen(envelope->detail) + sizeof *b->letters;
     b->letters[b->n_letters++] = (struct deadletter_letter){
         .shard_id = b->shard_id,
         .position = record->position,
@@ -52,6 +61,7 @@ static void add_letter(struct batch *b, const struct envelope *envelope, const s
         .detail = mem_strdup(envelope->detail),
         .data = mem_dup(record->data, record->length),
         .length = record->length,
+        .cut = record->cut,
     };
 }
 
@@ -64,6 +74,7 @@ void batch_add(struct batch *b, const struct source_record *record, int64_t now_
                                    .data = record->data,
                                    .length = record->length,
                                    .cut = record->cut,
+                                   .broken = record->broken,
                                });
     if (b->n++ == 0)
         b->began_boot_ms = now_boot_ms;

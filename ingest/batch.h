@@ -16,17 +16,17 @@
 
 struct batch {
     const char *shard_id; /* borrowed */
-    size_t max;
+    size_t max, capacity;
 
     struct envelope *envelopes; /* own what `records` point to */
     struct apply_record *records;
     size_t n_records;
     struct deadletter_letter *letters; /* own their data and detail */
     size_t n_letters;
-    bool letters_written;
     size_t n_skipped;
 
     size_t n;              /* all of them */
+    size_t bytes;          /* of memory that they own: what events keep, what dead letters hold */
     struct position last;  /* of the last record of any kind */
     int64_t as_of_ms;      /* once this batch is in, the views are as of then; -1: it does not tell */
     int64_t began_boot_ms; /* when the first record was added */
@@ -37,6 +37,9 @@ void batch_deinit(struct batch *b);
 
 /* Empties it, for the next run. */
 void batch_clear(struct batch *b);
+
+/* Of an empty one: it is full with so many from now on. */
+void batch_set_max(struct batch *b, size_t max);
 
 bool batch_is_full(const struct batch *b);
 void batch_add(struct batch *b, const struct source_record *record, int64_t now_boot_ms);

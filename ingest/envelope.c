@@ -26,6 +26,7 @@ const char *envelope_reason_name(enum envelope_reason reason) {
         [ENVELOPE_INVALID_PRODUCT_ID] = "invalid-product-id",
         [ENVELOPE_PARTITION_KEY_MISMATCH] = "partition-key-mismatch",
         [ENVELOPE_TOO_LONG] = "too-long",
+        [ENVELOPE_BROKEN_AGGREGATE] = "broken-aggregate",
     };
     return names[reason];
 }
@@ -158,6 +159,8 @@ static bool parse(struct envelope *out, const struct envelope_record *record, js
     json_error_t error;
     if (record->cut)
         return dead(out, ENVELOPE_TOO_LONG, "the record has more than %u bytes", LIMIT_LINE_BYTES);
+    if (record->broken)
+        return dead(out, ENVELOPE_BROKEN_AGGREGATE, "an aggregated record, but %s", record->broken);
     *json = json_loadb(record->data, record->length,
                        JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
     if (!*json && !utf8_is_valid(record->data, record->length))
@@ -245,7 +248,7 @@ static void keep_strings(struct envelope *out, const char *id, const json_t *pro
 
 void envelope_decode(struct envelope *out, const struct envelope_record *record) {
     json_auto_t *json = NULL;
-    const json_t *event_id;
+    const json_t *event_id = NULL;
     char made_id[EVENT_ID_SIZE];
 
     memset(out, 0, sizeof *out);

@@ -25,9 +25,10 @@ enum envelope_reason {
     ENVELOPE_INVALID_ORIGIN,
     ENVELOPE_INVALID_PRODUCT_ID,
     ENVELOPE_PARTITION_KEY_MISMATCH,
-    ENVELOPE_TOO_LONG, /* checked first: there is no more than its beginning */
+    ENVELOPE_TOO_LONG,         /* checked first: there is no more than its beginning */
+    ENVELOPE_BROKEN_AGGREGATE, /* checked first: the data is no event but what should have held some */
 };
-enum { ENVELOPE_REASONS = ENVELOPE_TOO_LONG + 1 };
+enum { ENVELOPE_REASONS = ENVELOPE_BROKEN_AGGREGATE + 1 };
 
 /* "not-utf8", ...: stands in dead letters and in a metric's label. */
 const char *envelope_reason_name(enum envelope_reason reason);
@@ -45,7 +46,8 @@ struct envelope_record {
     const char *partition_key; /* NULL where the source has none */
     const void *data;
     size_t length;
-    bool cut; /* `data` is only the beginning */
+    bool cut;           /* `data` is only the beginning */
+    const char *broken; /* an aggregated record that cannot be taken apart: why; else NULL */
 };
 
 struct envelope {

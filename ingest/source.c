@@ -9,14 +9,18 @@ enum status source_list_shards(struct source *source, int64_t from_ms, struct so
     return source->ops->list_shards(source, from_ms, shards, n, e);
 }
 
-struct source_reader *source_open(struct source *source, const char *shard_id,
-                                  const struct source_start *start) {
-    return source->ops->open(source, shard_id, start);
+struct source_reader *source_open(struct source *source, const struct source_shard *shard,
+                                  const struct source_start *start, struct budget *budget) {
+    return source->ops->open(source, shard, start, budget);
 }
 
 enum status source_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
                         struct error *e) {
     return reader->ops->read(reader, until_ms, batch, e);
+}
+
+void source_forget(struct source_reader *reader) {
+    reader->ops->forget(reader);
 }
 
 void source_wake(struct source_reader *reader) {

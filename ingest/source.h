@@ -3,7 +3,9 @@
  * `source_kinesis.c` and `source_file.c` implement it.
  *
  * A source is thread-safe. A reader belongs to its shard's thread; only source_wake may be called from
- * others. Statuses: OK; RETRY if the source cannot answer now; FAILED if it needs somebody's hand.
+ * others. Statuses: OK; RETRY if the source cannot answer now; FAILED if it needs somebody's hand. Of
+ * source_read also INVALID: the position that the reader stands at is none of this source. Then this worker
+ * must not go on at all: any other position would count wrongly.
  */
 #ifndef INGEST_SOURCE_H
 #define INGEST_SOURCE_H
@@ -15,6 +17,7 @@
 #include "server/base/error.h"
 #include "views/store.h"
 
+struct budget; /* ingest/budget.h */
 struct source;
 struct source_reader;
 
@@ -39,11 +42,13 @@ struct source_record {
     const uint8_t *data;
     size_t length;
     bool cut; /* `data` is only the beginning: the record is longer than may be */
+    const char
+        *broken; /* an aggregated record that cannot be taken apart, `data` is all of it: why; else NULL */
 };
 
 /* What one read brought. Everything in it is borrowed until the reader's next read or end. */
 struct source_batch {
-    const struct source_record *records; /* ascending */
+    const struct source_record *records; /* ascending; may be thousands for each that the source stores */
     size_t n;
     /* Once these records are applied, every event that reached the shard before this wall-clock time is
      * (design, section 9); -1: this read does not tell. */
@@ -51,8 +56,11 @@ struct source_batch {
     int64_t behind_ms; /* how far behind the shard's tip the source says this read was; -1: it does not say */
     bool throttled;    /* the source asked to go slower; there are no records */
     bool ended;        /* these are the last records, ever */
+    bool gone;         /* with `ended`: because the source does not have the shard any more */
     const struct source_shard *children; /* with `ended`: the shards that go on, as far as the source says */
     size_t n_children;
+    const char *loss; /* records between what was handed out and these may be gone for good: the words for it;
+                       * else NULL */
 };
 
 /* What identifies the source for good, for store_bind. NOT_FOUND: there is no such stream. */
@@ -63,15 +71,19 @@ enum status source_identify(struct source *source, struct store_source *out, str
 enum status source_list_shards(struct source *source, int64_t from_ms, struct source_shard **shards,
                                size_t *n, struct error *e);
 
-/* A reader of one shard. Reads nothing yet. */
-struct source_reader *source_open(struct source *source, const char *shard_id,
-                                  const struct source_start *start);
+/* A reader of one shard, of which the id and the hash keys are looked at ("": not known). Reads nothing yet.
+ * What it has in memory is held of `budget` (borrowed, to outlive the reader; NULL: none). */
+struct source_reader *source_open(struct source *source, const struct source_shard *shard,
+                                  const struct source_start *start, struct budget *budget);
 
-/* Waits until the shard may be read again (its pace), but not beyond CLOCK_BOOTTIME `until_ms`, and reads
- * once. OK with no records if there are none, if `until_ms` came first, or if woken. After RETRY or FAILED
- * the reader is as it was. */
+/* Waits until the shard may be read again (its pace) and there is room for a reply (the budget), but not
+ * beyond CLOCK_BOOTTIME `until_ms`, and reads once. OK with no records if there are none, if `until_ms` came
+ * first, or if woken. After RETRY or FAILED the reader is as it was. */
 enum status source_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
                         struct error *e);
+
+/* The last read's batch is not needed any more: its memory is free before the next read. */
+void source_forget(struct source_reader *reader);
 
 /* Ends a wait of source_read, now or the next one. */
 void source_wake(struct source_reader *reader);
@@ -89,8 +101,10 @@ struct source_ops {
     const char *name;
     enum status (*identify)(struct source *, struct store_source *, struct error *);
     enum status (*list_shards)(struct source *, int64_t, struct source_shard **, size_t *, struct error *);
-    struct source_reader *(*open)(struct source *, const char *, const struct source_start *);
+    struct source_reader *(*open)(struct source *, const struct source_shard *, const struct source_start *,
+                                  struct budget *);
     enum status (*read)(struct source_reader *, int64_t, struct source_batch *, struct error *);
+    void (*forget)(struct source_reader *);
     void (*wake)(struct source_reader *);
     void (*close)(struct source_reader *);
     void (*cancel)(struct source *);

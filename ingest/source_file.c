@@ -112,10 +112,11 @@ static enum status file_list_shards(struct source *source, int64_t from_ms, stru
  * ----------------------------------------------------------------------------------------------------------
  */
 
-static struct source_reader *file_open(struct source *source, const char *shard_id,
-                                       const struct source_start *start) {
+/* A chunk and a line are bound enough for the one shard that there is. */
+static struct source_reader *file_open(struct source *source, const struct source_shard *shard,
+                                       const struct source_start *start, struct budget *budget) {
     struct file_reader *r = mem_zalloc(sizeof *r);
-    (void)shard_id; /* there is one */
+    (void)shard, (void)budget;
     r->reader.ops = source->ops;
     r->file = (struct file *)source;
     r->next = *start;
@@ -134,6 +135,10 @@ static void file_close(struct source_reader *reader) {
     waker_deinit(&r->waker);
     free(r->records);
     free(r);
+}
+
+static void file_forget(struct source_reader *reader) {
+    (void)reader; /* it has a chunk at most */
 }
 
 static void file_wake(struct source_reader *reader) {
@@ -178,8 +183,8 @@ static enum status ensure_open(struct file_reader *r, struct error *e) {
     if (r->fd >= 0)
         return STATUS_OK;
     int fd = open_file(r->file, &r->opened, e);
-    if (fd < 0)
-        return e->status;
+    if (fd < 0) /* what is no regular file may be replaced by one */
+        return e->status == STATUS_INVALID ? (e->status = STATUS_FAILED) : e->status;
     r->fd = fd;
     lines_init(&r->lines, fd, 0);
     enum status status = skip_last_line(r, e);
@@ -285,6 +290,7 @@ static const struct source_ops file_ops = {
     .list_shards = file_list_shards,
     .open = file_open,
     .read = file_read,
+    .forget = file_forget,
     .wake = file_wake,
     .close = file_close,
     .cancel = file_cancel,

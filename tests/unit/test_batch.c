@@ -86,6 +86,22 @@ static void it_is_full_when_records_of_all_kinds_are_as_many_as_it_holds(void **
     assert_true(batch_is_full(&b));
 }
 
+static void how_many_make_it_full_may_change(void **state) {
+    (void)state;
+    static const size_t sizes[] = {3, 500, 1, 400};
+    _cleanup_(batch_deinit) struct batch b;
+    batch_init(&b, "s", 2);
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        batch_clear(&b);
+        batch_set_max(&b, sizes[i]);
+        for (size_t n = 1; n <= sizes[i]; n++) {
+            assert_false(batch_is_full(&b));
+            add(&b, n, n % 2 ? PURCHASE : "{", 0);
+        }
+        assert_true(batch_is_full(&b));
+    }
+}
+
 static void cleared_it_is_as_new(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
@@ -95,14 +111,52 @@ static void cleared_it_is_as_new(void **state) {
         add(&b, 1, PURCHASE, 0);
         add(&b, 2, "{", 0);
         add(&b, 3, OTHER, 0);
-        b.letters_written = true;
         b.as_of_ms = 5;
         batch_clear(&b);
         assert_int_equal(b.n + b.n_records + b.n_letters + b.n_skipped, 0);
-        assert_false(b.letters_written);
         assert_false(batch_is_full(&b));
         assert_int_equal(b.as_of_ms, -1);
     }
+}
+
+static void its_bytes_are_what_its_records_made_it_keep(void **state) {
+    (void)state;
+    _cleanup_(batch_deinit) struct batch b;
+    batch_init(&b, "s", 10);
+    add(&b, 1, OTHER, 0);
+    assert_int_equal(b.bytes, 0);
+    add(&b, 2, PURCHASE, 0);
+    size_t event = b.bytes;
+    assert_in_range(event,
+                    strlen("s:2"
+                           "lamp"
+                           "ann"),
+                    1000);
+    add(&b, 3, PURCHASE, 0);
+    assert_int_equal(b.bytes, 2 * event);
+    _cleanup_(mem_freep) char *long_text = mem_zalloc(100001);
+    memset(long_text, 'x', 100000);
+    add(&b, 4, long_text, 0); /* a dead letter has all of its data */
+    assert_in_range(b.bytes, 2 * event + 100000, 2 * event + 101000);
+    batch_clear(&b);
+    assert_int_equal(b.bytes, 0);
+}
+
+static void an_aggregated_record_that_is_broken_is_one_letter_with_all_of_it(void **state) {
+    (void)state;
+    _cleanup_(batch_deinit) struct batch b;
+    batch_init(&b, "s", 2);
+    const struct source_record record = {.position = position_from_u64(7),
+                                         .data = (const uint8_t *)"\xf3\x89\x9a\xc2",
+                                         .length = 4,
+                                         .broken = "it is too short"};
+    batch_add(&b, &record, 0);
+    assert_int_equal(b.n_letters, 1);
+    assert_int_equal(b.letters[0].reason, ENVELOPE_BROKEN_AGGREGATE);
+    assert_string_equal(envelope_reason_name(b.letters[0].reason), "broken-aggregate");
+    assert_contains(b.letters[0].detail, "it is too short");
+    assert_int_equal(b.letters[0].length, 4);
+    assert_memory_equal(b.letters[0].data, "\xf3\x89\x9a\xc2", 4);
 }
 
 static void a_record_without_data_is_a_letter(void **state) {
@@ -121,7 +175,10 @@ int main(void) {
         cmocka_unit_test(its_last_position_is_that_of_the_last_record_of_any_kind),
         cmocka_unit_test(it_began_with_its_first_record_whatever_that_is),
         cmocka_unit_test(it_is_full_when_records_of_all_kinds_are_as_many_as_it_holds),
+        cmocka_unit_test(how_many_make_it_full_may_change),
         cmocka_unit_test(cleared_it_is_as_new),
+        cmocka_unit_test(its_bytes_are_what_its_records_made_it_keep),
+        cmocka_unit_test(an_aggregated_record_that_is_broken_is_one_letter_with_all_of_it),
         cmocka_unit_test(a_record_without_data_is_a_letter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

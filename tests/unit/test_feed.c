@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "ingest/budget.h"
 #include "server/base/clock.h"
 #include "server/base/limits.h"
 #include "server/base/waker.h"
@@ -24,8 +25,9 @@ struct step { /* one read */
     size_t n;
     int64_t as_of_ms; /* 0: it does not tell */
     enum status status;
-    bool ended;
+    bool ended, gone;
     size_t n_children;
+    const char *loss;
 };
 
 /* Its one reader is itself. */
@@ -34,11 +36,11 @@ struct script {
     struct source_reader reader;
     struct step steps[STEPS];
     size_t played;
-    uint64_t position;      /* of the last record */
-    _Atomic size_t allowed; /* so many steps may be played; then a read waits */
-    _Atomic size_t reads;
-    int64_t untils_ms[READS];     /* how long each read might have waited */
-    struct waker waker, has_read; /* ends the source's waits; ends the test's */
+    uint64_t position;               /* of the last record */
+    _Atomic size_t allowed;          /* so many steps may be played; then a read waits */
+    _Atomic size_t reads, forgotten; /* so many; the last one that was forgotten */
+    int64_t untils_ms[READS];        /* how long each read might have waited */
+    struct waker waker, has_read;    /* ends the source's waits; ends the test's */
 
     struct source_record *records; /* of the last read: freed by the next, as its contract says */
     size_t n;
@@ -49,10 +51,11 @@ static struct script *script_of(struct source_reader *reader) {
     return (struct script *)(void *)((char *)reader - offsetof(struct script, reader));
 }
 
-static struct source_reader *script_open(struct source *source, const char *shard_id,
-                                         const struct source_start *start) {
+static struct source_reader *script_open(struct source *source, const struct source_shard *shard,
+                                         const struct source_start *start, struct budget *budget) {
     struct script *s = (struct script *)source;
-    assert_string_equal(shard_id, "s");
+    (void)budget;
+    assert_string_equal(shard->id, "s");
     assert_int_equal(start->checkpoint, LEASE_TRIM_HORIZON);
     s->reader.ops = source->ops;
     return &s->reader;
@@ -86,6 +89,8 @@ static enum status play(struct script *s, const struct step *step, struct source
     batch->n = s->n;
     batch->as_of_ms = step->as_of_ms ? step->as_of_ms : -1;
     batch->ended = step->ended;
+    batch->gone = step->gone;
+    batch->loss = step->loss;
     batch->children = s->children;
     batch->n_children = step->n_children;
     return STATUS_OK;
@@ -112,18 +117,29 @@ static void script_wake(struct source_reader *reader) {
     waker_wake(&script_of(reader)->waker);
 }
 
+static void script_forget(struct source_reader *reader) {
+    forget_last_read(script_of(reader));
+    struct script *s = script_of(reader);
+    atomic_store(&s->forgotten, atomic_load(&s->reads));
+}
+
 static void script_close(struct source_reader *reader) {
     forget_last_read(script_of(reader));
 }
 
-static const struct source_ops script_ops = {
-    .name = "script", .open = script_open, .read = script_read, .wake = script_wake, .close = script_close};
+static const struct source_ops script_ops = {.name = "script",
+                                             .open = script_open,
+                                             .read = script_read,
+                                             .forget = script_forget,
+                                             .wake = script_wake,
+                                             .close = script_close};
 
 /* ---- a feed of it ------------------------------------------------------------------------------------- */
 
 struct fixture {
     struct script script;
     size_t n_steps;
+    struct budget *budget; /* NULL: none */
     struct feed *feed;
     uint64_t taken; /* the position of the last record that the test took */
 };
@@ -141,6 +157,7 @@ static int tear_down(void **state) {
     struct fixture *t = *state;
     if (t->feed)
         feed_free(t->feed);
+    budget_free(t->budget);
     waker_deinit(&t->script.waker);
     waker_deinit(&t->script.has_read);
     free(t);
@@ -160,9 +177,10 @@ static void allow(struct fixture *t, size_t steps) {
 
 static void start(struct fixture *t, size_t batch_records, int batch_window_ms, size_t allowed) {
     const struct source_start from = {.checkpoint = LEASE_TRIM_HORIZON};
-    const struct feed_options options = {batch_records, batch_window_ms};
+    const struct feed_options options = {batch_records, batch_window_ms, t->budget};
+    const struct source_shard shard = {.id = "s"};
     atomic_store(&t->script.allowed, allowed);
-    t->feed = feed_start(&t->script.source, "s", &from, &options);
+    t->feed = feed_start(&t->script.source, &shard, &from, &options);
 }
 
 static void await_reads(struct fixture *t, size_t n) {
@@ -296,6 +314,24 @@ static void a_batch_waits_for_more_until_it_is_full(void **state) {
     assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
 }
 
+static void a_wider_window_holds_for_the_next_batch(void **state) {
+    struct fixture *t = *state;
+    for (size_t i = 0; i < 4; i++)
+        plan(t, (struct step){.n = 4});
+    start(t, 2, 0, 0);
+    feed_set_window(t->feed, 8, PATIENCE_MS);
+    allow(t, 4);
+    size_t sizes[2];
+    for (size_t i = 0; i < 2; i++) { /* one may have been begun before */
+        struct feed_item *item = take(t);
+        assert_non_null(item);
+        sizes[i] = item->batch.n;
+        feed_give_back(t->feed);
+    }
+    assert_true(sizes[0] == 8 || sizes[0] == 2);
+    assert_int_equal(sizes[1], 8);
+}
+
 static void a_batch_waits_no_longer_than_its_window(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 2, .as_of_ms = 1000});
@@ -417,23 +453,33 @@ static void a_finished_feed_hands_out_its_batches_and_reads_no_more(void **state
         plan(t, (struct step){.n = 3});
     start(t, 3, 0, 4);
     await_reads(t, FEED_ITEMS);
-    feed_finish(t->feed);
+    feed_end(t->feed);
+    assert_false(feed_is_over(t->feed)); /* though its thread is */
     assert_next(t, 3, -1);
+    assert_false(feed_is_over(t->feed));
     assert_next(t, 3, -1);
+    assert_true(feed_is_over(t->feed));
     assert_none_ever(t);
     assert_int_equal(atomic_load(&t->script.reads), FEED_ITEMS);
 }
 
-/* The wake is one that came before the finish, as a stop brings it: it must not hide the batch. */
+/* A stop's wake may come at any time, and is no end: that is feed_is_over's to tell. */
 static void a_finish_ends_the_window(void **state) {
     struct fixture *t = *state;
+    struct feed_item *item;
     plan(t, (struct step){.n = 2});
     start(t, 5, PATIENCE_MS, 1);
     await_reads(t, 2);
     int64_t began_ms = clock_boot_ms();
-    feed_wake(t->feed);
     feed_finish(t->feed);
-    assert_next(t, 2, -1);
+    feed_wake(t->feed);
+    while (!(item = feed_take(t->feed, FOR_EVER)))
+        assert_false(feed_is_over(t->feed));
+    assert_int_equal(item->batch.n, 2);
+    assert_false(feed_is_over(t->feed)); /* nor until it is given back */
+    feed_give_back(t->feed);
+    while (feed_take(t->feed, FOR_EVER) || !feed_is_over(t->feed))
+        assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
     assert_none_ever(t);
     assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
 }
@@ -473,6 +519,113 @@ static void a_wait_goes_on_though_an_item_came_before_it(void **state) {
     assert_true(clock_boot_ms() >= until_ms);
 }
 
+/* ---- what is lost, what is refused -------------------------------------------------------------------- */
+
+static void a_loss_is_told_at_once_with_what_came_before_it(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 2});
+    plan(t, (struct step){.loss = "two are lost"});
+    plan(t, (struct step){.n = 5});
+    start(t, 5, PATIENCE_MS, 3);
+    struct feed_item *item = take(t);
+    assert_non_null(item);
+    assert_int_equal(item->batch.n, 2);
+    assert_string_equal(item->loss, "two are lost");
+    feed_give_back(t->feed);
+    item = take(t);
+    assert_non_null(item);
+    assert_int_equal(item->batch.n, 5);
+    assert_string_equal(item->loss, "");
+    feed_give_back(t->feed);
+}
+
+static void a_shard_that_is_gone_says_so_with_its_end(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.ended = true, .gone = true, .loss = "all of it", .n_children = 1});
+    start(t, 5, PATIENCE_MS, 1);
+    struct feed_item *item = take(t);
+    assert_non_null(item);
+    assert_true(item->ended);
+    assert_true(item->gone);
+    assert_string_equal(item->loss, "all of it");
+    assert_int_equal(item->n_children, 1);
+    feed_give_back(t->feed);
+}
+
+static void a_refusal_for_good_is_handed_over_as_it_is(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.status = STATUS_INVALID});
+    start(t, 2, 0, 1);
+    assert_next_failed(t, STATUS_INVALID, "the test failed read 1");
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------- */
+
+static void start_with_budget(struct fixture *t, size_t batch_records, size_t allowed) {
+    t->budget = budget_new(1000000);
+    start(t, batch_records, 0, allowed);
+}
+
+static void a_batch_holds_its_bytes_until_it_is_given_back(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 3});
+    plan(t, (struct step){.n = 1});
+    start_with_budget(t, 3, 2);
+    struct feed_item *item = take(t);
+    assert_non_null(item);
+    size_t first = item->batch.bytes;
+    assert_true(first >= 3 * strlen("s:1"
+                                    "lamp"
+                                    "ann"));
+    int64_t give_up = FOR_EVER;
+    while (budget_held(t->budget) == first) { /* until the second one is there, too */
+        assert_true(clock_boot_ms() < give_up);
+        waker_wait(&t->script.has_read, clock_boot_ms() + 1, -1);
+    }
+    size_t both = budget_held(t->budget);
+    feed_give_back(t->feed);
+    item = take(t);
+    assert_non_null(item);
+    size_t second = item->batch.bytes;
+    assert_true(second < first);
+    assert_int_equal(both, first + second);
+    assert_int_equal(budget_held(t->budget), second);
+    feed_give_back(t->feed);
+    assert_int_equal(budget_held(t->budget), 0);
+}
+
+static void what_is_not_taken_is_given_back_with_the_feed(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 3});
+    plan(t, (struct step){.n = 3});
+    start_with_budget(t, 3, 2);
+    await_reads(t, 2);
+    feed_free(t->feed);
+    t->feed = NULL;
+    assert_int_equal(budget_held(t->budget), 0);
+}
+
+static void a_read_is_forgotten_once_all_of_it_is_in_batches(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 4});
+    plan(t, (struct step){.n = 5});
+    start(t, 2, 0, 2);
+    await_reads(t, 1);
+    assert_reads_stay(t, 1); /* two batches of it, and no room */
+    assert_int_equal(atomic_load(&t->script.forgotten), 1);
+    assert_next(t, 2, -1);
+    assert_next(t, 2, -1);
+    await_reads(t, 2);
+    assert_reads_stay(t, 2); /* two more, and one record of the read is in no batch */
+    assert_int_equal(atomic_load(&t->script.forgotten), 1);
+    for (size_t n = 0; n < 5;) {
+        struct feed_item *item = take(t);
+        assert_non_null(item);
+        n += item->batch.n;
+        feed_give_back(t->feed);
+    }
+}
+
 #define test(title, function)                                                                                \
     { title, function, make_script, tear_down, NULL }
 
@@ -485,6 +638,7 @@ int main(void) {
         test("as-of is that of the last read that is complete",
              as_of_is_that_of_the_last_read_that_is_complete),
         test("a batch waits for more until it is full", a_batch_waits_for_more_until_it_is_full),
+        test("a wider window holds for the next batch", a_wider_window_holds_for_the_next_batch),
         test("a batch waits no longer than its window", a_batch_waits_no_longer_than_its_window),
         test("without a window nothing waits", without_a_window_nothing_waits),
         test("a failure is handed over, and the feed goes on", a_failure_is_handed_over_and_the_feed_goes_on),
@@ -500,6 +654,15 @@ int main(void) {
         test("a finish ends the window, and the batch is handed out", a_finish_ends_the_window),
         test("a wake ends one wait, the one under way or the next", a_wake_ends_one_wait),
         test("a wait goes on though an item came before it", a_wait_goes_on_though_an_item_came_before_it),
+        test("a loss is told at once, with what came before it",
+             a_loss_is_told_at_once_with_what_came_before_it),
+        test("a shard that is gone says so with its end", a_shard_that_is_gone_says_so_with_its_end),
+        test("a refusal for good is handed over as it is", a_refusal_for_good_is_handed_over_as_it_is),
+        test("a batch holds its bytes until it is given back",
+             a_batch_holds_its_bytes_until_it_is_given_back),
+        test("what is not taken is given back with the feed", what_is_not_taken_is_given_back_with_the_feed),
+        test("a read is forgotten once all of it is in batches",
+             a_read_is_forgotten_once_all_of_it_is_in_batches),
     };
     return cmocka_run_group_tests_name("feed", tests, NULL, NULL);
 }

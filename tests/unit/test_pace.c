@@ -76,6 +76,34 @@ static void after_ten_megabytes_the_shard_is_left_alone_for_five_seconds(void **
     assert_int_equal(pace_next(&p), 6000);
 }
 
+/* A read that is refused, or whose iterator has expired, brought nothing: neither bound is undone by it. */
+static void reads_that_bring_nothing_count_and_wipe_nothing_out(void **state) {
+    (void)state;
+    struct pace p;
+    pace_init(&p, 250);
+    pace_after_read(&p, 1000, 3000000, true);
+    pace_after_read(&p, 1200, 0, true);
+    assert_int_equal(pace_next(&p), 2500);
+    pace_init(&p, 250);
+    for (int i = 0; i < 5; i++)
+        pace_after_read(&p, 1000 + i, 0, true);
+    assert_int_equal(pace_next(&p), 2000);
+}
+
+static void a_throttle_wipes_out_no_bound(void **state) {
+    (void)state;
+    struct pace p;
+    pace_init(&p, 250);
+    pace_after_read(&p, 1000, 10000000, true);
+    pace_after_throttle(&p, 6000, 0);
+    pace_after_read(&p, 6050, 2000000, true);
+    assert_int_equal(pace_next(&p), 7050);
+    pace_init(&p, 250);
+    for (int i = 0; i < 5; i++)
+        pace_after_throttle(&p, 1000, 0); /* each was a read, too */
+    assert_true(pace_next(&p) >= 1500);
+}
+
 static void throttled_it_waits_ever_longer_up_to_the_limit(void **state) {
     (void)state;
     struct pace p;
@@ -141,6 +169,8 @@ int main(void) {
         cmocka_unit_test(no_second_ever_holds_more_than_five_reads),
         cmocka_unit_test(between_two_reads_lies_the_time_for_what_was_read),
         cmocka_unit_test(after_ten_megabytes_the_shard_is_left_alone_for_five_seconds),
+        cmocka_unit_test(reads_that_bring_nothing_count_and_wipe_nothing_out),
+        cmocka_unit_test(a_throttle_wipes_out_no_bound),
         cmocka_unit_test(throttled_it_waits_ever_longer_up_to_the_limit),
         cmocka_unit_test(jitter_stays_between_half_and_the_whole_pause),
         cmocka_unit_test(once_reads_get_through_it_probes_back_step_by_step),

@@ -249,11 +249,18 @@ static inline void assert_seen(const struct seen *seen, size_t i, const void *da
     assert_false(seen->cut[i]);
 }
 
+static inline struct source_reader *open_shard(struct fixture *t, struct source *source,
+                                               const struct source_start *start) {
+    struct source_shard shard = {0};
+    strcpy(shard.id, t->shard);
+    return source_open(source, &shard, start, NULL);
+}
+
 static inline struct source_reader *open_from(struct fixture *t, const struct position *after) {
     struct source_start start = {.checkpoint = after ? LEASE_AT_POSITION : LEASE_TRIM_HORIZON};
     if (after)
         start.position = *after;
-    return source_open(t->source, t->shard, &start);
+    return open_shard(t, t->source, &start);
 }
 
 static inline void close_reader(struct source_reader **r) {
@@ -262,7 +269,7 @@ static inline void close_reader(struct source_reader **r) {
 
 static inline struct source_reader *open_leisurely(struct fixture *t, struct seen *seen) {
     const struct source_start start = {.checkpoint = LEASE_TRIM_HORIZON};
-    struct source_reader *r = source_open(t->leisurely, t->shard, &start);
+    struct source_reader *r = open_shard(t, t->leisurely, &start);
     int64_t give_up = clock_boot_ms() + PATIENCE_MS;
     while (seen->as_of_ms == 0) { /* at the end: from here on it waits */
         assert_ok(read_once(r, seen, FOR_EVER));
