@@ -1,17 +1,13 @@
 #include "ingest/deadletter.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "server/base/base64.h"
-#include "server/base/buffer.h"
+#include "ingest/deadletter_internal.h"
 #include "server/base/clock.h"
+#include "server/base/health.h"
 #include "server/base/limits.h"
 #include "server/base/log.h"
 #include "server/base/mem.h"
@@ -24,131 +20,234 @@ static struct metrics_family dead_letters_family = {
     .labels = {"reason"},
 };
 
-struct deadletter {
-    int fd; /* -1: the log */
-    char *path;
-    pthread_mutex_t lock; /* one batch of lines after the other */
-    bool torn;            /* the file ends in the middle of a line: the disk was full */
+static struct metrics_family writes_family = {
+    .name = "winner_view_dead_letter_writes_total",
+    .help = "Dead letters by what the target did: written; refused, so in the log; failed, so tried again.",
+    .kind = METRICS_COUNTER,
+    .labels = {"target", "result"},
 };
 
-/* Whoever wrote last was killed in the middle of it. */
-static bool ends_torn(int fd) {
-    char last;
-    off_t size = lseek(fd, 0, SEEK_END);
-    return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
+static struct metrics_family refusing_family = {
+    .name = "winner_view_dead_letter_target_refusing_since_timestamp_seconds",
+    .help = "Since when the dead letter target refuses letters, which go to the log. Not there while it does "
+            "not.",
+    .kind = METRICS_GAUGE,
+    .scale = 1000,
+    .labels = {"target"},
+};
+
+static const char trouble[] = "dead-letter";
+
+struct deadletter {
+    struct deadletter_target *target; /* NULL: the log */
+    struct health *health;
+    char *name; /* as it was given */
+
+    pthread_mutex_t lock; /* guards what follows; a leaf */
+    bool refusing;
+    int64_t pause_ms;    /* from one try of a target that refuses to the next */
+    int64_t due_boot_ms; /* when that is */
+};
+
+/* ---- opening
+ * --------------------------------------------------------------------------------------------------------------
+ */
+
+static const char *of_kind(const char *target, const char *kind) {
+    size_t length = strlen(kind);
+    return strncmp(target, kind, length) == 0 ? target + length : NULL;
 }
 
-enum status deadletter_open(struct deadletter **d, const char *target, struct error *e) {
-    static const char prefix[] = "file:";
-    int fd = -1;
-    bool to_file = strncmp(target, prefix, sizeof prefix - 1) == 0;
-    const char *path = target + sizeof prefix - 1;
+bool deadletter_is_target(const char *target) {
+    const char *path = of_kind(target, "file:"), *url = of_kind(target, "sqs:");
+    return strcmp(target, "log") == 0 || (path && *path) || (url && deadletter_sqs_is_queue(url));
+}
 
-    if (to_file && !*path)
-        return error_set(e, STATUS_INVALID, "the dead letter target '%s' names no file", target);
-    if (!to_file && strcmp(target, "log") != 0)
-        return error_set(e, STATUS_INVALID,
-                         "the dead letter target '%s' is none: allowed are file:PATH and log", target);
-    if (to_file && (fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640)) < 0)
-        return error_set(e, STATUS_FAILED, "cannot open the dead letter file '%s': %s", path,
-                         strerror(errno));
+static enum status open_target(struct deadletter_target **target, const struct deadletter_options *options,
+                               struct error *e) {
+    const char *path = of_kind(options->target, "file:"), *url = of_kind(options->target, "sqs:");
+    *target = NULL;
+    if (!deadletter_is_target(options->target))
+        return error_set(
+            e, STATUS_INVALID,
+            "the dead letter target '%s' is none: allowed are log, file:PATH and "
+            "sqs:URL, a queue's URL such as https://sqs.eu-west-1.amazonaws.com/123456789012/letters",
+            options->target);
+    return path  ? deadletter_file_open(target, path, e)
+           : url ? deadletter_sqs_open(target, url, options, e)
+                 : STATUS_OK;
+}
 
+static const char *target_name(const struct deadletter *d) {
+    return d->target ? d->target->ops->name : "log";
+}
+
+enum status deadletter_open(struct deadletter **d, const struct deadletter_options *options,
+                            struct error *e) {
+    struct deadletter_target *target;
+    struct error failure = {0};
+    enum status status = open_target(&target, options, &failure);
+    *d = NULL;
+    if (status) {
+        if (e)
+            *e = failure;
+        return status;
+    }
     *d = mem_zalloc(sizeof **d);
-    (*d)->fd = fd;
-    (*d)->torn = to_file && ends_torn(fd);
-    (*d)->path = to_file ? mem_strdup(path) : NULL;
+    (*d)->target = target;
+    (*d)->health = options->health;
+    (*d)->name = mem_strdup(options->target);
     pthread_mutex_init(&(*d)->lock, NULL);
     for (int reason = 0; reason < ENVELOPE_REASONS; reason++)
         METRICS_SERIES(&dead_letters_family, envelope_reason_name((enum envelope_reason)reason));
+    METRICS_SERIES(&writes_family, target_name(*d), "written");
     return STATUS_OK;
 }
 
 void deadletter_close(struct deadletter *d) {
     if (!d)
         return;
-    if (d->fd >= 0)
-        close(d->fd);
-    free(d->path);
+    if (d->target)
+        d->target->ops->free(d->target);
     pthread_mutex_destroy(&d->lock);
+    free(d->name);
     free(d);
 }
 
-static void append_line(struct buffer *b, const struct deadletter_letter *letter, int64_t now_real_ms) {
-    char sequence[POSITION_TEXT_SIZE], now[CLOCK_TEXT_SIZE];
-    _cleanup_(mem_freep) char *data = base64_encode(letter->data, letter->length);
-    json_auto_t *line = json_pack("{s:s,s:s,s:I,s:s,s:s,s:s,s:s}", "shard", letter->shard_id,
-                                  "sequenceNumber", position_sequence(&letter->position, sequence),
-                                  "subSequenceNumber", (json_int_t)position_sub_sequence(&letter->position),
-                                  "reason", envelope_reason_name(letter->reason), "detail", letter->detail,
-                                  "data", data, "time", clock_format(now_real_ms, now));
-    char *text = json_dumps(line, JSON_COMPACT);
-    if (!text)
-        mem_exhausted();
-    buffer_puts(b, text);
-    buffer_putc(b, '\n');
-    free(text);
+void deadletter_cancel(struct deadletter *d) {
+    if (d->target)
+        d->target->ops->cancel(d->target);
 }
 
-static enum status append_to_file(struct deadletter *d, const char *data, size_t length, struct error *e) {
-    for (size_t done = 0; done < length;) {
-        ssize_t n = write(d->fd, data + done, length - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            d->torn = d->torn || done;
-            return error_set(e, STATUS_RETRY, "cannot write to the dead letter file '%s': %s", d->path,
-                             strerror(errno));
-        }
-        done += (size_t)n;
-    }
-    d->torn = false;
-    return STATUS_OK;
-}
+/* ---- a target that refuses
+ * --------------------------------------------------------------------------------------------------- */
 
-static enum status write_to_file(struct deadletter *d, const struct deadletter_letter *letters, size_t n,
-                                 int64_t now_real_ms, struct error *e) {
-    enum status status = STATUS_OK;
-    pthread_mutex_lock(&d->lock); /* the lock is what keeps lines whole: the only I/O done under one */
-    for (size_t i = 0; !status && i < n; i++) {
-        _cleanup_(buffer_deinit) struct buffer line;
-        buffer_init(&line, LIMIT_DEAD_LETTER_LINE_BYTES);
-        if (d->torn)
-            buffer_putc(&line, '\n'); /* else this letter would be lost in the rest of the last one */
-        append_line(&line, &letters[i], now_real_ms);
-        status = append_to_file(d, line.data, line.length, e);
-    }
-    if (!status && fdatasync(d->fd) < 0 && errno != EINVAL &&
-        errno != EROFS) /* a pipe or device cannot be synced */
-        status =
-            error_set(e, STATUS_RETRY, "cannot sync the dead letter file '%s': %s", d->path, strerror(errno));
+/* Whether to try the target at all. While it refuses one caller does, now and then. */
+static bool may_try(struct deadletter *d, int64_t now_boot_ms) {
+    pthread_mutex_lock(&d->lock);
+    bool may = !d->refusing || now_boot_ms >= d->due_boot_ms;
+    if (d->refusing && may)
+        d->due_boot_ms = now_boot_ms + d->pause_ms;
     pthread_mutex_unlock(&d->lock);
-    return status;
+    return may;
 }
 
+static void note_refusal(struct deadletter *d, const struct error *why, int64_t now_real_ms,
+                         int64_t now_boot_ms) {
+    pthread_mutex_lock(&d->lock);
+    bool first = !d->refusing;
+    d->refusing = true;
+    d->pause_ms = first ? LIMIT_DEAD_LETTER_REFUSED_FIRST_MS : d->pause_ms * 2;
+    if (d->pause_ms > LIMIT_DEAD_LETTER_REFUSED_MS)
+        d->pause_ms = LIMIT_DEAD_LETTER_REFUSED_MS;
+    d->due_boot_ms = now_boot_ms + d->pause_ms;
+    pthread_mutex_unlock(&d->lock);
+
+    if (first)
+        metrics_set(METRICS_SERIES(&refusing_family, target_name(d)), now_real_ms);
+    if (health_raise_kind(d->health, trouble, why->code, why->message, now_real_ms, now_boot_ms))
+        log_write(LOG_LEVEL_ERROR, LOG_FIELDS("error", why->code, "requestId", why->request_id),
+                  "dead letters go to the log: %s", why->message);
+}
+
+static void note_acceptance(struct deadletter *d) {
+    pthread_mutex_lock(&d->lock);
+    bool refused = d->refusing;
+    d->refusing = false;
+    pthread_mutex_unlock(&d->lock);
+    if (!refused)
+        return;
+    metrics_hide(METRICS_SERIES(&refusing_family, target_name(d)));
+    health_clear(d->health, trouble);
+    log_info("dead letters go to '%s' again", d->name);
+}
+
+/* ---- writing
+ * --------------------------------------------------------------------------------------------------------------
+ */
+
+/* At the level that no --log-level leaves out. */
 static void write_to_log(const struct deadletter_letter *letter) {
-    char sequence[POSITION_TEXT_SIZE], sub[16];
-    size_t length = letter->length < LIMIT_LOGGED_LETTER_BYTES ? letter->length : LIMIT_LOGGED_LETTER_BYTES;
-    _cleanup_(mem_freep) char *data = base64_encode(letter->data, length);
+    char sequence[POSITION_TEXT_SIZE], sub[16], length[24] = "";
+    _cleanup_(deadletter_text_deinit) struct deadletter_text text;
+    deadletter_text_init(&text, letter, LIMIT_LOGGED_LETTER_BYTES);
     snprintf(sub, sizeof sub, "%u", position_sub_sequence(&letter->position));
-    log_write(LOG_LEVEL_WARN,
+    if (!letter->cut)
+        snprintf(length, sizeof length, "%zu", letter->length);
+    log_write(LOG_LEVEL_ERROR,
               LOG_FIELDS("shard", letter->shard_id, "sequenceNumber",
                          position_sequence(&letter->position, sequence), "subSequenceNumber", sub, "reason",
-                         envelope_reason_name(letter->reason), "detail", letter->detail, "data", data,
-                         "truncated", length < letter->length ? "true" : "false"),
+                         envelope_reason_name(letter->reason), "detail", letter->detail, "length", length,
+                         "sha256", text.sha256, "truncated", text.truncated ? "true" : "false", "data",
+                         text.data),
               "dead letter");
 }
 
-enum status deadletter_write(struct deadletter *d, const struct deadletter_letter *letters, size_t n,
-                             int64_t now_real_ms, struct error *e) {
+static void count_write(const char *target, const char *result, size_t n) {
+    if (n)
+        metrics_count(&writes_family, (const char *const[]){target, result, NULL}, (int64_t)n);
+}
+
+static size_t count_in(const struct deadletter_letter *letters, size_t n, enum deadletter_state state) {
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++)
+        found += letters[i].state == state;
+    return found;
+}
+
+static void refuse_pending(struct deadletter_letter *letters, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (letters[i].state == DEADLETTER_PENDING)
+            letters[i].state = DEADLETTER_REFUSED;
+}
+
+/* What the target did with the letters, as far as it says something of the target itself. */
+static void judge(struct deadletter *d, enum status status, size_t taken, size_t refused,
+                  const struct error *why, int64_t now_real_ms, int64_t now_boot_ms) {
+    if (taken || status == STATUS_OK)
+        note_acceptance(d);
+    if (status == STATUS_FAILED)
+        note_refusal(d, why, now_real_ms, now_boot_ms);
+    else if (refused && status == STATUS_OK)
+        log_write(LOG_LEVEL_WARN, LOG_FIELDS("error", why->code, "requestId", why->request_id),
+                  "%zu dead letters go to the log: %s", refused, why->message);
+}
+
+/* Those that the target has are done with, and those that it refused are when they are in the log. */
+static void settle(const struct deadletter *d, struct deadletter_letter *letters, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        struct deadletter_letter *letter = &letters[i];
+        if (letter->state == DEADLETTER_REFUSED)
+            write_to_log(letter);
+        if (letter->state != DEADLETTER_REFUSED && letter->state != DEADLETTER_TAKEN)
+            continue;
+        count_write(letter->state == DEADLETTER_TAKEN ? target_name(d) : "log", "written", 1);
+        metrics_count(&dead_letters_family, (const char *const[]){envelope_reason_name(letter->reason), NULL},
+                      1);
+        letter->state = DEADLETTER_WRITTEN;
+    }
+}
+
+enum status deadletter_write(struct deadletter *d, struct deadletter_letter *letters, size_t n,
+                             int64_t now_real_ms, int64_t now_boot_ms, struct error *e) {
+    struct error why = {0};
     enum status status = STATUS_OK;
-    if (!n)
+    if (count_in(letters, n, DEADLETTER_WRITTEN) == n)
         return STATUS_OK;
-    if (d->fd >= 0)
-        status = write_to_file(d, letters, n, now_real_ms, e);
-    for (size_t i = 0; d->fd < 0 && i < n; i++)
-        write_to_log(&letters[i]);
-    for (size_t i = 0; !status && i < n; i++)
-        metrics_count(&dead_letters_family,
-                      (const char *const[]){envelope_reason_name(letters[i].reason), NULL}, 1);
-    return status;
+
+    bool tried = d->target && may_try(d, now_boot_ms);
+    if (tried)
+        status = d->target->ops->write(d->target, letters, n, now_real_ms, &why);
+    if (!tried || status == STATUS_FAILED)
+        refuse_pending(letters, n);
+    size_t taken = count_in(letters, n, DEADLETTER_TAKEN), refused = count_in(letters, n, DEADLETTER_REFUSED);
+    if (tried)
+        judge(d, status, taken, refused, &why, now_real_ms, now_boot_ms);
+    if (d->target)
+        count_write(target_name(d), "refused", refused);
+    count_write(target_name(d), "failed", count_in(letters, n, DEADLETTER_PENDING));
+    settle(d, letters, n);
+    if (status == STATUS_RETRY && e)
+        *e = why;
+    return status == STATUS_RETRY ? STATUS_RETRY : STATUS_OK;
 }

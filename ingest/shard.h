@@ -5,7 +5,8 @@
  * It never writes its lease: it tells its progress, and the coordinator (ingest.h) writes that with the next
  * renewal. A shard ends only when it is told to, or when its last record is applied. Whatever fails - the
  * source, the store, the dead letter target - is waited out and tried again, and shows in health and metrics
- * meanwhile; no record is passed over because something else failed.
+ * meanwhile; no record is passed over because something else failed. Only a position that is none of the
+ * source's ends it: then it is `refused`, and so is the whole worker.
  */
 #ifndef INGEST_SHARD_H
 #define INGEST_SHARD_H
@@ -29,6 +30,7 @@ struct shard_context {
     struct freshness *freshness;
     struct health *health;
     const struct apply_listener *listener;
+    struct budget *budget;
     struct waker *done; /* woken when a shard has something that should be written soon: its end */
     size_t batch_records;
     int batch_window_ms;
@@ -40,8 +42,13 @@ struct shard_report {
     struct lease_progress progress; /* everything up to here is in the views, its dead letters written down */
     struct source_shard children[STORE_LEASE_PARENTS]; /* with LEASE_SHARD_END */
     size_t n_children;
-    int64_t alive_boot_ms; /* when its loop last turned: waiting and trying again are turning */
-    bool finished;         /* its thread is done: shard_join will not wait */
+    bool
+        vanished; /* with LEASE_SHARD_END: the source does not have it any more, and need not name children */
+    bool refused; /* its position is none of the source's: no worker may go on from it */
+    int64_t alive_boot_ms; /* when its loops last turned, applying or reading, whichever is longer ago:
+                            * waiting and trying again are turning */
+    bool finished;         /* it applies nothing more: this progress is the last */
+    bool gone;             /* its thread is done: shard_join will not wait */
 };
 
 /* Begins to read after the lease's checkpoint. `fence` is what writes are checked against; the coordinator

@@ -1,0 +1,36 @@
+/*
+ * window: how much a shard lets come together before it writes, while its store throttles.
+ *
+ * A row is written once a batch, however many of its events the batch holds: so fewer, larger batches need
+ * fewer writes. A throttled batch widens the window by a step, in time (up to LIMIT_WINDOW_MS) and in records
+ * (up to LIMIT_BATCH_RECORDS): on a backlog batches are full at once, and only their size makes them fewer. A
+ * while without throttling narrows it by a step, back to what was configured.
+ *
+ * Pure; time is an argument (CLOCK_BOOTTIME).
+ */
+#ifndef INGEST_WINDOW_H
+#define INGEST_WINDOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct window {
+    int ms;         /* how long a batch that is not full waits for more */
+    size_t records; /* when it is full */
+
+    /* private */
+    int least_ms;
+    size_t least_records;
+    int step;
+    int64_t stepped_boot_ms, throttled_boot_ms;
+};
+
+/* As configured. */
+void window_init(struct window *w, int ms, size_t records);
+
+/* A batch was written, `throttled` if the store said so meanwhile; or there was nothing to write, which is
+ * calm, too. True if the window is another now. */
+bool window_note(struct window *w, bool throttled, int64_t now_boot_ms);
+
+#endif
