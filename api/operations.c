@@ -50,6 +50,7 @@ static json_t *troubles_json(const struct health_report *report) {
         json_t *trouble = json_object();
         json_object_set_new(trouble, "name", answer_text(report->troubles[i].name));
         json_object_set_new(trouble, "reason", answer_text(report->troubles[i].reason));
+        json_object_set_new(trouble, "since", answer_time(report->troubles[i].since_ms));
         json_array_append_new(json, trouble);
     }
     return json;

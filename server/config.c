@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/deadletter.h"
 #include "server/base/clock.h"
 #include "server/base/limits.h"
 #include "server/listen.h"
@@ -113,9 +114,8 @@ static bool check_worker_id(struct config *config, const struct option *option, 
 }
 
 static bool check_dead_letter(struct config *config, const struct option *option, const char *value) {
-    const char *path = config_of_kind(value, "file");
     *(const char **)field(config, option) = value;
-    return (path && *path) || strcmp(value, "log") == 0;
+    return deadletter_is_target(value);
 }
 
 static bool check_log_format(struct config *config, const struct option *option, const char *value) {
@@ -132,6 +132,7 @@ static bool check_log_format(struct config *config, const struct option *option,
  * ------------------------------------------------------------------------------------------------------ */
 
 static const char *const identities[] = {[IDENTITIES_MASKED] = "masked", [IDENTITIES_FULL] = "full", NULL};
+static const char *const output_formats[] = {[FORMAT_TABLE] = "table", [FORMAT_JSON] = "json", NULL};
 static const char *const log_levels[] = {[LOG_LEVEL_ERROR] = "error",
                                          [LOG_LEVEL_WARN] = "warn",
                                          [LOG_LEVEL_INFO] = "info",
@@ -174,7 +175,8 @@ static const struct option options[] = {
      AT(worker_id), 0, 0, NULL, NULL},
     {"failover-ms", "MS", "10000", "a lease not renewed for so long is free", check_number, AT(failover_ms),
      1000, 600000, NULL, NULL},
-    {"dead-letter", "file:PATH|log", "log", "where records go that are not events", check_dead_letter,
+    {"dead-letter", "file:PATH|sqs:URL|log", "log",
+     "where records go that are not events; URL: a queue's, https://HOST/ACCOUNT/NAME", check_dead_letter,
      AT(dead_letter), 0, 0, NULL, NULL},
     {"identities", "masked|full", "masked", "how people's ids are shown", check_choice, AT(identities), 0, 0,
      identities, NULL},
@@ -194,6 +196,8 @@ static const struct option options[] = {
      NULL, NULL},
     {"drain-seconds", "S", "5", "how long to go on serving after SIGTERM", check_number, AT(drain_seconds), 0,
      15, NULL, NULL},
+    {"format", "table|json", "table", "how audit prints", check_choice, AT(format), 0, 0, output_formats,
+     NULL},
     {"log-level", "error|warn|info|debug", "info", "the least that is logged", check_choice, AT(log_level), 0,
      0, log_levels, NULL},
     {"log-format", "auto|text|json", "auto", "auto: text on a terminal, else json", check_log_format,
@@ -211,6 +215,9 @@ static const struct command {
     {"serve", COMMAND_SERVE, "run: ingest the source and serve the views (default)"},
     {"create-tables", COMMAND_CREATE_TABLES,
      "create what --store needs, if missing, and wait until it is usable"},
+    {"audit", COMMAND_AUDIT,
+     "re-derive every score of --store from its contributions, print each difference"},
+    {"credentials", COMMAND_CREDENTIALS, "show which provider supplies the AWS credentials, and until when"},
     {"--help", COMMAND_HELP, NULL},
     {"-h", COMMAND_HELP, NULL},
     {"--version", COMMAND_VERSION, NULL},
@@ -355,5 +362,6 @@ void config_print_help(FILE *out) {
         fputc('\n', out);
     }
     fprintf(out, "\nAWS region, credentials and endpoints come from where every AWS program finds them.\n"
-                 "Exit status: 0 stopped as asked, 1 failed, 2 the configuration is wrong.\n");
+                 "Exit status: 0 stopped as asked, 1 failed, 2 the configuration is wrong, 3 audit found "
+                 "differences.\n");
 }

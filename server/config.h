@@ -16,10 +16,18 @@
 #include "server/base/log.h"
 #include "server/http.h"
 
-enum config_command { COMMAND_SERVE, COMMAND_CREATE_TABLES, COMMAND_HELP, COMMAND_VERSION };
+enum config_command {
+    COMMAND_SERVE,
+    COMMAND_CREATE_TABLES,
+    COMMAND_AUDIT,
+    COMMAND_CREDENTIALS,
+    COMMAND_HELP,
+    COMMAND_VERSION,
+};
 
 enum config_start { START_TRIM_HORIZON, START_LATEST, START_AT };
 enum config_identities { IDENTITIES_MASKED, IDENTITIES_FULL };
+enum config_format { FORMAT_TABLE, FORMAT_JSON };
 enum config_log_format { LOG_FORMAT_AUTO = -1 };
 
 /* Strings are borrowed from the arguments, the environment or the table; an option that is not given and has
@@ -43,6 +51,7 @@ struct config {
     int64_t caught_up_ms, index_allowance_ms;
     int64_t connections;
     int64_t drain_seconds;
+    int64_t format; /* enum config_format: what audit prints */
     int64_t log_level;
     int64_t log_format; /* or LOG_FORMAT_AUTO */
     int64_t access_log; /* enum http_access_log */

@@ -1,6 +1,7 @@
 #include "server/http.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <microhttpd.h>
 #include <pthread.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,6 +68,7 @@ struct http {
     struct http_options options;
     struct MHD_Daemon *daemon;
     unsigned port;
+    int listen_fd; /* libmicrohttpd closes it */
     atomic_bool draining;
     atomic_bool stopping;  /* nobody waits for the store any more */
     atomic_uint suspended; /* connections; until MHD_resume_connection has returned */
@@ -468,6 +471,7 @@ struct http *http_new(const struct http_options *options, struct api *api, struc
     http->api = api;
     http->options = *options;
     http->port = listen_port(fd);
+    http->listen_fd = fd;
     init(http);
     int code = pthread_create(&http->timekeeper, NULL, timekeeper_main, http);
     if (code) {
@@ -491,12 +495,21 @@ unsigned http_port(const struct http *http) {
     return http->port;
 }
 
+/* Not MHD_quiesce_daemon: it takes the socket out of an epoll set while the set's thread does so too, and
+ * whoever comes second aborts the process (libmicrohttpd 0.9.75 to 1.0). Instead the number, which is
+ * libmicrohttpd's to close, becomes that of something that nobody connects to and that is never readable. */
+static void stop_listening(int listen_fd) {
+    int nothing = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (nothing < 0 || dup3(nothing, listen_fd, O_CLOEXEC) < 0)
+        log_warn("cannot stop listening: %s", strerror(errno));
+    if (nothing >= 0)
+        close(nothing);
+}
+
 void http_drain_begin(struct http *http) {
     if (atomic_exchange(&http->draining, true))
         return;
-    int fd = MHD_quiesce_daemon(http->daemon);
-    if (fd >= 0)
-        close(fd);
+    stop_listening(http->listen_fd);
 }
 
 static bool is_busy(struct http *http) {

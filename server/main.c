@@ -1,4 +1,5 @@
 #include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,20 +7,24 @@
 #include <unistd.h>
 
 #include "aws/config.h"
+#include "server/audit.h"
+#include "server/base/limits.h"
 #include "server/base/log.h"
 #include "server/base/mem.h"
 #include "server/config.h"
+#include "server/credentials.h"
 #include "server/serve.h"
 #include "views/store.h"
 
 /* Blocked before any thread is made, so that all inherit it: signals are the main thread's, through a
- * signalfd. */
-static void set_signals(void) {
+ * signalfd. Other commands are ended by them as any program is. */
+static void set_signals(const struct config *config) {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    if (config->command == COMMAND_SERVE)
+        sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -30,6 +35,12 @@ static void raise_descriptor_limit(void) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+}
+
+/* glibc keeps freed memory by the size of the largest block ever freed, unless told a size: after one large
+ * reply of the stream it would keep as much for each thread. */
+static void give_freed_memory_back(void) {
+    mallopt(M_MMAP_THRESHOLD, LIMIT_KEPT_BLOCK_BYTES);
 }
 
 static void set_log(const struct config *config) {
@@ -44,6 +55,8 @@ static int create_tables(const struct config *config) {
     struct store *store = NULL;
     struct error e;
     enum status status = serve_open_store(config, &aws, &store, &e);
+    if (aws)
+        credentials_warn(aws);
     if (!status)
         status = store_create(store, &e);
     if (status)
@@ -66,6 +79,10 @@ static int run(const struct config *config) {
         return 0;
     case COMMAND_CREATE_TABLES:
         return create_tables(config);
+    case COMMAND_AUDIT:
+        return audit_run(config);
+    case COMMAND_CREDENTIALS:
+        return credentials_run();
     default:
         return serve_run(config);
     }
@@ -83,8 +100,9 @@ int main(int argc, char *argv[]) {
         return 2;
     }
     buffer_deinit(&mistakes);
-    set_signals();
+    set_signals(&config);
     raise_descriptor_limit();
+    give_freed_memory_back();
     set_log(&config);
     return run(&config);
 }

@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "aws/config.h"
+#include "aws/credentials_chain.h"
 #include "ingest/deadletter.h"
 #include "ingest/ingest.h"
 #include "ingest/source_file.h"
@@ -19,6 +20,7 @@
 #include "server/base/log.h"
 #include "server/base/mem.h"
 #include "server/base/random.h"
+#include "server/credentials.h"
 #include "server/http.h"
 #include "views/freshness.h"
 #include "views/store_dynamodb.h"
@@ -28,6 +30,7 @@
 struct service {
     const struct config *config;
     struct aws_config *aws;
+    struct credentials_watch *credentials; /* NULL: no AWS */
     struct store *store;
     struct source *source;
     struct deadletter *deadletter;
@@ -50,7 +53,8 @@ int serve_exit_status(enum status status) {
  * ------------------------------------------------------------------------------------------------ */
 
 static bool needs_aws(const struct config *config) {
-    return config_of_kind(config->store, "dynamodb") || config_of_kind(config->source, "kinesis");
+    return config_of_kind(config->store, "dynamodb") || config_of_kind(config->source, "kinesis") ||
+           config_of_kind(config->dead_letter, "sqs");
 }
 
 /* The AWS clients found that this machine's clock is wrong, or right again. */
@@ -83,11 +87,14 @@ enum status serve_open_store(const struct config *config, struct aws_config **aw
         .scores_table = config->scores_table,
         .leases_table = config->leases_table,
     };
-    enum status status = needs_aws(config) ? load_aws(aws, e) : STATUS_OK;
+    enum status status = needs_aws(config) && !*aws ? load_aws(aws, e) : STATUS_OK;
     if (status)
         return status;
-    return options.stage ? store_dynamodb_open(store, &options, *aws, NULL, e)
-                         : store_sqlite_open(store, config_of_kind(config->store, "sqlite"), e);
+    if (options.stage)
+        return store_dynamodb_open(store, &options, *aws, NULL, e);
+    const char *path = config_of_kind(config->store, "sqlite");
+    return config->command == COMMAND_AUDIT ? store_sqlite_open_reader(store, path, e)
+                                            : store_sqlite_open(store, path, e);
 }
 
 static enum status open_source(struct service *s, struct error *e) {
@@ -99,15 +106,13 @@ static enum status open_source(struct service *s, struct error *e) {
     return stream ? source_kinesis_open(&s->source, &options, s->aws, NULL, e) : STATUS_OK;
 }
 
-static enum status open_parts(struct service *s, struct error *e) {
-    s->freshness = freshness_new();
-    s->health = health_new();
-    enum status status = serve_open_store(s->config, &s->aws, &s->store, e);
-    if (!status)
-        status = open_source(s, e);
-    if (!status)
-        status = deadletter_open(&s->deadletter, s->config->dead_letter, e);
-    return status;
+static enum status open_deadletter(struct service *s, struct error *e) {
+    const struct deadletter_options options = {
+        .target = s->config->dead_letter,
+        .aws = s->aws,
+        .health = s->health,
+    };
+    return deadletter_open(&s->deadletter, &options, e);
 }
 
 static void close_parts(struct service *s) {
@@ -119,6 +124,7 @@ static void close_parts(struct service *s) {
     deadletter_close(s->deadletter);
     source_free(s->source);
     store_free(s->store);
+    credentials_watch_stop(s->credentials);
     health_free(s->health);
     freshness_free(s->freshness);
     if (s->aws)
@@ -137,20 +143,27 @@ static void stop_signals(sigset_t *set) {
     sigaddset(set, SIGINT);
 }
 
-/* Whether we were told to stop by CLOCK_BOOTTIME `until_ms` (negative: however long that takes). */
+/* Whether we were told to stop by CLOCK_BOOTTIME `until_ms`. */
 static bool wait_for_signal(const struct service *s, int64_t until_ms) {
     struct pollfd fd = {.fd = s->signals, .events = POLLIN};
-    int64_t left = until_ms < 0 ? -1 : until_ms - clock_boot_ms();
-    if (until_ms >= 0 && left < 0)
-        left = 0;
-    return poll(&fd, 1, (int)left) > 0;
+    int64_t left = until_ms - clock_boot_ms();
+    return poll(&fd, 1, left > 0 ? (int)left : 0) > 0;
 }
 
-/* Takes the one that came. From now on another ends the process as if nobody had ever caught it. */
+/* Until we are told to stop, or ingest may not go on. */
+static void wait_for_end(const struct service *s) {
+    struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN},
+                           {.fd = ingest_stopped_fd(s->ingest), .events = POLLIN}};
+    while (poll(fds, 2, -1) <= 0)
+        ;
+}
+
+/* Takes the one that came, if one did. From now on another ends the process as if nobody had ever caught it.
+ */
 static void let_signals_through(const struct service *s) {
     struct signalfd_siginfo came;
     sigset_t set;
-    ssize_t n = read(s->signals, &came, sizeof came);
+    ssize_t n = wait_for_signal(s, 0) ? read(s->signals, &came, sizeof came) : 0;
     (void)n;
     stop_signals(&set);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
@@ -176,6 +189,8 @@ static enum status first_contact(struct service *s, enum status (*contact)(struc
                                  struct error *e) {
     for (;;) {
         enum status status = contact(s, e);
+        if (status && wait_for_signal(s, clock_boot_ms()))
+            return STATUS_RETRY; /* it failed because it was cut short, or does not matter any more */
         if (status != STATUS_RETRY) {
             health_clear(s->health, "start");
             return status;
@@ -185,6 +200,25 @@ static enum status first_contact(struct service *s, enum status (*contact)(struc
         if (wait_for_signal(s, clock_boot_ms() + LIMIT_FIRST_CONTACT_MS))
             return STATUS_RETRY;
     }
+}
+
+static enum status open_store(struct service *s, struct error *e) {
+    return serve_open_store(s->config, &s->aws, &s->store, e);
+}
+
+static enum status open_parts(struct service *s, struct error *e) {
+    s->freshness = freshness_new();
+    s->health = health_new();
+    enum status status = first_contact(s, open_store, e);
+    if (s->aws) {
+        credentials_warn(s->aws);
+        aws_credentials_chain_stop_with(aws_config_credentials(s->aws), s->signals);
+    }
+    if (!status)
+        status = open_source(s, e);
+    if (!status)
+        status = open_deadletter(s, e);
+    return status;
 }
 
 /* An embedded store is filled by one process at a time, which its lock proves: so there is one name, and who
@@ -305,6 +339,8 @@ static enum status start(struct service *s, struct error *e) {
         status = start_api(s, e);
     if (status)
         return status;
+    if (s->aws) /* from here on nobody else says when they fail */
+        s->credentials = credentials_watch_start(s->aws, s->health);
     make_worker_id(s);
     say_where(s);
     status = s->source ? first_contact(s, bind_source, e) : STATUS_OK;
@@ -330,7 +366,8 @@ static void drain(const struct service *s, int64_t asked_ms) {
         poll(NULL, 0, (int)left);
 }
 
-static void stop(struct service *s) {
+/* The exit status. */
+static int stop(struct service *s) {
     int64_t asked_ms = clock_boot_ms(), give_up_ms = asked_ms + LIMIT_STOP_MS - LIMIT_CANCEL_MS;
     let_signals_through(s);
     drain(s, asked_ms);
@@ -344,10 +381,18 @@ static void stop(struct service *s) {
         log_warn("stopping without the store's answer; the next start goes on from the last checkpoint");
         store_cancel(s->store);
         source_cancel(s->source);
+        deadletter_cancel(s->deadletter);
     }
+    if (s->aws) /* nothing waits for credentials any more */
+        aws_credentials_chain_cancel(aws_config_credentials(s->aws));
+    bool refused = ingest_is_refused(s->ingest);
     ingest_free(s->ingest);
     s->ingest = NULL;
-    log_info("stopped");
+    if (refused)
+        log_error("stopped: this worker may not go on with this stream and this store");
+    else
+        log_info("stopped");
+    return refused ? 1 : 0;
 }
 
 int serve_run(const struct config *config) {
@@ -365,7 +410,6 @@ int serve_run(const struct config *config) {
                   e.message);
         return serve_exit_status(status);
     }
-    wait_for_signal(&service, -1);
-    stop(&service);
-    return 0;
+    wait_for_end(&service);
+    return stop(&service);
 }

@@ -147,6 +147,11 @@ static void commands_and_their_needs(void **state) {
     assert_int_equal(c.command, COMMAND_SERVE);
     RIGHT(&c, "create-tables", "--store", "dynamodb:x"); /* which needs no source */
     assert_int_equal(c.command, COMMAND_CREATE_TABLES);
+    RIGHT(&c, "audit", "--store", "sqlite:x");
+    assert_int_equal(c.command, COMMAND_AUDIT);
+    assert_int_equal(c.format, FORMAT_TABLE);
+    RIGHT(&c, "audit", "--format", "json");
+    assert_int_equal(c.format, FORMAT_JSON);
     RIGHT(&c, "--help");
     assert_int_equal(c.command, COMMAND_HELP);
     RIGHT(&c, "-h");
@@ -217,8 +222,9 @@ static void a_mistake_names_the_option_what_was_given_and_what_is_allowed(void *
         {"contributions-table", "a b c", "NAME"},
         {"leases-table", "a/b", "NAME"},
         {"start", "TRIM_HORIZON", "trim-horizon|latest|at:RFC3339"},
-        {"dead-letter", "file:", "file:PATH|log"},
-        {"dead-letter", "stdout", "file:PATH|log"},
+        {"dead-letter", "file:", "file:PATH|sqs:URL|log"},
+        {"dead-letter", "stdout", "file:PATH|sqs:URL|log"},
+        {"dead-letter", "sqs:letters", "file:PATH|sqs:URL|log"},
         {"identities", "Full", "masked|full"},
         {"worker-id", "", "ID"},
         {"log-level", "verbose", "error|warn|info|debug"},

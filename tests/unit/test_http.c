@@ -372,8 +372,8 @@ static void with_all_connections_taken_only_probes_are_answered(void **state) {
 /* Each byte would start an idle time-out anew. */
 static void headers_that_dribble_in_end_the_connection(void **state) {
     (void)state;
+    int64_t begun_ms = clock_boot_ms(); /* before it is taken */
     int fd = dial();
-    int64_t begun_ms = clock_boot_ms();
     struct pollfd p = {.fd = fd, .events = POLLIN};
     send_text(fd, "GET /livez HTTP/1.1\r\nX-Slow: ");
     do
