@@ -43,7 +43,10 @@ def until(condition, what, timeout_s=WAIT_S, every_s=0.02):
 
 def create_stream(kinesis, name, shards=3):
     kinesis.create_stream(StreamName=name, ShardCount=shards)
+    return until_active(kinesis, name)
 
+
+def until_active(kinesis, name):
     def is_active():
         summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
         return summary["StreamStatus"] == "ACTIVE"
@@ -62,6 +65,15 @@ def put(kinesis, stream, puts):
 
 def shard_ids(kinesis, stream):
     return [shard["ShardId"] for shard in kinesis.list_shards(StreamName=stream)["Shards"]]
+
+
+def shard_ranges(kinesis, stream):
+    """{shard: (first hash key, last)}"""
+    shards = kinesis.list_shards(StreamName=stream)["Shards"]
+    ranges = {shard["ShardId"]: shard["HashKeyRange"] for shard in shards}
+    return {
+        shard: (int(range["StartingHashKey"]), int(range["EndingHashKey"])) for shard, range in ranges.items()
+    }
 
 
 def read_shard(kinesis, stream, shard):

@@ -37,7 +37,11 @@ KEY_BYTES = 2048
 UNKNOWN = "UNKNOWN"
 CREATOR, PHOTOGRAPHER = "creator", "photographer"
 
-Record = collections.namedtuple("Record", "shard sequence partition_key data")
+# A part of an aggregated record has its place within it as sub-sequence number; a record is `broken` that should
+# have been taken apart and cannot be.
+Record = collections.namedtuple(
+    "Record", "shard sequence partition_key data subsequence broken", defaults=(0, False)
+)
 Event = collections.namedtuple("Event", "id kind product origin time_ms")
 EventId = collections.namedtuple("EventId", "shard sequence subsequence")
 
@@ -139,8 +143,15 @@ def is_key(text):
     return 0 < len(text.encode("utf-8")) <= KEY_BYTES and "\0" not in text
 
 
+def place(sequence, subsequence):
+    """A position within a shard, as it stands in an event id."""
+    return f"{sequence}:{subsequence}" if subsequence else str(sequence)
+
+
 def parse(record):
     """The event in a record. Raises DeadLetter or Skipped."""
+    if record.broken:
+        raise DeadLetter("broken-aggregate")
     envelope = decode(record.data)
     check_envelope(envelope)
     data = envelope["data"]
@@ -151,7 +162,7 @@ def parse(record):
         raise DeadLetter("invalid-product-id")
     if record.partition_key not in (None, data["id"]):  # a line of a file has none
         raise DeadLetter("partition-key-mismatch")
-    event_id = envelope.get("eventId", f"{record.shard}:{record.sequence}")
+    event_id = envelope.get("eventId", f"{record.shard}:{place(record.sequence, record.subsequence)}")
     return Event(event_id, data["schema"], data["id"], envelope["origin"], epoch_ms(envelope["timeOrigin"]))
 
 
@@ -170,21 +181,21 @@ class Score:
     def credit(self, event, record):
         self.score += 1
         self.touches.add((event.time_ms, event.origin))
-        self.last[record.shard] = int(record.sequence)
+        self.last[record.shard] = (int(record.sequence), record.subsequence)
 
 
 class Model:
     def __init__(self):
         self.contributions = {}
         self.scores = collections.defaultdict(Score)  # (userId, role)
-        self.dead_letters = set()  # (shard, sequence number, reason)
+        self.dead_letters = set()  # (shard, place, reason)
         self.counts = collections.Counter()  # applied, duplicate, stale, skipped, dead_letter
 
     def apply(self, record):
         try:
             event = parse(record)
         except DeadLetter as bad:
-            self.dead_letters.add((record.shard, str(record.sequence), bad.reason))
+            self.dead_letters.add((record.shard, place(record.sequence, record.subsequence), bad.reason))
             self.counts["dead_letter"] += 1
         except Skipped:
             self.counts["skipped"] += 1
@@ -304,12 +315,12 @@ def differences_of_rows(what, expected, actual):
 
 def differences_of_watermarks(key, score, row):
     watermarks = {name: value for name, value in row.items() if name.startswith("at")}
-    for shard, sequence in score.last.items():
+    for shard, last in score.last.items():
         stored = watermarks.pop(watermark_name(shard), None)
         if stored is None:
             yield f"score {key}: no watermark for {shard}"
-        elif position(stored) not in (None, (sequence, 0)):
-            yield f"score {key}: watermark of {shard} is {position(stored)}, expected {sequence}"
+        elif position(stored) not in (None, last):
+            yield f"score {key}: watermark of {shard} is {position(stored)}, expected {last}"
     for name in watermarks:
         yield f"score {key}: {name} although no record of that shard earned credit"
 
@@ -334,7 +345,7 @@ def differences_of_scores(expected, actual, watermarks):
 
 def differences(expected, contributions, scores, dead_letters, watermarks=True):
     """One line for each difference between the model and a store's rows (lists of dicts) and dead letters
-    ({(shard, sequence number, reason)}). `watermarks`: whether this kind of store keeps them."""
+    ({(shard, place, reason)}). `watermarks`: whether this kind of store keeps them."""
     lines = list(
         differences_of_rows(
             "contribution", expected.contributions, {row["productId"]: row for row in contributions}

@@ -134,6 +134,20 @@ class Service:
         self.process.wait()
         check_sanitizers(self.log())
 
+    def freeze(self):
+        """SIGSTOP, and not only sent: no thread of it runs when this returns."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
+
+    def thaw(self):
+        """SIGCONT."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def peak_memory(self):
+        """The peak resident size so far, in bytes."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1]) << 10
+
     def terminate(self):
         """SIGTERM. Returns (exit status, seconds it took)."""
         begin = time.monotonic()

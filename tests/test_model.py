@@ -77,7 +77,7 @@ def test_an_id_that_is_not_greater_as_a_number_does_nothing():
     )
     assert m.counts == {"applied": 4, "duplicate": 1, "stale": 1}
     assert m.score("ann", "creator") == 3
-    assert m.scores["ann", "creator"].last == {SHARD: 6}
+    assert m.scores["ann", "creator"].last == {SHARD: (6, 0)}
 
 
 @pytest.mark.parametrize(

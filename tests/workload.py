@@ -15,6 +15,7 @@ import itertools
 import json
 import random
 
+import aggregated
 import model
 
 Put = collections.namedtuple("Put", "partition_key data note")
@@ -468,3 +469,62 @@ def generate(seed, events, products=400, merchants=50, photographers=20, zipf=1.
             product = choose()
             puts.append(to_put(shop.ordinary(product), product.id, "ordinary"))
     return puts
+
+
+# --- Packed as the Kinesis Producer Library packs. --------------------------------------------------------
+
+
+def shard_of(key, ranges):
+    """`ranges`: {shard: (first hash key, last)}, those that are open."""
+    hash_key = aggregated.hash_key(aggregated.Part(key, b""))
+    return next(shard for shard, (first, last) in ranges.items() if first <= hash_key <= last)
+
+
+class Packer:
+    """Collects what goes to one shard; a stray is a part that another shard's record carried away. A broken record
+    is put beside a whole one, so that what is lost with it is known to be nothing."""
+
+    def __init__(self, rng, ranges):
+        self.rng, self.ranges = rng, ranges
+        self.waiting = {shard: [] for shard in ranges}
+        self.sizes = {shard: 1 for shard in ranges}
+        self.puts = []
+
+    def add(self, put):
+        shard = shard_of(put.partition_key, self.ranges)
+        self.waiting[shard].append(aggregated.Part(put.partition_key, put.data))
+        if len(self.waiting[shard]) >= self.sizes[shard]:
+            self.flush(shard)
+
+    def flush(self, shard):
+        parts, self.waiting[shard] = self.waiting[shard], []
+        self.sizes[shard] = self.rng.choice([1, 2, 5, 20, 60])
+        if not parts:
+            return
+        key = parts[0].partition_key  # which decides where the record goes: the first part is never a stray
+        for part in [part for others in self.waiting.values() for part in others[:1]]:
+            if self.rng.random() < 0.1:
+                parts.insert(self.rng.randint(1, len(parts)), part)
+        data = aggregated.pack(parts, tags=[("k", "v")] * self.rng.randint(0, 2))
+        self.puts.append(Put(key, data, f"{len(parts)} packed"))
+        if self.rng.random() < 0.1:
+            self.puts.append(Put(key, self.broken(data), "broken aggregate"))
+
+    def broken(self, data):
+        torn = data[: self.rng.randrange(len(aggregated.MAGIC), len(data))]
+        return self.rng.choice([torn, aggregated.frame(b""), aggregated.frame(b"\xff"), data[:-1] + b"~!"])
+
+
+def packed(puts, seed, ranges, plain=0.2):
+    """The same events in the same order within a shard, most of them parts of aggregated records."""
+    rng = random.Random(seed)
+    packer = Packer(rng, ranges)
+    for put in puts:
+        if rng.random() < plain:
+            packer.flush(shard_of(put.partition_key, ranges))
+            packer.puts.append(put)
+        else:
+            packer.add(put)
+    for shard in ranges:
+        packer.flush(shard)
+    return packer.puts

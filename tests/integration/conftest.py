@@ -93,7 +93,10 @@ class View(service.Service):
         if not self.dead_letter_file.exists():
             return set()
         lines = [json.loads(line) for line in self.dead_letter_file.read_text().splitlines()]
-        return {(line["shard"], str(line["sequenceNumber"]), line["reason"]) for line in lines}
+        return {
+            (line["shard"], model.place(line["sequenceNumber"], line["subSequenceNumber"]), line["reason"])
+            for line in lines
+        }
 
 
 @pytest.fixture

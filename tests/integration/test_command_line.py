@@ -71,6 +71,8 @@ def test_help_goes_to_stdout_and_names_every_option_and_command():
     assert done.returncode == 0 and not done.stderr
     for word in [
         "create-tables",
+        "audit",
+        "credentials",
         "--listen",
         "--ops-listen",
         "--source",
@@ -94,6 +96,7 @@ def test_help_goes_to_stdout_and_names_every_option_and_command():
         "--index-allowance-ms",
         "--connections",
         "--drain-seconds",
+        "--format",
         "--log-level",
         "--log-format",
         "--access-log",

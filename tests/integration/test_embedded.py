@@ -1,6 +1,7 @@
 """What only the embedded pair has: a journal that can be missing, cut or swapped, and a database that one
 process fills. And that SIGKILL at any moment leaves the database exact."""
 
+import contextlib
 import os
 import random
 import sqlite3
@@ -136,7 +137,7 @@ def test_a_second_process_is_refused_naming_the_first_and_may_still_serve(embedd
     assert purchases(reader) == 3
     embedded.put(LAMPS[-1:])
     cloud.until(lambda: purchases(reader) == 4, "what the first writes shows in the second")
-    assert reader.health()["caughtUp"]
+    cloud.until(lambda: reader.health()["caughtUp"], "the writer's lease tells how fresh the view is")
 
 
 def test_a_killed_process_leaves_no_lock_behind(embedded, start_on):
@@ -159,6 +160,21 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(embedded, start
     said = refused(make_on(embedded))
     assert "99" in said and str(embedded.database) in said and "--store sqlite:" in said
     assert embedded.database.read_bytes() == before
+
+
+def test_a_database_that_is_locked_at_the_start_is_waited_for(embedded, start_on, make_on):
+    embedded.put(LAMPS)
+    start_on(embedded, "--source", "none").terminate()
+    with contextlib.closing(sqlite3.connect(embedded.database, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        view = make_on(embedded).start(ready=False)
+        cloud.until(lambda: "locked" in view.log(), f"it says why it waits: {view.log()}")
+        assert view.is_running()
+        other.execute("COMMIT")
+    view.wait_until_ready()
+    view.wait_until_applied()
+    assert purchases(view) == 3
 
 
 # --- A database belongs to one file. ----------------------------------------------------------------------

@@ -2,16 +2,13 @@
 
 import concurrent.futures
 import signal
-import threading
+import socket
 import time
 
 import cloud
-import proxy
 import pytest
 import service
-import workload
-from pairs import KinesisDynamodb
-from shop import assert_equal_to_model, fold, person, product, puts
+from shop import assert_equal_to_model, person, product, puts
 
 ANN = person("merchant", "Ann")
 LAMPS = puts(product("lamp", ANN, None, 3))
@@ -82,6 +79,20 @@ def test_sigterm_ends_it_in_20_seconds_though_the_store_does_not_answer(tables, 
     assert status == 0 and seconds < 20
 
 
+@pytest.mark.parametrize("service_name", ["DYNAMODB", "KINESIS"])
+def test_sigterm_ends_a_start_whose_first_call_is_not_answered(tables, stream, make_view, service_name):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        view = make_view(tables, stream, environment={f"AWS_ENDPOINT_URL_{service_name}": endpoint})
+        view.start(ready=False)
+        connection, _ = silent.accept()
+        with connection:
+            assert connection.recv(1)
+            status, seconds = view.terminate()
+    assert status == 0 and seconds < 10
+
+
 MEMORY_ROUTES = ("/livez", "/readyz", "/healthz", "/metrics")
 
 
@@ -135,56 +146,3 @@ def test_ingest_goes_on_by_itself_after_the_store_came_back(aws, tables, lamps, 
     paused_store.resume()
     view.wait_until_applied(60)
     assert view.get("/contributions/lamp").json()["purchases"] == 8
-
-
-def test_throttled_and_failing_calls_are_retried_until_all_is_in(aws, tables, stream, start):
-    """One in three fails for ever: what is in stays in, and the rest follows bit by bit."""
-    cloud.put(aws.kinesis, stream, workload.generate(seed=22, events=600))
-    expected = fold(cloud.read_stream(aws.kinesis, stream))
-    throttled = (
-        400,
-        b'{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",'
-        b'"message":"The level of configured provisioned throughput was exceeded"}',
-    )
-    broken = (500, b'{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"try again"}')
-    lock, counts = threading.Lock(), {"n": 0}
-
-    def one_in_three(request):
-        if request.operation not in ("UpdateItem", "PutItem", "BatchGetItem"):
-            return None
-        with lock:
-            counts["n"] += 1
-            return {0: throttled, 5: broken}.get(counts["n"] % 6)
-
-    with proxy.Proxy(aws.emulators.dynamodb_url) as through:
-        through.on_request = one_in_three
-        view = start(tables, stream, environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url})
-        view.wait_until_applied(180)
-        assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, view.dead_letters())
-        view.terminate()
-    assert counts["n"] > 200
-
-
-def test_a_write_whose_answer_is_lost_counts_once(aws, tables, stream, start):
-    """The proxy passes writes on and then breaks the connection instead of answering."""
-    cloud.put(aws.kinesis, stream, workload.generate(seed=23, events=600))
-    expected = fold(cloud.read_stream(aws.kinesis, stream))
-    lock, counts = threading.Lock(), {"n": 0, "lost": 0}
-
-    class Losing(proxy.Proxy):
-        def keep(self, request):
-            with lock:
-                counts["n"] += request.operation in ("UpdateItem", "PutItem")
-                lose = request.operation in ("UpdateItem", "PutItem") and counts["n"] % 5 == 0
-                counts["lost"] += lose
-            if lose:
-                raise OSError("the answer is lost")
-
-    with Losing(aws.emulators.dynamodb_url) as through:
-        view = start(
-            tables, stream, "--batch-size", "100", environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url}
-        )
-        view.wait_until_applied(180)
-        assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, view.dead_letters())
-        view.terminate()
-    assert counts["lost"] > 20

@@ -1,0 +1,112 @@
+"""Streams written by the Kinesis Producer Library: many events in a record, plain ones between them."""
+
+import random
+
+import aggregated
+import cloud
+import kpl
+import proxy
+import shop
+import workload
+from pairs import KinesisDynamodb
+from shop import assert_equal_to_model, fold
+from test_main_job import Killer
+
+KILLS = 6
+
+
+def put_packed(aws, stream, puts):
+    """What lies in the stream then, as it counts, and the model's result."""
+    cloud.put(aws.kinesis, stream, puts)
+    records = cloud.read_stream(aws.kinesis, stream)
+    parts = list(aggregated.take_apart(records, cloud.shard_ranges(aws.kinesis, stream)))
+    return records, parts, fold(parts)
+
+
+def assert_counted(view, records, parts):
+    """Parts and strays, as often as they lie in the stream."""
+    whole = [record for record in records if aggregated.is_one(record.data)]
+    broken = sum(record.broken for record in parts)
+    kept = len(parts) - broken - (len(records) - len(whole))
+    total = view.metric("winner_view_source_parts_total")
+    assert total - view.metric("winner_view_source_stray_parts_total") == kept
+    assert total > kept > 0 and broken > 0
+    assert view.metric("winner_view_dead_letters_total", reason="broken-aggregate") == broken
+    assert view.metric("winner_view_source_records_total") == len(records)
+
+
+def test_packed_and_plain_events_become_the_same_exact_rows(aws, tables, stream, start):
+    ranges = cloud.shard_ranges(aws.kinesis, stream)
+    puts = workload.packed(workload.generate(seed=21, events=3000), seed=22, ranges=ranges)
+    assert len(puts) < 2000
+    records, parts, expected = put_packed(aws, stream, puts)
+    view = start(tables, stream)
+    view.wait_until_applied()
+    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, view.dead_letters())
+    assert_counted(view, records, parts)
+
+
+def test_kills_and_restarts_within_records_change_nothing(aws, tables, stream, make_view):
+    ranges = cloud.shard_ranges(aws.kinesis, stream)
+    generated = workload.generate(seed=23, events=1500, products=60)
+    records, parts, expected = put_packed(aws, stream, workload.packed(generated, seed=24, ranges=ranges))
+    rng = random.Random(12)
+    options = ("--batch-size", "7", "--worker-id", "the-same-worker")
+    subsequences = set()
+    with proxy.Proxy(aws.emulators.dynamodb_url) as through:
+        killer = Killer(through, tables)
+        for kill in range(KILLS):
+            view = make_view(tables, stream, *options, environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url})
+            table = "Contributions" if kill % 3 == 2 else "Scores"
+            killer.arm(view, table, rng.randint(10, 60), after_checkpoint=kill % 2 == 1, lose=kill % 4 < 2)
+            view.start(ready=False)
+            assert killer.done.wait(120), view.log()[-3000:]
+            view.kill()
+            leases = cloud.leases(aws.dynamodb, tables).values()
+            subsequences |= {lease["checkpointSubSequenceNumber"] for lease in leases}
+    assert max(subsequences) > 0  # at least one began again within a record
+
+    view = make_view(tables, stream, *options).start()
+    view.wait_until_applied()
+    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, view.dead_letters())
+
+
+def test_several_purchases_in_one_record_have_ids_of_their_own(aws, tables, stream, start):
+    """Three purchases of a product in one record are three, read once or twice."""
+    ann, cy = shop.person("merchant", "Ann"), shop.person("customer", "Cy")
+    events = shop.puts(shop.product("lamp", ann, purchases=3))
+    data = aggregated.pack([aggregated.Part(put.partition_key, put.data) for put in events])
+    put = workload.Put("lamp", data, "")
+    records, _, expected = put_packed(aws, stream, [put])
+    pair = KinesisDynamodb(aws, tables, stream)
+    view = start(tables, stream, "--batch-size", "2")
+    view.wait_until_applied()
+    (row,) = pair.contributions()
+    assert row["lastEventId"] == f"{records[0].shard}:{records[0].sequence}:3"
+    assert row["creatorScore"] == 3 and row["updatedBy"] == cy
+    assert_equal_to_model(pair, expected, set())
+
+    assert view.terminate()[0] == 0
+    lease = pair.leases()[records[0].shard]
+    assert (lease["checkpoint"], lease["checkpointSubSequenceNumber"]) == (records[0].sequence, 3)
+    view = start(tables, stream, "--batch-size", "2")
+    view.wait_until_applied()
+    assert view.metric("winner_view_events_total") == 0  # its rest was asked for, and there was none
+    assert_equal_to_model(pair, expected, set())
+
+
+def test_a_stream_written_by_others_is_read(aws, tables, stream, start):
+    """By aws-kinesis-agg, which packs for no shard in particular: what is a stray here, it would put again."""
+    ranges = cloud.shard_ranges(aws.kinesis, stream)
+    by_shard = {shard: [] for shard in ranges}
+    for put in workload.generate(seed=25, events=1200, products=50, odd=0):
+        part = aggregated.Part(put.partition_key, put.data)
+        by_shard[workload.shard_of(put.partition_key, ranges)].append(part)
+    runs = [parts[i : i + 25] for parts in by_shard.values() for i in range(0, len(parts), 25)]
+    packed = kpl.run([("pack", parts) for parts in runs])
+    puts = [workload.Put(parts[0].partition_key, data, "") for parts, data in zip(runs, packed, strict=True)]
+    _, parts, expected = put_packed(aws, stream, puts)
+    assert len(parts) == 1200
+    view = start(tables, stream, "--batch-size", "40")
+    view.wait_until_applied()
+    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, view.dead_letters())

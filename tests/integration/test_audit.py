@@ -1,0 +1,215 @@
+"""winner-view audit: scores are derived again from the contributions and compared, on either store; what is wrong
+is found and told, and nothing else is."""
+
+import json
+import sqlite3
+import subprocess
+import threading
+
+import pytest
+import service
+import shop
+import workload
+
+ANN, BO = "w/merchant/1/Ann", "w/photographer/2/Bo"
+PAGES_OF_ROWS = 40  # of 90 kB each: DynamoDB's pages end at 1 MB
+
+
+def audit(pair, *options):
+    return service.run("audit", *pair.options, *options, environment=pair.environment)
+
+
+def audited(pair):
+    """What the audit found, and its exit status."""
+    done = audit(pair, "--format", "json")
+    assert done.returncode in (0, 3), done.stderr
+    found = json.loads(done.stdout)
+    assert (done.returncode == 3) == bool(found["differences"])
+    return found
+
+
+def differences(pair):
+    return [tuple(one[k] for k in ("role", "userId", "score", "derived")) for one in audited(pair)["differences"]]
+
+
+def unsold():
+    """One product, which nobody bought: a file must have its first line before it is anybody's source."""
+    return shop.puts(shop.product("unsold", merchant=ANN))
+
+
+class Editor:
+    """Changes rows behind the program's back."""
+
+    def __init__(self, pair):
+        self.pair = pair
+        self.dynamodb = pair.aws.dynamodb if pair.has_watermarks else None
+
+    def run_sql(self, statement, *values):
+        connection = sqlite3.connect(self.pair.database)
+        with connection:
+            connection.execute(statement, values)
+        connection.close()
+
+    def put_score(self, user_id, role, score):
+        if self.dynamodb:
+            row = {"userId": {"S": user_id}, "role": {"S": role}, "score": {"N": str(score)}}
+            self.dynamodb.put_item(TableName=f"{self.pair.name}-Scores", Item=row)
+        else:
+            self.run_sql("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, 0, '')", user_id, role, score)
+
+    def delete_score(self, user_id, role):
+        if self.dynamodb:
+            key = {"userId": {"S": user_id}, "role": {"S": role}}
+            self.dynamodb.delete_item(TableName=f"{self.pair.name}-Scores", Key=key)
+        else:
+            self.run_sql("DELETE FROM scores WHERE userId = ? AND role = ?", user_id, role)
+
+    def put_contribution(self, product, creator, score, padding):
+        names = ("productId", "creator", "lastEventId", "createdBy")
+        values = (product, creator, "shardId-000000000000:1", "x" * padding)
+        if self.dynamodb:
+            row = {name: {"S": value} for name, value in zip(names, values)}
+            row["creatorScore"] = {"N": str(score)}
+            self.dynamodb.put_item(TableName=f"{self.pair.name}-Contributions", Item=row)
+        else:
+            self.run_sql(
+                "INSERT INTO contributions (productId, creator, lastEventId, createdBy, creatorScore,"
+                " photographerScore, created, updated) VALUES (?, ?, ?, ?, ?, 0, 0, 0)",
+                *values,
+                score,
+            )
+
+
+@pytest.fixture
+def made(pair, start_on):
+    """A pair whose store is there, at rest, without a score."""
+    pair.put(unsold())
+    view = start_on(pair)
+    view.wait_until_applied()
+    assert view.terminate()[0] == 0
+    return pair
+
+
+def test_after_the_main_job_there_is_no_difference_and_what_is_changed_is_found(main_job, start_on):
+    pair, _, expected = main_job
+    view = start_on(pair)
+    view.wait_until_applied()
+    found = audited(pair)  # while the service runs
+    assert found["differences"] == [] and found["moving"] == 0 and found["settled"] == 0
+    assert found["leases"]["all"] == found["leases"]["held"] == len(pair.shards)
+    scores = {(row["userId"], row["role"]): row["score"] for row in pair.scores()}
+    assert found["scores"] == len(scores) and found["products"] == len(pair.contributions())
+    assert ("UNKNOWN", "creator") in scores
+    assert view.terminate()[0] == 0
+
+    editor = Editor(pair)
+    people = sorted(key for key in scores if key[0] != "UNKNOWN")
+    wrong, missing = people[0], people[-1]
+    editor.put_score(*wrong, scores[wrong] + 1)
+    editor.delete_score(*missing)
+    editor.put_score("nobody", "creator", 7)
+    editor.put_score("UNKNOWN", "creator", scores["UNKNOWN", "creator"] - 1)
+    found = sorted(differences(pair), key=str)
+    assert found == sorted(
+        [
+            (wrong[1], wrong[0], scores[wrong] + 1, scores[wrong]),
+            (missing[1], missing[0], None, scores[missing]),
+            ("creator", "nobody", 7, None),
+            ("creator", "UNKNOWN", scores["UNKNOWN", "creator"] - 1, scores["UNKNOWN", "creator"]),
+        ],
+        key=str,
+    )
+    done = audit(pair)
+    assert done.returncode == 3
+    assert "4 differences;" in done.stdout and wrong[0] in done.stdout and "nobody" in done.stdout
+
+
+def test_a_store_without_scores_has_no_difference(made):
+    done = audit(made)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "0 differences; 0 scores, 1 products, read 1 time\n"
+
+
+def test_every_page_is_read(made):
+    editor = Editor(made)
+    for n in range(PAGES_OF_ROWS):
+        editor.put_contribution(f"p{n}", ANN if n % 4 else BO, n, padding=90_000)
+    total = sum(range(PAGES_OF_ROWS))
+    of_bo = sum(range(0, PAGES_OF_ROWS, 4))
+    editor.put_score(ANN, "creator", total - of_bo)
+    editor.put_score(BO, "creator", of_bo - 1)
+    found = audited(made)
+    assert found["products"] == PAGES_OF_ROWS + 1 and found["scores"] == 2
+    assert found["differences"] == [{"role": "creator", "userId": BO, "score": of_bo - 1, "derived": of_bo}]
+
+
+def test_a_table_that_is_being_written_has_no_difference(pair, start_on):
+    """One score may be between two of its products at any look."""
+    pair.put(unsold())
+    view = start_on(pair, "--batch-size", "20")
+    puts = workload.generate(seed=8, events=3000)
+    writer = threading.Thread(target=lambda: [pair.put(puts[n : n + 100]) for n in range(0, len(puts), 100)])
+    writer.start()
+    looks = []
+    while writer.is_alive() or len(looks) < 3:
+        looks.append(audited(pair))
+    writer.join()
+    assert [look["differences"] for look in looks] == [[]] * len(looks)
+    view.wait_until_applied()
+    found = audited(pair)
+    assert found["differences"] == [] and found["moving"] == 0
+    assert found["products"] == len(pair.contributions()) > 0
+
+
+def test_a_wrong_score_is_found_while_a_service_holds_the_lease(pair, start_on):
+    pair.put(unsold())
+    view = start_on(pair)
+    view.wait_until_applied()
+    Editor(pair).put_score(ANN, "photographer", 3)
+    done = audit(pair)
+    assert done.returncode == 3 and ANN in done.stdout
+    assert "a service may be writing" in done.stdout
+
+
+def test_a_store_that_is_not_there_is_a_failure_that_says_so(aws, tmp_path):
+    database = tmp_path / "none.db"
+    done = service.run("audit", "--store", f"sqlite:{database}")
+    assert done.returncode == 1 and str(database) in done.stderr and not done.stdout
+    assert not database.exists()
+    done = service.run("audit", "--store", "dynamodb:no-such-stage", environment=aws.environment)
+    assert done.returncode == 1 and "no-such-stage-" in done.stderr and not done.stdout
+
+
+def test_a_file_that_is_no_database_of_ours_is_left_alone(tmp_path):
+    other = tmp_path / "other.db"
+    connection = sqlite3.connect(other)
+    connection.execute("CREATE TABLE theirs (a)")
+    connection.close()
+    before = other.read_bytes()
+    assert service.run("audit", "--store", f"sqlite:{other}").returncode == 1
+    assert other.read_bytes() == before
+
+
+def test_what_is_no_format_is_a_mistake():
+    done = service.run("audit", "--format", "xml")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "--format" in line and "xml" in line and "json" in line
+
+
+def test_output_that_cannot_be_written_is_a_failure(embedded, start_on):
+    embedded.put(unsold())
+    assert start_on(embedded).terminate()[0] == 0
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [service.binary(), "audit", *embedded.options], stdout=full, stderr=subprocess.PIPE, timeout=60
+        )
+    assert done.returncode == 1 and b"print" in done.stderr
+
+
+def test_an_item_without_a_score_is_told_by_name_and_not_passed_over(aws, tables):
+    aws.dynamodb.put_item(
+        TableName=f"{tables}-Scores", Item={"userId": {"S": "broken"}, "role": {"S": "creator"}}
+    )
+    done = service.run("audit", "--store", f"dynamodb:{tables}", environment=aws.environment)
+    assert done.returncode == 1 and "broken" in done.stderr

@@ -1,0 +1,370 @@
+"""Where the AWS credentials come from: each provider through the real command, and a service that runs on
+credentials which expire. The endpoints that hand them out are scripted, on the loopback interface."""
+
+import contextlib
+import datetime
+import json
+import time
+import urllib.parse
+
+import cloud
+import proxy
+import pytest
+import service
+import workload
+from test_signing import parts, recomputed
+
+SECRET = "hidden/secret+of"  # begins every secret and token here: none of them may be shown
+FAR = "2099-01-01T00:00:00Z"
+NONE = {
+    "AWS_REGION": "eu-west-1",
+    "AWS_DEFAULT_REGION": "",
+    "AWS_PROFILE": "",
+    "AWS_ACCESS_KEY_ID": "",
+    "AWS_SECRET_ACCESS_KEY": "",
+    "AWS_SESSION_TOKEN": "",
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "http_proxy": "http://127.0.0.1:9",  # metadata never goes through one
+    "no_proxy": "",
+}
+
+
+def document(key, expires=FAR):
+    """What the container endpoint and instance metadata answer."""
+    members = {"AccessKeyId": key, "SecretAccessKey": f"{SECRET}-{key}", "Token": f"{SECRET}-token"}
+    return json.dumps({"Code": "Success", **members, "Expiration": expires}).encode()
+
+
+def session(key):
+    """What STS answers."""
+    return (
+        '<R xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>'
+        f"<AccessKeyId>{key}</AccessKeyId><SecretAccessKey>{SECRET}-{key}</SecretAccessKey>"
+        f"<SessionToken>{SECRET}-token</SessionToken><Expiration>{FAR}</Expiration>"
+        "</Credentials></AssumeRoleResult></R>"
+    ).encode()
+
+
+@contextlib.contextmanager
+def endpoint(answer):
+    """A server that answers as `answer(request)` says: (status, body)."""
+    with proxy.Proxy("http://127.0.0.1:9") as server:
+
+        def on_request(request):
+            reply = answer(request)
+            request.reply_status, request.reply_body = reply
+            return reply
+
+        server.on_request = on_request
+        yield server
+
+
+def command(environment, home):
+    done = service.run("credentials", environment={**NONE, "HOME": str(home), **environment})
+    assert SECRET not in done.stdout + done.stderr
+    return done
+
+
+def fields(done):
+    assert done.returncode == 0, done.stderr
+    return dict(line.split(maxsplit=1) for line in done.stdout.replace("access key id", "key").splitlines())
+
+
+def files(tmp_path, config, credentials=""):
+    (tmp_path / "config").write_text(config)
+    (tmp_path / "credentials").write_text(credentials)
+    return {
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
+    }
+
+
+# --- The command. -----------------------------------------------------------------------------------------
+
+
+def test_the_environment_s_keys(tmp_path):
+    done = command({"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": SECRET}, tmp_path)
+    assert fields(done) == {
+        "provider": "environment",
+        "key": "AKIAENV",
+        "expires": "never",
+        "region": "eu-west-1",
+        "profile": "default",
+    }
+    assert not done.stderr
+
+
+def test_a_profile_s_keys_and_its_region(tmp_path):
+    where = files(
+        tmp_path,
+        "[profile dev]\nregion = ap-south-1\n",
+        f"[dev]\naws_access_key_id = AKIADEV\naws_secret_access_key = {SECRET}\n",
+    )
+    shown = fields(command({**where, "AWS_PROFILE": "dev", "AWS_REGION": ""}, tmp_path))
+    assert (shown["provider"], shown["key"], shown["region"], shown["profile"]) == (
+        "shared files",
+        "AKIADEV",
+        "ap-south-1",
+        "dev",
+    )
+
+
+def test_keys_in_the_environment_win_over_a_named_profile_and_one_line_says_so(tmp_path):
+    where = files(tmp_path, "[profile dev]\n")
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": SECRET}
+    done = command({**where, **keys, "AWS_PROFILE": "dev"}, tmp_path)
+    assert fields(done)["provider"] == "environment"
+    (line,) = done.stderr.splitlines()
+    assert "AWS_PROFILE is 'dev'" in line and "AWS_ACCESS_KEY_ID" in line
+
+
+def test_a_credential_process(tmp_path):
+    answer = {"Version": 1, "AccessKeyId": "ASIAPROC", "SecretAccessKey": SECRET, "Expiration": FAR}
+    (tmp_path / "answer.json").write_text(json.dumps(answer))
+    where = files(tmp_path, f'[default]\ncredential_process = cat "{tmp_path}/answer.json"\n')
+    shown = fields(command(where, tmp_path))
+    assert shown["provider"] == "credential_process of profile 'default'" and shown["key"] == "ASIAPROC"
+    assert shown["expires"].startswith("2099-01-01T00:00:00.000Z (in ")
+
+
+def test_a_credential_process_that_fails_is_told_with_its_own_words(tmp_path):
+    where = files(
+        tmp_path, f"[default]\ncredential_process = sh -c 'echo {SECRET}; echo no card >&2; exit 2'\n"
+    )
+    done = command(where, tmp_path)
+    assert done.returncode == 1 and "ended with status 2: no card" in done.stderr
+
+
+def test_a_role_is_assumed_by_a_request_signed_as_botocore_signs_it(tmp_path):
+    with endpoint(lambda request: (200, session("ASIAROLE"))) as sts:
+        where = files(
+            tmp_path,
+            "[profile dev]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = base\nexternal_id = a=b&c/d e\n",
+            f"[base]\naws_access_key_id = AKIABASE\naws_secret_access_key = {SECRET}-base\n"
+            f"aws_session_token = {SECRET}-token\n",
+        )
+        shown = fields(
+            command(
+                {**where, "AWS_PROFILE": "dev", "AWS_ENDPOINT_URL_STS": sts.url, "http_proxy": ""}, tmp_path
+            )
+        )
+        assert shown["provider"] == "AssumeRole of role 'arn:aws:iam::1:role/x'"
+        assert shown["key"] == "ASIAROLE"
+        (request,) = sts.requests
+    form = dict(urllib.parse.parse_qsl(request.body.decode(), strict_parsing=True))
+    assert form.pop("RoleSessionName").startswith("winner-view-")
+    assert form == {
+        "Action": "AssumeRole",
+        "Version": "2011-06-15",
+        "RoleArn": "arn:aws:iam::1:role/x",
+        "ExternalId": "a=b&c/d e",
+    }
+    key, _, region, name, signed, signature = parts(request)
+    assert (key, region, name) == ("AKIABASE", "eu-west-1", "sts")
+    assert {"host", "x-amz-date", "content-type", "x-amz-security-token"} <= set(signed.split(";"))
+    assert signature == recomputed(request, secret=f"{SECRET}-base")
+    assert signature != recomputed(request, secret=f"{SECRET}-other")
+
+
+def test_what_sts_refuses_is_told_with_its_name_and_request_id(tmp_path):
+    refusal = (
+        b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you</Message></Error>"
+        b"<RequestId>R-77</RequestId></ErrorResponse>"
+    )
+    with endpoint(lambda request: (403, refusal)) as sts:
+        where = files(
+            tmp_path,
+            "[default]\nrole_arn = r\nsource_profile = base\n",
+            f"[base]\naws_access_key_id = AKIABASE\naws_secret_access_key = {SECRET}\n",
+        )
+        done = command({**where, "AWS_ENDPOINT_URL_STS": sts.url, "http_proxy": ""}, tmp_path)
+    assert done.returncode == 1
+    line = json.loads(done.stderr)
+    assert (line["error"], line["requestId"]) == ("AccessDenied", "R-77") and "not you" in line["msg"]
+
+
+def test_a_web_identity_is_exchanged_without_a_signature(tmp_path):
+    (tmp_path / "token").write_text(f"{SECRET}.jwt\n")
+    with endpoint(lambda request: (200, session("ASIAWEB"))) as sts:
+        where = {
+            "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+            "AWS_ROLE_ARN": "arn:aws:iam::1:role/pod",
+            "AWS_ENDPOINT_URL_STS": sts.url,
+            "http_proxy": "",
+        }
+        assert fields(command(where, tmp_path))["key"] == "ASIAWEB"
+        (request,) = sts.requests
+    form = dict(urllib.parse.parse_qsl(request.body.decode(), strict_parsing=True))
+    assert form["Action"] == "AssumeRoleWithWebIdentity" and form["WebIdentityToken"] == f"{SECRET}.jwt"
+    assert request.header("Authorization") is None
+
+
+def test_a_container_endpoint_with_a_token_file(tmp_path):
+    (tmp_path / "token").write_text(f"{SECRET}-pod\n")
+    with endpoint(lambda request: (200, document("ASIAPOD"))) as agent:
+        where = {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": agent.url + "/v1/credentials",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(tmp_path / "token"),
+        }
+        shown = fields(command(where, tmp_path))
+        (request,) = agent.requests
+    assert (shown["provider"], shown["key"]) == ("container endpoint", "ASIAPOD")
+    assert (request.method, request.target) == ("GET", "/v1/credentials")
+    assert request.header("Authorization") == f"{SECRET}-pod"
+
+
+def test_a_container_endpoint_elsewhere_is_refused(tmp_path):
+    where = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1.example.com/v1/credentials"}
+    done = command(where, tmp_path)
+    assert done.returncode == 1 and "127.0.0.1.example.com" in done.stderr and "[::1]" in done.stderr
+
+
+def instance(request):
+    """Instance metadata, version 2 only."""
+    if request.method == "PUT" and request.target == "/latest/api/token":
+        return 200, b"imds-token"
+    if request.header("X-aws-ec2-metadata-token") != "imds-token":
+        return 401, b""
+    folder = "/latest/meta-data/iam/security-credentials/"
+    return {folder: (200, b"shop"), folder + "shop": (200, document("ASIAEC2"))}.get(
+        request.target, (404, b"")
+    )
+
+
+def test_an_instance_s_role(tmp_path):
+    with endpoint(instance) as imds:
+        where = {"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds.url + "/"}
+        shown = fields(command(where, tmp_path))
+        assert imds.requests[0].header("X-aws-ec2-metadata-token-ttl-seconds") == "21600"
+    assert (shown["provider"], shown["key"]) == ("EC2 instance metadata, role 'shop'", "ASIAEC2")
+
+
+def test_without_any_it_says_what_it_looked_for_and_where(tmp_path):
+    done = command({"AWS_CONFIG_FILE": "", "AWS_SHARED_CREDENTIALS_FILE": ""}, tmp_path)
+    assert done.returncode == 1 and not done.stdout
+    for word in [
+        "AWS_ACCESS_KEY_ID",
+        "role_arn",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        f"{tmp_path}/.aws/credentials",
+        f"{tmp_path}/.aws/config",
+        "credential_process",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_EC2_METADATA_DISABLED",
+    ]:
+        assert word in done.stderr, word
+
+
+# --- A service that runs on credentials which expire. -----------------------------------------------------
+
+
+class Agent:
+    """A container endpoint: each answer has a key of its own, valid for `life_s`; it can fail or fall
+    silent."""
+
+    def __init__(self):
+        self.life_s, self.fails, self.silent_s, self.asked = 3600, False, 0, 0
+        self.given, self.given_at = [], []
+
+    def __call__(self, _):
+        self.asked += 1
+        if self.silent_s:
+            time.sleep(self.silent_s)
+        if self.fails:
+            return 400, b'{"code":"Locked","message":"come back later"}'
+        now = datetime.datetime.now(datetime.timezone.utc)
+        expires = now + datetime.timedelta(seconds=self.life_s)
+        self.given.append(f"ASIAGIVEN{len(self.given)}")
+        self.given_at.append(time.monotonic())
+        return 200, document(self.given[-1], expires.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+
+
+@pytest.fixture
+def agent():
+    return Agent()
+
+
+def environment_of(server):
+    return {**NONE, "AWS_REGION": "us-east-1", "AWS_CONTAINER_CREDENTIALS_FULL_URI": server.url + "/x"}
+
+
+def keys_used(server, since=0):
+    return [parts(request)[0] for request in list(server.requests)[since:]]
+
+
+def test_credentials_are_refreshed_ahead_of_their_expiry_and_every_request_is_signed_with_valid_ones(
+    aws, tables, stream, start, agent
+):
+    agent.life_s = 4
+    with endpoint(agent) as server, proxy.Proxy(aws.emulators.kinesis_url) as kinesis:
+        view = start(
+            tables,
+            stream,
+            environment={**environment_of(server), "AWS_ENDPOINT_URL_KINESIS": kinesis.url, "http_proxy": ""},
+        )
+        cloud.put(aws.kinesis, stream, workload.generate(seed=3, events=50))
+        view.wait_until_applied()
+        cloud.until(lambda: len(agent.given) >= 4 and agent.given[3] in keys_used(kinesis), "4 keys in use")
+        used = keys_used(kinesis)
+        assert set(used) <= set(agent.given)
+        order = sorted(set(used), key=used.index)
+        assert order == agent.given[: len(order)]  # each in its turn
+        gaps = [later - earlier for earlier, later in zip(agent.given_at, agent.given_at[1:])]
+        assert max(gaps) < 3.5, gaps  # before the ones before had expired
+        assert view.health().get("troubles", []) == [] and "refresh" not in view.log()
+        success = view.metric("winner_view_aws_credentials_refreshes_total", result="success")
+        assert success >= 4
+        expiry = view.metric("winner_view_aws_credentials_expiry_timestamp_seconds")
+        assert 0 < expiry - time.time() <= 4
+        assert view.metric("winner_view_aws_credentials_refreshes_total", result="failure") == 0
+
+
+def test_a_failing_refresh_keeps_the_old_ones_until_they_expire_and_says_so_until_it_is_mended(
+    aws, tables, stream, start, agent
+):
+    agent.life_s = 6
+    with endpoint(agent) as server:
+        view = start(tables, stream, environment={**environment_of(server), "http_proxy": ""})
+        agent.fails = True
+        agent.life_s = 3600
+
+        def trouble():
+            return [t for t in json.dumps(view.health()).split('"') if "Locked: come back later" in t]
+
+        cloud.until(lambda: any("the old ones expire at" in t for t in trouble()), "trouble in /healthz")
+        assert view.get("/scores/merchant").status == 200
+        cloud.put(aws.kinesis, stream, workload.generate(seed=4, events=20))
+        view.wait_until_applied()  # with the old ones
+        cloud.until(lambda: any("the old ones have expired" in t for t in trouble()), "expired in /healthz")
+        lines = [line for line in view.log().splitlines() if "come back later" in line and "old ones" in line]
+        assert len(lines) == 2  # when it began to fail, and when the old ones had expired
+        assert agent.asked > 3
+
+        agent.fails = False
+        cloud.until(lambda: not trouble(), "mended", timeout_s=30)
+        view.wait_until_applied()
+        assert "are refreshed again, from container endpoint" in view.log()
+        assert SECRET not in view.log()
+
+
+def test_a_first_fetch_that_hangs_does_not_hold_the_exit_up(aws, tables, stream, make_view, agent):
+    agent.silent_s = 30
+    with endpoint(agent) as server:
+        view = make_view(tables, stream, environment={**environment_of(server), "http_proxy": ""})
+        service.Service.start(view, ready=False)
+        cloud.until(lambda: agent.asked > 0, "asked")
+        status, seconds = view.terminate()
+        assert status == 0 and seconds < 2
+
+
+def test_a_refresh_that_hangs_does_not_hold_the_exit_up(aws, tables, stream, start, agent):
+    agent.life_s = 4
+    with endpoint(agent) as server:
+        view = start(tables, stream, environment={**environment_of(server), "http_proxy": ""})
+        agent.silent_s = 30
+        asked = agent.asked
+        cloud.until(lambda: agent.asked > asked, "asked again")
+        status, seconds = view.terminate()
+        assert status == 0 and seconds < 5, view.log()

@@ -1,0 +1,153 @@
+"""Dead letters reach the queue, whatever happens on the way, or else the log: none is missing, none is extra."""
+
+import base64
+import hashlib
+import itertools
+import json
+
+import cloud
+import model
+import pytest
+import sqs
+import test_signing
+import workload
+from shop import assert_equal_to_model, fold
+
+CREDENTIALS = {
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": test_signing.KEY,
+    "AWS_SECRET_ACCESS_KEY": test_signing.SECRET,
+    "AWS_SESSION_TOKEN": test_signing.TOKEN,
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+}
+
+
+@pytest.fixture
+def queue():
+    with sqs.Queue() as queue:
+        yield queue
+
+
+@pytest.fixture
+def start_with(queue, start_on):
+    """Starts a service on a pair with that queue for its dead letters."""
+
+    def start(pair, *options, **more):
+        environment = {**CREDENTIALS, **queue.environment}
+        return start_on(pair, "--dead-letter", f"sqs:{queue.url}", *options, environment=environment, **more)
+
+    return start
+
+
+def logged_letters(view):
+    lines = [json.loads(line) for line in view.log().splitlines() if line.startswith("{")]
+    return [line for line in lines if line["msg"] == "dead letter"]
+
+
+def keys(letters):
+    return {(one["shard"], one["sequenceNumber"], one["reason"]) for one in letters}
+
+
+def trouble(view, name):
+    return next((one for one in view.health()["troubles"] if one["name"] == name), None)
+
+
+def broken(count, first=0):
+    """Records that are no events, each another."""
+    return [workload.Put(f"p{n}", f"broken {n}".encode(), "") for n in range(first, first + count)]
+
+
+def test_all_letters_arrive_signed_and_whole(pair, queue, start_with):
+    pair.put(workload.generate(seed=21, events=1500))
+    view = start_with(pair)
+    view.wait_until_applied()
+    records = pair.records()
+    assert_equal_to_model(pair, fold(records), queue.keys())
+
+    data = {(record.shard, str(record.sequence)): record.data for record in records}
+    letters = queue.letters()
+    assert len(letters) == len(keys(letters))  # nothing failed: nothing came twice
+    for letter in letters:
+        whole = data[letter["shard"], letter["sequenceNumber"]]
+        assert base64.b64decode(letter["data"], validate=True) == whole
+        assert (letter["length"], letter["truncated"]) == (len(whole), False)
+        assert letter["sha256"] == hashlib.sha256(whole).hexdigest()
+        assert letter["subSequenceNumber"] == 0 and letter["detail"] and model.epoch_ms(letter["time"])
+    for request in queue.requests:
+        key, _, region, service, signed, signature = test_signing.parts(request)
+        assert (key, region, service) == (test_signing.KEY, "us-east-1", "sqs")
+        assert test_signing.MUST_BE_SIGNED <= set(signed.split(";"))
+        assert signature == test_signing.recomputed(request)
+    written = view.metric("winner_view_dead_letter_writes_total", target="sqs", result="written")
+    assert written == len(letters)
+
+
+def test_throttles_errors_and_lost_answers_lose_nothing(pair, queue, start_with):
+    outcomes = itertools.cycle(
+        [None, sqs.error("RequestThrottled", status=403), None, (500, b"{}"), None, sqs.LOST, (503, b"")]
+    )
+    queue.refuse = lambda body: next(outcomes)
+    pair.put(workload.generate(seed=22, events=800))
+    view = start_with(pair)
+    view.wait_until_applied()
+    assert_equal_to_model(pair, fold(pair.records()), queue.keys())
+    assert logged_letters(view) == []
+
+
+def test_a_queue_that_is_down_holds_the_shard_and_says_so(embedded, queue, start_with):
+    queue.refuse = lambda body: (500, b"{}")
+    embedded.put(broken(3))
+    view = start_with(embedded)
+    found = cloud.until(lambda: trouble(view, "shard shardId-000000000000"), "a trouble")
+    assert "cannot send dead letters" in found["reason"] and model.epoch_ms(found["since"])
+    assert view.metric("winner_view_shard_waits_total", cause="dead_letter") > 0
+    assert view.metric("winner_view_shard_waiting_since_timestamp_seconds") > 1e9
+    assert embedded.leases()["shardId-000000000000"]["checkpoint"] == "TRIM_HORIZON"
+    queue.refuse = None
+    view.wait_until_applied()
+    assert queue.keys() == fold(embedded.records()).dead_letters
+    assert trouble(view, "shard shardId-000000000000") is None
+    assert view.metric("winner_view_shard_waiting_since_timestamp_seconds") == 0
+    assert logged_letters(view) == []
+
+
+@pytest.mark.parametrize("refusal", ["AccessDeniedException", "QueueDoesNotExist"])
+def test_a_queue_that_refuses_falls_back_to_the_log_and_is_used_again(embedded, queue, start_with, refusal):
+    queue.refuse = lambda body: sqs.error(refusal, status=403 if "Access" in refusal else 400)
+    embedded.put(broken(30))
+    view = start_with(embedded)
+    view.wait_until_applied()  # it holds nothing
+    found = trouble(view, "dead-letter")
+    assert refusal in found["reason"] and queue.url in found["reason"]
+    refusing = "winner_view_dead_letter_target_refusing_since_timestamp_seconds"
+    assert view.metric(refusing, target="sqs") > 1e9
+    assert keys(logged_letters(view)) == fold(embedded.records()).dead_letters
+    one = logged_letters(view)[0]
+    assert base64.b64decode(one["data"]) == b"broken 0" and one["truncated"] == "false"
+    assert one["sha256"] == hashlib.sha256(b"broken 0").hexdigest() and one["length"] == "8"
+
+    queue.refuse = None
+    numbers = itertools.count(30)
+
+    def arrives():
+        embedded.put(broken(1, next(numbers)))
+        return queue.messages
+
+    cloud.until(arrives, "a letter in the mended queue", every_s=0.2)
+    view.wait_until_applied()
+    assert trouble(view, "dead-letter") is None and view.metric(refusing, target="sqs") == 0
+    expected = fold(embedded.records()).dead_letters
+    assert keys(logged_letters(view)) | queue.keys() == expected
+    assert len(logged_letters(view)) + len(queue.letters()) == len(expected)
+
+
+def test_data_beyond_a_message_is_cut_and_its_hash_tells_of_the_whole(embedded, queue, start_with):
+    whole = bytes(n % 251 for n in range(1_000_000)).replace(b"\n", b"-")
+    embedded.append(whole + b"\n")
+    start_with(embedded).wait_until_applied()
+    (letter,) = queue.letters()
+    kept = base64.b64decode(letter["data"])
+    assert whole.startswith(kept) and len(kept) > 190_000
+    assert letter["truncated"] and letter["length"] == len(whole)
+    assert letter["sha256"] == hashlib.sha256(whole).hexdigest()

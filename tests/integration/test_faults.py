@@ -1,0 +1,318 @@
+"""Whatever goes wrong between the service and AWS: the tables become exact, and nobody has to restart
+anything."""
+
+import os
+import threading
+import time
+
+import cloud
+import faults
+import load
+import manners
+import pytest
+import proxy
+import service
+import workload
+from model import epoch_ms
+from pairs import KinesisDynamodb
+from shop import assert_equal_to_model, fold, person, product, puts
+
+EVENTS = 400
+RATE = 0.1
+RATES = {
+    faults.ExpiredIterator: 0.4,
+    faults.EmptyRead: 0.4,
+    faults.UnprocessedKeys: 0.5,
+}  # there are few such calls
+READING = {"GetRecords", "GetShardIterator"}
+FAILOVER = ("--failover-ms", "3000")
+SEEDS = [int(seed) for seed in os.environ.get("WINNER_VIEW_FAULT_SEEDS", "1 2 3").split()]
+
+
+class Wires:
+    """A proxy before each emulator, and what a test does with them again and again."""
+
+    def __init__(self, aws, dynamodb, kinesis):
+        self.aws, self.dynamodb, self.kinesis = aws, dynamodb, kinesis
+        self.environment = {
+            "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url,
+            "AWS_ENDPOINT_URL_KINESIS": kinesis.url,
+        }
+
+    def lay(self, *layers):
+        """These layers on both."""
+        self.dynamodb.layers, self.kinesis.layers = list(layers), list(layers)
+
+    def assert_exact(self, stage, stream, view):
+        expected = fold(cloud.read_stream(self.aws.kinesis, stream))
+        assert_equal_to_model(KinesisDynamodb(self.aws, stage, stream), expected, view.dead_letters())
+
+
+@pytest.fixture
+def wires(aws):
+    with proxy.Proxy(aws.emulators.dynamodb_url) as dynamodb, proxy.Proxy(
+        aws.emulators.kinesis_url
+    ) as kinesis:
+        yield Wires(aws, dynamodb, kinesis)
+
+
+@pytest.fixture
+def start_between(start, wires):
+    """Starts services that reach AWS through the wires: start_between(stage, stream, option...)."""
+    return lambda *arguments: start(*arguments, environment=wires.environment)
+
+
+# --- Calls that fail, are lost, or come late. -------------------------------------------------------------
+
+
+def run_through(harm, aws, wires, tables, stream, start_between, harmed_enough=lambda: True):
+    """A little workload with this harm, half of it put while the service runs; exact at the end, without a
+    restart."""
+    events = workload.generate(seed=harm.seed, events=EVENTS)
+    cloud.put(aws.kinesis, stream, events[: EVENTS // 2])
+    wires.lay(harm)
+    view = start_between(tables, stream, "--batch-size", "50", *FAILOVER)
+    try:
+        with load.SteadyLoad(aws.kinesis, stream, events[EVENTS // 2 :], per_second=150) as steady:
+            steady.wait()
+        cloud.until(harmed_enough, "harm enough", 30)
+        view.wait_until_applied(90)
+        harm.settle()
+        wires.assert_exact(tables, stream, view)
+    except AssertionError as error:
+        raise AssertionError(f"WINNER_VIEW_FAULT_SEEDS={harm.seed}, {harm}\n{error}") from None
+    finally:
+        harm.off()
+    return view
+
+
+@pytest.mark.parametrize("kind", faults.EVERY_KIND, ids=lambda kind: kind.__name__)
+def test_one_call_in_ten_fails_in_the_same_way_and_all_is_exact(
+    kind, aws, wires, tables, stream, start_between
+):
+    fault = kind(RATES.get(kind, RATE))
+    reading = [] if fault.operations else [kind(0.3, READING)]  # there are few such calls, too
+    harm = faults.Faults(31, [fault, *reading])
+    shards = cloud.shard_ids(aws.kinesis, stream)
+    is_of_reads = kind is not faults.WrongChecksum and "GetRecords" in (fault.operations or {"GetRecords"})
+
+    def harmed_enough():
+        """Not before each shard's reads have failed: all may be in without that."""
+        return not is_of_reads or all(harm.harmed[fault.name, "GetRecords", shard] for shard in shards)
+
+    run_through(harm, aws, wires, tables, stream, start_between, harmed_enough)
+    assert harm.counts[fault.name] >= 3, harm
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_mixture_of_faults_is_survived(seed, aws, wires, tables, stream, start_between, capsys):
+    """WINNER_VIEW_FAULT_SEEDS="7 8" for others."""
+    harm = faults.mixture(seed)
+    run_through(harm, aws, wires, tables, stream, start_between)
+    with capsys.disabled():
+        print(f"\n{harm}")
+    assert sum(harm.counts.values()) > 0
+
+
+# --- Outages. ---------------------------------------------------------------------------------------------
+
+RECORD_BYTES = 20_000
+# What it may take at its peak while 3 MB a second come in and nothing goes out: 64 MiB for itself, and the
+# records in flight (LIMIT_INFLIGHT_BYTES).
+MEMORY_BUDGET = (64 + 128) << 20
+
+
+@pytest.mark.skipif(service.is_sanitized(), reason="a sanitizer's memory is not measured")
+def test_a_store_that_is_gone_for_a_minute_costs_neither_a_restart_nor_memory(
+    aws, wires, tables, stream, start_between, capsys
+):
+    wires.kinesis.layers = [manners.Padding(RECORD_BYTES)]
+    events = workload.generate(seed=51, events=150 * 75, odd=0)
+    view = start_between(tables, stream, *FAILOVER)
+    with load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
+        cloud.until(lambda: view.metric("winner_view_events_total", result="applied") > 100, "some applied")
+        before = view.peak_memory()
+        with wires.dynamodb.refusing():
+            time.sleep(60)  # the outage itself
+            assert view.get("/livez").status == 200 and view.get("/readyz").status == 200
+        back, put = time.monotonic(), steady.end()
+        view.wait_until_applied(90)
+        caught_up_s = time.monotonic() - back
+    with capsys.disabled():
+        print(
+            f"\na minute without a store, {put * RECORD_BYTES / 1e6:.0f} MB put: caught up "
+            f"{caught_up_s:.1f} s later; "
+            f"peak memory {before >> 20} MiB before, {view.peak_memory() >> 20} MiB in the end"
+        )
+    wires.assert_exact(tables, stream, view)
+    assert view.peak_memory() <= MEMORY_BUDGET
+
+
+def test_a_store_that_hangs_beyond_the_failover_time_costs_leases_and_no_exactness(
+    aws, wires, tables, stream, start_between
+):
+    events = workload.generate(seed=52, events=2000)
+    view = start_between(tables, stream, *FAILOVER)
+    with load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
+        cloud.until(lambda: view.metric("winner_view_events_total", result="applied") > 100, "some applied")
+        with wires.dynamodb.hanging():
+            time.sleep(8)  # the outage itself
+        steady.end()
+        view.wait_until_applied(60)
+    wires.assert_exact(tables, stream, view)
+
+
+def test_a_script_of_outages_of_both_services_is_survived(aws, wires, tables, stream, start_between):
+    events = workload.generate(seed=53, events=2000)
+    stopped = threading.Event()
+    view = start_between(tables, stream, *FAILOVER)
+    players = [
+        threading.Thread(target=faults.play, args=(faults.outages(seed, 10, 4), through, stopped))
+        for seed, through in ((1, wires.dynamodb), (2, wires.kinesis))
+    ]
+    with load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
+        for player in players:
+            player.start()
+        for player in players:
+            player.join(30)
+        steady.end()
+        view.wait_until_applied(60)
+    wires.assert_exact(tables, stream, view)
+
+
+# --- Reading shards as AWS lets them be read. -------------------------------------------------------------
+
+
+def test_iterators_that_expire_between_two_reads_are_replaced(aws, wires, tables, stream, start_between):
+    readers = manners.Readers()
+    life = manners.IteratorLife(readers, seconds=0.3)
+    wires.kinesis.layers = [readers, life]
+    events = workload.generate(seed=54, events=900)
+    view = start_between(tables, stream, "--poll-interval-ms", "500", *FAILOVER)
+    with load.SteadyLoad(aws.kinesis, stream, events, 300) as steady:
+        steady.wait()
+    cloud.until(lambda: life.happened >= 10, "iterators expired")
+    view.wait_until_applied(60)
+    wires.assert_exact(tables, stream, view)
+    counted = sum(view.metric("winner_view_events_total", result=r) for r in ("duplicate", "stale"))
+    assert counted == sum(fold_counts(aws, stream)[r] for r in ("duplicate", "stale"))  # nothing came twice
+
+
+def fold_counts(aws, stream):
+    return fold(cloud.read_stream(aws.kinesis, stream)).counts
+
+
+def test_a_sole_reader_keeps_the_limits_of_its_shards(aws, wires, tables, stream, start_between, capsys):
+    """Over a backlog that takes some seconds at 2 MB/s a shard, and at the tip."""
+    readers = manners.Readers()
+    limits = manners.ShardLimits(readers)
+    wires.kinesis.layers = [readers, limits, manners.Lag(manners.Lag.of_aws), manners.Padding(40_000)]
+    backlog = workload.generate(seed=55, events=900, odd=0)
+    cloud.put(aws.kinesis, stream, backlog)
+    begin = time.monotonic()
+    view = start_between(tables, stream)
+    view.wait_until_applied(60)
+    seconds = time.monotonic() - begin
+    reads = len(readers.all())
+    cloud.until(lambda: len(readers.all()) >= reads + 40, "more reads at the tip")
+    reads = len(readers.all())
+    with capsys.disabled():
+        print(
+            f"\na backlog of {len(backlog) * 40_000 / 1e6:.0f} MB on 3 shards read in {seconds:.1f} s; "
+            f"{limits.happened} of {reads} reads throttled"
+        )
+    wires.assert_exact(tables, stream, view)
+    assert limits.happened <= 1
+
+
+def test_a_sole_reader_that_is_always_behind_reads_five_times_a_second_and_no_more(
+    aws, wires, tables, stream, start_between
+):
+    readers = manners.Readers()
+    limits = manners.ShardLimits(readers)
+    wires.kinesis.layers = [readers, limits, manners.Lag(lambda content, now_ms: 1000)]
+    start_between(tables, stream)
+    shards = cloud.shard_ids(aws.kinesis, stream)
+    cloud.until(lambda: all(len(readers.reads[shard]) >= 25 for shard in shards), "25 reads of each shard")
+    assert limits.happened <= 1
+    for shard in shards:
+        times = [arrived for arrived, _ in readers.reads[shard][:25]]
+        assert times[-1] - times[0] > 3.9
+
+
+def test_a_shard_that_others_read_four_times_a_second_is_read_to_its_end(
+    aws, wires, tables, stream, start_between
+):
+    readers = manners.Readers()
+    limits = manners.ShardLimits(readers, others=4)
+    wires.kinesis.layers = [readers, limits]
+    events = workload.generate(seed=56, events=600)
+    view = start_between(tables, stream)
+    with load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
+        steady.wait()
+    cloud.until(lambda: limits.happened >= 5, "reads throttled")
+    view.wait_until_applied(60)
+    wires.assert_exact(tables, stream, view)
+    assert view.metric("winner_view_source_throttles_total") >= 5
+    assert not view.health()["troubles"]  # that is no trouble
+
+
+@pytest.mark.parametrize(
+    "lag", [lambda content, now_ms: None, manners.Lag.of_aws], ids=["absent", "as AWS counts it"]
+)
+def test_whatever_the_lag_says_all_is_read(lag, aws, wires, tables, stream, start_between):
+    wires.kinesis.layers = [manners.Lag(lag)]
+    cloud.put(aws.kinesis, stream, workload.generate(seed=57, events=EVENTS))
+    view = start_between(tables, stream)
+    counted = sum(fold_counts(aws, stream).values())
+    cloud.until(lambda: view.metric("winner_view_events_total") == counted, "all counted", 60)
+    wires.assert_exact(tables, stream, view)
+
+
+# --- An index that is late. -------------------------------------------------------------------------------
+
+
+def test_a_board_of_a_late_index_claims_no_more_than_it_shows(aws, wires, tables, stream, start_between):
+    """Every board holds each purchase that came before its asOf. The index is late from when it was written,
+    asOf is lowered from when an event came: the allowance is for both."""
+    late = manners.LateIndex(seconds=0.6)
+    wires.dynamodb.layers = [late]
+    lamp = puts(product("lamp", person("merchant", "Ann"), None, 1))
+    cloud.put(aws.kinesis, stream, lamp)
+    put_at_ms = [time.time() * 1000]
+    view = start_between(tables, stream, "--index-allowance-ms", "2500", "--cache-ttl-ms", "50")
+    deadline, looks = time.monotonic() + 8, 0
+    while time.monotonic() < deadline:
+        cloud.put(aws.kinesis, stream, lamp[-1:])
+        put_at_ms.append(time.time() * 1000)
+        board = view.get("/scores/merchant").json()
+        if not board["asOf"]:
+            continue
+        came_before = sum(at < epoch_ms(board["asOf"]) for at in put_at_ms)
+        score = board["items"][0]["score"] if board["items"] else 0
+        assert score >= came_before, (board, came_before)
+        looks += came_before > 10
+    assert looks > 10 and late.happened > 10
+
+
+# --- A clock that is wrong. -------------------------------------------------------------------------------
+
+
+def test_a_wrong_clock_is_noticed_corrected_and_forgotten_when_it_is_right_again(
+    aws, wires, tables, stream, start_between
+):
+    """AWS's clock is an hour ahead of ours, then agrees, then is half an hour behind."""
+    clocks = [manners.ServerClock(3600) for _ in range(2)]
+    wires.dynamodb.layers, wires.kinesis.layers = clocks[:1], clocks[1:]
+    events = workload.generate(seed=58, events=EVENTS)
+    view = None
+    for shift_s, part in zip((3600, 0, -1800), (events[:200], events[200:400], events[400:])):
+        for clock in clocks:
+            clock.shift_s = shift_s
+        cloud.put(aws.kinesis, stream, part)
+        view = view or start_between(tables, stream, *FAILOVER)
+        view.wait_until_applied(60)
+        for clock, through in zip(clocks, (wires.dynamodb, wires.kinesis)):
+            cloud.until(lambda: abs(clock.off_s(through.requests[-1])) < 60, "signed for the service's clock")
+    wires.assert_exact(tables, stream, view)
+    assert all(0 < clock.happened < 300 for clock in clocks)

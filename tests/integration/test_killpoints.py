@@ -1,0 +1,165 @@
+"""Every write of the protocol as a place to die: right before it and right after it, one after the other. The
+program is built with kill points (preset `kill`, server/base/killpoint.h); whoever comes after it must end
+with exactly the model's rows.
+
+WINNER_VIEW_ALL_KILLPOINTS=yes walks through all of them in pairs, too, not only through some.
+"""
+
+import itertools
+import os
+import random
+import signal
+import time
+
+import pytest
+
+import cloud
+import model
+import pairs
+import service
+import workload
+from shop import assert_equal_to_model, fold
+
+KILLABLE = service.ROOT / "build" / "kill" / "winner-view"
+EVENTS = 30
+SEED = 20261123
+FAILOVER_MS = 1000
+SOME = 7  # in pairs: every so many points
+BATCHES = ("--batch-size", "6")
+
+
+@pytest.fixture
+def killable(make_on):
+    """Makes services that die at a point: killable(pair, point, option...)."""
+    if not KILLABLE.exists():
+        pytest.skip(f"{KILLABLE} is not built: cmake --preset kill && cmake --build --preset kill")
+
+    def make(pair, point, *options, log=None):
+        environment = {"WINNER_VIEW_KILLPOINT": str(point)}
+        if log:
+            environment["WINNER_VIEW_KILLPOINT_LOG"] = str(log)
+        view = make_on(pair, *BATCHES, *options, environment=environment)
+        view.argv[0] = str(KILLABLE)
+        return view
+
+    return make
+
+
+numbers = itertools.count(1)
+
+
+class Shop:
+    """A small source with its expected result, and a fresh, empty store of its kind whenever one is needed."""
+
+    def __init__(self, kind, request, folder):
+        self.kind, self.folder = kind, folder
+        puts = pairs.can_be_lines(workload.generate(SEED, EVENTS, products=5, merchants=3, photographers=2))
+        if kind == "kinesis+dynamodb":
+            self.aws = request.getfixturevalue("aws")
+            self.stream = cloud.create_stream(self.aws.kinesis, f"k{os.getpid()}-{next(numbers)}", shards=2)
+        else:
+            self.journal = folder / "events.jsonl"
+        source = self.pair("source")
+        source.put(puts)
+        self.expected = fold(source.records())
+
+    def pair(self, name):
+        if self.kind == "kinesis+dynamodb":
+            return pairs.KinesisDynamodb(self.aws, f"k{os.getpid()}-{name}", self.stream)
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        return pairs.FileSqlite(folder, self.journal)
+
+    def fresh(self):
+        pair = self.pair(str(next(numbers)))
+        done = service.run("create-tables", *pair.options[:2], environment=pair.environment)
+        assert done.returncode == 0, done.stderr
+        return pair
+
+
+@pytest.fixture
+def small_shop(kind, request, tmp_path):
+    return Shop(kind, request, tmp_path)
+
+
+def live(view, beside=None):
+    """Lets it apply everything and stop when asked, unless it dies on the way; another beside it begins a
+    moment later. True if it died."""
+
+    def is_over():
+        if not view.is_running():
+            return True
+        try:
+            as_of = view.health()["asOf"]
+        except (OSError, ValueError):
+            return False
+        return as_of and model.epoch_ms(as_of) >= began_ms
+
+    view.start(ready=False)
+    if beside:
+        beside.start(ready=False)
+    began_ms = int(time.time() * 1000)
+    cloud.until(is_over, "dead, or everything applied", 60)
+    if view.is_running():
+        view.process.send_signal(signal.SIGTERM)
+    status = view.process.wait(service.STOP_TIMEOUT_S)
+    assert status in (0, -signal.SIGKILL), view.log()[-3000:]
+    return status != 0
+
+
+def points(killable, shop, folder):
+    """How many points an undisturbed life has; and what they are."""
+    log = folder / "points"
+    assert not live(killable(shop.fresh(), 0, log=log))
+    return log.read_text(errors="replace").splitlines()
+
+
+def assert_all_are_there(lines, kind):
+    """The walk is worth nothing if the points are not where they should be."""
+    steps = ("-Scores", "-Contributions", "-Leases") if kind == "kinesis+dynamodb" else (
+        "INTO scores", "contributions", "leases", "COMMIT")  # fmt: skip
+    for side, step in itertools.product(("before", "after"), steps):
+        assert sum(line.startswith(side) and step in line for line in lines) >= 3, (side, step, lines)
+
+
+def test_dying_before_and_after_every_single_write_changes_nothing(
+    small_shop, killable, tmp_path, kind, capsys
+):
+    """The first dies at point n, its successor at a random one, the third lives."""
+    lines = points(killable, small_shop, tmp_path)
+    assert_all_are_there(lines, kind)
+    rng, died = random.Random(SEED), [0, 0]
+    for n in range(1, len(lines) + 1):
+        pair = small_shop.fresh()
+        for life, point in enumerate((n, rng.randint(1, len(lines)))):
+            died[life] += live(killable(pair, point, "--worker-id", "walker"))
+        last = killable(pair, 0, "--worker-id", "walker")
+        assert not live(last)
+        assert_equal_to_model(pair, small_shop.expected, last.dead_letters())
+        last.dead_letter_file.unlink(missing_ok=True)
+    with capsys.disabled():
+        print(f"\n{kind}: {len(lines)} kill points, {died[0]} first and {died[1]} second lives ended by them")
+    assert died[0] >= len(lines) * 0.8  # renewals come by the clock: a few points are not reached every time
+
+
+def test_dying_beside_a_second_worker_changes_nothing(aws, request, killable, tmp_path, capsys):
+    """One dies at point n, or both do, each at its own; the other, or a third, finds the lease expired and
+    goes on. (An embedded store has one worker at a time.)"""
+    shop = Shop("kinesis+dynamodb", request, tmp_path)
+    every = 1 if os.environ.get("WINNER_VIEW_ALL_KILLPOINTS") else SOME
+    count = len(points(killable, shop, tmp_path))
+    rng, died = random.Random(SEED), 0
+    for n in range(1 + rng.randrange(every), count + 1, every):
+        pair = shop.fresh()
+        quick = ("--failover-ms", str(FAILOVER_MS))
+        other = killable(pair, rng.choice((0, rng.randint(1, count))), *quick)
+        died += live(killable(pair, n, *quick), beside=other)
+        if other.is_running():
+            other.kill()
+        last = killable(pair, 0, *quick)
+        assert not live(last)
+        assert_equal_to_model(pair, shop.expected, last.dead_letters())
+        last.dead_letter_file.unlink(missing_ok=True)
+    with capsys.disabled():
+        print(f"\nin pairs: {died} died at their points, of {count} walked in steps of {every}")
+    assert died >= 3

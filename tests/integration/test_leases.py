@@ -1,0 +1,311 @@
+"""The leases, attribute for attribute and type for type, at every stage of a shard's life; and two processes
+that go by one name."""
+
+import json
+import re
+import time
+
+import cloud
+import proxy
+import pytest
+import shop
+from pairs import KinesisDynamodb
+from shop import assert_equal_to_model, fold
+
+FAILOVER_MS = 3000
+OPTIONS = ("--failover-ms", str(FAILOVER_MS))
+FIRST, LEFT, RIGHT, MERGED = (f"shardId-{n:012}" for n in range(4))
+LOWEST, HIGHEST = "0", str(2**128 - 1)
+TENURE = re.compile("[0-9a-f]{32}")
+
+
+class Gate:
+    """Stands between the services and DynamoDB, and refuses writes of leases as long as it is told to."""
+
+    def __init__(self, through):
+        self.refuses = lambda key, values: False
+        through.on_request = self.on_request
+        self.url = through.url
+
+    def on_request(self, request):
+        if request.operation != "UpdateItem" or "-Leases" not in request.json()["TableName"]:
+            return None
+        body = request.json()
+        key = body["Key"]["leaseKey"]["S"]
+        if key.startswith("winner-view#") or not self.refuses(
+            key, json.dumps(body["ExpressionAttributeValues"])
+        ):
+            return None
+        return 500, b"{}"
+
+    def environment(self):
+        return {"AWS_ENDPOINT_URL_DYNAMODB": self.url}
+
+
+@pytest.fixture
+def gate(aws):
+    with proxy.Proxy(aws.emulators.dynamodb_url) as through:
+        yield Gate(through)
+
+
+@pytest.fixture
+def one_shard(aws, stage):
+    return cloud.create_stream(aws.kinesis, f"s-{stage}", shards=1)
+
+
+class Table:
+    """The leases as they lie in the table: items with their types."""
+
+    def __init__(self, aws, stage):
+        self.aws, self.stage = aws, stage
+
+    def items(self):
+        found = self.aws.dynamodb.scan(TableName=f"{self.stage}-Leases", ConsistentRead=True)["Items"]
+        items = {item["leaseKey"]["S"]: item for item in found}
+        return {key: item for key, item in items.items() if not key.startswith("winner-view#")}
+
+    def item(self, shard):
+        return self.items().get(shard, {})
+
+    def until(self, shard, condition, what):
+        """The item, once the condition holds for it."""
+        return cloud.until(
+            lambda: (item := self.item(shard)) and condition(item) and item,
+            f"{shard} {what}: {self.items()}",
+            timeout_s=30,
+        )
+
+
+def made(shard, first=LOWEST, last=HIGHEST, parents=(), **start):
+    """A lease that nobody has taken yet."""
+    item = {
+        "leaseKey": {"S": shard},
+        "leaseCounter": {"N": "0"},
+        "checkpoint": {"S": "TRIM_HORIZON"},
+        "checkpointSubSequenceNumber": {"N": "0"},
+        "ownerSwitchesSinceCheckpoint": {"N": "0"},
+        "startingHashKey": {"S": first},
+        "endingHashKey": {"S": last},
+        **start,
+    }
+    return {**item, "parentShardId": {"SS": list(parents)}} if parents else item
+
+
+def counter(item):
+    return int(item["leaseCounter"]["N"])
+
+
+def as_sets(item):
+    return {
+        name: {k: sorted(v) if k == "SS" else v for k, v in value.items()} for name, value in item.items()
+    }
+
+
+def assert_item(item, expected, since_ms=None):
+    """Equal but for a tenure, which must look like one, and (with `since_ms`) the as-of, which must be a
+    time since then."""
+    item = dict(item)
+    if "tenure" in expected and expected["tenure"] is None:
+        tenure = item.pop("tenure")
+        assert list(tenure) == ["S"] and TENURE.fullmatch(tenure["S"])
+        expected = {name: value for name, value in expected.items() if name != "tenure"}
+    if since_ms:
+        as_of = item.pop("asOf")
+        assert list(as_of) == ["N"] and since_ms <= int(as_of["N"]) <= time.time() * 1000
+    assert as_sets(item) == as_sets(expected)
+
+
+def test_a_lease_at_every_stage_of_one_shard(aws, tables, one_shard, make_view, gate):
+    table = Table(aws, tables)
+    begin_ms = int(time.time() * 1000) - 1000
+    gate.refuses = lambda key, values: True
+    view = make_view(
+        tables, one_shard, *OPTIONS, "--worker-id", "ann", environment=gate.environment()
+    ).start()
+    item = table.until(FIRST, lambda item: True, "made")
+    assert_item(item, made(FIRST))
+
+    gate.refuses = lambda key, values: '"N": "1"' not in values  # the first write, and no other
+    item = table.until(FIRST, lambda item: "leaseOwner" in item, "taken")
+    taken = {
+        **made(FIRST),
+        "leaseOwner": {"S": "ann"},
+        "leaseCounter": {"N": "1"},
+        "ownerSwitchesSinceCheckpoint": {"N": "1"},
+        "tenure": None,
+    }
+    assert_item(item, taken)
+
+    gate.refuses = lambda key, values: False
+    item = table.until(FIRST, lambda item: counter(item) > 1, "renewed")
+    tenure = item["tenure"]
+    assert_item(item, {**taken, "leaseCounter": item["leaseCounter"], "tenure": tenure}, begin_ms)
+
+    cloud.put(aws.kinesis, one_shard, shop.puts(shop.product("hat", shop.person("merchant", "Ann"), None, 2)))
+    last = cloud.read_stream(aws.kinesis, one_shard)[-1].sequence
+    item = table.until(FIRST, lambda item: item["checkpoint"]["S"] == last, "checkpointed")
+    checkpointed = {
+        **taken,
+        "checkpoint": {"S": last},
+        "ownerSwitchesSinceCheckpoint": {"N": "0"},
+        "tenure": tenure,
+    }
+    assert_item(item, {**checkpointed, "leaseCounter": item["leaseCounter"]}, begin_ms)
+
+    assert view.terminate()[0] == 0
+    item = table.item(FIRST)
+    released = {name: value for name, value in checkpointed.items() if name != "leaseOwner"}
+    assert_item(item, {**released, "leaseCounter": item["leaseCounter"]}, begin_ms)
+
+    after = counter(item) + 1
+    gate.refuses = lambda key, values: f'"N": "{after}"' not in values
+    make_view(tables, one_shard, *OPTIONS, "--worker-id", "bob", environment=gate.environment()).start()
+    item = table.until(FIRST, lambda item: "leaseOwner" in item, "taken over")
+    taken_over = {
+        **checkpointed,
+        "leaseOwner": {"S": "bob"},
+        "leaseCounter": {"N": str(after)},
+        "ownerSwitchesSinceCheckpoint": {"N": "1"},
+        "tenure": None,
+    }
+    assert_item(item, taken_over, begin_ms)
+    assert item["tenure"] != tenure
+    gate.refuses = lambda key, values: False
+
+
+def split(aws, stream, shard, at):
+    aws.kinesis.split_shard(StreamName=stream, ShardToSplit=shard, NewStartingHashKey=str(at))
+    wait_until_active(aws, stream)
+
+
+def wait_until_active(aws, stream):
+    def is_active():
+        return (
+            aws.kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["StreamStatus"]
+            == "ACTIVE"
+        )
+
+    cloud.until(is_active, "active again")
+
+
+def test_a_lease_at_the_end_of_its_shard_and_those_of_its_children(aws, tables, one_shard, make_view, gate):
+    table = Table(aws, tables)
+    begin_ms = int(time.time() * 1000) - 1000
+    gate.refuses = lambda key, values: key != FIRST  # nobody takes the children
+    view = make_view(
+        tables, one_shard, *OPTIONS, "--worker-id", "ann", environment=gate.environment()
+    ).start()
+    view.wait_until_applied()
+    split(aws, one_shard, FIRST, 2**127)
+    item = table.until(FIRST, lambda item: item["checkpoint"]["S"] == "SHARD_END", "ended")
+    ended = {
+        **made(FIRST),
+        "checkpoint": {"S": "SHARD_END"},
+        "childShardIds": {"SS": [LEFT, RIGHT]},
+        "leaseCounter": item["leaseCounter"],
+        "tenure": None,
+    }
+    assert_item(item, ended, begin_ms)
+    assert_item(table.item(LEFT), made(LEFT, last=str(2**127 - 1), parents=[FIRST]))
+    assert_item(table.item(RIGHT), made(RIGHT, first=str(2**127), parents=[FIRST]))
+
+    gate.refuses = lambda key, values: key == MERGED
+    aws.kinesis.merge_shards(StreamName=one_shard, ShardToMerge=LEFT, AdjacentShardToMerge=RIGHT)
+    for shard in (LEFT, RIGHT):
+        item = table.until(shard, lambda item: item["checkpoint"]["S"] == "SHARD_END", "ended")
+        assert item["childShardIds"] == {"SS": [MERGED]} and "leaseOwner" not in item
+    assert_item(table.item(MERGED), made(MERGED, parents=[LEFT, RIGHT]))
+    gate.refuses = lambda key, values: False
+    table.until(MERGED, lambda item: "leaseOwner" in item, "taken")
+    assert table.items().keys() == {FIRST, LEFT, RIGHT, MERGED}
+
+
+def test_a_start_at_a_time_makes_leases_of_what_was_open_then_and_of_nothing_before(
+    aws, tables, one_shard, make_view, start, gate
+):
+    """The first shard has ended before the start, and its events are not read; whatever a later start says."""
+    merchant = shop.person("merchant", "Ann")
+    cloud.put(aws.kinesis, one_shard, shop.puts(shop.product("old", merchant, None, 1)))
+    split(aws, one_shard, FIRST, 2**127)
+    time.sleep(1.1)  # kinesis-local keeps times in whole seconds
+    at_ms = int(time.time()) * 1000
+    text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_ms / 1000))
+    table = Table(aws, tables)
+    gate.refuses = lambda key, values: True
+    view = make_view(
+        tables, one_shard, *OPTIONS, "--start", f"at:{text}", environment=gate.environment()
+    ).start()
+    at = {"checkpoint": {"S": "AT_TIMESTAMP"}, "startAt": {"N": str(at_ms)}}
+    cloud.until(lambda: len(table.items()) == 2, f"two leases: {table.items()}")
+    assert_item(table.item(LEFT), made(LEFT, last=str(2**127 - 1), parents=[FIRST], **at))
+    assert_item(table.item(RIGHT), made(RIGHT, first=str(2**127), parents=[FIRST], **at))
+    gate.refuses = lambda key, values: False
+    view.wait_until_applied()
+    assert view.terminate()[0] == 0
+
+    view = start(tables, one_shard, *OPTIONS)  # --start trim-horizon
+    cloud.put(aws.kinesis, one_shard, shop.puts(shop.product("new", merchant, None, 1)))
+    view.wait_until_applied()
+    assert table.items().keys() == {LEFT, RIGHT}
+    assert {row["productId"] for row in cloud.contributions(aws.dynamodb, tables)} == {"new"}
+
+
+# --- One name, two processes. -----------------------------------------------------------------------------
+
+
+def troubles(view):
+    return {trouble["name"]: trouble["reason"] for trouble in view.health()["troubles"]}
+
+
+def held(view):
+    return view.metric("winner_view_leases")
+
+
+def test_of_two_processes_with_one_worker_id_one_loses_everything_and_says_so(aws, tables, stream, make_view):
+    lamps = shop.puts(shop.product("lamp", shop.person("merchant", "Ann"), None, 3))
+    cloud.put(aws.kinesis, stream, lamps)
+    # dead letters of their own: both write them
+    first, second = (make_view(tables, stream, *OPTIONS, "--worker-id", "one-name") for _ in range(2))
+    first.start()
+    first.wait_until_applied()
+    assert held(first) == 3
+
+    second.start()
+    cloud.until(
+        lambda: held(second) == 3 and held(first) == 0, "the newer one has all", 2 * FAILOVER_MS / 1000
+    )
+    cloud.until(lambda: "worker id" in troubles(first), "the older one says so", FAILOVER_MS / 1000)
+    assert "one-name" in troubles(first)["worker id"] and "--worker-id" in troubles(first)["worker id"]
+    assert "worker id" not in troubles(second)
+
+    until = time.monotonic() + 3 * FAILOVER_MS / 1000
+    while time.monotonic() < until:  # and so it stays
+        cloud.put(aws.kinesis, stream, lamps[-1:])
+        assert (held(first), held(second)) == (0, 3)
+        time.sleep(0.2)
+    assert first.log().count("another process is running as worker") == 1
+    second.wait_until_applied()
+
+    second.kill()  # the older one inherits
+    cloud.put(aws.kinesis, stream, lamps[-1:])
+    cloud.until(lambda: held(first) == 3, "the older one has all again", 2.5 * FAILOVER_MS / 1000)
+    first.wait_until_applied()
+    assert "worker id" not in troubles(first)
+    expected = fold(cloud.read_stream(aws.kinesis, stream))
+    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, first.dead_letters())
+
+
+def test_two_processes_with_one_worker_id_that_start_together_do_not_share(aws, tables, stream, make_view):
+    views = [make_view(tables, stream, *OPTIONS, "--worker-id", "one-name") for _ in range(2)]
+    for view in views:
+        view.start(ready=False)
+    for view in views:
+        view.wait_until_ready()
+
+    def is_settled():
+        return sorted(map(held, views)) == [0, 3] and sorted("worker id" in troubles(v) for v in views) == [
+            False,
+            True,
+        ]
+
+    cloud.until(is_settled, "one has all", 5 * FAILOVER_MS / 1000)

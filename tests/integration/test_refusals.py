@@ -1,0 +1,141 @@
+"""A store that refuses holds the shards that it concerns, and no other: nothing is skipped, nothing becomes a dead letter,
+and it goes on by itself once mended."""
+
+import collections
+import json
+import re
+
+import cloud
+import model
+import proxy
+import pytest
+import workload
+from pairs import KinesisDynamodb
+from shop import assert_equal_to_model, fold
+
+REASON = "DynamoDB's own words"
+EVENTS = 900
+
+Refusal = collections.namedtuple("Refusal", "name operation table words")
+REFUSALS = [
+    Refusal("ValidationException", "UpdateItem", "Scores", "cannot count for '.+' as (creator|photographer) in"),
+    Refusal("AccessDeniedException", "PutItem", "Contributions", "cannot write '.+' to"),
+    Refusal("ResourceNotFoundException", "BatchGetItem", "Contributions", "cannot read '.+' and .* from"),
+    Refusal("KMSDisabledException", "UpdateItem", "Scores", "cannot count for '.+' as (creator|photographer) in"),
+]
+
+
+@pytest.fixture
+def through(aws):
+    with proxy.Proxy(aws.emulators.dynamodb_url) as through:
+        yield through
+
+
+@pytest.fixture
+def start_through(aws, tables, stream, start, through):
+    return lambda *options: start(tables, stream, *options, environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url})
+
+
+def tables_of(request):
+    body = request.json()
+    return set(body.get("RequestItems", ())) or {body.get("TableName")}
+
+
+def refusal_of(name):
+    return 400, json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{name}", "message": REASON}).encode()
+
+
+def shard_troubles(view):
+    return {one["name"].removeprefix("shard "): one for one in view.health()["troubles"] if "shard" in one["name"]}
+
+
+def said(view):
+    """How often each shard's trouble is in the log."""
+    lines = [json.loads(line) for line in view.log().splitlines() if line.startswith("{")]
+    return collections.Counter(
+        line["shard"] for line in lines if line["msg"].startswith("shard waits and tries again")
+    )
+
+
+def wait_for_many_tries(view, least=12):
+    waits = lambda: view.metric("winner_view_shard_waits_total", cause="store")
+    cloud.until(lambda: waits() >= least, "many tries", 60)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=[f"{one.name}-{one.operation}" for one in REFUSALS])
+def test_a_table_that_refuses_holds_its_shards_until_it_is_mended(
+    aws, tables, stream, start_through, through, refusal
+):
+    table = f"{tables}-{refusal.table}"
+
+    def refuse(request):
+        is_meant = request.operation == refusal.operation and table in tables_of(request)
+        return refusal_of(refusal.name) if is_meant else None
+
+    through.on_request = refuse
+    cloud.put(aws.kinesis, stream, workload.generate(seed=31, events=EVENTS))
+    view = start_through()
+    wait_for_many_tries(view)
+    troubles = shard_troubles(view)
+    assert set(troubles) == set(KinesisDynamodb.shards)
+    for shard, trouble in troubles.items():
+        assert re.search(f"{refusal.words} table '{table}'", trouble["reason"]), trouble
+        assert refusal.name in trouble["reason"] and REASON in trouble["reason"]
+        assert model.epoch_ms(trouble["since"]) > 1.7e12
+        waiting = view.metric("winner_view_shard_waiting_since_timestamp_seconds", shard=shard)
+        assert waiting == pytest.approx(model.epoch_ms(trouble["since"]) / 1000, abs=0.01)
+    assert said(view) == dict.fromkeys(KinesisDynamodb.shards, 1)  # and not with every try
+    leases = cloud.leases(aws.dynamodb, tables)
+    assert all(cloud.checkpoint(lease) == -1 for lease in leases.values())
+    assert all(lease.get("leaseOwner") for lease in leases.values())  # a shard that waits stays ours
+
+    through.on_request = None
+    view.wait_until_applied()
+    assert shard_troubles(view) == {} and view.health()["status"] == "ready"
+    assert view.metric("winner_view_shard_waiting_since_timestamp_seconds") == 0
+    assert_equal_to_model(
+        KinesisDynamodb(aws, tables, stream), fold(cloud.read_stream(aws.kinesis, stream)), view.dead_letters()
+    )
+
+
+def test_a_row_that_is_refused_holds_no_other_shard_and_no_checkpoint_passes_it(
+    aws, tables, stream, start_through, through
+):
+    cloud.put(aws.kinesis, stream, workload.generate(seed=32, events=EVENTS))
+    records = cloud.read_stream(aws.kinesis, stream)
+    shard = records[0].shard
+    folded = model.Model()
+    for refused_at in (record for record in records if record.shard == shard):  # the first credit in that shard
+        folded.apply(refused_at)
+        if folded.scores:
+            break
+    user_id, role = next(iter(folded.scores))
+
+    # only that shard's credit: the same person may earn in others
+    watermark = model.watermark_name(shard)
+
+    def refuse(request):
+        body = request.json()
+        is_meant = request.operation == "UpdateItem" and body["TableName"] == f"{tables}-Scores"
+        is_meant = is_meant and body["Key"]["userId"]["S"] == user_id and body["Key"]["role"]["S"] == role
+        is_meant = is_meant and watermark in body["ExpressionAttributeNames"].values()
+        return refusal_of("ValidationException") if is_meant else None
+
+    through.on_request = refuse
+    view = start_through("--batch-size", "20")
+    wait_for_many_tries(view, 6)
+    ends = {record.shard: int(record.sequence) for record in records}
+
+    def others_are_done():
+        leases = cloud.leases(aws.dynamodb, tables)
+        return all(cloud.checkpoint(leases[one]) == ends[one] for one in ends if one != shard)
+
+    cloud.until(others_are_done, "the other shards at their ends", 60)
+    assert cloud.checkpoint(cloud.leases(aws.dynamodb, tables)[shard]) < int(refused_at.sequence)
+    (name,) = shard_troubles(view)
+    assert name == shard
+    assert user_id[:40] in shard_troubles(view)[shard]["reason"]
+
+    through.on_request = None
+    view.wait_until_applied()
+    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), fold(records), view.dead_letters())

@@ -1,0 +1,346 @@
+"""Splits, merges and changes of the shard count while events flow: nothing is lost, nothing counts twice, and
+what is long gone leaves nothing behind."""
+
+import http.client
+import json
+import threading
+import time
+import urllib.parse
+
+import cloud
+import model
+import proxy
+import pytest
+import shop
+import workload
+from pairs import KinesisDynamodb
+from shop import assert_equal_to_model, fold
+
+FAILOVER_MS = 1000  # shards are listed every three of it
+OPTIONS = ("--failover-ms", str(FAILOVER_MS))
+EVENTS = 20_000
+FIRST, LEFT, RIGHT, MERGED = (f"shardId-{n:012}" for n in range(4))
+
+
+class Stream:
+    """A stream that can be resharded; each change is awaited."""
+
+    def __init__(self, aws, name):
+        self.aws, self.kinesis, self.name = aws, aws.kinesis, name
+
+    def put(self, puts):
+        cloud.put(self.kinesis, self.name, puts)
+
+    def open_shards(self):
+        shards = self.kinesis.list_shards(StreamName=self.name)["Shards"]
+        return [s for s in shards if "EndingSequenceNumber" not in s["SequenceNumberRange"]]
+
+    def wait(self):
+        def is_active():
+            summary = self.kinesis.describe_stream_summary(StreamName=self.name)["StreamDescriptionSummary"]
+            return summary["StreamStatus"] == "ACTIVE"
+
+        cloud.until(is_active, "active again")
+
+    def split(self, shard):
+        hashes = next(s["HashKeyRange"] for s in self.open_shards() if s["ShardId"] == shard)
+        middle = (int(hashes["StartingHashKey"]) + int(hashes["EndingHashKey"])) // 2 + 1
+        self.kinesis.split_shard(StreamName=self.name, ShardToSplit=shard, NewStartingHashKey=str(middle))
+        self.wait()
+
+    def merge(self, shard, adjacent):
+        self.kinesis.merge_shards(StreamName=self.name, ShardToMerge=shard, AdjacentShardToMerge=adjacent)
+        self.wait()
+
+    def merge_two(self):
+        """The first two that lie side by side."""
+        by_start = sorted(self.open_shards(), key=lambda s: int(s["HashKeyRange"]["StartingHashKey"]))
+        self.merge(by_start[0]["ShardId"], by_start[1]["ShardId"])
+
+    def update_shard_count(self, n):
+        self.kinesis.update_shard_count(
+            StreamName=self.name, TargetShardCount=n, ScalingType="UNIFORM_SCALING"
+        )
+        self.wait()
+        assert len(self.open_shards()) == n
+
+    def records(self):
+        return cloud.read_stream(self.kinesis, self.name)
+
+
+@pytest.fixture
+def three_shards(aws, stream):
+    return Stream(aws, stream)
+
+
+@pytest.fixture
+def one_shard(aws, stage):
+    return Stream(aws, cloud.create_stream(aws.kinesis, f"s-{stage}", shards=1))
+
+
+def leases_of(aws, stage):
+    return cloud.leases(aws.dynamodb, stage)
+
+
+def wait_until_ended(aws, stage, *shards):
+    def is_ended():
+        leases = leases_of(aws, stage)
+        return all(leases.get(shard, {}).get("checkpoint") == "SHARD_END" for shard in shards)
+
+    cloud.until(is_ended, f"{shards} ended", timeout_s=60)
+
+
+# --- The main thing. --------------------------------------------------------------------------------------
+
+
+def test_a_split_a_merge_and_a_shard_count_in_the_middle_of_20000_events_change_nothing(
+    aws, tables, three_shards, make_view
+):
+    """Events flow all the while; the service is stopped, killed and started again in between, so that it
+    meets some of the changes while it runs and others when it comes back."""
+    puts = workload.generate(seed=41, events=EVENTS)
+    options = (*OPTIONS, "--batch-size", "100", "--worker-id", "the-same-worker")
+    begun = [threading.Event() for _ in range(5)]
+
+    def flow():
+        for part in range(5):
+            begun[part].set()
+            three_shards.put(puts[part * EVENTS // 5 : (part + 1) * EVENTS // 5])
+
+    producer = threading.Thread(target=flow)
+    view = make_view(tables, three_shards.name, *options).start()
+    producer.start()
+
+    begun[1].wait(60)
+    three_shards.split(FIRST)
+    view.kill()
+    view = make_view(tables, three_shards.name, *options).start()
+    begun[2].wait(60)
+    three_shards.merge_two()
+    assert view.terminate()[0] == 0
+    begun[3].wait(60)
+    three_shards.update_shard_count(6)
+    view = make_view(tables, three_shards.name, *options).start()
+    begun[4].wait(60)
+    three_shards.update_shard_count(3)
+    producer.join()
+
+    view.wait_until_applied(300)
+    records = three_shards.records()
+    assert len(records) == EVENTS
+    assert_equal_to_model(KinesisDynamodb(aws, tables, three_shards.name), fold(records), view.dead_letters())
+
+    still_open = {shard["ShardId"] for shard in three_shards.open_shards()}
+    leases = leases_of(aws, tables)
+    assert len(still_open) == 3 and len(leases) > 10
+    ended = {shard for shard, lease in leases.items() if lease["checkpoint"] == "SHARD_END"}
+    assert leases.keys() - ended == still_open
+
+
+def purchases(n):
+    """Of many products, so that they lie in all shards, and one that grows."""
+    merchant = shop.person("merchant", "Ann")
+    events = [event for p in range(20) for event in shop.product(f"p{p}", merchant, None, n)]
+    return shop.puts(events)
+
+
+def test_a_shards_end_that_is_cut_short_at_any_write_heals(aws, tables, one_shard, make_view):
+    """A new service each time, killed as it sends one of the four writes of an end. The write arrives."""
+    steps = {
+        "left child": lambda key, body: key == LEFT and "ConditionExpression" in body,
+        "right child": lambda key, body: key == RIGHT,
+        "children's names": lambda key, body: key == FIRST
+        and LEFT in str(body)
+        and "SHARD_END" not in str(body),
+        "end": lambda key, body: key == FIRST and "SHARD_END" in str(body),
+    }
+    one_shard.put(purchases(5))
+    one_shard.split(FIRST)
+    one_shard.put(purchases(5))
+    with proxy.Proxy(aws.emulators.dynamodb_url) as through:
+        for step, is_meant in steps.items():
+            killed = threading.Event()
+
+            def kill_at_step(request):
+                if request.operation in ("PutItem", "UpdateItem") and not killed.is_set():
+                    body = request.json()
+                    key = (body.get("Item") or body["Key"]).get("leaseKey", {}).get("S")
+                    if key and is_meant(key, body):
+                        view.process.kill()
+                        killed.set()
+
+            through.on_request = kill_at_step
+            view = make_view(
+                tables, one_shard.name, *OPTIONS, "--worker-id", "the-same",
+                environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url},
+            )  # fmt: skip
+            view.start(ready=False)
+            assert killed.wait(30), (step, view.log()[-3000:])
+            view.kill()
+            through.on_request = None
+            if step == "end":
+                wait_until_ended(aws, tables, FIRST)
+            else:
+                assert leases_of(aws, tables)[FIRST]["checkpoint"] != "SHARD_END"
+
+    view = make_view(tables, one_shard.name, *OPTIONS, "--worker-id", "the-same").start()
+    view.wait_until_applied()
+    assert leases_of(aws, tables)[FIRST]["childShardIds"] == {LEFT, RIGHT}
+    expected = fold(one_shard.records())
+    assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, view.dead_letters())
+
+
+def test_a_reshard_never_makes_the_views_time_unknown_or_go_back(aws, tables, one_shard, start):
+    one_shard.put(purchases(2))
+    view = start(tables, one_shard.name, *OPTIONS)
+    view.wait_until_applied()
+    done, seen = threading.Event(), []
+
+    def watch():
+        while not done.is_set():
+            seen.append(view.health()["asOf"])
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        one_shard.split(FIRST)
+        wait_until_ended(aws, tables, FIRST)
+        one_shard.put(purchases(2))
+        view.wait_until_applied()
+        one_shard.merge(LEFT, RIGHT)
+        wait_until_ended(aws, tables, LEFT, RIGHT)
+        view.wait_until_applied()
+    finally:
+        done.set()
+        watcher.join()
+    times = [time_ms and model.epoch_ms(time_ms) for time_ms in seen]
+    assert len(times) > 50 and None not in times
+    assert times == sorted(times)
+
+
+# --- What the source says, and does not say. --------------------------------------------------------------
+
+
+def forward(upstream_url, request):
+    """Sends the request on; returns (status, body)."""
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(upstream_url).netloc, timeout=60)
+    try:
+        headers = {name: value for name, value in request.headers if name.lower() != "expect"}
+        connection.request(request.method, request.target, request.body, headers)
+        reply = connection.getresponse()
+        return reply.status, reply.read()
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def through(aws):
+    """A proxy before Kinesis."""
+    with proxy.Proxy(aws.emulators.kinesis_url) as running:
+        yield running
+
+
+def changing(through, aws, operation, change):
+    """Replies of this operation are changed on their way: `change(reply)`."""
+
+    def on_request(request):
+        if request.operation != operation:
+            return None
+        status, body = forward(aws.emulators.kinesis_url, request)
+        if status != 200:
+            return status, body
+        reply = json.loads(body)
+        change(reply)
+        return status, json.dumps(reply).encode()
+
+    through.on_request = on_request
+
+
+def test_an_end_without_children_is_not_believed(aws, tables, one_shard, make_view, through):
+    ends = []
+
+    def end_too_early(reply):
+        if len(ends) < 5 and not reply["Records"]:
+            ends.append(reply.pop("NextShardIterator"))
+
+    changing(through, aws, "GetRecords", end_too_early)
+    one_shard.put(purchases(2))
+    view = make_view(
+        tables, one_shard.name, *OPTIONS, environment={"AWS_ENDPOINT_URL_KINESIS": through.url}
+    ).start()
+    cloud.until(lambda: len(ends) == 5, "five false ends", timeout_s=60)
+    one_shard.put(purchases(2))
+    view.wait_until_applied()
+    assert view.metric("winner_view_lease_events_total", event="false_end") >= 4
+    assert view.metric("winner_view_lease_events_total", event="ended") == 0
+    expected = fold(one_shard.records())
+    assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, view.dead_letters())
+
+
+def test_children_that_the_last_reply_does_not_name_are_found_in_the_listing(
+    aws, tables, one_shard, make_view, through
+):
+    changing(through, aws, "GetRecords", lambda reply: reply.pop("ChildShards", None))
+    view = make_view(
+        tables, one_shard.name, *OPTIONS, environment={"AWS_ENDPOINT_URL_KINESIS": through.url}
+    ).start()
+    one_shard.put(purchases(2))
+    view.wait_until_applied()
+    one_shard.split(FIRST)
+    one_shard.put(purchases(2))
+    wait_until_ended(aws, tables, FIRST)
+    view.wait_until_applied()
+    expected = fold(one_shard.records())
+    assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, view.dead_letters())
+
+
+# --- Long gone. -------------------------------------------------------------------------------------------
+
+
+def watermarks_of(aws, stage, shard):
+    name = model.watermark_name(shard)
+    return [row[name] for row in cloud.scores(aws.dynamodb, stage) if name in row]
+
+
+def test_a_shard_is_forgotten_once_it_is_gone_from_two_listings_and_its_children_are_read(
+    aws, tables, one_shard, make_view, through
+):
+    hidden = {"every": None, "listings": 0}
+
+    def hide(reply):
+        hidden["listings"] += 1
+        if hidden["every"] and hidden["listings"] % hidden["every"] == 0:
+            reply["Shards"] = [shard for shard in reply["Shards"] if shard["ShardId"] != FIRST]
+
+    def wait_for_listings(n):
+        until = hidden["listings"] + n
+        cloud.until(lambda: hidden["listings"] >= until, f"{n} listings", timeout_s=60)
+
+    changing(through, aws, "ListShards", hide)
+    one_shard.put(purchases(3))
+    view = make_view(
+        tables, one_shard.name, *OPTIONS, environment={"AWS_ENDPOINT_URL_KINESIS": through.url}
+    ).start()
+    view.wait_until_applied()
+    one_shard.split(FIRST)
+    wait_until_ended(aws, tables, FIRST)
+    wait_for_listings(3)  # it is gone from none
+    hidden["every"] = 2
+    wait_for_listings(5)  # never from two running
+    assert FIRST in leases_of(aws, tables)
+
+    hidden["every"] = 1
+    wait_for_listings(4)  # its children have read nothing yet
+    assert FIRST in leases_of(aws, tables)
+    assert b"\xff" not in watermarks_of(aws, tables, FIRST)
+
+    one_shard.put(purchases(3))
+    cloud.until(lambda: FIRST not in leases_of(aws, tables), "the lease is gone", timeout_s=60)
+    assert set(watermarks_of(aws, tables, FIRST)) == {b"\xff"}
+    view.wait_until_applied()
+    wait_for_listings(2)
+    assert leases_of(aws, tables).keys() == {LEFT, RIGHT}  # and is not made anew
+    assert view.metric("winner_view_shards_forgotten_total") == 1
+    expected = fold(one_shard.records())
+    assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, view.dead_letters())
+    assert time.time() * 1000 - model.epoch_ms(view.health()["asOf"]) < 10_000

@@ -1,0 +1,185 @@
+"""Several workers on one stream, coming and going under a steady load: their leases spread evenly, no shard
+is left unread, and the tables are exact."""
+
+import collections
+import contextlib
+import time
+
+import cloud
+import load
+import manners
+import proxy
+import pytest
+import service
+import workload
+from pairs import KinesisDynamodb
+from shop import assert_equal_to_model, fold
+
+SHARDS = 8
+FAILOVER_S = 4.0
+EVEN_WITHIN_S = 3 * FAILOVER_S
+UNREAD_AT_MOST_S = 2 * FAILOVER_S
+# kinesis-local is busy for 2 ms with each record put and for 15 ms with each read: more of either, and its
+# own slowness is what is measured on two processors.
+EVENTS_PER_SECOND = 120
+POLL_MS = 500
+EVENTS_AT_MOST = 20_000
+OPTIONS = (
+    *("--failover-ms", str(int(FAILOVER_S * 1000))),
+    *("--poll-interval-ms", str(POLL_MS)),
+    *("--batch-window-ms", "1000"),
+)
+
+pytestmark = pytest.mark.skipif(
+    service.is_sanitized(), reason="a sanitizer's build is too slow for its leases"
+)
+
+
+@pytest.fixture
+def wide_stream(aws, stage):
+    return cloud.create_stream(aws.kinesis, f"wide-{stage}", SHARDS)
+
+
+class Crew:
+    """Workers by name, and what their leases look like."""
+
+    def __init__(self, aws, stage, readers, make_worker):
+        self.aws, self.stage, self.readers, self.make_worker = aws, stage, readers, make_worker
+        self.workers = {}
+        self.report = []
+
+    def join(self, *names):
+        for name in names:
+            self.workers[name] = self.make_worker("--worker-id", name).start(ready=False)
+        for name in names:
+            self.workers[name].wait_until_ready()
+
+    def leave(self, name):
+        status, _ = self.workers.pop(name).terminate()
+        assert status == 0
+
+    def crash(self, name):
+        self.workers.pop(name).kill()
+
+    @contextlib.contextmanager
+    def frozen(self, name):
+        """Out of sight of itself and of others; back when the block ends."""
+        worker = self.workers.pop(name)
+        worker.freeze()
+        try:
+            yield
+        finally:
+            worker.thaw()
+        self.workers[name] = worker
+
+    def owners(self):
+        """How many leases each has that is alive; None if a lease is somebody else's, or nobody's."""
+        owners = [lease.get("leaseOwner") for lease in cloud.leases(self.aws.dynamodb, self.stage).values()]
+        if len(owners) < SHARDS or not set(owners) <= self.workers.keys():
+            return None
+        held = collections.Counter(owners)
+        return {name: held[name] for name in self.workers}
+
+    def is_even(self):
+        owners = self.owners()
+        return owners is not None and max(owners.values()) - min(owners.values()) <= 1
+
+    @contextlib.contextmanager
+    def change(self, what):
+        """What happens in the block; after it, leases are to be spread evenly in time. Counted from its
+        end."""
+        started = time.monotonic()
+        yield
+        begin = time.monotonic()
+        try:
+            cloud.until(self.is_even, "even", EVEN_WITHIN_S, every_s=0.05)
+        except AssertionError:
+            held = cloud.leases(self.aws.dynamodb, self.stage)
+            owners = {shard: lease.get("leaseOwner") for shard, lease in held.items()}
+            raise AssertionError(f"{what}: not even within {EVEN_WITHIN_S} s: {owners}") from None
+        even, (gap, shard) = time.monotonic() - begin, self.readers.longest_gap(since=started)
+        self.report.append(f"{what}: even after {even:.1f} s, unread for {gap:.1f} s at most ({shard})")
+
+
+def test_workers_come_and_go_while_leases_stay_even_and_no_shard_is_left_unread(
+    aws, tables, wide_stream, make_view, capsys
+):
+    readers = manners.Readers()
+    puts = workload.generate(seed=41, events=EVENTS_AT_MOST, products=200)
+    with proxy.Proxy(aws.emulators.kinesis_url, [readers]) as through, load.SteadyLoad(
+        aws.kinesis, wide_stream, puts, EVENTS_PER_SECOND
+    ) as steady:
+        environment = {"AWS_ENDPOINT_URL_KINESIS": through.url}
+        crew = Crew(
+            aws,
+            tables,
+            readers,
+            lambda *more: make_view(tables, wide_stream, *OPTIONS, *more, environment=environment),
+        )
+        with crew.change("1 worker begins"):
+            crew.join("ann")
+        with crew.change("2 more join"):
+            crew.join("bob", "cid")
+        with crew.change("1 of 3 leaves by SIGTERM"):
+            crew.leave("bob")
+        with crew.change("a third joins"):
+            crew.join("dan")
+        with crew.change("1 of 3 is killed"):
+            crew.crash("ann")
+        with crew.change("a third joins"):
+            crew.join("eve")
+        with contextlib.ExitStack() as ice:
+            with crew.change("1 of 3 freezes"):
+                ice.enter_context(crew.frozen("cid"))
+            with crew.change("the frozen one goes on"):
+                ice.close()
+        with crew.change("1 of 3 leaves by SIGTERM"):
+            crew.leave("dan")
+        put = steady.end()
+        survivor = crew.workers["eve"]
+        survivor.wait_until_applied()
+        gap, shard = readers.longest_gap()
+        with capsys.disabled():
+            print(f"\n{put} events on {SHARDS} shards, failover {FAILOVER_S:.0f} s:")
+            print("\n".join(f"  {line}" for line in crew.report))
+            print(f"  longest time without a read of a shard: {gap:.1f} s ({shard})")
+        assert put < EVENTS_AT_MOST  # the load lasted to the end
+        assert_equal_to_model(
+            KinesisDynamodb(aws, tables, wide_stream),
+            fold(cloud.read_stream(aws.kinesis, wide_stream)),
+            survivor.dead_letters(),
+        )
+        assert len(readers.reads) == SHARDS and gap <= UNREAD_AT_MOST_S
+
+
+def test_of_two_processes_with_one_worker_id_one_ends_up_without_leases(
+    aws, tables, wide_stream, make_view, capsys
+):
+    puts = workload.generate(seed=42, events=EVENTS_AT_MOST, products=100)
+    with load.SteadyLoad(aws.kinesis, wide_stream, puts, EVENTS_PER_SECOND) as steady:
+        twins = [make_view(tables, wide_stream, *OPTIONS, "--worker-id", "twin").start() for _ in range(2)]
+
+        def held():
+            return sorted(int(twin.metric("winner_view_leases")) for twin in twins)
+
+        begin = since = time.monotonic()
+
+        def is_settled():
+            """One holds all, and has so for a while: at first the other has not looked around yet."""
+            nonlocal since
+            now = time.monotonic()
+            since = since if held() == [0, SHARDS] else now
+            return now - since >= 2 * FAILOVER_S
+
+        cloud.until(is_settled, "one holds all, and goes on so", 10 * FAILOVER_S, every_s=0.1)
+        settled = since - begin
+        steady.end()
+        winner = max(twins, key=lambda twin: twin.metric("winner_view_leases"))
+        winner.wait_until_applied()
+    with capsys.disabled():
+        print(f"\ntwo with one worker id: one held all {SHARDS} leases after {settled:.1f} s")
+    assert_equal_to_model(
+        KinesisDynamodb(aws, tables, wide_stream),
+        fold(cloud.read_stream(aws.kinesis, wide_stream)),
+        winner.dead_letters(),
+    )
