@@ -93,8 +93,10 @@ main_job_with() {
     in_address_space_for "$1" "$python" -m pytest -p no:cacheprovider -q tests/integration/test_main_job.py
 }
 
-step "packages" packages_install build quickstart unit emulators integration bench || exit 1
+step "packages" packages_install build quickstart unit protocol emulators integration bench || exit 1
 step "emulators fetched" "$python" tests/emulators.py --fetch || exit 1
+
+step "the protocol's model" tests/protocol/check
 
 presets=(dev asan tsan)
 [ -z "$quick" ] || presets=(dev)
@@ -125,6 +127,14 @@ if step "build release" build release winner-view && step "build parse_only" bui
     fi
 else
     skip "benchmarks" "release was not built"
+fi
+
+if [ -n "$quick" ]; then
+    skip "kill points and torture" "--quick"
+elif step "build kill" build kill winner-view && [ -x build/release/winner-view ]; then
+    step "torture" "$python" tests/torture
+else
+    skip "torture" "release or kill was not built"
 fi
 
 # The verdict on everything so far comes before the last step, so that pytest's own summary is the last line of all.

@@ -1,0 +1,175 @@
+#!/usr/bin/python3
+"""Breaks one guard of the protocol at a time, in a copy, and lets tests/torture find it: a torture run that
+cannot fail proves nothing.
+
+    tests/mutate.py                     all guards
+    tests/mutate.py resume-at           this one
+    tests/mutate.py --seeds 1..40       how long each may take to be found
+
+Prints for each guard which seed found it and how soon; exit status 1 if one was not found.
+"""
+
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# name: (store on which it shows, [(file, what stands there, what stands there instead)])
+GUARDS = {
+    "score-condition": (
+        "dynamodb",
+        [(
+            "views/store_dynamodb_write.c",
+            '"attribute_not_exists(#w) OR #w < :first"',
+            '"attribute_not_exists(#w) OR #w < :first OR attribute_exists(#w)"',
+        )],
+    ),
+    "contribution-condition": (
+        "dynamodb",
+        [(
+            "views/store_dynamodb_write.c",
+            'w->old_last_event_id ? "#last = :old" : "attribute_not_exists(#last)"',
+            'w->old_last_event_id ? "#last = :old OR attribute_exists(#last) OR attribute_not_exists(#last)"'
+            ' : "attribute_not_exists(#last) OR attribute_exists(#last)"',
+        )],
+    ),
+    "scores-first": (
+        "dynamodb",
+        [(
+            "views/store_dynamodb_write.c",
+            "    enum status status = write_scores(d, batch, effort, e);\n"
+            "    if (!status)\n"
+            "        status = write_contributions(d, batch, effort, e);\n",
+            "    enum status status = write_contributions(d, batch, effort, e);\n"
+            "    if (!status)\n"
+            "        status = write_scores(d, batch, effort, e);\n",
+        )],
+    ),
+    "cache-of-a-tenure": (
+        "dynamodb",
+        [
+            ("views/apply.c", "    rows_free(&a->cache);\n    free(a->shard_id);\n    free(a);\n",
+             "    keep_for_ever(a);\n"),
+            ("views/apply.c", "    struct apply *a = mem_zalloc(sizeof *a);\n    a->store = store;\n",
+             "    struct apply *a = find_kept(shard_id);\n    a->store = store;\n"),
+            ("views/apply.c", "struct apply *apply_new(",
+             "static struct apply *kept[256];\n"
+             "static struct apply *find_kept(const char *shard_id) {\n"
+             "    for (int i = 0; i < 256; i++)\n"
+             "        if (kept[i] && strcmp(kept[i]->shard_id, shard_id) == 0) {\n"
+             "            struct apply *a = kept[i];\n"
+             "            kept[i] = NULL;\n"
+             "            return a;\n"
+             "        }\n"
+             "    return mem_zalloc(sizeof(struct apply));\n"
+             "}\n"
+             "static void keep_for_ever(struct apply *a) {\n"
+             "    for (int i = 0; i < 256; i++)\n"
+             "        if (!kept[i]) {\n"
+             "            kept[i] = a;\n"
+             "            return;\n"
+             "        }\n"
+             "}\n\n"
+             "struct apply *apply_new("),
+        ],
+    ),
+    "cache-only-what-is-acknowledged": (
+        "dynamodb",
+        [(
+            "views/apply.c",
+            "    if (!status)\n        keep_rows(a, &b);\n    return status;\n",
+            "    keep_rows(a, &b);\n    return status;\n",
+        )],
+    ),
+    "checkpoint-last": (
+        "dynamodb",
+        [(
+            "ingest/shard.c",
+            "    bool throttled = false;\n    while (settle_once(",
+            "    bool throttled = false;\n    tell_position(s, &b->last);\n    while (settle_once(",
+        )],
+    ),
+    "resume-at": (
+        "dynamodb",
+        [("ingest/source_kinesis_reader.c", '"AT_SEQUENCE_NUMBER"', '"AFTER_SEQUENCE_NUMBER"')],
+    ),
+    "one-transaction": (
+        "sqlite",
+        [("views/store_sqlite.c", '"BEGIN IMMEDIATE"', '"SELECT 1"'), ("views/store_sqlite.c", '"COMMIT"', '"SELECT 1"')],
+    ),
+}
+
+
+def run(*command, **more):
+    return subprocess.run(command, capture_output=True, text=True, **more)
+
+
+class Copy:
+    """The tree as it is, somewhere else, built with kill points."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        names = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout
+        for name in filter(None, names.split("\0")):
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, self.folder / name)
+        run("cmake", "--preset", "kill", cwd=self.folder).check_returncode()
+
+    def build(self):
+        done = run("cmake", "--build", "--preset", "kill", "-j2", "--target", "winner-view", cwd=self.folder)
+        assert done.returncode == 0, done.stdout[-3000:]
+
+    def broken(self, changes):
+        """Breaks it; returns how to mend it."""
+        before = {file: (self.folder / file).read_text() for file, _, _ in changes}
+        for file, old, new in changes:
+            text = (self.folder / file).read_text()
+            assert text.count(old) == 1, f"{file}: {text.count(old)} times {old!r}"
+            (self.folder / file).write_text(text.replace(old, new))
+        return before
+
+    def mend(self, before):
+        for file, text in before.items():
+            (self.folder / file).write_text(text)
+
+    def torture(self, store, seeds):
+        """(the seed that found it or None, its words)."""
+        command = [str(self.folder / "tests" / "torture"), "--store", store, "--seeds", seeds, "--stop"]
+        binary = self.folder / "build" / "kill" / "winner-view"
+        done = run("env", f"WINNER_VIEW_BINARY={binary}", *command)
+        found = re.search(r"^seed (\d+) on \w+: DIFFERENT", done.stdout, re.MULTILINE)
+        why = re.search(r"AssertionError: (.*)", done.stdout)
+        assert found or done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        return (int(found[1]), why[1] if why else "") if found else (None, "")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", default="1..40")
+    parser.add_argument("guards", nargs="*", metavar="GUARD", help=f"of {', '.join(GUARDS)}")
+    options = parser.parse_args()
+    survived = []
+    with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
+        copy = Copy(folder)
+        for name in options.guards or GUARDS:
+            store, changes = GUARDS[name]
+            before = copy.broken(changes)
+            copy.build()
+            begin = time.monotonic()
+            seed, why = copy.torture(store, options.seeds)
+            seconds = time.monotonic() - begin
+            copy.mend(before)
+            survived += [] if seed is not None else [name]
+            found = f"seed {seed}" if seed is not None else "NOT FOUND"
+            print(f"{name:32} {store:9} {found:10} {seconds:6.0f} s  {why}", flush=True)
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
