@@ -16,8 +16,11 @@ enum status kinesis_call(struct kinesis *k, const char *operation, json_t *body,
                          const struct aws_run *run, json_t **reply, int64_t *sent_ms, struct error *e) {
     char *text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
-    struct aws_call c = {
-        .operation = operation, .body = text, .length = strlen(text), .max_attempts = max_attempts};
+    struct aws_call c = {.operation = operation,
+                         .body = text,
+                         .length = strlen(text),
+                         .max_attempts = max_attempts,
+                         .resource = k->resource};
     enum status status = aws_client_call(k->client, &c, run);
     free(text);
     *reply = status ? NULL : json_incref(c.reply);
@@ -198,6 +201,7 @@ static void kinesis_free(struct source *source) {
     aws_client_free(k->client);
     pthread_mutex_destroy(&k->lock);
     free(k->stream);
+    free(k->resource);
     free(k);
 }
 
@@ -227,6 +231,7 @@ enum status source_kinesis_open(struct source **source, const struct source_kine
     k->client = client;
     k->stream = mem_strdup(options->stream);
     k->is_arn = strncmp(options->stream, "arn:", 4) == 0;
+    k->resource = k->is_arn ? mem_strdup(options->stream) : mem_printf("stream/%s", options->stream);
     k->poll_interval_ms = options->poll_interval_ms;
     k->created_ms = k->retention_ms = -1;
     pthread_mutex_init(&k->lock, NULL);

@@ -23,6 +23,7 @@ struct kinesis {
     struct aws_client *client;
     char *stream;
     bool is_arn;
+    char *resource; /* its ARN, or "stream/<name>": for calls that have an iterator or a token only */
     int poll_interval_ms;
 
     pthread_mutex_t lock;     /* guards what follows; a leaf */

@@ -283,7 +283,9 @@ static void a_reply_with_a_record_that_is_none_brings_none_of_it(void **state) {
 static void throttled_is_no_failure(void **state) {
     struct fixture *t = *state;
     static const char *const names[] = {"ProvisionedThroughputExceededException", "KMSThrottlingException"};
+    static const char by_stream[] = "service=\"kinesis\",resource=\"stream/a-stream\"";
     int64_t before = counted("winner_view_source_throttles_total");
+    int64_t before_by_stream = counted_as("winner_view_aws_throttles_total", by_stream);
     plan_refusal(t, "GetShardIterator", names[0], "Rate exceeded");
     plan_iterator(t, "TRIM_HORIZON", "i1");
     plan_refusal(t, "GetRecords", names[0], "Rate exceeded");
@@ -297,6 +299,7 @@ static void throttled_is_no_failure(void **state) {
     read_ok(t);
     assert_record(t, 0, "7", 0, "a");
     assert_int_equal(counted("winner_view_source_throttles_total"), before + 3);
+    assert_int_equal(counted_as("winner_view_aws_throttles_total", by_stream), before_by_stream + 3);
 }
 
 static void a_key_that_may_not_be_used_holds_the_shard_and_is_named(void **state) {

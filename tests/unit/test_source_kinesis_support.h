@@ -189,14 +189,18 @@ static inline void assert_record(const struct fixture *t, size_t i, const char *
     assert_memory_equal(t->batch.records[i].data, data, strlen(data));
 }
 
-static inline int64_t counted(const char *name) {
+static inline int64_t counted_as(const char *name, const char *labels) {
     _cleanup_(buffer_deinit) struct buffer text;
-    char line[160];
+    char line[200];
     buffer_init(&text, 1u << 20);
     metrics_write(&text);
-    snprintf(line, sizeof line, "\n%s{shard=\"" SHARD "\"} ", name);
+    snprintf(line, sizeof line, "\n%s{%s} ", name, labels);
     const char *at = text.data ? strstr(text.data, line) : NULL;
     return at ? strtoll(at + strlen(line), NULL, 10) : 0;
+}
+
+static inline int64_t counted(const char *name) {
+    return counted_as(name, "shard=\"" SHARD "\"");
 }
 
 /* Reads up to the tip: record 7, iterator "i2". */
