@@ -238,7 +238,7 @@ static void take_share(struct ingest *in) {
     for (size_t i = 0; i < lineage.n_leases; i++)
         held[i] = is_held(in, lineage.leases[i].shard_id);
     const struct share share = {
-        .lineage = survey_lineage(&in->survey),
+        .lineage = lineage,
         .observer = &in->survey.observer,
         .is_held = held,
         .worker = in->worker_id,

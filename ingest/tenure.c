@@ -193,12 +193,6 @@ static enum status name_children(struct tenure *t, const struct source_shard *ch
     return are_named ? STATUS_OK : write_lease(t, &after, e);
 }
 
-static enum status write_end(struct tenure *t, const struct lease_progress *progress, struct error *e) {
-    struct store_lease after = lease_released(&t->lease);
-    lease_add_progress(&after, progress);
-    return write_lease(t, &after, e);
-}
-
 /* How far the shard was applied, its end left out. */
 static struct lease_progress progress_before_end(const struct tenure *t, const struct shard_report *report) {
     struct lease_progress progress = report->progress;
@@ -242,7 +236,7 @@ static enum tenure_outcome end(struct tenure *t, const struct tenure_context *co
     all_is_well(t, TROUBLE_END);
     status = name_children(t, children, n, &e);
     if (!status)
-        status = write_end(t, &report->progress, &e);
+        status = release(t, &report->progress);
     if (!status)
         log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", t->lease.shard_id), "shard has ended");
     return !status ? TENURE_ENDED : t->lost ? TENURE_LOST : stopping ? TENURE_RELEASED : TENURE_HELD;

@@ -1,7 +1,6 @@
 #include "server/audit.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,15 +233,6 @@ void audit_deinit(struct audit *audit) {
  * ------------------------------------------------------------------------------------------------------------
  */
 
-/* It only reads: a signal may end it where it stands. */
-static void let_signals_end_it(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
-
 static int run(const struct config *config, struct store *store) {
     _cleanup_(audit_deinit) struct audit audit = {0};
     struct error e;
@@ -262,8 +252,6 @@ int audit_run(const struct config *config) {
     struct store *store = NULL;
     struct error e;
     int exit_status;
-
-    let_signals_end_it();
     enum status status = serve_open_store(config, &aws, &store, &e);
     if (status) {
         log_error("cannot audit %s: %s", config->store, e.message);

@@ -89,17 +89,13 @@ def draw(seed, store):
 
 
 class Result:
-    def __init__(self, plan):
-        self.plan, self.counts = plan, collections.Counter()
+    def __init__(self):
+        self.counts = collections.Counter()
         self.begin = time.monotonic()
 
     def finish(self):
         self.counts["seconds"] = round(time.monotonic() - self.begin, 1)
         return self
-
-    def __str__(self):
-        counts = ", ".join(f"{name} {count}" for name, count in sorted(self.counts.items()))
-        return f"seed {self.plan.seed} on {self.plan.store}: equal ({counts})"
 
 
 class Worker:
@@ -186,7 +182,7 @@ class Ordeal:
     def __init__(self, plan, folder):
         self.plan, self.folder = plan, folder
         self.rng = random.Random(f"lives {plan.seed} {plan.store}")
-        self.result = Result(plan)
+        self.result = Result()
         self.counts = self.result.counts
         self.agenda = [(at, n, what, number) for n, (at, what, number) in enumerate(plan.deeds)]
         self.workers = []
