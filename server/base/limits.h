@@ -5,6 +5,8 @@
 /* Logging. */
 #define LIMIT_LOG_MESSAGE_BYTES 2048
 #define LIMIT_LOG_LINE_BYTES 16384
+#define LIMIT_LOGGED_TARGET_BYTES 2048
+#define LIMIT_ACCESS_LOG_LINES 100 /* a second, of failed requests, unless all are logged */
 
 /* Metrics: series in one family; what would come after shares one series that says so. */
 #define LIMIT_METRIC_SERIES 1024
@@ -124,25 +126,53 @@
 #define LIMIT_AUDIT_ROUNDS 6
 #define LIMIT_AUDIT_PAUSE_MS 1000
 
-/* HTTP: what openapi.yaml promises, and MHD's buffer a connection, which must be larger. */
+/* HTTP: what openapi.yaml promises, and MHD's buffer a connection, which must be larger; but not by much: MHD
+ * zeroes all of it after every request. */
 #define LIMIT_URI_BYTES 8192
 #define LIMIT_HEADER_BYTES 16384
-#define LIMIT_CONNECTION_BYTES 49152
+#define LIMIT_CONNECTION_BYTES 32768
+#define LIMIT_REQUEST_BODY_BYTES 65536 /* it is ignored; a larger one ends the connection */
 #define LIMIT_HEADERS_MS 10000
 #define LIMIT_KEEP_ALIVE_MS                                                                                  \
     75000 /* longer than a load balancer's 60 s, else it sends into a closing connection */
+#define LIMIT_HEALTHCHECK_MS 2000
+#define LIMIT_OVERLOADED_MS                                                                                  \
+    2000                      /* a connection beyond --connections may take so long to say what it wants     \
+                               */
+#define LIMIT_ANSWER_MS 30000 /* from a request's first line until its answer is taken */
+#define LIMIT_HANDSHAKE_MS                                                                                   \
+    200                      /* at the end: a connection half made, or a request under way, is here by then */
+#define LIMIT_END_IDLE_MS 50 /* at the end, connections that have become idle are closed so often */
+/* An idle connection is kept so long once no new one is taken: whoever asked for one in the last moment asks
+ * again after 1 s (RFC 6298, section 5.7), and only that is refused; until then nobody can know. */
+#define LIMIT_LAST_REQUESTS_MS 1300
+#define LIMIT_ACCEPT_PAUSE_MS 100  /* after the system had no room for a connection */
+#define LIMIT_OTHER_FILES 512      /* descriptors for all that is not a connection of a client */
+#define LIMIT_TICK_MS 1000         /* so often connections are looked at that take too long */
 #define LIMIT_PROBE_CONNECTIONS 16 /* kept free for probes */
 #define LIMIT_REQUEST_ID_BYTES 128
+#define LIMIT_PLAIN_BYTES 1024 /* a body up to this is not worth compressing: it fits a packet as it is */
+
+/* GET /live. */
+#define LIMIT_LIVE_BOARD_MS 500 /* a board at most so often */
+#define LIMIT_LIVE_FRESHNESS_MS 1000
+#define LIMIT_LIVE_HEARTBEAT_MS 15000 /* load balancers close what is silent for 60 s */
+#define LIMIT_LIVE_WAKES 32           /* readers are woken in so many groups, a millisecond apart */
+#define LIMIT_LIVE_TAKE_MS 10000      /* a reader who has not taken what was sent for so long is dropped */
+#define LIMIT_LIVE_GONE_MS                                                                                   \
+    20000 /* what the kernel took and the reader's host has not acknowledged for so long */
+#define LIMIT_LIVE_SEND_BYTES 16384 /* the kernel's buffer, so that a reader who does not read shows */
 
 /* Reading the view. */
 #define LIMIT_BOARD_ITEMS 100
-#define LIMIT_RANKED 1000 /* a contributor beyond has no rank */
+#define LIMIT_MAX_LAG_MS 86400000 /* maxLag */
+#define LIMIT_RANKED 1000         /* a contributor beyond has no rank */
 #define LIMIT_EMBEDDED_REFRESH_MS                                                                            \
     50 /* a board that changed is read again so often, where reading costs nothing */
+#define LIMIT_CACHE_JITTER_PERCENT 10 /* taken off a ttl, at most */
 #define LIMIT_LOADERS 4
-#define LIMIT_LOAD_MS 2500       /* a cache load that takes longer has failed */
+#define LIMIT_LOAD_MS 2000       /* a cache load that takes longer has failed: who asks knows within 3 s */
 #define LIMIT_LOADS_WAITING 1024 /* loads queued; one more is refused as overloaded */
-#define LIMIT_BODY_BYTES (4u << 20)
 
 #define LIMIT_CONTACT_MS                                                                                     \
     5000 /* to ask a store or source what it is, retries and all: who starts looks for signals between */
@@ -150,9 +180,9 @@
     1000 /* at the start, a store or source that cannot answer is asked so often                             \
           */
 
-/* Stopping, all of it. */
-#define LIMIT_STOP_MS 20000
-#define LIMIT_CANCEL_MS 3000 /* of which kept for ending what would not end by itself */
-#define LIMIT_CLOSE_MS 3000  /* for requests in flight, once no new connection is taken */
+/* Stopping, all of it, after --drain-seconds (15 at most). */
+#define LIMIT_STOP_MS 5000
+#define LIMIT_CANCEL_MS 1000 /* of which kept for ending what would not end by itself */
+#define LIMIT_CLOSE_MS 3000  /* for requests in flight: longer than a load may take */
 
 #endif

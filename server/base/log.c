@@ -56,10 +56,11 @@ static void append_line(struct buffer *b, enum log_level level, const char *cons
         append_text(b, message);
     }
     for (size_t i = 0; fields && fields[i]; i += 2) {
+        bool number = fields[i][0] == '#';
         buffer_puts(b, json ? "," : " ");
-        (json ? append_json_string : append_text)(b, fields[i]);
+        (json ? append_json_string : append_text)(b, fields[i] + number);
         buffer_putc(b, json ? ':' : '=');
-        (json ? append_json_string : append_text)(b, fields[i + 1]);
+        (json && !number ? append_json_string : append_text)(b, fields[i + 1]);
     }
     buffer_puts(b, json ? "}\n" : "\n");
 }

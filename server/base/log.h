@@ -14,8 +14,8 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 /* Before that: info, text. */
 void log_init(enum log_level level, enum log_format format);
 
-/* `fields`: name, value, name, value, ..., NULL; or NULL. A value may be "" and is a string in either format.
- */
+/* `fields`: name, value, name, value, ..., NULL; or NULL. A value may be "" and is a string in either format,
+ * but for those whose name begins with '#' (which is not written): they are JSON numbers already. */
 void log_write(enum log_level level, const char *const fields[], const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -59,6 +59,19 @@ static void a_line_of_json_has_the_same_as_members(void **state) {
     assert_string_equal(support_text(json, "data"), "a\"b\\c\n\x01 \xc3\xa4");
 }
 
+static void a_number_is_one_in_json_and_looks_like_any_field_in_text(void **state) {
+    (void)state;
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    log_write(LOG_LEVEL_INFO, LOG_FIELDS("#ms", "0.125", "#bytes", "7"), "request");
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    log_write(LOG_LEVEL_INFO, LOG_FIELDS("#ms", "0.125", "target", "#"), "request");
+    const char *lines = end_capture();
+    json_auto_t *json = json_loads(lines, JSON_DISABLE_EOF_CHECK, NULL);
+    assert_true(json_real_value(json_object_get(json, "ms")) == 0.125);
+    assert_int_equal(json_integer_value(json_object_get(json, "bytes")), 7);
+    assert_non_null(strstr(lines, " info  request ms=0.125 target=#\n"));
+}
+
 static void a_field_that_is_not_utf_8_does_not_break_the_json(void **state) {
     (void)state;
     log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
@@ -106,6 +119,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_line_of_text_has_time_level_message_and_fields, capture, restore),
         cmocka_unit_test_setup_teardown(a_line_of_json_has_the_same_as_members, capture, restore),
+        cmocka_unit_test_setup_teardown(a_number_is_one_in_json_and_looks_like_any_field_in_text, capture,
+                                        restore),
         cmocka_unit_test_setup_teardown(a_field_that_is_not_utf_8_does_not_break_the_json, capture, restore),
         cmocka_unit_test_setup_teardown(text_cannot_start_a_second_line_or_talk_to_the_terminal, capture,
                                         restore),
