@@ -1,69 +1,12 @@
-#include "views/cache.h"
+#include "views/cache_entry.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <utlist.h>
 
-#include "server/base/hash.h"
 #include "server/base/limits.h"
 #include "server/base/mem.h"
-#include "server/base/metrics.h"
-
-struct cache_entry {
-    UT_hash_handle hh;
-    struct cache_entry *prev, *next;                         /* in `used`, while there is a value */
-    struct cache_entry *refreshable_prev, *refreshable_next; /* in `refreshables`, while the value is one */
-    struct cache_value *value;
-    bool dropped;            /* the value serves only if the store fails */
-    int64_t born_ms;         /* when the load of the value began to read */
-    int64_t used_ms;         /* looked up last */
-    int64_t tried_ms;        /* loaded last, or tried to */
-    int64_t paused_until_ms; /* after a failed load */
-    uint64_t marks;          /* cache->marks when the load of the value began to read */
-    struct cache_load *load; /* under way */
-    size_t key_length;
-    char key[];
-};
-
-enum count { COUNT_HIT, COUNT_STALE, COUNT_MISS, COUNT_COLLAPSED, COUNT_ERROR, COUNTS };
-
-struct cache {
-    struct cache_options options;
-    void (*work)(void *, size_t);
-    void *work_context;
-    struct metrics_series *counts[COUNTS];
-    struct metrics_series *bytes_gauge;
-    struct metrics_series *evictions;
-    _Atomic uint64_t marks;
-    atomic_bool marked; /* since the last cache_refresh */
-
-    pthread_mutex_t lock; /* guards the rest; a leaf */
-    struct cache_entry *entries;
-    struct cache_entry *used; /* least recently used first */
-    struct cache_entry *refreshables;
-    size_t bytes;
-    struct cache_load *queued, *running; /* oldest deadline first */
-    size_t n_queued;
-};
-
-static struct metrics_family requests_family = {
-    .name = "winner_view_cache_requests_total",
-    .help = "Lookups in the cache of the views, by how they ended.",
-    .kind = METRICS_COUNTER,
-    .labels = {"state"},
-};
-static struct metrics_family bytes_family = {
-    .name = "winner_view_cache_bytes",
-    .help = "What the cache of the views holds.",
-    .kind = METRICS_GAUGE,
-};
-static struct metrics_family evictions_family = {
-    .name = "winner_view_cache_evictions_total",
-    .help = "Values that the cache let go to make room.",
-    .kind = METRICS_COUNTER,
-};
 
 /* ---- values ------------------------------------------------------------------------------------------- */
 
@@ -81,101 +24,6 @@ struct cache_value *cache_value_ref(struct cache_value *value) {
 void cache_value_unref(struct cache_value *value) {
     if (value && atomic_fetch_sub_explicit(&value->references, 1, memory_order_acq_rel) == 1)
         value->free(value);
-}
-
-/* ---- entries (all under the lock) --------------------------------------------------------------------- */
-
-static struct cache_entry *find_entry(struct cache *c, const void *key, size_t key_length, unsigned hash) {
-    struct cache_entry *e;
-    HASH_FIND_BYHASHVALUE(hh, c->entries, key, key_length, hash, e);
-    return e;
-}
-
-static struct cache_entry *add_entry(struct cache *c, const void *key, size_t key_length, unsigned hash) {
-    struct cache_entry *e = mem_zalloc(sizeof *e + key_length + 1);
-    memcpy(e->key, key, key_length);
-    e->key_length = key_length;
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, c->entries, e->key, e->key_length, hash, e);
-    return e;
-}
-
-static size_t entry_cost(const struct cache_entry *e) {
-    return sizeof *e + e->key_length + 1 + e->value->bytes;
-}
-
-/* A value may be the last reference to much memory; its free function takes no lock and does no I/O. */
-static void clear_value(struct cache *c, struct cache_entry *e) {
-    if (!e->value)
-        return;
-    DL_DELETE(c->used, e);
-    if (e->value->refreshable)
-        DL_DELETE2(c->refreshables, e, refreshable_prev, refreshable_next);
-    c->bytes -= entry_cost(e);
-    cache_value_unref(e->value);
-    e->value = NULL;
-}
-
-static void set_value(struct cache *c, struct cache_entry *e, struct cache_value *value) {
-    clear_value(c, e);
-    e->value = cache_value_ref(value);
-    e->dropped = false;
-    e->paused_until_ms = 0;
-    c->bytes += entry_cost(e);
-    DL_APPEND(c->used, e);
-    if (value->refreshable)
-        DL_APPEND2(c->refreshables, e, refreshable_prev, refreshable_next);
-}
-
-static void remove_if_empty(struct cache *c, struct cache_entry *e) {
-    if (e->value || e->load)
-        return;
-    HASH_DEL(c->entries, e);
-    free(e);
-}
-
-static void make_room(struct cache *c) {
-    while (c->bytes > c->options.max_bytes && c->used) {
-        struct cache_entry *e = c->used;
-        clear_value(c, e);
-        remove_if_empty(c, e);
-        metrics_add(c->evictions, 1);
-    }
-    metrics_set(c->bytes_gauge, (int64_t)c->bytes);
-}
-
-/* The hottest entry is the last one already: nothing to move. */
-static void touch(struct cache *c, struct cache_entry *e) {
-    if (c->used->prev != e) {
-        DL_DELETE(c->used, e);
-        DL_APPEND(c->used, e);
-    }
-    if (e->value->refreshable && c->refreshables->refreshable_prev != e) {
-        DL_DELETE2(c->refreshables, e, refreshable_prev, refreshable_next);
-        DL_APPEND2(c->refreshables, e, refreshable_prev, refreshable_next);
-    }
-}
-
-static bool serves_on_error(const struct cache *c, const struct cache_entry *e, int64_t now_ms) {
-    return e->value && !e->value->negative &&
-           now_ms - e->born_ms < c->options.ttl_ms + c->options.stale_if_error_ms;
-}
-
-/* Whether the value may be served without waiting for a load, and as what. */
-static bool serves_now(const struct cache *c, const struct cache_entry *e, int64_t now_ms,
-                       enum cache_state *state) {
-    if (!e->value)
-        return false;
-    int64_t age_ms = now_ms - e->born_ms, ttl_ms = c->options.ttl_ms;
-    bool paused = now_ms < e->paused_until_ms;
-    if (e->value->negative && ttl_ms > CACHE_NEGATIVE_MS)
-        ttl_ms = CACHE_NEGATIVE_MS;
-    *state = CACHE_FRESH;
-    if (!e->dropped && age_ms < ttl_ms)
-        return true;
-    *state = paused ? CACHE_STALE_ON_ERROR : CACHE_STALE;
-    if (!e->dropped && !e->value->negative && age_ms < ttl_ms + c->options.stale_ms)
-        return true;
-    return paused && serves_on_error(c, e, now_ms);
 }
 
 /* ---- loads (under the lock) --------------------------------------------------------------------------- */
@@ -231,7 +79,8 @@ static void settle(struct cache *c, struct cache_entry *e, struct cache_waiter *
         return;
     }
     out->failed = true;
-    if (serves_on_error(c, e, now_ms)) {
+    if (cache_entry_serves_on_error(c, e, now_ms)) {
+        e->failing = true;
         e->paused_until_ms = now_ms + CACHE_PAUSE_MS;
         out->result.value = cache_value_ref(e->value);
         out->result.age_ms = now_ms - e->born_ms;
@@ -249,7 +98,10 @@ static void tell(struct cache *c, struct verdict *v, const struct error *error) 
         else
             result.error = error;
         result.state = v->failed ? CACHE_STALE_ON_ERROR : waiter->first ? CACHE_LOADED : CACHE_COLLAPSED;
-        metrics_add(c->counts[v->failed ? COUNT_ERROR : waiter->first ? COUNT_MISS : COUNT_COLLAPSED], 1);
+        metrics_add(c->counts[v->failed       ? CACHE_COUNT_ERROR
+                              : waiter->first ? CACHE_COUNT_MISS
+                                              : CACHE_COUNT_COLLAPSED],
+                    1);
         waiter->ready(waiter, &result);
     }
     cache_value_unref(v->result.value);
@@ -274,47 +126,59 @@ static enum cache_lookup wait_for_load(struct cache *c, struct cache_entry *e, i
     }
     struct cache_waiter **list = load->outdated ? &load->late : &load->waiters;
     waiter->first = !*list && (*loads || load->outdated);
+    waiter->since_ms = now_ms;
     DL_APPEND(*list, waiter);
     return CACHE_WAIT;
 }
 
-static enum cache_lookup look_up(struct cache *c, struct cache_entry *e, int64_t now_ms,
+static enum cache_lookup look_up(struct cache *c, struct cache_entry *e, bool anew, int64_t now_ms,
                                  struct cache_waiter *waiter, struct cache_result *result, size_t *loads) {
     enum cache_state state;
     e->used_ms = now_ms;
-    if (serves_now(c, e, now_ms, &state)) {
+    if (cache_entry_serves_now(c, e, now_ms, &state) && !(anew && state == CACHE_STALE)) {
         if (wants_refresh(c, e, state, now_ms))
             *loads = queue_refresh(c, e, now_ms);
     } else {
         state = CACHE_STALE_ON_ERROR;
         enum cache_lookup outcome = wait_for_load(c, e, now_ms, waiter, loads);
-        if (outcome != CACHE_OVERLOADED || !serves_on_error(c, e, now_ms))
+        if (outcome != CACHE_OVERLOADED || !cache_entry_serves_on_error(c, e, now_ms))
             return outcome;
     }
-    touch(c, e);
+    cache_entry_touch(c, e);
     *result = (struct cache_result){cache_value_ref(e->value), state, now_ms - e->born_ms, NULL};
     return CACHE_HIT;
 }
 
-enum cache_lookup cache_lookup(struct cache *c, const void *key, size_t key_length, int64_t now_ms,
-                               struct cache_waiter *waiter, struct cache_result *result) {
-    static const enum count count_of[CACHE_STATES] = {COUNT_HIT, COUNT_STALE, COUNT_ERROR, COUNT_MISS,
-                                                      COUNT_COLLAPSED};
+static enum cache_lookup look_up_key(struct cache *c, const void *key, size_t key_length, bool anew,
+                                     int64_t now_ms, struct cache_waiter *waiter,
+                                     struct cache_result *result) {
+    static const enum cache_count count_of[CACHE_STATES] = {
+        CACHE_COUNT_HIT, CACHE_COUNT_STALE, CACHE_COUNT_ERROR, CACHE_COUNT_MISS, CACHE_COUNT_COLLAPSED};
     unsigned hash = (unsigned)hash_bytes(key, key_length);
     size_t loads = 0;
 
     pthread_mutex_lock(&c->lock);
-    struct cache_entry *e = find_entry(c, key, key_length, hash);
+    struct cache_entry *e = cache_entry_find(c, key, key_length, hash);
     if (!e)
-        e = add_entry(c, key, key_length, hash);
-    enum cache_lookup outcome = look_up(c, e, now_ms, waiter, result, &loads);
-    remove_if_empty(c, e);
+        e = cache_entry_add(c, key, key_length, hash);
+    enum cache_lookup outcome = look_up(c, e, anew, now_ms, waiter, result, &loads);
+    cache_entry_remove_if_empty(c, e);
     pthread_mutex_unlock(&c->lock);
 
     tell_work(c, loads);
     if (outcome != CACHE_WAIT)
-        metrics_add(c->counts[outcome == CACHE_HIT ? count_of[result->state] : COUNT_ERROR], 1);
+        metrics_add(c->counts[outcome == CACHE_HIT ? count_of[result->state] : CACHE_COUNT_ERROR], 1);
     return outcome;
+}
+
+enum cache_lookup cache_lookup(struct cache *c, const void *key, size_t key_length, int64_t now_ms,
+                               struct cache_waiter *waiter, struct cache_result *result) {
+    return look_up_key(c, key, key_length, false, now_ms, waiter, result);
+}
+
+enum cache_lookup cache_lookup_anew(struct cache *c, const void *key, size_t key_length, int64_t now_ms,
+                                    struct cache_waiter *waiter, struct cache_result *result) {
+    return look_up_key(c, key, key_length, true, now_ms, waiter, result);
 }
 
 /* ---- what has changed --------------------------------------------------------------------------------- */
@@ -322,15 +186,19 @@ enum cache_lookup cache_lookup(struct cache *c, const void *key, size_t key_leng
 void cache_drop(struct cache *c, const void *key, size_t key_length) {
     unsigned hash = (unsigned)hash_bytes(key, key_length);
     pthread_mutex_lock(&c->lock);
-    struct cache_entry *e = find_entry(c, key, key_length, hash);
+    struct cache_entry *e = cache_entry_find(c, key, key_length, hash);
     if (e) {
+        if (e->value && !e->dropped)
+            metrics_add(c->removals[CACHE_REMOVAL_DROPPED], 1);
         e->dropped = true;
-        e->paused_until_ms = 0; /* what was said of the store then is old too */
+        e->failing = false; /* what was said of the store then is old too */
+        e->paused_until_ms = 0;
         if (e->load && e->load->running)
             e->load->outdated = true;
         if (e->value && e->value->negative)
-            clear_value(c, e);
-        remove_if_empty(c, e);
+            cache_entry_clear(c, e);
+        cache_entry_remove_if_empty(c, e);
+        cache_entry_show_size(c);
     }
     pthread_mutex_unlock(&c->lock);
 }
@@ -387,14 +255,17 @@ struct cache_load *cache_take(struct cache *c, int64_t now_ms) {
 /* What the load brought goes into its entry, unless that was written to in the meantime. */
 static void keep_value(struct cache *c, struct cache_load *load, struct cache_value *value) {
     struct cache_entry *e = load->entry;
-    if (!value || load->outdated)
+    if (!value)
+        return;
+    e->failing = false;
+    e->paused_until_ms = 0;
+    if (load->outdated)
         return;
     if (!value->keep) {
-        clear_value(c, e);
+        cache_entry_clear(c, e);
         return;
     }
-    set_value(c, e, value);
-    e->born_ms = load->started_ms;
+    cache_entry_set(c, e, value, load->started_ms);
     e->marks = load->marks;
 }
 
@@ -418,8 +289,9 @@ void cache_finish(struct cache *c, struct cache_load *load, struct cache_value *
         keep_value(c, load, value);
         settle(c, e, load->waiters, value, load->started_ms, now_ms, &verdict);
         loads = begin_late(c, load, now_ms);
-        remove_if_empty(c, e);
-        make_room(c);
+        cache_entry_remove_if_empty(c, e);
+        cache_entry_make_room(c, now_ms);
+        cache_entry_show_size(c);
     }
     pthread_mutex_unlock(&c->lock);
     tell(c, &verdict, error);
@@ -443,7 +315,7 @@ static void give_up(struct cache *c, struct cache_load *load, int64_t now_ms, st
         c->n_queued--;
         free_load(load);
     }
-    remove_if_empty(c, e);
+    cache_entry_remove_if_empty(c, e);
 }
 
 static bool give_up_oldest(struct cache *c, struct cache_load **list, int64_t now_ms,
@@ -458,12 +330,52 @@ static bool give_up_oldest(struct cache *c, struct cache_load **list, int64_t no
     return overdue;
 }
 
+/* The waiters who have waited long enough: they came first. */
+static struct cache_waiter *split_impatient(struct cache_waiter **list, int64_t now_ms) {
+    struct cache_waiter *impatient = NULL, *waiter, *next;
+    DL_FOREACH_SAFE(*list, waiter, next) {
+        if (now_ms - waiter->since_ms < CACHE_PATIENCE_MS)
+            break;
+        DL_DELETE(*list, waiter);
+        DL_APPEND(impatient, waiter);
+    }
+    return impatient;
+}
+
+/* The load goes on; whoever else asks is given the old value at once. A value that was dropped is no such
+ * thing: what we wrote ourselves is read back, unless the store fails. */
+static bool disappoint(struct cache *c, struct cache_load *loads, int64_t now_ms, struct verdict *verdict) {
+    struct cache_load *load;
+    DL_FOREACH(loads, load) {
+        struct cache_entry *e = load->entry;
+        if (e->dropped || !cache_entry_serves_on_error(c, e, now_ms))
+            continue;
+        struct cache_waiter *impatient = split_impatient(&load->waiters, now_ms);
+        if (impatient) {
+            settle(c, e, impatient, NULL, 0, now_ms, verdict);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool disappoint_one(struct cache *c, int64_t now_ms) {
+    struct verdict verdict = {0};
+    pthread_mutex_lock(&c->lock);
+    bool found = disappoint(c, c->running, now_ms, &verdict) || disappoint(c, c->queued, now_ms, &verdict);
+    pthread_mutex_unlock(&c->lock);
+    tell(c, &verdict, NULL);
+    return found;
+}
+
 void cache_expire(struct cache *c, int64_t now_ms) {
     struct error error;
     error_set(&error, STATUS_RETRY, "the store did not answer within %d ms", LIMIT_LOAD_MS);
     while (give_up_oldest(c, &c->running, now_ms, &error))
         ;
     while (give_up_oldest(c, &c->queued, now_ms, &error))
+        ;
+    while (disappoint_one(c, now_ms))
         ;
 }
 
@@ -481,21 +393,13 @@ void cache_on_work(struct cache *c, void (*work)(void *, size_t), void *context)
     c->work_context = context;
 }
 
-static void find_series(struct cache *c) {
-    static const char *const names[COUNTS] = {"hit", "stale", "miss", "coalesced", "error"};
-    for (int i = 0; i < COUNTS; i++)
-        c->counts[i] = METRICS_SERIES(&requests_family, names[i]);
-    c->bytes_gauge = METRICS_SERIES(&bytes_family, NULL);
-    c->evictions = METRICS_SERIES(&evictions_family, NULL);
-}
-
 struct cache *cache_new(const struct cache_options *options) {
     struct cache *c = mem_zalloc(sizeof *c);
     c->options = *options;
     if (!c->options.refresh_ms)
         c->options.refresh_ms = CACHE_REFRESH_MS;
     pthread_mutex_init(&c->lock, NULL);
-    find_series(c);
+    cache_entry_find_series(c);
     return c;
 }
 
@@ -511,7 +415,7 @@ void cache_free(struct cache *c) {
     while (give_up_oldest(c, &c->queued, INT64_MAX, &error))
         ;
     c->options.max_bytes = 0;
-    make_room(c);
+    cache_entry_make_room(c, 0);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }

@@ -11,7 +11,12 @@
  * - Stale: then it is served at once for another `stale_ms`, while one load refreshes it.
  *
  * - On error: older than that, lookups wait for the load; if it fails, the old value is served, up to
- *   `stale_if_error_ms` beyond its ttl, and the store is left alone for CACHE_PAUSE_MS.
+ *   `stale_if_error_ms` beyond its ttl. From then on, until a load succeeds, it is served at once, and loads
+ *   go on in the background, CACHE_PAUSE_MS apart.
+ *
+ * - Patience: a load that has not failed yet keeps nobody who could be given an old value waiting for longer
+ *   than CACHE_PATIENCE_MS (and until the next cache_expire): then it counts as failed for them, and goes on.
+ *   A dropped value is not given before the load has failed.
  *
  * - One load: however many look up a key, one load of it runs and all of them wait for it ("collapsed").
  *
@@ -22,6 +27,9 @@
  *
  * - Mark: after cache_mark, `refreshable` values are loaded again in the background, at most once in
  *   `refresh_ms`, though they be fresh; the old one is served until the new one is there.
+ *
+ * - Apart: values that were read together do not grow old together: `jitter_percent` of the ttl, at most, is
+ *   taken off, so that none is served as fresh for longer than its ttl.
  *
  * - Bounded: values and keys take at most `max_bytes` (least recently used go first); loads waiting for a
  *   thread at most LIMIT_LOADS_WAITING; a load not back after LIMIT_LOAD_MS has failed for all who wait.
@@ -42,6 +50,8 @@
 #define CACHE_REFRESH_MS 200  /* `refresh_ms` where a read costs something */
 #define CACHE_REFRESH_KEYS 64 /* values refreshed for one mark; the others when somebody asks for them */
 #define CACHE_PAUSE_MS 1000   /* after a failed load, while there is an old value to serve */
+#define CACHE_PATIENCE_MS 500 /* with a load, while there is one */
+#define CACHE_SWEEP 8         /* values too old to be served that are let go with each load */
 
 struct cache;
 
@@ -65,6 +75,7 @@ struct cache_options {
     int64_t stale_ms;
     int64_t stale_if_error_ms;
     int64_t refresh_ms; /* between two refreshes of one value that was marked; 0: CACHE_REFRESH_MS */
+    unsigned jitter_percent;
 };
 
 struct cache *cache_new(const struct cache_options *options);
@@ -77,7 +88,7 @@ void cache_free(struct cache *cache);
 enum cache_state {
     CACHE_FRESH,          /* kept, within its ttl */
     CACHE_STALE,          /* kept, being refreshed */
-    CACHE_STALE_ON_ERROR, /* kept, and the store fails */
+    CACHE_STALE_ON_ERROR, /* kept, and the store fails, or takes too long */
     CACHE_LOADED,         /* just read, for this lookup */
     CACHE_COLLAPSED,      /* just read, for another lookup that came first */
 };
@@ -94,6 +105,7 @@ struct cache_result {
 struct cache_waiter {
     void (*ready)(struct cache_waiter *waiter, const struct cache_result *result);
     bool first; /* private, and the rest */
+    int64_t since_ms;
     struct cache_waiter *prev, *next;
 };
 
@@ -105,6 +117,11 @@ enum cache_lookup {
 
 enum cache_lookup cache_lookup(struct cache *cache, const void *key, size_t key_length, int64_t now_ms,
                                struct cache_waiter *waiter, struct cache_result *result);
+
+/* The same, for whoever cannot use a kept value that is not fresh: waits for the load that refreshes it.
+ * Gives the old value if the store fails, or takes too long. */
+enum cache_lookup cache_lookup_anew(struct cache *cache, const void *key, size_t key_length, int64_t now_ms,
+                                    struct cache_waiter *waiter, struct cache_result *result);
 
 /* ---- what has changed --------------------------------------------------------------------------------- */
 
@@ -138,7 +155,8 @@ struct cache_load *cache_take(struct cache *cache, int64_t now_ms);
 void cache_finish(struct cache *cache, struct cache_load *load, struct cache_value *value,
                   const struct error *error, int64_t now_ms);
 
-/* Gives up loads that are past their deadline, waiting or running; tells whoever waits for them. */
+/* Gives up loads that are past their deadline, waiting or running, and tells whoever waits for them; tells
+ * those whose patience with one is at its end. */
 void cache_expire(struct cache *cache, int64_t now_ms);
 
 /* After cache_mark: queues loads of those refreshable values that were asked for lately. */

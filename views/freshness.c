@@ -7,6 +7,15 @@
 
 #include "server/base/mem.h"
 
+/* Twice what FRESHNESS_GRAIN needs: moments are a grain apart at least, all but the last two. */
+enum { MOMENTS = 2 * FRESHNESS_GRAIN };
+
+/* From `since_ms` (CLOCK_BOOTTIME) until the next moment the view's time was this, or later. */
+struct moment {
+    int64_t since_ms;
+    int64_t as_of_ms;
+};
+
 struct freshness {
     _Atomic int64_t as_of_ms;       /* the view's, as freshness_as_of returns it */
     pthread_mutex_t lock;           /* guards what follows; a leaf */
@@ -14,6 +23,9 @@ struct freshness {
     size_t n;
     int64_t latest_ms; /* the largest time of any shard, ever */
     bool known;        /* shards were set at least once */
+    int64_t grain_ms;
+    struct moment moments[MOMENTS]; /* oldest first; neither of their times ever goes back */
+    size_t n_moments;
 };
 
 struct freshness *freshness_new(void) {
@@ -32,6 +44,10 @@ void freshness_free(struct freshness *f) {
     free(f);
 }
 
+void freshness_remember(struct freshness *f, int64_t for_ms) {
+    f->grain_ms = for_ms / FRESHNESS_GRAIN + 1;
+}
+
 static int compare_shards(const void *a, const void *b) {
     const struct freshness_shard *x = a, *y = b;
     return strcmp(x->shard_id, y->shard_id);
@@ -44,12 +60,38 @@ static struct freshness_shard *find(struct freshness *f, const char *shard_id) {
     return f->n ? bsearch(&key, f->shards, f->n, sizeof key, compare_shards) : NULL;
 }
 
+/* A shard came to light of which nothing is known, or less: what was said before of the view was too much. */
+static void lower_moments(struct freshness *f, int64_t as_of_ms) {
+    for (size_t i = 0; i < f->n_moments; i++)
+        if (f->moments[i].as_of_ms > as_of_ms)
+            f->moments[i].as_of_ms = as_of_ms;
+}
+
+/* The last moment gives way if it came within a grain of the one before it: until now the view's time then
+ * counts as that one's. */
+static void add_moment(struct freshness *f, int64_t as_of_ms, int64_t now_ms) {
+    size_t n = f->n_moments;
+    if (n && now_ms < f->moments[n - 1].since_ms)
+        now_ms = f->moments[n - 1].since_ms; /* two threads read the clock in one order and came in another */
+    if (n > 1 && f->moments[n - 1].since_ms - f->moments[n - 2].since_ms < f->grain_ms)
+        n--;
+    if (n == MOMENTS)
+        memmove(f->moments, f->moments + 1, --n * sizeof *f->moments);
+    f->moments[n] = (struct moment){now_ms, as_of_ms};
+    f->n_moments = n + 1;
+}
+
 /* The least over all shards: unknown is below every time. */
-static void update_view(struct freshness *f) {
-    int64_t least = f->known ? f->latest_ms : FRESHNESS_UNKNOWN;
+static void update_view(struct freshness *f, int64_t now_ms) {
+    int64_t least = f->known ? f->latest_ms : FRESHNESS_UNKNOWN, before = atomic_load(&f->as_of_ms);
     for (size_t i = 0; i < f->n; i++)
         if (f->shards[i].as_of_ms < least)
             least = f->shards[i].as_of_ms;
+    if (least == before)
+        return;
+    if (least < before)
+        lower_moments(f, least);
+    add_moment(f, least, now_ms);
     atomic_store(&f->as_of_ms, least);
 }
 
@@ -60,7 +102,8 @@ static void raise_to(struct freshness *f, struct freshness_shard *shard, int64_t
         f->latest_ms = as_of_ms;
 }
 
-void freshness_set_shards(struct freshness *f, const struct freshness_shard *shards, size_t n) {
+void freshness_set_shards(struct freshness *f, const struct freshness_shard *shards, size_t n,
+                          int64_t now_ms) {
     struct freshness_shard *fresh = mem_alloc(n * sizeof *fresh);
     if (n)
         memcpy(fresh, shards, n * sizeof *fresh);
@@ -77,23 +120,36 @@ void freshness_set_shards(struct freshness *f, const struct freshness_shard *sha
     f->shards = fresh;
     f->n = n;
     f->known = true;
-    update_view(f);
+    update_view(f, now_ms);
     pthread_mutex_unlock(&f->lock);
     free(before);
 }
 
-void freshness_advance(struct freshness *f, const char *shard_id, int64_t as_of_ms) {
+void freshness_advance(struct freshness *f, const char *shard_id, int64_t as_of_ms, int64_t now_ms) {
     pthread_mutex_lock(&f->lock);
     struct freshness_shard *shard = find(f, shard_id);
     if (shard) {
         raise_to(f, shard, as_of_ms);
-        update_view(f);
+        update_view(f, now_ms);
     }
     pthread_mutex_unlock(&f->lock);
 }
 
 int64_t freshness_as_of(const struct freshness *f) {
     return atomic_load(&f->as_of_ms);
+}
+
+int64_t freshness_as_of_then(struct freshness *f, int64_t then_ms) {
+    int64_t as_of_ms = FRESHNESS_UNKNOWN;
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = f->n_moments; i-- > 0;) {
+        if (f->moments[i].since_ms <= then_ms) {
+            as_of_ms = f->moments[i].as_of_ms;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&f->lock);
+    return as_of_ms;
 }
 
 int64_t freshness_of_shard(struct freshness *f, const char *shard_id) {

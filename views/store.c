@@ -75,9 +75,10 @@ void store_forgetting_deinit(struct store_forgetting *forgetting) {
     *forgetting = (struct store_forgetting){0};
 }
 
-enum status store_read_board(struct store *store, enum role role, size_t limit, int64_t deadline_boot_ms,
-                             struct store_board *board, struct error *e) {
-    return store->ops->read_board(store, role, limit, deadline_boot_ms, board, e);
+enum status store_read_board(struct store *store, enum role role, const struct store_place *after,
+                             size_t limit, int64_t deadline_boot_ms, struct store_board *board,
+                             struct error *e) {
+    return store->ops->read_board(store, role, after, limit, deadline_boot_ms, board, e);
 }
 
 void store_board_deinit(struct store_board *board) {
@@ -108,9 +109,10 @@ enum status store_read_contribution(struct store *store, const char *product_id,
     return store->ops->read_contribution(store, product_id, deadline_boot_ms, row, e);
 }
 
-enum status store_list_contributions(struct store *store, size_t limit, int64_t deadline_boot_ms,
-                                     struct contribution ***rows, size_t *n, bool *more, struct error *e) {
-    return store->ops->list_contributions(store, limit, deadline_boot_ms, rows, n, more, e);
+enum status store_list_contributions(struct store *store, const char *after, size_t limit,
+                                     int64_t deadline_boot_ms, struct contribution ***rows, size_t *n,
+                                     struct error *e) {
+    return store->ops->list_contributions(store, after, limit, deadline_boot_ms, rows, n, e);
 }
 
 enum status store_scan(struct store *store, const struct store_visitor *visitor, struct error *e) {

@@ -190,13 +190,19 @@ struct store_score {
 struct store_board {
     struct store_score *items; /* score descending, ties in the store's index order */
     size_t n;
-    bool more; /* there are rows after the last */
 };
 
-/* At most `limit` rows of this role, the best first. Eventually consistent where store_is_index_late says so.
- */
-enum status store_read_board(struct store *store, enum role role, size_t limit, int64_t deadline_boot_ms,
-                             struct store_board *board, struct error *e);
+/* Where a row stands on a board, or stood: it may have another score by now, or not be there. */
+struct store_place {
+    int64_t score;
+    const char *user_id;
+};
+
+/* `limit` rows of this role, the best first, that stand after `after` (NULL: from the first); fewer only at
+ * the end. Eventually consistent where store_is_index_late says so. */
+enum status store_read_board(struct store *store, enum role role, const struct store_place *after,
+                             size_t limit, int64_t deadline_boot_ms, struct store_board *board,
+                             struct error *e);
 void store_board_deinit(struct store_board *board);
 
 /* How many contributors of this role have a score above `score`, counted to at most `max`; of two equal user
@@ -214,10 +220,11 @@ void store_score_deinit(struct store_score *score);
 enum status store_read_contribution(struct store *store, const char *product_id, int64_t deadline_boot_ms,
                                     struct contribution **row, struct error *e);
 
-/* At most `limit` products in the store's order; the caller frees each row and the array. `*more`: there are
- * others. */
-enum status store_list_contributions(struct store *store, size_t limit, int64_t deadline_boot_ms,
-                                     struct contribution ***rows, size_t *n, bool *more, struct error *e);
+/* `limit` products in the store's order that stand after the product `after` (NULL: from the first); fewer
+ * only at the end. The caller frees each row and the array. */
+enum status store_list_contributions(struct store *store, const char *after, size_t limit,
+                                     int64_t deadline_boot_ms, struct contribution ***rows, size_t *n,
+                                     struct error *e);
 
 /* ---- auditing
  * ----------------------------------------------------------------------------------------------------- */
@@ -267,15 +274,15 @@ struct store_ops {
                                 struct error *);
     enum status (*forget_shard)(struct store *, const char *, const struct fence *, struct store_forgetting *,
                                 struct error *);
-    enum status (*read_board)(struct store *, enum role, size_t, int64_t, struct store_board *,
-                              struct error *);
+    enum status (*read_board)(struct store *, enum role, const struct store_place *, size_t, int64_t,
+                              struct store_board *, struct error *);
     enum status (*read_rank)(struct store *, enum role, int64_t, const char *, size_t, int64_t, size_t *,
                              bool *, struct error *);
     enum status (*read_scores)(struct store *, const char *, int64_t, struct store_score *, struct error *);
     enum status (*read_contribution)(struct store *, const char *, int64_t, struct contribution **,
                                      struct error *);
-    enum status (*list_contributions)(struct store *, size_t, int64_t, struct contribution ***, size_t *,
-                                      bool *, struct error *);
+    enum status (*list_contributions)(struct store *, const char *, size_t, int64_t, struct contribution ***,
+                                      size_t *, struct error *);
     enum status (*scan)(struct store *, const struct store_visitor *, struct error *);
     void (*cancel)(struct store *);
     void (*free)(struct store *);

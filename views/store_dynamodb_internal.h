@@ -52,8 +52,9 @@ enum status store_dynamodb_forget_shard(struct store *store, const char *shard_i
                                         struct store_forgetting *forgetting, struct error *e);
 
 /* store_dynamodb_read.c */
-enum status store_dynamodb_read_board(struct store *store, enum role role, size_t limit,
-                                      int64_t deadline_boot_ms, struct store_board *board, struct error *e);
+enum status store_dynamodb_read_board(struct store *store, enum role role, const struct store_place *after,
+                                      size_t limit, int64_t deadline_boot_ms, struct store_board *board,
+                                      struct error *e);
 enum status store_dynamodb_read_rank(struct store *store, enum role role, int64_t score, const char *user_id,
                                      size_t max, int64_t deadline_boot_ms, size_t *above, bool *tied,
                                      struct error *e);
@@ -62,9 +63,9 @@ enum status store_dynamodb_read_scores(struct store *store, const char *user_id,
 enum status store_dynamodb_read_contribution(struct store *store, const char *product_id,
                                              int64_t deadline_boot_ms, struct contribution **row,
                                              struct error *e);
-enum status store_dynamodb_list_contributions(struct store *store, size_t limit, int64_t deadline_boot_ms,
-                                              struct contribution ***rows, size_t *n, bool *more,
-                                              struct error *e);
+enum status store_dynamodb_list_contributions(struct store *store, const char *after, size_t limit,
+                                              int64_t deadline_boot_ms, struct contribution ***rows,
+                                              size_t *n, struct error *e);
 
 /* Moves `from`'s LastEvaluatedKey into `body` as where to go on; false if there is none: the end. Items or
  * not, only a missing key is the end. */

@@ -7,6 +7,13 @@
 #include "views/dynamodb.h"
 #include "views/store_dynamodb_internal.h"
 
+/* To a reader NOT_FOUND means that there is no such row. DynamoDB says it of a table or an index. */
+static enum status read_failed(struct error *e) {
+    if (e->status == STATUS_NOT_FOUND)
+        e->status = STATUS_FAILED;
+    return e->status;
+}
+
 /* ---- pages
  * -------------------------------------------------------------------------------------------------------- */
 
@@ -18,24 +25,24 @@ bool store_dynamodb_next_page(json_t *body, const json_t *from) {
     return true;
 }
 
-/* Runs `body` (stolen), a Query or Scan, page after page until `limit` items are there or the end is reached;
- * the items, a new array, are in `*items`. */
+/* Runs `body` (stolen), a Query or Scan, page after page (they end at 1 MB) until `limit` items are there or
+ * the end is reached; the items, a new array, are in `*items`. */
 static enum status read_pages(struct store_dynamodb *d, const char *operation, json_t *body, size_t limit,
-                              const struct aws_run *run, json_t **items, bool *more, struct error *e) {
+                              const struct aws_run *run, json_t **items, struct error *e) {
     json_auto_t *base = body;
+    bool more = true;
     *items = json_array();
-    *more = true;
-    while (*more && json_array_size(*items) < limit) {
+    while (more && json_array_size(*items) < limit) {
         json_auto_t *reply = NULL;
         json_object_set_new(base, "Limit", json_integer((json_int_t)(limit - json_array_size(*items))));
         enum status status = dynamodb_once(d->client, operation, json_copy(base), run, &reply, e);
         if (status) {
             json_decref(*items);
             *items = NULL;
-            return status;
+            return read_failed(e);
         }
         json_array_extend(*items, json_object_get(reply, "Items"));
-        *more = store_dynamodb_next_page(base, reply);
+        more = store_dynamodb_next_page(base, reply);
     }
     return STATUS_OK;
 }
@@ -61,15 +68,27 @@ static bool parse_score(const json_t *item, struct store_score *score) {
     return true;
 }
 
-enum status store_dynamodb_read_board(struct store *store, enum role role, size_t limit,
-                                      int64_t deadline_boot_ms, struct store_board *board, struct error *e) {
+/* Goes on after a place, as a LastEvaluatedKey of this index would say it: by the keys of the index and of
+ * the table (Query, ExclusiveStartKey). That is a place in their order, and need not be an item's any more.
+ */
+static void set_place(json_t *body, enum role role, const struct store_place *after) {
+    json_object_set_new(body, "ExclusiveStartKey",
+                        json_pack("{s:o,s:o,s:o}", "role", dynamodb_s(role_name(role)), "score",
+                                  dynamodb_n(after->score), "userId", dynamodb_s(after->user_id)));
+}
+
+enum status store_dynamodb_read_board(struct store *store, enum role role, const struct store_place *after,
+                                      size_t limit, int64_t deadline_boot_ms, struct store_board *board,
+                                      struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
     json_auto_t *items = NULL;
+    json_t *body = index_query(d, role, "#r = :r");
 
     *board = (struct store_board){0};
-    enum status status =
-        read_pages(d, "Query", index_query(d, role, "#r = :r"), limit, &run, &items, &board->more, e);
+    if (after)
+        set_place(body, role, after);
+    enum status status = read_pages(d, "Query", body, limit, &run, &items, e);
     if (status)
         return error_wrap(e, "cannot read the board of role '%s' from table '%s'", role_name(role),
                           d->scores_table);
@@ -85,10 +104,9 @@ static enum status query_users(struct store_dynamodb *d, enum role role, const c
                                size_t limit, int64_t deadline_boot_ms, json_t **items, struct error *e) {
     const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
     json_t *body = index_query(d, role, condition);
-    bool more;
     dynamodb_name(body, "#s", "score");
     dynamodb_value(body, ":s", dynamodb_n(score));
-    enum status status = read_pages(d, "Query", body, limit, &run, items, &more, e);
+    enum status status = read_pages(d, "Query", body, limit, &run, items, e);
     if (status)
         error_wrap(e, "cannot rank role '%s' in table '%s'", role_name(role), d->scores_table);
     return status;
@@ -152,8 +170,8 @@ enum status store_dynamodb_read_scores(struct store *store, const char *user_id,
     for (int role = 0; role < ROLES; role++) {
         scores[role] = (struct store_score){0};
         if (calls[role].status && !status) {
-            status = calls[role].status;
             *e = calls[role].error;
+            status = read_failed(e);
         }
         any |= parse_score(json_object_get(calls[role].reply, "Item"), &scores[role]);
         dynamodb_call_deinit(&calls[role]);
@@ -176,23 +194,27 @@ enum status store_dynamodb_read_contribution(struct store *store, const char *pr
 
     enum status status =
         dynamodb_once(d->client, "GetItem", get_body(d->contributions_table, key), &run, &reply, e);
-    if (status)
+    if (status) {
+        read_failed(e);
         return error_wrap(e, "cannot read a contribution from table '%s'", d->contributions_table);
+    }
     const json_t *item = json_object_get(reply, "Item");
     if (!json_object_size(item))
         return error_set(e, STATUS_NOT_FOUND, "no such product");
     return store_dynamodb_parse_contribution(d, item, row, e);
 }
 
-enum status store_dynamodb_list_contributions(struct store *store, size_t limit, int64_t deadline_boot_ms,
-                                              struct contribution ***rows, size_t *n, bool *more,
-                                              struct error *e) {
+enum status store_dynamodb_list_contributions(struct store *store, const char *after, size_t limit,
+                                              int64_t deadline_boot_ms, struct contribution ***rows,
+                                              size_t *n, struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
     json_auto_t *items = NULL;
     json_t *body = json_pack("{s:s,s:b}", "TableName", d->contributions_table, "ConsistentRead", 1);
 
-    enum status status = read_pages(d, "Scan", body, limit, &run, &items, more, e);
+    if (after)
+        json_object_set_new(body, "ExclusiveStartKey", json_pack("{s:o}", "productId", dynamodb_s(after)));
+    enum status status = read_pages(d, "Scan", body, limit, &run, &items, e);
     if (status)
         return error_wrap(e, "cannot list table '%s'", d->contributions_table);
     *rows = mem_zalloc(json_array_size(items) * sizeof **rows);

@@ -5,39 +5,43 @@
 #include "server/base/mem.h"
 #include "views/store_sqlite_internal.h"
 
-/* Every row of a statement that selects userId, score, updated. */
-static enum status collect_scores(struct sqlite *c, sqlite3_stmt *s, size_t max, struct store_board *board,
+/* Every row of a statement that selects userId, score, updated; there is room for them. */
+static enum status collect_scores(struct sqlite *c, sqlite3_stmt *s, struct store_board *board,
                                   struct error *e) {
     enum status status;
-    while (!(status = sqlite_step(c, s, e)) && board->n < max) {
+    while (!(status = sqlite_step(c, s, e))) {
         board->items[board->n++] = (struct store_score){
             .user_id = mem_strdup(sqlite_text(s, 0)),
             .score = sqlite3_column_int64(s, 1),
             .updated_ms = sqlite3_column_int64(s, 2),
         };
     }
-    board->more = status == STATUS_OK;
-    sqlite3_reset(s);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-enum status store_sqlite_read_board(struct store *store, enum role role, size_t limit,
-                                    int64_t deadline_boot_ms, struct store_board *board, struct error *e) {
+/* The index's order: (role, score), and userId because that is the rest of the table's key. */
+enum status store_sqlite_read_board(struct store *store, enum role role, const struct store_place *after,
+                                    size_t limit, int64_t deadline_boot_ms, struct store_board *board,
+                                    struct error *e) {
     struct store_sqlite *d = store_sqlite_of(store);
     (void)deadline_boot_ms; /* it waits for nobody */
     *board = (struct store_board){0};
     struct sqlite *c = store_sqlite_take_reader(d, e);
     if (!c)
         return e->status;
-    sqlite3_stmt *s = sqlite_statement(
-        c, SELECT_BOARD,
-        "SELECT userId, score, updated FROM scores WHERE role = ? ORDER BY score DESC LIMIT ?", e);
+    sqlite3_stmt *s = sqlite_statement(c, SELECT_BOARD,
+                                       "SELECT userId, score, updated FROM scores"
+                                       " WHERE role = ?1 AND (score, userId) < (?2, ?3)"
+                                       " ORDER BY score DESC, userId DESC LIMIT ?4",
+                                       e);
     enum status status = s ? STATUS_OK : e->status;
     if (s) {
         sqlite_bind_text(s, 1, role_name(role));
-        sqlite_bind_int(s, 2, (int64_t)limit + 1);
+        sqlite_bind_int(s, 2, after ? after->score : INT64_MAX);
+        sqlite_bind_text(s, 3, after ? after->user_id : "");
+        sqlite_bind_int(s, 4, (int64_t)limit);
         board->items = mem_alloc(limit * sizeof *board->items);
-        status = collect_scores(c, s, limit, board, e);
+        status = collect_scores(c, s, board, e);
     }
     store_sqlite_give_reader(d, c);
     if (status)
@@ -134,8 +138,8 @@ enum status store_sqlite_read_contribution(struct store *store, const char *prod
     return status;
 }
 
-enum status store_sqlite_list_contributions(struct store *store, size_t limit, int64_t deadline_boot_ms,
-                                            struct contribution ***rows, size_t *n, bool *more,
+enum status store_sqlite_list_contributions(struct store *store, const char *after, size_t limit,
+                                            int64_t deadline_boot_ms, struct contribution ***rows, size_t *n,
                                             struct error *e) {
     struct store_sqlite *d = store_sqlite_of(store);
     (void)deadline_boot_ms;
@@ -143,20 +147,20 @@ enum status store_sqlite_list_contributions(struct store *store, size_t limit, i
     struct sqlite *c = store_sqlite_take_reader(d, e);
     if (!c)
         return e->status;
-    sqlite3_stmt *s =
-        sqlite_statement(c, LIST_CONTRIBUTIONS,
-                         "SELECT " CONTRIBUTION_COLUMNS " FROM contributions ORDER BY productId LIMIT ?", e);
+    sqlite3_stmt *s = sqlite_statement(c, LIST_CONTRIBUTIONS,
+                                       "SELECT " CONTRIBUTION_COLUMNS " FROM contributions"
+                                       " WHERE productId > ?1 ORDER BY productId LIMIT ?2",
+                                       e);
     enum status status = s ? STATUS_OK : e->status;
-    *rows = mem_zalloc((limit + 1) * sizeof **rows);
-    if (s)
-        sqlite_bind_int(s, 1, (int64_t)limit + 1);
-    while (!status && !(status = sqlite_step(c, s, e)) && *n < limit)
+    *rows = mem_zalloc(limit * sizeof **rows);
+    if (s) {
+        sqlite_bind_text(s, 1, after ? after : "");
+        sqlite_bind_int(s, 2, (int64_t)limit);
+    }
+    while (!status && !(status = sqlite_step(c, s, e)))
         (*rows)[(*n)++] = store_sqlite_contribution(s);
-    *more = status == STATUS_OK;
-    if (s)
-        sqlite3_reset(s);
     store_sqlite_give_reader(d, c);
-    if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+    if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
     while (*n)
         contribution_free((*rows)[--*n]);

@@ -60,16 +60,24 @@ static struct store_score copy(const struct store_score *row) {
     return (struct store_score){mem_strdup(row->user_id), row->score, row->updated_ms};
 }
 
-static enum status read_board(struct store *store, enum role role, size_t limit, int64_t deadline_ms,
-                              struct store_board *board, struct error *e) {
+/* Whether the first of these stands before the second on a board. */
+static bool precedes(struct store_place a, struct store_place b) {
+    return a.score != b.score ? a.score > b.score : strcmp(a.user_id, b.user_id) < 0;
+}
+
+static struct store_place place(const struct store_score *row) {
+    return (struct store_place){row->score, row->user_id};
+}
+
+static enum status read_board(struct store *store, enum role role, const struct store_place *after,
+                              size_t limit, int64_t deadline_ms, struct store_board *board, struct error *e) {
     struct scripted_store *s = (struct scripted_store *)store;
     enum status status = enter(store, deadline_ms, e);
     if (status == STATUS_OK) {
-        board->n = s->n_scores[role] < limit ? s->n_scores[role] : limit;
-        board->more = s->n_scores[role] > limit;
-        board->items = mem_alloc(board->n * sizeof *board->items);
-        for (size_t i = 0; i < board->n; i++)
-            board->items[i] = copy(&s->scores[role][i]);
+        board->items = mem_alloc(limit * sizeof *board->items);
+        for (size_t i = 0; i < s->n_scores[role] && board->n < limit; i++)
+            if (!after || precedes(*after, place(&s->scores[role][i])))
+                board->items[board->n++] = copy(&s->scores[role][i]);
     }
     return leave(store, status);
 }
@@ -117,16 +125,18 @@ static enum status read_contribution(struct store *store, const char *product_id
     return leave(store, status == STATUS_OK && !*row ? STATUS_NOT_FOUND : status);
 }
 
-static enum status list_contributions(struct store *store, size_t limit, int64_t deadline_ms,
-                                      struct contribution ***rows, size_t *n, bool *more, struct error *e) {
+static enum status list_contributions(struct store *store, const char *after, size_t limit,
+                                      int64_t deadline_ms, struct contribution ***rows, size_t *n,
+                                      struct error *e) {
     struct scripted_store *s = (struct scripted_store *)store;
     enum status status = enter(store, deadline_ms, e);
     if (status == STATUS_OK) {
-        *n = s->n_contributions < limit ? s->n_contributions : limit;
-        *more = s->n_contributions > limit;
-        *rows = mem_alloc(*n * sizeof **rows);
-        for (size_t i = 0; i < *n; i++)
-            (*rows)[i] = contribution_copy(s->contributions[i]);
+        size_t i = 0;
+        *rows = mem_alloc(limit * sizeof **rows);
+        while (after && i < s->n_contributions && strcmp(s->contributions[i++]->product_id, after) != 0)
+            ;
+        for (*n = 0; i < s->n_contributions && *n < limit; i++)
+            (*rows)[(*n)++] = contribution_copy(s->contributions[i]);
     }
     return leave(store, status);
 }
@@ -181,7 +191,7 @@ void scripted_store_set_score(struct scripted_store *s, enum role role, const ch
         for (; i + 1 < n; i++)
             rows[i] = rows[i + 1];
     }
-    for (; i > 0 && rows[i - 1].score < score; i--)
+    for (; i > 0 && precedes(place(&row), place(&rows[i - 1])); i--)
         rows[i] = rows[i - 1];
     rows[i] = row;
     pthread_mutex_unlock(&s->lock);

@@ -14,9 +14,9 @@ struct scripted_store *scripted_store_new(bool index_late);
 struct store *scripted_store_as_store(struct scripted_store *s);
 void scripted_store_free(struct scripted_store *s);
 
-/* Sets a row, or changes it. Boards are sorted by score, ties by the order in which rows were first set. */
+/* Sets a row, or changes it. Boards are sorted by score, ties by userId. */
 void scripted_store_set_score(struct scripted_store *s, enum role role, const char *user_id, int64_t score);
-/* creator, photographer: NULL for none. */
+/* creator, photographer: NULL for none. Listed in the order in which rows were first set. */
 void scripted_store_set_contribution(struct scripted_store *s, const char *product_id, const char *creator,
                                      const char *photographer, int64_t purchases);
 

@@ -10,6 +10,7 @@
 
 #include "server/base/limits.h"
 #include "server/base/mem.h"
+#include "server/base/metrics.h"
 #include "views/cache.h"
 
 /* Time is a number here; loads are taken and finished by hand. */
@@ -191,18 +192,139 @@ static void if_the_store_fails_an_old_value_is_served_and_says_so(void **state) 
 
 static void after_a_failure_the_store_is_left_alone_for_a_moment(void **state) {
     struct cache *c = *state;
-    struct waiter w;
     fill(c, "k", number(1, 1), 0);
     assert_hit(c, "k", 2000, 1, CACHE_STALE);
     run_next(c, NULL, 2000);
     assert_hit(c, "k", 2999, 1, CACHE_STALE_ON_ERROR);
     assert_no_load(c, 2999);
-    assert_hit(c, "k", 3000, 1, CACHE_STALE);
-    run_next(c, NULL, 15000);
-    assert_hit(c, "k", 15999, 1, CACHE_STALE_ON_ERROR);
-    begin_wait(c, "k", 16000, &w);
-    run_next(c, number(2, 1), 16000);
-    assert_hit(c, "k", 16001, 2, CACHE_FRESH);
+    assert_hit(c, "k", 3000, 1, CACHE_STALE_ON_ERROR);
+    run_next(c, NULL, 3500);
+    assert_hit(c, "k", 4499, 1, CACHE_STALE_ON_ERROR);
+    assert_no_load(c, 4499);
+    assert_hit(c, "k", 4500, 1, CACHE_STALE_ON_ERROR);
+    run_next(c, number(2, 1), 4500);
+    assert_hit(c, "k", 4501, 2, CACHE_FRESH);
+}
+
+/* Once one has waited for it. */
+static void while_the_store_fails_an_old_value_is_served_at_once_however_old(void **state) {
+    struct cache *c = *state;
+    struct waiter w;
+    fill(c, "k", number(1, 1), 0);
+    begin_wait(c, "k", 20000, &w);
+    run_next(c, NULL, 20000);
+    assert_int_equal(w.value, 1);
+    for (int64_t now_ms = 21000; now_ms < 290000; now_ms += 1000) {
+        assert_hit(c, "k", now_ms, 1, CACHE_STALE_ON_ERROR);
+        struct cache_load *load = cache_take(c, now_ms); /* which it hangs on */
+        assert_non_null(load);
+        assert_hit(c, "k", now_ms + LIMIT_LOAD_MS - 1, 1, CACHE_STALE_ON_ERROR);
+        cache_expire(c, now_ms + LIMIT_LOAD_MS);
+        finish(c, load, NULL, now_ms + LIMIT_LOAD_MS);
+        now_ms += LIMIT_LOAD_MS;
+    }
+    begin_wait(c, "k", 301000, &w); /* too old even for that */
+    run_next(c, number(2, 1), 301000);
+    assert_hit(c, "k", 301001, 2, CACHE_FRESH);
+    begin_wait(c, "k", 320000, &w); /* and all is forgiven: it is waited for again */
+    run_next(c, number(3, 1), 320000);
+    assert_int_equal(w.value, 3);
+}
+
+static void nobody_who_could_have_an_old_value_waits_for_long(void **state) {
+    struct cache *c = *state;
+    struct waiter first, second, missing;
+    fill(c, "k", number(1, 1), 0);
+    begin_wait(c, "k", 20000, &first);
+    begin_wait(c, "k", 20100, &second);
+    begin_wait(c, "never read", 20000, &missing);
+    struct cache_load *load = cache_take(c, 20000);
+    cache_expire(c, 20000 + CACHE_PATIENCE_MS - 1);
+    assert_int_equal(first.told, 0);
+    cache_expire(c, 20000 + CACHE_PATIENCE_MS);
+    assert_int_equal(first.value, 1);
+    assert_int_equal(first.state, CACHE_STALE_ON_ERROR);
+    assert_int_equal(first.age_ms, 20000 + CACHE_PATIENCE_MS);
+    assert_int_equal(second.told + missing.told, 0);    /* each in its own time; this one has nothing else */
+    assert_hit(c, "k", 20501, 1, CACHE_STALE_ON_ERROR); /* who comes now need not find out anew */
+    cache_expire(c, 20100 + CACHE_PATIENCE_MS);
+    assert_int_equal(second.value, 1);
+    finish(c, load, number(2, 1), 20900); /* it was only slow */
+    assert_hit(c, "k", 20901, 2, CACHE_FRESH);
+    cache_expire(c, 20000 + LIMIT_LOAD_MS);
+    assert_int_equal(missing.value, -1);
+}
+
+static void patience_ends_with_a_load_that_waits_for_a_thread_too(void **state) {
+    struct cache *c = *state;
+    struct waiter w;
+    fill(c, "k", number(1, 1), 0);
+    begin_wait(c, "k", 20000, &w);
+    cache_expire(c, 20000 + CACHE_PATIENCE_MS);
+    assert_int_equal(w.value, 1);
+    run_next(c, number(2, 1), 20600);
+    assert_hit(c, "k", 20601, 2, CACHE_FRESH);
+}
+
+/* What was written here is read back, though it take a while. */
+static void a_dropped_value_is_not_given_before_the_store_has_failed(void **state) {
+    struct cache *c = *state;
+    struct waiter before, after;
+    fill(c, "k", number(1, 1), 0);
+    begin_wait(c, "k", 20000, &before);
+    struct cache_load *load = cache_take(c, 20000);
+    cache_drop(c, "k", 1);
+    begin_wait(c, "k", 20001, &after);
+    cache_expire(c, 20000 + LIMIT_LOAD_MS - 1);
+    assert_int_equal(before.told + after.told, 0);
+    cache_expire(c, 20000 + LIMIT_LOAD_MS);
+    assert_int_equal(before.state, CACHE_STALE_ON_ERROR);
+    assert_int_equal(after.value, 1);
+    finish(c, load, NULL, 30000);
+}
+
+static void a_write_of_our_own_says_that_the_store_is_well(void **state) {
+    struct cache *c = *state;
+    struct waiter w;
+    fill(c, "k", number(1, 1), 0);
+    assert_hit(c, "k", 2000, 1, CACHE_STALE);
+    run_next(c, NULL, 2000);
+    assert_hit(c, "k", 2001, 1, CACHE_STALE_ON_ERROR);
+    cache_drop(c, "k", 1);
+    begin_wait(c, "k", 2002, &w);
+    run_next(c, number(2, 1), 2003);
+    assert_int_equal(w.value, 2);
+}
+
+static enum cache_lookup look_up_anew(struct cache *c, const char *key, int64_t now_ms, struct waiter *w) {
+    struct cache_result result;
+    memset(w, 0, sizeof *w);
+    w->waiter.ready = on_ready;
+    enum cache_lookup outcome = cache_lookup_anew(c, key, strlen(key), now_ms, &w->waiter, &result);
+    if (outcome == CACHE_HIT)
+        on_ready(&w->waiter, &result);
+    return outcome;
+}
+
+static void who_cannot_use_a_stale_value_waits_for_the_next_one(void **state) {
+    struct cache *c = *state;
+    struct waiter w, other;
+    fill(c, "k", number(1, 1), 0);
+    assert_int_equal(look_up_anew(c, "k", 999, &w), CACHE_HIT); /* fresh is fresh */
+    assert_int_equal(w.state, CACHE_FRESH);
+    assert_hit(c, "k", 2000, 1, CACHE_STALE);
+    assert_int_equal(look_up_anew(c, "k", 2000, &w), CACHE_WAIT);
+    assert_int_equal(look_up_anew(c, "k", 2000, &other), CACHE_WAIT);
+    run_next(c, number(2, 1), 2010);
+    assert_null(cache_take(c, 2011)); /* that which refreshes it anyway */
+    assert_int_equal(w.value + other.value, 4);
+
+    assert_int_equal(look_up_anew(c, "k", 4000, &w), CACHE_WAIT);
+    run_next(c, NULL, 4010);
+    assert_int_equal(w.value, 2);
+    assert_int_equal(w.state, CACHE_STALE_ON_ERROR);
+    assert_int_equal(look_up_anew(c, "k", 4011, &w), CACHE_HIT); /* there is no use in waiting */
+    assert_int_equal(w.state, CACHE_STALE_ON_ERROR);
 }
 
 static void errors_are_not_kept(void **state) {
@@ -251,6 +373,31 @@ static void a_long_ttl_does_not_keep_what_is_not_there(void **state) {
     begin_wait(c, "k", CACHE_NEGATIVE_MS, &w);
     run_next(c, number(1, 1), CACHE_NEGATIVE_MS);
     assert_int_equal(w.value, 1);
+    cache_free(c);
+}
+
+static void what_was_read_together_does_not_grow_old_together(void **state) {
+    (void)state;
+    struct cache_options jittered = options;
+    jittered.jitter_percent = 10;
+    struct cache *c = cache_new(&jittered);
+    char key[16];
+    int stale = 0;
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        fill(c, key, number(i, 1), 0);
+    }
+    for (int i = 0; i < 100; i++) {
+        enum cache_state at_950;
+        snprintf(key, sizeof key, "%d", i);
+        assert_hit(c, key, 899, i, CACHE_FRESH);
+        assert_int_equal(hit(c, key, 950, &at_950), i);
+        stale += at_950 == CACHE_STALE;
+        assert_hit(c, key, 1000, i, CACHE_STALE);
+    }
+    assert_in_range(stale, 20, 80); /* half of them, give or take: never in a million runs beyond */
+    for (struct cache_load *load; (load = cache_take(c, 1000));)
+        finish(c, load, NULL, 1000);
     cache_free(c);
 }
 
@@ -433,6 +580,66 @@ static void the_least_recently_used_values_make_room(void **state) {
     cache_free(c);
 }
 
+/* The value of a series of the cache's in the text that Prometheus reads. */
+static long long metric(const char *series) {
+    struct buffer text;
+    buffer_init(&text, LIMIT_METRICS_TEXT_BYTES);
+    metrics_write(&text);
+    char *all = buffer_detach(&text), wanted[128];
+    snprintf(wanted, sizeof wanted, "\nwinner_view_cache_%s ", series);
+    const char *found = strstr(all, wanted);
+    long long value = found ? strtoll(found + strlen(wanted), NULL, 10) : -1;
+    free(all);
+    return value;
+}
+
+#define REMOVED(reason) metric("removals_total{reason=\"" reason "\"}")
+#define ENDED(state) metric("requests_total{state=\"" state "\"}")
+
+static void what_is_let_go_is_counted_by_its_reason(void **state) {
+    (void)state;
+    struct cache_options small = options;
+    small.max_bytes = 10000;
+    struct cache *c = cache_new(&small);
+    long long evicted = REMOVED("evicted"), expired = REMOVED("expired"), dropped = REMOVED("dropped");
+    fill(c, "a", number(1, 4000), 0);
+    fill(c, "b", number(2, 4000), 0);
+    assert_int_equal(metric("entries"), 2);
+    assert_in_range(metric("bytes"), 8000, 10000);
+    fill(c, "c", number(3, 4000), 1);
+    assert_int_equal(REMOVED("evicted"), evicted + 1);
+    cache_drop(c, "b", 1);
+    cache_drop(c, "b", 1);
+    cache_drop(c, "never asked for", 15);
+    assert_int_equal(REMOVED("dropped"), dropped + 1);
+    fill(c, "d", number(4, 1), 301001); /* there is room: but the others are of no use any more */
+    assert_int_equal(REMOVED("expired"), expired + 2);
+    assert_int_equal(metric("entries"), 1);
+    assert_int_equal(REMOVED("evicted"), evicted + 1);
+    cache_free(c);
+}
+
+static void lookups_are_counted_by_how_they_ended(void **state) {
+    struct cache *c = *state;
+    struct waiter w[2];
+    long long hits = ENDED("hit"), stale = ENDED("stale"), misses = ENDED("miss"),
+              coalesced = ENDED("coalesced"), errors = ENDED("error");
+    begin_wait(c, "k", 0, &w[0]);
+    begin_wait(c, "k", 0, &w[1]);
+    run_next(c, number(1, 1), 0);
+    assert_hit(c, "k", 1, 1, CACHE_FRESH);
+    assert_hit(c, "k", 1000, 1, CACHE_STALE);
+    run_next(c, NULL, 1000);
+    assert_hit(c, "k", 1001, 1, CACHE_STALE_ON_ERROR);
+    begin_wait(c, "none", 0, &w[0]);
+    run_next(c, NULL, 0);
+    assert_int_equal(ENDED("hit"), hits + 1);
+    assert_int_equal(ENDED("stale"), stale + 1);
+    assert_int_equal(ENDED("miss"), misses + 1);
+    assert_int_equal(ENDED("coalesced"), coalesced + 1);
+    assert_int_equal(ENDED("error"), errors + 2);
+}
+
 static void a_value_outlives_its_eviction_while_somebody_holds_it(void **state) {
     (void)state;
     struct cache_options small = options;
@@ -528,10 +735,17 @@ int main(void) {
         TEST(a_value_too_old_to_be_stale_is_waited_for),
         TEST(if_the_store_fails_an_old_value_is_served_and_says_so),
         TEST(after_a_failure_the_store_is_left_alone_for_a_moment),
+        TEST(while_the_store_fails_an_old_value_is_served_at_once_however_old),
+        TEST(nobody_who_could_have_an_old_value_waits_for_long),
+        TEST(patience_ends_with_a_load_that_waits_for_a_thread_too),
+        TEST(a_dropped_value_is_not_given_before_the_store_has_failed),
+        TEST(a_write_of_our_own_says_that_the_store_is_well),
+        TEST(who_cannot_use_a_stale_value_waits_for_the_next_one),
         TEST(errors_are_not_kept),
         TEST(a_value_not_to_be_kept_is_for_those_who_wait_only),
         TEST(what_is_not_there_is_kept_no_longer_than_the_ttl_and_never_served_stale),
         TEST(a_long_ttl_does_not_keep_what_is_not_there),
+        TEST(what_was_read_together_does_not_grow_old_together),
         TEST(a_dropped_value_is_waited_for),
         TEST(a_dropped_value_still_serves_if_the_store_fails),
         TEST(a_load_that_began_before_the_drop_is_not_given_to_who_asked_after_it),
@@ -544,6 +758,8 @@ int main(void) {
         TEST(a_board_nobody_asks_for_is_not_refreshed),
         TEST(one_mark_refreshes_a_bounded_number_of_boards),
         TEST(the_least_recently_used_values_make_room),
+        TEST(what_is_let_go_is_counted_by_its_reason),
+        TEST(lookups_are_counted_by_how_they_ended),
         TEST(a_value_outlives_its_eviction_while_somebody_holds_it),
         TEST(more_loads_than_may_wait_are_refused),
         TEST(a_load_past_its_deadline_has_failed_for_all_who_wait),

@@ -82,13 +82,17 @@ static void ask(struct cache *c, const char *key, int i) {
     assert_int_equal(cache_lookup(c, key, strlen(key), clock_boot_ms(), &waiters[i], &result), CACHE_WAIT);
 }
 
-static struct loaders *start(struct cache **c) {
+static struct loaders *start_with(struct cache **c, const struct cache_options *with) {
     struct error e;
     loads = told = failed = 0;
-    *c = cache_new(&options);
+    *c = cache_new(with);
     struct loaders *l = loaders_new(*c, load, &loads, &e);
     assert_non_null(l);
     return l;
+}
+
+static struct loaders *start(struct cache **c) {
+    return start_with(c, &options);
 }
 
 static void loads_run_and_whoever_waits_is_told(void **state) {
@@ -149,6 +153,24 @@ static void a_load_that_hangs_is_given_up_at_its_deadline(void **state) {
     cache_free(c);
 }
 
+static void who_has_an_old_value_to_fall_back_on_does_not_wait_for_the_deadline(void **state) {
+    (void)state;
+    static const struct cache_options old_at_once = {.max_bytes = 1 << 20, .stale_if_error_ms = 600000};
+    struct cache *c;
+    struct loaders *l = start_with(&c, &old_at_once);
+    ask(c, "a", 0);
+    await(&told, 1);
+    set_holding(true);
+    int64_t begun_ms = clock_boot_ms();
+    ask(c, "a", 0);
+    await(&told, 2);
+    assert_true(clock_boot_ms() - begun_ms < LIMIT_LOAD_MS);
+    assert_int_equal(failed, 0);
+    set_holding(false);
+    loaders_free(l);
+    cache_free(c);
+}
+
 static void what_waits_for_a_thread_is_told_when_the_cache_ends(void **state) {
     (void)state;
     struct cache *c = cache_new(&options);
@@ -165,6 +187,7 @@ int main(void) {
         cmocka_unit_test(as_many_loads_run_at_once_as_there_are_loaders),
         cmocka_unit_test(a_mark_is_followed_by_a_refresh),
         cmocka_unit_test(a_load_that_hangs_is_given_up_at_its_deadline),
+        cmocka_unit_test(who_has_an_old_value_to_fall_back_on_does_not_wait_for_the_deadline),
         cmocka_unit_test(what_waits_for_a_thread_is_told_when_the_cache_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,27 +107,6 @@ static void missing_row_is_not_found(void **state) {
     assert_int_equal(store_read_scores(t->store, "none", 0, scores, &support_error), STATUS_NOT_FOUND);
 }
 
-static void listing_goes_to_the_limit(void **state) {
-    struct fixture *t = support_fixture(state);
-    struct contribution **rows;
-    size_t n;
-    bool more;
-    for (int i = 0; i < 5; i++) {
-        char id[16];
-        snprintf(id, sizeof id, "p%d", i);
-        _cleanup_(contribution_freep) struct contribution *row = make_row(id, SHARD ":7");
-        assert_ok(put_row(t, row, NULL));
-    }
-    for (size_t limit = 3; limit <= 10; limit += 7) {
-        assert_ok(store_list_contributions(t->store, limit, 0, &rows, &n, &more, &support_error));
-        assert_int_equal(n, limit < 5 ? limit : 5);
-        assert_int_equal(more, limit < 5);
-        for (size_t i = 0; i < n; i++)
-            contribution_free(rows[i]);
-        free(rows);
-    }
-}
-
 /* ---- scores
  * -----------------------------------------------------------------------------------------------------------
  */
@@ -145,26 +124,6 @@ static void score_counts_each_position_once(void **state) {
     assert_int_equal(scores[ROLE_CREATOR].updated_ms, 1700000000123);
     store_score_deinit(&scores[ROLE_CREATOR]);
     store_score_deinit(&scores[ROLE_PHOTOGRAPHER]);
-}
-
-static void board_is_best_first(void **state) {
-    struct fixture *t = support_fixture(state);
-    struct store_board board;
-    put_score(t, ROLE_CREATOR, "Ann", 9, 1);
-    put_score(t, ROLE_CREATOR, "Bob", 10, 1);
-    put_score(t, ROLE_CREATOR, "Cid", 100, 1);
-    put_score(t, ROLE_PHOTOGRAPHER, "Dee", 50, 1);
-    assert_ok(store_read_board(t->store, ROLE_CREATOR, 2, 0, &board, &support_error));
-    assert_int_equal(board.n, 2);
-    assert_string_equal(board.items[0].user_id, "Cid");
-    assert_int_equal(board.items[0].score, 100);
-    assert_string_equal(board.items[1].user_id, "Bob");
-    assert_true(board.more);
-    store_board_deinit(&board);
-    assert_ok(store_read_board(t->store, ROLE_CREATOR, 10, 0, &board, &support_error));
-    assert_int_equal(board.n, 3);
-    assert_false(board.more);
-    store_board_deinit(&board);
 }
 
 static void rank_counts_people_above(void **state) {
@@ -624,8 +583,6 @@ static void readers_do_not_wait(void **state) {
         test("a contribution is written only over what was read", row_is_written_only_over_what_was_read),   \
         test("rows come in the order asked for, absent ones as such", rows_come_in_the_order_asked_for),     \
         test("what is not there is not found", missing_row_is_not_found),                                    \
-        test("a listing goes to its limit and says whether there is more", listing_goes_to_the_limit),       \
-        test("a board is best first, of its role only", board_is_best_first),                                \
         test("a rank counts the people above, ties told, UNKNOWN left out", rank_counts_people_above),       \
         test("a lease comes back in every attribute", lease_comes_back_whole),                               \
         test("a lease is written over exactly what was read", lease_is_written_over_exactly_what_was_read),  \
