@@ -117,7 +117,7 @@ static void tell_as_of(struct shard *s, int64_t as_of_ms) {
         s->report.progress.as_of_ms = as_of_ms;
     as_of_ms = s->report.progress.as_of_ms;
     pthread_mutex_unlock(&s->lock);
-    freshness_advance(s->context.freshness, s->id, as_of_ms);
+    freshness_advance(s->context.freshness, s->id, as_of_ms, clock_boot_ms());
     metrics_set(s->as_of, as_of_ms);
 }
 

@@ -35,7 +35,8 @@ json_t *kinesis_stream_body(const struct kinesis *k) {
     return json_pack("{s:s}", k->is_arn ? "StreamARN" : "StreamName", k->stream);
 }
 
-enum status kinesis_describe(struct kinesis *k, struct kinesis_summary *out, struct error *e) {
+/* In at most LIMIT_CONTACT_MS. */
+static enum status describe(struct kinesis *k, struct kinesis_summary *out, struct error *e) {
     const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_CONTACT_MS};
     json_auto_t *reply = NULL;
     enum status status =
@@ -59,7 +60,7 @@ enum status kinesis_describe(struct kinesis *k, struct kinesis_summary *out, str
 static enum status kinesis_identify(struct source *source, struct store_source *out, struct error *e) {
     struct kinesis *k = (struct kinesis *)source;
     struct kinesis_summary summary;
-    enum status status = kinesis_describe(k, &summary, e);
+    enum status status = describe(k, &summary, e);
     if (status)
         return status;
     memset(out, 0, sizeof *out);
@@ -75,7 +76,7 @@ static enum status kinesis_identify(struct source *source, struct store_source *
 
 enum status kinesis_check_same(struct kinesis *k, struct error *e) {
     struct kinesis_summary summary;
-    enum status status = kinesis_describe(k, &summary, e);
+    enum status status = describe(k, &summary, e);
     if (status == STATUS_NOT_FOUND)
         return error_wrap(e, "stream '%s' is gone", k->stream);
     if (status)
@@ -100,7 +101,7 @@ int64_t kinesis_retention_ms(struct kinesis *k, int64_t now_boot_ms) {
         k->retention_due_ms = now_boot_ms + LIMIT_RETENTION_MS;
     pthread_mutex_unlock(&k->lock);
 
-    bool told = due && kinesis_describe(k, &summary, &e) == STATUS_OK;
+    bool told = due && describe(k, &summary, &e) == STATUS_OK;
     pthread_mutex_lock(&k->lock);
     if (told)
         k->retention_ms = summary.retention_ms;

@@ -43,8 +43,6 @@ struct kinesis_summary {
 enum status kinesis_call(struct kinesis *k, const char *operation, json_t *body, int max_attempts,
                          const struct aws_run *run, json_t **reply, int64_t *sent_ms, struct error *e);
 json_t *kinesis_stream_body(const struct kinesis *k);
-/* In at most LIMIT_CONTACT_MS. */
-enum status kinesis_describe(struct kinesis *k, struct kinesis_summary *out, struct error *e);
 enum status kinesis_list_shards(struct source *source, int64_t from_ms, struct source_shard **shards,
                                 size_t *n, struct error *e);
 bool kinesis_parse_shard(const json_t *json, struct source_shard *shard);
@@ -97,7 +95,7 @@ struct kinesis_reader {
     bool behind;      /* it left something to read, or nothing is known */
     int empty_reads;  /* in a row, with a lag that retention does not allow */
     struct {
-        struct metrics_series *throttles, *records, *bytes, *parts, *strays, *expired, *losses, *loss_time;
+        struct metrics_series *throttles, *records, *bytes, *parts, *strays, *expired, *losses;
     } count;
 
     /* What the last read handed out. */

@@ -23,6 +23,7 @@ void survey_init(struct survey *s, struct store *store, struct source *source,
 void survey_deinit(struct survey *s) {
     free(s->leases);
     free(s->seen_before);
+    free(s->ended_before);
     listing_deinit(&s->listing);
     listing_deinit(&s->listing_before);
     lease_observer_deinit(&s->observer);
@@ -87,12 +88,18 @@ static enum status create_missing_leases(struct survey *s, bool *created, struct
     return create_leases(s, missing, n, e);
 }
 
-/* For each lease whether it was there at the scan before. */
-static bool *find_seen_before(const struct survey *s, const struct store_lease *leases, size_t n) {
-    bool *seen_before = mem_alloc(n * sizeof *seen_before);
-    for (size_t i = 0; i < n; i++)
-        seen_before[i] = lease_find(s->leases, s->n_leases, leases[i].shard_id) != NULL;
-    return seen_before;
+/* For each lease whether it was there at the scan before, and ended. */
+static void compare_with_before(struct survey *s, const struct store_lease *leases, size_t n) {
+    bool *seen = mem_alloc(n * sizeof *seen), *ended = mem_alloc(n * sizeof *ended);
+    for (size_t i = 0; i < n; i++) {
+        const struct store_lease *before = lease_find(s->leases, s->n_leases, leases[i].shard_id);
+        seen[i] = before;
+        ended[i] = before && before->checkpoint == LEASE_SHARD_END;
+    }
+    free(s->seen_before);
+    free(s->ended_before);
+    s->seen_before = seen;
+    s->ended_before = ended;
 }
 
 /* A shard that has a lease and is not listed is newer than the listing, or gone: the next one tells. */
@@ -112,21 +119,33 @@ static enum status read_leases(struct survey *s, struct error *e) {
     if (status)
         return status;
     lease_observe(&s->observer, leases, n, began_ms, clock_boot_ms());
-    bool *seen_before = find_seen_before(s, leases, n);
+    compare_with_before(s, leases, n);
     free(s->leases);
-    free(s->seen_before);
     s->leases = leases;
     s->n_leases = n;
-    s->seen_before = seen_before;
     note_unexplained(s);
     return STATUS_OK;
+}
+
+/* The end of a shard is written after the leases of its children, and the scan may show the one without the
+ * other. Believed, it would make the view as fresh as those shards that are shown, which the children are
+ * not.
+ */
+static bool misses_child(const struct survey *s, size_t i) {
+    const struct store_lease *lease = &s->leases[i];
+    if (lease->checkpoint != LEASE_SHARD_END || s->ended_before[i])
+        return false;
+    for (size_t c = 0; c < STORE_LEASE_PARENTS; c++)
+        if (*lease->children[c] && !lease_find(s->leases, s->n_leases, lease->children[c]))
+            return true;
+    return false;
 }
 
 static bool has_doubts(const struct survey *s) {
     const struct lineage l = survey_lineage(s);
     _cleanup_(mem_freep) enum lineage_state *states = lineage_states(&l);
     for (size_t i = 0; i < l.n_leases; i++)
-        if (states[i] == LINEAGE_DOUBTFUL)
+        if (states[i] == LINEAGE_DOUBTFUL || misses_child(s, i))
             return true;
     return false;
 }
@@ -188,7 +207,7 @@ void survey_tell_freshness(const struct survey *s, struct freshness *freshness) 
     }
     n += add_unleased(&l, shards + n);
     if (l.n_leases)
-        freshness_set_shards(freshness, shards, n);
+        freshness_set_shards(freshness, shards, n, clock_boot_ms());
 }
 
 void survey_count_states(const struct survey *s) {

@@ -20,6 +20,7 @@ struct survey {
     struct store_lease *leases;
     size_t n_leases;
     bool *seen_before;                      /* for each lease: the scan before showed it, too */
+    bool *ended_before;                     /* ... and showed its end */
     struct listing listing, listing_before; /* the last two; n 0: none yet */
     struct lease_observer observer;
     int64_t unexplained_ms; /* when a look showed a lease for the first time whose shard is not listed */

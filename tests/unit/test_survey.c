@@ -278,6 +278,40 @@ static void tells_a_childs_time_from_its_parents_until_it_has_its_own(void **sta
     assert_int_equal(as_of(&s), 3000);
 }
 
+/* A process that only serves has no listing to tell it of the child. */
+static void believes_no_scan_that_shows_an_end_without_a_child(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    struct survey follower;
+    const struct store_lease other = {.shard_id = "0", .checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = 9000};
+    struct store_lease found;
+    survey_init(&follower, s.t->store, NULL, &s.survey.start, FAILOVER_MS);
+    list(&s, 0);
+    for (size_t i = 0; i < COUNT(all); i++)
+        make(&s, i, s.survey.start);
+    assert_ok(store_create_lease(s.t->store, &other, &support_error));
+    look(&s);
+    struct store_lease ended = *lease(&s, "1");
+    ended.counter++;
+    ended.checkpoint = LEASE_SHARD_END;
+    ended.as_of_ms = 2000;
+    strcpy(ended.children[0], "2");
+    strcpy(ended.children[1], "3");
+    assert_ok(store_update_lease(s.t->store, lease(&s, "1"), &ended, NULL, &found, &support_error));
+    look(&s);
+    put(&s, "2", LEASE_AT_POSITION, 8000);
+
+    tear(s.t->store, "3");
+    assert_ok(survey_look(&follower, &support_error));
+    assert_int_equal(torn.scans, 2);
+    survey_tell_freshness(&follower, s.freshness);
+    assert_int_equal(freshness_as_of(s.freshness), 2000);
+
+    tear(s.t->store, "3"); /* that of a shard that ended long ago was deleted: no reason to doubt each scan */
+    assert_ok(survey_look(&follower, &support_error));
+    assert_int_equal(torn.scans, 1);
+    survey_deinit(&follower);
+}
+
 static void counts_shards_by_state(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
     struct buffer text;
@@ -315,6 +349,8 @@ int main(void) {
                             leaves_out_what_another_is_forgetting),
         support_test_sqlite("a child's time is its parents' until it has its own",
                             tells_a_childs_time_from_its_parents_until_it_has_its_own),
+        support_test_sqlite("a scan that shows an end without a child is not believed",
+                            believes_no_scan_that_shows_an_end_without_a_child),
         support_test_sqlite("shards are counted by state", counts_shards_by_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
