@@ -1,8 +1,13 @@
 #include "api/answer.h"
 
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/base64.h"
+#include "server/base/gzip.h"
+#include "server/base/limits.h"
 #include "server/base/mem.h"
 #include "views/freshness.h"
 
@@ -18,7 +23,7 @@ void body_unref(struct body *body) {
     free(body);
 }
 
-static struct body *body_new(char *data, size_t length) {
+struct body *body_new(char *data, size_t length) {
     struct body *body = mem_alloc(sizeof *body);
     atomic_init(&body->references, 1);
     body->data = data;
@@ -28,9 +33,11 @@ static struct body *body_new(char *data, size_t length) {
 
 static void answer_free(struct cache_value *value) {
     struct answer *answer = answer_of(value);
-    if (answer->free_attached)
-        answer->free_attached(answer->attached);
+    for (size_t i = 0; answer->free_attached && i < ANSWER_ATTACHED; i++)
+        answer->free_attached(answer->attached[i]);
     pthread_mutex_destroy(&answer->attached_lock);
+    pthread_mutex_destroy(&answer->gzip_lock);
+    body_unref(answer->gzip);
     body_unref(answer->body);
     free(answer);
 }
@@ -39,6 +46,7 @@ struct answer *answer_new(unsigned status, const char *content_type, char *data,
     struct answer *answer = mem_zalloc(sizeof *answer);
     cache_value_init(&answer->kept, answer_free);
     answer->kept.bytes = sizeof *answer + sizeof(struct body) + length;
+    pthread_mutex_init(&answer->gzip_lock, NULL);
     pthread_mutex_init(&answer->attached_lock, NULL);
     answer->status = status;
     answer->content_type = content_type;
@@ -56,9 +64,66 @@ struct answer *answer_json(unsigned status, json_t *json) {
 
 void answer_set_as_of(struct answer *answer, int64_t as_of_ms) {
     answer->has_as_of = true;
+    answer->as_of_ms = as_of_ms;
     if (as_of_ms != FRESHNESS_UNKNOWN)
         clock_format(as_of_ms, answer->as_of);
 }
+
+/* ---- representations ---------------------------------------------------------------------------------- */
+
+static void digest_add(EVP_MD_CTX *digest, const char *data, size_t length) {
+    if (!EVP_DigestUpdate(digest, data, length))
+        mem_exhausted();
+}
+
+/* The text is our own, compact JSON. Within a string the name's quotes would be escaped, so it cannot occur
+ * there; the value is null or a time, neither of which has a comma or a brace. */
+static void digest_add_without_as_of(EVP_MD_CTX *digest, const char *text, size_t length) {
+    static const char name[] = "\"asOf\":";
+    const char *end = text + length, *found;
+    while ((found = memmem(text, (size_t)(end - text), name, sizeof name - 1))) {
+        digest_add(digest, text, (size_t)(found - text));
+        text = found + sizeof name - 1;
+        while (text < end && *text != ',' && *text != '}')
+            text++;
+    }
+    digest_add(digest, text, (size_t)(end - text));
+}
+
+/* 128 bits of SHA-256: two bodies that share an ETag would be one to whoever holds the first. */
+void answer_set_etag(struct answer *answer) {
+    enum { KEPT = 16 };
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    if (!digest || !EVP_DigestInit_ex(digest, EVP_sha256(), NULL))
+        mem_exhausted();
+    if (strcmp(answer->content_type, ANSWER_JSON) == 0)
+        digest_add_without_as_of(digest, answer->body->data, answer->body->length);
+    else
+        digest_add(digest, answer->body->data, answer->body->length);
+    if (!EVP_DigestFinal_ex(digest, hash, NULL))
+        mem_exhausted();
+    EVP_MD_CTX_free(digest);
+    _cleanup_(mem_freep) char *text = base64_url_encode(hash, KEPT);
+    snprintf(answer->etag, sizeof answer->etag, "W/\"%s\"", text);
+    if (answer->body->length > LIMIT_PLAIN_BYTES)
+        answer->kept.bytes += answer->body->length / 2; /* what gzip makes of it, in case somebody asks */
+    answer->kept.bytes += (size_t)ANSWER_ATTACHED * ANSWER_ATTACHED_BYTES; /* in case somebody asks again */
+}
+
+struct body *answer_gzip(struct answer *answer) {
+    pthread_mutex_lock(&answer->gzip_lock);
+    if (!answer->gzip) {
+        size_t length;
+        char *data = gzip_compress(answer->body->data, answer->body->length, &length);
+        answer->gzip = body_new(data, length);
+    }
+    struct body *gzip = answer->gzip;
+    pthread_mutex_unlock(&answer->gzip_lock);
+    return gzip;
+}
+
+/* ------------------------------------------------------------------------------------------------------- */
 
 struct answer *answer_of(struct cache_value *value) {
     return (struct answer *)value;

@@ -12,13 +12,14 @@
 #include "server/base/log.h"
 #include "server/base/mem.h"
 
+#define MAX_LAG "maxLag"
+
 /* ---- what handlers share ------------------------------------------------------------------------------ */
 
 int64_t api_as_of(const struct api *api, bool from_index) {
-    int64_t as_of_ms = freshness_as_of(api->freshness);
-    if (as_of_ms != FRESHNESS_UNKNOWN && from_index && store_is_index_late(api->store))
-        as_of_ms -= api->options.index_allowance_ms;
-    return as_of_ms;
+    if (!from_index || !store_is_index_late(api->store))
+        return freshness_as_of(api->freshness);
+    return freshness_as_of_then(api->freshness, clock_boot_ms() - api->options.index_allowance_ms);
 }
 
 bool api_is_caught_up(const struct api *api, int64_t as_of_ms) {
@@ -44,6 +45,7 @@ struct answer *api_view_answer(const struct api *api, json_t *json, int64_t as_o
     struct answer *answer = answer_json(200, json);
     answer_set_as_of(answer, as_of_ms);
     answer->cache_control = api->cache_control;
+    answer_set_etag(answer);
     answer->kept.keep = true;
     return answer;
 }
@@ -53,7 +55,7 @@ char *api_shown_user_id(const struct api *api, const char *user_id) {
 }
 
 void api_set_person(const struct api *api, json_t *object, const char *user_id) {
-    _cleanup_(mem_freep) char *id = identity_seal(api->identity, user_id);
+    _cleanup_(mem_freep) char *id = identity_seal(api->identity, IDENTITY_ID, user_id, strlen(user_id));
     _cleanup_(mem_freep) char *shown = api_shown_user_id(api, user_id);
     _cleanup_(mem_freep) char *name = people_name(user_id);
     json_object_set_new(object, "id", json_string(id));
@@ -62,7 +64,7 @@ void api_set_person(const struct api *api, json_t *object, const char *user_id) 
 }
 
 char *api_user_id(const struct api *api, const char *id, struct problem *p) {
-    char *user_id = identity_open(api->identity, id);
+    char *user_id = identity_open(api->identity, IDENTITY_ID, id, NULL);
     if (user_id)
         return user_id;
     if (strlen(id) <= LIMIT_KEY_BYTES)
@@ -76,9 +78,9 @@ char *api_user_id(const struct api *api, const char *id, struct problem *p) {
 /* Said once when the store begins to fail and once when it no longer does, not with every request. */
 static void note_outcome(struct api *api, enum status status, const struct error *e) {
     if (status != STATUS_OK) {
-        atomic_store(&api->reads_fail, true);
         if (health_raise(api->health, "reads", e->message))
             log_warn("cannot read the view: %s", e->message);
+        atomic_store(&api->reads_fail, true); /* after it: whoever sees this clears what was raised */
     } else if (atomic_load(&api->reads_fail)) {
         atomic_store(&api->reads_fail, false);
         if (health_clear(api->health, "reads"))
@@ -104,11 +106,45 @@ static struct answer *failure(enum status status) {
     return problem_answer(&p);
 }
 
+/* ---- how old an answer may be ------------------------------------------------------------------------- */
+
+/* What is not known is older than anything. What went wrong anyway is not judged. */
+static bool is_too_stale(const struct api_call *call, const struct answer *answer) {
+    return call->max_lag_ms && answer->has_as_of && answer->status < 500 &&
+           (answer->as_of_ms == FRESHNESS_UNKNOWN || clock_real_ms() - answer->as_of_ms > call->max_lag_ms);
+}
+
+static struct answer *too_stale(const struct api_call *call, const struct answer *answer) {
+    struct problem p;
+    if (answer->as_of_ms == FRESHNESS_UNKNOWN)
+        problem_set(&p, PROBLEM_TOO_STALE,
+                    "up to when the view is true is not known yet; maxLag allows %" PRId64 " ms",
+                    call->max_lag_ms);
+    else
+        problem_set(&p, PROBLEM_TOO_STALE, "the answer is %" PRId64 " ms old; maxLag allows %" PRId64 " ms",
+                    clock_real_ms() - answer->as_of_ms, call->max_lag_ms);
+    struct answer *instead = problem_answer(&p);
+    answer_set_as_of(instead, answer->as_of_ms);
+    return instead;
+}
+
+static void judge(struct api_call *call) {
+    struct answer *answer = call->answer;
+    if (!is_too_stale(call, answer))
+        return;
+    call->answer = too_stale(call, answer);
+    call->cached = false;
+    answer_unref(answer);
+}
+
+/* ---- from the cache ----------------------------------------------------------------------------------- */
+
 static void fill(struct api_call *call, const struct cache_result *result) {
     call->cached = result->value;
     call->answer = result->value ? answer_of(result->value) : failure(result->error->status);
     call->state = result->state;
     call->age_ms = result->age_ms;
+    judge(call);
 }
 
 static void ready(struct cache_waiter *waiter, const struct cache_result *result) {
@@ -124,15 +160,34 @@ static bool answer_with_problem(struct api_call *call, const struct problem *p) 
     return true;
 }
 
+/* A stale value may be too old for this request; the one that is being read in its place need not be. */
+static enum cache_lookup look_up(struct api_call *call, const struct key *key, int64_t now_ms,
+                                 struct cache_result *result) {
+    struct cache *cache = call->api->cache;
+    enum cache_lookup outcome = cache_lookup(cache, key->bytes, key->length, now_ms, &call->waiter, result);
+    if (outcome != CACHE_HIT || result->state != CACHE_STALE || !is_too_stale(call, answer_of(result->value)))
+        return outcome;
+    cache_value_unref(result->value);
+    return cache_lookup_anew(cache, key->bytes, key->length, now_ms, &call->waiter, result);
+}
+
+static bool read_max_lag(struct api_call *call, const struct request *request, struct problem *p) {
+    unsigned max_lag_ms;
+    if (!request_count(request, MAX_LAG, 0, LIMIT_MAX_LAG_MS, &max_lag_ms, p))
+        return false;
+    call->max_lag_ms = max_lag_ms;
+    return true;
+}
+
 static bool handle_loaded(struct api_call *call, const struct request *request, int64_t now_ms) {
     struct api *api = call->api;
     struct key key;
     struct problem p;
     struct cache_result result;
-    if (!call->route->prepare(api, request, &key, &p))
+    if (!read_max_lag(call, request, &p) || !call->route->prepare(api, request, &key, &p))
         return answer_with_problem(call, &p);
     call->waiter.ready = ready;
-    switch (cache_lookup(api->cache, key.bytes, key.length, now_ms, &call->waiter, &result)) {
+    switch (look_up(call, &key, now_ms, &result)) {
     case CACHE_HIT:
         fill(call, &result);
         return true;
@@ -145,17 +200,37 @@ static bool handle_loaded(struct api_call *call, const struct request *request, 
     return answer_with_problem(call, &p);
 }
 
+static bool is_options(const struct api_call *call) {
+    return strcmp(call->method, "OPTIONS") == 0;
+}
+
+static bool answer_options(struct api_call *call) {
+    call->answer = answer_new(204, NULL, NULL, 0);
+    call->answer->preflight = true;
+    call->answer->allow = ROUTE_ALLOW;
+    return true;
+}
+
 static bool handle_method(struct api_call *call) {
     struct problem p;
-    if (strcmp(call->method, "OPTIONS") == 0) {
-        call->answer = answer_new(204, NULL, NULL, 0);
-        call->answer->preflight = true;
-        call->answer->allow = ROUTE_ALLOW;
-        return true;
-    }
+    if (is_options(call))
+        return answer_options(call);
     problem_set(&p, PROBLEM_METHOD_NOT_ALLOWED, "only %s are allowed here", ROUTE_ALLOW);
     p.allow = ROUTE_ALLOW;
     return answer_with_problem(call, &p);
+}
+
+/* Every answer from the view may be asked to be no older than so much. */
+static bool allows(const struct route *route, const struct request *request, struct problem *p) {
+    const char *names[ROUTE_PARAMETERS + 2] = {0};
+    size_t n = 0;
+    while (n < ROUTE_PARAMETERS && route->parameters[n]) {
+        names[n] = route->parameters[n];
+        n++;
+    }
+    if (route->kind == ROUTE_LOADED)
+        names[n] = MAX_LAG;
+    return request_allows(request, names, p);
 }
 
 static bool is_served(const struct route *route, enum api_routes routes) {
@@ -168,6 +243,10 @@ bool api_handle(struct api *api, struct api_call *call, int64_t now_ms) {
     call->api = api;
     call->route = NULL;
     call->cached = false;
+    call->live = false;
+    call->max_lag_ms = 0;
+    if (is_options(call) && call->target_length == 1 && *call->target == '*')
+        return answer_options(call); /* of the server as a whole (RFC 9110, section 9.3.7) */
     if (!request_parse(&request, call->target, call->target_length, &p))
         return answer_with_problem(call, &p);
     const struct route *route = route_find(&request);
@@ -179,10 +258,11 @@ bool api_handle(struct api *api, struct api_call *call, int64_t now_ms) {
     call->route = route;
     if (strcmp(call->method, "GET") != 0 && strcmp(call->method, "HEAD") != 0)
         return handle_method(call);
-    if (!request_allows(&request, route->parameters, &p))
+    if (!allows(route, &request, &p))
         return answer_with_problem(call, &p);
     if (route->kind == ROUTE_LOADED)
         return handle_loaded(call, &request, now_ms);
+    call->live = route->kind == ROUTE_LIVE;
     call->answer = route->answer(api);
     return true;
 }
@@ -230,6 +310,7 @@ struct api *api_new(const struct api_options *options, struct store *store, stru
     api->store = store;
     api->freshness = freshness;
     api->health = health;
+    freshness_remember(freshness, options->index_allowance_ms);
     set_cache_control(api);
     assets_load(api);
     api->cache = cache_new(&options->cache);
@@ -249,7 +330,6 @@ void api_free(struct api *api) {
     loaders_free(api->loaders);
     cache_free(api->cache);
     identity_free(api->identity);
-    answer_unref(api->page);
-    answer_unref(api->openapi);
+    assets_unload(api);
     free(api);
 }

@@ -4,7 +4,8 @@
  *
  * A request is answered at once, or waits for a load: then `done` is called later, once, on a loader thread.
  * What is served is never wrong about its own age: every answer that speaks of the view says up to when it is
- * true.
+ * true. With `maxLag` in its query a request is answered by the problem too-stale instead of from a view that
+ * is older than so many milliseconds, by the clock, when it is answered.
  *
  * Thread-safe. Nothing here blocks except api_free.
  */
@@ -64,12 +65,14 @@ struct api_call {
     /* the answer */
     struct answer *answer;     /* a reference, the caller's */
     const struct route *route; /* NULL: there is none */
+    bool live;                 /* its body is a stream, and api/live.h has it */
     bool cached;               /* it came through the cache: `state` and `age_ms` count */
     enum cache_state state;
     int64_t age_ms;
 
     /* private */
     struct api *api;
+    int64_t max_lag_ms; /* 0: any */
     struct cache_waiter waiter;
 };
 

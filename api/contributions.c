@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/cursor.h"
 #include "api/internal.h"
 #include "api/resources.h"
 #include "server/base/mem.h"
@@ -72,9 +73,9 @@ enum status contributions_load_product(struct api *api, const char *key, size_t 
     return status;
 }
 
+/* The key: template, limit, cursor if there is one. */
 bool contributions_prepare_list(struct api *api, const struct request *request, struct key *key,
                                 struct problem *p) {
-    (void)api;
     unsigned limit;
     char text[16];
     if (!request_count(request, "limit", DEFAULT_LIMIT, LIMIT_BOARD_ITEMS, &limit, p))
@@ -82,29 +83,41 @@ bool contributions_prepare_list(struct api *api, const struct request *request, 
     snprintf(text, sizeof text, "%u", limit);
     key_begin(key, "/contributions");
     key_add(key, text);
-    return true;
+    return cursor_prepare(api->identity, CURSOR_CONTRIBUTIONS, request, key, p);
 }
 
-/* The scan behind it is not strongly consistent, so it is allowed for as an index is. */
+/* Rows beyond the limit only say that there is a next page. */
+static json_t *list_json(const struct api *api, struct contribution *const rows[], size_t n, size_t limit,
+                         int64_t as_of_ms) {
+    json_t *items = json_array(), *json = json_object();
+    _cleanup_(mem_freep) char *next = NULL;
+    for (size_t i = 0; i < n && i < limit; i++)
+        json_array_append_new(items, contribution_json(api, rows[i], as_of_ms));
+    if (n > limit) {
+        struct cursor at = {0};
+        snprintf(at.after, sizeof at.after, "%s", rows[limit - 1]->product_id);
+        next = cursor_seal(api->identity, CURSOR_CONTRIBUTIONS, &at);
+    }
+    json_object_set_new(json, "items", items);
+    json_object_set_new(json, "next", next ? json_string(next) : json_null());
+    return json;
+}
+
 enum status contributions_load_list(struct api *api, const char *key, size_t key_length, int64_t deadline_ms,
                                     struct answer **answer, struct error *e) {
     struct contribution **rows = NULL;
+    struct cursor from;
     size_t n = 0, limit = strtoul(key_part(key, key_length, 1), NULL, 10);
-    bool more;
+    bool is_first = !cursor_from_key(key, key_length, 2, &from);
     int64_t as_of_ms = api_as_of(api, true);
-    enum status status = store_list_contributions(api->store, limit, deadline_ms, &rows, &n, &more, e);
+    enum status status = store_list_contributions(api->store, is_first ? NULL : from.after, limit + 1,
+                                                  deadline_ms, &rows, &n, e);
     if (status != STATUS_OK)
         return status;
-    json_t *items = json_array();
-    for (size_t i = 0; i < n; i++) {
-        json_array_append_new(items, contribution_json(api, rows[i], as_of_ms));
-        contribution_free(rows[i]);
-    }
+    *answer = api_view_answer(api, list_json(api, rows, n, limit, as_of_ms), as_of_ms);
+    (*answer)->kept.refreshable = is_first; /* as with boards */
+    while (n)
+        contribution_free(rows[--n]);
     free(rows);
-    json_t *json = json_object();
-    json_object_set_new(json, "items", items);
-    json_object_set_new(json, "next", json_null());
-    *answer = api_view_answer(api, json, as_of_ms);
-    (*answer)->kept.refreshable = true;
     return STATUS_OK;
 }

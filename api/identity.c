@@ -11,8 +11,11 @@
 
 enum { TAG_BYTES = 16 };
 
-/* Associated data: what is sealed for another purpose under the same key does not open as an id. */
-static const char purpose[] = "winner-view id";
+/* Ids have been given out: their purpose stays as it is. */
+static const char *const purposes[IDENTITY_PURPOSES] = {
+    [IDENTITY_ID] = "winner-view id",
+    [IDENTITY_CURSOR] = "winner-view cursor",
+};
 
 struct identity {
     EVP_CIPHER *cipher;
@@ -50,38 +53,43 @@ static EVP_CIPHER_CTX *start(const struct identity *identity, bool seal) {
     return context;
 }
 
-static bool add_purpose(EVP_CIPHER_CTX *context) {
+static bool add_purpose(EVP_CIPHER_CTX *context, enum identity_purpose purpose) {
+    const char *text = purposes[purpose];
     int n;
-    return EVP_CipherUpdate(context, NULL, &n, (const unsigned char *)purpose, sizeof purpose - 1);
+    return EVP_CipherUpdate(context, NULL, &n, (const unsigned char *)text, (int)strlen(text));
 }
 
-char *identity_seal(const struct identity *identity, const char *user_id) {
-    size_t length = strlen(user_id);
+char *identity_seal(const struct identity *identity, enum identity_purpose purpose, const void *data,
+                    size_t length) {
     _cleanup_(mem_freep) uint8_t *sealed = mem_alloc(TAG_BYTES + length);
     _cleanup_(free_context) EVP_CIPHER_CTX *context = start(identity, true);
     int n;
-    if (!add_purpose(context) ||
-        !EVP_CipherUpdate(context, sealed + TAG_BYTES, &n, (const unsigned char *)user_id, (int)length) ||
+    if (!add_purpose(context, purpose) ||
+        !EVP_CipherUpdate(context, sealed + TAG_BYTES, &n, data, (int)length) ||
         !EVP_CipherFinal_ex(context, sealed + TAG_BYTES + n, &n) ||
         !EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, sealed))
         mem_exhausted();
     return base64_url_encode(sealed, TAG_BYTES + length);
 }
 
-char *identity_open(const struct identity *identity, const char *id) {
-    size_t length;
-    _cleanup_(mem_freep) uint8_t *sealed = base64_url_decode(id, strlen(id), &length);
-    if (!sealed || length <= TAG_BYTES || length > INT_MAX)
+char *identity_open(const struct identity *identity, enum identity_purpose purpose, const char *sealed,
+                    size_t *length) {
+    size_t bytes;
+    _cleanup_(mem_freep) uint8_t *raw = base64_url_decode(sealed, strlen(sealed), &bytes);
+    if (!raw || bytes <= TAG_BYTES || bytes > INT_MAX)
         return NULL;
-    _cleanup_(mem_freep) char *user_id = mem_zalloc(length - TAG_BYTES + 1);
+    bytes -= TAG_BYTES;
+    _cleanup_(mem_freep) char *data = mem_zalloc(bytes + 1);
     _cleanup_(free_context) EVP_CIPHER_CTX *context = start(identity, false);
     int n;
-    if (!EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, sealed) || !add_purpose(context) ||
-        EVP_CipherUpdate(context, (unsigned char *)user_id, &n, sealed + TAG_BYTES,
-                         (int)(length - TAG_BYTES)) <= 0 ||
-        EVP_CipherFinal_ex(context, (unsigned char *)user_id + n, &n) <= 0)
+    if (!EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, raw) ||
+        !add_purpose(context, purpose) ||
+        EVP_CipherUpdate(context, (unsigned char *)data, &n, raw + TAG_BYTES, (int)bytes) <= 0 ||
+        EVP_CipherFinal_ex(context, (unsigned char *)data + n, &n) <= 0)
         return NULL;
-    char *opened = user_id;
-    user_id = NULL;
+    if (length)
+        *length = bytes;
+    char *opened = data;
+    data = NULL;
     return opened;
 }

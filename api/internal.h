@@ -16,9 +16,9 @@ struct api {
     struct identity *identity;
     struct cache *cache;
     struct loaders *loaders;
-    char cache_control[64]; /* of what the cache keeps */
-    struct answer *page, *openapi;
-    atomic_bool reads_fail; /* the store failed us last time */
+    char cache_control[64];                         /* of what the cache keeps */
+    struct answer *page, *style, *script, *openapi; /* assets.c */
+    atomic_bool reads_fail;                         /* the store failed us last time */
 };
 
 /* Up to when an answer is true that is about to be read from the store; to be asked before reading. */

@@ -16,6 +16,7 @@ static const struct {
     [PROBLEM_NOT_FOUND] = {"not-found", "There is no such thing", 404, 0},
     [PROBLEM_METHOD_NOT_ALLOWED] = {"method-not-allowed", "The method is not allowed here", 405, 0},
     [PROBLEM_VIEW_NOT_READY] = {"view-not-ready", "The view has not caught up with its stream yet", 503, 1},
+    [PROBLEM_TOO_STALE] = {"too-stale", "The answer is older than maxLag allows", 503, 1},
     [PROBLEM_STORE_UNAVAILABLE] = {"store-unavailable", "The store cannot be read now", 503, 1},
     [PROBLEM_OVERLOADED] = {"overloaded", "There is more to do than can be done", 503, 1},
     [PROBLEM_URI_TOO_LONG] = {"uri-too-long", "The request's URI is too long", 414, 0},

@@ -16,12 +16,13 @@ enum problem_type {
     PROBLEM_NOT_FOUND,
     PROBLEM_METHOD_NOT_ALLOWED,
     PROBLEM_VIEW_NOT_READY,
+    PROBLEM_TOO_STALE,
     PROBLEM_STORE_UNAVAILABLE,
     PROBLEM_OVERLOADED,
     PROBLEM_URI_TOO_LONG,
     PROBLEM_HEADERS_TOO_LARGE,
 };
-enum { PROBLEM_TYPES = 8 };
+enum { PROBLEM_TYPES = 9 };
 
 struct problem {
     enum problem_type type;

@@ -34,9 +34,15 @@ struct answer *operations_livez(struct api *api);
 struct answer *operations_readyz(struct api *api);
 struct answer *operations_metrics(struct api *api);
 
+/* live.c */
+struct answer *live_headers(struct api *api);
+
 /* assets.c: made once, by assets_load; each call gives a reference. */
 void assets_load(struct api *api);
+void assets_unload(struct api *api); /* also before they were loaded */
 struct answer *assets_page(struct api *api);
+struct answer *assets_style(struct api *api);
+struct answer *assets_script(struct api *api);
 struct answer *assets_openapi(struct api *api);
 
 #endif

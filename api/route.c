@@ -7,11 +7,14 @@
 /* Of two that match, the first wins: fixed words stand before ids. */
 const struct route route_table[] = {
     {.template = "/", .kind = ROUTE_ASSET, .answer = assets_page},
+    {.template = "/board.css", .kind = ROUTE_ASSET, .answer = assets_style},
+    {.template = "/board.js", .kind = ROUTE_ASSET, .answer = assets_script},
     {.template = "/openapi.yaml", .kind = ROUTE_ASSET, .answer = assets_openapi},
     {.template = "/livez", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_livez},
     {.template = "/readyz", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_readyz},
     {.template = "/healthz", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_readyz},
     {.template = "/metrics", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_metrics},
+    {.template = "/live", .kind = ROUTE_LIVE, .answer = live_headers},
     {
         .template = "/scores",
         .kind = ROUTE_LOADED,
@@ -22,21 +25,21 @@ const struct route route_table[] = {
     {
         .template = "/scores/merchant",
         .kind = ROUTE_LOADED,
-        .parameters = {"limit"},
+        .parameters = {"limit", "cursor"},
         .prepare = scores_prepare_board,
         .load = scores_load_board,
     },
     {
         .template = "/scores/creator",
         .kind = ROUTE_LOADED,
-        .parameters = {"limit"},
+        .parameters = {"limit", "cursor"},
         .prepare = scores_prepare_board,
         .load = scores_load_board,
     },
     {
         .template = "/scores/photographer",
         .kind = ROUTE_LOADED,
-        .parameters = {"limit"},
+        .parameters = {"limit", "cursor"},
         .prepare = scores_prepare_board,
         .load = scores_load_board,
     },
@@ -55,7 +58,7 @@ const struct route route_table[] = {
     {
         .template = "/contributions",
         .kind = ROUTE_LOADED,
-        .parameters = {"limit"},
+        .parameters = {"limit", "cursor"},
         .prepare = contributions_prepare_list,
         .load = contributions_load_list,
     },

@@ -25,15 +25,16 @@ enum route_kind {
     ROUTE_MEMORY, /* answered at once, from memory, anew each time */
     ROUTE_ASSET,  /* the same bytes for as long as the process lives */
     ROUTE_LOADED, /* read from the store, through the cache */
+    ROUTE_LIVE,   /* a stream (api/live.h): `answer` has what comes before it */
 };
 
 struct route {
     const char *template; /* segments; "{...}" stands for any that is not empty */
     enum route_kind kind;
     bool operations;                          /* a probe, or metrics: for operators, not for the public */
-    const char *parameters[ROUTE_PARAMETERS]; /* those the query may have; NULL after the last */
+    const char *parameters[ROUTE_PARAMETERS]; /* those the query may have, beside ROUTE_LOADED's maxLag */
 
-    /* ROUTE_MEMORY: a new answer. ROUTE_ASSET: a reference. Never NULL. */
+    /* ROUTE_MEMORY, ROUTE_LIVE: a new answer. ROUTE_ASSET: a reference. Never NULL. */
     struct answer *(*answer)(struct api *api);
 
     /* ROUTE_LOADED: checks the request and makes its key; false with a problem. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/cursor.h"
 #include "api/internal.h"
 #include "api/people.h"
 #include "api/resources.h"
@@ -14,6 +15,8 @@ enum { DEFAULT_LIMIT = 10, OLD_DEFAULT_LIMIT = 1 };
 /* The words for roles in paths and answers; "creator" is what the old reader and the tables say. */
 static const char *const words[ROLES] = {[ROLE_CREATOR] = "merchant", [ROLE_PHOTOGRAPHER] = "photographer"};
 static const char *const board_templates[ROLES] = {"/scores/merchant", "/scores/photographer"};
+static const enum cursor_listing listings[ROLES] = {
+    [ROLE_CREATOR] = CURSOR_MERCHANTS, [ROLE_PHOTOGRAPHER] = CURSOR_PHOTOGRAPHERS};
 
 static bool parse_role(const char *word, enum role *role, struct problem *p) {
     if (strcmp(word, "merchant") == 0 || strcmp(word, "creator") == 0) {
@@ -34,7 +37,7 @@ static bool is_unknown(const char *user_id) {
 
 /* ---- boards ------------------------------------------------------------------------------------------- */
 
-/* Keys of boards: template, limit. Of the old shape: template, limit, role. */
+/* Keys of boards: template, limit, cursor if there is one. Of the old shape: template, limit, role. */
 
 static bool add_limit(const struct request *request, unsigned fallback, struct key *key, struct problem *p) {
     unsigned limit;
@@ -52,12 +55,12 @@ static size_t key_limit(const char *key, size_t key_length) {
 
 bool scores_prepare_board(struct api *api, const struct request *request, struct key *key,
                           struct problem *p) {
-    (void)api;
     enum role role;
     if (!parse_role(request->segments[1], &role, p))
         return false;
     key_begin(key, board_templates[role]);
-    return add_limit(request, DEFAULT_LIMIT, key, p);
+    return add_limit(request, DEFAULT_LIMIT, key, p) &&
+           cursor_prepare(api->identity, listings[role], request, key, p);
 }
 
 bool scores_prepare_all(struct api *api, const struct request *request, struct key *key, struct problem *p) {
@@ -73,8 +76,8 @@ bool scores_prepare_all(struct api *api, const struct request *request, struct k
     return true;
 }
 
-/* The rows of people, in place; how many they are. */
-static size_t drop_unknown(struct store_board *board) {
+/* Leaves the rows of people. */
+static void drop_unknown(struct store_board *board) {
     size_t n = 0;
     for (size_t i = 0; i < board->n; i++) {
         struct store_score item = board->items[i];
@@ -83,41 +86,63 @@ static size_t drop_unknown(struct store_board *board) {
         else
             board->items[n++] = item;
     }
-    return board->n = n;
+    board->n = n;
 }
 
-static json_t *board_item(const struct api *api, const struct store_board *board, size_t i, size_t rank) {
-    const struct store_score *item = &board->items[i];
-    bool tied =
-        (i > 0 && item[-1].score == item->score) || (i + 1 < board->n && item[1].score == item->score);
+static json_t *board_item(const struct api *api, const struct store_score *score, int64_t rank, bool tied) {
     json_t *json = json_object();
-    json_object_set_new(json, "rank", json_integer((json_int_t)rank));
+    json_object_set_new(json, "rank", json_integer(rank));
     json_object_set_new(json, "tied", json_boolean(tied));
-    api_set_person(api, json, item->user_id);
-    json_object_set_new(json, "score", json_integer(item->score));
-    json_object_set_new(json, "updated", answer_time(item->updated_ms));
+    api_set_person(api, json, score->user_id);
+    json_object_set_new(json, "score", json_integer(score->score));
+    json_object_set_new(json, "updated", answer_time(score->updated_ms));
     return json;
 }
 
-/* Two more are read than are shown: UNKNOWN may be among them, and the one after the last tells whether that
- * is tied. */
-static enum status read_board(struct api *api, enum role role, size_t limit, int64_t deadline_ms,
-                              int64_t as_of_ms, json_t **json, struct error *e) {
+/* At most `limit` rows as items; `at` goes from the row before the first to the last of them. A row that has
+ * the score of the one before shares its rank, also across pages; any other has one more than all that were
+ * shown before it, so that ranks never go down, whatever has moved since. */
+static json_t *board_items(const struct api *api, const struct store_board *board, size_t limit,
+                           struct cursor *at) {
+    json_t *items = json_array();
+    for (size_t i = 0; i < board->n && i < limit; i++) {
+        const struct store_score *row = &board->items[i];
+        bool same = at->shown > 0 && row->score == at->score;
+        bool tied = same || (i + 1 < board->n && row[1].score == row->score);
+        if (!same)
+            at->rank = at->shown + 1;
+        at->score = row->score;
+        at->shown++;
+        json_array_append_new(items, board_item(api, row, at->rank, tied));
+    }
+    return items;
+}
+
+static json_t *next_json(const struct api *api, enum role role, const struct store_board *board, size_t limit,
+                         struct cursor *at) {
+    if (board->n <= limit)
+        return json_null();
+    snprintf(at->after, sizeof at->after, "%s", board->items[limit - 1].user_id);
+    _cleanup_(mem_freep) char *sealed = cursor_seal(api->identity, listings[role], at);
+    return json_string(sealed);
+}
+
+/* The page after `from` (NULL: the first). Two more are read than are shown: UNKNOWN may be among them, and
+ * the one after the last tells whether that is tied, and whether there is a next page. */
+static enum status read_board(struct api *api, enum role role, const struct cursor *from, size_t limit,
+                              int64_t deadline_ms, int64_t as_of_ms, json_t **json, struct error *e) {
     _cleanup_(store_board_deinit) struct store_board board = {0};
-    enum status status = store_read_board(api->store, role, limit + 2, deadline_ms, &board, e);
+    struct cursor at = from ? *from : (struct cursor){0};
+    const struct store_place place = {at.score, at.after};
+    enum status status =
+        store_read_board(api->store, role, from ? &place : NULL, limit + 2, deadline_ms, &board, e);
     if (status != STATUS_OK)
         return status;
-    size_t n = drop_unknown(&board), rank = 1;
-    json_t *items = json_array();
-    for (size_t i = 0; i < n && i < limit; i++) {
-        if (i > 0 && board.items[i].score != board.items[i - 1].score)
-            rank = i + 1;
-        json_array_append_new(items, board_item(api, &board, i, rank));
-    }
+    drop_unknown(&board);
     *json = json_object();
     json_object_set_new(*json, "role", json_string(words[role]));
-    json_object_set_new(*json, "items", items);
-    json_object_set_new(*json, "next", json_null());
+    json_object_set_new(*json, "items", board_items(api, &board, limit, &at));
+    json_object_set_new(*json, "next", next_json(api, role, &board, limit, &at));
     json_object_set_new(*json, "asOf", answer_time(as_of_ms));
     return STATUS_OK;
 }
@@ -133,17 +158,22 @@ enum status scores_load_board(struct api *api, const char *key, size_t key_lengt
     enum role role = strcmp(key, board_templates[ROLE_CREATOR]) == 0 ? ROLE_CREATOR : ROLE_PHOTOGRAPHER;
     int64_t as_of_ms = api_as_of(api, true);
     json_t *json = NULL;
-    enum status status = read_board(api, role, key_limit(key, key_length), deadline_ms, as_of_ms, &json, e);
-    if (status == STATUS_OK)
-        *answer = board_answer(api, json, as_of_ms);
-    return status;
+    struct cursor from;
+    bool is_first = !cursor_from_key(key, key_length, 2, &from);
+    enum status status = read_board(api, role, is_first ? NULL : &from, key_limit(key, key_length),
+                                    deadline_ms, as_of_ms, &json, e);
+    if (status != STATUS_OK)
+        return status;
+    *answer = board_answer(api, json, as_of_ms);
+    (*answer)->kept.refreshable = is_first; /* who goes through all pages does not come back to each */
+    return STATUS_OK;
 }
 
 /* `[{"userId","score"}]`, UNKNOWN and all: what the old reader's clients expect. */
 static enum status load_old_shape(struct api *api, enum role role, size_t limit, int64_t deadline_ms,
                                   int64_t as_of_ms, struct answer **answer, struct error *e) {
     _cleanup_(store_board_deinit) struct store_board board = {0};
-    enum status status = store_read_board(api->store, role, limit, deadline_ms, &board, e);
+    enum status status = store_read_board(api->store, role, NULL, limit, deadline_ms, &board, e);
     if (status != STATUS_OK)
         return status;
     json_t *items = json_array();
@@ -170,7 +200,7 @@ enum status scores_load_all(struct api *api, const char *key, size_t key_length,
     json_auto_t *json = json_object();
     for (enum role role = 0; role < ROLES; role++) {
         json_t *board = NULL;
-        enum status status = read_board(api, role, limit, deadline_ms, as_of_ms, &board, e);
+        enum status status = read_board(api, role, NULL, limit, deadline_ms, as_of_ms, &board, e);
         if (status != STATUS_OK)
             return status;
         json_object_set_new(json, words[role], board);
@@ -264,11 +294,12 @@ enum status scores_load_rank(struct api *api, const char *key, size_t key_length
     enum role role =
         strcmp(key_part(key, key_length, 1), role_name(ROLE_CREATOR)) == 0 ? ROLE_CREATOR : ROLE_PHOTOGRAPHER;
     const char *user_id = key_part(key, key_length, 2);
-    int64_t as_of_ms = api_as_of(api, true);
+    int64_t as_of_ms = api_as_of(api, true), row_as_of_ms = api_as_of(api, false);
     _cleanup_(deinit_scores) struct store_score scores[ROLES] = {0};
     enum status status = read_contributor(api, user_id, deadline_ms, scores, e);
     if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !scores[role].user_id)) {
-        *answer = api_missing(api, as_of_ms, "contributor in this role");
+        *answer =
+            api_missing(api, row_as_of_ms, "contributor in this role"); /* only the rank is of the index */
         return STATUS_OK;
     }
     size_t above = 0;
@@ -278,6 +309,8 @@ enum status scores_load_rank(struct api *api, const char *key, size_t key_length
                                  &above, &tied, e);
     if (status != STATUS_OK)
         return status;
-    *answer = board_answer(api, rank_json(api, role, &scores[role], above, tied, as_of_ms), as_of_ms);
+    /* Not refreshable: to count a thousand rows for each of many at every batch costs more than it is worth.
+     */
+    *answer = api_view_answer(api, rank_json(api, role, &scores[role], above, tied, as_of_ms), as_of_ms);
     return STATUS_OK;
 }

@@ -1,5 +1,7 @@
 #include "tests/unit/test_api_support.h"
 
+#include <stdio.h>
+
 #define ANN "widget/merchant/100000001/Ann"
 #define ANN_TARGET "/scores/widget%2Fmerchant%2F100000001%2FAnn"
 #define ANN_RANK "/scores/merchant/widget%2Fmerchant%2F100000001%2FAnn"
@@ -92,6 +94,149 @@ static void boards_are_read_again_in_the_background_after_a_write(void **state) 
     scripted_store_release(f.store);
     json_decref(before.json);
     json_decref(during.json);
+}
+
+/* ---- how old an answer may be ------------------------------------------------------------------------- */
+
+static void assert_problem_of(struct fixture *t, const char *target, const char *type) {
+    struct got got = support_get(t, target);
+    assert_int_equal(got.status, type ? 503 : 200);
+    if (type)
+        assert_string_equal(json_string_value(json_object_get(got.json, "type")), type);
+    json_decref(got.json);
+}
+
+static void who_names_a_lag_is_not_given_an_older_answer(void **state) {
+    (void)state;
+    static const char *const targets[] = {"/scores/merchant", "/scores", "/scores?role=creator",
+                                          ANN_TARGET,         ANN_RANK,  "/contributions",
+                                          "/contributions/p"};
+    char target[256];
+    struct fixture t;
+    struct api_options options = support_options();
+    support_init(&t, &options, false);
+    scripted_store_set_score(t.store, ROLE_CREATOR, ANN, 1);
+    scripted_store_set_contribution(t.store, "p", ANN, NULL, 1);
+    support_set_as_of(&t, clock_real_ms() - 300000);
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        for (int again = 0; again < 2; again++) { /* read, and from the cache */
+            char mark = strchr(targets[i], '?') ? '&' : '?';
+            snprintf(target, sizeof target, "%s%cmaxLag=%d", targets[i], mark, 300000 - 1);
+            assert_problem_of(&t, target, "too-stale");
+            snprintf(target, sizeof target, "%s%cmaxLag=%d", targets[i], mark, 300000 + 3600000);
+            assert_problem_of(&t, target, NULL);
+        }
+    }
+    assert_int_equal(scripted_store_reads(t.store), 7 + 2); /* two for both boards, and for a rank */
+    support_deinit(&t);
+}
+
+static void too_stale_says_how_old_and_when_to_ask_again(void **state) {
+    (void)state;
+    struct fixture t;
+    struct api_options options = support_options();
+    support_init(&t, &options, false);
+    support_set_as_of(&t, clock_real_ms() - 300000);
+    struct waiting_call w;
+    support_begin(&t, &w, "GET", "/scores/merchant?maxLag=1234");
+    support_finish(&w);
+    const struct answer *answer = w.call.answer;
+    assert_int_equal(answer->retry_after_s, 1);
+    assert_string_equal(answer->cache_control, ANSWER_NO_STORE);
+    assert_int_equal(strlen(answer->as_of), strlen("2026-11-23T05:20:19.361Z"));
+    assert_false(w.call.cached);
+    json_t *json = json_loadb(answer->body->data, answer->body->length, 0, NULL);
+    const char *detail = json_string_value(json_object_get(json, "detail"));
+    long old_ms, allowed_ms;
+    assert_int_equal(sscanf(detail, "the answer is %ld ms old; maxLag allows %ld ms", &old_ms, &allowed_ms),
+                     2);
+    assert_in_range(old_ms, 300000, 300000 + 3600000);
+    assert_int_equal(allowed_ms, 1234);
+    json_decref(json);
+    answer_unref(w.call.answer);
+    support_deinit(&t);
+}
+
+static void what_is_not_known_is_older_than_any_lag(void **state) {
+    (void)state;
+    struct fixture t;
+    struct api_options options = support_options();
+    support_init(&t, &options, false);
+    assert_problem_of(&t, "/scores/merchant?maxLag=86400000", "too-stale");
+    assert_problem_of(&t, "/scores/merchant", NULL);
+    assert_problem_of(&t, "/contributions/nothing?maxLag=86400000", "view-not-ready");
+    support_deinit(&t);
+}
+
+static void that_something_is_not_there_is_as_old_as_any_answer(void **state) {
+    (void)state;
+    struct fixture t;
+    struct api_options options = support_options();
+    support_init(&t, &options, false);
+    support_set_as_of(&t, clock_real_ms() - 5000); /* caught up */
+    struct got got = support_get(&t, "/contributions/nothing?maxLag=3600000");
+    assert_int_equal(got.status, 404);
+    json_decref(got.json);
+    assert_problem_of(&t, "/contributions/nothing?maxLag=4000", "too-stale");
+    support_deinit(&t);
+}
+
+static void a_lag_is_a_number_within_bounds_on_routes_of_the_view(void **state) {
+    (void)state;
+    static const char *const refused[] = {"/scores/merchant?maxLag=0",
+                                          "/scores/merchant?maxLag=86400001",
+                                          "/scores/merchant?maxLag=",
+                                          "/scores/merchant?maxLag=1.5",
+                                          "/contributions/p?maxLag=-1",
+                                          "/contributions/p?maxLag=1&maxLag=1",
+                                          "/contributions/p?maxlag=1",
+                                          "/livez?maxLag=1",
+                                          "/?maxLag=1"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        assert_asked("GET", refused[i], API_ALL, 400);
+    assert_int_equal(scripted_store_reads(f.store), 0);
+}
+
+/* Else a dashboard that looks every few seconds would always find a value that is too old, and make it new
+ * for nobody. */
+static void a_stale_value_too_old_for_the_request_is_read_again_for_it(void **state) {
+    (void)state;
+    struct fixture t;
+    struct api_options options = support_options();
+    options.cache.ttl_ms = 0; /* stale at once */
+    support_init(&t, &options, false);
+    support_set_as_of(&t, clock_real_ms() - 300000);
+    assert_problem_of(&t, "/scores/merchant", NULL);
+    support_set_as_of(&t, clock_real_ms());
+    struct waiting_call w;
+    scripted_store_hold(t.store);
+    support_begin(&t, &w, "GET", "/scores/merchant?maxLag=200000");
+    assert_true(scripted_store_await_held(t.store, 1));
+    scripted_store_release(t.store);
+    support_finish(&w);
+    assert_int_equal(w.call.answer->status, 200);
+    answer_unref(w.call.answer);
+    support_deinit(&t);
+}
+
+static void a_board_of_a_late_index_is_as_old_as_the_view_was(void **state) {
+    (void)state;
+    struct fixture t;
+    struct api_options options = support_options();
+    support_init(&t, &options, true);
+    const struct freshness_shard shard = {"s", 1000000};
+    freshness_set_shards(t.freshness, &shard, 1, clock_boot_ms() - 3600000);
+    freshness_advance(t.freshness, "s", clock_real_ms(),
+                      clock_boot_ms()); /* a backlog was applied just now */
+    struct got board = support_get(&t, "/scores/merchant"), list = support_get(&t, "/contributions"),
+               row = support_get(&t, "/healthz");
+    assert_string_equal(board.as_of, "1970-01-01T00:16:40.000Z");
+    assert_string_equal(list.as_of, "1970-01-01T00:16:40.000Z");
+    assert_memory_equal(row.as_of, "20", 2);
+    json_decref(board.json);
+    json_decref(list.json);
+    json_decref(row.json);
+    support_deinit(&t);
 }
 
 static void a_store_that_fails_is_trouble_until_it_answers(void **state) {
@@ -204,10 +349,29 @@ static void metrics_are_text_that_names_the_views_time(void **state) {
 static void assets_are_what_the_files_are(void **state) {
     (void)state;
     struct answer *page = ask("GET", "/", API_ALL), *contract = ask("GET", "/openapi.yaml", API_ALL);
+    struct answer *style = ask("GET", "/board.css", API_ALL), *script = ask("GET", "/board.js", API_ALL);
     assert_string_equal(page->content_type, "text/html; charset=utf-8");
+    assert_string_equal(style->content_type, "text/css; charset=utf-8");
+    assert_string_equal(script->content_type, "text/javascript; charset=utf-8");
     assert_memory_equal(page->body->data, "<!doctype html>", 15);
     assert_memory_equal(contract->body->data, "openapi: 3.1", 12);
     answer_unref(page);
+    answer_unref(style);
+    answer_unref(script);
+    answer_unref(contract);
+}
+
+static void what_a_browser_shows_has_a_policy_that_lets_nothing_else_in(void **state) {
+    (void)state;
+    static const char *const targets[] = {"/", "/board.css", "/board.js"};
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        struct answer *answer = ask("GET", targets[i], API_ALL);
+        assert_non_null(strstr(answer->policy, "default-src 'none'; "));
+        assert_null(strstr(answer->policy, "unsafe"));
+        answer_unref(answer);
+    }
+    struct answer *contract = ask("GET", "/openapi.yaml", API_ALL);
+    assert_null(contract->policy);
     answer_unref(contract);
 }
 
@@ -219,6 +383,13 @@ int main(void) {
         TEST(rows_that_were_written_are_read_again),
         TEST(a_product_that_was_not_there_is_found_once_it_was_written),
         TEST(boards_are_read_again_in_the_background_after_a_write),
+        TEST(who_names_a_lag_is_not_given_an_older_answer),
+        TEST(too_stale_says_how_old_and_when_to_ask_again),
+        TEST(what_is_not_known_is_older_than_any_lag),
+        TEST(that_something_is_not_there_is_as_old_as_any_answer),
+        TEST(a_lag_is_a_number_within_bounds_on_routes_of_the_view),
+        TEST(a_stale_value_too_old_for_the_request_is_read_again_for_it),
+        TEST(a_board_of_a_late_index_is_as_old_as_the_view_was),
         TEST(a_store_that_fails_is_trouble_until_it_answers),
         TEST(other_methods_are_refused_with_what_is_allowed),
         TEST(options_say_what_is_allowed),
@@ -228,6 +399,7 @@ int main(void) {
         TEST(a_view_behind_is_ready_and_says_that_it_catches_up),
         TEST(metrics_are_text_that_names_the_views_time),
         TEST(assets_are_what_the_files_are),
+        TEST(what_a_browser_shows_has_a_policy_that_lets_nothing_else_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,10 +34,11 @@ static inline struct api_options support_options(void) {
     };
 }
 
-/* The view is known up to `as_of_ms`. */
+/* The view is known up to `as_of_ms`; an hour ago, up to a second less, if it was not known yet. */
 static inline void support_set_as_of(struct fixture *f, int64_t as_of_ms) {
-    struct freshness_shard shard = {"shardId-000000000000", as_of_ms};
-    freshness_set_shards(f->freshness, &shard, 1);
+    struct freshness_shard shard = {"shardId-000000000000", as_of_ms - 1000};
+    freshness_set_shards(f->freshness, &shard, 1, clock_boot_ms() - 3600000);
+    freshness_advance(f->freshness, shard.shard_id, as_of_ms, clock_boot_ms());
 }
 
 static inline void support_init(struct fixture *f, const struct api_options *options, bool index_late) {

@@ -88,11 +88,57 @@ static void a_list_has_as_many_as_were_asked_for_in_the_stores_order(void **stat
     json_t *items = json_object_get(three, "items"), *third = get("/contributions/p02");
     assert_int_equal(json_array_size(items), 3);
     assert_true(json_equal(json_array_get(items, 2), third));
-    assert_true(json_is_null(json_object_get(three, "next")));
+    assert_non_null(text(three, "next"));
     assert_int_equal(json_object_size(three), 2);
     json_decref(fifty);
     json_decref(three);
     json_decref(third);
+}
+
+static void the_pages_of_a_list_join_to_the_whole_for_every_limit(void **state) {
+    (void)state;
+    enum { PRODUCTS = 12 };
+    char target[LIMIT_URI_BYTES], id[16];
+    for (int i = 0; i < PRODUCTS; i++) {
+        snprintf(id, sizeof id, "p%02d", i);
+        scripted_store_set_contribution(f.store, id, ANN, NULL, i);
+    }
+    for (int limit = 1; limit <= PRODUCTS + 1; limit++) {
+        int n = 0, pages = 0;
+        snprintf(target, sizeof target, "/contributions?limit=%d", limit);
+        while (*target) {
+            json_t *page = get(target), *items = json_object_get(page, "items"), *item;
+            const char *next = text(page, "next");
+            size_t i;
+            json_array_foreach(items, i, item) {
+                snprintf(id, sizeof id, "p%02d", n++);
+                assert_string_equal(text(item, "productId"), id);
+            }
+            target[0] = '\0';
+            if (next)
+                snprintf(target, sizeof target, "/contributions?cursor=%s&limit=%d", next, limit);
+            json_decref(page);
+            pages++;
+        }
+        assert_int_equal(n, PRODUCTS);
+        assert_int_equal(pages, (PRODUCTS + limit - 1) / limit); /* none is empty */
+    }
+}
+
+static void a_cursor_of_a_board_is_none_of_a_list(void **state) {
+    (void)state;
+    char target[LIMIT_URI_BYTES];
+    scripted_store_set_score(f.store, ROLE_CREATOR, ANN, 2);
+    scripted_store_set_score(f.store, ROLE_CREATOR, BOB, 1);
+    json_t *board = get("/scores/merchant?limit=1");
+    const char *next = text(board, "next");
+    assert_non_null(next);
+    snprintf(target, sizeof target, "/contributions?cursor=%s", next);
+    struct got got = support_get(&f, target);
+    assert_int_equal(got.status, 400);
+    assert_string_equal(text(got.json, "parameter"), "cursor");
+    json_decref(got.json);
+    json_decref(board);
 }
 
 static void a_product_id_that_no_table_can_hold_is_refused(void **state) {
@@ -117,6 +163,8 @@ int main(void) {
         TEST(a_product_without_a_photographer_has_null),
         TEST(a_product_whose_creation_was_trimmed_is_attributed_to_nobody),
         TEST(a_list_has_as_many_as_were_asked_for_in_the_stores_order),
+        TEST(the_pages_of_a_list_join_to_the_whole_for_every_limit),
+        TEST(a_cursor_of_a_board_is_none_of_a_list),
         TEST(a_product_id_that_no_table_can_hold_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,10 +23,18 @@ static struct identity *make(uint8_t first) {
     return identity;
 }
 
+static char *seal(const struct identity *identity, const char *text) {
+    return identity_seal(identity, IDENTITY_ID, text, strlen(text));
+}
+
+static char *open_id(const struct identity *identity, const char *id) {
+    return identity_open(identity, IDENTITY_ID, id, NULL);
+}
+
 static void an_id_opens_to_the_user_id_it_was_made_of(void **state) {
     (void)state;
     struct identity *identity = make(1);
-    char *id = identity_seal(identity, user_id), *opened = identity_open(identity, id);
+    char *id = seal(identity, user_id), *opened = open_id(identity, id);
     assert_string_equal(opened, user_id);
     assert_int_equal(strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
                      strlen(id));
@@ -39,11 +47,10 @@ static void an_id_opens_to_the_user_id_it_was_made_of(void **state) {
 static void the_same_contributor_has_the_same_id_under_the_same_key_only(void **state) {
     (void)state;
     struct identity *one = make(1), *same = make(1), *other = make(2);
-    char *a = identity_seal(one, user_id), *b = identity_seal(same, user_id),
-         *c = identity_seal(other, user_id);
+    char *a = seal(one, user_id), *b = seal(same, user_id), *c = seal(other, user_id);
     assert_string_equal(a, b);
     assert_string_not_equal(a, c);
-    assert_null(identity_open(other, a));
+    assert_null(open_id(other, a));
     free(a);
     free(b);
     free(c);
@@ -53,17 +60,27 @@ static void the_same_contributor_has_the_same_id_under_the_same_key_only(void **
 }
 
 /* Every single character of an id, changed to every other one, no longer opens. */
+/* Ids stand in bookmarks and other people's databases. */
+static void an_id_that_was_given_out_stays_as_it_is(void **state) {
+    (void)state;
+    struct identity *identity = make(1);
+    char *id = seal(identity, "widget/merchant/123456789/Ann");
+    assert_string_equal(id, "l_Ro60jUDVGG1zCmTM8zikOp6XJnvgi2C8dJoKiEFsXzirQYC9wzOssHW41m");
+    free(id);
+    identity_free(identity);
+}
+
 static void an_id_that_was_tampered_with_does_not_open(void **state) {
     (void)state;
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     struct identity *identity = make(1);
-    char *id = identity_seal(identity, user_id);
+    char *id = seal(identity, user_id);
     for (size_t i = 0; id[i]; i++) {
         char kept = id[i];
         for (const char *c = alphabet; *c; c++) {
             id[i] = *c;
             if (*c != kept)
-                assert_null(identity_open(identity, id));
+                assert_null(open_id(identity, id));
         }
         id[i] = kept;
     }
@@ -78,12 +95,34 @@ static void what_is_no_id_does_not_open(void **state) {
         "=====", "widget/x"};
     struct identity *identity = make(1);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        assert_null(identity_open(identity, others[i]));
+        assert_null(open_id(identity, others[i]));
     identity_free(identity);
 }
 
-/* The same cipher under the same key without our purpose: what was sealed for something else is not an id. */
-static void what_was_sealed_for_another_purpose_does_not_open(void **state) {
+static void what_was_sealed_for_one_purpose_opens_for_no_other(void **state) {
+    (void)state;
+    static const char data[] = {'a', '\0', 'b'};
+    struct identity *identity = make(1);
+    char *sealed[IDENTITY_PURPOSES];
+    for (int one = 0; one < IDENTITY_PURPOSES; one++) {
+        sealed[one] = identity_seal(identity, (enum identity_purpose)one, data, sizeof data);
+        for (int other = 0; other < IDENTITY_PURPOSES; other++) {
+            size_t length = 0;
+            char *opened = identity_open(identity, (enum identity_purpose)other, sealed[one], &length);
+            assert_int_equal(opened != NULL, one == other);
+            assert_int_equal(length, one == other ? sizeof data : 0);
+            if (opened)
+                assert_memory_equal(opened, data, sizeof data);
+            free(opened);
+        }
+    }
+    for (int one = 0; one < IDENTITY_PURPOSES; one++)
+        free(sealed[one]);
+    identity_free(identity);
+}
+
+/* The same cipher under the same key, as another program might use it. */
+static void what_was_sealed_without_a_purpose_does_not_open(void **state) {
     (void)state;
     uint8_t key[IDENTITY_KEY_BYTES], sealed[16 + 5];
     int n;
@@ -98,7 +137,7 @@ static void what_was_sealed_for_another_purpose_does_not_open(void **state) {
 
     struct identity *identity = make(1);
     char *id = base64_url_encode(sealed, sizeof sealed);
-    assert_null(identity_open(identity, id));
+    assert_null(open_id(identity, id));
     free(id);
     identity_free(identity);
     EVP_CIPHER_CTX_free(context);
@@ -109,9 +148,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_id_opens_to_the_user_id_it_was_made_of),
         cmocka_unit_test(the_same_contributor_has_the_same_id_under_the_same_key_only),
+        cmocka_unit_test(an_id_that_was_given_out_stays_as_it_is),
         cmocka_unit_test(an_id_that_was_tampered_with_does_not_open),
         cmocka_unit_test(what_is_no_id_does_not_open),
-        cmocka_unit_test(what_was_sealed_for_another_purpose_does_not_open),
+        cmocka_unit_test(what_was_sealed_for_one_purpose_opens_for_no_other),
+        cmocka_unit_test(what_was_sealed_without_a_purpose_does_not_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

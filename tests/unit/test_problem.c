@@ -28,6 +28,7 @@ static void each_type_has_its_status_and_says_when_to_come_back(void **state) {
         {PROBLEM_NOT_FOUND, "not-found", 404, false},
         {PROBLEM_METHOD_NOT_ALLOWED, "method-not-allowed", 405, false},
         {PROBLEM_VIEW_NOT_READY, "view-not-ready", 503, true},
+        {PROBLEM_TOO_STALE, "too-stale", 503, true},
         {PROBLEM_STORE_UNAVAILABLE, "store-unavailable", 503, true},
         {PROBLEM_OVERLOADED, "overloaded", 503, true},
         {PROBLEM_URI_TOO_LONG, "uri-too-long", 414, false},

@@ -80,16 +80,19 @@ static void a_board_has_ranks_names_scores_and_its_time(void **state) {
     (void)state;
     char as_of[CLOCK_TEXT_SIZE];
     json_t *board = get("/scores/merchant?limit=1"), *first = json_array_get(items(board), 0);
-    json_t *id = json_incref(json_object_get(first, "id"));
+    json_t *id = json_incref(json_object_get(first, "id")),
+           *next = json_incref(json_object_get(board, "next"));
     char expected[1024];
     snprintf(expected, sizeof expected,
              "{\"role\":\"merchant\",\"items\":[{\"rank\":1,\"tied\":true,\"id\":\"%s\",\"userId\":\"Ann "
              "(**...**000****)\","
-             "\"name\":\"Ann\",\"score\":42,\"updated\":\"2023-11-14T22:13:20.000Z\"}],\"next\":null,"
+             "\"name\":\"Ann\",\"score\":42,\"updated\":\"2023-11-14T22:13:20.000Z\"}],\"next\":\"%s\","
              "\"asOf\":\"%s\"}",
-             json_string_value(id), time_text(as_of_ms, as_of));
+             json_string_value(id), json_string_value(next), time_text(as_of_ms, as_of));
     support_assert_json(board, expected);
     assert_true(strlen(json_string_value(id)) > 20);
+    assert_true(strlen(json_string_value(next)) > 20);
+    json_decref(next);
     json_decref(id);
     json_decref(board);
 }
@@ -104,7 +107,7 @@ static void a_body_is_compact_and_in_the_promised_order(void **state) {
                      text);
     const char *at = text;
     static const char *const names[] = {
-        "\"userId\":", "\"name\":", "\"score\":42,\"updated\":", "}],\"next\":null,\"asOf\":"};
+        "\"userId\":", "\"name\":", "\"score\":42,\"updated\":", "}],\"next\":\"", "\",\"asOf\":"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         assert_non_null(at = strstr(at, names[i]));
     free(text);
@@ -258,6 +261,24 @@ static void a_contributor_has_a_rank_in_a_role(void **state) {
     json_decref(cat);
 }
 
+static bool is_refreshable(const char *target) {
+    struct waiting_call w;
+    support_begin(&f, &w, "GET", target);
+    support_finish(&w);
+    bool refreshable = w.call.answer->kept.refreshable;
+    answer_unref(w.call.answer);
+    return refreshable;
+}
+
+/* One read of a board at every batch serves many; a rank is of one, and takes up to a thousand rows. */
+static void what_is_read_again_at_every_batch_are_boards(void **state) {
+    (void)state;
+    assert_true(is_refreshable("/scores/merchant"));
+    assert_true(is_refreshable("/scores"));
+    assert_false(is_refreshable("/scores/merchant/widget%2Fmerchant%2F100000001%2FAnn"));
+    assert_false(is_refreshable("/scores/widget%2Fmerchant%2F100000001%2FAnn"));
+}
+
 static void beyond_the_first_thousand_there_is_no_rank(void **state) {
     (void)state;
     char user_id[64];
@@ -322,10 +343,91 @@ static void what_is_not_allowed_is_named(void **state) {
     assert_problem("/scores?role=nobody", 400, "invalid-parameter");
     assert_problem("/scores/nobody/x", 400, "invalid-parameter");
     assert_problem("/scores/x?limit=1", 400, "invalid-parameter");
+    assert_problem("/scores/merchant?limit=", 400, "invalid-parameter");
+    assert_problem("/scores/merchant?limit=1&limit=1", 400, "invalid-parameter");
+    assert_problem("/scores/merchant?cursor=", 400, "invalid-parameter");
+    assert_problem("/scores?cursor=x", 400, "invalid-parameter"); /* only one board has pages */
     char target[LIMIT_KEY_BYTES + 32] = "/scores/";
     memset(target + 8, 'a', LIMIT_KEY_BYTES + 1);
     assert_problem(target, 400, "invalid-parameter");
     assert_int_equal(scripted_store_reads(f.store), 0);
+}
+
+/* A page of one board, asked for with the cursor of another; or of one that is none. */
+static void a_cursor_is_refused_wherever_it_was_not_given(void **state) {
+    (void)state;
+    static const struct {
+        const char *before, *after;
+    } cases[] = {
+        {"/scores/photographer?cursor=", ""}, {"/contributions?cursor=", ""},      {"/scores?cursor=", ""},
+        {"/scores/merchant?cursor=", "A"},    {"/scores/merchant?cursor=", "%20"},
+    };
+    json_t *board = get("/scores/merchant?limit=2");
+    const char *next = json_string_value(json_object_get(board, "next"));
+    size_t reads = scripted_store_reads(f.store);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char target[LIMIT_URI_BYTES];
+        snprintf(target, sizeof target, "%s%s%s", cases[i].before, next, cases[i].after);
+        struct got got = support_get(&f, target);
+        assert_int_equal(got.status, 400);
+        assert_string_equal(json_string_value(json_object_get(got.json, "parameter")), "cursor");
+        json_decref(got.json);
+    }
+    assert_int_equal(scripted_store_reads(f.store), reads);
+    json_decref(board);
+}
+
+static void both_boards_together_go_on_each_by_itself(void **state) {
+    (void)state;
+    json_t *both = get("/scores?limit=3"), *merchant = json_object_get(both, "merchant");
+    char target[LIMIT_URI_BYTES];
+    snprintf(target, sizeof target, "/scores/creator?cursor=%s",
+             json_string_value(json_object_get(merchant, "next")));
+    assert_ranks(target, "3t");
+    assert_true(json_is_null(json_object_get(json_object_get(both, "photographer"), "next")));
+    json_decref(both);
+}
+
+/* A userId may be any text: a word that is a route, or the very id of somebody else. */
+static void an_id_is_what_was_sealed_before_it_is_a_user_id(void **state) {
+    (void)state;
+    char target[LIMIT_URI_BYTES];
+    json_t *board = get("/scores/merchant?limit=1");
+    const char *anns = json_string_value(json_object_get(json_array_get(items(board), 0), "id"));
+    scripted_store_set_score(f.store, ROLE_CREATOR, anns, 1);
+    snprintf(target, sizeof target, "/scores/%s", anns);
+    json_t *ann = get(target);
+    assert_string_equal(json_string_value(json_object_get(ann, "name")), "Ann");
+    assert_int_equal(json_integer_value(json_object_get(ann, "merchant")), 42);
+
+    json_t *last = get("/scores/merchant?limit=50"); /* who took it is there by an id of their own */
+    const char *other = json_string_value(json_object_get(json_array_get(items(last), 4), "id"));
+    assert_string_not_equal(other, anns);
+    snprintf(target, sizeof target, "/scores/merchant/%s", other);
+    json_t *taker = get(target);
+    assert_int_equal(json_integer_value(json_object_get(taker, "score")), 1);
+    json_decref(taker);
+    json_decref(last);
+    json_decref(ann);
+    json_decref(board);
+}
+
+static void a_user_id_that_is_a_routes_word_is_reached_by_its_opaque_id(void **state) {
+    (void)state;
+    char target[LIMIT_URI_BYTES];
+    scripted_store_set_score(f.store, ROLE_PHOTOGRAPHER, "merchant", 9);
+    json_t *board = get("/scores/photographer?limit=1");
+    const char *id = json_string_value(json_object_get(json_array_get(items(board), 0), "id"));
+    snprintf(target, sizeof target, "/scores/%s", id);
+    json_t *by_id = get(target), *word = get("/scores/%6Derchant"),
+           *rank = get("/scores/photographer/merchant");
+    assert_int_equal(json_integer_value(json_object_get(by_id, "photographer")), 9);
+    assert_int_equal(json_array_size(items(word)), 4); /* an escape does not make it another word */
+    assert_int_equal(json_integer_value(json_object_get(rank, "score")), 9);
+    json_decref(rank);
+    json_decref(word);
+    json_decref(by_id);
+    json_decref(board);
 }
 
 static void full_identities_show_the_user_id(void **state) {
@@ -364,11 +466,16 @@ int main(void) {
         TEST(a_contributor_has_a_score_or_null_in_each_role),
         TEST(an_id_from_a_board_is_accepted_wherever_a_user_id_is),
         TEST(a_contributor_has_a_rank_in_a_role),
+        TEST(what_is_read_again_at_every_batch_are_boards),
         TEST(beyond_the_first_thousand_there_is_no_rank),
         TEST(whoever_is_not_there_is_not_found_once_the_view_has_caught_up),
         TEST(until_then_nobody_knows),
         TEST(unknown_is_no_contributor),
         TEST(what_is_not_allowed_is_named),
+        TEST(a_cursor_is_refused_wherever_it_was_not_given),
+        TEST(both_boards_together_go_on_each_by_itself),
+        TEST(an_id_is_what_was_sealed_before_it_is_a_user_id),
+        TEST(a_user_id_that_is_a_routes_word_is_reached_by_its_opaque_id),
         TEST(full_identities_show_the_user_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,218 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/cursor.h"
+
+static struct identity *identity;
+
+static int setup(void **state) {
+    (void)state;
+    static const uint8_t key[IDENTITY_KEY_BYTES] = "0123456789abcdef0123456789abcde";
+    struct error e;
+    identity = identity_new(key, &e);
+    return identity ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    identity_free(identity);
+    return 0;
+}
+
+static const struct cursor samples[] = {
+    {.score = 42, .rank = 3, .shown = 4, .after = "widget/merchant/123456789/Zoë"},
+    {.score = INT64_MAX, .rank = INT64_MAX, .shown = INT64_MAX, .after = "a"},
+    {.score = -1, .rank = 1, .shown = 256, .after = "w/m/1/ "},
+    {.after = "p"},
+};
+enum { SAMPLES = sizeof samples / sizeof *samples };
+
+static struct cursor longest(void) {
+    struct cursor cursor = {.score = INT64_MIN, .rank = INT64_MIN, .shown = INT64_MIN};
+    memset(cursor.after, 'x', LIMIT_KEY_BYTES);
+    return cursor;
+}
+
+static void assert_same(const struct cursor *a, const struct cursor *b) {
+    assert_int_equal(a->score, b->score);
+    assert_int_equal(a->rank, b->rank);
+    assert_int_equal(a->shown, b->shown);
+    assert_string_equal(a->after, b->after);
+}
+
+static void assert_comes_back(const struct cursor *cursor) {
+    struct cursor back;
+    char *sealed = cursor_seal(identity, CURSOR_MERCHANTS, cursor);
+    memset(&back, 'x', sizeof back);
+    assert_true(cursor_open(identity, CURSOR_MERCHANTS, sealed, &back));
+    assert_same(&back, cursor);
+    free(sealed);
+}
+
+static void a_cursor_opens_to_the_place_that_it_was_made_of(void **state) {
+    (void)state;
+    const struct cursor largest = longest();
+    for (size_t i = 0; i < SAMPLES; i++)
+        assert_comes_back(&samples[i]);
+    assert_comes_back(&largest);
+}
+
+static void the_same_place_has_the_same_cursor(void **state) {
+    (void)state;
+    char *one = cursor_seal(identity, CURSOR_MERCHANTS, &samples[0]),
+         *same = cursor_seal(identity, CURSOR_MERCHANTS, &samples[0]),
+         *other = cursor_seal(identity, CURSOR_MERCHANTS, &samples[2]);
+    assert_string_equal(one, same);
+    assert_string_not_equal(one, other);
+    assert_null(strstr(one, "123"));
+    assert_int_equal(strspn(one, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+                     strlen(one));
+    free(one);
+    free(same);
+    free(other);
+}
+
+static void a_cursor_of_one_listing_opens_in_no_other(void **state) {
+    (void)state;
+    static const enum cursor_listing listings[] = {CURSOR_MERCHANTS, CURSOR_PHOTOGRAPHERS,
+                                                   CURSOR_CONTRIBUTIONS};
+    struct cursor back;
+    for (int one = 0; one < 3; one++) {
+        char *sealed = cursor_seal(identity, listings[one], &samples[0]);
+        for (int other = 0; other < 3; other++)
+            assert_int_equal(cursor_open(identity, listings[other], sealed, &back), one == other);
+        free(sealed);
+    }
+}
+
+static void a_cursor_that_was_changed_does_not_open(void **state) {
+    (void)state;
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=%";
+    struct cursor back;
+    char *sealed = cursor_seal(identity, CURSOR_MERCHANTS, &samples[0]);
+    for (size_t i = 0; sealed[i]; i++) {
+        char kept = sealed[i];
+        for (const char *c = alphabet; *c; c++) {
+            sealed[i] = *c;
+            assert_int_equal(cursor_open(identity, CURSOR_MERCHANTS, sealed, &back), *c == kept);
+        }
+        sealed[i] = kept;
+    }
+    while (*sealed) { /* and each one that was cut */
+        sealed[strlen(sealed) - 1] = '\0';
+        assert_false(cursor_open(identity, CURSOR_MERCHANTS, sealed, &back));
+    }
+    free(sealed);
+}
+
+static bool opens(const char *data, size_t length) {
+    struct cursor back;
+    char *sealed = identity_seal(identity, IDENTITY_CURSOR, data, length);
+    bool is_open = cursor_open(identity, CURSOR_PHOTOGRAPHERS, sealed, &back);
+    free(sealed);
+    return is_open;
+}
+
+/* Sealed by a program of ours, but not by this one: the version is the first byte. */
+static void what_another_version_sealed_does_not_open(void **state) {
+    (void)state;
+    static char data[26 + LIMIT_KEY_BYTES + 1] = {1, CURSOR_PHOTOGRAPHERS};
+    memset(data + 26, 'x', LIMIT_KEY_BYTES + 1);
+    assert_true(opens(data, 27));
+    assert_true(opens(data, 26 + LIMIT_KEY_BYTES));
+    assert_false(opens(data, 26 + LIMIT_KEY_BYTES + 1)); /* more than a key may have */
+    assert_false(opens(data, 26));                       /* no row */
+    assert_false(opens(data, 1));
+    data[0] = 2;
+    assert_false(opens(data, 27));
+    data[0] = 0;
+    assert_false(opens(data, 27));
+}
+
+static void an_id_is_no_cursor_and_a_cursor_no_id(void **state) {
+    (void)state;
+    struct cursor back;
+    char *id = identity_seal(identity, IDENTITY_ID, "w/m/1/A", 7),
+         *sealed = cursor_seal(identity, CURSOR_MERCHANTS, &samples[0]);
+    assert_false(cursor_open(identity, CURSOR_MERCHANTS, id, &back));
+    assert_null(identity_open(identity, IDENTITY_ID, sealed, NULL));
+    free(id);
+    free(sealed);
+}
+
+/* ---- in requests and keys ----------------------------------------------------------------------------- */
+
+static bool prepare(const char *query, struct key *key, struct problem *p) {
+    struct request request;
+    char target[LIMIT_URI_BYTES];
+    snprintf(target, sizeof target, "/scores/photographer?%s", query);
+    assert_true(request_parse(&request, target, strlen(target), p));
+    key_begin(key, "/scores/photographer");
+    key_add(key, "100");
+    return cursor_prepare(identity, CURSOR_PHOTOGRAPHERS, &request, key, p);
+}
+
+static void assert_goes_through_a_key(const struct cursor *cursor) {
+    struct key key;
+    struct problem p;
+    struct cursor back;
+    char query[LIMIT_URI_BYTES], *sealed = cursor_seal(identity, CURSOR_PHOTOGRAPHERS, cursor);
+    snprintf(query, sizeof query, "cursor=%s", sealed);
+    assert_true(prepare(query, &key, &p));
+    assert_true(cursor_from_key(key.bytes, key.length, 2, &back));
+    assert_same(&back, cursor);
+    assert_null(memmem(key.bytes, key.length, sealed, strlen(sealed))); /* decoded */
+    free(sealed);
+}
+
+static void a_cursor_goes_through_a_key_of_the_cache(void **state) {
+    (void)state;
+    const struct cursor largest = longest();
+    for (size_t i = 0; i < SAMPLES; i++)
+        assert_goes_through_a_key(&samples[i]);
+    assert_goes_through_a_key(&largest); /* the largest key that there is */
+}
+
+static void without_a_cursor_it_is_the_first_page(void **state) {
+    (void)state;
+    struct key key;
+    struct problem p;
+    struct cursor back;
+    assert_true(prepare("limit=100", &key, &p));
+    assert_false(cursor_from_key(key.bytes, key.length, 2, &back));
+}
+
+static void what_is_no_cursor_is_refused_by_name(void **state) {
+    (void)state;
+    static const char *const queries[] = {"cursor=", "cursor", "cursor=x",
+                                          "cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+        struct key key;
+        struct problem p;
+        assert_false(prepare(queries[i], &key, &p));
+        assert_int_equal(p.type, PROBLEM_INVALID_PARAMETER);
+        assert_string_equal(p.parameter, "cursor");
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_cursor_opens_to_the_place_that_it_was_made_of),
+        cmocka_unit_test(the_same_place_has_the_same_cursor),
+        cmocka_unit_test(a_cursor_of_one_listing_opens_in_no_other),
+        cmocka_unit_test(a_cursor_that_was_changed_does_not_open),
+        cmocka_unit_test(what_another_version_sealed_does_not_open),
+        cmocka_unit_test(an_id_is_no_cursor_and_a_cursor_no_id),
+        cmocka_unit_test(a_cursor_goes_through_a_key_of_the_cache),
+        cmocka_unit_test(without_a_cursor_it_is_the_first_page),
+        cmocka_unit_test(what_is_no_cursor_is_refused_by_name),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
