@@ -190,10 +190,12 @@ static const struct option options[] = {
      AT(cache_stale_if_error_ms), 0, 86400000, NULL, NULL},
     {"caught-up-ms", "MS", "10000", "the view is caught up while it is at most so old", check_number,
      AT(caught_up_ms), 100, 86400000, NULL, NULL},
-    {"index-allowance-ms", "MS", "1000", "how late the board's index may be, taken off its asOf",
+    {"index-allowance-ms", "MS", "1000", "how late the boards' index may be: their asOf is from so long ago",
      check_number, AT(index_allowance_ms), 0, 3600000, NULL, NULL},
     {"connections", "N", "1024", "the most connections at once", check_number, AT(connections), 32, 65536,
      NULL, NULL},
+    {"max-live", "N", "256", "the most readers of /live at once; fewer than --connections", check_number,
+     AT(max_live), 0, 65535, NULL, NULL},
     {"drain-seconds", "S", "5", "how long to go on serving after SIGTERM", check_number, AT(drain_seconds), 0,
      15, NULL, NULL},
     {"format", "table|json", "table", "how audit prints", check_choice, AT(format), 0, 0, output_formats,
@@ -218,6 +220,8 @@ static const struct command {
     {"audit", COMMAND_AUDIT,
      "re-derive every score of --store from its contributions, print each difference"},
     {"credentials", COMMAND_CREDENTIALS, "show which provider supplies the AWS credentials, and until when"},
+    {"healthcheck", COMMAND_HEALTHCHECK,
+     "ask the running server's /livez, for containers; same options as serve"},
     {"--help", COMMAND_HELP, NULL},
     {"-h", COMMAND_HELP, NULL},
     {"--version", COMMAND_VERSION, NULL},
@@ -328,6 +332,17 @@ static void check_together(const struct config *config, struct buffer *mistakes)
     if (strcmp(config->source, "none") == 0 && !config->listen)
         buffer_puts(mistakes,
                     "--source and --listen: both are none, so there is nothing to do; give one of them\n");
+    if (config->max_live >= config->connections)
+        buffer_printf(mistakes,
+                      "--max-live: '%" PRId64 "' is not allowed; allowed with --connections %" PRId64
+                      ": a number below that\n",
+                      config->max_live, config->connections);
+    if (config_of_kind(config->store, "dynamodb") && config->caught_up_ms <= config->index_allowance_ms)
+        buffer_printf(mistakes,
+                      "--caught-up-ms: '%" PRId64
+                      "' is not allowed; allowed with --index-allowance-ms %" PRId64
+                      ": a number above that, else no board is ever caught up\n",
+                      config->caught_up_ms, config->index_allowance_ms);
     if (config->start != START_TRIM_HORIZON && config_of_kind(config->source, "file"))
         buffer_puts(mistakes,
                     "--start: a file's lines have no time of arrival; allowed with --source file:PATH: "

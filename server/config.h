@@ -21,6 +21,7 @@ enum config_command {
     COMMAND_CREATE_TABLES,
     COMMAND_AUDIT,
     COMMAND_CREDENTIALS,
+    COMMAND_HEALTHCHECK,
     COMMAND_HELP,
     COMMAND_VERSION,
 };
@@ -49,7 +50,7 @@ struct config {
     int64_t identities; /* enum config_identities, as all enumerated ones below */
     int64_t cache_bytes, cache_ttl_ms, cache_stale_ms, cache_stale_if_error_ms;
     int64_t caught_up_ms, index_allowance_ms;
-    int64_t connections;
+    int64_t connections, max_live;
     int64_t drain_seconds;
     int64_t format; /* enum config_format: what audit prints */
     int64_t log_level;

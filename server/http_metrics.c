@@ -31,7 +31,7 @@ static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "other"};
 enum { METHODS = sizeof methods / sizeof *methods };
 
 /* Those that are answered; the last stands for none of them. */
-static const unsigned statuses[] = {200, 204, 404, 400, 503, 405, 414, 431, 0};
+static const unsigned statuses[] = {200, 304, 204, 404, 400, 503, 405, 414, 431, 0};
 enum { STATUSES = sizeof statuses / sizeof *statuses };
 
 /* Those met so far: the table is sparse, and finding a series twice gives the same one. */

@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -69,6 +71,19 @@ int listen_open(const char *text, struct error *e) {
         error_set(e, STATUS_FAILED, "cannot listen on '%s': %s", text, strerror(errno));
     freeaddrinfo(found);
     return fd;
+}
+
+/* The filter sees packets from their TCP header on (RFC 9293, section 3.1): flags are its byte 13. Accepted
+ * sockets inherit it, and never get such a packet. */
+bool listen_refuse(int fd) {
+    enum { FLAGS = 13, SYN = 0x02, ACK = 0x10 };
+    static struct sock_filter drop_requests[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS),      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog program = {sizeof drop_requests / sizeof *drop_requests, drop_requests};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
 
 unsigned listen_port(int fd) {

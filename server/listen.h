@@ -20,6 +20,11 @@ enum status listen_parse(const char *text, struct listen_address *address, struc
  * resolver. */
 int listen_open(const char *text, struct error *e);
 
+/* From now on no new connection is begun on a listening TCP socket: what clients ask is dropped unanswered,
+ * so they ask again, and are refused once the socket is closed. Connections that exist, are half made, or
+ * wait to be accepted go on. False: this system does not let us (classic BPF, socket(7) SO_ATTACH_FILTER). */
+bool listen_refuse(int fd);
+
 /* The port that the socket is bound to; 0 if it has none. */
 unsigned listen_port(int fd);
 

@@ -13,6 +13,7 @@
 #include "server/base/mem.h"
 #include "server/config.h"
 #include "server/credentials.h"
+#include "server/healthcheck.h"
 #include "server/serve.h"
 #include "views/store.h"
 
@@ -83,6 +84,8 @@ static int run(const struct config *config) {
         return audit_run(config);
     case COMMAND_CREDENTIALS:
         return credentials_run();
+    case COMMAND_HEALTHCHECK:
+        return healthcheck_run(config);
     default:
         return serve_run(config);
     }

@@ -21,6 +21,7 @@
 #include "server/base/mem.h"
 #include "server/base/random.h"
 #include "server/credentials.h"
+#include "server/descriptors.h"
 #include "server/http.h"
 #include "views/freshness.h"
 #include "views/store_dynamodb.h"
@@ -280,11 +281,18 @@ static enum status listen_on(struct service *s, const char *address, enum api_ro
         .connections = (unsigned)s->config->connections,
         .access_log = (enum http_access_log)s->config->access_log,
         .routes = routes,
+        .max_live = (unsigned)s->config->max_live,
     };
     if (!address)
         return STATUS_OK;
     *http = http_new(&options, s->api, e);
     return *http ? STATUS_OK : STATUS_FAILED;
+}
+
+static enum status reserve_descriptors(const struct config *c, struct error *e) {
+    unsigned connections = (unsigned)c->connections, listeners = !!c->listen + !!c->ops_listen;
+    unsigned others = (listeners - 1) * connections + listeners * LIMIT_PROBE_CONNECTIONS + LIMIT_OTHER_FILES;
+    return descriptors_reserve(connections, others, e);
 }
 
 static enum status start_api(struct service *s, struct error *e) {
@@ -300,14 +308,18 @@ static enum status start_api(struct service *s, struct error *e) {
                 .stale_ms = c->cache_stale_ms,
                 .stale_if_error_ms = c->cache_stale_if_error_ms,
                 .refresh_ms = store_is_index_late(s->store) ? CACHE_REFRESH_MS : LIMIT_EMBEDDED_REFRESH_MS,
+                .jitter_percent = LIMIT_CACHE_JITTER_PERCENT,
             },
     };
     if (!c->listen && !c->ops_listen)
         return STATUS_OK;
+    enum status status = reserve_descriptors(c, e);
+    if (status)
+        return status;
     s->api = api_new(&options, s->store, s->freshness, s->health, s->identity_key, e);
     if (!s->api)
         return STATUS_FAILED;
-    enum status status = listen_on(s, c->listen, c->ops_listen ? API_PUBLIC : API_ALL, &s->http, e);
+    status = listen_on(s, c->listen, c->ops_listen ? API_PUBLIC : API_ALL, &s->http, e);
     return status ? status : listen_on(s, c->ops_listen, API_OPERATIONS, &s->ops, e);
 }
 
@@ -368,21 +380,20 @@ static void drain(const struct service *s, int64_t asked_ms) {
 
 /* The exit status. */
 static int stop(struct service *s) {
-    int64_t asked_ms = clock_boot_ms(), give_up_ms = asked_ms + LIMIT_STOP_MS - LIMIT_CANCEL_MS;
     let_signals_through(s);
-    drain(s, asked_ms);
+    drain(s, clock_boot_ms());
 
+    int64_t give_up_ms = clock_boot_ms() + LIMIT_STOP_MS - LIMIT_CANCEL_MS;
     ingest_stop(s->ingest);
     if (s->http)
         http_stop(s->http, least(clock_boot_ms() + LIMIT_CLOSE_MS, give_up_ms));
     if (s->ops) /* last: whoever watches sees the draining to its end */
         http_stop(s->ops, clock_boot_ms());
-    if (!ingest_wait(s->ingest, give_up_ms)) {
+    if (!ingest_wait(s->ingest, give_up_ms))
         log_warn("stopping without the store's answer; the next start goes on from the last checkpoint");
-        store_cancel(s->store);
-        source_cancel(s->source);
-        deadletter_cancel(s->deadletter);
-    }
+    store_cancel(s->store); /* nobody waits for the loads that are left */
+    source_cancel(s->source);
+    deadletter_cancel(s->deadletter);
     if (s->aws) /* nothing waits for credentials any more */
         aws_credentials_chain_cancel(aws_config_credentials(s->aws));
     bool refused = ingest_is_refused(s->ingest);

@@ -1,7 +1,7 @@
 /*
  * serve: the daemon's life: what it is made of, from start to stop.
  *
- * Stopping (SIGTERM, SIGINT) has phases, all of it within LIMIT_STOP_MS:
+ * Stopping (SIGTERM, SIGINT) has phases; after the first, all of it takes at most LIMIT_STOP_MS:
  *   draining   readiness says 503, requests are served as before, for --drain-seconds
  *   closing    no new connection; answers say `Connection: close`; what is in flight finishes
  *   handing over  batches in hand are applied and checkpointed, leases released (beside closing)

@@ -74,6 +74,7 @@ static void what_is_not_given_has_its_default(void **state) {
     assert_int_equal(c.caught_up_ms, 10000);
     assert_int_equal(c.index_allowance_ms, 1000);
     assert_int_equal(c.connections, 1024);
+    assert_int_equal(c.max_live, 256);
     assert_int_equal(c.drain_seconds, 5);
     assert_int_equal(c.log_level, LOG_LEVEL_INFO);
     assert_int_equal(c.log_format, LOG_FORMAT_AUTO);
@@ -293,6 +294,12 @@ static void options_that_do_not_go_together_are_refused(void **state) {
           "none", "--store", "dynamodb:x", "--listen", "none");
     WRONG("--start: a file's lines have no time of arrival; allowed with --source file:PATH: trim-horizon\n",
           "--source", "file:x", "--start", "latest");
+    WRONG("--max-live: '256' is not allowed; allowed with --connections 256: a number below that\n",
+          "--connections", "256");
+    WRONG(
+        "--caught-up-ms: '1000' is not allowed; allowed with --index-allowance-ms 1000: a number above that, "
+        "else no board is ever caught up\n",
+        "--store", "dynamodb:x", "--caught-up-ms", "1000");
 }
 
 static void a_stage_leaves_room_for_the_longest_table_name(void **state) {
@@ -329,6 +336,7 @@ static void help_names_every_option_with_its_default(void **state) {
         "cache-ttl-ms",
         "cache-stale-ms",
         "connections",
+        "max-live",
         "cache-stale-if-error-ms",
         "caught-up-ms",
         "log-level",

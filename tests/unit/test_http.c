@@ -1,168 +1,4 @@
-#include "tests/unit/test_api_support.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <stdio.h>
-#include <strings.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "server/base/limits.h"
-#include "server/http.h"
-
-/* A real server on the loopback address over a scripted store, and clients that see every byte. */
-
-enum { CLIENTS = 100 };
-
-static struct fixture f;
-static struct http *http;
-
-static void start(unsigned connections, enum api_routes routes) {
-    struct api_options options = support_options();
-    struct http_options http_options = {"127.0.0.1:0", connections, HTTP_ACCESS_LOG_NONE, routes};
-    struct error e;
-    support_init(&f, &options, false);
-    support_set_as_of(&f, clock_real_ms());
-    scripted_store_set_score(f.store, ROLE_CREATOR, "widget/merchant/100000001/Ann", 42);
-    scripted_store_set_contribution(f.store, "a/b", "widget/merchant/100000001/Ann", NULL, 1);
-    http = http_new(&http_options, f.api, &e);
-    assert_non_null(http);
-}
-
-static int setup(void **state) {
-    (void)state;
-    start(1024, API_ALL);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    scripted_store_release(f.store);
-    http_free(http);
-    support_deinit(&f);
-    return 0;
-}
-
-/* ---- a client ----------------------------------------------------------------------------------------- */
-
-struct reply {
-    unsigned status; /* 0: the connection was closed instead */
-    char head[8192];
-    char *body; /* of the promised length; NULL if none was read */
-    size_t length;
-};
-
-static int dial(void) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)http_port(http))};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
-        return fd;
-    close(fd);
-    return -1;
-}
-
-static void send_all(int fd, const char *text, size_t length) {
-    while (length) {
-        ssize_t n = send(fd, text, length, MSG_NOSIGNAL);
-        if (n <= 0)
-            return; /* the reply, or its absence, tells */
-        text += n;
-        length -= (size_t)n;
-    }
-}
-
-static void send_text(int fd, const char *text) {
-    send_all(fd, text, strlen(text));
-}
-
-static void send_get(int fd, const char *target) {
-    char text[512];
-    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", target);
-    send_text(fd, text);
-}
-
-/* The value of a header, NULL if there is none; good until the next call. */
-static const char *header(const struct reply *r, const char *name) {
-    static char value[512];
-    size_t length = strlen(name);
-    for (const char *line = r->head; (line = strstr(line, "\r\n"));) {
-        line += 2;
-        if (strncasecmp(line, name, length) == 0 && line[length] == ':') {
-            snprintf(value, sizeof value, "%.*s", (int)strcspn(line + length + 2, "\r"), line + length + 2);
-            return value;
-        }
-    }
-    return NULL;
-}
-
-static bool read_head(int fd, struct reply *r) {
-    size_t length = 0;
-    while (length < 4 || memcmp(r->head + length - 4, "\r\n\r\n", 4) != 0) {
-        assert_true(length + 1 < sizeof r->head);
-        if (read(fd, r->head + length, 1) != 1)
-            return false;
-        r->head[++length] = '\0';
-    }
-    return sscanf(r->head, "HTTP/1.1 %u", &r->status) == 1 || sscanf(r->head, "HTTP/1.0 %u", &r->status) == 1;
-}
-
-static struct reply receive(int fd, bool with_body) {
-    struct reply r = {0};
-    if (!read_head(fd, &r))
-        return (struct reply){0};
-    const char *promised = header(&r, "Content-Length");
-    r.length = promised ? strtoul(promised, NULL, 10) : 0;
-    if (with_body) {
-        r.body = mem_zalloc(r.length + 1);
-        for (size_t got = 0; got < r.length;) {
-            ssize_t n = read(fd, r.body + got, r.length - got);
-            assert_true(n > 0);
-            got += (size_t)n;
-        }
-    }
-    return r;
-}
-
-static struct reply exchange(int fd, const char *target) {
-    send_get(fd, target);
-    return receive(fd, true);
-}
-
-static bool is_closed(int fd) {
-    char byte;
-    return read(fd, &byte, 1) <= 0;
-}
-
-static bool is_readable(int fd) {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    return poll(&p, 1, 0) == 1;
-}
-
-static void assert_header(const struct reply *r, const char *name, const char *expected) {
-    const char *value = header(r, name);
-    if (!value)
-        fail_msg("no %s in %s", name, r->head);
-    assert_string_equal(value, expected);
-}
-
-static void assert_problem(const struct reply *r, unsigned status, const char *type) {
-    assert_int_equal(r->status, status);
-    assert_header(r, "Content-Type", "application/problem+json");
-    json_t *json = json_loads(r->body, 0, NULL);
-    assert_string_equal(json_string_value(json_object_get(json, "type")), type);
-    json_decref(json);
-}
-
-/* One request on a connection of its own; only the status matters. */
-static unsigned status_of(const char *target) {
-    int fd = dial();
-    struct reply r = exchange(fd, target);
-    free(r.body);
-    close(fd);
-    return r.status;
-}
+#include "tests/unit/test_http_support.h"
 
 /* ---- answers ------------------------------------------------------------------------------------------ */
 
@@ -348,23 +184,83 @@ static void a_body_is_ignored_within_reason(void **state) {
     close(fd);
 }
 
-static void with_all_connections_taken_only_probes_are_answered(void **state) {
-    (void)state;
-    teardown(state);
+/* Takes both connections that are allowed. */
+static void take_all(int fds[2]) {
+    teardown(NULL);
     start(2, API_ALL);
-    int fds[2] = {dial(), dial()};
     for (int i = 0; i < 2; i++) {
+        fds[i] = dial();
         struct reply r = exchange(fds[i], "/scores/merchant");
         assert_int_equal(r.status, 200);
         free(r.body);
     }
-    assert_int_equal(status_of("/livez"), 200);
-    int fd = dial();
-    struct reply r = exchange(fd, "/scores/merchant");
-    assert_problem(&r, 503, "overloaded");
-    assert_non_null(header(&r, "Retry-After"));
+}
+
+static void assert_last(int fd, struct reply *r) {
+    assert_header(r, "Connection", "close");
+    assert_true(is_closed(fd));
+    free(r->body);
+    close(fd);
+}
+
+static void with_all_connections_taken_only_probes_are_answered(void **state) {
+    (void)state;
+    int fds[2], probing, other;
+    take_all(fds);
+    probing = dial();
+    struct reply probe = exchange(probing, "/livez");
+    assert_int_equal(probe.status, 200);
+    assert_last(probing, &probe);
+    other = dial();
+    struct reply refused = exchange(other, "/scores/merchant");
+    assert_problem(&refused, 503, "overloaded");
+    assert_non_null(header(&refused, "Retry-After"));
+    assert_last(other, &refused);
+    struct reply kept = exchange(fds[0], "/scores/merchant"); /* who came first is not bothered */
+    assert_int_equal(kept.status, 200);
+    assert_null(header(&kept, "Connection"));
+    free(kept.body);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void connections_are_served_again_once_others_have_left(void **state) {
+    (void)state;
+    int fds[2], fd;
+    take_all(fds);
+    fd = dial();
+    close(fds[0]);
+    close(fds[1]);
+    struct reply r;
+    for (int64_t until = clock_boot_ms() + 10000;; close(fd), fd = dial()) { /* until their end was noticed */
+        r = exchange(fd, "/scores/merchant");
+        if (r.status == 200 || clock_boot_ms() > until)
+            break;
+        free(r.body);
+    }
+    assert_int_equal(r.status, 200);
+    assert_null(header(&r, "Connection"));
     free(r.body);
     close(fd);
+}
+
+static void beyond_the_reserve_for_probes_connections_wait(void **state) {
+    (void)state;
+    int fds[2], reserve[LIMIT_PROBE_CONNECTIONS], waiting;
+    take_all(fds);
+    for (int i = 0; i < LIMIT_PROBE_CONNECTIONS; i++)
+        reserve[i] = dial();
+    waiting = dial();
+    send_get(waiting, "/livez");
+    struct pollfd answer = {.fd = waiting, .events = POLLIN};
+    assert_int_equal(poll(&answer, 1, 100), 0);
+    close(reserve[0]);
+    struct reply r = receive(waiting, true);
+    assert_int_equal(r.status, 200);
+    free(r.body);
+    close(waiting);
+    for (int i = 1; i < LIMIT_PROBE_CONNECTIONS; i++)
+        close(reserve[i]);
     close(fds[0]);
     close(fds[1]);
 }
@@ -383,159 +279,6 @@ static void headers_that_dribble_in_end_the_connection(void **state) {
     assert_true(is_closed(fd));
     assert_true(took_ms >= LIMIT_HEADERS_MS && took_ms < LIMIT_HEADERS_MS + 5000);
     close(fd);
-}
-
-/* ---- waiting for the store ---------------------------------------------------------------------------- */
-
-static void a_hundred_who_miss_the_same_thing_cost_one_read(void **state) {
-    (void)state;
-    int fds[CLIENTS];
-    scripted_store_hold(f.store);
-    for (int i = 0; i < CLIENTS; i++) {
-        fds[i] = dial();
-        send_get(fds[i], "/scores/merchant");
-    }
-    assert_true(scripted_store_await_held(f.store, 1));
-    for (int i = 0; i < CLIENTS; i++)
-        assert_false(is_readable(fds[i]));
-    scripted_store_release(f.store);
-    for (int i = 0; i < CLIENTS; i++) {
-        struct reply r = receive(fds[i], true);
-        assert_int_equal(r.status, 200);
-        assert_non_null(strstr(r.body, "\"Ann\""));
-        free(r.body);
-        close(fds[i]);
-    }
-    assert_int_equal(scripted_store_reads(f.store), 1);
-}
-
-static void who_waits_for_the_store_is_in_nobodys_way(void **state) {
-    (void)state;
-    int fds[20];
-    assert_int_equal(status_of("/scores/photographer"), 200);
-    scripted_store_hold(f.store);
-    for (int i = 0; i < 20; i++) {
-        char target[32];
-        snprintf(target, sizeof target, "/contributions/%d", i);
-        fds[i] = dial();
-        send_get(fds[i], target);
-    }
-    assert_true(scripted_store_await_held(f.store, LIMIT_LOADERS));
-    assert_int_equal(status_of("/livez"), 200);
-    assert_int_equal(status_of("/scores/photographer"), 200); /* a hit */
-    scripted_store_release(f.store);
-    for (int i = 0; i < 20; i++) {
-        struct reply r = receive(fds[i], true);
-        assert_int_equal(r.status, 404);
-        free(r.body);
-        close(fds[i]);
-    }
-}
-
-static void a_store_that_hangs_costs_a_client_the_deadline(void **state) {
-    (void)state;
-    int fd = dial();
-    scripted_store_hold(f.store);
-    int64_t begun_ms = clock_boot_ms();
-    struct reply r = exchange(fd, "/scores/merchant");
-    assert_problem(&r, 503, "store-unavailable");
-    assert_true(clock_boot_ms() - begun_ms < LIMIT_LOAD_MS + 2000);
-    free(r.body);
-    close(fd);
-}
-
-static void a_client_that_leaves_while_it_waits_harms_nobody(void **state) {
-    (void)state;
-    scripted_store_hold(f.store);
-    for (int i = 0; i < 20; i++) {
-        int fd = dial();
-        send_get(fd, "/scores/merchant");
-        close(fd);
-    }
-    assert_true(scripted_store_await_held(f.store, 1));
-    scripted_store_release(f.store);
-    assert_int_equal(status_of("/scores/merchant"), 200);
-}
-
-static void requests_may_be_pipelined(void **state) {
-    (void)state;
-    int fd = dial();
-    send_text(fd, "GET /scores/merchant HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
-                  "GET /contributions/nope HTTP/1.1\r\nHost: x\r\n\r\n");
-    static const unsigned expected[] = {200, 200, 404};
-    for (int i = 0; i < 3; i++) {
-        struct reply r = receive(fd, true);
-        assert_int_equal(r.status, expected[i]);
-        free(r.body);
-    }
-    close(fd);
-}
-
-/* ---- stopping ----------------------------------------------------------------------------------------- */
-
-static void draining_closes_after_each_answer_and_takes_no_more(void **state) {
-    (void)state;
-    int fd = dial();
-    struct reply before = exchange(fd, "/scores/merchant");
-    http_drain_begin(http);
-    struct reply after = exchange(fd, "/scores/merchant");
-    assert_int_equal(after.status, 200);
-    assert_header(&after, "Connection", "close");
-    assert_true(is_closed(fd));
-    assert_int_equal(dial(), -1);
-    free(before.body);
-    free(after.body);
-    close(fd);
-}
-
-static void *stop_main(void *deadline_ms) {
-    http_stop(http, *(int64_t *)deadline_ms);
-    return NULL;
-}
-
-static void stopping_lets_requests_in_flight_finish(void **state) {
-    (void)state;
-    pthread_t stopper;
-    int fd = dial();
-    int64_t deadline_ms = clock_boot_ms() + 60000;
-    scripted_store_hold(f.store);
-    send_get(fd, "/scores/merchant");
-    assert_true(scripted_store_await_held(f.store, 1));
-    assert_int_equal(pthread_create(&stopper, NULL, stop_main, &deadline_ms), 0);
-    scripted_store_release(f.store);
-    struct reply r = receive(fd, true);
-    assert_int_equal(r.status, 200);
-    pthread_join(stopper, NULL);
-    assert_true(clock_boot_ms() < deadline_ms);
-    free(r.body);
-    close(fd);
-}
-
-static void whoever_still_waits_when_time_is_up_is_told_so(void **state) {
-    (void)state;
-    int fds[20], idle = dial();
-    scripted_store_hold(f.store);
-    for (int i = 0; i < 20; i++) {
-        fds[i] = dial();
-        char target[32];
-        snprintf(target, sizeof target, "/contributions/%d", i / 2);
-        send_get(fds[i], target);
-    }
-    assert_true(scripted_store_await_held(f.store, LIMIT_LOADERS));
-    http_stop(http, clock_boot_ms());
-    for (int i = 0; i < 20; i++) {
-        struct reply r = receive(fds[i], true);
-        if (r.status) { /* 0: its request had not been read when the server stopped */
-            assert_problem(&r, 503, "overloaded");
-            assert_header(&r, "Connection", "close");
-        }
-        assert_true(r.status || i >= LIMIT_LOADERS);
-        assert_true(is_closed(fds[i]));
-        free(r.body);
-        close(fds[i]);
-    }
-    assert_true(is_closed(idle));
-    close(idle);
 }
 
 /* ---- counting ----------------------------------------------------------------------------------------- */
@@ -566,12 +309,10 @@ static void an_address_that_is_taken_is_an_error(void **state) {
     struct error e;
     char text[32];
     snprintf(text, sizeof text, "127.0.0.1:%u", http_port(http));
-    struct http_options options = {text, 10, HTTP_ACCESS_LOG_NONE, API_ALL};
+    struct http_options options = {text, 10, HTTP_ACCESS_LOG_NONE, API_ALL, 4};
     assert_null(http_new(&options, f.api, &e));
     assert_non_null(strstr(e.message, text));
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -587,15 +328,9 @@ int main(void) {
         TEST(headers_that_are_too_large_are_refused_by_us),
         TEST(a_body_is_ignored_within_reason),
         TEST(with_all_connections_taken_only_probes_are_answered),
+        TEST(connections_are_served_again_once_others_have_left),
+        TEST(beyond_the_reserve_for_probes_connections_wait),
         TEST(headers_that_dribble_in_end_the_connection),
-        TEST(a_hundred_who_miss_the_same_thing_cost_one_read),
-        TEST(who_waits_for_the_store_is_in_nobodys_way),
-        TEST(a_store_that_hangs_costs_a_client_the_deadline),
-        TEST(a_client_that_leaves_while_it_waits_harms_nobody),
-        TEST(requests_may_be_pipelined),
-        TEST(draining_closes_after_each_answer_and_takes_no_more),
-        TEST(stopping_lets_requests_in_flight_finish),
-        TEST(whoever_still_waits_when_time_is_up_is_told_so),
         TEST(an_address_that_is_taken_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
