@@ -2,44 +2,16 @@
 
     kpl.run([("pack", parts), ("unpack", data), ...])       # the answers, in order
 
-The package and all that it needs are pinned by tests/kpl/package-lock.json with their integrity hashes, which
-`npm ci` checks; no script of theirs runs at the installation.
+Pinned by tests/kpl/package-lock.json (see npm.py).
 """
 
 import base64
-import hashlib
 import json
 import os
-import pathlib
-import shutil
 import subprocess
-import tempfile
 
-import emulators
+import npm
 from aggregated import Part
-
-SOURCE = pathlib.Path(__file__).resolve().parent / "kpl"
-NPM = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-
-
-def folder():
-    """Where it is installed; installs it if it is not."""
-    files = sorted(SOURCE.iterdir())
-    name = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
-    target = emulators.cache_folder() / f"kpl-{name}"
-    if target.is_dir():
-        return target
-    emulators.cache_folder().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=emulators.cache_folder(), prefix="kpl-") as work:
-        made = pathlib.Path(work) / "made"
-        shutil.copytree(SOURCE, made)
-        subprocess.run(NPM, cwd=made, check=True, timeout=600)
-        try:
-            made.rename(target)
-        except OSError:  # somebody was faster
-            if not target.is_dir():
-                raise
-    return target
 
 
 def to_json(part):
@@ -71,7 +43,7 @@ def run(requests):
     lines = "".join(json.dumps(request(*one)) + "\n" for one in requests)
     done = subprocess.run(
         ["node", "kpl.js"],
-        cwd=folder(),
+        cwd=npm.folder("kpl"),
         env={**os.environ, "NODE_OPTIONS": ""},
         input=lines,
         capture_output=True,

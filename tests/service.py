@@ -4,6 +4,7 @@ The binary is $WINNER_VIEW_BINARY, else build/release/winner-view. A line of a s
 stderr fails whoever stops it.
 """
 
+import gzip
 import http.client
 import json
 import os
@@ -43,34 +44,47 @@ def sanitizer_environment():
     }
 
 
+# What is held against each response that `request` gets; the integration tests put openapi.yaml here.
+judge = None
+
+
 class Response:
-    """A finished response: status, headers (names in lower case), body as bytes."""
+    """A finished response: status, headers (names in lower case), body as bytes, as it was sent."""
 
     def __init__(self, method, target, reply):
         self.method, self.target = method, target
         self.status = reply.status
-        self.headers = {name.lower(): value for name, value in reply.getheaders()}
+        self.header_lines = [(name.lower(), value) for name, value in reply.getheaders()]
+        self.headers = dict(self.header_lines)
         self.body = reply.read()
 
     @property
     def content_type(self):
         return self.headers.get("content-type", "").split(";")[0]
 
+    def content(self):
+        """The body, decompressed if it was compressed."""
+        return gzip.decompress(self.body) if self.headers.get("content-encoding") == "gzip" else self.body
+
     def json(self):
-        return json.loads(self.body)
+        return json.loads(self.content())
 
 
-def request(port, target, method="GET", headers=None, timeout_s=10, host="127.0.0.1"):
-    """One request on a connection of its own; `target` goes out as it is, escapes and all."""
+def request(port, target, method="GET", headers=None, timeout_s=10, host="127.0.0.1", unjudged=None):
+    """One request on a connection of its own; `target` goes out as it is, escapes and all. `unjudged` says
+    why its response is none that openapi.yaml describes."""
     connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
         connection.putrequest(method, target, skip_accept_encoding=True)
         for name, value in (headers or {}).items():
             connection.putheader(name, value)
         connection.endheaders()
-        return Response(method, target, connection.getresponse())
+        response = Response(method, target, connection.getresponse())
     finally:
         connection.close()
+    if judge and not unjudged:
+        judge(response)
+    return response
 
 
 def run(*arguments, environment=None, timeout_s=60):

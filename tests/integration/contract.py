@@ -1,7 +1,11 @@
-"""openapi.yaml as the judge of every response that the integration tests get."""
+"""openapi.yaml as the judge of every response that the integration tests get: its status, headers, content
+type and body must be described for what was asked."""
 
+import functools
+import json
 import pathlib
 import re
+import urllib.parse
 
 import jsonschema
 import yaml
@@ -9,7 +13,29 @@ import yaml
 import model
 
 PATH = pathlib.Path(__file__).resolve().parents[2] / "openapi.yaml"
-METHODS = {"get", "head", "options", "post", "put", "delete", "patch", "trace"}
+PROBLEM = "application/problem+json"
+
+# What openapi.yaml says of every answer, in its description: HTTP's own headers, and CORS.
+ANYWHERE = {
+    "connection",
+    "content-length",
+    "content-type",
+    "date",
+    "server",
+    "transfer-encoding",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+}
+EXPOSED = {"etag", "view-as-of", "age", "cache-status", "retry-after", "x-request-id"}
+
+# What may be said of any request before it is known what it asks for.
+ON_ANY_PATH = {
+    400: "InvalidParameter",
+    404: "NotFound",
+    414: "UriTooLong",
+    431: "HeadersTooLarge",
+    503: "Overloaded",
+}
 
 formats = jsonschema.FormatChecker(formats=())
 
@@ -19,76 +45,122 @@ def is_date_time(value):
     return not isinstance(value, str) or model.epoch_ms(value) is not None
 
 
+def path_of(target):
+    """The raw path of an origin-form or absolute-form target."""
+    path = target.partition("?")[0]
+    match = re.match(r"https?://[^/]*", path, re.IGNORECASE)
+    return path[match.end() if match else 0 :] or "/"
+
+
+def decoded(segment):
+    return urllib.parse.unquote_to_bytes(segment).decode("utf-8", "replace")
+
+
+def instance_of(text, schema):
+    """A header's text as the schema's type."""
+    kinds = schema.get("type")
+    return int(text) if kinds == "integer" and re.fullmatch(r"-?\d+", text) else text
+
+
 class Contract:
     def __init__(self):
         self.document = yaml.safe_load(PATH.read_text())
         self.resolver = jsonschema.RefResolver.from_schema(self.document)
-        self.templates = [
-            (self.pattern(path), path) for path in sorted(self.document["paths"], key=lambda p: "{" in p)
-        ]
-
-    @staticmethod
-    def pattern(path):
-        parts = re.split(r"\{[^}]*\}", path)
-        return re.compile("[^/]+".join(re.escape(part) for part in parts))
+        literal_first = sorted(self.document["paths"], key=lambda path: ("{" in path, path.count("{")))
+        self.templates = [(path.split("/")[1:], path) for path in literal_first]
+        self.validator = functools.lru_cache(maxsize=None)(self.make_validator)
 
     def resolve(self, node):
         while "$ref" in node:
             _, node = self.resolver.resolve(node["$ref"])
         return node
 
+    def component(self, kind, name):
+        return self.resolve(self.document["components"][kind][name])
+
     def template(self, target):
         """The path of openapi.yaml that a request's target belongs to, literal ones first; None if there is
         none."""
-        path = target.partition("?")[0]
-        return next((template for pattern, template in self.templates if pattern.fullmatch(path)), None)
+        path = path_of(target)
+        if not path.startswith("/"):
+            return None
+        segments = [decoded(segment) for segment in path.split("/")[1:]]
+
+        def matches(parts):
+            return len(parts) == len(segments) and all(
+                segment if part.startswith("{") else segment == part for part, segment in zip(parts, segments)
+            )
+
+        return next((path for parts, path in self.templates if matches(parts)), None)
 
     def operation(self, template, method):
-        """What openapi.yaml says of this method; HEAD is GET's unless it says more."""
-        item = self.document["paths"][template]
-        return item.get(method.lower()) or (item.get("get") if method == "HEAD" else None)
+        """What openapi.yaml says of this method; HEAD is GET's."""
+        return self.document["paths"][template].get("get" if method == "HEAD" else method.lower())
 
-    def response(self, method, target, status):
+    def responses(self, method, target):
+        """{status: what openapi.yaml says of it} for this request."""
         template = self.template(target)
         operation = template and self.operation(template, method)
-        if not operation and template and method == "OPTIONS":
-            return {}  # CORS: the same for all, said once in openapi.yaml's description
-        if not operation:
-            assert status in (
-                (404,) if not template else (405,)
-            ), f"{method} {target}: {status}, not in openapi.yaml"
-            return {
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-            }
-        found = operation["responses"].get(str(status)) or operation["responses"].get("default")
-        assert found, f"{method} {target}: status {status} is not in openapi.yaml ({template})"
-        return self.resolve(found)
+        if operation and method in ("GET", "HEAD", "OPTIONS"):
+            found = {int(status): self.resolve(node) for status, node in operation["responses"].items()}
+            found.pop(405, None)  # told of every path, with its GET, and meant for other methods
+            return found
+        found = {status: self.component("responses", name) for status, name in ON_ANY_PATH.items()}
+        if template:
+            found[405] = self.component("responses", "MethodNotAllowed")
+        elif (method, path_of(target)) == ("OPTIONS", "*"):
+            found[204] = self.component("responses", "Preflight")
+        return found
+
+    def make_validator(self, schema):
+        return jsonschema.Draft202012Validator(
+            json.loads(schema), resolver=self.resolver, format_checker=formats
+        )
 
     def validate(self, instance, schema, what):
-        validator = jsonschema.Draft202012Validator(schema, resolver=self.resolver, format_checker=formats)
         errors = [
             f"{'/'.join(map(str, error.absolute_path))}: {error.message}"
-            for error in validator.iter_errors(instance)
+            for error in self.validator(json.dumps(schema)).iter_errors(instance)
         ]
         assert not errors, f"{what}: {errors[:5]}"
 
-    def check(self, response):
-        """Fails unless openapi.yaml describes this response: route, method, status, content type, body."""
-        what = f"{response.method} {response.target} -> {response.status}"
-        described = self.response(response.method, response.target, response.status)
-        content = described.get("content", {})
+    def check_cross_origin(self, headers, described, what):
+        assert headers.get("access-control-allow-origin") == "*", f"{what}: not for every origin"
+        if "access-control-allow-methods" not in described:
+            exposed = {name.strip().lower() for name in headers["access-control-expose-headers"].split(",")}
+            assert exposed == EXPOSED, f"{what}: exposes {exposed}"
+
+    def check_headers(self, response, described, what):
+        described = {name.lower(): self.resolve(node) for name, node in described.items()}
+        names = [name for name, _ in response.header_lines]
+        assert len(names) == len(set(names)), f"{what}: a header comes twice: {names}"
+        unknown = set(names) - set(described) - ANYWHERE
+        assert not unknown, f"{what}: headers {unknown} are not in openapi.yaml"
+        missing = {name for name, node in described.items() if node.get("required")} - set(names)
+        assert not missing, f"{what}: headers {missing} are missing"
+        for name, text in response.header_lines:
+            if name in described:
+                schema = self.resolve(described[name]["schema"])
+                self.validate(instance_of(text, schema), schema, f"{what}: {name}")
+        self.check_cross_origin(response.headers, described, what)
+
+    def check_body(self, response, content, what):
         if response.method == "HEAD" or response.status in (204, 304):
             assert not response.body, f"{what}: has a body"
-            return response
-        if not content:
-            assert not response.body, f"{what}: a body, and openapi.yaml has none"
-            return response
-        assert (
-            response.content_type in content
-        ), f"{what}: content type {response.content_type!r}, not {list(content)}"
-        schema = content[response.content_type].get("schema")
-        if schema and response.content_type.endswith("json"):
-            self.validate(response.json(), schema, what)
-        if response.content_type == "application/problem+json":
+            return
+        kind = response.content_type
+        assert kind in content, f"{what}: content type {kind!r}, not {list(content)}"
+        if kind.endswith("json"):
+            self.validate(response.json(), content[kind]["schema"], what)
+        if kind == PROBLEM:
             assert response.json()["status"] == response.status, f"{what}: the problem says another status"
+
+    def check(self, response):
+        """Fails unless openapi.yaml describes this response to this request. Returns it."""
+        what = f"{response.method} {response.target[:200]} -> {response.status}"
+        responses = self.responses(response.method, response.target)
+        assert response.status in responses, f"{what}: openapi.yaml has {sorted(responses)}"
+        described = responses[response.status]
+        self.check_headers(response, described.get("headers", {}), what)
+        self.check_body(response, described.get("content", {}), what)
         return response

@@ -1,87 +1,197 @@
-"""openapi.yaml and the route table say the same, and openapi.yaml is itself well-formed."""
+"""openapi.yaml is well-formed, a linter finds nothing in it, and it says what the route table and the
+problems say."""
 
+import json
+import os
 import re
-
-import jsonschema
-import pytest
-import yaml
+import subprocess
 
 import contract
+import jsonschema
+import npm
+import pytest
 
 API = contract.PATH.parent / "api"
+PROBLEM_STATUSES = {400, 404, 405, 414, 431, 503}
+
+
+def constants():
+    headers = "\n".join(path.read_text() for path in sorted(API.glob("*.h")))
+    return dict(re.findall(r'#define (\w+) "(/[^"]*)"', headers))
 
 
 def route_table():
-    """The templates of api/route.c's table; constants are looked up in api's headers."""
-    headers = "\n".join(path.read_text() for path in sorted(API.glob("*.h")))
-    constants = dict(re.findall(r'#define (\w+) "(/[^"]*)"', headers))
-    given = re.findall(r'\.template = (?:"([^"]+)"|(\w+))', (API / "route.c").read_text())
-    return [literal or constants[name] for literal, name in given]
+    """{template: the names of its parameters}, from api/route.c. What comes from the view has `maxLag`."""
+    text = (API / "route.c").read_text()
+    text = text[text.index("route_table[] = {") : text.index("route_count")]
+    rows = [row for row in re.split(r"(?=\.template = )", text) if row.startswith(".template")]
+    table = {}
+    for row in rows:
+        literal, name = re.match(r'\.template = (?:"([^"]+)"|(\w+))', row).groups()
+        parameters = re.search(r"\.parameters = \{([^}]*)\}", row)
+        names = set(re.findall(r'"(\w+)"', parameters[1] if parameters else ""))
+        table[literal or constants()[name]] = names | ({"maxLag"} if "ROUTE_LOADED" in row else set())
+    assert len(table) == len(rows) > 10
+    return table
 
 
 def shape(path):
     return re.sub(r"\{[^}]*\}", "{}", path)
 
 
+def parameters(openapi, path, kind):
+    item = openapi.document["paths"][path]
+    described = map(openapi.resolve, item.get("parameters", []) + item["get"].get("parameters", []))
+    return {parameter["name"] for parameter in described if parameter["in"] == kind}
+
+
 def test_every_route_is_in_openapi_and_every_path_of_openapi_is_a_route(openapi):
-    routes, paths = [shape(path) for path in route_table()], [
-        shape(path) for path in openapi.document["paths"]
-    ]
-    assert len(routes) > 10 and len(set(routes)) == len(routes) and len(set(paths)) == len(paths)
-    assert set(routes) == set(paths)
+    assert {shape(path) for path in route_table()} == {shape(path) for path in openapi.document["paths"]}
 
 
-def test_every_path_has_get_and_every_parameter_in_it_is_described(openapi):
+def test_every_path_has_the_parameters_of_its_route(openapi):
+    table = {shape(path): names for path, names in route_table().items()}
+    for path in openapi.document["paths"]:
+        assert parameters(openapi, path, "query") == table[shape(path)], path
+        assert parameters(openapi, path, "path") == set(re.findall(r"\{(\w+)\}", path)), path
+
+
+def test_every_path_says_what_get_and_options_answer_and_that_all_else_is_405(openapi):
     for path, item in openapi.document["paths"].items():
-        assert "get" in item, path
-        described = item.get("parameters", []) + item["get"].get("parameters", [])
-        names = {p["name"] for p in map(openapi.resolve, described) if p["in"] == "path"}
-        assert names == set(re.findall(r"\{(\w+)\}", path)), path
+        assert set(item) - {"parameters"} == {"get", "options"}, path
+        assert {"200", "400", "404", "405", "414", "431"} <= set(item["get"]["responses"]), path
+        assert {"204", "400", "404", "414", "431"} <= set(item["options"]["responses"]), path
+
+
+def references(node):
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"]
+        node = list(node.values())
+    for inner in node if isinstance(node, list) else []:
+        yield from references(inner)
 
 
 def test_every_reference_leads_somewhere_and_every_schema_is_one(openapi):
-    def references(node):
-        if isinstance(node, dict):
-            if "$ref" in node:
-                yield node["$ref"]
-            node = list(node.values())
-        for inner in node if isinstance(node, list) else []:
-            yield from references(inner)
-
     for reference in references(openapi.document):
         openapi.resolver.resolve(reference)
     for schema in openapi.document["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
 
 
+def contents(openapi):
+    """(where, media type, what is said of it), of every response."""
+    for path, item in openapi.document["paths"].items():
+        for method in ("get", "options"):
+            for status, response in item[method]["responses"].items():
+                for kind, media in openapi.resolve(response).get("content", {}).items():
+                    yield f"{method} {path} {status}", kind, media
+
+
+def test_every_json_answer_has_an_example_that_is_one(openapi):
+    for where, kind, media in contents(openapi):
+        if kind.endswith("json"):
+            examples = [media[key] for key in ("example",) if key in media]
+            examples += [example["value"] for example in media.get("examples", {}).values()]
+            assert examples, f"{where}: no example"
+            for example in examples:
+                openapi.validate(example, media["schema"], where)
+
+
 def test_every_problem_type_of_the_api_is_in_openapi_and_none_else(openapi):
     source = (API / "problem.c").read_text()
-    types = set(re.findall(r'\[PROBLEM_\w+\] = \{"([a-z-]+)"', source))
-    text = yaml.safe_dump(openapi.document["components"]["schemas"]["Problem"])
-    assert types and types == {name for name in types if name in text}
-    listed = openapi.resolve(openapi.document["components"]["schemas"]["Problem"]["properties"]["type"]).get(
-        "enum"
+    found = re.findall(r'\[PROBLEM_\w+\] = \{"([a-z-]+)", "([^"]+)",\s*(\d+)', source)
+    problem = openapi.component("schemas", "Problem")["properties"]
+    assert {name for name, _, _ in found} == set(problem["type"]["enum"])
+    assert {int(status) for _, _, status in found} == set(problem["status"]["enum"]) == PROBLEM_STATUSES
+    titles = {name: title for name, title, _ in found}
+    for where, kind, media in contents(openapi):
+        if kind == contract.PROBLEM:
+            assert media["example"]["title"] == titles[media["example"]["type"]], where
+
+
+def test_the_linter_of_openapi_finds_nothing_to_warn_of():
+    program = npm.folder("redocly") / "node_modules/@redocly/cli/bin/cli.js"
+    quiet = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "NODE_OPTIONS": ""}
+    done = subprocess.run(
+        ["node", program, "lint", "--extends=recommended", "--format=json", contract.PATH.name],
+        cwd=contract.PATH.parent,
+        env={**os.environ, **quiet},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
-    assert listed and {name.rstrip("/").rpartition("/")[2].rpartition(":")[2] for name in listed} == types
+    found = json.loads(done.stdout)
+    assert done.returncode == 0 and found["totals"] == {"errors": 0, "warnings": 0, "ignored": 0}, done.stdout
 
 
-def test_the_check_refuses_what_openapi_does_not_say(openapi):
-    class Wrong:
-        method, target, status, headers, body, content_type = (
-            "GET",
-            "/scores/merchant",
-            200,
-            {},
-            b"{}",
-            "application/json",
-        )
+class Answer:
+    """A response that openapi.yaml describes, and ways to make it another."""
 
-        @staticmethod
-        def json():
-            return {}
+    method, target, status = "GET", "/livez", 200
+    body, content_type = b'{"status":"ok"}', "application/json"
 
-    with pytest.raises(AssertionError):
-        openapi.check(Wrong)
-    Wrong.status = 299
-    with pytest.raises(AssertionError):
-        openapi.check(Wrong)
+    def __init__(self, **changes):
+        self.header_lines = [
+            ("cache-control", "no-store"),
+            ("content-type", self.content_type),
+            ("access-control-allow-origin", "*"),
+            ("access-control-expose-headers", ", ".join(contract.EXPOSED)),
+        ]
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    @property
+    def headers(self):
+        return dict(self.header_lines)
+
+    def json(self):
+        return json.loads(self.body)
+
+
+def test_the_check_takes_what_openapi_says(openapi):
+    openapi.check(Answer())
+    openapi.check(Answer(method="HEAD", body=b""))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": 299},
+        {"status": 304, "body": b""},
+        {"method": "POST"},
+        {"target": "/nothing"},
+        {"method": "HEAD"},
+        {"body": b"{}"},
+        {"body": b'{"status":"fine"}'},
+        {"body": b'{"status":"ok","more":1}'},
+        {"content_type": "text/html"},
+        {"header_lines": Answer().header_lines[1:]},
+        {"header_lines": [("cache-control", "public"), *Answer().header_lines[1:]]},
+        {"header_lines": [*Answer().header_lines, ("x-powered-by", "c")]},
+        {"header_lines": [*Answer().header_lines, ("cache-control", "no-store")]},
+        {"header_lines": Answer().header_lines[:2]},
+        {"header_lines": [*Answer().header_lines, ("access-control-allow-credentials", "true")]},
+    ],
+)
+def test_the_check_refuses_what_openapi_does_not_say(openapi, changes):
+    with pytest.raises((AssertionError, KeyError)):
+        openapi.check(Answer(**changes))
+
+
+def test_a_target_belongs_to_the_path_that_the_service_takes_it_for(openapi):
+    for target, path in {
+        "/": "/",
+        "/scores/merchant?limit=1": "/scores/merchant",
+        "/scores/%6derchant": "/scores/merchant",
+        "/scores/ann": "/scores/{id}",
+        "/scores/a%2Fb": "/scores/{id}",
+        "/scores/merchant/a": "/scores/{role}/{id}",
+        "/scores/": None,
+        "//scores": None,
+        "*": None,
+        "http://host:80/livez?": "/livez",
+        "HTTPS://host": "/",
+        "?limit=1": "/",
+    }.items():
+        assert openapi.template(target) == path, target

@@ -1,0 +1,153 @@
+"""Whatever is asked, nothing comes back that openapi.yaml does not describe, and the service lives on."""
+
+import os
+import random
+import re
+
+import contract
+import hypothesis
+import pairs
+import pytest
+import requests_at_random as at_random
+from conftest import View, stocked_pair
+from shop import person, product
+
+ANN, BOB, PIA = person("merchant", "Ann"), person("merchant", "Bob"), person("photographer", "Pia")
+EVENTS = [
+    *product("lamp", ANN, PIA, 3),
+    *product("rug", BOB, None, 3),
+    *product("50% off?&a=b#c", ANN, PIA, 1),
+    *product("orphan", None, PIA, 2),
+]
+KNOWN = ["lamp", "rug", "50% off?&a=b#c", "nobody", ANN, BOB, PIA, "UNKNOWN", "Ünïcode/1"]
+EXAMPLES = 100
+# Two that are always tried, and one that never was: WINNER_VIEW_FUZZ_SEED=N repeats it.
+SEEDS = [1, 2, int(os.environ.get("WINNER_VIEW_FUZZ_SEED") or random.SystemRandom().randrange(10**6))]
+
+
+@pytest.fixture(scope="module", params=pairs.KINDS)
+def view(request, openapi, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fuzz")
+    pair = stocked_pair(request.param, request, folder, EVENTS)
+    options = [*pair.options, "--drain-seconds", "0", "--cache-ttl-ms", "100"]
+    with View(openapi, folder / "dead", options, pair.environment) as view:
+        view.wait_until_applied()
+        yield view
+
+
+@pytest.fixture
+def client(view):
+    client = at_random.Client(view.port)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def cursors(view):
+    """{template: cursors that it gave}; none of a board of one page."""
+    found = {}
+    for template in ("/scores/merchant", "/scores/photographer", "/contributions"):
+        following = view.get(f"{template}?limit=1").json()["next"]
+        found[template] = [following] if following else []
+    return found
+
+
+def for_examples(seed, requests, check):
+    """Draws requests by this seed and checks each. A failure names the request."""
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[hypothesis.Phase.generate],  # what fails is small enough, and this has a time to keep
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(requests)
+    def each(request):
+        check(request)
+
+    each()
+
+
+each_seed = pytest.mark.parametrize("seed", SEEDS)
+
+
+@each_seed
+def test_any_request_gets_an_answer_that_openapi_describes(view, client, openapi, seed):
+    def check(request):
+        response = openapi.check(client.exchange(request))
+        sent, given = request.header("X-Request-Id"), response.headers.get("x-request-id")
+        if sent and re.fullmatch(r"[A-Za-z0-9_.:/+=~@-]{1,128}", sent):
+            assert given == sent
+        elif given:
+            assert response.status >= 400 and given != sent
+
+    for_examples(seed, at_random.anything(openapi, KNOWN), check)
+    assert view.is_running() and view.get("/livez").status == 200
+
+
+@each_seed
+def test_a_request_as_openapi_wants_it_is_never_refused_as_wrong(view, client, openapi, cursors, seed):
+    def check(request):
+        response = openapi.check(client.exchange(request))
+        assert response.status in (200, 204, 304, 404, 503), response.body
+        if response.status == 503 and request.method == "GET":
+            assert response.json()["type"] in ("view-not-ready", "too-stale")
+
+    for_examples(seed, at_random.right(openapi, KNOWN, cursors), check)
+
+
+@each_seed
+def test_one_wrong_parameter_is_refused_and_named(view, client, openapi, cursors, seed):
+    def check(request_and_name):
+        request, name = request_and_name
+        response = openapi.check(client.exchange(request))
+        assert response.status == 400, (response.status, response.body)
+        assert response.json()["parameter"] == name
+
+    for_examples(seed, at_random.wrong(openapi, KNOWN, cursors), check)
+
+
+def is_refusal_of_the_parser(head, rest):
+    """As openapi.yaml's description says: short HTML (none for HEAD) without a type, and the end of the
+    connection. (libmicrohttpd 0.9.75 begins some of them with their head once more.)"""
+    said, rest = head.lower(), rest.removeprefix(head + b"\r\n\r\n")
+    return (
+        int(head.split(b" ")[1]) in (400, 413, 414, 431, 505)
+        and b"content-type" not in said
+        and b"connection: close" in said
+        and (not rest or rest.endswith(b"</html>"))
+    )
+
+
+def check_replies(said):
+    """Each part of what was said is one that the service or its parser says."""
+    while said:
+        head, separator, rest = said.partition(b"\r\n\r\n")
+        assert separator and re.match(rb"HTTP/1\.[01] \d{3} ", head), said[:300]
+        if is_refusal_of_the_parser(head, rest):
+            return
+        status, length = int(head.split(b" ")[1]), re.search(rb"content-length: (\d+)", head.lower())
+        assert status in {100, 200, 204, 304, 405, *contract.ON_ANY_PATH}, head
+        has_body = length and not rest.startswith(b"HTTP/1.")  # not that of a HEAD
+        said = rest[int(length[1]) :] if has_body else rest
+
+
+@each_seed
+def test_what_is_hardly_http_gets_an_answer_or_the_end_of_the_connection(view, client, seed):
+    for_examples(seed, at_random.malformed(), lambda data: check_replies(client.converse(data)))
+    assert view.is_running() and view.get("/livez").status == 200
+
+
+def test_no_request_makes_a_new_label_of_a_metric(view, openapi):
+    """The last of this file: after all that was asked."""
+    labels = {}
+    for (name, found), _ in view.metrics().items():
+        if name.startswith("winner_view_http_requests_total"):
+            for label, value in found:
+                labels.setdefault(label, set()).add(value)
+    assert labels["route"] <= {"unmatched", *openapi.document["paths"]}
+    assert labels["method"] == {"GET", "HEAD", "OPTIONS", "other"}
+    assert labels["status"] <= {"200", "204", "304", "400", "404", "405", "414", "431", "503"}
+    assert {"unmatched", "/scores/{id}"} <= labels["route"] and {"404", "405"} <= labels["status"]
