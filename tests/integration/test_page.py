@@ -1,0 +1,518 @@
+"""The page in a real browser, on the real binary. Whatever a test does, its pages make no console message that
+it does not expect, ask no other server for anything, and break no rule of their policy."""
+
+import contextlib
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+
+import browser
+import cloud
+import model
+import pairs
+import pytest
+import service
+from conftest import View
+from shop import event, person, product, puts
+
+SCREENSHOTS = service.ROOT / "build" / "screenshots"
+ANN, BOB = person("merchant", "Ann"), person("merchant", "Bob")
+PIA = person("photographer", "Pia")
+SMALL = [*product("lamp", ANN, PIA, 3), *product("rug", BOB, None, 2)]
+HOSTILE = '<img src=x onerror="document.title=1">'
+PASSING = r"Failed to load resource: "
+
+ROWS = """[...document.querySelectorAll('#%s tbody tr')].map(row => [...row.cells].map(cell => {
+  const seen = cell.querySelector('[aria-hidden]:not(.bar)') ?? cell.querySelector('a, span') ?? cell;
+  return seen.textContent + [...cell.querySelectorAll('.gain')].map(gain => gain.textContent);
+}))"""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser.Browser() as running:
+        yield running
+
+
+def assert_quiet(page, allowed):
+    noise = page.noise()
+    origin = page.url.split("#")[0]
+    loud = [
+        one for one in noise["console"] if not (allowed and re.match(f"{PASSING}({allowed})", one["text"]))
+    ]
+    assert not loud
+    assert not noise["errors"] and not noise["violations"]
+    asked = [url for url in noise["requests"] if not url.startswith((origin, "data:"))]
+    assert noise["requests"] and not asked
+
+
+@pytest.fixture
+def visit(chromium, make_on):
+    """Opens pages: visit(view, "#/…", option…). `allowed`: what may fail to load, as Chromium says it."""
+    visits = []
+
+    def visit(view, place="", allowed=None, **options):
+        page = chromium.open(f"http://127.0.0.1:{view.port}/{place}", **options)
+        visits.append((page, allowed))
+        return page
+
+    yield visit
+    for page, allowed in visits:
+        assert_quiet(page, allowed)
+        page.close()
+
+
+def put_game(pair):
+    """The game's sample: more than ten merchants and photographers, some of them tied."""
+    game = [sys.executable, str(service.ROOT / "deploy" / "game.py"), f"file:{pair.journal}"]
+    subprocess.run([*game, "--rate", "0", "--seed", "1"], check=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def market(openapi, tmp_path_factory):
+    """The game's shop, for tests that only read."""
+    pair = pairs.FileSqlite(tmp_path_factory.mktemp("market"))
+    put_game(pair)
+    with View(openapi, pair.journal.parent / "dead", [*pair.options, "--drain-seconds", "0"], {}) as view:
+        view.wait_until_applied()
+        yield view
+
+
+def rows(page, role):
+    """[rank, name, movement, score and what was gained] of each row, as it can be seen."""
+    return page.evaluate(ROWS % role)
+
+
+def wait_for_rows(page, role, expected):
+    page.until(lambda: rows(page, role) == expected, f"{role}: {expected}")
+
+
+def wait_for_state(page, state):
+    page.until(f"document.querySelector('#connection').dataset.state === '{state}'", state)
+
+
+def wait_for_board(page):
+    page.until("document.querySelectorAll('tbody tr').length", "rows")
+
+
+def purchases(product_id, n):
+    return puts([event(model.PURCHASE, product_id, person("customer", "Cy"))] * n)
+
+
+def start_small(pair, start_on, *options):
+    pair.put(puts(SMALL))
+    view = start_on(pair, *options)
+    view.wait_until_applied()
+    return view
+
+
+# --- The boards. ------------------------------------------------------------------------------------------
+
+
+def test_scores_appear_and_a_purchase_moves_a_row_without_reload(pair, start_on, visit):
+    view = start_small(pair, start_on)
+    page = visit(view)
+    wait_for_rows(page, "merchant", [["1", "Ann", "", "3"], ["2", "Bob", "", "2"]])
+    wait_for_rows(page, "photographer", [["1", "Pia", "", "3"]])
+    wait_for_state(page, "live")
+    page.evaluate("window.sameDocument = true")
+    pair.put(purchases("rug", 2))
+    wait_for_rows(page, "merchant", [["1", "Bob", "▲ 1", "4+2"], ["2", "Ann", "▼ 1", "3"]])
+    assert page.evaluate("window.sameDocument") is True
+    assert "up 1" in page.evaluate("document.querySelector('#merchant tbody tr').textContent")
+    page.until_text("#through", "Data through ")
+
+
+def test_ties_share_a_rank_large_scores_have_separators_and_names_are_only_text(embedded, start_on, visit):
+    hostile, twin = person("merchant", HOSTILE), "hello-retail-web/merchant/amzn1.ANOTHER0ANN9999/Ann"
+    events = [*product("lamp", ANN, None, 1234), *product("rug", twin, None, 1234)]
+    events += product("kettle", hostile, hostile, 617)
+    embedded.put(puts(events))
+    view = start_on(embedded)
+    view.wait_until_applied()
+    page = visit(view)
+    page.until("document.querySelectorAll('#merchant tbody tr').length === 3", "three merchants")
+    ranks = [(rank, score) for rank, _, _, score in rows(page, "merchant")]
+    assert ranks == [("=1", "1,234"), ("=1", "1,234"), ("3", "617")]
+    shown = {name for _, name, _, _ in rows(page, "merchant")}
+    assert shown == {HOSTILE} | {f"Ann {model.masked(user)}" for user in (ANN, twin)}
+    shares = "[...document.querySelectorAll('#merchant .bar div')].map(bar => bar.style.getPropertyValue('--share'))"
+    assert page.evaluate(shares) == ["1.000", "1.000", "0.500"]
+    page.call("click", "#merchant tbody tr:last-child a")
+    page.until_text("#details-content", "617 sold")
+    assert page.text("#details-title") == HOSTILE
+    assert page.evaluate("document.images.length") == 0 and "Who is winning" in page.evaluate(
+        "document.title"
+    )
+
+
+def test_rows_slide_to_their_new_place_but_not_for_who_wants_no_motion(embedded, start_on, visit):
+    view = start_small(embedded, start_on)
+    moving, still = visit(view), visit(view, reducedMotion="reduce")
+    for page in (moving, still):
+        wait_for_rows(page, "merchant", [["1", "Ann", "", "3"], ["2", "Bob", "", "2"]])
+        page.evaluate(
+            """{
+          const animate = Element.prototype.animate;
+          window.slides = [];
+          Element.prototype.animate = function(frames, how) { slides.push(how.duration); return animate.call(this, frames, how); };
+        }"""
+        )
+    embedded.put(purchases("rug", 2))
+    for page in (moving, still):
+        wait_for_rows(page, "merchant", [["1", "Bob", "▲ 1", "4+2"], ["2", "Ann", "▼ 1", "3"]])
+    assert moving.evaluate("slides.length") == 2 and all(150 <= ms <= 200 for ms in moving.evaluate("slides"))
+    assert still.evaluate("slides.length") == 0
+
+
+def test_the_focus_stays_with_its_row_and_who_listens_hears_one_sentence(embedded, start_on, visit):
+    view = start_small(embedded, start_on)
+    page = visit(view, clock=True)
+    wait_for_rows(page, "merchant", [["1", "Ann", "", "3"], ["2", "Bob", "", "2"]])
+    page.evaluate(
+        """{
+      window.said = [];
+      const summary = document.querySelector('[aria-live=polite]');
+      new MutationObserver(() => said.push(summary.textContent)).observe(summary, {childList: true});
+      document.querySelector('#merchant tbody tr:last-child a').focus();
+    }"""
+    )
+    embedded.put(purchases("rug", 2))
+    wait_for_rows(page, "merchant", [["1", "Bob", "▲ 1", "4+2"], ["2", "Ann", "▼ 1", "3"]])
+    assert page.evaluate("document.activeElement.textContent") == "Bob"
+    embedded.put(purchases("lamp", 2))
+    wait_for_rows(page, "merchant", [["1", "Ann", "", "5+2"], ["2", "Bob", "", "4+2"]])
+    assert page.evaluate("said") == ["Bob now leads the merchants with 4 sold."]
+    page.forward(10)
+    page.until_text("#summary", "Ann now leads the merchants with 5 sold.")
+
+
+# --- What is wrong is said, and passes. ---------------------------------------------------------------------
+
+
+def is_stale(page):
+    return page.evaluate("document.querySelectorAll('[data-stale]').length") == 2
+
+
+def test_a_killed_service_leaves_its_boards_marked_as_old_and_a_restarted_one_is_found_again(
+    embedded, start_on, visit
+):
+    put_game(embedded)
+    view = start_on(embedded, "--failover-ms", "1000")
+    view.wait_until_applied()
+    page = visit(view, allowed="net::ERR_(CONNECTION|INCOMPLETE|EMPTY)", viewport=(1920, 1080), clock=True)
+    page.until(lambda: len(rows(page, "merchant")) == 10, "ten merchants")
+    page.evaluate("window.sameDocument = true")
+    before = rows(page, "merchant")
+    view.kill()
+    wait_for_state(page, "disconnected")
+    page.until_text("#connection", "Disconnected since ")
+    assert not is_stale(page), "what is a moment old is not stale"
+    page.forward(60)
+    for role in ("merchant", "photographer"):
+        page.until_text(f"#{role} .notice", "Not current: as of ")
+    page.until_text("#through", " s behind")
+    assert rows(page, "merchant") == before
+    take(page, "stale")
+    embedded.put(puts(product("lamp", ANN, PIA, 100)))
+    view.start()
+    page.until(lambda: rows(page, "merchant")[0] == ["1", "Ann", "new", "100"], "Ann leads")
+    assert rows(page, "merchant")[1] == ["2", before[0][1], "▼ 1", before[0][3]]
+    wait_for_state(page, "live")
+    page.until(lambda: not is_stale(page), "current again")
+    take(page, "moved")
+    assert page.evaluate("window.sameDocument") is True
+
+
+def test_a_service_that_hangs_is_noticed_and_found_again(embedded, start_on, visit):
+    view = start_small(embedded, start_on)
+    page = visit(view, clock=True, allowed="net::ERR_")
+    wait_for_state(page, "live")
+    view.freeze()
+    try:
+        page.forward(15)
+        wait_for_state(page, "disconnected")
+        assert is_stale(page)
+    finally:
+        view.thaw()
+    page.forward(15)
+    wait_for_state(page, "live")
+    page.until(lambda: not is_stale(page), "current again")
+
+
+def asked(page, name):
+    return sum(url.split("?")[0].endswith(f"/{name}") for url in page.noise()["requests"])
+
+
+def test_data_that_nobody_keeps_current_is_marked_as_old_and_a_stream_without_news_is_kept(
+    embedded, start_on, visit
+):
+    view = start_small(embedded, start_on)
+    view.terminate()
+    view = start_on(embedded, "--source", "none", "--caught-up-ms", "100")
+    page = visit(view, clock=True)
+    wait_for_rows(page, "merchant", [["1", "Ann", "", "3"], ["2", "Bob", "", "2"]])
+    wait_for_state(page, "live")
+    for role in ("merchant", "photographer"):
+        page.until_text(f"#{role} .notice", "Not current: as of ")
+    for _ in range(2):
+        before = asked(page, "scores")
+        page.forward(15)
+        page.until(lambda: asked(page, "scores") > before, "it asks whether there is nothing new")
+    assert asked(page, "live") == 1
+    wait_for_state(page, "live")
+
+
+@contextlib.contextmanager
+def reader_of_live(view):
+    """Takes a place among the readers of /live."""
+    with socket.create_connection(("127.0.0.1", view.port), timeout=20) as reader:
+        reader.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert reader.recv(1000).startswith(b"HTTP/1.1 200")
+        yield
+
+
+def test_where_there_is_no_stream_it_asks_with_the_etag_and_takes_the_stream_when_it_can(
+    embedded, start_on, visit
+):
+    view = start_small(embedded, start_on, "--max-live", "1")
+    with reader_of_live(view):
+        page = visit(view, allowed=".* 503 ", clock=True)
+        wait_for_state(page, "polling")
+        embedded.put(purchases("rug", 2))
+        wait_for_rows(page, "merchant", [["1", "Bob", "▲ 1", "4+2"], ["2", "Ann", "▼ 1", "3"]])
+        unchanged = lambda: view.metric("winner_view_http_requests_total", route="/scores", status="304")
+        cloud.until(unchanged, "an answer without a body")
+        assert "behind" not in page.text("#through")
+    cloud.until(lambda: live_readers(view) == 0, "its place is free")
+    page.forward(120)
+    wait_for_state(page, "live")
+    embedded.put(purchases("lamp", 2))
+    wait_for_rows(page, "merchant", [["1", "Ann", "", "5+2"], ["2", "Bob", "", "4+2"]])
+
+
+def test_a_restarted_service_is_found_again_without_a_stream_too(embedded, start_on, visit):
+    view = start_small(embedded, start_on, "--max-live", "0", "--failover-ms", "1000")
+    page = visit(view, allowed=".* 503 |net::ERR_", clock=True)
+    wait_for_state(page, "polling")
+    view.kill()
+    wait_for_state(page, "disconnected")
+    view.start()
+    page.forward(15)
+    wait_for_state(page, "polling")
+    embedded.put(purchases("rug", 2))
+    wait_for_rows(page, "merchant", [["1", "Bob", "▲ 1", "4+2"], ["2", "Ann", "▼ 1", "3"]])
+
+
+def live_readers(view):
+    return view.metric("winner_view_live_readers")
+
+
+def set_hidden(page, hidden):
+    page.evaluate(
+        f"""{{
+      Object.defineProperty(document, "hidden", {{value: {hidden}, configurable: true}});
+      document.dispatchEvent(new Event("visibilitychange"));
+    }}"""
+    )
+
+
+def test_a_page_that_is_paused_or_that_nobody_sees_holds_no_connection(embedded, start_on, visit):
+    view = start_small(embedded, start_on)
+    page = visit(view)
+    wait_for_state(page, "live")
+    page.call("click", "#pause")
+    wait_for_state(page, "paused")
+    cloud.until(lambda: live_readers(view) == 0, "no reader")
+    embedded.put(purchases("rug", 2))
+    view.wait_until_applied()
+    assert rows(page, "merchant") == [["1", "Ann", "", "3"], ["2", "Bob", "", "2"]]
+    page.call("click", "#pause")
+    wait_for_rows(page, "merchant", [["1", "Bob", "▲ 1", "4+2"], ["2", "Ann", "▼ 1", "3"]])
+    cloud.until(lambda: live_readers(view) == 1, "a reader")
+    set_hidden(page, "true")
+    cloud.until(lambda: live_readers(view) == 0, "no reader")
+    set_hidden(page, "false")
+    cloud.until(lambda: live_readers(view) == 1, "a reader")
+
+
+# --- Looking things up. -----------------------------------------------------------------------------------
+
+
+def look_up(page, product_id):
+    page.call("fill", "#product", product_id)
+    page.press("Enter")
+
+
+def test_a_product_leads_to_its_people_and_back(market, visit):
+    page = visit(market)
+    listed = market.get("/contributions?limit=100").json()["items"]
+    one = next(item for item in listed if item["photographer"] and item["purchases"])
+    wait_for_board(page)
+    look_up(page, one["productId"])
+    page.until_text("#details-content", one["merchant"]["name"])
+    facts = page.text("#details-content")
+    assert one["photographer"]["name"] in facts and f"Sold\n{one['purchases']}\n" in facts
+    assert facts.count(":") >= 4, "the times of its first and latest event"
+    page.call("click", "#details-content a")
+    page.until_text("#details-content", "As a merchant")
+    ranked = market.get(f"/scores/merchant/{one['merchant']['id']}").json()
+    assert page.text("#details-title") == one["merchant"]["name"]
+    facts = page.text("#details-content")
+    assert f"{ranked['score']} sold\nRank {ranked['rank']}" in facts and "Nothing sold yet" in facts
+    page.call("goBack")
+    page.until_text("#details-title", one["productId"])
+    page.call("click", "#close")
+    page.until("!document.querySelector('#details').open && !location.hash", "closed")
+
+
+def test_a_product_that_is_not_there_is_told_from_one_that_is_not_there_yet(market, embedded, make_on, visit):
+    page = visit(market, allowed=".* 404 ")
+    for odd in ("none such", '"><svg onload=alert(1)>/?#%', "日本"):
+        look_up(page, odd)
+        page.until_text("#details-note", "There is no such product")
+        assert page.text("#details-title") == odd
+        page.press("Escape")
+    view = make_on(embedded).start(ready=False)  # its file is awaited
+    cloud.until(lambda: is_there(view), "listening")
+    page = visit(view, "#/product/lamp", allowed=".* 503 ")
+    page.until_text("#details-note", "still catching up")
+    page.until_text("#merchant", "Not known yet how current this is")
+    embedded.put(puts(SMALL))
+    page.until_text("#details-content", "Registered by\nAnn")
+
+
+def test_an_address_that_leads_to_nobody_says_so(market, visit):
+    page = visit(market, allowed=".* 4(00|04|14) ")
+    for place, word in {
+        "product/" + "é" * 1100: "There is no such product",  # more bytes than an id may have
+        "product/" + "é" * 1500: "There is no such product",  # and than a target may have
+        "product/..": "A browser cannot ask for this id",
+        "contributor/..": "A browser cannot ask for this id",
+        "contributor/merchant": "A browser cannot ask for this id",
+        "contributor/nobody": "There is no such contributor",
+    }.items():
+        page.evaluate(f"location.hash = '#/{place}'")
+        page.until_text("#details-note", word)
+        assert not page.text("#details-content")
+        page.press("Escape")
+
+
+def test_details_that_are_left_and_come_back_to_are_asked_for_once(market, visit):
+    page = visit(market, "#/product/none", clock=True, allowed=".* 404 ")
+    page.until_text("#details-note", "There is no such product")
+    page.evaluate(
+        """(async () => {
+      for (let n = 0; n < 40; n++) {
+        location.hash = n % 2 ? "#/product/none" : "";
+        await new Promise(resolve => setTimeout(resolve, 5));
+      }
+      location.hash = "";
+    })()"""
+    )
+    page.until("!document.querySelector('#details').open", "closed")
+    before = asked(page, "none")
+    page.forward(15)
+    wait_for_state(page, "live")
+    assert asked(page, "none") == before
+
+
+def is_there(view):
+    try:
+        return service.request(view.port, "/livez").status == 200
+    except OSError:
+        return False
+
+
+def test_everything_can_be_reached_and_seen_with_the_keyboard_alone(market, visit):
+    page = visit(market)
+    wait_for_board(page)
+    reached = []
+    for _ in range(25):
+        page.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+        assert page.evaluate(
+            "['', '::after'].some(part => getComputedStyle(document.activeElement, part).outlineStyle !== 'none')"
+        ), f"{reached[-1]}: its focus cannot be seen"
+    names = [row[1] for role in ("merchant", "photographer") for row in rows(page, role)]
+    assert reached == ["Skip to the boards", "product", "Look up", *names, "API", "pause"]
+    page.evaluate("document.querySelector('#photographer tbody tr:nth-child(2) a').focus()")
+    page.press("Enter")
+    page.until_text("#details-content", "As a photographer")
+    assert page.text("#details-title") == rows(page, "photographer")[1][1]
+    page.press("Tab")
+    assert page.evaluate("document.querySelector('#details').contains(document.activeElement)")
+    page.press("Escape")
+    page.until("!document.querySelector('#details').open", "closed")
+    assert page.evaluate("document.activeElement.textContent") == rows(page, "photographer")[1][1]
+
+
+# --- Looks. -------------------------------------------------------------------------------------------------
+
+
+def take(page, name):
+    page.until("document.getAnimations().length === 0", "nothing moves")
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.call("screenshot", {"path": str(SCREENSHOTS / f"{name}.png")})
+
+
+LOOKS = {
+    "wide": {"viewport": (1920, 1080)},
+    "laptop": {"viewport": (1366, 768)},
+    "dark": {"viewport": (1440, 900), "colorScheme": "dark"},
+    "phone": {"viewport": (390, 844)},
+    "small-phone": {"viewport": (320, 568)},
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_it_fits_its_screen_and_axe_finds_nothing_wrong(market, visit, name):
+    page = visit(market, **LOOKS[name])
+    wait_for_board(page)
+    wait_for_state(page, "live")
+    take(page, name)
+    assert page.axe() == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
+    if name == "wide":
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "does not fit a wall"
+    page.call("click", "tbody a")
+    page.until_text("#details-content", "As a photographer")
+    take(page, f"{name}-details")
+    assert page.axe() == []
+
+
+def test_a_shop_without_a_sale_says_so(embedded, start_on, visit):
+    embedded.put(puts(product("lamp", ANN, PIA)))
+    view = start_on(embedded)
+    view.wait_until_applied()
+    page = visit(view)
+    for role in ("merchant", "photographer"):
+        page.until_text(f"#{role}", "Nobody has sold anything yet.")
+    take(page, "empty")
+    assert page.axe() == []
+    embedded.put(purchases("lamp", 1))
+    wait_for_rows(page, "merchant", [["1", "Ann", "new", "1"]])
+
+
+# --- What is served. --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "target, content_type", [("/", "text/html"), ("/board.css", "text/css"), ("/board.js", "text/javascript")]
+)
+def test_the_page_is_served_with_a_policy_that_lets_nothing_else_in(market, target, content_type):
+    answer = market.get(target)
+    assert answer.content_type == content_type
+    file = pathlib.Path(target).name or "index.html"
+    assert answer.body == (service.ROOT / "api" / "page" / file).read_bytes()
+    policy = dict(
+        part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";")
+    )
+    assert policy["default-src"] == "'none'" and policy["frame-ancestors"] == "'none'"
+    assert {policy[kind] for kind in ("script-src", "style-src", "connect-src")} == {"'self'"}
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "no-cache"
