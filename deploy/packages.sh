@@ -35,7 +35,11 @@ packages_for() {
         echo python3 python3-boto3
         ;;
     integration)
-        echo python3 python3-boto3 python3-pytest python3-hypothesis python3-jsonschema python3-yaml
+        # prometheus for its promtool, which checks /metrics; its service is not started
+        echo python3 python3-boto3 python3-pytest python3-hypothesis python3-jsonschema python3-yaml prometheus
+        ;;
+    browser)
+        echo chromium # driven headless by playwright-core, which tests/npm.py installs
         ;;
     bench)
         echo python3 nginx-light wrk

@@ -21,13 +21,15 @@ python=/usr/bin/python3 # Debian's, which has the packages; another one may come
 export PYTHONDONTWRITEBYTECODE=1
 failed=()
 not_run=()
-child=''
+child='' behind=''
 
 # Each step is a process group of its own, so that a signal to us can be passed on to all of it. (Emulators and services
 # are not in it: whoever started those stops them.)
 on_signal() {
     trap - INT TERM
-    [ -z "$child" ] || { kill -TERM -- "-$child" && wait "$child"; } 2>/dev/null
+    for group in $child $behind; do
+        { kill -TERM -- "-$group" && wait "$group"; } 2>/dev/null
+    done
     echo "stopped by a signal" >&2
     exit 130
 }
@@ -57,15 +59,40 @@ step() {
     return $status
 }
 
+# begin NAME COMMAND...: a step that goes on beside those that follow, and is silent until `finish` says how it went.
+# Most tests wait more than they work.
+begin() {
+    behind_name=$1 behind_begin=$SECONDS behind_log=$(mktemp)
+    shift
+    set -m
+    "$@" >"$behind_log" 2>&1 &
+    behind=$!
+    set +m
+}
+
+finish() {
+    local status
+    wait "$behind"
+    status=$?
+    behind=''
+    [ $status = 0 ] || failed+=("$behind_name")
+    echo "-- $behind_name: $([ $status = 0 ] && echo passed || echo "FAILED (status $status)") in $((SECONDS - behind_begin)) s," \
+        "beside the above; its words:"
+    cat "$behind_log"
+    rm -f "$behind_log"
+    return $status
+}
+
 skip() {
     echo "== $1: not run, $2"
     not_run+=("$1")
 }
 
-# build PRESET [TARGET]
+# build PRESET [TARGET...]
 build() {
+    local targets=("${@:2}")
     { [ -f "build/$1/build.ninja" ] || cmake --preset "$1" >/dev/null; } &&
-        cmake --build --preset "$1" -j 2 --target "${2:-all}" -- --quiet
+        cmake --build --preset "$1" -j 2 --target "${targets[@]:-all}" -- --quiet
 }
 
 # ThreadSanitizer cannot live with an address space randomised as widely as recent kernels do.
@@ -81,19 +108,28 @@ in_address_space_for() {
 
 # Some unit tests want the emulators.
 unit_tests() {
-    in_address_space_for "$1" "$python" tests/emulators.py -- ctest --preset "$1" --no-tests=error
+    in_address_space_for "$1" "$python" tests/emulators.py -- ctest --preset "$1" -j 2 --no-tests=error
 }
 
 integration() {
     "$python" -m pytest -p no:cacheprovider "$@"
 }
 
-main_job_with() {
-    export WINNER_VIEW_BINARY="$PWD/build/$1/winner-view"
-    in_address_space_for "$1" "$python" -m pytest -p no:cacheprovider -q tests/integration/test_main_job.py
+# What is most likely to show a race or a leak, on that preset's program.
+main_job_and_drain() {
+    WINNER_VIEW_BINARY="$PWD/build/$1/winner-view" in_address_space_for "$1" "$python" -m pytest -p no:cacheprovider -q \
+        tests/integration/test_main_job.py tests/integration/test_drain.py
 }
 
-step "packages" packages_install build quickstart unit protocol emulators integration bench || exit 1
+# The files of integration tests that are about answers; all others are about the stream and the tables.
+answers() {
+    local name
+    for name in api boards connections contract drain freshness fuzz live manners operations outage page; do
+        echo "$1tests/integration/test_$name.py"
+    done
+}
+
+step "packages" packages_install build quickstart unit protocol emulators integration browser bench || exit 1
 step "emulators fetched" "$python" tests/emulators.py --fetch || exit 1
 
 step "the protocol's model" tests/protocol/check
@@ -107,22 +143,23 @@ for preset in "${presets[@]}"; do
         skip "unit tests, $preset" "it was not built"
     fi
 done
-for preset in asan tsan; do
-    if [ -n "$quick" ]; then
-        skip "main job, $preset" "--quick"
-    elif [ -x "build/$preset/winner-view" ]; then
-        step "main job, $preset" main_job_with "$preset"
-    else
-        skip "main job, $preset" "it was not built"
-    fi
-done
+if [ -n "$quick" ]; then
+    skip "main job and drain, asan and tsan" "--quick"
+elif [ -x build/asan/winner-view ] && [ -x build/tsan/winner-view ]; then
+    begin "main job and drain, tsan" main_job_and_drain tsan
+    step "main job and drain, asan" main_job_and_drain asan
+    finish
+else
+    failed+=("main job and drain, asan and tsan: not built")
+fi
 
-if step "build release" build release winner-view && step "build parse_only" build release parse_only; then
+if step "build release" build release winner-view parse_only open_loop; then
     if [ -n "$quick" ]; then
         skip "benchmarks" "--quick"
     else
         step "benchmark: write units" "$python" tests/bench/write_units.py
         step "benchmark: http" "$python" tests/bench/http_ratio.py
+        step "benchmark: live" "$python" tests/bench/live_latency.py
         step "benchmark: file to SQLite" "$python" tests/bench/file_to_sqlite.py
     fi
 else
@@ -140,9 +177,12 @@ fi
 # The verdict on everything so far comes before the last step, so that pytest's own summary is the last line of all.
 [ ${#not_run[@]} = 0 ] || printf 'not run: %s\n' "${not_run[@]}"
 [ ${#failed[@]} = 0 ] || printf 'FAILED: %s\n' "${failed[@]}"
-echo "== model and integration tests, release"
 if [ -x build/release/winner-view ]; then
-    run integration -ra tests || failed+=("integration tests")
+    # shellcheck disable=SC2046 # names without spaces
+    begin "integration tests, release: answers" integration -ra $(answers '')
+    # shellcheck disable=SC2046
+    step "model and integration tests, release: stream and tables" integration -ra tests $(answers --ignore=)
+    finish
 else
     echo "not run: the release preset was not built"
     failed+=("integration tests")

@@ -1,7 +1,9 @@
 """What the benchmarks share: the plain workload on a stream, tables, and a service that has read it."""
 
 import contextlib
+import json
 import pathlib
+import subprocess
 import sys
 import time
 
@@ -21,6 +23,22 @@ def fill(running, stream, events, seed=1):
     kinesis = cloud.client("kinesis", running.environment)
     cloud.create_stream(kinesis, stream)
     cloud.put(kinesis, stream, workload.generate(seed, events, **SHOP))
+
+
+def open_loop(port, path, rate, seconds, connections):
+    """What open_loop.c has measured, times in microseconds."""
+    program = pathlib.Path(service.binary()).parent / "open_loop"
+    if not program.exists():
+        raise SystemExit(f"{program} is missing: cmake --build the preset of {service.binary()}")
+    done = subprocess.run(
+        [str(program), str(port), path, str(rate), str(seconds), str(connections)],
+        capture_output=True,
+        text=True,
+        timeout=seconds + 60,
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"open_loop failed: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
 
 
 def wait_until_applied(view, timeout_s=300):

@@ -1,5 +1,5 @@
 """The HTTP API: every route and every error. Each answer is also held against openapi.yaml (see
-conftest.View.get)."""
+service.request)."""
 
 import json
 import re
@@ -12,8 +12,8 @@ import model
 import pairs
 import pytest
 import service
-from conftest import View, numbers
-from shop import fold, person, product, puts
+from conftest import View, stocked_pair
+from shop import fold, person, product
 
 ANN, BOB, CID, DEE = (person("merchant", name) for name in ("Ann", "Bob", "Cid", "Dee"))
 PIA, SVEN = (person("photographer", name) for name in ("Pia", "Sven"))
@@ -46,28 +46,18 @@ ROUTES = [
 VIEW_ROUTES = ROUTES[:7]
 
 
-def stocked_pair(kind, request, folder):
-    """A pair whose source has the events of the shop above."""
-    if kind == "file+sqlite":
-        pair = pairs.FileSqlite(folder)
-    else:
-        aws, name = request.getfixturevalue("aws"), f"api-{next(numbers)}-{time.time_ns()}"
-        cloud.create_stream(aws.kinesis, name)
-        done = service.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
-        assert done.returncode == 0, done.stderr
-        pair = pairs.KinesisDynamodb(aws, name, name)
-    pair.put(puts(EVENTS))
-    return pair
-
-
 @pytest.fixture(scope="module", params=pairs.KINDS)
 def shop(request, openapi, tmp_path_factory):
     """(view, model, pair) of the shop above, shared by the tests of this file: they only read."""
     folder = tmp_path_factory.mktemp("api")
-    pair = stocked_pair(request.param, request, folder)
+    pair = stocked_pair(request.param, request, folder, EVENTS)
     options = [*pair.options, "--drain-seconds", "0"]
     with View(openapi, folder / "dead", options, pair.environment) as view:
         view.wait_until_applied()
+        cloud.until(
+            lambda: view.get("/scores/photographer").json()["asOf"],
+            "a time of boards, which is what the view's was an allowance ago",
+        )
         yield view, fold(pair.records()), pair
 
 

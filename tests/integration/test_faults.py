@@ -13,9 +13,8 @@ import pytest
 import proxy
 import service
 import workload
-from model import epoch_ms
 from pairs import KinesisDynamodb
-from shop import assert_equal_to_model, fold, person, product, puts
+from shop import assert_equal_to_model, fold
 
 EVENTS = 400
 RATE = 0.1
@@ -267,32 +266,6 @@ def test_whatever_the_lag_says_all_is_read(lag, aws, wires, tables, stream, star
     counted = sum(fold_counts(aws, stream).values())
     cloud.until(lambda: view.metric("winner_view_events_total") == counted, "all counted", 60)
     wires.assert_exact(tables, stream, view)
-
-
-# --- An index that is late. -------------------------------------------------------------------------------
-
-
-def test_a_board_of_a_late_index_claims_no_more_than_it_shows(aws, wires, tables, stream, start_between):
-    """Every board holds each purchase that came before its asOf. The index is late from when it was written,
-    asOf is lowered from when an event came: the allowance is for both."""
-    late = manners.LateIndex(seconds=0.6)
-    wires.dynamodb.layers = [late]
-    lamp = puts(product("lamp", person("merchant", "Ann"), None, 1))
-    cloud.put(aws.kinesis, stream, lamp)
-    put_at_ms = [time.time() * 1000]
-    view = start_between(tables, stream, "--index-allowance-ms", "2500", "--cache-ttl-ms", "50")
-    deadline, looks = time.monotonic() + 8, 0
-    while time.monotonic() < deadline:
-        cloud.put(aws.kinesis, stream, lamp[-1:])
-        put_at_ms.append(time.time() * 1000)
-        board = view.get("/scores/merchant").json()
-        if not board["asOf"]:
-            continue
-        came_before = sum(at < epoch_ms(board["asOf"]) for at in put_at_ms)
-        score = board["items"][0]["score"] if board["items"] else 0
-        assert score >= came_before, (board, came_before)
-        looks += came_before > 10
-    assert looks > 10 and late.happened > 10
 
 
 # --- A clock that is wrong. -------------------------------------------------------------------------------

@@ -475,15 +475,15 @@ static void a_run_without_any_answer_ends_when_its_patience_does(void **state) {
 
 static void each_answer_is_a_beat_and_more_patience(void **state) {
     (void)state;
-    PLAY({200, "{}", NULL, NULL, 120}, {400, "{\"__type\":\"ValidationException\"}", NULL, NULL, 120},
-         {200, "{}", NULL, NULL, 120}, {200, "{}", NULL, NULL, 120});
+    PLAY({200, "{}", NULL, NULL, 600}, {400, "{\"__type\":\"ValidationException\"}", NULL, NULL, 600},
+         {200, "{}", NULL, NULL, 600}, {200, "{}", NULL, NULL, 600});
     struct aws_call calls[] = {call_of("A", "0"), call_of("A", "1"), call_of("A", "2"), call_of("A", "3")};
     struct pulse pulse = {0};
-    const struct aws_run run = {.concurrency = 1, .patience_ms = 400, .pulse = &pulse};
+    const struct aws_run run = {.concurrency = 1, .patience_ms = 2000, .pulse = &pulse};
     int64_t begin_ms = clock_boot_ms();
     aws_client_run(client, calls, 4, &run);
-    assert_true(clock_boot_ms() - begin_ms >= 480); /* longer than the patience with one of them */
-    assert_true(pulse_last_ms(&pulse) >= begin_ms + 480);
+    assert_true(clock_boot_ms() - begin_ms >= 2400); /* longer than the patience with one of them */
+    assert_true(pulse_last_ms(&pulse) >= begin_ms + 2400);
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(calls[i].status, i == 1 ? STATUS_INVALID : STATUS_OK);
         aws_call_deinit(&calls[i]);
@@ -495,7 +495,7 @@ static void patience_does_not_move_a_deadline(void **state) {
     PLAY({200, "{}", NULL, NULL, 30}, {-1, NULL, NULL, NULL, 0});
     struct aws_call calls[] = {call_of("A", "0"), call_of("A", "1")};
     const struct aws_run run = {
-        .concurrency = 1, .patience_ms = 60000, .deadline_boot_ms = clock_boot_ms() + 80};
+        .concurrency = 1, .patience_ms = 60000, .deadline_boot_ms = clock_boot_ms() + 1500};
     aws_client_run(client, calls, 2, &run);
     assert_int_equal(calls[0].status, STATUS_OK);
     assert_string_equal(calls[1].error.code, "DeadlineExceeded");

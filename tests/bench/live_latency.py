@@ -1,0 +1,214 @@
+#!/usr/bin/python3
+"""How late a cached board is while the service is busy with 250 readers of /live and ingests 1,000 events/s.
+
+    tests/bench/live_latency.py                          a file into SQLite
+    tests/bench/live_latency.py --pair kinesis+dynamodb  the emulators, which take most of two cores
+    chrt -r 5 tests/bench/live_latency.py                where others work on the same machine: else it is their
+                                                         time slices that p99 shows
+
+Three states in turn, some rounds of each, and for each the medians of the rounds: `idle`; `ingest` (1,000
+events/s, whose boards change all the time); `live` (the same, and 250 readers of /live who get every board).
+In each an open-loop client (open_loop.c) asks for a board 2,000 times a second and counts from when a request
+was meant to be sent. Prints p50 and p99 of each, p99's ratio to idle's, and what processor time the service
+took. Exits 1 if an answer, a reader or an event went missing; times are told and not judged.
+"""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import selectors
+import socket
+import statistics
+import sys
+import tempfile
+import threading
+import time
+
+import common
+import cloud
+import emulators
+import service
+import workload
+
+ROUTE = "/scores/merchant"
+RATE, CONNECTIONS = 2000, 64
+READERS, EVENTS_A_SECOND = 250, 1000
+STOCK, FEEDER_SPARE_S = 3000, 20
+BATCHES_A_SECOND = {"file+sqlite": 50, "kinesis+dynamodb": 10}
+PERCENTILES = ("p50", "p99", "p999", "longest")
+
+
+class Feeder:
+    """Puts events at a constant rate while it runs, in a thread of its own."""
+
+    def __init__(self, put, events, batches_a_second):
+        self.put, self.events, self.batch = put, events, EVENTS_A_SECOND // batches_a_second
+        self.every_s = 1 / batches_a_second
+        self.sent, self.running = 0, False
+
+    def run(self):
+        next_s = time.monotonic()
+        while self.running:
+            self.put(self.events[self.sent : self.sent + self.batch])
+            self.sent += self.batch
+            next_s += self.every_s
+            time.sleep(max(0, next_s - time.monotonic()))  # the rate is what this is for
+
+    @contextlib.contextmanager
+    def feeding(self):
+        self.running = True
+        thread = threading.Thread(target=self.run)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.running = False
+            thread.join()
+
+
+class Readers:
+    """So many connections to /live, read as they come, in a thread of its own."""
+
+    def __init__(self, port):
+        self.port, self.events, self.bytes, self.cut = port, 0, 0, 0
+
+    def run(self):
+        while self.running:
+            for key, _ in self.selector.select(0.1):
+                data = key.fileobj.recv(1 << 16)
+                self.events += data.count(b"\nid: ")
+                self.bytes += len(data)
+                if not data:
+                    self.cut += 1
+                    self.selector.unregister(key.fileobj)
+
+    @contextlib.contextmanager
+    def reading(self):
+        self.selector, self.running = selectors.DefaultSelector(), True
+        with contextlib.ExitStack() as stack:
+            for _ in range(READERS):
+                connection = stack.enter_context(socket.create_connection(("127.0.0.1", self.port)))
+                connection.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.selector.register(connection, selectors.EVENT_READ)
+            thread = threading.Thread(target=self.run)
+            thread.start()
+            try:
+                cloud.until(lambda: self.bytes > READERS * 100, "readers are served")
+                yield
+            finally:
+                self.running = False
+                thread.join()
+
+
+def processor_s(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(view, seconds):
+    before, begin = processor_s(view.process.pid), time.monotonic()
+    result = common.open_loop(view.port, ROUTE, RATE, seconds, CONNECTIONS)
+    result["cpu"] = (processor_s(view.process.pid) - before) / (time.monotonic() - begin)
+    return result
+
+
+def run_rounds(view, feeder, rounds, seconds):
+    results = {"idle": [], "ingest": [], "live": []}
+    readers = Readers(view.port)
+    measure(view, 1)  # warm
+    for _ in range(rounds):
+        results["idle"].append(measure(view, seconds))
+        with feeder.feeding():
+            results["ingest"].append(measure(view, seconds))
+            with readers.reading():
+                results["live"].append(measure(view, seconds))
+        common.wait_until_applied(view)
+    return results, readers
+
+
+def median(results, name):
+    return statistics.median(result[name] for result in results)
+
+
+def report(results, readers, feeder, rounds, seconds):
+    idle = median(results["idle"], "p99")
+    print(f"GET {ROUTE}, open loop, {RATE} requests/s on {CONNECTIONS} connections; {rounds} rounds of {seconds} s")
+    for state, found in results.items():
+        times = "  ".join(f"{name} {median(found, name):6.0f} us" for name in PERCENTILES)
+        print(
+            f"{state:7} {times}  p99 x {median(found, 'p99') / idle:.2f}"
+            f"  client late {max(r['behind'] for r in found)} us  service {median(found, 'cpu'):.2f} cores"
+        )
+    print(
+        f"{feeder.sent} events put; {readers.events} events to {READERS} readers, "
+        f"{readers.bytes / max(1, readers.events):.0f} bytes each"
+    )
+
+
+def check(view, feeder, readers, before):
+    """Whether all that was put was read, and no reader was cut off or got nothing."""
+    read = view.metric("winner_view_events_total") - before
+    mistakes = []
+    if read != feeder.sent:
+        mistakes.append(f"{feeder.sent} events were put, {read:.0f} read")
+    if readers.cut or view.metric("winner_view_live_dropped_total"):
+        mistakes.append(f"{readers.cut} readers were cut off")
+    if readers.events < READERS * 5:
+        mistakes.append(f"only {readers.events} events came to {READERS} readers")
+    for mistake in mistakes:
+        print(f"WRONG: {mistake}")
+    return 1 if mistakes else 0
+
+
+def generate(options):
+    """What is there before, and more than what is put while it is measured."""
+    fed = options.rounds * (2 * options.seconds + FEEDER_SPARE_S) * EVENTS_A_SECOND
+    events = list(workload.generate(1, STOCK + fed, **common.SHOP))
+    return events[:STOCK], events[STOCK:]
+
+
+def bench(view, put, events, options):
+    common.wait_until_applied(view)
+    before = view.metric("winner_view_events_total")
+    feeder = Feeder(put, events, BATCHES_A_SECOND[options.pair])
+    results, readers = run_rounds(view, feeder, options.rounds, options.seconds)
+    report(results, readers, feeder, options.rounds, options.seconds)
+    return check(view, feeder, readers, before)
+
+
+def on_file(options):
+    with tempfile.TemporaryDirectory() as folder, open(f"{folder}/events.jsonl", "ab", buffering=0) as file:
+        service_options = ["--store", f"sqlite:{folder}/view.db", "--source", f"file:{folder}/events.jsonl"]
+
+        def put(puts):
+            file.write(b"".join(p.data + b"\n" for p in puts))
+
+        stock, events = generate(options)
+        put(stock)
+        with service.Service([*service_options, "--drain-seconds", "0"], {}) as view:
+            return bench(view, put, events, options)
+
+
+def on_emulators(options):
+    with common.start_emulators() as running:
+        kinesis = cloud.client("kinesis", running.environment)
+        cloud.create_stream(kinesis, "live")
+        stock, events = generate(options)
+        cloud.put(kinesis, "live", stock)
+        with common.running_view(running, "live", "live") as view:
+            return bench(view, lambda puts: cloud.put(kinesis, "live", puts), events, options)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pair", choices=sorted(BATCHES_A_SECOND), default="file+sqlite")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=4, help="of each state in a round")
+    options = parser.parse_args()
+    emulators.stop_on_signals()
+    return on_file(options) if options.pair == "file+sqlite" else on_emulators(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

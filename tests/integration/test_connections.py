@@ -1,0 +1,230 @@
+"""Clients that are slow, silent, rude or too many: each is bounded, and holds nobody else up.
+
+The slow ones take their time, so all of them are there from the first test on, and each test waits for its own.
+"""
+
+import concurrent.futures
+import contextlib
+import resource
+import statistics
+import subprocess
+import time
+
+import cloud
+import pytest
+import service
+from conftest import View
+from pairs import FileSqlite
+from shop import person, product, puts
+from wire import Client, Lost, get
+
+OF_EACH = 20
+REQUEST_S, ANSWER_S, IDLE_S = 10, 30, 75  # LIMIT_HEADERS_MS, LIMIT_ANSWER_MS, LIMIT_KEEP_ALIVE_MS
+SLACK_S = 20  # a busy machine
+BOARD = "/scores/merchant"
+LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
+
+
+@pytest.fixture(scope="module")
+def view(openapi, tmp_path_factory):
+    pair = FileSqlite(tmp_path_factory.mktemp("connections"))
+    pair.put(LAMPS)
+    with View(openapi, pair.journal, [*pair.options, "--drain-seconds", "0"], {}) as view:
+        view.wait_until_applied()
+        yield view
+
+
+def is_over(client):
+    """Whether the other side has ended the connection; drops what comes."""
+    client.socket.settimeout(0.25)
+    try:
+        return not client.socket.recv(65536)
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def dribble(port, begin, byte):
+    """Sends a beginning, then a byte four times a second. Returns the seconds until the connection was ended."""
+    started = time.monotonic()
+    with Client(port) as client:
+        client.send(begin)
+        while not is_over(client):
+            with contextlib.suppress(ConnectionError):
+                client.send(byte)
+            assert time.monotonic() - started < REQUEST_S + SLACK_S
+    return time.monotonic() - started
+
+
+def be_silent(port):
+    return dribble(port, b"", b"")
+
+
+def dribble_headers(port):
+    return dribble(port, b"GET / HTTP/1.1\r\nX-Slow: ", b"x")
+
+
+def dribble_lines(port):
+    return dribble(port, b"GET / HTTP/1.1\r\n", b"A:b\r\n")
+
+
+def dribble_a_body(port):
+    return dribble(port, b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n", b"x")
+
+
+def dribble_chunks(port):
+    return dribble(port, b"GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n")
+
+
+def never_read(port):
+    """Asks for far more than the kernel buffers and reads nothing. Returns the seconds until it was cut off: what
+    is sent to a connection that is no more fails."""
+    started = time.monotonic()
+    with Client(port, receive_bytes=4096, timeout_s=0.5) as client:
+        while time.monotonic() - started < ANSWER_S + SLACK_S:
+            try:
+                client.send(get("/openapi.yaml") * 20)
+            except TimeoutError:
+                pass
+            except ConnectionError:
+                break
+    return time.monotonic() - started
+
+
+def be_idle(port):
+    """After an answer. Returns the seconds until the connection is ended."""
+    with Client(port, timeout_s=IDLE_S + SLACK_S) as client:
+        assert client.ask(BOARD).status == 200
+        return client.seconds_until_closed(IDLE_S + SLACK_S)
+
+
+KINDS = [be_silent, dribble_headers, dribble_lines, dribble_a_body, dribble_chunks, never_read, be_idle]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slow(view):
+    """{kind: a future of each client}."""
+    with concurrent.futures.ThreadPoolExecutor(OF_EACH * len(KINDS)) as pool:
+        yield {kind: [pool.submit(kind, view.port) for _ in range(OF_EACH)] for kind in KINDS}
+
+
+def seconds(futures):
+    return [future.result(IDLE_S + 2 * SLACK_S) for future in futures]
+
+
+# --- While they are there. --------------------------------------------------------------------------------
+
+
+def test_a_client_among_them_is_answered_as_ever(view):
+    took = []
+    with Client(view.port) as client:
+        for _ in range(500):
+            begin = time.monotonic()
+            assert client.ask(BOARD).status == 200
+            took.append(time.monotonic() - begin)
+    assert statistics.median(took) < 0.1 and max(took) < 5
+
+
+def test_whoever_has_said_all_it_has_to_say_is_answered_and_the_connection_ends(view):
+    for at_once in (False, True):
+        with Client(view.port) as client:
+            if at_once:
+                view.freeze()
+            client.send(get(BOARD))
+            client.end_sending()
+            if at_once:
+                view.thaw()
+            assert client.receive().status == 200
+            assert client.seconds_until_closed(SLACK_S) < SLACK_S
+
+
+def test_requests_that_are_sent_ahead_are_answered_in_order(view):
+    targets = [BOARD, "/livez", "/contributions/lamp", "/nothing"] * 250
+    with Client(view.port) as client, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(client.send, b"".join(map(get, targets)))
+        statuses = [client.receive().status for _ in targets]
+        sent.result()
+    assert statuses == [200, 200, 200, 404] * 250
+
+
+def test_an_answer_is_of_the_moment_when_its_request_was_whole(view):
+    """One whose answer was read anew, one whose is kept, one that nobody has read, since the first line came."""
+    targets = [f"{BOARD}?limit={n}" for n in (11, 12, 13)]
+    assert all(view.get(target).status == 200 for target in targets[:2])
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(view.port)) for _ in targets]
+        for client, target in zip(clients, targets, strict=True):
+            client.send(get(target)[:-2])
+        until = time.monotonic() + 3  # longer than a load may take
+        while time.monotonic() < until:
+            assert view.get(targets[0]).status == 200
+        for client in clients:
+            client.send(b"\r\n")
+        anew, kept, unread = [client.receive() for client in clients]
+    assert [anew.status, kept.status, unread.status] == [200, 200, 200]
+    assert int(anew.headers["age"]) >= 0
+    assert int(kept.headers["age"]) >= 3 and kept.headers["cache-status"].endswith("stale-while-revalidate")
+
+
+def test_a_body_is_taken_and_ignored_up_to_64_kib(view):
+    with Client(view.port) as client:
+        for length in (0, 1, 65536):
+            client.send(get(BOARD, f"Content-Length: {length}") + b"x" * length)
+            assert client.receive().status == 200
+        client.send(get(BOARD, "Content-Length: 1000000"))
+        with pytest.raises((Lost, ConnectionError)):
+            client.send(b"x" * 1000000)
+            client.receive()
+
+
+def test_a_target_or_headers_beyond_their_limit_are_refused_as_problems(view):
+    assert view.get("/scores/" + "a" * 8192).status == 414
+    assert view.get(BOARD, headers={"X-Filler": "b" * 16384}).status == 431
+
+
+# --- What becomes of them. --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind", [be_silent, dribble_headers, dribble_lines, dribble_a_body, dribble_chunks], ids=lambda kind: kind.__name__
+)
+def test_a_request_that_is_not_there_after_10_seconds_ends_its_connection(slow, kind):
+    assert all(REQUEST_S - 1 < took < REQUEST_S + SLACK_S for took in seconds(slow[kind]))
+
+
+def test_an_answer_that_is_not_taken_within_30_seconds_ends_its_connection(slow):
+    assert all(ANSWER_S - 1 < took < ANSWER_S + SLACK_S for took in seconds(slow[never_read]))
+
+
+def test_a_connection_may_be_idle_for_75_seconds(slow):
+    assert all(IDLE_S - 1 < took < IDLE_S + SLACK_S for took in seconds(slow[be_idle]))
+
+
+# --- Too many. --------------------------------------------------------------------------------------------
+
+
+def test_beyond_the_limit_others_are_told_so_and_probes_are_answered(embedded, start_on):
+    embedded.put(LAMPS)
+    view = start_on(embedded, "--connections", "32", "--max-live", "8")
+    with contextlib.ExitStack() as held:
+        first = [held.enter_context(Client(view.port))]
+        alone = b"\nwinner_view_http_connections 1\n"
+        cloud.until(lambda: alone in first[0].ask("/metrics").body, "the end of those before to be noticed")
+        first += [held.enter_context(Client(view.port)) for _ in range(31)]
+        assert {client.ask(BOARD).status for client in first} == {200}
+        assert view.get("/livez").status == 200
+        refused = view.get(BOARD)
+        assert refused.status == 503 and refused.json()["type"].endswith("overloaded")
+        assert refused.headers["retry-after"] and refused.headers["connection"].lower() == "close"
+        assert {client.ask(BOARD).status for client in first} == {200}
+    cloud.until(lambda: view.get(BOARD).status == 200, "their end to be noticed")
+
+
+def test_more_connections_than_files_may_be_open_are_a_mistake(embedded):
+    def few_files():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (600, 600))
+
+    command = [service.binary(), "serve", "--listen", "127.0.0.1:0", *embedded.options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, preexec_fn=few_files)
+    assert done.returncode == 2 and "--connections '1024'" in done.stderr and "600" in done.stderr

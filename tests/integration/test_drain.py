@@ -1,0 +1,212 @@
+"""SIGTERM under load: whoever was let in gets an answer, and the process ends in time.
+
+A request counts from the moment it was sent whole, on a connection whose connect() had succeeded. If that was before
+the first connection was refused, its answer must come whole.
+"""
+
+import contextlib
+import random
+import signal
+import threading
+import time
+
+import cloud
+import pytest
+import service
+from shop import person, product, puts
+from wire import Client, Lost, get
+
+DRAIN_S = 1
+STOP_S = DRAIN_S + 5
+LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
+CACHED = ["/scores/merchant", "/scores", "/contributions/lamp", "/livez", "/openapi.yaml"]
+CLIENTS = 10  # of each kind
+
+
+class Crowd:
+    """Clients, each on a thread of its own, from start() until they are refused or cut off."""
+
+    def __init__(self, port):
+        self.port = port
+        self.lock = threading.Lock()
+        self.answered = 0
+        self.refused_at = []
+        self.lost = []  # (when its request was sent, who, why)
+        self.statuses = set()
+        self.threads = []
+        self.failures = []
+
+    def start(self, kind, n):
+        for number in range(n):
+            self.threads.append(threading.Thread(target=self.run, args=(kind, number), daemon=True))
+            self.threads[-1].start()
+
+    def run(self, kind, number):
+        try:
+            rng = random.Random(number)
+            while client := self.dial():
+                with client:
+                    kind(self, client, rng)
+        except Exception as error:  # only what happened to a request is expected
+            self.failures.append(repr(error))
+
+    def dial(self):
+        try:
+            return Client(self.port)
+        except ConnectionError:
+            with self.lock:
+                self.refused_at.append(time.monotonic())
+
+    def exchange(self, client, targets, who):
+        """One request, or some at once. Whether the connection can be used again."""
+        last = False
+        try:
+            sent_at = client.send(b"".join(map(get, targets)))
+        except ConnectionError:
+            return False  # not sent
+        try:
+            for _ in targets:
+                answer = client.receive()
+                with self.lock:
+                    self.answered += 1
+                    self.statuses.add(answer.status)
+                last = answer.is_last
+        except Lost as why:
+            with self.lock:
+                self.lost.append((sent_at, who, str(why)))
+            return False
+        return not last
+
+    def join(self):
+        for thread in self.threads:
+            thread.join(60)
+        assert not any(thread.is_alive() for thread in self.threads)
+        assert not self.failures, self.failures[:5]
+
+    def wrongly_lost(self):
+        first = min(self.refused_at)
+        return [(f"{first - sent_at:.3f} s before", who, why) for sent_at, who, why in self.lost if sent_at < first]
+
+
+def newcomer(crowd, client, rng):
+    crowd.exchange(client, [rng.choice(CACHED)], "newcomer")
+
+
+def keeper(crowd, client, rng):
+    while crowd.exchange(client, [rng.choice(CACHED)], "keeper"):
+        time.sleep(rng.uniform(0, 0.01))
+
+
+def idler(crowd, client, rng):
+    while crowd.exchange(client, [rng.choice(CACHED)], "idler"):
+        time.sleep(rng.uniform(0, 1.5))
+
+
+def pipeliner(crowd, client, rng):
+    while crowd.exchange(client, rng.choices(CACHED, k=4), "pipeliner"):
+        time.sleep(rng.uniform(0, 0.02))
+
+
+def asker(crowd, client, rng):
+    """Asks for what is not cached, and waits for the store."""
+    while crowd.exchange(client, [f"/contributions/none-{rng.random()}"], "asker"):
+        time.sleep(rng.uniform(0, 0.05))
+
+
+def signal_and_wait(view):
+    """SIGTERM. Returns the seconds until the process has ended, well."""
+    begin = time.monotonic()
+    view.process.send_signal(signal.SIGTERM)
+    status = view.process.wait(40)
+    seconds = time.monotonic() - begin
+    service.check_sanitizers(view.log())
+    assert status == 0, view.log()[-3000:]
+    return seconds
+
+
+@pytest.fixture
+def view(pair, start_on):
+    pair.put(LAMPS)
+    caught_up = ("--caught-up-ms", "600000")  # what is not there stays a 404, however busy the machine is
+    view = start_on(pair, "--drain-seconds", str(DRAIN_S), *caught_up)
+    view.wait_until_applied()
+    for target in CACHED:
+        assert view.get(target).status == 200
+    return view
+
+
+@pytest.mark.parametrize("kinds", [(newcomer, keeper, idler, pipeliner, asker), (idler,)], ids=["all", "idle"])
+def test_no_request_is_lost_that_was_sent_before_the_first_connection_was_refused(view, kinds):
+    crowd = Crowd(view.port)
+    for kind in kinds:
+        crowd.start(kind, CLIENTS)
+    cloud.until(lambda: crowd.answered > 30, "the crowd is being served")
+    seconds = signal_and_wait(view)
+    crowd.join()
+    assert len(crowd.refused_at) == CLIENTS * len(kinds)
+    assert crowd.wrongly_lost() == [] and crowd.statuses <= {200, 404}
+    assert seconds < STOP_S
+
+
+def test_neither_is_one_while_there_are_as_many_connections_as_may_be(embedded, start_on):
+    embedded.put(LAMPS)
+    view = start_on(embedded, "--connections", "32", "--max-live", "8", "--drain-seconds", str(DRAIN_S))
+    view.wait_until_applied()
+    crowd = Crowd(view.port)
+    crowd.start(keeper, 3 * CLIENTS)
+    crowd.start(newcomer, 3 * CLIENTS)
+    cloud.until(lambda: {200, 503} <= crowd.statuses, "some are too many")
+    assert signal_and_wait(view) < STOP_S
+    crowd.join()
+    assert crowd.wrongly_lost() == [] and crowd.statuses == {200, 503}
+
+
+def hold_slow_clients(view, held):
+    """Clients of every kind that could hold the end up: idle, half a request, an answer that is not read."""
+    for kind in (b"", b"GET /livez HTTP/1.1\r\nHo", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"):
+        for _ in range(5):
+            held.enter_context(Client(view.port)).send(kind)
+    for _ in range(5):
+        held.enter_context(Client(view.port, receive_bytes=4096)).send(get("/openapi.yaml") * 1000)
+
+
+def test_clients_that_do_nothing_or_do_not_read_do_not_hold_the_end_up(view):
+    with contextlib.ExitStack() as held:
+        hold_slow_clients(view, held)
+        assert signal_and_wait(view) < STOP_S
+
+
+@pytest.fixture
+def paused_store(aws):
+    """DynamoDB stopped in its tracks from pause() to the end of the test."""
+    yield aws.emulators.dynamodb.pause
+    aws.emulators.dynamodb.resume()
+
+
+@pytest.mark.parametrize("kind", ["kinesis+dynamodb"])
+def test_misses_are_answered_and_the_end_comes_though_the_store_hangs(view, paused_store):
+    paused_store()
+    crowd = Crowd(view.port)
+    crowd.start(asker, 4 * CLIENTS)
+    crowd.start(keeper, CLIENTS)
+    with contextlib.ExitStack() as held:
+        hold_slow_clients(view, held)
+        cloud.until(lambda: crowd.answered > 100, "the crowd is being served")
+        seconds = signal_and_wait(view)
+        crowd.join()
+    assert crowd.wrongly_lost() == [] and crowd.statuses <= {200, 503}
+    assert seconds < STOP_S
+
+
+def test_a_request_that_lies_unread_when_it_ends_is_answered(view):
+    """The process is stopped while clients connect and ask, so that all of it waits in the kernel."""
+    view.freeze()
+    clients = [Client(view.port) for _ in range(5 * CLIENTS)]
+    for client in clients:
+        client.send(get("/livez") + get("/scores/merchant"))
+    view.process.send_signal(signal.SIGTERM)
+    view.thaw()
+    for client in clients:
+        assert [client.receive().status, client.receive().status] == [200, 200]
+        client.close()
+    assert view.process.wait(20) == 0

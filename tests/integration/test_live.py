@@ -1,0 +1,239 @@
+"""GET /live: the boards as they change, for readers who stay."""
+
+import ctypes
+import json
+import signal
+import socket
+import struct
+import time
+
+import cloud
+import live
+import model
+import pytest
+import service
+from live import Reader
+from shop import person, product, puts
+
+ANN, PHIL = person("merchant", "Ann"), person("photographer", "Phil")
+LAMP = puts(product("lamp", ANN, PHIL, 3))
+PURCHASE = LAMP[-1:]
+BOARDS = ("merchant", "photographer")
+
+
+@pytest.fixture
+def shop(pair, start_on):
+    """A view that has the lamp's three purchases, on either store."""
+    pair.put(LAMP)
+    view = start_on(pair)
+    view.wait_until_applied()
+    return view
+
+
+def without_as_of(board):
+    return {**board, "asOf": None}
+
+
+def check_schemas(openapi, events):
+    for event in events:
+        name = "Freshness" if event.kind == "freshness" else "Board"
+        schema = {"$ref": f"#/components/schemas/{name}"}
+        openapi.validate(event.data, schema, f"/live {event.kind}")
+
+
+def test_a_reader_gets_both_boards_and_freshness_and_then_what_changes(shop, pair, openapi):
+    with Reader(shop) as reader:
+        reader.wait_for_all()
+        assert reader.retries == ["retry: 2000"]
+        assert reader.headers["content-type"] == "text/event-stream"
+        assert reader.headers["cache-control"] == "no-store"
+        for role in BOARDS:
+            reader.wait_for_score(3, role)
+            answer = shop.get(f"/scores/{role}")
+            assert without_as_of(reader.last(role)) == without_as_of(answer.json())
+            compact = json.dumps(answer.json(), separators=(",", ":"), ensure_ascii=False)
+            assert len(reader.of(role)[-1].text) == len(compact)
+        reader.wait_for(lambda: reader.last("freshness")["caughtUp"], "caught up")
+        assert [len(reader.of(role)) for role in BOARDS] == [1, 1]
+
+        pair.put(PURCHASE)
+        for role in BOARDS:
+            reader.wait_for_score(4, role)
+        assert [len(reader.of(role)) for role in BOARDS] == [2, 2]
+        reader.wait_for(lambda: len(reader.of("freshness")) >= 4, "asOf goes on, the boards are silent")
+        assert [len(reader.of(role)) for role in BOARDS] == [2, 2]
+        made = [model.epoch_ms(event.data["time"]) for event in reader.of("freshness")]
+        assert made[-1] - made[0] >= 1000 * (len(made) - 1) - 900  # one may have been held up
+        times = [event.data["asOf"] for event in reader.of("freshness") if event.data["asOf"]]
+        assert times == sorted(set(times))
+        ids = [event.id for event in reader.events]
+        assert ids == sorted(set(ids))
+        check_schemas(openapi, reader.events)
+
+        with Reader(shop, {"Last-Event-ID": str(ids[0])}) as again:
+            again.wait_for_all()
+            assert [len(again.of(role)) for role in BOARDS] == [1, 1]
+            assert all(again.last(role)["items"][0]["score"] == 4 for role in BOARDS)
+
+
+def test_a_board_that_changes_all_the_time_comes_twice_a_second(shop, pair):
+    seconds, puts_each = 4, 0.05
+    with Reader(shop) as reader:
+        reader.wait_for_all()
+        begin, bought = time.monotonic(), 0
+        while time.monotonic() < begin + seconds:
+            pair.put(PURCHASE)
+            bought += 1
+            time.sleep(puts_each)  # a customer, not a wait
+        reader.wait_for_score(3 + bought)
+        for role in BOARDS:
+            took = time.monotonic() - begin
+            assert 3 <= len(reader.of(role)) <= 2 * took + 2
+
+
+def test_head_has_the_headers_only_and_http_1_0_no_chunks(shop):
+    head = shop.get("/live", method="HEAD")
+    assert head.status == 200 and head.content_type == "text/event-stream"
+    old = live.dial(shop.port, version="HTTP/1.0")
+    with old, old.makefile("rb") as file:
+        status, headers = live.read_head(file)
+        assert status == 200 and "transfer-encoding" not in headers
+        assert file.readline() == b"retry: 2000\n"
+    assert shop.get("/live?limit=3").status == 400
+    assert shop.get("/live", method="POST").status == 405
+
+
+def test_no_more_readers_than_allowed_and_a_place_becomes_free(embedded, start_on):
+    embedded.put(LAMP)
+    view = start_on(embedded, "--max-live", "2")
+    with Reader(view).wait_for_all(), Reader(view).wait_for_all():
+        full = view.get("/live")
+        assert full.status == 503 and full.json()["type"] == "overloaded"
+        assert int(full.headers["retry-after"]) > 0
+        assert view.metric("winner_view_live_readers") == 2
+        assert view.get("/scores/merchant").status == 200
+
+    def is_taken_in():
+        connection = live.dial(view.port)
+        with connection, connection.makefile("rb") as file:
+            return live.read_head(file)[0] == 200
+
+    cloud.until(is_taken_in, "those who left are noticed")
+    cloud.until(lambda: view.metric("winner_view_live_readers") == 0, "and counted", timeout_s=30)
+
+
+def test_max_live_must_be_below_the_connections():
+    done = service.run("serve", "--connections", "100")
+    assert done.returncode == 2
+    assert "--max-live: '256' is not allowed; allowed with --connections 100: a number below that" in (
+        done.stderr + done.stdout
+    )
+
+
+def long_named(n, purchases):
+    """A product of a merchant whose name is so long that a board of such fills the buffers between the
+    service and a reader."""
+    return product(f"p{n}", person("merchant", f"{n}" + "n" * 900), None, purchases)
+
+
+def kept_bytes(connection):
+    """What had been sent and not read, once the other side has closed."""
+    kept = 0
+    while data := connection.recv(1 << 16):
+        kept += len(data)
+    return kept
+
+
+def test_who_does_not_read_is_dropped_and_the_others_go_on(embedded, start_on):
+    embedded.put(puts([event for n in range(10) for event in long_named(n, n + 1)]))
+    view = start_on(embedded)
+    view.wait_until_applied()
+    begin = time.monotonic()
+    with Reader(view) as reader, live.dial(view.port, receive_buffer=2048) as stuck:
+        reader.wait_for_all()
+        while view.metric("winner_view_live_dropped_total") == 0:
+            assert time.monotonic() < begin + 60
+            embedded.put(puts(long_named(9, 1))[1:])
+            time.sleep(0.25)  # customers, and the time that it has
+        assert time.monotonic() - begin >= 9
+        cloud.until(lambda: view.metric("winner_view_live_readers") == 1, "it is gone")
+        assert len(reader.of("freshness")) > 3
+        before = len(reader.events)
+        reader.wait_for(lambda: len(reader.events) > before, "the others go on")
+        stuck.settimeout(20)
+        assert kept_bytes(stuck) < 100_000  # the kernel kept little for it, else this would take minutes
+
+
+def drop_all_packets(connection):
+    """From now on as if its host were gone (socket(7), SO_ATTACH_FILTER: keep 0 bytes of each)."""
+    so_attach_filter, ret = 26, 0x06
+    code = ctypes.create_string_buffer(struct.pack("HBBI", ret, 0, 0, 0))
+    connection.setsockopt(socket.SOL_SOCKET, so_attach_filter, struct.pack("HP", 1, ctypes.addressof(code)))
+
+
+def test_a_reader_whose_host_is_gone_is_not_kept(embedded, start_on):
+    embedded.put(LAMP)
+    view = start_on(embedded)
+    view.wait_until_applied()
+    with live.dial(view.port) as gone, gone.makefile("rb") as file:
+        assert live.read_head(file)[0] == 200
+        drop_all_packets(gone)
+        assert view.metric("winner_view_live_readers") == 1
+        cloud.until(lambda: view.metric("winner_view_live_readers") == 0, "it is noticed", timeout_s=90)
+
+
+def test_silence_is_broken_by_a_heartbeat(embedded, start_on):
+    """Nobody fills the store, so nothing changes."""
+    view = start_on(embedded, "--source", "none")
+    with Reader(view) as reader:
+        reader.wait_for_all()
+        silent_since = reader.events[-1].at
+        reader.wait_for(lambda: reader.comments, "a heartbeat", timeout_s=45)
+        assert time.monotonic() - silent_since >= 12  # 15 s since it was sent, not since it was read
+        assert reader.comments == [": heartbeat"] and len(reader.events) == 3
+
+
+def test_while_the_store_does_not_answer_the_stream_stays_and_freshness_tells(aws, tables, stream, start):
+    cloud.put(aws.kinesis, stream, LAMP)
+    view = start(tables, stream, "--caught-up-ms", "3000", "--cache-stale-ms", "1000")
+    view.wait_until_applied()
+    with Reader(view) as reader:
+        reader.wait_for_score(3)
+        reader.wait_for(lambda: (reader.last("freshness") or {}).get("caughtUp"), "caught up")
+        aws.emulators.dynamodb.pause()
+        try:
+            cloud.put(aws.kinesis, stream, PURCHASE)
+            reader.wait_for(lambda: not reader.last("freshness")["caughtUp"], "freshness tells")
+            assert reader.end is None
+            with Reader(view) as later:
+                later.wait_for_all()
+                assert later.last("merchant")["items"][0]["score"] == 3
+                assert not later.last("freshness")["caughtUp"]
+        finally:
+            aws.emulators.dynamodb.resume()
+        reader.wait_for_score(4)
+        reader.wait_for(lambda: reader.last("freshness")["caughtUp"], "caught up again")
+
+
+def test_sigterm_ends_streams_with_their_last_chunk_after_the_drain(pair, make_on):
+    pair.put(LAMP)
+    view = make_on(pair, "--drain-seconds", "2").start()
+    readers = [Reader(view) for _ in range(20)]
+    idle = live.dial(view.port, receive_buffer=2048)  # it asked, and never reads
+    for reader in readers:
+        reader.wait_for_score(3)
+    begin = time.monotonic()
+    view.process.send_signal(signal.SIGTERM)
+    pair.put(PURCHASE)
+    for reader in readers:
+        reader.wait_for_score(4)  # served while it drains
+    assert view.process.wait(20) == 0
+    assert 2 <= time.monotonic() - begin < 2 + 5 + 3
+    service.check_sanitizers(view.log())
+    for reader in readers:
+        cloud.until(lambda: reader.end, "the end")
+        assert reader.end == "whole"
+        reader.__exit__()
+    idle.close()
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", view.port), timeout=1)

@@ -1,0 +1,229 @@
+"""What operators and their programs ask: probes, the health check, metrics, the access log."""
+
+import concurrent.futures
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import cloud
+import emulators
+import model
+import pytest
+import service
+from shop import person, product, puts
+
+ANN, PIA = person("merchant", "Ann"), person("photographer", "Pia")
+LAMPS = puts(product("lamp", ANN, PIA, 3))
+PROBES = ("/livez", "/readyz", "/healthz")
+IN_TIME_S = 5
+
+
+def answers(port):
+    try:
+        return service.request(port, "/livez").status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def operate(pair, make_on):
+    """operate(option...): (a caught-up service of each kind in turn, its port for operators)"""
+
+    def start(*options):
+        pair.put(LAMPS)
+        port = emulators.free_port()
+        view = make_on(pair, "--ops-listen", f"127.0.0.1:{port}", *options).start(ready=False)
+        cloud.until(lambda: answers(port) and is_caught_up(port), "caught up")
+        return view, port
+
+    return start
+
+
+@pytest.fixture
+def operated(operate):
+    return operate()
+
+
+def is_caught_up(port):
+    health = service.request(port, "/healthz").json()
+    return health["status"] == "ready" and health["caughtUp"]
+
+
+# --- Probes. ----------------------------------------------------------------------------------------------
+
+
+def test_probes_and_metrics_are_on_the_operators_address_alone_and_nothing_else_is(operated):
+    view, port = operated
+    for route in (*PROBES, "/metrics"):
+        assert service.request(port, route).status == 200
+        assert view.get(route).status == 404
+    for route in ("/scores/merchant", "/contributions/lamp", "/", "/openapi.yaml"):
+        assert view.get(route).status == 200
+        assert service.request(port, route).status == 404
+
+
+def test_readiness_has_the_lag_of_each_shard_as_it_is_now(operated, pair):
+    _, port = operated
+    before_ms = int(time.time() * 1000)
+    health = service.request(port, "/readyz").json()
+    after_ms = int(time.time() * 1000)
+    assert [shard["shard"] for shard in health["shards"]] == pair.shards
+    for shard in health["shards"]:
+        assert before_ms <= model.epoch_ms(shard["asOf"]) + shard["lagMs"] <= after_ms
+    assert model.epoch_ms(health["asOf"]) == min(model.epoch_ms(one["asOf"]) for one in health["shards"])
+
+
+def test_while_draining_readiness_is_503_and_all_else_goes_on(operate):
+    view, port = operate("--drain-seconds", "10")
+    view.process.send_signal(signal.SIGTERM)
+    cloud.until(lambda: service.request(port, "/readyz").status == 503, "readiness turns 503")
+    for route in ("/readyz", "/healthz"):
+        drained = service.request(port, route)
+        assert (drained.status, drained.json()["status"]) == (503, "draining")
+    assert service.request(port, "/livez").status == service.request(port, "/metrics").status == 200
+    assert view.get("/scores/merchant").json()["items"][0]["score"] == 3
+    assert check_health("--ops-listen", f"127.0.0.1:{port}").returncode == 0  # it is alive
+    assert view.process.wait(25) == 0
+    service.check_sanitizers(view.log())
+
+
+# --- winner-view healthcheck. -----------------------------------------------------------------------------
+
+
+def check_health(*options, environment=None):
+    done = service.run("healthcheck", *options, environment=environment)
+    assert not done.stdout
+    assert len(done.stderr.splitlines()) == (1 if done.returncode else 0), done.stderr
+    return done
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::]"])
+def test_the_health_check_of_a_running_server_is_silent_and_0(embedded, make_on, host):
+    view = make_on(embedded, "--source", "none")
+    view.argv[view.argv.index("--listen") + 1] = f"{host}:{view.port}"
+    if host == "[::]" and not os.path.exists("/proc/net/if_inet6"):
+        pytest.skip("this machine has no IPv6")
+    view.start()
+    assert check_health("--listen", f"{host}:{view.port}").returncode == 0
+    proxy = {"http_proxy": "http://127.0.0.1:9", "WINNER_VIEW_LISTEN": f"{host}:{view.port}"}
+    assert check_health(environment=proxy).returncode == 0
+
+
+def test_the_health_check_passes_while_the_server_waits_for_its_source(embedded, make_on):
+    view = make_on(embedded).start(ready=False)  # the file is not there
+    cloud.until(lambda: answers(view.port), "listening")
+    assert view.get("/readyz").json()["status"] == "starting"
+    assert check_health("--listen", f"127.0.0.1:{view.port}").returncode == 0
+
+
+def test_the_health_check_says_why_a_server_is_not_healthy():
+    port = emulators.free_port()
+    done = check_health("--listen", f"127.0.0.1:{port}")
+    assert done.returncode == 1 and f"http://127.0.0.1:{port}/livez" in done.stderr
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        begin = time.monotonic()
+        done = check_health("--listen", f"127.0.0.1:{silent.getsockname()[1]}")
+        assert done.returncode == 1 and 1.5 < time.monotonic() - begin < 2 + IN_TIME_S
+
+
+def test_the_health_check_fails_on_an_answer_that_is_not_200(operated):
+    view, _ = operated
+    done = check_health("--listen", f"127.0.0.1:{view.port}")  # its probes are elsewhere
+    assert done.returncode == 1 and "404" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "options, word",
+    [
+        (["--listen", "127.0.0.1:0"], "port"),
+        (["--ops-listen", "[::1]:0"], "--ops-listen"),
+        (["--listen", "none"], "none"),
+        (["--listen", "nowhere"], "HOST:PORT"),
+    ],
+)
+def test_the_health_check_of_nobody_knows_which_address_is_a_mistake(options, word):
+    done = check_health(*options)
+    assert done.returncode == 2 and word in done.stderr
+
+
+# --- Metrics. ---------------------------------------------------------------------------------------------
+
+
+def test_promtool_finds_nothing_to_say_of_the_metrics_of_a_service_that_was_used(operated, pair):
+    view, port = operated
+    pair.put([LAMPS[0]._replace(data=b"no event")] + LAMPS[-1:])
+    cloud.until(lambda: view.get("/contributions/lamp").json()["purchases"] == 4, "a purchase")
+    for route in ("/", "/scores", "/scores/nobody", "/nothing", "/scores/merchant?limit=0"):
+        for method in ("GET", "HEAD", "OPTIONS", "POST", "BREW"):
+            view.get(route, method=method)
+    text = service.request(port, "/metrics").content()
+    for name in (b"winner_view_http_requests_total{", b"_bucket{", b"winner_view_dead_letters_total{"):
+        assert name in text
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+# --- The access log. --------------------------------------------------------------------------------------
+
+
+def logged(view):
+    """{request id: its lines}, of a service that has stopped; every line of the log is JSON."""
+    lines = {}
+    for line in map(json.loads, view.log().splitlines()):
+        if line["msg"] == "request":
+            lines.setdefault(line["requestId"], []).append(line)
+    return lines
+
+
+def test_each_request_is_one_line_of_json(pair, start_on):
+    pair.put(LAMPS)
+    view = start_on(pair, "--access-log", "all", "--log-format", "json")
+    view.wait_until_applied()
+    asked = {}
+
+    def ask(n, target, method="GET", **headers):
+        asked[f"id-{n}"] = view.get(target, method=method, headers={"X-Request-Id": f"id-{n}", **headers})
+
+    targets = [
+        "/scores/merchant",
+        "/contributions/lamp",
+        "/nothing",
+        "/scores?limit=x",
+        "/",
+        "/contributions/%ff",
+    ]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: ask(n, targets[n % len(targets)]), range(120)))
+    ask(200, "/scores/merchant", "HEAD")
+    ask(201, "/scores/merchant", "PATCH")
+    ask(202, "/contributions/" + "x" * 8300)
+    ask(203, "/openapi.yaml", **{"Accept-Encoding": "gzip"})
+    ask(204, "/openapi.yaml", **{"If-None-Match": "*"})
+    view.terminate()
+
+    lines = logged(view)
+    for name, response in asked.items():
+        (line,) = lines[name]
+        assert (line["method"], line["status"]) == (response.method, response.status)
+        assert line["target"] == response.target[: len(line["target"])] and len(line["target"]) > 0
+        assert line["bytes"] == len(response.body), name
+        assert 0 <= line["ms"] < 60_000 and line["level"] == "info"
+        assert ("cache" in line) == ("cache-status" in response.headers)
+        if "cache" in line:
+            assert line["cache"] in ("hit", "stale", "miss", "coalesced")
+    assert asked["id-203"].headers["content-encoding"] == "gzip" and asked["id-204"].status == 304
+
+
+def test_the_access_log_of_errors_has_what_the_server_could_not_do_and_none_has_nothing(embedded, start_on):
+    for choice, expected in (("errors", 1), ("none", 0)):
+        view = start_on(embedded, "--source", "none", "--access-log", choice, "--log-format", "json")
+        headers = {"X-Request-Id": "not-ready"}
+        assert view.get("/contributions/lamp", headers=headers).status == 503
+        assert view.get("/nothing", headers={"X-Request-Id": "not-there"}).status == 404
+        view.terminate()
+        assert {name: len(lines) for name, lines in logged(view).items()} == (
+            {"not-ready": 1} if expected else {}
+        )

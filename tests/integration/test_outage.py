@@ -1,0 +1,205 @@
+"""DynamoDB stops answering, or refuses to be connected to, while the API is asked for many things: what was
+cached is served and says that it is stale, the rest is a 503 soon, and all is well again by itself."""
+
+import collections
+import contextlib
+import http.client
+import random
+import threading
+import time
+
+import cloud
+import proxy
+import pytest
+import service
+from pairs import KinesisDynamodb
+from shop import assert_equal_to_model, fold, person, product, puts
+
+CONNECTIONS = 16
+PAUSE_S = 0.05  # of each connection between two requests
+TTL_S, STALE_S = 1, 10
+SOON_S = 3  # what the design promises whoever cannot be given anything
+AT_ONCE_S = 1
+MEMORY_BUDGET = 96 << 20
+PRODUCTS = 40
+CACHED = [
+    "/scores/merchant",
+    "/scores/photographer",
+    "/scores",
+    "/scores?role=creator",
+    "/contributions",
+    *(f"/contributions/p{n}" for n in range(15)),
+]
+MISSES = [
+    *(f"/contributions/p{n}" for n in range(20, 40)),
+    *(f"/contributions/nothing-{n}" for n in range(5)),
+    *(f"/scores/merchant?limit={n}" for n in range(50, 55)),
+]
+
+
+class Seen:
+    """One answer: when it was asked for, how long it took, and what it was."""
+
+    def __init__(self, target, at, seconds, response):
+        self.target, self.at, self.seconds = target, at, seconds
+        self.status, self.response = response.status, response
+        self.cache_status = response.headers.get("cache-status", "")
+        self.age_s = int(response.headers.get("age", -1))
+
+    def __str__(self):
+        return f"{self.target} at {self.at:.2f}: {self.status} {self.cache_status} in {self.seconds:.2f} s"
+
+
+class Load:
+    """So many connections that are kept alive, each asking for one thing after the other until they are
+    ended; for what is not cached once `asks_for_misses`. In the end one answer of each kind is held against openapi.yaml."""
+
+    def __init__(self, view):
+        self.view, self.seen, self.failures = view, [], []
+        self.asks_for_misses = False
+        self.ending = threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(n,), daemon=True) for n in range(CONNECTIONS)]
+
+    def run(self, number):
+        drawn = random.Random(number)
+        connection = http.client.HTTPConnection("127.0.0.1", self.view.port, timeout=30)
+        try:
+            while not self.ending.wait(PAUSE_S):
+                target = drawn.choice(MISSES if self.asks_for_misses and drawn.random() < 0.2 else CACHED)
+                at = time.monotonic()
+                connection.request("GET", target)
+                response = service.Response("GET", target, connection.getresponse())
+                self.seen.append(Seen(target, at, time.monotonic() - at, response))
+        except Exception as error:  # an answer that was owed
+            self.failures.append(repr(error))
+        finally:
+            connection.close()
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.ending.set()
+        for thread in self.threads:
+            thread.join(60)
+        if kind is None:
+            assert not self.failures, self.failures
+            for one in {(one.target, one.status, one.cache_status): one for one in self.seen}.values():
+                self.view.openapi.check(one.response)
+
+
+@pytest.fixture(params=["stopped", "refused"])
+def outage(request, aws):
+    """(environment of a service, context manager that is the outage, its seconds)"""
+    if request.param == "refused":
+        with proxy.Proxy(aws.emulators.dynamodb_url) as wire:
+            yield {"AWS_ENDPOINT_URL_DYNAMODB": wire.url}, wire.refusing, 15
+        return
+
+    @contextlib.contextmanager
+    def stopped():
+        aws.emulators.dynamodb.pause()
+        try:
+            yield
+        finally:
+            aws.emulators.dynamodb.resume()
+
+    yield {}, stopped, 30
+
+
+def shop_events():
+    return [
+        event
+        for n in range(PRODUCTS)
+        for event in product(
+            f"p{n}", person("merchant", f"M{n % 10}"), person("photographer", f"P{n % 4}"), n % 5
+        )
+    ]
+
+
+def judge(seen, begin, end):
+    """What was asked for while the store was gone. Of each thing that was cached one, at most, waits to see
+    whether the store answers."""
+    during = [one for one in seen if begin + TTL_S + 0.5 <= one.at and one.at + one.seconds <= end]
+    counts = collections.Counter()
+    for one in during:
+        assert one.seconds < SOON_S, str(one)
+        if one.target in CACHED:
+            assert one.status == 200 and "hit; detail=stale" in one.cache_status, str(one)
+            assert one.age_s >= int(one.at - begin), f"{one} says that it is {one.age_s} s old"
+            if one.at > begin + TTL_S + STALE_S:
+                assert "stale-if-error" in one.cache_status, str(one)
+            counts[one.cache_status] += 1
+        else:
+            assert one.status == 503, str(one)
+            assert one.response.content_type == "application/problem+json", str(one)
+            assert int(one.response.headers["retry-after"]) >= 1
+            counts[one.response.json()["type"]] += 1
+    slow = [one for one in during if one.target in CACHED and one.seconds > AT_ONCE_S]
+    assert len(slow) <= len(CACHED), [str(one) for one in slow]
+    return during, counts
+
+
+def percentile_ms(seconds, percent):
+    return sorted(seconds)[max(0, len(seconds) * percent // 100 - 1)] * 1000
+
+
+def report(capsys, what, during, counts, view):
+    cached = [one.seconds for one in during if one.target in CACHED]
+    rest = [one.seconds for one in during if one.target not in CACHED]
+    with capsys.disabled():
+        print(f"\n{what}: {dict(counts)}")
+        for name, seconds in ("cached", cached), ("the rest", rest):
+            print(
+                f"  {name}, {len(seconds)}: p50 {percentile_ms(seconds, 50):.0f} ms, "
+                f"p99 {percentile_ms(seconds, 99):.0f} ms, longest {max(seconds) * 1000:.0f} ms"
+            )
+        print(f"  peak memory {view.peak_memory() >> 20} MiB")
+
+
+def test_while_the_store_is_gone_what_was_cached_is_served_and_says_so(
+    outage, aws, tables, stream, start, capsys
+):
+    environment, gone, outage_s = outage
+    cloud.put(aws.kinesis, stream, puts(shop_events()))
+    view = start(tables, stream, "--failover-ms", "3000", environment=environment)
+    view.wait_until_applied()
+    for target in CACHED:
+        assert view.get(target).status == 200
+    with Load(view) as load:
+        with gone():
+            begin = time.monotonic()
+            load.asks_for_misses = True  # not before: what was read then would be kept
+            time.sleep(outage_s / 2)
+            assert view.get("/livez").status == 200 and view.get("/readyz").status == 200
+            assert view.health()["status"] == "degraded"
+            time.sleep(outage_s / 2)  # the outage itself
+            end = time.monotonic()
+        cloud.put(aws.kinesis, stream, puts(product("p1", None, None, 7)))
+        view.wait_until_applied(60)
+        cloud.until(
+            lambda: view.get("/contributions/p1").json()["purchases"] == 8, "the newest purchases", 30
+        )
+        well = time.monotonic()
+        cloud.until(lambda: well_since(load, well) >= set(CACHED + MISSES), "all well again", 60)
+    during, counts = judge(load.seen, begin, end)
+    report(capsys, f"{outage_s} s without a store", during, counts, view)
+    assert counts["winner-view; hit; detail=stale-if-error"] > 100 and counts["store-unavailable"] > 50
+    assert not view.health()["troubles"]
+    expected = fold(cloud.read_stream(aws.kinesis, stream))
+    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, view.dead_letters())
+    if not service.is_sanitized():
+        assert view.peak_memory() <= MEMORY_BUDGET
+
+
+def well_since(load, when):
+    """What was answered as if nothing had been."""
+    return {
+        one.target
+        for one in load.seen[-2000:]
+        if one.at > when
+        and one.status == (404 if "nothing" in one.target else 200)
+        and "if-error" not in one.cache_status
+    }
