@@ -186,7 +186,7 @@ ROUTES = [
 
 
 def test_who_is_not_there_is_not_there_however_late_the_index_may_be(tables, stream, start):
-    view = start(tables, stream, "--index-allowance-ms", "3600000")
+    view = start(tables, stream, "--index-allowance-ms", "3600000", "--caught-up-ms", "3600001")
     view.wait_until_applied()
     assert view.get("/scores/merchant").json()["asOf"] is None
     for target in ("/scores/nobody", "/scores/merchant/nobody"):
