@@ -166,7 +166,9 @@ class Emulator:
         return False
 
     def pause(self):
+        """Every thread of it has stopped when this returns: what is sent from then on is not answered."""
         os.kill(self.process.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def resume(self):
         os.kill(self.process.pid, signal.SIGCONT)
