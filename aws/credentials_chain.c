@@ -14,6 +14,7 @@
 #include "aws/error.h"
 #include "server/base/buffer.h"
 #include "server/base/clock.h"
+#include "server/base/condition.h"
 #include "server/base/limits.h"
 #include "server/base/mem.h"
 #include "server/base/metrics.h"
@@ -75,11 +76,7 @@ struct aws_credentials_chain *aws_credentials_chain_new(const struct aws_credent
     aws_credentials_chain_stop_with(chain, chain->cancel_fd);
     waker_init(&chain->waker);
     pthread_mutex_init(&chain->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&chain->ended, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&chain->ended);
     return chain;
 }
 
@@ -286,12 +283,8 @@ static bool is_late(const struct aws_credentials_chain *chain, const struct gett
 static void wait_for_end(struct aws_credentials_chain *chain, const struct getter *g) {
     int64_t left_ms = g->deadline_ms ? g->deadline_ms - chain->boot_ms() : LONGEST_WAIT_MS;
     left_ms = left_ms < 0 ? 0 : left_ms < LONGEST_WAIT_MS ? left_ms : LONGEST_WAIT_MS;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + left_ms % 1000 * 1000000;
-    until.tv_sec += (time_t)(left_ms / 1000 + ns / 1000000000);
-    until.tv_nsec = (long)(ns % 1000000000);
-    pthread_cond_timedwait(&chain->ended, &chain->lock, &until);
+    struct timespec end = condition_end(left_ms);
+    pthread_cond_timedwait(&chain->ended, &chain->lock, &end);
 }
 
 static enum status too_late(const struct aws_credentials_chain *chain, struct error *e) {

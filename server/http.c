@@ -10,6 +10,7 @@
 #include "api/live.h"
 #include "server/access_log.h"
 #include "server/base/clock.h"
+#include "server/base/condition.h"
 #include "server/base/hash.h"
 #include "server/base/log.h"
 #include "server/base/mem.h"
@@ -301,11 +302,7 @@ static struct MHD_Daemon *start_daemon(struct http *http) {
 }
 
 static void init(struct http *http) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&http->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&http->changed);
     pthread_mutex_init(&http->lock, NULL);
 }
 

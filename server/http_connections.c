@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <utlist.h>
 
 #include "server/base/clock.h"
+#include "server/base/condition.h"
 #include "server/base/mem.h"
 #include "server/http_metrics.h"
 
@@ -93,13 +93,8 @@ static void tell_of_end(const struct connection *c) {
 }
 
 void http_wait_ms(struct http *http, int64_t ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&http->changed, &http->lock, &until);
+    struct timespec end = condition_end(ms);
+    pthread_cond_timedwait(&http->changed, &http->lock, &end);
 }
 
 static void *timekeeper_main(void *argument) {

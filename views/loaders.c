@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "server/base/clock.h"
+#include "server/base/condition.h"
 #include "server/base/limits.h"
 #include "server/base/mem.h"
 
@@ -70,12 +71,8 @@ static void *loader_main(void *argument) {
 }
 
 static void wait_ms(struct loaders *l, int64_t ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ms * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    while (!l->stopping && pthread_cond_timedwait(&l->time, &l->lock, &until) == 0)
+    struct timespec end = condition_end(ms);
+    while (!l->stopping && pthread_cond_timedwait(&l->time, &l->lock, &end) == 0)
         ;
 }
 
@@ -101,22 +98,14 @@ static void *timekeeper_main(void *argument) {
     return NULL;
 }
 
-static void init_conditions(struct loaders *l) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&l->time, &attributes);
-    pthread_cond_init(&l->work, NULL);
-    pthread_condattr_destroy(&attributes);
-}
-
 struct loaders *loaders_new(struct cache *cache, loaders_function *load, void *context, struct error *e) {
     struct loaders *l = mem_zalloc(sizeof *l);
     l->cache = cache;
     l->load = load;
     l->context = context;
     pthread_mutex_init(&l->lock, NULL);
-    init_conditions(l);
+    condition_init(&l->time);
+    pthread_cond_init(&l->work, NULL);
     for (size_t i = 0; i < LIMIT_LOADERS + 1; i++) {
         int code = pthread_create(&l->threads[i], NULL, i ? loader_main : timekeeper_main, l);
         if (code) {

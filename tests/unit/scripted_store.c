@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "server/base/clock.h"
+#include "server/base/condition.h"
 #include "server/base/mem.h"
 
 enum { MAX_ROWS = 2048 };
@@ -26,13 +27,8 @@ struct scripted_store {
 };
 
 static void wait_ms(struct scripted_store *s, int64_t ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&s->changed, &s->lock, &until);
+    struct timespec end = condition_end(ms);
+    pthread_cond_timedwait(&s->changed, &s->lock, &end);
 }
 
 /* Begins a read, with the lock taken. */
@@ -90,7 +86,7 @@ static enum status read_rank(struct store *store, enum role role, int64_t score,
     *tied = false;
     for (size_t i = 0; status == STATUS_OK && i < s->n_scores[role]; i++) {
         const struct store_score *row = &s->scores[role][i];
-        if (strcmp(row->user_id, CONTRIBUTION_UNKNOWN) == 0)
+        if (contribution_is_unknown(row->user_id))
             continue;
         if (row->score > score && *above < max)
             ++*above;
@@ -143,11 +139,7 @@ static enum status list_contributions(struct store *store, const char *after, si
 
 struct scripted_store *scripted_store_new(bool index_late) {
     struct scripted_store *s = mem_zalloc(sizeof *s);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&s->changed);
     pthread_mutex_init(&s->lock, NULL);
     s->ops = (struct store_ops){
         .name = "scripted",
