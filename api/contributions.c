@@ -11,12 +11,8 @@
 
 enum { DEFAULT_LIMIT = 50 };
 
-static bool is_unknown(const char *user_id) {
-    return user_id && strcmp(user_id, CONTRIBUTION_UNKNOWN) == 0;
-}
-
 static json_t *person(const struct api *api, const char *user_id, int64_t score) {
-    if (!user_id || is_unknown(user_id))
+    if (!user_id || contribution_is_unknown(user_id))
         return json_null();
     json_t *json = json_object();
     api_set_person(api, json, user_id);
@@ -26,7 +22,7 @@ static json_t *person(const struct api *api, const char *user_id, int64_t score)
 
 /* A product whose creation was trimmed from the log is attributed to nobody, not even to a photographer. */
 static json_t *contribution_json(const struct api *api, const struct contribution *c, int64_t as_of_ms) {
-    bool attributed = !is_unknown(c->creator);
+    bool attributed = !contribution_is_unknown(c->creator);
     json_t *json = json_object();
     json_object_set_new(json, "productId", answer_text(c->product_id));
     json_object_set_new(json, "purchases", json_integer(c->creator_score)); /* each one is the creator's */

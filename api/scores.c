@@ -31,10 +31,6 @@ static bool parse_role(const char *word, enum role *role, struct problem *p) {
     return false;
 }
 
-static bool is_unknown(const char *user_id) {
-    return strcmp(user_id, CONTRIBUTION_UNKNOWN) == 0;
-}
-
 /* ---- boards ------------------------------------------------------------------------------------------- */
 
 /* Keys of boards: template, limit, cursor if there is one. Of the old shape: template, limit, role. */
@@ -81,7 +77,7 @@ static void drop_unknown(struct store_board *board) {
     size_t n = 0;
     for (size_t i = 0; i < board->n; i++) {
         struct store_score item = board->items[i];
-        if (is_unknown(item.user_id))
+        if (contribution_is_unknown(item.user_id))
             store_score_deinit(&item);
         else
             board->items[n++] = item;
@@ -194,8 +190,7 @@ enum status scores_load_all(struct api *api, const char *key, size_t key_length,
     int64_t as_of_ms = api_as_of(api, true);
     const char *old_role = key_part(key, key_length, 2);
     if (old_role) {
-        enum role role = strcmp(old_role, role_name(ROLE_CREATOR)) == 0 ? ROLE_CREATOR : ROLE_PHOTOGRAPHER;
-        return load_old_shape(api, role, limit, deadline_ms, as_of_ms, answer, e);
+        return load_old_shape(api, role_named(old_role), limit, deadline_ms, as_of_ms, answer, e);
     }
     json_auto_t *json = json_object();
     for (enum role role = 0; role < ROLES; role++) {
@@ -248,7 +243,7 @@ static void deinit_scores(struct store_score (*scores)[ROLES]) {
 /* UNKNOWN has rows, but is nobody. */
 static enum status read_contributor(struct api *api, const char *user_id, int64_t deadline_ms,
                                     struct store_score scores[ROLES], struct error *e) {
-    if (is_unknown(user_id))
+    if (contribution_is_unknown(user_id))
         return STATUS_NOT_FOUND;
     return store_read_scores(api->store, user_id, deadline_ms, scores, e);
 }
@@ -291,8 +286,7 @@ static json_t *rank_json(const struct api *api, enum role role, const struct sto
 
 enum status scores_load_rank(struct api *api, const char *key, size_t key_length, int64_t deadline_ms,
                              struct answer **answer, struct error *e) {
-    enum role role =
-        strcmp(key_part(key, key_length, 1), role_name(ROLE_CREATOR)) == 0 ? ROLE_CREATOR : ROLE_PHOTOGRAPHER;
+    enum role role = role_named(key_part(key, key_length, 1));
     const char *user_id = key_part(key, key_length, 2);
     int64_t as_of_ms = api_as_of(api, true), row_as_of_ms = api_as_of(api, false);
     _cleanup_(deinit_scores) struct store_score scores[ROLES] = {0};

@@ -9,6 +9,14 @@ const char *role_name(enum role role) {
     return role == ROLE_CREATOR ? "creator" : "photographer";
 }
 
+enum role role_named(const char *name) {
+    return strcmp(name, role_name(ROLE_CREATOR)) == 0 ? ROLE_CREATOR : ROLE_PHOTOGRAPHER;
+}
+
+bool contribution_is_unknown(const char *user_id) {
+    return user_id && strcmp(user_id, CONTRIBUTION_UNKNOWN) == 0;
+}
+
 struct contribution *contribution_new(const char *product_id) {
     struct contribution *c = mem_zalloc(sizeof *c);
     c->product_id = mem_strdup(product_id);

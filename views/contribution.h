@@ -2,6 +2,7 @@
 #ifndef VIEWS_CONTRIBUTION_H
 #define VIEWS_CONTRIBUTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,11 +10,15 @@
  * contributor. */
 #define CONTRIBUTION_UNKNOWN "UNKNOWN"
 
+bool contribution_is_unknown(const char *user_id); /* NULL: false */
+
 /* The two ways to contribute; their names in the tables are "creator" and "photographer". */
 enum role { ROLE_CREATOR, ROLE_PHOTOGRAPHER };
 #define ROLES 2
 
 const char *role_name(enum role role);
+/* Of one of those names. */
+enum role role_named(const char *name);
 
 /* Owns its strings. Not thread-safe. */
 struct contribution {

@@ -43,7 +43,7 @@ static void fold_image(struct contribution *c, const struct event *e) {
 
 static void fold_purchase(struct contribution *c, struct fold_credits *credits) {
     set_once(&c->creator, CONTRIBUTION_UNKNOWN);
-    if (strcmp(c->creator, CONTRIBUTION_UNKNOWN) == 0)
+    if (contribution_is_unknown(c->creator))
         replace(&c->photographer, CONTRIBUTION_UNKNOWN);
 
     c->creator_score++;

@@ -152,14 +152,6 @@ int64_t freshness_as_of_then(struct freshness *f, int64_t then_ms) {
     return as_of_ms;
 }
 
-int64_t freshness_of_shard(struct freshness *f, const char *shard_id) {
-    pthread_mutex_lock(&f->lock);
-    const struct freshness_shard *shard = find(f, shard_id);
-    int64_t as_of_ms = shard ? shard->as_of_ms : FRESHNESS_UNKNOWN;
-    pthread_mutex_unlock(&f->lock);
-    return as_of_ms;
-}
-
 size_t freshness_read(struct freshness *f, struct freshness_shard **shards) {
     pthread_mutex_lock(&f->lock);
     size_t n = f->n;

@@ -54,9 +54,6 @@ int64_t freshness_as_of(const struct freshness *f);
  * after. FRESHNESS_UNKNOWN also for what is no longer remembered. */
 int64_t freshness_as_of_then(struct freshness *f, int64_t then_ms);
 
-/* This shard's, or FRESHNESS_UNKNOWN. */
-int64_t freshness_of_shard(struct freshness *f, const char *shard_id);
-
 /* A copy, sorted by shard id; the caller frees it. Returns how many. */
 size_t freshness_read(struct freshness *f, struct freshness_shard **shards);
 

@@ -116,8 +116,7 @@ static size_t count_people(const json_t *items, const char *except) {
     size_t n = 0;
     for (size_t i = 0; i < json_array_size(items); i++) {
         const char *user_id = dynamodb_get_s(json_array_get(items, i), "userId");
-        n += user_id && strcmp(user_id, CONTRIBUTION_UNKNOWN) != 0 &&
-             (!except || strcmp(user_id, except) != 0);
+        n += user_id && !contribution_is_unknown(user_id) && (!except || strcmp(user_id, except) != 0);
     }
     return n;
 }

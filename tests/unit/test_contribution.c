@@ -64,6 +64,16 @@ static void roles_are_named_as_the_tables_have_them(void **state) {
     (void)state;
     assert_string_equal(role_name(ROLE_CREATOR), "creator");
     assert_string_equal(role_name(ROLE_PHOTOGRAPHER), "photographer");
+    for (enum role role = 0; role < ROLES; role++)
+        assert_int_equal(role_named(role_name(role)), role);
+}
+
+static void unknown_is_one_word_and_no_other(void **state) {
+    (void)state;
+    assert_true(contribution_is_unknown("UNKNOWN"));
+    assert_false(contribution_is_unknown("unknown"));
+    assert_false(contribution_is_unknown(""));
+    assert_false(contribution_is_unknown(NULL));
 }
 
 int main(void) {
@@ -72,6 +82,7 @@ int main(void) {
         cmocka_unit_test(a_copy_is_equal_and_outlives_the_original),
         cmocka_unit_test(its_size_counts_every_string),
         cmocka_unit_test(roles_are_named_as_the_tables_have_them),
+        cmocka_unit_test(unknown_is_one_word_and_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
