@@ -5,8 +5,11 @@
 
 #include "server/base/error.h"
 
-/* Makes sure that so many connections (`--connections`) and others can be open: raises the soft limit if need
- * be, never the hard one. INVALID if that is too low. */
-enum status descriptors_reserve(unsigned connections, unsigned others, struct error *e);
+/* As many as the hard limit allows: connections, and a thread's few for each shard, are more than the usual
+ * soft limit of 1024. */
+void descriptors_raise(void);
+
+/* INVALID unless so many connections (`--connections`) and others can be open at once. */
+enum status descriptors_check(unsigned connections, unsigned others, struct error *e);
 
 #endif

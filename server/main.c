@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "aws/config.h"
@@ -13,6 +12,7 @@
 #include "server/base/mem.h"
 #include "server/config.h"
 #include "server/credentials.h"
+#include "server/descriptors.h"
 #include "server/healthcheck.h"
 #include "server/serve.h"
 #include "views/store.h"
@@ -27,15 +27,6 @@ static void set_signals(const struct config *config) {
     if (config->command == COMMAND_SERVE)
         sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
-}
-
-/* Connections, and a thread's few descriptors for each shard, are more than the usual soft limit of 1024. */
-static void raise_descriptor_limit(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
 }
 
 /* glibc keeps freed memory by the size of the largest block ever freed, unless told a size: after one large
@@ -104,7 +95,7 @@ int main(int argc, char *argv[]) {
     }
     buffer_deinit(&mistakes);
     set_signals(&config);
-    raise_descriptor_limit();
+    descriptors_raise();
     give_freed_memory_back();
     set_log(&config);
     return run(&config);

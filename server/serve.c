@@ -289,10 +289,10 @@ static enum status listen_on(struct service *s, const char *address, enum api_ro
     return *http ? STATUS_OK : STATUS_FAILED;
 }
 
-static enum status reserve_descriptors(const struct config *c, struct error *e) {
+static enum status check_descriptors(const struct config *c, struct error *e) {
     unsigned connections = (unsigned)c->connections, listeners = !!c->listen + !!c->ops_listen;
     unsigned others = (listeners - 1) * connections + listeners * LIMIT_PROBE_CONNECTIONS + LIMIT_OTHER_FILES;
-    return descriptors_reserve(connections, others, e);
+    return descriptors_check(connections, others, e);
 }
 
 static enum status start_api(struct service *s, struct error *e) {
@@ -313,7 +313,7 @@ static enum status start_api(struct service *s, struct error *e) {
     };
     if (!c->listen && !c->ops_listen)
         return STATUS_OK;
-    enum status status = reserve_descriptors(c, e);
+    enum status status = check_descriptors(c, e);
     if (status)
         return status;
     s->api = api_new(&options, s->store, s->freshness, s->health, s->identity_key, e);
