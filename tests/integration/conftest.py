@@ -13,6 +13,7 @@ import contract
 import emulators
 import model
 import pairs
+import proxy
 import service
 import shop
 import workload
@@ -136,6 +137,44 @@ def make_view(aws, make_on):
 def start(make_view):
     """Starts services on AWS: start(stage, stream, option...)."""
     return lambda *arguments, **more: make_view(*arguments, **more).start()
+
+
+# --- What stands between a service and AWS. ---------------------------------------------------------------
+
+
+class Wires:
+    """A proxy before each emulator, and what a test does with them again and again."""
+
+    def __init__(self, aws, dynamodb, kinesis):
+        self.aws, self.dynamodb, self.kinesis = aws, dynamodb, kinesis
+        self.environment = {
+            **aws.environment,
+            "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url,
+            "AWS_ENDPOINT_URL_KINESIS": kinesis.url,
+        }
+
+    def lay(self, *layers):
+        """These layers on both."""
+        self.dynamodb.layers, self.kinesis.layers = list(layers), list(layers)
+
+    def assert_exact(self, stage, stream, view):
+        expected = shop.fold(cloud.read_stream(self.aws.kinesis, stream))
+        pair = pairs.KinesisDynamodb(self.aws, stage, stream)
+        shop.assert_equal_to_model(pair, expected, view.dead_letters())
+
+
+@pytest.fixture
+def wires(aws):
+    with proxy.Proxy(aws.emulators.dynamodb_url) as dynamodb, proxy.Proxy(
+        aws.emulators.kinesis_url
+    ) as kinesis:
+        yield Wires(aws, dynamodb, kinesis)
+
+
+@pytest.fixture
+def start_between(start, wires):
+    """Starts services that reach AWS through the wires: start_between(stage, stream, option...)."""
+    return lambda *arguments: start(*arguments, environment=wires.environment)
 
 
 # --- Either pair of source and store. ---------------------------------------------------------------------

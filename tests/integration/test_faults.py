@@ -10,11 +10,9 @@ import faults
 import load
 import manners
 import pytest
-import proxy
 import service
 import workload
-from pairs import KinesisDynamodb
-from shop import assert_equal_to_model, fold
+from shop import fold
 
 EVENTS = 400
 RATE = 0.1
@@ -26,39 +24,6 @@ RATES = {
 READING = {"GetRecords", "GetShardIterator"}
 FAILOVER = ("--failover-ms", "3000")
 SEEDS = [int(seed) for seed in os.environ.get("WINNER_VIEW_FAULT_SEEDS", "1 2 3").split()]
-
-
-class Wires:
-    """A proxy before each emulator, and what a test does with them again and again."""
-
-    def __init__(self, aws, dynamodb, kinesis):
-        self.aws, self.dynamodb, self.kinesis = aws, dynamodb, kinesis
-        self.environment = {
-            "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url,
-            "AWS_ENDPOINT_URL_KINESIS": kinesis.url,
-        }
-
-    def lay(self, *layers):
-        """These layers on both."""
-        self.dynamodb.layers, self.kinesis.layers = list(layers), list(layers)
-
-    def assert_exact(self, stage, stream, view):
-        expected = fold(cloud.read_stream(self.aws.kinesis, stream))
-        assert_equal_to_model(KinesisDynamodb(self.aws, stage, stream), expected, view.dead_letters())
-
-
-@pytest.fixture
-def wires(aws):
-    with proxy.Proxy(aws.emulators.dynamodb_url) as dynamodb, proxy.Proxy(
-        aws.emulators.kinesis_url
-    ) as kinesis:
-        yield Wires(aws, dynamodb, kinesis)
-
-
-@pytest.fixture
-def start_between(start, wires):
-    """Starts services that reach AWS through the wires: start_between(stage, stream, option...)."""
-    return lambda *arguments: start(*arguments, environment=wires.environment)
 
 
 # --- Calls that fail, are lost, or come late. -------------------------------------------------------------

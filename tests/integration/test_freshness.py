@@ -5,7 +5,6 @@ import time
 
 import cloud
 import manners
-import proxy
 import pytest
 from model import epoch_ms
 from pairs import KinesisDynamodb
@@ -14,32 +13,6 @@ from shop import person, product, puts
 ANN = person("merchant", "Ann")
 LAMP = puts(product("lamp", ANN, None, 1))
 FAILOVER = ("--failover-ms", "3000")
-
-
-class Wires:
-    """A proxy before each emulator."""
-
-    def __init__(self, aws, dynamodb, kinesis):
-        self.dynamodb, self.kinesis = dynamodb, kinesis
-        self.environment = {
-            **aws.environment,
-            "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url,
-            "AWS_ENDPOINT_URL_KINESIS": kinesis.url,
-        }
-
-
-@pytest.fixture
-def wires(aws):
-    with proxy.Proxy(aws.emulators.dynamodb_url) as dynamodb, proxy.Proxy(
-        aws.emulators.kinesis_url
-    ) as kinesis:
-        yield Wires(aws, dynamodb, kinesis)
-
-
-@pytest.fixture
-def start_between(start, wires):
-    """Starts services that reach AWS through the wires: start_between(stage, stream, option...)."""
-    return lambda *arguments: start(*arguments, environment=wires.environment)
 
 
 class Sales:

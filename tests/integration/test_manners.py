@@ -4,7 +4,6 @@ answer is also held against openapi.yaml."""
 import gzip
 import re
 import socket
-import time
 
 import answers
 import cloud
@@ -12,7 +11,7 @@ import model
 import pairs
 import pytest
 import service
-from conftest import View, numbers
+from conftest import View, stocked_pair
 from shop import event, person, product, puts
 
 MERCHANTS = [person("merchant", f"Merchant{n}") for n in range(12)]
@@ -111,15 +110,7 @@ def wait_until_boards_are_true(view):
 def view(request, openapi, tmp_path_factory):
     """A service in which nothing moves any more: what is kept stays fresh for as long as these tests take."""
     folder = tmp_path_factory.mktemp("manners")
-    if request.param == "file+sqlite":
-        pair = pairs.FileSqlite(folder)
-    else:
-        aws, name = request.getfixturevalue("aws"), f"manners-{next(numbers)}-{time.time_ns()}"
-        cloud.create_stream(aws.kinesis, name)
-        done = service.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
-        assert done.returncode == 0, done.stderr
-        pair = pairs.KinesisDynamodb(aws, name, name)
-    pair.put(puts(EVENTS))
+    pair = stocked_pair(request.param, request, folder, EVENTS)
     options = [*pair.options, "--drain-seconds", "0", "--cache-ttl-ms", "3600000"]
     options += ["--caught-up-ms", "600000"]  # what is not there stays a 404, however busy the machine is
     with View(openapi, folder / "dead", options, pair.environment) as made:

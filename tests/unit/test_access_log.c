@@ -1,41 +1,12 @@
 #include "server/access_log.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "server/base/limits.h"
 #include "server/base/log.h"
-#include "tests/unit/test_support.h"
+#include "tests/unit/test_capture.h"
 
-static int standard_error, captured;
-
-/* From here on, standard error goes to a file, in JSON. */
-static int capture(void **state) {
-    (void)state;
-    char path[] = "/tmp/winner-view-test-XXXXXX";
-    standard_error = dup(STDERR_FILENO);
-    captured = mkstemp(path);
-    unlink(path);
+static int capture_json(void **state) {
     log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
-    return standard_error < 0 || dup2(captured, STDERR_FILENO) < 0;
-}
-
-static int restore(void **state) {
-    (void)state;
-    dup2(standard_error, STDERR_FILENO);
-    close(standard_error);
-    close(captured);
-    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
-    return 0;
-}
-
-/* All that was written; standard error is itself again. */
-static const char *end_capture(void) {
-    static char text[1 << 20];
-    dup2(standard_error, STDERR_FILENO);
-    ssize_t n = pread(captured, text, sizeof text - 1, 0);
-    text[n > 0 ? n : 0] = '\0';
-    return text;
+    return capture(state);
 }
 
 static json_t *one_line(void) {
@@ -115,7 +86,7 @@ static void failures_beyond_so_many_a_second_are_only_counted(void **state) {
     assert_non_null(strstr(text, "\"7 more requests failed"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, capture, restore)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, capture_json, restore)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -1,39 +1,7 @@
 #include "server/base/log.h"
 
-#include <fcntl.h>
-
 #include "server/base/limits.h"
-#include "tests/unit/test_support.h"
-
-static int standard_error, captured;
-
-/* From here on, standard error goes to a file. */
-static int capture(void **state) {
-    (void)state;
-    char path[] = "/tmp/winner-view-test-XXXXXX";
-    standard_error = dup(STDERR_FILENO);
-    captured = mkstemp(path);
-    unlink(path);
-    return standard_error < 0 || dup2(captured, STDERR_FILENO) < 0;
-}
-
-/* All that was written, ended by a NUL; standard error is itself again. */
-static const char *end_capture(void) {
-    static char text[4 * LIMIT_LOG_LINE_BYTES];
-    dup2(standard_error, STDERR_FILENO);
-    ssize_t n = pread(captured, text, sizeof text - 1, 0);
-    text[n > 0 ? n : 0] = '\0';
-    return text;
-}
-
-static int restore(void **state) {
-    (void)state;
-    dup2(standard_error, STDERR_FILENO);
-    close(standard_error);
-    close(captured);
-    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
-    return 0;
-}
+#include "tests/unit/test_capture.h"
 
 static void a_line_of_text_has_time_level_message_and_fields(void **state) {
     (void)state;
