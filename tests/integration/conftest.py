@@ -91,6 +91,19 @@ class View(service.Service):
         """Until everything that is in the stream now is in the views."""
         self.wait_until_as_of(int(time.time() * 1000), timeout_s)
 
+    def wait_until_boards_are_true(self):
+        """Until everything that is in the stream now is in the views, and boards know up to when they are true: on
+        DynamoDB one allowance later. Each look is at another board, so that none is kept from before. Returns it.
+        """
+        self.wait_until_applied()
+        limits = iter(range(20, 101))
+
+        def known():
+            board = self.get(f"/scores/merchant?limit={next(limits)}").json()
+            return board if board["asOf"] else None
+
+        return cloud.until(known, "boards that know their asOf", every_s=0.25)
+
     def dead_letters(self):
         if not self.dead_letter_file.exists():
             return set()

@@ -140,9 +140,12 @@ def test_answers_older_than_that_are_served_saying_so(tables, lamps, start, paus
 def test_ingest_goes_on_by_itself_after_the_store_came_back(aws, tables, lamps, start, paused_store):
     view = start(tables, lamps)
     view.wait_until_applied()
+    settled = view.metric("winner_view_records_total")
     paused_store.pause()
     cloud.put(aws.kinesis, lamps, LAMPS[-1:] * 5)
-    time.sleep(1)  # the outage itself: long enough for a batch to meet it
+    read = "winner_view_source_records_total"
+    cloud.until(lambda: view.metric(read) == settled + 5, "a batch has been read that meets the outage")
+    assert view.metric("winner_view_records_total") == settled
     paused_store.resume()
     view.wait_until_applied(60)
     assert view.get("/contributions/lamp").json()["purchases"] == 8

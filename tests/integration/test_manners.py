@@ -94,18 +94,6 @@ def holding(etag):
     return [("If-None-Match", etag)]
 
 
-def wait_until_boards_are_true(view):
-    """Until all that is in the stream now is in the views, and boards know up to when they are true: on
-    DynamoDB one allowance later. Each look is at another board, so that none of them is kept from before."""
-    view.wait_until_applied()
-    limits = iter(range(20, 101))
-
-    def is_known():
-        return "view-as-of" in view.get(f"/scores/photographer?limit={next(limits)}").headers
-
-    cloud.until(is_known, "boards that know their asOf", every_s=0.25)
-
-
 @pytest.fixture(scope="module", params=pairs.KINDS)
 def view(request, openapi, tmp_path_factory):
     """A service in which nothing moves any more: what is kept stays fresh for as long as these tests take."""
@@ -114,7 +102,7 @@ def view(request, openapi, tmp_path_factory):
     options = [*pair.options, "--drain-seconds", "0", "--cache-ttl-ms", "3600000"]
     options += ["--caught-up-ms", "600000"]  # what is not there stays a 404, however busy the machine is
     with View(openapi, folder / "dead", options, pair.environment) as made:
-        wait_until_boards_are_true(made)
+        made.wait_until_boards_are_true()
         yield made
 
 
@@ -284,7 +272,7 @@ def test_a_304_says_that_the_view_moved_on_and_a_purchase_changes_the_etag(pair,
     """The poll of a dashboard, on each kind of answer and in each encoding."""
     pair.put(puts(product("lamp", ANN, PIA, 3)))
     view = start_on(pair)
-    wait_until_boards_are_true(view)
+    view.wait_until_boards_are_true()
     targets = ["/scores/merchant", "/scores", "/scores?role=creator", "/contributions", "/contributions/lamp"]
     targets += [f"/scores/{answers.quoted(ANN)}", f"/scores/merchant/{answers.quoted(ANN)}"]
     held = {target: ask(view, target) for target in targets}
