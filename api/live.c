@@ -121,18 +121,19 @@ static void hub_unref(struct live *hub) {
     free(hub);
 }
 
-/* On a loader thread, or at once on the hub's. */
+/* On a loader thread, or at once on the hub's. Once it is told, the call may be under way again. */
 static void on_answer(struct api_call *call) {
     struct board *board = (struct board *)((char *)call - offsetof(struct board, call));
     struct live *hub = board->hub;
-    bool usable = call->answer->status == 200;
+    struct answer *answer = call->answer;
+    bool usable = answer->status == 200;
     pthread_mutex_lock(&hub->lock);
-    board->came = usable ? call->answer : NULL;
+    board->came = usable ? answer : NULL;
     board->asked = false;
     board->told = true;
     pthread_mutex_unlock(&hub->lock);
     if (!usable)
-        answer_unref(call->answer);
+        answer_unref(answer);
     waker_wake(&hub->waker);
     hub_unref(hub);
 }
