@@ -1,26 +1,23 @@
 """Fixtures: the emulators once a session, a stage and a stream for each test, services that are always
 stopped."""
 
-import itertools
-import json
 import os
-import time
 
 import pytest
 
 import cloud
 import contract
 import emulators
-import model
+import manager as service_manager
 import pairs
 import proxy
 import service
 import shop
 import workload
+from view import View
 
 SEED = int(os.environ.get("WINNER_VIEW_SEED", "20261123"))
 MAIN_JOB_EVENTS = 10_000
-numbers = itertools.count(1)
 
 
 class Aws:
@@ -50,12 +47,12 @@ def openapi():
 
 @pytest.fixture
 def stage():
-    return f"t{os.getpid()}-{next(numbers)}"
+    return f"t{os.getpid()}-{next(pairs.numbers)}"
 
 
 @pytest.fixture
 def stream(aws):
-    return cloud.create_stream(aws.kinesis, f"s{os.getpid()}-{next(numbers)}")
+    return cloud.create_stream(aws.kinesis, f"s{os.getpid()}-{next(pairs.numbers)}")
 
 
 @pytest.fixture
@@ -64,54 +61,6 @@ def tables(aws, stage):
     done = service.run("create-tables", "--store", f"dynamodb:{stage}", environment=aws.environment)
     assert done.returncode == 0, done.stderr
     return stage
-
-
-class View(service.Service):
-    """A service, and what a test asks of it again and again. Its `openapi` is for tests that read responses
-    by means of their own."""
-
-    def __init__(self, openapi, dead_letter_file, options, environment):
-        super().__init__(options, environment)
-        self.openapi = openapi
-        self.dead_letter_file = dead_letter_file
-
-    def health(self):
-        return self.get("/healthz").json()
-
-    def wait_until_as_of(self, real_ms, timeout_s=120):
-        """Until every event that reached the stream before this time is in the views."""
-
-        def is_as_of():
-            as_of = self.health()["asOf"]
-            return as_of and model.epoch_ms(as_of) >= real_ms
-
-        cloud.until(is_as_of, f"asOf {real_ms}; {self.log()[-3000:]}", timeout_s)
-
-    def wait_until_applied(self, timeout_s=120):
-        """Until everything that is in the stream now is in the views."""
-        self.wait_until_as_of(int(time.time() * 1000), timeout_s)
-
-    def wait_until_boards_are_true(self):
-        """Until everything that is in the stream now is in the views, and boards know up to when they are true: on
-        DynamoDB one allowance later. Each look is at another board, so that none is kept from before. Returns it.
-        """
-        self.wait_until_applied()
-        limits = iter(range(20, 101))
-
-        def known():
-            board = self.get(f"/scores/merchant?limit={next(limits)}").json()
-            return board if board["asOf"] else None
-
-        return cloud.until(known, "boards that know their asOf", every_s=0.25)
-
-    def dead_letters(self):
-        if not self.dead_letter_file.exists():
-            return set()
-        lines = [json.loads(line) for line in self.dead_letter_file.read_text().splitlines()]
-        return {
-            (line["shard"], model.place(line["sequenceNumber"], line["subSequenceNumber"]), line["reason"])
-            for line in lines
-        }
 
 
 @pytest.fixture
@@ -213,20 +162,6 @@ def pair(kind, request):
     return pairs.KinesisDynamodb(aws, stage, stream)
 
 
-def stocked_pair(kind, request, folder, events):
-    """A pair whose source has these events, for fixtures of a module: `pair` lives only as long as a test."""
-    if kind == "file+sqlite":
-        pair = pairs.FileSqlite(folder)
-    else:
-        aws, name = request.getfixturevalue("aws"), f"stock-{os.getpid()}-{next(numbers)}"
-        cloud.create_stream(aws.kinesis, name)
-        done = service.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
-        assert done.returncode == 0, done.stderr
-        pair = pairs.KinesisDynamodb(aws, name, name)
-    pair.put(shop.puts(events))
-    return pair
-
-
 def main_job_puts():
     """All of them can be lines of a file too, so that both pairs get the same."""
     puts = pairs.can_be_lines(workload.generate(SEED, MAIN_JOB_EVENTS + MAIN_JOB_EVENTS // 100))
@@ -263,3 +198,11 @@ def main_job(kind, request, tmp_path):
     stream, records, expected = request.getfixturevalue("main_stream")
     aws, stage = map(request.getfixturevalue, ("aws", "tables"))
     return pairs.KinesisDynamodb(aws, stage, stream), records, expected
+
+
+@pytest.fixture
+def manager(tmp_path):
+    """A service manager: `environment` is what it gives to whom it starts."""
+    found = service_manager.Manager(tmp_path)
+    yield found
+    found.socket.close()

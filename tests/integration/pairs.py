@@ -6,13 +6,18 @@ Sources are filled and rows are read by other means than the program under test.
 """
 
 import contextlib
+import itertools
+import os
 import sqlite3
 
 import cloud
+import service
+import shop
 from model import Record
 
 KINDS = ("kinesis+dynamodb", "file+sqlite")
 FILE_SHARD = "shardId-000000000000"
+numbers = itertools.count(1)  # for names of stages and streams
 
 
 class KinesisDynamodb:
@@ -101,3 +106,17 @@ class FileSqlite:
 
     def leases(self):
         return {row["leaseKey"]: row for row in self.rows("leases") if row["entityType"] != "SOURCE"}
+
+
+def stocked_pair(kind, request, folder, events):
+    """A pair whose source has these events, for fixtures of a module: `pair` lives only as long as a test."""
+    if kind == "file+sqlite":
+        pair = FileSqlite(folder)
+    else:
+        aws, name = request.getfixturevalue("aws"), f"stock-{os.getpid()}-{next(numbers)}"
+        cloud.create_stream(aws.kinesis, name)
+        done = service.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
+        assert done.returncode == 0, done.stderr
+        pair = KinesisDynamodb(aws, name, name)
+    pair.put(shop.puts(events))
+    return pair

@@ -12,8 +12,8 @@ import model
 import pairs
 import pytest
 import service
-from conftest import View, stocked_pair
 from shop import fold, person, product
+from view import View
 
 ANN, BOB, CID, DEE = (person("merchant", name) for name in ("Ann", "Bob", "Cid", "Dee"))
 PIA, SVEN = (person("photographer", name) for name in ("Pia", "Sven"))
@@ -50,7 +50,7 @@ VIEW_ROUTES = ROUTES[:7]
 def shop(request, openapi, tmp_path_factory):
     """(view, model, pair) of the shop above, shared by the tests of this file: they only read."""
     folder = tmp_path_factory.mktemp("api")
-    pair = stocked_pair(request.param, request, folder, EVENTS)
+    pair = pairs.stocked_pair(request.param, request, folder, EVENTS)
     options = [*pair.options, "--drain-seconds", "0"]
     with View(openapi, folder / "dead", options, pair.environment) as view:
         view.wait_until_applied()

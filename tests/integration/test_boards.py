@@ -11,10 +11,10 @@ import model
 import pairs
 import pytest
 import service
-from conftest import View, numbers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shop import event, person, product, puts
+from view import View
 
 NO_CACHE = ("--cache-ttl-ms", "0", "--cache-stale-ms", "0", "--cache-stale-if-error-ms", "0")
 PROPERTY = settings(
@@ -137,7 +137,7 @@ def new_pair(kind, request, folder):
         pair = pairs.FileSqlite(folder)
         pair.options = [*pair.options, "--source", "none"]
         return pair
-    aws, name = request.getfixturevalue("aws"), f"boards-{next(numbers)}-{time.time_ns()}"
+    aws, name = request.getfixturevalue("aws"), f"boards-{next(pairs.numbers)}-{time.time_ns()}"
     done = service.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
     assert done.returncode == 0, done.stderr
     return pairs.KinesisDynamodb(aws, name, None)

@@ -13,9 +13,9 @@ import time
 import cloud
 import pytest
 import service
-from conftest import View
 from pairs import FileSqlite
 from shop import person, product, puts
+from view import View
 from wire import Client, Lost, get
 
 OF_EACH = 20

@@ -9,8 +9,8 @@ import hypothesis
 import pairs
 import pytest
 import requests_at_random as at_random
-from conftest import View, stocked_pair
 from shop import person, product
+from view import View
 
 ANN, BOB, PIA = person("merchant", "Ann"), person("merchant", "Bob"), person("photographer", "Pia")
 EVENTS = [
@@ -28,7 +28,7 @@ SEEDS = [1, 2, int(os.environ.get("WINNER_VIEW_FUZZ_SEED") or random.SystemRando
 @pytest.fixture(scope="module", params=pairs.KINDS)
 def view(request, openapi, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
-    pair = stocked_pair(request.param, request, folder, EVENTS)
+    pair = pairs.stocked_pair(request.param, request, folder, EVENTS)
     options = [*pair.options, "--drain-seconds", "0", "--cache-ttl-ms", "100"]
     with View(openapi, folder / "dead", options, pair.environment) as view:
         view.wait_until_applied()

@@ -11,8 +11,8 @@ import model
 import pairs
 import pytest
 import service
-from conftest import View, stocked_pair
 from shop import event, person, product, puts
+from view import View
 
 MERCHANTS = [person("merchant", f"Merchant{n}") for n in range(12)]
 PIA = person("photographer", "Pia")
@@ -98,7 +98,7 @@ def holding(etag):
 def view(request, openapi, tmp_path_factory):
     """A service in which nothing moves any more: what is kept stays fresh for as long as these tests take."""
     folder = tmp_path_factory.mktemp("manners")
-    pair = stocked_pair(request.param, request, folder, EVENTS)
+    pair = pairs.stocked_pair(request.param, request, folder, EVENTS)
     options = [*pair.options, "--drain-seconds", "0", "--cache-ttl-ms", "3600000"]
     options += ["--caught-up-ms", "600000"]  # what is not there stays a 404, however busy the machine is
     with View(openapi, folder / "dead", options, pair.environment) as made:
