@@ -41,6 +41,7 @@ void cache_entry_find_series(struct cache *c) {
         c->removals[i] = METRICS_SERIES(&removals_family, reasons[i]);
     c->bytes_gauge = METRICS_SERIES(&bytes_family, NULL);
     c->values_gauge = METRICS_SERIES(&values_family, NULL);
+    cache_entry_show_size(c);
 }
 
 /* ---- what is kept -------------------------------------------------------------------------------------- */

@@ -57,6 +57,7 @@ static struct metrics_series *add_series(struct metrics_family *f, struct metric
         s->values[i] = mem_strdup(values[i]);
     if (f->kind == METRICS_HISTOGRAM)
         s->histogram = mem_zalloc(sizeof *s->histogram);
+    atomic_init(&s->hidden, f->kind == METRICS_GAUGE);
     *at = s;
     return s;
 }
@@ -78,17 +79,24 @@ struct metrics_series *metrics_series(struct metrics_family *family, const char 
     if (!family->registered)
         register_family(family);
     struct metrics_series *series = find_or_add(family, values);
-    atomic_store_explicit(&series->hidden, false, memory_order_relaxed);
     pthread_mutex_unlock(&registry_lock);
     return series;
 }
 
+/* After its value: whoever sees it shown sees that value, or a later one. */
+static void show(struct metrics_series *series) {
+    if (atomic_load_explicit(&series->hidden, memory_order_relaxed))
+        atomic_store_explicit(&series->hidden, false, memory_order_release);
+}
+
 void metrics_add(struct metrics_series *series, int64_t amount) {
     atomic_fetch_add_explicit(&series->value, amount, memory_order_relaxed);
+    show(series);
 }
 
 void metrics_set(struct metrics_series *series, int64_t value) {
     atomic_store_explicit(&series->value, value, memory_order_relaxed);
+    show(series);
 }
 
 int64_t metrics_value(const struct metrics_series *series) {
@@ -170,7 +178,7 @@ static void write_family(struct buffer *out, const struct metrics_family *f) {
     static const char *const kinds[] = {"counter", "gauge", "histogram"};
     buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name, kinds[f->kind]);
     for (const struct metrics_series *s = f->series; s; s = s->next) {
-        if (atomic_load_explicit(&s->hidden, memory_order_relaxed))
+        if (atomic_load_explicit(&s->hidden, memory_order_acquire))
             continue;
         if (f->kind == METRICS_HISTOGRAM) {
             write_histogram(out, f, s);

@@ -48,7 +48,8 @@ void metrics_set(struct metrics_series *series, int64_t value);
 void metrics_observe_us(struct metrics_series *series, int64_t us);
 int64_t metrics_value(const struct metrics_series *series);
 
-/* A gauge that stands for something that is gone (a shard that another worker reads now) is not written. */
+/* A gauge that stands for something that is gone (a shard that another worker reads now) is not written until
+ * it is set again; nor is one that was found and not set or added to yet, whose 0 would be a time in 1970. */
 void metrics_hide(struct metrics_series *series);
 
 /* For families without labels, and where counting is rare. */

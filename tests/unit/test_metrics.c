@@ -117,7 +117,7 @@ static void beyond_the_limit_everything_is_counted_in_one_overflow_series(void *
     assert_contains(again, "t_many{a=\"5\",b=\"x\"} 2\n"); /* known ones go on */
 }
 
-static void what_is_hidden_is_not_written_until_it_is_found_again(void **state) {
+static void what_is_hidden_is_not_written_until_it_is_set_again(void **state) {
     (void)state;
     static struct metrics_family f = {
         .name = "t_hidden", .help = "G.", .kind = METRICS_GAUGE, .labels = {"a"}};
@@ -126,10 +126,25 @@ static void what_is_hidden_is_not_written_until_it_is_found_again(void **state) 
     metrics_set(METRICS_SERIES(&f, "here"), 2);
     metrics_hide(gone);
     assert_text("t_hidden", "# HELP t_hidden G.\n# TYPE t_hidden gauge\nt_hidden{a=\"here\"} 2\n");
-    assert_ptr_equal(METRICS_SERIES(&f, "gone"), gone);
+    assert_ptr_equal(METRICS_SERIES(&f, "gone"), gone); /* to hide it once more, as likely as to set it */
+    assert_text("t_hidden", "# HELP t_hidden G.\n# TYPE t_hidden gauge\nt_hidden{a=\"here\"} 2\n");
+    metrics_set(gone, 3);
     assert_text(
         "t_hidden",
-        "# HELP t_hidden G.\n# TYPE t_hidden gauge\nt_hidden{a=\"gone\"} 1\nt_hidden{a=\"here\"} 2\n");
+        "# HELP t_hidden G.\n# TYPE t_hidden gauge\nt_hidden{a=\"gone\"} 3\nt_hidden{a=\"here\"} 2\n");
+}
+
+/* Whoever finds a series sets it a moment later, and somebody may look in between. */
+static void a_gauge_that_nobody_has_set_yet_is_not_written(void **state) {
+    (void)state;
+    static struct metrics_family f = {
+        .name = "t_unset", .help = "G.", .kind = METRICS_GAUGE, .labels = {"a"}};
+    struct metrics_series *set = METRICS_SERIES(&f, "set"), *added = METRICS_SERIES(&f, "added");
+    assert_text("t_unset", "# HELP t_unset G.\n# TYPE t_unset gauge\n");
+    metrics_set(set, 0);
+    metrics_add(added, 0);
+    assert_text("t_unset", "# HELP t_unset G.\n# TYPE t_unset gauge\n"
+                           "t_unset{a=\"set\"} 0\nt_unset{a=\"added\"} 0\n");
 }
 
 static void families_are_sorted_by_name(void **state) {
@@ -180,7 +195,8 @@ int main(void) {
         cmocka_unit_test(the_scale_turns_milliseconds_into_seconds),
         cmocka_unit_test(a_histogram_is_cumulative_and_in_seconds),
         cmocka_unit_test(beyond_the_limit_everything_is_counted_in_one_overflow_series),
-        cmocka_unit_test(what_is_hidden_is_not_written_until_it_is_found_again),
+        cmocka_unit_test(what_is_hidden_is_not_written_until_it_is_set_again),
+        cmocka_unit_test(a_gauge_that_nobody_has_set_yet_is_not_written),
         cmocka_unit_test(families_are_sorted_by_name),
         cmocka_unit_test(threads_lose_no_count_while_others_write),
     };
