@@ -42,8 +42,9 @@ struct deadletter {
     struct deadletter_target *target; /* NULL: the log */
     struct health *health;
     char *name; /* as it was given */
+    struct metrics_series *refusing_since;
 
-    pthread_mutex_t lock; /* guards what follows; a leaf */
+    pthread_mutex_t lock; /* guards what follows, and what is told of it; the lock of health comes after it */
     bool refusing;
     int64_t pause_ms;    /* from one try of a target that refuses to the next */
     int64_t due_boot_ms; /* when that is */
@@ -101,6 +102,7 @@ enum status deadletter_open(struct deadletter **d, const struct deadletter_optio
     for (int reason = 0; reason < ENVELOPE_REASONS; reason++)
         METRICS_SERIES(&dead_letters_family, envelope_reason_name((enum envelope_reason)reason));
     METRICS_SERIES(&writes_family, target_name(*d), "written");
+    (*d)->refusing_since = METRICS_SERIES(&refusing_family, target_name(*d));
     return STATUS_OK;
 }
 
@@ -132,6 +134,8 @@ static bool may_try(struct deadletter *d, int64_t now_boot_ms) {
     return may;
 }
 
+/* Of two shards one may be refused while the other's letters are taken: told under the lock, what health and
+ * metrics say last is what is so. */
 static void note_refusal(struct deadletter *d, const struct error *why, int64_t now_real_ms,
                          int64_t now_boot_ms) {
     pthread_mutex_lock(&d->lock);
@@ -141,11 +145,11 @@ static void note_refusal(struct deadletter *d, const struct error *why, int64_t 
     if (d->pause_ms > LIMIT_DEAD_LETTER_REFUSED_MS)
         d->pause_ms = LIMIT_DEAD_LETTER_REFUSED_MS;
     d->due_boot_ms = now_boot_ms + d->pause_ms;
-    pthread_mutex_unlock(&d->lock);
-
     if (first)
-        metrics_set(METRICS_SERIES(&refusing_family, target_name(d)), now_real_ms);
-    if (health_raise_kind(d->health, trouble, why->code, why->message, now_real_ms, now_boot_ms))
+        metrics_set(d->refusing_since, now_real_ms);
+    bool news = health_raise_kind(d->health, trouble, why->code, why->message, now_real_ms, now_boot_ms);
+    pthread_mutex_unlock(&d->lock);
+    if (news)
         log_write(LOG_LEVEL_ERROR, LOG_FIELDS("error", why->code, "requestId", why->request_id),
                   "dead letters go to the log: %s", why->message);
 }
@@ -154,12 +158,13 @@ static void note_acceptance(struct deadletter *d) {
     pthread_mutex_lock(&d->lock);
     bool refused = d->refusing;
     d->refusing = false;
+    if (refused) {
+        metrics_hide(d->refusing_since);
+        health_clear(d->health, trouble);
+    }
     pthread_mutex_unlock(&d->lock);
-    if (!refused)
-        return;
-    metrics_hide(METRICS_SERIES(&refusing_family, target_name(d)));
-    health_clear(d->health, trouble);
-    log_info("dead letters go to '%s' again", d->name);
+    if (refused)
+        log_info("dead letters go to '%s' again", d->name);
 }
 
 /* ---- writing
