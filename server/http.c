@@ -140,6 +140,11 @@ static bool is_acceptable(struct connection *c, struct problem *p) {
     return true;
 }
 
+/* Of a call that the api had: it came back, or is not waited for. */
+static enum MHD_Result reply_after_wait(struct connection *c) {
+    return atomic_load(&c->wait) == WAIT_ABORTED ? reply_stopping(c) : reply(c);
+}
+
 /* The request is there, whole. */
 static enum MHD_Result handle(struct connection *c) {
     struct http *http = c->http;
@@ -161,7 +166,7 @@ static enum MHD_Result handle(struct connection *c) {
     atomic_store(&c->wait, WAIT_BEGUN);
     atomic_fetch_add(&c->references, 1);
     if (!api_handle(http->api, &c->call, clock_boot_ms())) /* its first line may have come long ago */
-        return http_suspend(c);
+        return http_suspend(c) ? MHD_YES : reply_after_wait(c);
     atomic_fetch_sub(&c->references, 1); /* microhttpd still has its own */
     return c->call.live ? reply_live(c) : reply(c);
 }
@@ -192,7 +197,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
     }
     if (!c->waited)
         return handle(c);
-    return atomic_load(&c->wait) == WAIT_ABORTED ? reply_stopping(c) : reply(c);
+    return reply_after_wait(c);
 }
 
 static void copy_target(struct connection *c, const char *target) {

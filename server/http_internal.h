@@ -16,6 +16,7 @@
 
 #include "server/acceptor.h"
 #include "server/base/limits.h"
+#include "server/base/pulse.h"
 #include "server/http.h"
 #include "server/http_reply.h"
 
@@ -25,7 +26,7 @@ enum wait {
     WAIT_BEGUN,     /* asked the api; the connection is not suspended yet */
     WAIT_SUSPENDED, /* whoever comes next resumes it */
     WAIT_DONE,      /* the call has its answer */
-    WAIT_ABORTED,   /* stopping: resumed without an answer; the call still belongs to the api */
+    WAIT_ABORTED,   /* stopping: it waits no longer, without an answer; the call still belongs to the api */
 };
 
 /* One client. Belongs to one HTTP thread, but for what is atomic. One reference for microhttpd, one for a
@@ -69,7 +70,7 @@ struct http {
     unsigned port;
     atomic_bool draining;
     atomic_bool stopping;  /* nobody waits for the store any more */
-    atomic_uint suspended; /* connections; until MHD_resume_connection has returned */
+    atomic_uint suspended; /* connections; from before they are until MHD_resume_connection has returned */
     atomic_uint open;      /* in `connections` */
     _Atomic uint64_t made_ids;
 
@@ -78,13 +79,14 @@ struct http {
     struct connection *connections;
     bool timekeeper_ends;
     pthread_t timekeeper;
+    struct pulse timekeeper_pulse;
 };
 
 /* ---- http_wait.c -------------------------------------------------------------------------------------- */
 
 /* The api will call http_on_done: the connection sleeps until then, or until http_abort_waits. On its HTTP
- * thread. */
-enum MHD_Result http_suspend(struct connection *c);
+ * thread. False: nobody may wait any more, it is to be answered now. */
+bool http_suspend(struct connection *c);
 
 /* api_call.done; on a loader thread. */
 void http_on_done(struct api_call *call);

@@ -2,13 +2,17 @@
 
 #include <utlist.h>
 
-static void resume(struct connection *c) {
-    struct http *http = c->http;
-    MHD_resume_connection(c->mhd);
+static void uncount(struct http *http) {
     pthread_mutex_lock(&http->lock);
     atomic_fetch_sub(&http->suspended, 1);
     pthread_cond_broadcast(&http->changed);
     pthread_mutex_unlock(&http->lock);
+}
+
+static void resume(struct connection *c) {
+    struct http *http = c->http;
+    MHD_resume_connection(c->mhd);
+    uncount(http);
 }
 
 static bool move(struct connection *c, int from, int to) {
@@ -32,16 +36,29 @@ static void abort_wait(struct connection *c) {
         resume(c);
 }
 
-enum MHD_Result http_suspend(struct connection *c) {
+/* Counts first and asks then, http_abort_waits the other way round: so either it waits for us, or we see that
+ * nobody waits any more. */
+static bool may_wait(struct http *http) {
+    atomic_fetch_add(&http->suspended, 1);
+    if (!atomic_load(&http->stopping))
+        return true;
+    uncount(http);
+    return false;
+}
+
+bool http_suspend(struct connection *c) {
     struct http *http = c->http;
     c->waited = true;
-    atomic_fetch_add(&http->suspended, 1);
+    if (!may_wait(http)) {
+        move(c, WAIT_BEGUN, WAIT_ABORTED); /* unless it is done meanwhile */
+        return false;
+    }
     MHD_suspend_connection(c->mhd);
     if (!move(c, WAIT_BEGUN, WAIT_SUSPENDED))
         resume(c); /* done meanwhile */
     else if (atomic_load(&http->stopping))
         abort_wait(c); /* http_stop may have looked before we were suspended */
-    return MHD_YES;
+    return true;
 }
 
 /* ---- stopping ----------------------------------------------------------------------------------------- */

@@ -26,15 +26,15 @@ static void an_answer_says_where_it_came_from_and_how_old_it_is(void **state) {
 static void the_age_of_a_kept_answer_grows(void **state) {
     (void)state;
     int fd = dial();
-    char age[16] = "0";
-    int64_t begun_ms = clock_boot_ms();
-    while (strcmp(age, "0") == 0) {
+    int64_t age_s = 0, passed_ms = 0, begun_ms = clock_boot_ms();
+    while (!age_s) {
         struct reply r = exchange(fd, "/scores/merchant");
-        snprintf(age, sizeof age, "%s", header(&r, "Age"));
+        age_s = strtol(header(&r, "Age"), NULL, 10);
         free(r.body);
-        assert_true(clock_boot_ms() - begun_ms < 10000);
+        passed_ms = clock_boot_ms() - begun_ms;
+        assert_true(passed_ms < 30000);
     }
-    assert_string_equal(age, "1");
+    assert_in_range(age_s, 1, passed_ms / 1000);
     assert_int_equal(scripted_store_reads(f.store), 1);
     close(fd);
 }
