@@ -509,9 +509,9 @@ function followHash() {
   refreshDetails(location.hash, where);
 }
 
-/* The dialog tells later that it was closed: it may be open again by then. */
+/* The dialog tells later that it was closed: it may be open again by then, or a hashchange on its way. */
 function leaveDetails() {
-  if (!place() || byId("details").open) return;
+  if (byId("details").open || location.hash !== details.shown) return;
   history.pushState(null, "", location.pathname + location.search); // an empty # would scroll to the top
   followHash();
 }

@@ -14,8 +14,8 @@ import model
 import pairs
 import pytest
 import service
-from conftest import View
 from shop import event, person, product, puts
+from view import View
 
 SCREENSHOTS = service.ROOT / "build" / "screenshots"
 ANN, BOB = person("merchant", "Ann"), person("merchant", "Bob")
@@ -398,6 +398,20 @@ def test_an_address_that_leads_to_nobody_says_so(market, visit):
         page.until_text("#details-note", word)
         assert not page.text("#details-content")
         page.press("Escape")
+
+
+def test_who_closes_details_and_goes_elsewhere_at_once_gets_there(market, visit):
+    page = visit(market, "#/product/none", allowed=".* 404 ")
+    page.until_text("#details-note", "There is no such product")
+    page.evaluate(
+        """(() => { // told in the order that a busy browser may choose: first of the close, then of the new hash
+      const details = document.getElementById("details");
+      details.close();
+      location.hash = "#/contributor/nobody";
+      details.dispatchEvent(new Event("close"));
+    })()"""
+    )
+    page.until_text("#details-note", "There is no such contributor")
 
 
 def test_details_that_are_left_and_come_back_to_are_asked_for_once(market, visit):
