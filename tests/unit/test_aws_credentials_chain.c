@@ -510,7 +510,7 @@ static void listen_to(void *data, int64_t now_ms, const struct aws_credentials *
 
 static void the_thread_refreshes_ahead_of_time_and_the_listener_hears_of_it(void **state) {
     (void)state;
-    struct scripted s = {.key = "ONE", .expires_ms = clock_real_ms() + 2000};
+    struct scripted s = {.key = "ONE", .expires_ms = clock_real_ms() + 4000};
     struct aws_credentials_chain *chain = chain_of(&s);
     struct heard heard = {.successes = 0};
     const struct aws_credentials_listener listener = {listen_to, &heard};

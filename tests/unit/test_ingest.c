@@ -9,7 +9,7 @@
 
 #define SHARD "shardId-000000000001"
 
-enum { FAILOVER_MS = 300, LONG_FAILOVER_MS = 600000, PATIENCE_MS = 30000 };
+enum { FAILOVER_MS = 300, HELD_FAILOVER_MS = 3000, LONG_FAILOVER_MS = 600000, PATIENCE_MS = 30000 };
 
 /* ---- what it works with; its callbacks come from several threads
  * ---------------------------------------------------------- */
@@ -158,7 +158,8 @@ static void refused_takes_stay_a_trouble(void **state) {
     atomic_store(&w.refuses, true);
     begin(*state, FAILOVER_MS);
     await(has_refused_often);
-    assert_int_equal(atomic_load(&w.known), atomic_load(&w.refused) - 1); /* each that was not the first */
+    int refused = atomic_load(&w.refused);             /* before what was known: they go on */
+    assert_true(atomic_load(&w.known) >= refused - 1); /* each that was not the first */
     assert_true(in_trouble("taking leases"));
     atomic_store(&w.refuses, false);
     await(reads);
@@ -169,9 +170,10 @@ static bool has_read_twice(void) {
     return atomic_load(&w.opened) >= 2;
 }
 
+/* With a lease that is not lost meanwhile, though the machine be busy: that would be taken again at once. */
 static void false_end_is_paused_after(void **state) {
     atomic_store(&w.ends, true);
-    begin(*state, FAILOVER_MS);
+    begin(*state, HELD_FAILOVER_MS);
     await(has_read_twice);
     assert_true(atomic_load(&w.opened_ms[1]) - atomic_load(&w.opened_ms[0]) >= LIMIT_CHECKPOINT_MS);
 }

@@ -10,7 +10,8 @@
 #define LEFT "shardId-000000000002"
 #define RIGHT "shardId-000000000003"
 
-enum { FAILOVER_MS = 1500, PATIENCE_MS = 30000 };
+/* A lease that is not to be lost is renewed in time by a machine that is busy. */
+enum { FAILOVER_MS = 4000, PATIENCE_MS = 30000 };
 
 /* ---- a source of one record at most, whose shard ends, fails or hangs when it is told to
  * ------------------------------------ */
@@ -276,7 +277,7 @@ static void one_that_waits_is_kept(void **state) {
     w.context.stuck_ms = LIMIT_BACKOFF_MS + 1000;
     atomic_store(&w.source.mood, MOOD_FAILING);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, LIMIT_BACKOFF_MS + 1000 + 2 * FAILOVER_MS), TENURE_HELD);
+    assert_int_equal(tend(&w, false, LIMIT_BACKOFF_MS + 1000 + FAILOVER_MS), TENURE_HELD);
     assert_true(is_renewed_within(&w, PATIENCE_MS));
 }
 
@@ -470,7 +471,7 @@ static void end_that_cannot_be_recorded_yet_keeps_its_lease(void **state) {
     add_record(&w.source, 43);
     take(&w, "ann");
     refuse_new_leases(t);
-    assert_int_equal(tend(&w, false, 3 * FAILOVER_MS), TENURE_HELD);
+    assert_int_equal(tend(&w, false, 2 * FAILOVER_MS), TENURE_HELD);
     assert_true(in_trouble(&w, "end of " SHARD));
     assert_true(is_at(t, 43));
     assert_string_equal(row(t, SHARD).owner, "ann");
