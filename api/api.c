@@ -200,6 +200,13 @@ static bool handle_loaded(struct api_call *call, const struct request *request, 
     return answer_with_problem(call, &p);
 }
 
+/* Until the store was reached once. */
+static bool handle_without_view(struct api_call *call) {
+    struct problem p;
+    problem_set(&p, PROBLEM_VIEW_NOT_READY, "the store of the view has not been reached yet");
+    return answer_with_problem(call, &p);
+}
+
 static bool is_options(const struct api_call *call) {
     return strcmp(call->method, "OPTIONS") == 0;
 }
@@ -233,6 +240,10 @@ static bool allows(const struct route *route, const struct request *request, str
     return request_allows(request, names, p);
 }
 
+static bool is_of_view(const struct route *route) {
+    return route->kind == ROUTE_LOADED || route->kind == ROUTE_LIVE;
+}
+
 static bool is_served(const struct route *route, enum api_routes routes) {
     return route && (routes == API_ALL || route->operations == (routes == API_OPERATIONS));
 }
@@ -260,6 +271,8 @@ bool api_handle(struct api *api, struct api_call *call, int64_t now_ms) {
         return handle_method(call);
     if (!allows(route, &request, &p))
         return answer_with_problem(call, &p);
+    if (is_of_view(route) && !atomic_load(&api->has_view))
+        return handle_without_view(call);
     if (route->kind == ROUTE_LOADED)
         return handle_loaded(call, &request, now_ms);
     call->live = route->kind == ROUTE_LIVE;
@@ -302,26 +315,28 @@ static void set_cache_control(struct api *api) {
         snprintf(api->cache_control, sizeof api->cache_control, "no-cache");
 }
 
-struct api *api_new(const struct api_options *options, struct store *store, struct freshness *freshness,
-                    struct health *health, const uint8_t identity_key[STORE_IDENTITY_KEY_BYTES],
-                    struct error *e) {
+struct api *api_new(const struct api_options *options, struct freshness *freshness, struct health *health) {
     struct api *api = mem_zalloc(sizeof *api);
     api->options = *options;
-    api->store = store;
     api->freshness = freshness;
     api->health = health;
     freshness_remember(freshness, options->index_allowance_ms);
     set_cache_control(api);
     assets_load(api);
     api->cache = cache_new(&options->cache);
+    return api;
+}
+
+enum status api_attach(struct api *api, struct store *store,
+                       const uint8_t identity_key[STORE_IDENTITY_KEY_BYTES], struct error *e) {
+    api->store = store;
     api->identity = identity_new(identity_key, e);
     if (api->identity)
         api->loaders = loaders_new(api->cache, load, api, e);
-    if (!api->loaders) {
-        api_free(api);
-        return NULL;
-    }
-    return api;
+    if (!api->loaders)
+        return STATUS_FAILED; /* what was made is api_free's */
+    atomic_store(&api->has_view, true);
+    return STATUS_OK;
 }
 
 void api_free(struct api *api) {

@@ -32,10 +32,14 @@ struct api_options {
     struct cache_options cache;
 };
 
-/* Borrows store, freshness and health, which must outlive it. Starts the loader threads. NULL on failure. */
-struct api *api_new(const struct api_options *options, struct store *store, struct freshness *freshness,
-                    struct health *health, const uint8_t identity_key[STORE_IDENTITY_KEY_BYTES],
-                    struct error *e);
+/* Answers from now on, but nothing from the view, which it does not have yet: that is view-not-ready. Borrows
+ * freshness and health, which must outlive it. Never NULL. */
+struct api *api_new(const struct api_options *options, struct freshness *freshness, struct health *health);
+
+/* Gives it the view: the store, borrowed, to outlive it, which was reached, and its identity key. Starts the
+ * loader threads. Once; requests may be on their way. On failure it goes on without. */
+enum status api_attach(struct api *api, struct store *store,
+                       const uint8_t identity_key[STORE_IDENTITY_KEY_BYTES], struct error *e);
 
 /* No request may come any more. Waits for the loads under way, at most LIMIT_LOAD_MS if the store keeps its
  * deadlines; calls that still wait are done first, as failed. */

@@ -10,11 +10,12 @@
 
 struct api {
     struct api_options options;
-    struct store *store;
     struct freshness *freshness;
     struct health *health;
-    struct identity *identity;
     struct cache *cache;
+    atomic_bool has_view; /* the next three are there, for good */
+    struct store *store;
+    struct identity *identity;
     struct loaders *loaders;
     char cache_control[64];                         /* of what the cache keeps */
     struct answer *page, *style, *script, *openapi; /* assets.c */

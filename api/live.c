@@ -13,6 +13,7 @@
 #include "server/base/limits.h"
 #include "server/base/mem.h"
 #include "server/base/metrics.h"
+#include "server/base/pulse.h"
 #include "server/base/waker.h"
 
 enum kind { KIND_MERCHANT, KIND_PHOTOGRAPHER, KIND_FRESHNESS, KINDS };
@@ -49,6 +50,7 @@ struct live {
     struct body *greeting, *heartbeat;
     struct metrics_series *readers_gauge, *counts[KINDS];
     struct waker waker;
+    struct pulse pulse; /* the thread's */
     pthread_t thread;
     bool has_thread;
 
@@ -297,8 +299,15 @@ static bool has_ended(struct live *hub) {
 
 static void *hub_main(void *argument) {
     struct live *hub = argument;
-    while (!has_ended(hub))
-        waker_wait(&hub->waker, live_step(hub, clock_boot_ms()), -1);
+    pulse_watch(&hub->pulse, "live", LIMIT_LOOP_STUCK_MS, clock_boot_ms());
+    while (!has_ended(hub)) {
+        int64_t next_ms = live_step(hub, clock_boot_ms());
+        if (next_ms == INT64_MAX)
+            pulse_rest(&hub->pulse);
+        waker_wait(&hub->waker, next_ms, -1);
+        pulse_beat(&hub->pulse, clock_boot_ms());
+    }
+    pulse_unwatch(&hub->pulse);
     return NULL;
 }
 
@@ -419,6 +428,7 @@ struct live *live_new(struct api *api, unsigned max_readers) {
     hub->greeting = text_body("retry: 2000\n\n");
     hub->heartbeat = text_body(": heartbeat\n\n");
     hub->readers_gauge = METRICS_SERIES(&readers_family, NULL);
+    metrics_add(hub->readers_gauge, 0);
     for (enum kind kind = 0; kind < KINDS; kind++)
         hub->counts[kind] = METRICS_SERIES(&events_family, names[kind]);
     waker_init(&hub->waker);

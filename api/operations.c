@@ -7,6 +7,7 @@
 #include "server/base/limits.h"
 #include "server/base/mem.h"
 #include "server/base/metrics.h"
+#include "server/base/pulse.h"
 
 static struct metrics_family as_of_family = {
     .name = "winner_view_view_as_of_timestamp_seconds",
@@ -20,12 +21,17 @@ static struct answer *unkept(struct answer *answer) {
     return answer;
 }
 
-/* That an HTTP thread came to say so is all there is to say. */
+/* What a service manager is told by WATCHDOG=1 (server/notifier.h) is told here to whoever has no such thing.
+ * That an HTTP thread came to say so is the other half. */
 struct answer *operations_livez(struct api *api) {
     (void)api;
+    char loop[LIMIT_SHARD_ID_BYTES + 1];
+    bool stuck = pulse_find_late(clock_boot_ms(), loop, sizeof loop);
     json_t *json = json_object();
-    json_object_set_new(json, "status", json_string("ok"));
-    return unkept(answer_json(200, json));
+    json_object_set_new(json, "status", json_string(stuck ? "stuck" : "ok"));
+    if (stuck)
+        json_object_set_new(json, "loop", answer_text(loop));
+    return unkept(answer_json(stuck ? 503 : 200, json));
 }
 
 static json_t *shards_json(struct freshness *freshness, int64_t now_ms) {

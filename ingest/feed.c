@@ -133,6 +133,7 @@ static void *feed_run(void *data) {
     struct feed *f = data;
     size_t room = FEED_ITEMS;
     bool ended = false;
+    pulse_watch(&f->pulse, f->shard_id, LIMIT_SHARD_STUCK_MS, clock_boot_ms());
     while (!ended && wait_for_room(f, room)) {
         size_t i = atomic_load(&f->filled);
         struct feed_item *item = &f->items[i % FEED_ITEMS];
@@ -142,6 +143,7 @@ static void *feed_run(void *data) {
         atomic_store(&f->filled, i + 1);
         waker_wake(&f->has_item);
     }
+    pulse_unwatch(&f->pulse);
     atomic_store(&f->finished, true);
     waker_wake(&f->has_item);
     return NULL;

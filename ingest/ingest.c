@@ -16,6 +16,7 @@
 #include "server/base/log.h"
 #include "server/base/mem.h"
 #include "server/base/metrics.h"
+#include "server/base/pulse.h"
 #include "server/base/waker.h"
 
 static struct metrics_family leases_family = {
@@ -52,7 +53,8 @@ struct ingest {
     pthread_t thread;
     atomic_bool stopping, refused;
     struct budget *budget;
-    struct waker waker;   /* the coordinator's */
+    struct waker waker; /* the coordinator's, as is the pulse */
+    struct pulse pulse;
     struct waker stopped; /* whoever waits for it */
     atomic_bool done;
 
@@ -163,6 +165,7 @@ static void tend_all(struct ingest *in) {
     const struct tenure_context context = tenure_context(in);
     for (struct held **at = &in->held; *at;) {
         struct held *h = *at;
+        pulse_beat(&in->pulse, clock_boot_ms());
         enum tenure_outcome outcome =
             h->is_over ? TENURE_HELD : tenure_tend(h->tenure, &context, atomic_load(&in->stopping));
         if (outcome != TENURE_HELD) {
@@ -214,8 +217,10 @@ static bool take(struct ingest *in, const struct share_take *take) {
 /* That looking goes well is no news of taking: its trouble ends with a look at which no take failed. */
 static void take_all(struct ingest *in, const struct share_plan *plan) {
     bool all_well = true;
-    for (size_t i = 0; i < plan->n && !atomic_load(&in->stopping); i++)
+    for (size_t i = 0; i < plan->n && !atomic_load(&in->stopping); i++) {
+        pulse_beat(&in->pulse, clock_boot_ms());
         all_well = take(in, &plan->takes[i]) && all_well;
+    }
     if (all_well)
         health_clear(in->parts.health, "taking leases");
 }
@@ -332,13 +337,16 @@ static void hand_over(struct ingest *in) {
 
 static void *ingest_run(void *data) {
     struct ingest *in = data;
+    pulse_watch(&in->pulse, "coordinator", LIMIT_LOOP_STUCK_MS, clock_boot_ms());
     begin(in);
     while (!atomic_load(&in->stopping)) {
+        pulse_beat(&in->pulse, clock_boot_ms());
         look_if_due(in);
         tend_all(in);
         waker_wait(&in->waker, next_turn(in), -1);
     }
     hand_over(in);
+    pulse_unwatch(&in->pulse);
     atomic_store(&in->done, true);
     waker_wake(&in->stopped);
     return NULL;

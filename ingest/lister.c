@@ -8,6 +8,7 @@
 #include "server/base/limits.h"
 #include "server/base/log.h"
 #include "server/base/mem.h"
+#include "server/base/pulse.h"
 
 struct lister {
     struct source *source;
@@ -16,6 +17,7 @@ struct lister {
     struct waker *listed;
     pthread_t thread;
     struct waker waker;
+    struct pulse pulse;
     atomic_bool stopping, asked;
 
     pthread_mutex_t lock; /* guards the listing; a leaf */
@@ -58,10 +60,13 @@ static void wait_until(struct lister *l, int64_t due_ms) {
 
 static void *lister_run(void *data) {
     struct lister *l = data;
+    pulse_watch(&l->pulse, "lister", LIMIT_LISTING_STUCK_MS, clock_boot_ms());
     while (!atomic_load(&l->stopping)) {
+        pulse_beat(&l->pulse, clock_boot_ms());
         int64_t pause_ms = list(l) ? l->interval_ms : LIMIT_CHECKPOINT_MS;
         wait_until(l, clock_boot_ms() + pause_ms);
     }
+    pulse_unwatch(&l->pulse);
     return NULL;
 }
 

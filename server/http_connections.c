@@ -99,8 +99,10 @@ void http_wait_ms(struct http *http, int64_t ms) {
 
 static void *timekeeper_main(void *argument) {
     struct http *http = argument;
+    pulse_watch(&http->timekeeper_pulse, "HTTP timekeeper", LIMIT_LOOP_STUCK_MS, clock_boot_ms());
     pthread_mutex_lock(&http->lock);
     while (!http->timekeeper_ends) {
+        pulse_beat(&http->timekeeper_pulse, clock_boot_ms());
         http_wait_ms(http, LIMIT_TICK_MS);
         struct connection *c;
         int64_t now_ms = clock_boot_ms();
@@ -110,6 +112,7 @@ static void *timekeeper_main(void *argument) {
         }
     }
     pthread_mutex_unlock(&http->lock);
+    pulse_unwatch(&http->timekeeper_pulse);
     return NULL;
 }
 

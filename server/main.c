@@ -17,15 +17,25 @@
 #include "server/serve.h"
 #include "views/store.h"
 
+/* As if nobody had caught it; but a container's first process is spared by every signal that it does not
+ * catch (pid_namespaces(7)), so the first line does nothing there. */
+static void end_by_signal(int number) {
+    raise(number);
+    _exit(128 + number);
+}
+
 /* Blocked before any thread is made, so that all inherit it: signals are the main thread's, through a
- * signalfd. Other commands are ended by them as any program is. */
+ * signalfd, until serve lets a second one through. Other commands are ended by them as any program is. */
 static void set_signals(const struct config *config) {
+    const struct sigaction end = {.sa_handler = end_by_signal, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER)};
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     if (config->command == COMMAND_SERVE)
         sigprocmask(SIG_BLOCK, &set, NULL);
+    sigaction(SIGTERM, &end, NULL);
+    sigaction(SIGINT, &end, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 

@@ -19,10 +19,13 @@
 #include "server/base/limits.h"
 #include "server/base/log.h"
 #include "server/base/mem.h"
+#include "server/base/pulse.h"
 #include "server/base/random.h"
 #include "server/credentials.h"
 #include "server/descriptors.h"
 #include "server/http.h"
+#include "server/notifier.h"
+#include "server/stop_guard.h"
 #include "views/freshness.h"
 #include "views/store_dynamodb.h"
 #include "views/store_sqlite.h"
@@ -38,7 +41,9 @@ struct service {
     struct freshness *freshness;
     struct health *health;
     struct api *api;
-    struct http *http, *ops; /* NULL: not listening */
+    struct http *http, *ops;   /* NULL: not listening */
+    struct notifier *notifier; /* NULL: there is no service manager to tell */
+    struct pulse pulse;        /* the main thread's, while it starts */
     struct ingest *ingest;
     struct apply_listener listener;
     int signals; /* a signalfd; -1: none */
@@ -126,6 +131,8 @@ static void close_parts(struct service *s) {
     source_free(s->source);
     store_free(s->store);
     credentials_watch_stop(s->credentials);
+    pulse_unwatch(&s->pulse);
+    notifier_free(s->notifier);
     health_free(s->health);
     freshness_free(s->freshness);
     if (s->aws)
@@ -159,7 +166,7 @@ static void wait_for_end(const struct service *s) {
         ;
 }
 
-/* Takes the one that came, if one did. From now on another ends the process as if nobody had ever caught it.
+/* Takes the one that came, if one did. From now on another ends the process at once (main.c).
  */
 static void let_signals_through(const struct service *s) {
     struct signalfd_siginfo came;
@@ -177,6 +184,11 @@ static enum status bind_store(struct service *s, struct error *e) {
     return store_bind(s->store, NULL, s->identity_key, e);
 }
 
+/* Whoever asks gets answers from the view from now on, whether the source can be reached or not. */
+static enum status attach_view(struct service *s, struct error *e) {
+    return s->api ? api_attach(s->api, s->store, s->identity_key, e) : STATUS_OK;
+}
+
 static enum status bind_source(struct service *s, struct error *e) {
     uint8_t identity_key[STORE_IDENTITY_KEY_BYTES]; /* the same as before */
     struct store_source source;
@@ -189,6 +201,7 @@ static enum status bind_source(struct service *s, struct error *e) {
 static enum status first_contact(struct service *s, enum status (*contact)(struct service *, struct error *),
                                  struct error *e) {
     for (;;) {
+        pulse_beat(&s->pulse, clock_boot_ms());
         enum status status = contact(s, e);
         if (status && wait_for_signal(s, clock_boot_ms()))
             return STATUS_RETRY; /* it failed because it was cut short, or does not matter any more */
@@ -198,6 +211,7 @@ static enum status first_contact(struct service *s, enum status (*contact)(struc
         }
         if (health_raise(s->health, "start", e->message))
             log_warn("waiting: %s", e->message);
+        notifier_ready(s->notifier); /* as much as it can be */
         if (wait_for_signal(s, clock_boot_ms() + LIMIT_FIRST_CONTACT_MS))
             return STATUS_RETRY;
     }
@@ -207,9 +221,20 @@ static enum status open_store(struct service *s, struct error *e) {
     return serve_open_store(s->config, &s->aws, &s->store, e);
 }
 
+/* A service manager that cannot be told is no reason not to serve. */
+static void tell_manager(struct service *s) {
+    struct notify notify;
+    struct error e;
+    enum status status = notify_open(&notify, &e);
+    if (!status && notify.fd >= 0) {
+        s->notifier = notifier_new(&notify, s->health, s->freshness);
+        status = notifier_start(s->notifier, &e);
+    }
+    if (status)
+        log_warn("%s", e.message);
+}
+
 static enum status open_parts(struct service *s, struct error *e) {
-    s->freshness = freshness_new();
-    s->health = health_new();
     enum status status = first_contact(s, open_store, e);
     if (s->aws) {
         credentials_warn(s->aws);
@@ -307,7 +332,8 @@ static enum status start_api(struct service *s, struct error *e) {
                 .ttl_ms = c->cache_ttl_ms,
                 .stale_ms = c->cache_stale_ms,
                 .stale_if_error_ms = c->cache_stale_if_error_ms,
-                .refresh_ms = store_is_index_late(s->store) ? CACHE_REFRESH_MS : LIMIT_EMBEDDED_REFRESH_MS,
+                .refresh_ms =
+                    config_of_kind(c->store, "dynamodb") ? CACHE_REFRESH_MS : LIMIT_EMBEDDED_REFRESH_MS,
                 .jitter_percent = LIMIT_CACHE_JITTER_PERCENT,
             },
     };
@@ -316,9 +342,7 @@ static enum status start_api(struct service *s, struct error *e) {
     enum status status = check_descriptors(c, e);
     if (status)
         return status;
-    s->api = api_new(&options, s->store, s->freshness, s->health, s->identity_key, e);
-    if (!s->api)
-        return STATUS_FAILED;
+    s->api = api_new(&options, s->freshness, s->health);
     status = listen_on(s, c->listen, c->ops_listen ? API_PUBLIC : API_ALL, &s->http, e);
     return status ? status : listen_on(s, c->ops_listen, API_OPERATIONS, &s->ops, e);
 }
@@ -342,24 +366,45 @@ static void say_where(const struct service *s) {
               "listening on %s", address);
 }
 
+/* From here on it can be asked how it is, and what it waits for: a process that waits for its store is not to
+ * be taken for a dead one. */
+static enum status start_to_listen(struct service *s, struct error *e) {
+    s->freshness = freshness_new();
+    s->health = health_new();
+    tell_manager(s);
+    pulse_watch(&s->pulse, "start", LIMIT_LOOP_STUCK_MS, clock_boot_ms());
+    enum status status = start_api(s, e);
+    if (status)
+        return status;
+    make_worker_id(s);
+    say_where(s);
+    return STATUS_OK;
+}
+
 /* The store comes first, then whoever asks can be answered while the source is waited for. */
-static enum status start(struct service *s, struct error *e) {
+static enum status reach(struct service *s, struct error *e) {
     enum status status = open_parts(s, e);
     if (!status)
         status = first_contact(s, bind_store, e);
     if (!status)
-        status = start_api(s, e);
+        status = attach_view(s, e);
     if (status)
         return status;
     if (s->aws) /* from here on nobody else says when they fail */
         s->credentials = credentials_watch_start(s->aws, s->health);
-    make_worker_id(s);
-    say_where(s);
-    status = s->source ? first_contact(s, bind_source, e) : STATUS_OK;
+    return s->source ? first_contact(s, bind_source, e) : STATUS_OK;
+}
+
+static enum status start(struct service *s, struct error *e) {
+    enum status status = start_to_listen(s, e);
+    if (!status)
+        status = reach(s, e);
     if (status)
         return status;
     start_ingest(s);
     health_set_phase(s->health, HEALTH_SERVING);
+    notifier_ready(s->notifier);
+    pulse_unwatch(&s->pulse); /* the main thread waits for signals from now on */
     return STATUS_OK;
 }
 
@@ -372,6 +417,7 @@ static int64_t least(int64_t a, int64_t b) {
 
 static void drain(const struct service *s, int64_t asked_ms) {
     health_set_phase(s->health, HEALTH_DRAINING);
+    notifier_stopping(s->notifier);
     log_info("stopping: serving for %d s more", s->http ? (int)s->config->drain_seconds : 0);
     int64_t until = asked_ms + s->config->drain_seconds * 1000;
     for (int64_t left; s->http && (left = until - clock_boot_ms()) > 0;)
@@ -381,6 +427,7 @@ static void drain(const struct service *s, int64_t asked_ms) {
 /* The exit status. */
 static int stop(struct service *s) {
     let_signals_through(s);
+    stop_guard_start(s->config->drain_seconds * 1000 + LIMIT_STOP_STUCK_MS);
     drain(s, clock_boot_ms());
 
     int64_t give_up_ms = clock_boot_ms() + LIMIT_STOP_MS - LIMIT_CANCEL_MS;
@@ -414,8 +461,11 @@ int serve_run(const struct config *config) {
     stop_signals(&set);
     service.signals = signalfd(-1, &set, SFD_CLOEXEC);
     enum status status = start(&service, &e);
-    if (status == STATUS_RETRY)
+    if (status == STATUS_RETRY) {
+        notifier_stopping(service.notifier);
+        stop_guard_start(LIMIT_STOP_STUCK_MS);
         return 0; /* told to stop before there was anything to stop */
+    }
     if (status) {
         log_write(LOG_LEVEL_ERROR, LOG_FIELDS("error", e.code, "requestId", e.request_id), "cannot start: %s",
                   e.message);

@@ -10,6 +10,7 @@
 #include "server/base/condition.h"
 #include "server/base/limits.h"
 #include "server/base/mem.h"
+#include "server/base/pulse.h"
 
 struct loaders {
     struct cache *cache;
@@ -25,6 +26,13 @@ struct loaders {
     pthread_t threads[LIMIT_LOADERS + 1];
     size_t n_threads;
 };
+
+/* A loader's or the timekeeper's, from its first turn to its last; it rests until there is something to do.
+ */
+static void begin_turning(struct pulse *pulse, const char *name) {
+    pulse_watch(pulse, name, LIMIT_LOOP_STUCK_MS, clock_boot_ms());
+    pulse_rest(pulse);
+}
 
 static void on_work(void *context, size_t jobs) {
     struct loaders *l = context;
@@ -62,11 +70,16 @@ static void run(struct loaders *l, struct cache_load *load) {
 
 static void *loader_main(void *argument) {
     struct loaders *l = argument;
+    struct pulse pulse = {0};
+    begin_turning(&pulse, "loader");
     while (wait_for_job(l)) {
+        pulse_beat(&pulse, clock_boot_ms());
         struct cache_load *load = cache_take(l->cache, clock_boot_ms());
         if (load) /* NULL: it was given up while it waited */
             run(l, load);
+        pulse_rest(&pulse);
     }
+    pulse_unwatch(&pulse);
     return NULL;
 }
 
@@ -79,14 +92,18 @@ static void wait_ms(struct loaders *l, int64_t ms) {
 /* Sleeps until there is something to watch, then one tick after each look. */
 static void *timekeeper_main(void *argument) {
     struct loaders *l = argument;
+    struct pulse pulse = {0};
+    begin_turning(&pulse, "loaders' timekeeper");
     pthread_mutex_lock(&l->lock);
     while (!l->stopping) {
         if (!l->awake) {
+            pulse_rest(&pulse);
             pthread_cond_wait(&l->time, &l->lock);
             continue;
         }
         pthread_mutex_unlock(&l->lock);
         int64_t now_ms = clock_boot_ms();
+        pulse_beat(&pulse, now_ms);
         cache_expire(l->cache, now_ms);
         if (cache_is_marked(l->cache))
             cache_refresh(l->cache, now_ms);
@@ -95,6 +112,7 @@ static void *timekeeper_main(void *argument) {
         l->awake = cache_is_loading(l->cache) || cache_is_marked(l->cache);
     }
     pthread_mutex_unlock(&l->lock);
+    pulse_unwatch(&pulse);
     return NULL;
 }
 

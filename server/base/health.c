@@ -8,6 +8,15 @@
 #include "server/base/clock.h"
 #include "server/base/limits.h"
 #include "server/base/mem.h"
+#include "server/base/metrics.h"
+
+static struct metrics_family since_family = {
+    .name = "winner_view_trouble_since_timestamp_seconds",
+    .help = "Since when a trouble of /healthz lasts, by its name there. Not there once it is mended.",
+    .kind = METRICS_GAUGE,
+    .scale = 1000,
+    .labels = {"trouble"},
+};
 
 struct trouble {
     struct health_trouble told;
@@ -17,7 +26,7 @@ struct trouble {
 
 struct health {
     _Atomic int phase;
-    pthread_mutex_t lock;     /* guards what follows; a leaf */
+    pthread_mutex_t lock; /* guards what follows, and since_family's series; metrics' lock comes after it */
     struct trouble *troubles; /* sorted by name */
     size_t n_troubles;
 };
@@ -30,6 +39,7 @@ struct health *health_new(void) {
 }
 
 static void trouble_deinit(struct trouble *t) {
+    metrics_hide(METRICS_SERIES(&since_family, t->told.name));
     free(t->told.name);
     free(t->told.reason);
     free(t->kind);
@@ -75,6 +85,7 @@ static void insert(struct health *h, size_t at, const char *name, int64_t now_re
     memmove(h->troubles + at + 1, h->troubles + at, (h->n_troubles - at) * sizeof *h->troubles);
     h->troubles[at] = (struct trouble){.told = {.name = mem_strdup(name), .since_ms = now_real_ms}};
     h->n_troubles++;
+    metrics_set(METRICS_SERIES(&since_family, name), now_real_ms);
 }
 
 /* Whether it is time to log it; then it counts as logged. */

@@ -3,8 +3,9 @@
  *
  * A phase, and a bounded set of troubles, each with a name ("shard shardId-000000000001", "source"), the
  * reason in words, and since when it lasts. Whoever is in trouble raises it, again and again while it lasts,
- * and clears it once mended; raising tells when to log it: once, and then rarely. Thread-safe; nothing blocks
- * for long.
+ * and clears it once mended; raising tells when to log it: once, and then rarely. Each trouble that lasts is
+ * a series of winner_view_trouble_since_timestamp_seconds, so that an alert can be made of it. Thread-safe;
+ * nothing blocks for long.
  */
 #ifndef SERVER_BASE_HEALTH_H
 #define SERVER_BASE_HEALTH_H

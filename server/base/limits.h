@@ -180,9 +180,17 @@
     1000 /* at the start, a store or source that cannot answer is asked so often                             \
           */
 
+/* The service manager is told so often how it goes, at least; and a loop that has not turned for so long is
+ * stuck (server/notifier.h), as a shard's is: longer than all the time-outs of what it does between two
+ * turns. */
+#define LIMIT_NOTIFY_MS 5000
+#define LIMIT_LOOP_STUCK_MS 120000
+#define LIMIT_LISTING_STUCK_MS 600000 /* a listing has many pages */
+
 /* Stopping, all of it, after --drain-seconds (15 at most). */
 #define LIMIT_STOP_MS 5000
-#define LIMIT_CANCEL_MS 1000 /* of which kept for ending what would not end by itself */
-#define LIMIT_CLOSE_MS 3000  /* for requests in flight: longer than a load may take */
+#define LIMIT_CANCEL_MS 1000      /* of which kept for ending what would not end by itself */
+#define LIMIT_CLOSE_MS 3000       /* for requests in flight: longer than a load may take */
+#define LIMIT_STOP_STUCK_MS 12000 /* who has not stopped then hangs, and is ended */
 
 #endif

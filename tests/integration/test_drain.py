@@ -17,7 +17,7 @@ from shop import person, product, puts
 from wire import Client, Lost, get
 
 DRAIN_S = 1
-STOP_S = DRAIN_S + 5
+STOP_S = DRAIN_S + (10 if service.is_sanitized() else 5)
 LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
 CACHED = ["/scores/merchant", "/scores", "/contributions/lamp", "/livez", "/openapi.yaml"]
 CLIENTS = 10  # of each kind

@@ -1,8 +1,11 @@
 """Stopping, and going on while the store does not answer."""
 
 import concurrent.futures
+import os
+import pathlib
 import signal
 import socket
+import subprocess
 import time
 
 import cloud
@@ -69,6 +72,28 @@ def test_a_second_signal_ends_it_at_once(tables, lamps, start):
     view.process.send_signal(signal.SIGTERM)
     view.process.wait(5)
     assert time.monotonic() - begin < 2
+
+
+def only_child(pid):
+    (child,) = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
+
+
+def test_a_second_signal_ends_it_at_once_as_a_containers_first_process_too(embedded, make_on):
+    """The kernel spares that one every signal that it does not catch."""
+    apart = ["unshare", *([] if os.geteuid() == 0 else ["--user"]), "--pid", "--fork", "--kill-child"]
+    if subprocess.run([*apart, "true"], capture_output=True).returncode:
+        pytest.skip("who runs this may make no namespaces")
+    embedded.put(LAMPS)
+    view = make_on(embedded, "--drain-seconds", "15")
+    view.argv = [*apart, *view.argv]
+    view.start()
+    pid = only_child(view.process.pid)
+    os.kill(pid, signal.SIGTERM)
+    cloud.until(lambda: view.get("/readyz").status == 503, "draining")
+    begin = time.monotonic()
+    os.kill(pid, signal.SIGTERM)
+    assert view.process.wait(20) == 128 + signal.SIGTERM and time.monotonic() - begin < 10
 
 
 def test_sigterm_ends_it_in_20_seconds_though_the_store_does_not_answer(tables, lamps, start, paused_store):

@@ -301,6 +301,21 @@ static void probes_answer_from_memory(void **state) {
     assert_int_equal(scripted_store_reads(f.store), 0);
 }
 
+static void it_lives_while_every_loop_turns_and_names_the_one_that_does_not(void **state) {
+    (void)state;
+    struct pulse turning = {0}, late = {0};
+    pulse_watch(&turning, "lister", 60000, clock_boot_ms());
+    pulse_watch(&late, "coordinator", 1000, clock_boot_ms() - 5000);
+    struct answer *answer = ask("GET", "/livez", API_OPERATIONS);
+    assert_int_equal(answer->status, 503);
+    assert_string_equal(answer->body->data, "{\"status\":\"stuck\",\"loop\":\"coordinator\"}");
+    answer_unref(answer);
+    pulse_rest(&late); /* it waits, for as long as it may take */
+    assert_asked("GET", "/livez", API_OPERATIONS, 200);
+    pulse_unwatch(&late);
+    pulse_unwatch(&turning);
+}
+
 static void readiness_follows_the_phase_and_says_what_is_wrong(void **state) {
     (void)state;
     static const struct {
@@ -375,6 +390,59 @@ static void what_a_browser_shows_has_a_policy_that_lets_nothing_else_in(void **s
     answer_unref(contract);
 }
 
+static void without_its_view_it_lives_is_not_ready_and_says_when_to_ask_again(void **state) {
+    (void)state;
+    static const char *const of_the_view[] = {"/scores/merchant",
+                                              "/scores",
+                                              "/scores?role=creator&limit=2",
+                                              "/scores/x",
+                                              "/scores/merchant/x",
+                                              "/contributions",
+                                              "/contributions/p",
+                                              "/live",
+                                              "/scores/merchant?maxLag=5"};
+    struct api_options options = support_options();
+    struct fixture young;
+    support_init_without_view(&young, &options, false);
+    health_set_phase(young.health, HEALTH_STARTING);
+    struct api *attached = f.api;
+    f.api = young.api;
+    for (size_t i = 0; i < sizeof of_the_view / sizeof *of_the_view; i++) {
+        struct answer *answer = ask("GET", of_the_view[i], API_ALL);
+        assert_int_equal(answer->status, 503);
+        assert_non_null(strstr(answer->body->data, "\"view-not-ready\""));
+        assert_true(answer->retry_after_s > 0);
+        answer_unref(answer);
+    }
+    assert_asked("GET", "/livez", API_ALL, 200);
+    assert_asked("GET", "/", API_ALL, 200);
+    assert_asked("GET", "/metrics", API_ALL, 200);
+    assert_asked("GET", "/scores/merchant?colour=red", API_ALL, 400);
+    struct answer *readiness = ask("GET", "/readyz", API_ALL);
+    assert_int_equal(readiness->status, 503);
+    assert_non_null(strstr(readiness->body->data, "\"starting\""));
+    answer_unref(readiness);
+    f.api = attached;
+    support_deinit(&young);
+}
+
+static void once_it_has_its_view_it_answers_from_it(void **state) {
+    (void)state;
+    struct api_options options = support_options();
+    struct fixture young;
+    support_init_without_view(&young, &options, false);
+    scripted_store_set_score(young.store, ROLE_CREATOR, ANN, 7);
+    struct got got = support_get(&young, ANN_TARGET);
+    assert_int_equal(got.status, 503);
+    json_decref(got.json);
+    support_attach(&young);
+    got = support_get(&young, ANN_TARGET);
+    assert_int_equal(got.status, 200);
+    assert_int_equal(json_integer_value(json_object_get(got.json, "merchant")), 7);
+    json_decref(got.json);
+    support_deinit(&young);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -395,10 +463,13 @@ int main(void) {
         TEST(options_say_what_is_allowed),
         TEST(an_address_serves_the_routes_that_it_is_for),
         TEST(probes_answer_from_memory),
+        TEST(it_lives_while_every_loop_turns_and_names_the_one_that_does_not),
         TEST(readiness_follows_the_phase_and_says_what_is_wrong),
         TEST(a_view_behind_is_ready_and_says_that_it_catches_up),
         TEST(metrics_are_text_that_names_the_views_time),
         TEST(assets_are_what_the_files_are),
+        TEST(without_its_view_it_lives_is_not_ready_and_says_when_to_ask_again),
+        TEST(once_it_has_its_view_it_answers_from_it),
         TEST(what_a_browser_shows_has_a_policy_that_lets_nothing_else_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

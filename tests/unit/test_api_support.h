@@ -41,15 +41,25 @@ static inline void support_set_as_of(struct fixture *f, int64_t as_of_ms) {
     freshness_advance(f->freshness, shard.shard_id, as_of_ms, clock_boot_ms());
 }
 
-static inline void support_init(struct fixture *f, const struct api_options *options, bool index_late) {
-    static const uint8_t key[STORE_IDENTITY_KEY_BYTES] = "0123456789abcdef0123456789abcde";
-    struct error e;
+/* It has no view yet: support_attach. */
+static inline void support_init_without_view(struct fixture *f, const struct api_options *options,
+                                             bool index_late) {
     f->store = scripted_store_new(index_late);
     f->freshness = freshness_new();
     f->health = health_new();
     health_set_phase(f->health, HEALTH_SERVING);
-    f->api = api_new(options, scripted_store_as_store(f->store), f->freshness, f->health, key, &e);
-    assert_non_null(f->api);
+    f->api = api_new(options, f->freshness, f->health);
+}
+
+static inline void support_attach(struct fixture *f) {
+    static const uint8_t key[STORE_IDENTITY_KEY_BYTES] = "0123456789abcdef0123456789abcde";
+    struct error e;
+    assert_int_equal(api_attach(f->api, scripted_store_as_store(f->store), key, &e), STATUS_OK);
+}
+
+static inline void support_init(struct fixture *f, const struct api_options *options, bool index_late) {
+    support_init_without_view(f, options, index_late);
+    support_attach(f);
 }
 
 static inline void support_deinit(struct fixture *f) {

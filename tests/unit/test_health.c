@@ -2,7 +2,9 @@
 
 #include <pthread.h>
 
+#include "server/base/buffer.h"
 #include "server/base/limits.h"
+#include "server/base/metrics.h"
 #include "tests/unit/test_support.h"
 
 static void health_freep(struct health **h) {
@@ -102,6 +104,32 @@ static void there_are_never_more_troubles_than_the_limit(void **state) {
     assert_true(health_raise(h, "one more", "x"));
 }
 
+static bool metrics_say(const char *line) {
+    struct buffer text;
+    buffer_init(&text, LIMIT_METRICS_TEXT_BYTES);
+    metrics_write(&text);
+    bool said = strstr(text.data, line) != NULL;
+    buffer_deinit(&text);
+    return said;
+}
+
+static void a_trouble_is_a_series_with_its_first_time_for_as_long_as_it_lasts(void **state) {
+    (void)state;
+    struct health *h = health_new();
+    static const char name[] = "winner_view_trouble_since_timestamp_seconds{trouble=\"s\"}",
+                      first[] = "winner_view_trouble_since_timestamp_seconds{trouble=\"s\"} 1.005\n";
+    assert_false(metrics_say(name));
+    RAISE("Denied", "a", 5);
+    RAISE("Gone", "b", 60000);
+    assert_true(metrics_say(first));
+    health_clear(h, "s");
+    assert_false(metrics_say(name));
+    RAISE("Denied", "a", 5);
+    assert_true(metrics_say(first));
+    health_free(h);
+    assert_false(metrics_say(name));
+}
+
 static void *raise_and_clear(void *data) {
     struct health *h = data;
     for (int i = 0; i < 2000; i++) {
@@ -143,6 +171,7 @@ int main(void) {
         cmocka_unit_test(a_trouble_is_told_with_its_last_reason_and_its_first_time),
         cmocka_unit_test(troubles_are_reported_sorted_with_their_last_reason),
         cmocka_unit_test(there_are_never_more_troubles_than_the_limit),
+        cmocka_unit_test(a_trouble_is_a_series_with_its_first_time_for_as_long_as_it_lasts),
         cmocka_unit_test(threads_may_raise_clear_and_read_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,9 +36,10 @@ struct world {
     int writes;
 
     /* seen by the store or source at each try but the first */
-    int tries, troubles_seen, waiting_seen;
+    int tries, troubles_seen, waiting_seen, as_of_seen;
     char reason[256];
 
+    int64_t lease_as_of_ms;
     struct fence fence;
     struct health *health;
     struct freshness *freshness;
@@ -65,6 +66,7 @@ static void look_around(void) {
         snprintf(w.reason, sizeof w.reason, "%s", report.troubles[0].reason);
     }
     w.waiting_seen += in_metrics("winner_view_shard_waiting_since_timestamp_seconds{shard=\"s\"} ");
+    w.as_of_seen += in_metrics("winner_view_shard_as_of_timestamp_seconds{shard=\"s\"} ");
     health_report_deinit(&report);
 }
 
@@ -190,7 +192,8 @@ static struct shard *start(void) {
         .batch_window_ms = w.holds ? PATIENCE_MS : 0,
         .cache_bytes = 1 << 20,
     };
-    const struct store_lease lease = {.shard_id = "s", .tenure = "t", .checkpoint = LEASE_TRIM_HORIZON};
+    const struct store_lease lease = {
+        .shard_id = "s", .tenure = "t", .checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = w.lease_as_of_ms};
     return shard_start(&context, &lease, &w.fence);
 }
 
@@ -220,6 +223,26 @@ static void it_reads_applies_and_ends(void **state) {
     assert_int_equal(w.writes, 1);
     assert_no_trouble_is_left();
     shard_join(s);
+}
+
+static void it_says_how_old_it_is_only_when_that_is_known(void **state) {
+    (void)state;
+    w.lease_as_of_ms = -1;
+    struct shard *s = start();
+    await_end(s);
+    assert_true(w.tries > 0);
+    assert_int_equal(w.as_of_seen, 0);
+    shard_join(s);
+
+    w.read = false;
+    w.tries = 0;
+    w.lease_as_of_ms = 5000; /* from the tenure before */
+    s = start();
+    await_end(s);
+    assert_true(w.tries > 0);
+    assert_int_equal(w.as_of_seen, w.tries);
+    shard_join(s);
+    assert_false(in_metrics("winner_view_shard_as_of_timestamp_seconds{shard=\"s\"}"));
 }
 
 static void a_store_that_refuses_holds_it_until_it_is_mended(void **state) {
@@ -370,6 +393,7 @@ int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
         TEST(it_reads_applies_and_ends),
+        TEST(it_says_how_old_it_is_only_when_that_is_known),
         TEST(a_store_that_refuses_holds_it_until_it_is_mended),
         TEST(a_store_behind_a_shut_fence_is_no_trouble_of_the_shard),
         TEST(a_source_that_fails_again_is_told_but_not_one_that_hiccups),

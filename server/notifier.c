@@ -1,0 +1,156 @@
+#include "server/notifier.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/clock.h"
+#include "server/base/limits.h"
+#include "server/base/log.h"
+#include "server/base/mem.h"
+#include "server/base/pulse.h"
+#include "server/base/utf8.h"
+#include "server/base/waker.h"
+
+struct notifier {
+    struct notify notify;
+    struct health *health;
+    const struct freshness *freshness;
+    atomic_bool ready, stopping, ends;
+    struct waker waker;
+    pthread_t thread;
+    bool has_thread;
+
+    /* of whoever steps it */
+    bool failed; /* the manager could not be told last time */
+    bool late;   /* a loop was late last time */
+};
+
+/* ---- what it says ------------------------------------------------------------------------------------- */
+
+static const char *phase_word(const struct health_report *report) {
+    static const char *const words[] = {
+        [HEALTH_STARTING] = "starting", [HEALTH_SERVING] = "serving", [HEALTH_DRAINING] = "stopping"};
+    return words[report->phase];
+}
+
+/* A message's lines end at newlines, and a status that is not UTF-8 is dropped whole. */
+static void make_line(char *text) {
+    for (char *at = text; *at; at++)
+        if ((unsigned char)*at < ' ')
+            *at = ' ';
+    for (size_t length = strlen(text); !utf8_is_valid(text, length);)
+        text[--length] = '\0';
+}
+
+void notifier_status(const struct health_report *report, int64_t as_of_ms, int64_t now_real_ms,
+                     char out[NOTIFIER_STATUS_SIZE]) {
+    char lag[64] = "lag unknown";
+    if (as_of_ms != FRESHNESS_UNKNOWN)
+        snprintf(lag, sizeof lag, "lag %" PRId64 " ms", now_real_ms > as_of_ms ? now_real_ms - as_of_ms : 0);
+    if (report->n_troubles)
+        snprintf(out, NOTIFIER_STATUS_SIZE, "%s, %s, in trouble: %s: %s", phase_word(report), lag,
+                 report->troubles[0].name, report->troubles[0].reason);
+    else
+        snprintf(out, NOTIFIER_STATUS_SIZE, "%s, %s", phase_word(report), lag);
+    make_line(out);
+}
+
+static void read_status(struct notifier *n, int64_t now_real_ms, char out[NOTIFIER_STATUS_SIZE]) {
+    _cleanup_(health_report_deinit) struct health_report report;
+    health_read(n->health, &report);
+    notifier_status(&report, freshness_as_of(n->freshness), now_real_ms, out);
+}
+
+/* ---- telling ------------------------------------------------------------------------------------------ */
+
+static void tell(struct notifier *n, const char *message) {
+    struct error e;
+    bool failed = notify_send(&n->notify, message, &e) != STATUS_OK;
+    if (failed && !n->failed)
+        log_warn("%s", e.message);
+    n->failed = failed;
+}
+
+/* Said once, by who decides not to say that all is well. */
+static bool all_is_well(struct notifier *n, int64_t now_boot_ms) {
+    char name[LIMIT_SHARD_ID_BYTES + 1];
+    bool late = !atomic_load(&n->stopping) && pulse_find_late(now_boot_ms, name, sizeof name);
+    if (late && !n->late)
+        log_error("the loop '%s' does not turn any more: the service manager is not told that all is well",
+                  name);
+    n->late = late;
+    return !late;
+}
+
+/* Said each time: what was lost is said again, and to hear it twice changes nothing. */
+static const char *state_line(const struct notifier *n) {
+    if (atomic_load(&n->stopping))
+        return "\nSTOPPING=1";
+    return atomic_load(&n->ready) ? "\nREADY=1" : "";
+}
+
+static int64_t interval_ms(const struct notifier *n) {
+    int64_t third_ms = n->notify.watchdog_ms / 3;
+    return third_ms && third_ms < LIMIT_NOTIFY_MS ? third_ms : LIMIT_NOTIFY_MS;
+}
+
+int64_t notifier_step(struct notifier *n, int64_t now_boot_ms, int64_t now_real_ms) {
+    char status[NOTIFIER_STATUS_SIZE], message[NOTIFIER_STATUS_SIZE + 64];
+    read_status(n, now_real_ms, status);
+    snprintf(message, sizeof message, "STATUS=%s%s%s", status, state_line(n),
+             n->notify.watchdog_ms && all_is_well(n, now_boot_ms) ? "\nWATCHDOG=1" : "");
+    tell(n, message);
+    return now_boot_ms + interval_ms(n);
+}
+
+static void *notifier_main(void *argument) {
+    struct notifier *n = argument;
+    while (!atomic_load(&n->ends))
+        waker_wait(&n->waker, notifier_step(n, clock_boot_ms(), clock_real_ms()), -1);
+    notifier_step(n, clock_boot_ms(), clock_real_ms()); /* its last words */
+    return NULL;
+}
+
+/* ---- life --------------------------------------------------------------------------------------------- */
+
+struct notifier *notifier_new(const struct notify *notify, struct health *health,
+                              const struct freshness *freshness) {
+    struct notifier *n = mem_zalloc(sizeof *n);
+    n->notify = *notify;
+    n->health = health;
+    n->freshness = freshness;
+    waker_init(&n->waker);
+    return n;
+}
+
+enum status notifier_start(struct notifier *n, struct error *e) {
+    int code = pthread_create(&n->thread, NULL, notifier_main, n);
+    n->has_thread = !code;
+    return code ? error_set(e, STATUS_FAILED, "cannot start a thread: %s", strerror(code)) : STATUS_OK;
+}
+
+void notifier_ready(struct notifier *n) {
+    if (n && !atomic_exchange(&n->ready, true))
+        waker_wake(&n->waker);
+}
+
+void notifier_stopping(struct notifier *n) {
+    if (n && !atomic_exchange(&n->stopping, true))
+        waker_wake(&n->waker);
+}
+
+void notifier_free(struct notifier *n) {
+    if (!n)
+        return;
+    atomic_store(&n->ends, true);
+    waker_wake(&n->waker);
+    if (n->has_thread)
+        pthread_join(n->thread, NULL);
+    waker_deinit(&n->waker);
+    notify_close(&n->notify);
+    free(n);
+}

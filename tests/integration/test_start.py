@@ -1,0 +1,177 @@
+"""Starting: it listens before its store is reached, so that who watches can tell waiting from dead; and the
+service manager is told how it goes (sd_notify(3))."""
+
+import os
+import signal
+import socket
+import time
+
+import cloud
+import pairs
+import proxy
+import pytest
+from shop import person, product, puts
+
+ANN = person("merchant", "Ann")
+LAMPS = puts(product("lamp", ANN, None, 3))
+OF_THE_VIEW = [
+    "/scores/merchant",
+    "/scores",
+    "/scores?role=creator",
+    "/scores/x",
+    "/scores/merchant/x",
+    "/contributions",
+    "/contributions/lamp",
+    "/live",
+]
+NO_ANSWER = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}  # nobody listens on that port
+KEYS = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+
+
+@pytest.fixture
+def waiting(make_on, tmp_path):
+    """A service whose store does not answer, so far; it listens. waiting(environment)."""
+
+    class Nowhere:
+        name, environment = "nowhere", {**KEYS, **NO_ANSWER}
+        options = ["--source", "none", "--store", "dynamodb:nowhere"]
+
+    def start(environment=None):
+        view = make_on(Nowhere, environment=environment).start(ready=False)
+        cloud.until(lambda: answers(view), f"it listens; {view.log()}")
+        return view
+
+    return start
+
+
+def answers(view):
+    try:
+        return view.get("/livez").status == 200
+    except OSError:
+        return False
+
+
+def test_while_it_waits_for_its_store_it_lives_and_is_not_ready(waiting):
+    view = waiting()
+    readiness = view.get("/readyz")
+    assert readiness.status == 503 and readiness.json()["status"] == "starting"
+    trouble = cloud.until(lambda: view.get("/readyz").json()["troubles"], "it says for what it waits")
+    assert "127.0.0.1" in trouble[0]["reason"]
+    assert view.get("/metrics").status == 200 and view.get("/openapi.yaml").status == 200
+
+
+@pytest.mark.parametrize("target", OF_THE_VIEW)
+def test_what_is_in_the_view_is_not_ready_until_then(waiting, target):
+    view = waiting()
+    for method in ("GET", "HEAD"):
+        answer = view.get(target, method=method)
+        assert answer.status == 503 and int(answer.headers["retry-after"]) >= 1
+    assert view.get(target).json()["type"] == "view-not-ready"
+
+
+def test_sigterm_ends_it_while_it_waits_for_its_store(waiting):
+    status, seconds = waiting().terminate()
+    assert status == 0 and seconds < 20
+
+
+def test_once_the_store_answers_it_is_ready_and_serves(aws, tables, stream, make_view):
+    cloud.put(aws.kinesis, stream, LAMPS)
+    with proxy.Proxy(aws.environment["AWS_ENDPOINT_URL_DYNAMODB"]) as between:
+        view = make_view(tables, stream, environment={"AWS_ENDPOINT_URL_DYNAMODB": between.url})
+        with between.refusing():
+            view.start(ready=False)
+            cloud.until(lambda: answers(view), f"it listens; {view.log()}")
+            assert view.get("/contributions/lamp").json()["type"] == "view-not-ready"
+        view.wait_until_ready()
+        view.wait_until_applied()
+        assert view.get("/contributions/lamp").json()["purchases"] == 3
+
+
+# --- The service manager. ---------------------------------------------------------------------------------
+
+
+def test_the_manager_hears_of_the_start_of_the_lag_and_of_the_end(embedded, make_on, manager):
+    embedded.put(LAMPS)
+    view = make_on(embedded, environment=manager.environment(watchdog_s=1)).start()
+    manager.wait_for(lambda message: message.get("READY") == "1")
+    told = manager.wait_for(lambda message: "lag " in message["STATUS"] and " ms" in message["STATUS"])
+    assert told["STATUS"].startswith("serving, ") and told["WATCHDOG"] == "1"
+    status, _ = view.terminate()
+    assert status == 0
+    heard = manager.rest()
+    assert heard[-1]["STOPPING"] == "1" and not any("STOPPING" in one for one in heard[:1])
+
+
+def test_who_waits_for_its_store_is_started_and_well_and_says_for_what_it_waits(waiting, manager):
+    waiting(manager.environment(watchdog_s=1))
+    ready = manager.wait_for(lambda message: message.get("READY") == "1")
+    assert "127.0.0.1" in ready["STATUS"] and ready["STATUS"].startswith("starting")
+    for _ in range(3):
+        assert manager.next()["WATCHDOG"] == "1"
+
+
+def test_a_store_that_takes_calls_and_never_answers_does_not_keep_it_from_being_ready(make_on, manager):
+    """Long before the manager's own time-out for starts, 90 s, is over."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+
+        class Silent:
+            name, environment = "silent", {**KEYS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+            options = ["--source", "kinesis:nowhere", "--store", "dynamodb:nowhere"]
+
+        begin = time.monotonic()
+        make_on(Silent, environment=manager.environment(watchdog_s=30)).start(ready=False)
+        ready = manager.wait_for(lambda message: message.get("READY") == "1")
+        assert time.monotonic() - begin < 45
+        assert ready["STATUS"].startswith("starting") and "start: " in ready["STATUS"]
+
+
+def test_who_is_refused_by_its_store_never_becomes_ready(embedded, make_on, manager, tmp_path):
+    other = pairs.FileSqlite(tmp_path, tmp_path / "other.jsonl")  # the same database
+    embedded.put(LAMPS)
+    with make_on(embedded).start() as view:
+        view.wait_until_applied()
+    other.put(LAMPS)
+    swapped = make_on(other, environment=manager.environment())
+    swapped.start(ready=False)
+    assert swapped.process.wait(20) == 2, swapped.log()
+    assert not any("READY" in message for message in manager.rest())
+
+
+def test_a_process_that_was_frozen_is_silent_and_then_well_again(embedded, make_on, manager):
+    embedded.put(LAMPS)
+    view = make_on(embedded, environment=manager.environment(watchdog_s=1)).start()
+    manager.wait_for(lambda message: message.get("READY") == "1")
+    view.freeze()
+    manager.rest()
+    manager.socket.settimeout(1)
+    with pytest.raises(TimeoutError):
+        manager.socket.recv(8192)
+    view.thaw()
+    manager.wait_for(lambda message: message.get("WATCHDOG") == "1")
+
+
+def test_its_children_are_not_told_of_the_manager(embedded, make_on, manager, tmp_path):
+    """A credential_process would speak in its name."""
+    told = tmp_path / "told"
+    process = tmp_path / "process"
+    process.write_text(
+        f"#!/bin/sh\necho \"[$NOTIFY_SOCKET][$WATCHDOG_USEC]\" >{told}\n"
+        'echo \'{"Version":1,"AccessKeyId":"a","SecretAccessKey":"b"}\'\n'
+    )
+    process.chmod(0o755)
+    config = tmp_path / "config"
+    config.write_text(f"[default]\nregion = eu-west-1\ncredential_process = {process}\n")
+    environment = {"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": os.devnull, **NO_ANSWER}
+
+    class Nowhere:
+        name, options = "nowhere", ["--source", "none", "--store", "dynamodb:nowhere"]
+
+    Nowhere.environment = environment
+    view = make_on(Nowhere, environment=manager.environment(watchdog_s=5))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        view.environment.pop(name, None)
+    view.start(ready=False)
+    cloud.until(lambda: told.exists() and told.read_text(), "the process was asked")
+    assert told.read_text().strip() == "[][]"
+    view.process.send_signal(signal.SIGTERM)
+    assert view.process.wait(20) == 0

@@ -1,0 +1,106 @@
+"""A thread that hangs for good, in a system call that does not return; and waiting, which is no hanging, however
+long. Who watches can tell the two apart.
+
+Those that take minutes, as the bounds do, run where WINNER_VIEW_LONG=1 says so (tests/run.sh --full)."""
+
+import contextlib
+import os
+import pathlib
+import re
+import time
+
+import cloud
+import pairs
+import pytest
+import service
+import workload
+from shop import person, product, puts
+
+LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
+NO_EVENT = workload.to_put({"no": "event"}, "lamp", "")
+LIMITS = (service.ROOT / "server" / "base" / "limits.h").read_text()
+BOUND_S = int(re.search(r"^#define LIMIT_SHARD_STUCK_MS\s[\s\\]*(\d+)", LIMITS, re.MULTILINE)[1]) / 1000
+WATCHDOG_S = 3
+# Who cannot join one thread joins none that is behind it, which is no mistake here.
+UNJOINED = service.sanitizer_environment()["TSAN_OPTIONS"] + ":report_thread_leaks=0"
+
+takes_minutes = pytest.mark.skipif(os.environ.get("WINNER_VIEW_LONG") != "1", reason="minutes: tests/run.sh --full")
+
+
+@pytest.fixture
+def full_pipe(tmp_path):
+    """Nobody reads it, and there is no room in it: who writes to it hangs."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(descriptor, bytes(4096))
+    yield path
+    os.close(descriptor)
+
+
+def is_in_a_call_on(pid, path):
+    """Whether a thread of that process is in a system call whose first argument is that file."""
+    for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        call = (thread / "syscall").read_text().split()  # "running", or a number and its arguments
+        with contextlib.suppress(OSError, IndexError):
+            if os.readlink(f"/proc/{pid}/fd/{int(call[1], 16)}") == str(path):
+                return True
+    return False
+
+
+@pytest.fixture
+def hanging(embedded, make_on, full_pipe):
+    """A service whose shard hangs, as it wants to write a dead letter down. hanging(environment)."""
+
+    def start(environment=None):
+        embedded.put([*LAMPS, NO_EVENT])
+        environment = {"TSAN_OPTIONS": UNJOINED, **(environment or {})}
+        view = make_on(embedded, "--dead-letter", f"file:{full_pipe}", environment=environment).start()
+        cloud.until(lambda: is_in_a_call_on(view.process.pid, full_pipe), f"it hangs; {view.log()}")
+        return view
+
+    return start
+
+
+def test_sigterm_ends_it_although_a_thread_hangs_and_the_next_start_goes_on(hanging, embedded, start_on):
+    status, seconds = hanging().terminate()
+    assert status == 1 and seconds < 22
+    view = start_on(embedded)
+    view.wait_until_applied()
+    assert view.get("/contributions/lamp").json()["purchases"] == 3
+    assert len(view.dead_letters()) == 1
+
+
+@takes_minutes
+def test_once_a_thread_hangs_for_longer_than_anything_takes_it_lives_no_more(hanging, manager):
+    view = hanging(manager.environment(watchdog_s=WATCHDOG_S))
+    begin = time.monotonic()
+    manager.wait_for(lambda message: "WATCHDOG" in message)  # so far it may be slow
+    assert view.get("/livez").status == 200
+    manager.wait_for(lambda message: "WATCHDOG" not in message, timeout_s=BOUND_S + 60)
+    assert time.monotonic() - begin > BOUND_S - 10
+    dead = view.get("/livez")
+    assert dead.status == 503 and dead.json() == {"status": "stuck", "loop": pairs.FILE_SHARD}
+    for _ in range(5):
+        assert "WATCHDOG" not in manager.next()
+    view.kill()
+
+
+@takes_minutes
+def test_who_waits_for_its_store_for_longer_than_a_hanging_thread_may_lives(aws, tables, stream, make_view, manager):
+    cloud.put(aws.kinesis, stream, LAMPS)
+    view = make_view(tables, stream, environment=manager.environment(watchdog_s=WATCHDOG_S)).start()
+    view.wait_until_applied()
+    aws.emulators.dynamodb.pause()
+    try:
+        cloud.put(aws.kinesis, stream, LAMPS)  # somebody wants to write
+        end = time.monotonic() + BOUND_S + 30
+        while time.monotonic() < end:
+            assert manager.next()["WATCHDOG"] == "1"
+            assert view.get("/livez").status == 200
+    finally:
+        aws.emulators.dynamodb.resume()
+    view.wait_until_applied()
+    assert view.get("/contributions/lamp").json()["purchases"] == 6
