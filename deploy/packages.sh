@@ -15,6 +15,17 @@ packages_for() {
             libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libssl-dev zlib1g-dev libsqlite3-dev \
             uthash-dev libprotobuf-c-dev protobuf-c-compiler libexpat1-dev
         ;;
+    runtime)
+        # What the program needs where it runs: the container's.
+        echo ca-certificates libmicrohttpd12 libcurl4 libjansson4 libssl3 zlib1g libsqlite3-0 libprotobuf-c1 libexpat1
+        ;;
+    package)
+        # cpack is cmake's; dpkg-dev has dpkg-shlibdeps
+        echo dpkg-dev file binutils gzip
+        ;;
+    root)
+        echo debootstrap util-linux # tests/root; the roots themselves get what they want
+        ;;
     unit)
         echo libcmocka-dev
         ;;
@@ -36,7 +47,13 @@ packages_for() {
         ;;
     integration)
         # prometheus for its promtool, which checks /metrics; its service is not started
-        echo python3 python3-boto3 python3-pytest python3-hypothesis python3-jsonschema python3-yaml prometheus
+        # man-db reads our man page, systemd has systemd-analyze, which reads our unit; neither needs to run
+        echo python3 python3-boto3 python3-pytest python3-hypothesis python3-jsonschema python3-yaml prometheus man-db systemd binutils
+        ;;
+    operators-page)
+        # Which the commands of deploy/README.md use. An aws from elsewhere does as well.
+        command -v aws >/dev/null || echo awscli
+        echo jq curl
         ;;
     browser)
         echo chromium # driven headless by playwright-core, which tests/npm.py installs

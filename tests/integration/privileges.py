@@ -1,0 +1,191 @@
+"""What the program calls, as it is on the wire, against what a policy allows.
+
+    with privileges.Wire() as wire:
+        ... a service with wire.environment ...
+    privileges.differences(stack.policy("FillPolicy"), wire.calls()) == []
+
+A call is a service, an action, a resource and, for DynamoDB, the row's partition key: what IAM judges it by
+(Service Authorization Reference, "Actions, resources, and condition keys" of DynamoDB, Kinesis Data Streams and
+SQS). The service is the one it was signed for. All that is not for DynamoDB, Kinesis or the queue ends here,
+refused and written down.
+"""
+
+import collections
+import contextlib
+import threading
+
+import proxy
+import sqs
+import test_signing
+from cloudformation import ACCOUNT, PARTITION, REGION
+
+Call = collections.namedtuple("Call", "service action resource keys")
+KEY_NAMES = ("productId", "userId", "leaseKey")
+
+
+def arn(service, resource):
+    return f"arn:{PARTITION}:{service}:{REGION}:{ACCOUNT}:{resource}"
+
+
+# --- What is called. --------------------------------------------------------------------------------------
+
+
+def service_of(request):
+    """The service that a request is signed for."""
+    return test_signing.parts(request)[3] if request.header("Authorization") else "nobody's"
+
+
+def table_arns(content):
+    tables = content.get("RequestItems") or [content["TableName"]]
+    index = f"/index/{content['IndexName']}" if "IndexName" in content else ""
+    return [arn("dynamodb", f"table/{table}{index}") for table in tables]
+
+
+def partition_keys(content):
+    """Of the row that a call names, if it names one."""
+    row = content.get("Key") or content.get("Item") or {}
+    return frozenset(row[name]["S"] for name in KEY_NAMES if name in row)
+
+
+class Streams:
+    """Knows the stream of a call that has only an iterator or a token of an earlier reply."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.given = {}
+
+    def arn(self, content):
+        if "StreamARN" in content:
+            return content["StreamARN"]
+        if "StreamName" in content:
+            return arn("kinesis", f"stream/{content['StreamName']}")
+        with self.lock:
+            return self.given.get(
+                content.get("ShardIterator") or content.get("NextToken"), "of nobody knows what"
+            )
+
+    def learn(self, content, reply):
+        stream = self.arn(content)
+        with self.lock:
+            for name in ("ShardIterator", "NextShardIterator", "NextToken"):
+                if reply.get(name):
+                    self.given[reply[name]] = stream
+
+
+class Calls:
+    """A layer of a proxy that writes down every call before it goes on."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.streams = Streams()
+        self.seen = set()
+
+    def of(self, request):
+        service, action, content = service_of(request), request.operation, request.json()
+        if service == "dynamodb":
+            resources, keys = table_arns(content), partition_keys(content)
+        elif service == "kinesis":
+            resources, keys = [self.streams.arn(content)], frozenset()
+        elif service == "sqs":
+            account, name = content["QueueUrl"].rsplit("/", 2)[1:]
+            resources, keys = [f"arn:{PARTITION}:sqs:{REGION}:{account}:{name}"], frozenset()
+        else:
+            raise ValueError(f"a call for {service}")
+        return {Call(service, action, resource, keys) for resource in resources}
+
+    def note(self, request):
+        try:
+            calls = self.of(request)
+        except (ValueError, KeyError) as error:  # fails whoever compares, as no policy allows it
+            calls = {Call(service_of(request), request.operation or request.target, str(error), frozenset())}
+        with self.lock:
+            self.seen |= calls
+
+    def __call__(self, request, go_on):
+        self.note(request)
+        reply = go_on(request)
+        if reply.status == 200 and service_of(request) == "kinesis":
+            self.streams.learn(request.json(), reply.json())
+        return reply
+
+
+class Wire:
+    """Everything that a service is connected to, seen. `layers`: more of them, before both emulators."""
+
+    def __init__(self, emulators, layers=()):
+        self.layer = Calls()
+        self.dynamodb = proxy.Proxy(emulators.dynamodb_url, [self.layer, *layers])
+        self.kinesis = proxy.Proxy(emulators.kinesis_url, [self.layer, *layers])
+        self.queue = sqs.Queue()
+        self.elsewhere = proxy.Proxy("http://127.0.0.1:1")  # which it never asks: all answers are ours
+        self.elsewhere.on_request = lambda request: (403, b"{}")
+        self.stack = contextlib.ExitStack()
+
+    @property
+    def environment(self):
+        return {
+            "AWS_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.elsewhere.url,
+            "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb.url,
+            "AWS_ENDPOINT_URL_KINESIS": self.kinesis.url,
+            **self.queue.environment,
+        }
+
+    def calls(self):
+        """All so far. (The queue and what is elsewhere answer before any layer.)"""
+        for request in [*self.queue.requests, *self.elsewhere.requests]:
+            self.layer.note(request)
+        with self.layer.lock:
+            return set(self.layer.seen)
+
+    def __enter__(self):
+        for one in (self.dynamodb, self.kinesis, self.queue, self.elsewhere):
+            self.stack.enter_context(one)
+        return self
+
+    def __exit__(self, *exception):
+        return self.stack.__exit__(*exception)
+
+
+# --- What is allowed. -------------------------------------------------------------------------------------
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def rights(statement):
+    """Each (service, action, resource) of a statement, which names all of them in full."""
+    assert statement["Effect"] == "Allow" and not statement.keys() & {"NotAction", "NotResource"}, statement
+    found = [
+        (*action.split(":"), resource)
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    ]
+    assert not any("*" in part or "?" in part for right in found for part in right), statement
+    return found
+
+
+def condition_holds(statement, call):
+    """Knows one condition: which rows' partition keys a call may name."""
+    condition = statement.get("Condition")
+    if condition is None:
+        return True
+    assert condition.keys() == {"ForAllValues:StringEquals"}, condition
+    ((key, values),) = condition["ForAllValues:StringEquals"].items()
+    assert key == "dynamodb:LeadingKeys", condition
+    return bool(call.keys) and call.keys <= set(values)
+
+
+def allows(statement, right, call):
+    return right == call[:3] and condition_holds(statement, call)
+
+
+def differences(statements, calls):
+    """What is missing and what is to spare, a line each."""
+    granted = [(statement, right) for statement in statements for right in rights(statement)]
+    missing = {call[:3] for call in calls if not any(allows(*one, call) for one in granted)}
+    spare = {right for statement, right in granted if not any(allows(statement, right, c) for c in calls)}
+    return [f"missing: {' '.join(right)}" for right in sorted(missing)] + [
+        f"to spare: {' '.join(right)}" for right in sorted(spare)
+    ]

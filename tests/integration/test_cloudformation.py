@@ -1,0 +1,449 @@
+"""deploy/cloudformation.yaml: what it makes fits together and fits the program, and its tables are the program's
+own."""
+
+import contextlib
+import itertools
+import json
+import re
+import resource
+import shutil
+import subprocess
+
+import cloud
+import cloudformation
+import emulators
+import privileges
+import program
+import pytest
+import service
+import shop
+import test_main_job
+from pairs import KinesisDynamodb
+from test_deployment_files import instructions
+from test_least_privilege import PARAMETERS, TEMPLATE, options_of, stack_of
+
+PATH = service.ROOT / "deploy" / "cloudformation.yaml"
+TABLES = {"ContributionsTable", "ScoresTable", "LeasesTable"}
+TASKS = {"together": ["TaskDefinition"], "apart": ["TaskDefinition", "ServingTaskDefinition"]}
+# Of a table's properties, those that say what it is, and those that say how it is kept: the operator's choice.
+SHAPE = {"TableName", "BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes"}
+KEEPING = {"PointInTimeRecoverySpecification", "DeletionProtectionEnabled", "SSESpecification"}
+# Each parameter that a condition depends on, both ways.
+ALTERNATIVES = {
+    "StreamArn": ["", "arn:aws:kinesis:us-east-1:000000000000:stream/events"],
+    "StreamKeyArn": ["", "arn:aws:kms:us-east-1:000000000000:key/s"],
+    "TableKeyArn": ["", "arn:aws:kms:us-east-1:000000000000:key/t"],
+    "ImageRepositoryArn": ["", "arn:aws:ecr:us-east-1:000000000000:repository/winner-view"],
+    "CertificateArn": ["", "arn:aws:acm:us-east-1:000000000000:certificate/c"],
+    "MetricsCidr": ["", "10.1.0.0/16"],
+    "AlarmTopicArn": ["", "arn:aws:sns:us-east-1:000000000000:alarms"],
+    "Serving": ["together", "apart"],
+}
+
+
+def stack(**parameters):
+    return TEMPLATE.stack({**PARAMETERS, **parameters})
+
+
+# --- The template by itself. ------------------------------------------------------------------------------
+
+
+def test_cfn_lint_finds_nothing():
+    if not shutil.which("cfn-lint"):
+        pytest.skip("cfn-lint is not installed")
+    done = subprocess.run(["cfn-lint", str(PATH)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_reference_is_to_something_that_is_there_whatever_the_parameters():
+    conditions = set(TEMPLATE.content["Conditions"])
+    met = {name: set() for name in conditions}
+    for one in TEMPLATE.stacks(PARAMETERS, ALTERNATIVES):
+        for name in conditions:
+            met[name].add(one.holds(name))
+    assert all(values == {True, False} for values in met.values()), met
+
+
+def test_a_reference_to_nothing_is_an_error():
+    """To nothing, to what another condition makes, and to a parameter that there is not."""
+    broken = {"Parameters": {}, "Conditions": {"No": {"Fn::Equals": [1, 2]}}, "Resources": {}}
+    for properties, resources in [
+        ({"A": {"Ref": "Nothing"}}, {}),
+        ({"A": {"Fn::GetAtt": ["Other", "Arn"]}}, {"Other": {"Type": "x", "Condition": "No"}}),
+        ({"A": {"Fn::Sub": "${Other.Arn}"}}, {"Other": {"Type": "x", "Condition": "No"}}),
+    ]:
+        template = {**broken, "Resources": {**resources, "It": {"Type": "x", "Properties": properties}}}
+        with pytest.raises(cloudformation.TemplateError):
+            cloudformation.Template(template).stack({})
+    with pytest.raises(cloudformation.TemplateError):
+        stack(NoSuchParameter="1")
+    with pytest.raises(cloudformation.TemplateError):
+        stack(Serving="sideways")
+
+
+def test_a_yaml_alias_and_a_key_twice_are_errors(tmp_path):
+    """CloudFormation takes no alias, and says nothing of a key twice."""
+    for text in ("A: &a {B: 1}\nC: *a\n", "A: 1\nA: 2\n"):
+        (tmp_path / "template.yaml").write_text(text)
+        with pytest.raises(cloudformation.TemplateError):
+            cloudformation.load(tmp_path / "template.yaml")
+
+
+def test_it_can_be_deployed_without_a_bucket():
+    """CloudFormation takes a template of at most 51,200 bytes in a call ("CloudFormation quotas")."""
+    assert PATH.stat().st_size <= 51_200
+
+
+def test_what_is_kept_outlives_the_stack():
+    kept = {"Stream", "DeadLetterQueue", "LogGroup", *TABLES}
+    for name, resource in TEMPLATE.resources.items():
+        policies = {resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")}
+        assert policies == ({"RetainExceptOnCreate", "Retain"} if name in kept else {None}), name
+
+
+# --- The program in it. -----------------------------------------------------------------------------------
+
+
+def own_names(environment):
+    return {name for name in environment if name.startswith("WINNER_VIEW_")}
+
+
+def with_free_ports(environment):
+    """The environment, for here: a container has all ports to itself."""
+    return {
+        name: re.sub(r"^0\.0\.0\.0:\d+$", f"127.0.0.1:{emulators.free_port()}", value)
+        for name, value in environment.items()
+    }
+
+
+def healthcheck(environment):
+    """Reads the whole configuration; 2: it is wrong; 1: it is right, and nobody listens there."""
+    return service.run("healthcheck", environment=with_free_ports(environment))
+
+
+@pytest.mark.parametrize("serving, stream", itertools.product(TASKS, ALTERNATIVES["StreamArn"]))
+def test_the_program_takes_its_environment(serving, stream):
+    one = stack(Serving=serving, StreamArn=stream)
+    for task in TASKS[serving]:
+        environment = one.environment(task)
+        done = healthcheck(environment)
+        assert done.returncode == 1, done.stderr
+        for name in own_names(environment):  # and would say so of each, were it wrong
+            assert healthcheck({**environment, name: "no such: thing"}).returncode == 2, name
+
+
+def test_every_name_in_its_environment_is_an_option():
+    for task in TASKS["apart"]:
+        assert own_names(stack(Serving="apart").environment(task)) <= program.variables()
+
+
+class Task(service.Service):
+    """What a task definition runs: the image's entry point, without arguments, in the definition's environment.
+    Asked on the operations' address; `public` is the port of the other one, if it has one."""
+
+    def __init__(self, stack, name, environment):
+        own = with_free_ports(stack.environment(name))
+        super().__init__([], {**environment, **own, "WINNER_VIEW_DRAIN_SECONDS": "0"})
+        self.argv = [service.binary()]
+        self.port = int(own["WINNER_VIEW_OPS_LISTEN"].rpartition(":")[2])
+        listen = own["WINNER_VIEW_LISTEN"]
+        self.public = None if listen == "none" else int(listen.rpartition(":")[2])
+
+
+def test_the_tasks_run_as_they_are_defined(aws, stage, stream):
+    make_tables(aws, stage)
+    with privileges.Wire(aws.emulators) as wire, contextlib.ExitStack() as running:
+        one = stack_of(stage, stream, wire.queue, Serving="apart")
+        environment = {**aws.environment, **wire.environment}
+        filling, serving = [running.enter_context(Task(one, name, environment)) for name in TASKS["apart"]]
+        for task in (filling, serving):
+            assert service.run("healthcheck", environment=task.environment).returncode == 0
+            assert task.get("/metrics").status == 200
+        assert filling.public is None
+
+        cloud.put(aws.kinesis, stream, shop.puts(shop.product("p", shop.person("merchant", "Ann"), None, 3)))
+
+        def is_served():
+            return service.request(serving.public, "/contributions/p").status == 200
+
+        cloud.until(is_served, f"p; {filling.log()[-3000:]}")
+        assert service.request(serving.public, "/contributions/p").json()["purchases"] == 3
+        assert service.request(serving.public, "/metrics").status == 404
+
+
+@pytest.mark.parametrize("serving", TASKS)
+def test_the_load_balancer_reaches_the_views_and_asks_the_operations_for_health(serving):
+    one = stack(Serving=serving)
+    for service_name, properties in one.of_type("AWS::ECS::Service").items():
+        task = properties["TaskDefinition"]
+        environment, container = one.environment(task), one.container(task)
+        ports = {mapping["ContainerPort"] for mapping in container["PortMappings"]}
+        target, is_served = one.resources["TargetGroup"], "LoadBalancers" in properties
+        assert is_served == (environment["WINNER_VIEW_LISTEN"] != "none"), service_name
+        assert environment["WINNER_VIEW_OPS_LISTEN"] == f"0.0.0.0:{target['HealthCheckPort']}"
+        assert int(target["HealthCheckPort"]) in ports and target["HealthCheckPath"] == "/healthz"
+        if is_served:
+            (balanced,) = properties["LoadBalancers"]
+            assert balanced["ContainerName"] == container["Name"]
+            assert environment["WINNER_VIEW_LISTEN"] == f"0.0.0.0:{target['Port']}"
+            assert balanced["ContainerPort"] == target["Port"] and target["Port"] in ports
+    scaled = one.resources["ScalableTarget"]["ResourceId"].split("/")[-1]
+    assert scaled == ("ServingService.Name" if serving == "apart" else "Service.Name")
+
+
+@pytest.mark.parametrize("metrics", ALTERNATIVES["MetricsCidr"])
+def test_metrics_are_for_whom_they_are_meant_and_not_behind_the_load_balancer(metrics):
+    """They are on the operations' address; nothing there is forwarded to."""
+    one = stack(MetricsCidr=metrics)
+    forwarded = {group["Port"] for group in one.of_type("AWS::ElasticLoadBalancingV2::TargetGroup").values()}
+    assert forwarded == {8080}
+    rules = one.resources["TaskSecurityGroup"]["SecurityGroupIngress"]
+    assert [rule["CidrIp"] for rule in rules] == ([metrics] if metrics else [])
+    assert all(rule["FromPort"] == rule["ToPort"] == 9090 for rule in rules)
+    for rule in one.of_type("AWS::EC2::SecurityGroupIngress").values():
+        assert rule["SourceSecurityGroupId"] == "LoadBalancerSecurityGroup"
+
+
+def ports_of(rules, key, group):
+    """The ports that rules open from or to a security group."""
+    rules = [rule for rule in rules if rule.get(key) == group]
+    assert all(rule["FromPort"] == rule["ToPort"] and rule["IpProtocol"] == "tcp" for rule in rules)
+    return {rule["FromPort"] for rule in rules}
+
+
+@pytest.mark.parametrize("certificate", ALTERNATIVES["CertificateArn"])
+def test_clients_reach_the_load_balancer_alone_and_it_reaches_what_it_asks(certificate):
+    one = stack(CertificateArn=certificate, ClientCidr="10.2.0.0/16")
+    group, target = one.resources["LoadBalancerSecurityGroup"], one.resources["TargetGroup"]
+    listeners = one.of_type("AWS::ElasticLoadBalancingV2::Listener").values()
+    assert {rule["CidrIp"] for rule in group["SecurityGroupIngress"]} == {"10.2.0.0/16"}
+    assert ports_of(group["SecurityGroupIngress"], "CidrIp", "10.2.0.0/16") == {
+        one["Port"] for one in listeners
+    }
+    asked = {target["Port"], int(target["HealthCheckPort"])}
+    assert ports_of(group["SecurityGroupEgress"], "DestinationSecurityGroupId", "TaskSecurityGroup") == asked
+    let_in = one.of_type("AWS::EC2::SecurityGroupIngress").values()
+    assert {rule["GroupId"] for rule in let_in} == {"TaskSecurityGroup"}
+    assert ports_of(let_in, "SourceSecurityGroupId", "LoadBalancerSecurityGroup") == asked
+
+
+def test_with_a_certificate_nothing_is_answered_in_the_clear():
+    plain, secure = (stack(CertificateArn=one) for one in ALTERNATIVES["CertificateArn"])
+    assert plain.resources["Listener"]["Port"] == 80 and plain.outputs["Url"].startswith("http://")
+    listeners = secure.of_type("AWS::ElasticLoadBalancingV2::Listener").values()
+    forwards = {one["Port"]: one["DefaultActions"][0]["Type"] for one in listeners}
+    assert forwards == {443: "forward", 80: "redirect"} and secure.outputs["Url"].startswith("https://")
+
+
+@pytest.mark.parametrize("serving", TASKS)
+def test_a_deployment_stops_nothing_before_its_successor_is_well_and_goes_back_if_it_never_is(serving):
+    for properties in stack(Serving=serving).of_type("AWS::ECS::Service").values():
+        deployment = properties["DeploymentConfiguration"]
+        assert deployment["MinimumHealthyPercent"] == 100 < deployment["MaximumPercent"]
+        assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
+
+
+def test_what_serves_is_scaled_between_its_own_bounds_and_what_only_fills_is_not():
+    counts = {"Workers": "3", "ServingTasks": "4", "MostTasks": "9"}
+    for serving, least in (("together", "3"), ("apart", "4")):
+        one = stack(Serving=serving, **counts)
+        (target,) = one.of_type("AWS::ApplicationAutoScaling::ScalableTarget").values()
+        assert (target["MinCapacity"], target["MaxCapacity"]) == (least, "9")
+        assert one.resources["Service"]["DesiredCount"] == "3"
+    assert one.resources["ServingService"]["DesiredCount"] == "4"
+
+
+def attributes(properties, name):
+    return {one["Key"]: one["Value"] for one in properties[name]}
+
+
+def test_times_fit_each_other():
+    one = stack(Serving="apart")
+    balancer = attributes(one.resources["LoadBalancer"], "LoadBalancerAttributes")
+    target = attributes(one.resources["TargetGroup"], "TargetGroupAttributes")
+    idle_ms = int(balancer["idle_timeout.timeout_seconds"]) * 1000
+    assert program.limit("LIMIT_LIVE_HEARTBEAT_MS") < idle_ms < program.limit("LIMIT_KEEP_ALIVE_MS")
+    assert int(target["deregistration_delay.timeout_seconds"]) * 1000 >= program.limit("LIMIT_ANSWER_MS")
+    stop_s = int(program.default("drain-seconds")) + program.limit("LIMIT_STOP_MS") / 1000
+    for task in TASKS["apart"]:
+        assert "WINNER_VIEW_DRAIN_SECONDS" not in one.environment(task)
+        assert stop_s < one.container(task)["StopTimeout"] <= 120  # the most that Fargate knows
+
+
+def test_tasks_are_confined_and_run_the_image_as_it_is_made():
+    """ECS does not look at the image's own HEALTHCHECK ("HealthCheck", ECS API)."""
+    image = dict(instructions())
+    one = stack(Serving="apart")
+    for task in TASKS["apart"]:
+        container = one.container(task)
+        assert container["ReadonlyRootFilesystem"] and container["User"] == image["USER"]
+        assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+        assert not container.keys() & {"EntryPoint", "Command"}
+        of_the_image = json.loads(image["HEALTHCHECK"].partition("CMD ")[2])
+        assert container["HealthCheck"]["Command"] == ["CMD", *of_the_image]
+
+
+def test_tasks_may_open_as_many_files_as_the_program_wants_and_have_the_memory_that_it_keeps_to():
+    one = stack(Serving="apart")
+    held = program.limit("LIMIT_INFLIGHT_BYTES") + program.limit("LIMIT_CONTRIBUTION_CACHE_BYTES")
+    least_mib = 64 + ((held + int(program.default("cache-bytes"))) >> 20)
+    assert min(map(int, TEMPLATE.parameters["Memory"]["AllowedValues"])) >= least_mib
+    for task in TASKS["apart"]:
+        (files,) = one.container(task)["Ulimits"]
+        assert files["Name"] == "nofile" and files["SoftLimit"] == files["HardLimit"]
+        # files are counted first; then it fails for want of that database
+        nowhere = {"WINNER_VIEW_STORE": "sqlite:/nowhere/view.db", "WINNER_VIEW_SOURCE": "file:events.jsonl"}
+        most = min(files["HardLimit"], resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        done = subprocess.run(
+            ["prlimit", f"--nofile={most}", service.binary()],
+            env={**with_free_ports(one.environment(task)), **nowhere},
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode != 0 and "/nowhere" in done.stderr, done.stderr
+
+
+def test_alarms_look_at_the_stream_and_the_queue_that_are_there():
+    for stream, name in zip(ALTERNATIVES["StreamArn"], ("Stream", "events")):
+        one = stack(StreamArn=stream, AlarmTopicArn="arn:aws:sns:us-east-1:1:alarms")
+        (dimension,) = one.resources["LagAlarm"]["Dimensions"]
+        assert dimension == {"Name": "StreamName", "Value": name}
+        for alarm in one.of_type("AWS::CloudWatch::Alarm").values():
+            assert alarm["AlarmActions"] == ["arn:aws:sns:us-east-1:1:alarms"]
+    assert stack().resources["LagAlarm"]["AlarmActions"] == []
+
+
+def metrics_of(alarm):
+    """Each (namespace, name) that it looks at."""
+    if "MetricName" in alarm:
+        return {(alarm["Namespace"], alarm["MetricName"])}
+    stats = [one["MetricStat"]["Metric"] for one in alarm["Metrics"] if "MetricStat" in one]
+    return {(metric["Namespace"], metric["MetricName"]) for metric in stats}
+
+
+def test_somebody_is_told_of_lag_dead_letters_and_answers_that_fail():
+    alarms = stack().of_type("AWS::CloudWatch::Alarm").values()
+    assert set().union(*map(metrics_of, alarms)) == {
+        ("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds"),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+        ("AWS/SQS", "ApproximateAgeOfOldestMessage"),
+        ("winner-view/stack", "LoggedDeadLetters"),
+        ("AWS/ApplicationELB", "HealthyHostCount"),
+        ("AWS/ApplicationELB", "UnHealthyHostCount"),
+        ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count"),
+        ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count"),
+        ("AWS/ApplicationELB", "RequestCount"),
+    }
+
+
+def test_silence_of_the_stream_or_of_the_load_balancer_is_an_alarm_and_no_other_is():
+    alarms = stack().of_type("AWS::CloudWatch::Alarm")
+    loud = {name for name, alarm in alarms.items() if alarm["TreatMissingData"] == "breaching"}
+    assert loud == {"LagAlarm", "NobodyServesAlarm"}
+
+
+def test_an_alarms_expression_names_its_own_metrics():
+    alarm = stack().resources["RefusedReadersAlarm"]
+    (result,) = [one for one in alarm["Metrics"] if "Expression" in one]
+    others = {one["Id"] for one in alarm["Metrics"] if one is not result and one["ReturnData"] is False}
+    assert set(re.findall(r"\b[a-z]\w*\b", result["Expression"])) == others and len(others) == 3
+    assert len(alarm["Metrics"]) == 4
+
+
+def test_the_filter_of_the_log_finds_dead_letters(embedded, start_on):
+    """And nothing else."""
+    pattern = stack().resources["LoggedDeadLetters"]["FilterPattern"]
+    wanted = re.fullmatch(r'\{ \$\.msg = "(.*)" \}', pattern)[1]
+    embedded.append(b"no event\n")
+    view = start_on(embedded, "--dead-letter", "log", "--log-format", "json")
+    view.wait_until_applied()
+    found = [line for line in map(json.loads, view.log().splitlines()) if line["msg"] == wanted]
+    assert [one["reason"] for one in found] == ["not-json"] and len(view.log().splitlines()) > 1
+
+
+# --- One definition of the tables. ------------------------------------------------------------------------
+
+
+def test_every_property_of_a_table_is_its_shape_or_its_keeping():
+    """So that no property is neither compared with create-tables nor known to be the operator's."""
+    for key in ALTERNATIVES["TableKeyArn"]:
+        tables = stack(TableKeyArn=key).of_type("AWS::DynamoDB::Table")
+        assert tables.keys() == TABLES
+        for properties in tables.values():
+            assert properties.keys() <= SHAPE | KEEPING
+
+
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_how_tables_are_kept_is_the_operators_choice(value):
+    key = ALTERNATIVES["TableKeyArn"][1]
+    one = stack(PointInTimeRecovery=value, DeletionProtection=value, TableKeyArn=key)
+    for properties in one.of_type("AWS::DynamoDB::Table").values():
+        assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": value}
+        assert properties["DeletionProtectionEnabled"] == value
+        assert properties["SSESpecification"]["KMSMasterKeyId"] == key
+
+
+def make_tables(aws, stage):
+    """As CloudFormation would make them: its properties are CreateTable's own."""
+    for properties in stack_of(stage, "none").of_type("AWS::DynamoDB::Table").values():
+        aws.dynamodb.create_table(**{name: properties[name] for name in SHAPE & properties.keys()})
+
+
+OF_THE_MOMENT = {
+    "TableName", "TableArn", "TableId", "IndexArn", "CreationDateTime", "TableSizeBytes", "IndexSizeBytes",
+    "ItemCount", "LastUpdateToPayPerRequestDateTime", "LastIncreaseDateTime", "LastDecreaseDateTime",
+}  # fmt: skip
+
+
+def lasting(value):
+    """What stays of a DescribeTable reply when the same table is made again, under another name."""
+    if isinstance(value, list):
+        return [lasting(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {name: lasting(one) for name, one in value.items() if name not in OF_THE_MOMENT}
+    if "AttributeDefinitions" in kept:
+        kept["AttributeDefinitions"].sort(key=lambda one: one["AttributeName"])
+    return kept
+
+
+def described(aws, stage):
+    return {
+        name: lasting(aws.dynamodb.describe_table(TableName=f"{stage}-{name}")["Table"])
+        for name in ("Contributions", "Scores", "Leases")
+    }
+
+
+def test_the_tables_of_the_template_are_those_of_create_tables(aws, tables):
+    make_tables(aws, f"{tables}-template")
+    ours, theirs = described(aws, tables), described(aws, f"{tables}-template")
+    assert theirs == ours
+    assert "GlobalSecondaryIndexes" in ours["Scores"] and len(ours["Scores"]["AttributeDefinitions"]) == 3
+
+
+def test_create_tables_finds_nothing_to_do_on_the_tables_of_the_template(aws, stage):
+    make_tables(aws, stage)
+    before = described(aws, stage)
+    done = service.run("create-tables", "--store", f"dynamodb:{stage}", environment=aws.environment)
+    assert done.returncode == 0, done.stderr
+    assert described(aws, stage) == before
+
+
+def test_the_main_job_passes_on_the_tables_of_the_template_and_under_its_role(
+    aws, stage, main_stream, start_on
+):
+    """With the options of a task that fills and serves, but dead letters are in a file, where that test reads
+    them."""
+    make_tables(aws, stage)
+    stream, records, expected = main_stream
+    with privileges.Wire(aws.emulators) as wire:
+        one = stack_of(stage, stream)
+        options = options_of(one, "TaskDefinition", without=["dead-letter"])
+
+        def start(pair, *more):
+            return start_on(pair, *options, *more, environment=wire.environment)
+
+        main_job = KinesisDynamodb(aws, stage, stream), records, expected
+        test_main_job.test_events_become_exact_rows_dead_letters_and_answers(main_job, start)
+        found = privileges.differences(one.statements("TaskRole"), wire.calls())
+    # what is to spare is a matter of the two policies of which this role is made
+    assert [line for line in found if line.startswith("missing")] == []

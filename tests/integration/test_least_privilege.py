@@ -1,0 +1,369 @@
+"""The roles of deploy/cloudformation.yaml allow what the program calls, as recorded at the wire: nothing is
+missing, and nothing is to spare. (That a task that does both misses nothing is part of the main job on the
+template's tables, test_cloudformation.py.)"""
+
+import re
+import threading
+
+import answers
+import botocore.session
+import cloud
+import cloudformation
+import privileges
+import program
+import proxy
+import pytest
+import service
+import shop
+import test_main_job
+import test_reshard
+import workload
+from pairs import KinesisDynamodb
+from privileges import Call, arn
+from shop import assert_equal_to_model, fold
+from test_reshard import FIRST, one_shard  # noqa: F401 (a fixture)
+
+TEMPLATE = cloudformation.load(service.ROOT / "deploy" / "cloudformation.yaml")
+PARAMETERS = {
+    "Image": "image",
+    "VpcId": "vpc-1",
+    "TaskSubnets": "subnet-1,subnet-2",
+    "LoadBalancerSubnets": "subnet-1,subnet-2",
+}
+# Who forgets a shard must keep its lease meanwhile, on a busy machine too: it would not try again soon.
+UNHURRIED = ("--failover-ms", "3000")
+# The addresses are the test's own.
+NOT_OF_THE_TEMPLATE = {"listen", "ops-listen"}
+
+
+def stack_of(stage, stream, queue=None, **parameters):
+    """The template's stack for what a test has. The program reads a stream by its ARN, as it would there."""
+    physical = {"DeadLetterQueue": queue.url} if queue else {}
+    given = {**PARAMETERS, "Stage": stage, "StreamArn": arn("kinesis", f"stream/{stream}"), **parameters}
+    return TEMPLATE.stack(given, physical)
+
+
+def options_of(stack, task_definition, without=()):
+    """What the template's container tells the program, as options: of two, the later one wins."""
+    found = []
+    for name, value in stack.environment(task_definition).items():
+        option = name.removeprefix("WINNER_VIEW_").lower().replace("_", "-")
+        if name.startswith("WINNER_VIEW_") and option not in {*NOT_OF_THE_TEMPLATE, *without}:
+            found += [f"--{option}", value]
+    return found
+
+
+# --- What nothing but an accident calls. ------------------------------------------------------------------
+
+
+class LostScores:
+    """The answers of the first few writes of scores are lost, so that they are sent again and meet their own
+    condition; which row it was that refused is then not told, so that it must be read."""
+
+    LOSE = 3
+
+    def __init__(self, stage):
+        self.table = f"{stage}-Scores"
+        self.lock = threading.Lock()
+        self.left = self.LOSE
+
+    def is_to_be_lost(self):
+        with self.lock:
+            self.left -= 1
+            return self.left >= 0
+
+    def __call__(self, request, go_on):
+        is_write = request.operation == "UpdateItem" and request.json()["TableName"] == self.table
+        reply = go_on(request)
+        if is_write and reply.status == 200 and self.is_to_be_lost():
+            raise proxy.Reset()
+        if is_write and reply.status == 400 and "Item" in reply.json():
+            reply.set_json({name: value for name, value in reply.json().items() if name != "Item"})
+        return reply
+
+
+class Gone:
+    """Hides a shard from the listing, once it is told to."""
+
+    def __init__(self, shard):
+        self.shard = shard
+        self.hides = threading.Event()
+
+    def __call__(self, request, go_on):
+        reply = go_on(request)
+        if request.operation == "ListShards" and reply.status == 200 and self.hides.is_set():
+            content = reply.json()
+            content["Shards"] = [one for one in content["Shards"] if one["ShardId"] != self.shard]
+            reply.set_json(content)
+        return reply
+
+
+# --- The program. -----------------------------------------------------------------------------------------
+
+
+def test_filling_calls_exactly_what_its_policy_allows(aws, tables, one_shard, start_on):  # noqa: F811
+    """Odd events, a reshard, a restart, lost answers, and a shard that is forgotten."""
+    gone = Gone(FIRST)
+    pair = KinesisDynamodb(aws, tables, one_shard.name)
+    with privileges.Wire(aws.emulators, [LostScores(tables), gone]) as wire:
+        stack = stack_of(tables, one_shard.name, wire.queue, Serving="apart")
+        options = options_of(stack, "TaskDefinition")
+        one_shard.put(workload.generate(seed=71, events=1000))
+        view = start_on(pair, *options, *test_reshard.OPTIONS, environment=wire.environment)
+        view.wait_until_applied()
+        one_shard.split(FIRST)
+        test_reshard.wait_until_ended(aws, tables, FIRST)
+        assert view.terminate()[0] == 0
+
+        gone.hides.set()
+        one_shard.put(workload.generate(seed=72, events=1000))
+        view = start_on(pair, *options, *UNHURRIED, environment=wire.environment)
+        view.wait_until_applied()
+        cloud.until(lambda: FIRST not in pair.leases(), "the shard is forgotten", timeout_s=60)
+        assert view.terminate()[0] == 0
+
+        assert_equal_to_model(pair, fold(one_shard.records()), wire.queue.keys())
+        assert len(wire.queue.letters()) > 0
+        assert privileges.differences(stack.statements("TaskRole"), wire.calls()) == []
+
+
+def test_serving_calls_exactly_what_its_policy_allows(aws, tables, stream, start_on):
+    """It is there before whoever fills, so that it makes the identity key."""
+    with privileges.Wire(aws.emulators) as wire:
+        stack = stack_of(tables, stream, wire.queue, Serving="apart")
+        options = (*options_of(stack, "ServingTaskDefinition"), *test_main_job.PROMPT)
+        reader = start_on(KinesisDynamodb(aws, tables, None), *options, environment=wire.environment)
+
+        pair = KinesisDynamodb(aws, tables, stream)
+        pair.put(workload.generate(seed=73, events=1500))
+        start_on(pair).wait_until_applied()
+        reader.wait_until_applied()
+        test_main_job.wait_for_fresh_boards(reader)
+        answers.check_all(reader, fold(pair.records()))
+        assert reader.terminate()[0] == 0
+        assert privileges.differences(stack.statements("ServingTaskRole"), wire.calls()) == []
+
+
+def run(aws, wire, *arguments, environment=None):
+    done = service.run(*arguments, environment={**aws.environment, **wire.environment, **(environment or {})})
+    assert done.returncode == 0, done.stderr
+
+
+def test_audit_calls_exactly_what_its_policy_allows(aws, tables, stream, start):
+    """As a task of the stack with another command and another role."""
+    cloud.put(aws.kinesis, stream, shop.puts(shop.product("p", shop.person("merchant", "Ann"), None, 3)))
+    start(tables, stream).wait_until_applied()
+    with privileges.Wire(aws.emulators) as wire:
+        stack = stack_of(tables, stream)
+        run(aws, wire, "audit", environment=stack.environment("TaskDefinition"))
+        assert privileges.differences(stack.policy("AuditPolicy"), wire.calls()) == []
+        assert stack.statements("AuditTaskRole") == stack.policy("AuditPolicy")
+
+
+def test_create_tables_calls_exactly_what_its_policy_allows(aws, stage):
+    with privileges.Wire(aws.emulators) as wire:
+        run(aws, wire, "create-tables", "--store", f"dynamodb:{stage}")
+        stack = stack_of(stage, "none")
+        assert privileges.differences(stack.policy("CreateTablesPolicy"), wire.calls()) == []
+
+
+@pytest.mark.parametrize("command", ["credentials", "healthcheck"])
+def test_a_command_that_has_no_policy_calls_nothing(aws, tables, stream, start, command):
+    view = start(tables, stream)
+    with privileges.Wire(aws.emulators) as wire:
+        environment = stack_of(tables, stream).environment("TaskDefinition")
+        run(
+            aws,
+            wire,
+            command,
+            "--listen",
+            f"127.0.0.1:{view.port}",
+            "--ops-listen",
+            "none",
+            environment=environment,
+        )
+        assert wire.calls() == set()
+
+
+def test_there_is_no_other_command():
+    """Else it needs a test here."""
+    assert program.commands() == {"serve", "audit", "create-tables", "credentials", "healthcheck"}
+
+
+def calls_in_the_sources():
+    """Each string in the program's sources that is the name of a call, as {(service, name)}."""
+    files = [
+        path
+        for folder in ("aws", "views", "ingest", "api", "server")
+        for path in service.ROOT.glob(f"{folder}/**/*.c")
+    ]
+    words = {word for path in files for word in re.findall(r'"([A-Z][A-Za-z]+)"', path.read_text())}
+    session = botocore.session.get_session()
+    known = {
+        name: session.get_service_model(name).operation_names
+        for name in ("dynamodb", "kinesis", "sqs", "sts")
+    }
+    return {(name, word) for name, operations in known.items() for word in words & set(operations)}
+
+
+def test_every_call_in_the_sources_is_in_a_policy():
+    """But for those of STS, which a role of the stack does not need: they are for profiles that name a role, and
+    for web identity, which asks for no right."""
+    policies = stack_of("s", "t").of_type("AWS::IAM::ManagedPolicy")
+    allowed = {
+        tuple(action.split(":"))
+        for policy in policies.values()
+        for one in policy["PolicyDocument"]["Statement"]
+        for action in privileges.as_list(one["Action"])
+    }
+    for_credentials = {("sts", "AssumeRole"), ("sts", "AssumeRoleWithWebIdentity")}
+    assert calls_in_the_sources() == allowed | for_credentials
+
+
+# --- The roles. -------------------------------------------------------------------------------------------
+
+
+def test_a_role_has_the_policies_of_what_its_tasks_do():
+    together, apart = (stack_of("s", "t", Serving=serving) for serving in ("together", "apart"))
+    fill, serve = together.policy("FillPolicy"), together.policy("ServePolicy")
+    assert together.statements("TaskRole") == fill + serve
+    assert apart.statements("TaskRole") == fill and apart.statements("ServingTaskRole") == serve
+    assert "ServingTaskRole" not in together.resources
+
+
+def test_roles_are_for_tasks_of_this_account_alone():
+    """As "Amazon ECS task IAM role" of AWS's guide has it, against the confused deputy."""
+    one = stack_of("s", "t", Serving="apart")
+    assert len(one.of_type("AWS::IAM::Role")) == 4
+    for role in one.of_type("AWS::IAM::Role").values():
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert (
+            trust["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
+            and trust["Action"] == "sts:AssumeRole"
+        )
+        assert trust["Condition"] == {
+            "StringEquals": {"aws:SourceAccount": cloudformation.ACCOUNT},
+            "ArnLike": {"aws:SourceArn": f"arn:aws:ecs:{cloudformation.REGION}:{cloudformation.ACCOUNT}:*"},
+        }
+
+
+def test_what_other_deployments_are_told_to_take_is_there():
+    """deploy/kubernetes and the operator's page name policies, for roles of the operator's own."""
+    policies = stack_of("s", "t").of_type("AWS::IAM::ManagedPolicy").keys()
+    folder = service.ROOT / "deploy"
+    for path in (folder / "README.md", *folder.glob("kubernetes/*/*.yaml")):
+        assert set(re.findall(r"\b[A-Z][A-Za-z]+Policy\b", path.read_text())) <= policies, path
+    accounts = [
+        folder / "kubernetes/base/serviceaccount.yaml",
+        folder / "kubernetes/serving/kustomization.yaml",
+    ]
+    named = [set(re.findall(r"\b[A-Z][a-z]+Policy\b", path.read_text())) for path in accounts]
+    assert named == [{"FillPolicy", "ServePolicy"}, {"ServePolicy"}]
+
+
+def test_every_right_is_named_in_full_but_the_one_that_cannot_be():
+    one = stack_of("s", "t", Serving="apart", ImageRepositoryArn=arn("ecr", "repository/winner-view"))
+    granted = [each for name in one.of_type("AWS::IAM::Role") for each in one.statements(name)]
+    granted += [each for name in one.of_type("AWS::IAM::ManagedPolicy") for each in one.policy(name)]
+    (login,) = [each for each in granted if each["Resource"] == "*"]
+    assert login["Action"] == "ecr:GetAuthorizationToken"
+    log = one.resources["ExecutionRole"]["Policies"][0]["PolicyDocument"]["Statement"]
+    for each in granted:
+        if each is not login and each not in log:  # the streams of one log group have no name yet
+            assert privileges.rights(each)
+
+
+def test_keys_of_ones_own_add_what_they_need_and_only_through_their_service():
+    keys = {"StreamKeyArn": "arn:aws:kms:us-east-1:1:key/s", "TableKeyArn": "arn:aws:kms:us-east-1:1:key/t"}
+    for role in ("TaskRole", "ServingTaskRole"):
+        plain = stack_of("s", "t", Serving="apart").statements(role)
+        more = [
+            one for one in stack_of("s", "t", Serving="apart", **keys).statements(role) if one not in plain
+        ]
+        assert {one["Resource"] for one in more} == set(
+            keys.values() if role == "TaskRole" else [keys["TableKeyArn"]]
+        )
+        for one in more:
+            service_name = "kinesis" if one["Resource"].endswith("/s") else "dynamodb"
+            via = {"StringEquals": {"kms:ViaService": f"{service_name}.us-east-1.amazonaws.com"}}
+            assert one["Condition"] == via
+            assert all(action.startswith("kms:") for action in privileges.as_list(one["Action"]))
+
+
+# --- The comparison. --------------------------------------------------------------------------------------
+
+
+def statement(actions, resource, **more):
+    return {"Effect": "Allow", "Action": actions, "Resource": resource, **more}
+
+
+def call(action, resource, *keys):
+    return Call(*action.split(":"), resource, frozenset(keys))
+
+
+def test_the_comparison_tells_what_is_missing_and_what_is_to_spare():
+    statements = [statement(["dynamodb:GetItem", "dynamodb:Scan"], "t"), statement("sqs:SendMessage", "q")]
+    calls = {call("dynamodb:GetItem", "t"), call("dynamodb:Scan", "t"), call("sqs:SendMessage", "q")}
+    assert privileges.differences(statements, calls) == []
+    assert privileges.differences(statements[:1], calls) == ["missing: sqs SendMessage q"]
+    assert privileges.differences(statements, calls - {call("dynamodb:Scan", "t")}) == [
+        "to spare: dynamodb Scan t"
+    ]
+    assert privileges.differences(statements, calls | {call("dynamodb:GetItem", "t/index/i")}) == [
+        "missing: dynamodb GetItem t/index/i"
+    ]
+
+
+def test_the_comparison_knows_which_rows_a_right_is_for():
+    only = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["mine"]}}
+    statements = [statement("dynamodb:UpdateItem", "t", Condition=only)]
+    mine, other = call("dynamodb:UpdateItem", "t", "mine"), call("dynamodb:UpdateItem", "t", "other")
+    assert privileges.differences(statements, {mine}) == []
+    assert privileges.differences(statements, {mine, other}) == ["missing: dynamodb UpdateItem t"]
+    assert len(privileges.differences(statements, {other})) == 2
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        statement("dynamodb:*", "t"),
+        statement("dynamodb:GetItem", "t/*"),
+        {"Effect": "Deny", "Action": "dynamodb:GetItem", "Resource": "t"},
+        {"Effect": "Allow", "NotAction": "dynamodb:GetItem", "Resource": "t"},
+    ],
+)
+def test_a_statement_that_does_not_name_its_rights_in_full_is_refused(one):
+    with pytest.raises(AssertionError):
+        privileges.rights(one)
+
+
+def test_a_call_is_read_off_the_wire_with_its_service_action_resource_and_rows():
+    def request(scope, target, body):
+        authorization = (
+            f"AWS4-HMAC-SHA256 Credential=AKID/20261123/us-east-1/{scope}/aws4_request, "
+            f"SignedHeaders=host, Signature={'0' * 64}"
+        )
+        headers = [("X-Amz-Target", target), ("Authorization", authorization)]
+        return proxy.Request("POST / HTTP/1.1", headers, b"{}").with_json(body)
+
+    def seen(*arguments):
+        calls = privileges.Calls()
+        calls.note(request(*arguments))
+        return calls.seen
+
+    table, index = arn("dynamodb", "table/s-Scores"), arn("dynamodb", "table/s-Scores/index/ScoresByRole")
+    key = {"userId": {"S": "Ann"}, "role": {"S": "creator"}}
+    assert seen("dynamodb", "DynamoDB_20120810.UpdateItem", {"TableName": "s-Scores", "Key": key}) == {
+        call("dynamodb:UpdateItem", table, "Ann")
+    }
+    query = {"TableName": "s-Scores", "IndexName": "ScoresByRole"}
+    assert seen("dynamodb", "DynamoDB_20120810.Query", query) == {call("dynamodb:Query", index)}
+    batch = {"RequestItems": {"s-Scores": {"Keys": [key]}}}
+    assert seen("dynamodb", "DynamoDB_20120810.BatchGetItem", batch) == {call("dynamodb:BatchGetItem", table)}
+    letter = {"QueueUrl": "http://127.0.0.1:1/000000000000/letters", "MessageBody": "x"}
+    assert seen("sqs", "AmazonSQS.SendMessage", letter) == {call("sqs:SendMessage", arn("sqs", "letters"))}
+    assert seen("kinesis", "Kinesis_20131202.ListShards", {"StreamName": "st"}) == {
+        call("kinesis:ListShards", arn("kinesis", "stream/st"))
+    }
+    (other,) = seen("sts", "", {})
+    assert other.service == "sts"
