@@ -1,0 +1,121 @@
+"""What is deployed, as far as it can be checked without deploying it: the systemd unit, the Dockerfile, the package's
+papers. tests/root has the rest."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import program
+import pytest
+import service
+
+sys.path.append(str(service.ROOT / "tests" / "root"))
+import dockerfile  # noqa: E402
+
+DEPLOY = service.ROOT / "deploy"
+UNIT = DEPLOY / "winner-view.service"
+EXPOSURE = 20  # tenths: of 10.0, "unsafe"
+MOST_DRAIN_S = 15
+
+
+@pytest.fixture(scope="module")
+def unit():
+    """{name: [value, ...]} over all sections."""
+    found = {}
+    for name, value in re.findall(r"^([A-Za-z]+)=(.*)$", UNIT.read_text(), re.MULTILINE):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+@pytest.fixture(scope="module")
+def version():
+    return re.search(r"^project\(\S+ VERSION (\S+) ", (service.ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
+
+
+def seconds(value):
+    return int(re.fullmatch(r"(\d+)s", value)[1])
+
+
+def test_the_units_sandbox_leaves_it_little():
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE}", str(UNIT)],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_systemd_knows_every_setting_of_the_unit():
+    """But for the program and its man page, which are not installed here."""
+    done = subprocess.run(["systemd-analyze", "verify", str(UNIT)], capture_output=True, text=True, timeout=60)
+    said = [line for line in done.stderr.splitlines() if "winner-view.service" in line]
+    assert [line for line in said if "not executable" not in line and "Command 'man" not in line] == []
+
+
+def test_systemd_is_told_by_the_service_itself_and_waits_long_enough_for_it(unit):
+    assert unit["Type"] == ["notify"] and unit["NotifyAccess"] == ["main"]
+    assert seconds(unit["WatchdogSec"][0]) * 1000 >= 3 * program.limit("LIMIT_NOTIFY_MS")
+    assert seconds(unit["TimeoutStopSec"][0]) * 1000 > MOST_DRAIN_S * 1000 + program.limit("LIMIT_STOP_STUCK_MS")
+    most = service.run("--drain-seconds", str(MOST_DRAIN_S + 1))
+    assert most.returncode == 2 and f"to {MOST_DRAIN_S}" in most.stderr
+
+
+def test_a_wrong_configuration_is_not_tried_again_and_again(unit):
+    assert unit["RestartPreventExitStatus"] == ["2"]
+
+
+def test_the_unit_runs_what_the_package_installs(unit):
+    text = (DEPLOY / "package.cmake").read_text()
+    assert unit["ExecStart"] == ["/usr/bin/winner-view serve"] and "set(CPACK_INSTALL_PREFIX /usr)" in text
+    assert unit["EnvironmentFile"] == ["-/etc/default/winner-view"]
+    assert (DEPLOY / "debian" / "conffiles").read_text().split() == ["/etc/default/winner-view"]
+
+
+def test_package_container_and_program_have_one_version(version):
+    assert service.run("--version").stdout == f"winner-view {version}\n"
+    changelog = (DEPLOY / "debian" / "changelog").read_text()
+    assert re.match(r"winner-view \((\S+)\) ", changelog)[1] == version
+    labels = [rest for word, rest in instructions() if word == "LABEL"]
+    assert f'org.opencontainers.image.version="{version}"' in labels
+
+
+def instructions():
+    return dockerfile.instructions((service.ROOT / "Dockerfile").read_text())
+
+
+def test_the_dockerfile_is_one_whose_steps_can_be_tested():
+    assert [word for word, _ in instructions() if not hasattr(dockerfile.Build, f"do_{word.lower()}")] == []
+
+
+def test_the_container_runs_as_a_number_that_is_not_root_and_asks_the_program_how_it_is():
+    last = dict(instructions())
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last["USER"])
+    assert dockerfile.exec_form(last["ENTRYPOINT"]) == ["/usr/bin/winner-view"]
+    assert last["HEALTHCHECK"].endswith('CMD ["/usr/bin/winner-view", "healthcheck"]')
+
+
+def packages(name):
+    script = f". deploy/packages.sh && packages_for {name}"
+    done = subprocess.run(["bash", "-c", script], cwd=service.ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_containers_packages_are_those_of_the_libraries_that_the_program_wants():
+    wanted = re.findall(
+        r"\(NEEDED\).*\[(.*)\]",
+        subprocess.run(["readelf", "-d", service.binary()], capture_output=True, text=True, check=True).stdout,
+    )
+    owners = set()
+    for library in wanted:
+        done = subprocess.run(["dpkg", "-S", f"*/{library}"], capture_output=True, text=True, check=True)
+        owners.update(line.partition(":")[0] for line in done.stdout.splitlines() if line.endswith(f"/{library}"))
+    of_the_compiler = ("libc6", "libasan", "libubsan", "libtsan", "libgcc")
+    owners = {name for name in owners if not name.startswith(of_the_compiler)}
+    assert owners == packages("runtime") - {"ca-certificates"}
+
+
+@pytest.mark.parametrize("name", ["postinst", "prerm", "postrm"])
+def test_the_packages_scripts_are_plain_shell_that_stops_at_a_failure(name):
+    path = pathlib.Path(DEPLOY, "debian", name)
+    assert path.stat().st_mode & 0o111 and "\nset -e\n" in path.read_text()
+    assert subprocess.run(["sh", "-n", str(path)]).returncode == 0

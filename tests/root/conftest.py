@@ -1,0 +1,64 @@
+"""Tests in Debian systems of their own, bootstrapped in a folder: some minutes and a gigabyte, as root. They run
+where WINNER_VIEW_ROOTS=1 says so (tests/run.sh --full)."""
+
+import os
+import pathlib
+import signal
+import sys
+
+import pytest
+
+import dockerfile
+import roots
+import service
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "integration"))  # shop
+
+
+def pytest_collection_modifyitems(items):
+    here = pathlib.Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and os.environ.get("WINNER_VIEW_ROOTS") != "1":
+            item.add_marker(pytest.mark.skip(reason="wants a root of its own: tests/run.sh --full"))
+
+
+@pytest.fixture(scope="session")
+def base():
+    """A Debian 12 (minbase) that nobody changes, to be copied."""
+    assert os.geteuid() == 0, "as root"
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", 130))  # so that fixtures clean up
+    with roots.workplace() as folder:
+        yield roots.bootstrap(folder / "base")
+
+
+@pytest.fixture(scope="session")
+def context(base):
+    """What a build is given: a clean copy of what git knows, with what is changed and new."""
+    return roots.copy_of_sources(base.folder.parent / "context")
+
+
+@pytest.fixture(scope="session")
+def built(base, context):
+    """What came of the Dockerfile's steps."""
+    folder = base.folder.parent / "container"
+    folder.mkdir()
+    return dockerfile.Build((service.ROOT / "Dockerfile").read_text(), base, context, folder)
+
+
+@pytest.fixture(scope="session")
+def package(built):
+    """Made where the container's program was built, and nothing else is installed than what it is built from."""
+    root = next(stage for stage in built.stages if stage.name == "build").root
+    root.run(["bash", "-euc", ". deploy/packages.sh && packages_install package"], directory="/src")
+    root.run(["cmake", "--build", "--preset", "release"], directory="/src")
+    root.run(["cpack"], directory="/src/build/release")
+    (made,) = root.path("/src/build/release").glob("*.deb")
+    return made
+
+
+@pytest.fixture(scope="session")
+def system(base):
+    """A Debian with systemd, which is not running, and without the package."""
+    root = base.copy(base.folder.parent / "package-system")
+    roots.install(root, "systemd", "man-db", "lintian")
+    return root

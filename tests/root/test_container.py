@@ -1,0 +1,127 @@
+"""The container: what the Dockerfile's very steps make of a bootstrapped Debian, and how it runs: as a user without
+rights, on a root file system that cannot be written to."""
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import cloud
+import emulators
+import pytest
+import roots
+import service
+from shop import person, product, puts
+
+EVENTS = puts(product("lamp", person("merchant", "Ann"), None, 3))
+COMPILERS = ("cc", "gcc", "g++", "c99", "cpp", "ld", "as", "make", "cmake", "ninja", "pkg-config", "protoc-c", "clang")
+
+
+@pytest.fixture(scope="module")
+def image(built):
+    return built.image
+
+
+class Container(roots.Running):
+    """The entry point as the first process on its read-only root, ended at the end. The port is another than the
+    image's, which this machine may use."""
+
+    def __init__(self, image, folder, *options, environment=None):
+        self.image, self.port = image, emulators.free_port()
+        listen = image.environment["WINNER_VIEW_LISTEN"].replace("8080", str(self.port))
+        self.environment = {**(environment or {}), "WINNER_VIEW_LISTEN": listen}
+        argv = image.command([*image.entry_point, *options], self.environment, read_only=True, first=True)
+        super().__init__(argv, folder / "log")
+
+    def get(self, target):
+        with contextlib.suppress(OSError):
+            return service.request(self.port, target)
+
+    def healthcheck(self):
+        argv = self.image.command(self.image.healthcheck, self.environment)
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60).returncode
+
+    def status(self):
+        lines = pathlib.Path(f"/proc/{self.pid()}/status").read_text().splitlines()
+        return dict(line.split(":\t", 1) for line in lines)
+
+
+def test_it_has_no_compiler_no_headers_and_no_build_tree(image):
+    for name in COMPILERS:
+        for folder in ("usr/bin", "usr/local/bin"):
+            assert not image.root.has(f"{folder}/{name}"), name
+    assert not list(image.root.path("/usr/include").glob("*.h"))
+    assert not image.root.has("/src") and not image.root.has("/out") and not image.root.has("/tmp/packages.sh")
+
+
+def test_it_is_labelled_with_the_projects_version(image):
+    version = re.search(r"^project\(.* VERSION (\S+) ", (service.ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
+    assert image.labels["org.opencontainers.image.version"] == version
+    assert image.labels["org.opencontainers.image.title"] == "winner-view"
+    done = subprocess.run(image.command([*image.entry_point, "--version"]), capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == f"winner-view {version}"
+
+
+def test_its_user_is_not_root_and_a_number(image):
+    """A number, because an orchestrator that demands a user without rights cannot look names up."""
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", image.user)
+
+
+def test_it_listens_on_all_addresses_of_the_port_that_it_exposes(image):
+    assert image.environment["WINNER_VIEW_LISTEN"] == "0.0.0.0:8080" and image.exposed == {8080}
+
+
+@pytest.fixture
+def database():
+    """Where the user may write: what else there is of the root is read-only."""
+    path = f"/dev/shm/winner-view-{os.getpid()}.db"
+    yield path
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path + suffix)
+
+
+def test_it_serves_on_a_read_only_root_is_healthy_and_stops_well(image, tmp_path, database):
+    folder = image.root.path("/var/lib/winner-view")
+    (folder / "events.jsonl").write_bytes(b"".join(put.data + b"\n" for put in EVENTS))
+
+    def has_all():
+        answer = running.get("/contributions/lamp")
+        return answer and answer.json().get("purchases") == 3
+
+    with Container(image, tmp_path, "--store", f"sqlite:{database}") as running:
+        cloud.until(has_all, "the events are in the view")
+        assert running.get("/readyz").status == 200, running.log()
+        assert running.status()["Uid"].split()[0] == image.user.partition(":")[0]
+        assert int(running.status()["CapEff"], 16) == 0
+        assert running.status()["NSpid"].split()[-1] == "1"
+        assert running.healthcheck() == 0
+        assert running.stop() == 0
+        assert running.healthcheck() == 1
+
+
+def test_a_second_signal_ends_it_at_once(image, tmp_path, database):
+    """Although the kernel spares a container's first process every signal that it does not catch."""
+    options = ("--source", "none", "--store", f"sqlite:{database}", "--drain-seconds", "15")
+    with Container(image, tmp_path, *options) as running:
+        cloud.until(lambda: (answer := running.get("/readyz")) and answer.status == 200, "it serves")
+        running.signal(signal.SIGTERM)
+        cloud.until(lambda: running.get("/readyz").status == 503, "it drains")
+        begin = time.monotonic()
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 128 + signal.SIGTERM and time.monotonic() - begin < 10
+
+
+def test_one_that_waits_for_its_store_is_healthy(image, tmp_path):
+    """Or an engine would end it again and again, in vain."""
+    nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_REGION": "eu-west-1"}
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+    options = ("--source", "none", "--store", "dynamodb:nowhere")
+    with Container(image, tmp_path, *options, environment={**nowhere, **keys}) as running:
+        cloud.until(lambda: running.get("/livez"), "it listens")
+        assert running.get("/readyz").status == 503
+        assert running.healthcheck() == 0
+        assert running.stop() == 0
