@@ -1,0 +1,177 @@
+"""What alerts and dashboard were held against, the families in the sources, is what a live service exports."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import cloud
+import emulators
+import pairs
+import promql
+import pytest
+import service
+import workload
+import yaml
+from shop import person, product, puts
+
+RULES = promql.ROOT / "deploy" / "prometheus" / "alerts.yaml"
+BOARD = json.loads((promql.ROOT / "deploy" / "grafana" / "winner-view.json").read_text())
+QUERIES = [(panel["title"], target["expr"]) for panel in BOARD["panels"] for target in panel.get("targets", [])]
+ANN, PIA = person("merchant", "Ann"), person("photographer", "Pia")
+
+SERIES = re.compile(r"^(winner_view_\w+?)(?:\{(.*)\})? \S+$", re.MULTILINE)
+LABEL = re.compile(r'(\w+)="(?:[^"\\]|\\.)*"')
+
+
+def test_live_metrics_have_the_names_kinds_and_labels_of_the_sources(pair, start_on):
+    known = promql.families()
+    pair.put(workload.generate(seed=7, events=300))  # odd ones among them
+    view = start_on(pair)
+    view.wait_until_applied()
+    view.get("/scores/merchant")
+    text = view.get("/metrics").body.decode()
+    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
+    assert {name: known[name].kind.lower() for name in kinds} == kinds
+    for name, labels in SERIES.findall(text):
+        family, suffix = promql.family_of(name, known)
+        expected = family.labels | ({"le"} if suffix == "_bucket" else set())
+        assert set(LABEL.findall(labels)) == expected, name
+
+
+def test_a_view_that_is_read_shows_what_the_alerts_of_its_age_ask_for(pair, start_on):
+    pair.put(puts(product("lamp", person("merchant", "Ann"), None, 1)))
+    view = start_on(pair)
+    view.wait_until_applied()
+    text = view.get("/metrics").body.decode()
+    shown = {name for name, _ in SERIES.findall(text)}
+    assert {
+        "winner_view_http_connections",
+        "winner_view_view_as_of_timestamp_seconds",
+        "winner_view_shard_as_of_timestamp_seconds",
+        "winner_view_shards",
+        "winner_view_dead_letters_total",
+        "winner_view_cache_requests_total",
+    } <= shown
+    assert "winner_view_trouble_since_timestamp_seconds" not in shown
+
+
+# --- Prometheus itself, on both stores at once. -----------------------------------------------------------
+
+
+class Prometheus:
+    """It scrapes these ports, a job each, once a second, and evaluates the alerts."""
+
+    def __init__(self, folder, jobs):
+        self.port = emulators.free_port()
+        scrapes = [{"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]} for job, port in jobs.items()]
+        config = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": [str(RULES)],
+            "scrape_configs": scrapes,
+        }
+        (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
+        self.log = folder / "prometheus.log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    "prometheus",
+                    f"--config.file={folder}/prometheus.yaml",
+                    f"--storage.tsdb.path={folder}/prometheus",
+                    f"--web.listen-address=127.0.0.1:{self.port}",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=emulators.die_with_parent,
+            )
+
+    def ask(self, what, **parameters):
+        url = f"http://127.0.0.1:{self.port}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as reply:
+                return json.load(reply)
+        except urllib.error.HTTPError as refusal:
+            return json.load(refusal)
+
+    def query(self, expression):
+        """The series; an error is one of the test's."""
+        reply = self.ask("query", query=expression)
+        assert reply["status"] == "success" and not reply.get("warnings"), (expression, reply)
+        return reply["data"]["result"]
+
+    def rules(self):
+        (group,) = self.ask("rules")["data"]["groups"]
+        return {rule["name"]: rule for rule in group["rules"]}
+
+    def has_looked(self, looks, jobs):
+        """Whether it has seen each of them so often."""
+        try:
+            seen = self.query("count_over_time(winner_view_http_connections[1h])")
+        except (OSError, ValueError):  # it does not listen yet, or says in plain text that it is not ready
+            return False
+        return {one["metric"]["job"] for one in seen if int(one["value"][1]) >= looks} == set(jobs)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def stores(aws, tmp_path_factory):
+    """{job: pair}, with a record among the events that is none."""
+    name = cloud.create_stream(aws.kinesis, f"watched-{os.getpid()}")
+    done = service.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
+    assert done.returncode == 0, done.stderr
+    found = {
+        "on-aws": pairs.KinesisDynamodb(aws, name, name),
+        "embedded": pairs.FileSqlite(tmp_path_factory.mktemp("watched")),
+    }
+    for pair in found.values():
+        pair.put([*puts(product("lamp", ANN, PIA, 3)), workload.to_put({"schema": "none"}, "lamp", "")])
+    return found
+
+
+@pytest.fixture(scope="module")
+def watched(stores, openapi, tmp_path_factory):
+    """(Prometheus, its jobs by name: services that fill both stores and have been asked for things)"""
+    folder, views = tmp_path_factory.mktemp("prometheus"), {}
+    with contextlib.ExitStack() as stack:
+        for job, pair in stores.items():
+            options = [*pair.options, "--dead-letter", f"file:{folder}/letters-{pair.name}", "--drain-seconds", "0"]
+            views[job] = stack.enter_context(service.Service(options, pair.environment))
+        for view in views.values():
+            cloud.until(lambda: view.get("/healthz").json()["caughtUp"], "caught up")
+            for target in ("/scores/merchant", "/contributions/lamp", "/contributions/no", "/no"):
+                view.get(target)
+        prometheus = Prometheus(folder, {job: view.port for job, view in views.items()})
+        stack.callback(prometheus.stop)
+        cloud.until(lambda: prometheus.has_looked(3, views), f"looks; {prometheus.log.read_text()[-2000:]}", 60)
+        yield prometheus, views
+
+
+def test_prometheus_finds_what_the_dashboard_asks_for(watched):
+    """All that the service shows; the rest would be there in trouble, and is well-formed."""
+    prometheus, views = watched
+    for job, view in views.items():
+        shown = {name for name, _ in view.metrics()}
+        missing = {
+            title
+            for title, query in QUERIES
+            if not prometheus.query(query.replace("$__rate_interval", "1m").replace("$job", job))
+            and {name for name, _ in promql.SELECTOR.findall(query)} <= shown
+        }
+        assert missing == set()
+
+
+def test_prometheus_evaluates_the_alerts_and_a_service_that_is_well_raises_none(watched):
+    prometheus, views = watched
+    cloud.until(lambda: all(rule["health"] != "unknown" for rule in prometheus.rules().values()), "evaluated", 60)
+    rules = prometheus.rules()
+    assert {name: rule.get("lastError", "") for name, rule in rules.items() if rule["health"] != "ok"} == {}
+    raised = {(one["labels"]["alertname"], one["labels"]["job"]) for rule in rules.values() for one in rule["alerts"]}
+    assert raised == {("WinnerViewDeadLetters", job) for job in views}
