@@ -1,0 +1,103 @@
+"""Whoever follows deploy/README.md, line by line, ends with rows in the tables and scores over HTTP."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+import cloud
+import emulators
+import model
+import operators_page
+import pairs
+import pytest
+import service
+import workload
+from shop import event, person, product, puts
+
+MISSING = [name for name in ("aws", "jq", "curl") if not shutil.which(name)]
+LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
+BROKEN = workload.to_put({**event(model.PURCHASE, "lamp", person("customer", "Cy")), "data": {"schema": model.PURCHASE}}, "lamp", "")
+
+
+@pytest.mark.skipif(MISSING, reason=f"not installed: {', '.join(MISSING)}")
+def test_the_commands_of_the_operators_page_work_in_their_order(aws, tmp_path):
+    stream = cloud.create_stream(aws.kinesis, f"page-{os.getpid()}")
+    ports = {name: str(emulators.free_port()) for name in ("_8080", "_8090")}
+    script = operators_page.script(
+        **ports,
+        **{
+            "kinesis:retail-stream": f"kinesis:{stream}",
+            "--stream-name retail-stream": f"--stream-name {stream}",
+        },
+    )
+    path = f"{pathlib.Path(service.binary()).resolve().parent}:{os.environ['PATH']}"
+    environment = {**os.environ, **service.sanitizer_environment(), **aws.environment, "PATH": path}
+    done = subprocess.run(
+        ["bash", "-x", "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    # the page's last act was to delete the old stage and to put a repaired purchase back into the new one
+    (row,) = cloud.contributions(aws.dynamodb, "next")
+    assert (row["productId"], row["creatorScore"], row["photographerScore"]) == ("4579874", 2, 2)
+    assert {score["role"]: score["score"] for score in cloud.scores(aws.dynamodb, "next")} == {
+        "creator": 2,
+        "photographer": 2,
+    }
+    letters = [json.loads(line) for line in (tmp_path / "next-dead-letters.jsonl").read_text().splitlines()]
+    assert {letter["reason"] for letter in letters} == {"invalid-field"}
+    tables = aws.dynamodb.list_tables()["TableNames"]
+    assert not [name for name in tables if name.startswith("prod-")]
+
+
+# --- What the page says of other stores and targets than the rehearsal's. ---------------------------------
+
+
+def command_with(words):
+    """The only line of the page that has them."""
+    (line,) = [line for line in operators_page.all_commands() if words in line]
+    return line
+
+
+def shell(command, folder, **environment):
+    done = subprocess.run(
+        ["bash", "-c", operators_page.PRELUDE + command],
+        cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="not installed: jq")
+def test_a_letter_is_taken_from_the_log_as_from_a_file(pair, make_on, tmp_path):
+    pair.put([BROKEN])
+    view = make_on(pair, "--dead-letter", "log", "--log-format", "json").start()
+    view.wait_until_applied()
+    log = tmp_path / "log"
+    log.write_text(view.log() + "no JSON at all\n")
+    command = command_with("journalctl -u winner-view -o cat")
+    shell(command.replace("journalctl -u winner-view -o cat", f"cat {log}"), tmp_path)
+    shell(command_with("jq -r .data letter.json"), tmp_path)
+    assert (tmp_path / "record.json").read_bytes() == BROKEN.data
+    letter = json.loads((tmp_path / "letter.json").read_text())
+    assert letter["reason"] == "invalid-field" and letter["shard"] in pair.shards and letter["sequenceNumber"]
+
+
+@pytest.mark.skipif(not shutil.which("sqlite3"), reason="not installed: sqlite3")
+def test_a_copy_of_an_sqlite_view_made_while_it_is_filled_catches_up(embedded, start_on, tmp_path):
+    embedded.put(LAMPS)
+    start_on(embedded).wait_until_applied()
+    shell(command_with("sqlite3 winner-view.db"), tmp_path)
+    embedded.put(LAMPS[-1:])
+    restored = pairs.FileSqlite(tmp_path / "restored", embedded.journal)
+    restored.database.parent.mkdir()
+    (tmp_path / "copy.db").rename(restored.database)
+    view = start_on(restored)
+    view.wait_until_applied()
+    assert view.get("/contributions/lamp").json()["purchases"] == 4
+    assert service.run("audit", "--store", f"sqlite:{restored.database}").returncode == 0

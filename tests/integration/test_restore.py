@@ -1,0 +1,66 @@
+"""Tables that were brought back from backups of different moments, as deploy/README.md says to take them."""
+
+import pytest
+import service
+import workload
+from pairs import KinesisDynamodb
+from shop import assert_equal_to_model, fold
+
+EVENTS = 1000
+ORDER = ("Leases", "Contributions", "Scores")  # the earliest moment first
+SOON = ("--failover-ms", "2000")  # the leases are those of the live stage: they expire first
+
+
+@pytest.fixture
+def restored(aws, stream, tables, start_on):
+    """restored(order): a stage whose tables are each as old as their place in the order says, in a stream that went
+    on before, between and after; and the stage that they were copied from is left running."""
+
+    def make(order):
+        live, copy = KinesisDynamodb(aws, tables, stream), KinesisDynamodb(aws, f"{tables}r", stream)
+        done = service.run("create-tables", "--store", f"dynamodb:{copy.name}", environment=aws.environment)
+        assert done.returncode == 0, done.stderr
+        view = start_on(live)
+        puts = workload.generate(seed=5, events=EVENTS, odd=0)
+        share = EVENTS // (len(order) + 1)
+        for n, table in enumerate(order):
+            live.put(puts[n * share : (n + 1) * share])
+            view.wait_until_applied()
+            copy_rows(aws, f"{live.name}-{table}", f"{copy.name}-{table}")
+        live.put(puts[len(order) * share :])
+        return copy
+
+    return make
+
+
+def copy_rows(aws, source, target):
+    for page in aws.dynamodb.get_paginator("scan").paginate(TableName=source, ConsistentRead=True):
+        for item in page["Items"]:
+            aws.dynamodb.put_item(TableName=target, Item=item)
+
+
+def audit(aws, pair):
+    return service.run("audit", "--store", f"dynamodb:{pair.name}", environment=aws.environment)
+
+
+def test_leases_first_contributions_later_scores_last_heals_by_itself(aws, restored, start_on):
+    pair = restored(ORDER)
+    start_on(pair, *SOON).wait_until_applied()
+    assert_equal_to_model(pair, fold(pair.records()), set())
+    assert audit(aws, pair).returncode == 0
+
+
+def test_the_other_way_round_loses_what_lies_between(restored, start_on):
+    pair = restored(ORDER[::-1])
+    start_on(pair, *SOON).wait_until_applied()
+    with pytest.raises(AssertionError):
+        assert_equal_to_model(pair, fold(pair.records()), set())
+
+
+def test_the_restored_stage_keeps_the_names_of_people(aws, restored, start_on):
+    pair = restored(ORDER)
+    view = start_on(pair, "--source", "none")
+    (first, *_) = view.get("/scores/merchant?limit=1").json()["items"]
+    live = KinesisDynamodb(aws, pair.name.removesuffix("r"), pair.stream)
+    reader = start_on(live, "--source", "none")
+    assert reader.get(f"/scores/merchant/{first['id']}").status == 200

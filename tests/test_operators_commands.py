@@ -1,0 +1,128 @@
+"""The commands on deploy/README.md that no test can really run: AWS's own command line takes them, and what they name is
+there."""
+
+import re
+import shutil
+import subprocess
+
+import cloudformation
+import operators_page
+import pytest
+import service
+import yaml
+
+KUBERNETES = operators_page.ROOT / "deploy" / "kubernetes"
+TEMPLATE = cloudformation.load(operators_page.ROOT / "deploy" / "cloudformation.yaml")
+UNIT = (operators_page.ROOT / "deploy" / "winner-view.service").read_text()
+MISSING = [name for name in ("aws", "jq") if not shutil.which(name)]
+
+pytestmark = pytest.mark.skipif(MISSING, reason=f"not installed: {', '.join(MISSING)}")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    return operators_page.Rehearsal(tmp_path_factory.mktemp("operators-page"))
+
+
+def test_a_shell_gets_to_the_end_of_them(page):
+    assert page.done.returncode == 0, page.done.stderr[-3000:]
+
+
+def test_the_command_line_of_aws_asks_for_all_that_is_asked_through_it(page):
+    assert page.refused == []
+    asked = {operation for operation, _ in page.asked}
+    assert {"CreateChangeSet", "RestoreTableToPointInTime", "RunTask", "ReceiveMessage", "DeleteMessage"} <= asked
+
+
+def test_the_tables_are_restored_leases_first_and_scores_last(page):
+    restored = [call for call in page.calls("aws") if "restore-table-to-point-in-time" in call]
+    tables, moments = ([call[call.index(name) + 1] for call in restored] for name in ("--source-table-name", "--restore-date-time"))
+    assert [table.rpartition("-")[2] for table in tables] == ["Leases", "Contributions", "Scores"]
+    assert moments == sorted(set(moments))
+
+
+def test_the_stack_is_given_what_it_cannot_do_without_and_nothing_that_it_does_not_know(page):
+    (asked,) = [asked for operation, asked in page.asked if operation == "CreateChangeSet"]
+    given = {
+        asked[name]: asked.get(name.replace("Key", "Value"))
+        for name in asked
+        if re.fullmatch(r"Parameters\.member\.\d+\.ParameterKey", name) and name.replace("Key", "Value") in asked
+    }
+    needed = {name for name, parameter in TEMPLATE.parameters.items() if "Default" not in parameter}
+    assert needed <= given.keys() <= TEMPLATE.parameters.keys()
+    # a stack that fails while it is made must be able to take its tables away again
+    assert given["DeletionProtection"] == "false" and "`DeletionProtection=true`" in operators_page.text()
+    # who may pull it is the repository that it is pushed to
+    repository = given["ImageRepositoryArn"].rpartition("/")[2]
+    assert given["Image"].startswith("111122223333.dkr.ecr.") and given["Image"].rpartition(":")[0].endswith(repository)
+    assert ["push", given["Image"]] in page.calls("docker")
+    assert ["build", "-t", given["Image"], "."] in page.calls("docker")
+
+
+def test_what_is_asked_of_the_stacks_outputs_is_among_them():
+    asked = set(re.findall(r"\$\(output (\w+)\)", operators_page.text()))
+    assert asked and asked <= TEMPLATE.content["Outputs"].keys()
+
+
+def test_the_alarms_of_the_stack_are_explained():
+    alarms = {name for name, one in TEMPLATE.resources.items() if one["Type"] == "AWS::CloudWatch::Alarm"}
+    assert set(re.findall(r"`(\w+Alarm)`", operators_page.text())) == alarms
+
+
+def test_the_policies_that_are_named_are_the_templates():
+    texts = operators_page.text() + "".join(path.read_text() for path in KUBERNETES.glob("*/*.yaml"))
+    named = set(re.findall(r"\b([A-Z]\w+Policy)\b", texts))
+    assert {"FillPolicy", "ServePolicy"} <= named <= TEMPLATE.resources.keys()
+
+
+@pytest.mark.parametrize("command", sorted(set(operators_page.prose_commands("aws [a-z0-9]+"))))
+def test_what_sentences_call_by_name_aws_knows(command):
+    done = subprocess.run(
+        [*command.split(), "--generate-cli-skeleton", "input"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_program_takes_every_command_that_is_its_own(page):
+    listed = service.run("--help").stdout.partition("commands:")[2].partition("\n\n")[0]
+    commands = set(re.findall(r"^  ([a-z-]+) ", listed, re.MULTILINE))
+    calls = page.calls("winner-view") + [one.split()[1:] for one in operators_page.prose_commands("winner-view")]
+    assert len(calls) > 3
+    for command, *options in calls:
+        if command in ("--help", "--version"):
+            continue
+        assert command in commands and not operators_page.is_configuration_mistake(options), (command, options)
+
+
+def test_kubectl_is_pointed_at_what_is_there(page):
+    deployment = yaml.safe_load((KUBERNETES / "base" / "deployment.yaml").read_text())
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    ports = {f"{one['containerPort']}:{one['containerPort']}" for one in container["ports"]}
+    calls = page.calls("kubectl")
+    assert {call[0] for call in calls} == {"kustomize", "apply", "rollout", "port-forward"}
+    for command, *rest in calls:
+        for word in rest:
+            if word.startswith("deploy/"):
+                assert (operators_page.ROOT / word / "kustomization.yaml").exists(), word
+            elif word.startswith("deployment/"):
+                assert word == f"deployment/{deployment['metadata']['name']}"
+            elif ":" in word:
+                assert word in ports
+            else:
+                assert word in ("-k", "status"), word
+
+
+def test_the_unit_and_its_environment_are_those_that_the_package_has(page):
+    for program in ("systemctl", "journalctl"):
+        called = page.calls(program) + [rest for first, *rest in page.calls("sudo") if first == program]
+        assert called and all("winner-view" in arguments for arguments in called)
+    assert re.search(r"^EnvironmentFile=-(.*)$", UNIT, re.MULTILINE)[1] in page.calls("sudoedit")[0]
+    assert ["apt-get", "install", "./build/release/winner-view_0_amd64.deb"] in page.calls("sudo")
+
+
+def test_what_is_asked_over_http_are_routes_of_the_program():
+    routes = (operators_page.ROOT / "api" / "route.c").read_text()
+    asked = re.findall(r"(?:localhost:\d+|output Url\)\")/?([\w/]+)", operators_page.text())
+    assert len(set(asked)) > 3
+    for path in set(asked):
+        assert f'"/{path.split("/")[0]}' in routes, path
