@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs what is missing, builds every preset and runs every test. Exit status 0 only if all of it passed.
 #
-#     tests/run.sh            everything
+#     tests/run.sh            everything that needs no root of its own
+#     tests/run.sh --full     container, package and service too, in Debian systems bootstrapped for it; as root
 #     tests/run.sh --quick    unit tests of the dev preset and the integration tests with the release binary
 #
 # Needs root (or sudo) only if packages are missing. Leaves no process behind.
@@ -9,11 +10,12 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-quick=''
+quick='' full=''
 case "${1:-}" in
 '') ;;
 --quick) quick=yes ;;
-*) sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+--full) full=yes ;;
+*) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 
 . deploy/packages.sh
@@ -129,7 +131,7 @@ answers() {
     done
 }
 
-step "packages" packages_install build quickstart unit protocol emulators integration browser bench || exit 1
+step "packages" packages_install build quickstart unit protocol emulators integration operators-page browser bench || exit 1
 step "emulators fetched" "$python" tests/emulators.py --fetch || exit 1
 
 step "the protocol's model" tests/protocol/check
@@ -172,6 +174,14 @@ elif step "build kill" build kill winner-view && [ -x build/release/winner-view 
     step "torture" "$python" tests/torture
 else
     skip "torture" "release or kill was not built"
+fi
+
+if [ -n "$full" ]; then
+    step "packages for roots" packages_install root &&
+        step "container, package and service" env WINNER_VIEW_ROOTS=1 "$python" -m pytest -p no:cacheprovider -ra tests/root
+    step "what takes minutes to be stuck" env WINNER_VIEW_LONG=1 "$python" -m pytest -p no:cacheprovider -ra tests/integration/test_stuck.py
+else
+    skip "container, package and service; what takes minutes to be stuck" "only with --full"
 fi
 
 # The verdict on everything so far comes before the last step, so that pytest's own summary is the last line of all.
