@@ -362,6 +362,7 @@ struct ingest *ingest_start(const struct ingest_options *options, const struct i
     in->budget = budget_new(LIMIT_INFLIGHT_BYTES);
     in->worker_id = mem_strdup(options->worker_id);
     survey_init(&in->survey, parts->store, parts->source, &options->start, options->failover_ms);
+    in->survey.pulse = &in->pulse;
     lease_draw_life(in->life);
     waker_init(&in->waker);
     waker_init(&in->stopped);

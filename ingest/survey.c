@@ -40,10 +40,17 @@ bool survey_is_sound(const struct survey *s) {
 /* ---- reading and making leases
  * -------------------------------------------------------------------------------------- */
 
+static void turn(const struct survey *s) {
+    pulse_beat(s->pulse, clock_boot_ms());
+}
+
+/* A new view of a large stream makes thousands of leases at one look, into a table that is new as well and
+ * throttles. */
 static enum status create_lease(struct survey *s, const struct lineage_missing *missing, struct error *e) {
     static const struct source_start from_the_beginning = {.checkpoint = LEASE_TRIM_HORIZON};
     const struct store_lease lease =
         lease_make(missing->shard, missing->is_child ? &from_the_beginning : &s->start);
+    turn(s);
     enum status status = store_create_lease(s->store, &lease, e);
     return status == STATUS_CONFLICT ? STATUS_OK : status; /* another worker was as quick */
 }
@@ -69,6 +76,7 @@ static enum status create_leases_open_at_start(struct survey *s, struct error *e
     _cleanup_(mem_freep) struct lineage_missing *missing = NULL;
     struct lineage l = survey_lineage(s);
     size_t n_open;
+    turn(s);
     enum status status = source_list_shards(s->source, s->start.start_at_ms, &open, &n_open, e);
     if (status)
         return status;
@@ -115,6 +123,7 @@ static enum status read_leases(struct survey *s, struct error *e) {
     struct store_lease *leases;
     size_t n;
     int64_t began_ms = clock_boot_ms();
+    turn(s);
     enum status status = store_read_leases(s->store, &leases, &n, e);
     if (status)
         return status;

@@ -10,11 +10,13 @@
 
 #include "ingest/lineage.h"
 #include "ingest/lister.h"
+#include "server/base/pulse.h"
 #include "views/freshness.h"
 
 struct survey {
     struct store *store;   /* borrowed, as is the next */
     struct source *source; /* NULL: follow only, make no leases */
+    struct pulse *pulse;   /* beats before each of the calls that a look takes; NULL: nobody watches */
     struct source_start
         start; /* for shards that were there from the beginning: trim horizon or a timestamp */
     struct store_lease *leases;

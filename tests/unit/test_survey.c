@@ -127,6 +127,49 @@ static void makes_all_that_are_listed(void **state) {
     assert_int_equal(s.stream.lists, 0);
 }
 
+/* ---- the signs of life of a look
+ * ----------------------------------------------------------------------------------------- */
+
+/* A store that notes whether the pulse beat since the call before, and rests it again. */
+static struct {
+    const struct store_ops *real;
+    struct store_ops ops;
+    struct pulse pulse;
+    int calls, beaten;
+} watched;
+
+static void note_call(void) {
+    watched.calls++;
+    watched.beaten += pulse_last_ms(&watched.pulse) != PULSE_RESTS;
+    pulse_rest(&watched.pulse);
+}
+
+static enum status read_watched(struct store *store, struct store_lease **leases, size_t *n,
+                                struct error *e) {
+    note_call();
+    return watched.real->read_leases(store, leases, n, e);
+}
+
+static enum status create_watched(struct store *store, const struct store_lease *lease, struct error *e) {
+    note_call();
+    return watched.real->create_lease(store, lease, e);
+}
+
+static void beats_before_each_call_of_a_look(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    watched.real = s.t->store->ops;
+    watched.ops = *watched.real;
+    watched.ops.read_leases = read_watched;
+    watched.ops.create_lease = create_watched;
+    s.t->store->ops = &watched.ops;
+    pulse_rest(&watched.pulse);
+    s.survey.pulse = &watched.pulse;
+    list(&s, 0);
+    look(&s);
+    assert_true(watched.calls >= 5); /* leases read, three made, read again */
+    assert_int_equal(watched.beaten, watched.calls);
+}
+
 static void makes_those_open_at_its_start(void **state) {
     SCENE(.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 2000);
     list(&s, 0);
@@ -331,6 +374,8 @@ int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
         support_test_sqlite("it makes a lease for every listed shard", makes_all_that_are_listed),
+        support_test_sqlite("each call of a look is preceded by a sign of life",
+                            beats_before_each_call_of_a_look),
         support_test_sqlite("a start at a time: for those that were open then",
                             makes_those_open_at_its_start),
         support_test_sqlite("a start at a time: they are read at once",
