@@ -171,7 +171,8 @@ enum status kinesis_list_shards(struct source *source, int64_t from_ms, struct s
     enum status status;
     do {
         json_auto_t *reply = NULL;
-        status = kinesis_call(k, "ListShards", list_body(k, from_ms, token), 0, NULL, &reply, NULL, e);
+        const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_LIST_PAGE_MS};
+        status = kinesis_call(k, "ListShards", list_body(k, from_ms, token), 0, &run, &reply, NULL, e);
         if (!status)
             status = append_shards(k, reply, &list, e);
         const char *next = json_string_value(json_object_get(reply, "NextToken"));

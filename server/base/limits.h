@@ -93,6 +93,7 @@
 #define LIMIT_SHARD_STUCK_MS                                                                                 \
     120000                         /* a shard whose loop has not turned for so long is not renewed any more */
 #define LIMIT_LIST_SHARDS_MS 30000 /* the stream's shards are listed so often */
+#define LIMIT_LIST_PAGE_MS 30000   /* one page of them, retries and all: LIMIT_SHARDS have ten */
 #define LIMIT_LEASE_CALL_MS 2500   /* one call about leases, retries and all: others wait for it */
 #define LIMIT_FORGET_ROWS 25       /* of a long-gone shard's watermarks, shrunk at once */
 #define LIMIT_FORGET_PAUSE_MS 100  /* between them: nothing depends on it, and the table is in use */
@@ -185,7 +186,7 @@
  * turns. */
 #define LIMIT_NOTIFY_MS 5000
 #define LIMIT_LOOP_STUCK_MS 120000
-#define LIMIT_LISTING_STUCK_MS 600000 /* a listing has many pages */
+#define LIMIT_LISTING_STUCK_MS 600000 /* a listing has pages, each of LIMIT_LIST_PAGE_MS */
 
 /* Stopping, all of it, after --drain-seconds (15 at most). */
 #define LIMIT_STOP_MS 5000
