@@ -43,8 +43,8 @@ def full_pipe(tmp_path):
 def is_in_a_call_on(pid, path):
     """Whether a thread of that process is in a system call whose first argument is that file."""
     for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        call = (thread / "syscall").read_text().split()  # "running", or a number and its arguments
-        with contextlib.suppress(OSError, IndexError):
+        with contextlib.suppress(OSError, IndexError):  # it ended meanwhile, or runs
+            call = (thread / "syscall").read_text().split()  # "running", or a number and its arguments
             if os.readlink(f"/proc/{pid}/fd/{int(call[1], 16)}") == str(path):
                 return True
     return False
