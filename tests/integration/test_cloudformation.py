@@ -31,6 +31,7 @@ KEEPING = {"PointInTimeRecoverySpecification", "DeletionProtectionEnabled", "SSE
 # Each parameter that a condition depends on, both ways.
 ALTERNATIVES = {
     "StreamArn": ["", "arn:aws:kinesis:us-east-1:000000000000:stream/events"],
+    "Tables": ["made", "there"],
     "StreamKeyArn": ["", "arn:aws:kms:us-east-1:000000000000:key/s"],
     "TableKeyArn": ["", "arn:aws:kms:us-east-1:000000000000:key/t"],
     "ImageRepositoryArn": ["", "arn:aws:ecr:us-east-1:000000000000:repository/winner-view"],
@@ -380,6 +381,15 @@ def test_how_tables_are_kept_is_the_operators_choice(value):
         assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": value}
         assert properties["DeletionProtectionEnabled"] == value
         assert properties["SSESpecification"]["KMSMasterKeyId"] == key
+
+
+def test_tables_that_are_there_are_not_made_and_may_be_used_as_if_they_were():
+    made, there = (stack(Serving="apart", Tables=tables) for tables in ("made", "there"))
+    assert there.of_type("AWS::DynamoDB::Table") == {}
+    for policy in made.of_type("AWS::IAM::ManagedPolicy"):
+        assert there.policy(policy) == made.policy(policy)
+    for task in TASKS["apart"]:
+        assert there.environment(task) == made.environment(task)
 
 
 def make_tables(aws, stage):
