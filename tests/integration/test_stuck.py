@@ -88,19 +88,54 @@ def test_once_a_thread_hangs_for_longer_than_anything_takes_it_lives_no_more(han
     view.kill()
 
 
-@takes_minutes
-def test_who_waits_for_its_store_for_longer_than_a_hanging_thread_may_lives(aws, tables, stream, make_view, manager):
-    cloud.put(aws.kinesis, stream, LAMPS)
-    view = make_view(tables, stream, environment=manager.environment(watchdog_s=WATCHDOG_S)).start()
-    view.wait_until_applied()
-    aws.emulators.dynamodb.pause()
+def assert_lives(view, manager):
+    """For longer than a thread that hangs may."""
+    end = time.monotonic() + BOUND_S + 30
+    while time.monotonic() < end:
+        assert manager.next()["WATCHDOG"] == "1"
+        assert view.get("/livez").status == 200
+
+
+@contextlib.contextmanager
+def paused(emulator):
+    emulator.pause()
     try:
-        cloud.put(aws.kinesis, stream, LAMPS)  # somebody wants to write
-        end = time.monotonic() + BOUND_S + 30
-        while time.monotonic() < end:
-            assert manager.next()["WATCHDOG"] == "1"
-            assert view.get("/livez").status == 200
+        yield
     finally:
-        aws.emulators.dynamodb.resume()
+        emulator.resume()
+
+
+@takes_minutes
+@pytest.mark.parametrize("silent", ["dynamodb", "kinesis"])
+def test_who_waits_for_store_or_stream_longer_than_a_hanging_thread_may_lives(
+    aws, tables, stream, make_view, manager, silent
+):
+    view = make_view(tables, stream, environment=manager.environment(watchdog_s=WATCHDOG_S)).start()
+    cloud.put(aws.kinesis, stream, LAMPS)
+    view.wait_until_applied()
+    if silent == "dynamodb":
+        cloud.put(aws.kinesis, stream, LAMPS)  # somebody wants to write
+    with paused(getattr(aws.emulators, silent)):
+        assert_lives(view, manager)
+    if silent == "kinesis":
+        cloud.put(aws.kinesis, stream, LAMPS)
     view.wait_until_applied()
     assert view.get("/contributions/lamp").json()["purchases"] == 6
+
+
+@takes_minutes
+@pytest.mark.parametrize("silent", ["dynamodb", "kinesis"])
+def test_who_starts_while_store_or_stream_is_silent_lives(aws, tables, stream, make_view, manager, silent):
+    cloud.put(aws.kinesis, stream, LAMPS)
+    view = make_view(tables, stream, environment=manager.environment(watchdog_s=WATCHDOG_S))
+    with paused(getattr(aws.emulators, silent)):
+        view.start(ready=False)
+        cloud.until(lambda: listens(view), "it listens")
+        assert_lives(view, manager)
+    view.wait_until_applied()
+    assert view.get("/contributions/lamp").json()["purchases"] == 3
+
+
+def listens(view):
+    with contextlib.suppress(OSError):
+        return view.get("/livez").status == 200
