@@ -95,7 +95,7 @@ struct shard {
     struct window window;
     int64_t backoff_ms;
     int64_t waiting_since_ms; /* wall clock; 0: it does not wait */
-    struct metrics_series *records, *window_now;
+    struct metrics_series *records, *as_of, *window_now;
 };
 
 /* ---- what a shard tells
@@ -118,7 +118,7 @@ static void tell_as_of(struct shard *s, int64_t as_of_ms) {
     as_of_ms = s->report.progress.as_of_ms;
     pthread_mutex_unlock(&s->lock);
     freshness_advance(s->context.freshness, s->id, as_of_ms, clock_boot_ms());
-    metrics_set(METRICS_SERIES(&as_of_family, s->id), as_of_ms);
+    metrics_set(s->as_of, as_of_ms);
 }
 
 static void tell_position(struct shard *s, const struct position *position) {
@@ -374,9 +374,10 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     s->fence = fence;
     s->report.progress = (struct lease_progress){lease->checkpoint, lease->position, lease->as_of_ms};
     s->records = METRICS_SERIES(&records_family, s->id);
+    s->as_of = METRICS_SERIES(&as_of_family, s->id);
     s->window_now = METRICS_SERIES(&window_family, s->id);
     if (lease->as_of_ms >= 0)
-        metrics_set(METRICS_SERIES(&as_of_family, s->id), lease->as_of_ms);
+        metrics_set(s->as_of, lease->as_of_ms);
     s->apply = apply_new(context->store, s->id, fence, context->listener, context->cache_bytes);
     apply_set_pulse(s->apply, &s->pulse);
     pthread_mutex_init(&s->lock, NULL);
@@ -422,7 +423,7 @@ void shard_join(struct shard *s) {
     health_clear(s->context.health, name);
     loss_name(s, name, sizeof name);
     health_clear(s->context.health, name);
-    metrics_hide(METRICS_SERIES(&as_of_family, s->id));
+    metrics_hide(s->as_of);
     metrics_hide(METRICS_SERIES(&waiting_family, s->id));
     metrics_hide(s->window_now);
 
