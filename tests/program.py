@@ -21,8 +21,9 @@ def variables():
 
 
 def commands():
+    """What each of them does, by name."""
     text = help_text().partition("commands:\n")[2].partition("\n\n")[0]
-    return set(re.findall(r"(?m)^  ([a-z][a-z-]+) ", text))
+    return dict(re.findall(r"(?m)^  ([a-z][a-z-]+) +(.*)$", text))
 
 
 def default(option):

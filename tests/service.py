@@ -125,15 +125,22 @@ class Service:
         return self
 
     def wait_until_ready(self):
+        self.wait_for("/readyz", "ready")
+
+    def wait_until_listening(self):
+        """Whether its store and its source can be reached or not."""
+        self.wait_for("/livez", "listening")
+
+    def wait_for(self, probe, what):
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                if request(self.port, "/readyz").status == 200:
+                if request(self.port, probe).status == 200:
                     return
             except OSError:
                 pass
             time.sleep(0.01)
-        raise AssertionError(f"not ready (exit status {self.process.poll()}):\n{self.log()}")
+        raise AssertionError(f"not {what} (exit status {self.process.poll()}):\n{self.log()}")
 
     def log(self):
         self.stderr.seek(0)

@@ -7,6 +7,7 @@ import subprocess
 
 import cloudformation
 import operators_page
+import program
 import pytest
 import service
 import yaml
@@ -84,8 +85,7 @@ def test_what_sentences_call_by_name_aws_knows(command):
 
 
 def test_the_program_takes_every_command_that_is_its_own(page):
-    listed = service.run("--help").stdout.partition("commands:")[2].partition("\n\n")[0]
-    commands = set(re.findall(r"^  ([a-z-]+) ", listed, re.MULTILINE))
+    commands = program.commands()
     calls = page.calls("winner-view") + [one.split()[1:] for one in operators_page.prose_commands("winner-view")]
     assert len(calls) > 3
     for command, *options in calls:

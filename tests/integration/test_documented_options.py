@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 
+import program
 import pytest
 import service
 
@@ -31,7 +32,7 @@ class Option:
 
 @pytest.fixture(scope="module")
 def help_text():
-    return service.run("--help").stdout
+    return program.help_text()
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +43,8 @@ def options(help_text):
 
 
 @pytest.fixture(scope="module")
-def commands(help_text):
-    part = help_text.partition("commands:\n")[2].partition("\n\n")[0]
-    return dict(re.findall(r"^  ([a-z][a-z-]+) +(.*)$", part, re.MULTILINE))
+def commands():
+    return program.commands()
 
 
 def plain(roff):

@@ -114,7 +114,7 @@ def test_the_health_check_of_a_running_server_is_silent_and_0(embedded, make_on,
 
 def test_the_health_check_passes_while_the_server_waits_for_its_source(embedded, make_on):
     view = make_on(embedded).start(ready=False)  # the file is not there
-    cloud.until(lambda: answers(view.port), "listening")
+    view.wait_until_listening()
     assert view.get("/readyz").json()["status"] == "starting"
     assert check_health("--listen", f"127.0.0.1:{view.port}").returncode == 0
 

@@ -376,7 +376,7 @@ def test_a_product_that_is_not_there_is_told_from_one_that_is_not_there_yet(mark
         assert page.text("#details-title") == odd
         page.press("Escape")
     view = make_on(embedded).start(ready=False)  # its file is awaited
-    cloud.until(lambda: is_there(view), "listening")
+    view.wait_until_listening()
     page = visit(view, "#/product/lamp", allowed=".* 503 ")
     page.until_text("#details-note", "still catching up")
     page.until_text("#merchant", "Not known yet how current this is")
@@ -431,13 +431,6 @@ def test_details_that_are_left_and_come_back_to_are_asked_for_once(market, visit
     page.forward(15)
     wait_for_state(page, "live")
     assert asked(page, "none") == before
-
-
-def is_there(view):
-    try:
-        return service.request(view.port, "/livez").status == 200
-    except OSError:
-        return False
 
 
 def test_everything_can_be_reached_and_seen_with_the_keyboard_alone(market, visit):

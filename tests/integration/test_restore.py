@@ -53,8 +53,8 @@ def test_leases_first_contributions_later_scores_last_heals_by_itself(aws, resto
 def test_the_other_way_round_loses_what_lies_between(restored, start_on):
     pair = restored(ORDER[::-1])
     start_on(pair, *SOON).wait_until_applied()
-    with pytest.raises(AssertionError):
-        assert_equal_to_model(pair, fold(pair.records()), set())
+    expected = fold(pair.records())
+    assert sum(row["score"] for row in pair.scores()) < sum(score.score for score in expected.scores.values())
 
 
 def test_the_restored_stage_keeps_the_names_of_people(aws, restored, start_on):

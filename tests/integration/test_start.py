@@ -38,17 +38,10 @@ def waiting(make_on, tmp_path):
 
     def start(environment=None):
         view = make_on(Nowhere, environment=environment).start(ready=False)
-        cloud.until(lambda: answers(view), f"it listens; {view.log()}")
+        view.wait_until_listening()
         return view
 
     return start
-
-
-def answers(view):
-    try:
-        return view.get("/livez").status == 200
-    except OSError:
-        return False
 
 
 def test_while_it_waits_for_its_store_it_lives_and_is_not_ready(waiting):
@@ -80,7 +73,7 @@ def test_once_the_store_answers_it_is_ready_and_serves(aws, tables, stream, make
         view = make_view(tables, stream, environment={"AWS_ENDPOINT_URL_DYNAMODB": between.url})
         with between.refusing():
             view.start(ready=False)
-            cloud.until(lambda: answers(view), f"it listens; {view.log()}")
+            view.wait_until_listening()
             assert view.get("/contributions/lamp").json()["type"] == "view-not-ready"
         view.wait_until_ready()
         view.wait_until_applied()

@@ -6,11 +6,11 @@ Those that take minutes, as the bounds do, run where WINNER_VIEW_LONG=1 says so 
 import contextlib
 import os
 import pathlib
-import re
 import time
 
 import cloud
 import pairs
+import program
 import pytest
 import service
 import workload
@@ -18,8 +18,7 @@ from shop import person, product, puts
 
 LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
 NO_EVENT = workload.to_put({"no": "event"}, "lamp", "")
-LIMITS = (service.ROOT / "server" / "base" / "limits.h").read_text()
-BOUND_S = int(re.search(r"^#define LIMIT_SHARD_STUCK_MS\s[\s\\]*(\d+)", LIMITS, re.MULTILINE)[1]) / 1000
+BOUND_S = program.limit("LIMIT_SHARD_STUCK_MS") / 1000
 WATCHDOG_S = 3
 # Who cannot join one thread joins none that is behind it, which is no mistake here.
 UNJOINED = service.sanitizer_environment()["TSAN_OPTIONS"] + ":report_thread_leaks=0"
@@ -130,12 +129,7 @@ def test_who_starts_while_store_or_stream_is_silent_lives(aws, tables, stream, m
     view = make_view(tables, stream, environment=manager.environment(watchdog_s=WATCHDOG_S))
     with paused(getattr(aws.emulators, silent)):
         view.start(ready=False)
-        cloud.until(lambda: listens(view), "it listens")
+        view.wait_until_listening()
         assert_lives(view, manager)
     view.wait_until_applied()
     assert view.get("/contributions/lamp").json()["purchases"] == 3
-
-
-def listens(view):
-    with contextlib.suppress(OSError):
-        return view.get("/livez").status == 200
