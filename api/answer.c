@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/base64.h"
-#include "server/base/gzip.h"
-#include "server/base/limits.h"
-#include "server/base/mem.h"
+#include "base/base64.h"
+#include "base/gzip.h"
+#include "base/limits.h"
+#include "base/mem.h"
 #include "views/freshness.h"
 
 struct body *body_ref(struct body *body) {

@@ -18,8 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/clock.h"
-#include "views/cache.h"
+#include "base/clock.h"
+#include "views/cache/cache.h"
 
 #define ANSWER_JSON "application/json"
 #define ANSWER_PROBLEM "application/problem+json"

@@ -8,9 +8,9 @@
 #include "api/internal.h"
 #include "api/people.h"
 #include "api/resources.h"
-#include "server/base/clock.h"
-#include "server/base/log.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
 
 #define MAX_LAG "maxLag"
 

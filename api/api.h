@@ -18,8 +18,8 @@
 
 #include "api/answer.h"
 #include "api/route.h"
-#include "server/base/health.h"
-#include "views/cache.h"
+#include "base/health.h"
+#include "views/cache/cache.h"
 #include "views/freshness.h"
 #include "views/store.h"
 

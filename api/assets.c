@@ -1,7 +1,7 @@
 /* assets: files that are part of the program: the contract and the page. See resources.h. */
 #include "api/internal.h"
 #include "api/resources.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 /* The assembler reads the file when this one is compiled: the build must know that one depends on the other.
  */

@@ -6,7 +6,7 @@
 #include "api/cursor.h"
 #include "api/internal.h"
 #include "api/resources.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "views/store.h"
 
 enum { DEFAULT_LIMIT = 50 };

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 /* Sealed: version, listing, three numbers (big-endian), the row's id. */
 enum { VERSION = 1, NUMBERS = 3, HEAD_BYTES = 2 + 8 * NUMBERS };

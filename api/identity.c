@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/base64.h"
-#include "server/base/mem.h"
+#include "base/base64.h"
+#include "base/mem.h"
 
 enum { TAG_BYTES = 16 };
 

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/error.h"
+#include "base/error.h"
 
 #define IDENTITY_KEY_BYTES 32
 

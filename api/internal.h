@@ -6,7 +6,7 @@
 
 #include "api/api.h"
 #include "api/identity.h"
-#include "views/loaders.h"
+#include "views/cache/loaders.h"
 
 struct api {
     struct api_options options;

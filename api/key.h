@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "server/base/limits.h"
+#include "base/limits.h"
 
 #define KEY_BYTES (LIMIT_KEY_BYTES + 256)
 

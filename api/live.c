@@ -9,12 +9,12 @@
 
 #include "api/internal.h"
 #include "api/resources.h"
-#include "server/base/clock.h"
-#include "server/base/limits.h"
-#include "server/base/mem.h"
-#include "server/base/metrics.h"
-#include "server/base/pulse.h"
-#include "server/base/waker.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "base/pulse.h"
+#include "base/waker.h"
 
 enum kind { KIND_MERCHANT, KIND_PHOTOGRAPHER, KIND_FRESHNESS, KINDS };
 #define BOARDS KIND_FRESHNESS

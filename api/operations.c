@@ -3,11 +3,11 @@
 
 #include "api/internal.h"
 #include "api/resources.h"
-#include "server/base/clock.h"
-#include "server/base/limits.h"
-#include "server/base/mem.h"
-#include "server/base/metrics.h"
-#include "server/base/pulse.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "base/pulse.h"
 
 static struct metrics_family as_of_family = {
     .name = "winner_view_view_as_of_timestamp_seconds",

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "server/base/mem.h"
-#include "server/base/utf8.h"
+#include "base/mem.h"
+#include "base/utf8.h"
 #include "views/contribution.h"
 
 enum { PARTS = 4, HIDDEN_TAIL = 4, SHOWN = 3 };

@@ -9,7 +9,7 @@
 #define API_PROBLEM_H
 
 #include "api/answer.h"
-#include "server/base/error.h"
+#include "base/error.h"
 
 enum problem_type {
     PROBLEM_INVALID_PARAMETER,

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "server/base/utf8.h"
+#include "base/utf8.h"
 
 struct span {
     const char *at;

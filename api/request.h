@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 #include "api/problem.h"
-#include "server/base/limits.h"
+#include "base/limits.h"
 
 #define REQUEST_SEGMENTS 4
 #define REQUEST_PARAMETERS 8

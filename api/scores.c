@@ -7,7 +7,7 @@
 #include "api/internal.h"
 #include "api/people.h"
 #include "api/resources.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
 #include "views/store.h"
 
 enum { DEFAULT_LIMIT = 10, OLD_DEFAULT_LIMIT = 1 };

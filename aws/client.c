@@ -11,7 +11,7 @@
 #include "aws/run.h"
 #include "aws/sigv4.h"
 #include "aws/transport.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 const struct aws_service aws_dynamodb = {
     .name = "dynamodb",

@@ -23,9 +23,9 @@
 #include <stdint.h>
 
 #include "aws/error.h" /* what an error's name means: aws_error_status, aws_error_is_throttle */
-#include "server/base/error.h"
-#include "server/base/fence.h"
-#include "server/base/pulse.h"
+#include "base/error.h"
+#include "base/fence.h"
+#include "base/pulse.h"
 
 struct aws_client;
 struct aws_config;    /* aws/config.h: region, endpoints, credentials */

@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 #include "aws/client.h"
-#include "aws/credentials_chain.h"
-#include "aws/credentials_sources.h"
+#include "aws/credentials/chain.h"
+#include "aws/credentials/sources.h"
+#include "aws/credentials/sts.h"
 #include "aws/endpoint.h"
 #include "aws/profile.h"
-#include "aws/sts.h"
 #include "aws/variable.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 enum { REGION_MAX = 63, ATTEMPTS_MAX = 100 }; /* a region is a label of a host name */
 

@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "server/base/error.h"
+#include "base/error.h"
 
 struct aws_config;
-struct aws_credentials_chain; /* aws/credentials.h */
+struct aws_credentials_chain; /* aws/credentials/credentials.h */
 struct aws_endpoint;          /* aws/endpoint.h */
 struct aws_service;           /* aws/client.h */
 
@@ -50,7 +50,7 @@ void aws_config_tell_skew(const struct aws_config *config, const char *service, 
 /* AWS_CA_BUNDLE, the profile's `ca_bundle`: a file of certificates; NULL: the system's. */
 const char *aws_config_ca_bundle(const struct aws_config *config);
 
-/* Everything that stands in aws/credentials_sources.h. Nothing is looked up before the first get, so a
+/* Everything that stands in aws/credentials/sources.h. Nothing is looked up before the first get, so a
  * program that calls no AWS service needs none. */
 struct aws_credentials_chain *aws_config_credentials(const struct aws_config *config);
 

@@ -8,7 +8,7 @@
 
 #include "aws/profile.h"
 #include "aws/variable.h"
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 /* Partitions (partitions.json of the SDKs). The last one is for every other region. */
 

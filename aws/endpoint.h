@@ -17,7 +17,7 @@
 #ifndef AWS_ENDPOINT_H
 #define AWS_ENDPOINT_H
 
-#include "server/base/error.h"
+#include "base/error.h"
 
 struct aws_profiles; /* aws/profile.h */
 

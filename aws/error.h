@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "server/base/error.h"
+#include "base/error.h"
 
 #define AWS_ERROR_NO_ANSWER "NoAnswer" /* RETRY: not connected, cut off, timed out: may have taken effect */
 #define AWS_ERROR_CHECKSUM                                                                                   \

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "aws/error.h"
-#include "server/base/clock.h"
-#include "server/base/limits.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
 
 void aws_fetch_init(struct aws_fetch *f) {
     memset(f, 0, sizeof *f);

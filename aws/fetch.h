@@ -12,8 +12,8 @@
 #include <stddef.h>
 
 #include "aws/skew.h"
-#include "server/base/buffer.h"
-#include "server/base/error.h"
+#include "base/buffer.h"
+#include "base/error.h"
 
 struct aws_fetch {
     /* The request. All borrowed. */

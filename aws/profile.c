@@ -9,8 +9,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "server/base/buffer.h"
-#include "server/base/mem.h"
+#include "base/buffer.h"
+#include "base/mem.h"
 
 enum { FILE_MAX = 1 << 20 };
 

@@ -20,7 +20,7 @@
 
 #include <stdbool.h>
 
-#include "server/base/error.h"
+#include "base/error.h"
 
 struct aws_profiles;
 

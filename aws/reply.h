@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "server/base/error.h"
+#include "base/error.h"
 
 struct aws_exchange; /* aws/transport.h */
 

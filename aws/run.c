@@ -7,8 +7,8 @@
 
 #include "aws/client.h"
 #include "aws/config.h"
-#include "aws/credentials.h"
-#include "aws/credentials_chain.h"
+#include "aws/credentials/chain.h"
+#include "aws/credentials/credentials.h"
 #include "aws/endpoint.h"
 #include "aws/reply.h"
 #include "aws/retry.h"
@@ -16,11 +16,11 @@
 #include "aws/skew.h"
 #include "aws/throttle.h"
 #include "aws/transport.h"
-#include "server/base/clock.h"
-#include "server/base/killpoint.h"
-#include "server/base/limits.h"
-#include "server/base/mem.h"
-#include "server/base/metrics.h"
+#include "base/clock.h"
+#include "base/killpoint.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/metrics.h"
 
 static struct metrics_family requests_total = {
     .name = "winner_view_aws_requests_total",

@@ -9,8 +9,8 @@
 #include <strings.h>
 #include <time.h>
 
-#include "server/base/buffer.h"
-#include "server/base/mem.h"
+#include "base/buffer.h"
+#include "base/mem.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 #define TERMINATOR "aws4_request"

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/error.h"
+#include "base/error.h"
 
 #define SIGV4_DIGEST_BYTES 32
 #define SIGV4_HEX_SIZE (2 * SIGV4_DIGEST_BYTES + 1)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "aws/client.h"
-#include "server/base/metrics.h"
+#include "base/metrics.h"
 
 static struct metrics_family throttles_total = {
     .name = "winner_view_aws_throttles_total",

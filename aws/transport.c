@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "server/base/clock.h"
-#include "server/base/limits.h"
+#include "base/clock.h"
+#include "base/limits.h"
 
 void aws_exchange_init(struct aws_exchange *x) {
     memset(x, 0, sizeof *x);

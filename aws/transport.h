@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/buffer.h"
+#include "base/buffer.h"
 
 struct aws_session;
 

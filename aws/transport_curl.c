@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "aws/transport.h"
-#include "server/base/clock.h"
-#include "server/base/limits.h"
-#include "server/base/mem.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
 
 struct aws_session {
     CURLM *multi;

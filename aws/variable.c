@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 const char *aws_variable(const char *name) {
     const char *value = getenv(name);

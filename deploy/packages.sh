@@ -56,7 +56,7 @@ packages_for() {
         echo jq curl
         ;;
     browser)
-        echo chromium # driven headless by playwright-core, which tests/npm.py installs
+        echo chromium # driven headless by playwright-core, which tests/support/npm.py installs
         ;;
     bench)
         echo python3 nginx-light wrk

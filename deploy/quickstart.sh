@@ -114,7 +114,7 @@ free_port() {
 
 # Background jobs get a session of their own (setsid): Ctrl-C is for this script, which stops them in order.
 start_emulators() {
-    setsid "$python" tests/emulators.py --streams "$stream:3" >"$logs/environment" 2>"$logs/emulators.log" &
+    setsid tests/emulators --streams "$stream:3" >"$logs/environment" 2>"$logs/emulators.log" &
     emulators_pid=$!
     await 120 "$emulators_pid" grep -q METADATA "$logs/environment" ||
         fail "the emulators do not start" "$logs/emulators.log"

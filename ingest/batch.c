@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 void batch_init(struct batch *b, const char *shard_id, size_t max) {
     memset(b, 0, sizeof *b);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ingest/deadletter.h"
+#include "ingest/deadletter/deadletter.h"
 #include "ingest/envelope.h"
 #include "ingest/source.h"
 #include "views/apply.h"

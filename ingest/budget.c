@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "server/base/mem.h"
-#include "server/base/metrics.h"
+#include "base/mem.h"
+#include "base/metrics.h"
 
 static struct metrics_family held_family = {
     .name = "winner_view_inflight_bytes",

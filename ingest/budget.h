@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/waker.h"
+#include "base/waker.h"
 
 struct budget;
 

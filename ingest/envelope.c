@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/clock.h"
-#include "server/base/limits.h"
-#include "server/base/mem.h"
-#include "server/base/utf8.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/utf8.h"
 
 #define INGRESS "com.nordstrom/retail-stream-ingress/1-0-0"
 #define EGRESS "com.nordstrom/retail-stream-egress/1-0-0"

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/pulse.h"
+#include "base/waker.h"
 #include "ingest/budget.h"
-#include "server/base/clock.h"
-#include "server/base/limits.h"
-#include "server/base/mem.h"
-#include "server/base/pulse.h"
-#include "server/base/waker.h"
 
 struct feed {
     char shard_id[LIMIT_SHARD_ID_BYTES + 1];

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/mem.h"
-#include "server/base/random.h"
+#include "base/mem.h"
+#include "base/random.h"
 
 struct store_lease lease_make(const struct source_shard *shard, const struct source_start *start) {
     struct store_lease lease = {

@@ -59,7 +59,7 @@ struct lease_observation {
 };
 
 /* All observations of one observer; zeroed but for the failover time is one that has not looked yet. Times
- * are CLOCK_BOOTTIME, as in server/base/fence.h. Not thread-safe. */
+ * are CLOCK_BOOTTIME, as in base/fence.h. Not thread-safe. */
 struct lease_observer {
     int64_t failover_ms;
     struct lease_observation *items; /* sorted by shard id */

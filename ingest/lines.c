@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/base/limits.h"
-#include "server/base/mem.h"
+#include "base/limits.h"
+#include "base/mem.h"
 
 void lines_init(struct lines *l, int fd, uint64_t offset) {
     *l = (struct lines){.fd = fd, .offset = offset};

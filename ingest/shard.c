@@ -7,14 +7,14 @@
 #include <string.h>
 
 #include "aws/error.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "base/random.h"
 #include "ingest/feed.h"
 #include "ingest/window.h"
-#include "server/base/clock.h"
-#include "server/base/limits.h"
-#include "server/base/log.h"
-#include "server/base/mem.h"
-#include "server/base/metrics.h"
-#include "server/base/random.h"
 
 static struct metrics_family records_family = {
     .name = "winner_view_records_total",

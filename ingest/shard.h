@@ -2,21 +2,21 @@
  * shard: one leased shard's life, on a thread of its own: read, decode, write down dead letters, apply, tell
  * how far.
  *
- * It never writes its lease: it tells its progress, and the coordinator (ingest.h) writes that with the next
- * renewal. A shard ends only when it is told to, or when its last record is applied. Whatever fails - the
- * source, the store, the dead letter target - is waited out and tried again, and shows in health and metrics
- * meanwhile; no record is passed over because something else failed. Only a position that is none of the
- * source's ends it: then it is `refused`, and so is the whole worker.
+ * It never writes its lease: it tells its progress, and the coordinator (ingest/leases/coordinator.h) writes
+ * that with the next renewal. A shard ends only when it is told to, or when its last record is applied.
+ * Whatever fails - the source, the store, the dead letter target - is waited out and tried again, and shows
+ * in health and metrics meanwhile; no record is passed over because something else failed. Only a position
+ * that is none of the source's ends it: then it is `refused`, and so is the whole worker.
  */
 #ifndef INGEST_SHARD_H
 #define INGEST_SHARD_H
 
-#include "ingest/deadletter.h"
+#include "base/fence.h"
+#include "base/health.h"
+#include "base/waker.h"
+#include "ingest/deadletter/deadletter.h"
 #include "ingest/lease.h"
 #include "ingest/source.h"
-#include "server/base/fence.h"
-#include "server/base/health.h"
-#include "server/base/waker.h"
 #include "views/apply.h"
 #include "views/freshness.h"
 

@@ -1,6 +1,6 @@
 /*
  * source: where records come from: shards, each read in order by one reader. One interface;
- * `source_kinesis.c` and `source_file.c` implement it.
+ * `ingest/kinesis/source.c` and `source_file.c` implement it.
  *
  * A source is thread-safe. A reader belongs to its shard's thread; only source_wake may be called from
  * others. Statuses: OK; RETRY if the source cannot answer now; FAILED if it needs somebody's hand. Of
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/error.h"
+#include "base/error.h"
 #include "views/store.h"
 
 struct budget; /* ingest/budget.h */

@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/waker.h"
 #include "ingest/lines.h"
-#include "server/base/clock.h"
-#include "server/base/limits.h"
-#include "server/base/mem.h"
-#include "server/base/waker.h"
 
 #define SHARD_ID "shardId-000000000000"
 #define HIGHEST_HASH_KEY "340282366920938463463374607431768211455"

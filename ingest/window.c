@@ -1,6 +1,6 @@
 #include "ingest/window.h"
 
-#include "server/base/limits.h"
+#include "base/limits.h"
 
 enum { STEPS = 5 }; /* LIMIT_WINDOW_MS, halved so often but once, is the first */
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/deadletter.h"
-#include "server/base/clock.h"
-#include "server/base/limits.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "ingest/deadletter/deadletter.h"
 #include "server/listen.h"
 #include "views/store.h"
 

@@ -11,10 +11,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "server/base/buffer.h"
-#include "server/base/error.h"
-#include "server/base/log.h"
-#include "server/http.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "server/http/http.h"
 
 enum config_command {
     COMMAND_SERVE,

@@ -3,7 +3,7 @@
 #ifndef SERVER_DESCRIPTORS_H
 #define SERVER_DESCRIPTORS_H
 
-#include "server/base/error.h"
+#include "base/error.h"
 
 /* As many as the hard limit allows: connections, and a thread's few for each shard, are more than the usual
  * soft limit of 1024. */

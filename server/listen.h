@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "server/base/error.h"
+#include "base/error.h"
 
 #define LISTEN_HOST_SIZE 256
 

@@ -6,15 +6,15 @@
 #include <unistd.h>
 
 #include "aws/config.h"
-#include "server/audit.h"
-#include "server/base/limits.h"
-#include "server/base/log.h"
-#include "server/base/mem.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/commands/audit.h"
+#include "server/commands/credentials.h"
+#include "server/commands/healthcheck.h"
+#include "server/commands/serve.h"
 #include "server/config.h"
-#include "server/credentials.h"
 #include "server/descriptors.h"
-#include "server/healthcheck.h"
-#include "server/serve.h"
 #include "views/store.h"
 
 /* As if nobody had caught it; but a container's first process is spared by every signal that it does not

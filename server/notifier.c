@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/clock.h"
-#include "server/base/limits.h"
-#include "server/base/log.h"
-#include "server/base/mem.h"
-#include "server/base/pulse.h"
-#include "server/base/utf8.h"
-#include "server/base/waker.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/pulse.h"
+#include "base/utf8.h"
+#include "base/waker.h"
 
 struct notifier {
     struct notify notify;

@@ -1,7 +1,7 @@
 /*
  * notifier: keeps the service manager told (systemd, Type=notify): when the service has started and when it
  * stops, how far the view is (STATUS=), and that all is well (WATCHDOG=1), which it says only while every
- * watched loop turns within its bound (server/base/pulse.h): a manager that hears nothing starts it anew.
+ * watched loop turns within its bound (base/pulse.h): a manager that hears nothing starts it anew.
  *
  * Ready is who serves, and also who listens and waits for a store that does not answer: to be started anew
  * would help nobody. Who is refused by it never becomes ready.
@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-#include "server/base/health.h"
+#include "base/health.h"
 #include "server/notify.h"
 #include "views/freshness.h"
 

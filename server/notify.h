@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "server/base/error.h"
+#include "base/error.h"
 
 struct notify {
     int fd; /* -1: there is nobody to tell, and notify_send does nothing */

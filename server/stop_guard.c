@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/base/log.h"
+#include "base/log.h"
 
 /* What hangs may be the log. */
 static void say_so(void) {

@@ -1,2 +1,7 @@
-"""Being here puts tests/ on the import path of everything below it: model, workload, emulators, cloud,
-service."""
+"""What tests share is imported by name: from tests/support, and the model from tests/model."""
+
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE / "support"), str(HERE / "model")]

@@ -25,7 +25,7 @@ GUARDS = {
     "score-condition": (
         "dynamodb",
         [(
-            "views/store_dynamodb_write.c",
+            "views/dynamodb/write.c",
             '"attribute_not_exists(#w) OR #w < :first"',
             '"attribute_not_exists(#w) OR #w < :first OR attribute_exists(#w)"',
         )],
@@ -33,7 +33,7 @@ GUARDS = {
     "contribution-condition": (
         "dynamodb",
         [(
-            "views/store_dynamodb_write.c",
+            "views/dynamodb/write.c",
             'w->old_last_event_id ? "#last = :old" : "attribute_not_exists(#last)"',
             'w->old_last_event_id ? "#last = :old OR attribute_exists(#last) OR attribute_not_exists(#last)"'
             ' : "attribute_not_exists(#last) OR attribute_exists(#last)"',
@@ -42,7 +42,7 @@ GUARDS = {
     "scores-first": (
         "dynamodb",
         [(
-            "views/store_dynamodb_write.c",
+            "views/dynamodb/write.c",
             "    enum status status = write_scores(d, batch, effort, e);\n"
             "    if (!status)\n"
             "        status = write_contributions(d, batch, effort, e);\n",
@@ -97,11 +97,11 @@ GUARDS = {
     ),
     "resume-at": (
         "dynamodb",
-        [("ingest/source_kinesis_reader.c", '"AT_SEQUENCE_NUMBER"', '"AFTER_SEQUENCE_NUMBER"')],
+        [("ingest/kinesis/reader.c", '"AT_SEQUENCE_NUMBER"', '"AFTER_SEQUENCE_NUMBER"')],
     ),
     "one-transaction": (
         "sqlite",
-        [("views/store_sqlite.c", '"BEGIN IMMEDIATE"', '"SELECT 1"'), ("views/store_sqlite.c", '"COMMIT"', '"SELECT 1"')],
+        [("views/sqlite/store.c", '"BEGIN IMMEDIATE"', '"SELECT 1"'), ("views/sqlite/store.c", '"COMMIT"', '"SELECT 1"')],
     ),
 }
 

@@ -110,7 +110,7 @@ in_address_space_for() {
 
 # Some unit tests want the emulators.
 unit_tests() {
-    in_address_space_for "$1" "$python" tests/emulators.py -- ctest --preset "$1" -j 2 --no-tests=error
+    in_address_space_for "$1" tests/emulators -- ctest --preset "$1" -j 2 --no-tests=error
 }
 
 integration() {
@@ -132,7 +132,7 @@ answers() {
 }
 
 step "packages" packages_install build quickstart unit protocol emulators integration operators-page browser bench || exit 1
-step "emulators fetched" "$python" tests/emulators.py --fetch || exit 1
+step "emulators fetched" tests/emulators --fetch || exit 1
 
 step "the protocol's model" tests/protocol/check
 

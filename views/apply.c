@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/hash.h"
-#include "server/base/limits.h"
-#include "server/base/mem.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/mem.h"
 #include "views/fold.h"
 
 /* A product's row: in the cache, or taken out of it for the batch under way. */

@@ -20,8 +20,8 @@
 #ifndef VIEWS_APPLY_H
 #define VIEWS_APPLY_H
 
-#include "server/base/fence.h"
-#include "server/base/pulse.h"
+#include "base/fence.h"
+#include "base/pulse.h"
 #include "views/event.h"
 #include "views/position.h"
 #include "views/store.h"

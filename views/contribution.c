@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 const char *role_name(enum role role) {
     return role == ROLE_CREATOR ? "creator" : "photographer";

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/limits.h"
+#include "base/limits.h"
 #include "views/position.h"
 
 #define EVENT_ID_SIZE (LIMIT_SHARD_ID_BYTES + 1 + LIMIT_SEQUENCE_DIGITS + 1 + 10 + 1)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/mem.h"
+#include "base/mem.h"
 
 /* Twice what FRESHNESS_GRAIN needs: moments are a grain apart at least, all but the last two. */
 enum { MOMENTS = 2 * FRESHNESS_GRAIN };

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/limits.h"
+#include "base/limits.h"
 
 #define FRESHNESS_UNKNOWN (-1)
 

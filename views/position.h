@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/limits.h"
+#include "base/limits.h"
 
 /* 80 digits are 266 bits. */
 #define POSITION_MAGNITUDE_BYTES 34

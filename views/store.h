@@ -1,6 +1,6 @@
 /*
- * store: where the views and the leases live. One interface; `store_dynamodb.c` implements it over DynamoDB,
- * `store_sqlite.c` embedded. What holds for every store is said here.
+ * store: where the views and the leases live. One interface; `views/dynamodb/store.c` implements it over
+ * DynamoDB, `views/sqlite/store.c` embedded. What holds for every store is said here.
  *
  * Thread-safe. Every call may block, within LIMIT_AWS_* for each attempt and the caller's deadline for all of
  * them. Statuses: OK; NOT_FOUND and CONFLICT where named; RETRY if the store cannot answer now; INVALID if it
@@ -14,9 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/error.h"
-#include "server/base/fence.h"
-#include "server/base/pulse.h"
+#include "base/error.h"
+#include "base/fence.h"
+#include "base/pulse.h"
 #include "views/contribution.h"
 #include "views/position.h"
 

@@ -4,14 +4,11 @@ papers. tests/root has the rest."""
 import pathlib
 import re
 import subprocess
-import sys
 
+import dockerfile
 import program
 import pytest
 import service
-
-sys.path.append(str(service.ROOT / "tests" / "root"))
-import dockerfile  # noqa: E402
 
 DEPLOY = service.ROOT / "deploy"
 UNIT = DEPLOY / "winner-view.service"

@@ -1,5 +1,5 @@
 """Every write of the protocol as a place to die: right before it and right after it, one after the other. The
-program is built with kill points (preset `kill`, server/base/killpoint.h); whoever comes after it must end
+program is built with kill points (preset `kill`, base/killpoint.h); whoever comes after it must end
 with exactly the model's rows.
 
 WINNER_VIEW_ALL_KILLPOINTS=yes walks through all of them in pairs, too, not only through some.

@@ -9,8 +9,8 @@ import emulators
 import proxy
 import pytest
 import service
+from kubernetes import container, environment, port_of
 from shop import person, product, puts
-from test_kubernetes import container, environment, port_of
 
 ANN, PIA = person("merchant", "Ann"), person("photographer", "Pia")
 AT_ONCE = {"WINNER_VIEW_DRAIN_SECONDS": "0"}  # where the end is not what is tested

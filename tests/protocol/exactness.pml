@@ -1,5 +1,5 @@
 /*
- * exactness: the protocol that keeps the scores exact (views/apply.h, views/store_dynamodb_write.c), for spin.
+ * exactness: the protocol that keeps the scores exact (views/apply.h, views/dynamodb/write.c), for spin.
  *
  * Two workers share the lease of one shard and apply its records; a second shard credits the same score. At any
  * step a worker may crash, lose its lease without knowing it (it goes on writing), or get no answer to a write
@@ -10,7 +10,7 @@
  * shard's end is durable, whatever still arrives late, each score and each contribution is exactly what folding
  * the log once, in order, gives. Every execution gets there: where none does is an invalid end state.
  *
- * The fence (server/base/fence.h) and the limits of rounds and time are left out: a zombie here may write at any
+ * The fence (base/fence.h) and the limits of rounds and time are left out: a zombie here may write at any
  * time, for ever. So what holds here does not rest on clocks.
  *
  * tests/protocol/check verifies it over all states, and shows that each rule below is needed: with one of these
@@ -314,7 +314,7 @@ proctype worker(bit second) {
     byte next, to, mine, i;
     bool conflict;
 
-idle:                          /* ingest.c, tenure.c: taking a lease */
+idle:                          /* ingest/leases/coordinator.c, tenure.c: taking a lease */
     atomic {
         if
         :: ended -> goto stop

@@ -4,15 +4,12 @@ where WINNER_VIEW_ROOTS=1 says so (tests/run.sh --full)."""
 import os
 import pathlib
 import signal
-import sys
 
 import pytest
 
 import dockerfile
 import roots
 import service
-
-sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "integration"))  # shop
 
 
 def pytest_collection_modifyitems(items):

@@ -1,0 +1,458 @@
+#include "aws/credentials/chain.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "aws/error.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/condition.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "base/waker.h"
+
+static struct metrics_family expiry_family = {
+    .name = "winner_view_aws_credentials_expiry_timestamp_seconds",
+    .help = "When the AWS credentials in use expire; absent if they do not.",
+    .kind = METRICS_GAUGE,
+    .scale = 1000,
+};
+static struct metrics_family refreshes_family = {
+    .name = "winner_view_aws_credentials_refreshes_total",
+    .help = "How often AWS credentials were fetched, the first time included, and whether that succeeded.",
+    .kind = METRICS_COUNTER,
+    .labels = {"result"},
+};
+
+enum { FIRST_PAUSE_MS = 1000, LEAST_LIFE_MS = 1000, LONGEST_SLEEP_MS = 60000, LONGEST_WAIT_MS = 1000 };
+
+struct aws_credentials_chain {
+    struct aws_credentials_source *sources;
+    size_t count;
+    struct waker waker; /* something changed when the thread has to tend */
+    int cancel_fd;      /* an eventfd that stays readable once the chain is cancelled */
+    int stop_fd;        /* an epoll of that one and of what the program wants to be stopped with */
+    int64_t (*boot_ms)(void);
+    pthread_t thread;
+
+    pthread_mutex_t lock; /* guards what follows. A leaf: nothing is locked or asked under it. */
+    pthread_cond_t ended; /* a fetch */
+    struct aws_credentials_listener listener;
+    bool started; /* the thread */
+    bool fetching;
+    bool handed_over; /* that fetch waits for the thread to make it */
+    bool cancelled;
+    const struct aws_credentials_source *answered; /* the one that is configured; NULL: not known yet */
+    struct aws_credentials *current;
+    int64_t due_ms;      /* when to refresh */
+    int64_t expired_ms;  /* when a service last made it due */
+    int failures;        /* in a row */
+    int64_t paused_ms;   /* no fetch before that */
+    struct error reason; /* why the last one failed */
+};
+
+struct aws_credentials_chain *aws_credentials_chain_new(const struct aws_credentials_source *sources,
+                                                        size_t n) {
+    struct aws_credentials_chain *chain = mem_zalloc(sizeof *chain);
+    chain->sources = mem_dup(sources, n * sizeof *sources);
+    chain->count = n;
+    chain->boot_ms = clock_boot_ms;
+    chain->due_ms = INT64_MAX;
+    chain->expired_ms = INT64_MIN / 2;
+    chain->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    chain->stop_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (chain->cancel_fd < 0 || chain->stop_fd < 0)
+        mem_exhausted(); /* out of descriptors at the start, as in waker_init */
+    aws_credentials_chain_stop_with(chain, chain->cancel_fd);
+    waker_init(&chain->waker);
+    pthread_mutex_init(&chain->lock, NULL);
+    condition_init(&chain->ended);
+    return chain;
+}
+
+void aws_credentials_chain_measure_with(struct aws_credentials_chain *chain, int64_t (*boot_ms)(void)) {
+    chain->boot_ms = boot_ms;
+}
+
+void aws_credentials_chain_free(struct aws_credentials_chain *chain) {
+    if (!chain)
+        return;
+    aws_credentials_chain_stop(chain);
+    for (size_t i = 0; i < chain->count; i++)
+        if (chain->sources[i].free)
+            chain->sources[i].free(chain->sources[i].context);
+    aws_credentials_unref(chain->current);
+    pthread_cond_destroy(&chain->ended);
+    pthread_mutex_destroy(&chain->lock);
+    waker_deinit(&chain->waker);
+    close(chain->stop_fd);
+    close(chain->cancel_fd);
+    free(chain->sources);
+    free(chain);
+}
+
+/* The wall clock as somebody read it, and when: from there on it is counted, for a fetch takes its time. */
+struct moment {
+    int64_t wall_ms, boot_ms;
+};
+
+static struct moment moment_of(const struct aws_credentials_chain *chain, int64_t now_ms) {
+    return (struct moment){now_ms, chain->boot_ms()};
+}
+
+static int64_t wall_ms(const struct aws_credentials_chain *chain, const struct moment *began) {
+    return began->wall_ms + (chain->boot_ms() - began->boot_ms);
+}
+
+/* Asking. */
+
+/* What a source could not do is no mistake of whoever wants to make a call: it is to be retried, or not. */
+static enum status blame(const struct aws_credentials_source *source, struct error *e) {
+    e->status = e->status == STATUS_RETRY ? STATUS_RETRY : STATUS_FAILED;
+    return error_wrap(e, "cannot get credentials from the %s", source->name);
+}
+
+static enum status ask(const struct aws_credentials_chain *chain, const struct aws_credentials_source *source,
+                       const struct moment *began, struct aws_credentials **out, struct error *e) {
+    *out = NULL;
+    enum status status = source->fetch(source->context, chain->stop_fd, out, e);
+    if (status)
+        return status;
+    int64_t expires_ms = aws_credentials_expires_ms(*out);
+    if (expires_ms == 0 || wall_ms(chain, began) < expires_ms)
+        return STATUS_OK;
+    char text[CLOCK_TEXT_SIZE];
+    aws_credentials_unref(*out);
+    *out = NULL;
+    return error_set(e, STATUS_RETRY, "what it gave expired at %s already", clock_format(expires_ms, text));
+}
+
+static enum status search(const struct aws_credentials_chain *chain, const struct moment *began,
+                          const struct aws_credentials_source **answered, struct aws_credentials **out,
+                          struct error *e) {
+    _cleanup_(buffer_deinit) struct buffer looked_for;
+    buffer_init(&looked_for, sizeof e->message);
+    for (size_t i = 0; i < chain->count; i++) {
+        const struct aws_credentials_source *source = &chain->sources[i];
+        enum status status = ask(chain, source, began, out, e);
+        if (status == STATUS_OK)
+            *answered = source;
+        if (status != STATUS_NOT_FOUND)
+            return status ? blame(source, e) : STATUS_OK;
+        buffer_printf(&looked_for, "; %s: %s", source->name, e->message);
+    }
+    error_set(e, STATUS_FAILED, "no credentials found%s", looked_for.data ? looked_for.data : "");
+    snprintf(e->code, sizeof e->code, "%s", AWS_ERROR_NO_CREDENTIALS);
+    return STATUS_FAILED;
+}
+
+/* Once a source has answered, that it does not now is a failure of its own. */
+static enum status ask_again(const struct aws_credentials_chain *chain,
+                             const struct aws_credentials_source *source, const struct moment *began,
+                             struct aws_credentials **out, struct error *e) {
+    enum status status = ask(chain, source, began, out, e);
+    if (status == STATUS_NOT_FOUND)
+        e->status = STATUS_RETRY;
+    return status ? blame(source, e) : STATUS_OK;
+}
+
+/* Keeping. The next four under the lock. */
+
+static bool is_valid(const struct aws_credentials *c, int64_t now_ms) {
+    return c && (aws_credentials_expires_ms(c) == 0 || now_ms < aws_credentials_expires_ms(c));
+}
+
+static int64_t refresh_at(int64_t expires_ms, int64_t now_ms) {
+    if (expires_ms == 0)
+        return INT64_MAX;
+    int64_t spread = LIMIT_CREDENTIALS_EARLY_MS - LIMIT_CREDENTIALS_LATE_MS;
+    int64_t early = expires_ms - LIMIT_CREDENTIALS_EARLY_MS + (int64_t)random_u32() % spread;
+    int64_t half = (expires_ms - now_ms) / 2;
+    int64_t least = now_ms + (half > LEAST_LIFE_MS ? half : LEAST_LIFE_MS);
+    return early > least ? early : least;
+}
+
+/* Takes the fresh ones over, and gives the old ones away. */
+static struct aws_credentials *keep(struct aws_credentials_chain *chain, struct aws_credentials *fresh,
+                                    int64_t now_ms) {
+    struct aws_credentials *old = chain->current;
+    chain->current = fresh;
+    chain->due_ms = refresh_at(aws_credentials_expires_ms(fresh), now_ms);
+    chain->failures = 0;
+    chain->paused_ms = 0;
+    return old;
+}
+
+/* Half of the pause is chance, so that many processes do not come back at once. */
+static void back_off(struct aws_credentials_chain *chain, int64_t now_ms) {
+    bool valid = is_valid(chain->current, now_ms);
+    int64_t expires_ms = valid ? aws_credentials_expires_ms(chain->current) : 0;
+    int64_t most = valid ? LIMIT_CREDENTIALS_BACKOFF_MS : LIMIT_CREDENTIALS_OUTAGE_MS;
+    int64_t pause = FIRST_PAUSE_MS;
+    for (int i = 0; i < chain->failures && pause < most; i++)
+        pause *= 2;
+    if (pause > most)
+        pause = most;
+    chain->failures++;
+    chain->paused_ms = now_ms + pause / 2 + (int64_t)random_u32() % (pause / 2 + 1);
+    if (expires_ms && expires_ms < chain->paused_ms)
+        chain->paused_ms = expires_ms; /* from then on they are needed */
+    if (chain->current)
+        chain->due_ms = chain->paused_ms;
+}
+
+static void count_fetch(enum status status, int64_t expires_ms) {
+    metrics_count(&refreshes_family, (const char *const[]){status ? "failure" : "success", NULL}, 1);
+    if (status)
+        return;
+    static atomic_bool shown;
+    if (expires_ms) {
+        atomic_store(&shown, true);
+        metrics_set(METRICS_SERIES(&expiry_family, NULL), expires_ms);
+    } else if (atomic_load(&shown)) {
+        metrics_hide(METRICS_SERIES(&expiry_family, NULL));
+    }
+}
+
+/* One fetch, which the caller has claimed by setting `fetching`. `e` is filled if it fails. */
+static void fetch(struct aws_credentials_chain *chain, const struct moment *began, struct error *e) {
+    _cleanup_(aws_credentials_unrefp) struct aws_credentials *fresh = NULL; /* afterwards the old ones */
+    _cleanup_(aws_credentials_unrefp) struct aws_credentials *kept = NULL;
+    const struct aws_credentials_source *answered = chain->answered; /* only a fetch writes it */
+    enum status status =
+        answered ? ask_again(chain, answered, began, &fresh, e) : search(chain, began, &answered, &fresh, e);
+    int64_t now_ms = wall_ms(chain, began);
+    count_fetch(status, status ? 0 : aws_credentials_expires_ms(fresh));
+
+    pthread_mutex_lock(&chain->lock);
+    chain->answered = answered;
+    if (status == STATUS_OK) {
+        fresh = keep(chain, fresh, now_ms);
+    } else {
+        back_off(chain, now_ms);
+        chain->reason = *e;
+    }
+    if (is_valid(chain->current, now_ms))
+        kept = aws_credentials_ref(chain->current);
+    struct aws_credentials_listener listener = chain->listener;
+    bool is_news = listener.fetched && !chain->cancelled;
+    pthread_mutex_unlock(&chain->lock);
+
+    if (is_news)
+        listener.fetched(listener.data, now_ms, kept, status ? e : NULL);
+
+    pthread_mutex_lock(&chain->lock);
+    chain->fetching = false;
+    pthread_cond_broadcast(&chain->ended);
+    pthread_mutex_unlock(&chain->lock);
+    waker_wake(&chain->waker);
+}
+
+/* Getting. */
+
+/* One get on its way. */
+struct getter {
+    struct moment began;
+    int64_t deadline_ms; /* CLOCK_BOOTTIME; 0: none */
+    bool tried;          /* a fetch has ended meanwhile: what came of it is the answer */
+};
+
+static enum status own_error(struct error *e, enum status status, const char *code, const char *message) {
+    error_set(e, status, "%s", message);
+    snprintf(e->code, sizeof e->code, "%s", code);
+    return status;
+}
+
+/* The next four under the lock. */
+
+static bool is_late(const struct aws_credentials_chain *chain, const struct getter *g) {
+    return g->deadline_ms && chain->boot_ms() >= g->deadline_ms;
+}
+
+/* In short steps, for the clock of conditions stands still while the machine is suspended. */
+static void wait_for_end(struct aws_credentials_chain *chain, const struct getter *g) {
+    int64_t left_ms = g->deadline_ms ? g->deadline_ms - chain->boot_ms() : LONGEST_WAIT_MS;
+    left_ms = left_ms < 0 ? 0 : left_ms < LONGEST_WAIT_MS ? left_ms : LONGEST_WAIT_MS;
+    struct timespec end = condition_end(left_ms);
+    pthread_cond_timedwait(&chain->ended, &chain->lock, &end);
+}
+
+static enum status too_late(const struct aws_credentials_chain *chain, struct error *e) {
+    own_error(e, STATUS_RETRY, AWS_ERROR_DEADLINE, "no credentials in the time given");
+    if (chain->failures > 0) {
+        _cleanup_(mem_freep) char *both =
+            mem_printf("%s; before that: %s", e->message, chain->reason.message);
+        return own_error(e, STATUS_RETRY, AWS_ERROR_DEADLINE, both);
+    }
+    return STATUS_RETRY;
+}
+
+/* True: `*status` says how it ends; false: the caller sees to a fetch, `fetching` is set. */
+static bool settled(struct aws_credentials_chain *chain, struct getter *g, struct aws_credentials **out,
+                    enum status *status, struct error *e) {
+    int64_t now_ms = wall_ms(chain, &g->began);
+    while (!is_valid(chain->current, now_ms) && chain->fetching && !chain->cancelled && !is_late(chain, g)) {
+        wait_for_end(chain, g);
+        g->tried = !chain->fetching;
+        now_ms = wall_ms(chain, &g->began);
+    }
+    if (is_valid(chain->current, now_ms)) {
+        *out = aws_credentials_ref(chain->current);
+        *status = STATUS_OK;
+    } else if (chain->cancelled) {
+        *status = own_error(e, STATUS_FAILED, AWS_ERROR_CANCELLED, "no credentials, the program is stopping");
+    } else if (chain->fetching) {
+        *status = too_late(chain, e);
+    } else if (chain->failures > 0 &&
+               (g->tried ||
+                (now_ms < chain->paused_ms && chain->paused_ms - now_ms <= LIMIT_CREDENTIALS_BACKOFF_MS))) {
+        *e = chain->reason; /* (if it were further away than any pause, the clock has been set back) */
+        *status = chain->reason.status;
+    } else {
+        chain->fetching = true;
+        return false;
+    }
+    return true;
+}
+
+static void *tend_for_ever(void *data);
+
+static void start_thread(struct aws_credentials_chain *chain) {
+    pthread_mutex_lock(&chain->lock);
+    if (!chain->started && !chain->cancelled) {
+        if (pthread_create(&chain->thread, NULL, tend_for_ever, chain) != 0)
+            mem_exhausted();
+        chain->started = true;
+    }
+    pthread_mutex_unlock(&chain->lock);
+}
+
+/* Who has a deadline cannot make a fetch, which may take longer. */
+static void hand_over(struct aws_credentials_chain *chain) {
+    pthread_mutex_lock(&chain->lock);
+    chain->handed_over = true;
+    pthread_mutex_unlock(&chain->lock);
+    start_thread(chain);
+    waker_wake(&chain->waker);
+}
+
+enum status aws_credentials_chain_get(struct aws_credentials_chain *chain, int64_t now_ms,
+                                      int64_t deadline_boot_ms, struct aws_credentials **out,
+                                      struct error *e) {
+    struct getter g = {.began = moment_of(chain, now_ms), .deadline_ms = deadline_boot_ms};
+    struct error unread;
+    e = e ? e : &unread;
+    *out = NULL;
+    for (;;) {
+        enum status status;
+        pthread_mutex_lock(&chain->lock);
+        bool is_settled = settled(chain, &g, out, &status, e);
+        pthread_mutex_unlock(&chain->lock);
+        if (is_settled)
+            return status;
+        if (g.deadline_ms) {
+            hand_over(chain);
+        } else {
+            struct moment begins = {wall_ms(chain, &g.began), chain->boot_ms()};
+            fetch(chain, &begins, e); /* then there is something valid, or a failure to report */
+            g.tried = true;
+        }
+    }
+}
+
+/* Tending. */
+
+void aws_credentials_chain_expired(struct aws_credentials_chain *chain, int64_t now_ms) {
+    pthread_mutex_lock(&chain->lock);
+    bool due = chain->current && now_ms - chain->expired_ms >= LIMIT_CREDENTIALS_EXPIRED_MS;
+    if (due)
+        chain->expired_ms = chain->due_ms = now_ms;
+    pthread_mutex_unlock(&chain->lock);
+    if (due)
+        waker_wake(&chain->waker);
+}
+
+int64_t aws_credentials_chain_tend(struct aws_credentials_chain *chain, int64_t now_ms) {
+    const struct moment began = moment_of(chain, now_ms);
+    struct error e;
+    pthread_mutex_lock(&chain->lock);
+    bool is_ours = chain->handed_over || (now_ms >= chain->due_ms && !chain->fetching);
+    is_ours = is_ours && !chain->cancelled;
+    if (is_ours) {
+        chain->fetching = true;
+        chain->handed_over = false;
+    }
+    pthread_mutex_unlock(&chain->lock);
+    if (is_ours)
+        fetch(chain, &began, &e);
+
+    pthread_mutex_lock(&chain->lock);
+    int64_t next_ms = chain->fetching ? INT64_MAX : chain->due_ms; /* the end of a fetch wakes the thread */
+    pthread_mutex_unlock(&chain->lock);
+    return next_ms;
+}
+
+static bool is_cancelled(struct aws_credentials_chain *chain) {
+    pthread_mutex_lock(&chain->lock);
+    bool is = chain->cancelled;
+    pthread_mutex_unlock(&chain->lock);
+    return is;
+}
+
+/* Sleeps are short, for the wall clock may be set, and a suspended machine wakes up late. */
+static void *tend_for_ever(void *data) {
+    struct aws_credentials_chain *chain = data;
+    while (!is_cancelled(chain)) {
+        int64_t now_ms = clock_real_ms(), next_ms = aws_credentials_chain_tend(chain, now_ms);
+        int64_t sleep_ms = next_ms - now_ms < LONGEST_SLEEP_MS ? next_ms - now_ms : LONGEST_SLEEP_MS;
+        waker_wait(&chain->waker, clock_boot_ms() + sleep_ms, -1);
+    }
+    return NULL;
+}
+
+void aws_credentials_chain_start(struct aws_credentials_chain *chain,
+                                 const struct aws_credentials_listener *listener) {
+    if (listener) {
+        pthread_mutex_lock(&chain->lock);
+        chain->listener = *listener;
+        pthread_mutex_unlock(&chain->lock);
+    }
+    start_thread(chain);
+}
+
+void aws_credentials_chain_stop_with(struct aws_credentials_chain *chain, int fd) {
+    struct epoll_event event = {.events = EPOLLIN};
+    if (epoll_ctl(chain->stop_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+        mem_exhausted();
+}
+
+void aws_credentials_chain_cancel(struct aws_credentials_chain *chain) {
+    uint64_t one = 1;
+    pthread_mutex_lock(&chain->lock);
+    chain->cancelled = true;
+    pthread_cond_broadcast(&chain->ended);
+    pthread_mutex_unlock(&chain->lock);
+    ssize_t written = write(chain->cancel_fd, &one, sizeof one);
+    (void)written;
+    waker_wake(&chain->waker);
+}
+
+void aws_credentials_chain_stop(struct aws_credentials_chain *chain) {
+    aws_credentials_chain_cancel(chain); /* from now on nobody starts the thread */
+    pthread_mutex_lock(&chain->lock);
+    bool started = chain->started;
+    chain->started = false;
+    pthread_mutex_unlock(&chain->lock);
+    if (started)
+        pthread_join(chain->thread, NULL);
+}

@@ -1,0 +1,176 @@
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "aws/credentials/document.h"
+#include "aws/credentials/sources.h"
+#include "aws/credentials/token_file.h"
+#include "aws/fetch.h"
+#include "aws/variable.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+#define ECS_HOST "169.254.170.2"
+
+struct container {
+    char *relative_uri, *full_uri, *token_file, *token; /* NULL: not set */
+};
+
+/* The URL. */
+
+static void free_url(CURLU **url) {
+    curl_url_cleanup(*url);
+}
+
+static void free_part(char **part) {
+    curl_free(*part);
+}
+
+static bool is_allowed_ipv6(const char *host) {
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr parsed, eks;
+    size_t n = strlen(host);
+    if (n < 2 || n > sizeof address || host[0] != '[' || host[n - 1] != ']')
+        return false;
+    memcpy(address, host + 1, n - 2);
+    address[n - 2] = '\0';
+    inet_pton(AF_INET6, "fd00:ec2::23", &eks);
+    return inet_pton(AF_INET6, address, &parsed) == 1 &&
+           (IN6_IS_ADDR_LOOPBACK(&parsed) || memcmp(&parsed, &eks, sizeof eks) == 0);
+}
+
+/* Addresses are compared as numbers, names whole: a name that begins like an address is nobody we know. */
+static bool is_allowed_host(const char *host) {
+    struct in_addr parsed, ecs, eks;
+    inet_pton(AF_INET, ECS_HOST, &ecs);
+    inet_pton(AF_INET, "169.254.170.23", &eks);
+    if (inet_pton(AF_INET, host, &parsed) == 1)
+        return ntohl(parsed.s_addr) >> 24 == 127 || parsed.s_addr == ecs.s_addr ||
+               parsed.s_addr == eks.s_addr;
+    return strcasecmp(host, "localhost") == 0 || is_allowed_ipv6(host);
+}
+
+static bool is_allowed(CURLU *url) {
+    _cleanup_(free_part) char *scheme = NULL, *host = NULL, *user = NULL;
+    if (curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) || curl_url_get(url, CURLUPART_HOST, &host, 0) ||
+        curl_url_get(url, CURLUPART_USER, &user, 0) != CURLUE_NO_USER)
+        return false;
+    return strcmp(scheme, "https") == 0 || (strcmp(scheme, "http") == 0 && is_allowed_host(host));
+}
+
+enum status aws_credentials_container_url(const char *relative_uri, const char *full_uri, char **url,
+                                          struct error *e) {
+    _cleanup_(free_url) CURLU *parsed = curl_url();
+    _cleanup_(free_part) char *whole = NULL;
+    if (!parsed)
+        mem_exhausted();
+    if (relative_uri && *relative_uri != '/') /* it would be part of the host */
+        return error_set(e, STATUS_INVALID,
+                         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is '%s', it must begin with /",
+                         relative_uri);
+    if (relative_uri) {
+        *url = mem_printf("http://" ECS_HOST "%s", relative_uri);
+        return STATUS_OK;
+    }
+    if (curl_url_set(parsed, CURLUPART_URL, full_uri, 0) || !is_allowed(parsed) ||
+        curl_url_get(parsed, CURLUPART_URL, &whole, 0))
+        return error_set(
+            e, STATUS_INVALID,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI is '%s', it must be https, or http to localhost, "
+            "127.0.0.0/8, [::1], 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]",
+            full_uri);
+    *url = mem_strdup(whole); /* what was judged is what is asked */
+    return STATUS_OK;
+}
+
+/* Asking. */
+
+static enum status read_token(const struct container *c, char **token, struct error *e) {
+    *token = NULL;
+    if (c->token_file)
+        return aws_token_file_read(c->token_file, token, e);
+    if (!c->token)
+        return STATUS_OK;
+    enum status status = aws_token_check(c->token, e);
+    if (status && e)
+        error_wrap(e, "cannot take a token from AWS_CONTAINER_AUTHORIZATION_TOKEN");
+    else if (!status)
+        *token = mem_strdup(c->token);
+    return status;
+}
+
+/* Its refusals are documents too: with a code and a message. */
+static enum status read_answer(const struct aws_fetch *f, struct aws_credentials **out, struct error *e) {
+    struct error local = {0};
+    enum status status = aws_credentials_parse(f->reply.data, f->reply.length, &aws_credentials_form_endpoint,
+                                               "container endpoint", out, &local);
+    if (f->http_status == 200 && !status)
+        return STATUS_OK;
+    aws_credentials_unref(*out);
+    *out = NULL;
+    if (f->http_status != 200 && !*local.code)
+        error_set(&local, STATUS_FAILED, "HTTP %ld", f->http_status);
+    local.status = f->http_status == 429 || f->http_status >= 500 ? STATUS_RETRY : STATUS_FAILED;
+    if (e)
+        *e = local;
+    return local.status;
+}
+
+static enum status ask(const char *url, const char *token, int stop_fd, struct aws_credentials **out,
+                       struct error *e) {
+    _cleanup_(aws_credentials_wipep) char *authorization =
+        token ? mem_printf("Authorization: %s", token) : NULL;
+    const char *const lines[] = {"Accept: application/json", authorization, NULL};
+    _cleanup_(aws_fetch_deinit) struct aws_fetch f;
+    aws_fetch_init(&f);
+    f.method = "GET";
+    f.url = url;
+    f.lines = lines;
+    f.direct = true;
+    f.connect_ms = LIMIT_METADATA_TRY_MS;
+    f.try_ms = LIMIT_METADATA_TRY_MS;
+    f.tries = LIMIT_METADATA_TRIES;
+    f.pause_ms = LIMIT_METADATA_PAUSE_MS;
+    f.stop_fd = stop_fd;
+    enum status status = aws_fetch(&f, e);
+    if (!status)
+        status = read_answer(&f, out, e);
+    if (status && e)
+        error_wrap(e, "%s", url);
+    return status;
+}
+
+static enum status fetch(void *context, int stop_fd, struct aws_credentials **out, struct error *e) {
+    const struct container *c = context;
+    _cleanup_(mem_freep) char *url = NULL;
+    _cleanup_(aws_credentials_wipep) char *token = NULL;
+    if (!c->relative_uri && !c->full_uri)
+        return error_set(e, STATUS_NOT_FOUND,
+                         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI are not set");
+    enum status status = aws_credentials_container_url(c->relative_uri, c->full_uri, &url, e);
+    if (!status)
+        status = read_token(c, &token, e);
+    return status ? status : ask(url, token, stop_fd, out, e);
+}
+
+static void free_container(void *context) {
+    struct container *c = context;
+    free(c->relative_uri);
+    free(c->full_uri);
+    free(c->token_file);
+    aws_credentials_wipe(c->token);
+    free(c);
+}
+
+struct aws_credentials_source aws_credentials_from_container(void) {
+    struct container *c = mem_zalloc(sizeof *c);
+    c->relative_uri = aws_variable_copy("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+    c->full_uri = aws_variable_copy("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    c->token_file = aws_variable_copy("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+    c->token = aws_variable_copy("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+    return (struct aws_credentials_source){"container endpoint", fetch, free_container, c};
+}

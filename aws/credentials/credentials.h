@@ -1,0 +1,49 @@
+/*
+ * aws/credentials/credentials: with which keys requests are signed, and what a source of them is.
+ *
+ * Sources stand in aws/credentials/sources.h; aws/credentials/chain.h asks them in order, keeps what they
+ * say, and refreshes it. Secrets stand in no message, and are wiped with the last reference.
+ */
+#ifndef AWS_CREDENTIALS_CREDENTIALS_H
+#define AWS_CREDENTIALS_CREDENTIALS_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Shared and never changed: aws_credentials_ref for each holder. */
+struct aws_credentials;
+
+/* Strings are copied; `session_token` may be NULL; `expires_ms` is wall clock, 0: never; `source` says who
+ * supplied them: "environment". */
+struct aws_credentials *aws_credentials_new(const char *access_key_id, const char *secret_access_key,
+                                            const char *session_token, int64_t expires_ms,
+                                            const char *source);
+struct aws_credentials *aws_credentials_ref(struct aws_credentials *c);
+void aws_credentials_unref(struct aws_credentials *c); /* the last one wipes the secret; NULL is fine */
+void aws_credentials_unrefp(struct aws_credentials **c);
+
+const char *aws_credentials_access_key_id(const struct aws_credentials *c);
+const char *aws_credentials_secret_access_key(const struct aws_credentials *c);
+const char *aws_credentials_session_token(const struct aws_credentials *c); /* NULL if none */
+int64_t aws_credentials_expires_ms(const struct aws_credentials *c);
+const char *aws_credentials_source_name(const struct aws_credentials *c);
+
+/* Overwrites the string, then frees it; NULL is fine. */
+void aws_credentials_wipe(char *secret);
+void aws_credentials_wipep(char **secret);
+
+/*
+ * `fetch` may block, within limits of its own, and ends at once (FAILED, code "Cancelled") when `stop_fd`
+ * becomes readable (-1: never). It is called by any thread, several at once. It gives one reference in `out`;
+ * NOT_FOUND: not configured, ask the next one (the error says what was looked for, and where); anything else:
+ * configured, but it does not work.
+ */
+struct aws_credentials_source {
+    const char *name; /* a literal */
+    enum status (*fetch)(void *context, int stop_fd, struct aws_credentials **out, struct error *e);
+    void (*free)(void *context); /* NULL if there is nothing to free */
+    void *context;
+};
+
+#endif

@@ -1,0 +1,40 @@
+#include <stdlib.h>
+
+#include "aws/credentials/sources.h"
+#include "aws/variable.h"
+#include "base/mem.h"
+
+struct environment {
+    char *access_key_id;
+    char *secret_access_key;
+    char *session_token;
+};
+
+static enum status fetch(void *context, int stop_fd, struct aws_credentials **out, struct error *e) {
+    const struct environment *env = context;
+    (void)stop_fd;
+    if (!env->access_key_id && !env->secret_access_key)
+        return error_set(e, STATUS_NOT_FOUND, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set");
+    if (!env->access_key_id || !env->secret_access_key)
+        return error_set(e, STATUS_FAILED, "of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, only %s is set",
+                         env->access_key_id ? "the first" : "the second");
+    *out =
+        aws_credentials_new(env->access_key_id, env->secret_access_key, env->session_token, 0, "environment");
+    return STATUS_OK;
+}
+
+static void free_environment(void *context) {
+    struct environment *env = context;
+    free(env->access_key_id);
+    aws_credentials_wipe(env->secret_access_key);
+    aws_credentials_wipe(env->session_token);
+    free(env);
+}
+
+struct aws_credentials_source aws_credentials_from_environment(void) {
+    struct environment *env = mem_zalloc(sizeof *env);
+    env->access_key_id = aws_variable_copy("AWS_ACCESS_KEY_ID");
+    env->secret_access_key = aws_variable_copy("AWS_SECRET_ACCESS_KEY");
+    env->session_token = aws_variable_copy("AWS_SESSION_TOKEN");
+    return (struct aws_credentials_source){"environment", fetch, free_environment, env};
+}

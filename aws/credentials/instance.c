@@ -1,0 +1,165 @@
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "aws/credentials/document.h"
+#include "aws/credentials/sources.h"
+#include "aws/credentials/token_file.h"
+#include "aws/fetch.h"
+#include "aws/profile.h"
+#include "aws/variable.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+#define ROLES "/latest/meta-data/iam/security-credentials/"
+
+struct instance {
+    bool is_disabled;
+    char *endpoint; /* without a slash at its end; NULL: `mode` is none that there is */
+    char *mode;
+};
+
+/* One request to `path`. With a token it is a GET that carries it, without one the PUT that gets one. */
+static enum status ask(const struct instance *in, const char *path, const char *token, int stop_fd,
+                       struct aws_fetch *f, struct error *e) {
+    _cleanup_(mem_freep) char *url = mem_printf("%s%s", in->endpoint, path);
+    _cleanup_(aws_credentials_wipep) char *line =
+        token ? mem_printf("X-aws-ec2-metadata-token: %s", token)
+              : mem_strdup("X-aws-ec2-metadata-token-ttl-seconds: 21600");
+    const char *const lines[] = {line, NULL};
+    f->method = token ? "GET" : "PUT";
+    f->url = url;
+    f->lines = lines;
+    f->direct = true;
+    f->connect_ms = LIMIT_METADATA_CONNECT_MS;
+    f->try_ms = LIMIT_METADATA_TRY_MS;
+    f->tries = token ? LIMIT_METADATA_TRIES : 1; /* elsewhere than on EC2 nobody answers: do not wait long */
+    f->pause_ms = LIMIT_METADATA_PAUSE_MS;
+    f->stop_fd = stop_fd;
+    return aws_fetch(f, e);
+}
+
+static enum status refused(const struct aws_fetch *f, const char *what, struct error *e) {
+    bool passes = f->http_status == 429 || f->http_status >= 500 || f->http_status == 401;
+    return error_set(e, passes ? STATUS_RETRY : STATUS_FAILED, "%s: HTTP %ld", what, f->http_status);
+}
+
+/* The answer to the PUT comes with a hop limit of its own, 1 unless somebody raised it: it does not get into
+ * a container, and there it looks as if the service took the request and fell silent. */
+static enum status no_token(const struct instance *in, const struct aws_fetch *f, struct error *e) {
+    if (!e || e->status != STATUS_RETRY)
+        return e ? e->status : STATUS_FAILED;
+    if (!f->connected) {
+        e->status = STATUS_NOT_FOUND;
+        return error_wrap(e, "nobody at %s", in->endpoint);
+    }
+    return error_wrap(e,
+                      "%s takes requests but gives no token (in a container the instance's "
+                      "HttpPutResponseHopLimit must be 2 or more)",
+                      in->endpoint);
+}
+
+static enum status fetch_token(const struct instance *in, int stop_fd, char **token, struct error *e) {
+    _cleanup_(aws_fetch_deinit) struct aws_fetch f;
+    aws_fetch_init(&f);
+    if (ask(in, "/latest/api/token", NULL, stop_fd, &f, e))
+        return no_token(in, &f, e);
+    if (f.http_status == 403)
+        return error_set(e, STATUS_NOT_FOUND, "%s: metadata is switched off for this instance (HTTP 403)",
+                         in->endpoint);
+    if (f.http_status != 200 || !f.reply.data)
+        return refused(&f, "no token from the metadata service", e);
+    enum status status = aws_token_check(f.reply.data, e);
+    if (status)
+        return e ? error_wrap(e, "the metadata service's token") : status;
+    *token = mem_strdup(f.reply.data);
+    return STATUS_OK;
+}
+
+/* The instance has at most one role; were there more, the first line is it. */
+static enum status fetch_role_name(const struct instance *in, const char *token, int stop_fd, char **name,
+                                   struct error *e) {
+    _cleanup_(aws_fetch_deinit) struct aws_fetch f;
+    aws_fetch_init(&f);
+    enum status status = ask(in, ROLES, token, stop_fd, &f, e);
+    if (status)
+        return e ? error_wrap(e, "no role from the metadata service") : status;
+    size_t length = f.reply.data ? strcspn(f.reply.data, "\r\n") : 0;
+    if (f.http_status == 404 || (f.http_status == 200 && length == 0))
+        return error_set(e, STATUS_NOT_FOUND, "this instance has no role (instance profile)");
+    if (f.http_status != 200)
+        return refused(&f, "no role from the metadata service", e);
+    /* Role names are [A-Za-z0-9+=,.@_-] (IAM API, RoleName): they stand in a path as they are. */
+    if (strcspn(f.reply.data, "/?#% \t") < length)
+        return error_set(e, STATUS_FAILED, "the metadata service's name of the role is none");
+    *name = mem_strndup(f.reply.data, length);
+    return STATUS_OK;
+}
+
+static enum status fetch_credentials(const struct instance *in, const char *token, const char *role,
+                                     int stop_fd, struct aws_credentials **out, struct error *e) {
+    _cleanup_(mem_freep) char *path = mem_printf(ROLES "%s", role);
+    _cleanup_(mem_freep) char *source = mem_printf("EC2 instance metadata, role '%s'", role);
+    _cleanup_(aws_fetch_deinit) struct aws_fetch f;
+    aws_fetch_init(&f);
+    enum status status = ask(in, path, token, stop_fd, &f, e);
+    if (!status && f.http_status != 200)
+        return refused(&f, "no credentials from the metadata service", e);
+    if (!status)
+        status = aws_credentials_parse(f.reply.data, f.reply.length, &aws_credentials_form_endpoint, source,
+                                       out, e);
+    return status && e ? error_wrap(e, "%s", source) : status;
+}
+
+static enum status fetch(void *context, int stop_fd, struct aws_credentials **out, struct error *e) {
+    const struct instance *in = context;
+    _cleanup_(aws_credentials_wipep) char *token = NULL;
+    _cleanup_(mem_freep) char *role = NULL;
+    struct error local;
+    e = e ? e : &local;
+    if (in->is_disabled)
+        return error_set(e, STATUS_NOT_FOUND, "AWS_EC2_METADATA_DISABLED is true");
+    if (!in->endpoint)
+        return error_set(e, STATUS_FAILED,
+                         "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is '%s', it must be IPv4 or IPv6", in->mode);
+    enum status status = fetch_token(in, stop_fd, &token, e);
+    if (!status)
+        status = fetch_role_name(in, token, stop_fd, &role, e);
+    return status ? status : fetch_credentials(in, token, role, stop_fd, out, e);
+}
+
+static void free_instance(void *context) {
+    struct instance *in = context;
+    free(in->endpoint);
+    free(in->mode);
+    free(in);
+}
+
+static const char *setting(const struct aws_credentials_profile *p, const char *variable, const char *key) {
+    const char *value = aws_variable(variable);
+    return value ? value : aws_profiles_setting(p->profiles, p->name, key);
+}
+
+/* The endpoint goes before the mode. */
+static char *choose_endpoint(const char *endpoint, const char *mode) {
+    if (!endpoint && (!mode || strcasecmp(mode, "IPv4") == 0))
+        endpoint = "http://169.254.169.254";
+    else if (!endpoint && strcasecmp(mode, "IPv6") == 0)
+        endpoint = "http://[fd00:ec2::254]";
+    if (!endpoint)
+        return NULL;
+    size_t n = strlen(endpoint);
+    return mem_strndup(endpoint, n > 0 && endpoint[n - 1] == '/' ? n - 1 : n);
+}
+
+struct aws_credentials_source aws_credentials_from_instance(const struct aws_credentials_profile *profile) {
+    struct instance *in = mem_zalloc(sizeof *in);
+    const char *mode =
+        setting(profile, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+    in->is_disabled = aws_variable_is_true("AWS_EC2_METADATA_DISABLED");
+    in->mode = mode ? mem_strdup(mode) : NULL;
+    in->endpoint = choose_endpoint(
+        setting(profile, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint"), mode);
+    return (struct aws_credentials_source){"EC2 instance metadata", fetch, free_instance, in};
+}

@@ -1,0 +1,283 @@
+#include "aws/credentials/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "aws/error.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+/* Words. */
+
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+/* Appends what the quoted part at `*at` stands for, and moves behind its end; false if it has none. */
+static bool take_quoted(const char **at, struct buffer *word) {
+    const char quote = *(*at)++;
+    for (; **at != quote; (*at)++) {
+        if (**at == '\\' && quote == '"' && ((*at)[1] == '"' || (*at)[1] == '\\'))
+            (*at)++;
+        if (!**at)
+            return false;
+        buffer_putc(word, **at);
+    }
+    (*at)++;
+    return true;
+}
+
+/* The word that begins at `*at`; false if a quote is not closed. */
+static bool take_word(const char **at, struct buffer *word) {
+    buffer_puts(word, ""); /* a pair of quotes is a word, if an empty one */
+    while (**at && !is_blank(**at)) {
+        if (**at == '"' || **at == '\'') {
+            if (!take_quoted(at, word))
+                return false;
+            continue;
+        }
+        if (**at == '\\' && !*++*at)
+            return false;
+        buffer_putc(word, *(*at)++);
+    }
+    return true;
+}
+
+void aws_process_free_words(char ***words) {
+    for (char **word = *words; word && *word; word++)
+        free(*word);
+    free(*words);
+    *words = NULL;
+}
+
+static enum status not_split(char ***words, const char *why, struct error *e) {
+    aws_process_free_words(words);
+    return error_set(e, STATUS_INVALID, "%s", why);
+}
+
+enum status aws_process_split(const char *line, char ***words, struct error *e) {
+    size_t n = 0, length = strlen(line);
+    *words = mem_zalloc((LIMIT_PROCESS_ARGUMENTS + 1) * sizeof **words);
+    for (;;) {
+        while (is_blank(*line))
+            line++;
+        if (!*line)
+            break;
+        if (n == LIMIT_PROCESS_ARGUMENTS)
+            return not_split(words, "it has too many words", e);
+        _cleanup_(buffer_deinit) struct buffer word;
+        buffer_init(&word, length);
+        if (!take_word(&line, &word))
+            return not_split(words, "it has a quote that is not closed", e);
+        (*words)[n++] = buffer_detach(&word);
+    }
+    return n > 0 ? STATUS_OK : not_split(words, "it names no program", e);
+}
+
+/* Running. */
+
+enum { CHUNKS = 16 }; /* of a program's complaints, read between two looks at the clock */
+
+/* A program under way. */
+struct child {
+    pid_t pid;
+    int pidfd; /* readable once it has ended */
+    int out;   /* the reading ends of its two outputs; -1: at their end */
+    int errors;
+    struct buffer *output;
+    char complaint[LIMIT_PROCESS_COMPLAINT_BYTES]; /* the start of its standard error */
+    size_t complained;
+};
+
+/* The programs that could not be killed, by all threads. 0: none. */
+static struct {
+    pthread_mutex_t lock; /* a leaf */
+    pid_t pids[LIMIT_PROCESS_LEFT];
+} left = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Puts `pid` (0: nobody) where somebody was who has ended meanwhile, and collects those; false if there is no
+ * such place. */
+static bool note_left(pid_t pid) {
+    pid_t *place = NULL;
+    pthread_mutex_lock(&left.lock);
+    for (size_t i = 0; i < LIMIT_PROCESS_LEFT; i++) {
+        if (left.pids[i] > 0 && waitpid(left.pids[i], NULL, WNOHANG) != 0)
+            left.pids[i] = 0;
+        if (left.pids[i] == 0)
+            place = &left.pids[i];
+    }
+    if (place)
+        *place = pid;
+    pthread_mutex_unlock(&left.lock);
+    return place != NULL;
+}
+
+static void close_end(int *fd) {
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static int spawn(char *const words[], int out, int errors, pid_t *pid) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
+    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    int error = posix_spawnp(pid, words[0], &actions, &attributes, words, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+static enum status start(struct child *c, char *const words[], struct error *e) {
+    int out[2] = {-1, -1}, errors[2] = {-1, -1};
+    int error = pipe2(out, O_CLOEXEC) || pipe2(errors, O_CLOEXEC) ? errno : 0;
+    if (!error)
+        error = spawn(words, out[1], errors[1], &c->pid);
+    close_end(&out[1]);
+    close_end(&errors[1]);
+    c->out = out[0];
+    c->errors = errors[0];
+    if (error)
+        return error_set(e, STATUS_FAILED, "cannot start '%s': %s", words[0], strerror(error));
+    c->pidfd = pidfd_open(c->pid, 0);
+    if (c->pidfd < 0)
+        return error_set(e, STATUS_FAILED, "cannot watch '%s': %s", words[0], strerror(errno));
+    fcntl(c->out, F_SETFL, O_NONBLOCK);
+    fcntl(c->errors, F_SETFL, O_NONBLOCK);
+    return STATUS_OK;
+}
+
+static void child_deinit(struct child *c) {
+    close_end(&c->pidfd);
+    close_end(&c->out);
+    close_end(&c->errors);
+}
+
+/* Takes all that is there; false if it is too much. */
+static bool take_output(struct child *c) {
+    char chunk[4096];
+    for (ssize_t n; c->out >= 0 && (n = read(c->out, chunk, sizeof chunk)) != -1;) {
+        if (n == 0)
+            close_end(&c->out);
+        else if (!buffer_append(c->output, chunk, (size_t)n))
+            return false;
+    }
+    return true;
+}
+
+/* Keeps its start; the rest is read all the same, else the program would wait for us: but no more at once
+ * than some, for it may write as fast as we read. */
+static void take_errors(struct child *c) {
+    char chunk[4096];
+    ssize_t n;
+    for (int i = 0; i < CHUNKS && c->errors >= 0 && (n = read(c->errors, chunk, sizeof chunk)) != -1; i++) {
+        if (n == 0)
+            close_end(&c->errors);
+        for (ssize_t at = 0; at < n && c->complained < sizeof c->complaint - 1; at++) {
+            unsigned char byte = (unsigned char)chunk[at];
+            c->complaint[c->complained++] = byte < ' ' || byte == 127 ? ' ' : (char)byte;
+        }
+    }
+}
+
+static enum status await_end(struct child *c, int timeout_ms, int stop_fd, struct error *e) {
+    int64_t until_ms = clock_boot_ms() + timeout_ms;
+    for (;;) {
+        struct pollfd fds[] = {{.fd = c->pidfd, .events = POLLIN},
+                               {.fd = stop_fd, .events = POLLIN},
+                               {.fd = c->out, .events = POLLIN},
+                               {.fd = c->errors, .events = POLLIN}};
+        int64_t left_ms = until_ms - clock_boot_ms();
+        if (left_ms <= 0)
+            return error_set(e, STATUS_FAILED, "it did not end within %d ms", timeout_ms);
+        poll(fds, 4, (int)left_ms);
+        if (fds[1].revents) {
+            error_set(e, STATUS_FAILED, "the program is stopping");
+            if (e)
+                snprintf(e->code, sizeof e->code, "%s", AWS_ERROR_CANCELLED);
+            return STATUS_FAILED;
+        }
+        take_errors(c);
+        if (!take_output(c))
+            return error_set(e, STATUS_FAILED, "it wrote more than %zu bytes", c->output->max);
+        if (fds[0].revents) /* what it wrote was there before it ended */
+            return STATUS_OK;
+    }
+}
+
+/* Kills it with its group, and collects it: nothing stays behind, not even a zombie, but what cannot be
+ * killed (it runs as another user, or hangs in the kernel): for that nobody waits. */
+static void put_down(struct child *c, struct error *e) {
+    struct pollfd ended = {.fd = c->pidfd, .events = POLLIN};
+    int64_t until_ms = clock_boot_ms() + LIMIT_PROCESS_DEATH_MS;
+    const char *why = kill(-c->pid, SIGKILL) == 0 ? "it does not die" : strerror(errno);
+    while (waitpid(c->pid, NULL, WNOHANG) == 0) {
+        int64_t left_ms = until_ms - clock_boot_ms();
+        if (left_ms <= 0) {
+            note_left(c->pid);
+            error_wrap(e, "process %d is left behind, for it cannot be killed (%s)", (int)c->pid, why);
+            return;
+        }
+        poll(&ended, 1, (int)left_ms);
+    }
+}
+
+static enum status judge(struct child *c, struct error *e) {
+    int result = 0;
+    waitpid(c->pid, &result, 0); /* it has ended: this does not block */
+    while (c->complained > 0 && c->complaint[c->complained - 1] == ' ')
+        c->complained--;
+    c->complaint[c->complained] = '\0';
+    const char *colon = c->complained ? ": " : "";
+    if (WIFSIGNALED(result))
+        return error_set(e, STATUS_FAILED, "it was ended by signal %d%s%s", WTERMSIG(result), colon,
+                         c->complaint);
+    if (WEXITSTATUS(result) != 0)
+        return error_set(e, STATUS_FAILED, "it ended with status %d%s%s", WEXITSTATUS(result), colon,
+                         c->complaint);
+    return STATUS_OK;
+}
+
+enum status aws_process_run(char *const words[], int timeout_ms, int stop_fd, struct buffer *output,
+                            struct error *e) {
+    _cleanup_(child_deinit) struct child c = {.pidfd = -1, .out = -1, .errors = -1, .output = output};
+    struct error unread;
+    e = e ? e : &unread;
+    if (!note_left(0))
+        return error_set(e, STATUS_FAILED,
+                         "not started, %d earlier ones that cannot be killed are still there",
+                         LIMIT_PROCESS_LEFT);
+    enum status status = start(&c, words, e);
+    if (!status)
+        status = await_end(&c, timeout_ms, stop_fd, e);
+    if (!status)
+        return judge(&c, e);
+    if (c.pid > 0)
+        put_down(&c, e);
+    return status;
+}

@@ -1,0 +1,185 @@
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aws/credentials/sources.h"
+#include "aws/credentials/sts.h"
+#include "aws/credentials/within.h"
+#include "aws/profile.h"
+#include "base/buffer.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+/* STS' own bounds of a session's duration. */
+enum { LEAST_DURATION_S = 900, MOST_DURATION_S = 43200 };
+
+/* What credential_source may be. */
+enum { ENVIRONMENT, ECS_CONTAINER, INSTANCE, SOURCES };
+static const char *const source_names[] = {"Environment", "EcsContainer", "Ec2InstanceMetadata"};
+
+struct role {
+    struct aws_credentials_profile profile;
+    struct aws_credentials_source sources[SOURCES];
+};
+
+/* The profiles on the way from the first one, to see when they lead in a circle. */
+struct path {
+    const char *names[LIMIT_SOURCE_PROFILES];
+    size_t length;
+};
+
+static const char *setting(const struct aws_credentials_profile *p, const char *key) {
+    return aws_profiles_setting(p->profiles, p->name, key);
+}
+
+static bool has_keys(const struct aws_credentials_profile *p) {
+    return setting(p, "aws_access_key_id") || setting(p, "aws_secret_access_key");
+}
+
+static enum status read_duration(const struct aws_credentials_profile *p, int *duration_s, struct error *e) {
+    const char *text = setting(p, "duration_seconds");
+    char *end;
+    *duration_s = 0;
+    if (!text)
+        return STATUS_OK;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (errno || *end || end == text || value < LEAST_DURATION_S || value > MOST_DURATION_S)
+        return error_set(e, STATUS_FAILED,
+                         "duration_seconds of profile '%s' is '%s', it must be a number from %d to %d",
+                         p->name, text, LEAST_DURATION_S, MOST_DURATION_S);
+    *duration_s = (int)value;
+    return STATUS_OK;
+}
+
+enum status aws_credentials_within_role(const struct aws_credentials_profile *p, struct aws_sts_role *role,
+                                        struct error *e) {
+    *role = (struct aws_sts_role){
+        .arn = setting(p, "role_arn"),
+        .session_name = setting(p, "role_session_name"),
+        .external_id = setting(p, "external_id"),
+    };
+    if (!role->arn)
+        return error_set(e, STATUS_NOT_FOUND, "profile '%s' has no role_arn", p->name);
+    if (setting(p, "mfa_serial"))
+        return error_set(e, STATUS_FAILED,
+                         "profile '%s' asks for mfa_serial, which is not supported: nobody is there to type",
+                         p->name);
+    return read_duration(p, &role->duration_s, e);
+}
+
+static enum status fetch_role(const struct role *r, const struct aws_credentials_profile *p,
+                              struct path *path, int stop_fd, struct aws_credentials **out, struct error *e);
+
+/* `how` the way to `name` is wrong. */
+static enum status wrong_way(const struct path *path, const char *name, const char *how, struct error *e) {
+    _cleanup_(buffer_deinit) struct buffer text;
+    buffer_init(&text, sizeof e->message);
+    for (size_t i = 0; i < path->length; i++)
+        buffer_printf(&text, "'%s' -> ", path->names[i]);
+    return error_set(e, STATUS_FAILED, "source_profile leads %s: %s'%s'", how, text.data, name);
+}
+
+/* As botocore does it: who has keys of its own lends these, and its own role does not matter. So a profile
+ * may name itself. */
+static enum status fetch_source_profile(const struct role *r, const char *name, struct path *path,
+                                        int stop_fd, struct aws_credentials **out, struct error *e) {
+    const struct aws_credentials_profile p = {r->profile.profiles, name, r->profile.sts};
+    const char *asker = path->names[path->length - 1];
+    bool lends_own = has_keys(&p) || !setting(&p, "role_arn") || setting(&p, "web_identity_token_file");
+    if (!aws_profiles_have(p.profiles, name))
+        return error_set(e, STATUS_FAILED, "source_profile of profile '%s' is '%s', which does not exist",
+                         asker, name);
+    if (!lends_own)
+        return fetch_role(r, &p, path, stop_fd, out, e);
+
+    enum status status = STATUS_NOT_FOUND;
+    if (!has_keys(&p))
+        status = aws_credentials_within_web_identity(&p, stop_fd, out, e);
+    if (status == STATUS_NOT_FOUND)
+        status = aws_credentials_within_files(&p, stop_fd, out, e);
+    return status == STATUS_NOT_FOUND ? error_set(e, STATUS_FAILED,
+                                                  "source_profile of profile '%s' is '%s', which has nothing "
+                                                  "to lend",
+                                                  asker, name)
+                                      : status;
+}
+
+static enum status fetch_credential_source(const struct role *r, const struct aws_credentials_profile *p,
+                                           const char *name, int stop_fd, struct aws_credentials **out,
+                                           struct error *e) {
+    for (int i = 0; i < SOURCES; i++) {
+        const struct aws_credentials_source *source = &r->sources[i];
+        if (strcmp(name, source_names[i]) != 0)
+            continue;
+        enum status status = source->fetch(source->context, stop_fd, out, e);
+        if (status && e) {
+            e->status = status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
+            error_wrap(e, "credential_source %s of profile '%s'", name, p->name);
+        }
+        return status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
+    }
+    return error_set(e, STATUS_FAILED,
+                     "credential_source of profile '%s' is '%s', it must be Environment, EcsContainer or "
+                     "Ec2InstanceMetadata",
+                     p->name, name);
+}
+
+/* With whose credentials the role is asked for. */
+static enum status fetch_asker(const struct role *r, const struct aws_credentials_profile *p,
+                               struct path *path, int stop_fd, struct aws_credentials **out,
+                               struct error *e) {
+    const char *source_profile = setting(p, "source_profile");
+    const char *credential_source = setting(p, "credential_source");
+    if (!source_profile == !credential_source)
+        return error_set(
+            e, STATUS_FAILED,
+            "profile '%s' has role_arn and %s source_profile %s credential_source, it must have one", p->name,
+            source_profile ? "both" : "neither", source_profile ? "and" : "nor");
+    if (source_profile)
+        return fetch_source_profile(r, source_profile, path, stop_fd, out, e);
+    return fetch_credential_source(r, p, credential_source, stop_fd, out, e);
+}
+
+static enum status fetch_role(const struct role *r, const struct aws_credentials_profile *p,
+                              struct path *path, int stop_fd, struct aws_credentials **out, struct error *e) {
+    _cleanup_(aws_credentials_unrefp) struct aws_credentials *asker = NULL;
+    struct aws_sts_role role;
+    for (size_t i = 0; i < path->length; i++)
+        if (strcmp(path->names[i], p->name) == 0)
+            return wrong_way(path, p->name, "in a circle", e);
+    if (path->length == LIMIT_SOURCE_PROFILES)
+        return wrong_way(path, p->name, "too far", e);
+    path->names[path->length++] = p->name;
+
+    enum status status = aws_credentials_within_role(p, &role, e);
+    if (!status)
+        status = fetch_asker(r, p, path, stop_fd, &asker, e);
+    return status ? status : aws_sts_assume_role(p->sts, &role, asker, stop_fd, out, e);
+}
+
+static enum status fetch(void *context, int stop_fd, struct aws_credentials **out, struct error *e) {
+    const struct role *r = context;
+    const struct aws_credentials_profile *p = &r->profile;
+    struct path path = {.length = 0};
+    if (!setting(p, "role_arn") || setting(p, "web_identity_token_file"))
+        return error_set(e, STATUS_NOT_FOUND, "profile '%s' has no role_arn", p->name);
+    return fetch_role(r, p, &path, stop_fd, out, e);
+}
+
+static void free_role(void *context) {
+    struct role *r = context;
+    for (int i = 0; i < SOURCES; i++)
+        r->sources[i].free(r->sources[i].context);
+    free(r);
+}
+
+struct aws_credentials_source aws_credentials_from_role(const struct aws_credentials_profile *profile) {
+    struct role *r = mem_zalloc(sizeof *r);
+    r->profile = *profile;
+    r->sources[ENVIRONMENT] = aws_credentials_from_environment();
+    r->sources[ECS_CONTAINER] = aws_credentials_from_container();
+    r->sources[INSTANCE] = aws_credentials_from_instance(profile);
+    return (struct aws_credentials_source){"profile's role", fetch, free_role, r};
+}

@@ -1,0 +1,222 @@
+#include "aws/credentials/sts.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aws/credentials/credentials.h"
+#include "aws/credentials/sts_reply.h"
+#include "aws/endpoint.h"
+#include "aws/fetch.h"
+#include "aws/sigv4.h"
+#include "aws/skew.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/random.h"
+
+#define CONTENT_TYPE "application/x-www-form-urlencoded; charset=utf-8"
+
+enum { FORM_BYTES = 4 * LIMIT_TOKEN_FILE_BYTES, TRIES = 3, PAUSE_MS = 500, LINES = 6 };
+
+struct aws_sts {
+    struct aws_endpoint endpoint;
+    struct error problem; /* of the endpoint; status OK: none */
+    char *region;
+    char *ca_bundle;
+    bool corrects_skew;
+    char session_name[32];
+};
+
+struct aws_sts *aws_sts_new(const struct aws_profiles *profiles, const char *profile, const char *region,
+                            const char *ca_bundle, bool corrects_skew) {
+    struct aws_sts *sts = mem_zalloc(sizeof *sts);
+    const struct aws_endpoint_query query = {"sts", "STS", region, profile};
+    aws_endpoint_resolve(&sts->endpoint, &query, profiles, &sts->problem);
+    sts->region = mem_strdup(region);
+    sts->ca_bundle = ca_bundle ? mem_strdup(ca_bundle) : NULL;
+    sts->corrects_skew = corrects_skew;
+    strcpy(sts->session_name, "winner-view-");
+    random_hex(sts->session_name + strlen(sts->session_name), 4);
+    return sts;
+}
+
+void aws_sts_free(struct aws_sts *sts) {
+    if (!sts)
+        return;
+    aws_endpoint_deinit(&sts->endpoint);
+    free(sts->region);
+    free(sts->ca_bundle);
+    free(sts);
+}
+
+/* The form. */
+
+static void add_field(struct buffer *form, const char *name, const char *value) {
+    if (form->length)
+        buffer_putc(form, '&');
+    buffer_printf(form, "%s=", name);
+    for (; *value; value++) {
+        unsigned char c = (unsigned char)*value;
+        bool plain =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c);
+        if (plain)
+            buffer_putc(form, (char)c);
+        else
+            buffer_printf(form, "%%%02X", c);
+    }
+}
+
+static void add_role(struct buffer *form, const struct aws_sts *sts, const char *operation,
+                     const struct aws_sts_role *role) {
+    add_field(form, "Action", operation);
+    add_field(form, "Version", "2011-06-15");
+    add_field(form, "RoleArn", role->arn);
+    add_field(form, "RoleSessionName", role->session_name ? role->session_name : sts->session_name);
+    if (role->duration_s)
+        buffer_printf(form, "&DurationSeconds=%d", role->duration_s);
+}
+
+static void form_deinit(struct buffer *form) {
+    if (form->data)
+        OPENSSL_cleanse(form->data, form->capacity);
+    buffer_deinit(form);
+}
+
+/* The exchange. */
+
+static void free_lines(char *(*lines)[LINES]) {
+    for (size_t i = 0; i < LINES; i++)
+        free((*lines)[i]);
+}
+
+/* One question to STS. */
+struct question {
+    const char *operation;
+    const struct aws_sts_role *role;
+    const struct buffer *form;
+    const struct aws_credentials *as; /* NULL: not signed */
+    int stop_fd;
+    int64_t ahead_ms; /* so far STS's clock seems to be ahead of ours */
+};
+
+/* The header lines of the form, signed unless `as` is NULL. */
+static enum status make_lines(const struct aws_sts *sts, const struct question *q, char *lines[LINES],
+                              struct error *e) {
+    const struct buffer *form = q->form;
+    const struct aws_credentials *as = q->as;
+    lines[0] = mem_strdup("Content-Type: " CONTENT_TYPE);
+    lines[1] = mem_printf("Host: %s", sts->endpoint.host);
+    if (!as)
+        return STATUS_OK;
+    const char *token = aws_credentials_session_token(as);
+    const struct sigv4_header headers[] = {
+        {"Host", sts->endpoint.host}, {"Content-Type", CONTENT_TYPE}, {"X-Amz-Security-Token", token}};
+    const struct sigv4_request request = {"POST", "/", "", headers, token ? 3 : 2, form->data, form->length};
+    const struct sigv4_scope scope = {
+        .access_key_id = aws_credentials_access_key_id(as),
+        .secret_access_key = aws_credentials_secret_access_key(as),
+        .region = sts->region,
+        .service = "sts",
+        .time_ms = clock_real_ms() + q->ahead_ms,
+    };
+    _cleanup_(sigv4_signed_deinit) struct sigv4_signed result;
+    enum status status = sigv4_sign(&result, &request, &scope, NULL, e);
+    if (status)
+        return status;
+    lines[2] = mem_printf("X-Amz-Date: %s", result.date);
+    lines[3] = mem_printf("Authorization: %s", result.authorization);
+    lines[4] = token ? mem_printf("X-Amz-Security-Token: %s", token) : NULL;
+    return STATUS_OK;
+}
+
+static enum status send_form(const struct aws_sts *sts, const struct question *q, struct aws_fetch *f,
+                             struct error *e) {
+    _cleanup_(free_lines) char *lines[LINES] = {NULL};
+    enum status status = make_lines(sts, q, lines, e);
+    if (status)
+        return status;
+    f->method = "POST";
+    f->url = sts->endpoint.url;
+    f->lines = (const char *const *)lines;
+    f->body = q->form->data;
+    f->length = q->form->length;
+    f->ca_bundle = sts->ca_bundle;
+    f->connect_ms = LIMIT_AWS_CONNECT_MS;
+    f->try_ms = LIMIT_STS_TRY_MS;
+    f->tries = TRIES;
+    f->pause_ms = PAUSE_MS;
+    f->stop_fd = q->stop_fd;
+    status = aws_fetch(f, e);
+    if (status && e)
+        error_wrap(e, "sts %s at %s failed", q->operation, sts->endpoint.url);
+    return status;
+}
+
+/* Takes note of how far STS's clock is ahead of ours, if the answer tells. */
+static void learn_skew(const struct aws_sts *sts, struct question *q, const struct aws_fetch *f) {
+    int64_t offset_ms;
+    if (sts->corrects_skew && aws_skew_measure(&f->told, &offset_ms))
+        q->ahead_ms = aws_skew_correction(offset_ms, q->ahead_ms);
+}
+
+/* Asks once. `*skewed`: it was refused, and may not be if it is signed for the time that was learnt. */
+static enum status ask_once(const struct aws_sts *sts, struct question *q, bool *skewed,
+                            struct aws_credentials **out, struct error *e) {
+    _cleanup_(aws_fetch_deinit) struct aws_fetch f;
+    _cleanup_(mem_freep) char *source = mem_printf("%s of role '%s'", q->operation, q->role->arn);
+    int64_t signed_with_ms = q->ahead_ms;
+    aws_fetch_init(&f);
+    *skewed = false;
+    enum status status = send_form(sts, q, &f, e);
+    if (status)
+        return status;
+    learn_skew(sts, q, &f);
+    status = aws_sts_reply_read(q->operation, f.http_status, f.reply.data, f.reply.length, source,
+                                q->ahead_ms, out, e);
+    *skewed = status && q->as && aws_skew_explains(e->code, signed_with_ms, q->ahead_ms);
+    return status;
+}
+
+/* What is learnt of STS's clock is not kept: credentials are asked for so rarely that it may be set
+ * meanwhile. */
+static enum status ask(const struct aws_sts *sts, struct question *q, struct aws_credentials **out,
+                       struct error *e) {
+    struct error unread;
+    bool skewed;
+    e = e ? e : &unread;
+    *out = NULL;
+    if (sts->problem.status) {
+        *e = sts->problem;
+        return sts->problem.status;
+    }
+    if (q->form->overflowed)
+        return error_set(e, STATUS_FAILED, "sts %s failed: the request is too long", q->operation);
+    enum status status = ask_once(sts, q, &skewed, out, e);
+    return skewed ? ask_once(sts, q, &skewed, out, e) : status;
+}
+
+enum status aws_sts_assume_role(const struct aws_sts *sts, const struct aws_sts_role *role,
+                                const struct aws_credentials *as, int stop_fd, struct aws_credentials **out,
+                                struct error *e) {
+    _cleanup_(form_deinit) struct buffer form;
+    buffer_init(&form, FORM_BYTES);
+    add_role(&form, sts, "AssumeRole", role);
+    if (role->external_id)
+        add_field(&form, "ExternalId", role->external_id);
+    struct question q = {"AssumeRole", role, &form, as, stop_fd, 0};
+    return ask(sts, &q, out, e);
+}
+
+enum status aws_sts_assume_role_with_web_identity(const struct aws_sts *sts, const struct aws_sts_role *role,
+                                                  const char *token, int stop_fd,
+                                                  struct aws_credentials **out, struct error *e) {
+    _cleanup_(form_deinit) struct buffer form;
+    buffer_init(&form, FORM_BYTES);
+    add_role(&form, sts, "AssumeRoleWithWebIdentity", role);
+    add_field(&form, "WebIdentityToken", token);
+    struct question q = {"AssumeRoleWithWebIdentity", role, &form, NULL, stop_fd, 0};
+    return ask(sts, &q, out, e);
+}

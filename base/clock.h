@@ -1,0 +1,36 @@
+/*
+ * clock: the only places where the program reads a clock. Logic takes `now` as an argument; loops and HTTP
+ * handlers read it here. All times are milliseconds in an int64_t.
+ */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Since the epoch, as people and AWS count; may jump. */
+int64_t clock_real_ms(void);
+
+/* CLOCK_BOOTTIME: never goes back, and goes on while the machine is suspended. Leases and time-outs use it.
+ */
+int64_t clock_boot_ms(void);
+
+/* The same in microseconds, to measure with. */
+int64_t clock_boot_us(void);
+
+#define CLOCK_TEXT_SIZE 32
+
+/* "2026-11-23T04:36:00.123Z" (RFC 3339) into `out`; a time outside years 0 to 9999 is clamped. Returns `out`.
+ */
+const char *clock_format(int64_t real_ms, char out[CLOCK_TEXT_SIZE]);
+
+/* RFC 3339 (section 5.6: offset or Z required, `t` and `z` and leap seconds allowed, fractions cut to
+ * milliseconds). False if `text` is anything else. */
+bool clock_parse(const char *text, size_t length, int64_t *real_ms);
+
+/* HTTP's form, "Mon, 23 Nov 2026 04:36:00 GMT" (RFC 9110 section 5.6.7, IMF-fixdate; the obsolete forms are
+ * refused, and the name of the day is not compared with the date). False if `text` is anything else. */
+bool clock_parse_http(const char *text, int64_t *real_ms);
+
+#endif

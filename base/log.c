@@ -1,0 +1,87 @@
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+
+static _Atomic int log_level = LOG_LEVEL_INFO;
+static _Atomic int log_format = LOG_FORMAT_TEXT;
+
+void log_init(enum log_level level, enum log_format format) {
+    atomic_store(&log_level, level);
+    atomic_store(&log_format, format);
+}
+
+static void append_json_string(struct buffer *b, const char *s) {
+    if (!utf8_is_valid(s, __builtin_strlen(s)))
+        s = "(not utf-8)";
+    buffer_putc(b, '"');
+    for (; *s; s++) {
+        if (*s == '"' || *s == '\\')
+            buffer_putc(b, '\\');
+        if ((unsigned char)*s < 0x20)
+            buffer_printf(b, "\\u%04x", (unsigned)(unsigned char)*s);
+        else
+            buffer_putc(b, *s);
+    }
+    buffer_putc(b, '"');
+}
+
+static void append_text(struct buffer *b, const char *s) {
+    for (; *s; s++)
+        buffer_putc(b, (unsigned char)*s < 0x20 || *s == 0x7F
+                           ? '?'
+                           : *s); /* one event, one line; no terminal tricks */
+}
+
+static void append_line(struct buffer *b, enum log_level level, const char *const fields[],
+                        const char *message) {
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    bool json = atomic_load(&log_format) == LOG_FORMAT_JSON;
+    char now[CLOCK_TEXT_SIZE];
+    clock_format(clock_real_ms(), now);
+
+    if (json) {
+        buffer_printf(b, "{\"time\":\"%s\",\"level\":\"%s\",\"msg\":", now, names[level]);
+        append_json_string(b, message);
+    } else {
+        buffer_printf(b, "%s %-5s ", now, names[level]);
+        append_text(b, message);
+    }
+    for (size_t i = 0; fields && fields[i]; i += 2) {
+        bool number = fields[i][0] == '#';
+        buffer_puts(b, json ? "," : " ");
+        (json ? append_json_string : append_text)(b, fields[i] + number);
+        buffer_putc(b, json ? ':' : '=');
+        (json && !number ? append_json_string : append_text)(b, fields[i + 1]);
+    }
+    buffer_puts(b, json ? "}\n" : "\n");
+}
+
+void log_write(enum log_level level, const char *const fields[], const char *format, ...) {
+    if ((int)level > atomic_load(&log_level))
+        return;
+
+    char message[LIMIT_LOG_MESSAGE_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+
+    _cleanup_(buffer_deinit) struct buffer line;
+    buffer_init(&line, LIMIT_LOG_LINE_BYTES);
+    append_line(&line, level, fields, message);
+    if (line.overflowed) { /* the message alone always fits */
+        buffer_clear(&line);
+        append_line(&line, level, NULL, message);
+    }
+    ssize_t written = write(STDERR_FILENO, line.data, line.length); /* nobody to tell if this fails */
+    (void)written;
+}

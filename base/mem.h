@@ -1,0 +1,30 @@
+/*
+ * mem: memory that is there. A daemon whose every queue and buffer is bounded and that still cannot get
+ * memory has no good way on; it ends here, at once, and starts again from its checkpoint. So nothing below
+ * returns NULL.
+ *
+ * `_cleanup_(f)` runs `f(&variable)` when the variable goes out of scope.
+ */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+
+#define _cleanup_(function) __attribute__((cleanup(function)))
+
+void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull));
+void *mem_zalloc(size_t size) __attribute__((malloc, returns_nonnull));
+/* `count * size` is checked for overflow. */
+void *mem_resize(void *old, size_t count, size_t size) __attribute__((returns_nonnull));
+void *mem_dup(const void *data, size_t size) __attribute__((malloc, returns_nonnull));
+char *mem_strdup(const char *s) __attribute__((malloc, returns_nonnull));
+char *mem_strndup(const char *s, size_t n) __attribute__((malloc, returns_nonnull));
+char *mem_printf(const char *format, ...) __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
+
+/* Ends the process with a line that says why: also what libraries call when their allocation fails. */
+void mem_exhausted(void) __attribute__((noreturn));
+
+/* For `_cleanup_(mem_freep)`. */
+void mem_freep(void *pointer_to_pointer);
+
+#endif

@@ -1,0 +1,64 @@
+#include "base/utf8.h"
+
+#include <stdint.h>
+
+/* The length of the well-formed sequence at `s` (RFC 3629, section 4), 0 if there is none. */
+static size_t sequence_length(const uint8_t *s, size_t left) {
+    uint8_t lead = s[0], low = 0x80, high = 0xBF;
+    size_t length;
+
+    if (lead < 0x80)
+        return 1;
+    if (lead >= 0xC2 && lead <= 0xDF) {
+        length = 2;
+    } else if (lead >= 0xE0 && lead <= 0xEF) {
+        length = 3;
+        if (lead == 0xE0)
+            low = 0xA0; /* else overlong */
+        if (lead == 0xED)
+            high = 0x9F; /* else a surrogate */
+    } else if (lead >= 0xF0 && lead <= 0xF4) {
+        length = 4;
+        if (lead == 0xF0)
+            low = 0x90; /* else overlong */
+        if (lead == 0xF4)
+            high = 0x8F; /* else above U+10FFFF */
+    } else {
+        return 0;
+    }
+    if (left < length || s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    return length;
+}
+
+bool utf8_is_valid(const char *data, size_t length) {
+    const uint8_t *s = (const uint8_t *)data;
+    for (size_t i = 0; i < length;) {
+        size_t n = sequence_length(s + i, length - i);
+        if (!n)
+            return false;
+        i += n;
+    }
+    return true;
+}
+
+static bool starts_code_point(char c) {
+    return ((uint8_t)c & 0xC0) != 0x80;
+}
+
+size_t utf8_count(const char *data, size_t length) {
+    size_t count = 0;
+    for (size_t i = 0; i < length; i++)
+        count += starts_code_point(data[i]);
+    return count;
+}
+
+size_t utf8_offset(const char *data, size_t length, size_t index) {
+    for (size_t i = 0; i < length; i++)
+        if (starts_code_point(data[i]) && index-- == 0)
+            return i;
+    return length;
+}

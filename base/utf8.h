@@ -1,0 +1,16 @@
+/* utf8: well-formed UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+bool utf8_is_valid(const char *data, size_t length);
+
+/* How many code points; `data` must be valid. */
+size_t utf8_count(const char *data, size_t length);
+
+/* The byte offset of code point `index` (at most utf8_count) in valid `data`. */
+size_t utf8_offset(const char *data, size_t length, size_t index);
+
+#endif

@@ -1,0 +1,258 @@
+#include "ingest/deadletter/deadletter.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/health.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "ingest/deadletter/internal.h"
+
+static struct metrics_family dead_letters_family = {
+    .name = "winner_view_dead_letters_total",
+    .help = "Records that are not events, by reason; a replay counts them again.",
+    .kind = METRICS_COUNTER,
+    .labels = {"reason"},
+};
+
+static struct metrics_family writes_family = {
+    .name = "winner_view_dead_letter_writes_total",
+    .help = "Dead letters by what the target did: written; refused, so in the log; failed, so tried again.",
+    .kind = METRICS_COUNTER,
+    .labels = {"target", "result"},
+};
+
+static struct metrics_family refusing_family = {
+    .name = "winner_view_dead_letter_target_refusing_since_timestamp_seconds",
+    .help = "Since when the dead letter target refuses letters, which go to the log. Not there while it does "
+            "not.",
+    .kind = METRICS_GAUGE,
+    .scale = 1000,
+    .labels = {"target"},
+};
+
+static const char trouble[] = "dead-letter";
+
+struct deadletter {
+    struct deadletter_target *target; /* NULL: the log */
+    struct health *health;
+    char *name; /* as it was given */
+    struct metrics_series *refusing_since;
+
+    pthread_mutex_t lock; /* guards what follows, and what is told of it; the lock of health comes after it */
+    bool refusing;
+    int64_t pause_ms;    /* from one try of a target that refuses to the next */
+    int64_t due_boot_ms; /* when that is */
+};
+
+/* ---- opening
+ * --------------------------------------------------------------------------------------------------------------
+ */
+
+static const char *of_kind(const char *target, const char *kind) {
+    size_t length = strlen(kind);
+    return strncmp(target, kind, length) == 0 ? target + length : NULL;
+}
+
+bool deadletter_is_target(const char *target) {
+    const char *path = of_kind(target, "file:"), *url = of_kind(target, "sqs:");
+    return strcmp(target, "log") == 0 || (path && *path) || (url && deadletter_sqs_is_queue(url));
+}
+
+static enum status open_target(struct deadletter_target **target, const struct deadletter_options *options,
+                               struct error *e) {
+    const char *path = of_kind(options->target, "file:"), *url = of_kind(options->target, "sqs:");
+    *target = NULL;
+    if (!deadletter_is_target(options->target))
+        return error_set(
+            e, STATUS_INVALID,
+            "the dead letter target '%s' is none: allowed are log, file:PATH and "
+            "sqs:URL, a queue's URL such as https://sqs.eu-west-1.amazonaws.com/123456789012/letters",
+            options->target);
+    return path  ? deadletter_file_open(target, path, e)
+           : url ? deadletter_sqs_open(target, url, options, e)
+                 : STATUS_OK;
+}
+
+static const char *target_name(const struct deadletter *d) {
+    return d->target ? d->target->ops->name : "log";
+}
+
+enum status deadletter_open(struct deadletter **d, const struct deadletter_options *options,
+                            struct error *e) {
+    struct deadletter_target *target;
+    struct error failure = {0};
+    enum status status = open_target(&target, options, &failure);
+    *d = NULL;
+    if (status) {
+        if (e)
+            *e = failure;
+        return status;
+    }
+    *d = mem_zalloc(sizeof **d);
+    (*d)->target = target;
+    (*d)->health = options->health;
+    (*d)->name = mem_strdup(options->target);
+    pthread_mutex_init(&(*d)->lock, NULL);
+    for (int reason = 0; reason < ENVELOPE_REASONS; reason++)
+        METRICS_SERIES(&dead_letters_family, envelope_reason_name((enum envelope_reason)reason));
+    METRICS_SERIES(&writes_family, target_name(*d), "written");
+    (*d)->refusing_since = METRICS_SERIES(&refusing_family, target_name(*d));
+    return STATUS_OK;
+}
+
+void deadletter_close(struct deadletter *d) {
+    if (!d)
+        return;
+    if (d->target)
+        d->target->ops->free(d->target);
+    pthread_mutex_destroy(&d->lock);
+    free(d->name);
+    free(d);
+}
+
+void deadletter_cancel(struct deadletter *d) {
+    if (d->target)
+        d->target->ops->cancel(d->target);
+}
+
+/* ---- a target that refuses
+ * --------------------------------------------------------------------------------------------------- */
+
+/* Whether to try the target at all. While it refuses one caller does, now and then. */
+static bool may_try(struct deadletter *d, int64_t now_boot_ms) {
+    pthread_mutex_lock(&d->lock);
+    bool may = !d->refusing || now_boot_ms >= d->due_boot_ms;
+    if (d->refusing && may)
+        d->due_boot_ms = now_boot_ms + d->pause_ms;
+    pthread_mutex_unlock(&d->lock);
+    return may;
+}
+
+/* Of two shards one may be refused while the other's letters are taken: told under the lock, what health and
+ * metrics say last is what is so. */
+static void note_refusal(struct deadletter *d, const struct error *why, int64_t now_real_ms,
+                         int64_t now_boot_ms) {
+    pthread_mutex_lock(&d->lock);
+    bool first = !d->refusing;
+    d->refusing = true;
+    d->pause_ms = first ? LIMIT_DEAD_LETTER_REFUSED_FIRST_MS : d->pause_ms * 2;
+    if (d->pause_ms > LIMIT_DEAD_LETTER_REFUSED_MS)
+        d->pause_ms = LIMIT_DEAD_LETTER_REFUSED_MS;
+    d->due_boot_ms = now_boot_ms + d->pause_ms;
+    if (first)
+        metrics_set(d->refusing_since, now_real_ms);
+    bool news = health_raise_kind(d->health, trouble, why->code, why->message, now_real_ms, now_boot_ms);
+    pthread_mutex_unlock(&d->lock);
+    if (news)
+        log_write(LOG_LEVEL_ERROR, LOG_FIELDS("error", why->code, "requestId", why->request_id),
+                  "dead letters go to the log: %s", why->message);
+}
+
+static void note_acceptance(struct deadletter *d) {
+    pthread_mutex_lock(&d->lock);
+    bool refused = d->refusing;
+    d->refusing = false;
+    if (refused) {
+        metrics_hide(d->refusing_since);
+        health_clear(d->health, trouble);
+    }
+    pthread_mutex_unlock(&d->lock);
+    if (refused)
+        log_info("dead letters go to '%s' again", d->name);
+}
+
+/* ---- writing
+ * --------------------------------------------------------------------------------------------------------------
+ */
+
+/* At the level that no --log-level leaves out. */
+static void write_to_log(const struct deadletter_letter *letter) {
+    char sequence[POSITION_TEXT_SIZE], sub[16], length[24] = "";
+    _cleanup_(deadletter_text_deinit) struct deadletter_text text;
+    deadletter_text_init(&text, letter, LIMIT_LOGGED_LETTER_BYTES);
+    snprintf(sub, sizeof sub, "%u", position_sub_sequence(&letter->position));
+    if (!letter->cut)
+        snprintf(length, sizeof length, "%zu", letter->length);
+    log_write(LOG_LEVEL_ERROR,
+              LOG_FIELDS("shard", letter->shard_id, "sequenceNumber",
+                         position_sequence(&letter->position, sequence), "subSequenceNumber", sub, "reason",
+                         envelope_reason_name(letter->reason), "detail", letter->detail, "length", length,
+                         "sha256", text.sha256, "truncated", text.truncated ? "true" : "false", "data",
+                         text.data),
+              "dead letter");
+}
+
+static void count_write(const char *target, const char *result, size_t n) {
+    if (n)
+        metrics_count(&writes_family, (const char *const[]){target, result, NULL}, (int64_t)n);
+}
+
+static size_t count_in(const struct deadletter_letter *letters, size_t n, enum deadletter_state state) {
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++)
+        found += letters[i].state == state;
+    return found;
+}
+
+static void refuse_pending(struct deadletter_letter *letters, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (letters[i].state == DEADLETTER_PENDING)
+            letters[i].state = DEADLETTER_REFUSED;
+}
+
+/* What the target did with the letters, as far as it says something of the target itself. */
+static void judge(struct deadletter *d, enum status status, size_t taken, size_t refused,
+                  const struct error *why, int64_t now_real_ms, int64_t now_boot_ms) {
+    if (taken || status == STATUS_OK)
+        note_acceptance(d);
+    if (status == STATUS_FAILED)
+        note_refusal(d, why, now_real_ms, now_boot_ms);
+    else if (refused && status == STATUS_OK)
+        log_write(LOG_LEVEL_WARN, LOG_FIELDS("error", why->code, "requestId", why->request_id),
+                  "%zu dead letters go to the log: %s", refused, why->message);
+}
+
+/* Those that the target has are done with, and those that it refused are when they are in the log. */
+static void settle(const struct deadletter *d, struct deadletter_letter *letters, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        struct deadletter_letter *letter = &letters[i];
+        if (letter->state == DEADLETTER_REFUSED)
+            write_to_log(letter);
+        if (letter->state != DEADLETTER_REFUSED && letter->state != DEADLETTER_TAKEN)
+            continue;
+        count_write(letter->state == DEADLETTER_TAKEN ? target_name(d) : "log", "written", 1);
+        metrics_count(&dead_letters_family, (const char *const[]){envelope_reason_name(letter->reason), NULL},
+                      1);
+        letter->state = DEADLETTER_WRITTEN;
+    }
+}
+
+enum status deadletter_write(struct deadletter *d, struct deadletter_letter *letters, size_t n,
+                             int64_t now_real_ms, int64_t now_boot_ms, struct error *e) {
+    struct error why = {0};
+    enum status status = STATUS_OK;
+    if (count_in(letters, n, DEADLETTER_WRITTEN) == n)
+        return STATUS_OK;
+
+    bool tried = d->target && may_try(d, now_boot_ms);
+    if (tried)
+        status = d->target->ops->write(d->target, letters, n, now_real_ms, &why);
+    if (!tried || status == STATUS_FAILED)
+        refuse_pending(letters, n);
+    size_t taken = count_in(letters, n, DEADLETTER_TAKEN), refused = count_in(letters, n, DEADLETTER_REFUSED);
+    if (tried)
+        judge(d, status, taken, refused, &why, now_real_ms, now_boot_ms);
+    if (d->target)
+        count_write(target_name(d), "refused", refused);
+    count_write(target_name(d), "failed", count_in(letters, n, DEADLETTER_PENDING));
+    settle(d, letters, n);
+    if (status == STATUS_RETRY && e)
+        *e = why;
+    return status == STATUS_RETRY ? STATUS_RETRY : STATUS_OK;
+}

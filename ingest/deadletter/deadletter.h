@@ -1,0 +1,81 @@
+/*
+ * deadletter: where records go that are not events. Never silently dropped, never in the way of their shard:
+ * written down with shard, position, reason and the data, before the checkpoint passes them. A crash may
+ * write one twice: (shard, position) identifies it.
+ *
+ * A target is
+ *   log        a line of the log for each, whatever the log's level
+ *   file:PATH  a JSON object a line, appended and synced; a file that was moved away or deleted is made anew
+ *   sqs:URL    a JSON object a message; on a FIFO queue the group is the shard, and a repeat within five
+ * minutes is the queue's to drop
+ *
+ * The object is the same for all: shard, sequenceNumber, subSequenceNumber, reason, detail, time, length,
+ * sha256, truncated, data. `data` is base64, and cut where the target cannot take all of it: then `truncated`
+ * is true; `length` and `sha256` (hex) are those of the whole data, null if we never had the whole.
+ *
+ * A target that cannot take letters now (throttled, no answer, a full disk) holds whoever writes: try again.
+ * One that refuses (access denied, no such queue, a file system that is read-only) does not: the letters go
+ * to the log instead, health and a metric say so, and the target is tried again after a while, up to
+ * LIMIT_DEAD_LETTER_REFUSED_MS.
+ *
+ * Thread-safe. deadletter_write may block: on SQS for LIMIT_DEAD_LETTER_SEND_MS in all.
+ */
+#ifndef INGEST_DEADLETTER_DEADLETTER_H
+#define INGEST_DEADLETTER_DEADLETTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "ingest/envelope.h"
+
+struct aws_config;
+struct aws_transport;
+struct deadletter;
+struct health;
+
+/* What has become of a letter. Callers see the first and the last only. */
+enum deadletter_state {
+    DEADLETTER_PENDING,
+    DEADLETTER_TAKEN,   /* by the target */
+    DEADLETTER_REFUSED, /* by the target: for the log */
+    DEADLETTER_WRITTEN,
+};
+
+/* All borrowed. */
+struct deadletter_letter {
+    const char *shard_id;
+    struct position position;
+    enum envelope_reason reason;
+    const char *detail;
+    const void *data;
+    size_t length;
+    bool cut;                    /* `data` is only the beginning of the record's */
+    enum deadletter_state state; /* deadletter_write's own: pending at first */
+};
+
+/* All borrowed, to outlive it. */
+struct deadletter_options {
+    const char *target;
+    struct aws_config *aws;                /* with sqs:URL */
+    const struct aws_transport *transport; /* NULL: libcurl */
+    struct health *health;
+};
+
+/* Whether `target` has the form of one. A queue's URL is http or https, a host, and a path that ends with a
+ * queue's name: 1 to 80 of [A-Za-z0-9_-], perhaps ".fifo" (SQS API, CreateQueue). */
+bool deadletter_is_target(const char *target);
+
+/* INVALID, and says what is allowed, if the target is none; FAILED if its file cannot be opened. */
+enum status deadletter_open(struct deadletter **d, const struct deadletter_options *options, struct error *e);
+void deadletter_close(struct deadletter *d);
+
+/* Writes down those that are not written yet, durably. OK: now all are. RETRY if that cannot be done now:
+ * what was written is marked so, and not written again when they are handed over again. */
+enum status deadletter_write(struct deadletter *d, struct deadletter_letter *letters, size_t n,
+                             int64_t now_real_ms, int64_t now_boot_ms, struct error *e);
+
+/* Ends every call that is under way and every later one, from any thread: for the last seconds of a stop. */
+void deadletter_cancel(struct deadletter *d);
+
+#endif

@@ -1,0 +1,52 @@
+/* What the files of dead letters share: ingest/deadletter/deadletter*.c, and nobody else. */
+#ifndef INGEST_DEADLETTER_INTERNAL_H
+#define INGEST_DEADLETTER_INTERNAL_H
+
+#include "base/buffer.h"
+#include "ingest/deadletter/deadletter.h"
+
+struct deadletter_target;
+
+struct deadletter_target_ops {
+    const char *name; /* in metrics */
+
+    /* Tries those that are pending, and marks them. OK: none is pending any more. RETRY: some may be. FAILED:
+     * the target takes none of those that are pending now. The error says why some were refused, if any were.
+     */
+    enum status (*write)(struct deadletter_target *, struct deadletter_letter *, size_t, int64_t now_real_ms,
+                         struct error *);
+    void (*cancel)(struct deadletter_target *);
+    void (*free)(struct deadletter_target *);
+};
+
+/* The first member of an implementation's own. */
+struct deadletter_target {
+    const struct deadletter_target_ops *ops;
+};
+
+/* ingest/deadletter/letter.c: a letter as it is written down. `data` (base64) and `sha256` ("": not known)
+ * are what depends on how much of the data is kept. */
+struct deadletter_text {
+    char *data;
+    bool truncated;
+    char sha256[65];
+};
+
+/* With at most `max` bytes of the data. */
+void deadletter_text_init(struct deadletter_text *text, const struct deadletter_letter *letter, size_t max);
+void deadletter_text_deinit(struct deadletter_text *text);
+
+/* Appends the letter as a JSON object of at most `max` bytes, which are ASCII; more than a letter without
+ * data needs. */
+void deadletter_append(struct buffer *out, const struct deadletter_letter *letter, size_t max,
+                       int64_t now_real_ms);
+
+/* ingest/deadletter/file.c: FAILED if it cannot be opened. */
+enum status deadletter_file_open(struct deadletter_target **target, const char *path, struct error *e);
+
+/* ingest/deadletter/sqs.c */
+bool deadletter_sqs_is_queue(const char *url);
+enum status deadletter_sqs_open(struct deadletter_target **target, const char *url,
+                                const struct deadletter_options *options, struct error *e);
+
+#endif

@@ -1,0 +1,185 @@
+#include "ingest/kinesis/aggregated.h"
+
+#include <aggregated.pb-c.h> /* made of aggregated.proto */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+enum { MAGIC_BYTES = 4, DIGEST_BYTES = 16 };
+
+static const uint8_t magic[MAGIC_BYTES] = {0xf3, 0x89, 0x9a, 0xc2};
+
+bool aggregated_is_one(const void *data, size_t length) {
+    return length >= sizeof magic && memcmp(data, magic, sizeof magic) == 0;
+}
+
+/* ---- hash keys ---------------------------------------------------------------------------------------- */
+
+static void md5(const void *data, size_t length, uint8_t digest[DIGEST_BYTES]) {
+    unsigned size = DIGEST_BYTES;
+    if (EVP_Digest(data, length, digest, &size, EVP_md5(), NULL) != 1)
+        mem_exhausted(); /* there is nothing else that it fails for */
+}
+
+static unsigned __int128 hash_key_of(const ProtobufCBinaryData *partition_key) {
+    uint8_t digest[DIGEST_BYTES];
+    unsigned __int128 key = 0;
+    md5(partition_key->data, partition_key->len, digest);
+    for (size_t i = 0; i < sizeof digest; i++)
+        key = key << 8 | digest[i];
+    return key;
+}
+
+static bool parse_hash_key(const void *text, size_t length, unsigned __int128 *key) {
+    const unsigned __int128 most = ~(unsigned __int128)0;
+    const uint8_t *digits = text;
+    *key = 0;
+    for (size_t i = 0; i < length; i++) {
+        unsigned digit = digits[i] - (unsigned)'0';
+        if (digit > 9 || *key > (most - digit) / 10)
+            return false;
+        *key = *key * 10 + digit;
+    }
+    return length > 0;
+}
+
+struct aggregated_range aggregated_range(const char *starting_hash_key, const char *ending_hash_key) {
+    struct aggregated_range range;
+    range.known = parse_hash_key(starting_hash_key, strlen(starting_hash_key), &range.from) &&
+                  parse_hash_key(ending_hash_key, strlen(ending_hash_key), &range.to);
+    return range;
+}
+
+bool aggregated_is_stray(const struct aggregated_part *part, const struct aggregated_range *range) {
+    return range->known && (part->hash_key < range->from || part->hash_key > range->to);
+}
+
+/* ---- unpacking within bounds -------------------------------------------------------------------------- */
+
+/* A few bytes of protobuf may stand for many times as much memory: what unpacking may take in all, whether it
+ * is freed again or not. */
+struct allowance {
+    size_t left;
+};
+
+static void *take_allowance(void *data, size_t size) {
+    struct allowance *allowance = data;
+    if (size > allowance->left)
+        return NULL; /* which ends the unpacking */
+    allowance->left -= size;
+    return mem_alloc(size);
+}
+
+static void free_allowance(void *data, void *memory) {
+    (void)data;
+    free(memory);
+}
+
+static bool broken(char why[AGGREGATED_WHY_SIZE], const char *text) {
+    snprintf(why, AGGREGATED_WHY_SIZE, "%s", text);
+    return false;
+}
+
+static bool unpack(struct aggregated *a, const uint8_t *data, size_t length, char why[AGGREGATED_WHY_SIZE]) {
+    const size_t whole = length + (size_t)LIMIT_AGGREGATED_PARTS * LIMIT_AGGREGATED_PART_BYTES;
+    struct allowance allowance = {whole};
+    ProtobufCAllocator allocator = {take_allowance, free_allowance, &allowance};
+    uint8_t digest[DIGEST_BYTES];
+
+    if (length < MAGIC_BYTES + DIGEST_BYTES)
+        return broken(why, "it is too short for an aggregated record");
+    md5(data + MAGIC_BYTES, length - MAGIC_BYTES - DIGEST_BYTES, digest);
+    if (memcmp(digest, data + length - DIGEST_BYTES, DIGEST_BYTES) != 0)
+        return broken(why, "its MD5 does not match");
+    a->message =
+        aggregated__record__unpack(&allocator, length - MAGIC_BYTES - DIGEST_BYTES, data + MAGIC_BYTES);
+    a->bytes = whole - allowance.left;
+    return a->message || broken(why, "it is not the protobuf message that its magic promises");
+}
+
+/* ---- the parts ---------------------------------------------------------------------------------------- */
+
+static bool check_counts(const Aggregated__Record *message, char why[AGGREGATED_WHY_SIZE]) {
+    if (message->n_records == 0)
+        return broken(why, "it has no parts");
+    if (message->n_records > LIMIT_AGGREGATED_PARTS ||
+        message->n_partition_key_table > LIMIT_AGGREGATED_PARTS ||
+        message->n_explicit_hash_key_table > LIMIT_AGGREGATED_PARTS) {
+        snprintf(why, AGGREGATED_WHY_SIZE, "it has more than %d parts or keys", LIMIT_AGGREGATED_PARTS);
+        return false;
+    }
+    return true;
+}
+
+/* The partition keys as strings, one after the other in one block; where each begins. */
+static const char **copy_keys(struct aggregated *a, const Aggregated__Record *message) {
+    const char **keys = mem_alloc((message->n_partition_key_table + 1) * sizeof *keys);
+    size_t length = 0;
+    for (size_t i = 0; i < message->n_partition_key_table; i++)
+        length += message->partition_key_table[i].len + 1;
+    char *at = a->keys = mem_alloc(length + 1);
+    for (size_t i = 0; i < message->n_partition_key_table; i++) {
+        const ProtobufCBinaryData *key = &message->partition_key_table[i];
+        keys[i] = at;
+        size_t copied = key->len && !memchr(key->data, 0, key->len) ? key->len : 0;
+        memcpy(at, copied ? key->data : magic, copied);
+        at[copied] = '\0';
+        at += key->len + 1;
+    }
+    a->bytes += length + message->n_partition_key_table * sizeof *keys;
+    return keys;
+}
+
+static bool open_part(struct aggregated_part *out, const Aggregated__Record *message, size_t i,
+                      const char *const keys[], char why[AGGREGATED_WHY_SIZE]) {
+    const Aggregated__Part *part = message->records[i];
+    if (part->partition_key_index >= message->n_partition_key_table)
+        return broken(why, "a part's partition key is not in its table");
+    if (part->has_explicit_hash_key_index &&
+        part->explicit_hash_key_index >= message->n_explicit_hash_key_table)
+        return broken(why, "a part's explicit hash key is not in its table");
+
+    *out = (struct aggregated_part){
+        .partition_key = keys[part->partition_key_index], .data = part->data.data, .length = part->data.len};
+    if (part->has_explicit_hash_key_index) {
+        const ProtobufCBinaryData *key = &message->explicit_hash_key_table[part->explicit_hash_key_index];
+        return parse_hash_key(key->data, key->len, &out->hash_key) ||
+               broken(why, "a part's explicit hash key is not a number below 2^128");
+    }
+    out->hash_key = hash_key_of(&message->partition_key_table[part->partition_key_index]);
+    return true;
+}
+
+static bool open_parts(struct aggregated *a, char why[AGGREGATED_WHY_SIZE]) {
+    const Aggregated__Record *message = a->message;
+    if (!check_counts(message, why))
+        return false;
+    _cleanup_(mem_freep) const char **keys = copy_keys(a, message);
+    a->parts = mem_resize(NULL, message->n_records, sizeof *a->parts);
+    a->bytes += message->n_records * sizeof *a->parts;
+    while (a->n < message->n_records && open_part(&a->parts[a->n], message, a->n, keys, why))
+        a->n++;
+    return a->n == message->n_records;
+}
+
+bool aggregated_open(struct aggregated *a, const void *data, size_t length, char why[AGGREGATED_WHY_SIZE]) {
+    *a = (struct aggregated){0};
+    if (unpack(a, data, length, why) && open_parts(a, why))
+        return true;
+    aggregated_deinit(a);
+    return false;
+}
+
+void aggregated_deinit(struct aggregated *a) {
+    struct allowance none = {0};
+    ProtobufCAllocator allocator = {take_allowance, free_allowance, &none};
+    if (a->message)
+        aggregated__record__free_unpacked(a->message, &allocator);
+    free(a->parts);
+    free(a->keys);
+    *a = (struct aggregated){0};
+}

@@ -1,0 +1,366 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "ingest/kinesis/internal.h"
+
+enum {
+    GET_RECORDS_LIMIT = 10000, /* GetRecords' own maximum */
+    EMPTY_READS = 5,           /* a shard's empty stretches are passed in fewer */
+    WRITES_PER_MS = 1000,      /* a shard takes 1 MB a second (Kinesis Data Streams quotas) */
+    WRITES_AT_ONCE = 1 << 20,
+    MEMORY_PER_BYTE = 4, /* of data, while it is received: LIMIT_REPLY_BYTES for the 10 MB of a full reply */
+};
+
+#define COUNTER(variable, metric, text)                                                                      \
+    static struct metrics_family variable = {                                                                \
+        .name = metric, .help = text, .kind = METRICS_COUNTER, .labels = {"shard"}}
+
+COUNTER(throttles_family, "winner_view_source_throttles_total",
+        "Reads of a shard that the stream refused as too fast.");
+COUNTER(bytes_family, "winner_view_source_bytes_total", "Bytes of record data read from a shard.");
+COUNTER(records_family, "winner_view_source_records_total",
+        "Records read from a shard, as the stream counts them: an aggregated one is one.");
+COUNTER(parts_family, "winner_view_source_parts_total",
+        "Parts that aggregated records were taken apart into.");
+COUNTER(strays_family, "winner_view_source_stray_parts_total",
+        "Parts dropped because they belong to another shard: their producer sends them again.");
+COUNTER(expired_family, "winner_view_source_expired_iterators_total",
+        "Iterators that expired before they were used.");
+COUNTER(losses_family, "winner_view_source_losses_total",
+        "Times that records were gone before they were read: out of retention, or with their shard.");
+
+static struct metrics_family loss_time_family = {
+    .name = "winner_view_source_loss_timestamp_seconds",
+    .help = "When records of a shard were last found gone before they were read.",
+    .kind = METRICS_GAUGE,
+    .scale = 1000,
+    .labels = {"shard"},
+};
+
+/* ---- opening and closing ------------------------------------------------------------------------------ */
+
+struct source_reader *kinesis_open(struct source *source, const struct source_shard *shard,
+                                   const struct source_start *start, struct budget *budget) {
+    struct kinesis *k = (struct kinesis *)source;
+    struct kinesis_reader *r = mem_zalloc(sizeof *r);
+    r->reader.ops = source->ops;
+    r->kinesis = k;
+    r->shard_id = mem_strdup(shard->id);
+    r->range = aggregated_range(shard->starting_hash_key, shard->ending_hash_key);
+    r->next = *start;
+    r->budget = budget;
+    r->behind = true;
+    r->count.throttles = METRICS_SERIES(&throttles_family, shard->id);
+    r->count.records = METRICS_SERIES(&records_family, shard->id);
+    r->count.bytes = METRICS_SERIES(&bytes_family, shard->id);
+    r->count.parts = METRICS_SERIES(&parts_family, shard->id);
+    r->count.strays = METRICS_SERIES(&strays_family, shard->id);
+    r->count.expired = METRICS_SERIES(&expired_family, shard->id);
+    r->count.losses = METRICS_SERIES(&losses_family, shard->id);
+    pace_init(&r->pace, k->poll_interval_ms);
+    waker_init(&r->waker);
+    return &r->reader;
+}
+
+static void forget(struct kinesis_reader *r) {
+    kinesis_free_records(r);
+    budget_set(r->budget, &r->claim, 0);
+}
+
+void kinesis_forget(struct source_reader *reader) {
+    forget((struct kinesis_reader *)reader);
+}
+
+void kinesis_close(struct source_reader *reader) {
+    struct kinesis_reader *r = (struct kinesis_reader *)reader;
+    forget(r);
+    waker_deinit(&r->waker);
+    free(r->iterator);
+    free(r->shard_id);
+    free(r);
+}
+
+void kinesis_wake(struct source_reader *reader) {
+    waker_wake(&((struct kinesis_reader *)reader)->waker);
+}
+
+/* ---- losses ------------------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 3, 4))) static void lose(struct kinesis_reader *r, struct source_batch *batch,
+                                                       const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(r->loss, sizeof r->loss, format, args);
+    va_end(args);
+    batch->loss = r->loss;
+    metrics_add(r->count.losses, 1);
+    metrics_set(METRICS_SERIES(&loss_time_family, r->shard_id), clock_real_ms());
+}
+
+/* The records after what was handed out last are trimmed: on from the first that is still there. */
+static void go_on_from_horizon(struct kinesis_reader *r, struct source_batch *batch, const char *why) {
+    char sequence[POSITION_TEXT_SIZE] = "the start";
+    if (r->next.checkpoint == LEASE_AT_POSITION)
+        position_sequence(&r->next.position, sequence);
+    lose(r, batch,
+         "%s: records after %s are out of retention and may be lost; going on from the trim horizon", why,
+         sequence);
+    r->from_horizon = true;
+    r->empty_reads = 0;
+    free(r->iterator);
+    r->iterator = NULL;
+}
+
+/* The other form of it: the position is accepted, and nothing ever comes. From the horizon itself, nothing
+ * for a while is nothing unusual. */
+static void note_empty_read(struct kinesis_reader *r, struct source_batch *batch) {
+    bool from_horizon = r->from_horizon || r->next.checkpoint == LEASE_TRIM_HORIZON;
+    int64_t retention_ms =
+        from_horizon || batch->behind_ms <= 0 ? -1 : kinesis_retention_ms(r->kinesis, clock_boot_ms());
+    if (retention_ms <= 0 || batch->behind_ms < retention_ms)
+        r->empty_reads = 0;
+    else if (++r->empty_reads == EMPTY_READS)
+        go_on_from_horizon(r, batch, "replies stay empty with a lag of the whole retention period");
+}
+
+/* ---- refusals ----------------------------------------------------------------------------------------- */
+
+static bool find_shard(const struct kinesis_reader *r, const struct source_shard *shards, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(shards[i].id, r->shard_id) == 0)
+            return true;
+    return false;
+}
+
+static void keep_children(struct kinesis_reader *r, const struct source_shard *shards, size_t n,
+                          struct source_batch *batch) {
+    r->children = mem_resize(r->children, n, sizeof *r->children);
+    for (size_t i = 0; i < n; i++)
+        for (size_t p = 0; p < STORE_LEASE_PARENTS; p++)
+            if (strcmp(shards[i].parents[p], r->shard_id) == 0)
+                r->children[batch->n_children++] = shards[i];
+    batch->children = r->children;
+}
+
+/* The shard is gone only if its very stream is there and does not list it: a stream that is gone, or another
+ * of its name, says nothing about this shard's records. */
+static enum status take_absence(struct kinesis_reader *r, struct source_batch *batch, struct error *e) {
+    _cleanup_(mem_freep) struct source_shard *shards = NULL;
+    size_t n = 0;
+    struct error refusal = *e;
+    enum status status = kinesis_check_same(r->kinesis, e);
+    if (!status)
+        status = kinesis_list_shards(&r->kinesis->source, -1, &shards, &n, e);
+    if (status == STATUS_NOT_FOUND)
+        return e->status = STATUS_FAILED;
+    if (status)
+        return status;
+    if (!n || find_shard(r, shards, n)) { /* it is there after all */
+        *e = refusal;
+        return e->status = STATUS_RETRY;
+    }
+    keep_children(r, shards, n, batch);
+    batch->ended = batch->gone = true;
+    lose(r, batch, "the stream does not have shard '%s' any more: what was not read of it is lost",
+         r->shard_id);
+    return STATUS_OK;
+}
+
+/* What a failed GetShardIterator or GetRecords means. Each counts as a read: what fails at once must not be
+ * tried at once. */
+static enum status take_refusal(struct kinesis_reader *r, struct source_batch *batch, struct error *e) {
+    enum kinesis_refusal refusal = kinesis_refusal(e);
+    bool of_position = !r->iterator && !r->from_horizon && r->next.checkpoint == LEASE_AT_POSITION;
+    if (refusal >= KINESIS_OUT_OF_RETENTION && !of_position)
+        refusal = KINESIS_OTHER;
+    if (refusal == KINESIS_THROTTLED) {
+        metrics_add(r->count.throttles, 1);
+        pace_after_throttle(&r->pace, r->began_ms, random_u32());
+        batch->throttled = true;
+        return STATUS_OK;
+    }
+    pace_after_read(&r->pace, r->began_ms, 0, true);
+    if (e->status != STATUS_RETRY) { /* the next read asks for another, from where this one stood */
+        free(r->iterator);
+        r->iterator = NULL;
+    }
+    switch (refusal) {
+    case KINESIS_EXPIRED_ITERATOR:
+        metrics_add(r->count.expired, 1);
+        return STATUS_OK;
+    case KINESIS_OUT_OF_RETENTION:
+        go_on_from_horizon(r, batch, "the stream refuses the position as expired");
+        return STATUS_OK;
+    case KINESIS_PAST_THE_END:
+        batch->ended = true;
+        return STATUS_OK;
+    case KINESIS_NOT_FOUND:
+        return take_absence(r, batch, e);
+    case KINESIS_FOREIGN_POSITION:
+        return e->status = STATUS_INVALID;
+    default:
+        return e->status = e->status == STATUS_RETRY ? STATUS_RETRY : STATUS_FAILED;
+    }
+}
+
+/* ---- replies ------------------------------------------------------------------------------------------ */
+
+/* Design, section 9: at the tip, the time the request was sent; else no later than the lag, or the last
+ * arrival. */
+static int64_t as_of(int64_t sent_ms, int64_t behind_ms, int64_t last_arrival_ms) {
+    if (behind_ms == 0)
+        return sent_ms;
+    if (behind_ms < 0)
+        return last_arrival_ms;
+    int64_t by_lag = sent_ms - behind_ms;
+    return last_arrival_ms >= 0 && last_arrival_ms < by_lag ? last_arrival_ms : by_lag;
+}
+
+static void go_on(struct kinesis_reader *r, const json_t *reply) {
+    const char *next = json_string_value(json_object_get(reply, "NextShardIterator"));
+    free(r->iterator);
+    r->iterator = next ? mem_strdup(next) : NULL;
+    if (!r->n)
+        return;
+    r->next.checkpoint = LEASE_AT_POSITION;
+    r->next.position = r->records[r->n - 1].position;
+    r->from_horizon = false;
+}
+
+static void count_reply(const struct kinesis_reader *r, const struct kinesis_reply *brought) {
+    metrics_add(r->count.records, (int64_t)brought->n);
+    metrics_add(r->count.bytes, (int64_t)brought->bytes);
+}
+
+static enum status take_reply(struct kinesis_reader *r, json_t *reply, int64_t sent_ms,
+                              struct source_batch *batch, struct error *e) {
+    const json_t *behind = json_object_get(reply, "MillisBehindLatest"); /* absent and null alike */
+    struct kinesis_reply brought;
+    enum status status = kinesis_take_records(r, reply, &brought, e);
+    batch->behind_ms = json_is_integer(behind) ? json_integer_value(behind) : -1;
+    r->behind = batch->behind_ms > 0 || (batch->behind_ms < 0 && brought.n > 0);
+    pace_after_read(&r->pace, r->began_ms, brought.bytes, r->behind);
+    if (status) {
+        kinesis_free_records(r);
+        return status;
+    }
+    go_on(r, reply);
+    count_reply(r, &brought);
+    budget_set(r->budget, &r->claim, brought.held);
+    batch->records = r->records;
+    batch->n = r->n;
+    batch->as_of_ms = as_of(sent_ms, batch->behind_ms, brought.last_arrival_ms);
+    batch->ended = r->iterator == NULL;
+    if (batch->ended) {
+        batch->as_of_ms = brought.last_arrival_ms; /* what came later is in its children */
+        kinesis_take_children(r, reply, batch);
+    } else if (brought.n) {
+        r->empty_reads = 0;
+    } else {
+        note_empty_read(r, batch);
+    }
+    return STATUS_OK;
+}
+
+/* ---- a read ------------------------------------------------------------------------------------------- */
+
+/* A position is asked for AT, not AFTER: the rest of an aggregated record must come again. What was handed
+ * out already is dropped when it comes. */
+static json_t *iterator_body(const struct kinesis_reader *r) {
+    char sequence[POSITION_TEXT_SIZE];
+    json_t *body = kinesis_stream_body(r->kinesis);
+    json_object_set_new(body, "ShardId", json_string(r->shard_id));
+    switch (r->from_horizon ? LEASE_TRIM_HORIZON : r->next.checkpoint) {
+    case LEASE_AT_POSITION:
+        json_object_set_new(body, "ShardIteratorType", json_string("AT_SEQUENCE_NUMBER"));
+        json_object_set_new(body, "StartingSequenceNumber",
+                            json_string(position_sequence(&r->next.position, sequence)));
+        break;
+    case LEASE_AT_TIMESTAMP:
+        json_object_set_new(body, "ShardIteratorType", json_string("AT_TIMESTAMP"));
+        json_object_set_new(body, "Timestamp", json_real((double)r->next.start_at_ms / 1000));
+        break;
+    default:
+        json_object_set_new(body, "ShardIteratorType", json_string("TRIM_HORIZON"));
+    }
+    return body;
+}
+
+static enum status ensure_iterator(struct kinesis_reader *r, struct error *e) {
+    json_auto_t *reply = NULL;
+    if (r->iterator)
+        return STATUS_OK;
+    r->began_ms = clock_boot_ms();
+    enum status status =
+        kinesis_call(r->kinesis, "GetShardIterator", iterator_body(r), 1, NULL, &reply, NULL, e);
+    if (status)
+        return status;
+    const char *iterator = json_string_value(json_object_get(reply, "ShardIterator"));
+    if (!iterator)
+        return error_set(e, STATUS_RETRY, "GetShardIterator on shard '%s' brought no iterator", r->shard_id);
+    r->iterator = mem_strdup(iterator);
+    return STATUS_OK;
+}
+
+static enum status get_records(struct kinesis_reader *r, json_t **reply, int64_t *sent_ms, struct error *e) {
+    json_t *body = json_pack("{s:s,s:i}", "ShardIterator", r->iterator, "Limit", GET_RECORDS_LIMIT);
+    if (r->kinesis->is_arn)
+        json_object_set_new(body, "StreamARN", json_string(r->kinesis->stream));
+    r->began_ms = clock_boot_ms();
+    return kinesis_call(r->kinesis, "GetRecords", body, 1, NULL, reply, sent_ms, e);
+}
+
+/* A wake that comes when it is due already is for the wait for the budget. */
+static bool is_due(struct kinesis_reader *r, int64_t until_ms) {
+    int64_t due_ms = pace_next(&r->pace);
+    if (clock_boot_ms() < due_ms)
+        waker_wait(&r->waker, due_ms < until_ms ? due_ms : until_ms, -1);
+    return clock_boot_ms() >= due_ms;
+}
+
+/* What a reply may take: a full one while there is a backlog. A shard that was read to its tip has no more to
+ * give than was written since; else a hundred idle shards would wait for each other as if all of them had a
+ * backlog. */
+static size_t most_of_a_reply(const struct kinesis_reader *r) {
+    int64_t since_ms = clock_boot_ms() - r->began_ms;
+    int64_t bytes = (WRITES_AT_ONCE + since_ms * WRITES_PER_MS) * MEMORY_PER_BYTE;
+    return r->behind || bytes > LIMIT_REPLY_BYTES ? LIMIT_REPLY_BYTES : (size_t)bytes;
+}
+
+static bool reserve(struct kinesis_reader *r, int64_t until_ms) {
+    size_t bytes = most_of_a_reply(r);
+    if (budget_ask(r->budget, &r->claim, bytes, &r->waker))
+        return true;
+    waker_wait(&r->waker, until_ms, -1);
+    if (budget_ask(r->budget, &r->claim, bytes, &r->waker))
+        return true;
+    budget_leave(r->budget, &r->claim);
+    return false;
+}
+
+enum status kinesis_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
+                         struct error *e) {
+    struct kinesis_reader *r = (struct kinesis_reader *)reader;
+    json_auto_t *reply = NULL;
+    int64_t sent_ms;
+    forget(r);
+    *batch = (struct source_batch){.as_of_ms = -1, .behind_ms = -1};
+    if (!is_due(r, until_ms))
+        return STATUS_OK;
+
+    enum status status = ensure_iterator(r, e);
+    if (!status && !reserve(r, until_ms))
+        return STATUS_OK;
+    if (!status)
+        status = get_records(r, &reply, &sent_ms, e);
+    status = status ? take_refusal(r, batch, e) : take_reply(r, reply, sent_ms, batch, e);
+    if (!r->n_blocks)
+        budget_set(r->budget, &r->claim, 0);
+    return status;
+}

@@ -1,0 +1,18 @@
+/* source_kinesis: a Kinesis stream, read by polling (design, section 7). See ingest/source.h. */
+#ifndef INGEST_KINESIS_SOURCE_H
+#define INGEST_KINESIS_SOURCE_H
+
+#include "aws/client.h"
+#include "ingest/source.h"
+
+struct source_kinesis_options {
+    const char *stream; /* name or ARN */
+    int poll_interval_ms;
+};
+
+/* `config` and `transport` (NULL: libcurl) are borrowed, to outlive the source. Touches nothing yet. */
+enum status source_kinesis_open(struct source **source, const struct source_kinesis_options *options,
+                                struct aws_config *config, const struct aws_transport *transport,
+                                struct error *e);
+
+#endif

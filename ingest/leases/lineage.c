@@ -1,0 +1,171 @@
+#include "ingest/leases/lineage.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static int compare_shards(const void *a, const void *b) {
+    return strcmp(((const struct source_shard *)a)->id, ((const struct source_shard *)b)->id);
+}
+
+static const struct source_shard *find_listed(const struct lineage *l, const char *shard_id) {
+    struct source_shard key;
+    strcpy(key.id, shard_id);
+    return l->n_listed ? bsearch(&key, l->listed, l->n_listed, sizeof key, compare_shards) : NULL;
+}
+
+static const struct store_lease *find_lease(const struct lineage *l, const char *shard_id) {
+    return lease_find(l->leases, l->n_leases, shard_id);
+}
+
+bool lineage_is_listed(const struct lineage *l, const char *shard_id) {
+    return find_listed(l, shard_id) != NULL;
+}
+
+static size_t index_of(const struct lineage *l, const struct source_shard *shard) {
+    return (size_t)(shard - l->listed);
+}
+
+/* Whether one of its parents has a lease, or is marked. */
+static bool is_after(const struct lineage *l, const struct source_shard *shard, const bool *marked) {
+    for (size_t p = 0; p < STORE_LEASE_PARENTS; p++) {
+        const struct source_shard *parent = find_listed(l, shard->parents[p]);
+        if (find_lease(l, shard->parents[p]) || (parent && marked[index_of(l, parent)]))
+            return true;
+    }
+    return false;
+}
+
+/* From the oldest to the youngest: marks each listed shard that comes after a lease, and is read after it. */
+static bool *mark_after_leases(const struct lineage *l) {
+    bool *marked = mem_zalloc(l->n_listed);
+    for (size_t i = 0; i < l->n_listed; i++)
+        marked[i] = is_after(l, &l->listed[i], marked);
+    return marked;
+}
+
+/* What a parent makes of its child. */
+static enum lineage_state state_after(const struct lineage *l, const bool *after_leases,
+                                      const char *parent_id) {
+    const struct store_lease *lease = find_lease(l, parent_id);
+    const struct source_shard *parent = find_listed(l, parent_id);
+    if (lease)
+        return lease->checkpoint == LEASE_SHARD_END ? LINEAGE_READABLE : LINEAGE_WAITING;
+    if (!parent)
+        return LINEAGE_READABLE;
+    return after_leases[index_of(l, parent)] ? LINEAGE_WAITING /* its lease is about to be made */
+                                             : LINEAGE_DOUBTFUL;
+}
+
+static enum lineage_state state_after_all(const struct lineage *l, const bool *after_leases,
+                                          const char parents[][LIMIT_SHARD_ID_BYTES + 1]) {
+    enum lineage_state worst = LINEAGE_READABLE;
+    for (size_t p = 0; p < STORE_LEASE_PARENTS; p++) {
+        enum lineage_state state = *parents[p] ? state_after(l, after_leases, parents[p]) : LINEAGE_READABLE;
+        worst = state < worst ? state : worst;
+    }
+    return worst;
+}
+
+/* A parent without a lease will never be read: or else its lease was made before this one, as all are, and is
+ * missing only because the scan had passed its place already. Were that believed, the child would be read
+ * beside its parent, and what it counts before its parent's last events never be put right. A scan that began
+ * when the child's lease was there already must hold it. */
+enum lineage_state *lineage_states(const struct lineage *l) {
+    _cleanup_(mem_freep) bool *after_leases = mark_after_leases(l);
+    enum lineage_state *states = mem_alloc(l->n_leases * sizeof *states);
+    for (size_t i = 0; i < l->n_leases; i++) {
+        const struct store_lease *lease = &l->leases[i];
+        states[i] = lease->checkpoint == LEASE_SHARD_END ? LINEAGE_ENDED
+                                                         : state_after_all(l, after_leases, lease->parents);
+        if (states[i] == LINEAGE_DOUBTFUL && l->seen_before && l->seen_before[i])
+            states[i] = LINEAGE_READABLE;
+    }
+    return states;
+}
+
+/* ---- leases to be made
+ * ------------------------------------------------------------------------------------------------- */
+
+/* From the youngest to the oldest: marks each listed shard that a lease comes after. */
+static void mark_before_leases(const struct lineage *l, bool *marked) {
+    for (size_t i = l->n_listed; i-- > 0;) {
+        const struct source_shard *shard = &l->listed[i];
+        if (!marked[i] && !find_lease(l, shard->id))
+            continue;
+        for (size_t p = 0; p < STORE_LEASE_PARENTS; p++) {
+            const struct source_shard *parent = find_listed(l, shard->parents[p]);
+            if (parent)
+                marked[index_of(l, parent)] = true;
+        }
+    }
+}
+
+size_t lineage_missing(const struct lineage *l, struct lineage_missing **missing) {
+    _cleanup_(mem_freep) bool *before_leases = mem_zalloc(l->n_listed);
+    _cleanup_(mem_freep) bool *after_leases = mark_after_leases(l);
+    _cleanup_(mem_freep) bool *is_made = mem_zalloc(l->n_listed);
+    size_t n = 0;
+    mark_before_leases(l, before_leases);
+    *missing = mem_alloc(l->n_listed * sizeof **missing);
+    for (size_t i = 0; i < l->n_listed; i++) {
+        const struct source_shard *shard = &l->listed[i];
+        if (find_lease(l, shard->id))
+            continue;
+        bool is_child = is_after(l, shard, is_made);
+        is_made[i] = is_child || !before_leases[i];
+        if (is_made[i])
+            (*missing)[n++] = (struct lineage_missing){
+                shard, is_child, state_after_all(l, after_leases, shard->parents) == LINEAGE_WAITING};
+    }
+    return n;
+}
+
+/* ---- children
+ * ------------------------------------------------------------------------------------------------------ */
+
+static bool is_parent(const struct source_shard *shard, const char *parent_id) {
+    for (size_t p = 0; p < STORE_LEASE_PARENTS; p++)
+        if (strcmp(shard->parents[p], parent_id) == 0)
+            return true;
+    return false;
+}
+
+size_t lineage_children(const struct lineage *l, const char *shard_id,
+                        struct source_shard children[STORE_LEASE_PARENTS]) {
+    size_t n = 0;
+    for (size_t i = 0; n < STORE_LEASE_PARENTS && i < l->n_listed; i++)
+        if (is_parent(&l->listed[i], shard_id))
+            children[n++] = l->listed[i];
+    return n;
+}
+
+static bool has_begun_or_is_gone(const struct lineage *l, const char *shard_id) {
+    const struct store_lease *lease = find_lease(l, shard_id);
+    if (!lease)
+        return !find_listed(l, shard_id);
+    return lease->checkpoint == LEASE_AT_POSITION || lease->checkpoint == LEASE_SHARD_END;
+}
+
+bool lineage_is_past(const struct lineage *l, const struct store_lease *lease) {
+    if (lease->checkpoint != LEASE_SHARD_END || find_listed(l, lease->shard_id))
+        return false; /* while it is listed, a lease that is missing would be made anew */
+    for (size_t c = 0; c < STORE_LEASE_PARENTS; c++)
+        if (*lease->children[c] && !has_begun_or_is_gone(l, lease->children[c]))
+            return false;
+    return true;
+}
+
+/* A child of which nothing is known yet has what its parents had: it was opened when they were closed, so
+ * that whatever reached it came after all that they ever saw, and a time that holds for one of them holds for
+ * it. Else every reshard would make the whole view's time unknown for a while. */
+int64_t lineage_as_of(const struct lineage *l, const struct store_lease *lease) {
+    int64_t as_of_ms = lease->as_of_ms;
+    for (size_t p = 0; lease->as_of_ms < 0 && p < STORE_LEASE_PARENTS; p++) {
+        const struct store_lease *parent = find_lease(l, lease->parents[p]);
+        if (parent && parent->checkpoint == LEASE_SHARD_END && parent->as_of_ms > as_of_ms)
+            as_of_ms = parent->as_of_ms;
+    }
+    return as_of_ms;
+}

@@ -1,0 +1,119 @@
+#include "ingest/leases/lister.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/pulse.h"
+
+struct lister {
+    struct source *source;
+    struct health *health;
+    int64_t interval_ms;
+    struct waker *listed;
+    pthread_t thread;
+    struct waker waker;
+    struct pulse pulse;
+    atomic_bool stopping, asked;
+
+    pthread_mutex_t lock; /* guards the listing; a leaf */
+    struct listing fresh; /* until it is taken */
+};
+
+void listing_deinit(struct listing *listing) {
+    free(listing->shards);
+    *listing = (struct listing){0};
+}
+
+static void keep(struct lister *l, struct listing *listing) {
+    pthread_mutex_lock(&l->lock);
+    struct listing old = l->fresh;
+    l->fresh = *listing;
+    pthread_mutex_unlock(&l->lock);
+    listing_deinit(&old);
+    waker_wake(l->listed);
+}
+
+/* Whether there are shards. */
+static bool list(struct lister *l) {
+    struct listing listing = {.began_ms = clock_boot_ms()};
+    struct error e;
+    enum status status = source_list_shards(l->source, -1, &listing.shards, &listing.n, &e);
+    size_t n = status ? 0 : listing.n;
+    if (!status) {
+        health_clear(l->health, "source");
+        keep(l, &listing);
+    } else if (health_raise_kind(l->health, "source", e.code, e.message, clock_real_ms(), clock_boot_ms())) {
+        log_write(LOG_LEVEL_WARN, LOG_FIELDS("error", e.code, "requestId", e.request_id), "%s", e.message);
+    }
+    return !status && n;
+}
+
+static void wait_until(struct lister *l, int64_t due_ms) {
+    while (!atomic_load(&l->stopping) && !atomic_exchange(&l->asked, false) && clock_boot_ms() < due_ms)
+        waker_wait(&l->waker, due_ms, -1);
+}
+
+static void *lister_run(void *data) {
+    struct lister *l = data;
+    pulse_watch(&l->pulse, "lister", LIMIT_LISTING_STUCK_MS, clock_boot_ms());
+    while (!atomic_load(&l->stopping)) {
+        pulse_beat(&l->pulse, clock_boot_ms());
+        int64_t pause_ms = list(l) ? l->interval_ms : LIMIT_CHECKPOINT_MS;
+        wait_until(l, clock_boot_ms() + pause_ms);
+    }
+    pulse_unwatch(&l->pulse);
+    return NULL;
+}
+
+struct lister *lister_start(struct source *source, struct health *health, int64_t interval_ms,
+                            struct waker *listed) {
+    struct lister *l = mem_zalloc(sizeof *l);
+    l->source = source;
+    l->health = health;
+    l->interval_ms = interval_ms;
+    l->listed = listed;
+    pthread_mutex_init(&l->lock, NULL);
+    waker_init(&l->waker);
+    if (pthread_create(&l->thread, NULL, lister_run, l) != 0)
+        mem_exhausted(); /* out of threads is out of memory */
+    return l;
+}
+
+void lister_ask(struct lister *l) {
+    atomic_store(&l->asked, true);
+    waker_wake(&l->waker);
+}
+
+bool lister_take(struct lister *l, struct listing *last, struct listing *before) {
+    pthread_mutex_lock(&l->lock);
+    struct listing fresh = l->fresh;
+    l->fresh = (struct listing){0};
+    pthread_mutex_unlock(&l->lock);
+    if (!fresh.began_ms)
+        return false;
+    listing_deinit(before);
+    *before = *last;
+    *last = fresh;
+    return true;
+}
+
+void lister_stop(struct lister *l) {
+    atomic_store(&l->stopping, true);
+    waker_wake(&l->waker);
+}
+
+void lister_free(struct lister *l) {
+    if (!l)
+        return;
+    lister_stop(l);
+    pthread_join(l->thread, NULL);
+    pthread_mutex_destroy(&l->lock);
+    waker_deinit(&l->waker);
+    listing_deinit(&l->fresh);
+    free(l);
+}

@@ -1,0 +1,209 @@
+#include "ingest/leases/share.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+/* What a lease is to the one that asks. */
+enum relation {
+    NOT_READABLE,
+    OURS,  /* and held */
+    GOING, /* its thread here has not ended, but the lease is somebody's else, or was given back */
+    TAKEABLE,
+    ANOTHERS,
+    TWINS,
+};
+
+struct owner {
+    const char *name;
+    size_t n;
+};
+
+/* The look, sorted out. */
+struct ledger {
+    const struct share *share;
+    enum relation *relations; /* for each lease */
+    struct owner *owners;     /* others with leases that have not expired */
+    size_t n_owners;
+    size_t readable, ours, twins;
+    const char *twin_tenure;
+};
+
+static bool is_from_our_last_life(const struct share *s, const struct store_lease *lease) {
+    return lease_is_of_life(lease, s->life) || lease_is_untouched(s->observer, lease);
+}
+
+static enum relation relation_to(const struct share *s, size_t i, enum lineage_state state) {
+    const struct store_lease *lease = &s->lineage.leases[i];
+    bool bears_our_name = strcmp(lease->owner, s->worker) == 0;
+    if (state != LINEAGE_READABLE)
+        return NOT_READABLE;
+    if (s->is_held[i] && bears_our_name && lease_is_of_life(lease, s->life))
+        return OURS;
+    if (lease_is_free(s->observer, lease) || (bears_our_name && is_from_our_last_life(s, lease)))
+        return s->is_held[i] ? GOING : TAKEABLE;
+    return bears_our_name ? TWINS : ANOTHERS;
+}
+
+static int compare_owners(const void *a, const void *b) {
+    return strcmp(((const struct owner *)a)->name, ((const struct owner *)b)->name);
+}
+
+/* One for each lease becomes one for each owner, with the number of leases. */
+static void merge_owners(struct ledger *l) {
+    size_t n = 0;
+    if (l->n_owners)
+        qsort(l->owners, l->n_owners, sizeof *l->owners, compare_owners);
+    for (size_t i = 0; i < l->n_owners; i++) {
+        if (n && strcmp(l->owners[n - 1].name, l->owners[i].name) == 0)
+            l->owners[n - 1].n++;
+        else
+            l->owners[n++] = l->owners[i];
+    }
+    l->n_owners = n;
+}
+
+static void sort_out(const struct share *s, struct ledger *l) {
+    size_t n = s->lineage.n_leases;
+    _cleanup_(mem_freep) enum lineage_state *states = lineage_states(&s->lineage);
+    *l = (struct ledger){.share = s};
+    l->relations = mem_alloc(n * sizeof *l->relations);
+    l->owners = mem_alloc(n * sizeof *l->owners);
+    for (size_t i = 0; i < n; i++) {
+        const struct store_lease *lease = &s->lineage.leases[i];
+        l->relations[i] = relation_to(s, i, states[i]);
+        l->readable += l->relations[i] != NOT_READABLE;
+        l->ours += l->relations[i] == OURS;
+        if (l->relations[i] == ANOTHERS)
+            l->owners[l->n_owners++] = (struct owner){lease->owner, 1};
+        if (l->relations[i] == TWINS) {
+            l->twins++;
+            l->twin_tenure = lease->tenure;
+        }
+    }
+    merge_owners(l);
+}
+
+static void ledger_deinit(struct ledger *l) {
+    free(l->relations);
+    free(l->owners);
+}
+
+/* The same for one worker at every look, another for each worker. */
+static uint64_t order_of(const char *worker, const char *shard_id) {
+    return hash_siphash13(shard_id, strlen(shard_id), hash_siphash13(worker, strlen(worker), 0, 0), 0);
+}
+
+static int compare_takes(const void *a, const void *b) {
+    const struct share_take *x = a, *y = b;
+    return x->order < y->order ? -1 : x->order > y->order;
+}
+
+static void add(struct share_plan *plan, const struct ledger *l, const struct store_lease *lease,
+                enum share_kind kind) {
+    plan->takes[plan->n++] = (struct share_take){lease, kind, order_of(l->share->worker, lease->shard_id)};
+}
+
+static enum share_kind kind_of(const struct share *s, const struct store_lease *lease) {
+    if (!*lease->owner)
+        return SHARE_FREE;
+    return strcmp(lease->owner, s->worker) == 0 && is_from_our_last_life(s, lease) ? SHARE_OWN
+                                                                                   : SHARE_EXPIRED;
+}
+
+/* Nobody wrote it for a failover time longer than it must have been free. What waited for its parents was
+ * free when they had ended only. */
+static bool is_overdue(const struct share *s, const struct store_lease *lease) {
+    for (size_t p = 0; p < STORE_LEASE_PARENTS; p++) {
+        const struct store_lease *parent =
+            lease_find(s->lineage.leases, s->lineage.n_leases, lease->parents[p]);
+        if (parent && !lease_is_overdue(s->observer, parent))
+            return false;
+    }
+    return lease_is_overdue(s->observer, lease);
+}
+
+/* All that are free, in our order; then cut down to what was ours, what fills our share, and what nobody else
+ * seems to want. */
+static void take_free(const struct ledger *l, struct share_plan *plan) {
+    const struct share *s = l->share;
+    size_t has = l->ours, n = 0;
+    for (size_t i = 0; i < s->lineage.n_leases; i++) {
+        const struct store_lease *lease = &s->lineage.leases[i];
+        if (l->relations[i] != TAKEABLE)
+            continue;
+        add(plan, l, lease, kind_of(s, lease));
+        has += plan->takes[plan->n - 1].kind == SHARE_OWN;
+    }
+    if (plan->n)
+        qsort(plan->takes, plan->n, sizeof *plan->takes, compare_takes);
+
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct share_take *take = &plan->takes[i];
+        bool fits = take->kind != SHARE_OWN && has < plan->target;
+        if (take->kind != SHARE_OWN && !fits && !is_overdue(s, take->lease))
+            continue;
+        has += fits;
+        plan->takes[n++] = *take;
+    }
+    plan->n = n;
+}
+
+static bool any_free(const struct ledger *l) {
+    for (size_t i = 0; i < l->share->lineage.n_leases; i++)
+        if (l->relations[i] == TAKEABLE)
+            return true;
+    return false;
+}
+
+/* Of those that have most, the first in our order: thieves differ. */
+static const struct owner *find_victim(const struct ledger *l) {
+    const struct owner *victim = NULL;
+    for (size_t i = 0; i < l->n_owners; i++) {
+        const struct owner *o = &l->owners[i];
+        if (!victim || o->n > victim->n ||
+            (o->n == victim->n &&
+             order_of(l->share->worker, o->name) < order_of(l->share->worker, victim->name)))
+            victim = o;
+    }
+    return victim && victim->n >= l->ours + 2 ? victim : NULL;
+}
+
+static void steal_one(const struct ledger *l, struct share_plan *plan) {
+    const struct share *s = l->share;
+    const struct owner *victim = l->ours < plan->target ? find_victim(l) : NULL;
+    if (!victim)
+        return;
+    for (size_t i = 0; i < s->lineage.n_leases; i++)
+        if (l->relations[i] == ANOTHERS && !s->is_held[i] &&
+            strcmp(s->lineage.leases[i].owner, victim->name) == 0)
+            add(plan, l, &s->lineage.leases[i], SHARE_STOLEN);
+    if (plan->n)
+        qsort(plan->takes, plan->n, sizeof *plan->takes, compare_takes);
+    plan->n = plan->n > 0;
+}
+
+static bool gives_way(const struct ledger *l) {
+    return l->twins > l->ours ||
+           (l->twins && l->twins == l->ours && strcmp(l->share->life, l->twin_tenure) < 0);
+}
+
+void share_decide(const struct share *s, struct share_plan *plan) {
+    struct ledger l;
+    sort_out(s, &l);
+    *plan = (struct share_plan){.workers = l.n_owners + 1, .stands_back = gives_way(&l)};
+    plan->target = (l.readable + plan->workers - 1) / plan->workers;
+    plan->takes = mem_alloc(s->lineage.n_leases * sizeof *plan->takes);
+    if (!plan->stands_back && any_free(&l))
+        take_free(&l, plan);
+    else if (!plan->stands_back)
+        steal_one(&l, plan);
+    ledger_deinit(&l);
+}
+
+void share_plan_deinit(struct share_plan *plan) {
+    free(plan->takes);
+    *plan = (struct share_plan){0};
+}

@@ -1,0 +1,71 @@
+#include "server/commands/healthcheck.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "aws/fetch.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "server/listen.h"
+
+/* All interfaces: both 0.0.0.0 and [::], which takes IPv4 too (server/listen.c), are there on 127.0.0.1, even
+ * where the machine has no IPv6. */
+static bool is_any(const char *host) {
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return v4.s_addr == htonl(INADDR_ANY);
+    return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6);
+}
+
+enum status healthcheck_url(const struct config *config, char *out, size_t size, struct error *e) {
+    struct listen_address address;
+    const char *option = config->ops_listen ? "--ops-listen" : "--listen";
+    const char *text = config->ops_listen ? config->ops_listen : config->listen;
+    if (!text)
+        return error_set(e, STATUS_INVALID,
+                         "--listen and --ops-listen are both none: there is nobody to ask");
+    enum status status = listen_parse(text, &address, e);
+    if (status)
+        return status;
+    if (strspn(address.port, "0") == strlen(address.port))
+        return error_set(e, STATUS_INVALID,
+                         "%s: '%s' leaves the port to the system, so it is not known here; give one", option,
+                         text);
+    const char *host = is_any(address.host) ? "127.0.0.1" : address.host;
+    snprintf(out, size, strchr(host, ':') ? "http://[%s]:%s/livez" : "http://%s:%s/livez", host,
+             address.port);
+    return STATUS_OK;
+}
+
+static enum status ask(const char *url, struct error *e) {
+    _cleanup_(aws_fetch_deinit) struct aws_fetch fetch;
+    aws_fetch_init(&fetch);
+    fetch.method = "GET";
+    fetch.url = url;
+    fetch.direct = true;
+    fetch.connect_ms = fetch.try_ms = LIMIT_HEALTHCHECK_MS;
+    enum status status = aws_fetch(&fetch, e);
+    if (status)
+        return status;
+    if (fetch.http_status != 200)
+        return error_set(e, STATUS_FAILED, "it answered %ld, not 200", fetch.http_status);
+    return STATUS_OK;
+}
+
+int healthcheck_run(const struct config *config) {
+    char url[LISTEN_HOST_SIZE + 32];
+    struct error e;
+    enum status status = healthcheck_url(config, url, sizeof url, &e);
+    if (status) {
+        fprintf(stderr, "%s\n", e.message);
+        return 2;
+    }
+    status = ask(url, &e);
+    if (status)
+        fprintf(stderr, "%s: %s\n", url, e.message);
+    return status ? 1 : 0;
+}

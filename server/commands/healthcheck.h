@@ -1,0 +1,21 @@
+/*
+ * healthcheck: asks the server that runs with the same options and environment whether its process turns
+ * (`GET /livez` on --ops-listen, else --listen), for containers whose image has no other client.
+ *
+ * An address that means all interfaces is asked on the loopback one. No proxy is used, whatever the
+ * environment says.
+ */
+#ifndef SERVER_COMMANDS_HEALTHCHECK_H
+#define SERVER_COMMANDS_HEALTHCHECK_H
+
+#include "base/error.h"
+#include "server/config.h"
+
+/* The whole URL to ask. INVALID: there is none, because neither address is given, or its port is 0. */
+enum status healthcheck_url(const struct config *config, char *out, size_t size, struct error *e);
+
+/* Blocks for LIMIT_HEALTHCHECK_MS at most. Returns the process's exit status: 0 it answered 200; 1 it did
+ * not, 2 nobody can be asked: one line on standard error says why. */
+int healthcheck_run(const struct config *config);
+
+#endif

@@ -1,0 +1,144 @@
+#include "server/http/acceptor.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/waker.h"
+#include "server/listen.h"
+
+/* Why no more connections were accepted. */
+enum outcome {
+    OUTCOME_EMPTY, /* nobody waits */
+    OUTCOME_FULL,  /* as many as allowed are open */
+    OUTCOME_SHORT, /* the system has no descriptor or no memory for it */
+};
+
+struct acceptor {
+    struct acceptor_options options;
+    struct waker waker;
+    pthread_t thread;
+    atomic_uint open;
+    bool ended;        /* the thread is no more; the owner's */
+    bool short_logged; /* the thread's */
+    atomic_bool ending;
+    int64_t end_by_ms; /* set before `ending` */
+};
+
+unsigned acceptor_open(struct acceptor *a) {
+    return atomic_load(&a->open);
+}
+
+unsigned acceptor_release(struct acceptor *a) {
+    unsigned before = atomic_fetch_sub(&a->open, 1);
+    if (before >= a->options.limit)
+        waker_wake(&a->waker);
+    return before - 1;
+}
+
+static void hand_over(struct acceptor *a, int fd, const struct sockaddr *address, socklen_t length) {
+    atomic_fetch_add(&a->open, 1);
+    if (!a->options.take(a->options.context, fd, address, length))
+        acceptor_release(a);
+}
+
+static void log_short(struct acceptor *a, int code) {
+    if (!a->short_logged)
+        log_warn("cannot accept connections: %s", strerror(code));
+    a->short_logged = true;
+}
+
+/* Takes all that wait; sets *any if there was one. */
+static enum outcome take_waiting(struct acceptor *a, bool *any) {
+    while (acceptor_open(a) < a->options.limit) {
+        struct sockaddr_storage storage;
+        struct sockaddr *address = (struct sockaddr *)&storage;
+        socklen_t length = sizeof storage;
+        int fd = accept4(a->options.fd, address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            a->short_logged = false;
+            *any = true;
+            hand_over(a, fd, address, length);
+        } else if (errno == EAGAIN) {
+            return OUTCOME_EMPTY;
+        } else if (errno != ECONNABORTED && errno != EINTR) { /* those concern one client that is gone */
+            log_short(a, errno);
+            return OUTCOME_SHORT;
+        }
+    }
+    return OUTCOME_FULL;
+}
+
+/* Until it is worth another try. Woken by a release when full. */
+static void await_more(struct acceptor *a, enum outcome outcome, int64_t until_ms) {
+    if (outcome == OUTCOME_SHORT && until_ms > clock_boot_ms() + LIMIT_ACCEPT_PAUSE_MS)
+        until_ms = clock_boot_ms() + LIMIT_ACCEPT_PAUSE_MS;
+    waker_wait(&a->waker, until_ms, outcome == OUTCOME_EMPTY ? a->options.fd : -1);
+}
+
+/* Handshakes that are half done need one more packet from their client: LIMIT_HANDSHAKE_MS for it. */
+static void take_the_last(struct acceptor *a) {
+    bool refuses = listen_refuse(a->options.fd);
+    int64_t quiet_ms = clock_boot_ms();
+    for (;;) {
+        bool any = false;
+        enum outcome outcome = take_waiting(a, &any);
+        int64_t now_ms = clock_boot_ms(), until_ms = a->end_by_ms;
+        if (any)
+            quiet_ms = now_ms;
+        if (outcome == OUTCOME_EMPTY && quiet_ms + LIMIT_HANDSHAKE_MS < until_ms)
+            until_ms = quiet_ms + LIMIT_HANDSHAKE_MS;
+        if (now_ms >= until_ms || (outcome == OUTCOME_EMPTY && !refuses))
+            return;
+        await_more(a, outcome, until_ms);
+    }
+}
+
+static void *acceptor_main(void *argument) {
+    struct acceptor *a = argument;
+    while (!atomic_load(&a->ending)) {
+        bool any = false;
+        await_more(a, take_waiting(a, &any), INT64_MAX);
+    }
+    take_the_last(a);
+    close(a->options.fd);
+    return NULL;
+}
+
+enum status acceptor_start(struct acceptor **out, const struct acceptor_options *options, struct error *e) {
+    struct acceptor *a = *out = mem_zalloc(sizeof *a);
+    a->options = *options;
+    waker_init(&a->waker);
+    int code = pthread_create(&a->thread, NULL, acceptor_main, a);
+    if (!code)
+        return STATUS_OK;
+    waker_deinit(&a->waker);
+    free(a);
+    *out = NULL;
+    return error_set(e, STATUS_FAILED, "cannot start a thread: %s", strerror(code));
+}
+
+void acceptor_end(struct acceptor *a, int64_t deadline_ms) {
+    if (a->ended)
+        return;
+    a->end_by_ms = deadline_ms;
+    atomic_store(&a->ending, true);
+    waker_wake(&a->waker);
+    pthread_join(a->thread, NULL);
+    a->ended = true;
+}
+
+void acceptor_free(struct acceptor *a) {
+    if (!a)
+        return;
+    acceptor_end(a, clock_boot_ms());
+    waker_deinit(&a->waker);
+    free(a);
+}

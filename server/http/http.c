@@ -1,0 +1,369 @@
+#include "server/http/internal.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/live.h"
+#include "base/clock.h"
+#include "base/condition.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/http/access_log.h"
+#include "server/http/live.h"
+#include "server/http/metrics.h"
+#include "server/http/reply.h"
+#include "server/listen.h"
+
+enum { TARGET_BYTES = LIMIT_URI_BYTES + 1 };
+
+/* ---- answering ---------------------------------------------------------------------------------------- */
+
+static bool is_id_character(char ch) {
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+           (ch && strchr("-_.:/+=~@", ch));
+}
+
+/* The client's own, if it is harmless to repeat in headers and logs. */
+static void read_request_id(struct connection *c) {
+    const char *given = MHD_lookup_connection_value(c->mhd, MHD_HEADER_KIND, "X-Request-Id");
+    c->request_id[0] = '\0';
+    size_t length = given ? strnlen(given, LIMIT_REQUEST_ID_BYTES + 1) : 0;
+    if (length > LIMIT_REQUEST_ID_BYTES)
+        return;
+    for (size_t i = 0; i < length; i++)
+        if (!is_id_character(given[i]))
+            return;
+    if (length)
+        memcpy(c->request_id, given, length + 1);
+}
+
+/* Problems are what people ask about: each has an id. */
+static void make_request_id(struct connection *c) {
+    uint64_t number[2] = {atomic_fetch_add(&c->http->made_ids, 1), (uint64_t)(uintptr_t)c->http};
+    snprintf(c->request_id, sizeof c->request_id, "%016" PRIx64, hash_bytes(number, sizeof number));
+}
+
+static enum MHD_Result reply(struct connection *c) {
+    struct answer *answer = c->call.answer;
+    c->cached = c->call.cached; /* the call may be gone by the time the answer is sent */
+    c->cache = c->call.state;
+    if (answer->status >= 400 && !c->request_id[0])
+        make_request_id(c);
+    struct http_reply_extras extras = {
+        .request_id = c->request_id[0] ? c->request_id : NULL,
+        .close = http_is_last_answer(c),
+    };
+    enum MHD_Result result = http_reply_queue(c->mhd, &c->call, &extras, &c->sent);
+    answer_unref(answer);
+    c->call.answer = NULL;
+    return result;
+}
+
+static enum MHD_Result reply_problem(struct connection *c, const struct problem *p) {
+    c->call.answer = problem_answer(p);
+    c->call.cached = false;
+    return reply(c);
+}
+
+/* The call may still be the api's: it is not touched. */
+static enum MHD_Result reply_stopping(struct connection *c) {
+    struct problem p;
+    problem_set(&p, PROBLEM_OVERLOADED,
+                "the server is stopping; ask again, it may be another one that answers");
+    struct api_call call = {.answer = problem_answer(&p)};
+    if (!c->request_id[0])
+        make_request_id(c);
+    struct http_reply_extras extras = {c->request_id, true};
+    enum MHD_Result result = http_reply_queue(c->mhd, &call, &extras, &c->sent);
+    answer_unref(call.answer);
+    return result;
+}
+
+/* The connection is not used again: its send buffer is small, and by now it may be draining. */
+static enum MHD_Result reply_live(struct connection *c) {
+    struct problem p;
+    struct http_reply_extras extras = {.request_id = c->request_id[0] ? c->request_id : NULL, .close = true};
+    const struct http_live_options options = {
+        .live = c->http->live,
+        .call = &c->call,
+        .extras = &extras,
+        .fd = c->fd,
+        .head = strcmp(c->method, "HEAD") == 0,
+        .close_at_ms = &c->close_at_ms,
+        .bytes = &c->sent.bytes,
+    };
+    enum MHD_Result result;
+    c->sent = (struct http_reply_sent){.status = c->call.answer->status};
+    bool queued = http_live_queue(c->mhd, &options, &result);
+    answer_unref(c->call.answer);
+    c->call.answer = NULL;
+    if (queued)
+        return result;
+    if (atomic_load(&c->http->draining))
+        return reply_stopping(c);
+    problem_set(&p, PROBLEM_OVERLOADED, "there are too many readers of /live; allowed: %u",
+                c->http->options.max_live);
+    return reply_problem(c, &p);
+}
+
+/* ---- requests ----------------------------------------------------------------------------------------- */
+
+/* Its first line and its headers, with the empty line. */
+static size_t request_header_bytes(struct connection *c) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info ? info->header_size : 0;
+}
+
+static size_t header_bytes(struct connection *c) {
+    size_t total = request_header_bytes(c);
+    return total > c->target_length ? total - c->target_length : 0;
+}
+
+/* Whether the request keeps within its limits; those of the target itself are the api's. */
+static bool is_acceptable(struct connection *c, struct problem *p) {
+    size_t bytes = header_bytes(c);
+    if (c->target_length <= LIMIT_URI_BYTES && bytes > LIMIT_HEADER_BYTES) {
+        problem_set(p, PROBLEM_HEADERS_TOO_LARGE, "the headers have %zu bytes; allowed: %d", bytes,
+                    LIMIT_HEADER_BYTES);
+        return false;
+    }
+    if (c->surplus && !api_is_operations(c->target, c->target_length)) {
+        problem_set(p, PROBLEM_OVERLOADED, "too many connections; allowed: %u", c->http->options.connections);
+        return false;
+    }
+    return true;
+}
+
+/* Of a call that the api had: it came back, or is not waited for. */
+static enum MHD_Result reply_after_wait(struct connection *c) {
+    return atomic_load(&c->wait) == WAIT_ABORTED ? reply_stopping(c) : reply(c);
+}
+
+/* The request is there, whole. */
+static enum MHD_Result handle(struct connection *c) {
+    struct http *http = c->http;
+    struct problem p;
+    atomic_store_explicit(&c->close_at_ms, c->started_us / 1000 + LIMIT_ANSWER_MS, memory_order_relaxed);
+    atomic_store(&c->busy, true);
+    c->asked_bytes += request_header_bytes(c) + c->body_bytes;
+    read_request_id(c);
+    c->call.route = NULL;
+    if (!is_acceptable(c, &p))
+        return reply_problem(c, &p);
+    if (atomic_load_explicit(&http->stopping, memory_order_relaxed))
+        return reply_stopping(c);
+    c->call.method = c->method;
+    c->call.target = c->target;
+    c->call.target_length = c->target_length;
+    c->call.routes = http->options.routes;
+    c->call.done = http_on_done;
+    atomic_store(&c->wait, WAIT_BEGUN);
+    atomic_fetch_add(&c->references, 1);
+    if (!api_handle(http->api, &c->call, clock_boot_ms())) /* its first line may have come long ago */
+        return http_suspend(c) ? MHD_YES : reply_after_wait(c);
+    atomic_fetch_sub(&c->references, 1); /* microhttpd still has its own */
+    return c->call.live ? reply_live(c) : reply(c);
+}
+
+static enum MHD_Result begin(struct connection *c, const char *method) {
+    c->has_headers = true;
+    c->waited = false;
+    c->sent.status = 0;
+    c->cached = false;
+    c->body_bytes = 0;
+    snprintf(c->method, sizeof c->method, "%s", method);
+    return MHD_YES;
+}
+
+/* Called when the headers are there, for each piece of a body, at the end of the request, and after resuming.
+ * A reply is queued at the end only: queued earlier, it would cost the connection. */
+static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *url,
+                                  const char *method, const char *version, const char *upload_data,
+                                  size_t *upload_size, void **request_context) {
+    (void)context, (void)mhd, (void)url, (void)version, (void)upload_data;
+    struct connection *c = *request_context;
+    if (!c->has_headers)
+        return begin(c, method);
+    if (*upload_size) {
+        c->body_bytes += *upload_size;
+        *upload_size = 0;
+        return c->body_bytes > LIMIT_REQUEST_BODY_BYTES ? MHD_NO : MHD_YES;
+    }
+    if (!c->waited)
+        return handle(c);
+    return reply_after_wait(c);
+}
+
+static void copy_target(struct connection *c, const char *target) {
+    c->target_length = strlen(target);
+    size_t kept = c->target_length < TARGET_BYTES ? c->target_length : TARGET_BYTES;
+    if (kept >= c->target_capacity) {
+        c->target_capacity = kept + 64;
+        c->target = mem_resize(c->target, c->target_capacity, 1);
+    }
+    memcpy(c->target, target, kept);
+    c->target[kept] = '\0';
+}
+
+static struct connection *connection_of(struct MHD_Connection *mhd) {
+    return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* The request line is there; this is the only moment at which the target is as it was sent. */
+static void *on_request_line(void *context, const char *target, struct MHD_Connection *mhd) {
+    (void)context;
+    struct connection *c = connection_of(mhd);
+    c->started_us = clock_boot_us();
+    c->has_headers = false;
+    int64_t close_at_ms = c->started_us / 1000 + LIMIT_HEADERS_MS;
+    if (close_at_ms < atomic_load_explicit(&c->close_at_ms, memory_order_relaxed))
+        atomic_store_explicit(&c->close_at_ms, close_at_ms, memory_order_relaxed);
+    copy_target(c, target);
+    return c;
+}
+
+static void log_access(const struct connection *c, int64_t now_us) {
+    const struct access_log_entry entry = {
+        .method = c->method,
+        .target = c->target,
+        .status = c->sent.status,
+        .us = now_us - c->started_us,
+        .bytes = strcmp(c->method, "HEAD") == 0 ? 0 : c->sent.bytes,
+        .request_id = c->request_id,
+        .cached = c->cached,
+        .cache = c->cache,
+    };
+    enum http_access_log wanted = c->http->options.access_log;
+    if (wanted == HTTP_ACCESS_LOG_ALL)
+        access_log_write(&entry);
+    else if (wanted == HTTP_ACCESS_LOG_ERRORS && c->sent.status >= 500)
+        access_log_write_limited(&entry, now_us / 1000);
+}
+
+static void on_completed(void *context, struct MHD_Connection *mhd, void **request_context,
+                         enum MHD_RequestTerminationCode code) {
+    (void)context, (void)mhd, (void)code;
+    struct connection *c = *request_context;
+    if (!c)
+        return;
+    int64_t now_us = clock_boot_us();
+    if (c->sent.status) { /* else it never got as far as an answer */
+        http_metrics_request(c->call.route, c->method, c->sent.status, now_us - c->started_us);
+        log_access(c, now_us);
+    }
+    c->sent.status = 0;
+    if (c->waited && atomic_load(&c->wait) == WAIT_DONE) { /* the client left before it could be told */
+        answer_unref(c->call.answer);
+        c->call.answer = NULL;
+    }
+    atomic_store_explicit(&c->close_at_ms, now_us / 1000 + LIMIT_KEEP_ALIVE_MS + LIMIT_HEADERS_MS,
+                          memory_order_relaxed);
+    atomic_store(&c->busy, false);
+}
+
+/* ---- life --------------------------------------------------------------------------------------------- */
+
+static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text) {
+    (void)context, (void)mhd;
+    return strlen(text); /* the api decodes, once, what it has split */
+}
+
+static void on_log(void *context, const char *format, va_list args) {
+    (void)context;
+    char text[512];
+    int length = vsnprintf(text, sizeof text, format, args);
+    while (length > 0 && (size_t)length < sizeof text && text[length - 1] == '\n')
+        text[--length] = '\0';
+    log_debug("libmicrohttpd: %s", text);
+}
+
+/* Probes are answered beyond --connections, so that a server that is busy does not look dead. */
+static unsigned connection_limit(const struct http_options *options) {
+    return options->connections + LIMIT_PROBE_CONNECTIONS;
+}
+
+/* microhttpd has no listening socket: what it does with one when it stops, or has as many connections as it
+ * may, loses connections and can end the process. Its own limit, which it deals out to its threads, is one
+ * that no thread reaches. */
+static struct MHD_Daemon *start_daemon(struct http *http) {
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned threads = processors > 1 ? (unsigned)processors : 1;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+                     MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC;
+    unsigned limit = 2 * threads * connection_limit(&http->options);
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT, limit,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)(LIMIT_KEEP_ALIVE_MS / 1000), MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
+        MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, http, MHD_OPTION_END);
+}
+
+static void init(struct http *http) {
+    condition_init(&http->changed);
+    pthread_mutex_init(&http->lock, NULL);
+}
+
+static void deinit(struct http *http) {
+    acceptor_free(http->acceptor);
+    live_free(http->live);
+    pthread_cond_destroy(&http->changed);
+    pthread_mutex_destroy(&http->lock);
+    free(http);
+}
+
+static enum status start_parts(struct http *http, int fd, struct error *e) {
+    const struct acceptor_options options = {fd, connection_limit(&http->options), http_take, http};
+    http->live = live_new(http->api, http->options.max_live);
+    enum status status = live_start(http->live, e);
+    if (!status)
+        status = http_timekeeper_start(http, e);
+    if (status)
+        return status;
+    http->daemon = start_daemon(http);
+    if (!http->daemon)
+        status = error_set(e, STATUS_FAILED, "cannot start libmicrohttpd");
+    else
+        status = acceptor_start(&http->acceptor, &options, e);
+    if (status) {
+        MHD_stop_daemon(http->daemon);
+        http_timekeeper_end(http);
+    }
+    return status;
+}
+
+struct http *http_new(const struct http_options *options, struct api *api, struct error *e) {
+    int fd = listen_open(options->listen, e);
+    if (fd < 0)
+        return NULL;
+    struct http *http = mem_zalloc(sizeof *http);
+    http->api = api;
+    http->options = *options;
+    http->port = listen_port(fd);
+    init(http);
+    if (start_parts(http, fd, e)) {
+        close(fd);
+        deinit(http);
+        return NULL;
+    }
+    return http;
+}
+
+unsigned http_port(const struct http *http) {
+    return http->port;
+}
+
+void http_free(struct http *http) {
+    if (!http)
+        return;
+    if (http->daemon)
+        http_stop(http, 0);
+    deinit(http);
+}

@@ -1,0 +1,108 @@
+#include "server/http/live.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+
+struct stream {
+    struct live_reader reader; /* first */
+    struct MHD_Connection *mhd;
+    _Atomic int64_t *close_at_ms;
+    size_t *bytes;
+    int64_t take_by_ms; /* what was given last, unless it was taken: 0 */
+    bool joined;
+};
+
+static struct metrics_family dropped_family = {
+    .name = "winner_view_live_dropped_total",
+    .help = "Readers of /live who did not take what was sent.",
+    .kind = METRICS_COUNTER,
+};
+
+static void wake(struct live_reader *reader) {
+    MHD_resume_connection(((struct stream *)reader)->mhd);
+}
+
+static void set_take_by(struct stream *s, int64_t ms) {
+    s->take_by_ms = ms;
+    atomic_store_explicit(s->close_at_ms, ms, memory_order_relaxed);
+}
+
+/* Where no chunk says so, the stream's end is the connection's (HTTP/1.0). Microhttpd 0.9.75 then marks the
+ * connection as closed and may not look at it again while another is idle for longer: resumed ones are looked
+ * at. */
+static ssize_t end_stream(struct stream *s) {
+    MHD_suspend_connection(s->mhd);
+    MHD_resume_connection(s->mhd);
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* Called when all that was given before has gone to the kernel. Microhttpd allows suspending here; a return
+ * of 0 without it would be called again at once. */
+static ssize_t read_stream(void *context, uint64_t position, char *out, size_t size) {
+    struct stream *s = context;
+    (void)position;
+    int64_t now_ms = clock_boot_ms();
+    ssize_t n = live_read(&s->reader, now_ms, out, size);
+    set_take_by(s, n > 0 ? now_ms + LIMIT_LIVE_TAKE_MS : 0);
+    if (n == LIVE_ENDED)
+        return end_stream(s);
+    *s->bytes += (size_t)n;
+    if (n == 0) {
+        MHD_suspend_connection(s->mhd);
+        if (!live_wait(&s->reader))
+            MHD_resume_connection(s->mhd); /* something came meanwhile */
+    }
+    return n;
+}
+
+static void free_stream(void *context) {
+    struct stream *s = context;
+    if (s->take_by_ms && s->take_by_ms <= clock_boot_ms())
+        metrics_count(&dropped_family, NULL, 1);
+    if (s->joined)
+        live_leave(&s->reader);
+    free(s);
+}
+
+/* What the kernel takes counts as taken: it should not take minutes' worth, and not keep for a quarter of an
+ * hour what nobody acknowledges, because the reader's host is gone (tcp(7), TCP_USER_TIMEOUT). */
+static void limit_send_buffer(int fd) {
+    int bytes = LIMIT_LIVE_SEND_BYTES;
+    unsigned unacknowledged_ms = LIMIT_LIVE_GONE_MS;
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
+}
+
+bool http_live_queue(struct MHD_Connection *connection, const struct http_live_options *o,
+                     enum MHD_Result *result) {
+    struct stream *s = mem_zalloc(sizeof *s);
+    s->reader.wake = wake;
+    s->mhd = connection;
+    s->close_at_ms = o->close_at_ms;
+    s->bytes = o->bytes;
+    s->joined = !o->head && live_join(o->live, &s->reader, clock_boot_ms());
+    if (!s->joined && !o->head) {
+        free(s);
+        return false;
+    }
+    limit_send_buffer(o->fd);
+    struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, LIMIT_LIVE_SEND_BYTES,
+                                                                      read_stream, s, free_stream);
+    if (!response)
+        mem_exhausted();
+    http_reply_add_headers(response, o->call, o->extras);
+    if (MHD_add_response_header(response, "X-Accel-Buffering", "no") !=
+        MHD_YES) /* nginx would hold it back */
+        mem_exhausted();
+    *result = MHD_queue_response(connection, o->call->answer->status, response);
+    MHD_destroy_response(response);
+    return true;
+}

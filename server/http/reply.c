@@ -1,0 +1,249 @@
+#include "server/http/reply.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "server/http/negotiate.h"
+
+/* What becomes of an answer; each has its own place among what is attached to it. */
+enum form {
+    FORM_PLAIN,
+    FORM_GZIP,
+    FORM_UNCHANGED,
+};
+_Static_assert(FORM_UNCHANGED < ANSWER_ATTACHED, "each form has its place");
+
+/* A response, and for which requests it is right. */
+struct finished {
+    atomic_uint references;
+    bool cached;
+    enum cache_state state;
+    int64_t age_s;
+    size_t bytes; /* of its body */
+    struct MHD_Response *response;
+};
+
+static void finished_unref(void *pointer) {
+    struct finished *f = pointer;
+    if (!f || atomic_fetch_sub_explicit(&f->references, 1, memory_order_acq_rel) != 1)
+        return;
+    MHD_destroy_response(f->response);
+    free(f);
+}
+
+static void add(struct MHD_Response *response, const char *name, const char *value) {
+    if (MHD_add_response_header(response, name, value) != MHD_YES)
+        mem_exhausted(); /* our own headers are well-formed */
+}
+
+/* What a browser must not do with a page: anything its policy does not name, guess types, tell others. */
+static void add_for_browsers(struct MHD_Response *response, const struct answer *answer) {
+    add(response, "Content-Security-Policy", answer->policy);
+    add(response, "X-Content-Type-Options", "nosniff");
+    add(response, "Referrer-Policy", "no-referrer");
+}
+
+static void add_cross_origin(struct MHD_Response *response, const struct answer *answer) {
+    add(response, "Access-Control-Allow-Origin", "*");
+    if (answer->preflight) {
+        add(response, "Access-Control-Allow-Methods", answer->allow);
+        add(response, "Access-Control-Allow-Headers", "*");
+        add(response, "Access-Control-Max-Age", "86400");
+    } else {
+        add(response, "Access-Control-Expose-Headers",
+            "ETag, View-As-Of, Age, Cache-Status, Retry-After, X-Request-Id");
+    }
+}
+
+/* RFC 9211. */
+static const char *cache_status(enum cache_state state) {
+    static const char *const texts[CACHE_STATES] = {
+        [CACHE_FRESH] = "winner-view; hit",
+        [CACHE_STALE] = "winner-view; hit; detail=stale-while-revalidate",
+        [CACHE_STALE_ON_ERROR] = "winner-view; hit; detail=stale-if-error",
+        [CACHE_LOADED] = "winner-view; fwd=miss",
+        [CACHE_COLLAPSED] = "winner-view; fwd=miss; collapsed",
+    };
+    return texts[state];
+}
+
+static void add_number(struct MHD_Response *response, const char *name, int64_t value) {
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, value);
+    add(response, name, text);
+}
+
+static void add_representation(struct MHD_Response *response, const struct answer *answer, enum form form) {
+    if (answer->content_type && form != FORM_UNCHANGED)
+        add(response, "Content-Type", answer->content_type);
+    if (form == FORM_GZIP)
+        add(response, "Content-Encoding", "gzip");
+    if (answer->etag[0]) {
+        add(response, "ETag", answer->etag);
+        add(response, "Vary", "Accept-Encoding");
+    }
+}
+
+static void add_headers(struct MHD_Response *response, const struct answer *answer) {
+    add(response, "Server", "winner-view");
+    if (answer->cache_control)
+        add(response, "Cache-Control", answer->cache_control);
+    if (answer->has_as_of && answer->as_of[0])
+        add(response, "View-As-Of", answer->as_of);
+    if (answer->allow)
+        add(response, "Allow", answer->allow);
+    if (answer->retry_after_s)
+        add_number(response, "Retry-After", answer->retry_after_s);
+    if (answer->policy)
+        add_for_browsers(response, answer);
+    add_cross_origin(response, answer);
+}
+
+static void add_call_headers(struct MHD_Response *response, const struct api_call *call,
+                             const struct http_reply_extras *extras) {
+    add_headers(response, call->answer);
+    if (call->cached) {
+        add_number(response, "Age", call->age_ms / 1000);
+        add(response, "Cache-Status", cache_status(call->state));
+    }
+    if (extras->request_id)
+        add(response, "X-Request-Id", extras->request_id);
+    if (extras->close)
+        add(response, "Connection", "close");
+}
+
+void http_reply_add_headers(struct MHD_Response *response, const struct api_call *call,
+                            const struct http_reply_extras *extras) {
+    add_representation(response, call->answer, FORM_PLAIN);
+    add_call_headers(response, call, extras);
+}
+
+static void release_body(void *body) {
+    body_unref(body);
+}
+
+/* A 304 says nothing of the length that a 200 would have. */
+static struct MHD_Response *make_unchanged(void) {
+    struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+#if MHD_VERSION >= 0x00097701 /* before, libmicrohttpd adds "Content-Length: 0", which clients pass over */
+    if (response)
+        MHD_set_response_options(response, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);
+#endif
+    return response;
+}
+
+static struct MHD_Response *make_over_body(struct body *body) {
+    body_ref(body);
+    return MHD_create_response_from_buffer_with_free_callback_cls(body->length, body->data, release_body,
+                                                                  body);
+}
+
+static struct MHD_Response *make_response(const struct api_call *call, enum form form,
+                                          const struct http_reply_extras *extras, size_t *bytes) {
+    struct answer *answer = call->answer;
+    struct body *body = form == FORM_GZIP ? answer_gzip(answer) : answer->body;
+    struct MHD_Response *response = form == FORM_UNCHANGED ? make_unchanged() : make_over_body(body);
+    if (!response)
+        mem_exhausted();
+    *bytes = form == FORM_UNCHANGED ? 0 : body->length;
+    add_representation(response, answer, form);
+    add_call_headers(response, call, extras);
+    return response;
+}
+
+/* ---- shared responses --------------------------------------------------------------------------------- */
+
+static bool fits(const struct finished *f, const struct api_call *call) {
+    return f && f->cached == call->cached &&
+           (!call->cached || (f->state == call->state && f->age_s == call->age_ms / 1000));
+}
+
+static struct finished *take_finished(const struct api_call *call, enum form form) {
+    struct answer *answer = call->answer;
+    pthread_mutex_lock(&answer->attached_lock);
+    struct finished *f = answer->attached[form];
+    if (fits(f, call))
+        atomic_fetch_add_explicit(&f->references, 1, memory_order_relaxed);
+    else
+        f = NULL;
+    pthread_mutex_unlock(&answer->attached_lock);
+    return f;
+}
+
+/* One reference for the answer, one for the caller. */
+static struct finished *finish(const struct api_call *call, enum form form) {
+    struct answer *answer = call->answer;
+    struct finished *f = mem_zalloc(sizeof *f);
+    atomic_init(&f->references, 2);
+    f->cached = call->cached;
+    f->state = call->state;
+    f->age_s = call->age_ms / 1000;
+    f->response = make_response(call, form, &(struct http_reply_extras){0}, &f->bytes);
+
+    pthread_mutex_lock(&answer->attached_lock);
+    struct finished *old = answer->attached[form];
+    answer->attached[form] = f;
+    answer->free_attached = finished_unref;
+    pthread_mutex_unlock(&answer->attached_lock);
+    finished_unref(old);
+    return f;
+}
+
+/* ---- what the request asks for ------------------------------------------------------------------------ */
+
+struct wishes {
+    const char *etag;
+    struct negotiate_codings codings;
+    bool holds_it; /* the client has this representation */
+};
+
+static enum MHD_Result read_wish(void *context, enum MHD_ValueKind kind, const char *name,
+                                 const char *value) {
+    (void)kind;
+    struct wishes *wishes = context;
+    if (value && strcasecmp(name, "Accept-Encoding") == 0)
+        negotiate_codings_add(&wishes->codings, value);
+    else if (value && strcasecmp(name, "If-None-Match") == 0)
+        wishes->holds_it = wishes->holds_it || negotiate_matches(value, wishes->etag);
+    return MHD_YES;
+}
+
+static enum form choose_form(struct MHD_Connection *connection, const struct answer *answer) {
+    if (!answer->etag[0])
+        return FORM_PLAIN;
+    struct wishes wishes = {.etag = answer->etag, .codings = NEGOTIATE_CODINGS};
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, read_wish, &wishes);
+    if (wishes.holds_it)
+        return FORM_UNCHANGED;
+    return negotiate_gzip(&wishes.codings, answer->body->length > LIMIT_PLAIN_BYTES) ? FORM_GZIP : FORM_PLAIN;
+}
+
+/* Whoever comes next is told of another state: most of what is read is asked for once, and a response takes
+ * more memory than a row. */
+static bool is_alone(const struct api_call *call) {
+    return call->cached && call->state == CACHE_LOADED;
+}
+
+enum MHD_Result http_reply_queue(struct MHD_Connection *connection, const struct api_call *call,
+                                 const struct http_reply_extras *extras, struct http_reply_sent *sent) {
+    enum form form = choose_form(connection, call->answer);
+    sent->status = form == FORM_UNCHANGED ? MHD_HTTP_NOT_MODIFIED : call->answer->status;
+    if (extras->request_id || extras->close || is_alone(call)) {
+        struct MHD_Response *response = make_response(call, form, extras, &sent->bytes);
+        enum MHD_Result result = MHD_queue_response(connection, sent->status, response);
+        MHD_destroy_response(response);
+        return result;
+    }
+    struct finished *f = take_finished(call, form);
+    if (!f)
+        f = finish(call, form);
+    sent->bytes = f->bytes;
+    enum MHD_Result result = MHD_queue_response(connection, sent->status, f->response);
+    finished_unref(f);
+    return result;
+}

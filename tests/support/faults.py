@@ -1,0 +1,363 @@
+"""Faults on the way between winner-view and the emulators, drawn by a seed: layers of a proxy
+(tests/support/proxy.py).
+
+    harm = faults.Faults(seed=7, kinds=[faults.Throttle(0.1), faults.LostAnswer(0.05)])
+    p.layers = [harm]
+    ...
+    harm.off()                                      # from here on all is well
+    harm.settle()                                   # writes that were to land late have landed
+    print(harm)                                     # the seed, the kinds, what happened how often
+
+Whether a fault happens depends on the seed, the kind, and what the call is about (its operation, table and
+row, or its shard): the third write of a row meets the same faults in every run with that seed, however the
+threads interleave. When a call is made is up to the service and the machine, so that a seed repeats the
+faults, and nearly the run.
+
+`mixture(seed)` draws kinds and rates too.
+"""
+
+import collections
+import json
+import random
+import re
+import threading
+import time
+
+import manners
+import proxy
+from manners import refusal
+
+WRITES = {"UpdateItem", "PutItem", "DeleteItem"}
+KEY_NAMES = ("productId", "userId", "role", "leaseKey")
+ACCOUNT = "arn:aws:dynamodb:us-east-1:000000000000"
+
+
+def subject(request, shard):
+    """What a call is about, the same in every run: never an iterator or a number of ours."""
+    if shard:
+        return f"{request.operation} {shard}"
+    content = request.json() if request.body else {}
+    item = content.get("Item", {})
+    row = content.get("Key") or {name: item[name] for name in KEY_NAMES if name in item}
+    return f"{request.operation} {content.get('TableName')} {json.dumps(row, sort_keys=True)}"
+
+
+class Fault:
+    """One kind: happens to this share (`rate`) of the calls of `operations` (all, if there are none)."""
+
+    operations = None
+
+    def __init__(self, rate, operations=None):
+        self.rate = rate
+        self.operations = operations or self.operations
+
+    @property
+    def name(self):
+        return type(self).__name__
+
+    def may_meet(self, request):
+        return not self.operations or request.operation in self.operations
+
+    def harm(self, request, go_on, chance):
+        """`chance` is a random.Random of this one occasion."""
+        raise NotImplementedError
+
+
+class ServerError(Fault):
+    """500 or 503. A 500 of a write says nothing about whether it took effect: one in two has."""
+
+    def harm(self, request, go_on, chance):
+        if chance.random() < 0.3:
+            return proxy.Reply(503, [("Content-Type", "text/html")], b"<html>Service Unavailable</html>")
+        if chance.random() < 0.5:
+            go_on(request)
+        name = "InternalServerError" if request.service == "dynamodb" else "InternalFailure"
+        return refusal(request, name, "The request could not be processed. Try again.", 500)
+
+
+class Throttle(Fault):
+    """Too fast: in each of the forms that DynamoDB and Kinesis have for it."""
+
+    def harm(self, request, go_on, chance):
+        if request.service == "kinesis":
+            return self.kinesis(request, chance)
+        return chance.choice([self.plain, self.newer, self.reasons, self.newer_reasons])(request)
+
+    def kinesis(self, request, chance):
+        names = ["ProvisionedThroughputExceededException"]
+        if request.operation == "ListShards":
+            names = ["LimitExceededException"]
+        elif request.operation == "GetRecords":
+            names += ["KMSThrottlingException"]
+        return refusal(request, chance.choice(names), "Rate exceeded for shard or stream.")
+
+    def plain(self, request):
+        message = "The level of configured provisioned throughput for the table was exceeded."
+        return refusal(request, "ProvisionedThroughputExceededException", message)
+
+    def newer(self, request):
+        reply = refusal(request, "", "")
+        kind, message = (
+            "com.amazon.coral.availability#ThrottlingException",
+            "Rate of requests exceeds the limit.",
+        )
+        reply.set_json({"__type": kind, "message": message})
+        return reply
+
+    def reasons_of(self, request):
+        """API_ThrottlingReason: what was too much (resource, operation, limit), and the ARN of what was."""
+        table = request.json().get("TableName", "x")
+        if table.endswith("-Scores"):
+            reason, resource = "IndexWriteKeyRangeThroughputExceeded", f"table/{table}/index/ScoresByRole"
+        else:
+            reason, resource = "TableWriteMaxOnDemandThroughputExceeded", f"table/{table}"
+        return [{"reason": reason, "resource": f"{ACCOUNT}:{resource}"}]
+
+    def reasons(self, request):
+        more = {"ThrottlingReasons": self.reasons_of(request)}
+        return refusal(request, "ProvisionedThroughputExceededException", "Throttled.", **more)
+
+    def newer_reasons(self, request):
+        more = {"throttlingReasons": self.reasons_of(request)}
+        return refusal(request, "ThrottlingException", "Throttled.", **more)
+
+
+class Delay(Fault):
+    def __init__(self, rate, up_to_s=0.5, operations=None):
+        super().__init__(rate, operations)
+        self.up_to_s = up_to_s
+
+    def harm(self, request, go_on, chance):
+        time.sleep(chance.uniform(0, self.up_to_s))
+        return go_on(request)
+
+
+class ResetBefore(Fault):
+    """The connection is reset before the call took effect."""
+
+    def harm(self, request, go_on, chance):
+        raise proxy.Reset()
+
+
+class LostAnswer(Fault):
+    """The call takes effect; then the connection is reset instead of an answer."""
+
+    def harm(self, request, go_on, chance):
+        go_on(request)
+        raise proxy.Reset()
+
+
+class LateWrite(Fault):
+    """The answer is lost now, and the write lands later, behind others that were sent after it."""
+
+    operations = WRITES
+
+    def __init__(self, rate, up_to_s=2.0, operations=None):
+        super().__init__(rate, operations)
+        self.up_to_s = up_to_s
+        self.changed = threading.Condition()
+        self.under_way = 0
+
+    def harm(self, request, go_on, chance):
+        with self.changed:
+            self.under_way += 1
+        later = threading.Timer(chance.uniform(0.05, self.up_to_s), self.land, [request])
+        later.daemon = True
+        later.start()
+        raise proxy.Reset()
+
+    def land(self, request):
+        try:
+            request.forward()
+        except (OSError, ValueError):
+            pass  # the emulator is gone: so is the write
+        with self.changed:
+            self.under_way -= 1
+            self.changed.notify_all()
+
+    def settle(self, timeout_s):
+        with self.changed:
+            assert self.changed.wait_for(
+                lambda: self.under_way == 0, timeout_s
+            ), "late writes still under way"
+
+
+class CutBody(Fault):
+    """The answer ends in the middle of its body."""
+
+    def harm(self, request, go_on, chance):
+        reply = go_on(request)
+        reply.cut = chance.randrange(len(reply.body)) if reply.body else 0
+        return reply
+
+
+class WrongChecksum(Fault):
+    """The body is not the one that x-amz-crc32 (DynamoDB's) stands for: its numbers are others, so that
+    whoever believes it goes wrong."""
+
+    NUMBER = re.compile(rb'("N": ?")(\d)')
+
+    def may_meet(self, request):
+        return request.service == "dynamodb" and super().may_meet(request)
+
+    def harm(self, request, go_on, chance):
+        reply = go_on(request)
+        body = self.NUMBER.sub(lambda found: found[1] + b"%d" % ((int(found[2]) + 3) % 9 + 1), reply.body)
+        if body == reply.body:
+            body = body.replace(b"{", b"{ ", 1)
+        reply.body = body
+        return reply
+
+
+class ExpiredIterator(Fault):
+    operations = {"GetRecords"}
+
+    def harm(self, request, go_on, chance):
+        return refusal(request, "ExpiredIteratorException", "Iterator expired.")
+
+
+class EmptyRead(Fault):
+    """A read that brings nothing although there is more, and says so: AWS reads on from there next time."""
+
+    operations = {"GetRecords"}
+
+    def harm(self, request, go_on, chance):
+        reply = refusal(request, "", "", 200)
+        iterator = request.json()["ShardIterator"]
+        reply.set_json({"Records": [], "NextShardIterator": iterator, "MillisBehindLatest": 1000})
+        return reply
+
+
+class UnprocessedKeys(Fault):
+    """BatchGetItem answers some of the keys only, and names the rest."""
+
+    operations = {"BatchGetItem"}
+
+    def harm(self, request, go_on, chance):
+        asked, now, later = request.json(), {}, {}
+        for table, wanted in asked["RequestItems"].items():
+            first = chance.randrange(len(wanted["Keys"]))
+            now[table] = {**wanted, "Keys": wanted["Keys"][:first]}
+            later[table] = {**wanted, "Keys": wanted["Keys"][first:]}
+        now = {table: wanted for table, wanted in now.items() if wanted["Keys"]}
+        if now:
+            reply = go_on(request.with_json({**asked, "RequestItems": now}))
+        else:
+            reply = refusal(request, "", "", 200)
+            reply.set_json({"Responses": {}})
+        if reply.status == 200:
+            content = reply.json()
+            for table, wanted in (content.get("UnprocessedKeys") or {}).items():
+                later[table]["Keys"] += wanted["Keys"]
+            reply.set_json({**content, "UnprocessedKeys": later})
+        return reply
+
+
+class Faults:
+    """Faults of these kinds, in this order from the outside, by a seed. A layer; may serve several
+    proxies."""
+
+    def __init__(self, seed, kinds):
+        self.seed, self.kinds = seed, list(kinds)
+        self.readers = manners.Readers()
+        self.lock = threading.Lock()
+        self.is_on = True
+        self.met = collections.Counter()  # kind and subject: how often the kind could have happened
+        self.harmed = collections.Counter()  # (kind, operation, shard or None): how often it did
+
+    def __call__(self, request, go_on):
+        return self.readers(request, lambda same: self.go_through(same, self.kinds, go_on))
+
+    def go_through(self, request, kinds, go_on):
+        if not kinds:
+            return go_on(request)
+        kind, rest = kinds[0], lambda same: self.go_through(same, kinds[1:], go_on)
+        chance = self.draw(kind, request)
+        return kind.harm(request, rest, chance) if chance else rest(request)
+
+    def draw(self, kind, request):
+        """None, or the random.Random of an occasion on which the fault happens."""
+        if not self.is_on or not kind.may_meet(request):
+            return None
+        shard = (
+            self.readers.shard(request) if request.operation in ("GetShardIterator", "GetRecords") else None
+        )
+        about = f"{kind.name} {subject(request, shard)}"
+        with self.lock:
+            self.met[about] += 1
+            chance = random.Random(f"{self.seed} {about} {self.met[about]}")
+            if chance.random() >= kind.rate:
+                return None
+            self.harmed[kind.name, request.operation, shard] += 1
+        return chance
+
+    @property
+    def counts(self):
+        """How often each kind happened."""
+        counts = collections.Counter()
+        with self.lock:
+            for (name, _, _), count in self.harmed.items():
+                counts[name] += count
+        return counts
+
+    def on(self):
+        self.is_on = True
+
+    def off(self):
+        self.is_on = False
+
+    def settle(self, timeout_s=30):
+        for kind in self.kinds:
+            if isinstance(kind, LateWrite):
+                kind.settle(timeout_s)
+
+    def __str__(self):
+        counts = self.counts
+        kinds = ", ".join(f"{kind.name}({kind.rate:.3f}): {counts[kind.name]}" for kind in self.kinds)
+        return f"faults of seed {self.seed}: {kinds}"
+
+
+EVERY_KIND = (
+    ServerError,
+    Throttle,
+    Delay,
+    ResetBefore,
+    LostAnswer,
+    LateWrite,
+    CutBody,
+    WrongChecksum,
+    ExpiredIterator,
+    EmptyRead,
+    UnprocessedKeys,
+)
+
+
+def mixture(seed, up_to=0.08):
+    """Three to six kinds, each at a rate of its own up to this."""
+    chance = random.Random(f"mixture {seed}")
+    kinds = chance.sample(EVERY_KIND, chance.randint(3, 6))
+    return Faults(seed, [kind(chance.uniform(up_to / 8, up_to)) for kind in kinds])
+
+
+def outages(seed, during_s, up_to_s):
+    """A script of outages within so many seconds: [(begin, seconds, "refusing" or "hanging")], one after the
+    other."""
+    chance = random.Random(f"outages {seed}")
+    script, at = [], chance.uniform(0, during_s / 3)
+    while at < during_s:
+        seconds = chance.uniform(up_to_s / 10, up_to_s)
+        script.append((at, min(seconds, during_s - at), chance.choice(["refusing", "hanging"])))
+        at += seconds + chance.uniform(0, during_s / 3)
+    return script
+
+
+def play(script, through, stopped):
+    """Plays a script of outages on a proxy; ends early, with the outage under way over, once the Event
+    `stopped` is set."""
+    begin = time.monotonic()
+    for at, seconds, kind in script:
+        if stopped.wait(max(0, begin + at - time.monotonic())):
+            return
+        with getattr(through, kind)():
+            if stopped.wait(seconds):
+                return

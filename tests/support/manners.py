@@ -1,0 +1,310 @@
+"""What AWS does and the emulators do not: layers of a proxy (tests/support/proxy.py), each a model of one manner.
+
+    readers = manners.Readers()                     # which shard is read when, and by which iterator
+    p.layers = [readers, manners.ShardLimits(readers), manners.IteratorLife(readers, seconds=0.5)]
+
+Each counts in `happened` how often it made a difference. All are thread-safe, and may serve several proxies.
+"""
+
+import base64
+import collections
+import datetime
+import email.utils
+import itertools
+import json
+import threading
+import time
+
+import proxy
+
+MAX_ITERATORS = 20_000
+
+
+def refusal(request, name, message, status=400, **more):
+    """An error as the service of this request spells it."""
+    is_dynamodb = request.service == "dynamodb"
+    kind = f"com.amazonaws.dynamodb.v20120810#{name}" if is_dynamodb else name
+    body = json.dumps({"__type": kind, "message": message, **more}).encode()
+    content_type = f"application/x-amz-json-1.{0 if is_dynamodb else 1}"
+    headers = [("Content-Type", content_type), ("Date", email.utils.formatdate(usegmt=True))]
+    return proxy.Reply(status, headers, body)
+
+
+class Layer:
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.happened = 0
+
+    def happens(self):
+        with self.lock:
+            self.happened += 1
+
+
+# --- Reading shards. --------------------------------------------------------------------------------------
+
+
+class Readers:
+    """Knows the shard of every iterator that was answered, since when, and each read of a shard that brought
+    an answer. The first of the layers, so that it knows what the service knows."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.iterators = collections.OrderedDict()  # (shard, monotonic time when it was answered)
+        self.reads = collections.defaultdict(list)  # shard: (arrived, answered), monotonic
+
+    def __call__(self, request, go_on):
+        if request.operation not in ("GetShardIterator", "GetRecords"):
+            return go_on(request)
+        reply = go_on(request)
+        if reply.status == 200:
+            self.learn(request, reply)
+        return reply
+
+    def learn(self, request, reply):
+        shard, content = self.shard(request), reply.json()
+        with self.lock:
+            if request.operation == "GetRecords":
+                self.reads[shard].append((request.arrived, time.monotonic()))
+            iterator = content.get("ShardIterator") or content.get("NextShardIterator")
+            if iterator:
+                self.iterators[iterator] = (shard, time.monotonic())
+                self.iterators.move_to_end(iterator)
+            while len(self.iterators) > MAX_ITERATORS:
+                self.iterators.popitem(last=False)
+
+    def shard(self, request):
+        """The shard that this GetShardIterator or GetRecords is about; None for an iterator of nobody's."""
+        asked = request.json()
+        if request.operation == "GetShardIterator":
+            return asked["ShardId"]
+        return self.of(asked["ShardIterator"])[0]
+
+    def age(self, request):
+        """Seconds since the iterator of this GetRecords was answered."""
+        return request.arrived - self.of(request.json()["ShardIterator"])[1]
+
+    def of(self, iterator):
+        with self.lock:
+            return self.iterators.get(iterator, (None, float("-inf")))
+
+    def all(self):
+        """Every read, in no order."""
+        with self.lock:
+            return [read for reads in self.reads.values() for read in reads]
+
+    def longest_gap(self, since=float("-inf")):
+        """(seconds, shard) of the longest time in which no read of a shard was under way, by whomever, of
+        those that ended since then; the time since the last read counts. (That the emulator is slow to answer
+        leaves no shard unread.)"""
+        with self.lock:
+            return max(
+                (
+                    (arrived - answered, shard)
+                    for shard, reads in self.reads.items()
+                    for answered, arrived in gaps(reads, time.monotonic())
+                    if arrived >= since
+                ),
+                default=(0, None),
+            )
+
+
+def gaps(reads, now):
+    """(end of the reads so far, begin of the next) for each read but the first, and for what is to come."""
+    reads = sorted(reads)
+    ends = itertools.accumulate((answered for _, answered in reads), max)
+    return zip(ends, [arrived for arrived, _ in reads[1:]] + [now])
+
+
+class ShardLimits(Layer):
+    """All readers of a shard together: 5 GetRecords calls a second, and 2 MB a second: after a reply of 10 MB
+    the shard refuses everybody for 5 s (Kinesis Data Streams, "Quotas and limits" and API_GetRecords). The
+    emulator has neither. Of the calls, `others` a second are somebody else's.
+
+    Calls are a bucket of 5 that fills with 5 a second. What AWS counts over a second is not written
+    down finer than that; TOLERANCE_S is for calls which the network brings closer together than they were
+    sent."""
+
+    CALLS, BYTES = 5, 2_000_000
+    TOLERANCE_S = 0.1
+
+    def __init__(self, readers, others=0):
+        super().__init__()
+        self.readers, self.ours = readers, self.CALLS - others
+        self.calls = {}  # shard: (calls that are left, as of)
+        self.busy_until = collections.defaultdict(float)
+
+    def may_read(self, shard, now):
+        with self.lock:
+            left, since = self.calls.get(shard, (self.CALLS, now))
+            left = min(self.CALLS, left + (now - since) * self.ours)
+            may = (
+                left >= 1 - self.TOLERANCE_S * self.ours and now + self.TOLERANCE_S >= self.busy_until[shard]
+            )
+            self.calls[shard] = (left - may, now)
+            return may
+
+    def __call__(self, request, go_on):
+        if request.operation != "GetRecords":
+            return go_on(request)
+        shard = self.readers.shard(request)
+        if not self.may_read(shard, request.arrived):
+            self.happens()
+            return refusal(
+                request,
+                "ProvisionedThroughputExceededException",
+                f"Rate exceeded for shard {shard} in stream x",
+            )
+        reply = go_on(request)
+        if reply.status == 200:
+            size = sum(len(record["Data"]) * 3 // 4 for record in reply.json()["Records"])
+            with self.lock:
+                begin = max(self.busy_until[shard], request.arrived)
+                self.busy_until[shard] = begin + size / self.BYTES
+        return reply
+
+
+class IteratorLife(Layer):
+    """Iterators older than this are refused; on AWS it is 5 minutes."""
+
+    def __init__(self, readers, seconds):
+        super().__init__()
+        self.readers, self.seconds = readers, seconds
+
+    def __call__(self, request, go_on):
+        if request.operation != "GetRecords" or self.readers.age(request) <= self.seconds:
+            return go_on(request)
+        self.happens()
+        return refusal(
+            request, "ExpiredIteratorException", "Iterator expired. The iterator was created too long ago."
+        )
+
+
+class Lag(Layer):
+    """MillisBehindLatest of every read: what `change(reply's content, now in ms)` returns; None leaves it
+    out, as AWS may."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.change = change
+
+    @staticmethod
+    def of_aws(content, now_ms):
+        """0 at the tip, else how long ago the last of these records came: the emulator counts from the last
+        record of the shard, so that its lag does not grow while nothing is put."""
+        if not content.get("MillisBehindLatest") or not content["Records"]:
+            return content.get("MillisBehindLatest")
+        return max(1, int(now_ms - content["Records"][-1]["ApproximateArrivalTimestamp"] * 1000))
+
+    def __call__(self, request, go_on):
+        reply = go_on(request)
+        if request.operation == "GetRecords" and reply.status == 200:
+            content = reply.json()
+            lag = self.change(content, time.time() * 1000)
+            content.pop("MillisBehindLatest", None)
+            if lag is not None:
+                content["MillisBehindLatest"] = lag
+            self.happens()
+            reply.set_json(content)
+        return reply
+
+
+class Padding(Layer):
+    """Every record is so many bytes long, by spaces behind its data, and a reply 10 MB at most, as on AWS.
+    For streams larger than the emulator can bear: it takes a second for a megabyte."""
+
+    REPLY_BYTES = 10_000_000
+
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+
+    def __call__(self, request, go_on):
+        if request.operation != "GetRecords":
+            return go_on(request)
+        asked = request.json()
+        asked["Limit"] = min(asked.get("Limit", 10_000), self.REPLY_BYTES // self.size)
+        reply = go_on(request.with_json(asked))
+        if reply.status == 200:
+            content = reply.json()
+            for record in content["Records"]:
+                data = base64.b64decode(record["Data"])
+                record["Data"] = base64.b64encode(data.ljust(self.size)).decode()
+                self.happens()
+            reply.set_json(content)
+        return reply
+
+
+# --- DynamoDB's indexes. ----------------------------------------------------------------------------------
+
+
+class LateIndex(Layer):
+    """A Query of an index is answered with what the same Query brought at some time in the last `seconds`:
+    the oldest that is known, so that the index is late as far as it may be. DynamoDB's indexes are eventually
+    consistent; the emulator's are never late."""
+
+    def __init__(self, seconds):
+        super().__init__()
+        self.seconds = seconds
+        self.answers = collections.defaultdict(collections.deque)  # request's body: (asked at, reply)
+
+    def __call__(self, request, go_on):
+        if request.operation != "Query" or "IndexName" not in request.json():
+            return go_on(request)
+        reply = go_on(request)
+        if reply.status != 200:
+            return reply
+        with self.lock:
+            known = self.answers[request.body]
+            known.append((request.arrived, reply))
+            while known[0][0] < time.monotonic() - self.seconds:
+                known.popleft()
+            oldest = known[0][1] if known else reply
+            self.happened += oldest.body != reply.body
+        return proxy.Reply(oldest.status, oldest.headers, oldest.body)
+
+
+# --- The clock. -------------------------------------------------------------------------------------------
+
+
+class ServerClock(Layer):
+    """The service's clock goes `shift_s` ahead of ours: so say its Date headers, and what is signed more than
+    5 minutes off is refused as expired or not yet current, with HTTP 400."""
+
+    ALLOWED_S = 300
+
+    def __init__(self, shift_s):
+        super().__init__()
+        self.shift_s = shift_s
+
+    def now(self):
+        return datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=self.shift_s)
+
+    @staticmethod
+    def signed_at(request):
+        signed = datetime.datetime.strptime(request.header("X-Amz-Date"), "%Y%m%dT%H%M%SZ")
+        return signed.replace(tzinfo=datetime.timezone.utc)
+
+    def off_s(self, request):
+        """Seconds by which the request was signed in our future."""
+        return (self.signed_at(request) - self.now()).total_seconds()
+
+    def refused(self, request):
+        signed, now, minutes = f"{self.signed_at(request):%Y%m%dT%H%M%SZ}", self.now(), self.ALLOWED_S // 60
+        ago = self.off_s(request) < 0
+        bound = now + datetime.timedelta(seconds=-self.ALLOWED_S if ago else self.ALLOWED_S)
+        words = "expired: {} is now earlier than" if ago else "not yet current: {} is still later than"
+        return refusal(
+            request,
+            "InvalidSignatureException",
+            f"Signature {words.format(signed)} {bound:%Y%m%dT%H%M%SZ} "
+            f"({now:%Y%m%dT%H%M%SZ} {'-' if ago else '+'} {minutes} min.)",
+        )
+
+    def __call__(self, request, go_on):
+        if abs(self.off_s(request)) > self.ALLOWED_S:
+            self.happens()
+            reply = self.refused(request)
+        else:
+            reply = go_on(request)
+        reply.headers.set("Date", email.utils.format_datetime(self.now(), usegmt=True))
+        return reply

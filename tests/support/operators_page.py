@@ -1,0 +1,180 @@
+"""deploy/README.md as something to try.
+
+The commands that it marks to be run are one script, run against the emulators (test_following_the_page.py). All others,
+which want AWS, a cluster or a machine to change, are run too (test_operators_commands.py), in a folder where programs
+that would do something only note what they were called with. What `aws` was called with, the real one then asks of
+somebody who hears it and refuses it: by then its own model of AWS has judged the command.
+"""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import proxy
+import service
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PAGE = ROOT / "deploy" / "README.md"
+MARKED = re.compile(r"^<!-- run -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NO_SHELL = ("scrape_configs:",)  # an indented block that begins so is something else
+NOTED = "aws docker kubectl systemctl journalctl sudo sudoedit cmake cpack apt-get curl sqlite3 winner-view".split()
+
+# What a shell needs before it: to stop at the first failure and leave nothing running.
+PRELUDE = """\
+set -euo pipefail
+trap 'status=$?; kill $(jobs -p) 2>/dev/null || :; exit $status' EXIT
+"""
+
+NOTE = f"""\
+#!{sys.executable}
+import json, os, sys
+name = os.path.basename(sys.argv[0])
+if "--password-stdin" in sys.argv:
+    sys.stdin.read()
+with open(os.environ["NOTES"], "a") as file:
+    file.write(json.dumps([name, *sys.argv[1:]]) + "\\n")
+said = json.dumps({{"asOf": None, "Body": "{{}}", "ReceiptHandle": "r"}})
+print(said if name == "curl" or "receive-message" in sys.argv else "something")
+"""
+
+def text():
+    return PAGE.read_text()
+
+
+def script(**changes):
+    """The marked commands, each word of `changes` put in place of what stands on the page."""
+    commands = "\n".join(MARKED.findall(text()))
+    for word, instead in changes.items():
+        assert word.lstrip("_") in commands, word
+        commands = commands.replace(word.lstrip("_"), instead)
+    return PRELUDE + commands
+
+
+def unmarked_blocks():
+    """The commands that stand indented, by block."""
+    blocks = []
+    for block in re.findall(r"(?:^ {4}.*\n)+", MARKED.sub("", text()), re.MULTILINE):
+        lines = [line[4:] for line in block.splitlines()]
+        if not lines[0].startswith(NO_SHELL):
+            blocks.append("\n".join(lines) + "\n")
+    return blocks
+
+
+def prose_commands(program):
+    """What the page calls by name in its sentences: `aws ecs describe-tasks`."""
+    prose = re.sub(r"^ {4}.*$", "", MARKED.sub("", text()), flags=re.MULTILINE)
+    return re.findall(rf"`({program} [^`]*)`", prose)
+
+
+def all_commands():
+    """Every line of the page that is a command, marked or not."""
+    return [line for block in [*MARKED.findall(text()), *unmarked_blocks()] for line in block.splitlines()]
+
+
+class Hearing:
+    """An AWS that hears everything and refuses it. `asked` has (operation, what was asked)."""
+
+    def __init__(self):
+        self.asked = []
+        self.proxy = proxy.Proxy("http://127.0.0.1:1")  # which it never asks: all answers are ours
+        self.proxy.on_request = self.answer
+
+    def answer(self, request):
+        target, content_type = request.header("X-Amz-Target"), request.header("Content-Type") or ""
+        if target:
+            self.asked.append((target.rpartition(".")[2], request.json()))
+        elif "urlencoded" in content_type:
+            form = dict(proxy.urllib.parse.parse_qsl(request.body.decode()))
+            self.asked.append((form["Action"], form))
+            return 400, self.refusal(form["Action"])
+        else:
+            self.asked.append((f"{request.method} {request.target}", request.body))
+        return 400, json.dumps({"__type": "Heard", "message": "Heard"}).encode()
+
+    @staticmethod
+    def refusal(action):
+        """`cloudformation deploy` goes on where there is no stack yet."""
+        none = "Heard: Stack with id winner-view does not exist"
+        code, message = ("ValidationError", none) if action == "DescribeStacks" else ("Heard", "Heard")
+        error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+        return f"<ErrorResponse>{error}<RequestId>r</RequestId></ErrorResponse>".encode()
+
+    def __enter__(self):
+        self.proxy.__enter__()
+        return self
+
+    def __exit__(self, *exception):
+        self.proxy.__exit__(*exception)
+
+
+class Rehearsal:
+    """The unmarked commands, run in `folder`: `done` is the finished shell, `noted` what programs were called with, `asked`
+    what AWS was asked, `refused` what the command line of AWS did not even ask."""
+
+    def __init__(self, folder):
+        self.folder, self.notes = folder, folder / "notes"
+        self.notes.touch()
+        self.programs()
+        self.done = subprocess.run(
+            ["bash", "-x", "-c", PRELUDE + "\n".join(f'cd "$CLONE"\n{block}' for block in unmarked_blocks())],
+            cwd=folder, env=self.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        self.noted = [json.loads(line) for line in self.notes.read_text().splitlines()]
+        self.ask()
+
+    def programs(self):
+        """Where the commands are run: like a clone that was built, with programs of ours first in the PATH."""
+        for path in ("bin", "tests", "build/release"):
+            (self.folder / path).mkdir(parents=True)
+        (self.folder / "deploy").symlink_to(ROOT / "deploy")
+        (self.folder / "build/release/winner-view_0_amd64.deb").touch()
+        for path in [*(f"bin/{name}" for name in NOTED), "tests/emulators"]:
+            (self.folder / path).write_text(NOTE)
+            (self.folder / path).chmod(0o755)
+
+    def environment(self):
+        return {
+            **os.environ,
+            "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
+            "CLONE": str(self.folder),
+            "TMPDIR": str(self.folder),
+            "NOTES": str(self.notes),
+            "AWS_REGION": "eu-west-1",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "y",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_MAX_ATTEMPTS": "1",
+            "AWS_PAGER": "",
+        }
+
+    def ask(self):
+        """One of each kind: which of its outputs a stack is asked for makes no difference."""
+        kinds = {re.sub(r"OutputKey=='\w+'", "", " ".join(call)): call for call in self.calls("aws")}
+        with Hearing() as hearing, concurrent.futures.ThreadPoolExecutor(4) as pool:
+            said = list(pool.map(lambda call: self.say(hearing, call), kinds.values()))
+            self.asked = list(hearing.asked)
+        self.refused = [one for one in said if "Heard" not in one]
+
+    def say(self, hearing, call):
+        argv = [shutil.which("aws"), "--endpoint-url", hearing.proxy.url, *call]
+        done = subprocess.run(
+            argv, cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=120,
+        )  # fmt: skip
+        return f"aws {' '.join(call)}\n{done.stdout}{done.stderr}"
+
+    def calls(self, program):
+        return [arguments for name, *arguments in self.noted if name == program]
+
+
+def is_configuration_mistake(options):
+    """Whether the program finds a mistake in them; `healthcheck` reads all of it, and nobody need be there."""
+    return service.run("healthcheck", *options).returncode == 2

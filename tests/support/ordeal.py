@@ -1,0 +1,452 @@
+"""One seed's ordeal: a random workload, random workers that are killed, frozen, stopped and started again,
+random resharding and random faults, all drawn from the seed; in the end the rows must equal the model's.
+
+    plan = ordeal.draw(seed, "dynamodb")            # pure: the same plan for the same seed
+    result = ordeal.run(plan, folder, aws)          # raises AssertionError if anything differs
+    result.counts["SIGKILL"], result.counts["fault LostAnswer"], ...
+
+The seed draws what happens and when. How far the service is by then is up to the machine, so that a seed
+repeats the ordeal nearly, not exactly; faults on the way repeat by what a call is about (tests/support/faults.py).
+"""
+
+import collections
+import dataclasses
+import heapq
+import json
+import os
+import random
+import signal
+import threading
+import time
+
+import aggregated
+import cloud
+import faults
+import load
+import model
+import pairs
+import proxy
+import service
+import shop
+import workload
+
+KILLABLE = service.ROOT / "build" / "kill" / "winner-view"
+STORES = ("dynamodb", "sqlite")
+SETTLE_S = 120
+KILL_POINTS = 60  # a life that dies at a point dies at one of the first so many
+PAUSE_S = 1.2  # a frozen worker stays so for this many failover times
+
+
+@dataclasses.dataclass
+class Plan:
+    seed: int
+    store: str
+    events: int
+    products: int
+    seconds: float
+    shards: int
+    workers: int
+    failover_ms: int
+    packed: bool  # most events are parts of aggregated records
+    deeds: list  # (seconds after the beginning, what, a number to choose with)
+
+    def __str__(self):
+        what = collections.Counter(what for _, what, _ in self.deeds)
+        deeds = ", ".join(f"{count} {name}" for name, count in sorted(what.items()))
+        return (
+            f"seed {self.seed} on {self.store}: {self.events} events of {self.products} products in "
+            f"{self.seconds:.1f} s, {self.shards} shards, {self.workers} workers, failover "
+            f"{self.failover_ms} ms{', aggregated' if self.packed else ''}; to come: {deeds}"
+        )
+
+
+DEEDS = {
+    "dynamodb": {"SIGKILL": 4, "kill point": 4, "SIGSTOP": 2, "SIGTERM": 2, "reshard": 2, "outage": 1},
+    "sqlite": {"SIGKILL": 5, "kill point": 5, "SIGSTOP": 1, "SIGTERM": 2, "second process": 1},
+}
+
+
+def draw(seed, store):
+    rng = random.Random(f"ordeal {seed} {store}")
+    seconds = rng.uniform(3, 7) if store == "dynamodb" else rng.uniform(1.5, 4)
+    names, weights = zip(*DEEDS[store].items())
+    deeds = [
+        (rng.uniform(0.2, seconds), what, rng.getrandbits(32))
+        for what in rng.choices(names, weights, k=rng.randint(2, 8))
+    ]
+    return Plan(
+        seed=seed,
+        store=store,
+        events=rng.randint(200, 1200) if store == "dynamodb" else rng.randint(2_000, 20_000),
+        products=rng.choice((3, 20, 100)),
+        seconds=seconds,
+        shards=rng.randint(1, 4),
+        workers=rng.randint(1, 4),
+        failover_ms=rng.randint(1000, 2000),
+        packed=store == "dynamodb" and rng.random() < 0.5,
+        deeds=sorted(deeds),
+    )
+
+
+class Result:
+    def __init__(self):
+        self.counts = collections.Counter()
+        self.begin = time.monotonic()
+
+    def finish(self):
+        self.counts["seconds"] = round(time.monotonic() - self.begin, 1)
+        return self
+
+
+class Worker:
+    """A place for a process that lives several lives; each draws its own options."""
+
+    def __init__(self, number, rng, folder, options, environment, counts):
+        self.number, self.rng, self.counts = number, rng, counts
+        self.options, self.environment = options, environment
+        self.dead_letters = folder / f"dead-letters-{number}.jsonl"
+        self.log = folder / f"log-{number}.txt"
+        self.view = None
+        self.may_die = self.is_frozen = False
+
+    def is_running(self):
+        return self.view is not None and self.view.is_running()
+
+    def begin(self, kill_point=0):
+        """A life; with a kill point it may end by itself."""
+        size = int(2 ** self.rng.uniform(0, 8))
+        own = ["--batch-size", str(size), "--batch-window-ms", str(self.rng.choice((0, 0, 50, 300)))]
+        own += ["--dead-letter", f"file:{self.dead_letters}", "--drain-seconds", "0"]
+        point = {"WINNER_VIEW_KILLPOINT": str(kill_point)} if kill_point else {}
+        self.view = service.Service([*self.options, *own], {**self.environment, **point})
+        self.may_die = bool(kill_point)
+        if kill_point:
+            self.view.argv[0] = str(KILLABLE)
+        self.view.start(ready=False)
+        self.counts["lives"] += 1
+
+    def end(self, stop):
+        """Ends the life that there is, with SIGKILL or SIGTERM; the log is kept."""
+        if self.view is None:
+            return
+        self.thaw()
+        if self.view.is_running():
+            stop(self.view)
+        status = self.view.process.wait(service.STOP_TIMEOUT_S)
+        text = self.view.log()
+        with open(self.log, "a") as file:
+            file.write(f"{text}\nexit status {status}\n\n")
+        service.check_sanitizers(text)
+        died = status == -signal.SIGKILL and stop is not service.Service.kill
+        self.counts["died at a kill point"] += died
+        unborn = status == -signal.SIGTERM and not text  # asked to stop before it could listen to that
+        assert status == 0 or unborn or (died and self.may_die) or stop is service.Service.kill, (
+            f"worker {self.number} ended with status {status}: {text[-3000:]}"
+        )
+        self.view = None
+
+    def kill(self):
+        self.end(service.Service.kill)
+
+    def terminate(self):
+        self.end(lambda view: view.process.send_signal(signal.SIGTERM))
+
+    def freeze(self):
+        if self.is_running() and not self.is_frozen:
+            self.view.freeze()
+            self.is_frozen = True
+
+    def thaw(self):
+        if self.is_frozen:
+            self.view.thaw()
+        self.is_frozen = False
+
+    def read_dead_letters(self):
+        """A crash may have torn a line; who came after it went on below, and wrote that letter again."""
+        if not self.dead_letters.exists():
+            return set()
+        letters = set()
+        for line in self.dead_letters.read_bytes().splitlines():
+            try:
+                letter = json.loads(line)
+            except ValueError:
+                continue
+            place = model.place(letter["sequenceNumber"], letter["subSequenceNumber"])
+            letters.add((letter["shard"], place, letter["reason"]))
+        return letters
+
+
+class Ordeal:
+    """What both stores' ordeals have in common: workers, deeds by the clock, the verdict."""
+
+    def __init__(self, plan, folder):
+        self.plan, self.folder = plan, folder
+        self.rng = random.Random(f"lives {plan.seed} {plan.store}")
+        self.result = Result()
+        self.counts = self.result.counts
+        self.agenda = [(at, n, what, number) for n, (at, what, number) in enumerate(plan.deeds)]
+        self.workers = []
+
+    def add_workers(self, count, options, environment):
+        for number in range(count):
+            rng = random.Random(f"worker {number} {self.plan.seed}")
+            self.workers.append(Worker(number, rng, self.folder, options, environment, self.counts))
+
+    def puts(self):
+        """A producer that is not sure puts an event again: of those that bring an id the view counts one."""
+        plan, rng = self.plan, random.Random(f"again {self.plan.seed}")
+        puts = pairs.can_be_lines(
+            workload.generate(plan.seed, plan.events, plan.products, merchants=12, photographers=5)
+        )
+        again = [(n + rng.expovariate(1 / 30), put) for n, put in enumerate(puts) if rng.random() < 0.3]
+        in_order = sorted([*enumerate(puts), *again], key=lambda pair: pair[0])
+        return [put for _, put in in_order]
+
+    def later(self, at, what, number=0):
+        heapq.heappush(self.agenda, (at, len(self.agenda) + 1000 * number, what, number))
+
+    def play(self):
+        """Does every deed at its time; those may put more on the agenda."""
+        begin = time.monotonic()
+        heapq.heapify(self.agenda)
+        while self.agenda:
+            at, _, what, number = heapq.heappop(self.agenda)
+            time.sleep(max(0, begin + at - time.monotonic()))
+            self.do(at, what, number)
+
+    def do(self, at, what, number):
+        worker = self.workers[number % len(self.workers)]
+        if what == "SIGKILL":
+            worker.kill()
+            self.later(at + 0.1 + number % 7 / 10, "begin", number)
+        elif what == "kill point":
+            worker.terminate()
+            worker.begin(kill_point=1 + number % KILL_POINTS)
+            self.later(at + 2, "begin", number)
+            return  # counted when it died
+        elif what == "SIGTERM":
+            worker.terminate()
+            self.later(at + number % 5 / 10, "begin", number)
+        elif what == "SIGSTOP":
+            worker.freeze()
+            self.later(at + PAUSE_S * self.plan.failover_ms / 1000, "SIGCONT", number)
+        elif what == "SIGCONT":
+            worker.thaw()
+            return
+        elif what == "begin":
+            if not worker.is_running():
+                worker.terminate()
+                worker.begin()
+            return
+        elif not self.do_more(what, number):
+            return
+        self.counts[what] += 1
+
+    def do_more(self, what, number):
+        """What only this kind of ordeal has. False: not now."""
+        raise NotImplementedError
+
+    def records(self):
+        """What the source holds, as it counts."""
+        return self.pair.records()
+
+    def check(self, view):
+        """Everything is in: ends all lives, and compares."""
+        began = int(time.time() * 1000)
+
+        def is_applied():
+            assert view.is_running(), view.log()[-3000:]
+            try:
+                as_of = view.get("/healthz").json()["asOf"]
+            except OSError:
+                return False
+            return as_of and model.epoch_ms(as_of) >= began
+
+        cloud.until(is_applied, "everything applied", SETTLE_S, every_s=0.05)
+        for worker in self.workers:
+            worker.terminate()
+        records = self.records()
+        letters = set().union(*(worker.read_dead_letters() for worker in self.workers))
+        shop.assert_equal_to_model(self.pair, shop.fold(records), letters)
+        audit = service.run("audit", *self.pair.options[:2], environment=self.pair.environment)
+        assert audit.returncode == 0, f"the audit differs from the model: {audit.stdout}{audit.stderr}"
+        self.counts["events"] = len(records)
+
+    def close(self):
+        for worker in self.workers:
+            if worker.view and worker.view.process.poll() is None:
+                worker.thaw()
+                worker.view.process.kill()
+            if worker.view:
+                worker.view.process.wait()
+                with open(worker.log, "a") as file:
+                    file.write(worker.view.log())
+
+
+class DynamodbOrdeal(Ordeal):
+    def __init__(self, plan, folder, aws):
+        super().__init__(plan, folder)
+        self.aws, self.name = aws, f"o{os.getpid()}-{plan.seed}"
+        self.pair = pairs.KinesisDynamodb(aws, self.name, self.name)
+        self.faults = faults.mixture(plan.seed)
+
+    def run(self):
+        kinesis, urls = self.aws.kinesis, self.aws.emulators
+        cloud.create_stream(kinesis, self.name, self.plan.shards)
+        done = service.run("create-tables", *self.pair.options[:2], environment=self.aws.environment)
+        assert done.returncode == 0, done.stderr
+        with proxy.Proxy(urls.dynamodb_url, [self.faults]) as self.to_dynamodb, proxy.Proxy(
+            urls.kinesis_url, [self.faults]
+        ) as to_kinesis:
+            environment = {
+                **self.aws.environment,
+                "AWS_ENDPOINT_URL_DYNAMODB": self.to_dynamodb.url,
+                "AWS_ENDPOINT_URL_KINESIS": to_kinesis.url,
+            }
+            options = [*self.pair.options, "--failover-ms", str(self.plan.failover_ms)]
+            self.add_workers(self.plan.workers, options, environment)
+            try:
+                puts = self.puts()
+                if self.plan.packed:
+                    ranges = cloud.shard_ranges(kinesis, self.name)
+                    puts = workload.packed(puts, self.plan.seed, ranges)
+                per_second = len(puts) / self.plan.seconds
+                self.live(load.SteadyLoad(kinesis, self.name, puts, per_second))
+            finally:
+                self.close()
+        return self.result.finish()
+
+    def live(self, steady):
+        with steady:
+            for worker in self.workers:
+                worker.begin()
+            self.play()
+            cloud.until(lambda: steady.done == len(steady.puts) or steady.failure, "all put", SETTLE_S)
+        self.faults.off()
+        self.faults.settle()
+        for name, count in self.faults.counts.items():
+            self.counts[f"fault {name}"] += count
+        for worker in self.workers:
+            worker.thaw()
+        survivor = self.workers[0]
+        survivor.terminate()
+        survivor.begin()
+        self.check(survivor.view)
+
+    def records(self):
+        ranges = cloud.shard_ranges(self.aws.kinesis, self.name)
+        return list(aggregated.take_apart(self.pair.records(), ranges))
+
+    def do_more(self, what, number):
+        if what == "reshard":
+            self.reshard(number)
+        else:
+            with self.to_dynamodb.refusing() if number % 2 else self.to_dynamodb.hanging():
+                time.sleep(0.2 + number % 10 / 10)
+        return True
+
+    def reshard(self, number):
+        kinesis, name = self.aws.kinesis, self.name
+        shards = [s for s in kinesis.list_shards(StreamName=name)["Shards"] if is_open(s)]
+        chosen = shards[number % len(shards)]
+        neighbour = next((s for s in shards if first_key(s) == last_key(chosen) + 1), None)
+        if number % 3 == 0:
+            kinesis.update_shard_count(
+                StreamName=name,
+                TargetShardCount=max(1, min(6, len(shards) * 2 if number % 2 else (len(shards) + 1) // 2)),
+                ScalingType="UNIFORM_SCALING",
+            )
+        elif number % 3 == 1 and neighbour:
+            kinesis.merge_shards(
+                StreamName=name, ShardToMerge=chosen["ShardId"], AdjacentShardToMerge=neighbour["ShardId"]
+            )
+        else:
+            middle = (first_key(chosen) + last_key(chosen)) // 2
+            kinesis.split_shard(
+                StreamName=name, ShardToSplit=chosen["ShardId"], NewStartingHashKey=str(middle)
+            )
+        cloud.until_active(kinesis, name)
+
+    def clean_up(self):
+        self.aws.kinesis.delete_stream(StreamName=self.name, EnforceConsumerDeletion=True)
+        for table in cloud.TABLES:
+            self.aws.dynamodb.delete_table(TableName=f"{self.name}-{table}")
+
+
+def is_open(shard):
+    return not shard["SequenceNumberRange"].get("EndingSequenceNumber")
+
+
+def first_key(shard):
+    return int(shard["HashKeyRange"]["StartingHashKey"])
+
+
+def last_key(shard):
+    return int(shard["HashKeyRange"]["EndingHashKey"])
+
+
+class SqliteOrdeal(Ordeal):
+    """One process at a time fills an embedded store; a second one is refused and changes nothing."""
+
+    def __init__(self, plan, folder, _):
+        super().__init__(plan, folder)
+        self.pair = pairs.FileSqlite(folder)
+
+    def run(self):
+        self.add_workers(1, self.pair.options, {})
+        data = b"".join(put.data + b"\n" for put in self.puts())
+        ending = threading.Event()
+        writer = threading.Thread(target=self.write, args=(data, ending), daemon=True)
+        writer.start()
+        try:
+            self.workers[0].begin()
+            self.play()
+            writer.join(SETTLE_S)
+            worker = self.workers[0]
+            worker.terminate()
+            worker.begin()
+            self.check(worker.view)
+        finally:
+            ending.set()
+            writer.join()
+            self.close()
+        return self.result.finish()
+
+    def write(self, data, ending):
+        """In pieces that end anywhere, also in the middle of a line."""
+        rng = random.Random(f"pieces {self.plan.seed}")
+        begin, done = time.monotonic(), 0
+        while done < len(data) and not ending.wait(rng.uniform(0, 0.05)):
+            due = min(1, (time.monotonic() - begin) / self.plan.seconds) * len(data)
+            piece = data[done : max(done + rng.randint(1, 300), int(due))]
+            self.pair.append(piece)
+            done += len(piece)
+        if done < len(data) and not ending.is_set():
+            self.pair.append(data[done:])
+
+    def do_more(self, what, number):
+        """A second process on the same database, once the first holds it."""
+        worker = self.workers[0]
+        if not worker.is_running() or worker.may_die or worker.is_frozen:
+            return False
+        worker.view.wait_until_ready()
+        second = service.Service(self.pair.options, {}).start(ready=False)
+        try:
+            status = second.process.wait(SETTLE_S)
+        finally:
+            second.process.kill()
+        assert status == 2, f"a second process was not refused, but ended with {status}: {second.log()}"
+        return True
+
+    def clean_up(self):
+        pass
+
+
+def run(plan, folder, aws):
+    """`aws`: clients and running emulators; None for an embedded store. Raises AssertionError if something
+    differs; the logs are in `folder` then."""
+    kind = {"dynamodb": DynamodbOrdeal, "sqlite": SqliteOrdeal}[plan.store]
+    ordeal = kind(plan, folder, aws)
+    result = ordeal.run()
+    ordeal.clean_up()
+    return result

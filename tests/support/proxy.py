@@ -1,0 +1,359 @@
+"""A proxy between winner-view and an emulator that sees, and may change, every call.
+
+    with proxy.Proxy(emulators.dynamodb_url) as p:
+        p.on_request = lambda request: None         # None: pass it on; (status, body): answer this instead
+        p.layers = [layer, ...]                     # what happens to a call on its way: see below
+        ... AWS_ENDPOINT_URL_DYNAMODB = p.url ...
+        p.requests                                  # every request, as the bytes that arrived
+
+A layer is called as `layer(request, go_on)` and returns a Reply. `go_on(request)` is the rest of the way:
+the layers after it, then the emulator. So a layer may answer by itself, change what it passes on or what
+comes back, wait (that delays this call alone), or raise Reset: the connection is then reset without an
+answer. tests/support/faults.py has the layers that do harm.
+
+`refusing()` and `hanging()` are outages: nobody listens; or everybody is accepted and nobody answered.
+
+One thread a connection, kept alive on both sides. A call is sent to the emulator once and never again: if
+the emulator ends a connection, so does the proxy. Bounded in what it keeps (`MAX_KEPT` requests); loopback
+only.
+"""
+
+import collections
+import contextlib
+import copy
+import functools
+import json
+import select
+import socket
+import socketserver
+import struct
+import threading
+import time
+import urllib.parse
+
+MAX_KEPT = 100_000
+MAX_BODY = 64 << 20
+MAX_LINE = 65536
+UPSTREAM_TIMEOUT_S = 60
+NOT_PASSED_ON = {"connection", "keep-alive", "transfer-encoding", "content-length", "expect"}
+
+
+class Reset(Exception):
+    """Raised by a layer: no answer, the connection is reset."""
+
+
+class Closed(OSError):
+    """The other side ended the connection."""
+
+
+class Headers(list):
+    """(name, value) pairs in the order and spelling they came in."""
+
+    def get(self, name):
+        """The value of the only header of that name, else None."""
+        values = [value for found, value in self if found.lower() == name.lower()]
+        return values[0] if len(values) == 1 else None
+
+    def set(self, name, value):
+        self.remove(name)
+        self.append((name, value))
+
+    def remove(self, name):
+        self[:] = [pair for pair in self if pair[0].lower() != name.lower()]
+
+    def passed_on(self):
+        return [pair for pair in self if pair[0].lower() not in NOT_PASSED_ON]
+
+
+class Request:
+    """One request: its line, its headers, its body, and the reply that it got."""
+
+    def __init__(self, line, headers, body):
+        self.method, self.target, _ = line.split(" ", 2)
+        self.headers, self.body = Headers(headers), body
+        self.arrived = time.monotonic()
+        self.forward = None  # sends it to the emulator on a connection of its own; for a layer's own threads
+        self.reply_status = self.reply_body = None
+
+    def header(self, name):
+        return self.headers.get(name)
+
+    def with_json(self, content):
+        """The same request with another body."""
+        other = copy.copy(self)
+        other.body = json.dumps(content).encode()
+        return other
+
+    @property
+    def service(self):
+        """ "dynamodb", "kinesis"."""
+        return (self.header("X-Amz-Target") or "").partition("_")[0].lower()
+
+    @property
+    def operation(self):
+        return (self.header("X-Amz-Target") or "").rpartition(".")[2]
+
+    def json(self):
+        return json.loads(self.body)
+
+    def reply_json(self):
+        return json.loads(self.reply_body)
+
+
+class Reply:
+    """What goes back. `cut`: only so many bytes of the body, then the connection ends."""
+
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, Headers(headers), body
+        self.cut = None
+
+    def json(self):
+        return json.loads(self.body)
+
+    def set_json(self, content):
+        """Another body; a checksum of the old one would be wrong."""
+        self.body = json.dumps(content).encode()
+        self.headers.remove("x-amz-crc32")
+
+    def bytes(self):
+        lines = [f"HTTP/1.1 {self.status} X"]
+        lines += [f"{name}: {value}" for name, value in self.headers.passed_on()]
+        lines += [f"Content-Length: {len(self.body)}", "", ""]
+        return "\r\n".join(lines).encode("latin-1") + self.body[: self.cut]
+
+
+# --- HTTP/1.1, as much as AWS calls and the emulators need. -----------------------------------------------
+
+
+def read_head(rfile):
+    """(first line, headers)."""
+    line = rfile.readline(MAX_LINE).rstrip(b"\r\n").decode("latin-1")
+    if not line:
+        raise Closed()
+    headers = Headers()
+    while header := rfile.readline(MAX_LINE).rstrip(b"\r\n"):
+        name, _, value = header.decode("latin-1").partition(":")
+        headers.append((name, value.strip()))
+    return line, headers
+
+
+def read_exactly(rfile, length):
+    if not 0 <= length <= MAX_BODY:
+        raise ValueError(f"a body of {length} bytes")
+    body = rfile.read(length)
+    if len(body) < length:
+        raise Closed()
+    return body
+
+
+def read_chunks(rfile):
+    body = b""
+    while length := int(rfile.readline(MAX_LINE).partition(b";")[0], 16):
+        body += read_exactly(rfile, length)
+        rfile.readline(MAX_LINE)
+    while rfile.readline(MAX_LINE).rstrip(b"\r\n"):
+        pass  # trailers
+    return body
+
+
+def read_body(rfile, headers):
+    if (headers.get("Transfer-Encoding") or "").lower() == "chunked":
+        return read_chunks(rfile)
+    return read_exactly(rfile, int(headers.get("Content-Length") or 0))
+
+
+class Upstream:
+    """A kept-alive connection to the emulator. Belongs to one thread."""
+
+    def __init__(self, address):
+        self.address = address
+        self.socket = self.rfile = None
+
+    def close(self):
+        if self.socket:
+            self.rfile.close()
+            self.socket.close()
+        self.socket = None
+
+    def connect(self):
+        """The emulators end idle connections: one that has anything to say before it was asked is over."""
+        if self.socket and select.select([self.socket], [], [], 0)[0]:
+            self.close()
+        if not self.socket:
+            self.socket = socket.create_connection(self.address, timeout=UPSTREAM_TIMEOUT_S)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.rfile = self.socket.makefile("rb")
+
+    def exchange(self, request):
+        try:
+            self.connect()
+            lines = [f"{request.method} {request.target} HTTP/1.1"]
+            lines += [f"{name}: {value}" for name, value in request.headers.passed_on()]
+            lines += [f"Content-Length: {len(request.body)}", "", ""]
+            self.socket.sendall("\r\n".join(lines).encode("latin-1") + request.body)
+            line, headers = read_head(self.rfile)
+            reply = Reply(int(line.split(" ")[1]), headers, read_body(self.rfile, headers))
+        except BaseException:
+            self.close()
+            raise
+        if (reply.headers.get("Connection") or "").lower() == "close":
+            self.close()
+        return reply
+
+
+class Handler(socketserver.StreamRequestHandler):
+    """One connection of the service's."""
+
+    disable_nagle_algorithm = True
+
+    def handle(self):
+        owner = self.server.owner
+        self.upstream = Upstream(owner.upstream)
+        owner.opened(self.connection)
+        try:
+            while self.handle_one(owner):
+                pass
+        except Reset:
+            will_reset(self.connection)
+        except (OSError, ValueError):
+            pass  # either side went away: so does the connection
+        finally:
+            owner.closed(self.connection)
+            self.upstream.close()
+
+    def read_request(self):
+        line, headers = read_head(self.rfile)
+        if (headers.get("Expect") or "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return Request(line, headers, read_body(self.rfile, headers))
+
+    def handle_one(self, owner):
+        request = self.read_request()
+        reply = owner.reply_to(request, self.upstream.exchange)
+        self.wfile.write(reply.bytes())
+        return reply.cut is None
+
+
+def will_reset(connection):
+    """Closing it sends RST instead of FIN."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 128
+
+    def shutdown_request(self, request):
+        self.close_request(request)  # without the FIN that would come before the RST
+
+
+class Proxy:
+    def __init__(self, upstream_url, layers=()):
+        split = urllib.parse.urlsplit(upstream_url)
+        self.upstream = (split.hostname, split.port)
+        self.on_request = None
+        self.layers = list(layers)
+        self.requests = collections.deque(maxlen=MAX_KEPT)
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self.lock = threading.Lock()
+        self.connections = set()
+        self.server = self.thread = None
+        # bound, never listening: keeps the port while nobody listens there
+        self.reservation = socket.socket()
+        self.reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.reservation.bind(("127.0.0.1", 0))
+        self.port = self.reservation.getsockname()[1]
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def keep(self, request):
+        self.requests.append(request)
+
+    # --- A call's way. ------------------------------------------------------------------------------------
+
+    def reply_to(self, request, exchange):
+        if not self.may_answer.is_set():
+            self.may_answer.wait()
+            raise Reset()
+        request.forward = functools.partial(self.forward, request)
+        reply = self.instead(request)
+        if not reply:
+            go_on = exchange
+            for layer in reversed(self.layers):
+                go_on = functools.partial(layer, go_on=go_on)
+            reply = go_on(request)
+        request.reply_status, request.reply_body = reply.status, reply.body
+        self.keep(request)
+        return reply
+
+    def instead(self, request):
+        answer = self.on_request(request) if self.on_request else None
+        return (
+            Reply(answer[0], [("Content-Type", "application/x-amz-json-1.0")], answer[1]) if answer else None
+        )
+
+    def forward(self, request):
+        """Sends a request to the emulator on a connection of its own, now."""
+        with contextlib.closing(Upstream(self.upstream)) as upstream:
+            return upstream.exchange(request)
+
+    # --- Outages. -----------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def refusing(self):
+        """Nobody listens, and what was connected is cut off."""
+        self.close()
+        try:
+            yield
+        finally:
+            self.listen()
+
+    @contextlib.contextmanager
+    def hanging(self):
+        """Connections are accepted and requests read, and none is passed on or answered. Those that still
+        wait at the end are reset."""
+        self.may_answer.clear()
+        try:
+            yield
+        finally:
+            self.may_answer.set()
+
+    # --- Life. --------------------------------------------------------------------------------------------
+
+    def opened(self, connection):
+        with self.lock:
+            self.connections.add(connection)
+
+    def closed(self, connection):
+        with self.lock:
+            self.connections.discard(connection)
+
+    def listen(self):
+        self.server = Server(("127.0.0.1", self.port), Handler)
+        self.server.owner = self
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+        self.thread.start()
+
+    def close(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+        with self.lock:
+            for connection in self.connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)  # wakes its thread, which can answer nothing now
+
+    def __enter__(self):
+        self.listen()
+        return self
+
+    def __exit__(self, *_):
+        self.may_answer.set()
+        self.close()
+        self.reservation.close()

@@ -1,0 +1,476 @@
+#include "tests/unit/support/api.h"
+
+#include <stdio.h>
+
+#define ANN "widget/merchant/100000001/Ann"
+#define ANN_TARGET "/scores/widget%2Fmerchant%2F100000001%2FAnn"
+#define ANN_RANK "/scores/merchant/widget%2Fmerchant%2F100000001%2FAnn"
+
+static struct fixture f;
+
+static int setup(void **state) {
+    (void)state;
+    struct api_options options = support_options();
+    support_init(&f, &options, false);
+    support_set_as_of(&f, clock_real_ms());
+    scripted_store_set_score(f.store, ROLE_CREATOR, ANN, 1);
+    scripted_store_set_contribution(f.store, "p", ANN, NULL, 1);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    support_deinit(&f);
+    return 0;
+}
+
+static struct answer *ask(const char *method, const char *target, enum api_routes routes) {
+    struct api_call call = {
+        .method = method, .target = target, .target_length = strlen(target), .routes = routes};
+    assert_true(api_handle(f.api, &call, clock_boot_ms()));
+    return call.answer;
+}
+
+static void assert_asked(const char *method, const char *target, enum api_routes routes, unsigned status) {
+    struct answer *answer = ask(method, target, routes);
+    assert_int_equal(answer->status, status);
+    answer_unref(answer);
+}
+
+static int64_t number(const char *target, const char *name) {
+    struct got got = support_get(&f, target);
+    int64_t value = json_integer_value(json_object_get(got.json, name));
+    json_decref(got.json);
+    return value;
+}
+
+static void what_is_asked_twice_is_read_once(void **state) {
+    (void)state;
+    struct got first = support_get(&f, ANN_TARGET), second = support_get(&f, ANN_TARGET);
+    assert_int_equal(first.state, CACHE_LOADED);
+    assert_int_equal(second.state, CACHE_FRESH);
+    assert_true(json_equal(first.json, second.json));
+    assert_int_equal(scripted_store_reads(f.store), 1);
+    json_decref(first.json);
+    json_decref(second.json);
+}
+
+static void rows_that_were_written_are_read_again(void **state) {
+    (void)state;
+    static const char *const products[] = {"p"}, *const users[] = {ANN};
+    assert_int_equal(number("/contributions/p", "purchases"), 1);
+    assert_int_equal(number(ANN_TARGET, "merchant"), 1);
+    assert_int_equal(number(ANN_RANK, "score"), 1);
+    scripted_store_set_contribution(f.store, "p", ANN, NULL, 2);
+    scripted_store_set_score(f.store, ROLE_CREATOR, ANN, 2);
+    assert_int_equal(number("/contributions/p", "purchases"), 1);
+    api_rows_changed(f.api, products, 1, users, 1);
+    assert_int_equal(number("/contributions/p", "purchases"), 2);
+    assert_int_equal(number(ANN_TARGET, "merchant"), 2);
+    assert_int_equal(number(ANN_RANK, "score"), 2);
+}
+
+static void a_product_that_was_not_there_is_found_once_it_was_written(void **state) {
+    (void)state;
+    static const char *const products[] = {"new"};
+    struct got got = support_get(&f, "/contributions/new");
+    assert_int_equal(got.status, 404);
+    json_decref(got.json);
+    scripted_store_set_contribution(f.store, "new", ANN, NULL, 3);
+    api_rows_changed(f.api, products, 1, NULL, 0);
+    assert_int_equal(number("/contributions/new", "purchases"), 3);
+}
+
+static void boards_are_read_again_in_the_background_after_a_write(void **state) {
+    (void)state;
+    struct got before = support_get(&f, "/scores/merchant");
+    scripted_store_set_score(f.store, ROLE_CREATOR, ANN, 9);
+    scripted_store_hold(f.store);
+    api_rows_changed(f.api, NULL, 0, NULL, 0);
+    assert_true(scripted_store_await_held(f.store, 1)); /* nobody has asked */
+    struct got during = support_get(&f, "/scores/merchant");
+    assert_int_equal(during.state, CACHE_FRESH);
+    assert_true(json_equal(before.json, during.json));
+    scripted_store_release(f.store);
+    json_decref(before.json);
+    json_decref(during.json);
+}
+
+/* ---- how old an answer may be ------------------------------------------------------------------------- */
+
+static void assert_problem_of(struct fixture *t, const char *target, const char *type) {
+    struct got got = support_get(t, target);
+    assert_int_equal(got.status, type ? 503 : 200);
+    if (type)
+        assert_string_equal(json_string_value(json_object_get(got.json, "type")), type);
+    json_decref(got.json);
+}
+
+static void who_names_a_lag_is_not_given_an_older_answer(void **state) {
+    (void)state;
+    static const char *const targets[] = {"/scores/merchant", "/scores", "/scores?role=creator",
+                                          ANN_TARGET,         ANN_RANK,  "/contributions",
+                                          "/contributions/p"};
+    char target[256];
+    struct fixture t;
+    struct api_options options = support_options();
+    support_init(&t, &options, false);
+    scripted_store_set_score(t.store, ROLE_CREATOR, ANN, 1);
+    scripted_store_set_contribution(t.store, "p", ANN, NULL, 1);
+    support_set_as_of(&t, clock_real_ms() - 300000);
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        for (int again = 0; again < 2; again++) { /* read, and from the cache */
+            char mark = strchr(targets[i], '?') ? '&' : '?';
+            snprintf(target, sizeof target, "%s%cmaxLag=%d", targets[i], mark, 300000 - 1);
+            assert_problem_of(&t, target, "too-stale");
+            snprintf(target, sizeof target, "%s%cmaxLag=%d", targets[i], mark, 300000 + 3600000);
+            assert_problem_of(&t, target, NULL);
+        }
+    }
+    assert_int_equal(scripted_store_reads(t.store), 7 + 2); /* two for both boards, and for a rank */
+    support_deinit(&t);
+}
+
+static void too_stale_says_how_old_and_when_to_ask_again(void **state) {
+    (void)state;
+    struct fixture t;
+    struct api_options options = support_options();
+    support_init(&t, &options, false);
+    support_set_as_of(&t, clock_real_ms() - 300000);
+    struct waiting_call w;
+    support_begin(&t, &w, "GET", "/scores/merchant?maxLag=1234");
+    support_finish(&w);
+    const struct answer *answer = w.call.answer;
+    assert_int_equal(answer->retry_after_s, 1);
+    assert_string_equal(answer->cache_control, ANSWER_NO_STORE);
+    assert_int_equal(strlen(answer->as_of), strlen("2026-11-23T05:20:19.361Z"));
+    assert_false(w.call.cached);
+    json_t *json = json_loadb(answer->body->data, answer->body->length, 0, NULL);
+    const char *detail = json_string_value(json_object_get(json, "detail"));
+    long old_ms, allowed_ms;
+    assert_int_equal(sscanf(detail, "the answer is %ld ms old; maxLag allows %ld ms", &old_ms, &allowed_ms),
+                     2);
+    assert_in_range(old_ms, 300000, 300000 + 3600000);
+    assert_int_equal(allowed_ms, 1234);
+    json_decref(json);
+    answer_unref(w.call.answer);
+    support_deinit(&t);
+}
+
+static void what_is_not_known_is_older_than_any_lag(void **state) {
+    (void)state;
+    struct fixture t;
+    struct api_options options = support_options();
+    support_init(&t, &options, false);
+    assert_problem_of(&t, "/scores/merchant?maxLag=86400000", "too-stale");
+    assert_problem_of(&t, "/scores/merchant", NULL);
+    assert_problem_of(&t, "/contributions/nothing?maxLag=86400000", "view-not-ready");
+    support_deinit(&t);
+}
+
+static void that_something_is_not_there_is_as_old_as_any_answer(void **state) {
+    (void)state;
+    struct fixture t;
+    struct api_options options = support_options();
+    support_init(&t, &options, false);
+    support_set_as_of(&t, clock_real_ms() - 5000); /* caught up */
+    struct got got = support_get(&t, "/contributions/nothing?maxLag=3600000");
+    assert_int_equal(got.status, 404);
+    json_decref(got.json);
+    assert_problem_of(&t, "/contributions/nothing?maxLag=4000", "too-stale");
+    support_deinit(&t);
+}
+
+static void a_lag_is_a_number_within_bounds_on_routes_of_the_view(void **state) {
+    (void)state;
+    static const char *const refused[] = {"/scores/merchant?maxLag=0",
+                                          "/scores/merchant?maxLag=86400001",
+                                          "/scores/merchant?maxLag=",
+                                          "/scores/merchant?maxLag=1.5",
+                                          "/contributions/p?maxLag=-1",
+                                          "/contributions/p?maxLag=1&maxLag=1",
+                                          "/contributions/p?maxlag=1",
+                                          "/livez?maxLag=1",
+                                          "/?maxLag=1"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        assert_asked("GET", refused[i], API_ALL, 400);
+    assert_int_equal(scripted_store_reads(f.store), 0);
+}
+
+/* Else a dashboard that looks every few seconds would always find a value that is too old, and make it new
+ * for nobody. */
+static void a_stale_value_too_old_for_the_request_is_read_again_for_it(void **state) {
+    (void)state;
+    struct fixture t;
+    struct api_options options = support_options();
+    options.cache.ttl_ms = 0; /* stale at once */
+    support_init(&t, &options, false);
+    support_set_as_of(&t, clock_real_ms() - 300000);
+    assert_problem_of(&t, "/scores/merchant", NULL);
+    support_set_as_of(&t, clock_real_ms());
+    struct waiting_call w;
+    scripted_store_hold(t.store);
+    support_begin(&t, &w, "GET", "/scores/merchant?maxLag=200000");
+    assert_true(scripted_store_await_held(t.store, 1));
+    scripted_store_release(t.store);
+    support_finish(&w);
+    assert_int_equal(w.call.answer->status, 200);
+    answer_unref(w.call.answer);
+    support_deinit(&t);
+}
+
+static void a_board_of_a_late_index_is_as_old_as_the_view_was(void **state) {
+    (void)state;
+    struct fixture t;
+    struct api_options options = support_options();
+    support_init(&t, &options, true);
+    const struct freshness_shard shard = {"s", 1000000};
+    freshness_set_shards(t.freshness, &shard, 1, clock_boot_ms() - 3600000);
+    freshness_advance(t.freshness, "s", clock_real_ms(),
+                      clock_boot_ms()); /* a backlog was applied just now */
+    struct got board = support_get(&t, "/scores/merchant"), list = support_get(&t, "/contributions"),
+               row = support_get(&t, "/healthz");
+    assert_string_equal(board.as_of, "1970-01-01T00:16:40.000Z");
+    assert_string_equal(list.as_of, "1970-01-01T00:16:40.000Z");
+    assert_memory_equal(row.as_of, "20", 2);
+    json_decref(board.json);
+    json_decref(list.json);
+    json_decref(row.json);
+    support_deinit(&t);
+}
+
+static void a_store_that_fails_is_trouble_until_it_answers(void **state) {
+    (void)state;
+    scripted_store_fail(f.store, STATUS_RETRY);
+    struct got got = support_get(&f, "/contributions/p");
+    assert_int_equal(got.status, 503);
+    assert_string_equal(json_string_value(json_object_get(got.json, "type")), "store-unavailable");
+    assert_null(strstr(json_string_value(json_object_get(got.json, "detail")), "scripted"));
+    json_decref(got.json);
+    struct health_report report;
+    health_read(f.health, &report);
+    assert_int_equal(report.n_troubles, 1);
+    assert_string_equal(report.troubles[0].name, "reads");
+    health_report_deinit(&report);
+
+    scripted_store_fail(f.store, STATUS_OK);
+    assert_int_equal(number("/contributions/p", "purchases"), 1);
+    health_read(f.health, &report);
+    assert_int_equal(report.n_troubles, 0);
+    health_report_deinit(&report);
+}
+
+static void other_methods_are_refused_with_what_is_allowed(void **state) {
+    (void)state;
+    static const char *const methods[] = {"POST", "PUT", "DELETE", "PATCH", "get", "TRACE"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        struct answer *answer = ask(methods[i], "/scores/merchant", API_ALL);
+        assert_int_equal(answer->status, 405);
+        assert_string_equal(answer->allow, "GET, HEAD, OPTIONS");
+        answer_unref(answer);
+    }
+    assert_asked("POST", "/nothing", API_ALL, 404);
+    assert_int_equal(scripted_store_reads(f.store), 0);
+}
+
+static void options_say_what_is_allowed(void **state) {
+    (void)state;
+    struct answer *answer = ask("OPTIONS", "/contributions/p?whatever=1", API_ALL);
+    assert_int_equal(answer->status, 204);
+    assert_int_equal(answer->body->length, 0);
+    assert_string_equal(answer->allow, "GET, HEAD, OPTIONS");
+    answer_unref(answer);
+}
+
+static void an_address_serves_the_routes_that_it_is_for(void **state) {
+    (void)state;
+    assert_asked("GET", "/livez", API_ALL, 200);
+    assert_asked("GET", "/livez", API_OPERATIONS, 200);
+    assert_asked("GET", "/livez", API_PUBLIC, 404);
+    assert_asked("GET", "/", API_PUBLIC, 200);
+    assert_asked("GET", "/", API_OPERATIONS, 404);
+    assert_asked("GET", "/scores/merchant", API_OPERATIONS, 404);
+}
+
+static void probes_answer_from_memory(void **state) {
+    (void)state;
+    scripted_store_fail(f.store, STATUS_FAILED);
+    assert_asked("GET", "/livez", API_ALL, 200);
+    assert_asked("GET", "/readyz", API_ALL, 200);
+    assert_asked("GET", "/metrics", API_ALL, 200);
+    assert_int_equal(scripted_store_reads(f.store), 0);
+}
+
+static void it_lives_while_every_loop_turns_and_names_the_one_that_does_not(void **state) {
+    (void)state;
+    struct pulse turning = {0}, late = {0};
+    pulse_watch(&turning, "lister", 60000, clock_boot_ms());
+    pulse_watch(&late, "coordinator", 1000, clock_boot_ms() - 5000);
+    struct answer *answer = ask("GET", "/livez", API_OPERATIONS);
+    assert_int_equal(answer->status, 503);
+    assert_string_equal(answer->body->data, "{\"status\":\"stuck\",\"loop\":\"coordinator\"}");
+    answer_unref(answer);
+    pulse_rest(&late); /* it waits, for as long as it may take */
+    assert_asked("GET", "/livez", API_OPERATIONS, 200);
+    pulse_unwatch(&late);
+    pulse_unwatch(&turning);
+}
+
+static void readiness_follows_the_phase_and_says_what_is_wrong(void **state) {
+    (void)state;
+    static const struct {
+        enum health_phase phase;
+        unsigned status;
+        const char *word;
+    } cases[] = {{HEALTH_STARTING, 503, "starting"},
+                 {HEALTH_SERVING, 200, "degraded"},
+                 {HEALTH_DRAINING, 503, "draining"}};
+    health_raise(f.health, "source", "it is gone");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        health_set_phase(f.health, cases[i].phase);
+        struct got got = support_get(&f, "/healthz");
+        assert_int_equal(got.status, cases[i].status);
+        assert_string_equal(json_string_value(json_object_get(got.json, "status")), cases[i].word);
+        json_t *trouble = json_array_get(json_object_get(got.json, "troubles"), 0);
+        assert_string_equal(json_string_value(json_object_get(trouble, "reason")), "it is gone");
+        assert_int_equal(json_array_size(json_object_get(got.json, "shards")), 1);
+        json_decref(got.json);
+    }
+}
+
+static void a_view_behind_is_ready_and_says_that_it_catches_up(void **state) {
+    (void)state;
+    struct fixture behind;
+    struct api_options options = support_options();
+    support_init(&behind, &options, false);
+    struct got got = support_get(&behind, "/readyz");
+    assert_int_equal(got.status, 200);
+    support_assert_json(
+        got.json,
+        "{\"status\":\"catching-up\",\"caughtUp\":false,\"asOf\":null,\"shards\":[],\"troubles\":[]}");
+    json_decref(got.json);
+    support_deinit(&behind);
+}
+
+static void metrics_are_text_that_names_the_views_time(void **state) {
+    (void)state;
+    struct answer *answer = ask("GET", "/metrics", API_ALL);
+    assert_string_equal(answer->content_type, "text/plain; version=0.0.4; charset=utf-8");
+    assert_non_null(strstr(answer->body->data, "\nwinner_view_view_as_of_timestamp_seconds "));
+    assert_non_null(strstr(answer->body->data, "winner_view_cache_requests_total{state=\"hit\"}"));
+    answer_unref(answer);
+}
+
+static void assets_are_what_the_files_are(void **state) {
+    (void)state;
+    struct answer *page = ask("GET", "/", API_ALL), *contract = ask("GET", "/openapi.yaml", API_ALL);
+    struct answer *style = ask("GET", "/board.css", API_ALL), *script = ask("GET", "/board.js", API_ALL);
+    assert_string_equal(page->content_type, "text/html; charset=utf-8");
+    assert_string_equal(style->content_type, "text/css; charset=utf-8");
+    assert_string_equal(script->content_type, "text/javascript; charset=utf-8");
+    assert_memory_equal(page->body->data, "<!doctype html>", 15);
+    assert_memory_equal(contract->body->data, "openapi: 3.1", 12);
+    answer_unref(page);
+    answer_unref(style);
+    answer_unref(script);
+    answer_unref(contract);
+}
+
+static void what_a_browser_shows_has_a_policy_that_lets_nothing_else_in(void **state) {
+    (void)state;
+    static const char *const targets[] = {"/", "/board.css", "/board.js"};
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        struct answer *answer = ask("GET", targets[i], API_ALL);
+        assert_non_null(strstr(answer->policy, "default-src 'none'; "));
+        assert_null(strstr(answer->policy, "unsafe"));
+        answer_unref(answer);
+    }
+    struct answer *contract = ask("GET", "/openapi.yaml", API_ALL);
+    assert_null(contract->policy);
+    answer_unref(contract);
+}
+
+static void without_its_view_it_lives_is_not_ready_and_says_when_to_ask_again(void **state) {
+    (void)state;
+    static const char *const of_the_view[] = {"/scores/merchant",
+                                              "/scores",
+                                              "/scores?role=creator&limit=2",
+                                              "/scores/x",
+                                              "/scores/merchant/x",
+                                              "/contributions",
+                                              "/contributions/p",
+                                              "/live",
+                                              "/scores/merchant?maxLag=5"};
+    struct api_options options = support_options();
+    struct fixture young;
+    support_init_without_view(&young, &options, false);
+    health_set_phase(young.health, HEALTH_STARTING);
+    struct api *attached = f.api;
+    f.api = young.api;
+    for (size_t i = 0; i < sizeof of_the_view / sizeof *of_the_view; i++) {
+        struct answer *answer = ask("GET", of_the_view[i], API_ALL);
+        assert_int_equal(answer->status, 503);
+        assert_non_null(strstr(answer->body->data, "\"view-not-ready\""));
+        assert_true(answer->retry_after_s > 0);
+        answer_unref(answer);
+    }
+    assert_asked("GET", "/livez", API_ALL, 200);
+    assert_asked("GET", "/", API_ALL, 200);
+    assert_asked("GET", "/metrics", API_ALL, 200);
+    assert_asked("GET", "/scores/merchant?colour=red", API_ALL, 400);
+    struct answer *readiness = ask("GET", "/readyz", API_ALL);
+    assert_int_equal(readiness->status, 503);
+    assert_non_null(strstr(readiness->body->data, "\"starting\""));
+    answer_unref(readiness);
+    f.api = attached;
+    support_deinit(&young);
+}
+
+static void once_it_has_its_view_it_answers_from_it(void **state) {
+    (void)state;
+    struct api_options options = support_options();
+    struct fixture young;
+    support_init_without_view(&young, &options, false);
+    scripted_store_set_score(young.store, ROLE_CREATOR, ANN, 7);
+    struct got got = support_get(&young, ANN_TARGET);
+    assert_int_equal(got.status, 503);
+    json_decref(got.json);
+    support_attach(&young);
+    got = support_get(&young, ANN_TARGET);
+    assert_int_equal(got.status, 200);
+    assert_int_equal(json_integer_value(json_object_get(got.json, "merchant")), 7);
+    json_decref(got.json);
+    support_deinit(&young);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_asked_twice_is_read_once),
+        TEST(rows_that_were_written_are_read_again),
+        TEST(a_product_that_was_not_there_is_found_once_it_was_written),
+        TEST(boards_are_read_again_in_the_background_after_a_write),
+        TEST(who_names_a_lag_is_not_given_an_older_answer),
+        TEST(too_stale_says_how_old_and_when_to_ask_again),
+        TEST(what_is_not_known_is_older_than_any_lag),
+        TEST(that_something_is_not_there_is_as_old_as_any_answer),
+        TEST(a_lag_is_a_number_within_bounds_on_routes_of_the_view),
+        TEST(a_stale_value_too_old_for_the_request_is_read_again_for_it),
+        TEST(a_board_of_a_late_index_is_as_old_as_the_view_was),
+        TEST(a_store_that_fails_is_trouble_until_it_answers),
+        TEST(other_methods_are_refused_with_what_is_allowed),
+        TEST(options_say_what_is_allowed),
+        TEST(an_address_serves_the_routes_that_it_is_for),
+        TEST(probes_answer_from_memory),
+        TEST(it_lives_while_every_loop_turns_and_names_the_one_that_does_not),
+        TEST(readiness_follows_the_phase_and_says_what_is_wrong),
+        TEST(a_view_behind_is_ready_and_says_that_it_catches_up),
+        TEST(metrics_are_text_that_names_the_views_time),
+        TEST(assets_are_what_the_files_are),
+        TEST(without_its_view_it_lives_is_not_ready_and_says_when_to_ask_again),
+        TEST(once_it_has_its_view_it_answers_from_it),
+        TEST(what_a_browser_shows_has_a_policy_that_lets_nothing_else_in),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

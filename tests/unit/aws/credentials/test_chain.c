@@ -1,0 +1,633 @@
+#include "aws/credentials/chain.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/metrics.h"
+#include "tests/unit/support/test.h"
+
+#define MINUTE_MS INT64_C(60000)
+#define HOUR_MS (60 * MINUTE_MS)
+#define NOW INT64_C(1000000000000)
+
+static _Atomic int64_t stepped_ms;
+
+static int64_t stepped_clock(void) {
+    return atomic_load(&stepped_ms);
+}
+
+/* A source whose answers the test sets. */
+struct scripted {
+    enum status status;
+    const char *key;
+    int64_t expires_ms;
+    bool blocks;      /* until it is stopped, or `go` is posted */
+    int64_t takes_ms; /* of the stepped clock */
+    atomic_int fetches;
+    sem_t entered, go;
+};
+
+static enum status fetch_scripted(void *context, int stop_fd, struct aws_credentials **out, struct error *e) {
+    struct scripted *s = context;
+    atomic_fetch_add(&s->fetches, 1);
+    if (s->blocks) {
+        struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
+        sem_post(&s->entered);
+        while (sem_trywait(&s->go) != 0)
+            if (poll(&stop, 1, 5) > 0)
+                return error_set(e, STATUS_FAILED, "stopped");
+    }
+    atomic_fetch_add(&stepped_ms, s->takes_ms);
+    if (s->status)
+        return error_set(e, s->status, "as scripted");
+    *out = aws_credentials_new(s->key, "secret", NULL, s->expires_ms, "script");
+    return STATUS_OK;
+}
+
+static struct aws_credentials_source source_of(struct scripted *s) {
+    sem_init(&s->entered, 0, 0);
+    sem_init(&s->go, 0, 0);
+    return (struct aws_credentials_source){"script", fetch_scripted, NULL, s};
+}
+
+static struct aws_credentials_chain *chain_of(struct scripted *only) {
+    const struct aws_credentials_source source = source_of(only);
+    struct aws_credentials_chain *chain = aws_credentials_chain_new(&source, 1);
+    aws_credentials_chain_measure_with(chain, stepped_clock);
+    return chain;
+}
+
+static void assert_key(struct aws_credentials_chain *chain, int64_t now_ms, const char *key) {
+    struct aws_credentials *c;
+    struct error e;
+    if (aws_credentials_chain_get(chain, now_ms, 0, &c, &e))
+        fail_msg("%s", e.message);
+    assert_string_equal(aws_credentials_access_key_id(c), key);
+    aws_credentials_unref(c);
+}
+
+static void assert_none(struct aws_credentials_chain *chain, int64_t now_ms, enum status status) {
+    struct aws_credentials *c;
+    struct error e;
+    assert_int_equal(aws_credentials_chain_get(chain, now_ms, 0, &c, &e), status);
+    assert_null(c);
+    assert_contains(e.message, "as scripted");
+}
+
+static void the_first_source_that_is_configured_answers_for_good_or_bad(void **state) {
+    (void)state;
+    struct scripted first = {.status = STATUS_NOT_FOUND}, second = {.key = "SECOND"};
+    const struct aws_credentials_source sources[] = {source_of(&first), source_of(&second)};
+    struct aws_credentials_chain *chain = aws_credentials_chain_new(sources, 2);
+    assert_key(chain, NOW, "SECOND");
+    aws_credentials_chain_free(chain);
+
+    first.status = STATUS_RETRY;
+    atomic_store(&second.fetches, 0);
+    chain = aws_credentials_chain_new(sources, 2);
+    struct aws_credentials *c;
+    struct error e;
+    assert_int_equal(aws_credentials_chain_get(chain, NOW, 0, &c, &e), STATUS_RETRY);
+    assert_string_equal(e.message, "cannot get credentials from the script: as scripted");
+    assert_int_equal(atomic_load(&second.fetches), 0);
+    aws_credentials_chain_free(chain);
+}
+
+static void without_any_it_says_what_every_source_looked_for(void **state) {
+    (void)state;
+    struct scripted first = {.status = STATUS_NOT_FOUND}, second = {.status = STATUS_NOT_FOUND};
+    const struct aws_credentials_source sources[] = {source_of(&first), source_of(&second)};
+    struct aws_credentials_chain *chain = aws_credentials_chain_new(sources, 2);
+    struct aws_credentials *c;
+    struct error e;
+    assert_int_equal(aws_credentials_chain_get(chain, NOW, 0, &c, &e), STATUS_FAILED);
+    assert_string_equal(e.code, "NoCredentials");
+    assert_string_equal(e.message, "no credentials found; script: as scripted; script: as scripted");
+    aws_credentials_chain_free(chain);
+}
+
+static void a_mistake_of_a_source_is_a_failure_of_ours_and_no_mistake_of_the_caller(void **state) {
+    (void)state;
+    struct scripted s = {.status = STATUS_INVALID};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    assert_none(chain, NOW, STATUS_FAILED);
+    aws_credentials_chain_free(chain);
+}
+
+static void nobody_becomes_somebody_else_when_the_own_source_fails(void **state) {
+    (void)state;
+    struct scripted first = {.key = "FIRST", .expires_ms = NOW + HOUR_MS}, second = {.key = "SECOND"};
+    const struct aws_credentials_source sources[] = {source_of(&first), source_of(&second)};
+    struct aws_credentials_chain *chain = aws_credentials_chain_new(sources, 2);
+    assert_key(chain, NOW, "FIRST");
+    first.status = STATUS_NOT_FOUND;
+    assert_none(chain, NOW + HOUR_MS, STATUS_RETRY);
+    assert_int_equal(atomic_load(&second.fetches), 0);
+    aws_credentials_chain_free(chain);
+}
+
+static void what_was_found_is_handed_out_until_it_expires(void **state) {
+    (void)state;
+    struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    assert_key(chain, NOW, "ONE");
+    s.key = "TWO";
+    s.expires_ms = NOW + 2 * HOUR_MS;
+    assert_key(chain, NOW + HOUR_MS - 1, "ONE");
+    assert_int_equal(atomic_load(&s.fetches), 1);
+    assert_key(chain, NOW + HOUR_MS, "TWO");
+    assert_int_equal(atomic_load(&s.fetches), 2);
+    aws_credentials_chain_free(chain);
+}
+
+static void what_has_expired_when_it_comes_is_a_failure(void **state) {
+    (void)state;
+    struct scripted s = {.key = "OLD", .expires_ms = NOW};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    struct aws_credentials *c;
+    struct error e;
+    assert_int_equal(aws_credentials_chain_get(chain, NOW, 0, &c, &e), STATUS_RETRY);
+    assert_contains(e.message, "expired at 2001-09-09T01:46:40.000Z already");
+    aws_credentials_chain_free(chain);
+}
+
+static void a_refresh_comes_ten_to_fifteen_minutes_before_the_expiry(void **state) {
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS};
+        struct aws_credentials_chain *chain = chain_of(&s);
+        assert_true(aws_credentials_chain_tend(chain, NOW) == INT64_MAX); /* nobody wants any yet */
+        assert_int_equal(atomic_load(&s.fetches), 0);
+        assert_key(chain, NOW, "ONE");
+        s.key = "TWO";
+        s.expires_ms = NOW + 2 * HOUR_MS;
+        int64_t due = aws_credentials_chain_tend(chain, NOW);
+        assert_in_range(due, NOW + 45 * MINUTE_MS, NOW + 50 * MINUTE_MS);
+        assert_true(aws_credentials_chain_tend(chain, due - 1) == due);
+        assert_key(chain, due - 1, "ONE");
+        assert_int_equal(atomic_load(&s.fetches), 1);
+        int64_t next = aws_credentials_chain_tend(chain, due);
+        assert_in_range(next, NOW + 105 * MINUTE_MS, NOW + 110 * MINUTE_MS);
+        assert_key(chain, due, "TWO");
+        assert_int_equal(atomic_load(&s.fetches), 2);
+        aws_credentials_chain_free(chain);
+    }
+}
+
+static void what_lives_shortly_is_refreshed_at_half_of_its_life(void **state) {
+    (void)state;
+    struct scripted s = {.key = "ONE", .expires_ms = NOW + 4 * MINUTE_MS};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    assert_key(chain, NOW, "ONE");
+    assert_true(aws_credentials_chain_tend(chain, NOW) == NOW + 2 * MINUTE_MS);
+    /* The same again, from an endpoint that has nothing newer yet: later and later, but not all the time. */
+    assert_true(aws_credentials_chain_tend(chain, NOW + 2 * MINUTE_MS) == NOW + 3 * MINUTE_MS);
+    assert_true(aws_credentials_chain_tend(chain, NOW + 4 * MINUTE_MS - 1) == NOW + 4 * MINUTE_MS - 1 + 1000);
+    aws_credentials_chain_free(chain);
+}
+
+static void what_never_expires_is_not_refreshed(void **state) {
+    (void)state;
+    struct scripted s = {.key = "ONE"};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    assert_key(chain, NOW, "ONE");
+    assert_true(aws_credentials_chain_tend(chain, NOW + 1000 * HOUR_MS) == INT64_MAX);
+    assert_key(chain, NOW + 1000 * HOUR_MS, "ONE");
+    assert_int_equal(atomic_load(&s.fetches), 1);
+    aws_credentials_chain_free(chain);
+}
+
+static void a_refresh_that_fails_leaves_the_old_ones_until_they_expire_and_is_tried_again(void **state) {
+    (void)state;
+    struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    assert_key(chain, NOW, "ONE");
+    s.status = STATUS_FAILED;
+    int64_t now = aws_credentials_chain_tend(chain, NOW), last_pause = 0;
+    for (int i = 0; now < NOW + HOUR_MS; i++) {
+        assert_key(chain, now, "ONE");
+        int64_t next = aws_credentials_chain_tend(chain, now), most = 1000 << (i < 10 ? i : 10);
+        most = most < LIMIT_CREDENTIALS_BACKOFF_MS ? most : LIMIT_CREDENTIALS_BACKOFF_MS;
+        if (next < NOW + HOUR_MS) { /* else it was cut at the expiry */
+            last_pause = next - now;
+            assert_in_range(last_pause, most / 2, most);
+        }
+        assert_int_equal(atomic_load(&s.fetches), i + 2);
+        now = next;
+    }
+    assert_true(last_pause >= LIMIT_CREDENTIALS_BACKOFF_MS / 2);
+    assert_true(now == NOW + HOUR_MS);
+    assert_none(chain, now, STATUS_FAILED);
+    assert_true(aws_credentials_chain_tend(chain, now) - now <= LIMIT_CREDENTIALS_OUTAGE_MS);
+
+    s.status = STATUS_OK;
+    s.key = "TWO";
+    s.expires_ms = NOW + 3 * HOUR_MS;
+    now += LIMIT_CREDENTIALS_OUTAGE_MS;
+    assert_true(aws_credentials_chain_tend(chain, now) > now + HOUR_MS);
+    assert_key(chain, now, "TWO");
+    aws_credentials_chain_free(chain);
+}
+
+static void in_the_pause_after_a_failure_getters_get_it_without_asking(void **state) {
+    (void)state;
+    struct scripted s = {.status = STATUS_RETRY};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    assert_none(chain, NOW, STATUS_RETRY);
+    assert_none(chain, NOW + 499, STATUS_RETRY);
+    assert_int_equal(atomic_load(&s.fetches), 1);
+    s.status = STATUS_OK;
+    s.key = "ONE";
+    assert_key(chain, NOW + 1000, "ONE");
+    aws_credentials_chain_free(chain);
+}
+
+static void a_pause_begins_when_the_fetch_that_failed_has_ended(void **state) {
+    (void)state;
+    struct scripted s = {.status = STATUS_RETRY, .takes_ms = 30000};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    assert_none(chain, NOW, STATUS_RETRY);
+    assert_none(chain, NOW + 30000 + 499, STATUS_RETRY);
+    assert_int_equal(atomic_load(&s.fetches), 1);
+    assert_none(chain, NOW + 31000, STATUS_RETRY);
+    assert_int_equal(atomic_load(&s.fetches), 2);
+    aws_credentials_chain_free(chain);
+}
+
+static void what_expires_in_the_course_of_its_fetch_is_a_failure(void **state) {
+    (void)state;
+    struct scripted s = {.key = "SHORT", .expires_ms = NOW + 2000, .takes_ms = 2000};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    struct aws_credentials *c;
+    struct error e;
+    assert_int_equal(aws_credentials_chain_get(chain, NOW, 0, &c, &e), STATUS_RETRY);
+    assert_contains(e.message, "expired at 2001-09-09T01:46:42.000Z already");
+    s.expires_ms = NOW + 6000;
+    s.takes_ms = 1999;
+    assert_key(chain, NOW + 4000, "SHORT");
+    aws_credentials_chain_free(chain);
+}
+
+static void a_clock_that_was_set_back_does_not_make_a_pause_endless(void **state) {
+    (void)state;
+    struct scripted s = {.status = STATUS_RETRY};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    assert_none(chain, NOW, STATUS_RETRY);
+    s.status = STATUS_OK;
+    s.key = "ONE";
+    assert_key(chain, NOW - HOUR_MS, "ONE");
+    aws_credentials_chain_free(chain);
+}
+
+static void a_service_that_says_expired_makes_for_one_refresh_a_minute(void **state) {
+    (void)state;
+    struct scripted s = {.key = "ONE", .expires_ms = NOW + 10 * HOUR_MS};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    aws_credentials_chain_expired(chain, NOW); /* nobody has any: nothing to refresh */
+    assert_true(aws_credentials_chain_tend(chain, NOW) == INT64_MAX);
+    assert_key(chain, NOW, "ONE");
+    s.key = "TWO";
+    aws_credentials_chain_expired(chain, NOW + 1000);
+    assert_key(chain, NOW + 1000, "ONE"); /* the caller of this is not held up */
+    aws_credentials_chain_tend(chain, NOW + 1000);
+    assert_key(chain, NOW + 1000, "TWO");
+    for (int64_t later = 1001; later < 1000 + MINUTE_MS; later += 1000) {
+        aws_credentials_chain_expired(chain, NOW + later);
+        aws_credentials_chain_tend(chain, NOW + later);
+    }
+    assert_int_equal(atomic_load(&s.fetches), 2);
+    aws_credentials_chain_expired(chain, NOW + 1000 + MINUTE_MS);
+    aws_credentials_chain_tend(chain, NOW + 1000 + MINUTE_MS);
+    assert_int_equal(atomic_load(&s.fetches), 3);
+    aws_credentials_chain_free(chain);
+}
+
+/* Threads. */
+
+struct getter {
+    struct aws_credentials_chain *chain;
+    int64_t later_ms;
+    enum status status;
+    char key[16];
+    char code[64];
+};
+
+static void *get_once(void *context) {
+    struct getter *g = context;
+    struct aws_credentials *c;
+    struct error e = {0};
+    g->status = aws_credentials_chain_get(g->chain, NOW + stepped_clock() + g->later_ms, 0, &c, &e);
+    if (!g->status)
+        snprintf(g->key, sizeof g->key, "%s", aws_credentials_access_key_id(c));
+    snprintf(g->code, sizeof g->code, "%s", e.code);
+    aws_credentials_unref(c);
+    return NULL;
+}
+
+enum { GETTERS = 8 };
+
+static void start_getters(struct aws_credentials_chain *chain, struct getter getters[GETTERS],
+                          pthread_t threads[GETTERS]) {
+    for (size_t i = 0; i < GETTERS; i++) {
+        getters[i] = (struct getter){.chain = chain};
+        assert_int_equal(pthread_create(&threads[i], NULL, get_once, &getters[i]), 0);
+    }
+}
+
+static void many_threads_that_ask_at_once_make_one_fetch(void **state) {
+    (void)state;
+    for (int failing = 0; failing < 2; failing++) {
+        struct scripted s = {.key = "ONE", .blocks = true, .status = failing ? STATUS_RETRY : STATUS_OK};
+        s.takes_ms = 2 * MINUTE_MS;
+        struct aws_credentials_chain *chain = chain_of(&s);
+        struct getter getters[GETTERS];
+        pthread_t threads[GETTERS];
+        start_getters(chain, getters, threads);
+        sem_wait(&s.entered);
+        sem_post(&s.go);
+        for (size_t i = 0; i < GETTERS; i++) {
+            pthread_join(threads[i], NULL);
+            assert_int_equal(getters[i].status, failing ? STATUS_RETRY : STATUS_OK);
+            assert_string_equal(getters[i].key, failing ? "" : "ONE");
+        }
+        assert_int_equal(atomic_load(&s.fetches), 1);
+        aws_credentials_chain_free(chain);
+    }
+}
+
+static void what_is_valid_is_handed_out_while_a_refresh_is_under_way(void **state) {
+    (void)state;
+    struct scripted s = {.key = "ONE", .expires_ms = clock_real_ms() + HOUR_MS};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    assert_key(chain, clock_real_ms(), "ONE");
+    s.blocks = true;
+    aws_credentials_chain_expired(chain, clock_real_ms());
+    aws_credentials_chain_start(chain, NULL);
+    sem_wait(&s.entered);
+    assert_key(chain, clock_real_ms(), "ONE"); /* would hang if anything were locked meanwhile */
+    aws_credentials_chain_free(chain);
+}
+
+static void a_getter_waits_until_its_deadline_and_the_fetch_goes_on(void **state) {
+    (void)state;
+    struct scripted s = {.key = "ONE", .blocks = true};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    struct aws_credentials *c;
+    struct error e;
+    aws_credentials_chain_measure_with(chain, clock_boot_ms);
+    for (int i = 0; i < 3; i++) {
+        int64_t began_ms = clock_boot_ms(), deadline_ms = began_ms + 50;
+        assert_int_equal(aws_credentials_chain_get(chain, clock_real_ms(), deadline_ms, &c, &e),
+                         STATUS_RETRY);
+        assert_in_range(clock_boot_ms() - began_ms, 50, 5000);
+        assert_null(c);
+        assert_string_equal(e.code, "DeadlineExceeded");
+        assert_string_equal(e.message, "no credentials in the time given");
+    }
+    sem_wait(&s.entered);
+    sem_post(&s.go);
+    assert_key(chain, clock_real_ms(), "ONE");
+    assert_int_equal(atomic_load(&s.fetches), 1);
+    aws_credentials_chain_free(chain);
+}
+
+static void who_has_a_deadline_gets_what_comes_before_it_good_or_bad(void **state) {
+    (void)state;
+    for (int failing = 0; failing < 2; failing++) {
+        struct scripted s = {.key = "ONE", .status = failing ? STATUS_FAILED : STATUS_OK};
+        struct aws_credentials_chain *chain = chain_of(&s);
+        struct aws_credentials *c;
+        struct error e;
+        int64_t began_ms = clock_boot_ms();
+        aws_credentials_chain_measure_with(chain, clock_boot_ms);
+        enum status status = aws_credentials_chain_get(chain, clock_real_ms(), began_ms + 60000, &c, &e);
+        assert_int_equal(status, failing ? STATUS_FAILED : STATUS_OK);
+        assert_true(clock_boot_ms() - began_ms < 20000);
+        aws_credentials_unref(c);
+        assert_int_equal(atomic_load(&s.fetches), 1);
+        aws_credentials_chain_free(chain);
+    }
+}
+
+static void who_waited_in_vain_hears_why_it_failed_before(void **state) {
+    (void)state;
+    struct scripted s = {.status = STATUS_FAILED};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    struct aws_credentials *c;
+    struct error e;
+    assert_none(chain, NOW, STATUS_FAILED);
+    s.blocks = true;
+    int64_t over_ms = atomic_fetch_add(&stepped_ms, 1) + 1;
+    assert_int_equal(aws_credentials_chain_get(chain, NOW + 1000, over_ms, &c, &e), STATUS_RETRY);
+    assert_contains(e.message, "in the time given; before that: cannot get credentials from the script: as");
+    sem_wait(&s.entered);
+    aws_credentials_chain_free(chain);
+}
+
+static void nothing_is_due_while_another_thread_fetches(void **state) {
+    (void)state;
+    struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS};
+    atomic_store(&stepped_ms, 0);
+    struct aws_credentials_chain *chain = chain_of(&s);
+    struct getter g = {.chain = chain, .later_ms = HOUR_MS};
+    pthread_t thread;
+    assert_key(chain, NOW, "ONE");
+    s.blocks = true;
+    s.expires_ms = NOW + 2 * HOUR_MS;
+    assert_int_equal(pthread_create(&thread, NULL, get_once, &g), 0);
+    sem_wait(&s.entered);
+    assert_true(aws_credentials_chain_tend(chain, NOW + HOUR_MS) == INT64_MAX);
+    sem_post(&s.go);
+    pthread_join(thread, NULL);
+    assert_true(aws_credentials_chain_tend(chain, NOW + HOUR_MS) < NOW + 2 * HOUR_MS);
+    assert_int_equal(atomic_load(&s.fetches), 2);
+    aws_credentials_chain_free(chain);
+}
+
+static void a_cancel_ends_the_fetch_and_frees_all_who_wait(void **state) {
+    (void)state;
+    struct scripted s = {.key = "ONE", .blocks = true};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    struct getter getters[GETTERS];
+    pthread_t threads[GETTERS];
+    start_getters(chain, getters, threads);
+    sem_wait(&s.entered);
+    int64_t began_ms = clock_boot_ms();
+    aws_credentials_chain_cancel(chain);
+    for (size_t i = 0; i < GETTERS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(getters[i].status, STATUS_FAILED);
+    }
+    assert_true(clock_boot_ms() - began_ms < 5000);
+    int fetches = atomic_load(&s.fetches);
+    get_once(&getters[0]);
+    assert_int_equal(getters[0].status, STATUS_FAILED);
+    assert_string_equal(getters[0].code, "Cancelled");
+    assert_int_equal(atomic_load(&s.fetches), fetches);
+    aws_credentials_chain_free(chain);
+}
+
+static void a_fetch_ends_with_the_descriptor_the_program_is_stopped_with(void **state) {
+    (void)state;
+    struct scripted s = {.key = "ONE", .blocks = true};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    uint64_t one = 1;
+    int fd = eventfd(0, EFD_CLOEXEC);
+    struct getter g = {.chain = chain};
+    pthread_t thread;
+    aws_credentials_chain_stop_with(chain, fd);
+    assert_int_equal(pthread_create(&thread, NULL, get_once, &g), 0);
+    sem_wait(&s.entered);
+    assert_int_equal(write(fd, &one, sizeof one), sizeof one);
+    pthread_join(thread, NULL);
+    assert_int_equal(g.status, STATUS_FAILED);
+    aws_credentials_chain_free(chain);
+    close(fd);
+}
+
+struct heard {
+    sem_t any;
+    int successes, failures;
+    char kept[16];
+    char message[128];
+};
+
+static void listen_to(void *data, int64_t now_ms, const struct aws_credentials *kept,
+                      const struct error *failure) {
+    struct heard *h = data;
+    assert_true(now_ms > 0);
+    h->successes += !failure;
+    h->failures += failure != NULL;
+    snprintf(h->kept, sizeof h->kept, "%s", kept ? aws_credentials_access_key_id(kept) : "");
+    snprintf(h->message, sizeof h->message, "%s", failure ? failure->message : "");
+    sem_post(&h->any);
+}
+
+static void the_thread_refreshes_ahead_of_time_and_the_listener_hears_of_it(void **state) {
+    (void)state;
+    struct scripted s = {.key = "ONE", .expires_ms = clock_real_ms() + 4000};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    struct heard heard = {.successes = 0};
+    const struct aws_credentials_listener listener = {listen_to, &heard};
+    sem_init(&heard.any, 0, 0);
+    aws_credentials_chain_start(chain, &listener);
+    assert_key(chain, clock_real_ms(), "ONE");
+    sem_wait(&heard.any);
+    sem_wait(&heard.any); /* at half of its life: nobody asked */
+    aws_credentials_chain_stop(chain);
+    assert_true(heard.successes >= 2);
+    assert_string_equal(heard.kept, "ONE");
+    aws_credentials_chain_free(chain);
+    sem_destroy(&heard.any);
+}
+
+static void the_listener_hears_of_a_failure_and_of_what_is_left(void **state) {
+    (void)state;
+    struct scripted s = {.key = "ONE", .expires_ms = clock_real_ms() + HOUR_MS};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    struct heard heard = {.successes = 0};
+    const struct aws_credentials_listener listener = {listen_to, &heard};
+    sem_init(&heard.any, 0, 0);
+    assert_key(chain, clock_real_ms(), "ONE");
+    s.status = STATUS_FAILED;
+    aws_credentials_chain_expired(chain, clock_real_ms());
+    aws_credentials_chain_start(chain, &listener);
+    sem_wait(&heard.any);
+    aws_credentials_chain_stop(chain);
+    assert_true(heard.failures >= 1);
+    assert_string_equal(heard.kept, "ONE");
+    assert_string_equal(heard.message, "cannot get credentials from the script: as scripted");
+    aws_credentials_chain_free(chain);
+    sem_destroy(&heard.any);
+}
+
+static void *get_often(void *context) {
+    for (int i = 0; i < 2000; i++)
+        get_once(context);
+    return NULL;
+}
+
+static void threads_may_get_while_another_refreshes(void **state) {
+    (void)state;
+    struct scripted s = {.key = "ONE", .expires_ms = NOW + 10 * HOUR_MS};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    struct getter getters[2] = {{.chain = chain}, {.chain = chain}};
+    pthread_t threads[2];
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, get_often, &getters[i]), 0);
+    for (int i = 0; i < 200; i++) {
+        aws_credentials_chain_expired(chain, NOW + i * MINUTE_MS);
+        aws_credentials_chain_tend(chain, NOW + i * MINUTE_MS);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(getters[i].status, STATUS_OK);
+        assert_string_equal(getters[i].key, "ONE");
+    }
+    aws_credentials_chain_free(chain);
+}
+
+/* Metrics. */
+
+static char *metrics_text(void) {
+    struct buffer out;
+    buffer_init(&out, 1 << 20);
+    metrics_write(&out);
+    return buffer_detach(&out);
+}
+
+static void metrics_tell_the_expiry_only_if_there_is_one(void **state) {
+    (void)state;
+    struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS};
+    struct aws_credentials_chain *chain = chain_of(&s);
+    assert_key(chain, NOW, "ONE");
+    char *text = metrics_text();
+    assert_contains(text, "\nwinner_view_aws_credentials_expiry_timestamp_seconds 1000003600\n");
+    assert_contains(text, "winner_view_aws_credentials_refreshes_total{result=\"success\"} ");
+    assert_contains(text, "winner_view_aws_credentials_refreshes_total{result=\"failure\"} ");
+    free(text);
+    s.expires_ms = 0;
+    assert_key(chain, NOW + HOUR_MS, "ONE");
+    text = metrics_text();
+    assert_lacks(text, "\nwinner_view_aws_credentials_expiry_timestamp_seconds ");
+    free(text);
+    aws_credentials_chain_free(chain);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_source_that_is_configured_answers_for_good_or_bad),
+        cmocka_unit_test(without_any_it_says_what_every_source_looked_for),
+        cmocka_unit_test(a_mistake_of_a_source_is_a_failure_of_ours_and_no_mistake_of_the_caller),
+        cmocka_unit_test(nobody_becomes_somebody_else_when_the_own_source_fails),
+        cmocka_unit_test(what_was_found_is_handed_out_until_it_expires),
+        cmocka_unit_test(what_has_expired_when_it_comes_is_a_failure),
+        cmocka_unit_test(a_refresh_comes_ten_to_fifteen_minutes_before_the_expiry),
+        cmocka_unit_test(what_lives_shortly_is_refreshed_at_half_of_its_life),
+        cmocka_unit_test(what_never_expires_is_not_refreshed),
+        cmocka_unit_test(a_refresh_that_fails_leaves_the_old_ones_until_they_expire_and_is_tried_again),
+        cmocka_unit_test(in_the_pause_after_a_failure_getters_get_it_without_asking),
+        cmocka_unit_test(a_pause_begins_when_the_fetch_that_failed_has_ended),
+        cmocka_unit_test(what_expires_in_the_course_of_its_fetch_is_a_failure),
+        cmocka_unit_test(a_clock_that_was_set_back_does_not_make_a_pause_endless),
+        cmocka_unit_test(a_service_that_says_expired_makes_for_one_refresh_a_minute),
+        cmocka_unit_test(many_threads_that_ask_at_once_make_one_fetch),
+        cmocka_unit_test(what_is_valid_is_handed_out_while_a_refresh_is_under_way),
+        cmocka_unit_test(a_getter_waits_until_its_deadline_and_the_fetch_goes_on),
+        cmocka_unit_test(who_has_a_deadline_gets_what_comes_before_it_good_or_bad),
+        cmocka_unit_test(who_waited_in_vain_hears_why_it_failed_before),
+        cmocka_unit_test(nothing_is_due_while_another_thread_fetches),
+        cmocka_unit_test(a_cancel_ends_the_fetch_and_frees_all_who_wait),
+        cmocka_unit_test(a_fetch_ends_with_the_descriptor_the_program_is_stopped_with),
+        cmocka_unit_test(the_thread_refreshes_ahead_of_time_and_the_listener_hears_of_it),
+        cmocka_unit_test(the_listener_hears_of_a_failure_and_of_what_is_left),
+        cmocka_unit_test(threads_may_get_while_another_refreshes),
+        cmocka_unit_test(metrics_tell_the_expiry_only_if_there_is_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,109 @@
+#include "aws/credentials/document.h"
+
+#include "aws/credentials/credentials.h"
+#include "tests/unit/support/test.h"
+
+static enum status parse(const char *text, const struct aws_credentials_form *form,
+                         struct aws_credentials **out, struct error *e) {
+    return aws_credentials_parse(text, strlen(text), form, "test", out, e);
+}
+
+static void a_program_s_object_is_read_with_or_without_token_and_expiration(void **state) {
+    (void)state;
+    struct aws_credentials *c;
+    assert_int_equal(
+        parse("{\"Version\":1,\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"S\",\"SessionToken\":\"T\","
+              "\"Expiration\":\"2026-11-23T04:36:00Z\",\"More\":[1]}",
+              &aws_credentials_form_process, &c, NULL),
+        STATUS_OK);
+    assert_string_equal(aws_credentials_access_key_id(c), "K");
+    assert_string_equal(aws_credentials_secret_access_key(c), "S");
+    assert_string_equal(aws_credentials_session_token(c), "T");
+    assert_int_equal(aws_credentials_expires_ms(c), 1795408560000);
+    assert_string_equal(aws_credentials_source_name(c), "test");
+    aws_credentials_unref(c);
+    assert_int_equal(
+        parse("{\"Version\":1,\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"S\",\"SessionToken\":null,"
+              "\"Expiration\":null}",
+              &aws_credentials_form_process, &c, NULL),
+        STATUS_OK);
+    assert_null(aws_credentials_session_token(c));
+    assert_int_equal(aws_credentials_expires_ms(c), 0);
+    aws_credentials_unref(c);
+}
+
+static void an_endpoint_s_object_names_the_token_otherwise_and_must_expire(void **state) {
+    (void)state;
+    struct aws_credentials *c;
+    assert_int_equal(
+        parse("{\"Code\":\"Success\",\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"S\",\"Token\":\"T\","
+              "\"Expiration\":\"2026-11-23T04:36:00Z\"}",
+              &aws_credentials_form_endpoint, &c, NULL),
+        STATUS_OK);
+    assert_string_equal(aws_credentials_session_token(c), "T");
+    aws_credentials_unref(c);
+}
+
+static void what_is_no_such_object_is_refused_without_quoting_it(void **state) {
+    (void)state;
+    static const struct {
+        const struct aws_credentials_form *form;
+        const char *text, *reason;
+    } cases[] = {
+        {&aws_credentials_form_process, "hidden", "no JSON object"},
+        {&aws_credentials_form_process, "", "no JSON object"},
+        {&aws_credentials_form_process, "[\"hidden\"]", "no JSON object"},
+        {&aws_credentials_form_process, "{\"SecretAccessKey\":\"hidden\"", "no JSON object"},
+        {&aws_credentials_form_process, "{\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"hidden\"}", "Version"},
+        {&aws_credentials_form_process,
+         "{\"Version\":2,\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"hidden\"}", "Version"},
+        {&aws_credentials_form_process,
+         "{\"Version\":\"1\",\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"hidden\"}", "Version"},
+        {&aws_credentials_form_process, "{\"Version\":1,\"SecretAccessKey\":\"hidden\"}", "no AccessKeyId"},
+        {&aws_credentials_form_process, "{\"Version\":1,\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"\"}",
+         "no SecretAccessKey"},
+        {&aws_credentials_form_process,
+         "{\"Version\":1,\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"hidden\",\"Expiration\":\"hidden\"}",
+         "Expiration"},
+        {&aws_credentials_form_process,
+         "{\"Version\":1,\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"hidden\",\"Expiration\":1795408560}",
+         "Expiration"},
+        {&aws_credentials_form_endpoint, "{\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"hidden\"}",
+         "no Token"},
+        {&aws_credentials_form_endpoint,
+         "{\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"hidden\",\"Token\":\"hidden\"}", "Expiration"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct aws_credentials *c;
+        struct error e;
+        assert_int_equal(parse(cases[i].text, cases[i].form, &c, &e), STATUS_FAILED);
+        assert_null(c);
+        assert_contains(e.message, cases[i].reason);
+        assert_lacks(e.message, "hidden");
+    }
+}
+
+static void an_endpoint_s_own_refusal_is_told_by_its_name(void **state) {
+    (void)state;
+    struct aws_credentials *c;
+    struct error e;
+    assert_int_equal(parse("{\"Code\":\"AssumeRoleUnauthorizedAccess\",\"Message\":\"EC2 cannot assume it\"}",
+                           &aws_credentials_form_endpoint, &c, &e),
+                     STATUS_FAILED);
+    assert_string_equal(e.code, "AssumeRoleUnauthorizedAccess");
+    assert_string_equal(e.message, "AssumeRoleUnauthorizedAccess: EC2 cannot assume it");
+    assert_int_equal(
+        parse("{\"code\":\"NoTask\",\"message\":\"who?\"}", &aws_credentials_form_endpoint, &c, &e),
+        STATUS_FAILED);
+    assert_string_equal(e.message, "NoTask: who?");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_program_s_object_is_read_with_or_without_token_and_expiration),
+        cmocka_unit_test(an_endpoint_s_object_names_the_token_otherwise_and_must_expire),
+        cmocka_unit_test(what_is_no_such_object_is_refused_without_quoting_it),
+        cmocka_unit_test(an_endpoint_s_own_refusal_is_told_by_its_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

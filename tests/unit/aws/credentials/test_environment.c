@@ -1,0 +1,44 @@
+#include "tests/unit/support/aws_credentials.h"
+
+static void keys_and_token_come_from_their_variables(void **state) {
+    (void)state;
+    support_clear_environment();
+    setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "env-secret", 1);
+    setenv("AWS_SESSION_TOKEN", "token", 1);
+    struct aws_credentials *c;
+    assert_int_equal(support_ask(aws_credentials_from_environment(), &c, NULL), STATUS_OK);
+    assert_string_equal(aws_credentials_access_key_id(c), "ENV");
+    assert_string_equal(aws_credentials_secret_access_key(c), "env-secret");
+    assert_string_equal(aws_credentials_session_token(c), "token");
+    assert_string_equal(aws_credentials_source_name(c), "environment");
+    assert_int_equal(aws_credentials_expires_ms(c), 0);
+    aws_credentials_unref(c);
+}
+
+static void an_empty_variable_is_not_set(void **state) {
+    (void)state;
+    support_clear_environment();
+    setenv("AWS_ACCESS_KEY_ID", "", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "", 1);
+    support_assert_refused(aws_credentials_from_environment(), STATUS_NOT_FOUND, "AWS_ACCESS_KEY_ID");
+}
+
+static void half_a_pair_is_an_error(void **state) {
+    (void)state;
+    support_clear_environment();
+    setenv("AWS_SECRET_ACCESS_KEY", "hidden", 1);
+    support_assert_refused(aws_credentials_from_environment(), STATUS_FAILED, "only the second is set");
+    unsetenv("AWS_SECRET_ACCESS_KEY");
+    setenv("AWS_ACCESS_KEY_ID", "K", 1);
+    support_assert_refused(aws_credentials_from_environment(), STATUS_FAILED, "only the first is set");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_and_token_come_from_their_variables),
+        cmocka_unit_test(an_empty_variable_is_not_set),
+        cmocka_unit_test(half_a_pair_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

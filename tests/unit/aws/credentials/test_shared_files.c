@@ -1,0 +1,116 @@
+#include "tests/unit/support/aws_credentials.h"
+
+#define NOWHERE "http://127.0.0.1:9"
+
+static void assert_key(const char *config, const char *credentials, const char *key) {
+    struct surroundings s;
+    support_surround(&s, config, credentials, "dev", NOWHERE);
+    support_assert_key(aws_credentials_from_shared_files(&s.profile), key);
+    support_leave(&s);
+}
+
+static void assert_refused(const char *config, const char *credentials, enum status status,
+                           const char *reason) {
+    struct surroundings s;
+    support_surround(&s, config, credentials, "dev", NOWHERE);
+    support_assert_refused(aws_credentials_from_shared_files(&s.profile), status, reason);
+    support_leave(&s);
+}
+
+static void keys_in_the_credentials_file_go_before_a_process_and_that_before_the_config_file(void **state) {
+    (void)state;
+    static const char keys[] = "[dev]\naws_access_key_id = CREDENTIALS\naws_secret_access_key = s\n";
+    static const char config[] = "[profile dev]\naws_access_key_id = CONFIG\naws_secret_access_key = s\n";
+    static const char process[] =
+        "[profile dev]\naws_access_key_id = CONFIG\naws_secret_access_key = s\n"
+        "credential_process = echo '{\"Version\":1,\"AccessKeyId\":\"PROCESS\",\"SecretAccessKey\":\"s\"}'\n";
+    assert_key(config, keys, "CREDENTIALS");
+    assert_key(process, keys, "CREDENTIALS");
+    assert_key(process, "", "PROCESS");
+    assert_key(config, "", "CONFIG");
+}
+
+static void a_token_beside_the_keys_goes_with_them(void **state) {
+    (void)state;
+    struct surroundings s;
+    struct aws_credentials *c;
+    support_surround(&s, "",
+                     "[dev]\naws_access_key_id = K\naws_secret_access_key = s\naws_session_token = t\n",
+                     "dev", NOWHERE);
+    assert_int_equal(support_ask(aws_credentials_from_shared_files(&s.profile), &c, NULL), STATUS_OK);
+    assert_string_equal(aws_credentials_session_token(c), "t");
+    assert_string_equal(aws_credentials_source_name(c), "shared files");
+    aws_credentials_unref(c);
+    support_leave(&s);
+}
+
+static void half_a_pair_is_not_completed_from_the_other_file(void **state) {
+    (void)state;
+    assert_refused("[profile dev]\naws_secret_access_key = hidden\n", "[dev]\naws_access_key_id = K\n",
+                   STATUS_FAILED, "has aws_access_key_id but no aws_secret_access_key");
+    assert_refused("", "[dev]\naws_secret_access_key = hidden\n", STATUS_FAILED,
+                   "has aws_secret_access_key but no aws_access_key_id");
+}
+
+static void without_any_it_says_what_it_looked_for_and_where(void **state) {
+    (void)state;
+    struct surroundings s;
+    support_surround(&s, "", "[dev]\nregion = a\n", "dev", NOWHERE);
+    support_assert_refused(aws_credentials_from_shared_files(&s.profile), STATUS_NOT_FOUND, "profile 'dev'");
+    support_assert_refused(aws_credentials_from_shared_files(&s.profile), STATUS_NOT_FOUND,
+                           aws_profiles_credentials_path(s.profiles));
+    support_assert_refused(aws_credentials_from_shared_files(&s.profile), STATUS_NOT_FOUND,
+                           aws_profiles_config_path(s.profiles));
+    support_leave(&s);
+}
+
+static void what_is_not_supported_is_refused_by_name_whatever_keys_stand_beside_it(void **state) {
+    (void)state;
+    static const char keys[] = "[dev]\naws_access_key_id = K\naws_secret_access_key = hidden\n";
+    assert_refused("[profile dev]\nsso_session = corp\n", keys, STATUS_FAILED, "sso_session");
+    assert_refused("[profile dev]\nsso_start_url = https://x\n", keys, STATUS_FAILED, "sso_start_url");
+    assert_refused("[profile dev]\nlogin_session = arn:x\n", "", STATUS_FAILED, "login_session");
+}
+
+static void a_process_gives_a_token_and_an_expiry_too(void **state) {
+    (void)state;
+    struct surroundings s;
+    struct aws_credentials *c;
+    support_surround(
+        &s,
+        "[profile dev]\ncredential_process = printf '{\"Version\":1,\"AccessKeyId\":\"%s\","
+        "\"SecretAccessKey\":\"s\",\"SessionToken\":\"t\",\"Expiration\":\"2030-01-01T00:00:00Z\"}' "
+        "\"A B\"\n",
+        "", "dev", NOWHERE);
+    assert_int_equal(support_ask(aws_credentials_from_shared_files(&s.profile), &c, NULL), STATUS_OK);
+    assert_string_equal(aws_credentials_access_key_id(c), "A B");
+    assert_string_equal(aws_credentials_session_token(c), "t");
+    assert_int_equal(aws_credentials_expires_ms(c), 1893456000000);
+    assert_string_equal(aws_credentials_source_name(c), "credential_process of profile 'dev'");
+    aws_credentials_unref(c);
+    support_leave(&s);
+}
+
+static void a_process_that_fails_is_told_with_its_complaint_but_not_its_output(void **state) {
+    (void)state;
+    assert_refused("[profile dev]\ncredential_process = sh -c 'echo hidden; echo locked out >&2; exit 4'\n",
+                   "", STATUS_FAILED,
+                   "credential_process of profile 'dev': it ended with status 4: locked out");
+    assert_refused("[profile dev]\ncredential_process = echo hidden\n", "", STATUS_FAILED, "no JSON object");
+    assert_refused("[profile dev]\ncredential_process = echo \"x\n", "", STATUS_INVALID, "not closed");
+    assert_refused("[profile dev]\ncredential_process = head -c 100000 /dev/zero\n", "", STATUS_FAILED,
+                   "more than 65536 bytes");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_in_the_credentials_file_go_before_a_process_and_that_before_the_config_file),
+        cmocka_unit_test(a_token_beside_the_keys_goes_with_them),
+        cmocka_unit_test(half_a_pair_is_not_completed_from_the_other_file),
+        cmocka_unit_test(without_any_it_says_what_it_looked_for_and_where),
+        cmocka_unit_test(what_is_not_supported_is_refused_by_name_whatever_keys_stand_beside_it),
+        cmocka_unit_test(a_process_gives_a_token_and_an_expiry_too),
+        cmocka_unit_test(a_process_that_fails_is_told_with_its_complaint_but_not_its_output),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

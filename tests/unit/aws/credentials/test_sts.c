@@ -1,0 +1,153 @@
+/* STS on the loopback interface, whose clock may be another than ours. */
+#include "aws/credentials/sts.h"
+
+#include <time.h>
+
+#include "base/clock.h"
+#include "tests/unit/support/aws_credentials.h"
+
+#define HOUR INT64_C(3600000)
+#define MINUTE INT64_C(60000)
+#define REFUSAL(code)                                                                                        \
+    "<ErrorResponse><Error><Code>" code "</Code><Message>no</Message></Error></ErrorResponse>"
+#define EXPIRES INT64_C(1893456000000) /* what STS_ANSWER says */
+
+static const struct aws_sts_role role = {.arn = "arn:x"};
+
+static char date[64]; /* the header line */
+
+/* STS's clock is so much ahead of ours. */
+static void set_date(int64_t ahead_ms) {
+    time_t seconds = (time_t)((clock_real_ms() + ahead_ms) / 1000);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    strftime(date, sizeof date, "Date: %a, %d %b %Y %H:%M:%S GMT", &tm);
+}
+
+static enum status assume(struct scripted_http *server, bool corrects_skew, struct aws_credentials **out,
+                          struct error *e) {
+    struct surroundings s;
+    struct aws_credentials *as = aws_credentials_new("BASE", "hidden", NULL, 0, "test");
+    support_surround(&s, "", "", "dev", scripted_http_url(server, ""));
+    struct aws_sts *sts = aws_sts_new(s.profiles, "dev", "eu-west-1", NULL, corrects_skew);
+    enum status status = aws_sts_assume_role(sts, &role, as, -1, out, e);
+    aws_sts_free(sts);
+    support_leave(&s);
+    aws_credentials_unref(as);
+    return status;
+}
+
+/* How far ahead of our clock that request was signed. */
+static int64_t signed_ahead(struct scripted_http *server, size_t i) {
+    const char *line = strstr(scripted_http_request(server, i), "\r\nX-Amz-Date: ");
+    char text[32];
+    int64_t time_ms;
+    assert_non_null(line);
+    const char *d = line + strlen("\r\nX-Amz-Date: ");
+    snprintf(text, sizeof text, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", d, d + 4, d + 6, d + 9, d + 11, d + 13);
+    assert_true(clock_parse(text, strlen(text), &time_ms));
+    return time_ms - clock_real_ms();
+}
+
+static void assert_near(int64_t ms, int64_t expected_ms) {
+    assert_in_range(ms - expected_ms + 30000, 0, 60000);
+}
+
+static void what_a_wrong_clock_signed_is_signed_once_more_by_the_clock_of_sts(void **state) {
+    (void)state;
+    static const char *const refusals[] = {REFUSAL("SignatureDoesNotMatch"), REFUSAL("RequestExpired")};
+    static const int64_t ahead[] = {HOUR, -20 * MINUTE};
+    for (size_t i = 0; i < COUNT(refusals); i++) {
+        set_date(ahead[i]);
+        const struct scripted_answer answers[] = {{403, refusals[i], date}, {200, STS_ANSWER("ROLE"), date}};
+        struct scripted_http *server = scripted_http_start(answers, 2);
+        struct aws_credentials *c;
+        struct error e;
+        if (assume(server, true, &c, &e))
+            fail_msg("%s", e.message);
+        assert_int_equal(scripted_http_count(server), 2);
+        assert_near(signed_ahead(server, 0), 0);
+        assert_near(signed_ahead(server, 1), ahead[i]);
+        assert_near(aws_credentials_expires_ms(c), EXPIRES - ahead[i]);
+        aws_credentials_unref(c);
+        scripted_http_stop(server);
+    }
+}
+
+static void what_no_clock_explains_is_asked_once(void **state) {
+    (void)state;
+    static const struct {
+        const char *refusal, *code;
+        int64_t ahead_ms;
+    } cases[] = {{REFUSAL("SignatureDoesNotMatch"), "SignatureDoesNotMatch", 3 * MINUTE},
+                 {REFUSAL("InvalidClientTokenId"), "InvalidClientTokenId", HOUR},
+                 {REFUSAL("AccessDenied"), "AccessDenied", HOUR}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        set_date(cases[i].ahead_ms);
+        const struct scripted_answer answers[] = {{403, cases[i].refusal, date}};
+        struct scripted_http *server = scripted_http_start(answers, 1);
+        struct aws_credentials *c;
+        struct error e;
+        assert_int_equal(assume(server, true, &c, &e), STATUS_FAILED);
+        assert_string_equal(e.code, cases[i].code);
+        assert_int_equal(scripted_http_count(server), 1);
+        scripted_http_stop(server);
+    }
+}
+
+static void a_correction_that_does_not_help_is_tried_once(void **state) {
+    (void)state;
+    set_date(HOUR);
+    const struct scripted_answer answers[] = {{403, REFUSAL("SignatureDoesNotMatch"), date}};
+    struct scripted_http *server = scripted_http_start(answers, 1);
+    struct aws_credentials *c;
+    assert_int_equal(assume(server, true, &c, NULL), STATUS_FAILED);
+    assert_null(c);
+    assert_int_equal(scripted_http_count(server), 2);
+    scripted_http_stop(server);
+}
+
+static void who_forbids_corrections_gets_none(void **state) {
+    (void)state;
+    set_date(HOUR);
+    const struct scripted_answer answers[] = {{403, REFUSAL("SignatureDoesNotMatch"), date},
+                                              {200, STS_ANSWER("ROLE"), date}};
+    struct scripted_http *server = scripted_http_start(answers, 2);
+    struct aws_credentials *c;
+    assert_int_equal(assume(server, false, &c, NULL), STATUS_FAILED);
+    assert_int_equal(assume(server, false, &c, NULL), STATUS_OK);
+    assert_int_equal(aws_credentials_expires_ms(c), EXPIRES);
+    aws_credentials_unref(c);
+    scripted_http_stop(server);
+}
+
+static void what_a_web_identity_gets_expires_by_our_clock_too(void **state) {
+    (void)state;
+    static const int64_t ahead[] = {HOUR, 3 * MINUTE}, taken[] = {HOUR, 0};
+    for (size_t i = 0; i < COUNT(ahead); i++) {
+        set_date(ahead[i]);
+        const struct scripted_answer answers[] = {{200, STS_ANSWER("WEB"), date}};
+        struct scripted_http *server = scripted_http_start(answers, 1);
+        struct surroundings s;
+        struct aws_credentials *c;
+        support_surround(&s, "", "", "dev", scripted_http_url(server, ""));
+        assert_int_equal(aws_sts_assume_role_with_web_identity(s.sts, &role, "token", -1, &c, NULL),
+                         STATUS_OK);
+        assert_near(aws_credentials_expires_ms(c), EXPIRES - taken[i]);
+        assert_int_equal(scripted_http_count(server), 1);
+        aws_credentials_unref(c);
+        support_leave(&s);
+        scripted_http_stop(server);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_wrong_clock_signed_is_signed_once_more_by_the_clock_of_sts),
+        cmocka_unit_test(what_no_clock_explains_is_asked_once),
+        cmocka_unit_test(a_correction_that_does_not_help_is_tried_once),
+        cmocka_unit_test(who_forbids_corrections_gets_none),
+        cmocka_unit_test(what_a_web_identity_gets_expires_by_our_clock_too),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

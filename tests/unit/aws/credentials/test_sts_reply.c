@@ -1,0 +1,123 @@
+#include "aws/credentials/sts_reply.h"
+
+#include "aws/credentials/credentials.h"
+#include "base/buffer.h"
+#include "tests/unit/support/test.h"
+
+#define GOOD                                                                                                 \
+    "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>"             \
+    "<SourceIdentity>Alice</SourceIdentity><AssumedRoleUser><Arn>arn:aws:sts::1:assumed-role/x/y</Arn>"      \
+    "</AssumedRoleUser><Credentials><AccessKeyId>ASIA1</AccessKeyId>\n<SecretAccessKey>a/b&amp;c"            \
+    "</SecretAccessKey><SessionToken>t&#43;u==</SessionToken><Expiration>2026-11-23T04:36:00Z</Expiration>"  \
+    "</Credentials></AssumeRoleResult><ResponseMetadata><RequestId>R-1</RequestId></ResponseMetadata>"       \
+    "</AssumeRoleResponse>"
+
+static enum status read_reply(long http_status, const char *text, struct aws_credentials **out,
+                              struct error *e) {
+    return aws_sts_reply_read("AssumeRole", http_status, text, strlen(text), "test", 0, out, e);
+}
+
+static void the_credentials_of_the_role_are_read(void **state) {
+    (void)state;
+    struct aws_credentials *c;
+    assert_int_equal(read_reply(200, GOOD, &c, NULL), STATUS_OK);
+    assert_string_equal(aws_credentials_access_key_id(c), "ASIA1");
+    assert_string_equal(aws_credentials_secret_access_key(c), "a/b&c");
+    assert_string_equal(aws_credentials_session_token(c), "t+u==");
+    assert_int_equal(aws_credentials_expires_ms(c), 1795408560000);
+    aws_credentials_unref(c);
+}
+
+static void an_error_keeps_sts_s_name_words_and_request_id(void **state) {
+    (void)state;
+    struct aws_credentials *c;
+    struct error e;
+    assert_int_equal(
+        read_reply(403,
+                   "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n <Error>"
+                   "<Type>Sender</Type><Code>AccessDenied</Code><Message>User: x is not authorized"
+                   "</Message></Error>\n <RequestId>R-2</RequestId></ErrorResponse>",
+                   &c, &e),
+        STATUS_FAILED);
+    assert_string_equal(e.code, "AccessDenied");
+    assert_string_equal(e.request_id, "R-2");
+    assert_string_equal(e.message, "sts AssumeRole failed: AccessDenied: User: x is not authorized");
+    assert_int_equal(
+        read_reply(400, "<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>", &c, &e),
+        STATUS_RETRY);
+    assert_int_equal(
+        read_reply(500, "<ErrorResponse><Error><Code>InternalFailure</Code></Error></ErrorResponse>", &c, &e),
+        STATUS_RETRY);
+}
+
+static void an_answer_that_is_not_sts_s_is_to_be_asked_for_again(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        "not xml",
+        "{\"Credentials\":{}}",
+        "<html><body>Bad gateway</body></html>",
+        "<AssumeRoleResponse><Credentials><AccessKeyId>K</AccessKeyId></Credentials></AssumeRoleResponse>",
+        "<a><Credentials><AccessKeyId>K</AccessKeyId><SecretAccessKey>hidden</"
+        "SecretAccessKey><SessionToken>hidden"
+        "</SessionToken><Expiration>soon</Expiration></Credentials></a>",
+        "<a><b><AccessKeyId>K</AccessKeyId><SecretAccessKey>hidden</SecretAccessKey><SessionToken>hidden"
+        "</SessionToken><Expiration>2026-11-23T04:36:00Z</Expiration></b></a>",
+    };
+    struct aws_credentials *c;
+    struct error e;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        assert_int_equal(read_reply(200, texts[i], &c, &e), STATUS_RETRY);
+        assert_null(c);
+        assert_string_equal(e.code, "MalformedReply");
+        assert_lacks(e.message, "hidden");
+    }
+    assert_int_equal(read_reply(403, GOOD, &c, &e), STATUS_RETRY);
+}
+
+static void an_answer_cut_anywhere_gives_nothing(void **state) {
+    (void)state;
+    for (size_t n = 0; n < strlen(GOOD); n++) {
+        struct aws_credentials *c;
+        assert_int_equal(aws_sts_reply_read("AssumeRole", 200, GOOD, n, "test", 0, &c, NULL), STATUS_RETRY);
+        assert_null(c);
+    }
+}
+
+static void a_document_type_is_refused_with_its_entities(void **state) {
+    (void)state;
+    struct aws_credentials *c;
+    assert_int_equal(read_reply(200, "<!DOCTYPE a [<!ENTITY k \"ASIA1\">]>" GOOD, &c, NULL), STATUS_RETRY);
+    assert_null(c);
+    assert_int_equal(read_reply(200, "<?xml version=\"1.0\"?>" GOOD, &c, NULL), STATUS_OK);
+    aws_credentials_unref(c);
+}
+
+static void neither_deep_nor_long_documents_do_harm(void **state) {
+    (void)state;
+    struct aws_credentials *c;
+    struct buffer text;
+    buffer_init(&text, 1 << 20);
+    for (int i = 0; i < 20000; i++)
+        buffer_puts(&text, "<Credentials><AccessKeyId>");
+    assert_int_equal(read_reply(200, text.data, &c, NULL), STATUS_RETRY);
+    buffer_clear(&text);
+    buffer_puts(&text, "<a><Error><Code>");
+    for (int i = 0; i < 20000; i++)
+        buffer_puts(&text, "long");
+    buffer_puts(&text, "</Code></Error></a>");
+    assert_int_equal(read_reply(400, text.data, &c, NULL), STATUS_RETRY);
+    buffer_deinit(&text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_credentials_of_the_role_are_read),
+        cmocka_unit_test(an_error_keeps_sts_s_name_words_and_request_id),
+        cmocka_unit_test(an_answer_that_is_not_sts_s_is_to_be_asked_for_again),
+        cmocka_unit_test(an_answer_cut_anywhere_gives_nothing),
+        cmocka_unit_test(a_document_type_is_refused_with_its_entities),
+        cmocka_unit_test(neither_deep_nor_long_documents_do_harm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

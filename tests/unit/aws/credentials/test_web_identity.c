@@ -1,0 +1,112 @@
+#include "tests/unit/support/aws_credentials.h"
+
+static const struct scripted_answer answers[] = {{200, STS_ANSWER("FIRST"), NULL},
+                                                 {200, STS_ANSWER("SECOND"), NULL}};
+
+static void rewrite(const char *path, const char *text) {
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void the_environment_s_token_is_exchanged_for_the_role_unsigned(void **state) {
+    (void)state;
+    struct surroundings s;
+    struct aws_credentials *c;
+    struct scripted_http *sts = scripted_http_start(answers, 2);
+    support_surround(&s, "[profile dev]\nrole_arn = other\nweb_identity_token_file = /nowhere\n", "", "dev",
+                     scripted_http_url(sts, ""));
+    support_put_file("AWS_WEB_IDENTITY_TOKEN_FILE", "head.body/+.sign\n");
+    setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/x", 1);
+    setenv("AWS_ROLE_SESSION_NAME", "pod", 1);
+    assert_int_equal(support_ask(aws_credentials_from_web_identity(&s.profile), &c, NULL), STATUS_OK);
+    assert_string_equal(aws_credentials_access_key_id(c), "FIRST");
+    assert_string_equal(aws_credentials_source_name(c),
+                        "AssumeRoleWithWebIdentity of role 'arn:aws:iam::1:role/x'");
+    aws_credentials_unref(c);
+    const char *request = scripted_http_request(sts, 0);
+    assert_contains(request,
+                    "\r\n\r\nAction=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam"
+                    "%3A%3A1%3Arole%2Fx&RoleSessionName=pod&WebIdentityToken=head.body%2F%2B.sign");
+    assert_lacks(request, "Authorization");
+    assert_lacks(request, "X-Amz-");
+    support_leave(&s);
+    scripted_http_stop(sts);
+    support_drop_file("AWS_WEB_IDENTITY_TOKEN_FILE");
+}
+
+static void a_token_that_was_rotated_is_read_again(void **state) {
+    (void)state;
+    struct surroundings s;
+    struct aws_credentials *c;
+    struct scripted_http *sts = scripted_http_start(answers, 2);
+    support_surround(&s, "", "", "dev", scripted_http_url(sts, ""));
+    support_put_file("AWS_WEB_IDENTITY_TOKEN_FILE", "old-token");
+    setenv("AWS_ROLE_ARN", "r", 1);
+    struct aws_credentials_source source = aws_credentials_from_web_identity(&s.profile);
+    assert_int_equal(source.fetch(source.context, -1, &c, NULL), STATUS_OK);
+    aws_credentials_unref(c);
+    rewrite(getenv("AWS_WEB_IDENTITY_TOKEN_FILE"), "new-token\n");
+    assert_int_equal(source.fetch(source.context, -1, &c, NULL), STATUS_OK);
+    aws_credentials_unref(c);
+    assert_contains(scripted_http_request(sts, 0), "&WebIdentityToken=old-token");
+    assert_contains(scripted_http_request(sts, 1), "&WebIdentityToken=new-token");
+    source.free(source.context);
+    support_leave(&s);
+    scripted_http_stop(sts);
+    support_drop_file("AWS_WEB_IDENTITY_TOKEN_FILE");
+}
+
+static void a_profile_may_name_the_token_file(void **state) {
+    (void)state;
+    struct surroundings s;
+    struct scripted_http *sts = scripted_http_start(answers, 2);
+    char config[256];
+    support_put_file("TOKEN", "profile-token");
+    snprintf(config, sizeof config,
+             "[profile dev]\nrole_arn = role-of-dev\nweb_identity_token_file = %s\nrole_session_name = me\n"
+             "duration_seconds = 900\n",
+             getenv("TOKEN"));
+    support_surround(&s, config, "", "dev", scripted_http_url(sts, ""));
+    support_assert_key(aws_credentials_from_web_identity(&s.profile), "FIRST");
+    assert_contains(scripted_http_request(sts, 0),
+                    "&RoleArn=role-of-dev&RoleSessionName=me&DurationSeconds=900"
+                    "&WebIdentityToken=profile-token");
+    support_leave(&s);
+    scripted_http_stop(sts);
+    support_drop_file("TOKEN");
+}
+
+static void what_is_half_configured_is_an_error(void **state) {
+    (void)state;
+    struct surroundings s;
+    struct scripted_http *sts = scripted_http_start(answers, 2);
+    support_surround(&s, "[profile web]\nweb_identity_token_file = /nowhere/token\n", "", "dev",
+                     scripted_http_url(sts, ""));
+    support_assert_refused(aws_credentials_from_web_identity(&s.profile), STATUS_NOT_FOUND,
+                           "AWS_WEB_IDENTITY_TOKEN_FILE is not set");
+    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token", 1);
+    support_assert_refused(aws_credentials_from_web_identity(&s.profile), STATUS_FAILED,
+                           "AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not");
+    setenv("AWS_ROLE_ARN", "r", 1);
+    support_assert_refused(aws_credentials_from_web_identity(&s.profile), STATUS_FAILED,
+                           "cannot take a token from '/nowhere/token'");
+    unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE");
+    s.profile.name = "web";
+    support_assert_refused(aws_credentials_from_web_identity(&s.profile), STATUS_FAILED,
+                           "profile 'web' has web_identity_token_file but no role_arn");
+    assert_int_equal(scripted_http_count(sts), 0);
+    support_leave(&s);
+    scripted_http_stop(sts);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_environment_s_token_is_exchanged_for_the_role_unsigned),
+        cmocka_unit_test(a_token_that_was_rotated_is_read_again),
+        cmocka_unit_test(a_profile_may_name_the_token_file),
+        cmocka_unit_test(what_is_half_configured_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,144 @@
+/* Runs of calls whose credentials come late or not at all, and that end while calls are being started. */
+#include <poll.h>
+
+#include "aws/client.h"
+#include "aws/config.h"
+#include "aws/transport.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "tests/unit/support/aws.h"
+#include "tests/unit/support/scripted_http.h"
+
+enum { CALLS = 20 };
+
+static struct {
+    struct aws_transport transport;
+    struct aws_client *cancelled; /* with the first call that is sent; NULL: none */
+    int64_t until_ms;             /* sending takes until then */
+    int sent;
+} script;
+
+static struct aws_config *config;
+static struct aws_client *client;
+static struct aws_call calls[CALLS];
+
+static void send_scripted(const struct aws_transport *transport, struct aws_session *session,
+                          struct aws_exchange *x) {
+    (void)transport;
+    script.sent++;
+    if (script.cancelled)
+        aws_client_cancel(script.cancelled);
+    while (clock_boot_ms() < script.until_ms)
+        poll(NULL, 0, 1);
+    aws_exchange_answer(x, 200, "{}");
+    aws_session_finish(session, x, 0);
+}
+
+static void start_client(void) {
+    memset(&script, 0, sizeof script);
+    script.transport.send = send_scripted;
+    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+    assert_int_equal(aws_client_new(&client, &aws_dynamodb, config, &script.transport, NULL), STATUS_OK);
+    for (int i = 0; i < CALLS; i++)
+        calls[i] = (struct aws_call){.operation = "GetItem", .body = "{}", .length = 2};
+}
+
+/* A client whose credentials come from there. */
+static void start_client_of(struct scripted_http *container) {
+    support_clear_environment();
+    setenv("AWS_REGION", "eu-west-1", 1);
+    setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", scripted_http_url(container, "/"), 1);
+    start_client();
+}
+
+static void stop_client(void) {
+    for (int i = 0; i < CALLS; i++)
+        aws_call_deinit(&calls[i]);
+    aws_client_free(client);
+    aws_config_free(config);
+}
+
+static void assert_all(int from, const char *code) {
+    for (int i = from; i < CALLS; i++)
+        assert_string_equal(calls[i].error.code, code);
+}
+
+static void a_run_waits_for_credentials_until_its_deadline_only(void **state) {
+    (void)state;
+    static const struct scripted_answer silence[] = {{SCRIPTED_HTTP_SILENCE, NULL, NULL}};
+    struct scripted_http *container = scripted_http_start(silence, 1);
+    start_client_of(container);
+    int64_t began_ms = clock_boot_ms();
+    const struct aws_run run = {.deadline_boot_ms = began_ms + 200};
+    aws_client_run(client, calls, CALLS, &run);
+    assert_in_range(clock_boot_ms() - began_ms, 200, LIMIT_METADATA_TRY_MS - 1);
+    assert_int_equal(calls[0].status, STATUS_RETRY);
+    assert_contains(calls[0].error.message, "no credentials in the time given");
+    assert_all(0, "DeadlineExceeded");
+    assert_int_equal(script.sent, 0);
+    stop_client();
+    scripted_http_stop(container);
+}
+
+static void patience_is_a_deadline_for_credentials_too(void **state) {
+    (void)state;
+    static const struct scripted_answer silence[] = {{SCRIPTED_HTTP_SILENCE, NULL, NULL}};
+    struct scripted_http *container = scripted_http_start(silence, 1);
+    start_client_of(container);
+    int64_t began_ms = clock_boot_ms();
+    const struct aws_run run = {.patience_ms = 200};
+    aws_client_run(client, calls, CALLS, &run);
+    assert_in_range(clock_boot_ms() - began_ms, 200, LIMIT_METADATA_TRY_MS - 1);
+    assert_all(0, "DeadlineExceeded");
+    stop_client();
+    scripted_http_stop(container);
+}
+
+static void the_calls_of_a_run_share_one_fetch_that_fails(void **state) {
+    (void)state;
+    static const struct scripted_answer outage[] = {{500, "{}", NULL}};
+    struct scripted_http *container = scripted_http_start(outage, 1);
+    start_client_of(container);
+    aws_client_run(client, calls, CALLS, NULL);
+    assert_int_equal(scripted_http_count(container), LIMIT_METADATA_TRIES);
+    for (int i = 0; i < CALLS; i++) {
+        assert_int_equal(calls[i].status, STATUS_RETRY);
+        assert_contains(calls[i].error.message, "HTTP 500");
+    }
+    stop_client();
+    scripted_http_stop(container);
+}
+
+static void no_call_is_started_once_the_client_is_cancelled(void **state) {
+    (void)state;
+    support_set_environment();
+    start_client();
+    script.cancelled = client;
+    aws_client_run(client, calls, CALLS, NULL);
+    assert_int_equal(script.sent, 1);
+    assert_all(1, "Cancelled");
+    stop_client();
+}
+
+static void no_call_is_started_once_the_deadline_is_over(void **state) {
+    (void)state;
+    support_set_environment();
+    start_client();
+    const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + 1000}; /* the first is sent by then */
+    script.until_ms = run.deadline_boot_ms;
+    aws_client_run(client, calls, CALLS, &run);
+    assert_int_equal(script.sent, 1);
+    assert_all(1, "DeadlineExceeded");
+    stop_client();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_waits_for_credentials_until_its_deadline_only),
+        cmocka_unit_test(patience_is_a_deadline_for_credentials_too),
+        cmocka_unit_test(the_calls_of_a_run_share_one_fetch_that_fails),
+        cmocka_unit_test(no_call_is_started_once_the_client_is_cancelled),
+        cmocka_unit_test(no_call_is_started_once_the_deadline_is_over),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

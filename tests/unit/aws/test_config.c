@@ -1,0 +1,165 @@
+#include "aws/config.h"
+
+#include "tests/unit/support/aws.h"
+
+static int clear(void **state) {
+    (void)state;
+    support_clear_environment();
+    return 0;
+}
+
+static void assert_refused(const char *part) {
+    struct aws_config *config;
+    struct error e;
+    assert_int_equal(aws_config_load(&config, &e), STATUS_INVALID);
+    assert_null(config);
+    assert_contains(e.message, part);
+}
+
+static void assert_region(const char *region) {
+    struct aws_config *config;
+    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+    assert_string_equal(aws_config_region(config), region);
+    aws_config_free(config);
+}
+
+static void the_region_is_the_variables_else_the_profiles(void **state) {
+    (void)state;
+    assert_refused("set AWS_REGION");
+    support_put_file("AWS_CONFIG_FILE", "[default]\nregion = us-east-1\n[profile dev]\nregion = us-west-2\n");
+    assert_region("us-east-1");
+    setenv("AWS_PROFILE", "dev", 1);
+    assert_region("us-west-2");
+    setenv("AWS_DEFAULT_REGION", "eu-central-1", 1);
+    assert_region("eu-central-1");
+    setenv("AWS_REGION", "eu-west-1", 1);
+    assert_region("eu-west-1");
+    support_drop_file("AWS_CONFIG_FILE");
+}
+
+static void a_region_that_cannot_be_part_of_a_host_name_is_refused(void **state) {
+    (void)state;
+    setenv("AWS_REGION", "evil.example/", 1);
+    assert_refused("'evil.example/'");
+}
+
+static void a_named_profile_must_exist(void **state) {
+    (void)state;
+    setenv("AWS_REGION", "eu-west-1", 1);
+    setenv("AWS_PROFILE", "nobody", 1);
+    assert_refused("AWS_PROFILE is 'nobody'");
+    setenv("AWS_PROFILE", "", 1);
+    assert_region("eu-west-1");
+}
+
+static void a_broken_file_is_refused(void **state) {
+    (void)state;
+    setenv("AWS_REGION", "eu-west-1", 1);
+    support_put_file("AWS_CONFIG_FILE", "[default\n");
+    assert_refused("line 1");
+    support_drop_file("AWS_CONFIG_FILE");
+}
+
+static void attempts_are_a_number_from_one_to_a_hundred(void **state) {
+    (void)state;
+    struct aws_config *config;
+    setenv("AWS_REGION", "eu-west-1", 1);
+    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+    assert_int_equal(aws_config_max_attempts(config), 0);
+    aws_config_free(config);
+    setenv("AWS_MAX_ATTEMPTS", "7", 1);
+    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+    assert_int_equal(aws_config_max_attempts(config), 7);
+    aws_config_free(config);
+
+    static const char *const wrong[] = {"0", "-1", "101", "x", "3x", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        setenv("AWS_MAX_ATTEMPTS", wrong[i], 1);
+        assert_refused("AWS_MAX_ATTEMPTS is '");
+    }
+}
+
+static void the_ca_bundle_is_the_variables_else_the_profiles(void **state) {
+    (void)state;
+    struct aws_config *config;
+    setenv("AWS_REGION", "eu-west-1", 1);
+    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+    assert_null(aws_config_ca_bundle(config));
+    aws_config_free(config);
+
+    support_put_file("AWS_CONFIG_FILE", "[default]\nca_bundle = /dev/zero\nmax_attempts = 9\n");
+    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+    assert_string_equal(aws_config_ca_bundle(config), "/dev/zero");
+    assert_int_equal(aws_config_max_attempts(config), 9);
+    aws_config_free(config);
+    setenv("AWS_CA_BUNDLE", "/dev/null", 1);
+    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+    assert_string_equal(aws_config_ca_bundle(config), "/dev/null");
+    aws_config_free(config);
+    setenv("AWS_CA_BUNDLE", "/no/such.pem", 1);
+    assert_refused("AWS_CA_BUNDLE (or ca_bundle of the profile) is '/no/such.pem'");
+    support_drop_file("AWS_CONFIG_FILE");
+}
+
+static void a_retry_mode_that_is_not_ours_is_taken_for_standard_and_said(void **state) {
+    (void)state;
+    struct aws_config *config;
+    setenv("AWS_REGION", "eu-west-1", 1);
+    static const char *const ours[] = {"", "standard", "Standard"}, *const others[] = {"adaptive", "legacy"};
+    for (size_t i = 0; i < 3; i++) {
+        setenv("AWS_RETRY_MODE", ours[i], 1);
+        assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+        assert_null(aws_config_warning(config));
+        aws_config_free(config);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        setenv("AWS_RETRY_MODE", others[i], 1);
+        assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+        assert_contains(aws_config_warning(config), others[i]);
+        aws_config_free(config);
+    }
+    setenv("AWS_RETRY_MODE", "eager", 1);
+    assert_refused("AWS_RETRY_MODE (or retry_mode of the profile) is 'eager'");
+    unsetenv("AWS_RETRY_MODE");
+    support_put_file("AWS_CONFIG_FILE", "[default]\nretry_mode = adaptive\n");
+    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+    assert_contains(aws_config_warning(config), "adaptive");
+    aws_config_free(config);
+    support_drop_file("AWS_CONFIG_FILE");
+}
+
+static void assert_corrects_skew(bool expected) {
+    struct aws_config *config;
+    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+    assert_int_equal(aws_config_corrects_skew(config), expected);
+    aws_config_free(config);
+}
+
+static void skew_is_corrected_unless_the_variable_or_else_the_profile_says_no(void **state) {
+    (void)state;
+    setenv("AWS_REGION", "eu-west-1", 1);
+    assert_corrects_skew(true);
+    support_put_file("AWS_CONFIG_FILE", "[default]\ndisable_clock_skew_correction = true\n");
+    assert_corrects_skew(false);
+    setenv("AWS_DISABLE_CLOCK_SKEW_CORRECTION", "false", 1);
+    assert_corrects_skew(true);
+    support_drop_file("AWS_CONFIG_FILE");
+    setenv("AWS_DISABLE_CLOCK_SKEW_CORRECTION", "True", 1);
+    assert_corrects_skew(false);
+    setenv("AWS_DISABLE_CLOCK_SKEW_CORRECTION", "1", 1);
+    assert_refused("AWS_DISABLE_CLOCK_SKEW_CORRECTION");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(the_region_is_the_variables_else_the_profiles, clear),
+        cmocka_unit_test_setup(a_region_that_cannot_be_part_of_a_host_name_is_refused, clear),
+        cmocka_unit_test_setup(a_named_profile_must_exist, clear),
+        cmocka_unit_test_setup(a_broken_file_is_refused, clear),
+        cmocka_unit_test_setup(attempts_are_a_number_from_one_to_a_hundred, clear),
+        cmocka_unit_test_setup(a_retry_mode_that_is_not_ours_is_taken_for_standard_and_said, clear),
+        cmocka_unit_test_setup(skew_is_corrected_unless_the_variable_or_else_the_profile_says_no, clear),
+        cmocka_unit_test_setup(the_ca_bundle_is_the_variables_else_the_profiles, clear),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,261 @@
+#include "aws/endpoint.h"
+
+#include "aws/profile.h"
+#include "tests/unit/support/aws.h"
+
+static const char config[] = "[profile both]\nservices = local\nendpoint_url = http://profile:1\n"
+                             "[profile general]\nendpoint_url = http://profile:1\n"
+                             "[profile ignoring]\nendpoint_url = http://profile:1\n"
+                             "ignore_configured_endpoint_urls = True\n"
+                             "[profile variants]\nuse_fips_endpoint = true\n"
+                             "use_dualstack_endpoint = true\n"
+                             "[services local]\ndynamodb =\n  endpoint_url = http://section:2\n";
+static struct aws_profiles *profiles;
+
+static int load_profiles(void **state) {
+    (void)state;
+    support_clear_environment();
+    support_put_file("AWS_CONFIG_FILE", config);
+    enum status status = aws_profiles_load(&profiles, NULL);
+    support_drop_file("AWS_CONFIG_FILE");
+    return (int)status;
+}
+
+static int free_profiles(void **state) {
+    (void)state;
+    aws_profiles_free(profiles);
+    return 0;
+}
+
+static int clear(void **state) {
+    (void)state;
+    support_clear_environment();
+    return 0;
+}
+
+static void assert_endpoint(const char *profile, const char *region, const char *url, const char *host) {
+    const struct aws_endpoint_query query = {"dynamodb", "DYNAMODB", region, profile};
+    struct aws_endpoint endpoint;
+    struct error e = {.message = ""};
+    enum status status = aws_endpoint_resolve(&endpoint, &query, profiles, &e);
+    assert_string_equal(e.message, "");
+    assert_int_equal(status, STATUS_OK);
+    assert_string_equal(endpoint.url, url);
+    assert_string_equal(endpoint.host, host);
+    assert_string_equal(endpoint.region, region);
+    aws_endpoint_deinit(&endpoint);
+}
+
+static void unconfigured_it_is_the_regions_in_its_partitions_domain(void **state) {
+    (void)state;
+    assert_endpoint("default", "eu-west-1", "https://dynamodb.eu-west-1.amazonaws.com/",
+                    "dynamodb.eu-west-1.amazonaws.com");
+    assert_endpoint("default", "cn-north-1", "https://dynamodb.cn-north-1.amazonaws.com.cn/",
+                    "dynamodb.cn-north-1.amazonaws.com.cn");
+    assert_endpoint("default", "us-gov-west-1", "https://dynamodb.us-gov-west-1.amazonaws.com/",
+                    "dynamodb.us-gov-west-1.amazonaws.com");
+}
+
+/* What the SDKs' own rule sets say (botocore's endpoint tests). */
+static void partitions_have_domains_of_their_own_and_fips_and_dual_stack_hosts(void **state) {
+    (void)state;
+    static const struct {
+        const char *region, *plain, *fips, *dualstack, *both;
+    } cases[] = {
+        {"eu-west-1", "dynamodb.eu-west-1.amazonaws.com", "dynamodb-fips.eu-west-1.amazonaws.com",
+         "dynamodb.eu-west-1.api.aws", "dynamodb-fips.eu-west-1.api.aws"},
+        {"cn-north-1", "dynamodb.cn-north-1.amazonaws.com.cn", "dynamodb-fips.cn-north-1.amazonaws.com.cn",
+         "dynamodb.cn-north-1.api.amazonwebservices.com.cn",
+         "dynamodb-fips.cn-north-1.api.amazonwebservices.com.cn"},
+        {"us-gov-west-1", "dynamodb.us-gov-west-1.amazonaws.com", "dynamodb.us-gov-west-1.amazonaws.com",
+         "dynamodb.us-gov-west-1.api.aws", "dynamodb-fips.us-gov-west-1.api.aws"},
+        {"us-iso-east-1", "dynamodb.us-iso-east-1.c2s.ic.gov", "dynamodb-fips.us-iso-east-1.c2s.ic.gov",
+         "dynamodb.us-iso-east-1.api.aws.ic.gov", "dynamodb-fips.us-iso-east-1.api.aws.ic.gov"},
+        {"us-isob-east-1", "dynamodb.us-isob-east-1.sc2s.sgov.gov",
+         "dynamodb-fips.us-isob-east-1.sc2s.sgov.gov", "dynamodb.us-isob-east-1.api.aws.scloud",
+         "dynamodb-fips.us-isob-east-1.api.aws.scloud"},
+        {"eusc-de-east-1", "dynamodb.eusc-de-east-1.amazonaws.eu",
+         "dynamodb-fips.eusc-de-east-1.amazonaws.eu", "dynamodb.eusc-de-east-1.api.amazonwebservices.eu",
+         "dynamodb-fips.eusc-de-east-1.api.amazonwebservices.eu"},
+        {"mars-west-1", "dynamodb.mars-west-1.amazonaws.com", "dynamodb-fips.mars-west-1.amazonaws.com",
+         "dynamodb.mars-west-1.api.aws", "dynamodb-fips.mars-west-1.api.aws"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const hosts[] = {cases[i].plain, cases[i].fips, cases[i].dualstack, cases[i].both};
+        for (int variant = 0; variant < 4; variant++) {
+            char url[128];
+            setenv("AWS_USE_FIPS_ENDPOINT", variant & 1 ? "true" : "false", 1);
+            setenv("AWS_USE_DUALSTACK_ENDPOINT", variant & 2 ? "TRUE" : "", 1);
+            snprintf(url, sizeof url, "https://%s/", hosts[variant]);
+            assert_endpoint("default", cases[i].region, url, hosts[variant]);
+        }
+    }
+}
+
+static void variants_are_asked_for_by_the_profile_too_and_the_variable_goes_first(void **state) {
+    (void)state;
+    assert_endpoint("variants", "eu-west-1", "https://dynamodb-fips.eu-west-1.api.aws/",
+                    "dynamodb-fips.eu-west-1.api.aws");
+    setenv("AWS_USE_DUALSTACK_ENDPOINT", "false", 1);
+    assert_endpoint("variants", "eu-west-1", "https://dynamodb-fips.eu-west-1.amazonaws.com/",
+                    "dynamodb-fips.eu-west-1.amazonaws.com");
+}
+
+static void assert_refused(const char *part) {
+    const struct aws_endpoint_query query = {"dynamodb", "DYNAMODB", "eu-west-1", "default"};
+    struct aws_endpoint endpoint;
+    struct error e;
+    assert_int_equal(aws_endpoint_resolve(&endpoint, &query, profiles, &e), STATUS_INVALID);
+    assert_contains(e.message, part);
+    aws_endpoint_deinit(&endpoint);
+}
+
+static void a_variant_beside_a_configured_url_or_neither_true_nor_false_is_refused(void **state) {
+    (void)state;
+    setenv("AWS_ENDPOINT_URL", "http://general:3", 1);
+    setenv("AWS_USE_FIPS_ENDPOINT", "true", 1);
+    assert_refused("AWS_ENDPOINT_URL is set, and so is AWS_USE_FIPS_ENDPOINT");
+    setenv("AWS_USE_FIPS_ENDPOINT", "false", 1);
+    setenv("AWS_USE_DUALSTACK_ENDPOINT", "true", 1);
+    assert_refused("AWS_ENDPOINT_URL is set, and so is AWS_USE_DUALSTACK_ENDPOINT");
+    setenv("AWS_USE_DUALSTACK_ENDPOINT", "1", 1);
+    assert_refused("AWS_USE_DUALSTACK_ENDPOINT (or use_dualstack_endpoint of profile 'default') is '1'");
+}
+
+/* Queues. */
+
+static void assert_queue(const char *queue_url, const char *url, const char *region) {
+    const struct aws_endpoint_query query = {"sqs", "SQS", "eu-west-1", "default"};
+    struct aws_endpoint endpoint;
+    struct error e = {.message = ""};
+    enum status status = aws_endpoint_of_queue(&endpoint, &query, queue_url, profiles, &e);
+    assert_string_equal(e.message, "");
+    assert_int_equal(status, STATUS_OK);
+    assert_string_equal(endpoint.url, url);
+    assert_string_equal(endpoint.region, region);
+    aws_endpoint_deinit(&endpoint);
+}
+
+static void a_queue_is_called_where_its_url_says_and_signed_for_that_region(void **state) {
+    (void)state;
+    assert_queue("https://sqs.eu-west-1.amazonaws.com/1/q", "https://sqs.eu-west-1.amazonaws.com/",
+                 "eu-west-1");
+    assert_queue("https://eu-west-1.queue.amazonaws.com/1/q", "https://sqs.eu-west-1.amazonaws.com/",
+                 "eu-west-1");
+    assert_queue("https://sqs.us-east-2.amazonaws.com/1/q", "https://sqs.us-east-2.amazonaws.com/",
+                 "us-east-2");
+    assert_queue("https://queue.amazonaws.com/1/q", "https://queue.amazonaws.com/", "us-east-1");
+    assert_queue("https://us-east-2.queue.amazonaws.com/1/q", "https://sqs.us-east-2.amazonaws.com/",
+                 "us-east-2");
+    assert_queue("https://sqs-fips.us-east-2.amazonaws.com/1/q", "https://sqs-fips.us-east-2.amazonaws.com/",
+                 "us-east-2");
+    assert_queue("https://vpce-1-2.sqs.us-east-1.vpce.amazonaws.com/1/q",
+                 "https://vpce-1-2.sqs.us-east-1.vpce.amazonaws.com/", "us-east-1");
+    assert_queue("http://localhost:9324/000000000000/q", "http://localhost:9324/", "eu-west-1");
+}
+
+static void a_queue_is_called_in_the_variant_that_is_asked_for(void **state) {
+    (void)state;
+    setenv("AWS_USE_FIPS_ENDPOINT", "true", 1);
+    assert_queue("https://sqs.eu-west-1.amazonaws.com/1/q", "https://sqs-fips.eu-west-1.amazonaws.com/",
+                 "eu-west-1");
+    assert_queue("https://sqs.us-east-2.amazonaws.com/1/q", "https://sqs-fips.us-east-2.amazonaws.com/",
+                 "us-east-2");
+}
+
+static void a_configured_endpoint_goes_before_the_queues_own_host(void **state) {
+    (void)state;
+    setenv("AWS_ENDPOINT_URL_SQS", "http://localhost:9324", 1);
+    assert_queue("https://sqs.us-east-2.amazonaws.com/1/q", "http://localhost:9324/", "eu-west-1");
+}
+
+static void what_is_no_queue_url_is_refused(void **state) {
+    (void)state;
+    static const char *const wrong[] = {"queue", "ftp://a/1/q", "https://u:p@a/1/q", "https://a/1/q?x=1"};
+    const struct aws_endpoint_query query = {"sqs", "SQS", "eu-west-1", "default"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct aws_endpoint endpoint;
+        struct error e;
+        assert_int_equal(aws_endpoint_of_queue(&endpoint, &query, wrong[i], profiles, &e), STATUS_INVALID);
+        assert_contains(e.message, wrong[i]);
+    }
+}
+
+static void the_services_variable_goes_before_the_general_one_before_the_profile(void **state) {
+    (void)state;
+    assert_endpoint("general", "eu-west-1", "http://profile:1/", "profile:1");
+    assert_endpoint("both", "eu-west-1", "http://section:2/", "section:2");
+    setenv("AWS_ENDPOINT_URL", "http://general:3", 1);
+    assert_endpoint("both", "eu-west-1", "http://general:3/", "general:3");
+    setenv("AWS_ENDPOINT_URL_KINESIS", "http://kinesis:5", 1);
+    assert_endpoint("both", "eu-west-1", "http://general:3/", "general:3");
+    setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://own:4", 1);
+    assert_endpoint("both", "eu-west-1", "http://own:4/", "own:4");
+    setenv("AWS_ENDPOINT_URL_DYNAMODB", "", 1);
+    assert_endpoint("both", "eu-west-1", "http://general:3/", "general:3");
+}
+
+static void configured_ones_can_be_ignored(void **state) {
+    (void)state;
+    setenv("AWS_ENDPOINT_URL", "http://general:3", 1);
+    assert_endpoint("ignoring", "eu-west-1", "https://dynamodb.eu-west-1.amazonaws.com/",
+                    "dynamodb.eu-west-1.amazonaws.com");
+    setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", 1);
+    assert_endpoint("both", "eu-west-1", "https://dynamodb.eu-west-1.amazonaws.com/",
+                    "dynamodb.eu-west-1.amazonaws.com");
+    setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false", 1);
+    assert_endpoint("ignoring", "eu-west-1", "http://general:3/", "general:3");
+}
+
+static void the_host_has_its_port_unless_it_is_the_schemes_own(void **state) {
+    (void)state;
+    static const char *const cases[][3] = {
+        {"http://localhost:8000", "http://localhost:8000/", "localhost:8000"},
+        {"http://localhost:8000/", "http://localhost:8000/", "localhost:8000"},
+        {"http://localhost", "http://localhost/", "localhost"},
+        {"http://localhost:80", "http://localhost:80/", "localhost"},
+        {"https://localhost:443/", "https://localhost:443/", "localhost"},
+        {"https://localhost:80", "https://localhost:80/", "localhost:80"},
+        {"http://[::1]:8000", "http://[::1]:8000/", "[::1]:8000"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        setenv("AWS_ENDPOINT_URL", cases[i][0], 1);
+        assert_endpoint("default", "eu-west-1", cases[i][1], cases[i][2]);
+    }
+}
+
+static void what_is_no_endpoint_is_refused_naming_where_it_stands(void **state) {
+    (void)state;
+    static const char *const wrong[] = {"localhost:8000", "ftp://localhost",    "http://",
+                                        "http://a b",     "http://a/path",      "http://a/?x=1",
+                                        "http://a/#x",    "http://user:pw@a/",  "http://a:99999",
+                                        "http://a:x",     "file:///etc/passwd", "nonsense"};
+    const struct aws_endpoint_query query = {"dynamodb", "DYNAMODB", "eu-west-1", "default"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct aws_endpoint endpoint;
+        struct error e;
+        print_message("%s\n", wrong[i]);
+        setenv("AWS_ENDPOINT_URL_DYNAMODB", wrong[i], 1);
+        assert_int_equal(aws_endpoint_resolve(&endpoint, &query, profiles, &e), STATUS_INVALID);
+        assert_contains(e.message, "AWS_ENDPOINT_URL_DYNAMODB is '");
+        assert_contains(e.message, wrong[i]);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(unconfigured_it_is_the_regions_in_its_partitions_domain, clear),
+        cmocka_unit_test_setup(partitions_have_domains_of_their_own_and_fips_and_dual_stack_hosts, clear),
+        cmocka_unit_test_setup(variants_are_asked_for_by_the_profile_too_and_the_variable_goes_first, clear),
+        cmocka_unit_test_setup(a_variant_beside_a_configured_url_or_neither_true_nor_false_is_refused, clear),
+        cmocka_unit_test_setup(a_queue_is_called_where_its_url_says_and_signed_for_that_region, clear),
+        cmocka_unit_test_setup(a_queue_is_called_in_the_variant_that_is_asked_for, clear),
+        cmocka_unit_test_setup(a_configured_endpoint_goes_before_the_queues_own_host, clear),
+        cmocka_unit_test_setup(what_is_no_queue_url_is_refused, clear),
+        cmocka_unit_test_setup(the_services_variable_goes_before_the_general_one_before_the_profile, clear),
+        cmocka_unit_test_setup(configured_ones_can_be_ignored, clear),
+        cmocka_unit_test_setup(the_host_has_its_port_unless_it_is_the_schemes_own, clear),
+        cmocka_unit_test_setup(what_is_no_endpoint_is_refused_naming_where_it_stands, clear),
+    };
+    return cmocka_run_group_tests(tests, load_profiles, free_profiles);
+}

@@ -1,0 +1,153 @@
+#include "aws/retry.h"
+
+#include <pthread.h>
+
+#include "aws/client.h"
+#include "tests/unit/support/aws.h"
+
+static void the_wait_doubles_from_its_base_up_to_twenty_seconds(void **state) {
+    (void)state;
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 0, 25, 1.0, -1), 25);
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 1, 25, 1.0, -1), 50);
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_TRANSPORT, 3, 50, 1.0, -1), 400);
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_OTHER, 9, 50, 1.0, -1), 20000);
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_OTHER, 1000000, 50, 1.0, -1), 20000);
+}
+
+static void a_throttle_waits_from_a_one_second_base(void **state) {
+    (void)state;
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_THROTTLE, 0, 25, 1.0, -1), 1000);
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_THROTTLE, 2, 25, 1.0, -1), 4000);
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_THROTTLE, 5, 25, 1.0, -1), 20000);
+}
+
+static void chance_takes_a_fraction_of_the_whole_wait(void **state) {
+    (void)state;
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 4, 50, 0.0, -1), 0);
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 4, 50, 0.25, -1), 200);
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_THROTTLE, 0, 50, 0.5, -1), 500);
+}
+
+static void what_the_service_asks_for_is_kept_within_five_seconds_of_the_computed_wait(void **state) {
+    (void)state;
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 0, 50, 1.0, 0), 50);
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 0, 50, 1.0, 49), 50);
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 0, 50, 1.0, 1500), 1500);
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 0, 50, 1.0, 5050), 5050);
+    assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 0, 50, 1.0, 3600000), 5050);
+}
+
+/* aws/client.c has them. */
+static void dynamodb_is_tried_four_times_from_25_ms_and_the_others_three_from_50(void **state) {
+    (void)state;
+    assert_int_equal(aws_dynamodb.max_attempts, 4);
+    assert_int_equal(aws_dynamodb.backoff_base_ms, 25);
+    const struct aws_service *const others[] = {&aws_kinesis, &aws_sqs};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(others[i]->max_attempts, 3);
+        assert_int_equal(others[i]->backoff_base_ms, 50);
+    }
+}
+
+static void only_what_can_succeed_is_retried(void **state) {
+    (void)state;
+    assert_int_equal(aws_retry_cause_of("ThrottlingException", 400), AWS_RETRY_THROTTLE);
+    assert_int_equal(aws_retry_cause_of("SlowDown", 503), AWS_RETRY_THROTTLE);
+    assert_int_equal(aws_retry_cause_of("", 429), AWS_RETRY_THROTTLE);
+    assert_int_equal(aws_retry_cause_of("InternalServerError", 500), AWS_RETRY_SERVER);
+    assert_int_equal(aws_retry_cause_of("", 502), AWS_RETRY_SERVER);
+    assert_int_equal(aws_retry_cause_of("", 503), AWS_RETRY_SERVER);
+    assert_int_equal(aws_retry_cause_of("", 504), AWS_RETRY_SERVER);
+    assert_int_equal(aws_retry_cause_of("NoAnswer", 0), AWS_RETRY_TRANSPORT);
+    assert_int_equal(aws_retry_cause_of("ChecksumMismatch", 200), AWS_RETRY_OTHER);
+    assert_int_equal(aws_retry_cause_of("RequestTimeout", 400), AWS_RETRY_OTHER);
+    assert_int_equal(aws_retry_cause_of("", 501), AWS_RETRY_NONE);
+    assert_int_equal(aws_retry_cause_of("ReplyTooLarge", 200), AWS_RETRY_NONE);
+    assert_int_equal(aws_retry_cause_of("ConditionalCheckFailedException", 400), AWS_RETRY_NONE);
+    assert_int_equal(aws_retry_cause_of("ValidationException", 400), AWS_RETRY_NONE);
+    assert_int_equal(aws_retry_cause_of("AccessDeniedException", 400), AWS_RETRY_NONE);
+    assert_int_equal(aws_retry_cause_of("ExpiredTokenException", 400), AWS_RETRY_NONE);
+}
+
+static void a_throttle_costs_five_of_the_quota_and_anything_else_fourteen(void **state) {
+    (void)state;
+    struct aws_retry_quota q;
+    aws_retry_quota_init(&q);
+    int throttles = 0, others = 0;
+    while (aws_retry_quota_take(&q, AWS_RETRY_THROTTLE))
+        throttles++;
+    assert_int_equal(throttles, 100);
+
+    aws_retry_quota_init(&q);
+    while (aws_retry_quota_take(&q, AWS_RETRY_TRANSPORT))
+        others++;
+    assert_int_equal(others, 35);
+    assert_int_equal(aws_retry_quota_take(&q, AWS_RETRY_THROTTLE), 5);
+    assert_int_equal(aws_retry_quota_take(&q, AWS_RETRY_THROTTLE), 5);
+    assert_int_equal(aws_retry_quota_take(&q, AWS_RETRY_THROTTLE), 0);
+}
+
+static void a_success_gives_back_what_its_retry_took_or_else_one(void **state) {
+    (void)state;
+    struct aws_retry_quota q;
+    aws_retry_quota_init(&q);
+    while (aws_retry_quota_take(&q, AWS_RETRY_THROTTLE))
+        ;
+    for (int i = 0; i < 4; i++)
+        aws_retry_quota_give(&q, 0);
+    assert_int_equal(aws_retry_quota_take(&q, AWS_RETRY_THROTTLE), 0);
+    aws_retry_quota_give(&q, 0);
+    assert_int_equal(aws_retry_quota_take(&q, AWS_RETRY_THROTTLE), 5);
+    aws_retry_quota_give(&q, 14);
+    assert_int_equal(aws_retry_quota_take(&q, AWS_RETRY_SERVER), 14);
+    assert_int_equal(aws_retry_quota_take(&q, AWS_RETRY_THROTTLE), 0);
+}
+
+static void the_quota_is_never_above_full(void **state) {
+    (void)state;
+    struct aws_retry_quota q;
+    aws_retry_quota_init(&q);
+    aws_retry_quota_give(&q, 14);
+    aws_retry_quota_give(&q, 0);
+    int throttles = 0;
+    while (aws_retry_quota_take(&q, AWS_RETRY_THROTTLE))
+        throttles++;
+    assert_int_equal(throttles, 100);
+}
+
+static void *take_and_give(void *context) {
+    for (int i = 0; i < 10000; i++) {
+        int taken = aws_retry_quota_take(context, i % 2 ? AWS_RETRY_THROTTLE : AWS_RETRY_SERVER);
+        if (taken)
+            aws_retry_quota_give(context, taken);
+    }
+    return NULL;
+}
+
+static void threads_that_share_a_quota_lose_none_of_it(void **state) {
+    (void)state;
+    struct aws_retry_quota q;
+    aws_retry_quota_init(&q);
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, &q), 0);
+    for (size_t i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(atomic_load(&q.tokens), AWS_RETRY_QUOTA);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_wait_doubles_from_its_base_up_to_twenty_seconds),
+        cmocka_unit_test(a_throttle_waits_from_a_one_second_base),
+        cmocka_unit_test(chance_takes_a_fraction_of_the_whole_wait),
+        cmocka_unit_test(what_the_service_asks_for_is_kept_within_five_seconds_of_the_computed_wait),
+        cmocka_unit_test(dynamodb_is_tried_four_times_from_25_ms_and_the_others_three_from_50),
+        cmocka_unit_test(only_what_can_succeed_is_retried),
+        cmocka_unit_test(a_throttle_costs_five_of_the_quota_and_anything_else_fourteen),
+        cmocka_unit_test(a_success_gives_back_what_its_retry_took_or_else_one),
+        cmocka_unit_test(the_quota_is_never_above_full),
+        cmocka_unit_test(threads_that_share_a_quota_lose_none_of_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,292 @@
+/* The real transport over TLS, with a certificate authority of our own, and through a proxy: all on loopback.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "aws/client.h"
+#include "aws/config.h"
+#include "tests/unit/support/aws.h"
+
+enum { PATIENCE_SECONDS = 10 };
+
+/* Certificates. */
+
+static X509 *make_certificate(EVP_PKEY *key, const char *name, X509 *issuer, EVP_PKEY *issuer_key, int nid,
+                              const char *extension) {
+    X509 *certificate = X509_new();
+    X509_set_version(certificate, X509_VERSION_3);
+    ASN1_INTEGER_set(X509_get_serialNumber(certificate), issuer ? 2 : 1);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+    X509_set_pubkey(certificate, key);
+    X509_NAME *subject = X509_get_subject_name(certificate);
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+    X509_set_issuer_name(certificate, issuer ? X509_get_subject_name(issuer) : subject);
+    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, nid, extension);
+    assert_non_null(e);
+    X509_add_ext(certificate, e, -1);
+    X509_EXTENSION_free(e);
+    assert_true(X509_sign(certificate, issuer ? issuer_key : key, EVP_sha256()) > 0);
+    return certificate;
+}
+
+static void write_certificate(X509 *certificate, char *path) {
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    FILE *file = fdopen(fd, "w");
+    assert_int_equal(PEM_write_X509(file, certificate), 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The authority that the server's certificate is of, and one that has nothing to do with it. */
+static char bundle[] = "/tmp/winner-view-test-ca-XXXXXX", stranger[] = "/tmp/winner-view-test-ca-XXXXXX";
+static SSL_CTX *tls;
+
+static int make_authority(void **state) {
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256"), *other_key = EVP_EC_gen("P-256");
+    X509 *ca = make_certificate(ca_key, "test CA", NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
+    X509 *other = make_certificate(other_key, "other", NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
+    X509 *own = make_certificate(key, "server", ca, ca_key, NID_subject_alt_name, "IP:127.0.0.1");
+    write_certificate(ca, bundle);
+    write_certificate(other, stranger);
+    tls = SSL_CTX_new(TLS_server_method());
+    assert_int_equal(SSL_CTX_use_certificate(tls, own), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey(tls, key), 1);
+    X509_free(ca);
+    X509_free(other);
+    X509_free(own);
+    EVP_PKEY_free(ca_key);
+    EVP_PKEY_free(other_key);
+    EVP_PKEY_free(key);
+    return 0;
+}
+
+static int drop_authority(void **state) {
+    (void)state;
+    unlink(bundle);
+    unlink(stranger);
+    SSL_CTX_free(tls);
+    return 0;
+}
+
+/* Something that listens and serves one connection after the other, in a thread of its own. */
+struct listener {
+    void (*serve)(struct listener *l, int fd);
+    int fd;
+    int port;
+    int stop[2];
+    pthread_t thread;
+    atomic_int served;
+};
+
+static void *listen_on(void *context) {
+    struct listener *l = context;
+    for (;;) {
+        struct pollfd fds[] = {{l->stop[0], POLLIN, 0}, {l->fd, POLLIN, 0}};
+        poll(fds, 2, -1);
+        if (fds[0].revents)
+            return NULL;
+        int fd = accept(l->fd, NULL, NULL);
+        struct timeval patience = {.tv_sec = PATIENCE_SECONDS};
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+        l->serve(l, fd);
+        close(fd);
+    }
+}
+
+static void start_listener(struct listener *l, void (*serve)(struct listener *l, int fd)) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    memset(l, 0, sizeof *l);
+    l->serve = serve;
+    l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(l->fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(l->fd, 16), 0);
+    assert_int_equal(getsockname(l->fd, (struct sockaddr *)&address, &size), 0);
+    l->port = ntohs(address.sin_port);
+    assert_int_equal(pipe(l->stop), 0);
+    assert_int_equal(pthread_create(&l->thread, NULL, listen_on, l), 0);
+}
+
+static void stop_listener(struct listener *l) {
+    assert_int_equal(write(l->stop[1], "x", 1), 1);
+    pthread_join(l->thread, NULL);
+    close(l->fd);
+    close(l->stop[0]);
+    close(l->stop[1]);
+}
+
+/* A service: one request, whose body is {}, one answer. */
+static void serve_tls(struct listener *l, int fd) {
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+    SSL *ssl = SSL_new(tls);
+    SSL_set_fd(ssl, fd);
+    if (SSL_accept(ssl) == 1) {
+        char request[8192] = "";
+        size_t length = 0;
+        for (int n; length < sizeof request - 1 && !strstr(request, "\r\n\r\n{}"); length += (size_t)n)
+            if ((n = SSL_read(ssl, request + length, (int)(sizeof request - 1 - length))) <= 0)
+                break;
+        if (strstr(request, "\r\n\r\n{}")) { /* who does not like our certificate hangs up before */
+            atomic_fetch_add(&l->served, 1);
+            SSL_write(ssl, answer, sizeof answer - 1);
+        }
+        SSL_shutdown(ssl);
+    }
+    SSL_free(ssl);
+}
+
+static void join(int a, int b) {
+    for (;;) {
+        struct pollfd fds[] = {{a, POLLIN, 0}, {b, POLLIN, 0}};
+        if (poll(fds, 2, PATIENCE_SECONDS * 1000) <= 0)
+            return;
+        for (int i = 0; i < 2; i++) {
+            char data[16384];
+            ssize_t n = fds[i].revents ? recv(fds[i].fd, data, sizeof data, 0) : -1;
+            if (fds[i].revents && (n <= 0 || send(i ? a : b, data, (size_t)n, MSG_NOSIGNAL) != n))
+                return;
+        }
+    }
+}
+
+/* A proxy that joins whoever asks by CONNECT to a port of this machine. What it says is no answer of the
+ * service. */
+static void serve_proxy(struct listener *l, int fd) {
+    static const char answer[] = "HTTP/1.1 200 Joined\r\nx-amz-crc32: 1\r\n\r\n";
+    char request[4096] = "";
+    size_t length = 0;
+    int port;
+    for (ssize_t n; length < sizeof request - 1 && !strstr(request, "\r\n\r\n"); length += (size_t)n)
+        if ((n = recv(fd, request + length, sizeof request - 1 - length, 0)) <= 0)
+            return;
+    if (sscanf(request, "CONNECT 127.0.0.1:%d HTTP", &port) != 1)
+        return;
+    atomic_fetch_add(&l->served, 1);
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    int to = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(to, (struct sockaddr *)&address, sizeof address) == 0 &&
+        send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL) > 0)
+        join(fd, to);
+    close(to);
+}
+
+/* The client. */
+
+static struct listener service, proxy;
+
+static int set_up(void **state) {
+    (void)state;
+    start_listener(&service, serve_tls);
+    start_listener(&proxy, serve_proxy);
+    support_set_environment();
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    stop_listener(&service);
+    stop_listener(&proxy);
+    support_clear_environment();
+    return 0;
+}
+
+/* One call to the service under that name, by a client that is configured by the environment as it is now. */
+static struct aws_call call_service(const char *host) {
+    char url[64];
+    struct aws_config *config;
+    struct aws_client *client;
+    snprintf(url, sizeof url, "https://%s:%d", host, service.port);
+    setenv("AWS_ENDPOINT_URL_DYNAMODB", url, 1);
+    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+    assert_int_equal(aws_client_new(&client, &aws_dynamodb, config, NULL, NULL), STATUS_OK);
+    struct aws_call call = {.operation = "GetItem", .body = "{}", .length = 2, .max_attempts = 1};
+    aws_client_call(client, &call, NULL);
+    aws_client_free(client);
+    aws_config_free(config);
+    return call;
+}
+
+static void assert_answered(struct aws_call call) {
+    assert_string_equal(call.error.message, "");
+    assert_int_equal(call.status, STATUS_OK);
+    assert_int_equal(atomic_load(&service.served), 1);
+    aws_call_deinit(&call);
+}
+
+static void assert_refused(struct aws_call call) {
+    assert_int_equal(call.status, STATUS_RETRY);
+    assert_string_equal(call.error.code, "NoAnswer");
+    assert_contains(call.error.message, "SSL");
+    assert_int_equal(atomic_load(&service.served), 0);
+}
+
+static void a_private_authority_is_trusted_if_the_ca_bundle_has_it(void **state) {
+    (void)state;
+    setenv("AWS_CA_BUNDLE", bundle, 1);
+    assert_answered(call_service("127.0.0.1"));
+}
+
+static void without_the_bundle_nothing_is_sent_to_it(void **state) {
+    (void)state;
+    assert_refused(call_service("127.0.0.1"));
+}
+
+static void another_authoritys_bundle_does_not_do(void **state) {
+    (void)state;
+    setenv("AWS_CA_BUNDLE", stranger, 1);
+    assert_refused(call_service("127.0.0.1"));
+}
+
+static void a_certificate_for_another_name_does_not_do(void **state) {
+    (void)state;
+    setenv("AWS_CA_BUNDLE", bundle, 1);
+    assert_refused(call_service("localhost"));
+}
+
+static void set_proxy(void) {
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", proxy.port);
+    setenv("HTTPS_PROXY", url, 1);
+    setenv("AWS_CA_BUNDLE", bundle, 1);
+}
+
+static void calls_go_through_the_proxy_that_the_environment_names(void **state) {
+    (void)state;
+    set_proxy();
+    assert_answered(call_service("127.0.0.1"));
+    assert_int_equal(atomic_load(&proxy.served), 1);
+}
+
+static void no_proxy_keeps_it_out(void **state) {
+    (void)state;
+    set_proxy();
+    setenv("NO_PROXY", "example.com,127.0.0.1", 1);
+    assert_answered(call_service("127.0.0.1"));
+    assert_int_equal(atomic_load(&proxy.served), 0);
+}
+
+int main(void) {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_private_authority_is_trusted_if_the_ca_bundle_has_it),
+        TEST(without_the_bundle_nothing_is_sent_to_it),
+        TEST(another_authoritys_bundle_does_not_do),
+        TEST(a_certificate_for_another_name_does_not_do),
+        TEST(calls_go_through_the_proxy_that_the_environment_names),
+        TEST(no_proxy_keeps_it_out),
+    };
+    return cmocka_run_group_tests(tests, make_authority, drop_authority);
+}

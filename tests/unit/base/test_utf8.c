@@ -1,0 +1,103 @@
+#include "base/utf8.h"
+
+#include "tests/unit/support/test.h"
+
+/* Bytes may contain NUL: the length is the literal's. */
+#define TEXT(literal)                                                                                        \
+    { literal, sizeof literal - 1 }
+
+struct text {
+    const char *data;
+    size_t length;
+};
+
+static void well_formed_text_is_valid_up_to_every_edge(void **state) {
+    (void)state;
+    static const struct text right[] = {
+        TEXT(""),
+        TEXT("a"),
+        TEXT("a\0b"),
+        TEXT("\x7f"),
+        TEXT("\xc2\x80"),         /* U+0080 */
+        TEXT("\xdf\xbf"),         /* U+07FF */
+        TEXT("\xe0\xa0\x80"),     /* U+0800 */
+        TEXT("\xed\x9f\xbf"),     /* U+D7FF */
+        TEXT("\xee\x80\x80"),     /* U+E000 */
+        TEXT("\xef\xbf\xbf"),     /* U+FFFF */
+        TEXT("\xf0\x90\x80\x80"), /* U+10000 */
+        TEXT("\xf4\x8f\xbf\xbf"), /* U+10FFFF */
+        TEXT("a\xc3\xa4\xe6\x97\xa5\xf0\x9f\x98\x80z"),
+    };
+    for (size_t i = 0; i < COUNT(right); i++)
+        assert_true(utf8_is_valid(right[i].data, right[i].length));
+}
+
+static void what_is_not_well_formed_is_refused(void **state) {
+    (void)state;
+    static const struct text wrong[] = {
+        TEXT("\x80"), /* a continuation alone */
+        TEXT("\xbf"),
+        TEXT("a\x80"),
+        TEXT("\xc3"), /* cut short */
+        TEXT("\xe6\x97"),
+        TEXT("\xf0\x9f\x98"),
+        TEXT("\xc3\x28"), /* no continuation where one must be */
+        TEXT("\xe6\x28\xa5"),
+        TEXT("\xe6\x97\x28"),
+        TEXT("\xf0\x9f\x98\x28"),
+        TEXT("\xc0\x80"), /* overlong */
+        TEXT("\xc0\xaf"),
+        TEXT("\xc1\xbf"),
+        TEXT("\xe0\x80\xaf"),
+        TEXT("\xe0\x9f\xbf"),
+        TEXT("\xf0\x80\x80\xaf"),
+        TEXT("\xf0\x8f\xbf\xbf"),
+        TEXT("\xed\xa0\x80"), /* surrogates */
+        TEXT("\xed\xbf\xbf"),
+        TEXT("\xf4\x90\x80\x80"), /* above U+10FFFF */
+        TEXT("\xf5\x80\x80\x80"),
+        TEXT("\xf8\x88\x80\x80\x80"),
+        TEXT("\xfe"),
+        TEXT("\xff"),
+    };
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        print_message("%zu\n", i);
+        assert_false(utf8_is_valid(wrong[i].data, wrong[i].length));
+    }
+}
+
+/* Every code point, encoded by the book, is valid; every surrogate is not. */
+static void of_all_code_points_only_surrogates_are_refused(void **state) {
+    (void)state;
+    for (uint32_t c = 0x80; c <= 0x10FFFF; c++) {
+        char s[4];
+        size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+        for (size_t i = n - 1; i > 0; i--)
+            s[i] = (char)(0x80 | ((c >> (6 * (n - 1 - i))) & 0x3F));
+        s[0] = (char)((0xF00 >> n & 0xF0) | c >> (6 * (n - 1)));
+        if (utf8_is_valid(s, n) == (c >= 0xD800 && c <= 0xDFFF))
+            fail_msg("U+%04X", c);
+    }
+}
+
+static void code_points_are_counted_and_found_not_bytes(void **state) {
+    (void)state;
+    static const char text[] = "a\xc3\xa4\xe6\x97\xa5\xf0\x9f\x98\x80z";
+    static const size_t offsets[] = {0, 1, 3, 6, 10, 11};
+    size_t length = sizeof text - 1;
+    assert_int_equal(utf8_count(text, length), 5);
+    assert_int_equal(utf8_count(text, 0), 0);
+    for (size_t i = 0; i < COUNT(offsets); i++)
+        assert_int_equal(utf8_offset(text, length, i), offsets[i]);
+    assert_int_equal(utf8_offset(text, 0, 0), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(well_formed_text_is_valid_up_to_every_edge),
+        cmocka_unit_test(what_is_not_well_formed_is_refused),
+        cmocka_unit_test(of_all_code_points_only_surrogates_are_refused),
+        cmocka_unit_test(code_points_are_counted_and_found_not_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

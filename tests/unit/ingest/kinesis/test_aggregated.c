@@ -1,0 +1,167 @@
+/*
+ * The cases are tests/data/aggregated.json: `record` in base64; its `parts` with the hash key of each; or why
+ * it is `broken`. A Python reader is held to them as well, and that one to a foreign reader and writer
+ * (tests/model/test_aggregated_format.py).
+ */
+#include "ingest/kinesis/aggregated.h"
+
+#include <openssl/evp.h>
+
+#include "base/base64.h"
+#include "base/buffer.h"
+#include "base/limits.h"
+#include "tests/unit/support/test.h"
+
+static const char *hash_text(unsigned __int128 key, char out[40]) {
+    char *at = out + 39;
+    *at = '\0';
+    do
+        *--at = (char)('0' + (int)(key % 10));
+    while ((key /= 10) > 0);
+    return at;
+}
+
+static void assert_part(const struct aggregated_part *part, const json_t *expected) {
+    char number[40];
+    size_t length;
+    _cleanup_(mem_freep) uint8_t *data =
+        base64_decode(support_text(expected, "data"), strlen(support_text(expected, "data")), &length);
+    assert_string_equal(part->partition_key, support_text(expected, "partitionKey"));
+    assert_string_equal(hash_text(part->hash_key, number), support_text(expected, "hashKey"));
+    assert_int_equal(part->length, length);
+    if (length)
+        assert_memory_equal(part->data, data, length);
+}
+
+static void check_case(void **state) {
+    const json_t *one = *state, *parts = json_object_get(one, "parts");
+    const char *text = support_text(one, "record");
+    char why[AGGREGATED_WHY_SIZE];
+    size_t length;
+    uint8_t *data = base64_decode(text, strlen(text), &length);
+    struct aggregated a;
+    assert_non_null(data);
+    assert_true(aggregated_is_one(data, length));
+
+    bool opened = aggregated_open(&a, data, length, why);
+    free(data); /* it keeps what it needs */
+    assert_int_equal(opened, parts != NULL);
+    if (!opened) {
+        assert_contains(why, support_text(one, "broken"));
+        return;
+    }
+    assert_int_equal(a.n, json_array_size(parts));
+    for (size_t i = 0; i < a.n; i++)
+        assert_part(&a.parts[i], json_array_get(parts, i));
+    aggregated_deinit(&a);
+}
+
+static void only_the_whole_magic_makes_an_aggregated_record(void **state) {
+    (void)state;
+    assert_true(aggregated_is_one("\xf3\x89\x9a\xc2", 4));
+    assert_false(aggregated_is_one("\xf3\x89\x9a\xc2", 3));
+    assert_false(aggregated_is_one("\xf3\x89\x9a\xc3", 4));
+    assert_false(aggregated_is_one("{\"schema\"", 9));
+    assert_false(aggregated_is_one("", 0));
+}
+
+/* ---- ranges ------------------------------------------------------------------------------------------- */
+
+static struct aggregated_part part_at(unsigned __int128 hash_key) {
+    return (struct aggregated_part){.partition_key = "lamp", .hash_key = hash_key};
+}
+
+static void a_part_on_the_border_of_the_range_is_no_stray(void **state) {
+    (void)state;
+    struct aggregated_range range = aggregated_range("100", "340282366920938463463374607431768211454");
+    const unsigned __int128 most = ~(unsigned __int128)0;
+    const struct {
+        unsigned __int128 key;
+        bool stray;
+    } cases[] = {{0, true}, {99, true}, {100, false}, {101, false}, {most - 1, false}, {most, true}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct aggregated_part part = part_at(cases[i].key);
+        assert_int_equal(aggregated_is_stray(&part, &range), cases[i].stray);
+    }
+}
+
+static void without_a_known_range_nothing_is_a_stray(void **state) {
+    (void)state;
+    const char *const ranges[][2] = {{"", ""},     {"0", ""},
+                                     {"", "0"},    {"x", "9"},
+                                     {"0", "1e3"}, {"0", "340282366920938463463374607431768211456"}};
+    struct aggregated_part part = part_at(12345);
+    for (size_t i = 0; i < COUNT(ranges); i++) {
+        struct aggregated_range range = aggregated_range(ranges[i][0], ranges[i][1]);
+        assert_false(range.known);
+        assert_false(aggregated_is_stray(&part, &range));
+    }
+}
+
+/* ---- bounds ------------------------------------------------------------------------------------------- */
+
+static void append_repeated(struct buffer *b, const char *bytes, size_t length, size_t times) {
+    for (size_t i = 0; i < times; i++)
+        buffer_append(b, bytes, length);
+}
+
+/* One key and so many parts without data, of six bytes each. */
+static bool open_with_parts(struct aggregated *a, size_t n_keys, size_t n_parts,
+                            char why[AGGREGATED_WHY_SIZE]) {
+    _cleanup_(buffer_deinit) struct buffer b;
+    unsigned size = 16;
+    uint8_t digest[16];
+    buffer_init(&b, 64u << 20);
+    buffer_append(&b, "\xf3\x89\x9a\xc2", 4);
+    append_repeated(&b, "\x0a\0", 2, n_keys);
+    append_repeated(&b, "\x1a\x04\x08\0\x1a\0", 6, n_parts);
+    EVP_Digest(b.data + 4, b.length - 4, digest, &size, EVP_md5(), NULL);
+    buffer_append(&b, digest, sizeof digest);
+    return aggregated_open(a, b.data, b.length, why);
+}
+
+static void as_many_parts_as_may_be_are_taken_apart(void **state) {
+    (void)state;
+    char why[AGGREGATED_WHY_SIZE] = "";
+    struct aggregated a;
+    if (!open_with_parts(&a, 1, LIMIT_AGGREGATED_PARTS, why))
+        fail_msg("%s", why);
+    assert_int_equal(a.n, LIMIT_AGGREGATED_PARTS);
+    assert_in_range(a.bytes, LIMIT_AGGREGATED_PARTS * sizeof *a.parts,
+                    LIMIT_AGGREGATED_PARTS * (sizeof *a.parts + LIMIT_AGGREGATED_PART_BYTES));
+    aggregated_deinit(&a);
+}
+
+static void more_parts_or_keys_make_a_broken_record(void **state) {
+    (void)state;
+    const size_t counts[][2] = {{1, LIMIT_AGGREGATED_PARTS + 1}, {LIMIT_AGGREGATED_PARTS + 1, 1}};
+    char why[AGGREGATED_WHY_SIZE];
+    struct aggregated a;
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        assert_false(open_with_parts(&a, counts[i][0], counts[i][1], why));
+        assert_contains(why, "more than");
+    }
+}
+
+/* 10 MiB of the smallest parts would be 150 MB unpacked. */
+static void what_would_take_far_more_memory_than_it_has_bytes_is_not_unpacked(void **state) {
+    (void)state;
+    char why[AGGREGATED_WHY_SIZE];
+    struct aggregated a;
+    assert_false(open_with_parts(&a, 1, 1700000, why));
+    assert_contains(why, "not the protobuf message");
+}
+
+int main(void) {
+    json_set_alloc_funcs(mem_alloc, free);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_the_whole_magic_makes_an_aggregated_record),
+        cmocka_unit_test(a_part_on_the_border_of_the_range_is_no_stray),
+        cmocka_unit_test(without_a_known_range_nothing_is_a_stray),
+        cmocka_unit_test(as_many_parts_as_may_be_are_taken_apart),
+        cmocka_unit_test(more_parts_or_keys_make_a_broken_record),
+        cmocka_unit_test(what_would_take_far_more_memory_than_it_has_bytes_is_not_unpacked),
+    };
+    int failed = support_run_cases("tests/data/aggregated.json", check_case);
+    return failed + cmocka_run_group_tests_name("aggregated", tests, NULL, NULL);
+}

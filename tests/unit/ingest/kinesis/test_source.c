@@ -1,0 +1,347 @@
+/* What Kinesis adds to the contract of sources (test_source.c): iterators, aggregated records, the budget.
+ * What it refuses is in tests/unit/ingest/kinesis/test_refusal.c. */
+#include "tests/unit/support/source_kinesis.h"
+
+/* ---- iterators ---------------------------------------------------------------------------------------- */
+
+static void an_expired_iterator_is_replaced_at_the_last_position(void **state) {
+    struct fixture *t = *state;
+    int64_t before = counted("winner_view_source_expired_iterators_total");
+    read_seven(t);
+    plan_refusal(t, "GetRecords", "ExpiredIteratorException", "Iterator expired.");
+    read_ok(t);
+    assert_int_equal(t->batch.n, 0);
+    assert_null(t->batch.loss);
+    plan_iterator(t, "7", "i3");
+    plan_records(t, "i3", RECORD("7", A) "," RECORD("8", B), AT_TIP("i4"));
+    read_ok(t);
+    assert_int_equal(t->batch.n, 1);
+    assert_record(t, 0, "8", 0, "b");
+    assert_int_equal(counted("winner_view_source_expired_iterators_total"), before + 1);
+}
+
+static void before_anything_came_it_is_replaced_at_the_start(void **state) {
+    struct fixture *t = *state;
+    plan(t, "GetShardIterator", "\"ShardIteratorType\":\"AT_TIMESTAMP\",\"Timestamp\":1700000000.25", 200,
+         "{\"ShardIterator\":\"i1\"}");
+    plan_refusal(t, "GetRecords", "ExpiredIteratorException", "Iterator expired.");
+    plan(t, "GetShardIterator", "\"ShardIteratorType\":\"AT_TIMESTAMP\",\"Timestamp\":1700000000.25", 200,
+         "{\"ShardIterator\":\"i2\"}");
+    plan_records(t, "i2", RECORD("7", A), AT_TIP("i3"));
+    open_reader(t, &(struct source_start){.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 1700000000250});
+    read_ok(t);
+    read_ok(t);
+    assert_record(t, 0, "7", 0, "a");
+}
+
+static void iterators_that_expire_at_once_are_tried_five_times_a_second(void **state) {
+    struct fixture *t = *state;
+    for (int i = 0; i < 6; i++) {
+        plan_iterator(t, "TRIM_HORIZON", "i1");
+        plan_refusal(t, "GetRecords", "ExpiredIteratorException", "Iterator expired.");
+    }
+    open_at_horizon(t);
+    int64_t began_ms = clock_boot_ms();
+    for (int i = 0; i < 6; i++)
+        read_ok(t);
+    assert_true(clock_boot_ms() >= began_ms + 1000);
+}
+
+static void what_was_read_is_paced_across_expired_iterators(void **state) {
+    struct fixture *t = *state;
+    _cleanup_(mem_freep) uint8_t *zeros = mem_zalloc(1000000);
+    _cleanup_(mem_freep) char *text = base64_encode(zeros, 1000000);
+    _cleanup_(mem_freep) char *record =
+        mem_printf("{\"SequenceNumber\":\"7\",\"PartitionKey\":\"k\",\"Data\":\"%s\"}", text);
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    plan_records(t, "i1", record, BEHIND("i2", 5000));
+    plan_refusal(t, "GetRecords", "ExpiredIteratorException", "Iterator expired.");
+    plan_iterator(t, "7", "i3");
+    plan_records(t, "i3", record, BEHIND("i4", 5000));
+    plan_records(t, "i4", "", AT_TIP("i5"));
+    open_at_horizon(t);
+    int64_t began_ms = clock_boot_ms();
+    for (int i = 0; i < 4; i++)
+        read_ok(t);
+    assert_true(clock_boot_ms() >=
+                began_ms + 1000); /* 2 MB, the one megabyte that came twice counted twice */
+}
+
+/* ---- aggregated records ------------------------------------------------------------------------------- */
+
+/* Parts with explicit hash keys 100, 99 (a stray), 999 and 5 (a stray), and data "0" to "3"; made by
+ * tests/support/aggregated.py. */
+#define AGGREGATED                                                                                           \
+    "84mawgoEbGFtcBIDMTAwEgI5ORIDOTk5EgE1GgcIABAAGgEwGgcIAB"                                                 \
+    "ABGgExGgcIABACGgEyGgcIABADGgEzX7TlvZhEyEdIawTAG5kXIA=="
+
+static void parts_have_positions_of_their_own_and_strays_are_dropped(void **state) {
+    struct fixture *t = *state;
+    int64_t parts = counted("winner_view_source_parts_total"),
+            strays = counted("winner_view_source_stray_parts_total"),
+            records = counted("winner_view_source_records_total");
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    plan_records(t, "i1", RECORD("6", A) "," RECORD("7", AGGREGATED) "," RECORD("8", B), AT_TIP("i2"));
+    open_at_horizon(t);
+    read_ok(t);
+    assert_int_equal(t->batch.n, 4);
+    assert_record(t, 0, "6", 0, "a");
+    assert_record(t, 1, "7", 0, "0");
+    assert_record(t, 2, "7", 2, "2"); /* its place, dropped ones counted */
+    assert_record(t, 3, "8", 0, "b");
+    assert_string_equal(t->batch.records[2].partition_key, "lamp");
+    assert_null(t->batch.records[2].broken);
+    assert_int_equal(counted("winner_view_source_parts_total"), parts + 4);
+    assert_int_equal(counted("winner_view_source_stray_parts_total"), strays + 2);
+    assert_int_equal(counted("winner_view_source_records_total"), records + 3);
+}
+
+static void without_a_range_no_part_is_dropped(void **state) {
+    struct fixture *t = *state;
+    const struct source_shard shard = {.id = SHARD};
+    const struct source_start start = {.checkpoint = LEASE_TRIM_HORIZON};
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    plan_records(t, "i1", RECORD("7", AGGREGATED), AT_TIP("i2"));
+    t->reader = source_open(t->source, &shard, &start, t->budget);
+    read_ok(t);
+    assert_int_equal(t->batch.n, 4);
+}
+
+static void a_restart_within_a_record_brings_its_rest(void **state) {
+    struct fixture *t = *state;
+    plan_iterator(t, "7", "i1");
+    plan_records(t, "i1", RECORD("7", AGGREGATED) "," RECORD("8", B), AT_TIP("i2"));
+    open_after(t, "7", 0);
+    read_ok(t);
+    assert_int_equal(t->batch.n, 2);
+    assert_record(t, 0, "7", 2, "2");
+    assert_record(t, 1, "8", 0, "b");
+}
+
+static void an_iterator_that_expires_after_a_record_of_parts_repeats_none(void **state) {
+    struct fixture *t = *state;
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    plan_records(t, "i1", RECORD("7", AGGREGATED), AT_TIP("i2"));
+    plan_refusal(t, "GetRecords", "ExpiredIteratorException", "Iterator expired.");
+    plan_iterator(t, "7", "i3");
+    plan_records(t, "i3", RECORD("7", AGGREGATED), AT_TIP("i4"));
+    open_at_horizon(t);
+    read_ok(t);
+    assert_int_equal(t->batch.n, 2);
+    read_ok(t);
+    read_ok(t);
+    assert_int_equal(t->batch.n, 0);
+}
+
+static void a_broken_one_is_one_record_that_says_why(void **state) {
+    struct fixture *t = *state;
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    plan_records(t, "i1", RECORD("7", "84mawgoEbGFtcA==") "," RECORD("8", B), AT_TIP("i2"));
+    open_at_horizon(t);
+    read_ok(t);
+    assert_int_equal(t->batch.n, 2);
+    assert_record(t, 0, "7", 0, "\xf3\x89\x9a\xc2\x0a\x04lamp");
+    assert_contains(t->batch.records[0].broken, "too short");
+    assert_null(t->batch.records[1].broken);
+}
+
+/* ---- replies ------------------------------------------------------------------------------------------ */
+
+static void a_lag_that_is_not_told_is_not_known(void **state) {
+    struct fixture *t = *state;
+    static const char *const rests[] = {"\"NextShardIterator\":\"i1\"",
+                                        "\"NextShardIterator\":\"i1\",\"MillisBehindLatest\":null"};
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    open_at_horizon(t);
+    for (size_t i = 0; i < COUNT(rests); i++) {
+        plan_records(t, "i1", i ? RECORD("8", A) : RECORD("7", A), rests[i]);
+        read_ok(t);
+        assert_int_equal(t->batch.n, 1);
+        assert_int_equal(t->batch.behind_ms, -1);
+        assert_int_equal(t->batch.as_of_ms, 1700000000500);
+        assert_false(t->batch.ended);
+        plan_records(t, "i1", "", rests[i]);
+        read_ok(t);
+        assert_int_equal(t->batch.as_of_ms, -1);
+    }
+}
+
+static void without_a_next_iterator_the_shard_ends_with_its_children(void **state) {
+    struct fixture *t = *state;
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    plan_records(t, "i1", RECORD("7", A),
+                 "\"NextShardIterator\":null,\"MillisBehindLatest\":0,\"ChildShards\":[{\"ShardId\":\"c-1\","
+                 "\"ParentShards\":[\"" SHARD "\",\"p-2\"],\"HashKeyRange\":{\"StartingHashKey\":\"100\","
+                 "\"EndingHashKey\":\"999\"}}]");
+    open_at_horizon(t);
+    read_ok(t);
+    assert_true(t->batch.ended);
+    assert_false(t->batch.gone);
+    assert_int_equal(t->batch.n, 1);
+    assert_int_equal(t->batch.as_of_ms, 1700000000500); /* what came later is in its children */
+    assert_int_equal(t->batch.n_children, 1);
+    assert_string_equal(t->batch.children[0].id, "c-1");
+    assert_string_equal(t->batch.children[0].parents[1], "p-2");
+    assert_string_equal(t->batch.children[0].ending_hash_key, "999");
+}
+
+/* ---- the stream ---------------------------------------------------------------------------------------- */
+
+/* The service asks for more time than there is: a wait for a retry would be beyond the end. */
+static void what_the_stream_is_is_told_in_a_bounded_time_or_not(void **state) {
+    struct fixture *t = *state;
+    struct store_source told;
+    open_at_horizon(t);
+    t->retry_after_ms = 60000;
+    plan(t, "DescribeStreamSummary", "", 503, "%s", "{}");
+    int64_t began_ms = clock_boot_ms();
+    assert_int_equal(source_identify(t->source, &told, &t->error), STATUS_RETRY);
+    assert_true(clock_boot_ms() < began_ms + LIMIT_CONTACT_MS);
+}
+
+/* ---- the budget --------------------------------------------------------------------------------------- */
+
+static void a_read_holds_what_came_until_it_is_forgotten(void **state) {
+    struct fixture *t = *state;
+    read_seven(t);
+    size_t held = budget_held(t->budget);
+    assert_in_range(held, 1, 64 * sizeof(struct source_record) + 1000);
+    source_forget(t->reader);
+    assert_int_equal(budget_held(t->budget), 0);
+    plan_records(t, "i2", RECORD("8", B), AT_TIP("i3"));
+    read_ok(t);
+    assert_int_equal(budget_held(t->budget), held);
+}
+
+static void a_failed_read_holds_nothing(void **state) {
+    struct fixture *t = *state;
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    plan(t, "GetRecords", "", 0, "%s", "");
+    open_at_horizon(t);
+    assert_int_equal(read_once(t), STATUS_RETRY);
+    assert_int_equal(budget_held(t->budget), 0);
+}
+
+static void with_a_backlog_a_full_reply_is_reserved_before_it_is_asked_for(void **state) {
+    struct fixture *t = *state;
+    struct budget_claim others = {0};
+    struct waker waker;
+    waker_init(&waker);
+    assert_true(budget_ask(t->budget, &others, LIMIT_INFLIGHT_BYTES - LIMIT_REPLY_BYTES + 1, &waker));
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    open_at_horizon(t);
+    assert_int_equal(source_read(t->reader, clock_boot_ms() + 20, &t->batch, &t->error), STATUS_OK);
+    assert_int_equal(t->batch.n, 0); /* nothing was asked for: the script has no GetRecords */
+
+    budget_set(t->budget, &others, LIMIT_INFLIGHT_BYTES - LIMIT_REPLY_BYTES);
+    plan_records(t, "i1", RECORD("7", A), AT_TIP("i2"));
+    read_ok(t);
+    assert_record(t, 0, "7", 0, "a");
+    budget_set(t->budget, &others, 0);
+    waker_deinit(&waker);
+}
+
+static void at_the_tip_no_more_is_reserved_than_may_have_come_since(void **state) {
+    struct fixture *t = *state;
+    struct budget_claim others = {0};
+    struct waker waker;
+    waker_init(&waker);
+    read_seven(t);
+    source_forget(t->reader);
+    assert_true(budget_ask(t->budget, &others, LIMIT_INFLIGHT_BYTES - LIMIT_REPLY_BYTES + 1, &waker));
+    plan_records(t, "i2", RECORD("8", B), AT_TIP("i3"));
+    read_ok(t);
+    assert_record(t, 0, "8", 0, "b");
+    budget_set(t->budget, &others, 0);
+    waker_deinit(&waker);
+}
+
+/* Its place shows by a rival that came later, and wants more than there is: whoever is behind that one waits.
+ */
+static void a_read_whose_time_is_up_finds_its_place_in_the_line_again(void **state) {
+    struct fixture *t = *state;
+    struct budget_claim others = {0}, rival = {0};
+    struct waker waker;
+    waker_init(&waker);
+    assert_true(budget_ask(t->budget, &others, LIMIT_INFLIGHT_BYTES, &waker));
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    open_at_horizon(t);
+    assert_int_equal(source_read(t->reader, clock_boot_ms() + 20, &t->batch, &t->error), STATUS_OK);
+    source_forget(t->reader); /* as the feed does, whatever came */
+    assert_false(budget_ask(t->budget, &rival, LIMIT_REPLY_BYTES + 1, &waker));
+    budget_set(t->budget, &others, LIMIT_INFLIGHT_BYTES - LIMIT_REPLY_BYTES);
+
+    plan_records(t, "i1", RECORD("7", A), BEHIND("i2", 5000));
+    assert_int_equal(source_read(t->reader, clock_boot_ms() + 20, &t->batch, &t->error), STATUS_OK);
+    assert_int_equal(t->batch.n, 1);
+    source_forget(t->reader);
+    assert_int_equal(source_read(t->reader, clock_boot_ms() + 20, &t->batch, &t->error), STATUS_OK);
+    assert_int_equal(t->batch.n, 0); /* it had its turn: behind the rival now */
+    budget_leave(t->budget, &rival);
+    budget_set(t->budget, &others, 0);
+    waker_deinit(&waker);
+}
+
+static void *wake(void *reader) {
+    source_wake(reader);
+    return NULL;
+}
+
+static void a_wake_ends_the_wait_for_the_budget(void **state) {
+    struct fixture *t = *state;
+    struct budget_claim others = {0};
+    struct waker waker;
+    pthread_t other;
+    waker_init(&waker);
+    assert_true(budget_ask(t->budget, &others, LIMIT_INFLIGHT_BYTES, &waker));
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    open_at_horizon(t);
+    int64_t began_ms = clock_boot_ms();
+    source_wake(t->reader); /* before the wait */
+    read_ok(t);
+    assert_int_equal(pthread_create(&other, NULL, wake, t->reader), 0); /* in it, or before */
+    read_ok(t);
+    pthread_join(other, NULL);
+    assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
+    budget_set(t->budget, &others, 0);
+    waker_deinit(&waker);
+}
+
+int main(void) {
+    json_set_alloc_funcs(mem_alloc, free);
+    const struct CMUnitTest tests[] = {
+        test("an expired iterator is replaced by one at the last position, and nothing comes twice",
+             an_expired_iterator_is_replaced_at_the_last_position),
+        test("before anything came, an expired iterator is replaced at the start",
+             before_anything_came_it_is_replaced_at_the_start),
+        test("iterators that expire at once are tried five times a second",
+             iterators_that_expire_at_once_are_tried_five_times_a_second),
+        test("what was read is paced across expired iterators",
+             what_was_read_is_paced_across_expired_iterators),
+        test("parts have positions of their own, and strays are dropped and counted",
+             parts_have_positions_of_their_own_and_strays_are_dropped),
+        test("without a known range no part is dropped", without_a_range_no_part_is_dropped),
+        test("a restart within an aggregated record brings its rest",
+             a_restart_within_a_record_brings_its_rest),
+        test("an iterator that expires after an aggregated record repeats no part",
+             an_iterator_that_expires_after_a_record_of_parts_repeats_none),
+        test("a broken aggregated record is one record that says why",
+             a_broken_one_is_one_record_that_says_why),
+        test("a lag that is not told is not known", a_lag_that_is_not_told_is_not_known),
+        test("without a next iterator the shard ends with its children",
+             without_a_next_iterator_the_shard_ends_with_its_children),
+        test("what the stream is, is told in a bounded time or not",
+             what_the_stream_is_is_told_in_a_bounded_time_or_not),
+        test("a read holds what came, until it is forgotten", a_read_holds_what_came_until_it_is_forgotten),
+        test("a failed read holds nothing", a_failed_read_holds_nothing),
+        test("with a backlog a full reply is reserved before it is asked for",
+             with_a_backlog_a_full_reply_is_reserved_before_it_is_asked_for),
+        test("at the tip no more is reserved than may have come since the last read",
+             at_the_tip_no_more_is_reserved_than_may_have_come_since),
+        test(
+            "a read whose time is up finds its place in the line for the budget again, until it had its turn",
+            a_read_whose_time_is_up_finds_its_place_in_the_line_again),
+        test("a wake ends the wait for the budget", a_wake_ends_the_wait_for_the_budget),
+    };
+    return cmocka_run_group_tests_name("source: kinesis, scripted", tests, NULL, NULL);
+}

@@ -1,0 +1,181 @@
+/* Forgetting a shard that is long gone, in a real DynamoDB. */
+#include "ingest/leases/janitor.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "tests/unit/support/store.h"
+
+#define SHARD "shardId-000000000001"
+
+enum { FAILOVER_MS = 6000, SHORT_FAILOVER_MS = 800, PATIENCE_MS = 30000 };
+
+static const char life[LEASE_LIFE_SIZE] = "0123456789abcdef";
+
+static struct store_lease row(struct fixture *t) {
+    struct store_lease *leases, found = {0};
+    size_t n;
+    assert_ok(store_read_leases(t->store, &leases, &n, &support_error));
+    if (n)
+        found = leases[0];
+    free(leases);
+    return found;
+}
+
+static struct store_lease make_row(struct fixture *t) {
+    struct store_lease ended = {
+        .shard_id = SHARD, .counter = 7, .checkpoint = LEASE_SHARD_END, .as_of_ms = -1};
+    assert_ok(store_create_lease(t->store, &ended, &support_error));
+    return ended;
+}
+
+/* Contributors whose scores have counted something of the shard. */
+static void make_scores(struct fixture *t, int n) {
+    const struct position position = position_from_u64(1);
+    for (int i = 0; i < n; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "u%d", i);
+        const struct store_score_write write = {ROLE_CREATOR, user, &position, 1, 1, "w/web/9/Cid"};
+        const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};
+        assert_ok(store_write_batch(t->store, &batch, &t->effort, &support_error));
+    }
+}
+
+/* Whether there is anything left to forget: that writes. */
+static int writes_left(struct fixture *t) {
+    struct store_forgetting forgetting = {0};
+    int scans = 0;
+    support_fault(t, FAULT_NONE, NULL, 0, 0);
+    for (; !forgetting.done; scans++)
+        assert_ok(store_forget_shard(t->store, SHARD, &t->fence, &forgetting, &support_error));
+    return atomic_load(&t->faulty.sent) - scans;
+}
+
+static struct janitor *start(struct fixture *t, int failover_ms, int pause_ms) {
+    const struct janitor_options options = {t->store, "ann", life, failover_ms, pause_ms};
+    return janitor_start(&options);
+}
+
+static void janitor_freep(struct janitor **j) {
+    janitor_free(*j);
+}
+
+#define JANITOR(t, pause_ms) _cleanup_(janitor_freep) struct janitor *j = start(t, FAILOVER_MS, pause_ms)
+
+static bool is_gone(const struct store_lease *lease) {
+    return !*lease->shard_id;
+}
+
+static bool is_anns(const struct store_lease *lease) {
+    return strcmp(lease->owner, "ann") == 0;
+}
+
+static void await_row(struct fixture *t, bool (*condition)(const struct store_lease *)) {
+    int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
+    for (struct store_lease lease = row(t); !condition(&lease); lease = row(t))
+        assert_true(clock_boot_ms() < until_ms);
+}
+
+static void await_idle(struct janitor *j, const struct store_lease *lease) {
+    int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
+    while (!janitor_offer(j, lease))
+        assert_true(clock_boot_ms() < until_ms);
+}
+
+static void shrinks_then_deletes(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = make_row(t);
+    make_scores(t, 3);
+    JANITOR(t, 1);
+    assert_true(janitor_offer(j, &lease));
+    await_row(t, is_gone);
+    assert_int_equal(writes_left(t), 0);
+}
+
+static bool is_anns_and_renewed(const struct store_lease *lease) {
+    return is_anns(lease) && lease->counter > 8; /* 8: taken */
+}
+
+/* Renewed before the second step, and not at its end before the third. */
+static void keeps_its_lease_meanwhile(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = make_row(t);
+    make_scores(t, 2 * LIMIT_FORGET_ROWS + 1);
+    _cleanup_(janitor_freep) struct janitor *j = start(t, FAILOVER_MS, FAILOVER_MS / 2);
+    assert_true(janitor_offer(j, &lease));
+    await_row(t, is_anns_and_renewed);
+}
+
+static void does_one_at_a_time(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = make_row(t);
+    make_scores(t, LIMIT_FORGET_ROWS + 1);
+    JANITOR(t, 60000);
+    assert_true(janitor_offer(j, &lease));
+    await_row(t, is_anns);
+    assert_false(janitor_offer(j, &lease));
+}
+
+static void stopped_it_gives_the_lease_back(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = make_row(t);
+    make_scores(t, LIMIT_FORGET_ROWS + 1);
+    {
+        JANITOR(t, 60000);
+        assert_true(janitor_offer(j, &lease));
+        await_row(t, is_anns);
+    }
+    lease = row(t);
+    assert_string_equal(lease.owner, "");
+    assert_int_equal(lease.checkpoint, LEASE_SHARD_END);
+    JANITOR(t, 1); /* whoever comes next finishes it */
+    assert_true(janitor_offer(j, &lease));
+    await_row(t, is_gone);
+    assert_int_equal(writes_left(t), 0);
+}
+
+static void leaves_alone_what_another_took(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = make_row(t), found;
+    const struct store_lease taken = lease_taken(&lease, "bob", "ffffffffffffffffffffffffffffffff");
+    make_scores(t, 1);
+    assert_ok(store_update_lease(t->store, &lease, &taken, NULL, &found, &support_error));
+    {
+        JANITOR(t, 1);
+        assert_true(janitor_offer(j, &lease));
+        await_idle(j,
+                   &lease); /* which offers it once more: it must have ended before its writes are counted */
+    }
+    assert_string_equal(row(t).owner, "bob");
+    assert_int_equal(writes_left(t), 1);
+}
+
+/* Until its lease is over; then it rests. */
+static void failing_it_deletes_nothing(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = make_row(t);
+    make_scores(t, 1);
+    support_fault(t, FAULT_REFUSE, NULL, 1, -1); /* it can be taken, and then not be renewed either */
+    _cleanup_(janitor_freep) struct janitor *j = start(t, SHORT_FAILOVER_MS, 20);
+    assert_true(janitor_offer(j, &lease));
+    await_row(t, is_anns);
+    int64_t until_ms = clock_boot_ms() + 4 * SHORT_FAILOVER_MS;
+    while (clock_boot_ms() < until_ms)
+        assert_false(janitor_offer(j, &lease));
+    support_no_faults(t);
+    assert_string_equal(row(t).shard_id, SHARD);
+    assert_int_equal(writes_left(t), 1);
+}
+
+int main(void) {
+    json_set_alloc_funcs(mem_alloc, free);
+    const struct CMUnitTest tests[] = {
+        support_test("it shrinks the watermarks, then deletes the lease", shrinks_then_deletes),
+        support_test("while it works it renews its lease", keeps_its_lease_meanwhile),
+        support_test("it does one at a time", does_one_at_a_time),
+        support_test("stopped in the middle it gives the lease back, and another finishes",
+                     stopped_it_gives_the_lease_back),
+        support_test("it leaves alone what another worker took", leaves_alone_what_another_took),
+        support_test("what it could not shrink it does not delete", failing_it_deletes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,513 @@
+#include "ingest/leases/share.h"
+
+#include "tests/unit/support/test.h"
+
+/* ---- one decision
+ * -------------------------------------------------------------------------------------------------- */
+
+enum { FAILOVER_MS = 10000, MAX = 64 };
+
+static const char our_life[LEASE_LIFE_SIZE] = "8888888888888888";
+
+/* What a worker sees; it calls itself "me". */
+struct scene {
+    struct store_lease leases[MAX];
+    bool held[MAX];
+    size_t n;
+    const struct source_shard *listed;
+    size_t n_listed;
+    bool seen_before[MAX];
+    struct lease_observer observer;
+    struct share_plan plan;
+};
+
+/* `tenure_life`: NULL for a stranger's. */
+static void add(struct scene *s, const char *id, const char *owner, const char *tenure_life, bool held) {
+    struct store_lease *lease = &s->leases[s->n];
+    *lease = (struct store_lease){.counter = 1, .checkpoint = LEASE_AT_POSITION, .as_of_ms = -1};
+    strcpy(lease->shard_id, id);
+    strcpy(lease->owner, owner);
+    lease_draw_tenure(tenure_life ? tenure_life : "4444444444444444", lease->tenure);
+    s->held[s->n++] = held;
+}
+
+static void add_many(struct scene *s, char first, size_t n, const char *owner) {
+    bool mine = strcmp(owner, "me") == 0;
+    for (size_t i = 0; i < n; i++)
+        add(s, (char[]){first, (char)('a' + i), '\0'}, owner, mine ? our_life : NULL, mine);
+}
+
+static void look(struct scene *s, int64_t now_ms) {
+    s->observer.failover_ms = FAILOVER_MS;
+    lease_observe(&s->observer, s->leases, s->n, now_ms, now_ms);
+}
+
+static const struct share_plan *decide(struct scene *s) {
+    const struct share share = {
+        {s->leases, s->n, s->listed, s->n_listed, s->seen_before}, &s->observer, s->held, "me", our_life};
+    share_plan_deinit(&s->plan);
+    share_decide(&share, &s->plan);
+    return &s->plan;
+}
+
+/* It has looked before: what bears our name now is not from our last life. */
+static const struct share_plan *decide_later(struct scene *s) {
+    if (!s->observer.first_ms) {
+        struct scene empty = {.observer = s->observer};
+        look(&empty, 500);
+        s->observer = empty.observer;
+    }
+    look(s, 1000);
+    return decide(s);
+}
+
+static void end(struct scene *s) {
+    share_plan_deinit(&s->plan);
+    lease_observer_deinit(&s->observer);
+}
+
+#define SCENE __attribute__((cleanup(end))) struct scene s = {0}
+
+static void a_lone_worker_takes_all(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 8, "");
+    assert_int_equal(decide_later(&s)->n, 8);
+    assert_int_equal(s.plan.workers, 1);
+    assert_int_equal(s.plan.takes[0].kind, SHARE_FREE);
+}
+
+static void free_leases_are_taken_up_to_ones_share(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 2, "me");
+    add_many(&s, 'b', 2, "ann");
+    add_many(&s, 'c', 5, "");
+    const struct share_plan *plan = decide_later(&s); /* 9 leases, 2 workers */
+    assert_int_equal(plan->workers, 2);
+    assert_int_equal(plan->target, 5);
+    assert_int_equal(plan->n, 3);
+}
+
+static void what_has_ended_or_waits_for_its_parents_does_not_count(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 2, "ann");
+    add_many(&s, 'b', 4, "");
+    add_many(&s, 'c', 2, "");
+    s.leases[2].checkpoint = s.leases[3].checkpoint = LEASE_SHARD_END;
+    strcpy(s.leases[4].parents[0], "aa"); /* not ended */
+    strcpy(s.leases[5].parents[0], "aa");
+    const struct share_plan *plan = decide_later(&s); /* 4 leases, 2 workers */
+    assert_int_equal(plan->target, 2);
+    assert_int_equal(plan->n, 2);
+    for (size_t i = 0; i < plan->n; i++)
+        assert_int_equal(plan->takes[i].lease->shard_id[0], 'c');
+}
+
+static void what_is_readable_only_if_the_scan_missed_nothing_is_not_taken(void **state) {
+    (void)state;
+    SCENE;
+    const struct source_shard listed[] = {{.id = "a"}, {.id = "b", .parents = {"a"}}};
+    s.listed = listed;
+    s.n_listed = 2;
+    add(&s, "b", "", NULL, false);
+    strcpy(s.leases[0].parents[0], "a");
+    assert_int_equal(decide_later(&s)->n, 0);
+    s.seen_before[0] = true;
+    assert_int_equal(decide_later(&s)->n, 1);
+}
+
+static void an_owner_whose_leases_have_expired_is_no_worker(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 3, "me");
+    add_many(&s, 'b', 3, "dead");
+    look(&s, 1000);
+    assert_int_equal(decide(&s)->workers, 2);
+    assert_int_equal(s.plan.n, 0);
+    look(&s, 9000);
+    look(&s, 11000);
+    assert_int_equal(decide(&s)->workers, 1);
+    assert_int_equal(s.plan.n, 3);
+    assert_int_equal(s.plan.takes[0].kind, SHARE_EXPIRED);
+}
+
+static void what_nobody_takes_for_a_failover_time_is_taken_whatever_the_share(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 4, "me");
+    add_many(&s, 'b', 1, "idle"); /* counts as a worker, and takes nothing */
+    add_many(&s, 'c', 3, "");
+    look(&s, 1000);
+    assert_int_equal(decide(&s)->n, 0);
+    look(&s, 6000);
+    s.leases[4].counter++;
+    look(&s, 10999);
+    assert_int_equal(decide(&s)->n, 0);
+    look(&s, 11000);
+    assert_int_equal(decide(&s)->n, 3);
+}
+
+static void a_child_is_not_overdue_the_moment_its_parent_ends(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 2, "me");
+    add(&s, "b", "ann", NULL, false);
+    add(&s, "c", "", NULL, false);
+    add(&s, "d", "", NULL, false);
+    strcpy(s.leases[3].parents[0], "b");
+    strcpy(s.leases[4].parents[0], "b");
+    look(&s, 1000);
+    for (int64_t now = 6000; now <= 21000; now += 5000) {
+        s.leases[2].counter++;
+        look(&s, now);
+    }
+    s.leases[2].checkpoint = LEASE_SHARD_END;
+    s.leases[2].counter++;
+    add_many(&s, 'e', 2, "ann");
+    look(&s, 24000);
+    assert_int_equal(decide(&s)->target, 3);
+    assert_int_equal(s.plan.n, 1);
+}
+
+static void nothing_free_one_is_stolen_from_whoever_has_most(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 1, "me");
+    add_many(&s, 'b', 3, "ann");
+    add_many(&s, 'c', 4, "bob");
+    const struct share_plan *plan = decide_later(&s);
+    assert_int_equal(plan->workers, 3);
+    assert_int_equal(plan->n, 1);
+    assert_int_equal(plan->takes[0].kind, SHARE_STOLEN);
+    assert_string_equal(plan->takes[0].lease->owner, "bob");
+}
+
+static void nothing_is_stolen_while_something_is_free(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'b', 7, "ann");
+    add_many(&s, 'c', 1, "");
+    assert_int_equal(decide_later(&s)->n, 1);
+    assert_int_equal(s.plan.takes[0].kind, SHARE_FREE);
+}
+
+static void nothing_is_stolen_that_would_only_change_places(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 1, "me"); /* share: 2 */
+    add_many(&s, 'b', 2, "ann");
+    assert_int_equal(decide_later(&s)->n, 0);
+    add_many(&s, 'd', 1, "ann");
+    assert_int_equal(decide_later(&s)->n, 1);
+}
+
+static void a_worker_with_its_share_steals_nothing(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 3, "me"); /* share: 3 */
+    add_many(&s, 'b', 5, "ann");
+    add_many(&s, 'c', 1, "bob");
+    assert_int_equal(decide_later(&s)->target, 3);
+    assert_int_equal(s.plan.n, 0);
+}
+
+static void a_lease_whose_thread_is_still_ending_is_neither_taken_nor_stolen_back(void **state) {
+    (void)state;
+    SCENE;
+    add(&s, "a", "", our_life, true);
+    add(&s, "b", "ann", NULL, true);
+    add(&s, "c", "ann", NULL, true);
+    add(&s, "d", "ann", NULL, true);
+    assert_int_equal(decide_later(&s)->n, 0);
+    assert_int_equal(s.plan.workers, 2);
+}
+
+static void two_workers_go_through_the_leases_in_different_orders(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 20, "");
+    decide_later(&s);
+    bool differs = false;
+    const struct share other = {{s.leases, s.n, NULL, 0, NULL}, &s.observer, s.held, "other", our_life};
+    struct share_plan plan;
+    share_decide(&other, &plan);
+    assert_int_equal(plan.n, s.plan.n);
+    for (size_t i = 0; i < plan.n; i++)
+        differs |= plan.takes[i].lease != s.plan.takes[i].lease;
+    share_plan_deinit(&plan);
+    assert_true(differs);
+}
+
+/* ---- one name, two processes
+ * --------------------------------------------------------------------------------------- */
+
+static void our_name_at_our_first_look_is_our_last_lifes_and_taken_back_whatever_the_share(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'b', 1, "ann");
+    add(&s, "c", "me", NULL, false);
+    add(&s, "d", "me", NULL, false);
+    add(&s, "e", "me", NULL, false);
+    look(&s, 1000);
+    assert_int_equal(decide(&s)->n, 3);
+    assert_int_equal(s.plan.takes[0].kind, SHARE_OWN);
+    look(&s, 4000); /* nor has anybody touched them since: our writes did not get there */
+    assert_int_equal(decide(&s)->n, 3);
+    s.leases[1].counter++; /* somebody lives */
+    look(&s, 7000);
+    assert_int_equal(decide(&s)->n, 0);
+}
+
+static void what_we_let_go_of_ourselves_is_taken_back_at_once(void **state) {
+    (void)state;
+    SCENE;
+    add(&s, "a", "me", our_life, false);
+    assert_int_equal(decide_later(&s)->n, 1);
+    assert_int_equal(s.plan.takes[0].kind, SHARE_OWN);
+    assert_false(s.plan.stands_back);
+}
+
+static void of_two_with_one_name_the_one_that_has_less_stands_back(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 1, "me");
+    add(&s, "b", "me", NULL, false);
+    add(&s, "c", "me", NULL, false);
+    add(&s, "d", "", NULL, false);
+    assert_true(decide_later(&s)->stands_back);
+    assert_int_equal(s.plan.n, 0);
+    add_many(&s, 'e', 2, "me");
+    assert_false(decide_later(&s)->stands_back);
+    assert_int_equal(s.plan.n, 1);
+}
+
+static void of_two_that_have_as_much_exactly_one_stands_back(void **state) {
+    (void)state;
+    for (int lower = 0; lower < 2; lower++) {
+        SCENE;
+        add(&s, "a", "me", our_life, true);
+        add(&s, "b", "me", lower ? "7777777777777777" : "9999999999999999", false);
+        assert_int_equal(decide_later(&s)->stands_back, !lower);
+    }
+}
+
+static void a_twin_that_is_gone_is_inherited_from(void **state) {
+    (void)state;
+    SCENE;
+    add(&s, "b", "me", NULL, false);
+    assert_true(decide_later(&s)->stands_back);
+    look(&s, 10000);
+    look(&s, 11000);
+    assert_false(decide(&s)->stands_back);
+    assert_int_equal(s.plan.n, 1);
+    assert_int_equal(s.plan.takes[0].kind, SHARE_EXPIRED);
+}
+
+static void a_twins_leases_are_never_stolen(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 2, "me");
+    add(&s, "b", "me", NULL, false);
+    assert_int_equal(decide_later(&s)->n, 0);
+}
+
+/* ---- all of them together: a table in memory, and workers that look and renew
+ * ---------------------------------------- */
+
+enum { WORKERS = 5, TICK_MS = 100, LOOK_MS = FAILOVER_MS * 3 / 10 };
+
+struct worker {
+    char name[8], life[LEASE_LIFE_SIZE];
+    bool lives;
+    char tenures[MAX][33]; /* "": not held */
+    struct lease_observer observer;
+    int64_t next_look_ms;
+};
+
+struct world {
+    struct store_lease table[MAX];
+    size_t n;
+    struct worker workers[WORKERS];
+    int64_t now_ms;
+    size_t steals;
+};
+
+static void world_init(struct world *w, size_t n_shards) {
+    *w = (struct world){.n = n_shards, .now_ms = 1000};
+    for (size_t i = 0; i < n_shards; i++) {
+        w->table[i] = (struct store_lease){.checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = -1};
+        snprintf(w->table[i].shard_id, sizeof w->table[i].shard_id, "shardId-%012zu", i);
+    }
+    for (size_t i = 0; i < WORKERS; i++) {
+        snprintf(w->workers[i].name, sizeof w->workers[i].name, "w%zu", i);
+        lease_draw_life(w->workers[i].life);
+        w->workers[i].observer.failover_ms = FAILOVER_MS;
+    }
+}
+
+static void world_deinit(struct world *w) {
+    for (size_t i = 0; i < WORKERS; i++)
+        lease_observer_deinit(&w->workers[i].observer);
+}
+
+/* Writes all that it holds; what is not as it wrote it is lost. */
+static void renew(struct world *w, struct worker *who) {
+    for (size_t i = 0; i < w->n; i++) {
+        if (strcmp(w->table[i].tenure, who->tenures[i]) != 0)
+            who->tenures[i][0] = '\0';
+        else if (*who->tenures[i])
+            w->table[i].counter++;
+    }
+}
+
+static void look_around(struct world *w, struct worker *who) {
+    bool held[MAX];
+    for (size_t i = 0; i < w->n; i++)
+        held[i] = *who->tenures[i];
+    lease_observe(&who->observer, w->table, w->n, w->now_ms, w->now_ms);
+    const struct share share = {{w->table, w->n, NULL, 0, NULL}, &who->observer, held, who->name, who->life};
+    struct share_plan plan;
+    share_decide(&share, &plan);
+    for (size_t i = 0; i < plan.n; i++) {
+        size_t at = (size_t)(plan.takes[i].lease - w->table);
+        lease_draw_tenure(who->life, who->tenures[at]);
+        w->steals += plan.takes[i].kind == SHARE_STOLEN;
+        w->table[at] = lease_taken(&w->table[at], who->name, who->tenures[at]);
+    }
+    share_plan_deinit(&plan);
+}
+
+static void pass(struct world *w, int64_t ms) {
+    for (int64_t until = w->now_ms + ms; w->now_ms < until; w->now_ms += TICK_MS)
+        for (size_t i = 0; i < WORKERS; i++) {
+            struct worker *who = &w->workers[i];
+            if (!who->lives || w->now_ms < who->next_look_ms)
+                continue;
+            look_around(w, who);
+            renew(w, who);
+            who->next_look_ms = w->now_ms + LOOK_MS;
+        }
+}
+
+static void join(struct world *w, size_t i) {
+    w->workers[i].lives = true;
+    w->workers[i].next_look_ms = w->now_ms + (int64_t)i * TICK_MS;
+}
+
+static void die(struct world *w, size_t i) {
+    w->workers[i].lives = false;
+    memset(w->workers[i].tenures, 0, sizeof w->workers[i].tenures);
+}
+
+static void leave(struct world *w, size_t i) {
+    for (size_t k = 0; k < w->n; k++)
+        if (strcmp(w->table[k].owner, w->workers[i].name) == 0)
+            w->table[k] = lease_released(&w->table[k]);
+    die(w, i);
+}
+
+static void assert_even(const struct world *w) {
+    size_t least = MAX, most = 0, all = 0;
+    for (size_t i = 0; i < WORKERS; i++) {
+        size_t n = 0;
+        for (size_t k = 0; k < w->n; k++)
+            n += w->workers[i].lives && strcmp(w->table[k].owner, w->workers[i].name) == 0;
+        all += n;
+        if (!w->workers[i].lives)
+            continue;
+        least = n < least ? n : least;
+        most = n > most ? n : most;
+    }
+    assert_int_equal(all, w->n);
+    assert_in_range(most - least, 0, 1);
+}
+
+static void with_1_then_3_then_2_workers_8_shards_are_even_within_3_failover_times(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, 8);
+    join(&w, 0);
+    pass(&w, FAILOVER_MS);
+    assert_even(&w);
+    join(&w, 1);
+    join(&w, 2);
+    pass(&w, 3 * FAILOVER_MS);
+    assert_even(&w);
+    die(&w, 1);
+    pass(&w, 3 * FAILOVER_MS);
+    assert_even(&w);
+    join(&w, 3);
+    pass(&w, 3 * FAILOVER_MS);
+    assert_even(&w);
+    leave(&w, 0);
+    pass(&w, LOOK_MS + TICK_MS); /* what was released is taken at the others' next look */
+    assert_even(&w);
+    world_deinit(&w);
+}
+
+static void once_even_nothing_moves_any_more(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, 8);
+    for (size_t i = 0; i < 3; i++)
+        join(&w, i);
+    pass(&w, 5 * FAILOVER_MS);
+    size_t steals = w.steals;
+    pass(&w, 20 * FAILOVER_MS);
+    assert_even(&w);
+    assert_int_equal(w.steals, steals);
+    world_deinit(&w);
+}
+
+static void whatever_comes_and_goes_it_is_even_in_the_end(void **state) {
+    (void)state;
+    uint64_t seed = 20261123;
+    for (int round = 0; round < 40; round++) {
+        struct world w;
+        world_init(&w, 1 + support_random(&seed) % 20);
+        join(&w, 4);
+        for (int event = 0; event < 10; event++) {
+            size_t i = support_random(&seed) % 4;
+            if (!w.workers[i].lives)
+                join(&w, i);
+            else if (support_random(&seed) % 2)
+                leave(&w, i);
+            else
+                die(&w, i);
+            pass(&w, support_random(&seed) % (2 * FAILOVER_MS));
+        }
+        pass(&w, 10 * FAILOVER_MS);
+        assert_even(&w);
+        world_deinit(&w);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lone_worker_takes_all),
+        cmocka_unit_test(free_leases_are_taken_up_to_ones_share),
+        cmocka_unit_test(what_has_ended_or_waits_for_its_parents_does_not_count),
+        cmocka_unit_test(what_is_readable_only_if_the_scan_missed_nothing_is_not_taken),
+        cmocka_unit_test(an_owner_whose_leases_have_expired_is_no_worker),
+        cmocka_unit_test(what_nobody_takes_for_a_failover_time_is_taken_whatever_the_share),
+        cmocka_unit_test(a_child_is_not_overdue_the_moment_its_parent_ends),
+        cmocka_unit_test(nothing_free_one_is_stolen_from_whoever_has_most),
+        cmocka_unit_test(nothing_is_stolen_while_something_is_free),
+        cmocka_unit_test(nothing_is_stolen_that_would_only_change_places),
+        cmocka_unit_test(a_worker_with_its_share_steals_nothing),
+        cmocka_unit_test(a_lease_whose_thread_is_still_ending_is_neither_taken_nor_stolen_back),
+        cmocka_unit_test(two_workers_go_through_the_leases_in_different_orders),
+        cmocka_unit_test(our_name_at_our_first_look_is_our_last_lifes_and_taken_back_whatever_the_share),
+        cmocka_unit_test(what_we_let_go_of_ourselves_is_taken_back_at_once),
+        cmocka_unit_test(of_two_with_one_name_the_one_that_has_less_stands_back),
+        cmocka_unit_test(of_two_that_have_as_much_exactly_one_stands_back),
+        cmocka_unit_test(a_twin_that_is_gone_is_inherited_from),
+        cmocka_unit_test(a_twins_leases_are_never_stolen),
+        cmocka_unit_test(with_1_then_3_then_2_workers_8_shards_are_even_within_3_failover_times),
+        cmocka_unit_test(once_even_nothing_moves_any_more),
+        cmocka_unit_test(whatever_comes_and_goes_it_is_even_in_the_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,402 @@
+/* What a look shows, over a real (embedded) store and a source that lists as it is told. */
+#include "ingest/leases/survey.h"
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "tests/unit/support/store.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+enum { FAILOVER_MS = 10000 };
+
+/* ---- the stream
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* "1" was split into "2" and "3". */
+static const struct source_shard all[] = {
+    {.id = "1"}, {.id = "2", .parents = {"1"}}, {.id = "3", .parents = {"1"}}};
+
+struct stream {
+    struct source source;
+    int64_t split_ms; /* what is asked for from later on has no "1" */
+    int lists;
+};
+
+static enum status list_shards(struct source *source, int64_t from_ms, struct source_shard **shards,
+                               size_t *n, struct error *e) {
+    struct stream *stream = (struct stream *)source;
+    size_t first = from_ms > stream->split_ms;
+    (void)e;
+    stream->lists++;
+    *n = COUNT(all) - first;
+    *shards = mem_dup(all + first, *n * sizeof *all);
+    return STATUS_OK;
+}
+
+static const struct source_ops ops = {.name = "stream", .list_shards = list_shards};
+
+/* ---- a store whose scans miss a lease, as one does that was made while they went on
+ * -------------------------------- */
+
+static struct {
+    const struct store_ops *real;
+    struct store_ops ops;
+    const char *missed; /* by the next scan; NULL: none */
+    int scans;
+} torn;
+
+static enum status read_torn(struct store *store, struct store_lease **leases, size_t *n, struct error *e) {
+    enum status status = torn.real->read_leases(store, leases, n, e);
+    const struct store_lease *missed = !status && torn.missed ? lease_find(*leases, *n, torn.missed) : NULL;
+    torn.scans++;
+    torn.missed = NULL;
+    if (missed) {
+        size_t at = (size_t)(missed - *leases);
+        memmove(*leases + at, *leases + at + 1, (--*n - at) * sizeof **leases);
+    }
+    return status;
+}
+
+static void tear(struct store *store, const char *missed) {
+    torn.real = store->ops->read_leases == read_torn ? torn.real : store->ops;
+    torn.ops = *torn.real;
+    torn.ops.read_leases = read_torn;
+    torn.missed = missed;
+    torn.scans = 0;
+    store->ops = &torn.ops;
+}
+
+struct scene {
+    struct fixture *t;
+    struct stream stream;
+    struct survey survey;
+    struct freshness *freshness;
+};
+
+static void scene_init(struct scene *s, struct fixture *t, struct source_start start) {
+    *s = (struct scene){.t = t, .stream = {.source = {&ops}, .split_ms = 1000}};
+    survey_init(&s->survey, t->store, &s->stream.source, &start, FAILOVER_MS);
+    s->freshness = freshness_new();
+}
+
+static void scene_deinit(struct scene *s) {
+    survey_deinit(&s->survey);
+    freshness_free(s->freshness);
+}
+
+#define SCENE(...)                                                                                           \
+    __attribute__((cleanup(scene_deinit))) struct scene s;                                                   \
+    scene_init(&s, support_fixture(state), (struct source_start){__VA_ARGS__})
+
+/* The listing from the shard `first` on, begun now. */
+static void list(struct scene *s, size_t first) {
+    listing_deinit(&s->survey.listing_before);
+    s->survey.listing_before = s->survey.listing;
+    s->survey.listing.n = COUNT(all) - first;
+    s->survey.listing.shards = mem_dup(all + first, s->survey.listing.n * sizeof *all);
+    s->survey.listing.began_ms = clock_boot_ms();
+}
+
+static void look(struct scene *s) {
+    assert_ok(survey_look(&s->survey, &support_error));
+}
+
+static const struct store_lease *lease(const struct scene *s, const char *shard_id) {
+    return lease_find(s->survey.leases, s->survey.n_leases, shard_id);
+}
+
+static void put(struct scene *s, const char *shard_id, enum lease_checkpoint checkpoint, int64_t as_of_ms) {
+    struct store_lease after = *lease(s, shard_id), found;
+    after.counter++;
+    after.checkpoint = checkpoint;
+    after.position = position_from_u64(1);
+    after.as_of_ms = as_of_ms;
+    assert_ok(store_update_lease(s->t->store, lease(s, shard_id), &after, NULL, &found, &support_error));
+    look(s);
+}
+
+/* ---- making leases
+ * --------------------------------------------------------------------------------------------------- */
+
+static void makes_all_that_are_listed(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    list(&s, 0);
+    look(&s);
+    assert_int_equal(s.survey.n_leases, 3);
+    assert_string_equal(lease(&s, "3")->parents[0], "1");
+    assert_int_equal(s.stream.lists, 0);
+}
+
+/* ---- the signs of life of a look
+ * ----------------------------------------------------------------------------------------- */
+
+/* A store that notes whether the pulse beat since the call before, and rests it again. */
+static struct {
+    const struct store_ops *real;
+    struct store_ops ops;
+    struct pulse pulse;
+    int calls, beaten;
+} watched;
+
+static void note_call(void) {
+    watched.calls++;
+    watched.beaten += pulse_last_ms(&watched.pulse) != PULSE_RESTS;
+    pulse_rest(&watched.pulse);
+}
+
+static enum status read_watched(struct store *store, struct store_lease **leases, size_t *n,
+                                struct error *e) {
+    note_call();
+    return watched.real->read_leases(store, leases, n, e);
+}
+
+static enum status create_watched(struct store *store, const struct store_lease *lease, struct error *e) {
+    note_call();
+    return watched.real->create_lease(store, lease, e);
+}
+
+static void beats_before_each_call_of_a_look(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    watched.real = s.t->store->ops;
+    watched.ops = *watched.real;
+    watched.ops.read_leases = read_watched;
+    watched.ops.create_lease = create_watched;
+    s.t->store->ops = &watched.ops;
+    pulse_rest(&watched.pulse);
+    s.survey.pulse = &watched.pulse;
+    list(&s, 0);
+    look(&s);
+    assert_true(watched.calls >= 5); /* leases read, three made, read again */
+    assert_int_equal(watched.beaten, watched.calls);
+}
+
+static void makes_those_open_at_its_start(void **state) {
+    SCENE(.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 2000);
+    list(&s, 0);
+    look(&s);
+    look(&s);
+    assert_int_equal(s.survey.n_leases, 2);
+    assert_int_equal(lease(&s, "2")->checkpoint, LEASE_AT_TIMESTAMP);
+    assert_int_equal(lease(&s, "2")->start_at_ms, 2000);
+    assert_int_equal(s.stream.lists, 1); /* asked once: then nothing is missing */
+}
+
+static enum lineage_state state_of(const struct scene *s, const char *shard_id) {
+    const struct lineage l = survey_lineage(&s->survey);
+    enum lineage_state *states = lineage_states(&l), state = states[lease(s, shard_id) - l.leases];
+    free(states);
+    return state;
+}
+
+static void reads_at_once_what_was_open_at_its_start(void **state) {
+    SCENE(.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 2000);
+    list(&s, 0);
+    look(&s);
+    assert_int_equal(state_of(&s, "2"), LINEAGE_READABLE);
+    assert_int_equal(state_of(&s, "3"), LINEAGE_READABLE);
+}
+
+/* As another worker makes it. */
+static void make(struct scene *s, size_t i, struct source_start start) {
+    const struct store_lease lease = lease_make(&all[i], &start);
+    assert_ok(store_create_lease(s->t->store, &lease, &support_error));
+}
+
+static void believes_no_scan_that_shows_a_child_alone(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    list(&s, 0);
+    for (size_t i = 0; i < COUNT(all); i++)
+        make(&s, i, s.survey.start);
+    tear(s.t->store, "1");
+    look(&s);
+    assert_non_null(lease(&s, "1"));
+    assert_int_equal(state_of(&s, "1"), LINEAGE_READABLE);
+    assert_int_equal(state_of(&s, "2"), LINEAGE_WAITING);
+    assert_int_equal(torn.scans, 2);
+    look(&s);
+    assert_int_equal(torn.scans, 3); /* no doubts any more */
+}
+
+/* The worker that makes the first leases started earlier: "1" was still open. "3" is its child, then, and
+ * begins where it began, not at our start. */
+static void makes_no_leases_by_a_scan_that_shows_a_child_alone(void **state) {
+    SCENE(.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 2000);
+    list(&s, 0);
+    make(&s, 0, (struct source_start){.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 500});
+    make(&s, 1, (struct source_start){.checkpoint = LEASE_TRIM_HORIZON});
+    tear(s.t->store, "1");
+    look(&s);
+    assert_int_equal(lease(&s, "3")->checkpoint, LEASE_TRIM_HORIZON);
+    assert_int_equal(s.stream.lists, 0);
+}
+
+static void begins_children_of_what_was_open_at_their_own_beginning(void **state) {
+    SCENE(.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 500);
+    list(&s, 0);
+    look(&s);
+    assert_int_equal(lease(&s, "1")->checkpoint, LEASE_AT_TIMESTAMP);
+    assert_int_equal(lease(&s, "2")->checkpoint, LEASE_TRIM_HORIZON);
+}
+
+static void judges_nothing_by_a_listing_that_is_too_old(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    list(&s, 2);
+    s.survey.listing.began_ms = clock_boot_ms() - 1; /* before "4" is made below */
+    const struct store_lease fourth = {.shard_id = "4", .checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = -1};
+    look(&s);
+    assert_true(survey_is_sound(&s.survey));
+    assert_ok(store_create_lease(s.t->store, &fourth, &support_error));
+    look(&s);
+    assert_false(survey_is_sound(&s.survey));
+    look(&s);
+    assert_false(survey_is_sound(&s.survey)); /* nor by having looked twice */
+    list(&s, 2);
+    assert_true(survey_is_sound(&s.survey)); /* "4" is gone, then */
+    look(&s);
+    assert_true(survey_is_sound(&s.survey));
+}
+
+/* ---- what is past
+ * ---------------------------------------------------------------------------------------------------- */
+
+static const char *next_past(struct scene *s) {
+    size_t from = 0;
+    const struct store_lease *past = survey_next_past(&s->survey, &from);
+    return past ? past->shard_id : NULL;
+}
+
+static void names_what_is_gone_from_two_listings(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    list(&s, 0);
+    look(&s);
+    put(&s, "1", LEASE_SHARD_END, 1);
+    put(&s, "2", LEASE_AT_POSITION, 1);
+    put(&s, "3", LEASE_AT_POSITION, 1);
+    assert_null(next_past(&s));
+    list(&s, 1);
+    assert_null(next_past(&s));
+    list(&s, 0);
+    list(&s, 1);
+    assert_null(next_past(&s));
+    list(&s, 1);
+    assert_string_equal(next_past(&s), "1");
+}
+
+static void leaves_out_what_another_is_forgetting(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    struct store_lease found;
+    list(&s, 0);
+    look(&s);
+    put(&s, "2", LEASE_AT_POSITION, 1);
+    put(&s, "3", LEASE_AT_POSITION, 1);
+    struct store_lease ended = lease_taken(lease(&s, "1"), "bob", "ffffffffffffffffffffffffffffffff");
+    ended.checkpoint = LEASE_SHARD_END;
+    assert_ok(store_update_lease(s.t->store, lease(&s, "1"), &ended, NULL, &found, &support_error));
+    look(&s);
+    list(&s, 1);
+    list(&s, 1);
+    assert_null(next_past(&s));
+}
+
+/* ---- freshness
+ * ------------------------------------------------------------------------------------------------------ */
+
+static int64_t as_of(struct scene *s) {
+    survey_tell_freshness(&s->survey, s->freshness);
+    return freshness_as_of(s->freshness);
+}
+
+static void tells_a_childs_time_from_its_parents_until_it_has_its_own(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    list(&s, 0);
+    look(&s);
+    assert_int_equal(as_of(&s), FRESHNESS_UNKNOWN);
+    put(&s, "1", LEASE_AT_POSITION, 1000);
+    assert_int_equal(as_of(&s), 1000); /* for the children, too: they wait */
+    put(&s, "1", LEASE_SHARD_END, 2000);
+    assert_int_equal(as_of(&s), 2000);
+    put(&s, "2", LEASE_AT_POSITION, 3000);
+    assert_int_equal(as_of(&s), 2000);
+    put(&s, "3", LEASE_AT_POSITION, 4000);
+    assert_int_equal(as_of(&s), 3000);
+}
+
+/* A process that only serves has no listing to tell it of the child. */
+static void believes_no_scan_that_shows_an_end_without_a_child(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    struct survey follower;
+    const struct store_lease other = {.shard_id = "0", .checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = 9000};
+    struct store_lease found;
+    survey_init(&follower, s.t->store, NULL, &s.survey.start, FAILOVER_MS);
+    list(&s, 0);
+    for (size_t i = 0; i < COUNT(all); i++)
+        make(&s, i, s.survey.start);
+    assert_ok(store_create_lease(s.t->store, &other, &support_error));
+    look(&s);
+    struct store_lease ended = *lease(&s, "1");
+    ended.counter++;
+    ended.checkpoint = LEASE_SHARD_END;
+    ended.as_of_ms = 2000;
+    strcpy(ended.children[0], "2");
+    strcpy(ended.children[1], "3");
+    assert_ok(store_update_lease(s.t->store, lease(&s, "1"), &ended, NULL, &found, &support_error));
+    look(&s);
+    put(&s, "2", LEASE_AT_POSITION, 8000);
+
+    tear(s.t->store, "3");
+    assert_ok(survey_look(&follower, &support_error));
+    assert_int_equal(torn.scans, 2);
+    survey_tell_freshness(&follower, s.freshness);
+    assert_int_equal(freshness_as_of(s.freshness), 2000);
+
+    tear(s.t->store, "3"); /* that of a shard that ended long ago was deleted: no reason to doubt each scan */
+    assert_ok(survey_look(&follower, &support_error));
+    assert_int_equal(torn.scans, 1);
+    survey_deinit(&follower);
+}
+
+static void counts_shards_by_state(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    struct buffer text;
+    list(&s, 0);
+    look(&s);
+    put(&s, "1", LEASE_SHARD_END, 1);
+    survey_count_states(&s.survey);
+    buffer_init(&text, 1 << 20);
+    metrics_write(&text);
+    assert_non_null(strstr(text.data, "winner_view_shards{state=\"ended\"} 1"));
+    assert_non_null(strstr(text.data, "winner_view_shards{state=\"free\"} 2"));
+    assert_non_null(strstr(text.data, "winner_view_shards{state=\"waiting\"} 0"));
+    buffer_deinit(&text);
+}
+
+int main(void) {
+    json_set_alloc_funcs(mem_alloc, free);
+    const struct CMUnitTest tests[] = {
+        support_test_sqlite("it makes a lease for every listed shard", makes_all_that_are_listed),
+        support_test_sqlite("each call of a look is preceded by a sign of life",
+                            beats_before_each_call_of_a_look),
+        support_test_sqlite("a start at a time: for those that were open then",
+                            makes_those_open_at_its_start),
+        support_test_sqlite("a start at a time: they are read at once",
+                            reads_at_once_what_was_open_at_its_start),
+        support_test_sqlite("a scan that shows a child without its parent is not believed",
+                            believes_no_scan_that_shows_a_child_alone),
+        support_test_sqlite("no lease is made by such a scan",
+                            makes_no_leases_by_a_scan_that_shows_a_child_alone),
+        support_test_sqlite("a start at a time: their children begin at their own beginning",
+                            begins_children_of_what_was_open_at_their_own_beginning),
+        support_test_sqlite("a lease that is new and not listed wants a newer listing",
+                            judges_nothing_by_a_listing_that_is_too_old),
+        support_test_sqlite("past is what is gone from two listings running",
+                            names_what_is_gone_from_two_listings),
+        support_test_sqlite("past is not what another worker has in hand",
+                            leaves_out_what_another_is_forgetting),
+        support_test_sqlite("a child's time is its parents' until it has its own",
+                            tells_a_childs_time_from_its_parents_until_it_has_its_own),
+        support_test_sqlite("a scan that shows an end without a child is not believed",
+                            believes_no_scan_that_shows_an_end_without_a_child),
+        support_test_sqlite("shards are counted by state", counts_shards_by_state),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,528 @@
+/* A lease while it is ours, against a real DynamoDB whose answers get lost, and a source that does as told.
+ */
+#include "ingest/leases/tenure.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "tests/unit/support/store.h"
+
+#define SHARD "shardId-000000000001"
+#define LEFT "shardId-000000000002"
+#define RIGHT "shardId-000000000003"
+
+/* A lease that is not to be lost is renewed in time by a machine that is busy. */
+enum { FAILOVER_MS = 4000, PATIENCE_MS = 30000 };
+
+/* ---- a source of one record at most, whose shard ends, fails or hangs when it is told to
+ * ------------------------------------ */
+
+enum mood { MOOD_IDLE, MOOD_FAILING, MOOD_HANGING, MOOD_ENDED };
+
+struct quiet {
+    struct source source;
+    struct source_reader reader;
+    _Atomic int mood;
+    struct source_shard children[STORE_LEASE_PARENTS];
+    size_t n_children;
+    struct source_record record; /* with the end; without data: none */
+    struct waker waker;
+};
+
+static struct quiet *quiet_of(struct source_reader *reader) {
+    return (struct quiet *)(void *)((char *)reader - offsetof(struct quiet, reader));
+}
+
+static struct source_reader *quiet_open(struct source *source, const struct source_shard *shard,
+                                        const struct source_start *start, struct budget *budget) {
+    (void)shard, (void)start, (void)budget;
+    return &((struct quiet *)source)->reader;
+}
+
+static enum status quiet_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
+                              struct error *e) {
+    struct quiet *q = quiet_of(reader);
+    *batch = (struct source_batch){.as_of_ms = -1, .behind_ms = -1};
+    int64_t soon_ms = clock_boot_ms() + 20;
+    waker_wait(&q->waker, until_ms < soon_ms ? until_ms : soon_ms, -1);
+    while (atomic_load(&q->mood) == MOOD_HANGING)
+        waker_wait(&q->waker, clock_boot_ms() + 20, -1);
+    if (atomic_load(&q->mood) == MOOD_FAILING)
+        return error_set(e, STATUS_RETRY, "the test's source fails");
+    batch->ended = atomic_load(&q->mood) == MOOD_ENDED;
+    if (batch->ended) {
+        batch->children = q->children;
+        batch->n_children = q->n_children;
+        batch->records = &q->record;
+        batch->n = q->record.data ? 1 : 0;
+    }
+    return STATUS_OK;
+}
+
+static void quiet_wake(struct source_reader *reader) {
+    waker_wake(&quiet_of(reader)->waker);
+}
+
+static void quiet_close(struct source_reader *reader) {
+    (void)reader;
+}
+
+static const struct source_ops quiet_ops = {
+    .name = "quiet",
+    .open = quiet_open,
+    .read = quiet_read,
+    .forget = quiet_close,
+    .wake = quiet_wake,
+    .close = quiet_close,
+};
+
+static void quiet_init(struct quiet *q) {
+    memset(q, 0, sizeof *q);
+    q->source.ops = q->reader.ops = &quiet_ops;
+    waker_init(&q->waker);
+}
+
+static void add_child(struct quiet *q, const char *id) {
+    struct source_shard *child = &q->children[q->n_children++];
+    strcpy(child->id, id);
+    strcpy(child->parents[0], SHARD);
+}
+
+static void add_record(struct quiet *q, uint64_t position) {
+    static const char purchase[] =
+        "{\"schema\":\"com.nordstrom/retail-stream-ingress/1-0-0\",\"origin\":\"ann\","
+        "\"timeOrigin\":\"1970-01-01T00:00:01Z\",\"data\":"
+        "{\"schema\":\"com.nordstrom/product/purchase/1-0-0\",\"id\":\"lamp\"}}";
+    q->record.data = (const uint8_t *)purchase;
+    q->record.length = sizeof purchase - 1;
+    q->record.position = position_from_u64(position);
+}
+
+/* ---- one worker with one lease
+ * -------------------------------------------------------------------------------------- */
+
+struct worker {
+    struct fixture *t;
+    struct quiet source;
+    struct freshness *freshness;
+    struct health *health;
+    struct waker done;
+    struct tenure_context context;
+    struct tenure *tenure;
+};
+
+static void worker_init(struct worker *w, struct fixture *t) {
+    w->t = t;
+    w->freshness = freshness_new();
+    w->health = health_new();
+    waker_init(&w->done);
+    quiet_init(&w->source);
+    w->tenure = NULL;
+    w->context = (struct tenure_context){
+        .shard = {.source = &w->source.source,
+                  .store = t->store,
+                  .freshness = w->freshness,
+                  .health = w->health,
+                  .done = &w->done,
+                  .batch_records = 10,
+                  .cache_bytes = 4096},
+        .failover_ms = FAILOVER_MS,
+        .stuck_ms = LIMIT_SHARD_STUCK_MS,
+    };
+}
+
+static void drop(struct worker *w) {
+    if (!w->tenure)
+        return;
+    atomic_store(&w->source.mood, MOOD_IDLE);
+    tenure_stop(w->tenure);
+    tenure_free(w->tenure);
+    w->tenure = NULL;
+}
+
+static void worker_deinit(struct worker *w) {
+    drop(w);
+    freshness_free(w->freshness);
+    health_free(w->health);
+    waker_deinit(&w->done);
+    waker_deinit(&w->source.waker);
+}
+
+#define WORKER(name, fixture)                                                                                \
+    __attribute__((cleanup(worker_deinit))) struct worker name;                                              \
+    worker_init(&name, fixture)
+
+/* The row of the shard; without an id if there is none. */
+static struct store_lease row(struct fixture *t, const char *shard_id) {
+    struct store_lease *leases, found = {0};
+    size_t n;
+    assert_ok(store_read_leases(t->store, &leases, &n, &support_error));
+    const struct store_lease *lease = lease_find(leases, n, shard_id);
+    if (lease)
+        found = *lease;
+    free(leases);
+    return found;
+}
+
+static void make_row(struct fixture *t) {
+    struct store_lease fresh = {.shard_id = SHARD, .checkpoint = LEASE_AT_POSITION, .as_of_ms = -1};
+    fresh.position = position_from_u64(42);
+    assert_ok(store_create_lease(t->store, &fresh, &support_error));
+}
+
+/* Over whatever is there; begins to read. */
+static void take(struct worker *w, const char *name) {
+    char tenure[33];
+    struct store_lease found, before = row(w->t, SHARD);
+    lease_draw_tenure("0123456789abcdef", tenure);
+    const struct store_lease taken = lease_taken(&before, name, tenure);
+    int64_t now = clock_boot_ms();
+    assert_ok(store_update_lease(w->t->store, &before, &taken, NULL, &found, &support_error));
+    w->tenure = tenure_begin(&w->context, &taken, now);
+}
+
+/* Somebody else takes it. */
+static void take_away(struct fixture *t) {
+    struct store_lease found, before = row(t, SHARD);
+    const struct store_lease taken = lease_taken(&before, "bob", "ffffffffffffffffffffffffffffffff");
+    assert_ok(store_update_lease(t->store, &before, &taken, NULL, &found, &support_error));
+}
+
+/* Tends it until it is not held, or for so long. */
+static enum tenure_outcome tend(struct worker *w, bool stopping, int64_t for_ms) {
+    int64_t until_ms = clock_boot_ms() + for_ms;
+    enum tenure_outcome outcome = TENURE_HELD;
+    while (outcome == TENURE_HELD && clock_boot_ms() < until_ms) {
+        outcome = tenure_tend(w->tenure, &w->context, stopping);
+        waker_wait(&w->done, clock_boot_ms() + 20, -1);
+    }
+    return outcome;
+}
+
+static bool is_renewed_within(struct worker *w, int64_t ms) {
+    int64_t before = row(w->t, SHARD).counter, until_ms = clock_boot_ms() + ms;
+    while (row(w->t, SHARD).counter == before && clock_boot_ms() < until_ms)
+        if (tend(w, false, 50) != TENURE_HELD)
+            return false;
+    return row(w->t, SHARD).counter > before;
+}
+
+/* ---- keeping it
+ * --------------------------------------------------------------------------------------------------- */
+
+static void is_renewed(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    take(&w, "ann");
+    assert_int_equal(tend(&w, false, 2 * FAILOVER_MS), TENURE_HELD);
+    struct store_lease lease = row(t, SHARD);
+    assert_in_range(lease.counter, 4, 10); /* a third of the failover time each, one of them was the take */
+    assert_string_equal(lease.owner, "ann");
+    assert_int_equal(lease.checkpoint, LEASE_AT_POSITION);
+}
+
+static void renewal_without_an_answer_is_its_own(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    take(&w, "ann");
+    support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 0, 4); /* as often as one call is tried */
+    assert_int_equal(tend(&w, false, FAILOVER_MS), TENURE_HELD);
+    assert_true(atomic_load(&t->faulty.times) <= 0);
+    assert_true(is_renewed_within(&w, PATIENCE_MS));
+}
+
+/* Its counter is the one that we sent: the first answer must tell. */
+static void another_row_with_that_counter_is_not(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    take(&w, "ann");
+    take_away(t);
+    support_no_faults(t); /* counts what is sent from now on */
+    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_LOST);
+    assert_int_equal(atomic_load(&t->faulty.sent), 1);
+    assert_string_equal(row(t, SHARD).owner, "bob");
+}
+
+static void row_that_is_gone_is_lost(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    take(&w, "ann");
+    struct store_lease lease = row(t, SHARD);
+    assert_ok(store_delete_lease(t->store, &lease, NULL, &support_error));
+    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_LOST);
+}
+
+static void without_an_answer_for_the_failover_time_it_is_lost(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    int64_t began_ms = clock_boot_ms();
+    take(&w, "ann");
+    support_fault(t, FAULT_REFUSE, "UpdateItem", 0, -1);
+    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_LOST);
+    assert_true(clock_boot_ms() - began_ms >= FAILOVER_MS);
+    int sent = atomic_load(&t->faulty.sent);
+    support_no_faults(t);
+    assert_int_equal(sent, 0);
+}
+
+/* For longer than its longest pause, and than the failover time. */
+static void one_that_waits_is_kept(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    w.context.stuck_ms = LIMIT_BACKOFF_MS + 1000;
+    atomic_store(&w.source.mood, MOOD_FAILING);
+    take(&w, "ann");
+    assert_int_equal(tend(&w, false, LIMIT_BACKOFF_MS + 1000 + FAILOVER_MS), TENURE_HELD);
+    assert_true(is_renewed_within(&w, PATIENCE_MS));
+}
+
+static void wait_until_gone(struct worker *w) {
+    int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
+    while (!tenure_is_gone(w->tenure)) {
+        assert_true(clock_boot_ms() < until_ms);
+        waker_wait(&w->done, clock_boot_ms() + 20, -1);
+    }
+}
+
+static void one_that_is_stuck_is_not(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    w.context.stuck_ms = FAILOVER_MS;
+    atomic_store(&w.source.mood, MOOD_HANGING);
+    take(&w, "ann");
+    assert_true(is_renewed_within(&w, FAILOVER_MS)); /* it may be a call that takes its time */
+    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_LOST);
+    assert_false(tenure_is_gone(w.tenure));
+    atomic_store(&w.source.mood, MOOD_IDLE);
+    wait_until_gone(&w);
+}
+
+static void stopped_it_is_released(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    take(&w, "ann");
+    tenure_stop(w.tenure);
+    assert_int_equal(tend(&w, true, PATIENCE_MS), TENURE_RELEASED);
+    assert_string_equal(row(t, SHARD).owner, "");
+    assert_int_equal(row(t, SHARD).checkpoint, LEASE_AT_POSITION);
+}
+
+/* The lease is given back at once; the thread may hang for its call's time-out. */
+static void lease_does_not_wait_for_its_threads_last_call(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    take(&w, "ann");
+    take_away(t);
+    atomic_store(&w.source.mood, MOOD_HANGING);
+    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_LOST);
+    assert_false(tenure_is_gone(w.tenure));
+    atomic_store(&w.source.mood, MOOD_IDLE);
+    wait_until_gone(&w);
+}
+
+/* ---- its end
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void end_split(struct worker *w) {
+    w->source.n_children = 0;
+    add_child(&w->source, LEFT);
+    add_child(&w->source, RIGHT);
+    atomic_store(&w->source.mood, MOOD_ENDED);
+}
+
+/* Whoever finds the later of the steps finds the earlier ones, too. */
+static int steps_done(struct fixture *t) {
+    struct store_lease parent = row(t, SHARD), left = row(t, LEFT), right = row(t, RIGHT);
+    bool is_named = strcmp(parent.children[0], LEFT) == 0 && strcmp(parent.children[1], RIGHT) == 0;
+    assert_true(is_named || !*parent.children[0]);
+    if (parent.checkpoint == LEASE_SHARD_END)
+        assert_true(is_named && !*parent.owner);
+    else
+        assert_int_equal(parent.checkpoint, LEASE_AT_POSITION);
+    if (is_named)
+        assert_true(*left.shard_id && *right.shard_id);
+    assert_true(*left.shard_id || !*right.shard_id);
+    return !!*left.shard_id + !!*right.shard_id + is_named + (parent.checkpoint == LEASE_SHARD_END);
+}
+
+static void assert_ended(struct fixture *t) {
+    struct store_lease left = row(t, LEFT);
+    assert_int_equal(steps_done(t), 4);
+    assert_int_equal(left.checkpoint, LEASE_TRIM_HORIZON);
+    assert_string_equal(left.parents[0], SHARD);
+    assert_string_equal(left.owner, "");
+}
+
+static void ends_in_order(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    end_split(&w);
+    take(&w, "ann");
+    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_ENDED);
+    assert_ended(t);
+}
+
+/* The store fails when so many steps are done, and the worker ends; the next one begins there. */
+static void cut_short_after_any_step_it_heals(void **state) {
+    struct fixture *t = support_fixture(state);
+    make_row(t);
+    for (int steps = 0; steps < 4; steps++) {
+        WORKER(w, t);
+        end_split(&w);
+        take(&w, "ann");
+        support_fault(t, FAULT_REFUSE, NULL, steps, -1);
+        assert_int_equal(tend(&w, true, PATIENCE_MS), TENURE_RELEASED);
+        support_no_faults(t);
+        assert_int_equal(steps_done(t), steps);
+    }
+    WORKER(w, t);
+    end_split(&w);
+    take(&w, "ann");
+    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_ENDED);
+    assert_ended(t);
+}
+
+static void unanswered_end_is_not_written_over(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    end_split(&w);
+    take(&w, "ann");
+    support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 0, 4);
+    t->faulty.in_body = "SHARD_END";
+    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_ENDED);
+    assert_true(atomic_load(&t->faulty.times) <= 0);
+    support_no_faults(t);
+    assert_ended(t);
+    assert_int_equal(row(t, SHARD).counter, 3); /* taken, children named, ended: and nothing after that */
+}
+
+static void children_may_come_from_the_listing(void **state) {
+    struct fixture *t = support_fixture(state);
+    const struct source_shard listed[] = {{.id = LEFT, .parents = {SHARD}},
+                                          {.id = RIGHT, .parents = {SHARD}}};
+    WORKER(w, t);
+    make_row(t);
+    atomic_store(&w.source.mood, MOOD_ENDED);
+    w.context.lineage.listed = listed;
+    w.context.lineage.n_listed = 2;
+    take(&w, "ann");
+    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_ENDED);
+    assert_ended(t);
+}
+
+static void end_without_children_is_none(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    atomic_store(&w.source.mood, MOOD_ENDED);
+    take(&w, "ann");
+    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_FALSE_END);
+    assert_int_equal(steps_done(t), 0);
+    assert_string_equal(row(t, SHARD).owner, "");
+}
+
+static bool is_at(struct fixture *t, uint64_t at) {
+    const struct position position = position_from_u64(at);
+    struct store_lease lease = row(t, SHARD);
+    return lease.checkpoint == LEASE_AT_POSITION && position_compare(&lease.position, &position) == 0;
+}
+
+static void end_that_is_none_loses_no_position(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    add_record(&w.source, 43);
+    atomic_store(&w.source.mood, MOOD_ENDED);
+    take(&w, "ann");
+    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_FALSE_END);
+    assert_true(is_at(t, 43));
+}
+
+static bool in_trouble(struct worker *w, const char *name) {
+    struct health_report report;
+    bool found = false;
+    health_read(w->health, &report);
+    for (size_t i = 0; i < report.n_troubles; i++)
+        found |= strcmp(report.troubles[i].name, name) == 0;
+    health_report_deinit(&report);
+    return found;
+}
+
+static void refuse_new_leases(struct fixture *t) {
+    support_fault(t, FAULT_REFUSE, "PutItem", 0, -1);
+    t->faulty.in_body = "-Leases";
+}
+
+static void end_that_cannot_be_recorded_yet_keeps_its_lease(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    end_split(&w);
+    add_record(&w.source, 43);
+    take(&w, "ann");
+    refuse_new_leases(t);
+    assert_int_equal(tend(&w, false, 2 * FAILOVER_MS), TENURE_HELD);
+    assert_true(in_trouble(&w, "end of " SHARD));
+    assert_true(is_at(t, 43));
+    assert_string_equal(row(t, SHARD).owner, "ann");
+    assert_int_equal(steps_done(t), 0);
+    support_no_faults(t);
+    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_ENDED);
+    assert_false(in_trouble(&w, "end of " SHARD));
+    assert_ended(t);
+}
+
+static void end_that_cannot_be_recorded_when_stopped_is_released(void **state) {
+    struct fixture *t = support_fixture(state);
+    WORKER(w, t);
+    make_row(t);
+    end_split(&w);
+    add_record(&w.source, 43);
+    take(&w, "ann");
+    refuse_new_leases(t);
+    assert_int_equal(tend(&w, true, PATIENCE_MS), TENURE_RELEASED);
+    support_no_faults(t);
+    assert_true(is_at(t, 43));
+    assert_string_equal(row(t, SHARD).owner, "");
+}
+
+int main(void) {
+    json_set_alloc_funcs(mem_alloc, free);
+    const struct CMUnitTest tests[] = {
+        support_test("a lease is renewed every third of the failover time", is_renewed),
+        support_test("a renewal whose answer was lost is recognised", renewal_without_an_answer_is_its_own),
+        support_test("another tenure with the counter that we sent is not ours",
+                     another_row_with_that_counter_is_not),
+        support_test("a lease whose row is gone is lost", row_that_is_gone_is_lost),
+        support_test("a lease that could not be renewed for the failover time is lost",
+                     without_an_answer_for_the_failover_time_it_is_lost),
+        support_test("a shard that waits and tries again keeps its lease", one_that_waits_is_kept),
+        support_test("a shard that is stuck loses its lease", one_that_is_stuck_is_not),
+        support_test("a shard that is stopped gives its lease back", stopped_it_is_released),
+        support_test("a lost lease is told before its shard's last call ends",
+                     lease_does_not_wait_for_its_threads_last_call),
+        support_test("a shard's end: children's leases, their names, SHARD_END", ends_in_order),
+        support_test("a shard's end that is cut short after any step heals",
+                     cut_short_after_any_step_it_heals),
+        support_test("an end whose answer was lost is not written over", unanswered_end_is_not_written_over),
+        support_test("children that the shard did not name come from the listing",
+                     children_may_come_from_the_listing),
+        support_test("an end that no shard goes on after is none", end_without_children_is_none),
+        support_test("an end that is none loses no position", end_that_is_none_loses_no_position),
+        support_test("an end that cannot be recorded yet keeps its lease, and the position before it",
+                     end_that_cannot_be_recorded_yet_keeps_its_lease),
+        support_test("an end that cannot be recorded when stopped leaves the lease free, at its position",
+                     end_that_cannot_be_recorded_when_stopped_is_released),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,185 @@
+#include "ingest/batch.h"
+
+#include "tests/unit/support/test.h"
+
+#define INGRESS(schema, fields)                                                                              \
+    "{\"schema\":\"com.nordstrom/retail-stream-ingress/1-0-0\",\"origin\":\"ann\","                          \
+    "\"timeOrigin\":\"1970-01-01T00:00:01Z\",\"data\":{\"schema\":\"" schema "\"" fields "}}"
+#define PURCHASE INGRESS("com.nordstrom/product/purchase/1-0-0", ",\"id\":\"lamp\"")
+#define OTHER INGRESS("com.nordstrom/cart/add/1-0-0", "")
+
+static void add(struct batch *b, uint64_t sequence, const char *text, int64_t now_ms) {
+    size_t length = strlen(text);
+    _cleanup_(mem_freep) uint8_t *data = mem_dup(text, length);
+    _cleanup_(mem_freep) char *key = mem_strdup("lamp");
+    const struct source_record record = {
+        .position = position_from_u64(sequence), .partition_key = key, .data = data, .length = length};
+    batch_add(b, &record, now_ms);
+    memset(data, '!', length); /* both are the reader's: gone after its next read */
+    memset(key, '!', 4);
+}
+
+static void events_letters_and_what_is_not_for_us_each_go_their_way(void **state) {
+    (void)state;
+    _cleanup_(batch_deinit) struct batch b;
+    batch_init(&b, "s", 10);
+    add(&b, 1, PURCHASE, 100);
+    add(&b, 2, "{", 200);
+    add(&b, 3, OTHER, 300);
+    add(&b, 4, PURCHASE, 400);
+    add(&b, 5, "[]", 500);
+
+    assert_int_equal(b.n, 5);
+    assert_int_equal(b.n_records, 2);
+    assert_int_equal(b.n_letters, 2);
+    assert_int_equal(b.n_skipped, 1);
+    assert_string_equal(b.records[0].event.id, "s:1");
+    assert_string_equal(b.records[1].event.id, "s:4");
+    assert_string_equal(b.records[1].event.product_id, "lamp");
+    assert_string_equal(b.records[1].event.origin, "ann");
+    assert_int_equal(b.records[1].event.time_ms, 1000);
+    struct position fourth = position_from_u64(4), fifth = position_from_u64(5);
+    assert_int_equal(position_compare(&b.records[1].position, &fourth), 0);
+    assert_string_equal(b.letters[0].shard_id, "s");
+    assert_int_equal(b.letters[0].reason, ENVELOPE_NOT_JSON);
+    assert_int_equal(b.letters[1].reason, ENVELOPE_NOT_OBJECT);
+    assert_contains(b.letters[1].detail, "an array");
+    assert_int_equal(position_compare(&b.letters[1].position, &fifth), 0);
+    assert_int_equal(b.letters[1].length, 2);
+    assert_memory_equal(b.letters[1].data, "[]", 2);
+}
+
+static void its_last_position_is_that_of_the_last_record_of_any_kind(void **state) {
+    (void)state;
+    _cleanup_(batch_deinit) struct batch b;
+    static const char *const texts[] = {PURCHASE, "{", OTHER};
+    batch_init(&b, "s", 10);
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        struct position expected = position_from_u64(i);
+        add(&b, i, texts[i], 0);
+        assert_int_equal(position_compare(&b.last, &expected), 0);
+    }
+}
+
+static void it_began_with_its_first_record_whatever_that_is(void **state) {
+    (void)state;
+    _cleanup_(batch_deinit) struct batch b;
+    batch_init(&b, "s", 10);
+    add(&b, 1, "{", 100);
+    add(&b, 2, PURCHASE, 200);
+    assert_int_equal(b.began_boot_ms, 100);
+    batch_clear(&b);
+    add(&b, 3, OTHER, 300);
+    add(&b, 4, PURCHASE, 400);
+    assert_int_equal(b.began_boot_ms, 300);
+}
+
+static void it_is_full_when_records_of_all_kinds_are_as_many_as_it_holds(void **state) {
+    (void)state;
+    _cleanup_(batch_deinit) struct batch b;
+    batch_init(&b, "s", 3);
+    static const char *const texts[] = {PURCHASE, "{", OTHER};
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        assert_false(batch_is_full(&b));
+        add(&b, i, texts[i], 0);
+    }
+    assert_true(batch_is_full(&b));
+}
+
+static void how_many_make_it_full_may_change(void **state) {
+    (void)state;
+    static const size_t sizes[] = {3, 500, 1, 400};
+    _cleanup_(batch_deinit) struct batch b;
+    batch_init(&b, "s", 2);
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        batch_clear(&b);
+        batch_set_max(&b, sizes[i]);
+        for (size_t n = 1; n <= sizes[i]; n++) {
+            assert_false(batch_is_full(&b));
+            add(&b, n, n % 2 ? PURCHASE : "{", 0);
+        }
+        assert_true(batch_is_full(&b));
+    }
+}
+
+static void cleared_it_is_as_new(void **state) {
+    (void)state;
+    _cleanup_(batch_deinit) struct batch b;
+    batch_init(&b, "s", 3);
+    assert_int_equal(b.as_of_ms, -1);
+    for (int round = 0; round < 3; round++) {
+        add(&b, 1, PURCHASE, 0);
+        add(&b, 2, "{", 0);
+        add(&b, 3, OTHER, 0);
+        b.as_of_ms = 5;
+        batch_clear(&b);
+        assert_int_equal(b.n + b.n_records + b.n_letters + b.n_skipped, 0);
+        assert_false(batch_is_full(&b));
+        assert_int_equal(b.as_of_ms, -1);
+    }
+}
+
+static void its_bytes_are_what_its_records_made_it_keep(void **state) {
+    (void)state;
+    _cleanup_(batch_deinit) struct batch b;
+    batch_init(&b, "s", 10);
+    add(&b, 1, OTHER, 0);
+    assert_int_equal(b.bytes, 0);
+    add(&b, 2, PURCHASE, 0);
+    size_t event = b.bytes;
+    assert_in_range(event,
+                    strlen("s:2"
+                           "lamp"
+                           "ann"),
+                    1000);
+    add(&b, 3, PURCHASE, 0);
+    assert_int_equal(b.bytes, 2 * event);
+    _cleanup_(mem_freep) char *long_text = mem_zalloc(100001);
+    memset(long_text, 'x', 100000);
+    add(&b, 4, long_text, 0); /* a dead letter has all of its data */
+    assert_in_range(b.bytes, 2 * event + 100000, 2 * event + 101000);
+    batch_clear(&b);
+    assert_int_equal(b.bytes, 0);
+}
+
+static void an_aggregated_record_that_is_broken_is_one_letter_with_all_of_it(void **state) {
+    (void)state;
+    _cleanup_(batch_deinit) struct batch b;
+    batch_init(&b, "s", 2);
+    const struct source_record record = {.position = position_from_u64(7),
+                                         .data = (const uint8_t *)"\xf3\x89\x9a\xc2",
+                                         .length = 4,
+                                         .broken = "it is too short"};
+    batch_add(&b, &record, 0);
+    assert_int_equal(b.n_letters, 1);
+    assert_int_equal(b.letters[0].reason, ENVELOPE_BROKEN_AGGREGATE);
+    assert_string_equal(envelope_reason_name(b.letters[0].reason), "broken-aggregate");
+    assert_contains(b.letters[0].detail, "it is too short");
+    assert_int_equal(b.letters[0].length, 4);
+    assert_memory_equal(b.letters[0].data, "\xf3\x89\x9a\xc2", 4);
+}
+
+static void a_record_without_data_is_a_letter(void **state) {
+    (void)state;
+    _cleanup_(batch_deinit) struct batch b;
+    batch_init(&b, "s", 1);
+    batch_add(&b, &(struct source_record){.position = position_from_u64(1)}, 0);
+    assert_int_equal(b.n_letters, 1);
+    assert_int_equal(b.letters[0].length, 0);
+    assert_int_equal(b.letters[0].reason, ENVELOPE_NOT_JSON);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(events_letters_and_what_is_not_for_us_each_go_their_way),
+        cmocka_unit_test(its_last_position_is_that_of_the_last_record_of_any_kind),
+        cmocka_unit_test(it_began_with_its_first_record_whatever_that_is),
+        cmocka_unit_test(it_is_full_when_records_of_all_kinds_are_as_many_as_it_holds),
+        cmocka_unit_test(how_many_make_it_full_may_change),
+        cmocka_unit_test(cleared_it_is_as_new),
+        cmocka_unit_test(its_bytes_are_what_its_records_made_it_keep),
+        cmocka_unit_test(an_aggregated_record_that_is_broken_is_one_letter_with_all_of_it),
+        cmocka_unit_test(a_record_without_data_is_a_letter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,146 @@
+/*
+ * The cases are tests/data/envelopes.json. In each:
+ *   data          the record's JSON; or `text`, its text as it is; or `dataBase64`, its bytes
+ *   tokens        {"<x>": [string, times]}: in all of the case, <x> stands for so many of that string
+ *   partitionKey  "lamp" unless given; null: the source has none. shard, sequence, sub: the position
+ *   expect        what comes of it; `detail` is a part of what is said
+ * The Python model is held to them as well (tests/model/test_envelope_cases.py), but for those with a
+ * `limit`.
+ */
+#include "ingest/envelope.h"
+
+#include "base/base64.h"
+#include "base/buffer.h"
+#include "base/utf8.h"
+#include "tests/unit/support/test.h"
+
+/* The text with each token replaced, the caller's. */
+static char *expand(const char *text, size_t length, json_t *tokens, size_t *expanded_length) {
+    struct buffer b;
+    buffer_init(&b, 16u << 20);
+    for (size_t i = 0; i < length;) {
+        const char *token;
+        json_t *value;
+        size_t matched = 0;
+        json_object_foreach(tokens, token, value) {
+            if (strncmp(text + i, token, strlen(token)) != 0)
+                continue;
+            matched = strlen(token);
+            for (json_int_t n = json_integer_value(json_array_get(value, 1)); n > 0; n--)
+                buffer_puts(&b, json_string_value(json_array_get(value, 0)));
+            break;
+        }
+        if (!matched)
+            buffer_putc(&b, text[i]);
+        i += matched ? matched : 1;
+    }
+    assert_false(b.overflowed);
+    *expanded_length = b.length;
+    return buffer_detach(&b);
+}
+
+static char *expand_text(const char *text, const json_t *one) {
+    size_t length;
+    return text ? expand(text, strlen(text), json_object_get(one, "tokens"), &length) : NULL;
+}
+
+/* The record's bytes, the caller's. */
+static void *data_of(const json_t *one, size_t *length) {
+    const char *base64 = support_text(one, "dataBase64"), *text = support_text(one, "text");
+    if (base64)
+        return base64_decode(base64, strlen(base64), length);
+    if (text)
+        return expand(text, strlen(text), json_object_get(one, "tokens"), length);
+    _cleanup_(mem_freep) char *dumped = json_dumps(json_object_get(one, "data"), JSON_COMPACT);
+    return expand(dumped, strlen(dumped), json_object_get(one, "tokens"), length);
+}
+
+static void assert_kind(const struct envelope *envelope, const char *expected) {
+    static const char *const kinds[] = {
+        [ENVELOPE_EVENT] = "event", [ENVELOPE_SKIPPED] = "skipped", [ENVELOPE_DEAD] = "dead"};
+    if (strcmp(kinds[envelope->kind], expected) != 0)
+        fail_msg("it is '%s' (%s), not '%s'", kinds[envelope->kind], envelope->detail, expected);
+}
+
+static void assert_dead(const struct envelope *envelope, const json_t *expect) {
+    if (strcmp(envelope_reason_name(envelope->reason), support_text(expect, "reason")) != 0)
+        fail_msg("the reason is %s (%s), not %s", envelope_reason_name(envelope->reason), envelope->detail,
+                 support_text(expect, "reason"));
+    assert_contains(envelope->detail, support_text(expect, "detail"));
+    assert_true(strlen(envelope->detail) < sizeof envelope->detail);
+    assert_true(utf8_is_valid(envelope->detail, strlen(envelope->detail))); /* it goes into JSON */
+}
+
+static void assert_event(const struct event *event, const json_t *expect, const json_t *one) {
+    static const char *const kinds[] = {
+        [EVENT_CREATE] = "create", [EVENT_IMAGE] = "image", [EVENT_PURCHASE] = "purchase"};
+    _cleanup_(mem_freep) char *product_id = expand_text(support_text(expect, "productId"), one);
+    _cleanup_(mem_freep) char *origin = expand_text(support_text(expect, "origin"), one);
+    assert_string_equal(kinds[event->kind], support_text(expect, "kind"));
+    assert_string_equal(event->id, support_text(expect, "id"));
+    assert_string_equal(event->product_id, product_id);
+    assert_string_equal(event->origin, origin);
+    assert_int_equal(event->time_ms, json_integer_value(json_object_get(expect, "time")));
+}
+
+static void check_case(void **state) {
+    const json_t *one = *state, *expect = json_object_get(one, "expect"),
+                 *key = json_object_get(one, "partitionKey");
+    const char *sequence = support_text(one, "sequence"), *shard = support_text(one, "shard");
+    struct position position;
+    sequence = sequence ? sequence : "42";
+    assert_true(position_parse(sequence, strlen(sequence),
+                               (uint32_t)json_integer_value(json_object_get(one, "sub")), &position));
+
+    size_t length;
+    _cleanup_(mem_freep) void *data = data_of(one, &length);
+    _cleanup_(mem_freep) char *partition_key = expand_text(key ? json_string_value(key) : "lamp", one);
+    struct envelope envelope;
+    envelope_decode(&envelope, &(struct envelope_record){
+                                   .shard_id = shard ? shard : "shardId-000000000002",
+                                   .position = &position,
+                                   .partition_key = partition_key,
+                                   .data = data,
+                                   .length = length,
+                               });
+    memset(data, '!', length); /* it copies what it needs */
+    assert_kind(&envelope, support_text(expect, "kind"));
+    if (envelope.kind == ENVELOPE_DEAD)
+        assert_dead(&envelope, expect);
+    if (envelope.kind == ENVELOPE_EVENT)
+        assert_event(&envelope.event, json_object_get(expect, "event"), one);
+    envelope_deinit(&envelope);
+}
+
+/* Every cut of an event, and every event with one byte changed, is decoded to something or other. */
+static void damaged_records_are_no_danger(void **state) {
+    (void)state;
+    static const char text[] =
+        "{\"schema\":\"com.nordstrom/retail-stream-egress/1-0-0\",\"origin\":\"a\\u00e4\\ud83d\\ude00\","
+        "\"timeOrigin\":\"2026-11-23T04:36:00.5+01:00\",\"eventId\":\"s:1:2\",\"timeIngest\":\"\","
+        "\"timeProcess\":\"\","
+        "\"data\":{\"schema\":\"com.nordstrom/product/purchase/1-0-0\",\"id\":\"lamp\"}}";
+    struct position position = position_from_u64(1);
+    uint64_t random = 7;
+    size_t events = 0;
+    for (int i = 0; i < 20000; i++) {
+        size_t length = i % 2 ? sizeof text - 1 : support_random(&random) % sizeof text;
+        _cleanup_(mem_freep) char *data = mem_dup(text, length); /* on its own, for the address sanitizer */
+        if (length)
+            data[support_random(&random) % length] = (char)support_random(&random);
+        struct envelope envelope;
+        const struct envelope_record record = {
+            .shard_id = "s", .position = &position, .partition_key = "lamp", .data = data, .length = length};
+        envelope_decode(&envelope, &record);
+        events += envelope.kind == ENVELOPE_EVENT;
+        assert_true(utf8_is_valid(envelope.detail, strlen(envelope.detail)));
+        envelope_deinit(&envelope);
+    }
+    assert_in_range(events, 100, 5000); /* changes inside a string are harmless */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(damaged_records_are_no_danger)};
+    int failed = support_run_cases("tests/data/envelopes.json", check_case);
+    return failed + cmocka_run_group_tests(tests, NULL, NULL);
+}

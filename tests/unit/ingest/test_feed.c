@@ -1,0 +1,673 @@
+#include "ingest/feed.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/waker.h"
+#include "ingest/budget.h"
+#include "tests/unit/support/test.h"
+
+/* What would hang ends here: the tests' own time-out, not a time that is measured. */
+#define PATIENCE_MS 60000
+#define FOR_EVER (clock_boot_ms() + PATIENCE_MS)
+#define PURCHASE                                                                                             \
+    "{\"schema\":\"com.nordstrom/retail-stream-ingress/1-0-0\",\"origin\":\"ann\","                          \
+    "\"timeOrigin\":\"1970-01-01T00:00:01Z\",\"data\":"                                                      \
+    "{\"schema\":\"com.nordstrom/product/purchase/1-0-0\",\"id\":\"lamp\"}}"
+
+enum { STEPS = 64, READS = 256 };
+
+/* ---- a source that does as a script says -------------------------------------------------------------- */
+
+struct step { /* one read */
+    size_t n;
+    int64_t as_of_ms; /* 0: it does not tell */
+    enum status status;
+    bool ended, gone;
+    size_t n_children;
+    const char *loss;
+};
+
+/* Its one reader is itself. */
+struct script {
+    struct source source;
+    struct source_reader reader;
+    struct step steps[STEPS];
+    size_t played;
+    uint64_t position;               /* of the last record */
+    _Atomic size_t allowed;          /* so many steps may be played; then a read waits */
+    _Atomic size_t reads, forgotten; /* so many; the last one that was forgotten */
+    int64_t untils_ms[READS];        /* how long each read might have waited */
+    struct waker waker, has_read;    /* ends the source's waits; ends the test's */
+
+    struct source_record *records; /* of the last read: freed by the next, as its contract says */
+    size_t n;
+    struct source_shard *children;
+};
+
+static struct script *script_of(struct source_reader *reader) {
+    return (struct script *)(void *)((char *)reader - offsetof(struct script, reader));
+}
+
+static struct source_reader *script_open(struct source *source, const struct source_shard *shard,
+                                         const struct source_start *start, struct budget *budget) {
+    struct script *s = (struct script *)source;
+    (void)budget;
+    assert_string_equal(shard->id, "s");
+    assert_int_equal(start->checkpoint, LEASE_TRIM_HORIZON);
+    s->reader.ops = source->ops;
+    return &s->reader;
+}
+
+static void forget_last_read(struct script *s) {
+    for (size_t i = 0; i < s->n; i++)
+        free((void *)(uintptr_t)s->records[i].data);
+    free(s->records);
+    free(s->children);
+    s->records = NULL;
+    s->children = NULL;
+    s->n = 0;
+}
+
+static enum status play(struct script *s, const struct step *step, struct source_batch *batch,
+                        struct error *e) {
+    if (step->status)
+        return error_set(e, step->status, "the test failed read %zu", s->played);
+    s->records = mem_zalloc((step->n + 1) * sizeof *s->records);
+    s->children = mem_zalloc((step->n_children + 1) * sizeof *s->children);
+    for (s->n = 0; s->n < step->n; s->n++)
+        s->records[s->n] = (struct source_record){
+            .position = position_from_u64(++s->position),
+            .data = mem_dup(PURCHASE, strlen(PURCHASE)),
+            .length = strlen(PURCHASE),
+        };
+    for (size_t i = 0; i < step->n_children; i++)
+        snprintf(s->children[i].id, sizeof s->children[i].id, "child-%zu", i);
+    batch->records = s->records;
+    batch->n = s->n;
+    batch->as_of_ms = step->as_of_ms ? step->as_of_ms : -1;
+    batch->ended = step->ended;
+    batch->gone = step->gone;
+    batch->loss = step->loss;
+    batch->children = s->children;
+    batch->n_children = step->n_children;
+    return STATUS_OK;
+}
+
+static enum status script_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
+                               struct error *e) {
+    struct script *s = script_of(reader);
+    forget_last_read(s);
+    *batch = (struct source_batch){.as_of_ms = -1, .behind_ms = -1};
+    size_t read = atomic_load(&s->reads);
+    if (read < READS)
+        s->untils_ms[read] = until_ms;
+    atomic_store(&s->reads, read + 1);
+    waker_wake(&s->has_read);
+    if (s->played == atomic_load(&s->allowed))
+        waker_wait(&s->waker, until_ms, -1);
+    if (s->played == atomic_load(&s->allowed))
+        return STATUS_OK;
+    return play(s, &s->steps[s->played++], batch, e);
+}
+
+static void script_wake(struct source_reader *reader) {
+    waker_wake(&script_of(reader)->waker);
+}
+
+static void script_forget(struct source_reader *reader) {
+    forget_last_read(script_of(reader));
+    struct script *s = script_of(reader);
+    atomic_store(&s->forgotten, atomic_load(&s->reads));
+}
+
+static void script_close(struct source_reader *reader) {
+    forget_last_read(script_of(reader));
+}
+
+static const struct source_ops script_ops = {.name = "script",
+                                             .open = script_open,
+                                             .read = script_read,
+                                             .forget = script_forget,
+                                             .wake = script_wake,
+                                             .close = script_close};
+
+/* ---- a feed of it ------------------------------------------------------------------------------------- */
+
+struct fixture {
+    struct script script;
+    size_t n_steps;
+    struct budget *budget; /* NULL: none */
+    struct feed *feed;
+    uint64_t taken; /* the position of the last record that the test took */
+};
+
+static int make_script(void **state) {
+    struct fixture *t = mem_zalloc(sizeof *t);
+    t->script.source.ops = &script_ops;
+    waker_init(&t->script.waker);
+    waker_init(&t->script.has_read);
+    *state = t;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *t = *state;
+    if (t->feed)
+        feed_free(t->feed);
+    budget_free(t->budget);
+    waker_deinit(&t->script.waker);
+    waker_deinit(&t->script.has_read);
+    free(t);
+    return 0;
+}
+
+/* Before the feed starts. */
+static void plan(struct fixture *t, struct step step) {
+    assert_true(t->n_steps < STEPS);
+    t->script.steps[t->n_steps++] = step;
+}
+
+static void allow(struct fixture *t, size_t steps) {
+    atomic_store(&t->script.allowed, steps);
+    waker_wake(&t->script.waker);
+}
+
+static void start(struct fixture *t, size_t batch_records, int batch_window_ms, size_t allowed) {
+    const struct source_start from = {.checkpoint = LEASE_TRIM_HORIZON};
+    const struct feed_options options = {batch_records, batch_window_ms, t->budget};
+    const struct source_shard shard = {.id = "s"};
+    atomic_store(&t->script.allowed, allowed);
+    t->feed = feed_start(&t->script.source, &shard, &from, &options);
+}
+
+static void await_reads(struct fixture *t, size_t n) {
+    int64_t give_up = FOR_EVER;
+    while (atomic_load(&t->script.reads) < n) {
+        assert_true(clock_boot_ms() < give_up);
+        waker_wait(&t->script.has_read, give_up, -1);
+    }
+}
+
+/* A feed that would read more has a moment for it. */
+static void assert_reads_stay(struct fixture *t, size_t n) {
+    int64_t moment = clock_boot_ms() + 30;
+    await_reads(t, n);
+    while (clock_boot_ms() < moment)
+        waker_wait(&t->script.has_read, moment, -1);
+    assert_int_equal(atomic_load(&t->script.reads), n);
+}
+
+/* The next item that is news; its records follow those that were taken before. */
+static struct feed_item *take(struct fixture *t) {
+    struct feed_item *item;
+    while ((item = feed_take(t->feed, FOR_EVER)) && !item->status && !item->ended && item->batch.n == 0 &&
+           item->batch.as_of_ms < 0)
+        feed_give_back(t->feed);
+    if (!item || item->status)
+        return item;
+    assert_int_equal(item->batch.n, item->batch.n_records);
+    for (size_t i = 0; i < item->batch.n; i++) {
+        struct position expected = position_from_u64(++t->taken);
+        assert_int_equal(position_compare(&item->batch.records[i].position, &expected), 0);
+        assert_string_equal(item->batch.records[i].event.product_id, "lamp");
+    }
+    return item;
+}
+
+static void assert_next(struct fixture *t, size_t n, int64_t as_of_ms) {
+    struct feed_item *item = take(t);
+    assert_non_null(item);
+    assert_int_equal(item->status, STATUS_OK);
+    assert_int_equal(item->batch.n, n);
+    assert_int_equal(item->batch.as_of_ms, as_of_ms);
+    assert_false(item->ended);
+    feed_give_back(t->feed);
+}
+
+static void assert_next_failed(struct fixture *t, enum status status, const char *message) {
+    struct feed_item *item = take(t);
+    assert_non_null(item);
+    assert_int_equal(item->status, status);
+    assert_int_equal(item->error.status, status);
+    assert_string_equal(item->error.message, message);
+    assert_int_equal(item->batch.n, 0);
+    feed_give_back(t->feed);
+}
+
+/* At once, not when patience ends. */
+static void assert_none_ever(struct fixture *t) {
+    int64_t began_ms = clock_boot_ms();
+    assert_null(take(t));
+    assert_null(take(t));
+    assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------ */
+
+static void a_long_read_is_many_batches(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 10, .as_of_ms = 1000});
+    plan(t, (struct step){.n = 4, .as_of_ms = 2000});
+    plan(t, (struct step){.n = 1, .as_of_ms = 3000});
+    start(t, 4, 0, 3);
+    assert_next(t, 4, -1);
+    assert_next(t, 4, -1);
+    assert_next(t, 2, 1000);
+    assert_next(t, 4, 2000); /* full with the read's last record */
+    assert_next(t, 1, 3000);
+}
+
+static void records_keep_their_order(void **state) {
+    struct fixture *t = *state;
+    uint64_t seed = 42, sum = 0;
+    for (size_t i = 0; i < STEPS; i++) {
+        size_t n = support_random(&seed) % 30;
+        sum += n;
+        plan(t, (struct step){.n = n, .as_of_ms = 1000 + (int64_t)i});
+    }
+    start(t, 7, 1, STEPS);
+    while (t->taken < sum) { /* take() sees to the order */
+        struct feed_item *item = take(t);
+        assert_non_null(item);
+        assert_true(item->batch.n <= 7);
+        feed_give_back(t->feed);
+    }
+    assert_int_equal(t->taken, sum);
+}
+
+static void an_empty_read_tells_its_as_of(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.as_of_ms = 1000});
+    plan(t, (struct step){.n = 1, .as_of_ms = 2000});
+    plan(t, (struct step){.as_of_ms = 3000});
+    start(t, 4, 0, 3);
+    assert_next(t, 0, 1000);
+    assert_next(t, 1, 2000);
+    assert_next(t, 0, 3000);
+}
+
+static void as_of_is_that_of_the_last_read_that_is_complete(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 2, .as_of_ms = 1000});
+    plan(t, (struct step){.n = 5, .as_of_ms = 2000});
+    plan(t, (struct step){.n = 1});
+    start(t, 4, PATIENCE_MS, 3);
+    assert_next(t, 4, 1000); /* 2 of the first read, 2 of the second */
+    assert_next(t, 4, 2000); /* 3 of the second, 1 of one that does not tell */
+}
+
+/* ---- the window --------------------------------------------------------------------------------------- */
+
+static void a_batch_waits_for_more_until_it_is_full(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 2});
+    plan(t, (struct step){.n = 3});
+    start(t, 5, PATIENCE_MS, 1);
+    await_reads(t, 2);
+    assert_null(feed_take(t->feed, 0)); /* it waits */
+    int64_t began_ms = clock_boot_ms();
+    allow(t, 2);
+    assert_next(t, 5, -1);
+    assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
+}
+
+static void a_wider_window_holds_for_the_next_batch(void **state) {
+    struct fixture *t = *state;
+    for (size_t i = 0; i < 4; i++)
+        plan(t, (struct step){.n = 4});
+    start(t, 2, 0, 0);
+    feed_set_window(t->feed, 8, PATIENCE_MS);
+    allow(t, 4);
+    size_t sizes[2];
+    for (size_t i = 0; i < 2; i++) { /* one may have been begun before */
+        struct feed_item *item = take(t);
+        assert_non_null(item);
+        sizes[i] = item->batch.n;
+        feed_give_back(t->feed);
+    }
+    assert_true(sizes[0] == 8 || sizes[0] == 2);
+    assert_int_equal(sizes[1], 8);
+}
+
+static void a_batch_waits_no_longer_than_its_window(void **state) {
+    enum { WINDOW_MS = 500 }; /* the second read begins within it */
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 2, .as_of_ms = 1000});
+    plan(t, (struct step){.n = 1, .as_of_ms = 2000});
+    start(t, 5, WINDOW_MS, 1);
+    struct feed_item *item = take(t);
+    assert_non_null(item);
+    assert_int_equal(item->batch.n, 2);
+    assert_int_equal(item->batch.as_of_ms, 1000);
+    assert_true(clock_boot_ms() >= item->batch.began_boot_ms + WINDOW_MS);
+    assert_int_equal(t->script.untils_ms[1],
+                     item->batch.began_boot_ms + WINDOW_MS); /* since the first record, not the last */
+    feed_give_back(t->feed);
+    allow(t, 2);
+    assert_next(t, 1, 2000);
+}
+
+static void without_a_window_nothing_waits(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 2});
+    start(t, 5, 0, 1);
+    struct feed_item *item = take(t);
+    assert_non_null(item);
+    assert_int_equal(item->batch.n, 2);
+}
+
+/* ---- failures ----------------------------------------------------------------------------------------- */
+
+static void a_failure_is_handed_over_and_the_feed_goes_on(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 1});
+    plan(t, (struct step){.status = STATUS_RETRY});
+    plan(t, (struct step){.status = STATUS_FAILED});
+    plan(t, (struct step){.n = 2, .as_of_ms = 1000});
+    start(t, 4, 0, 4);
+    assert_next(t, 1, -1);
+    assert_next_failed(t, STATUS_RETRY, "the test failed read 2");
+    assert_next_failed(t, STATUS_FAILED, "the test failed read 3");
+    assert_next(t, 2, 1000);
+}
+
+static void a_failure_in_the_window_comes_after_its_batch(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 2, .as_of_ms = 1000});
+    plan(t, (struct step){.status = STATUS_RETRY});
+    plan(t, (struct step){.n = 2});
+    plan(t, (struct step){.n = 2, .as_of_ms = 2000});
+    start(t, 4, PATIENCE_MS, 4);
+    assert_next(t, 2, 1000);
+    assert_next_failed(t, STATUS_RETRY, "the test failed read 2");
+    assert_next(t, 4, 2000);
+}
+
+static void after_a_failure_it_reads_when_that_was_given_back(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.status = STATUS_RETRY});
+    plan(t, (struct step){.status = STATUS_RETRY});
+    plan(t, (struct step){.n = 1});
+    start(t, 4, 0, 3);
+    for (size_t i = 1; i <= 2; i++) {
+        struct feed_item *item = take(t);
+        assert_non_null(item);
+        assert_int_equal(item->status, STATUS_RETRY);
+        assert_reads_stay(t, i); /* the taker's pause is the feed's */
+        feed_give_back(t->feed);
+    }
+    assert_next(t, 1, -1);
+}
+
+/* ---- bounds, ends, wakes ------------------------------------------------------------------------------ */
+
+static void it_is_never_further_ahead_than_its_items(void **state) {
+    struct fixture *t = *state;
+    for (size_t i = 0; i < 6; i++)
+        plan(t, (struct step){.n = 3});
+    start(t, 3, 0, 6);
+    for (size_t i = 0; i < 4; i++) {
+        assert_reads_stay(t, FEED_ITEMS + i);
+        struct feed_item *item = take(t);
+        assert_non_null(item);
+        assert_reads_stay(t, FEED_ITEMS + i); /* it is the taker's still */
+        feed_give_back(t->feed);
+    }
+}
+
+static void the_end_comes_with_the_last_batch(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 3, .ended = true, .n_children = 2});
+    plan(t, (struct step){.n = 1});
+    start(t, 2, PATIENCE_MS, 2);
+    assert_next(t, 2, -1);
+    struct feed_item *item = take(t);
+    assert_non_null(item);
+    assert_int_equal(item->batch.n, 1);
+    assert_true(item->ended);
+    assert_int_equal(item->n_children, 2);
+    assert_string_equal(item->children[0].id, "child-0");
+    assert_string_equal(item->children[1].id, "child-1");
+    feed_give_back(t->feed);
+    assert_none_ever(t);
+    assert_int_equal(atomic_load(&t->script.reads), 1);
+}
+
+static void an_end_without_records_is_told(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.ended = true});
+    start(t, 2, 0, 1);
+    struct feed_item *item = take(t);
+    assert_non_null(item);
+    assert_true(item->ended);
+    assert_int_equal(item->n_children, 0);
+    feed_give_back(t->feed);
+    assert_none_ever(t);
+}
+
+static void a_finished_feed_hands_out_its_batches_and_reads_no_more(void **state) {
+    struct fixture *t = *state;
+    for (size_t i = 0; i < 4; i++)
+        plan(t, (struct step){.n = 3});
+    start(t, 3, 0, 4);
+    await_reads(t, FEED_ITEMS);
+    feed_end(t->feed);
+    assert_false(feed_is_over(t->feed)); /* though its thread is */
+    assert_next(t, 3, -1);
+    assert_false(feed_is_over(t->feed));
+    assert_next(t, 3, -1);
+    assert_true(feed_is_over(t->feed));
+    assert_none_ever(t);
+    assert_int_equal(atomic_load(&t->script.reads), FEED_ITEMS);
+}
+
+/* A stop's wake may come at any time, and is no end: that is feed_is_over's to tell. */
+static void a_finish_ends_the_window(void **state) {
+    struct fixture *t = *state;
+    struct feed_item *item;
+    plan(t, (struct step){.n = 2});
+    start(t, 5, PATIENCE_MS, 1);
+    await_reads(t, 2);
+    int64_t began_ms = clock_boot_ms();
+    feed_finish(t->feed);
+    feed_wake(t->feed);
+    while (!(item = feed_take(t->feed, FOR_EVER)))
+        assert_false(feed_is_over(t->feed));
+    assert_int_equal(item->batch.n, 2);
+    assert_false(feed_is_over(t->feed)); /* nor until it is given back */
+    feed_give_back(t->feed);
+    while (feed_take(t->feed, FOR_EVER) || !feed_is_over(t->feed))
+        assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
+    assert_none_ever(t);
+    assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
+}
+
+static void *wake(void *feed) {
+    feed_wake(feed);
+    return NULL;
+}
+
+static void a_wake_ends_one_wait(void **state) {
+    struct fixture *t = *state;
+    pthread_t other;
+    plan(t, (struct step){.n = 2});
+    start(t, 5, PATIENCE_MS, 1);
+    await_reads(t, 2);
+    int64_t began_ms = clock_boot_ms();
+    feed_wake(t->feed); /* before the wait */
+    assert_null(feed_take(t->feed, FOR_EVER));
+    assert_int_equal(pthread_create(&other, NULL, wake, t->feed), 0); /* in it, or before */
+    assert_null(feed_take(t->feed, FOR_EVER));
+    pthread_join(other, NULL);
+    assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
+    int64_t until_ms = clock_boot_ms() + 20;
+    assert_null(feed_take(t->feed, until_ms)); /* and no later one */
+    assert_true(clock_boot_ms() >= until_ms);
+}
+
+static void a_wait_goes_on_though_an_item_came_before_it(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 5});
+    plan(t, (struct step){.n = 2});
+    start(t, 5, PATIENCE_MS, 2);
+    await_reads(t, 3); /* the first batch is there, the second in its window */
+    assert_next(t, 5, -1);
+    int64_t until_ms = clock_boot_ms() + 20;
+    assert_null(feed_take(t->feed, until_ms));
+    assert_true(clock_boot_ms() >= until_ms);
+}
+
+/* ---- what is lost, what is refused -------------------------------------------------------------------- */
+
+static void a_loss_is_told_at_once_with_what_came_before_it(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 2});
+    plan(t, (struct step){.loss = "two are lost"});
+    plan(t, (struct step){.n = 5});
+    start(t, 5, PATIENCE_MS, 3);
+    struct feed_item *item = take(t);
+    assert_non_null(item);
+    assert_int_equal(item->batch.n, 2);
+    assert_string_equal(item->loss, "two are lost");
+    feed_give_back(t->feed);
+    item = take(t);
+    assert_non_null(item);
+    assert_int_equal(item->batch.n, 5);
+    assert_string_equal(item->loss, "");
+    feed_give_back(t->feed);
+}
+
+static void a_shard_that_is_gone_says_so_with_its_end(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.ended = true, .gone = true, .loss = "all of it", .n_children = 1});
+    start(t, 5, PATIENCE_MS, 1);
+    struct feed_item *item = take(t);
+    assert_non_null(item);
+    assert_true(item->ended);
+    assert_true(item->gone);
+    assert_string_equal(item->loss, "all of it");
+    assert_int_equal(item->n_children, 1);
+    feed_give_back(t->feed);
+}
+
+static void a_refusal_for_good_is_handed_over_as_it_is(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.status = STATUS_INVALID});
+    start(t, 2, 0, 1);
+    assert_next_failed(t, STATUS_INVALID, "the test failed read 1");
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------- */
+
+static void start_with_budget(struct fixture *t, size_t batch_records, size_t allowed) {
+    t->budget = budget_new(1000000);
+    start(t, batch_records, 0, allowed);
+}
+
+static void a_batch_holds_its_bytes_until_it_is_given_back(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 3});
+    plan(t, (struct step){.n = 1});
+    start_with_budget(t, 3, 2);
+    struct feed_item *item = take(t);
+    assert_non_null(item);
+    size_t first = item->batch.bytes;
+    assert_true(first >= 3 * strlen("s:1"
+                                    "lamp"
+                                    "ann"));
+    int64_t give_up = FOR_EVER;
+    while (budget_held(t->budget) == first) { /* until the second one is there, too */
+        assert_true(clock_boot_ms() < give_up);
+        waker_wait(&t->script.has_read, clock_boot_ms() + 1, -1);
+    }
+    size_t both = budget_held(t->budget);
+    feed_give_back(t->feed);
+    item = take(t);
+    assert_non_null(item);
+    size_t second = item->batch.bytes;
+    assert_true(second < first);
+    assert_int_equal(both, first + second);
+    assert_int_equal(budget_held(t->budget), second);
+    feed_give_back(t->feed);
+    assert_int_equal(budget_held(t->budget), 0);
+}
+
+static void what_is_not_taken_is_given_back_with_the_feed(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 3});
+    plan(t, (struct step){.n = 3});
+    start_with_budget(t, 3, 2);
+    await_reads(t, 2);
+    feed_free(t->feed);
+    t->feed = NULL;
+    assert_int_equal(budget_held(t->budget), 0);
+}
+
+static void a_read_is_forgotten_once_all_of_it_is_in_batches(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 4});
+    plan(t, (struct step){.n = 5});
+    start(t, 2, 0, 2);
+    await_reads(t, 1);
+    int64_t give_up = FOR_EVER;
+    while (atomic_load(&t->script.forgotten) < 1) { /* two batches of it, and no room */
+        assert_true(clock_boot_ms() < give_up);
+        waker_wait(&t->script.has_read, clock_boot_ms() + 1, -1);
+    }
+    assert_reads_stay(t, 1);
+    assert_next(t, 2, -1);
+    assert_next(t, 2, -1);
+    await_reads(t, 2);
+    assert_reads_stay(t, 2); /* two more, and one record of the read is in no batch */
+    assert_int_equal(atomic_load(&t->script.forgotten), 1);
+    for (size_t n = 0; n < 5;) {
+        struct feed_item *item = take(t);
+        assert_non_null(item);
+        n += item->batch.n;
+        feed_give_back(t->feed);
+    }
+}
+
+#define test(title, function)                                                                                \
+    { title, function, make_script, tear_down, NULL }
+
+int main(void) {
+    json_set_alloc_funcs(mem_alloc, free);
+    const struct CMUnitTest tests[] = {
+        test("a long read is many batches, and as-of comes with its last", a_long_read_is_many_batches),
+        test("records keep their order, whatever the reads' lengths", records_keep_their_order),
+        test("an empty read tells its as-of", an_empty_read_tells_its_as_of),
+        test("as-of is that of the last read that is complete",
+             as_of_is_that_of_the_last_read_that_is_complete),
+        test("a batch waits for more until it is full", a_batch_waits_for_more_until_it_is_full),
+        test("a wider window holds for the next batch", a_wider_window_holds_for_the_next_batch),
+        test("a batch waits no longer than its window", a_batch_waits_no_longer_than_its_window),
+        test("without a window nothing waits", without_a_window_nothing_waits),
+        test("a failure is handed over, and the feed goes on", a_failure_is_handed_over_and_the_feed_goes_on),
+        test("a failure in the window comes after its batch", a_failure_in_the_window_comes_after_its_batch),
+        test("after a failure the feed reads only when that was given back",
+             after_a_failure_it_reads_when_that_was_given_back),
+        test("the feed is never further ahead than its items", it_is_never_further_ahead_than_its_items),
+        test("the end and the children come with the last batch, then nothing",
+             the_end_comes_with_the_last_batch),
+        test("an end without records is told", an_end_without_records_is_told),
+        test("a finished feed hands out its batches and reads no more",
+             a_finished_feed_hands_out_its_batches_and_reads_no_more),
+        test("a finish ends the window, and the batch is handed out", a_finish_ends_the_window),
+        test("a wake ends one wait, the one under way or the next", a_wake_ends_one_wait),
+        test("a wait goes on though an item came before it", a_wait_goes_on_though_an_item_came_before_it),
+        test("a loss is told at once, with what came before it",
+             a_loss_is_told_at_once_with_what_came_before_it),
+        test("a shard that is gone says so with its end", a_shard_that_is_gone_says_so_with_its_end),
+        test("a refusal for good is handed over as it is", a_refusal_for_good_is_handed_over_as_it_is),
+        test("a batch holds its bytes until it is given back",
+             a_batch_holds_its_bytes_until_it_is_given_back),
+        test("what is not taken is given back with the feed", what_is_not_taken_is_given_back_with_the_feed),
+        test("a read is forgotten once all of it is in batches",
+             a_read_is_forgotten_once_all_of_it_is_in_batches),
+    };
+    return cmocka_run_group_tests_name("feed", tests, NULL, NULL);
+}

@@ -1,0 +1,318 @@
+#include "ingest/lease.h"
+
+#include "tests/unit/support/test.h"
+
+static const char tenure_a[33] = "0123456789abcdef0123456789abcdef",
+                  tenure_b[33] = "fedcba9876543210fedcba9876543210";
+
+/* Somebody's lease in the middle of its shard. */
+static struct store_lease held(const char *shard_id, const char *owner) {
+    struct store_lease lease = {
+        .counter = 7,
+        .checkpoint = LEASE_AT_POSITION,
+        .position = position_from_u64(42),
+        .owner_switches = 2,
+        .as_of_ms = 1000,
+    };
+    strcpy(lease.shard_id, shard_id);
+    strcpy(lease.owner, owner);
+    strcpy(lease.tenure, *owner ? tenure_a : "");
+    return lease;
+}
+
+static void a_new_lease_is_nobodys_and_starts_where_it_is_told(void **state) {
+    (void)state;
+    struct source_shard shard = {"s2", {"s0", "s1"}, "0", "99"};
+    struct source_start start = {.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 5000};
+    struct store_lease lease = lease_make(&shard, &start);
+    assert_string_equal(lease.shard_id, "s2");
+    assert_string_equal(lease.owner, "");
+    assert_string_equal(lease.tenure, "");
+    assert_int_equal(lease.counter, 0);
+    assert_int_equal(lease.checkpoint, LEASE_AT_TIMESTAMP);
+    assert_int_equal(lease.start_at_ms, 5000);
+    assert_int_equal(lease.as_of_ms, -1);
+    assert_string_equal(lease.parents[0], "s0");
+    assert_string_equal(lease.parents[1], "s1");
+    assert_string_equal(lease.children[0], "");
+    assert_string_equal(lease.starting_hash_key, "0");
+    assert_string_equal(lease.ending_hash_key, "99");
+}
+
+static void taking_moves_the_counter_and_leaves_the_progress(void **state) {
+    (void)state;
+    struct store_lease before = held("s", "ann"), after = lease_taken(&before, "bob", tenure_b);
+    assert_string_equal(after.owner, "bob");
+    assert_string_equal(after.tenure, tenure_b);
+    assert_int_equal(after.counter, 8);
+    assert_int_equal(after.owner_switches, 3);
+    assert_int_equal(after.checkpoint, LEASE_AT_POSITION);
+    assert_int_equal(position_compare(&after.position, &before.position), 0);
+    assert_int_equal(after.as_of_ms, 1000);
+}
+
+static void taking_ones_own_lease_back_is_no_switch_but_a_new_tenure(void **state) {
+    (void)state;
+    struct store_lease before = held("s", "ann"), after = lease_taken(&before, "ann", tenure_b);
+    assert_int_equal(after.owner_switches, 2);
+    assert_string_equal(after.tenure, tenure_b);
+    assert_int_equal(after.counter, 8);
+}
+
+static void an_owner_of_the_largest_length_is_kept_whole(void **state) {
+    (void)state;
+    char owner[STORE_LEASE_OWNER_BYTES + 1];
+    memset(owner, 'o', sizeof owner - 1);
+    owner[sizeof owner - 1] = '\0';
+    struct store_lease before = held("s", "somebody"), after = lease_taken(&before, owner, tenure_b);
+    assert_string_equal(after.owner, owner);
+    struct store_lease again = lease_taken(&after, "short", tenure_a);
+    assert_string_equal(again.owner, "short");
+}
+
+static void renewing_moves_nothing_but_the_counter(void **state) {
+    (void)state;
+    struct store_lease before = held("s", "ann"), after = lease_renewed(&before);
+    assert_int_equal(after.counter, 8);
+    after.counter = 7;
+    assert_true(lease_is_same(&before, &after));
+    assert_int_equal(after.owner_switches, 2);
+}
+
+static void releasing_leaves_it_to_anybody(void **state) {
+    (void)state;
+    struct store_lease before = held("s", "ann"), after = lease_released(&before);
+    struct lease_observer nobody = {0};
+    assert_string_equal(after.owner, "");
+    assert_int_equal(after.counter, 8);
+    assert_int_equal(position_compare(&after.position, &before.position), 0);
+    assert_true(lease_is_free(&nobody, &after));
+}
+
+static void two_tenures_are_never_the_same_but_tell_whose_life_drew_them(void **state) {
+    (void)state;
+    char a[33], b[33], life[LEASE_LIFE_SIZE], other[LEASE_LIFE_SIZE];
+    lease_draw_life(life);
+    lease_draw_life(other);
+    lease_draw_tenure(life, a);
+    lease_draw_tenure(life, b);
+    assert_int_equal(strlen(a), 32);
+    assert_string_not_equal(a, b);
+    struct store_lease before = held("s", "ann"), after = lease_taken(&before, "ann", a);
+    assert_true(lease_is_of_life(&after, life));
+    assert_false(lease_is_of_life(&after, other));
+    assert_false(lease_is_of_life(&(struct store_lease){.tenure = ""}, life));
+}
+
+static void progress_moves_the_checkpoint_and_forgives_the_switches(void **state) {
+    (void)state;
+    struct store_lease lease = held("s", "ann");
+    struct lease_progress progress = {LEASE_AT_POSITION, lease.position, 1500};
+    lease_add_progress(&lease, &progress); /* a renewal is no checkpoint */
+    assert_int_equal(lease.owner_switches, 2);
+    progress = (struct lease_progress){LEASE_AT_POSITION, position_from_u64(99), 2000};
+    lease_add_progress(&lease, &progress);
+    assert_int_equal(position_compare(&lease.position, &progress.position), 0);
+    assert_int_equal(lease.owner_switches, 0);
+    assert_int_equal(lease.as_of_ms, 2000);
+    lease_add_progress(&lease, &(struct lease_progress){LEASE_SHARD_END, {0}, 3000});
+    assert_int_equal(lease.checkpoint, LEASE_SHARD_END);
+}
+
+static void as_of_never_goes_back(void **state) {
+    (void)state;
+    struct store_lease lease = held("s", "ann");
+    lease_add_progress(&lease, &(struct lease_progress){LEASE_AT_POSITION, position_from_u64(50), 999});
+    assert_int_equal(lease.as_of_ms, 1000);
+    lease_add_progress(&lease, &(struct lease_progress){LEASE_AT_POSITION, position_from_u64(51), -1});
+    assert_int_equal(lease.as_of_ms, 1000);
+}
+
+static void a_row_is_the_one_we_sent_only_if_all_of_it_is(void **state) {
+    (void)state;
+    struct store_lease sent = held("s", "ann"), found[8];
+    for (size_t i = 0; i < COUNT(found); i++)
+        found[i] = sent;
+    assert_true(lease_is_same(&sent, &found[0]));
+    strcpy(found[0].owner, "bob");
+    strcpy(found[1].tenure, tenure_b);
+    found[2].counter++;
+    found[3].checkpoint = LEASE_SHARD_END;
+    found[4].position = position_from_u64(43);
+    found[5].as_of_ms++;
+    strcpy(found[6].shard_id, "t");
+    strcpy(found[7].children[0], "t");
+    for (size_t i = 0; i < COUNT(found); i++)
+        assert_false(lease_is_same(&sent, &found[i]));
+}
+
+/* ---- when is a lease free?
+ * ---------------------------------------------------------------------------------------- */
+
+enum { FAILOVER_MS = 10000 };
+
+/* A look that takes no time. */
+static void look(struct lease_observer *o, const struct store_lease *leases, size_t n, int64_t now_ms) {
+    lease_observe(o, leases, n, now_ms, now_ms);
+}
+
+static void nobodys_lease_is_free_at_once(void **state) {
+    (void)state;
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
+    struct store_lease lease = held("s", "");
+    assert_true(lease_is_free(&o, &lease));
+}
+
+static void somebodys_lease_is_free_once_seen_unchanged_for_the_failover_time(void **state) {
+    (void)state;
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
+    struct store_lease lease = held("s", "ann");
+    assert_false(lease_is_free(&o, &lease)); /* never seen before: it may have been renewed just now */
+    look(&o, &lease, 1, 1000000);
+    assert_false(lease_is_free(&o, &lease));
+    look(&o, &lease, 1, 1005000); /* unchanged: seen since the first look */
+    assert_false(lease_is_free(&o, &lease));
+    look(&o, &lease, 1, 1009999);
+    assert_false(lease_is_free(&o, &lease));
+    look(&o, &lease, 1, 1010000);
+    assert_true(lease_is_free(&o, &lease));
+    lease_observer_deinit(&o);
+}
+
+static void every_renewal_starts_the_failover_time_anew(void **state) {
+    (void)state;
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
+    struct store_lease lease = held("s", "ann");
+    look(&o, &lease, 1, 1000);
+    lease = lease_renewed(&lease);
+    look(&o, &lease, 1, 9000);
+    look(&o, &lease, 1, 18999);
+    assert_false(lease_is_free(&o, &lease));
+    look(&o, &lease, 1, 19000);
+    assert_true(lease_is_free(&o, &lease));
+    lease = lease_renewed(&lease);
+    assert_false(lease_is_free(&o, &lease)); /* what is judged is not what was seen */
+    lease_observer_deinit(&o);
+}
+
+static void another_tenure_with_the_same_counter_is_a_change(void **state) {
+    (void)state;
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
+    struct store_lease lease = held("s", "ann");
+    look(&o, &lease, 1, 1000);
+    strcpy(lease.tenure, tenure_b);
+    look(&o, &lease, 1, 10000);
+    look(&o, &lease, 1, 19999);
+    assert_false(lease_is_free(&o, &lease));
+    look(&o, &lease, 1, 20000);
+    assert_true(lease_is_free(&o, &lease));
+    lease_observer_deinit(&o);
+}
+
+static void a_lease_that_was_gone_is_observed_anew(void **state) {
+    (void)state;
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
+    struct store_lease two[] = {held("a", "ann"), held("b", "ann")};
+    look(&o, two, 2, 1000);
+    look(&o, two + 1, 1, 5000);
+    look(&o, two, 2, 9000);
+    look(&o, two, 2, 18999);
+    assert_false(lease_is_free(&o, &two[0]));
+    assert_true(lease_is_free(&o, &two[1]));
+    lease_observer_deinit(&o);
+}
+
+/* Its holder may have been frozen with it, as on a suspended machine, or the store was away for both. */
+static void after_a_failover_time_without_a_look_all_begins_anew(void **state) {
+    (void)state;
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
+    struct store_lease lease = held("s", "ann");
+    look(&o, &lease, 1, 1000);
+    look(&o, &lease, 1, 11000);
+    assert_false(lease_is_free(&o, &lease));
+    look(&o, &lease, 1, 20999);
+    assert_false(lease_is_free(&o, &lease));
+    look(&o, &lease, 1, 21000);
+    assert_true(lease_is_free(&o, &lease));
+    lease_observer_deinit(&o);
+}
+
+/* A process that is stopped in the middle of a look has the answer of before, and the clock of after. */
+static void the_time_that_a_look_took_does_not_count(void **state) {
+    (void)state;
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
+    struct store_lease lease = held("s", "ann");
+    lease_observe(&o, &lease, 1, 1000, 4000); /* seen so by 4000 */
+    lease_observe(&o, &lease, 1, 13999, 90000);
+    assert_false(lease_is_free(&o, &lease));
+    lease_observe(&o, &lease, 1, 90001, 90002);
+    assert_true(lease_is_free(&o, &lease));
+    lease_observer_deinit(&o);
+}
+
+static void free_for_a_failover_time_is_overdue(void **state) {
+    (void)state;
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
+    struct store_lease leases[] = {held("a", ""), held("b", "ann")};
+    for (int64_t now = 1000; now <= 10999; now += 9999)
+        look(&o, leases, 2, now);
+    assert_false(lease_is_overdue(&o, &leases[0]));
+    look(&o, leases, 2, 11000);
+    assert_true(lease_is_overdue(&o, &leases[0]));
+    assert_true(lease_is_free(&o, &leases[1]));
+    look(&o, leases, 2, 20999);
+    assert_false(lease_is_overdue(&o, &leases[1]));
+    look(&o, leases, 2, 21000);
+    assert_true(lease_is_overdue(&o, &leases[1]));
+    lease_observer_deinit(&o);
+}
+
+static void untouched_is_what_nobody_wrote_since_the_first_look(void **state) {
+    (void)state;
+    struct lease_observer o = {.failover_ms = FAILOVER_MS};
+    struct store_lease leases[] = {held("a", "ann"), held("b", "ann"), held("c", "ann")};
+    look(&o, leases, 2, 1000);
+    assert_true(lease_is_untouched(&o, &leases[0]));
+    assert_false(lease_is_untouched(&o, &leases[2]));
+    leases[1] = lease_renewed(&leases[1]);
+    look(&o, leases, 3, 2000);
+    assert_true(lease_is_untouched(&o, &leases[0]));
+    assert_false(lease_is_untouched(&o, &leases[1]));
+    assert_false(lease_is_untouched(&o, &leases[2]));
+    lease_observer_deinit(&o);
+}
+
+static void a_lease_is_found_by_its_shard(void **state) {
+    (void)state;
+    struct store_lease leases[] = {held("a", ""), held("b", ""), held("c", "")};
+    assert_ptr_equal(lease_find(leases, 3, "a"), &leases[0]);
+    assert_ptr_equal(lease_find(leases, 3, "c"), &leases[2]);
+    assert_null(lease_find(leases, 3, "bb"));
+    assert_null(lease_find(NULL, 0, "a"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_lease_is_nobodys_and_starts_where_it_is_told),
+        cmocka_unit_test(taking_moves_the_counter_and_leaves_the_progress),
+        cmocka_unit_test(taking_ones_own_lease_back_is_no_switch_but_a_new_tenure),
+        cmocka_unit_test(an_owner_of_the_largest_length_is_kept_whole),
+        cmocka_unit_test(renewing_moves_nothing_but_the_counter),
+        cmocka_unit_test(releasing_leaves_it_to_anybody),
+        cmocka_unit_test(two_tenures_are_never_the_same_but_tell_whose_life_drew_them),
+        cmocka_unit_test(progress_moves_the_checkpoint_and_forgives_the_switches),
+        cmocka_unit_test(as_of_never_goes_back),
+        cmocka_unit_test(a_row_is_the_one_we_sent_only_if_all_of_it_is),
+        cmocka_unit_test(nobodys_lease_is_free_at_once),
+        cmocka_unit_test(somebodys_lease_is_free_once_seen_unchanged_for_the_failover_time),
+        cmocka_unit_test(every_renewal_starts_the_failover_time_anew),
+        cmocka_unit_test(another_tenure_with_the_same_counter_is_a_change),
+        cmocka_unit_test(a_lease_that_was_gone_is_observed_anew),
+        cmocka_unit_test(after_a_failover_time_without_a_look_all_begins_anew),
+        cmocka_unit_test(the_time_that_a_look_took_does_not_count),
+        cmocka_unit_test(free_for_a_failover_time_is_overdue),
+        cmocka_unit_test(untouched_is_what_nobody_wrote_since_the_first_look),
+        cmocka_unit_test(a_lease_is_found_by_its_shard),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

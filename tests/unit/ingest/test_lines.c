@@ -1,0 +1,293 @@
+#include "ingest/lines.h"
+
+#include <fcntl.h>
+
+#include "base/limits.h"
+#include "tests/unit/support/test.h"
+
+#define CHUNK ((size_t)LIMIT_CHUNK_BYTES)
+#define LONGEST ((size_t)LIMIT_LINE_BYTES)
+
+/* ---- a file that the test fills, and what is read of it ----------------------------------------------- */
+
+struct fixture {
+    int fd;
+    struct lines lines;
+};
+
+static int make_file(void **state) {
+    struct fixture *t = mem_zalloc(sizeof *t);
+    char path[] = "/tmp/winner-view-test-lines-XXXXXX";
+    t->fd = mkstemp(path);
+    if (t->fd < 0 || unlink(path) < 0)
+        return -1;
+    lines_init(&t->lines, t->fd, 0);
+    *state = t;
+    return 0;
+}
+
+static int remove_file(void **state) {
+    struct fixture *t = *state;
+    lines_deinit(&t->lines);
+    close(t->fd);
+    free(t);
+    return 0;
+}
+
+static void append(const struct fixture *t, const char *text) {
+    assert_int_equal(write(t->fd, text, strlen(text)), strlen(text));
+}
+
+/* `n` bytes, each other than its neighbours and none a newline, ending with `end`. */
+static void append_run(const struct fixture *t, size_t n, const char *end) {
+    _cleanup_(mem_freep) char *run = mem_alloc(n);
+    for (size_t i = 0; i < n; i++)
+        run[i] = (char)('a' + i % 23);
+    assert_int_equal(write(t->fd, run, n), n);
+    append(t, end);
+}
+
+static void assert_run(const struct line *line, size_t n) {
+    assert_int_equal(line->length, n);
+    for (size_t i = 0; i < n; i++)
+        if (line->data[i] != (char)('a' + i % 23))
+            fail_msg("byte %zu is '%c'", i, line->data[i]);
+}
+
+/* The next line of the file, as far as there is one now. */
+static bool next_line(struct fixture *t, struct line *line) {
+    while (!lines_next(&t->lines, line)) {
+        ssize_t n = lines_fill(&t->lines);
+        assert_true(n >= 0);
+        if (n == 0)
+            return false;
+    }
+    return true;
+}
+
+static void assert_next(struct fixture *t, uint64_t offset, const char *text) {
+    struct line line;
+    assert_true(next_line(t, &line));
+    assert_int_equal(line.offset, offset);
+    assert_int_equal(line.length, strlen(text));
+    assert_memory_equal(line.data, text, line.length);
+    assert_false(line.cut);
+}
+
+static void assert_next_is_cut(struct fixture *t, uint64_t offset) {
+    struct line line;
+    assert_true(next_line(t, &line));
+    assert_int_equal(line.offset, offset);
+    assert_true(line.cut);
+    assert_run(&line, LIMIT_CUT_LINE_BYTES);
+}
+
+static void assert_no_more(struct fixture *t) {
+    struct line line;
+    assert_false(next_line(t, &line));
+}
+
+static void start_at(struct fixture *t, uint64_t offset) {
+    lines_deinit(&t->lines);
+    lines_init(&t->lines, t->fd, offset);
+}
+
+/* ---- whole lines -------------------------------------------------------------------------------------- */
+
+static void an_empty_file_has_no_line(void **state) {
+    struct fixture *t = *state;
+    assert_no_more(t);
+    append(t, "\n");
+    assert_next(t, 0, "");
+    assert_no_more(t);
+}
+
+static void lines_come_in_order_with_their_offsets(void **state) {
+    struct fixture *t = *state;
+    append(t, "one\n\n\nfour\r\nh\xc3\xa4t\n");
+    assert_next(t, 0, "one");
+    assert_next(t, 4, "");
+    assert_next(t, 5, "");
+    assert_next(t, 6, "four\r");
+    assert_next(t, 12, "h\xc3\xa4t");
+    assert_no_more(t);
+}
+
+static void bytes_of_any_value_are_part_of_a_line(void **state) {
+    struct fixture *t = *state;
+    static const char bytes[] = "a\0b\xff\xfe\x01\n\0\n";
+    struct line line;
+    assert_int_equal(write(t->fd, bytes, sizeof bytes - 1), sizeof bytes - 1);
+    assert_true(next_line(t, &line));
+    assert_int_equal(line.length, 6);
+    assert_memory_equal(line.data, bytes, 6);
+    assert_true(next_line(t, &line));
+    assert_int_equal(line.offset, 7);
+    assert_int_equal(line.length, 1);
+    assert_memory_equal(line.data, "", 1);
+}
+
+static void a_line_without_its_newline_is_left_alone_until_it_has_one(void **state) {
+    struct fixture *t = *state;
+    append(t, "whole\npar");
+    assert_next(t, 0, "whole");
+    assert_no_more(t);
+    append(t, "ti");
+    assert_no_more(t);
+    append(t, "al\nne");
+    assert_next(t, 6, "partial");
+    assert_no_more(t);
+    append(t, "xt\n");
+    assert_next(t, 14, "next");
+    assert_no_more(t);
+}
+
+static void reading_begins_at_the_offset_asked_for(void **state) {
+    struct fixture *t = *state;
+    append(t, "one\ntwo\nthree\n");
+    start_at(t, 4);
+    assert_next(t, 4, "two");
+    assert_next(t, 8, "three");
+    start_at(t, 14);
+    assert_no_more(t);
+    append(t, "four\n");
+    assert_next(t, 14, "four");
+    start_at(t, 1000);
+    assert_no_more(t);
+}
+
+static void what_was_not_taken_yet_stays_when_more_is_read(void **state) {
+    struct fixture *t = *state;
+    append(t, "one\ntwo\nthr");
+    assert_int_equal(lines_fill(&t->lines), 11);
+    assert_next(t, 0, "one");
+    append(t, "ee\n");
+    assert_int_equal(lines_fill(&t->lines), 3);
+    assert_int_equal(lines_fill(&t->lines), 0);
+    assert_next(t, 4, "two");
+    assert_next(t, 8, "three");
+    assert_no_more(t);
+}
+
+static void lines_that_lie_across_chunks_are_whole(void **state) {
+    struct fixture *t = *state;
+    struct line line;
+    append_run(t, CHUNK - 2, "\n"); /* ends one byte before the border, */
+    append(t, "across\n");          /* lies on it, */
+    append_run(t, 3 * CHUNK, "\n"); /* is longer than a chunk, */
+    append_run(t, CHUNK - 9, "\n"); /* and ends with one */
+    append(t, "last\n");
+
+    assert_true(next_line(t, &line));
+    assert_run(&line, CHUNK - 2);
+    assert_next(t, CHUNK - 1, "across");
+    assert_true(next_line(t, &line));
+    assert_int_equal(line.offset, CHUNK + 6);
+    assert_run(&line, 3 * CHUNK);
+    assert_true(next_line(t, &line));
+    assert_int_equal(line.offset, 4 * CHUNK + 7);
+    assert_run(&line, CHUNK - 9);
+    assert_next(t, 5 * CHUNK - 1, "last");
+    assert_no_more(t);
+}
+
+static void no_byte_is_lost_whatever_the_lengths(void **state) {
+    struct fixture *t = *state;
+    uint64_t seed = 42, offset = 0;
+    size_t lengths[400];
+    struct line line;
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        lengths[i] = support_random(&seed) % (i % 20 ? 300 : 300000);
+        append_run(t, lengths[i], "\n");
+    }
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        assert_true(next_line(t, &line));
+        assert_int_equal(line.offset, offset);
+        assert_run(&line, lengths[i]);
+        offset += lengths[i] + 1;
+    }
+    assert_no_more(t);
+}
+
+/* ---- lines that are too long -------------------------------------------------------------------------- */
+
+static void the_longest_line_is_whole_and_one_byte_more_is_cut(void **state) {
+    struct fixture *t = *state;
+    struct line line;
+    append_run(t, LONGEST, "\n");
+    append_run(t, LONGEST + 1, "\n");
+    append(t, "next\n");
+    assert_true(next_line(t, &line));
+    assert_false(line.cut);
+    assert_run(&line, LONGEST);
+    assert_next_is_cut(t, LONGEST + 1);
+    assert_next(t, 2 * LONGEST + 3, "next");
+    assert_no_more(t);
+}
+
+static void a_line_too_long_is_handed_out_once_its_end_is_there(void **state) {
+    struct fixture *t = *state;
+    append(t, "first\n");
+    append_run(t, LONGEST + 3 * CHUNK, "");
+    assert_next(t, 0, "first");
+    assert_no_more(t);
+    assert_no_more(t);
+    append(t, "the end of it");
+    assert_no_more(t);
+    append(t, "\nnext\n");
+    assert_next_is_cut(t, 6);
+    assert_next(t, 6 + LONGEST + 3 * CHUNK + 14, "next");
+    assert_no_more(t);
+}
+
+static void two_such_lines_in_a_row_are_two(void **state) {
+    struct fixture *t = *state;
+    append_run(t, LONGEST + 5 * CHUNK, "\n");
+    append_run(t, LONGEST + 4 * CHUNK + 77, "\n");
+    append(t, "next\npart");
+    assert_next_is_cut(t, 0);
+    assert_next_is_cut(t, LONGEST + 5 * CHUNK + 1);
+    assert_next(t, 2 * LONGEST + 9 * CHUNK + 79, "next");
+    assert_no_more(t);
+    append(t, "ial\n");
+    assert_next(t, 2 * LONGEST + 9 * CHUNK + 84, "partial");
+}
+
+/* ---- failures ----------------------------------------------------------------------------------------- */
+
+static void a_read_that_fails_says_so(void **state) {
+    (void)state;
+    int folder = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct lines lines;
+    lines_init(&lines, folder, 0);
+    assert_true(lines_fill(&lines) < 0);
+    lines_deinit(&lines);
+    close(folder);
+}
+
+#define test(title, function)                                                                                \
+    { title, function, make_file, remove_file, NULL }
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        test("an empty file has no line, and an empty line is one", an_empty_file_has_no_line),
+        test("lines come in order, each with its offset, empty ones too",
+             lines_come_in_order_with_their_offsets),
+        test("bytes of any value but the newline are part of a line", bytes_of_any_value_are_part_of_a_line),
+        test("a line without its newline is left alone until it has one",
+             a_line_without_its_newline_is_left_alone_until_it_has_one),
+        test("reading begins at the offset asked for", reading_begins_at_the_offset_asked_for),
+        test("what was not taken yet stays when more is read",
+             what_was_not_taken_yet_stays_when_more_is_read),
+        test("lines that lie across chunks are whole", lines_that_lie_across_chunks_are_whole),
+        test("no byte is lost, whatever the lengths", no_byte_is_lost_whatever_the_lengths),
+        test("the longest line allowed is whole, and one byte more is cut",
+             the_longest_line_is_whole_and_one_byte_more_is_cut),
+        test("a line that is too long is handed out cut, once its end is there",
+             a_line_too_long_is_handed_out_once_its_end_is_there),
+        test("two lines in a row that are too long are two, and the next is whole",
+             two_such_lines_in_a_row_are_two),
+        test("a read that fails says so", a_read_that_fails_says_so),
+    };
+    return cmocka_run_group_tests_name("lines", tests, NULL, NULL);
+}

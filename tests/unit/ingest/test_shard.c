@@ -1,0 +1,407 @@
+#include "ingest/shard.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "tests/unit/support/test.h"
+
+/* What would hang ends here: the tests' own time-out, not a time that is measured. */
+#define PATIENCE_MS 60000
+#define PURCHASE                                                                                             \
+    "{\"schema\":\"com.nordstrom/retail-stream-ingress/1-0-0\",\"origin\":\"ann\","                          \
+    "\"timeOrigin\":\"1970-01-01T00:00:01Z\",\"data\":"                                                      \
+    "{\"schema\":\"com.nordstrom/product/purchase/1-0-0\",\"id\":\"lamp\"}}"
+
+/* ---- a source of one read, which may fail at first, and a store that may fail at first ----------------- */
+
+struct world {
+    struct source source;
+    struct source_reader reader;
+    const char *data;
+    int source_failures;
+    enum status source_status;
+    bool read;
+    struct source_record record;
+    struct source_shard child;
+    bool holds; /* the read after the first is held until the test lets it go */
+    atomic_bool held, let_go, reader_woken;
+    struct waker holding; /* ends the hold; `done` says that it began, and that the reader was woken */
+
+    struct store store;
+    int store_failures; /* so many batches fail */
+    struct error store_error;
+    int writes;
+
+    /* seen by the store or source at each try but the first */
+    int tries, troubles_seen, waiting_seen, as_of_seen;
+    char reason[256];
+
+    int64_t lease_as_of_ms;
+    struct fence fence;
+    struct health *health;
+    struct freshness *freshness;
+    struct deadletter *deadletter;
+    struct waker done;
+};
+
+static struct world w;
+
+static bool in_metrics(const char *text) {
+    _cleanup_(buffer_deinit) struct buffer all;
+    buffer_init(&all, 1 << 20);
+    metrics_write(&all);
+    return strstr(all.data, text) != NULL;
+}
+
+/* On the shard's thread, while it is trying. */
+static void look_around(void) {
+    struct health_report report;
+    health_read(w.health, &report);
+    w.tries++;
+    if (report.n_troubles == 1 && strcmp(report.troubles[0].name, "shard s") == 0) {
+        w.troubles_seen++;
+        snprintf(w.reason, sizeof w.reason, "%s", report.troubles[0].reason);
+    }
+    w.waiting_seen += in_metrics("winner_view_shard_waiting_since_timestamp_seconds{shard=\"s\"} ");
+    w.as_of_seen += in_metrics("winner_view_shard_as_of_timestamp_seconds{shard=\"s\"} ");
+    health_report_deinit(&report);
+}
+
+static struct source_reader *world_open(struct source *source, const struct source_shard *shard,
+                                        const struct source_start *start, struct budget *budget) {
+    (void)source;
+    (void)shard;
+    (void)start;
+    (void)budget;
+    return &w.reader;
+}
+
+static void hold_read(void) {
+    int64_t give_up_ms = clock_boot_ms() + PATIENCE_MS;
+    atomic_store(&w.held, true);
+    waker_wake(&w.done);
+    while (!atomic_load(&w.let_go) && clock_boot_ms() < give_up_ms)
+        waker_wait(&w.holding, give_up_ms, -1);
+}
+
+static enum status world_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
+                              struct error *e) {
+    (void)reader;
+    (void)until_ms;
+    *batch = (struct source_batch){.as_of_ms = -1, .behind_ms = -1};
+    if (w.source_failures > 0) {
+        w.source_failures--;
+        look_around();
+        return error_set(e, w.source_status, "the source fails as scripted");
+    }
+    if (w.holds && w.read)
+        hold_read();
+    w.record = (struct source_record){
+        .position = position_from_u64(1), .data = (const uint8_t *)w.data, .length = strlen(w.data)};
+    batch->records = &w.record;
+    batch->n = w.read ? 0 : 1;
+    batch->ended = w.read;
+    batch->children = &w.child;
+    batch->n_children = 1;
+    w.read = true;
+    return STATUS_OK;
+}
+
+static void world_wake(struct source_reader *reader) {
+    (void)reader;
+    atomic_store(&w.reader_woken, true);
+    waker_wake(&w.done);
+}
+
+static void world_nothing(struct source_reader *reader) {
+    (void)reader;
+}
+
+static enum status world_rows(struct store *store, const char *const ids[], size_t n,
+                              struct contribution *rows[], struct store_effort *effort, struct error *e) {
+    (void)store;
+    (void)ids;
+    (void)e;
+    assert_ptr_equal(effort->fence, &w.fence);
+    assert_non_null(effort->pulse);
+    memset(rows, 0, n * sizeof *rows);
+    return STATUS_OK;
+}
+
+static enum status world_write(struct store *store, const struct store_batch *batch,
+                               struct store_effort *effort, struct error *e) {
+    (void)store;
+    (void)batch;
+    (void)effort;
+    w.writes++;
+    look_around();
+    if (w.store_failures-- > 0) {
+        *e = w.store_error;
+        return e->status;
+    }
+    return STATUS_OK;
+}
+
+static const struct source_ops source_ops = {
+    .name = "world",
+    .open = world_open,
+    .read = world_read,
+    .forget = world_nothing,
+    .wake = world_wake,
+    .close = world_nothing,
+};
+static const struct store_ops store_ops = {
+    .name = "world", .read_contributions = world_rows, .write_batch = world_write};
+
+static int set_up(void **state) {
+    (void)state;
+    w = (struct world){.data = PURCHASE};
+    w.source.ops = w.reader.ops = &source_ops;
+    w.store.ops = &store_ops;
+    w.health = health_new();
+    w.freshness = freshness_new();
+    fence_open_until(&w.fence, INT64_MAX);
+    waker_init(&w.done);
+    waker_init(&w.holding);
+    const struct deadletter_options options = {.target = "log", .health = w.health};
+    return deadletter_open(&w.deadletter, &options, NULL);
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    deadletter_close(w.deadletter);
+    health_free(w.health);
+    freshness_free(w.freshness);
+    waker_deinit(&w.done);
+    waker_deinit(&w.holding);
+    return 0;
+}
+
+static struct shard *start(void) {
+    const struct shard_context context = {
+        .source = &w.source,
+        .store = &w.store,
+        .deadletter = w.deadletter,
+        .freshness = w.freshness,
+        .health = w.health,
+        .done = &w.done,
+        .batch_records = 10,
+        .batch_window_ms = w.holds ? PATIENCE_MS : 0,
+        .cache_bytes = 1 << 20,
+    };
+    const struct store_lease lease = {
+        .shard_id = "s", .tenure = "t", .checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = w.lease_as_of_ms};
+    return shard_start(&context, &lease, &w.fence);
+}
+
+static struct shard_report await_end(struct shard *s) {
+    int64_t give_up_ms = clock_boot_ms() + PATIENCE_MS;
+    struct shard_report report;
+    for (shard_read_report(s, &report); !report.finished; shard_read_report(s, &report)) {
+        assert_true(clock_boot_ms() < give_up_ms);
+        waker_wait(&w.done, give_up_ms, -1);
+    }
+    return report;
+}
+
+static void assert_no_trouble_is_left(void) {
+    assert_false(health_clear(w.health, "shard s"));
+    assert_false(in_metrics("winner_view_shard_waiting_since_timestamp_seconds{shard=\"s\"}"));
+}
+
+/* ---- */
+
+static void it_reads_applies_and_ends(void **state) {
+    (void)state;
+    struct shard *s = start();
+    struct shard_report report = await_end(s);
+    assert_int_equal(report.progress.checkpoint, LEASE_SHARD_END);
+    assert_int_equal(report.n_children, 1);
+    assert_int_equal(w.writes, 1);
+    assert_no_trouble_is_left();
+    shard_join(s);
+}
+
+static void it_says_how_old_it_is_only_when_that_is_known(void **state) {
+    (void)state;
+    w.lease_as_of_ms = -1;
+    struct shard *s = start();
+    await_end(s);
+    assert_true(w.tries > 0);
+    assert_int_equal(w.as_of_seen, 0);
+    shard_join(s);
+
+    w.read = false;
+    w.tries = 0;
+    w.lease_as_of_ms = 5000; /* from the tenure before */
+    s = start();
+    await_end(s);
+    assert_true(w.tries > 0);
+    assert_int_equal(w.as_of_seen, w.tries);
+    shard_join(s);
+    assert_false(in_metrics("winner_view_shard_as_of_timestamp_seconds{shard=\"s\"}"));
+}
+
+static void a_store_that_refuses_holds_it_until_it_is_mended(void **state) {
+    (void)state;
+    w.store_failures = 3;
+    error_set(&w.store_error, STATUS_INVALID, "cannot write 'lamp' to table 't': its own words");
+    struct shard *s = start();
+    struct shard_report report = await_end(s);
+    assert_int_equal(report.progress.checkpoint, LEASE_SHARD_END);
+    assert_int_equal(w.writes, 4); /* the batch as it is, until it is in */
+    assert_int_equal(w.troubles_seen, 3);
+    assert_int_equal(w.waiting_seen, 3);
+    assert_string_equal(w.reason, "cannot write 'lamp' to table 't': its own words");
+    assert_no_trouble_is_left();
+    assert_true(in_metrics("winner_view_shard_waits_total{cause=\"store\"} 3\n"));
+    shard_join(s);
+}
+
+static void a_store_behind_a_shut_fence_is_no_trouble_of_the_shard(void **state) {
+    (void)state;
+    w.store_failures = 2;
+    error_set(&w.store_error, STATUS_FAILED, "not sent");
+    strcpy(w.store_error.code, "FenceShut");
+    struct shard *s = start();
+    await_end(s);
+    assert_int_equal(w.writes, 3);
+    assert_int_equal(w.troubles_seen + w.waiting_seen, 0);
+    shard_join(s);
+}
+
+static void a_source_that_fails_again_is_told_but_not_one_that_hiccups(void **state) {
+    (void)state;
+    w.source_failures = 3;
+    w.source_status = STATUS_RETRY;
+    struct shard *s = start();
+    await_end(s);
+    assert_int_equal(w.tries, 3 + 1);         /* the store's too */
+    assert_int_equal(w.troubles_seen, 1 + 1); /* at the third try, and at the write after it */
+    assert_string_equal(w.reason, "the source fails as scripted");
+    assert_no_trouble_is_left();
+    shard_join(s);
+}
+
+static void a_source_that_refuses_is_told_at_once(void **state) {
+    (void)state;
+    w.source_failures = 2;
+    w.source_status = STATUS_FAILED;
+    struct shard *s = start();
+    await_end(s);
+    assert_int_equal(w.troubles_seen, 1 + 1);
+    shard_join(s);
+}
+
+static void letters_that_cannot_be_written_hold_it_and_its_position(void **state) {
+    (void)state;
+    const struct deadletter_options full = {.target = "file:/dev/full", .health = w.health};
+    deadletter_close(w.deadletter);
+    assert_int_equal(deadletter_open(&w.deadletter, &full, NULL), STATUS_OK);
+    w.data = "{";
+    struct shard *s = start();
+    int64_t give_up_ms = clock_boot_ms() + PATIENCE_MS;
+    while (!in_metrics("winner_view_shard_waits_total{cause=\"dead_letter\"}")) {
+        assert_true(clock_boot_ms() < give_up_ms);
+        waker_wait(&w.done, clock_boot_ms() + 5, -1);
+    }
+    shard_stop(s);
+    struct shard_report report = await_end(s);
+    assert_int_equal(report.progress.checkpoint, LEASE_TRIM_HORIZON);
+    shard_join(s);
+    assert_no_trouble_is_left(); /* nobody is left who would clear it */
+}
+
+static void await(atomic_bool *what) {
+    int64_t give_up_ms = clock_boot_ms() + PATIENCE_MS;
+    while (!atomic_load(what)) {
+        assert_true(clock_boot_ms() < give_up_ms);
+        waker_wait(&w.done, give_up_ms, -1);
+    }
+}
+
+/* A shard that would end has a moment for it. */
+static void assert_goes_on(struct shard *s) {
+    int64_t moment_ms = clock_boot_ms() + 50;
+    struct shard_report report;
+    do {
+        shard_read_report(s, &report);
+        assert_false(report.finished);
+        waker_wait(&w.done, moment_ms, -1);
+    } while (clock_boot_ms() < moment_ms);
+}
+
+/* The second order is the rest of one: the wake that comes once the shard has acted on the order. */
+static void a_stop_that_wakes_late_drops_no_batch_that_is_begun(void **state) {
+    (void)state;
+    w.holds = true;
+    struct shard *s = start();
+    await(&w.held);
+    shard_stop(s);
+    await(&w.reader_woken);
+    shard_stop(s);
+    assert_goes_on(s);
+    atomic_store(&w.let_go, true);
+    waker_wake(&w.holding);
+    struct shard_report report = await_end(s);
+    assert_int_equal(w.writes, 1);
+    struct position first = position_from_u64(1);
+    assert_int_equal(report.progress.checkpoint, LEASE_SHARD_END);
+    assert_int_equal(position_compare(&report.progress.position, &first), 0);
+    shard_join(s);
+}
+
+static void told_to_abandon_it_waits_for_no_batch(void **state) {
+    (void)state;
+    w.holds = true;
+    struct shard *s = start();
+    await(&w.held);
+    shard_stop(s);
+    await(&w.reader_woken);
+    shard_abandon(s);
+    await_end(s);
+    assert_int_equal(w.writes, 0);
+    atomic_store(&w.let_go, true);
+    waker_wake(&w.holding);
+    shard_join(s);
+}
+
+static void while_it_waits_it_turns(void **state) {
+    (void)state;
+    w.store_failures = 1 << 20;
+    error_set(&w.store_error, STATUS_RETRY, "no answer");
+    struct shard *s = start();
+    struct shard_report first, later;
+    int64_t give_up_ms = clock_boot_ms() + PATIENCE_MS;
+    shard_read_report(s, &first);
+    do {
+        assert_true(clock_boot_ms() < give_up_ms);
+        waker_wait(&w.done, clock_boot_ms() + 5, -1);
+        shard_read_report(s, &later);
+    } while (later.alive_boot_ms < first.alive_boot_ms + 300);
+    shard_abandon(s);
+    await_end(s);
+    shard_join(s);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    json_set_alloc_funcs(mem_alloc, free);
+    const struct CMUnitTest tests[] = {
+        TEST(it_reads_applies_and_ends),
+        TEST(it_says_how_old_it_is_only_when_that_is_known),
+        TEST(a_store_that_refuses_holds_it_until_it_is_mended),
+        TEST(a_store_behind_a_shut_fence_is_no_trouble_of_the_shard),
+        TEST(a_source_that_fails_again_is_told_but_not_one_that_hiccups),
+        TEST(a_source_that_refuses_is_told_at_once),
+        TEST(letters_that_cannot_be_written_hold_it_and_its_position),
+        TEST(a_stop_that_wakes_late_drops_no_batch_that_is_begun),
+        TEST(told_to_abandon_it_waits_for_no_batch),
+        TEST(while_it_waits_it_turns),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

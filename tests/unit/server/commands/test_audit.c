@@ -1,0 +1,364 @@
+#include "server/commands/audit.h"
+
+#include "base/limits.h"
+#include "tests/unit/support/test.h"
+
+/* ---- a store that shows what a test wants, in each round and each part of it
+ * --------------------------------------------------- */
+
+struct shown_score {
+    const char *role, *user_id;
+    int64_t before, after; /* AUDIT_NONE: no row */
+};
+
+struct shown_product {
+    const char *creator, *photographer;
+    int64_t creator_score, photographer_score;
+};
+
+struct shown_round {
+    struct shown_score scores[4];
+    struct shown_product products[4];
+};
+
+struct shown {
+    struct store store;
+    struct store_ops ops;
+    const struct shown_round *rounds;
+    size_t n_rounds, scans;
+    const char *owner; /* of the one lease */
+    int64_t counter;   /* of it; one more at each look, if it is not 0 */
+    enum status failure;
+};
+
+static void show_scores(const struct shown_round *round, const struct store_visitor *visitor, bool after) {
+    for (size_t i = 0; i < COUNT(round->scores) && round->scores[i].role; i++) {
+        const struct shown_score *s = &round->scores[i];
+        int64_t score = after ? s->after : s->before;
+        if (score != AUDIT_NONE)
+            visitor->score(visitor->data, s->role, s->user_id, score, after);
+    }
+}
+
+static enum status show(struct store *store, const struct store_visitor *visitor, struct error *e) {
+    struct shown *s = (struct shown *)store;
+    if (s->failure)
+        return error_set(e, s->failure, "shown: it fails");
+    size_t last = s->n_rounds - 1, n = s->scans < last ? s->scans : last;
+    const struct shown_round *round = &s->rounds[n];
+    s->scans++;
+    show_scores(round, visitor, false);
+    for (size_t i = 0; i < COUNT(round->products) && round->products[i].creator_score; i++) {
+        const struct shown_product *p = &round->products[i];
+        struct contribution row = {.product_id = (char[]){"p"},
+                                   .creator = (char *)(uintptr_t)p->creator,
+                                   .photographer = (char *)(uintptr_t)p->photographer,
+                                   .creator_score = p->creator_score,
+                                   .photographer_score = p->photographer_score};
+        visitor->contribution(visitor->data, &row);
+    }
+    show_scores(round, visitor, true);
+    return STATUS_OK;
+}
+
+static enum status show_leases(struct store *store, struct store_lease **leases, size_t *n, struct error *e) {
+    struct shown *s = (struct shown *)store;
+    (void)e;
+    *leases = mem_zalloc(sizeof **leases);
+    strcpy((*leases)->shard_id, "shardId-000000000000");
+    strcpy((*leases)->owner, s->owner);
+    (*leases)->counter = s->counter ? s->counter++ : 0;
+    *n = 1;
+    return STATUS_OK;
+}
+
+/* At rest, unless the test says otherwise. */
+static struct shown shown_store(const struct shown_round *rounds, size_t n_rounds) {
+    return (struct shown){.ops = {.read_leases = show_leases, .scan = show},
+                          .rounds = rounds,
+                          .n_rounds = n_rounds,
+                          .owner = ""};
+}
+
+static struct audit audited(struct shown *s) {
+    struct audit audit;
+    struct error e;
+    s->store.ops = &s->ops;
+    if (audit_store(&s->store, 0, &audit, &e))
+        fail_msg("%s", e.message);
+    return audit;
+}
+
+static void assert_difference(const struct audit *audit, size_t i, const char *role, const char *user_id,
+                              int64_t score, int64_t derived) {
+    assert_true(i < audit->n_differences);
+    assert_string_equal(audit->differences[i].role, role);
+    assert_string_equal(audit->differences[i].user_id, user_id);
+    assert_int_equal(audit->differences[i].score, score);
+    assert_int_equal(audit->differences[i].derived, derived);
+}
+
+/* ---- a table at rest
+ * -------------------------------------------------------------------------------------------------------- */
+
+static void scores_that_are_what_the_products_say_are_no_difference(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {
+        {.scores = {{"creator", "Ann", 5, 5},
+                    {"photographer", "Bo", 2, 2},
+                    {"creator", "UNKNOWN", 1, 1},
+                    {"photographer", "UNKNOWN", 1, 1}},
+         .products = {{"Ann", "Bo", 4, 2}, {"Ann", NULL, 1, 0}, {"UNKNOWN", "UNKNOWN", 1, 1}}}};
+    struct shown s = shown_store(rounds, 1);
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 0);
+    assert_int_equal(audit.products, 3);
+    assert_int_equal(audit.scores, 4);
+    assert_int_equal(audit.moving, 0);
+    assert_int_equal(audit.rounds, 1);
+    audit_deinit(&audit);
+}
+
+static void rows_that_are_wrong_missing_or_nobodys_are_differences_by_role_and_user(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {
+        {.scores = {{"photographer", "Bo", 3, 3},
+                    {"creator", "Eve", 7, 7},
+                    {"creator", "Ann", 4, 4},
+                    {"owner", "Ann", 0, 0}},
+         .products = {{"Ann", "Bo", 4, 2}, {"Ann", NULL, 1, 0}, {"Cid", NULL, 9, 0}, {NULL, NULL, 1, 0}}}};
+    struct shown s = shown_store(rounds, 1);
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 6);
+    assert_difference(&audit, 0, "creator", "", AUDIT_NONE, 1); /* a product of nobody's was sold */
+    assert_difference(&audit, 1, "creator", "Ann", 4, 5);
+    assert_difference(&audit, 2, "creator", "Cid", AUDIT_NONE, 9);
+    assert_difference(&audit, 3, "creator", "Eve", 7, AUDIT_NONE);
+    assert_difference(&audit, 4, "owner", "Ann", 0, AUDIT_NONE);
+    assert_difference(&audit, 5, "photographer", "Bo", 3, 2);
+    assert_int_equal(audit.rounds, 1); /* nobody holds a lease: it will not change */
+    audit_deinit(&audit);
+}
+
+static void role_and_user_id_do_not_run_into_each_other(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {
+        {.scores = {{"creator", "Ann", 1, 1}, {"creatorA", "nn", 1, 1}}, .products = {{"Ann", NULL, 1, 0}}}};
+    struct shown s = shown_store(rounds, 1);
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 1);
+    assert_difference(&audit, 0, "creatorA", "nn", 1, AUDIT_NONE);
+    audit_deinit(&audit);
+}
+
+/* ---- a table that moves
+ * ----------------------------------------------------------------------------------------------------- */
+
+static struct shown moving_store(const struct shown_round *rounds, size_t n_rounds) {
+    struct shown s = shown_store(rounds, n_rounds);
+    s.owner = "worker";
+    s.counter = 1;
+    return s;
+}
+
+static void a_score_that_moved_around_what_the_products_say_is_no_difference(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {{.scores = {{"creator", "Ann", 5, 9},
+                                                            {"creator", "New", AUDIT_NONE, 2},
+                                                            {"creator", "Newer", AUDIT_NONE, 1}},
+                                                 .products = {{"Ann", NULL, 7, 0}, {"New", NULL, 1, 0}}}};
+    struct shown s = moving_store(rounds, 1);
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 0);
+    assert_int_equal(audit.moving, 3);
+    assert_int_equal(audit.rounds, 1);
+    assert_int_equal(audit.held, 1);
+    assert_int_equal(audit.moved, 1);
+    audit_deinit(&audit);
+}
+
+static void credit_on_its_way_settles_once_the_products_have_caught_up(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {
+        {.scores = {{"creator", "Ann", 5, 5}, {"creator", "Bea", 6, 6}},
+         .products = {{"Ann", NULL, 3, 0}, {"Bea", NULL, 4, 0}}},
+        {.scores = {{"creator", "Ann", 5, 5}, {"creator", "Bea", 8, 8}}, /* and more on its way */
+         .products = {{"Ann", NULL, 5, 0}, {"Bea", NULL, 6, 0}}}};
+    struct shown s = moving_store(rounds, 2);
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 0);
+    assert_int_equal(audit.settled, 2);
+    assert_int_equal(audit.moving, 1); /* Bea's is right as far as it was awaited */
+    assert_int_equal(audit.rounds, 2);
+    audit_deinit(&audit);
+}
+
+static void credit_that_came_after_the_first_look_is_not_awaited(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {
+        {.scores = {{"creator", "Ann", 5, 5}, {"creator", "Bea", 4, 4}},
+         .products = {{"Ann", NULL, 3, 0}, {"Bea", NULL, 4, 0}}},
+        {.scores = {{"creator", "Ann", 5, 5}, {"creator", "Bea", 9, 9}, {"creator", "New", 1, 1}},
+         .products = {{"Ann", NULL, 5, 0}, {"Bea", NULL, 4, 0}}}};
+    struct shown s = moving_store(rounds, 2);
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 0);
+    assert_int_equal(audit.rounds, 2);
+    assert_int_equal(audit.settled, 1);
+    assert_int_equal(audit.moving, 2);
+    audit_deinit(&audit);
+}
+
+static void what_never_settles_is_a_difference(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {
+        {.scores = {{"creator", "Ann", 5, 5}}, .products = {{"Ann", NULL, 4, 0}}}};
+    struct shown s = moving_store(rounds, 1);
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 1);
+    assert_difference(&audit, 0, "creator", "Ann", 5, 4);
+    assert_int_equal(audit.rounds, LIMIT_AUDIT_ROUNDS);
+    audit_deinit(&audit);
+}
+
+static void a_score_below_its_products_is_a_difference_however_it_moves(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {
+        {.scores = {{"creator", "Ann", 3, 6}, {"creator", "Gone", 2, AUDIT_NONE}},
+         .products = {{"Ann", NULL, 7, 0}, {"Gone", NULL, 2, 0}}}};
+    struct shown s = moving_store(rounds, 1);
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 2);
+    assert_difference(&audit, 0, "creator", "Ann", 6, 7);
+    assert_difference(&audit, 1, "creator", "Gone", AUDIT_NONE, 2);
+    audit_deinit(&audit);
+}
+
+static void a_snapshot_is_read_once_though_leases_move(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {
+        {.scores = {{"creator", "Ann", 5, 5}}, .products = {{"Ann", NULL, 4, 0}}}};
+    struct shown s = moving_store(rounds, 1);
+    s.ops.snapshot = true;
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 1);
+    assert_int_equal(audit.rounds, 1);
+    audit_deinit(&audit);
+}
+
+static void a_store_that_fails_is_no_answer(void **state) {
+    (void)state;
+    static const struct shown_round rounds[1];
+    struct shown s = shown_store(rounds, 1);
+    struct audit audit;
+    struct error e;
+    s.store.ops = &s.ops;
+    s.failure = STATUS_FAILED;
+    assert_int_equal(audit_store(&s.store, 0, &audit, &e), STATUS_FAILED);
+    assert_string_equal(e.message, "shown: it fails");
+}
+
+/* ---- printing
+ * ---------------------------------------------------------------------------------------------------------------
+ */
+
+static const struct audit_difference two[] = {
+    {(char[]){"creator"}, (char[]){"w/merchant/1/A\x1b[2J\n\"nn\""}, 4, 5},
+    {(char[]){"photographer"}, (char[]){"Bö"}, AUDIT_NONE, 2},
+};
+
+static char *printed(const struct audit *audit, enum config_format format) {
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    assert_true(audit_print(audit, format, out));
+    fclose(out);
+    return text;
+}
+
+static void a_table_has_a_line_for_each_difference_and_no_control_characters(void **state) {
+    (void)state;
+    const struct audit audit = {.products = 3,
+                                .scores = 2,
+                                .rounds = 1,
+                                .n_differences = 2,
+                                .differences = (struct audit_difference *)(uintptr_t)two};
+    _cleanup_(mem_freep) char *text = printed(&audit, FORMAT_TABLE);
+    assert_string_equal(text, "role               score     derived  userId\n"
+                              "creator                4           5  w/merchant/1/A\\x1b[2J\\x0a\"nn\"\n"
+                              "photographer           -           2  Bö\n"
+                              "2 differences; 2 scores, 3 products, read 1 time\n");
+}
+
+static void a_table_says_that_its_rows_moved(void **state) {
+    (void)state;
+    const struct audit audit = {.products = 3,
+                                .scores = 2,
+                                .rounds = 2,
+                                .moving = 2,
+                                .settled = 1,
+                                .leases = 3,
+                                .held = 2,
+                                .moved = 1};
+    _cleanup_(mem_freep) char *text = printed(&audit, FORMAT_TABLE);
+    assert_contains(text, "0 differences; 2 scores, 3 products, read 2 times\n");
+    assert_contains(text, "of 3 leases 2 are held, 1 were written to meanwhile\n");
+    assert_contains(text, "2 scores moved while they were read");
+    assert_contains(text, "1 scores differed at first");
+}
+
+static void json_has_all_of_it(void **state) {
+    (void)state;
+    const struct audit audit = {.products = 3,
+                                .scores = 2,
+                                .rounds = 2,
+                                .moving = 4,
+                                .settled = 5,
+                                .leases = 6,
+                                .held = 7,
+                                .moved = 8,
+                                .n_differences = 2,
+                                .differences = (struct audit_difference *)(uintptr_t)two};
+    _cleanup_(mem_freep) char *text = printed(&audit, FORMAT_JSON);
+    json_auto_t *found = json_loads(text, 0, NULL);
+    json_auto_t *expected =
+        json_loads("{\"differences\": [{\"role\": \"creator\", \"userId\": "
+                   "\"w/merchant/1/A\\u001b[2J\\n\\\"nn\\\"\", \"score\": 4,"
+                   " \"derived\": 5}, {\"role\": \"photographer\", \"userId\": \"B\\u00f6\", \"score\": "
+                   "null, \"derived\": 2}],"
+                   " \"scores\": 2, \"products\": 3, \"moving\": 4, \"settled\": 5, \"rounds\": 2,"
+                   " \"leases\": {\"all\": 6, \"held\": 7, \"moved\": 8}}",
+                   0, NULL);
+    assert_non_null(expected);
+    assert_true(json_equal(found, expected));
+}
+
+static void output_that_is_not_taken_is_told(void **state) {
+    (void)state;
+    const struct audit audit = {.rounds = 1};
+    FILE *full = fopen("/dev/full", "w");
+    assert_non_null(full);
+    assert_false(audit_print(&audit, FORMAT_TABLE, full));
+    fclose(full);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scores_that_are_what_the_products_say_are_no_difference),
+        cmocka_unit_test(rows_that_are_wrong_missing_or_nobodys_are_differences_by_role_and_user),
+        cmocka_unit_test(role_and_user_id_do_not_run_into_each_other),
+        cmocka_unit_test(a_score_that_moved_around_what_the_products_say_is_no_difference),
+        cmocka_unit_test(credit_on_its_way_settles_once_the_products_have_caught_up),
+        cmocka_unit_test(credit_that_came_after_the_first_look_is_not_awaited),
+        cmocka_unit_test(what_never_settles_is_a_difference),
+        cmocka_unit_test(a_score_below_its_products_is_a_difference_however_it_moves),
+        cmocka_unit_test(a_snapshot_is_read_once_though_leases_move),
+        cmocka_unit_test(a_store_that_fails_is_no_answer),
+        cmocka_unit_test(a_table_has_a_line_for_each_difference_and_no_control_characters),
+        cmocka_unit_test(a_table_says_that_its_rows_moved),
+        cmocka_unit_test(json_has_all_of_it),
+        cmocka_unit_test(output_that_is_not_taken_is_told),
+    };
+    json_set_alloc_funcs(mem_alloc, free);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,337 @@
+#include "tests/unit/support/http.h"
+
+/* ---- answers ------------------------------------------------------------------------------------------ */
+
+static void an_answer_says_where_it_came_from_and_how_old_it_is(void **state) {
+    (void)state;
+    int fd = dial();
+    struct reply miss = exchange(fd, "/scores/merchant"), hit = exchange(fd, "/scores/merchant");
+    assert_int_equal(miss.status, 200);
+    assert_header(&miss, "Cache-Status", "winner-view; fwd=miss");
+    assert_header(&hit, "Cache-Status", "winner-view; hit");
+    assert_header(&hit, "Age", "0");
+    assert_header(&hit, "Content-Type", "application/json");
+    assert_header(&hit, "Cache-Control", "public, max-age=60");
+    assert_header(&hit, "Access-Control-Allow-Origin", "*");
+    assert_non_null(header(&hit, "View-As-Of"));
+    assert_non_null(header(&hit, "Date"));
+    assert_null(header(&hit, "Connection"));
+    assert_null(header(&hit, "X-Request-Id"));
+    assert_string_equal(miss.body, hit.body);
+    free(miss.body);
+    free(hit.body);
+    close(fd);
+}
+
+static void the_age_of_a_kept_answer_grows(void **state) {
+    (void)state;
+    int fd = dial();
+    int64_t age_s = 0, passed_ms = 0, begun_ms = clock_boot_ms();
+    while (!age_s) {
+        struct reply r = exchange(fd, "/scores/merchant");
+        age_s = strtol(header(&r, "Age"), NULL, 10);
+        free(r.body);
+        passed_ms = clock_boot_ms() - begun_ms;
+        assert_true(passed_ms < 30000);
+    }
+    assert_in_range(age_s, 1, passed_ms / 1000);
+    assert_int_equal(scripted_store_reads(f.store), 1);
+    close(fd);
+}
+
+static void head_is_get_without_the_body(void **state) {
+    (void)state;
+    int fd = dial();
+    struct reply get = exchange(fd, "/scores/merchant");
+    send_text(fd, "HEAD /scores/merchant HTTP/1.1\r\nHost: x\r\n\r\n");
+    struct reply head = receive(fd, false), after = exchange(fd, "/livez");
+    assert_int_equal(head.status, 200);
+    assert_int_equal(head.length, get.length);
+    assert_int_equal(after.status, 200); /* nothing was left over in between */
+    free(get.body);
+    free(after.body);
+    close(fd);
+}
+
+static void a_connection_is_kept_unless_it_is_of_http_1_0(void **state) {
+    (void)state;
+    int fd = dial();
+    for (int i = 0; i < 3; i++) {
+        struct reply r = exchange(fd, "/livez");
+        assert_int_equal(r.status, 200);
+        free(r.body);
+    }
+    send_text(fd, "GET /scores/merchant HTTP/1.0\r\n\r\n");
+    struct reply r = receive(fd, true);
+    assert_int_equal(r.status, 200);
+    assert_true(is_closed(fd));
+    free(r.body);
+    close(fd);
+}
+
+static void a_path_reaches_the_api_as_it_was_sent(void **state) {
+    (void)state;
+    assert_int_equal(status_of("/contributions/a%2Fb"), 200);
+    assert_int_equal(status_of("/contributions/a/b"), 404);
+    assert_int_equal(status_of("/contributions/a%252Fb"), 404);
+    assert_int_equal(status_of("/contributions/%00"), 400);
+    assert_int_equal(status_of("/scores/merchant?limit=%31"), 200);
+    assert_int_equal(status_of("/scores/merchant?limit=1&limit=2"), 400);
+    assert_int_equal(status_of("/scores/merchant?limit=+1"), 400);
+}
+
+static void other_methods_get_405_and_options_204(void **state) {
+    (void)state;
+    int fd = dial();
+    send_text(fd, "POST /scores HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+    struct reply post = receive(fd, true);
+    assert_problem(&post, 405, "method-not-allowed");
+    assert_header(&post, "Allow", "GET, HEAD, OPTIONS");
+    send_text(fd, "OPTIONS /scores HTTP/1.1\r\nHost: x\r\nOrigin: http://y\r\n\r\n");
+    struct reply options = receive(fd, true);
+    assert_int_equal(options.status, 204);
+    assert_header(&options, "Allow", "GET, HEAD, OPTIONS");
+    assert_header(&options, "Access-Control-Allow-Methods", "GET, HEAD, OPTIONS");
+    free(post.body);
+    free(options.body);
+    close(fd);
+}
+
+static void a_request_id_is_repeated_if_it_is_harmless_and_made_for_problems(void **state) {
+    (void)state;
+    int fd = dial();
+    send_text(fd, "GET /scores/merchant HTTP/1.1\r\nHost: x\r\nX-Request-Id: a-1.B:2\r\n\r\n");
+    struct reply echoed = receive(fd, true);
+    assert_header(&echoed, "X-Request-Id", "a-1.B:2");
+    send_text(fd, "GET /scores/merchant HTTP/1.1\r\nHost: x\r\nX-Request-Id: <script>\r\n\r\n");
+    struct reply filtered = receive(fd, true);
+    assert_null(header(&filtered, "X-Request-Id"));
+    struct reply problem = exchange(fd, "/nothing");
+    assert_int_equal(strlen(header(&problem, "X-Request-Id")), 16);
+    send_text(fd, "GET /nothing HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n\r\n");
+    struct reply own = receive(fd, true);
+    assert_header(&own, "X-Request-Id", "mine");
+    free(echoed.body);
+    free(filtered.body);
+    free(problem.body);
+    free(own.body);
+    close(fd);
+}
+
+/* ---- limits ------------------------------------------------------------------------------------------- */
+
+static struct reply get_sized(size_t target_length, size_t header_length) {
+    size_t size = target_length + header_length + 256;
+    char *text = mem_zalloc(size), *target = mem_zalloc(target_length + 1),
+         *filler = mem_zalloc(header_length + 1);
+    memset(target, 'a', target_length);
+    memcpy(target, "/livez?x=", target_length < 9 ? target_length : 9);
+    memset(filler, 'b', header_length);
+    int n = snprintf(text, size, "GET %s HTTP/1.1\r\nHost: x\r\nX-Filler: %s\r\n\r\n", target, filler);
+    int fd = dial();
+    send_all(fd, text, (size_t)n);
+    struct reply r = receive(fd, true);
+    close(fd);
+    free(text);
+    free(target);
+    free(filler);
+    return r;
+}
+
+static void a_uri_that_is_too_long_is_refused_by_us(void **state) {
+    (void)state;
+    static const size_t too_long[] = {LIMIT_URI_BYTES + 1, 12000, 20000};
+    for (size_t i = 0; i < sizeof too_long / sizeof *too_long; i++) {
+        struct reply r = get_sized(too_long[i], 10);
+        assert_problem(&r, 414, "uri-too-long");
+        free(r.body);
+    }
+    struct reply r = get_sized(LIMIT_URI_BYTES, 10);
+    assert_problem(&r, 400, "invalid-parameter");
+    free(r.body);
+}
+
+static void headers_that_are_too_large_are_refused_by_us(void **state) {
+    (void)state;
+    static const size_t too_large[] = {LIMIT_HEADER_BYTES, 20000, 30000};
+    for (size_t i = 0; i < sizeof too_large / sizeof *too_large; i++) {
+        struct reply r = get_sized(6, too_large[i]);
+        assert_problem(&r, 431, "headers-too-large");
+        free(r.body);
+    }
+    struct reply r = get_sized(6, LIMIT_HEADER_BYTES - 256);
+    assert_int_equal(r.status, 200);
+    free(r.body);
+    r = get_sized(LIMIT_URI_BYTES, LIMIT_HEADER_BYTES - 256); /* both at their limit at once */
+    assert_problem(&r, 400, "invalid-parameter");
+    free(r.body);
+}
+
+static void a_body_is_ignored_within_reason(void **state) {
+    (void)state;
+    int fd = dial();
+    send_text(fd, "GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+    struct reply r = receive(fd, true), after = exchange(fd, "/livez");
+    assert_int_equal(r.status, 200);
+    assert_int_equal(after.status, 200);
+    free(r.body);
+    free(after.body);
+
+    static char megabyte[1 << 20];
+    send_text(fd, "GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n");
+    send_all(fd, megabyte, sizeof megabyte);
+    assert_true(is_closed(fd));
+    close(fd);
+}
+
+/* Takes both connections that are allowed. */
+static void take_all(int fds[2]) {
+    teardown(NULL);
+    start(2, API_ALL);
+    for (int i = 0; i < 2; i++) {
+        fds[i] = dial();
+        struct reply r = exchange(fds[i], "/scores/merchant");
+        assert_int_equal(r.status, 200);
+        free(r.body);
+    }
+}
+
+static void assert_last(int fd, struct reply *r) {
+    assert_header(r, "Connection", "close");
+    assert_true(is_closed(fd));
+    free(r->body);
+    close(fd);
+}
+
+static void with_all_connections_taken_only_probes_are_answered(void **state) {
+    (void)state;
+    int fds[2], probing, other;
+    take_all(fds);
+    probing = dial();
+    struct reply probe = exchange(probing, "/livez");
+    assert_int_equal(probe.status, 200);
+    assert_last(probing, &probe);
+    other = dial();
+    struct reply refused = exchange(other, "/scores/merchant");
+    assert_problem(&refused, 503, "overloaded");
+    assert_non_null(header(&refused, "Retry-After"));
+    assert_last(other, &refused);
+    struct reply kept = exchange(fds[0], "/scores/merchant"); /* who came first is not bothered */
+    assert_int_equal(kept.status, 200);
+    assert_null(header(&kept, "Connection"));
+    free(kept.body);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void connections_are_served_again_once_others_have_left(void **state) {
+    (void)state;
+    int fds[2], fd;
+    take_all(fds);
+    fd = dial();
+    close(fds[0]);
+    close(fds[1]);
+    struct reply r;
+    for (int64_t until = clock_boot_ms() + 10000;; close(fd), fd = dial()) { /* until their end was noticed */
+        r = exchange(fd, "/scores/merchant");
+        if (r.status == 200 || clock_boot_ms() > until)
+            break;
+        free(r.body);
+    }
+    assert_int_equal(r.status, 200);
+    assert_null(header(&r, "Connection"));
+    free(r.body);
+    close(fd);
+}
+
+static void beyond_the_reserve_for_probes_connections_wait(void **state) {
+    (void)state;
+    int fds[2], reserve[LIMIT_PROBE_CONNECTIONS], waiting;
+    take_all(fds);
+    for (int i = 0; i < LIMIT_PROBE_CONNECTIONS; i++)
+        reserve[i] = dial();
+    waiting = dial();
+    send_get(waiting, "/livez");
+    struct pollfd answer = {.fd = waiting, .events = POLLIN};
+    assert_int_equal(poll(&answer, 1, 100), 0);
+    close(reserve[0]);
+    struct reply r = receive(waiting, true);
+    assert_int_equal(r.status, 200);
+    free(r.body);
+    close(waiting);
+    for (int i = 1; i < LIMIT_PROBE_CONNECTIONS; i++)
+        close(reserve[i]);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+/* Each byte would start an idle time-out anew. */
+static void headers_that_dribble_in_end_the_connection(void **state) {
+    (void)state;
+    int64_t begun_ms = clock_boot_ms(); /* before it is taken */
+    int fd = dial();
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    send_text(fd, "GET /livez HTTP/1.1\r\nX-Slow: ");
+    do
+        send_text(fd, "x");
+    while (poll(&p, 1, 500) == 0);
+    int64_t took_ms = clock_boot_ms() - begun_ms;
+    assert_true(is_closed(fd));
+    assert_true(took_ms >= LIMIT_HEADERS_MS && took_ms < LIMIT_HEADERS_MS + 5000);
+    close(fd);
+}
+
+/* ---- counting ----------------------------------------------------------------------------------------- */
+
+static void requests_are_counted_by_route_and_never_by_path(void **state) {
+    (void)state;
+    int fd = dial();
+    static const char *const targets[] = {"/contributions/a%2Fb", "/contributions/xyz", "/somewhere/else"};
+    for (size_t i = 0; i < 3; i++) {
+        struct reply r = exchange(fd, targets[i]);
+        free(r.body);
+    }
+    struct reply r = exchange(fd, "/metrics");
+    assert_non_null(strstr(r.body, "winner_view_http_requests_total{route=\"/contributions/"
+                                   "{productId}\",method=\"GET\",status=\"200\"} "));
+    assert_non_null(strstr(
+        r.body, "winner_view_http_requests_total{route=\"unmatched\",method=\"GET\",status=\"404\"} "));
+    assert_non_null(strstr(
+        r.body, "winner_view_http_request_duration_seconds_count{route=\"/contributions/{productId}\"} "));
+    assert_non_null(strstr(r.body, "winner_view_http_connections 1\n"));
+    assert_null(strstr(r.body, "somewhere"));
+    free(r.body);
+    close(fd);
+}
+
+static void an_address_that_is_taken_is_an_error(void **state) {
+    (void)state;
+    struct error e;
+    char text[32];
+    snprintf(text, sizeof text, "127.0.0.1:%u", http_port(http));
+    struct http_options options = {text, 10, HTTP_ACCESS_LOG_NONE, API_ALL, 4};
+    assert_null(http_new(&options, f.api, &e));
+    assert_non_null(strstr(e.message, text));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(requests_are_counted_by_route_and_never_by_path),
+        TEST(an_answer_says_where_it_came_from_and_how_old_it_is),
+        TEST(the_age_of_a_kept_answer_grows),
+        TEST(head_is_get_without_the_body),
+        TEST(a_connection_is_kept_unless_it_is_of_http_1_0),
+        TEST(a_path_reaches_the_api_as_it_was_sent),
+        TEST(other_methods_get_405_and_options_204),
+        TEST(a_request_id_is_repeated_if_it_is_harmless_and_made_for_problems),
+        TEST(a_uri_that_is_too_long_is_refused_by_us),
+        TEST(headers_that_are_too_large_are_refused_by_us),
+        TEST(a_body_is_ignored_within_reason),
+        TEST(with_all_connections_taken_only_probes_are_answered),
+        TEST(connections_are_served_again_once_others_have_left),
+        TEST(beyond_the_reserve_for_probes_connections_wait),
+        TEST(headers_that_dribble_in_end_the_connection),
+        TEST(an_address_that_is_taken_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,287 @@
+#include "tests/unit/support/http.h"
+
+/* Requests that wait for the store, and the end. */
+
+enum { CLIENTS = 100 };
+
+/* It was held for longer than it may take, by a machine that is busy. */
+static void assert_load_had_its_own_end(const struct reply *r) {
+    assert_problem(r, 503, "store-unavailable");
+}
+
+/* ---- waiting for the store ---------------------------------------------------------------------------- */
+
+static void a_hundred_who_miss_the_same_thing_cost_one_read(void **state) {
+    (void)state;
+    int fds[CLIENTS];
+    scripted_store_hold(f.store);
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = dial();
+        send_get(fds[i], "/scores/merchant");
+    }
+    assert_true(scripted_store_await_held(f.store, 1));
+    for (int i = 0; i < CLIENTS; i++)
+        assert_false(is_readable(fds[i]));
+    scripted_store_release(f.store);
+    for (int i = 0; i < CLIENTS; i++) {
+        struct reply r = receive(fds[i], true);
+        assert_int_equal(r.status, 200);
+        assert_non_null(strstr(r.body, "\"Ann\""));
+        free(r.body);
+        close(fds[i]);
+    }
+    assert_int_equal(scripted_store_reads(f.store), 1);
+}
+
+static void who_waits_for_the_store_is_in_nobodys_way(void **state) {
+    (void)state;
+    int fds[20];
+    assert_int_equal(status_of("/scores/photographer"), 200);
+    scripted_store_hold(f.store);
+    for (int i = 0; i < 20; i++) {
+        char target[32];
+        snprintf(target, sizeof target, "/contributions/%d", i);
+        fds[i] = dial();
+        send_get(fds[i], target);
+    }
+    assert_true(scripted_store_await_held(f.store, LIMIT_LOADERS));
+    assert_int_equal(status_of("/livez"), 200);
+    assert_int_equal(status_of("/scores/photographer"), 200); /* a hit */
+    scripted_store_release(f.store);
+    for (int i = 0; i < 20; i++) {
+        struct reply r = receive(fds[i], true);
+        if (r.status != 404)
+            assert_load_had_its_own_end(&r);
+        free(r.body);
+        close(fds[i]);
+    }
+}
+
+static void a_store_that_hangs_costs_a_client_the_deadline(void **state) {
+    (void)state;
+    int fd = dial();
+    scripted_store_hold(f.store);
+    int64_t begun_ms = clock_boot_ms();
+    struct reply r = exchange(fd, "/scores/merchant");
+    assert_problem(&r, 503, "store-unavailable");
+    assert_true(clock_boot_ms() - begun_ms < LIMIT_LOAD_MS + 5000);
+    free(r.body);
+    close(fd);
+}
+
+static void a_client_that_leaves_while_it_waits_harms_nobody(void **state) {
+    (void)state;
+    scripted_store_hold(f.store);
+    for (int i = 0; i < 20; i++) {
+        int fd = dial();
+        send_get(fd, "/scores/merchant");
+        close(fd);
+    }
+    assert_true(scripted_store_await_held(f.store, 1));
+    scripted_store_release(f.store);
+    assert_int_equal(status_of("/scores/merchant"), 200);
+}
+
+static void requests_may_be_pipelined(void **state) {
+    (void)state;
+    int fd = dial();
+    send_text(fd, "GET /scores/merchant HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+                  "GET /contributions/nope HTTP/1.1\r\nHost: x\r\n\r\n");
+    static const unsigned expected[] = {200, 200, 404};
+    for (int i = 0; i < 3; i++) {
+        struct reply r = receive(fd, true);
+        assert_int_equal(r.status, expected[i]);
+        free(r.body);
+    }
+    close(fd);
+}
+
+/* ---- stopping ----------------------------------------------------------------------------------------- */
+
+static void draining_closes_after_each_answer_and_takes_no_more(void **state) {
+    (void)state;
+    int fd = dial();
+    struct reply before = exchange(fd, "/scores/merchant");
+    http_drain_begin(http, clock_boot_ms() + 5000);
+    struct reply after = exchange(fd, "/scores/merchant");
+    assert_int_equal(after.status, 200);
+    assert_header(&after, "Connection", "close");
+    assert_true(is_closed(fd));
+    assert_int_equal(dial(), -1);
+    free(before.body);
+    free(after.body);
+    close(fd);
+}
+
+/* Requests that were sent ahead are answered too; only the last answer ends the connection. */
+static void draining_answers_what_was_sent_ahead(void **state) {
+    (void)state;
+    int fd = dial();
+    scripted_store_hold(f.store);
+    send_text(fd, "GET /scores/merchant HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+                  "GET /openapi.yaml HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(scripted_store_await_held(f.store, 1));
+    http_drain_begin(http, clock_boot_ms() + 5000);
+    scripted_store_release(f.store);
+    for (int i = 0; i < 3; i++) {
+        struct reply r = receive(fd, true);
+        assert_int_equal(r.status, 200);
+        assert_int_equal(!!header(&r, "Connection"), i == 2);
+        free(r.body);
+    }
+    assert_true(is_closed(fd));
+    close(fd);
+}
+
+static void *stop_main(void *deadline_ms) {
+    http_stop(http, *(int64_t *)deadline_ms);
+    return NULL;
+}
+
+static void stopping_lets_requests_in_flight_finish(void **state) {
+    (void)state;
+    pthread_t stopper;
+    int fd = dial();
+    int64_t deadline_ms = clock_boot_ms() + 60000;
+    scripted_store_hold(f.store);
+    send_get(fd, "/scores/merchant");
+    assert_true(scripted_store_await_held(f.store, 1));
+    assert_int_equal(pthread_create(&stopper, NULL, stop_main, &deadline_ms), 0);
+    scripted_store_release(f.store);
+    struct reply r = receive(fd, true);
+    pthread_join(stopper, NULL);
+    if (r.status != 200)
+        assert_load_had_its_own_end(&r);
+    assert_true(clock_boot_ms() < deadline_ms);
+    free(r.body);
+    close(fd);
+}
+
+/* Longer than idle connections are kept. */
+static void a_request_in_flight_has_until_the_deadline(void **state) {
+    (void)state;
+    pthread_t stopper;
+    int fd = dial();
+    int64_t deadline_ms = clock_boot_ms() + 60000;
+    struct pollfd answer = {.fd = fd, .events = POLLIN};
+    scripted_store_hold(f.store);
+    send_get(fd, "/scores/merchant");
+    assert_true(scripted_store_await_held(f.store, 1));
+    assert_int_equal(pthread_create(&stopper, NULL, stop_main, &deadline_ms), 0);
+    poll(&answer, 1, LIMIT_HANDSHAKE_MS + LIMIT_LAST_REQUESTS_MS + 100); /* nothing comes */
+    scripted_store_release(f.store);
+    struct reply r = receive(fd, true);
+    pthread_join(stopper, NULL);
+    if (r.status != 200)
+        assert_load_had_its_own_end(&r);
+    assert_true(clock_boot_ms() < deadline_ms);
+    free(r.body);
+    close(fd);
+}
+
+static void an_idle_connection_is_answered_as_long_as_nobody_can_know_of_the_end(void **state) {
+    (void)state;
+    pthread_t stopper;
+    int fd = dial();
+    struct reply before = exchange(fd, "/livez");
+    int64_t begun_ms = clock_boot_ms(), deadline_ms = begun_ms + 60000;
+    assert_int_equal(pthread_create(&stopper, NULL, stop_main, &deadline_ms), 0);
+    for (int refused = 0; !refused;) { /* whoever asks again is refused after a second */
+        int other = dial();
+        refused = other < 0;
+        close(other);
+    }
+    send_get(fd, "/livez");
+    bool in_time = clock_boot_ms() < begun_ms + LIMIT_LAST_REQUESTS_MS; /* or we were kept from asking */
+    struct reply after = receive(fd, true);
+    if (in_time || after.status) {
+        assert_int_equal(after.status, 200);
+        assert_header(&after, "Connection", "close");
+    }
+    pthread_join(stopper, NULL);
+    free(before.body);
+    free(after.body);
+    close(fd);
+}
+
+static void connections_that_do_nothing_or_have_not_asked_do_not_hold_the_end_up(void **state) {
+    (void)state;
+    int idle = dial(), partial = dial(), used = dial();
+    struct reply r = exchange(used, "/livez");
+    send_text(partial, "GET /livez HTTP/1.1\r\nHo");
+    int64_t begun_ms = clock_boot_ms();
+    http_stop(http, begun_ms + 60000);
+    assert_true(clock_boot_ms() - begun_ms < 30000);
+    assert_true(is_closed(idle) && is_closed(partial) && is_closed(used));
+    free(r.body);
+    close(idle);
+    close(partial);
+    close(used);
+}
+
+/* Without chunks it is the connection's end that ends a stream. The idle ones are older than all of them, on
+ * every thread. */
+static void streams_without_chunks_do_not_hold_the_end_up_beside_idle_connections(void **state) {
+    (void)state;
+    enum { EACH = 4 };
+    int fds[2 * EACH];
+    for (int i = 0; i < 2 * EACH; i++) {
+        fds[i] = dial();
+        send_text(fds[i], i < EACH ? "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" : "GET /live HTTP/1.0\r\n\r\n");
+        struct reply r = receive(fds[i], true);
+        assert_int_equal(r.status, 200);
+        free(r.body);
+    }
+    int64_t begun_ms = clock_boot_ms();
+    http_stop(http, begun_ms + 30000);
+    assert_true(clock_boot_ms() - begun_ms < 15000);
+    for (int i = 0; i < 2 * EACH; i++)
+        close(fds[i]);
+}
+
+static void whoever_still_waits_when_time_is_up_is_told_so(void **state) {
+    (void)state;
+    int fds[20], idle = dial(), answered = 0;
+    scripted_store_hold(f.store);
+    for (int i = 0; i < 20; i++) {
+        fds[i] = dial();
+        char target[32];
+        snprintf(target, sizeof target, "/contributions/%d", i / 2);
+        send_get(fds[i], target);
+    }
+    assert_true(scripted_store_await_held(f.store, LIMIT_LOADERS));
+    http_stop(http, clock_boot_ms());
+    for (int i = 0; i < 20; i++) {
+        struct reply r = receive(fds[i], true);
+        if (r.status) { /* 0: its request had not been read when the server stopped */
+            assert_problem(&r, 503, "overloaded");
+            assert_header(&r, "Connection", "close");
+        }
+        answered += r.status != 0;
+        assert_true(is_closed(fds[i]));
+        free(r.body);
+        close(fds[i]);
+    }
+    assert_true(answered >= LIMIT_LOADERS); /* of those at least a load was held */
+    assert_true(is_closed(idle));
+    close(idle);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_hundred_who_miss_the_same_thing_cost_one_read),
+        TEST(who_waits_for_the_store_is_in_nobodys_way),
+        TEST(a_store_that_hangs_costs_a_client_the_deadline),
+        TEST(a_client_that_leaves_while_it_waits_harms_nobody),
+        TEST(requests_may_be_pipelined),
+        TEST(draining_closes_after_each_answer_and_takes_no_more),
+        TEST(draining_answers_what_was_sent_ahead),
+        TEST(stopping_lets_requests_in_flight_finish),
+        TEST(a_request_in_flight_has_until_the_deadline),
+        TEST(an_idle_connection_is_answered_as_long_as_nobody_can_know_of_the_end),
+        TEST(connections_that_do_nothing_or_have_not_asked_do_not_hold_the_end_up),
+        TEST(streams_without_chunks_do_not_hold_the_end_up_beside_idle_connections),
+        TEST(whoever_still_waits_when_time_is_up_is_told_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

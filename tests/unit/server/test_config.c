@@ -1,0 +1,400 @@
+#include "server/config.h"
+
+#include "tests/unit/support/test.h"
+
+extern char **environ;
+
+/* No option of ours in the environment. */
+static int clear_environment(void **state) {
+    (void)state;
+    for (char **entry = environ; *entry;) {
+        char name[128];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(*entry, "="), *entry);
+        bool ours = strncmp(name, "WINNER_VIEW_", 12) == 0 || strncmp(name, "TABLE_", 6) == 0;
+        entry = ours && unsetenv(name) == 0 ? environ : entry + 1;
+    }
+    return 0;
+}
+
+/* What is always needed. */
+#define NEEDED "--source", "kinesis:events", "--store", "dynamodb:test"
+
+static enum status parse(struct config *config, struct buffer *mistakes, const char *const arguments[],
+                         size_t n) {
+    char *argv[32] = {(char[]){"winner-view"}};
+    assert_true(n < COUNT(argv));
+    for (size_t i = 0; i < n; i++)
+        argv[i + 1] = (char *)(uintptr_t)arguments[i];
+    buffer_init(mistakes, 1 << 16);
+    return config_parse(config, (int)n + 1, argv, mistakes);
+}
+
+#define PARSE(config, mistakes, ...)                                                                         \
+    parse((config), (mistakes), (const char *const[]){__VA_ARGS__},                                          \
+          COUNT(((const char *const[]){__VA_ARGS__})))
+
+static void assert_right(struct config *config, const char *const arguments[], size_t n) {
+    _cleanup_(buffer_deinit) struct buffer mistakes;
+    if (parse(config, &mistakes, arguments, n) != STATUS_OK)
+        fail_msg("%s", mistakes.data);
+}
+
+#define RIGHT(config, ...)                                                                                   \
+    assert_right((config), (const char *const[]){__VA_ARGS__}, COUNT(((const char *const[]){__VA_ARGS__})))
+
+static void assert_wrong(const char *expected, const char *const arguments[], size_t n) {
+    _cleanup_(buffer_deinit) struct buffer mistakes;
+    struct config config;
+    assert_int_equal(parse(&config, &mistakes, arguments, n), STATUS_INVALID);
+    assert_string_equal(mistakes.data, expected);
+}
+
+#define WRONG(expected, ...)                                                                                 \
+    assert_wrong((expected), (const char *const[]){__VA_ARGS__}, COUNT(((const char *const[]){__VA_ARGS__})))
+
+static void what_is_not_given_has_its_default(void **state) {
+    (void)state;
+    struct config c;
+    RIGHT(&c, NEEDED);
+    assert_int_equal(c.command, COMMAND_SERVE);
+    assert_string_equal(c.listen, "127.0.0.1:8080");
+    assert_int_equal(c.start, START_TRIM_HORIZON);
+    assert_int_equal(c.batch_size, 1000);
+    assert_int_equal(c.batch_window_ms, 0);
+    assert_int_equal(c.poll_interval_ms, 250);
+    assert_null(c.worker_id);
+    assert_null(c.scores_table);
+    assert_int_equal(c.failover_ms, 10000);
+    assert_string_equal(c.dead_letter, "log");
+    assert_int_equal(c.identities, IDENTITIES_MASKED);
+    assert_int_equal(c.cache_bytes, 64 << 20);
+    assert_int_equal(c.cache_ttl_ms, 1000);
+    assert_int_equal(c.cache_stale_ms, 10000);
+    assert_int_equal(c.cache_stale_if_error_ms, 300000);
+    assert_int_equal(c.caught_up_ms, 10000);
+    assert_int_equal(c.index_allowance_ms, 1000);
+    assert_int_equal(c.connections, 1024);
+    assert_int_equal(c.max_live, 256);
+    assert_int_equal(c.drain_seconds, 5);
+    assert_int_equal(c.log_level, LOG_LEVEL_INFO);
+    assert_int_equal(c.log_format, LOG_FORMAT_AUTO);
+    assert_int_equal(c.access_log, HTTP_ACCESS_LOG_ERRORS);
+}
+
+static void a_value_stands_after_a_space_or_an_equals_sign(void **state) {
+    (void)state;
+    struct config c;
+    RIGHT(&c, "--source=kinesis:events", "--store", "dynamodb:x", "--batch-size=7", "--identities", "full");
+    assert_int_equal(c.batch_size, 7);
+    assert_int_equal(c.identities, IDENTITIES_FULL);
+}
+
+static void a_flag_goes_before_the_environment_before_the_default(void **state) {
+    (void)state;
+    struct config c;
+    setenv("WINNER_VIEW_BATCH_SIZE", "20", 1);
+    setenv("WINNER_VIEW_CACHE_STALE_IF_ERROR_MS", "30", 1);
+    RIGHT(&c, NEEDED, "--batch-size", "10");
+    assert_int_equal(c.batch_size, 10);
+    assert_int_equal(c.cache_stale_if_error_ms, 30);
+    assert_int_equal(c.cache_stale_ms, 10000);
+}
+
+static void an_empty_variable_is_not_set(void **state) {
+    (void)state;
+    struct config c;
+    setenv("WINNER_VIEW_BATCH_SIZE", "", 1);
+    RIGHT(&c, NEEDED);
+    assert_int_equal(c.batch_size, 1000);
+}
+
+static void the_environment_alone_will_do(void **state) {
+    (void)state;
+    struct config c;
+    setenv("WINNER_VIEW_SOURCE", "none", 1);
+    setenv("WINNER_VIEW_STORE", "dynamodb:stage", 1);
+    assert_right(&c, NULL, 0);
+    assert_string_equal(c.source, "none");
+    assert_string_equal(c.store, "dynamodb:stage");
+}
+
+static void the_lambdas_variables_name_the_tables_too(void **state) {
+    (void)state;
+    struct config c;
+    setenv("TABLE_SCORES_NAME", "old-scores", 1);
+    setenv("TABLE_CONTRIBUTIONS_NAME", "old-contributions", 1);
+    setenv("WINNER_VIEW_SCORES_TABLE", "new-scores", 1);
+    RIGHT(&c, NEEDED);
+    assert_string_equal(c.scores_table, "new-scores");
+    assert_string_equal(c.contributions_table, "old-contributions");
+    RIGHT(&c, NEEDED, "--contributions-table", "mine");
+    assert_string_equal(c.contributions_table, "mine");
+}
+
+static void the_last_of_two_equal_flags_counts(void **state) {
+    (void)state;
+    struct config c;
+    RIGHT(&c, NEEDED, "--listen", "127.0.0.1:1", "--listen", "none", "--log-format", "json", "--log-format",
+          "auto", "--batch-size", "1", "--batch-size", "2");
+    assert_null(c.listen);
+    assert_int_equal(c.log_format, LOG_FORMAT_AUTO);
+    assert_int_equal(c.batch_size, 2);
+}
+
+static void commands_and_their_needs(void **state) {
+    (void)state;
+    struct config c;
+    RIGHT(&c, "serve", NEEDED);
+    assert_int_equal(c.command, COMMAND_SERVE);
+    RIGHT(&c, "create-tables", "--store", "dynamodb:x"); /* which needs no source */
+    assert_int_equal(c.command, COMMAND_CREATE_TABLES);
+    RIGHT(&c, "audit", "--store", "sqlite:x");
+    assert_int_equal(c.command, COMMAND_AUDIT);
+    assert_int_equal(c.format, FORMAT_TABLE);
+    RIGHT(&c, "audit", "--format", "json");
+    assert_int_equal(c.format, FORMAT_JSON);
+    RIGHT(&c, "--help");
+    assert_int_equal(c.command, COMMAND_HELP);
+    RIGHT(&c, "-h");
+    assert_int_equal(c.command, COMMAND_HELP);
+    RIGHT(&c, "--version");
+    assert_int_equal(c.command, COMMAND_VERSION);
+}
+
+static void where_to_start_is_the_oldest_the_latest_or_a_time(void **state) {
+    (void)state;
+    struct config c;
+    RIGHT(&c, NEEDED, "--start", "latest");
+    assert_int_equal(c.start, START_LATEST);
+    RIGHT(&c, NEEDED, "--start", "at:2026-11-23T06:36:00+02:00");
+    assert_int_equal(c.start, START_AT);
+    assert_int_equal(c.start_at_ms, 1795408560000);
+    WRONG("--start: 'at:yesterday' is not allowed; allowed: trim-horizon|latest|at:RFC3339\n", NEEDED,
+          "--start", "at:yesterday");
+}
+
+static void every_choice_is_understood(void **state) {
+    (void)state;
+    struct config c;
+    RIGHT(&c, NEEDED, "--log-level", "debug", "--log-format", "json", "--access-log", "none", "--dead-letter",
+          "file:/tmp/x", "--listen", "[::]:8080");
+    assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(c.log_format, LOG_FORMAT_JSON);
+    assert_int_equal(c.access_log, HTTP_ACCESS_LOG_NONE);
+    assert_string_equal(c.dead_letter, "file:/tmp/x");
+    assert_string_equal(c.listen, "[::]:8080");
+    RIGHT(&c, NEEDED, "--source", "kinesis:arn:aws:kinesis:eu-west-1:1:stream/events", "--log-format", "text",
+          "--access-log", "all", "--log-level", "error");
+}
+
+static void a_number_must_be_one_within_its_bounds(void **state) {
+    (void)state;
+    static const char *const wrong[] = {"0",   "10001", "-1",   "+5", " 5", "5 ",
+                                        "5.0", "1e3",   "0x10", "x",  "",   "99999999999999999999999"};
+    struct config c;
+    RIGHT(&c, NEEDED, "--batch-size", "1");
+    RIGHT(&c, NEEDED, "--batch-size", "10000");
+    assert_int_equal(c.batch_size, 10000);
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        char expected[128];
+        snprintf(expected, sizeof expected,
+                 "--batch-size: '%s' is not allowed; allowed: a number from 1 to 10000\n", wrong[i]);
+        WRONG(expected, NEEDED, "--batch-size", wrong[i]);
+    }
+}
+
+static void a_mistake_names_the_option_what_was_given_and_what_is_allowed(void **state) {
+    (void)state;
+    static const struct {
+        const char *option, *value, *allowed;
+    } wrong[] = {
+        {"listen", "8080", "HOST:PORT|none"},
+        {"listen", "host:99999", "HOST:PORT|none"},
+        {"listen", "::1:80", "HOST:PORT|none"},
+        {"source", "kinesis:", "kinesis:STREAM|file:PATH|none"},
+        {"source", "kinesis:a b", "kinesis:STREAM|file:PATH|none"},
+        {"source", "sqs:x", "kinesis:STREAM|file:PATH|none"},
+        {"source", "file:", "kinesis:STREAM|file:PATH|none"},
+        {"store", "dynamodb:", "dynamodb:STAGE|sqlite:PATH"},
+        {"store", "dynamodb:a/b", "dynamodb:STAGE|sqlite:PATH"},
+        {"store", "sqlite:", "dynamodb:STAGE|sqlite:PATH"},
+        {"store", "mysql:x", "dynamodb:STAGE|sqlite:PATH"},
+        {"scores-table", "ab", "NAME"},
+        {"contributions-table", "a b c", "NAME"},
+        {"leases-table", "a/b", "NAME"},
+        {"start", "TRIM_HORIZON", "trim-horizon|latest|at:RFC3339"},
+        {"dead-letter", "file:", "file:PATH|sqs:URL|log"},
+        {"dead-letter", "stdout", "file:PATH|sqs:URL|log"},
+        {"dead-letter", "sqs:letters", "file:PATH|sqs:URL|log"},
+        {"identities", "Full", "masked|full"},
+        {"worker-id", "", "ID"},
+        {"log-level", "verbose", "error|warn|info|debug"},
+        {"log-format", "xml", "auto|text|json"},
+        {"access-log", "some", "all|errors|none"},
+    };
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        char flag[64], expected[256];
+        snprintf(flag, sizeof flag, "--%s", wrong[i].option);
+        snprintf(expected, sizeof expected, "--%s: '%s' is not allowed; allowed: %s\n", wrong[i].option,
+                 wrong[i].value, wrong[i].allowed);
+        print_message("%s %s\n", flag, wrong[i].value);
+        WRONG(expected, NEEDED, flag, wrong[i].value);
+    }
+}
+
+static void a_mistake_in_the_environment_names_the_variable(void **state) {
+    (void)state;
+    setenv("WINNER_VIEW_BATCH_SIZE", "many", 1);
+    WRONG("WINNER_VIEW_BATCH_SIZE: 'many' is not allowed; allowed: a number from 1 to 10000\n", NEEDED);
+    clear_environment(NULL);
+    setenv("TABLE_SCORES_NAME", "x", 1);
+    WRONG("TABLE_SCORES_NAME: 'x' is not allowed; allowed: NAME\n", NEEDED);
+    struct config c;
+    RIGHT(&c, NEEDED, "--scores-table", "good"); /* a flag goes before it, so nobody reads it */
+}
+
+static void every_mistake_has_a_line_of_its_own(void **state) {
+    (void)state;
+    setenv("WINNER_VIEW_DRAIN_SECONDS", "99", 1);
+    WRONG("--batch-size: '0' is not allowed; allowed: a number from 1 to 10000\n"
+          "--nonsense: there is no such option; see winner-view --help\n"
+          "--identities: 'x' is not allowed; allowed: masked|full\n"
+          "WINNER_VIEW_DRAIN_SECONDS: '99' is not allowed; allowed: a number from 0 to 15\n",
+          NEEDED, "--batch-size", "0", "--nonsense", "--identities=x");
+}
+
+static void unknown_options_and_commands_are_refused(void **state) {
+    (void)state;
+    WRONG("--batch: there is no such option; see winner-view --help\n", NEEDED, "--batch");
+    WRONG("--batch-sizes=1: there is no such option; see winner-view --help\n", NEEDED, "--batch-sizes=1");
+    WRONG("-v: there is no such option; see winner-view --help\n", NEEDED, "-v");
+    WRONG("run: there is no such command; see winner-view --help\n", "run", NEEDED);
+    WRONG("serve: there is no such command; see winner-view --help\n", NEEDED, "serve");
+}
+
+static void an_option_at_the_end_needs_its_value(void **state) {
+    (void)state;
+    WRONG("--batch-size: needs a value; allowed: a number from 1 to 10000\n", NEEDED, "--batch-size");
+    WRONG("--store: needs a value; allowed: dynamodb:STAGE|sqlite:PATH\n", "--source", "none", "--store");
+}
+
+static void nothing_given_is_the_embedded_default(void **state) {
+    (void)state;
+    struct config c;
+    _cleanup_(buffer_deinit) struct buffer mistakes;
+    buffer_init(&mistakes, 4096);
+    assert_int_equal(config_parse(&c, 1, (char *const[]){"winner-view", NULL}, &mistakes), STATUS_OK);
+    assert_string_equal(c.source, "file:events.jsonl");
+    assert_string_equal(c.store, "sqlite:winner-view.db");
+}
+
+static void options_that_do_not_go_together_are_refused(void **state) {
+    (void)state;
+    WRONG("--source and --listen: both are none, so there is nothing to do; give one of them\n", "--source",
+          "none", "--store", "dynamodb:x", "--listen", "none");
+    WRONG("--start: a file's lines have no time of arrival; allowed with --source file:PATH: trim-horizon\n",
+          "--source", "file:x", "--start", "latest");
+    WRONG("--max-live: '256' is not allowed; allowed with --connections 256: a number below that\n",
+          "--connections", "256");
+    WRONG(
+        "--caught-up-ms: '1000' is not allowed; allowed with --index-allowance-ms 1000: a number above that, "
+        "else no board is ever caught up\n",
+        "--store", "dynamodb:x", "--caught-up-ms", "1000");
+}
+
+static void a_stage_leaves_room_for_the_longest_table_name(void **state) {
+    (void)state;
+    char longest[256] = "dynamodb:";
+    size_t prefix = strlen(longest), stage = 255 - strlen("-Contributions");
+    struct config c;
+    memset(longest + prefix, 's', stage + 1);
+    longest[prefix + stage] = '\0';
+    RIGHT(&c, NEEDED, "--store", longest);
+    longest[prefix + stage] = 's';
+    _cleanup_(buffer_deinit) struct buffer mistakes;
+    assert_int_equal(PARSE(&c, &mistakes, NEEDED, "--store", longest), STATUS_INVALID);
+}
+
+static void help_names_every_option_with_its_default(void **state) {
+    (void)state;
+    static const char *const names[] = {
+        "listen",
+        "source",
+        "store",
+        "contributions-table",
+        "scores-table",
+        "leases-table",
+        "start",
+        "batch-size",
+        "batch-window-ms",
+        "poll-interval-ms",
+        "worker-id",
+        "failover-ms",
+        "dead-letter",
+        "identities",
+        "cache-bytes",
+        "cache-ttl-ms",
+        "cache-stale-ms",
+        "connections",
+        "max-live",
+        "cache-stale-if-error-ms",
+        "caught-up-ms",
+        "log-level",
+        "log-format",
+        "access-log",
+        "index-allowance-ms",
+        "drain-seconds",
+    };
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    config_print_help(out);
+    fclose(out);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        char option[64];
+        snprintf(option, sizeof option, "\n  --%s ", names[i]);
+        assert_contains(text, option);
+    }
+    assert_contains(text, "(default: 127.0.0.1:8080)");
+    assert_contains(text, "(also TABLE_SCORES_NAME)");
+    assert_contains(text, "create-tables");
+    free(text);
+}
+
+static void a_kind_is_what_stands_before_the_colon(void **state) {
+    (void)state;
+    assert_string_equal(config_of_kind("kinesis:x:y", "kinesis"), "x:y");
+    assert_string_equal(config_of_kind("file:", "file"), "");
+    assert_null(config_of_kind("kinesis", "kinesis"));
+    assert_null(config_of_kind("kinesisx:y", "kinesis"));
+    assert_null(config_of_kind(NULL, "kinesis"));
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, clear_environment)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_not_given_has_its_default),
+        TEST(a_value_stands_after_a_space_or_an_equals_sign),
+        TEST(a_flag_goes_before_the_environment_before_the_default),
+        TEST(an_empty_variable_is_not_set),
+        TEST(the_environment_alone_will_do),
+        TEST(the_lambdas_variables_name_the_tables_too),
+        TEST(the_last_of_two_equal_flags_counts),
+        TEST(commands_and_their_needs),
+        TEST(where_to_start_is_the_oldest_the_latest_or_a_time),
+        TEST(every_choice_is_understood),
+        TEST(a_number_must_be_one_within_its_bounds),
+        TEST(a_mistake_names_the_option_what_was_given_and_what_is_allowed),
+        TEST(a_mistake_in_the_environment_names_the_variable),
+        TEST(every_mistake_has_a_line_of_its_own),
+        TEST(unknown_options_and_commands_are_refused),
+        TEST(an_option_at_the_end_needs_its_value),
+        TEST(nothing_given_is_the_embedded_default),
+        TEST(options_that_do_not_go_together_are_refused),
+        TEST(a_stage_leaves_room_for_the_longest_table_name),
+        TEST(help_names_every_option_with_its_default),
+        TEST(a_kind_is_what_stands_before_the_colon),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

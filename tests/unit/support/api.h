@@ -1,0 +1,143 @@
+/* For the tests of api/: an api over a scripted store, and a request that waits for its answer. */
+#ifndef TESTS_UNIT_SUPPORT_API_H
+#define TESTS_UNIT_SUPPORT_API_H
+
+/* cmocka.h wants these before it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tests/unit/support/scripted_store.h"
+
+struct fixture {
+    struct scripted_store *store;
+    struct freshness *freshness;
+    struct health *health;
+    struct api *api;
+};
+
+static inline struct api_options support_options(void) {
+    return (struct api_options){
+        .caught_up_ms = 10000,
+        .index_allowance_ms = 1000,
+        .cache = {.max_bytes = 8 << 20, .ttl_ms = 60000, .stale_ms = 60000, .stale_if_error_ms = 300000},
+    };
+}
+
+/* The view is known up to `as_of_ms`; an hour ago, up to a second less, if it was not known yet. */
+static inline void support_set_as_of(struct fixture *f, int64_t as_of_ms) {
+    struct freshness_shard shard = {"shardId-000000000000", as_of_ms - 1000};
+    freshness_set_shards(f->freshness, &shard, 1, clock_boot_ms() - 3600000);
+    freshness_advance(f->freshness, shard.shard_id, as_of_ms, clock_boot_ms());
+}
+
+/* It has no view yet: support_attach. */
+static inline void support_init_without_view(struct fixture *f, const struct api_options *options,
+                                             bool index_late) {
+    f->store = scripted_store_new(index_late);
+    f->freshness = freshness_new();
+    f->health = health_new();
+    health_set_phase(f->health, HEALTH_SERVING);
+    f->api = api_new(options, f->freshness, f->health);
+}
+
+static inline void support_attach(struct fixture *f) {
+    static const uint8_t key[STORE_IDENTITY_KEY_BYTES] = "0123456789abcdef0123456789abcde";
+    struct error e;
+    assert_int_equal(api_attach(f->api, scripted_store_as_store(f->store), key, &e), STATUS_OK);
+}
+
+static inline void support_init(struct fixture *f, const struct api_options *options, bool index_late) {
+    support_init_without_view(f, options, index_late);
+    support_attach(f);
+}
+
+static inline void support_deinit(struct fixture *f) {
+    scripted_store_release(f->store);
+    api_free(f->api);
+    health_free(f->health);
+    freshness_free(f->freshness);
+    scripted_store_free(f->store);
+}
+
+/* A call that can be waited for. */
+struct waiting_call {
+    struct api_call call; /* first */
+    pthread_mutex_t lock;
+    pthread_cond_t done;
+    bool is_done;
+};
+
+static inline void support_on_done(struct api_call *call) {
+    struct waiting_call *w = (struct waiting_call *)call;
+    pthread_mutex_lock(&w->lock);
+    w->is_done = true;
+    pthread_cond_signal(&w->done);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static inline void support_begin(struct fixture *f, struct waiting_call *w, const char *method,
+                                 const char *target) {
+    memset(w, 0, sizeof *w);
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->done, NULL);
+    w->call.method = method;
+    w->call.target = target;
+    w->call.target_length = strlen(target);
+    w->call.done = support_on_done;
+    if (api_handle(f->api, &w->call, clock_boot_ms()))
+        support_on_done(&w->call);
+}
+
+static inline void support_finish(struct waiting_call *w) {
+    pthread_mutex_lock(&w->lock);
+    while (!w->is_done)
+        pthread_cond_wait(&w->done, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+    pthread_cond_destroy(&w->done);
+    pthread_mutex_destroy(&w->lock);
+}
+
+/* The body as JSON (NULL if it is none), and what else the answer says. */
+struct got {
+    unsigned status;
+    json_t *json;
+    char as_of[CLOCK_TEXT_SIZE];
+    enum cache_state state;
+};
+
+static inline struct got support_get(struct fixture *f, const char *target) {
+    struct waiting_call w;
+    support_begin(f, &w, "GET", target);
+    support_finish(&w);
+    const struct answer *answer = w.call.answer;
+    struct got got = {.status = answer->status, .state = w.call.state};
+    got.json = json_loadb(answer->body->data, answer->body->length, 0, NULL);
+    memcpy(got.as_of, answer->as_of, sizeof got.as_of);
+    answer_unref(w.call.answer);
+    return got;
+}
+
+static inline void support_assert_json(json_t *got, const char *expected) {
+    json_t *wanted = json_loads(expected, JSON_DECODE_ANY, NULL);
+    assert_non_null(wanted);
+    if (!json_equal(got, wanted)) {
+        char *text = json_dumps(got, JSON_ENCODE_ANY);
+        print_error("got      %s\nexpected %s\n", text, expected);
+        free(text);
+        fail();
+    }
+    json_decref(wanted);
+}
+
+#endif

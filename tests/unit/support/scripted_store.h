@@ -1,0 +1,36 @@
+/*
+ * scripted_store: a store for tests of the read side. It holds the rows it is given, counts reads, fails when
+ * told to, and can hold readers back until they are let go, so that a test decides what happens first.
+ * Thread-safe.
+ */
+#ifndef TESTS_UNIT_SUPPORT_SCRIPTED_STORE_H
+#define TESTS_UNIT_SUPPORT_SCRIPTED_STORE_H
+
+#include "views/store.h"
+
+struct scripted_store;
+
+struct scripted_store *scripted_store_new(bool index_late);
+struct store *scripted_store_as_store(struct scripted_store *s);
+void scripted_store_free(struct scripted_store *s);
+
+/* Sets a row, or changes it. Boards are sorted by score, ties by userId. */
+void scripted_store_set_score(struct scripted_store *s, enum role role, const char *user_id, int64_t score);
+/* creator, photographer: NULL for none. Listed in the order in which rows were first set. */
+void scripted_store_set_contribution(struct scripted_store *s, const char *product_id, const char *creator,
+                                     const char *photographer, int64_t purchases);
+
+/* Reads return this from now on (STATUS_OK: the rows). */
+void scripted_store_fail(struct scripted_store *s, enum status status);
+
+/* Readers are held back, at the latest until their deadline, from now on; and let go. */
+void scripted_store_hold(struct scripted_store *s);
+void scripted_store_release(struct scripted_store *s);
+
+/* Waits until `n` readers are being held back; false if that takes 5 s. */
+bool scripted_store_await_held(struct scripted_store *s, size_t n);
+
+/* Reads begun so far. */
+size_t scripted_store_reads(struct scripted_store *s);
+
+#endif

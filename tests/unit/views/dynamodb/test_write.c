@@ -1,0 +1,206 @@
+/* What the writing side of the DynamoDB store says of refusals and throttles, over a transport that answers
+ * alone: no emulator throttles, or refuses for the reasons that AWS has. */
+#include "aws/config.h"
+#include "aws/transport.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/utf8.h"
+#include "tests/unit/support/aws.h"
+#include "tests/unit/support/test.h"
+#include "views/contribution.h"
+#include "views/dynamodb/store.h"
+
+#define REFUSAL(name)                                                                                        \
+    "{\"__type\":\"com.amazonaws.dynamodb.v20120810#" name "\",\"message\":\"DynamoDB's own words\"}"
+
+static struct {
+    struct aws_transport transport;
+    const char *operation; /* is answered so, so often; others well */
+    long http_status;
+    const char *reply;
+    int times;
+    const char *retry_after_ms; /* what every answer asks for */
+    int sent;
+} service;
+
+static struct aws_config *config;
+static struct store *store;
+static struct store_effort effort;
+static struct error e;
+
+static void answer(const struct aws_transport *transport, struct aws_session *session,
+                   struct aws_exchange *x) {
+    (void)transport;
+    service.sent++;
+    if (service.operation && strcmp(x->operation, service.operation) == 0 && service.times-- > 0)
+        aws_exchange_answer(x, service.http_status, service.reply);
+    else
+        aws_exchange_answer(x, 200, "{}");
+    aws_exchange_header(x, "x-amz-retry-after", service.retry_after_ms);
+    aws_session_finish(session, x, 0);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    const struct store_dynamodb_options options = {.stage = "dev"};
+    support_set_environment();
+    memset(&service, 0, sizeof service);
+    service.transport = (struct aws_transport){.send = answer};
+    service.retry_after_ms = "0";
+    effort = (struct store_effort){0};
+    return aws_config_load(&config, &e) ||
+           store_dynamodb_open(&store, &options, config, &service.transport, &e);
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    store_free(store);
+    aws_config_free(config);
+    return 0;
+}
+
+static void answer_with(const char *operation, long http_status, const char *reply, int times) {
+    service.operation = operation;
+    service.http_status = http_status;
+    service.reply = reply;
+    service.times = times;
+}
+
+static enum status write_one(const char *product_id, const char *user_id) {
+    struct position position = position_from_u64(7);
+    struct contribution *row = contribution_new(product_id);
+    row->creator = mem_strdup(user_id);
+    row->last_event_id = mem_strdup("s:7");
+    row->created_by = mem_strdup(user_id);
+    row->updated_by = mem_strdup(user_id);
+    const struct store_score_write score = {ROLE_CREATOR, user_id, &position, 1, 1, user_id};
+    const struct store_contribution_write write = {row, NULL};
+    const struct store_batch batch = {
+        .shard_id = "s", .scores = &score, .n_scores = 1, .contributions = &write, .n_contributions = 1};
+    enum status status = store_write_batch(store, &batch, &effort, &e);
+    contribution_free(row);
+    return status;
+}
+
+static const struct {
+    const char *reply;
+    long http_status;
+    enum status status;
+} refusals[] = {
+    {REFUSAL("ValidationException"), 400, STATUS_INVALID},
+    {REFUSAL("AccessDeniedException"), 400, STATUS_FAILED},
+    {REFUSAL("ResourceNotFoundException"), 400, STATUS_NOT_FOUND},
+    {REFUSAL("KMSAccessDeniedException"), 400, STATUS_FAILED},
+};
+
+static void a_refused_score_is_told_with_table_key_and_reason(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(refusals); i++) {
+        answer_with("UpdateItem", refusals[i].http_status, refusals[i].reply, 1);
+        assert_int_equal(write_one("lamp", "web/merchant/1/Ann"), refusals[i].status);
+        assert_contains(e.message,
+                        "cannot count for 'web/merchant/1/Ann' as creator in table 'dev-Scores': ");
+        assert_contains(e.message, "DynamoDB's own words");
+        assert_contains(refusals[i].reply, e.code);
+    }
+}
+
+static void a_refused_contribution_is_told_with_table_key_and_reason(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(refusals); i++) {
+        answer_with("PutItem", refusals[i].http_status, refusals[i].reply, 1);
+        assert_int_equal(write_one("lamp", "ann"), refusals[i].status);
+        assert_contains(e.message, "cannot write 'lamp' to table 'dev-Contributions': ");
+        assert_contains(e.message, "DynamoDB's own words");
+    }
+}
+
+static void a_refused_read_is_told_with_table_key_and_reason(void **state) {
+    (void)state;
+    static const char *const ids[] = {"lamp", "vase", "chair"};
+    struct contribution *rows[3];
+    for (size_t i = 0; i < COUNT(refusals); i++) {
+        answer_with("BatchGetItem", refusals[i].http_status, refusals[i].reply, 1);
+        assert_int_equal(store_read_contributions(store, ids, 3, rows, &effort, &e), refusals[i].status);
+        assert_contains(e.message, "cannot read 'lamp' and 2 more from table 'dev-Contributions': ");
+        assert_contains(e.message, "DynamoDB's own words");
+    }
+}
+
+static void a_long_key_leaves_room_for_the_reason(void **state) {
+    (void)state;
+    char user_id[2048];
+    for (size_t i = 0; i + 2 < sizeof user_id; i += 2)
+        memcpy(user_id + i, "\xc3\xa9", 2);
+    user_id[sizeof user_id - 2] = '\0';
+    answer_with("UpdateItem", 400, REFUSAL("ValidationException"), 1);
+    assert_int_equal(write_one("lamp", user_id), STATUS_INVALID);
+    assert_contains(e.message, "\xc3\xa9...' as creator");
+    assert_contains(e.message, "DynamoDB's own words");
+    assert_true(utf8_is_valid(e.message, strlen(e.message)));
+}
+
+static void throttled_writes_are_counted_though_they_get_in(void **state) {
+    (void)state;
+    answer_with("UpdateItem", 400, REFUSAL("ProvisionedThroughputExceededException"), 2);
+    assert_int_equal(write_one("lamp", "ann"), STATUS_OK);
+    assert_int_equal(effort.throttles, 2);
+    answer_with("PutItem", 400, REFUSAL("ThrottlingException"), 1);
+    assert_int_equal(write_one("lamp", "ann"), STATUS_OK);
+    assert_int_equal(effort.throttles, 3);
+}
+
+static void throttled_reads_and_server_errors_are_not_counted_as_throttled_writes(void **state) {
+    (void)state;
+    static const char *const ids[] = {"lamp"};
+    struct contribution *rows[1];
+    answer_with("BatchGetItem", 400, REFUSAL("ProvisionedThroughputExceededException"), 1);
+    assert_int_equal(store_read_contributions(store, ids, 1, rows, &effort, &e), STATUS_OK);
+    answer_with("UpdateItem", 500, REFUSAL("InternalServerError"), 1);
+    assert_int_equal(write_one("lamp", "ann"), STATUS_OK);
+    assert_int_equal(effort.throttles, 0);
+}
+
+static void the_pulse_beats_while_the_store_answers_and_not_else(void **state) {
+    (void)state;
+    struct pulse pulse = {0};
+    effort.pulse = &pulse;
+    answer_with("UpdateItem", 500, REFUSAL("InternalServerError"), 1000);
+    assert_int_equal(write_one("lamp", "ann"), STATUS_RETRY);
+    assert_int_equal(pulse_last_ms(&pulse), 0);
+    service.times = 0;
+    assert_int_equal(write_one("lamp", "ann"), STATUS_OK);
+    assert_true(pulse_last_ms(&pulse) > 0);
+}
+
+/* The service asks for more time than there is: a wait for a retry would be beyond the end. */
+static void what_the_store_belongs_to_is_told_in_a_bounded_time_or_not(void **state) {
+    (void)state;
+    static const char *const operations[] = {"GetItem", "UpdateItem"};
+    const struct store_source source = {.name = "arn:s"};
+    uint8_t identity_key[STORE_IDENTITY_KEY_BYTES];
+    service.retry_after_ms = "60000";
+    for (size_t i = 0; i < COUNT(operations); i++) {
+        answer_with(operations[i], 503, "{}", 1);
+        int64_t began_ms = clock_boot_ms();
+        assert_int_equal(store_bind(store, &source, identity_key, &e), STATUS_RETRY);
+        assert_true(clock_boot_ms() < began_ms + LIMIT_CONTACT_MS);
+        assert_contains(e.message, "cannot tell which source table 'dev-Leases' belongs to");
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_refused_score_is_told_with_table_key_and_reason),
+        TEST(a_refused_contribution_is_told_with_table_key_and_reason),
+        TEST(a_refused_read_is_told_with_table_key_and_reason),
+        TEST(a_long_key_leaves_room_for_the_reason),
+        TEST(throttled_writes_are_counted_though_they_get_in),
+        TEST(throttled_reads_and_server_errors_are_not_counted_as_throttled_writes),
+        TEST(the_pulse_beats_while_the_store_answers_and_not_else),
+        TEST(what_the_store_belongs_to_is_told_in_a_bounded_time_or_not),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,481 @@
+#include "views/apply.h"
+
+#include "base/limits.h"
+#include "tests/unit/support/apply_store.h"
+
+/* ---- a shop, its store and a worker
+ * ------------------------------------------------------------------------------- */
+
+struct shop {
+    struct memory_store m;
+    struct apply *worker, *other; /* of the same shard: one of them does not know that it lost the lease */
+    struct fence fence;
+    struct apply_counts counts;
+    struct error e;
+
+    const struct apply_record
+        *others_batch; /* what `other` applies while a batch of `worker` is on its way */
+    size_t n_others;
+};
+
+static struct apply *new_worker(struct shop *s) {
+    return apply_new(&s->m.store, "s", &s->fence, NULL, 1 << 20);
+}
+
+static int open_shop(void **state) {
+    struct shop *s = mem_zalloc(sizeof *s);
+    memory_init(&s->m);
+    s->worker = new_worker(s);
+    s->other = new_worker(s);
+    *state = s;
+    return 0;
+}
+
+static int close_shop(void **state) {
+    struct shop *s = *state;
+    apply_free(s->worker);
+    apply_free(s->other);
+    memory_deinit(&s->m);
+    free(s);
+    return 0;
+}
+
+#define CREATE(sequence, product, origin) record((sequence), EVENT_CREATE, (product), (origin))
+#define IMAGE(sequence, product, origin) record((sequence), EVENT_IMAGE, (product), (origin))
+#define PURCHASE(sequence, product) record((sequence), EVENT_PURCHASE, (product), "cid")
+
+#define APPLY(s, worker, ...)                                                                                \
+    apply_batch((worker), (const struct apply_record[]){__VA_ARGS__},                                        \
+                COUNT(((const struct apply_record[]){__VA_ARGS__})), NULL, &(s)->counts, &(s)->e)
+
+/* Lamp: ann's, photographed by pia. Vase: bob's. All of both is in the worker's cache. */
+static void stock(struct shop *s) {
+    assert_int_equal(
+        APPLY(s, s->worker, CREATE(1, "lamp", "ann"), IMAGE(2, "lamp", "pia"), CREATE(3, "vase", "bob")),
+        STATUS_OK);
+    s->m.reads = s->m.rows_read = s->m.batches = s->m.contributions_written = 0;
+}
+
+static const struct contribution *row(struct shop *s, const char *product) {
+    struct contribution **found = memory_row(&s->m, product);
+    if (!found)
+        fail_msg("there is no %s", product);
+    return *found;
+}
+
+static void assert_scores(struct shop *s, int64_t ann, int64_t pia, int64_t bob) {
+    assert_int_equal(memory_score_of(&s->m, ROLE_CREATOR, "ann"), ann);
+    assert_int_equal(memory_score_of(&s->m, ROLE_PHOTOGRAPHER, "pia"), pia);
+    assert_int_equal(memory_score_of(&s->m, ROLE_CREATOR, "bob"), bob);
+}
+
+static void assert_counts(const struct shop *s, size_t applied, size_t duplicate, size_t stale) {
+    assert_int_equal(s->counts.applied, applied);
+    assert_int_equal(s->counts.duplicate, duplicate);
+    assert_int_equal(s->counts.stale, stale);
+}
+
+/* ---- what a batch comes to
+ * ---------------------------------------------------------------------------------------- */
+
+static void a_batch_becomes_one_write_a_product_and_one_a_contributor(void **state) {
+    struct shop *s = *state;
+    assert_int_equal(APPLY(s, s->worker, CREATE(1, "lamp", "ann"), PURCHASE(2, "lamp"),
+                           CREATE(3, "vase", "ann"), IMAGE(4, "lamp", "pia"), PURCHASE(5, "vase"),
+                           PURCHASE(6, "lamp")),
+                     STATUS_OK);
+    assert_counts(s, 6, 0, 0);
+    assert_int_equal(s->m.reads, 1);
+    assert_int_equal(s->m.rows_read, 2);
+    assert_int_equal(s->m.batches, 1);
+    assert_int_equal(s->m.contributions_written, 2);
+    assert_scores(s, 3, 1, 0);
+    assert_int_equal(row(s, "lamp")->creator_score, 2);
+    assert_int_equal(row(s, "lamp")->photographer_score, 1);
+    assert_string_equal(row(s, "lamp")->last_event_id, "s:6");
+    assert_string_equal(row(s, "vase")->last_event_id, "s:5");
+}
+
+static void a_score_says_who_touched_it_last_and_counts_up_to_its_last_position(void **state) {
+    struct shop *s = *state;
+    stock(s);
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp"), record(5, EVENT_PURCHASE, "lamp", "dan"),
+                           PURCHASE(6, "vase")),
+                     STATUS_OK);
+    const struct memory_score *ann = memory_score(&s->m, ROLE_CREATOR, "ann");
+    struct position fifth = position_from_u64(5);
+    assert_int_equal(ann->updated_ms, 50);
+    assert_string_equal(ann->updated_by, "dan");
+    assert_int_equal(position_compare(&ann->watermark, &fifth), 0);
+}
+
+static void creator_and_photographer_of_one_name_have_two_scores(void **state) {
+    struct shop *s = *state;
+    assert_int_equal(
+        APPLY(s, s->worker, CREATE(1, "lamp", "ann"), IMAGE(2, "lamp", "ann"), PURCHASE(3, "lamp")),
+        STATUS_OK);
+    assert_int_equal(memory_score_of(&s->m, ROLE_CREATOR, "ann"), 1);
+    assert_int_equal(memory_score_of(&s->m, ROLE_PHOTOGRAPHER, "ann"), 1);
+}
+
+static void only_rows_that_changed_are_written(void **state) {
+    struct shop *s = *state;
+    stock(s);
+    assert_int_equal(APPLY(s, s->worker, CREATE(1, "lamp", "ann"), PURCHASE(4, "vase")), STATUS_OK);
+    assert_counts(s, 1, 0, 1);
+    assert_int_equal(s->m.contributions_written, 1);
+    assert_string_equal(row(s, "lamp")->last_event_id, "s:2");
+}
+
+static void nothing_but_duplicates_writes_nothing(void **state) {
+    struct shop *s = *state;
+    stock(s);
+    assert_int_equal(
+        APPLY(s, s->worker, CREATE(1, "lamp", "ann"), IMAGE(2, "lamp", "pia"), CREATE(3, "vase", "bob")),
+        STATUS_OK);
+    assert_counts(s, 0, 2, 1);
+    assert_int_equal(s->m.batches, 0);
+}
+
+static void the_fence_goes_with_every_read_and_write(void **state) {
+    struct shop *s = *state;
+    s->m.fail_batches = STATUS_RETRY;
+    assert_int_equal(APPLY(s, s->worker, CREATE(1, "lamp", "ann")), STATUS_RETRY);
+    assert_ptr_equal(s->m.fence, &s->fence);
+    s->m.fence = NULL;
+    s->m.fail_reads = STATUS_RETRY;
+    assert_int_equal(APPLY(s, s->worker, CREATE(1, "lamp", "ann")), STATUS_RETRY);
+    assert_ptr_equal(s->m.fence, &s->fence);
+}
+
+/* ---- the cache of rows
+ * -------------------------------------------------------------------------------------------- */
+
+static void acknowledged_rows_are_not_read_again(void **state) {
+    struct shop *s = *state;
+    stock(s);
+    for (unsigned i = 10; i < 15; i++)
+        assert_int_equal(APPLY(s, s->worker, PURCHASE(2 * i, "lamp"), PURCHASE(2 * i + 1, "vase")),
+                         STATUS_OK);
+    assert_int_equal(s->m.reads, 0);
+    assert_scores(s, 5, 5, 5);
+}
+
+static void after_a_write_without_an_answer_its_rows_are_read_again_and_no_others(void **state) {
+    struct shop *s = *state;
+    stock(s);
+    s->m.fail_batches = STATUS_RETRY;
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp")), STATUS_RETRY);
+    assert_int_equal(s->m.rows_read, 0);
+    s->m.fail_batches = STATUS_OK;
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp")), STATUS_OK);
+    assert_int_equal(s->m.rows_read, 1);
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(5, "lamp"), PURCHASE(6, "vase")), STATUS_OK);
+    assert_int_equal(s->m.rows_read, 1);
+    assert_scores(s, 2, 2, 1);
+}
+
+static void after_a_failed_read_the_other_rows_of_the_batch_are_read_again_too(void **state) {
+    struct shop *s = *state;
+    stock(s);
+    s->m.fail_reads = STATUS_RETRY;
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp"), PURCHASE(5, "new")), STATUS_RETRY);
+    assert_int_equal(s->m.batches, 0);
+    s->m.fail_reads = STATUS_OK;
+    s->m.rows_read = 0;
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp"), PURCHASE(5, "new")), STATUS_OK);
+    assert_int_equal(s->m.rows_read, 2);
+    assert_scores(s, 1, 1, 0);
+}
+
+static void a_row_that_was_not_written_never_enters_the_cache(void **state) {
+    struct shop *s = *state;
+    s->m.fail_batches = STATUS_RETRY;
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(2, "lamp")),
+                     STATUS_RETRY); /* it saw that there is no lamp */
+    s->m.fail_batches = STATUS_OK;
+    assert_int_equal(APPLY(s, s->other, CREATE(1, "lamp", "ann")), STATUS_OK);
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(2, "lamp")), STATUS_OK);
+    assert_string_equal(row(s, "lamp")->creator, "ann"); /* a stale absence would have credited UNKNOWN */
+    assert_scores(s, 1, 0, 0);
+    assert_null(memory_score(&s->m, ROLE_CREATOR, CONTRIBUTION_UNKNOWN));
+}
+
+static void the_cache_holds_no_more_than_it_may_and_keeps_what_was_used_last(void **state) {
+    struct shop *s = *state;
+    struct contribution *example = contribution_new("p0");
+    example->creator = example->created_by = example->updated_by = mem_strdup("ann");
+    example->last_event_id = mem_strdup("s:10");
+    size_t about_three = 4 * contribution_size(example); /* a row takes a little more than what it holds */
+    example->created_by = example->updated_by = NULL;
+    contribution_free(example);
+
+    struct apply *a = apply_new(&s->m.store, "s", NULL, NULL, about_three);
+    static const char *const products[] = {"p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7"};
+    for (unsigned i = 0; i < COUNT(products); i++)
+        assert_int_equal(APPLY(s, a, CREATE(i, products[i], "ann")), STATUS_OK);
+    s->m.rows_read = 0;
+    assert_int_equal(APPLY(s, a, PURCHASE(10, "p7")), STATUS_OK);
+    assert_int_equal(s->m.rows_read, 0);
+    assert_int_equal(
+        APPLY(s, a, PURCHASE(11, "p0"), PURCHASE(12, "p1"), PURCHASE(13, "p2"), PURCHASE(14, "p3")),
+        STATUS_OK);
+    assert_int_equal(s->m.rows_read, 4);
+    assert_int_equal(APPLY(s, a, PURCHASE(15, "p7")), STATUS_OK); /* those have driven it out */
+    assert_int_equal(s->m.rows_read, 5);
+    for (unsigned i = 16; i < 100; i++) /* a row in use does not take its room again and again */
+        assert_int_equal(APPLY(s, a, PURCHASE(i, "p7")), STATUS_OK);
+    assert_int_equal(s->m.rows_read, 5);
+    assert_scores(s, 6 + 84, 0, 0);
+    apply_free(a);
+}
+
+static void without_room_every_row_is_read_each_time(void **state) {
+    struct shop *s = *state;
+    struct apply *a = apply_new(&s->m.store, "s", NULL, NULL, 0);
+    for (unsigned i = 1; i <= 5; i++)
+        assert_int_equal(APPLY(s, a, PURCHASE(i, "lamp")), STATUS_OK);
+    assert_int_equal(s->m.rows_read, 5);
+    assert_int_equal(memory_score_of(&s->m, ROLE_CREATOR, CONTRIBUTION_UNKNOWN), 5);
+    apply_free(a);
+}
+
+/* ---- what goes wrong
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Lets the batch get so many row writes far, once with the last one lost and once with only its answer lost.
+ */
+static void wherever_a_batch_is_cut_short_applying_it_again_makes_it_whole(void **state) {
+    struct shop *s = *state;
+    for (int effect = 0; effect < 2; effect++)
+        for (int writes = 0; writes < 5; writes++) { /* three scores and two contributions */
+            close_shop((void **)&s);
+            open_shop((void **)&s);
+            *state = s;
+            stock(s);
+            s->m.row_writes_left = writes;
+            s->m.unanswered_counts = effect;
+            assert_int_equal(
+                APPLY(s, s->worker, PURCHASE(4, "lamp"), PURCHASE(5, "vase"), PURCHASE(6, "lamp")),
+                STATUS_RETRY);
+            assert_int_equal(s->m.rows_read, 0);
+            assert_int_equal(
+                APPLY(s, s->worker, PURCHASE(4, "lamp"), PURCHASE(5, "vase"), PURCHASE(6, "lamp")),
+                STATUS_OK);
+            assert_int_equal(s->m.rows_read, 2);
+            assert_scores(s, 2, 2, 1);
+            assert_int_equal(row(s, "lamp")->creator_score, 2);
+            assert_int_equal(row(s, "vase")->creator_score, 1);
+        }
+}
+
+static void if_only_the_last_answer_was_lost_nothing_is_written_again(void **state) {
+    struct shop *s = *state;
+    stock(s);
+    s->m.row_writes_left = 2; /* ann, pia; the lamp's is unanswered */
+    s->m.unanswered_counts = true;
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp")), STATUS_RETRY);
+    s->m.batches = 0;
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp")), STATUS_OK);
+    assert_counts(s, 0, 1, 0);
+    assert_int_equal(s->m.batches, 0);
+    assert_scores(s, 1, 1, 0);
+}
+
+static void apply_the_others_batch(void *data) {
+    struct shop *s = data;
+    struct apply_counts counts;
+    assert_int_equal(apply_batch(s->other, s->others_batch, s->n_others, NULL, &counts, &s->e), STATUS_OK);
+}
+
+#define MEANWHILE(s, ...)                                                                                    \
+    do {                                                                                                     \
+        static struct apply_record others[8];                                                                \
+        const struct apply_record given[] = {__VA_ARGS__};                                                   \
+        memcpy(others, given, sizeof given);                                                                 \
+        (s)->others_batch = others;                                                                          \
+        (s)->n_others = COUNT(given);                                                                        \
+        (s)->m.before_write = apply_the_others_batch;                                                        \
+        (s)->m.before_write_data = (s);                                                                      \
+    } while (0)
+
+static void if_somebody_else_applied_all_of_it_meanwhile_nothing_is_left_to_do(void **state) {
+    struct shop *s = *state;
+    stock(s);
+    MEANWHILE(s, PURCHASE(4, "lamp"), PURCHASE(5, "vase"), PURCHASE(6, "lamp"));
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp"), PURCHASE(5, "vase")), STATUS_OK);
+    assert_counts(s, 0, 1, 1);
+    assert_scores(s, 2, 2, 1);
+    assert_string_equal(row(s, "lamp")->last_event_id, "s:6");
+}
+
+static void if_somebody_else_applied_part_of_it_only_the_rest_is_counted(void **state) {
+    struct shop *s = *state;
+    stock(s);
+    MEANWHILE(s, PURCHASE(4, "lamp"), PURCHASE(5, "vase"));
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp"), PURCHASE(5, "vase"), PURCHASE(6, "lamp"),
+                           PURCHASE(7, "lamp")),
+                     STATUS_OK);
+    assert_counts(s, 2, 2, 0); /* of the round that went through */
+    assert_int_equal(s->m.rows_read, 2 + 2);
+    assert_scores(s, 3, 3, 1);
+    assert_int_equal(row(s, "lamp")->creator_score, 3);
+}
+
+static void a_worker_behind_the_new_owner_changes_nothing(void **state) {
+    struct shop *s = *state;
+    stock(s);
+    for (unsigned i = 1; i <= 20; i++)
+        assert_int_equal(APPLY(s, s->other, PURCHASE(3 + i, "lamp")), STATUS_OK);
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp"), PURCHASE(5, "lamp")),
+                     STATUS_OK); /* from its old rows */
+    assert_counts(s, 0, 0, 2);
+    assert_scores(s, 20, 20, 0);
+    assert_string_equal(row(s, "lamp")->last_event_id, "s:23");
+}
+
+static void conflicts_without_end_are_given_up_for_a_pause(void **state) {
+    struct shop *s = *state;
+    stock(s);
+    s->m.always_conflict = true;
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp")), STATUS_RETRY);
+    assert_int_equal(s->e.status, STATUS_RETRY);
+    assert_contains(s->e.message, "somebody else keeps writing");
+    assert_int_equal(s->m.batches, LIMIT_APPLY_ROUNDS);
+    assert_int_equal(s->m.rows_read, LIMIT_APPLY_ROUNDS - 1); /* the first round had it in the cache */
+    s->m.always_conflict = false;
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp")), STATUS_OK);
+    assert_scores(s, 1, 1, 0);
+}
+
+static void what_the_store_refuses_is_passed_on_and_not_tried_again(void **state) {
+    struct shop *s = *state;
+    static const enum status statuses[] = {STATUS_INVALID, STATUS_FAILED, STATUS_RETRY};
+    stock(s);
+    for (size_t i = 0; i < COUNT(statuses); i++) {
+        s->m.batches = 0;
+        s->m.fail_batches = statuses[i];
+        assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp")), statuses[i]);
+        assert_int_equal(s->m.batches, 1);
+        assert_contains(s->e.message, "as scripted");
+    }
+}
+
+/* ---- the listener
+ * ------------------------------------------------------------------------------------------------- */
+
+struct listening {
+    struct shop *shop;
+    size_t calls, n_products, n_users;
+    char products[64], users[64]; /* of the last call, in a row */
+};
+
+static void listen(void *data, const char *const product_ids[], size_t n_products,
+                   const char *const user_ids[], size_t n_users) {
+    struct listening *l = data;
+    l->calls++;
+    l->n_products = n_products;
+    l->n_users = n_users;
+    l->products[0] = l->users[0] = '\0';
+    for (size_t i = 0; i < n_products; i++) {
+        assert_non_null(memory_row(&l->shop->m, product_ids[i])); /* it is in the store already */
+        snprintf(l->products + strlen(l->products), 16, "%s ", product_ids[i]);
+    }
+    for (size_t i = 0; i < n_users; i++)
+        snprintf(l->users + strlen(l->users), 16, "%s ", user_ids[i]);
+}
+
+static void the_listener_is_told_what_got_in_though_the_batch_failed(void **state) {
+    struct shop *s = *state;
+    struct listening l = {.shop = s};
+    struct apply_listener listener = {listen, &l};
+    struct apply *a = apply_new(&s->m.store, "s", NULL, &listener, 1 << 20);
+    assert_int_equal(APPLY(s, a, CREATE(1, "lamp", "ann"), CREATE(2, "vase", "bob")), STATUS_OK);
+
+    s->m.row_writes_left = 3; /* both scores, and one product; the other gets in without an answer */
+    s->m.unanswered_counts = true;
+    l.calls = 0;
+    assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp"), PURCHASE(4, "vase")), STATUS_RETRY);
+    assert_int_equal(l.calls, 1);
+    assert_string_equal(l.users, "ann bob ");
+    assert_string_equal(l.products, "lamp ");
+
+    assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp"), PURCHASE(4, "vase")),
+                     STATUS_OK); /* but duplicates now */
+    assert_int_equal(l.calls, 2);
+    assert_contains(l.products, "vase ");
+    assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp"), PURCHASE(4, "vase")), STATUS_OK);
+    assert_int_equal(l.calls, 2);
+    apply_free(a);
+}
+
+static void throttles_are_counted_over_all_rounds_of_a_batch_whatever_comes_of_it(void **state) {
+    struct shop *s = *state;
+    s->m.throttles = 2;
+    assert_int_equal(APPLY(s, s->worker, CREATE(1, "lamp", "ann")), STATUS_OK);
+    assert_int_equal(s->counts.throttles, 2);
+    s->m.fail_batches = STATUS_RETRY;
+    assert_int_equal(APPLY(s, s->worker, CREATE(2, "vase", "bob")), STATUS_RETRY);
+    assert_int_equal(s->counts.throttles, 2);
+    s->m.fail_batches = STATUS_OK;
+    s->m.always_conflict = true;
+    assert_int_equal(APPLY(s, s->worker, CREATE(2, "vase", "bob")), STATUS_RETRY);
+    assert_int_equal(s->counts.throttles, 2 * LIMIT_APPLY_ROUNDS);
+}
+
+static void the_listener_is_told_what_changed_once_it_is_in_the_store(void **state) {
+    struct shop *s = *state;
+    struct listening l = {.shop = s};
+    struct apply_listener listener = {listen, &l};
+    struct apply *a = apply_new(&s->m.store, "s", NULL, &listener, 1 << 20);
+
+    s->m.fail_batches = STATUS_RETRY;
+    assert_int_equal(APPLY(s, a, CREATE(1, "lamp", "ann")), STATUS_RETRY);
+    assert_int_equal(l.calls, 0);
+    s->m.fail_batches = STATUS_OK;
+    assert_int_equal(APPLY(s, a, CREATE(1, "lamp", "ann")), STATUS_OK);
+    assert_int_equal(l.calls, 1);
+    assert_string_equal(l.products, "lamp ");
+    assert_int_equal(l.n_users, 0);
+
+    assert_int_equal(APPLY(s, a, CREATE(1, "lamp", "ann")), STATUS_OK); /* a duplicate: nothing changed */
+    assert_int_equal(l.calls, 1);
+    assert_int_equal(APPLY(s, a, CREATE(2, "vase", "bob"), PURCHASE(3, "lamp"), PURCHASE(4, "lamp")),
+                     STATUS_OK);
+    assert_int_equal(l.calls, 2);
+    assert_int_equal(l.n_products, 2);
+    assert_contains(l.products, "lamp ");
+    assert_contains(l.products, "vase ");
+    assert_string_equal(l.users, "ann ");
+    apply_free(a);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_batch_becomes_one_write_a_product_and_one_a_contributor),
+        TEST(a_score_says_who_touched_it_last_and_counts_up_to_its_last_position),
+        TEST(creator_and_photographer_of_one_name_have_two_scores),
+        TEST(only_rows_that_changed_are_written),
+        TEST(nothing_but_duplicates_writes_nothing),
+        TEST(the_fence_goes_with_every_read_and_write),
+        TEST(acknowledged_rows_are_not_read_again),
+        TEST(after_a_write_without_an_answer_its_rows_are_read_again_and_no_others),
+        TEST(after_a_failed_read_the_other_rows_of_the_batch_are_read_again_too),
+        TEST(a_row_that_was_not_written_never_enters_the_cache),
+        TEST(the_cache_holds_no_more_than_it_may_and_keeps_what_was_used_last),
+        TEST(without_room_every_row_is_read_each_time),
+        TEST(wherever_a_batch_is_cut_short_applying_it_again_makes_it_whole),
+        TEST(if_only_the_last_answer_was_lost_nothing_is_written_again),
+        TEST(if_somebody_else_applied_all_of_it_meanwhile_nothing_is_left_to_do),
+        TEST(if_somebody_else_applied_part_of_it_only_the_rest_is_counted),
+        TEST(a_worker_behind_the_new_owner_changes_nothing),
+        TEST(conflicts_without_end_are_given_up_for_a_pause),
+        TEST(what_the_store_refuses_is_passed_on_and_not_tried_again),
+        TEST(the_listener_is_told_what_changed_once_it_is_in_the_store),
+        TEST(the_listener_is_told_what_got_in_though_the_batch_failed),
+        TEST(throttles_are_counted_over_all_rounds_of_a_batch_whatever_comes_of_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,165 @@
+/*
+ * The heart of it (design, section 5): whatever is cut short, lost, repeated or done twice by two workers at
+ * once, the rows come out as if the fold had seen each record once, in order. Random plays with fixed seeds.
+ */
+#include "tests/unit/support/apply_store.h"
+#include "views/apply.h"
+#include "views/fold.h"
+
+enum { STORY = 80, WORKERS = 2 };
+
+struct player {
+    struct apply *apply;
+    size_t next, length; /* the batch in hand begins there; length 0: none */
+};
+
+struct play {
+    struct memory_store m, truth; /* of `truth` only the rows and scores are used */
+    struct apply_record story[STORY];
+    struct player players[WORKERS];
+    size_t checkpoint;
+    uint64_t random;
+    size_t conflicts_tried;
+};
+
+static size_t draw(struct play *p, size_t below) {
+    return support_random(&p->random) % below;
+}
+
+/* Random events of a few products; one in ten brings the id of an earlier one. */
+static void write_story(struct play *p) {
+    static const char *const products[] = {"lamp", "vase", "sofa", "rug"}, *const people[] = {"ann", "bob",
+                                                                                              "cid"};
+    for (unsigned i = 0; i < STORY; i++) {
+        static const enum event_kind kinds[] = {EVENT_CREATE, EVENT_IMAGE, EVENT_PURCHASE, EVENT_PURCHASE};
+        p->story[i] = record(i, kinds[draw(p, 4)], products[draw(p, 4)], people[draw(p, 3)]);
+        if (i && draw(p, 10) == 0)
+            p->story[i].event.id = p->story[draw(p, i)].event.id;
+    }
+}
+
+static void credit_truth(struct memory_store *truth, enum role role, const char *user_id,
+                         const struct apply_record *r) {
+    if (user_id)
+        memory_count(truth, &(struct store_score_write){role, user_id, &r->position, 1, r->event.time_ms,
+                                                        r->event.origin});
+}
+
+/* What must come out: one event after the other, by nobody but the fold. */
+static void tell_truth(struct play *p) {
+    for (size_t i = 0; i < STORY; i++) {
+        const struct apply_record *r = &p->story[i];
+        struct contribution **found = memory_row(&p->truth, r->event.product_id);
+        if (!found) {
+            found = &p->truth.rows[p->truth.n_rows++];
+            *found = contribution_new(r->event.product_id);
+        }
+        struct fold_credits credits;
+        fold_event(*found, &r->event, &credits);
+        for (int role = 0; role < ROLES; role++)
+            credit_truth(&p->truth, (enum role)role, credits.user_id[role], r);
+    }
+}
+
+static void play_batch(struct play *p, struct player *player) {
+    struct apply_counts counts;
+    struct error e;
+    if (!player->length)
+        player->length = 1 + draw(p, 9);
+    if (player->length > STORY - player->next)
+        player->length = STORY - player->next;
+    if (!player->length ||
+        apply_batch(player->apply, p->story + player->next, player->length, NULL, &counts, &e))
+        return;
+    player->next += player->length;
+    player->length = 0;
+}
+
+static void let_the_other_play(void *data) {
+    struct play *p = data;
+    p->conflicts_tried++;
+    play_batch(p, &p->players[1]);
+}
+
+/* A batch of either, cut short anywhere, or with a batch of the other in the middle of it; a checkpoint; a
+ * crash. */
+static void play_step(struct play *p) {
+    size_t chance = draw(p, 10), who = draw(p, WORKERS);
+    struct player *player = &p->players[who];
+    if (chance == 0) {
+        apply_free(player->apply);
+        *player = (struct player){apply_new(&p->m.store, "s", NULL, NULL, draw(p, 3000)), p->checkpoint, 0};
+    } else if (chance == 1 && player->next > p->checkpoint) {
+        p->checkpoint = player->next;
+    } else {
+        p->m.row_writes_left = draw(p, 3) ? -1 : (int)draw(p, 8);
+        p->m.unanswered_counts = draw(p, 2);
+        p->m.before_write = who == 0 && draw(p, 3) == 0 ? let_the_other_play : NULL;
+        p->m.before_write_data = p;
+        play_batch(p, player);
+    }
+}
+
+static void assert_equal_rows(struct play *p, uint64_t seed) {
+    for (size_t i = 0; i < p->truth.n_rows; i++) {
+        const struct contribution *want = p->truth.rows[i];
+        struct contribution **found = memory_row(&p->m, want->product_id);
+        assert_non_null(found);
+        const struct contribution *have = *found;
+        if (have->creator_score != want->creator_score ||
+            have->photographer_score != want->photographer_score ||
+            strcmp(have->creator, want->creator) != 0 ||
+            strcmp(have->last_event_id, want->last_event_id) != 0 ||
+            !have->photographer != !want->photographer ||
+            (have->photographer && strcmp(have->photographer, want->photographer) != 0))
+            fail_msg("seed %u: the %s differs", (unsigned)seed, want->product_id);
+    }
+    assert_int_equal(p->m.n_rows, p->truth.n_rows);
+}
+
+static void assert_equal_scores(struct play *p, uint64_t seed) {
+    for (size_t i = 0; i < p->truth.n_scores; i++) {
+        const struct memory_score *want = &p->truth.scores[i];
+        int64_t have = memory_score_of(&p->m, want->role, want->user_id);
+        if (have != want->score)
+            fail_msg("seed %u: %s %s has %d, not %d", (unsigned)seed, role_name(want->role), want->user_id,
+                     (int)have, (int)want->score);
+    }
+    assert_int_equal(p->m.n_scores, p->truth.n_scores);
+}
+
+static size_t play_through(uint64_t seed) {
+    struct play p = {.random = seed};
+    memory_init(&p.m);
+    memory_init(&p.truth);
+    for (size_t i = 0; i < WORKERS; i++)
+        p.players[i].apply = apply_new(&p.m.store, "s", NULL, NULL, 1 << 20);
+    write_story(&p);
+    tell_truth(&p);
+    for (int steps = 0; p.players[0].next < STORY && p.players[1].next < STORY; steps++) {
+        assert_true(steps < 10000);
+        play_step(&p);
+    }
+    assert_equal_rows(&p, seed);
+    assert_equal_scores(&p, seed);
+    for (size_t i = 0; i < WORKERS; i++)
+        apply_free(p.players[i].apply);
+    memory_deinit(&p.m);
+    memory_deinit(&p.truth);
+    return p.conflicts_tried;
+}
+
+static void through_crashes_lost_answers_and_a_second_worker_all_rows_stay_exact(void **state) {
+    (void)state;
+    size_t conflicts = 0;
+    for (uint64_t seed = 1; seed <= 2000; seed++)
+        conflicts += play_through(seed);
+    assert_true(conflicts > 2000); /* it did happen */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(through_crashes_lost_answers_and_a_second_worker_all_rows_stay_exact),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

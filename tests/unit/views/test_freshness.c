@@ -1,0 +1,257 @@
+#include "views/freshness.h"
+
+#include <pthread.h>
+
+#include "tests/unit/support/test.h"
+
+static void freshness_freep(struct freshness **f) {
+    freshness_free(*f);
+}
+
+#define SET(f, ...)                                                                                          \
+    freshness_set_shards((f), (const struct freshness_shard[]){__VA_ARGS__},                                 \
+                         COUNT(((const struct freshness_shard[]){__VA_ARGS__})), 0)
+
+static int64_t of_shard(struct freshness *f, const char *shard_id) {
+    _cleanup_(mem_freep) struct freshness_shard *shards = NULL;
+    size_t n = freshness_read(f, &shards);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(shards[i].shard_id, shard_id) == 0)
+            return shards[i].as_of_ms;
+    return FRESHNESS_UNKNOWN;
+}
+
+static void before_the_shards_are_known_nothing_is(void **state) {
+    (void)state;
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN);
+    freshness_advance(f, "a", 100, 0);
+    assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN);
+    assert_int_equal(of_shard(f, "a"), FRESHNESS_UNKNOWN);
+}
+
+static void the_view_is_as_old_as_its_oldest_shard(void **state) {
+    (void)state;
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    SET(f, {"c", 300}, {"a", 100}, {"b", 200});
+    assert_int_equal(freshness_as_of(f), 100);
+    freshness_advance(f, "a", 250, 0);
+    assert_int_equal(freshness_as_of(f), 200);
+    freshness_advance(f, "b", 400, 0);
+    assert_int_equal(freshness_as_of(f), 250);
+}
+
+static void one_unknown_shard_makes_the_view_unknown(void **state) {
+    (void)state;
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    SET(f, {"a", 100}, {"b", FRESHNESS_UNKNOWN});
+    assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN);
+    freshness_advance(f, "b", 50, 0);
+    assert_int_equal(freshness_as_of(f), 50);
+    SET(f, {"a", 100}, {"b", FRESHNESS_UNKNOWN}, {"new", FRESHNESS_UNKNOWN});
+    assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN);
+}
+
+static void a_shard_never_goes_back(void **state) {
+    (void)state;
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    SET(f, {"a", 100});
+    freshness_advance(f, "a", 99, 0);
+    assert_int_equal(of_shard(f, "a"), 100);
+    freshness_advance(f, "a", FRESHNESS_UNKNOWN, 0);
+    assert_int_equal(of_shard(f, "a"), 100);
+    SET(f, {"a", 50});
+    assert_int_equal(freshness_as_of(f), 100);
+    SET(f, {"a", FRESHNESS_UNKNOWN});
+    assert_int_equal(freshness_as_of(f), 100);
+    SET(f, {"a", 200});
+    assert_int_equal(freshness_as_of(f), 200);
+}
+
+static void a_shard_that_is_not_given_drops_out_and_is_ignored(void **state) {
+    (void)state;
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    SET(f, {"a", 100}, {"b", 200});
+    SET(f, {"b", 200});
+    assert_int_equal(freshness_as_of(f), 200);
+    freshness_advance(f, "a", 300, 0);
+    assert_int_equal(of_shard(f, "a"), FRESHNESS_UNKNOWN);
+    assert_int_equal(freshness_as_of(f), 200);
+}
+
+static void when_all_have_ended_the_largest_time_ever_known_stands(void **state) {
+    (void)state;
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    SET(f, {"a", 100}, {"b", 150});
+    freshness_advance(f, "a", 300, 0);
+    freshness_advance(f, "b", 200, 0);
+    freshness_set_shards(f, NULL, 0, 0);
+    assert_int_equal(freshness_as_of(f), 300);
+}
+
+static void ended_before_anything_was_known_it_stays_unknown(void **state) {
+    (void)state;
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    freshness_set_shards(f, NULL, 0, 0);
+    assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN);
+}
+
+static void it_is_read_as_a_copy_sorted_by_shard(void **state) {
+    (void)state;
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    struct freshness_shard *shards;
+    assert_int_equal(freshness_read(f, &shards), 0);
+    free(shards);
+    SET(f, {"c", 3}, {"a", 1}, {"b", FRESHNESS_UNKNOWN});
+    assert_int_equal(freshness_read(f, &shards), 3);
+    freshness_set_shards(f, NULL, 0, 0);
+    static const struct freshness_shard expected[] = {{"a", 1}, {"b", FRESHNESS_UNKNOWN}, {"c", 3}};
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        assert_string_equal(shards[i].shard_id, expected[i].shard_id);
+        assert_int_equal(shards[i].as_of_ms, expected[i].as_of_ms);
+    }
+    free(shards);
+}
+
+static void the_longest_shard_id_is_told_from_its_neighbour(void **state) {
+    (void)state;
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    struct freshness_shard two[2] = {{.as_of_ms = 1}, {.as_of_ms = 2}};
+    memset(two[0].shard_id, 'x', LIMIT_SHARD_ID_BYTES);
+    memset(two[1].shard_id, 'x', LIMIT_SHARD_ID_BYTES);
+    two[1].shard_id[LIMIT_SHARD_ID_BYTES - 1] = 'y';
+    freshness_set_shards(f, two, 2, 0);
+    assert_int_equal(of_shard(f, two[0].shard_id), 1);
+    assert_int_equal(of_shard(f, two[1].shard_id), 2);
+}
+
+/* ---- what it was
+ * ----------------------------------------------------------------------------------------------------- */
+
+enum { LATE_MS = 1000 }; /* what whoever asks in these tests allows for */
+
+static struct freshness *remembering(void) {
+    struct freshness *f = freshness_new();
+    freshness_remember(f, LATE_MS);
+    return f;
+}
+
+/* One shard's time becomes `as_of_ms` at `now_ms`. */
+static void advance_at(struct freshness *f, int64_t now_ms, int64_t as_of_ms) {
+    const struct freshness_shard shard = {"a", as_of_ms};
+    freshness_set_shards(f, &shard, 1, now_ms);
+}
+
+static void what_it_was_is_remembered(void **state) {
+    (void)state;
+    _cleanup_(freshness_freep) struct freshness *f = remembering();
+    assert_int_equal(freshness_as_of_then(f, 0), FRESHNESS_UNKNOWN);
+    advance_at(f, 5000, 100);
+    advance_at(f, 6000, 200);
+    assert_int_equal(freshness_as_of_then(f, 4999), FRESHNESS_UNKNOWN);
+    assert_int_equal(freshness_as_of_then(f, 5000), 100);
+    assert_int_equal(freshness_as_of_then(f, 5999), 100);
+    assert_int_equal(freshness_as_of_then(f, 6000), 200);
+    assert_int_equal(freshness_as_of_then(f, 9000000), 200);
+}
+
+static void a_leap_of_hours_counts_from_when_it_happened(void **state) {
+    (void)state;
+    _cleanup_(freshness_freep) struct freshness *f = remembering();
+    enum { HOUR_MS = 3600000 };
+    advance_at(f, 10000, 1 * HOUR_MS);
+    advance_at(f, 12000, 3 * HOUR_MS); /* the backlog is applied */
+    assert_int_equal(freshness_as_of(f), 3 * HOUR_MS);
+    assert_int_equal(freshness_as_of_then(f, 12500 - LATE_MS), 1 * HOUR_MS);
+    assert_int_equal(freshness_as_of_then(f, 13000 - LATE_MS), 3 * HOUR_MS);
+}
+
+/* However often it moves on: what is remembered is never later than it was, and hardly older. */
+static void memory_is_bounded_and_errs_to_the_older_side(void **state) {
+    (void)state;
+    static const int64_t steps_ms[] = {1, 7, 31, 33, 250, 5000};
+    for (size_t i = 0; i < COUNT(steps_ms); i++) {
+        _cleanup_(freshness_freep) struct freshness *f = remembering();
+        for (int64_t now_ms = 0; now_ms < 20000; now_ms += steps_ms[i]) {
+            advance_at(f, now_ms, now_ms);
+            int64_t then_ms = now_ms - LATE_MS, was_ms = then_ms - then_ms % steps_ms[i];
+            if (then_ms < 0)
+                continue;
+            int64_t got_ms = freshness_as_of_then(f, then_ms);
+            assert_true(got_ms <= was_ms);
+            assert_true(got_ms >= was_ms - 2 * (LATE_MS / FRESHNESS_GRAIN + 1));
+        }
+    }
+}
+
+static void what_turns_out_unknown_was_unknown_before(void **state) {
+    (void)state;
+    _cleanup_(freshness_freep) struct freshness *f = remembering();
+    advance_at(f, 1000, 100);
+    static const struct freshness_shard two[] = {{"a", 100}, {"new", FRESHNESS_UNKNOWN}};
+    freshness_set_shards(f, two, 2, 2000);
+    assert_int_equal(freshness_as_of_then(f, 1500), FRESHNESS_UNKNOWN);
+    freshness_advance(f, "new", 90, 3000);
+    assert_int_equal(freshness_as_of_then(f, 2500), FRESHNESS_UNKNOWN);
+    assert_int_equal(freshness_as_of_then(f, 3000), 90);
+}
+
+static void clocks_read_in_another_order_do_no_harm(void **state) {
+    (void)state;
+    _cleanup_(freshness_freep) struct freshness *f = remembering();
+    advance_at(f, 1000, 100);
+    advance_at(f, 990, 200);
+    assert_int_equal(freshness_as_of_then(f, 995), FRESHNESS_UNKNOWN);
+    assert_int_equal(freshness_as_of_then(f, 1000), 200);
+}
+
+struct advance {
+    struct freshness *f;
+    const char *shard_id;
+};
+
+static void *advance(void *data) {
+    const struct advance *a = data;
+    for (int64_t ms = 1; ms <= 5000; ms++)
+        freshness_advance(a->f, a->shard_id, ms, 0);
+    return NULL;
+}
+
+static void while_threads_advance_the_view_never_goes_back(void **state) {
+    (void)state;
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    SET(f, {"a", 0}, {"b", 0});
+    struct advance work[] = {{f, "a"}, {f, "b"}};
+    pthread_t threads[COUNT(work)];
+    for (size_t i = 0; i < COUNT(work); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, advance, &work[i]), 0);
+    for (int64_t last = 0, now; last < 5000; last = now) {
+        now = freshness_as_of(f);
+        assert_true(now >= last);
+        SET(f, {"a", 0}, {"b", 0}); /* as a look at the leases does it */
+    }
+    for (size_t i = 0; i < COUNT(work); i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(freshness_as_of(f), 5000);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(before_the_shards_are_known_nothing_is),
+        cmocka_unit_test(the_view_is_as_old_as_its_oldest_shard),
+        cmocka_unit_test(one_unknown_shard_makes_the_view_unknown),
+        cmocka_unit_test(a_shard_never_goes_back),
+        cmocka_unit_test(a_shard_that_is_not_given_drops_out_and_is_ignored),
+        cmocka_unit_test(when_all_have_ended_the_largest_time_ever_known_stands),
+        cmocka_unit_test(ended_before_anything_was_known_it_stays_unknown),
+        cmocka_unit_test(it_is_read_as_a_copy_sorted_by_shard),
+        cmocka_unit_test(the_longest_shard_id_is_told_from_its_neighbour),
+        cmocka_unit_test(what_it_was_is_remembered),
+        cmocka_unit_test(a_leap_of_hours_counts_from_when_it_happened),
+        cmocka_unit_test(memory_is_bounded_and_errs_to_the_older_side),
+        cmocka_unit_test(what_turns_out_unknown_was_unknown_before),
+        cmocka_unit_test(clocks_read_in_another_order_do_no_harm),
+        cmocka_unit_test(while_threads_advance_the_view_never_goes_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,623 @@
+/* What a caller may rely on in any store (views/store.h). */
+#include "tests/unit/support/store.h"
+
+#include <sqlite3.h>
+
+#include "aws/client.h"
+#include "views/dynamodb/attributes.h"
+#include "views/event_id.h"
+
+#define SHARD "shardId-000000000000"
+
+/* ---- making rows
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void put_score(struct fixture *t, enum role role, const char *user_id, size_t score,
+                      uint64_t first_position) {
+    struct position *positions = mem_alloc(score * sizeof *positions);
+    for (size_t i = 0; i < score; i++)
+        positions[i] = position_from_u64(first_position + i);
+    const struct store_score_write write = {role, user_id, positions, score, 1700000000123, "w/web/9/Cid"};
+    const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};
+    assert_ok(store_write_batch(t->store, &batch, &t->effort, &support_error));
+    free(positions);
+}
+
+static struct contribution *make_row(const char *product, const char *event_id) {
+    struct contribution *c = contribution_new(product);
+    c->creator = mem_strdup("w/merchant/1/Ann");
+    c->photographer = mem_strdup("w/photographer/2/Bo");
+    c->creator_score = 3;
+    c->photographer_score = 2;
+    c->last_event_id = mem_strdup(event_id);
+    c->photographer_event_id = mem_strdup(SHARD ":1");
+    c->created_ms = -1;
+    c->updated_ms = 1700000000123;
+    c->created_by = mem_strdup("w/merchant/1/Ann");
+    c->updated_by = mem_strdup("w/web/9/Cid");
+    return c;
+}
+
+static enum status put_row(struct fixture *t, const struct contribution *row, const char *old) {
+    const struct store_contribution_write write = {row, old};
+    const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
+    return store_write_batch(t->store, &batch, &t->effort, &support_error);
+}
+
+/* ---- contributions
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void row_comes_back_whole(void **state) {
+    struct fixture *t = support_fixture(state);
+    _cleanup_(contribution_freep) struct contribution *row = make_row("häț \"1\"", SHARD ":7");
+    _cleanup_(contribution_freep) struct contribution *back = NULL;
+    assert_ok(put_row(t, row, NULL));
+    assert_ok(store_read_contribution(t->store, row->product_id, 0, &back, &support_error));
+    assert_string_equal(back->product_id, row->product_id);
+    assert_string_equal(back->creator, row->creator);
+    assert_string_equal(back->photographer, row->photographer);
+    assert_string_equal(back->last_event_id, row->last_event_id);
+    assert_string_equal(back->photographer_event_id, row->photographer_event_id);
+    assert_string_equal(back->created_by, row->created_by);
+    assert_string_equal(back->updated_by, row->updated_by);
+    assert_int_equal(back->creator_score, 3);
+    assert_int_equal(back->photographer_score, 2);
+    assert_int_equal(back->created_ms, -1);
+    assert_int_equal(back->updated_ms, 1700000000123);
+}
+
+static void row_is_written_only_over_what_was_read(void **state) {
+    struct fixture *t = support_fixture(state);
+    _cleanup_(contribution_freep) struct contribution *row = make_row("hat", SHARD ":7");
+    assert_int_equal(put_row(t, row, SHARD ":6"), STATUS_CONFLICT); /* there is no row */
+    assert_ok(put_row(t, row, NULL));
+    assert_int_equal(put_row(t, row, NULL), STATUS_CONFLICT);
+    assert_int_equal(put_row(t, row, SHARD ":6"), STATUS_CONFLICT);
+    assert_ok(put_row(t, row, SHARD ":7"));
+}
+
+static void rows_come_in_the_order_asked_for(void **state) {
+    enum { ROWS = 230 };
+    struct fixture *t = support_fixture(state);
+    static char ids[ROWS][16];
+    const char *asked[ROWS];
+    struct contribution *rows[ROWS];
+    for (size_t i = 0; i < ROWS; i++) {
+        snprintf(ids[i], sizeof *ids, "p%zu", i);
+        asked[i] = ids[i];
+        _cleanup_(contribution_freep) struct contribution *row = make_row(ids[i], SHARD ":7");
+        if (i % 3)
+            assert_ok(put_row(t, row, NULL));
+    }
+    assert_ok(store_read_contributions(t->store, asked, ROWS, rows, &t->effort, &support_error));
+    for (size_t i = 0; i < ROWS; i++) {
+        if (i % 3)
+            assert_string_equal(rows[i]->product_id, ids[i]);
+        else
+            assert_null(rows[i]);
+        contribution_free(rows[i]);
+    }
+}
+
+static void missing_row_is_not_found(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct contribution *row = NULL;
+    struct store_score scores[ROLES];
+    assert_int_equal(store_read_contribution(t->store, "none", 0, &row, &support_error), STATUS_NOT_FOUND);
+    assert_int_equal(store_read_scores(t->store, "none", 0, scores, &support_error), STATUS_NOT_FOUND);
+}
+
+/* ---- scores
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static void score_counts_each_position_once(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_score scores[ROLES];
+    put_score(t, ROLE_CREATOR, "Ann", 5, 100);
+    put_score(t, ROLE_CREATOR, "Ann", 5, 100); /* all of it again */
+    put_score(t, ROLE_CREATOR, "Ann", 5, 103); /* three of it again */
+    put_score(t, ROLE_PHOTOGRAPHER, "Ann", 2, 100);
+    assert_ok(store_read_scores(t->store, "Ann", 0, scores, &support_error));
+    assert_int_equal(scores[ROLE_CREATOR].score, 8);
+    assert_int_equal(scores[ROLE_PHOTOGRAPHER].score, 2);
+    assert_int_equal(scores[ROLE_CREATOR].updated_ms, 1700000000123);
+    store_score_deinit(&scores[ROLE_CREATOR]);
+    store_score_deinit(&scores[ROLE_PHOTOGRAPHER]);
+}
+
+static void rank_counts_people_above(void **state) {
+    struct fixture *t = support_fixture(state);
+    size_t above;
+    bool tied;
+    put_score(t, ROLE_CREATOR, "Ann", 3, 1);
+    put_score(t, ROLE_CREATOR, "Bob", 3, 1);
+    put_score(t, ROLE_CREATOR, "Cid", 7, 1);
+    put_score(t, ROLE_CREATOR, "Dee", 8, 1);
+    put_score(t, ROLE_CREATOR, CONTRIBUTION_UNKNOWN, 8, 1); /* is nobody: above nobody, tied with nobody */
+    assert_ok(store_read_rank(t->store, ROLE_CREATOR, 3, "Ann", 1000, 0, &above, &tied, &support_error));
+    assert_int_equal(above, 2);
+    assert_true(tied);
+    assert_ok(store_read_rank(t->store, ROLE_CREATOR, 8, "Dee", 1000, 0, &above, &tied, &support_error));
+    assert_int_equal(above, 0);
+    assert_false(tied);
+    assert_ok(store_read_rank(t->store, ROLE_CREATOR, 1, "Eve", 2, 0, &above, &tied, &support_error));
+    assert_int_equal(above, 2); /* counted to the maximum */
+}
+
+/* ---- leases
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static struct store_lease full_lease(void) {
+    struct store_lease lease = {
+        .shard_id = SHARD,
+        .owner = "worker",
+        .counter = 7,
+        .tenure = "0123456789abcdef0123456789abcdef",
+        .checkpoint = LEASE_AT_POSITION,
+        .owner_switches = 2,
+        .as_of_ms = 1700000000123,
+        .parents = {"shardId-000000000008", "shardId-000000000009"},
+        .children = {"shardId-000000000010"},
+        .starting_hash_key = "0",
+        .ending_hash_key = "340282366920938463463374607431768211455",
+    };
+    static const char sequence[] = "49590338271490256608559692538361571095921575989136588898";
+    position_parse(sequence, strlen(sequence), 3, &lease.position);
+    return lease;
+}
+
+static void assert_same_lease(const struct store_lease *a, const struct store_lease *b) {
+    assert_string_equal(a->shard_id, b->shard_id);
+    assert_string_equal(a->owner, b->owner);
+    assert_int_equal(a->counter, b->counter);
+    assert_string_equal(a->tenure, b->tenure);
+    assert_int_equal(a->checkpoint, b->checkpoint);
+    if (a->checkpoint == LEASE_AT_POSITION)
+        assert_int_equal(position_compare(&a->position, &b->position), 0);
+    if (a->checkpoint == LEASE_AT_TIMESTAMP)
+        assert_int_equal(a->start_at_ms, b->start_at_ms);
+    assert_int_equal(a->owner_switches, b->owner_switches);
+    assert_int_equal(a->as_of_ms, b->as_of_ms);
+    for (int i = 0; i < STORE_LEASE_PARENTS; i++) {
+        assert_string_equal(a->parents[i], b->parents[i]);
+        assert_string_equal(a->children[i], b->children[i]);
+    }
+    assert_string_equal(a->starting_hash_key, b->starting_hash_key);
+    assert_string_equal(a->ending_hash_key, b->ending_hash_key);
+}
+
+static void lease_comes_back_whole(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease(), *back;
+    size_t n;
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    assert_int_equal(store_create_lease(t->store, &lease, &support_error), STATUS_CONFLICT);
+
+    struct store_lease bare = {
+        .shard_id = "shardId-000000000001", .checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = -1};
+    assert_ok(store_create_lease(t->store, &bare, &support_error));
+    struct store_lease timed = {
+        .shard_id = "shardId-000000000002", .checkpoint = LEASE_AT_TIMESTAMP, .as_of_ms = -1};
+    timed.start_at_ms = 1700000000000;
+    assert_ok(store_create_lease(t->store, &timed, &support_error));
+
+    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    assert_int_equal(n, 3);
+    assert_same_lease(&back[0], &lease);
+    assert_same_lease(&back[1], &bare);
+    assert_same_lease(&back[2], &timed);
+    free(back);
+}
+
+static void lease_is_written_over_exactly_what_was_read(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease(), after = lease, found, *back;
+    size_t n;
+    after.counter = 8;
+    after.owner[0] = '\0';
+    after.checkpoint = LEASE_SHARD_END;
+    assert_int_equal(store_update_lease(t->store, &lease, &after, NULL, &found, &support_error),
+                     STATUS_CONFLICT);
+    assert_string_equal(found.shard_id, ""); /* there is no row */
+
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    assert_ok(store_update_lease(t->store, &lease, &after, &t->fence, &found, &support_error));
+    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    assert_same_lease(&back[0], &after);
+    free(back);
+    assert_int_equal(store_update_lease(t->store, &lease, &after, NULL, &found, &support_error),
+                     STATUS_CONFLICT);
+    assert_same_lease(&found, &after);
+}
+
+/* Owner, counter and tenure: each alone must fail the condition. */
+static void lease_condition_covers(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease(), found;
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    for (int i = 0; i < 5; i++) {
+        struct store_lease before = lease;
+        strcpy(before.owner, i == 0 ? "other" : i == 1 ? "" : lease.owner);
+        before.counter -= i == 2;
+        strcpy(before.tenure, i == 3 ? "ffff" : i == 4 ? "" : lease.tenure);
+        assert_int_equal(store_update_lease(t->store, &before, &lease, NULL, &found, &support_error),
+                         STATUS_CONFLICT);
+        assert_same_lease(&found, &lease);
+    }
+}
+
+static void lease_is_fenced(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease(), found;
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    fence_shut(&t->fence);
+    assert_int_equal(store_update_lease(t->store, &lease, &lease, &t->fence, &found, &support_error),
+                     STATUS_FAILED);
+}
+
+static void lease_is_deleted_only_as_it_was_read(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease(), *back;
+    size_t n;
+    assert_int_equal(store_delete_lease(t->store, &lease, NULL, &support_error), STATUS_CONFLICT);
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    for (int i = 0; i < 5; i++) {
+        struct store_lease before = lease;
+        strcpy(before.owner, i == 0 ? "other" : i == 1 ? "" : lease.owner);
+        before.counter -= i == 2;
+        strcpy(before.tenure, i == 3 ? "ffff" : i == 4 ? "" : lease.tenure);
+        assert_int_equal(store_delete_lease(t->store, &before, NULL, &support_error), STATUS_CONFLICT);
+    }
+    fence_shut(&t->fence);
+    assert_int_equal(store_delete_lease(t->store, &lease, &t->fence, &support_error), STATUS_FAILED);
+    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    assert_int_equal(n, 1);
+    free(back);
+    fence_open_until(&t->fence, INT64_MAX);
+    assert_ok(store_delete_lease(t->store, &lease, &t->fence, &support_error));
+    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    assert_int_equal(n, 0);
+    free(back);
+}
+
+static void released_lease_is_deleted(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease bare = {.shard_id = SHARD, .checkpoint = LEASE_SHARD_END, .as_of_ms = -1};
+    assert_ok(store_create_lease(t->store, &bare, &support_error));
+    assert_ok(store_delete_lease(t->store, &bare, &t->fence, &support_error));
+}
+
+/* ---- a shard that is long gone
+ * ---------------------------------------------------------------------------------------- */
+
+/* How many steps it took; with `at_most`, what is left is left. */
+static int forget(struct fixture *t, const char *shard_id, int at_most) {
+    _cleanup_(store_forgetting_deinit) struct store_forgetting forgetting = {0};
+    int steps = 0;
+    while (!forgetting.done && steps < at_most) {
+        assert_ok(store_forget_shard(t->store, shard_id, &t->fence, &forgetting, &support_error));
+        steps++;
+    }
+    return steps;
+}
+
+static void forgetting_comes_to_an_end(void **state) {
+    struct fixture *t = support_fixture(state);
+    assert_int_equal(forget(t, SHARD, 10), 1); /* there is nothing to go over */
+}
+
+/* ---- what the store belongs to
+ * ---------------------------------------------------------------------------------------- */
+
+static void belongs_to_its_first_source(void **state) {
+    struct fixture *t = support_fixture(state);
+    const struct store_source mine = {"arn:aws:kinesis:eu-west-1:1:stream/mine", 1700000000123};
+    const struct store_source other = {"arn:aws:kinesis:eu-west-1:1:stream/other", 1700000000123};
+    const struct store_source created_again = {"arn:aws:kinesis:eu-west-1:1:stream/mine", 1800000000000};
+    uint8_t key[3][STORE_IDENTITY_KEY_BYTES];
+    struct store_lease *leases;
+    size_t n;
+
+    assert_ok(store_bind(t->store, NULL, key[0], &support_error)); /* a process that only serves came first */
+    assert_ok(store_bind(t->store, &mine, key[1], &support_error));
+    assert_ok(store_bind(t->store, &mine, key[2], &support_error));
+    assert_memory_equal(key[0], key[1], sizeof key[0]);
+    assert_memory_equal(key[0], key[2], sizeof key[0]);
+
+    assert_int_equal(store_bind(t->store, &other, key[1], &support_error), STATUS_INVALID);
+    assert_non_null(strstr(support_error.message, mine.name));
+    assert_non_null(strstr(support_error.message, other.name));
+    assert_non_null(strstr(support_error.message, *t->folder ? "another file" : "another stage"));
+    assert_int_equal(store_bind(t->store, &created_again, key[1], &support_error), STATUS_INVALID);
+    assert_non_null(strstr(support_error.message, "2027-01-15T08:00:00.000Z"));
+
+    assert_ok(store_read_leases(t->store, &leases, &n, &support_error)); /* the record is no lease */
+    assert_int_equal(n, 0);
+    free(leases);
+}
+
+static void creating_again_changes_nothing(void **state) {
+    struct fixture *t = support_fixture(state);
+    put_score(t, ROLE_CREATOR, "Ann", 5, 100);
+    assert_ok(store_create(t->store, &support_error));
+    struct store_score scores[ROLES];
+    assert_ok(store_read_scores(t->store, "Ann", 0, scores, &support_error));
+    assert_int_equal(scores[ROLE_CREATOR].score, 5);
+    store_score_deinit(&scores[ROLE_CREATOR]);
+    store_score_deinit(&scores[ROLE_PHOTOGRAPHER]);
+}
+
+static void cancelled_store_answers_at_once(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct contribution *row = NULL;
+    store_cancel(t->store);
+    assert_int_equal(store_read_contribution(t->store, "hat", 0, &row, &support_error), STATUS_FAILED);
+    assert_string_equal(support_error.code, "Cancelled");
+}
+
+/* ---- DynamoDB only
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* What the row has of `attribute`, in hexadecimal digits; "": nothing. */
+static void read_watermark(struct fixture *t, const char *user_id, const char *attribute, char out[96]) {
+    _cleanup_(aws_call_deinit) struct aws_call call = {.operation = "GetItem"};
+    struct aws_client *client;
+    uint8_t bytes[40];
+    size_t length = 0;
+    char *body = mem_printf("{\"TableName\":\"%s-Scores\",\"ConsistentRead\":true,"
+                            "\"Key\":{\"userId\":{\"S\":\"%s\"},\"role\":{\"S\":\"creator\"}}}",
+                            t->stage, user_id);
+    call.body = body;
+    call.length = strlen(body);
+    assert_ok(aws_client_new(&client, &aws_dynamodb, t->config, NULL, &support_error));
+    assert_int_equal(aws_client_call(client, &call, NULL), STATUS_OK);
+    dynamodb_get_b(json_object_get(call.reply, "Item"), attribute, bytes, sizeof bytes, &length);
+    out[0] = '\0';
+    for (size_t i = 0; i < length; i++)
+        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+    aws_client_free(client);
+    free(body);
+}
+
+static void assert_watermark(struct fixture *t, const char *user_id, const char *attribute,
+                             const char *expected) {
+    char found[96];
+    read_watermark(t, user_id, attribute, found);
+    assert_string_equal(found, expected);
+}
+
+static enum status count_one(struct fixture *t, const char *shard_id, const char *user_id, uint64_t at) {
+    const struct position position = position_from_u64(at);
+    const struct store_score_write write = {ROLE_CREATOR, user_id, &position, 1, 1, "w/web/9/Cid"};
+    const struct store_batch batch = {.shard_id = shard_id, .scores = &write, .n_scores = 1};
+    return store_write_batch(t->store, &batch, &t->effort, &support_error);
+}
+
+static int64_t creator_score(struct fixture *t, const char *user_id) {
+    struct store_score scores[ROLES];
+    assert_ok(store_read_scores(t->store, user_id, 0, scores, &support_error));
+    int64_t score = scores[ROLE_CREATOR].score;
+    store_score_deinit(&scores[ROLE_CREATOR]);
+    store_score_deinit(&scores[ROLE_PHOTOGRAPHER]);
+    return score;
+}
+
+#define OTHER_SHARD "shardId-000000000012"
+
+static void forgotten_shard_counts_nothing_more(void **state) {
+    struct fixture *t = support_fixture(state);
+    assert_ok(count_one(t, SHARD, "Ann", 1));
+    assert_ok(count_one(t, OTHER_SHARD, "Ann", 300));
+    assert_ok(count_one(t, OTHER_SHARD, "Bob", 300));
+    forget(t, SHARD, 10);
+    assert_watermark(t, "Ann", "at0", "ff");
+    assert_watermark(t, "Ann", "at12", "02012c");
+    assert_watermark(t, "Bob", "at0", "");     /* nothing is made where nothing was */
+    assert_ok(count_one(t, SHARD, "Ann", 99)); /* of a worker that does not know that it is dead */
+    assert_watermark(t, "Ann", "at0", "ff");
+    assert_int_equal(creator_score(t, "Ann"), 2);
+    assert_ok(count_one(t, OTHER_SHARD, "Ann", 301));
+    assert_int_equal(creator_score(t, "Ann"), 3);
+}
+
+static int count_shrunk(struct fixture *t, int n_users) {
+    int n = 0;
+    for (int i = 0; i < n_users; i++) {
+        char user[16], found[96];
+        snprintf(user, sizeof user, "u%d", i);
+        read_watermark(t, user, "at0", found);
+        n += strcmp(found, "ff") == 0;
+    }
+    return n;
+}
+
+static void forgetting_goes_page_by_page_and_on_after_a_crash(void **state) {
+    enum { USERS = LIMIT_FORGET_ROWS * 2 + 10 };
+    struct fixture *t = support_fixture(state);
+    for (int i = 0; i < USERS; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "u%d", i);
+        assert_ok(count_one(t, SHARD, user, 1));
+    }
+    assert_int_equal(forget(t, SHARD, 1), 1);
+    int shrunk = count_shrunk(t, USERS);
+    assert_in_range(shrunk, 1, LIMIT_FORGET_ROWS);
+
+    support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 7, 20); /* tried again by the client */
+    assert_in_range(forget(t, SHARD, 10), 3, 4);
+    support_no_faults(t);
+    assert_int_equal(count_shrunk(t, USERS), USERS);
+    support_fault(t, FAULT_NONE, "UpdateItem", 0, 0);
+    forget(t, SHARD, 10);
+    assert_in_range(atomic_load(&t->faulty.sent), 3, 4); /* it looked through the pages, and wrote nothing */
+}
+
+static void forgetting_goes_over_the_same_rows_after_a_failure(void **state) {
+    struct fixture *t = support_fixture(state);
+    _cleanup_(store_forgetting_deinit) struct store_forgetting forgetting = {0};
+    assert_ok(count_one(t, SHARD, "Ann", 1));
+    support_fault(t, FAULT_REFUSE, "UpdateItem", 0, -1);
+    assert_int_equal(store_forget_shard(t->store, SHARD, &t->fence, &forgetting, &support_error),
+                     STATUS_RETRY);
+    assert_false(forgetting.done);
+    support_no_faults(t);
+    assert_ok(store_forget_shard(t->store, SHARD, &t->fence, &forgetting, &support_error));
+    assert_watermark(t, "Ann", "at0", "ff");
+    fence_shut(&t->fence);
+    struct store_forgetting again = {0};
+    assert_int_equal(store_forget_shard(t->store, SHARD, &t->fence, &again, &support_error), STATUS_FAILED);
+}
+
+/* ---- SQLite only
+ * ------------------------------------------------------------------------------------------------------ */
+
+static struct store *open_again(const struct fixture *t) {
+    char path[128];
+    struct store *store;
+    support_database(t, "", path, sizeof path);
+    assert_ok(store_sqlite_open(&store, path, &support_error));
+    return store;
+}
+
+static void one_fills(void **state) {
+    struct fixture *t = support_fixture(state);
+    const struct store_source source = {"file: mine", 0};
+    uint8_t key[STORE_IDENTITY_KEY_BYTES];
+    char pid[32];
+    struct store *other = open_again(t);
+    assert_ok(store_bind(t->store, &source, key, &support_error));
+    assert_int_equal(store_bind(other, &source, key, &support_error), STATUS_INVALID);
+    snprintf(pid, sizeof pid, "process %ld", (long)getpid());
+    assert_non_null(strstr(support_error.message, pid));
+    assert_ok(store_bind(other, NULL, key, &support_error)); /* to serve is allowed */
+    store_free(t->store);
+    t->store = other;
+    assert_ok(store_bind(other, &source, key, &support_error)); /* the lock went with its holder */
+}
+
+/* A score and two rows, of which the second is not what was read. */
+static void batch_is_a_transaction(void **state) {
+    struct fixture *t = support_fixture(state);
+    const struct position position = position_from_u64(1);
+    _cleanup_(contribution_freep) struct contribution *row = make_row("hat", SHARD ":7");
+    _cleanup_(contribution_freep) struct contribution *other = make_row("cap", SHARD ":8");
+    const struct store_score_write score = {ROLE_CREATOR, "Ann", &position, 1, 1, "w/web/9/Cid"};
+    const struct store_contribution_write rows[] = {{row, NULL}, {other, SHARD ":7"}};
+    const struct store_batch batch = {
+        .shard_id = SHARD, .scores = &score, .n_scores = 1, .contributions = rows, .n_contributions = 2};
+    struct store_score scores[ROLES];
+    struct contribution *back = NULL;
+    assert_int_equal(store_write_batch(t->store, &batch, &t->effort, &support_error), STATUS_CONFLICT);
+    assert_int_equal(store_read_scores(t->store, "Ann", 0, scores, &support_error), STATUS_NOT_FOUND);
+    assert_int_equal(store_read_contribution(t->store, "hat", 0, &back, &support_error), STATUS_NOT_FOUND);
+}
+
+static enum status put_row_with_checkpoint(struct fixture *t, const char *tenure, uint64_t position) {
+    _cleanup_(contribution_freep) struct contribution *row = make_row("hat", SHARD ":7");
+    const struct store_checkpoint checkpoint = {tenure, position_from_u64(position)};
+    const struct store_contribution_write write = {row, NULL};
+    const struct store_batch batch = {
+        .shard_id = SHARD, .contributions = &write, .n_contributions = 1, .checkpoint = &checkpoint};
+    return store_write_batch(t->store, &batch, &t->effort, &support_error);
+}
+
+static void checkpoint_is_in_the_batch(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease(), after, found, *back;
+    size_t n;
+    lease.position = position_from_u64(5);
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    assert_ok(put_row_with_checkpoint(t, lease.tenure, 9));
+
+    after = lease; /* whoever renews it knows of 5 only */
+    after.counter++;
+    assert_ok(store_update_lease(t->store, &lease, &after, &t->fence, &found, &support_error));
+    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    after.position = position_from_u64(9);
+    assert_same_lease(&back[0], &after);
+    free(back);
+}
+
+static void tenure_is_over(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease();
+    struct contribution *back = NULL;
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    assert_int_equal(put_row_with_checkpoint(t, "ffffffffffffffffffffffffffffffff", 9), STATUS_FAILED);
+    assert_string_equal(support_error.code, "LeaseLost");
+    assert_int_equal(store_read_contribution(t->store, "hat", 0, &back, &support_error), STATUS_NOT_FOUND);
+}
+
+static void run_sql(const struct fixture *t, sqlite3 **db, const char *sql) {
+    char path[128];
+    support_database(t, "", path, sizeof path);
+    assert_int_equal(sqlite3_open(path, db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(*db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void newer_tables(void **state) {
+    struct fixture *t = support_fixture(state);
+    char path[128];
+    struct store *store;
+    sqlite3 *db;
+    run_sql(t, &db, "PRAGMA user_version = 99");
+    sqlite3_close(db);
+    support_database(t, "", path, sizeof path);
+    assert_int_equal(store_sqlite_open(&store, path, &support_error), STATUS_INVALID);
+    assert_non_null(strstr(support_error.message, "version 99"));
+}
+
+static void readers_do_not_wait(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct contribution *back = NULL;
+    sqlite3 *db;
+    run_sql(t, &db, "BEGIN IMMEDIATE; INSERT INTO scores VALUES ('Ann', 'creator', 1, 1, '')");
+    assert_int_equal(store_read_contribution(t->store, "hat", 0, &back, &support_error), STATUS_NOT_FOUND);
+    sqlite3_close(db);
+}
+
+#define CONTRACT(test)                                                                                       \
+    test("a contribution comes back in every attribute", row_comes_back_whole),                              \
+        test("a contribution is written only over what was read", row_is_written_only_over_what_was_read),   \
+        test("rows come in the order asked for, absent ones as such", rows_come_in_the_order_asked_for),     \
+        test("what is not there is not found", missing_row_is_not_found),                                    \
+        test("a rank counts the people above, ties told, UNKNOWN left out", rank_counts_people_above),       \
+        test("a lease comes back in every attribute", lease_comes_back_whole),                               \
+        test("a lease is written over exactly what was read", lease_is_written_over_exactly_what_was_read),  \
+        test("another owner, counter or tenure each fails the condition", lease_condition_covers),           \
+        test("a lease is not written once its fence is shut", lease_is_fenced),                              \
+        test("a lease is deleted only as it was read", lease_is_deleted_only_as_it_was_read),                \
+        test("a lease that nobody owns can be deleted", released_lease_is_deleted),                          \
+        test("forgetting a shard comes to an end", forgetting_comes_to_an_end),                              \
+        test("a store belongs to its first source, and names both sides to another",                         \
+             belongs_to_its_first_source),                                                                   \
+        test("creating what is there changes nothing", creating_again_changes_nothing),                      \
+        test("a cancelled store answers at once", cancelled_store_answers_at_once),
+
+int main(void) {
+    json_set_alloc_funcs(mem_alloc, free);
+    const struct CMUnitTest dynamodb[] = {
+        CONTRACT(support_test) /* and, because its batches are no transactions: */
+        support_test("a score counts each position once", score_counts_each_position_once),
+        support_test("nothing of a forgotten shard is counted, and its watermarks take a byte",
+                     forgotten_shard_counts_nothing_more),
+        support_test("a shard is forgotten page by page, and the rest after a crash",
+                     forgetting_goes_page_by_page_and_on_after_a_crash),
+        support_test("a page that could not be written is gone over again",
+                     forgetting_goes_over_the_same_rows_after_a_failure),
+    };
+    const struct CMUnitTest sqlite[] = {
+        CONTRACT(support_test_sqlite) /* and, because it is a file: */
+        support_test_sqlite("only one process at a time fills a database", one_fills),
+        support_test_sqlite("a batch that fails leaves nothing behind", batch_is_a_transaction),
+        support_test_sqlite("a batch takes its checkpoint along, which a renewal does not set back",
+                            checkpoint_is_in_the_batch),
+        support_test_sqlite("a batch of a tenure that is over is refused", tenure_is_over),
+        support_test_sqlite("tables of a newer program are refused", newer_tables),
+        support_test_sqlite("readers do not wait for a writer", readers_do_not_wait),
+    };
+    int failed = cmocka_run_group_tests_name("store: dynamodb", dynamodb, NULL, NULL);
+    return failed + cmocka_run_group_tests_name("store: sqlite", sqlite, NULL, NULL);
+}

@@ -1,0 +1,43 @@
+/*
+ * dynamodb: items and calls of DynamoDB's JSON protocol: attribute values in and out, one request's life, and
+ * the units that it cost. Used by the files of the DynamoDB store only.
+ */
+#ifndef VIEWS_DYNAMODB_ATTRIBUTES_H
+#define VIEWS_DYNAMODB_ATTRIBUTES_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aws/client.h"
+#include "views/position.h"
+
+/* Attribute values: new references. */
+json_t *dynamodb_s(const char *value);
+json_t *dynamodb_n(int64_t value);
+json_t *dynamodb_b(const void *data, size_t length);
+
+/* Attributes of an item (which may be NULL): false or NULL if it is not there or of another type. */
+const char *dynamodb_get_s(const json_t *item, const char *name);
+bool dynamodb_get_n(const json_t *item, const char *name, int64_t *value);
+bool dynamodb_get_b(const json_t *item, const char *name, uint8_t *bytes, size_t max, size_t *length);
+
+/* Adds a placeholder to the body of a request. Every attribute name goes through one: DynamoDB reserves some
+ * 570 words. `value` is stolen. */
+void dynamodb_name(json_t *body, const char *placeholder, const char *attribute);
+void dynamodb_value(json_t *body, const char *placeholder, json_t *value);
+
+/* Fills `call` with `body` (stolen), which is asked to tell its consumed capacity. Ends with
+ * dynamodb_call_deinit. */
+void dynamodb_call_init(struct aws_call *call, const char *operation, json_t *body);
+void dynamodb_call_deinit(struct aws_call *call);
+
+/* Runs them all and counts their units. */
+void dynamodb_run(struct aws_client *client, struct aws_call *calls, size_t n, const struct aws_run *run);
+
+/* One call from body (stolen) to reply (the caller's, NULL unless OK). */
+enum status dynamodb_once(struct aws_client *client, const char *operation, json_t *body,
+                          const struct aws_run *run, json_t **reply, struct error *e);
+
+#endif

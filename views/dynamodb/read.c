@@ -1,0 +1,229 @@
+/* The serving side of the DynamoDB store: single rows strongly consistent, boards from the index. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "views/dynamodb/attributes.h"
+#include "views/dynamodb/internal.h"
+
+/* To a reader NOT_FOUND means that there is no such row. DynamoDB says it of a table or an index. */
+static enum status read_failed(struct error *e) {
+    if (e->status == STATUS_NOT_FOUND)
+        e->status = STATUS_FAILED;
+    return e->status;
+}
+
+/* ---- pages
+ * -------------------------------------------------------------------------------------------------------- */
+
+bool store_dynamodb_next_page(json_t *body, const json_t *from) {
+    json_t *last = json_object_get(from, "LastEvaluatedKey");
+    if (!json_object_size(last))
+        return false;
+    json_object_set(body, "ExclusiveStartKey", last);
+    return true;
+}
+
+/* Runs `body` (stolen), a Query or Scan, page after page (they end at 1 MB) until `limit` items are there or
+ * the end is reached; the items, a new array, are in `*items`. */
+static enum status read_pages(struct store_dynamodb *d, const char *operation, json_t *body, size_t limit,
+                              const struct aws_run *run, json_t **items, struct error *e) {
+    json_auto_t *base = body;
+    bool more = true;
+    *items = json_array();
+    while (more && json_array_size(*items) < limit) {
+        json_auto_t *reply = NULL;
+        json_object_set_new(base, "Limit", json_integer((json_int_t)(limit - json_array_size(*items))));
+        enum status status = dynamodb_once(d->client, operation, json_copy(base), run, &reply, e);
+        if (status) {
+            json_decref(*items);
+            *items = NULL;
+            return read_failed(e);
+        }
+        json_array_extend(*items, json_object_get(reply, "Items"));
+        more = store_dynamodb_next_page(base, reply);
+    }
+    return STATUS_OK;
+}
+
+/* ---- boards and ranks
+ * ---------------------------------------------------------------------------------------------- */
+
+static json_t *index_query(const struct store_dynamodb *d, enum role role, const char *condition) {
+    json_t *body = json_pack("{s:s,s:s,s:s,s:b}", "TableName", d->scores_table, "IndexName", SCORES_INDEX,
+                             "KeyConditionExpression", condition, "ScanIndexForward", 0);
+    dynamodb_name(body, "#r", "role");
+    dynamodb_value(body, ":r", dynamodb_s(role_name(role)));
+    return body;
+}
+
+static bool parse_score(const json_t *item, struct store_score *score) {
+    const char *user_id = dynamodb_get_s(item, "userId");
+    *score = (struct store_score){0};
+    if (!user_id || !dynamodb_get_n(item, "score", &score->score))
+        return false;
+    dynamodb_get_n(item, "updated", &score->updated_ms);
+    score->user_id = mem_strdup(user_id);
+    return true;
+}
+
+/* Goes on after a place, as a LastEvaluatedKey of this index would say it: by the keys of the index and of
+ * the table (Query, ExclusiveStartKey). That is a place in their order, and need not be an item's any more.
+ */
+static void set_place(json_t *body, enum role role, const struct store_place *after) {
+    json_object_set_new(body, "ExclusiveStartKey",
+                        json_pack("{s:o,s:o,s:o}", "role", dynamodb_s(role_name(role)), "score",
+                                  dynamodb_n(after->score), "userId", dynamodb_s(after->user_id)));
+}
+
+enum status store_dynamodb_read_board(struct store *store, enum role role, const struct store_place *after,
+                                      size_t limit, int64_t deadline_boot_ms, struct store_board *board,
+                                      struct error *e) {
+    struct store_dynamodb *d = store_dynamodb_of(store);
+    const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
+    json_auto_t *items = NULL;
+    json_t *body = index_query(d, role, "#r = :r");
+
+    *board = (struct store_board){0};
+    if (after)
+        set_place(body, role, after);
+    enum status status = read_pages(d, "Query", body, limit, &run, &items, e);
+    if (status)
+        return error_wrap(e, "cannot read the board of role '%s' from table '%s'", role_name(role),
+                          d->scores_table);
+
+    board->items = mem_alloc(json_array_size(items) * sizeof *board->items);
+    for (size_t i = 0; i < json_array_size(items); i++)
+        board->n += parse_score(json_array_get(items, i), &board->items[board->n]);
+    return STATUS_OK;
+}
+
+/* User ids of this role whose score compares to `score` as the condition says. */
+static enum status query_users(struct store_dynamodb *d, enum role role, const char *condition, int64_t score,
+                               size_t limit, int64_t deadline_boot_ms, json_t **items, struct error *e) {
+    const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
+    json_t *body = index_query(d, role, condition);
+    dynamodb_name(body, "#s", "score");
+    dynamodb_value(body, ":s", dynamodb_n(score));
+    enum status status = read_pages(d, "Query", body, limit, &run, items, e);
+    if (status)
+        error_wrap(e, "cannot rank role '%s' in table '%s'", role_name(role), d->scores_table);
+    return status;
+}
+
+static size_t count_people(const json_t *items, const char *except) {
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const char *user_id = dynamodb_get_s(json_array_get(items, i), "userId");
+        n += user_id && !contribution_is_unknown(user_id) && (!except || strcmp(user_id, except) != 0);
+    }
+    return n;
+}
+
+enum status store_dynamodb_read_rank(struct store *store, enum role role, int64_t score, const char *user_id,
+                                     size_t max, int64_t deadline_boot_ms, size_t *above, bool *tied,
+                                     struct error *e) {
+    struct store_dynamodb *d = store_dynamodb_of(store);
+    json_auto_t *higher = NULL, *equal = NULL;
+    enum { SELF_UNKNOWN_AND_ONE = 3 };
+
+    enum status status =
+        query_users(d, role, "#r = :r AND #s > :s", score, max + 1, deadline_boot_ms, &higher, e);
+    if (!status)
+        status = query_users(d, role, "#r = :r AND #s = :s", score, SELF_UNKNOWN_AND_ONE, deadline_boot_ms,
+                             &equal, e);
+    if (status)
+        return status;
+
+    size_t n = count_people(higher, NULL);
+    *above = n < max ? n : max;
+    *tied = count_people(equal, user_id) > 0;
+    return STATUS_OK;
+}
+
+/* ---- single rows
+ * --------------------------------------------------------------------------------------------------- */
+
+static json_t *get_body(const char *table, json_t *key) {
+    return json_pack("{s:s,s:o,s:b}", "TableName", table, "Key", key, "ConsistentRead", 1);
+}
+
+static json_t *score_key(const char *user_id, enum role role) {
+    return json_pack("{s:o,s:o}", "userId", dynamodb_s(user_id), "role", dynamodb_s(role_name(role)));
+}
+
+enum status store_dynamodb_read_scores(struct store *store, const char *user_id, int64_t deadline_boot_ms,
+                                       struct store_score scores[ROLES], struct error *e) {
+    struct store_dynamodb *d = store_dynamodb_of(store);
+    const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
+    struct aws_call calls[ROLES];
+    enum status status = STATUS_OK;
+    bool any = false;
+
+    for (int role = 0; role < ROLES; role++)
+        dynamodb_call_init(&calls[role], "GetItem",
+                           get_body(d->scores_table, score_key(user_id, (enum role)role)));
+    dynamodb_run(d->client, calls, ROLES, &run);
+
+    for (int role = 0; role < ROLES; role++) {
+        scores[role] = (struct store_score){0};
+        if (calls[role].status && !status) {
+            *e = calls[role].error;
+            status = read_failed(e);
+        }
+        any |= parse_score(json_object_get(calls[role].reply, "Item"), &scores[role]);
+        dynamodb_call_deinit(&calls[role]);
+    }
+    if (!status && any)
+        return STATUS_OK;
+    for (int role = 0; role < ROLES; role++)
+        store_score_deinit(&scores[role]);
+    return status ? error_wrap(e, "cannot read scores from table '%s'", d->scores_table)
+                  : error_set(e, STATUS_NOT_FOUND, "no score of this contributor");
+}
+
+enum status store_dynamodb_read_contribution(struct store *store, const char *product_id,
+                                             int64_t deadline_boot_ms, struct contribution **row,
+                                             struct error *e) {
+    struct store_dynamodb *d = store_dynamodb_of(store);
+    const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
+    json_auto_t *reply = NULL;
+    json_t *key = json_pack("{s:o}", "productId", dynamodb_s(product_id));
+
+    enum status status =
+        dynamodb_once(d->client, "GetItem", get_body(d->contributions_table, key), &run, &reply, e);
+    if (status) {
+        read_failed(e);
+        return error_wrap(e, "cannot read a contribution from table '%s'", d->contributions_table);
+    }
+    const json_t *item = json_object_get(reply, "Item");
+    if (!json_object_size(item))
+        return error_set(e, STATUS_NOT_FOUND, "no such product");
+    return store_dynamodb_parse_contribution(d, item, row, e);
+}
+
+enum status store_dynamodb_list_contributions(struct store *store, const char *after, size_t limit,
+                                              int64_t deadline_boot_ms, struct contribution ***rows,
+                                              size_t *n, struct error *e) {
+    struct store_dynamodb *d = store_dynamodb_of(store);
+    const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
+    json_auto_t *items = NULL;
+    json_t *body = json_pack("{s:s,s:b}", "TableName", d->contributions_table, "ConsistentRead", 1);
+
+    if (after)
+        json_object_set_new(body, "ExclusiveStartKey", json_pack("{s:o}", "productId", dynamodb_s(after)));
+    enum status status = read_pages(d, "Scan", body, limit, &run, &items, e);
+    if (status)
+        return error_wrap(e, "cannot list table '%s'", d->contributions_table);
+    *rows = mem_zalloc(json_array_size(items) * sizeof **rows);
+    for (*n = 0; !status && *n < json_array_size(items); *n += status == STATUS_OK)
+        status = store_dynamodb_parse_contribution(d, json_array_get(items, *n), &(*rows)[*n], e);
+    if (!status)
+        return STATUS_OK;
+    while (*n)
+        contribution_free((*rows)[--*n]);
+    free(*rows);
+    *rows = NULL;
+    return status;
+}

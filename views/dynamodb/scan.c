@@ -1,0 +1,85 @@
+/* Every row of the DynamoDB store, for an audit: table after table, page after page. */
+#include <poll.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "views/dynamodb/attributes.h"
+#include "views/dynamodb/internal.h"
+
+/* Takes one item of a page. */
+typedef enum status visit_item_fn(const struct store_dynamodb *d, const json_t *item,
+                                  const struct store_visitor *visitor, struct error *e);
+
+static enum status visit_contribution(const struct store_dynamodb *d, const json_t *item,
+                                      const struct store_visitor *visitor, struct error *e) {
+    struct contribution *row;
+    enum status status = store_dynamodb_parse_contribution(d, item, &row, e);
+    if (status)
+        return status;
+    visitor->contribution(visitor->data, row);
+    contribution_free(row);
+    return STATUS_OK;
+}
+
+static enum status visit_score(const struct store_dynamodb *d, const json_t *item,
+                               const struct store_visitor *visitor, bool after, struct error *e) {
+    const char *user_id = dynamodb_get_s(item, "userId"), *role = dynamodb_get_s(item, "role");
+    int64_t score;
+    if (!user_id || !role || !dynamodb_get_n(item, "score", &score))
+        return error_set(e, STATUS_FAILED, "row '%s' in table '%s' has no score", user_id ? user_id : "?",
+                         d->scores_table);
+    visitor->score(visitor->data, role, user_id, score, after);
+    return STATUS_OK;
+}
+
+static enum status visit_score_before(const struct store_dynamodb *d, const json_t *item,
+                                      const struct store_visitor *visitor, struct error *e) {
+    return visit_score(d, item, visitor, false, e);
+}
+
+static enum status visit_score_after(const struct store_dynamodb *d, const json_t *item,
+                                     const struct store_visitor *visitor, struct error *e) {
+    return visit_score(d, item, visitor, true, e);
+}
+
+/* A table that throttles is read more slowly: a page that fails for now is asked for again, after a pause. */
+static enum status read_page(struct store_dynamodb *d, json_t *body, json_t **reply, struct error *e) {
+    const struct aws_run run = {0};
+    for (int n = 0;; n++) {
+        enum status status = dynamodb_once(d->client, "Scan", json_copy(body), &run, reply, e);
+        if (status != STATUS_RETRY || n == LIMIT_SCAN_ROUNDS)
+            return status;
+        poll(NULL, 0, LIMIT_ROUND_PAUSE_MS << (n < 4 ? n : 4));
+    }
+}
+
+static enum status scan_table(struct store_dynamodb *d, const char *table, visit_item_fn *visit,
+                              const struct store_visitor *visitor, struct error *e) {
+    json_auto_t *body = json_pack("{s:s,s:b}", "TableName", table, "ConsistentRead", 1);
+    bool more = true;
+    while (more) {
+        json_auto_t *reply = NULL;
+        enum status status = read_page(d, body, &reply, e);
+        if (status == STATUS_NOT_FOUND)
+            return error_set(e, status, "table '%s' does not exist", table);
+        if (status)
+            return error_wrap(e, "cannot scan table '%s'", table);
+        const json_t *items = json_object_get(reply, "Items");
+        for (size_t i = 0; !status && i < json_array_size(items); i++)
+            status = visit(d, json_array_get(items, i), visitor, e);
+        if (status)
+            return status;
+        more = store_dynamodb_next_page(body, reply);
+    }
+    return STATUS_OK;
+}
+
+enum status store_dynamodb_scan(struct store *store, const struct store_visitor *visitor, struct error *e) {
+    struct store_dynamodb *d = store_dynamodb_of(store);
+    enum status status = scan_table(d, d->scores_table, visit_score_before, visitor, e);
+    if (!status)
+        status = scan_table(d, d->contributions_table, visit_contribution, visitor, e);
+    if (!status)
+        status = scan_table(d, d->scores_table, visit_score_after, visitor, e);
+    return status;
+}

@@ -1,0 +1,19 @@
+/* store_dynamodb: the views and leases in three DynamoDB tables (design, sections 5 to 7). See views/store.h.
+ */
+#ifndef VIEWS_DYNAMODB_STORE_H
+#define VIEWS_DYNAMODB_STORE_H
+
+#include "aws/client.h"
+#include "views/store.h"
+
+struct store_dynamodb_options {
+    const char *stage; /* tables are <stage>-Contributions, -Scores, -Leases ... */
+    const char *contributions_table, *scores_table, *leases_table; /* ... unless named here (else NULL) */
+};
+
+/* `config` and `transport` (NULL: libcurl) are borrowed, to outlive the store. Touches nothing yet. */
+enum status store_dynamodb_open(struct store **store, const struct store_dynamodb_options *options,
+                                struct aws_config *config, const struct aws_transport *transport,
+                                struct error *e);
+
+#endif

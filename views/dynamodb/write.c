@@ -1,0 +1,491 @@
+/* The writing side of the DynamoDB store: the protocol of design, section 5, steps 1, 3 and 4. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "views/dynamodb/attributes.h"
+#include "views/dynamodb/internal.h"
+
+/* ---- rounds: writes that fail for now are sent again, those that are in are not
+ * -------------------------------------- */
+
+/* How a round of calls went: whether anything got through, and the first failure that may pass, if any. */
+struct round {
+    bool progress;
+    enum status status; /* OK or RETRY */
+    struct error error;
+};
+
+static void note_failure(struct round *round, const struct error *e) {
+    if (!round->status)
+        round->error = *e;
+    round->status = STATUS_RETRY;
+}
+
+/* Whether to send what is left once more: as long as some of it gets through each time, after a pause. A
+ * table that throttles takes a batch bit by bit so; to give it up would be to begin it again, for ever. */
+static bool goes_on(const struct round *round, int n) {
+    if (!round->status)
+        return true;
+    if (!round->progress || n >= LIMIT_ROUNDS)
+        return false;
+    int64_t pause_ms = LIMIT_ROUND_PAUSE_MS << (n < 4 ? n : 4);
+    poll(NULL, 0, (int)pause_ms);
+    return true;
+}
+
+static struct aws_run run_of(const struct store_effort *effort) {
+    return (struct aws_run){
+        .fence = effort->fence, .pulse = effort->pulse, .patience_ms = LIMIT_STORE_PATIENCE_MS};
+}
+
+static void run_all(const struct store_dynamodb *d, struct aws_call *calls, size_t n,
+                    const struct store_effort *effort) {
+    const struct aws_run run = run_of(effort);
+    dynamodb_run(d->client, calls, n, &run);
+}
+
+static void run_writes(const struct store_dynamodb *d, struct aws_call *calls, size_t n,
+                       struct store_effort *effort) {
+    run_all(d, calls, n, effort);
+    for (size_t i = 0; i < n; i++)
+        effort->throttles += calls[i].throttles;
+}
+
+static void mark(bool *written) {
+    if (written)
+        *written = true;
+}
+
+/* A key as errors name it: as much of it as leaves room for the store's own reason. */
+struct shown {
+    char text[100];
+};
+
+static struct shown show(const char *key) {
+    struct shown shown;
+    size_t length = strlen(key);
+    if (length < sizeof shown.text) {
+        memcpy(shown.text, key, length + 1);
+        return shown;
+    }
+    length = sizeof shown.text - sizeof "...";
+    while (((unsigned char)key[length] & 0xC0) == 0x80) /* not in the middle of a character */
+        length--;
+    snprintf(shown.text, sizeof shown.text, "%.*s...", (int)length, key);
+    return shown;
+}
+
+/* ---- 1. read
+ * ------------------------------------------------------------------------------------------------------ */
+
+static json_t *batch_get_body(const struct store_dynamodb *d, json_t *keys) {
+    return json_pack("{s:{s:{s:o,s:b}}}", "RequestItems", d->contributions_table, "Keys", keys,
+                     "ConsistentRead", 1);
+}
+
+/* Puts the rows of one reply where their ids stand in the request. */
+static enum status place_items(const struct store_dynamodb *d, const json_t *reply, const char *const ids[],
+                               size_t n, struct contribution *rows[], struct error *e) {
+    const json_t *items = json_object_get(json_object_get(reply, "Responses"), d->contributions_table);
+    json_t *item;
+    size_t i;
+    json_array_foreach(items, i, item) {
+        struct contribution *row;
+        enum status status = store_dynamodb_parse_contribution(d, item, &row, e);
+        if (status)
+            return status;
+        size_t at = 0;
+        while (at < n && strcmp(ids[at], row->product_id) != 0)
+            at++;
+        if (at < n && !rows[at])
+            rows[at] = row;
+        else
+            contribution_free(row);
+    }
+    return STATUS_OK;
+}
+
+/* Keys that DynamoDB left unprocessed (over 16 MB, or throttled), a new reference; NULL if none. */
+static json_t *unprocessed_keys(const struct store_dynamodb *d, const json_t *reply) {
+    json_t *keys = json_object_get(
+        json_object_get(json_object_get(reply, "UnprocessedKeys"), d->contributions_table), "Keys");
+    return json_array_size(keys) ? json_incref(keys) : NULL;
+}
+
+struct chunk {
+    size_t first, n;
+    json_t *keys; /* what is still to be asked for; NULL: nothing */
+};
+
+static void chunk_init(struct chunk *c, const char *const ids[], size_t first, size_t n) {
+    *c = (struct chunk){first, n, json_array()};
+    for (size_t i = first; i < first + n; i++)
+        json_array_append_new(c->keys, json_pack("{s:o}", "productId", dynamodb_s(ids[i])));
+}
+
+/* Takes what one reply brought to its chunk, and leaves in the chunk what is still open. */
+static enum status settle_chunk(const struct store_dynamodb *d, struct chunk *c, struct aws_call *call,
+                                const char *const ids[], struct contribution *rows[], struct round *round,
+                                struct error *e) {
+    if (call->status) {
+        *e = call->error;
+        error_wrap(e, "cannot read '%s' and %zu more from table '%s'", show(ids[c->first]).text, c->n - 1,
+                   d->contributions_table);
+        if (call->status == STATUS_RETRY)
+            note_failure(round, e);
+        return call->status == STATUS_RETRY ? STATUS_OK : call->status;
+    }
+    json_decref(c->keys);
+    c->keys = unprocessed_keys(d, call->reply);
+    round->progress = true;
+    return place_items(d, call->reply, ids + c->first, c->n, rows + c->first, e);
+}
+
+/* Asks once for what is open of all chunks. */
+static enum status read_chunks(struct store_dynamodb *d, struct chunk *chunks, size_t n_chunks,
+                               const char *const ids[], struct contribution *rows[],
+                               struct store_effort *effort, struct round *round, struct error *e) {
+    _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n_chunks * sizeof *calls);
+    _cleanup_(mem_freep) struct chunk **asked = mem_zalloc(n_chunks * sizeof *asked);
+    enum status status = STATUS_OK;
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_chunks; i++)
+        if (chunks[i].keys) {
+            asked[n] = &chunks[i];
+            dynamodb_call_init(&calls[n++], "BatchGetItem", batch_get_body(d, json_incref(chunks[i].keys)));
+        }
+    run_all(d, calls, n, effort);
+
+    for (size_t i = 0; i < n; i++) {
+        if (!status)
+            status = settle_chunk(d, asked[i], &calls[i], ids, rows, round, e);
+        dynamodb_call_deinit(&calls[i]);
+    }
+    return status;
+}
+
+static bool any_open(const struct chunk *chunks, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (chunks[i].keys)
+            return true;
+    return false;
+}
+
+enum status store_dynamodb_read_contributions(struct store *store, const char *const ids[], size_t n,
+                                              struct contribution *rows[], struct store_effort *effort,
+                                              struct error *e) {
+    struct store_dynamodb *d = store_dynamodb_of(store);
+    size_t n_chunks = (n + LIMIT_DYNAMODB_BATCH_GET - 1) / LIMIT_DYNAMODB_BATCH_GET;
+    _cleanup_(mem_freep) struct chunk *chunks = mem_zalloc(n_chunks * sizeof *chunks);
+    enum status status = STATUS_OK;
+
+    memset(rows, 0, n * sizeof *rows);
+    for (size_t i = 0, first = 0; i < n_chunks; i++, first += LIMIT_DYNAMODB_BATCH_GET)
+        chunk_init(&chunks[i], ids, first,
+                   n - first < LIMIT_DYNAMODB_BATCH_GET ? n - first : LIMIT_DYNAMODB_BATCH_GET);
+
+    for (int sent = 0; !status && any_open(chunks, n_chunks); sent++) {
+        struct round round = {0};
+        status = read_chunks(d, chunks, n_chunks, ids, rows, effort, &round, e);
+        if (!status && any_open(chunks, n_chunks) &&
+            !round.status) /* left unprocessed: that is throttling, too */
+            error_set(&round.error, round.status = STATUS_RETRY, "table '%s' leaves keys unprocessed",
+                      d->contributions_table);
+        if (!status && any_open(chunks, n_chunks) && !goes_on(&round, sent)) {
+            *e = round.error;
+            status = STATUS_RETRY;
+        }
+    }
+
+    for (size_t i = 0; i < n_chunks; i++)
+        json_decref(chunks[i].keys);
+    for (size_t i = 0; status && i < n; i++) {
+        contribution_free(rows[i]);
+        rows[i] = NULL;
+    }
+    return status;
+}
+
+/* ---- 3. scores
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* The watermark's attribute: `at` + the shard's number, or the whole id where it has another form. */
+void store_dynamodb_watermark_name(const char *shard_id, char out[STORE_DYNAMODB_WATERMARK_SIZE]) {
+    static const char prefix[] = "shardId-";
+    const char *digits = shard_id + sizeof prefix - 1;
+    if (strncmp(shard_id, prefix, sizeof prefix - 1) != 0 || strlen(digits) != 12 ||
+        strspn(digits, "0123456789") != 12) {
+        snprintf(out, STORE_DYNAMODB_WATERMARK_SIZE, "at%s", shard_id);
+        return;
+    }
+    while (digits[0] == '0' && digits[1])
+        digits++;
+    snprintf(out, STORE_DYNAMODB_WATERMARK_SIZE, "at%s", digits);
+}
+
+/* A score on its way: what of it is still to be counted. */
+struct pending_score {
+    const struct store_score_write *write;
+    bool *written;  /* NULL: nobody wants to know */
+    size_t dropped; /* positions that the row's watermark has counted already */
+    bool done;
+};
+
+static json_t *score_key(const struct store_score_write *w) {
+    return json_pack("{s:o,s:o}", "userId", dynamodb_s(w->user_id), "role", dynamodb_s(role_name(w->role)));
+}
+
+static json_t *score_body(const struct store_dynamodb *d, const struct pending_score *p,
+                          const char *watermark) {
+    const struct store_score_write *w = p->write;
+    const struct position *first = &w->positions[p->dropped], *last = &w->positions[w->n_positions - 1];
+    json_t *body = json_pack(
+        "{s:s,s:o,s:s,s:s,s:s}", "TableName", d->scores_table, "Key", score_key(w), "UpdateExpression",
+        "SET #s = if_not_exists(#s, :zero) + :n, #w = :last, #u = :u, #b = :b", "ConditionExpression",
+        "attribute_not_exists(#w) OR #w < :first", "ReturnValuesOnConditionCheckFailure", "ALL_OLD");
+    dynamodb_name(body, "#s", "score");
+    dynamodb_name(body, "#w", watermark);
+    dynamodb_name(body, "#u", "updated");
+    dynamodb_name(body, "#b", "updatedBy");
+    dynamodb_value(body, ":zero", dynamodb_n(0));
+    dynamodb_value(body, ":n", dynamodb_n((int64_t)(w->n_positions - p->dropped)));
+    dynamodb_value(body, ":first", dynamodb_b(first->bytes, first->length));
+    dynamodb_value(body, ":last", dynamodb_b(last->bytes, last->length));
+    dynamodb_value(body, ":u", dynamodb_n(w->updated_ms));
+    dynamodb_value(body, ":b", dynamodb_s(w->updated_by));
+    return body;
+}
+
+static bool parse_watermark(const json_t *item, const char *watermark, struct position *out) {
+    uint8_t bytes[POSITION_BYTES];
+    size_t length;
+    return dynamodb_get_b(item, watermark, bytes, sizeof bytes, &length) &&
+           position_from_bytes(bytes, length, out);
+}
+
+/* What the row has counted of this shard: from the failed call's reply if the store put the item there, else
+ * read. */
+static enum status find_watermark(struct store_dynamodb *d, const struct aws_call *failed,
+                                  const struct store_score_write *w, const char *watermark,
+                                  struct store_effort *effort, struct position *out, struct error *e) {
+    if (parse_watermark(json_object_get(failed->reply, "Item"), watermark, out))
+        return STATUS_OK;
+
+    json_auto_t *reply = NULL;
+    json_t *body =
+        json_pack("{s:s,s:o,s:b}", "TableName", d->scores_table, "Key", score_key(w), "ConsistentRead", 1);
+    const struct aws_run run = run_of(effort);
+    enum status status = dynamodb_once(d->client, "GetItem", body, &run, &reply, e);
+    if (status)
+        return status;
+    if (!parse_watermark(json_object_get(reply, "Item"), watermark, out))
+        return error_set(e, STATUS_FAILED, "the row refused a write, but has no watermark '%s'", watermark);
+    return STATUS_OK;
+}
+
+/* The condition failed: drops what is counted already. An error if that is nothing: then the condition had no
+ * reason to fail, and to go on would be to guess. */
+static enum status drop_counted(struct pending_score *p, const struct position *watermark, struct error *e) {
+    const struct store_score_write *w = p->write;
+    size_t before = p->dropped;
+    while (p->dropped < w->n_positions && position_compare(&w->positions[p->dropped], watermark) <= 0)
+        p->dropped++;
+    if (p->dropped == before)
+        return error_set(e, STATUS_FAILED, "the row refused a write, but its watermark is below all of it");
+    p->done = p->dropped == w->n_positions;
+    return STATUS_OK;
+}
+
+static enum status settle_score(struct store_dynamodb *d, struct pending_score *p, struct aws_call *call,
+                                const char *watermark, struct store_effort *effort, struct round *round,
+                                struct error *e) {
+    enum status status = call->status;
+    if (status == STATUS_CONFLICT && round->status && !json_object_get(call->reply, "Item"))
+        return STATUS_OK; /* to be read from a store that is failing right now: it stays for the next round */
+    if (status == STATUS_CONFLICT) {
+        struct position counted;
+        status = find_watermark(d, call, p->write, watermark, effort, &counted, e);
+        if (!status)
+            status = drop_counted(p, &counted, e);
+    } else if (status) {
+        *e = call->error;
+    } else {
+        p->done = true;
+        mark(p->written);
+    }
+    if (status)
+        error_wrap(e, "cannot count for '%s' as %s in table '%s'", show(p->write->user_id).text,
+                   role_name(p->write->role), d->scores_table);
+    else
+        round->progress = true;
+    if (status == STATUS_RETRY)
+        note_failure(round, e);
+    return status == STATUS_RETRY ? STATUS_OK : status;
+}
+
+/* Sends what is pending once. OK: some may be pending still, with less to count, or because it failed for
+ * now. */
+static enum status send_scores(struct store_dynamodb *d, struct pending_score *pending, size_t n,
+                               const char *watermark, struct store_effort *effort, struct round *round,
+                               struct error *e) {
+    _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n * sizeof *calls);
+    _cleanup_(mem_freep) struct pending_score **sent = mem_zalloc(n * sizeof *sent);
+    enum status status = STATUS_OK;
+    size_t n_sent = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!pending[i].done) {
+            sent[n_sent] = &pending[i];
+            dynamodb_call_init(&calls[n_sent++], "UpdateItem", score_body(d, &pending[i], watermark));
+        }
+    run_writes(d, calls, n_sent, effort);
+
+    for (size_t i = 0; i < n_sent; i++) {
+        struct error another;
+        enum status one =
+            settle_score(d, sent[i], &calls[i], watermark, effort, round, status ? &another : e);
+        status = status ? status : one;
+        dynamodb_call_deinit(&calls[i]);
+    }
+    return status;
+}
+
+static bool all_done(const struct pending_score *pending, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!pending[i].done)
+            return false;
+    return true;
+}
+
+static enum status write_scores(struct store_dynamodb *d, const struct store_batch *batch,
+                                struct store_effort *effort, struct error *e) {
+    _cleanup_(mem_freep) struct pending_score *pending = mem_zalloc(batch->n_scores * sizeof *pending);
+    char watermark[STORE_DYNAMODB_WATERMARK_SIZE];
+    enum status status = STATUS_OK;
+
+    store_dynamodb_watermark_name(batch->shard_id, watermark);
+    for (size_t i = 0; i < batch->n_scores; i++)
+        pending[i] = (struct pending_score){
+            &batch->scores[i], batch->scores_written ? &batch->scores_written[i] : NULL, 0, false};
+    for (int n = 0; !status && !all_done(pending, batch->n_scores); n++) {
+        struct round round = {0};
+        status = send_scores(d, pending, batch->n_scores, watermark, effort, &round, e);
+        if (!status && !goes_on(&round, n)) {
+            *e = round.error;
+            status = STATUS_RETRY;
+        }
+    }
+    return status;
+}
+
+/* ---- 4. contributions
+ * --------------------------------------------------------------------------------------------- */
+
+static json_t *contribution_body(const struct store_dynamodb *d, const struct store_contribution_write *w) {
+    json_t *body = json_pack("{s:s,s:o,s:s}", "TableName", d->contributions_table, "Item",
+                             store_dynamodb_contribution_item(w->row), "ConditionExpression",
+                             w->old_last_event_id ? "#last = :old" : "attribute_not_exists(#last)");
+    dynamodb_name(body, "#last", "lastEventId");
+    if (w->old_last_event_id)
+        dynamodb_value(body, ":old", dynamodb_s(w->old_last_event_id));
+    return body;
+}
+
+/* A row on its way. */
+struct pending_row {
+    const struct store_contribution_write *write;
+    bool *written; /* NULL: nobody wants to know */
+    bool done;
+};
+
+/* A conflict is told last: anything worse says more about what to do. */
+static enum status worse(enum status a, enum status b) {
+    return a == STATUS_OK || (a == STATUS_CONFLICT && b != STATUS_OK) ? b : a;
+}
+
+static enum status settle_row(const struct store_dynamodb *d, struct pending_row *p,
+                              const struct aws_call *call, enum status so_far, struct round *round,
+                              struct error *e) {
+    struct error failure = call->error;
+    p->done = call->status != STATUS_RETRY;
+    round->progress |= p->done;
+    if (!call->status) {
+        mark(p->written);
+        return so_far;
+    }
+    error_wrap(&failure, "cannot write '%s' to table '%s'", show(p->write->row->product_id).text,
+               d->contributions_table);
+    if (call->status == STATUS_RETRY) {
+        note_failure(round, &failure);
+        return so_far;
+    }
+    enum status now = worse(so_far, call->status);
+    if (now != so_far)
+        *e = failure;
+    return now;
+}
+
+/* Sends what is pending once; a row that conflicts is done with: the others may still get in. */
+static enum status send_rows(struct store_dynamodb *d, struct pending_row *pending, size_t n,
+                             struct store_effort *effort, struct round *round, struct error *e) {
+    _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n * sizeof *calls);
+    _cleanup_(mem_freep) struct pending_row **sent = mem_zalloc(n * sizeof *sent);
+    enum status status = STATUS_OK;
+    size_t n_sent = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!pending[i].done) {
+            sent[n_sent] = &pending[i];
+            dynamodb_call_init(&calls[n_sent++], "PutItem", contribution_body(d, pending[i].write));
+        }
+    run_writes(d, calls, n_sent, effort);
+    for (size_t i = 0; i < n_sent; i++) {
+        status = settle_row(d, sent[i], &calls[i], status, round, e);
+        dynamodb_call_deinit(&calls[i]);
+    }
+    return status;
+}
+
+static bool all_rows_done(const struct pending_row *pending, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!pending[i].done)
+            return false;
+    return true;
+}
+
+static enum status write_contributions(struct store_dynamodb *d, const struct store_batch *batch,
+                                       struct store_effort *effort, struct error *e) {
+    size_t n_rows = batch->n_contributions;
+    _cleanup_(mem_freep) struct pending_row *pending = mem_zalloc(n_rows * sizeof *pending);
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < n_rows; i++)
+        pending[i] = (struct pending_row){
+            &batch->contributions[i], batch->contributions_written ? &batch->contributions_written[i] : NULL,
+            false};
+    for (int n = 0; !status && !all_rows_done(pending, n_rows); n++) {
+        struct round round = {0};
+        status = send_rows(d, pending, n_rows, effort, &round, e);
+        if (!status && !goes_on(&round, n)) {
+            *e = round.error;
+            status = STATUS_RETRY;
+        }
+    }
+    return status;
+}
+
+/* All scores are in before any contribution moves: a product's row that moved decides nothing on a replay, so
+ * credit that was not counted by then would be lost. */
+enum status store_dynamodb_write_batch(struct store *store, const struct store_batch *batch,
+                                       struct store_effort *effort, struct error *e) {
+    struct store_dynamodb *d = store_dynamodb_of(store);
+    enum status status = write_scores(d, batch, effort, e);
+    if (!status)
+        status = write_contributions(d, batch, effort, e);
+    return status;
+}

@@ -1,0 +1,58 @@
+/*
+ * The write-ahead log back into the database, on a thread of its own: a batch need not wait for the disk.
+ *
+ * Most of the log is moved while writers go on. What they added meanwhile is moved while they wait, a moment:
+ * only a log that is moved whole begins anew, else it would grow for as long as there is something to write.
+ */
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "views/sqlite/internal.h"
+
+static int log_has_grown(void *data, sqlite3 *db, const char *name, int pages) {
+    struct store_sqlite *d = data;
+    (void)db, (void)name;
+    if (pages >= LIMIT_SQLITE_WAL_PAGES)
+        waker_wake(&d->checkpointer.waker);
+    return SQLITE_OK;
+}
+
+/* What fails here (a full disk) fails for the writers, too, who say so; the next batch wakes us again. */
+static void move_log(struct store_sqlite *d) {
+    sqlite3_wal_checkpoint_v2(d->checkpointer.connection.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    pthread_mutex_lock(&d->write_lock);
+    sqlite3_wal_checkpoint_v2(d->checkpointer.connection.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    pthread_mutex_unlock(&d->write_lock);
+}
+
+static void *checkpointer_run(void *data) {
+    struct store_sqlite *d = data;
+    for (;;) {
+        waker_wait(&d->checkpointer.waker, INT64_MAX, -1);
+        if (atomic_load(&d->checkpointer.ending))
+            return NULL;
+        move_log(d);
+    }
+}
+
+enum status store_sqlite_start_checkpointer(struct store_sqlite *d, struct error *e) {
+    enum status status = sqlite_open(&d->checkpointer.connection, d->path, LIMIT_SQLITE_READER_CACHE_KIB, e);
+    if (status)
+        return status;
+    waker_init(&d->checkpointer.waker);
+    if (pthread_create(&d->checkpointer.thread, NULL, checkpointer_run, d) != 0)
+        mem_exhausted(); /* out of threads is out of memory */
+    d->checkpointer.running = true;
+    sqlite3_wal_hook(d->writer.db, log_has_grown, d);
+    return STATUS_OK;
+}
+
+void store_sqlite_stop_checkpointer(struct store_sqlite *d) {
+    if (!d->checkpointer.running)
+        return;
+    atomic_store(&d->checkpointer.ending, true);
+    waker_wake(&d->checkpointer.waker);
+    pthread_join(d->checkpointer.thread, NULL);
+    waker_deinit(&d->checkpointer.waker);
+    sqlite_close(&d->checkpointer.connection);
+}

@@ -1,0 +1,107 @@
+#include "views/sqlite/connection.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/killpoint.h"
+#include "base/limits.h"
+
+enum status sqlite_error(struct sqlite *c, int result, struct error *e) {
+    int primary = result & 0xFF;
+    bool may_pass = primary == SQLITE_BUSY || primary == SQLITE_LOCKED || primary == SQLITE_FULL ||
+                    primary == SQLITE_IOERR || primary == SQLITE_NOMEM || primary == SQLITE_INTERRUPT;
+    error_set(e, may_pass ? STATUS_RETRY : STATUS_FAILED, "database '%s': %s", c->path,
+              c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(result));
+    snprintf(e->code, sizeof e->code, "sqlite %d", result);
+    return e->status;
+}
+
+enum status sqlite_run(struct sqlite *c, const char *sql, struct error *e) {
+    KILLPOINT("before", "", sql);
+    int result = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
+    KILLPOINT("after", "", sql);
+    return result == SQLITE_OK ? STATUS_OK : sqlite_error(c, result, e);
+}
+
+/* Its count of the memory in use, which nobody asks for, costs a lock at every allocation. */
+static void configure(void) {
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+enum status sqlite_open(struct sqlite *c, const char *path, int cache_kib, struct error *e) {
+    static pthread_once_t configured = PTHREAD_ONCE_INIT;
+    char pragmas[256];
+    pthread_once(&configured, configure);
+    memset(c, 0, sizeof *c);
+    c->path = path;
+    int result =
+        sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (result != SQLITE_OK) {
+        sqlite_error(c, result, e);
+        sqlite_close(c);
+        return e->status;
+    }
+    sqlite3_extended_result_codes(c->db, 1);
+    sqlite3_busy_timeout(c->db, LIMIT_SQLITE_BUSY_MS);
+    snprintf(
+        pragmas, sizeof pragmas,
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d",
+        cache_kib);
+    enum status status = sqlite_run(c, pragmas, e);
+    if (status)
+        sqlite_close(c);
+    return status;
+}
+
+void sqlite_close(struct sqlite *c) {
+    for (int i = 0; i < SQLITE_STATEMENTS; i++)
+        sqlite3_finalize(c->statements[i]);
+    sqlite3_close(c->db);
+    memset(c, 0, sizeof *c);
+}
+
+sqlite3_stmt *sqlite_statement(struct sqlite *c, int number, const char *sql, struct error *e) {
+    sqlite3_stmt **s = &c->statements[number];
+    if (!*s) {
+        int result = sqlite3_prepare_v3(c->db, sql, -1, SQLITE_PREPARE_PERSISTENT, s, NULL);
+        if (result != SQLITE_OK) {
+            sqlite_error(c, result, e);
+            return NULL;
+        }
+    }
+    sqlite3_reset(*s);
+    return *s;
+}
+
+void sqlite_bind_text(sqlite3_stmt *s, int parameter, const char *text) {
+    sqlite3_bind_text(s, parameter, text, -1, SQLITE_STATIC);
+}
+
+void sqlite_bind_int(sqlite3_stmt *s, int parameter, int64_t value) {
+    sqlite3_bind_int64(s, parameter, value);
+}
+
+enum status sqlite_step(struct sqlite *c, sqlite3_stmt *s, struct error *e) {
+    int result = sqlite3_step(s);
+    if (result == SQLITE_ROW)
+        return STATUS_OK;
+    if (result != SQLITE_DONE)
+        sqlite_error(c, result, e);
+    sqlite3_reset(s);
+    return result == SQLITE_DONE ? STATUS_NOT_FOUND : e->status;
+}
+
+enum status sqlite_execute(struct sqlite *c, sqlite3_stmt *s, struct error *e) {
+    enum status status;
+    KILLPOINT("before", "", sqlite3_sql(s));
+    do
+        status = sqlite_step(c, s, e);
+    while (status == STATUS_OK);
+    KILLPOINT("after", "", sqlite3_sql(s));
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+const char *sqlite_text(sqlite3_stmt *s, int column) {
+    return (const char *)sqlite3_column_text(s, column);
+}

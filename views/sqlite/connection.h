@@ -1,0 +1,51 @@
+/*
+ * sqlite: a connection with its prepared statements, and SQLite's results as ours. Used by store_sqlite*.c
+ * only. A connection is one thread's at a time.
+ */
+#ifndef VIEWS_SQLITE_CONNECTION_H
+#define VIEWS_SQLITE_CONNECTION_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define SQLITE_STATEMENTS 24
+
+struct sqlite {
+    sqlite3 *db;
+    const char *path;                            /* borrowed: stands in errors */
+    sqlite3_stmt *statements[SQLITE_STATEMENTS]; /* by the caller's number; prepared on first use */
+    struct sqlite *next;                         /* the owner's */
+};
+
+/* Opens (and creates) with the pragmas that every connection here has. FAILED or RETRY. */
+enum status sqlite_open(struct sqlite *c, const char *path, int cache_kib, struct error *e);
+void sqlite_close(struct sqlite *c);
+
+/* Statements without results. */
+enum status sqlite_run(struct sqlite *c, const char *sql, struct error *e);
+
+/* The statement `number`, ready to be bound; `sql` is always the same for one number. NULL and an error if it
+ * cannot be prepared. */
+sqlite3_stmt *sqlite_statement(struct sqlite *c, int number, const char *sql, struct error *e);
+
+/* Binding; parameters count from 1. Strings are borrowed until the next reset. A NULL string is SQL's NULL.
+ */
+void sqlite_bind_text(sqlite3_stmt *s, int parameter, const char *text);
+void sqlite_bind_int(sqlite3_stmt *s, int parameter, int64_t value);
+
+/* One step. OK: a row is there. NOT_FOUND: no more rows, and the statement is reset. */
+enum status sqlite_step(struct sqlite *c, sqlite3_stmt *s, struct error *e);
+
+/* All steps of a statement that has no rows. */
+enum status sqlite_execute(struct sqlite *c, sqlite3_stmt *s, struct error *e);
+
+/* Columns, from 0. Text is borrowed until the next step; NULL for SQL's NULL. */
+const char *sqlite_text(sqlite3_stmt *s, int column);
+
+/* What SQLite's result means: busy, full and I/O errors may pass. */
+enum status sqlite_error(struct sqlite *c, int result, struct error *e);
+
+#endif

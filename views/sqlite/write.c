@@ -1,0 +1,113 @@
+/* The writing side of the SQLite store: a batch and its checkpoint, one transaction. */
+#include <string.h>
+
+#include "views/sqlite/internal.h"
+
+enum status store_sqlite_read_contributions(struct store *store, const char *const ids[], size_t n,
+                                            struct contribution *rows[], struct store_effort *effort,
+                                            struct error *e) {
+    struct store_sqlite *d = store_sqlite_of(store);
+    memset(rows, 0, n * sizeof *rows);
+    enum status status = store_sqlite_begin(d, effort->fence, e);
+    if (status)
+        return status;
+    for (size_t i = 0; !status && i < n; i++) {
+        status = store_sqlite_find_contribution(&d->writer, ids[i], &rows[i], e);
+        if (status == STATUS_NOT_FOUND)
+            status = STATUS_OK;
+    }
+    status = store_sqlite_end(d, effort->fence, status, e);
+    for (size_t i = 0; status && i < n; i++) {
+        contribution_free(rows[i]);
+        rows[i] = NULL;
+    }
+    return status;
+}
+
+static enum status write_score(struct sqlite *c, const struct store_score_write *w, struct error *e) {
+    sqlite3_stmt *s = sqlite_statement(
+        c, UPSERT_SCORE,
+        "INSERT INTO scores (userId, role, score, updated, updatedBy) VALUES (?1, ?2, ?3, ?4, ?5)"
+        " ON CONFLICT DO UPDATE SET score = score + ?3, updated = ?4, updatedBy = ?5",
+        e);
+    if (!s)
+        return e->status;
+    sqlite_bind_text(s, 1, w->user_id);
+    sqlite_bind_text(s, 2, role_name(w->role));
+    sqlite_bind_int(s, 3, (int64_t)w->n_positions);
+    sqlite_bind_int(s, 4, w->updated_ms);
+    sqlite_bind_text(s, 5, w->updated_by);
+    return sqlite_execute(c, s, e);
+}
+
+static const char insert_contribution[] = "INSERT INTO contributions (" CONTRIBUTION_COLUMNS
+                                          ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+                                          " ON CONFLICT DO NOTHING";
+/* Not productId, though it is the same: SQLite would take it out of its index and put it back. */
+static const char update_contribution[] =
+    "UPDATE contributions SET creator = ?2, photographer = ?3, lastEventId = ?4, photographerEventId = ?5,"
+    " createdBy = ?6, updatedBy = ?7, creatorScore = ?8, photographerScore = ?9, created = ?10, updated = ?11"
+    " WHERE productId = ?1 AND lastEventId = ?12";
+
+/* CONFLICT if the row is not the one that was folded over. */
+static enum status write_contribution(struct sqlite *c, const struct store_contribution_write *w,
+                                      struct error *e) {
+    const struct contribution *row = w->row;
+    sqlite3_stmt *s = w->old_last_event_id ? sqlite_statement(c, UPDATE_CONTRIBUTION, update_contribution, e)
+                                           : sqlite_statement(c, INSERT_CONTRIBUTION, insert_contribution, e);
+    if (!s)
+        return e->status;
+    const char *const texts[] = {
+        row->product_id, row->creator,   row->photographer, row->last_event_id, row->photographer_event_id,
+        row->created_by, row->updated_by};
+    const int64_t numbers[] = {row->creator_score, row->photographer_score, row->created_ms, row->updated_ms};
+    for (int i = 0; i < 7; i++)
+        sqlite_bind_text(s, 1 + i, texts[i]);
+    for (int i = 0; i < 4; i++)
+        sqlite_bind_int(s, 8 + i, numbers[i]);
+    if (w->old_last_event_id)
+        sqlite_bind_text(s, 12, w->old_last_event_id);
+
+    enum status status = sqlite_execute(c, s, e);
+    if (!status && sqlite3_changes(c->db) == 0)
+        status = error_set(e, STATUS_CONFLICT, "'%s' is not what was read", row->product_id);
+    return status;
+}
+
+/* Only while the lease is of the tenure that applied the batch: else nothing of the batch may stay. */
+static enum status write_checkpoint(struct sqlite *c, const char *shard_id,
+                                    const struct store_checkpoint *checkpoint, struct error *e) {
+    char sequence[POSITION_TEXT_SIZE];
+    sqlite3_stmt *s =
+        sqlite_statement(c, UPDATE_CHECKPOINT,
+                         "UPDATE leases SET checkpoint = ?1, checkpointSubSequenceNumber = ?2,"
+                         " ownerSwitchesSinceCheckpoint = 0 WHERE leaseKey = ?3 AND tenure = ?4",
+                         e);
+    if (!s)
+        return e->status;
+    sqlite_bind_text(s, 1, position_sequence(&checkpoint->position, sequence));
+    sqlite_bind_int(s, 2, position_sub_sequence(&checkpoint->position));
+    sqlite_bind_text(s, 3, shard_id);
+    sqlite_bind_text(s, 4, checkpoint->tenure);
+    enum status status = sqlite_execute(c, s, e);
+    if (!status && sqlite3_changes(c->db) == 0) {
+        status = error_set(e, STATUS_FAILED, "the lease of shard '%s' is not held any more", shard_id);
+        strcpy(e->code, "LeaseLost");
+    }
+    return status;
+}
+
+enum status store_sqlite_write_batch(struct store *store, const struct store_batch *batch,
+                                     struct store_effort *effort, struct error *e) {
+    struct store_sqlite *d = store_sqlite_of(store);
+    enum status status = store_sqlite_begin(d, effort->fence, e);
+    if (status)
+        return status;
+    for (size_t i = 0; !status && i < batch->n_scores; i++)
+        status = write_score(&d->writer, &batch->scores[i], e);
+    for (size_t i = 0; !status && i < batch->n_contributions; i++)
+        status = write_contribution(&d->writer, &batch->contributions[i], e);
+    if (!status && batch->checkpoint)
+        status = write_checkpoint(&d->writer, batch->shard_id, batch->checkpoint, e);
+    return store_sqlite_end(d, effort->fence, status, e);
+}
