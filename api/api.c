@@ -55,7 +55,7 @@ char *api_shown_user_id(const struct api *api, const char *user_id) {
 }
 
 void api_set_person(const struct api *api, json_t *object, const char *user_id) {
-    _cleanup_(mem_freep) char *id = identity_seal(api->identity, IDENTITY_ID, user_id, strlen(user_id));
+    _cleanup_(mem_freep) char *id = seal_make(api->sealer, SEAL_ID, user_id, strlen(user_id));
     _cleanup_(mem_freep) char *shown = api_shown_user_id(api, user_id);
     _cleanup_(mem_freep) char *name = people_name(user_id);
     json_object_set_new(object, "id", json_string(id));
@@ -64,7 +64,7 @@ void api_set_person(const struct api *api, json_t *object, const char *user_id) 
 }
 
 char *api_user_id(const struct api *api, const char *id, struct problem *p) {
-    char *user_id = identity_open(api->identity, IDENTITY_ID, id, NULL);
+    char *user_id = seal_open(api->sealer, SEAL_ID, id, NULL);
     if (user_id)
         return user_id;
     if (strlen(id) <= LIMIT_KEY_BYTES)
@@ -330,8 +330,8 @@ struct api *api_new(const struct api_options *options, struct freshness *freshne
 enum status api_attach(struct api *api, struct store *store,
                        const uint8_t identity_key[STORE_IDENTITY_KEY_BYTES], struct error *e) {
     api->store = store;
-    api->identity = identity_new(identity_key, e);
-    if (api->identity)
+    api->sealer = seal_new(identity_key, e);
+    if (api->sealer)
         api->loaders = loaders_new(api->cache, load, api, e);
     if (!api->loaders)
         return STATUS_FAILED; /* what was made is api_free's */
@@ -344,7 +344,7 @@ void api_free(struct api *api) {
         return;
     loaders_free(api->loaders);
     cache_free(api->cache);
-    identity_free(api->identity);
+    seal_free(api->sealer);
     assets_unload(api);
     free(api);
 }

@@ -79,7 +79,7 @@ bool contributions_prepare_list(struct api *api, const struct request *request, 
     snprintf(text, sizeof text, "%u", limit);
     key_begin(key, "/contributions");
     key_add(key, text);
-    return cursor_prepare(api->identity, CURSOR_CONTRIBUTIONS, request, key, p);
+    return cursor_prepare(api->sealer, CURSOR_CONTRIBUTIONS, request, key, p);
 }
 
 /* Rows beyond the limit only say that there is a next page. */
@@ -92,7 +92,7 @@ static json_t *list_json(const struct api *api, struct contribution *const rows[
     if (n > limit) {
         struct cursor at = {0};
         snprintf(at.after, sizeof at.after, "%s", rows[limit - 1]->product_id);
-        next = cursor_seal(api->identity, CURSOR_CONTRIBUTIONS, &at);
+        next = cursor_seal(api->sealer, CURSOR_CONTRIBUTIONS, &at);
     }
     json_object_set_new(json, "items", items);
     json_object_set_new(json, "next", next ? json_string(next) : json_null());

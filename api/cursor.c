@@ -22,20 +22,20 @@ static int64_t get_number(const uint8_t *in) {
     return (int64_t)number;
 }
 
-char *cursor_seal(const struct identity *identity, enum cursor_listing listing, const struct cursor *cursor) {
+char *cursor_seal(const struct sealer *sealer, enum cursor_listing listing, const struct cursor *cursor) {
     uint8_t plain[HEAD_BYTES + LIMIT_KEY_BYTES] = {VERSION, (uint8_t)listing};
     size_t length = strlen(cursor->after);
     put_number(plain + 2, cursor->score);
     put_number(plain + 10, cursor->rank);
     put_number(plain + 18, cursor->shown);
     memcpy(plain + HEAD_BYTES, cursor->after, length);
-    return identity_seal(identity, IDENTITY_CURSOR, plain, HEAD_BYTES + length);
+    return seal_make(sealer, SEAL_CURSOR, plain, HEAD_BYTES + length);
 }
 
-bool cursor_open(const struct identity *identity, enum cursor_listing listing, const char *sealed,
+bool cursor_open(const struct sealer *sealer, enum cursor_listing listing, const char *sealed,
                  struct cursor *cursor) {
     size_t length;
-    _cleanup_(mem_freep) char *opened = identity_open(identity, IDENTITY_CURSOR, sealed, &length);
+    _cleanup_(mem_freep) char *opened = seal_open(sealer, SEAL_CURSOR, sealed, &length);
     const uint8_t *plain = (const uint8_t *)opened;
     if (!opened || length <= HEAD_BYTES || length > HEAD_BYTES + LIMIT_KEY_BYTES || plain[0] != VERSION ||
         plain[1] != listing)
@@ -53,13 +53,13 @@ static void add_number(struct key *key, int64_t number) {
     key_add(key, text);
 }
 
-bool cursor_prepare(const struct identity *identity, enum cursor_listing listing,
-                    const struct request *request, struct key *key, struct problem *p) {
+bool cursor_prepare(const struct sealer *sealer, enum cursor_listing listing, const struct request *request,
+                    struct key *key, struct problem *p) {
     const char *sealed = request_parameter(request, "cursor");
     struct cursor cursor;
     if (!sealed)
         return true;
-    if (!cursor_open(identity, listing, sealed, &cursor)) {
+    if (!cursor_open(sealer, listing, sealed, &cursor)) {
         problem_set_parameter(p, "cursor", sealed, "what `next` of a page of this listing was, or none");
         return false;
     }

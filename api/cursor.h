@@ -15,10 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "api/identity.h"
 #include "api/key.h"
 #include "api/problem.h"
 #include "api/request.h"
+#include "api/seal.h"
 
 enum cursor_listing {
     CURSOR_MERCHANTS, /* what they are sealed as: only ever added to */
@@ -34,16 +34,16 @@ struct cursor {
 };
 
 /* The sealed form; a new string, the caller's. */
-char *cursor_seal(const struct identity *identity, enum cursor_listing listing, const struct cursor *cursor);
+char *cursor_seal(const struct sealer *sealer, enum cursor_listing listing, const struct cursor *cursor);
 
 /* False if `sealed` is not a cursor of this listing. */
-bool cursor_open(const struct identity *identity, enum cursor_listing listing, const char *sealed,
+bool cursor_open(const struct sealer *sealer, enum cursor_listing listing, const char *sealed,
                  struct cursor *cursor);
 
 /* Adds the request's cursor to a key; nothing if none was given. False, with a problem that names it, if it
  * is not one of this listing. */
-bool cursor_prepare(const struct identity *identity, enum cursor_listing listing,
-                    const struct request *request, struct key *key, struct problem *p);
+bool cursor_prepare(const struct sealer *sealer, enum cursor_listing listing, const struct request *request,
+                    struct key *key, struct problem *p);
 
 /* The cursor whose parts begin at part `index` of the key; false if there are none: the first page. */
 bool cursor_from_key(const char *key, size_t key_length, size_t index, struct cursor *cursor);

@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "api/api.h"
-#include "api/identity.h"
+#include "api/seal.h"
 #include "views/cache/loaders.h"
 
 struct api {
@@ -15,7 +15,7 @@ struct api {
     struct cache *cache;
     atomic_bool has_view; /* the next three are there, for good */
     struct store *store;
-    struct identity *identity;
+    struct sealer *sealer;
     struct loaders *loaders;
     char cache_control[64];                         /* of what the cache keeps */
     struct answer *page, *style, *script, *openapi; /* assets.c */

@@ -56,7 +56,7 @@ bool scores_prepare_board(struct api *api, const struct request *request, struct
         return false;
     key_begin(key, board_templates[role]);
     return add_limit(request, DEFAULT_LIMIT, key, p) &&
-           cursor_prepare(api->identity, listings[role], request, key, p);
+           cursor_prepare(api->sealer, listings[role], request, key, p);
 }
 
 bool scores_prepare_all(struct api *api, const struct request *request, struct key *key, struct problem *p) {
@@ -119,7 +119,7 @@ static json_t *next_json(const struct api *api, enum role role, const struct sto
     if (board->n <= limit)
         return json_null();
     snprintf(at->after, sizeof at->after, "%s", board->items[limit - 1].user_id);
-    _cleanup_(mem_freep) char *sealed = cursor_seal(api->identity, listings[role], at);
+    _cleanup_(mem_freep) char *sealed = cursor_seal(api->sealer, listings[role], at);
     return json_string(sealed);
 }
 

@@ -10,19 +10,19 @@
 
 #include "api/cursor.h"
 
-static struct identity *identity;
+static struct sealer *sealer;
 
 static int setup(void **state) {
     (void)state;
-    static const uint8_t key[IDENTITY_KEY_BYTES] = "0123456789abcdef0123456789abcde";
+    static const uint8_t key[SEAL_KEY_BYTES] = "0123456789abcdef0123456789abcde";
     struct error e;
-    identity = identity_new(key, &e);
-    return identity ? 0 : -1;
+    sealer = seal_new(key, &e);
+    return sealer ? 0 : -1;
 }
 
 static int teardown(void **state) {
     (void)state;
-    identity_free(identity);
+    seal_free(sealer);
     return 0;
 }
 
@@ -49,9 +49,9 @@ static void assert_same(const struct cursor *a, const struct cursor *b) {
 
 static void assert_comes_back(const struct cursor *cursor) {
     struct cursor back;
-    char *sealed = cursor_seal(identity, CURSOR_MERCHANTS, cursor);
+    char *sealed = cursor_seal(sealer, CURSOR_MERCHANTS, cursor);
     memset(&back, 'x', sizeof back);
-    assert_true(cursor_open(identity, CURSOR_MERCHANTS, sealed, &back));
+    assert_true(cursor_open(sealer, CURSOR_MERCHANTS, sealed, &back));
     assert_same(&back, cursor);
     free(sealed);
 }
@@ -66,9 +66,9 @@ static void a_cursor_opens_to_the_place_that_it_was_made_of(void **state) {
 
 static void the_same_place_has_the_same_cursor(void **state) {
     (void)state;
-    char *one = cursor_seal(identity, CURSOR_MERCHANTS, &samples[0]),
-         *same = cursor_seal(identity, CURSOR_MERCHANTS, &samples[0]),
-         *other = cursor_seal(identity, CURSOR_MERCHANTS, &samples[2]);
+    char *one = cursor_seal(sealer, CURSOR_MERCHANTS, &samples[0]),
+         *same = cursor_seal(sealer, CURSOR_MERCHANTS, &samples[0]),
+         *other = cursor_seal(sealer, CURSOR_MERCHANTS, &samples[2]);
     assert_string_equal(one, same);
     assert_string_not_equal(one, other);
     assert_null(strstr(one, "123"));
@@ -85,9 +85,9 @@ static void a_cursor_of_one_listing_opens_in_no_other(void **state) {
                                                    CURSOR_CONTRIBUTIONS};
     struct cursor back;
     for (int one = 0; one < 3; one++) {
-        char *sealed = cursor_seal(identity, listings[one], &samples[0]);
+        char *sealed = cursor_seal(sealer, listings[one], &samples[0]);
         for (int other = 0; other < 3; other++)
-            assert_int_equal(cursor_open(identity, listings[other], sealed, &back), one == other);
+            assert_int_equal(cursor_open(sealer, listings[other], sealed, &back), one == other);
         free(sealed);
     }
 }
@@ -96,26 +96,26 @@ static void a_cursor_that_was_changed_does_not_open(void **state) {
     (void)state;
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=%";
     struct cursor back;
-    char *sealed = cursor_seal(identity, CURSOR_MERCHANTS, &samples[0]);
+    char *sealed = cursor_seal(sealer, CURSOR_MERCHANTS, &samples[0]);
     for (size_t i = 0; sealed[i]; i++) {
         char kept = sealed[i];
         for (const char *c = alphabet; *c; c++) {
             sealed[i] = *c;
-            assert_int_equal(cursor_open(identity, CURSOR_MERCHANTS, sealed, &back), *c == kept);
+            assert_int_equal(cursor_open(sealer, CURSOR_MERCHANTS, sealed, &back), *c == kept);
         }
         sealed[i] = kept;
     }
     while (*sealed) { /* and each one that was cut */
         sealed[strlen(sealed) - 1] = '\0';
-        assert_false(cursor_open(identity, CURSOR_MERCHANTS, sealed, &back));
+        assert_false(cursor_open(sealer, CURSOR_MERCHANTS, sealed, &back));
     }
     free(sealed);
 }
 
 static bool opens(const char *data, size_t length) {
     struct cursor back;
-    char *sealed = identity_seal(identity, IDENTITY_CURSOR, data, length);
-    bool is_open = cursor_open(identity, CURSOR_PHOTOGRAPHERS, sealed, &back);
+    char *sealed = seal_make(sealer, SEAL_CURSOR, data, length);
+    bool is_open = cursor_open(sealer, CURSOR_PHOTOGRAPHERS, sealed, &back);
     free(sealed);
     return is_open;
 }
@@ -139,10 +139,10 @@ static void what_another_version_sealed_does_not_open(void **state) {
 static void an_id_is_no_cursor_and_a_cursor_no_id(void **state) {
     (void)state;
     struct cursor back;
-    char *id = identity_seal(identity, IDENTITY_ID, "w/m/1/A", 7),
-         *sealed = cursor_seal(identity, CURSOR_MERCHANTS, &samples[0]);
-    assert_false(cursor_open(identity, CURSOR_MERCHANTS, id, &back));
-    assert_null(identity_open(identity, IDENTITY_ID, sealed, NULL));
+    char *id = seal_make(sealer, SEAL_ID, "w/m/1/A", 7),
+         *sealed = cursor_seal(sealer, CURSOR_MERCHANTS, &samples[0]);
+    assert_false(cursor_open(sealer, CURSOR_MERCHANTS, id, &back));
+    assert_null(seal_open(sealer, SEAL_ID, sealed, NULL));
     free(id);
     free(sealed);
 }
@@ -156,14 +156,14 @@ static bool prepare(const char *query, struct key *key, struct problem *p) {
     assert_true(request_parse(&request, target, strlen(target), p));
     key_begin(key, "/scores/photographer");
     key_add(key, "100");
-    return cursor_prepare(identity, CURSOR_PHOTOGRAPHERS, &request, key, p);
+    return cursor_prepare(sealer, CURSOR_PHOTOGRAPHERS, &request, key, p);
 }
 
 static void assert_goes_through_a_key(const struct cursor *cursor) {
     struct key key;
     struct problem p;
     struct cursor back;
-    char query[LIMIT_URI_BYTES], *sealed = cursor_seal(identity, CURSOR_PHOTOGRAPHERS, cursor);
+    char query[LIMIT_URI_BYTES], *sealed = cursor_seal(sealer, CURSOR_PHOTOGRAPHERS, cursor);
     snprintf(query, sizeof query, "cursor=%s", sealed);
     assert_true(prepare(query, &key, &p));
     assert_true(cursor_from_key(key.bytes, key.length, 2, &back));

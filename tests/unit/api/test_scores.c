@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "api/identity.h"
+#include "api/seal.h"
 
 #define ANN "widget/merchant/100000001/Ann"
 #define BOB "widget/merchant/200000002/Bob"

@@ -8,45 +8,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/identity.h"
+#include "api/seal.h"
 #include "base/base64.h"
 
 static const char user_id[] = "widget/merchant/123456789/Zoë";
 
-static struct identity *make(uint8_t first) {
-    uint8_t key[IDENTITY_KEY_BYTES];
+static struct sealer *make(uint8_t first) {
+    uint8_t key[SEAL_KEY_BYTES];
     struct error e;
     for (uint8_t i = 0; i < sizeof key; i++)
         key[i] = (uint8_t)(first + i);
-    struct identity *identity = identity_new(key, &e);
-    assert_non_null(identity);
-    return identity;
+    struct sealer *sealer = seal_new(key, &e);
+    assert_non_null(sealer);
+    return sealer;
 }
 
-static char *seal(const struct identity *identity, const char *text) {
-    return identity_seal(identity, IDENTITY_ID, text, strlen(text));
+static char *seal(const struct sealer *sealer, const char *text) {
+    return seal_make(sealer, SEAL_ID, text, strlen(text));
 }
 
-static char *open_id(const struct identity *identity, const char *id) {
-    return identity_open(identity, IDENTITY_ID, id, NULL);
+static char *open_id(const struct sealer *sealer, const char *id) {
+    return seal_open(sealer, SEAL_ID, id, NULL);
 }
 
 static void an_id_opens_to_the_user_id_it_was_made_of(void **state) {
     (void)state;
-    struct identity *identity = make(1);
-    char *id = seal(identity, user_id), *opened = open_id(identity, id);
+    struct sealer *sealer = make(1);
+    char *id = seal(sealer, user_id), *opened = open_id(sealer, id);
     assert_string_equal(opened, user_id);
     assert_int_equal(strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
                      strlen(id));
     assert_null(strstr(id, "123"));
     free(opened);
     free(id);
-    identity_free(identity);
+    seal_free(sealer);
 }
 
 static void the_same_contributor_has_the_same_id_under_the_same_key_only(void **state) {
     (void)state;
-    struct identity *one = make(1), *same = make(1), *other = make(2);
+    struct sealer *one = make(1), *same = make(1), *other = make(2);
     char *a = seal(one, user_id), *b = seal(same, user_id), *c = seal(other, user_id);
     assert_string_equal(a, b);
     assert_string_not_equal(a, c);
@@ -54,38 +54,38 @@ static void the_same_contributor_has_the_same_id_under_the_same_key_only(void **
     free(a);
     free(b);
     free(c);
-    identity_free(one);
-    identity_free(same);
-    identity_free(other);
+    seal_free(one);
+    seal_free(same);
+    seal_free(other);
 }
 
 /* Every single character of an id, changed to every other one, no longer opens. */
 /* Ids stand in bookmarks and other people's databases. */
 static void an_id_that_was_given_out_stays_as_it_is(void **state) {
     (void)state;
-    struct identity *identity = make(1);
-    char *id = seal(identity, "widget/merchant/123456789/Ann");
+    struct sealer *sealer = make(1);
+    char *id = seal(sealer, "widget/merchant/123456789/Ann");
     assert_string_equal(id, "l_Ro60jUDVGG1zCmTM8zikOp6XJnvgi2C8dJoKiEFsXzirQYC9wzOssHW41m");
     free(id);
-    identity_free(identity);
+    seal_free(sealer);
 }
 
 static void an_id_that_was_tampered_with_does_not_open(void **state) {
     (void)state;
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    struct identity *identity = make(1);
-    char *id = seal(identity, user_id);
+    struct sealer *sealer = make(1);
+    char *id = seal(sealer, user_id);
     for (size_t i = 0; id[i]; i++) {
         char kept = id[i];
         for (const char *c = alphabet; *c; c++) {
             id[i] = *c;
             if (*c != kept)
-                assert_null(open_id(identity, id));
+                assert_null(open_id(sealer, id));
         }
         id[i] = kept;
     }
     free(id);
-    identity_free(identity);
+    seal_free(sealer);
 }
 
 static void what_is_no_id_does_not_open(void **state) {
@@ -93,22 +93,22 @@ static void what_is_no_id_does_not_open(void **state) {
     static const char *const others[] = {
         "",      "A",       "merchant", user_id, "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         "=====", "widget/x"};
-    struct identity *identity = make(1);
+    struct sealer *sealer = make(1);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        assert_null(open_id(identity, others[i]));
-    identity_free(identity);
+        assert_null(open_id(sealer, others[i]));
+    seal_free(sealer);
 }
 
 static void what_was_sealed_for_one_purpose_opens_for_no_other(void **state) {
     (void)state;
     static const char data[] = {'a', '\0', 'b'};
-    struct identity *identity = make(1);
-    char *sealed[IDENTITY_PURPOSES];
-    for (int one = 0; one < IDENTITY_PURPOSES; one++) {
-        sealed[one] = identity_seal(identity, (enum identity_purpose)one, data, sizeof data);
-        for (int other = 0; other < IDENTITY_PURPOSES; other++) {
+    struct sealer *sealer = make(1);
+    char *sealed[SEAL_PURPOSES];
+    for (int one = 0; one < SEAL_PURPOSES; one++) {
+        sealed[one] = seal_make(sealer, (enum seal_purpose)one, data, sizeof data);
+        for (int other = 0; other < SEAL_PURPOSES; other++) {
             size_t length = 0;
-            char *opened = identity_open(identity, (enum identity_purpose)other, sealed[one], &length);
+            char *opened = seal_open(sealer, (enum seal_purpose)other, sealed[one], &length);
             assert_int_equal(opened != NULL, one == other);
             assert_int_equal(length, one == other ? sizeof data : 0);
             if (opened)
@@ -116,15 +116,15 @@ static void what_was_sealed_for_one_purpose_opens_for_no_other(void **state) {
             free(opened);
         }
     }
-    for (int one = 0; one < IDENTITY_PURPOSES; one++)
+    for (int one = 0; one < SEAL_PURPOSES; one++)
         free(sealed[one]);
-    identity_free(identity);
+    seal_free(sealer);
 }
 
 /* The same cipher under the same key, as another program might use it. */
 static void what_was_sealed_without_a_purpose_does_not_open(void **state) {
     (void)state;
-    uint8_t key[IDENTITY_KEY_BYTES], sealed[16 + 5];
+    uint8_t key[SEAL_KEY_BYTES], sealed[16 + 5];
     int n;
     for (uint8_t i = 0; i < sizeof key; i++)
         key[i] = (uint8_t)(1 + i);
@@ -135,11 +135,11 @@ static void what_was_sealed_without_a_purpose_does_not_open(void **state) {
     assert_true(EVP_EncryptFinal_ex(context, sealed + 16 + n, &n));
     assert_true(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, 16, sealed));
 
-    struct identity *identity = make(1);
+    struct sealer *sealer = make(1);
     char *id = base64_url_encode(sealed, sizeof sealed);
-    assert_null(open_id(identity, id));
+    assert_null(open_id(sealer, id));
     free(id);
-    identity_free(identity);
+    seal_free(sealer);
     EVP_CIPHER_CTX_free(context);
     EVP_CIPHER_free(cipher);
 }

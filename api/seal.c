@@ -1,4 +1,4 @@
-#include "api/identity.h"
+#include "api/seal.h"
 
 #include <limits.h>
 #include <openssl/evp.h>
@@ -11,58 +11,57 @@
 
 enum { TAG_BYTES = 16 };
 
-/* Ids have been given out: their purpose stays as it is. */
-static const char *const purposes[IDENTITY_PURPOSES] = {
-    [IDENTITY_ID] = "winner-view id",
-    [IDENTITY_CURSOR] = "winner-view cursor",
+/* Clients keep ids, so these texts must never change. */
+static const char *const purposes[SEAL_PURPOSES] = {
+    [SEAL_ID] = "winner-view id",
+    [SEAL_CURSOR] = "winner-view cursor",
 };
 
-struct identity {
+struct sealer {
     EVP_CIPHER *cipher;
-    uint8_t key[IDENTITY_KEY_BYTES];
+    uint8_t key[SEAL_KEY_BYTES];
 };
 
-struct identity *identity_new(const uint8_t key[IDENTITY_KEY_BYTES], struct error *e) {
-    struct identity *identity = mem_zalloc(sizeof *identity);
-    memcpy(identity->key, key, IDENTITY_KEY_BYTES);
-    identity->cipher = EVP_CIPHER_fetch(NULL, "AES-128-SIV", NULL);
-    if (!identity->cipher) {
+struct sealer *seal_new(const uint8_t key[SEAL_KEY_BYTES], struct error *e) {
+    struct sealer *sealer = mem_zalloc(sizeof *sealer);
+    memcpy(sealer->key, key, SEAL_KEY_BYTES);
+    sealer->cipher = EVP_CIPHER_fetch(NULL, "AES-128-SIV", NULL);
+    if (!sealer->cipher) {
         error_set(e, STATUS_FAILED, "OpenSSL has no AES-128-SIV");
-        identity_free(identity);
+        seal_free(sealer);
         return NULL;
     }
-    return identity;
+    return sealer;
 }
 
-void identity_free(struct identity *identity) {
-    if (!identity)
+void seal_free(struct sealer *sealer) {
+    if (!sealer)
         return;
-    EVP_CIPHER_free(identity->cipher);
-    OPENSSL_cleanse(identity->key, sizeof identity->key);
-    free(identity);
+    EVP_CIPHER_free(sealer->cipher);
+    OPENSSL_cleanse(sealer->key, sizeof sealer->key);
+    free(sealer);
 }
 
 static void free_context(EVP_CIPHER_CTX **context) {
     EVP_CIPHER_CTX_free(*context);
 }
 
-static EVP_CIPHER_CTX *start(const struct identity *identity, bool seal) {
+static EVP_CIPHER_CTX *start(const struct sealer *sealer, bool seal) {
     EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-    if (!context || !EVP_CipherInit_ex2(context, identity->cipher, identity->key, NULL, seal, NULL))
-        mem_exhausted(); /* the cipher and the key are fine: nothing else can fail */
+    if (!context || !EVP_CipherInit_ex2(context, sealer->cipher, sealer->key, NULL, seal, NULL))
+        mem_exhausted(); /* the cipher and the key are valid: only memory can be short */
     return context;
 }
 
-static bool add_purpose(EVP_CIPHER_CTX *context, enum identity_purpose purpose) {
+static bool add_purpose(EVP_CIPHER_CTX *context, enum seal_purpose purpose) {
     const char *text = purposes[purpose];
     int n;
     return EVP_CipherUpdate(context, NULL, &n, (const unsigned char *)text, (int)strlen(text));
 }
 
-char *identity_seal(const struct identity *identity, enum identity_purpose purpose, const void *data,
-                    size_t length) {
+char *seal_make(const struct sealer *sealer, enum seal_purpose purpose, const void *data, size_t length) {
     _cleanup_(mem_freep) uint8_t *sealed = mem_alloc(TAG_BYTES + length);
-    _cleanup_(free_context) EVP_CIPHER_CTX *context = start(identity, true);
+    _cleanup_(free_context) EVP_CIPHER_CTX *context = start(sealer, true);
     int n;
     if (!add_purpose(context, purpose) ||
         !EVP_CipherUpdate(context, sealed + TAG_BYTES, &n, data, (int)length) ||
@@ -72,15 +71,14 @@ char *identity_seal(const struct identity *identity, enum identity_purpose purpo
     return base64_url_encode(sealed, TAG_BYTES + length);
 }
 
-char *identity_open(const struct identity *identity, enum identity_purpose purpose, const char *sealed,
-                    size_t *length) {
+char *seal_open(const struct sealer *sealer, enum seal_purpose purpose, const char *sealed, size_t *length) {
     size_t bytes;
     _cleanup_(mem_freep) uint8_t *raw = base64_url_decode(sealed, strlen(sealed), &bytes);
     if (!raw || bytes <= TAG_BYTES || bytes > INT_MAX)
         return NULL;
     bytes -= TAG_BYTES;
     _cleanup_(mem_freep) char *data = mem_zalloc(bytes + 1);
-    _cleanup_(free_context) EVP_CIPHER_CTX *context = start(identity, false);
+    _cleanup_(free_context) EVP_CIPHER_CTX *context = start(sealer, false);
     int n;
     if (!EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, raw) ||
         !add_purpose(context, purpose) ||
