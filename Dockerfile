@@ -18,6 +18,7 @@ FROM debian:bookworm-slim
 LABEL org.opencontainers.image.title="winner-view"
 LABEL org.opencontainers.image.description="Who is winning at Hello, Retail!: a materialized view of its events, over HTTP"
 LABEL org.opencontainers.image.version="0.1.0"
+LABEL org.opencontainers.image.licenses="MIT"
 COPY deploy/packages.sh /tmp/packages.sh
 RUN bash -euc '. /tmp/packages.sh && packages_install runtime && rm -rf /tmp/packages.sh /var/lib/apt/lists/*'
 RUN install -d -o 65532 -g 65532 /var/lib/winner-view

@@ -1,0 +1,41 @@
+"""The documents of the tree: they are short, their links lead somewhere, and they agree on the licence."""
+
+import re
+
+import dockerfile
+import documents
+import pytest
+import yaml
+
+ROOT = documents.ROOT
+
+
+@pytest.mark.parametrize("name", documents.all_paths())
+def test_every_link_leads_to_a_file_or_a_section(name):
+    assert documents.broken_links(name) == []
+
+
+@pytest.mark.parametrize("link", ["[x](nowhere.md)", "[x](README.md#nowhere)", "[x](#nowhere)"])
+def test_a_link_that_leads_nowhere_is_found(link, tmp_path, monkeypatch):
+    monkeypatch.setattr(documents, "ROOT", tmp_path)
+    (tmp_path / "README.md").write_text(f"# Here\n\n[y](README.md#here) {link}\n")
+    assert len(documents.broken_links("README.md")) == 1
+
+
+def plain(text):
+    """Debian's papers indent a licence, with a dot for an empty line."""
+    return " ".join(re.sub(r"^ \.?", "", text, flags=re.MULTILINE).split())
+
+
+def test_the_licence_is_the_same_in_the_tree_the_package_the_contract_and_the_image():
+    title, notice, terms = (ROOT / "LICENSE").read_text().split("\n\n", 2)
+    assert (title, notice) == ("MIT License", "Copyright (c) 2026 the winner-view authors")
+    package = (ROOT / "deploy" / "debian" / "copyright").read_text()
+    holder, short_name, text = re.search(r"^Copyright: (.*)\nLicense: (.*)\n((?: .*\n)+)", package, re.MULTILINE).groups()
+    assert notice == f"Copyright (c) {holder}"
+    assert short_name == "Expat"  # which is what Debian calls the MIT licence
+    assert plain(text) == plain(terms)
+    contract = yaml.safe_load((ROOT / "openapi.yaml").read_text())["info"]["license"]
+    assert contract == {"name": "MIT", "identifier": "MIT"}
+    labels = [rest for word, rest in dockerfile.instructions((ROOT / "Dockerfile").read_text()) if word == "LABEL"]
+    assert 'org.opencontainers.image.licenses="MIT"' in labels
