@@ -13,8 +13,8 @@
 #include "server/commands/credentials.h"
 #include "server/commands/healthcheck.h"
 #include "server/commands/serve.h"
-#include "server/config.h"
 #include "server/descriptors.h"
+#include "server/options.h"
 #include "views/store.h"
 
 /* As if nobody had caught it; but a container's first process is spared by every signal that it does not
@@ -26,13 +26,13 @@ static void end_by_signal(int number) {
 
 /* Blocked before any thread is made, so that all inherit it: signals are the main thread's, through a
  * signalfd, until serve lets a second one through. Other commands are ended by them as any program is. */
-static void set_signals(const struct config *config) {
+static void set_signals(const struct options *options) {
     const struct sigaction end = {.sa_handler = end_by_signal, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER)};
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
-    if (config->command == COMMAND_SERVE)
+    if (options->command == COMMAND_SERVE)
         sigprocmask(SIG_BLOCK, &set, NULL);
     sigaction(SIGTERM, &end, NULL);
     sigaction(SIGINT, &end, NULL);
@@ -45,18 +45,18 @@ static void give_freed_memory_back(void) {
     mallopt(M_MMAP_THRESHOLD, LIMIT_KEPT_BLOCK_BYTES);
 }
 
-static void set_log(const struct config *config) {
-    int64_t format = config->log_format;
+static void set_log(const struct options *options) {
+    int64_t format = options->log_format;
     if (format == LOG_FORMAT_AUTO)
         format = isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON;
-    log_init((enum log_level)config->log_level, (enum log_format)format);
+    log_init((enum log_level)options->log_level, (enum log_format)format);
 }
 
-static int create_tables(const struct config *config) {
+static int create_tables(const struct options *options) {
     struct aws_config *aws = NULL;
     struct store *store = NULL;
     struct error e;
-    enum status status = serve_open_store(config, &aws, &store, &e);
+    enum status status = serve_open_store(options, &aws, &store, &e);
     if (aws)
         credentials_warn(aws);
     if (!status)
@@ -64,49 +64,49 @@ static int create_tables(const struct config *config) {
     if (status)
         log_error("cannot create tables: %s", e.message);
     else
-        log_info("the tables of %s are there and usable", config->store);
+        log_info("the tables of %s are there and usable", options->store);
     store_free(store);
     if (aws)
         aws_config_free(aws);
     return serve_exit_status(status);
 }
 
-static int run(const struct config *config) {
-    switch (config->command) {
+static int run(const struct options *options) {
+    switch (options->command) {
     case COMMAND_HELP:
-        config_print_help(stdout);
+        options_print_help(stdout);
         return 0;
     case COMMAND_VERSION:
         puts("winner-view " WINNER_VIEW_VERSION);
         return 0;
     case COMMAND_CREATE_TABLES:
-        return create_tables(config);
+        return create_tables(options);
     case COMMAND_AUDIT:
-        return audit_run(config);
+        return audit_run(options);
     case COMMAND_CREDENTIALS:
         return credentials_run();
     case COMMAND_HEALTHCHECK:
-        return healthcheck_run(config);
+        return healthcheck_run(options);
     default:
-        return serve_run(config);
+        return serve_run(options);
     }
 }
 
 int main(int argc, char *argv[]) {
-    struct config config;
+    struct options options;
     struct buffer mistakes;
     buffer_init(&mistakes, 65536);
     json_set_alloc_funcs(mem_alloc, free);
 
-    if (config_parse(&config, argc, argv, &mistakes)) {
+    if (options_parse(&options, argc, argv, &mistakes)) {
         fputs(mistakes.data, stderr);
         buffer_deinit(&mistakes);
         return 2;
     }
     buffer_deinit(&mistakes);
-    set_signals(&config);
+    set_signals(&options);
     descriptors_raise();
     give_freed_memory_back();
-    set_log(&config);
-    return run(&config);
+    set_log(&options);
+    return run(&options);
 }

@@ -233,31 +233,31 @@ void audit_deinit(struct audit *audit) {
  * ------------------------------------------------------------------------------------------------------------
  */
 
-static int run(const struct config *config, struct store *store) {
+static int run(const struct options *options, struct store *store) {
     _cleanup_(audit_deinit) struct audit audit = {0};
     struct error e;
     if (audit_store(store, LIMIT_AUDIT_PAUSE_MS, &audit, &e)) {
-        log_error("cannot audit %s: %s", config->store, e.message);
+        log_error("cannot audit %s: %s", options->store, e.message);
         return 1;
     }
-    if (!audit_print(&audit, (enum config_format)config->format, stdout)) {
-        log_error("cannot print what the audit of %s found", config->store);
+    if (!audit_print(&audit, (enum options_format)options->format, stdout)) {
+        log_error("cannot print what the audit of %s found", options->store);
         return 1;
     }
     return audit.n_differences ? 3 : 0;
 }
 
-int audit_run(const struct config *config) {
+int audit_run(const struct options *options) {
     struct aws_config *aws = NULL;
     struct store *store = NULL;
     struct error e;
     int exit_status;
-    enum status status = serve_open_store(config, &aws, &store, &e);
+    enum status status = serve_open_store(options, &aws, &store, &e);
     if (status) {
-        log_error("cannot audit %s: %s", config->store, e.message);
+        log_error("cannot audit %s: %s", options->store, e.message);
         exit_status = serve_exit_status(status);
     } else {
-        exit_status = run(config, store);
+        exit_status = run(options, store);
     }
     store_free(store);
     if (aws)

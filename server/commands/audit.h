@@ -26,7 +26,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "server/config.h"
+#include "server/options.h"
 #include "views/store.h"
 
 #define AUDIT_NONE (-1) /* no row; or no purchase */
@@ -54,9 +54,9 @@ enum status audit_store(struct store *store, int64_t pause_ms, struct audit *aud
 void audit_deinit(struct audit *audit);
 
 /* As a table, or as one JSON object. False if `out` did not take it. */
-bool audit_print(const struct audit *audit, enum config_format format, FILE *out);
+bool audit_print(const struct audit *audit, enum options_format format, FILE *out);
 
 /* The command: the process's exit status, 0 if there is no difference, 3 if there is one. */
-int audit_run(const struct config *config);
+int audit_run(const struct options *options);
 
 #endif

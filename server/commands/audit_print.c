@@ -87,7 +87,7 @@ static void print_json(const struct audit *audit, FILE *out) {
     fputc('\n', out);
 }
 
-bool audit_print(const struct audit *audit, enum config_format format, FILE *out) {
+bool audit_print(const struct audit *audit, enum options_format format, FILE *out) {
     if (format == FORMAT_JSON)
         print_json(audit, out);
     else

@@ -21,10 +21,10 @@ static bool is_any(const char *host) {
     return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6);
 }
 
-enum status healthcheck_url(const struct config *config, char *out, size_t size, struct error *e) {
+enum status healthcheck_url(const struct options *options, char *out, size_t size, struct error *e) {
     struct listen_address address;
-    const char *option = config->ops_listen ? "--ops-listen" : "--listen";
-    const char *text = config->ops_listen ? config->ops_listen : config->listen;
+    const char *option = options->ops_listen ? "--ops-listen" : "--listen";
+    const char *text = options->ops_listen ? options->ops_listen : options->listen;
     if (!text)
         return error_set(e, STATUS_INVALID,
                          "--listen and --ops-listen are both none: there is nobody to ask");
@@ -56,10 +56,10 @@ static enum status ask(const char *url, struct error *e) {
     return STATUS_OK;
 }
 
-int healthcheck_run(const struct config *config) {
+int healthcheck_run(const struct options *options) {
     char url[LISTEN_HOST_SIZE + 32];
     struct error e;
-    enum status status = healthcheck_url(config, url, sizeof url, &e);
+    enum status status = healthcheck_url(options, url, sizeof url, &e);
     if (status) {
         fprintf(stderr, "%s\n", e.message);
         return 2;

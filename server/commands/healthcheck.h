@@ -9,13 +9,13 @@
 #define SERVER_COMMANDS_HEALTHCHECK_H
 
 #include "base/error.h"
-#include "server/config.h"
+#include "server/options.h"
 
 /* The whole URL to ask. INVALID: there is none, because neither address is given, or its port is 0. */
-enum status healthcheck_url(const struct config *config, char *out, size_t size, struct error *e);
+enum status healthcheck_url(const struct options *options, char *out, size_t size, struct error *e);
 
 /* Blocks for LIMIT_HEALTHCHECK_MS at most. Returns the process's exit status: 0 it answered 200; 1 it did
  * not, 2 nobody can be asked: one line on standard error says why. */
-int healthcheck_run(const struct config *config);
+int healthcheck_run(const struct options *options);
 
 #endif

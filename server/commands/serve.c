@@ -32,7 +32,7 @@
 
 /* Everything that runs. Zeroed is nothing; close_parts closes as much as was made. */
 struct service {
-    const struct config *config;
+    const struct options *options;
     struct aws_config *aws;
     struct credentials_watch *credentials; /* NULL: no AWS */
     struct store *store;
@@ -58,9 +58,9 @@ int serve_exit_status(enum status status) {
 /* ---- making the parts
  * ------------------------------------------------------------------------------------------------ */
 
-static bool needs_aws(const struct config *config) {
-    return config_of_kind(config->store, "dynamodb") || config_of_kind(config->source, "kinesis") ||
-           config_of_kind(config->dead_letter, "sqs");
+static bool needs_aws(const struct options *options) {
+    return options_of_kind(options->store, "dynamodb") || options_of_kind(options->source, "kinesis") ||
+           options_of_kind(options->dead_letter, "sqs");
 }
 
 /* The AWS clients found that this machine's clock is wrong, or right again. */
@@ -85,28 +85,28 @@ static enum status load_aws(struct aws_config **aws, struct error *e) {
     return STATUS_OK;
 }
 
-enum status serve_open_store(const struct config *config, struct aws_config **aws, struct store **store,
+enum status serve_open_store(const struct options *options, struct aws_config **aws, struct store **store,
                              struct error *e) {
-    const struct store_dynamodb_options options = {
-        .stage = config_of_kind(config->store, "dynamodb"),
-        .contributions_table = config->contributions_table,
-        .scores_table = config->scores_table,
-        .leases_table = config->leases_table,
+    const struct store_dynamodb_options tables = {
+        .stage = options_of_kind(options->store, "dynamodb"),
+        .contributions_table = options->contributions_table,
+        .scores_table = options->scores_table,
+        .leases_table = options->leases_table,
     };
-    enum status status = needs_aws(config) && !*aws ? load_aws(aws, e) : STATUS_OK;
+    enum status status = needs_aws(options) && !*aws ? load_aws(aws, e) : STATUS_OK;
     if (status)
         return status;
-    if (options.stage)
-        return store_dynamodb_open(store, &options, *aws, NULL, e);
-    const char *path = config_of_kind(config->store, "sqlite");
-    return config->command == COMMAND_AUDIT ? store_sqlite_open_reader(store, path, e)
-                                            : store_sqlite_open(store, path, e);
+    if (tables.stage)
+        return store_dynamodb_open(store, &tables, *aws, NULL, e);
+    const char *path = options_of_kind(options->store, "sqlite");
+    return options->command == COMMAND_AUDIT ? store_sqlite_open_reader(store, path, e)
+                                             : store_sqlite_open(store, path, e);
 }
 
 static enum status open_source(struct service *s, struct error *e) {
-    const char *stream = config_of_kind(s->config->source, "kinesis"),
-               *path = config_of_kind(s->config->source, "file");
-    const struct source_kinesis_options options = {stream, (int)s->config->poll_interval_ms};
+    const char *stream = options_of_kind(s->options->source, "kinesis"),
+               *path = options_of_kind(s->options->source, "file");
+    const struct source_kinesis_options options = {stream, (int)s->options->poll_interval_ms};
     if (path)
         s->source = source_file_new(path);
     return stream ? source_kinesis_open(&s->source, &options, s->aws, NULL, e) : STATUS_OK;
@@ -114,7 +114,7 @@ static enum status open_source(struct service *s, struct error *e) {
 
 static enum status open_deadletter(struct service *s, struct error *e) {
     const struct deadletter_options options = {
-        .target = s->config->dead_letter,
+        .target = s->options->dead_letter,
         .aws = s->aws,
         .health = s->health,
     };
@@ -218,7 +218,7 @@ static enum status first_contact(struct service *s, enum status (*contact)(struc
 }
 
 static enum status open_store(struct service *s, struct error *e) {
-    return serve_open_store(s->config, &s->aws, &s->store, e);
+    return serve_open_store(s->options, &s->aws, &s->store, e);
 }
 
 /* A service manager that cannot be told is no reason not to serve. */
@@ -251,9 +251,9 @@ static enum status open_parts(struct service *s, struct error *e) {
  * starts after a crash need not wait until the leases of the last life have expired. */
 static void make_worker_id(struct service *s) {
     char host[128] = "unknown", suffix[9];
-    if (s->config->worker_id || config_of_kind(s->config->store, "sqlite")) {
+    if (s->options->worker_id || options_of_kind(s->options->store, "sqlite")) {
         strcpy(s->worker_id,
-               s->config->worker_id ? s->config->worker_id : "embedded"); /* config checked its length */
+               s->options->worker_id ? s->options->worker_id : "embedded"); /* options.c checks its length */
         return;
     }
     gethostname(host, sizeof host - 1);
@@ -261,12 +261,12 @@ static void make_worker_id(struct service *s) {
     snprintf(s->worker_id, sizeof s->worker_id, "%s:%ld:%s", host, (long)getpid(), suffix);
 }
 
-static struct source_start start_of(const struct config *config) {
-    switch (config->start) {
+static struct source_start start_of(const struct options *options) {
+    switch (options->start) {
     case START_LATEST: /* resolved once: every shard begins at the same time, whenever it is first read */
         return (struct source_start){.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = clock_real_ms()};
     case START_AT:
-        return (struct source_start){.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = config->start_at_ms};
+        return (struct source_start){.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = options->start_at_ms};
     default:
         return (struct source_start){.checkpoint = LEASE_TRIM_HORIZON};
     }
@@ -282,10 +282,10 @@ static void rows_changed(void *data, const char *const product_ids[], size_t n_p
 static void start_ingest(struct service *s) {
     const struct ingest_options options = {
         .worker_id = s->worker_id,
-        .failover_ms = (int)s->config->failover_ms,
-        .start = start_of(s->config),
-        .batch_records = (size_t)s->config->batch_size,
-        .batch_window_ms = (int)s->config->batch_window_ms,
+        .failover_ms = (int)s->options->failover_ms,
+        .start = start_of(s->options),
+        .batch_records = (size_t)s->options->batch_size,
+        .batch_window_ms = (int)s->options->batch_window_ms,
     };
     s->listener = (struct apply_listener){rows_changed, s};
     const struct ingest_parts parts = {
@@ -303,10 +303,10 @@ static enum status listen_on(struct service *s, const char *address, enum api_ro
                              struct http **http, struct error *e) {
     const struct http_options options = {
         .listen = address,
-        .connections = (unsigned)s->config->connections,
-        .access_log = (enum http_access_log)s->config->access_log,
+        .connections = (unsigned)s->options->connections,
+        .access_log = (enum http_access_log)s->options->access_log,
         .routes = routes,
-        .max_live = (unsigned)s->config->max_live,
+        .max_live = (unsigned)s->options->max_live,
     };
     if (!address)
         return STATUS_OK;
@@ -314,14 +314,14 @@ static enum status listen_on(struct service *s, const char *address, enum api_ro
     return *http ? STATUS_OK : STATUS_FAILED;
 }
 
-static enum status check_descriptors(const struct config *c, struct error *e) {
+static enum status check_descriptors(const struct options *c, struct error *e) {
     unsigned connections = (unsigned)c->connections, listeners = !!c->listen + !!c->ops_listen;
     unsigned others = (listeners - 1) * connections + listeners * LIMIT_PROBE_CONNECTIONS + LIMIT_OTHER_FILES;
     return descriptors_check(connections, others, e);
 }
 
 static enum status start_api(struct service *s, struct error *e) {
-    const struct config *c = s->config;
+    const struct options *c = s->options;
     const struct api_options options = {
         .full_identities = c->identities == IDENTITIES_FULL,
         .caught_up_ms = c->caught_up_ms,
@@ -333,7 +333,7 @@ static enum status start_api(struct service *s, struct error *e) {
                 .stale_ms = c->cache_stale_ms,
                 .stale_if_error_ms = c->cache_stale_if_error_ms,
                 .refresh_ms =
-                    config_of_kind(c->store, "dynamodb") ? CACHE_REFRESH_MS : LIMIT_EMBEDDED_REFRESH_MS,
+                    options_of_kind(c->store, "dynamodb") ? CACHE_REFRESH_MS : LIMIT_EMBEDDED_REFRESH_MS,
                 .jitter_percent = LIMIT_CACHE_JITTER_PERCENT,
             },
     };
@@ -358,10 +358,10 @@ static const char *bound_address(const struct http *http, const char *asked, cha
 
 static void say_where(const struct service *s) {
     char main_text[300], ops_text[300];
-    const char *address = bound_address(s->http, s->config->listen, main_text, sizeof main_text);
-    const char *ops = bound_address(s->ops, s->config->ops_listen, ops_text, sizeof ops_text);
+    const char *address = bound_address(s->http, s->options->listen, main_text, sizeof main_text);
+    const char *ops = bound_address(s->ops, s->options->ops_listen, ops_text, sizeof ops_text);
     log_write(LOG_LEVEL_INFO,
-              LOG_FIELDS("source", s->config->source, "store", s->config->store, "worker", s->worker_id,
+              LOG_FIELDS("source", s->options->source, "store", s->options->store, "worker", s->worker_id,
                          "version", WINNER_VIEW_VERSION, "listen", address, "opsListen", ops),
               "listening on %s", address);
 }
@@ -418,8 +418,8 @@ static int64_t least(int64_t a, int64_t b) {
 static void drain(const struct service *s, int64_t asked_ms) {
     health_set_phase(s->health, HEALTH_DRAINING);
     notifier_stopping(s->notifier);
-    log_info("stopping: serving for %d s more", s->http ? (int)s->config->drain_seconds : 0);
-    int64_t until = asked_ms + s->config->drain_seconds * 1000;
+    log_info("stopping: serving for %d s more", s->http ? (int)s->options->drain_seconds : 0);
+    int64_t until = asked_ms + s->options->drain_seconds * 1000;
     for (int64_t left; s->http && (left = until - clock_boot_ms()) > 0;)
         poll(NULL, 0, (int)left);
 }
@@ -427,7 +427,7 @@ static void drain(const struct service *s, int64_t asked_ms) {
 /* The exit status. */
 static int stop(struct service *s) {
     let_signals_through(s);
-    stop_guard_start(s->config->drain_seconds * 1000 + LIMIT_STOP_STUCK_MS);
+    stop_guard_start(s->options->drain_seconds * 1000 + LIMIT_STOP_STUCK_MS);
     drain(s, clock_boot_ms());
 
     int64_t give_up_ms = clock_boot_ms() + LIMIT_STOP_MS - LIMIT_CANCEL_MS;
@@ -453,8 +453,8 @@ static int stop(struct service *s) {
     return refused ? 1 : 0;
 }
 
-int serve_run(const struct config *config) {
-    _cleanup_(close_parts) struct service service = {.config = config, .signals = -1};
+int serve_run(const struct options *options) {
+    _cleanup_(close_parts) struct service service = {.options = options, .signals = -1};
     struct error e = {0};
     sigset_t set;
 

@@ -15,15 +15,15 @@
 #ifndef SERVER_COMMANDS_SERVE_H
 #define SERVER_COMMANDS_SERVE_H
 
-#include "server/config.h"
+#include "server/options.h"
 
 /* Runs until told to stop. Returns the process's exit status. The caller has blocked SIGTERM and SIGINT. */
-int serve_run(const struct config *config);
+int serve_run(const struct options *options);
 
 /* --store, opened, and AWS's surroundings if it or --source needs them (else NULL). Shared with the other
  * commands. */
 struct aws_config;
-enum status serve_open_store(const struct config *config, struct aws_config **aws, struct store **store,
+enum status serve_open_store(const struct options *options, struct aws_config **aws, struct store **store,
                              struct error *e);
 
 /* The exit status that an error means: 2 for a mistake in what was asked for, else 1. */

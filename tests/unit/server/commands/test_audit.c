@@ -267,7 +267,7 @@ static const struct audit_difference two[] = {
     {(char[]){"photographer"}, (char[]){"Bö"}, AUDIT_NONE, 2},
 };
 
-static char *printed(const struct audit *audit, enum config_format format) {
+static char *printed(const struct audit *audit, enum options_format format) {
     char *text;
     size_t size;
     FILE *out = open_memstream(&text, &size);

@@ -17,10 +17,10 @@ static void the_address_to_ask_is_that_of_the_probes(void **state) {
         {"[0:0::0]:80", NULL, "http://127.0.0.1:80/livez"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const struct config config = {.listen = cases[i].listen, .ops_listen = cases[i].ops_listen};
+        const struct options options = {.listen = cases[i].listen, .ops_listen = cases[i].ops_listen};
         char url[300];
         struct error e;
-        assert_int_equal(healthcheck_url(&config, url, sizeof url, &e), STATUS_OK);
+        assert_int_equal(healthcheck_url(&options, url, sizeof url, &e), STATUS_OK);
         assert_string_equal(url, cases[i].url);
     }
 }
@@ -35,10 +35,10 @@ static void an_address_that_nobody_can_know_is_a_mistake_that_names_the_option(v
         {"127.0.0.1:80", "[::1]:00", "--ops-listen: '[::1]:00'"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const struct config config = {.listen = cases[i].listen, .ops_listen = cases[i].ops_listen};
+        const struct options options = {.listen = cases[i].listen, .ops_listen = cases[i].ops_listen};
         char url[300];
         struct error e;
-        assert_int_equal(healthcheck_url(&config, url, sizeof url, &e), STATUS_INVALID);
+        assert_int_equal(healthcheck_url(&options, url, sizeof url, &e), STATUS_INVALID);
         assert_contains(e.message, cases[i].word);
     }
 }

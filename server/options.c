@@ -1,4 +1,4 @@
-#include "server/config.h"
+#include "server/options.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,7 +18,7 @@
 struct option;
 
 /* Puts the value where it belongs; false: it is not allowed. */
-typedef bool option_check_fn(struct config *config, const struct option *option, const char *value);
+typedef bool option_check_fn(struct options *options, const struct option *option, const char *value);
 
 struct option {
     const char *name;
@@ -32,37 +32,37 @@ struct option {
     const char *other_environment;
 };
 
-static void *field(struct config *config, const struct option *option) {
-    return (char *)config + option->offset;
+static void *field(struct options *options, const struct option *option) {
+    return (char *)options + option->offset;
 }
 
-static bool check_string(struct config *config, const struct option *option, const char *value) {
-    *(const char **)field(config, option) = value;
+static bool check_string(struct options *options, const struct option *option, const char *value) {
+    *(const char **)field(options, option) = value;
     return *value != '\0';
 }
 
-static bool check_number(struct config *config, const struct option *option, const char *value) {
+static bool check_number(struct options *options, const struct option *option, const char *value) {
     char *end;
     errno = 0;
     long long number = strtoll(value, &end, 10);
-    *(int64_t *)field(config, option) = number;
+    *(int64_t *)field(options, option) = number;
     return *value >= '0' && *value <= '9' && !*end && !errno && number >= option->least &&
            number <= option->most;
 }
 
-static bool check_choice(struct config *config, const struct option *option, const char *value) {
+static bool check_choice(struct options *options, const struct option *option, const char *value) {
     for (int64_t i = 0; option->choices[i]; i++)
         if (strcmp(option->choices[i], value) == 0) {
-            *(int64_t *)field(config, option) = i;
+            *(int64_t *)field(options, option) = i;
             return true;
         }
     return false;
 }
 
-static bool check_listen(struct config *config, const struct option *option, const char *value) {
+static bool check_listen(struct options *options, const struct option *option, const char *value) {
     struct listen_address address;
     bool none = strcmp(value, "none") == 0;
-    *(const char **)field(config, option) = none ? NULL : value;
+    *(const char **)field(options, option) = none ? NULL : value;
     return none || listen_parse(value, &address, NULL) == STATUS_OK;
 }
 
@@ -74,9 +74,9 @@ static bool is_stream(const char *s) {
                                       : length >= 1 && length <= 128 && strspn(s, allowed) == length;
 }
 
-static bool check_source(struct config *config, const struct option *option, const char *value) {
-    const char *stream = config_of_kind(value, "kinesis"), *path = config_of_kind(value, "file");
-    *(const char **)field(config, option) = value;
+static bool check_source(struct options *options, const struct option *option, const char *value) {
+    const char *stream = options_of_kind(value, "kinesis"), *path = options_of_kind(value, "file");
+    *(const char **)field(options, option) = value;
     return strcmp(value, "none") == 0 || (stream && is_stream(stream)) || (path && *path);
 }
 
@@ -87,45 +87,45 @@ static bool is_table_name(const char *s, size_t least, size_t most) {
     return length >= least && length <= most && strspn(s, allowed) == length;
 }
 
-static bool check_store(struct config *config, const struct option *option, const char *value) {
-    const char *stage = config_of_kind(value, "dynamodb"), *path = config_of_kind(value, "sqlite");
-    *(const char **)field(config, option) = value;
+static bool check_store(struct options *options, const struct option *option, const char *value) {
+    const char *stage = options_of_kind(value, "dynamodb"), *path = options_of_kind(value, "sqlite");
+    *(const char **)field(options, option) = value;
     if (path)
         return *path != '\0';
     return stage && is_table_name(stage, 1, 255 - strlen("-Contributions"));
 }
 
-static bool check_table(struct config *config, const struct option *option, const char *value) {
-    *(const char **)field(config, option) = value;
+static bool check_table(struct options *options, const struct option *option, const char *value) {
+    *(const char **)field(options, option) = value;
     return is_table_name(value, 3, 255);
 }
 
-static bool check_start(struct config *config, const struct option *option, const char *value) {
-    const char *time = config_of_kind(value, "at");
+static bool check_start(struct options *options, const struct option *option, const char *value) {
+    const char *time = options_of_kind(value, "at");
     (void)option;
-    config->start = strcmp(value, "latest") == 0 ? START_LATEST : time ? START_AT : START_TRIM_HORIZON;
+    options->start = strcmp(value, "latest") == 0 ? START_LATEST : time ? START_AT : START_TRIM_HORIZON;
     if (time)
-        return clock_parse(time, strlen(time), &config->start_at_ms);
+        return clock_parse(time, strlen(time), &options->start_at_ms);
     return strcmp(value, "latest") == 0 || strcmp(value, "trim-horizon") == 0;
 }
 
-static bool check_worker_id(struct config *config, const struct option *option, const char *value) {
-    return check_string(config, option, value) && strlen(value) <= STORE_LEASE_OWNER_BYTES;
+static bool check_worker_id(struct options *options, const struct option *option, const char *value) {
+    return check_string(options, option, value) && strlen(value) <= STORE_LEASE_OWNER_BYTES;
 }
 
-static bool check_dead_letter(struct config *config, const struct option *option, const char *value) {
-    *(const char **)field(config, option) = value;
+static bool check_dead_letter(struct options *options, const struct option *option, const char *value) {
+    *(const char **)field(options, option) = value;
     return deadletter_is_target(value);
 }
 
-static bool check_log_format(struct config *config, const struct option *option, const char *value) {
+static bool check_log_format(struct options *options, const struct option *option, const char *value) {
     static const char *const formats[] = {[LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json", NULL};
-    config->log_format = LOG_FORMAT_AUTO;
+    options->log_format = LOG_FORMAT_AUTO;
     if (strcmp(value, "auto") == 0)
         return true;
     struct option choice = *option;
     choice.choices = formats;
-    return check_choice(config, &choice, value);
+    return check_choice(options, &choice, value);
 }
 
 /* ---- the table
@@ -143,9 +143,9 @@ static const char *const access_logs[] = {[HTTP_ACCESS_LOG_NONE] = "none",
                                           [HTTP_ACCESS_LOG_ALL] = "all",
                                           NULL};
 
-#define AT(member) offsetof(struct config, member)
+#define AT(member) offsetof(struct options, member)
 
-static const struct option options[] = {
+static const struct option table[] = {
     {"listen", "HOST:PORT|none", "127.0.0.1:8080",
      "where to serve HTTP ([::]:8080 too; port 0: any free one)", check_listen, AT(listen), 0, 0, NULL, NULL},
     {"ops-listen", "HOST:PORT|none", "none", "where to serve /metrics and the probes instead", check_listen,
@@ -207,11 +207,11 @@ static const struct option options[] = {
     {"access-log", "all|errors|none", "errors", "which requests are logged", check_choice, AT(access_log), 0,
      0, access_logs, NULL},
 };
-enum { OPTIONS = sizeof options / sizeof *options };
+enum { OPTIONS = sizeof table / sizeof *table };
 
 static const struct command {
     const char *name;
-    enum config_command command;
+    enum options_command command;
     const char *help;
 } commands[] = {
     {"serve", COMMAND_SERVE, "run: ingest the source and serve the views (default)"},
@@ -230,7 +230,7 @@ static const struct command {
 /* ---- reading it
  * ------------------------------------------------------------------------------------------------------ */
 
-const char *config_of_kind(const char *spec, const char *kind) {
+const char *options_of_kind(const char *spec, const char *kind) {
     size_t length = strlen(kind);
     return spec && strncmp(spec, kind, length) == 0 && spec[length] == ':' ? spec + length + 1 : NULL;
 }
@@ -242,9 +242,9 @@ static void describe_allowed(struct buffer *out, const struct option *option) {
         buffer_puts(out, option->argument);
 }
 
-static void apply(struct config *config, const struct option *option, const char *value, const char *where,
+static void apply(struct options *options, const struct option *option, const char *value, const char *where,
                   struct buffer *mistakes) {
-    if (option->check(config, option, value))
+    if (option->check(options, option, value))
         return;
     buffer_printf(mistakes, "%s: '%s' is not allowed; allowed: ", where, value);
     describe_allowed(mistakes, option);
@@ -267,25 +267,25 @@ static const char *environment_value(const struct option *option, char *name, si
     return value && *value ? value : NULL;
 }
 
-static void apply_defaults(struct config *config, const bool given[OPTIONS], struct buffer *mistakes) {
+static void apply_defaults(struct options *options, const bool given[OPTIONS], struct buffer *mistakes) {
     for (size_t i = 0; i < OPTIONS; i++) {
         char name[64];
-        const char *value = given[i] ? NULL : environment_value(&options[i], name, sizeof name);
+        const char *value = given[i] ? NULL : environment_value(&table[i], name, sizeof name);
         if (value)
-            apply(config, &options[i], value, name, mistakes);
-        else if (!given[i] && options[i].default_text)
-            apply(config, &options[i], options[i].default_text, options[i].name, mistakes);
+            apply(options, &table[i], value, name, mistakes);
+        else if (!given[i] && table[i].default_text)
+            apply(options, &table[i], table[i].default_text, table[i].name, mistakes);
     }
 }
 
 static const struct option *find_option(const char *argument, const char **value) {
     for (size_t i = 0; i < OPTIONS; i++) {
-        size_t length = strlen(options[i].name);
-        if (strncmp(argument, "--", 2) != 0 || strncmp(argument + 2, options[i].name, length) != 0)
+        size_t length = strlen(table[i].name);
+        if (strncmp(argument, "--", 2) != 0 || strncmp(argument + 2, table[i].name, length) != 0)
             continue;
         if (argument[2 + length] == '=' || !argument[2 + length]) {
             *value = argument[2 + length] ? argument + 3 + length : NULL;
-            return &options[i];
+            return &table[i];
         }
     }
     return NULL;
@@ -299,7 +299,7 @@ static const struct command *find_command(const char *argument) {
 }
 
 /* Takes the argument at `i`, and the one after it if that is its value; returns how many. */
-static int take_argument(struct config *config, int argc, char *const argv[], int i, bool given[OPTIONS],
+static int take_argument(struct options *options, int argc, char *const argv[], int i, bool given[OPTIONS],
                          struct buffer *mistakes) {
     const char *value;
     const struct command *command = find_command(argv[i]);
@@ -307,7 +307,7 @@ static int take_argument(struct config *config, int argc, char *const argv[], in
     int taken = 1;
 
     if (command && (i == 1 || command->name[0] == '-')) {
-        config->command = command->command;
+        options->command = command->command;
     } else if (!option) {
         buffer_printf(mistakes, "%s: there is no such %s; see winner-view --help\n", argv[i],
                       argv[i][0] == '-' ? "option" : "command");
@@ -319,47 +319,47 @@ static int take_argument(struct config *config, int argc, char *const argv[], in
         char where[64];
         taken = value ? 1 : 2;
         snprintf(where, sizeof where, "--%s", option->name);
-        apply(config, option, value ? value : argv[i + 1], where, mistakes);
+        apply(options, option, value ? value : argv[i + 1], where, mistakes);
     }
     if (option)
-        given[option - options] = true;
+        given[option - table] = true;
     return taken;
 }
 
-static void check_together(const struct config *config, struct buffer *mistakes) {
-    if (config->command != COMMAND_SERVE || mistakes->length)
+static void check_together(const struct options *options, struct buffer *mistakes) {
+    if (options->command != COMMAND_SERVE || mistakes->length)
         return;
-    if (strcmp(config->source, "none") == 0 && !config->listen)
+    if (strcmp(options->source, "none") == 0 && !options->listen)
         buffer_puts(mistakes,
                     "--source and --listen: both are none, so there is nothing to do; give one of them\n");
-    if (config->max_live >= config->connections)
+    if (options->max_live >= options->connections)
         buffer_printf(mistakes,
                       "--max-live: '%" PRId64 "' is not allowed; allowed with --connections %" PRId64
                       ": a number below that\n",
-                      config->max_live, config->connections);
-    if (config_of_kind(config->store, "dynamodb") && config->caught_up_ms <= config->index_allowance_ms)
+                      options->max_live, options->connections);
+    if (options_of_kind(options->store, "dynamodb") && options->caught_up_ms <= options->index_allowance_ms)
         buffer_printf(mistakes,
                       "--caught-up-ms: '%" PRId64
                       "' is not allowed; allowed with --index-allowance-ms %" PRId64
                       ": a number above that, else no board is ever caught up\n",
-                      config->caught_up_ms, config->index_allowance_ms);
-    if (config->start != START_TRIM_HORIZON && config_of_kind(config->source, "file"))
+                      options->caught_up_ms, options->index_allowance_ms);
+    if (options->start != START_TRIM_HORIZON && options_of_kind(options->source, "file"))
         buffer_puts(mistakes,
                     "--start: a file's lines have no time of arrival; allowed with --source file:PATH: "
                     "trim-horizon\n");
 }
 
-enum status config_parse(struct config *config, int argc, char *const argv[], struct buffer *mistakes) {
+enum status options_parse(struct options *options, int argc, char *const argv[], struct buffer *mistakes) {
     bool given[OPTIONS] = {false};
-    *config = (struct config){.command = COMMAND_SERVE, .log_format = LOG_FORMAT_AUTO};
+    *options = (struct options){.command = COMMAND_SERVE, .log_format = LOG_FORMAT_AUTO};
     for (int i = 1; i < argc;)
-        i += take_argument(config, argc, argv, i, given, mistakes);
-    apply_defaults(config, given, mistakes);
-    check_together(config, mistakes);
+        i += take_argument(options, argc, argv, i, given, mistakes);
+    apply_defaults(options, given, mistakes);
+    check_together(options, mistakes);
     return mistakes->length ? STATUS_INVALID : STATUS_OK;
 }
 
-void config_print_help(FILE *out) {
+void options_print_help(FILE *out) {
     fprintf(out, "usage: winner-view [command] [options]\n\n"
                  "Reads a stream of events and serves who earned what from it.\n\ncommands:\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
@@ -368,7 +368,7 @@ void config_print_help(FILE *out) {
     fprintf(out,
             "  --help, --version\n\noptions (or in the environment, as WINNER_VIEW_LISTEN for --listen):\n");
     for (size_t i = 0; i < OPTIONS; i++) {
-        const struct option *o = &options[i];
+        const struct option *o = &table[i];
         fprintf(out, "  --%s %s\n      %s", o->name, o->argument, o->help);
         if (o->default_text)
             fprintf(out, " (default: %s)", o->default_text);

@@ -1,4 +1,4 @@
-#include "server/config.h"
+#include "server/options.h"
 
 #include "tests/unit/support/test.h"
 
@@ -19,33 +19,33 @@ static int clear_environment(void **state) {
 /* What is always needed. */
 #define NEEDED "--source", "kinesis:events", "--store", "dynamodb:test"
 
-static enum status parse(struct config *config, struct buffer *mistakes, const char *const arguments[],
+static enum status parse(struct options *options, struct buffer *mistakes, const char *const arguments[],
                          size_t n) {
     char *argv[32] = {(char[]){"winner-view"}};
     assert_true(n < COUNT(argv));
     for (size_t i = 0; i < n; i++)
         argv[i + 1] = (char *)(uintptr_t)arguments[i];
     buffer_init(mistakes, 1 << 16);
-    return config_parse(config, (int)n + 1, argv, mistakes);
+    return options_parse(options, (int)n + 1, argv, mistakes);
 }
 
-#define PARSE(config, mistakes, ...)                                                                         \
-    parse((config), (mistakes), (const char *const[]){__VA_ARGS__},                                          \
+#define PARSE(options, mistakes, ...)                                                                        \
+    parse((options), (mistakes), (const char *const[]){__VA_ARGS__},                                         \
           COUNT(((const char *const[]){__VA_ARGS__})))
 
-static void assert_right(struct config *config, const char *const arguments[], size_t n) {
+static void assert_right(struct options *options, const char *const arguments[], size_t n) {
     _cleanup_(buffer_deinit) struct buffer mistakes;
-    if (parse(config, &mistakes, arguments, n) != STATUS_OK)
+    if (parse(options, &mistakes, arguments, n) != STATUS_OK)
         fail_msg("%s", mistakes.data);
 }
 
-#define RIGHT(config, ...)                                                                                   \
-    assert_right((config), (const char *const[]){__VA_ARGS__}, COUNT(((const char *const[]){__VA_ARGS__})))
+#define RIGHT(options, ...)                                                                                  \
+    assert_right((options), (const char *const[]){__VA_ARGS__}, COUNT(((const char *const[]){__VA_ARGS__})))
 
 static void assert_wrong(const char *expected, const char *const arguments[], size_t n) {
     _cleanup_(buffer_deinit) struct buffer mistakes;
-    struct config config;
-    assert_int_equal(parse(&config, &mistakes, arguments, n), STATUS_INVALID);
+    struct options options;
+    assert_int_equal(parse(&options, &mistakes, arguments, n), STATUS_INVALID);
     assert_string_equal(mistakes.data, expected);
 }
 
@@ -54,7 +54,7 @@ static void assert_wrong(const char *expected, const char *const arguments[], si
 
 static void what_is_not_given_has_its_default(void **state) {
     (void)state;
-    struct config c;
+    struct options c;
     RIGHT(&c, NEEDED);
     assert_int_equal(c.command, COMMAND_SERVE);
     assert_string_equal(c.listen, "127.0.0.1:8080");
@@ -83,7 +83,7 @@ static void what_is_not_given_has_its_default(void **state) {
 
 static void a_value_stands_after_a_space_or_an_equals_sign(void **state) {
     (void)state;
-    struct config c;
+    struct options c;
     RIGHT(&c, "--source=kinesis:events", "--store", "dynamodb:x", "--batch-size=7", "--identities", "full");
     assert_int_equal(c.batch_size, 7);
     assert_int_equal(c.identities, IDENTITIES_FULL);
@@ -91,7 +91,7 @@ static void a_value_stands_after_a_space_or_an_equals_sign(void **state) {
 
 static void a_flag_goes_before_the_environment_before_the_default(void **state) {
     (void)state;
-    struct config c;
+    struct options c;
     setenv("WINNER_VIEW_BATCH_SIZE", "20", 1);
     setenv("WINNER_VIEW_CACHE_STALE_IF_ERROR_MS", "30", 1);
     RIGHT(&c, NEEDED, "--batch-size", "10");
@@ -102,7 +102,7 @@ static void a_flag_goes_before_the_environment_before_the_default(void **state) 
 
 static void an_empty_variable_is_not_set(void **state) {
     (void)state;
-    struct config c;
+    struct options c;
     setenv("WINNER_VIEW_BATCH_SIZE", "", 1);
     RIGHT(&c, NEEDED);
     assert_int_equal(c.batch_size, 1000);
@@ -110,7 +110,7 @@ static void an_empty_variable_is_not_set(void **state) {
 
 static void the_environment_alone_will_do(void **state) {
     (void)state;
-    struct config c;
+    struct options c;
     setenv("WINNER_VIEW_SOURCE", "none", 1);
     setenv("WINNER_VIEW_STORE", "dynamodb:stage", 1);
     assert_right(&c, NULL, 0);
@@ -120,7 +120,7 @@ static void the_environment_alone_will_do(void **state) {
 
 static void the_lambdas_variables_name_the_tables_too(void **state) {
     (void)state;
-    struct config c;
+    struct options c;
     setenv("TABLE_SCORES_NAME", "old-scores", 1);
     setenv("TABLE_CONTRIBUTIONS_NAME", "old-contributions", 1);
     setenv("WINNER_VIEW_SCORES_TABLE", "new-scores", 1);
@@ -133,7 +133,7 @@ static void the_lambdas_variables_name_the_tables_too(void **state) {
 
 static void the_last_of_two_equal_flags_counts(void **state) {
     (void)state;
-    struct config c;
+    struct options c;
     RIGHT(&c, NEEDED, "--listen", "127.0.0.1:1", "--listen", "none", "--log-format", "json", "--log-format",
           "auto", "--batch-size", "1", "--batch-size", "2");
     assert_null(c.listen);
@@ -143,7 +143,7 @@ static void the_last_of_two_equal_flags_counts(void **state) {
 
 static void commands_and_their_needs(void **state) {
     (void)state;
-    struct config c;
+    struct options c;
     RIGHT(&c, "serve", NEEDED);
     assert_int_equal(c.command, COMMAND_SERVE);
     RIGHT(&c, "create-tables", "--store", "dynamodb:x"); /* which needs no source */
@@ -163,7 +163,7 @@ static void commands_and_their_needs(void **state) {
 
 static void where_to_start_is_the_oldest_the_latest_or_a_time(void **state) {
     (void)state;
-    struct config c;
+    struct options c;
     RIGHT(&c, NEEDED, "--start", "latest");
     assert_int_equal(c.start, START_LATEST);
     RIGHT(&c, NEEDED, "--start", "at:2026-11-23T06:36:00+02:00");
@@ -175,7 +175,7 @@ static void where_to_start_is_the_oldest_the_latest_or_a_time(void **state) {
 
 static void every_choice_is_understood(void **state) {
     (void)state;
-    struct config c;
+    struct options c;
     RIGHT(&c, NEEDED, "--log-level", "debug", "--log-format", "json", "--access-log", "none", "--dead-letter",
           "file:/tmp/x", "--listen", "[::]:8080");
     assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
@@ -191,7 +191,7 @@ static void a_number_must_be_one_within_its_bounds(void **state) {
     (void)state;
     static const char *const wrong[] = {"0",   "10001", "-1",   "+5", " 5", "5 ",
                                         "5.0", "1e3",   "0x10", "x",  "",   "99999999999999999999999"};
-    struct config c;
+    struct options c;
     RIGHT(&c, NEEDED, "--batch-size", "1");
     RIGHT(&c, NEEDED, "--batch-size", "10000");
     assert_int_equal(c.batch_size, 10000);
@@ -249,7 +249,7 @@ static void a_mistake_in_the_environment_names_the_variable(void **state) {
     clear_environment(NULL);
     setenv("TABLE_SCORES_NAME", "x", 1);
     WRONG("TABLE_SCORES_NAME: 'x' is not allowed; allowed: NAME\n", NEEDED);
-    struct config c;
+    struct options c;
     RIGHT(&c, NEEDED, "--scores-table", "good"); /* a flag goes before it, so nobody reads it */
 }
 
@@ -280,10 +280,10 @@ static void an_option_at_the_end_needs_its_value(void **state) {
 
 static void nothing_given_is_the_embedded_default(void **state) {
     (void)state;
-    struct config c;
+    struct options c;
     _cleanup_(buffer_deinit) struct buffer mistakes;
     buffer_init(&mistakes, 4096);
-    assert_int_equal(config_parse(&c, 1, (char *const[]){"winner-view", NULL}, &mistakes), STATUS_OK);
+    assert_int_equal(options_parse(&c, 1, (char *const[]){"winner-view", NULL}, &mistakes), STATUS_OK);
     assert_string_equal(c.source, "file:events.jsonl");
     assert_string_equal(c.store, "sqlite:winner-view.db");
 }
@@ -306,7 +306,7 @@ static void a_stage_leaves_room_for_the_longest_table_name(void **state) {
     (void)state;
     char longest[256] = "dynamodb:";
     size_t prefix = strlen(longest), stage = 255 - strlen("-Contributions");
-    struct config c;
+    struct options c;
     memset(longest + prefix, 's', stage + 1);
     longest[prefix + stage] = '\0';
     RIGHT(&c, NEEDED, "--store", longest);
@@ -348,7 +348,7 @@ static void help_names_every_option_with_its_default(void **state) {
     char *text;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    config_print_help(out);
+    options_print_help(out);
     fclose(out);
     for (size_t i = 0; i < COUNT(names); i++) {
         char option[64];
@@ -363,11 +363,11 @@ static void help_names_every_option_with_its_default(void **state) {
 
 static void a_kind_is_what_stands_before_the_colon(void **state) {
     (void)state;
-    assert_string_equal(config_of_kind("kinesis:x:y", "kinesis"), "x:y");
-    assert_string_equal(config_of_kind("file:", "file"), "");
-    assert_null(config_of_kind("kinesis", "kinesis"));
-    assert_null(config_of_kind("kinesisx:y", "kinesis"));
-    assert_null(config_of_kind(NULL, "kinesis"));
+    assert_string_equal(options_of_kind("kinesis:x:y", "kinesis"), "x:y");
+    assert_string_equal(options_of_kind("file:", "file"), "");
+    assert_null(options_of_kind("kinesis", "kinesis"));
+    assert_null(options_of_kind("kinesisx:y", "kinesis"));
+    assert_null(options_of_kind(NULL, "kinesis"));
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, clear_environment)
