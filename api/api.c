@@ -19,7 +19,7 @@
 int64_t api_as_of(const struct api *api, bool from_index) {
     if (!from_index || !store_is_index_late(api->store))
         return freshness_as_of(api->freshness);
-    return freshness_as_of_then(api->freshness, clock_boot_ms() - api->options.index_allowance_ms);
+    return freshness_as_of_at(api->freshness, clock_boot_ms() - api->options.index_allowance_ms);
 }
 
 bool api_is_caught_up(const struct api *api, int64_t as_of_ms) {
@@ -168,7 +168,7 @@ static enum cache_lookup look_up(struct api_call *call, const struct key *key, i
     if (outcome != CACHE_HIT || result->state != CACHE_STALE || !is_too_stale(call, answer_of(result->value)))
         return outcome;
     cache_value_unref(result->value);
-    return cache_lookup_anew(cache, key->bytes, key->length, now_ms, &call->waiter, result);
+    return cache_lookup_fresh(cache, key->bytes, key->length, now_ms, &call->waiter, result);
 }
 
 static bool read_max_lag(struct api_call *call, const struct request *request, struct problem *p) {
@@ -320,7 +320,7 @@ struct api *api_new(const struct api_options *options, struct freshness *freshne
     api->options = *options;
     api->freshness = freshness;
     api->health = health;
-    freshness_remember(freshness, options->index_allowance_ms);
+    freshness_keep_history(freshness, options->index_allowance_ms);
     set_cache_control(api);
     assets_load(api);
     api->cache = cache_new(&options->cache);

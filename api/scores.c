@@ -190,7 +190,7 @@ enum status scores_load_all(struct api *api, const char *key, size_t key_length,
     int64_t as_of_ms = api_as_of(api, true);
     const char *old_role = key_part(key, key_length, 2);
     if (old_role) {
-        return load_old_shape(api, role_named(old_role), limit, deadline_ms, as_of_ms, answer, e);
+        return load_old_shape(api, role_from_name(old_role), limit, deadline_ms, as_of_ms, answer, e);
     }
     json_auto_t *json = json_object();
     for (enum role role = 0; role < ROLES; role++) {
@@ -286,7 +286,7 @@ static json_t *rank_json(const struct api *api, enum role role, const struct sto
 
 enum status scores_load_rank(struct api *api, const char *key, size_t key_length, int64_t deadline_ms,
                              struct answer **answer, struct error *e) {
-    enum role role = role_named(key_part(key, key_length, 1));
+    enum role role = role_from_name(key_part(key, key_length, 1));
     const char *user_id = key_part(key, key_length, 2);
     int64_t as_of_ms = api_as_of(api, true), row_as_of_ms = api_as_of(api, false);
     _cleanup_(deinit_scores) struct store_score scores[ROLES] = {0};

@@ -95,9 +95,9 @@
 #define LIMIT_LIST_SHARDS_MS 30000 /* the stream's shards are listed so often */
 #define LIMIT_LIST_PAGE_MS 30000   /* one page of them, retries and all: LIMIT_SHARDS have ten */
 #define LIMIT_LEASE_CALL_MS 2500   /* one call about leases, retries and all: others wait for it */
-#define LIMIT_FORGET_ROWS 25       /* of a long-gone shard's watermarks, shrunk at once */
-#define LIMIT_FORGET_PAUSE_MS 100  /* between them: nothing depends on it, and the table is in use */
-#define LIMIT_FORGET_AGAIN_MS 600000 /* after that failed */
+#define LIMIT_SHRINK_ROWS 25       /* of a long-gone shard's watermarks, shrunk at once */
+#define LIMIT_SHRINK_PAUSE_MS 100  /* between them: nothing depends on it, and the table is in use */
+#define LIMIT_SHRINK_AGAIN_MS 600000 /* after that failed */
 #define LIMIT_FOLLOW_MS 1000         /* a process that only serves reads the leases so often */
 /* Parts of an aggregated record: more than events fit into the 10 MiB that a record may have; and what
  * unpacking may take for each of them, beside its data. */

@@ -43,12 +43,12 @@ GUARDS = {
         "dynamodb",
         [(
             "views/dynamodb/write.c",
-            "    enum status status = write_scores(d, batch, effort, e);\n"
+            "    enum status status = write_scores(d, batch, context, e);\n"
             "    if (!status)\n"
-            "        status = write_contributions(d, batch, effort, e);\n",
-            "    enum status status = write_contributions(d, batch, effort, e);\n"
+            "        status = write_contributions(d, batch, context, e);\n",
+            "    enum status status = write_contributions(d, batch, context, e);\n"
             "    if (!status)\n"
-            "        status = write_scores(d, batch, effort, e);\n",
+            "        status = write_scores(d, batch, context, e);\n",
         )],
     ),
     "cache-of-a-tenure": (

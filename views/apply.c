@@ -42,7 +42,7 @@ struct batch {
     const struct apply_record *records;
     size_t n;
     const struct store_checkpoint *checkpoint;
-    struct store_effort effort;
+    struct store_context context;
     struct row *rows;
     struct row **row_of;           /* of each record */
     struct credit *credits[ROLES]; /* by user id */
@@ -176,7 +176,7 @@ static enum status read_rows(struct apply *a, struct batch *b, struct error *e) 
         return STATUS_OK;
 
     _cleanup_(mem_freep) struct contribution **found = mem_alloc(n * sizeof(struct contribution *));
-    enum status status = store_read_contributions(a->store, missing, n, found, &b->effort, e);
+    enum status status = store_read_contributions(a->store, missing, n, found, &b->context, e);
     if (status)
         return status;
     for (size_t i = 0; i < n; i++)
@@ -308,7 +308,7 @@ static enum status write_batch(struct apply *a, struct batch *b, struct error *e
     };
     enum status status = STATUS_OK;
     if (batch.n_contributions) /* else there is nothing but duplicates */
-        status = store_write_batch(a->store, &batch, &b->effort, e);
+        status = store_write_batch(a->store, &batch, &b->context, e);
     tell_listener(a, b, &batch, status == STATUS_OK);
     return status;
 }
@@ -332,7 +332,7 @@ static enum status apply_once(struct apply *a, const struct apply_record *record
         .records = records,
         .n = n,
         .checkpoint = checkpoint,
-        .effort = {.fence = a->fence, .pulse = a->pulse},
+        .context = {.fence = a->fence, .pulse = a->pulse},
     };
     *counts = (struct apply_counts){.throttles = counts->throttles};
 
@@ -342,7 +342,7 @@ static enum status apply_once(struct apply *a, const struct apply_record *record
     for (size_t i = 0; i < n; i++)
         fold_record(&b, i, counts);
     status = write_batch(a, &b, e);
-    counts->throttles += b.effort.throttles;
+    counts->throttles += b.context.throttles;
     if (!status)
         keep_rows(a, &b);
     return status;

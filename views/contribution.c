@@ -9,7 +9,7 @@ const char *role_name(enum role role) {
     return role == ROLE_CREATOR ? "creator" : "photographer";
 }
 
-enum role role_named(const char *name) {
+enum role role_from_name(const char *name) {
     return strcmp(name, role_name(ROLE_CREATOR)) == 0 ? ROLE_CREATOR : ROLE_PHOTOGRAPHER;
 }
 

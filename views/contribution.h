@@ -18,7 +18,7 @@ enum role { ROLE_CREATOR, ROLE_PHOTOGRAPHER };
 
 const char *role_name(enum role role);
 /* Of one of those names. */
-enum role role_named(const char *name);
+enum role role_from_name(const char *name);
 
 /* Owns its strings. Not thread-safe. */
 struct contribution {

@@ -44,7 +44,7 @@ void freshness_free(struct freshness *f) {
     free(f);
 }
 
-void freshness_remember(struct freshness *f, int64_t for_ms) {
+void freshness_keep_history(struct freshness *f, int64_t for_ms) {
     f->grain_ms = for_ms / FRESHNESS_GRAIN + 1;
 }
 
@@ -139,7 +139,7 @@ int64_t freshness_as_of(const struct freshness *f) {
     return atomic_load(&f->as_of_ms);
 }
 
-int64_t freshness_as_of_then(struct freshness *f, int64_t then_ms) {
+int64_t freshness_as_of_at(struct freshness *f, int64_t then_ms) {
     int64_t as_of_ms = FRESHNESS_UNKNOWN;
     pthread_mutex_lock(&f->lock);
     for (size_t i = f->n_moments; i-- > 0;) {

@@ -35,7 +35,7 @@ void freshness_free(struct freshness *f);
 
 /* Remembers for so long, to within a FRESHNESS_GRAIN of it; before the first call that tells anything. */
 #define FRESHNESS_GRAIN 32
-void freshness_remember(struct freshness *f, int64_t for_ms);
+void freshness_keep_history(struct freshness *f, int64_t for_ms);
 
 /* The shards that count now: those that have not ended. A shard that is in the table already keeps the later
  * of its own and the given time; one that is not given drops out. Until the first call the view's time is
@@ -52,7 +52,7 @@ int64_t freshness_as_of(const struct freshness *f);
 
 /* The whole view's as it was at `then_ms`, or older: never later than it was then, nor than any that came
  * after. FRESHNESS_UNKNOWN also for what is no longer remembered. */
-int64_t freshness_as_of_then(struct freshness *f, int64_t then_ms);
+int64_t freshness_as_of_at(struct freshness *f, int64_t then_ms);
 
 /* A copy, sorted by shard id; the caller frees it. Returns how many. */
 size_t freshness_read(struct freshness *f, struct freshness_shard **shards);

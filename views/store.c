@@ -13,14 +13,14 @@ enum status store_create(struct store *store, struct error *e) {
 }
 
 enum status store_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                     struct contribution *rows[], struct store_effort *effort,
+                                     struct contribution *rows[], struct store_context *context,
                                      struct error *e) {
-    return store->ops->read_contributions(store, ids, n, rows, effort, e);
+    return store->ops->read_contributions(store, ids, n, rows, context, e);
 }
 
 enum status store_write_batch(struct store *store, const struct store_batch *batch,
-                              struct store_effort *effort, struct error *e) {
-    return store->ops->write_batch(store, batch, effort, e);
+                              struct store_context *context, struct error *e) {
+    return store->ops->write_batch(store, batch, context, e);
 }
 
 static const char *const sentinels[] = {
@@ -65,14 +65,14 @@ enum status store_delete_lease(struct store *store, const struct store_lease *be
     return store->ops->delete_lease(store, before, fence, e);
 }
 
-enum status store_forget_shard(struct store *store, const char *shard_id, const struct fence *fence,
-                               struct store_forgetting *forgetting, struct error *e) {
-    return store->ops->forget_shard(store, shard_id, fence, forgetting, e);
+enum status store_shrink_watermarks(struct store *store, const char *shard_id, const struct fence *fence,
+                                    struct store_shrinking *shrinking, struct error *e) {
+    return store->ops->shrink_watermarks(store, shard_id, fence, shrinking, e);
 }
 
-void store_forgetting_deinit(struct store_forgetting *forgetting) {
-    free(forgetting->place);
-    *forgetting = (struct store_forgetting){0};
+void store_shrinking_deinit(struct store_shrinking *shrinking) {
+    free(shrinking->place);
+    *shrinking = (struct store_shrinking){0};
 }
 
 enum status store_read_board(struct store *store, enum role role, const struct store_place *after,

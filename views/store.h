@@ -49,7 +49,7 @@ enum status store_create(struct store *store, struct error *e);
 /* What the calls below work under, and what they tell of it. They end, with RETRY, once the store has
  * answered nothing for LIMIT_STORE_PATIENCE_MS; while it does answer they may take long, and the pulse beats.
  */
-struct store_effort {
+struct store_context {
     const struct fence *fence; /* NULL: none */
     struct pulse *pulse;       /* NULL: none */
     int throttles;             /* so many attempts to write were told to slow down: counted on */
@@ -58,7 +58,7 @@ struct store_effort {
 /* Rows of these products, strongly consistent, in the order asked for: NULL where there is none. Ids are
  * unique. The caller owns the rows. On anything but OK there are no rows. */
 enum status store_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                     struct contribution *rows[], struct store_effort *effort,
+                                     struct contribution *rows[], struct store_context *context,
                                      struct error *e);
 
 /* Credit for one (userId, role): one for each position, ascending. A store with watermarks counts those above
@@ -103,7 +103,7 @@ struct store_batch {
  * cached of these products, read, fold and write again. After anything but OK some of it may have been
  * written. */
 enum status store_write_batch(struct store *store, const struct store_batch *batch,
-                              struct store_effort *effort, struct error *e);
+                              struct store_context *context, struct error *e);
 
 /* ---- leases (ingest's coordinator and shard threads)
  * -------------------------------------------------------------- */
@@ -164,18 +164,18 @@ enum status store_delete_lease(struct store *store, const struct store_lease *be
                                const struct fence *fence, struct error *e);
 
 /* How far a shard's watermarks are shrunk; zeroed before the first call. */
-struct store_forgetting {
-    char *place; /* the store's own: store_forgetting_deinit */
+struct store_shrinking {
+    char *place; /* the store's own: store_shrinking_deinit */
     bool done;
 };
 
 /* Lets go of what the store keeps of a shard that has ended, its end durable: its watermarks become
  * position_end, so that nothing of it is ever counted again, and take a byte each. Each call goes over
- * LIMIT_FORGET_ROWS rows at most; after anything but OK the next goes over the same ones. Begun anew after a
+ * LIMIT_SHRINK_ROWS rows at most; after anything but OK the next goes over the same ones. Begun anew after a
  * crash it finds what is done, done. */
-enum status store_forget_shard(struct store *store, const char *shard_id, const struct fence *fence,
-                               struct store_forgetting *forgetting, struct error *e);
-void store_forgetting_deinit(struct store_forgetting *forgetting);
+enum status store_shrink_watermarks(struct store *store, const char *shard_id, const struct fence *fence,
+                                    struct store_shrinking *shrinking, struct error *e);
+void store_shrinking_deinit(struct store_shrinking *shrinking);
 
 /* ---- serving
  * ----------------------------------------------------------------------------------------------------- */
@@ -263,8 +263,8 @@ struct store_ops {
     enum status (*bind)(struct store *, const struct store_source *, uint8_t *, struct error *);
     enum status (*create)(struct store *, struct error *);
     enum status (*read_contributions)(struct store *, const char *const *, size_t, struct contribution **,
-                                      struct store_effort *, struct error *);
-    enum status (*write_batch)(struct store *, const struct store_batch *, struct store_effort *,
+                                      struct store_context *, struct error *);
+    enum status (*write_batch)(struct store *, const struct store_batch *, struct store_context *,
                                struct error *);
     enum status (*read_leases)(struct store *, struct store_lease **, size_t *, struct error *);
     enum status (*create_lease)(struct store *, const struct store_lease *, struct error *);
@@ -272,8 +272,8 @@ struct store_ops {
                                 const struct fence *, struct store_lease *, struct error *);
     enum status (*delete_lease)(struct store *, const struct store_lease *, const struct fence *,
                                 struct error *);
-    enum status (*forget_shard)(struct store *, const char *, const struct fence *, struct store_forgetting *,
-                                struct error *);
+    enum status (*shrink_watermarks)(struct store *, const char *, const struct fence *,
+                                     struct store_shrinking *, struct error *);
     enum status (*read_board)(struct store *, enum role, const struct store_place *, size_t, int64_t,
                               struct store_board *, struct error *);
     enum status (*read_rank)(struct store *, enum role, int64_t, const char *, size_t, int64_t, size_t *,

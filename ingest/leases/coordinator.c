@@ -312,7 +312,7 @@ static int64_t next_turn(const struct ingest *in) {
 
 static void begin(struct ingest *in) {
     const struct janitor_options options = {in->parts.store, in->worker_id, in->life, in->options.failover_ms,
-                                            LIMIT_FORGET_PAUSE_MS};
+                                            LIMIT_SHRINK_PAUSE_MS};
     if (!in->parts.source)
         return;
     in->lister = lister_start(in->parts.source, in->parts.health, list_interval(in), &in->waker);

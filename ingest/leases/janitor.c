@@ -81,14 +81,14 @@ static void pause_for(struct janitor *j, int ms) {
 
 /* A step that fails for now is made again, as long as the lease can be kept. */
 static enum status shrink(struct janitor *j, struct error *e) {
-    _cleanup_(store_forgetting_deinit) struct store_forgetting forgetting = {0};
-    while (!forgetting.done && !atomic_load(&j->stopping)) {
+    _cleanup_(store_shrinking_deinit) struct store_shrinking shrinking = {0};
+    while (!shrinking.done && !atomic_load(&j->stopping)) {
         enum status status = renew_if_due(j, e);
         if (!status)
-            status = store_forget_shard(j->options.store, j->lease.shard_id, &j->fence, &forgetting, e);
+            status = store_shrink_watermarks(j->options.store, j->lease.shard_id, &j->fence, &shrinking, e);
         if (status && (status != STATUS_RETRY || !fence_is_open(&j->fence, clock_boot_ms())))
             return status;
-        if (!forgetting.done)
+        if (!shrinking.done)
             pause_for(j, j->options.pause_ms);
     }
     return STATUS_OK;
@@ -111,7 +111,7 @@ static void forget(struct janitor *j) {
         log_write(LOG_LEVEL_WARN,
                   LOG_FIELDS("shard", j->lease.shard_id, "error", e.code, "requestId", e.request_id),
                   "cannot forget a shard that is long gone, will try again later: %s", e.message);
-        atomic_store(&j->rests_until_ms, clock_boot_ms() + LIMIT_FORGET_AGAIN_MS);
+        atomic_store(&j->rests_until_ms, clock_boot_ms() + LIMIT_SHRINK_AGAIN_MS);
         return;
     }
     metrics_count(&forgotten_family, (const char *const[]){NULL}, 1);

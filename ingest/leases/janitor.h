@@ -5,7 +5,7 @@
  * Taking the ended lease is the lock between workers: it is taken, kept and deleted like any other, by this
  * thread only, each write conditional on the one before. Cut short, the lease is free again after the
  * failover time, and whoever takes it begins anew and finds done what is done. What fails is logged and
- * left for LIMIT_FORGET_AGAIN_MS: nothing depends on it.
+ * left for LIMIT_SHRINK_AGAIN_MS: nothing depends on it.
  */
 #ifndef INGEST_LEASES_JANITOR_H
 #define INGEST_LEASES_JANITOR_H
@@ -20,7 +20,7 @@ struct janitor_options {
     const char *worker; /* as in lease_taken */
     const char *life;
     int failover_ms;
-    int pause_ms; /* between two steps of store_forget_shard: LIMIT_FORGET_PAUSE_MS */
+    int pause_ms; /* between two steps of store_shrink_watermarks: LIMIT_SHRINK_PAUSE_MS */
 };
 
 struct janitor *janitor_start(const struct janitor_options *options);

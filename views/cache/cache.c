@@ -176,8 +176,8 @@ enum cache_lookup cache_lookup(struct cache *c, const void *key, size_t key_leng
     return look_up_key(c, key, key_length, false, now_ms, waiter, result);
 }
 
-enum cache_lookup cache_lookup_anew(struct cache *c, const void *key, size_t key_length, int64_t now_ms,
-                                    struct cache_waiter *waiter, struct cache_result *result) {
+enum cache_lookup cache_lookup_fresh(struct cache *c, const void *key, size_t key_length, int64_t now_ms,
+                                     struct cache_waiter *waiter, struct cache_result *result) {
     return look_up_key(c, key, key_length, true, now_ms, waiter, result);
 }
 

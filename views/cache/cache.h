@@ -120,8 +120,8 @@ enum cache_lookup cache_lookup(struct cache *cache, const void *key, size_t key_
 
 /* The same, for whoever cannot use a kept value that is not fresh: waits for the load that refreshes it.
  * Gives the old value if the store fails, or takes too long. */
-enum cache_lookup cache_lookup_anew(struct cache *cache, const void *key, size_t key_length, int64_t now_ms,
-                                    struct cache_waiter *waiter, struct cache_result *result);
+enum cache_lookup cache_lookup_fresh(struct cache *cache, const void *key, size_t key_length, int64_t now_ms,
+                                     struct cache_waiter *waiter, struct cache_result *result);
 
 /* ---- what has changed --------------------------------------------------------------------------------- */
 

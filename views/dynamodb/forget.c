@@ -16,7 +16,7 @@ static void add_condition(json_t *body, const char *expression, const char *wate
 
 static enum status scan_page(struct store_dynamodb *d, const char *watermark, const char *place,
                              const struct aws_run *run, json_t **reply, struct error *e) {
-    json_t *body = json_pack("{s:s,s:i,s:b,s:s}", "TableName", d->scores_table, "Limit", LIMIT_FORGET_ROWS,
+    json_t *body = json_pack("{s:s,s:i,s:b,s:s}", "TableName", d->scores_table, "Limit", LIMIT_SHRINK_ROWS,
                              "ConsistentRead", 1, "ProjectionExpression", "#u, #r");
     add_condition(body, "FilterExpression", watermark);
     dynamodb_name(body, "#u", "userId");
@@ -52,27 +52,28 @@ static enum status shrink(struct store_dynamodb *d, const json_t *keys, const ch
     return status;
 }
 
-static void go_on(struct store_forgetting *forgetting, const json_t *reply) {
+static void go_on(struct store_shrinking *shrinking, const json_t *reply) {
     const json_t *last = json_object_get(reply, "LastEvaluatedKey");
-    free(forgetting->place);
-    forgetting->done = json_object_size(last) == 0;
-    forgetting->place = forgetting->done ? NULL : json_dumps(last, JSON_COMPACT);
+    free(shrinking->place);
+    shrinking->done = json_object_size(last) == 0;
+    shrinking->place = shrinking->done ? NULL : json_dumps(last, JSON_COMPACT);
 }
 
-enum status store_dynamodb_forget_shard(struct store *store, const char *shard_id, const struct fence *fence,
-                                        struct store_forgetting *forgetting, struct error *e) {
+enum status store_dynamodb_shrink_watermarks(struct store *store, const char *shard_id,
+                                             const struct fence *fence, struct store_shrinking *shrinking,
+                                             struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.fence = fence};
     char watermark[STORE_DYNAMODB_WATERMARK_SIZE];
     json_auto_t *reply = NULL;
 
     store_dynamodb_watermark_name(shard_id, watermark);
-    enum status status = scan_page(d, watermark, forgetting->place, &run, &reply, e);
+    enum status status = scan_page(d, watermark, shrinking->place, &run, &reply, e);
     if (!status)
         status = shrink(d, json_object_get(reply, "Items"), watermark, &run, e);
     if (status)
         return error_wrap(e, "cannot shrink the watermarks of shard '%s' in table '%s'", shard_id,
                           d->scores_table);
-    go_on(forgetting, reply);
+    go_on(shrinking, reply);
     return STATUS_OK;
 }

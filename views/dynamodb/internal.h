@@ -29,10 +29,10 @@ enum status store_dynamodb_create(struct store *store, struct error *e);
 #define STORE_DYNAMODB_WATERMARK_SIZE (2 + LIMIT_SHARD_ID_BYTES + 1)
 void store_dynamodb_watermark_name(const char *shard_id, char out[STORE_DYNAMODB_WATERMARK_SIZE]);
 enum status store_dynamodb_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                              struct contribution *rows[], struct store_effort *effort,
+                                              struct contribution *rows[], struct store_context *context,
                                               struct error *e);
 enum status store_dynamodb_write_batch(struct store *store, const struct store_batch *batch,
-                                       struct store_effort *effort, struct error *e);
+                                       struct store_context *context, struct error *e);
 
 /* views/dynamodb/leases.c */
 enum status store_dynamodb_bind(struct store *store, const struct store_source *source, uint8_t *identity_key,
@@ -48,8 +48,9 @@ enum status store_dynamodb_delete_lease(struct store *store, const struct store_
                                         const struct fence *fence, struct error *e);
 
 /* views/dynamodb/forget.c */
-enum status store_dynamodb_forget_shard(struct store *store, const char *shard_id, const struct fence *fence,
-                                        struct store_forgetting *forgetting, struct error *e);
+enum status store_dynamodb_shrink_watermarks(struct store *store, const char *shard_id,
+                                             const struct fence *fence, struct store_shrinking *shrinking,
+                                             struct error *e);
 
 /* views/dynamodb/read.c */
 enum status store_dynamodb_read_board(struct store *store, enum role role, const struct store_place *after,

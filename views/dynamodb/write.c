@@ -37,22 +37,22 @@ static bool goes_on(const struct round *round, int n) {
     return true;
 }
 
-static struct aws_run run_of(const struct store_effort *effort) {
+static struct aws_run run_of(const struct store_context *context) {
     return (struct aws_run){
-        .fence = effort->fence, .pulse = effort->pulse, .patience_ms = LIMIT_STORE_PATIENCE_MS};
+        .fence = context->fence, .pulse = context->pulse, .patience_ms = LIMIT_STORE_PATIENCE_MS};
 }
 
 static void run_all(const struct store_dynamodb *d, struct aws_call *calls, size_t n,
-                    const struct store_effort *effort) {
-    const struct aws_run run = run_of(effort);
+                    const struct store_context *context) {
+    const struct aws_run run = run_of(context);
     dynamodb_run(d->client, calls, n, &run);
 }
 
 static void run_writes(const struct store_dynamodb *d, struct aws_call *calls, size_t n,
-                       struct store_effort *effort) {
-    run_all(d, calls, n, effort);
+                       struct store_context *context) {
+    run_all(d, calls, n, context);
     for (size_t i = 0; i < n; i++)
-        effort->throttles += calls[i].throttles;
+        context->throttles += calls[i].throttles;
 }
 
 static void mark(bool *written) {
@@ -148,7 +148,7 @@ static enum status settle_chunk(const struct store_dynamodb *d, struct chunk *c,
 /* Asks once for what is open of all chunks. */
 static enum status read_chunks(struct store_dynamodb *d, struct chunk *chunks, size_t n_chunks,
                                const char *const ids[], struct contribution *rows[],
-                               struct store_effort *effort, struct round *round, struct error *e) {
+                               struct store_context *context, struct round *round, struct error *e) {
     _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n_chunks * sizeof *calls);
     _cleanup_(mem_freep) struct chunk **asked = mem_zalloc(n_chunks * sizeof *asked);
     enum status status = STATUS_OK;
@@ -159,7 +159,7 @@ static enum status read_chunks(struct store_dynamodb *d, struct chunk *chunks, s
             asked[n] = &chunks[i];
             dynamodb_call_init(&calls[n++], "BatchGetItem", batch_get_body(d, json_incref(chunks[i].keys)));
         }
-    run_all(d, calls, n, effort);
+    run_all(d, calls, n, context);
 
     for (size_t i = 0; i < n; i++) {
         if (!status)
@@ -177,7 +177,7 @@ static bool any_open(const struct chunk *chunks, size_t n) {
 }
 
 enum status store_dynamodb_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                              struct contribution *rows[], struct store_effort *effort,
+                                              struct contribution *rows[], struct store_context *context,
                                               struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     size_t n_chunks = (n + LIMIT_DYNAMODB_BATCH_GET - 1) / LIMIT_DYNAMODB_BATCH_GET;
@@ -191,7 +191,7 @@ enum status store_dynamodb_read_contributions(struct store *store, const char *c
 
     for (int sent = 0; !status && any_open(chunks, n_chunks); sent++) {
         struct round round = {0};
-        status = read_chunks(d, chunks, n_chunks, ids, rows, effort, &round, e);
+        status = read_chunks(d, chunks, n_chunks, ids, rows, context, &round, e);
         if (!status && any_open(chunks, n_chunks) &&
             !round.status) /* left unprocessed: that is throttling, too */
             error_set(&round.error, round.status = STATUS_RETRY, "table '%s' leaves keys unprocessed",
@@ -272,14 +272,14 @@ static bool parse_watermark(const json_t *item, const char *watermark, struct po
  * read. */
 static enum status find_watermark(struct store_dynamodb *d, const struct aws_call *failed,
                                   const struct store_score_write *w, const char *watermark,
-                                  struct store_effort *effort, struct position *out, struct error *e) {
+                                  struct store_context *context, struct position *out, struct error *e) {
     if (parse_watermark(json_object_get(failed->reply, "Item"), watermark, out))
         return STATUS_OK;
 
     json_auto_t *reply = NULL;
     json_t *body =
         json_pack("{s:s,s:o,s:b}", "TableName", d->scores_table, "Key", score_key(w), "ConsistentRead", 1);
-    const struct aws_run run = run_of(effort);
+    const struct aws_run run = run_of(context);
     enum status status = dynamodb_once(d->client, "GetItem", body, &run, &reply, e);
     if (status)
         return status;
@@ -302,14 +302,14 @@ static enum status drop_counted(struct pending_score *p, const struct position *
 }
 
 static enum status settle_score(struct store_dynamodb *d, struct pending_score *p, struct aws_call *call,
-                                const char *watermark, struct store_effort *effort, struct round *round,
+                                const char *watermark, struct store_context *context, struct round *round,
                                 struct error *e) {
     enum status status = call->status;
     if (status == STATUS_CONFLICT && round->status && !json_object_get(call->reply, "Item"))
         return STATUS_OK; /* to be read from a store that is failing right now: it stays for the next round */
     if (status == STATUS_CONFLICT) {
         struct position counted;
-        status = find_watermark(d, call, p->write, watermark, effort, &counted, e);
+        status = find_watermark(d, call, p->write, watermark, context, &counted, e);
         if (!status)
             status = drop_counted(p, &counted, e);
     } else if (status) {
@@ -331,7 +331,7 @@ static enum status settle_score(struct store_dynamodb *d, struct pending_score *
 /* Sends what is pending once. OK: some may be pending still, with less to count, or because it failed for
  * now. */
 static enum status send_scores(struct store_dynamodb *d, struct pending_score *pending, size_t n,
-                               const char *watermark, struct store_effort *effort, struct round *round,
+                               const char *watermark, struct store_context *context, struct round *round,
                                struct error *e) {
     _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n * sizeof *calls);
     _cleanup_(mem_freep) struct pending_score **sent = mem_zalloc(n * sizeof *sent);
@@ -343,12 +343,12 @@ static enum status send_scores(struct store_dynamodb *d, struct pending_score *p
             sent[n_sent] = &pending[i];
             dynamodb_call_init(&calls[n_sent++], "UpdateItem", score_body(d, &pending[i], watermark));
         }
-    run_writes(d, calls, n_sent, effort);
+    run_writes(d, calls, n_sent, context);
 
     for (size_t i = 0; i < n_sent; i++) {
         struct error another;
         enum status one =
-            settle_score(d, sent[i], &calls[i], watermark, effort, round, status ? &another : e);
+            settle_score(d, sent[i], &calls[i], watermark, context, round, status ? &another : e);
         status = status ? status : one;
         dynamodb_call_deinit(&calls[i]);
     }
@@ -363,7 +363,7 @@ static bool all_done(const struct pending_score *pending, size_t n) {
 }
 
 static enum status write_scores(struct store_dynamodb *d, const struct store_batch *batch,
-                                struct store_effort *effort, struct error *e) {
+                                struct store_context *context, struct error *e) {
     _cleanup_(mem_freep) struct pending_score *pending = mem_zalloc(batch->n_scores * sizeof *pending);
     char watermark[STORE_DYNAMODB_WATERMARK_SIZE];
     enum status status = STATUS_OK;
@@ -374,7 +374,7 @@ static enum status write_scores(struct store_dynamodb *d, const struct store_bat
             &batch->scores[i], batch->scores_written ? &batch->scores_written[i] : NULL, 0, false};
     for (int n = 0; !status && !all_done(pending, batch->n_scores); n++) {
         struct round round = {0};
-        status = send_scores(d, pending, batch->n_scores, watermark, effort, &round, e);
+        status = send_scores(d, pending, batch->n_scores, watermark, context, &round, e);
         if (!status && !goes_on(&round, n)) {
             *e = round.error;
             status = STATUS_RETRY;
@@ -432,7 +432,7 @@ static enum status settle_row(const struct store_dynamodb *d, struct pending_row
 
 /* Sends what is pending once; a row that conflicts is done with: the others may still get in. */
 static enum status send_rows(struct store_dynamodb *d, struct pending_row *pending, size_t n,
-                             struct store_effort *effort, struct round *round, struct error *e) {
+                             struct store_context *context, struct round *round, struct error *e) {
     _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n * sizeof *calls);
     _cleanup_(mem_freep) struct pending_row **sent = mem_zalloc(n * sizeof *sent);
     enum status status = STATUS_OK;
@@ -443,7 +443,7 @@ static enum status send_rows(struct store_dynamodb *d, struct pending_row *pendi
             sent[n_sent] = &pending[i];
             dynamodb_call_init(&calls[n_sent++], "PutItem", contribution_body(d, pending[i].write));
         }
-    run_writes(d, calls, n_sent, effort);
+    run_writes(d, calls, n_sent, context);
     for (size_t i = 0; i < n_sent; i++) {
         status = settle_row(d, sent[i], &calls[i], status, round, e);
         dynamodb_call_deinit(&calls[i]);
@@ -459,7 +459,7 @@ static bool all_rows_done(const struct pending_row *pending, size_t n) {
 }
 
 static enum status write_contributions(struct store_dynamodb *d, const struct store_batch *batch,
-                                       struct store_effort *effort, struct error *e) {
+                                       struct store_context *context, struct error *e) {
     size_t n_rows = batch->n_contributions;
     _cleanup_(mem_freep) struct pending_row *pending = mem_zalloc(n_rows * sizeof *pending);
     enum status status = STATUS_OK;
@@ -470,7 +470,7 @@ static enum status write_contributions(struct store_dynamodb *d, const struct st
             false};
     for (int n = 0; !status && !all_rows_done(pending, n_rows); n++) {
         struct round round = {0};
-        status = send_rows(d, pending, n_rows, effort, &round, e);
+        status = send_rows(d, pending, n_rows, context, &round, e);
         if (!status && !goes_on(&round, n)) {
             *e = round.error;
             status = STATUS_RETRY;
@@ -482,10 +482,10 @@ static enum status write_contributions(struct store_dynamodb *d, const struct st
 /* All scores are in before any contribution moves: a product's row that moved decides nothing on a replay, so
  * credit that was not counted by then would be lost. */
 enum status store_dynamodb_write_batch(struct store *store, const struct store_batch *batch,
-                                       struct store_effort *effort, struct error *e) {
+                                       struct store_context *context, struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
-    enum status status = write_scores(d, batch, effort, e);
+    enum status status = write_scores(d, batch, context, e);
     if (!status)
-        status = write_contributions(d, batch, effort, e);
+        status = write_contributions(d, batch, context, e);
     return status;
 }

@@ -87,10 +87,10 @@ void store_sqlite_stop_checkpointer(struct store_sqlite *d); /* fine if it was n
 
 /* views/sqlite/write.c */
 enum status store_sqlite_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                            struct contribution *rows[], struct store_effort *effort,
+                                            struct contribution *rows[], struct store_context *context,
                                             struct error *e);
 enum status store_sqlite_write_batch(struct store *store, const struct store_batch *batch,
-                                     struct store_effort *effort, struct error *e);
+                                     struct store_context *context, struct error *e);
 
 /* views/sqlite/leases.c */
 enum status store_sqlite_bind(struct store *store, const struct store_source *source, uint8_t *identity_key,
@@ -103,8 +103,9 @@ enum status store_sqlite_update_lease(struct store *store, const struct store_le
                                       struct store_lease *found, struct error *e);
 enum status store_sqlite_delete_lease(struct store *store, const struct store_lease *before,
                                       const struct fence *fence, struct error *e);
-enum status store_sqlite_forget_shard(struct store *store, const char *shard_id, const struct fence *fence,
-                                      struct store_forgetting *forgetting, struct error *e);
+enum status store_sqlite_shrink_watermarks(struct store *store, const char *shard_id,
+                                           const struct fence *fence, struct store_shrinking *shrinking,
+                                           struct error *e);
 
 /* views/sqlite/read.c */
 enum status store_sqlite_read_board(struct store *store, enum role role, const struct store_place *after,

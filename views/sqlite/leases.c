@@ -352,9 +352,10 @@ enum status store_sqlite_delete_lease(struct store *store, const struct store_le
 }
 
 /* Batches are transactions here, their checkpoints in them: there are no watermarks. */
-enum status store_sqlite_forget_shard(struct store *store, const char *shard_id, const struct fence *fence,
-                                      struct store_forgetting *forgetting, struct error *e) {
+enum status store_sqlite_shrink_watermarks(struct store *store, const char *shard_id,
+                                           const struct fence *fence, struct store_shrinking *shrinking,
+                                           struct error *e) {
     (void)store, (void)shard_id, (void)fence, (void)e;
-    forgetting->done = true;
+    shrinking->done = true;
     return STATUS_OK;
 }

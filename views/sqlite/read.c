@@ -111,7 +111,7 @@ enum status store_sqlite_read_scores(struct store *store, const char *user_id, i
     if (s)
         sqlite_bind_text(s, 1, user_id);
     while (!status && !(status = sqlite_step(c, s, e))) {
-        enum role role = role_named(sqlite_text(s, 0));
+        enum role role = role_from_name(sqlite_text(s, 0));
         scores[role] =
             (struct store_score){mem_strdup(user_id), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2)};
         any = true;

@@ -4,11 +4,11 @@
 #include "views/sqlite/internal.h"
 
 enum status store_sqlite_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                            struct contribution *rows[], struct store_effort *effort,
+                                            struct contribution *rows[], struct store_context *context,
                                             struct error *e) {
     struct store_sqlite *d = store_sqlite_of(store);
     memset(rows, 0, n * sizeof *rows);
-    enum status status = store_sqlite_begin(d, effort->fence, e);
+    enum status status = store_sqlite_begin(d, context->fence, e);
     if (status)
         return status;
     for (size_t i = 0; !status && i < n; i++) {
@@ -16,7 +16,7 @@ enum status store_sqlite_read_contributions(struct store *store, const char *con
         if (status == STATUS_NOT_FOUND)
             status = STATUS_OK;
     }
-    status = store_sqlite_end(d, effort->fence, status, e);
+    status = store_sqlite_end(d, context->fence, status, e);
     for (size_t i = 0; status && i < n; i++) {
         contribution_free(rows[i]);
         rows[i] = NULL;
@@ -98,9 +98,9 @@ static enum status write_checkpoint(struct sqlite *c, const char *shard_id,
 }
 
 enum status store_sqlite_write_batch(struct store *store, const struct store_batch *batch,
-                                     struct store_effort *effort, struct error *e) {
+                                     struct store_context *context, struct error *e) {
     struct store_sqlite *d = store_sqlite_of(store);
-    enum status status = store_sqlite_begin(d, effort->fence, e);
+    enum status status = store_sqlite_begin(d, context->fence, e);
     if (status)
         return status;
     for (size_t i = 0; !status && i < batch->n_scores; i++)
@@ -109,5 +109,5 @@ enum status store_sqlite_write_batch(struct store *store, const struct store_bat
         status = write_contribution(&d->writer, &batch->contributions[i], e);
     if (!status && batch->checkpoint)
         status = write_checkpoint(&d->writer, batch->shard_id, batch->checkpoint, e);
-    return store_sqlite_end(d, effort->fence, status, e);
+    return store_sqlite_end(d, context->fence, status, e);
 }

@@ -121,21 +121,21 @@ static void world_nothing(struct source_reader *reader) {
 }
 
 static enum status world_rows(struct store *store, const char *const ids[], size_t n,
-                              struct contribution *rows[], struct store_effort *effort, struct error *e) {
+                              struct contribution *rows[], struct store_context *context, struct error *e) {
     (void)store;
     (void)ids;
     (void)e;
-    assert_ptr_equal(effort->fence, &w.fence);
-    assert_non_null(effort->pulse);
+    assert_ptr_equal(context->fence, &w.fence);
+    assert_non_null(context->pulse);
     memset(rows, 0, n * sizeof *rows);
     return STATUS_OK;
 }
 
 static enum status world_write(struct store *store, const struct store_batch *batch,
-                               struct store_effort *effort, struct error *e) {
+                               struct store_context *context, struct error *e) {
     (void)store;
     (void)batch;
-    (void)effort;
+    (void)context;
     w.writes++;
     look_around();
     if (w.store_failures-- > 0) {

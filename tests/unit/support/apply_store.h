@@ -70,12 +70,12 @@ static inline int64_t memory_score_of(struct memory_store *m, enum role role, co
 }
 
 static inline enum status memory_read(struct store *store, const char *const ids[], size_t n,
-                                      struct contribution *rows[], struct store_effort *effort,
+                                      struct contribution *rows[], struct store_context *context,
                                       struct error *e) {
     struct memory_store *m = memory_of(store);
     m->reads++;
     m->rows_read += n;
-    m->fence = effort->fence;
+    m->fence = context->fence;
     if (m->fail_reads)
         return error_set(e, m->fail_reads, "the read fails as scripted");
     for (size_t i = 0; i < n; i++) {
@@ -176,7 +176,7 @@ static inline enum status memory_write_contributions(struct memory_store *m, con
 }
 
 static inline enum status memory_write(struct store *store, const struct store_batch *batch,
-                                       struct store_effort *effort, struct error *e) {
+                                       struct store_context *context, struct error *e) {
     struct memory_store *m = memory_of(store);
     void (*before)(void *) = m->before_write;
     m->before_write = NULL;
@@ -184,8 +184,8 @@ static inline enum status memory_write(struct store *store, const struct store_b
         before(m->before_write_data);
 
     m->batches++;
-    m->fence = effort->fence;
-    effort->throttles += m->throttles;
+    m->fence = context->fence;
+    context->throttles += m->throttles;
     assert_true(batch->n_contributions > 0); /* else there is nothing to write */
     if (m->fail_batches)
         return error_set(e, m->fail_batches, "the write fails as scripted");

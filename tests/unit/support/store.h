@@ -87,7 +87,7 @@ struct fixture {
     struct faulty faulty;
     struct store *store;
     struct fence fence;
-    struct store_effort effort; /* under that fence */
+    struct store_context context; /* under that fence */
     char stage[40];
     char folder[64]; /* SQLite's */
 };
@@ -121,7 +121,7 @@ static inline int support_setup(void **state) {
     snprintf(t->stage, sizeof t->stage, "test-%s", random);
     t->faulty.transport = (struct aws_transport){.send = support_send, .context = &t->faulty};
     fence_open_until(&t->fence, INT64_MAX);
-    t->effort.fence = &t->fence;
+    t->context.fence = &t->fence;
     const struct store_dynamodb_options options = {.stage = t->stage};
     if (aws_config_load(&t->config, &e) ||
         store_dynamodb_open(&t->store, &options, t->config, &t->faulty.transport, &e) ||
@@ -142,7 +142,7 @@ static inline int support_setup_sqlite(void **state) {
     struct error e;
     *state = t;
     fence_open_until(&t->fence, INT64_MAX);
-    t->effort.fence = &t->fence;
+    t->context.fence = &t->fence;
     strcpy(t->folder, "/tmp/winner-view-test-XXXXXX");
     if (!mkdtemp(t->folder))
         return -1;

@@ -65,7 +65,7 @@ static void roles_are_named_as_the_tables_have_them(void **state) {
     assert_string_equal(role_name(ROLE_CREATOR), "creator");
     assert_string_equal(role_name(ROLE_PHOTOGRAPHER), "photographer");
     for (enum role role = 0; role < ROLES; role++)
-        assert_int_equal(role_named(role_name(role)), role);
+        assert_int_equal(role_from_name(role_name(role)), role);
 }
 
 static void unknown_is_one_word_and_no_other(void **state) {

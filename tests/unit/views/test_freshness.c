@@ -132,7 +132,7 @@ enum { LATE_MS = 1000 }; /* what whoever asks in these tests allows for */
 
 static struct freshness *remembering(void) {
     struct freshness *f = freshness_new();
-    freshness_remember(f, LATE_MS);
+    freshness_keep_history(f, LATE_MS);
     return f;
 }
 
@@ -145,14 +145,14 @@ static void advance_at(struct freshness *f, int64_t now_ms, int64_t as_of_ms) {
 static void what_it_was_is_remembered(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = remembering();
-    assert_int_equal(freshness_as_of_then(f, 0), FRESHNESS_UNKNOWN);
+    assert_int_equal(freshness_as_of_at(f, 0), FRESHNESS_UNKNOWN);
     advance_at(f, 5000, 100);
     advance_at(f, 6000, 200);
-    assert_int_equal(freshness_as_of_then(f, 4999), FRESHNESS_UNKNOWN);
-    assert_int_equal(freshness_as_of_then(f, 5000), 100);
-    assert_int_equal(freshness_as_of_then(f, 5999), 100);
-    assert_int_equal(freshness_as_of_then(f, 6000), 200);
-    assert_int_equal(freshness_as_of_then(f, 9000000), 200);
+    assert_int_equal(freshness_as_of_at(f, 4999), FRESHNESS_UNKNOWN);
+    assert_int_equal(freshness_as_of_at(f, 5000), 100);
+    assert_int_equal(freshness_as_of_at(f, 5999), 100);
+    assert_int_equal(freshness_as_of_at(f, 6000), 200);
+    assert_int_equal(freshness_as_of_at(f, 9000000), 200);
 }
 
 static void a_leap_of_hours_counts_from_when_it_happened(void **state) {
@@ -162,8 +162,8 @@ static void a_leap_of_hours_counts_from_when_it_happened(void **state) {
     advance_at(f, 10000, 1 * HOUR_MS);
     advance_at(f, 12000, 3 * HOUR_MS); /* the backlog is applied */
     assert_int_equal(freshness_as_of(f), 3 * HOUR_MS);
-    assert_int_equal(freshness_as_of_then(f, 12500 - LATE_MS), 1 * HOUR_MS);
-    assert_int_equal(freshness_as_of_then(f, 13000 - LATE_MS), 3 * HOUR_MS);
+    assert_int_equal(freshness_as_of_at(f, 12500 - LATE_MS), 1 * HOUR_MS);
+    assert_int_equal(freshness_as_of_at(f, 13000 - LATE_MS), 3 * HOUR_MS);
 }
 
 /* However often it moves on: what is remembered is never later than it was, and hardly older. */
@@ -177,7 +177,7 @@ static void memory_is_bounded_and_errs_to_the_older_side(void **state) {
             int64_t then_ms = now_ms - LATE_MS, was_ms = then_ms - then_ms % steps_ms[i];
             if (then_ms < 0)
                 continue;
-            int64_t got_ms = freshness_as_of_then(f, then_ms);
+            int64_t got_ms = freshness_as_of_at(f, then_ms);
             assert_true(got_ms <= was_ms);
             assert_true(got_ms >= was_ms - 2 * (LATE_MS / FRESHNESS_GRAIN + 1));
         }
@@ -190,10 +190,10 @@ static void what_turns_out_unknown_was_unknown_before(void **state) {
     advance_at(f, 1000, 100);
     static const struct freshness_shard two[] = {{"a", 100}, {"new", FRESHNESS_UNKNOWN}};
     freshness_set_shards(f, two, 2, 2000);
-    assert_int_equal(freshness_as_of_then(f, 1500), FRESHNESS_UNKNOWN);
+    assert_int_equal(freshness_as_of_at(f, 1500), FRESHNESS_UNKNOWN);
     freshness_advance(f, "new", 90, 3000);
-    assert_int_equal(freshness_as_of_then(f, 2500), FRESHNESS_UNKNOWN);
-    assert_int_equal(freshness_as_of_then(f, 3000), 90);
+    assert_int_equal(freshness_as_of_at(f, 2500), FRESHNESS_UNKNOWN);
+    assert_int_equal(freshness_as_of_at(f, 3000), 90);
 }
 
 static void clocks_read_in_another_order_do_no_harm(void **state) {
@@ -201,8 +201,8 @@ static void clocks_read_in_another_order_do_no_harm(void **state) {
     _cleanup_(freshness_freep) struct freshness *f = remembering();
     advance_at(f, 1000, 100);
     advance_at(f, 990, 200);
-    assert_int_equal(freshness_as_of_then(f, 995), FRESHNESS_UNKNOWN);
-    assert_int_equal(freshness_as_of_then(f, 1000), 200);
+    assert_int_equal(freshness_as_of_at(f, 995), FRESHNESS_UNKNOWN);
+    assert_int_equal(freshness_as_of_at(f, 1000), 200);
 }
 
 struct advance {

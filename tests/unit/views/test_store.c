@@ -19,7 +19,7 @@ static void put_score(struct fixture *t, enum role role, const char *user_id, si
         positions[i] = position_from_u64(first_position + i);
     const struct store_score_write write = {role, user_id, positions, score, 1700000000123, "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};
-    assert_ok(store_write_batch(t->store, &batch, &t->effort, &support_error));
+    assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
     free(positions);
 }
 
@@ -41,7 +41,7 @@ static struct contribution *make_row(const char *product, const char *event_id) 
 static enum status put_row(struct fixture *t, const struct contribution *row, const char *old) {
     const struct store_contribution_write write = {row, old};
     const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
-    return store_write_batch(t->store, &batch, &t->effort, &support_error);
+    return store_write_batch(t->store, &batch, &t->context, &support_error);
 }
 
 /* ---- contributions
@@ -89,7 +89,7 @@ static void rows_come_in_the_order_asked_for(void **state) {
         if (i % 3)
             assert_ok(put_row(t, row, NULL));
     }
-    assert_ok(store_read_contributions(t->store, asked, ROWS, rows, &t->effort, &support_error));
+    assert_ok(store_read_contributions(t->store, asked, ROWS, rows, &t->context, &support_error));
     for (size_t i = 0; i < ROWS; i++) {
         if (i % 3)
             assert_string_equal(rows[i]->product_id, ids[i]);
@@ -294,10 +294,10 @@ static void released_lease_is_deleted(void **state) {
 
 /* How many steps it took; with `at_most`, what is left is left. */
 static int forget(struct fixture *t, const char *shard_id, int at_most) {
-    _cleanup_(store_forgetting_deinit) struct store_forgetting forgetting = {0};
+    _cleanup_(store_shrinking_deinit) struct store_shrinking shrinking = {0};
     int steps = 0;
-    while (!forgetting.done && steps < at_most) {
-        assert_ok(store_forget_shard(t->store, shard_id, &t->fence, &forgetting, &support_error));
+    while (!shrinking.done && steps < at_most) {
+        assert_ok(store_shrink_watermarks(t->store, shard_id, &t->fence, &shrinking, &support_error));
         steps++;
     }
     return steps;
@@ -392,7 +392,7 @@ static enum status count_one(struct fixture *t, const char *shard_id, const char
     const struct position position = position_from_u64(at);
     const struct store_score_write write = {ROLE_CREATOR, user_id, &position, 1, 1, "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = shard_id, .scores = &write, .n_scores = 1};
-    return store_write_batch(t->store, &batch, &t->effort, &support_error);
+    return store_write_batch(t->store, &batch, &t->context, &support_error);
 }
 
 static int64_t creator_score(struct fixture *t, const char *user_id) {
@@ -434,7 +434,7 @@ static int count_shrunk(struct fixture *t, int n_users) {
 }
 
 static void forgetting_goes_page_by_page_and_on_after_a_crash(void **state) {
-    enum { USERS = LIMIT_FORGET_ROWS * 2 + 10 };
+    enum { USERS = LIMIT_SHRINK_ROWS * 2 + 10 };
     struct fixture *t = support_fixture(state);
     for (int i = 0; i < USERS; i++) {
         char user[16];
@@ -443,7 +443,7 @@ static void forgetting_goes_page_by_page_and_on_after_a_crash(void **state) {
     }
     assert_int_equal(forget(t, SHARD, 1), 1);
     int shrunk = count_shrunk(t, USERS);
-    assert_in_range(shrunk, 1, LIMIT_FORGET_ROWS);
+    assert_in_range(shrunk, 1, LIMIT_SHRINK_ROWS);
 
     support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 7, 20); /* tried again by the client */
     assert_in_range(forget(t, SHARD, 10), 3, 4);
@@ -456,18 +456,19 @@ static void forgetting_goes_page_by_page_and_on_after_a_crash(void **state) {
 
 static void forgetting_goes_over_the_same_rows_after_a_failure(void **state) {
     struct fixture *t = support_fixture(state);
-    _cleanup_(store_forgetting_deinit) struct store_forgetting forgetting = {0};
+    _cleanup_(store_shrinking_deinit) struct store_shrinking shrinking = {0};
     assert_ok(count_one(t, SHARD, "Ann", 1));
     support_fault(t, FAULT_REFUSE, "UpdateItem", 0, -1);
-    assert_int_equal(store_forget_shard(t->store, SHARD, &t->fence, &forgetting, &support_error),
+    assert_int_equal(store_shrink_watermarks(t->store, SHARD, &t->fence, &shrinking, &support_error),
                      STATUS_RETRY);
-    assert_false(forgetting.done);
+    assert_false(shrinking.done);
     support_no_faults(t);
-    assert_ok(store_forget_shard(t->store, SHARD, &t->fence, &forgetting, &support_error));
+    assert_ok(store_shrink_watermarks(t->store, SHARD, &t->fence, &shrinking, &support_error));
     assert_watermark(t, "Ann", "at0", "ff");
     fence_shut(&t->fence);
-    struct store_forgetting again = {0};
-    assert_int_equal(store_forget_shard(t->store, SHARD, &t->fence, &again, &support_error), STATUS_FAILED);
+    struct store_shrinking again = {0};
+    assert_int_equal(store_shrink_watermarks(t->store, SHARD, &t->fence, &again, &support_error),
+                     STATUS_FAILED);
 }
 
 /* ---- SQLite only
@@ -509,7 +510,7 @@ static void batch_is_a_transaction(void **state) {
         .shard_id = SHARD, .scores = &score, .n_scores = 1, .contributions = rows, .n_contributions = 2};
     struct store_score scores[ROLES];
     struct contribution *back = NULL;
-    assert_int_equal(store_write_batch(t->store, &batch, &t->effort, &support_error), STATUS_CONFLICT);
+    assert_int_equal(store_write_batch(t->store, &batch, &t->context, &support_error), STATUS_CONFLICT);
     assert_int_equal(store_read_scores(t->store, "Ann", 0, scores, &support_error), STATUS_NOT_FOUND);
     assert_int_equal(store_read_contribution(t->store, "hat", 0, &back, &support_error), STATUS_NOT_FOUND);
 }
@@ -520,7 +521,7 @@ static enum status put_row_with_checkpoint(struct fixture *t, const char *tenure
     const struct store_contribution_write write = {row, NULL};
     const struct store_batch batch = {
         .shard_id = SHARD, .contributions = &write, .n_contributions = 1, .checkpoint = &checkpoint};
-    return store_write_batch(t->store, &batch, &t->effort, &support_error);
+    return store_write_batch(t->store, &batch, &t->context, &support_error);
 }
 
 static void checkpoint_is_in_the_batch(void **state) {

@@ -13,7 +13,7 @@ static void add_to_score(struct fixture *t, enum role role, const char *user_id,
         positions[i] = position_from_u64(next_position++);
     const struct store_score_write write = {role, user_id, positions, n, 1700000000123, "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};
-    assert_ok(store_write_batch(t->store, &batch, &t->effort, &support_error));
+    assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
 }
 
 /* Most of them are tied with others; ids are of many lengths and not only ASCII. */
@@ -108,7 +108,7 @@ static void put_product(struct fixture *t, const char *id, size_t bytes) {
     memset(row->created_by, 'x', bytes);
     const struct store_contribution_write write = {row, NULL};
     const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
-    assert_ok(store_write_batch(t->store, &batch, &t->effort, &support_error));
+    assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
 }
 
 struct list {

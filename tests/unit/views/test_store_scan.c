@@ -45,7 +45,7 @@ static void put_score(struct fixture *t, enum role role, const char *user_id, si
     const struct position positions[] = {position_from_u64(1), position_from_u64(2), position_from_u64(3)};
     const struct store_score_write write = {role, user_id, positions, score, 1700000000123, "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};
-    assert_ok(store_write_batch(t->store, &batch, &t->effort, &support_error));
+    assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
 }
 
 static void put_wide_row(struct fixture *t, int n) {
@@ -58,7 +58,7 @@ static void put_wide_row(struct fixture *t, int n) {
     row->created_by[WIDE_BYTES] = '\0';
     const struct store_contribution_write write = {row, NULL};
     const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
-    assert_ok(store_write_batch(t->store, &batch, &t->effort, &support_error));
+    assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
 }
 
 static void put_wide_rows(struct fixture *t) {

@@ -36,17 +36,17 @@ static void make_scores(struct fixture *t, int n) {
         snprintf(user, sizeof user, "u%d", i);
         const struct store_score_write write = {ROLE_CREATOR, user, &position, 1, 1, "w/web/9/Cid"};
         const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};
-        assert_ok(store_write_batch(t->store, &batch, &t->effort, &support_error));
+        assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
     }
 }
 
 /* Whether there is anything left to forget: that writes. */
 static int writes_left(struct fixture *t) {
-    struct store_forgetting forgetting = {0};
+    struct store_shrinking shrinking = {0};
     int scans = 0;
     support_fault(t, FAULT_NONE, NULL, 0, 0);
-    for (; !forgetting.done; scans++)
-        assert_ok(store_forget_shard(t->store, SHARD, &t->fence, &forgetting, &support_error));
+    for (; !shrinking.done; scans++)
+        assert_ok(store_shrink_watermarks(t->store, SHARD, &t->fence, &shrinking, &support_error));
     return atomic_load(&t->faulty.sent) - scans;
 }
 
@@ -99,7 +99,7 @@ static bool is_anns_and_renewed(const struct store_lease *lease) {
 static void keeps_its_lease_meanwhile(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = make_row(t);
-    make_scores(t, 2 * LIMIT_FORGET_ROWS + 1);
+    make_scores(t, 2 * LIMIT_SHRINK_ROWS + 1);
     _cleanup_(janitor_freep) struct janitor *j = start(t, FAILOVER_MS, FAILOVER_MS / 2);
     assert_true(janitor_offer(j, &lease));
     await_row(t, is_anns_and_renewed);
@@ -108,7 +108,7 @@ static void keeps_its_lease_meanwhile(void **state) {
 static void does_one_at_a_time(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = make_row(t);
-    make_scores(t, LIMIT_FORGET_ROWS + 1);
+    make_scores(t, LIMIT_SHRINK_ROWS + 1);
     JANITOR(t, 60000);
     assert_true(janitor_offer(j, &lease));
     await_row(t, is_anns);
@@ -118,7 +118,7 @@ static void does_one_at_a_time(void **state) {
 static void stopped_it_gives_the_lease_back(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = make_row(t);
-    make_scores(t, LIMIT_FORGET_ROWS + 1);
+    make_scores(t, LIMIT_SHRINK_ROWS + 1);
     {
         JANITOR(t, 60000);
         assert_true(janitor_offer(j, &lease));

@@ -300,7 +300,7 @@ static enum cache_lookup look_up_anew(struct cache *c, const char *key, int64_t 
     struct cache_result result;
     memset(w, 0, sizeof *w);
     w->waiter.ready = on_ready;
-    enum cache_lookup outcome = cache_lookup_anew(c, key, strlen(key), now_ms, &w->waiter, &result);
+    enum cache_lookup outcome = cache_lookup_fresh(c, key, strlen(key), now_ms, &w->waiter, &result);
     if (outcome == CACHE_HIT)
         on_ready(&w->waiter, &result);
     return outcome;

@@ -25,7 +25,7 @@ static struct {
 
 static struct aws_config *config;
 static struct store *store;
-static struct store_effort effort;
+static struct store_context context;
 static struct error e;
 
 static void answer(const struct aws_transport *transport, struct aws_session *session,
@@ -47,7 +47,7 @@ static int set_up(void **state) {
     memset(&service, 0, sizeof service);
     service.transport = (struct aws_transport){.send = answer};
     service.retry_after_ms = "0";
-    effort = (struct store_effort){0};
+    context = (struct store_context){0};
     return aws_config_load(&config, &e) ||
            store_dynamodb_open(&store, &options, config, &service.transport, &e);
 }
@@ -77,7 +77,7 @@ static enum status write_one(const char *product_id, const char *user_id) {
     const struct store_contribution_write write = {row, NULL};
     const struct store_batch batch = {
         .shard_id = "s", .scores = &score, .n_scores = 1, .contributions = &write, .n_contributions = 1};
-    enum status status = store_write_batch(store, &batch, &effort, &e);
+    enum status status = store_write_batch(store, &batch, &context, &e);
     contribution_free(row);
     return status;
 }
@@ -121,7 +121,7 @@ static void a_refused_read_is_told_with_table_key_and_reason(void **state) {
     struct contribution *rows[3];
     for (size_t i = 0; i < COUNT(refusals); i++) {
         answer_with("BatchGetItem", refusals[i].http_status, refusals[i].reply, 1);
-        assert_int_equal(store_read_contributions(store, ids, 3, rows, &effort, &e), refusals[i].status);
+        assert_int_equal(store_read_contributions(store, ids, 3, rows, &context, &e), refusals[i].status);
         assert_contains(e.message, "cannot read 'lamp' and 2 more from table 'dev-Contributions': ");
         assert_contains(e.message, "DynamoDB's own words");
     }
@@ -144,10 +144,10 @@ static void throttled_writes_are_counted_though_they_get_in(void **state) {
     (void)state;
     answer_with("UpdateItem", 400, REFUSAL("ProvisionedThroughputExceededException"), 2);
     assert_int_equal(write_one("lamp", "ann"), STATUS_OK);
-    assert_int_equal(effort.throttles, 2);
+    assert_int_equal(context.throttles, 2);
     answer_with("PutItem", 400, REFUSAL("ThrottlingException"), 1);
     assert_int_equal(write_one("lamp", "ann"), STATUS_OK);
-    assert_int_equal(effort.throttles, 3);
+    assert_int_equal(context.throttles, 3);
 }
 
 static void throttled_reads_and_server_errors_are_not_counted_as_throttled_writes(void **state) {
@@ -155,16 +155,16 @@ static void throttled_reads_and_server_errors_are_not_counted_as_throttled_write
     static const char *const ids[] = {"lamp"};
     struct contribution *rows[1];
     answer_with("BatchGetItem", 400, REFUSAL("ProvisionedThroughputExceededException"), 1);
-    assert_int_equal(store_read_contributions(store, ids, 1, rows, &effort, &e), STATUS_OK);
+    assert_int_equal(store_read_contributions(store, ids, 1, rows, &context, &e), STATUS_OK);
     answer_with("UpdateItem", 500, REFUSAL("InternalServerError"), 1);
     assert_int_equal(write_one("lamp", "ann"), STATUS_OK);
-    assert_int_equal(effort.throttles, 0);
+    assert_int_equal(context.throttles, 0);
 }
 
 static void the_pulse_beats_while_the_store_answers_and_not_else(void **state) {
     (void)state;
     struct pulse pulse = {0};
-    effort.pulse = &pulse;
+    context.pulse = &pulse;
     answer_with("UpdateItem", 500, REFUSAL("InternalServerError"), 1000);
     assert_int_equal(write_one("lamp", "ann"), STATUS_RETRY);
     assert_int_equal(pulse_last_ms(&pulse), 0);
