@@ -36,8 +36,7 @@ void problem_set(struct problem *p, enum problem_type type, const char *format, 
 static void copy_text(char *out, size_t size, const char *text) {
     size_t length = strnlen(text, size);
     if (length == size)
-        for (length = size - 1; length && ((unsigned char)text[length] & 0xC0) == 0x80; length--)
-            ;
+        length = utf8_cut(text, size - 1);
     memcpy(out, text, length);
     out[length] = '\0';
 }

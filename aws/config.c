@@ -13,8 +13,8 @@
 #include "aws/credentials/sts.h"
 #include "aws/endpoint.h"
 #include "aws/profile.h"
-#include "aws/variable.h"
 #include "base/mem.h"
+#include "base/variable.h"
 
 enum { REGION_MAX = 63, ATTEMPTS_MAX = 100 }; /* a region is a label of a host name */
 
@@ -37,7 +37,7 @@ static enum status load_profile(struct aws_config *c, struct error *e) {
     enum status status = aws_profiles_load(&c->profiles, e);
     if (status)
         return status;
-    const char *named = aws_variable("AWS_PROFILE");
+    const char *named = variable_get("AWS_PROFILE");
     c->profile = mem_strdup(named ? named : "default");
     if (named && !aws_profiles_have(c->profiles, named))
         return error_set(
@@ -53,9 +53,9 @@ static bool is_region(const char *region) {
 }
 
 static enum status load_region(struct aws_config *c, struct error *e) {
-    const char *region = aws_variable("AWS_REGION");
+    const char *region = variable_get("AWS_REGION");
     if (!region)
-        region = aws_variable("AWS_DEFAULT_REGION");
+        region = variable_get("AWS_DEFAULT_REGION");
     if (!region)
         region = aws_profiles_setting(c->profiles, c->profile, "region");
     if (!region)
@@ -71,7 +71,7 @@ static enum status load_region(struct aws_config *c, struct error *e) {
 }
 
 static enum status load_attempts(struct aws_config *c, struct error *e) {
-    const char *where = "AWS_MAX_ATTEMPTS", *text = aws_variable(where);
+    const char *where = "AWS_MAX_ATTEMPTS", *text = variable_get(where);
     if (!text) {
         where = "max_attempts of the profile";
         text = aws_profiles_setting(c->profiles, c->profile, "max_attempts");
@@ -93,7 +93,7 @@ static enum status load_attempts(struct aws_config *c, struct error *e) {
  * They are set for all programs of a machine, so the two that we do not have must not keep us from starting.
  */
 static enum status load_retry_mode(struct aws_config *c, struct error *e) {
-    const char *mode = aws_variable("AWS_RETRY_MODE");
+    const char *mode = variable_get("AWS_RETRY_MODE");
     if (!mode)
         mode = aws_profiles_setting(c->profiles, c->profile, "retry_mode");
     if (!mode || strcasecmp(mode, "standard") == 0)
@@ -109,7 +109,7 @@ static enum status load_retry_mode(struct aws_config *c, struct error *e) {
 }
 
 static enum status load_skew(struct aws_config *c, struct error *e) {
-    const char *text = aws_variable("AWS_DISABLE_CLOCK_SKEW_CORRECTION");
+    const char *text = variable_get("AWS_DISABLE_CLOCK_SKEW_CORRECTION");
     if (!text)
         text = aws_profiles_setting(c->profiles, c->profile, "disable_clock_skew_correction");
     c->corrects_skew = !text || strcasecmp(text, "false") == 0;
@@ -123,7 +123,7 @@ static enum status load_skew(struct aws_config *c, struct error *e) {
 }
 
 static enum status load_bundle(struct aws_config *c, struct error *e) {
-    const char *bundle = aws_variable("AWS_CA_BUNDLE");
+    const char *bundle = variable_get("AWS_CA_BUNDLE");
     if (!bundle)
         bundle = aws_profiles_setting(c->profiles, c->profile, "ca_bundle");
     if (bundle && access(bundle, R_OK) != 0)
@@ -148,8 +148,8 @@ static void load_credentials(struct aws_config *c) {
         aws_credentials_from_instance(&profile),
     };
     c->credentials = aws_credentials_chain_new(sources, sizeof sources / sizeof *sources);
-    c->is_profile_overridden = aws_variable("AWS_PROFILE") && aws_variable("AWS_ACCESS_KEY_ID") &&
-                               aws_variable("AWS_SECRET_ACCESS_KEY");
+    c->is_profile_overridden = variable_get("AWS_PROFILE") && variable_get("AWS_ACCESS_KEY_ID") &&
+                               variable_get("AWS_SECRET_ACCESS_KEY");
 }
 
 enum status aws_config_load(struct aws_config **config, struct error *e) {

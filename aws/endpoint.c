@@ -7,8 +7,8 @@
 #include <strings.h>
 
 #include "aws/profile.h"
-#include "aws/variable.h"
 #include "base/mem.h"
+#include "base/variable.h"
 
 /* Partitions (partitions.json of the SDKs). The last one is for every other region. */
 
@@ -48,7 +48,7 @@ struct flags {
 /* A variable, else a setting of the profile, that is true or false; false if it is not set. */
 static enum status read_flag(bool *out, const char *name, const char *key, const char *profile,
                              const struct aws_profiles *profiles, struct error *e) {
-    const char *value = aws_variable(name);
+    const char *value = variable_get(name);
     if (!value)
         value = aws_profiles_setting(profiles, profile, key);
     *out = value && strcasecmp(value, "true") == 0;
@@ -75,13 +75,13 @@ static enum status read_flags(struct flags *out, const struct aws_endpoint_query
 static const char *configured_url(const struct aws_endpoint_query *q, const struct aws_profiles *profiles,
                                   char **where) {
     *where = mem_printf("AWS_ENDPOINT_URL_%s", q->key);
-    const char *url = aws_variable(*where);
+    const char *url = variable_get(*where);
     if (url)
         return url;
 
     free(*where);
     *where = mem_strdup("AWS_ENDPOINT_URL");
-    if ((url = aws_variable(*where)))
+    if ((url = variable_get(*where)))
         return url;
 
     const char *services = aws_profiles_get(profiles, AWS_PROFILE_CONFIG, q->profile, "services", NULL);

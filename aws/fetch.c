@@ -4,7 +4,6 @@
 #include <openssl/crypto.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "aws/error.h"
@@ -26,15 +25,8 @@ void aws_fetch_deinit(struct aws_fetch *f) {
     buffer_deinit(&f->reply);
 }
 
-static enum status fail(struct error *e, enum status status, const char *code, const char *message) {
-    error_set(e, status, "%s", message);
-    if (e)
-        snprintf(e->code, sizeof e->code, "%s", code);
-    return status;
-}
-
 static enum status cancelled(struct error *e) {
-    return fail(e, STATUS_FAILED, AWS_ERROR_CANCELLED, "the program is stopping");
+    return error_set_code(e, STATUS_FAILED, AWS_ERROR_CANCELLED, "the program is stopping");
 }
 
 /* True if told to stop within `ms`. */
@@ -119,9 +111,10 @@ static enum status conclude(CURL *easy, struct aws_fetch *f, CURLcode code, cons
     curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected_us);
     f->connected = connected_us > 0;
     if (f->reply.overflowed)
-        return fail(e, STATUS_FAILED, AWS_ERROR_TOO_LARGE, "the answer is too long");
+        return error_set_code(e, STATUS_FAILED, AWS_ERROR_TOO_LARGE, "the answer is too long");
     if (code != CURLE_OK)
-        return fail(e, STATUS_RETRY, AWS_ERROR_NO_ANSWER, *problem ? problem : curl_easy_strerror(code));
+        return error_set_code(e, STATUS_RETRY, AWS_ERROR_NO_ANSWER, "%s",
+                              *problem ? problem : curl_easy_strerror(code));
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &f->http_status);
     return STATUS_OK;
 }

@@ -35,9 +35,7 @@ static const char *error_message(const json_t *reply) {
 
 static enum status own_error(struct error *e, const char *name, const char *message) {
     enum status status = aws_error_status(name, 0);
-    error_set(e, status, "%s: %s", name, message);
-    snprintf(e->code, sizeof e->code, "%s", name);
-    return status;
+    return error_set_code(e, status, name, "%s: %s", name, message);
 }
 
 static enum status service_error(const struct aws_exchange *x, const json_t *reply, struct error *e) {
@@ -45,11 +43,8 @@ static enum status service_error(const struct aws_exchange *x, const json_t *rep
     bare_name(error_type(x, reply), name, sizeof name);
     enum status status = aws_error_status(name, x->http_status);
     if (*name)
-        error_set(e, status, "%s: %s", name, error_message(reply));
-    else
-        error_set(e, status, "HTTP %ld: %s", x->http_status, error_message(reply));
-    snprintf(e->code, sizeof e->code, "%s", name);
-    return status;
+        return error_set_code(e, status, name, "%s: %s", name, error_message(reply));
+    return error_set(e, status, "HTTP %ld: %s", x->http_status, error_message(reply));
 }
 
 static bool checksum_holds(const struct aws_exchange *x) {

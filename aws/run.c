@@ -91,9 +91,7 @@ static void count(const struct run *run, struct metrics_family *family, const st
 }
 
 static enum status own_error(struct error *e, const char *name, const char *message) {
-    error_set(e, aws_error_status(name, 0), "%s: %s", name, message);
-    snprintf(e->code, sizeof e->code, "%s", name);
-    return e->status;
+    return error_set_code(e, aws_error_status(name, 0), name, "%s: %s", name, message);
 }
 
 /* Signs what is sent, and only that which no proxy may change. */

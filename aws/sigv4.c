@@ -1,7 +1,6 @@
 #include "aws/sigv4.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,31 +15,10 @@
 #define TERMINATOR "aws4_request"
 enum { CANONICAL_MAX = 64 << 10, DAY_LENGTH = 8 };
 
-/* OpenSSL's digests fail for lack of memory only. */
-static void sha256(const void *data, size_t length, uint8_t out[SIGV4_DIGEST_BYTES]) {
-    if (EVP_Digest(data, length, out, NULL, EVP_sha256(), NULL) != 1)
-        mem_exhausted();
-}
-
 static void hmac(const void *key, size_t key_length, const void *data, size_t length,
-                 uint8_t out[SIGV4_DIGEST_BYTES]) {
+                 uint8_t out[DIGEST_BYTES]) {
     if (!HMAC(EVP_sha256(), key, (int)key_length, data, length, out, NULL))
         mem_exhausted();
-}
-
-static void to_hex(const uint8_t digest[SIGV4_DIGEST_BYTES], char out[SIGV4_HEX_SIZE]) {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < SIGV4_DIGEST_BYTES; i++) {
-        out[2 * i] = digits[digest[i] >> 4];
-        out[2 * i + 1] = digits[digest[i] & 15];
-    }
-    out[2 * SIGV4_DIGEST_BYTES] = '\0';
-}
-
-void sigv4_payload_hash(const void *data, size_t length, char out[SIGV4_HEX_SIZE]) {
-    uint8_t digest[SIGV4_DIGEST_BYTES];
-    sha256(length ? data : "", length, digest);
-    to_hex(digest, out);
 }
 
 static bool format_date(int64_t time_ms, char out[SIGV4_DATE_SIZE]) {
@@ -113,8 +91,8 @@ static bool canonical_request(struct buffer *out, struct buffer *signed_names,
     headers[n++] = &date_header;
     sort_headers(headers, n);
 
-    char payload[SIGV4_HEX_SIZE];
-    sigv4_payload_hash(request->body, request->body_length, payload);
+    char payload[DIGEST_HEX_SIZE];
+    digest_sha256_hex(request->body, request->body_length, payload);
     buffer_printf(out, "%s\n%s\n%s\n", request->method, request->path, request->query);
     append_headers(out, signed_names, headers, n);
     buffer_printf(out, "\n%s\n%s", signed_names->data ? signed_names->data : "", payload);
@@ -125,14 +103,14 @@ static bool canonical_request(struct buffer *out, struct buffer *signed_names,
 static void signing_key(struct sigv4_key *key, const struct sigv4_scope *scope, const char *day) {
     _cleanup_(mem_freep) char *made_of =
         mem_printf("%s\n%s\n%s\n%s", scope->secret_access_key, day, scope->region, scope->service);
-    uint8_t digest[SIGV4_DIGEST_BYTES];
-    sha256(made_of, strlen(made_of), digest);
+    uint8_t digest[DIGEST_BYTES];
+    digest_sha256(made_of, strlen(made_of), digest);
     OPENSSL_cleanse(made_of, strlen(made_of));
     if (memcmp(digest, key->made_of, sizeof digest) == 0)
         return;
 
     _cleanup_(mem_freep) char *secret = mem_printf("AWS4%s", scope->secret_access_key);
-    uint8_t date_key[SIGV4_DIGEST_BYTES], region_key[SIGV4_DIGEST_BYTES], service_key[SIGV4_DIGEST_BYTES];
+    uint8_t date_key[DIGEST_BYTES], region_key[DIGEST_BYTES], service_key[DIGEST_BYTES];
     hmac(secret, strlen(secret), day, strlen(day), date_key);
     hmac(date_key, sizeof date_key, scope->region, strlen(scope->region), region_key);
     hmac(region_key, sizeof region_key, scope->service, strlen(scope->service), service_key);
@@ -161,18 +139,18 @@ enum status sigv4_sign(struct sigv4_signed *out, const struct sigv4_request *req
         mem_printf("%s/%s/%s/" TERMINATOR, day, scope->region, scope->service);
 
     /* Steps 2 and 3: the canonical request's hash, and the string to sign. */
-    char hash[SIGV4_HEX_SIZE];
-    sigv4_payload_hash(canonical.data, canonical.length, hash);
+    char hash[DIGEST_HEX_SIZE];
+    digest_sha256_hex(canonical.data, canonical.length, hash);
     out->string_to_sign = mem_printf(ALGORITHM "\n%s\n%s\n%s", out->date, credential_scope, hash);
     out->canonical_request = buffer_detach(&canonical);
 
     /* Steps 4 to 6: signing key, signature, and the header that carries it. */
     struct sigv4_key fresh = {{0}, {0}};
     struct sigv4_key *use = key ? key : &fresh;
-    uint8_t signature[SIGV4_DIGEST_BYTES];
+    uint8_t signature[DIGEST_BYTES];
     signing_key(use, scope, day);
     hmac(use->key, sizeof use->key, out->string_to_sign, strlen(out->string_to_sign), signature);
-    to_hex(signature, out->signature);
+    digest_hex(signature, out->signature);
     out->authorization = mem_printf(ALGORITHM " Credential=%s/%s, SignedHeaders=%s, Signature=%s",
                                     scope->access_key_id, credential_scope, names.data, out->signature);
     return STATUS_OK;

@@ -12,10 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/digest.h"
 #include "base/error.h"
 
-#define SIGV4_DIGEST_BYTES 32
-#define SIGV4_HEX_SIZE (2 * SIGV4_DIGEST_BYTES + 1)
 #define SIGV4_DATE_SIZE sizeof "20150830T123600Z"
 #define SIGV4_HEADERS 32 /* at most so many are signed */
 
@@ -49,15 +48,15 @@ struct sigv4_scope {
  * (zeroed at first) and saves four HMACs a request; it finds out by itself when it is stale. Not thread-safe.
  */
 struct sigv4_key {
-    uint8_t made_of[SIGV4_DIGEST_BYTES]; /* a digest of secret, day, region and service */
-    uint8_t key[SIGV4_DIGEST_BYTES];
+    uint8_t made_of[DIGEST_BYTES]; /* a digest of secret, day, region and service */
+    uint8_t key[DIGEST_BYTES];
 };
 
 struct sigv4_signed {
-    char date[SIGV4_DATE_SIZE];     /* send it as x-amz-date: it is signed */
-    char signature[SIGV4_HEX_SIZE]; /* lower case hex */
-    char *authorization;            /* send it as Authorization */
-    char *canonical_request;        /* these two to compare with what AWS says it expected */
+    char date[SIGV4_DATE_SIZE];      /* send it as x-amz-date: it is signed */
+    char signature[DIGEST_HEX_SIZE]; /* lower case hex */
+    char *authorization;             /* send it as Authorization */
+    char *canonical_request;         /* these two to compare with what AWS says it expected */
     char *string_to_sign;
 };
 
@@ -67,8 +66,5 @@ struct sigv4_signed {
 enum status sigv4_sign(struct sigv4_signed *out, const struct sigv4_request *request,
                        const struct sigv4_scope *scope, struct sigv4_key *key, struct error *e);
 void sigv4_signed_deinit(struct sigv4_signed *s);
-
-/* SHA-256 of the bytes in lower case hex: what x-amz-content-sha256 holds. */
-void sigv4_payload_hash(const void *data, size_t length, char out[SIGV4_HEX_SIZE]);
 
 #endif

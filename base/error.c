@@ -6,26 +6,34 @@
 
 #include "base/utf8.h"
 
-/* Takes away a character that was cut in its middle. */
+/* Removes a character that was cut in its middle. */
 static void trim(char *text) {
-    size_t length = strlen(text), last = length;
-    while (last && ((unsigned char)text[last - 1] & 0xC0) == 0x80)
-        last--;
-    if (last && !utf8_is_valid(text + last - 1, length - last + 1))
-        text[last - 1] = '\0';
+    text[utf8_cut(text, strlen(text))] = '\0';
+}
+
+static void fill(struct error *e, enum status status, const char *code, const char *format, va_list args) {
+    memset(e, 0, sizeof *e);
+    e->status = status;
+    snprintf(e->code, sizeof e->code, "%s", code);
+    vsnprintf(e->message, sizeof e->message, format, args);
+    trim(e->message);
 }
 
 enum status error_set(struct error *e, enum status status, const char *format, ...) {
-    if (!e)
-        return status;
-
     va_list args;
     va_start(args, format);
-    memset(e, 0, sizeof *e);
-    e->status = status;
-    vsnprintf(e->message, sizeof e->message, format, args);
+    if (e)
+        fill(e, status, "", format, args);
     va_end(args);
-    trim(e->message);
+    return status;
+}
+
+enum status error_set_code(struct error *e, enum status status, const char *code, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    if (e)
+        fill(e, status, code, format, args);
+    va_end(args);
     return status;
 }
 

@@ -34,6 +34,10 @@ struct error {
 enum status error_set(struct error *e, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same, with `code` for the other side's name. */
+enum status error_set_code(struct error *e, enum status status, const char *code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
 /* Puts "<words>: " in front of the message, keeps the rest, returns the status that is in `e`. */
 enum status error_wrap(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/utf8.h"
 
 static _Atomic int log_level = LOG_LEVEL_INFO;
@@ -36,9 +37,7 @@ static void append_json_string(struct buffer *b, const char *s) {
 
 static void append_text(struct buffer *b, const char *s) {
     for (; *s; s++)
-        buffer_putc(b, (unsigned char)*s < 0x20 || *s == 0x7F
-                           ? '?'
-                           : *s); /* one event, one line; no terminal tricks */
+        buffer_putc(b, text_is_control(*s) ? '?' : *s); /* one event, one line */
 }
 
 static void append_line(struct buffer *b, enum log_level level, const char *const fields[],

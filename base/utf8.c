@@ -62,3 +62,10 @@ size_t utf8_offset(const char *data, size_t length, size_t index) {
             return i;
     return length;
 }
+
+size_t utf8_cut(const char *data, size_t length) {
+    size_t last = length;
+    while (last && !starts_code_point(data[last - 1]))
+        last--;
+    return last && utf8_is_valid(data + last - 1, length - last + 1) ? length : last - (last > 0);
+}

@@ -13,4 +13,7 @@ size_t utf8_count(const char *data, size_t length);
 /* The byte offset of code point `index` (at most utf8_count) in valid `data`. */
 size_t utf8_offset(const char *data, size_t length, size_t index);
 
+/* How many of the first `length` bytes to keep so that no character is cut in its middle. */
+size_t utf8_cut(const char *data, size_t length);
+
 #endif

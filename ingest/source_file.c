@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/waker.h"
@@ -58,23 +58,15 @@ static int open_file(const struct file *f, struct stat *st, struct error *e) {
     return -1;
 }
 
-static void hash_hex(const char *data, size_t length, char out[65]) {
-    uint8_t digest[32];
-    unsigned size = sizeof digest;
-    EVP_Digest(data, length, digest, &size, EVP_sha256(), NULL);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
-}
-
 /* The first whole line, of which a store knows the file again; RETRY if there is none yet. */
-static enum status hash_first_line(const struct file *f, int fd, char out[65], struct error *e) {
+static enum status hash_first_line(const struct file *f, int fd, char out[DIGEST_HEX_SIZE], struct error *e) {
     _cleanup_(lines_deinit) struct lines lines;
     struct line line;
     ssize_t n;
     lines_init(&lines, fd, 0);
     while ((n = lines_fill(&lines)) > 0)
         if (lines_next(&lines, &line)) {
-            hash_hex(line.data, line.length, out);
+            digest_sha256_hex(line.data, line.length, out);
             return STATUS_OK;
         }
     return n < 0 ? error_set(e, STATUS_RETRY, "cannot read file '%s': %s", f->path, strerror(errno))
@@ -84,7 +76,7 @@ static enum status hash_first_line(const struct file *f, int fd, char out[65], s
 static enum status file_identify(struct source *source, struct store_source *out, struct error *e) {
     struct file *f = (struct file *)source;
     struct stat st;
-    char hash[65];
+    char hash[DIGEST_HEX_SIZE];
     int fd = open_file(f, &st, e);
     if (fd < 0)
         return e->status;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pulse.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "base/waker.h"
 
@@ -39,9 +40,7 @@ static const char *phase_word(const struct health_report *report) {
 
 /* A message's lines end at newlines, and a status that is not UTF-8 is dropped whole. */
 static void make_line(char *text) {
-    for (char *at = text; *at; at++)
-        if ((unsigned char)*at < ' ')
-            *at = ' ';
+    text_blank_controls(text);
     for (size_t length = strlen(text); !utf8_is_valid(text, length);)
         text[--length] = '\0';
 }

@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/text.h"
+#include "base/variable.h"
 #include "ingest/deadletter/deadletter.h"
 #include "server/listen.h"
 #include "views/store.h"
@@ -68,10 +70,10 @@ static bool check_listen(struct options *options, const struct option *option, c
 
 /* A Kinesis stream: a name of 1..128 [A-Za-z0-9_.-], or an ARN (Kinesis API, StreamName and StreamARN). */
 static bool is_stream(const char *s) {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
     size_t length = strlen(s);
-    return strncmp(s, "arn:", 4) == 0 ? length <= 2048
-                                      : length >= 1 && length <= 128 && strspn(s, allowed) == length;
+    return strncmp(s, "arn:", 4) == 0
+               ? length <= 2048
+               : length >= 1 && length <= 128 && strspn(s, TEXT_NAME_CHARACTERS) == length;
 }
 
 static bool check_source(struct options *options, const struct option *option, const char *value) {
@@ -82,9 +84,8 @@ static bool check_source(struct options *options, const struct option *option, c
 
 /* A table's name, 3..255 of [A-Za-z0-9_.-] (DynamoDB API, TableName), or the start of one. */
 static bool is_table_name(const char *s, size_t least, size_t most) {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
     size_t length = strlen(s);
-    return length >= least && length <= most && strspn(s, allowed) == length;
+    return length >= least && length <= most && strspn(s, TEXT_NAME_CHARACTERS) == length;
 }
 
 static bool check_store(struct options *options, const struct option *option, const char *value) {
@@ -259,12 +260,12 @@ static void environment_name(const struct option *option, char *out, size_t size
 
 static const char *environment_value(const struct option *option, char *name, size_t size) {
     environment_name(option, name, size);
-    const char *value = getenv(name);
-    if ((!value || !*value) && option->other_environment) {
+    const char *value = variable_get(name);
+    if (!value && option->other_environment) {
         snprintf(name, size, "%s", option->other_environment);
-        value = getenv(name);
+        value = variable_get(name);
     }
-    return value && *value ? value : NULL;
+    return value;
 }
 
 static void apply_defaults(struct options *options, const bool given[OPTIONS], struct buffer *mistakes) {

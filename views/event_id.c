@@ -4,12 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 bool event_id_is_shard_id(const char *text, size_t length) {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
     if (length == 0 || length > LIMIT_SHARD_ID_BYTES)
         return false;
     for (size_t i = 0; i < length; i++)
-        if (!text[i] || !strchr(allowed, text[i]))
+        if (!text[i] || !strchr(TEXT_NAME_CHARACTERS, text[i]))
             return false;
     return true;
 }

@@ -151,9 +151,8 @@ static enum status search(const struct aws_credentials_chain *chain, const struc
             return status ? blame(source, e) : STATUS_OK;
         buffer_printf(&looked_for, "; %s: %s", source->name, e->message);
     }
-    error_set(e, STATUS_FAILED, "no credentials found%s", looked_for.data ? looked_for.data : "");
-    snprintf(e->code, sizeof e->code, "%s", AWS_ERROR_NO_CREDENTIALS);
-    return STATUS_FAILED;
+    return error_set_code(e, STATUS_FAILED, AWS_ERROR_NO_CREDENTIALS, "no credentials found%s",
+                          looked_for.data ? looked_for.data : "");
 }
 
 /* Once a source has answered, that it does not now is a failure of its own. */
@@ -267,12 +266,6 @@ struct getter {
     bool tried;          /* a fetch has ended meanwhile: what came of it is the answer */
 };
 
-static enum status own_error(struct error *e, enum status status, const char *code, const char *message) {
-    error_set(e, status, "%s", message);
-    snprintf(e->code, sizeof e->code, "%s", code);
-    return status;
-}
-
 /* The next four under the lock. */
 
 static bool is_late(const struct aws_credentials_chain *chain, const struct getter *g) {
@@ -288,11 +281,11 @@ static void wait_for_end(struct aws_credentials_chain *chain, const struct gette
 }
 
 static enum status too_late(const struct aws_credentials_chain *chain, struct error *e) {
-    own_error(e, STATUS_RETRY, AWS_ERROR_DEADLINE, "no credentials in the time given");
+    error_set_code(e, STATUS_RETRY, AWS_ERROR_DEADLINE, "no credentials in the time given");
     if (chain->failures > 0) {
         _cleanup_(mem_freep) char *both =
             mem_printf("%s; before that: %s", e->message, chain->reason.message);
-        return own_error(e, STATUS_RETRY, AWS_ERROR_DEADLINE, both);
+        return error_set_code(e, STATUS_RETRY, AWS_ERROR_DEADLINE, "%s", both);
     }
     return STATUS_RETRY;
 }
@@ -310,7 +303,8 @@ static bool settled(struct aws_credentials_chain *chain, struct getter *g, struc
         *out = aws_credentials_ref(chain->current);
         *status = STATUS_OK;
     } else if (chain->cancelled) {
-        *status = own_error(e, STATUS_FAILED, AWS_ERROR_CANCELLED, "no credentials, the program is stopping");
+        *status =
+            error_set_code(e, STATUS_FAILED, AWS_ERROR_CANCELLED, "no credentials, the program is stopping");
     } else if (chain->fetching) {
         *status = too_late(chain, e);
     } else if (chain->failures > 0 &&

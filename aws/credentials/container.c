@@ -10,9 +10,9 @@
 #include "aws/credentials/sources.h"
 #include "aws/credentials/token_file.h"
 #include "aws/fetch.h"
-#include "aws/variable.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/variable.h"
 
 #define ECS_HOST "169.254.170.2"
 
@@ -168,9 +168,9 @@ static void free_container(void *context) {
 
 struct aws_credentials_source aws_credentials_from_container(void) {
     struct container *c = mem_zalloc(sizeof *c);
-    c->relative_uri = aws_variable_copy("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-    c->full_uri = aws_variable_copy("AWS_CONTAINER_CREDENTIALS_FULL_URI");
-    c->token_file = aws_variable_copy("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
-    c->token = aws_variable_copy("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+    c->relative_uri = variable_copy("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+    c->full_uri = variable_copy("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    c->token_file = variable_copy("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+    c->token = variable_copy("AWS_CONTAINER_AUTHORIZATION_TOKEN");
     return (struct aws_credentials_source){"container endpoint", fetch, free_container, c};
 }

@@ -2,7 +2,6 @@
 
 #include <jansson.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "aws/credentials/credentials.h"
@@ -28,9 +27,7 @@ static bool is_refusal(const json_t *object, struct error *e) {
     }
     if (!code || strcmp(code, "Success") == 0)
         return false;
-    error_set(e, STATUS_FAILED, "%s: %s", code, message ? message : "no reason given");
-    if (e)
-        snprintf(e->code, sizeof e->code, "%s", code);
+    error_set_code(e, STATUS_FAILED, code, "%s: %s", code, message ? message : "no reason given");
     return true;
 }
 

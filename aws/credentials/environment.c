@@ -1,8 +1,8 @@
 #include <stdlib.h>
 
 #include "aws/credentials/sources.h"
-#include "aws/variable.h"
 #include "base/mem.h"
+#include "base/variable.h"
 
 struct environment {
     char *access_key_id;
@@ -33,8 +33,8 @@ static void free_environment(void *context) {
 
 struct aws_credentials_source aws_credentials_from_environment(void) {
     struct environment *env = mem_zalloc(sizeof *env);
-    env->access_key_id = aws_variable_copy("AWS_ACCESS_KEY_ID");
-    env->secret_access_key = aws_variable_copy("AWS_SECRET_ACCESS_KEY");
-    env->session_token = aws_variable_copy("AWS_SESSION_TOKEN");
+    env->access_key_id = variable_copy("AWS_ACCESS_KEY_ID");
+    env->secret_access_key = variable_copy("AWS_SECRET_ACCESS_KEY");
+    env->session_token = variable_copy("AWS_SESSION_TOKEN");
     return (struct aws_credentials_source){"environment", fetch, free_environment, env};
 }

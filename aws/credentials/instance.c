@@ -8,9 +8,9 @@
 #include "aws/credentials/token_file.h"
 #include "aws/fetch.h"
 #include "aws/profile.h"
-#include "aws/variable.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/variable.h"
 
 #define ROLES "/latest/meta-data/iam/security-credentials/"
 
@@ -137,7 +137,7 @@ static void free_instance(void *context) {
 }
 
 static const char *setting(const struct aws_credentials_profile *p, const char *variable, const char *key) {
-    const char *value = aws_variable(variable);
+    const char *value = variable_get(variable);
     return value ? value : aws_profiles_setting(p->profiles, p->name, key);
 }
 
@@ -157,7 +157,7 @@ struct aws_credentials_source aws_credentials_from_instance(const struct aws_cre
     struct instance *in = mem_zalloc(sizeof *in);
     const char *mode =
         setting(profile, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
-    in->is_disabled = aws_variable_is_true("AWS_EC2_METADATA_DISABLED");
+    in->is_disabled = variable_is_true("AWS_EC2_METADATA_DISABLED");
     in->mode = mode ? mem_strdup(mode) : NULL;
     in->endpoint = choose_endpoint(
         setting(profile, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint"), mode);

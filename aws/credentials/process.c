@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 /* Words. */
 
@@ -198,10 +199,8 @@ static void take_errors(struct child *c) {
     for (int i = 0; i < CHUNKS && c->errors >= 0 && (n = read(c->errors, chunk, sizeof chunk)) != -1; i++) {
         if (n == 0)
             close_end(&c->errors);
-        for (ssize_t at = 0; at < n && c->complained < sizeof c->complaint - 1; at++) {
-            unsigned char byte = (unsigned char)chunk[at];
-            c->complaint[c->complained++] = byte < ' ' || byte == 127 ? ' ' : (char)byte;
-        }
+        for (ssize_t at = 0; at < n && c->complained < sizeof c->complaint - 1; at++)
+            c->complaint[c->complained++] = text_is_control(chunk[at]) ? ' ' : chunk[at];
     }
 }
 
@@ -216,12 +215,8 @@ static enum status await_end(struct child *c, int timeout_ms, int stop_fd, struc
         if (left_ms <= 0)
             return error_set(e, STATUS_FAILED, "it did not end within %d ms", timeout_ms);
         poll(fds, 4, (int)left_ms);
-        if (fds[1].revents) {
-            error_set(e, STATUS_FAILED, "the program is stopping");
-            if (e)
-                snprintf(e->code, sizeof e->code, "%s", AWS_ERROR_CANCELLED);
-            return STATUS_FAILED;
-        }
+        if (fds[1].revents)
+            return error_set_code(e, STATUS_FAILED, AWS_ERROR_CANCELLED, "the program is stopping");
         take_errors(c);
         if (!take_output(c))
             return error_set(e, STATUS_FAILED, "it wrote more than %zu bytes", c->output->max);

@@ -5,8 +5,8 @@
 #include "aws/credentials/token_file.h"
 #include "aws/credentials/within.h"
 #include "aws/profile.h"
-#include "aws/variable.h"
 #include "base/mem.h"
+#include "base/variable.h"
 
 struct web_identity {
     struct aws_credentials_profile profile;
@@ -58,8 +58,8 @@ struct aws_credentials_source aws_credentials_from_web_identity(
     const struct aws_credentials_profile *profile) {
     struct web_identity *w = mem_zalloc(sizeof *w);
     w->profile = *profile;
-    w->token_file = aws_variable_copy("AWS_WEB_IDENTITY_TOKEN_FILE");
-    w->role_arn = aws_variable_copy("AWS_ROLE_ARN");
-    w->session_name = aws_variable_copy("AWS_ROLE_SESSION_NAME");
+    w->token_file = variable_copy("AWS_WEB_IDENTITY_TOKEN_FILE");
+    w->role_arn = variable_copy("AWS_ROLE_ARN");
+    w->session_name = variable_copy("AWS_ROLE_SESSION_NAME");
     return (struct aws_credentials_source){"web identity", fetch, free_web_identity, w};
 }

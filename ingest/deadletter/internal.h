@@ -3,6 +3,7 @@
 #define INGEST_DEADLETTER_INTERNAL_H
 
 #include "base/buffer.h"
+#include "base/digest.h"
 #include "ingest/deadletter/deadletter.h"
 
 struct deadletter_target;
@@ -29,7 +30,7 @@ struct deadletter_target {
 struct deadletter_text {
     char *data;
     bool truncated;
-    char sha256[65];
+    char sha256[DIGEST_HEX_SIZE];
 };
 
 /* With at most `max` bytes of the data. */

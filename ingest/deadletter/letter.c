@@ -1,7 +1,5 @@
 /* A dead letter as it is written down. */
 #include <jansson.h>
-#include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,15 +7,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "ingest/deadletter/internal.h"
-
-static void hash(const void *data, size_t length, char hex[65]) {
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    unsigned n = 0;
-    if (!EVP_Digest(data, length, digest, &n, EVP_sha256(), NULL) || n != 32)
-        mem_exhausted(); /* the only way it can fail */
-    for (unsigned i = 0; i < n; i++)
-        snprintf(hex + (size_t)2 * i, 3, "%02x", digest[i]);
-}
 
 static void keep(struct deadletter_text *text, const struct deadletter_letter *letter, size_t max) {
     size_t kept = letter->length < max ? letter->length : max;
@@ -29,7 +18,7 @@ static void keep(struct deadletter_text *text, const struct deadletter_letter *l
 void deadletter_text_init(struct deadletter_text *text, const struct deadletter_letter *letter, size_t max) {
     memset(text, 0, sizeof *text);
     if (!letter->cut)
-        hash(letter->data, letter->length, text->sha256);
+        digest_sha256_hex(letter->data, letter->length, text->sha256);
     keep(text, letter, max);
 }
 

@@ -1,6 +1,5 @@
 /* Dead letters into an SQS queue, a message each (SQS API, SendMessage). */
 #include <jansson.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,17 +42,12 @@ bool deadletter_sqs_is_queue(const char *url) {
  * ----------------------------------------------------------------------------------------------------- */
 
 /* What says that two messages are the same letter: 128 characters at most, so a hash. */
-static void deduplication_id(const struct deadletter_letter *letter, char hex[65]) {
+static void deduplication_id(const struct deadletter_letter *letter, char hex[DIGEST_HEX_SIZE]) {
     char sequence[POSITION_TEXT_SIZE];
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    unsigned n = 0;
     _cleanup_(mem_freep) char *text =
         mem_printf("%s:%s:%u", letter->shard_id, position_sequence(&letter->position, sequence),
                    position_sub_sequence(&letter->position));
-    if (!EVP_Digest(text, strlen(text), digest, &n, EVP_sha256(), NULL) || n != 32)
-        mem_exhausted(); /* the only way it can fail */
-    for (unsigned i = 0; i < n; i++)
-        snprintf(hex + (size_t)2 * i, 3, "%02x", digest[i]);
+    digest_sha256_hex(text, strlen(text), hex);
 }
 
 static void call_init(struct aws_call *call, const struct sqs *q, const struct deadletter_letter *letter,
@@ -63,7 +57,7 @@ static void call_init(struct aws_call *call, const struct sqs *q, const struct d
     deadletter_append(&message, letter, LIMIT_SQS_MESSAGE_BYTES, now_real_ms);
     json_auto_t *body = json_pack("{s:s,s:s}", "QueueUrl", q->url, "MessageBody", message.data);
     if (q->fifo) {
-        char id[65];
+        char id[DIGEST_HEX_SIZE];
         deduplication_id(letter, id);
         json_object_set_new(body, "MessageGroupId", json_string(letter->shard_id));
         json_object_set_new(body, "MessageDeduplicationId", json_string(id));

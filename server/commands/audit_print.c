@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "server/commands/audit.h"
 
 /* ---- a table
@@ -19,7 +20,7 @@ static void print_number(int64_t number, FILE *out) {
 /* User ids are strangers' words: none of their control characters reach the terminal. */
 static void print_escaped(const char *text, FILE *out) {
     for (; *text; text++)
-        if ((unsigned char)*text < ' ' || *text == 127)
+        if (text_is_control(*text))
             fprintf(out, "\\x%02x", (unsigned char)*text);
         else
             fputc(*text, out);

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "views/dynamodb/attributes.h"
 #include "views/dynamodb/internal.h"
 
@@ -72,9 +73,7 @@ static struct shown show(const char *key) {
         memcpy(shown.text, key, length + 1);
         return shown;
     }
-    length = sizeof shown.text - sizeof "...";
-    while (((unsigned char)key[length] & 0xC0) == 0x80) /* not in the middle of a character */
-        length--;
+    length = utf8_cut(key, sizeof shown.text - sizeof "...");
     snprintf(shown.text, sizeof shown.text, "%.*s...", (int)length, key);
     return shown;
 }

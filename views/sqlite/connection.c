@@ -11,10 +11,10 @@ enum status sqlite_error(struct sqlite *c, int result, struct error *e) {
     int primary = result & 0xFF;
     bool may_pass = primary == SQLITE_BUSY || primary == SQLITE_LOCKED || primary == SQLITE_FULL ||
                     primary == SQLITE_IOERR || primary == SQLITE_NOMEM || primary == SQLITE_INTERRUPT;
-    error_set(e, may_pass ? STATUS_RETRY : STATUS_FAILED, "database '%s': %s", c->path,
-              c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(result));
-    snprintf(e->code, sizeof e->code, "sqlite %d", result);
-    return e->status;
+    char code[sizeof e->code];
+    snprintf(code, sizeof code, "sqlite %d", result);
+    return error_set_code(e, may_pass ? STATUS_RETRY : STATUS_FAILED, code, "database '%s': %s", c->path,
+                          c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(result));
 }
 
 enum status sqlite_run(struct sqlite *c, const char *sql, struct error *e) {

@@ -26,8 +26,8 @@ static size_t vector_headers(const json_t *vector, const char *payload_hash, str
 
 static void check_vector(const json_t *vector, struct sigv4_key *key) {
     const char *body = text(vector, "body"), *timestamp = text(vector, "timestamp");
-    char payload_hash[SIGV4_HEX_SIZE];
-    sigv4_payload_hash(body, strlen(body), payload_hash);
+    char payload_hash[DIGEST_HEX_SIZE];
+    digest_sha256_hex(body, strlen(body), payload_hash);
     struct sigv4_header headers[SIGV4_HEADERS];
     size_t n = vector_headers(vector, payload_hash, headers);
 
@@ -74,10 +74,10 @@ static const struct sigv4_scope scope = {
     .time_ms = INT64_C(1440938160000),
 };
 
-static void sign_with(const struct sigv4_scope *s, struct sigv4_key *key, char signature[SIGV4_HEX_SIZE]) {
+static void sign_with(const struct sigv4_scope *s, struct sigv4_key *key, char signature[DIGEST_HEX_SIZE]) {
     struct sigv4_signed result;
     assert_int_equal(sigv4_sign(&result, &vanilla, s, key, NULL), STATUS_OK);
-    memcpy(signature, result.signature, SIGV4_HEX_SIZE);
+    memcpy(signature, result.signature, DIGEST_HEX_SIZE);
     sigv4_signed_deinit(&result);
 }
 
@@ -90,7 +90,7 @@ static void a_kept_key_is_never_used_for_another_day_secret_region_or_service(vo
     others[4].service = "dynamodb";
 
     struct sigv4_key key = {{0}, {0}};
-    char kept[SIGV4_HEX_SIZE], fresh[SIGV4_HEX_SIZE];
+    char kept[DIGEST_HEX_SIZE], fresh[DIGEST_HEX_SIZE];
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         sign_with(&others[0], &key, kept);
         sign_with(&others[i], &key, kept);

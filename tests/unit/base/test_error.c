@@ -17,13 +17,13 @@ static void it_is_filled_anew_and_gives_its_status_back(void **state) {
 static void nobody_has_to_want_to_read_it(void **state) {
     (void)state;
     assert_int_equal(error_set(NULL, STATUS_INVALID, "unread"), STATUS_INVALID);
+    assert_int_equal(error_set_code(NULL, STATUS_RETRY, "Code", "unread"), STATUS_RETRY);
 }
 
 static void wrapping_puts_words_in_front_and_keeps_the_rest(void **state) {
     (void)state;
     struct error e;
-    error_set(&e, STATUS_FAILED, "connection refused");
-    snprintf(e.code, sizeof e.code, "SomeException");
+    error_set_code(&e, STATUS_FAILED, "SomeException", "connection %s", "refused");
     snprintf(e.request_id, sizeof e.request_id, "request-1");
     assert_int_equal(error_wrap(&e, "cannot read table '%s'", "x"), STATUS_FAILED);
     assert_int_equal(error_wrap(&e, "shard 1"), STATUS_FAILED);

@@ -92,12 +92,21 @@ static void code_points_are_counted_and_found_not_bytes(void **state) {
     assert_int_equal(utf8_offset(text, 0, 0), 0);
 }
 
+static void a_cut_keeps_whole_characters_only(void **state) {
+    (void)state;
+    static const char text[] = "a\xc3\xa4\xe6\x97\xa5\xf0\x9f\x98\x80";
+    static const size_t kept[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10};
+    for (size_t i = 0; i < COUNT(kept); i++)
+        assert_int_equal(utf8_cut(text, i), kept[i]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(well_formed_text_is_valid_up_to_every_edge),
         cmocka_unit_test(what_is_not_well_formed_is_refused),
         cmocka_unit_test(of_all_code_points_only_surrogates_are_refused),
         cmocka_unit_test(code_points_are_counted_and_found_not_bytes),
+        cmocka_unit_test(a_cut_keeps_whole_characters_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

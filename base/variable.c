@@ -1,21 +1,21 @@
-#include "aws/variable.h"
+#include "base/variable.h"
 
 #include <stdlib.h>
 #include <strings.h>
 
 #include "base/mem.h"
 
-const char *aws_variable(const char *name) {
+const char *variable_get(const char *name) {
     const char *value = getenv(name);
     return value && *value ? value : NULL;
 }
 
-char *aws_variable_copy(const char *name) {
-    const char *value = aws_variable(name);
+char *variable_copy(const char *name) {
+    const char *value = variable_get(name);
     return value ? mem_strdup(value) : NULL;
 }
 
-bool aws_variable_is_true(const char *name) {
-    const char *value = aws_variable(name);
+bool variable_is_true(const char *name) {
+    const char *value = variable_get(name);
     return value && strcasecmp(value, "true") == 0;
 }
