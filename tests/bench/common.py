@@ -13,8 +13,10 @@ sys.path[:0] = [str(TESTS / "support"), str(TESTS / "model")]
 import cloud
 import emulators
 import model
-import service
+import program
+import wait
 import workload
+from daemon import Daemon
 
 SHOP = {"products": 400, "merchants": 50, "photographers": 20, "zipf": 1.1, "odd": 0}
 
@@ -28,11 +30,11 @@ def fill(running, stream, events, seed=1):
 
 def open_loop(port, path, rate, seconds, connections):
     """What open_loop.c has measured, times in microseconds."""
-    program = pathlib.Path(service.binary()).parent / "open_loop"
-    if not program.exists():
-        raise SystemExit(f"{program} is missing: cmake --build the preset of {service.binary()}")
+    executable = pathlib.Path(program.binary()).parent / "open_loop"
+    if not executable.exists():
+        raise SystemExit(f"{executable} is missing: cmake --build the preset of {program.binary()}")
     done = subprocess.run(
-        [str(program), str(port), path, str(rate), str(seconds), str(connections)],
+        [str(executable), str(port), path, str(rate), str(seconds), str(connections)],
         capture_output=True,
         text=True,
         timeout=seconds + 60,
@@ -42,21 +44,21 @@ def open_loop(port, path, rate, seconds, connections):
     return json.loads(done.stdout)
 
 
-def wait_until_applied(view, timeout_s=300):
+def wait_until_applied(daemon, timeout_s=300):
     target = int(time.time() * 1000)
 
     def is_applied():
-        as_of = view.get("/healthz").json()["asOf"]
+        as_of = daemon.get("/healthz").json()["asOf"]
         return as_of and model.epoch_ms(as_of) >= target
 
-    cloud.until(is_applied, "everything applied", timeout_s)
+    wait.until(is_applied, "everything applied", timeout_s)
 
 
 @contextlib.contextmanager
-def running_view(running, stage, stream, *options, environment=None):
+def running_daemon(running, stage, stream, *options, environment=None):
     """A service with tables of its own, started and (without an error) cleanly stopped."""
     environment = {**running.environment, **(environment or {})}
-    done = service.run("create-tables", "--store", f"dynamodb:{stage}", environment=running.environment)
+    done = program.run("create-tables", "--store", f"dynamodb:{stage}", environment=running.environment)
     if done.returncode != 0:
         raise SystemExit(f"create-tables failed: {done.stderr}")
     options = [
@@ -68,8 +70,8 @@ def running_view(running, stage, stream, *options, environment=None):
         "0",
         *options,
     ]
-    with service.Service(options, environment) as view:
-        yield view
+    with Daemon(options, environment) as daemon:
+        yield daemon
 
 
 def start_emulators():

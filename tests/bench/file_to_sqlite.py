@@ -24,7 +24,8 @@ import tempfile
 import time
 
 import common
-import service
+import program
+from daemon import Daemon
 
 MERCHANTS, PHOTOGRAPHERS, CUSTOMERS = 1000, 500, 5000
 ZIPF = 1.1
@@ -106,10 +107,10 @@ def ingest(folder, path, events):
     database = folder / "winner-view.db"
     options = ["--source", f"file:{path}", "--store", f"sqlite:{database}", "--drain-seconds", "0"]
     begin = time.monotonic()
-    with service.Service(options, {}) as view:
-        common.wait_until_applied(view, WAIT_S)
-        seconds, peak = time.monotonic() - begin, peak_mib(view.process.pid)
-        applied = view.metric("winner_view_events_total", result="applied")
+    with Daemon(options, {}) as daemon:
+        common.wait_until_applied(daemon, WAIT_S)
+        seconds, peak = time.monotonic() - begin, peak_mib(daemon.process.pid)
+        applied = daemon.metric("winner_view_events_total", result="applied")
     if applied != events:
         raise SystemExit(f"{applied:.0f} events were applied, expected {events}")
     connection = sqlite3.connect(database)
@@ -123,10 +124,10 @@ def ingest(folder, path, events):
 
 def parse_only(path):
     """Events/s of jansson alone; None if the program for it was not built."""
-    program = pathlib.Path(service.binary()).with_name("parse_only")
-    if not program.exists():
+    executable = pathlib.Path(program.binary()).with_name("parse_only")
+    if not executable.exists():
         return None
-    return float(subprocess.run([program, path], capture_output=True, text=True, check=True).stdout)
+    return float(subprocess.run([executable, path], capture_output=True, text=True, check=True).stdout)
 
 
 def measure(events, products):

@@ -16,9 +16,9 @@ import sys
 import tempfile
 
 import common
-import cloud
 import emulators
-import service
+import http_client
+import wait
 
 EVENTS = 3000
 LIMIT = 0.6
@@ -93,7 +93,7 @@ class Nginx:
             ["nginx", "-c", str(self.folder / "nginx.conf"), "-p", str(self.folder)],
             preexec_fn=emulators.die_with_parent,
         )
-        cloud.until(lambda: emulators.answers(self.port), "nginx answers")
+        wait.until(lambda: emulators.answers(self.port), "nginx answers")
         return self
 
     def __exit__(self, *_):
@@ -103,7 +103,7 @@ class Nginx:
 
 def check_same(response, nginx):
     for path in ("/static", "/return"):
-        other = service.request(nginx.port, path)
+        other = http_client.request(nginx.port, path)
         missing = response.headers.keys() - other.headers.keys()
         if other.status != 200 or other.body != response.body or missing:
             raise SystemExit(
@@ -130,10 +130,10 @@ def medians(one, targets, rounds):
     return {name: statistics.median(values) for name, values in results.items()}
 
 
-def measure(view, nginx, rounds, seconds):
+def measure(daemon, nginx, rounds, seconds):
     """Requests a second, and the p99 in milliseconds at half the least of them."""
     targets = {
-        "winner-view": (view.port, ROUTE),
+        "winner-view": (daemon.port, ROUTE),
         "nginx static": (nginx.port, "/static"),
         "nginx return": (nginx.port, "/return"),
     }
@@ -172,20 +172,20 @@ def main():
     options = parser.parse_args()
     with common.start_emulators() as running, tempfile.TemporaryDirectory() as folder:
         common.fill(running, "http", EVENTS)
-        with common.running_view(running, "http", "http") as view:
-            common.wait_until_applied(view)
-            response = cloud.until(lambda: full_board(view), "a full board")
+        with common.running_daemon(running, "http", "http") as daemon:
+            common.wait_until_applied(daemon)
+            response = wait.until(lambda: full_board(daemon), "a full board")
             with Nginx(response, folder) as nginx:
                 check_same(response, nginx)
                 return (
                     0
-                    if report(measure(view, nginx, options.rounds, options.seconds), len(response.body))
+                    if report(measure(daemon, nginx, options.rounds, options.seconds), len(response.body))
                     else 1
                 )
 
 
-def full_board(view):
-    response = view.get(ROUTE)
+def full_board(daemon):
+    response = daemon.get(ROUTE)
     return response if len(response.json()["items"]) == 10 else None
 
 

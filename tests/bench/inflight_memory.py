@@ -20,7 +20,8 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "support"), str(TESTS / "model")]
 import model  # noqa: E402
-import service  # noqa: E402
+import program  # noqa: E402
+from daemon import Daemon  # noqa: E402
 
 SHARDS, REPLIES, RECORDS, RECORD_BYTES = 8, 3, 160, 50_000
 PATIENCE_S = 120
@@ -88,12 +89,12 @@ def measure(binary, environment):
     with tempfile.TemporaryDirectory() as folder:
         options = ["--source", "kinesis:big", "--store", f"sqlite:{folder}/v.db", "--drain-seconds", "0"]
         begin, held = time.monotonic(), 0
-        with service.Service(options, environment) as view:
-            while view.metric("winner_view_events_total", result="applied") < wanted:
-                held = max(held, view.metric("winner_view_inflight_bytes"))
-                assert time.monotonic() < begin + PATIENCE_S, view.log()[-3000:]
+        with Daemon(options, environment) as daemon:
+            while daemon.metric("winner_view_events_total", result="applied") < wanted:
+                held = max(held, daemon.metric("winner_view_inflight_bytes"))
+                assert time.monotonic() < begin + PATIENCE_S, daemon.log()[-3000:]
                 time.sleep(0.01)
-            status = pathlib.Path(f"/proc/{view.process.pid}/status").read_text()
+            status = pathlib.Path(f"/proc/{daemon.process.pid}/status").read_text()
             peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
             print(
                 f"{binary}: {wanted * RECORD_BYTES / 1e6:.0f} MB in {time.monotonic() - begin:.1f} s, "
@@ -113,7 +114,7 @@ def main():
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     }
-    for binary in sys.argv[1:] or [service.binary()]:
+    for binary in sys.argv[1:] or [program.binary()]:
         measure(binary, environment)
     server.shutdown()
 

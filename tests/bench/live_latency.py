@@ -28,8 +28,9 @@ import time
 import common
 import cloud
 import emulators
-import service
+import wait
 import workload
+from daemon import Daemon
 
 ROUTE = "/scores/merchant"
 RATE, CONNECTIONS = 2000, 64
@@ -94,7 +95,7 @@ class Readers:
             thread = threading.Thread(target=self.run)
             thread.start()
             try:
-                cloud.until(lambda: self.bytes > READERS * 100, "readers are served")
+                wait.until(lambda: self.bytes > READERS * 100, "readers are served")
                 yield
             finally:
                 self.running = False
@@ -106,24 +107,24 @@ def processor_s(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(view, seconds):
-    before, begin = processor_s(view.process.pid), time.monotonic()
-    result = common.open_loop(view.port, ROUTE, RATE, seconds, CONNECTIONS)
-    result["cpu"] = (processor_s(view.process.pid) - before) / (time.monotonic() - begin)
+def measure(daemon, seconds):
+    before, begin = processor_s(daemon.process.pid), time.monotonic()
+    result = common.open_loop(daemon.port, ROUTE, RATE, seconds, CONNECTIONS)
+    result["cpu"] = (processor_s(daemon.process.pid) - before) / (time.monotonic() - begin)
     return result
 
 
-def run_rounds(view, feeder, rounds, seconds):
+def run_rounds(daemon, feeder, rounds, seconds):
     results = {"idle": [], "ingest": [], "live": []}
-    readers = Readers(view.port)
-    measure(view, 1)  # warm
+    readers = Readers(daemon.port)
+    measure(daemon, 1)  # warm
     for _ in range(rounds):
-        results["idle"].append(measure(view, seconds))
+        results["idle"].append(measure(daemon, seconds))
         with feeder.feeding():
-            results["ingest"].append(measure(view, seconds))
+            results["ingest"].append(measure(daemon, seconds))
             with readers.reading():
-                results["live"].append(measure(view, seconds))
-        common.wait_until_applied(view)
+                results["live"].append(measure(daemon, seconds))
+        common.wait_until_applied(daemon)
     return results, readers
 
 
@@ -146,13 +147,13 @@ def report(results, readers, feeder, rounds, seconds):
     )
 
 
-def check(view, feeder, readers, before):
+def check(daemon, feeder, readers, before):
     """Whether all that was put was read, and no reader was cut off or got nothing."""
-    read = view.metric("winner_view_events_total") - before
+    read = daemon.metric("winner_view_events_total") - before
     mistakes = []
     if read != feeder.sent:
         mistakes.append(f"{feeder.sent} events were put, {read:.0f} read")
-    if readers.cut or view.metric("winner_view_live_dropped_total"):
+    if readers.cut or daemon.metric("winner_view_live_dropped_total"):
         mistakes.append(f"{readers.cut} readers were cut off")
     if readers.events < READERS * 5:
         mistakes.append(f"only {readers.events} events came to {READERS} readers")
@@ -168,13 +169,13 @@ def generate(options):
     return events[:STOCK], events[STOCK:]
 
 
-def bench(view, put, events, options):
-    common.wait_until_applied(view)
-    before = view.metric("winner_view_events_total")
+def bench(daemon, put, events, options):
+    common.wait_until_applied(daemon)
+    before = daemon.metric("winner_view_events_total")
     feeder = Feeder(put, events, BATCHES_A_SECOND[options.pair])
-    results, readers = run_rounds(view, feeder, options.rounds, options.seconds)
+    results, readers = run_rounds(daemon, feeder, options.rounds, options.seconds)
     report(results, readers, feeder, options.rounds, options.seconds)
-    return check(view, feeder, readers, before)
+    return check(daemon, feeder, readers, before)
 
 
 def on_file(options):
@@ -186,8 +187,8 @@ def on_file(options):
 
         stock, events = generate(options)
         put(stock)
-        with service.Service([*service_options, "--drain-seconds", "0"], {}) as view:
-            return bench(view, put, events, options)
+        with Daemon([*service_options, "--drain-seconds", "0"], {}) as daemon:
+            return bench(daemon, put, events, options)
 
 
 def on_emulators(options):
@@ -196,8 +197,8 @@ def on_emulators(options):
         cloud.create_stream(kinesis, "live")
         stock, events = generate(options)
         cloud.put(kinesis, "live", stock)
-        with common.running_view(running, "live", "live") as view:
-            return bench(view, lambda puts: cloud.put(kinesis, "live", puts), events, options)
+        with common.running_daemon(running, "live", "live") as daemon:
+            return bench(daemon, lambda puts: cloud.put(kinesis, "live", puts), events, options)
 
 
 def main():

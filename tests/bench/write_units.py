@@ -17,7 +17,7 @@ import re
 import sys
 
 import common
-import load
+import steady_load
 import proxy
 import workload
 
@@ -75,16 +75,16 @@ def measure(running, case, name):
         common.cloud.put(kinesis, name, case.puts())
     with proxy.Proxy(running.dynamodb_url) as counted:
         environment = {"AWS_ENDPOINT_URL_DYNAMODB": counted.url}
-        with common.running_view(running, name, name, *case.options, environment=environment) as view:
+        with common.running_daemon(running, name, name, *case.options, environment=environment) as daemon:
             if case.rate:
-                with load.SteadyLoad(kinesis, name, case.puts(), case.rate) as steady:
+                with steady_load.SteadyLoad(kinesis, name, case.puts(), case.rate) as steady:
                     steady.wait(timeout_s=300)
-            common.wait_until_applied(view)
+            common.wait_until_applied(daemon)
             requests = list(counted.requests)
             metrics = {
-                "events": view.metric("winner_view_events_total"),
-                "units": view.metric("winner_view_dynamodb_units_total", kind="write"),
-                "requests": view.metric("winner_view_aws_requests_total", service="dynamodb"),
+                "events": daemon.metric("winner_view_events_total"),
+                "units": daemon.metric("winner_view_dynamodb_units_total", kind="write"),
+                "requests": daemon.metric("winner_view_aws_requests_total", service="dynamodb"),
             }
     return requests, metrics
 

@@ -8,13 +8,14 @@ import pytest
 import cloud
 import contract
 import emulators
-import manager as service_manager
+import http_client
+import model
 import pairs
+import program
 import proxy
-import service
-import shop
+import service_manager
 import workload
-from view import View
+from daemon import Daemon
 
 SEED = int(os.environ.get("WINNER_VIEW_SEED", "20261123"))
 MAIN_JOB_EVENTS = 10_000
@@ -38,11 +39,11 @@ def aws():
 
 @pytest.fixture(scope="session", autouse=True)
 def openapi():
-    """openapi.yaml, against which every response is held from here on (service.request)."""
+    """openapi.yaml, against which every response is held from here on (http_client.request)."""
     found = contract.Contract()
-    service.judge = found.check
+    http_client.judge = found.check
     yield found
-    service.judge = None
+    http_client.judge = None
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def stream(aws):
 @pytest.fixture
 def tables(aws, stage):
     """The stage, with its tables made by the program itself."""
-    done = service.run("create-tables", "--store", f"dynamodb:{stage}", environment=aws.environment)
+    done = program.run("create-tables", "--store", f"dynamodb:{stage}", environment=aws.environment)
     assert done.returncode == 0, done.stderr
     return stage
 
@@ -73,12 +74,12 @@ def make_on(openapi, tmp_path):
         dead_letters = tmp_path / f"dead-letters-{pair.name}.jsonl"
         common = [*pair.options, "--dead-letter", f"file:{dead_letters}", "--drain-seconds", "0"]
         environment = {**pair.environment, **(environment or {})}
-        made.append(View(openapi, dead_letters, [*common, *options], environment))
+        made.append(Daemon([*common, *options], environment, dead_letters))
         return made[-1]
 
     yield make
-    for view in made:
-        view.__exit__(None)
+    for daemon in made:
+        daemon.__exit__(None)
 
 
 @pytest.fixture
@@ -88,17 +89,17 @@ def start_on(make_on):
 
 
 @pytest.fixture
-def make_view(aws, make_on):
-    """Makes services on AWS: make_view(stage, stream, option...)."""
+def make_daemon(aws, make_on):
+    """Makes services on AWS: make_daemon(stage, stream, option...)."""
     return lambda stage, stream, *options, **more: make_on(
         pairs.KinesisDynamodb(aws, stage, stream), *options, **more
     )
 
 
 @pytest.fixture
-def start(make_view):
+def start(make_daemon):
     """Starts services on AWS: start(stage, stream, option...)."""
-    return lambda *arguments, **more: make_view(*arguments, **more).start()
+    return lambda *arguments, **more: make_daemon(*arguments, **more).start()
 
 
 # --- What stands between a service and AWS. ---------------------------------------------------------------
@@ -119,10 +120,10 @@ class Wires:
         """These layers on both."""
         self.dynamodb.layers, self.kinesis.layers = list(layers), list(layers)
 
-    def assert_exact(self, stage, stream, view):
-        expected = shop.fold(cloud.read_stream(self.aws.kinesis, stream))
+    def assert_exact(self, stage, stream, daemon):
+        expected = model.fold(cloud.read_stream(self.aws.kinesis, stream))
         pair = pairs.KinesisDynamodb(self.aws, stage, stream)
-        shop.assert_equal_to_model(pair, expected, view.dead_letters())
+        pairs.assert_equal_to_model(pair, expected, daemon.dead_letters())
 
 
 @pytest.fixture
@@ -176,7 +177,7 @@ def main_stream(aws):
     cloud.put(aws.kinesis, name, main_job_puts())
     records = cloud.read_stream(aws.kinesis, name)
     assert len(records) == MAIN_JOB_EVENTS
-    return name, records, shop.fold(records)
+    return name, records, model.fold(records)
 
 
 @pytest.fixture(scope="session")
@@ -186,7 +187,7 @@ def main_file(tmp_path_factory):
     pair.put(main_job_puts())
     records = pair.records()
     assert len(records) == MAIN_JOB_EVENTS
-    return pair.journal, records, shop.fold(records)
+    return pair.journal, records, model.fold(records)
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import aggregated
 import cloud
 import kpl
 import proxy
-import shop
+import small_shop
 import workload
-from pairs import KinesisDynamodb
-from shop import assert_equal_to_model, fold
+from model import fold
+from pairs import KinesisDynamodb, assert_equal_to_model
 from test_main_job import Killer
 
 KILLS = 6
@@ -23,16 +23,16 @@ def put_packed(aws, stream, puts):
     return records, parts, fold(parts)
 
 
-def assert_counted(view, records, parts):
+def assert_counted(daemon, records, parts):
     """Parts and strays, as often as they lie in the stream."""
     whole = [record for record in records if aggregated.is_one(record.data)]
     broken = sum(record.broken for record in parts)
     kept = len(parts) - broken - (len(records) - len(whole))
-    total = view.metric("winner_view_source_parts_total")
-    assert total - view.metric("winner_view_source_stray_parts_total") == kept
+    total = daemon.metric("winner_view_source_parts_total")
+    assert total - daemon.metric("winner_view_source_stray_parts_total") == kept
     assert total > kept > 0 and broken > 0
-    assert view.metric("winner_view_dead_letters_total", reason="broken-aggregate") == broken
-    assert view.metric("winner_view_source_records_total") == len(records)
+    assert daemon.metric("winner_view_dead_letters_total", reason="broken-aggregate") == broken
+    assert daemon.metric("winner_view_source_records_total") == len(records)
 
 
 def test_packed_and_plain_events_become_the_same_exact_rows(aws, tables, stream, start):
@@ -40,13 +40,13 @@ def test_packed_and_plain_events_become_the_same_exact_rows(aws, tables, stream,
     puts = workload.packed(workload.generate(seed=21, events=3000), seed=22, ranges=ranges)
     assert len(puts) < 2000
     records, parts, expected = put_packed(aws, stream, puts)
-    view = start(tables, stream)
-    view.wait_until_applied()
-    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, view.dead_letters())
-    assert_counted(view, records, parts)
+    daemon = start(tables, stream)
+    daemon.wait_until_applied()
+    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, daemon.dead_letters())
+    assert_counted(daemon, records, parts)
 
 
-def test_kills_and_restarts_within_records_change_nothing(aws, tables, stream, make_view):
+def test_kills_and_restarts_within_records_change_nothing(aws, tables, stream, make_daemon):
     ranges = cloud.shard_ranges(aws.kinesis, stream)
     generated = workload.generate(seed=23, events=1500, products=60)
     records, parts, expected = put_packed(aws, stream, workload.packed(generated, seed=24, ranges=ranges))
@@ -56,42 +56,42 @@ def test_kills_and_restarts_within_records_change_nothing(aws, tables, stream, m
     with proxy.Proxy(aws.emulators.dynamodb_url) as through:
         killer = Killer(through, tables)
         for kill in range(KILLS):
-            view = make_view(tables, stream, *options, environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url})
+            daemon = make_daemon(tables, stream, *options, environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url})
             table = "Contributions" if kill % 3 == 2 else "Scores"
-            killer.arm(view, table, rng.randint(10, 60), after_checkpoint=kill % 2 == 1, lose=kill % 4 < 2)
-            view.start(ready=False)
-            assert killer.done.wait(120), view.log()[-3000:]
-            view.kill()
+            killer.arm(daemon, table, rng.randint(10, 60), after_checkpoint=kill % 2 == 1, lose=kill % 4 < 2)
+            daemon.start(ready=False)
+            assert killer.done.wait(120), daemon.log()[-3000:]
+            daemon.kill()
             leases = cloud.leases(aws.dynamodb, tables).values()
             subsequences |= {lease["checkpointSubSequenceNumber"] for lease in leases}
     assert max(subsequences) > 0  # at least one began again within a record
 
-    view = make_view(tables, stream, *options).start()
-    view.wait_until_applied()
-    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, view.dead_letters())
+    daemon = make_daemon(tables, stream, *options).start()
+    daemon.wait_until_applied()
+    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, daemon.dead_letters())
 
 
 def test_several_purchases_in_one_record_have_ids_of_their_own(aws, tables, stream, start):
     """Three purchases of a product in one record are three, read once or twice."""
-    ann, cy = shop.person("merchant", "Ann"), shop.person("customer", "Cy")
-    events = shop.puts(shop.product("lamp", ann, purchases=3))
+    ann, cy = small_shop.person("merchant", "Ann"), small_shop.person("customer", "Cy")
+    events = small_shop.puts(small_shop.product("lamp", ann, purchases=3))
     data = aggregated.pack([aggregated.Part(put.partition_key, put.data) for put in events])
     put = workload.Put("lamp", data, "")
     records, _, expected = put_packed(aws, stream, [put])
     pair = KinesisDynamodb(aws, tables, stream)
-    view = start(tables, stream, "--batch-size", "2")
-    view.wait_until_applied()
+    daemon = start(tables, stream, "--batch-size", "2")
+    daemon.wait_until_applied()
     (row,) = pair.contributions()
     assert row["lastEventId"] == f"{records[0].shard}:{records[0].sequence}:3"
     assert row["creatorScore"] == 3 and row["updatedBy"] == cy
     assert_equal_to_model(pair, expected, set())
 
-    assert view.terminate()[0] == 0
+    assert daemon.terminate()[0] == 0
     lease = pair.leases()[records[0].shard]
     assert (lease["checkpoint"], lease["checkpointSubSequenceNumber"]) == (records[0].sequence, 3)
-    view = start(tables, stream, "--batch-size", "2")
-    view.wait_until_applied()
-    assert view.metric("winner_view_events_total") == 0  # its rest was asked for, and there was none
+    daemon = start(tables, stream, "--batch-size", "2")
+    daemon.wait_until_applied()
+    assert daemon.metric("winner_view_events_total") == 0  # its rest was asked for, and there was none
     assert_equal_to_model(pair, expected, set())
 
 
@@ -107,6 +107,6 @@ def test_a_stream_written_by_others_is_read(aws, tables, stream, start):
     puts = [workload.Put(parts[0].partition_key, data, "") for parts, data in zip(runs, packed, strict=True)]
     _, parts, expected = put_packed(aws, stream, puts)
     assert len(parts) == 1200
-    view = start(tables, stream, "--batch-size", "40")
-    view.wait_until_applied()
-    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, view.dead_letters())
+    daemon = start(tables, stream, "--batch-size", "40")
+    daemon.wait_until_applied()
+    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, daemon.dead_letters())

@@ -1,19 +1,20 @@
 """The HTTP API: every route and every error. Each answer is also held against openapi.yaml (see
-service.request)."""
+http_client.request)."""
 
 import json
 import re
 import time
 import urllib.parse
 
-import answers
-import cloud
+import expected_answers
+import http_client
 import model
 import pairs
 import pytest
-import service
-from shop import fold, person, product
-from view import View
+import wait
+from daemon import Daemon
+from model import fold
+from small_shop import person, product
 
 ANN, BOB, CID, DEE = (person("merchant", name) for name in ("Ann", "Bob", "Cid", "Dee"))
 PIA, SVEN = (person("photographer", name) for name in ("Pia", "Sven"))
@@ -34,8 +35,8 @@ ROUTES = [
     "/scores",
     "/contributions",
     "/contributions/lamp",
-    f"/scores/{answers.quoted(ANN)}",
-    f"/scores/merchant/{answers.quoted(ANN)}",
+    f"/scores/{expected_answers.quoted(ANN)}",
+    f"/scores/merchant/{expected_answers.quoted(ANN)}",
     "/livez",
     "/readyz",
     "/healthz",
@@ -52,17 +53,17 @@ def shop(request, openapi, tmp_path_factory):
     folder = tmp_path_factory.mktemp("api")
     pair = pairs.stocked_pair(request.param, request, folder, EVENTS)
     options = [*pair.options, "--drain-seconds", "0"]
-    with View(openapi, folder / "dead", options, pair.environment) as view:
-        view.wait_until_applied()
-        cloud.until(
-            lambda: view.get("/scores/photographer").json()["asOf"],
+    with Daemon(options, pair.environment, folder / "dead") as daemon:
+        daemon.wait_until_applied()
+        wait.until(
+            lambda: daemon.get("/scores/photographer").json()["asOf"],
             "a time of boards, which is what the view's was an allowance ago",
         )
-        yield view, fold(pair.records()), pair
+        yield daemon, fold(pair.records()), pair
 
 
 @pytest.fixture
-def view(shop):
+def daemon(shop):
     return shop[0]
 
 
@@ -80,12 +81,12 @@ def problem(response, status, kind):
 
 
 def test_all_answers_are_the_models(shop):
-    view, expected, _ = shop
-    answers.check_all(view, expected)
+    daemon, expected, _ = shop
+    expected_answers.check_all(daemon, expected)
 
 
-def test_ranks_are_competition_ranks_and_unknown_stands_on_no_board(view):
-    board = view.get("/scores/merchant").json()
+def test_ranks_are_competition_ranks_and_unknown_stands_on_no_board(daemon):
+    board = daemon.get("/scores/merchant").json()
     assert [(i["name"], i["rank"], i["tied"], i["score"]) for i in board["items"]][0] == ("Ann", 1, False, 4)
     assert [(i["rank"], i["tied"], i["score"]) for i in board["items"]] == [
         (1, False, 4),
@@ -96,58 +97,58 @@ def test_ranks_are_competition_ranks_and_unknown_stands_on_no_board(view):
     assert board["role"] == "merchant" and board["next"] is None
 
 
-def test_creator_is_another_word_for_merchant(view):
-    assert view.get("/scores/creator").json()["items"] == view.get("/scores/merchant").json()["items"]
+def test_creator_is_another_word_for_merchant(daemon):
+    assert daemon.get("/scores/creator").json()["items"] == daemon.get("/scores/merchant").json()["items"]
     one, other = (
-        view.get(f"/scores/{role}/{answers.quoted(ANN)}").json() for role in ("creator", "merchant")
+        daemon.get(f"/scores/{role}/{expected_answers.quoted(ANN)}").json() for role in ("creator", "merchant")
     )
     assert one["role"] == other["role"] == "merchant" and one["rank"] == other["rank"] == 1
 
 
-def test_the_old_shape_has_a_default_limit_of_one_and_keeps_unknown(view):
-    answer = view.get("/scores?role=creator").json()
+def test_the_old_shape_has_a_default_limit_of_one_and_keeps_unknown(daemon):
+    answer = daemon.get("/scores?role=creator").json()
     assert answer == [{"userId": model.masked(ANN), "score": 4}]
-    assert {item["score"] for item in view.get("/scores?role=creator&limit=2").json()} == {4, 2}
-    assert len(view.get("/scores?role=creator&limit=100").json()) == 5
-    assert len(view.get("/scores?role=photographer&limit=100").json()) == 3
+    assert {item["score"] for item in daemon.get("/scores?role=creator&limit=2").json()} == {4, 2}
+    assert len(daemon.get("/scores?role=creator&limit=100").json()) == 5
+    assert len(daemon.get("/scores?role=photographer&limit=100").json()) == 3
 
 
 def test_nobody_sold_is_an_empty_list_in_both_shapes(tables, start):
-    view = start(tables, None)
-    assert view.get("/scores?role=creator&limit=2").json() == []
-    board = view.get("/scores/photographer").json()
+    daemon = start(tables, None)
+    assert daemon.get("/scores?role=creator&limit=2").json() == []
+    board = daemon.get("/scores/photographer").json()
     assert board["items"] == [] and board["next"] is None
 
 
-def test_a_product_without_a_known_creator_is_not_attributed(view):
-    orphan = view.get("/contributions/orphan").json()
+def test_a_product_without_a_known_creator_is_not_attributed(daemon):
+    orphan = daemon.get("/contributions/orphan").json()
     assert (orphan["attributed"], orphan["merchant"], orphan["photographer"], orphan["purchases"]) == (
         False,
         None,
         None,
         2,
     )
-    clock = view.get("/contributions/clock").json()
+    clock = daemon.get("/contributions/clock").json()
     assert clock["attributed"] and clock["photographer"] is None and clock["merchant"]["score"] == 2
 
 
 @pytest.mark.parametrize("product_id", ODD_IDS)
-def test_any_product_id_can_be_asked_for(view, product_id):
-    target = "/contributions/" + answers.quoted(product_id)
-    assert view.get(target).json()["productId"] == product_id
+def test_any_product_id_can_be_asked_for(daemon, product_id):
+    target = "/contributions/" + expected_answers.quoted(product_id)
+    assert daemon.get(target).json()["productId"] == product_id
     every_byte = "".join(f"%{byte:02x}" for byte in product_id.encode())
-    assert view.get("/contributions/" + every_byte).json()["productId"] == product_id
+    assert daemon.get("/contributions/" + every_byte).json()["productId"] == product_id
 
 
 @pytest.mark.parametrize("route", VIEW_ROUTES)
-def test_no_answer_shows_a_unique_id_or_an_origin(view, route):
-    text = view.get(route).body.decode()
+def test_no_answer_shows_a_unique_id_or_an_origin(daemon, route):
+    text = daemon.get(route).body.decode()
     assert "amzn1." not in text and "0123456" not in text
 
 
 @pytest.mark.parametrize("route", VIEW_ROUTES)
-def test_freshness_is_part_of_every_answer(view, route):
-    response = view.get(route)
+def test_freshness_is_part_of_every_answer(daemon, route):
+    response = daemon.get(route)
     assert response.status == 200
     as_of = model.epoch_ms(response.headers["view-as-of"])
     assert abs(as_of - time.time() * 1000) < 15_000
@@ -160,10 +161,10 @@ def test_freshness_is_part_of_every_answer(view, route):
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
-def test_limit_cuts_boards_and_pages(view, limit):
-    assert len(view.get(f"/scores/merchant?limit={limit}").json()["items"]) == min(limit, 4)
-    assert len(view.get(f"/contributions?limit={limit}").json()["items"]) == min(limit, 7 + len(ODD_IDS))
-    assert len(view.get(f"/scores?limit={limit}").json()["photographer"]["items"]) == min(limit, 2)
+def test_limit_cuts_boards_and_pages(daemon, limit):
+    assert len(daemon.get(f"/scores/merchant?limit={limit}").json()["items"]) == min(limit, 4)
+    assert len(daemon.get(f"/contributions?limit={limit}").json()["items"]) == min(limit, 7 + len(ODD_IDS))
+    assert len(daemon.get(f"/scores?limit={limit}").json()["photographer"]["items"]) == min(limit, 2)
 
 
 # --- Errors. ----------------------------------------------------------------------------------------------
@@ -173,8 +174,8 @@ def test_limit_cuts_boards_and_pages(view, limit):
 @pytest.mark.parametrize(
     "limit", ["0", "101", "-1", "ten", "", "1.5", "1e1", "%2B5", "5%20", "99999999999999999999"]
 )
-def test_a_limit_out_of_bounds_is_refused_saying_what_is_allowed(view, route, limit):
-    response = view.get(f"{route}{'&' if '?' in route else '?'}limit={limit}")
+def test_a_limit_out_of_bounds_is_refused_saying_what_is_allowed(daemon, route, limit):
+    response = daemon.get(f"{route}{'&' if '?' in route else '?'}limit={limit}")
     body = problem(response, 400, "invalid-parameter")
     text = json.dumps(body, ensure_ascii=False)
     assert "limit" in text and urllib.parse.unquote(limit) in text
@@ -182,20 +183,20 @@ def test_a_limit_out_of_bounds_is_refused_saying_what_is_allowed(view, route, li
 
 
 @pytest.mark.parametrize("role", ["customer", "", "Merchant", "%00"])
-def test_a_role_that_is_none_is_refused_in_the_old_shape(view, role):
-    problem(view.get(f"/scores?role={role}"), 400, "invalid-parameter")
+def test_a_role_that_is_none_is_refused_in_the_old_shape(daemon, role):
+    problem(daemon.get(f"/scores?role={role}"), 400, "invalid-parameter")
 
 
 @pytest.mark.parametrize("route", VIEW_ROUTES)
 @pytest.mark.parametrize("query", ["colour=red", "limit=1&limit=2", "limit=%ff", "limit=%00"])
-def test_a_parameter_that_is_none_or_given_twice_or_no_text_is_refused(view, route, query):
-    problem(view.get(f"{route}?{query}"), 400, "invalid-parameter")
+def test_a_parameter_that_is_none_or_given_twice_or_no_text_is_refused(daemon, route, query):
+    problem(daemon.get(f"{route}?{query}"), 400, "invalid-parameter")
 
 
 @pytest.mark.parametrize("segment", ["a%00b", "%", "%4", "%zz", "%ff", "%c3", "%ed%a0%80", "%c0%af"])
 @pytest.mark.parametrize("route", ["/contributions/", "/scores/", "/scores/merchant/"])
-def test_what_is_no_text_is_refused(view, route, segment):
-    problem(view.get(route + segment), 400, "invalid-parameter")
+def test_what_is_no_text_is_refused(daemon, route, segment):
+    problem(daemon.get(route + segment), 400, "invalid-parameter")
 
 
 @pytest.mark.parametrize(
@@ -206,32 +207,32 @@ def test_what_is_no_text_is_refused(view, route, segment):
         "/scores/merchant/nobody",
         "/scores/UNKNOWN",
         "/scores/merchant/UNKNOWN",
-        f"/scores/photographer/{answers.quoted(ANN)}",
+        f"/scores/photographer/{expected_answers.quoted(ANN)}",
         "/scores/" + "A" * 60,
     ],
 )
-def test_what_is_not_there_is_404_when_caught_up(view, target):
-    problem(view.get(target), 404, "not-found")
+def test_what_is_not_there_is_404_when_caught_up(daemon, target):
+    problem(daemon.get(target), 404, "not-found")
 
 
 @pytest.mark.parametrize(
     "target", ["/score", "/scores/merchant/x/y", "/contributions/x/y", "/favicon.ico", "//scores"]
 )
-def test_a_route_that_is_none_is_404(view, target):
-    problem(view.get(target), 404, "not-found")
+def test_a_route_that_is_none_is_404(daemon, target):
+    problem(daemon.get(target), 404, "not-found")
 
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-def test_other_methods_are_405_and_allow_says_which_are_not(view, route, method):
-    response = view.get(route, method=method, headers={"Content-Length": "0"})
+def test_other_methods_are_405_and_allow_says_which_are_not(daemon, route, method):
+    response = daemon.get(route, method=method, headers={"Content-Length": "0"})
     problem(response, 405, "method-not-allowed")
     assert {word.strip() for word in response.headers["allow"].split(",")} == {"GET", "HEAD", "OPTIONS"}
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_head_has_the_headers_of_get_and_no_body(view, route):
-    get, head = view.get(route), view.get(route, method="HEAD")
+def test_head_has_the_headers_of_get_and_no_body(daemon, route):
+    get, head = daemon.get(route), daemon.get(route, method="HEAD")
     assert (head.status, head.body) == (200, b"")
     assert head.content_type == get.content_type
     if route not in ("/metrics", "/healthz", "/readyz"):  # those change from one look to the next
@@ -239,40 +240,40 @@ def test_head_has_the_headers_of_get_and_no_body(view, route):
 
 
 @pytest.mark.parametrize("route", VIEW_ROUTES)
-def test_any_page_may_fetch_and_read_the_headers(view, route):
-    preflight = view.get(
+def test_any_page_may_fetch_and_read_the_headers(daemon, route):
+    preflight = daemon.get(
         route,
         method="OPTIONS",
         headers={"Origin": "https://dashboard.example", "Access-Control-Request-Method": "GET"},
     )
     assert preflight.status == 204 and "GET" in preflight.headers["access-control-allow-methods"]
-    for response in (preflight, view.get(route), view.get(route + "/x/y/z")):
+    for response in (preflight, daemon.get(route), daemon.get(route + "/x/y/z")):
         assert response.headers["access-control-allow-origin"] == "*"
         assert "access-control-allow-credentials" not in response.headers
     exposed = {
-        name.strip().lower() for name in view.get(route).headers["access-control-expose-headers"].split(",")
+        name.strip().lower() for name in daemon.get(route).headers["access-control-expose-headers"].split(",")
     }
     assert {"etag", "view-as-of", "age", "cache-status"} <= exposed
 
 
-def test_a_url_over_8_kib_is_414_and_one_below_is_not(view):
-    problem(view.get("/contributions/" + "x" * 8300), 414, "uri-too-long")
-    assert view.get("/contributions/" + "x" * 8000).status in (400, 404)
+def test_a_url_over_8_kib_is_414_and_one_below_is_not(daemon):
+    problem(daemon.get("/contributions/" + "x" * 8300), 414, "uri-too-long")
+    assert daemon.get("/contributions/" + "x" * 8000).status in (400, 404)
 
 
-def test_headers_over_16_kib_are_431_and_those_below_are_not(view):
-    problem(view.get("/scores/merchant", headers={"X-Long": "x" * 17000}), 431, "headers-too-large")
-    assert view.get("/scores/merchant", headers={"X-Long": "x" * 15000}).status == 200
+def test_headers_over_16_kib_are_431_and_those_below_are_not(daemon):
+    problem(daemon.get("/scores/merchant", headers={"X-Long": "x" * 17000}), 431, "headers-too-large")
+    assert daemon.get("/scores/merchant", headers={"X-Long": "x" * 15000}).status == 200
 
 
-def test_a_request_id_is_echoed_if_it_is_harmless_and_made_for_problems(view):
+def test_a_request_id_is_echoed_if_it_is_harmless_and_made_for_problems(daemon):
     assert (
-        view.get("/scores/merchant", headers={"X-Request-Id": "abc-123"}).headers["x-request-id"] == "abc-123"
+        daemon.get("/scores/merchant", headers={"X-Request-Id": "abc-123"}).headers["x-request-id"] == "abc-123"
     )
-    made = view.get("/nothing").headers["x-request-id"]
+    made = daemon.get("/nothing").headers["x-request-id"]
     assert re.fullmatch(r"[A-Za-z0-9._-]{8,64}", made)
     for bad in ("x" * 5000, "<script>alert(1)</script>"):
-        assert view.get("/scores/merchant", headers={"X-Request-Id": bad}).headers.get("x-request-id") != bad
+        assert daemon.get("/scores/merchant", headers={"X-Request-Id": bad}).headers.get("x-request-id") != bad
 
 
 # --- Not caught up. ---------------------------------------------------------------------------------------
@@ -282,12 +283,12 @@ def test_what_is_not_there_is_503_while_the_view_is_not_caught_up_and_boards_are
     tables, stream, start
 ):
     # nothing answers where Kinesis should be: the view knows no time that it is up to
-    view = start(tables, None)
-    body = problem(view.get("/contributions/lamp"), 503, "view-not-ready")
+    daemon = start(tables, None)
+    body = problem(daemon.get("/contributions/lamp"), 503, "view-not-ready")
     assert body["status"] == 503
-    assert int(view.get("/contributions/lamp").headers["retry-after"]) >= 1
-    problem(view.get("/scores/nobody"), 503, "view-not-ready")
-    board = view.get("/scores/merchant")
+    assert int(daemon.get("/contributions/lamp").headers["retry-after"]) >= 1
+    problem(daemon.get("/scores/nobody"), 503, "view-not-ready")
+    board = daemon.get("/scores/merchant")
     assert board.status == 200 and board.json()["asOf"] is None
 
 
@@ -295,17 +296,17 @@ def test_what_is_not_there_is_503_while_the_view_is_not_caught_up_and_boards_are
 
 
 def test_health_says_how_far_each_shard_is(shop):
-    view, _, pair = shop
+    daemon, _, pair = shop
     for probe in ("/healthz", "/readyz"):
-        body = view.get(probe).json()
+        body = daemon.get(probe).json()
         assert body["status"] == "ready" and body["caughtUp"] is True
         assert [shard["shard"] for shard in body["shards"]] == pair.shards
         assert all(shard["lagMs"] < 10_000 for shard in body["shards"])
-    assert view.get("/livez").status == 200
+    assert daemon.get("/livez").status == 200
 
 
-def test_metrics_are_prometheus_text_with_a_type_for_every_sample(view):
-    response = view.get("/metrics")
+def test_metrics_are_prometheus_text_with_a_type_for_every_sample(daemon):
+    response = daemon.get("/metrics")
     assert (
         response.headers["content-type"].startswith("text/plain")
         and "version=0.0.4" in response.headers["content-type"]
@@ -323,35 +324,35 @@ def test_metrics_are_prometheus_text_with_a_type_for_every_sample(view):
     for name in samples:
         assert name in typed or re.sub(r"_(bucket|sum|count)$", "", name) in typed, name
         assert name.startswith(("winner_view_", "http_", "process_")), name
-    assert view.metric("winner_view_events_total", result="applied") == len(EVENTS)
+    assert daemon.metric("winner_view_events_total", result="applied") == len(EVENTS)
 
 
-def test_the_contract_is_served_as_it_is(view, openapi):
+def test_the_contract_is_served_as_it_is(daemon, openapi):
     import contract
 
-    assert view.get("/openapi.yaml").body == contract.PATH.read_bytes()
+    assert daemon.get("/openapi.yaml").body == contract.PATH.read_bytes()
 
 
-def test_the_page_is_html_that_names_the_game(view):
-    page = view.get("/")
+def test_the_page_is_html_that_names_the_game(daemon):
+    page = daemon.get("/")
     assert page.content_type == "text/html" and b"<html" in page.body.lower()
 
 
-def test_operations_move_to_an_address_of_their_own(tables, stream, make_view):
+def test_operations_move_to_an_address_of_their_own(tables, stream, make_daemon):
     import emulators
 
     port = emulators.free_port()
-    view = make_view(tables, stream, "--ops-listen", f"127.0.0.1:{port}").start(ready=False)
-    cloud.until(lambda: is_ready(port), "ready on the operations' address")
+    daemon = make_daemon(tables, stream, "--ops-listen", f"127.0.0.1:{port}").start(ready=False)
+    wait.until(lambda: is_ready(port), "ready on the operations' address")
     for route in ("/metrics", "/livez", "/readyz", "/healthz"):
-        assert service.request(port, route).status == 200
-        assert service.request(view.port, route).status == 404
-    assert service.request(view.port, "/scores/merchant").status == 200
-    assert service.request(port, "/scores/merchant").status == 404
+        assert http_client.request(port, route).status == 200
+        assert http_client.request(daemon.port, route).status == 404
+    assert http_client.request(daemon.port, "/scores/merchant").status == 200
+    assert http_client.request(port, "/scores/merchant").status == 404
 
 
 def is_ready(port):
     try:
-        return service.request(port, "/readyz").status == 200
+        return http_client.request(port, "/readyz").status == 200
     except OSError:
         return False

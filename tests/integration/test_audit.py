@@ -6,9 +6,9 @@ import sqlite3
 import subprocess
 import threading
 
+import program
 import pytest
-import service
-import shop
+import small_shop
 import workload
 
 ANN, BO = "w/merchant/1/Ann", "w/photographer/2/Bo"
@@ -16,7 +16,7 @@ PAGES_OF_ROWS = 40  # of 90 kB each: DynamoDB's pages end at 1 MB
 
 
 def audit(pair, *options):
-    return service.run("audit", *pair.options, *options, environment=pair.environment)
+    return program.run("audit", *pair.options, *options, environment=pair.environment)
 
 
 def audited(pair):
@@ -34,7 +34,7 @@ def differences(pair):
 
 def unsold():
     """One product, which nobody bought: a file must have its first line before it is anybody's source."""
-    return shop.puts(shop.product("unsold", merchant=ANN))
+    return small_shop.puts(small_shop.product("unsold", merchant=ANN))
 
 
 class Editor:
@@ -84,23 +84,23 @@ class Editor:
 def made(pair, start_on):
     """A pair whose store is there, at rest, without a score."""
     pair.put(unsold())
-    view = start_on(pair)
-    view.wait_until_applied()
-    assert view.terminate()[0] == 0
+    daemon = start_on(pair)
+    daemon.wait_until_applied()
+    assert daemon.terminate()[0] == 0
     return pair
 
 
 def test_after_the_main_job_there_is_no_difference_and_what_is_changed_is_found(main_job, start_on):
     pair, _, expected = main_job
-    view = start_on(pair)
-    view.wait_until_applied()
+    daemon = start_on(pair)
+    daemon.wait_until_applied()
     found = audited(pair)  # while the service runs
     assert found["differences"] == [] and found["moving"] == 0 and found["settled"] == 0
     assert found["leases"]["all"] == found["leases"]["held"] == len(pair.shards)
     scores = {(row["userId"], row["role"]): row["score"] for row in pair.scores()}
     assert found["scores"] == len(scores) and found["products"] == len(pair.contributions())
     assert ("UNKNOWN", "creator") in scores
-    assert view.terminate()[0] == 0
+    assert daemon.terminate()[0] == 0
 
     editor = Editor(pair)
     people = sorted(key for key in scores if key[0] != "UNKNOWN")
@@ -146,7 +146,7 @@ def test_every_page_is_read(made):
 def test_a_table_that_is_being_written_has_no_difference(pair, start_on):
     """One score may be between two of its products at any look."""
     pair.put(unsold())
-    view = start_on(pair, "--batch-size", "20")
+    daemon = start_on(pair, "--batch-size", "20")
     puts = workload.generate(seed=8, events=3000)
     writer = threading.Thread(target=lambda: [pair.put(puts[n : n + 100]) for n in range(0, len(puts), 100)])
     writer.start()
@@ -155,7 +155,7 @@ def test_a_table_that_is_being_written_has_no_difference(pair, start_on):
         looks.append(audited(pair))
     writer.join()
     assert [look["differences"] for look in looks] == [[]] * len(looks)
-    view.wait_until_applied()
+    daemon.wait_until_applied()
     found = audited(pair)
     assert found["differences"] == [] and found["moving"] == 0
     assert found["products"] == len(pair.contributions()) > 0
@@ -163,8 +163,8 @@ def test_a_table_that_is_being_written_has_no_difference(pair, start_on):
 
 def test_a_wrong_score_is_found_while_a_service_holds_the_lease(pair, start_on):
     pair.put(unsold())
-    view = start_on(pair)
-    view.wait_until_applied()
+    daemon = start_on(pair)
+    daemon.wait_until_applied()
     Editor(pair).put_score(ANN, "photographer", 3)
     done = audit(pair)
     assert done.returncode == 3 and ANN in done.stdout
@@ -173,10 +173,10 @@ def test_a_wrong_score_is_found_while_a_service_holds_the_lease(pair, start_on):
 
 def test_a_store_that_is_not_there_is_a_failure_that_says_so(aws, tmp_path):
     database = tmp_path / "none.db"
-    done = service.run("audit", "--store", f"sqlite:{database}")
+    done = program.run("audit", "--store", f"sqlite:{database}")
     assert done.returncode == 1 and str(database) in done.stderr and not done.stdout
     assert not database.exists()
-    done = service.run("audit", "--store", "dynamodb:no-such-stage", environment=aws.environment)
+    done = program.run("audit", "--store", "dynamodb:no-such-stage", environment=aws.environment)
     assert done.returncode == 1 and "no-such-stage-" in done.stderr and not done.stdout
 
 
@@ -186,12 +186,12 @@ def test_a_file_that_is_no_database_of_ours_is_left_alone(tmp_path):
     connection.execute("CREATE TABLE theirs (a)")
     connection.close()
     before = other.read_bytes()
-    assert service.run("audit", "--store", f"sqlite:{other}").returncode == 1
+    assert program.run("audit", "--store", f"sqlite:{other}").returncode == 1
     assert other.read_bytes() == before
 
 
 def test_what_is_no_format_is_a_mistake():
-    done = service.run("audit", "--format", "xml")
+    done = program.run("audit", "--format", "xml")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "--format" in line and "xml" in line and "json" in line
@@ -202,7 +202,7 @@ def test_output_that_cannot_be_written_is_a_failure(embedded, start_on):
     assert start_on(embedded).terminate()[0] == 0
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [service.binary(), "audit", *embedded.options], stdout=full, stderr=subprocess.PIPE, timeout=60
+            [program.binary(), "audit", *embedded.options], stdout=full, stderr=subprocess.PIPE, timeout=60
         )
     assert done.returncode == 1 and b"print" in done.stderr
 
@@ -211,5 +211,5 @@ def test_an_item_without_a_score_is_told_by_name_and_not_passed_over(aws, tables
     aws.dynamodb.put_item(
         TableName=f"{tables}-Scores", Item={"userId": {"S": "broken"}, "role": {"S": "creator"}}
     )
-    done = service.run("audit", "--store", f"dynamodb:{tables}", environment=aws.environment)
+    done = program.run("audit", "--store", f"dynamodb:{tables}", environment=aws.environment)
     assert done.returncode == 1 and "broken" in done.stderr

@@ -5,16 +5,17 @@ import contextlib
 import sqlite3
 import time
 
-import answers
-import cloud
+import expected_answers
+import http_client
 import model
 import pairs
+import program
 import pytest
-import service
+import wait
+from daemon import Daemon
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from shop import event, person, product, puts
-from view import View
+from small_shop import event, person, product, puts
 
 NO_CACHE = ("--cache-ttl-ms", "0", "--cache-stale-ms", "0", "--cache-stale-if-error-ms", "0")
 PROPERTY = settings(
@@ -138,14 +139,14 @@ def new_pair(kind, request, folder):
         pair.options = [*pair.options, "--source", "none"]
         return pair
     aws, name = request.getfixturevalue("aws"), f"boards-{next(pairs.numbers)}-{time.time_ns()}"
-    done = service.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
+    done = program.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
     assert done.returncode == 0, done.stderr
     return pairs.KinesisDynamodb(aws, name, None)
 
 
 def serving(pair, openapi, folder, *options):
     common = [*pair.options, "--drain-seconds", "0", "--identities", "full", *NO_CACHE, *options]
-    return View(openapi, folder / "dead", common, pair.environment)
+    return Daemon(common, pair.environment, folder / "dead")
 
 
 @pytest.fixture(scope="module", params=pairs.KINDS)
@@ -153,26 +154,26 @@ def store(request, openapi, tmp_path_factory):
     """(view, board, pair), shared by the tests of this file."""
     folder = tmp_path_factory.mktemp("boards")
     pair = new_pair(request.param, request, folder)
-    with serving(pair, openapi, folder) as view:
+    with serving(pair, openapi, folder) as daemon:
         rows = SqliteRows(pair) if request.param == "file+sqlite" else DynamodbRows(pair)
-        yield view, Board(rows), pair
+        yield daemon, Board(rows), pair
 
 
 # --- Going through a listing. -----------------------------------------------------------------------------
 
 
-def page_after(view, path, cursor, limit):
+def page_after(daemon, path, cursor, limit):
     target = f"{path}?limit={limit}" + (f"&cursor={cursor}" if cursor else "")
-    response = view.get(target)
+    response = daemon.get(target)
     assert response.status == 200, (target, response.body)
     return response.json()
 
 
-def pages(view, path, limits, between=lambda: None):
+def pages(daemon, path, limits, between=lambda: None):
     """Each page to the last, the limits in turn; `between` is called after each."""
     cursor, n = None, 0
     while n == 0 or cursor:
-        page = page_after(view, path, cursor, limits[n % len(limits)])
+        page = page_after(daemon, path, cursor, limits[n % len(limits)])
         assert len(page["items"]) <= limits[n % len(limits)]
         assert page["next"] is None or len(page["items"]) == limits[n % len(limits)], "a page is short"
         yield page
@@ -181,14 +182,14 @@ def pages(view, path, limits, between=lambda: None):
         between()
 
 
-def whole(view, path, limits):
-    found = list(pages(view, path, limits))
+def whole(daemon, path, limits):
+    found = list(pages(daemon, path, limits))
     assert all(page["items"] for page in found[1:]), "a cursor led to an empty page"
     return [item for page in found for item in page["items"]]
 
 
 def assert_whole_board(items, expected):
-    answers.same_board({"items": items}, expected, len(items), full=True)
+    expected_answers.same_board({"items": items}, expected, len(items), full=True)
     assert len(items) == sum(len(users) for *_, users in expected)
 
 
@@ -211,47 +212,47 @@ def scores_of(table, role=model.CREATOR):
 
 
 def test_pages_join_to_the_whole_board_for_every_limit(store):
-    view, board, _ = store
+    daemon, board, _ = store
 
     @settings(PROPERTY, max_examples=25)
     @given(tables)
     def check(table):
         board.set(scores_of(table))
         expected = board.model().board(model.CREATOR)
-        at_once = page_after(view, "/scores/merchant", None, 100)
+        at_once = page_after(daemon, "/scores/merchant", None, 100)
         assert at_once["next"] is None
         assert_whole_board(at_once["items"], expected)
         for limit in range(1, len(at_once["items"]) + 2):
-            assert whole(view, "/scores/merchant", [limit]) == at_once["items"]
+            assert whole(daemon, "/scores/merchant", [limit]) == at_once["items"]
 
     check()
 
 
 def test_the_limit_may_change_and_each_rank_is_the_contributors_own(store):
-    view, board, _ = store
+    daemon, board, _ = store
 
     @settings(PROPERTY, max_examples=20)
     @given(tables, st.lists(st.integers(1, 9), min_size=1, max_size=5))
     def check(table, limits):
         board.set(scores_of(table, model.PHOTOGRAPHER))
-        items = whole(view, "/scores/photographer", limits)
+        items = whole(daemon, "/scores/photographer", limits)
         assert_whole_board(items, board.model().board(model.PHOTOGRAPHER))
         for item in items:
-            own = view.get(f"/scores/photographer/{item['id']}").json()
+            own = daemon.get(f"/scores/photographer/{item['id']}").json()
             assert {name: own[name] for name in item} == item
 
     check()
 
 
 def test_ranks_end_after_a_thousand_and_pages_go_on(store):
-    view, board, _ = store
+    daemon, board, _ = store
     scores = {(f"w/m/{n}/P", model.CREATOR): 10_000 - n for n in range(1, 999)}
     scores |= {(f"w/m/{n}/P", model.CREATOR): 5_000 for n in (999, 1000, 1001)}  # all three share 999
     scores |= {("w/m/1002/P", model.CREATOR): 4_999, ("w/m/1003/P", model.CREATOR): 1}
     board.set(scores | {(model.UNKNOWN, model.CREATOR): 9_500})
-    items = whole(view, "/scores/merchant", [100])
+    items = whole(daemon, "/scores/merchant", [100])
     assert_whole_board(items, board.model().board(model.CREATOR))
-    own = {n: view.get(f"/scores/merchant/w%2Fm%2F{n}%2FP").json() for n in (998, 1000, 1001, 1002, 1003)}
+    own = {n: daemon.get(f"/scores/merchant/w%2Fm%2F{n}%2FP").json() for n in (998, 1000, 1001, 1002, 1003)}
     assert {n: (one["rank"], one["tied"]) for n, one in own.items()} == {
         998: (998, False), 1000: (999, True), 1001: (999, True), 1002: (None, False), 1003: (None, False)
     }  # fmt: skip
@@ -269,7 +270,7 @@ def assert_in_order(items):
 
 
 def test_on_a_moving_board_no_page_fails_and_ranks_never_go_down(store):
-    view, board, _ = store
+    daemon, board, _ = store
     steps = st.lists(st.tuples(st.integers(0, 29), st.integers(0, 3)), max_size=6)
 
     @settings(PROPERTY, max_examples=12)
@@ -283,7 +284,7 @@ def test_on_a_moving_board_no_page_fails_and_ranks_never_go_down(store):
             board.change({key: board.scores.get(key, 0) + by for key, by in moves.items()})
 
         items = [
-            item for page in pages(view, "/scores/merchant", [limit], rise) for item in page["items"]
+            item for page in pages(daemon, "/scores/merchant", [limit], rise) for item in page["items"]
         ]
         assert_in_order(items)
         assert len({item["id"] for item in items}) == len(items), "nobody is met twice"
@@ -295,24 +296,24 @@ def test_pages_are_in_order_while_ingest_goes_on(pair, start_on):
     """Everything as it is by default: a cache that serves old pages beside new ones, and a source."""
     makers = [person("merchant", f"M{n:02}") for n in range(30)]
     pair.put(puts([e for n, maker in enumerate(makers) for e in product(f"p{n}", maker, None, 1 + n % 3)]))
-    view = start_on(pair)
-    view.wait_until_applied()
+    daemon = start_on(pair)
+    daemon.wait_until_applied()
     sold = iter(range(10_000))
 
     def sell():
         pair.put(puts([event(model.PURCHASE, f"p{next(sold) * 7 % 30}", person("customer", "Cy"))]))
 
     for limit in (1, 4, 7):
-        listing = [i for page in pages(view, "/scores/merchant", [limit], sell) for i in page["items"]]
+        listing = [i for page in pages(daemon, "/scores/merchant", [limit], sell) for i in page["items"]]
         for before, now in zip(listing, listing[1:]):
             assert (now["rank"], -now["score"]) >= (before["rank"], -before["score"])
-    view.wait_until_applied()
+    daemon.wait_until_applied()
 
     def are_of_one_board():
-        return sum(len(page["items"]) for page in pages(view, "/scores/merchant", [7])) == 30
+        return sum(len(page["items"]) for page in pages(daemon, "/scores/merchant", [7])) == 30
 
-    cloud.until(are_of_one_board, "the pages are of one board again", timeout_s=60)
-    assert len(whole(view, "/contributions", [7])) == 30
+    wait.until(are_of_one_board, "the pages are of one board again", timeout_s=60)
+    assert len(whole(daemon, "/contributions", [7])) == 30
 
 
 # --- Cursors. ---------------------------------------------------------------------------------------------
@@ -321,48 +322,48 @@ def test_pages_are_in_order_while_ingest_goes_on(pair, start_on):
 @pytest.fixture
 def cursor(store):
     """Of the merchants' board, after its first page of two."""
-    view, board, _ = store
+    daemon, board, _ = store
     roles = (model.CREATOR, model.PHOTOGRAPHER)
     board.set({(f"w/m/{n}/P", role): 1 + n % 3 for n in range(9) for role in roles})
-    return page_after(view, "/scores/merchant", None, 2)["next"]
+    return page_after(daemon, "/scores/merchant", None, 2)["next"]
 
 
-def assert_refused(view, target):
-    response = view.get(target)
+def assert_refused(daemon, target):
+    response = daemon.get(target)
     assert (response.status, response.json()["type"]) == (400, "invalid-parameter"), target
     assert response.json()["parameter"] == "cursor"
 
 
 def test_a_cursor_that_was_tampered_with_is_refused(store, cursor):
-    view, _, _ = store
-    assert page_after(view, "/scores/merchant", cursor, 2)["items"]
-    assert page_after(view, "/scores/creator", cursor, 2)["items"]  # the same listing
+    daemon, _, _ = store
+    assert page_after(daemon, "/scores/merchant", cursor, 2)["items"]
+    assert page_after(daemon, "/scores/creator", cursor, 2)["items"]  # the same listing
     for n in range(0, len(cursor), 7):
         other = "A" if cursor[n] != "A" else "B"
-        assert_refused(view, f"/scores/merchant?cursor={cursor[:n]}{other}{cursor[n + 1:]}")
+        assert_refused(daemon, f"/scores/merchant?cursor={cursor[:n]}{other}{cursor[n + 1:]}")
     changed = (cursor[:-1], cursor + "A", cursor + cursor, "%20" + cursor)
     for wrong in (*changed, "", "v1", "%F0%9F%99%82", "A" * 4000):
-        assert_refused(view, f"/scores/merchant?cursor={wrong}")
+        assert_refused(daemon, f"/scores/merchant?cursor={wrong}")
 
 
 def test_a_cursor_of_another_listing_is_refused(store, cursor):
-    view, board, _ = store
-    person_id = page_after(view, "/scores/merchant", None, 1)["items"][0]["id"]
+    daemon, board, _ = store
+    person_id = page_after(daemon, "/scores/merchant", None, 1)["items"][0]["id"]
     for target in ("/scores/photographer", "/contributions", "/scores", "/scores?role=creator", "/livez"):
-        assert_refused(view, f"{target}{'&' if '?' in target else '?'}cursor={cursor}")
-    assert_refused(view, f"/scores/merchant?cursor={person_id}")
-    assert view.get(f"/scores/{cursor}").status in (404, 503)  # nor is it an id
+        assert_refused(daemon, f"{target}{'&' if '?' in target else '?'}cursor={cursor}")
+    assert_refused(daemon, f"/scores/merchant?cursor={person_id}")
+    assert daemon.get(f"/scores/{cursor}").status in (404, 503)  # nor is it an id
 
 
 def test_a_cursor_of_another_store_is_refused(store, cursor, openapi, tmp_path):
-    view, _, pair = store
+    daemon, _, pair = store
     with serving(pairs.FileSqlite(tmp_path), openapi, tmp_path, "--source", "none") as stranger:
         assert_refused(stranger, f"/scores/merchant?cursor={cursor}")
 
 
 def test_a_cursor_and_an_id_hold_in_every_process_of_a_store(store, cursor, openapi, tmp_path):
-    view, _, pair = store
-    here = page_after(view, "/scores/merchant", cursor, 3)
+    daemon, _, pair = store
+    here = page_after(daemon, "/scores/merchant", cursor, 3)
     with serving(pair, openapi, tmp_path) as other:
         there = page_after(other, "/scores/merchant", cursor, 3)
         assert {**there, "asOf": None} == {**here, "asOf": None}
@@ -372,8 +373,8 @@ def test_a_cursor_and_an_id_hold_in_every_process_of_a_store(store, cursor, open
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "1.5", "", "2&limit=2"])
 @pytest.mark.parametrize("path", ["/scores/merchant", "/contributions"])
 def test_a_limit_out_of_bounds_is_refused_on_any_page(store, cursor, path, limit):
-    view, _, _ = store
-    body = view.get(f"{path}?cursor={cursor}&limit={limit}").json()
+    daemon, _, _ = store
+    body = daemon.get(f"{path}?cursor={cursor}&limit={limit}").json()
     assert (body["status"], body["type"], body["parameter"]) == (400, "invalid-parameter", "limit")
     assert body["allowed"] == ("to be given once" if "&" in limit else "1 to 100")
 
@@ -383,16 +384,16 @@ def test_a_limit_out_of_bounds_is_refused_on_any_page(store, cursor, path, limit
 
 def test_pages_join_to_all_contributions_for_every_limit(store):
     """Rows so wide that DynamoDB answers in several pages of 1 MB."""
-    view, board, _ = store
+    daemon, board, _ = store
     products = [*(user[:500] for user in ODD_USERS), *(f"p{n}" for n in range(16))]
     board.rows.put_products(products, "x" * 90_000)
-    at_once = page_after(view, "/contributions", None, 100)
+    at_once = page_after(daemon, "/contributions", None, 100)
     assert at_once["next"] is None
     ids = [item["productId"] for item in at_once["items"]]
     assert sorted(ids) == sorted(products)
     for limit in (1, 2, 5, 11, len(ids) - 1, len(ids), len(ids) + 1):
-        assert [item["productId"] for item in whole(view, "/contributions", [limit])] == ids
-    assert [item["productId"] for item in whole(view, "/contributions", [3, 1, 100])] == ids
+        assert [item["productId"] for item in whole(daemon, "/contributions", [limit])] == ids
+    assert [item["productId"] for item in whole(daemon, "/contributions", [3, 1, 100])] == ids
 
 
 # --- Ids. -------------------------------------------------------------------------------------------------
@@ -401,58 +402,58 @@ def test_pages_join_to_all_contributions_for_every_limit(store):
 @pytest.fixture
 def odd(store):
     """Everybody odd on the merchants' board: {userId: opaque id}."""
-    view, board, _ = store
+    daemon, board, _ = store
     board.set({(user, model.CREATOR): 1 + n for n, user in enumerate(ODD_USERS)})
-    return {item["userId"]: item["id"] for item in whole(view, "/scores/merchant", [3])}
+    return {item["userId"]: item["id"] for item in whole(daemon, "/scores/merchant", [3])}
 
 
 def test_any_contributor_is_reached_by_an_opaque_id(store, odd):
-    view, _, _ = store
+    daemon, _, _ = store
     assert odd.keys() == set(ODD_USERS)
     for n, user in enumerate(ODD_USERS):
         for path in (f"/scores/{odd[user]}", f"/scores/merchant/{odd[user]}", f"/scores/creator/{odd[user]}"):
-            answer = view.get(path).json()
+            answer = daemon.get(path).json()
             assert (answer["userId"], answer["id"]) == (user, odd[user])
             assert answer.get("score", answer.get("merchant")) == 1 + n
 
 
 def test_any_contributor_is_reached_by_a_user_id_whatever_is_escaped(store, odd):
-    view, _, _ = store
+    daemon, _, _ = store
     for user in ODD_USERS:
         every_byte = "".join(f"%{byte:02X}" for byte in user.encode())
-        for segment in {answers.quoted(user), every_byte}:
-            assert view.get(f"/scores/merchant/{segment}").json()["id"] == odd[user]
+        for segment in {expected_answers.quoted(user), every_byte}:
+            assert daemon.get(f"/scores/merchant/{segment}").json()["id"] == odd[user]
             if user not in ("merchant", "creator"):
-                assert view.get(f"/scores/{segment}").json()["id"] == odd[user]
+                assert daemon.get(f"/scores/{segment}").json()["id"] == odd[user]
 
 
 def test_a_board_is_a_board_however_it_is_escaped(store, odd):
-    view, _, _ = store
+    daemon, _, _ = store
     for path in ("/scores/%6Derchant", "/scores/%63reator", "/%73cores/merchan%74"):
-        answer = service.request(view.port, path)  # the contract's judge takes paths as they stand there
-        assert answer.json()["items"] == page_after(view, "/scores/merchant", None, 10)["items"]
+        answer = http_client.request(daemon.port, path)  # the contract's judge takes paths as they stand there
+        assert answer.json()["items"] == page_after(daemon, "/scores/merchant", None, 10)["items"]
 
 
 def test_who_takes_the_id_of_another_for_a_user_id_does_not_take_the_place(store, odd):
-    view, board, _ = store
+    daemon, board, _ = store
     taken = odd["a"]
     board.change({(taken, model.CREATOR): 500})
-    assert view.get(f"/scores/{taken}").json()["userId"] == "a"
-    assert view.get(f"/scores/merchant/{taken}").json()["userId"] == "a"
-    first = page_after(view, "/scores/merchant", None, 1)["items"][0]
+    assert daemon.get(f"/scores/{taken}").json()["userId"] == "a"
+    assert daemon.get(f"/scores/merchant/{taken}").json()["userId"] == "a"
+    first = page_after(daemon, "/scores/merchant", None, 1)["items"][0]
     assert first["userId"] == taken and first["id"] != taken
-    assert view.get(f"/scores/{first['id']}").json()["merchant"] == 500
+    assert daemon.get(f"/scores/{first['id']}").json()["merchant"] == 500
 
 
 def test_the_old_shape_has_its_own_limit_and_no_pages(store):
-    view, board, _ = store
+    daemon, board, _ = store
     scores = {"w/m/1/A": 9, model.UNKNOWN: 5, "w/m/2/B": 1}
     board.set({(user, model.CREATOR): score for user, score in scores.items()})
     rows = [{"userId": user, "score": score} for user, score in scores.items()]
-    assert view.get("/scores?role=creator").json() == rows[:1]
-    assert view.get("/scores?role=creator&limit=2").json() == rows[:2]
-    assert view.get("/scores?limit=100&role=merchant").json() == rows
-    both = view.get("/scores?limit=1").json()
+    assert daemon.get("/scores?role=creator").json() == rows[:1]
+    assert daemon.get("/scores?role=creator&limit=2").json() == rows[:2]
+    assert daemon.get("/scores?limit=100&role=merchant").json() == rows
+    both = daemon.get("/scores?limit=1").json()
     assert [board["next"] is None for board in (both["merchant"], both["photographer"])] == [False, True]
-    (last,) = page_after(view, "/scores/merchant", both["merchant"]["next"], 5)["items"]
+    (last,) = page_after(daemon, "/scores/merchant", both["merchant"]["next"], 5)["items"]
     assert (last["userId"], last["rank"], last["tied"]) == ("w/m/2/B", 2, False)

@@ -12,17 +12,19 @@ import subprocess
 import cloud
 import cloudformation
 import emulators
-import privileges
+import http_client
+import iam
 import program
 import pytest
-import service
-import shop
+import small_shop
 import test_main_job
+import wait
+from daemon import Daemon
 from pairs import KinesisDynamodb
 from test_deployment_files import instructions
 from test_least_privilege import PARAMETERS, TEMPLATE, options_of, stack_of
 
-PATH = service.ROOT / "deploy" / "cloudformation.yaml"
+PATH = program.ROOT / "deploy" / "cloudformation.yaml"
 TABLES = {"ContributionsTable", "ScoresTable", "LeasesTable"}
 TASKS = {"together": ["TaskDefinition"], "apart": ["TaskDefinition", "ServingTaskDefinition"]}
 # Of a table's properties, those that say what it is, and those that say how it is kept: the operator's choice.
@@ -119,7 +121,7 @@ def with_free_ports(environment):
 
 def healthcheck(environment):
     """Reads the whole configuration; 2: it is wrong; 1: it is right, and nobody listens there."""
-    return service.run("healthcheck", environment=with_free_ports(environment))
+    return program.run("healthcheck", environment=with_free_ports(environment))
 
 
 @pytest.mark.parametrize("serving, stream", itertools.product(TASKS, ALTERNATIVES["StreamArn"]))
@@ -138,14 +140,14 @@ def test_every_name_in_its_environment_is_an_option():
         assert own_names(stack(Serving="apart").environment(task)) <= program.variables()
 
 
-class Task(service.Service):
+class Task(Daemon):
     """What a task definition runs: the image's entry point, without arguments, in the definition's environment.
     Asked on the operations' address; `public` is the port of the other one, if it has one."""
 
     def __init__(self, stack, name, environment):
         own = with_free_ports(stack.environment(name))
         super().__init__([], {**environment, **own, "WINNER_VIEW_DRAIN_SECONDS": "0"})
-        self.argv = [service.binary()]
+        self.argv = [program.binary()]
         self.port = int(own["WINNER_VIEW_OPS_LISTEN"].rpartition(":")[2])
         listen = own["WINNER_VIEW_LISTEN"]
         self.public = None if listen == "none" else int(listen.rpartition(":")[2])
@@ -153,23 +155,23 @@ class Task(service.Service):
 
 def test_the_tasks_run_as_they_are_defined(aws, stage, stream):
     make_tables(aws, stage)
-    with privileges.Wire(aws.emulators) as wire, contextlib.ExitStack() as running:
+    with iam.Wire(aws.emulators) as wire, contextlib.ExitStack() as running:
         one = stack_of(stage, stream, wire.queue, Serving="apart")
         environment = {**aws.environment, **wire.environment}
         filling, serving = [running.enter_context(Task(one, name, environment)) for name in TASKS["apart"]]
         for task in (filling, serving):
-            assert service.run("healthcheck", environment=task.environment).returncode == 0
+            assert program.run("healthcheck", environment=task.environment).returncode == 0
             assert task.get("/metrics").status == 200
         assert filling.public is None
 
-        cloud.put(aws.kinesis, stream, shop.puts(shop.product("p", shop.person("merchant", "Ann"), None, 3)))
+        cloud.put(aws.kinesis, stream, small_shop.puts(small_shop.product("p", small_shop.person("merchant", "Ann"), None, 3)))
 
         def is_served():
-            return service.request(serving.public, "/contributions/p").status == 200
+            return http_client.request(serving.public, "/contributions/p").status == 200
 
-        cloud.until(is_served, f"p; {filling.log()[-3000:]}")
-        assert service.request(serving.public, "/contributions/p").json()["purchases"] == 3
-        assert service.request(serving.public, "/metrics").status == 404
+        wait.until(is_served, f"p; {filling.log()[-3000:]}")
+        assert http_client.request(serving.public, "/contributions/p").json()["purchases"] == 3
+        assert http_client.request(serving.public, "/metrics").status == 404
 
 
 @pytest.mark.parametrize("serving", TASKS)
@@ -296,7 +298,7 @@ def test_tasks_may_open_as_many_files_as_the_program_wants_and_have_the_memory_t
         nowhere = {"WINNER_VIEW_STORE": "sqlite:/nowhere/view.db", "WINNER_VIEW_SOURCE": "file:events.jsonl"}
         most = min(files["HardLimit"], resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         done = subprocess.run(
-            ["prlimit", f"--nofile={most}", service.binary()],
+            ["prlimit", f"--nofile={most}", program.binary()],
             env={**with_free_ports(one.environment(task)), **nowhere},
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip
@@ -355,10 +357,10 @@ def test_the_filter_of_the_log_finds_dead_letters(embedded, start_on):
     pattern = stack().resources["LoggedDeadLetters"]["FilterPattern"]
     wanted = re.fullmatch(r'\{ \$\.msg = "(.*)" \}', pattern)[1]
     embedded.append(b"no event\n")
-    view = start_on(embedded, "--dead-letter", "log", "--log-format", "json")
-    view.wait_until_applied()
-    found = [line for line in map(json.loads, view.log().splitlines()) if line["msg"] == wanted]
-    assert [one["reason"] for one in found] == ["not-json"] and len(view.log().splitlines()) > 1
+    daemon = start_on(embedded, "--dead-letter", "log", "--log-format", "json")
+    daemon.wait_until_applied()
+    found = [line for line in map(json.loads, daemon.log().splitlines()) if line["msg"] == wanted]
+    assert [one["reason"] for one in found] == ["not-json"] and len(daemon.log().splitlines()) > 1
 
 
 # --- One definition of the tables. ------------------------------------------------------------------------
@@ -433,7 +435,7 @@ def test_the_tables_of_the_template_are_those_of_create_tables(aws, tables):
 def test_create_tables_finds_nothing_to_do_on_the_tables_of_the_template(aws, stage):
     make_tables(aws, stage)
     before = described(aws, stage)
-    done = service.run("create-tables", "--store", f"dynamodb:{stage}", environment=aws.environment)
+    done = program.run("create-tables", "--store", f"dynamodb:{stage}", environment=aws.environment)
     assert done.returncode == 0, done.stderr
     assert described(aws, stage) == before
 
@@ -445,7 +447,7 @@ def test_the_main_job_passes_on_the_tables_of_the_template_and_under_its_role(
     them."""
     make_tables(aws, stage)
     stream, records, expected = main_stream
-    with privileges.Wire(aws.emulators) as wire:
+    with iam.Wire(aws.emulators) as wire:
         one = stack_of(stage, stream)
         options = options_of(one, "TaskDefinition", without=["dead-letter"])
 
@@ -454,6 +456,6 @@ def test_the_main_job_passes_on_the_tables_of_the_template_and_under_its_role(
 
         main_job = KinesisDynamodb(aws, stage, stream), records, expected
         test_main_job.test_events_become_exact_rows_dead_letters_and_answers(main_job, start)
-        found = privileges.differences(one.statements("TaskRole"), wire.calls())
+        found = iam.differences(one.statements("TaskRole"), wire.calls())
     # what is to spare is a matter of the two policies of which this role is made
     assert [line for line in found if line.startswith("missing")] == []

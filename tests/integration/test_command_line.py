@@ -2,8 +2,8 @@
 
 import socket
 
+import program
 import pytest
-import service
 
 GOOD = ["--source", "none", "--store", "dynamodb:x", "--listen", "127.0.0.1:0"]
 # option, what is given, a word that the line must have of what is allowed
@@ -37,14 +37,14 @@ MISTAKES = [
 
 @pytest.mark.parametrize("option, given, allowed", MISTAKES)
 def test_a_mistake_is_one_line_that_names_option_given_and_allowed(option, given, allowed):
-    done = service.run(*GOOD, option, given)
+    done = program.run(*GOOD, option, given)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert option in line and given in line and allowed in line
 
 
 def test_several_mistakes_are_several_lines():
-    done = service.run(*GOOD, "--batch-size", "0", "--identities", "some", "--log-level", "loud")
+    done = program.run(*GOOD, "--batch-size", "0", "--identities", "some", "--log-level", "loud")
     assert done.returncode == 2
     lines = done.stderr.splitlines()
     assert len(lines) == 3
@@ -54,20 +54,20 @@ def test_several_mistakes_are_several_lines():
 
 @pytest.mark.parametrize("words", [["--colour", "red"], ["dance"], ["--batch-size"], ["serve", "dance"]])
 def test_what_is_no_option_and_no_command_is_a_mistake(words):
-    done = service.run(*GOOD, *words) if words != ["dance"] else service.run("dance", *GOOD)
+    done = program.run(*GOOD, *words) if words != ["dance"] else program.run("dance", *GOOD)
     assert done.returncode == 2 and words[-1] in done.stderr or words[0] in done.stderr
     assert len(done.stderr.splitlines()) >= 1
 
 
 def test_a_mistake_in_the_environment_names_the_variable():
-    done = service.run(*GOOD, environment={"WINNER_VIEW_BATCH_SIZE": "none"})
+    done = program.run(*GOOD, environment={"WINNER_VIEW_BATCH_SIZE": "none"})
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "WINNER_VIEW_BATCH_SIZE" in line and "none" in line and "10000" in line
 
 
 def test_help_goes_to_stdout_and_names_every_option_and_command():
-    done = service.run("--help")
+    done = program.run("--help")
     assert done.returncode == 0 and not done.stderr
     for word in [
         "create-tables",
@@ -108,7 +108,7 @@ def test_help_goes_to_stdout_and_names_every_option_and_command():
 
 
 def test_version_is_one_line():
-    done = service.run("--version")
+    done = program.run("--version")
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 1 and "winner-view" in done.stdout
 
 
@@ -117,7 +117,7 @@ def test_an_address_that_is_taken_is_exit_status_1_and_named(aws, tables):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        done = service.run(
+        done = program.run(
             "--listen",
             address,
             "--source",
@@ -129,13 +129,13 @@ def test_an_address_that_is_taken_is_exit_status_1_and_named(aws, tables):
         assert done.returncode == 1 and address in done.stderr
 
 
-def test_an_option_can_come_from_the_environment_and_the_command_line_wins(aws, tables, make_view):
-    view = make_view(
+def test_an_option_can_come_from_the_environment_and_the_command_line_wins(aws, tables, make_daemon):
+    daemon = make_daemon(
         tables,
         None,
         "--cache-ttl-ms",
         "1000",
         environment={"WINNER_VIEW_CACHE_TTL_MS": "2000", "WINNER_VIEW_IDENTITIES": "full"},
     )
-    with view:
-        assert view.get("/scores/merchant").status == 200
+    with daemon:
+        assert daemon.get("/scores/merchant").status == 200

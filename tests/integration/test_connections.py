@@ -10,13 +10,13 @@ import statistics
 import subprocess
 import time
 
-import cloud
+import program
 import pytest
-import service
+import wait
+from daemon import Daemon
 from pairs import FileSqlite
-from shop import person, product, puts
-from view import View
-from wire import Client, Lost, get
+from raw_http import Client, Lost, get
+from small_shop import person, product, puts
 
 OF_EACH = 20
 REQUEST_S, ANSWER_S, IDLE_S = 10, 30, 75  # LIMIT_HEADERS_MS, LIMIT_ANSWER_MS, LIMIT_KEEP_ALIVE_MS
@@ -26,12 +26,12 @@ LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
 
 
 @pytest.fixture(scope="module")
-def view(openapi, tmp_path_factory):
+def daemon(openapi, tmp_path_factory):
     pair = FileSqlite(tmp_path_factory.mktemp("connections"))
     pair.put(LAMPS)
-    with View(openapi, pair.journal, [*pair.options, "--drain-seconds", "0"], {}) as view:
-        view.wait_until_applied()
-        yield view
+    with Daemon([*pair.options, "--drain-seconds", "0"], {}, pair.journal) as daemon:
+        daemon.wait_until_applied()
+        yield daemon
 
 
 def is_over(client):
@@ -103,10 +103,10 @@ KINDS = [be_silent, dribble_headers, dribble_lines, dribble_a_body, dribble_chun
 
 
 @pytest.fixture(scope="module", autouse=True)
-def slow(view):
+def slow(daemon):
     """{kind: a future of each client}."""
     with concurrent.futures.ThreadPoolExecutor(OF_EACH * len(KINDS)) as pool:
-        yield {kind: [pool.submit(kind, view.port) for _ in range(OF_EACH)] for kind in KINDS}
+        yield {kind: [pool.submit(kind, daemon.port) for _ in range(OF_EACH)] for kind in KINDS}
 
 
 def seconds(futures):
@@ -116,9 +116,9 @@ def seconds(futures):
 # --- While they are there. --------------------------------------------------------------------------------
 
 
-def test_a_client_among_them_is_answered_as_ever(view):
+def test_a_client_among_them_is_answered_as_ever(daemon):
     took = []
-    with Client(view.port) as client:
+    with Client(daemon.port) as client:
         for _ in range(500):
             begin = time.monotonic()
             assert client.ask(BOARD).status == 200
@@ -126,39 +126,39 @@ def test_a_client_among_them_is_answered_as_ever(view):
     assert statistics.median(took) < 0.1 and max(took) < 5
 
 
-def test_whoever_has_said_all_it_has_to_say_is_answered_and_the_connection_ends(view):
+def test_whoever_has_said_all_it_has_to_say_is_answered_and_the_connection_ends(daemon):
     for at_once in (False, True):
-        with Client(view.port) as client:
+        with Client(daemon.port) as client:
             if at_once:
-                view.freeze()
+                daemon.freeze()
             client.send(get(BOARD))
             client.end_sending()
             if at_once:
-                view.thaw()
+                daemon.thaw()
             assert client.receive().status == 200
             assert client.seconds_until_closed(SLACK_S) < SLACK_S
 
 
-def test_requests_that_are_sent_ahead_are_answered_in_order(view):
+def test_requests_that_are_sent_ahead_are_answered_in_order(daemon):
     targets = [BOARD, "/livez", "/contributions/lamp", "/nothing"] * 250
-    with Client(view.port) as client, concurrent.futures.ThreadPoolExecutor(1) as pool:
+    with Client(daemon.port) as client, concurrent.futures.ThreadPoolExecutor(1) as pool:
         sent = pool.submit(client.send, b"".join(map(get, targets)))
         statuses = [client.receive().status for _ in targets]
         sent.result()
     assert statuses == [200, 200, 200, 404] * 250
 
 
-def test_an_answer_is_of_the_moment_when_its_request_was_whole(view):
+def test_an_answer_is_of_the_moment_when_its_request_was_whole(daemon):
     """One whose answer was read anew, one whose is kept, one that nobody has read, since the first line came."""
     targets = [f"{BOARD}?limit={n}" for n in (11, 12, 13)]
-    assert all(view.get(target).status == 200 for target in targets[:2])
+    assert all(daemon.get(target).status == 200 for target in targets[:2])
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(Client(view.port)) for _ in targets]
+        clients = [stack.enter_context(Client(daemon.port)) for _ in targets]
         for client, target in zip(clients, targets, strict=True):
             client.send(get(target)[:-2])
         until = time.monotonic() + 3  # longer than a load may take
         while time.monotonic() < until:
-            assert view.get(targets[0]).status == 200
+            assert daemon.get(targets[0]).status == 200
         for client in clients:
             client.send(b"\r\n")
         anew, kept, unread = [client.receive() for client in clients]
@@ -167,8 +167,8 @@ def test_an_answer_is_of_the_moment_when_its_request_was_whole(view):
     assert int(kept.headers["age"]) >= 3 and kept.headers["cache-status"].endswith("stale-while-revalidate")
 
 
-def test_a_body_is_taken_and_ignored_up_to_64_kib(view):
-    with Client(view.port) as client:
+def test_a_body_is_taken_and_ignored_up_to_64_kib(daemon):
+    with Client(daemon.port) as client:
         for length in (0, 1, 65536):
             client.send(get(BOARD, f"Content-Length: {length}") + b"x" * length)
             assert client.receive().status == 200
@@ -178,9 +178,9 @@ def test_a_body_is_taken_and_ignored_up_to_64_kib(view):
             client.receive()
 
 
-def test_a_target_or_headers_beyond_their_limit_are_refused_as_problems(view):
-    assert view.get("/scores/" + "a" * 8192).status == 414
-    assert view.get(BOARD, headers={"X-Filler": "b" * 16384}).status == 431
+def test_a_target_or_headers_beyond_their_limit_are_refused_as_problems(daemon):
+    assert daemon.get("/scores/" + "a" * 8192).status == 414
+    assert daemon.get(BOARD, headers={"X-Filler": "b" * 16384}).status == 431
 
 
 # --- What becomes of them. --------------------------------------------------------------------------------
@@ -206,25 +206,25 @@ def test_a_connection_may_be_idle_for_75_seconds(slow):
 
 def test_beyond_the_limit_others_are_told_so_and_probes_are_answered(embedded, start_on):
     embedded.put(LAMPS)
-    view = start_on(embedded, "--connections", "32", "--max-live", "8")
+    daemon = start_on(embedded, "--connections", "32", "--max-live", "8")
     with contextlib.ExitStack() as held:
-        first = [held.enter_context(Client(view.port))]
+        first = [held.enter_context(Client(daemon.port))]
         alone = b"\nwinner_view_http_connections 1\n"
-        cloud.until(lambda: alone in first[0].ask("/metrics").body, "the end of those before to be noticed")
-        first += [held.enter_context(Client(view.port)) for _ in range(31)]
+        wait.until(lambda: alone in first[0].ask("/metrics").body, "the end of those before to be noticed")
+        first += [held.enter_context(Client(daemon.port)) for _ in range(31)]
         assert {client.ask(BOARD).status for client in first} == {200}
-        assert view.get("/livez").status == 200
-        refused = view.get(BOARD)
+        assert daemon.get("/livez").status == 200
+        refused = daemon.get(BOARD)
         assert refused.status == 503 and refused.json()["type"].endswith("overloaded")
         assert refused.headers["retry-after"] and refused.headers["connection"].lower() == "close"
         assert {client.ask(BOARD).status for client in first} == {200}
-    cloud.until(lambda: view.get(BOARD).status == 200, "their end to be noticed")
+    wait.until(lambda: daemon.get(BOARD).status == 200, "their end to be noticed")
 
 
 def test_more_connections_than_files_may_be_open_are_a_mistake(embedded):
     def few_files():
         resource.setrlimit(resource.RLIMIT_NOFILE, (600, 600))
 
-    command = [service.binary(), "serve", "--listen", "127.0.0.1:0", *embedded.options]
+    command = [program.binary(), "serve", "--listen", "127.0.0.1:0", *embedded.options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, preexec_fn=few_files)
     assert done.returncode == 2 and "--connections '1024'" in done.stderr and "600" in done.stderr

@@ -8,10 +8,12 @@ import time
 import urllib.parse
 
 import cloud
+import program
 import proxy
 import pytest
-import service
+import wait
 import workload
+from daemon import Daemon
 from test_signing import parts, recomputed
 
 SECRET = "hidden/secret+of"  # begins every secret and token here: none of them may be shown
@@ -62,7 +64,7 @@ def endpoint(answer):
 
 
 def command(environment, home):
-    done = service.run("credentials", environment={**NONE, "HOME": str(home), **environment})
+    done = program.run("credentials", environment={**NONE, "HOME": str(home), **environment})
     assert SECRET not in done.stdout + done.stderr
     return done
 
@@ -299,26 +301,26 @@ def test_credentials_are_refreshed_ahead_of_their_expiry_and_every_request_is_si
 ):
     agent.life_s = 4
     with endpoint(agent) as server, proxy.Proxy(aws.emulators.kinesis_url) as kinesis:
-        view = start(
+        daemon = start(
             tables,
             stream,
             environment={**environment_of(server), "AWS_ENDPOINT_URL_KINESIS": kinesis.url, "http_proxy": ""},
         )
         cloud.put(aws.kinesis, stream, workload.generate(seed=3, events=50))
-        view.wait_until_applied()
-        cloud.until(lambda: len(agent.given) >= 4 and agent.given[3] in keys_used(kinesis), "4 keys in use")
+        daemon.wait_until_applied()
+        wait.until(lambda: len(agent.given) >= 4 and agent.given[3] in keys_used(kinesis), "4 keys in use")
         used = keys_used(kinesis)
         assert set(used) <= set(agent.given)
         order = sorted(set(used), key=used.index)
         assert order == agent.given[: len(order)]  # each in its turn
         gaps = [later - earlier for earlier, later in zip(agent.given_at, agent.given_at[1:])]
         assert max(gaps) < 3.5, gaps  # before the ones before had expired
-        assert view.health().get("troubles", []) == [] and "refresh" not in view.log()
-        success = view.metric("winner_view_aws_credentials_refreshes_total", result="success")
+        assert daemon.health().get("troubles", []) == [] and "refresh" not in daemon.log()
+        success = daemon.metric("winner_view_aws_credentials_refreshes_total", result="success")
         assert success >= 4
-        expiry = view.metric("winner_view_aws_credentials_expiry_timestamp_seconds")
+        expiry = daemon.metric("winner_view_aws_credentials_expiry_timestamp_seconds")
         assert 0 < expiry - time.time() <= 4
-        assert view.metric("winner_view_aws_credentials_refreshes_total", result="failure") == 0
+        assert daemon.metric("winner_view_aws_credentials_refreshes_total", result="failure") == 0
 
 
 def test_a_failing_refresh_keeps_the_old_ones_until_they_expire_and_says_so_until_it_is_mended(
@@ -326,45 +328,45 @@ def test_a_failing_refresh_keeps_the_old_ones_until_they_expire_and_says_so_unti
 ):
     agent.life_s = 6
     with endpoint(agent) as server:
-        view = start(tables, stream, environment={**environment_of(server), "http_proxy": ""})
+        daemon = start(tables, stream, environment={**environment_of(server), "http_proxy": ""})
         agent.fails = True
         agent.life_s = 3600
 
         def trouble():
-            return [t for t in json.dumps(view.health()).split('"') if "Locked: come back later" in t]
+            return [t for t in json.dumps(daemon.health()).split('"') if "Locked: come back later" in t]
 
-        cloud.until(lambda: any("the old ones expire at" in t for t in trouble()), "trouble in /healthz")
-        assert view.get("/scores/merchant").status == 200
+        wait.until(lambda: any("the old ones expire at" in t for t in trouble()), "trouble in /healthz")
+        assert daemon.get("/scores/merchant").status == 200
         cloud.put(aws.kinesis, stream, workload.generate(seed=4, events=20))
-        view.wait_until_applied()  # with the old ones
-        cloud.until(lambda: any("the old ones have expired" in t for t in trouble()), "expired in /healthz")
-        lines = [line for line in view.log().splitlines() if "come back later" in line and "old ones" in line]
+        daemon.wait_until_applied()  # with the old ones
+        wait.until(lambda: any("the old ones have expired" in t for t in trouble()), "expired in /healthz")
+        lines = [line for line in daemon.log().splitlines() if "come back later" in line and "old ones" in line]
         assert len(lines) == 2  # when it began to fail, and when the old ones had expired
         assert agent.asked > 3
 
         agent.fails = False
-        cloud.until(lambda: not trouble(), "mended", timeout_s=30)
-        view.wait_until_applied()
-        assert "are refreshed again, from container endpoint" in view.log()
-        assert SECRET not in view.log()
+        wait.until(lambda: not trouble(), "mended", timeout_s=30)
+        daemon.wait_until_applied()
+        assert "are refreshed again, from container endpoint" in daemon.log()
+        assert SECRET not in daemon.log()
 
 
-def test_a_first_fetch_that_hangs_does_not_hold_the_exit_up(aws, tables, stream, make_view, agent):
+def test_a_first_fetch_that_hangs_does_not_hold_the_exit_up(aws, tables, stream, make_daemon, agent):
     agent.silent_s = 30
     with endpoint(agent) as server:
-        view = make_view(tables, stream, environment={**environment_of(server), "http_proxy": ""})
-        service.Service.start(view, ready=False)
-        cloud.until(lambda: agent.asked > 0, "asked")
-        status, seconds = view.terminate()
+        daemon = make_daemon(tables, stream, environment={**environment_of(server), "http_proxy": ""})
+        Daemon.start(daemon, ready=False)
+        wait.until(lambda: agent.asked > 0, "asked")
+        status, seconds = daemon.terminate()
         assert status == 0 and seconds < 2
 
 
 def test_a_refresh_that_hangs_does_not_hold_the_exit_up(aws, tables, stream, start, agent):
     agent.life_s = 4
     with endpoint(agent) as server:
-        view = start(tables, stream, environment={**environment_of(server), "http_proxy": ""})
+        daemon = start(tables, stream, environment={**environment_of(server), "http_proxy": ""})
         agent.silent_s = 30
         asked = agent.asked
-        cloud.until(lambda: agent.asked > asked, "asked again")
-        status, seconds = view.terminate()
-        assert status == 0 and seconds < 5, view.log()
+        wait.until(lambda: agent.asked > asked, "asked again")
+        status, seconds = daemon.terminate()
+        assert status == 0 and seconds < 5, daemon.log()

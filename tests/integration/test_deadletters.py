@@ -5,13 +5,14 @@ import hashlib
 import itertools
 import json
 
-import cloud
 import model
 import pytest
 import sqs
 import test_signing
+import wait
 import workload
-from shop import assert_equal_to_model, fold
+from model import fold
+from pairs import assert_equal_to_model
 
 CREDENTIALS = {
     "AWS_REGION": "us-east-1",
@@ -40,8 +41,8 @@ def start_with(queue, start_on):
     return start
 
 
-def logged_letters(view):
-    lines = [json.loads(line) for line in view.log().splitlines() if line.startswith("{")]
+def logged_letters(daemon):
+    lines = [json.loads(line) for line in daemon.log().splitlines() if line.startswith("{")]
     return [line for line in lines if line["msg"] == "dead letter"]
 
 
@@ -49,8 +50,8 @@ def keys(letters):
     return {(one["shard"], one["sequenceNumber"], one["reason"]) for one in letters}
 
 
-def trouble(view, name):
-    return next((one for one in view.health()["troubles"] if one["name"] == name), None)
+def trouble(daemon, name):
+    return next((one for one in daemon.health()["troubles"] if one["name"] == name), None)
 
 
 def broken(count, first=0):
@@ -60,8 +61,8 @@ def broken(count, first=0):
 
 def test_all_letters_arrive_signed_and_whole(pair, queue, start_with):
     pair.put(workload.generate(seed=21, events=1500))
-    view = start_with(pair)
-    view.wait_until_applied()
+    daemon = start_with(pair)
+    daemon.wait_until_applied()
     records = pair.records()
     assert_equal_to_model(pair, fold(records), queue.keys())
 
@@ -79,7 +80,7 @@ def test_all_letters_arrive_signed_and_whole(pair, queue, start_with):
         assert (key, region, service) == (test_signing.KEY, "us-east-1", "sqs")
         assert test_signing.MUST_BE_SIGNED <= set(signed.split(";"))
         assert signature == test_signing.recomputed(request)
-    written = view.metric("winner_view_dead_letter_writes_total", target="sqs", result="written")
+    written = daemon.metric("winner_view_dead_letter_writes_total", target="sqs", result="written")
     assert written == len(letters)
 
 
@@ -89,41 +90,41 @@ def test_throttles_errors_and_lost_answers_lose_nothing(pair, queue, start_with)
     )
     queue.refuse = lambda body: next(outcomes)
     pair.put(workload.generate(seed=22, events=800))
-    view = start_with(pair)
-    view.wait_until_applied()
+    daemon = start_with(pair)
+    daemon.wait_until_applied()
     assert_equal_to_model(pair, fold(pair.records()), queue.keys())
-    assert logged_letters(view) == []
+    assert logged_letters(daemon) == []
 
 
 def test_a_queue_that_is_down_holds_the_shard_and_says_so(embedded, queue, start_with):
     queue.refuse = lambda body: (500, b"{}")
     embedded.put(broken(3))
-    view = start_with(embedded)
-    found = cloud.until(lambda: trouble(view, "shard shardId-000000000000"), "a trouble")
+    daemon = start_with(embedded)
+    found = wait.until(lambda: trouble(daemon, "shard shardId-000000000000"), "a trouble")
     assert "cannot send dead letters" in found["reason"] and model.epoch_ms(found["since"])
-    assert view.metric("winner_view_shard_waits_total", cause="dead_letter") > 0
-    assert view.metric("winner_view_shard_waiting_since_timestamp_seconds") > 1e9
+    assert daemon.metric("winner_view_shard_waits_total", cause="dead_letter") > 0
+    assert daemon.metric("winner_view_shard_waiting_since_timestamp_seconds") > 1e9
     assert embedded.leases()["shardId-000000000000"]["checkpoint"] == "TRIM_HORIZON"
     queue.refuse = None
-    view.wait_until_applied()
+    daemon.wait_until_applied()
     assert queue.keys() == fold(embedded.records()).dead_letters
-    assert trouble(view, "shard shardId-000000000000") is None
-    assert view.metric("winner_view_shard_waiting_since_timestamp_seconds") == 0
-    assert logged_letters(view) == []
+    assert trouble(daemon, "shard shardId-000000000000") is None
+    assert daemon.metric("winner_view_shard_waiting_since_timestamp_seconds") == 0
+    assert logged_letters(daemon) == []
 
 
 @pytest.mark.parametrize("refusal", ["AccessDeniedException", "QueueDoesNotExist"])
 def test_a_queue_that_refuses_falls_back_to_the_log_and_is_used_again(embedded, queue, start_with, refusal):
     queue.refuse = lambda body: sqs.error(refusal, status=403 if "Access" in refusal else 400)
     embedded.put(broken(30))
-    view = start_with(embedded)
-    view.wait_until_applied()  # it holds nothing
-    found = trouble(view, "dead-letter")
+    daemon = start_with(embedded)
+    daemon.wait_until_applied()  # it holds nothing
+    found = trouble(daemon, "dead-letter")
     assert refusal in found["reason"] and queue.url in found["reason"]
     refusing = "winner_view_dead_letter_target_refusing_since_timestamp_seconds"
-    assert view.metric(refusing, target="sqs") > 1e9
-    assert keys(logged_letters(view)) == fold(embedded.records()).dead_letters
-    one = logged_letters(view)[0]
+    assert daemon.metric(refusing, target="sqs") > 1e9
+    assert keys(logged_letters(daemon)) == fold(embedded.records()).dead_letters
+    one = logged_letters(daemon)[0]
     assert base64.b64decode(one["data"]) == b"broken 0" and one["truncated"] == "false"
     assert one["sha256"] == hashlib.sha256(b"broken 0").hexdigest() and one["length"] == "8"
 
@@ -134,12 +135,12 @@ def test_a_queue_that_refuses_falls_back_to_the_log_and_is_used_again(embedded, 
         embedded.put(broken(1, next(numbers)))
         return queue.messages
 
-    cloud.until(arrives, "a letter in the mended queue", every_s=0.2)
-    view.wait_until_applied()
-    assert trouble(view, "dead-letter") is None and view.metric(refusing, target="sqs") == 0
+    wait.until(arrives, "a letter in the mended queue", every_s=0.2)
+    daemon.wait_until_applied()
+    assert trouble(daemon, "dead-letter") is None and daemon.metric(refusing, target="sqs") == 0
     expected = fold(embedded.records()).dead_letters
-    assert keys(logged_letters(view)) | queue.keys() == expected
-    assert len(logged_letters(view)) + len(queue.letters()) == len(expected)
+    assert keys(logged_letters(daemon)) | queue.keys() == expected
+    assert len(logged_letters(daemon)) + len(queue.letters()) == len(expected)
 
 
 def test_data_beyond_a_message_is_cut_and_its_hash_tells_of_the_whole(embedded, queue, start_with):

@@ -8,9 +8,8 @@ import subprocess
 import dockerfile
 import program
 import pytest
-import service
 
-DEPLOY = service.ROOT / "deploy"
+DEPLOY = program.ROOT / "deploy"
 UNIT = DEPLOY / "winner-view.service"
 EXPOSURE = 20  # tenths: of 10.0, "unsafe"
 MOST_DRAIN_S = 15
@@ -27,7 +26,7 @@ def unit():
 
 @pytest.fixture(scope="module")
 def version():
-    return re.search(r"^project\(\S+ VERSION (\S+) ", (service.ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
+    return re.search(r"^project\(\S+ VERSION (\S+) ", (program.ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
 
 
 def seconds(value):
@@ -53,7 +52,7 @@ def test_systemd_is_told_by_the_service_itself_and_waits_long_enough_for_it(unit
     assert unit["Type"] == ["notify"] and unit["NotifyAccess"] == ["main"]
     assert seconds(unit["WatchdogSec"][0]) * 1000 >= 3 * program.limit("LIMIT_NOTIFY_MS")
     assert seconds(unit["TimeoutStopSec"][0]) * 1000 > MOST_DRAIN_S * 1000 + program.limit("LIMIT_STOP_STUCK_MS")
-    most = service.run("--drain-seconds", str(MOST_DRAIN_S + 1))
+    most = program.run("--drain-seconds", str(MOST_DRAIN_S + 1))
     assert most.returncode == 2 and f"to {MOST_DRAIN_S}" in most.stderr
 
 
@@ -69,7 +68,7 @@ def test_the_unit_runs_what_the_package_installs(unit):
 
 
 def test_package_container_and_program_have_one_version(version):
-    assert service.run("--version").stdout == f"winner-view {version}\n"
+    assert program.run("--version").stdout == f"winner-view {version}\n"
     changelog = (DEPLOY / "debian" / "changelog").read_text()
     assert re.match(r"winner-view \((\S+)\) ", changelog)[1] == version
     labels = [rest for word, rest in instructions() if word == "LABEL"]
@@ -77,7 +76,7 @@ def test_package_container_and_program_have_one_version(version):
 
 
 def instructions():
-    return dockerfile.instructions((service.ROOT / "Dockerfile").read_text())
+    return dockerfile.instructions((program.ROOT / "Dockerfile").read_text())
 
 
 def test_the_dockerfile_is_one_whose_steps_can_be_tested():
@@ -93,14 +92,14 @@ def test_the_container_runs_as_a_number_that_is_not_root_and_asks_the_program_ho
 
 def packages(name):
     script = f". deploy/packages.sh && packages_for {name}"
-    done = subprocess.run(["bash", "-c", script], cwd=service.ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(["bash", "-c", script], cwd=program.ROOT, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 
 def test_the_containers_packages_are_those_of_the_libraries_that_the_program_wants():
     wanted = re.findall(
         r"\(NEEDED\).*\[(.*)\]",
-        subprocess.run(["readelf", "-d", service.binary()], capture_output=True, text=True, check=True).stdout,
+        subprocess.run(["readelf", "-d", program.binary()], capture_output=True, text=True, check=True).stdout,
     )
     owners = set()
     for library in wanted:

@@ -7,9 +7,8 @@ import subprocess
 
 import program
 import pytest
-import service
 
-DEPLOY = service.ROOT / "deploy"
+DEPLOY = program.ROOT / "deploy"
 NOT_OF_THE_SERVICE = {"format"}  # an option of audit
 
 
@@ -106,7 +105,7 @@ def test_the_environment_file_sets_nothing_as_it_comes():
 
 
 def test_readme_has_each_option_as_help_has_it(options):
-    text = (service.ROOT / "README.md").read_text()
+    text = (program.ROOT / "README.md").read_text()
     rows = re.findall(r"^\| `--([a-z-]+) (\S+)` \| (.*?) \| (.*) \|$", text, re.MULTILINE)
     found = [
         (name, argument.replace("\\|", "|"), default.strip("`"), text) for name, argument, default, text in rows
@@ -123,7 +122,7 @@ def test_each_variable_of_the_environment_file_is_one_that_the_program_reads(opt
     for option in options:
         if option.argument in ("NAME", "ID"):
             continue  # almost anything is allowed
-        done = service.run("serve", environment={variable(option): "\t"})
+        done = program.run("serve", environment={variable(option): "\t"})
         assert done.returncode == 2 and variable(option) in done.stderr, option.name
 
 
@@ -137,7 +136,7 @@ def completed(*words):
         '_winner_view; printf "%s\\n" "${COMPREPLY[@]}"'
     )
     done = subprocess.run(
-        ["bash", "-c", script, "bash", service.binary(), *words], capture_output=True, text=True, timeout=60
+        ["bash", "-c", script, "bash", program.binary(), *words], capture_output=True, text=True, timeout=60
     )
     assert not done.stderr, done.stderr
     return set(done.stdout.split())

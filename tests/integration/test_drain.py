@@ -10,14 +10,14 @@ import signal
 import threading
 import time
 
-import cloud
+import program
 import pytest
-import service
-from shop import person, product, puts
-from wire import Client, Lost, get
+import wait
+from raw_http import Client, Lost, get
+from small_shop import person, product, puts
 
 DRAIN_S = 1
-STOP_S = DRAIN_S + (10 if service.is_sanitized() else 5)
+STOP_S = DRAIN_S + (10 if program.is_sanitized() else 5)
 LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
 CACHED = ["/scores/merchant", "/scores", "/contributions/lamp", "/livez", "/openapi.yaml"]
 CLIENTS = 10  # of each kind
@@ -113,35 +113,35 @@ def asker(crowd, client, rng):
         time.sleep(rng.uniform(0, 0.05))
 
 
-def signal_and_wait(view):
+def signal_and_wait(daemon):
     """SIGTERM. Returns the seconds until the process has ended, well."""
     begin = time.monotonic()
-    view.process.send_signal(signal.SIGTERM)
-    status = view.process.wait(40)
+    daemon.process.send_signal(signal.SIGTERM)
+    status = daemon.process.wait(40)
     seconds = time.monotonic() - begin
-    service.check_sanitizers(view.log())
-    assert status == 0, view.log()[-3000:]
+    program.check_sanitizers(daemon.log())
+    assert status == 0, daemon.log()[-3000:]
     return seconds
 
 
 @pytest.fixture
-def view(pair, start_on):
+def daemon(pair, start_on):
     pair.put(LAMPS)
     caught_up = ("--caught-up-ms", "600000")  # what is not there stays a 404, however busy the machine is
-    view = start_on(pair, "--drain-seconds", str(DRAIN_S), *caught_up)
-    view.wait_until_applied()
+    daemon = start_on(pair, "--drain-seconds", str(DRAIN_S), *caught_up)
+    daemon.wait_until_applied()
     for target in CACHED:
-        assert view.get(target).status == 200
-    return view
+        assert daemon.get(target).status == 200
+    return daemon
 
 
 @pytest.mark.parametrize("kinds", [(newcomer, keeper, idler, pipeliner, asker), (idler,)], ids=["all", "idle"])
-def test_no_request_is_lost_that_was_sent_before_the_first_connection_was_refused(view, kinds):
-    crowd = Crowd(view.port)
+def test_no_request_is_lost_that_was_sent_before_the_first_connection_was_refused(daemon, kinds):
+    crowd = Crowd(daemon.port)
     for kind in kinds:
         crowd.start(kind, CLIENTS)
-    cloud.until(lambda: crowd.answered > 30, "the crowd is being served")
-    seconds = signal_and_wait(view)
+    wait.until(lambda: crowd.answered > 30, "the crowd is being served")
+    seconds = signal_and_wait(daemon)
     crowd.join()
     assert len(crowd.refused_at) == CLIENTS * len(kinds)
     assert crowd.wrongly_lost() == [] and crowd.statuses <= {200, 404}
@@ -150,30 +150,30 @@ def test_no_request_is_lost_that_was_sent_before_the_first_connection_was_refuse
 
 def test_neither_is_one_while_there_are_as_many_connections_as_may_be(embedded, start_on):
     embedded.put(LAMPS)
-    view = start_on(embedded, "--connections", "32", "--max-live", "8", "--drain-seconds", str(DRAIN_S))
-    view.wait_until_applied()
-    crowd = Crowd(view.port)
+    daemon = start_on(embedded, "--connections", "32", "--max-live", "8", "--drain-seconds", str(DRAIN_S))
+    daemon.wait_until_applied()
+    crowd = Crowd(daemon.port)
     crowd.start(keeper, 3 * CLIENTS)
     crowd.start(newcomer, 3 * CLIENTS)
-    cloud.until(lambda: {200, 503} <= crowd.statuses, "some are too many")
-    assert signal_and_wait(view) < STOP_S
+    wait.until(lambda: {200, 503} <= crowd.statuses, "some are too many")
+    assert signal_and_wait(daemon) < STOP_S
     crowd.join()
     assert crowd.wrongly_lost() == [] and crowd.statuses == {200, 503}
 
 
-def hold_slow_clients(view, held):
+def hold_slow_clients(daemon, held):
     """Clients of every kind that could hold the end up: idle, half a request, an answer that is not read."""
     for kind in (b"", b"GET /livez HTTP/1.1\r\nHo", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"):
         for _ in range(5):
-            held.enter_context(Client(view.port)).send(kind)
+            held.enter_context(Client(daemon.port)).send(kind)
     for _ in range(5):
-        held.enter_context(Client(view.port, receive_bytes=4096)).send(get("/openapi.yaml") * 1000)
+        held.enter_context(Client(daemon.port, receive_bytes=4096)).send(get("/openapi.yaml") * 1000)
 
 
-def test_clients_that_do_nothing_or_do_not_read_do_not_hold_the_end_up(view):
+def test_clients_that_do_nothing_or_do_not_read_do_not_hold_the_end_up(daemon):
     with contextlib.ExitStack() as held:
-        hold_slow_clients(view, held)
-        assert signal_and_wait(view) < STOP_S
+        hold_slow_clients(daemon, held)
+        assert signal_and_wait(daemon) < STOP_S
 
 
 @pytest.fixture
@@ -184,29 +184,29 @@ def paused_store(aws):
 
 
 @pytest.mark.parametrize("kind", ["kinesis+dynamodb"])
-def test_misses_are_answered_and_the_end_comes_though_the_store_hangs(view, paused_store):
+def test_misses_are_answered_and_the_end_comes_though_the_store_hangs(daemon, paused_store):
     paused_store()
-    crowd = Crowd(view.port)
+    crowd = Crowd(daemon.port)
     crowd.start(asker, 4 * CLIENTS)
     crowd.start(keeper, CLIENTS)
     with contextlib.ExitStack() as held:
-        hold_slow_clients(view, held)
-        cloud.until(lambda: crowd.answered > 100, "the crowd is being served")
-        seconds = signal_and_wait(view)
+        hold_slow_clients(daemon, held)
+        wait.until(lambda: crowd.answered > 100, "the crowd is being served")
+        seconds = signal_and_wait(daemon)
         crowd.join()
     assert crowd.wrongly_lost() == [] and crowd.statuses <= {200, 503}
     assert seconds < STOP_S
 
 
-def test_a_request_that_lies_unread_when_it_ends_is_answered(view):
+def test_a_request_that_lies_unread_when_it_ends_is_answered(daemon):
     """The process is stopped while clients connect and ask, so that all of it waits in the kernel."""
-    view.freeze()
-    clients = [Client(view.port) for _ in range(5 * CLIENTS)]
+    daemon.freeze()
+    clients = [Client(daemon.port) for _ in range(5 * CLIENTS)]
     for client in clients:
         client.send(get("/livez") + get("/scores/merchant"))
-    view.process.send_signal(signal.SIGTERM)
-    view.thaw()
+    daemon.process.send_signal(signal.SIGTERM)
+    daemon.thaw()
     for client in clients:
         assert [client.receive().status, client.receive().status] == [200, 200]
         client.close()
-    assert view.process.wait(20) == 0
+    assert daemon.process.wait(20) == 0

@@ -8,11 +8,13 @@ import sqlite3
 
 import cloud
 import model
+import program
 import pytest
-import service
+import wait
 import workload
-from pairs import FileSqlite, can_be_lines
-from shop import assert_equal_to_model, fold, person, product, puts
+from model import fold
+from pairs import FileSqlite, assert_equal_to_model, can_be_lines
+from small_shop import person, product, puts
 
 ANN = person("merchant", "Ann")
 LAMPS = puts(product("lamp", ANN, None, 3))
@@ -20,21 +22,21 @@ KILLS = 100
 BACKLOG_BYTES = 4 << 20
 
 
-def refused(view):
+def refused(daemon):
     """The stderr of a service that must not start."""
-    view.start(ready=False)
-    assert view.process.wait(20) == 2, view.log()
-    service.check_sanitizers(view.log())
-    return view.log()
+    daemon.start(ready=False)
+    assert daemon.process.wait(20) == 2, daemon.log()
+    program.check_sanitizers(daemon.log())
+    return daemon.log()
 
 
-def purchases(view):
-    return view.get("/contributions/lamp").json()["purchases"]
+def purchases(daemon):
+    return daemon.get("/contributions/lamp").json()["purchases"]
 
 
-def trouble(view):
+def trouble(daemon):
     """What /healthz says is wrong, all of it, once it says so."""
-    found = cloud.until(lambda: view.health()["troubles"], "a trouble")
+    found = wait.until(lambda: daemon.health()["troubles"], "a trouble")
     return " ".join(one["reason"] for one in found)
 
 
@@ -83,13 +85,13 @@ def checkpoint_of(pair):
     return max(map(cloud.checkpoint, leases.values()), default=-1)
 
 
-def kill_beyond(pair, view, offset):
+def kill_beyond(pair, daemon, offset):
     """Kills a running service once its checkpoint is at this offset. Returns the checkpoint that is left."""
-    view.start(ready=False)
-    cloud.until(
-        lambda: checkpoint_of(pair) >= offset, f"checkpoint {offset}: {view.log()[-3000:]}", every_s=0
+    daemon.start(ready=False)
+    wait.until(
+        lambda: checkpoint_of(pair) >= offset, f"checkpoint {offset}: {daemon.log()[-3000:]}", every_s=0
     )
-    view.kill()
+    daemon.kill()
     return checkpoint_of(pair)
 
 
@@ -104,8 +106,8 @@ def test_a_hundred_sigkills_change_nothing(embedded, make_on, capsys):
     for _ in range(KILLS):
         journal.keep_ahead_of(before)
         torn += not embedded.journal.read_bytes().endswith(b"\n")
-        view = make_on(embedded, *options)
-        checkpoint = kill_beyond(embedded, view, before + rng.randint(1, 150_000))
+        daemon = make_on(embedded, *options)
+        checkpoint = kill_beyond(embedded, daemon, before + rng.randint(1, 150_000))
         assert before < checkpoint < int(progress.records[-1].sequence), "not in the middle of the work"
         assert checkpoint < journal.written - BACKLOG_BYTES // 8, "the service had caught up with the writer"
         progress.assert_exact(embedded, checkpoint)
@@ -116,9 +118,9 @@ def test_a_hundred_sigkills_change_nothing(embedded, make_on, capsys):
         )
 
     journal.write(len(journal.left))
-    view = make_on(embedded, *options).start()
-    view.wait_until_applied()
-    assert_equal_to_model(embedded, fold(progress.records), view.dead_letters())
+    daemon = make_on(embedded, *options).start()
+    daemon.wait_until_applied()
+    assert_equal_to_model(embedded, fold(progress.records), daemon.dead_letters())
 
 
 # --- One process fills, others serve. ---------------------------------------------------------------------
@@ -136,19 +138,19 @@ def test_a_second_process_is_refused_naming_the_first_and_may_still_serve(embedd
     reader = start_on(embedded, "--source", "none", "--cache-ttl-ms", "0")
     assert purchases(reader) == 3
     embedded.put(LAMPS[-1:])
-    cloud.until(lambda: purchases(reader) == 4, "what the first writes shows in the second")
-    cloud.until(lambda: reader.health()["caughtUp"], "the writer's lease tells how fresh the view is")
+    wait.until(lambda: purchases(reader) == 4, "what the first writes shows in the second")
+    wait.until(lambda: reader.health()["caughtUp"], "the writer's lease tells how fresh the view is")
 
 
 def test_a_killed_process_leaves_no_lock_behind(embedded, start_on):
     embedded.put(LAMPS)
     options = ("--failover-ms", "1000")  # the lease of the dead one is awaited
-    view = start_on(embedded, *options)
-    view.wait_until_applied()
-    view.kill()
-    view = start_on(embedded, *options)
-    view.wait_until_applied()
-    assert purchases(view) == 3
+    daemon = start_on(embedded, *options)
+    daemon.wait_until_applied()
+    daemon.kill()
+    daemon = start_on(embedded, *options)
+    daemon.wait_until_applied()
+    assert purchases(daemon) == 3
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(embedded, start_on, make_on):
@@ -168,13 +170,13 @@ def test_a_database_that_is_locked_at_the_start_is_waited_for(embedded, start_on
     with contextlib.closing(sqlite3.connect(embedded.database, isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode=DELETE")
         other.execute("BEGIN EXCLUSIVE")
-        view = make_on(embedded).start(ready=False)
-        cloud.until(lambda: "locked" in view.log(), f"it says why it waits: {view.log()}")
-        assert view.is_running()
+        daemon = make_on(embedded).start(ready=False)
+        wait.until(lambda: "locked" in daemon.log(), f"it says why it waits: {daemon.log()}")
+        assert daemon.is_running()
         other.execute("COMMIT")
-    view.wait_until_ready()
-    view.wait_until_applied()
-    assert purchases(view) == 3
+    daemon.wait_until_ready()
+    daemon.wait_until_applied()
+    assert purchases(daemon) == 3
 
 
 # --- A database belongs to one file. ----------------------------------------------------------------------
@@ -195,9 +197,9 @@ def another_first_line(pair):
 @pytest.mark.parametrize("change", [another_file, another_first_line])
 def test_a_database_that_belongs_to_another_file_is_refused_naming_both(embedded, start_on, make_on, change):
     embedded.put(LAMPS)
-    view = start_on(embedded)
-    view.wait_until_applied()
-    view.terminate()
+    daemon = start_on(embedded)
+    daemon.wait_until_applied()
+    daemon.terminate()
     rows, inode = embedded.contributions(), os.stat(embedded.journal).st_ino
     change(embedded)
     said = refused(make_on(embedded))
@@ -210,77 +212,77 @@ def test_a_database_that_belongs_to_another_file_is_refused_naming_both(embedded
 
 
 def test_a_missing_file_is_awaited_and_then_read(embedded, make_on):
-    view = make_on(embedded).start(ready=False)
-    cloud.until(lambda: answers(view), "an answer")
-    assert str(embedded.journal) in trouble(view)
-    ready = view.get("/readyz")
+    daemon = make_on(embedded).start(ready=False)
+    wait.until(lambda: answers(daemon), "an answer")
+    assert str(embedded.journal) in trouble(daemon)
+    ready = daemon.get("/readyz")
     assert (ready.status, ready.json()["status"]) == (503, "starting")
-    assert view.get("/livez").status == 200
+    assert daemon.get("/livez").status == 200
 
     embedded.append(LAMPS[0].data)  # no newline: not a line yet
-    cloud.until(lambda: "no whole line" in trouble(view), "it is seen that there is no line yet")
+    wait.until(lambda: "no whole line" in trouble(daemon), "it is seen that there is no line yet")
     embedded.append(b"\n")
     embedded.put(LAMPS[1:])
-    view.wait_until_ready()
-    view.wait_until_applied()
-    assert purchases(view) == 3 and view.health()["troubles"] == []
+    daemon.wait_until_ready()
+    daemon.wait_until_applied()
+    assert purchases(daemon) == 3 and daemon.health()["troubles"] == []
 
 
-def answers(view):
+def answers(daemon):
     try:
-        return view.get("/livez").status == 200
+        return daemon.get("/livez").status == 200
     except OSError:
         return False
 
 
 def test_a_line_is_read_once_its_newline_is_there(embedded, start_on):
     embedded.put(LAMPS[:1])
-    view = start_on(embedded)
-    view.wait_until_applied()
+    daemon = start_on(embedded)
+    daemon.wait_until_applied()
     purchase = LAMPS[-1].data
     embedded.append(purchase[:40])
-    view.wait_until_applied()
+    daemon.wait_until_applied()
     embedded.append(purchase[40:])
-    view.wait_until_applied()
-    assert purchases(view) == 0
+    daemon.wait_until_applied()
+    assert purchases(daemon) == 0
     embedded.append(b"\n")
-    view.wait_until_applied()
-    assert purchases(view) == 1 and view.dead_letters() == set()
+    daemon.wait_until_applied()
+    assert purchases(daemon) == 1 and daemon.dead_letters() == set()
 
 
 def test_a_file_that_shrank_is_said_so_and_goes_on_when_it_is_whole_again(embedded, start_on):
     embedded.put(LAMPS)
-    view = start_on(embedded)
-    view.wait_until_applied()
+    daemon = start_on(embedded)
+    daemon.wait_until_applied()
     whole = embedded.journal.read_bytes()
     os.truncate(embedded.journal, len(whole) // 2)
-    said = trouble(view)
+    said = trouble(daemon)
     assert str(embedded.journal) in said and "shrunk" in said
-    assert view.health()["status"] == "degraded" and view.get("/readyz").status == 200
-    assert purchases(view) == 3
+    assert daemon.health()["status"] == "degraded" and daemon.get("/readyz").status == 200
+    assert purchases(daemon) == 3
 
     embedded.append(whole[len(whole) // 2 :])
     embedded.put(LAMPS[-1:])
-    view.wait_until_applied()
-    assert purchases(view) == 4 and view.health()["troubles"] == []
-    assert_equal_to_model(embedded, fold(embedded.records()), view.dead_letters())
+    daemon.wait_until_applied()
+    assert purchases(daemon) == 4 and daemon.health()["troubles"] == []
+    assert_equal_to_model(embedded, fold(embedded.records()), daemon.dead_letters())
 
 
 def test_a_file_that_was_replaced_is_said_so_and_nothing_of_the_other_is_read(embedded, start_on):
     embedded.put(LAMPS)
-    view = start_on(embedded)
-    view.wait_until_applied()
+    daemon = start_on(embedded)
+    daemon.wait_until_applied()
     rows = embedded.contributions()
     first = embedded.journal.with_name("first.jsonl")
     embedded.journal.rename(first)
     embedded.put(LAMPS * 10)
-    cloud.until(lambda: "was replaced:" in trouble(view), "it is seen that the file was replaced")
-    assert str(embedded.journal) in trouble(view) and "--store sqlite:" in trouble(view)
-    assert embedded.contributions() == rows and purchases(view) == 3
+    wait.until(lambda: "was replaced:" in trouble(daemon), "it is seen that the file was replaced")
+    assert str(embedded.journal) in trouble(daemon) and "--store sqlite:" in trouble(daemon)
+    assert embedded.contributions() == rows and purchases(daemon) == 3
 
     first.rename(embedded.journal)  # the way back
-    view.wait_until_applied()
-    assert purchases(view) == 3 and view.health()["troubles"] == []
+    daemon.wait_until_applied()
+    assert purchases(daemon) == 3 and daemon.health()["troubles"] == []
 
 
 def test_a_line_that_is_too_long_is_a_dead_letter_and_the_next_is_read(embedded, start_on):
@@ -288,7 +290,7 @@ def test_a_line_that_is_too_long_is_a_dead_letter_and_the_next_is_read(embedded,
     offset = embedded.journal.stat().st_size
     embedded.append(b'{"schema":"' + b"x" * (11 << 20) + b'"}\n')
     embedded.put(LAMPS[2:])
-    view = start_on(embedded)
-    view.wait_until_applied()
-    assert view.dead_letters() == {(embedded.shards[0], str(offset), "too-long")}
-    assert purchases(view) == 3
+    daemon = start_on(embedded)
+    daemon.wait_until_applied()
+    assert daemon.dead_letters() == {(embedded.shards[0], str(offset), "too-long")}
+    assert purchases(daemon) == 3

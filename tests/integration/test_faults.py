@@ -5,14 +5,15 @@ import os
 import threading
 import time
 
+import aws_behaviour
 import cloud
 import faults
-import load
-import manners
+import program
 import pytest
-import service
+import steady_load
+import wait
 import workload
-from shop import fold
+from model import fold
 
 EVENTS = 400
 RATE = 0.1
@@ -35,19 +36,19 @@ def run_through(harm, aws, wires, tables, stream, start_between, harmed_enough=l
     events = workload.generate(seed=harm.seed, events=EVENTS)
     cloud.put(aws.kinesis, stream, events[: EVENTS // 2])
     wires.lay(harm)
-    view = start_between(tables, stream, "--batch-size", "50", *FAILOVER)
+    daemon = start_between(tables, stream, "--batch-size", "50", *FAILOVER)
     try:
-        with load.SteadyLoad(aws.kinesis, stream, events[EVENTS // 2 :], per_second=150) as steady:
+        with steady_load.SteadyLoad(aws.kinesis, stream, events[EVENTS // 2 :], per_second=150) as steady:
             steady.wait()
-        cloud.until(harmed_enough, "harm enough", 30)
-        view.wait_until_applied(90)
+        wait.until(harmed_enough, "harm enough", 30)
+        daemon.wait_until_applied(90)
         harm.settle()
-        wires.assert_exact(tables, stream, view)
+        wires.assert_exact(tables, stream, daemon)
     except AssertionError as error:
         raise AssertionError(f"WINNER_VIEW_FAULT_SEEDS={harm.seed}, {harm}\n{error}") from None
     finally:
         harm.off()
-    return view
+    return daemon
 
 
 @pytest.mark.parametrize("kind", faults.EVERY_KIND, ids=lambda kind: kind.__name__)
@@ -86,79 +87,79 @@ RECORD_BYTES = 20_000
 MEMORY_BUDGET = (64 + 128) << 20
 
 
-@pytest.mark.skipif(service.is_sanitized(), reason="a sanitizer's memory is not measured")
+@pytest.mark.skipif(program.is_sanitized(), reason="a sanitizer's memory is not measured")
 def test_a_store_that_is_gone_for_a_minute_costs_neither_a_restart_nor_memory(
     aws, wires, tables, stream, start_between, capsys
 ):
-    wires.kinesis.layers = [manners.Padding(RECORD_BYTES)]
+    wires.kinesis.layers = [aws_behaviour.Padding(RECORD_BYTES)]
     events = workload.generate(seed=51, events=150 * 75, odd=0)
-    view = start_between(tables, stream, *FAILOVER)
-    with load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
-        cloud.until(lambda: view.metric("winner_view_events_total", result="applied") > 100, "some applied")
-        before = view.peak_memory()
+    daemon = start_between(tables, stream, *FAILOVER)
+    with steady_load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
+        wait.until(lambda: daemon.metric("winner_view_events_total", result="applied") > 100, "some applied")
+        before = daemon.peak_memory()
         with wires.dynamodb.refusing():
             time.sleep(60)  # the outage itself
-            assert view.get("/livez").status == 200 and view.get("/readyz").status == 200
+            assert daemon.get("/livez").status == 200 and daemon.get("/readyz").status == 200
         back, put = time.monotonic(), steady.end()
-        view.wait_until_applied(90)
+        daemon.wait_until_applied(90)
         caught_up_s = time.monotonic() - back
     with capsys.disabled():
         print(
             f"\na minute without a store, {put * RECORD_BYTES / 1e6:.0f} MB put: caught up "
             f"{caught_up_s:.1f} s later; "
-            f"peak memory {before >> 20} MiB before, {view.peak_memory() >> 20} MiB in the end"
+            f"peak memory {before >> 20} MiB before, {daemon.peak_memory() >> 20} MiB in the end"
         )
-    wires.assert_exact(tables, stream, view)
-    assert view.peak_memory() <= MEMORY_BUDGET
+    wires.assert_exact(tables, stream, daemon)
+    assert daemon.peak_memory() <= MEMORY_BUDGET
 
 
 def test_a_store_that_hangs_beyond_the_failover_time_costs_leases_and_no_exactness(
     aws, wires, tables, stream, start_between
 ):
     events = workload.generate(seed=52, events=2000)
-    view = start_between(tables, stream, *FAILOVER)
-    with load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
-        cloud.until(lambda: view.metric("winner_view_events_total", result="applied") > 100, "some applied")
+    daemon = start_between(tables, stream, *FAILOVER)
+    with steady_load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
+        wait.until(lambda: daemon.metric("winner_view_events_total", result="applied") > 100, "some applied")
         with wires.dynamodb.hanging():
             time.sleep(8)  # the outage itself
         steady.end()
-        view.wait_until_applied(60)
-    wires.assert_exact(tables, stream, view)
+        daemon.wait_until_applied(60)
+    wires.assert_exact(tables, stream, daemon)
 
 
 def test_a_script_of_outages_of_both_services_is_survived(aws, wires, tables, stream, start_between):
     events = workload.generate(seed=53, events=2000)
     stopped = threading.Event()
-    view = start_between(tables, stream, *FAILOVER)
+    daemon = start_between(tables, stream, *FAILOVER)
     players = [
         threading.Thread(target=faults.play, args=(faults.outages(seed, 10, 4), through, stopped))
         for seed, through in ((1, wires.dynamodb), (2, wires.kinesis))
     ]
-    with load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
+    with steady_load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
         for player in players:
             player.start()
         for player in players:
             player.join(30)
         steady.end()
-        view.wait_until_applied(60)
-    wires.assert_exact(tables, stream, view)
+        daemon.wait_until_applied(60)
+    wires.assert_exact(tables, stream, daemon)
 
 
 # --- Reading shards as AWS lets them be read. -------------------------------------------------------------
 
 
 def test_iterators_that_expire_between_two_reads_are_replaced(aws, wires, tables, stream, start_between):
-    readers = manners.Readers()
-    life = manners.IteratorLife(readers, seconds=0.3)
+    readers = aws_behaviour.Readers()
+    life = aws_behaviour.IteratorLife(readers, seconds=0.3)
     wires.kinesis.layers = [readers, life]
     events = workload.generate(seed=54, events=900)
-    view = start_between(tables, stream, "--poll-interval-ms", "500", *FAILOVER)
-    with load.SteadyLoad(aws.kinesis, stream, events, 300) as steady:
+    daemon = start_between(tables, stream, "--poll-interval-ms", "500", *FAILOVER)
+    with steady_load.SteadyLoad(aws.kinesis, stream, events, 300) as steady:
         steady.wait()
-    cloud.until(lambda: life.happened >= 10, "iterators expired")
-    view.wait_until_applied(60)
-    wires.assert_exact(tables, stream, view)
-    counted = sum(view.metric("winner_view_events_total", result=r) for r in ("duplicate", "stale"))
+    wait.until(lambda: life.happened >= 10, "iterators expired")
+    daemon.wait_until_applied(60)
+    wires.assert_exact(tables, stream, daemon)
+    counted = sum(daemon.metric("winner_view_events_total", result=r) for r in ("duplicate", "stale"))
     assert counted == sum(fold_counts(aws, stream)[r] for r in ("duplicate", "stale"))  # nothing came twice
 
 
@@ -168,36 +169,36 @@ def fold_counts(aws, stream):
 
 def test_a_sole_reader_keeps_the_limits_of_its_shards(aws, wires, tables, stream, start_between, capsys):
     """Over a backlog that takes some seconds at 2 MB/s a shard, and at the tip."""
-    readers = manners.Readers()
-    limits = manners.ShardLimits(readers)
-    wires.kinesis.layers = [readers, limits, manners.Lag(manners.Lag.of_aws), manners.Padding(40_000)]
+    readers = aws_behaviour.Readers()
+    limits = aws_behaviour.ShardLimits(readers)
+    wires.kinesis.layers = [readers, limits, aws_behaviour.Lag(aws_behaviour.Lag.of_aws), aws_behaviour.Padding(40_000)]
     backlog = workload.generate(seed=55, events=900, odd=0)
     cloud.put(aws.kinesis, stream, backlog)
     begin = time.monotonic()
-    view = start_between(tables, stream)
-    view.wait_until_applied(60)
+    daemon = start_between(tables, stream)
+    daemon.wait_until_applied(60)
     seconds = time.monotonic() - begin
     reads = len(readers.all())
-    cloud.until(lambda: len(readers.all()) >= reads + 40, "more reads at the tip")
+    wait.until(lambda: len(readers.all()) >= reads + 40, "more reads at the tip")
     reads = len(readers.all())
     with capsys.disabled():
         print(
             f"\na backlog of {len(backlog) * 40_000 / 1e6:.0f} MB on 3 shards read in {seconds:.1f} s; "
             f"{limits.happened} of {reads} reads throttled"
         )
-    wires.assert_exact(tables, stream, view)
+    wires.assert_exact(tables, stream, daemon)
     assert limits.happened <= 1
 
 
 def test_a_sole_reader_that_is_always_behind_reads_five_times_a_second_and_no_more(
     aws, wires, tables, stream, start_between
 ):
-    readers = manners.Readers()
-    limits = manners.ShardLimits(readers)
-    wires.kinesis.layers = [readers, limits, manners.Lag(lambda content, now_ms: 1000)]
+    readers = aws_behaviour.Readers()
+    limits = aws_behaviour.ShardLimits(readers)
+    wires.kinesis.layers = [readers, limits, aws_behaviour.Lag(lambda content, now_ms: 1000)]
     start_between(tables, stream)
     shards = cloud.shard_ids(aws.kinesis, stream)
-    cloud.until(lambda: all(len(readers.reads[shard]) >= 25 for shard in shards), "25 reads of each shard")
+    wait.until(lambda: all(len(readers.reads[shard]) >= 25 for shard in shards), "25 reads of each shard")
     assert limits.happened <= 1
     for shard in shards:
         times = [arrived for arrived, _ in readers.reads[shard][:25]]
@@ -207,30 +208,30 @@ def test_a_sole_reader_that_is_always_behind_reads_five_times_a_second_and_no_mo
 def test_a_shard_that_others_read_four_times_a_second_is_read_to_its_end(
     aws, wires, tables, stream, start_between
 ):
-    readers = manners.Readers()
-    limits = manners.ShardLimits(readers, others=4)
+    readers = aws_behaviour.Readers()
+    limits = aws_behaviour.ShardLimits(readers, others=4)
     wires.kinesis.layers = [readers, limits]
     events = workload.generate(seed=56, events=600)
-    view = start_between(tables, stream)
-    with load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
+    daemon = start_between(tables, stream)
+    with steady_load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
         steady.wait()
-    cloud.until(lambda: limits.happened >= 5, "reads throttled")
-    view.wait_until_applied(60)
-    wires.assert_exact(tables, stream, view)
-    assert view.metric("winner_view_source_throttles_total") >= 5
-    assert not view.health()["troubles"]  # that is no trouble
+    wait.until(lambda: limits.happened >= 5, "reads throttled")
+    daemon.wait_until_applied(60)
+    wires.assert_exact(tables, stream, daemon)
+    assert daemon.metric("winner_view_source_throttles_total") >= 5
+    assert not daemon.health()["troubles"]  # that is no trouble
 
 
 @pytest.mark.parametrize(
-    "lag", [lambda content, now_ms: None, manners.Lag.of_aws], ids=["absent", "as AWS counts it"]
+    "lag", [lambda content, now_ms: None, aws_behaviour.Lag.of_aws], ids=["absent", "as AWS counts it"]
 )
 def test_whatever_the_lag_says_all_is_read(lag, aws, wires, tables, stream, start_between):
-    wires.kinesis.layers = [manners.Lag(lag)]
+    wires.kinesis.layers = [aws_behaviour.Lag(lag)]
     cloud.put(aws.kinesis, stream, workload.generate(seed=57, events=EVENTS))
-    view = start_between(tables, stream)
+    daemon = start_between(tables, stream)
     counted = sum(fold_counts(aws, stream).values())
-    cloud.until(lambda: view.metric("winner_view_events_total") == counted, "all counted", 60)
-    wires.assert_exact(tables, stream, view)
+    wait.until(lambda: daemon.metric("winner_view_events_total") == counted, "all counted", 60)
+    wires.assert_exact(tables, stream, daemon)
 
 
 # --- A clock that is wrong. -------------------------------------------------------------------------------
@@ -240,17 +241,17 @@ def test_a_wrong_clock_is_noticed_corrected_and_forgotten_when_it_is_right_again
     aws, wires, tables, stream, start_between
 ):
     """AWS's clock is an hour ahead of ours, then agrees, then is half an hour behind."""
-    clocks = [manners.ServerClock(3600) for _ in range(2)]
+    clocks = [aws_behaviour.ServerClock(3600) for _ in range(2)]
     wires.dynamodb.layers, wires.kinesis.layers = clocks[:1], clocks[1:]
     events = workload.generate(seed=58, events=EVENTS)
-    view = None
+    daemon = None
     for shift_s, part in zip((3600, 0, -1800), (events[:200], events[200:400], events[400:])):
         for clock in clocks:
             clock.shift_s = shift_s
         cloud.put(aws.kinesis, stream, part)
-        view = view or start_between(tables, stream, *FAILOVER)
-        view.wait_until_applied(60)
+        daemon = daemon or start_between(tables, stream, *FAILOVER)
+        daemon.wait_until_applied(60)
         for clock, through in zip(clocks, (wires.dynamodb, wires.kinesis)):
-            cloud.until(lambda: abs(clock.off_s(through.requests[-1])) < 60, "signed for the service's clock")
-    wires.assert_exact(tables, stream, view)
+            wait.until(lambda: abs(clock.off_s(through.requests[-1])) < 60, "signed for the service's clock")
+    wires.assert_exact(tables, stream, daemon)
     assert all(0 < clock.happened < 300 for clock in clocks)

@@ -11,10 +11,10 @@ import emulators
 import model
 import operators_page
 import pairs
+import program
 import pytest
-import service
 import workload
-from shop import event, person, product, puts
+from small_shop import event, person, product, puts
 
 MISSING = [name for name in ("aws", "jq", "curl") if not shutil.which(name)]
 LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
@@ -32,8 +32,8 @@ def test_the_commands_of_the_operators_page_work_in_their_order(aws, tmp_path):
             "--stream-name retail-stream": f"--stream-name {stream}",
         },
     )
-    path = f"{pathlib.Path(service.binary()).resolve().parent}:{os.environ['PATH']}"
-    environment = {**os.environ, **service.sanitizer_environment(), **aws.environment, "PATH": path}
+    path = f"{pathlib.Path(program.binary()).resolve().parent}:{os.environ['PATH']}"
+    environment = {**os.environ, **program.sanitizer_environment(), **aws.environment, "PATH": path}
     done = subprocess.run(
         ["bash", "-x", "-c", script],
         cwd=tmp_path,
@@ -77,10 +77,10 @@ def shell(command, folder, **environment):
 @pytest.mark.skipif(not shutil.which("jq"), reason="not installed: jq")
 def test_a_letter_is_taken_from_the_log_as_from_a_file(pair, make_on, tmp_path):
     pair.put([BROKEN])
-    view = make_on(pair, "--dead-letter", "log", "--log-format", "json").start()
-    view.wait_until_applied()
+    daemon = make_on(pair, "--dead-letter", "log", "--log-format", "json").start()
+    daemon.wait_until_applied()
     log = tmp_path / "log"
-    log.write_text(view.log() + "no JSON at all\n")
+    log.write_text(daemon.log() + "no JSON at all\n")
     command = command_with("journalctl -u winner-view -o cat")
     shell(command.replace("journalctl -u winner-view -o cat", f"cat {log}"), tmp_path)
     shell(command_with("jq -r .data letter.json"), tmp_path)
@@ -98,7 +98,7 @@ def test_a_copy_of_an_sqlite_view_made_while_it_is_filled_catches_up(embedded, s
     restored = pairs.FileSqlite(tmp_path / "restored", embedded.journal)
     restored.database.parent.mkdir()
     (tmp_path / "copy.db").rename(restored.database)
-    view = start_on(restored)
-    view.wait_until_applied()
-    assert view.get("/contributions/lamp").json()["purchases"] == 4
-    assert service.run("audit", "--store", f"sqlite:{restored.database}").returncode == 0
+    daemon = start_on(restored)
+    daemon.wait_until_applied()
+    assert daemon.get("/contributions/lamp").json()["purchases"] == 4
+    assert program.run("audit", "--store", f"sqlite:{restored.database}").returncode == 0

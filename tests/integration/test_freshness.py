@@ -3,12 +3,12 @@ that only serves, and whatever cannot be read. And who asks for a freshness gets
 
 import time
 
+import aws_behaviour
 import cloud
-import manners
-import pytest
+import wait
 from model import epoch_ms
 from pairs import KinesisDynamodb
-from shop import person, product, puts
+from small_shop import person, product, puts
 
 ANN = person("merchant", "Ann")
 LAMP = puts(product("lamp", ANN, None, 1))
@@ -31,27 +31,27 @@ class Sales:
         return sum(put_by < epoch_ms(as_of) for put_by in self.put_by_ms) if as_of else 0
 
 
-def shown(view):
+def shown(daemon):
     """What each kind of answer shows of the lamp: [(asOf, purchases)]."""
-    board, both = view.get("/scores/merchant").json(), view.get("/scores").json()["merchant"]
-    listing, row = view.get("/contributions"), view.get("/contributions/lamp")
+    board, both = daemon.get("/scores/merchant").json(), daemon.get("/scores").json()["merchant"]
+    listing, row = daemon.get("/contributions"), daemon.get("/contributions/lamp")
     answers = [(one["asOf"], one["items"][0]["score"] if one["items"] else 0) for one in (board, both)]
     items = listing.json()["items"]
     answers.append((listing.headers.get("view-as-of"), items[0]["purchases"] if items else 0))
     if row.status == 200:
         answers.append((row.json()["asOf"], row.json()["purchases"]))
-        rank = view.get(f"/scores/merchant/{board['items'][0]['id']}") if board["items"] else None
+        rank = daemon.get(f"/scores/merchant/{board['items'][0]['id']}") if board["items"] else None
         if rank and rank.status == 200:
             answers.append((rank.json()["asOf"], rank.json()["score"]))
     return answers
 
 
-def assert_honest(views, sales):
+def assert_honest(daemons, sales):
     """Looks at every answer of each. Returns how far back the oldest of them is: a time in ms, or 0."""
     oldest = float("inf")
-    for view in views:
-        for as_of, purchases in shown(view):
-            assert purchases >= sales.before(as_of), (view.argv, as_of, purchases, sales.put_by_ms)
+    for daemon in daemons:
+        for as_of, purchases in shown(daemon):
+            assert purchases >= sales.before(as_of), (daemon.argv, as_of, purchases, sales.put_by_ms)
             oldest = min(oldest, epoch_ms(as_of) if as_of else 0)
     return oldest
 
@@ -59,40 +59,40 @@ def assert_honest(views, sales):
 def test_what_a_late_index_shows_is_what_it_claims(aws, wires, tables, stream, start_between):
     """The index is late by most of the allowance. A backlog is the hard part: once it is applied the view is
     fresh at once, and the index is not."""
-    late = manners.LateIndex(seconds=0.8)
+    late = aws_behaviour.LateIndex(seconds=0.8)
     wires.dynamodb.layers = [late]
     sales = Sales(aws, stream)
     options = ("--cache-ttl-ms", "50", "--cache-stale-ms", "0", *FAILOVER)  # an allowance of a second
-    views = [start_between(tables, stream, *options), start_between(tables, None, *options)]
+    daemons = [start_between(tables, stream, *options), start_between(tables, None, *options)]
     deadline = time.monotonic() + 3
     while time.monotonic() < deadline:
         sales.sell()
-        assert_honest(views, sales)
+        assert_honest(daemons, sales)
     for _ in range(2):
         with wires.kinesis.refusing():
             deadline = time.monotonic() + 2
             while time.monotonic() < deadline:
                 sales.sell()
-                assert_honest(views, sales)
+                assert_honest(daemons, sales)
         last = sales.put_by_ms[-1]
-        cloud.until(lambda: assert_honest(views, sales) > last, "all answers fresh", 30, every_s=0)
+        wait.until(lambda: assert_honest(daemons, sales) > last, "all answers fresh", 30, every_s=0)
     assert late.happened
-    for view in views:
-        assert {purchases for _, purchases in shown(view)} == {len(sales.put_by_ms)}
+    for daemon in daemons:
+        assert {purchases for _, purchases in shown(daemon)} == {len(sales.put_by_ms)}
 
 
-def serves_with_time(view):
+def serves_with_time(daemon):
     """The view's time there in ms, None if it does not know it."""
-    as_of = view.health()["asOf"]
+    as_of = daemon.health()["asOf"]
     return epoch_ms(as_of) if as_of else None
 
 
 def test_a_worker_that_only_serves_is_as_fresh_as_the_leases_say(
-    aws, wires, tables, stream, start, make_view
+    aws, wires, tables, stream, start, make_daemon
 ):
     """Through a wire of its own, over which the leases cannot be read for a while."""
     worker = start(tables, stream, *FAILOVER)
-    server = make_view(tables, None, "--caught-up-ms", "3000", environment=wires.environment).start()
+    server = make_daemon(tables, None, "--caught-up-ms", "3000", environment=wires.environment).start()
     server.wait_until_applied(30)
     shards = KinesisDynamodb(aws, tables, stream).shards
     assert [shard["shard"] for shard in server.health()["shards"]] == shards
@@ -103,11 +103,11 @@ def test_a_worker_that_only_serves_is_as_fresh_as_the_leases_say(
         return (500, body) if request.operation == "Scan" else None
 
     wires.dynamodb.on_request = refuse_scans
-    cloud.until(
+    wait.until(
         lambda: "leases" in {t["name"] for t in server.health()["troubles"]}, "trouble with the leases"
     )
     stands_at = serves_with_time(server)
-    cloud.until(lambda: not server.health()["caughtUp"], "no longer caught up", 30)
+    wait.until(lambda: not server.health()["caughtUp"], "no longer caught up", 30)
     assert serves_with_time(server) == stands_at and worker.health()["caughtUp"]
     assert max(shard["lagMs"] for shard in server.health()["shards"]) > 3000
     assert server.get("/contributions/nothing").json()["type"] == "view-not-ready"
@@ -116,11 +116,11 @@ def test_a_worker_that_only_serves_is_as_fresh_as_the_leases_say(
     assert server.get("/scores/merchant?maxLag=1000").json()["type"] == "too-stale"
     wires.dynamodb.on_request = None
     server.wait_until_applied(30)
-    cloud.until(lambda: server.get("/contributions/nothing").status == 404, "caught up")
+    wait.until(lambda: server.get("/contributions/nothing").status == 404, "caught up")
 
     worker.terminate()  # nobody ingests: time stands still
     stopped_ms = time.time() * 1000
-    cloud.until(lambda: not server.health()["caughtUp"], "no longer caught up", 30)
+    wait.until(lambda: not server.health()["caughtUp"], "no longer caught up", 30)
     assert serves_with_time(server) <= stopped_ms
     start(tables, stream, *FAILOVER)
     server.wait_until_applied(30)
@@ -137,13 +137,13 @@ def test_a_shard_of_which_nothing_is_known_makes_all_unknown(aws, tables, stream
     del item["asOf"]
     item.update(leaseKey={"S": new}, checkpoint={"S": "TRIM_HORIZON"})
     aws.dynamodb.put_item(TableName=leases, Item=item)
-    cloud.until(lambda: server.health()["asOf"] is None, "not known")
-    cloud.until(lambda: server.get("/scores/merchant").json()["asOf"] is None, "not known, of boards")
+    wait.until(lambda: server.health()["asOf"] is None, "not known")
+    wait.until(lambda: server.get("/scores/merchant").json()["asOf"] is None, "not known, of boards")
     unknown = [one for one in server.health()["shards"] if one["asOf"] is None]
     assert unknown == [{"shard": new, "asOf": None, "lagMs": None}]
     assert server.get("/contributions/nothing").json()["type"] == "view-not-ready"
     aws.dynamodb.delete_item(TableName=leases, Key={"leaseKey": {"S": new}})
-    cloud.until(lambda: server.health()["asOf"], "known again")
+    wait.until(lambda: server.health()["asOf"], "known again")
 
 
 ROUTES = [
@@ -159,11 +159,11 @@ ROUTES = [
 
 
 def test_who_is_not_there_is_not_there_however_late_the_index_may_be(tables, stream, start):
-    view = start(tables, stream, "--index-allowance-ms", "3600000", "--caught-up-ms", "3600001")
-    view.wait_until_applied()
-    assert view.get("/scores/merchant").json()["asOf"] is None
+    daemon = start(tables, stream, "--index-allowance-ms", "3600000", "--caught-up-ms", "3600001")
+    daemon.wait_until_applied()
+    assert daemon.get("/scores/merchant").json()["asOf"] is None
     for target in ("/scores/nobody", "/scores/merchant/nobody"):
-        assert view.get(target).status == 404, target
+        assert daemon.get(target).status == 404, target
 
 
 def test_a_table_that_is_not_there_is_no_answer_about_its_rows(aws, tables, stream, start):
@@ -180,29 +180,29 @@ def test_a_table_that_is_not_there_is_no_answer_about_its_rows(aws, tables, stre
 def test_who_names_a_lag_is_never_given_an_older_answer(pair, start_on):
     """What was read is kept, and so grows older than the view: a hit, too, is judged when it is served."""
     pair.put(LAMP)
-    view = start_on(pair, "--cache-ttl-ms", "600000")
-    board = view.wait_until_boards_are_true()
+    daemon = start_on(pair, "--cache-ttl-ms", "600000")
+    board = daemon.wait_until_boards_are_true()
     for route in ROUTES:
         target = route.replace("{id}", board["items"][0]["id"])
         mark = "&" if "?" in target else "?"
-        as_of = view.get(target).headers["view-as-of"]
-        cloud.until(lambda: time.time() * 1000 > epoch_ms(as_of) + 50, "50 ms older")
+        as_of = daemon.get(target).headers["view-as-of"]
+        wait.until(lambda: time.time() * 1000 > epoch_ms(as_of) + 50, "50 ms older")
         for method in ("GET", "HEAD"):
-            refused = view.get(f"{target}{mark}maxLag=50", method=method)
+            refused = daemon.get(f"{target}{mark}maxLag=50", method=method)
             assert refused.status == 503 and int(refused.headers["retry-after"]) >= 1
             assert "no-store" in refused.headers["cache-control"]
-        refused = view.get(f"{target}{mark}maxLag=50").json()
+        refused = daemon.get(f"{target}{mark}maxLag=50").json()
         assert refused["type"] == "too-stale" and "maxLag allows 50 ms" in refused["detail"]
-        served = view.get(f"{target}{mark}maxLag=86400000")
+        served = daemon.get(f"{target}{mark}maxLag=86400000")
         assert served.status == 200 and served.headers["view-as-of"] == as_of
         assert served.headers["cache-status"].startswith("winner-view; hit")
 
 
 def test_a_lag_out_of_bounds_is_refused(embedded, start_on):
     embedded.put(LAMP)
-    view = start_on(embedded)
+    daemon = start_on(embedded)
     for lag in ("0", "86400001", "-1", "1.5", "", "ten"):
-        body = view.get(f"/scores/merchant?maxLag={lag}").json()
+        body = daemon.get(f"/scores/merchant?maxLag={lag}").json()
         assert (body["type"], body["parameter"], body["given"]) == ("invalid-parameter", "maxLag", lag)
         assert "86400000" in body["allowed"]
-    assert view.get("/livez?maxLag=1").status == 400  # it does not speak of the view
+    assert daemon.get("/livez?maxLag=1").status == 400  # it does not speak of the view

@@ -8,9 +8,9 @@ import contract
 import hypothesis
 import pairs
 import pytest
-import requests_at_random as at_random
-from shop import person, product
-from view import View
+import random_requests as at_random
+from daemon import Daemon
+from small_shop import person, product
 
 ANN, BOB, PIA = person("merchant", "Ann"), person("merchant", "Bob"), person("photographer", "Pia")
 EVENTS = [
@@ -26,28 +26,28 @@ SEEDS = [1, 2, int(os.environ.get("WINNER_VIEW_FUZZ_SEED") or random.SystemRando
 
 
 @pytest.fixture(scope="module", params=pairs.KINDS)
-def view(request, openapi, tmp_path_factory):
+def daemon(request, openapi, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
     pair = pairs.stocked_pair(request.param, request, folder, EVENTS)
     options = [*pair.options, "--drain-seconds", "0", "--cache-ttl-ms", "100"]
-    with View(openapi, folder / "dead", options, pair.environment) as view:
-        view.wait_until_applied()
-        yield view
+    with Daemon(options, pair.environment, folder / "dead") as daemon:
+        daemon.wait_until_applied()
+        yield daemon
 
 
 @pytest.fixture
-def client(view):
-    client = at_random.Client(view.port)
+def client(daemon):
+    client = at_random.Client(daemon.port)
     yield client
     client.close()
 
 
 @pytest.fixture(scope="module")
-def cursors(view):
+def cursors(daemon):
     """{template: cursors that it gave}; none of a board of one page."""
     found = {}
     for template in ("/scores/merchant", "/scores/photographer", "/contributions"):
-        following = view.get(f"{template}?limit=1").json()["next"]
+        following = daemon.get(f"{template}?limit=1").json()["next"]
         found[template] = [following] if following else []
     return found
 
@@ -74,7 +74,7 @@ each_seed = pytest.mark.parametrize("seed", SEEDS)
 
 
 @each_seed
-def test_any_request_gets_an_answer_that_openapi_describes(view, client, openapi, seed):
+def test_any_request_gets_an_answer_that_openapi_describes(daemon, client, openapi, seed):
     def check(request):
         response = openapi.check(client.exchange(request))
         sent, given = request.header("X-Request-Id"), response.headers.get("x-request-id")
@@ -84,11 +84,11 @@ def test_any_request_gets_an_answer_that_openapi_describes(view, client, openapi
             assert response.status >= 400 and given != sent
 
     for_examples(seed, at_random.anything(openapi, KNOWN), check)
-    assert view.is_running() and view.get("/livez").status == 200
+    assert daemon.is_running() and daemon.get("/livez").status == 200
 
 
 @each_seed
-def test_a_request_as_openapi_wants_it_is_never_refused_as_wrong(view, client, openapi, cursors, seed):
+def test_a_request_as_openapi_wants_it_is_never_refused_as_wrong(daemon, client, openapi, cursors, seed):
     def check(request):
         response = openapi.check(client.exchange(request))
         assert response.status in (200, 204, 304, 404, 503), response.body
@@ -99,7 +99,7 @@ def test_a_request_as_openapi_wants_it_is_never_refused_as_wrong(view, client, o
 
 
 @each_seed
-def test_one_wrong_parameter_is_refused_and_named(view, client, openapi, cursors, seed):
+def test_one_wrong_parameter_is_refused_and_named(daemon, client, openapi, cursors, seed):
     def check(request_and_name):
         request, name = request_and_name
         response = openapi.check(client.exchange(request))
@@ -135,15 +135,15 @@ def check_replies(said):
 
 
 @each_seed
-def test_what_is_hardly_http_gets_an_answer_or_the_end_of_the_connection(view, client, seed):
+def test_what_is_hardly_http_gets_an_answer_or_the_end_of_the_connection(daemon, client, seed):
     for_examples(seed, at_random.malformed(), lambda data: check_replies(client.converse(data)))
-    assert view.is_running() and view.get("/livez").status == 200
+    assert daemon.is_running() and daemon.get("/livez").status == 200
 
 
-def test_no_request_makes_a_new_label_of_a_metric(view, openapi):
+def test_no_request_makes_a_new_label_of_a_metric(daemon, openapi):
     """The last of this file: after all that was asked."""
     labels = {}
-    for (name, found), _ in view.metrics().items():
+    for (name, found), _ in daemon.metrics().items():
         if name.startswith("winner_view_http_requests_total"):
             for label, value in found:
                 labels.setdefault(label, set()).add(value)

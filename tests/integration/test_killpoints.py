@@ -16,11 +16,14 @@ import pytest
 import cloud
 import model
 import pairs
-import service
+import program
+import wait
 import workload
-from shop import assert_equal_to_model, fold
+from daemon import Daemon
+from model import fold
+from pairs import assert_equal_to_model
 
-KILLABLE = service.ROOT / "build" / "kill" / "winner-view"
+KILLABLE = program.ROOT / "build" / "kill" / "winner-view"
 EVENTS = 30
 SEED = 20261123
 FAILOVER_MS = 1000
@@ -38,9 +41,9 @@ def killable(make_on):
         environment = {"WINNER_VIEW_KILLPOINT": str(point)}
         if log:
             environment["WINNER_VIEW_KILLPOINT_LOG"] = str(log)
-        view = make_on(pair, *BATCHES, *options, environment=environment)
-        view.argv[0] = str(KILLABLE)
-        return view
+        daemon = make_on(pair, *BATCHES, *options, environment=environment)
+        daemon.argv[0] = str(KILLABLE)
+        return daemon
 
     return make
 
@@ -72,7 +75,7 @@ class Shop:
 
     def fresh(self):
         pair = self.pair(str(next(numbers)))
-        done = service.run("create-tables", *pair.options[:2], environment=pair.environment)
+        done = program.run("create-tables", *pair.options[:2], environment=pair.environment)
         assert done.returncode == 0, done.stderr
         return pair
 
@@ -82,28 +85,28 @@ def small_shop(kind, request, tmp_path):
     return Shop(kind, request, tmp_path)
 
 
-def live(view, beside=None):
+def live(daemon, beside=None):
     """Lets it apply everything and stop when asked, unless it dies on the way; another beside it begins a
     moment later. True if it died."""
 
     def is_over():
-        if not view.is_running():
+        if not daemon.is_running():
             return True
         try:
-            as_of = view.health()["asOf"]
+            as_of = daemon.health()["asOf"]
         except (OSError, ValueError):
             return False
         return as_of and model.epoch_ms(as_of) >= began_ms
 
-    view.start(ready=False)
+    daemon.start(ready=False)
     if beside:
         beside.start(ready=False)
     began_ms = int(time.time() * 1000)
-    cloud.until(is_over, "dead, or everything applied", 60)
-    if view.is_running():
-        view.process.send_signal(signal.SIGTERM)
-    status = view.process.wait(service.STOP_TIMEOUT_S)
-    assert status in (0, -signal.SIGKILL), view.log()[-3000:]
+    wait.until(is_over, "dead, or everything applied", 60)
+    if daemon.is_running():
+        daemon.process.send_signal(signal.SIGTERM)
+    status = daemon.process.wait(Daemon.STOP_TIMEOUT_S)
+    assert status in (0, -signal.SIGKILL), daemon.log()[-3000:]
     return status != 0
 
 

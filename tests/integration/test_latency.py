@@ -2,28 +2,29 @@
 
 import time
 
-import cloud
+import http_client
+import program
 import pytest
-import service
+import wait
 from pairs import KinesisDynamodb
-from shop import person, product, puts
+from small_shop import person, product, puts
 
 REGISTERED, PURCHASE = puts(product("lamp", person("merchant", "Ann"), None, 1))
 VISIBLE_S = 1.0
 
-pytestmark = pytest.mark.skipif(service.is_sanitized(), reason="a sanitizer's build is not measured")
+pytestmark = pytest.mark.skipif(program.is_sanitized(), reason="a sanitizer's build is not measured")
 
 
-def board(view):
-    items = service.request(view.port, "/scores/merchant").json()["items"]
+def board(daemon):
+    items = http_client.request(daemon.port, "/scores/merchant").json()["items"]
     return items[0]["score"] if items else 0
 
 
-def contribution(view):
-    return service.request(view.port, "/contributions/lamp").json()["purchases"]
+def contribution(daemon):
+    return http_client.request(daemon.port, "/contributions/lamp").json()["purchases"]
 
 
-def seconds_until_visible(pair, view, purchases):
+def seconds_until_visible(pair, daemon, purchases):
     """For each place it shows at, the seconds of each purchase, sorted. A purchase comes once the one before
     it is to be seen everywhere."""
     seconds = {board: [], contribution: []}
@@ -32,12 +33,12 @@ def seconds_until_visible(pair, view, purchases):
         begin, missing = time.monotonic(), set(seconds)
 
         def note_those_that_show():
-            for place in [place for place in missing if place(view) >= score]:
+            for place in [place for place in missing if place(daemon) >= score]:
                 seconds[place].append(time.monotonic() - begin)
                 missing.remove(place)
             return not missing
 
-        cloud.until(note_those_that_show, f"score {score} to be seen", timeout_s=10, every_s=0.002)
+        wait.until(note_those_that_show, f"score {score} to be seen", timeout_s=10, every_s=0.002)
     return {place.__name__: sorted(values) for place, values in seconds.items()}
 
 
@@ -45,11 +46,11 @@ def percentile_ms(values, percent):
     return values[max(0, len(values) * percent // 100 - 1)] * 1000
 
 
-def stocked_view(pair, start_on):
+def stocked_daemon(pair, start_on):
     pair.put([REGISTERED])
-    view = start_on(pair)
-    view.wait_until_applied()
-    return view
+    daemon = start_on(pair)
+    daemon.wait_until_applied()
+    return daemon
 
 
 def report(capsys, what, seconds):
@@ -65,11 +66,11 @@ def report(capsys, what, seconds):
 
 def test_a_purchase_shows_within_a_second(aws, tables, stream, start_on, capsys):
     pair = KinesisDynamodb(aws, tables, stream)
-    seconds = seconds_until_visible(pair, stocked_view(pair, start_on), purchases=100)
+    seconds = seconds_until_visible(pair, stocked_daemon(pair, start_on), purchases=100)
     report(capsys, "put", seconds)
     assert all(values[-1] < VISIBLE_S for values in seconds.values())
 
 
 def test_an_event_appended_to_a_file_shows(embedded, start_on, capsys):
     """How soon is printed and not judged: the machine may be busy. The goal is a p99 of 100 ms."""
-    report(capsys, "append", seconds_until_visible(embedded, stocked_view(embedded, start_on), purchases=200))
+    report(capsys, "append", seconds_until_visible(embedded, stocked_daemon(embedded, start_on), purchases=200))

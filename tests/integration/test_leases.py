@@ -8,9 +8,10 @@ import time
 import cloud
 import proxy
 import pytest
-import shop
-from pairs import KinesisDynamodb
-from shop import assert_equal_to_model, fold
+import small_shop
+import wait
+from model import fold
+from pairs import KinesisDynamodb, assert_equal_to_model
 
 FAILOVER_MS = 3000
 OPTIONS = ("--failover-ms", str(FAILOVER_MS))
@@ -69,7 +70,7 @@ class Table:
 
     def until(self, shard, condition, what):
         """The item, once the condition holds for it."""
-        return cloud.until(
+        return wait.until(
             lambda: (item := self.item(shard)) and condition(item) and item,
             f"{shard} {what}: {self.items()}",
             timeout_s=30,
@@ -115,11 +116,11 @@ def assert_item(item, expected, since_ms=None):
     assert as_sets(item) == as_sets(expected)
 
 
-def test_a_lease_at_every_stage_of_one_shard(aws, tables, one_shard, make_view, gate):
+def test_a_lease_at_every_stage_of_one_shard(aws, tables, one_shard, make_daemon, gate):
     table = Table(aws, tables)
     begin_ms = int(time.time() * 1000) - 1000
     gate.refuses = lambda key, values: True
-    view = make_view(
+    daemon = make_daemon(
         tables, one_shard, *OPTIONS, "--worker-id", "ann", environment=gate.environment()
     ).start()
     item = table.until(FIRST, lambda item: True, "made")
@@ -141,7 +142,7 @@ def test_a_lease_at_every_stage_of_one_shard(aws, tables, one_shard, make_view, 
     tenure = item["tenure"]
     assert_item(item, {**taken, "leaseCounter": item["leaseCounter"], "tenure": tenure}, begin_ms)
 
-    cloud.put(aws.kinesis, one_shard, shop.puts(shop.product("hat", shop.person("merchant", "Ann"), None, 2)))
+    cloud.put(aws.kinesis, one_shard, small_shop.puts(small_shop.product("hat", small_shop.person("merchant", "Ann"), None, 2)))
     last = cloud.read_stream(aws.kinesis, one_shard)[-1].sequence
     item = table.until(FIRST, lambda item: item["checkpoint"]["S"] == last, "checkpointed")
     checkpointed = {
@@ -152,14 +153,14 @@ def test_a_lease_at_every_stage_of_one_shard(aws, tables, one_shard, make_view, 
     }
     assert_item(item, {**checkpointed, "leaseCounter": item["leaseCounter"]}, begin_ms)
 
-    assert view.terminate()[0] == 0
+    assert daemon.terminate()[0] == 0
     item = table.item(FIRST)
     released = {name: value for name, value in checkpointed.items() if name != "leaseOwner"}
     assert_item(item, {**released, "leaseCounter": item["leaseCounter"]}, begin_ms)
 
     after = counter(item) + 1
     gate.refuses = lambda key, values: f'"N": "{after}"' not in values
-    make_view(tables, one_shard, *OPTIONS, "--worker-id", "bob", environment=gate.environment()).start()
+    make_daemon(tables, one_shard, *OPTIONS, "--worker-id", "bob", environment=gate.environment()).start()
     item = table.until(FIRST, lambda item: "leaseOwner" in item, "taken over")
     taken_over = {
         **checkpointed,
@@ -185,17 +186,17 @@ def wait_until_active(aws, stream):
             == "ACTIVE"
         )
 
-    cloud.until(is_active, "active again")
+    wait.until(is_active, "active again")
 
 
-def test_a_lease_at_the_end_of_its_shard_and_those_of_its_children(aws, tables, one_shard, make_view, gate):
+def test_a_lease_at_the_end_of_its_shard_and_those_of_its_children(aws, tables, one_shard, make_daemon, gate):
     table = Table(aws, tables)
     begin_ms = int(time.time() * 1000) - 1000
     gate.refuses = lambda key, values: key != FIRST  # nobody takes the children
-    view = make_view(
+    daemon = make_daemon(
         tables, one_shard, *OPTIONS, "--worker-id", "ann", environment=gate.environment()
     ).start()
-    view.wait_until_applied()
+    daemon.wait_until_applied()
     split(aws, one_shard, FIRST, 2**127)
     item = table.until(FIRST, lambda item: item["checkpoint"]["S"] == "SHARD_END", "ended")
     ended = {
@@ -221,32 +222,32 @@ def test_a_lease_at_the_end_of_its_shard_and_those_of_its_children(aws, tables, 
 
 
 def test_a_start_at_a_time_makes_leases_of_what_was_open_then_and_of_nothing_before(
-    aws, tables, one_shard, make_view, start, gate
+    aws, tables, one_shard, make_daemon, start, gate
 ):
     """The first shard has ended before the start, and its events are not read; whatever a later start says."""
-    merchant = shop.person("merchant", "Ann")
-    cloud.put(aws.kinesis, one_shard, shop.puts(shop.product("old", merchant, None, 1)))
+    merchant = small_shop.person("merchant", "Ann")
+    cloud.put(aws.kinesis, one_shard, small_shop.puts(small_shop.product("old", merchant, None, 1)))
     split(aws, one_shard, FIRST, 2**127)
     split_at_s = int(time.time())
-    cloud.until(lambda: time.time() >= split_at_s + 1, "a later second: kinesis-local keeps whole ones")
+    wait.until(lambda: time.time() >= split_at_s + 1, "a later second: kinesis-local keeps whole ones")
     at_ms = int(time.time()) * 1000
     text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_ms / 1000))
     table = Table(aws, tables)
     gate.refuses = lambda key, values: True
-    view = make_view(
+    daemon = make_daemon(
         tables, one_shard, *OPTIONS, "--start", f"at:{text}", environment=gate.environment()
     ).start()
     at = {"checkpoint": {"S": "AT_TIMESTAMP"}, "startAt": {"N": str(at_ms)}}
-    cloud.until(lambda: len(table.items()) == 2, f"two leases: {table.items()}")
+    wait.until(lambda: len(table.items()) == 2, f"two leases: {table.items()}")
     assert_item(table.item(LEFT), made(LEFT, last=str(2**127 - 1), parents=[FIRST], **at))
     assert_item(table.item(RIGHT), made(RIGHT, first=str(2**127), parents=[FIRST], **at))
     gate.refuses = lambda key, values: False
-    view.wait_until_applied()
-    assert view.terminate()[0] == 0
+    daemon.wait_until_applied()
+    assert daemon.terminate()[0] == 0
 
-    view = start(tables, one_shard, *OPTIONS)  # --start trim-horizon
-    cloud.put(aws.kinesis, one_shard, shop.puts(shop.product("new", merchant, None, 1)))
-    view.wait_until_applied()
+    daemon = start(tables, one_shard, *OPTIONS)  # --start trim-horizon
+    cloud.put(aws.kinesis, one_shard, small_shop.puts(small_shop.product("new", merchant, None, 1)))
+    daemon.wait_until_applied()
     assert table.items().keys() == {LEFT, RIGHT}
     assert {row["productId"] for row in cloud.contributions(aws.dynamodb, tables)} == {"new"}
 
@@ -254,28 +255,28 @@ def test_a_start_at_a_time_makes_leases_of_what_was_open_then_and_of_nothing_bef
 # --- One name, two processes. -----------------------------------------------------------------------------
 
 
-def troubles(view):
-    return {trouble["name"]: trouble["reason"] for trouble in view.health()["troubles"]}
+def troubles(daemon):
+    return {trouble["name"]: trouble["reason"] for trouble in daemon.health()["troubles"]}
 
 
-def held(view):
-    return view.metric("winner_view_leases")
+def held(daemon):
+    return daemon.metric("winner_view_leases")
 
 
-def test_of_two_processes_with_one_worker_id_one_loses_everything_and_says_so(aws, tables, stream, make_view):
-    lamps = shop.puts(shop.product("lamp", shop.person("merchant", "Ann"), None, 3))
+def test_of_two_processes_with_one_worker_id_one_loses_everything_and_says_so(aws, tables, stream, make_daemon):
+    lamps = small_shop.puts(small_shop.product("lamp", small_shop.person("merchant", "Ann"), None, 3))
     cloud.put(aws.kinesis, stream, lamps)
     # dead letters of their own: both write them
-    first, second = (make_view(tables, stream, *OPTIONS, "--worker-id", "one-name") for _ in range(2))
+    first, second = (make_daemon(tables, stream, *OPTIONS, "--worker-id", "one-name") for _ in range(2))
     first.start()
     first.wait_until_applied()
     assert held(first) == 3
 
     second.start()
-    cloud.until(
+    wait.until(
         lambda: held(second) == 3 and held(first) == 0, "the newer one has all", 2 * FAILOVER_MS / 1000
     )
-    cloud.until(lambda: "worker id" in troubles(first), "the older one says so", FAILOVER_MS / 1000)
+    wait.until(lambda: "worker id" in troubles(first), "the older one says so", FAILOVER_MS / 1000)
     assert "one-name" in troubles(first)["worker id"] and "--worker-id" in troubles(first)["worker id"]
     assert "worker id" not in troubles(second)
 
@@ -289,24 +290,24 @@ def test_of_two_processes_with_one_worker_id_one_loses_everything_and_says_so(aw
 
     second.kill()  # the older one inherits
     cloud.put(aws.kinesis, stream, lamps[-1:])
-    cloud.until(lambda: held(first) == 3, "the older one has all again", 2.5 * FAILOVER_MS / 1000)
+    wait.until(lambda: held(first) == 3, "the older one has all again", 2.5 * FAILOVER_MS / 1000)
     first.wait_until_applied()
     assert "worker id" not in troubles(first)
     expected = fold(cloud.read_stream(aws.kinesis, stream))
     assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, first.dead_letters())
 
 
-def test_two_processes_with_one_worker_id_that_start_together_do_not_share(aws, tables, stream, make_view):
-    views = [make_view(tables, stream, *OPTIONS, "--worker-id", "one-name") for _ in range(2)]
-    for view in views:
-        view.start(ready=False)
-    for view in views:
-        view.wait_until_ready()
+def test_two_processes_with_one_worker_id_that_start_together_do_not_share(aws, tables, stream, make_daemon):
+    daemons = [make_daemon(tables, stream, *OPTIONS, "--worker-id", "one-name") for _ in range(2)]
+    for daemon in daemons:
+        daemon.start(ready=False)
+    for daemon in daemons:
+        daemon.wait_until_ready()
 
     def is_settled():
-        return sorted(map(held, views)) == [0, 3] and sorted("worker id" in troubles(v) for v in views) == [
+        return sorted(map(held, daemons)) == [0, 3] and sorted("worker id" in troubles(v) for v in daemons) == [
             False,
             True,
         ]
 
-    cloud.until(is_settled, "one has all", 5 * FAILOVER_MS / 1000)
+    wait.until(is_settled, "one has all", 5 * FAILOVER_MS / 1000)

@@ -5,26 +5,26 @@ template's tables, test_cloudformation.py.)"""
 import re
 import threading
 
-import answers
 import botocore.session
 import cloud
 import cloudformation
-import privileges
+import expected_answers
+import iam
 import program
-import proxy
 import promql
+import proxy
 import pytest
-import service
-import shop
+import small_shop
 import test_main_job
 import test_reshard
+import wait
 import workload
-from pairs import KinesisDynamodb
-from privileges import Call, arn
-from shop import assert_equal_to_model, fold
+from iam import Call, arn
+from model import fold
+from pairs import KinesisDynamodb, assert_equal_to_model
 from test_reshard import FIRST, one_shard  # noqa: F401 (a fixture)
 
-TEMPLATE = cloudformation.load(service.ROOT / "deploy" / "cloudformation.yaml")
+TEMPLATE = cloudformation.load(program.ROOT / "deploy" / "cloudformation.yaml")
 PARAMETERS = {
     "Image": "image",
     "VpcId": "vpc-1",
@@ -106,31 +106,31 @@ def test_filling_calls_exactly_what_its_policy_allows(aws, tables, one_shard, st
     """Odd events, a reshard, a restart, lost answers, and a shard that is forgotten."""
     gone = Gone(FIRST)
     pair = KinesisDynamodb(aws, tables, one_shard.name)
-    with privileges.Wire(aws.emulators, [LostScores(tables), gone]) as wire:
+    with iam.Wire(aws.emulators, [LostScores(tables), gone]) as wire:
         stack = stack_of(tables, one_shard.name, wire.queue, Serving="apart")
         options = options_of(stack, "TaskDefinition")
         one_shard.put(workload.generate(seed=71, events=1000))
-        view = start_on(pair, *options, *test_reshard.OPTIONS, environment=wire.environment)
-        view.wait_until_applied()
+        daemon = start_on(pair, *options, *test_reshard.OPTIONS, environment=wire.environment)
+        daemon.wait_until_applied()
         one_shard.split(FIRST)
         test_reshard.wait_until_ended(aws, tables, FIRST)
-        assert view.terminate()[0] == 0
+        assert daemon.terminate()[0] == 0
 
         gone.hides.set()
         one_shard.put(workload.generate(seed=72, events=1000))
-        view = start_on(pair, *options, *UNHURRIED, environment=wire.environment)
-        view.wait_until_applied()
-        cloud.until(lambda: FIRST not in pair.leases(), "the shard is forgotten", timeout_s=60)
-        assert view.terminate()[0] == 0
+        daemon = start_on(pair, *options, *UNHURRIED, environment=wire.environment)
+        daemon.wait_until_applied()
+        wait.until(lambda: FIRST not in pair.leases(), "the shard is forgotten", timeout_s=60)
+        assert daemon.terminate()[0] == 0
 
         assert_equal_to_model(pair, fold(one_shard.records()), wire.queue.keys())
         assert len(wire.queue.letters()) > 0
-        assert privileges.differences(stack.statements("TaskRole"), wire.calls()) == []
+        assert iam.differences(stack.statements("TaskRole"), wire.calls()) == []
 
 
 def test_serving_calls_exactly_what_its_policy_allows(aws, tables, stream, start_on):
     """It is there before whoever fills, so that it makes the identity key."""
-    with privileges.Wire(aws.emulators) as wire:
+    with iam.Wire(aws.emulators) as wire:
         stack = stack_of(tables, stream, wire.queue, Serving="apart")
         options = (*options_of(stack, "ServingTaskDefinition"), *test_main_job.PROMPT)
         reader = start_on(KinesisDynamodb(aws, tables, None), *options, environment=wire.environment)
@@ -140,45 +140,45 @@ def test_serving_calls_exactly_what_its_policy_allows(aws, tables, stream, start
         start_on(pair).wait_until_applied()
         reader.wait_until_applied()
         test_main_job.wait_for_fresh_boards(reader)
-        answers.check_all(reader, fold(pair.records()))
+        expected_answers.check_all(reader, fold(pair.records()))
         assert reader.terminate()[0] == 0
-        assert privileges.differences(stack.statements("ServingTaskRole"), wire.calls()) == []
+        assert iam.differences(stack.statements("ServingTaskRole"), wire.calls()) == []
 
 
 def run(aws, wire, *arguments, environment=None):
-    done = service.run(*arguments, environment={**aws.environment, **wire.environment, **(environment or {})})
+    done = program.run(*arguments, environment={**aws.environment, **wire.environment, **(environment or {})})
     assert done.returncode == 0, done.stderr
 
 
 def test_audit_calls_exactly_what_its_policy_allows(aws, tables, stream, start):
     """As a task of the stack with another command and another role."""
-    cloud.put(aws.kinesis, stream, shop.puts(shop.product("p", shop.person("merchant", "Ann"), None, 3)))
+    cloud.put(aws.kinesis, stream, small_shop.puts(small_shop.product("p", small_shop.person("merchant", "Ann"), None, 3)))
     start(tables, stream).wait_until_applied()
-    with privileges.Wire(aws.emulators) as wire:
+    with iam.Wire(aws.emulators) as wire:
         stack = stack_of(tables, stream)
         run(aws, wire, "audit", environment=stack.environment("TaskDefinition"))
-        assert privileges.differences(stack.policy("AuditPolicy"), wire.calls()) == []
+        assert iam.differences(stack.policy("AuditPolicy"), wire.calls()) == []
         assert stack.statements("AuditTaskRole") == stack.policy("AuditPolicy")
 
 
 def test_create_tables_calls_exactly_what_its_policy_allows(aws, stage):
-    with privileges.Wire(aws.emulators) as wire:
+    with iam.Wire(aws.emulators) as wire:
         run(aws, wire, "create-tables", "--store", f"dynamodb:{stage}")
         stack = stack_of(stage, "none")
-        assert privileges.differences(stack.policy("CreateTablesPolicy"), wire.calls()) == []
+        assert iam.differences(stack.policy("CreateTablesPolicy"), wire.calls()) == []
 
 
 @pytest.mark.parametrize("command", ["credentials", "healthcheck"])
 def test_a_command_that_has_no_policy_calls_nothing(aws, tables, stream, start, command):
-    view = start(tables, stream)
-    with privileges.Wire(aws.emulators) as wire:
+    daemon = start(tables, stream)
+    with iam.Wire(aws.emulators) as wire:
         environment = stack_of(tables, stream).environment("TaskDefinition")
         run(
             aws,
             wire,
             command,
             "--listen",
-            f"127.0.0.1:{view.port}",
+            f"127.0.0.1:{daemon.port}",
             "--ops-listen",
             "none",
             environment=environment,
@@ -196,7 +196,7 @@ def calls_in_the_sources():
     files = [
         path
         for folder in promql.LAYERS
-        for path in service.ROOT.glob(f"{folder}/**/*.c")
+        for path in program.ROOT.glob(f"{folder}/**/*.c")
     ]
     words = {word for path in files for word in re.findall(r'"([A-Z][A-Za-z]+)"', path.read_text())}
     session = botocore.session.get_session()
@@ -215,7 +215,7 @@ def test_every_call_in_the_sources_is_in_a_policy():
         tuple(action.split(":"))
         for policy in policies.values()
         for one in policy["PolicyDocument"]["Statement"]
-        for action in privileges.as_list(one["Action"])
+        for action in iam.as_list(one["Action"])
     }
     for_credentials = {("sts", "AssumeRole"), ("sts", "AssumeRoleWithWebIdentity")}
     assert calls_in_the_sources() == allowed | for_credentials
@@ -251,7 +251,7 @@ def test_roles_are_for_tasks_of_this_account_alone():
 def test_what_other_deployments_are_told_to_take_is_there():
     """deploy/kubernetes and the operator's page name policies, for roles of the operator's own."""
     policies = stack_of("s", "t").of_type("AWS::IAM::ManagedPolicy").keys()
-    folder = service.ROOT / "deploy"
+    folder = program.ROOT / "deploy"
     for path in (folder / "README.md", *folder.glob("kubernetes/*/*.yaml")):
         assert set(re.findall(r"\b[A-Z][A-Za-z]+Policy\b", path.read_text())) <= policies, path
     accounts = [
@@ -271,7 +271,7 @@ def test_every_right_is_named_in_full_but_the_one_that_cannot_be():
     log = one.resources["ExecutionRole"]["Policies"][0]["PolicyDocument"]["Statement"]
     for each in granted:
         if each is not login and each not in log:  # the streams of one log group have no name yet
-            assert privileges.rights(each)
+            assert iam.rights(each)
 
 
 def test_keys_of_ones_own_add_what_they_need_and_only_through_their_service():
@@ -288,7 +288,7 @@ def test_keys_of_ones_own_add_what_they_need_and_only_through_their_service():
             service_name = "kinesis" if one["Resource"].endswith("/s") else "dynamodb"
             via = {"StringEquals": {"kms:ViaService": f"{service_name}.us-east-1.amazonaws.com"}}
             assert one["Condition"] == via
-            assert all(action.startswith("kms:") for action in privileges.as_list(one["Action"]))
+            assert all(action.startswith("kms:") for action in iam.as_list(one["Action"]))
 
 
 # --- The comparison. --------------------------------------------------------------------------------------
@@ -305,12 +305,12 @@ def call(action, resource, *keys):
 def test_the_comparison_tells_what_is_missing_and_what_is_to_spare():
     statements = [statement(["dynamodb:GetItem", "dynamodb:Scan"], "t"), statement("sqs:SendMessage", "q")]
     calls = {call("dynamodb:GetItem", "t"), call("dynamodb:Scan", "t"), call("sqs:SendMessage", "q")}
-    assert privileges.differences(statements, calls) == []
-    assert privileges.differences(statements[:1], calls) == ["missing: sqs SendMessage q"]
-    assert privileges.differences(statements, calls - {call("dynamodb:Scan", "t")}) == [
+    assert iam.differences(statements, calls) == []
+    assert iam.differences(statements[:1], calls) == ["missing: sqs SendMessage q"]
+    assert iam.differences(statements, calls - {call("dynamodb:Scan", "t")}) == [
         "to spare: dynamodb Scan t"
     ]
-    assert privileges.differences(statements, calls | {call("dynamodb:GetItem", "t/index/i")}) == [
+    assert iam.differences(statements, calls | {call("dynamodb:GetItem", "t/index/i")}) == [
         "missing: dynamodb GetItem t/index/i"
     ]
 
@@ -319,9 +319,9 @@ def test_the_comparison_knows_which_rows_a_right_is_for():
     only = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["mine"]}}
     statements = [statement("dynamodb:UpdateItem", "t", Condition=only)]
     mine, other = call("dynamodb:UpdateItem", "t", "mine"), call("dynamodb:UpdateItem", "t", "other")
-    assert privileges.differences(statements, {mine}) == []
-    assert privileges.differences(statements, {mine, other}) == ["missing: dynamodb UpdateItem t"]
-    assert len(privileges.differences(statements, {other})) == 2
+    assert iam.differences(statements, {mine}) == []
+    assert iam.differences(statements, {mine, other}) == ["missing: dynamodb UpdateItem t"]
+    assert len(iam.differences(statements, {other})) == 2
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def test_the_comparison_knows_which_rows_a_right_is_for():
 )
 def test_a_statement_that_does_not_name_its_rights_in_full_is_refused(one):
     with pytest.raises(AssertionError):
-        privileges.rights(one)
+        iam.rights(one)
 
 
 def test_a_call_is_read_off_the_wire_with_its_service_action_resource_and_rows():
@@ -348,7 +348,7 @@ def test_a_call_is_read_off_the_wire_with_its_service_action_resource_and_rows()
         return proxy.Request("POST / HTTP/1.1", headers, b"{}").with_json(body)
 
     def seen(*arguments):
-        calls = privileges.Calls()
+        calls = iam.Calls()
         calls.note(request(*arguments))
         return calls.seen
 

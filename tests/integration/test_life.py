@@ -9,9 +9,11 @@ import subprocess
 import time
 
 import cloud
+import program
 import pytest
-import service
-from shop import assert_equal_to_model, person, product, puts
+import wait
+from pairs import assert_equal_to_model
+from small_shop import person, product, puts
 
 ANN = person("merchant", "Ann")
 LAMPS = puts(product("lamp", ANN, None, 3))
@@ -36,41 +38,41 @@ def paused_store(aws):
 
 
 def test_sigterm_drains_then_stops_with_status_0_and_leases_released(aws, tables, lamps, start):
-    view = start(tables, lamps, "--drain-seconds", "2")
-    view.wait_until_applied()
-    view.process.send_signal(signal.SIGTERM)
-    cloud.until(lambda: view.get("/readyz").status == 503, "readiness turns 503", timeout_s=1)
-    assert view.get("/readyz").json()["status"] == "draining"
-    assert view.get("/scores/merchant").status == 200 and view.get("/livez").status == 200
-    assert view.process.wait(10) == 0
-    service.check_sanitizers(view.log())
+    daemon = start(tables, lamps, "--drain-seconds", "2")
+    daemon.wait_until_applied()
+    daemon.process.send_signal(signal.SIGTERM)
+    wait.until(lambda: daemon.get("/readyz").status == 503, "readiness turns 503", timeout_s=1)
+    assert daemon.get("/readyz").json()["status"] == "draining"
+    assert daemon.get("/scores/merchant").status == 200 and daemon.get("/livez").status == 200
+    assert daemon.process.wait(10) == 0
+    program.check_sanitizers(daemon.log())
     assert all("leaseOwner" not in lease for lease in cloud.leases(aws.dynamodb, tables).values())
 
 
 def test_sigterm_in_the_middle_of_a_backlog_loses_and_doubles_nothing(main_job, start_on):
     pair, records, expected = main_job
     for stop in range(3):
-        view = start_on(pair, "--batch-size", "20")
-        cloud.until(lambda: view.metric("winner_view_events_total", result="applied") > 100, "some applied")
-        status, seconds = view.terminate()
+        daemon = start_on(pair, "--batch-size", "20")
+        wait.until(lambda: daemon.metric("winner_view_events_total", result="applied") > 100, "some applied")
+        status, seconds = daemon.terminate()
         assert status == 0 and seconds < 20
         ends = {record.shard: int(record.sequence) for record in records}
         leases = pair.leases()
         assert any(cloud.checkpoint(lease) < ends[shard] for shard, lease in leases.items()), stop
-    view = start_on(pair)
-    view.wait_until_applied()
-    assert_equal_to_model(pair, expected, view.dead_letters())
-    counted = view.metric("winner_view_events_total")
+    daemon = start_on(pair)
+    daemon.wait_until_applied()
+    assert_equal_to_model(pair, expected, daemon.dead_letters())
+    counted = daemon.metric("winner_view_events_total")
     assert 0 < counted < len(records)  # each of them left a checkpoint for the next to go on from
 
 
 def test_a_second_signal_ends_it_at_once(tables, lamps, start):
-    view = start(tables, lamps, "--drain-seconds", "15")
-    view.process.send_signal(signal.SIGINT)
-    cloud.until(lambda: view.get("/readyz").status == 503, "draining")
+    daemon = start(tables, lamps, "--drain-seconds", "15")
+    daemon.process.send_signal(signal.SIGINT)
+    wait.until(lambda: daemon.get("/readyz").status == 503, "draining")
     begin = time.monotonic()
-    view.process.send_signal(signal.SIGTERM)
-    view.process.wait(5)
+    daemon.process.send_signal(signal.SIGTERM)
+    daemon.process.wait(5)
     assert time.monotonic() - begin < 2
 
 
@@ -85,92 +87,92 @@ def test_a_second_signal_ends_it_at_once_as_a_containers_first_process_too(embed
     if subprocess.run([*apart, "true"], capture_output=True).returncode:
         pytest.skip("who runs this may make no namespaces")
     embedded.put(LAMPS)
-    view = make_on(embedded, "--drain-seconds", "15")
-    view.argv = [*apart, *view.argv]
-    view.start()
-    pid = only_child(view.process.pid)
+    daemon = make_on(embedded, "--drain-seconds", "15")
+    daemon.argv = [*apart, *daemon.argv]
+    daemon.start()
+    pid = only_child(daemon.process.pid)
     os.kill(pid, signal.SIGTERM)
-    cloud.until(lambda: view.get("/readyz").status == 503, "draining")
+    wait.until(lambda: daemon.get("/readyz").status == 503, "draining")
     begin = time.monotonic()
     os.kill(pid, signal.SIGTERM)
-    assert view.process.wait(20) == 128 + signal.SIGTERM and time.monotonic() - begin < 10
+    assert daemon.process.wait(20) == 128 + signal.SIGTERM and time.monotonic() - begin < 10
 
 
 def test_sigterm_ends_it_in_20_seconds_though_the_store_does_not_answer(tables, lamps, start, paused_store):
-    view = start(tables, lamps)
-    view.wait_until_applied()
+    daemon = start(tables, lamps)
+    daemon.wait_until_applied()
     paused_store.pause()
-    status, seconds = view.terminate()
+    status, seconds = daemon.terminate()
     assert status == 0 and seconds < 20
 
 
 @pytest.mark.parametrize("service_name", ["DYNAMODB", "KINESIS"])
-def test_sigterm_ends_a_start_whose_first_call_is_not_answered(tables, stream, make_view, service_name):
+def test_sigterm_ends_a_start_whose_first_call_is_not_answered(tables, stream, make_daemon, service_name):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(30)
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        view = make_view(tables, stream, environment={f"AWS_ENDPOINT_URL_{service_name}": endpoint})
-        view.start(ready=False)
+        daemon = make_daemon(tables, stream, environment={f"AWS_ENDPOINT_URL_{service_name}": endpoint})
+        daemon.start(ready=False)
         connection, _ = silent.accept()
         with connection:
             assert connection.recv(1)
-            status, seconds = view.terminate()
+            status, seconds = daemon.terminate()
     assert status == 0 and seconds < 10
 
 
 MEMORY_ROUTES = ("/livez", "/readyz", "/healthz", "/metrics")
 
 
-def ask_for(seconds, view, targets):
+def ask_for(seconds, daemon, targets):
     """Asks for the targets in turn, for so long. All answers must be 200; returns the longest wait for one."""
     longest, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
         for target in targets:
             begin = time.monotonic()
-            assert view.get(target).status == 200
+            assert daemon.get(target).status == 200
             longest = max(longest, time.monotonic() - begin)
         time.sleep(0.02)
     return longest
 
 
 def test_cached_answers_go_on_at_once_while_the_store_does_not_answer(tables, lamps, start, paused_store):
-    view = start(tables, lamps)
-    view.wait_until_applied()
-    cloud.until(lambda: view.get("/scores/merchant").json()["items"], "a board")
-    view.get("/contributions/lamp")
+    daemon = start(tables, lamps)
+    daemon.wait_until_applied()
+    wait.until(lambda: daemon.get("/scores/merchant").json()["items"], "a board")
+    daemon.get("/contributions/lamp")
     paused_store.pause()
     with concurrent.futures.ThreadPoolExecutor(100) as pool:
-        missing = [pool.submit(view.get, f"/contributions/never-asked-{n}", timeout_s=30) for n in range(100)]
-        longest = ask_for(5, view, ("/scores/merchant", "/contributions/lamp", *MEMORY_ROUTES))
+        missing = [pool.submit(daemon.get, f"/contributions/never-asked-{n}", timeout_s=30) for n in range(100)]
+        longest = ask_for(5, daemon, ("/scores/merchant", "/contributions/lamp", *MEMORY_ROUTES))
         refused = [response.result() for response in missing]
     assert longest < 1
     assert {response.status for response in refused} == {503}
     kinds = {response.json()["type"].rpartition("/")[2] for response in refused}
     assert kinds <= {"store-unavailable", "overloaded"}
     paused_store.resume()
-    cloud.until(lambda: view.get("/contributions/never-asked-0").status == 404, "the store answers again", 30)
+    wait.until(lambda: daemon.get("/contributions/never-asked-0").status == 404, "the store answers again", 30)
 
 
 def test_answers_older_than_that_are_served_saying_so(tables, lamps, start, paused_store):
-    view = start(tables, lamps, "--cache-ttl-ms", "100", "--cache-stale-ms", "200")
-    view.wait_until_applied()
-    before = cloud.until(lambda: view.get("/scores/merchant").json()["items"], "a board")
+    daemon = start(tables, lamps, "--cache-ttl-ms", "100", "--cache-stale-ms", "200")
+    daemon.wait_until_applied()
+    before = wait.until(lambda: daemon.get("/scores/merchant").json()["items"], "a board")
     paused_store.pause()
-    assert ask_for(6, view, ("/scores/merchant", *MEMORY_ROUTES)) < 4
-    last = view.get("/scores/merchant")
+    assert ask_for(6, daemon, ("/scores/merchant", *MEMORY_ROUTES)) < 4
+    last = daemon.get("/scores/merchant")
     assert last.json()["items"] == before
     assert "stale" in last.headers["cache-status"].lower()
 
 
 def test_ingest_goes_on_by_itself_after_the_store_came_back(aws, tables, lamps, start, paused_store):
-    view = start(tables, lamps)
-    view.wait_until_applied()
-    settled = view.metric("winner_view_records_total")
+    daemon = start(tables, lamps)
+    daemon.wait_until_applied()
+    settled = daemon.metric("winner_view_records_total")
     paused_store.pause()
     cloud.put(aws.kinesis, lamps, LAMPS[-1:] * 5)
     read = "winner_view_source_records_total"
-    cloud.until(lambda: view.metric(read) == settled + 5, "a batch has been read that meets the outage")
-    assert view.metric("winner_view_records_total") == settled
+    wait.until(lambda: daemon.metric(read) == settled + 5, "a batch has been read that meets the outage")
+    assert daemon.metric("winner_view_records_total") == settled
     paused_store.resume()
-    view.wait_until_applied(60)
-    assert view.get("/contributions/lamp").json()["purchases"] == 8
+    daemon.wait_until_applied(60)
+    assert daemon.get("/contributions/lamp").json()["purchases"] == 8

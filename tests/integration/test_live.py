@@ -10,10 +10,11 @@ import time
 import cloud
 import live
 import model
+import program
 import pytest
-import service
+import wait
 from live import Reader
-from shop import person, product, puts
+from small_shop import person, product, puts
 
 ANN, PHIL = person("merchant", "Ann"), person("photographer", "Phil")
 LAMP = puts(product("lamp", ANN, PHIL, 3))
@@ -25,9 +26,9 @@ BOARDS = ("merchant", "photographer")
 def shop(pair, start_on):
     """A view that has the lamp's three purchases, on either store."""
     pair.put(LAMP)
-    view = start_on(pair)
-    view.wait_until_applied()
-    return view
+    daemon = start_on(pair)
+    daemon.wait_until_applied()
+    return daemon
 
 
 def without_as_of(board):
@@ -105,25 +106,25 @@ def test_head_has_the_headers_only_and_http_1_0_no_chunks(shop):
 
 def test_no_more_readers_than_allowed_and_a_place_becomes_free(embedded, start_on):
     embedded.put(LAMP)
-    view = start_on(embedded, "--max-live", "2")
-    with Reader(view).wait_for_all(), Reader(view).wait_for_all():
-        full = view.get("/live")
+    daemon = start_on(embedded, "--max-live", "2")
+    with Reader(daemon).wait_for_all(), Reader(daemon).wait_for_all():
+        full = daemon.get("/live")
         assert full.status == 503 and full.json()["type"] == "overloaded"
         assert int(full.headers["retry-after"]) > 0
-        assert view.metric("winner_view_live_readers") == 2
-        assert view.get("/scores/merchant").status == 200
+        assert daemon.metric("winner_view_live_readers") == 2
+        assert daemon.get("/scores/merchant").status == 200
 
     def is_taken_in():
-        connection = live.dial(view.port)
+        connection = live.dial(daemon.port)
         with connection, connection.makefile("rb") as file:
             return live.read_head(file)[0] == 200
 
-    cloud.until(is_taken_in, "those who left are noticed")
-    cloud.until(lambda: view.metric("winner_view_live_readers") == 0, "and counted", timeout_s=30)
+    wait.until(is_taken_in, "those who left are noticed")
+    wait.until(lambda: daemon.metric("winner_view_live_readers") == 0, "and counted", timeout_s=30)
 
 
 def test_max_live_must_be_below_the_connections():
-    done = service.run("serve", "--connections", "100")
+    done = program.run("serve", "--connections", "100")
     assert done.returncode == 2
     assert "--max-live: '256' is not allowed; allowed with --connections 100: a number below that" in (
         done.stderr + done.stdout
@@ -146,17 +147,17 @@ def kept_bytes(connection):
 
 def test_who_does_not_read_is_dropped_and_the_others_go_on(embedded, start_on):
     embedded.put(puts([event for n in range(10) for event in long_named(n, n + 1)]))
-    view = start_on(embedded)
-    view.wait_until_applied()
+    daemon = start_on(embedded)
+    daemon.wait_until_applied()
     begin = time.monotonic()
-    with Reader(view) as reader, live.dial(view.port, receive_buffer=2048) as stuck:
+    with Reader(daemon) as reader, live.dial(daemon.port, receive_buffer=2048) as stuck:
         reader.wait_for_all()
-        while view.metric("winner_view_live_dropped_total") == 0:
+        while daemon.metric("winner_view_live_dropped_total") == 0:
             assert time.monotonic() < begin + 60
             embedded.put(puts(long_named(9, 1))[1:])
             time.sleep(0.25)  # customers, and the time that it has
         assert time.monotonic() - begin >= 9
-        cloud.until(lambda: view.metric("winner_view_live_readers") == 1, "it is gone")
+        wait.until(lambda: daemon.metric("winner_view_live_readers") == 1, "it is gone")
         assert len(reader.of("freshness")) > 3
         before = len(reader.events)
         reader.wait_for(lambda: len(reader.events) > before, "the others go on")
@@ -173,19 +174,19 @@ def drop_all_packets(connection):
 
 def test_a_reader_whose_host_is_gone_is_not_kept(embedded, start_on):
     embedded.put(LAMP)
-    view = start_on(embedded)
-    view.wait_until_applied()
-    with live.dial(view.port) as gone, gone.makefile("rb") as file:
+    daemon = start_on(embedded)
+    daemon.wait_until_applied()
+    with live.dial(daemon.port) as gone, gone.makefile("rb") as file:
         assert live.read_head(file)[0] == 200
         drop_all_packets(gone)
-        assert view.metric("winner_view_live_readers") == 1
-        cloud.until(lambda: view.metric("winner_view_live_readers") == 0, "it is noticed", timeout_s=90)
+        assert daemon.metric("winner_view_live_readers") == 1
+        wait.until(lambda: daemon.metric("winner_view_live_readers") == 0, "it is noticed", timeout_s=90)
 
 
 def test_silence_is_broken_by_a_heartbeat(embedded, start_on):
     """Nobody fills the store, so nothing changes."""
-    view = start_on(embedded, "--source", "none")
-    with Reader(view) as reader:
+    daemon = start_on(embedded, "--source", "none")
+    with Reader(daemon) as reader:
         reader.wait_for_all()
         silent_since = reader.events[-1].at
         reader.wait_for(lambda: reader.comments, "a heartbeat", timeout_s=45)
@@ -195,9 +196,9 @@ def test_silence_is_broken_by_a_heartbeat(embedded, start_on):
 
 def test_while_the_store_does_not_answer_the_stream_stays_and_freshness_tells(aws, tables, stream, start):
     cloud.put(aws.kinesis, stream, LAMP)
-    view = start(tables, stream, "--caught-up-ms", "3000", "--cache-stale-ms", "1000")
-    view.wait_until_applied()
-    with Reader(view) as reader:
+    daemon = start(tables, stream, "--caught-up-ms", "3000", "--cache-stale-ms", "1000")
+    daemon.wait_until_applied()
+    with Reader(daemon) as reader:
         reader.wait_for_score(3)
         reader.wait_for(lambda: (reader.last("freshness") or {}).get("caughtUp"), "caught up")
         aws.emulators.dynamodb.pause()
@@ -205,7 +206,7 @@ def test_while_the_store_does_not_answer_the_stream_stays_and_freshness_tells(aw
             cloud.put(aws.kinesis, stream, PURCHASE)
             reader.wait_for(lambda: not reader.last("freshness")["caughtUp"], "freshness tells")
             assert reader.end is None
-            with Reader(view) as later:
+            with Reader(daemon) as later:
                 later.wait_for_all()
                 assert later.last("merchant")["items"][0]["score"] == 3
                 assert not later.last("freshness")["caughtUp"]
@@ -217,23 +218,23 @@ def test_while_the_store_does_not_answer_the_stream_stays_and_freshness_tells(aw
 
 def test_sigterm_ends_streams_with_their_last_chunk_after_the_drain(pair, make_on):
     pair.put(LAMP)
-    view = make_on(pair, "--drain-seconds", "2").start()
-    readers = [Reader(view) for _ in range(20)]
-    idle = live.dial(view.port, receive_buffer=2048)  # it asked, and never reads
+    daemon = make_on(pair, "--drain-seconds", "2").start()
+    readers = [Reader(daemon) for _ in range(20)]
+    idle = live.dial(daemon.port, receive_buffer=2048)  # it asked, and never reads
     for reader in readers:
         reader.wait_for_score(3)
     begin = time.monotonic()
-    view.process.send_signal(signal.SIGTERM)
+    daemon.process.send_signal(signal.SIGTERM)
     pair.put(PURCHASE)
     for reader in readers:
         reader.wait_for_score(4)  # served while it drains
-    assert view.process.wait(20) == 0
+    assert daemon.process.wait(20) == 0
     assert 2 <= time.monotonic() - begin < 2 + 5 + 3
-    service.check_sanitizers(view.log())
+    program.check_sanitizers(daemon.log())
     for reader in readers:
-        cloud.until(lambda: reader.end, "the end")
+        wait.until(lambda: reader.end, "the end")
         assert reader.end == "whole"
         reader.__exit__()
     idle.close()
     with pytest.raises(OSError):
-        socket.create_connection(("127.0.0.1", view.port), timeout=1)
+        socket.create_connection(("127.0.0.1", daemon.port), timeout=1)

@@ -7,14 +7,15 @@ import re
 import threading
 import time
 
-import answers
 import cloud
+import expected_answers
+import http_client
 import model
 import proxy
-import service
+import wait
 import workload
-from pairs import KinesisDynamodb
-from shop import assert_equal_to_model, fold
+from model import fold
+from pairs import KinesisDynamodb, assert_equal_to_model
 
 KILLS = 10
 TORN_AT_LEAST = 3
@@ -23,33 +24,33 @@ TORN_AT_LEAST = 3
 PROMPT = ("--index-allowance-ms", "0", "--cache-ttl-ms", "100")
 
 
-def wait_for_fresh_boards(view):
+def wait_for_fresh_boards(daemon):
     """Boards may be served a moment old: until both are of what is applied now."""
-    target = model.epoch_ms(view.health()["asOf"])
+    target = model.epoch_ms(daemon.health()["asOf"])
     for role in ("merchant", "photographer"):
         for target_path in (f"/scores/{role}?limit={limit}" for limit in (1, 10, 100)):
-            cloud.until(
-                lambda: model.epoch_ms(view.get(target_path).json()["asOf"]) >= target, f"fresh {target_path}"
+            wait.until(
+                lambda: model.epoch_ms(daemon.get(target_path).json()["asOf"]) >= target, f"fresh {target_path}"
             )
 
 
 def test_events_become_exact_rows_dead_letters_and_answers(main_job, start_on):
     pair, records, expected = main_job
-    view = start_on(pair, *PROMPT)
-    view.wait_until_applied()
-    assert_equal_to_model(pair, expected, view.dead_letters())
+    daemon = start_on(pair, *PROMPT)
+    daemon.wait_until_applied()
+    assert_equal_to_model(pair, expected, daemon.dead_letters())
 
-    counted = {kind: view.metric("winner_view_events_total", result=kind) for kind in expected.counts}
+    counted = {kind: daemon.metric("winner_view_events_total", result=kind) for kind in expected.counts}
     assert counted == dict(expected.counts)
     reasons = collections.Counter(reason for _, _, reason in expected.dead_letters)
-    assert {r: view.metric("winner_view_dead_letters_total", reason=r) for r in reasons} == reasons
+    assert {r: daemon.metric("winner_view_dead_letters_total", reason=r) for r in reasons} == reasons
 
-    wait_for_fresh_boards(view)
-    ids = answers.check_all(view, expected)
+    wait_for_fresh_boards(daemon)
+    ids = expected_answers.check_all(daemon, expected)
 
     # only serves, beside the one that fills the store; knows its freshness from the leases
     reader = start_on(pair, "--source", "none", "--identities", "full", *PROMPT)
-    assert answers.check_all(reader, expected, full=True) == ids
+    assert expected_answers.check_all(reader, expected, full=True) == ids
 
 
 class Killer:
@@ -67,10 +68,10 @@ class Killer:
         self.table = None
         through.on_request = self.on_request
 
-    def arm(self, view, table, writes, after_checkpoint, lose):
+    def arm(self, daemon, table, writes, after_checkpoint, lose):
         """Kill `view` at this many writes of a table, counted from its first checkpoint or from its start."""
         self.done.clear()
-        self.view, self.left, self.counting, self.lose = view, writes, not after_checkpoint, lose
+        self.daemon, self.left, self.counting, self.lose = daemon, writes, not after_checkpoint, lose
         self.table = table
 
     def on_request(self, request):
@@ -84,7 +85,7 @@ class Killer:
             self.left -= self.counting and table == self.table
             is_time = self.left == 0 and not self.done.is_set()
             if is_time:
-                self.view.process.kill()
+                self.daemon.process.kill()
                 self.done.set()
         if is_time and self.lose:
             return 500, b"{}"
@@ -102,7 +103,7 @@ def watermarks(rows):
     return highest
 
 
-def test_ten_sigkills_change_nothing(aws, tables, main_stream, make_view, capsys):
+def test_ten_sigkills_change_nothing(aws, tables, main_stream, make_daemon, capsys):
     stream, records, expected = main_stream
     ends = {record.shard: int(record.sequence) for record in records}
     rng = random.Random(11)
@@ -111,12 +112,12 @@ def test_ten_sigkills_change_nothing(aws, tables, main_stream, make_view, capsys
     with proxy.Proxy(aws.emulators.dynamodb_url) as through:
         killer = Killer(through, tables)
         for kill in range(KILLS):
-            view = make_view(tables, stream, *options, environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url})
+            daemon = make_daemon(tables, stream, *options, environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url})
             table = "Contributions" if kill % 3 == 2 else "Scores"
-            killer.arm(view, table, rng.randint(10, 90), after_checkpoint=kill % 2 == 1, lose=kill % 4 < 2)
-            view.start(ready=False)
-            assert killer.done.wait(120), view.log()[-3000:]
-            view.kill()
+            killer.arm(daemon, table, rng.randint(10, 90), after_checkpoint=kill % 2 == 1, lose=kill % 4 < 2)
+            daemon.start(ready=False)
+            assert killer.done.wait(120), daemon.log()[-3000:]
+            daemon.kill()
 
             leases = cloud.leases(aws.dynamodb, tables)
             assert leases.keys() == ends.keys()
@@ -132,19 +133,19 @@ def test_ten_sigkills_change_nothing(aws, tables, main_stream, make_view, capsys
         )
     assert torn >= TORN_AT_LEAST and begun > 0
 
-    view = make_view(tables, stream, *options).start()
-    view.wait_until_applied()
-    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, view.dead_letters())
-    wait_for_fresh_boards(view)
-    answers.check_boards(view, expected)
+    daemon = make_daemon(tables, stream, *options).start()
+    daemon.wait_until_applied()
+    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, daemon.dead_letters())
+    wait_for_fresh_boards(daemon)
+    expected_answers.check_boards(daemon, expected)
 
 
 def test_a_restart_goes_on_where_it_stopped(pair, start_on):
     puts = workload.generate(seed=3, events=1500)
     pair.put(puts[:1000])
-    view = start_on(pair)
-    view.wait_until_applied()
-    assert view.terminate()[0] == 0
+    daemon = start_on(pair)
+    daemon.wait_until_applied()
+    assert daemon.terminate()[0] == 0
     leases = pair.leases()
     assert all("leaseOwner" not in lease for lease in leases.values())
     first = pair.records()
@@ -152,11 +153,11 @@ def test_a_restart_goes_on_where_it_stopped(pair, start_on):
     assert {shard: cloud.checkpoint(lease) for shard, lease in leases.items()} == lasts
 
     pair.put(puts[1000:])
-    view = start_on(pair)
-    view.wait_until_applied()
+    daemon = start_on(pair)
+    daemon.wait_until_applied()
     records = pair.records()
-    assert_equal_to_model(pair, fold(records), view.dead_letters())
-    assert view.metric("winner_view_events_total") == len(records) - len(first)
+    assert_equal_to_model(pair, fold(records), daemon.dead_letters())
+    assert daemon.metric("winner_view_events_total") == len(records) - len(first)
 
 
 def test_the_envelope_decides_which_id_is_compared(pair, start_on):
@@ -183,8 +184,8 @@ def test_the_envelope_decides_which_id_is_compared(pair, start_on):
         event(model.EGRESS, "b", model.CREATE, eventId="s:9", **times),
         *[event(model.EGRESS, "b", model.PURCHASE, eventId="s:10", **times)] * 2,
     )
-    view = start_on(pair)
-    view.wait_until_applied()
+    daemon = start_on(pair)
+    daemon.wait_until_applied()
     purchases = {row["productId"]: row["creatorScore"] for row in pair.contributions()}
     assert purchases == {"a": 2, "b": 1}
-    assert service.request(view.port, "/contributions/a").json()["purchases"] == 2
+    assert http_client.request(daemon.port, "/contributions/a").json()["purchases"] == 2

@@ -5,14 +5,14 @@ import gzip
 import re
 import socket
 
-import answers
-import cloud
+import expected_answers
+import http_client
 import model
 import pairs
 import pytest
-import service
-from shop import event, person, product, puts
-from view import View
+import wait
+from daemon import Daemon
+from small_shop import event, person, product, puts
 
 MERCHANTS = [person("merchant", f"Merchant{n}") for n in range(12)]
 PIA = person("photographer", "Pia")
@@ -28,8 +28,8 @@ SMALL = [
     "/scores/merchant?limit=1",
     "/scores?role=creator&limit=2",
     "/contributions/lamp0",
-    f"/scores/{answers.quoted(ANN)}",
-    f"/scores/merchant/{answers.quoted(ANN)}",
+    f"/scores/{expected_answers.quoted(ANN)}",
+    f"/scores/merchant/{expected_answers.quoted(ANN)}",
 ]
 FILES = ["/", "/openapi.yaml"]
 REPRESENTATIONS = [*LARGE, *SMALL]
@@ -65,25 +65,25 @@ class Reply:
         is_compressed = self.headers.get("content-encoding") == "gzip" and has_body
         self.body = gzip.decompress(self.sent) if is_compressed else self.sent
 
-    content_type = service.Response.content_type
-    json = service.Response.json
+    content_type = http_client.Response.content_type
+    json = http_client.Response.json
 
     def content(self):
         return self.body
 
 
-def ask(view, target, method="GET", fields=()):
+def ask(daemon, target, method="GET", fields=()):
     """One request with these header fields, and another one on the same connection, whose answer shows that
     nothing was left over of the first."""
     lines = [f"{method} {target} HTTP/1.1", "Host: x", *(f"{name}: {value}" for name, value in fields)]
-    with socket.create_connection(("127.0.0.1", view.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=30) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         file = connection.makefile("rb")
         reply = Reply(method, target, file)
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert Reply("GET", "/livez", file).status == 200
         assert file.read() == b""
-    return view.openapi.check(reply) if target != "*" else reply
+    return http_client.judge(reply) if target != "*" else reply
 
 
 def accepting(encoding):
@@ -95,13 +95,13 @@ def holding(etag):
 
 
 @pytest.fixture(scope="module", params=pairs.KINDS)
-def view(request, openapi, tmp_path_factory):
+def daemon(request, openapi, tmp_path_factory):
     """A service in which nothing moves any more: what is kept stays fresh for as long as these tests take."""
     folder = tmp_path_factory.mktemp("manners")
     pair = pairs.stocked_pair(request.param, request, folder, EVENTS)
     options = [*pair.options, "--drain-seconds", "0", "--cache-ttl-ms", "3600000"]
     options += ["--caught-up-ms", "600000"]  # what is not there stays a 404, however busy the machine is
-    with View(openapi, folder / "dead", options, pair.environment) as made:
+    with Daemon(options, pair.environment, folder / "dead") as made:
         made.wait_until_boards_are_true()
         yield made
 
@@ -110,12 +110,12 @@ def view(request, openapi, tmp_path_factory):
 
 
 @pytest.mark.parametrize("route", REPRESENTATIONS)
-def test_whoever_holds_a_representation_is_sent_a_304_instead_in_each_encoding(view, route):
+def test_whoever_holds_a_representation_is_sent_a_304_instead_in_each_encoding(daemon, route):
     for encoding in ENCODINGS:
-        full = ask(view, route, fields=accepting(encoding))
+        full = ask(daemon, route, fields=accepting(encoding))
         assert full.status == 200 and re.fullmatch(r'W/"[A-Za-z0-9_-]{22}"', full.headers["etag"])
         for method in ("GET", "HEAD"):
-            reply = ask(view, route, method, accepting(encoding) + holding(full.headers["etag"]))
+            reply = ask(daemon, route, method, accepting(encoding) + holding(full.headers["etag"]))
             assert reply.status == 304
             for name in ("etag", "cache-control", "vary", "server", "access-control-allow-origin"):
                 assert reply.headers[name] == full.headers[name]
@@ -131,20 +131,20 @@ def test_whoever_holds_a_representation_is_sent_a_304_instead_in_each_encoding(v
 @pytest.mark.parametrize(
     "form", ["{}", "*", 'W/"other", {}', '"other" , {}', '{},W/"other"', ", ,{}", "strong"]
 )
-def test_if_none_match_is_a_list_compared_weakly(view, form):
-    etag = ask(view, "/scores/merchant").headers["etag"]
+def test_if_none_match_is_a_list_compared_weakly(daemon, form):
+    etag = ask(daemon, "/scores/merchant").headers["etag"]
     value = etag.removeprefix("W/") if form == "strong" else form.format(etag)
-    assert ask(view, "/scores/merchant", fields=holding(value)).status == 304
+    assert ask(daemon, "/scores/merchant", fields=holding(value)).status == 304
 
 
 @pytest.mark.parametrize("value", ['W/"other"', '"', "", "other", 'w/"x"', '"*"'])
-def test_another_etag_or_none_that_is_one_gets_the_whole_answer(view, value):
-    reply = ask(view, "/scores/merchant", fields=holding(value))
+def test_another_etag_or_none_that_is_one_gets_the_whole_answer(daemon, value):
+    reply = ask(daemon, "/scores/merchant", fields=holding(value))
     assert reply.status == 200 and len(reply.json()["items"]) == 10
 
 
-def test_different_boards_have_different_etags(view):
-    etags = {ask(view, route).headers["etag"] for route in REPRESENTATIONS}
+def test_different_boards_have_different_etags(daemon):
+    etags = {ask(daemon, route).headers["etag"] for route in REPRESENTATIONS}
     assert len(etags) == len(REPRESENTATIONS)
 
 
@@ -152,25 +152,25 @@ def test_different_boards_have_different_etags(view):
 
 
 @pytest.mark.parametrize("route", LARGE)
-def test_a_large_body_comes_compressed_to_who_accepts_that(view, route):
-    plain = ask(view, route)
+def test_a_large_body_comes_compressed_to_who_accepts_that(daemon, route):
+    plain = ask(daemon, route)
     assert "content-encoding" not in plain.headers and plain.headers["vary"] == "Accept-Encoding"
     for accepted in ("gzip", "gzip, deflate, br, zstd", "br;q=1.0, *;q=0.5"):
-        packed = ask(view, route, fields=accepting(accepted))
+        packed = ask(daemon, route, fields=accepting(accepted))
         assert packed.headers["content-encoding"] == "gzip" and packed.headers["vary"] == "Accept-Encoding"
         assert packed.body == plain.body and len(packed.sent) < len(plain.sent) * 0.7
         assert packed.headers["etag"] == plain.headers["etag"]
         assert packed.content_type == plain.content_type
     for refused in ("", "br", "identity", "gzip;q=0", "gzip;q=0.2, identity;q=0.9", "gzip;q=nan"):
-        reply = ask(view, route, fields=accepting(refused))
+        reply = ask(daemon, route, fields=accepting(refused))
         assert "content-encoding" not in reply.headers and reply.sent == plain.sent
 
 
 @pytest.mark.parametrize("route", SMALL)
-def test_a_small_body_comes_as_it_is_unless_that_is_refused(view, route):
-    plain = ask(view, route, fields=accepting("gzip"))
+def test_a_small_body_comes_as_it_is_unless_that_is_refused(daemon, route):
+    plain = ask(daemon, route, fields=accepting("gzip"))
     assert "content-encoding" not in plain.headers and plain.headers["vary"] == "Accept-Encoding"
-    packed = ask(view, route, fields=accepting("gzip, identity;q=0"))
+    packed = ask(daemon, route, fields=accepting("gzip, identity;q=0"))
     assert packed.headers["content-encoding"] == "gzip" and packed.body == plain.body
 
 
@@ -179,9 +179,9 @@ def test_a_small_body_comes_as_it_is_unless_that_is_refused(view, route):
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("route", [*REPRESENTATIONS, *PROBES, *PROBLEMS])
-def test_head_is_get_without_the_body(view, route, encoding):
-    ask(view, route)  # from now on it is kept
-    get, head = (ask(view, route, method, accepting(encoding)) for method in ("GET", "HEAD"))
+def test_head_is_get_without_the_body(daemon, route, encoding):
+    ask(daemon, route)  # from now on it is kept
+    get, head = (ask(daemon, route, method, accepting(encoding)) for method in ("GET", "HEAD"))
     assert (head.status, head.version, head.sent) == (get.status, get.version, b"")
     assert [name for name, _ in head.lines] == [name for name, _ in get.lines]
     moving = CHANGES_BY_ITSELF | ({"content-length"} if route in PROBES else set())
@@ -192,25 +192,25 @@ def test_head_is_get_without_the_body(view, route, encoding):
 
 
 @pytest.mark.parametrize("route", [*PROBES, *PROBLEMS])
-def test_what_is_never_the_same_twice_is_not_to_be_kept(view, route):
-    reply = ask(view, route, fields=accepting("gzip") + holding("*"))
+def test_what_is_never_the_same_twice_is_not_to_be_kept(daemon, route):
+    reply = ask(daemon, route, fields=accepting("gzip") + holding("*"))
     assert reply.status == (200 if route in PROBES else reply.json()["status"])
     assert reply.headers["cache-control"] == "no-store"
     assert not reply.headers.keys() & {"etag", "content-encoding"}
 
 
-def test_each_route_says_how_long_its_answer_may_be_kept(view):
+def test_each_route_says_how_long_its_answer_may_be_kept(daemon):
     for route in VIEWS:
-        assert ask(view, route).headers["cache-control"] == "public, max-age=3600"
-    assert ask(view, "/").headers["cache-control"] == "no-cache"
-    assert ask(view, "/openapi.yaml").headers["cache-control"] == "public, max-age=300"
+        assert ask(daemon, route).headers["cache-control"] == "public, max-age=3600"
+    assert ask(daemon, "/").headers["cache-control"] == "no-cache"
+    assert ask(daemon, "/openapi.yaml").headers["cache-control"] == "public, max-age=300"
 
 
 @pytest.mark.parametrize("route", [*REPRESENTATIONS, *PROBES, *PROBLEMS[:1]])
-def test_every_answer_may_be_read_by_any_page_without_credentials_and_names_no_version(view, route):
+def test_every_answer_may_be_read_by_any_page_without_credentials_and_names_no_version(daemon, route):
     origin = [("Origin", "https://dashboard.example")]
-    asked = [ask(view, route, fields=origin), ask(view, route, fields=origin + holding("*"))]
-    asked.append(ask(view, route, "POST", [*origin, ("Content-Length", "0")]))
+    asked = [ask(daemon, route, fields=origin), ask(daemon, route, fields=origin + holding("*"))]
+    asked.append(ask(daemon, route, "POST", [*origin, ("Content-Length", "0")]))
     for reply in asked:
         assert reply.headers["access-control-allow-origin"] == "*"
         assert "access-control-allow-credentials" not in reply.headers
@@ -220,13 +220,13 @@ def test_every_answer_may_be_read_by_any_page_without_credentials_and_names_no_v
 
 
 @pytest.mark.parametrize("route", ["*", *REPRESENTATIONS, *PROBES])
-def test_options_says_what_is_allowed_also_to_other_origins(view, route):
+def test_options_says_what_is_allowed_also_to_other_origins(daemon, route):
     preflight = [
         ("Origin", "https://dashboard.example"),
         ("Access-Control-Request-Method", "GET"),
         ("Access-Control-Request-Headers", "if-none-match, x-request-id"),
     ]
-    reply = ask(view, route, "OPTIONS", preflight)
+    reply = ask(daemon, route, "OPTIONS", preflight)
     assert reply.status == 204 and reply.headers.get("content-length", "0") == "0"
     assert reply.headers["allow"] == reply.headers["access-control-allow-methods"] == "GET, HEAD, OPTIONS"
     for name in ("access-control-allow-origin", "access-control-allow-headers"):
@@ -237,32 +237,32 @@ def test_options_says_what_is_allowed_also_to_other_origins(view, route):
 
 @pytest.mark.parametrize("route", [*REPRESENTATIONS, *PROBES])
 @pytest.mark.parametrize("method", ["POST", "BREW"])
-def test_any_other_method_is_405_and_allow_says_what_is_not(view, route, method):
-    reply = ask(view, route, method, [("Content-Length", "0")])
+def test_any_other_method_is_405_and_allow_says_what_is_not(daemon, route, method):
+    reply = ask(daemon, route, method, [("Content-Length", "0")])
     assert reply.status == 405 and reply.json()["type"] == "method-not-allowed"
     assert reply.headers["allow"] == "GET, HEAD, OPTIONS"
     assert reply.headers["cache-control"] == "no-store" and reply.headers["x-request-id"]
 
 
 @pytest.mark.parametrize("fields", [[], accepting("gzip"), holding("*")])
-def test_a_request_id_is_repeated_on_every_form_of_an_answer_if_it_is_harmless(view, fields):
-    usual = ask(view, "/scores/merchant", fields=fields)
+def test_a_request_id_is_repeated_on_every_form_of_an_answer_if_it_is_harmless(daemon, fields):
+    usual = ask(daemon, "/scores/merchant", fields=fields)
     assert "x-request-id" not in usual.headers
     for sent in ("a-1.B:2_/+=~@", "x" * 128):
-        reply = ask(view, "/scores/merchant", fields=[*fields, ("X-Request-Id", sent)])
+        reply = ask(daemon, "/scores/merchant", fields=[*fields, ("X-Request-Id", sent)])
         assert reply.headers["x-request-id"] == sent
         same = usual.headers.keys() - CHANGES_BY_ITSELF
         assert {name: reply.headers[name] for name in same} == {name: usual.headers[name] for name in same}
     for sent in ("x" * 129, "<script>", "a b", "a\tb", 'a"b', "é"):
-        reply = ask(view, "/scores/merchant", fields=[*fields, ("X-Request-Id", sent)])
+        reply = ask(daemon, "/scores/merchant", fields=[*fields, ("X-Request-Id", sent)])
         assert "x-request-id" not in reply.headers
 
 
-def test_every_problem_has_an_id_of_its_own_or_the_requests(view):
-    made = [ask(view, route).headers["x-request-id"] for route in PROBLEMS * 2]
+def test_every_problem_has_an_id_of_its_own_or_the_requests(daemon):
+    made = [ask(daemon, route).headers["x-request-id"] for route in PROBLEMS * 2]
     assert len(set(made)) == len(made) and all(re.fullmatch(r"[0-9a-f]{16}", each) for each in made)
     for route in PROBLEMS:
-        assert ask(view, route, fields=[("X-Request-Id", "mine")]).headers["x-request-id"] == "mine"
+        assert ask(daemon, route, fields=[("X-Request-Id", "mine")]).headers["x-request-id"] == "mine"
 
 
 # --- As the view moves. -----------------------------------------------------------------------------------
@@ -271,15 +271,15 @@ def test_every_problem_has_an_id_of_its_own_or_the_requests(view):
 def test_a_304_says_that_the_view_moved_on_and_a_purchase_changes_the_etag(pair, start_on):
     """The poll of a dashboard, on each kind of answer and in each encoding."""
     pair.put(puts(product("lamp", ANN, PIA, 3)))
-    view = start_on(pair)
-    view.wait_until_boards_are_true()
+    daemon = start_on(pair)
+    daemon.wait_until_boards_are_true()
     targets = ["/scores/merchant", "/scores", "/scores?role=creator", "/contributions", "/contributions/lamp"]
-    targets += [f"/scores/{answers.quoted(ANN)}", f"/scores/merchant/{answers.quoted(ANN)}"]
-    held = {target: ask(view, target) for target in targets}
+    targets += [f"/scores/{expected_answers.quoted(ANN)}", f"/scores/merchant/{expected_answers.quoted(ANN)}"]
+    held = {target: ask(daemon, target) for target in targets}
     assert {reply.headers["cache-control"] for reply in held.values()} == {"public, max-age=1"}
 
     def poll(target, encoding):
-        return ask(view, target, fields=accepting(encoding) + holding(held[target].headers["etag"]))
+        return ask(daemon, target, fields=accepting(encoding) + holding(held[target].headers["etag"]))
 
     def is_known_to_be_newer(target, encoding):
         reply = poll(target, encoding)
@@ -289,12 +289,12 @@ def test_a_304_says_that_the_view_moved_on_and_a_purchase_changes_the_etag(pair,
 
     for target in targets:
         for encoding in ENCODINGS:
-            cloud.until(lambda: is_known_to_be_newer(target, encoding), f"a newer 304 of {target}", 60)
+            wait.until(lambda: is_known_to_be_newer(target, encoding), f"a newer 304 of {target}", 60)
 
     pair.put(puts([event(model.PURCHASE, "lamp", person("customer", "Cy"))]))
     for target in targets:
         for encoding in ENCODINGS:
-            cloud.until(lambda: poll(target, encoding).status == 200, f"a 200 of {target}", 60)
+            wait.until(lambda: poll(target, encoding).status == 200, f"a 200 of {target}", 60)
         reply = poll(target, None)
         assert reply.headers["etag"] != held[target].headers["etag"]
         assert re.search(rb'":4[,}]', reply.body)
@@ -305,20 +305,20 @@ def test_an_etag_outlives_the_process(pair, start_on):
     pair.put(puts(product("lamp", ANN, PIA, 3)))
     etags, targets = [], ["/scores/merchant", "/contributions/lamp", "/"]
     for _ in range(2):
-        view = start_on(pair)
-        view.wait_until_applied()
-        etags.append([ask(view, target).headers["etag"] for target in targets])
-        assert view.terminate()[0] == 0
+        daemon = start_on(pair)
+        daemon.wait_until_applied()
+        etags.append([ask(daemon, target).headers["etag"] for target in targets])
+        assert daemon.terminate()[0] == 0
     assert etags[0] == etags[1]
 
 
 def test_age_grows_and_cache_status_says_where_an_answer_came_from(pair, start_on):
     pair.put(puts(product("lamp", ANN, PIA, 3)))
-    view = start_on(pair, "--cache-ttl-ms", "3600000")
-    view.wait_until_applied()  # what is written refreshes boards
+    daemon = start_on(pair, "--cache-ttl-ms", "3600000")
+    daemon.wait_until_applied()  # what is written refreshes boards
     for fields in ([], accepting("gzip"), holding("*")):
         route = f"/scores/merchant?limit={len(fields) + 50}" if fields != holding("*") else "/scores"
-        first = ask(view, route, fields=fields)
+        first = ask(daemon, route, fields=fields)
         assert first.headers["cache-status"] == "winner-view; fwd=miss" and int(first.headers["age"]) >= 0
-        assert ask(view, route, fields=fields).headers["cache-status"] == "winner-view; hit"
-        cloud.until(lambda: int(ask(view, route, fields=fields).headers["age"]) >= 1, "an age", 30)
+        assert ask(daemon, route, fields=fields).headers["cache-status"] == "winner-view; hit"
+        wait.until(lambda: int(ask(daemon, route, fields=fields).headers["age"]) >= 1, "an age", 30)

@@ -8,12 +8,13 @@ import socket
 import subprocess
 import time
 
-import cloud
 import emulators
+import http_client
 import model
+import program
 import pytest
-import service
-from shop import person, product, puts
+import wait
+from small_shop import person, product, puts
 
 ANN, PIA = person("merchant", "Ann"), person("photographer", "Pia")
 LAMPS = puts(product("lamp", ANN, PIA, 3))
@@ -23,7 +24,7 @@ IN_TIME_S = 5
 
 def answers(port):
     try:
-        return service.request(port, "/livez").status == 200
+        return http_client.request(port, "/livez").status == 200
     except OSError:
         return False
 
@@ -35,9 +36,9 @@ def operate(pair, make_on):
     def start(*options):
         pair.put(LAMPS)
         port = emulators.free_port()
-        view = make_on(pair, "--ops-listen", f"127.0.0.1:{port}", *options).start(ready=False)
-        cloud.until(lambda: answers(port) and is_caught_up(port), "caught up")
-        return view, port
+        daemon = make_on(pair, "--ops-listen", f"127.0.0.1:{port}", *options).start(ready=False)
+        wait.until(lambda: answers(port) and is_caught_up(port), "caught up")
+        return daemon, port
 
     return start
 
@@ -48,7 +49,7 @@ def operated(operate):
 
 
 def is_caught_up(port):
-    health = service.request(port, "/healthz").json()
+    health = http_client.request(port, "/healthz").json()
     return health["status"] == "ready" and health["caughtUp"]
 
 
@@ -56,19 +57,19 @@ def is_caught_up(port):
 
 
 def test_probes_and_metrics_are_on_the_operators_address_alone_and_nothing_else_is(operated):
-    view, port = operated
+    daemon, port = operated
     for route in (*PROBES, "/metrics"):
-        assert service.request(port, route).status == 200
-        assert view.get(route).status == 404
+        assert http_client.request(port, route).status == 200
+        assert daemon.get(route).status == 404
     for route in ("/scores/merchant", "/contributions/lamp", "/", "/openapi.yaml"):
-        assert view.get(route).status == 200
-        assert service.request(port, route).status == 404
+        assert daemon.get(route).status == 200
+        assert http_client.request(port, route).status == 404
 
 
 def test_readiness_has_the_lag_of_each_shard_as_it_is_now(operated, pair):
     _, port = operated
     before_ms = int(time.time() * 1000)
-    health = service.request(port, "/readyz").json()
+    health = http_client.request(port, "/readyz").json()
     after_ms = int(time.time() * 1000)
     assert [shard["shard"] for shard in health["shards"]] == pair.shards
     for shard in health["shards"]:
@@ -77,24 +78,24 @@ def test_readiness_has_the_lag_of_each_shard_as_it_is_now(operated, pair):
 
 
 def test_while_draining_readiness_is_503_and_all_else_goes_on(operate):
-    view, port = operate("--drain-seconds", "10")
-    view.process.send_signal(signal.SIGTERM)
-    cloud.until(lambda: service.request(port, "/readyz").status == 503, "readiness turns 503")
+    daemon, port = operate("--drain-seconds", "10")
+    daemon.process.send_signal(signal.SIGTERM)
+    wait.until(lambda: http_client.request(port, "/readyz").status == 503, "readiness turns 503")
     for route in ("/readyz", "/healthz"):
-        drained = service.request(port, route)
+        drained = http_client.request(port, route)
         assert (drained.status, drained.json()["status"]) == (503, "draining")
-    assert service.request(port, "/livez").status == service.request(port, "/metrics").status == 200
-    assert view.get("/scores/merchant").json()["items"][0]["score"] == 3
+    assert http_client.request(port, "/livez").status == http_client.request(port, "/metrics").status == 200
+    assert daemon.get("/scores/merchant").json()["items"][0]["score"] == 3
     assert check_health("--ops-listen", f"127.0.0.1:{port}").returncode == 0  # it is alive
-    assert view.process.wait(25) == 0
-    service.check_sanitizers(view.log())
+    assert daemon.process.wait(25) == 0
+    program.check_sanitizers(daemon.log())
 
 
 # --- winner-view healthcheck. -----------------------------------------------------------------------------
 
 
 def check_health(*options, environment=None):
-    done = service.run("healthcheck", *options, environment=environment)
+    done = program.run("healthcheck", *options, environment=environment)
     assert not done.stdout
     assert len(done.stderr.splitlines()) == (1 if done.returncode else 0), done.stderr
     return done
@@ -102,21 +103,21 @@ def check_health(*options, environment=None):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::]"])
 def test_the_health_check_of_a_running_server_is_silent_and_0(embedded, make_on, host):
-    view = make_on(embedded, "--source", "none")
-    view.argv[view.argv.index("--listen") + 1] = f"{host}:{view.port}"
+    daemon = make_on(embedded, "--source", "none")
+    daemon.argv[daemon.argv.index("--listen") + 1] = f"{host}:{daemon.port}"
     if host == "[::]" and not os.path.exists("/proc/net/if_inet6"):
         pytest.skip("this machine has no IPv6")
-    view.start()
-    assert check_health("--listen", f"{host}:{view.port}").returncode == 0
-    proxy = {"http_proxy": "http://127.0.0.1:9", "WINNER_VIEW_LISTEN": f"{host}:{view.port}"}
+    daemon.start()
+    assert check_health("--listen", f"{host}:{daemon.port}").returncode == 0
+    proxy = {"http_proxy": "http://127.0.0.1:9", "WINNER_VIEW_LISTEN": f"{host}:{daemon.port}"}
     assert check_health(environment=proxy).returncode == 0
 
 
 def test_the_health_check_passes_while_the_server_waits_for_its_source(embedded, make_on):
-    view = make_on(embedded).start(ready=False)  # the file is not there
-    view.wait_until_listening()
-    assert view.get("/readyz").json()["status"] == "starting"
-    assert check_health("--listen", f"127.0.0.1:{view.port}").returncode == 0
+    daemon = make_on(embedded).start(ready=False)  # the file is not there
+    daemon.wait_until_listening()
+    assert daemon.get("/readyz").json()["status"] == "starting"
+    assert check_health("--listen", f"127.0.0.1:{daemon.port}").returncode == 0
 
 
 def test_the_health_check_says_why_a_server_is_not_healthy():
@@ -130,8 +131,8 @@ def test_the_health_check_says_why_a_server_is_not_healthy():
 
 
 def test_the_health_check_fails_on_an_answer_that_is_not_200(operated):
-    view, _ = operated
-    done = check_health("--listen", f"127.0.0.1:{view.port}")  # its probes are elsewhere
+    daemon, _ = operated
+    done = check_health("--listen", f"127.0.0.1:{daemon.port}")  # its probes are elsewhere
     assert done.returncode == 1 and "404" in done.stderr
 
 
@@ -153,13 +154,13 @@ def test_the_health_check_of_nobody_knows_which_address_is_a_mistake(options, wo
 
 
 def test_promtool_finds_nothing_to_say_of_the_metrics_of_a_service_that_was_used(operated, pair):
-    view, port = operated
+    daemon, port = operated
     pair.put([LAMPS[0]._replace(data=b"no event")] + LAMPS[-1:])
-    cloud.until(lambda: view.get("/contributions/lamp").json()["purchases"] == 4, "a purchase")
+    wait.until(lambda: daemon.get("/contributions/lamp").json()["purchases"] == 4, "a purchase")
     for route in ("/", "/scores", "/scores/nobody", "/nothing", "/scores/merchant?limit=0"):
         for method in ("GET", "HEAD", "OPTIONS", "POST", "BREW"):
-            view.get(route, method=method)
-    text = service.request(port, "/metrics").content()
+            daemon.get(route, method=method)
+    text = http_client.request(port, "/metrics").content()
     for name in (b"winner_view_http_requests_total{", b"_bucket{", b"winner_view_dead_letters_total{"):
         assert name in text
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, timeout=60)
@@ -169,10 +170,10 @@ def test_promtool_finds_nothing_to_say_of_the_metrics_of_a_service_that_was_used
 # --- The access log. --------------------------------------------------------------------------------------
 
 
-def logged(view):
+def logged(daemon):
     """{request id: its lines}, of a service that has stopped; every line of the log is JSON."""
     lines = {}
-    for line in map(json.loads, view.log().splitlines()):
+    for line in map(json.loads, daemon.log().splitlines()):
         if line["msg"] == "request":
             lines.setdefault(line["requestId"], []).append(line)
     return lines
@@ -180,12 +181,12 @@ def logged(view):
 
 def test_each_request_is_one_line_of_json(pair, start_on):
     pair.put(LAMPS)
-    view = start_on(pair, "--access-log", "all", "--log-format", "json")
-    view.wait_until_applied()
+    daemon = start_on(pair, "--access-log", "all", "--log-format", "json")
+    daemon.wait_until_applied()
     asked = {}
 
     def ask(n, target, method="GET", **headers):
-        asked[f"id-{n}"] = view.get(target, method=method, headers={"X-Request-Id": f"id-{n}", **headers})
+        asked[f"id-{n}"] = daemon.get(target, method=method, headers={"X-Request-Id": f"id-{n}", **headers})
 
     targets = [
         "/scores/merchant",
@@ -202,9 +203,9 @@ def test_each_request_is_one_line_of_json(pair, start_on):
     ask(202, "/contributions/" + "x" * 8300)
     ask(203, "/openapi.yaml", **{"Accept-Encoding": "gzip"})
     ask(204, "/openapi.yaml", **{"If-None-Match": "*"})
-    view.terminate()
+    daemon.terminate()
 
-    lines = logged(view)
+    lines = logged(daemon)
     for name, response in asked.items():
         (line,) = lines[name]
         assert (line["method"], line["status"]) == (response.method, response.status)
@@ -219,12 +220,12 @@ def test_each_request_is_one_line_of_json(pair, start_on):
 
 def test_the_access_log_of_errors_has_what_the_server_could_not_do_and_none_has_nothing(embedded, start_on):
     for choice in ("errors", "none"):
-        view = start_on(embedded, "--source", "none", "--access-log", choice, "--log-format", "json")
+        daemon = start_on(embedded, "--source", "none", "--access-log", choice, "--log-format", "json")
         headers = {"X-Request-Id": "not-ready"}
-        assert view.get("/contributions/lamp", headers=headers).status == 503
-        assert view.get("/nothing", headers={"X-Request-Id": "not-there"}).status == 404
-        view.terminate()
-        lines = logged(view)
+        assert daemon.get("/contributions/lamp", headers=headers).status == 503
+        assert daemon.get("/nothing", headers={"X-Request-Id": "not-there"}).status == 404
+        daemon.terminate()
+        lines = logged(daemon)
         if choice == "errors":  # but for how often start_on asked whether it is ready, and it was not yet
             lines = {name: own for name, own in lines.items() if own[0]["target"] != "/readyz"}
             assert {name: len(own) for name, own in lines.items()} == {"not-ready": 1}

@@ -9,11 +9,14 @@ import threading
 import time
 
 import cloud
+import http_client
+import program
 import proxy
 import pytest
-import service
-from pairs import KinesisDynamodb
-from shop import assert_equal_to_model, fold, person, product, puts
+import wait
+from model import fold
+from pairs import KinesisDynamodb, assert_equal_to_model
+from small_shop import person, product, puts
 
 CONNECTIONS = 16
 PAUSE_S = 0.05  # of each connection between two requests
@@ -54,21 +57,21 @@ class Load:
     """So many connections that are kept alive, each asking for one thing after the other until they are
     ended; for what is not cached once `asks_for_misses`. In the end one answer of each kind is held against openapi.yaml."""
 
-    def __init__(self, view):
-        self.view, self.seen, self.failures = view, [], []
+    def __init__(self, daemon):
+        self.daemon, self.seen, self.failures = daemon, [], []
         self.asks_for_misses = False
         self.ending = threading.Event()
         self.threads = [threading.Thread(target=self.run, args=(n,), daemon=True) for n in range(CONNECTIONS)]
 
     def run(self, number):
         drawn = random.Random(number)
-        connection = http.client.HTTPConnection("127.0.0.1", self.view.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=30)
         try:
             while not self.ending.wait(PAUSE_S):
                 target = drawn.choice(MISSES if self.asks_for_misses and drawn.random() < 0.2 else CACHED)
                 at = time.monotonic()
                 connection.request("GET", target)
-                response = service.Response("GET", target, connection.getresponse())
+                response = http_client.Response("GET", target, connection.getresponse())
                 self.seen.append(Seen(target, at, time.monotonic() - at, response))
         except Exception as error:  # an answer that was owed
             self.failures.append(repr(error))
@@ -87,7 +90,7 @@ class Load:
         if kind is None:
             assert not self.failures, self.failures
             for one in {(one.target, one.status, one.cache_status): one for one in self.seen}.values():
-                self.view.openapi.check(one.response)
+                http_client.judge(one.response)
 
 
 @pytest.fixture(params=["stopped", "refused"])
@@ -146,7 +149,7 @@ def percentile_ms(seconds, percent):
     return sorted(seconds)[max(0, len(seconds) * percent // 100 - 1)] * 1000
 
 
-def report(capsys, what, during, counts, view):
+def report(capsys, what, during, counts, daemon):
     cached = [one.seconds for one in during if one.target in CACHED]
     rest = [one.seconds for one in during if one.target not in CACHED]
     with capsys.disabled():
@@ -156,7 +159,7 @@ def report(capsys, what, during, counts, view):
                 f"  {name}, {len(seconds)}: p50 {percentile_ms(seconds, 50):.0f} ms, "
                 f"p99 {percentile_ms(seconds, 99):.0f} ms, longest {max(seconds) * 1000:.0f} ms"
             )
-        print(f"  peak memory {view.peak_memory() >> 20} MiB")
+        print(f"  peak memory {daemon.peak_memory() >> 20} MiB")
 
 
 def test_while_the_store_is_gone_what_was_cached_is_served_and_says_so(
@@ -164,34 +167,34 @@ def test_while_the_store_is_gone_what_was_cached_is_served_and_says_so(
 ):
     environment, gone, outage_s = outage
     cloud.put(aws.kinesis, stream, puts(shop_events()))
-    view = start(tables, stream, "--failover-ms", "3000", environment=environment)
-    view.wait_until_applied()
+    daemon = start(tables, stream, "--failover-ms", "3000", environment=environment)
+    daemon.wait_until_applied()
     for target in CACHED:
-        assert view.get(target).status == 200
-    with Load(view) as load:
+        assert daemon.get(target).status == 200
+    with Load(daemon) as load:
         with gone():
             begin = time.monotonic()
             load.asks_for_misses = True  # not before: what was read then would be kept
             time.sleep(outage_s / 2)
-            assert view.get("/livez").status == 200 and view.get("/readyz").status == 200
-            assert view.health()["status"] == "degraded"
+            assert daemon.get("/livez").status == 200 and daemon.get("/readyz").status == 200
+            assert daemon.health()["status"] == "degraded"
             time.sleep(outage_s / 2)  # the outage itself
             end = time.monotonic()
         cloud.put(aws.kinesis, stream, puts(product("p1", None, None, 7)))
-        view.wait_until_applied(60)
-        cloud.until(
-            lambda: view.get("/contributions/p1").json()["purchases"] == 8, "the newest purchases", 30
+        daemon.wait_until_applied(60)
+        wait.until(
+            lambda: daemon.get("/contributions/p1").json()["purchases"] == 8, "the newest purchases", 30
         )
         well = time.monotonic()
-        cloud.until(lambda: well_since(load, well) >= set(CACHED + MISSES), "all well again", 60)
+        wait.until(lambda: well_since(load, well) >= set(CACHED + MISSES), "all well again", 60)
     during, counts = judge(load.seen, begin, end)
-    report(capsys, f"{outage_s} s without a store", during, counts, view)
+    report(capsys, f"{outage_s} s without a store", during, counts, daemon)
     assert counts["winner-view; hit; detail=stale-if-error"] > 100 and counts["store-unavailable"] > 50
-    assert not view.health()["troubles"]
+    assert not daemon.health()["troubles"]
     expected = fold(cloud.read_stream(aws.kinesis, stream))
-    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, view.dead_letters())
-    if not service.is_sanitized():
-        assert view.peak_memory() <= MEMORY_BUDGET
+    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, daemon.dead_letters())
+    if not program.is_sanitized():
+        assert daemon.peak_memory() <= MEMORY_BUDGET
 
 
 def well_since(load, when):

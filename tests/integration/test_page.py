@@ -9,15 +9,15 @@ import subprocess
 import sys
 
 import browser
-import cloud
 import model
 import pairs
+import program
 import pytest
-import service
-from shop import event, person, product, puts
-from view import View
+import wait
+from daemon import Daemon
+from small_shop import event, person, product, puts
 
-SCREENSHOTS = service.ROOT / "build" / "screenshots"
+SCREENSHOTS = program.ROOT / "build" / "screenshots"
 ANN, BOB = person("merchant", "Ann"), person("merchant", "Bob")
 PIA = person("photographer", "Pia")
 SMALL = [*product("lamp", ANN, PIA, 3), *product("rug", BOB, None, 2)]
@@ -53,8 +53,8 @@ def visit(chromium, make_on):
     """Opens pages: visit(view, "#/…", option…). `allowed`: what may fail to load, as Chromium says it."""
     visits = []
 
-    def visit(view, place="", allowed=None, **options):
-        page = chromium.open(f"http://127.0.0.1:{view.port}/{place}", **options)
+    def visit(daemon, place="", allowed=None, **options):
+        page = chromium.open(f"http://127.0.0.1:{daemon.port}/{place}", **options)
         visits.append((page, allowed))
         return page
 
@@ -66,7 +66,7 @@ def visit(chromium, make_on):
 
 def put_game(pair):
     """The game's sample: more than ten merchants and photographers, some of them tied."""
-    game = [sys.executable, str(service.ROOT / "deploy" / "game.py"), f"file:{pair.journal}"]
+    game = [sys.executable, str(program.ROOT / "deploy" / "game.py"), f"file:{pair.journal}"]
     subprocess.run([*game, "--rate", "0", "--seed", "1"], check=True, timeout=60)
 
 
@@ -75,9 +75,9 @@ def market(openapi, tmp_path_factory):
     """The game's shop, for tests that only read."""
     pair = pairs.FileSqlite(tmp_path_factory.mktemp("market"))
     put_game(pair)
-    with View(openapi, pair.journal.parent / "dead", [*pair.options, "--drain-seconds", "0"], {}) as view:
-        view.wait_until_applied()
-        yield view
+    with Daemon([*pair.options, "--drain-seconds", "0"], {}, pair.journal.parent / "dead") as daemon:
+        daemon.wait_until_applied()
+        yield daemon
 
 
 def rows(page, role):
@@ -103,17 +103,17 @@ def purchases(product_id, n):
 
 def start_small(pair, start_on, *options):
     pair.put(puts(SMALL))
-    view = start_on(pair, *options)
-    view.wait_until_applied()
-    return view
+    daemon = start_on(pair, *options)
+    daemon.wait_until_applied()
+    return daemon
 
 
 # --- The boards. ------------------------------------------------------------------------------------------
 
 
 def test_scores_appear_and_a_purchase_moves_a_row_without_reload(pair, start_on, visit):
-    view = start_small(pair, start_on)
-    page = visit(view)
+    daemon = start_small(pair, start_on)
+    page = visit(daemon)
     wait_for_rows(page, "merchant", [["1", "Ann", "", "3"], ["2", "Bob", "", "2"]])
     wait_for_rows(page, "photographer", [["1", "Pia", "", "3"]])
     wait_for_state(page, "live")
@@ -130,9 +130,9 @@ def test_ties_share_a_rank_large_scores_have_separators_and_names_are_only_text(
     events = [*product("lamp", ANN, None, 1234), *product("rug", twin, None, 1234)]
     events += product("kettle", hostile, hostile, 617)
     embedded.put(puts(events))
-    view = start_on(embedded)
-    view.wait_until_applied()
-    page = visit(view)
+    daemon = start_on(embedded)
+    daemon.wait_until_applied()
+    page = visit(daemon)
     page.until("document.querySelectorAll('#merchant tbody tr').length === 3", "three merchants")
     ranks = [(rank, score) for rank, _, _, score in rows(page, "merchant")]
     assert ranks == [("=1", "1,234"), ("=1", "1,234"), ("3", "617")]
@@ -149,8 +149,8 @@ def test_ties_share_a_rank_large_scores_have_separators_and_names_are_only_text(
 
 
 def test_rows_slide_to_their_new_place_but_not_for_who_wants_no_motion(embedded, start_on, visit):
-    view = start_small(embedded, start_on)
-    moving, still = visit(view), visit(view, reducedMotion="reduce")
+    daemon = start_small(embedded, start_on)
+    moving, still = visit(daemon), visit(daemon, reducedMotion="reduce")
     for page in (moving, still):
         wait_for_rows(page, "merchant", [["1", "Ann", "", "3"], ["2", "Bob", "", "2"]])
         page.evaluate(
@@ -168,8 +168,8 @@ def test_rows_slide_to_their_new_place_but_not_for_who_wants_no_motion(embedded,
 
 
 def test_the_focus_stays_with_its_row_and_who_listens_hears_one_sentence(embedded, start_on, visit):
-    view = start_small(embedded, start_on)
-    page = visit(view, clock=True)
+    daemon = start_small(embedded, start_on)
+    page = visit(daemon, clock=True)
     wait_for_rows(page, "merchant", [["1", "Ann", "", "3"], ["2", "Bob", "", "2"]])
     page.evaluate(
         """{
@@ -200,13 +200,13 @@ def test_a_killed_service_leaves_its_boards_marked_as_old_and_a_restarted_one_is
     embedded, start_on, visit
 ):
     put_game(embedded)
-    view = start_on(embedded, "--failover-ms", "1000")
-    view.wait_until_applied()
-    page = visit(view, allowed="net::ERR_(CONNECTION|INCOMPLETE|EMPTY)", viewport=(1920, 1080), clock=True)
+    daemon = start_on(embedded, "--failover-ms", "1000")
+    daemon.wait_until_applied()
+    page = visit(daemon, allowed="net::ERR_(CONNECTION|INCOMPLETE|EMPTY)", viewport=(1920, 1080), clock=True)
     page.until(lambda: len(rows(page, "merchant")) == 10, "ten merchants")
     page.evaluate("window.sameDocument = true")
     before = rows(page, "merchant")
-    view.kill()
+    daemon.kill()
     wait_for_state(page, "disconnected")
     page.until_text("#connection", "Disconnected since ")
     assert not is_stale(page), "what is a moment old is not stale"
@@ -217,7 +217,7 @@ def test_a_killed_service_leaves_its_boards_marked_as_old_and_a_restarted_one_is
     assert rows(page, "merchant") == before
     take(page, "stale")
     embedded.put(puts(product("lamp", ANN, PIA, 100)))
-    view.start()
+    daemon.start()
     page.until(lambda: rows(page, "merchant")[0] == ["1", "Ann", "new", "100"], "Ann leads")
     assert rows(page, "merchant")[1] == ["2", before[0][1], "▼ 1", before[0][3]]
     wait_for_state(page, "live")
@@ -227,16 +227,16 @@ def test_a_killed_service_leaves_its_boards_marked_as_old_and_a_restarted_one_is
 
 
 def test_a_service_that_hangs_is_noticed_and_found_again(embedded, start_on, visit):
-    view = start_small(embedded, start_on)
-    page = visit(view, clock=True, allowed="net::ERR_")
+    daemon = start_small(embedded, start_on)
+    page = visit(daemon, clock=True, allowed="net::ERR_")
     wait_for_state(page, "live")
-    view.freeze()
+    daemon.freeze()
     try:
         page.forward(15)
         wait_for_state(page, "disconnected")
         assert is_stale(page)
     finally:
-        view.thaw()
+        daemon.thaw()
     page.forward(15)
     wait_for_state(page, "live")
     page.until(lambda: not is_stale(page), "current again")
@@ -249,10 +249,10 @@ def asked(page, name):
 def test_data_that_nobody_keeps_current_is_marked_as_old_and_a_stream_without_news_is_kept(
     embedded, start_on, visit
 ):
-    view = start_small(embedded, start_on)
-    view.terminate()
-    view = start_on(embedded, "--source", "none", "--caught-up-ms", "100")
-    page = visit(view, clock=True)
+    daemon = start_small(embedded, start_on)
+    daemon.terminate()
+    daemon = start_on(embedded, "--source", "none", "--caught-up-ms", "100")
+    page = visit(daemon, clock=True)
     wait_for_rows(page, "merchant", [["1", "Ann", "", "3"], ["2", "Bob", "", "2"]])
     wait_for_state(page, "live")
     for role in ("merchant", "photographer"):
@@ -266,9 +266,9 @@ def test_data_that_nobody_keeps_current_is_marked_as_old_and_a_stream_without_ne
 
 
 @contextlib.contextmanager
-def reader_of_live(view):
+def reader_of_live(daemon):
     """Takes a place among the readers of /live."""
-    with socket.create_connection(("127.0.0.1", view.port), timeout=20) as reader:
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=20) as reader:
         reader.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
         assert reader.recv(1000).startswith(b"HTTP/1.1 200")
         yield
@@ -277,16 +277,16 @@ def reader_of_live(view):
 def test_where_there_is_no_stream_it_asks_with_the_etag_and_takes_the_stream_when_it_can(
     embedded, start_on, visit
 ):
-    view = start_small(embedded, start_on, "--max-live", "1")
-    with reader_of_live(view):
-        page = visit(view, allowed=".* 503 ", clock=True)
+    daemon = start_small(embedded, start_on, "--max-live", "1")
+    with reader_of_live(daemon):
+        page = visit(daemon, allowed=".* 503 ", clock=True)
         wait_for_state(page, "polling")
         embedded.put(purchases("rug", 2))
         wait_for_rows(page, "merchant", [["1", "Bob", "▲ 1", "4+2"], ["2", "Ann", "▼ 1", "3"]])
-        unchanged = lambda: view.metric("winner_view_http_requests_total", route="/scores", status="304")
-        cloud.until(unchanged, "an answer without a body")
+        unchanged = lambda: daemon.metric("winner_view_http_requests_total", route="/scores", status="304")
+        wait.until(unchanged, "an answer without a body")
         assert "behind" not in page.text("#through")
-    cloud.until(lambda: live_readers(view) == 0, "its place is free")
+    wait.until(lambda: live_readers(daemon) == 0, "its place is free")
     page.forward(120)
     wait_for_state(page, "live")
     embedded.put(purchases("lamp", 2))
@@ -294,20 +294,20 @@ def test_where_there_is_no_stream_it_asks_with_the_etag_and_takes_the_stream_whe
 
 
 def test_a_restarted_service_is_found_again_without_a_stream_too(embedded, start_on, visit):
-    view = start_small(embedded, start_on, "--max-live", "0", "--failover-ms", "1000")
-    page = visit(view, allowed=".* 503 |net::ERR_", clock=True)
+    daemon = start_small(embedded, start_on, "--max-live", "0", "--failover-ms", "1000")
+    page = visit(daemon, allowed=".* 503 |net::ERR_", clock=True)
     wait_for_state(page, "polling")
-    view.kill()
+    daemon.kill()
     wait_for_state(page, "disconnected")
-    view.start()
+    daemon.start()
     page.forward(15)
     wait_for_state(page, "polling")
     embedded.put(purchases("rug", 2))
     wait_for_rows(page, "merchant", [["1", "Bob", "▲ 1", "4+2"], ["2", "Ann", "▼ 1", "3"]])
 
 
-def live_readers(view):
-    return view.metric("winner_view_live_readers")
+def live_readers(daemon):
+    return daemon.metric("winner_view_live_readers")
 
 
 def set_hidden(page, hidden):
@@ -320,22 +320,22 @@ def set_hidden(page, hidden):
 
 
 def test_a_page_that_is_paused_or_that_nobody_sees_holds_no_connection(embedded, start_on, visit):
-    view = start_small(embedded, start_on)
-    page = visit(view)
+    daemon = start_small(embedded, start_on)
+    page = visit(daemon)
     wait_for_state(page, "live")
     page.call("click", "#pause")
     wait_for_state(page, "paused")
-    cloud.until(lambda: live_readers(view) == 0, "no reader")
+    wait.until(lambda: live_readers(daemon) == 0, "no reader")
     embedded.put(purchases("rug", 2))
-    view.wait_until_applied()
+    daemon.wait_until_applied()
     assert rows(page, "merchant") == [["1", "Ann", "", "3"], ["2", "Bob", "", "2"]]
     page.call("click", "#pause")
     wait_for_rows(page, "merchant", [["1", "Bob", "▲ 1", "4+2"], ["2", "Ann", "▼ 1", "3"]])
-    cloud.until(lambda: live_readers(view) == 1, "a reader")
+    wait.until(lambda: live_readers(daemon) == 1, "a reader")
     set_hidden(page, "true")
-    cloud.until(lambda: live_readers(view) == 0, "no reader")
+    wait.until(lambda: live_readers(daemon) == 0, "no reader")
     set_hidden(page, "false")
-    cloud.until(lambda: live_readers(view) == 1, "a reader")
+    wait.until(lambda: live_readers(daemon) == 1, "a reader")
 
 
 # --- Looking things up. -----------------------------------------------------------------------------------
@@ -375,9 +375,9 @@ def test_a_product_that_is_not_there_is_told_from_one_that_is_not_there_yet(mark
         page.until_text("#details-note", "There is no such product")
         assert page.text("#details-title") == odd
         page.press("Escape")
-    view = make_on(embedded).start(ready=False)  # its file is awaited
-    view.wait_until_listening()
-    page = visit(view, "#/product/lamp", allowed=".* 503 ")
+    daemon = make_on(embedded).start(ready=False)  # its file is awaited
+    daemon.wait_until_listening()
+    page = visit(daemon, "#/product/lamp", allowed=".* 503 ")
     page.until_text("#details-note", "still catching up")
     page.until_text("#merchant", "Not known yet how current this is")
     embedded.put(puts(SMALL))
@@ -492,9 +492,9 @@ def test_it_fits_its_screen_and_axe_finds_nothing_wrong(market, visit, name):
 
 def test_a_shop_without_a_sale_says_so(embedded, start_on, visit):
     embedded.put(puts(product("lamp", ANN, PIA)))
-    view = start_on(embedded)
-    view.wait_until_applied()
-    page = visit(view)
+    daemon = start_on(embedded)
+    daemon.wait_until_applied()
+    page = visit(daemon)
     for role in ("merchant", "photographer"):
         page.until_text(f"#{role}", "Nobody has sold anything yet.")
     take(page, "empty")
@@ -513,7 +513,7 @@ def test_the_page_is_served_with_a_policy_that_lets_nothing_else_in(market, targ
     answer = market.get(target)
     assert answer.content_type == content_type
     file = pathlib.Path(target).name or "index.html"
-    assert answer.body == (service.ROOT / "api" / "page" / file).read_bytes()
+    assert answer.body == (program.ROOT / "api" / "page" / file).read_bytes()
     policy = dict(
         part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";")
     )

@@ -6,17 +6,20 @@ import time
 
 import cloud
 import emulators
+import http_client
+import program
 import proxy
 import pytest
-import service
+import wait
+from daemon import Daemon
 from kubernetes import container, environment, port_of
-from shop import person, product, puts
+from small_shop import person, product, puts
 
 ANN, PIA = person("merchant", "Ann"), person("photographer", "Pia")
 AT_ONCE = {"WINNER_VIEW_DRAIN_SECONDS": "0"}  # where the end is not what is tested
 
 
-class Pod(service.Service):
+class Pod(Daemon):
     """With ports of its own, because it has no address of its own."""
 
     def __init__(self, folder, yours):
@@ -24,14 +27,14 @@ class Pod(service.Service):
         values["WINNER_VIEW_LISTEN"] = f"127.0.0.1:{emulators.free_port()}"
         values["WINNER_VIEW_OPS_LISTEN"] = f"127.0.0.1:{emulators.free_port()}"
         super().__init__([], values, port_of(values["WINNER_VIEW_LISTEN"]))
-        self.argv = [service.binary(), *container()["args"]]
+        self.argv = [program.binary(), *container()["args"]]
         self.operations = port_of(values["WINNER_VIEW_OPS_LISTEN"])
 
     def probe(self, kind):
         """The status, as kubelet sees it; None: there is nobody."""
         probe = container()[kind + "Probe"]
         with contextlib.suppress(OSError):
-            return service.request(
+            return http_client.request(
                 self.operations, probe["httpGet"]["path"], timeout_s=max(5, probe.get("timeoutSeconds", 1))
             ).status
 
@@ -60,20 +63,20 @@ def test_a_pod_whose_store_is_away_is_left_alone_and_gets_no_readers_until_it_is
         pod = make_pod("base", {**AT_ONCE, "AWS_ENDPOINT_URL_DYNAMODB": between.url})
         with between.refusing():
             pod.start(ready=False)
-            cloud.until(lambda: pod.probe("startup") == 200, f"it has started; {pod.log()}")
+            wait.until(lambda: pod.probe("startup") == 200, f"it has started; {pod.log()}")
             assert pod.probes() == {"startup": 200, "liveness": 200, "readiness": 503}
-        cloud.until(lambda: pod.probe("readiness") == 200, "its store is back", timeout_s=60)
-        cloud.until(lambda: pod.get("/contributions/lamp").json().get("purchases") == 3, "it serves", timeout_s=60)
+        wait.until(lambda: pod.probe("readiness") == 200, "its store is back", timeout_s=60)
+        wait.until(lambda: pod.get("/contributions/lamp").json().get("purchases") == 3, "it serves", timeout_s=60)
 
 
 def test_a_pod_that_is_told_to_end_is_out_of_its_service_while_it_still_answers(make_pod):
     pod = make_pod("base", {}).start(ready=False)
-    cloud.until(lambda: pod.probe("readiness") == 200, f"ready; {pod.log()}")
+    wait.until(lambda: pod.probe("readiness") == 200, f"ready; {pod.log()}")
     pod.process.terminate()
     begin = time.monotonic()
-    cloud.until(lambda: pod.probe("readiness") == 503, "no readers any more")
+    wait.until(lambda: pod.probe("readiness") == 503, "no readers any more")
     assert pod.get("/scores/merchant").status == 200 and pod.probe("liveness") == 200
-    assert pod.process.wait(service.STOP_TIMEOUT_S) == 0
+    assert pod.process.wait(Daemon.STOP_TIMEOUT_S) == 0
     # not before the last kubelet has looked, and long enough before it would be killed
     probe = container()["readinessProbe"]
     assert time.monotonic() - begin > probe["periodSeconds"] * probe["failureThreshold"]
@@ -83,5 +86,5 @@ def test_a_pod_that_only_serves_gets_ready_beside_one_that_fills(aws, stream, ma
     cloud.put(aws.kinesis, stream, puts(product("lamp", ANN, PIA, 3)))
     make_pod("base", AT_ONCE).start(ready=False)
     serving = make_pod("serving", AT_ONCE).start(ready=False)
-    cloud.until(lambda: serving.probe("readiness") == 200, f"ready; {serving.log()}")
-    cloud.until(lambda: serving.get("/contributions/lamp").json().get("purchases") == 3, "it serves", timeout_s=60)
+    wait.until(lambda: serving.probe("readiness") == 200, f"ready; {serving.log()}")
+    wait.until(lambda: serving.get("/contributions/lamp").json().get("purchases") == 3, "it serves", timeout_s=60)

@@ -5,15 +5,15 @@ import json
 import subprocess
 import sys
 
-import cloud
 import model
+import program
 import pytest
-import service
+import wait
+from model import fold
 from pairs import FileSqlite
-from shop import fold
 
-QUICKSTART = service.ROOT / "deploy" / "quickstart.sh"
-GAME = service.ROOT / "deploy" / "game.py"
+QUICKSTART = program.ROOT / "deploy" / "quickstart.sh"
+GAME = program.ROOT / "deploy" / "game.py"
 
 
 def play(target, *options, **more):
@@ -23,7 +23,7 @@ def play(target, *options, **more):
 
 
 def test_quickstart_comes_up_with_scores_and_leaves_nothing_running():
-    if service.binary() != str(service.ROOT / "build" / "release" / "winner-view"):
+    if program.binary() != str(program.ROOT / "build" / "release" / "winner-view"):
         pytest.skip("it starts the release preset")
     done = subprocess.run([QUICKSTART, "--check"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -54,7 +54,7 @@ def test_a_game_that_is_started_again_goes_on_with_its_shop(embedded):
     before = embedded.lines()
     embedded.append(b'{"torn')
     with subprocess.Popen([sys.executable, GAME, target, "--rate", "500"]) as game:
-        cloud.until(lambda: len(embedded.lines()) >= len(before) + 100, "a hundred events more")
+        wait.until(lambda: len(embedded.lines()) >= len(before) + 100, "a hundred events more")
         game.terminate()
         assert game.wait(10) == 0
     assert embedded.lines()[: len(before)] == before

@@ -6,9 +6,10 @@ import random
 import cloud
 import proxy
 import pytest
+import wait
 import workload
-from pairs import KinesisDynamodb
-from shop import assert_equal_to_model, fold
+from model import fold
+from pairs import KinesisDynamodb, assert_equal_to_model
 
 FOREIGN = "StartingSequenceNumber 7 used in GetShardIterator is invalid because it did not come from this stream."
 
@@ -35,16 +36,16 @@ def pair(aws, tables, stream):
     return KinesisDynamodb(aws, tables, stream)
 
 
-def settle(view, pair):
-    view.wait_until_applied()
-    assert_equal_to_model(pair, fold(pair.records()), view.dead_letters())
+def settle(daemon, pair):
+    daemon.wait_until_applied()
+    assert_equal_to_model(pair, fold(pair.records()), daemon.dead_letters())
 
 
 def test_a_position_of_another_stream_ends_the_process(pair, through, start_through):
     pair.put(workload.generate(seed=31, events=300))
-    view = start_through()
-    settle(view, pair)
-    assert view.terminate()[0] == 0
+    daemon = start_through()
+    settle(daemon, pair)
+    assert daemon.terminate()[0] == 0
     before = pair.contributions(), pair.scores(), pair.leases()
 
     def refuse(request):
@@ -52,9 +53,9 @@ def test_a_position_of_another_stream_ends_the_process(pair, through, start_thro
         return refusal("InvalidArgumentException", FOREIGN) if is_positioned else None
 
     through.on_request = refuse
-    view = start_through()
-    assert view.process.wait(30) == 1
-    assert FOREIGN in view.log()
+    daemon = start_through()
+    assert daemon.process.wait(30) == 1
+    assert FOREIGN in daemon.log()
     assert (pair.contributions(), pair.scores()) == before[:2]
     for shard, lease in pair.leases().items():  # let go, where it stood
         assert "leaseOwner" not in lease
@@ -73,9 +74,9 @@ def test_a_false_end_is_none(pair, through, start_through):
         return 200, b'{"Records":[],"NextShardIterator":null,"MillisBehindLatest":0}'
 
     through.on_request = end_falsely
-    view = start_through("--failover-ms", "1000")
-    settle(view, pair)
-    assert view.metric("winner_view_lease_events_total", event="false_end") == len(ended)
+    daemon = start_through("--failover-ms", "1000")
+    settle(daemon, pair)
+    assert daemon.metric("winner_view_lease_events_total", event="false_end") == len(ended)
     assert {lease["checkpoint"] for lease in pair.leases().values()}.isdisjoint({"SHARD_END"})
 
 
@@ -96,40 +97,40 @@ def test_a_stream_full_of_failures_is_read_to_its_end(aws, pair, through, start_
 
     through.on_request = fail
     puts = workload.generate(seed=34, events=600)
-    view = start_through()
+    daemon = start_through()
     for begin in range(0, len(puts), 100):
         pair.put(puts[begin : begin + 100])
-        view.wait_until_applied()
-    settle(view, pair)
-    assert view.metric("winner_view_source_expired_iterators_total") > 0
-    assert view.metric("winner_view_source_throttles_total") > 0
-    assert view.metric("winner_view_source_losses_total") == 0
+        daemon.wait_until_applied()
+    settle(daemon, pair)
+    assert daemon.metric("winner_view_source_expired_iterators_total") > 0
+    assert daemon.metric("winner_view_source_throttles_total") > 0
+    assert daemon.metric("winner_view_source_losses_total") == 0
 
 
 def test_a_checkpoint_out_of_retention_is_said_and_goes_on(pair, through, start_through):
     pair.put(workload.generate(seed=35, events=300))
-    view = start_through()
-    settle(view, pair)
-    assert view.terminate()[0] == 0
+    daemon = start_through()
+    settle(daemon, pair)
+    assert daemon.terminate()[0] == 0
 
     def refuse(request):
         is_positioned = request.operation == "GetShardIterator" and "StartingSequenceNumber" in request.json()
         return refusal("InvalidArgumentException", "StartingSequenceNumber has expired") if is_positioned else None
 
     through.on_request = refuse
-    view = start_through()
+    daemon = start_through()
     pair.put(workload.generate(seed=36, events=300))
-    settle(view, pair)
-    lost = [trouble for trouble in view.health()["troubles"] if trouble["name"].startswith("loss ")]
+    settle(daemon, pair)
+    lost = [trouble for trouble in daemon.health()["troubles"] if trouble["name"].startswith("loss ")]
     assert len(lost) == 3 and all("trim horizon" in trouble["reason"] for trouble in lost)
-    assert view.metric("winner_view_source_losses_total") == 3
+    assert daemon.metric("winner_view_source_losses_total") == 3
 
 
 def test_a_shard_that_is_gone_ends(aws, pair, stream, through, start_through):
     """It is not in the listing any more, and neither is any that came after it."""
     pair.put(workload.generate(seed=37, events=300))
-    view = start_through()
-    settle(view, pair)
+    daemon = start_through()
+    settle(daemon, pair)
     shards = aws.kinesis.list_shards(StreamName=stream)["Shards"]
     gone = shards[1]["ShardId"]
     rest = json.dumps({"Shards": [shard for shard in shards if shard["ShardId"] != gone]}).encode()
@@ -141,9 +142,9 @@ def test_a_shard_that_is_gone_ends(aws, pair, stream, through, start_through):
             return refusal("ResourceNotFoundException", f"Shard {gone} does not exist")
         return None
 
-    assert view.terminate()[0] == 0
+    assert daemon.terminate()[0] == 0
     through.on_request = hide
-    view = start_through("--failover-ms", "1000")
-    cloud.until(lambda: pair.leases()[gone]["checkpoint"] == "SHARD_END", f"the end of {gone}; {view.log()}")
-    settle(view, pair)
-    assert view.metric("winner_view_source_losses_total", shard=gone) == 1
+    daemon = start_through("--failover-ms", "1000")
+    wait.until(lambda: pair.leases()[gone]["checkpoint"] == "SHARD_END", f"the end of {gone}; {daemon.log()}")
+    settle(daemon, pair)
+    assert daemon.metric("winner_view_source_losses_total", shard=gone) == 1

@@ -9,9 +9,10 @@ import cloud
 import model
 import proxy
 import pytest
+import wait
 import workload
-from pairs import KinesisDynamodb
-from shop import assert_equal_to_model, fold
+from model import fold
+from pairs import KinesisDynamodb, assert_equal_to_model
 
 REASON = "DynamoDB's own words"
 EVENTS = 900
@@ -45,21 +46,21 @@ def refusal_of(name):
     return 400, json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{name}", "message": REASON}).encode()
 
 
-def shard_troubles(view):
-    return {one["name"].removeprefix("shard "): one for one in view.health()["troubles"] if "shard" in one["name"]}
+def shard_troubles(daemon):
+    return {one["name"].removeprefix("shard "): one for one in daemon.health()["troubles"] if "shard" in one["name"]}
 
 
-def said(view):
+def said(daemon):
     """How often each shard's trouble is in the log."""
-    lines = [json.loads(line) for line in view.log().splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in daemon.log().splitlines() if line.startswith("{")]
     return collections.Counter(
         line["shard"] for line in lines if line["msg"].startswith("shard waits and tries again")
     )
 
 
-def wait_for_many_tries(view, least=12):
-    waits = lambda: view.metric("winner_view_shard_waits_total", cause="store")
-    cloud.until(lambda: waits() >= least, "many tries", 60)
+def wait_for_many_tries(daemon, least=12):
+    waits = lambda: daemon.metric("winner_view_shard_waits_total", cause="store")
+    wait.until(lambda: waits() >= least, "many tries", 60)
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=[f"{one.name}-{one.operation}" for one in REFUSALS])
@@ -74,27 +75,27 @@ def test_a_table_that_refuses_holds_its_shards_until_it_is_mended(
 
     through.on_request = refuse
     cloud.put(aws.kinesis, stream, workload.generate(seed=31, events=EVENTS))
-    view = start_through()
-    wait_for_many_tries(view)
-    troubles = shard_troubles(view)
+    daemon = start_through()
+    wait_for_many_tries(daemon)
+    troubles = shard_troubles(daemon)
     assert set(troubles) == set(KinesisDynamodb.shards)
     for shard, trouble in troubles.items():
         assert re.search(f"{refusal.words} table '{table}'", trouble["reason"]), trouble
         assert refusal.name in trouble["reason"] and REASON in trouble["reason"]
         assert model.epoch_ms(trouble["since"]) > 1.7e12
-        waiting = view.metric("winner_view_shard_waiting_since_timestamp_seconds", shard=shard)
+        waiting = daemon.metric("winner_view_shard_waiting_since_timestamp_seconds", shard=shard)
         assert waiting == pytest.approx(model.epoch_ms(trouble["since"]) / 1000, abs=0.01)
-    assert said(view) == dict.fromkeys(KinesisDynamodb.shards, 1)  # and not with every try
+    assert said(daemon) == dict.fromkeys(KinesisDynamodb.shards, 1)  # and not with every try
     leases = cloud.leases(aws.dynamodb, tables)
     assert all(cloud.checkpoint(lease) == -1 for lease in leases.values())
     assert all(lease.get("leaseOwner") for lease in leases.values())  # a shard that waits stays ours
 
     through.on_request = None
-    view.wait_until_applied()
-    assert shard_troubles(view) == {} and view.health()["status"] == "ready"
-    assert view.metric("winner_view_shard_waiting_since_timestamp_seconds") == 0
+    daemon.wait_until_applied()
+    assert shard_troubles(daemon) == {} and daemon.health()["status"] == "ready"
+    assert daemon.metric("winner_view_shard_waiting_since_timestamp_seconds") == 0
     assert_equal_to_model(
-        KinesisDynamodb(aws, tables, stream), fold(cloud.read_stream(aws.kinesis, stream)), view.dead_letters()
+        KinesisDynamodb(aws, tables, stream), fold(cloud.read_stream(aws.kinesis, stream)), daemon.dead_letters()
     )
 
 
@@ -122,20 +123,20 @@ def test_a_row_that_is_refused_holds_no_other_shard_and_no_checkpoint_passes_it(
         return refusal_of("ValidationException") if is_meant else None
 
     through.on_request = refuse
-    view = start_through("--batch-size", "20")
-    wait_for_many_tries(view, 6)
+    daemon = start_through("--batch-size", "20")
+    wait_for_many_tries(daemon, 6)
     ends = {record.shard: int(record.sequence) for record in records}
 
     def others_are_done():
         leases = cloud.leases(aws.dynamodb, tables)
         return all(cloud.checkpoint(leases[one]) == ends[one] for one in ends if one != shard)
 
-    cloud.until(others_are_done, "the other shards at their ends", 60)
+    wait.until(others_are_done, "the other shards at their ends", 60)
     assert cloud.checkpoint(cloud.leases(aws.dynamodb, tables)[shard]) < int(refused_at.sequence)
-    (name,) = shard_troubles(view)
+    (name,) = shard_troubles(daemon)
     assert name == shard
-    assert user_id[:40] in shard_troubles(view)[shard]["reason"]
+    assert user_id[:40] in shard_troubles(daemon)[shard]["reason"]
 
     through.on_request = None
-    view.wait_until_applied()
-    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), fold(records), view.dead_letters())
+    daemon.wait_until_applied()
+    assert_equal_to_model(KinesisDynamodb(aws, tables, stream), fold(records), daemon.dead_letters())

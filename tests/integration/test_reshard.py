@@ -11,10 +11,11 @@ import cloud
 import model
 import proxy
 import pytest
-import shop
+import small_shop
+import wait
 import workload
-from pairs import KinesisDynamodb
-from shop import assert_equal_to_model, fold
+from model import fold
+from pairs import KinesisDynamodb, assert_equal_to_model
 
 FAILOVER_MS = 1000  # shards are listed every three of it
 OPTIONS = ("--failover-ms", str(FAILOVER_MS))
@@ -40,7 +41,7 @@ class Stream:
             summary = self.kinesis.describe_stream_summary(StreamName=self.name)["StreamDescriptionSummary"]
             return summary["StreamStatus"] == "ACTIVE"
 
-        cloud.until(is_active, "active again")
+        wait.until(is_active, "active again")
 
     def split(self, shard):
         hashes = next(s["HashKeyRange"] for s in self.open_shards() if s["ShardId"] == shard)
@@ -87,14 +88,14 @@ def wait_until_ended(aws, stage, *shards):
         leases = leases_of(aws, stage)
         return all(leases.get(shard, {}).get("checkpoint") == "SHARD_END" for shard in shards)
 
-    cloud.until(is_ended, f"{shards} ended", timeout_s=60)
+    wait.until(is_ended, f"{shards} ended", timeout_s=60)
 
 
 # --- The main thing. --------------------------------------------------------------------------------------
 
 
 def test_a_split_a_merge_and_a_shard_count_in_the_middle_of_20000_events_change_nothing(
-    aws, tables, three_shards, make_view
+    aws, tables, three_shards, make_daemon
 ):
     """Events flow all the while; the service is stopped, killed and started again in between, so that it
     meets some of the changes while it runs and others when it comes back."""
@@ -108,27 +109,27 @@ def test_a_split_a_merge_and_a_shard_count_in_the_middle_of_20000_events_change_
             three_shards.put(puts[part * EVENTS // 5 : (part + 1) * EVENTS // 5])
 
     producer = threading.Thread(target=flow)
-    view = make_view(tables, three_shards.name, *options).start()
+    daemon = make_daemon(tables, three_shards.name, *options).start()
     producer.start()
 
     begun[1].wait(60)
     three_shards.split(FIRST)
-    view.kill()
-    view = make_view(tables, three_shards.name, *options).start()
+    daemon.kill()
+    daemon = make_daemon(tables, three_shards.name, *options).start()
     begun[2].wait(60)
     three_shards.merge_two()
-    assert view.terminate()[0] == 0
+    assert daemon.terminate()[0] == 0
     begun[3].wait(60)
     three_shards.update_shard_count(6)
-    view = make_view(tables, three_shards.name, *options).start()
+    daemon = make_daemon(tables, three_shards.name, *options).start()
     begun[4].wait(60)
     three_shards.update_shard_count(3)
     producer.join()
 
-    view.wait_until_applied(300)
+    daemon.wait_until_applied(300)
     records = three_shards.records()
     assert len(records) == EVENTS
-    assert_equal_to_model(KinesisDynamodb(aws, tables, three_shards.name), fold(records), view.dead_letters())
+    assert_equal_to_model(KinesisDynamodb(aws, tables, three_shards.name), fold(records), daemon.dead_letters())
 
     still_open = {shard["ShardId"] for shard in three_shards.open_shards()}
     leases = leases_of(aws, tables)
@@ -139,12 +140,12 @@ def test_a_split_a_merge_and_a_shard_count_in_the_middle_of_20000_events_change_
 
 def purchases(n):
     """Of many products, so that they lie in all shards, and one that grows."""
-    merchant = shop.person("merchant", "Ann")
-    events = [event for p in range(20) for event in shop.product(f"p{p}", merchant, None, n)]
-    return shop.puts(events)
+    merchant = small_shop.person("merchant", "Ann")
+    events = [event for p in range(20) for event in small_shop.product(f"p{p}", merchant, None, n)]
+    return small_shop.puts(events)
 
 
-def test_a_shards_end_that_is_cut_short_at_any_write_heals(aws, tables, one_shard, make_view):
+def test_a_shards_end_that_is_cut_short_at_any_write_heals(aws, tables, one_shard, make_daemon):
     """A new service each time, killed as it sends one of the four writes of an end. The write arrives."""
     steps = {
         "left child": lambda key, body: key == LEFT and "ConditionExpression" in body,
@@ -166,39 +167,39 @@ def test_a_shards_end_that_is_cut_short_at_any_write_heals(aws, tables, one_shar
                     body = request.json()
                     key = (body.get("Item") or body["Key"]).get("leaseKey", {}).get("S")
                     if key and is_meant(key, body):
-                        view.process.kill()
+                        daemon.process.kill()
                         killed.set()
 
             through.on_request = kill_at_step
-            view = make_view(
+            daemon = make_daemon(
                 tables, one_shard.name, *OPTIONS, "--worker-id", "the-same",
                 environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url},
             )  # fmt: skip
-            view.start(ready=False)
-            assert killed.wait(30), (step, view.log()[-3000:])
-            view.kill()
+            daemon.start(ready=False)
+            assert killed.wait(30), (step, daemon.log()[-3000:])
+            daemon.kill()
             through.on_request = None
             if step == "end":
                 wait_until_ended(aws, tables, FIRST)
             else:
                 assert leases_of(aws, tables)[FIRST]["checkpoint"] != "SHARD_END"
 
-    view = make_view(tables, one_shard.name, *OPTIONS, "--worker-id", "the-same").start()
-    view.wait_until_applied()
+    daemon = make_daemon(tables, one_shard.name, *OPTIONS, "--worker-id", "the-same").start()
+    daemon.wait_until_applied()
     assert leases_of(aws, tables)[FIRST]["childShardIds"] == {LEFT, RIGHT}
     expected = fold(one_shard.records())
-    assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, view.dead_letters())
+    assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, daemon.dead_letters())
 
 
 def test_a_reshard_never_makes_the_views_time_unknown_or_go_back(aws, tables, one_shard, start):
     one_shard.put(purchases(2))
-    view = start(tables, one_shard.name, *OPTIONS)
-    view.wait_until_applied()
+    daemon = start(tables, one_shard.name, *OPTIONS)
+    daemon.wait_until_applied()
     done, seen = threading.Event(), []
 
     def watch():
         while not done.is_set():
-            seen.append(view.health()["asOf"])
+            seen.append(daemon.health()["asOf"])
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -206,10 +207,10 @@ def test_a_reshard_never_makes_the_views_time_unknown_or_go_back(aws, tables, on
         one_shard.split(FIRST)
         wait_until_ended(aws, tables, FIRST)
         one_shard.put(purchases(2))
-        view.wait_until_applied()
+        daemon.wait_until_applied()
         one_shard.merge(LEFT, RIGHT)
         wait_until_ended(aws, tables, LEFT, RIGHT)
-        view.wait_until_applied()
+        daemon.wait_until_applied()
     finally:
         done.set()
         watcher.join()
@@ -256,7 +257,7 @@ def changing(through, aws, operation, change):
     through.on_request = on_request
 
 
-def test_an_end_without_children_is_not_believed(aws, tables, one_shard, make_view, through):
+def test_an_end_without_children_is_not_believed(aws, tables, one_shard, make_daemon, through):
     ends = []
 
     def end_too_early(reply):
@@ -265,33 +266,33 @@ def test_an_end_without_children_is_not_believed(aws, tables, one_shard, make_vi
 
     changing(through, aws, "GetRecords", end_too_early)
     one_shard.put(purchases(2))
-    view = make_view(
+    daemon = make_daemon(
         tables, one_shard.name, *OPTIONS, environment={"AWS_ENDPOINT_URL_KINESIS": through.url}
     ).start()
-    cloud.until(lambda: len(ends) == 5, "five false ends", timeout_s=60)
+    wait.until(lambda: len(ends) == 5, "five false ends", timeout_s=60)
     one_shard.put(purchases(2))
-    view.wait_until_applied()
-    assert view.metric("winner_view_lease_events_total", event="false_end") >= 4
-    assert view.metric("winner_view_lease_events_total", event="ended") == 0
+    daemon.wait_until_applied()
+    assert daemon.metric("winner_view_lease_events_total", event="false_end") >= 4
+    assert daemon.metric("winner_view_lease_events_total", event="ended") == 0
     expected = fold(one_shard.records())
-    assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, view.dead_letters())
+    assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, daemon.dead_letters())
 
 
 def test_children_that_the_last_reply_does_not_name_are_found_in_the_listing(
-    aws, tables, one_shard, make_view, through
+    aws, tables, one_shard, make_daemon, through
 ):
     changing(through, aws, "GetRecords", lambda reply: reply.pop("ChildShards", None))
-    view = make_view(
+    daemon = make_daemon(
         tables, one_shard.name, *OPTIONS, environment={"AWS_ENDPOINT_URL_KINESIS": through.url}
     ).start()
     one_shard.put(purchases(2))
-    view.wait_until_applied()
+    daemon.wait_until_applied()
     one_shard.split(FIRST)
     one_shard.put(purchases(2))
     wait_until_ended(aws, tables, FIRST)
-    view.wait_until_applied()
+    daemon.wait_until_applied()
     expected = fold(one_shard.records())
-    assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, view.dead_letters())
+    assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, daemon.dead_letters())
 
 
 # --- Long gone. -------------------------------------------------------------------------------------------
@@ -303,7 +304,7 @@ def watermarks_of(aws, stage, shard):
 
 
 def test_a_shard_is_forgotten_once_it_is_gone_from_two_listings_and_its_children_are_read(
-    aws, tables, one_shard, make_view, through
+    aws, tables, one_shard, make_daemon, through
 ):
     hidden = {"every": None, "listings": 0}
 
@@ -314,14 +315,14 @@ def test_a_shard_is_forgotten_once_it_is_gone_from_two_listings_and_its_children
 
     def wait_for_listings(n):
         until = hidden["listings"] + n
-        cloud.until(lambda: hidden["listings"] >= until, f"{n} listings", timeout_s=60)
+        wait.until(lambda: hidden["listings"] >= until, f"{n} listings", timeout_s=60)
 
     changing(through, aws, "ListShards", hide)
     one_shard.put(purchases(3))
-    view = make_view(
+    daemon = make_daemon(
         tables, one_shard.name, *OPTIONS, environment={"AWS_ENDPOINT_URL_KINESIS": through.url}
     ).start()
-    view.wait_until_applied()
+    daemon.wait_until_applied()
     one_shard.split(FIRST)
     wait_until_ended(aws, tables, FIRST)
     wait_for_listings(3)  # it is gone from none
@@ -335,12 +336,12 @@ def test_a_shard_is_forgotten_once_it_is_gone_from_two_listings_and_its_children
     assert b"\xff" not in watermarks_of(aws, tables, FIRST)
 
     one_shard.put(purchases(3))
-    cloud.until(lambda: FIRST not in leases_of(aws, tables), "the lease is gone", timeout_s=60)
+    wait.until(lambda: FIRST not in leases_of(aws, tables), "the lease is gone", timeout_s=60)
     assert set(watermarks_of(aws, tables, FIRST)) == {b"\xff"}
-    view.wait_until_applied()
+    daemon.wait_until_applied()
     wait_for_listings(2)
     assert leases_of(aws, tables).keys() == {LEFT, RIGHT}  # and is not made anew
-    assert view.metric("winner_view_shards_forgotten_total") == 1
+    assert daemon.metric("winner_view_shards_forgotten_total") == 1
     expected = fold(one_shard.records())
-    assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, view.dead_letters())
-    assert time.time() * 1000 - model.epoch_ms(view.health()["asOf"]) < 10_000
+    assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, daemon.dead_letters())
+    assert time.time() * 1000 - model.epoch_ms(daemon.health()["asOf"]) < 10_000

@@ -1,10 +1,10 @@
 """Tables that were brought back from backups of different moments, as deploy/README.md says to take them."""
 
+import program
 import pytest
-import service
 import workload
-from pairs import KinesisDynamodb
-from shop import assert_equal_to_model, fold
+from model import fold
+from pairs import KinesisDynamodb, assert_equal_to_model
 
 EVENTS = 1000
 ORDER = ("Leases", "Contributions", "Scores")  # the earliest moment first
@@ -18,14 +18,14 @@ def restored(aws, stream, tables, start_on):
 
     def make(order):
         live, copy = KinesisDynamodb(aws, tables, stream), KinesisDynamodb(aws, f"{tables}r", stream)
-        done = service.run("create-tables", "--store", f"dynamodb:{copy.name}", environment=aws.environment)
+        done = program.run("create-tables", "--store", f"dynamodb:{copy.name}", environment=aws.environment)
         assert done.returncode == 0, done.stderr
-        view = start_on(live)
+        daemon = start_on(live)
         puts = workload.generate(seed=5, events=EVENTS, odd=0)
         share = EVENTS // (len(order) + 1)
         for n, table in enumerate(order):
             live.put(puts[n * share : (n + 1) * share])
-            view.wait_until_applied()
+            daemon.wait_until_applied()
             copy_rows(aws, f"{live.name}-{table}", f"{copy.name}-{table}")
         live.put(puts[len(order) * share :])
         return copy
@@ -40,7 +40,7 @@ def copy_rows(aws, source, target):
 
 
 def audit(aws, pair):
-    return service.run("audit", "--store", f"dynamodb:{pair.name}", environment=aws.environment)
+    return program.run("audit", "--store", f"dynamodb:{pair.name}", environment=aws.environment)
 
 
 def test_leases_first_contributions_later_scores_last_heals_by_itself(aws, restored, start_on):
@@ -59,8 +59,8 @@ def test_the_other_way_round_loses_what_lies_between(restored, start_on):
 
 def test_the_restored_stage_keeps_the_names_of_people(aws, restored, start_on):
     pair = restored(ORDER)
-    view = start_on(pair, "--source", "none")
-    (first, *_) = view.get("/scores/merchant?limit=1").json()["items"]
+    daemon = start_on(pair, "--source", "none")
+    (first, *_) = daemon.get("/scores/merchant?limit=1").json()["items"]
     live = KinesisDynamodb(aws, pair.name.removesuffix("r"), pair.stream)
     reader = start_on(live, "--source", "none")
     assert reader.get(f"/scores/merchant/{first['id']}").status == 200

@@ -51,7 +51,7 @@ def recorded(aws, tables, stream, start):
     with proxy.Proxy(aws.emulators.dynamodb_url) as dynamodb, proxy.Proxy(
         aws.emulators.kinesis_url
     ) as kinesis:
-        view = start(
+        daemon = start(
             tables,
             stream,
             environment={
@@ -62,9 +62,9 @@ def recorded(aws, tables, stream, start):
                 "AWS_SESSION_TOKEN": TOKEN,
             },
         )
-        view.wait_until_applied()
-        view.get("/scores/merchant")
-        view.terminate()
+        daemon.wait_until_applied()
+        daemon.get("/scores/merchant")
+        daemon.terminate()
         yield {"dynamodb": list(dynamodb.requests), "kinesis": list(kinesis.requests)}
 
 

@@ -10,7 +10,8 @@ import cloud
 import pairs
 import proxy
 import pytest
-from shop import person, product, puts
+import wait
+from small_shop import person, product, puts
 
 ANN = person("merchant", "Ann")
 LAMPS = puts(product("lamp", ANN, None, 3))
@@ -37,29 +38,29 @@ def waiting(make_on, tmp_path):
         options = ["--source", "none", "--store", "dynamodb:nowhere"]
 
     def start(environment=None):
-        view = make_on(Nowhere, environment=environment).start(ready=False)
-        view.wait_until_listening()
-        return view
+        daemon = make_on(Nowhere, environment=environment).start(ready=False)
+        daemon.wait_until_listening()
+        return daemon
 
     return start
 
 
 def test_while_it_waits_for_its_store_it_lives_and_is_not_ready(waiting):
-    view = waiting()
-    readiness = view.get("/readyz")
+    daemon = waiting()
+    readiness = daemon.get("/readyz")
     assert readiness.status == 503 and readiness.json()["status"] == "starting"
-    trouble = cloud.until(lambda: view.get("/readyz").json()["troubles"], "it says for what it waits")
+    trouble = wait.until(lambda: daemon.get("/readyz").json()["troubles"], "it says for what it waits")
     assert "127.0.0.1" in trouble[0]["reason"]
-    assert view.get("/metrics").status == 200 and view.get("/openapi.yaml").status == 200
+    assert daemon.get("/metrics").status == 200 and daemon.get("/openapi.yaml").status == 200
 
 
 @pytest.mark.parametrize("target", OF_THE_VIEW)
 def test_what_is_in_the_view_is_not_ready_until_then(waiting, target):
-    view = waiting()
+    daemon = waiting()
     for method in ("GET", "HEAD"):
-        answer = view.get(target, method=method)
+        answer = daemon.get(target, method=method)
         assert answer.status == 503 and int(answer.headers["retry-after"]) >= 1
-    assert view.get(target).json()["type"] == "view-not-ready"
+    assert daemon.get(target).json()["type"] == "view-not-ready"
 
 
 def test_sigterm_ends_it_while_it_waits_for_its_store(waiting):
@@ -67,17 +68,17 @@ def test_sigterm_ends_it_while_it_waits_for_its_store(waiting):
     assert status == 0 and seconds < 20
 
 
-def test_once_the_store_answers_it_is_ready_and_serves(aws, tables, stream, make_view):
+def test_once_the_store_answers_it_is_ready_and_serves(aws, tables, stream, make_daemon):
     cloud.put(aws.kinesis, stream, LAMPS)
     with proxy.Proxy(aws.environment["AWS_ENDPOINT_URL_DYNAMODB"]) as between:
-        view = make_view(tables, stream, environment={"AWS_ENDPOINT_URL_DYNAMODB": between.url})
+        daemon = make_daemon(tables, stream, environment={"AWS_ENDPOINT_URL_DYNAMODB": between.url})
         with between.refusing():
-            view.start(ready=False)
-            view.wait_until_listening()
-            assert view.get("/contributions/lamp").json()["type"] == "view-not-ready"
-        view.wait_until_ready()
-        view.wait_until_applied()
-        assert view.get("/contributions/lamp").json()["purchases"] == 3
+            daemon.start(ready=False)
+            daemon.wait_until_listening()
+            assert daemon.get("/contributions/lamp").json()["type"] == "view-not-ready"
+        daemon.wait_until_ready()
+        daemon.wait_until_applied()
+        assert daemon.get("/contributions/lamp").json()["purchases"] == 3
 
 
 # --- The service manager. ---------------------------------------------------------------------------------
@@ -85,11 +86,11 @@ def test_once_the_store_answers_it_is_ready_and_serves(aws, tables, stream, make
 
 def test_the_manager_hears_of_the_start_of_the_lag_and_of_the_end(embedded, make_on, manager):
     embedded.put(LAMPS)
-    view = make_on(embedded, environment=manager.environment(watchdog_s=1)).start()
+    daemon = make_on(embedded, environment=manager.environment(watchdog_s=1)).start()
     manager.wait_for(lambda message: message.get("READY") == "1")
     told = manager.wait_for(lambda message: "lag " in message["STATUS"] and " ms" in message["STATUS"])
     assert told["STATUS"].startswith("serving, ") and told["WATCHDOG"] == "1"
-    status, _ = view.terminate()
+    status, _ = daemon.terminate()
     assert status == 0
     heard = manager.rest()
     assert heard[-1]["STOPPING"] == "1"
@@ -122,8 +123,8 @@ def test_a_store_that_takes_calls_and_never_answers_does_not_keep_it_from_being_
 def test_who_is_refused_by_its_store_never_becomes_ready(embedded, make_on, manager, tmp_path):
     other = pairs.FileSqlite(tmp_path, tmp_path / "other.jsonl")  # the same database
     embedded.put(LAMPS)
-    with make_on(embedded).start() as view:
-        view.wait_until_applied()
+    with make_on(embedded) as daemon:
+        daemon.wait_until_applied()
     other.put(LAMPS)
     swapped = make_on(other, environment=manager.environment())
     swapped.start(ready=False)
@@ -133,14 +134,14 @@ def test_who_is_refused_by_its_store_never_becomes_ready(embedded, make_on, mana
 
 def test_a_process_that_was_frozen_is_silent_and_then_well_again(embedded, make_on, manager):
     embedded.put(LAMPS)
-    view = make_on(embedded, environment=manager.environment(watchdog_s=1)).start()
+    daemon = make_on(embedded, environment=manager.environment(watchdog_s=1)).start()
     manager.wait_for(lambda message: message.get("READY") == "1")
-    view.freeze()
+    daemon.freeze()
     manager.rest()
     manager.socket.settimeout(1)
     with pytest.raises(TimeoutError):
         manager.socket.recv(8192)
-    view.thaw()
+    daemon.thaw()
     manager.wait_for(lambda message: message.get("WATCHDOG") == "1")
 
 
@@ -161,11 +162,11 @@ def test_its_children_are_not_told_of_the_manager(embedded, make_on, manager, tm
         name, options = "nowhere", ["--source", "none", "--store", "dynamodb:nowhere"]
 
     Nowhere.environment = environment
-    view = make_on(Nowhere, environment=manager.environment(watchdog_s=5))
+    daemon = make_on(Nowhere, environment=manager.environment(watchdog_s=5))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        view.environment.pop(name, None)
-    view.start(ready=False)
-    cloud.until(lambda: told.exists() and told.read_text(), "the process was asked")
+        daemon.environment.pop(name, None)
+    daemon.start(ready=False)
+    wait.until(lambda: told.exists() and told.read_text(), "the process was asked")
     assert told.read_text().strip() == "[][]"
-    view.process.send_signal(signal.SIGTERM)
-    assert view.process.wait(20) == 0
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.process.wait(20) == 0

@@ -12,16 +12,16 @@ import cloud
 import pairs
 import program
 import pytest
-import service
+import wait
 import workload
-from shop import person, product, puts
+from small_shop import person, product, puts
 
 LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
 NO_EVENT = workload.to_put({"no": "event"}, "lamp", "")
 BOUND_S = program.limit("LIMIT_SHARD_STUCK_MS") / 1000
 WATCHDOG_S = 3
 # Who cannot join one thread joins none that is behind it, which is no mistake here.
-UNJOINED = service.sanitizer_environment()["TSAN_OPTIONS"] + ":report_thread_leaks=0"
+UNJOINED = program.sanitizer_environment()["TSAN_OPTIONS"] + ":report_thread_leaks=0"
 
 takes_minutes = pytest.mark.skipif(os.environ.get("WINNER_VIEW_LONG") != "1", reason="minutes: tests/run.sh --full")
 
@@ -56,9 +56,9 @@ def hanging(embedded, make_on, full_pipe):
     def start(environment=None):
         embedded.put([*LAMPS, NO_EVENT])
         environment = {"TSAN_OPTIONS": UNJOINED, **(environment or {})}
-        view = make_on(embedded, "--dead-letter", f"file:{full_pipe}", environment=environment).start()
-        cloud.until(lambda: is_in_a_call_on(view.process.pid, full_pipe), f"it hangs; {view.log()}")
-        return view
+        daemon = make_on(embedded, "--dead-letter", f"file:{full_pipe}", environment=environment).start()
+        wait.until(lambda: is_in_a_call_on(daemon.process.pid, full_pipe), f"it hangs; {daemon.log()}")
+        return daemon
 
     return start
 
@@ -66,33 +66,33 @@ def hanging(embedded, make_on, full_pipe):
 def test_sigterm_ends_it_although_a_thread_hangs_and_the_next_start_goes_on(hanging, embedded, start_on):
     status, seconds = hanging().terminate()
     assert status == 1 and seconds < 22
-    view = start_on(embedded)
-    view.wait_until_applied()
-    assert view.get("/contributions/lamp").json()["purchases"] == 3
-    assert len(view.dead_letters()) == 1
+    daemon = start_on(embedded)
+    daemon.wait_until_applied()
+    assert daemon.get("/contributions/lamp").json()["purchases"] == 3
+    assert len(daemon.dead_letters()) == 1
 
 
 @takes_minutes
 def test_once_a_thread_hangs_for_longer_than_anything_takes_it_lives_no_more(hanging, manager):
-    view = hanging(manager.environment(watchdog_s=WATCHDOG_S))
+    daemon = hanging(manager.environment(watchdog_s=WATCHDOG_S))
     begin = time.monotonic()
     manager.wait_for(lambda message: "WATCHDOG" in message)  # so far it may be slow
-    assert view.get("/livez").status == 200
+    assert daemon.get("/livez").status == 200
     manager.wait_for(lambda message: "WATCHDOG" not in message, timeout_s=BOUND_S + 60)
     assert time.monotonic() - begin > BOUND_S - 10
-    dead = view.get("/livez")
+    dead = daemon.get("/livez")
     assert dead.status == 503 and dead.json() == {"status": "stuck", "loop": pairs.FILE_SHARD}
     for _ in range(5):
         assert "WATCHDOG" not in manager.next()
-    view.kill()
+    daemon.kill()
 
 
-def assert_lives(view, manager):
+def assert_lives(daemon, manager):
     """For longer than a thread that hangs may."""
     end = time.monotonic() + BOUND_S + 30
     while time.monotonic() < end:
         assert manager.next()["WATCHDOG"] == "1"
-        assert view.get("/livez").status == 200
+        assert daemon.get("/livez").status == 200
 
 
 @contextlib.contextmanager
@@ -107,29 +107,29 @@ def paused(emulator):
 @takes_minutes
 @pytest.mark.parametrize("silent", ["dynamodb", "kinesis"])
 def test_who_waits_for_store_or_stream_longer_than_a_hanging_thread_may_lives(
-    aws, tables, stream, make_view, manager, silent
+    aws, tables, stream, make_daemon, manager, silent
 ):
-    view = make_view(tables, stream, environment=manager.environment(watchdog_s=WATCHDOG_S)).start()
+    daemon = make_daemon(tables, stream, environment=manager.environment(watchdog_s=WATCHDOG_S)).start()
     cloud.put(aws.kinesis, stream, LAMPS)
-    view.wait_until_applied()
+    daemon.wait_until_applied()
     if silent == "dynamodb":
         cloud.put(aws.kinesis, stream, LAMPS)  # somebody wants to write
     with paused(getattr(aws.emulators, silent)):
-        assert_lives(view, manager)
+        assert_lives(daemon, manager)
     if silent == "kinesis":
         cloud.put(aws.kinesis, stream, LAMPS)
-    view.wait_until_applied()
-    assert view.get("/contributions/lamp").json()["purchases"] == 6
+    daemon.wait_until_applied()
+    assert daemon.get("/contributions/lamp").json()["purchases"] == 6
 
 
 @takes_minutes
 @pytest.mark.parametrize("silent", ["dynamodb", "kinesis"])
-def test_who_starts_while_store_or_stream_is_silent_lives(aws, tables, stream, make_view, manager, silent):
+def test_who_starts_while_store_or_stream_is_silent_lives(aws, tables, stream, make_daemon, manager, silent):
     cloud.put(aws.kinesis, stream, LAMPS)
-    view = make_view(tables, stream, environment=manager.environment(watchdog_s=WATCHDOG_S))
+    daemon = make_daemon(tables, stream, environment=manager.environment(watchdog_s=WATCHDOG_S))
     with paused(getattr(aws.emulators, silent)):
-        view.start(ready=False)
-        view.wait_until_listening()
-        assert_lives(view, manager)
-    view.wait_until_applied()
-    assert view.get("/contributions/lamp").json()["purchases"] == 3
+        daemon.start(ready=False)
+        daemon.wait_until_listening()
+        assert_lives(daemon, manager)
+    daemon.wait_until_applied()
+    assert daemon.get("/contributions/lamp").json()["purchases"] == 3

@@ -1,8 +1,9 @@
 """create-tables, and the bond between a store and its source."""
 
 import cloud
+import program
 import pytest
-import service
+import wait
 import workload
 
 KEYS = {
@@ -42,14 +43,14 @@ def test_scores_by_role_is_an_index_from_role_to_score_with_user_and_time(aws, t
 
 def test_create_tables_twice_is_create_tables_once(aws, tables):
     before = {table: describe(aws, tables, table)["CreationDateTime"] for table in KEYS}
-    done = service.run("create-tables", "--store", f"dynamodb:{tables}", environment=aws.environment)
+    done = program.run("create-tables", "--store", f"dynamodb:{tables}", environment=aws.environment)
     assert done.returncode == 0, done.stderr
     assert before == {table: describe(aws, tables, table)["CreationDateTime"] for table in KEYS}
 
 
 def test_create_tables_makes_the_one_that_is_missing(aws, tables):
     aws.dynamodb.delete_table(TableName=f"{tables}-Scores")
-    done = service.run("create-tables", "--store", f"dynamodb:{tables}", environment=aws.environment)
+    done = program.run("create-tables", "--store", f"dynamodb:{tables}", environment=aws.environment)
     assert done.returncode == 0, done.stderr
     assert describe(aws, tables, "Scores")["TableStatus"] == "ACTIVE"
 
@@ -57,39 +58,39 @@ def test_create_tables_makes_the_one_that_is_missing(aws, tables):
 def test_tables_can_be_named_one_by_one(aws, stage):
     named = {option: f"{stage}.{option}" for option in ("contributions", "scores", "leases")}
     options = [word for option, name in named.items() for word in (f"--{option}-table", name)]
-    done = service.run("create-tables", "--store", f"dynamodb:{stage}", *options, environment=aws.environment)
+    done = program.run("create-tables", "--store", f"dynamodb:{stage}", *options, environment=aws.environment)
     assert done.returncode == 0, done.stderr
     assert key_schema(aws.dynamodb.describe_table(TableName=f"{stage}.scores")["Table"]) == KEYS["Scores"]
     with pytest.raises(aws.dynamodb.exceptions.ResourceNotFoundException):
         describe(aws, stage, "Scores")
 
 
-def refused(view):
+def refused(daemon):
     """The stderr of a service that must not start."""
-    view.start(ready=False)
-    assert view.process.wait(20) == 2, view.log()
-    service.check_sanitizers(view.log())
-    return view.log()
+    daemon.start(ready=False)
+    assert daemon.process.wait(20) == 2, daemon.log()
+    program.check_sanitizers(daemon.log())
+    return daemon.log()
 
 
-def test_a_store_that_belongs_to_another_stream_is_refused_naming_both(aws, tables, stream, start, make_view):
-    view = start(tables, stream)
-    view.wait_until_applied()
-    view.terminate()
+def test_a_store_that_belongs_to_another_stream_is_refused_naming_both(aws, tables, stream, start, make_daemon):
+    daemon = start(tables, stream)
+    daemon.wait_until_applied()
+    daemon.terminate()
     other = cloud.create_stream(aws.kinesis, stream + "-other")
-    said = refused(make_view(tables, other))
+    said = refused(make_daemon(tables, other))
     assert f"stream/{other}" in said and f"stream/{stream}" in said.replace(f"stream/{other}", "")
     assert "stage" in said
 
 
-def test_a_stream_deleted_and_created_again_is_another_stream(aws, tables, stream, start, make_view):
+def test_a_stream_deleted_and_created_again_is_another_stream(aws, tables, stream, start, make_daemon):
     cloud.put(aws.kinesis, stream, workload.generate(seed=2, events=50))
-    view = start(tables, stream)
-    view.wait_until_applied()
-    view.terminate()
+    daemon = start(tables, stream)
+    daemon.wait_until_applied()
+    daemon.terminate()
     rows = cloud.contributions(aws.dynamodb, tables)
     aws.kinesis.delete_stream(StreamName=stream)
-    cloud.until(lambda: stream not in aws.kinesis.list_streams(Limit=1000)["StreamNames"], "stream deleted")
+    wait.until(lambda: stream not in aws.kinesis.list_streams(Limit=1000)["StreamNames"], "stream deleted")
     cloud.create_stream(aws.kinesis, stream)
-    assert stream in refused(make_view(tables, stream))
+    assert stream in refused(make_daemon(tables, stream))
     assert cloud.contributions(aws.dynamodb, tables) == rows

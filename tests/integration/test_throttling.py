@@ -6,9 +6,10 @@ import time
 
 import cloud
 import proxy
+import wait
 import workload
-from pairs import KinesisDynamodb
-from shop import assert_equal_to_model, fold
+from model import fold
+from pairs import KinesisDynamodb, assert_equal_to_model
 
 THROTTLE = json.dumps(
     {
@@ -45,29 +46,29 @@ class Limiter:
             return None
 
 
-def window(view):
+def window(daemon):
     """Over all shards."""
-    return view.metric("winner_view_batch_window_seconds")
+    return daemon.metric("winner_view_batch_window_seconds")
 
 
 def test_throttled_score_writes_widen_the_window_and_calm_narrows_it(aws, tables, stream, start):
     cloud.put(aws.kinesis, stream, workload.generate(seed=41, events=EVENTS, odd=0))
     with proxy.Proxy(aws.emulators.dynamodb_url) as through:
         limiter = Limiter(through, WRITES_A_SECOND)
-        view = start(
+        daemon = start(
             tables, stream, "--batch-size", str(BATCH_SIZE), environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url}
         )
-        cloud.until(lambda: window(view) > 0, "a wider window", 60)
-        view.wait_until_applied()
+        wait.until(lambda: window(daemon) > 0, "a wider window", 60)
+        daemon.wait_until_applied()
         assert limiter.throttled
-        records, batches = view.metric("winner_view_records_total"), view.metric("winner_view_batches_total")
+        records, batches = daemon.metric("winner_view_records_total"), daemon.metric("winner_view_batches_total")
         assert records / batches > 2 * BATCH_SIZE
-        assert view.metric("winner_view_dead_letters_total") == 0
+        assert daemon.metric("winner_view_dead_letters_total") == 0
 
         through.on_request = None
-        widest = window(view)
-        cloud.until(lambda: window(view) <= widest / 4, "a narrower window", 60)
+        widest = window(daemon)
+        wait.until(lambda: window(daemon) <= widest / 4, "a narrower window", 60)
         cloud.put(aws.kinesis, stream, workload.generate(seed=42, events=300, odd=0))
-        view.wait_until_applied()
+        daemon.wait_until_applied()
         expected = fold(cloud.read_stream(aws.kinesis, stream))
-        assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, view.dead_letters())
+        assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, daemon.dead_letters())

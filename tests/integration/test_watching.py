@@ -12,12 +12,14 @@ import urllib.request
 import cloud
 import emulators
 import pairs
+import program
 import promql
 import pytest
-import service
+import wait
 import workload
 import yaml
-from shop import person, product, puts
+from daemon import Daemon
+from small_shop import person, product, puts
 
 RULES = promql.ROOT / "deploy" / "prometheus" / "alerts.yaml"
 BOARD = json.loads((promql.ROOT / "deploy" / "grafana" / "winner-view.json").read_text())
@@ -31,10 +33,10 @@ LABEL = re.compile(r'(\w+)="(?:[^"\\]|\\.)*"')
 def test_live_metrics_have_the_names_kinds_and_labels_of_the_sources(pair, start_on):
     known = promql.families()
     pair.put(workload.generate(seed=7, events=300))  # odd ones among them
-    view = start_on(pair)
-    view.wait_until_applied()
-    view.get("/scores/merchant")
-    text = view.get("/metrics").body.decode()
+    daemon = start_on(pair)
+    daemon.wait_until_applied()
+    daemon.get("/scores/merchant")
+    text = daemon.get("/metrics").body.decode()
     kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
     assert {name: known[name].kind.lower() for name in kinds} == kinds
     for name, labels in SERIES.findall(text):
@@ -45,9 +47,9 @@ def test_live_metrics_have_the_names_kinds_and_labels_of_the_sources(pair, start
 
 def test_a_view_that_is_read_shows_what_the_alerts_of_its_age_ask_for(pair, start_on):
     pair.put(puts(product("lamp", person("merchant", "Ann"), None, 1)))
-    view = start_on(pair)
-    view.wait_until_applied()
-    text = view.get("/metrics").body.decode()
+    daemon = start_on(pair)
+    daemon.wait_until_applied()
+    text = daemon.get("/metrics").body.decode()
     shown = {name for name, _ in SERIES.findall(text)}
     assert {
         "winner_view_http_connections",
@@ -131,7 +133,7 @@ class Prometheus:
 def stores(aws, tmp_path_factory):
     """{job: pair}, with a record among the events that is none."""
     name = cloud.create_stream(aws.kinesis, f"watched-{os.getpid()}")
-    done = service.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
+    done = program.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
     assert done.returncode == 0, done.stderr
     found = {
         "on-aws": pairs.KinesisDynamodb(aws, name, name),
@@ -145,26 +147,26 @@ def stores(aws, tmp_path_factory):
 @pytest.fixture(scope="module")
 def watched(stores, openapi, tmp_path_factory):
     """(Prometheus, its jobs by name: services that fill both stores and have been asked for things)"""
-    folder, views = tmp_path_factory.mktemp("prometheus"), {}
+    folder, daemons = tmp_path_factory.mktemp("prometheus"), {}
     with contextlib.ExitStack() as stack:
         for job, pair in stores.items():
             options = [*pair.options, "--dead-letter", f"file:{folder}/letters-{pair.name}", "--drain-seconds", "0"]
-            views[job] = stack.enter_context(service.Service(options, pair.environment))
-        for view in views.values():
-            cloud.until(lambda: view.get("/healthz").json()["caughtUp"], "caught up")
+            daemons[job] = stack.enter_context(Daemon(options, pair.environment))
+        for daemon in daemons.values():
+            wait.until(lambda: daemon.get("/healthz").json()["caughtUp"], "caught up")
             for target in ("/scores/merchant", "/contributions/lamp", "/contributions/no", "/no"):
-                view.get(target)
-        prometheus = Prometheus(folder, {job: view.port for job, view in views.items()})
+                daemon.get(target)
+        prometheus = Prometheus(folder, {job: daemon.port for job, daemon in daemons.items()})
         stack.callback(prometheus.stop)
-        cloud.until(lambda: prometheus.has_looked(3, views), f"looks; {prometheus.log.read_text()[-2000:]}", 60)
-        yield prometheus, views
+        wait.until(lambda: prometheus.has_looked(3, daemons), f"looks; {prometheus.log.read_text()[-2000:]}", 60)
+        yield prometheus, daemons
 
 
 def test_prometheus_finds_what_the_dashboard_asks_for(watched):
     """All that the service shows; the rest would be there in trouble, and is well-formed."""
-    prometheus, views = watched
-    for job, view in views.items():
-        shown = {name for name, _ in view.metrics()}
+    prometheus, daemons = watched
+    for job, daemon in daemons.items():
+        shown = {name for name, _ in daemon.metrics()}
         missing = {
             title
             for title, query in QUERIES
@@ -175,15 +177,15 @@ def test_prometheus_finds_what_the_dashboard_asks_for(watched):
 
 
 def test_prometheus_evaluates_the_alerts_and_a_service_that_is_well_raises_none(watched):
-    prometheus, views = watched
-    cloud.until(lambda: all(rule["health"] != "unknown" for rule in prometheus.rules().values()), "evaluated", 60)
+    prometheus, daemons = watched
+    wait.until(lambda: all(rule["health"] != "unknown" for rule in prometheus.rules().values()), "evaluated", 60)
     rules = prometheus.rules()
     assert {name: rule.get("lastError", "") for name, rule in rules.items() if rule["health"] != "ok"} == {}
-    expected = {("WinnerViewDeadLetters", job) for job in views}
+    expected = {("WinnerViewDeadLetters", job) for job in daemons}
     seen = []
 
     def those_alone():  # some pend for a moment, about what was looked at once or twice so far
         seen[:] = [prometheus.raised()]
         return seen == [expected]
 
-    cloud.until(those_alone, seen, 60)
+    wait.until(those_alone, seen, 60)

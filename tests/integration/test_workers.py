@@ -5,15 +5,16 @@ import collections
 import contextlib
 import time
 
+import aws_behaviour
 import cloud
-import load
-import manners
+import program
 import proxy
 import pytest
-import service
+import steady_load
+import wait
 import workload
-from pairs import KinesisDynamodb
-from shop import assert_equal_to_model, fold
+from model import fold
+from pairs import KinesisDynamodb, assert_equal_to_model
 
 SHARDS = 8
 FAILOVER_S = 4.0
@@ -31,7 +32,7 @@ OPTIONS = (
 )
 
 pytestmark = pytest.mark.skipif(
-    service.is_sanitized(), reason="a sanitizer's build is too slow for its leases"
+    program.is_sanitized(), reason="a sanitizer's build is too slow for its leases"
 )
 
 
@@ -92,7 +93,7 @@ class Crew:
         yield
         begin = time.monotonic()
         try:
-            cloud.until(self.is_even, "even", EVEN_WITHIN_S, every_s=0.05)
+            wait.until(self.is_even, "even", EVEN_WITHIN_S, every_s=0.05)
         except AssertionError:
             held = cloud.leases(self.aws.dynamodb, self.stage)
             owners = {shard: lease.get("leaseOwner") for shard, lease in held.items()}
@@ -102,11 +103,11 @@ class Crew:
 
 
 def test_workers_come_and_go_while_leases_stay_even_and_no_shard_is_left_unread(
-    aws, tables, wide_stream, make_view, capsys
+    aws, tables, wide_stream, make_daemon, capsys
 ):
-    readers = manners.Readers()
+    readers = aws_behaviour.Readers()
     puts = workload.generate(seed=41, events=EVENTS_AT_MOST, products=200)
-    with proxy.Proxy(aws.emulators.kinesis_url, [readers]) as through, load.SteadyLoad(
+    with proxy.Proxy(aws.emulators.kinesis_url, [readers]) as through, steady_load.SteadyLoad(
         aws.kinesis, wide_stream, puts, EVENTS_PER_SECOND
     ) as steady:
         environment = {"AWS_ENDPOINT_URL_KINESIS": through.url}
@@ -114,7 +115,7 @@ def test_workers_come_and_go_while_leases_stay_even_and_no_shard_is_left_unread(
             aws,
             tables,
             readers,
-            lambda *more: make_view(tables, wide_stream, *OPTIONS, *more, environment=environment),
+            lambda *more: make_daemon(tables, wide_stream, *OPTIONS, *more, environment=environment),
         )
         with crew.change("1 worker begins"):
             crew.join("ann")
@@ -153,11 +154,11 @@ def test_workers_come_and_go_while_leases_stay_even_and_no_shard_is_left_unread(
 
 
 def test_of_two_processes_with_one_worker_id_one_ends_up_without_leases(
-    aws, tables, wide_stream, make_view, capsys
+    aws, tables, wide_stream, make_daemon, capsys
 ):
     puts = workload.generate(seed=42, events=EVENTS_AT_MOST, products=100)
-    with load.SteadyLoad(aws.kinesis, wide_stream, puts, EVENTS_PER_SECOND) as steady:
-        twins = [make_view(tables, wide_stream, *OPTIONS, "--worker-id", "twin").start() for _ in range(2)]
+    with steady_load.SteadyLoad(aws.kinesis, wide_stream, puts, EVENTS_PER_SECOND) as steady:
+        twins = [make_daemon(tables, wide_stream, *OPTIONS, "--worker-id", "twin").start() for _ in range(2)]
 
         def held():
             return sorted(int(twin.metric("winner_view_leases")) for twin in twins)
@@ -171,7 +172,7 @@ def test_of_two_processes_with_one_worker_id_one_ends_up_without_leases(
             since = since if held() == [0, SHARDS] else now
             return now - since >= 2 * FAILOVER_S
 
-        cloud.until(is_settled, "one holds all, and goes on so", 10 * FAILOVER_S, every_s=0.1)
+        wait.until(is_settled, "one holds all, and goes on so", 10 * FAILOVER_S, every_s=0.1)
         settled = since - begin
         steady.end()
         winner = max(twins, key=lambda twin: twin.metric("winner_view_leases"))

@@ -264,6 +264,13 @@ class Model:
 MEANING = {CREATE: Model.create, IMAGE: Model.image, PURCHASE: Model.purchase}
 
 
+def fold(records):
+    folded = Model()
+    for record in records:
+        folded.apply(record)
+    return folded
+
+
 def unique_id_and_name(user):
     parts = user.split("/")
     if len(parts) >= 4:

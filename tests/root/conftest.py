@@ -8,8 +8,8 @@ import signal
 import pytest
 
 import dockerfile
+import program
 import roots
-import service
 
 
 def pytest_collection_modifyitems(items):
@@ -39,7 +39,7 @@ def built(base, context):
     """What came of the Dockerfile's steps."""
     folder = base.folder.parent / "container"
     folder.mkdir()
-    return dockerfile.Build((service.ROOT / "Dockerfile").read_text(), base, context, folder)
+    return dockerfile.Build((program.ROOT / "Dockerfile").read_text(), base, context, folder)
 
 
 @pytest.fixture(scope="session")

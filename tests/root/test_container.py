@@ -9,12 +9,13 @@ import signal
 import subprocess
 import time
 
-import cloud
 import emulators
+import http_client
+import program
 import pytest
 import roots
-import service
-from shop import person, product, puts
+import wait
+from small_shop import person, product, puts
 
 EVENTS = puts(product("lamp", person("merchant", "Ann"), None, 3))
 COMPILERS = ("cc", "gcc", "g++", "c99", "cpp", "ld", "as", "make", "cmake", "ninja", "pkg-config", "protoc-c", "clang")
@@ -38,7 +39,7 @@ class Container(roots.Running):
 
     def get(self, target):
         with contextlib.suppress(OSError):
-            return service.request(self.port, target)
+            return http_client.request(self.port, target)
 
     def healthcheck(self):
         argv = self.image.command(self.image.healthcheck, self.environment)
@@ -58,7 +59,7 @@ def test_it_has_no_compiler_no_headers_and_no_build_tree(image):
 
 
 def test_it_is_labelled_with_the_projects_version(image):
-    version = re.search(r"^project\(.* VERSION (\S+) ", (service.ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
+    version = re.search(r"^project\(.* VERSION (\S+) ", (program.ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
     assert image.labels["org.opencontainers.image.version"] == version
     assert image.labels["org.opencontainers.image.title"] == "winner-view"
     done = subprocess.run(image.command([*image.entry_point, "--version"]), capture_output=True, text=True, timeout=60)
@@ -93,7 +94,7 @@ def test_it_serves_on_a_read_only_root_is_healthy_and_stops_well(image, tmp_path
         return answer and answer.json().get("purchases") == 3
 
     with Container(image, tmp_path, "--store", f"sqlite:{database}") as running:
-        cloud.until(has_all, "the events are in the view")
+        wait.until(has_all, "the events are in the view")
         assert running.get("/readyz").status == 200, running.log()
         assert running.status()["Uid"].split()[0] == image.user.partition(":")[0]
         assert int(running.status()["CapEff"], 16) == 0
@@ -107,9 +108,9 @@ def test_a_second_signal_ends_it_at_once(image, tmp_path, database):
     """Although the kernel spares a container's first process every signal that it does not catch."""
     options = ("--source", "none", "--store", f"sqlite:{database}", "--drain-seconds", "15")
     with Container(image, tmp_path, *options) as running:
-        cloud.until(lambda: (answer := running.get("/readyz")) and answer.status == 200, "it serves")
+        wait.until(lambda: (answer := running.get("/readyz")) and answer.status == 200, "it serves")
         running.signal(signal.SIGTERM)
-        cloud.until(lambda: running.get("/readyz").status == 503, "it drains")
+        wait.until(lambda: running.get("/readyz").status == 503, "it drains")
         begin = time.monotonic()
         running.signal(signal.SIGTERM)
         assert running.wait() == 128 + signal.SIGTERM and time.monotonic() - begin < 10
@@ -121,7 +122,7 @@ def test_one_that_waits_for_its_store_is_healthy(image, tmp_path):
     keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
     options = ("--source", "none", "--store", "dynamodb:nowhere")
     with Container(image, tmp_path, *options, environment={**nowhere, **keys}) as running:
-        cloud.until(lambda: running.get("/livez"), "it listens")
+        wait.until(lambda: running.get("/livez"), "it listens")
         assert running.get("/readyz").status == 503
         assert running.healthcheck() == 0
         assert running.stop() == 0

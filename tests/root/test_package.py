@@ -5,12 +5,13 @@ import re
 import shutil
 import subprocess
 
-import cloud
 import emulators
+import http_client
+import program
 import pytest
 import roots
-import service
-from shop import person, product, puts
+import wait
+from small_shop import person, product, puts
 
 EVENTS = puts(product("lamp", person("merchant", "Ann"), None, 3))
 UNIT = "/lib/systemd/system/winner-view.service"
@@ -52,7 +53,7 @@ def test_it_brings_the_service_its_environment_and_the_papers(installed):
     ):
         assert installed.has(path), path
     for name in ("grafana", "prometheus"):
-        if (service.ROOT / "deploy" / name).is_dir():
+        if (program.ROOT / "deploy" / name).is_dir():
             assert any(installed.path(f"/usr/share/winner-view/{name}").iterdir()), name
     assert installed.run(["winner-view", "--version"]).stdout.startswith("winner-view ")
     assert "winner-view" in installed.run(["man", "winner-view"], environment={"MANPAGER": "cat"}).stdout
@@ -81,14 +82,14 @@ def test_it_runs_as_the_unit_runs_it(installed, tmp_path):
         environment={"WINNER_VIEW_LISTEN": f"127.0.0.1:{port}"},
     )  # fmt: skip
     with roots.Running(argv, tmp_path / "log") as running:
-        cloud.until(lambda: purchases(port) == 3, "the events are in the view")
+        wait.until(lambda: purchases(port) == 3, "the events are in the view")
         assert running.stop() == 0, running.log()
     shutil.rmtree(folder)
 
 
 def purchases(port):
     with contextlib.suppress(OSError):
-        answer = service.request(port, "/contributions/lamp")
+        answer = http_client.request(port, "/contributions/lamp")
         return answer.json().get("purchases")
 
 

@@ -5,12 +5,12 @@ import contextlib
 import pathlib
 import subprocess
 
-import booted
-import cloud
+import booted_root
 import emulators
+import http_client
 import pytest
-import service
-from shop import person, product, puts
+import wait
+from small_shop import person, product, puts
 
 UNIT = "winner-view.service"
 EVENTS = puts(product("lamp", person("merchant", "Ann"), None, 3))
@@ -19,7 +19,7 @@ STATE = "/var/lib/private/winner-view"
 OURS = f"/etc/systemd/system/{UNIT}.d"
 
 
-class Machine(booted.Booted):
+class Machine(booted_root.Booted):
     """Where the package is installed, and its service may use a port that is free."""
 
     def __init__(self, root, package):
@@ -50,7 +50,7 @@ class Machine(booted.Booted):
 
     def answer(self, target):
         with contextlib.suppress(OSError):
-            return service.request(self.port, target)
+            return http_client.request(self.port, target)
 
     def has_events(self):
         answer = self.answer("/contributions/lamp")
@@ -72,7 +72,7 @@ def running(machine):
     machine.settings("RestartSec=100ms")
     machine.run("systemctl", "restart", UNIT)
     machine.root.path(f"{STATE}/events.jsonl").write_bytes(b"".join(put.data + b"\n" for put in EVENTS))
-    cloud.until(machine.has_events, f"the events are in the view; {machine.journal(UNIT)}")
+    wait.until(machine.has_events, f"the events are in the view; {machine.journal(UNIT)}")
     return machine
 
 
@@ -83,7 +83,7 @@ def test_installed_it_runs_and_waits_for_its_events(machine):
 
 
 def test_in_its_sandbox_it_serves_its_file_from_its_database_and_tells_its_lag(running):
-    cloud.until(lambda: "serving, lag " in running.show(UNIT)["StatusText"], "systemd is told the lag")
+    wait.until(lambda: "serving, lag " in running.show(UNIT)["StatusText"], "systemd is told the lag")
     assert (running.root.path(STATE) / "winner-view.db").exists()
     assert running.run("systemctl", "is-failed", UNIT, check=False).stdout.strip() == "active"
 
@@ -103,16 +103,16 @@ def test_frozen_it_is_started_anew(running):
     running.run("systemctl", "restart", UNIT)
     frozen = running.main_pid()
     running.run("systemctl", "kill", "--signal=STOP", "--kill-whom=main", UNIT)
-    cloud.until(lambda: running.main_pid() not in (0, frozen), "another was started")
-    cloud.until(running.has_events, "it serves again")
+    wait.until(lambda: running.main_pid() not in (0, frozen), "another was started")
+    wait.until(running.has_events, "it serves again")
     assert "Failed with result 'watchdog'" in running.journal(UNIT)
 
 
 def test_crashed_it_is_started_anew(running):
     crashed = running.main_pid()
     running.run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", UNIT)
-    cloud.until(lambda: running.main_pid() not in (0, crashed), "another was started")
-    cloud.until(running.has_events, "it serves again")
+    wait.until(lambda: running.main_pid() not in (0, crashed), "another was started")
+    wait.until(running.has_events, "it serves again")
 
 
 def test_told_to_stop_it_stops_well_and_stays_so(running):
@@ -142,8 +142,8 @@ def test_a_store_that_is_away_fails_no_start(running):
 def test_an_upgrade_starts_the_new_one_and_keeps_the_view(running):
     before = running.main_pid()
     running.install()
-    cloud.until(lambda: running.main_pid() not in (0, before), "the new one runs")
-    cloud.until(running.has_events, "it serves")
+    wait.until(lambda: running.main_pid() not in (0, before), "the new one runs")
+    wait.until(running.has_events, "it serves")
 
 
 def test_removed_it_is_stopped_and_purged_its_files_are_gone(running):

@@ -1,14 +1,12 @@
 """deploy/kubernetes: the manifests agree with each other, and with the program's own options, routes and limits."""
 
 import os
-import pathlib
 import re
 import shutil
 import subprocess
 
 import program
 import pytest
-import service
 import yaml
 from kubernetes import KUBERNETES, MANIFESTS, ROOT, container, environment, literals, load, pod, port_of, ports, the
 
@@ -35,14 +33,14 @@ def test_every_name_in_the_environment_is_an_option_of_the_program(folder):
 
 @pytest.mark.parametrize("folder", ["base", "serving"])
 def test_the_program_finds_no_mistake_in_the_environment(folder):
-    done = service.run(
+    done = program.run(
         "healthcheck", environment=environment(folder)
     )  # reads all of it; nobody need be there
     assert done.returncode in (0, 1), done.stderr
 
 
 def test_the_check_above_would_see_a_mistake():
-    done = service.run("healthcheck", environment=environment("base") | {"WINNER_VIEW_STORE": "dynamo:prod"})
+    done = program.run("healthcheck", environment=environment("base") | {"WINNER_VIEW_STORE": "dynamo:prod"})
     assert done.returncode == 2
 
 

@@ -9,7 +9,6 @@ import cloudformation
 import operators_page
 import program
 import pytest
-import service
 import yaml
 
 KUBERNETES = operators_page.ROOT / "deploy" / "kubernetes"

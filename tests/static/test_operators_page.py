@@ -8,7 +8,6 @@ import operators_page
 import program
 import promql
 import pytest
-import service
 
 TEXT = operators_page.text()
 
@@ -28,7 +27,7 @@ def test_shellcheck_finds_nothing_in_the_marked_commands():
 
 
 def test_every_option_on_the_page_is_one_of_the_program():
-    known = set(re.findall(r"--[a-z-]+", service.run("--help").stdout))
+    known = set(re.findall(r"--[a-z-]+", program.run("--help").stdout))
     used = set()
     for command in operators_page.all_commands():
         if re.match(r"(sudo )?winner-view", command):

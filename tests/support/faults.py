@@ -23,9 +23,9 @@ import re
 import threading
 import time
 
-import manners
+import aws_behaviour
 import proxy
-from manners import refusal
+from aws_behaviour import refusal
 
 WRITES = {"UpdateItem", "PutItem", "DeleteItem"}
 KEY_NAMES = ("productId", "userId", "role", "leaseKey")
@@ -259,7 +259,7 @@ class Faults:
 
     def __init__(self, seed, kinds):
         self.seed, self.kinds = seed, list(kinds)
-        self.readers = manners.Readers()
+        self.readers = aws_behaviour.Readers()
         self.lock = threading.Lock()
         self.is_on = True
         self.met = collections.Counter()  # kind and subject: how often the kind could have happened

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 
-import cloud
+import wait
 
 KINDS = {"merchant", "photographer", "freshness"}
 
@@ -42,10 +42,10 @@ def read_head(file):
 class Reader:
     """Reads in a thread of its own until the stream ends; a context manager that closes its connection."""
 
-    def __init__(self, view, headers=None):
+    def __init__(self, daemon, headers=None):
         self.events, self.comments, self.retries = [], [], []
         self.end = None  # then "whole" (the last chunk came), or "cut"
-        self.connection = dial(view.port, headers)
+        self.connection = dial(daemon.port, headers)
         self.file = self.connection.makefile("rb")
         self.status, self.headers = read_head(self.file)
         assert self.status == 200, self.file.read(int(self.headers["content-length"]))
@@ -89,7 +89,7 @@ class Reader:
         return found[-1].data if found else None
 
     def wait_for(self, condition, what, timeout_s=30):
-        return cloud.until(condition, f"{what}; got {[e.text for e in self.events[-6:]]}", timeout_s)
+        return wait.until(condition, f"{what}; got {[e.text for e in self.events[-6:]]}", timeout_s)
 
     def wait_for_all(self):
         """Until the first of each kind is there."""

@@ -15,8 +15,8 @@ import shutil
 import subprocess
 import sys
 
+import program
 import proxy
-import service
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "deploy" / "README.md"
@@ -177,4 +177,4 @@ class Rehearsal:
 
 def is_configuration_mistake(options):
     """Whether the program finds a mistake in them; `healthcheck` reads all of it, and nobody need be there."""
-    return service.run("healthcheck", *options).returncode == 2
+    return program.run("healthcheck", *options).returncode == 2

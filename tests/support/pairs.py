@@ -11,8 +11,9 @@ import os
 import sqlite3
 
 import cloud
-import service
-import shop
+import model
+import program
+import small_shop
 from model import Record
 
 KINDS = ("kinesis+dynamodb", "file+sqlite")
@@ -115,8 +116,16 @@ def stocked_pair(kind, request, folder, events):
     else:
         aws, name = request.getfixturevalue("aws"), f"stock-{os.getpid()}-{next(numbers)}"
         cloud.create_stream(aws.kinesis, name)
-        done = service.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
+        done = program.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
         assert done.returncode == 0, done.stderr
         pair = KinesisDynamodb(aws, name, name)
-    pair.put(shop.puts(events))
+    pair.put(small_shop.puts(events))
     return pair
+
+
+def assert_equal_to_model(pair, expected, dead_letters):
+    """The store's rows and these dead letters are what the model expects."""
+    found = model.differences(
+        expected, pair.contributions(), pair.scores(), dead_letters, watermarks=pair.has_watermarks
+    )
+    assert not found, f"{len(found)} differences:\n" + "\n".join(found[:20])

@@ -1,14 +1,57 @@
-"""What the program says of itself, for whatever must agree with it: manifests, templates, pages."""
+"""The program under test as an executable, and what it says about itself: its options, commands and limits.
+
+The binary is $WINNER_VIEW_BINARY, else build/release/winner-view. Whoever runs it also checks that no sanitizer
+reported anything.
+"""
 
 import functools
+import os
+import pathlib
 import re
+import subprocess
 
-import service
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SANITIZER = re.compile(
+    r"(ERROR|WARNING|SUMMARY): (Address|Leak|Thread|UndefinedBehavior|Memory)Sanitizer|runtime error:"
+)
+
+
+def binary():
+    return os.environ.get("WINNER_VIEW_BINARY") or str(ROOT / "build" / "release" / "winner-view")
+
+
+def is_sanitized():
+    """True under a sanitizer, which makes everything several times slower."""
+    return bool(re.search(r"/(asan|tsan)/", binary()))
+
+
+def sanitizer_environment():
+    return {
+        "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=86",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=0",
+        "TSAN_OPTIONS": "exitcode=86:second_deadlock_stack=1",
+    }
+
+
+def check_sanitizers(text):
+    found = SANITIZER.search(text)
+    assert not found, text[max(0, found.start() - 200) :][:20000]
+
+
+def run(*arguments, environment=None, timeout_s=60):
+    """A command of the program that ends by itself. Returns the finished process."""
+    full = {**os.environ, **sanitizer_environment(), **(environment or {})}
+    done = subprocess.run([binary(), *arguments], env=full, capture_output=True, text=True, timeout=timeout_s)
+    check_sanitizers(done.stderr)
+    return done
+
+
+# What it says about itself, for tests of manifests, templates and pages that must agree with it.
 
 
 @functools.cache
 def help_text():
-    done = service.run("--help")
+    done = run("--help")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -21,7 +64,7 @@ def variables():
 
 
 def commands():
-    """What each of them does, by name."""
+    """{command: what it does}"""
     text = help_text().partition("commands:\n")[2].partition("\n\n")[0]
     return dict(re.findall(r"(?m)^  ([a-z][a-z-]+) +(.*)$", text))
 
@@ -32,6 +75,6 @@ def default(option):
 
 def limit(name):
     """A number of base/limits.h."""
-    text = (service.ROOT / "base" / "limits.h").read_text().replace("\\\n", " ")
+    text = (ROOT / "base" / "limits.h").read_text().replace("\\\n", " ")
     number, shift = re.search(rf"(?m)^#define {name}\s+\(?(\d+)(?: << (\d+)\))?", text).groups()
     return int(number) << int(shift or 0)

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 
 import emulators
-import service
+import program
 
 # Of the environment only what says how to reach the outside.
 OUTSIDE = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy")
@@ -201,10 +201,10 @@ def copy_of_sources(folder):
     folder.mkdir()
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=service.ROOT, check=True, capture_output=True, text=True,
+        cwd=program.ROOT, check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     for name in filter(None, listed.split("\0")):
-        if (service.ROOT / name).is_file():
+        if (program.ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(service.ROOT / name, folder / name)
+            shutil.copy(program.ROOT / name, folder / name)
     return folder

@@ -10,11 +10,11 @@ import json
 import threading
 import time
 
+import aws_behaviour
+import fake_emulator
 import faults
-import manners
 import proxy
 import pytest
-import upstream
 
 NO_ANSWER = (OSError, http.client.HTTPException)
 UPDATE, GET_RECORDS, QUERY = (
@@ -46,14 +46,14 @@ class Stream:
 
 @pytest.fixture
 def through():
-    with upstream.Upstream() as behind, proxy.Proxy(behind.url) as running:
+    with fake_emulator.FakeEmulator() as behind, proxy.Proxy(behind.url) as running:
         running.behind = behind
         yield running
 
 
 @pytest.fixture
 def client(through):
-    made = upstream.Client(through.port)
+    made = fake_emulator.Client(through.port)
     yield made
     made.close()
 
@@ -64,9 +64,9 @@ def row(name):
 
 def outcomes(seed, order):
     """For each row's calls in turn: whether it was answered, reset, throttled."""
-    with upstream.Upstream() as behind, proxy.Proxy(behind.url) as through:
+    with fake_emulator.FakeEmulator() as behind, proxy.Proxy(behind.url) as through:
         through.layers = [faults.Faults(seed, [faults.Throttle(0.2), faults.ResetBefore(0.2)])]
-        client, seen = upstream.Client(through.port), {}
+        client, seen = fake_emulator.Client(through.port), {}
         for name in order:
             try:
                 outcome = client.call(UPDATE, row(name))[0]
@@ -196,7 +196,7 @@ def test_a_script_of_outages_is_played_and_ends_early_when_told(through, client)
 @pytest.fixture
 def readers(through):
     through.behind.answer = Stream()
-    made = manners.Readers()
+    made = aws_behaviour.Readers()
     through.layers = [made]
     return made
 
@@ -218,7 +218,7 @@ def test_readers_know_the_shard_behind_every_iterator_and_the_gaps_between_reads
 
 
 def test_a_shard_is_unread_while_no_read_of_it_is_under_way():
-    readers, now = manners.Readers(), time.monotonic()
+    readers, now = aws_behaviour.Readers(), time.monotonic()
     readers.reads["a"] = [(now - 9, now - 8.9), (now - 5, now - 2), (now - 4, now - 3), (now - 0.5, now)]
     readers.reads["b"] = [(now - 8, now - 2.5)]
     assert readers.longest_gap() == (pytest.approx(3.9), "a")
@@ -228,17 +228,17 @@ def test_a_shard_is_unread_while_no_read_of_it_is_under_way():
 
 
 def test_a_sixth_read_in_a_second_is_refused_and_five_a_second_are_not(readers):
-    limits = manners.ShardLimits(readers)
+    limits = aws_behaviour.ShardLimits(readers)
     assert [limits.may_read("a", 100.0) for _ in range(6)] == [True] * 5 + [False]
     assert limits.may_read("b", 100.0)
     assert all(limits.may_read("a", 101.0 + n * 0.2) for n in range(100))
     assert not all(limits.may_read("a", 200.0 + n / 6) for n in range(60))
-    shared = manners.ShardLimits(readers, others=4)
+    shared = aws_behaviour.ShardLimits(readers, others=4)
     assert 14 <= sum(shared.may_read("a", 100.0 + n * 0.2) for n in range(50)) <= 16
 
 
 def test_after_two_megabytes_a_shard_is_refused_for_a_second(client, readers, through):
-    limits = manners.ShardLimits(readers)
+    limits = aws_behaviour.ShardLimits(readers)
     through.layers.append(limits)
     through.behind.answer.records = [{"Data": "A" * 2_666_668}]
     iterator = iterator_of(client, "a")
@@ -250,7 +250,7 @@ def test_after_two_megabytes_a_shard_is_refused_for_a_second(client, readers, th
 
 
 def test_an_old_iterator_is_refused_and_a_new_one_is_not(client, readers, through):
-    through.layers.append(manners.IteratorLife(readers, seconds=0.5))
+    through.layers.append(aws_behaviour.IteratorLife(readers, seconds=0.5))
     iterator = iterator_of(client, "a")
     assert read(client, iterator)[0] == 200
     readers.iterators[iterator] = ("a", time.monotonic() - 0.6)
@@ -260,18 +260,18 @@ def test_an_old_iterator_is_refused_and_a_new_one_is_not(client, readers, throug
 
 
 def test_lag_is_what_it_is_told_to_be_or_absent(client, readers, through):
-    lag = manners.Lag(lambda content, now_ms: 7)
+    lag = aws_behaviour.Lag(lambda content, now_ms: 7)
     through.layers.append(lag)
     assert read(client, iterator_of(client, "a"))[1]["MillisBehindLatest"] == 7
     lag.change = lambda content, now_ms: None
     assert "MillisBehindLatest" not in read(client, iterator_of(client, "a"))[1]
     records = [{"ApproximateArrivalTimestamp": 1000.0}]
-    assert manners.Lag.of_aws({"MillisBehindLatest": 5, "Records": records}, 1_002_500) == 2500
-    assert manners.Lag.of_aws({"MillisBehindLatest": 0, "Records": records}, 1_002_500) == 0
+    assert aws_behaviour.Lag.of_aws({"MillisBehindLatest": 5, "Records": records}, 1_002_500) == 2500
+    assert aws_behaviour.Lag.of_aws({"MillisBehindLatest": 0, "Records": records}, 1_002_500) == 0
 
 
 def test_records_are_padded_and_a_reply_keeps_within_ten_megabytes(client, readers, through):
-    through.layers.append(manners.Padding(1_000_000))
+    through.layers.append(aws_behaviour.Padding(1_000_000))
     through.behind.answer.records = [{"Data": base64.b64encode(b"{}").decode()}]
     (record,) = read(client, iterator_of(client, "a"))[1]["Records"]
     data = base64.b64decode(record["Data"])
@@ -282,7 +282,7 @@ def test_records_are_padded_and_a_reply_keeps_within_ten_megabytes(client, reade
 def test_an_index_is_late_as_far_as_it_may_be_and_a_table_never(client, through):
     numbers = itertools.count(1)
     through.behind.answer = lambda *_: {"n": next(numbers)}
-    late = manners.LateIndex(seconds=0.2)
+    late = aws_behaviour.LateIndex(seconds=0.2)
     through.layers = [late]
     boards = [client.call(QUERY, {"IndexName": "ScoresByRole"})[1]["n"] for _ in range(3)]
     assert boards == [1, 1, 1] and late.happened == 2
@@ -293,7 +293,7 @@ def test_an_index_is_late_as_far_as_it_may_be_and_a_table_never(client, through)
 
 
 def test_a_clock_ahead_refuses_what_is_signed_by_another_and_dates_its_answers(client, through):
-    through.layers = [manners.ServerClock(shift_s=3600)]
+    through.layers = [aws_behaviour.ServerClock(shift_s=3600)]
 
     def call(off_s):
         at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=off_s)

@@ -3,16 +3,16 @@
 import http.client
 import threading
 
+import fake_emulator
 import proxy
 import pytest
-import upstream
 
 NO_ANSWER = (OSError, http.client.HTTPException)
 
 
 @pytest.fixture
 def behind():
-    with upstream.Upstream() as running:
+    with fake_emulator.FakeEmulator() as running:
         yield running
 
 
@@ -24,7 +24,7 @@ def through(behind):
 
 @pytest.fixture
 def client(through):
-    made = upstream.Client(through.port)
+    made = fake_emulator.Client(through.port)
     yield made
     made.close()
 
@@ -82,7 +82,7 @@ def test_while_it_refuses_nobody_listens_and_the_port_stays_its_own(behind, thro
             with pytest.raises(ConnectionError):
                 client.call("x.y")
         with pytest.raises(ConnectionRefusedError):
-            upstream.Client(through.port).call("x.y")
+            fake_emulator.Client(through.port).call("x.y")
     assert client.call("x.y")[0] == 200 and len(behind.arrived) == 2
 
 
@@ -109,7 +109,7 @@ def test_a_call_is_never_sent_twice(behind, through):
     """The emulator ends a connection in the middle of an answer: so does the proxy."""
     behind.answer = lambda target, content: 1 / 0
     behind.handle_error = lambda *_: None
-    client = upstream.Client(through.port)
+    client = fake_emulator.Client(through.port)
     with pytest.raises(NO_ANSWER):
         client.call("x.y")
     client.close()

@@ -256,7 +256,7 @@ class LateIndex(Layer):
         with self.lock:
             known = self.answers[request.body]
             known.append((request.arrived, reply))
-            while known[0][0] < time.monotonic() - self.seconds:
+            while known and known[0][0] < time.monotonic() - self.seconds:
                 known.popleft()
             oldest = known[0][1] if known else reply
             self.happened += oldest.body != reply.body

@@ -34,19 +34,19 @@ def same_board(board, expected, limit, full):
     assert len({item["id"] for item in items}) == len(items)
 
 
-def check_boards(view, expected, full=False):
+def check_boards(daemon, expected, full=False):
     for role, stored in ROLES.items():
         for limit in (1, 10, 100):
-            same_board(view.get(f"/scores/{role}?limit={limit}").json(), expected.board(stored), limit, full)
-    both = view.get("/scores?limit=100").json()
+            same_board(daemon.get(f"/scores/{role}?limit={limit}").json(), expected.board(stored), limit, full)
+    both = daemon.get("/scores?limit=100").json()
     for role, stored in ROLES.items():
         same_board(both[role], expected.board(stored), 100, full)
 
 
-def check_old_shape(view, expected, full=False):
+def check_old_shape(daemon, expected, full=False):
     """The old reader's shape counts UNKNOWN as one of them."""
     for stored in (model.CREATOR, model.PHOTOGRAPHER):
-        answer = view.get(f"/scores?role={stored}&limit=100").json()
+        answer = daemon.get(f"/scores?role={stored}&limit=100").json()
         users = {user: row.score for (user, role), row in expected.scores.items() if role == stored}
         wanted = sorted(((score, shown(user, full)) for user, score in users.items()), reverse=True)[:100]
         assert [item["score"] for item in answer] == [score for score, _ in wanted]
@@ -55,28 +55,28 @@ def check_old_shape(view, expected, full=False):
         assert all(item.keys() == {"userId", "score"} for item in answer)
 
 
-def check_contributors(view, expected, full=False):
+def check_contributors(daemon, expected, full=False):
     """Each contributor by origin and by opaque id: both roles, and rank within each. Returns {user: opaque
     id}."""
     ids = {}
     for user in sorted(expected.users()):
-        answer = view.get(f"/scores/{quoted(user)}").json()
+        answer = daemon.get(f"/scores/{quoted(user)}").json()
         ids[user] = answer["id"]
         assert answer["userId"] == shown(user, full)
         assert answer["name"] == model.unique_id_and_name(user)[1]
         assert answer["merchant"] == expected.score(user, model.CREATOR)
         assert answer["photographer"] == expected.score(user, model.PHOTOGRAPHER)
-        again = view.get(f"/scores/{answer['id']}").json()
+        again = daemon.get(f"/scores/{answer['id']}").json()
         assert {**again, "asOf": None} == {**answer, "asOf": None}
     assert len(set(ids.values())) == len(ids)
     return ids
 
 
-def check_ranks(view, expected, ids, full=False):
+def check_ranks(daemon, expected, ids, full=False):
     for role, stored in ROLES.items():
         for rank, tied, score, users in expected.board(stored):
             for user in users:
-                answer = view.get(f"/scores/{role}/{ids[user]}").json()
+                answer = daemon.get(f"/scores/{role}/{ids[user]}").json()
                 assert (answer["role"], answer["rank"], answer["tied"], answer["score"]) == (
                     role,
                     rank,
@@ -109,19 +109,19 @@ def same_contribution(answer, row, full):
     same_person(answer["photographer"], photographer, row["photographerScore"], full)
 
 
-def check_contributions(view, expected, full=False):
+def check_contributions(daemon, expected, full=False):
     for product, row in expected.contributions.items():
-        same_contribution(view.get(f"/contributions/{quoted(product)}").json(), row, full)
-    listing = view.get("/contributions?limit=100").json()
+        same_contribution(daemon.get(f"/contributions/{quoted(product)}").json(), row, full)
+    listing = daemon.get("/contributions?limit=100").json()
     assert len(listing["items"]) == min(100, len(expected.contributions))
     for item in listing["items"]:
         same_contribution(item, expected.contributions[item["productId"]], full)
 
 
-def check_all(view, expected, full=False):
-    check_boards(view, expected, full)
-    check_old_shape(view, expected, full)
-    ids = check_contributors(view, expected, full)
-    check_ranks(view, expected, ids, full)
-    check_contributions(view, expected, full)
+def check_all(daemon, expected, full=False):
+    check_boards(daemon, expected, full)
+    check_old_shape(daemon, expected, full)
+    ids = check_contributors(daemon, expected, full)
+    check_ranks(daemon, expected, ids, full)
+    check_contributions(daemon, expected, full)
     return ids

@@ -22,15 +22,16 @@ import time
 import aggregated
 import cloud
 import faults
-import load
 import model
 import pairs
+import program
 import proxy
-import service
-import shop
+import steady_load
+import wait
 import workload
+from daemon import Daemon
 
-KILLABLE = service.ROOT / "build" / "kill" / "winner-view"
+KILLABLE = program.ROOT / "build" / "kill" / "winner-view"
 STORES = ("dynamodb", "sqlite")
 SETTLE_S = 120
 KILL_POINTS = 60  # a life that dies at a point dies at one of the first so many
@@ -106,11 +107,11 @@ class Worker:
         self.options, self.environment = options, environment
         self.dead_letters = folder / f"dead-letters-{number}.jsonl"
         self.log = folder / f"log-{number}.txt"
-        self.view = None
+        self.daemon = None
         self.may_die = self.is_frozen = False
 
     def is_running(self):
-        return self.view is not None and self.view.is_running()
+        return self.daemon is not None and self.daemon.is_running()
 
     def begin(self, kill_point=0):
         """A life; with a kill point it may end by itself."""
@@ -118,47 +119,47 @@ class Worker:
         own = ["--batch-size", str(size), "--batch-window-ms", str(self.rng.choice((0, 0, 50, 300)))]
         own += ["--dead-letter", f"file:{self.dead_letters}", "--drain-seconds", "0"]
         point = {"WINNER_VIEW_KILLPOINT": str(kill_point)} if kill_point else {}
-        self.view = service.Service([*self.options, *own], {**self.environment, **point})
+        self.daemon = Daemon([*self.options, *own], {**self.environment, **point})
         self.may_die = bool(kill_point)
         if kill_point:
-            self.view.argv[0] = str(KILLABLE)
-        self.view.start(ready=False)
+            self.daemon.argv[0] = str(KILLABLE)
+        self.daemon.start(ready=False)
         self.counts["lives"] += 1
 
     def end(self, stop):
         """Ends the life that there is, with SIGKILL or SIGTERM; the log is kept."""
-        if self.view is None:
+        if self.daemon is None:
             return
         self.thaw()
-        if self.view.is_running():
-            stop(self.view)
-        status = self.view.process.wait(service.STOP_TIMEOUT_S)
-        text = self.view.log()
+        if self.daemon.is_running():
+            stop(self.daemon)
+        status = self.daemon.process.wait(Daemon.STOP_TIMEOUT_S)
+        text = self.daemon.log()
         with open(self.log, "a") as file:
             file.write(f"{text}\nexit status {status}\n\n")
-        service.check_sanitizers(text)
-        died = status == -signal.SIGKILL and stop is not service.Service.kill
+        program.check_sanitizers(text)
+        died = status == -signal.SIGKILL and stop is not Daemon.kill
         self.counts["died at a kill point"] += died
         unborn = status == -signal.SIGTERM and not text  # asked to stop before it could listen to that
-        assert status == 0 or unborn or (died and self.may_die) or stop is service.Service.kill, (
+        assert status == 0 or unborn or (died and self.may_die) or stop is Daemon.kill, (
             f"worker {self.number} ended with status {status}: {text[-3000:]}"
         )
-        self.view = None
+        self.daemon = None
 
     def kill(self):
-        self.end(service.Service.kill)
+        self.end(Daemon.kill)
 
     def terminate(self):
-        self.end(lambda view: view.process.send_signal(signal.SIGTERM))
+        self.end(lambda daemon: daemon.process.send_signal(signal.SIGTERM))
 
     def freeze(self):
         if self.is_running() and not self.is_frozen:
-            self.view.freeze()
+            self.daemon.freeze()
             self.is_frozen = True
 
     def thaw(self):
         if self.is_frozen:
-            self.view.thaw()
+            self.daemon.thaw()
         self.is_frozen = False
 
     def read_dead_letters(self):
@@ -250,37 +251,37 @@ class Ordeal:
         """What the source holds, as it counts."""
         return self.pair.records()
 
-    def check(self, view):
+    def check(self, daemon):
         """Everything is in: ends all lives, and compares."""
         began = int(time.time() * 1000)
 
         def is_applied():
-            assert view.is_running(), view.log()[-3000:]
+            assert daemon.is_running(), daemon.log()[-3000:]
             try:
-                as_of = view.get("/healthz").json()["asOf"]
+                as_of = daemon.get("/healthz").json()["asOf"]
             except OSError:
                 return False
             return as_of and model.epoch_ms(as_of) >= began
 
-        cloud.until(is_applied, "everything applied", SETTLE_S, every_s=0.05)
+        wait.until(is_applied, "everything applied", SETTLE_S, every_s=0.05)
         for worker in self.workers:
             worker.terminate()
         records = self.records()
         letters = set().union(*(worker.read_dead_letters() for worker in self.workers))
-        shop.assert_equal_to_model(self.pair, shop.fold(records), letters)
-        audit = service.run("audit", *self.pair.options[:2], environment=self.pair.environment)
+        pairs.assert_equal_to_model(self.pair, model.fold(records), letters)
+        audit = program.run("audit", *self.pair.options[:2], environment=self.pair.environment)
         assert audit.returncode == 0, f"the audit differs from the model: {audit.stdout}{audit.stderr}"
         self.counts["events"] = len(records)
 
     def close(self):
         for worker in self.workers:
-            if worker.view and worker.view.process.poll() is None:
+            if worker.daemon and worker.daemon.process.poll() is None:
                 worker.thaw()
-                worker.view.process.kill()
-            if worker.view:
-                worker.view.process.wait()
+                worker.daemon.process.kill()
+            if worker.daemon:
+                worker.daemon.process.wait()
                 with open(worker.log, "a") as file:
-                    file.write(worker.view.log())
+                    file.write(worker.daemon.log())
 
 
 class DynamodbOrdeal(Ordeal):
@@ -293,7 +294,7 @@ class DynamodbOrdeal(Ordeal):
     def run(self):
         kinesis, urls = self.aws.kinesis, self.aws.emulators
         cloud.create_stream(kinesis, self.name, self.plan.shards)
-        done = service.run("create-tables", *self.pair.options[:2], environment=self.aws.environment)
+        done = program.run("create-tables", *self.pair.options[:2], environment=self.aws.environment)
         assert done.returncode == 0, done.stderr
         with proxy.Proxy(urls.dynamodb_url, [self.faults]) as self.to_dynamodb, proxy.Proxy(
             urls.kinesis_url, [self.faults]
@@ -311,7 +312,7 @@ class DynamodbOrdeal(Ordeal):
                     ranges = cloud.shard_ranges(kinesis, self.name)
                     puts = workload.packed(puts, self.plan.seed, ranges)
                 per_second = len(puts) / self.plan.seconds
-                self.live(load.SteadyLoad(kinesis, self.name, puts, per_second))
+                self.live(steady_load.SteadyLoad(kinesis, self.name, puts, per_second))
             finally:
                 self.close()
         return self.result.finish()
@@ -321,7 +322,7 @@ class DynamodbOrdeal(Ordeal):
             for worker in self.workers:
                 worker.begin()
             self.play()
-            cloud.until(lambda: steady.done == len(steady.puts) or steady.failure, "all put", SETTLE_S)
+            wait.until(lambda: steady.done == len(steady.puts) or steady.failure, "all put", SETTLE_S)
         self.faults.off()
         self.faults.settle()
         for name, count in self.faults.counts.items():
@@ -331,7 +332,7 @@ class DynamodbOrdeal(Ordeal):
         survivor = self.workers[0]
         survivor.terminate()
         survivor.begin()
-        self.check(survivor.view)
+        self.check(survivor.daemon)
 
     def records(self):
         ranges = cloud.shard_ranges(self.aws.kinesis, self.name)
@@ -405,7 +406,7 @@ class SqliteOrdeal(Ordeal):
             worker = self.workers[0]
             worker.terminate()
             worker.begin()
-            self.check(worker.view)
+            self.check(worker.daemon)
         finally:
             ending.set()
             writer.join()
@@ -429,8 +430,8 @@ class SqliteOrdeal(Ordeal):
         worker = self.workers[0]
         if not worker.is_running() or worker.may_die or worker.is_frozen:
             return False
-        worker.view.wait_until_ready()
-        second = service.Service(self.pair.options, {}).start(ready=False)
+        worker.daemon.wait_until_ready()
+        second = Daemon(self.pair.options, {}).start(ready=False)
         try:
             status = second.process.wait(SETTLE_S)
         finally:

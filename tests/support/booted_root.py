@@ -7,9 +7,9 @@ import pathlib
 import shutil
 import subprocess
 
-import cloud
 import emulators
 import roots
+import wait
 
 GROUPS = pathlib.Path("/sys/fs/cgroup")
 PREFIX = "winner-view-test-"
@@ -76,7 +76,7 @@ class Booted:
             stdin=subprocess.DEVNULL, preexec_fn=emulators.die_with_parent,
         )  # fmt: skip
         try:
-            cloud.until(self.is_up, "systemd has started what there is", every_s=0.5)
+            wait.until(self.is_up, "systemd has started what there is", every_s=0.5)
         except BaseException:
             self.__exit__()
             raise
@@ -85,7 +85,7 @@ class Booted:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
-        cloud.until(self.has_left_its_groups, "its groups of processes are gone")
+        wait.until(self.has_left_its_groups, "its groups of processes are gone")
         shutil.rmtree(self.root.path("/.old"), ignore_errors=True)
 
     def has_left_its_groups(self):

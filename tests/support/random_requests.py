@@ -10,7 +10,7 @@ import urllib.parse
 import hypothesis
 from hypothesis import strategies as st
 
-import service
+import http_client
 
 METHODS = ["HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "get", "BREW", "A" * 40]
 ODD_SEGMENTS = (
@@ -314,7 +314,7 @@ class Client:
         reply = http.client.HTTPResponse(self.socket, method=request.method)
         reply.begin()
         endless = (reply.getheader("Content-Type") or "").startswith("text/event-stream")
-        response = service.Response(request.method, request.target, Streamed(reply) if endless else reply)
+        response = http_client.Response(request.method, request.target, Streamed(reply) if endless else reply)
         if endless or reply.will_close:
             self.close()
         return response

@@ -29,18 +29,3 @@ def product(product_id, merchant=None, photographer=None, purchases=0):
     events = [event(model.CREATE, product_id, merchant)] if merchant else []
     events += [event(model.IMAGE, product_id, photographer)] if photographer else []
     return events + [event(model.PURCHASE, product_id, person("customer", "Cy"))] * purchases
-
-
-def fold(records):
-    folded = model.Model()
-    for record in records:
-        folded.apply(record)
-    return folded
-
-
-def assert_equal_to_model(pair, expected, dead_letters):
-    """The store's rows and these dead letters are what the model expects: 0 differences."""
-    found = model.differences(
-        expected, pair.contributions(), pair.scores(), dead_letters, watermarks=pair.has_watermarks
-    )
-    assert not found, f"{len(found)} differences:\n" + "\n".join(found[:20])

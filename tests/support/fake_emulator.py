@@ -7,7 +7,7 @@ import json
 import threading
 
 
-class Upstream(http.server.ThreadingHTTPServer):
+class FakeEmulator(http.server.ThreadingHTTPServer):
     """`answer(target, content)` gives the reply's JSON. As a context manager it runs."""
 
     daemon_threads = True
