@@ -5,10 +5,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "aws/config.h"
 #include "aws/endpoint.h"
 #include "aws/retry.h"
 #include "aws/run.h"
+#include "aws/settings.h"
 #include "aws/sigv4.h"
 #include "aws/transport.h"
 #include "base/mem.h"
@@ -50,7 +50,7 @@ struct lane {
 
 struct aws_client {
     const struct aws_service *service;
-    const struct aws_config *config;
+    const struct aws_settings *settings;
     const struct aws_transport *transport;
     struct aws_endpoint endpoint;
     struct aws_retry_quota quota;
@@ -63,11 +63,11 @@ struct aws_client {
 };
 
 /* A client whose endpoint is yet to be filled in. */
-static struct aws_client *make(const struct aws_service *service, struct aws_config *config,
+static struct aws_client *make(const struct aws_service *service, struct aws_settings *settings,
                                const struct aws_transport *transport) {
     struct aws_client *c = mem_zalloc(sizeof *c);
     c->service = service;
-    c->config = config;
+    c->settings = settings;
     c->transport = transport ? transport : &aws_transport_curl;
     aws_retry_quota_init(&c->quota);
     pthread_mutex_init(&c->lock, NULL);
@@ -75,10 +75,10 @@ static struct aws_client *make(const struct aws_service *service, struct aws_con
 }
 
 enum status aws_client_new(struct aws_client **client, const struct aws_service *service,
-                           struct aws_config *config, const struct aws_transport *transport,
+                           struct aws_settings *settings, const struct aws_transport *transport,
                            struct error *e) {
-    *client = make(service, config, transport);
-    enum status status = aws_config_endpoint(config, service, &(*client)->endpoint, e);
+    *client = make(service, settings, transport);
+    enum status status = aws_settings_endpoint(settings, service, &(*client)->endpoint, e);
     if (status) {
         aws_client_free(*client);
         *client = NULL;
@@ -87,10 +87,10 @@ enum status aws_client_new(struct aws_client **client, const struct aws_service 
 }
 
 enum status aws_client_new_for_queue(struct aws_client **client, const char *queue_url,
-                                     struct aws_config *config, const struct aws_transport *transport,
+                                     struct aws_settings *settings, const struct aws_transport *transport,
                                      struct error *e) {
-    *client = make(&aws_sqs, config, transport);
-    enum status status = aws_config_queue_endpoint(config, queue_url, &(*client)->endpoint, e);
+    *client = make(&aws_sqs, settings, transport);
+    enum status status = aws_settings_queue_endpoint(settings, queue_url, &(*client)->endpoint, e);
     if (status) {
         aws_client_free(*client);
         *client = NULL;
@@ -151,7 +151,7 @@ void aws_client_run(struct aws_client *client, struct aws_call *calls, size_t n,
     struct lane *lane = take_lane(client);
     const struct aws_run_with with = {
         .service = client->service,
-        .config = client->config,
+        .settings = client->settings,
         .endpoint = &client->endpoint,
         .transport = client->transport,
         .quota = &client->quota,

@@ -9,10 +9,10 @@
  * Each attempt is signed anew, with the credentials of that moment, and counted in
  * winner_view_aws_requests_total{service,operation}; an error in
  * winner_view_aws_errors_total{service,operation,error} (AWS's name for it, else "HTTP <status>", else one of
- * aws/error.h); a retry in winner_view_aws_retries_total{service,operation,cause}; a throttle by what was
- * throttled (aws/throttle.h). A machine whose clock is wrong is helped (aws/skew.h): how far the service's
- * clock is ahead stands in winner_view_aws_clock_skew_seconds{service}; aws_config_on_skew says when that
- * begins to matter.
+ * aws/service_error.h); a retry in winner_view_aws_retries_total{service,operation,cause}; a throttle by what
+ * was throttled (aws/throttle.h). A machine whose clock is wrong is helped (aws/skew.h): how far the
+ * service's clock is ahead stands in winner_view_aws_clock_skew_seconds{service}; aws_settings_on_skew says
+ * when that begins to matter.
  */
 #ifndef AWS_CLIENT_H
 #define AWS_CLIENT_H
@@ -22,13 +22,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "aws/error.h" /* what an error's name means: aws_error_status, aws_error_is_throttle */
+#include "aws/service_error.h" /* what an error's name means: aws_service_error_status, aws_service_error_is_throttle */
 #include "base/error.h"
 #include "base/fence.h"
 #include "base/pulse.h"
 
 struct aws_client;
-struct aws_config;    /* aws/config.h: region, endpoints, credentials */
+struct aws_settings;  /* aws/settings.h: region, endpoints, credentials */
 struct aws_transport; /* aws/transport.h: how bytes are sent; a test scripts its replies */
 
 struct aws_service {
@@ -53,7 +53,7 @@ struct aws_call {
     const char *resource; /* what metrics name where neither reply nor body tell: "stream/x"; NULL: nothing */
 
     /* Filled by the run. */
-    enum status status; /* OK; else what aws_error_status says of the error's name */
+    enum status status; /* OK; else what aws_service_error_status says of the error's name */
     json_t *reply; /* the reply's JSON, on errors too if there was any (a failed condition brings the item);
                     * NULL if the body was empty, which is OK */
     struct error error; /* if not OK: AWS's name (without namespace), its message, the request id */
@@ -72,15 +72,16 @@ struct aws_run {
     struct pulse *pulse; /* beats with each call that gets its answer; NULL: none */
 };
 
-/* `config` and `transport` are borrowed and must outlive the client. `transport` NULL: libcurl. INVALID if
+/* `settings` and `transport` are borrowed and must outlive the client. `transport` NULL: libcurl. INVALID if
  * the endpoint that the environment names is none. */
 enum status aws_client_new(struct aws_client **client, const struct aws_service *service,
-                           struct aws_config *config, const struct aws_transport *transport, struct error *e);
+                           struct aws_settings *settings, const struct aws_transport *transport,
+                           struct error *e);
 
 /* The same for SQS and one queue: requests go where that queue is, which may be another region than ours
  * (aws_endpoint_of_queue). INVALID if the URL is none of a queue's. */
 enum status aws_client_new_for_queue(struct aws_client **client, const char *queue_url,
-                                     struct aws_config *config, const struct aws_transport *transport,
+                                     struct aws_settings *settings, const struct aws_transport *transport,
                                      struct error *e);
 
 void aws_client_free(struct aws_client *client);

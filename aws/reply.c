@@ -5,7 +5,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "aws/error.h"
+#include "aws/service_error.h"
 #include "aws/transport.h"
 
 /* "com.amazonaws.dynamodb.v20120810#Name:http://..." -> "Name" */
@@ -34,14 +34,14 @@ static const char *error_message(const json_t *reply) {
 }
 
 static enum status own_error(struct error *e, const char *name, const char *message) {
-    enum status status = aws_error_status(name, 0);
+    enum status status = aws_service_error_status(name, 0);
     return error_set_code(e, status, name, "%s: %s", name, message);
 }
 
 static enum status service_error(const struct aws_exchange *x, const json_t *reply, struct error *e) {
     char name[sizeof e->code];
     bare_name(error_type(x, reply), name, sizeof name);
-    enum status status = aws_error_status(name, x->http_status);
+    enum status status = aws_service_error_status(name, x->http_status);
     if (*name)
         return error_set_code(e, status, name, "%s: %s", name, error_message(reply));
     return error_set(e, status, "HTTP %ld: %s", x->http_status, error_message(reply));

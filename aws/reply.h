@@ -16,8 +16,8 @@ struct aws_exchange; /* aws/transport.h */
  * there is none (an empty body is no error; `null` is JSON).
  *
  * If not OK, `e` has AWS's name for it without namespace and link (`__type`, `code`, or the header
- * x-amzn-ErrorType), or one of ours (aws/error.h), "" if there is none; AWS's message behind the name; and
- * the request id.
+ * x-amzn-ErrorType), or one of ours (aws/service_error.h), "" if there is none; AWS's message behind the
+ * name; and the request id.
  */
 enum status aws_reply_read(const struct aws_exchange *x, json_t **reply, struct error *e);
 

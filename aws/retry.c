@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "aws/error.h"
+#include "aws/service_error.h"
 
 enum {
     COST_THROTTLE = 5,
@@ -17,7 +17,7 @@ enum {
 enum aws_retry_cause aws_retry_cause_of(const char *name, long http_status) {
     if (http_status == 0)
         return AWS_RETRY_TRANSPORT;
-    if (aws_error_is_throttle(name) || http_status == 429)
+    if (aws_service_error_is_throttle(name) || http_status == 429)
         return AWS_RETRY_THROTTLE;
     if (http_status == 500 || http_status == 502 || http_status == 503 || http_status == 504)
         return AWS_RETRY_SERVER;

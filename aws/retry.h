@@ -24,8 +24,8 @@ enum aws_retry_cause {
     AWS_RETRY_SKEW,      /* it was signed by a wrong clock, and now we know better (aws/skew.h) */
 };
 
-/* `name` is the error's (aws/error.h), `http_status` 0 if there was no answer. Never SKEW: a name does not
- * tell. */
+/* `name` is the error's (aws/service_error.h), `http_status` 0 if there was no answer. Never SKEW: a name
+ * does not tell. */
 enum aws_retry_cause aws_retry_cause_of(const char *name, long http_status);
 
 /* "throttle", ...: the label of metrics. */

@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "aws/client.h"
-#include "aws/config.h"
 #include "aws/credentials/chain.h"
 #include "aws/credentials/credentials.h"
 #include "aws/endpoint.h"
 #include "aws/reply.h"
 #include "aws/retry.h"
+#include "aws/settings.h"
 #include "aws/sigv4.h"
 #include "aws/skew.h"
 #include "aws/throttle.h"
@@ -91,7 +91,7 @@ static void count(const struct run *run, struct metrics_family *family, const st
 }
 
 static enum status own_error(struct error *e, const char *name, const char *message) {
-    return error_set_code(e, aws_error_status(name, 0), name, "%s: %s", name, message);
+    return error_set_code(e, aws_service_error_status(name, 0), name, "%s: %s", name, message);
 }
 
 /* Signs what is sent, and only that which no proxy may change. */
@@ -133,7 +133,7 @@ static enum status sign(struct run *run, struct attempt *a, const struct aws_cre
 }
 
 static enum status prepare(struct run *run, struct attempt *a, struct error *e) {
-    struct aws_credentials_chain *chain = aws_config_credentials(run->with->config);
+    struct aws_credentials_chain *chain = aws_settings_credentials(run->with->settings);
     _cleanup_(aws_credentials_unrefp) struct aws_credentials *credentials = NULL;
     enum status status = aws_credentials_chain_get(chain, clock_real_ms(), run->deadline_ms, &credentials, e);
     if (status)
@@ -156,7 +156,7 @@ static void transmit(struct run *run, struct attempt *a) {
     x->lines = (const char *const *)a->lines;
     x->body = call->body ? call->body : ""; /* libcurl would read standard input for NULL */
     x->length = call->length;
-    x->ca_bundle = aws_config_ca_bundle(with->config);
+    x->ca_bundle = aws_settings_ca_bundle(with->settings);
     x->connect_ms = transport->connect_ms ? transport->connect_ms : LIMIT_AWS_CONNECT_MS;
     x->attempt_ms = transport->attempt_ms ? transport->attempt_ms : LIMIT_AWS_ATTEMPT_MS;
     x->owner = a;
@@ -221,13 +221,13 @@ static bool learn_skew(struct run *run, const struct attempt *a) {
         .elapsed_ms = clock_boot_ms() - a->sent_boot_ms,
     };
     int64_t offset_ms;
-    if (!aws_config_corrects_skew(with->config) || !aws_skew_measure(&answer, &offset_ms))
+    if (!aws_settings_corrects_skew(with->settings) || !aws_skew_measure(&answer, &offset_ms))
         return false;
     metrics_set(METRICS_SERIES(&skew_seconds, with->service->name), offset_ms);
     int64_t correction_ms = aws_skew_correction(offset_ms, atomic_load(with->correction_ms));
     int64_t earlier_ms = atomic_exchange(with->correction_ms, correction_ms);
     if (aws_skew_is_news(earlier_ms, correction_ms))
-        aws_config_tell_skew(with->config, with->service->name, correction_ms);
+        aws_settings_tell_skew(with->settings, with->service->name, correction_ms);
     return aws_skew_explains(a->flight->call->error.code, a->correction_ms, correction_ms);
 }
 
@@ -243,7 +243,7 @@ static void wait_until(struct run *run, struct flight *f, int64_t due_ms) {
 }
 
 static int max_attempts(const struct run *run, const struct flight *f) {
-    int configured = aws_config_max_attempts(run->with->config);
+    int configured = aws_settings_max_attempts(run->with->settings);
     if (f->call->max_attempts > 0)
         return f->call->max_attempts;
     return configured > 0 ? configured : run->with->service->max_attempts;
@@ -328,8 +328,8 @@ static void settle(struct run *run, struct aws_exchange *x) {
         call->throttles++;
         aws_throttle_count(run->with->service->name, call->reply, call);
     }
-    if (aws_error_is_expired_token(call->error.code))
-        aws_credentials_chain_expired(aws_config_credentials(run->with->config), clock_real_ms());
+    if (aws_service_error_is_expired_token(call->error.code))
+        aws_credentials_chain_expired(aws_settings_credentials(run->with->settings), clock_real_ms());
     if (!retry(run, f, cause, retry_after_ms))
         end_failed(run, f);
 }

@@ -14,7 +14,7 @@
 struct aws_call; /* aws/client.h, as are the next two */
 struct aws_run;
 struct aws_service;
-struct aws_config;      /* aws/config.h */
+struct aws_settings;    /* aws/settings.h */
 struct aws_endpoint;    /* aws/endpoint.h */
 struct aws_retry_quota; /* aws/retry.h */
 struct aws_session;     /* aws/transport.h */
@@ -24,7 +24,7 @@ struct sigv4_key; /* aws/sigv4.h */
 /* What a run works with, all borrowed. */
 struct aws_run_with {
     const struct aws_service *service;
-    const struct aws_config *config;
+    const struct aws_settings *settings;
     const struct aws_endpoint *endpoint;
     const struct aws_transport *transport;
     struct aws_retry_quota *quota;  /* shared with other runs, like the next */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aws/error.h"
+#include "aws/service_error.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "aws/config.h"
+#include "aws/settings.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -53,7 +53,7 @@ static void set_log(const struct options *options) {
 }
 
 static int create_tables(const struct options *options) {
-    struct aws_config *aws = NULL;
+    struct aws_settings *aws = NULL;
     struct store *store = NULL;
     struct error e;
     enum status status = serve_open_store(options, &aws, &store, &e);
@@ -67,7 +67,7 @@ static int create_tables(const struct options *options) {
         log_info("the tables of %s are there and usable", options->store);
     store_free(store);
     if (aws)
-        aws_config_free(aws);
+        aws_settings_free(aws);
     return serve_exit_status(status);
 }
 

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "aws/error.h"
+#include "aws/service_error.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/condition.h"

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "aws/error.h"
+#include "aws/service_error.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"

@@ -26,7 +26,7 @@ struct aws_sts_role {
 };
 
 /* Reads the environment: call it at start. Strings are copied; `ca_bundle` may be NULL; `corrects_skew` as
- * aws_config_corrects_skew. An endpoint that is none is told by the calls. */
+ * aws_settings_corrects_skew. An endpoint that is none is told by the calls. */
 struct aws_sts *aws_sts_new(const struct aws_profiles *profiles, const char *profile, const char *region,
                             const char *ca_bundle, bool corrects_skew);
 void aws_sts_free(struct aws_sts *sts);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "aws/credentials/credentials.h"
-#include "aws/error.h"
+#include "aws/service_error.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -132,7 +132,7 @@ enum status aws_sts_reply_read(const char *operation, long http_status, const ch
 
     enum status status = STATUS_RETRY;
     if (whole && code) {
-        status = aws_error_status(code, http_status);
+        status = aws_service_error_status(code, http_status);
         error_set(e, status, "sts %s failed: %s: %s", operation, code, message ? message : "no reason given");
     } else {
         code = AWS_ERROR_MALFORMED;

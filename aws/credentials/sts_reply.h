@@ -14,8 +14,8 @@
 struct aws_credentials; /* aws/credentials/credentials.h */
 
 /* `operation`: "AssumeRole". OK: one reference in `out`, with `source` for its source; they expire by our
- * clock, of which STS's is `ahead_ms` ahead. Else what aws_error_status says of STS's error code, which is in
- * `e` with its message and the request id; RETRY, "MalformedReply", if it is something else. */
+ * clock, of which STS's is `ahead_ms` ahead. Else what aws_service_error_status says of STS's error code,
+ * which is in `e` with its message and the request id; RETRY, "MalformedReply", if it is something else. */
 enum status aws_sts_reply_read(const char *operation, long http_status, const char *text, size_t length,
                                const char *source, int64_t ahead_ms, struct aws_credentials **out,
                                struct error *e);

@@ -29,7 +29,7 @@
 #include "base/error.h"
 #include "ingest/envelope.h"
 
-struct aws_config;
+struct aws_settings;
 struct aws_transport;
 struct deadletter;
 struct health;
@@ -57,7 +57,7 @@ struct deadletter_letter {
 /* All borrowed, to outlive it. */
 struct deadletter_options {
     const char *target;
-    struct aws_config *aws;                /* with sqs:URL */
+    struct aws_settings *aws;              /* with sqs:URL */
     const struct aws_transport *transport; /* NULL: libcurl */
     struct health *health;
 };

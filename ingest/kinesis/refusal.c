@@ -32,7 +32,7 @@ static bool is_out_of_retention(const struct error *e) {
 }
 
 enum kinesis_refusal kinesis_refusal(const struct error *e) {
-    if (aws_error_is_throttle(e->code))
+    if (aws_service_error_is_throttle(e->code))
         return KINESIS_THROTTLED;
     if (strcmp(e->code, "ExpiredIteratorException") == 0)
         return KINESIS_EXPIRED_ITERATOR;

@@ -221,10 +221,10 @@ static const struct source_ops kinesis_ops = {
 };
 
 enum status source_kinesis_open(struct source **source, const struct source_kinesis_options *options,
-                                struct aws_config *config, const struct aws_transport *transport,
+                                struct aws_settings *settings, const struct aws_transport *transport,
                                 struct error *e) {
     struct aws_client *client;
-    enum status status = aws_client_new(&client, &aws_kinesis, config, transport, e);
+    enum status status = aws_client_new(&client, &aws_kinesis, settings, transport, e);
     if (status)
         return status;
 

@@ -10,9 +10,9 @@ struct source_kinesis_options {
     int poll_interval_ms;
 };
 
-/* `config` and `transport` (NULL: libcurl) are borrowed, to outlive the source. Touches nothing yet. */
+/* `settings` and `transport` (NULL: libcurl) are borrowed, to outlive the source. Touches nothing yet. */
 enum status source_kinesis_open(struct source **source, const struct source_kinesis_options *options,
-                                struct aws_config *config, const struct aws_transport *transport,
+                                struct aws_settings *settings, const struct aws_transport *transport,
                                 struct error *e);
 
 #endif

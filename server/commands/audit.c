@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aws/config.h"
+#include "aws/settings.h"
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -248,7 +248,7 @@ static int run(const struct options *options, struct store *store) {
 }
 
 int audit_run(const struct options *options) {
-    struct aws_config *aws = NULL;
+    struct aws_settings *aws = NULL;
     struct store *store = NULL;
     struct error e;
     int exit_status;
@@ -261,6 +261,6 @@ int audit_run(const struct options *options) {
     }
     store_free(store);
     if (aws)
-        aws_config_free(aws);
+        aws_settings_free(aws);
     return exit_status;
 }

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "aws/config.h"
 #include "aws/credentials/chain.h"
+#include "aws/settings.h"
 #include "base/clock.h"
 #include "base/health.h"
 #include "base/limits.h"
@@ -17,11 +17,11 @@
 
 #define TROUBLE "aws credentials"
 
-void credentials_warn(const struct aws_config *aws) {
-    if (aws_config_is_profile_overridden(aws))
+void credentials_warn(const struct aws_settings *aws) {
+    if (aws_settings_is_profile_overridden(aws))
         log_warn(
             "AWS_PROFILE is '%s', but AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set and go before it",
-            aws_config_profile(aws));
+            aws_settings_profile(aws));
 }
 
 /* The command. */
@@ -36,27 +36,27 @@ static void print_expiry(int64_t expires_ms, int64_t now_ms) {
                minutes / 60, minutes % 60);
 }
 
-static void print(const struct aws_config *aws, const struct aws_credentials *c, int64_t now_ms) {
+static void print(const struct aws_settings *aws, const struct aws_credentials *c, int64_t now_ms) {
     printf("provider       %s\n", aws_credentials_source_name(c));
     printf("access key id  %s\n", aws_credentials_access_key_id(c)); /* it names, it does not open */
     print_expiry(aws_credentials_expires_ms(c), now_ms);
-    printf("region         %s\n", aws_config_region(aws));
-    printf("profile        %s\n", aws_config_profile(aws));
+    printf("region         %s\n", aws_settings_region(aws));
+    printf("profile        %s\n", aws_settings_profile(aws));
 }
 
-static void free_config(struct aws_config **aws) {
-    aws_config_free(*aws);
+static void free_config(struct aws_settings **aws) {
+    aws_settings_free(*aws);
 }
 
 int credentials_run(void) {
-    _cleanup_(free_config) struct aws_config *aws = NULL;
+    _cleanup_(free_config) struct aws_settings *aws = NULL;
     _cleanup_(aws_credentials_unrefp) struct aws_credentials *c = NULL;
     int64_t now_ms = clock_real_ms();
     struct error e;
-    enum status status = aws_config_load(&aws, &e);
+    enum status status = aws_settings_load(&aws, &e);
     if (!status) {
         credentials_warn(aws);
-        status = aws_credentials_chain_get(aws_config_credentials(aws), now_ms, 0, &c, &e);
+        status = aws_credentials_chain_get(aws_settings_credentials(aws), now_ms, 0, &c, &e);
     }
     if (status) {
         log_write(LOG_LEVEL_ERROR, LOG_FIELDS("error", e.code, "requestId", e.request_id), "%s", e.message);
@@ -118,10 +118,10 @@ static void fetched(void *data, int64_t now_ms, const struct aws_credentials *ke
         mended(data, kept);
 }
 
-struct credentials_watch *credentials_watch_start(const struct aws_config *aws, struct health *health) {
+struct credentials_watch *credentials_watch_start(const struct aws_settings *aws, struct health *health) {
     struct credentials_watch *w = mem_zalloc(sizeof *w);
     const struct aws_credentials_listener listener = {fetched, w};
-    w->chain = aws_config_credentials(aws);
+    w->chain = aws_settings_credentials(aws);
     w->health = health;
     aws_credentials_chain_start(w->chain, &listener);
     return w;

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "aws/config.h"
 #include "aws/credentials/chain.h"
+#include "aws/settings.h"
 #include "base/clock.h"
 #include "base/health.h"
 #include "base/limits.h"
@@ -33,7 +33,7 @@
 /* Everything that runs. Zeroed is nothing; close_parts closes as much as was made. */
 struct service {
     const struct options *options;
-    struct aws_config *aws;
+    struct aws_settings *aws;
     struct credentials_watch *credentials; /* NULL: no AWS */
     struct store *store;
     struct source *source;
@@ -75,17 +75,17 @@ static void log_skew(void *context, const char *service, int64_t correction_ms) 
         log_info("this machine's clock agrees with that of AWS %s again", service);
 }
 
-static enum status load_aws(struct aws_config **aws, struct error *e) {
-    enum status status = aws_config_load(aws, e);
+static enum status load_aws(struct aws_settings **aws, struct error *e) {
+    enum status status = aws_settings_load(aws, e);
     if (status)
         return status;
-    aws_config_on_skew(*aws, log_skew, NULL);
-    if (aws_config_warning(*aws))
-        log_warn("%s", aws_config_warning(*aws));
+    aws_settings_on_skew(*aws, log_skew, NULL);
+    if (aws_settings_warning(*aws))
+        log_warn("%s", aws_settings_warning(*aws));
     return STATUS_OK;
 }
 
-enum status serve_open_store(const struct options *options, struct aws_config **aws, struct store **store,
+enum status serve_open_store(const struct options *options, struct aws_settings **aws, struct store **store,
                              struct error *e) {
     const struct store_dynamodb_options tables = {
         .stage = options_of_kind(options->store, "dynamodb"),
@@ -136,7 +136,7 @@ static void close_parts(struct service *s) {
     health_free(s->health);
     freshness_free(s->freshness);
     if (s->aws)
-        aws_config_free(s->aws);
+        aws_settings_free(s->aws);
     if (s->signals >= 0)
         close(s->signals);
 }
@@ -238,7 +238,7 @@ static enum status open_parts(struct service *s, struct error *e) {
     enum status status = first_contact(s, open_store, e);
     if (s->aws) {
         credentials_warn(s->aws);
-        aws_credentials_chain_stop_with(aws_config_credentials(s->aws), s->signals);
+        aws_credentials_chain_stop_with(aws_settings_credentials(s->aws), s->signals);
     }
     if (!status)
         status = open_source(s, e);
@@ -442,7 +442,7 @@ static int stop(struct service *s) {
     source_cancel(s->source);
     deadletter_cancel(s->deadletter);
     if (s->aws) /* nothing waits for credentials any more */
-        aws_credentials_chain_cancel(aws_config_credentials(s->aws));
+        aws_credentials_chain_cancel(aws_settings_credentials(s->aws));
     bool refused = ingest_is_refused(s->ingest);
     ingest_free(s->ingest);
     s->ingest = NULL;

@@ -22,8 +22,8 @@ int serve_run(const struct options *options);
 
 /* --store, opened, and AWS's surroundings if it or --source needs them (else NULL). Shared with the other
  * commands. */
-struct aws_config;
-enum status serve_open_store(const struct options *options, struct aws_config **aws, struct store **store,
+struct aws_settings;
+enum status serve_open_store(const struct options *options, struct aws_settings **aws, struct store **store,
                              struct error *e);
 
 /* The exit status that an error means: 2 for a mistake in what was asked for, else 1. */

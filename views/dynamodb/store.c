@@ -119,10 +119,10 @@ static char *table_name(const char *given, const char *stage, const char *suffix
 }
 
 enum status store_dynamodb_open(struct store **store, const struct store_dynamodb_options *options,
-                                struct aws_config *config, const struct aws_transport *transport,
+                                struct aws_settings *settings, const struct aws_transport *transport,
                                 struct error *e) {
     struct aws_client *client;
-    enum status status = aws_client_new(&client, &aws_dynamodb, config, transport, e);
+    enum status status = aws_client_new(&client, &aws_dynamodb, settings, transport, e);
     if (status)
         return status;
 

@@ -11,9 +11,9 @@ struct store_dynamodb_options {
     const char *contributions_table, *scores_table, *leases_table; /* ... unless named here (else NULL) */
 };
 
-/* `config` and `transport` (NULL: libcurl) are borrowed, to outlive the store. Touches nothing yet. */
+/* `settings` and `transport` (NULL: libcurl) are borrowed, to outlive the store. Touches nothing yet. */
 enum status store_dynamodb_open(struct store **store, const struct store_dynamodb_options *options,
-                                struct aws_config *config, const struct aws_transport *transport,
+                                struct aws_settings *settings, const struct aws_transport *transport,
                                 struct error *e);
 
 #endif

@@ -4,7 +4,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-#include "aws/config.h"
+#include "aws/settings.h"
 #include "aws/sigv4.h"
 #include "aws/transport.h"
 #include "base/buffer.h"
@@ -74,20 +74,20 @@ static void send_scripted(const struct aws_transport *transport, struct aws_sess
 
 /* DynamoDB, but for short waits. */
 static struct aws_service service;
-static struct aws_config *config;
+static struct aws_settings *settings;
 static struct aws_client *client;
 static struct script script;
 
 static void start_client(void) {
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_int_equal(aws_client_new(&client, &service, config, &script.transport, NULL), STATUS_OK);
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_int_equal(aws_client_new(&client, &service, settings, &script.transport, NULL), STATUS_OK);
 }
 
 static void stop_client(void) {
     aws_client_free(client);
-    aws_config_free(config);
+    aws_settings_free(settings);
     client = NULL;
-    config = NULL;
+    settings = NULL;
 }
 
 static void restart_client(void) {
@@ -180,7 +180,7 @@ static void a_message_is_sent_to_the_queues_own_region_and_signed_for_it(void **
     (void)state;
     struct aws_client *queue;
     struct aws_call call = call_of("SendMessage", "{\"QueueUrl\":\"...\"}");
-    assert_int_equal(aws_client_new_for_queue(&queue, "https://sqs.us-east-2.amazonaws.com/1/q", config,
+    assert_int_equal(aws_client_new_for_queue(&queue, "https://sqs.us-east-2.amazonaws.com/1/q", settings,
                                               &script.transport, NULL),
                      STATUS_OK);
     assert_int_equal(aws_client_call(queue, &call, NULL), STATUS_OK);
@@ -192,7 +192,7 @@ static void a_message_is_sent_to_the_queues_own_region_and_signed_for_it(void **
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         assert_contains(script.lines.data, lines[i]);
     struct error e;
-    assert_int_equal(aws_client_new_for_queue(&queue, "queue", config, NULL, &e), STATUS_INVALID);
+    assert_int_equal(aws_client_new_for_queue(&queue, "queue", settings, NULL, &e), STATUS_INVALID);
     assert_null(queue);
 }
 
@@ -215,7 +215,7 @@ static void an_endpoint_that_is_none_is_refused_when_the_client_is_made(void **s
     setenv("AWS_ENDPOINT_URL_DYNAMODB", "localhost", 1);
     struct aws_client *none;
     struct error e;
-    assert_int_equal(aws_client_new(&none, &service, config, NULL, &e), STATUS_INVALID);
+    assert_int_equal(aws_client_new(&none, &service, settings, NULL, &e), STATUS_INVALID);
     assert_null(none);
     assert_contains(e.message, "AWS_ENDPOINT_URL_DYNAMODB");
 }

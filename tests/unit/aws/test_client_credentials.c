@@ -2,7 +2,7 @@
 #include <poll.h>
 
 #include "aws/client.h"
-#include "aws/config.h"
+#include "aws/settings.h"
 #include "aws/transport.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -18,7 +18,7 @@ static struct {
     int sent;
 } script;
 
-static struct aws_config *config;
+static struct aws_settings *settings;
 static struct aws_client *client;
 static struct aws_call calls[CALLS];
 
@@ -37,8 +37,8 @@ static void send_scripted(const struct aws_transport *transport, struct aws_sess
 static void start_client(void) {
     memset(&script, 0, sizeof script);
     script.transport.send = send_scripted;
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_int_equal(aws_client_new(&client, &aws_dynamodb, config, &script.transport, NULL), STATUS_OK);
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_int_equal(aws_client_new(&client, &aws_dynamodb, settings, &script.transport, NULL), STATUS_OK);
     for (int i = 0; i < CALLS; i++)
         calls[i] = (struct aws_call){.operation = "GetItem", .body = "{}", .length = 2};
 }
@@ -55,7 +55,7 @@ static void stop_client(void) {
     for (int i = 0; i < CALLS; i++)
         aws_call_deinit(&calls[i]);
     aws_client_free(client);
-    aws_config_free(config);
+    aws_settings_free(settings);
 }
 
 static void assert_all(int from, const char *code) {

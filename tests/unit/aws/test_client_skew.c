@@ -2,7 +2,7 @@
 #include <time.h>
 
 #include "aws/client.h"
-#include "aws/config.h"
+#include "aws/settings.h"
 #include "aws/transport.h"
 #include "base/buffer.h"
 #include "base/clock.h"
@@ -28,7 +28,7 @@ static struct {
 } script;
 
 static struct aws_service service;
-static struct aws_config *config;
+static struct aws_settings *settings;
 static struct aws_client *client;
 
 /* "X-Amz-Date: 20261123T043600Z" in RFC 3339, as far ahead of now as it is. */
@@ -71,8 +71,8 @@ static void send_scripted(const struct aws_transport *transport, struct aws_sess
 }
 
 static void start_client(void) {
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_int_equal(aws_client_new(&client, &service, config, &script.transport, NULL), STATUS_OK);
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_int_equal(aws_client_new(&client, &service, settings, &script.transport, NULL), STATUS_OK);
 }
 
 static int set_up(void **state) {
@@ -89,7 +89,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     (void)state;
     aws_client_free(client);
-    aws_config_free(config);
+    aws_settings_free(settings);
     return 0;
 }
 
@@ -120,7 +120,7 @@ static void a_wrong_clock_is_noticed_corrected_and_told_once(void **state) {
     PLAY({true, 10 * MINUTE, false}, {false, 10 * MINUTE, false}, {false, 10 * MINUTE, false});
     _cleanup_(buffer_deinit) struct buffer told;
     buffer_init(&told, 1024);
-    aws_config_on_skew(config, note_skew, &told);
+    aws_settings_on_skew(settings, note_skew, &told);
     assert_call(client, STATUS_OK, 2);
     assert_signed_ahead(10 * MINUTE);
     assert_call(client, STATUS_OK, 1);
@@ -133,7 +133,7 @@ static void a_clock_that_somebody_sets_right_is_corrected_no_more(void **state) 
     PLAY({false, -60 * MINUTE, false}, {true, 0, false}, {false, 0, false});
     _cleanup_(buffer_deinit) struct buffer told;
     buffer_init(&told, 1024);
-    aws_config_on_skew(config, note_skew, &told);
+    aws_settings_on_skew(settings, note_skew, &told);
     assert_call(client, STATUS_OK, 1);
     assert_signed_ahead(0);
     assert_call(client, STATUS_OK, 2);
@@ -146,7 +146,7 @@ static void an_offset_about_the_threshold_is_told_once(void **state) {
     PLAY({false, 245000, false}, {false, 230000, false}, {false, 245000, false}, {false, 230000, false});
     _cleanup_(buffer_deinit) struct buffer told;
     buffer_init(&told, 1024);
-    aws_config_on_skew(config, note_skew, &told);
+    aws_settings_on_skew(settings, note_skew, &told);
     for (int i = 0; i < 4; i++)
         assert_call(client, STATUS_OK, 1);
     assert_string_equal(told.data, "dynamodb +4 min\n");
@@ -195,7 +195,7 @@ static void each_client_learns_of_its_own_endpoint_only(void **state) {
     (void)state;
     PLAY({false, 10 * MINUTE, false});
     struct aws_client *other;
-    assert_int_equal(aws_client_new(&other, &aws_kinesis, config, &script.transport, NULL), STATUS_OK);
+    assert_int_equal(aws_client_new(&other, &aws_kinesis, settings, &script.transport, NULL), STATUS_OK);
     assert_call(client, STATUS_OK, 1);
     assert_call(other, STATUS_OK, 1);
     assert_signed_ahead(0);

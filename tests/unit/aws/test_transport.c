@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "aws/client.h"
-#include "aws/config.h"
+#include "aws/settings.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -243,7 +243,7 @@ static void stop_server(void) {
 /* The client that talks to it. */
 
 static struct aws_service service;
-static struct aws_config *config;
+static struct aws_settings *settings;
 static struct aws_client *client;
 static struct aws_transport transport;
 
@@ -257,15 +257,15 @@ static int set_up(void **state) {
     service = aws_dynamodb;
     service.backoff_base_ms = 1;
     transport = aws_transport_curl;
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_int_equal(aws_client_new(&client, &service, config, &transport, NULL), STATUS_OK);
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_int_equal(aws_client_new(&client, &service, settings, &transport, NULL), STATUS_OK);
     return 0;
 }
 
 static int tear_down(void **state) {
     (void)state;
     aws_client_free(client);
-    aws_config_free(config);
+    aws_settings_free(settings);
     stop_server();
     return 0;
 }

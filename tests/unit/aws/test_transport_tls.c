@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 
 #include "aws/client.h"
-#include "aws/config.h"
+#include "aws/settings.h"
 #include "tests/unit/support/aws.h"
 
 enum { PATIENCE_SECONDS = 10 };
@@ -206,16 +206,16 @@ static int tear_down(void **state) {
 /* One call to the service under that name, by a client that is configured by the environment as it is now. */
 static struct aws_call call_service(const char *host) {
     char url[64];
-    struct aws_config *config;
+    struct aws_settings *settings;
     struct aws_client *client;
     snprintf(url, sizeof url, "https://%s:%d", host, service.port);
     setenv("AWS_ENDPOINT_URL_DYNAMODB", url, 1);
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_int_equal(aws_client_new(&client, &aws_dynamodb, config, NULL, NULL), STATUS_OK);
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_int_equal(aws_client_new(&client, &aws_dynamodb, settings, NULL, NULL), STATUS_OK);
     struct aws_call call = {.operation = "GetItem", .body = "{}", .length = 2, .max_attempts = 1};
     aws_client_call(client, &call, NULL);
     aws_client_free(client);
-    aws_config_free(config);
+    aws_settings_free(settings);
     return call;
 }
 

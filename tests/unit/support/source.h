@@ -12,7 +12,7 @@
 #include <signal.h>
 
 #include "aws/client.h"
-#include "aws/config.h"
+#include "aws/settings.h"
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -37,7 +37,7 @@ struct fixture {
 
     char folder[64], path[128]; /* the file's */
 
-    struct aws_config *config; /* the stream's */
+    struct aws_settings *settings; /* the stream's */
     struct aws_client *client;
     char stream[40];
 };
@@ -136,8 +136,8 @@ static inline bool make_stream(struct fixture *t) {
 
 static inline bool open_stream(struct fixture *t) {
     const struct source_kinesis_options often = {t->stream, 1}, leisurely = {t->stream, PATIENCE_MS};
-    return source_kinesis_open(&t->source, &often, t->config, NULL, &failure) == STATUS_OK &&
-           source_kinesis_open(&t->leisurely, &leisurely, t->config, NULL, &failure) == STATUS_OK;
+    return source_kinesis_open(&t->source, &often, t->settings, NULL, &failure) == STATUS_OK &&
+           source_kinesis_open(&t->leisurely, &leisurely, t->settings, NULL, &failure) == STATUS_OK;
 }
 
 static inline int make_kinesis(void **state) {
@@ -152,8 +152,8 @@ static inline int make_kinesis(void **state) {
     t->n_shards = 2;
     t->shard = "shardId-000000000000";
     t->add = put_record;
-    if (aws_config_load(&t->config, &failure) ||
-        aws_client_new(&t->client, &aws_kinesis, t->config, NULL, &failure) || !make_stream(t) ||
+    if (aws_settings_load(&t->settings, &failure) ||
+        aws_client_new(&t->client, &aws_kinesis, t->settings, NULL, &failure) || !make_stream(t) ||
         !open_stream(t)) {
         print_error("%s\n", failure.message);
         return -1;
@@ -168,7 +168,7 @@ static inline int tear_down(void **state) {
     if (t->client) {
         json_decref(call_kinesis(t, "DeleteStream", json_pack("{s:s}", "StreamName", t->stream)));
         aws_client_free(t->client);
-        aws_config_free(t->config);
+        aws_settings_free(t->settings);
     }
     if (*t->folder) {
         unlink(t->path);

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 
-#include "aws/config.h"
+#include "aws/settings.h"
 #include "aws/transport.h"
 #include "base/base64.h"
 #include "base/clock.h"
@@ -33,7 +33,7 @@ struct step {
 };
 
 struct fixture {
-    struct aws_config *config;
+    struct aws_settings *settings;
     struct aws_transport transport;
     struct source *source;
     struct source_reader *reader;
@@ -152,15 +152,15 @@ static inline int make(void **state) {
     t->transport = (struct aws_transport){.send = send_scripted, .context = t};
     t->budget = budget_new(LIMIT_INFLIGHT_BYTES);
     support_set_environment();
-    return aws_config_load(&t->config, NULL) ||
-           source_kinesis_open(&t->source, &options, t->config, &t->transport, NULL);
+    return aws_settings_load(&t->settings, NULL) ||
+           source_kinesis_open(&t->source, &options, t->settings, &t->transport, NULL);
 }
 
 static inline int tear_down(void **state) {
     struct fixture *t = *state;
     source_close(t->reader);
     source_free(t->source);
-    aws_config_free(t->config);
+    aws_settings_free(t->settings);
     assert_int_equal(budget_held(t->budget), 0);
     budget_free(t->budget);
     for (size_t i = 0; i < t->planned; i++)

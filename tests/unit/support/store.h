@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "aws/config.h"
+#include "aws/settings.h"
 #include "aws/transport.h"
 #include "base/mem.h"
 #include "base/random.h"
@@ -83,7 +83,7 @@ static inline void support_send(const struct aws_transport *transport, struct aw
 }
 
 struct fixture {
-    struct aws_config *config;
+    struct aws_settings *settings;
     struct faulty faulty;
     struct store *store;
     struct fence fence;
@@ -123,8 +123,8 @@ static inline int support_setup(void **state) {
     fence_open_until(&t->fence, INT64_MAX);
     t->context.fence = &t->fence;
     const struct store_dynamodb_options options = {.stage = t->stage};
-    if (aws_config_load(&t->config, &e) ||
-        store_dynamodb_open(&t->store, &options, t->config, &t->faulty.transport, &e) ||
+    if (aws_settings_load(&t->settings, &e) ||
+        store_dynamodb_open(&t->store, &options, t->settings, &t->faulty.transport, &e) ||
         store_create(t->store, &e)) {
         print_error("%s\n", e.message);
         return -1;
@@ -169,8 +169,8 @@ static inline int support_teardown(void **state) {
     store_free(t->store);
     if (*t->folder)
         support_remove_database(t);
-    if (t->config)
-        aws_config_free(t->config);
+    if (t->settings)
+        aws_settings_free(t->settings);
     free(t);
     return 0;
 }

@@ -332,7 +332,7 @@ static void unreasonable_refusal(void **state) {
     struct story_records s;
     struct aws_client *client;
     tell_story(&s, SHARD);
-    assert_ok(aws_client_new(&client, &aws_dynamodb, t->config, NULL, &support_error));
+    assert_ok(aws_client_new(&client, &aws_dynamodb, t->settings, NULL, &support_error));
     _cleanup_(mem_freep) char *table = mem_printf("%s-Scores", t->stage);
     assert_ok(dynamodb_once(client, "PutItem",
                             json_pack("{s:s,s:{s:o,s:o,s:o,s:o}}", "TableName", table, "Item", "userId",

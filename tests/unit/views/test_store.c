@@ -371,7 +371,7 @@ static void read_watermark(struct fixture *t, const char *user_id, const char *a
                             t->stage, user_id);
     call.body = body;
     call.length = strlen(body);
-    assert_ok(aws_client_new(&client, &aws_dynamodb, t->config, NULL, &support_error));
+    assert_ok(aws_client_new(&client, &aws_dynamodb, t->settings, NULL, &support_error));
     assert_int_equal(aws_client_call(client, &call, NULL), STATUS_OK);
     dynamodb_get_b(json_object_get(call.reply, "Item"), attribute, bytes, sizeof bytes, &length);
     out[0] = '\0';

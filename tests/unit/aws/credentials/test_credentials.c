@@ -1,24 +1,24 @@
-/* The whole chain, as a program has it: aws_config makes it, clients use it. */
+/* The whole chain, as a program has it: aws_settings makes it, clients use it. */
 #include "aws/credentials/credentials.h"
 
 #include "aws/client.h"
-#include "aws/config.h"
 #include "aws/credentials/chain.h"
+#include "aws/settings.h"
 #include "aws/transport.h"
 #include "base/clock.h"
 #include "tests/unit/support/aws_credentials.h"
 #include "tests/unit/support/scripted_http.h"
 
 static void assert_source(const char *name) {
-    struct aws_config *config;
+    struct aws_settings *settings;
     struct aws_credentials *c;
     struct error e;
-    if (aws_config_load(&config, &e) ||
-        aws_credentials_chain_get(aws_config_credentials(config), clock_real_ms(), 0, &c, &e))
+    if (aws_settings_load(&settings, &e) ||
+        aws_credentials_chain_get(aws_settings_credentials(settings), clock_real_ms(), 0, &c, &e))
         fail_msg("%s", e.message);
     assert_string_equal(aws_credentials_source_name(c), name);
     aws_credentials_unref(c);
-    aws_config_free(config);
+    aws_settings_free(settings);
 }
 
 static void sources_are_asked_in_the_order_of_the_sdks(void **state) {
@@ -67,10 +67,10 @@ static void sources_are_asked_in_the_order_of_the_sdks(void **state) {
 }
 
 static void assert_overridden(bool expected) {
-    struct aws_config *config;
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_true(aws_config_is_profile_overridden(config) == expected);
-    aws_config_free(config);
+    struct aws_settings *settings;
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_true(aws_settings_is_profile_overridden(settings) == expected);
+    aws_settings_free(settings);
 }
 
 static void a_named_profile_that_the_environment_s_keys_go_before_is_noticed(void **state) {
@@ -99,11 +99,11 @@ static void send_error(const struct aws_transport *transport, struct aws_session
     aws_session_finish(session, x, 0);
 }
 
-static void call_once(struct aws_config *config, char *error_name) {
+static void call_once(struct aws_settings *settings, char *error_name) {
     const struct aws_transport transport = {.send = send_error, .context = error_name};
     struct aws_call call = {.operation = "GetItem", .body = "{}", .length = 2, .max_attempts = 1};
     struct aws_client *client;
-    assert_int_equal(aws_client_new(&client, &aws_dynamodb, config, &transport, NULL), STATUS_OK);
+    assert_int_equal(aws_client_new(&client, &aws_dynamodb, settings, &transport, NULL), STATUS_OK);
     aws_client_call(client, &call, NULL);
     assert_string_equal(call.error.code, error_name);
     aws_call_deinit(&call);
@@ -123,17 +123,17 @@ static void only_a_service_that_says_expired_by_that_very_name_makes_for_a_refre
                  {"AccessDeniedException", 1}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct scripted_http *container = scripted_http_start(answers, 1);
-        struct aws_config *config;
+        struct aws_settings *settings;
         char name[64];
         support_clear_environment();
         setenv("AWS_REGION", "eu-west-1", 1);
         setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", scripted_http_url(container, "/"), 1);
-        assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
+        assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
         snprintf(name, sizeof name, "%s", cases[i].name);
-        call_once(config, name);
-        aws_credentials_chain_tend(aws_config_credentials(config), clock_real_ms());
+        call_once(settings, name);
+        aws_credentials_chain_tend(aws_settings_credentials(settings), clock_real_ms());
         assert_int_equal(scripted_http_count(container), cases[i].fetches);
-        aws_config_free(config);
+        aws_settings_free(settings);
         scripted_http_stop(container);
     }
 }

@@ -1,7 +1,7 @@
 /* Dead letters to SQS, over a transport that answers as a queue does, or as a script says. */
 #include "ingest/deadletter/deadletter.h"
 
-#include "aws/config.h"
+#include "aws/settings.h"
 #include "aws/transport.h"
 #include "base/base64.h"
 #include "base/buffer.h"
@@ -35,7 +35,7 @@ static struct {
     size_t taken;
 } queue;
 
-static struct aws_config *config;
+static struct aws_settings *settings;
 static struct health *health;
 static struct deadletter *d;
 
@@ -84,7 +84,7 @@ static void answer(const struct aws_transport *transport, struct aws_session *se
 
 static void open_queue(const char *target) {
     const struct deadletter_options options = {
-        .target = target, .aws = config, .transport = &queue.transport, .health = health};
+        .target = target, .aws = settings, .transport = &queue.transport, .health = health};
     struct error e = {.message = ""};
     if (deadletter_open(&d, &options, &e))
         fail_msg("%s", e.message);
@@ -97,7 +97,7 @@ static int set_up(void **state) {
     memset(&queue, 0, sizeof queue);
     queue.transport = (struct aws_transport){.send = answer};
     health = health_new();
-    if (aws_config_load(&config, NULL))
+    if (aws_settings_load(&settings, NULL))
         return -1;
     open_queue("sqs:" QUEUE);
     return 0;
@@ -108,7 +108,7 @@ static int tear_down(void **state) {
     deadletter_close(d);
     for (size_t i = 0; i < queue.taken; i++)
         json_decref(queue.requests[i]);
-    aws_config_free(config);
+    aws_settings_free(settings);
     health_free(health);
     return 0;
 }

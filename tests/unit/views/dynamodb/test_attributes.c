@@ -1,7 +1,7 @@
 /* What calls to DynamoDB are counted as, by a transport that answers as scripted. */
 #include "views/dynamodb/attributes.h"
 
-#include "aws/config.h"
+#include "aws/settings.h"
 #include "aws/transport.h"
 #include "base/buffer.h"
 #include "base/limits.h"
@@ -9,7 +9,7 @@
 #include "base/metrics.h"
 #include "tests/unit/support/aws.h"
 
-static struct aws_config *config;
+static struct aws_settings *settings;
 static struct aws_client *client;
 static const char *reply;
 static long http_status;
@@ -30,14 +30,14 @@ static int set_up(void **state) {
     (void)state;
     support_set_environment();
     buffer_init(&sent, 1 << 20);
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    return (int)aws_client_new(&client, &aws_dynamodb, config, &transport, NULL);
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    return (int)aws_client_new(&client, &aws_dynamodb, settings, &transport, NULL);
 }
 
 static int tear_down(void **state) {
     (void)state;
     aws_client_free(client);
-    aws_config_free(config);
+    aws_settings_free(settings);
     buffer_deinit(&sent);
     return 0;
 }

@@ -1,6 +1,6 @@
 /* What the writing side of the DynamoDB store says of refusals and throttles, over a transport that answers
  * alone: no emulator throttles, or refuses for the reasons that AWS has. */
-#include "aws/config.h"
+#include "aws/settings.h"
 #include "aws/transport.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -23,7 +23,7 @@ static struct {
     int sent;
 } service;
 
-static struct aws_config *config;
+static struct aws_settings *settings;
 static struct store *store;
 static struct store_context context;
 static struct error e;
@@ -48,14 +48,14 @@ static int set_up(void **state) {
     service.transport = (struct aws_transport){.send = answer};
     service.retry_after_ms = "0";
     context = (struct store_context){0};
-    return aws_config_load(&config, &e) ||
-           store_dynamodb_open(&store, &options, config, &service.transport, &e);
+    return aws_settings_load(&settings, &e) ||
+           store_dynamodb_open(&store, &options, settings, &service.transport, &e);
 }
 
 static int tear_down(void **state) {
     (void)state;
     store_free(store);
-    aws_config_free(config);
+    aws_settings_free(settings);
     return 0;
 }
 

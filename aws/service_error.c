@@ -1,4 +1,4 @@
-#include "aws/error.h"
+#include "aws/service_error.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -71,19 +71,19 @@ static const struct {
     {AWS_ERROR_NO_CREDENTIALS, STATUS_FAILED},
 };
 
-bool aws_error_is_throttle(const char *name) {
+bool aws_service_error_is_throttle(const char *name) {
     for (size_t i = 0; i < COUNT(throttles); i++)
         if (strcmp(name, throttles[i]) == 0)
             return true;
     return false;
 }
 
-bool aws_error_is_expired_token(const char *name) {
+bool aws_service_error_is_expired_token(const char *name) {
     return strcmp(name, "ExpiredTokenException") == 0 || strcmp(name, "ExpiredToken") == 0;
 }
 
-enum status aws_error_status(const char *name, long http_status) {
-    if (aws_error_is_throttle(name))
+enum status aws_service_error_status(const char *name, long http_status) {
+    if (aws_service_error_is_throttle(name))
         return STATUS_RETRY;
     for (size_t i = 0; i < COUNT(meanings); i++)
         if (strcmp(name, meanings[i].name) == 0)

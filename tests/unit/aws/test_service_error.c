@@ -1,4 +1,4 @@
-#include "aws/error.h"
+#include "aws/service_error.h"
 
 #include "tests/unit/support/aws.h"
 
@@ -32,29 +32,29 @@ static void a_name_says_what_the_caller_may_do(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         print_message("%s\n", cases[i].name);
-        assert_int_equal(aws_error_status(cases[i].name, cases[i].http_status), cases[i].status);
+        assert_int_equal(aws_service_error_status(cases[i].name, cases[i].http_status), cases[i].status);
     }
 }
 
 static void without_a_known_name_the_http_status_decides(void **state) {
     (void)state;
-    assert_int_equal(aws_error_status("", 0), STATUS_RETRY);
-    assert_int_equal(aws_error_status("", 408), STATUS_RETRY);
-    assert_int_equal(aws_error_status("", 429), STATUS_RETRY);
-    assert_int_equal(aws_error_status("SomethingNew", 503), STATUS_RETRY);
-    assert_int_equal(aws_error_status("SomethingNew", 400), STATUS_FAILED);
-    assert_int_equal(aws_error_status("", 403), STATUS_FAILED);
-    assert_int_equal(aws_error_status("", 413), STATUS_INVALID);
+    assert_int_equal(aws_service_error_status("", 0), STATUS_RETRY);
+    assert_int_equal(aws_service_error_status("", 408), STATUS_RETRY);
+    assert_int_equal(aws_service_error_status("", 429), STATUS_RETRY);
+    assert_int_equal(aws_service_error_status("SomethingNew", 503), STATUS_RETRY);
+    assert_int_equal(aws_service_error_status("SomethingNew", 400), STATUS_FAILED);
+    assert_int_equal(aws_service_error_status("", 403), STATUS_FAILED);
+    assert_int_equal(aws_service_error_status("", 413), STATUS_INVALID);
 }
 
 static void throttles_are_known_by_name(void **state) {
     (void)state;
-    assert_true(aws_error_is_throttle("ProvisionedThroughputExceededException"));
-    assert_true(aws_error_is_throttle("RequestLimitExceeded"));
-    assert_true(aws_error_is_throttle("KMSThrottlingException"));
-    assert_false(aws_error_is_throttle("ConditionalCheckFailedException"));
-    assert_false(aws_error_is_throttle("Throttl"));
-    assert_false(aws_error_is_throttle(""));
+    assert_true(aws_service_error_is_throttle("ProvisionedThroughputExceededException"));
+    assert_true(aws_service_error_is_throttle("RequestLimitExceeded"));
+    assert_true(aws_service_error_is_throttle("KMSThrottlingException"));
+    assert_false(aws_service_error_is_throttle("ConditionalCheckFailedException"));
+    assert_false(aws_service_error_is_throttle("Throttl"));
+    assert_false(aws_service_error_is_throttle(""));
 }
 
 int main(void) {

@@ -1,4 +1,4 @@
-#include "aws/config.h"
+#include "aws/settings.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -18,7 +18,7 @@
 
 enum { REGION_MAX = 63, ATTEMPTS_MAX = 100 }; /* a region is a label of a host name */
 
-struct aws_config {
+struct aws_settings {
     struct aws_profiles *profiles;
     char *profile;
     char *region;
@@ -33,7 +33,7 @@ struct aws_config {
     struct aws_credentials_chain *credentials;
 };
 
-static enum status load_profile(struct aws_config *c, struct error *e) {
+static enum status load_profile(struct aws_settings *c, struct error *e) {
     enum status status = aws_profiles_load(&c->profiles, e);
     if (status)
         return status;
@@ -52,7 +52,7 @@ static bool is_region(const char *region) {
     return n <= REGION_MAX && strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
 }
 
-static enum status load_region(struct aws_config *c, struct error *e) {
+static enum status load_region(struct aws_settings *c, struct error *e) {
     const char *region = variable_get("AWS_REGION");
     if (!region)
         region = variable_get("AWS_DEFAULT_REGION");
@@ -70,7 +70,7 @@ static enum status load_region(struct aws_config *c, struct error *e) {
     return STATUS_OK;
 }
 
-static enum status load_attempts(struct aws_config *c, struct error *e) {
+static enum status load_attempts(struct aws_settings *c, struct error *e) {
     const char *where = "AWS_MAX_ATTEMPTS", *text = variable_get(where);
     if (!text) {
         where = "max_attempts of the profile";
@@ -92,7 +92,7 @@ static enum status load_attempts(struct aws_config *c, struct error *e) {
 /* legacy, standard and adaptive are what the SDKs know (SDKs and Tools Reference Guide, "Retry behavior").
  * They are set for all programs of a machine, so the two that we do not have must not keep us from starting.
  */
-static enum status load_retry_mode(struct aws_config *c, struct error *e) {
+static enum status load_retry_mode(struct aws_settings *c, struct error *e) {
     const char *mode = variable_get("AWS_RETRY_MODE");
     if (!mode)
         mode = aws_profiles_setting(c->profiles, c->profile, "retry_mode");
@@ -108,7 +108,7 @@ static enum status load_retry_mode(struct aws_config *c, struct error *e) {
     return STATUS_OK;
 }
 
-static enum status load_skew(struct aws_config *c, struct error *e) {
+static enum status load_skew(struct aws_settings *c, struct error *e) {
     const char *text = variable_get("AWS_DISABLE_CLOCK_SKEW_CORRECTION");
     if (!text)
         text = aws_profiles_setting(c->profiles, c->profile, "disable_clock_skew_correction");
@@ -122,7 +122,7 @@ static enum status load_skew(struct aws_config *c, struct error *e) {
     return STATUS_OK;
 }
 
-static enum status load_bundle(struct aws_config *c, struct error *e) {
+static enum status load_bundle(struct aws_settings *c, struct error *e) {
     const char *bundle = variable_get("AWS_CA_BUNDLE");
     if (!bundle)
         bundle = aws_profiles_setting(c->profiles, c->profile, "ca_bundle");
@@ -136,7 +136,7 @@ static enum status load_bundle(struct aws_config *c, struct error *e) {
     return STATUS_OK;
 }
 
-static void load_credentials(struct aws_config *c) {
+static void load_credentials(struct aws_settings *c) {
     c->sts = aws_sts_new(c->profiles, c->profile, c->region, c->ca_bundle, c->corrects_skew);
     const struct aws_credentials_profile profile = {c->profiles, c->profile, c->sts};
     const struct aws_credentials_source sources[] = {
@@ -152,8 +152,8 @@ static void load_credentials(struct aws_config *c) {
                                variable_get("AWS_SECRET_ACCESS_KEY");
 }
 
-enum status aws_config_load(struct aws_config **config, struct error *e) {
-    struct aws_config *c = mem_zalloc(sizeof *c);
+enum status aws_settings_load(struct aws_settings **settings, struct error *e) {
+    struct aws_settings *c = mem_zalloc(sizeof *c);
     enum status status = load_profile(c, e);
     if (!status)
         status = load_region(c, e);
@@ -168,80 +168,80 @@ enum status aws_config_load(struct aws_config **config, struct error *e) {
     if (!status)
         load_credentials(c);
     if (status) {
-        aws_config_free(c);
+        aws_settings_free(c);
         c = NULL;
     }
-    *config = c;
+    *settings = c;
     return status;
 }
 
-void aws_config_free(struct aws_config *config) {
-    if (!config)
+void aws_settings_free(struct aws_settings *settings) {
+    if (!settings)
         return;
-    aws_credentials_chain_free(config->credentials);
-    aws_sts_free(config->sts);
-    aws_profiles_free(config->profiles);
-    free(config->profile);
-    free(config->region);
-    free(config->ca_bundle);
-    free(config->warning);
-    free(config);
+    aws_credentials_chain_free(settings->credentials);
+    aws_sts_free(settings->sts);
+    aws_profiles_free(settings->profiles);
+    free(settings->profile);
+    free(settings->region);
+    free(settings->ca_bundle);
+    free(settings->warning);
+    free(settings);
 }
 
-const char *aws_config_region(const struct aws_config *config) {
-    return config->region;
+const char *aws_settings_region(const struct aws_settings *settings) {
+    return settings->region;
 }
 
-const char *aws_config_profile(const struct aws_config *config) {
-    return config->profile;
+const char *aws_settings_profile(const struct aws_settings *settings) {
+    return settings->profile;
 }
 
-int aws_config_max_attempts(const struct aws_config *config) {
-    return config->max_attempts;
+int aws_settings_max_attempts(const struct aws_settings *settings) {
+    return settings->max_attempts;
 }
 
-const char *aws_config_warning(const struct aws_config *config) {
-    return config->warning;
+const char *aws_settings_warning(const struct aws_settings *settings) {
+    return settings->warning;
 }
 
-bool aws_config_corrects_skew(const struct aws_config *config) {
-    return config->corrects_skew;
+bool aws_settings_corrects_skew(const struct aws_settings *settings) {
+    return settings->corrects_skew;
 }
 
-void aws_config_on_skew(struct aws_config *config,
-                        void (*found)(void *context, const char *service, int64_t correction_ms),
-                        void *context) {
-    config->skew_found = found;
-    config->skew_context = context;
+void aws_settings_on_skew(struct aws_settings *settings,
+                          void (*found)(void *context, const char *service, int64_t correction_ms),
+                          void *context) {
+    settings->skew_found = found;
+    settings->skew_context = context;
 }
 
-void aws_config_tell_skew(const struct aws_config *config, const char *service, int64_t correction_ms) {
-    if (config->skew_found)
-        config->skew_found(config->skew_context, service, correction_ms);
+void aws_settings_tell_skew(const struct aws_settings *settings, const char *service, int64_t correction_ms) {
+    if (settings->skew_found)
+        settings->skew_found(settings->skew_context, service, correction_ms);
 }
 
-const char *aws_config_ca_bundle(const struct aws_config *config) {
-    return config->ca_bundle;
+const char *aws_settings_ca_bundle(const struct aws_settings *settings) {
+    return settings->ca_bundle;
 }
 
-struct aws_credentials_chain *aws_config_credentials(const struct aws_config *config) {
-    return config->credentials;
+struct aws_credentials_chain *aws_settings_credentials(const struct aws_settings *settings) {
+    return settings->credentials;
 }
 
-bool aws_config_is_profile_overridden(const struct aws_config *config) {
-    return config->is_profile_overridden;
+bool aws_settings_is_profile_overridden(const struct aws_settings *settings) {
+    return settings->is_profile_overridden;
 }
 
-enum status aws_config_endpoint(const struct aws_config *config, const struct aws_service *service,
-                                struct aws_endpoint *out, struct error *e) {
-    const struct aws_endpoint_query query = {service->name, service->endpoint_key, config->region,
-                                             config->profile};
-    return aws_endpoint_resolve(out, &query, config->profiles, e);
+enum status aws_settings_endpoint(const struct aws_settings *settings, const struct aws_service *service,
+                                  struct aws_endpoint *out, struct error *e) {
+    const struct aws_endpoint_query query = {service->name, service->endpoint_key, settings->region,
+                                             settings->profile};
+    return aws_endpoint_resolve(out, &query, settings->profiles, e);
 }
 
-enum status aws_config_queue_endpoint(const struct aws_config *config, const char *queue_url,
-                                      struct aws_endpoint *out, struct error *e) {
-    const struct aws_endpoint_query query = {aws_sqs.name, aws_sqs.endpoint_key, config->region,
-                                             config->profile};
-    return aws_endpoint_of_queue(out, &query, queue_url, config->profiles, e);
+enum status aws_settings_queue_endpoint(const struct aws_settings *settings, const char *queue_url,
+                                        struct aws_endpoint *out, struct error *e) {
+    const struct aws_endpoint_query query = {aws_sqs.name, aws_sqs.endpoint_key, settings->region,
+                                             settings->profile};
+    return aws_endpoint_of_queue(out, &query, queue_url, settings->profiles, e);
 }

@@ -1,4 +1,4 @@
-#include "aws/config.h"
+#include "aws/settings.h"
 
 #include "tests/unit/support/aws.h"
 
@@ -9,18 +9,18 @@ static int clear(void **state) {
 }
 
 static void assert_refused(const char *part) {
-    struct aws_config *config;
+    struct aws_settings *settings;
     struct error e;
-    assert_int_equal(aws_config_load(&config, &e), STATUS_INVALID);
-    assert_null(config);
+    assert_int_equal(aws_settings_load(&settings, &e), STATUS_INVALID);
+    assert_null(settings);
     assert_contains(e.message, part);
 }
 
 static void assert_region(const char *region) {
-    struct aws_config *config;
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_string_equal(aws_config_region(config), region);
-    aws_config_free(config);
+    struct aws_settings *settings;
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_string_equal(aws_settings_region(settings), region);
+    aws_settings_free(settings);
 }
 
 static void the_region_is_the_variables_else_the_profiles(void **state) {
@@ -62,15 +62,15 @@ static void a_broken_file_is_refused(void **state) {
 
 static void attempts_are_a_number_from_one_to_a_hundred(void **state) {
     (void)state;
-    struct aws_config *config;
+    struct aws_settings *settings;
     setenv("AWS_REGION", "eu-west-1", 1);
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_int_equal(aws_config_max_attempts(config), 0);
-    aws_config_free(config);
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_int_equal(aws_settings_max_attempts(settings), 0);
+    aws_settings_free(settings);
     setenv("AWS_MAX_ATTEMPTS", "7", 1);
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_int_equal(aws_config_max_attempts(config), 7);
-    aws_config_free(config);
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_int_equal(aws_settings_max_attempts(settings), 7);
+    aws_settings_free(settings);
 
     static const char *const wrong[] = {"0", "-1", "101", "x", "3x", "99999999999999999999"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -81,21 +81,21 @@ static void attempts_are_a_number_from_one_to_a_hundred(void **state) {
 
 static void the_ca_bundle_is_the_variables_else_the_profiles(void **state) {
     (void)state;
-    struct aws_config *config;
+    struct aws_settings *settings;
     setenv("AWS_REGION", "eu-west-1", 1);
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_null(aws_config_ca_bundle(config));
-    aws_config_free(config);
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_null(aws_settings_ca_bundle(settings));
+    aws_settings_free(settings);
 
     support_put_file("AWS_CONFIG_FILE", "[default]\nca_bundle = /dev/zero\nmax_attempts = 9\n");
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_string_equal(aws_config_ca_bundle(config), "/dev/zero");
-    assert_int_equal(aws_config_max_attempts(config), 9);
-    aws_config_free(config);
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_string_equal(aws_settings_ca_bundle(settings), "/dev/zero");
+    assert_int_equal(aws_settings_max_attempts(settings), 9);
+    aws_settings_free(settings);
     setenv("AWS_CA_BUNDLE", "/dev/null", 1);
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_string_equal(aws_config_ca_bundle(config), "/dev/null");
-    aws_config_free(config);
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_string_equal(aws_settings_ca_bundle(settings), "/dev/null");
+    aws_settings_free(settings);
     setenv("AWS_CA_BUNDLE", "/no/such.pem", 1);
     assert_refused("AWS_CA_BUNDLE (or ca_bundle of the profile) is '/no/such.pem'");
     support_drop_file("AWS_CONFIG_FILE");
@@ -103,36 +103,36 @@ static void the_ca_bundle_is_the_variables_else_the_profiles(void **state) {
 
 static void a_retry_mode_that_is_not_ours_is_taken_for_standard_and_said(void **state) {
     (void)state;
-    struct aws_config *config;
+    struct aws_settings *settings;
     setenv("AWS_REGION", "eu-west-1", 1);
     static const char *const ours[] = {"", "standard", "Standard"}, *const others[] = {"adaptive", "legacy"};
     for (size_t i = 0; i < 3; i++) {
         setenv("AWS_RETRY_MODE", ours[i], 1);
-        assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-        assert_null(aws_config_warning(config));
-        aws_config_free(config);
+        assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+        assert_null(aws_settings_warning(settings));
+        aws_settings_free(settings);
     }
     for (size_t i = 0; i < 2; i++) {
         setenv("AWS_RETRY_MODE", others[i], 1);
-        assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-        assert_contains(aws_config_warning(config), others[i]);
-        aws_config_free(config);
+        assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+        assert_contains(aws_settings_warning(settings), others[i]);
+        aws_settings_free(settings);
     }
     setenv("AWS_RETRY_MODE", "eager", 1);
     assert_refused("AWS_RETRY_MODE (or retry_mode of the profile) is 'eager'");
     unsetenv("AWS_RETRY_MODE");
     support_put_file("AWS_CONFIG_FILE", "[default]\nretry_mode = adaptive\n");
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_contains(aws_config_warning(config), "adaptive");
-    aws_config_free(config);
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_contains(aws_settings_warning(settings), "adaptive");
+    aws_settings_free(settings);
     support_drop_file("AWS_CONFIG_FILE");
 }
 
 static void assert_corrects_skew(bool expected) {
-    struct aws_config *config;
-    assert_int_equal(aws_config_load(&config, NULL), STATUS_OK);
-    assert_int_equal(aws_config_corrects_skew(config), expected);
-    aws_config_free(config);
+    struct aws_settings *settings;
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_int_equal(aws_settings_corrects_skew(settings), expected);
+    aws_settings_free(settings);
 }
 
 static void skew_is_corrected_unless_the_variable_or_else_the_profile_says_no(void **state) {

@@ -1,12 +1,12 @@
 /*
- * aws/error: what the name of an AWS error means. Exactly one function turns such a name into a status; it is
- * pure and may be called from any thread.
+ * aws/service_error: what the name of an AWS error means. Exactly one function turns such a name into a
+ * status; it is pure and may be called from any thread.
  *
  * Names are AWS's, without namespace, compared as they are ("ThrottlingException"). Besides them calls end
  * with names of our own, where there is no answer that could carry one; they are listed here.
  */
-#ifndef AWS_ERROR_H
-#define AWS_ERROR_H
+#ifndef AWS_SERVICE_ERROR_H
+#define AWS_SERVICE_ERROR_H
 
 #include <stdbool.h>
 
@@ -34,13 +34,13 @@
  * ExpiredIteratorException: the same request fails again FAILED      the rest: access denied, unknown keys, a
  * signature that does not match (InvalidSignatureException)
  */
-enum status aws_error_status(const char *name, long http_status);
+enum status aws_service_error_status(const char *name, long http_status);
 
 /* Whether this error means "slow down". The list is that of the SDKs' standard retry mode (SDKs and Tools
  * Reference Guide, "Retry behavior"), and Kinesis' KMSThrottlingException. */
-bool aws_error_is_throttle(const char *name);
+bool aws_service_error_is_throttle(const char *name);
 
 /* Whether this error means that the credentials have expired: ExpiredTokenException, ExpiredToken. */
-bool aws_error_is_expired_token(const char *name);
+bool aws_service_error_is_expired_token(const char *name);
 
 #endif
