@@ -45,9 +45,9 @@ struct held {
     struct held *next;
 };
 
-struct ingest {
-    struct ingest_options options;
-    struct ingest_parts parts;
+struct coordinator {
+    struct coordinator_options options;
+    struct coordinator_parts parts;
     char *worker_id;
     char life[LEASE_LIFE_SIZE];
     pthread_t thread;
@@ -72,71 +72,71 @@ static void count_event(const char *event) {
 
 /* A little under a third of the failover time: so that a lease that was first seen at one look is seen
  * expired at the fourth after it, not at the fifth. */
-static int64_t look_interval(const struct ingest *in) {
-    return in->parts.source ? (int64_t)in->options.failover_ms * 3 / 10 : LIMIT_FOLLOW_MS;
+static int64_t look_interval(const struct coordinator *c) {
+    return c->parts.source ? (int64_t)c->options.failover_ms * 3 / 10 : LIMIT_FOLLOW_MS;
 }
 
 /* Else, while its children are not listed, taking, reading and listing would take turns as fast as they are
  * answered. */
-static int64_t rest_after_false_end(const struct ingest *in) {
-    int64_t interval_ms = look_interval(in);
+static int64_t rest_after_false_end(const struct coordinator *c) {
+    int64_t interval_ms = look_interval(c);
     return interval_ms > LIMIT_CHECKPOINT_MS ? interval_ms : LIMIT_CHECKPOINT_MS;
 }
 
-static int64_t list_interval(const struct ingest *in) {
-    int64_t interval_ms = (int64_t)in->options.failover_ms * 3;
+static int64_t list_interval(const struct coordinator *c) {
+    int64_t interval_ms = (int64_t)c->options.failover_ms * 3;
     return interval_ms < LIMIT_LIST_SHARDS_MS ? interval_ms : LIMIT_LIST_SHARDS_MS;
 }
 
 /* Raises a trouble and says so once. */
-static void in_trouble(struct ingest *in, const char *name, const struct error *e) {
-    if (health_raise_kind(in->parts.health, name, e->code, e->message, clock_real_ms(), clock_boot_ms()))
+static void in_trouble(struct coordinator *c, const char *name, const struct error *e) {
+    if (health_raise_kind(c->parts.health, name, e->code, e->message, clock_real_ms(), clock_boot_ms()))
         log_write(LOG_LEVEL_WARN, LOG_FIELDS("error", e->code, "requestId", e->request_id), "%s", e->message);
 }
 
 /* ---- held leases
  * ---------------------------------------------------------------------------------------------------- */
 
-static bool is_held(const struct ingest *in, const char *shard_id) {
-    for (const struct held *h = in->held; h; h = h->next)
+static bool is_held(const struct coordinator *c, const char *shard_id) {
+    for (const struct held *h = c->held; h; h = h->next)
         if (strcmp(tenure_shard_id(h->tenure), shard_id) == 0)
             return true;
     return false;
 }
 
-static struct tenure_context tenure_context(struct ingest *in) {
+static struct tenure_context tenure_context(struct coordinator *c) {
     return (struct tenure_context){
         .shard =
             {
-                .source = in->parts.source,
-                .store = in->parts.store,
-                .deadletter = in->parts.deadletter,
-                .freshness = in->parts.freshness,
-                .health = in->parts.health,
-                .listener = in->parts.listener,
-                .budget = in->budget,
-                .done = &in->waker,
-                .batch_records = in->options.batch_records,
-                .batch_window_ms = in->options.batch_window_ms,
+                .source = c->parts.source,
+                .store = c->parts.store,
+                .deadletter = c->parts.deadletter,
+                .freshness = c->parts.freshness,
+                .health = c->parts.health,
+                .listener = c->parts.listener,
+                .budget = c->budget,
+                .done = &c->waker,
+                .batch_records = c->options.batch_records,
+                .batch_window_ms = c->options.batch_window_ms,
                 .cache_bytes =
-                    LIMIT_CONTRIBUTION_CACHE_BYTES / (in->survey.listing.n ? in->survey.listing.n : 1),
+                    LIMIT_CONTRIBUTION_CACHE_BYTES / (c->survey.listing.n ? c->survey.listing.n : 1),
             },
-        .failover_ms = in->options.failover_ms,
+        .failover_ms = c->options.failover_ms,
         .stuck_ms = LIMIT_SHARD_STUCK_MS,
-        .lineage = survey_lineage(&in->survey),
+        .lineage = survey_lineage(&c->survey),
     };
 }
 
-static void hold(struct ingest *in, const struct store_lease *lease, int64_t sent_boot_ms) {
-    const struct tenure_context context = tenure_context(in);
+static void hold(struct coordinator *c, const struct store_lease *lease, int64_t sent_boot_ms) {
+    const struct tenure_context context = tenure_context(c);
     struct held *h = mem_zalloc(sizeof *h);
     h->tenure = tenure_begin(&context, lease, sent_boot_ms);
-    h->next = in->held;
-    in->held = h;
+    h->next = c->held;
+    c->held = h;
     metrics_add(METRICS_SERIES(&leases_family, NULL), 1);
 }
 
-static void note_outcome(struct ingest *in, struct held *h, enum tenure_outcome outcome) {
+static void note_outcome(struct coordinator *c, struct held *h, enum tenure_outcome outcome) {
     static const char *const events[] = {[TENURE_LOST] = "lost",
                                          [TENURE_RELEASED] = "released",
                                          [TENURE_ENDED] = "ended",
@@ -145,34 +145,34 @@ static void note_outcome(struct ingest *in, struct held *h, enum tenure_outcome 
     count_event(events[outcome]);
     metrics_add(METRICS_SERIES(&leases_family, NULL), -1);
     if (outcome == TENURE_REFUSED) {
-        atomic_store(&in->refused, true);
-        ingest_stop(in);
+        atomic_store(&c->refused, true);
+        coordinator_stop(c);
     }
     if (outcome == TENURE_FALSE_END) {
-        lister_ask(in->lister);
-        h->rests_until_ms = clock_boot_ms() + rest_after_false_end(in);
+        lister_ask(c->lister);
+        h->rests_until_ms = clock_boot_ms() + rest_after_false_end(c);
     }
     if (outcome == TENURE_ENDED)
-        in->next_look_ms = 0; /* the children may start */
+        c->next_look_ms = 0; /* the children may start */
 }
 
-static bool can_be_dropped(const struct ingest *in, const struct held *h) {
-    bool is_resting = !atomic_load(&in->stopping) && clock_boot_ms() < h->rests_until_ms;
+static bool can_be_dropped(const struct coordinator *c, const struct held *h) {
+    bool is_resting = !atomic_load(&c->stopping) && clock_boot_ms() < h->rests_until_ms;
     return h->is_over && !is_resting && tenure_is_gone(h->tenure);
 }
 
-static void tend_all(struct ingest *in) {
-    const struct tenure_context context = tenure_context(in);
-    for (struct held **at = &in->held; *at;) {
+static void tend_all(struct coordinator *c) {
+    const struct tenure_context context = tenure_context(c);
+    for (struct held **at = &c->held; *at;) {
         struct held *h = *at;
-        pulse_beat(&in->pulse, clock_boot_ms());
+        pulse_beat(&c->pulse, clock_boot_ms());
         enum tenure_outcome outcome =
-            h->is_over ? TENURE_HELD : tenure_tend(h->tenure, &context, atomic_load(&in->stopping));
+            h->is_over ? TENURE_HELD : tenure_tend(h->tenure, &context, atomic_load(&c->stopping));
         if (outcome != TENURE_HELD) {
             h->is_over = true;
-            note_outcome(in, h, outcome);
+            note_outcome(c, h, outcome);
         }
-        if (!can_be_dropped(in, h)) {
+        if (!can_be_dropped(c, h)) {
             at = &h->next;
             continue;
         }
@@ -187,7 +187,7 @@ static void tend_all(struct ingest *in) {
  */
 
 /* False if it failed: not if another worker was first. */
-static bool take(struct ingest *in, const struct share_take *take) {
+static bool take(struct coordinator *c, const struct share_take *take) {
     static const char *const events[] = {[SHARE_FREE] = "taken",
                                          [SHARE_OWN] = "taken_back",
                                          [SHARE_EXPIRED] = "taken_expired",
@@ -195,211 +195,212 @@ static bool take(struct ingest *in, const struct share_take *take) {
     char tenure[33];
     struct store_lease found;
     struct error e;
-    lease_draw_tenure(in->life, tenure);
-    const struct store_lease taken = lease_taken(take->lease, in->worker_id, tenure);
+    lease_draw_tenure(c->life, tenure);
+    const struct store_lease taken = lease_taken(take->lease, c->worker_id, tenure);
     int64_t now = clock_boot_ms();
 
-    enum status status = store_update_lease(in->parts.store, take->lease, &taken, NULL, &found, &e);
+    enum status status = store_update_lease(c->parts.store, take->lease, &taken, NULL, &found, &e);
     if (status == STATUS_CONFLICT && lease_is_same(&found, &taken))
         status = STATUS_OK;
     if (status == STATUS_CONFLICT)
         return true;
     if (status) {
-        in_trouble(in, "taking leases", &e); /* if it got there, the next look finds it, and takes it back */
+        in_trouble(c, "taking leases", &e); /* if it got there, the next look finds it, and takes it back */
         return false;
     }
     count_event(events[take->kind]);
     log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", taken.shard_id, "how", events[take->kind]), "lease taken");
-    hold(in, &taken, now);
+    hold(c, &taken, now);
     return true;
 }
 
 /* That looking goes well is no news of taking: its trouble ends with a look at which no take failed. */
-static void take_all(struct ingest *in, const struct share_plan *plan) {
+static void take_all(struct coordinator *c, const struct share_plan *plan) {
     bool all_well = true;
-    for (size_t i = 0; i < plan->n && !atomic_load(&in->stopping); i++) {
-        pulse_beat(&in->pulse, clock_boot_ms());
-        all_well = take(in, &plan->takes[i]) && all_well;
+    for (size_t i = 0; i < plan->n && !atomic_load(&c->stopping); i++) {
+        pulse_beat(&c->pulse, clock_boot_ms());
+        all_well = take(c, &plan->takes[i]) && all_well;
     }
     if (all_well)
-        health_clear(in->parts.health, "taking leases");
+        health_clear(c->parts.health, "taking leases");
 }
 
-static void stand_back(struct ingest *in) {
+static void stand_back(struct coordinator *c) {
     struct error e;
     error_set(&e, STATUS_INVALID,
               "another process is running as worker '%s' and has its leases: this one reads nothing while it "
               "is; give each a --worker-id of its own",
-              in->worker_id);
-    if (health_raise(in->parts.health, "worker id", e.message))
-        log_write(LOG_LEVEL_ERROR, LOG_FIELDS("worker", in->worker_id), "%s", e.message);
-    for (const struct held *h = in->held; h; h = h->next)
+              c->worker_id);
+    if (health_raise(c->parts.health, "worker id", e.message))
+        log_write(LOG_LEVEL_ERROR, LOG_FIELDS("worker", c->worker_id), "%s", e.message);
+    for (const struct held *h = c->held; h; h = h->next)
         tenure_stop(h->tenure);
 }
 
-static void take_share(struct ingest *in) {
-    const struct lineage lineage = survey_lineage(&in->survey);
+static void take_share(struct coordinator *c) {
+    const struct lineage lineage = survey_lineage(&c->survey);
     _cleanup_(mem_freep) bool *held = mem_alloc(lineage.n_leases * sizeof *held);
     for (size_t i = 0; i < lineage.n_leases; i++)
-        held[i] = is_held(in, lineage.leases[i].shard_id);
+        held[i] = is_held(c, lineage.leases[i].shard_id);
     const struct share share = {
         .lineage = lineage,
-        .observer = &in->survey.observer,
+        .observer = &c->survey.observer,
         .is_held = held,
-        .worker = in->worker_id,
-        .life = in->life,
+        .worker = c->worker_id,
+        .life = c->life,
     };
     _cleanup_(share_plan_deinit) struct share_plan plan;
     share_decide(&share, &plan);
     metrics_set(METRICS_SERIES(&workers_family, NULL), (int64_t)plan.workers);
     if (plan.stands_back)
-        stand_back(in);
+        stand_back(c);
     else
-        health_clear(in->parts.health, "worker id");
-    take_all(in, &plan);
+        health_clear(c->parts.health, "worker id");
+    take_all(c, &plan);
 }
 
 /* One at a time. */
-static void clean_up(struct ingest *in) {
+static void clean_up(struct coordinator *c) {
     const struct store_lease *lease;
-    for (size_t i = 0; (lease = survey_next_past(&in->survey, &i));)
-        if (janitor_offer(in->janitor, lease))
+    for (size_t i = 0; (lease = survey_next_past(&c->survey, &i));)
+        if (janitor_offer(c->janitor, lease))
             return;
 }
 
 /* ---- the coordinator's thread
  * --------------------------------------------------------------------------------------- */
 
-static enum status look(struct ingest *in, struct error *e) {
-    enum status status = survey_look(&in->survey, e);
+static enum status look(struct coordinator *c, struct error *e) {
+    enum status status = survey_look(&c->survey, e);
     if (status)
         return status;
-    if (!survey_is_sound(&in->survey)) {
-        lister_ask(in->lister);
+    if (!survey_is_sound(&c->survey)) {
+        lister_ask(c->lister);
         return STATUS_OK;
     }
-    survey_tell_freshness(&in->survey, in->parts.freshness);
-    survey_count_states(&in->survey);
-    if (in->parts.source) {
-        take_share(in);
-        clean_up(in);
+    survey_tell_freshness(&c->survey, c->parts.freshness);
+    survey_count_states(&c->survey);
+    if (c->parts.source) {
+        take_share(c);
+        clean_up(c);
     }
     return STATUS_OK;
 }
 
-static bool can_look(const struct ingest *in) {
-    return !in->parts.source || in->survey.listing.n;
+static bool can_look(const struct coordinator *c) {
+    return !c->parts.source || c->survey.listing.n;
 }
 
-static void look_if_due(struct ingest *in) {
+static void look_if_due(struct coordinator *c) {
     struct error e;
-    if (in->lister && lister_take(in->lister, &in->survey.listing, &in->survey.listing_before))
-        in->next_look_ms = 0;
+    if (c->lister && lister_take(c->lister, &c->survey.listing, &c->survey.listing_before))
+        c->next_look_ms = 0;
     int64_t now = clock_boot_ms();
-    if (now < in->next_look_ms || !can_look(in))
+    if (now < c->next_look_ms || !can_look(c))
         return;
-    in->next_look_ms = now + look_interval(in);
-    if (look(in, &e))
-        in_trouble(in, "leases", &e);
+    c->next_look_ms = now + look_interval(c);
+    if (look(c, &e))
+        in_trouble(c, "leases", &e);
     else
-        health_clear(in->parts.health, "leases");
+        health_clear(c->parts.health, "leases");
 }
 
-static int64_t next_turn(const struct ingest *in) {
+static int64_t next_turn(const struct coordinator *c) {
     int64_t turn = clock_boot_ms() + LIMIT_CHECKPOINT_MS / 4;
-    return can_look(in) && in->next_look_ms < turn ? in->next_look_ms : turn;
+    return can_look(c) && c->next_look_ms < turn ? c->next_look_ms : turn;
 }
 
-static void begin(struct ingest *in) {
-    const struct janitor_options options = {in->parts.store, in->worker_id, in->life, in->options.failover_ms,
+static void begin(struct coordinator *c) {
+    const struct janitor_options options = {c->parts.store, c->worker_id, c->life, c->options.failover_ms,
                                             LIMIT_SHRINK_PAUSE_MS};
-    if (!in->parts.source)
+    if (!c->parts.source)
         return;
-    in->lister = lister_start(in->parts.source, in->parts.health, list_interval(in), &in->waker);
-    in->janitor = janitor_start(&options);
+    c->lister = lister_start(c->parts.source, c->parts.health, list_interval(c), &c->waker);
+    c->janitor = janitor_start(&options);
 }
 
-static void hand_over(struct ingest *in) {
-    if (in->lister) {
-        lister_stop(in->lister);
-        janitor_stop(in->janitor);
+static void hand_over(struct coordinator *c) {
+    if (c->lister) {
+        lister_stop(c->lister);
+        janitor_stop(c->janitor);
     }
-    for (const struct held *h = in->held; h; h = h->next)
+    for (const struct held *h = c->held; h; h = h->next)
         tenure_stop(h->tenure);
-    while (in->held) {
-        tend_all(in);
-        if (in->held)
-            waker_wait(&in->waker, clock_boot_ms() + LIMIT_CHECKPOINT_MS / 4, -1);
+    while (c->held) {
+        tend_all(c);
+        if (c->held)
+            waker_wait(&c->waker, clock_boot_ms() + LIMIT_CHECKPOINT_MS / 4, -1);
     }
-    lister_free(in->lister);
-    janitor_free(in->janitor);
+    lister_free(c->lister);
+    janitor_free(c->janitor);
 }
 
-static void *ingest_run(void *data) {
-    struct ingest *in = data;
-    pulse_watch(&in->pulse, "coordinator", LIMIT_LOOP_STUCK_MS, clock_boot_ms());
-    begin(in);
-    while (!atomic_load(&in->stopping)) {
-        pulse_beat(&in->pulse, clock_boot_ms());
-        look_if_due(in);
-        tend_all(in);
-        waker_wait(&in->waker, next_turn(in), -1);
+static void *coordinator_run(void *data) {
+    struct coordinator *c = data;
+    pulse_watch(&c->pulse, "coordinator", LIMIT_LOOP_STUCK_MS, clock_boot_ms());
+    begin(c);
+    while (!atomic_load(&c->stopping)) {
+        pulse_beat(&c->pulse, clock_boot_ms());
+        look_if_due(c);
+        tend_all(c);
+        waker_wait(&c->waker, next_turn(c), -1);
     }
-    hand_over(in);
-    pulse_unwatch(&in->pulse);
-    atomic_store(&in->done, true);
-    waker_wake(&in->stopped);
+    hand_over(c);
+    pulse_unwatch(&c->pulse);
+    atomic_store(&c->done, true);
+    waker_wake(&c->stopped);
     return NULL;
 }
 
 /* ---- from outside
  * --------------------------------------------------------------------------------------------------- */
 
-struct ingest *ingest_start(const struct ingest_options *options, const struct ingest_parts *parts) {
-    struct ingest *in = mem_zalloc(sizeof *in);
-    in->options = *options;
-    in->parts = *parts;
-    in->budget = budget_new(LIMIT_INFLIGHT_BYTES);
-    in->worker_id = mem_strdup(options->worker_id);
-    survey_init(&in->survey, parts->store, parts->source, &options->start, options->failover_ms);
-    in->survey.pulse = &in->pulse;
-    lease_draw_life(in->life);
-    waker_init(&in->waker);
-    waker_init(&in->stopped);
+struct coordinator *coordinator_start(const struct coordinator_options *options,
+                                      const struct coordinator_parts *parts) {
+    struct coordinator *c = mem_zalloc(sizeof *c);
+    c->options = *options;
+    c->parts = *parts;
+    c->budget = budget_new(LIMIT_INFLIGHT_BYTES);
+    c->worker_id = mem_strdup(options->worker_id);
+    survey_init(&c->survey, parts->store, parts->source, &options->start, options->failover_ms);
+    c->survey.pulse = &c->pulse;
+    lease_draw_life(c->life);
+    waker_init(&c->waker);
+    waker_init(&c->stopped);
     metrics_set(METRICS_SERIES(&leases_family, NULL), 0);
-    if (pthread_create(&in->thread, NULL, ingest_run, in) != 0)
+    if (pthread_create(&c->thread, NULL, coordinator_run, c) != 0)
         mem_exhausted();
-    return in;
+    return c;
 }
 
-void ingest_stop(struct ingest *ingest) {
-    atomic_store(&ingest->stopping, true);
-    waker_wake(&ingest->waker);
+void coordinator_stop(struct coordinator *c) {
+    atomic_store(&c->stopping, true);
+    waker_wake(&c->waker);
 }
 
-int ingest_stopped_fd(const struct ingest *ingest) {
-    return ingest->stopped.fd;
+int coordinator_stopped_fd(const struct coordinator *c) {
+    return c->stopped.fd;
 }
 
-bool ingest_is_refused(const struct ingest *ingest) {
-    return atomic_load(&ingest->refused);
+bool coordinator_is_refused(const struct coordinator *c) {
+    return atomic_load(&c->refused);
 }
 
-bool ingest_wait(struct ingest *ingest, int64_t until_ms) {
-    while (!atomic_load(&ingest->done) && clock_boot_ms() < until_ms)
-        waker_wait(&ingest->stopped, until_ms, -1);
-    return atomic_load(&ingest->done);
+bool coordinator_wait(struct coordinator *c, int64_t until_ms) {
+    while (!atomic_load(&c->done) && clock_boot_ms() < until_ms)
+        waker_wait(&c->stopped, until_ms, -1);
+    return atomic_load(&c->done);
 }
 
-void ingest_free(struct ingest *ingest) {
-    if (!ingest)
+void coordinator_free(struct coordinator *c) {
+    if (!c)
         return;
-    ingest_stop(ingest);
-    pthread_join(ingest->thread, NULL);
-    budget_free(ingest->budget);
-    survey_deinit(&ingest->survey);
-    waker_deinit(&ingest->waker);
-    waker_deinit(&ingest->stopped);
-    free(ingest->worker_id);
-    free(ingest);
+    coordinator_stop(c);
+    pthread_join(c->thread, NULL);
+    budget_free(c->budget);
+    survey_deinit(&c->survey);
+    waker_deinit(&c->waker);
+    waker_deinit(&c->stopped);
+    free(c->worker_id);
+    free(c);
 }

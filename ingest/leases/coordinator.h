@@ -1,5 +1,5 @@
 /*
- * ingest: the coordinator. It lists the stream's shards, makes their leases, takes those that it may, runs a
+ * coordinator: it lists the stream's shards, makes their leases, takes those that it may, runs a
  * thread for each (shard.h), and is the only one that writes leases: a renewal, a checkpoint and a release
  * are one kind of write, one at a time, each conditional on owner, counter and tenure.
  *
@@ -20,9 +20,9 @@
 #include "views/freshness.h"
 #include "views/store.h"
 
-struct ingest;
+struct coordinator;
 
-struct ingest_options {
+struct coordinator_options {
     const char *worker_id; /* at most STORE_LEASE_OWNER_BYTES */
     int failover_ms;
     struct source_start
@@ -32,7 +32,7 @@ struct ingest_options {
 };
 
 /* All borrowed, to outlive it. */
-struct ingest_parts {
+struct coordinator_parts {
     struct source *source; /* NULL: follow only */
     struct store *store;
     struct deadletter *deadletter;
@@ -41,22 +41,23 @@ struct ingest_parts {
     const struct apply_listener *listener; /* NULL: none */
 };
 
-struct ingest *ingest_start(const struct ingest_options *options, const struct ingest_parts *parts);
+struct coordinator *coordinator_start(const struct coordinator_options *options,
+                                      const struct coordinator_parts *parts);
 
 /* Readable once it has stopped, for whoever polls other things too: also by itself, if it may not go on. */
-int ingest_stopped_fd(const struct ingest *ingest);
+int coordinator_stopped_fd(const struct coordinator *c);
 
 /* Whether it stopped by itself: the stream refuses the position that a shard was to be read from. Already
  * logged. */
-bool ingest_is_refused(const struct ingest *ingest);
+bool coordinator_is_refused(const struct coordinator *c);
 
 /* Asks for a clean stop: apply what is in hand, checkpoint, release. Returns at once. */
-void ingest_stop(struct ingest *ingest);
+void coordinator_stop(struct coordinator *c);
 
 /* Whether it has stopped by CLOCK_BOOTTIME `until_ms`; waits that long at most. */
-bool ingest_wait(struct ingest *ingest, int64_t until_ms);
+bool coordinator_wait(struct coordinator *c, int64_t until_ms);
 
 /* Waits for its threads (cancel the store and the source first if it has to be quick) and frees it. */
-void ingest_free(struct ingest *ingest);
+void coordinator_free(struct coordinator *c);
 
 #endif

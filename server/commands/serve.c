@@ -44,7 +44,7 @@ struct service {
     struct http *http, *ops;   /* NULL: not listening */
     struct notifier *notifier; /* NULL: there is no service manager to tell */
     struct pulse pulse;        /* the main thread's, while it starts */
-    struct ingest *ingest;
+    struct coordinator *coordinator;
     struct apply_listener listener;
     int signals; /* a signalfd; -1: none */
     char worker_id[STORE_LEASE_OWNER_BYTES + 1];
@@ -122,7 +122,7 @@ static enum status open_deadletter(struct service *s, struct error *e) {
 }
 
 static void close_parts(struct service *s) {
-    ingest_free(s->ingest);
+    coordinator_free(s->coordinator);
     http_free(s->http);
     http_free(s->ops);
     if (s->api)
@@ -161,7 +161,7 @@ static bool wait_for_signal(const struct service *s, int64_t until_ms) {
 /* Until we are told to stop, or ingest may not go on. */
 static void wait_for_end(const struct service *s) {
     struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN},
-                           {.fd = ingest_stopped_fd(s->ingest), .events = POLLIN}};
+                           {.fd = coordinator_stopped_fd(s->coordinator), .events = POLLIN}};
     while (poll(fds, 2, -1) <= 0)
         ;
 }
@@ -280,7 +280,7 @@ static void rows_changed(void *data, const char *const product_ids[], size_t n_p
 }
 
 static void start_ingest(struct service *s) {
-    const struct ingest_options options = {
+    const struct coordinator_options options = {
         .worker_id = s->worker_id,
         .failover_ms = (int)s->options->failover_ms,
         .start = start_of(s->options),
@@ -288,7 +288,7 @@ static void start_ingest(struct service *s) {
         .batch_window_ms = (int)s->options->batch_window_ms,
     };
     s->listener = (struct apply_listener){rows_changed, s};
-    const struct ingest_parts parts = {
+    const struct coordinator_parts parts = {
         .source = s->source,
         .store = s->store,
         .deadletter = s->deadletter,
@@ -296,7 +296,7 @@ static void start_ingest(struct service *s) {
         .health = s->health,
         .listener = &s->listener,
     };
-    s->ingest = ingest_start(&options, &parts);
+    s->coordinator = coordinator_start(&options, &parts);
 }
 
 static enum status listen_on(struct service *s, const char *address, enum api_routes routes,
@@ -431,21 +431,21 @@ static int stop(struct service *s) {
     drain(s, clock_boot_ms());
 
     int64_t give_up_ms = clock_boot_ms() + LIMIT_STOP_MS - LIMIT_CANCEL_MS;
-    ingest_stop(s->ingest);
+    coordinator_stop(s->coordinator);
     if (s->http)
         http_stop(s->http, least(clock_boot_ms() + LIMIT_CLOSE_MS, give_up_ms));
     if (s->ops) /* last: whoever watches sees the draining to its end */
         http_stop(s->ops, clock_boot_ms());
-    if (!ingest_wait(s->ingest, give_up_ms))
+    if (!coordinator_wait(s->coordinator, give_up_ms))
         log_warn("stopping without the store's answer; the next start goes on from the last checkpoint");
     store_cancel(s->store); /* nobody waits for the loads that are left */
     source_cancel(s->source);
     deadletter_cancel(s->deadletter);
     if (s->aws) /* nothing waits for credentials any more */
         aws_credentials_chain_cancel(aws_settings_credentials(s->aws));
-    bool refused = ingest_is_refused(s->ingest);
-    ingest_free(s->ingest);
-    s->ingest = NULL;
+    bool refused = coordinator_is_refused(s->coordinator);
+    coordinator_free(s->coordinator);
+    s->coordinator = NULL;
     if (refused)
         log_error("stopped: this worker may not go on with this stream and this store");
     else

@@ -27,7 +27,7 @@ static struct {
     _Atomic bool refuses;
     atomic_int refused, known; /* takes; those of them that found the trouble raised */
 
-    struct ingest *ingest;
+    struct coordinator *coordinator;
     struct health *health;
     struct freshness *freshness;
     struct waker changed;
@@ -98,11 +98,11 @@ static enum status update_lease(struct store *store, const struct store_lease *b
 }
 
 static void begin(struct fixture *t, int failover_ms) {
-    const struct ingest_options options = {
+    const struct coordinator_options options = {
         .worker_id = "ann", .failover_ms = failover_ms, .batch_records = 10, .start = {LEASE_TRIM_HORIZON}};
-    const struct ingest_parts parts = {
+    const struct coordinator_parts parts = {
         .source = &w.source, .store = t->store, .freshness = w.freshness, .health = w.health};
-    w.ingest = ingest_start(&options, &parts);
+    w.coordinator = coordinator_start(&options, &parts);
 }
 
 static void await(bool (*condition)(void)) {
@@ -132,7 +132,7 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
-    ingest_free(w.ingest);
+    coordinator_free(w.coordinator);
     health_free(w.health);
     freshness_free(w.freshness);
     waker_deinit(&w.changed);
@@ -191,8 +191,8 @@ static void stop_waits_for_no_pause(void **state) {
     atomic_store(&w.ends, true);
     begin(*state, LONG_FAILOVER_MS);
     await(has_let_go);
-    ingest_stop(w.ingest);
-    assert_true(ingest_wait(w.ingest, clock_boot_ms() + PATIENCE_MS));
+    coordinator_stop(w.coordinator);
+    assert_true(coordinator_wait(w.coordinator, clock_boot_ms() + PATIENCE_MS));
     assert_int_equal(atomic_load(&w.opened), 1);
 }
 
