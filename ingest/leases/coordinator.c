@@ -15,8 +15,8 @@
 #include "base/waker.h"
 #include "ingest/budget.h"
 #include "ingest/leases/janitor.h"
-#include "ingest/leases/share.h"
 #include "ingest/leases/survey.h"
+#include "ingest/leases/taker.h"
 #include "ingest/leases/tenure.h"
 
 static struct metrics_family leases_family = {
@@ -187,19 +187,19 @@ static void tend_all(struct coordinator *c) {
  */
 
 /* False if it failed: not if another worker was first. */
-static bool take(struct coordinator *c, const struct share_take *take) {
-    static const char *const events[] = {[SHARE_FREE] = "taken",
-                                         [SHARE_OWN] = "taken_back",
-                                         [SHARE_EXPIRED] = "taken_expired",
-                                         [SHARE_STOLEN] = "stolen"};
+static bool take(struct coordinator *c, const struct taker_choice *choice) {
+    static const char *const events[] = {[TAKER_FREE] = "taken",
+                                         [TAKER_OWN] = "taken_back",
+                                         [TAKER_EXPIRED] = "taken_expired",
+                                         [TAKER_STOLEN] = "stolen"};
     char tenure[33];
     struct store_lease found;
     struct error e;
     lease_draw_tenure(c->life, tenure);
-    const struct store_lease taken = lease_taken(take->lease, c->worker_id, tenure);
+    const struct store_lease taken = lease_taken(choice->lease, c->worker_id, tenure);
     int64_t now = clock_boot_ms();
 
-    enum status status = store_update_lease(c->parts.store, take->lease, &taken, NULL, &found, &e);
+    enum status status = store_update_lease(c->parts.store, choice->lease, &taken, NULL, &found, &e);
     if (status == STATUS_CONFLICT && lease_is_same(&found, &taken))
         status = STATUS_OK;
     if (status == STATUS_CONFLICT)
@@ -208,18 +208,19 @@ static bool take(struct coordinator *c, const struct share_take *take) {
         in_trouble(c, "taking leases", &e); /* if it got there, the next look finds it, and takes it back */
         return false;
     }
-    count_event(events[take->kind]);
-    log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", taken.shard_id, "how", events[take->kind]), "lease taken");
+    count_event(events[choice->kind]);
+    log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", taken.shard_id, "how", events[choice->kind]),
+              "lease taken");
     hold(c, &taken, now);
     return true;
 }
 
 /* That looking goes well is no news of taking: its trouble ends with a look at which no take failed. */
-static void take_all(struct coordinator *c, const struct share_plan *plan) {
+static void take_all(struct coordinator *c, const struct taker_plan *plan) {
     bool all_well = true;
     for (size_t i = 0; i < plan->n && !atomic_load(&c->stopping); i++) {
         pulse_beat(&c->pulse, clock_boot_ms());
-        all_well = take(c, &plan->takes[i]) && all_well;
+        all_well = take(c, &plan->choices[i]) && all_well;
     }
     if (all_well)
         health_clear(c->parts.health, "taking leases");
@@ -242,15 +243,15 @@ static void take_share(struct coordinator *c) {
     _cleanup_(mem_freep) bool *held = mem_alloc(lineage.n_leases * sizeof *held);
     for (size_t i = 0; i < lineage.n_leases; i++)
         held[i] = is_held(c, lineage.leases[i].shard_id);
-    const struct share share = {
+    const struct taker_input input = {
         .lineage = lineage,
         .observer = &c->survey.observer,
         .is_held = held,
         .worker = c->worker_id,
         .life = c->life,
     };
-    _cleanup_(share_plan_deinit) struct share_plan plan;
-    share_decide(&share, &plan);
+    _cleanup_(taker_plan_deinit) struct taker_plan plan;
+    taker_decide(&input, &plan);
     metrics_set(METRICS_SERIES(&workers_family, NULL), (int64_t)plan.workers);
     if (plan.stands_back)
         stand_back(c);

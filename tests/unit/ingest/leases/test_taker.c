@@ -1,4 +1,4 @@
-#include "ingest/leases/share.h"
+#include "ingest/leases/taker.h"
 
 #include "tests/unit/support/test.h"
 
@@ -18,7 +18,7 @@ struct scene {
     size_t n_listed;
     bool seen_before[MAX];
     struct lease_observer observer;
-    struct share_plan plan;
+    struct taker_plan plan;
 };
 
 /* `tenure_life`: NULL for a stranger's. */
@@ -42,16 +42,16 @@ static void look(struct scene *s, int64_t now_ms) {
     lease_observe(&s->observer, s->leases, s->n, now_ms, now_ms);
 }
 
-static const struct share_plan *decide(struct scene *s) {
-    const struct share share = {
+static const struct taker_plan *decide(struct scene *s) {
+    const struct taker_input input = {
         {s->leases, s->n, s->listed, s->n_listed, s->seen_before}, &s->observer, s->held, "me", our_life};
-    share_plan_deinit(&s->plan);
-    share_decide(&share, &s->plan);
+    taker_plan_deinit(&s->plan);
+    taker_decide(&input, &s->plan);
     return &s->plan;
 }
 
 /* It has looked before: what bears our name now is not from our last life. */
-static const struct share_plan *decide_later(struct scene *s) {
+static const struct taker_plan *decide_later(struct scene *s) {
     if (!s->observer.first_ms) {
         struct scene empty = {.observer = s->observer};
         look(&empty, 500);
@@ -62,7 +62,7 @@ static const struct share_plan *decide_later(struct scene *s) {
 }
 
 static void end(struct scene *s) {
-    share_plan_deinit(&s->plan);
+    taker_plan_deinit(&s->plan);
     lease_observer_deinit(&s->observer);
 }
 
@@ -74,7 +74,7 @@ static void a_lone_worker_takes_all(void **state) {
     add_many(&s, 'a', 8, "");
     assert_int_equal(decide_later(&s)->n, 8);
     assert_int_equal(s.plan.workers, 1);
-    assert_int_equal(s.plan.takes[0].kind, SHARE_FREE);
+    assert_int_equal(s.plan.choices[0].kind, TAKER_FREE);
 }
 
 static void free_leases_are_taken_up_to_ones_share(void **state) {
@@ -83,7 +83,7 @@ static void free_leases_are_taken_up_to_ones_share(void **state) {
     add_many(&s, 'a', 2, "me");
     add_many(&s, 'b', 2, "ann");
     add_many(&s, 'c', 5, "");
-    const struct share_plan *plan = decide_later(&s); /* 9 leases, 2 workers */
+    const struct taker_plan *plan = decide_later(&s); /* 9 leases, 2 workers */
     assert_int_equal(plan->workers, 2);
     assert_int_equal(plan->target, 5);
     assert_int_equal(plan->n, 3);
@@ -98,11 +98,11 @@ static void what_has_ended_or_waits_for_its_parents_does_not_count(void **state)
     s.leases[2].checkpoint = s.leases[3].checkpoint = LEASE_SHARD_END;
     strcpy(s.leases[4].parents[0], "aa"); /* not ended */
     strcpy(s.leases[5].parents[0], "aa");
-    const struct share_plan *plan = decide_later(&s); /* 4 leases, 2 workers */
+    const struct taker_plan *plan = decide_later(&s); /* 4 leases, 2 workers */
     assert_int_equal(plan->target, 2);
     assert_int_equal(plan->n, 2);
     for (size_t i = 0; i < plan->n; i++)
-        assert_int_equal(plan->takes[i].lease->shard_id[0], 'c');
+        assert_int_equal(plan->choices[i].lease->shard_id[0], 'c');
 }
 
 static void what_is_readable_only_if_the_scan_missed_nothing_is_not_taken(void **state) {
@@ -130,7 +130,7 @@ static void an_owner_whose_leases_have_expired_is_no_worker(void **state) {
     look(&s, 11000);
     assert_int_equal(decide(&s)->workers, 1);
     assert_int_equal(s.plan.n, 3);
-    assert_int_equal(s.plan.takes[0].kind, SHARE_EXPIRED);
+    assert_int_equal(s.plan.choices[0].kind, TAKER_EXPIRED);
 }
 
 static void what_nobody_takes_for_a_failover_time_is_taken_whatever_the_share(void **state) {
@@ -177,11 +177,11 @@ static void nothing_free_one_is_stolen_from_whoever_has_most(void **state) {
     add_many(&s, 'a', 1, "me");
     add_many(&s, 'b', 3, "ann");
     add_many(&s, 'c', 4, "bob");
-    const struct share_plan *plan = decide_later(&s);
+    const struct taker_plan *plan = decide_later(&s);
     assert_int_equal(plan->workers, 3);
     assert_int_equal(plan->n, 1);
-    assert_int_equal(plan->takes[0].kind, SHARE_STOLEN);
-    assert_string_equal(plan->takes[0].lease->owner, "bob");
+    assert_int_equal(plan->choices[0].kind, TAKER_STOLEN);
+    assert_string_equal(plan->choices[0].lease->owner, "bob");
 }
 
 static void nothing_is_stolen_while_something_is_free(void **state) {
@@ -190,7 +190,7 @@ static void nothing_is_stolen_while_something_is_free(void **state) {
     add_many(&s, 'b', 7, "ann");
     add_many(&s, 'c', 1, "");
     assert_int_equal(decide_later(&s)->n, 1);
-    assert_int_equal(s.plan.takes[0].kind, SHARE_FREE);
+    assert_int_equal(s.plan.choices[0].kind, TAKER_FREE);
 }
 
 static void nothing_is_stolen_that_would_only_change_places(void **state) {
@@ -230,13 +230,13 @@ static void two_workers_go_through_the_leases_in_different_orders(void **state) 
     add_many(&s, 'a', 20, "");
     decide_later(&s);
     bool differs = false;
-    const struct share other = {{s.leases, s.n, NULL, 0, NULL}, &s.observer, s.held, "other", our_life};
-    struct share_plan plan;
-    share_decide(&other, &plan);
+    const struct taker_input other = {{s.leases, s.n, NULL, 0, NULL}, &s.observer, s.held, "other", our_life};
+    struct taker_plan plan;
+    taker_decide(&other, &plan);
     assert_int_equal(plan.n, s.plan.n);
     for (size_t i = 0; i < plan.n; i++)
-        differs |= plan.takes[i].lease != s.plan.takes[i].lease;
-    share_plan_deinit(&plan);
+        differs |= plan.choices[i].lease != s.plan.choices[i].lease;
+    taker_plan_deinit(&plan);
     assert_true(differs);
 }
 
@@ -252,7 +252,7 @@ static void our_name_at_our_first_look_is_our_last_lifes_and_taken_back_whatever
     add(&s, "e", "me", NULL, false);
     look(&s, 1000);
     assert_int_equal(decide(&s)->n, 3);
-    assert_int_equal(s.plan.takes[0].kind, SHARE_OWN);
+    assert_int_equal(s.plan.choices[0].kind, TAKER_OWN);
     look(&s, 4000); /* nor has anybody touched them since: our writes did not get there */
     assert_int_equal(decide(&s)->n, 3);
     s.leases[1].counter++; /* somebody lives */
@@ -265,7 +265,7 @@ static void what_we_let_go_of_ourselves_is_taken_back_at_once(void **state) {
     SCENE;
     add(&s, "a", "me", our_life, false);
     assert_int_equal(decide_later(&s)->n, 1);
-    assert_int_equal(s.plan.takes[0].kind, SHARE_OWN);
+    assert_int_equal(s.plan.choices[0].kind, TAKER_OWN);
     assert_false(s.plan.stands_back);
 }
 
@@ -302,7 +302,7 @@ static void a_twin_that_is_gone_is_inherited_from(void **state) {
     look(&s, 11000);
     assert_false(decide(&s)->stands_back);
     assert_int_equal(s.plan.n, 1);
-    assert_int_equal(s.plan.takes[0].kind, SHARE_EXPIRED);
+    assert_int_equal(s.plan.choices[0].kind, TAKER_EXPIRED);
 }
 
 static void a_twins_leases_are_never_stolen(void **state) {
@@ -367,16 +367,17 @@ static void look_around(struct world *w, struct worker *who) {
     for (size_t i = 0; i < w->n; i++)
         held[i] = *who->tenures[i];
     lease_observe(&who->observer, w->table, w->n, w->now_ms, w->now_ms);
-    const struct share share = {{w->table, w->n, NULL, 0, NULL}, &who->observer, held, who->name, who->life};
-    struct share_plan plan;
-    share_decide(&share, &plan);
+    const struct taker_input input = {
+        {w->table, w->n, NULL, 0, NULL}, &who->observer, held, who->name, who->life};
+    struct taker_plan plan;
+    taker_decide(&input, &plan);
     for (size_t i = 0; i < plan.n; i++) {
-        size_t at = (size_t)(plan.takes[i].lease - w->table);
+        size_t at = (size_t)(plan.choices[i].lease - w->table);
         lease_draw_tenure(who->life, who->tenures[at]);
-        w->steals += plan.takes[i].kind == SHARE_STOLEN;
+        w->steals += plan.choices[i].kind == TAKER_STOLEN;
         w->table[at] = lease_taken(&w->table[at], who->name, who->tenures[at]);
     }
-    share_plan_deinit(&plan);
+    taker_plan_deinit(&plan);
 }
 
 static void pass(struct world *w, int64_t ms) {

@@ -1,5 +1,5 @@
 /*
- * share: which leases a worker takes, as a pure function over what its last look at the table showed. Every
+ * taker: which leases a worker takes, as a pure function over what its last look at the table showed. Every
  * worker decides for itself, by the same rules, so that all come to have as many as each other:
  *
  *   - a worker is whoever owns a readable lease that has not expired, and the one that asks. Leases whose
@@ -19,14 +19,14 @@
  * process since then is a twin's: never stolen. Of two twins the one with fewer leases stands back, of equals
  * the one whose tenures sort lower; it comes back when the other is gone.
  */
-#ifndef INGEST_LEASES_SHARE_H
-#define INGEST_LEASES_SHARE_H
+#ifndef INGEST_LEASES_TAKER_H
+#define INGEST_LEASES_TAKER_H
 
 #include "ingest/lease.h"
 #include "ingest/leases/lineage.h"
 
 /* All borrowed. */
-struct share {
+struct taker_input {
     struct lineage lineage;
     const struct lease_observer *observer; /* which has observed these leases */
     const bool *is_held;                   /* for each lease: this process has a thread for its shard */
@@ -34,28 +34,28 @@ struct share {
     const char *life;
 };
 
-enum share_kind {
-    SHARE_FREE,    /* nobody's */
-    SHARE_OWN,     /* ours, from before */
-    SHARE_EXPIRED, /* its owner's no longer */
-    SHARE_STOLEN,
+enum taker_kind {
+    TAKER_FREE,    /* nobody's */
+    TAKER_OWN,     /* ours, from before */
+    TAKER_EXPIRED, /* its owner's no longer */
+    TAKER_STOLEN,
 };
 
-struct share_take {
+struct taker_choice {
     const struct store_lease *lease;
-    enum share_kind kind;
+    enum taker_kind kind;
     uint64_t order;
 };
 
-struct share_plan {
-    struct share_take *takes;
+struct taker_plan {
+    struct taker_choice *choices;
     size_t n;
     size_t workers;   /* this one included */
     size_t target;    /* one's share */
     bool stands_back; /* a twin goes on: this process takes nothing, and is to release what it holds */
 };
 
-void share_decide(const struct share *s, struct share_plan *plan);
-void share_plan_deinit(struct share_plan *plan);
+void taker_decide(const struct taker_input *s, struct taker_plan *plan);
+void taker_plan_deinit(struct taker_plan *plan);
 
 #endif

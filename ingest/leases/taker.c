@@ -1,4 +1,4 @@
-#include "ingest/leases/share.h"
+#include "ingest/leases/taker.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ struct owner {
 
 /* The look, sorted out. */
 struct ledger {
-    const struct share *share;
+    const struct taker_input *input;
     enum relation *relations; /* for each lease */
     struct owner *owners;     /* others with leases that have not expired */
     size_t n_owners;
@@ -31,11 +31,11 @@ struct ledger {
     const char *twin_tenure;
 };
 
-static bool is_from_our_last_life(const struct share *s, const struct store_lease *lease) {
+static bool is_from_our_last_life(const struct taker_input *s, const struct store_lease *lease) {
     return lease_is_of_life(lease, s->life) || lease_is_untouched(s->observer, lease);
 }
 
-static enum relation relation_to(const struct share *s, size_t i, enum lineage_state state) {
+static enum relation relation_to(const struct taker_input *s, size_t i, enum lineage_state state) {
     const struct store_lease *lease = &s->lineage.leases[i];
     bool bears_our_name = strcmp(lease->owner, s->worker) == 0;
     if (state != LINEAGE_READABLE)
@@ -65,10 +65,10 @@ static void merge_owners(struct ledger *l) {
     l->n_owners = n;
 }
 
-static void sort_out(const struct share *s, struct ledger *l) {
+static void sort_out(const struct taker_input *s, struct ledger *l) {
     size_t n = s->lineage.n_leases;
     _cleanup_(mem_freep) enum lineage_state *states = lineage_states(&s->lineage);
-    *l = (struct ledger){.share = s};
+    *l = (struct ledger){.input = s};
     l->relations = mem_alloc(n * sizeof *l->relations);
     l->owners = mem_alloc(n * sizeof *l->owners);
     for (size_t i = 0; i < n; i++) {
@@ -96,26 +96,27 @@ static uint64_t order_of(const char *worker, const char *shard_id) {
     return hash_siphash13(shard_id, strlen(shard_id), hash_siphash13(worker, strlen(worker), 0, 0), 0);
 }
 
-static int compare_takes(const void *a, const void *b) {
-    const struct share_take *x = a, *y = b;
+static int compare_choices(const void *a, const void *b) {
+    const struct taker_choice *x = a, *y = b;
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static void add(struct share_plan *plan, const struct ledger *l, const struct store_lease *lease,
-                enum share_kind kind) {
-    plan->takes[plan->n++] = (struct share_take){lease, kind, order_of(l->share->worker, lease->shard_id)};
+static void add(struct taker_plan *plan, const struct ledger *l, const struct store_lease *lease,
+                enum taker_kind kind) {
+    plan->choices[plan->n++] =
+        (struct taker_choice){lease, kind, order_of(l->input->worker, lease->shard_id)};
 }
 
-static enum share_kind kind_of(const struct share *s, const struct store_lease *lease) {
+static enum taker_kind kind_of(const struct taker_input *s, const struct store_lease *lease) {
     if (!*lease->owner)
-        return SHARE_FREE;
-    return strcmp(lease->owner, s->worker) == 0 && is_from_our_last_life(s, lease) ? SHARE_OWN
-                                                                                   : SHARE_EXPIRED;
+        return TAKER_FREE;
+    return strcmp(lease->owner, s->worker) == 0 && is_from_our_last_life(s, lease) ? TAKER_OWN
+                                                                                   : TAKER_EXPIRED;
 }
 
 /* Nobody wrote it for a failover time longer than it must have been free. What waited for its parents was
  * free when they had ended only. */
-static bool is_overdue(const struct share *s, const struct store_lease *lease) {
+static bool is_overdue(const struct taker_input *s, const struct store_lease *lease) {
     for (size_t p = 0; p < STORE_LEASE_PARENTS; p++) {
         const struct store_lease *parent =
             lease_find(s->lineage.leases, s->lineage.n_leases, lease->parents[p]);
@@ -127,32 +128,32 @@ static bool is_overdue(const struct share *s, const struct store_lease *lease) {
 
 /* All that are free, in our order; then cut down to what was ours, what fills our share, and what nobody else
  * seems to want. */
-static void take_free(const struct ledger *l, struct share_plan *plan) {
-    const struct share *s = l->share;
+static void take_free(const struct ledger *l, struct taker_plan *plan) {
+    const struct taker_input *s = l->input;
     size_t has = l->ours, n = 0;
     for (size_t i = 0; i < s->lineage.n_leases; i++) {
         const struct store_lease *lease = &s->lineage.leases[i];
         if (l->relations[i] != TAKEABLE)
             continue;
         add(plan, l, lease, kind_of(s, lease));
-        has += plan->takes[plan->n - 1].kind == SHARE_OWN;
+        has += plan->choices[plan->n - 1].kind == TAKER_OWN;
     }
     if (plan->n)
-        qsort(plan->takes, plan->n, sizeof *plan->takes, compare_takes);
+        qsort(plan->choices, plan->n, sizeof *plan->choices, compare_choices);
 
     for (size_t i = 0; i < plan->n; i++) {
-        const struct share_take *take = &plan->takes[i];
-        bool fits = take->kind != SHARE_OWN && has < plan->target;
-        if (take->kind != SHARE_OWN && !fits && !is_overdue(s, take->lease))
+        const struct taker_choice *choice = &plan->choices[i];
+        bool fits = choice->kind != TAKER_OWN && has < plan->target;
+        if (choice->kind != TAKER_OWN && !fits && !is_overdue(s, choice->lease))
             continue;
         has += fits;
-        plan->takes[n++] = *take;
+        plan->choices[n++] = *choice;
     }
     plan->n = n;
 }
 
 static bool any_free(const struct ledger *l) {
-    for (size_t i = 0; i < l->share->lineage.n_leases; i++)
+    for (size_t i = 0; i < l->input->lineage.n_leases; i++)
         if (l->relations[i] == TAKEABLE)
             return true;
     return false;
@@ -165,37 +166,37 @@ static const struct owner *find_victim(const struct ledger *l) {
         const struct owner *o = &l->owners[i];
         if (!victim || o->n > victim->n ||
             (o->n == victim->n &&
-             order_of(l->share->worker, o->name) < order_of(l->share->worker, victim->name)))
+             order_of(l->input->worker, o->name) < order_of(l->input->worker, victim->name)))
             victim = o;
     }
     return victim && victim->n >= l->ours + 2 ? victim : NULL;
 }
 
-static void steal_one(const struct ledger *l, struct share_plan *plan) {
-    const struct share *s = l->share;
+static void steal_one(const struct ledger *l, struct taker_plan *plan) {
+    const struct taker_input *s = l->input;
     const struct owner *victim = l->ours < plan->target ? find_victim(l) : NULL;
     if (!victim)
         return;
     for (size_t i = 0; i < s->lineage.n_leases; i++)
         if (l->relations[i] == ANOTHERS && !s->is_held[i] &&
             strcmp(s->lineage.leases[i].owner, victim->name) == 0)
-            add(plan, l, &s->lineage.leases[i], SHARE_STOLEN);
+            add(plan, l, &s->lineage.leases[i], TAKER_STOLEN);
     if (plan->n)
-        qsort(plan->takes, plan->n, sizeof *plan->takes, compare_takes);
+        qsort(plan->choices, plan->n, sizeof *plan->choices, compare_choices);
     plan->n = plan->n > 0;
 }
 
 static bool gives_way(const struct ledger *l) {
     return l->twins > l->ours ||
-           (l->twins && l->twins == l->ours && strcmp(l->share->life, l->twin_tenure) < 0);
+           (l->twins && l->twins == l->ours && strcmp(l->input->life, l->twin_tenure) < 0);
 }
 
-void share_decide(const struct share *s, struct share_plan *plan) {
+void taker_decide(const struct taker_input *s, struct taker_plan *plan) {
     struct ledger l;
     sort_out(s, &l);
-    *plan = (struct share_plan){.workers = l.n_owners + 1, .stands_back = gives_way(&l)};
+    *plan = (struct taker_plan){.workers = l.n_owners + 1, .stands_back = gives_way(&l)};
     plan->target = (l.readable + plan->workers - 1) / plan->workers;
-    plan->takes = mem_alloc(s->lineage.n_leases * sizeof *plan->takes);
+    plan->choices = mem_alloc(s->lineage.n_leases * sizeof *plan->choices);
     if (!plan->stands_back && any_free(&l))
         take_free(&l, plan);
     else if (!plan->stands_back)
@@ -203,7 +204,7 @@ void share_decide(const struct share *s, struct share_plan *plan) {
     ledger_deinit(&l);
 }
 
-void share_plan_deinit(struct share_plan *plan) {
-    free(plan->takes);
-    *plan = (struct share_plan){0};
+void taker_plan_deinit(struct taker_plan *plan) {
+    free(plan->choices);
+    *plan = (struct taker_plan){0};
 }
