@@ -123,7 +123,7 @@ static struct tenure_context tenure_context(struct coordinator *c) {
             },
         .failover_ms = c->options.failover_ms,
         .stuck_ms = LIMIT_SHARD_STUCK_MS,
-        .lineage = survey_lineage(&c->survey),
+        .hierarchy = survey_hierarchy(&c->survey),
     };
 }
 
@@ -239,12 +239,12 @@ static void stand_back(struct coordinator *c) {
 }
 
 static void take_share(struct coordinator *c) {
-    const struct lineage lineage = survey_lineage(&c->survey);
-    _cleanup_(mem_freep) bool *held = mem_alloc(lineage.n_leases * sizeof *held);
-    for (size_t i = 0; i < lineage.n_leases; i++)
-        held[i] = is_held(c, lineage.leases[i].shard_id);
+    const struct hierarchy hierarchy = survey_hierarchy(&c->survey);
+    _cleanup_(mem_freep) bool *held = mem_alloc(hierarchy.n_leases * sizeof *held);
+    for (size_t i = 0; i < hierarchy.n_leases; i++)
+        held[i] = is_held(c, hierarchy.leases[i].shard_id);
     const struct taker_input input = {
-        .lineage = lineage,
+        .hierarchy = hierarchy,
         .observer = &c->survey.observer,
         .is_held = held,
         .worker = c->worker_id,
@@ -263,7 +263,7 @@ static void take_share(struct coordinator *c) {
 /* One at a time. */
 static void clean_up(struct coordinator *c) {
     const struct store_lease *lease;
-    for (size_t i = 0; (lease = survey_next_past(&c->survey, &i));)
+    for (size_t i = 0; (lease = survey_next_obsolete(&c->survey, &i));)
         if (janitor_offer(c->janitor, lease))
             return;
 }

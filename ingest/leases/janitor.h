@@ -1,6 +1,6 @@
 /*
- * janitor: forgets shards that are long gone (lineage_is_past): shrinks what the store keeps of each, then
- * deletes its lease, on a thread of its own and at a bounded rate.
+ * janitor: forgets shards that are long gone (hierarchy_is_obsolete): shrinks what the store keeps of each,
+ * then deletes its lease, on a thread of its own and at a bounded rate.
  *
  * Taking the ended lease is the lock between workers: it is taken, kept and deleted like any other, by this
  * thread only, each write conditional on the one before. Cut short, the lease is free again after the

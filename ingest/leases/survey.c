@@ -29,8 +29,8 @@ void survey_deinit(struct survey *s) {
     lease_observer_deinit(&s->observer);
 }
 
-struct lineage survey_lineage(const struct survey *s) {
-    return (struct lineage){s->leases, s->n_leases, s->listing.shards, s->listing.n, s->seen_before};
+struct hierarchy survey_hierarchy(const struct survey *s) {
+    return (struct hierarchy){s->leases, s->n_leases, s->listing.shards, s->listing.n, s->seen_before};
 }
 
 bool survey_is_sound(const struct survey *s) {
@@ -46,7 +46,7 @@ static void turn(const struct survey *s) {
 
 /* A new view of a large stream makes thousands of leases at one look, into a table that is new as well and
  * throttles. */
-static enum status create_lease(struct survey *s, const struct lineage_missing *missing, struct error *e) {
+static enum status create_lease(struct survey *s, const struct hierarchy_missing *missing, struct error *e) {
     static const struct source_start from_the_beginning = {.checkpoint = LEASE_TRIM_HORIZON};
     const struct store_lease lease =
         lease_make(missing->shard, missing->is_child ? &from_the_beginning : &s->start);
@@ -55,7 +55,7 @@ static enum status create_lease(struct survey *s, const struct lineage_missing *
     return status == STATUS_CONFLICT ? STATUS_OK : status; /* another worker was as quick */
 }
 
-static enum status create_leases(struct survey *s, const struct lineage_missing *missing, size_t n,
+static enum status create_leases(struct survey *s, const struct hierarchy_missing *missing, size_t n,
                                  struct error *e) {
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && i < n; i++)
@@ -63,7 +63,7 @@ static enum status create_leases(struct survey *s, const struct lineage_missing 
     return status;
 }
 
-static bool any_starts(const struct lineage_missing *missing, size_t n) {
+static bool any_starts(const struct hierarchy_missing *missing, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (!missing[i].is_child)
             return true;
@@ -73,8 +73,8 @@ static bool any_starts(const struct lineage_missing *missing, size_t n) {
 /* Where the view starts at a time, its first leases are of the shards that were open then. */
 static enum status create_leases_open_at_start(struct survey *s, struct error *e) {
     _cleanup_(mem_freep) struct source_shard *open = NULL;
-    _cleanup_(mem_freep) struct lineage_missing *missing = NULL;
-    struct lineage l = survey_lineage(s);
+    _cleanup_(mem_freep) struct hierarchy_missing *missing = NULL;
+    struct hierarchy l = survey_hierarchy(s);
     size_t n_open;
     turn(s);
     enum status status = source_list_shards(s->source, s->start.start_at_ms, &open, &n_open, e);
@@ -82,14 +82,14 @@ static enum status create_leases_open_at_start(struct survey *s, struct error *e
         return status;
     l.listed = open;
     l.n_listed = n_open;
-    size_t n = lineage_missing(&l, &missing);
+    size_t n = hierarchy_missing(&l, &missing);
     return create_leases(s, missing, n, e);
 }
 
 static enum status create_missing_leases(struct survey *s, bool *created, struct error *e) {
-    const struct lineage l = survey_lineage(s);
-    _cleanup_(mem_freep) struct lineage_missing *missing = NULL;
-    size_t n = lineage_missing(&l, &missing);
+    const struct hierarchy l = survey_hierarchy(s);
+    _cleanup_(mem_freep) struct hierarchy_missing *missing = NULL;
+    size_t n = hierarchy_missing(&l, &missing);
     *created = n > 0;
     if (s->start.checkpoint == LEASE_AT_TIMESTAMP && any_starts(missing, n))
         return create_leases_open_at_start(s, e);
@@ -112,10 +112,10 @@ static void compare_with_before(struct survey *s, const struct store_lease *leas
 
 /* A shard that has a lease and is not listed is newer than the listing, or gone: the next one tells. */
 static void note_unexplained(struct survey *s) {
-    const struct lineage l = survey_lineage(s);
+    const struct hierarchy l = survey_hierarchy(s);
     for (size_t i = 0; i < l.n_leases; i++)
         if (!l.seen_before[i] && l.leases[i].checkpoint != LEASE_SHARD_END &&
-            !lineage_is_listed(&l, l.leases[i].shard_id))
+            !hierarchy_is_listed(&l, l.leases[i].shard_id))
             s->unexplained_ms = clock_boot_ms();
 }
 
@@ -151,10 +151,10 @@ static bool misses_child(const struct survey *s, size_t i) {
 }
 
 static bool has_doubts(const struct survey *s) {
-    const struct lineage l = survey_lineage(s);
-    _cleanup_(mem_freep) enum lineage_state *states = lineage_states(&l);
+    const struct hierarchy l = survey_hierarchy(s);
+    _cleanup_(mem_freep) enum hierarchy_state *states = hierarchy_states(&l);
     for (size_t i = 0; i < l.n_leases; i++)
-        if (states[i] == LINEAGE_DOUBTFUL || misses_child(s, i))
+        if (states[i] == HIERARCHY_UNCERTAIN || misses_child(s, i))
             return true;
     return false;
 }
@@ -174,12 +174,12 @@ enum status survey_look(struct survey *s, struct error *e) {
     return !status && created ? read_leases_well(s, e) : status;
 }
 
-const struct store_lease *survey_next_past(const struct survey *s, size_t *from) {
-    const struct lineage now = survey_lineage(s);
-    const struct lineage before = {.listed = s->listing_before.shards, .n_listed = s->listing_before.n};
+const struct store_lease *survey_next_obsolete(const struct survey *s, size_t *from) {
+    const struct hierarchy now = survey_hierarchy(s);
+    const struct hierarchy before = {.listed = s->listing_before.shards, .n_listed = s->listing_before.n};
     while (before.n_listed && *from < s->n_leases) {
         const struct store_lease *lease = &s->leases[(*from)++];
-        if (lineage_is_past(&now, lease) && !lineage_is_listed(&before, lease->shard_id) &&
+        if (hierarchy_is_obsolete(&now, lease) && !hierarchy_is_listed(&before, lease->shard_id) &&
             lease_is_free(&s->observer, lease))
             return lease;
     }
@@ -190,9 +190,9 @@ const struct store_lease *survey_next_past(const struct survey *s, size_t *from)
  * ----------------------------------------------------------------------------------------------- */
 
 /* A listed shard without a lease counts, as unknown, unless an ancestor that has not ended speaks for it. */
-static size_t add_unleased(const struct lineage *l, struct freshness_shard *shards) {
-    _cleanup_(mem_freep) struct lineage_missing *missing = NULL;
-    size_t n = 0, n_missing = lineage_missing(l, &missing);
+static size_t add_unleased(const struct hierarchy *l, struct freshness_shard *shards) {
+    _cleanup_(mem_freep) struct hierarchy_missing *missing = NULL;
+    size_t n = 0, n_missing = hierarchy_missing(l, &missing);
     for (size_t i = 0; i < n_missing; i++) {
         if (missing[i].is_waiting)
             continue;
@@ -203,15 +203,15 @@ static size_t add_unleased(const struct lineage *l, struct freshness_shard *shar
 }
 
 void survey_tell_freshness(const struct survey *s, struct freshness *freshness) {
-    const struct lineage l = survey_lineage(s);
-    _cleanup_(mem_freep) enum lineage_state *states = lineage_states(&l);
+    const struct hierarchy l = survey_hierarchy(s);
+    _cleanup_(mem_freep) enum hierarchy_state *states = hierarchy_states(&l);
     _cleanup_(mem_freep) struct freshness_shard *shards =
         mem_alloc((l.n_leases + l.n_listed) * sizeof *shards);
     size_t n = 0;
     for (size_t i = 0; i < l.n_leases; i++) {
-        if (states[i] == LINEAGE_ENDED || states[i] == LINEAGE_WAITING)
+        if (states[i] == HIERARCHY_ENDED || states[i] == HIERARCHY_WAITING)
             continue; /* what is in doubt speaks for itself: nobody else that is there does */
-        shards[n].as_of_ms = lineage_as_of(&l, &l.leases[i]);
+        shards[n].as_of_ms = hierarchy_as_of(&l, &l.leases[i]);
         strcpy(shards[n++].shard_id, l.leases[i].shard_id);
     }
     n += add_unleased(&l, shards + n);
@@ -220,13 +220,13 @@ void survey_tell_freshness(const struct survey *s, struct freshness *freshness) 
 }
 
 void survey_count_states(const struct survey *s) {
-    const struct lineage l = survey_lineage(s);
-    _cleanup_(mem_freep) enum lineage_state *states = lineage_states(&l);
+    const struct hierarchy l = survey_hierarchy(s);
+    _cleanup_(mem_freep) enum hierarchy_state *states = hierarchy_states(&l);
     int64_t reading = 0, idle = 0, waiting = 0, ended = 0;
     for (size_t i = 0; i < l.n_leases; i++) {
-        if (states[i] == LINEAGE_ENDED)
+        if (states[i] == HIERARCHY_ENDED)
             ended++;
-        else if (states[i] != LINEAGE_READABLE)
+        else if (states[i] != HIERARCHY_READABLE)
             waiting++;
         else if (lease_is_free(&s->observer, &l.leases[i]))
             idle++;

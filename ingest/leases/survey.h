@@ -9,7 +9,7 @@
 #define INGEST_LEASES_SURVEY_H
 
 #include "base/pulse.h"
-#include "ingest/leases/lineage.h"
+#include "ingest/leases/hierarchy.h"
 #include "ingest/leases/lister.h"
 #include "views/freshness.h"
 
@@ -34,18 +34,18 @@ void survey_init(struct survey *s, struct store *store, struct source *source,
 void survey_deinit(struct survey *s);
 
 /* Reads the leases; makes those that are missing, and reads them again. What is in doubt after one scan
- * (lineage.h) is decided by another. */
+ * (hierarchy.h) is decided by another. */
 enum status survey_look(struct survey *s, struct error *e);
 
-/* Whether the listing is new enough to judge the leases by it (lineage.h). Without a source: always. */
+/* Whether the listing is new enough to judge the leases by it (hierarchy.h). Without a source: always. */
 bool survey_is_sound(const struct survey *s);
 
 /* Borrowed, until the next look or listing. */
-struct lineage survey_lineage(const struct survey *s);
+struct hierarchy survey_hierarchy(const struct survey *s);
 
 /* The next after `*from` (set to 0 before the first) of the leases whose shards are long gone: not listed
- * twice running, past (lineage_is_past), and in nobody's hand. NULL: no more. */
-const struct store_lease *survey_next_past(const struct survey *s, size_t *from);
+ * twice running, past (hierarchy_is_obsolete), and in nobody's hand. NULL: no more. */
+const struct store_lease *survey_next_obsolete(const struct survey *s, size_t *from);
 
 /* The shards that count for the view's freshness, and what the leases tell of them. */
 void survey_tell_freshness(const struct survey *s, struct freshness *freshness);

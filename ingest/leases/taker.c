@@ -35,10 +35,10 @@ static bool is_from_our_last_life(const struct taker_input *s, const struct stor
     return lease_is_of_life(lease, s->life) || lease_is_untouched(s->observer, lease);
 }
 
-static enum relation relation_to(const struct taker_input *s, size_t i, enum lineage_state state) {
-    const struct store_lease *lease = &s->lineage.leases[i];
+static enum relation relation_to(const struct taker_input *s, size_t i, enum hierarchy_state state) {
+    const struct store_lease *lease = &s->hierarchy.leases[i];
     bool bears_our_name = strcmp(lease->owner, s->worker) == 0;
-    if (state != LINEAGE_READABLE)
+    if (state != HIERARCHY_READABLE)
         return NOT_READABLE;
     if (s->is_held[i] && bears_our_name && lease_is_of_life(lease, s->life))
         return OURS;
@@ -66,13 +66,13 @@ static void merge_owners(struct ledger *l) {
 }
 
 static void sort_out(const struct taker_input *s, struct ledger *l) {
-    size_t n = s->lineage.n_leases;
-    _cleanup_(mem_freep) enum lineage_state *states = lineage_states(&s->lineage);
+    size_t n = s->hierarchy.n_leases;
+    _cleanup_(mem_freep) enum hierarchy_state *states = hierarchy_states(&s->hierarchy);
     *l = (struct ledger){.input = s};
     l->relations = mem_alloc(n * sizeof *l->relations);
     l->owners = mem_alloc(n * sizeof *l->owners);
     for (size_t i = 0; i < n; i++) {
-        const struct store_lease *lease = &s->lineage.leases[i];
+        const struct store_lease *lease = &s->hierarchy.leases[i];
         l->relations[i] = relation_to(s, i, states[i]);
         l->readable += l->relations[i] != NOT_READABLE;
         l->ours += l->relations[i] == OURS;
@@ -119,7 +119,7 @@ static enum taker_kind kind_of(const struct taker_input *s, const struct store_l
 static bool is_overdue(const struct taker_input *s, const struct store_lease *lease) {
     for (size_t p = 0; p < STORE_LEASE_PARENTS; p++) {
         const struct store_lease *parent =
-            lease_find(s->lineage.leases, s->lineage.n_leases, lease->parents[p]);
+            lease_find(s->hierarchy.leases, s->hierarchy.n_leases, lease->parents[p]);
         if (parent && !lease_is_overdue(s->observer, parent))
             return false;
     }
@@ -131,8 +131,8 @@ static bool is_overdue(const struct taker_input *s, const struct store_lease *le
 static void take_free(const struct ledger *l, struct taker_plan *plan) {
     const struct taker_input *s = l->input;
     size_t has = l->ours, n = 0;
-    for (size_t i = 0; i < s->lineage.n_leases; i++) {
-        const struct store_lease *lease = &s->lineage.leases[i];
+    for (size_t i = 0; i < s->hierarchy.n_leases; i++) {
+        const struct store_lease *lease = &s->hierarchy.leases[i];
         if (l->relations[i] != TAKEABLE)
             continue;
         add(plan, l, lease, kind_of(s, lease));
@@ -153,7 +153,7 @@ static void take_free(const struct ledger *l, struct taker_plan *plan) {
 }
 
 static bool any_free(const struct ledger *l) {
-    for (size_t i = 0; i < l->input->lineage.n_leases; i++)
+    for (size_t i = 0; i < l->input->hierarchy.n_leases; i++)
         if (l->relations[i] == TAKEABLE)
             return true;
     return false;
@@ -177,10 +177,10 @@ static void steal_one(const struct ledger *l, struct taker_plan *plan) {
     const struct owner *victim = l->ours < plan->target ? find_victim(l) : NULL;
     if (!victim)
         return;
-    for (size_t i = 0; i < s->lineage.n_leases; i++)
+    for (size_t i = 0; i < s->hierarchy.n_leases; i++)
         if (l->relations[i] == ANOTHERS && !s->is_held[i] &&
-            strcmp(s->lineage.leases[i].owner, victim->name) == 0)
-            add(plan, l, &s->lineage.leases[i], TAKER_STOLEN);
+            strcmp(s->hierarchy.leases[i].owner, victim->name) == 0)
+            add(plan, l, &s->hierarchy.leases[i], TAKER_STOLEN);
     if (plan->n)
         qsort(plan->choices, plan->n, sizeof *plan->choices, compare_choices);
     plan->n = plan->n > 0;
@@ -196,7 +196,7 @@ void taker_decide(const struct taker_input *s, struct taker_plan *plan) {
     sort_out(s, &l);
     *plan = (struct taker_plan){.workers = l.n_owners + 1, .stands_back = gives_way(&l)};
     plan->target = (l.readable + plan->workers - 1) / plan->workers;
-    plan->choices = mem_alloc(s->lineage.n_leases * sizeof *plan->choices);
+    plan->choices = mem_alloc(s->hierarchy.n_leases * sizeof *plan->choices);
     if (!plan->stands_back && any_free(&l))
         take_free(&l, plan);
     else if (!plan->stands_back)

@@ -23,11 +23,11 @@
 #define INGEST_LEASES_TAKER_H
 
 #include "ingest/lease.h"
-#include "ingest/leases/lineage.h"
+#include "ingest/leases/hierarchy.h"
 
 /* All borrowed. */
 struct taker_input {
-    struct lineage lineage;
+    struct hierarchy hierarchy;
     const struct lease_observer *observer; /* which has observed these leases */
     const bool *is_held;                   /* for each lease: this process has a thread for its shard */
     const char *worker;

@@ -168,7 +168,7 @@ static size_t find_children(const struct tenure *t, const struct tenure_context 
                             struct source_shard children[STORE_LEASE_PARENTS]) {
     size_t n = report->n_children;
     memcpy(children, report->children, n * sizeof *children);
-    return n ? n : lineage_children(&context->lineage, t->lease.shard_id, children);
+    return n ? n : hierarchy_children(&context->hierarchy, t->lease.shard_id, children);
 }
 
 static enum status create_children(struct tenure *t, const struct source_shard *children, size_t n,

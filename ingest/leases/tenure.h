@@ -13,7 +13,7 @@
 #ifndef INGEST_LEASES_TENURE_H
 #define INGEST_LEASES_TENURE_H
 
-#include "ingest/leases/lineage.h"
+#include "ingest/leases/hierarchy.h"
 #include "ingest/shard.h"
 
 struct tenure;
@@ -22,8 +22,8 @@ struct tenure;
 struct tenure_context {
     struct shard_context shard;
     int failover_ms;
-    int stuck_ms;           /* a shard whose loop has not turned for so long is not renewed any more */
-    struct lineage lineage; /* as last looked at */
+    int stuck_ms;               /* a shard whose loop has not turned for so long is not renewed any more */
+    struct hierarchy hierarchy; /* as last looked at */
 };
 
 /* What is left of it after it was tended. */

@@ -181,9 +181,9 @@ static void makes_those_open_at_its_start(void **state) {
     assert_int_equal(s.stream.lists, 1); /* asked once: then nothing is missing */
 }
 
-static enum lineage_state state_of(const struct scene *s, const char *shard_id) {
-    const struct lineage l = survey_lineage(&s->survey);
-    enum lineage_state *states = lineage_states(&l), state = states[lease(s, shard_id) - l.leases];
+static enum hierarchy_state state_of(const struct scene *s, const char *shard_id) {
+    const struct hierarchy l = survey_hierarchy(&s->survey);
+    enum hierarchy_state *states = hierarchy_states(&l), state = states[lease(s, shard_id) - l.leases];
     free(states);
     return state;
 }
@@ -192,8 +192,8 @@ static void reads_at_once_what_was_open_at_its_start(void **state) {
     SCENE(.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 2000);
     list(&s, 0);
     look(&s);
-    assert_int_equal(state_of(&s, "2"), LINEAGE_READABLE);
-    assert_int_equal(state_of(&s, "3"), LINEAGE_READABLE);
+    assert_int_equal(state_of(&s, "2"), HIERARCHY_READABLE);
+    assert_int_equal(state_of(&s, "3"), HIERARCHY_READABLE);
 }
 
 /* As another worker makes it. */
@@ -210,8 +210,8 @@ static void believes_no_scan_that_shows_a_child_alone(void **state) {
     tear(s.t->store, "1");
     look(&s);
     assert_non_null(lease(&s, "1"));
-    assert_int_equal(state_of(&s, "1"), LINEAGE_READABLE);
-    assert_int_equal(state_of(&s, "2"), LINEAGE_WAITING);
+    assert_int_equal(state_of(&s, "1"), HIERARCHY_READABLE);
+    assert_int_equal(state_of(&s, "2"), HIERARCHY_WAITING);
     assert_int_equal(torn.scans, 2);
     look(&s);
     assert_int_equal(torn.scans, 3); /* no doubts any more */
@@ -261,7 +261,7 @@ static void judges_nothing_by_a_listing_that_is_too_old(void **state) {
 
 static const char *next_past(struct scene *s) {
     size_t from = 0;
-    const struct store_lease *past = survey_next_past(&s->survey, &from);
+    const struct store_lease *past = survey_next_obsolete(&s->survey, &from);
     return past ? past->shard_id : NULL;
 }
 

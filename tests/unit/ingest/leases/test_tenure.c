@@ -413,8 +413,8 @@ static void children_may_come_from_the_listing(void **state) {
     WORKER(w, t);
     make_row(t);
     atomic_store(&w.source.mood, MOOD_ENDED);
-    w.context.lineage.listed = listed;
-    w.context.lineage.n_listed = 2;
+    w.context.hierarchy.listed = listed;
+    w.context.hierarchy.n_listed = 2;
     take(&w, "ann");
     assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_ENDED);
     assert_ended(t);

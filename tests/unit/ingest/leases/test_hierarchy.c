@@ -1,4 +1,4 @@
-#include "ingest/leases/lineage.h"
+#include "ingest/leases/hierarchy.h"
 
 #include "tests/unit/support/test.h"
 
@@ -25,14 +25,14 @@ static struct source_shard shard(const char *id, const char *parent, const char 
 #define NONE NULL, 0
 
 /* The leases, and the stream's shards. All leases are new, or all were there at an earlier scan. */
-#define SCAN(...) ((struct lineage){__VA_ARGS__, NULL})
-#define SECOND_SCAN(...) ((struct lineage){__VA_ARGS__, (bool[]){true, true, true, true}})
+#define SCAN(...) ((struct hierarchy){__VA_ARGS__, NULL})
+#define SECOND_SCAN(...) ((struct hierarchy){__VA_ARGS__, (bool[]){true, true, true, true}})
 
 /* Names of the missing, those of children with a + behind, of those that wait for a parent with a ~. */
-static const char *missing(struct lineage l) {
+static const char *missing(struct hierarchy l) {
     static char text[256];
-    struct lineage_missing *list;
-    size_t n = lineage_missing(&l, &list);
+    struct hierarchy_missing *list;
+    size_t n = hierarchy_missing(&l, &list);
     text[0] = '\0';
     for (size_t i = 0; i < n; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s%s%s", i ? " " : "", list[i].shard->id,
@@ -44,14 +44,14 @@ static const char *missing(struct lineage l) {
 /* ---- readable
  * ------------------------------------------------------------------------------------------------------ */
 
-static enum lineage_state state_of_last(struct lineage l) {
-    enum lineage_state *states = lineage_states(&l), state = states[l.n_leases - 1];
+static enum hierarchy_state state_of_last(struct hierarchy l) {
+    enum hierarchy_state *states = hierarchy_states(&l), state = states[l.n_leases - 1];
     free(states);
     return state;
 }
 
-static bool last_is_readable(struct lineage l) {
-    return state_of_last(l) == LINEAGE_READABLE;
+static bool last_is_readable(struct hierarchy l) {
+    return state_of_last(l) == HIERARCHY_READABLE;
 }
 
 static void a_shard_without_parents_is_readable_until_it_has_ended(void **state) {
@@ -109,19 +109,20 @@ static void that_a_listed_parent_has_no_lease_is_not_certain_from_one_scan(void 
     struct store_lease child = lease("b", "a", "", LEASE_TRIM_HORIZON);
     struct source_shard listed[] = {shard("a", "", ""), shard("b", "a", "")};
     const bool is_new[] = {false};
-    assert_int_equal(state_of_last(SCAN(LEASES(child), listed, 2)), LINEAGE_DOUBTFUL);
-    assert_int_equal(state_of_last(((struct lineage){LEASES(child), listed, 2, is_new})), LINEAGE_DOUBTFUL);
+    assert_int_equal(state_of_last(SCAN(LEASES(child), listed, 2)), HIERARCHY_UNCERTAIN);
+    assert_int_equal(state_of_last(((struct hierarchy){LEASES(child), listed, 2, is_new})),
+                     HIERARCHY_UNCERTAIN);
     /* the second scan shows both */
     assert_int_equal(
         state_of_last(SECOND_SCAN(LEASES(lease("a", "", "", LEASE_TRIM_HORIZON), child), listed, 2)),
-        LINEAGE_WAITING);
+        HIERARCHY_WAITING);
 }
 
 static void two_scans_make_nothing_readable_that_waits(void **state) {
     (void)state;
     struct store_lease a = lease("a", "", "", LEASE_AT_POSITION), c = lease("c", "b", "", LEASE_TRIM_HORIZON);
     struct source_shard listed[] = {shard("a", "", ""), shard("b", "a", ""), shard("c", "b", "")};
-    assert_int_equal(state_of_last(SECOND_SCAN(LEASES(a, c), listed, 3)), LINEAGE_WAITING);
+    assert_int_equal(state_of_last(SECOND_SCAN(LEASES(a, c), listed, 3)), HIERARCHY_WAITING);
 }
 
 enum { DIAMONDS = 40, IN_DIAMONDS = 3 * DIAMONDS + 1 };
@@ -191,12 +192,12 @@ static void a_shard_between_two_leases_is_missing(void **state) {
 static void children_are_those_that_name_it(void **state) {
     (void)state;
     struct source_shard children[STORE_LEASE_PARENTS];
-    struct lineage l = SCAN(
+    struct hierarchy l = SCAN(
         NONE, LISTED(shard("a", "", ""), shard("b", "a", ""), shard("c", "x", "a"), shard("d", "b", "")));
-    assert_int_equal(lineage_children(&l, "a", children), 2);
+    assert_int_equal(hierarchy_children(&l, "a", children), 2);
     assert_string_equal(children[0].id, "b");
     assert_string_equal(children[1].id, "c");
-    assert_int_equal(lineage_children(&l, "d", children), 0);
+    assert_int_equal(hierarchy_children(&l, "d", children), 0);
 }
 
 static struct store_lease ended_with(const char *child, const char *other_child) {
@@ -206,8 +207,8 @@ static struct store_lease ended_with(const char *child, const char *other_child)
     return ended;
 }
 
-static bool first_is_past(struct lineage l) {
-    return lineage_is_past(&l, &l.leases[0]);
+static bool first_is_past(struct hierarchy l) {
+    return hierarchy_is_obsolete(&l, &l.leases[0]);
 }
 
 static void it_is_past_once_it_is_gone_and_all_children_have_begun(void **state) {
@@ -245,23 +246,23 @@ static void a_child_of_which_nothing_is_known_is_as_fresh_as_its_freshest_ended_
     (void)state;
     struct store_lease leases[] = {lease("a", "", "", LEASE_SHARD_END), lease("b", "", "", LEASE_SHARD_END),
                                    lease("c", "a", "b", LEASE_TRIM_HORIZON)};
-    struct lineage l = SCAN(leases, 3, NONE);
-    assert_int_equal(lineage_as_of(&l, &leases[2]), -1);
+    struct hierarchy l = SCAN(leases, 3, NONE);
+    assert_int_equal(hierarchy_as_of(&l, &leases[2]), -1);
     leases[0].as_of_ms = 1000;
     leases[1].as_of_ms = 2000;
-    assert_int_equal(lineage_as_of(&l, &leases[2]), 2000);
+    assert_int_equal(hierarchy_as_of(&l, &leases[2]), 2000);
     leases[1].checkpoint = LEASE_AT_POSITION; /* it may still get what is later than the child's first */
-    assert_int_equal(lineage_as_of(&l, &leases[2]), 1000);
+    assert_int_equal(hierarchy_as_of(&l, &leases[2]), 1000);
 }
 
 static void what_a_shard_knows_itself_is_not_its_parents(void **state) {
     (void)state;
     struct store_lease leases[] = {lease("a", "", "", LEASE_SHARD_END),
                                    lease("b", "a", "", LEASE_TRIM_HORIZON)};
-    struct lineage l = SCAN(leases, 2, NONE);
+    struct hierarchy l = SCAN(leases, 2, NONE);
     leases[0].as_of_ms = 2000;
     leases[1].as_of_ms = 500;
-    assert_int_equal(lineage_as_of(&l, &leases[1]), 500);
+    assert_int_equal(hierarchy_as_of(&l, &leases[1]), 500);
 }
 
 int main(void) {

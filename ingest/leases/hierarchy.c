@@ -1,4 +1,4 @@
-#include "ingest/leases/lineage.h"
+#include "ingest/leases/hierarchy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,26 +9,26 @@ static int compare_shards(const void *a, const void *b) {
     return strcmp(((const struct source_shard *)a)->id, ((const struct source_shard *)b)->id);
 }
 
-static const struct source_shard *find_listed(const struct lineage *l, const char *shard_id) {
+static const struct source_shard *find_listed(const struct hierarchy *l, const char *shard_id) {
     struct source_shard key;
     strcpy(key.id, shard_id);
     return l->n_listed ? bsearch(&key, l->listed, l->n_listed, sizeof key, compare_shards) : NULL;
 }
 
-static const struct store_lease *find_lease(const struct lineage *l, const char *shard_id) {
+static const struct store_lease *find_lease(const struct hierarchy *l, const char *shard_id) {
     return lease_find(l->leases, l->n_leases, shard_id);
 }
 
-bool lineage_is_listed(const struct lineage *l, const char *shard_id) {
+bool hierarchy_is_listed(const struct hierarchy *l, const char *shard_id) {
     return find_listed(l, shard_id) != NULL;
 }
 
-static size_t index_of(const struct lineage *l, const struct source_shard *shard) {
+static size_t index_of(const struct hierarchy *l, const struct source_shard *shard) {
     return (size_t)(shard - l->listed);
 }
 
 /* Whether one of its parents has a lease, or is marked. */
-static bool is_after(const struct lineage *l, const struct source_shard *shard, const bool *marked) {
+static bool is_after(const struct hierarchy *l, const struct source_shard *shard, const bool *marked) {
     for (size_t p = 0; p < STORE_LEASE_PARENTS; p++) {
         const struct source_shard *parent = find_listed(l, shard->parents[p]);
         if (find_lease(l, shard->parents[p]) || (parent && marked[index_of(l, parent)]))
@@ -38,7 +38,7 @@ static bool is_after(const struct lineage *l, const struct source_shard *shard, 
 }
 
 /* From the oldest to the youngest: marks each listed shard that comes after a lease, and is read after it. */
-static bool *mark_after_leases(const struct lineage *l) {
+static bool *mark_after_leases(const struct hierarchy *l) {
     bool *marked = mem_zalloc(l->n_listed);
     for (size_t i = 0; i < l->n_listed; i++)
         marked[i] = is_after(l, &l->listed[i], marked);
@@ -46,23 +46,24 @@ static bool *mark_after_leases(const struct lineage *l) {
 }
 
 /* What a parent makes of its child. */
-static enum lineage_state state_after(const struct lineage *l, const bool *after_leases,
-                                      const char *parent_id) {
+static enum hierarchy_state state_after(const struct hierarchy *l, const bool *after_leases,
+                                        const char *parent_id) {
     const struct store_lease *lease = find_lease(l, parent_id);
     const struct source_shard *parent = find_listed(l, parent_id);
     if (lease)
-        return lease->checkpoint == LEASE_SHARD_END ? LINEAGE_READABLE : LINEAGE_WAITING;
+        return lease->checkpoint == LEASE_SHARD_END ? HIERARCHY_READABLE : HIERARCHY_WAITING;
     if (!parent)
-        return LINEAGE_READABLE;
-    return after_leases[index_of(l, parent)] ? LINEAGE_WAITING /* its lease is about to be made */
-                                             : LINEAGE_DOUBTFUL;
+        return HIERARCHY_READABLE;
+    return after_leases[index_of(l, parent)] ? HIERARCHY_WAITING /* its lease is about to be made */
+                                             : HIERARCHY_UNCERTAIN;
 }
 
-static enum lineage_state state_after_all(const struct lineage *l, const bool *after_leases,
-                                          const char parents[][LIMIT_SHARD_ID_BYTES + 1]) {
-    enum lineage_state worst = LINEAGE_READABLE;
+static enum hierarchy_state state_after_all(const struct hierarchy *l, const bool *after_leases,
+                                            const char parents[][LIMIT_SHARD_ID_BYTES + 1]) {
+    enum hierarchy_state worst = HIERARCHY_READABLE;
     for (size_t p = 0; p < STORE_LEASE_PARENTS; p++) {
-        enum lineage_state state = *parents[p] ? state_after(l, after_leases, parents[p]) : LINEAGE_READABLE;
+        enum hierarchy_state state =
+            *parents[p] ? state_after(l, after_leases, parents[p]) : HIERARCHY_READABLE;
         worst = state < worst ? state : worst;
     }
     return worst;
@@ -72,15 +73,15 @@ static enum lineage_state state_after_all(const struct lineage *l, const bool *a
  * missing only because the scan had passed its place already. Were that believed, the child would be read
  * beside its parent, and what it counts before its parent's last events never be put right. A scan that began
  * when the child's lease was there already must hold it. */
-enum lineage_state *lineage_states(const struct lineage *l) {
+enum hierarchy_state *hierarchy_states(const struct hierarchy *l) {
     _cleanup_(mem_freep) bool *after_leases = mark_after_leases(l);
-    enum lineage_state *states = mem_alloc(l->n_leases * sizeof *states);
+    enum hierarchy_state *states = mem_alloc(l->n_leases * sizeof *states);
     for (size_t i = 0; i < l->n_leases; i++) {
         const struct store_lease *lease = &l->leases[i];
-        states[i] = lease->checkpoint == LEASE_SHARD_END ? LINEAGE_ENDED
+        states[i] = lease->checkpoint == LEASE_SHARD_END ? HIERARCHY_ENDED
                                                          : state_after_all(l, after_leases, lease->parents);
-        if (states[i] == LINEAGE_DOUBTFUL && l->seen_before && l->seen_before[i])
-            states[i] = LINEAGE_READABLE;
+        if (states[i] == HIERARCHY_UNCERTAIN && l->seen_before && l->seen_before[i])
+            states[i] = HIERARCHY_READABLE;
     }
     return states;
 }
@@ -89,7 +90,7 @@ enum lineage_state *lineage_states(const struct lineage *l) {
  * ------------------------------------------------------------------------------------------------- */
 
 /* From the youngest to the oldest: marks each listed shard that a lease comes after. */
-static void mark_before_leases(const struct lineage *l, bool *marked) {
+static void mark_before_leases(const struct hierarchy *l, bool *marked) {
     for (size_t i = l->n_listed; i-- > 0;) {
         const struct source_shard *shard = &l->listed[i];
         if (!marked[i] && !find_lease(l, shard->id))
@@ -102,7 +103,7 @@ static void mark_before_leases(const struct lineage *l, bool *marked) {
     }
 }
 
-size_t lineage_missing(const struct lineage *l, struct lineage_missing **missing) {
+size_t hierarchy_missing(const struct hierarchy *l, struct hierarchy_missing **missing) {
     _cleanup_(mem_freep) bool *before_leases = mem_zalloc(l->n_listed);
     _cleanup_(mem_freep) bool *after_leases = mark_after_leases(l);
     _cleanup_(mem_freep) bool *is_made = mem_zalloc(l->n_listed);
@@ -116,8 +117,8 @@ size_t lineage_missing(const struct lineage *l, struct lineage_missing **missing
         bool is_child = is_after(l, shard, is_made);
         is_made[i] = is_child || !before_leases[i];
         if (is_made[i])
-            (*missing)[n++] = (struct lineage_missing){
-                shard, is_child, state_after_all(l, after_leases, shard->parents) == LINEAGE_WAITING};
+            (*missing)[n++] = (struct hierarchy_missing){
+                shard, is_child, state_after_all(l, after_leases, shard->parents) == HIERARCHY_WAITING};
     }
     return n;
 }
@@ -132,8 +133,8 @@ static bool is_parent(const struct source_shard *shard, const char *parent_id) {
     return false;
 }
 
-size_t lineage_children(const struct lineage *l, const char *shard_id,
-                        struct source_shard children[STORE_LEASE_PARENTS]) {
+size_t hierarchy_children(const struct hierarchy *l, const char *shard_id,
+                          struct source_shard children[STORE_LEASE_PARENTS]) {
     size_t n = 0;
     for (size_t i = 0; n < STORE_LEASE_PARENTS && i < l->n_listed; i++)
         if (is_parent(&l->listed[i], shard_id))
@@ -141,14 +142,14 @@ size_t lineage_children(const struct lineage *l, const char *shard_id,
     return n;
 }
 
-static bool has_begun_or_is_gone(const struct lineage *l, const char *shard_id) {
+static bool has_begun_or_is_gone(const struct hierarchy *l, const char *shard_id) {
     const struct store_lease *lease = find_lease(l, shard_id);
     if (!lease)
         return !find_listed(l, shard_id);
     return lease->checkpoint == LEASE_AT_POSITION || lease->checkpoint == LEASE_SHARD_END;
 }
 
-bool lineage_is_past(const struct lineage *l, const struct store_lease *lease) {
+bool hierarchy_is_obsolete(const struct hierarchy *l, const struct store_lease *lease) {
     if (lease->checkpoint != LEASE_SHARD_END || find_listed(l, lease->shard_id))
         return false; /* while it is listed, a lease that is missing would be made anew */
     for (size_t c = 0; c < STORE_LEASE_PARENTS; c++)
@@ -160,7 +161,7 @@ bool lineage_is_past(const struct lineage *l, const struct store_lease *lease) {
 /* A child of which nothing is known yet has what its parents had: it was opened when they were closed, so
  * that whatever reached it came after all that they ever saw, and a time that holds for one of them holds for
  * it. Else every reshard would make the whole view's time unknown for a while. */
-int64_t lineage_as_of(const struct lineage *l, const struct store_lease *lease) {
+int64_t hierarchy_as_of(const struct hierarchy *l, const struct store_lease *lease) {
     int64_t as_of_ms = lease->as_of_ms;
     for (size_t p = 0; lease->as_of_ms < 0 && p < STORE_LEASE_PARENTS; p++) {
         const struct store_lease *parent = find_lease(l, lease->parents[p]);
