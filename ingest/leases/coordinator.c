@@ -15,7 +15,7 @@
 #include "base/waker.h"
 #include "ingest/budget.h"
 #include "ingest/leases/janitor.h"
-#include "ingest/leases/survey.h"
+#include "ingest/leases/lease_table.h"
 #include "ingest/leases/taker.h"
 #include "ingest/leases/tenure.h"
 
@@ -62,7 +62,7 @@ struct coordinator {
     struct lister *lister; /* NULL: follow only, as is the janitor */
     struct janitor *janitor;
     struct held *held;
-    struct survey survey;
+    struct lease_table table;
     int64_t next_look_ms;
 };
 
@@ -118,12 +118,11 @@ static struct tenure_context tenure_context(struct coordinator *c) {
                 .done = &c->waker,
                 .batch_records = c->options.batch_records,
                 .batch_window_ms = c->options.batch_window_ms,
-                .cache_bytes =
-                    LIMIT_CONTRIBUTION_CACHE_BYTES / (c->survey.listing.n ? c->survey.listing.n : 1),
+                .cache_bytes = LIMIT_CONTRIBUTION_CACHE_BYTES / (c->table.listing.n ? c->table.listing.n : 1),
             },
         .failover_ms = c->options.failover_ms,
         .stuck_ms = LIMIT_SHARD_STUCK_MS,
-        .hierarchy = survey_hierarchy(&c->survey),
+        .hierarchy = lease_table_hierarchy(&c->table),
     };
 }
 
@@ -239,13 +238,13 @@ static void stand_back(struct coordinator *c) {
 }
 
 static void take_share(struct coordinator *c) {
-    const struct hierarchy hierarchy = survey_hierarchy(&c->survey);
+    const struct hierarchy hierarchy = lease_table_hierarchy(&c->table);
     _cleanup_(mem_freep) bool *held = mem_alloc(hierarchy.n_leases * sizeof *held);
     for (size_t i = 0; i < hierarchy.n_leases; i++)
         held[i] = is_held(c, hierarchy.leases[i].shard_id);
     const struct taker_input input = {
         .hierarchy = hierarchy,
-        .observer = &c->survey.observer,
+        .observer = &c->table.observer,
         .is_held = held,
         .worker = c->worker_id,
         .life = c->life,
@@ -263,7 +262,7 @@ static void take_share(struct coordinator *c) {
 /* One at a time. */
 static void clean_up(struct coordinator *c) {
     const struct store_lease *lease;
-    for (size_t i = 0; (lease = survey_next_obsolete(&c->survey, &i));)
+    for (size_t i = 0; (lease = lease_table_next_obsolete(&c->table, &i));)
         if (janitor_offer(c->janitor, lease))
             return;
 }
@@ -272,15 +271,15 @@ static void clean_up(struct coordinator *c) {
  * --------------------------------------------------------------------------------------- */
 
 static enum status look(struct coordinator *c, struct error *e) {
-    enum status status = survey_look(&c->survey, e);
+    enum status status = lease_table_refresh(&c->table, e);
     if (status)
         return status;
-    if (!survey_is_sound(&c->survey)) {
+    if (!lease_table_is_conclusive(&c->table)) {
         lister_ask(c->lister);
         return STATUS_OK;
     }
-    survey_tell_freshness(&c->survey, c->parts.freshness);
-    survey_count_states(&c->survey);
+    lease_table_report_freshness(&c->table, c->parts.freshness);
+    lease_table_count_states(&c->table);
     if (c->parts.source) {
         take_share(c);
         clean_up(c);
@@ -289,12 +288,12 @@ static enum status look(struct coordinator *c, struct error *e) {
 }
 
 static bool can_look(const struct coordinator *c) {
-    return !c->parts.source || c->survey.listing.n;
+    return !c->parts.source || c->table.listing.n;
 }
 
 static void look_if_due(struct coordinator *c) {
     struct error e;
-    if (c->lister && lister_take(c->lister, &c->survey.listing, &c->survey.listing_before))
+    if (c->lister && lister_take(c->lister, &c->table.listing, &c->table.listing_before))
         c->next_look_ms = 0;
     int64_t now = clock_boot_ms();
     if (now < c->next_look_ms || !can_look(c))
@@ -363,8 +362,8 @@ struct coordinator *coordinator_start(const struct coordinator_options *options,
     c->parts = *parts;
     c->budget = budget_new(LIMIT_INFLIGHT_BYTES);
     c->worker_id = mem_strdup(options->worker_id);
-    survey_init(&c->survey, parts->store, parts->source, &options->start, options->failover_ms);
-    c->survey.pulse = &c->pulse;
+    lease_table_init(&c->table, parts->store, parts->source, &options->start, options->failover_ms);
+    c->table.pulse = &c->pulse;
     lease_draw_life(c->life);
     waker_init(&c->waker);
     waker_init(&c->stopped);
@@ -399,7 +398,7 @@ void coordinator_free(struct coordinator *c) {
     coordinator_stop(c);
     pthread_join(c->thread, NULL);
     budget_free(c->budget);
-    survey_deinit(&c->survey);
+    lease_table_deinit(&c->table);
     waker_deinit(&c->waker);
     waker_deinit(&c->stopped);
     free(c->worker_id);

@@ -1,5 +1,5 @@
 /* What a look shows, over a real (embedded) store and a source that lists as it is told. */
-#include "ingest/leases/survey.h"
+#include "ingest/leases/lease_table.h"
 
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -69,18 +69,18 @@ static void tear(struct store *store, const char *missed) {
 struct scene {
     struct fixture *t;
     struct stream stream;
-    struct survey survey;
+    struct lease_table table;
     struct freshness *freshness;
 };
 
 static void scene_init(struct scene *s, struct fixture *t, struct source_start start) {
     *s = (struct scene){.t = t, .stream = {.source = {&ops}, .split_ms = 1000}};
-    survey_init(&s->survey, t->store, &s->stream.source, &start, FAILOVER_MS);
+    lease_table_init(&s->table, t->store, &s->stream.source, &start, FAILOVER_MS);
     s->freshness = freshness_new();
 }
 
 static void scene_deinit(struct scene *s) {
-    survey_deinit(&s->survey);
+    lease_table_deinit(&s->table);
     freshness_free(s->freshness);
 }
 
@@ -90,19 +90,19 @@ static void scene_deinit(struct scene *s) {
 
 /* The listing from the shard `first` on, begun now. */
 static void list(struct scene *s, size_t first) {
-    listing_deinit(&s->survey.listing_before);
-    s->survey.listing_before = s->survey.listing;
-    s->survey.listing.n = COUNT(all) - first;
-    s->survey.listing.shards = mem_dup(all + first, s->survey.listing.n * sizeof *all);
-    s->survey.listing.began_ms = clock_boot_ms();
+    listing_deinit(&s->table.listing_before);
+    s->table.listing_before = s->table.listing;
+    s->table.listing.n = COUNT(all) - first;
+    s->table.listing.shards = mem_dup(all + first, s->table.listing.n * sizeof *all);
+    s->table.listing.began_ms = clock_boot_ms();
 }
 
 static void look(struct scene *s) {
-    assert_ok(survey_look(&s->survey, &support_error));
+    assert_ok(lease_table_refresh(&s->table, &support_error));
 }
 
 static const struct store_lease *lease(const struct scene *s, const char *shard_id) {
-    return lease_find(s->survey.leases, s->survey.n_leases, shard_id);
+    return lease_find(s->table.leases, s->table.n_leases, shard_id);
 }
 
 static void put(struct scene *s, const char *shard_id, enum lease_checkpoint checkpoint, int64_t as_of_ms) {
@@ -122,7 +122,7 @@ static void makes_all_that_are_listed(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
     list(&s, 0);
     look(&s);
-    assert_int_equal(s.survey.n_leases, 3);
+    assert_int_equal(s.table.n_leases, 3);
     assert_string_equal(lease(&s, "3")->parents[0], "1");
     assert_int_equal(s.stream.lists, 0);
 }
@@ -163,7 +163,7 @@ static void beats_before_each_call_of_a_look(void **state) {
     watched.ops.create_lease = create_watched;
     s.t->store->ops = &watched.ops;
     pulse_rest(&watched.pulse);
-    s.survey.pulse = &watched.pulse;
+    s.table.pulse = &watched.pulse;
     list(&s, 0);
     look(&s);
     assert_true(watched.calls >= 5); /* leases read, three made, read again */
@@ -175,14 +175,14 @@ static void makes_those_open_at_its_start(void **state) {
     list(&s, 0);
     look(&s);
     look(&s);
-    assert_int_equal(s.survey.n_leases, 2);
+    assert_int_equal(s.table.n_leases, 2);
     assert_int_equal(lease(&s, "2")->checkpoint, LEASE_AT_TIMESTAMP);
     assert_int_equal(lease(&s, "2")->start_at_ms, 2000);
     assert_int_equal(s.stream.lists, 1); /* asked once: then nothing is missing */
 }
 
 static enum hierarchy_state state_of(const struct scene *s, const char *shard_id) {
-    const struct hierarchy l = survey_hierarchy(&s->survey);
+    const struct hierarchy l = lease_table_hierarchy(&s->table);
     enum hierarchy_state *states = hierarchy_states(&l), state = states[lease(s, shard_id) - l.leases];
     free(states);
     return state;
@@ -206,7 +206,7 @@ static void believes_no_scan_that_shows_a_child_alone(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
     list(&s, 0);
     for (size_t i = 0; i < COUNT(all); i++)
-        make(&s, i, s.survey.start);
+        make(&s, i, s.table.start);
     tear(s.t->store, "1");
     look(&s);
     assert_non_null(lease(&s, "1"));
@@ -241,19 +241,19 @@ static void begins_children_of_what_was_open_at_their_own_beginning(void **state
 static void judges_nothing_by_a_listing_that_is_too_old(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
     list(&s, 2);
-    s.survey.listing.began_ms = clock_boot_ms() - 1; /* before "4" is made below */
+    s.table.listing.began_ms = clock_boot_ms() - 1; /* before "4" is made below */
     const struct store_lease fourth = {.shard_id = "4", .checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = -1};
     look(&s);
-    assert_true(survey_is_sound(&s.survey));
+    assert_true(lease_table_is_conclusive(&s.table));
     assert_ok(store_create_lease(s.t->store, &fourth, &support_error));
     look(&s);
-    assert_false(survey_is_sound(&s.survey));
+    assert_false(lease_table_is_conclusive(&s.table));
     look(&s);
-    assert_false(survey_is_sound(&s.survey)); /* nor by having looked twice */
+    assert_false(lease_table_is_conclusive(&s.table)); /* nor by having looked twice */
     list(&s, 2);
-    assert_true(survey_is_sound(&s.survey)); /* "4" is gone, then */
+    assert_true(lease_table_is_conclusive(&s.table)); /* "4" is gone, then */
     look(&s);
-    assert_true(survey_is_sound(&s.survey));
+    assert_true(lease_table_is_conclusive(&s.table));
 }
 
 /* ---- what is past
@@ -261,7 +261,7 @@ static void judges_nothing_by_a_listing_that_is_too_old(void **state) {
 
 static const char *next_past(struct scene *s) {
     size_t from = 0;
-    const struct store_lease *past = survey_next_obsolete(&s->survey, &from);
+    const struct store_lease *past = lease_table_next_obsolete(&s->table, &from);
     return past ? past->shard_id : NULL;
 }
 
@@ -302,7 +302,7 @@ static void leaves_out_what_another_is_forgetting(void **state) {
  * ------------------------------------------------------------------------------------------------------ */
 
 static int64_t as_of(struct scene *s) {
-    survey_tell_freshness(&s->survey, s->freshness);
+    lease_table_report_freshness(&s->table, s->freshness);
     return freshness_as_of(s->freshness);
 }
 
@@ -324,13 +324,13 @@ static void tells_a_childs_time_from_its_parents_until_it_has_its_own(void **sta
 /* A process that only serves has no listing to tell it of the child. */
 static void believes_no_scan_that_shows_an_end_without_a_child(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
-    struct survey follower;
+    struct lease_table follower;
     const struct store_lease other = {.shard_id = "0", .checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = 9000};
     struct store_lease found;
-    survey_init(&follower, s.t->store, NULL, &s.survey.start, FAILOVER_MS);
+    lease_table_init(&follower, s.t->store, NULL, &s.table.start, FAILOVER_MS);
     list(&s, 0);
     for (size_t i = 0; i < COUNT(all); i++)
-        make(&s, i, s.survey.start);
+        make(&s, i, s.table.start);
     assert_ok(store_create_lease(s.t->store, &other, &support_error));
     look(&s);
     struct store_lease ended = *lease(&s, "1");
@@ -344,15 +344,15 @@ static void believes_no_scan_that_shows_an_end_without_a_child(void **state) {
     put(&s, "2", LEASE_AT_POSITION, 8000);
 
     tear(s.t->store, "3");
-    assert_ok(survey_look(&follower, &support_error));
+    assert_ok(lease_table_refresh(&follower, &support_error));
     assert_int_equal(torn.scans, 2);
-    survey_tell_freshness(&follower, s.freshness);
+    lease_table_report_freshness(&follower, s.freshness);
     assert_int_equal(freshness_as_of(s.freshness), 2000);
 
     tear(s.t->store, "3"); /* that of a shard that ended long ago was deleted: no reason to doubt each scan */
-    assert_ok(survey_look(&follower, &support_error));
+    assert_ok(lease_table_refresh(&follower, &support_error));
     assert_int_equal(torn.scans, 1);
-    survey_deinit(&follower);
+    lease_table_deinit(&follower);
 }
 
 static void counts_shards_by_state(void **state) {
@@ -361,7 +361,7 @@ static void counts_shards_by_state(void **state) {
     list(&s, 0);
     look(&s);
     put(&s, "1", LEASE_SHARD_END, 1);
-    survey_count_states(&s.survey);
+    lease_table_count_states(&s.table);
     buffer_init(&text, 1 << 20);
     metrics_write(&text);
     assert_non_null(strstr(text.data, "winner_view_shards{state=\"ended\"} 1"));
