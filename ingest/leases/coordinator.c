@@ -14,10 +14,10 @@
 #include "base/pulse.h"
 #include "base/waker.h"
 #include "ingest/budget.h"
+#include "ingest/leases/held_lease.h"
 #include "ingest/leases/janitor.h"
 #include "ingest/leases/lease_table.h"
 #include "ingest/leases/taker.h"
-#include "ingest/leases/tenure.h"
 
 static struct metrics_family leases_family = {
     .name = "winner_view_leases",
@@ -39,7 +39,7 @@ static struct metrics_family workers_family = {
 };
 
 struct held {
-    struct tenure *tenure;
+    struct held_lease *lease;
     bool is_over;           /* its lease is ours no longer; its thread is on its way out */
     int64_t rests_until_ms; /* it is not taken again before */
     struct held *next;
@@ -99,13 +99,13 @@ static void in_trouble(struct coordinator *c, const char *name, const struct err
 
 static bool is_held(const struct coordinator *c, const char *shard_id) {
     for (const struct held *h = c->held; h; h = h->next)
-        if (strcmp(tenure_shard_id(h->tenure), shard_id) == 0)
+        if (strcmp(held_lease_shard_id(h->lease), shard_id) == 0)
             return true;
     return false;
 }
 
-static struct tenure_context tenure_context(struct coordinator *c) {
-    return (struct tenure_context){
+static struct held_lease_context held_lease_context(struct coordinator *c) {
+    return (struct held_lease_context){
         .shard =
             {
                 .source = c->parts.source,
@@ -127,47 +127,47 @@ static struct tenure_context tenure_context(struct coordinator *c) {
 }
 
 static void hold(struct coordinator *c, const struct store_lease *lease, int64_t sent_boot_ms) {
-    const struct tenure_context context = tenure_context(c);
+    const struct held_lease_context context = held_lease_context(c);
     struct held *h = mem_zalloc(sizeof *h);
-    h->tenure = tenure_begin(&context, lease, sent_boot_ms);
+    h->lease = held_lease_start(&context, lease, sent_boot_ms);
     h->next = c->held;
     c->held = h;
     metrics_add(METRICS_SERIES(&leases_family, NULL), 1);
 }
 
-static void note_outcome(struct coordinator *c, struct held *h, enum tenure_outcome outcome) {
-    static const char *const events[] = {[TENURE_LOST] = "lost",
-                                         [TENURE_RELEASED] = "released",
-                                         [TENURE_ENDED] = "ended",
-                                         [TENURE_FALSE_END] = "false_end",
-                                         [TENURE_REFUSED] = "refused"};
+static void note_outcome(struct coordinator *c, struct held *h, enum held_lease_outcome outcome) {
+    static const char *const events[] = {[HELD_LEASE_LOST] = "lost",
+                                         [HELD_LEASE_RELEASED] = "released",
+                                         [HELD_LEASE_ENDED] = "ended",
+                                         [HELD_LEASE_FALSE_END] = "false_end",
+                                         [HELD_LEASE_REFUSED] = "refused"};
     count_event(events[outcome]);
     metrics_add(METRICS_SERIES(&leases_family, NULL), -1);
-    if (outcome == TENURE_REFUSED) {
+    if (outcome == HELD_LEASE_REFUSED) {
         atomic_store(&c->refused, true);
         coordinator_stop(c);
     }
-    if (outcome == TENURE_FALSE_END) {
+    if (outcome == HELD_LEASE_FALSE_END) {
         lister_ask(c->lister);
         h->rests_until_ms = clock_boot_ms() + rest_after_false_end(c);
     }
-    if (outcome == TENURE_ENDED)
+    if (outcome == HELD_LEASE_ENDED)
         c->next_look_ms = 0; /* the children may start */
 }
 
 static bool can_be_dropped(const struct coordinator *c, const struct held *h) {
     bool is_resting = !atomic_load(&c->stopping) && clock_boot_ms() < h->rests_until_ms;
-    return h->is_over && !is_resting && tenure_is_gone(h->tenure);
+    return h->is_over && !is_resting && held_lease_can_be_freed(h->lease);
 }
 
 static void tend_all(struct coordinator *c) {
-    const struct tenure_context context = tenure_context(c);
+    const struct held_lease_context context = held_lease_context(c);
     for (struct held **at = &c->held; *at;) {
         struct held *h = *at;
         pulse_beat(&c->pulse, clock_boot_ms());
-        enum tenure_outcome outcome =
-            h->is_over ? TENURE_HELD : tenure_tend(h->tenure, &context, atomic_load(&c->stopping));
-        if (outcome != TENURE_HELD) {
+        enum held_lease_outcome outcome =
+            h->is_over ? HELD_LEASE_KEPT : held_lease_tend(h->lease, &context, atomic_load(&c->stopping));
+        if (outcome != HELD_LEASE_KEPT) {
             h->is_over = true;
             note_outcome(c, h, outcome);
         }
@@ -176,7 +176,7 @@ static void tend_all(struct coordinator *c) {
             continue;
         }
         *at = h->next;
-        tenure_free(h->tenure);
+        held_lease_free(h->lease);
         free(h);
     }
 }
@@ -234,7 +234,7 @@ static void stand_back(struct coordinator *c) {
     if (health_raise(c->parts.health, "worker id", e.message))
         log_write(LOG_LEVEL_ERROR, LOG_FIELDS("worker", c->worker_id), "%s", e.message);
     for (const struct held *h = c->held; h; h = h->next)
-        tenure_stop(h->tenure);
+        held_lease_stop(h->lease);
 }
 
 static void take_share(struct coordinator *c) {
@@ -325,7 +325,7 @@ static void hand_over(struct coordinator *c) {
         janitor_stop(c->janitor);
     }
     for (const struct held *h = c->held; h; h = h->next)
-        tenure_stop(h->tenure);
+        held_lease_stop(h->lease);
     while (c->held) {
         tend_all(c);
         if (c->held)

@@ -314,7 +314,7 @@ proctype worker(bit second) {
     byte next, to, mine, i;
     bool conflict;
 
-idle:                          /* ingest/leases/coordinator.c, tenure.c: taking a lease */
+idle:                          /* ingest/leases/coordinator.c, held_lease.c: taking a lease */
     atomic {
         if
         :: ended -> goto stop
@@ -396,7 +396,7 @@ read:                          /* 1: read_rows, each row at a time of its own */
         :: next <= RECORDS                                          /* 5 */
         fi
     }
-    atomic {                   /* tenure.c: on condition that the lease is still of this tenure */
+    atomic {                   /* held_lease.c: on condition that the lease is still of this tenure */
         if
         :: mine == tenure -> put_checkpoint(next - 1); may_crash(); goto batch
         :: mine != tenure -> goto lease_lost

@@ -1,6 +1,6 @@
 /* A lease while it is ours, against a real DynamoDB whose answers get lost, and a source that does as told.
  */
-#include "ingest/leases/tenure.h"
+#include "ingest/leases/held_lease.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -106,8 +106,8 @@ struct worker {
     struct freshness *freshness;
     struct health *health;
     struct waker done;
-    struct tenure_context context;
-    struct tenure *tenure;
+    struct held_lease_context context;
+    struct held_lease *lease;
 };
 
 static void worker_init(struct worker *w, struct fixture *t) {
@@ -116,8 +116,8 @@ static void worker_init(struct worker *w, struct fixture *t) {
     w->health = health_new();
     waker_init(&w->done);
     quiet_init(&w->source);
-    w->tenure = NULL;
-    w->context = (struct tenure_context){
+    w->lease = NULL;
+    w->context = (struct held_lease_context){
         .shard = {.source = &w->source.source,
                   .store = t->store,
                   .freshness = w->freshness,
@@ -131,12 +131,12 @@ static void worker_init(struct worker *w, struct fixture *t) {
 }
 
 static void drop(struct worker *w) {
-    if (!w->tenure)
+    if (!w->lease)
         return;
     atomic_store(&w->source.mood, MOOD_IDLE);
-    tenure_stop(w->tenure);
-    tenure_free(w->tenure);
-    w->tenure = NULL;
+    held_lease_stop(w->lease);
+    held_lease_free(w->lease);
+    w->lease = NULL;
 }
 
 static void worker_deinit(struct worker *w) {
@@ -177,7 +177,7 @@ static void take(struct worker *w, const char *name) {
     const struct store_lease taken = lease_taken(&before, name, tenure);
     int64_t now = clock_boot_ms();
     assert_ok(store_update_lease(w->t->store, &before, &taken, NULL, &found, &support_error));
-    w->tenure = tenure_begin(&w->context, &taken, now);
+    w->lease = held_lease_start(&w->context, &taken, now);
 }
 
 /* Somebody else takes it. */
@@ -188,11 +188,11 @@ static void take_away(struct fixture *t) {
 }
 
 /* Tends it until it is not held, or for so long. */
-static enum tenure_outcome tend(struct worker *w, bool stopping, int64_t for_ms) {
+static enum held_lease_outcome tend(struct worker *w, bool stopping, int64_t for_ms) {
     int64_t until_ms = clock_boot_ms() + for_ms;
-    enum tenure_outcome outcome = TENURE_HELD;
-    while (outcome == TENURE_HELD && clock_boot_ms() < until_ms) {
-        outcome = tenure_tend(w->tenure, &w->context, stopping);
+    enum held_lease_outcome outcome = HELD_LEASE_KEPT;
+    while (outcome == HELD_LEASE_KEPT && clock_boot_ms() < until_ms) {
+        outcome = held_lease_tend(w->lease, &w->context, stopping);
         waker_wait(&w->done, clock_boot_ms() + 20, -1);
     }
     return outcome;
@@ -201,7 +201,7 @@ static enum tenure_outcome tend(struct worker *w, bool stopping, int64_t for_ms)
 static bool is_renewed_within(struct worker *w, int64_t ms) {
     int64_t before = row(w->t, SHARD).counter, until_ms = clock_boot_ms() + ms;
     while (row(w->t, SHARD).counter == before && clock_boot_ms() < until_ms)
-        if (tend(w, false, 50) != TENURE_HELD)
+        if (tend(w, false, 50) != HELD_LEASE_KEPT)
             return false;
     return row(w->t, SHARD).counter > before;
 }
@@ -214,7 +214,7 @@ static void is_renewed(void **state) {
     WORKER(w, t);
     make_row(t);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, 2 * FAILOVER_MS), TENURE_HELD);
+    assert_int_equal(tend(&w, false, 2 * FAILOVER_MS), HELD_LEASE_KEPT);
     struct store_lease lease = row(t, SHARD);
     assert_in_range(lease.counter, 4, 10); /* a third of the failover time each, one of them was the take */
     assert_string_equal(lease.owner, "ann");
@@ -227,7 +227,7 @@ static void renewal_without_an_answer_is_its_own(void **state) {
     make_row(t);
     take(&w, "ann");
     support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 0, 4); /* as often as one call is tried */
-    assert_int_equal(tend(&w, false, FAILOVER_MS), TENURE_HELD);
+    assert_int_equal(tend(&w, false, FAILOVER_MS), HELD_LEASE_KEPT);
     assert_true(atomic_load(&t->faulty.times) <= 0);
     assert_true(is_renewed_within(&w, PATIENCE_MS));
 }
@@ -240,7 +240,7 @@ static void another_row_with_that_counter_is_not(void **state) {
     take(&w, "ann");
     take_away(t);
     support_no_faults(t); /* counts what is sent from now on */
-    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_LOST);
+    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_LOST);
     assert_int_equal(atomic_load(&t->faulty.sent), 1);
     assert_string_equal(row(t, SHARD).owner, "bob");
 }
@@ -252,7 +252,7 @@ static void row_that_is_gone_is_lost(void **state) {
     take(&w, "ann");
     struct store_lease lease = row(t, SHARD);
     assert_ok(store_delete_lease(t->store, &lease, NULL, &support_error));
-    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_LOST);
+    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_LOST);
 }
 
 static void without_an_answer_for_the_failover_time_it_is_lost(void **state) {
@@ -262,7 +262,7 @@ static void without_an_answer_for_the_failover_time_it_is_lost(void **state) {
     int64_t began_ms = clock_boot_ms();
     take(&w, "ann");
     support_fault(t, FAULT_REFUSE, "UpdateItem", 0, -1);
-    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_LOST);
+    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_LOST);
     assert_true(clock_boot_ms() - began_ms >= FAILOVER_MS);
     int sent = atomic_load(&t->faulty.sent);
     support_no_faults(t);
@@ -277,13 +277,13 @@ static void one_that_waits_is_kept(void **state) {
     w.context.stuck_ms = LIMIT_BACKOFF_MS + 1000;
     atomic_store(&w.source.mood, MOOD_FAILING);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, LIMIT_BACKOFF_MS + 1000 + FAILOVER_MS), TENURE_HELD);
+    assert_int_equal(tend(&w, false, LIMIT_BACKOFF_MS + 1000 + FAILOVER_MS), HELD_LEASE_KEPT);
     assert_true(is_renewed_within(&w, PATIENCE_MS));
 }
 
 static void wait_until_gone(struct worker *w) {
     int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
-    while (!tenure_is_gone(w->tenure)) {
+    while (!held_lease_can_be_freed(w->lease)) {
         assert_true(clock_boot_ms() < until_ms);
         waker_wait(&w->done, clock_boot_ms() + 20, -1);
     }
@@ -297,8 +297,8 @@ static void one_that_is_stuck_is_not(void **state) {
     atomic_store(&w.source.mood, MOOD_HANGING);
     take(&w, "ann");
     assert_true(is_renewed_within(&w, FAILOVER_MS)); /* it may be a call that takes its time */
-    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_LOST);
-    assert_false(tenure_is_gone(w.tenure));
+    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_LOST);
+    assert_false(held_lease_can_be_freed(w.lease));
     atomic_store(&w.source.mood, MOOD_IDLE);
     wait_until_gone(&w);
 }
@@ -308,8 +308,8 @@ static void stopped_it_is_released(void **state) {
     WORKER(w, t);
     make_row(t);
     take(&w, "ann");
-    tenure_stop(w.tenure);
-    assert_int_equal(tend(&w, true, PATIENCE_MS), TENURE_RELEASED);
+    held_lease_stop(w.lease);
+    assert_int_equal(tend(&w, true, PATIENCE_MS), HELD_LEASE_RELEASED);
     assert_string_equal(row(t, SHARD).owner, "");
     assert_int_equal(row(t, SHARD).checkpoint, LEASE_AT_POSITION);
 }
@@ -322,8 +322,8 @@ static void lease_does_not_wait_for_its_threads_last_call(void **state) {
     take(&w, "ann");
     take_away(t);
     atomic_store(&w.source.mood, MOOD_HANGING);
-    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_LOST);
-    assert_false(tenure_is_gone(w.tenure));
+    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_LOST);
+    assert_false(held_lease_can_be_freed(w.lease));
     atomic_store(&w.source.mood, MOOD_IDLE);
     wait_until_gone(&w);
 }
@@ -367,7 +367,7 @@ static void ends_in_order(void **state) {
     make_row(t);
     end_split(&w);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_ENDED);
+    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_ENDED);
     assert_ended(t);
 }
 
@@ -380,14 +380,14 @@ static void cut_short_after_any_step_it_heals(void **state) {
         end_split(&w);
         take(&w, "ann");
         support_fault(t, FAULT_REFUSE, NULL, steps, -1);
-        assert_int_equal(tend(&w, true, PATIENCE_MS), TENURE_RELEASED);
+        assert_int_equal(tend(&w, true, PATIENCE_MS), HELD_LEASE_RELEASED);
         support_no_faults(t);
         assert_int_equal(steps_done(t), steps);
     }
     WORKER(w, t);
     end_split(&w);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_ENDED);
+    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_ENDED);
     assert_ended(t);
 }
 
@@ -399,7 +399,7 @@ static void unanswered_end_is_not_written_over(void **state) {
     take(&w, "ann");
     support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 0, 4);
     t->faulty.in_body = "SHARD_END";
-    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_ENDED);
+    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_ENDED);
     assert_true(atomic_load(&t->faulty.times) <= 0);
     support_no_faults(t);
     assert_ended(t);
@@ -416,7 +416,7 @@ static void children_may_come_from_the_listing(void **state) {
     w.context.hierarchy.listed = listed;
     w.context.hierarchy.n_listed = 2;
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_ENDED);
+    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_ENDED);
     assert_ended(t);
 }
 
@@ -426,7 +426,7 @@ static void end_without_children_is_none(void **state) {
     make_row(t);
     atomic_store(&w.source.mood, MOOD_ENDED);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_FALSE_END);
+    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_FALSE_END);
     assert_int_equal(steps_done(t), 0);
     assert_string_equal(row(t, SHARD).owner, "");
 }
@@ -444,7 +444,7 @@ static void end_that_is_none_loses_no_position(void **state) {
     add_record(&w.source, 43);
     atomic_store(&w.source.mood, MOOD_ENDED);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_FALSE_END);
+    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_FALSE_END);
     assert_true(is_at(t, 43));
 }
 
@@ -471,13 +471,13 @@ static void end_that_cannot_be_recorded_yet_keeps_its_lease(void **state) {
     add_record(&w.source, 43);
     take(&w, "ann");
     refuse_new_leases(t);
-    assert_int_equal(tend(&w, false, 2 * FAILOVER_MS), TENURE_HELD);
+    assert_int_equal(tend(&w, false, 2 * FAILOVER_MS), HELD_LEASE_KEPT);
     assert_true(in_trouble(&w, "end of " SHARD));
     assert_true(is_at(t, 43));
     assert_string_equal(row(t, SHARD).owner, "ann");
     assert_int_equal(steps_done(t), 0);
     support_no_faults(t);
-    assert_int_equal(tend(&w, false, PATIENCE_MS), TENURE_ENDED);
+    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_ENDED);
     assert_false(in_trouble(&w, "end of " SHARD));
     assert_ended(t);
 }
@@ -490,7 +490,7 @@ static void end_that_cannot_be_recorded_when_stopped_is_released(void **state) {
     add_record(&w.source, 43);
     take(&w, "ann");
     refuse_new_leases(t);
-    assert_int_equal(tend(&w, true, PATIENCE_MS), TENURE_RELEASED);
+    assert_int_equal(tend(&w, true, PATIENCE_MS), HELD_LEASE_RELEASED);
     support_no_faults(t);
     assert_true(is_at(t, 43));
     assert_string_equal(row(t, SHARD).owner, "");
