@@ -15,7 +15,7 @@
 #include "base/waker.h"
 #include "ingest/budget.h"
 #include "ingest/leases/held_lease.h"
-#include "ingest/leases/janitor.h"
+#include "ingest/leases/lease_cleanup.h"
 #include "ingest/leases/lease_table.h"
 #include "ingest/leases/taker.h"
 
@@ -59,8 +59,8 @@ struct coordinator {
     atomic_bool done;
 
     /* the coordinator's own */
-    struct lister *lister; /* NULL: follow only, as is the janitor */
-    struct janitor *janitor;
+    struct lister *lister; /* NULL: follow only, as is the cleanup */
+    struct lease_cleanup *cleanup;
     struct held *held;
     struct lease_table table;
     int64_t next_look_ms;
@@ -263,7 +263,7 @@ static void take_share(struct coordinator *c) {
 static void clean_up(struct coordinator *c) {
     const struct store_lease *lease;
     for (size_t i = 0; (lease = lease_table_next_obsolete(&c->table, &i));)
-        if (janitor_offer(c->janitor, lease))
+        if (lease_cleanup_offer(c->cleanup, lease))
             return;
 }
 
@@ -311,18 +311,18 @@ static int64_t next_turn(const struct coordinator *c) {
 }
 
 static void begin(struct coordinator *c) {
-    const struct janitor_options options = {c->parts.store, c->worker_id, c->life, c->options.failover_ms,
-                                            LIMIT_SHRINK_PAUSE_MS};
+    const struct lease_cleanup_options options = {c->parts.store, c->worker_id, c->life,
+                                                  c->options.failover_ms, LIMIT_SHRINK_PAUSE_MS};
     if (!c->parts.source)
         return;
     c->lister = lister_start(c->parts.source, c->parts.health, list_interval(c), &c->waker);
-    c->janitor = janitor_start(&options);
+    c->cleanup = lease_cleanup_start(&options);
 }
 
 static void hand_over(struct coordinator *c) {
     if (c->lister) {
         lister_stop(c->lister);
-        janitor_stop(c->janitor);
+        lease_cleanup_stop(c->cleanup);
     }
     for (const struct held *h = c->held; h; h = h->next)
         held_lease_stop(h->lease);
@@ -332,7 +332,7 @@ static void hand_over(struct coordinator *c) {
             waker_wait(&c->waker, clock_boot_ms() + LIMIT_CHECKPOINT_MS / 4, -1);
     }
     lister_free(c->lister);
-    janitor_free(c->janitor);
+    lease_cleanup_free(c->cleanup);
 }
 
 static void *coordinator_run(void *data) {

@@ -1,5 +1,5 @@
 /* Forgetting a shard that is long gone, in a real DynamoDB. */
-#include "ingest/leases/janitor.h"
+#include "ingest/leases/lease_cleanup.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -50,16 +50,17 @@ static int writes_left(struct fixture *t) {
     return atomic_load(&t->faulty.sent) - scans;
 }
 
-static struct janitor *start(struct fixture *t, int failover_ms, int pause_ms) {
-    const struct janitor_options options = {t->store, "ann", life, failover_ms, pause_ms};
-    return janitor_start(&options);
+static struct lease_cleanup *start(struct fixture *t, int failover_ms, int pause_ms) {
+    const struct lease_cleanup_options options = {t->store, "ann", life, failover_ms, pause_ms};
+    return lease_cleanup_start(&options);
 }
 
-static void janitor_freep(struct janitor **j) {
-    janitor_free(*j);
+static void janitor_freep(struct lease_cleanup **j) {
+    lease_cleanup_free(*j);
 }
 
-#define JANITOR(t, pause_ms) _cleanup_(janitor_freep) struct janitor *j = start(t, FAILOVER_MS, pause_ms)
+#define JANITOR(t, pause_ms)                                                                                 \
+    _cleanup_(janitor_freep) struct lease_cleanup *j = start(t, FAILOVER_MS, pause_ms)
 
 static bool is_gone(const struct store_lease *lease) {
     return !*lease->shard_id;
@@ -75,9 +76,9 @@ static void await_row(struct fixture *t, bool (*condition)(const struct store_le
         assert_true(clock_boot_ms() < until_ms);
 }
 
-static void await_idle(struct janitor *j, const struct store_lease *lease) {
+static void await_idle(struct lease_cleanup *j, const struct store_lease *lease) {
     int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
-    while (!janitor_offer(j, lease))
+    while (!lease_cleanup_offer(j, lease))
         assert_true(clock_boot_ms() < until_ms);
 }
 
@@ -86,7 +87,7 @@ static void shrinks_then_deletes(void **state) {
     struct store_lease lease = make_row(t);
     make_scores(t, 3);
     JANITOR(t, 1);
-    assert_true(janitor_offer(j, &lease));
+    assert_true(lease_cleanup_offer(j, &lease));
     await_row(t, is_gone);
     assert_int_equal(writes_left(t), 0);
 }
@@ -100,8 +101,8 @@ static void keeps_its_lease_meanwhile(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = make_row(t);
     make_scores(t, 2 * LIMIT_SHRINK_ROWS + 1);
-    _cleanup_(janitor_freep) struct janitor *j = start(t, FAILOVER_MS, FAILOVER_MS / 2);
-    assert_true(janitor_offer(j, &lease));
+    _cleanup_(janitor_freep) struct lease_cleanup *j = start(t, FAILOVER_MS, FAILOVER_MS / 2);
+    assert_true(lease_cleanup_offer(j, &lease));
     await_row(t, is_anns_and_renewed);
 }
 
@@ -110,9 +111,9 @@ static void does_one_at_a_time(void **state) {
     struct store_lease lease = make_row(t);
     make_scores(t, LIMIT_SHRINK_ROWS + 1);
     JANITOR(t, 60000);
-    assert_true(janitor_offer(j, &lease));
+    assert_true(lease_cleanup_offer(j, &lease));
     await_row(t, is_anns);
-    assert_false(janitor_offer(j, &lease));
+    assert_false(lease_cleanup_offer(j, &lease));
 }
 
 static void stopped_it_gives_the_lease_back(void **state) {
@@ -121,14 +122,14 @@ static void stopped_it_gives_the_lease_back(void **state) {
     make_scores(t, LIMIT_SHRINK_ROWS + 1);
     {
         JANITOR(t, 60000);
-        assert_true(janitor_offer(j, &lease));
+        assert_true(lease_cleanup_offer(j, &lease));
         await_row(t, is_anns);
     }
     lease = row(t);
     assert_string_equal(lease.owner, "");
     assert_int_equal(lease.checkpoint, LEASE_SHARD_END);
     JANITOR(t, 1); /* whoever comes next finishes it */
-    assert_true(janitor_offer(j, &lease));
+    assert_true(lease_cleanup_offer(j, &lease));
     await_row(t, is_gone);
     assert_int_equal(writes_left(t), 0);
 }
@@ -141,7 +142,7 @@ static void leaves_alone_what_another_took(void **state) {
     assert_ok(store_update_lease(t->store, &lease, &taken, NULL, &found, &support_error));
     {
         JANITOR(t, 1);
-        assert_true(janitor_offer(j, &lease));
+        assert_true(lease_cleanup_offer(j, &lease));
         await_idle(j,
                    &lease); /* which offers it once more: it must have ended before its writes are counted */
     }
@@ -155,12 +156,12 @@ static void failing_it_deletes_nothing(void **state) {
     struct store_lease lease = make_row(t);
     make_scores(t, 1);
     support_fault(t, FAULT_REFUSE, NULL, 1, -1); /* it can be taken, and then not be renewed either */
-    _cleanup_(janitor_freep) struct janitor *j = start(t, SHORT_FAILOVER_MS, 20);
-    assert_true(janitor_offer(j, &lease));
+    _cleanup_(janitor_freep) struct lease_cleanup *j = start(t, SHORT_FAILOVER_MS, 20);
+    assert_true(lease_cleanup_offer(j, &lease));
     await_row(t, is_anns);
     int64_t until_ms = clock_boot_ms() + 4 * SHORT_FAILOVER_MS;
     while (clock_boot_ms() < until_ms)
-        assert_false(janitor_offer(j, &lease));
+        assert_false(lease_cleanup_offer(j, &lease));
     support_no_faults(t);
     assert_string_equal(row(t).shard_id, SHARD);
     assert_int_equal(writes_left(t), 1);
