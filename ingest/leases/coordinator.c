@@ -59,7 +59,7 @@ struct coordinator {
     atomic_bool done;
 
     /* the coordinator's own */
-    struct lister *lister; /* NULL: follow only, as is the cleanup */
+    struct shard_lister *lister; /* NULL: follow only, as is the cleanup */
     struct lease_cleanup *cleanup;
     struct held *held;
     struct lease_table table;
@@ -148,7 +148,7 @@ static void note_outcome(struct coordinator *c, struct held *h, enum held_lease_
         coordinator_stop(c);
     }
     if (outcome == HELD_LEASE_FALSE_END) {
-        lister_ask(c->lister);
+        shard_lister_ask(c->lister);
         h->rests_until_ms = clock_boot_ms() + rest_after_false_end(c);
     }
     if (outcome == HELD_LEASE_ENDED)
@@ -275,7 +275,7 @@ static enum status look(struct coordinator *c, struct error *e) {
     if (status)
         return status;
     if (!lease_table_is_conclusive(&c->table)) {
-        lister_ask(c->lister);
+        shard_lister_ask(c->lister);
         return STATUS_OK;
     }
     lease_table_report_freshness(&c->table, c->parts.freshness);
@@ -293,7 +293,7 @@ static bool can_look(const struct coordinator *c) {
 
 static void look_if_due(struct coordinator *c) {
     struct error e;
-    if (c->lister && lister_take(c->lister, &c->table.listing, &c->table.listing_before))
+    if (c->lister && shard_lister_take(c->lister, &c->table.listing, &c->table.listing_before))
         c->next_look_ms = 0;
     int64_t now = clock_boot_ms();
     if (now < c->next_look_ms || !can_look(c))
@@ -315,13 +315,13 @@ static void begin(struct coordinator *c) {
                                                   c->options.failover_ms, LIMIT_SHRINK_PAUSE_MS};
     if (!c->parts.source)
         return;
-    c->lister = lister_start(c->parts.source, c->parts.health, list_interval(c), &c->waker);
+    c->lister = shard_lister_start(c->parts.source, c->parts.health, list_interval(c), &c->waker);
     c->cleanup = lease_cleanup_start(&options);
 }
 
 static void hand_over(struct coordinator *c) {
     if (c->lister) {
-        lister_stop(c->lister);
+        shard_lister_stop(c->lister);
         lease_cleanup_stop(c->cleanup);
     }
     for (const struct held *h = c->held; h; h = h->next)
@@ -331,7 +331,7 @@ static void hand_over(struct coordinator *c) {
         if (c->held)
             waker_wait(&c->waker, clock_boot_ms() + LIMIT_CHECKPOINT_MS / 4, -1);
     }
-    lister_free(c->lister);
+    shard_lister_free(c->lister);
     lease_cleanup_free(c->cleanup);
 }
 

@@ -24,8 +24,8 @@ void lease_table_deinit(struct lease_table *t) {
     free(t->leases);
     free(t->seen_before);
     free(t->ended_before);
-    listing_deinit(&t->listing);
-    listing_deinit(&t->listing_before);
+    shard_listing_deinit(&t->listing);
+    shard_listing_deinit(&t->listing_before);
     lease_observer_deinit(&t->observer);
 }
 

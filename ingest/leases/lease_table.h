@@ -10,7 +10,7 @@
 
 #include "base/pulse.h"
 #include "ingest/leases/hierarchy.h"
-#include "ingest/leases/lister.h"
+#include "ingest/leases/shard_lister.h"
 #include "views/freshness.h"
 
 struct lease_table {
@@ -21,9 +21,9 @@ struct lease_table {
         start; /* for shards that were there from the beginning: trim horizon or a timestamp */
     struct store_lease *leases;
     size_t n_leases;
-    bool *seen_before;                      /* for each lease: the scan before showed it, too */
-    bool *ended_before;                     /* ... and showed its end */
-    struct listing listing, listing_before; /* the last two; n 0: none yet */
+    bool *seen_before;                            /* for each lease: the scan before showed it, too */
+    bool *ended_before;                           /* ... and showed its end */
+    struct shard_listing listing, listing_before; /* the last two; n 0: none yet */
     struct lease_observer observer;
     int64_t unexplained_ms; /* when a look showed a lease for the first time whose shard is not listed */
 };

@@ -90,7 +90,7 @@ static void scene_deinit(struct scene *s) {
 
 /* The listing from the shard `first` on, begun now. */
 static void list(struct scene *s, size_t first) {
-    listing_deinit(&s->table.listing_before);
+    shard_listing_deinit(&s->table.listing_before);
     s->table.listing_before = s->table.listing;
     s->table.listing.n = COUNT(all) - first;
     s->table.listing.shards = mem_dup(all + first, s->table.listing.n * sizeof *all);

@@ -1,4 +1,4 @@
-#include "ingest/leases/lister.h"
+#include "ingest/leases/shard_lister.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/pulse.h"
 
-struct lister {
+struct shard_lister {
     struct source *source;
     struct health *health;
     int64_t interval_ms;
@@ -20,27 +20,27 @@ struct lister {
     struct pulse pulse;
     atomic_bool stopping, asked;
 
-    pthread_mutex_t lock; /* guards the listing; a leaf */
-    struct listing fresh; /* until it is taken */
+    pthread_mutex_t lock;       /* guards the listing; a leaf */
+    struct shard_listing fresh; /* until it is taken */
 };
 
-void listing_deinit(struct listing *listing) {
+void shard_listing_deinit(struct shard_listing *listing) {
     free(listing->shards);
-    *listing = (struct listing){0};
+    *listing = (struct shard_listing){0};
 }
 
-static void keep(struct lister *l, struct listing *listing) {
+static void keep(struct shard_lister *l, struct shard_listing *listing) {
     pthread_mutex_lock(&l->lock);
-    struct listing old = l->fresh;
+    struct shard_listing old = l->fresh;
     l->fresh = *listing;
     pthread_mutex_unlock(&l->lock);
-    listing_deinit(&old);
+    shard_listing_deinit(&old);
     waker_wake(l->listed);
 }
 
 /* Whether there are shards. */
-static bool list(struct lister *l) {
-    struct listing listing = {.began_ms = clock_boot_ms()};
+static bool list(struct shard_lister *l) {
+    struct shard_listing listing = {.began_ms = clock_boot_ms()};
     struct error e;
     enum status status = source_list_shards(l->source, -1, &listing.shards, &listing.n, &e);
     size_t n = status ? 0 : listing.n;
@@ -53,13 +53,13 @@ static bool list(struct lister *l) {
     return !status && n;
 }
 
-static void wait_until(struct lister *l, int64_t due_ms) {
+static void wait_until(struct shard_lister *l, int64_t due_ms) {
     while (!atomic_load(&l->stopping) && !atomic_exchange(&l->asked, false) && clock_boot_ms() < due_ms)
         waker_wait(&l->waker, due_ms, -1);
 }
 
-static void *lister_run(void *data) {
-    struct lister *l = data;
+static void *shard_lister_run(void *data) {
+    struct shard_lister *l = data;
     pulse_watch(&l->pulse, "lister", LIMIT_LISTING_STUCK_MS, clock_boot_ms());
     while (!atomic_load(&l->stopping)) {
         pulse_beat(&l->pulse, clock_boot_ms());
@@ -70,50 +70,50 @@ static void *lister_run(void *data) {
     return NULL;
 }
 
-struct lister *lister_start(struct source *source, struct health *health, int64_t interval_ms,
-                            struct waker *listed) {
-    struct lister *l = mem_zalloc(sizeof *l);
+struct shard_lister *shard_lister_start(struct source *source, struct health *health, int64_t interval_ms,
+                                        struct waker *listed) {
+    struct shard_lister *l = mem_zalloc(sizeof *l);
     l->source = source;
     l->health = health;
     l->interval_ms = interval_ms;
     l->listed = listed;
     pthread_mutex_init(&l->lock, NULL);
     waker_init(&l->waker);
-    if (pthread_create(&l->thread, NULL, lister_run, l) != 0)
+    if (pthread_create(&l->thread, NULL, shard_lister_run, l) != 0)
         mem_exhausted(); /* out of threads is out of memory */
     return l;
 }
 
-void lister_ask(struct lister *l) {
+void shard_lister_ask(struct shard_lister *l) {
     atomic_store(&l->asked, true);
     waker_wake(&l->waker);
 }
 
-bool lister_take(struct lister *l, struct listing *last, struct listing *before) {
+bool shard_lister_take(struct shard_lister *l, struct shard_listing *last, struct shard_listing *before) {
     pthread_mutex_lock(&l->lock);
-    struct listing fresh = l->fresh;
-    l->fresh = (struct listing){0};
+    struct shard_listing fresh = l->fresh;
+    l->fresh = (struct shard_listing){0};
     pthread_mutex_unlock(&l->lock);
     if (!fresh.began_ms)
         return false;
-    listing_deinit(before);
+    shard_listing_deinit(before);
     *before = *last;
     *last = fresh;
     return true;
 }
 
-void lister_stop(struct lister *l) {
+void shard_lister_stop(struct shard_lister *l) {
     atomic_store(&l->stopping, true);
     waker_wake(&l->waker);
 }
 
-void lister_free(struct lister *l) {
+void shard_lister_free(struct shard_lister *l) {
     if (!l)
         return;
-    lister_stop(l);
+    shard_lister_stop(l);
     pthread_join(l->thread, NULL);
     pthread_mutex_destroy(&l->lock);
     waker_deinit(&l->waker);
-    listing_deinit(&l->fresh);
+    shard_listing_deinit(&l->fresh);
     free(l);
 }

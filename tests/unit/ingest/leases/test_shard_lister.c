@@ -1,4 +1,4 @@
-#include "ingest/leases/lister.h"
+#include "ingest/leases/shard_lister.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -36,8 +36,8 @@ struct scene {
     struct lists source;
     struct health *health;
     struct waker listed;
-    struct lister *lister;
-    struct listing last, before;
+    struct shard_lister *lister;
+    struct shard_listing last, before;
 };
 
 static int set_up(void **state) {
@@ -51,9 +51,9 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     struct scene *s = *state;
-    lister_free(s->lister);
-    listing_deinit(&s->last);
-    listing_deinit(&s->before);
+    shard_lister_free(s->lister);
+    shard_listing_deinit(&s->last);
+    shard_listing_deinit(&s->before);
     health_free(s->health);
     waker_deinit(&s->listed);
     free(s);
@@ -62,12 +62,12 @@ static int tear_down(void **state) {
 
 static void start(struct scene *s, size_t n, int64_t interval_ms) {
     atomic_store(&s->source.n, n);
-    s->lister = lister_start(&s->source.source, s->health, interval_ms, &s->listed);
+    s->lister = shard_lister_start(&s->source.source, s->health, interval_ms, &s->listed);
 }
 
 static void await_listing(struct scene *s) {
     int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
-    while (!lister_take(s->lister, &s->last, &s->before)) {
+    while (!shard_lister_take(s->lister, &s->last, &s->before)) {
         assert_true(clock_boot_ms() < until_ms);
         waker_wait(&s->listed, until_ms, -1);
     }
@@ -100,8 +100,8 @@ static void asked_it_lists_without_waiting(void **state) {
     struct scene *s = *state;
     start(s, 1, HOUR_MS);
     await_listing(s);
-    assert_false(lister_take(s->lister, &s->last, &s->before));
-    lister_ask(s->lister);
+    assert_false(shard_lister_take(s->lister, &s->last, &s->before));
+    shard_lister_ask(s->lister);
     await_listing(s);
 }
 
@@ -111,9 +111,9 @@ static void a_listing_that_fails_is_none_but_a_trouble_until_one_succeeds(void *
     start(s, 0, HOUR_MS);
     while (!has_trouble(s))
         assert_true(clock_boot_ms() < until_ms);
-    assert_false(lister_take(s->lister, &s->last, &s->before));
+    assert_false(shard_lister_take(s->lister, &s->last, &s->before));
     atomic_store(&s->source.n, 1);
-    lister_ask(s->lister);
+    shard_lister_ask(s->lister);
     await_listing(s);
     assert_false(has_trouble(s));
 }
@@ -122,7 +122,7 @@ static void stopped_it_lists_no_more(void **state) {
     struct scene *s = *state;
     start(s, 1, 1);
     await_listing(s);
-    lister_free(s->lister);
+    shard_lister_free(s->lister);
     s->lister = NULL;
     size_t asked = atomic_load(&s->source.asked);
     waker_wait(&s->listed, clock_boot_ms() + 20, -1);
