@@ -372,7 +372,7 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     strcpy(s->id, lease->shard_id);
     strcpy(s->tenure, lease->tenure);
     s->fence = fence;
-    s->report.progress = (struct lease_progress){lease->checkpoint, lease->position, lease->as_of_ms};
+    s->report.progress = (struct shard_progress){lease->checkpoint, lease->position, lease->as_of_ms};
     s->records = METRICS_SERIES(&records_family, s->id);
     s->as_of = METRICS_SERIES(&as_of_family, s->id);
     s->window_now = METRICS_SERIES(&window_family, s->id);

@@ -15,7 +15,6 @@
 #include "base/health.h"
 #include "base/waker.h"
 #include "ingest/deadletter/deadletter.h"
-#include "ingest/lease.h"
 #include "ingest/source.h"
 #include "views/apply.h"
 #include "views/freshness.h"
@@ -37,9 +36,16 @@ struct shard_context {
     size_t cache_bytes;
 };
 
-/* What a shard tells, at one moment. */
+/* How far a shard's records are in the views: what its lease's checkpoint becomes. */
+struct shard_progress {
+    enum lease_checkpoint checkpoint;
+    struct position position; /* with LEASE_AT_POSITION */
+    int64_t as_of_ms;         /* -1: unknown */
+};
+
+/* What a shard reports, at one moment. */
 struct shard_report {
-    struct lease_progress progress; /* everything up to here is in the views, its dead letters written down */
+    struct shard_progress progress; /* everything up to here is in the views, its dead letters written down */
     struct source_shard children[STORE_LEASE_PARENTS]; /* with LEASE_SHARD_END */
     size_t n_children;
     bool

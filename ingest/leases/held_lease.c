@@ -136,21 +136,21 @@ static enum status write_lease(struct held_lease *l, const struct store_lease *w
     return send_lease(l, e);
 }
 
-static enum status release(struct held_lease *l, const struct lease_progress *progress) {
+static enum status release(struct held_lease *l, const struct shard_progress *progress) {
     struct store_lease after = lease_released(&l->row);
     struct error e;
     lease_add_progress(&after, progress);
     return write_lease(l, &after, &e);
 }
 
-static void renew(struct held_lease *l, const struct lease_progress *progress) {
+static void renew(struct held_lease *l, const struct shard_progress *progress) {
     struct store_lease after = lease_renewed(&l->row);
     struct error e;
     lease_add_progress(&after, progress);
     write_lease(l, &after, &e);
 }
 
-static int64_t next_write(const struct held_lease *l, const struct lease_progress *progress) {
+static int64_t next_write(const struct held_lease *l, const struct shard_progress *progress) {
     int64_t interval = l->failover_ms / 3;
     bool soon =
         l->unanswered || (lease_is_behind(&l->row, progress) && progress->checkpoint != LEASE_SHARD_END);
@@ -194,16 +194,16 @@ static enum status name_children(struct held_lease *l, const struct source_shard
 }
 
 /* How far the shard was applied, its end left out. */
-static struct lease_progress progress_before_end(const struct held_lease *l,
+static struct shard_progress progress_before_end(const struct held_lease *l,
                                                  const struct shard_report *report) {
-    struct lease_progress progress = report->progress;
+    struct shard_progress progress = report->progress;
     progress.checkpoint = progress.position.length ? LEASE_AT_POSITION : l->row.checkpoint;
     return progress;
 }
 
 /* The source said that nothing follows, and names no shard that goes on: then it was mistaken. */
 static enum held_lease_outcome release_unended(struct held_lease *l, const struct shard_report *report) {
-    const struct lease_progress progress = progress_before_end(l, report);
+    const struct shard_progress progress = progress_before_end(l, report);
     return release(l, &progress) == STATUS_OK ? HELD_LEASE_FALSE_END
            : l->lost                          ? HELD_LEASE_LOST
                                               : HELD_LEASE_KEPT;
@@ -213,7 +213,7 @@ static enum held_lease_outcome release_unended(struct held_lease *l, const struc
  * tail would be read again for ever. */
 static enum held_lease_outcome stay_unended(struct held_lease *l, const struct shard_report *report,
                                             bool stopping) {
-    const struct lease_progress progress = progress_before_end(l, report);
+    const struct shard_progress progress = progress_before_end(l, report);
     if (stopping)
         release(l, &progress);
     else if (clock_boot_ms() >= next_write(l, &progress))

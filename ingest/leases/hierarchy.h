@@ -16,7 +16,7 @@
 #ifndef INGEST_LEASES_HIERARCHY_H
 #define INGEST_LEASES_HIERARCHY_H
 
-#include "ingest/lease.h"
+#include "ingest/leases/lease.h"
 #include "ingest/source.h"
 
 /* All borrowed. */

@@ -139,7 +139,7 @@ struct lease_cleanup *lease_cleanup_start(const struct lease_cleanup_options *op
     struct lease_cleanup *c = mem_zalloc(sizeof *c);
     c->options = *options;
     waker_init(&c->waker);
-    if (pthread_create(&c->thread, NULL, lease_cleanup_run, j) != 0)
+    if (pthread_create(&c->thread, NULL, lease_cleanup_run, c) != 0)
         mem_exhausted(); /* out of threads is out of memory */
     return c;
 }

@@ -10,7 +10,7 @@
 #ifndef INGEST_LEASES_LEASE_CLEANUP_H
 #define INGEST_LEASES_LEASE_CLEANUP_H
 
-#include "ingest/lease.h"
+#include "ingest/leases/lease.h"
 
 struct lease_cleanup;
 

@@ -22,8 +22,8 @@
 #ifndef INGEST_LEASES_TAKER_H
 #define INGEST_LEASES_TAKER_H
 
-#include "ingest/lease.h"
 #include "ingest/leases/hierarchy.h"
+#include "ingest/leases/lease.h"
 
 /* All borrowed. */
 struct taker_input {

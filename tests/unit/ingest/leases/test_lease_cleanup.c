@@ -55,12 +55,12 @@ static struct lease_cleanup *start(struct fixture *t, int failover_ms, int pause
     return lease_cleanup_start(&options);
 }
 
-static void janitor_freep(struct lease_cleanup **j) {
+static void cleanup_freep(struct lease_cleanup **j) {
     lease_cleanup_free(*j);
 }
 
-#define JANITOR(t, pause_ms)                                                                                 \
-    _cleanup_(janitor_freep) struct lease_cleanup *j = start(t, FAILOVER_MS, pause_ms)
+#define CLEANUP(t, pause_ms)                                                                                 \
+    _cleanup_(cleanup_freep) struct lease_cleanup *j = start(t, FAILOVER_MS, pause_ms)
 
 static bool is_gone(const struct store_lease *lease) {
     return !*lease->shard_id;
@@ -86,7 +86,7 @@ static void shrinks_then_deletes(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = make_row(t);
     make_scores(t, 3);
-    JANITOR(t, 1);
+    CLEANUP(t, 1);
     assert_true(lease_cleanup_offer(j, &lease));
     await_row(t, is_gone);
     assert_int_equal(writes_left(t), 0);
@@ -101,7 +101,7 @@ static void keeps_its_lease_meanwhile(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = make_row(t);
     make_scores(t, 2 * LIMIT_SHRINK_ROWS + 1);
-    _cleanup_(janitor_freep) struct lease_cleanup *j = start(t, FAILOVER_MS, FAILOVER_MS / 2);
+    _cleanup_(cleanup_freep) struct lease_cleanup *j = start(t, FAILOVER_MS, FAILOVER_MS / 2);
     assert_true(lease_cleanup_offer(j, &lease));
     await_row(t, is_anns_and_renewed);
 }
@@ -110,7 +110,7 @@ static void does_one_at_a_time(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = make_row(t);
     make_scores(t, LIMIT_SHRINK_ROWS + 1);
-    JANITOR(t, 60000);
+    CLEANUP(t, 60000);
     assert_true(lease_cleanup_offer(j, &lease));
     await_row(t, is_anns);
     assert_false(lease_cleanup_offer(j, &lease));
@@ -121,14 +121,14 @@ static void stopped_it_gives_the_lease_back(void **state) {
     struct store_lease lease = make_row(t);
     make_scores(t, LIMIT_SHRINK_ROWS + 1);
     {
-        JANITOR(t, 60000);
+        CLEANUP(t, 60000);
         assert_true(lease_cleanup_offer(j, &lease));
         await_row(t, is_anns);
     }
     lease = row(t);
     assert_string_equal(lease.owner, "");
     assert_int_equal(lease.checkpoint, LEASE_SHARD_END);
-    JANITOR(t, 1); /* whoever comes next finishes it */
+    CLEANUP(t, 1); /* whoever comes next finishes it */
     assert_true(lease_cleanup_offer(j, &lease));
     await_row(t, is_gone);
     assert_int_equal(writes_left(t), 0);
@@ -141,7 +141,7 @@ static void leaves_alone_what_another_took(void **state) {
     make_scores(t, 1);
     assert_ok(store_update_lease(t->store, &lease, &taken, NULL, &found, &support_error));
     {
-        JANITOR(t, 1);
+        CLEANUP(t, 1);
         assert_true(lease_cleanup_offer(j, &lease));
         await_idle(j,
                    &lease); /* which offers it once more: it must have ended before its writes are counted */
@@ -156,7 +156,7 @@ static void failing_it_deletes_nothing(void **state) {
     struct store_lease lease = make_row(t);
     make_scores(t, 1);
     support_fault(t, FAULT_REFUSE, NULL, 1, -1); /* it can be taken, and then not be renewed either */
-    _cleanup_(janitor_freep) struct lease_cleanup *j = start(t, SHORT_FAILOVER_MS, 20);
+    _cleanup_(cleanup_freep) struct lease_cleanup *j = start(t, SHORT_FAILOVER_MS, 20);
     assert_true(lease_cleanup_offer(j, &lease));
     await_row(t, is_anns);
     int64_t until_ms = clock_boot_ms() + 4 * SHORT_FAILOVER_MS;

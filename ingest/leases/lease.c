@@ -1,4 +1,4 @@
-#include "ingest/lease.h"
+#include "ingest/leases/lease.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,13 +50,13 @@ bool lease_is_of_life(const struct store_lease *lease, const char *life) {
     return strncmp(lease->tenure, life, LEASE_LIFE_SIZE - 1) == 0;
 }
 
-bool lease_is_behind(const struct store_lease *lease, const struct lease_progress *progress) {
+bool lease_is_behind(const struct store_lease *lease, const struct shard_progress *progress) {
     return progress->checkpoint != lease->checkpoint ||
            (progress->checkpoint == LEASE_AT_POSITION &&
             position_compare(&progress->position, &lease->position) != 0);
 }
 
-void lease_add_progress(struct store_lease *lease, const struct lease_progress *progress) {
+void lease_add_progress(struct store_lease *lease, const struct shard_progress *progress) {
     if (lease_is_behind(lease, progress))
         lease->owner_switches = 0;
     lease->checkpoint = progress->checkpoint;

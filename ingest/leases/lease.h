@@ -7,13 +7,14 @@
  * every later write is conditional on owner, counter and tenure, so that of two holders with one name only
  * one can go on.
  */
-#ifndef INGEST_LEASE_H
-#define INGEST_LEASE_H
+#ifndef INGEST_LEASES_LEASE_H
+#define INGEST_LEASES_LEASE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ingest/shard.h"
 #include "ingest/source.h"
 #include "views/store.h"
 
@@ -34,18 +35,11 @@ void lease_draw_life(char life[LEASE_LIFE_SIZE]);
 void lease_draw_tenure(const char *life, char tenure[33]);
 bool lease_is_of_life(const struct store_lease *lease, const char *life);
 
-/* All that other workers and restarts need to know of how far the shard's records are in the views. */
-struct lease_progress {
-    enum lease_checkpoint checkpoint;
-    struct position position; /* with LEASE_AT_POSITION */
-    int64_t as_of_ms;         /* -1: unknown */
-};
-
 /* Whether the checkpoint would move. */
-bool lease_is_behind(const struct store_lease *lease, const struct lease_progress *progress);
+bool lease_is_behind(const struct store_lease *lease, const struct shard_progress *progress);
 
 /* Adds progress to what is to be written; as-of never goes back. */
-void lease_add_progress(struct store_lease *lease, const struct lease_progress *progress);
+void lease_add_progress(struct store_lease *lease, const struct shard_progress *progress);
 
 /* Whether a row that was found is exactly what we sent: then the write whose answer was lost took effect. */
 bool lease_is_same(const struct store_lease *a, const struct store_lease *b);

@@ -1,4 +1,4 @@
-#include "ingest/lease.h"
+#include "ingest/leases/lease.h"
 
 #include "tests/unit/support/test.h"
 
@@ -107,24 +107,24 @@ static void two_tenures_are_never_the_same_but_tell_whose_life_drew_them(void **
 static void progress_moves_the_checkpoint_and_forgives_the_switches(void **state) {
     (void)state;
     struct store_lease lease = held("s", "ann");
-    struct lease_progress progress = {LEASE_AT_POSITION, lease.position, 1500};
+    struct shard_progress progress = {LEASE_AT_POSITION, lease.position, 1500};
     lease_add_progress(&lease, &progress); /* a renewal is no checkpoint */
     assert_int_equal(lease.owner_switches, 2);
-    progress = (struct lease_progress){LEASE_AT_POSITION, position_from_u64(99), 2000};
+    progress = (struct shard_progress){LEASE_AT_POSITION, position_from_u64(99), 2000};
     lease_add_progress(&lease, &progress);
     assert_int_equal(position_compare(&lease.position, &progress.position), 0);
     assert_int_equal(lease.owner_switches, 0);
     assert_int_equal(lease.as_of_ms, 2000);
-    lease_add_progress(&lease, &(struct lease_progress){LEASE_SHARD_END, {0}, 3000});
+    lease_add_progress(&lease, &(struct shard_progress){LEASE_SHARD_END, {0}, 3000});
     assert_int_equal(lease.checkpoint, LEASE_SHARD_END);
 }
 
 static void as_of_never_goes_back(void **state) {
     (void)state;
     struct store_lease lease = held("s", "ann");
-    lease_add_progress(&lease, &(struct lease_progress){LEASE_AT_POSITION, position_from_u64(50), 999});
+    lease_add_progress(&lease, &(struct shard_progress){LEASE_AT_POSITION, position_from_u64(50), 999});
     assert_int_equal(lease.as_of_ms, 1000);
-    lease_add_progress(&lease, &(struct lease_progress){LEASE_AT_POSITION, position_from_u64(51), -1});
+    lease_add_progress(&lease, &(struct shard_progress){LEASE_AT_POSITION, position_from_u64(51), -1});
     assert_int_equal(lease.as_of_ms, 1000);
 }
 
