@@ -76,7 +76,7 @@ enum status source_list_shards(struct source *source, int64_t from_ms, struct so
 struct source_reader *source_open(struct source *source, const struct source_shard *shard,
                                   const struct source_start *start, struct budget *budget);
 
-/* Waits until the shard may be read again (its pace) and there is room for a reply (the budget), but not
+/* Waits until the shard may be read again (its read rate) and there is room for a reply (the budget), but not
  * beyond CLOCK_BOOTTIME `until_ms`, and reads once. OK with no records if there are none, if `until_ms` came
  * first, or if woken. After RETRY or FAILED the reader is as it was. */
 enum status source_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,

@@ -14,7 +14,7 @@
 #include "base/waker.h"
 #include "ingest/budget.h"
 #include "ingest/kinesis/aggregated.h"
-#include "ingest/kinesis/pace.h"
+#include "ingest/kinesis/read_rate.h"
 #include "ingest/source.h"
 
 /* ---- the stream --------------------------------------------------------------------------------------- */
@@ -88,7 +88,7 @@ struct kinesis_reader {
     struct source_start next; /* what was handed out last: what comes after is new */
     bool from_horizon; /* the next iterator begins at the trim horizon all the same: the rest is lost */
     char *iterator;    /* NULL: to be asked for */
-    struct pace pace;
+    struct read_rate rate;
     struct waker waker;
     struct budget *budget;
     struct budget_claim claim;

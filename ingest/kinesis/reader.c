@@ -63,7 +63,7 @@ struct source_reader *kinesis_open(struct source *source, const struct source_sh
     r->count.strays = METRICS_SERIES(&strays_family, shard->id);
     r->count.expired = METRICS_SERIES(&expired_family, shard->id);
     r->count.losses = METRICS_SERIES(&losses_family, shard->id);
-    pace_init(&r->pace, k->poll_interval_ms);
+    read_rate_init(&r->rate, k->poll_interval_ms);
     waker_init(&r->waker);
     return &r->reader;
 }
@@ -181,11 +181,11 @@ static enum status take_refusal(struct kinesis_reader *r, struct source_batch *b
         refusal = KINESIS_OTHER;
     if (refusal == KINESIS_THROTTLED) {
         metrics_add(r->count.throttles, 1);
-        pace_after_throttle(&r->pace, r->began_ms, random_u32());
+        read_rate_after_throttle(&r->rate, r->began_ms, random_u32());
         batch->throttled = true;
         return STATUS_OK;
     }
-    pace_after_read(&r->pace, r->began_ms, 0, true);
+    read_rate_after_read(&r->rate, r->began_ms, 0, true);
     if (e->status != STATUS_RETRY) { /* the next read asks for another, from where this one stood */
         free(r->iterator);
         r->iterator = NULL;
@@ -245,7 +245,7 @@ static enum status take_reply(struct kinesis_reader *r, json_t *reply, int64_t s
     enum status status = kinesis_take_records(r, reply, &brought, e);
     batch->behind_ms = json_is_integer(behind) ? json_integer_value(behind) : -1;
     r->behind = batch->behind_ms > 0 || (batch->behind_ms < 0 && brought.n > 0);
-    pace_after_read(&r->pace, r->began_ms, brought.bytes, r->behind);
+    read_rate_after_read(&r->rate, r->began_ms, brought.bytes, r->behind);
     if (status) {
         kinesis_free_records(r);
         return status;
@@ -318,7 +318,7 @@ static enum status get_records(struct kinesis_reader *r, json_t **reply, int64_t
 
 /* A wake that comes when it is due already is for the wait for the budget. */
 static bool is_due(struct kinesis_reader *r, int64_t until_ms) {
-    int64_t due_ms = pace_next(&r->pace);
+    int64_t due_ms = r->rate.next_ms;
     if (clock_boot_ms() < due_ms)
         waker_wait(&r->waker, due_ms < until_ms ? due_ms : until_ms, -1);
     return clock_boot_ms() >= due_ms;

@@ -267,7 +267,7 @@ static void a_read_whose_time_is_up_finds_its_place_in_the_line_again(void **sta
     plan_iterator(t, "TRIM_HORIZON", "i1");
     open_at_horizon(t);
     assert_int_equal(source_read(t->reader, clock_boot_ms() + 20, &t->batch, &t->error), STATUS_OK);
-    source_forget(t->reader); /* as the feed does, whatever came */
+    source_forget(t->reader); /* as the prefetch does, whatever came */
     assert_false(budget_ask(t->budget, &rival, LIMIT_REPLY_BYTES + 1, &waker));
     budget_set(t->budget, &others, LIMIT_INFLIGHT_BYTES - LIMIT_REPLY_BYTES);
 

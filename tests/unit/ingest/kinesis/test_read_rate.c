@@ -1,33 +1,33 @@
-#include "ingest/kinesis/pace.h"
+#include "ingest/kinesis/read_rate.h"
 
 #include "base/limits.h"
 #include "tests/unit/support/test.h"
 
 static void the_first_read_is_due_at_once(void **state) {
     (void)state;
-    struct pace p;
-    pace_init(&p, 250);
-    assert_true(pace_next(&p) <= 0);
+    struct read_rate r;
+    read_rate_init(&r, 250);
+    assert_true(r.next_ms <= 0);
 }
 
 static void caught_up_it_reads_every_poll_interval(void **state) {
     (void)state;
-    struct pace p;
-    pace_init(&p, 250);
+    struct read_rate r;
+    read_rate_init(&r, 250);
     int64_t now = 1000;
     for (int i = 0; i < 20; i++, now += 250) {
-        pace_after_read(&p, now, 100, false);
-        assert_int_equal(pace_next(&p), now + 250);
+        read_rate_after_read(&r, now, 100, false);
+        assert_int_equal(r.next_ms, now + 250);
     }
 }
 
 static void behind_it_reads_on_at_once_while_the_shard_allows(void **state) {
     (void)state;
-    struct pace p;
-    pace_init(&p, 250);
+    struct read_rate r;
+    read_rate_init(&r, 250);
     for (int i = 0; i < 4; i++) {
-        pace_after_read(&p, 1000, 0, true);
-        assert_int_equal(pace_next(&p), 1000);
+        read_rate_after_read(&r, 1000, 0, true);
+        assert_int_equal(r.next_ms, 1000);
     }
 }
 
@@ -37,11 +37,11 @@ static void no_second_ever_holds_more_than_five_reads(void **state) {
     (void)state;
     uint64_t random = 3;
     int64_t at[2000], now = 0;
-    struct pace p;
-    pace_init(&p, 10);
+    struct read_rate r;
+    read_rate_init(&r, 10);
     for (size_t i = 0; i < COUNT(at); i++) {
-        at[i] = now = pace_next(&p) > now ? pace_next(&p) : now;
-        pace_after_read(&p, now, support_random(&random) % 100000, support_random(&random) % 4 != 0);
+        at[i] = now = r.next_ms > now ? r.next_ms : now;
+        read_rate_after_read(&r, now, support_random(&random) % 100000, support_random(&random) % 4 != 0);
         now += support_random(&random) % 3 * (support_random(&random) % 200); /* the read takes its time */
         if (i >= 5)
             assert_true(at[i] - at[i - 5] >= 1000);
@@ -52,15 +52,15 @@ static void no_second_ever_holds_more_than_five_reads(void **state) {
 static void between_two_reads_lies_the_time_for_what_was_read(void **state) {
     (void)state;
     uint64_t random = 4;
-    struct pace p;
-    pace_init(&p, 10);
+    struct read_rate r;
+    read_rate_init(&r, 10);
     int64_t now = 500, begin = now;
     uint64_t bytes = 0;
     for (int i = 0; i < 500; i++) {
         size_t brought = support_random(&random) % 1500000;
-        pace_after_read(&p, now, brought, true);
+        read_rate_after_read(&r, now, brought, true);
         bytes += brought;
-        now = pace_next(&p);
+        now = r.next_ms;
         assert_true(bytes <= 2000 * (uint64_t)(now - begin)); /* 2 MB a second */
     }
     assert_true(bytes >= 1900 * (uint64_t)(now - begin)); /* as fast as that allows */
@@ -68,53 +68,54 @@ static void between_two_reads_lies_the_time_for_what_was_read(void **state) {
 
 static void after_ten_megabytes_the_shard_is_left_alone_for_five_seconds(void **state) {
     (void)state;
-    struct pace p;
-    pace_init(&p, 250);
-    pace_after_read(&p, 1000, 10000000, true);
-    assert_int_equal(pace_next(&p), 6000);
-    pace_after_read(&p, 6000, 0, true);
-    assert_int_equal(pace_next(&p), 6000);
+    struct read_rate r;
+    read_rate_init(&r, 250);
+    read_rate_after_read(&r, 1000, 10000000, true);
+    assert_int_equal(r.next_ms, 6000);
+    read_rate_after_read(&r, 6000, 0, true);
+    assert_int_equal(r.next_ms, 6000);
 }
 
 /* A read that is refused, or whose iterator has expired, brought nothing: neither bound is undone by it. */
 static void reads_that_bring_nothing_count_and_wipe_nothing_out(void **state) {
     (void)state;
-    struct pace p;
-    pace_init(&p, 250);
-    pace_after_read(&p, 1000, 3000000, true);
-    pace_after_read(&p, 1200, 0, true);
-    assert_int_equal(pace_next(&p), 2500);
-    pace_init(&p, 250);
+    struct read_rate r;
+    read_rate_init(&r, 250);
+    read_rate_after_read(&r, 1000, 3000000, true);
+    read_rate_after_read(&r, 1200, 0, true);
+    assert_int_equal(r.next_ms, 2500);
+    read_rate_init(&r, 250);
     for (int i = 0; i < 5; i++)
-        pace_after_read(&p, 1000 + i, 0, true);
-    assert_int_equal(pace_next(&p), 2000);
+        read_rate_after_read(&r, 1000 + i, 0, true);
+    assert_int_equal(r.next_ms, 2000);
 }
 
 static void a_throttle_wipes_out_no_bound(void **state) {
     (void)state;
-    struct pace p;
-    pace_init(&p, 250);
-    pace_after_read(&p, 1000, 10000000, true);
-    pace_after_throttle(&p, 6000, 0);
-    pace_after_read(&p, 6050, 2000000, true);
-    assert_int_equal(pace_next(&p), 7050);
-    pace_init(&p, 250);
+    struct read_rate r;
+    read_rate_init(&r, 250);
+    read_rate_after_read(&r, 1000, 10000000, true);
+    read_rate_after_throttle(&r, 6000, 0);
+    read_rate_after_read(&r, 6050, 2000000, true);
+    assert_int_equal(r.next_ms, 7050);
+    read_rate_init(&r, 250);
     for (int i = 0; i < 5; i++)
-        pace_after_throttle(&p, 1000, 0); /* each was a read, too */
-    assert_true(pace_next(&p) >= 1500);
+        read_rate_after_throttle(&r, 1000, 0); /* each was a read, too */
+    assert_true(r.next_ms >= 1500);
 }
 
 static void throttled_it_waits_ever_longer_up_to_the_limit(void **state) {
     (void)state;
-    struct pace p;
-    pace_init(&p, 250);
+    struct read_rate r;
+    read_rate_init(&r, 250);
     int64_t expected[] = {100, 200, 400, 800, LIMIT_THROTTLE_MS, LIMIT_THROTTLE_MS};
     for (size_t i = 0; i < COUNT(expected); i++) {
-        struct pace copy = p;
-        pace_after_throttle(&copy, 1000, (uint32_t)(expected[i] / 2)); /* the longest that jitter makes it */
-        assert_int_equal(pace_next(&copy), 1000 + expected[i]);
-        pace_after_throttle(&p, 1000, 0); /* the shortest */
-        assert_int_equal(pace_next(&p), 1000 + expected[i] / 2);
+        struct read_rate copy = r;
+        read_rate_after_throttle(&copy, 1000,
+                                 (uint32_t)(expected[i] / 2)); /* the longest that jitter makes it */
+        assert_int_equal(copy.next_ms, 1000 + expected[i]);
+        read_rate_after_throttle(&r, 1000, 0); /* the shortest */
+        assert_int_equal(r.next_ms, 1000 + expected[i] / 2);
     }
 }
 
@@ -123,11 +124,11 @@ static void jitter_stays_between_half_and_the_whole_pause(void **state) {
     uint64_t random = 5;
     int64_t least = INT64_MAX, most = 0;
     for (int i = 0; i < 10000; i++) {
-        struct pace p;
-        pace_init(&p, 250);
-        pace_after_throttle(&p, 0, support_random(&random));
-        least = pace_next(&p) < least ? pace_next(&p) : least;
-        most = pace_next(&p) > most ? pace_next(&p) : most;
+        struct read_rate r;
+        read_rate_init(&r, 250);
+        read_rate_after_throttle(&r, 0, support_random(&random));
+        least = r.next_ms < least ? r.next_ms : least;
+        most = r.next_ms > most ? r.next_ms : most;
     }
     assert_int_equal(least, 50);
     assert_int_equal(most, 100);
@@ -135,30 +136,30 @@ static void jitter_stays_between_half_and_the_whole_pause(void **state) {
 
 static void once_reads_get_through_it_probes_back_step_by_step(void **state) {
     (void)state;
-    struct pace p;
-    pace_init(&p, 10);
+    struct read_rate r;
+    read_rate_init(&r, 10);
     for (int i = 0; i < 10; i++)
-        pace_after_throttle(&p, 0, 0);
+        read_rate_after_throttle(&r, 0, 0);
     int64_t now = 10000;
     for (int64_t pause = LIMIT_THROTTLE_MS / 2; pause > 200; pause /= 2) {
-        pace_after_read(&p, now, 0, true);
-        assert_int_equal(pace_next(&p), now + pause);
-        now = pace_next(&p);
+        read_rate_after_read(&r, now, 0, true);
+        assert_int_equal(r.next_ms, now + pause);
+        now = r.next_ms;
     }
     for (int i = 0; i < 10; i++)
-        pace_after_read(&p, now += 1000, 0, true);
-    assert_int_equal(pace_next(&p), now);
+        read_rate_after_read(&r, now += 1000, 0, true);
+    assert_int_equal(r.next_ms, now);
 }
 
 static void a_throttle_amid_probing_slows_down_again(void **state) {
     (void)state;
-    struct pace p;
-    pace_init(&p, 250);
+    struct read_rate r;
+    read_rate_init(&r, 250);
     for (int i = 0; i < 3; i++)
-        pace_after_throttle(&p, 0, 0);
-    pace_after_read(&p, 5000, 0, true); /* 400 becomes 200 */
-    pace_after_throttle(&p, 6000, 0);   /* and 400 again */
-    assert_int_equal(pace_next(&p), 6200);
+        read_rate_after_throttle(&r, 0, 0);
+    read_rate_after_read(&r, 5000, 0, true); /* 400 becomes 200 */
+    read_rate_after_throttle(&r, 6000, 0);   /* and 400 again */
+    assert_int_equal(r.next_ms, 6200);
 }
 
 int main(void) {

@@ -1,38 +1,37 @@
 /*
- * pace: when a shard may be read again. Pure arithmetic; not thread-safe.
+ * read_rate: when a shard may be read again. Pure arithmetic; not thread-safe.
  *
  * Kinesis lets all readers of a shard together make 5 GetRecords calls and take 2 MB a second (Kinesis Data
  * Streams quotas; after a read of 10 MB the shard refuses others for 5 s). Behind: as fast as that allows.
  * Caught up: every poll interval. Throttled: ever slower, up to LIMIT_THROTTLE_MS, with jitter, and quicker
  * again step by step once reads get through.
  */
-#ifndef INGEST_KINESIS_PACE_H
-#define INGEST_KINESIS_PACE_H
+#ifndef INGEST_KINESIS_READ_RATE_H
+#define INGEST_KINESIS_READ_RATE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define PACE_CALLS 5
+#define READ_RATE_CALLS 5
 
-struct pace {
+struct read_rate {
+    int64_t next_ms; /* the earliest time of the next read */
+
+    /* private */
     int64_t poll_interval_ms;
-    int64_t calls_ms[PACE_CALLS]; /* when the last reads began: a ring */
+    int64_t calls_ms[READ_RATE_CALLS]; /* when the last reads began: a ring */
     unsigned oldest_call;
     int64_t bytes_until_ms; /* until when what was read takes up the shard's 2 MB a second */
     int64_t throttle_ms;    /* the extra pause while throttled; 0: none */
-    int64_t next_ms;
 };
 
-void pace_init(struct pace *p, int64_t poll_interval_ms);
+void read_rate_init(struct read_rate *r, int64_t poll_interval_ms);
 
 /* A read that began at `now_ms` brought `bytes`; `behind`: there is more to read right now. */
-void pace_after_read(struct pace *p, int64_t now_ms, size_t bytes, bool behind);
+void read_rate_after_read(struct read_rate *r, int64_t now_ms, size_t bytes, bool behind);
 
 /* A read was refused as too fast; `random` is any random number. */
-void pace_after_throttle(struct pace *p, int64_t now_ms, uint32_t random);
-
-/* The earliest time of the next read. */
-int64_t pace_next(const struct pace *p);
+void read_rate_after_throttle(struct read_rate *r, int64_t now_ms, uint32_t random);
 
 #endif
