@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/random.h"
-#include "ingest/feed.h"
+#include "ingest/prefetch.h"
 #include "ingest/window.h"
 
 static struct metrics_family records_family = {
@@ -89,7 +89,7 @@ struct shard {
     struct shard_report report;
 
     /* the thread's own */
-    struct feed *feed;
+    struct prefetch *prefetch;
     struct apply *apply;
     char tenure[33];
     struct window window;
@@ -105,8 +105,8 @@ void shard_read_report(struct shard *s, struct shard_report *report) {
     pthread_mutex_lock(&s->lock);
     *report = s->report;
     pthread_mutex_unlock(&s->lock);
-    int64_t feed_ms = feed_alive_ms(s->feed), shard_ms = pulse_last_ms(&s->pulse);
-    report->alive_boot_ms = feed_ms < shard_ms ? feed_ms : shard_ms;
+    int64_t prefetch_ms = prefetch_alive_ms(s->prefetch), shard_ms = pulse_last_ms(&s->pulse);
+    report->alive_boot_ms = prefetch_ms < shard_ms ? prefetch_ms : shard_ms;
 }
 
 static void tell_as_of(struct shard *s, int64_t as_of_ms) {
@@ -128,7 +128,7 @@ static void tell_position(struct shard *s, const struct position *position) {
     pthread_mutex_unlock(&s->lock);
 }
 
-static void tell_end(struct shard *s, const struct feed_item *last) {
+static void tell_end(struct shard *s, const struct prefetch_item *last) {
     pthread_mutex_lock(&s->lock);
     s->report.progress.checkpoint = LEASE_SHARD_END;
     s->report.vanished = last->gone;
@@ -263,7 +263,7 @@ static enum status settle_once(struct shard *s, struct batch *b, struct apply_co
 static void note_window(struct shard *s, bool throttled) {
     if (!window_note(&s->window, throttled, clock_boot_ms()))
         return;
-    feed_set_window(s->feed, s->window.records, s->window.ms);
+    prefetch_set_window(s->prefetch, s->window.records, s->window.ms);
     metrics_set(s->window_now, s->window.ms);
 }
 
@@ -292,7 +292,7 @@ static bool settle(struct shard *s, struct batch *b) {
  * ------------------------------------------------------------------------------------------------------- */
 
 /* What came from the source into the views, or its failure waited out. False: the shard is done. */
-static bool settle_item(struct shard *s, struct feed_item *item) {
+static bool settle_item(struct shard *s, struct prefetch_item *item) {
     if (item->status == STATUS_INVALID) {
         tell_refusal(s, &item->error);
         return false;
@@ -316,27 +316,27 @@ static bool settle_item(struct shard *s, struct feed_item *item) {
 
 /* One turn of the shard's life. */
 static bool take_and_settle(struct shard *s) {
-    struct feed_item *item = feed_take(s->feed, clock_boot_ms() + LIMIT_READ_WAIT_MS);
+    struct prefetch_item *item = prefetch_take(s->prefetch, clock_boot_ms() + LIMIT_READ_WAIT_MS);
     turn(s);
     if (!item)
         return true;
     bool goes_on = settle_item(s, item);
-    feed_give_back(s->feed);
+    prefetch_give_back(s->prefetch);
     return goes_on;
 }
 
 /* A clean stop: what was read already is applied, nothing more is read. The order's own wake may come only
  * now, so a wait that was woken says nothing. */
 static void settle_rest(struct shard *s) {
-    feed_finish(s->feed);
-    while (order_of(s) == ORDER_STOP && !feed_is_over(s->feed)) {
-        struct feed_item *item = feed_take(s->feed, clock_boot_ms() + LIMIT_READ_WAIT_MS);
+    prefetch_finish(s->prefetch);
+    while (order_of(s) == ORDER_STOP && !prefetch_is_over(s->prefetch)) {
+        struct prefetch_item *item = prefetch_take(s->prefetch, clock_boot_ms() + LIMIT_READ_WAIT_MS);
         turn(s);
         if (!item)
             continue;
         if (!item->status && !settle_item(s, item))
             return;
-        feed_give_back(s->feed);
+        prefetch_give_back(s->prefetch);
     }
 }
 
@@ -357,7 +357,7 @@ static void *shard_run(void *data) {
         settle_rest(s);
     pulse_unwatch(&s->pulse);
     tell(s, &s->report.finished);
-    feed_end(s->feed); /* here, where waiting for its last call keeps nobody from writing leases */
+    prefetch_end(s->prefetch); /* here, where waiting for its last call keeps nobody from writing leases */
     tell(s, &s->report.gone);
     return NULL;
 }
@@ -387,12 +387,12 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     const struct source_start start = {lease->checkpoint, lease->position, lease->start_at_ms};
     window_init(&s->window, context->batch_window_ms, context->batch_records);
     metrics_set(s->window_now, s->window.ms);
-    const struct feed_options options = {s->window.records, s->window.ms, context->budget};
+    const struct prefetch_options options = {s->window.records, s->window.ms, context->budget};
     struct source_shard shard = {0};
     strcpy(shard.id, lease->shard_id);
     strcpy(shard.starting_hash_key, lease->starting_hash_key);
     strcpy(shard.ending_hash_key, lease->ending_hash_key);
-    s->feed = feed_start(context->source, &shard, &start, &options);
+    s->prefetch = prefetch_start(context->source, &shard, &start, &options);
     if (pthread_create(&s->thread, NULL, shard_run, s) != 0)
         mem_exhausted(); /* out of threads is out of memory */
     return s;
@@ -404,7 +404,7 @@ static void give_order(struct shard *s, enum order order) {
         atomic_store(&s->order, ORDER_ABANDON);
     else
         atomic_compare_exchange_strong(&s->order, &run, (int)order);
-    feed_wake(s->feed);
+    prefetch_wake(s->prefetch);
     waker_wake(&s->waker);
 }
 
@@ -427,7 +427,7 @@ void shard_join(struct shard *s) {
     metrics_hide(METRICS_SERIES(&waiting_family, s->id));
     metrics_hide(s->window_now);
 
-    feed_free(s->feed);
+    prefetch_free(s->prefetch);
     apply_free(s->apply);
     pthread_mutex_destroy(&s->lock);
     waker_deinit(&s->waker);

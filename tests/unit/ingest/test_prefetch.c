@@ -1,4 +1,4 @@
-#include "ingest/feed.h"
+#include "ingest/prefetch.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -134,13 +134,13 @@ static const struct source_ops script_ops = {.name = "script",
                                              .wake = script_wake,
                                              .close = script_close};
 
-/* ---- a feed of it ------------------------------------------------------------------------------------- */
+/* ---- a prefetch of it ------------------------------------------------------------------------------------- */
 
 struct fixture {
     struct script script;
     size_t n_steps;
     struct budget *budget; /* NULL: none */
-    struct feed *feed;
+    struct prefetch *prefetch;
     uint64_t taken; /* the position of the last record that the test took */
 };
 
@@ -155,8 +155,8 @@ static int make_script(void **state) {
 
 static int tear_down(void **state) {
     struct fixture *t = *state;
-    if (t->feed)
-        feed_free(t->feed);
+    if (t->prefetch)
+        prefetch_free(t->prefetch);
     budget_free(t->budget);
     waker_deinit(&t->script.waker);
     waker_deinit(&t->script.has_read);
@@ -164,7 +164,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* Before the feed starts. */
+/* Before the prefetch starts. */
 static void plan(struct fixture *t, struct step step) {
     assert_true(t->n_steps < STEPS);
     t->script.steps[t->n_steps++] = step;
@@ -177,10 +177,10 @@ static void allow(struct fixture *t, size_t steps) {
 
 static void start(struct fixture *t, size_t batch_records, int batch_window_ms, size_t allowed) {
     const struct source_start from = {.checkpoint = LEASE_TRIM_HORIZON};
-    const struct feed_options options = {batch_records, batch_window_ms, t->budget};
+    const struct prefetch_options options = {batch_records, batch_window_ms, t->budget};
     const struct source_shard shard = {.id = "s"};
     atomic_store(&t->script.allowed, allowed);
-    t->feed = feed_start(&t->script.source, &shard, &from, &options);
+    t->prefetch = prefetch_start(&t->script.source, &shard, &from, &options);
 }
 
 static void await_reads(struct fixture *t, size_t n) {
@@ -191,7 +191,7 @@ static void await_reads(struct fixture *t, size_t n) {
     }
 }
 
-/* A feed that would read more has a moment for it. */
+/* A prefetch that would read more has a moment for it. */
 static void assert_reads_stay(struct fixture *t, size_t n) {
     int64_t moment = clock_boot_ms() + 30;
     await_reads(t, n);
@@ -201,11 +201,11 @@ static void assert_reads_stay(struct fixture *t, size_t n) {
 }
 
 /* The next item that is news; its records follow those that were taken before. */
-static struct feed_item *take(struct fixture *t) {
-    struct feed_item *item;
-    while ((item = feed_take(t->feed, FOR_EVER)) && !item->status && !item->ended && item->batch.n == 0 &&
+static struct prefetch_item *take(struct fixture *t) {
+    struct prefetch_item *item;
+    while ((item = prefetch_take(t->prefetch, FOR_EVER)) && !item->status && !item->ended && item->batch.n == 0 &&
            item->batch.as_of_ms < 0)
-        feed_give_back(t->feed);
+        prefetch_give_back(t->prefetch);
     if (!item || item->status)
         return item;
     assert_int_equal(item->batch.n, item->batch.n_records);
@@ -218,23 +218,23 @@ static struct feed_item *take(struct fixture *t) {
 }
 
 static void assert_next(struct fixture *t, size_t n, int64_t as_of_ms) {
-    struct feed_item *item = take(t);
+    struct prefetch_item *item = take(t);
     assert_non_null(item);
     assert_int_equal(item->status, STATUS_OK);
     assert_int_equal(item->batch.n, n);
     assert_int_equal(item->batch.as_of_ms, as_of_ms);
     assert_false(item->ended);
-    feed_give_back(t->feed);
+    prefetch_give_back(t->prefetch);
 }
 
 static void assert_next_failed(struct fixture *t, enum status status, const char *message) {
-    struct feed_item *item = take(t);
+    struct prefetch_item *item = take(t);
     assert_non_null(item);
     assert_int_equal(item->status, status);
     assert_int_equal(item->error.status, status);
     assert_string_equal(item->error.message, message);
     assert_int_equal(item->batch.n, 0);
-    feed_give_back(t->feed);
+    prefetch_give_back(t->prefetch);
 }
 
 /* At once, not when patience ends. */
@@ -270,10 +270,10 @@ static void records_keep_their_order(void **state) {
     }
     start(t, 7, 1, STEPS);
     while (t->taken < sum) { /* take() sees to the order */
-        struct feed_item *item = take(t);
+        struct prefetch_item *item = take(t);
         assert_non_null(item);
         assert_true(item->batch.n <= 7);
-        feed_give_back(t->feed);
+        prefetch_give_back(t->prefetch);
     }
     assert_int_equal(t->taken, sum);
 }
@@ -307,7 +307,7 @@ static void a_batch_waits_for_more_until_it_is_full(void **state) {
     plan(t, (struct step){.n = 3});
     start(t, 5, PATIENCE_MS, 1);
     await_reads(t, 2);
-    assert_null(feed_take(t->feed, 0)); /* it waits */
+    assert_null(prefetch_take(t->prefetch, 0)); /* it waits */
     int64_t began_ms = clock_boot_ms();
     allow(t, 2);
     assert_next(t, 5, -1);
@@ -319,14 +319,14 @@ static void a_wider_window_holds_for_the_next_batch(void **state) {
     for (size_t i = 0; i < 4; i++)
         plan(t, (struct step){.n = 4});
     start(t, 2, 0, 0);
-    feed_set_window(t->feed, 8, PATIENCE_MS);
+    prefetch_set_window(t->prefetch, 8, PATIENCE_MS);
     allow(t, 4);
     size_t sizes[2];
     for (size_t i = 0; i < 2; i++) { /* one may have been begun before */
-        struct feed_item *item = take(t);
+        struct prefetch_item *item = take(t);
         assert_non_null(item);
         sizes[i] = item->batch.n;
-        feed_give_back(t->feed);
+        prefetch_give_back(t->prefetch);
     }
     assert_true(sizes[0] == 8 || sizes[0] == 2);
     assert_int_equal(sizes[1], 8);
@@ -338,14 +338,14 @@ static void a_batch_waits_no_longer_than_its_window(void **state) {
     plan(t, (struct step){.n = 2, .as_of_ms = 1000});
     plan(t, (struct step){.n = 1, .as_of_ms = 2000});
     start(t, 5, WINDOW_MS, 1);
-    struct feed_item *item = take(t);
+    struct prefetch_item *item = take(t);
     assert_non_null(item);
     assert_int_equal(item->batch.n, 2);
     assert_int_equal(item->batch.as_of_ms, 1000);
     assert_true(clock_boot_ms() >= item->batch.began_boot_ms + WINDOW_MS);
     assert_int_equal(t->script.untils_ms[1],
                      item->batch.began_boot_ms + WINDOW_MS); /* since the first record, not the last */
-    feed_give_back(t->feed);
+    prefetch_give_back(t->prefetch);
     allow(t, 2);
     assert_next(t, 1, 2000);
 }
@@ -354,14 +354,14 @@ static void without_a_window_nothing_waits(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 2});
     start(t, 5, 0, 1);
-    struct feed_item *item = take(t);
+    struct prefetch_item *item = take(t);
     assert_non_null(item);
     assert_int_equal(item->batch.n, 2);
 }
 
 /* ---- failures ----------------------------------------------------------------------------------------- */
 
-static void a_failure_is_handed_over_and_the_feed_goes_on(void **state) {
+static void a_failure_is_handed_over_and_the_prefetch_goes_on(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 1});
     plan(t, (struct step){.status = STATUS_RETRY});
@@ -393,11 +393,11 @@ static void after_a_failure_it_reads_when_that_was_given_back(void **state) {
     plan(t, (struct step){.n = 1});
     start(t, 4, 0, 3);
     for (size_t i = 1; i <= 2; i++) {
-        struct feed_item *item = take(t);
+        struct prefetch_item *item = take(t);
         assert_non_null(item);
         assert_int_equal(item->status, STATUS_RETRY);
-        assert_reads_stay(t, i); /* the taker's pause is the feed's */
-        feed_give_back(t->feed);
+        assert_reads_stay(t, i); /* the taker's pause is the prefetch's */
+        prefetch_give_back(t->prefetch);
     }
     assert_next(t, 1, -1);
 }
@@ -410,11 +410,11 @@ static void it_is_never_further_ahead_than_its_items(void **state) {
         plan(t, (struct step){.n = 3});
     start(t, 3, 0, 6);
     for (size_t i = 0; i < 4; i++) {
-        assert_reads_stay(t, FEED_ITEMS + i);
-        struct feed_item *item = take(t);
+        assert_reads_stay(t, PREFETCH_ITEMS + i);
+        struct prefetch_item *item = take(t);
         assert_non_null(item);
-        assert_reads_stay(t, FEED_ITEMS + i); /* it is the taker's still */
-        feed_give_back(t->feed);
+        assert_reads_stay(t, PREFETCH_ITEMS + i); /* it is the taker's still */
+        prefetch_give_back(t->prefetch);
     }
 }
 
@@ -424,14 +424,14 @@ static void the_end_comes_with_the_last_batch(void **state) {
     plan(t, (struct step){.n = 1});
     start(t, 2, PATIENCE_MS, 2);
     assert_next(t, 2, -1);
-    struct feed_item *item = take(t);
+    struct prefetch_item *item = take(t);
     assert_non_null(item);
     assert_int_equal(item->batch.n, 1);
     assert_true(item->ended);
     assert_int_equal(item->n_children, 2);
     assert_string_equal(item->children[0].id, "child-0");
     assert_string_equal(item->children[1].id, "child-1");
-    feed_give_back(t->feed);
+    prefetch_give_back(t->prefetch);
     assert_none_ever(t);
     assert_int_equal(atomic_load(&t->script.reads), 1);
 }
@@ -440,53 +440,53 @@ static void an_end_without_records_is_told(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.ended = true});
     start(t, 2, 0, 1);
-    struct feed_item *item = take(t);
+    struct prefetch_item *item = take(t);
     assert_non_null(item);
     assert_true(item->ended);
     assert_int_equal(item->n_children, 0);
-    feed_give_back(t->feed);
+    prefetch_give_back(t->prefetch);
     assert_none_ever(t);
 }
 
-static void a_finished_feed_hands_out_its_batches_and_reads_no_more(void **state) {
+static void a_finished_prefetch_hands_out_its_batches_and_reads_no_more(void **state) {
     struct fixture *t = *state;
     for (size_t i = 0; i < 4; i++)
         plan(t, (struct step){.n = 3});
     start(t, 3, 0, 4);
-    await_reads(t, FEED_ITEMS);
-    feed_end(t->feed);
-    assert_false(feed_is_over(t->feed)); /* though its thread is */
+    await_reads(t, PREFETCH_ITEMS);
+    prefetch_end(t->prefetch);
+    assert_false(prefetch_is_over(t->prefetch)); /* though its thread is */
     assert_next(t, 3, -1);
-    assert_false(feed_is_over(t->feed));
+    assert_false(prefetch_is_over(t->prefetch));
     assert_next(t, 3, -1);
-    assert_true(feed_is_over(t->feed));
+    assert_true(prefetch_is_over(t->prefetch));
     assert_none_ever(t);
-    assert_int_equal(atomic_load(&t->script.reads), FEED_ITEMS);
+    assert_int_equal(atomic_load(&t->script.reads), PREFETCH_ITEMS);
 }
 
-/* A stop's wake may come at any time, and is no end: that is feed_is_over's to tell. */
+/* A stop's wake may come at any time, and is no end: that is prefetch_is_over's to tell. */
 static void a_finish_ends_the_window(void **state) {
     struct fixture *t = *state;
-    struct feed_item *item;
+    struct prefetch_item *item;
     plan(t, (struct step){.n = 2});
     start(t, 5, PATIENCE_MS, 1);
     await_reads(t, 2);
     int64_t began_ms = clock_boot_ms();
-    feed_finish(t->feed);
-    feed_wake(t->feed);
-    while (!(item = feed_take(t->feed, FOR_EVER)))
-        assert_false(feed_is_over(t->feed));
+    prefetch_finish(t->prefetch);
+    prefetch_wake(t->prefetch);
+    while (!(item = prefetch_take(t->prefetch, FOR_EVER)))
+        assert_false(prefetch_is_over(t->prefetch));
     assert_int_equal(item->batch.n, 2);
-    assert_false(feed_is_over(t->feed)); /* nor until it is given back */
-    feed_give_back(t->feed);
-    while (feed_take(t->feed, FOR_EVER) || !feed_is_over(t->feed))
+    assert_false(prefetch_is_over(t->prefetch)); /* nor until it is given back */
+    prefetch_give_back(t->prefetch);
+    while (prefetch_take(t->prefetch, FOR_EVER) || !prefetch_is_over(t->prefetch))
         assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
     assert_none_ever(t);
     assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
 }
 
-static void *wake(void *feed) {
-    feed_wake(feed);
+static void *wake(void *prefetch) {
+    prefetch_wake(prefetch);
     return NULL;
 }
 
@@ -497,14 +497,14 @@ static void a_wake_ends_one_wait(void **state) {
     start(t, 5, PATIENCE_MS, 1);
     await_reads(t, 2);
     int64_t began_ms = clock_boot_ms();
-    feed_wake(t->feed); /* before the wait */
-    assert_null(feed_take(t->feed, FOR_EVER));
-    assert_int_equal(pthread_create(&other, NULL, wake, t->feed), 0); /* in it, or before */
-    assert_null(feed_take(t->feed, FOR_EVER));
+    prefetch_wake(t->prefetch); /* before the wait */
+    assert_null(prefetch_take(t->prefetch, FOR_EVER));
+    assert_int_equal(pthread_create(&other, NULL, wake, t->prefetch), 0); /* in it, or before */
+    assert_null(prefetch_take(t->prefetch, FOR_EVER));
     pthread_join(other, NULL);
     assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
     int64_t until_ms = clock_boot_ms() + 20;
-    assert_null(feed_take(t->feed, until_ms)); /* and no later one */
+    assert_null(prefetch_take(t->prefetch, until_ms)); /* and no later one */
     assert_true(clock_boot_ms() >= until_ms);
 }
 
@@ -516,7 +516,7 @@ static void a_wait_goes_on_though_an_item_came_before_it(void **state) {
     await_reads(t, 3); /* the first batch is there, the second in its window */
     assert_next(t, 5, -1);
     int64_t until_ms = clock_boot_ms() + 20;
-    assert_null(feed_take(t->feed, until_ms));
+    assert_null(prefetch_take(t->prefetch, until_ms));
     assert_true(clock_boot_ms() >= until_ms);
 }
 
@@ -528,29 +528,29 @@ static void a_loss_is_told_at_once_with_what_came_before_it(void **state) {
     plan(t, (struct step){.loss = "two are lost"});
     plan(t, (struct step){.n = 5});
     start(t, 5, PATIENCE_MS, 3);
-    struct feed_item *item = take(t);
+    struct prefetch_item *item = take(t);
     assert_non_null(item);
     assert_int_equal(item->batch.n, 2);
     assert_string_equal(item->loss, "two are lost");
-    feed_give_back(t->feed);
+    prefetch_give_back(t->prefetch);
     item = take(t);
     assert_non_null(item);
     assert_int_equal(item->batch.n, 5);
     assert_string_equal(item->loss, "");
-    feed_give_back(t->feed);
+    prefetch_give_back(t->prefetch);
 }
 
 static void a_shard_that_is_gone_says_so_with_its_end(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.ended = true, .gone = true, .loss = "all of it", .n_children = 1});
     start(t, 5, PATIENCE_MS, 1);
-    struct feed_item *item = take(t);
+    struct prefetch_item *item = take(t);
     assert_non_null(item);
     assert_true(item->ended);
     assert_true(item->gone);
     assert_string_equal(item->loss, "all of it");
     assert_int_equal(item->n_children, 1);
-    feed_give_back(t->feed);
+    prefetch_give_back(t->prefetch);
 }
 
 static void a_refusal_for_good_is_handed_over_as_it_is(void **state) {
@@ -572,7 +572,7 @@ static void a_batch_holds_its_bytes_until_it_is_given_back(void **state) {
     plan(t, (struct step){.n = 3});
     plan(t, (struct step){.n = 1});
     start_with_budget(t, 3, 2);
-    struct feed_item *item = take(t);
+    struct prefetch_item *item = take(t);
     assert_non_null(item);
     size_t first = item->batch.bytes;
     assert_true(first >= 3 * strlen("s:1"
@@ -584,25 +584,25 @@ static void a_batch_holds_its_bytes_until_it_is_given_back(void **state) {
         waker_wait(&t->script.has_read, clock_boot_ms() + 1, -1);
     }
     size_t both = budget_held(t->budget);
-    feed_give_back(t->feed);
+    prefetch_give_back(t->prefetch);
     item = take(t);
     assert_non_null(item);
     size_t second = item->batch.bytes;
     assert_true(second < first);
     assert_int_equal(both, first + second);
     assert_int_equal(budget_held(t->budget), second);
-    feed_give_back(t->feed);
+    prefetch_give_back(t->prefetch);
     assert_int_equal(budget_held(t->budget), 0);
 }
 
-static void what_is_not_taken_is_given_back_with_the_feed(void **state) {
+static void what_is_not_taken_is_given_back_with_the_prefetch(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 3});
     plan(t, (struct step){.n = 3});
     start_with_budget(t, 3, 2);
     await_reads(t, 2);
-    feed_free(t->feed);
-    t->feed = NULL;
+    prefetch_free(t->prefetch);
+    t->prefetch = NULL;
     assert_int_equal(budget_held(t->budget), 0);
 }
 
@@ -624,10 +624,10 @@ static void a_read_is_forgotten_once_all_of_it_is_in_batches(void **state) {
     assert_reads_stay(t, 2); /* two more, and one record of the read is in no batch */
     assert_int_equal(atomic_load(&t->script.forgotten), 1);
     for (size_t n = 0; n < 5;) {
-        struct feed_item *item = take(t);
+        struct prefetch_item *item = take(t);
         assert_non_null(item);
         n += item->batch.n;
-        feed_give_back(t->feed);
+        prefetch_give_back(t->prefetch);
     }
 }
 
@@ -646,16 +646,16 @@ int main(void) {
         test("a wider window holds for the next batch", a_wider_window_holds_for_the_next_batch),
         test("a batch waits no longer than its window", a_batch_waits_no_longer_than_its_window),
         test("without a window nothing waits", without_a_window_nothing_waits),
-        test("a failure is handed over, and the feed goes on", a_failure_is_handed_over_and_the_feed_goes_on),
+        test("a failure is handed over, and the prefetch goes on", a_failure_is_handed_over_and_the_prefetch_goes_on),
         test("a failure in the window comes after its batch", a_failure_in_the_window_comes_after_its_batch),
-        test("after a failure the feed reads only when that was given back",
+        test("after a failure the prefetch reads only when that was given back",
              after_a_failure_it_reads_when_that_was_given_back),
-        test("the feed is never further ahead than its items", it_is_never_further_ahead_than_its_items),
+        test("the prefetch is never further ahead than its items", it_is_never_further_ahead_than_its_items),
         test("the end and the children come with the last batch, then nothing",
              the_end_comes_with_the_last_batch),
         test("an end without records is told", an_end_without_records_is_told),
-        test("a finished feed hands out its batches and reads no more",
-             a_finished_feed_hands_out_its_batches_and_reads_no_more),
+        test("a finished prefetch hands out its batches and reads no more",
+             a_finished_prefetch_hands_out_its_batches_and_reads_no_more),
         test("a finish ends the window, and the batch is handed out", a_finish_ends_the_window),
         test("a wake ends one wait, the one under way or the next", a_wake_ends_one_wait),
         test("a wait goes on though an item came before it", a_wait_goes_on_though_an_item_came_before_it),
@@ -665,9 +665,9 @@ int main(void) {
         test("a refusal for good is handed over as it is", a_refusal_for_good_is_handed_over_as_it_is),
         test("a batch holds its bytes until it is given back",
              a_batch_holds_its_bytes_until_it_is_given_back),
-        test("what is not taken is given back with the feed", what_is_not_taken_is_given_back_with_the_feed),
+        test("what is not taken is given back with the prefetch", what_is_not_taken_is_given_back_with_the_prefetch),
         test("a read is forgotten once all of it is in batches",
              a_read_is_forgotten_once_all_of_it_is_in_batches),
     };
-    return cmocka_run_group_tests_name("feed", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("prefetch", tests, NULL, NULL);
 }

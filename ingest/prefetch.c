@@ -1,0 +1,241 @@
+#include "ingest/prefetch.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/pulse.h"
+#include "base/waker.h"
+#include "ingest/budget.h"
+
+struct prefetch {
+    char shard_id[LIMIT_SHARD_ID_BYTES + 1];
+    struct source_reader *reader;
+    struct budget *budget;
+    _Atomic size_t batch_records; /* options, which may change while it runs */
+    _Atomic int batch_window_ms;
+    pthread_t thread;
+    bool joined; /* the taker's own */
+
+    /* One thread fills, one takes: item i is the filler's while i >= filled, the taker's while taken <= i <
+     * filled. */
+    struct prefetch_item items[PREFETCH_ITEMS];
+    struct budget_claim claims[PREFETCH_ITEMS]; /* of the items' batches */
+    _Atomic size_t filled, taken;
+    atomic_bool finishing, finished, woken;
+    struct pulse pulse; /* beats when its loop turns */
+    struct waker has_item, has_room;
+
+    /* the filler's own */
+    struct source_batch got; /* the last read, of which `used` records are in batches already */
+    size_t used;
+    struct error pending; /* a failure that came while a batch was begun: handed over next */
+};
+
+/* ---- filling
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static bool is_finishing(const struct prefetch *p) {
+    return atomic_load(&p->finishing);
+}
+
+static void turn(struct prefetch *p) {
+    pulse_beat(&p->pulse, clock_boot_ms());
+}
+
+static void add_records(struct prefetch *p, struct prefetch_item *item) {
+    int64_t now = clock_boot_ms();
+    while (p->used < p->got.n && !batch_is_full(&item->batch))
+        batch_add(&item->batch, &p->got.records[p->used++], now);
+    budget_set(p->budget, &p->claims[item - p->items], item->batch.bytes);
+}
+
+/* All of the last read is in: the batch is as fresh as that read was, and the end if that was. The reader
+ * need not keep it while the prefetch waits for room. */
+static void finish_read(struct prefetch *p, struct prefetch_item *item) {
+    if (p->got.as_of_ms >= 0)
+        item->batch.as_of_ms = p->got.as_of_ms;
+    if (p->got.loss)
+        snprintf(item->loss, sizeof item->loss, "%s", p->got.loss);
+    item->ended = p->got.ended;
+    item->gone = p->got.gone;
+    item->n_children = p->got.n_children < STORE_LEASE_PARENTS ? p->got.n_children : STORE_LEASE_PARENTS;
+    if (item->n_children)
+        memcpy(item->children, p->got.children, item->n_children * sizeof *item->children);
+    p->got = (struct source_batch){.as_of_ms = -1};
+    p->used = 0;
+    source_forget(p->reader);
+}
+
+static int64_t window_ends(const struct prefetch *p, const struct batch *b) {
+    return b->n ? b->began_boot_ms + atomic_load(&p->batch_window_ms) : clock_boot_ms() + LIMIT_READ_WAIT_MS;
+}
+
+static bool is_ready(const struct prefetch *p, const struct prefetch_item *item) {
+    const struct batch *b = &item->batch;
+    return item->ended || *item->loss || batch_is_full(b) || is_finishing(p) ||
+           (b->n && clock_boot_ms() >= window_ends(p, b));
+}
+
+static void fill(struct prefetch *p, struct prefetch_item *item) {
+    batch_set_max(&item->batch, atomic_load(&p->batch_records));
+    item->ended = item->gone = false;
+    item->loss[0] = '\0';
+    item->error = p->pending;
+    item->status = p->pending.status;
+    p->pending = (struct error){0};
+    if (item->status)
+        return;
+
+    for (;;) {
+        add_records(p, item);
+        if (p->used == p->got.n)
+            finish_read(p, item);
+        if (is_ready(p, item))
+            return;
+
+        bool idle = item->batch.n == 0;
+        turn(p);
+        if (source_read(p->reader, window_ends(p, &item->batch), &p->got, &p->pending)) {
+            p->got = (struct source_batch){.as_of_ms = -1};
+            if (idle) {
+                item->status = p->pending.status;
+                item->error = p->pending;
+                p->pending = (struct error){0};
+            }
+            return;
+        }
+        p->pending = (struct error){0};
+        if (idle && p->got.n == 0) {
+            finish_read(p, item);
+            return;
+        }
+    }
+}
+
+/* Room behind a failure is only when that was given back. */
+static bool wait_for_room(struct prefetch *p, size_t room) {
+    turn(p);
+    while (atomic_load(&p->filled) - atomic_load(&p->taken) >= room && !is_finishing(p)) {
+        waker_wait(&p->has_room, clock_boot_ms() + LIMIT_READ_WAIT_MS, -1);
+        turn(p);
+    }
+    return !is_finishing(p);
+}
+
+static void *prefetch_run(void *data) {
+    struct prefetch *p = data;
+    size_t room = PREFETCH_ITEMS;
+    bool ended = false;
+    pulse_watch(&p->pulse, p->shard_id, LIMIT_SHARD_STUCK_MS, clock_boot_ms());
+    while (!ended && wait_for_room(p, room)) {
+        size_t i = atomic_load(&p->filled);
+        struct prefetch_item *item = &p->items[i % PREFETCH_ITEMS];
+        fill(p, item);
+        ended = item->ended;
+        room = item->status ? 1 : PREFETCH_ITEMS;
+        atomic_store(&p->filled, i + 1);
+        waker_wake(&p->has_item);
+    }
+    pulse_unwatch(&p->pulse);
+    atomic_store(&p->finished, true);
+    waker_wake(&p->has_item);
+    return NULL;
+}
+
+/* ---- taking
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+/* The waker may still be set for an item that was taken without waiting: only `woken` and the clock end the
+ * wait. */
+struct prefetch_item *prefetch_take(struct prefetch *p, int64_t until_ms) {
+    for (;;) {
+        bool finished = atomic_load(&p->finished); /* read first: what it filled is there then */
+        size_t i = atomic_load(&p->taken);
+        if (atomic_load(&p->filled) != i)
+            return &p->items[i % PREFETCH_ITEMS];
+        if (finished || atomic_exchange(&p->woken, false) || clock_boot_ms() >= until_ms)
+            return NULL;
+        waker_wait(&p->has_item, until_ms, -1);
+    }
+}
+
+bool prefetch_is_over(const struct prefetch *p) {
+    bool finished = atomic_load(&p->finished); /* read first, as above */
+    return finished && atomic_load(&p->filled) == atomic_load(&p->taken);
+}
+
+void prefetch_give_back(struct prefetch *p) {
+    size_t i = atomic_load(&p->taken) % PREFETCH_ITEMS;
+    batch_clear(&p->items[i].batch);
+    budget_set(p->budget, &p->claims[i], 0);
+    atomic_fetch_add(&p->taken, 1);
+    waker_wake(&p->has_room);
+}
+
+void prefetch_set_window(struct prefetch *p, size_t batch_records, int batch_window_ms) {
+    atomic_store(&p->batch_records, batch_records);
+    atomic_store(&p->batch_window_ms, batch_window_ms);
+}
+
+void prefetch_wake(struct prefetch *p) {
+    atomic_store(&p->woken, true);
+    waker_wake(&p->has_item);
+}
+
+/* ---- beginning and ending
+ * --------------------------------------------------------------------------------------------- */
+
+struct prefetch *prefetch_start(struct source *source, const struct source_shard *shard,
+                        const struct source_start *start, const struct prefetch_options *options) {
+    struct prefetch *p = mem_zalloc(sizeof *p);
+    prefetch_set_window(p, options->batch_records, options->batch_window_ms);
+    p->got.as_of_ms = -1;
+    turn(p);
+    strcpy(p->shard_id, shard->id);
+    p->budget = options->budget;
+    p->reader = source_open(source, shard, start, options->budget);
+    for (int i = 0; i < PREFETCH_ITEMS; i++)
+        batch_init(&p->items[i].batch, p->shard_id, options->batch_records);
+    waker_init(&p->has_item);
+    waker_init(&p->has_room);
+    if (pthread_create(&p->thread, NULL, prefetch_run, p) != 0)
+        mem_exhausted(); /* out of threads is out of memory */
+    return p;
+}
+
+int64_t prefetch_alive_ms(const struct prefetch *p) {
+    return atomic_load(&p->finished) ? clock_boot_ms() : pulse_last_ms(&p->pulse);
+}
+
+void prefetch_finish(struct prefetch *p) {
+    atomic_store(&p->finishing, true);
+    source_wake(p->reader);
+    waker_wake(&p->has_room);
+}
+
+void prefetch_end(struct prefetch *p) {
+    prefetch_finish(p);
+    if (!p->joined)
+        pthread_join(p->thread, NULL);
+    p->joined = true;
+}
+
+void prefetch_free(struct prefetch *p) {
+    prefetch_end(p);
+    source_close(p->reader);
+    for (int i = 0; i < PREFETCH_ITEMS; i++) {
+        batch_deinit(&p->items[i].batch);
+        budget_set(p->budget, &p->claims[i], 0);
+    }
+    waker_deinit(&p->has_item);
+    waker_deinit(&p->has_room);
+    free(p);
+}
