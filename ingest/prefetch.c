@@ -194,7 +194,7 @@ void prefetch_wake(struct prefetch *p) {
  * --------------------------------------------------------------------------------------------- */
 
 struct prefetch *prefetch_start(struct source *source, const struct source_shard *shard,
-                        const struct source_start *start, const struct prefetch_options *options) {
+                                const struct source_start *start, const struct prefetch_options *options) {
     struct prefetch *p = mem_zalloc(sizeof *p);
     prefetch_set_window(p, options->batch_records, options->batch_window_ms);
     p->got.as_of_ms = -1;

@@ -1,13 +1,13 @@
 /*
- * prefetch: reading and decoding ahead of applying, so that the two overlap: a thread that fills batches from a
- * shard's reader, and a short queue of them to whoever applies. Bounded: PREFETCH_ITEMS batches are in memory for
- * a shard, and what they and the reader hold is held of the budget: the reader's bytes until all of them are
- * in batches, a batch's until it is given back. A prefetch waits for the budget only to read more, which ends
- * with the window of the batch that it has begun: that one is handed over as it is, so nobody waits for it in
- * turn.
+ * prefetch: reading and decoding ahead of applying, so that the two overlap: a thread that fills batches from
+ * a shard's reader, and a short queue of them to whoever applies. Bounded: PREFETCH_ITEMS batches are in
+ * memory for a shard, and what they and the reader hold is held of the budget: the reader's bytes until all
+ * of them are in batches, a batch's until it is given back. A prefetch waits for the budget only to read
+ * more, which ends with the window of the batch that it has begun: that one is handed over as it is, so
+ * nobody waits for it in turn.
  *
- * One thread takes (the shard's). What fails is handed over like a batch; the prefetch then goes on from where it
- * stood, when its item is given back: so the taker's pause is the prefetch's.
+ * One thread takes (the shard's). What fails is handed over like a batch; the prefetch then goes on from
+ * where it stood, when its item is given back: so the taker's pause is the prefetch's.
  */
 #ifndef INGEST_PREFETCH_H
 #define INGEST_PREFETCH_H
@@ -33,16 +33,16 @@ struct prefetch_item {
     bool gone;          /* with `ended`: the source does not have the shard any more */
     struct source_shard children[STORE_LEASE_PARENTS]; /* with `ended` */
     size_t n_children;
-    char
-        loss[PREFETCH_LOSS_SIZE]; /* not "": records that should have been in this batch, or after it, are gone */
+    char loss[PREFETCH_LOSS_SIZE]; /* not "": records that should have been in this batch, or after it, are
+                                      gone */
 };
 
 /* `shard` as for source_open. */
 struct prefetch *prefetch_start(struct source *source, const struct source_shard *shard,
-                        const struct source_start *start, const struct prefetch_options *options);
+                                const struct source_start *start, const struct prefetch_options *options);
 
-/* The next item, the prefetch's own until prefetch_give_back; waits for it until CLOCK_BOOTTIME `until_ms`. NULL:
- * none by then, or woken, or none ever (prefetch_is_over tells). */
+/* The next item, the prefetch's own until prefetch_give_back; waits for it until CLOCK_BOOTTIME `until_ms`.
+ * NULL: none by then, or woken, or none ever (prefetch_is_over tells). */
 struct prefetch_item *prefetch_take(struct prefetch *p, int64_t until_ms);
 
 /* The taker's thread. Whether everything was given back and nothing will ever come: the source's end, or

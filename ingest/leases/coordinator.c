@@ -49,7 +49,7 @@ struct coordinator {
     struct coordinator_options options;
     struct coordinator_parts parts;
     char *worker_id;
-    char life[LEASE_LIFE_SIZE];
+    char run_id[LEASE_RUN_ID_SIZE];
     pthread_t thread;
     atomic_bool stopping, refused;
     struct budget *budget;
@@ -194,7 +194,7 @@ static bool take(struct coordinator *c, const struct taker_choice *choice) {
     char tenure[33];
     struct store_lease found;
     struct error e;
-    lease_draw_tenure(c->life, tenure);
+    lease_draw_tenure(c->run_id, tenure);
     const struct store_lease taken = lease_taken(choice->lease, c->worker_id, tenure);
     int64_t now = clock_boot_ms();
 
@@ -247,7 +247,7 @@ static void take_share(struct coordinator *c) {
         .observer = &c->table.observer,
         .is_held = held,
         .worker = c->worker_id,
-        .life = c->life,
+        .run_id = c->run_id,
     };
     _cleanup_(taker_plan_deinit) struct taker_plan plan;
     taker_decide(&input, &plan);
@@ -311,7 +311,7 @@ static int64_t next_turn(const struct coordinator *c) {
 }
 
 static void begin(struct coordinator *c) {
-    const struct lease_cleanup_options options = {c->parts.store, c->worker_id, c->life,
+    const struct lease_cleanup_options options = {c->parts.store, c->worker_id, c->run_id,
                                                   c->options.failover_ms, LIMIT_SHRINK_PAUSE_MS};
     if (!c->parts.source)
         return;
@@ -364,7 +364,7 @@ struct coordinator *coordinator_start(const struct coordinator_options *options,
     c->worker_id = mem_strdup(options->worker_id);
     lease_table_init(&c->table, parts->store, parts->source, &options->start, options->failover_ms);
     c->table.pulse = &c->pulse;
-    lease_draw_life(c->life);
+    lease_draw_run_id(c->run_id);
     waker_init(&c->waker);
     waker_init(&c->stopped);
     metrics_set(METRICS_SERIES(&leases_family, NULL), 0);

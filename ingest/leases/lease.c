@@ -37,17 +37,17 @@ struct store_lease lease_released(const struct store_lease *before) {
     return after;
 }
 
-void lease_draw_life(char life[LEASE_LIFE_SIZE]) {
-    random_hex(life, (LEASE_LIFE_SIZE - 1) / 2);
+void lease_draw_run_id(char run_id[LEASE_RUN_ID_SIZE]) {
+    random_hex(run_id, (LEASE_RUN_ID_SIZE - 1) / 2);
 }
 
-void lease_draw_tenure(const char *life, char tenure[33]) {
-    memcpy(tenure, life, LEASE_LIFE_SIZE - 1);
-    random_hex(tenure + LEASE_LIFE_SIZE - 1, (33 - LEASE_LIFE_SIZE) / 2);
+void lease_draw_tenure(const char *run_id, char tenure[33]) {
+    memcpy(tenure, run_id, LEASE_RUN_ID_SIZE - 1);
+    random_hex(tenure + LEASE_RUN_ID_SIZE - 1, (33 - LEASE_RUN_ID_SIZE) / 2);
 }
 
-bool lease_is_of_life(const struct store_lease *lease, const char *life) {
-    return strncmp(lease->tenure, life, LEASE_LIFE_SIZE - 1) == 0;
+bool lease_is_of_run(const struct store_lease *lease, const char *run_id) {
+    return strncmp(lease->tenure, run_id, LEASE_RUN_ID_SIZE - 1) == 0;
 }
 
 bool lease_is_behind(const struct store_lease *lease, const struct shard_progress *progress) {

@@ -18,7 +18,7 @@
 #include "ingest/source.h"
 #include "views/store.h"
 
-#define LEASE_LIFE_SIZE 17
+#define LEASE_RUN_ID_SIZE 17
 
 /* A lease for a shard that has none yet. */
 struct store_lease lease_make(const struct source_shard *shard, const struct source_start *start);
@@ -30,10 +30,10 @@ struct store_lease lease_released(const struct store_lease *before);
 
 /* A tenure is random; its first half is the same in all that one run of the program draws, so that a lease
  * which it let go of, or took without getting the answer, is told from that of another process with the same
- * name. `life`: lease_draw_life. */
-void lease_draw_life(char life[LEASE_LIFE_SIZE]);
-void lease_draw_tenure(const char *life, char tenure[33]);
-bool lease_is_of_life(const struct store_lease *lease, const char *life);
+ * name. `run_id`: lease_draw_run_id. */
+void lease_draw_run_id(char run_id[LEASE_RUN_ID_SIZE]);
+void lease_draw_tenure(const char *run_id, char tenure[33]);
+bool lease_is_of_run(const struct store_lease *lease, const char *run_id);
 
 /* Whether the checkpoint would move. */
 bool lease_is_behind(const struct store_lease *lease, const struct shard_progress *progress);

@@ -51,7 +51,7 @@ static enum status write_lease(struct lease_cleanup *c, const struct store_lease
 
 static enum status take(struct lease_cleanup *c, struct error *e) {
     char tenure[33];
-    lease_draw_tenure(c->options.life, tenure);
+    lease_draw_tenure(c->options.run_id, tenure);
     const struct store_lease taken = lease_taken(&c->lease, c->options.worker, tenure);
     c->renew_ms = 0;
     return write_lease(c, &taken, e);

@@ -18,7 +18,7 @@ struct lease_cleanup;
 struct lease_cleanup_options {
     struct store *store;
     const char *worker; /* as in lease_taken */
-    const char *life;
+    const char *run_id;
     int failover_ms;
     int pause_ms; /* between two steps of store_shrink_watermarks: LIMIT_SHRINK_PAUSE_MS */
 };

@@ -13,7 +13,7 @@ enum relation {
     GOING, /* its thread here has not ended, but the lease is somebody's else, or was given back */
     TAKEABLE,
     ANOTHERS,
-    TWINS,
+    A_NAMESAKES,
 };
 
 struct owner {
@@ -27,12 +27,12 @@ struct ledger {
     enum relation *relations; /* for each lease */
     struct owner *owners;     /* others with leases that have not expired */
     size_t n_owners;
-    size_t readable, ours, twins;
-    const char *twin_tenure;
+    size_t readable, ours, namesakes;
+    const char *namesake_tenure;
 };
 
-static bool is_from_our_last_life(const struct taker_input *s, const struct store_lease *lease) {
-    return lease_is_of_life(lease, s->life) || lease_is_untouched(s->observer, lease);
+static bool is_from_an_earlier_run(const struct taker_input *s, const struct store_lease *lease) {
+    return lease_is_of_run(lease, s->run_id) || lease_is_untouched(s->observer, lease);
 }
 
 static enum relation relation_to(const struct taker_input *s, size_t i, enum hierarchy_state state) {
@@ -40,11 +40,11 @@ static enum relation relation_to(const struct taker_input *s, size_t i, enum hie
     bool bears_our_name = strcmp(lease->owner, s->worker) == 0;
     if (state != HIERARCHY_READABLE)
         return NOT_READABLE;
-    if (s->is_held[i] && bears_our_name && lease_is_of_life(lease, s->life))
+    if (s->is_held[i] && bears_our_name && lease_is_of_run(lease, s->run_id))
         return OURS;
-    if (lease_is_free(s->observer, lease) || (bears_our_name && is_from_our_last_life(s, lease)))
+    if (lease_is_free(s->observer, lease) || (bears_our_name && is_from_an_earlier_run(s, lease)))
         return s->is_held[i] ? GOING : TAKEABLE;
-    return bears_our_name ? TWINS : ANOTHERS;
+    return bears_our_name ? A_NAMESAKES : ANOTHERS;
 }
 
 static int compare_owners(const void *a, const void *b) {
@@ -78,9 +78,9 @@ static void sort_out(const struct taker_input *s, struct ledger *l) {
         l->ours += l->relations[i] == OURS;
         if (l->relations[i] == ANOTHERS)
             l->owners[l->n_owners++] = (struct owner){lease->owner, 1};
-        if (l->relations[i] == TWINS) {
-            l->twins++;
-            l->twin_tenure = lease->tenure;
+        if (l->relations[i] == A_NAMESAKES) {
+            l->namesakes++;
+            l->namesake_tenure = lease->tenure;
         }
     }
     merge_owners(l);
@@ -110,8 +110,8 @@ static void add(struct taker_plan *plan, const struct ledger *l, const struct st
 static enum taker_kind kind_of(const struct taker_input *s, const struct store_lease *lease) {
     if (!*lease->owner)
         return TAKER_FREE;
-    return strcmp(lease->owner, s->worker) == 0 && is_from_our_last_life(s, lease) ? TAKER_OWN
-                                                                                   : TAKER_EXPIRED;
+    return strcmp(lease->owner, s->worker) == 0 && is_from_an_earlier_run(s, lease) ? TAKER_OWN
+                                                                                    : TAKER_EXPIRED;
 }
 
 /* Nobody wrote it for a failover time longer than it must have been free. What waited for its parents was
@@ -187,8 +187,8 @@ static void steal_one(const struct ledger *l, struct taker_plan *plan) {
 }
 
 static bool gives_way(const struct ledger *l) {
-    return l->twins > l->ours ||
-           (l->twins && l->twins == l->ours && strcmp(l->input->life, l->twin_tenure) < 0);
+    return l->namesakes > l->ours ||
+           (l->namesakes && l->namesakes == l->ours && strcmp(l->input->run_id, l->namesake_tenure) < 0);
 }
 
 void taker_decide(const struct taker_input *s, struct taker_plan *plan) {

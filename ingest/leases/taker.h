@@ -15,9 +15,9 @@
  * conditional write decides who gets a lease; a decision made on an old look costs a failed write at most.
  *
  * A name is meant to be one process's. What bears our name when we first look is from our last life and taken
- * at once, and so is what we let go of ourselves (lease_is_of_life). What bears it and was written by another
- * process since then is a twin's: never stolen. Of two twins the one with fewer leases stands back, of equals
- * the one whose tenures sort lower; it comes back when the other is gone.
+ * at once, and so is what we let go of ourselves (lease_is_of_run). What bears it and was written by another
+ * process since then is a twin's: never stolen. Of two namesakes the one with fewer leases stands back, of
+ * equals the one whose tenures sort lower; it comes back when the other is gone.
  */
 #ifndef INGEST_LEASES_TAKER_H
 #define INGEST_LEASES_TAKER_H
@@ -31,7 +31,7 @@ struct taker_input {
     const struct lease_observer *observer; /* which has observed these leases */
     const bool *is_held;                   /* for each lease: this process has a thread for its shard */
     const char *worker;
-    const char *life;
+    const char *run_id;
 };
 
 enum taker_kind {

@@ -134,7 +134,8 @@ static const struct source_ops script_ops = {.name = "script",
                                              .wake = script_wake,
                                              .close = script_close};
 
-/* ---- a prefetch of it ------------------------------------------------------------------------------------- */
+/* ---- a prefetch of it -------------------------------------------------------------------------------------
+ */
 
 struct fixture {
     struct script script;
@@ -203,8 +204,8 @@ static void assert_reads_stay(struct fixture *t, size_t n) {
 /* The next item that is news; its records follow those that were taken before. */
 static struct prefetch_item *take(struct fixture *t) {
     struct prefetch_item *item;
-    while ((item = prefetch_take(t->prefetch, FOR_EVER)) && !item->status && !item->ended && item->batch.n == 0 &&
-           item->batch.as_of_ms < 0)
+    while ((item = prefetch_take(t->prefetch, FOR_EVER)) && !item->status && !item->ended &&
+           item->batch.n == 0 && item->batch.as_of_ms < 0)
         prefetch_give_back(t->prefetch);
     if (!item || item->status)
         return item;
@@ -646,7 +647,8 @@ int main(void) {
         test("a wider window holds for the next batch", a_wider_window_holds_for_the_next_batch),
         test("a batch waits no longer than its window", a_batch_waits_no_longer_than_its_window),
         test("without a window nothing waits", without_a_window_nothing_waits),
-        test("a failure is handed over, and the prefetch goes on", a_failure_is_handed_over_and_the_prefetch_goes_on),
+        test("a failure is handed over, and the prefetch goes on",
+             a_failure_is_handed_over_and_the_prefetch_goes_on),
         test("a failure in the window comes after its batch", a_failure_in_the_window_comes_after_its_batch),
         test("after a failure the prefetch reads only when that was given back",
              after_a_failure_it_reads_when_that_was_given_back),
@@ -665,7 +667,8 @@ int main(void) {
         test("a refusal for good is handed over as it is", a_refusal_for_good_is_handed_over_as_it_is),
         test("a batch holds its bytes until it is given back",
              a_batch_holds_its_bytes_until_it_is_given_back),
-        test("what is not taken is given back with the prefetch", what_is_not_taken_is_given_back_with_the_prefetch),
+        test("what is not taken is given back with the prefetch",
+             what_is_not_taken_is_given_back_with_the_prefetch),
         test("a read is forgotten once all of it is in batches",
              a_read_is_forgotten_once_all_of_it_is_in_batches),
     };

@@ -91,17 +91,17 @@ static void releasing_leaves_it_to_anybody(void **state) {
 
 static void two_tenures_are_never_the_same_but_tell_whose_life_drew_them(void **state) {
     (void)state;
-    char a[33], b[33], life[LEASE_LIFE_SIZE], other[LEASE_LIFE_SIZE];
-    lease_draw_life(life);
-    lease_draw_life(other);
-    lease_draw_tenure(life, a);
-    lease_draw_tenure(life, b);
+    char a[33], b[33], run_id[LEASE_RUN_ID_SIZE], other[LEASE_RUN_ID_SIZE];
+    lease_draw_run_id(run_id);
+    lease_draw_run_id(other);
+    lease_draw_tenure(run_id, a);
+    lease_draw_tenure(run_id, b);
     assert_int_equal(strlen(a), 32);
     assert_string_not_equal(a, b);
     struct store_lease before = held("s", "ann"), after = lease_taken(&before, "ann", a);
-    assert_true(lease_is_of_life(&after, life));
-    assert_false(lease_is_of_life(&after, other));
-    assert_false(lease_is_of_life(&(struct store_lease){.tenure = ""}, life));
+    assert_true(lease_is_of_run(&after, run_id));
+    assert_false(lease_is_of_run(&after, other));
+    assert_false(lease_is_of_run(&(struct store_lease){.tenure = ""}, run_id));
 }
 
 static void progress_moves_the_checkpoint_and_forgives_the_switches(void **state) {

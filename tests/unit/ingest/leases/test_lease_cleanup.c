@@ -9,7 +9,7 @@
 
 enum { FAILOVER_MS = 6000, SHORT_FAILOVER_MS = 800, PATIENCE_MS = 30000 };
 
-static const char life[LEASE_LIFE_SIZE] = "0123456789abcdef";
+static const char run_id[LEASE_RUN_ID_SIZE] = "0123456789abcdef";
 
 static struct store_lease row(struct fixture *t) {
     struct store_lease *leases, found = {0};
@@ -51,7 +51,7 @@ static int writes_left(struct fixture *t) {
 }
 
 static struct lease_cleanup *start(struct fixture *t, int failover_ms, int pause_ms) {
-    const struct lease_cleanup_options options = {t->store, "ann", life, failover_ms, pause_ms};
+    const struct lease_cleanup_options options = {t->store, "ann", run_id, failover_ms, pause_ms};
     return lease_cleanup_start(&options);
 }
 

@@ -7,7 +7,7 @@
 
 enum { FAILOVER_MS = 10000, MAX = 64 };
 
-static const char our_life[LEASE_LIFE_SIZE] = "8888888888888888";
+static const char our_run_id[LEASE_RUN_ID_SIZE] = "8888888888888888";
 
 /* What a worker sees; it calls itself "me". */
 struct scene {
@@ -21,20 +21,20 @@ struct scene {
     struct taker_plan plan;
 };
 
-/* `tenure_life`: NULL for a stranger's. */
-static void add(struct scene *s, const char *id, const char *owner, const char *tenure_life, bool held) {
+/* `run_id`: NULL for a stranger's. */
+static void add(struct scene *s, const char *id, const char *owner, const char *run_id, bool held) {
     struct store_lease *lease = &s->leases[s->n];
     *lease = (struct store_lease){.counter = 1, .checkpoint = LEASE_AT_POSITION, .as_of_ms = -1};
     strcpy(lease->shard_id, id);
     strcpy(lease->owner, owner);
-    lease_draw_tenure(tenure_life ? tenure_life : "4444444444444444", lease->tenure);
+    lease_draw_tenure(run_id ? run_id : "4444444444444444", lease->tenure);
     s->held[s->n++] = held;
 }
 
 static void add_many(struct scene *s, char first, size_t n, const char *owner) {
     bool mine = strcmp(owner, "me") == 0;
     for (size_t i = 0; i < n; i++)
-        add(s, (char[]){first, (char)('a' + i), '\0'}, owner, mine ? our_life : NULL, mine);
+        add(s, (char[]){first, (char)('a' + i), '\0'}, owner, mine ? our_run_id : NULL, mine);
 }
 
 static void look(struct scene *s, int64_t now_ms) {
@@ -44,7 +44,7 @@ static void look(struct scene *s, int64_t now_ms) {
 
 static const struct taker_plan *decide(struct scene *s) {
     const struct taker_input input = {
-        {s->leases, s->n, s->listed, s->n_listed, s->seen_before}, &s->observer, s->held, "me", our_life};
+        {s->leases, s->n, s->listed, s->n_listed, s->seen_before}, &s->observer, s->held, "me", our_run_id};
     taker_plan_deinit(&s->plan);
     taker_decide(&input, &s->plan);
     return &s->plan;
@@ -216,7 +216,7 @@ static void a_worker_with_its_share_steals_nothing(void **state) {
 static void a_lease_whose_thread_is_still_ending_is_neither_taken_nor_stolen_back(void **state) {
     (void)state;
     SCENE;
-    add(&s, "a", "", our_life, true);
+    add(&s, "a", "", our_run_id, true);
     add(&s, "b", "ann", NULL, true);
     add(&s, "c", "ann", NULL, true);
     add(&s, "d", "ann", NULL, true);
@@ -230,7 +230,8 @@ static void two_workers_go_through_the_leases_in_different_orders(void **state) 
     add_many(&s, 'a', 20, "");
     decide_later(&s);
     bool differs = false;
-    const struct taker_input other = {{s.leases, s.n, NULL, 0, NULL}, &s.observer, s.held, "other", our_life};
+    const struct taker_input other = {
+        {s.leases, s.n, NULL, 0, NULL}, &s.observer, s.held, "other", our_run_id};
     struct taker_plan plan;
     taker_decide(&other, &plan);
     assert_int_equal(plan.n, s.plan.n);
@@ -263,7 +264,7 @@ static void our_name_at_our_first_look_is_our_last_lifes_and_taken_back_whatever
 static void what_we_let_go_of_ourselves_is_taken_back_at_once(void **state) {
     (void)state;
     SCENE;
-    add(&s, "a", "me", our_life, false);
+    add(&s, "a", "me", our_run_id, false);
     assert_int_equal(decide_later(&s)->n, 1);
     assert_int_equal(s.plan.choices[0].kind, TAKER_OWN);
     assert_false(s.plan.stands_back);
@@ -287,13 +288,13 @@ static void of_two_that_have_as_much_exactly_one_stands_back(void **state) {
     (void)state;
     for (int lower = 0; lower < 2; lower++) {
         SCENE;
-        add(&s, "a", "me", our_life, true);
+        add(&s, "a", "me", our_run_id, true);
         add(&s, "b", "me", lower ? "7777777777777777" : "9999999999999999", false);
         assert_int_equal(decide_later(&s)->stands_back, !lower);
     }
 }
 
-static void a_twin_that_is_gone_is_inherited_from(void **state) {
+static void a_namesake_that_is_gone_is_inherited_from(void **state) {
     (void)state;
     SCENE;
     add(&s, "b", "me", NULL, false);
@@ -305,7 +306,7 @@ static void a_twin_that_is_gone_is_inherited_from(void **state) {
     assert_int_equal(s.plan.choices[0].kind, TAKER_EXPIRED);
 }
 
-static void a_twins_leases_are_never_stolen(void **state) {
+static void a_namesakes_leases_are_never_stolen(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'a', 2, "me");
@@ -319,7 +320,7 @@ static void a_twins_leases_are_never_stolen(void **state) {
 enum { WORKERS = 5, TICK_MS = 100, LOOK_MS = FAILOVER_MS * 3 / 10 };
 
 struct worker {
-    char name[8], life[LEASE_LIFE_SIZE];
+    char name[8], run_id[LEASE_RUN_ID_SIZE];
     bool lives;
     char tenures[MAX][33]; /* "": not held */
     struct lease_observer observer;
@@ -342,7 +343,7 @@ static void world_init(struct world *w, size_t n_shards) {
     }
     for (size_t i = 0; i < WORKERS; i++) {
         snprintf(w->workers[i].name, sizeof w->workers[i].name, "w%zu", i);
-        lease_draw_life(w->workers[i].life);
+        lease_draw_run_id(w->workers[i].run_id);
         w->workers[i].observer.failover_ms = FAILOVER_MS;
     }
 }
@@ -368,12 +369,12 @@ static void look_around(struct world *w, struct worker *who) {
         held[i] = *who->tenures[i];
     lease_observe(&who->observer, w->table, w->n, w->now_ms, w->now_ms);
     const struct taker_input input = {
-        {w->table, w->n, NULL, 0, NULL}, &who->observer, held, who->name, who->life};
+        {w->table, w->n, NULL, 0, NULL}, &who->observer, held, who->name, who->run_id};
     struct taker_plan plan;
     taker_decide(&input, &plan);
     for (size_t i = 0; i < plan.n; i++) {
         size_t at = (size_t)(plan.choices[i].lease - w->table);
-        lease_draw_tenure(who->life, who->tenures[at]);
+        lease_draw_tenure(who->run_id, who->tenures[at]);
         w->steals += plan.choices[i].kind == TAKER_STOLEN;
         w->table[at] = lease_taken(&w->table[at], who->name, who->tenures[at]);
     }
@@ -504,8 +505,8 @@ int main(void) {
         cmocka_unit_test(what_we_let_go_of_ourselves_is_taken_back_at_once),
         cmocka_unit_test(of_two_with_one_name_the_one_that_has_less_stands_back),
         cmocka_unit_test(of_two_that_have_as_much_exactly_one_stands_back),
-        cmocka_unit_test(a_twin_that_is_gone_is_inherited_from),
-        cmocka_unit_test(a_twins_leases_are_never_stolen),
+        cmocka_unit_test(a_namesake_that_is_gone_is_inherited_from),
+        cmocka_unit_test(a_namesakes_leases_are_never_stolen),
         cmocka_unit_test(with_1_then_3_then_2_workers_8_shards_are_even_within_3_failover_times),
         cmocka_unit_test(once_even_nothing_moves_any_more),
         cmocka_unit_test(whatever_comes_and_goes_it_is_even_in_the_end),
