@@ -331,9 +331,7 @@ enum status api_attach(struct api *api, struct store *store,
                        const uint8_t identity_key[STORE_IDENTITY_KEY_BYTES], struct error *e) {
     api->store = store;
     api->sealer = seal_new(identity_key, e);
-    if (api->sealer)
-        api->loaders = loaders_new(api->cache, load, api, e);
-    if (!api->loaders)
+    if (!api->sealer || cache_start(api->cache, load, api, e))
         return STATUS_FAILED; /* what was made is api_free's */
     atomic_store(&api->has_view, true);
     return STATUS_OK;
@@ -342,7 +340,7 @@ enum status api_attach(struct api *api, struct store *store,
 void api_free(struct api *api) {
     if (!api)
         return;
-    loaders_free(api->loaders);
+    cache_stop(api->cache);
     cache_free(api->cache);
     seal_free(api->sealer);
     assets_unload(api);

@@ -6,17 +6,16 @@
 
 #include "api/api.h"
 #include "api/seal.h"
-#include "views/cache/loaders.h"
+#include "views/cache/cache.h"
 
 struct api {
     struct api_options options;
     struct freshness *freshness;
     struct health *health;
     struct cache *cache;
-    atomic_bool has_view; /* the next three are there, for good */
+    atomic_bool has_view; /* the next two are there, for good */
     struct store *store;
     struct sealer *sealer;
-    struct loaders *loaders;
     char cache_control[64];                         /* of what the cache keeps */
     struct answer *page, *style, *script, *openapi; /* assets.c */
     atomic_bool reads_fail;                         /* the store failed us last time */

@@ -25,7 +25,7 @@ FLOORS = {
 # The headers by which a folder within a floor is entered from outside.
 FACES = {
     "aws/credentials": {"chain.h", "credentials.h", "sources.h", "sts.h"},
-    "views/cache": {"cache.h", "loaders.h"},
+    "views/cache": {"cache.h"},
     "views/dynamodb": {"store.h"},
     "views/sqlite": {"store.h"},
     "ingest/kinesis": {"source.h"},

@@ -1,40 +1,39 @@
 /*
- * cache: what was read from the store, kept for a moment, so that many readers cost it one read.
+ * cache: a read-through cache in front of the store: however many readers ask, the store is read once.
  *
- * Keys are bytes (a canonical request); values are opaque, reference-counted and immutable. The cache starts
- * no thread and reads no clock: whoever owns it takes the loads out (cache_take), runs them and hands in
- * their results (cache_finish); views/cache/loaders.h does that with threads. `now_ms` is CLOCK_BOOTTIME
- * everywhere. It promises:
+ * Keys are bytes (a canonical request). Values are opaque, immutable and reference-counted. A lookup gets a
+ * kept value at once or waits for a load, which runs on one of the cache's threads (cache_start). `now_ms` is
+ * CLOCK_BOOTTIME everywhere. What holds:
  *
- * - Fresh: a value is served as it is for `ttl_ms`, counted from when its load began to read.
+ * - Fresh: a value is served for `ttl_ms`, counted from when its load began to read.
  *
- * - Stale: then it is served at once for another `stale_ms`, while one load refreshes it.
+ * - Stale: for another `stale_ms` it is served at once, while one load refreshes it.
  *
- * - On error: older than that, lookups wait for the load; if it fails, the old value is served, up to
- *   `stale_if_error_ms` beyond its ttl. From then on, until a load succeeds, it is served at once, and loads
- *   go on in the background, CACHE_PAUSE_MS apart.
+ * - Stale on error: after that, lookups wait for a load. If the load fails, the old value is served, up to
+ *   `stale_if_error_ms` beyond its ttl. Until a load succeeds, lookups then get the old value at once, and
+ *   loads are retried in the background, CACHE_PAUSE_MS apart.
  *
- * - Patience: a load that has not failed yet keeps nobody who could be given an old value waiting for longer
- *   than CACHE_PATIENCE_MS (and until the next cache_expire): then it counts as failed for them, and goes on.
- *   A dropped value is not given before the load has failed.
+ * - Soft time-out: a lookup that could be answered with an old value waits at most CACHE_SOFT_TIMEOUT_MS for
+ *   a load (checked once in `refresh_ms`). Then the load counts as failed for that lookup, and goes on. A
+ *   dropped value is not served before the load itself has failed.
  *
- * - One load: however many look up a key, one load of it runs and all of them wait for it ("collapsed").
+ * - One load: all lookups of a key that wait share one load ("collapsed").
  *
- * - Brief: what is not there (`negative`) is kept for CACHE_NEGATIVE_MS at most. Errors are not kept.
+ * - Negative: that something does not exist is kept for CACHE_NEGATIVE_MS at most. Errors are not kept.
  *
- * - Drop: after cache_drop(key) nobody who looks it up gets a value whose load began to read before; the old
- *   value stays only for "on error". Those who were waiting already may get it: they asked before.
+ * - Drop: a lookup after cache_drop(key) gets no value whose load began to read before the drop, except when
+ *   the store fails. A lookup that was waiting already may get one.
  *
- * - Mark: after cache_mark, `refreshable` values are loaded again in the background, at most once in
- *   `refresh_ms`, though they be fresh; the old one is served until the new one is there.
+ * - Mark: after cache_mark, `refreshable` values are loaded again in the background even if they are fresh,
+ *   each at most once in `refresh_ms`; the old value is served until the new one has been read.
  *
- * - Apart: values that were read together do not grow old together: `jitter_percent` of the ttl, at most, is
- *   taken off, so that none is served as fresh for longer than its ttl.
+ * - Jitter: values that were read together do not expire together: up to `jitter_percent` is taken off each
+ *   ttl. It is never added.
  *
- * - Bounded: values and keys take at most `max_bytes` (least recently used go first); loads waiting for a
- *   thread at most LIMIT_LOADS_WAITING; a load not back after LIMIT_LOAD_MS has failed for all who wait.
+ * - Bounded: keys and values take at most `max_bytes` (the least recently used are removed first), and at
+ *   most LIMIT_LOADS_WAITING loads wait for a thread. A load that takes LIMIT_LOAD_MS has failed.
  *
- * Thread-safe. No call blocks for long; callbacks run outside the lock, on the thread that made the call.
+ * Thread-safe. No call blocks for long. Callbacks run outside the lock, on the thread that made the call.
  */
 #ifndef VIEWS_CACHE_CACHE_H
 #define VIEWS_CACHE_CACHE_H
@@ -48,23 +47,24 @@
 
 #define CACHE_NEGATIVE_MS 1000
 #define CACHE_REFRESH_MS 200  /* `refresh_ms` where a read costs something */
-#define CACHE_REFRESH_KEYS 64 /* values refreshed for one mark; the others when somebody asks for them */
-#define CACHE_PAUSE_MS 1000   /* after a failed load, while there is an old value to serve */
-#define CACHE_PATIENCE_MS 500 /* with a load, while there is one */
-#define CACHE_SWEEP 8         /* values too old to be served that are let go with each load */
+#define CACHE_REFRESH_KEYS 64 /* values refreshed after one mark; the others at their next lookup */
+#define CACHE_PAUSE_MS 1000   /* between loads that fail, while an old value is served */
+#define CACHE_SOFT_TIMEOUT_MS 500
+#define CACHE_SWEEP 8 /* values too old to be served that each load removes */
 
 struct cache;
 
-/* The first member of whatever is kept. Made with one reference. */
+/* The first member of whatever is kept. */
 struct cache_value {
     atomic_uint references;
-    size_t bytes;     /* what it costs, all included */
-    bool keep;        /* false: for those who wait for it only */
-    bool negative;    /* says that something is not there */
-    bool refreshable; /* cache_mark concerns it */
-    void (*free)(struct cache_value *);
+    size_t bytes;                       /* memory that it takes, all included */
+    bool keep;                          /* false: only for the lookups that wait for it */
+    bool negative;                      /* says that something does not exist */
+    bool refreshable;                   /* cache_mark concerns it */
+    void (*free)(struct cache_value *); /* may run under the cache's lock: takes no lock, does no I/O */
 };
 
+/* With one reference, the caller's. */
 void cache_value_init(struct cache_value *value, void (*free_value)(struct cache_value *));
 struct cache_value *cache_value_ref(struct cache_value *value);
 void cache_value_unref(struct cache_value *value); /* NULL is fine */
@@ -74,23 +74,36 @@ struct cache_options {
     int64_t ttl_ms;
     int64_t stale_ms;
     int64_t stale_if_error_ms;
-    int64_t refresh_ms; /* between two refreshes of one value that was marked; 0: CACHE_REFRESH_MS */
+    int64_t refresh_ms; /* between two refreshes of a marked value; 0: CACHE_REFRESH_MS */
     unsigned jitter_percent;
 };
 
 struct cache *cache_new(const struct cache_options *options);
-int64_t cache_refresh_ms(const struct cache *cache);
-/* Ends every load that waits for a thread (its waiters are told); none may be running. */
+
+/* Fails the loads that wait for a thread. The cache's threads must have been stopped. */
 void cache_free(struct cache *cache);
 
-/* ---- looking up --------------------------------------------------------------------------------------- */
+/* Reads one key from the store, within `deadline_ms` (CLOCK_BOOTTIME), on a thread of the cache. Returns OK
+ * and a value (the reference goes to the cache), or a failure and the error. `key` is followed by a NUL that
+ * `key_length` does not count. */
+typedef enum status cache_load_function(void *context, const char *key, size_t key_length,
+                                        int64_t deadline_ms, struct cache_value **value, struct error *e);
+
+/* Starts LIMIT_LOADERS threads that run loads, and one that keeps time (loads past their deadline, lookups
+ * past their soft time-out, marked values). They sleep while there is nothing to do. FAILED if a thread
+ * cannot be made; then none runs. */
+enum status cache_start(struct cache *cache, cache_load_function *load, void *context, struct error *e);
+
+/* Waits for the loads that run, which end by their deadline. Loads that wait for a thread stay queued. Does
+ * nothing if the threads were not started. */
+void cache_stop(struct cache *cache);
 
 enum cache_state {
     CACHE_FRESH,          /* kept, within its ttl */
     CACHE_STALE,          /* kept, being refreshed */
-    CACHE_STALE_ON_ERROR, /* kept, and the store fails, or takes too long */
+    CACHE_STALE_ON_ERROR, /* kept, and the store fails or takes too long */
     CACHE_LOADED,         /* just read, for this lookup */
-    CACHE_COLLAPSED,      /* just read, for another lookup that came first */
+    CACHE_COLLAPSED,      /* just read, for an earlier lookup */
 };
 enum { CACHE_STATES = 5 };
 
@@ -98,10 +111,10 @@ struct cache_result {
     struct cache_value *value; /* a reference, the receiver's; NULL: the load failed */
     enum cache_state state;
     int64_t age_ms;            /* since its load began to read */
-    const struct error *error; /* without a value: why; borrowed for the call */
+    const struct error *error; /* of the load, if there is no value; borrowed for the call */
 };
 
-/* Embedded in whatever waits; must stay where it is until `ready` was called, which happens exactly once. */
+/* Embedded in whatever waits. Stays where it is until `ready` was called, which happens exactly once. */
 struct cache_waiter {
     void (*ready)(struct cache_waiter *waiter, const struct cache_result *result);
     bool first; /* private, and the rest */
@@ -111,63 +124,22 @@ struct cache_waiter {
 
 enum cache_lookup {
     CACHE_HIT,       /* `result` is filled */
-    CACHE_WAIT,      /* `waiter` will be told */
+    CACHE_WAIT,      /* `waiter->ready` will be called */
     CACHE_OVERLOADED /* too many loads are waiting */
 };
 
 enum cache_lookup cache_lookup(struct cache *cache, const void *key, size_t key_length, int64_t now_ms,
                                struct cache_waiter *waiter, struct cache_result *result);
 
-/* The same, for whoever cannot use a kept value that is not fresh: waits for the load that refreshes it.
- * Gives the old value if the store fails, or takes too long. */
+/* The same, for a caller that cannot use a stale value: waits for the load that refreshes it. Gives the old
+ * value if the store fails or takes too long. */
 enum cache_lookup cache_lookup_fresh(struct cache *cache, const void *key, size_t key_length, int64_t now_ms,
                                      struct cache_waiter *waiter, struct cache_result *result);
 
-/* ---- what has changed --------------------------------------------------------------------------------- */
-
-/* From any thread, as often as rows are written: cheap while nobody has asked for the key. */
+/* The key's row was written. From any thread; cheap if nobody has looked the key up. */
 void cache_drop(struct cache *cache, const void *key, size_t key_length);
-/* Cheaper still: it is only noted. */
+
+/* Some row was written. From any thread; cheaper still: it sets a flag. */
 void cache_mark(struct cache *cache);
-
-/* ---- loading (views/cache/loaders.h)
- * ------------------------------------------------------------------------ */
-
-struct cache_load {
-    char *key; /* followed by a NUL that `key_length` does not count */
-    size_t key_length;
-    int64_t deadline_ms; /* CLOCK_BOOTTIME */
-
-    /* private */
-    struct cache_entry *entry; /* NULL: given up, nobody wants its result any more */
-    int64_t started_ms;
-    uint64_t marks;
-    bool running;
-    bool outdated;
-    struct cache_waiter *waiters; /* asked before the last drop */
-    struct cache_waiter *late;    /* asked after it: they get the next load */
-    struct cache_load *prev, *next;
-};
-
-/* The next load to run, NULL if there is none. Each one taken must be finished. */
-struct cache_load *cache_take(struct cache *cache, int64_t now_ms);
-
-/* Its result: a value (the reference goes to the cache) or an error. Tells whoever waits. */
-void cache_finish(struct cache *cache, struct cache_load *load, struct cache_value *value,
-                  const struct error *error, int64_t now_ms);
-
-/* Gives up loads that are past their deadline, waiting or running, and tells whoever waits for them; tells
- * those whose patience with one is at its end. */
-void cache_expire(struct cache *cache, int64_t now_ms);
-
-/* After cache_mark: queues loads of those refreshable values that were asked for lately. */
-void cache_refresh(struct cache *cache, int64_t now_ms);
-
-/* Whether loads are queued or running; whether marks came since the last cache_refresh. */
-bool cache_is_loading(struct cache *cache);
-bool cache_is_marked(struct cache *cache);
-
-/* Called, outside the lock, whenever a load was queued (`loads` more of them) or the first mark came (0). */
-void cache_on_work(struct cache *cache, void (*work)(void *context, size_t loads), void *context);
 
 #endif

@@ -11,7 +11,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "views/cache/cache.h"
+#include "views/cache/internal.h"
 
 /* Time is a number here; loads are taken and finished by hand. */
 
@@ -20,7 +20,7 @@ struct number {
     int value;
 };
 
-static int alive; /* numbers that exist */
+static int alive; /* numbers not freed yet */
 
 static void free_number(struct cache_value *value) {
     alive--;
@@ -39,7 +39,7 @@ static struct cache_value *number(int value, size_t bytes) {
 
 struct waiter {
     struct cache_waiter waiter; /* first */
-    int told;
+    int calls;
     int value; /* -1: failed */
     enum cache_state state;
     int64_t age_ms;
@@ -52,7 +52,7 @@ static int value_of(const struct cache_result *result) {
 
 static void on_ready(struct cache_waiter *waiter, const struct cache_result *result) {
     struct waiter *w = (struct waiter *)waiter;
-    w->told++;
+    w->calls++;
     w->value = value_of(result);
     w->state = result->state;
     w->age_ms = result->age_ms;
@@ -73,7 +73,7 @@ static int teardown(void **state) {
     return alive ? -1 : 0;
 }
 
-/* What a lookup of "k" gives at once, with its state; asserts that it is a hit. */
+/* The value and state of a lookup that must be a hit. */
 static int hit(struct cache *c, const char *key, int64_t now_ms, enum cache_state *state) {
     struct cache_result result;
     struct waiter unused = {.waiter.ready = on_ready};
@@ -95,7 +95,7 @@ static void begin_wait(struct cache *c, const char *key, int64_t now_ms, struct 
     memset(w, 0, sizeof *w);
     w->waiter.ready = on_ready;
     assert_int_equal(cache_lookup(c, key, strlen(key), now_ms, &w->waiter, &result), CACHE_WAIT);
-    assert_int_equal(w->told, 0);
+    assert_int_equal(w->calls, 0);
 }
 
 static void finish(struct cache *c, struct cache_load *load, struct cache_value *value, int64_t now_ms) {
@@ -115,7 +115,7 @@ static void fill(struct cache *c, const char *key, struct cache_value *value, in
     struct waiter w;
     begin_wait(c, key, now_ms, &w);
     run_next(c, value, now_ms);
-    assert_int_equal(w.told, 1);
+    assert_int_equal(w.calls, 1);
 }
 
 static void assert_no_load(struct cache *c, int64_t now_ms) {
@@ -123,7 +123,7 @@ static void assert_no_load(struct cache *c, int64_t now_ms) {
     assert_false(cache_is_loading(c));
 }
 
-static void the_first_who_asks_loads_and_all_others_wait_for_it(void **state) {
+static void the_first_lookup_starts_a_load_and_the_others_wait_for_it(void **state) {
     struct cache *c = *state;
     struct waiter w[5];
     for (int i = 0; i < 5; i++)
@@ -134,7 +134,7 @@ static void the_first_who_asks_loads_and_all_others_wait_for_it(void **state) {
     assert_string_equal(load->key, "k");
     finish(c, load, number(7, 1), 30);
     for (int i = 0; i < 5; i++) {
-        assert_int_equal(w[i].told, 1);
+        assert_int_equal(w[i].calls, 1);
         assert_int_equal(w[i].value, 7);
         assert_int_equal(w[i].age_ms, 20);
         assert_int_equal(w[i].state, i ? CACHE_COLLAPSED : CACHE_LOADED);
@@ -165,7 +165,7 @@ static void a_stale_value_is_served_at_once_while_one_load_refreshes_it(void **s
     assert_no_load(c, 5005);
 }
 
-static void a_value_too_old_to_be_stale_is_waited_for(void **state) {
+static void a_lookup_waits_if_the_value_is_too_old_to_be_stale(void **state) {
     struct cache *c = *state;
     struct waiter w;
     fill(c, "k", number(1, 1), 0);
@@ -174,7 +174,7 @@ static void a_value_too_old_to_be_stale_is_waited_for(void **state) {
     assert_int_equal(w.value, 2);
 }
 
-static void if_the_store_fails_an_old_value_is_served_and_says_so(void **state) {
+static void if_the_store_fails_an_old_value_is_served_as_stale_on_error(void **state) {
     struct cache *c = *state;
     struct waiter w;
     fill(c, "k", number(1, 1), 0);
@@ -190,7 +190,7 @@ static void if_the_store_fails_an_old_value_is_served_and_says_so(void **state) 
     assert_int_equal(w.status, STATUS_RETRY);
 }
 
-static void after_a_failure_the_store_is_left_alone_for_a_moment(void **state) {
+static void after_a_failed_load_the_next_one_is_put_off(void **state) {
     struct cache *c = *state;
     fill(c, "k", number(1, 1), 0);
     assert_hit(c, "k", 2000, 1, CACHE_STALE);
@@ -206,8 +206,8 @@ static void after_a_failure_the_store_is_left_alone_for_a_moment(void **state) {
     assert_hit(c, "k", 4501, 2, CACHE_FRESH);
 }
 
-/* Once one has waited for it. */
-static void while_the_store_fails_an_old_value_is_served_at_once_however_old(void **state) {
+/* After the first lookup has waited for the failure. */
+static void while_the_store_fails_an_old_value_is_served_at_once(void **state) {
     struct cache *c = *state;
     struct waiter w;
     fill(c, "k", number(1, 1), 0);
@@ -216,22 +216,22 @@ static void while_the_store_fails_an_old_value_is_served_at_once_however_old(voi
     assert_int_equal(w.value, 1);
     for (int64_t now_ms = 21000; now_ms < 290000; now_ms += 1000) {
         assert_hit(c, "k", now_ms, 1, CACHE_STALE_ON_ERROR);
-        struct cache_load *load = cache_take(c, now_ms); /* which it hangs on */
+        struct cache_load *load = cache_take(c, now_ms); /* it hangs */
         assert_non_null(load);
         assert_hit(c, "k", now_ms + LIMIT_LOAD_MS - 1, 1, CACHE_STALE_ON_ERROR);
         cache_expire(c, now_ms + LIMIT_LOAD_MS);
         finish(c, load, NULL, now_ms + LIMIT_LOAD_MS);
         now_ms += LIMIT_LOAD_MS;
     }
-    begin_wait(c, "k", 301000, &w); /* too old even for that */
+    begin_wait(c, "k", 301000, &w); /* beyond stale-if-error */
     run_next(c, number(2, 1), 301000);
     assert_hit(c, "k", 301001, 2, CACHE_FRESH);
-    begin_wait(c, "k", 320000, &w); /* and all is forgiven: it is waited for again */
+    begin_wait(c, "k", 320000, &w); /* the load succeeded: lookups wait again */
     run_next(c, number(3, 1), 320000);
     assert_int_equal(w.value, 3);
 }
 
-static void nobody_who_could_have_an_old_value_waits_for_long(void **state) {
+static void a_lookup_that_has_an_old_value_waits_no_longer_than_the_soft_timeout(void **state) {
     struct cache *c = *state;
     struct waiter first, second, missing;
     fill(c, "k", number(1, 1), 0);
@@ -239,35 +239,35 @@ static void nobody_who_could_have_an_old_value_waits_for_long(void **state) {
     begin_wait(c, "k", 20100, &second);
     begin_wait(c, "never read", 20000, &missing);
     struct cache_load *load = cache_take(c, 20000);
-    cache_expire(c, 20000 + CACHE_PATIENCE_MS - 1);
-    assert_int_equal(first.told, 0);
-    cache_expire(c, 20000 + CACHE_PATIENCE_MS);
+    cache_expire(c, 20000 + CACHE_SOFT_TIMEOUT_MS - 1);
+    assert_int_equal(first.calls, 0);
+    cache_expire(c, 20000 + CACHE_SOFT_TIMEOUT_MS);
     assert_int_equal(first.value, 1);
     assert_int_equal(first.state, CACHE_STALE_ON_ERROR);
-    assert_int_equal(first.age_ms, 20000 + CACHE_PATIENCE_MS);
-    assert_int_equal(second.told + missing.told, 0);    /* each in its own time; this one has nothing else */
-    assert_hit(c, "k", 20501, 1, CACHE_STALE_ON_ERROR); /* who comes now need not find out anew */
-    cache_expire(c, 20100 + CACHE_PATIENCE_MS);
+    assert_int_equal(first.age_ms, 20000 + CACHE_SOFT_TIMEOUT_MS);
+    assert_int_equal(second.calls + missing.calls, 0);  /* not due yet; `missing` has no old value */
+    assert_hit(c, "k", 20501, 1, CACHE_STALE_ON_ERROR); /* later lookups do not wait */
+    cache_expire(c, 20100 + CACHE_SOFT_TIMEOUT_MS);
     assert_int_equal(second.value, 1);
-    finish(c, load, number(2, 1), 20900); /* it was only slow */
+    finish(c, load, number(2, 1), 20900); /* slow, not failed */
     assert_hit(c, "k", 20901, 2, CACHE_FRESH);
     cache_expire(c, 20000 + LIMIT_LOAD_MS);
     assert_int_equal(missing.value, -1);
 }
 
-static void patience_ends_with_a_load_that_waits_for_a_thread_too(void **state) {
+static void the_soft_timeout_holds_for_a_load_that_waits_for_a_thread(void **state) {
     struct cache *c = *state;
     struct waiter w;
     fill(c, "k", number(1, 1), 0);
     begin_wait(c, "k", 20000, &w);
-    cache_expire(c, 20000 + CACHE_PATIENCE_MS);
+    cache_expire(c, 20000 + CACHE_SOFT_TIMEOUT_MS);
     assert_int_equal(w.value, 1);
     run_next(c, number(2, 1), 20600);
     assert_hit(c, "k", 20601, 2, CACHE_FRESH);
 }
 
-/* What was written here is read back, though it take a while. */
-static void a_dropped_value_is_not_given_before_the_store_has_failed(void **state) {
+/* The reader of its own write waits for the load. */
+static void a_dropped_value_is_not_served_before_the_load_has_failed(void **state) {
     struct cache *c = *state;
     struct waiter before, after;
     fill(c, "k", number(1, 1), 0);
@@ -276,14 +276,14 @@ static void a_dropped_value_is_not_given_before_the_store_has_failed(void **stat
     cache_drop(c, "k", 1);
     begin_wait(c, "k", 20001, &after);
     cache_expire(c, 20000 + LIMIT_LOAD_MS - 1);
-    assert_int_equal(before.told + after.told, 0);
+    assert_int_equal(before.calls + after.calls, 0);
     cache_expire(c, 20000 + LIMIT_LOAD_MS);
     assert_int_equal(before.state, CACHE_STALE_ON_ERROR);
     assert_int_equal(after.value, 1);
     finish(c, load, NULL, 30000);
 }
 
-static void a_write_of_our_own_says_that_the_store_is_well(void **state) {
+static void after_a_write_the_next_lookup_loads_although_the_last_load_failed(void **state) {
     struct cache *c = *state;
     struct waiter w;
     fill(c, "k", number(1, 1), 0);
@@ -296,7 +296,7 @@ static void a_write_of_our_own_says_that_the_store_is_well(void **state) {
     assert_int_equal(w.value, 2);
 }
 
-static enum cache_lookup look_up_anew(struct cache *c, const char *key, int64_t now_ms, struct waiter *w) {
+static enum cache_lookup look_up_fresh(struct cache *c, const char *key, int64_t now_ms, struct waiter *w) {
     struct cache_result result;
     memset(w, 0, sizeof *w);
     w->waiter.ready = on_ready;
@@ -306,24 +306,24 @@ static enum cache_lookup look_up_anew(struct cache *c, const char *key, int64_t 
     return outcome;
 }
 
-static void who_cannot_use_a_stale_value_waits_for_the_next_one(void **state) {
+static void a_fresh_lookup_waits_for_the_load_that_refreshes_a_stale_value(void **state) {
     struct cache *c = *state;
     struct waiter w, other;
     fill(c, "k", number(1, 1), 0);
-    assert_int_equal(look_up_anew(c, "k", 999, &w), CACHE_HIT); /* fresh is fresh */
+    assert_int_equal(look_up_fresh(c, "k", 999, &w), CACHE_HIT); /* within its ttl */
     assert_int_equal(w.state, CACHE_FRESH);
     assert_hit(c, "k", 2000, 1, CACHE_STALE);
-    assert_int_equal(look_up_anew(c, "k", 2000, &w), CACHE_WAIT);
-    assert_int_equal(look_up_anew(c, "k", 2000, &other), CACHE_WAIT);
+    assert_int_equal(look_up_fresh(c, "k", 2000, &w), CACHE_WAIT);
+    assert_int_equal(look_up_fresh(c, "k", 2000, &other), CACHE_WAIT);
     run_next(c, number(2, 1), 2010);
-    assert_null(cache_take(c, 2011)); /* that which refreshes it anyway */
+    assert_null(cache_take(c, 2011)); /* it shared the refresh */
     assert_int_equal(w.value + other.value, 4);
 
-    assert_int_equal(look_up_anew(c, "k", 4000, &w), CACHE_WAIT);
+    assert_int_equal(look_up_fresh(c, "k", 4000, &w), CACHE_WAIT);
     run_next(c, NULL, 4010);
     assert_int_equal(w.value, 2);
     assert_int_equal(w.state, CACHE_STALE_ON_ERROR);
-    assert_int_equal(look_up_anew(c, "k", 4011, &w), CACHE_HIT); /* there is no use in waiting */
+    assert_int_equal(look_up_fresh(c, "k", 4011, &w), CACHE_HIT); /* the store fails: no wait */
     assert_int_equal(w.state, CACHE_STALE_ON_ERROR);
 }
 
@@ -338,7 +338,7 @@ static void errors_are_not_kept(void **state) {
     assert_int_equal(w.value, 1);
 }
 
-static void a_value_not_to_be_kept_is_for_those_who_wait_only(void **state) {
+static void a_value_not_to_be_kept_is_given_only_to_the_lookups_that_wait(void **state) {
     struct cache *c = *state;
     struct waiter w;
     struct cache_value *value = number(1, 1);
@@ -349,7 +349,7 @@ static void a_value_not_to_be_kept_is_for_those_who_wait_only(void **state) {
     assert_int_equal(w.value, 2);
 }
 
-static void what_is_not_there_is_kept_no_longer_than_the_ttl_and_never_served_stale(void **state) {
+static void a_negative_value_is_kept_no_longer_than_the_ttl_and_never_served_stale(void **state) {
     struct cache *c = *state;
     struct waiter w;
     struct cache_value *value = number(404, 1);
@@ -361,7 +361,7 @@ static void what_is_not_there_is_kept_no_longer_than_the_ttl_and_never_served_st
     assert_int_equal(w.value, -1); /* not even if the store fails */
 }
 
-static void a_long_ttl_does_not_keep_what_is_not_there(void **state) {
+static void a_long_ttl_does_not_keep_a_negative_value(void **state) {
     (void)state;
     struct cache_options long_ttl = options;
     long_ttl.ttl_ms = 60000;
@@ -376,7 +376,7 @@ static void a_long_ttl_does_not_keep_what_is_not_there(void **state) {
     cache_free(c);
 }
 
-static void what_was_read_together_does_not_grow_old_together(void **state) {
+static void values_read_together_do_not_expire_together(void **state) {
     (void)state;
     struct cache_options jittered = options;
     jittered.jitter_percent = 10;
@@ -395,13 +395,13 @@ static void what_was_read_together_does_not_grow_old_together(void **state) {
         stale += at_950 == CACHE_STALE;
         assert_hit(c, key, 1000, i, CACHE_STALE);
     }
-    assert_in_range(stale, 20, 80); /* half of them, give or take: never in a million runs beyond */
+    assert_in_range(stale, 20, 80); /* half of them; the bounds fail in less than one of a million runs */
     for (struct cache_load *load; (load = cache_take(c, 1000));)
         finish(c, load, NULL, 1000);
     cache_free(c);
 }
 
-static void a_dropped_value_is_waited_for(void **state) {
+static void a_lookup_of_a_dropped_value_waits_for_a_load(void **state) {
     struct cache *c = *state;
     struct waiter w;
     fill(c, "k", number(1, 1), 0);
@@ -425,7 +425,7 @@ static void a_dropped_value_still_serves_if_the_store_fails(void **state) {
     assert_int_equal(w.state, CACHE_STALE_ON_ERROR);
 }
 
-static void a_load_that_began_before_the_drop_is_not_given_to_who_asked_after_it(void **state) {
+static void a_load_that_began_before_the_drop_is_not_given_to_a_lookup_after_it(void **state) {
     struct cache *c = *state;
     struct waiter before, after, later;
     begin_wait(c, "k", 0, &before);
@@ -436,7 +436,7 @@ static void a_load_that_began_before_the_drop_is_not_given_to_who_asked_after_it
     assert_null(cache_take(c, 2)); /* still one load at a time */
     finish(c, load, number(1, 1), 3);
     assert_int_equal(before.value, 1);
-    assert_int_equal(after.told + later.told, 0);
+    assert_int_equal(after.calls + later.calls, 0);
     run_next(c, number(2, 1), 4);
     assert_int_equal(after.value, 2);
     assert_int_equal(after.state, CACHE_LOADED);
@@ -457,7 +457,7 @@ static void a_load_that_began_before_the_drop_is_not_kept(void **state) {
     assert_int_equal(w.value, 2);
 }
 
-static void a_load_that_has_not_begun_to_read_sees_the_write_anyway(void **state) {
+static void a_load_that_has_not_begun_to_read_is_not_outdated_by_a_drop(void **state) {
     struct cache *c = *state;
     struct waiter before, after;
     begin_wait(c, "k", 0, &before);
@@ -476,7 +476,7 @@ static struct cache_value *board(int value) {
     return v;
 }
 
-static void a_mark_refreshes_boards_in_the_background_though_they_are_fresh(void **state) {
+static void a_mark_refreshes_fresh_boards_in_the_background(void **state) {
     struct cache *c = *state;
     fill(c, "board", board(1), 0);
     fill(c, "row", number(5, 1), 0);
@@ -502,7 +502,7 @@ static void many_marks_make_one_refresh_in_200_ms(void **state) {
         cache_refresh(c, now_ms);
         assert_hit(c, "board", now_ms, 1, CACHE_FRESH);
         assert_null(cache_take(c, now_ms));
-        assert_true(cache_is_marked(c)); /* not forgotten */
+        assert_true(cache_is_marked(c)); /* still set */
     }
     cache_refresh(c, CACHE_REFRESH_MS);
     run_next(c, board(2), CACHE_REFRESH_MS);
@@ -538,7 +538,7 @@ static void a_lookup_of_a_marked_board_refreshes_it_too(void **state) {
     assert_hit(c, "board", 201, 2, CACHE_FRESH);
 }
 
-static void a_board_nobody_asks_for_is_not_refreshed(void **state) {
+static void a_board_that_was_not_looked_up_lately_is_not_refreshed(void **state) {
     struct cache *c = *state;
     fill(c, "board", board(1), 0);
     cache_mark(c);
@@ -574,13 +574,13 @@ static void the_least_recently_used_values_make_room(void **state) {
     assert_hit(c, "a", 3, 1, CACHE_FRESH);
     assert_hit(c, "c", 3, 3, CACHE_FRESH);
     begin_wait(c, "b", 3, &w);
-    run_next(c, number(4, 20000), 4); /* larger than all there is: given, not kept */
+    run_next(c, number(4, 20000), 4); /* larger than the cache: given, not kept */
     assert_int_equal(w.value, 4);
     assert_int_equal(alive, 0);
     cache_free(c);
 }
 
-/* The value of a series of the cache's in the text that Prometheus reads. */
+/* The value of one of the cache's series, as Prometheus reads it. */
 static long long metric(const char *series) {
     struct buffer text;
     buffer_init(&text, LIMIT_METRICS_TEXT_BYTES);
@@ -596,7 +596,7 @@ static long long metric(const char *series) {
 #define REMOVED(reason) metric("removals_total{reason=\"" reason "\"}")
 #define ENDED(state) metric("requests_total{state=\"" state "\"}")
 
-static void what_is_let_go_is_counted_by_its_reason(void **state) {
+static void removed_values_are_counted_by_reason(void **state) {
     (void)state;
     struct cache_options small = options;
     small.max_bytes = 10000;
@@ -610,9 +610,9 @@ static void what_is_let_go_is_counted_by_its_reason(void **state) {
     assert_int_equal(REMOVED("evicted"), evicted + 1);
     cache_drop(c, "b", 1);
     cache_drop(c, "b", 1);
-    cache_drop(c, "never asked for", 15);
+    cache_drop(c, "never looked up", 15);
     assert_int_equal(REMOVED("dropped"), dropped + 1);
-    fill(c, "d", number(4, 1), 301001); /* there is room: but the others are of no use any more */
+    fill(c, "d", number(4, 1), 301001); /* there is room, but the others are too old */
     assert_int_equal(REMOVED("expired"), expired + 2);
     assert_int_equal(metric("entries"), 1);
     assert_int_equal(REMOVED("evicted"), evicted + 1);
@@ -640,7 +640,7 @@ static void lookups_are_counted_by_how_they_ended(void **state) {
     assert_int_equal(ENDED("error"), errors + 2);
 }
 
-static void a_value_outlives_its_eviction_while_somebody_holds_it(void **state) {
+static void a_value_with_a_reference_outlives_its_eviction(void **state) {
     (void)state;
     struct cache_options small = options;
     small.max_bytes = 5000;
@@ -667,15 +667,15 @@ static void more_loads_than_may_wait_are_refused(void **state) {
         begin_wait(c, key, 0, &w[i]);
     }
     assert_int_equal(cache_lookup(c, "x", 1, 0, &refused.waiter, &result), CACHE_OVERLOADED);
-    begin_wait(c, "0", 0, &joins); /* it costs no load */
+    begin_wait(c, "0", 0, &joins); /* joins a queued load */
     struct cache_load *load = cache_take(c, 0);
     begin_wait(c, "x", 0, &refused);
     finish(c, load, number(1, 1), 0);
     cache_expire(c, LIMIT_LOAD_MS);
-    assert_int_equal(refused.told + w[1].told + w[0].told + joins.told, 4);
+    assert_int_equal(refused.calls + w[1].calls + w[0].calls + joins.calls, 4);
 }
 
-static void a_load_past_its_deadline_has_failed_for_all_who_wait(void **state) {
+static void a_load_past_its_deadline_has_failed_for_all_its_waiters(void **state) {
     struct cache *c = *state;
     struct waiter running, late, queued, again;
     begin_wait(c, "k", 0, &running);
@@ -685,34 +685,34 @@ static void a_load_past_its_deadline_has_failed_for_all_who_wait(void **state) {
     begin_wait(c, "k", 2, &late);
     begin_wait(c, "q", 3, &queued);
     cache_expire(c, LIMIT_LOAD_MS - 1);
-    assert_int_equal(running.told + late.told + queued.told, 0);
+    assert_int_equal(running.calls + late.calls + queued.calls, 0);
     cache_expire(c, LIMIT_LOAD_MS);
     assert_int_equal(running.status, STATUS_RETRY);
-    assert_int_equal(late.told, 1);
-    assert_int_equal(queued.told, 0);
+    assert_int_equal(late.calls, 1);
+    assert_int_equal(queued.calls, 0);
     cache_expire(c, LIMIT_LOAD_MS + 3);
-    assert_int_equal(queued.told, 1);
+    assert_int_equal(queued.calls, 1);
 
-    begin_wait(c, "k", 5000, &again); /* the one that hangs is in nobody's way */
+    begin_wait(c, "k", 5000, &again); /* a load that hangs does not block the next */
     run_next(c, number(2, 1), 5001);
     assert_int_equal(again.value, 2);
-    finish(c, load, number(1, 1), 6000); /* it comes back after all */
+    finish(c, load, number(1, 1), 6000); /* its late result is thrown away */
     assert_hit(c, "k", 6000, 2, CACHE_FRESH);
-    assert_int_equal(running.told, 1);
+    assert_int_equal(running.calls, 1);
 }
 
 static size_t queued_loads;
 
-static void on_work(void *context, size_t loads) {
-    assert_ptr_equal(context, &queued_loads);
+static void on_work(struct cache *c, size_t loads) {
+    (void)c;
     queued_loads += loads;
 }
 
-static void whoever_runs_loads_hears_of_each(void **state) {
+static void each_queued_load_is_announced_once(void **state) {
     struct cache *c = *state;
     struct waiter w[3];
     queued_loads = 0;
-    cache_on_work(c, on_work, &queued_loads);
+    c->on_work = on_work;
     begin_wait(c, "a", 0, &w[0]);
     begin_wait(c, "a", 0, &w[1]);
     assert_int_equal(queued_loads, 1);
@@ -729,41 +729,41 @@ static void whoever_runs_loads_hears_of_each(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(the_first_who_asks_loads_and_all_others_wait_for_it),
+        TEST(the_first_lookup_starts_a_load_and_the_others_wait_for_it),
         TEST(a_value_is_fresh_for_its_ttl_from_the_start_of_its_load),
         TEST(a_stale_value_is_served_at_once_while_one_load_refreshes_it),
-        TEST(a_value_too_old_to_be_stale_is_waited_for),
-        TEST(if_the_store_fails_an_old_value_is_served_and_says_so),
-        TEST(after_a_failure_the_store_is_left_alone_for_a_moment),
-        TEST(while_the_store_fails_an_old_value_is_served_at_once_however_old),
-        TEST(nobody_who_could_have_an_old_value_waits_for_long),
-        TEST(patience_ends_with_a_load_that_waits_for_a_thread_too),
-        TEST(a_dropped_value_is_not_given_before_the_store_has_failed),
-        TEST(a_write_of_our_own_says_that_the_store_is_well),
-        TEST(who_cannot_use_a_stale_value_waits_for_the_next_one),
+        TEST(a_lookup_waits_if_the_value_is_too_old_to_be_stale),
+        TEST(if_the_store_fails_an_old_value_is_served_as_stale_on_error),
+        TEST(after_a_failed_load_the_next_one_is_put_off),
+        TEST(while_the_store_fails_an_old_value_is_served_at_once),
+        TEST(a_lookup_that_has_an_old_value_waits_no_longer_than_the_soft_timeout),
+        TEST(the_soft_timeout_holds_for_a_load_that_waits_for_a_thread),
+        TEST(a_dropped_value_is_not_served_before_the_load_has_failed),
+        TEST(after_a_write_the_next_lookup_loads_although_the_last_load_failed),
+        TEST(a_fresh_lookup_waits_for_the_load_that_refreshes_a_stale_value),
         TEST(errors_are_not_kept),
-        TEST(a_value_not_to_be_kept_is_for_those_who_wait_only),
-        TEST(what_is_not_there_is_kept_no_longer_than_the_ttl_and_never_served_stale),
-        TEST(a_long_ttl_does_not_keep_what_is_not_there),
-        TEST(what_was_read_together_does_not_grow_old_together),
-        TEST(a_dropped_value_is_waited_for),
+        TEST(a_value_not_to_be_kept_is_given_only_to_the_lookups_that_wait),
+        TEST(a_negative_value_is_kept_no_longer_than_the_ttl_and_never_served_stale),
+        TEST(a_long_ttl_does_not_keep_a_negative_value),
+        TEST(values_read_together_do_not_expire_together),
+        TEST(a_lookup_of_a_dropped_value_waits_for_a_load),
         TEST(a_dropped_value_still_serves_if_the_store_fails),
-        TEST(a_load_that_began_before_the_drop_is_not_given_to_who_asked_after_it),
+        TEST(a_load_that_began_before_the_drop_is_not_given_to_a_lookup_after_it),
         TEST(a_load_that_began_before_the_drop_is_not_kept),
-        TEST(a_load_that_has_not_begun_to_read_sees_the_write_anyway),
-        TEST(a_mark_refreshes_boards_in_the_background_though_they_are_fresh),
+        TEST(a_load_that_has_not_begun_to_read_is_not_outdated_by_a_drop),
+        TEST(a_mark_refreshes_fresh_boards_in_the_background),
         TEST(many_marks_make_one_refresh_in_200_ms),
         TEST(a_mark_during_a_load_leads_to_another_one),
         TEST(a_lookup_of_a_marked_board_refreshes_it_too),
-        TEST(a_board_nobody_asks_for_is_not_refreshed),
+        TEST(a_board_that_was_not_looked_up_lately_is_not_refreshed),
         TEST(one_mark_refreshes_a_bounded_number_of_boards),
         TEST(the_least_recently_used_values_make_room),
-        TEST(what_is_let_go_is_counted_by_its_reason),
+        TEST(removed_values_are_counted_by_reason),
         TEST(lookups_are_counted_by_how_they_ended),
-        TEST(a_value_outlives_its_eviction_while_somebody_holds_it),
+        TEST(a_value_with_a_reference_outlives_its_eviction),
         TEST(more_loads_than_may_wait_are_refused),
-        TEST(a_load_past_its_deadline_has_failed_for_all_who_wait),
-        TEST(whoever_runs_loads_hears_of_each),
+        TEST(a_load_past_its_deadline_has_failed_for_all_its_waiters),
+        TEST(each_queued_load_is_announced_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

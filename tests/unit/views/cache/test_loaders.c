@@ -11,11 +11,11 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "views/cache/loaders.h"
+#include "views/cache/cache.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static int loads, told, failed;
+static int loads, answered, failed;
 static bool holding;
 
 static const struct cache_options options = {
@@ -71,7 +71,7 @@ static void on_ready(struct cache_waiter *waiter, const struct cache_result *res
     if (!result->value)
         count(&failed);
     cache_value_unref(result->value);
-    count(&told);
+    count(&answered);
 }
 
 static struct cache_waiter waiters[64];
@@ -82,113 +82,103 @@ static void ask(struct cache *c, const char *key, int i) {
     assert_int_equal(cache_lookup(c, key, strlen(key), clock_boot_ms(), &waiters[i], &result), CACHE_WAIT);
 }
 
-static struct loaders *start_with(struct cache **c, const struct cache_options *with) {
+static struct cache *start(const struct cache_options *with) {
     struct error e;
-    loads = told = failed = 0;
-    *c = cache_new(with);
-    struct loaders *l = loaders_new(*c, load, &loads, &e);
-    assert_non_null(l);
-    return l;
+    loads = answered = failed = 0;
+    struct cache *c = cache_new(with);
+    assert_int_equal(cache_start(c, load, &loads, &e), STATUS_OK);
+    return c;
 }
 
-static struct loaders *start(struct cache **c) {
-    return start_with(c, &options);
+static void stop(struct cache *c) {
+    cache_stop(c);
+    cache_free(c);
 }
 
-static void loads_run_and_whoever_waits_is_told(void **state) {
+static void loads_run_and_their_waiters_are_called(void **state) {
     (void)state;
-    struct cache *c;
-    struct loaders *l = start(&c);
+    struct cache *c = start(&options);
     ask(c, "a", 0);
     ask(c, "f", 1);
-    await(&told, 2);
+    await(&answered, 2);
     assert_int_equal(failed, 1);
-    loaders_free(l);
-    cache_free(c);
+    stop(c);
 }
 
 static void as_many_loads_run_at_once_as_there_are_loaders(void **state) {
     (void)state;
-    struct cache *c;
-    struct loaders *l = start(&c);
+    struct cache *c = start(&options);
     static const char *const keys[] = {"a", "b", "c", "d", "e", "g", "h", "i"};
     set_holding(true);
     for (int i = 0; i < 8; i++)
         ask(c, keys[i], i);
     await(&loads, LIMIT_LOADERS);
-    assert_int_equal(told, 0);
+    assert_int_equal(answered, 0);
     set_holding(false);
-    await(&told, 8);
+    await(&answered, 8);
     assert_int_equal(loads, 8);
-    loaders_free(l);
-    cache_free(c);
+    stop(c);
 }
 
 static void a_mark_is_followed_by_a_refresh(void **state) {
     (void)state;
-    struct cache *c;
-    struct loaders *l = start(&c);
+    struct cache *c = start(&options);
     ask(c, "a", 0);
-    await(&told, 1);
+    await(&answered, 1);
     cache_mark(c);
     await(&loads, 2);
     cache_mark(c);
     await(&loads, 3);
-    loaders_free(l);
-    cache_free(c);
+    stop(c);
 }
 
 static void a_load_that_hangs_is_given_up_at_its_deadline(void **state) {
     (void)state;
-    struct cache *c;
-    struct loaders *l = start(&c);
+    struct cache *c = start(&options);
     set_holding(true);
     int64_t begun_ms = clock_boot_ms();
     ask(c, "a", 0);
-    await(&told, 1);
+    await(&answered, 1);
     assert_int_equal(failed, 1);
     assert_true(clock_boot_ms() - begun_ms >= LIMIT_LOAD_MS);
     set_holding(false);
-    loaders_free(l);
-    cache_free(c);
+    stop(c);
 }
 
-static void who_has_an_old_value_to_fall_back_on_does_not_wait_for_the_deadline(void **state) {
+static void a_lookup_that_has_an_old_value_does_not_wait_for_the_deadline(void **state) {
     (void)state;
     static const struct cache_options old_at_once = {.max_bytes = 1 << 20, .stale_if_error_ms = 600000};
-    struct cache *c;
-    struct loaders *l = start_with(&c, &old_at_once);
+    struct cache *c = start(&old_at_once);
     ask(c, "a", 0);
-    await(&told, 1);
+    await(&answered, 1);
     set_holding(true);
     int64_t begun_ms = clock_boot_ms();
     ask(c, "a", 0);
-    await(&told, 2);
+    await(&answered, 2);
     assert_true(clock_boot_ms() - begun_ms < LIMIT_LOAD_MS);
     assert_int_equal(failed, 0);
     set_holding(false);
-    loaders_free(l);
-    cache_free(c);
+    stop(c);
 }
 
-static void what_waits_for_a_thread_is_told_when_the_cache_ends(void **state) {
+static void a_load_that_waits_for_a_thread_fails_when_the_cache_is_freed(void **state) {
     (void)state;
     struct cache *c = cache_new(&options);
-    told = failed = 0;
+    answered = failed = 0;
     ask(c, "a", 0);
     cache_free(c);
-    assert_int_equal(told, 1);
+    assert_int_equal(answered, 1);
     assert_int_equal(failed, 1);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loads_run_and_whoever_waits_is_told),
+        cmocka_unit_test(loads_run_and_their_waiters_are_called),
         cmocka_unit_test(as_many_loads_run_at_once_as_there_are_loaders),
         cmocka_unit_test(a_mark_is_followed_by_a_refresh),
         cmocka_unit_test(a_load_that_hangs_is_given_up_at_its_deadline),
-        cmocka_unit_test(who_has_an_old_value_to_fall_back_on_does_not_wait_for_the_deadline),
-        cmocka_unit_test(what_waits_for_a_thread_is_told_when_the_cache_ends),
+        cmocka_unit_test(a_lookup_that_has_an_old_value_does_not_wait_for_the_deadline),
+        cmocka_unit_test(a_load_that_waits_for_a_thread_fails_when_the_cache_is_freed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
