@@ -11,8 +11,8 @@
  * winner_view_aws_errors_total{service,operation,error} (AWS's name for it, else "HTTP <status>", else one of
  * aws/service_error.h); a retry in winner_view_aws_retries_total{service,operation,cause}; a throttle by what
  * was throttled (aws/throttle.h). A machine whose clock is wrong is helped (aws/skew.h): how far the
- * service's clock is ahead stands in winner_view_aws_clock_skew_seconds{service}; aws_settings_on_skew says
- * when that begins to matter.
+ * service's clock is ahead stands in winner_view_aws_clock_skew_seconds{service}; the settings' `on_skew`
+ * says when that begins to matter.
  */
 #ifndef AWS_CLIENT_H
 #define AWS_CLIENT_H

@@ -100,7 +100,7 @@ static enum status sign(struct run *run, struct attempt *a, const struct aws_cre
     const struct aws_call *call = a->flight->call;
     const struct aws_run_with *with = run->with;
     const struct aws_service *service = with->service;
-    const char *token = aws_credentials_session_token(credentials);
+    const char *token = credentials->session_token;
     _cleanup_(mem_freep) char *target = mem_printf("%s.%s", service->target_prefix, call->operation);
     const struct sigv4_header headers[] = {
         {"Host", with->endpoint->host},
@@ -111,8 +111,8 @@ static enum status sign(struct run *run, struct attempt *a, const struct aws_cre
     const size_t n = token ? 4 : 3;
     const struct sigv4_request request = {"POST", "/", "", headers, n, call->body, call->length};
     const struct sigv4_scope scope = {
-        .access_key_id = aws_credentials_access_key_id(credentials),
-        .secret_access_key = aws_credentials_secret_access_key(credentials),
+        .access_key_id = credentials->access_key_id,
+        .secret_access_key = credentials->secret_access_key,
         .region = with->endpoint->region,
         .service = service->name,
         .time_ms = call->sent_ms + a->correction_ms,
@@ -133,7 +133,7 @@ static enum status sign(struct run *run, struct attempt *a, const struct aws_cre
 }
 
 static enum status prepare(struct run *run, struct attempt *a, struct error *e) {
-    struct aws_credentials_chain *chain = aws_settings_credentials(run->with->settings);
+    struct aws_credentials_chain *chain = run->with->settings->credentials;
     _cleanup_(aws_credentials_unrefp) struct aws_credentials *credentials = NULL;
     enum status status = aws_credentials_chain_get(chain, clock_real_ms(), run->deadline_ms, &credentials, e);
     if (status)
@@ -156,7 +156,7 @@ static void transmit(struct run *run, struct attempt *a) {
     x->lines = (const char *const *)a->lines;
     x->body = call->body ? call->body : ""; /* libcurl would read standard input for NULL */
     x->length = call->length;
-    x->ca_bundle = aws_settings_ca_bundle(with->settings);
+    x->ca_bundle = with->settings->ca_bundle;
     x->connect_ms = transport->connect_ms ? transport->connect_ms : LIMIT_AWS_CONNECT_MS;
     x->attempt_ms = transport->attempt_ms ? transport->attempt_ms : LIMIT_AWS_ATTEMPT_MS;
     x->owner = a;
@@ -211,6 +211,11 @@ static void start(struct run *run, struct flight *f) {
 
 /* Skew. */
 
+static void report_skew(const struct aws_settings *settings, const char *service, int64_t correction_ms) {
+    if (settings->on_skew)
+        settings->on_skew(settings->skew_context, service, correction_ms);
+}
+
 /* What the answer tells of the service's clock; true if the attempt should have been signed otherwise. */
 static bool learn_skew(struct run *run, const struct attempt *a) {
     const struct aws_run_with *with = run->with;
@@ -221,13 +226,13 @@ static bool learn_skew(struct run *run, const struct attempt *a) {
         .elapsed_ms = clock_boot_ms() - a->sent_boot_ms,
     };
     int64_t offset_ms;
-    if (!aws_settings_corrects_skew(with->settings) || !aws_skew_measure(&answer, &offset_ms))
+    if (!with->settings->corrects_skew || !aws_skew_measure(&answer, &offset_ms))
         return false;
     metrics_set(METRICS_SERIES(&skew_seconds, with->service->name), offset_ms);
     int64_t correction_ms = aws_skew_correction(offset_ms, atomic_load(with->correction_ms));
     int64_t earlier_ms = atomic_exchange(with->correction_ms, correction_ms);
     if (aws_skew_is_news(earlier_ms, correction_ms))
-        aws_settings_tell_skew(with->settings, with->service->name, correction_ms);
+        report_skew(with->settings, with->service->name, correction_ms);
     return aws_skew_explains(a->flight->call->error.code, a->correction_ms, correction_ms);
 }
 
@@ -243,7 +248,7 @@ static void wait_until(struct run *run, struct flight *f, int64_t due_ms) {
 }
 
 static int max_attempts(const struct run *run, const struct flight *f) {
-    int configured = aws_settings_max_attempts(run->with->settings);
+    int configured = run->with->settings->max_attempts;
     if (f->call->max_attempts > 0)
         return f->call->max_attempts;
     return configured > 0 ? configured : run->with->service->max_attempts;
@@ -329,7 +334,7 @@ static void settle(struct run *run, struct aws_exchange *x) {
         aws_throttle_count(run->with->service->name, call->reply, call);
     }
     if (aws_service_error_is_expired_token(call->error.code))
-        aws_credentials_chain_expired(aws_settings_credentials(run->with->settings), clock_real_ms());
+        aws_credentials_chain_expired(run->with->settings->credentials, clock_real_ms());
     if (!retry(run, f, cause, retry_after_ms))
         end_failed(run, f);
 }

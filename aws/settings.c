@@ -18,21 +18,6 @@
 
 enum { REGION_MAX = 63, ATTEMPTS_MAX = 100 }; /* a region is a label of a host name */
 
-struct aws_settings {
-    struct aws_profiles *profiles;
-    char *profile;
-    char *region;
-    char *ca_bundle;
-    int max_attempts;
-    char *warning;
-    bool corrects_skew;
-    void (*skew_found)(void *context, const char *service, int64_t correction_ms);
-    void *skew_context;
-    bool is_profile_overridden;
-    struct aws_sts *sts;
-    struct aws_credentials_chain *credentials;
-};
-
 static enum status load_profile(struct aws_settings *c, struct error *e) {
     enum status status = aws_profiles_load(&c->profiles, e);
     if (status)
@@ -186,50 +171,6 @@ void aws_settings_free(struct aws_settings *settings) {
     free(settings->ca_bundle);
     free(settings->warning);
     free(settings);
-}
-
-const char *aws_settings_region(const struct aws_settings *settings) {
-    return settings->region;
-}
-
-const char *aws_settings_profile(const struct aws_settings *settings) {
-    return settings->profile;
-}
-
-int aws_settings_max_attempts(const struct aws_settings *settings) {
-    return settings->max_attempts;
-}
-
-const char *aws_settings_warning(const struct aws_settings *settings) {
-    return settings->warning;
-}
-
-bool aws_settings_corrects_skew(const struct aws_settings *settings) {
-    return settings->corrects_skew;
-}
-
-void aws_settings_on_skew(struct aws_settings *settings,
-                          void (*found)(void *context, const char *service, int64_t correction_ms),
-                          void *context) {
-    settings->skew_found = found;
-    settings->skew_context = context;
-}
-
-void aws_settings_tell_skew(const struct aws_settings *settings, const char *service, int64_t correction_ms) {
-    if (settings->skew_found)
-        settings->skew_found(settings->skew_context, service, correction_ms);
-}
-
-const char *aws_settings_ca_bundle(const struct aws_settings *settings) {
-    return settings->ca_bundle;
-}
-
-struct aws_credentials_chain *aws_settings_credentials(const struct aws_settings *settings) {
-    return settings->credentials;
-}
-
-bool aws_settings_is_profile_overridden(const struct aws_settings *settings) {
-    return settings->is_profile_overridden;
 }
 
 enum status aws_settings_endpoint(const struct aws_settings *settings, const struct aws_service *service,

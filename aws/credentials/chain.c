@@ -128,7 +128,7 @@ static enum status ask(const struct aws_credentials_chain *chain, const struct a
     enum status status = source->fetch(source->context, chain->stop_fd, out, e);
     if (status)
         return status;
-    int64_t expires_ms = aws_credentials_expires_ms(*out);
+    int64_t expires_ms = (*out)->expires_ms;
     if (expires_ms == 0 || wall_ms(chain, began) < expires_ms)
         return STATUS_OK;
     char text[CLOCK_TEXT_SIZE];
@@ -168,7 +168,7 @@ static enum status ask_again(const struct aws_credentials_chain *chain,
 /* Keeping. The next four under the lock. */
 
 static bool is_valid(const struct aws_credentials *c, int64_t now_ms) {
-    return c && (aws_credentials_expires_ms(c) == 0 || now_ms < aws_credentials_expires_ms(c));
+    return c && (c->expires_ms == 0 || now_ms < c->expires_ms);
 }
 
 static int64_t refresh_at(int64_t expires_ms, int64_t now_ms) {
@@ -186,7 +186,7 @@ static struct aws_credentials *keep(struct aws_credentials_chain *chain, struct 
                                     int64_t now_ms) {
     struct aws_credentials *old = chain->current;
     chain->current = fresh;
-    chain->due_ms = refresh_at(aws_credentials_expires_ms(fresh), now_ms);
+    chain->due_ms = refresh_at(fresh->expires_ms, now_ms);
     chain->failures = 0;
     chain->paused_ms = 0;
     return old;
@@ -195,7 +195,7 @@ static struct aws_credentials *keep(struct aws_credentials_chain *chain, struct 
 /* Half of the pause is chance, so that many processes do not come back at once. */
 static void back_off(struct aws_credentials_chain *chain, int64_t now_ms) {
     bool valid = is_valid(chain->current, now_ms);
-    int64_t expires_ms = valid ? aws_credentials_expires_ms(chain->current) : 0;
+    int64_t expires_ms = valid ? chain->current->expires_ms : 0;
     int64_t most = valid ? LIMIT_CREDENTIALS_BACKOFF_MS : LIMIT_CREDENTIALS_OUTAGE_MS;
     int64_t pause = FIRST_PAUSE_MS;
     for (int i = 0; i < chain->failures && pause < most; i++)
@@ -231,7 +231,7 @@ static void fetch(struct aws_credentials_chain *chain, const struct moment *bega
     enum status status =
         answered ? ask_again(chain, answered, began, &fresh, e) : search(chain, began, &answered, &fresh, e);
     int64_t now_ms = wall_ms(chain, began);
-    count_fetch(status, status ? 0 : aws_credentials_expires_ms(fresh));
+    count_fetch(status, status ? 0 : fresh->expires_ms);
 
     pthread_mutex_lock(&chain->lock);
     chain->answered = answered;

@@ -7,15 +7,6 @@
 
 #include "base/mem.h"
 
-struct aws_credentials {
-    atomic_uint refs;
-    char *access_key_id;
-    char *secret_access_key;
-    char *session_token;
-    int64_t expires_ms;
-    char *source;
-};
-
 struct aws_credentials *aws_credentials_new(const char *access_key_id, const char *secret_access_key,
                                             const char *session_token, int64_t expires_ms,
                                             const char *source) {
@@ -56,24 +47,4 @@ void aws_credentials_unref(struct aws_credentials *c) {
 
 void aws_credentials_unrefp(struct aws_credentials **c) {
     aws_credentials_unref(*c);
-}
-
-const char *aws_credentials_access_key_id(const struct aws_credentials *c) {
-    return c->access_key_id;
-}
-
-const char *aws_credentials_secret_access_key(const struct aws_credentials *c) {
-    return c->secret_access_key;
-}
-
-const char *aws_credentials_session_token(const struct aws_credentials *c) {
-    return c->session_token;
-}
-
-int64_t aws_credentials_expires_ms(const struct aws_credentials *c) {
-    return c->expires_ms;
-}
-
-const char *aws_credentials_source_name(const struct aws_credentials *c) {
-    return c->source;
 }

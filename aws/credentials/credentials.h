@@ -7,27 +7,28 @@
 #ifndef AWS_CREDENTIALS_CREDENTIALS_H
 #define AWS_CREDENTIALS_CREDENTIALS_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/error.h"
 
-/* Shared and never changed: aws_credentials_ref for each holder. */
-struct aws_credentials;
+/* Shared, so never changed once made: each holder has a reference (aws_credentials_ref). */
+struct aws_credentials {
+    atomic_uint refs;
+    char *access_key_id;
+    char *secret_access_key;
+    char *session_token; /* NULL: none */
+    int64_t expires_ms;  /* wall clock; 0: never */
+    char *source;        /* for people: "environment" */
+};
 
-/* Strings are copied; `session_token` may be NULL; `expires_ms` is wall clock, 0: never; `source` says who
- * supplied them: "environment". */
+/* Strings are copied; `session_token` may be NULL or empty. */
 struct aws_credentials *aws_credentials_new(const char *access_key_id, const char *secret_access_key,
                                             const char *session_token, int64_t expires_ms,
                                             const char *source);
 struct aws_credentials *aws_credentials_ref(struct aws_credentials *c);
 void aws_credentials_unref(struct aws_credentials *c); /* the last one wipes the secret; NULL is fine */
 void aws_credentials_unrefp(struct aws_credentials **c);
-
-const char *aws_credentials_access_key_id(const struct aws_credentials *c);
-const char *aws_credentials_secret_access_key(const struct aws_credentials *c);
-const char *aws_credentials_session_token(const struct aws_credentials *c); /* NULL if none */
-int64_t aws_credentials_expires_ms(const struct aws_credentials *c);
-const char *aws_credentials_source_name(const struct aws_credentials *c);
 
 /* Overwrites the string, then frees it; NULL is fine. */
 void aws_credentials_wipe(char *secret);

@@ -111,13 +111,13 @@ static enum status make_lines(const struct aws_sts *sts, const struct question *
     lines[1] = mem_printf("Host: %s", sts->endpoint.host);
     if (!as)
         return STATUS_OK;
-    const char *token = aws_credentials_session_token(as);
+    const char *token = as->session_token;
     const struct sigv4_header headers[] = {
         {"Host", sts->endpoint.host}, {"Content-Type", CONTENT_TYPE}, {"X-Amz-Security-Token", token}};
     const struct sigv4_request request = {"POST", "/", "", headers, token ? 3 : 2, form->data, form->length};
     const struct sigv4_scope scope = {
-        .access_key_id = aws_credentials_access_key_id(as),
-        .secret_access_key = aws_credentials_secret_access_key(as),
+        .access_key_id = as->access_key_id,
+        .secret_access_key = as->secret_access_key,
         .region = sts->region,
         .service = "sts",
         .time_ms = clock_real_ms() + q->ahead_ms,

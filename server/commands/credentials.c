@@ -18,10 +18,10 @@
 #define TROUBLE "aws credentials"
 
 void credentials_warn(const struct aws_settings *aws) {
-    if (aws_settings_is_profile_overridden(aws))
+    if (aws->is_profile_overridden)
         log_warn(
             "AWS_PROFILE is '%s', but AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set and go before it",
-            aws_settings_profile(aws));
+            aws->profile);
 }
 
 /* The command. */
@@ -37,11 +37,11 @@ static void print_expiry(int64_t expires_ms, int64_t now_ms) {
 }
 
 static void print(const struct aws_settings *aws, const struct aws_credentials *c, int64_t now_ms) {
-    printf("provider       %s\n", aws_credentials_source_name(c));
-    printf("access key id  %s\n", aws_credentials_access_key_id(c)); /* it names, it does not open */
-    print_expiry(aws_credentials_expires_ms(c), now_ms);
-    printf("region         %s\n", aws_settings_region(aws));
-    printf("profile        %s\n", aws_settings_profile(aws));
+    printf("provider       %s\n", c->source);
+    printf("access key id  %s\n", c->access_key_id); /* it names, it does not open */
+    print_expiry(c->expires_ms, now_ms);
+    printf("region         %s\n", aws->region);
+    printf("profile        %s\n", aws->profile);
 }
 
 static void free_config(struct aws_settings **aws) {
@@ -56,7 +56,7 @@ int credentials_run(void) {
     enum status status = aws_settings_load(&aws, &e);
     if (!status) {
         credentials_warn(aws);
-        status = aws_credentials_chain_get(aws_settings_credentials(aws), now_ms, 0, &c, &e);
+        status = aws_credentials_chain_get(aws->credentials, now_ms, 0, &c, &e);
     }
     if (status) {
         log_write(LOG_LEVEL_ERROR, LOG_FIELDS("error", e.code, "requestId", e.request_id), "%s", e.message);
@@ -83,9 +83,8 @@ static void mended(struct credentials_watch *w, const struct aws_credentials *ke
         return;
     w->failing = false;
     health_clear(w->health, TROUBLE);
-    log_info("the AWS credentials are refreshed again, from %s, until %s", aws_credentials_source_name(kept),
-             aws_credentials_expires_ms(kept) ? clock_format(aws_credentials_expires_ms(kept), text)
-                                              : "ever");
+    log_info("the AWS credentials are refreshed again, from %s, until %s", kept->source,
+             kept->expires_ms ? clock_format(kept->expires_ms, text) : "ever");
 }
 
 /* The reason changes with every request id and time-out that is in it: that alone is no news. */
@@ -94,7 +93,7 @@ static void failed(struct credentials_watch *w, int64_t now_ms, const struct aws
     char text[CLOCK_TEXT_SIZE], reason[sizeof e->message + 128];
     if (kept)
         snprintf(reason, sizeof reason, "%s; the old ones expire at %s", e->message,
-                 clock_format(aws_credentials_expires_ms(kept), text));
+                 clock_format(kept->expires_ms, text));
     else
         snprintf(reason, sizeof reason, "%s; the old ones have expired", e->message);
     health_raise(w->health, TROUBLE, reason);
@@ -121,7 +120,7 @@ static void fetched(void *data, int64_t now_ms, const struct aws_credentials *ke
 struct credentials_watch *credentials_watch_start(const struct aws_settings *aws, struct health *health) {
     struct credentials_watch *w = mem_zalloc(sizeof *w);
     const struct aws_credentials_listener listener = {fetched, w};
-    w->chain = aws_settings_credentials(aws);
+    w->chain = aws->credentials;
     w->health = health;
     aws_credentials_chain_start(w->chain, &listener);
     return w;

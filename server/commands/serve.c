@@ -79,9 +79,9 @@ static enum status load_aws(struct aws_settings **aws, struct error *e) {
     enum status status = aws_settings_load(aws, e);
     if (status)
         return status;
-    aws_settings_on_skew(*aws, log_skew, NULL);
-    if (aws_settings_warning(*aws))
-        log_warn("%s", aws_settings_warning(*aws));
+    (*aws)->on_skew = log_skew;
+    if ((*aws)->warning)
+        log_warn("%s", (*aws)->warning);
     return STATUS_OK;
 }
 
@@ -238,7 +238,7 @@ static enum status open_parts(struct service *s, struct error *e) {
     enum status status = first_contact(s, open_store, e);
     if (s->aws) {
         credentials_warn(s->aws);
-        aws_credentials_chain_stop_with(aws_settings_credentials(s->aws), s->signals);
+        aws_credentials_chain_stop_with(s->aws->credentials, s->signals);
     }
     if (!status)
         status = open_source(s, e);
@@ -442,7 +442,7 @@ static int stop(struct service *s) {
     source_cancel(s->source);
     deadletter_cancel(s->deadletter);
     if (s->aws) /* nothing waits for credentials any more */
-        aws_credentials_chain_cancel(aws_settings_credentials(s->aws));
+        aws_credentials_chain_cancel(s->aws->credentials);
     bool refused = coordinator_is_refused(s->coordinator);
     coordinator_free(s->coordinator);
     s->coordinator = NULL;

@@ -120,7 +120,8 @@ static void a_wrong_clock_is_noticed_corrected_and_told_once(void **state) {
     PLAY({true, 10 * MINUTE, false}, {false, 10 * MINUTE, false}, {false, 10 * MINUTE, false});
     _cleanup_(buffer_deinit) struct buffer told;
     buffer_init(&told, 1024);
-    aws_settings_on_skew(settings, note_skew, &told);
+    settings->on_skew = note_skew;
+    settings->skew_context = &told;
     assert_call(client, STATUS_OK, 2);
     assert_signed_ahead(10 * MINUTE);
     assert_call(client, STATUS_OK, 1);
@@ -133,7 +134,8 @@ static void a_clock_that_somebody_sets_right_is_corrected_no_more(void **state) 
     PLAY({false, -60 * MINUTE, false}, {true, 0, false}, {false, 0, false});
     _cleanup_(buffer_deinit) struct buffer told;
     buffer_init(&told, 1024);
-    aws_settings_on_skew(settings, note_skew, &told);
+    settings->on_skew = note_skew;
+    settings->skew_context = &told;
     assert_call(client, STATUS_OK, 1);
     assert_signed_ahead(0);
     assert_call(client, STATUS_OK, 2);
@@ -146,7 +148,8 @@ static void an_offset_about_the_threshold_is_told_once(void **state) {
     PLAY({false, 245000, false}, {false, 230000, false}, {false, 245000, false}, {false, 230000, false});
     _cleanup_(buffer_deinit) struct buffer told;
     buffer_init(&told, 1024);
-    aws_settings_on_skew(settings, note_skew, &told);
+    settings->on_skew = note_skew;
+    settings->skew_context = &told;
     for (int i = 0; i < 4; i++)
         assert_call(client, STATUS_OK, 1);
     assert_string_equal(told.data, "dynamodb +4 min\n");

@@ -19,7 +19,7 @@ static void assert_refused(const char *part) {
 static void assert_region(const char *region) {
     struct aws_settings *settings;
     assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
-    assert_string_equal(aws_settings_region(settings), region);
+    assert_string_equal(settings->region, region);
     aws_settings_free(settings);
 }
 
@@ -65,11 +65,11 @@ static void attempts_are_a_number_from_one_to_a_hundred(void **state) {
     struct aws_settings *settings;
     setenv("AWS_REGION", "eu-west-1", 1);
     assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
-    assert_int_equal(aws_settings_max_attempts(settings), 0);
+    assert_int_equal(settings->max_attempts, 0);
     aws_settings_free(settings);
     setenv("AWS_MAX_ATTEMPTS", "7", 1);
     assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
-    assert_int_equal(aws_settings_max_attempts(settings), 7);
+    assert_int_equal(settings->max_attempts, 7);
     aws_settings_free(settings);
 
     static const char *const wrong[] = {"0", "-1", "101", "x", "3x", "99999999999999999999"};
@@ -84,17 +84,17 @@ static void the_ca_bundle_is_the_variables_else_the_profiles(void **state) {
     struct aws_settings *settings;
     setenv("AWS_REGION", "eu-west-1", 1);
     assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
-    assert_null(aws_settings_ca_bundle(settings));
+    assert_null(settings->ca_bundle);
     aws_settings_free(settings);
 
     support_put_file("AWS_CONFIG_FILE", "[default]\nca_bundle = /dev/zero\nmax_attempts = 9\n");
     assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
-    assert_string_equal(aws_settings_ca_bundle(settings), "/dev/zero");
-    assert_int_equal(aws_settings_max_attempts(settings), 9);
+    assert_string_equal(settings->ca_bundle, "/dev/zero");
+    assert_int_equal(settings->max_attempts, 9);
     aws_settings_free(settings);
     setenv("AWS_CA_BUNDLE", "/dev/null", 1);
     assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
-    assert_string_equal(aws_settings_ca_bundle(settings), "/dev/null");
+    assert_string_equal(settings->ca_bundle, "/dev/null");
     aws_settings_free(settings);
     setenv("AWS_CA_BUNDLE", "/no/such.pem", 1);
     assert_refused("AWS_CA_BUNDLE (or ca_bundle of the profile) is '/no/such.pem'");
@@ -109,13 +109,13 @@ static void a_retry_mode_that_is_not_ours_is_taken_for_standard_and_said(void **
     for (size_t i = 0; i < 3; i++) {
         setenv("AWS_RETRY_MODE", ours[i], 1);
         assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
-        assert_null(aws_settings_warning(settings));
+        assert_null(settings->warning);
         aws_settings_free(settings);
     }
     for (size_t i = 0; i < 2; i++) {
         setenv("AWS_RETRY_MODE", others[i], 1);
         assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
-        assert_contains(aws_settings_warning(settings), others[i]);
+        assert_contains(settings->warning, others[i]);
         aws_settings_free(settings);
     }
     setenv("AWS_RETRY_MODE", "eager", 1);
@@ -123,7 +123,7 @@ static void a_retry_mode_that_is_not_ours_is_taken_for_standard_and_said(void **
     unsetenv("AWS_RETRY_MODE");
     support_put_file("AWS_CONFIG_FILE", "[default]\nretry_mode = adaptive\n");
     assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
-    assert_contains(aws_settings_warning(settings), "adaptive");
+    assert_contains(settings->warning, "adaptive");
     aws_settings_free(settings);
     support_drop_file("AWS_CONFIG_FILE");
 }
@@ -131,7 +131,7 @@ static void a_retry_mode_that_is_not_ours_is_taken_for_standard_and_said(void **
 static void assert_corrects_skew(bool expected) {
     struct aws_settings *settings;
     assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
-    assert_int_equal(aws_settings_corrects_skew(settings), expected);
+    assert_int_equal(settings->corrects_skew, expected);
     aws_settings_free(settings);
 }
 

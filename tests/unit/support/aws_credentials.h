@@ -67,7 +67,7 @@ static inline void support_assert_key(struct aws_credentials_source source, cons
     struct error e;
     if (support_ask(source, &c, &e))
         fail_msg("%s", e.message);
-    assert_string_equal(aws_credentials_access_key_id(c), access_key_id);
+    assert_string_equal(c->access_key_id, access_key_id);
     aws_credentials_unref(c);
 }
 

@@ -67,7 +67,7 @@ static void assert_key(struct aws_credentials_chain *chain, int64_t now_ms, cons
     struct error e;
     if (aws_credentials_chain_get(chain, now_ms, 0, &c, &e))
         fail_msg("%s", e.message);
-    assert_string_equal(aws_credentials_access_key_id(c), key);
+    assert_string_equal(c->access_key_id, key);
     aws_credentials_unref(c);
 }
 
@@ -323,7 +323,7 @@ static void *get_once(void *context) {
     struct error e = {0};
     g->status = aws_credentials_chain_get(g->chain, NOW + stepped_clock() + g->later_ms, 0, &c, &e);
     if (!g->status)
-        snprintf(g->key, sizeof g->key, "%s", aws_credentials_access_key_id(c));
+        snprintf(g->key, sizeof g->key, "%s", c->access_key_id);
     snprintf(g->code, sizeof g->code, "%s", e.code);
     aws_credentials_unref(c);
     return NULL;
@@ -503,7 +503,7 @@ static void listen_to(void *data, int64_t now_ms, const struct aws_credentials *
     assert_true(now_ms > 0);
     h->successes += !failure;
     h->failures += failure != NULL;
-    snprintf(h->kept, sizeof h->kept, "%s", kept ? aws_credentials_access_key_id(kept) : "");
+    snprintf(h->kept, sizeof h->kept, "%s", kept ? kept->access_key_id : "");
     snprintf(h->message, sizeof h->message, "%s", failure ? failure->message : "");
     sem_post(&h->any);
 }

@@ -74,18 +74,18 @@ static void the_endpoint_is_asked_with_the_token_of_the_file_as_it_is_now(void *
     support_put_file("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "old-token\n");
     struct aws_credentials_source source = aws_credentials_from_container();
     assert_int_equal(source.fetch(source.context, -1, &c, NULL), STATUS_OK);
-    assert_string_equal(aws_credentials_access_key_id(c), "FIRST");
-    assert_string_equal(aws_credentials_secret_access_key(c), "endpoint-secret");
-    assert_string_equal(aws_credentials_session_token(c), "endpoint-token");
-    assert_int_equal(aws_credentials_expires_ms(c), 1893456000000);
-    assert_string_equal(aws_credentials_source_name(c), "container endpoint");
+    assert_string_equal(c->access_key_id, "FIRST");
+    assert_string_equal(c->secret_access_key, "endpoint-secret");
+    assert_string_equal(c->session_token, "endpoint-token");
+    assert_int_equal(c->expires_ms, 1893456000000);
+    assert_string_equal(c->source, "container endpoint");
     aws_credentials_unref(c);
 
     FILE *f = fopen(getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"), "we");
     fputs("new-token", f);
     fclose(f);
     assert_int_equal(source.fetch(source.context, -1, &c, NULL), STATUS_OK);
-    assert_string_equal(aws_credentials_access_key_id(c), "SECOND");
+    assert_string_equal(c->access_key_id, "SECOND");
     aws_credentials_unref(c);
     source.free(source.context);
 

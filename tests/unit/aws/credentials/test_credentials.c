@@ -14,9 +14,9 @@ static void assert_source(const char *name) {
     struct aws_credentials *c;
     struct error e;
     if (aws_settings_load(&settings, &e) ||
-        aws_credentials_chain_get(aws_settings_credentials(settings), clock_real_ms(), 0, &c, &e))
+        aws_credentials_chain_get(settings->credentials, clock_real_ms(), 0, &c, &e))
         fail_msg("%s", e.message);
-    assert_string_equal(aws_credentials_source_name(c), name);
+    assert_string_equal(c->source, name);
     aws_credentials_unref(c);
     aws_settings_free(settings);
 }
@@ -69,7 +69,7 @@ static void sources_are_asked_in_the_order_of_the_sdks(void **state) {
 static void assert_overridden(bool expected) {
     struct aws_settings *settings;
     assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
-    assert_true(aws_settings_is_profile_overridden(settings) == expected);
+    assert_true(settings->is_profile_overridden == expected);
     aws_settings_free(settings);
 }
 
@@ -131,7 +131,7 @@ static void only_a_service_that_says_expired_by_that_very_name_makes_for_a_refre
         assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
         snprintf(name, sizeof name, "%s", cases[i].name);
         call_once(settings, name);
-        aws_credentials_chain_tend(aws_settings_credentials(settings), clock_real_ms());
+        aws_credentials_chain_tend(settings->credentials, clock_real_ms());
         assert_int_equal(scripted_http_count(container), cases[i].fetches);
         aws_settings_free(settings);
         scripted_http_stop(container);

@@ -16,19 +16,19 @@ static void a_program_s_object_is_read_with_or_without_token_and_expiration(void
               "\"Expiration\":\"2026-11-23T04:36:00Z\",\"More\":[1]}",
               &aws_credentials_form_process, &c, NULL),
         STATUS_OK);
-    assert_string_equal(aws_credentials_access_key_id(c), "K");
-    assert_string_equal(aws_credentials_secret_access_key(c), "S");
-    assert_string_equal(aws_credentials_session_token(c), "T");
-    assert_int_equal(aws_credentials_expires_ms(c), 1795408560000);
-    assert_string_equal(aws_credentials_source_name(c), "test");
+    assert_string_equal(c->access_key_id, "K");
+    assert_string_equal(c->secret_access_key, "S");
+    assert_string_equal(c->session_token, "T");
+    assert_int_equal(c->expires_ms, 1795408560000);
+    assert_string_equal(c->source, "test");
     aws_credentials_unref(c);
     assert_int_equal(
         parse("{\"Version\":1,\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"S\",\"SessionToken\":null,"
               "\"Expiration\":null}",
               &aws_credentials_form_process, &c, NULL),
         STATUS_OK);
-    assert_null(aws_credentials_session_token(c));
-    assert_int_equal(aws_credentials_expires_ms(c), 0);
+    assert_null(c->session_token);
+    assert_int_equal(c->expires_ms, 0);
     aws_credentials_unref(c);
 }
 
@@ -40,7 +40,7 @@ static void an_endpoint_s_object_names_the_token_otherwise_and_must_expire(void 
               "\"Expiration\":\"2026-11-23T04:36:00Z\"}",
               &aws_credentials_form_endpoint, &c, NULL),
         STATUS_OK);
-    assert_string_equal(aws_credentials_session_token(c), "T");
+    assert_string_equal(c->session_token, "T");
     aws_credentials_unref(c);
 }
 

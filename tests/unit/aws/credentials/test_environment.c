@@ -8,11 +8,11 @@ static void keys_and_token_come_from_their_variables(void **state) {
     setenv("AWS_SESSION_TOKEN", "token", 1);
     struct aws_credentials *c;
     assert_int_equal(support_ask(aws_credentials_from_environment(), &c, NULL), STATUS_OK);
-    assert_string_equal(aws_credentials_access_key_id(c), "ENV");
-    assert_string_equal(aws_credentials_secret_access_key(c), "env-secret");
-    assert_string_equal(aws_credentials_session_token(c), "token");
-    assert_string_equal(aws_credentials_source_name(c), "environment");
-    assert_int_equal(aws_credentials_expires_ms(c), 0);
+    assert_string_equal(c->access_key_id, "ENV");
+    assert_string_equal(c->secret_access_key, "env-secret");
+    assert_string_equal(c->session_token, "token");
+    assert_string_equal(c->source, "environment");
+    assert_int_equal(c->expires_ms, 0);
     aws_credentials_unref(c);
 }
 

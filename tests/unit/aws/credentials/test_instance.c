@@ -23,10 +23,10 @@ static void a_token_is_put_then_the_role_and_its_keys_are_got_with_it(void **sta
     unsetenv("no_proxy");
     setenv("http_proxy", "http://127.0.0.1:9", 1);
     assert_int_equal(support_ask(source, &c, NULL), STATUS_OK);
-    assert_string_equal(aws_credentials_access_key_id(c), "INSTANCE");
-    assert_string_equal(aws_credentials_session_token(c), "endpoint-token");
-    assert_int_equal(aws_credentials_expires_ms(c), 1893456000000);
-    assert_string_equal(aws_credentials_source_name(c), "EC2 instance metadata, role 'shop-role'");
+    assert_string_equal(c->access_key_id, "INSTANCE");
+    assert_string_equal(c->session_token, "endpoint-token");
+    assert_int_equal(c->expires_ms, 1893456000000);
+    assert_string_equal(c->source, "EC2 instance metadata, role 'shop-role'");
     aws_credentials_unref(c);
     assert_int_equal(scripted_http_count(server), 3);
     assert_int_equal(strncmp(scripted_http_request(server, 0), "PUT /latest/api/token HTTP/1.1\r\n", 32), 0);

@@ -28,11 +28,11 @@ static void a_role_is_assumed_with_the_keys_of_its_source_profile(void **state) 
         "[base]\naws_access_key_id = BASE\naws_secret_access_key = hidden\n", "dev",
         scripted_http_url(sts, ""));
     assert_int_equal(support_ask(aws_credentials_from_role(&s.profile), &c, NULL), STATUS_OK);
-    assert_string_equal(aws_credentials_access_key_id(c), "FIRST");
-    assert_string_equal(aws_credentials_secret_access_key(c), "role-secret");
-    assert_string_equal(aws_credentials_session_token(c), "role-token");
-    assert_int_equal(aws_credentials_expires_ms(c), 1893456000000);
-    assert_string_equal(aws_credentials_source_name(c), "AssumeRole of role '" ARN("x") "'");
+    assert_string_equal(c->access_key_id, "FIRST");
+    assert_string_equal(c->secret_access_key, "role-secret");
+    assert_string_equal(c->session_token, "role-token");
+    assert_int_equal(c->expires_ms, 1893456000000);
+    assert_string_equal(c->source, "AssumeRole of role '" ARN("x") "'");
     aws_credentials_unref(c);
 
     const char *request = scripted_http_request(sts, 0);

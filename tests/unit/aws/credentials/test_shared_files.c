@@ -38,8 +38,8 @@ static void a_token_beside_the_keys_goes_with_them(void **state) {
                      "[dev]\naws_access_key_id = K\naws_secret_access_key = s\naws_session_token = t\n",
                      "dev", NOWHERE);
     assert_int_equal(support_ask(aws_credentials_from_shared_files(&s.profile), &c, NULL), STATUS_OK);
-    assert_string_equal(aws_credentials_session_token(c), "t");
-    assert_string_equal(aws_credentials_source_name(c), "shared files");
+    assert_string_equal(c->session_token, "t");
+    assert_string_equal(c->source, "shared files");
     aws_credentials_unref(c);
     support_leave(&s);
 }
@@ -83,10 +83,10 @@ static void a_process_gives_a_token_and_an_expiry_too(void **state) {
         "\"A B\"\n",
         "", "dev", NOWHERE);
     assert_int_equal(support_ask(aws_credentials_from_shared_files(&s.profile), &c, NULL), STATUS_OK);
-    assert_string_equal(aws_credentials_access_key_id(c), "A B");
-    assert_string_equal(aws_credentials_session_token(c), "t");
-    assert_int_equal(aws_credentials_expires_ms(c), 1893456000000);
-    assert_string_equal(aws_credentials_source_name(c), "credential_process of profile 'dev'");
+    assert_string_equal(c->access_key_id, "A B");
+    assert_string_equal(c->session_token, "t");
+    assert_int_equal(c->expires_ms, 1893456000000);
+    assert_string_equal(c->source, "credential_process of profile 'dev'");
     aws_credentials_unref(c);
     support_leave(&s);
 }

@@ -21,10 +21,10 @@ static void the_credentials_of_the_role_are_read(void **state) {
     (void)state;
     struct aws_credentials *c;
     assert_int_equal(read_reply(200, GOOD, &c, NULL), STATUS_OK);
-    assert_string_equal(aws_credentials_access_key_id(c), "ASIA1");
-    assert_string_equal(aws_credentials_secret_access_key(c), "a/b&c");
-    assert_string_equal(aws_credentials_session_token(c), "t+u==");
-    assert_int_equal(aws_credentials_expires_ms(c), 1795408560000);
+    assert_string_equal(c->access_key_id, "ASIA1");
+    assert_string_equal(c->secret_access_key, "a/b&c");
+    assert_string_equal(c->session_token, "t+u==");
+    assert_int_equal(c->expires_ms, 1795408560000);
     aws_credentials_unref(c);
 }
 

@@ -21,9 +21,8 @@ static void the_environment_s_token_is_exchanged_for_the_role_unsigned(void **st
     setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/x", 1);
     setenv("AWS_ROLE_SESSION_NAME", "pod", 1);
     assert_int_equal(support_ask(aws_credentials_from_web_identity(&s.profile), &c, NULL), STATUS_OK);
-    assert_string_equal(aws_credentials_access_key_id(c), "FIRST");
-    assert_string_equal(aws_credentials_source_name(c),
-                        "AssumeRoleWithWebIdentity of role 'arn:aws:iam::1:role/x'");
+    assert_string_equal(c->access_key_id, "FIRST");
+    assert_string_equal(c->source, "AssumeRoleWithWebIdentity of role 'arn:aws:iam::1:role/x'");
     aws_credentials_unref(c);
     const char *request = scripted_http_request(sts, 0);
     assert_contains(request,
