@@ -5,16 +5,13 @@ import json
 import pathlib
 import subprocess
 import sys
-import time
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "support"), str(TESTS / "model")]
 
 import cloud
 import emulators
-import model
 import program
-import wait
 import workload
 from daemon import Daemon
 
@@ -44,32 +41,12 @@ def open_loop(port, path, rate, seconds, connections):
     return json.loads(done.stdout)
 
 
-def wait_until_applied(daemon, timeout_s=300):
-    target = int(time.time() * 1000)
-
-    def is_applied():
-        as_of = daemon.get("/healthz").json()["asOf"]
-        return as_of and model.epoch_ms(as_of) >= target
-
-    wait.until(is_applied, "everything applied", timeout_s)
-
-
 @contextlib.contextmanager
 def running_daemon(running, stage, stream, *options, environment=None):
     """A service with tables of its own, started and (without an error) cleanly stopped."""
     environment = {**running.environment, **(environment or {})}
-    done = program.run("create-tables", "--store", f"dynamodb:{stage}", environment=running.environment)
-    if done.returncode != 0:
-        raise SystemExit(f"create-tables failed: {done.stderr}")
-    options = [
-        "--store",
-        f"dynamodb:{stage}",
-        "--source",
-        f"kinesis:{stream}",
-        "--drain-seconds",
-        "0",
-        *options,
-    ]
+    program.create_tables(f"dynamodb:{stage}", running.environment)
+    options = ["--store", f"dynamodb:{stage}", "--source", f"kinesis:{stream}", "--drain-seconds", "0", *options]
     with Daemon(options, environment) as daemon:
         yield daemon
 

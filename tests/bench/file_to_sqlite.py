@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 
-import common
+import common  # noqa: F401  (it makes tests/support importable)
 import program
 from daemon import Daemon
 
@@ -108,7 +108,7 @@ def ingest(folder, path, events):
     options = ["--source", f"file:{path}", "--store", f"sqlite:{database}", "--drain-seconds", "0"]
     begin = time.monotonic()
     with Daemon(options, {}) as daemon:
-        common.wait_until_applied(daemon, WAIT_S)
+        daemon.wait_until_applied(WAIT_S)
         seconds, peak = time.monotonic() - begin, peak_mib(daemon.process.pid)
         applied = daemon.metric("winner_view_events_total", result="applied")
     if applied != events:

@@ -173,7 +173,7 @@ def main():
     with common.start_emulators() as running, tempfile.TemporaryDirectory() as folder:
         common.fill(running, "http", EVENTS)
         with common.running_daemon(running, "http", "http") as daemon:
-            common.wait_until_applied(daemon)
+            daemon.wait_until_applied(300)
             response = wait.until(lambda: full_board(daemon), "a full board")
             with Nginx(response, folder) as nginx:
                 check_same(response, nginx)

@@ -124,7 +124,7 @@ def run_rounds(daemon, feeder, rounds, seconds):
             results["ingest"].append(measure(daemon, seconds))
             with readers.reading():
                 results["live"].append(measure(daemon, seconds))
-        common.wait_until_applied(daemon)
+        daemon.wait_until_applied(300)
     return results, readers
 
 
@@ -170,7 +170,7 @@ def generate(options):
 
 
 def bench(daemon, put, events, options):
-    common.wait_until_applied(daemon)
+    daemon.wait_until_applied(300)
     before = daemon.metric("winner_view_events_total")
     feeder = Feeder(put, events, BATCHES_A_SECOND[options.pair])
     results, readers = run_rounds(daemon, feeder, options.rounds, options.seconds)

@@ -79,7 +79,7 @@ def measure(running, case, name):
             if case.rate:
                 with steady_load.SteadyLoad(kinesis, name, case.puts(), case.rate) as steady:
                     steady.wait(timeout_s=300)
-            common.wait_until_applied(daemon)
+            daemon.wait_until_applied(300)
             requests = list(counted.requests)
             metrics = {
                 "events": daemon.metric("winner_view_events_total"),

@@ -21,20 +21,10 @@ SEED = int(os.environ.get("WINNER_VIEW_SEED", "20261123"))
 MAIN_JOB_EVENTS = 10_000
 
 
-class Aws:
-    """The emulators of this session and clients to them."""
-
-    def __init__(self, running):
-        self.emulators = running
-        self.environment = running.environment
-        self.kinesis = cloud.client("kinesis", self.environment)
-        self.dynamodb = cloud.client("dynamodb", self.environment)
-
-
 @pytest.fixture(scope="session")
 def aws():
     with emulators.Emulators() as running:
-        yield Aws(running)
+        yield cloud.Aws(running)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,10 +47,15 @@ def stream(aws):
 
 
 @pytest.fixture
+def one_shard(aws, stage):
+    """A stream of one shard, to be resharded."""
+    return cloud.Stream(aws.kinesis, cloud.create_stream(aws.kinesis, f"s-{stage}", shards=1))
+
+
+@pytest.fixture
 def tables(aws, stage):
     """The stage, with its tables made by the program itself."""
-    done = program.run("create-tables", "--store", f"dynamodb:{stage}", environment=aws.environment)
-    assert done.returncode == 0, done.stderr
+    program.create_tables(f"dynamodb:{stage}", aws.environment)
     return stage
 
 

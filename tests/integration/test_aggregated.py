@@ -8,9 +8,9 @@ import kpl
 import proxy
 import small_shop
 import workload
+from kill_at_write import KillAtWrite
 from model import fold
 from pairs import KinesisDynamodb, assert_equal_to_model
-from test_main_job import Killer
 
 KILLS = 6
 
@@ -50,18 +50,12 @@ def test_kills_and_restarts_within_records_change_nothing(aws, tables, stream, m
     ranges = cloud.shard_ranges(aws.kinesis, stream)
     generated = workload.generate(seed=23, events=1500, products=60)
     records, parts, expected = put_packed(aws, stream, workload.packed(generated, seed=24, ranges=ranges))
-    rng = random.Random(12)
     options = ("--batch-size", "7", "--worker-id", "the-same-worker")
     subsequences = set()
     with proxy.Proxy(aws.emulators.dynamodb_url) as through:
-        killer = Killer(through, tables)
-        for kill in range(KILLS):
-            daemon = make_daemon(tables, stream, *options, environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url})
-            table = "Contributions" if kill % 3 == 2 else "Scores"
-            killer.arm(daemon, table, rng.randint(10, 60), after_checkpoint=kill % 2 == 1, lose=kill % 4 < 2)
-            daemon.start(ready=False)
-            assert killer.done.wait(120), daemon.log()[-3000:]
-            daemon.kill()
+        environment = {"AWS_ENDPOINT_URL_DYNAMODB": through.url}
+        make = lambda: make_daemon(tables, stream, *options, environment=environment)
+        for _ in KillAtWrite(through, tables).runs(make, KILLS, random.Random(12), most_writes=60):
             leases = cloud.leases(aws.dynamodb, tables).values()
             subsequences |= {lease["checkpointSubSequenceNumber"] for lease in leases}
     assert max(subsequences) > 0  # at least one began again within a record

@@ -139,8 +139,7 @@ def new_pair(kind, request, folder):
         pair.options = [*pair.options, "--source", "none"]
         return pair
     aws, name = request.getfixturevalue("aws"), f"boards-{next(pairs.numbers)}-{time.time_ns()}"
-    done = program.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
-    assert done.returncode == 0, done.stderr
+    program.create_tables(f"dynamodb:{name}", aws.environment)
     return pairs.KinesisDynamodb(aws, name, None)
 
 

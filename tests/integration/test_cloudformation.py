@@ -11,18 +11,18 @@ import subprocess
 
 import cloud
 import cloudformation
+import dockerfile
 import emulators
 import http_client
 import iam
 import program
 import pytest
 import small_shop
-import test_main_job
 import wait
 from daemon import Daemon
+from main_job import check_main_job
 from pairs import KinesisDynamodb
-from test_deployment_files import instructions
-from test_least_privilege import PARAMETERS, TEMPLATE, options_of, stack_of
+from template_stack import PARAMETERS, TEMPLATE, options_of, stack_of
 
 PATH = program.ROOT / "deploy" / "cloudformation.yaml"
 TABLES = {"ContributionsTable", "ScoresTable", "LeasesTable"}
@@ -275,7 +275,7 @@ def test_times_fit_each_other():
 
 def test_tasks_are_confined_and_run_the_image_as_it_is_made():
     """ECS does not look at the image's own HEALTHCHECK ("HealthCheck", ECS API)."""
-    image = dict(instructions())
+    image = dict(dockerfile.instructions())
     one = stack(Serving="apart")
     for task in TASKS["apart"]:
         container = one.container(task)
@@ -435,8 +435,7 @@ def test_the_tables_of_the_template_are_those_of_create_tables(aws, tables):
 def test_create_tables_finds_nothing_to_do_on_the_tables_of_the_template(aws, stage):
     make_tables(aws, stage)
     before = described(aws, stage)
-    done = program.run("create-tables", "--store", f"dynamodb:{stage}", environment=aws.environment)
-    assert done.returncode == 0, done.stderr
+    program.create_tables(f"dynamodb:{stage}", aws.environment)
     assert described(aws, stage) == before
 
 
@@ -455,7 +454,7 @@ def test_the_main_job_passes_on_the_tables_of_the_template_and_under_its_role(
             return start_on(pair, *options, *more, environment=wire.environment)
 
         main_job = KinesisDynamodb(aws, stage, stream), records, expected
-        test_main_job.test_events_become_exact_rows_dead_letters_and_answers(main_job, start)
+        check_main_job(main_job, start)
         found = iam.differences(one.statements("TaskRole"), wire.calls())
     # what is to spare is a matter of the two policies of which this role is made
     assert [line for line in found if line.startswith("missing")] == []

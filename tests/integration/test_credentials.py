@@ -14,7 +14,7 @@ import pytest
 import wait
 import workload
 from daemon import Daemon
-from test_signing import parts, recomputed
+from sigv4 import parts, recomputed
 
 SECRET = "hidden/secret+of"  # begins every secret and token here: none of them may be shown
 FAR = "2099-01-01T00:00:00Z"

@@ -7,8 +7,8 @@ import json
 
 import model
 import pytest
+import sigv4
 import sqs
-import test_signing
 import wait
 import workload
 from model import fold
@@ -16,9 +16,7 @@ from pairs import assert_equal_to_model
 
 CREDENTIALS = {
     "AWS_REGION": "us-east-1",
-    "AWS_ACCESS_KEY_ID": test_signing.KEY,
-    "AWS_SECRET_ACCESS_KEY": test_signing.SECRET,
-    "AWS_SESSION_TOKEN": test_signing.TOKEN,
+    **sigv4.CREDENTIALS,
     "AWS_CONFIG_FILE": "/dev/null",
     "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
 }
@@ -76,10 +74,10 @@ def test_all_letters_arrive_signed_and_whole(pair, queue, start_with):
         assert letter["sha256"] == hashlib.sha256(whole).hexdigest()
         assert letter["subSequenceNumber"] == 0 and letter["detail"] and model.epoch_ms(letter["time"])
     for request in queue.requests:
-        key, _, region, service, signed, signature = test_signing.parts(request)
-        assert (key, region, service) == (test_signing.KEY, "us-east-1", "sqs")
-        assert test_signing.MUST_BE_SIGNED <= set(signed.split(";"))
-        assert signature == test_signing.recomputed(request)
+        key, _, region, service, signed, signature = sigv4.parts(request)
+        assert (key, region, service) == (sigv4.KEY, "us-east-1", "sqs")
+        assert sigv4.MUST_BE_SIGNED <= set(signed.split(";"))
+        assert signature == sigv4.recomputed(request)
     written = daemon.metric("winner_view_dead_letter_writes_total", target="sqs", result="written")
     assert written == len(letters)
 

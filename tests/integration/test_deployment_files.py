@@ -71,20 +71,16 @@ def test_package_container_and_program_have_one_version(version):
     assert program.run("--version").stdout == f"winner-view {version}\n"
     changelog = (DEPLOY / "debian" / "changelog").read_text()
     assert re.match(r"winner-view \((\S+)\) ", changelog)[1] == version
-    labels = [rest for word, rest in instructions() if word == "LABEL"]
+    labels = [rest for word, rest in dockerfile.instructions() if word == "LABEL"]
     assert f'org.opencontainers.image.version="{version}"' in labels
 
 
-def instructions():
-    return dockerfile.instructions((program.ROOT / "Dockerfile").read_text())
-
-
 def test_the_dockerfile_is_one_whose_steps_can_be_tested():
-    assert [word for word, _ in instructions() if not hasattr(dockerfile.Build, f"do_{word.lower()}")] == []
+    assert [word for word, _ in dockerfile.instructions() if not hasattr(dockerfile.Build, f"do_{word.lower()}")] == []
 
 
 def test_the_container_runs_as_a_number_that_is_not_root_and_asks_the_program_how_it_is():
-    last = dict(instructions())
+    last = dict(dockerfile.instructions())
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last["USER"])
     assert dockerfile.exec_form(last["ENTRYPOINT"]) == ["/usr/bin/winner-view"]
     assert last["HEALTHCHECK"].endswith('CMD ["/usr/bin/winner-view", "healthcheck"]')

@@ -49,11 +49,6 @@ def gate(aws):
         yield Gate(through)
 
 
-@pytest.fixture
-def one_shard(aws, stage):
-    return cloud.create_stream(aws.kinesis, f"s-{stage}", shards=1)
-
-
 class Table:
     """The leases as they lie in the table: items with their types."""
 
@@ -121,7 +116,7 @@ def test_a_lease_at_every_stage_of_one_shard(aws, tables, one_shard, make_daemon
     begin_ms = int(time.time() * 1000) - 1000
     gate.refuses = lambda key, values: True
     daemon = make_daemon(
-        tables, one_shard, *OPTIONS, "--worker-id", "ann", environment=gate.environment()
+        tables, one_shard.name, *OPTIONS, "--worker-id", "ann", environment=gate.environment()
     ).start()
     item = table.until(FIRST, lambda item: True, "made")
     assert_item(item, made(FIRST))
@@ -142,8 +137,8 @@ def test_a_lease_at_every_stage_of_one_shard(aws, tables, one_shard, make_daemon
     tenure = item["tenure"]
     assert_item(item, {**taken, "leaseCounter": item["leaseCounter"], "tenure": tenure}, begin_ms)
 
-    cloud.put(aws.kinesis, one_shard, small_shop.puts(small_shop.product("hat", small_shop.person("merchant", "Ann"), None, 2)))
-    last = cloud.read_stream(aws.kinesis, one_shard)[-1].sequence
+    one_shard.put(small_shop.puts(small_shop.product("hat", small_shop.person("merchant", "Ann"), None, 2)))
+    last = one_shard.records()[-1].sequence
     item = table.until(FIRST, lambda item: item["checkpoint"]["S"] == last, "checkpointed")
     checkpointed = {
         **taken,
@@ -160,7 +155,7 @@ def test_a_lease_at_every_stage_of_one_shard(aws, tables, one_shard, make_daemon
 
     after = counter(item) + 1
     gate.refuses = lambda key, values: f'"N": "{after}"' not in values
-    make_daemon(tables, one_shard, *OPTIONS, "--worker-id", "bob", environment=gate.environment()).start()
+    make_daemon(tables, one_shard.name, *OPTIONS, "--worker-id", "bob", environment=gate.environment()).start()
     item = table.until(FIRST, lambda item: "leaseOwner" in item, "taken over")
     taken_over = {
         **checkpointed,
@@ -174,30 +169,15 @@ def test_a_lease_at_every_stage_of_one_shard(aws, tables, one_shard, make_daemon
     gate.refuses = lambda key, values: False
 
 
-def split(aws, stream, shard, at):
-    aws.kinesis.split_shard(StreamName=stream, ShardToSplit=shard, NewStartingHashKey=str(at))
-    wait_until_active(aws, stream)
-
-
-def wait_until_active(aws, stream):
-    def is_active():
-        return (
-            aws.kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["StreamStatus"]
-            == "ACTIVE"
-        )
-
-    wait.until(is_active, "active again")
-
-
 def test_a_lease_at_the_end_of_its_shard_and_those_of_its_children(aws, tables, one_shard, make_daemon, gate):
     table = Table(aws, tables)
     begin_ms = int(time.time() * 1000) - 1000
     gate.refuses = lambda key, values: key != FIRST  # nobody takes the children
     daemon = make_daemon(
-        tables, one_shard, *OPTIONS, "--worker-id", "ann", environment=gate.environment()
+        tables, one_shard.name, *OPTIONS, "--worker-id", "ann", environment=gate.environment()
     ).start()
     daemon.wait_until_applied()
-    split(aws, one_shard, FIRST, 2**127)
+    one_shard.split(FIRST)
     item = table.until(FIRST, lambda item: item["checkpoint"]["S"] == "SHARD_END", "ended")
     ended = {
         **made(FIRST),
@@ -211,7 +191,7 @@ def test_a_lease_at_the_end_of_its_shard_and_those_of_its_children(aws, tables, 
     assert_item(table.item(RIGHT), made(RIGHT, first=str(2**127), parents=[FIRST]))
 
     gate.refuses = lambda key, values: key == MERGED
-    aws.kinesis.merge_shards(StreamName=one_shard, ShardToMerge=LEFT, AdjacentShardToMerge=RIGHT)
+    one_shard.merge(LEFT, RIGHT)
     for shard in (LEFT, RIGHT):
         item = table.until(shard, lambda item: item["checkpoint"]["S"] == "SHARD_END", "ended")
         assert item["childShardIds"] == {"SS": [MERGED]} and "leaseOwner" not in item
@@ -226,8 +206,8 @@ def test_a_start_at_a_time_makes_leases_of_what_was_open_then_and_of_nothing_bef
 ):
     """The first shard has ended before the start, and its events are not read; whatever a later start says."""
     merchant = small_shop.person("merchant", "Ann")
-    cloud.put(aws.kinesis, one_shard, small_shop.puts(small_shop.product("old", merchant, None, 1)))
-    split(aws, one_shard, FIRST, 2**127)
+    one_shard.put(small_shop.puts(small_shop.product("old", merchant, None, 1)))
+    one_shard.split(FIRST)
     split_at_s = int(time.time())
     wait.until(lambda: time.time() >= split_at_s + 1, "a later second: kinesis-local keeps whole ones")
     at_ms = int(time.time()) * 1000
@@ -235,7 +215,7 @@ def test_a_start_at_a_time_makes_leases_of_what_was_open_then_and_of_nothing_bef
     table = Table(aws, tables)
     gate.refuses = lambda key, values: True
     daemon = make_daemon(
-        tables, one_shard, *OPTIONS, "--start", f"at:{text}", environment=gate.environment()
+        tables, one_shard.name, *OPTIONS, "--start", f"at:{text}", environment=gate.environment()
     ).start()
     at = {"checkpoint": {"S": "AT_TIMESTAMP"}, "startAt": {"N": str(at_ms)}}
     wait.until(lambda: len(table.items()) == 2, f"two leases: {table.items()}")
@@ -245,8 +225,8 @@ def test_a_start_at_a_time_makes_leases_of_what_was_open_then_and_of_nothing_bef
     daemon.wait_until_applied()
     assert daemon.terminate()[0] == 0
 
-    daemon = start(tables, one_shard, *OPTIONS)  # --start trim-horizon
-    cloud.put(aws.kinesis, one_shard, small_shop.puts(small_shop.product("new", merchant, None, 1)))
+    daemon = start(tables, one_shard.name, *OPTIONS)  # --start trim-horizon
+    one_shard.put(small_shop.puts(small_shop.product("new", merchant, None, 1)))
     daemon.wait_until_applied()
     assert table.items().keys() == {LEFT, RIGHT}
     assert {row["productId"] for row in cloud.contributions(aws.dynamodb, tables)} == {"new"}

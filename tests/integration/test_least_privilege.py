@@ -15,43 +15,18 @@ import promql
 import proxy
 import pytest
 import small_shop
-import test_main_job
-import test_reshard
 import wait
 import workload
 from iam import Call, arn
+from main_job import PROMPT, wait_for_fresh_boards
 from model import fold
 from pairs import KinesisDynamodb, assert_equal_to_model
-from test_reshard import FIRST, one_shard  # noqa: F401 (a fixture)
+from template_stack import options_of, stack_of
 
-TEMPLATE = cloudformation.load(program.ROOT / "deploy" / "cloudformation.yaml")
-PARAMETERS = {
-    "Image": "image",
-    "VpcId": "vpc-1",
-    "TaskSubnets": "subnet-1,subnet-2",
-    "LoadBalancerSubnets": "subnet-1,subnet-2",
-}
+FIRST = "shardId-000000000000"
+QUICK = ("--failover-ms", "1000")
 # Who forgets a shard must keep its lease meanwhile, on a busy machine too: it would not try again soon.
 UNHURRIED = ("--failover-ms", "3000")
-# The addresses are the test's own.
-NOT_OF_THE_TEMPLATE = {"listen", "ops-listen"}
-
-
-def stack_of(stage, stream, queue=None, **parameters):
-    """The template's stack for what a test has. The program reads a stream by its ARN, as it would there."""
-    physical = {"DeadLetterQueue": queue.url} if queue else {}
-    given = {**PARAMETERS, "Stage": stage, "StreamArn": arn("kinesis", f"stream/{stream}"), **parameters}
-    return TEMPLATE.stack(given, physical)
-
-
-def options_of(stack, task_definition, without=()):
-    """What the template's container tells the program, as options: of two, the later one wins."""
-    found = []
-    for name, value in stack.environment(task_definition).items():
-        option = name.removeprefix("WINNER_VIEW_").lower().replace("_", "-")
-        if name.startswith("WINNER_VIEW_") and option not in {*NOT_OF_THE_TEMPLATE, *without}:
-            found += [f"--{option}", value]
-    return found
 
 
 # --- What nothing but an accident calls. ------------------------------------------------------------------
@@ -102,7 +77,7 @@ class Gone:
 # --- The program. -----------------------------------------------------------------------------------------
 
 
-def test_filling_calls_exactly_what_its_policy_allows(aws, tables, one_shard, start_on):  # noqa: F811
+def test_filling_calls_exactly_what_its_policy_allows(aws, tables, one_shard, start_on):
     """Odd events, a reshard, a restart, lost answers, and a shard that is forgotten."""
     gone = Gone(FIRST)
     pair = KinesisDynamodb(aws, tables, one_shard.name)
@@ -110,10 +85,10 @@ def test_filling_calls_exactly_what_its_policy_allows(aws, tables, one_shard, st
         stack = stack_of(tables, one_shard.name, wire.queue, Serving="apart")
         options = options_of(stack, "TaskDefinition")
         one_shard.put(workload.generate(seed=71, events=1000))
-        daemon = start_on(pair, *options, *test_reshard.OPTIONS, environment=wire.environment)
+        daemon = start_on(pair, *options, *QUICK, environment=wire.environment)
         daemon.wait_until_applied()
         one_shard.split(FIRST)
-        test_reshard.wait_until_ended(aws, tables, FIRST)
+        pair.wait_until_ended(FIRST)
         assert daemon.terminate()[0] == 0
 
         gone.hides.set()
@@ -132,14 +107,14 @@ def test_serving_calls_exactly_what_its_policy_allows(aws, tables, stream, start
     """It is there before whoever fills, so that it makes the identity key."""
     with iam.Wire(aws.emulators) as wire:
         stack = stack_of(tables, stream, wire.queue, Serving="apart")
-        options = (*options_of(stack, "ServingTaskDefinition"), *test_main_job.PROMPT)
+        options = (*options_of(stack, "ServingTaskDefinition"), *PROMPT)
         reader = start_on(KinesisDynamodb(aws, tables, None), *options, environment=wire.environment)
 
         pair = KinesisDynamodb(aws, tables, stream)
         pair.put(workload.generate(seed=73, events=1500))
         start_on(pair).wait_until_applied()
         reader.wait_until_applied()
-        test_main_job.wait_for_fresh_boards(reader)
+        wait_for_fresh_boards(reader)
         expected_answers.check_all(reader, fold(pair.records()))
         assert reader.terminate()[0] == 0
         assert iam.differences(stack.statements("ServingTaskRole"), wire.calls()) == []

@@ -3,94 +3,24 @@ letters and answers that the model expects; undisturbed, through SIGKILLs, and a
 
 import collections
 import random
-import re
-import threading
-import time
 
 import cloud
 import expected_answers
 import http_client
 import model
 import proxy
-import wait
 import workload
+from kill_at_write import KillAtWrite
+from main_job import PROMPT, check_main_job, wait_for_fresh_boards
 from model import fold
 from pairs import KinesisDynamodb, assert_equal_to_model
 
 KILLS = 10
 TORN_AT_LEAST = 3
-# Boards come from an index that may be late on AWS; DynamoDB Local's is not, so that no allowance is to
-# be made.
-PROMPT = ("--index-allowance-ms", "0", "--cache-ttl-ms", "100")
-
-
-def wait_for_fresh_boards(daemon):
-    """Boards may be served a moment old: until both are of what is applied now."""
-    target = model.epoch_ms(daemon.health()["asOf"])
-    for role in ("merchant", "photographer"):
-        for target_path in (f"/scores/{role}?limit={limit}" for limit in (1, 10, 100)):
-            wait.until(
-                lambda: model.epoch_ms(daemon.get(target_path).json()["asOf"]) >= target, f"fresh {target_path}"
-            )
 
 
 def test_events_become_exact_rows_dead_letters_and_answers(main_job, start_on):
-    pair, records, expected = main_job
-    daemon = start_on(pair, *PROMPT)
-    daemon.wait_until_applied()
-    assert_equal_to_model(pair, expected, daemon.dead_letters())
-
-    counted = {kind: daemon.metric("winner_view_events_total", result=kind) for kind in expected.counts}
-    assert counted == dict(expected.counts)
-    reasons = collections.Counter(reason for _, _, reason in expected.dead_letters)
-    assert {r: daemon.metric("winner_view_dead_letters_total", reason=r) for r in reasons} == reasons
-
-    wait_for_fresh_boards(daemon)
-    ids = expected_answers.check_all(daemon, expected)
-
-    # only serves, beside the one that fills the store; knows its freshness from the leases
-    reader = start_on(pair, "--source", "none", "--identities", "full", *PROMPT)
-    assert expected_answers.check_all(reader, expected, full=True) == ids
-
-
-class Killer:
-    """Stands between a service and the store, makes writes slow, and kills the service at a chosen one. Half
-    the time that write is lost with it; else it arrives in the store, as do others that were on their way,
-    when the service is gone and its successor perhaps already at work."""
-
-    SLOWNESS_S = 0.1  # so that a checkpoint, at most one a second, falls into the work and not behind it
-    CHECKPOINT = re.compile(rb'"S": ?"\d{20,}"')
-
-    def __init__(self, through, stage):
-        self.stage = stage
-        self.lock = threading.Lock()
-        self.done = threading.Event()
-        self.table = None
-        through.on_request = self.on_request
-
-    def arm(self, daemon, table, writes, after_checkpoint, lose):
-        """Kill `view` at this many writes of a table, counted from its first checkpoint or from its start."""
-        self.done.clear()
-        self.daemon, self.left, self.counting, self.lose = daemon, writes, not after_checkpoint, lose
-        self.table = table
-
-    def on_request(self, request):
-        if request.operation not in ("UpdateItem", "PutItem") or not self.table:
-            return None
-        table = request.json()["TableName"].removeprefix(f"{self.stage}-")
-        if table == "Leases":
-            self.counting = self.counting or bool(self.CHECKPOINT.search(request.body))
-            return None
-        with self.lock:
-            self.left -= self.counting and table == self.table
-            is_time = self.left == 0 and not self.done.is_set()
-            if is_time:
-                self.daemon.process.kill()
-                self.done.set()
-        if is_time and self.lose:
-            return 500, b"{}"
-        time.sleep(self.SLOWNESS_S)
-        return None
+    check_main_job(main_job, start_on)
 
 
 def watermarks(rows):
@@ -106,19 +36,12 @@ def watermarks(rows):
 def test_ten_sigkills_change_nothing(aws, tables, main_stream, make_daemon, capsys):
     stream, records, expected = main_stream
     ends = {record.shard: int(record.sequence) for record in records}
-    rng = random.Random(11)
     options = ("--batch-size", "50", "--worker-id", "the-same-worker", *PROMPT)
     torn, begun = 0, 0
     with proxy.Proxy(aws.emulators.dynamodb_url) as through:
-        killer = Killer(through, tables)
-        for kill in range(KILLS):
-            daemon = make_daemon(tables, stream, *options, environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url})
-            table = "Contributions" if kill % 3 == 2 else "Scores"
-            killer.arm(daemon, table, rng.randint(10, 90), after_checkpoint=kill % 2 == 1, lose=kill % 4 < 2)
-            daemon.start(ready=False)
-            assert killer.done.wait(120), daemon.log()[-3000:]
-            daemon.kill()
-
+        environment = {"AWS_ENDPOINT_URL_DYNAMODB": through.url}
+        make = lambda: make_daemon(tables, stream, *options, environment=environment)
+        for kill in KillAtWrite(through, tables).runs(make, KILLS, random.Random(11), most_writes=90):
             leases = cloud.leases(aws.dynamodb, tables)
             assert leases.keys() == ends.keys()
             checkpoints = {shard: cloud.checkpoint(lease) for shard, lease in leases.items()}

@@ -23,72 +23,9 @@ EVENTS = 20_000
 FIRST, LEFT, RIGHT, MERGED = (f"shardId-{n:012}" for n in range(4))
 
 
-class Stream:
-    """A stream that can be resharded; each change is awaited."""
-
-    def __init__(self, aws, name):
-        self.aws, self.kinesis, self.name = aws, aws.kinesis, name
-
-    def put(self, puts):
-        cloud.put(self.kinesis, self.name, puts)
-
-    def open_shards(self):
-        shards = self.kinesis.list_shards(StreamName=self.name)["Shards"]
-        return [s for s in shards if "EndingSequenceNumber" not in s["SequenceNumberRange"]]
-
-    def wait(self):
-        def is_active():
-            summary = self.kinesis.describe_stream_summary(StreamName=self.name)["StreamDescriptionSummary"]
-            return summary["StreamStatus"] == "ACTIVE"
-
-        wait.until(is_active, "active again")
-
-    def split(self, shard):
-        hashes = next(s["HashKeyRange"] for s in self.open_shards() if s["ShardId"] == shard)
-        middle = (int(hashes["StartingHashKey"]) + int(hashes["EndingHashKey"])) // 2 + 1
-        self.kinesis.split_shard(StreamName=self.name, ShardToSplit=shard, NewStartingHashKey=str(middle))
-        self.wait()
-
-    def merge(self, shard, adjacent):
-        self.kinesis.merge_shards(StreamName=self.name, ShardToMerge=shard, AdjacentShardToMerge=adjacent)
-        self.wait()
-
-    def merge_two(self):
-        """The first two that lie side by side."""
-        by_start = sorted(self.open_shards(), key=lambda s: int(s["HashKeyRange"]["StartingHashKey"]))
-        self.merge(by_start[0]["ShardId"], by_start[1]["ShardId"])
-
-    def update_shard_count(self, n):
-        self.kinesis.update_shard_count(
-            StreamName=self.name, TargetShardCount=n, ScalingType="UNIFORM_SCALING"
-        )
-        self.wait()
-        assert len(self.open_shards()) == n
-
-    def records(self):
-        return cloud.read_stream(self.kinesis, self.name)
-
-
 @pytest.fixture
 def three_shards(aws, stream):
-    return Stream(aws, stream)
-
-
-@pytest.fixture
-def one_shard(aws, stage):
-    return Stream(aws, cloud.create_stream(aws.kinesis, f"s-{stage}", shards=1))
-
-
-def leases_of(aws, stage):
-    return cloud.leases(aws.dynamodb, stage)
-
-
-def wait_until_ended(aws, stage, *shards):
-    def is_ended():
-        leases = leases_of(aws, stage)
-        return all(leases.get(shard, {}).get("checkpoint") == "SHARD_END" for shard in shards)
-
-    wait.until(is_ended, f"{shards} ended", timeout_s=60)
+    return cloud.Stream(aws.kinesis, stream)
 
 
 # --- The main thing. --------------------------------------------------------------------------------------
@@ -117,10 +54,12 @@ def test_a_split_a_merge_and_a_shard_count_in_the_middle_of_20000_events_change_
     daemon.kill()
     daemon = make_daemon(tables, three_shards.name, *options).start()
     begun[2].wait(60)
-    three_shards.merge_two()
+    first, second, *_ = sorted(three_shards.open_ranges(), key=three_shards.open_ranges().get)
+    three_shards.merge(first, second)
     assert daemon.terminate()[0] == 0
     begun[3].wait(60)
     three_shards.update_shard_count(6)
+    assert len(three_shards.open_ranges()) == 6
     daemon = make_daemon(tables, three_shards.name, *options).start()
     begun[4].wait(60)
     three_shards.update_shard_count(3)
@@ -131,8 +70,8 @@ def test_a_split_a_merge_and_a_shard_count_in_the_middle_of_20000_events_change_
     assert len(records) == EVENTS
     assert_equal_to_model(KinesisDynamodb(aws, tables, three_shards.name), fold(records), daemon.dead_letters())
 
-    still_open = {shard["ShardId"] for shard in three_shards.open_shards()}
-    leases = leases_of(aws, tables)
+    still_open = three_shards.open_ranges().keys()
+    leases = cloud.leases(aws.dynamodb, tables)
     assert len(still_open) == 3 and len(leases) > 10
     ended = {shard for shard, lease in leases.items() if lease["checkpoint"] == "SHARD_END"}
     assert leases.keys() - ended == still_open
@@ -180,13 +119,13 @@ def test_a_shards_end_that_is_cut_short_at_any_write_heals(aws, tables, one_shar
             daemon.kill()
             through.on_request = None
             if step == "end":
-                wait_until_ended(aws, tables, FIRST)
+                KinesisDynamodb(aws, tables, one_shard.name).wait_until_ended(FIRST)
             else:
-                assert leases_of(aws, tables)[FIRST]["checkpoint"] != "SHARD_END"
+                assert cloud.leases(aws.dynamodb, tables)[FIRST]["checkpoint"] != "SHARD_END"
 
     daemon = make_daemon(tables, one_shard.name, *OPTIONS, "--worker-id", "the-same").start()
     daemon.wait_until_applied()
-    assert leases_of(aws, tables)[FIRST]["childShardIds"] == {LEFT, RIGHT}
+    assert cloud.leases(aws.dynamodb, tables)[FIRST]["childShardIds"] == {LEFT, RIGHT}
     expected = fold(one_shard.records())
     assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, daemon.dead_letters())
 
@@ -205,11 +144,11 @@ def test_a_reshard_never_makes_the_views_time_unknown_or_go_back(aws, tables, on
     watcher.start()
     try:
         one_shard.split(FIRST)
-        wait_until_ended(aws, tables, FIRST)
+        KinesisDynamodb(aws, tables, one_shard.name).wait_until_ended(FIRST)
         one_shard.put(purchases(2))
         daemon.wait_until_applied()
         one_shard.merge(LEFT, RIGHT)
-        wait_until_ended(aws, tables, LEFT, RIGHT)
+        KinesisDynamodb(aws, tables, one_shard.name).wait_until_ended(LEFT, RIGHT)
         daemon.wait_until_applied()
     finally:
         done.set()
@@ -289,7 +228,7 @@ def test_children_that_the_last_reply_does_not_name_are_found_in_the_listing(
     daemon.wait_until_applied()
     one_shard.split(FIRST)
     one_shard.put(purchases(2))
-    wait_until_ended(aws, tables, FIRST)
+    KinesisDynamodb(aws, tables, one_shard.name).wait_until_ended(FIRST)
     daemon.wait_until_applied()
     expected = fold(one_shard.records())
     assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, daemon.dead_letters())
@@ -324,23 +263,23 @@ def test_a_shard_is_forgotten_once_it_is_gone_from_two_listings_and_its_children
     ).start()
     daemon.wait_until_applied()
     one_shard.split(FIRST)
-    wait_until_ended(aws, tables, FIRST)
+    KinesisDynamodb(aws, tables, one_shard.name).wait_until_ended(FIRST)
     wait_for_listings(3)  # it is gone from none
     hidden["every"] = 2
     wait_for_listings(5)  # never from two running
-    assert FIRST in leases_of(aws, tables)
+    assert FIRST in cloud.leases(aws.dynamodb, tables)
 
     hidden["every"] = 1
     wait_for_listings(4)  # its children have read nothing yet
-    assert FIRST in leases_of(aws, tables)
+    assert FIRST in cloud.leases(aws.dynamodb, tables)
     assert b"\xff" not in watermarks_of(aws, tables, FIRST)
 
     one_shard.put(purchases(3))
-    wait.until(lambda: FIRST not in leases_of(aws, tables), "the lease is gone", timeout_s=60)
+    wait.until(lambda: FIRST not in cloud.leases(aws.dynamodb, tables), "the lease is gone", timeout_s=60)
     assert set(watermarks_of(aws, tables, FIRST)) == {b"\xff"}
     daemon.wait_until_applied()
     wait_for_listings(2)
-    assert leases_of(aws, tables).keys() == {LEFT, RIGHT}  # and is not made anew
+    assert cloud.leases(aws.dynamodb, tables).keys() == {LEFT, RIGHT}  # and is not made anew
     assert daemon.metric("winner_view_shards_forgotten_total") == 1
     expected = fold(one_shard.records())
     assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, daemon.dead_letters())

@@ -18,8 +18,7 @@ def restored(aws, stream, tables, start_on):
 
     def make(order):
         live, copy = KinesisDynamodb(aws, tables, stream), KinesisDynamodb(aws, f"{tables}r", stream)
-        done = program.run("create-tables", "--store", f"dynamodb:{copy.name}", environment=aws.environment)
-        assert done.returncode == 0, done.stderr
+        program.create_tables(f"dynamodb:{copy.name}", aws.environment)
         daemon = start_on(live)
         puts = workload.generate(seed=5, events=EVENTS, odd=0)
         share = EVENTS // (len(order) + 1)

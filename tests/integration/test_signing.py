@@ -1,47 +1,13 @@
 """Every request is signed as botocore would sign it, recomputed from the very bytes that arrived."""
 
 import datetime
-import re
 
-import botocore.auth
-import botocore.awsrequest
-import botocore.credentials
 import cloud
 import proxy
 import pytest
+import sigv4
 import workload
-
-KEY, SECRET, TOKEN = (
-    "AKIDSIGNINGTEST00001",
-    "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-    "a/session+token==" * 8,
-)
-AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request, ?"
-    r"SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})"
-)
-MUST_BE_SIGNED = {"host", "x-amz-date", "x-amz-target", "x-amz-security-token"}
-
-
-def parts(request):
-    return AUTHORIZATION.fullmatch(request.header("Authorization")).groups()
-
-
-def recomputed(request, secret=SECRET):
-    """The signature that botocore makes of the signed headers and the body as they arrived."""
-    key, _, region, service, signed, _ = parts(request)
-    headers = {name: request.header(name) for name in signed.split(";")}
-    aws_request = botocore.awsrequest.AWSRequest(
-        method=request.method,
-        url=f"http://{request.header('Host')}{request.target}",
-        data=request.body,
-        headers=headers,
-    )
-    aws_request.context["timestamp"] = request.header("X-Amz-Date")
-    signer = botocore.auth.SigV4Auth(botocore.credentials.Credentials(key, secret, TOKEN), service, region)
-    to_sign = signer.string_to_sign(aws_request, signer.canonical_request(aws_request))
-    return signer.signature(to_sign, aws_request)
-
+from sigv4 import KEY, MUST_BE_SIGNED, SECRET, TOKEN, parts, recomputed
 
 @pytest.fixture
 def recorded(aws, tables, stream, start):
@@ -57,9 +23,7 @@ def recorded(aws, tables, stream, start):
             environment={
                 "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url,
                 "AWS_ENDPOINT_URL_KINESIS": kinesis.url,
-                "AWS_ACCESS_KEY_ID": KEY,
-                "AWS_SECRET_ACCESS_KEY": SECRET,
-                "AWS_SESSION_TOKEN": TOKEN,
+                **sigv4.CREDENTIALS,
             },
         )
         daemon.wait_until_applied()

@@ -43,15 +43,13 @@ def test_scores_by_role_is_an_index_from_role_to_score_with_user_and_time(aws, t
 
 def test_create_tables_twice_is_create_tables_once(aws, tables):
     before = {table: describe(aws, tables, table)["CreationDateTime"] for table in KEYS}
-    done = program.run("create-tables", "--store", f"dynamodb:{tables}", environment=aws.environment)
-    assert done.returncode == 0, done.stderr
+    program.create_tables(f"dynamodb:{tables}", aws.environment)
     assert before == {table: describe(aws, tables, table)["CreationDateTime"] for table in KEYS}
 
 
 def test_create_tables_makes_the_one_that_is_missing(aws, tables):
     aws.dynamodb.delete_table(TableName=f"{tables}-Scores")
-    done = program.run("create-tables", "--store", f"dynamodb:{tables}", environment=aws.environment)
-    assert done.returncode == 0, done.stderr
+    program.create_tables(f"dynamodb:{tables}", aws.environment)
     assert describe(aws, tables, "Scores")["TableStatus"] == "ACTIVE"
 
 

@@ -8,7 +8,6 @@ import signal
 import pytest
 
 import dockerfile
-import program
 import roots
 
 
@@ -39,7 +38,7 @@ def built(base, context):
     """What came of the Dockerfile's steps."""
     folder = base.folder.parent / "container"
     folder.mkdir()
-    return dockerfile.Build((program.ROOT / "Dockerfile").read_text(), base, context, folder)
+    return dockerfile.Build(base, context, folder)
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,15 @@ def until(condition, what, timeout_s=WAIT_S, every_s=0.02):
         time.sleep(every_s)
 
 
+class Aws:
+    """Running emulators and clients to them."""
+
+    def __init__(self, running):
+        self.emulators, self.environment = running, running.environment
+        self.kinesis = client("kinesis", self.environment)
+        self.dynamodb = client("dynamodb", self.environment)
+
+
 # --- Streams. ---------------------------------------------------------------------------------------------
 
 
@@ -76,6 +85,13 @@ def shard_ranges(kinesis, stream):
     }
 
 
+def open_ranges(kinesis, stream):
+    """shard_ranges of the shards that have not ended."""
+    ranges, shards = shard_ranges(kinesis, stream), kinesis.list_shards(StreamName=stream)["Shards"]
+    ended = {shard["ShardId"] for shard in shards if shard["SequenceNumberRange"].get("EndingSequenceNumber")}
+    return {shard: range for shard, range in ranges.items() if shard not in ended}
+
+
 def read_shard(kinesis, stream, shard):
     iterator = kinesis.get_shard_iterator(StreamName=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
     iterator = iterator["ShardIterator"]
@@ -91,6 +107,39 @@ def read_shard(kinesis, stream, shard):
 def read_stream(kinesis, stream):
     """All records of a stream as they lie in it: each shard's in order, one shard after the other."""
     return [record for shard in shard_ids(kinesis, stream) for record in read_shard(kinesis, stream, shard)]
+
+
+class Stream:
+    """A stream that can be resharded; each change is awaited."""
+
+    def __init__(self, kinesis, name):
+        self.kinesis, self.name = kinesis, name
+
+    def put(self, puts):
+        put(self.kinesis, self.name, puts)
+
+    def records(self):
+        return read_stream(self.kinesis, self.name)
+
+    def open_ranges(self):
+        return open_ranges(self.kinesis, self.name)
+
+    def wait(self):
+        until_active(self.kinesis, self.name)
+
+    def split(self, shard):
+        """In its middle."""
+        middle = sum(self.open_ranges()[shard]) // 2 + 1
+        self.kinesis.split_shard(StreamName=self.name, ShardToSplit=shard, NewStartingHashKey=str(middle))
+        self.wait()
+
+    def merge(self, shard, adjacent):
+        self.kinesis.merge_shards(StreamName=self.name, ShardToMerge=shard, AdjacentShardToMerge=adjacent)
+        self.wait()
+
+    def update_shard_count(self, n):
+        self.kinesis.update_shard_count(StreamName=self.name, TargetShardCount=n, ScalingType="UNIFORM_SCALING")
+        self.wait()
 
 
 # --- Tables. ----------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ import re
 import shlex
 import shutil
 
+import program
+
 BASE = "debian:bookworm-slim"
 CHECK = re.compile(r"(?:--(?P<name>[a-z-]+)=(?P<value>\S+)\s+)")
 
@@ -27,8 +29,9 @@ class Stage:
         return self.root.command(argv, user=self.user, directory=self.directory, environment=variables, **more)
 
 
-def instructions(text):
-    """[(WORD, rest)]: without comments, continued lines joined."""
+def instructions(text=None):
+    """[(WORD, rest)] of a Dockerfile's text, by default of ours: without comments, continued lines joined."""
+    text = text or (program.ROOT / "Dockerfile").read_text()
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     joined = re.sub(r"\\\n", " ", "\n".join(lines))
     return [tuple(line.strip().split(None, 1)) for line in joined.splitlines() if line.strip()]
@@ -49,10 +52,10 @@ def pair(text):
 class Build:
     """Runs the steps; `stages` are what came of them, the last is the image."""
 
-    def __init__(self, text, base, context, folder):
+    def __init__(self, base, context, folder):
         self.base, self.context, self.folder = base, context, folder
         self.stages = []
-        for word, rest in instructions(text):
+        for word, rest in instructions():
             getattr(self, f"do_{word.lower()}")(rest)
 
     @property

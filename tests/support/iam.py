@@ -15,8 +15,8 @@ import contextlib
 import threading
 
 import proxy
+import sigv4
 import sqs
-import test_signing
 from cloudformation import ACCOUNT, PARTITION, REGION
 
 Call = collections.namedtuple("Call", "service action resource keys")
@@ -32,7 +32,7 @@ def arn(service, resource):
 
 def service_of(request):
     """The service that a request is signed for."""
-    return test_signing.parts(request)[3] if request.header("Authorization") else "nobody's"
+    return sigv4.parts(request)[3] if request.header("Authorization") else "nobody's"
 
 
 def table_arns(content):

@@ -14,6 +14,7 @@ import cloud
 import model
 import program
 import small_shop
+import wait
 from model import Record
 
 KINDS = ("kinesis+dynamodb", "file+sqlite")
@@ -48,6 +49,15 @@ class KinesisDynamodb:
 
     def leases(self):
         return cloud.leases(self.aws.dynamodb, self.name)
+
+    def wait_until_ended(self, *shards):
+        """Until these shards are read to their end."""
+
+        def is_ended():
+            leases = self.leases()
+            return all(leases.get(shard, {}).get("checkpoint") == "SHARD_END" for shard in shards)
+
+        wait.until(is_ended, f"{shards} ended", timeout_s=60, seen=self.leases)
 
 
 def can_be_lines(puts):
@@ -116,8 +126,7 @@ def stocked_pair(kind, request, folder, events):
     else:
         aws, name = request.getfixturevalue("aws"), f"stock-{os.getpid()}-{next(numbers)}"
         cloud.create_stream(aws.kinesis, name)
-        done = program.run("create-tables", "--store", f"dynamodb:{name}", environment=aws.environment)
-        assert done.returncode == 0, done.stderr
+        program.create_tables(f"dynamodb:{name}", aws.environment)
         pair = KinesisDynamodb(aws, name, name)
     pair.put(small_shop.puts(events))
     return pair

@@ -46,6 +46,11 @@ def run(*arguments, environment=None, timeout_s=60):
     return done
 
 
+def create_tables(store, environment):
+    done = run("create-tables", "--store", store, environment=environment)
+    assert done.returncode == 0, done.stderr
+
+
 # What it says about itself, for tests of manifests, templates and pages that must agree with it.
 
 

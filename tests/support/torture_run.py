@@ -12,7 +12,6 @@ repeats the ordeal nearly, not exactly; faults on the way repeat by what a call 
 import collections
 import dataclasses
 import heapq
-import json
 import os
 import random
 import signal
@@ -29,7 +28,7 @@ import proxy
 import steady_load
 import wait
 import workload
-from daemon import Daemon
+from daemon import Daemon, read_dead_letters
 
 KILLABLE = program.ROOT / "build" / "kill" / "winner-view"
 STORES = ("dynamodb", "sqlite")
@@ -162,20 +161,6 @@ class Worker:
             self.daemon.thaw()
         self.is_frozen = False
 
-    def read_dead_letters(self):
-        """A crash may have torn a line; who came after it went on below, and wrote that letter again."""
-        if not self.dead_letters.exists():
-            return set()
-        letters = set()
-        for line in self.dead_letters.read_bytes().splitlines():
-            try:
-                letter = json.loads(line)
-            except ValueError:
-                continue
-            place = model.place(letter["sequenceNumber"], letter["subSequenceNumber"])
-            letters.add((letter["shard"], place, letter["reason"]))
-        return letters
-
 
 class Ordeal:
     """What both stores' ordeals have in common: workers, deeds by the clock, the verdict."""
@@ -253,21 +238,11 @@ class Ordeal:
 
     def check(self, daemon):
         """Everything is in: ends all lives, and compares."""
-        began = int(time.time() * 1000)
-
-        def is_applied():
-            assert daemon.is_running(), daemon.log()[-3000:]
-            try:
-                as_of = daemon.get("/healthz").json()["asOf"]
-            except OSError:
-                return False
-            return as_of and model.epoch_ms(as_of) >= began
-
-        wait.until(is_applied, "everything applied", SETTLE_S, every_s=0.05)
+        daemon.wait_until_applied(SETTLE_S)
         for worker in self.workers:
             worker.terminate()
         records = self.records()
-        letters = set().union(*(worker.read_dead_letters() for worker in self.workers))
+        letters = set().union(*(read_dead_letters(worker.dead_letters, may_be_torn=True) for worker in self.workers))
         pairs.assert_equal_to_model(self.pair, model.fold(records), letters)
         audit = program.run("audit", *self.pair.options[:2], environment=self.pair.environment)
         assert audit.returncode == 0, f"the audit differs from the model: {audit.stdout}{audit.stderr}"
@@ -294,8 +269,7 @@ class DynamodbOrdeal(Ordeal):
     def run(self):
         kinesis, urls = self.aws.kinesis, self.aws.emulators
         cloud.create_stream(kinesis, self.name, self.plan.shards)
-        done = program.run("create-tables", *self.pair.options[:2], environment=self.aws.environment)
-        assert done.returncode == 0, done.stderr
+        program.create_tables(self.pair.options[1], self.aws.environment)
         with proxy.Proxy(urls.dynamodb_url, [self.faults]) as self.to_dynamodb, proxy.Proxy(
             urls.kinesis_url, [self.faults]
         ) as to_kinesis:
@@ -347,43 +321,22 @@ class DynamodbOrdeal(Ordeal):
         return True
 
     def reshard(self, number):
-        kinesis, name = self.aws.kinesis, self.name
-        shards = [s for s in kinesis.list_shards(StreamName=name)["Shards"] if is_open(s)]
-        chosen = shards[number % len(shards)]
-        neighbour = next((s for s in shards if first_key(s) == last_key(chosen) + 1), None)
+        stream = cloud.Stream(self.aws.kinesis, self.name)
+        ranges = stream.open_ranges()
+        chosen = list(ranges)[number % len(ranges)]
+        neighbour = next((shard for shard in ranges if ranges[shard][0] == ranges[chosen][1] + 1), None)
         if number % 3 == 0:
-            kinesis.update_shard_count(
-                StreamName=name,
-                TargetShardCount=max(1, min(6, len(shards) * 2 if number % 2 else (len(shards) + 1) // 2)),
-                ScalingType="UNIFORM_SCALING",
-            )
+            count = len(ranges) * 2 if number % 2 else (len(ranges) + 1) // 2
+            stream.update_shard_count(max(1, min(6, count)))
         elif number % 3 == 1 and neighbour:
-            kinesis.merge_shards(
-                StreamName=name, ShardToMerge=chosen["ShardId"], AdjacentShardToMerge=neighbour["ShardId"]
-            )
+            stream.merge(chosen, neighbour)
         else:
-            middle = (first_key(chosen) + last_key(chosen)) // 2
-            kinesis.split_shard(
-                StreamName=name, ShardToSplit=chosen["ShardId"], NewStartingHashKey=str(middle)
-            )
-        cloud.until_active(kinesis, name)
+            stream.split(chosen)
 
     def clean_up(self):
         self.aws.kinesis.delete_stream(StreamName=self.name, EnforceConsumerDeletion=True)
         for table in cloud.TABLES:
             self.aws.dynamodb.delete_table(TableName=f"{self.name}-{table}")
-
-
-def is_open(shard):
-    return not shard["SequenceNumberRange"].get("EndingSequenceNumber")
-
-
-def first_key(shard):
-    return int(shard["HashKeyRange"]["StartingHashKey"])
-
-
-def last_key(shard):
-    return int(shard["HashKeyRange"]["EndingHashKey"])
 
 
 class SqliteOrdeal(Ordeal):
