@@ -7,7 +7,6 @@
 
 #include "aws/client.h"
 #include "aws/credentials/chain.h"
-#include "aws/credentials/credentials.h"
 #include "aws/endpoint.h"
 #include "aws/reply.h"
 #include "aws/retry.h"

@@ -9,8 +9,6 @@
 
 #include "aws/client.h"
 #include "aws/credentials/chain.h"
-#include "aws/credentials/sources.h"
-#include "aws/credentials/sts.h"
 #include "aws/endpoint.h"
 #include "aws/profile.h"
 #include "base/mem.h"
@@ -122,17 +120,9 @@ static enum status load_bundle(struct aws_settings *c, struct error *e) {
 }
 
 static void load_credentials(struct aws_settings *c) {
-    c->sts = aws_sts_new(c->profiles, c->profile, c->region, c->ca_bundle, c->corrects_skew);
-    const struct aws_credentials_profile profile = {c->profiles, c->profile, c->sts};
-    const struct aws_credentials_source sources[] = {
-        aws_credentials_from_environment(),
-        aws_credentials_from_role(&profile),
-        aws_credentials_from_web_identity(&profile),
-        aws_credentials_from_shared_files(&profile),
-        aws_credentials_from_container(),
-        aws_credentials_from_instance(&profile),
-    };
-    c->credentials = aws_credentials_chain_new(sources, sizeof sources / sizeof *sources);
+    const struct aws_credentials_setup setup = {c->profiles, c->profile, c->region, c->ca_bundle,
+                                                c->corrects_skew};
+    c->credentials = aws_credentials_chain_new_default(&setup);
     c->is_profile_overridden = variable_get("AWS_PROFILE") && variable_get("AWS_ACCESS_KEY_ID") &&
                                variable_get("AWS_SECRET_ACCESS_KEY");
 }
@@ -164,7 +154,6 @@ void aws_settings_free(struct aws_settings *settings) {
     if (!settings)
         return;
     aws_credentials_chain_free(settings->credentials);
-    aws_sts_free(settings->sts);
     aws_profiles_free(settings->profiles);
     free(settings->profile);
     free(settings->region);

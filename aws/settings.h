@@ -16,7 +16,6 @@ struct aws_credentials_chain; /* aws/credentials/chain.h */
 struct aws_endpoint;          /* aws/endpoint.h */
 struct aws_profiles;          /* aws/profile.h */
 struct aws_service;           /* aws/client.h */
-struct aws_sts;               /* aws/credentials/sts.h */
 
 /* All but `on_skew` is only read once it is loaded. */
 struct aws_settings {
@@ -32,7 +31,6 @@ struct aws_settings {
                          * NULL: nothing to warn of */
     bool is_profile_overridden; /* AWS_PROFILE names a profile, but the keys in the environment precede it */
     struct aws_credentials_chain *credentials; /* asks no source before the first get */
-    struct aws_sts *sts;
 
     /* NULL, or called by any thread, under no lock, when a service's clock turns out to be `correction_ms`
      * ahead of ours (negative: behind), and with 0 when the two agree again. Set it before there is a client.

@@ -22,12 +22,23 @@
 #ifndef AWS_CREDENTIALS_CHAIN_H
 #define AWS_CREDENTIALS_CHAIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "aws/credentials/credentials.h"
 
 struct aws_credentials_chain;
+struct aws_profiles; /* aws/profile.h */
+
+/* Where to look for credentials, and how to reach STS. All borrowed for as long as the chain lives. */
+struct aws_credentials_setup {
+    const struct aws_profiles *profiles;
+    const char *profile;
+    const char *region;
+    const char *ca_bundle; /* NULL: the system's */
+    bool corrects_skew;    /* sign by the clock of STS where ours is wrong */
+};
 
 /* Told of the end of every fetch, one at a time, by the thread that made it, with nothing locked. `failure`
  * NULL: it succeeded. `kept`: what is handed out now, borrowed; NULL: there is none, or it has expired. */
@@ -36,6 +47,10 @@ struct aws_credentials_listener {
                     const struct error *failure);
     void *data;
 };
+
+/* With every source, in the order that aws/credentials/sources.h lists. Reads the environment: call it at
+ * start. Asks no source before the first get. */
+struct aws_credentials_chain *aws_credentials_chain_new_default(const struct aws_credentials_setup *setup);
 
 /* Takes the sources over. */
 struct aws_credentials_chain *aws_credentials_chain_new(const struct aws_credentials_source *sources,

@@ -136,9 +136,9 @@ static void free_instance(void *context) {
     free(in);
 }
 
-static const char *setting(const struct aws_credentials_profile *p, const char *variable, const char *key) {
+static const char *setting(const struct aws_credentials_setup *setup, const char *variable, const char *key) {
     const char *value = variable_get(variable);
-    return value ? value : aws_profiles_setting(p->profiles, p->name, key);
+    return value ? value : aws_profiles_setting(setup->profiles, setup->profile, key);
 }
 
 /* The endpoint goes before the mode. */
@@ -153,13 +153,13 @@ static char *choose_endpoint(const char *endpoint, const char *mode) {
     return mem_strndup(endpoint, n > 0 && endpoint[n - 1] == '/' ? n - 1 : n);
 }
 
-struct aws_credentials_source aws_credentials_from_instance(const struct aws_credentials_profile *profile) {
+struct aws_credentials_source aws_credentials_from_instance(const struct aws_credentials_setup *setup) {
     struct instance *in = mem_zalloc(sizeof *in);
     const char *mode =
-        setting(profile, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+        setting(setup, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
     in->is_disabled = variable_is_true("AWS_EC2_METADATA_DISABLED");
     in->mode = mode ? mem_strdup(mode) : NULL;
     in->endpoint = choose_endpoint(
-        setting(profile, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint"), mode);
+        setting(setup, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint"), mode);
     return (struct aws_credentials_source){"EC2 instance metadata", fetch, free_instance, in};
 }

@@ -1,18 +1,13 @@
-#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "aws/credentials/sources.h"
 #include "aws/credentials/sts.h"
-#include "aws/credentials/within.h"
 #include "aws/profile.h"
 #include "base/buffer.h"
 #include "base/limits.h"
 #include "base/mem.h"
-
-/* STS' own bounds of a session's duration. */
-enum { LEAST_DURATION_S = 900, MOST_DURATION_S = 43200 };
 
 /* What credential_source may be. */
 enum { ENVIRONMENT, ECS_CONTAINER, INSTANCE, SOURCES };
@@ -20,6 +15,7 @@ static const char *const source_names[] = {"Environment", "EcsContainer", "Ec2In
 
 struct role {
     struct aws_credentials_profile profile;
+    struct aws_sts *sts;
     struct aws_credentials_source sources[SOURCES];
 };
 
@@ -35,38 +31,6 @@ static const char *setting(const struct aws_credentials_profile *p, const char *
 
 static bool has_keys(const struct aws_credentials_profile *p) {
     return setting(p, "aws_access_key_id") || setting(p, "aws_secret_access_key");
-}
-
-static enum status read_duration(const struct aws_credentials_profile *p, int *duration_s, struct error *e) {
-    const char *text = setting(p, "duration_seconds");
-    char *end;
-    *duration_s = 0;
-    if (!text)
-        return STATUS_OK;
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    if (errno || *end || end == text || value < LEAST_DURATION_S || value > MOST_DURATION_S)
-        return error_set(e, STATUS_FAILED,
-                         "duration_seconds of profile '%s' is '%s', it must be a number from %d to %d",
-                         p->name, text, LEAST_DURATION_S, MOST_DURATION_S);
-    *duration_s = (int)value;
-    return STATUS_OK;
-}
-
-enum status aws_credentials_within_role(const struct aws_credentials_profile *p, struct aws_sts_role *role,
-                                        struct error *e) {
-    *role = (struct aws_sts_role){
-        .arn = setting(p, "role_arn"),
-        .session_name = setting(p, "role_session_name"),
-        .external_id = setting(p, "external_id"),
-    };
-    if (!role->arn)
-        return error_set(e, STATUS_NOT_FOUND, "profile '%s' has no role_arn", p->name);
-    if (setting(p, "mfa_serial"))
-        return error_set(e, STATUS_FAILED,
-                         "profile '%s' asks for mfa_serial, which is not supported: nobody is there to type",
-                         p->name);
-    return read_duration(p, &role->duration_s, e);
 }
 
 static enum status fetch_role(const struct role *r, const struct aws_credentials_profile *p,
@@ -96,9 +60,9 @@ static enum status fetch_source_profile(const struct role *r, const char *name, 
 
     enum status status = STATUS_NOT_FOUND;
     if (!has_keys(&p))
-        status = aws_credentials_within_web_identity(&p, stop_fd, out, e);
+        status = aws_credentials_of_web_identity(&p, stop_fd, out, e);
     if (status == STATUS_NOT_FOUND)
-        status = aws_credentials_within_files(&p, stop_fd, out, e);
+        status = aws_credentials_of_files(&p, stop_fd, out, e);
     return status == STATUS_NOT_FOUND ? error_set(e, STATUS_FAILED,
                                                   "source_profile of profile '%s' is '%s', which has nothing "
                                                   "to lend",
@@ -153,7 +117,7 @@ static enum status fetch_role(const struct role *r, const struct aws_credentials
         return wrong_way(path, p->name, "too far", e);
     path->names[path->length++] = p->name;
 
-    enum status status = aws_credentials_within_role(p, &role, e);
+    enum status status = aws_credentials_read_role(p, &role, e);
     if (!status)
         status = fetch_asker(r, p, path, stop_fd, &asker, e);
     return status ? status : aws_sts_assume_role(p->sts, &role, asker, stop_fd, out, e);
@@ -172,14 +136,16 @@ static void free_role(void *context) {
     struct role *r = context;
     for (int i = 0; i < SOURCES; i++)
         r->sources[i].free(r->sources[i].context);
+    aws_sts_free(r->sts);
     free(r);
 }
 
-struct aws_credentials_source aws_credentials_from_role(const struct aws_credentials_profile *profile) {
+struct aws_credentials_source aws_credentials_from_role(const struct aws_credentials_setup *setup) {
     struct role *r = mem_zalloc(sizeof *r);
-    r->profile = *profile;
+    r->sts = aws_sts_new(setup);
+    r->profile = (struct aws_credentials_profile){setup->profiles, setup->profile, r->sts};
     r->sources[ENVIRONMENT] = aws_credentials_from_environment();
     r->sources[ECS_CONTAINER] = aws_credentials_from_container();
-    r->sources[INSTANCE] = aws_credentials_from_instance(profile);
+    r->sources[INSTANCE] = aws_credentials_from_instance(setup);
     return (struct aws_credentials_source){"profile's role", fetch, free_role, r};
 }

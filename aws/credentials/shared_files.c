@@ -4,7 +4,6 @@
 #include "aws/credentials/document.h"
 #include "aws/credentials/process.h"
 #include "aws/credentials/sources.h"
-#include "aws/credentials/within.h"
 #include "aws/profile.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -58,8 +57,8 @@ static enum status refuse(const struct aws_credentials_profile *p, const char *c
     return STATUS_OK;
 }
 
-enum status aws_credentials_within_files(const struct aws_credentials_profile *p, int stop_fd,
-                                         struct aws_credentials **out, struct error *e) {
+enum status aws_credentials_of_files(const struct aws_credentials_profile *p, int stop_fd,
+                                     struct aws_credentials **out, struct error *e) {
     static const char *const before_keys[] = {"sso_session", "sso_start_url", NULL};
     static const char *const after_keys[] = {"login_session", NULL};
     const char *credentials_path = aws_profiles_credentials_path(p->profiles);
@@ -82,10 +81,10 @@ enum status aws_credentials_within_files(const struct aws_credentials_profile *p
 }
 
 static enum status fetch(void *context, int stop_fd, struct aws_credentials **out, struct error *e) {
-    return aws_credentials_within_files(context, stop_fd, out, e);
+    return aws_credentials_of_files(context, stop_fd, out, e);
 }
 
-struct aws_credentials_source aws_credentials_from_shared_files(
-    const struct aws_credentials_profile *profile) {
-    return (struct aws_credentials_source){"shared files", fetch, free, mem_dup(profile, sizeof *profile)};
+struct aws_credentials_source aws_credentials_from_shared_files(const struct aws_credentials_setup *setup) {
+    const struct aws_credentials_profile profile = {setup->profiles, setup->profile, NULL};
+    return (struct aws_credentials_source){"shared files", fetch, free, mem_dup(&profile, sizeof profile)};
 }

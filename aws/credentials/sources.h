@@ -18,32 +18,20 @@
 #ifndef AWS_CREDENTIALS_SOURCES_H
 #define AWS_CREDENTIALS_SOURCES_H
 
-#include "aws/credentials/credentials.h"
-
-struct aws_profiles; /* aws/profile.h */
-struct aws_sts;      /* aws/credentials/sts.h */
-
-/* Borrowed, for as long as the source lives; so are the arguments of the others. */
-struct aws_credentials_profile {
-    const struct aws_profiles *profiles;
-    const char *name;
-    const struct aws_sts *sts;
-};
+#include "aws/credentials/chain.h"
 
 struct aws_credentials_source aws_credentials_from_environment(void);
 
 /* SDKs and Tools Reference Guide, "Assume role credential provider". Profiles that lead back to themselves
  * are refused. As in the SDKs a profile that is a source is used for its own keys if it has some, even if it
  * has a role too. */
-struct aws_credentials_source aws_credentials_from_role(const struct aws_credentials_profile *profile);
+struct aws_credentials_source aws_credentials_from_role(const struct aws_credentials_setup *setup);
 
-struct aws_credentials_source aws_credentials_from_web_identity(
-    const struct aws_credentials_profile *profile);
+struct aws_credentials_source aws_credentials_from_web_identity(const struct aws_credentials_setup *setup);
 
 /* Key and secret stand in the same file: a pair is never put together from two. The order is: keys in the
  * credentials file, credential_process, keys in the config file. */
-struct aws_credentials_source aws_credentials_from_shared_files(
-    const struct aws_credentials_profile *profile);
+struct aws_credentials_source aws_credentials_from_shared_files(const struct aws_credentials_setup *setup);
 
 /*
  * SDKs and Tools Reference Guide, "Container credential provider". A full URI may be https; or http, with one
@@ -65,6 +53,32 @@ enum status aws_credentials_container_url(const char *relative_uri, const char *
  * Never version 1: it hands out keys to whoever can make the machine send a plain GET, every instance has had
  * version 2 since 2019, and the newer SDKs (Rust, Swift, Kotlin) do not speak version 1 either.
  */
-struct aws_credentials_source aws_credentials_from_instance(const struct aws_credentials_profile *profile);
+struct aws_credentials_source aws_credentials_from_instance(const struct aws_credentials_setup *setup);
+
+/* Within the folder: what one profile asks for, which may be the source_profile of another. Each as a
+ * source's `fetch`: NOT_FOUND if the profile does not ask for it. */
+
+struct aws_sts; /* aws/credentials/sts.h */
+struct aws_sts_role;
+
+/* All borrowed. */
+struct aws_credentials_profile {
+    const struct aws_profiles *profiles;
+    const char *name;
+    const struct aws_sts *sts;
+};
+
+/* The profile's keys, or its credential_process. */
+enum status aws_credentials_of_files(const struct aws_credentials_profile *profile, int stop_fd,
+                                     struct aws_credentials **out, struct error *e);
+
+/* The profile's web_identity_token_file. */
+enum status aws_credentials_of_web_identity(const struct aws_credentials_profile *profile, int stop_fd,
+                                            struct aws_credentials **out, struct error *e);
+
+/* The role that the profile names, and how to assume it; borrowed from the profile. NOT_FOUND: it has no
+ * role_arn. */
+enum status aws_credentials_read_role(const struct aws_credentials_profile *profile,
+                                      struct aws_sts_role *role, struct error *e);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aws/credentials/credentials.h"
+#include "aws/credentials/chain.h"
 #include "aws/credentials/sts_reply.h"
 #include "aws/endpoint.h"
 #include "aws/fetch.h"
@@ -24,20 +24,15 @@ enum { FORM_BYTES = 4 * LIMIT_TOKEN_FILE_BYTES, TRIES = 3, PAUSE_MS = 500, LINES
 struct aws_sts {
     struct aws_endpoint endpoint;
     struct error problem; /* of the endpoint; status OK: none */
-    char *region;
-    char *ca_bundle;
-    bool corrects_skew;
+    struct aws_credentials_setup setup;
     char session_name[32];
 };
 
-struct aws_sts *aws_sts_new(const struct aws_profiles *profiles, const char *profile, const char *region,
-                            const char *ca_bundle, bool corrects_skew) {
+struct aws_sts *aws_sts_new(const struct aws_credentials_setup *setup) {
     struct aws_sts *sts = mem_zalloc(sizeof *sts);
-    const struct aws_endpoint_query query = {"sts", "STS", region, profile};
-    aws_endpoint_resolve(&sts->endpoint, &query, profiles, &sts->problem);
-    sts->region = mem_strdup(region);
-    sts->ca_bundle = ca_bundle ? mem_strdup(ca_bundle) : NULL;
-    sts->corrects_skew = corrects_skew;
+    const struct aws_endpoint_query query = {"sts", "STS", setup->region, setup->profile};
+    aws_endpoint_resolve(&sts->endpoint, &query, setup->profiles, &sts->problem);
+    sts->setup = *setup;
     strcpy(sts->session_name, "winner-view-");
     random_hex(sts->session_name + strlen(sts->session_name), 4);
     return sts;
@@ -47,8 +42,6 @@ void aws_sts_free(struct aws_sts *sts) {
     if (!sts)
         return;
     aws_endpoint_deinit(&sts->endpoint);
-    free(sts->region);
-    free(sts->ca_bundle);
     free(sts);
 }
 
@@ -118,7 +111,7 @@ static enum status make_lines(const struct aws_sts *sts, const struct question *
     const struct sigv4_scope scope = {
         .access_key_id = as->access_key_id,
         .secret_access_key = as->secret_access_key,
-        .region = sts->region,
+        .region = sts->setup.region,
         .service = "sts",
         .time_ms = clock_real_ms() + q->ahead_ms,
     };
@@ -143,7 +136,7 @@ static enum status send_form(const struct aws_sts *sts, const struct question *q
     f->lines = (const char *const *)lines;
     f->body = q->form->data;
     f->length = q->form->length;
-    f->ca_bundle = sts->ca_bundle;
+    f->ca_bundle = sts->setup.ca_bundle;
     f->connect_ms = LIMIT_AWS_CONNECT_MS;
     f->try_ms = LIMIT_STS_TRY_MS;
     f->tries = TRIES;
@@ -158,7 +151,7 @@ static enum status send_form(const struct aws_sts *sts, const struct question *q
 /* Takes note of how far STS's clock is ahead of ours, if the answer tells. */
 static void learn_skew(const struct aws_sts *sts, struct question *q, const struct aws_fetch *f) {
     int64_t offset_ms;
-    if (sts->corrects_skew && aws_skew_measure(&f->told, &offset_ms))
+    if (sts->setup.corrects_skew && aws_skew_measure(&f->told, &offset_ms))
         q->ahead_ms = aws_skew_correction(offset_ms, q->ahead_ms);
 }
 

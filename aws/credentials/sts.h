@@ -10,12 +10,10 @@
 #ifndef AWS_CREDENTIALS_STS_H
 #define AWS_CREDENTIALS_STS_H
 
-#include <stdbool.h>
-
 #include "base/error.h"
 
-struct aws_credentials; /* aws/credentials/credentials.h */
-struct aws_profiles;    /* aws/profile.h */
+struct aws_credentials;       /* aws/credentials/credentials.h */
+struct aws_credentials_setup; /* aws/credentials/chain.h */
 struct aws_sts;
 
 struct aws_sts_role {
@@ -25,10 +23,9 @@ struct aws_sts_role {
     int duration_s;           /* 0: what STS does by itself, an hour */
 };
 
-/* Reads the environment: call it at start. Strings are copied; `ca_bundle` may be NULL; `corrects_skew` as
- * aws_settings_corrects_skew. An endpoint that is none is told by the calls. */
-struct aws_sts *aws_sts_new(const struct aws_profiles *profiles, const char *profile, const char *region,
-                            const char *ca_bundle, bool corrects_skew);
+/* Reads the environment: call it at start. The members of `setup` are borrowed. A configured endpoint that is
+ * not valid is reported by each call. */
+struct aws_sts *aws_sts_new(const struct aws_credentials_setup *setup);
 void aws_sts_free(struct aws_sts *sts);
 
 /*

@@ -3,13 +3,13 @@
 #include "aws/credentials/sources.h"
 #include "aws/credentials/sts.h"
 #include "aws/credentials/token_file.h"
-#include "aws/credentials/within.h"
 #include "aws/profile.h"
 #include "base/mem.h"
 #include "base/variable.h"
 
 struct web_identity {
     struct aws_credentials_profile profile;
+    struct aws_sts *sts;
     char *token_file, *role_arn, *session_name; /* of the environment; NULL: not set */
 };
 
@@ -20,13 +20,13 @@ static enum status assume(const struct aws_sts *sts, const struct aws_sts_role *
     return status ? status : aws_sts_assume_role_with_web_identity(sts, role, token, stop_fd, out, e);
 }
 
-enum status aws_credentials_within_web_identity(const struct aws_credentials_profile *p, int stop_fd,
-                                                struct aws_credentials **out, struct error *e) {
+enum status aws_credentials_of_web_identity(const struct aws_credentials_profile *p, int stop_fd,
+                                            struct aws_credentials **out, struct error *e) {
     const char *token_file = aws_profiles_setting(p->profiles, p->name, "web_identity_token_file");
     struct aws_sts_role role;
     if (!token_file)
         return error_set(e, STATUS_NOT_FOUND, "profile '%s' has no web_identity_token_file", p->name);
-    enum status status = aws_credentials_within_role(p, &role, e);
+    enum status status = aws_credentials_read_role(p, &role, e);
     if (status == STATUS_NOT_FOUND)
         return error_set(e, STATUS_FAILED, "profile '%s' has web_identity_token_file but no role_arn",
                          p->name);
@@ -36,7 +36,7 @@ enum status aws_credentials_within_web_identity(const struct aws_credentials_pro
 static enum status fetch(void *context, int stop_fd, struct aws_credentials **out, struct error *e) {
     const struct web_identity *w = context;
     if (!w->token_file) {
-        enum status status = aws_credentials_within_web_identity(&w->profile, stop_fd, out, e);
+        enum status status = aws_credentials_of_web_identity(&w->profile, stop_fd, out, e);
         return status == STATUS_NOT_FOUND ? error_set(e, status, "AWS_WEB_IDENTITY_TOKEN_FILE is not set")
                                           : status;
     }
@@ -51,13 +51,14 @@ static void free_web_identity(void *context) {
     free(w->token_file);
     free(w->role_arn);
     free(w->session_name);
+    aws_sts_free(w->sts);
     free(w);
 }
 
-struct aws_credentials_source aws_credentials_from_web_identity(
-    const struct aws_credentials_profile *profile) {
+struct aws_credentials_source aws_credentials_from_web_identity(const struct aws_credentials_setup *setup) {
     struct web_identity *w = mem_zalloc(sizeof *w);
-    w->profile = *profile;
+    w->sts = aws_sts_new(setup);
+    w->profile = (struct aws_credentials_profile){setup->profiles, setup->profile, w->sts};
     w->token_file = variable_copy("AWS_WEB_IDENTITY_TOKEN_FILE");
     w->role_arn = variable_copy("AWS_ROLE_ARN");
     w->session_name = variable_copy("AWS_ROLE_SESSION_NAME");

@@ -24,7 +24,7 @@ FLOORS = {
 }
 # The headers by which a folder within a floor is entered from outside.
 FACES = {
-    "aws/credentials": {"chain.h", "credentials.h", "sources.h", "sts.h"},
+    "aws/credentials": {"chain.h"},
     "views/cache": {"cache.h"},
     "views/dynamodb": {"store.h"},
     "views/sqlite": {"store.h"},

@@ -30,7 +30,7 @@
 struct surroundings {
     struct aws_profiles *profiles;
     struct aws_sts *sts;
-    struct aws_credentials_profile profile;
+    struct aws_credentials_setup setup;
 };
 
 /* A known environment with these shared files, seen from that profile; STS is at `sts_url`. */
@@ -43,8 +43,8 @@ static inline void support_surround(struct surroundings *s, const char *config, 
     support_drop_file("AWS_CONFIG_FILE");
     support_drop_file("AWS_SHARED_CREDENTIALS_FILE");
     setenv("AWS_ENDPOINT_URL_STS", sts_url, 1);
-    s->sts = aws_sts_new(s->profiles, profile, "eu-west-1", NULL, true);
-    s->profile = (struct aws_credentials_profile){s->profiles, profile, s->sts};
+    s->setup = (struct aws_credentials_setup){s->profiles, profile, "eu-west-1", NULL, true};
+    s->sts = aws_sts_new(&s->setup);
 }
 
 static inline void support_leave(struct surroundings *s) {

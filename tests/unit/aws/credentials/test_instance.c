@@ -8,7 +8,7 @@ static struct aws_credentials_source source_at(struct scripted_http *server, con
     support_surround(&s, "", "", "dev", "http://127.0.0.1:9");
     unsetenv("AWS_EC2_METADATA_DISABLED");
     setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", scripted_http_url(server, path), 1);
-    struct aws_credentials_source source = aws_credentials_from_instance(&s.profile);
+    struct aws_credentials_source source = aws_credentials_from_instance(&s.setup);
     support_leave(&s);
     return source;
 }
@@ -113,7 +113,7 @@ static void it_can_be_switched_off(void **state) {
     support_surround(&s, "", "", "dev", "http://127.0.0.1:9");
     setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", scripted_http_url(server, ""), 1);
     setenv("AWS_EC2_METADATA_DISABLED", "TRUE", 1);
-    support_assert_refused(aws_credentials_from_instance(&s.profile), STATUS_NOT_FOUND,
+    support_assert_refused(aws_credentials_from_instance(&s.setup), STATUS_NOT_FOUND,
                            "AWS_EC2_METADATA_DISABLED is true");
     assert_int_equal(scripted_http_count(server), 0);
     support_leave(&s);
@@ -131,14 +131,14 @@ static void the_endpoint_may_stand_in_the_profile_and_the_mode_must_be_one(void 
              scripted_http_url(server, ""));
     support_surround(&s, config, "", "dev", "http://127.0.0.1:9");
     unsetenv("AWS_EC2_METADATA_DISABLED");
-    support_assert_key(aws_credentials_from_instance(&s.profile), "INSTANCE");
+    support_assert_key(aws_credentials_from_instance(&s.setup), "INSTANCE");
     support_leave(&s);
     scripted_http_stop(server);
 
     support_surround(&s, "", "", "dev", "http://127.0.0.1:9");
     unsetenv("AWS_EC2_METADATA_DISABLED");
     setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv5", 1);
-    support_assert_refused(aws_credentials_from_instance(&s.profile), STATUS_FAILED,
+    support_assert_refused(aws_credentials_from_instance(&s.setup), STATUS_FAILED,
                            "'IPv5', it must be IPv4 or IPv6");
     support_leave(&s);
 }

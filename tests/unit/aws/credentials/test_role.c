@@ -10,7 +10,7 @@ static void assert_refused(const char *config, const char *reason) {
     struct surroundings s;
     struct scripted_http *sts = scripted_http_start(two_roles, 2);
     support_surround(&s, config, "", "dev", scripted_http_url(sts, ""));
-    support_assert_refused(aws_credentials_from_role(&s.profile), STATUS_FAILED, reason);
+    support_assert_refused(aws_credentials_from_role(&s.setup), STATUS_FAILED, reason);
     assert_int_equal(scripted_http_count(sts), 0);
     support_leave(&s);
     scripted_http_stop(sts);
@@ -27,7 +27,7 @@ static void a_role_is_assumed_with_the_keys_of_its_source_profile(void **state) 
                                               "role_session_name = night@shop\nduration_seconds = 7200\n",
         "[base]\naws_access_key_id = BASE\naws_secret_access_key = hidden\n", "dev",
         scripted_http_url(sts, ""));
-    assert_int_equal(support_ask(aws_credentials_from_role(&s.profile), &c, NULL), STATUS_OK);
+    assert_int_equal(support_ask(aws_credentials_from_role(&s.setup), &c, NULL), STATUS_OK);
     assert_string_equal(c->access_key_id, "FIRST");
     assert_string_equal(c->secret_access_key, "role-secret");
     assert_string_equal(c->session_token, "role-token");
@@ -55,7 +55,7 @@ static void without_a_name_the_session_has_ours(void **state) {
     support_surround(&s, "[profile dev]\nrole_arn = " ARN("x") "\nsource_profile = base\n",
                      "[base]\naws_access_key_id = BASE\naws_secret_access_key = s\n", "dev",
                      scripted_http_url(sts, ""));
-    support_assert_key(aws_credentials_from_role(&s.profile), "FIRST");
+    support_assert_key(aws_credentials_from_role(&s.setup), "FIRST");
     assert_contains(scripted_http_request(sts, 0), "&RoleSessionName=winner-view-");
     assert_lacks(scripted_http_request(sts, 0), "DurationSeconds");
     assert_lacks(scripted_http_request(sts, 0), "ExternalId");
@@ -73,7 +73,7 @@ static void roles_may_be_assumed_one_from_the_other(void **state) {
                                                                   "between") "\nsource_profile = base\n",
                      "[base]\naws_access_key_id = BASE\naws_secret_access_key = s\n", "dev",
                      scripted_http_url(sts, ""));
-    support_assert_key(aws_credentials_from_role(&s.profile), "SECOND");
+    support_assert_key(aws_credentials_from_role(&s.setup), "SECOND");
     assert_contains(scripted_http_request(sts, 0), "Credential=BASE/");
     assert_contains(scripted_http_request(sts, 0), ARN_IN_FORM("between"));
     assert_contains(scripted_http_request(sts, 1), "Credential=FIRST/");
@@ -93,7 +93,7 @@ static void a_profile_with_keys_lends_these_even_to_itself(void **state) {
         "[profile dev]\nrole_arn = " ARN("x") "\nsource_profile = dev\n"
                                               "aws_access_key_id = OWN\naws_secret_access_key = s\n",
         "", "dev", scripted_http_url(sts, ""));
-    support_assert_key(aws_credentials_from_role(&s.profile), "FIRST");
+    support_assert_key(aws_credentials_from_role(&s.setup), "FIRST");
     assert_contains(scripted_http_request(sts, 0), "Credential=OWN/");
     assert_int_equal(scripted_http_count(sts), 1);
     support_leave(&s);
@@ -110,7 +110,7 @@ static void a_process_or_a_web_identity_may_be_the_source(void **state) {
                               "credential_process = echo "
                               "'{\"Version\":1,\"AccessKeyId\":\"PROCESS\",\"SecretAccessKey\":\"s\"}'\n",
                      "", "dev", scripted_http_url(sts, ""));
-    support_assert_key(aws_credentials_from_role(&s.profile), "FIRST");
+    support_assert_key(aws_credentials_from_role(&s.setup), "FIRST");
     assert_contains(scripted_http_request(sts, 0), "Credential=PROCESS/");
     support_leave(&s);
     scripted_http_stop(sts);
@@ -124,7 +124,7 @@ static void a_process_or_a_web_identity_may_be_the_source(void **state) {
                                               "role_arn = " ARN("web") "\nweb_identity_token_file = %s\n",
         getenv("TOKEN"));
     support_surround(&s, config, "", "dev", scripted_http_url(sts, ""));
-    support_assert_key(aws_credentials_from_role(&s.profile), "SECOND");
+    support_assert_key(aws_credentials_from_role(&s.setup), "SECOND");
     assert_contains(scripted_http_request(sts, 0), "Action=AssumeRoleWithWebIdentity&");
     assert_contains(scripted_http_request(sts, 1), "Credential=FIRST/");
     support_leave(&s);
@@ -154,7 +154,7 @@ static void a_credential_source_stands_for_a_source_of_the_chain(void **state) {
         setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", scripted_http_url(container, "/get"), 1);
         setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", scripted_http_url(instance, ""), 1);
         unsetenv("AWS_EC2_METADATA_DISABLED");
-        support_assert_key(aws_credentials_from_role(&s.profile), "FIRST");
+        support_assert_key(aws_credentials_from_role(&s.setup), "FIRST");
         snprintf(credential, sizeof credential, "Credential=%s/", cases[i].key);
         assert_contains(scripted_http_request(sts, 0), credential);
         support_leave(&s);
@@ -232,7 +232,7 @@ static void what_sts_refuses_is_told_in_its_words(void **state) {
     support_surround(&s, "[profile dev]\nrole_arn = " ARN("x") "\nsource_profile = base\n",
                      "[base]\naws_access_key_id = BASE\naws_secret_access_key = hidden\n", "dev",
                      scripted_http_url(sts, ""));
-    assert_int_equal(support_ask(aws_credentials_from_role(&s.profile), &c, &e), STATUS_FAILED);
+    assert_int_equal(support_ask(aws_credentials_from_role(&s.setup), &c, &e), STATUS_FAILED);
     assert_string_equal(e.code, "AccessDenied");
     assert_string_equal(e.request_id, "R-9");
     assert_string_equal(e.message, "sts AssumeRole failed: AccessDenied: not you");
@@ -246,7 +246,7 @@ static void an_endpoint_of_sts_that_is_none_is_told_when_it_is_needed(void **sta
     struct surroundings s;
     support_surround(&s, "[profile dev]\nrole_arn = " ARN("x") "\nsource_profile = base\n",
                      "[base]\naws_access_key_id = BASE\naws_secret_access_key = hidden\n", "dev", "ftp://x");
-    support_assert_refused(aws_credentials_from_role(&s.profile), STATUS_INVALID, "AWS_ENDPOINT_URL_STS");
+    support_assert_refused(aws_credentials_from_role(&s.setup), STATUS_INVALID, "AWS_ENDPOINT_URL_STS");
     support_leave(&s);
 }
 
@@ -256,9 +256,9 @@ static void a_profile_without_a_role_is_for_another_source(void **state) {
     support_surround(&s,
                      "[profile dev]\nregion = x\n[profile web]\nrole_arn = r\nweb_identity_token_file = /x\n",
                      "", "dev", "http://127.0.0.1:9");
-    support_assert_refused(aws_credentials_from_role(&s.profile), STATUS_NOT_FOUND, "no role_arn");
-    s.profile.name = "web";
-    support_assert_refused(aws_credentials_from_role(&s.profile), STATUS_NOT_FOUND, "");
+    support_assert_refused(aws_credentials_from_role(&s.setup), STATUS_NOT_FOUND, "no role_arn");
+    s.setup.profile = "web";
+    support_assert_refused(aws_credentials_from_role(&s.setup), STATUS_NOT_FOUND, "");
     support_leave(&s);
 }
 

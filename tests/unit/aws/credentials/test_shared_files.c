@@ -5,7 +5,7 @@
 static void assert_key(const char *config, const char *credentials, const char *key) {
     struct surroundings s;
     support_surround(&s, config, credentials, "dev", NOWHERE);
-    support_assert_key(aws_credentials_from_shared_files(&s.profile), key);
+    support_assert_key(aws_credentials_from_shared_files(&s.setup), key);
     support_leave(&s);
 }
 
@@ -13,7 +13,7 @@ static void assert_refused(const char *config, const char *credentials, enum sta
                            const char *reason) {
     struct surroundings s;
     support_surround(&s, config, credentials, "dev", NOWHERE);
-    support_assert_refused(aws_credentials_from_shared_files(&s.profile), status, reason);
+    support_assert_refused(aws_credentials_from_shared_files(&s.setup), status, reason);
     support_leave(&s);
 }
 
@@ -37,7 +37,7 @@ static void a_token_beside_the_keys_goes_with_them(void **state) {
     support_surround(&s, "",
                      "[dev]\naws_access_key_id = K\naws_secret_access_key = s\naws_session_token = t\n",
                      "dev", NOWHERE);
-    assert_int_equal(support_ask(aws_credentials_from_shared_files(&s.profile), &c, NULL), STATUS_OK);
+    assert_int_equal(support_ask(aws_credentials_from_shared_files(&s.setup), &c, NULL), STATUS_OK);
     assert_string_equal(c->session_token, "t");
     assert_string_equal(c->source, "shared files");
     aws_credentials_unref(c);
@@ -56,10 +56,10 @@ static void without_any_it_says_what_it_looked_for_and_where(void **state) {
     (void)state;
     struct surroundings s;
     support_surround(&s, "", "[dev]\nregion = a\n", "dev", NOWHERE);
-    support_assert_refused(aws_credentials_from_shared_files(&s.profile), STATUS_NOT_FOUND, "profile 'dev'");
-    support_assert_refused(aws_credentials_from_shared_files(&s.profile), STATUS_NOT_FOUND,
+    support_assert_refused(aws_credentials_from_shared_files(&s.setup), STATUS_NOT_FOUND, "profile 'dev'");
+    support_assert_refused(aws_credentials_from_shared_files(&s.setup), STATUS_NOT_FOUND,
                            aws_profiles_credentials_path(s.profiles));
-    support_assert_refused(aws_credentials_from_shared_files(&s.profile), STATUS_NOT_FOUND,
+    support_assert_refused(aws_credentials_from_shared_files(&s.setup), STATUS_NOT_FOUND,
                            aws_profiles_config_path(s.profiles));
     support_leave(&s);
 }
@@ -82,7 +82,7 @@ static void a_process_gives_a_token_and_an_expiry_too(void **state) {
         "\"SecretAccessKey\":\"s\",\"SessionToken\":\"t\",\"Expiration\":\"2030-01-01T00:00:00Z\"}' "
         "\"A B\"\n",
         "", "dev", NOWHERE);
-    assert_int_equal(support_ask(aws_credentials_from_shared_files(&s.profile), &c, NULL), STATUS_OK);
+    assert_int_equal(support_ask(aws_credentials_from_shared_files(&s.setup), &c, NULL), STATUS_OK);
     assert_string_equal(c->access_key_id, "A B");
     assert_string_equal(c->session_token, "t");
     assert_int_equal(c->expires_ms, 1893456000000);

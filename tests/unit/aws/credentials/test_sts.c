@@ -29,7 +29,8 @@ static enum status assume(struct scripted_http *server, bool corrects_skew, stru
     struct surroundings s;
     struct aws_credentials *as = aws_credentials_new("BASE", "hidden", NULL, 0, "test");
     support_surround(&s, "", "", "dev", scripted_http_url(server, ""));
-    struct aws_sts *sts = aws_sts_new(s.profiles, "dev", "eu-west-1", NULL, corrects_skew);
+    s.setup.corrects_skew = corrects_skew;
+    struct aws_sts *sts = aws_sts_new(&s.setup);
     enum status status = aws_sts_assume_role(sts, &role, as, -1, out, e);
     aws_sts_free(sts);
     support_leave(&s);

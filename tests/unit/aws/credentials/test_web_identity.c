@@ -20,7 +20,7 @@ static void the_environment_s_token_is_exchanged_for_the_role_unsigned(void **st
     support_put_file("AWS_WEB_IDENTITY_TOKEN_FILE", "head.body/+.sign\n");
     setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/x", 1);
     setenv("AWS_ROLE_SESSION_NAME", "pod", 1);
-    assert_int_equal(support_ask(aws_credentials_from_web_identity(&s.profile), &c, NULL), STATUS_OK);
+    assert_int_equal(support_ask(aws_credentials_from_web_identity(&s.setup), &c, NULL), STATUS_OK);
     assert_string_equal(c->access_key_id, "FIRST");
     assert_string_equal(c->source, "AssumeRoleWithWebIdentity of role 'arn:aws:iam::1:role/x'");
     aws_credentials_unref(c);
@@ -43,7 +43,7 @@ static void a_token_that_was_rotated_is_read_again(void **state) {
     support_surround(&s, "", "", "dev", scripted_http_url(sts, ""));
     support_put_file("AWS_WEB_IDENTITY_TOKEN_FILE", "old-token");
     setenv("AWS_ROLE_ARN", "r", 1);
-    struct aws_credentials_source source = aws_credentials_from_web_identity(&s.profile);
+    struct aws_credentials_source source = aws_credentials_from_web_identity(&s.setup);
     assert_int_equal(source.fetch(source.context, -1, &c, NULL), STATUS_OK);
     aws_credentials_unref(c);
     rewrite(getenv("AWS_WEB_IDENTITY_TOKEN_FILE"), "new-token\n");
@@ -68,7 +68,7 @@ static void a_profile_may_name_the_token_file(void **state) {
              "duration_seconds = 900\n",
              getenv("TOKEN"));
     support_surround(&s, config, "", "dev", scripted_http_url(sts, ""));
-    support_assert_key(aws_credentials_from_web_identity(&s.profile), "FIRST");
+    support_assert_key(aws_credentials_from_web_identity(&s.setup), "FIRST");
     assert_contains(scripted_http_request(sts, 0),
                     "&RoleArn=role-of-dev&RoleSessionName=me&DurationSeconds=900"
                     "&WebIdentityToken=profile-token");
@@ -83,17 +83,17 @@ static void what_is_half_configured_is_an_error(void **state) {
     struct scripted_http *sts = scripted_http_start(answers, 2);
     support_surround(&s, "[profile web]\nweb_identity_token_file = /nowhere/token\n", "", "dev",
                      scripted_http_url(sts, ""));
-    support_assert_refused(aws_credentials_from_web_identity(&s.profile), STATUS_NOT_FOUND,
+    support_assert_refused(aws_credentials_from_web_identity(&s.setup), STATUS_NOT_FOUND,
                            "AWS_WEB_IDENTITY_TOKEN_FILE is not set");
     setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token", 1);
-    support_assert_refused(aws_credentials_from_web_identity(&s.profile), STATUS_FAILED,
+    support_assert_refused(aws_credentials_from_web_identity(&s.setup), STATUS_FAILED,
                            "AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not");
     setenv("AWS_ROLE_ARN", "r", 1);
-    support_assert_refused(aws_credentials_from_web_identity(&s.profile), STATUS_FAILED,
+    support_assert_refused(aws_credentials_from_web_identity(&s.setup), STATUS_FAILED,
                            "cannot take a token from '/nowhere/token'");
     unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE");
-    s.profile.name = "web";
-    support_assert_refused(aws_credentials_from_web_identity(&s.profile), STATUS_FAILED,
+    s.setup.profile = "web";
+    support_assert_refused(aws_credentials_from_web_identity(&s.setup), STATUS_FAILED,
                            "profile 'web' has web_identity_token_file but no role_arn");
     assert_int_equal(scripted_http_count(sts), 0);
     support_leave(&s);
