@@ -44,8 +44,8 @@ static void answer_free(struct cache_value *value) {
 
 struct answer *answer_new(unsigned status, const char *content_type, char *data, size_t length) {
     struct answer *answer = mem_zalloc(sizeof *answer);
-    cache_value_init(&answer->kept, answer_free);
-    answer->kept.bytes = sizeof *answer + sizeof(struct body) + length;
+    cache_value_init(&answer->value, answer_free);
+    answer->value.bytes = sizeof *answer + sizeof(struct body) + length;
     pthread_mutex_init(&answer->gzip_lock, NULL);
     pthread_mutex_init(&answer->attached_lock, NULL);
     answer->status = status;
@@ -107,8 +107,8 @@ void answer_set_etag(struct answer *answer) {
     _cleanup_(mem_freep) char *text = base64_url_encode(hash, KEPT);
     snprintf(answer->etag, sizeof answer->etag, "W/\"%s\"", text);
     if (answer->body->length > LIMIT_PLAIN_BYTES)
-        answer->kept.bytes += answer->body->length / 2; /* what gzip makes of it, in case somebody asks */
-    answer->kept.bytes += (size_t)ANSWER_ATTACHED * ANSWER_ATTACHED_BYTES; /* in case somebody asks again */
+        answer->value.bytes += answer->body->length / 2; /* what gzip makes of it, in case somebody asks */
+    answer->value.bytes += (size_t)ANSWER_ATTACHED * ANSWER_ATTACHED_BYTES; /* in case somebody asks again */
 }
 
 struct body *answer_gzip(struct answer *answer) {
@@ -130,11 +130,11 @@ struct answer *answer_of(struct cache_value *value) {
 }
 
 struct answer *answer_ref(struct answer *answer) {
-    return answer_of(cache_value_ref(&answer->kept));
+    return answer_of(cache_value_ref(&answer->value));
 }
 
 void answer_unref(struct answer *answer) {
-    cache_value_unref(answer ? &answer->kept : NULL);
+    cache_value_unref(answer ? &answer->value : NULL);
 }
 
 json_t *answer_time(int64_t real_ms) {

@@ -40,8 +40,8 @@ struct body *body_ref(struct body *body);
 void body_unref(struct body *body);
 
 struct answer {
-    struct cache_value kept; /* first: an answer is a cache value */
-    unsigned status;         /* HTTP's */
+    struct cache_value value; /* first: an answer is a cache value */
+    unsigned status;          /* HTTP's */
     struct body *body;
     const char *content_type;    /* NULL: no body. Borrowed for ever, as the next three */
     const char *cache_control;   /* NULL: none */

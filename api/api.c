@@ -1,114 +1,81 @@
 #include "api/api.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/internal.h"
-#include "api/people.h"
-#include "api/resources.h"
+#include "api/assets.h"
+#include "api/cache_key.h"
+#include "api/handlers.h"
+#include "api/listing.h"
+#include "api/problem.h"
+#include "api/view.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #define MAX_LAG "maxLag"
 
-/* ---- what handlers share ------------------------------------------------------------------------------ */
+struct api {
+    struct view view;
+    atomic_bool has_view; /* the view has its store, and the cache loads; never reset */
+    struct cache *cache;
+    struct answer *assets[ASSETS];
+    atomic_bool reads_fail; /* the last read from the store failed */
+};
 
-int64_t api_as_of(const struct api *api, bool from_index) {
-    if (!from_index || !store_is_index_late(api->store))
-        return freshness_as_of(api->freshness);
-    return freshness_as_of_at(api->freshness, clock_boot_ms() - api->options.index_allowance_ms);
-}
+/* Loads. */
 
-bool api_is_caught_up(const struct api *api, int64_t as_of_ms) {
-    return as_of_ms != FRESHNESS_UNKNOWN && clock_real_ms() - as_of_ms <= api->options.caught_up_ms;
-}
-
-struct answer *api_missing(const struct api *api, int64_t as_of_ms, const char *what) {
-    struct problem p;
-    bool caught_up = api_is_caught_up(api, as_of_ms);
-    if (caught_up)
-        problem_set(&p, PROBLEM_NOT_FOUND, "there is no such %s", what);
-    else
-        problem_set(&p, PROBLEM_VIEW_NOT_READY, "no such %s yet; the view still catches up with its stream",
-                    what);
-    struct answer *answer = problem_answer(&p);
-    answer_set_as_of(answer, as_of_ms);
-    answer->kept.keep = caught_up;
-    answer->kept.negative = true;
-    return answer;
-}
-
-struct answer *api_view_answer(const struct api *api, json_t *json, int64_t as_of_ms) {
-    struct answer *answer = answer_json(200, json);
-    answer_set_as_of(answer, as_of_ms);
-    answer->cache_control = api->cache_control;
-    answer_set_etag(answer);
-    answer->kept.keep = true;
-    return answer;
-}
-
-char *api_shown_user_id(const struct api *api, const char *user_id) {
-    return api->options.full_identities ? mem_strdup(user_id) : people_masked(user_id);
-}
-
-void api_set_person(const struct api *api, json_t *object, const char *user_id) {
-    _cleanup_(mem_freep) char *id = seal_make(api->sealer, SEAL_ID, user_id, strlen(user_id));
-    _cleanup_(mem_freep) char *shown = api_shown_user_id(api, user_id);
-    _cleanup_(mem_freep) char *name = people_name(user_id);
-    json_object_set_new(object, "id", json_string(id));
-    json_object_set_new(object, "userId", answer_text(shown));
-    json_object_set_new(object, "name", answer_text(name));
-}
-
-char *api_user_id(const struct api *api, const char *id, struct problem *p) {
-    char *user_id = seal_open(api->sealer, SEAL_ID, id, NULL);
-    if (user_id)
-        return user_id;
-    if (strlen(id) <= LIMIT_KEY_BYTES)
-        return mem_strdup(id);
-    problem_set_parameter(p, "id", id, "an id, or a userId of at most 2048 bytes");
-    return NULL;
-}
-
-/* ---- loading ------------------------------------------------------------------------------------------ */
-
-/* Said once when the store begins to fail and once when it no longer does, not with every request. */
+/* Logs when the store begins to fail and when it works again, not with every request. */
 static void note_outcome(struct api *api, enum status status, const struct error *e) {
     if (status != STATUS_OK) {
-        if (health_raise(api->health, "reads", e->message))
+        if (health_raise(api->view.health, "reads", e->message))
             log_warn("cannot read the view: %s", e->message);
-        atomic_store(&api->reads_fail, true); /* after it: whoever sees this clears what was raised */
+        atomic_store(&api->reads_fail, true); /* last: a thread that sees it clears what was raised */
     } else if (atomic_load(&api->reads_fail)) {
         atomic_store(&api->reads_fail, false);
-        if (health_clear(api->health, "reads"))
+        if (health_clear(api->view.health, "reads"))
             log_info("the view can be read again");
     }
+}
+
+static enum status read_answer(const struct view *view, const struct route *route, struct route_load *load,
+                               struct answer **answer, struct error *e) {
+    json_t *json = NULL;
+    int64_t row_as_of_ms = view_as_of(view, false);
+    load->as_of_ms = route->from_index ? view_as_of(view, true) : row_as_of_ms;
+    enum status status = route->load(load, &json, e);
+    if (status == STATUS_NOT_FOUND && route->missing) {
+        *answer = view_missing(view, route->missing, row_as_of_ms); /* rows are missing, not their index */
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        *answer = view_answer(view, json, load->as_of_ms);
+        /* A client that reads all pages does not return to each of them. */
+        (*answer)->value.refreshable = route->refreshable && listing_is_first_page(load->parts);
+    }
+    return status;
 }
 
 static enum status load(void *context, const char *key, size_t key_length, int64_t deadline_ms,
                         struct cache_value **value, struct error *e) {
     struct api *api = context;
     struct answer *answer = NULL;
-    const struct route *route = route_named(key_part(key, key_length, 0));
-    enum status status = route->load(api, key, key_length, deadline_ms, &answer, e);
+    struct route_load load = {.view = &api->view, .deadline_ms = deadline_ms};
+    cache_key_split(key, key_length, load.parts);
+    enum status status = read_answer(&api->view, route_named(load.parts[0]), &load, &answer, e);
     note_outcome(api, status, e);
     if (status == STATUS_OK)
-        *value = &answer->kept;
+        *value = &answer->value;
     return status;
 }
 
-static struct answer *failure(enum status status) {
-    struct problem p;
-    problem_from_status(&p, status);
-    return problem_answer(&p);
-}
+/* How old an answer may be. */
 
-/* ---- how old an answer may be ------------------------------------------------------------------------- */
-
-/* What is not known is older than anything. What went wrong anyway is not judged. */
+/* An unknown time is older than any limit. Errors are passed on whatever their age. */
 static bool is_too_stale(const struct api_call *call, const struct answer *answer) {
     return call->max_lag_ms && answer->has_as_of && answer->status < 500 &&
            (answer->as_of_ms == FRESHNESS_UNKNOWN || clock_real_ms() - answer->as_of_ms > call->max_lag_ms);
@@ -117,51 +84,47 @@ static bool is_too_stale(const struct api_call *call, const struct answer *answe
 static struct answer *too_stale(const struct api_call *call, const struct answer *answer) {
     struct problem p;
     if (answer->as_of_ms == FRESHNESS_UNKNOWN)
-        problem_set(&p, PROBLEM_TOO_STALE,
-                    "up to when the view is true is not known yet; maxLag allows %" PRId64 " ms",
+        problem_set(&p, PROBLEM_TOO_STALE, "the age of the view is not known yet; maxLag allows %u ms",
                     call->max_lag_ms);
     else
-        problem_set(&p, PROBLEM_TOO_STALE, "the answer is %" PRId64 " ms old; maxLag allows %" PRId64 " ms",
+        problem_set(&p, PROBLEM_TOO_STALE, "the answer is %" PRId64 " ms old; maxLag allows %u ms",
                     clock_real_ms() - answer->as_of_ms, call->max_lag_ms);
     struct answer *instead = problem_answer(&p);
     answer_set_as_of(instead, answer->as_of_ms);
     return instead;
 }
 
-static void judge(struct api_call *call) {
-    struct answer *answer = call->answer;
-    if (!is_too_stale(call, answer))
-        return;
-    call->answer = too_stale(call, answer);
-    call->cached = false;
-    answer_unref(answer);
-}
+/* Requests for the view. */
 
-/* ---- from the cache ----------------------------------------------------------------------------------- */
-
-static void fill(struct api_call *call, const struct cache_result *result) {
-    call->cached = result->value;
-    call->answer = result->value ? answer_of(result->value) : failure(result->error->status);
-    call->state = result->state;
-    call->age_ms = result->age_ms;
-    judge(call);
-}
-
-static void ready(struct cache_waiter *waiter, const struct cache_result *result) {
-    struct api_call *call = (struct api_call *)((char *)waiter - offsetof(struct api_call, waiter));
-    fill(call, result);
-    call->done(call);
-}
-
-/* ---- dispatch ----------------------------------------------------------------------------------------- */
-
-static bool answer_with_problem(struct api_call *call, const struct problem *p) {
+static bool refuse(struct api_call *call, const struct problem *p) {
     call->answer = problem_answer(p);
     return true;
 }
 
-/* A stale value may be too old for this request; the one that is being read in its place need not be. */
-static enum cache_lookup look_up(struct api_call *call, const struct key *key, int64_t now_ms,
+static void answer_from_cache(struct api_call *call, const struct cache_result *result) {
+    struct problem p;
+    call->state = result->state;
+    call->age_ms = result->age_ms;
+    if (!result->value) { /* the error names tables and accounts: it is for the log, not for clients */
+        problem_set(&p, PROBLEM_STORE_UNAVAILABLE, "the store did not answer or refused; try again");
+        refuse(call, &p);
+        return;
+    }
+    struct answer *answer = answer_of(result->value);
+    call->cached = !is_too_stale(call, answer);
+    call->answer = call->cached ? answer : too_stale(call, answer);
+    if (!call->cached)
+        answer_unref(answer);
+}
+
+static void on_loaded(struct cache_waiter *waiter, const struct cache_result *result) {
+    struct api_call *call = (struct api_call *)((char *)waiter - offsetof(struct api_call, waiter));
+    answer_from_cache(call, result);
+    call->done(call);
+}
+
+/* A stale value may be too old for this request; the value that the refresh reads may not be. */
+static enum cache_lookup look_up(struct api_call *call, const struct cache_key *key, int64_t now_ms,
                                  struct cache_result *result) {
     struct cache *cache = call->api->cache;
     enum cache_lookup outcome = cache_lookup(cache, key->bytes, key->length, now_ms, &call->waiter, result);
@@ -171,41 +134,28 @@ static enum cache_lookup look_up(struct api_call *call, const struct key *key, i
     return cache_lookup_fresh(cache, key->bytes, key->length, now_ms, &call->waiter, result);
 }
 
-static bool read_max_lag(struct api_call *call, const struct request *request, struct problem *p) {
-    unsigned max_lag_ms;
-    if (!request_count(request, MAX_LAG, 0, LIMIT_MAX_LAG_MS, &max_lag_ms, p))
-        return false;
-    call->max_lag_ms = max_lag_ms;
-    return true;
-}
-
 static bool handle_loaded(struct api_call *call, const struct request *request, int64_t now_ms) {
-    struct api *api = call->api;
-    struct key key;
+    struct cache_key key;
     struct problem p;
     struct cache_result result;
-    if (!read_max_lag(call, request, &p) || !call->route->prepare(api, request, &key, &p))
-        return answer_with_problem(call, &p);
-    call->waiter.ready = ready;
+    if (!request_count(request, MAX_LAG, 0, LIMIT_MAX_LAG_MS, &call->max_lag_ms, &p) ||
+        !call->route->prepare(&call->api->view, request, &key, &p))
+        return refuse(call, &p);
+    call->waiter.ready = on_loaded;
     switch (look_up(call, &key, now_ms, &result)) {
     case CACHE_HIT:
-        fill(call, &result);
+        answer_from_cache(call, &result);
         return true;
     case CACHE_WAIT:
         return false;
     case CACHE_OVERLOADED:
         break;
     }
-    problem_set(&p, PROBLEM_OVERLOADED, "too many reads are waiting for the store; try again");
-    return answer_with_problem(call, &p);
+    problem_set(&p, PROBLEM_OVERLOADED, "too many reads of the store are waiting; try again");
+    return refuse(call, &p);
 }
 
-/* Until the store was reached once. */
-static bool handle_without_view(struct api_call *call) {
-    struct problem p;
-    problem_set(&p, PROBLEM_VIEW_NOT_READY, "the store of the view has not been reached yet");
-    return answer_with_problem(call, &p);
-}
+/* Dispatch. */
 
 static bool is_options(const struct api_call *call) {
     return strcmp(call->method, "OPTIONS") == 0;
@@ -218,34 +168,61 @@ static bool answer_options(struct api_call *call) {
     return true;
 }
 
-static bool handle_method(struct api_call *call) {
+static bool handle_other_method(struct api_call *call) {
     struct problem p;
     if (is_options(call))
         return answer_options(call);
-    problem_set(&p, PROBLEM_METHOD_NOT_ALLOWED, "only %s are allowed here", ROUTE_ALLOW);
+    problem_set(&p, PROBLEM_METHOD_NOT_ALLOWED, "this path allows only %s", ROUTE_ALLOW);
     p.allow = ROUTE_ALLOW;
-    return answer_with_problem(call, &p);
+    return refuse(call, &p);
 }
 
-/* Every answer from the view may be asked to be no older than so much. */
-static bool allows(const struct route *route, const struct request *request, struct problem *p) {
+static bool allows_parameters(const struct route *route, const struct request *request, struct problem *p) {
     const char *names[ROUTE_PARAMETERS + 2] = {0};
     size_t n = 0;
-    while (n < ROUTE_PARAMETERS && route->parameters[n]) {
+    for (; n < ROUTE_PARAMETERS && route->parameters[n]; n++)
         names[n] = route->parameters[n];
-        n++;
-    }
     if (route->kind == ROUTE_LOADED)
         names[n] = MAX_LAG;
     return request_allows(request, names, p);
 }
 
-static bool is_of_view(const struct route *route) {
-    return route->kind == ROUTE_LOADED || route->kind == ROUTE_LIVE;
-}
-
 static bool is_served(const struct route *route, enum api_routes routes) {
     return route && (routes == API_ALL || route->operations == (routes == API_OPERATIONS));
+}
+
+/* The answer before the stream. */
+static struct answer *live_answer(void) {
+    struct answer *answer = answer_new(200, "text/event-stream", NULL, 0);
+    answer->cache_control = ANSWER_NO_STORE;
+    return answer;
+}
+
+static bool handle_get(struct api_call *call, const struct request *request, int64_t now_ms) {
+    struct api *api = call->api;
+    const struct route *route = call->route;
+    struct problem p;
+    if (!allows_parameters(route, request, &p))
+        return refuse(call, &p);
+    if ((route->kind == ROUTE_LOADED || route->kind == ROUTE_LIVE) && !atomic_load(&api->has_view)) {
+        problem_set(&p, PROBLEM_VIEW_NOT_READY, "the store of the view has not been reached yet");
+        return refuse(call, &p);
+    }
+    call->live = route->kind == ROUTE_LIVE;
+    switch (route->kind) {
+    case ROUTE_ASSET:
+        call->answer = answer_ref(api->assets[route->asset]);
+        return true;
+    case ROUTE_MEMORY:
+        call->answer = route->answer(&api->view);
+        return true;
+    case ROUTE_LIVE:
+        call->answer = live_answer();
+        return true;
+    case ROUTE_LOADED:
+        break;
+    }
+    return handle_loaded(call, request, now_ms);
 }
 
 bool api_handle(struct api *api, struct api_call *call, int64_t now_ms) {
@@ -259,25 +236,16 @@ bool api_handle(struct api *api, struct api_call *call, int64_t now_ms) {
     if (is_options(call) && call->target_length == 1 && *call->target == '*')
         return answer_options(call); /* of the server as a whole (RFC 9110, section 9.3.7) */
     if (!request_parse(&request, call->target, call->target_length, &p))
-        return answer_with_problem(call, &p);
+        return refuse(call, &p);
     const struct route *route = route_find(&request);
     if (!is_served(route, call->routes)) {
-        problem_set(&p, PROBLEM_NOT_FOUND,
-                    "there is nothing at this path; /openapi.yaml lists what there is");
-        return answer_with_problem(call, &p);
+        problem_set(&p, PROBLEM_NOT_FOUND, "this path does not exist; /openapi.yaml lists all paths");
+        return refuse(call, &p);
     }
     call->route = route;
     if (strcmp(call->method, "GET") != 0 && strcmp(call->method, "HEAD") != 0)
-        return handle_method(call);
-    if (!allows(route, &request, &p))
-        return answer_with_problem(call, &p);
-    if (is_of_view(route) && !atomic_load(&api->has_view))
-        return handle_without_view(call);
-    if (route->kind == ROUTE_LOADED)
-        return handle_loaded(call, &request, now_ms);
-    call->live = route->kind == ROUTE_LIVE;
-    call->answer = route->answer(api);
-    return true;
+        return handle_other_method(call);
+    return handle_get(call, &request, now_ms);
 }
 
 bool api_is_operations(const char *target, size_t length) {
@@ -287,52 +255,65 @@ bool api_is_operations(const char *target, size_t length) {
     return route && route->operations;
 }
 
+/* What changed. */
+
+static void drop(struct api *api, const struct cache_key *key) {
+    cache_drop(api->cache, key->bytes, key->length);
+}
+
 void api_rows_changed(struct api *api, const char *const product_ids[], size_t n_products,
                       const char *const user_ids[], size_t n_users) {
-    struct key key;
+    struct cache_key key;
     for (size_t i = 0; i < n_products; i++) {
         contributions_product_key(&key, product_ids[i]);
-        cache_drop(api->cache, key.bytes, key.length);
+        drop(api, &key);
     }
     for (size_t i = 0; i < n_users; i++) {
         scores_contributor_key(&key, user_ids[i]);
-        cache_drop(api->cache, key.bytes, key.length);
+        drop(api, &key);
         for (enum role role = 0; role < ROLES; role++) {
             scores_rank_key(&key, role, user_ids[i]);
-            cache_drop(api->cache, key.bytes, key.length);
+            drop(api, &key);
         }
     }
     cache_mark(api->cache);
 }
 
-/* ---- life --------------------------------------------------------------------------------------------- */
+bool api_is_caught_up(const struct api *api, int64_t as_of_ms) {
+    return view_is_caught_up(&api->view, as_of_ms);
+}
 
-static void set_cache_control(struct api *api) {
-    int64_t seconds = api->options.cache.ttl_ms / 1000;
-    if (seconds)
-        snprintf(api->cache_control, sizeof api->cache_control, "public, max-age=%" PRId64, seconds);
+/* Start and end. */
+
+static void set_cache_control(struct view *view, int64_t ttl_ms) {
+    if (ttl_ms >= 1000)
+        snprintf(view->cache_control, sizeof view->cache_control, "public, max-age=%" PRId64, ttl_ms / 1000);
     else
-        snprintf(api->cache_control, sizeof api->cache_control, "no-cache");
+        snprintf(view->cache_control, sizeof view->cache_control, "no-cache");
 }
 
 struct api *api_new(const struct api_options *options, struct freshness *freshness, struct health *health) {
     struct api *api = mem_zalloc(sizeof *api);
-    api->options = *options;
-    api->freshness = freshness;
-    api->health = health;
+    api->view = (struct view){
+        .freshness = freshness,
+        .health = health,
+        .full_identities = options->full_identities,
+        .caught_up_ms = options->caught_up_ms,
+        .index_allowance_ms = options->index_allowance_ms,
+    };
     freshness_keep_history(freshness, options->index_allowance_ms);
-    set_cache_control(api);
-    assets_load(api);
+    set_cache_control(&api->view, options->cache.ttl_ms);
+    assets_load(api->assets);
     api->cache = cache_new(&options->cache);
     return api;
 }
 
 enum status api_attach(struct api *api, struct store *store,
                        const uint8_t identity_key[STORE_IDENTITY_KEY_BYTES], struct error *e) {
-    api->store = store;
-    api->sealer = seal_new(identity_key, e);
-    if (!api->sealer || cache_start(api->cache, load, api, e))
-        return STATUS_FAILED; /* what was made is api_free's */
+    api->view.store = store;
+    api->view.sealer = seal_new(identity_key, e);
+    if (!api->view.sealer || cache_start(api->cache, load, api, e))
+        return STATUS_FAILED; /* api_free frees what was made */
     atomic_store(&api->has_view, true);
     return STATUS_OK;
 }
@@ -342,7 +323,7 @@ void api_free(struct api *api) {
         return;
     cache_stop(api->cache);
     cache_free(api->cache);
-    seal_free(api->sealer);
-    assets_unload(api);
+    seal_free(api->view.sealer);
+    assets_unload(api->assets);
     free(api);
 }

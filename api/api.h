@@ -1,13 +1,12 @@
 /*
- * api: the read side: answers requests from the views, through a cache, and knows nothing of any HTTP
- * library.
+ * api: answers requests from the views, through a cache. It uses no HTTP library.
  *
  * A request is answered at once, or waits for a load: then `done` is called later, once, on a loader thread.
- * What is served is never wrong about its own age: every answer that speaks of the view says up to when it is
- * true. With `maxLag` in its query a request is answered by the problem too-stale instead of from a view that
- * is older than so many milliseconds, by the clock, when it is answered.
+ * Every answer that speaks of the view says up to when it is complete. With `maxLag` in its query, a request
+ * gets the problem too-stale instead of an answer that is more than that many milliseconds old, by the clock,
+ * when it is given.
  *
- * Thread-safe. Nothing here blocks except api_free.
+ * Thread-safe. No function blocks, except api_free.
  */
 #ifndef API_API_H
 #define API_API_H
@@ -32,23 +31,27 @@ struct api_options {
     struct cache_options cache;
 };
 
-/* Answers from now on, but nothing from the view, which it does not have yet: that is view-not-ready. Borrows
- * freshness and health, which must outlive it. Never NULL. */
+/* Answers from now on; requests for the view get view-not-ready until api_attach. Borrows freshness and
+ * health, which must outlive it. Never NULL. */
 struct api *api_new(const struct api_options *options, struct freshness *freshness, struct health *health);
 
-/* Gives it the view: the store, borrowed, to outlive it, which was reached, and its identity key. Starts the
- * loader threads. Once; requests may be on their way. On failure it goes on without. */
+/* Attaches the store, borrowed, which must have been reached and outlive the api, and its identity key.
+ * Starts the loader threads. Call it once; requests may be under way. After a failure the api stays without a
+ * view. */
 enum status api_attach(struct api *api, struct store *store,
                        const uint8_t identity_key[STORE_IDENTITY_KEY_BYTES], struct error *e);
 
-/* No request may come any more. Waits for the loads under way, at most LIMIT_LOAD_MS if the store keeps its
- * deadlines; calls that still wait are done first, as failed. */
+/* No request may arrive any more. Waits for running loads, at most LIMIT_LOAD_MS if the store keeps its
+ * deadlines. Calls that still wait are done first, with a failure. */
 void api_free(struct api *api);
 
-/* Rows of these products and contributors have been written: for ingest, after each batch, from any thread.
+/* Rows of these products and contributors were written. Ingest calls it after each batch, from any thread.
  * Cheap. */
 void api_rows_changed(struct api *api, const char *const product_ids[], size_t n_products,
                       const char *const user_ids[], size_t n_users);
+
+/* Whether a view that is complete up to then counts as caught up with its stream. */
+bool api_is_caught_up(const struct api *api, int64_t as_of_ms);
 
 /* Which routes an address serves. */
 enum api_routes {
@@ -57,33 +60,33 @@ enum api_routes {
     API_OPERATIONS, /* only those */
 };
 
-/* One request. Owned by the caller, and must stay where it is until it is answered. */
+/* One request. Owned by the caller; it must not move until it is answered. */
 struct api_call {
     /* set by the caller */
     const char *method;
-    const char *target; /* raw; not needed any more once api_handle has returned */
+    const char *target; /* raw; may be freed when api_handle returns */
     size_t target_length;
     enum api_routes routes;
     void (*done)(struct api_call *call);
 
     /* the answer */
     struct answer *answer;     /* a reference, the caller's */
-    const struct route *route; /* NULL: there is none */
-    bool live;                 /* its body is a stream, and api/live.h has it */
-    bool cached;               /* it came through the cache: `state` and `age_ms` count */
+    const struct route *route; /* NULL: the path has none */
+    bool live;                 /* the body is a stream: see api/live.h */
+    bool cached;               /* the answer is from the cache: `state` and `age_ms` are valid */
     enum cache_state state;
     int64_t age_ms;
 
     /* private */
     struct api *api;
-    int64_t max_lag_ms; /* 0: any */
+    unsigned max_lag_ms; /* 0: any */
     struct cache_waiter waiter;
 };
 
-/* True: answered. False: `done` will be called (perhaps it was already). `now_ms` is CLOCK_BOOTTIME. */
+/* True: answered. False: `done` is called, perhaps before this returns. `now_ms` is CLOCK_BOOTTIME. */
 bool api_handle(struct api *api, struct api_call *call, int64_t now_ms);
 
-/* Whether this target is a probe or metrics; for a listener that is full but must answer those. */
+/* Whether this target is a probe or metrics, which a listener answers even when it is full. */
 bool api_is_operations(const char *target, size_t length);
 
 #endif

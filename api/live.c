@@ -2,13 +2,12 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <utlist.h>
 
-#include "api/internal.h"
-#include "api/resources.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -396,13 +395,6 @@ bool live_wait(struct live_reader *reader) {
 }
 
 /* ---- life --------------------------------------------------------------------------------------------- */
-
-struct answer *live_headers(struct api *api) {
-    (void)api;
-    struct answer *answer = answer_new(200, LIVE_TYPE, NULL, 0);
-    answer->cache_control = ANSWER_NO_STORE;
-    return answer;
-}
 
 static struct body *text_body(const char *text) {
     return body_new(mem_strdup(text), strlen(text));

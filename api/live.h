@@ -32,7 +32,6 @@
 #include "api/answer.h"
 #include "api/api.h"
 
-#define LIVE_TYPE "text/event-stream"
 #define LIVE_ENDED (-1)
 
 struct live;

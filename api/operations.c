@@ -1,8 +1,7 @@
 /* operations: what probes and operators ask. All of it from memory; nothing here touches the store. */
 #include <stdlib.h>
 
-#include "api/internal.h"
-#include "api/resources.h"
+#include "api/handlers.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -16,22 +15,22 @@ static struct metrics_family as_of_family = {
     .scale = 1000,
 };
 
-static struct answer *unkept(struct answer *answer) {
+static struct answer *uncached(struct answer *answer) {
     answer->cache_control = ANSWER_NO_STORE;
     return answer;
 }
 
 /* What a service manager is told by WATCHDOG=1 (server/notifier.h) is told here to whoever has no such thing.
  * That an HTTP thread came to say so is the other half. */
-struct answer *operations_livez(struct api *api) {
-    (void)api;
+struct answer *operations_livez(const struct view *view) {
+    (void)view;
     char loop[LIMIT_SHARD_ID_BYTES + 1];
     bool stuck = pulse_find_late(clock_boot_ms(), loop, sizeof loop);
     json_t *json = json_object();
     json_object_set_new(json, "status", json_string(stuck ? "stuck" : "ok"));
     if (stuck)
         json_object_set_new(json, "loop", answer_text(loop));
-    return unkept(answer_json(stuck ? 503 : 200, json));
+    return uncached(answer_json(stuck ? 503 : 200, json));
 }
 
 static json_t *shards_json(struct freshness *freshness, int64_t now_ms) {
@@ -72,36 +71,37 @@ static const char *status_word(const struct health_report *report, bool caught_u
     return caught_up ? "ready" : "catching-up";
 }
 
-struct answer *operations_readyz(struct api *api) {
+struct answer *operations_readyz(const struct view *view) {
     _cleanup_(health_report_deinit) struct health_report report;
-    health_read(api->health, &report);
-    int64_t as_of_ms = api_as_of(api, false);
-    bool caught_up = api_is_caught_up(api, as_of_ms);
+    health_read(view->health, &report);
+    int64_t as_of_ms = view_as_of(view, false);
+    bool caught_up = view_is_caught_up(view, as_of_ms);
     json_t *json = json_object();
     json_object_set_new(json, "status", json_string(status_word(&report, caught_up)));
     json_object_set_new(json, "caughtUp", json_boolean(caught_up));
     json_object_set_new(json, "asOf", answer_time(as_of_ms));
-    json_object_set_new(json, "shards", shards_json(api->freshness, clock_real_ms()));
+    json_object_set_new(json, "shards", shards_json(view->freshness, clock_real_ms()));
     json_object_set_new(json, "troubles", troubles_json(&report));
-    struct answer *answer = unkept(answer_json(report.phase == HEALTH_SERVING ? 200 : 503, json));
+    struct answer *answer = uncached(answer_json(report.phase == HEALTH_SERVING ? 200 : 503, json));
     answer_set_as_of(answer, as_of_ms);
     return answer;
 }
 
-static void note_as_of(const struct api *api) {
+static void note_as_of(const struct view *view) {
     struct metrics_series *series = METRICS_SERIES(&as_of_family, NULL);
-    int64_t as_of_ms = api_as_of(api, false);
+    int64_t as_of_ms = view_as_of(view, false);
     if (as_of_ms == FRESHNESS_UNKNOWN)
         metrics_hide(series);
     else
         metrics_set(series, as_of_ms);
 }
 
-struct answer *operations_metrics(struct api *api) {
+struct answer *operations_metrics(const struct view *view) {
     struct buffer text;
     buffer_init(&text, LIMIT_METRICS_TEXT_BYTES);
-    note_as_of(api);
+    note_as_of(view);
     metrics_write(&text);
     size_t length = text.length;
-    return unkept(answer_new(200, "text/plain; version=0.0.4; charset=utf-8", buffer_detach(&text), length));
+    return uncached(
+        answer_new(200, "text/plain; version=0.0.4; charset=utf-8", buffer_detach(&text), length));
 }

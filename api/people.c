@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "api/answer.h"
+#include "api/seal.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "views/contribution.h"
@@ -13,7 +16,7 @@ struct part {
     size_t length;
 };
 
-/* The first parts of the userId; returns how many there are in all, at most PARTS. */
+/* Splits at slashes; ignores what follows the fourth part. Returns how many parts there are. */
 static size_t split(const char *user_id, struct part parts[PARTS]) {
     for (size_t n = 0;; n++) {
         size_t length = strcspn(user_id, "/");
@@ -24,7 +27,7 @@ static size_t split(const char *user_id, struct part parts[PARTS]) {
     }
 }
 
-static void identify(const char *user_id, struct part *unique_id, struct part *name) {
+static void find_parts(const char *user_id, struct part *unique_id, struct part *name) {
     struct part parts[PARTS];
     size_t n = split(user_id, parts);
     if (n == 1)
@@ -35,13 +38,13 @@ static void identify(const char *user_id, struct part *unique_id, struct part *n
 
 char *people_name(const char *user_id) {
     struct part unique_id, name;
-    identify(user_id, &unique_id, &name);
+    find_parts(user_id, &unique_id, &name);
     return mem_strndup(name.text, name.length);
 }
 
 char *people_masked(const char *user_id) {
     struct part unique_id, name;
-    identify(user_id, &unique_id, &name);
+    find_parts(user_id, &unique_id, &name);
     size_t count = utf8_count(unique_id.text, unique_id.length);
     if (count <= HIDDEN_TAIL)
         return mem_strndup(name.text, name.length);
@@ -50,4 +53,26 @@ char *people_masked(const char *user_id) {
     size_t to = utf8_offset(unique_id.text, unique_id.length, end);
     return mem_printf("%.*s (**...**%.*s****)", (int)name.length, name.text, (int)(to - from),
                       unique_id.text + from);
+}
+
+char *people_shown_user_id(const struct view *view, const char *user_id) {
+    return view->full_identities ? mem_strdup(user_id) : people_masked(user_id);
+}
+
+void people_set(const struct view *view, json_t *object, const char *user_id) {
+    _cleanup_(mem_freep) char *id = seal_make(view->sealer, SEAL_ID, user_id, strlen(user_id));
+    _cleanup_(mem_freep) char *shown = people_shown_user_id(view, user_id);
+    _cleanup_(mem_freep) char *name = people_name(user_id);
+    json_object_set_new(object, "id", json_string(id));
+    json_object_set_new(object, "userId", answer_text(shown));
+    json_object_set_new(object, "name", answer_text(name));
+}
+
+/* A userId may be any text, also one that looks like a sealed id: what opens is an id. */
+char *people_user_id(const struct view *view, const char *id, struct problem *p) {
+    char *user_id = seal_open(view->sealer, SEAL_ID, id, NULL);
+    if (user_id || strlen(id) <= LIMIT_KEY_BYTES)
+        return user_id ? user_id : mem_strdup(id);
+    problem_set_parameter(p, "id", id, "an id, or a userId of at most 2048 bytes");
+    return NULL;
 }

@@ -53,22 +53,6 @@ void problem_set_parameter(struct problem *p, const char *parameter, const char 
     copy_text(p->allowed, sizeof p->allowed, allowed);
 }
 
-void problem_from_status(struct problem *p, enum status status) {
-    switch (status) {
-    case STATUS_NOT_FOUND:
-        problem_set(p, PROBLEM_NOT_FOUND, "there is no such thing");
-        break;
-    case STATUS_OK:
-    case STATUS_CONFLICT:
-    case STATUS_RETRY:
-    case STATUS_INVALID:
-    case STATUS_FAILED:
-        /* The reason names tables and accounts: it is for the log, not for strangers. */
-        problem_set(p, PROBLEM_STORE_UNAVAILABLE, "the store did not answer, or refused; try again");
-        break;
-    }
-}
-
 static json_t *problem_json(const struct problem *p) {
     json_t *json = json_object();
     json_object_set_new(json, "type", json_string(types[p->type].name));

@@ -39,10 +39,7 @@ void problem_set(struct problem *p, enum problem_type type, const char *format, 
 /* "parameter 'limit' is 'x'; allowed: 1 to 100" */
 void problem_set_parameter(struct problem *p, const char *parameter, const char *given, const char *allowed);
 
-/* The one place where a status becomes an HTTP answer. STATUS_OK is not for it. */
-void problem_from_status(struct problem *p, enum status status);
-
-/* A new answer: problem+json, `no-store`, Retry-After where waiting helps. It says "keep it not". */
+/* A new answer: problem+json, `no-store`, Retry-After where a retry helps. The cache does not keep it. */
 struct answer *problem_answer(const struct problem *p);
 
 #endif

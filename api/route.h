@@ -1,8 +1,8 @@
 /*
- * route: everything that can be asked for, in one table. Handlers see no HTTP library.
+ * route: the table of everything that a client can ask for.
  *
- * Every route has GET; that HEAD goes with it, that anything else is a 405 with `Allow`, and what OPTIONS
- * says follows from the table. openapi.yaml describes the same paths, and a test compares the two.
+ * Every route has GET. HEAD, OPTIONS, and 405 with `Allow` for all other methods follow from that.
+ * openapi.yaml describes the same paths; tests/integration/test_contract.py compares the two.
  */
 #ifndef API_ROUTE_H
 #define API_ROUTE_H
@@ -12,36 +12,56 @@
 #include <stdint.h>
 
 #include "api/answer.h"
-#include "api/key.h"
+#include "api/assets.h"
+#include "api/cache_key.h"
 #include "api/problem.h"
 #include "api/request.h"
+#include "api/view.h"
 
 #define ROUTE_ALLOW "GET, HEAD, OPTIONS"
-#define ROUTE_PARAMETERS 3
-
-struct api;
+#define ROUTE_PARAMETERS 2
 
 enum route_kind {
-    ROUTE_MEMORY, /* answered at once, from memory, anew each time */
-    ROUTE_ASSET,  /* the same bytes for as long as the process lives */
-    ROUTE_LOADED, /* read from the store, through the cache */
-    ROUTE_LIVE,   /* a stream (api/live.h): `answer` has what comes before it */
+    ROUTE_ASSET,  /* the same bytes for the life of the process */
+    ROUTE_MEMORY, /* answered at once from memory, anew each time */
+    ROUTE_LIVE,   /* a stream (api/live.h) */
+    ROUTE_LOADED, /* read from the store through the cache */
 };
+
+/* One read from the store. All borrowed. */
+struct route_load {
+    const struct view *view;
+    const char *parts[CACHE_KEY_PARTS]; /* of the key */
+    int64_t deadline_ms;                /* CLOCK_BOOTTIME */
+    int64_t as_of_ms;                   /* view_as_of from before the read */
+};
+
+/* A new answer, never NULL. */
+typedef struct answer *route_answer_function(const struct view *view);
+
+/* Checks the request and makes its key; false with a problem. */
+typedef bool route_prepare_function(const struct view *view, const struct request *request,
+                                    struct cache_key *key, struct problem *p);
+
+/* Reads what the key asks for and returns it as JSON. STATUS_NOT_FOUND: there are no such rows. Runs on a
+ * loader thread and may block until the deadline. */
+typedef enum status route_load_function(const struct route_load *load, json_t **json, struct error *e);
 
 struct route {
     const char *template; /* segments; "{...}" stands for any that is not empty */
     enum route_kind kind;
-    bool operations;                          /* a probe, or metrics: for operators, not for the public */
-    const char *parameters[ROUTE_PARAMETERS]; /* those the query may have, beside ROUTE_LOADED's maxLag */
+    bool operations;                          /* a probe or metrics: for operators, not for the public */
+    const char *parameters[ROUTE_PARAMETERS]; /* that the query may have; ROUTE_LOADED has maxLag too */
 
-    /* ROUTE_MEMORY, ROUTE_LIVE: a new answer. ROUTE_ASSET: a reference. Never NULL. */
-    struct answer *(*answer)(struct api *api);
+    enum asset asset;              /* ROUTE_ASSET */
+    route_answer_function *answer; /* ROUTE_MEMORY */
 
-    /* ROUTE_LOADED: checks the request and makes its key; false with a problem. */
-    bool (*prepare)(struct api *api, const struct request *request, struct key *key, struct problem *p);
-    /* ROUTE_LOADED: reads what a key with this template says, on a loader thread; blocks. */
-    enum status (*load)(struct api *api, const char *key, size_t key_length, int64_t deadline_ms,
-                        struct answer **answer, struct error *e);
+    /* ROUTE_LOADED */
+    route_prepare_function *prepare;
+    route_load_function *load;
+    const char *missing; /* what STATUS_NOT_FOUND says is not there */
+    bool from_index;     /* reads an index: see view_as_of */
+    bool refreshable;    /* its first page is read again in the background after a write */
 };
 
 extern const struct route route_table[];

@@ -239,14 +239,21 @@ static void a_board_of_a_late_index_is_as_old_as_the_view_was(void **state) {
     support_deinit(&t);
 }
 
-static void a_store_that_fails_is_trouble_until_it_answers(void **state) {
-    (void)state;
-    scripted_store_fail(f.store, STATUS_RETRY);
-    struct got got = support_get(&f, "/contributions/p");
+static void assert_unavailable(const char *target) {
+    struct got got = support_get(&f, target);
     assert_int_equal(got.status, 503);
     assert_string_equal(json_string_value(json_object_get(got.json, "type")), "store-unavailable");
     assert_null(strstr(json_string_value(json_object_get(got.json, "detail")), "scripted"));
     json_decref(got.json);
+}
+
+static void a_store_that_fails_is_trouble_until_it_answers(void **state) {
+    (void)state;
+    static const enum status statuses[] = {STATUS_CONFLICT, STATUS_RETRY, STATUS_INVALID, STATUS_FAILED};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        scripted_store_fail(f.store, statuses[i]);
+        assert_unavailable("/contributions/p");
+    }
     struct health_report report;
     health_read(f.health, &report);
     assert_int_equal(report.n_troubles, 1);

@@ -12,7 +12,7 @@ static json_t *json_of(const struct problem *p) {
     assert_int_equal(json_integer_value(json_object_get(json, "status")), made->status);
     assert_string_equal(made->content_type, "application/problem+json");
     assert_string_equal(made->cache_control, "no-store");
-    assert_false(made->kept.keep);
+    assert_false(made->value.keep);
     return json;
 }
 
@@ -79,18 +79,6 @@ static void what_is_not_utf8_still_makes_valid_json(void **state) {
     json_decref(json);
 }
 
-static void whatever_the_store_refuses_is_unavailable_and_keeps_its_reasons(void **state) {
-    (void)state;
-    static const enum status statuses[] = {STATUS_CONFLICT, STATUS_RETRY, STATUS_INVALID, STATUS_FAILED};
-    struct problem p;
-    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
-        problem_from_status(&p, statuses[i]);
-        assert_int_equal(p.type, PROBLEM_STORE_UNAVAILABLE);
-    }
-    problem_from_status(&p, STATUS_NOT_FOUND);
-    assert_int_equal(p.type, PROBLEM_NOT_FOUND);
-}
-
 static int teardown(void **state) {
     (void)state;
     answer_unref(made);
@@ -103,7 +91,6 @@ int main(void) {
         cmocka_unit_test(a_bad_parameter_is_said_with_what_was_given_and_what_is_allowed),
         cmocka_unit_test(what_is_too_long_is_cut_between_code_points),
         cmocka_unit_test(what_is_not_utf8_still_makes_valid_json),
-        cmocka_unit_test(whatever_the_store_refuses_is_unavailable_and_keeps_its_reasons),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -265,7 +265,7 @@ static bool is_refreshable(const char *target) {
     struct waiting_call w;
     support_begin(&f, &w, "GET", target);
     support_finish(&w);
-    bool refreshable = w.call.answer->kept.refreshable;
+    bool refreshable = w.call.answer->value.refreshable;
     answer_unref(w.call.answer);
     return refreshable;
 }

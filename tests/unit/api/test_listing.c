@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/cursor.h"
+#include "api/listing.h"
 
 static struct sealer *sealer;
 
@@ -26,39 +26,39 @@ static int teardown(void **state) {
     return 0;
 }
 
-static const struct cursor samples[] = {
-    {.score = 42, .rank = 3, .shown = 4, .after = "widget/merchant/123456789/Zoë"},
-    {.score = INT64_MAX, .rank = INT64_MAX, .shown = INT64_MAX, .after = "a"},
-    {.score = -1, .rank = 1, .shown = 256, .after = "w/m/1/ "},
+static const struct listing_cursor samples[] = {
+    {.score = 42, .rank = 3, .rows = 4, .after = "widget/merchant/123456789/Zoë"},
+    {.score = INT64_MAX, .rank = INT64_MAX, .rows = INT64_MAX, .after = "a"},
+    {.score = -1, .rank = 1, .rows = 256, .after = "w/m/1/ "},
     {.after = "p"},
 };
 enum { SAMPLES = sizeof samples / sizeof *samples };
 
-static struct cursor longest(void) {
-    struct cursor cursor = {.score = INT64_MIN, .rank = INT64_MIN, .shown = INT64_MIN};
+static struct listing_cursor longest(void) {
+    struct listing_cursor cursor = {.score = INT64_MIN, .rank = INT64_MIN, .rows = INT64_MIN};
     memset(cursor.after, 'x', LIMIT_KEY_BYTES);
     return cursor;
 }
 
-static void assert_same(const struct cursor *a, const struct cursor *b) {
+static void assert_same(const struct listing_cursor *a, const struct listing_cursor *b) {
     assert_int_equal(a->score, b->score);
     assert_int_equal(a->rank, b->rank);
-    assert_int_equal(a->shown, b->shown);
+    assert_int_equal(a->rows, b->rows);
     assert_string_equal(a->after, b->after);
 }
 
-static void assert_comes_back(const struct cursor *cursor) {
-    struct cursor back;
-    char *sealed = cursor_seal(sealer, CURSOR_MERCHANTS, cursor);
+static void assert_comes_back(const struct listing_cursor *cursor) {
+    struct listing_cursor back;
+    char *sealed = listing_seal_cursor(sealer, LISTING_MERCHANTS, cursor);
     memset(&back, 'x', sizeof back);
-    assert_true(cursor_open(sealer, CURSOR_MERCHANTS, sealed, &back));
+    assert_true(listing_open_cursor(sealer, LISTING_MERCHANTS, sealed, &back));
     assert_same(&back, cursor);
     free(sealed);
 }
 
 static void a_cursor_opens_to_the_place_that_it_was_made_of(void **state) {
     (void)state;
-    const struct cursor largest = longest();
+    const struct listing_cursor largest = longest();
     for (size_t i = 0; i < SAMPLES; i++)
         assert_comes_back(&samples[i]);
     assert_comes_back(&largest);
@@ -66,9 +66,9 @@ static void a_cursor_opens_to_the_place_that_it_was_made_of(void **state) {
 
 static void the_same_place_has_the_same_cursor(void **state) {
     (void)state;
-    char *one = cursor_seal(sealer, CURSOR_MERCHANTS, &samples[0]),
-         *same = cursor_seal(sealer, CURSOR_MERCHANTS, &samples[0]),
-         *other = cursor_seal(sealer, CURSOR_MERCHANTS, &samples[2]);
+    char *one = listing_seal_cursor(sealer, LISTING_MERCHANTS, &samples[0]),
+         *same = listing_seal_cursor(sealer, LISTING_MERCHANTS, &samples[0]),
+         *other = listing_seal_cursor(sealer, LISTING_MERCHANTS, &samples[2]);
     assert_string_equal(one, same);
     assert_string_not_equal(one, other);
     assert_null(strstr(one, "123"));
@@ -81,13 +81,12 @@ static void the_same_place_has_the_same_cursor(void **state) {
 
 static void a_cursor_of_one_listing_opens_in_no_other(void **state) {
     (void)state;
-    static const enum cursor_listing listings[] = {CURSOR_MERCHANTS, CURSOR_PHOTOGRAPHERS,
-                                                   CURSOR_CONTRIBUTIONS};
-    struct cursor back;
+    static const enum listing listings[] = {LISTING_MERCHANTS, LISTING_PHOTOGRAPHERS, LISTING_CONTRIBUTIONS};
+    struct listing_cursor back;
     for (int one = 0; one < 3; one++) {
-        char *sealed = cursor_seal(sealer, listings[one], &samples[0]);
+        char *sealed = listing_seal_cursor(sealer, listings[one], &samples[0]);
         for (int other = 0; other < 3; other++)
-            assert_int_equal(cursor_open(sealer, listings[other], sealed, &back), one == other);
+            assert_int_equal(listing_open_cursor(sealer, listings[other], sealed, &back), one == other);
         free(sealed);
     }
 }
@@ -95,27 +94,27 @@ static void a_cursor_of_one_listing_opens_in_no_other(void **state) {
 static void a_cursor_that_was_changed_does_not_open(void **state) {
     (void)state;
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=%";
-    struct cursor back;
-    char *sealed = cursor_seal(sealer, CURSOR_MERCHANTS, &samples[0]);
+    struct listing_cursor back;
+    char *sealed = listing_seal_cursor(sealer, LISTING_MERCHANTS, &samples[0]);
     for (size_t i = 0; sealed[i]; i++) {
         char kept = sealed[i];
         for (const char *c = alphabet; *c; c++) {
             sealed[i] = *c;
-            assert_int_equal(cursor_open(sealer, CURSOR_MERCHANTS, sealed, &back), *c == kept);
+            assert_int_equal(listing_open_cursor(sealer, LISTING_MERCHANTS, sealed, &back), *c == kept);
         }
         sealed[i] = kept;
     }
     while (*sealed) { /* and each one that was cut */
         sealed[strlen(sealed) - 1] = '\0';
-        assert_false(cursor_open(sealer, CURSOR_MERCHANTS, sealed, &back));
+        assert_false(listing_open_cursor(sealer, LISTING_MERCHANTS, sealed, &back));
     }
     free(sealed);
 }
 
 static bool opens(const char *data, size_t length) {
-    struct cursor back;
+    struct listing_cursor back;
     char *sealed = seal_make(sealer, SEAL_CURSOR, data, length);
-    bool is_open = cursor_open(sealer, CURSOR_PHOTOGRAPHERS, sealed, &back);
+    bool is_open = listing_open_cursor(sealer, LISTING_PHOTOGRAPHERS, sealed, &back);
     free(sealed);
     return is_open;
 }
@@ -123,7 +122,7 @@ static bool opens(const char *data, size_t length) {
 /* Sealed by a program of ours, but not by this one: the version is the first byte. */
 static void what_another_version_sealed_does_not_open(void **state) {
     (void)state;
-    static char data[26 + LIMIT_KEY_BYTES + 1] = {1, CURSOR_PHOTOGRAPHERS};
+    static char data[26 + LIMIT_KEY_BYTES + 1] = {1, LISTING_PHOTOGRAPHERS};
     memset(data + 26, 'x', LIMIT_KEY_BYTES + 1);
     assert_true(opens(data, 27));
     assert_true(opens(data, 26 + LIMIT_KEY_BYTES));
@@ -138,55 +137,66 @@ static void what_another_version_sealed_does_not_open(void **state) {
 
 static void an_id_is_no_cursor_and_a_cursor_no_id(void **state) {
     (void)state;
-    struct cursor back;
+    struct listing_cursor back;
     char *id = seal_make(sealer, SEAL_ID, "w/m/1/A", 7),
-         *sealed = cursor_seal(sealer, CURSOR_MERCHANTS, &samples[0]);
-    assert_false(cursor_open(sealer, CURSOR_MERCHANTS, id, &back));
+         *sealed = listing_seal_cursor(sealer, LISTING_MERCHANTS, &samples[0]);
+    assert_false(listing_open_cursor(sealer, LISTING_MERCHANTS, id, &back));
     assert_null(seal_open(sealer, SEAL_ID, sealed, NULL));
     free(id);
     free(sealed);
 }
 
-/* ---- in requests and keys ----------------------------------------------------------------------------- */
+/* In requests and keys. */
 
-static bool prepare(const char *query, struct key *key, struct problem *p) {
+static bool prepare(const char *query, struct cache_key *key, struct problem *p) {
     struct request request;
     char target[LIMIT_URI_BYTES];
     snprintf(target, sizeof target, "/scores/photographer?%s", query);
     assert_true(request_parse(&request, target, strlen(target), p));
-    key_begin(key, "/scores/photographer");
-    key_add(key, "100");
-    return cursor_prepare(sealer, CURSOR_PHOTOGRAPHERS, &request, key, p);
+    cache_key_begin(key, "/scores/photographer");
+    return listing_add_page(sealer, LISTING_PHOTOGRAPHERS, &request, 10, key, p);
 }
 
-static void assert_goes_through_a_key(const struct cursor *cursor) {
-    struct key key;
+static void read_page(const struct cache_key *key, struct listing_page *page) {
+    const char *parts[CACHE_KEY_PARTS];
+    cache_key_split(key->bytes, key->length, parts);
+    memset(page, 'x', sizeof *page);
+    listing_read_page(parts, page);
+}
+
+static void assert_goes_through_a_key(const struct listing_cursor *cursor) {
+    struct cache_key key;
     struct problem p;
-    struct cursor back;
-    char query[LIMIT_URI_BYTES], *sealed = cursor_seal(sealer, CURSOR_PHOTOGRAPHERS, cursor);
-    snprintf(query, sizeof query, "cursor=%s", sealed);
+    struct listing_page page;
+    char query[LIMIT_URI_BYTES], *sealed = listing_seal_cursor(sealer, LISTING_PHOTOGRAPHERS, cursor);
+    snprintf(query, sizeof query, "limit=100&cursor=%s", sealed);
     assert_true(prepare(query, &key, &p));
-    assert_true(cursor_from_key(key.bytes, key.length, 2, &back));
-    assert_same(&back, cursor);
+    read_page(&key, &page);
+    assert_false(page.is_first);
+    assert_int_equal(page.limit, 100);
+    assert_same(&page.from, cursor);
     assert_null(memmem(key.bytes, key.length, sealed, strlen(sealed))); /* decoded */
     free(sealed);
 }
 
-static void a_cursor_goes_through_a_key_of_the_cache(void **state) {
+static void a_cache_key_holds_a_limit_and_a_cursor(void **state) {
     (void)state;
-    const struct cursor largest = longest();
+    const struct listing_cursor largest = longest();
     for (size_t i = 0; i < SAMPLES; i++)
         assert_goes_through_a_key(&samples[i]);
-    assert_goes_through_a_key(&largest); /* the largest key that there is */
+    assert_goes_through_a_key(&largest); /* the largest key possible */
 }
 
-static void without_a_cursor_it_is_the_first_page(void **state) {
+static void a_request_without_a_cursor_is_for_the_first_page(void **state) {
     (void)state;
-    struct key key;
+    struct cache_key key;
     struct problem p;
-    struct cursor back;
-    assert_true(prepare("limit=100", &key, &p));
-    assert_false(cursor_from_key(key.bytes, key.length, 2, &back));
+    struct listing_page page;
+    assert_true(prepare("", &key, &p));
+    read_page(&key, &page);
+    assert_true(page.is_first);
+    assert_int_equal(page.limit, 10);
+    assert_int_equal(page.from.rows, 0);
 }
 
 static void what_is_no_cursor_is_refused_by_name(void **state) {
@@ -194,7 +204,7 @@ static void what_is_no_cursor_is_refused_by_name(void **state) {
     static const char *const queries[] = {"cursor=", "cursor", "cursor=x",
                                           "cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
-        struct key key;
+        struct cache_key key;
         struct problem p;
         assert_false(prepare(queries[i], &key, &p));
         assert_int_equal(p.type, PROBLEM_INVALID_PARAMETER);
@@ -210,8 +220,8 @@ int main(void) {
         cmocka_unit_test(a_cursor_that_was_changed_does_not_open),
         cmocka_unit_test(what_another_version_sealed_does_not_open),
         cmocka_unit_test(an_id_is_no_cursor_and_a_cursor_no_id),
-        cmocka_unit_test(a_cursor_goes_through_a_key_of_the_cache),
-        cmocka_unit_test(without_a_cursor_it_is_the_first_page),
+        cmocka_unit_test(a_cache_key_holds_a_limit_and_a_cursor),
+        cmocka_unit_test(a_request_without_a_cursor_is_for_the_first_page),
         cmocka_unit_test(what_is_no_cursor_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,28 @@
+/*
+ * cache_key: what a request asks the store for, in one canonical form: the template of its route and the
+ * parameters that matter, in a fixed order, each ended by a NUL (which no parameter can hold). Requests for
+ * the same thing have the same key. A load reads all its parameters from the key.
+ */
+#ifndef API_CACHE_KEY_H
+#define API_CACHE_KEY_H
+
+#include <stddef.h>
+
+#include "base/limits.h"
+
+#define CACHE_KEY_BYTES (LIMIT_KEY_BYTES + 256)
+#define CACHE_KEY_PARTS 6
+
+struct cache_key {
+    size_t length;
+    char bytes[CACHE_KEY_BYTES];
+};
+
+void cache_key_begin(struct cache_key *key, const char *template);
+/* `part` is at most LIMIT_KEY_BYTES long; all other parts together at most 200. */
+void cache_key_add(struct cache_key *key, const char *part);
+
+/* The parts of a key, the template first; NULL where there is none. Borrowed from `key`. */
+void cache_key_split(const char *key, size_t length, const char *parts[CACHE_KEY_PARTS]);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * view: what the handlers read: the store, its freshness and the health of the process, and the two answers
+ * that all of them make. Thread-safe; functions here do not block.
+ */
+#ifndef API_VIEW_H
+#define API_VIEW_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/answer.h"
+#include "api/seal.h"
+#include "base/health.h"
+#include "views/freshness.h"
+#include "views/store.h"
+
+struct view {
+    struct freshness *freshness;
+    struct health *health;
+    struct store *store;   /* NULL until api_attach; no handler that reads it runs before */
+    struct sealer *sealer; /* the same */
+    bool full_identities;
+    int64_t caught_up_ms;
+    int64_t index_allowance_ms;
+    char cache_control[64]; /* of answers that the cache keeps */
+};
+
+/* Up to when (wall clock) a read that begins now is complete, or FRESHNESS_UNKNOWN. Call it before the read.
+ * `from_index`: the read is of an index, which may lag behind the rows. */
+int64_t view_as_of(const struct view *view, bool from_index);
+
+/* Whether the view is so close to its stream that what it does not hold does not exist. */
+bool view_is_caught_up(const struct view *view, int64_t as_of_ms);
+
+/* JSON of the store's rows becomes an answer that the cache keeps. Takes the reference. */
+struct answer *view_answer(const struct view *view, json_t *json, int64_t as_of_ms);
+
+/* The answer for rows that are not there: 404 if the view is caught up, else 503 view-not-ready. `what`: a
+ * noun for people. */
+struct answer *view_missing(const struct view *view, const char *what, int64_t as_of_ms);
+
+#endif
