@@ -2,9 +2,11 @@
 it does not expect, ask no other server for anything, and break no rule of their policy."""
 
 import contextlib
+import os
 import pathlib
 import re
 import socket
+import struct
 import subprocess
 import sys
 
@@ -18,6 +20,7 @@ from daemon import Daemon
 from small_shop import event, person, product, puts
 
 SCREENSHOTS = program.ROOT / "build" / "screenshots"
+PICTURE, PICTURE_SIZE = program.ROOT / "deploy" / "page.png", (1200, 700)
 ANN, BOB = person("merchant", "Ann"), person("merchant", "Bob")
 PIA = person("photographer", "Pia")
 SMALL = [*product("lamp", ANN, PIA, 3), *product("rug", BOB, None, 2)]
@@ -488,6 +491,26 @@ def test_it_fits_its_screen_and_axe_finds_nothing_wrong(market, visit, name):
     page.until_text("#details-content", "As a photographer")
     take(page, f"{name}-details")
     assert page.axe() == []
+
+
+def png_size(path):
+    """Width and height, which follow a PNG file's signature and the name of its first chunk (PNG, sections 5.2 and 11.2.2)."""
+    head = path.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n" and head[12:16] == b"IHDR", path
+    return struct.unpack(">II", head[16:])
+
+
+def test_the_picture_in_the_readme_is_the_page_of_today(market, visit, tmp_path):
+    """Renew the picture: WINNER_VIEW_PICTURE=renew pytest tests/integration/test_page.py -k picture"""
+    page = visit(market, viewport=PICTURE_SIZE)
+    wait_for_board(page)
+    wait_for_state(page, "live")
+    page.until("document.getAnimations().length === 0", "nothing moves")
+    taken = PICTURE if os.environ.get("WINNER_VIEW_PICTURE") == "renew" else tmp_path / "page.png"
+    page.call("screenshot", {"path": str(taken)})
+    assert png_size(taken) == png_size(PICTURE) == PICTURE_SIZE
+    assert PICTURE.stat().st_size < 200_000
+    assert f"](deploy/{PICTURE.name})" in (program.ROOT / "README.md").read_text()
 
 
 def test_a_shop_without_a_sale_says_so(embedded, start_on, visit):

@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 ROOT = documents.ROOT
+MOST_WORDS = {"README.md": 900, "HACKING.md": 1700, "deploy/README.md": 5300}
+MOST_WORDS_OF_A_FOLDER = 1000
+MOST_WORDS_OF_A_SENTENCE = 16  # of the one in the middle
 
 
 @pytest.mark.parametrize("name", documents.all_paths())
@@ -20,6 +23,26 @@ def test_a_link_that_leads_nowhere_is_found(link, tmp_path, monkeypatch):
     monkeypatch.setattr(documents, "ROOT", tmp_path)
     (tmp_path / "README.md").write_text(f"# Here\n\n[y](README.md#here) {link}\n")
     assert len(documents.broken_links("README.md")) == 1
+
+
+@pytest.mark.parametrize("name", documents.all_paths())
+def test_a_document_is_short(name):
+    assert documents.count_words(documents.read(name)) <= MOST_WORDS.get(name, MOST_WORDS_OF_A_FOLDER)
+
+
+@pytest.mark.parametrize("name", documents.all_paths())
+def test_its_sentences_are_short(name):
+    assert documents.median_sentence(documents.read(name)) <= MOST_WORDS_OF_A_SENTENCE
+
+
+def test_a_sentence_ends_at_its_full_stop_and_an_item_of_a_list_is_one():
+    text = "# Head\n\nOne two\nthree. Four `x. y` five!\n\n* six: seven\n* eight\n\n    code. code.\n\n```sh\ncode. code.\n```\n| a. b. |\n"
+    assert [documents.count_words(one) for one in documents.sentences(text)] == [3, 4, 2, 1]
+
+
+def test_the_readme_uses_no_program_that_the_quick_start_does_not_install():
+    typed = "\n".join(command for command, _ in documents.block_commands("README.md"))
+    assert not re.search(r"\b(jq|sqlite3|aws|docker|git|sudo)\b", typed)
 
 
 def plain(text):

@@ -1,6 +1,11 @@
-"""The documents of the tree (*.md), taken apart: words, sentences, links, sections, commands."""
+"""The documents of the tree (*.md), taken apart: words, sentences, links, sections, commands.
+
+Commands stand in a block that is indented or fenced as ```sh, or in a block fenced as ```console: a line that begins with
+"$ " is a command, and its output follows. Fences of other names hold something else. Short commands also stand `in a sentence`.
+"""
 
 import functools
+import os
 import pathlib
 import re
 import statistics
@@ -38,14 +43,15 @@ def sentences(text):
     text = re.sub(r"<!--.*?-->", "", without_code(text), flags=re.DOTALL)
     text = re.sub(r"^(?:#|\||!\[).*$", "", text, flags=re.MULTILINE)
     text = LINK.sub(r"\1", text)
-    paragraphs = re.split(r"\n\s*\n|\n(?=\s*(?:[*-]|\d+\.) )", text)
+    text = re.sub(r"`[^`]*`", lambda span: re.sub(r"[.!?](?=\s)", "", span[0]), text)
+    paragraphs = re.split(r"\n\s*\n|^\s*(?:[*-]|\d+\.) ", text, flags=re.MULTILINE)
     found = [one for paragraph in paragraphs for one in re.split(r"(?<=[.!?])[*`\")]*\s+", " ".join(paragraph.split()))]
     return [one for one in found if re.search(r"\w", one)]
 
 
 def median_sentence(text):
     """In words."""
-    return statistics.median(count_words(one.lstrip("*- ")) for one in sentences(text))
+    return statistics.median(count_words(one) for one in sentences(text))
 
 
 def anchor(heading):
@@ -71,3 +77,56 @@ def broken_links(name):
         elif section and section not in anchors(file.resolve().relative_to(ROOT).as_posix()):
             broken.append(target)
     return broken
+
+
+def is_whole(command):
+    """Whether a shell would run it, rather than read on."""
+    done = subprocess.run(["bash", "-n"], input=command, capture_output=True, text=True, timeout=60)
+    return done.returncode == 0 and not done.stderr
+
+
+def split_commands(text):
+    """One by one, each with all of its lines."""
+    commands, lines = [], []
+    for line in text.splitlines():
+        if not lines and (not line.strip() or line.startswith("#")):
+            continue
+        lines.append(line)
+        if is_whole("\n".join(lines)):
+            commands.append("\n".join(lines))
+            lines = []
+    assert not lines, f"no whole command: {lines}"
+    return commands
+
+
+def block_commands(name):
+    """[(command, its output or None)] of a document's blocks, in their order."""
+    found = []
+    for match in re.finditer(f"{FENCE.pattern}|(?P<indented>{INDENTED.pattern})", read(name), re.MULTILINE | re.DOTALL):
+        if match["indented"]:
+            text = re.sub(r"^ {4}", "", match["indented"], flags=re.MULTILINE)
+            found += [(command, None) for command in split_commands(text)]
+        elif match[1] == "sh":
+            found += [(command, None) for command in split_commands(match[2])]
+        elif match[1] == "console":
+            found += [tuple(one.split("\n", 1)) for one in re.split(r"^\$ ", match[2], flags=re.MULTILINE)[1:]]
+    return found
+
+
+def sentence_commands(name):
+    """Those that stand in its sentences and tables: a program of the tree, or one of PROGRAMS and something for it to do."""
+    spans = [one.replace("\\|", "|") for one in re.findall(r"`([^`\n]+)`", FENCE.sub("", read(name)))]
+    return [one for one in spans if is_command(one)]
+
+
+PROGRAMS = {"cmake", "ctest", "cpack", "(cd", "winner-view", "/usr/bin/python3"}
+
+
+def is_command(span):
+    first, _, rest = span.partition(" ")
+    while re.fullmatch(r"[A-Z_]+=\S*", first):
+        first, _, rest = rest.partition(" ")
+    if first in PROGRAMS or first.startswith("build/"):
+        return bool(rest)
+    path = ROOT / first
+    return "/" in first and path.is_file() and os.access(path, os.X_OK)
