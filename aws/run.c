@@ -57,7 +57,7 @@ struct flight {
     struct flight *next; /* in the queue of those that wait */
 };
 
-enum { LINES = 8 };
+enum { LINES = 7 };
 
 /* What a flight that is under way needs. */
 struct attempt {
@@ -126,7 +126,6 @@ static enum status sign(struct run *run, struct attempt *a, const struct aws_cre
         *line++ = mem_printf("%s: %s", headers[i].name, headers[i].value);
     *line++ = mem_printf("X-Amz-Date: %s", result.date);
     *line++ = mem_printf("Authorization: %s", result.authorization);
-    *line++ = mem_strdup("User-Agent: winner-view");
     *line++ = mem_strdup("Expect:"); /* libcurl would wait for a 100 that nobody needs */
     return STATUS_OK;
 }
@@ -153,7 +152,7 @@ static void transmit(struct run *run, struct attempt *a) {
     x->operation = call->operation;
     x->url = with->endpoint->url;
     x->lines = (const char *const *)a->lines;
-    x->body = call->body ? call->body : ""; /* libcurl would read standard input for NULL */
+    x->body = call->body ? call->body : "";
     x->length = call->length;
     x->ca_bundle = with->settings->ca_bundle;
     x->connect_ms = transport->connect_ms ? transport->connect_ms : LIMIT_AWS_CONNECT_MS;
@@ -413,7 +412,7 @@ static void run_to_end(struct run *run) {
         start_what_may(run);
         if (!has_work(run))
             return;
-        struct aws_exchange *x = aws_session_wait(run->with->session, wait_ms(run, clock_boot_ms()));
+        struct aws_exchange *x = aws_session_wait(run->with->session, wait_ms(run, clock_boot_ms()), -1);
         if (x)
             settle(run, x);
     }

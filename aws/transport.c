@@ -26,15 +26,17 @@ void aws_exchange_forget_headers(struct aws_exchange *x) {
     x->retry_after_ms = x->http_retry_after_ms = x->retry_at_ms = x->date_ms = -1;
 }
 
-static void forget_answer(struct aws_exchange *x) {
+void aws_exchange_forget_answer(struct aws_exchange *x) {
     buffer_clear(&x->reply);
+    x->result = AWS_EXCHANGE_PENDING;
     x->http_status = 0;
+    x->connected = false;
     x->problem[0] = '\0';
     aws_exchange_forget_headers(x);
 }
 
 void aws_exchange_answer(struct aws_exchange *x, long http_status, const char *reply) {
-    forget_answer(x);
+    aws_exchange_forget_answer(x);
     x->result = AWS_EXCHANGE_ANSWERED;
     x->http_status = http_status;
     if (!buffer_puts(&x->reply, reply))
@@ -42,7 +44,7 @@ void aws_exchange_answer(struct aws_exchange *x, long http_status, const char *r
 }
 
 void aws_exchange_fail(struct aws_exchange *x, const char *problem) {
-    forget_answer(x);
+    aws_exchange_forget_answer(x);
     x->result = AWS_EXCHANGE_NO_ANSWER;
     snprintf(x->problem, sizeof x->problem, "%s", problem);
 }

@@ -32,18 +32,21 @@ enum aws_exchange_result {
 struct aws_exchange {
     /* The request, borrowed until the exchange is finished or abandoned. */
     const char *operation; /* "UpdateItem": for tests */
+    const char *method;    /* NULL: POST */
     const char *url;
     const char *const
-        *lines; /* header lines, NULL after the last; "Name:" takes away what libcurl would send */
-    const char *body;
+        *lines;       /* header lines, NULL after the last; NULL: none; "Name:" removes one of libcurl's */
+    const char *body; /* NULL: none */
     size_t length;
     const char *ca_bundle; /* NULL: the system's */
+    bool direct;           /* through no proxy, whatever the environment says: metadata addresses */
     int connect_ms;
     int attempt_ms; /* all of it, connecting included */
 
     /* The answer. */
     enum aws_exchange_result result;
     long http_status; /* 0 if there was no answer */
+    bool connected;   /* there was a connection, which tells silence from absence when there was no answer */
     struct buffer reply;
     char request_id[80];
     char error_type[128]; /* x-amzn-ErrorType, as it came */
@@ -92,8 +95,11 @@ void aws_exchange_fail(struct aws_exchange *x, const char *problem);
 /* Takes note of a header of the answer if it is one of those above; the rest is ignored. */
 void aws_exchange_header(struct aws_exchange *x, const char *name, const char *value);
 
-/* Forgets them: another answer begins. */
+/* Another answer begins: forgets the headers of the one before. */
 void aws_exchange_forget_headers(struct aws_exchange *x);
+
+/* Forgets the whole answer: the exchange is to be sent again. */
+void aws_exchange_forget_answer(struct aws_exchange *x);
 
 /* For how long the service asks not to be bothered; -1: it does not. x-amz-retry-after goes before HTTP's own
  * Retry-After (RFC 9110 section 10.2.3), whose date is taken by the clock of whoever sent it, if there is a
@@ -109,8 +115,9 @@ void aws_session_send(struct aws_session *session, struct aws_exchange *x);
 /* Has its answer: aws_session_wait returns it when `delay_ms` have passed. */
 void aws_session_finish(struct aws_session *session, struct aws_exchange *x, int64_t delay_ms);
 
-/* Blocks until an exchange is finished, and returns it; NULL after `timeout_ms`, when woken, or earlier. */
-struct aws_exchange *aws_session_wait(struct aws_session *session, int64_t timeout_ms);
+/* Blocks until an exchange is finished, and returns it; NULL after `timeout_ms`, when woken, when `stop_fd`
+ * (-1: none) is readable, or earlier. */
+struct aws_exchange *aws_session_wait(struct aws_session *session, int64_t timeout_ms, int stop_fd);
 
 /* Any thread: the wait that is going on, or else the next one, returns at once. */
 void aws_session_wake(struct aws_session *session);

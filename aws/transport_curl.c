@@ -99,7 +99,7 @@ static void release(struct aws_session *s, struct aws_exchange *x) {
 
 static struct curl_slist *list_lines(const char *const *lines) {
     struct curl_slist *list = NULL;
-    for (; *lines; lines++) {
+    for (; lines && *lines; lines++) {
         struct curl_slist *longer = curl_slist_append(list, *lines);
         if (!longer)
             mem_exhausted();
@@ -115,9 +115,14 @@ static CURLcode set_options(CURL *easy, struct aws_exchange *x) {
     SET(CURLOPT_URL, x->url);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_POST, 1L);
-    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->length);
-    SET(CURLOPT_POSTFIELDS, x->body);
+    if (x->body) { /* for NULL libcurl would read the standard input */
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->length);
+        SET(CURLOPT_POSTFIELDS, x->body);
+    }
+    SET(CURLOPT_CUSTOMREQUEST, x->method ? x->method : "POST");
+    if (x->direct)
+        SET(CURLOPT_PROXY, ""); /* empty: not even the environment's */
+    SET(CURLOPT_USERAGENT, "winner-view");
     SET(CURLOPT_HTTPHEADER, (struct curl_slist *)x->list);
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is none of the service's */
     SET(CURLOPT_NOSIGNAL, 1L);
@@ -181,6 +186,8 @@ static struct aws_exchange *first_finished(const struct aws_session *s) {
 }
 
 static void conclude(struct aws_exchange *x, CURLcode code) {
+    curl_off_t connected_us = 0;
+    curl_easy_getinfo(x->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
     if (code == CURLE_OK && !x->headers_ended) { /* which libcurl takes for an answer without a body */
         aws_exchange_fail(x, "the connection was closed within the headers of the answer");
     } else if (code == CURLE_OK || x->reply.overflowed) {
@@ -191,6 +198,7 @@ static void conclude(struct aws_exchange *x, CURLcode code) {
         memcpy(problem, x->problem, sizeof problem);
         aws_exchange_fail(x, problem[0] ? problem : curl_easy_strerror(code));
     }
+    x->connected = connected_us > 0;
 }
 
 static struct aws_exchange *next_finished(struct aws_session *s) {
@@ -224,10 +232,11 @@ static int poll_ms(const struct aws_session *s, int64_t timeout_ms) {
     return timeout_ms < LIMIT_AWS_ATTEMPT_MS ? (int)timeout_ms : LIMIT_AWS_ATTEMPT_MS;
 }
 
-struct aws_exchange *aws_session_wait(struct aws_session *session, int64_t timeout_ms) {
+struct aws_exchange *aws_session_wait(struct aws_session *session, int64_t timeout_ms, int stop_fd) {
+    struct curl_waitfd stop = {.fd = stop_fd, .events = CURL_WAIT_POLLIN};
     struct aws_exchange *x = next_finished(session);
     if (!x) {
-        curl_multi_poll(session->multi, NULL, 0, poll_ms(session, timeout_ms), NULL);
+        curl_multi_poll(session->multi, &stop, stop_fd >= 0, poll_ms(session, timeout_ms), NULL);
         x = next_finished(session);
     }
     if (x && x->filter)

@@ -106,15 +106,17 @@ static enum status read_token(const struct container *c, char **token, struct er
 /* Its refusals are documents too: with a code and a message. */
 static enum status read_answer(const struct aws_fetch *f, struct aws_credentials **out, struct error *e) {
     struct error local = {0};
-    enum status status = aws_credentials_parse(f->reply.data, f->reply.length, &aws_credentials_form_endpoint,
-                                               "container endpoint", out, &local);
-    if (f->http_status == 200 && !status)
+    enum status status =
+        aws_credentials_parse(f->exchange.reply.data, f->exchange.reply.length,
+                              &aws_credentials_form_endpoint, "container endpoint", out, &local);
+    if (f->exchange.http_status == 200 && !status)
         return STATUS_OK;
     aws_credentials_unref(*out);
     *out = NULL;
-    if (f->http_status != 200 && !*local.code)
-        error_set(&local, STATUS_FAILED, "HTTP %ld", f->http_status);
-    local.status = f->http_status == 429 || f->http_status >= 500 ? STATUS_RETRY : STATUS_FAILED;
+    if (f->exchange.http_status != 200 && !*local.code)
+        error_set(&local, STATUS_FAILED, "HTTP %ld", f->exchange.http_status);
+    local.status =
+        f->exchange.http_status == 429 || f->exchange.http_status >= 500 ? STATUS_RETRY : STATUS_FAILED;
     if (e)
         *e = local;
     return local.status;
@@ -127,12 +129,12 @@ static enum status ask(const char *url, const char *token, int stop_fd, struct a
     const char *const lines[] = {"Accept: application/json", authorization, NULL};
     _cleanup_(aws_fetch_deinit) struct aws_fetch f;
     aws_fetch_init(&f);
-    f.method = "GET";
-    f.url = url;
-    f.lines = lines;
-    f.direct = true;
-    f.connect_ms = LIMIT_METADATA_TRY_MS;
-    f.try_ms = LIMIT_METADATA_TRY_MS;
+    f.exchange.method = "GET";
+    f.exchange.url = url;
+    f.exchange.lines = lines;
+    f.exchange.direct = true;
+    f.exchange.connect_ms = LIMIT_METADATA_TRY_MS;
+    f.exchange.attempt_ms = LIMIT_METADATA_TRY_MS;
     f.tries = LIMIT_METADATA_TRIES;
     f.pause_ms = LIMIT_METADATA_PAUSE_MS;
     f.stop_fd = stop_fd;

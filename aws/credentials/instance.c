@@ -28,12 +28,12 @@ static enum status ask(const struct instance *in, const char *path, const char *
         token ? mem_printf("X-aws-ec2-metadata-token: %s", token)
               : mem_strdup("X-aws-ec2-metadata-token-ttl-seconds: 21600");
     const char *const lines[] = {line, NULL};
-    f->method = token ? "GET" : "PUT";
-    f->url = url;
-    f->lines = lines;
-    f->direct = true;
-    f->connect_ms = LIMIT_METADATA_CONNECT_MS;
-    f->try_ms = LIMIT_METADATA_TRY_MS;
+    f->exchange.method = token ? "GET" : "PUT";
+    f->exchange.url = url;
+    f->exchange.lines = lines;
+    f->exchange.direct = true;
+    f->exchange.connect_ms = LIMIT_METADATA_CONNECT_MS;
+    f->exchange.attempt_ms = LIMIT_METADATA_TRY_MS;
     f->tries = token ? LIMIT_METADATA_TRIES : 1; /* elsewhere than on EC2 nobody answers: do not wait long */
     f->pause_ms = LIMIT_METADATA_PAUSE_MS;
     f->stop_fd = stop_fd;
@@ -41,8 +41,9 @@ static enum status ask(const struct instance *in, const char *path, const char *
 }
 
 static enum status refused(const struct aws_fetch *f, const char *what, struct error *e) {
-    bool passes = f->http_status == 429 || f->http_status >= 500 || f->http_status == 401;
-    return error_set(e, passes ? STATUS_RETRY : STATUS_FAILED, "%s: HTTP %ld", what, f->http_status);
+    bool passes =
+        f->exchange.http_status == 429 || f->exchange.http_status >= 500 || f->exchange.http_status == 401;
+    return error_set(e, passes ? STATUS_RETRY : STATUS_FAILED, "%s: HTTP %ld", what, f->exchange.http_status);
 }
 
 /* The answer to the PUT comes with a hop limit of its own, 1 unless somebody raised it: it does not get into
@@ -50,7 +51,7 @@ static enum status refused(const struct aws_fetch *f, const char *what, struct e
 static enum status no_token(const struct instance *in, const struct aws_fetch *f, struct error *e) {
     if (!e || e->status != STATUS_RETRY)
         return e ? e->status : STATUS_FAILED;
-    if (!f->connected) {
+    if (!f->exchange.connected) {
         e->status = STATUS_NOT_FOUND;
         return error_wrap(e, "nobody at %s", in->endpoint);
     }
@@ -65,15 +66,15 @@ static enum status fetch_token(const struct instance *in, int stop_fd, char **to
     aws_fetch_init(&f);
     if (ask(in, "/latest/api/token", NULL, stop_fd, &f, e))
         return no_token(in, &f, e);
-    if (f.http_status == 403)
+    if (f.exchange.http_status == 403)
         return error_set(e, STATUS_NOT_FOUND, "%s: metadata is switched off for this instance (HTTP 403)",
                          in->endpoint);
-    if (f.http_status != 200 || !f.reply.data)
+    if (f.exchange.http_status != 200 || !f.exchange.reply.data)
         return refused(&f, "no token from the metadata service", e);
-    enum status status = aws_token_check(f.reply.data, e);
+    enum status status = aws_token_check(f.exchange.reply.data, e);
     if (status)
         return e ? error_wrap(e, "the metadata service's token") : status;
-    *token = mem_strdup(f.reply.data);
+    *token = mem_strdup(f.exchange.reply.data);
     return STATUS_OK;
 }
 
@@ -85,15 +86,15 @@ static enum status fetch_role_name(const struct instance *in, const char *token,
     enum status status = ask(in, ROLES, token, stop_fd, &f, e);
     if (status)
         return e ? error_wrap(e, "no role from the metadata service") : status;
-    size_t length = f.reply.data ? strcspn(f.reply.data, "\r\n") : 0;
-    if (f.http_status == 404 || (f.http_status == 200 && length == 0))
+    size_t length = f.exchange.reply.data ? strcspn(f.exchange.reply.data, "\r\n") : 0;
+    if (f.exchange.http_status == 404 || (f.exchange.http_status == 200 && length == 0))
         return error_set(e, STATUS_NOT_FOUND, "this instance has no role (instance profile)");
-    if (f.http_status != 200)
+    if (f.exchange.http_status != 200)
         return refused(&f, "no role from the metadata service", e);
     /* Role names are [A-Za-z0-9+=,.@_-] (IAM API, RoleName): they stand in a path as they are. */
-    if (strcspn(f.reply.data, "/?#% \t") < length)
+    if (strcspn(f.exchange.reply.data, "/?#% \t") < length)
         return error_set(e, STATUS_FAILED, "the metadata service's name of the role is none");
-    *name = mem_strndup(f.reply.data, length);
+    *name = mem_strndup(f.exchange.reply.data, length);
     return STATUS_OK;
 }
 
@@ -104,11 +105,11 @@ static enum status fetch_credentials(const struct instance *in, const char *toke
     _cleanup_(aws_fetch_deinit) struct aws_fetch f;
     aws_fetch_init(&f);
     enum status status = ask(in, path, token, stop_fd, &f, e);
-    if (!status && f.http_status != 200)
+    if (!status && f.exchange.http_status != 200)
         return refused(&f, "no credentials from the metadata service", e);
     if (!status)
-        status = aws_credentials_parse(f.reply.data, f.reply.length, &aws_credentials_form_endpoint, source,
-                                       out, e);
+        status = aws_credentials_parse(f.exchange.reply.data, f.exchange.reply.length,
+                                       &aws_credentials_form_endpoint, source, out, e);
     return status && e ? error_wrap(e, "%s", source) : status;
 }
 

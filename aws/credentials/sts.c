@@ -131,14 +131,14 @@ static enum status send_form(const struct aws_sts *sts, const struct question *q
     enum status status = make_lines(sts, q, lines, e);
     if (status)
         return status;
-    f->method = "POST";
-    f->url = sts->endpoint.url;
-    f->lines = (const char *const *)lines;
-    f->body = q->form->data;
-    f->length = q->form->length;
-    f->ca_bundle = sts->setup.ca_bundle;
-    f->connect_ms = LIMIT_AWS_CONNECT_MS;
-    f->try_ms = LIMIT_STS_TRY_MS;
+    f->exchange.method = "POST";
+    f->exchange.url = sts->endpoint.url;
+    f->exchange.lines = (const char *const *)lines;
+    f->exchange.body = q->form->data;
+    f->exchange.length = q->form->length;
+    f->exchange.ca_bundle = sts->setup.ca_bundle;
+    f->exchange.connect_ms = LIMIT_AWS_CONNECT_MS;
+    f->exchange.attempt_ms = LIMIT_STS_TRY_MS;
     f->tries = TRIES;
     f->pause_ms = PAUSE_MS;
     f->stop_fd = q->stop_fd;
@@ -151,7 +151,7 @@ static enum status send_form(const struct aws_sts *sts, const struct question *q
 /* Takes note of how far STS's clock is ahead of ours, if the answer tells. */
 static void learn_skew(const struct aws_sts *sts, struct question *q, const struct aws_fetch *f) {
     int64_t offset_ms;
-    if (sts->setup.corrects_skew && aws_skew_measure(&f->told, &offset_ms))
+    if (sts->setup.corrects_skew && aws_skew_measure(&f->clock, &offset_ms))
         q->ahead_ms = aws_skew_correction(offset_ms, q->ahead_ms);
 }
 
@@ -167,8 +167,8 @@ static enum status ask_once(const struct aws_sts *sts, struct question *q, bool 
     if (status)
         return status;
     learn_skew(sts, q, &f);
-    status = aws_sts_reply_read(q->operation, f.http_status, f.reply.data, f.reply.length, source,
-                                q->ahead_ms, out, e);
+    status = aws_sts_reply_read(q->operation, f.exchange.http_status, f.exchange.reply.data,
+                                f.exchange.reply.length, source, q->ahead_ms, out, e);
     *skewed = status && q->as && aws_skew_explains(e->code, signed_with_ms, q->ahead_ms);
     return status;
 }

@@ -44,15 +44,15 @@ enum status healthcheck_url(const struct options *options, char *out, size_t siz
 static enum status ask(const char *url, struct error *e) {
     _cleanup_(aws_fetch_deinit) struct aws_fetch fetch;
     aws_fetch_init(&fetch);
-    fetch.method = "GET";
-    fetch.url = url;
-    fetch.direct = true;
-    fetch.connect_ms = fetch.try_ms = LIMIT_HEALTHCHECK_MS;
+    fetch.exchange.method = "GET";
+    fetch.exchange.url = url;
+    fetch.exchange.direct = true;
+    fetch.exchange.connect_ms = fetch.exchange.attempt_ms = LIMIT_HEALTHCHECK_MS;
     enum status status = aws_fetch(&fetch, e);
     if (status)
         return status;
-    if (fetch.http_status != 200)
-        return error_set(e, STATUS_FAILED, "it answered %ld, not 200", fetch.http_status);
+    if (fetch.exchange.http_status != 200)
+        return error_set(e, STATUS_FAILED, "it answered %ld, not 200", fetch.exchange.http_status);
     return STATUS_OK;
 }
 

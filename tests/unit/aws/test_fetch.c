@@ -13,10 +13,10 @@
 static void prepare(struct aws_fetch *f, const char *url) {
     support_clear_environment();
     aws_fetch_init(f);
-    f->method = "GET";
-    f->url = url;
-    f->connect_ms = 2000;
-    f->try_ms = 5000;
+    f->exchange.method = "GET";
+    f->exchange.url = url;
+    f->exchange.connect_ms = 2000;
+    f->exchange.attempt_ms = 5000;
     f->pause_ms = 1;
 }
 
@@ -27,14 +27,14 @@ static void what_is_sent_and_answered_arrives_as_it_is(void **state) {
     const char *const lines[] = {"X-One: 1", "Authorization: a token", NULL};
     struct aws_fetch f;
     prepare(&f, scripted_http_url(server, "/a/b?c=d"));
-    f.method = "POST";
-    f.lines = lines;
-    f.body = "x=y";
-    f.length = 3;
+    f.exchange.method = "POST";
+    f.exchange.lines = lines;
+    f.exchange.body = "x=y";
+    f.exchange.length = 3;
     f.tries = 3;
     assert_int_equal(aws_fetch(&f, NULL), STATUS_OK);
-    assert_int_equal(f.http_status, 404);
-    assert_string_equal(f.reply.data, "not here");
+    assert_int_equal(f.exchange.http_status, 404);
+    assert_string_equal(f.exchange.reply.data, "not here");
     assert_int_equal(scripted_http_count(server), 1); /* a refusal is an answer, not to be had again */
     const char *request = scripted_http_request(server, 0);
     assert_int_equal(strncmp(request, "POST /a/b?c=d HTTP/1.1\r\n", 24), 0);
@@ -53,11 +53,11 @@ static void a_server_that_is_overloaded_or_broken_is_asked_again_a_few_times(voi
     prepare(&f, scripted_http_url(server, "/"));
     f.tries = 2;
     assert_int_equal(aws_fetch(&f, NULL), STATUS_OK);
-    assert_int_equal(f.http_status, 429);
+    assert_int_equal(f.exchange.http_status, 429);
     assert_int_equal(scripted_http_count(server), 2);
     assert_int_equal(aws_fetch(&f, NULL), STATUS_OK);
-    assert_int_equal(f.http_status, 200);
-    assert_string_equal(f.reply.data, "good");
+    assert_int_equal(f.exchange.http_status, 200);
+    assert_string_equal(f.exchange.reply.data, "good");
     aws_fetch_deinit(&f);
     scripted_http_stop(server);
 }
@@ -77,20 +77,20 @@ static void an_answer_tells_what_the_server_s_clock_shows(void **state) {
     snprintf(url, sizeof url, "%s", scripted_http_url(server, "/"));
     prepare(&f, url);
     assert_int_equal(aws_fetch(&f, NULL), STATUS_OK);
-    assert_int_equal(f.told.date_ms, INT64_C(1795408560000));
-    assert_false(f.told.has_age);
-    assert_in_range(f.told.received_ms, began_ms, clock_real_ms());
-    assert_in_range(f.told.elapsed_ms, 0, clock_real_ms() - began_ms + 1); /* two clocks, each cut to ms */
+    assert_int_equal(f.clock.date_ms, INT64_C(1795408560000));
+    assert_false(f.clock.has_age);
+    assert_in_range(f.clock.received_ms, began_ms, clock_real_ms());
+    assert_in_range(f.clock.elapsed_ms, 0, clock_real_ms() - began_ms + 1); /* two clocks, each cut to ms */
     assert_int_equal(aws_fetch(&f, NULL), STATUS_OK);
-    assert_int_equal(f.told.date_ms, INT64_C(1795408561000));
-    assert_true(f.told.has_age);
+    assert_int_equal(f.clock.date_ms, INT64_C(1795408561000));
+    assert_true(f.clock.has_age);
     assert_int_equal(aws_fetch(&f, NULL), STATUS_OK);
-    assert_int_equal(f.told.date_ms, -1);
-    assert_false(f.told.has_age);
+    assert_int_equal(f.clock.date_ms, -1);
+    assert_false(f.clock.has_age);
     assert_int_equal(aws_fetch(&f, NULL), STATUS_OK);
     scripted_http_stop(server);
     assert_int_equal(aws_fetch(&f, NULL), STATUS_RETRY);
-    assert_int_equal(f.told.date_ms, -1);
+    assert_int_equal(f.clock.date_ms, -1);
     aws_fetch_deinit(&f);
 }
 
@@ -101,7 +101,7 @@ static void a_redirect_is_not_followed(void **state) {
     struct aws_fetch f;
     prepare(&f, scripted_http_url(server, "/"));
     assert_int_equal(aws_fetch(&f, NULL), STATUS_OK);
-    assert_int_equal(f.http_status, 302);
+    assert_int_equal(f.exchange.http_status, 302);
     assert_int_equal(scripted_http_count(server), 1);
     aws_fetch_deinit(&f);
     scripted_http_stop(server);
@@ -136,16 +136,16 @@ static void silence_is_told_from_nobody_being_there(void **state) {
     char url[64];
     snprintf(url, sizeof url, "%s", scripted_http_url(server, "/"));
     prepare(&f, url);
-    f.try_ms = 500; /* time enough to be sent */
+    f.exchange.attempt_ms = 500; /* time enough to be sent */
     f.tries = 2;
     assert_int_equal(aws_fetch(&f, &e), STATUS_RETRY);
     assert_string_equal(e.code, "NoAnswer");
-    assert_true(f.connected);
+    assert_true(f.exchange.connected);
     scripted_http_await(server, 2); /* which may read what was given up already */
     assert_int_equal(scripted_http_count(server), 2);
     scripted_http_stop(server);
     assert_int_equal(aws_fetch(&f, &e), STATUS_RETRY);
-    assert_false(f.connected);
+    assert_false(f.exchange.connected);
     aws_fetch_deinit(&f);
 }
 
@@ -186,7 +186,7 @@ static void a_fetch_under_way_ends_as_soon_as_it_is_told_to(void **state) {
     struct error e;
     pthread_t thread;
     prepare(&f, scripted_http_url(server, "/"));
-    f.connect_ms = f.try_ms = 60000; /* no time-out of its own ends it */
+    f.exchange.connect_ms = f.exchange.attempt_ms = 60000; /* no time-out of its own ends it */
     f.tries = 100;
     f.stop_fd = stopper.fd;
     int64_t began_ms = clock_boot_ms();
@@ -217,7 +217,7 @@ static void only_what_is_not_direct_goes_through_the_proxy(void **state) {
     assert_int_equal(aws_fetch(&f, NULL), STATUS_OK);
     assert_int_equal(scripted_http_count(proxy), 1);
     assert_int_equal(scripted_http_count(server), 0);
-    f.direct = true;
+    f.exchange.direct = true;
     assert_int_equal(aws_fetch(&f, NULL), STATUS_OK);
     assert_int_equal(scripted_http_count(proxy), 1);
     assert_int_equal(scripted_http_count(server), 1);
