@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "tests/unit/support/stepped_clock.h"
 #include "tests/unit/support/store.h"
 
 #define SHARD "shardId-000000000001"
@@ -187,9 +188,9 @@ static void take_away(struct fixture *t) {
     assert_ok(store_update_lease(t->store, &before, &taken, NULL, &found, &support_error));
 }
 
-/* Tends it until it is not held, or for so long. */
-static enum held_lease_outcome tend(struct worker *w, bool stopping, int64_t for_ms) {
-    int64_t until_ms = clock_boot_ms() + for_ms;
+/* Tends it until it is not held. */
+static enum held_lease_outcome tend(struct worker *w, bool stopping) {
+    int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
     enum held_lease_outcome outcome = HELD_LEASE_KEPT;
     while (outcome == HELD_LEASE_KEPT && clock_boot_ms() < until_ms) {
         outcome = held_lease_tend(w->lease, &w->context, stopping);
@@ -198,10 +199,22 @@ static enum held_lease_outcome tend(struct worker *w, bool stopping, int64_t for
     return outcome;
 }
 
+/* Tends it while the clock is stepped so far, or until it is not held. Threads get a tenth of that time. */
+static enum held_lease_outcome step(struct worker *w, int64_t ms) {
+    int64_t until_ms = clock_boot_ms() + ms;
+    enum held_lease_outcome outcome = HELD_LEASE_KEPT;
+    while (outcome == HELD_LEASE_KEPT && clock_boot_ms() < until_ms) {
+        outcome = held_lease_tend(w->lease, &w->context, false);
+        waker_wait(&w->done, clock_boot_ms() + 10, -1);
+        stepped_clock_add(90);
+    }
+    return outcome;
+}
+
 static bool is_renewed_within(struct worker *w, int64_t ms) {
     int64_t before = row(w->t, SHARD).counter, until_ms = clock_boot_ms() + ms;
     while (row(w->t, SHARD).counter == before && clock_boot_ms() < until_ms)
-        if (tend(w, false, 50) != HELD_LEASE_KEPT)
+        if (step(w, 50) != HELD_LEASE_KEPT)
             return false;
     return row(w->t, SHARD).counter > before;
 }
@@ -214,7 +227,7 @@ static void is_renewed(void **state) {
     WORKER(w, t);
     make_row(t);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, 2 * FAILOVER_MS), HELD_LEASE_KEPT);
+    assert_int_equal(step(&w, 2 * FAILOVER_MS), HELD_LEASE_KEPT);
     struct store_lease lease = row(t, SHARD);
     assert_in_range(lease.counter, 4, 10); /* a third of the failover time each, one of them was the take */
     assert_string_equal(lease.owner, "ann");
@@ -227,7 +240,7 @@ static void renewal_without_an_answer_is_its_own(void **state) {
     make_row(t);
     take(&w, "ann");
     support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 0, 4); /* as often as one call is tried */
-    assert_int_equal(tend(&w, false, FAILOVER_MS), HELD_LEASE_KEPT);
+    assert_int_equal(step(&w, FAILOVER_MS), HELD_LEASE_KEPT);
     assert_true(atomic_load(&t->faulty.times) <= 0);
     assert_true(is_renewed_within(&w, PATIENCE_MS));
 }
@@ -240,7 +253,7 @@ static void another_row_with_that_counter_is_not(void **state) {
     take(&w, "ann");
     take_away(t);
     support_no_faults(t); /* counts what is sent from now on */
-    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_LOST);
+    assert_int_equal(step(&w, PATIENCE_MS), HELD_LEASE_LOST);
     assert_int_equal(atomic_load(&t->faulty.sent), 1);
     assert_string_equal(row(t, SHARD).owner, "bob");
 }
@@ -252,7 +265,7 @@ static void row_that_is_gone_is_lost(void **state) {
     take(&w, "ann");
     struct store_lease lease = row(t, SHARD);
     assert_ok(store_delete_lease(t->store, &lease, NULL, &support_error));
-    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_LOST);
+    assert_int_equal(step(&w, PATIENCE_MS), HELD_LEASE_LOST);
 }
 
 static void without_an_answer_for_the_failover_time_it_is_lost(void **state) {
@@ -262,7 +275,7 @@ static void without_an_answer_for_the_failover_time_it_is_lost(void **state) {
     int64_t began_ms = clock_boot_ms();
     take(&w, "ann");
     support_fault(t, FAULT_REFUSE, "UpdateItem", 0, -1);
-    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_LOST);
+    assert_int_equal(step(&w, PATIENCE_MS), HELD_LEASE_LOST);
     assert_true(clock_boot_ms() - began_ms >= FAILOVER_MS);
     int sent = atomic_load(&t->faulty.sent);
     support_no_faults(t);
@@ -271,13 +284,14 @@ static void without_an_answer_for_the_failover_time_it_is_lost(void **state) {
 
 /* For longer than its longest pause, and than the failover time. */
 static void one_that_waits_is_kept(void **state) {
+    const int64_t stuck_ms = LIMIT_BACKOFF_MS + 20000; /* a thread gets a tenth of it */
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
     make_row(t);
-    w.context.stuck_ms = LIMIT_BACKOFF_MS + 1000;
+    w.context.stuck_ms = stuck_ms;
     atomic_store(&w.source.mood, MOOD_FAILING);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, LIMIT_BACKOFF_MS + 1000 + FAILOVER_MS), HELD_LEASE_KEPT);
+    assert_int_equal(step(&w, stuck_ms + FAILOVER_MS), HELD_LEASE_KEPT);
     assert_true(is_renewed_within(&w, PATIENCE_MS));
 }
 
@@ -297,7 +311,7 @@ static void one_that_is_stuck_is_not(void **state) {
     atomic_store(&w.source.mood, MOOD_HANGING);
     take(&w, "ann");
     assert_true(is_renewed_within(&w, FAILOVER_MS)); /* it may be a call that takes its time */
-    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_LOST);
+    assert_int_equal(step(&w, PATIENCE_MS), HELD_LEASE_LOST);
     assert_false(held_lease_can_be_freed(w.lease));
     atomic_store(&w.source.mood, MOOD_IDLE);
     wait_until_gone(&w);
@@ -309,7 +323,7 @@ static void stopped_it_is_released(void **state) {
     make_row(t);
     take(&w, "ann");
     held_lease_stop(w.lease);
-    assert_int_equal(tend(&w, true, PATIENCE_MS), HELD_LEASE_RELEASED);
+    assert_int_equal(tend(&w, true), HELD_LEASE_RELEASED);
     assert_string_equal(row(t, SHARD).owner, "");
     assert_int_equal(row(t, SHARD).checkpoint, LEASE_AT_POSITION);
 }
@@ -322,7 +336,7 @@ static void lease_does_not_wait_for_its_threads_last_call(void **state) {
     take(&w, "ann");
     take_away(t);
     atomic_store(&w.source.mood, MOOD_HANGING);
-    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_LOST);
+    assert_int_equal(step(&w, PATIENCE_MS), HELD_LEASE_LOST);
     assert_false(held_lease_can_be_freed(w.lease));
     atomic_store(&w.source.mood, MOOD_IDLE);
     wait_until_gone(&w);
@@ -367,7 +381,7 @@ static void ends_in_order(void **state) {
     make_row(t);
     end_split(&w);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_ENDED);
+    assert_int_equal(tend(&w, false), HELD_LEASE_ENDED);
     assert_ended(t);
 }
 
@@ -380,14 +394,14 @@ static void cut_short_after_any_step_it_heals(void **state) {
         end_split(&w);
         take(&w, "ann");
         support_fault(t, FAULT_REFUSE, NULL, steps, -1);
-        assert_int_equal(tend(&w, true, PATIENCE_MS), HELD_LEASE_RELEASED);
+        assert_int_equal(tend(&w, true), HELD_LEASE_RELEASED);
         support_no_faults(t);
         assert_int_equal(steps_done(t), steps);
     }
     WORKER(w, t);
     end_split(&w);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_ENDED);
+    assert_int_equal(tend(&w, false), HELD_LEASE_ENDED);
     assert_ended(t);
 }
 
@@ -399,7 +413,7 @@ static void unanswered_end_is_not_written_over(void **state) {
     take(&w, "ann");
     support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 0, 4);
     t->faulty.in_body = "SHARD_END";
-    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_ENDED);
+    assert_int_equal(tend(&w, false), HELD_LEASE_ENDED);
     assert_true(atomic_load(&t->faulty.times) <= 0);
     support_no_faults(t);
     assert_ended(t);
@@ -416,7 +430,7 @@ static void children_may_come_from_the_listing(void **state) {
     w.context.hierarchy.listed = listed;
     w.context.hierarchy.n_listed = 2;
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_ENDED);
+    assert_int_equal(tend(&w, false), HELD_LEASE_ENDED);
     assert_ended(t);
 }
 
@@ -426,7 +440,7 @@ static void end_without_children_is_none(void **state) {
     make_row(t);
     atomic_store(&w.source.mood, MOOD_ENDED);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_FALSE_END);
+    assert_int_equal(tend(&w, false), HELD_LEASE_FALSE_END);
     assert_int_equal(steps_done(t), 0);
     assert_string_equal(row(t, SHARD).owner, "");
 }
@@ -444,7 +458,7 @@ static void end_that_is_none_loses_no_position(void **state) {
     add_record(&w.source, 43);
     atomic_store(&w.source.mood, MOOD_ENDED);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_FALSE_END);
+    assert_int_equal(tend(&w, false), HELD_LEASE_FALSE_END);
     assert_true(is_at(t, 43));
 }
 
@@ -471,13 +485,18 @@ static void end_that_cannot_be_recorded_yet_keeps_its_lease(void **state) {
     add_record(&w.source, 43);
     take(&w, "ann");
     refuse_new_leases(t);
-    assert_int_equal(tend(&w, false, 2 * FAILOVER_MS), HELD_LEASE_KEPT);
+    for (int64_t until_ms = clock_boot_ms() + PATIENCE_MS; !in_trouble(&w, "end of " SHARD);) {
+        assert_true(clock_boot_ms() < until_ms);
+        assert_int_equal(held_lease_tend(w.lease, &w.context, false), HELD_LEASE_KEPT);
+        waker_wait(&w.done, clock_boot_ms() + 20, -1);
+    }
+    assert_int_equal(step(&w, 2 * FAILOVER_MS), HELD_LEASE_KEPT);
     assert_true(in_trouble(&w, "end of " SHARD));
     assert_true(is_at(t, 43));
     assert_string_equal(row(t, SHARD).owner, "ann");
     assert_int_equal(steps_done(t), 0);
     support_no_faults(t);
-    assert_int_equal(tend(&w, false, PATIENCE_MS), HELD_LEASE_ENDED);
+    assert_int_equal(tend(&w, false), HELD_LEASE_ENDED);
     assert_false(in_trouble(&w, "end of " SHARD));
     assert_ended(t);
 }
@@ -490,7 +509,7 @@ static void end_that_cannot_be_recorded_when_stopped_is_released(void **state) {
     add_record(&w.source, 43);
     take(&w, "ann");
     refuse_new_leases(t);
-    assert_int_equal(tend(&w, true, PATIENCE_MS), HELD_LEASE_RELEASED);
+    assert_int_equal(tend(&w, true), HELD_LEASE_RELEASED);
     support_no_faults(t);
     assert_true(is_at(t, 43));
     assert_string_equal(row(t, SHARD).owner, "");
