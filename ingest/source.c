@@ -1,5 +1,25 @@
 #include "ingest/source.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+int source_compare_shards(const void *a, const void *b) {
+    return strcmp(((const struct source_shard *)a)->id, ((const struct source_shard *)b)->id);
+}
+
+const struct source_shard *source_find_shard(const struct source_shard *shards, size_t n, const char *id) {
+    struct source_shard key;
+    strcpy(key.id, id);
+    return n ? bsearch(&key, shards, n, sizeof key, source_compare_shards) : NULL;
+}
+
+bool source_is_child(const struct source_shard *shard, const char *parent_id) {
+    for (size_t p = 0; p < STORE_LEASE_PARENTS; p++)
+        if (strcmp(shard->parents[p], parent_id) == 0)
+            return true;
+    return false;
+}
+
 enum status source_identify(struct source *source, struct store_source *out, struct error *e) {
     return source->ops->identify(source, out, e);
 }

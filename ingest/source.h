@@ -36,6 +36,14 @@ struct source_start {
     int64_t start_at_ms; /* LEASE_AT_TIMESTAMP: the first record is the first that arrived then or later */
 };
 
+/* By id, for qsort and bsearch. */
+int source_compare_shards(const void *a, const void *b);
+
+/* Of `shards` (sorted by id), the one with this id, or NULL. */
+const struct source_shard *source_find_shard(const struct source_shard *shards, size_t n, const char *id);
+
+bool source_is_child(const struct source_shard *shard, const char *parent_id);
+
 struct source_record {
     struct position position;
     const char *partition_key; /* NULL: the source has none */

@@ -1,4 +1,5 @@
-#include <inttypes.h>
+#include "ingest/kinesis/reader.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,12 +7,18 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/random.h"
-#include "ingest/kinesis/internal.h"
+#include "base/waker.h"
+#include "ingest/budget.h"
+#include "ingest/kinesis/read_rate.h"
+#include "ingest/kinesis/refusal.h"
+#include "ingest/kinesis/reply.h"
+#include "ingest/kinesis/stream.h"
 
 enum {
     GET_RECORDS_LIMIT = 10000, /* GetRecords' own maximum */
-    EMPTY_READS = 5,           /* a shard's empty stretches are passed in fewer */
+    EMPTY_READS = 5,           /* more than it takes to pass an empty stretch of a shard */
     WRITES_PER_MS = 1000,      /* a shard takes 1 MB a second (Kinesis Data Streams quotas) */
     WRITES_AT_ONCE = 1 << 20,
     MEMORY_PER_BYTE = 4, /* of data, while it is received: LIMIT_REPLY_BYTES for the 10 MB of a full reply */
@@ -43,14 +50,34 @@ static struct metrics_family loss_time_family = {
     .labels = {"shard"},
 };
 
-/* ---- opening and closing ------------------------------------------------------------------------------ */
+struct reader {
+    struct source_reader reader; /* first: what callers of ingest/source.h hold */
+    struct kinesis_stream *stream;
+    char *shard_id;
+    struct aggregated_range range;
+    struct source_start next; /* the position is that of the last record that was handed out */
+    bool from_horizon; /* the next iterator is at the trim horizon, whatever `next` is: the rest is lost */
+    char *iterator;    /* NULL: to be asked for */
+    struct read_rate rate;
+    struct waker waker;
+    struct budget *budget;
+    struct budget_claim claim;
+    int64_t began_ms; /* the last read */
+    bool behind;      /* the last read left something to read, or there was none */
+    int empty_reads;  /* in a row, with a lag that retention does not allow */
+    struct {
+        struct metrics_series *throttles, *records, *bytes, *parts, *strays, *expired, *losses;
+    } count;
+    struct kinesis_reply reply; /* the last one */
+    char loss[256];
+};
 
-struct source_reader *kinesis_open(struct source *source, const struct source_shard *shard,
-                                   const struct source_start *start, struct budget *budget) {
-    struct kinesis *k = (struct kinesis *)source;
-    struct kinesis_reader *r = mem_zalloc(sizeof *r);
+struct source_reader *kinesis_reader_open(struct source *source, const struct source_shard *shard,
+                                          const struct source_start *start, struct budget *budget) {
+    struct kinesis_stream *s = (struct kinesis_stream *)source;
+    struct reader *r = mem_zalloc(sizeof *r);
     r->reader.ops = source->ops;
-    r->kinesis = k;
+    r->stream = s;
     r->shard_id = mem_strdup(shard->id);
     r->range = aggregated_range(shard->starting_hash_key, shard->ending_hash_key);
     r->next = *start;
@@ -63,22 +90,22 @@ struct source_reader *kinesis_open(struct source *source, const struct source_sh
     r->count.strays = METRICS_SERIES(&strays_family, shard->id);
     r->count.expired = METRICS_SERIES(&expired_family, shard->id);
     r->count.losses = METRICS_SERIES(&losses_family, shard->id);
-    read_rate_init(&r->rate, k->poll_interval_ms);
+    read_rate_init(&r->rate, s->poll_interval_ms);
     waker_init(&r->waker);
     return &r->reader;
 }
 
-static void forget(struct kinesis_reader *r) {
-    kinesis_free_records(r);
+static void forget(struct reader *r) {
+    kinesis_reply_deinit(&r->reply);
     budget_set(r->budget, &r->claim, 0);
 }
 
-void kinesis_forget(struct source_reader *reader) {
-    forget((struct kinesis_reader *)reader);
+void kinesis_reader_forget(struct source_reader *reader) {
+    forget((struct reader *)reader);
 }
 
-void kinesis_close(struct source_reader *reader) {
-    struct kinesis_reader *r = (struct kinesis_reader *)reader;
+void kinesis_reader_close(struct source_reader *reader) {
+    struct reader *r = (struct reader *)reader;
     forget(r);
     waker_deinit(&r->waker);
     free(r->iterator);
@@ -86,13 +113,11 @@ void kinesis_close(struct source_reader *reader) {
     free(r);
 }
 
-void kinesis_wake(struct source_reader *reader) {
-    waker_wake(&((struct kinesis_reader *)reader)->waker);
+void kinesis_reader_wake(struct source_reader *reader) {
+    waker_wake(&((struct reader *)reader)->waker);
 }
 
-/* ---- losses ------------------------------------------------------------------------------------------- */
-
-__attribute__((format(printf, 3, 4))) static void lose(struct kinesis_reader *r, struct source_batch *batch,
+__attribute__((format(printf, 3, 4))) static void lose(struct reader *r, struct source_batch *batch,
                                                        const char *format, ...) {
     va_list args;
     va_start(args, format);
@@ -103,13 +128,13 @@ __attribute__((format(printf, 3, 4))) static void lose(struct kinesis_reader *r,
     metrics_set(METRICS_SERIES(&loss_time_family, r->shard_id), clock_real_ms());
 }
 
-/* The records after what was handed out last are trimmed: on from the first that is still there. */
-static void go_on_from_horizon(struct kinesis_reader *r, struct source_batch *batch, const char *why) {
+/* The records after the last one that was handed out are trimmed: continues at the first that is left. */
+static void continue_at_horizon(struct reader *r, struct source_batch *batch, const char *why) {
     char sequence[POSITION_TEXT_SIZE] = "the start";
     if (r->next.checkpoint == LEASE_AT_POSITION)
         position_sequence(&r->next.position, sequence);
     lose(r, batch,
-         "%s: records after %s are out of retention and may be lost; going on from the trim horizon", why,
+         "%s: records after %s are out of retention and may be lost; continuing at the trim horizon", why,
          sequence);
     r->from_horizon = true;
     r->empty_reads = 0;
@@ -117,64 +142,55 @@ static void go_on_from_horizon(struct kinesis_reader *r, struct source_batch *ba
     r->iterator = NULL;
 }
 
-/* The other form of it: the position is accepted, and nothing ever comes. From the horizon itself, nothing
- * for a while is nothing unusual. */
-static void note_empty_read(struct kinesis_reader *r, struct source_batch *batch) {
+/* A trimmed position may also be accepted, and all replies are empty then. A read from the trim horizon may
+ * find nothing for a while without any loss. */
+static void note_empty_read(struct reader *r, struct source_batch *batch) {
     bool from_horizon = r->from_horizon || r->next.checkpoint == LEASE_TRIM_HORIZON;
     int64_t retention_ms =
-        from_horizon || batch->behind_ms <= 0 ? -1 : kinesis_retention_ms(r->kinesis, clock_boot_ms());
+        from_horizon || batch->behind_ms <= 0 ? -1 : kinesis_stream_retention_ms(r->stream, clock_boot_ms());
     if (retention_ms <= 0 || batch->behind_ms < retention_ms)
         r->empty_reads = 0;
     else if (++r->empty_reads == EMPTY_READS)
-        go_on_from_horizon(r, batch, "replies stay empty with a lag of the whole retention period");
+        continue_at_horizon(r, batch, "replies stay empty with a lag of the whole retention period");
 }
 
-/* ---- refusals ----------------------------------------------------------------------------------------- */
-
-static bool find_shard(const struct kinesis_reader *r, const struct source_shard *shards, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(shards[i].id, r->shard_id) == 0)
-            return true;
-    return false;
-}
-
-static void keep_children(struct kinesis_reader *r, const struct source_shard *shards, size_t n,
+/* The shards among those listed that continue this one. */
+static void keep_children(struct reader *r, const struct source_shard *shards, size_t n,
                           struct source_batch *batch) {
-    r->children = mem_resize(r->children, n, sizeof *r->children);
+    r->reply.children = mem_alloc(n * sizeof *shards);
     for (size_t i = 0; i < n; i++)
-        for (size_t p = 0; p < STORE_LEASE_PARENTS; p++)
-            if (strcmp(shards[i].parents[p], r->shard_id) == 0)
-                r->children[batch->n_children++] = shards[i];
-    batch->children = r->children;
+        if (source_is_child(&shards[i], r->shard_id))
+            r->reply.children[r->reply.n_children++] = shards[i];
+    batch->children = r->reply.children;
+    batch->n_children = r->reply.n_children;
 }
 
-/* The shard is gone only if its very stream is there and does not list it: a stream that is gone, or another
- * of its name, says nothing about this shard's records. */
-static enum status take_absence(struct kinesis_reader *r, struct source_batch *batch, struct error *e) {
+/* The shard was not found. It is gone only if the same stream exists and does not list it: a stream that was
+ * deleted, or another of its name, proves nothing about this shard's records. */
+static enum status take_not_found(struct reader *r, struct source_batch *batch, struct error *e) {
     _cleanup_(mem_freep) struct source_shard *shards = NULL;
     size_t n = 0;
     struct error refusal = *e;
-    enum status status = kinesis_check_same(r->kinesis, e);
+    enum status status = kinesis_stream_check_same(r->stream, e);
     if (!status)
-        status = kinesis_list_shards(&r->kinesis->source, -1, &shards, &n, e);
+        status = kinesis_stream_list_shards(&r->stream->source, -1, &shards, &n, e);
     if (status == STATUS_NOT_FOUND)
         return e->status = STATUS_FAILED;
     if (status)
         return status;
-    if (!n || find_shard(r, shards, n)) { /* it is there after all */
+    if (!n || source_find_shard(shards, n, r->shard_id)) { /* it exists */
         *e = refusal;
         return e->status = STATUS_RETRY;
     }
     keep_children(r, shards, n, batch);
     batch->ended = batch->gone = true;
-    lose(r, batch, "the stream does not have shard '%s' any more: what was not read of it is lost",
-         r->shard_id);
+    lose(r, batch, "the stream no longer has shard '%s': what was not read of it is lost", r->shard_id);
     return STATUS_OK;
 }
 
-/* What a failed GetShardIterator or GetRecords means. Each counts as a read: what fails at once must not be
- * tried at once. */
-static enum status take_refusal(struct kinesis_reader *r, struct source_batch *batch, struct error *e) {
+/* A failed GetShardIterator or GetRecords. It counts as a read: a call that fails at once must not be
+ * repeated at once. */
+static enum status take_refusal(struct reader *r, struct source_batch *batch, struct error *e) {
     enum kinesis_refusal refusal = kinesis_refusal(e);
     bool of_position = !r->iterator && !r->from_horizon && r->next.checkpoint == LEASE_AT_POSITION;
     if (refusal >= KINESIS_OUT_OF_RETENTION && !of_position)
@@ -186,7 +202,7 @@ static enum status take_refusal(struct kinesis_reader *r, struct source_batch *b
         return STATUS_OK;
     }
     read_rate_after_read(&r->rate, r->began_ms, 0, true);
-    if (e->status != STATUS_RETRY) { /* the next read asks for another, from where this one stood */
+    if (e->status != STATUS_RETRY) { /* the next read gets another, at the same place */
         free(r->iterator);
         r->iterator = NULL;
     }
@@ -195,13 +211,13 @@ static enum status take_refusal(struct kinesis_reader *r, struct source_batch *b
         metrics_add(r->count.expired, 1);
         return STATUS_OK;
     case KINESIS_OUT_OF_RETENTION:
-        go_on_from_horizon(r, batch, "the stream refuses the position as expired");
+        continue_at_horizon(r, batch, "the stream refuses the position as expired");
         return STATUS_OK;
     case KINESIS_PAST_THE_END:
         batch->ended = true;
         return STATUS_OK;
     case KINESIS_NOT_FOUND:
-        return take_absence(r, batch, e);
+        return take_not_found(r, batch, e);
     case KINESIS_FOREIGN_POSITION:
         return e->status = STATUS_INVALID;
     default:
@@ -209,10 +225,8 @@ static enum status take_refusal(struct kinesis_reader *r, struct source_batch *b
     }
 }
 
-/* ---- replies ------------------------------------------------------------------------------------------ */
-
-/* Design, section 9: at the tip, the time the request was sent; else no later than the lag, or the last
- * arrival. */
+/* What "as of" means: ingest/README.md. At the tip, the time when the request was sent; else no later than
+ * the lag, or the last arrival. */
 static int64_t as_of(int64_t sent_ms, int64_t behind_ms, int64_t last_arrival_ms) {
     if (behind_ms == 0)
         return sent_ms;
@@ -222,45 +236,50 @@ static int64_t as_of(int64_t sent_ms, int64_t behind_ms, int64_t last_arrival_ms
     return last_arrival_ms >= 0 && last_arrival_ms < by_lag ? last_arrival_ms : by_lag;
 }
 
-static void go_on(struct kinesis_reader *r, const json_t *reply) {
-    const char *next = json_string_value(json_object_get(reply, "NextShardIterator"));
+static void advance(struct reader *r, const json_t *json) {
+    const char *next = json_string_value(json_object_get(json, "NextShardIterator"));
     free(r->iterator);
     r->iterator = next ? mem_strdup(next) : NULL;
-    if (!r->n)
+    if (!r->reply.n)
         return;
     r->next.checkpoint = LEASE_AT_POSITION;
-    r->next.position = r->records[r->n - 1].position;
+    r->next.position = r->reply.records[r->reply.n - 1].position;
     r->from_horizon = false;
 }
 
-static void count_reply(const struct kinesis_reader *r, const struct kinesis_reply *brought) {
-    metrics_add(r->count.records, (int64_t)brought->n);
-    metrics_add(r->count.bytes, (int64_t)brought->bytes);
+static void count_reply(const struct reader *r) {
+    metrics_add(r->count.records, (int64_t)r->reply.n_blocks);
+    metrics_add(r->count.bytes, (int64_t)r->reply.bytes);
+    metrics_add(r->count.parts, (int64_t)r->reply.n_parts);
+    metrics_add(r->count.strays, (int64_t)r->reply.n_strays);
 }
 
-static enum status take_reply(struct kinesis_reader *r, json_t *reply, int64_t sent_ms,
-                              struct source_batch *batch, struct error *e) {
-    const json_t *behind = json_object_get(reply, "MillisBehindLatest"); /* absent and null alike */
-    struct kinesis_reply brought;
-    enum status status = kinesis_take_records(r, reply, &brought, e);
+static enum status take_reply(struct reader *r, json_t *json, int64_t sent_ms, struct source_batch *batch,
+                              struct error *e) {
+    const json_t *behind = json_object_get(json, "MillisBehindLatest"); /* absent and null alike */
+    const struct position *after = r->next.checkpoint == LEASE_AT_POSITION ? &r->next.position : NULL;
+    struct kinesis_reply *reply = &r->reply;
+    enum status status = kinesis_reply_take(reply, json, after, &r->range, e);
     batch->behind_ms = json_is_integer(behind) ? json_integer_value(behind) : -1;
-    r->behind = batch->behind_ms > 0 || (batch->behind_ms < 0 && brought.n > 0);
-    read_rate_after_read(&r->rate, r->began_ms, brought.bytes, r->behind);
+    r->behind = batch->behind_ms > 0 || (batch->behind_ms < 0 && reply->n_blocks > 0);
+    read_rate_after_read(&r->rate, r->began_ms, reply->bytes, r->behind);
     if (status) {
-        kinesis_free_records(r);
-        return status;
+        kinesis_reply_deinit(reply);
+        return error_wrap(e, "cannot read shard '%s'", r->shard_id);
     }
-    go_on(r, reply);
-    count_reply(r, &brought);
-    budget_set(r->budget, &r->claim, brought.held);
-    batch->records = r->records;
-    batch->n = r->n;
-    batch->as_of_ms = as_of(sent_ms, batch->behind_ms, brought.last_arrival_ms);
+    advance(r, json);
+    count_reply(r);
+    budget_set(r->budget, &r->claim, reply->memory_bytes);
+    batch->records = reply->records;
+    batch->n = reply->n;
+    batch->as_of_ms = as_of(sent_ms, batch->behind_ms, reply->last_arrival_ms);
     batch->ended = r->iterator == NULL;
     if (batch->ended) {
-        batch->as_of_ms = brought.last_arrival_ms; /* what came later is in its children */
-        kinesis_take_children(r, reply, batch);
-    } else if (brought.n) {
+        batch->as_of_ms = reply->last_arrival_ms; /* what arrived later is in the children */
+        kinesis_reply_take_children(reply, json);
+        batch->children = reply->children;
+        batch->n_children = reply->n_children;
+    } else if (reply->n_blocks) {
         r->empty_reads = 0;
     } else {
         note_empty_read(r, batch);
@@ -268,13 +287,11 @@ static enum status take_reply(struct kinesis_reader *r, json_t *reply, int64_t s
     return STATUS_OK;
 }
 
-/* ---- a read ------------------------------------------------------------------------------------------- */
-
-/* A position is asked for AT, not AFTER: the rest of an aggregated record must come again. What was handed
- * out already is dropped when it comes. */
-static json_t *iterator_body(const struct kinesis_reader *r) {
+/* AT the position, not AFTER it: the parts of an aggregated record share one sequence number, and those not
+ * yet handed out must be read again. Those that were are left out of the reply. */
+static json_t *iterator_body(const struct reader *r) {
     char sequence[POSITION_TEXT_SIZE];
-    json_t *body = kinesis_stream_body(r->kinesis);
+    json_t *body = kinesis_stream_body(r->stream);
     json_object_set_new(body, "ShardId", json_string(r->shard_id));
     switch (r->from_horizon ? LEASE_TRIM_HORIZON : r->next.checkpoint) {
     case LEASE_AT_POSITION:
@@ -292,49 +309,49 @@ static json_t *iterator_body(const struct kinesis_reader *r) {
     return body;
 }
 
-static enum status ensure_iterator(struct kinesis_reader *r, struct error *e) {
+static enum status ensure_iterator(struct reader *r, struct error *e) {
     json_auto_t *reply = NULL;
     if (r->iterator)
         return STATUS_OK;
     r->began_ms = clock_boot_ms();
     enum status status =
-        kinesis_call(r->kinesis, "GetShardIterator", iterator_body(r), 1, NULL, &reply, NULL, e);
+        kinesis_stream_call(r->stream, "GetShardIterator", iterator_body(r), 1, NULL, &reply, NULL, e);
     if (status)
         return status;
     const char *iterator = json_string_value(json_object_get(reply, "ShardIterator"));
     if (!iterator)
-        return error_set(e, STATUS_RETRY, "GetShardIterator on shard '%s' brought no iterator", r->shard_id);
+        return error_set(e, STATUS_RETRY, "GetShardIterator on shard '%s' returned no iterator", r->shard_id);
     r->iterator = mem_strdup(iterator);
     return STATUS_OK;
 }
 
-static enum status get_records(struct kinesis_reader *r, json_t **reply, int64_t *sent_ms, struct error *e) {
+static enum status get_records(struct reader *r, json_t **reply, int64_t *sent_ms, struct error *e) {
     json_t *body = json_pack("{s:s,s:i}", "ShardIterator", r->iterator, "Limit", GET_RECORDS_LIMIT);
-    if (r->kinesis->is_arn)
-        json_object_set_new(body, "StreamARN", json_string(r->kinesis->stream));
+    if (r->stream->is_arn)
+        json_object_set_new(body, "StreamARN", json_string(r->stream->name));
     r->began_ms = clock_boot_ms();
-    return kinesis_call(r->kinesis, "GetRecords", body, 1, NULL, reply, sent_ms, e);
+    return kinesis_stream_call(r->stream, "GetRecords", body, 1, NULL, reply, sent_ms, e);
 }
 
-/* A wake that comes when it is due already is for the wait for the budget. */
-static bool is_due(struct kinesis_reader *r, int64_t until_ms) {
+/* Does not consume the waker where the read is due: that wake is meant for the wait for the budget. */
+static bool is_due(struct reader *r, int64_t until_ms) {
     int64_t due_ms = r->rate.next_ms;
     if (clock_boot_ms() < due_ms)
         waker_wait(&r->waker, due_ms < until_ms ? due_ms : until_ms, -1);
     return clock_boot_ms() >= due_ms;
 }
 
-/* What a reply may take: a full one while there is a backlog. A shard that was read to its tip has no more to
- * give than was written since; else a hundred idle shards would wait for each other as if all of them had a
- * backlog. */
-static size_t most_of_a_reply(const struct kinesis_reader *r) {
+/* How much memory a reply may take. With a backlog, that of a full reply. A shard that was read to its tip
+ * holds no more than was written since: if it reserved a full reply too, a hundred idle shards would wait for
+ * each other. */
+static size_t max_reply_memory(const struct reader *r) {
     int64_t since_ms = clock_boot_ms() - r->began_ms;
     int64_t bytes = (WRITES_AT_ONCE + since_ms * WRITES_PER_MS) * MEMORY_PER_BYTE;
     return r->behind || bytes > LIMIT_REPLY_BYTES ? LIMIT_REPLY_BYTES : (size_t)bytes;
 }
 
-static bool reserve(struct kinesis_reader *r, int64_t until_ms) {
-    size_t bytes = most_of_a_reply(r);
+static bool reserve(struct reader *r, int64_t until_ms) {
+    size_t bytes = max_reply_memory(r);
     if (budget_ask(r->budget, &r->claim, bytes, &r->waker))
         return true;
     waker_wait(&r->waker, until_ms, -1);
@@ -344,9 +361,9 @@ static bool reserve(struct kinesis_reader *r, int64_t until_ms) {
     return false;
 }
 
-enum status kinesis_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
-                         struct error *e) {
-    struct kinesis_reader *r = (struct kinesis_reader *)reader;
+enum status kinesis_reader_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
+                                struct error *e) {
+    struct reader *r = (struct reader *)reader;
     json_auto_t *reply = NULL;
     int64_t sent_ms;
     forget(r);
@@ -360,7 +377,7 @@ enum status kinesis_read(struct source_reader *reader, int64_t until_ms, struct 
     if (!status)
         status = get_records(r, &reply, &sent_ms, e);
     status = status ? take_refusal(r, batch, e) : take_reply(r, reply, sent_ms, batch, e);
-    if (!r->n_blocks)
+    if (!r->reply.n_blocks)
         budget_set(r->budget, &r->claim, 0);
     return status;
 }

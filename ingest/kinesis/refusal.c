@@ -1,10 +1,12 @@
+#include "ingest/kinesis/refusal.h"
+
 #include <string.h>
 
-#include "ingest/kinesis/internal.h"
+#include "aws/service_error.h"
 
-/* GetShardIterator refuses a position with one error, InvalidArgumentException, whatever is wrong with it:
- * only the words tell. They name shard and stream, whose characters are [a-zA-Z0-9_.-]: a phrase with a blank
- * in it cannot be found in a name. */
+/* GetShardIterator refuses every wrong position with one error, InvalidArgumentException: only its message
+ * says what is wrong. The message quotes the names of shard and stream, which hold no blanks
+ * ([a-zA-Z0-9_.-]): a phrase with a blank in it is never found in a name. */
 static bool says(const struct error *e, const char *phrase) {
     return strcasestr(e->message, phrase) != NULL;
 }
@@ -21,7 +23,7 @@ static bool is_past_the_end(const struct error *e) {
     return says(e, "has reached max possible value");
 }
 
-/* AWS documents no words for it, so any that can mean nothing else do. */
+/* AWS does not document this message, so any phrase counts that can mean nothing else. */
 static bool is_out_of_retention(const struct error *e) {
     static const char *const phrases[] = {"is expired", "has expired", "been trimmed", "trim horizon",
                                           "retention period"};

@@ -1,16 +1,15 @@
+#include "ingest/kinesis/reply.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/mem.h"
-#include "ingest/kinesis/internal.h"
+#include "ingest/kinesis/stream.h"
 
-static bool was_handed_out(const struct kinesis_reader *r, const struct position *position) {
-    return r->next.checkpoint == LEASE_AT_POSITION && position_compare(position, &r->next.position) <= 0;
-}
-
-static void add_record(struct kinesis_reader *r, const struct source_record *record) {
-    if (was_handed_out(r, &record->position))
+static void add_record(struct kinesis_reply *r, const struct source_record *record,
+                       const struct position *after) {
+    if (after && position_compare(&record->position, after) <= 0)
         return;
     if (r->n == r->capacity) {
         r->capacity = r->capacity ? r->capacity * 2 : 64;
@@ -19,37 +18,37 @@ static void add_record(struct kinesis_reader *r, const struct source_record *rec
     r->records[r->n++] = *record;
 }
 
-/* Part i is at (sequence number, i), whether those before it are handed out or not: its place is its name. */
-static void add_parts(struct kinesis_reader *r, const struct aggregated *a, const char *sequence) {
-    size_t length = strlen(sequence), strays = 0;
+/* Part i is at (sequence number, i), also where parts before it are left out: a part must have the same
+ * position in every reply. */
+static void add_parts(struct kinesis_reply *r, const struct aggregated *a, const char *sequence,
+                      const struct position *after, const struct aggregated_range *range) {
+    size_t length = strlen(sequence);
     for (size_t i = 0; i < a->n; i++) {
         const struct aggregated_part *part = &a->parts[i];
         struct source_record record = {
             .partition_key = part->partition_key, .data = part->data, .length = part->length};
         position_parse(sequence, length, (uint32_t)i, &record.position);
-        if (aggregated_is_stray(part, &r->range))
-            strays++;
+        if (aggregated_is_stray(part, range))
+            r->n_strays++;
         else
-            add_record(r, &record);
+            add_record(r, &record, after);
     }
-    metrics_add(r->count.parts, (int64_t)a->n);
-    metrics_add(r->count.strays, (int64_t)strays);
+    r->n_parts += a->n;
 }
 
-/* A record that others were packed into, or the pieces of one. */
-static void add_aggregated(struct kinesis_reader *r, struct kinesis_block *block,
-                           struct source_record *record, const char *sequence) {
+/* The parts of an aggregated record, or the whole record if it cannot be taken apart. */
+static void add_aggregated(struct kinesis_reply *r, struct source_record *record, const char *sequence,
+                           const struct position *after, const struct aggregated_range *range) {
+    struct kinesis_block *block = &r->blocks[r->n_blocks - 1];
     char why[AGGREGATED_WHY_SIZE];
     if (aggregated_open(&block->aggregated, record->data, record->length, why)) {
-        add_parts(r, &block->aggregated, sequence);
+        add_parts(r, &block->aggregated, sequence, after, range);
         free(block->data);
         block->data = NULL;
         return;
     }
-    block->partition_key =
-        mem_strdup(why); /* of the whole record, which is nobody's product: not looked at */
-    record->broken = block->partition_key;
-    add_record(r, record);
+    record->broken = block->partition_key = mem_strdup(why); /* its own key is no product's: not needed */
+    add_record(r, record, after);
 }
 
 /* A key with U+0000 in it equals no product id, and neither does "". */
@@ -59,16 +58,17 @@ static const char *partition_key_of(const json_t *json) {
     return text && strlen(text) != json_string_length(key) ? "" : text;
 }
 
-/* False if the reply's record is not one. Its base64 is not needed any more then: the largest replies are not
- * there twice. */
-static bool take_record(struct kinesis_reader *r, json_t *json, struct kinesis_block *block, size_t *length) {
-    const json_t *data = json_object_get(json, "Data");
-    const char *sequence = json_string_value(json_object_get(json, "SequenceNumber"));
-    const char *partition_key = partition_key_of(json);
+/* False if it is malformed. Its base64 is freed at once: the largest replies would else be in memory twice.
+ */
+static bool take_record(struct kinesis_reply *r, json_t *json, const struct position *after,
+                        const struct aggregated_range *range) {
+    struct kinesis_block *block = &r->blocks[r->n_blocks++];
+    const json_t *data = json_object_get(json, "Data"), *number = json_object_get(json, "SequenceNumber");
+    const char *sequence = json_string_value(number), *partition_key = partition_key_of(json);
     struct source_record record = {0};
+    *block = (struct kinesis_block){0};
     if (!sequence || !json_is_string(data) || !partition_key ||
-        !position_parse(sequence, json_string_length(json_object_get(json, "SequenceNumber")), 0,
-                        &record.position))
+        !position_parse(sequence, json_string_length(number), 0, &record.position))
         return false;
     block->data = base64_decode(json_string_value(data), json_string_length(data), &record.length);
     if (!block->data)
@@ -76,62 +76,50 @@ static bool take_record(struct kinesis_reader *r, json_t *json, struct kinesis_b
     json_object_del(json, "Data");
 
     record.data = block->data;
-    *length = record.length;
+    r->bytes += record.length;
     if (aggregated_is_one(record.data, record.length)) {
-        add_aggregated(r, block, &record, sequence);
-        return true;
+        add_aggregated(r, &record, sequence, after, range);
+    } else {
+        record.partition_key = block->partition_key = mem_strdup(partition_key);
+        add_record(r, &record, after);
     }
-    record.partition_key = block->partition_key = mem_strdup(partition_key);
-    add_record(r, &record);
+    r->memory_bytes += sizeof *block + (block->data ? record.length : 0) + block->aggregated.bytes;
+    r->last_arrival_ms =
+        (int64_t)(json_number_value(json_object_get(json, "ApproximateArrivalTimestamp")) * 1000);
     return true;
 }
 
-static size_t memory_of(const struct kinesis_block *block, size_t length) {
-    return sizeof *block + (block->data ? length : 0) + block->aggregated.bytes;
-}
-
-enum status kinesis_take_records(struct kinesis_reader *r, json_t *reply, struct kinesis_reply *out,
-                                 struct error *e) {
-    json_t *records = json_object_get(reply, "Records");
-    *out = (struct kinesis_reply){.n = json_array_size(records), .last_arrival_ms = -1};
-    r->blocks = mem_alloc(out->n * sizeof *r->blocks);
-    for (size_t i = 0; i < out->n; i++) {
-        json_t *json = json_array_get(records, i);
-        struct kinesis_block *block = &r->blocks[r->n_blocks++];
-        size_t length;
-        *block = (struct kinesis_block){0};
-        if (!take_record(r, json, block, &length))
-            return error_set(e, STATUS_RETRY, "a reply of GetRecords on shard '%s' has a record that is none",
-                             r->shard_id);
-        out->bytes += length;
-        out->held += memory_of(block, length);
-        out->last_arrival_ms =
-            (int64_t)(json_number_value(json_object_get(json, "ApproximateArrivalTimestamp")) * 1000);
-    }
-    out->held += r->capacity * sizeof *r->records;
+enum status kinesis_reply_take(struct kinesis_reply *r, json_t *json, const struct position *after,
+                               const struct aggregated_range *range, struct error *e) {
+    json_t *records = json_object_get(json, "Records");
+    size_t n = json_array_size(records);
+    r->blocks = mem_alloc(n * sizeof *r->blocks);
+    r->last_arrival_ms = -1;
+    for (size_t i = 0; i < n; i++)
+        if (!take_record(r, json_array_get(records, i), after, range))
+            return error_set(e, STATUS_RETRY, "the reply has a malformed record");
+    r->memory_bytes += r->capacity * sizeof *r->records;
     return STATUS_OK;
 }
 
-void kinesis_take_children(struct kinesis_reader *r, const json_t *reply, struct source_batch *batch) {
-    const json_t *children = json_object_get(reply, "ChildShards");
-    size_t n = 0;
+void kinesis_reply_take_children(struct kinesis_reply *r, const json_t *json) {
+    const json_t *children = json_object_get(json, "ChildShards");
     r->children = mem_alloc(json_array_size(children) * sizeof *r->children);
     for (size_t i = 0; i < json_array_size(children); i++) {
         const json_t *child = json_array_get(children, i), *parents = json_object_get(child, "ParentShards");
-        if (!kinesis_parse_shard(child, &r->children[n]))
+        struct source_shard *shard = &r->children[r->n_children];
+        if (!kinesis_stream_parse_shard(child, shard))
             continue;
         for (size_t p = 0; p < STORE_LEASE_PARENTS && p < json_array_size(parents); p++) {
             const char *parent = json_string_value(json_array_get(parents, p));
             if (parent && strlen(parent) <= LIMIT_SHARD_ID_BYTES)
-                strcpy(r->children[n].parents[p], parent);
+                strcpy(shard->parents[p], parent);
         }
-        n++;
+        r->n_children++;
     }
-    batch->children = r->children;
-    batch->n_children = n;
 }
 
-void kinesis_free_records(struct kinesis_reader *r) {
+void kinesis_reply_deinit(struct kinesis_reply *r) {
     for (size_t i = 0; i < r->n_blocks; i++) {
         free(r->blocks[i].data);
         free(r->blocks[i].partition_key);
@@ -140,8 +128,5 @@ void kinesis_free_records(struct kinesis_reader *r) {
     free(r->blocks);
     free(r->records);
     free(r->children);
-    r->blocks = NULL;
-    r->records = NULL;
-    r->children = NULL;
-    r->n_blocks = r->n = r->capacity = 0;
+    *r = (struct kinesis_reply){0};
 }

@@ -5,14 +5,8 @@
 
 #include "base/mem.h"
 
-static int compare_shards(const void *a, const void *b) {
-    return strcmp(((const struct source_shard *)a)->id, ((const struct source_shard *)b)->id);
-}
-
 static const struct source_shard *find_listed(const struct hierarchy *l, const char *shard_id) {
-    struct source_shard key;
-    strcpy(key.id, shard_id);
-    return l->n_listed ? bsearch(&key, l->listed, l->n_listed, sizeof key, compare_shards) : NULL;
+    return source_find_shard(l->listed, l->n_listed, shard_id);
 }
 
 static const struct store_lease *find_lease(const struct hierarchy *l, const char *shard_id) {
@@ -126,18 +120,11 @@ size_t hierarchy_missing(const struct hierarchy *l, struct hierarchy_missing **m
 /* ---- children
  * ------------------------------------------------------------------------------------------------------ */
 
-static bool is_parent(const struct source_shard *shard, const char *parent_id) {
-    for (size_t p = 0; p < STORE_LEASE_PARENTS; p++)
-        if (strcmp(shard->parents[p], parent_id) == 0)
-            return true;
-    return false;
-}
-
 size_t hierarchy_children(const struct hierarchy *l, const char *shard_id,
                           struct source_shard children[STORE_LEASE_PARENTS]) {
     size_t n = 0;
     for (size_t i = 0; n < STORE_LEASE_PARENTS && i < l->n_listed; i++)
-        if (is_parent(&l->listed[i], shard_id))
+        if (source_is_child(&l->listed[i], shard_id))
             children[n++] = l->listed[i];
     return n;
 }

@@ -13,8 +13,9 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "ingest/budget.h"
-#include "ingest/kinesis/internal.h"
+#include "ingest/kinesis/refusal.h"
 #include "tests/unit/support/aws.h"
 #include "tests/unit/support/test.h"
 

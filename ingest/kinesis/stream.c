@@ -1,0 +1,178 @@
+#include "ingest/kinesis/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+enum status kinesis_stream_call(struct kinesis_stream *s, const char *operation, json_t *body,
+                                int max_attempts, const struct aws_run *run, json_t **reply, int64_t *sent_ms,
+                                struct error *e) {
+    char *text = json_dumps(body, JSON_COMPACT);
+    json_decref(body);
+    struct aws_call c = {.operation = operation,
+                         .body = text,
+                         .length = strlen(text),
+                         .max_attempts = max_attempts,
+                         .resource = s->resource};
+    enum status status = aws_client_call(s->client, &c, run);
+    free(text);
+    *reply = status ? NULL : json_incref(c.reply);
+    *e = c.error;
+    if (sent_ms)
+        *sent_ms = c.sent_ms;
+    aws_call_deinit(&c);
+    return status ? error_wrap(e, "cannot call %s on stream '%s'", operation, s->name) : STATUS_OK;
+}
+
+json_t *kinesis_stream_body(const struct kinesis_stream *s) {
+    return json_pack("{s:s}", s->is_arn ? "StreamARN" : "StreamName", s->name);
+}
+
+/* DescribeStreamSummary, in at most LIMIT_CONTACT_MS. */
+static enum status describe(struct kinesis_stream *s, struct store_source *out, int64_t *retention_ms,
+                            struct error *e) {
+    const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_CONTACT_MS};
+    json_auto_t *reply = NULL;
+    enum status status =
+        kinesis_stream_call(s, "DescribeStreamSummary", kinesis_stream_body(s), 0, &run, &reply, NULL, e);
+    if (status)
+        return status;
+
+    const json_t *summary = json_object_get(reply, "StreamDescriptionSummary");
+    const char *arn = json_string_value(json_object_get(summary, "StreamARN"));
+    if (!arn || strlen(arn) >= sizeof out->name)
+        return error_set(e, STATUS_FAILED, "stream '%s' has no valid ARN", s->name);
+    memset(out, 0, sizeof *out);
+    strcpy(out->name, arn);
+    out->created_ms =
+        (int64_t)(json_number_value(json_object_get(summary, "StreamCreationTimestamp")) * 1000 + 0.5);
+    *retention_ms =
+        (int64_t)json_integer_value(json_object_get(summary, "RetentionPeriodHours")) * 3600 * 1000;
+    return STATUS_OK;
+}
+
+enum status kinesis_stream_identify(struct source *source, struct store_source *out, struct error *e) {
+    struct kinesis_stream *s = (struct kinesis_stream *)source;
+    int64_t retention_ms;
+    enum status status = describe(s, out, &retention_ms, e);
+    if (status)
+        return status;
+    pthread_mutex_lock(&s->lock);
+    if (s->created_ms < 0)
+        s->created_ms = out->created_ms;
+    pthread_mutex_unlock(&s->lock);
+    return STATUS_OK;
+}
+
+enum status kinesis_stream_check_same(struct kinesis_stream *s, struct error *e) {
+    struct store_source now;
+    int64_t retention_ms;
+    enum status status = describe(s, &now, &retention_ms, e);
+    if (status == STATUS_NOT_FOUND)
+        return error_wrap(e, "stream '%s' is gone", s->name);
+    if (status)
+        return status;
+    pthread_mutex_lock(&s->lock);
+    bool same = s->created_ms < 0 || s->created_ms == now.created_ms;
+    pthread_mutex_unlock(&s->lock);
+    return same ? STATUS_OK
+                : error_set(e, STATUS_INVALID,
+                            "stream '%s' was deleted and created again: its records are not those that were "
+                            "read so far",
+                            s->name);
+}
+
+int64_t kinesis_stream_retention_ms(struct kinesis_stream *s, int64_t now_boot_ms) {
+    struct store_source now;
+    struct error e;
+    pthread_mutex_lock(&s->lock);
+    int64_t retention_ms = s->retention_ms;
+    bool due = now_boot_ms >= s->retention_due_ms;
+    if (due)
+        s->retention_due_ms = now_boot_ms + LIMIT_RETENTION_MS;
+    pthread_mutex_unlock(&s->lock);
+    if (!due || describe(s, &now, &retention_ms, &e) != STATUS_OK)
+        return retention_ms;
+
+    pthread_mutex_lock(&s->lock);
+    s->retention_ms = retention_ms;
+    pthread_mutex_unlock(&s->lock);
+    return retention_ms;
+}
+
+static bool copy_string(const json_t *object, const char *name, char *out, size_t size) {
+    const char *value = json_string_value(json_object_get(object, name)); /* absent and null alike */
+    if (!value || strlen(value) >= size)
+        return false;
+    strcpy(out, value);
+    return true;
+}
+
+bool kinesis_stream_parse_shard(const json_t *json, struct source_shard *shard) {
+    const json_t *range = json_object_get(json, "HashKeyRange");
+    memset(shard, 0, sizeof *shard);
+    copy_string(json, "ParentShardId", shard->parents[0], sizeof shard->parents[0]);
+    copy_string(json, "AdjacentParentShardId", shard->parents[1], sizeof shard->parents[1]);
+    copy_string(range, "StartingHashKey", shard->starting_hash_key, sizeof shard->starting_hash_key);
+    copy_string(range, "EndingHashKey", shard->ending_hash_key, sizeof shard->ending_hash_key);
+    return copy_string(json, "ShardId", shard->id, sizeof shard->id);
+}
+
+struct shard_list {
+    struct source_shard *items;
+    size_t n;
+};
+
+static enum status append_shards(const struct kinesis_stream *s, const json_t *reply, struct shard_list *list,
+                                 struct error *e) {
+    const json_t *shards = json_object_get(reply, "Shards");
+    size_t more = json_array_size(shards);
+    if (list->n + more > LIMIT_SHARDS)
+        return error_set(e, STATUS_FAILED, "stream '%s' has more than %d shards", s->name, LIMIT_SHARDS);
+    list->items = mem_resize(list->items, list->n + more, sizeof *list->items);
+    for (size_t i = 0; i < more; i++)
+        list->n += kinesis_stream_parse_shard(json_array_get(shards, i), &list->items[list->n]);
+    return STATUS_OK;
+}
+
+static json_t *list_body(const struct kinesis_stream *s, int64_t from_ms, const char *token) {
+    if (token) /* the token stands for the stream and the filter */
+        return json_pack("{s:s}", "NextToken", token);
+    json_t *body = kinesis_stream_body(s);
+    if (from_ms >= 0)
+        json_object_set_new(
+            body, "ShardFilter",
+            json_pack("{s:s,s:f}", "Type", "FROM_TIMESTAMP", "Timestamp", (double)from_ms / 1000));
+    return body;
+}
+
+enum status kinesis_stream_list_shards(struct source *source, int64_t from_ms, struct source_shard **shards,
+                                       size_t *n, struct error *e) {
+    struct kinesis_stream *s = (struct kinesis_stream *)source;
+    struct shard_list list = {NULL, 0};
+    _cleanup_(mem_freep) char *token = NULL;
+    enum status status;
+    do {
+        json_auto_t *reply = NULL;
+        const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_LIST_PAGE_MS};
+        status = kinesis_stream_call(s, "ListShards", list_body(s, from_ms, token), 0, &run, &reply, NULL, e);
+        if (!status)
+            status = append_shards(s, reply, &list, e);
+        const char *next = json_string_value(json_object_get(reply, "NextToken"));
+        free(token);
+        token = next ? mem_strdup(next) : NULL;
+    } while (!status && token);
+
+    if (status) {
+        free(list.items);
+        return status;
+    }
+    if (list.n > 1)
+        qsort(list.items, list.n, sizeof *list.items, source_compare_shards);
+    *shards = list.items;
+    *n = list.n;
+    return STATUS_OK;
+}
