@@ -40,7 +40,8 @@ enum status source_read(struct source_reader *reader, int64_t until_ms, struct s
 }
 
 void source_forget(struct source_reader *reader) {
-    reader->ops->forget(reader);
+    if (reader->ops->forget)
+        reader->ops->forget(reader);
 }
 
 void source_wake(struct source_reader *reader) {
@@ -53,7 +54,7 @@ void source_close(struct source_reader *reader) {
 }
 
 void source_cancel(struct source *source) {
-    if (source)
+    if (source && source->ops->cancel)
         source->ops->cancel(source);
 }
 

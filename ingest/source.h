@@ -1,11 +1,11 @@
 /*
- * source: where records come from: shards, each read in order by one reader. One interface;
- * `ingest/kinesis/source.c` and `source_file.c` implement it.
+ * source: where records come from: shards, each read in order by one reader. ingest/kinesis and ingest/file
+ * implement it.
  *
- * A source is thread-safe. A reader belongs to its shard's thread; only source_wake may be called from
- * others. Statuses: OK; RETRY if the source cannot answer now; FAILED if it needs somebody's hand. Of
- * source_read also INVALID: the position that the reader stands at is none of this source. Then this worker
- * must not go on at all: any other position would count wrongly.
+ * A source is thread-safe. A reader belongs to one thread; only source_wake may be called from others.
+ * Statuses: OK; RETRY: the source cannot answer now; FAILED: somebody must mend something. source_read also
+ * returns INVALID: the reader's position is not one of this source. Then the worker must stop: to continue
+ * anywhere else would count wrongly.
  */
 #ifndef INGEST_SOURCE_H
 #define INGEST_SOURCE_H
@@ -29,7 +29,7 @@ struct source_shard {
     char ending_hash_key[STORE_HASH_KEY_SIZE];
 };
 
-/* Where a reader begins: what a lease's checkpoint says (views/store.h). Not LEASE_SHARD_END. */
+/* Where a reader begins: a lease's checkpoint (views/store.h), but never LEASE_SHARD_END. */
 struct source_start {
     enum lease_checkpoint checkpoint;
     struct position position; /* LEASE_AT_POSITION: the first record is the one after this */
@@ -49,26 +49,23 @@ struct source_record {
     const char *partition_key; /* NULL: the source has none */
     const uint8_t *data;
     size_t length;
-    bool cut; /* `data` is only the beginning: the record is longer than may be */
+    bool cut; /* `data` is only the beginning: the record is longer than LIMIT_LINE_BYTES */
     const char
-        *broken; /* an aggregated record that cannot be taken apart, `data` is all of it: why; else NULL */
+        *broken; /* why this aggregated record cannot be taken apart (`data` is all of it); else NULL */
 };
 
-/* What one read brought. Everything in it is borrowed until the reader's next read or end. */
+/* What one read returned. Everything in it is borrowed, until the reader's next read, source_forget or
+ * source_close. */
 struct source_batch {
-    const struct source_record *records; /* ascending; may be thousands for each that the source stores */
+    const struct source_record *records; /* ascending; thousands for one aggregated record that is stored */
     size_t n;
-    /* Once these records are applied, every event that reached the shard before this wall-clock time is
-     * (design, section 9); -1: this read does not tell. */
-    int64_t as_of_ms;
-    int64_t behind_ms; /* how far behind the shard's tip the source says this read was; -1: it does not say */
-    bool throttled;    /* the source asked to go slower; there are no records */
-    bool ended;        /* these are the last records, ever */
-    bool gone;         /* with `ended`: because the source does not have the shard any more */
-    const struct source_shard *children; /* with `ended`: the shards that go on, as far as the source says */
+    int64_t as_of_ms; /* wall clock: once these records are applied, the views have every event that reached
+                       * the shard before then; -1: not known (ingest/README.md) */
+    bool ended;       /* the shard has no records after these, ever */
+    bool gone;        /* with `ended`: the source no longer has the shard */
+    const struct source_shard *children; /* with `ended`: the shards that continue it, as far as known */
     size_t n_children;
-    const char *loss; /* records between what was handed out and these may be gone for good: the words for it;
-                       * else NULL */
+    const char *loss; /* why records before these may be lost for good; NULL: none are */
 };
 
 /* What identifies the source for good, for store_bind. NOT_FOUND: there is no such stream. */
@@ -79,21 +76,21 @@ enum status source_identify(struct source *source, struct store_source *out, str
 enum status source_list_shards(struct source *source, int64_t from_ms, struct source_shard **shards,
                                size_t *n, struct error *e);
 
-/* A reader of one shard, of which the id and the hash keys are looked at ("": not known). Reads nothing yet.
- * What it has in memory is held of `budget` (borrowed, to outlive the reader; NULL: none). */
+/* A reader of one shard. Of `shard` it uses the id and the hash keys ("": not known). Reads nothing yet. Its
+ * memory counts against `budget` (borrowed, to outlive the reader; NULL: no limit). */
 struct source_reader *source_open(struct source *source, const struct source_shard *shard,
                                   const struct source_start *start, struct budget *budget);
 
-/* Waits until the shard may be read again (its read rate) and there is room for a reply (the budget), but not
- * beyond CLOCK_BOOTTIME `until_ms`, and reads once. OK with no records if there are none, if `until_ms` came
- * first, or if woken. After RETRY or FAILED the reader is as it was. */
+/* Waits until the shard may be read again (its read rate) and the budget has room for a reply, at most until
+ * CLOCK_BOOTTIME `until_ms`; then reads once. OK without records: the shard has none now, `until_ms` passed,
+ * or source_wake ended the wait. After RETRY or FAILED the reader stands where it stood before. */
 enum status source_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
                         struct error *e);
 
-/* The last read's batch is not needed any more: its memory is free before the next read. */
+/* Frees the last batch's memory before the next read does. */
 void source_forget(struct source_reader *reader);
 
-/* Ends a wait of source_read, now or the next one. */
+/* Ends a wait of source_read, the current or the next one. */
 void source_wake(struct source_reader *reader);
 
 void source_close(struct source_reader *reader);
@@ -102,20 +99,17 @@ void source_close(struct source_reader *reader);
 void source_cancel(struct source *source);
 void source_free(struct source *source);
 
-/* ---- for implementations: the same functions; both structs are the first member of the implementation's own
- * -------- */
-
+/* For implementations. Both structs are the first member of the implementation's own. */
 struct source_ops {
-    const char *name;
     enum status (*identify)(struct source *, struct store_source *, struct error *);
     enum status (*list_shards)(struct source *, int64_t, struct source_shard **, size_t *, struct error *);
     struct source_reader *(*open)(struct source *, const struct source_shard *, const struct source_start *,
                                   struct budget *);
     enum status (*read)(struct source_reader *, int64_t, struct source_batch *, struct error *);
-    void (*forget)(struct source_reader *);
+    void (*forget)(struct source_reader *); /* NULL: nothing to do */
     void (*wake)(struct source_reader *);
     void (*close)(struct source_reader *);
-    void (*cancel)(struct source *);
+    void (*cancel)(struct source *); /* NULL: no call takes long */
     void (*free)(struct source *);
 };
 

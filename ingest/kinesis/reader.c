@@ -144,11 +144,11 @@ static void continue_at_horizon(struct reader *r, struct source_batch *batch, co
 
 /* A trimmed position may also be accepted, and all replies are empty then. A read from the trim horizon may
  * find nothing for a while without any loss. */
-static void note_empty_read(struct reader *r, struct source_batch *batch) {
+static void note_empty_read(struct reader *r, int64_t behind_ms, struct source_batch *batch) {
     bool from_horizon = r->from_horizon || r->next.checkpoint == LEASE_TRIM_HORIZON;
     int64_t retention_ms =
-        from_horizon || batch->behind_ms <= 0 ? -1 : kinesis_stream_retention_ms(r->stream, clock_boot_ms());
-    if (retention_ms <= 0 || batch->behind_ms < retention_ms)
+        from_horizon || behind_ms <= 0 ? -1 : kinesis_stream_retention_ms(r->stream, clock_boot_ms());
+    if (retention_ms <= 0 || behind_ms < retention_ms)
         r->empty_reads = 0;
     else if (++r->empty_reads == EMPTY_READS)
         continue_at_horizon(r, batch, "replies stay empty with a lag of the whole retention period");
@@ -198,7 +198,6 @@ static enum status take_refusal(struct reader *r, struct source_batch *batch, st
     if (refusal == KINESIS_THROTTLED) {
         metrics_add(r->count.throttles, 1);
         read_rate_after_throttle(&r->rate, r->began_ms, random_u32());
-        batch->throttled = true;
         return STATUS_OK;
     }
     read_rate_after_read(&r->rate, r->began_ms, 0, true);
@@ -260,8 +259,8 @@ static enum status take_reply(struct reader *r, json_t *json, int64_t sent_ms, s
     const struct position *after = r->next.checkpoint == LEASE_AT_POSITION ? &r->next.position : NULL;
     struct kinesis_reply *reply = &r->reply;
     enum status status = kinesis_reply_take(reply, json, after, &r->range, e);
-    batch->behind_ms = json_is_integer(behind) ? json_integer_value(behind) : -1;
-    r->behind = batch->behind_ms > 0 || (batch->behind_ms < 0 && reply->n_blocks > 0);
+    int64_t behind_ms = json_is_integer(behind) ? json_integer_value(behind) : -1;
+    r->behind = behind_ms > 0 || (behind_ms < 0 && reply->n_blocks > 0);
     read_rate_after_read(&r->rate, r->began_ms, reply->bytes, r->behind);
     if (status) {
         kinesis_reply_deinit(reply);
@@ -272,7 +271,7 @@ static enum status take_reply(struct reader *r, json_t *json, int64_t sent_ms, s
     budget_set(r->budget, &r->claim, reply->memory_bytes);
     batch->records = reply->records;
     batch->n = reply->n;
-    batch->as_of_ms = as_of(sent_ms, batch->behind_ms, reply->last_arrival_ms);
+    batch->as_of_ms = as_of(sent_ms, behind_ms, reply->last_arrival_ms);
     batch->ended = r->iterator == NULL;
     if (batch->ended) {
         batch->as_of_ms = reply->last_arrival_ms; /* what arrived later is in the children */
@@ -282,7 +281,7 @@ static enum status take_reply(struct reader *r, json_t *json, int64_t sent_ms, s
     } else if (reply->n_blocks) {
         r->empty_reads = 0;
     } else {
-        note_empty_read(r, batch);
+        note_empty_read(r, behind_ms, batch);
     }
     return STATUS_OK;
 }
@@ -367,7 +366,7 @@ enum status kinesis_reader_read(struct source_reader *reader, int64_t until_ms, 
     json_auto_t *reply = NULL;
     int64_t sent_ms;
     forget(r);
-    *batch = (struct source_batch){.as_of_ms = -1, .behind_ms = -1};
+    *batch = (struct source_batch){.as_of_ms = -1};
     if (!is_due(r, until_ms))
         return STATUS_OK;
 

@@ -21,7 +21,6 @@ static void free_stream(struct source *source) {
 }
 
 static const struct source_ops ops = {
-    .name = "kinesis",
     .identify = kinesis_stream_identify,
     .list_shards = kinesis_stream_list_shards,
     .open = kinesis_reader_open,

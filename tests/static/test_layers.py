@@ -28,6 +28,7 @@ FACES = {
     "views/cache": {"cache.h"},
     "views/dynamodb": {"store.h"},
     "views/sqlite": {"store.h"},
+    "ingest/file": {"source.h"},
     "ingest/kinesis": {"source.h"},
     "ingest/leases": {"coordinator.h"},
     "ingest/deadletter": {"deadletter.h"},

@@ -100,7 +100,7 @@ static enum status script_read(struct source_reader *reader, int64_t until_ms, s
                                struct error *e) {
     struct script *s = script_of(reader);
     forget_last_read(s);
-    *batch = (struct source_batch){.as_of_ms = -1, .behind_ms = -1};
+    *batch = (struct source_batch){.as_of_ms = -1};
     size_t read = atomic_load(&s->reads);
     if (read < READS)
         s->untils_ms[read] = until_ms;
@@ -127,8 +127,7 @@ static void script_close(struct source_reader *reader) {
     forget_last_read(script_of(reader));
 }
 
-static const struct source_ops script_ops = {.name = "script",
-                                             .open = script_open,
+static const struct source_ops script_ops = {.open = script_open,
                                              .read = script_read,
                                              .forget = script_forget,
                                              .wake = script_wake,

@@ -91,7 +91,7 @@ static enum status world_read(struct source_reader *reader, int64_t until_ms, st
                               struct error *e) {
     (void)reader;
     (void)until_ms;
-    *batch = (struct source_batch){.as_of_ms = -1, .behind_ms = -1};
+    *batch = (struct source_batch){.as_of_ms = -1};
     if (w.source_failures > 0) {
         w.source_failures--;
         look_around();
@@ -146,15 +146,13 @@ static enum status world_write(struct store *store, const struct store_batch *ba
 }
 
 static const struct source_ops source_ops = {
-    .name = "world",
     .open = world_open,
     .read = world_read,
     .forget = world_nothing,
     .wake = world_wake,
     .close = world_nothing,
 };
-static const struct store_ops store_ops = {
-    .name = "world", .read_contributions = world_rows, .write_batch = world_write};
+static const struct store_ops store_ops = {.read_contributions = world_rows, .write_batch = world_write};
 
 static int set_up(void **state) {
     (void)state;

@@ -17,8 +17,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/random.h"
+#include "ingest/file/source.h"
 #include "ingest/kinesis/source.h"
-#include "ingest/source_file.h"
 #include "tests/unit/support/test.h"
 
 /* What would hang ends here: the tests' own time-out, not a time that is measured. */

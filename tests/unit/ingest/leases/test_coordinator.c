@@ -56,7 +56,7 @@ static enum status read_end(struct source_reader *reader, int64_t until_ms, stru
                             struct error *e) {
     int64_t soon_ms = clock_boot_ms() + 20;
     (void)reader, (void)e;
-    *batch = (struct source_batch){.as_of_ms = -1, .behind_ms = -1, .ended = atomic_load(&w.ends)};
+    *batch = (struct source_batch){.as_of_ms = -1, .ended = atomic_load(&w.ends)};
     if (!batch->ended)
         waker_wait(&w.changed, soon_ms < until_ms ? soon_ms : until_ms, -1);
     return STATUS_OK;
@@ -67,7 +67,6 @@ static void leave(struct source_reader *reader) {
 }
 
 static const struct source_ops stream_ops = {
-    .name = "stream",
     .list_shards = list_shards,
     .open = open_shard,
     .read = read_end,

@@ -42,7 +42,7 @@ static struct source_reader *quiet_open(struct source *source, const struct sour
 static enum status quiet_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
                               struct error *e) {
     struct quiet *q = quiet_of(reader);
-    *batch = (struct source_batch){.as_of_ms = -1, .behind_ms = -1};
+    *batch = (struct source_batch){.as_of_ms = -1};
     int64_t soon_ms = clock_boot_ms() + 20;
     waker_wait(&q->waker, until_ms < soon_ms ? until_ms : soon_ms, -1);
     while (atomic_load(&q->mood) == MOOD_HANGING)
@@ -68,7 +68,6 @@ static void quiet_close(struct source_reader *reader) {
 }
 
 static const struct source_ops quiet_ops = {
-    .name = "quiet",
     .open = quiet_open,
     .read = quiet_read,
     .forget = quiet_close,

@@ -33,7 +33,7 @@ static enum status list_shards(struct source *source, int64_t from_ms, struct so
     return STATUS_OK;
 }
 
-static const struct source_ops ops = {.name = "stream", .list_shards = list_shards};
+static const struct source_ops ops = {.list_shards = list_shards};
 
 /* ---- a store whose scans miss a lease, as one does that was made while they went on
  * -------------------------------- */

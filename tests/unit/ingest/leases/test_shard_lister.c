@@ -30,7 +30,7 @@ static enum status list_shards(struct source *source, int64_t from_ms, struct so
     return STATUS_OK;
 }
 
-static const struct source_ops ops = {.name = "lists", .list_shards = list_shards};
+static const struct source_ops ops = {.list_shards = list_shards};
 
 struct scene {
     struct lists source;

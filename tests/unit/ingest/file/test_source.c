@@ -1,5 +1,5 @@
 /* What a file adds to the contract of sources (test_source.c). */
-#include "ingest/source_file.h"
+#include "ingest/file/source.h"
 
 #include <pthread.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "ingest/lines.h"
+#include "ingest/file/lines.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ void lines_deinit(struct lines *l) {
     memset(l, 0, sizeof *l);
 }
 
-/* Moves what is left to the front, and makes room for a chunk after it. */
+/* Moves the rest to the front, and makes room for a chunk after it. */
 static void make_room(struct lines *l) {
     size_t left = l->end - l->start;
     if (l->start)
@@ -31,13 +31,13 @@ static void make_room(struct lines *l) {
     }
 }
 
-/* What was read is the middle of a line that is too long: its beginning is kept, the rest passed over. */
+/* If the buffer holds nothing but a part of a line that is too long: keeps the beginning, skips the rest. */
 static void begin_cutting(struct lines *l) {
     size_t left = l->end - l->start;
     if (!l->cutting && left > LIMIT_LINE_BYTES) {
         l->cutting = true;
         l->cut_from = l->offset;
-        free(l->head); /* of a line before, which is handed out no more */
+        free(l->head); /* of an earlier line, whose caller is done with it */
         l->head = mem_dup(l->buffer + l->start, LIMIT_CUT_LINE_BYTES);
     }
     if (l->cutting) {
@@ -66,7 +66,7 @@ bool lines_next(struct lines *l, struct line *line) {
     size_t length = (size_t)(newline - begin);
     if (l->cutting) {
         *line = (struct line){l->cut_from, l->head, LIMIT_CUT_LINE_BYTES, true};
-        l->cutting = false; /* `head` lives until the next line that is too long, or the end */
+        l->cutting = false; /* `head` is valid until the next line that is too long */
     } else {
         *line = (struct line){l->offset, begin, length, length > LIMIT_LINE_BYTES};
         if (line->cut)

@@ -1,4 +1,4 @@
-#include "ingest/lines.h"
+#include "ingest/file/lines.h"
 
 #include <fcntl.h>
 

@@ -1,4 +1,4 @@
-#include "ingest/source_file.h"
+#include "ingest/file/source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,36 +15,33 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/waker.h"
-#include "ingest/lines.h"
+#include "ingest/file/lines.h"
 
 #define SHARD_ID "shardId-000000000000"
 #define HIGHEST_HASH_KEY "340282366920938463463374607431768211455"
 
 struct file {
-    struct source source;
+    struct source source; /* first: what callers of ingest/source.h hold */
     char *path;
 };
 
 struct file_reader {
-    struct source_reader reader;
+    struct source_reader reader; /* first, as above */
     struct file *file;
-    struct source_start next; /* where to go on, while the file is not open */
+    struct source_start next; /* where to begin once the file is open */
     int fd;                   /* -1: not open yet */
     struct stat opened;
     int inotify; /* -1: not watching */
     struct waker waker;
     struct lines lines;
-    bool at_end; /* the last look found nothing more */
+    bool at_end; /* the last read reached it: wait before the next */
     struct source_record *records;
     size_t capacity;
 };
 
-/* ---- the file
- * ---------------------------------------------------------------------------------------------------------
- */
-
 static int open_file(const struct file *f, struct stat *st, struct error *e) {
-    int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO that nobody writes would hang us */
+    int fd =
+        open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* opening a FIFO without a writer would block */
     if (fd < 0) {
         error_set(e, errno == ENOENT ? STATUS_RETRY : STATUS_FAILED,
                   errno == ENOENT ? "file '%s' is not there yet (%s)" : "cannot open file '%s': %s", f->path,
@@ -53,12 +50,12 @@ static int open_file(const struct file *f, struct stat *st, struct error *e) {
     }
     if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
         return fd;
-    error_set(e, STATUS_INVALID, "'%s' is no regular file", f->path);
+    error_set(e, STATUS_INVALID, "'%s' is not a regular file", f->path);
     close(fd);
     return -1;
 }
 
-/* The first whole line, of which a store knows the file again; RETRY if there is none yet. */
+/* A store recognizes the file by its first line. RETRY if there is no whole line yet. */
 static enum status hash_first_line(const struct file *f, int fd, char out[DIGEST_HEX_SIZE], struct error *e) {
     _cleanup_(lines_deinit) struct lines lines;
     struct line line;
@@ -100,11 +97,7 @@ static enum status file_list_shards(struct source *source, int64_t from_ms, stru
     return STATUS_OK;
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------------------------
- */
-
-/* A chunk and a line are bound enough for the one shard that there is. */
+/* Without the budget: a chunk and a line bound the memory of the only shard. */
 static struct source_reader *file_open(struct source *source, const struct source_shard *shard,
                                        const struct source_start *start, struct budget *budget) {
     struct file_reader *r = mem_zalloc(sizeof *r);
@@ -129,10 +122,6 @@ static void file_close(struct source_reader *reader) {
     free(r);
 }
 
-static void file_forget(struct source_reader *reader) {
-    (void)reader; /* it has a chunk at most */
-}
-
 static void file_wake(struct source_reader *reader) {
     waker_wake(&((struct file_reader *)reader)->waker);
 }
@@ -146,14 +135,14 @@ static bool as_offset(const struct position *position, uint64_t *offset) {
     return true;
 }
 
-/* Behind the line that was read last. It is read again for that: the file must still have it. */
+/* Continues after the line that was read last. That line is read again: the file must still have it. */
 static enum status skip_last_line(struct file_reader *r, struct error *e) {
     struct line line;
     uint64_t offset;
     if (r->next.checkpoint != LEASE_AT_POSITION)
         return STATUS_OK;
     if (!as_offset(&r->next.position, &offset))
-        return error_set(e, STATUS_FAILED, "the checkpoint is no offset in file '%s'", r->file->path);
+        return error_set(e, STATUS_FAILED, "the checkpoint is not an offset in file '%s'", r->file->path);
     lines_deinit(&r->lines);
     lines_init(&r->lines, r->fd, offset);
     while (lines_fill(&r->lines) > 0)
@@ -164,7 +153,7 @@ static enum status skip_last_line(struct file_reader *r, struct error *e) {
                      r->file->path, offset);
 }
 
-/* A file that cannot be watched is looked at every LIMIT_READ_WAIT_MS all the same. */
+/* A file that cannot be watched is still read every LIMIT_READ_WAIT_MS. */
 static void watch(struct file_reader *r) {
     r->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (r->inotify >= 0)
@@ -175,7 +164,7 @@ static enum status ensure_open(struct file_reader *r, struct error *e) {
     if (r->fd >= 0)
         return STATUS_OK;
     int fd = open_file(r->file, &r->opened, e);
-    if (fd < 0) /* what is no regular file may be replaced by one */
+    if (fd < 0) /* what is not a regular file may be replaced by one */
         return e->status == STATUS_INVALID ? (e->status = STATUS_FAILED) : e->status;
     r->fd = fd;
     lines_init(&r->lines, fd, 0);
@@ -190,17 +179,17 @@ static enum status ensure_open(struct file_reader *r, struct error *e) {
     return status;
 }
 
-/* Whether the path still leads to the file that is being read, and that has all that was read of it. */
+/* Whether the path still names the file that was opened, and that file still has all that was read. */
 static enum status check_same(const struct file_reader *r, struct error *e) {
     struct stat now;
     if (stat(r->file->path, &now) < 0)
         return error_set(e, STATUS_FAILED, "file '%s' is gone: %s", r->file->path, strerror(errno));
     if (now.st_dev != r->opened.st_dev || now.st_ino != r->opened.st_ino)
-        return error_set(
-            e, STATUS_FAILED,
-            "file '%s' was replaced: it is inode %ju now and was %ju; what was read came from the other, so "
-            "it needs a store of its own (--store sqlite:OTHER)",
-            r->file->path, (uintmax_t)now.st_ino, (uintmax_t)r->opened.st_ino);
+        return error_set(e, STATUS_FAILED,
+                         "file '%s' was replaced: it is inode %ju now and was %ju; the records read so far "
+                         "are of the other, so "
+                         "this one needs a store of its own (--store sqlite:OTHER)",
+                         r->file->path, (uintmax_t)now.st_ino, (uintmax_t)r->opened.st_ino);
     uint64_t read = r->lines.offset + (r->lines.end - r->lines.start);
     if ((uint64_t)now.st_size < read)
         return error_set(e, STATUS_FAILED,
@@ -238,10 +227,10 @@ static void take_lines(struct file_reader *r, struct source_batch *batch) {
 static enum status file_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
                              struct error *e) {
     struct file_reader *r = (struct file_reader *)reader;
-    *batch = (struct source_batch){.as_of_ms = -1, .behind_ms = -1};
+    *batch = (struct source_batch){.as_of_ms = -1};
     if (r->at_end)
         wait_for_more(r, until_ms);
-    r->at_end = true; /* and if this fails, whoever asks again waits */
+    r->at_end = true; /* if this read fails, the next one waits */
 
     enum status status = ensure_open(r, e);
     if (!status)
@@ -249,25 +238,15 @@ static enum status file_read(struct source_reader *reader, int64_t until_ms, str
     if (status)
         return status;
 
-    int64_t looked_ms = clock_real_ms();
+    int64_t began_ms = clock_real_ms();
     ssize_t n = lines_fill(&r->lines);
     if (n < 0)
         return error_set(e, STATUS_RETRY, "cannot read file '%s': %s", r->file->path, strerror(errno));
     r->at_end = n < LIMIT_CHUNK_BYTES;
     take_lines(r, batch);
-    if (r->at_end) { /* all that was there when we looked is in this batch, or was in those before */
-        batch->as_of_ms = looked_ms;
-        batch->behind_ms = 0;
-    }
+    if (r->at_end) /* all that the file had at that time is in this batch or an earlier one */
+        batch->as_of_ms = began_ms;
     return STATUS_OK;
-}
-
-/* ---- opening
- * ----------------------------------------------------------------------------------------------------------
- */
-
-static void file_cancel(struct source *source) {
-    (void)source; /* nothing here blocks for longer than a read of a file does */
 }
 
 static void file_free(struct source *source) {
@@ -277,15 +256,12 @@ static void file_free(struct source *source) {
 }
 
 static const struct source_ops file_ops = {
-    .name = "file",
     .identify = file_identify,
     .list_shards = file_list_shards,
     .open = file_open,
     .read = file_read,
-    .forget = file_forget,
     .wake = file_wake,
     .close = file_close,
-    .cancel = file_cancel,
     .free = file_free,
 };
 
