@@ -4,13 +4,35 @@ import re
 
 import dockerfile
 import documents
+import promql
 import pytest
 import yaml
 
 ROOT = documents.ROOT
-MOST_WORDS = {"README.md": 900, "HACKING.md": 1700, "deploy/README.md": 5300}
+MOST_WORDS = {"README.md": 900, "HACKING.md": 950, "deploy/README.md": 5300}
 MOST_WORDS_OF_A_FOLDER = 1000
-MOST_WORDS_OF_A_SENTENCE = 16  # of the one in the middle
+# What runs the programs that HACKING.md and sentences name. The commands in the blocks of the READMEs are run by
+# tests/integration/test_readme.py and test_following_the_page.py, or checked by test_operators_commands.py.
+RUN_BY = {
+    "deploy/quickstart.sh": "tests/integration/test_quickstart.py",
+    "tests/run.sh": "tests/fresh.sh",
+    "tests/emulators": "tests/run.sh",
+    "tests/protocol/check": "tests/run.sh",
+    "tests/torture": "tests/run.sh",
+    "bash -c '. deploy/packages.sh": "tests/run.sh",
+    "cmake": "tests/run.sh",
+    "/usr/bin/python3 -m pytest": "tests/run.sh",
+    "winner-view": "tests/integration/test_documented_options.py",
+}
+# What nothing runs, and why.
+NOT_RUN = {
+    "tests/fresh.sh": "it bootstraps a Debian and runs tests/run.sh there: half an hour, as root",
+    "tests/mutate.py": "it builds a program for each guard and tortures it: a quarter of an hour",
+    "tests/format.sh": "clang-format is no package that the tests install",
+    "tests/lint.sh": "clang-tidy is no package that the tests install",
+    "tests/emulators -- gdb": "a debugger is for a person",
+}
+MOST_WORDS_OF_A_SENTENCE = 15  # of the one in the middle
 
 
 @pytest.mark.parametrize("name", documents.all_paths())
@@ -43,6 +65,43 @@ def test_a_sentence_ends_at_its_full_stop_and_an_item_of_a_list_is_one():
 def test_the_readme_uses_no_program_that_the_quick_start_does_not_install():
     typed = "\n".join(command for command, _ in documents.block_commands("README.md"))
     assert not re.search(r"\b(jq|sqlite3|aws|docker|git|sudo)\b", typed)
+
+
+def named_commands():
+    """Those of HACKING.md, and those that stand in a sentence of any document but the operator's page."""
+    found = {command for command, _ in documents.block_commands("HACKING.md")}
+    for name in documents.all_paths():
+        if name != "deploy/README.md":
+            found |= set(documents.sentence_commands(name))
+    return {re.sub(r"^(\./|[A-Z_]+=\S+ )", "", command) for command in found}
+
+
+def test_each_command_that_is_named_is_run_by_something_or_has_a_reason_why_not():
+    known = sorted({**RUN_BY, **NOT_RUN}, key=len, reverse=True)
+    used = {command: next((one for one in known if command.startswith(one)), None) for command in named_commands()}
+    assert [command for command, one in used.items() if not one] == []
+    assert {*RUN_BY, *NOT_RUN} - set(used.values()) == set()
+
+
+@pytest.mark.parametrize("program", RUN_BY)
+def test_what_is_said_to_run_a_program_names_it(program):
+    word = re.findall(r"[\w.-]+", program)[-1]
+    assert re.search(rf"\b{re.escape(word)}\b", (ROOT / RUN_BY[program]).read_text())
+
+
+FOLDERS = ("api", "aws", "base", "deploy", "ingest", "server", "tests", "views")
+
+
+@pytest.mark.parametrize("name", documents.all_paths())
+def test_every_file_that_a_document_names_is_there(name):
+    here = (ROOT / name).parent
+    named = re.findall(r"`\.?/?((?:%s)/[\w./-]*)`" % "|".join(FOLDERS), documents.read(name))
+    assert [path for path in named if not (ROOT / path).exists() and not (here / path).exists()] == []
+
+
+@pytest.mark.parametrize("name", documents.all_paths())
+def test_every_metric_that_a_document_names_is_exported(name):
+    assert set(re.findall(r"winner_view_\w+", documents.read(name))) - promql.families().keys() == set()
 
 
 def plain(text):
