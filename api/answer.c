@@ -56,7 +56,7 @@ struct answer *answer_new(unsigned status, const char *content_type, char *data,
 
 struct answer *answer_json(unsigned status, json_t *json) {
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    if (!text) /* what we build is valid: only memory can be short */
+    if (!text) /* the JSON is valid: only memory can be short */
         mem_exhausted();
     json_decref(json);
     return answer_new(status, ANSWER_JSON, text, strlen(text));
@@ -69,15 +69,13 @@ void answer_set_as_of(struct answer *answer, int64_t as_of_ms) {
         clock_format(as_of_ms, answer->as_of);
 }
 
-/* ---- representations ---------------------------------------------------------------------------------- */
-
 static void digest_add(EVP_MD_CTX *digest, const char *data, size_t length) {
     if (!EVP_DigestUpdate(digest, data, length))
         mem_exhausted();
 }
 
-/* The text is our own, compact JSON. Within a string the name's quotes would be escaped, so it cannot occur
- * there; the value is null or a time, neither of which has a comma or a brace. */
+/* The text is compact JSON of this program. Inside a string the quotes of the name would be escaped, so the
+ * name cannot be found there. The value is null or a time; neither has a comma or a brace. */
 static void digest_add_without_as_of(EVP_MD_CTX *digest, const char *text, size_t length) {
     static const char name[] = "\"asOf\":";
     const char *end = text + length, *found;
@@ -90,7 +88,7 @@ static void digest_add_without_as_of(EVP_MD_CTX *digest, const char *text, size_
     digest_add(digest, text, (size_t)(end - text));
 }
 
-/* 128 bits of SHA-256: two bodies that share an ETag would be one to whoever holds the first. */
+/* 128 bits of SHA-256: a client that holds one body must not keep it when another has the same ETag. */
 void answer_set_etag(struct answer *answer) {
     enum { KEPT = 16 };
     unsigned char hash[EVP_MAX_MD_SIZE];
@@ -107,8 +105,8 @@ void answer_set_etag(struct answer *answer) {
     _cleanup_(mem_freep) char *text = base64_url_encode(hash, KEPT);
     snprintf(answer->etag, sizeof answer->etag, "W/\"%s\"", text);
     if (answer->body->length > LIMIT_PLAIN_BYTES)
-        answer->value.bytes += answer->body->length / 2; /* what gzip makes of it, in case somebody asks */
-    answer->value.bytes += (size_t)ANSWER_ATTACHED * ANSWER_ATTACHED_BYTES; /* in case somebody asks again */
+        answer->value.bytes += answer->body->length / 2;                    /* what gzip may add later */
+    answer->value.bytes += (size_t)ANSWER_ATTACHED * ANSWER_ATTACHED_BYTES; /* and finished responses */
 }
 
 struct body *answer_gzip(struct answer *answer) {
@@ -122,8 +120,6 @@ struct body *answer_gzip(struct answer *answer) {
     pthread_mutex_unlock(&answer->gzip_lock);
     return gzip;
 }
-
-/* ------------------------------------------------------------------------------------------------------- */
 
 struct answer *answer_of(struct cache_value *value) {
     return (struct answer *)value;

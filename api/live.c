@@ -20,18 +20,19 @@ enum kind { KIND_MERCHANT, KIND_PHOTOGRAPHER, KIND_FRESHNESS, KINDS };
 
 static const char *const names[KINDS] = {"merchant", "photographer", "freshness"};
 
-/* A board as the hub looks it up. Belongs to whoever steps the hub, but for what the lock guards. */
+/* A board as the hub looks it up. Belongs to the thread that steps the hub, except for what the lock guards.
+ */
 struct board {
     struct live *hub;
     struct api_call call;
-    struct answer *shown; /* what its event says; NULL: none */
-    int64_t as_of_ms;     /* of the last answer, which said the same */
-    int64_t next_ms;      /* not looked up before */
-    bool tried;           /* since readers came */
+    struct answer *current; /* the content of its event; NULL: none */
+    int64_t as_of_ms;       /* of the last answer */
+    int64_t next_ms;        /* when to look it up next, at the earliest */
+    bool answered;          /* a look-up has returned since the hub has readers */
 
-    bool asked;          /* the lock's: the call is the api's */
-    bool told;           /* the lock's: it came back */
-    struct answer *came; /* the lock's: with this; NULL: the board cannot be read */
+    /* Guarded by the lock. */
+    enum { IDLE, IN_FLIGHT, RETURNED } look_up; /* in flight: the api owns `call` */
+    struct answer *returned;                    /* NULL: the board could not be read */
 };
 
 struct event {
@@ -42,9 +43,9 @@ struct event {
 struct live {
     struct api *api;
     unsigned max_readers;
-    atomic_uint references; /* one of the owner, one a call that is the api's */
+    atomic_uint references; /* the owner's, and one for each call in flight */
     struct board boards[BOARDS];
-    int64_t as_of_ms; /* what the freshness event says */
+    int64_t as_of_ms; /* of the freshness event */
     bool caught_up;
     struct body *greeting, *heartbeat;
     struct metrics_series *readers_gauge, *counts[KINDS];
@@ -53,10 +54,10 @@ struct live {
     pthread_t thread;
     bool has_thread;
 
-    pthread_mutex_t lock; /* guards the rest, and what says so above; a leaf */
+    pthread_mutex_t lock; /* a leaf; guards what follows */
     struct event events[KINDS];
     uint64_t last_id;
-    int64_t freshness_ms; /* when that event was made */
+    int64_t freshness_ms; /* when the freshness event was made */
     struct live_reader *readers;
     unsigned n_readers;
     bool ended;
@@ -74,7 +75,7 @@ static struct metrics_family events_family = {
     .labels = {"event"},
 };
 
-/* ---- events (under the lock) -------------------------------------------------------------------------- */
+/* Events. The caller holds the lock. */
 
 static void clear_event(struct event *event) {
     body_unref(event->body);
@@ -90,28 +91,28 @@ static void set_event(struct live *hub, enum kind kind, const char *data, size_t
     event->body = body_new(text, strlen(text));
 }
 
-/* The first that the reader has not seen; KINDS: none. */
+/* The oldest event that the reader has not read; KINDS: none. */
 static enum kind next_event(const struct live *hub, const struct live_reader *reader) {
     enum kind found = KINDS;
     for (enum kind kind = 0; kind < KINDS; kind++)
-        if (hub->events[kind].id > reader->seen &&
+        if (hub->events[kind].id > reader->last_id &&
             (found == KINDS || hub->events[kind].id < hub->events[found].id))
             found = kind;
     return found;
 }
 
-static bool wants_heartbeat(const struct live_reader *reader, int64_t now_ms) {
+static bool is_heartbeat_due(const struct live_reader *reader, int64_t now_ms) {
     return now_ms - reader->sent_ms >= LIMIT_LIVE_HEARTBEAT_MS;
 }
 
-/* ---- the boards --------------------------------------------------------------------------------------- */
+/* Boards. */
 
 static void hub_unref(struct live *hub) {
     if (atomic_fetch_sub(&hub->references, 1) != 1)
         return;
     for (int i = 0; i < BOARDS; i++) {
-        answer_unref(hub->boards[i].shown);
-        answer_unref(hub->boards[i].came);
+        answer_unref(hub->boards[i].current);
+        answer_unref(hub->boards[i].returned);
     }
     for (enum kind kind = 0; kind < KINDS; kind++)
         clear_event(&hub->events[kind]);
@@ -122,27 +123,29 @@ static void hub_unref(struct live *hub) {
     free(hub);
 }
 
-/* On a loader thread, or at once on the hub's. Once it is told, the call may be under way again. */
+/* Runs on a loader thread, or on the hub's if the cache had the answer. The hub may start the next look-up as
+ * soon as the lock is released. */
 static void on_answer(struct api_call *call) {
     struct board *board = (struct board *)((char *)call - offsetof(struct board, call));
     struct live *hub = board->hub;
     struct answer *answer = call->answer;
-    bool usable = answer->status == 200;
-    pthread_mutex_lock(&hub->lock);
-    board->came = usable ? answer : NULL;
-    board->asked = false;
-    board->told = true;
-    pthread_mutex_unlock(&hub->lock);
-    if (!usable)
+    if (answer->status != 200) {
         answer_unref(answer);
+        answer = NULL;
+    }
+    pthread_mutex_lock(&hub->lock);
+    board->returned = answer;
+    board->look_up = RETURNED;
+    pthread_mutex_unlock(&hub->lock);
     waker_wake(&hub->waker);
     hub_unref(hub);
 }
 
 static void look_up(struct live *hub, struct board *board, int64_t now_ms) {
     pthread_mutex_lock(&hub->lock);
-    bool due = !board->asked && !board->told && board->next_ms <= now_ms;
-    board->asked |= due;
+    bool due = board->look_up == IDLE && board->next_ms <= now_ms;
+    if (due)
+        board->look_up = IN_FLIGHT;
     pthread_mutex_unlock(&hub->lock);
     if (!due)
         return;
@@ -152,39 +155,37 @@ static void look_up(struct live *hub, struct board *board, int64_t now_ms) {
         on_answer(&board->call);
 }
 
-/* The ETag is of all but asOf. */
-static bool says_the_same(const struct answer *a, const struct answer *b) {
-    return strcmp(a->etag, b->etag) == 0;
-}
-
-/* What came of the last look, if it came. */
-static void take_in(struct live *hub, enum kind kind, int64_t now_ms) {
+/* Takes the result of a look-up that has returned; makes an event if the board changed. */
+static void take_result(struct live *hub, enum kind kind, int64_t now_ms) {
     struct board *board = &hub->boards[kind];
     pthread_mutex_lock(&hub->lock);
-    struct answer *came = board->came;
-    board->tried |= board->told;
-    board->told = false;
-    board->came = NULL;
-    bool changed = came && !(board->shown && says_the_same(board->shown, came));
+    struct answer *answer = board->returned;
+    if (board->look_up == RETURNED) {
+        board->look_up = IDLE;
+        board->answered = true;
+    }
+    board->returned = NULL;
+    /* The ETag covers all but asOf. */
+    bool changed = answer && !(board->current && strcmp(board->current->etag, answer->etag) == 0);
     if (changed)
-        set_event(hub, kind, came->body->data, came->body->length);
+        set_event(hub, kind, answer->body->data, answer->body->length);
     pthread_mutex_unlock(&hub->lock);
-    if (!came)
+    if (!answer)
         return;
-    board->as_of_ms = came->as_of_ms;
+    board->as_of_ms = answer->as_of_ms;
     if (changed)
         board->next_ms = now_ms + LIMIT_LIVE_BOARD_MS;
-    answer_unref(board->shown);
-    board->shown = came;
+    answer_unref(board->current);
+    board->current = answer;
 }
 
-/* ---- freshness ---------------------------------------------------------------------------------------- */
+/* Freshness. */
 
-/* Up to when both boards are true; false while one was not tried yet. */
-static bool least_as_of(const struct live *hub, int64_t *as_of_ms) {
+/* Up to when both boards are complete; false while a board has not been looked up yet. */
+static bool boards_as_of(const struct live *hub, int64_t *as_of_ms) {
     *as_of_ms = INT64_MAX;
     for (int i = 0; i < BOARDS; i++) {
-        if (!hub->boards[i].tried)
+        if (!hub->boards[i].answered)
             return false;
         if (hub->boards[i].as_of_ms < *as_of_ms)
             *as_of_ms = hub->boards[i].as_of_ms;
@@ -201,9 +202,9 @@ static char *freshness_text(int64_t as_of_ms, bool caught_up) {
                       clock_format(clock_real_ms(), now));
 }
 
-static void tell_freshness(struct live *hub, int64_t now_ms) {
+static void publish_freshness(struct live *hub, int64_t now_ms) {
     int64_t as_of_ms;
-    if (!least_as_of(hub, &as_of_ms))
+    if (!boards_as_of(hub, &as_of_ms))
         return;
     bool caught_up = api_is_caught_up(hub->api, as_of_ms);
     bool changed = as_of_ms != hub->as_of_ms || caught_up != hub->caught_up;
@@ -220,21 +221,21 @@ static void tell_freshness(struct live *hub, int64_t now_ms) {
     pthread_mutex_unlock(&hub->lock);
 }
 
-/* ---- the hub ------------------------------------------------------------------------------------------ */
+/* The hub. */
 
-static bool is_to_be_woken(const struct live *hub, const struct live_reader *reader, int64_t now_ms) {
+static bool must_wake(const struct live *hub, const struct live_reader *reader, int64_t now_ms) {
     return reader->waiting &&
-           (hub->ended || next_event(hub, reader) != KINDS || wants_heartbeat(reader, now_ms));
+           (hub->ended || next_event(hub, reader) != KINDS || is_heartbeat_due(reader, now_ms));
 }
 
-/* Of those who wait and have something to read by now, some wait no more; whether that was all of them. If
- * all were woken at once, whoever asks for anything then would stand in line behind them. */
+/* Wakes a part of the waiting readers that have something to read; returns whether none are left. Waking all
+ * of them at once would delay every other request behind them. */
 static bool wake_some(struct live *hub, int64_t now_ms) {
     struct live_reader *awake = NULL, *reader, *next;
     pthread_mutex_lock(&hub->lock);
     unsigned left = hub->n_readers / LIMIT_LIVE_WAKES + 1;
     DL_FOREACH(hub->readers, reader) {
-        if (!is_to_be_woken(hub, reader, now_ms))
+        if (!must_wake(hub, reader, now_ms))
             continue;
         if (left-- == 0)
             break;
@@ -245,13 +246,14 @@ static bool wake_some(struct live *hub, int64_t now_ms) {
     pthread_mutex_unlock(&hub->lock);
     bool all = !reader;
     for (reader = awake; reader; reader = next) {
-        next = reader->next_awake; /* once woken, it may leave */
+        next = reader->next_awake; /* a woken reader may leave at once */
         reader->wake(reader);
     }
     return all;
 }
 
-/* Nobody reads: what was shown is old by the time that somebody does. */
+/* Forgets events and boards while there is nobody to read them: they would be old for the next reader.
+ * Returns whether that is so. */
 static bool rest(struct live *hub) {
     pthread_mutex_lock(&hub->lock);
     bool resting = !hub->readers || hub->ended;
@@ -260,9 +262,9 @@ static bool rest(struct live *hub) {
     pthread_mutex_unlock(&hub->lock);
     for (int i = 0; resting && i < BOARDS; i++) {
         struct board *board = &hub->boards[i];
-        answer_unref(board->shown);
-        board->shown = NULL;
-        board->tried = false;
+        answer_unref(board->current);
+        board->current = NULL;
+        board->answered = false;
         board->as_of_ms = FRESHNESS_UNKNOWN;
     }
     return resting;
@@ -270,7 +272,7 @@ static bool rest(struct live *hub) {
 
 static int64_t next_step(const struct live *hub, int64_t now_ms) {
     int64_t next_ms = now_ms + LIMIT_LIVE_BOARD_MS;
-    for (int i = 0; i < BOARDS; i++) /* one that is past waits for its answer, which wakes us */
+    for (int i = 0; i < BOARDS; i++) /* a board that is overdue is in flight; its answer wakes the hub */
         if (hub->boards[i].next_ms > now_ms && hub->boards[i].next_ms < next_ms)
             next_ms = hub->boards[i].next_ms;
     return next_ms;
@@ -278,14 +280,14 @@ static int64_t next_step(const struct live *hub, int64_t now_ms) {
 
 int64_t live_step(struct live *hub, int64_t now_ms) {
     for (enum kind kind = 0; kind < BOARDS; kind++)
-        take_in(hub, kind, now_ms);
+        take_result(hub, kind, now_ms);
     if (rest(hub))
         return INT64_MAX;
     for (enum kind kind = 0; kind < BOARDS; kind++) {
         look_up(hub, &hub->boards[kind], now_ms);
-        take_in(hub, kind, now_ms); /* it was kept */
+        take_result(hub, kind, now_ms); /* if the cache had it */
     }
-    tell_freshness(hub, now_ms);
+    publish_freshness(hub, now_ms);
     return wake_some(hub, now_ms) ? next_step(hub, now_ms) : now_ms + 1;
 }
 
@@ -310,7 +312,7 @@ static void *hub_main(void *argument) {
     return NULL;
 }
 
-/* ---- readers ------------------------------------------------------------------------------------------ */
+/* Readers. */
 
 bool live_join(struct live *hub, struct live_reader *reader, int64_t now_ms) {
     pthread_mutex_lock(&hub->lock);
@@ -319,12 +321,12 @@ bool live_join(struct live *hub, struct live_reader *reader, int64_t now_ms) {
         reader->hub = hub;
         reader->current = body_ref(hub->greeting);
         reader->offset = 0;
-        reader->seen = 0;
+        reader->last_id = 0;
         reader->sent_ms = now_ms;
         reader->waiting = false;
         DL_APPEND(hub->readers, reader);
         hub->n_readers++;
-        if (now_ms - hub->freshness_ms >= LIMIT_LIVE_FRESHNESS_MS) /* its clock is of then */
+        if (now_ms - hub->freshness_ms >= LIMIT_LIVE_FRESHNESS_MS) /* the event has the time of the server */
             clear_event(&hub->events[KIND_FRESHNESS]);
     }
     pthread_mutex_unlock(&hub->lock);
@@ -339,25 +341,23 @@ void live_leave(struct live_reader *reader) {
     struct live *hub = reader->hub;
     pthread_mutex_lock(&hub->lock);
     DL_DELETE(hub->readers, reader);
-    bool last = --hub->n_readers == 0;
+    hub->n_readers--;
     pthread_mutex_unlock(&hub->lock);
     body_unref(reader->current);
     reader->current = NULL;
     metrics_add(hub->readers_gauge, -1);
-    if (last)
-        waker_wake(&hub->waker);
 }
 
-/* What the reader is to read next becomes its `current`. */
+/* Sets the reader's `current` to what it must read next; false if there is nothing. */
 static bool take_next(struct live_reader *reader, int64_t now_ms) {
     struct live *hub = reader->hub;
     pthread_mutex_lock(&hub->lock);
     enum kind kind = hub->ended ? KINDS : next_event(hub, reader);
     if (kind != KINDS) {
         reader->current = body_ref(hub->events[kind].body);
-        reader->seen = hub->events[kind].id;
+        reader->last_id = hub->events[kind].id;
         metrics_add(hub->counts[kind], 1);
-    } else if (!hub->ended && wants_heartbeat(reader, now_ms)) {
+    } else if (!hub->ended && is_heartbeat_due(reader, now_ms)) {
         reader->current = body_ref(hub->heartbeat);
     }
     if (reader->current)
@@ -394,7 +394,7 @@ bool live_wait(struct live_reader *reader) {
     return waits;
 }
 
-/* ---- life --------------------------------------------------------------------------------------------- */
+/* Start and end. */
 
 static struct body *text_body(const char *text) {
     return body_new(mem_strdup(text), strlen(text));

@@ -1,4 +1,4 @@
-/* operations: what probes and operators ask. All of it from memory; nothing here touches the store. */
+/* operations: probes and metrics, answered from memory without the store. See handlers.h. */
 #include <stdlib.h>
 
 #include "api/handlers.h"
@@ -20,8 +20,8 @@ static struct answer *uncached(struct answer *answer) {
     return answer;
 }
 
-/* What a service manager is told by WATCHDOG=1 (server/notifier.h) is told here to whoever has no such thing.
- * That an HTTP thread came to say so is the other half. */
+/* For containers and pods, which have no watchdog: reports what server/notifier.h reports to systemd. An HTTP
+ * thread that hangs does not answer at all. */
 struct answer *operations_livez(const struct view *view) {
     (void)view;
     char loop[LIMIT_SHARD_ID_BYTES + 1];
@@ -87,7 +87,7 @@ struct answer *operations_readyz(const struct view *view) {
     return answer;
 }
 
-static void note_as_of(const struct view *view) {
+static void set_as_of_metric(const struct view *view) {
     struct metrics_series *series = METRICS_SERIES(&as_of_family, NULL);
     int64_t as_of_ms = view_as_of(view, false);
     if (as_of_ms == FRESHNESS_UNKNOWN)
@@ -99,7 +99,7 @@ static void note_as_of(const struct view *view) {
 struct answer *operations_metrics(const struct view *view) {
     struct buffer text;
     buffer_init(&text, LIMIT_METRICS_TEXT_BYTES);
-    note_as_of(view);
+    set_as_of_metric(view);
     metrics_write(&text);
     size_t length = text.length;
     return uncached(

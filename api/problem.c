@@ -13,12 +13,12 @@ static const struct {
     unsigned retry_after_s;
 } types[PROBLEM_TYPES] = {
     [PROBLEM_INVALID_PARAMETER] = {"invalid-parameter", "A parameter is not valid", 400, 0},
-    [PROBLEM_NOT_FOUND] = {"not-found", "There is no such thing", 404, 0},
+    [PROBLEM_NOT_FOUND] = {"not-found", "Not found", 404, 0},
     [PROBLEM_METHOD_NOT_ALLOWED] = {"method-not-allowed", "The method is not allowed here", 405, 0},
-    [PROBLEM_VIEW_NOT_READY] = {"view-not-ready", "The view has not caught up with its stream yet", 503, 1},
+    [PROBLEM_VIEW_NOT_READY] = {"view-not-ready", "The view is still catching up with its stream", 503, 1},
     [PROBLEM_TOO_STALE] = {"too-stale", "The answer is older than maxLag allows", 503, 1},
-    [PROBLEM_STORE_UNAVAILABLE] = {"store-unavailable", "The store cannot be read now", 503, 1},
-    [PROBLEM_OVERLOADED] = {"overloaded", "There is more to do than can be done", 503, 1},
+    [PROBLEM_STORE_UNAVAILABLE] = {"store-unavailable", "The store is unavailable", 503, 1},
+    [PROBLEM_OVERLOADED] = {"overloaded", "The service is overloaded", 503, 1},
     [PROBLEM_URI_TOO_LONG] = {"uri-too-long", "The request's URI is too long", 414, 0},
     [PROBLEM_HEADERS_TOO_LARGE] = {"headers-too-large", "The request's headers are too large", 431, 0},
 };
@@ -32,7 +32,7 @@ void problem_set(struct problem *p, enum problem_type type, const char *format, 
     va_end(args);
 }
 
-/* Cut to what fits, between code points. */
+/* Cuts between characters. */
 static void copy_text(char *out, size_t size, const char *text) {
     size_t length = strnlen(text, size);
     if (length == size)
@@ -42,14 +42,11 @@ static void copy_text(char *out, size_t size, const char *text) {
 }
 
 void problem_set_parameter(struct problem *p, const char *parameter, const char *given, const char *allowed) {
-    char name[sizeof p->parameter], value[sizeof p->given];
+    char name[32];
     copy_text(name, sizeof name, parameter);
-    copy_text(value, sizeof value, given);
-    problem_set(p, PROBLEM_INVALID_PARAMETER, "parameter '%.32s' is not valid; allowed: %s", name, allowed);
-    if (!utf8_is_valid(p->detail, strlen(p->detail)))
-        problem_set(p, PROBLEM_INVALID_PARAMETER, "a parameter is not valid; allowed: %s", allowed);
-    memcpy(p->parameter, name, sizeof name);
-    memcpy(p->given, value, sizeof value);
+    problem_set(p, PROBLEM_INVALID_PARAMETER, "parameter '%s' is not valid; allowed: %s", name, allowed);
+    copy_text(p->parameter, sizeof p->parameter, parameter);
+    copy_text(p->given, sizeof p->given, given);
     copy_text(p->allowed, sizeof p->allowed, allowed);
 }
 

@@ -1,9 +1,8 @@
 /*
- * problem: what went wrong with a request, as RFC 9457 has it, out of a closed list of types that
- * openapi.yaml names.
+ * problem: why a request was refused, as RFC 9457 has it. openapi.yaml lists all types.
  *
- * A problem is filled by value where it was found (it owns nothing), and made an answer once. `detail` is for
- * people and says what to do; `parameter`, `given` and `allowed` are for programs. Thread-safe.
+ * A problem is filled by value where it was found (it owns nothing) and becomes an answer once. `detail` is
+ * for people and says what to do; `parameter`, `given` and `allowed` are for programs. Thread-safe.
  */
 #ifndef API_PROBLEM_H
 #define API_PROBLEM_H
@@ -27,16 +26,16 @@ enum { PROBLEM_TYPES = 9 };
 struct problem {
     enum problem_type type;
     char detail[512];
-    char parameter[64]; /* "": none; `given` and `allowed` count only with it */
-    char given[256];    /* cut */
+    char parameter[64]; /* "": none; then `given` and `allowed` have no meaning */
+    char given[256];    /* cut to fit */
     char allowed[256];
-    const char *allow; /* for the header; borrowed for ever, NULL: none */
+    const char *allow; /* the header; a static string, NULL: none */
 };
 
 void problem_set(struct problem *p, enum problem_type type, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* "parameter 'limit' is 'x'; allowed: 1 to 100" */
+/* invalid-parameter: "parameter 'limit' is not valid; allowed: 1 to 100" */
 void problem_set_parameter(struct problem *p, const char *parameter, const char *given, const char *allowed);
 
 /* A new answer: problem+json, `no-store`, Retry-After where a retry helps. The cache does not keep it. */

@@ -19,8 +19,7 @@ static int hex_digit(char c) {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* Decodes into `out`, which has room; NULL unless every escape is one, none is "%00" and all of it is UTF-8.
- */
+/* Decodes into `out`, which has room, and moves it. NULL: a bad escape, "%00", or not UTF-8. */
 static const char *decode(struct span in, char **out) {
     char *start = *out, *to = start;
     for (const char *c = in.at; c < in.end; c++) {
@@ -42,10 +41,11 @@ static const char *decode(struct span in, char **out) {
     return start;
 }
 
-static void complain_of_escape(struct problem *p, const char *where, struct span raw) {
+static bool refuse_escape(struct problem *p, const char *where, struct span raw) {
     char given[256];
     snprintf(given, sizeof given, "%.*s", (int)(raw.end - raw.at), raw.at);
     problem_set_parameter(p, where, given, "percent-encoded UTF-8 without %00");
+    return false;
 }
 
 static const char *find(struct span in, char c) {
@@ -61,10 +61,8 @@ static bool parse_path(struct request *r, struct span path, char **out, struct p
         path.at++; /* the slash */
         struct span segment = {path.at, find(path, '/')};
         const char *text = decode(segment, out);
-        if (!text) {
-            complain_of_escape(p, "path", segment);
-            return false;
-        }
+        if (!text)
+            return refuse_escape(p, "path", segment);
         if (r->n_segments < REQUEST_SEGMENTS)
             r->segments[r->n_segments] = text;
         if (r->n_segments <= REQUEST_SEGMENTS)
@@ -77,18 +75,17 @@ static bool parse_path(struct request *r, struct span path, char **out, struct p
 static bool add_parameter(struct request *r, struct span pair, char **out, struct problem *p) {
     struct span name = {pair.at, find(pair, '=')};
     struct span value = {name.end < pair.end ? name.end + 1 : pair.end, pair.end};
-    struct request_parameter parameter = {decode(name, out), NULL};
-    parameter.value = parameter.name ? decode(value, out) : NULL;
-    if (!parameter.value) {
-        complain_of_escape(p, parameter.name ? parameter.name : "query", parameter.name ? value : name);
-        return false;
-    }
-    if (request_parameter(r, parameter.name)) {
-        problem_set_parameter(p, parameter.name, parameter.value, "to be given once");
-        return false;
-    }
-    if (r->n_parameters == REQUEST_PARAMETERS) {
-        problem_set_parameter(p, parameter.name, parameter.value, "fewer parameters");
+    struct request_parameter parameter = {.name = decode(name, out)};
+    if (!parameter.name)
+        return refuse_escape(p, "query", name);
+    parameter.value = decode(value, out);
+    if (!parameter.value)
+        return refuse_escape(p, parameter.name, value);
+    const char *allowed = request_parameter(r, parameter.name)    ? "to be given once"
+                          : r->n_parameters == REQUEST_PARAMETERS ? "fewer parameters"
+                                                                  : NULL;
+    if (allowed) {
+        problem_set_parameter(p, parameter.name, parameter.value, allowed);
         return false;
     }
     r->parameters[r->n_parameters++] = parameter;
@@ -105,18 +102,15 @@ static bool parse_query(struct request *r, struct span query, char **out, struct
     return true;
 }
 
-/* "http://host:port/path" names the same thing as "/path" does. */
+/* "http://host:port/path" is the same as "/path". */
 static void skip_authority(struct span *target) {
-    size_t length = (size_t)(target->end - target->at), scheme = 0;
-    if (length >= 7 && strncasecmp(target->at, "http://", 7) == 0)
-        scheme = 7;
-    else if (length >= 8 && strncasecmp(target->at, "https://", 8) == 0)
-        scheme = 8;
-    if (scheme) {
-        target->at += scheme;
-        while (target->at < target->end && *target->at != '/' && *target->at != '?')
-            target->at++;
-    }
+    size_t length = (size_t)(target->end - target->at);
+    size_t scheme = length >= 7 && strncasecmp(target->at, "http://", 7) == 0    ? 7
+                    : length >= 8 && strncasecmp(target->at, "https://", 8) == 0 ? 8
+                                                                                 : 0;
+    target->at += scheme;
+    while (scheme && target->at < target->end && *target->at != '/' && *target->at != '?')
+        target->at++;
 }
 
 bool request_parse(struct request *r, const char *target, size_t length, struct problem *p) {
@@ -130,7 +124,7 @@ bool request_parse(struct request *r, const char *target, size_t length, struct 
     skip_authority(&all);
     struct span path = {all.at, find(all, '?')};
     struct span query = {path.end < all.end ? path.end + 1 : all.end, all.end};
-    if (path.at < path.end && *path.at != '/') { /* "*", "host:port": there is nothing of that name */
+    if (path.at < path.end && *path.at != '/') { /* "*" or "host:port": no route */
         r->n_segments = REQUEST_SEGMENTS + 1;
         return true;
     }

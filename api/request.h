@@ -1,12 +1,11 @@
 /*
- * request: a request target taken apart: path segments and query parameters, each percent-decoded exactly
+ * request: the parts of a request target: path segments and query parameters, each percent-decoded exactly
  * once.
  *
- * The raw target is split first and decoded then, so that "%2F" within an id stays part of the id. What is
- * decoded is UTF-8 without NULs. No memory is allocated; texts lie in the request itself and are ended by a
- * NUL.
+ * The raw target is split first and decoded then, so that "%2F" in an id stays part of the id. Decoded text
+ * is UTF-8 without NULs. Nothing is allocated; the texts are in the request itself, each with its NUL.
  *
- * Not thread-safe; each thread has its own (about 9 KB: on the stack).
+ * Not thread-safe. A request takes about 9 KB: put it on the stack.
  */
 #ifndef API_REQUEST_H
 #define API_REQUEST_H
@@ -26,25 +25,25 @@ struct request_parameter {
 };
 
 struct request {
-    size_t n_segments; /* one more than REQUEST_SEGMENTS: too many, no route has them */
+    size_t n_segments; /* REQUEST_SEGMENTS + 1: more than any route has */
     const char *segments[REQUEST_SEGMENTS];
     size_t n_parameters;
     struct request_parameter parameters[REQUEST_PARAMETERS];
-    char
-        text[2 * LIMIT_URI_BYTES + 8]; /* each segment and value is at most as long as it was, plus its NUL */
+    char text[2 * LIMIT_URI_BYTES + 8]; /* decoded text is never longer, but for its NUL */
 };
 
-/* Takes an origin-form or absolute-form target (RFC 9112, section 3.2) apart. False, with a problem: too
- * long, a bad escape, "%00", not UTF-8, a parameter twice, more than REQUEST_PARAMETERS of them. */
+/* Parses an origin-form or absolute-form target (RFC 9112, section 3.2). False, with a problem: too long, a
+ * bad escape, "%00", not UTF-8, a parameter twice, more than REQUEST_PARAMETERS of them. */
 bool request_parse(struct request *r, const char *target, size_t length, struct problem *p);
 
-/* False, with a problem that names it, if there is a parameter other than these (NULL after the last). */
+/* False, with a problem that names it, if the query has a parameter other than `names` (NULL after the last).
+ */
 bool request_allows(const struct request *r, const char *const names[], struct problem *p);
 
-/* The value, NULL if it was not given. Borrowed. */
+/* The value, NULL if the query does not have it. Borrowed. */
 const char *request_parameter(const struct request *r, const char *name);
 
-/* A whole number of 1 to `max` in plain digits; `fallback` if it was not given. */
+/* A whole number of 1 to `max` in plain digits; `fallback` if the query does not have it. */
 bool request_count(const struct request *r, const char *name, unsigned fallback, unsigned max, unsigned *out,
                    struct problem *p);
 
