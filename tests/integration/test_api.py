@@ -80,12 +80,12 @@ def problem(response, status, kind):
 # --- Answers. ---------------------------------------------------------------------------------------------
 
 
-def test_all_answers_are_the_models(shop):
+def test_every_answer_is_what_the_model_expects(shop):
     daemon, expected, _ = shop
     expected_answers.check_all(daemon, expected)
 
 
-def test_ranks_are_competition_ranks_and_unknown_stands_on_no_board(daemon):
+def test_ranks_are_competition_ranks_and_boards_leave_unknown_out(daemon):
     board = daemon.get("/scores/merchant").json()
     assert [(i["name"], i["rank"], i["tied"], i["score"]) for i in board["items"]][0] == ("Ann", 1, False, 4)
     assert [(i["rank"], i["tied"], i["score"]) for i in board["items"]] == [
@@ -113,7 +113,7 @@ def test_the_old_shape_has_a_default_limit_of_one_and_keeps_unknown(daemon):
     assert len(daemon.get("/scores?role=photographer&limit=100").json()) == 3
 
 
-def test_nobody_sold_is_an_empty_list_in_both_shapes(tables, start):
+def test_without_a_sale_both_shapes_answer_an_empty_list(tables, start):
     daemon = start(tables, None)
     assert daemon.get("/scores?role=creator&limit=2").json() == []
     board = daemon.get("/scores/photographer").json()
@@ -147,7 +147,7 @@ def test_no_answer_shows_a_unique_id_or_an_origin(daemon, route):
 
 
 @pytest.mark.parametrize("route", VIEW_ROUTES)
-def test_freshness_is_part_of_every_answer(daemon, route):
+def test_every_answer_says_how_old_the_view_is(daemon, route):
     response = daemon.get(route)
     assert response.status == 200
     as_of = model.epoch_ms(response.headers["view-as-of"])
@@ -183,19 +183,19 @@ def test_a_limit_out_of_bounds_is_refused_saying_what_is_allowed(daemon, route, 
 
 
 @pytest.mark.parametrize("role", ["customer", "", "Merchant", "%00"])
-def test_a_role_that_is_none_is_refused_in_the_old_shape(daemon, role):
+def test_the_old_shape_refuses_an_unknown_role(daemon, role):
     problem(daemon.get(f"/scores?role={role}"), 400, "invalid-parameter")
 
 
 @pytest.mark.parametrize("route", VIEW_ROUTES)
 @pytest.mark.parametrize("query", ["colour=red", "limit=1&limit=2", "limit=%ff", "limit=%00"])
-def test_a_parameter_that_is_none_or_given_twice_or_no_text_is_refused(daemon, route, query):
+def test_an_unknown_repeated_or_undecodable_parameter_is_refused(daemon, route, query):
     problem(daemon.get(f"{route}?{query}"), 400, "invalid-parameter")
 
 
 @pytest.mark.parametrize("segment", ["a%00b", "%", "%4", "%zz", "%ff", "%c3", "%ed%a0%80", "%c0%af"])
 @pytest.mark.parametrize("route", ["/contributions/", "/scores/", "/scores/merchant/"])
-def test_what_is_no_text_is_refused(daemon, route, segment):
+def test_a_path_segment_that_is_not_utf8_text_is_refused(daemon, route, segment):
     problem(daemon.get(route + segment), 400, "invalid-parameter")
 
 
@@ -211,14 +211,14 @@ def test_what_is_no_text_is_refused(daemon, route, segment):
         "/scores/" + "A" * 60,
     ],
 )
-def test_what_is_not_there_is_404_when_caught_up(daemon, target):
+def test_a_missing_row_is_404_when_the_view_is_caught_up(daemon, target):
     problem(daemon.get(target), 404, "not-found")
 
 
 @pytest.mark.parametrize(
     "target", ["/score", "/scores/merchant/x/y", "/contributions/x/y", "/favicon.ico", "//scores"]
 )
-def test_a_route_that_is_none_is_404(daemon, target):
+def test_an_unknown_route_is_404(daemon, target):
     problem(daemon.get(target), 404, "not-found")
 
 
@@ -279,7 +279,7 @@ def test_a_request_id_is_echoed_if_it_is_harmless_and_made_for_problems(daemon):
 # --- Not caught up. ---------------------------------------------------------------------------------------
 
 
-def test_what_is_not_there_is_503_while_the_view_is_not_caught_up_and_boards_are_served(
+def test_while_not_caught_up_a_missing_row_is_503_and_boards_are_served(
     tables, stream, start
 ):
     # nothing answers where Kinesis should be: the view knows no time that it is up to

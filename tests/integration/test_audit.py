@@ -90,7 +90,7 @@ def made(pair, start_on):
     return pair
 
 
-def test_after_the_main_job_there_is_no_difference_and_what_is_changed_is_found(main_job, start_on):
+def test_audit_finds_no_difference_after_the_main_job_and_finds_each_changed_row(main_job, start_on):
     pair, _, expected = main_job
     daemon = start_on(pair)
     daemon.wait_until_applied()
@@ -130,7 +130,7 @@ def test_a_store_without_scores_has_no_difference(made):
     assert done.stdout == "0 differences; 0 scores, 1 products, read 1 time\n"
 
 
-def test_every_page_is_read(made):
+def test_audit_reads_every_page_of_the_tables(made):
     editor = Editor(made)
     for n in range(PAGES_OF_ROWS):
         editor.put_contribution(f"p{n}", ANN if n % 4 else BO, n, padding=90_000)
@@ -143,7 +143,7 @@ def test_every_page_is_read(made):
     assert found["differences"] == [{"role": "creator", "userId": BO, "score": of_bo - 1, "derived": of_bo}]
 
 
-def test_a_table_that_is_being_written_has_no_difference(pair, start_on):
+def test_audit_finds_no_difference_while_a_service_writes(pair, start_on):
     """One score may be between two of its products at any look."""
     pair.put(unsold())
     daemon = start_on(pair, "--batch-size", "20")
@@ -171,7 +171,7 @@ def test_a_wrong_score_is_found_while_a_service_holds_the_lease(pair, start_on):
     assert "a service may be writing" in done.stdout
 
 
-def test_a_store_that_is_not_there_is_a_failure_that_says_so(aws, tmp_path):
+def test_audit_of_a_missing_store_fails_and_names_it(aws, tmp_path):
     database = tmp_path / "none.db"
     done = program.run("audit", "--store", f"sqlite:{database}")
     assert done.returncode == 1 and str(database) in done.stderr and not done.stdout
@@ -180,7 +180,7 @@ def test_a_store_that_is_not_there_is_a_failure_that_says_so(aws, tmp_path):
     assert done.returncode == 1 and "no-such-stage-" in done.stderr and not done.stdout
 
 
-def test_a_file_that_is_no_database_of_ours_is_left_alone(tmp_path):
+def test_audit_does_not_change_a_foreign_database(tmp_path):
     other = tmp_path / "other.db"
     connection = sqlite3.connect(other)
     connection.execute("CREATE TABLE theirs (a)")
@@ -190,7 +190,7 @@ def test_a_file_that_is_no_database_of_ours_is_left_alone(tmp_path):
     assert other.read_bytes() == before
 
 
-def test_what_is_no_format_is_a_mistake():
+def test_an_unknown_format_is_refused():
     done = program.run("audit", "--format", "xml")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
@@ -207,7 +207,7 @@ def test_output_that_cannot_be_written_is_a_failure(embedded, start_on):
     assert done.returncode == 1 and b"print" in done.stderr
 
 
-def test_an_item_without_a_score_is_told_by_name_and_not_passed_over(aws, tables):
+def test_audit_names_an_item_without_a_score(aws, tables):
     aws.dynamodb.put_item(
         TableName=f"{tables}-Scores", Item={"userId": {"S": "broken"}, "role": {"S": "creator"}}
     )

@@ -268,7 +268,7 @@ def assert_in_order(items):
         assert now["rank"] > before["rank"] or (now["tied"] and before["tied"])
 
 
-def test_on_a_moving_board_no_page_fails_and_ranks_never_go_down(store):
+def test_while_a_board_changes_pages_succeed_and_ranks_never_decrease(store):
     daemon, board, _ = store
     steps = st.lists(st.tuples(st.integers(0, 29), st.integers(0, 3)), max_size=6)
 
@@ -416,7 +416,7 @@ def test_any_contributor_is_reached_by_an_opaque_id(store, odd):
             assert answer.get("score", answer.get("merchant")) == 1 + n
 
 
-def test_any_contributor_is_reached_by_a_user_id_whatever_is_escaped(store, odd):
+def test_any_contributor_is_reached_by_a_user_id_however_it_is_escaped(store, odd):
     daemon, _, _ = store
     for user in ODD_USERS:
         every_byte = "".join(f"%{byte:02X}" for byte in user.encode())
@@ -426,14 +426,14 @@ def test_any_contributor_is_reached_by_a_user_id_whatever_is_escaped(store, odd)
                 assert daemon.get(f"/scores/{segment}").json()["id"] == odd[user]
 
 
-def test_a_board_is_a_board_however_it_is_escaped(store, odd):
+def test_an_escaped_path_of_a_board_is_the_same_board(store, odd):
     daemon, _, _ = store
     for path in ("/scores/%6Derchant", "/scores/%63reator", "/%73cores/merchan%74"):
         answer = http_client.request(daemon.port, path)  # the contract's judge takes paths as they stand there
         assert answer.json()["items"] == page_after(daemon, "/scores/merchant", None, 10)["items"]
 
 
-def test_who_takes_the_id_of_another_for_a_user_id_does_not_take_the_place(store, odd):
+def test_a_user_id_equal_to_anothers_opaque_id_does_not_hide_that_contributor(store, odd):
     daemon, board, _ = store
     taken = odd["a"]
     board.change({(taken, model.CREATOR): 500})

@@ -58,7 +58,7 @@ def test_cfn_lint_finds_nothing():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_reference_is_to_something_that_is_there_whatever_the_parameters():
+def test_every_reference_resolves_for_all_combinations_of_parameters():
     conditions = set(TEMPLATE.content["Conditions"])
     met = {name: set() for name in conditions}
     for one in TEMPLATE.stacks(PARAMETERS, ALTERNATIVES):
@@ -67,7 +67,7 @@ def test_every_reference_is_to_something_that_is_there_whatever_the_parameters()
     assert all(values == {True, False} for values in met.values()), met
 
 
-def test_a_reference_to_nothing_is_an_error():
+def test_an_unresolvable_reference_is_an_error():
     """To nothing, to what another condition makes, and to a parameter that there is not."""
     broken = {"Parameters": {}, "Conditions": {"No": {"Fn::Equals": [1, 2]}}, "Resources": {}}
     for properties, resources in [
@@ -84,7 +84,7 @@ def test_a_reference_to_nothing_is_an_error():
         stack(Serving="sideways")
 
 
-def test_a_yaml_alias_and_a_key_twice_are_errors(tmp_path):
+def test_a_yaml_alias_and_a_duplicate_key_are_errors(tmp_path):
     """CloudFormation takes no alias, and says nothing of a key twice."""
     for text in ("A: &a {B: 1}\nC: *a\n", "A: 1\nA: 2\n"):
         (tmp_path / "template.yaml").write_text(text)
@@ -97,7 +97,7 @@ def test_it_can_be_deployed_without_a_bucket():
     assert PATH.stat().st_size <= 51_200
 
 
-def test_what_is_kept_outlives_the_stack():
+def test_data_is_kept_when_the_stack_is_deleted():
     kept = {"Stream", "DeadLetterQueue", "LogGroup", *TABLES}
     for name, resource in TEMPLATE.resources.items():
         policies = {resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")}
@@ -125,7 +125,7 @@ def healthcheck(environment):
 
 
 @pytest.mark.parametrize("serving, stream", itertools.product(TASKS, ALTERNATIVES["StreamArn"]))
-def test_the_program_takes_its_environment(serving, stream):
+def test_the_program_accepts_every_variable_of_the_tasks(serving, stream):
     one = stack(Serving=serving, StreamArn=stream)
     for task in TASKS[serving]:
         environment = one.environment(task)
@@ -175,7 +175,7 @@ def test_the_tasks_run_as_they_are_defined(aws, stage, stream):
 
 
 @pytest.mark.parametrize("serving", TASKS)
-def test_the_load_balancer_reaches_the_views_and_asks_the_operations_for_health(serving):
+def test_the_load_balancer_forwards_to_the_view_port_and_checks_health_on_the_operations_port(serving):
     one = stack(Serving=serving)
     for service_name, properties in one.of_type("AWS::ECS::Service").items():
         task = properties["TaskDefinition"]
@@ -195,7 +195,7 @@ def test_the_load_balancer_reaches_the_views_and_asks_the_operations_for_health(
 
 
 @pytest.mark.parametrize("metrics", ALTERNATIVES["MetricsCidr"])
-def test_metrics_are_for_whom_they_are_meant_and_not_behind_the_load_balancer(metrics):
+def test_only_the_given_network_reaches_metrics_and_the_load_balancer_does_not(metrics):
     """They are on the operations' address; nothing there is forwarded to."""
     one = stack(MetricsCidr=metrics)
     forwarded = {group["Port"] for group in one.of_type("AWS::ElasticLoadBalancingV2::TargetGroup").values()}
@@ -215,7 +215,7 @@ def ports_of(rules, key, group):
 
 
 @pytest.mark.parametrize("certificate", ALTERNATIVES["CertificateArn"])
-def test_clients_reach_the_load_balancer_alone_and_it_reaches_what_it_asks(certificate):
+def test_clients_reach_only_the_load_balancer_and_it_reaches_only_the_task_ports(certificate):
     one = stack(CertificateArn=certificate, ClientCidr="10.2.0.0/16")
     group, target = one.resources["LoadBalancerSecurityGroup"], one.resources["TargetGroup"]
     listeners = one.of_type("AWS::ElasticLoadBalancingV2::Listener").values()
@@ -230,7 +230,7 @@ def test_clients_reach_the_load_balancer_alone_and_it_reaches_what_it_asks(certi
     assert ports_of(let_in, "SourceSecurityGroupId", "LoadBalancerSecurityGroup") == asked
 
 
-def test_with_a_certificate_nothing_is_answered_in_the_clear():
+def test_with_a_certificate_plain_http_only_redirects():
     plain, secure = (stack(CertificateArn=one) for one in ALTERNATIVES["CertificateArn"])
     assert plain.resources["Listener"]["Port"] == 80 and plain.outputs["Url"].startswith("http://")
     listeners = secure.of_type("AWS::ElasticLoadBalancingV2::Listener").values()
@@ -239,14 +239,14 @@ def test_with_a_certificate_nothing_is_answered_in_the_clear():
 
 
 @pytest.mark.parametrize("serving", TASKS)
-def test_a_deployment_stops_nothing_before_its_successor_is_well_and_goes_back_if_it_never_is(serving):
+def test_a_deployment_keeps_old_tasks_until_new_ones_are_healthy_and_rolls_back_on_failure(serving):
     for properties in stack(Serving=serving).of_type("AWS::ECS::Service").values():
         deployment = properties["DeploymentConfiguration"]
         assert deployment["MinimumHealthyPercent"] == 100 < deployment["MaximumPercent"]
         assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
 
 
-def test_what_serves_is_scaled_between_its_own_bounds_and_what_only_fills_is_not():
+def test_tasks_that_serve_are_scaled_and_tasks_that_only_fill_are_not():
     counts = {"Workers": "3", "ServingTasks": "4", "MostTasks": "9"}
     for serving, least in (("together", "3"), ("apart", "4")):
         one = stack(Serving=serving, **counts)
@@ -260,7 +260,7 @@ def attributes(properties, name):
     return {one["Key"]: one["Value"] for one in properties[name]}
 
 
-def test_times_fit_each_other():
+def test_timeouts_of_balancer_container_and_program_agree():
     one = stack(Serving="apart")
     balancer = attributes(one.resources["LoadBalancer"], "LoadBalancerAttributes")
     target = attributes(one.resources["TargetGroup"], "TargetGroupAttributes")
@@ -273,7 +273,7 @@ def test_times_fit_each_other():
         assert stop_s < one.container(task)["StopTimeout"] <= 120  # the most that Fargate knows
 
 
-def test_tasks_are_confined_and_run_the_image_as_it_is_made():
+def test_tasks_are_sandboxed_and_run_the_image_unchanged():
     """ECS does not look at the image's own HEALTHCHECK ("HealthCheck", ECS API)."""
     image = dict(dockerfile.instructions())
     one = stack(Serving="apart")
@@ -286,7 +286,7 @@ def test_tasks_are_confined_and_run_the_image_as_it_is_made():
         assert container["HealthCheck"]["Command"] == ["CMD", *of_the_image]
 
 
-def test_tasks_may_open_as_many_files_as_the_program_wants_and_have_the_memory_that_it_keeps_to():
+def test_tasks_have_the_open_files_and_the_memory_that_the_program_needs():
     one = stack(Serving="apart")
     held = program.limit("LIMIT_INFLIGHT_BYTES") + program.limit("LIMIT_CONTRIBUTION_CACHE_BYTES")
     least_mib = 64 + ((held + int(program.default("cache-bytes"))) >> 20)
@@ -305,7 +305,7 @@ def test_tasks_may_open_as_many_files_as_the_program_wants_and_have_the_memory_t
         assert done.returncode != 0 and "/nowhere" in done.stderr, done.stderr
 
 
-def test_alarms_look_at_the_stream_and_the_queue_that_are_there():
+def test_alarms_watch_the_given_stream_and_queue():
     for stream, name in zip(ALTERNATIVES["StreamArn"], ("Stream", "events")):
         one = stack(StreamArn=stream, AlarmTopicArn="arn:aws:sns:us-east-1:1:alarms")
         (dimension,) = one.resources["LagAlarm"]["Dimensions"]
@@ -323,7 +323,7 @@ def metrics_of(alarm):
     return {(metric["Namespace"], metric["MetricName"]) for metric in stats}
 
 
-def test_somebody_is_told_of_lag_dead_letters_and_answers_that_fail():
+def test_alarms_cover_lag_dead_letters_and_failed_answers():
     alarms = stack().of_type("AWS::CloudWatch::Alarm").values()
     assert set().union(*map(metrics_of, alarms)) == {
         ("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds"),
@@ -338,7 +338,7 @@ def test_somebody_is_told_of_lag_dead_letters_and_answers_that_fail():
     }
 
 
-def test_silence_of_the_stream_or_of_the_load_balancer_is_an_alarm_and_no_other_is():
+def test_missing_data_raises_the_lag_and_the_load_balancer_alarm_and_no_other():
     alarms = stack().of_type("AWS::CloudWatch::Alarm")
     loud = {name for name, alarm in alarms.items() if alarm["TreatMissingData"] == "breaching"}
     assert loud == {"LagAlarm", "NobodyServesAlarm"}
@@ -352,7 +352,7 @@ def test_an_alarms_expression_names_its_own_metrics():
     assert len(alarm["Metrics"]) == 4
 
 
-def test_the_filter_of_the_log_finds_dead_letters(embedded, start_on):
+def test_the_log_filter_finds_dead_letters(embedded, start_on):
     """And nothing else."""
     pattern = stack().resources["LoggedDeadLetters"]["FilterPattern"]
     wanted = re.fullmatch(r'\{ \$\.msg = "(.*)" \}', pattern)[1]
@@ -366,7 +366,7 @@ def test_the_filter_of_the_log_finds_dead_letters(embedded, start_on):
 # --- One definition of the tables. ------------------------------------------------------------------------
 
 
-def test_every_property_of_a_table_is_its_shape_or_its_keeping():
+def test_every_table_property_is_either_compared_or_an_operators_choice():
     """So that no property is neither compared with create-tables nor known to be the operator's."""
     for key in ALTERNATIVES["TableKeyArn"]:
         tables = stack(TableKeyArn=key).of_type("AWS::DynamoDB::Table")
@@ -376,7 +376,7 @@ def test_every_property_of_a_table_is_its_shape_or_its_keeping():
 
 
 @pytest.mark.parametrize("value", ["true", "false"])
-def test_how_tables_are_kept_is_the_operators_choice(value):
+def test_the_operator_chooses_recovery_deletion_protection_and_encryption_of_tables(value):
     key = ALTERNATIVES["TableKeyArn"][1]
     one = stack(PointInTimeRecovery=value, DeletionProtection=value, TableKeyArn=key)
     for properties in one.of_type("AWS::DynamoDB::Table").values():
@@ -385,7 +385,7 @@ def test_how_tables_are_kept_is_the_operators_choice(value):
         assert properties["SSESpecification"]["KMSMasterKeyId"] == key
 
 
-def test_tables_that_are_there_are_not_made_and_may_be_used_as_if_they_were():
+def test_existing_tables_are_not_created_and_get_the_same_policies_and_settings():
     made, there = (stack(Serving="apart", Tables=tables) for tables in ("made", "there"))
     assert there.of_type("AWS::DynamoDB::Table") == {}
     for policy in made.of_type("AWS::IAM::ManagedPolicy"):
@@ -425,21 +425,21 @@ def described(aws, stage):
     }
 
 
-def test_the_tables_of_the_template_are_those_of_create_tables(aws, tables):
+def test_the_template_makes_the_same_tables_as_create_tables(aws, tables):
     make_tables(aws, f"{tables}-template")
     ours, theirs = described(aws, tables), described(aws, f"{tables}-template")
     assert theirs == ours
     assert "GlobalSecondaryIndexes" in ours["Scores"] and len(ours["Scores"]["AttributeDefinitions"]) == 3
 
 
-def test_create_tables_finds_nothing_to_do_on_the_tables_of_the_template(aws, stage):
+def test_create_tables_changes_nothing_on_the_tables_of_the_template(aws, stage):
     make_tables(aws, stage)
     before = described(aws, stage)
     program.create_tables(f"dynamodb:{stage}", aws.environment)
     assert described(aws, stage) == before
 
 
-def test_the_main_job_passes_on_the_tables_of_the_template_and_under_its_role(
+def test_the_main_job_passes_on_the_tables_and_the_role_of_the_template(
     aws, stage, main_stream, start_on
 ):
     """With the options of a task that fills and serves, but dead letters are in a file, where that test reads

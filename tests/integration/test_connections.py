@@ -116,7 +116,7 @@ def seconds(futures):
 # --- While they are there. --------------------------------------------------------------------------------
 
 
-def test_a_client_among_them_is_answered_as_ever(daemon):
+def test_slow_clients_do_not_delay_the_answers_of_others(daemon):
     took = []
     with Client(daemon.port) as client:
         for _ in range(500):
@@ -126,7 +126,7 @@ def test_a_client_among_them_is_answered_as_ever(daemon):
     assert statistics.median(took) < 0.1 and max(took) < 5
 
 
-def test_whoever_has_said_all_it_has_to_say_is_answered_and_the_connection_ends(daemon):
+def test_a_client_that_ends_its_side_after_a_request_is_answered_and_then_closed(daemon):
     for at_once in (False, True):
         with Client(daemon.port) as client:
             if at_once:
@@ -139,7 +139,7 @@ def test_whoever_has_said_all_it_has_to_say_is_answered_and_the_connection_ends(
             assert client.seconds_until_closed(SLACK_S) < SLACK_S
 
 
-def test_requests_that_are_sent_ahead_are_answered_in_order(daemon):
+def test_pipelined_requests_are_answered_in_order(daemon):
     targets = [BOARD, "/livez", "/contributions/lamp", "/nothing"] * 250
     with Client(daemon.port) as client, concurrent.futures.ThreadPoolExecutor(1) as pool:
         sent = pool.submit(client.send, b"".join(map(get, targets)))
@@ -148,7 +148,7 @@ def test_requests_that_are_sent_ahead_are_answered_in_order(daemon):
     assert statuses == [200, 200, 200, 404] * 250
 
 
-def test_an_answer_is_of_the_moment_when_its_request_was_whole(daemon):
+def test_an_answer_is_looked_up_when_its_request_is_complete(daemon):
     """One whose answer was read anew, one whose is kept, one that nobody has read, since the first line came."""
     targets = [f"{BOARD}?limit={n}" for n in (11, 12, 13)]
     assert all(daemon.get(target).status == 200 for target in targets[:2])
@@ -189,7 +189,7 @@ def test_a_target_or_headers_beyond_their_limit_are_refused_as_problems(daemon):
 @pytest.mark.parametrize(
     "kind", [be_silent, dribble_headers, dribble_lines, dribble_a_body, dribble_chunks], ids=lambda kind: kind.__name__
 )
-def test_a_request_that_is_not_there_after_10_seconds_ends_its_connection(slow, kind):
+def test_a_request_that_is_not_complete_after_10_seconds_ends_its_connection(slow, kind):
     assert all(REQUEST_S - 1 < took < REQUEST_S + SLACK_S for took in seconds(slow[kind]))
 
 
@@ -204,7 +204,7 @@ def test_a_connection_may_be_idle_for_75_seconds(slow):
 # --- Too many. --------------------------------------------------------------------------------------------
 
 
-def test_beyond_the_limit_others_are_told_so_and_probes_are_answered(embedded, start_on):
+def test_beyond_the_connection_limit_requests_get_503_and_probes_are_answered(embedded, start_on):
     embedded.put(LAMPS)
     daemon = start_on(embedded, "--connections", "32", "--max-live", "8")
     with contextlib.ExitStack() as held:
@@ -221,7 +221,7 @@ def test_beyond_the_limit_others_are_told_so_and_probes_are_answered(embedded, s
     wait.until(lambda: daemon.get(BOARD).status == 200, "their end to be noticed")
 
 
-def test_more_connections_than_files_may_be_open_are_a_mistake(embedded):
+def test_a_connection_limit_above_the_open_files_limit_is_refused(embedded):
     def few_files():
         resource.setrlimit(resource.RLIMIT_NOFILE, (600, 600))
 

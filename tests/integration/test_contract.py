@@ -56,7 +56,7 @@ def test_every_path_has_the_parameters_of_its_route(openapi):
         assert parameters(openapi, path, "path") == set(re.findall(r"\{(\w+)\}", path)), path
 
 
-def test_every_path_says_what_get_and_options_answer_and_that_all_else_is_405(openapi):
+def test_every_path_describes_get_options_and_405(openapi):
     for path, item in openapi.document["paths"].items():
         assert set(item) - {"parameters"} == {"get", "options"}, path
         assert {"200", "400", "404", "405", "414", "431"} <= set(item["get"]["responses"]), path
@@ -72,7 +72,7 @@ def references(node):
         yield from references(inner)
 
 
-def test_every_reference_leads_somewhere_and_every_schema_is_one(openapi):
+def test_every_reference_resolves_and_every_schema_is_valid(openapi):
     for reference in references(openapi.document):
         openapi.resolver.resolve(reference)
     for schema in openapi.document["components"]["schemas"].values():
@@ -88,7 +88,7 @@ def contents(openapi):
                     yield f"{method} {path} {status}", kind, media
 
 
-def test_every_json_answer_has_an_example_that_is_one(openapi):
+def test_every_json_answer_has_a_valid_example(openapi):
     for where, kind, media in contents(openapi):
         if kind.endswith("json"):
             examples = [media[key] for key in ("example",) if key in media]
@@ -98,7 +98,7 @@ def test_every_json_answer_has_an_example_that_is_one(openapi):
                 openapi.validate(example, media["schema"], where)
 
 
-def test_every_problem_type_of_the_api_is_in_openapi_and_none_else(openapi):
+def test_openapi_has_exactly_the_problem_types_of_the_api(openapi):
     source = (API / "problem.c").read_text()
     found = re.findall(r'\[PROBLEM_\w+\] = \{"([a-z-]+)", "([^"]+)",\s*(\d+)', source)
     problem = openapi.component("schemas", "Problem")["properties"]
@@ -110,7 +110,7 @@ def test_every_problem_type_of_the_api_is_in_openapi_and_none_else(openapi):
             assert media["example"]["title"] == titles[media["example"]["type"]], where
 
 
-def test_the_linter_of_openapi_finds_nothing_to_warn_of():
+def test_the_openapi_linter_finds_no_error_and_no_warning():
     program = npm.folder("redocly") / "node_modules/@redocly/cli/bin/cli.js"
     quiet = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "NODE_OPTIONS": ""}
     done = subprocess.run(
@@ -149,7 +149,7 @@ class Answer:
         return json.loads(self.body)
 
 
-def test_the_check_takes_what_openapi_says(openapi):
+def test_the_check_accepts_an_answer_that_openapi_describes(openapi):
     openapi.check(Answer())
     openapi.check(Answer(method="HEAD", body=b""))
 
@@ -174,12 +174,12 @@ def test_the_check_takes_what_openapi_says(openapi):
         {"header_lines": [*Answer().header_lines, ("access-control-allow-credentials", "true")]},
     ],
 )
-def test_the_check_refuses_what_openapi_does_not_say(openapi, changes):
+def test_the_check_refuses_an_answer_that_openapi_does_not_describe(openapi, changes):
     with pytest.raises((AssertionError, KeyError)):
         openapi.check(Answer(**changes))
 
 
-def test_a_target_belongs_to_the_path_that_the_service_takes_it_for(openapi):
+def test_a_target_matches_the_path_that_the_service_routes_it_to(openapi):
     for target, path in {
         "/": "/",
         "/scores/merchant?limit=1": "/scores/merchant",

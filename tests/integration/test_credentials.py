@@ -86,7 +86,7 @@ def files(tmp_path, config, credentials=""):
 # --- The command. -----------------------------------------------------------------------------------------
 
 
-def test_the_environment_s_keys(tmp_path):
+def test_keys_in_the_environment_are_used(tmp_path):
     done = command({"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": SECRET}, tmp_path)
     assert fields(done) == {
         "provider": "environment",
@@ -98,7 +98,7 @@ def test_the_environment_s_keys(tmp_path):
     assert not done.stderr
 
 
-def test_a_profile_s_keys_and_its_region(tmp_path):
+def test_a_profiles_keys_and_region_are_used(tmp_path):
     where = files(
         tmp_path,
         "[profile dev]\nregion = ap-south-1\n",
@@ -113,7 +113,7 @@ def test_a_profile_s_keys_and_its_region(tmp_path):
     )
 
 
-def test_keys_in_the_environment_win_over_a_named_profile_and_one_line_says_so(tmp_path):
+def test_keys_in_the_environment_win_over_a_named_profile_with_a_warning(tmp_path):
     where = files(tmp_path, "[profile dev]\n")
     keys = {"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": SECRET}
     done = command({**where, **keys, "AWS_PROFILE": "dev"}, tmp_path)
@@ -122,7 +122,7 @@ def test_keys_in_the_environment_win_over_a_named_profile_and_one_line_says_so(t
     assert "AWS_PROFILE is 'dev'" in line and "AWS_ACCESS_KEY_ID" in line
 
 
-def test_a_credential_process(tmp_path):
+def test_a_credential_process_gives_keys_and_their_expiry(tmp_path):
     answer = {"Version": 1, "AccessKeyId": "ASIAPROC", "SecretAccessKey": SECRET, "Expiration": FAR}
     (tmp_path / "answer.json").write_text(json.dumps(answer))
     where = files(tmp_path, f'[default]\ncredential_process = cat "{tmp_path}/answer.json"\n')
@@ -131,7 +131,7 @@ def test_a_credential_process(tmp_path):
     assert shown["expires"].startswith("2099-01-01T00:00:00.000Z (in ")
 
 
-def test_a_credential_process_that_fails_is_told_with_its_own_words(tmp_path):
+def test_a_failing_credential_process_is_reported_with_its_stderr(tmp_path):
     where = files(
         tmp_path, f"[default]\ncredential_process = sh -c 'echo {SECRET}; echo no card >&2; exit 2'\n"
     )
@@ -170,7 +170,7 @@ def test_a_role_is_assumed_by_a_request_signed_as_botocore_signs_it(tmp_path):
     assert signature != recomputed(request, secret=f"{SECRET}-other")
 
 
-def test_what_sts_refuses_is_told_with_its_name_and_request_id(tmp_path):
+def test_a_refusal_of_sts_is_reported_with_its_name_and_request_id(tmp_path):
     refusal = (
         b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you</Message></Error>"
         b"<RequestId>R-77</RequestId></ErrorResponse>"
@@ -203,7 +203,7 @@ def test_a_web_identity_is_exchanged_without_a_signature(tmp_path):
     assert request.header("Authorization") is None
 
 
-def test_a_container_endpoint_with_a_token_file(tmp_path):
+def test_a_container_endpoint_is_asked_with_the_token_of_a_file(tmp_path):
     (tmp_path / "token").write_text(f"{SECRET}-pod\n")
     with endpoint(lambda request: (200, document("ASIAPOD"))) as agent:
         where = {
@@ -217,7 +217,7 @@ def test_a_container_endpoint_with_a_token_file(tmp_path):
     assert request.header("Authorization") == f"{SECRET}-pod"
 
 
-def test_a_container_endpoint_elsewhere_is_refused(tmp_path):
+def test_a_container_endpoint_that_is_not_local_is_refused(tmp_path):
     where = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1.example.com/v1/credentials"}
     done = command(where, tmp_path)
     assert done.returncode == 1 and "127.0.0.1.example.com" in done.stderr and "[::1]" in done.stderr
@@ -235,7 +235,7 @@ def instance(request):
     )
 
 
-def test_an_instance_s_role(tmp_path):
+def test_an_instances_role_is_read_from_its_metadata(tmp_path):
     with endpoint(instance) as imds:
         where = {"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds.url + "/"}
         shown = fields(command(where, tmp_path))
@@ -243,7 +243,7 @@ def test_an_instance_s_role(tmp_path):
     assert (shown["provider"], shown["key"]) == ("EC2 instance metadata, role 'shop'", "ASIAEC2")
 
 
-def test_without_any_it_says_what_it_looked_for_and_where(tmp_path):
+def test_without_credentials_it_lists_where_it_looked(tmp_path):
     done = command({"AWS_CONFIG_FILE": "", "AWS_SHARED_CREDENTIALS_FILE": ""}, tmp_path)
     assert done.returncode == 1 and not done.stdout
     for word in [
@@ -323,7 +323,7 @@ def test_credentials_are_refreshed_ahead_of_their_expiry_and_every_request_is_si
         assert daemon.metric("winner_view_aws_credentials_refreshes_total", result="failure") == 0
 
 
-def test_a_failing_refresh_keeps_the_old_ones_until_they_expire_and_says_so_until_it_is_mended(
+def test_a_failing_refresh_keeps_the_old_credentials_and_is_a_trouble_until_it_succeeds(
     aws, tables, stream, start, agent
 ):
     agent.life_s = 6
@@ -351,7 +351,7 @@ def test_a_failing_refresh_keeps_the_old_ones_until_they_expire_and_says_so_unti
         assert SECRET not in daemon.log()
 
 
-def test_a_first_fetch_that_hangs_does_not_hold_the_exit_up(aws, tables, stream, make_daemon, agent):
+def test_a_first_fetch_that_hangs_does_not_delay_the_exit(aws, tables, stream, make_daemon, agent):
     agent.silent_s = 30
     with endpoint(agent) as server:
         daemon = make_daemon(tables, stream, environment={**environment_of(server), "http_proxy": ""})
@@ -361,7 +361,7 @@ def test_a_first_fetch_that_hangs_does_not_hold_the_exit_up(aws, tables, stream,
         assert status == 0 and seconds < 2
 
 
-def test_a_refresh_that_hangs_does_not_hold_the_exit_up(aws, tables, stream, start, agent):
+def test_a_refresh_that_hangs_does_not_delay_the_exit(aws, tables, stream, start, agent):
     agent.life_s = 4
     with endpoint(agent) as server:
         daemon = start(tables, stream, environment={**environment_of(server), "http_proxy": ""})

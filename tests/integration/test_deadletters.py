@@ -57,7 +57,7 @@ def broken(count, first=0):
     return [workload.Put(f"p{n}", f"broken {n}".encode(), "") for n in range(first, first + count)]
 
 
-def test_all_letters_arrive_signed_and_whole(pair, queue, start_with):
+def test_all_dead_letters_arrive_signed_and_complete(pair, queue, start_with):
     pair.put(workload.generate(seed=21, events=1500))
     daemon = start_with(pair)
     daemon.wait_until_applied()
@@ -82,7 +82,7 @@ def test_all_letters_arrive_signed_and_whole(pair, queue, start_with):
     assert written == len(letters)
 
 
-def test_throttles_errors_and_lost_answers_lose_nothing(pair, queue, start_with):
+def test_no_dead_letter_is_lost_through_throttles_errors_and_lost_answers(pair, queue, start_with):
     outcomes = itertools.cycle(
         [None, sqs.error("RequestThrottled", status=403), None, (500, b"{}"), None, sqs.LOST, (503, b"")]
     )
@@ -94,7 +94,7 @@ def test_throttles_errors_and_lost_answers_lose_nothing(pair, queue, start_with)
     assert logged_letters(daemon) == []
 
 
-def test_a_queue_that_is_down_holds_the_shard_and_says_so(embedded, queue, start_with):
+def test_a_queue_that_is_down_stops_the_shard_and_is_a_trouble(embedded, queue, start_with):
     queue.refuse = lambda body: (500, b"{}")
     embedded.put(broken(3))
     daemon = start_with(embedded)
@@ -112,7 +112,7 @@ def test_a_queue_that_is_down_holds_the_shard_and_says_so(embedded, queue, start
 
 
 @pytest.mark.parametrize("refusal", ["AccessDeniedException", "QueueDoesNotExist"])
-def test_a_queue_that_refuses_falls_back_to_the_log_and_is_used_again(embedded, queue, start_with, refusal):
+def test_dead_letters_go_to_the_log_while_the_queue_refuses_them(embedded, queue, start_with, refusal):
     queue.refuse = lambda body: sqs.error(refusal, status=403 if "Access" in refusal else 400)
     embedded.put(broken(30))
     daemon = start_with(embedded)
@@ -141,7 +141,7 @@ def test_a_queue_that_refuses_falls_back_to_the_log_and_is_used_again(embedded, 
     assert len(logged_letters(daemon)) + len(queue.letters()) == len(expected)
 
 
-def test_data_beyond_a_message_is_cut_and_its_hash_tells_of_the_whole(embedded, queue, start_with):
+def test_data_too_large_for_a_message_is_cut_and_its_hash_covers_the_whole(embedded, queue, start_with):
     whole = bytes(n % 251 for n in range(1_000_000)).replace(b"\n", b"-")
     embedded.append(whole + b"\n")
     start_with(embedded).wait_until_applied()

@@ -33,7 +33,7 @@ def seconds(value):
     return int(re.fullmatch(r"(\d+)s", value)[1])
 
 
-def test_the_units_sandbox_leaves_it_little():
+def test_the_units_sandbox_passes_systemds_security_check():
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE}", str(UNIT)],
         capture_output=True, text=True, timeout=60,
@@ -48,7 +48,7 @@ def test_systemd_knows_every_setting_of_the_unit():
     assert [line for line in said if "not executable" not in line and "Command 'man" not in line] == []
 
 
-def test_systemd_is_told_by_the_service_itself_and_waits_long_enough_for_it(unit):
+def test_the_unit_uses_notifications_and_its_timeouts_fit_the_programs(unit):
     assert unit["Type"] == ["notify"] and unit["NotifyAccess"] == ["main"]
     assert seconds(unit["WatchdogSec"][0]) * 1000 >= 3 * program.limit("LIMIT_NOTIFY_MS")
     assert seconds(unit["TimeoutStopSec"][0]) * 1000 > MOST_DRAIN_S * 1000 + program.limit("LIMIT_STOP_STUCK_MS")
@@ -56,7 +56,7 @@ def test_systemd_is_told_by_the_service_itself_and_waits_long_enough_for_it(unit
     assert most.returncode == 2 and f"to {MOST_DRAIN_S}" in most.stderr
 
 
-def test_a_wrong_configuration_is_not_tried_again_and_again(unit):
+def test_the_unit_does_not_restart_a_wrong_configuration(unit):
     assert unit["RestartPreventExitStatus"] == ["2"]
 
 
@@ -75,11 +75,11 @@ def test_package_container_and_program_have_one_version(version):
     assert f'org.opencontainers.image.version="{version}"' in labels
 
 
-def test_the_dockerfile_is_one_whose_steps_can_be_tested():
+def test_the_dockerfile_uses_only_instructions_that_the_tests_can_run():
     assert [word for word, _ in dockerfile.instructions() if not hasattr(dockerfile.Build, f"do_{word.lower()}")] == []
 
 
-def test_the_container_runs_as_a_number_that_is_not_root_and_asks_the_program_how_it_is():
+def test_the_container_runs_as_a_numeric_user_and_checks_health_with_the_program():
     last = dict(dockerfile.instructions())
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last["USER"])
     assert dockerfile.exec_form(last["ENTRYPOINT"]) == ["/usr/bin/winner-view"]
@@ -92,7 +92,7 @@ def packages(name):
     return set(done.stdout.split())
 
 
-def test_the_containers_packages_are_those_of_the_libraries_that_the_program_wants():
+def test_the_containers_packages_are_those_of_the_programs_libraries():
     wanted = re.findall(
         r"\(NEEDED\).*\[(.*)\]",
         subprocess.run(["readelf", "-d", program.binary()], capture_output=True, text=True, check=True).stdout,
@@ -107,7 +107,7 @@ def test_the_containers_packages_are_those_of_the_libraries_that_the_program_wan
 
 
 @pytest.mark.parametrize("name", ["postinst", "prerm", "postrm"])
-def test_the_packages_scripts_are_plain_shell_that_stops_at_a_failure(name):
+def test_the_packages_scripts_are_plain_shell_and_stop_at_the_first_failure(name):
     path = pathlib.Path(DEPLOY, "debian", name)
     assert path.stat().st_mode & 0o111 and "\nset -e\n" in path.read_text()
     assert subprocess.run(["sh", "-n", str(path)]).returncode == 0

@@ -136,7 +136,7 @@ def daemon(pair, start_on):
 
 
 @pytest.mark.parametrize("kinds", [(newcomer, keeper, idler, pipeliner, asker), (idler,)], ids=["all", "idle"])
-def test_no_request_is_lost_that_was_sent_before_the_first_connection_was_refused(daemon, kinds):
+def test_a_request_sent_before_the_first_connection_is_refused_is_answered(daemon, kinds):
     crowd = Crowd(daemon.port)
     for kind in kinds:
         crowd.start(kind, CLIENTS)
@@ -148,7 +148,7 @@ def test_no_request_is_lost_that_was_sent_before_the_first_connection_was_refuse
     assert seconds < STOP_S
 
 
-def test_neither_is_one_while_there_are_as_many_connections_as_may_be(embedded, start_on):
+def test_a_request_sent_before_the_first_connection_is_refused_is_answered_at_the_connection_limit(embedded, start_on):
     embedded.put(LAMPS)
     daemon = start_on(embedded, "--connections", "32", "--max-live", "8", "--drain-seconds", str(DRAIN_S))
     daemon.wait_until_applied()
@@ -170,7 +170,7 @@ def hold_slow_clients(daemon, held):
         held.enter_context(Client(daemon.port, receive_bytes=4096)).send(get("/openapi.yaml") * 1000)
 
 
-def test_clients_that_do_nothing_or_do_not_read_do_not_hold_the_end_up(daemon):
+def test_clients_that_do_nothing_or_do_not_read_do_not_delay_the_exit(daemon):
     with contextlib.ExitStack() as held:
         hold_slow_clients(daemon, held)
         assert signal_and_wait(daemon) < STOP_S
@@ -184,7 +184,7 @@ def paused_store(aws):
 
 
 @pytest.mark.parametrize("kind", ["kinesis+dynamodb"])
-def test_misses_are_answered_and_the_end_comes_though_the_store_hangs(daemon, paused_store):
+def test_while_the_store_hangs_cache_misses_are_answered_and_sigterm_ends_the_process(daemon, paused_store):
     paused_store()
     crowd = Crowd(daemon.port)
     crowd.start(asker, 4 * CLIENTS)
@@ -198,7 +198,7 @@ def test_misses_are_answered_and_the_end_comes_though_the_store_hangs(daemon, pa
     assert seconds < STOP_S
 
 
-def test_a_request_that_lies_unread_when_it_ends_is_answered(daemon):
+def test_a_request_that_is_unread_in_the_socket_at_sigterm_is_answered(daemon):
     """The process is stopped while clients connect and ask, so that all of it waits in the kernel."""
     daemon.freeze()
     clients = [Client(daemon.port) for _ in range(5 * CLIENTS)]

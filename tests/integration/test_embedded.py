@@ -126,7 +126,7 @@ def test_a_hundred_sigkills_change_nothing(embedded, make_on, capsys):
 # --- One process fills, others serve. ---------------------------------------------------------------------
 
 
-def test_a_second_process_is_refused_naming_the_first_and_may_still_serve(embedded, start_on, make_on):
+def test_a_second_process_is_refused_with_the_firsts_pid_and_may_still_serve(embedded, start_on, make_on):
     embedded.put(LAMPS)
     first = start_on(embedded)
     first.wait_until_applied()
@@ -153,7 +153,7 @@ def test_a_killed_process_leaves_no_lock_behind(embedded, start_on):
     assert purchases(daemon) == 3
 
 
-def test_a_database_of_a_newer_version_is_refused_and_left_alone(embedded, start_on, make_on):
+def test_a_database_of_a_newer_version_is_refused_and_not_changed(embedded, start_on, make_on):
     start_on(embedded, "--source", "none").terminate()
     connection = sqlite3.connect(embedded.database)
     connection.execute("PRAGMA user_version = 99")
@@ -164,7 +164,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(embedded, start
     assert embedded.database.read_bytes() == before
 
 
-def test_a_database_that_is_locked_at_the_start_is_waited_for(embedded, start_on, make_on):
+def test_the_start_waits_for_a_locked_database(embedded, start_on, make_on):
     embedded.put(LAMPS)
     start_on(embedded, "--source", "none").terminate()
     with contextlib.closing(sqlite3.connect(embedded.database, isolation_level=None)) as other:
@@ -195,7 +195,7 @@ def another_first_line(pair):
 
 
 @pytest.mark.parametrize("change", [another_file, another_first_line])
-def test_a_database_that_belongs_to_another_file_is_refused_naming_both(embedded, start_on, make_on, change):
+def test_a_database_of_another_file_is_refused_and_both_are_named(embedded, start_on, make_on, change):
     embedded.put(LAMPS)
     daemon = start_on(embedded)
     daemon.wait_until_applied()
@@ -211,7 +211,7 @@ def test_a_database_that_belongs_to_another_file_is_refused_naming_both(embedded
 # --- The file while it is followed. -----------------------------------------------------------------------
 
 
-def test_a_missing_file_is_awaited_and_then_read(embedded, make_on):
+def test_a_missing_file_is_read_once_it_exists(embedded, make_on):
     daemon = make_on(embedded).start(ready=False)
     wait.until(lambda: answers(daemon), "an answer")
     assert str(embedded.journal) in trouble(daemon)
@@ -250,7 +250,7 @@ def test_a_line_is_read_once_its_newline_is_there(embedded, start_on):
     assert purchases(daemon) == 1 and daemon.dead_letters() == set()
 
 
-def test_a_file_that_shrank_is_said_so_and_goes_on_when_it_is_whole_again(embedded, start_on):
+def test_a_file_that_shrank_is_a_trouble_and_reading_continues_when_it_is_complete_again(embedded, start_on):
     embedded.put(LAMPS)
     daemon = start_on(embedded)
     daemon.wait_until_applied()
@@ -268,7 +268,7 @@ def test_a_file_that_shrank_is_said_so_and_goes_on_when_it_is_whole_again(embedd
     assert_equal_to_model(embedded, fold(embedded.records()), daemon.dead_letters())
 
 
-def test_a_file_that_was_replaced_is_said_so_and_nothing_of_the_other_is_read(embedded, start_on):
+def test_a_replaced_file_is_a_trouble_and_is_not_read(embedded, start_on):
     embedded.put(LAMPS)
     daemon = start_on(embedded)
     daemon.wait_until_applied()

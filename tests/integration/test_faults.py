@@ -52,7 +52,7 @@ def run_through(harm, aws, wires, tables, stream, start_between, harmed_enough=l
 
 
 @pytest.mark.parametrize("kind", faults.EVERY_KIND, ids=lambda kind: kind.__name__)
-def test_one_call_in_ten_fails_in_the_same_way_and_all_is_exact(
+def test_the_tables_become_exact_while_one_call_in_ten_fails(
     kind, aws, wires, tables, stream, start_between
 ):
     fault = kind(RATES.get(kind, RATE))
@@ -70,7 +70,7 @@ def test_one_call_in_ten_fails_in_the_same_way_and_all_is_exact(
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_mixture_of_faults_is_survived(seed, aws, wires, tables, stream, start_between, capsys):
+def test_the_tables_become_exact_under_a_mixture_of_faults(seed, aws, wires, tables, stream, start_between, capsys):
     """WINNER_VIEW_FAULT_SEEDS="7 8" for others."""
     harm = faults.mixture(seed)
     run_through(harm, aws, wires, tables, stream, start_between)
@@ -88,7 +88,7 @@ MEMORY_BUDGET = (64 + 128) << 20
 
 
 @pytest.mark.skipif(program.is_sanitized(), reason="a sanitizer's memory is not measured")
-def test_a_store_that_is_gone_for_a_minute_costs_neither_a_restart_nor_memory(
+def test_after_a_minute_without_a_store_it_catches_up_within_its_memory_budget(
     aws, wires, tables, stream, start_between, capsys
 ):
     wires.kinesis.layers = [aws_behaviour.Padding(RECORD_BYTES)]
@@ -113,7 +113,7 @@ def test_a_store_that_is_gone_for_a_minute_costs_neither_a_restart_nor_memory(
     assert daemon.peak_memory() <= MEMORY_BUDGET
 
 
-def test_a_store_that_hangs_beyond_the_failover_time_costs_leases_and_no_exactness(
+def test_the_tables_are_exact_after_the_store_hangs_longer_than_the_failover_time(
     aws, wires, tables, stream, start_between
 ):
     events = workload.generate(seed=52, events=2000)
@@ -127,7 +127,7 @@ def test_a_store_that_hangs_beyond_the_failover_time_costs_leases_and_no_exactne
     wires.assert_exact(tables, stream, daemon)
 
 
-def test_a_script_of_outages_of_both_services_is_survived(aws, wires, tables, stream, start_between):
+def test_the_tables_become_exact_under_outages_of_both_services(aws, wires, tables, stream, start_between):
     events = workload.generate(seed=53, events=2000)
     stopped = threading.Event()
     daemon = start_between(tables, stream, *FAILOVER)
@@ -167,7 +167,7 @@ def fold_counts(aws, stream):
     return fold(cloud.read_stream(aws.kinesis, stream)).counts
 
 
-def test_a_sole_reader_keeps_the_limits_of_its_shards(aws, wires, tables, stream, start_between, capsys):
+def test_a_sole_reader_stays_within_the_read_limits_of_its_shards(aws, wires, tables, stream, start_between, capsys):
     """Over a backlog that takes some seconds at 2 MB/s a shard, and at the tip."""
     readers = aws_behaviour.Readers()
     limits = aws_behaviour.ShardLimits(readers)
@@ -225,7 +225,7 @@ def test_a_shard_that_others_read_four_times_a_second_is_read_to_its_end(
 @pytest.mark.parametrize(
     "lag", [lambda content, now_ms: None, aws_behaviour.Lag.of_aws], ids=["absent", "as AWS counts it"]
 )
-def test_whatever_the_lag_says_all_is_read(lag, aws, wires, tables, stream, start_between):
+def test_everything_is_read_whatever_lag_the_stream_reports(lag, aws, wires, tables, stream, start_between):
     wires.kinesis.layers = [aws_behaviour.Lag(lag)]
     cloud.put(aws.kinesis, stream, workload.generate(seed=57, events=EVENTS))
     daemon = start_between(tables, stream)
@@ -237,7 +237,7 @@ def test_whatever_the_lag_says_all_is_read(lag, aws, wires, tables, stream, star
 # --- A clock that is wrong. -------------------------------------------------------------------------------
 
 
-def test_a_wrong_clock_is_noticed_corrected_and_forgotten_when_it_is_right_again(
+def test_signing_follows_the_clock_of_aws_when_ours_is_wrong(
     aws, wires, tables, stream, start_between
 ):
     """AWS's clock is an hour ahead of ours, then agrees, then is half an hour behind."""

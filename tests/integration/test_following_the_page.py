@@ -22,7 +22,7 @@ BROKEN = workload.to_put({**event(model.PURCHASE, "lamp", person("customer", "Cy
 
 
 @pytest.mark.skipif(MISSING, reason=f"not installed: {', '.join(MISSING)}")
-def test_the_commands_of_the_operators_page_work_in_their_order(aws, tmp_path):
+def test_the_marked_commands_of_the_operators_page_work_in_order(aws, tmp_path):
     stream = cloud.create_stream(aws.kinesis, f"page-{os.getpid()}")
     ports = {name: str(emulators.free_port()) for name in ("_8080", "_8090")}
     script = operators_page.script(
@@ -75,7 +75,7 @@ def shell(command, folder, **environment):
 
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="not installed: jq")
-def test_a_letter_is_taken_from_the_log_as_from_a_file(pair, make_on, tmp_path):
+def test_the_pages_commands_extract_a_dead_letter_from_the_log(pair, make_on, tmp_path):
     pair.put([BROKEN])
     daemon = make_on(pair, "--dead-letter", "log", "--log-format", "json").start()
     daemon.wait_until_applied()
@@ -90,7 +90,7 @@ def test_a_letter_is_taken_from_the_log_as_from_a_file(pair, make_on, tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("sqlite3"), reason="not installed: sqlite3")
-def test_a_copy_of_an_sqlite_view_made_while_it_is_filled_catches_up(embedded, start_on, tmp_path):
+def test_a_copy_of_an_sqlite_view_made_during_ingest_catches_up(embedded, start_on, tmp_path):
     embedded.put(LAMPS)
     start_on(embedded).wait_until_applied()
     shell(command_with("sqlite3 winner-view.db"), tmp_path)

@@ -56,7 +56,7 @@ def assert_honest(daemons, sales):
     return oldest
 
 
-def test_what_a_late_index_shows_is_what_it_claims(aws, wires, tables, stream, start_between):
+def test_answers_from_a_late_index_hold_everything_up_to_their_as_of(aws, wires, tables, stream, start_between):
     """The index is late by most of the allowance. A backlog is the hard part: once it is applied the view is
     fresh at once, and the index is not."""
     late = aws_behaviour.LateIndex(seconds=0.8)
@@ -87,7 +87,7 @@ def serves_with_time(daemon):
     return epoch_ms(as_of) if as_of else None
 
 
-def test_a_worker_that_only_serves_is_as_fresh_as_the_leases_say(
+def test_a_worker_that_only_serves_takes_its_freshness_from_the_leases(
     aws, wires, tables, stream, start, make_daemon
 ):
     """Through a wire of its own, over which the leases cannot be read for a while."""
@@ -126,7 +126,7 @@ def test_a_worker_that_only_serves_is_as_fresh_as_the_leases_say(
     server.wait_until_applied(30)
 
 
-def test_a_shard_of_which_nothing_is_known_makes_all_unknown(aws, tables, stream, start):
+def test_a_shard_without_a_known_time_makes_the_views_time_unknown(aws, tables, stream, start):
     """On a worker that only serves: a lease that nobody has read under yet."""
     worker, server = start(tables, stream, *FAILOVER), start(tables, None)
     server.wait_until_applied(30)
@@ -158,7 +158,7 @@ ROUTES = [
 ]
 
 
-def test_who_is_not_there_is_not_there_however_late_the_index_may_be(tables, stream, start):
+def test_a_missing_contributor_is_404_however_late_the_index_may_be(tables, stream, start):
     daemon = start(tables, stream, "--index-allowance-ms", "3600000", "--caught-up-ms", "3600001")
     daemon.wait_until_applied()
     assert daemon.get("/scores/merchant").json()["asOf"] is None
@@ -166,7 +166,7 @@ def test_who_is_not_there_is_not_there_however_late_the_index_may_be(tables, str
         assert daemon.get(target).status == 404, target
 
 
-def test_a_table_that_is_not_there_is_no_answer_about_its_rows(aws, tables, stream, start):
+def test_a_missing_table_is_503_and_not_404(aws, tables, stream, start):
     """The process only serves, so that what is wrong is what is asked for."""
     start(tables, stream).wait_until_applied()
     server = start(tables, None, "--scores-table", f"{tables}-none", "--contributions-table", f"{tables}-none")
@@ -177,7 +177,7 @@ def test_a_table_that_is_not_there_is_no_answer_about_its_rows(aws, tables, stre
     assert "reads" in {trouble["name"] for trouble in server.health()["troubles"]}
 
 
-def test_who_names_a_lag_is_never_given_an_older_answer(pair, start_on):
+def test_an_answer_is_never_older_than_max_lag_allows(pair, start_on):
     """What was read is kept, and so grows older than the view: a hit, too, is judged when it is served."""
     pair.put(LAMP)
     daemon = start_on(pair, "--cache-ttl-ms", "600000")
@@ -198,7 +198,7 @@ def test_who_names_a_lag_is_never_given_an_older_answer(pair, start_on):
         assert served.headers["cache-status"].startswith("winner-view; hit")
 
 
-def test_a_lag_out_of_bounds_is_refused(embedded, start_on):
+def test_a_max_lag_out_of_bounds_is_refused(embedded, start_on):
     embedded.put(LAMP)
     daemon = start_on(embedded)
     for lag in ("0", "86400001", "-1", "1.5", "", "ten"):

@@ -88,7 +88,7 @@ def test_any_request_gets_an_answer_that_openapi_describes(daemon, client, opena
 
 
 @each_seed
-def test_a_request_as_openapi_wants_it_is_never_refused_as_wrong(daemon, client, openapi, cursors, seed):
+def test_a_request_that_openapi_allows_is_never_refused(daemon, client, openapi, cursors, seed):
     def check(request):
         response = openapi.check(client.exchange(request))
         assert response.status in (200, 204, 304, 404, 503), response.body
@@ -135,12 +135,12 @@ def check_replies(said):
 
 
 @each_seed
-def test_what_is_hardly_http_gets_an_answer_or_the_end_of_the_connection(daemon, client, seed):
+def test_malformed_http_gets_an_answer_or_a_closed_connection(daemon, client, seed):
     for_examples(seed, at_random.malformed(), lambda data: check_replies(client.converse(data)))
     assert daemon.is_running() and daemon.get("/livez").status == 200
 
 
-def test_no_request_makes_a_new_label_of_a_metric(daemon, openapi):
+def test_no_request_adds_a_new_label_value_to_a_metric(daemon, openapi):
     """The last of this file: after all that was asked."""
     labels = {}
     for (name, found), _ in daemon.metrics().items():

@@ -124,7 +124,7 @@ def assert_all_are_there(lines, kind):
         assert sum(line.startswith(side) and step in line for line in lines) >= 3, (side, step, lines)
 
 
-def test_dying_before_and_after_every_single_write_changes_nothing(
+def test_a_kill_before_or_after_any_single_write_changes_nothing(
     small_shop, killable, tmp_path, kind, capsys
 ):
     """The first dies at point n, its successor at a random one, the third lives."""
@@ -144,7 +144,7 @@ def test_dying_before_and_after_every_single_write_changes_nothing(
     assert died[0] >= len(lines) * 0.8  # renewals come by the clock: a few points are not reached every time
 
 
-def test_dying_beside_a_second_worker_changes_nothing(aws, request, killable, tmp_path, capsys):
+def test_kills_beside_a_second_worker_change_nothing(aws, request, killable, tmp_path, capsys):
     """One dies at point n, or both do, each at its own; the other, or a third, finds the lease expired and
     goes on. (An embedded store has one worker at a time.)"""
     shop = Shop("kinesis+dynamodb", request, tmp_path)

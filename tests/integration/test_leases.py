@@ -111,7 +111,7 @@ def assert_item(item, expected, since_ms=None):
     assert as_sets(item) == as_sets(expected)
 
 
-def test_a_lease_at_every_stage_of_one_shard(aws, tables, one_shard, make_daemon, gate):
+def test_a_lease_has_the_right_attributes_at_every_stage_of_a_shard(aws, tables, one_shard, make_daemon, gate):
     table = Table(aws, tables)
     begin_ms = int(time.time() * 1000) - 1000
     gate.refuses = lambda key, values: True
@@ -169,7 +169,7 @@ def test_a_lease_at_every_stage_of_one_shard(aws, tables, one_shard, make_daemon
     gate.refuses = lambda key, values: False
 
 
-def test_a_lease_at_the_end_of_its_shard_and_those_of_its_children(aws, tables, one_shard, make_daemon, gate):
+def test_an_ended_lease_and_its_childrens_leases_have_the_right_attributes(aws, tables, one_shard, make_daemon, gate):
     table = Table(aws, tables)
     begin_ms = int(time.time() * 1000) - 1000
     gate.refuses = lambda key, values: key != FIRST  # nobody takes the children
@@ -201,7 +201,7 @@ def test_a_lease_at_the_end_of_its_shard_and_those_of_its_children(aws, tables, 
     assert table.items().keys() == {FIRST, LEFT, RIGHT, MERGED}
 
 
-def test_a_start_at_a_time_makes_leases_of_what_was_open_then_and_of_nothing_before(
+def test_a_start_at_a_time_makes_leases_only_of_the_shards_open_then(
     aws, tables, one_shard, make_daemon, start, gate
 ):
     """The first shard has ended before the start, and its events are not read; whatever a later start says."""
@@ -243,7 +243,7 @@ def held(daemon):
     return daemon.metric("winner_view_leases")
 
 
-def test_of_two_processes_with_one_worker_id_one_loses_everything_and_says_so(aws, tables, stream, make_daemon):
+def test_of_two_processes_with_one_worker_id_the_older_loses_its_leases_and_reports_it(aws, tables, stream, make_daemon):
     lamps = small_shop.puts(small_shop.product("lamp", small_shop.person("merchant", "Ann"), None, 3))
     cloud.put(aws.kinesis, stream, lamps)
     # dead letters of their own: both write them
@@ -277,7 +277,7 @@ def test_of_two_processes_with_one_worker_id_one_loses_everything_and_says_so(aw
     assert_equal_to_model(KinesisDynamodb(aws, tables, stream), expected, first.dead_letters())
 
 
-def test_two_processes_with_one_worker_id_that_start_together_do_not_share(aws, tables, stream, make_daemon):
+def test_two_processes_with_one_worker_id_that_start_together_do_not_share_leases(aws, tables, stream, make_daemon):
     daemons = [make_daemon(tables, stream, *OPTIONS, "--worker-id", "one-name") for _ in range(2)]
     for daemon in daemons:
         daemon.start(ready=False)

@@ -161,7 +161,7 @@ def test_a_command_that_has_no_policy_calls_nothing(aws, tables, stream, start, 
         assert wire.calls() == set()
 
 
-def test_there_is_no_other_command():
+def test_every_command_has_a_test_of_its_calls():
     """Else it needs a test here."""
     assert program.commands().keys() == {"serve", "audit", "create-tables", "credentials", "healthcheck"}
 
@@ -182,7 +182,7 @@ def calls_in_the_sources():
     return {(name, word) for name, operations in known.items() for word in words & set(operations)}
 
 
-def test_every_call_in_the_sources_is_in_a_policy():
+def test_every_aws_call_in_the_sources_is_in_a_policy():
     """But for those of STS, which a role of the stack does not need: they are for profiles that name a role, and
     for web identity, which asks for no right."""
     policies = stack_of("s", "t").of_type("AWS::IAM::ManagedPolicy")
@@ -199,7 +199,7 @@ def test_every_call_in_the_sources_is_in_a_policy():
 # --- The roles. -------------------------------------------------------------------------------------------
 
 
-def test_a_role_has_the_policies_of_what_its_tasks_do():
+def test_each_role_has_the_policies_of_its_tasks():
     together, apart = (stack_of("s", "t", Serving=serving) for serving in ("together", "apart"))
     fill, serve = together.policy("FillPolicy"), together.policy("ServePolicy")
     assert together.statements("TaskRole") == fill + serve
@@ -223,7 +223,7 @@ def test_roles_are_for_tasks_of_this_account_alone():
         }
 
 
-def test_what_other_deployments_are_told_to_take_is_there():
+def test_the_policies_that_other_deployments_name_exist():
     """deploy/kubernetes and the operator's page name policies, for roles of the operator's own."""
     policies = stack_of("s", "t").of_type("AWS::IAM::ManagedPolicy").keys()
     folder = program.ROOT / "deploy"
@@ -237,7 +237,7 @@ def test_what_other_deployments_are_told_to_take_is_there():
     assert named == [{"FillPolicy", "ServePolicy"}, {"ServePolicy"}]
 
 
-def test_every_right_is_named_in_full_but_the_one_that_cannot_be():
+def test_every_right_is_named_without_wildcards_but_the_registry_login():
     one = stack_of("s", "t", Serving="apart", ImageRepositoryArn=arn("ecr", "repository/winner-view"))
     granted = [each for name in one.of_type("AWS::IAM::Role") for each in one.statements(name)]
     granted += [each for name in one.of_type("AWS::IAM::ManagedPolicy") for each in one.policy(name)]
@@ -249,7 +249,7 @@ def test_every_right_is_named_in_full_but_the_one_that_cannot_be():
             assert iam.rights(each)
 
 
-def test_keys_of_ones_own_add_what_they_need_and_only_through_their_service():
+def test_own_kms_keys_add_rights_only_through_their_service():
     keys = {"StreamKeyArn": "arn:aws:kms:us-east-1:1:key/s", "TableKeyArn": "arn:aws:kms:us-east-1:1:key/t"}
     for role in ("TaskRole", "ServingTaskRole"):
         plain = stack_of("s", "t", Serving="apart").statements(role)
@@ -277,7 +277,7 @@ def call(action, resource, *keys):
     return Call(*action.split(":"), resource, frozenset(keys))
 
 
-def test_the_comparison_tells_what_is_missing_and_what_is_to_spare():
+def test_the_comparison_lists_missing_and_unused_rights():
     statements = [statement(["dynamodb:GetItem", "dynamodb:Scan"], "t"), statement("sqs:SendMessage", "q")]
     calls = {call("dynamodb:GetItem", "t"), call("dynamodb:Scan", "t"), call("sqs:SendMessage", "q")}
     assert iam.differences(statements, calls) == []
@@ -290,7 +290,7 @@ def test_the_comparison_tells_what_is_missing_and_what_is_to_spare():
     ]
 
 
-def test_the_comparison_knows_which_rows_a_right_is_for():
+def test_the_comparison_respects_conditions_on_partition_keys():
     only = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["mine"]}}
     statements = [statement("dynamodb:UpdateItem", "t", Condition=only)]
     mine, other = call("dynamodb:UpdateItem", "t", "mine"), call("dynamodb:UpdateItem", "t", "other")
@@ -308,12 +308,12 @@ def test_the_comparison_knows_which_rows_a_right_is_for():
         {"Effect": "Allow", "NotAction": "dynamodb:GetItem", "Resource": "t"},
     ],
 )
-def test_a_statement_that_does_not_name_its_rights_in_full_is_refused(one):
+def test_a_statement_with_wildcards_or_denials_is_refused(one):
     with pytest.raises(AssertionError):
         iam.rights(one)
 
 
-def test_a_call_is_read_off_the_wire_with_its_service_action_resource_and_rows():
+def test_a_recorded_call_has_its_service_action_resource_and_rows():
     def request(scope, target, body):
         authorization = (
             f"AWS4-HMAC-SHA256 Credential=AKID/20261123/us-east-1/{scope}/aws4_request, "

@@ -49,7 +49,7 @@ def test_sigterm_drains_then_stops_with_status_0_and_leases_released(aws, tables
     assert all("leaseOwner" not in lease for lease in cloud.leases(aws.dynamodb, tables).values())
 
 
-def test_sigterm_in_the_middle_of_a_backlog_loses_and_doubles_nothing(main_job, start_on):
+def test_sigterm_in_the_middle_of_a_backlog_loses_and_repeats_nothing(main_job, start_on):
     pair, records, expected = main_job
     for stop in range(3):
         daemon = start_on(pair, "--batch-size", "20")
@@ -81,7 +81,7 @@ def only_child(pid):
     return int(child)
 
 
-def test_a_second_signal_ends_it_at_once_as_a_containers_first_process_too(embedded, make_on):
+def test_a_second_signal_ends_a_containers_first_process_at_once(embedded, make_on):
     """The kernel spares that one every signal that it does not catch."""
     apart = ["unshare", *([] if os.geteuid() == 0 else ["--user"]), "--pid", "--fork", "--kill-child"]
     if subprocess.run([*apart, "true"], capture_output=True).returncode:
@@ -98,7 +98,7 @@ def test_a_second_signal_ends_it_at_once_as_a_containers_first_process_too(embed
     assert daemon.process.wait(20) == 128 + signal.SIGTERM and time.monotonic() - begin < 10
 
 
-def test_sigterm_ends_it_in_20_seconds_though_the_store_does_not_answer(tables, lamps, start, paused_store):
+def test_sigterm_ends_it_within_20_seconds_while_the_store_hangs(tables, lamps, start, paused_store):
     daemon = start(tables, lamps)
     daemon.wait_until_applied()
     paused_store.pause()
@@ -135,7 +135,7 @@ def ask_for(seconds, daemon, targets):
     return longest
 
 
-def test_cached_answers_go_on_at_once_while_the_store_does_not_answer(tables, lamps, start, paused_store):
+def test_cached_answers_are_served_at_once_while_the_store_hangs(tables, lamps, start, paused_store):
     daemon = start(tables, lamps)
     daemon.wait_until_applied()
     wait.until(lambda: daemon.get("/scores/merchant").json()["items"], "a board")
@@ -153,7 +153,7 @@ def test_cached_answers_go_on_at_once_while_the_store_does_not_answer(tables, la
     wait.until(lambda: daemon.get("/contributions/never-asked-0").status == 404, "the store answers again", 30)
 
 
-def test_answers_older_than_that_are_served_saying_so(tables, lamps, start, paused_store):
+def test_expired_answers_are_served_as_stale_while_the_store_hangs(tables, lamps, start, paused_store):
     daemon = start(tables, lamps, "--cache-ttl-ms", "100", "--cache-stale-ms", "200")
     daemon.wait_until_applied()
     before = wait.until(lambda: daemon.get("/scores/merchant").json()["items"], "a board")
@@ -164,7 +164,7 @@ def test_answers_older_than_that_are_served_saying_so(tables, lamps, start, paus
     assert "stale" in last.headers["cache-status"].lower()
 
 
-def test_ingest_goes_on_by_itself_after_the_store_came_back(aws, tables, lamps, start, paused_store):
+def test_ingest_continues_by_itself_when_the_store_answers_again(aws, tables, lamps, start, paused_store):
     daemon = start(tables, lamps)
     daemon.wait_until_applied()
     settled = daemon.metric("winner_view_records_total")

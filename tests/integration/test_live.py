@@ -77,7 +77,7 @@ def test_a_reader_gets_both_boards_and_freshness_and_then_what_changes(shop, pai
             assert all(again.last(role)["items"][0]["score"] == 4 for role in BOARDS)
 
 
-def test_a_board_that_changes_all_the_time_comes_twice_a_second(shop, pair):
+def test_a_board_that_changes_constantly_is_sent_at_most_twice_a_second(shop, pair):
     seconds, puts_each = 4, 0.05
     with Reader(shop) as reader:
         reader.wait_for_all()
@@ -92,7 +92,7 @@ def test_a_board_that_changes_all_the_time_comes_twice_a_second(shop, pair):
             assert 3 <= len(reader.of(role)) <= 2 * took + 2
 
 
-def test_head_has_the_headers_only_and_http_1_0_no_chunks(shop):
+def test_head_of_live_has_only_headers_and_http_1_0_has_no_chunks(shop):
     head = shop.get("/live", method="HEAD")
     assert head.status == 200 and head.content_type == "text/event-stream"
     old = live.dial(shop.port, version="HTTP/1.0")
@@ -104,7 +104,7 @@ def test_head_has_the_headers_only_and_http_1_0_no_chunks(shop):
     assert shop.get("/live", method="POST").status == 405
 
 
-def test_no_more_readers_than_allowed_and_a_place_becomes_free(embedded, start_on):
+def test_live_readers_beyond_the_limit_get_503_until_one_leaves(embedded, start_on):
     embedded.put(LAMP)
     daemon = start_on(embedded, "--max-live", "2")
     with Reader(daemon).wait_for_all(), Reader(daemon).wait_for_all():
@@ -123,7 +123,7 @@ def test_no_more_readers_than_allowed_and_a_place_becomes_free(embedded, start_o
     wait.until(lambda: daemon.metric("winner_view_live_readers") == 0, "and counted", timeout_s=30)
 
 
-def test_max_live_must_be_below_the_connections():
+def test_max_live_must_be_below_connections():
     done = program.run("serve", "--connections", "100")
     assert done.returncode == 2
     assert "--max-live: '256' is not allowed; allowed with --connections 100: a number below that" in (
@@ -145,7 +145,7 @@ def kept_bytes(connection):
     return kept
 
 
-def test_who_does_not_read_is_dropped_and_the_others_go_on(embedded, start_on):
+def test_a_live_reader_that_does_not_read_is_dropped_and_others_continue(embedded, start_on):
     embedded.put(puts([event for n in range(10) for event in long_named(n, n + 1)]))
     daemon = start_on(embedded)
     daemon.wait_until_applied()
@@ -172,7 +172,7 @@ def drop_all_packets(connection):
     connection.setsockopt(socket.SOL_SOCKET, so_attach_filter, struct.pack("HP", 1, ctypes.addressof(code)))
 
 
-def test_a_reader_whose_host_is_gone_is_not_kept(embedded, start_on):
+def test_a_live_reader_whose_host_is_gone_is_dropped(embedded, start_on):
     embedded.put(LAMP)
     daemon = start_on(embedded)
     daemon.wait_until_applied()
@@ -183,7 +183,7 @@ def test_a_reader_whose_host_is_gone_is_not_kept(embedded, start_on):
         wait.until(lambda: daemon.metric("winner_view_live_readers") == 0, "it is noticed", timeout_s=90)
 
 
-def test_silence_is_broken_by_a_heartbeat(embedded, start_on):
+def test_a_live_stream_without_events_gets_a_heartbeat(embedded, start_on):
     """Nobody fills the store, so nothing changes."""
     daemon = start_on(embedded, "--source", "none")
     with Reader(daemon) as reader:
@@ -194,7 +194,7 @@ def test_silence_is_broken_by_a_heartbeat(embedded, start_on):
         assert reader.comments == [": heartbeat"] and len(reader.events) == 3
 
 
-def test_while_the_store_does_not_answer_the_stream_stays_and_freshness_tells(aws, tables, stream, start):
+def test_while_the_store_hangs_the_live_stream_stays_and_reports_not_caught_up(aws, tables, stream, start):
     cloud.put(aws.kinesis, stream, LAMP)
     daemon = start(tables, stream, "--caught-up-ms", "3000", "--cache-stale-ms", "1000")
     daemon.wait_until_applied()
@@ -216,7 +216,7 @@ def test_while_the_store_does_not_answer_the_stream_stays_and_freshness_tells(aw
         reader.wait_for(lambda: reader.last("freshness")["caughtUp"], "caught up again")
 
 
-def test_sigterm_ends_streams_with_their_last_chunk_after_the_drain(pair, make_on):
+def test_sigterm_ends_live_streams_with_their_last_chunk_after_the_drain(pair, make_on):
     pair.put(LAMP)
     daemon = make_on(pair, "--drain-seconds", "2").start()
     readers = [Reader(daemon) for _ in range(20)]

@@ -63,7 +63,7 @@ def test_ten_sigkills_change_nothing(aws, tables, main_stream, make_daemon, caps
     expected_answers.check_boards(daemon, expected)
 
 
-def test_a_restart_goes_on_where_it_stopped(pair, start_on):
+def test_a_restart_continues_at_the_checkpoint(pair, start_on):
     puts = workload.generate(seed=3, events=1500)
     pair.put(puts[:1000])
     daemon = start_on(pair)
@@ -83,7 +83,7 @@ def test_a_restart_goes_on_where_it_stopped(pair, start_on):
     assert daemon.metric("winner_view_events_total") == len(records) - len(first)
 
 
-def test_the_envelope_decides_which_id_is_compared(pair, start_on):
+def test_an_ingress_event_put_twice_counts_twice_and_an_egress_event_once(pair, start_on):
     """The same ingress event put twice is two purchases; the same egress event is one."""
 
     def put(*events):

@@ -110,7 +110,7 @@ def daemon(request, openapi, tmp_path_factory):
 
 
 @pytest.mark.parametrize("route", REPRESENTATIONS)
-def test_whoever_holds_a_representation_is_sent_a_304_instead_in_each_encoding(daemon, route):
+def test_a_matching_etag_gets_304_in_each_encoding(daemon, route):
     for encoding in ENCODINGS:
         full = ask(daemon, route, fields=accepting(encoding))
         assert full.status == 200 and re.fullmatch(r'W/"[A-Za-z0-9_-]{22}"', full.headers["etag"])
@@ -138,7 +138,7 @@ def test_if_none_match_is_a_list_compared_weakly(daemon, form):
 
 
 @pytest.mark.parametrize("value", ['W/"other"', '"', "", "other", 'w/"x"', '"*"'])
-def test_another_etag_or_none_that_is_one_gets_the_whole_answer(daemon, value):
+def test_another_or_a_malformed_etag_gets_the_whole_answer(daemon, value):
     reply = ask(daemon, "/scores/merchant", fields=holding(value))
     assert reply.status == 200 and len(reply.json()["items"]) == 10
 
@@ -152,7 +152,7 @@ def test_different_boards_have_different_etags(daemon):
 
 
 @pytest.mark.parametrize("route", LARGE)
-def test_a_large_body_comes_compressed_to_who_accepts_that(daemon, route):
+def test_a_large_body_is_compressed_for_clients_that_accept_gzip(daemon, route):
     plain = ask(daemon, route)
     assert "content-encoding" not in plain.headers and plain.headers["vary"] == "Accept-Encoding"
     for accepted in ("gzip", "gzip, deflate, br, zstd", "br;q=1.0, *;q=0.5"):
@@ -167,7 +167,7 @@ def test_a_large_body_comes_compressed_to_who_accepts_that(daemon, route):
 
 
 @pytest.mark.parametrize("route", SMALL)
-def test_a_small_body_comes_as_it_is_unless_that_is_refused(daemon, route):
+def test_a_small_body_is_not_compressed_unless_identity_is_refused(daemon, route):
     plain = ask(daemon, route, fields=accepting("gzip"))
     assert "content-encoding" not in plain.headers and plain.headers["vary"] == "Accept-Encoding"
     packed = ask(daemon, route, fields=accepting("gzip, identity;q=0"))
@@ -192,14 +192,14 @@ def test_head_is_get_without_the_body(daemon, route, encoding):
 
 
 @pytest.mark.parametrize("route", [*PROBES, *PROBLEMS])
-def test_what_is_never_the_same_twice_is_not_to_be_kept(daemon, route):
+def test_probes_and_problems_must_not_be_stored(daemon, route):
     reply = ask(daemon, route, fields=accepting("gzip") + holding("*"))
     assert reply.status == (200 if route in PROBES else reply.json()["status"])
     assert reply.headers["cache-control"] == "no-store"
     assert not reply.headers.keys() & {"etag", "content-encoding"}
 
 
-def test_each_route_says_how_long_its_answer_may_be_kept(daemon):
+def test_each_route_has_its_cache_control(daemon):
     for route in VIEWS:
         assert ask(daemon, route).headers["cache-control"] == "public, max-age=3600"
     assert ask(daemon, "/").headers["cache-control"] == "no-cache"
@@ -207,7 +207,7 @@ def test_each_route_says_how_long_its_answer_may_be_kept(daemon):
 
 
 @pytest.mark.parametrize("route", [*REPRESENTATIONS, *PROBES, *PROBLEMS[:1]])
-def test_every_answer_may_be_read_by_any_page_without_credentials_and_names_no_version(daemon, route):
+def test_every_answer_allows_all_origins_without_credentials_and_names_no_version(daemon, route):
     origin = [("Origin", "https://dashboard.example")]
     asked = [ask(daemon, route, fields=origin), ask(daemon, route, fields=origin + holding("*"))]
     asked.append(ask(daemon, route, "POST", [*origin, ("Content-Length", "0")]))
@@ -220,7 +220,7 @@ def test_every_answer_may_be_read_by_any_page_without_credentials_and_names_no_v
 
 
 @pytest.mark.parametrize("route", ["*", *REPRESENTATIONS, *PROBES])
-def test_options_says_what_is_allowed_also_to_other_origins(daemon, route):
+def test_options_lists_the_allowed_methods_also_for_other_origins(daemon, route):
     preflight = [
         ("Origin", "https://dashboard.example"),
         ("Access-Control-Request-Method", "GET"),
@@ -237,7 +237,7 @@ def test_options_says_what_is_allowed_also_to_other_origins(daemon, route):
 
 @pytest.mark.parametrize("route", [*REPRESENTATIONS, *PROBES])
 @pytest.mark.parametrize("method", ["POST", "BREW"])
-def test_any_other_method_is_405_and_allow_says_what_is_not(daemon, route, method):
+def test_any_other_method_is_405_with_the_allowed_methods(daemon, route, method):
     reply = ask(daemon, route, method, [("Content-Length", "0")])
     assert reply.status == 405 and reply.json()["type"] == "method-not-allowed"
     assert reply.headers["allow"] == "GET, HEAD, OPTIONS"
@@ -245,7 +245,7 @@ def test_any_other_method_is_405_and_allow_says_what_is_not(daemon, route, metho
 
 
 @pytest.mark.parametrize("fields", [[], accepting("gzip"), holding("*")])
-def test_a_request_id_is_repeated_on_every_form_of_an_answer_if_it_is_harmless(daemon, fields):
+def test_a_harmless_request_id_is_repeated_on_every_form_of_an_answer(daemon, fields):
     usual = ask(daemon, "/scores/merchant", fields=fields)
     assert "x-request-id" not in usual.headers
     for sent in ("a-1.B:2_/+=~@", "x" * 128):
@@ -258,7 +258,7 @@ def test_a_request_id_is_repeated_on_every_form_of_an_answer_if_it_is_harmless(d
         assert "x-request-id" not in reply.headers
 
 
-def test_every_problem_has_an_id_of_its_own_or_the_requests(daemon):
+def test_every_problem_has_the_requests_id_or_one_of_its_own(daemon):
     made = [ask(daemon, route).headers["x-request-id"] for route in PROBLEMS * 2]
     assert len(set(made)) == len(made) and all(re.fullmatch(r"[0-9a-f]{16}", each) for each in made)
     for route in PROBLEMS:
@@ -268,7 +268,7 @@ def test_every_problem_has_an_id_of_its_own_or_the_requests(daemon):
 # --- As the view moves. -----------------------------------------------------------------------------------
 
 
-def test_a_304_says_that_the_view_moved_on_and_a_purchase_changes_the_etag(pair, start_on):
+def test_a_304_has_a_newer_view_as_of_and_a_purchase_changes_the_etag(pair, start_on):
     """The poll of a dashboard, on each kind of answer and in each encoding."""
     pair.put(puts(product("lamp", ANN, PIA, 3)))
     daemon = start_on(pair)
@@ -300,7 +300,7 @@ def test_a_304_says_that_the_view_moved_on_and_a_purchase_changes_the_etag(pair,
         assert re.search(rb'":4[,}]', reply.body)
 
 
-def test_an_etag_outlives_the_process(pair, start_on):
+def test_an_etag_stays_valid_after_a_restart(pair, start_on):
     """So one worker's is good for another's answer."""
     pair.put(puts(product("lamp", ANN, PIA, 3)))
     etags, targets = [], ["/scores/merchant", "/contributions/lamp", "/"]
@@ -312,7 +312,7 @@ def test_an_etag_outlives_the_process(pair, start_on):
     assert etags[0] == etags[1]
 
 
-def test_age_grows_and_cache_status_says_where_an_answer_came_from(pair, start_on):
+def test_age_grows_and_cache_status_names_hit_or_miss(pair, start_on):
     pair.put(puts(product("lamp", ANN, PIA, 3)))
     daemon = start_on(pair, "--cache-ttl-ms", "3600000")
     daemon.wait_until_applied()  # what is written refreshes boards

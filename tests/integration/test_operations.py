@@ -56,7 +56,7 @@ def is_caught_up(port):
 # --- Probes. ----------------------------------------------------------------------------------------------
 
 
-def test_probes_and_metrics_are_on_the_operators_address_alone_and_nothing_else_is(operated):
+def test_the_operations_address_has_probes_and_metrics_and_nothing_else(operated):
     daemon, port = operated
     for route in (*PROBES, "/metrics"):
         assert http_client.request(port, route).status == 200
@@ -66,7 +66,7 @@ def test_probes_and_metrics_are_on_the_operators_address_alone_and_nothing_else_
         assert http_client.request(port, route).status == 404
 
 
-def test_readiness_has_the_lag_of_each_shard_as_it_is_now(operated, pair):
+def test_health_has_the_current_lag_of_each_shard(operated, pair):
     _, port = operated
     before_ms = int(time.time() * 1000)
     health = http_client.request(port, "/readyz").json()
@@ -77,7 +77,7 @@ def test_readiness_has_the_lag_of_each_shard_as_it_is_now(operated, pair):
     assert model.epoch_ms(health["asOf"]) == min(model.epoch_ms(one["asOf"]) for one in health["shards"])
 
 
-def test_while_draining_readiness_is_503_and_all_else_goes_on(operate):
+def test_while_draining_readiness_is_503_and_everything_else_is_served(operate):
     daemon, port = operate("--drain-seconds", "10")
     daemon.process.send_signal(signal.SIGTERM)
     wait.until(lambda: http_client.request(port, "/readyz").status == 503, "readiness turns 503")
@@ -145,7 +145,7 @@ def test_the_health_check_fails_on_an_answer_that_is_not_200(operated):
         (["--listen", "nowhere"], "HOST:PORT"),
     ],
 )
-def test_the_health_check_of_nobody_knows_which_address_is_a_mistake(options, word):
+def test_the_health_check_refuses_an_address_that_it_cannot_ask(options, word):
     done = check_health(*options)
     assert done.returncode == 2 and word in done.stderr
 
@@ -153,7 +153,7 @@ def test_the_health_check_of_nobody_knows_which_address_is_a_mistake(options, wo
 # --- Metrics. ---------------------------------------------------------------------------------------------
 
 
-def test_promtool_finds_nothing_to_say_of_the_metrics_of_a_service_that_was_used(operated, pair):
+def test_promtool_finds_no_mistake_in_the_metrics_of_a_used_service(operated, pair):
     daemon, port = operated
     pair.put([LAMPS[0]._replace(data=b"no event")] + LAMPS[-1:])
     wait.until(lambda: daemon.get("/contributions/lamp").json()["purchases"] == 4, "a purchase")
@@ -218,7 +218,7 @@ def test_each_request_is_one_line_of_json(pair, start_on):
     assert asked["id-203"].headers["content-encoding"] == "gzip" and asked["id-204"].status == 304
 
 
-def test_the_access_log_of_errors_has_what_the_server_could_not_do_and_none_has_nothing(embedded, start_on):
+def test_the_access_log_errors_has_only_5xx_and_none_is_empty(embedded, start_on):
     for choice in ("errors", "none"):
         daemon = start_on(embedded, "--source", "none", "--access-log", choice, "--log-format", "json")
         headers = {"X-Request-Id": "not-ready"}

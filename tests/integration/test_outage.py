@@ -162,7 +162,7 @@ def report(capsys, what, during, counts, daemon):
         print(f"  peak memory {daemon.peak_memory() >> 20} MiB")
 
 
-def test_while_the_store_is_gone_what_was_cached_is_served_and_says_so(
+def test_while_the_store_is_gone_cached_answers_are_served_as_stale_and_misses_get_503(
     outage, aws, tables, stream, start, capsys
 ):
     environment, gone, outage_s = outage

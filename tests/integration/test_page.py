@@ -151,7 +151,7 @@ def test_ties_share_a_rank_large_scores_have_separators_and_names_are_only_text(
     )
 
 
-def test_rows_slide_to_their_new_place_but_not_for_who_wants_no_motion(embedded, start_on, visit):
+def test_rows_slide_to_their_new_place_unless_reduced_motion_is_preferred(embedded, start_on, visit):
     daemon = start_small(embedded, start_on)
     moving, still = visit(daemon), visit(daemon, reducedMotion="reduce")
     for page in (moving, still):
@@ -170,7 +170,7 @@ def test_rows_slide_to_their_new_place_but_not_for_who_wants_no_motion(embedded,
     assert still.evaluate("slides.length") == 0
 
 
-def test_the_focus_stays_with_its_row_and_who_listens_hears_one_sentence(embedded, start_on, visit):
+def test_the_focus_stays_on_its_row_and_a_screen_reader_gets_one_sentence(embedded, start_on, visit):
     daemon = start_small(embedded, start_on)
     page = visit(daemon, clock=True)
     wait_for_rows(page, "merchant", [["1", "Ann", "", "3"], ["2", "Bob", "", "2"]])
@@ -199,7 +199,7 @@ def is_stale(page):
     return page.evaluate("document.querySelectorAll('[data-stale]').length") == 2
 
 
-def test_a_killed_service_leaves_its_boards_marked_as_old_and_a_restarted_one_is_found_again(
+def test_after_a_kill_the_boards_are_marked_as_old_until_the_service_is_back(
     embedded, start_on, visit
 ):
     put_game(embedded)
@@ -229,7 +229,7 @@ def test_a_killed_service_leaves_its_boards_marked_as_old_and_a_restarted_one_is
     assert page.evaluate("window.sameDocument") is True
 
 
-def test_a_service_that_hangs_is_noticed_and_found_again(embedded, start_on, visit):
+def test_the_page_notices_a_service_that_hangs_and_reconnects(embedded, start_on, visit):
     daemon = start_small(embedded, start_on)
     page = visit(daemon, clock=True, allowed="net::ERR_")
     wait_for_state(page, "live")
@@ -249,7 +249,7 @@ def asked(page, name):
     return sum(url.split("?")[0].endswith(f"/{name}") for url in page.noise()["requests"])
 
 
-def test_data_that_nobody_keeps_current_is_marked_as_old_and_a_stream_without_news_is_kept(
+def test_data_without_ingest_is_marked_as_old_and_its_live_stream_is_kept(
     embedded, start_on, visit
 ):
     daemon = start_small(embedded, start_on)
@@ -277,7 +277,7 @@ def reader_of_live(daemon):
         yield
 
 
-def test_where_there_is_no_stream_it_asks_with_the_etag_and_takes_the_stream_when_it_can(
+def test_without_a_live_stream_the_page_polls_with_the_etag_until_one_is_free(
     embedded, start_on, visit
 ):
     daemon = start_small(embedded, start_on, "--max-live", "1")
@@ -296,7 +296,7 @@ def test_where_there_is_no_stream_it_asks_with_the_etag_and_takes_the_stream_whe
     wait_for_rows(page, "merchant", [["1", "Ann", "", "5+2"], ["2", "Bob", "", "4+2"]])
 
 
-def test_a_restarted_service_is_found_again_without_a_stream_too(embedded, start_on, visit):
+def test_a_polling_page_reconnects_to_a_restarted_service(embedded, start_on, visit):
     daemon = start_small(embedded, start_on, "--max-live", "0", "--failover-ms", "1000")
     page = visit(daemon, allowed=".* 503 |net::ERR_", clock=True)
     wait_for_state(page, "polling")
@@ -322,7 +322,7 @@ def set_hidden(page, hidden):
     )
 
 
-def test_a_page_that_is_paused_or_that_nobody_sees_holds_no_connection(embedded, start_on, visit):
+def test_a_paused_or_hidden_page_holds_no_connection(embedded, start_on, visit):
     daemon = start_small(embedded, start_on)
     page = visit(daemon)
     wait_for_state(page, "live")
@@ -349,7 +349,7 @@ def look_up(page, product_id):
     page.press("Enter")
 
 
-def test_a_product_leads_to_its_people_and_back(market, visit):
+def test_a_products_details_link_to_its_people_and_back(market, visit):
     page = visit(market)
     listed = market.get("/contributions?limit=100").json()["items"]
     one = next(item for item in listed if item["photographer"] and item["purchases"])
@@ -371,7 +371,7 @@ def test_a_product_leads_to_its_people_and_back(market, visit):
     page.until("!document.querySelector('#details').open && !location.hash", "closed")
 
 
-def test_a_product_that_is_not_there_is_told_from_one_that_is_not_there_yet(market, embedded, make_on, visit):
+def test_a_missing_product_is_distinguished_from_one_not_caught_up_yet(market, embedded, make_on, visit):
     page = visit(market, allowed=".* 404 ")
     for odd in ("none such", '"><svg onload=alert(1)>/?#%', "日本"):
         look_up(page, odd)
@@ -387,7 +387,7 @@ def test_a_product_that_is_not_there_is_told_from_one_that_is_not_there_yet(mark
     page.until_text("#details-content", "Registered by\nAnn")
 
 
-def test_an_address_that_leads_to_nobody_says_so(market, visit):
+def test_an_address_of_nobody_shows_a_message(market, visit):
     page = visit(market, allowed=".* 4(00|04|14) ")
     for place, word in {
         "product/" + "é" * 1100: "There is no such product",  # more bytes than an id may have
@@ -403,7 +403,7 @@ def test_an_address_that_leads_to_nobody_says_so(market, visit):
         page.press("Escape")
 
 
-def test_who_closes_details_and_goes_elsewhere_at_once_gets_there(market, visit):
+def test_closing_details_does_not_undo_a_navigation_that_follows_at_once(market, visit):
     page = visit(market, "#/product/none", allowed=".* 404 ")
     page.until_text("#details-note", "There is no such product")
     page.evaluate(
@@ -417,7 +417,7 @@ def test_who_closes_details_and_goes_elsewhere_at_once_gets_there(market, visit)
     page.until_text("#details-note", "There is no such contributor")
 
 
-def test_details_that_are_left_and_come_back_to_are_asked_for_once(market, visit):
+def test_reopened_details_are_requested_once(market, visit):
     page = visit(market, "#/product/none", clock=True, allowed=".* 404 ")
     page.until_text("#details-note", "There is no such product")
     page.evaluate(
@@ -513,7 +513,7 @@ def test_the_picture_in_the_readme_is_the_page_of_today(market, visit, tmp_path)
     assert f"](deploy/{PICTURE.name})" in (program.ROOT / "README.md").read_text()
 
 
-def test_a_shop_without_a_sale_says_so(embedded, start_on, visit):
+def test_a_shop_without_a_sale_shows_a_message(embedded, start_on, visit):
     embedded.put(puts(product("lamp", ANN, PIA)))
     daemon = start_on(embedded)
     daemon.wait_until_applied()
@@ -532,7 +532,7 @@ def test_a_shop_without_a_sale_says_so(embedded, start_on, visit):
 @pytest.mark.parametrize(
     "target, content_type", [("/", "text/html"), ("/board.css", "text/css"), ("/board.js", "text/javascript")]
 )
-def test_the_page_is_served_with_a_policy_that_lets_nothing_else_in(market, target, content_type):
+def test_the_page_has_a_content_security_policy_that_allows_only_itself(market, target, content_type):
     answer = market.get(target)
     assert answer.content_type == content_type
     file = pathlib.Path(target).name or "index.html"

@@ -57,7 +57,7 @@ def make_pod(aws, tables, stream):
         yield make
 
 
-def test_a_pod_whose_store_is_away_is_left_alone_and_gets_no_readers_until_it_is_back(aws, stream, make_pod):
+def test_a_pod_without_its_store_is_live_and_not_ready_until_the_store_is_back(aws, stream, make_pod):
     cloud.put(aws.kinesis, stream, puts(product("lamp", ANN, PIA, 3)))
     with proxy.Proxy(aws.environment["AWS_ENDPOINT_URL_DYNAMODB"]) as between:
         pod = make_pod("base", {**AT_ONCE, "AWS_ENDPOINT_URL_DYNAMODB": between.url})
@@ -69,7 +69,7 @@ def test_a_pod_whose_store_is_away_is_left_alone_and_gets_no_readers_until_it_is
         wait.until(lambda: pod.get("/contributions/lamp").json().get("purchases") == 3, "it serves", timeout_s=60)
 
 
-def test_a_pod_that_is_told_to_end_is_out_of_its_service_while_it_still_answers(make_pod):
+def test_a_pod_that_drains_is_not_ready_while_it_still_answers(make_pod):
     pod = make_pod("base", {}).start(ready=False)
     wait.until(lambda: pod.probe("readiness") == 200, f"ready; {pod.log()}")
     pod.process.terminate()
@@ -82,7 +82,7 @@ def test_a_pod_that_is_told_to_end_is_out_of_its_service_while_it_still_answers(
     assert time.monotonic() - begin > probe["periodSeconds"] * probe["failureThreshold"]
 
 
-def test_a_pod_that_only_serves_gets_ready_beside_one_that_fills(aws, stream, make_pod):
+def test_a_pod_that_only_serves_becomes_ready_beside_one_that_fills(aws, stream, make_pod):
     cloud.put(aws.kinesis, stream, puts(product("lamp", ANN, PIA, 3)))
     make_pod("base", AT_ONCE).start(ready=False)
     serving = make_pod("serving", AT_ONCE).start(ready=False)

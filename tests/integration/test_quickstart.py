@@ -48,7 +48,7 @@ def test_the_sample_is_a_shop_of_30_merchants_20_photographers_and_150_products(
     assert len(shop.board(model.CREATOR)) > 10
 
 
-def test_a_game_that_is_started_again_goes_on_with_its_shop(embedded):
+def test_a_restarted_game_continues_with_the_same_shop(embedded):
     target = f"file:{embedded.journal}"
     play(target, "--rate", "0")
     before = embedded.lines()

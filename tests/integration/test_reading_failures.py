@@ -107,7 +107,7 @@ def test_a_stream_full_of_failures_is_read_to_its_end(aws, pair, through, start_
     assert daemon.metric("winner_view_source_losses_total") == 0
 
 
-def test_a_checkpoint_out_of_retention_is_said_and_goes_on(pair, through, start_through):
+def test_a_checkpoint_out_of_retention_is_a_trouble_and_reading_continues(pair, through, start_through):
     pair.put(workload.generate(seed=35, events=300))
     daemon = start_through()
     settle(daemon, pair)
@@ -126,7 +126,7 @@ def test_a_checkpoint_out_of_retention_is_said_and_goes_on(pair, through, start_
     assert daemon.metric("winner_view_source_losses_total") == 3
 
 
-def test_a_shard_that_is_gone_ends(aws, pair, stream, through, start_through):
+def test_a_shard_that_no_longer_exists_ends(aws, pair, stream, through, start_through):
     """It is not in the listing any more, and neither is any that came after it."""
     pair.put(workload.generate(seed=37, events=300))
     daemon = start_through()

@@ -64,7 +64,7 @@ def wait_for_many_tries(daemon, least=12):
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=[f"{one.name}-{one.operation}" for one in REFUSALS])
-def test_a_table_that_refuses_holds_its_shards_until_it_is_mended(
+def test_a_table_that_refuses_stops_its_shards_until_it_accepts_again(
     aws, tables, stream, start_through, through, refusal
 ):
     table = f"{tables}-{refusal.table}"
@@ -99,7 +99,7 @@ def test_a_table_that_refuses_holds_its_shards_until_it_is_mended(
     )
 
 
-def test_a_row_that_is_refused_holds_no_other_shard_and_no_checkpoint_passes_it(
+def test_a_refused_row_stops_only_its_shard_and_no_checkpoint_passes_it(
     aws, tables, stream, start_through, through
 ):
     cloud.put(aws.kinesis, stream, workload.generate(seed=32, events=EVENTS))

@@ -31,7 +31,7 @@ def three_shards(aws, stream):
 # --- The main thing. --------------------------------------------------------------------------------------
 
 
-def test_a_split_a_merge_and_a_shard_count_in_the_middle_of_20000_events_change_nothing(
+def test_resharding_in_the_middle_of_20000_events_changes_nothing(
     aws, tables, three_shards, make_daemon
 ):
     """Events flow all the while; the service is stopped, killed and started again in between, so that it
@@ -84,7 +84,7 @@ def purchases(n):
     return small_shop.puts(events)
 
 
-def test_a_shards_end_that_is_cut_short_at_any_write_heals(aws, tables, one_shard, make_daemon):
+def test_a_kill_at_any_write_of_a_shards_end_is_repaired(aws, tables, one_shard, make_daemon):
     """A new service each time, killed as it sends one of the four writes of an end. The write arrives."""
     steps = {
         "left child": lambda key, body: key == LEFT and "ConditionExpression" in body,
@@ -130,7 +130,7 @@ def test_a_shards_end_that_is_cut_short_at_any_write_heals(aws, tables, one_shar
     assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, daemon.dead_letters())
 
 
-def test_a_reshard_never_makes_the_views_time_unknown_or_go_back(aws, tables, one_shard, start):
+def test_during_a_reshard_the_views_time_stays_known_and_never_decreases(aws, tables, one_shard, start):
     one_shard.put(purchases(2))
     daemon = start(tables, one_shard.name, *OPTIONS)
     daemon.wait_until_applied()
@@ -217,7 +217,7 @@ def test_an_end_without_children_is_not_believed(aws, tables, one_shard, make_da
     assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, daemon.dead_letters())
 
 
-def test_children_that_the_last_reply_does_not_name_are_found_in_the_listing(
+def test_children_missing_from_the_last_reply_are_found_by_list_shards(
     aws, tables, one_shard, make_daemon, through
 ):
     changing(through, aws, "GetRecords", lambda reply: reply.pop("ChildShards", None))
@@ -242,7 +242,7 @@ def watermarks_of(aws, stage, shard):
     return [row[name] for row in cloud.scores(aws.dynamodb, stage) if name in row]
 
 
-def test_a_shard_is_forgotten_once_it_is_gone_from_two_listings_and_its_children_are_read(
+def test_a_shard_is_forgotten_after_two_listings_without_it_and_reads_of_its_children(
     aws, tables, one_shard, make_daemon, through
 ):
     hidden = {"every": None, "listings": 0}

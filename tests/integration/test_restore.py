@@ -42,21 +42,21 @@ def audit(aws, pair):
     return program.run("audit", "--store", f"dynamodb:{pair.name}", environment=aws.environment)
 
 
-def test_leases_first_contributions_later_scores_last_heals_by_itself(aws, restored, start_on):
+def test_tables_restored_in_the_documented_order_become_exact(aws, restored, start_on):
     pair = restored(ORDER)
     start_on(pair, *SOON).wait_until_applied()
     assert_equal_to_model(pair, fold(pair.records()), set())
     assert audit(aws, pair).returncode == 0
 
 
-def test_the_other_way_round_loses_what_lies_between(restored, start_on):
+def test_tables_restored_in_the_reverse_order_lose_scores(restored, start_on):
     pair = restored(ORDER[::-1])
     start_on(pair, *SOON).wait_until_applied()
     expected = fold(pair.records())
     assert sum(row["score"] for row in pair.scores()) < sum(score.score for score in expected.scores.values())
 
 
-def test_the_restored_stage_keeps_the_names_of_people(aws, restored, start_on):
+def test_a_restored_stage_accepts_the_ids_of_the_live_one(aws, restored, start_on):
     pair = restored(ORDER)
     daemon = start_on(pair, "--source", "none")
     (first, *_) = daemon.get("/scores/merchant?limit=1").json()["items"]

@@ -32,7 +32,7 @@ def recorded(aws, tables, stream, start):
         yield {"dynamodb": list(dynamodb.requests), "kinesis": list(kinesis.requests)}
 
 
-def test_every_signature_is_what_botocore_computes_from_the_bytes_that_arrived(recorded):
+def test_every_signature_equals_the_one_that_botocore_computes(recorded):
     for service, requests in recorded.items():
         assert len(requests) > 5
         for request in requests:
@@ -49,7 +49,7 @@ def test_every_signature_is_what_botocore_computes_from_the_bytes_that_arrived(r
     assert {"GetRecords", "GetShardIterator", "ListShards", "UpdateItem", "Query"} <= operations
 
 
-def test_the_check_notices_another_secret_and_another_byte(recorded):
+def test_the_check_detects_another_secret_and_another_byte(recorded):
     request = recorded["kinesis"][0]
     assert parts(request)[-1] != recomputed(request, secret=SECRET[:-1])
     request.body += b" "

@@ -45,7 +45,7 @@ def waiting(make_on, tmp_path):
     return start
 
 
-def test_while_it_waits_for_its_store_it_lives_and_is_not_ready(waiting):
+def test_while_it_waits_for_its_store_it_is_live_and_not_ready(waiting):
     daemon = waiting()
     readiness = daemon.get("/readyz")
     assert readiness.status == 503 and readiness.json()["status"] == "starting"
@@ -55,7 +55,7 @@ def test_while_it_waits_for_its_store_it_lives_and_is_not_ready(waiting):
 
 
 @pytest.mark.parametrize("target", OF_THE_VIEW)
-def test_what_is_in_the_view_is_not_ready_until_then(waiting, target):
+def test_while_it_waits_for_its_store_routes_of_the_view_are_503(waiting, target):
     daemon = waiting()
     for method in ("GET", "HEAD"):
         answer = daemon.get(target, method=method)
@@ -68,7 +68,7 @@ def test_sigterm_ends_it_while_it_waits_for_its_store(waiting):
     assert status == 0 and seconds < 20
 
 
-def test_once_the_store_answers_it_is_ready_and_serves(aws, tables, stream, make_daemon):
+def test_it_becomes_ready_when_the_store_answers(aws, tables, stream, make_daemon):
     cloud.put(aws.kinesis, stream, LAMPS)
     with proxy.Proxy(aws.environment["AWS_ENDPOINT_URL_DYNAMODB"]) as between:
         daemon = make_daemon(tables, stream, environment={"AWS_ENDPOINT_URL_DYNAMODB": between.url})
@@ -84,7 +84,7 @@ def test_once_the_store_answers_it_is_ready_and_serves(aws, tables, stream, make
 # --- The service manager. ---------------------------------------------------------------------------------
 
 
-def test_the_manager_hears_of_the_start_of_the_lag_and_of_the_end(embedded, make_on, manager):
+def test_the_service_manager_is_notified_of_start_lag_and_stop(embedded, make_on, manager):
     embedded.put(LAMPS)
     daemon = make_on(embedded, environment=manager.environment(watchdog_s=1)).start()
     manager.wait_for(lambda message: message.get("READY") == "1")
@@ -97,7 +97,7 @@ def test_the_manager_hears_of_the_start_of_the_lag_and_of_the_end(embedded, make
     assert not any("STOPPING" in one for one in heard[: heard.index(told) + 1])
 
 
-def test_who_waits_for_its_store_is_started_and_well_and_says_for_what_it_waits(waiting, manager):
+def test_waiting_for_the_store_is_reported_to_the_service_manager_as_ready_with_its_reason(waiting, manager):
     waiting(manager.environment(watchdog_s=1))
     ready = manager.wait_for(lambda message: message.get("READY") == "1")
     assert "127.0.0.1" in ready["STATUS"] and ready["STATUS"].startswith("starting")
@@ -105,7 +105,7 @@ def test_who_waits_for_its_store_is_started_and_well_and_says_for_what_it_waits(
         assert manager.next()["WATCHDOG"] == "1"
 
 
-def test_a_store_that_takes_calls_and_never_answers_does_not_keep_it_from_being_ready(make_on, manager):
+def test_a_store_that_never_answers_does_not_delay_the_ready_notification(make_on, manager):
     """Long before the manager's own time-out for starts, 90 s, is over."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
 
@@ -120,7 +120,7 @@ def test_a_store_that_takes_calls_and_never_answers_does_not_keep_it_from_being_
         assert ready["STATUS"].startswith("starting") and "start: " in ready["STATUS"]
 
 
-def test_who_is_refused_by_its_store_never_becomes_ready(embedded, make_on, manager, tmp_path):
+def test_a_service_that_its_store_refuses_never_notifies_ready(embedded, make_on, manager, tmp_path):
     other = pairs.FileSqlite(tmp_path, tmp_path / "other.jsonl")  # the same database
     embedded.put(LAMPS)
     with make_on(embedded) as daemon:
@@ -132,7 +132,7 @@ def test_who_is_refused_by_its_store_never_becomes_ready(embedded, make_on, mana
     assert not any("READY" in message for message in manager.rest())
 
 
-def test_a_process_that_was_frozen_is_silent_and_then_well_again(embedded, make_on, manager):
+def test_a_frozen_process_sends_no_watchdog_message_until_it_is_thawed(embedded, make_on, manager):
     embedded.put(LAMPS)
     daemon = make_on(embedded, environment=manager.environment(watchdog_s=1)).start()
     manager.wait_for(lambda message: message.get("READY") == "1")
@@ -145,7 +145,7 @@ def test_a_process_that_was_frozen_is_silent_and_then_well_again(embedded, make_
     manager.wait_for(lambda message: message.get("WATCHDOG") == "1")
 
 
-def test_its_children_are_not_told_of_the_manager(embedded, make_on, manager, tmp_path):
+def test_child_processes_do_not_inherit_the_notify_socket(embedded, make_on, manager, tmp_path):
     """A credential_process would speak in its name."""
     told = tmp_path / "told"
     process = tmp_path / "process"

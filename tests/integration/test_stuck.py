@@ -63,7 +63,7 @@ def hanging(embedded, make_on, full_pipe):
     return start
 
 
-def test_sigterm_ends_it_although_a_thread_hangs_and_the_next_start_goes_on(hanging, embedded, start_on):
+def test_sigterm_ends_it_although_a_thread_hangs_and_the_next_start_continues(hanging, embedded, start_on):
     status, seconds = hanging().terminate()
     assert status == 1 and seconds < 22
     daemon = start_on(embedded)
@@ -73,7 +73,7 @@ def test_sigterm_ends_it_although_a_thread_hangs_and_the_next_start_goes_on(hang
 
 
 @takes_minutes
-def test_once_a_thread_hangs_for_longer_than_anything_takes_it_lives_no_more(hanging, manager):
+def test_a_thread_that_hangs_beyond_its_bound_fails_the_liveness_probe(hanging, manager):
     daemon = hanging(manager.environment(watchdog_s=WATCHDOG_S))
     begin = time.monotonic()
     manager.wait_for(lambda message: "WATCHDOG" in message)  # so far it may be slow
@@ -106,7 +106,7 @@ def paused(emulator):
 
 @takes_minutes
 @pytest.mark.parametrize("silent", ["dynamodb", "kinesis"])
-def test_who_waits_for_store_or_stream_longer_than_a_hanging_thread_may_lives(
+def test_waiting_for_store_or_stream_beyond_that_bound_stays_live(
     aws, tables, stream, make_daemon, manager, silent
 ):
     daemon = make_daemon(tables, stream, environment=manager.environment(watchdog_s=WATCHDOG_S)).start()
@@ -124,7 +124,7 @@ def test_who_waits_for_store_or_stream_longer_than_a_hanging_thread_may_lives(
 
 @takes_minutes
 @pytest.mark.parametrize("silent", ["dynamodb", "kinesis"])
-def test_who_starts_while_store_or_stream_is_silent_lives(aws, tables, stream, make_daemon, manager, silent):
+def test_starting_while_store_or_stream_is_silent_stays_live(aws, tables, stream, make_daemon, manager, silent):
     cloud.put(aws.kinesis, stream, LAMPS)
     daemon = make_daemon(tables, stream, environment=manager.environment(watchdog_s=WATCHDOG_S))
     with paused(getattr(aws.emulators, silent)):

@@ -21,7 +21,7 @@ def key_schema(description):
     return {key["AttributeName"]: key["KeyType"] for key in description["KeySchema"]}
 
 
-def test_create_tables_makes_the_tables_of_the_design(aws, tables):
+def test_create_tables_makes_the_documented_tables(aws, tables):
     for table, keys in KEYS.items():
         description = describe(aws, tables, table)
         assert description["TableStatus"] == "ACTIVE"
@@ -41,7 +41,7 @@ def test_scores_by_role_is_an_index_from_role_to_score_with_user_and_time(aws, t
     assert set(index["Projection"]["NonKeyAttributes"]) | {"userId"} == {"userId", "updated"}
 
 
-def test_create_tables_twice_is_create_tables_once(aws, tables):
+def test_create_tables_twice_changes_nothing(aws, tables):
     before = {table: describe(aws, tables, table)["CreationDateTime"] for table in KEYS}
     program.create_tables(f"dynamodb:{tables}", aws.environment)
     assert before == {table: describe(aws, tables, table)["CreationDateTime"] for table in KEYS}
@@ -53,7 +53,7 @@ def test_create_tables_makes_the_one_that_is_missing(aws, tables):
     assert describe(aws, tables, "Scores")["TableStatus"] == "ACTIVE"
 
 
-def test_tables_can_be_named_one_by_one(aws, stage):
+def test_each_table_can_have_a_name_of_its_own(aws, stage):
     named = {option: f"{stage}.{option}" for option in ("contributions", "scores", "leases")}
     options = [word for option, name in named.items() for word in (f"--{option}-table", name)]
     done = program.run("create-tables", "--store", f"dynamodb:{stage}", *options, environment=aws.environment)
@@ -71,7 +71,7 @@ def refused(daemon):
     return daemon.log()
 
 
-def test_a_store_that_belongs_to_another_stream_is_refused_naming_both(aws, tables, stream, start, make_daemon):
+def test_a_store_of_another_stream_is_refused_and_both_are_named(aws, tables, stream, start, make_daemon):
     daemon = start(tables, stream)
     daemon.wait_until_applied()
     daemon.terminate()

@@ -51,7 +51,7 @@ def window(daemon):
     return daemon.metric("winner_view_batch_window_seconds")
 
 
-def test_throttled_score_writes_widen_the_window_and_calm_narrows_it(aws, tables, stream, start):
+def test_throttled_score_writes_widen_the_batch_window_and_accepted_ones_narrow_it(aws, tables, stream, start):
     cloud.put(aws.kinesis, stream, workload.generate(seed=41, events=EVENTS, odd=0))
     with proxy.Proxy(aws.emulators.dynamodb_url) as through:
         limiter = Limiter(through, WRITES_A_SECOND)

@@ -45,7 +45,7 @@ def test_live_metrics_have_the_names_kinds_and_labels_of_the_sources(pair, start
         assert set(LABEL.findall(labels)) == expected, name
 
 
-def test_a_view_that_is_read_shows_what_the_alerts_of_its_age_ask_for(pair, start_on):
+def test_a_service_exports_the_metrics_of_the_freshness_alerts(pair, start_on):
     pair.put(puts(product("lamp", person("merchant", "Ann"), None, 1)))
     daemon = start_on(pair)
     daemon.wait_until_applied()
@@ -161,7 +161,7 @@ def watched(stores, openapi, tmp_path_factory):
         yield prometheus, daemons
 
 
-def test_prometheus_finds_what_the_dashboard_asks_for(watched):
+def test_prometheus_has_data_for_every_dashboard_query(watched):
     """All that the service shows; the rest would be there in trouble, and is well-formed."""
     prometheus, daemons = watched
     for job, daemon in daemons.items():
@@ -175,7 +175,7 @@ def test_prometheus_finds_what_the_dashboard_asks_for(watched):
         assert missing == set()
 
 
-def test_prometheus_evaluates_the_alerts_and_a_service_that_is_well_raises_none(watched):
+def test_prometheus_evaluates_every_alert_and_a_healthy_service_raises_none(watched):
     prometheus, daemons = watched
     wait.until(lambda: all(rule["health"] != "unknown" for rule in prometheus.rules().values()), "evaluated", 60)
     rules = prometheus.rules()

@@ -30,7 +30,7 @@ def samples(seed, foreign):
         yield parts
 
 
-def test_a_foreign_reader_reads_what_is_written_here():
+def test_a_foreign_reader_reads_our_aggregated_records():
     written = list(samples(1, foreign=False))
     read = kpl.run([("unpack", aggregated.pack(parts, tags=[("k", "v")])) for parts in written])
     # it takes a hash key that is not given for the first of the table: only given ones can be compared
@@ -39,7 +39,7 @@ def test_a_foreign_reader_reads_what_is_written_here():
         assert [f if p.explicit_hash_key is not None else f._replace(explicit_hash_key=None) for p, f in pairs] == parts
 
 
-def test_what_is_read_here_is_what_a_foreign_writer_wrote():
+def test_our_reader_reads_a_foreign_writers_aggregated_records():
     written = list(samples(2, foreign=True))
     packed = kpl.run([("pack", parts) for parts in written])
     assert [aggregated.unpack(data) for data in packed] == written
@@ -55,7 +55,7 @@ def test_a_foreign_reader_refuses_a_wrong_md5_too():
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["title"] for case in CASES])
-def test_the_cases_hold_here_too(case):
+def test_our_reader_agrees_with_the_shared_cases(case):
     data = base64.b64decode(case["record"])
     if "broken" in case:
         with pytest.raises(aggregated.Broken):

@@ -66,7 +66,7 @@ def test_an_image_and_a_purchase_before_creation_leave_both_unknown():
     assert m.board("creator") == []
 
 
-def test_an_id_that_is_not_greater_as_a_number_does_nothing():
+def test_an_event_id_that_is_not_greater_as_a_number_does_nothing():
     m = fold(
         record(1, CREATE, "ann", event_id="s:99"),
         record(2, PURCHASE, "c", event_id="s:100"),  # smaller as a string
@@ -129,7 +129,7 @@ def test_a_stored_position_is_read_back(stored, expected):
     assert model.position(bytes.fromhex(stored)) == expected
 
 
-def test_every_way_of_being_malformed_is_put_down_to_its_reason_and_occurs_in_the_workload():
+def test_every_kind_of_malformed_record_has_its_reason_and_occurs_in_the_workload():
     seen, reasons = set(), set()
     for number, put in enumerate(workload.generate(seed=5, events=10_000)):
         group, _, name = put.note.partition(": ")

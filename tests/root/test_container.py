@@ -85,7 +85,7 @@ def database():
             os.unlink(path + suffix)
 
 
-def test_it_serves_on_a_read_only_root_is_healthy_and_stops_well(image, tmp_path, database):
+def test_it_serves_on_a_read_only_root_is_healthy_and_stops_with_status_0(image, tmp_path, database):
     folder = image.root.path("/var/lib/winner-view")
     (folder / "events.jsonl").write_bytes(b"".join(put.data + b"\n" for put in EVENTS))
 
@@ -116,7 +116,7 @@ def test_a_second_signal_ends_it_at_once(image, tmp_path, database):
         assert running.wait() == 128 + signal.SIGTERM and time.monotonic() - begin < 10
 
 
-def test_one_that_waits_for_its_store_is_healthy(image, tmp_path):
+def test_a_container_that_waits_for_its_store_is_healthy(image, tmp_path):
     """Or an engine would end it again and again, in vain."""
     nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_REGION": "eu-west-1"}
     keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}

@@ -42,7 +42,7 @@ def test_lintian_has_no_error_and_no_warning(system, package):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_it_brings_the_service_its_environment_and_the_papers(installed):
+def test_the_package_contains_the_service_its_environment_file_and_documents(installed):
     for path in (
         "/usr/bin/winner-view",
         UNIT,
@@ -70,7 +70,7 @@ def unit_setting(root, name):
     return re.search(rf"^{name}=(.*)$", root.path(UNIT).read_text(), re.MULTILINE)[1]
 
 
-def test_it_runs_as_the_unit_runs_it(installed, tmp_path):
+def test_the_installed_program_runs_as_in_the_unit(installed, tmp_path):
     """Its command, its directory, a user without rights, the environment file as it comes but for the port."""
     port = emulators.free_port()
     folder = installed.path("/var/lib/winner-view-test")
@@ -100,7 +100,7 @@ def test_an_upgrade_keeps_what_the_administrator_wrote(installed):
     assert installed.path(ENVIRONMENT).read_text().endswith("WINNER_VIEW_IDENTITIES=full\n")
 
 
-def test_removed_it_leaves_its_configuration_and_its_data_and_purged_nothing(system, package):
+def test_removal_keeps_configuration_and_data_and_purge_leaves_nothing(system, package):
     before = ours(system)
     subprocess.run(["cp", package, system.path("/tmp/winner-view.deb")], check=True)
     roots.install(system, "/tmp/winner-view.deb")

@@ -76,19 +76,19 @@ def running(machine):
     return machine
 
 
-def test_installed_it_runs_and_waits_for_its_events(machine):
+def test_the_installed_service_runs_and_waits_for_its_events(machine):
     assert machine.show(UNIT)["ActiveState"] == "active"
     status = machine.show(UNIT)["StatusText"]
     assert status.startswith("starting, lag unknown, in trouble: start: file 'events.jsonl' is not there yet")
 
 
-def test_in_its_sandbox_it_serves_its_file_from_its_database_and_tells_its_lag(running):
+def test_the_service_works_in_its_sandbox_and_reports_its_lag(running):
     wait.until(lambda: "serving, lag " in running.show(UNIT)["StatusText"], "systemd is told the lag")
     assert (running.root.path(STATE) / "winner-view.db").exists()
     assert running.run("systemctl", "is-failed", UNIT, check=False).stdout.strip() == "active"
 
 
-def test_it_is_a_user_without_rights(running):
+def test_the_service_runs_as_an_unprivileged_user(running):
     group = running.show(UNIT)["ControlGroup"].lstrip("/")
     (pid,) = (running.group / group / "cgroup.procs").read_text().split()
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
@@ -98,7 +98,7 @@ def test_it_is_a_user_without_rights(running):
     assert fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2"
 
 
-def test_frozen_it_is_started_anew(running):
+def test_a_frozen_service_is_restarted(running):
     running.settings("WatchdogSec=3s", "RestartSec=100ms")
     running.run("systemctl", "restart", UNIT)
     frozen = running.main_pid()
@@ -108,20 +108,20 @@ def test_frozen_it_is_started_anew(running):
     assert "Failed with result 'watchdog'" in running.journal(UNIT)
 
 
-def test_crashed_it_is_started_anew(running):
+def test_a_crashed_service_is_restarted(running):
     crashed = running.main_pid()
     running.run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", UNIT)
     wait.until(lambda: running.main_pid() not in (0, crashed), "another was started")
     wait.until(running.has_events, "it serves again")
 
 
-def test_told_to_stop_it_stops_well_and_stays_so(running):
+def test_a_stopped_service_ends_with_success_and_stays_stopped(running):
     running.run("systemctl", "stop", UNIT)
     shown = running.show(UNIT)
     assert (shown["ActiveState"], shown["Result"], shown["ExecMainStatus"]) == ("inactive", "success", "0")
 
 
-def test_a_wrong_configuration_fails_the_start_and_is_not_tried_again(running):
+def test_a_wrong_configuration_fails_the_start_without_a_restart(running):
     running.configure("WINNER_VIEW_BATCH_SIZE=none")
     assert running.run("systemctl", "restart", UNIT, check=False).returncode != 0
     shown = running.show(UNIT)
@@ -129,7 +129,7 @@ def test_a_wrong_configuration_fails_the_start_and_is_not_tried_again(running):
     assert "WINNER_VIEW_BATCH_SIZE: 'none'" in running.journal(UNIT)
 
 
-def test_a_store_that_is_away_fails_no_start(running):
+def test_a_missing_store_does_not_fail_the_start(running):
     running.configure(
         "WINNER_VIEW_SOURCE=none", "WINNER_VIEW_STORE=dynamodb:nowhere", "AWS_ENDPOINT_URL=http://127.0.0.1:9",
         "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=y",
@@ -139,14 +139,14 @@ def test_a_store_that_is_away_fails_no_start(running):
     assert shown["ActiveState"] == "active" and "127.0.0.1 port 9" in shown["StatusText"]
 
 
-def test_an_upgrade_starts_the_new_one_and_keeps_the_view(running):
+def test_an_upgrade_restarts_the_service_and_keeps_the_view(running):
     before = running.main_pid()
     running.install()
     wait.until(lambda: running.main_pid() not in (0, before), "the new one runs")
     wait.until(running.has_events, "it serves")
 
 
-def test_removed_it_is_stopped_and_purged_its_files_are_gone(running):
+def test_removal_stops_the_service_and_purge_deletes_its_files(running):
     running.run("dpkg", "--remove", "winner-view")
     assert running.answer("/livez") is None
     assert running.root.has(f"{STATE}/winner-view.db") and running.root.has(ENVIRONMENT)

@@ -55,7 +55,7 @@ def prolonged(rule, factor):
     ],
     ids=["thresholds-up", "thresholds-down", "longer", "shorter"],
 )
-def test_the_cases_see_each_threshold_that_is_moved(change, factor, concerned, tmp_path):
+def test_the_cases_detect_each_moved_threshold(change, factor, concerned, tmp_path):
     """All of them at once: promtool names the alerts whose cases fail."""
     rules = [change(rule, factor) if name in concerned else rule for name, rule in ALERTS.items()]
     (tmp_path / "alerts.yaml").write_text(yaml.safe_dump({"groups": [{"name": "changed", "rules": rules}]}))
@@ -80,7 +80,7 @@ def test_an_alert_asks_for_what_the_program_exports(alert, known):
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_an_alert_says_how_bad_it_is_what_it_is_and_where_to_read_on(alert):
+def test_an_alert_has_a_severity_a_summary_and_a_runbook(alert):
     rule = ALERTS[alert]
     assert rule["labels"]["severity"] in ("critical", "warning")
     assert rule["annotations"]["summary"]

@@ -45,7 +45,7 @@ def test_every_metric_of_the_program_is_shown(known):
     assert families.keys() - shown == set()
 
 
-def test_every_selector_is_of_the_stage_that_was_chosen():
+def test_every_selector_is_restricted_to_the_chosen_job():
     for title, query in QUERIES:
         for name, matchers in promql.SELECTOR.findall(query):
             assert 'job=~"$job"' in matchers, (title, name)
@@ -58,7 +58,7 @@ def test_a_legend_names_labels_that_its_query_keeps():
             assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= kept, panel["title"]
 
 
-def test_the_variables_that_are_used_are_there(known):
+def test_the_dashboards_variables_exist(known):
     used = set(re.findall(r"\$\{?(\w+)", json.dumps(BOARD))) - {"__rate_interval"}
     assert used == VARIABLES.keys()
     name, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", VARIABLES["job"]["definition"]).groups()

@@ -20,7 +20,7 @@ def test_a_manifest_is_one_object_with_a_name_and_some_kustomization_lists_it(pa
     assert path.name in load(path.parent.name, "kustomization.yaml")["resources"]
 
 
-def test_what_a_kustomization_lists_is_there():
+def test_every_file_that_a_kustomization_lists_exists():
     for folder in ("base", "serving"):
         for name in load(folder, "kustomization.yaml")["resources"]:
             assert (KUBERNETES / folder / name).resolve().exists(), name
@@ -39,7 +39,7 @@ def test_the_program_finds_no_mistake_in_the_environment(folder):
     assert done.returncode in (0, 1), done.stderr
 
 
-def test_the_check_above_would_see_a_mistake():
+def test_the_environment_check_detects_a_mistake():
     done = program.run("healthcheck", environment=environment("base") | {"WINNER_VIEW_STORE": "dynamo:prod"})
     assert done.returncode == 2
 
@@ -60,7 +60,7 @@ def test_the_ports_are_those_that_are_listened_to_on_all_addresses():
         assert values[name].startswith(("0.0.0.0:", "[::]:"))
 
 
-def test_the_public_gets_the_public_port_alone():
+def test_the_service_exposes_only_the_public_port():
     (only,) = the("Service")["spec"]["ports"]
     assert only["targetPort"] == "http"
 
@@ -74,24 +74,24 @@ def test_a_probe_asks_a_route_of_the_program_on_the_operators_port(probe, path):
     assert f'"{path}"' in (ROOT / "api" / "route.c").read_text()
 
 
-def test_prometheus_is_told_the_operators_port_and_a_route():
+def test_the_prometheus_annotations_name_the_operations_port_and_a_route():
     notes = the("Deployment")["spec"]["template"]["metadata"]["annotations"]
     assert int(notes["prometheus.io/port"]) == ports()["operations"]
     assert f'"{notes["prometheus.io/path"]}"' in (ROOT / "api" / "route.c").read_text()
 
 
-def test_a_pod_has_longer_to_end_than_it_takes():
+def test_the_termination_grace_period_is_longer_than_a_stop():
     longest_s = int(environment("base")["WINNER_VIEW_DRAIN_SECONDS"]) + program.limit("LIMIT_STOP_STUCK_MS") / 1000
     assert pod()["terminationGracePeriodSeconds"] > longest_s
 
 
-def test_a_pod_that_drains_is_out_of_its_service_before_the_drain_ends():
+def test_a_draining_pod_leaves_its_service_before_the_drain_ends():
     probe = container()["readinessProbe"]
     noticed_s = probe["periodSeconds"] * probe["failureThreshold"] + probe["timeoutSeconds"]
     assert noticed_s < int(environment("base")["WINNER_VIEW_DRAIN_SECONDS"])
 
 
-def test_a_pod_may_take_the_memory_that_the_program_promises_to_keep_to():
+def test_the_memory_limit_covers_the_programs_memory_budget():
     held = program.limit("LIMIT_INFLIGHT_BYTES") + program.limit("LIMIT_CONTRIBUTION_CACHE_BYTES")
     held_mib = (held + int(program.default("cache-bytes"))) >> 20
     memory = container()["resources"]["limits"]["memory"]
@@ -109,19 +109,19 @@ def test_the_root_is_read_only_and_nobody_is_root():
         assert not environment("base")[name].startswith(("file:", "sqlite:"))
 
 
-def test_the_account_is_the_pods_and_names_a_role():
+def test_the_service_account_belongs_to_the_pod_and_names_a_role():
     account = the("ServiceAccount")
     assert pod()["serviceAccountName"] == account["metadata"]["name"]
     role = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
     assert re.fullmatch(r"arn:aws:iam::\d{12}:role/[\w+=,.@-]+", role)
 
 
-def test_a_container_that_starts_again_in_its_pod_is_the_same_worker():
+def test_a_restarted_container_keeps_its_worker_id():
     (own,) = [one for one in container()["env"] if one["name"] == "WINNER_VIEW_WORKER_ID"]
     assert own["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
 
 
-def test_those_that_only_serve_read_no_stream_and_are_told_apart():
+def test_serving_pods_read_no_stream_and_have_labels_of_their_own():
     assert environment("serving")["WINNER_VIEW_SOURCE"] == "none"
     labels = [load(folder, "kustomization.yaml")["labels"][0] for folder in ("base", "serving")]
     assert all(
@@ -132,7 +132,7 @@ def test_those_that_only_serve_read_no_stream_and_are_told_apart():
     assert load("serving", "kustomization.yaml")["nameSuffix"]
 
 
-def test_eviction_and_rollout_leave_some_running():
+def test_eviction_and_rollout_leave_pods_running():
     deployment = the("Deployment")["spec"]
     assert deployment["replicas"] > the("PodDisruptionBudget")["spec"]["maxUnavailable"]
     assert deployment["strategy"]["rollingUpdate"]["maxUnavailable"] == 0

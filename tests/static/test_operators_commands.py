@@ -24,11 +24,11 @@ def page(tmp_path_factory):
     return operators_page.Rehearsal(tmp_path_factory.mktemp("operators-page"))
 
 
-def test_a_shell_gets_to_the_end_of_them(page):
+def test_the_unmarked_commands_run_to_their_end(page):
     assert page.done.returncode == 0, page.done.stderr[-3000:]
 
 
-def test_the_command_line_of_aws_asks_for_all_that_is_asked_through_it(page):
+def test_the_aws_command_line_accepts_every_command(page):
     assert page.refused == []
     asked = {operation for operation, _ in page.asked}
     assert {"CreateChangeSet", "RestoreTableToPointInTime", "RunTask", "ReceiveMessage", "DeleteMessage"} <= asked
@@ -41,7 +41,7 @@ def test_the_tables_are_restored_leases_first_and_scores_last(page):
     assert moments == sorted(set(moments))
 
 
-def test_the_stack_is_given_what_it_cannot_do_without_and_nothing_that_it_does_not_know(page):
+def test_the_deploy_command_gives_every_required_parameter_and_no_unknown_one(page):
     (asked,) = [asked for operation, asked in page.asked if operation == "CreateChangeSet"]
     given = {
         asked[name]: asked.get(name.replace("Key", "Value"))
@@ -59,7 +59,7 @@ def test_the_stack_is_given_what_it_cannot_do_without_and_nothing_that_it_does_n
     assert ["build", "-t", given["Image"], "."] in page.calls("docker")
 
 
-def test_what_is_asked_of_the_stacks_outputs_is_among_them():
+def test_every_stack_output_that_the_page_uses_exists():
     asked = set(re.findall(r"\$\(output (\w+)\)", operators_page.text()))
     assert asked and asked <= TEMPLATE.content["Outputs"].keys()
 
@@ -76,14 +76,14 @@ def test_the_policies_that_are_named_are_the_templates():
 
 
 @pytest.mark.parametrize("command", sorted(set(operators_page.prose_commands("aws [a-z0-9]+"))))
-def test_what_sentences_call_by_name_aws_knows(command):
+def test_every_aws_command_named_in_prose_exists(command):
     done = subprocess.run(
         [*command.split(), "--generate-cli-skeleton", "input"], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
 
 
-def test_the_program_takes_every_command_that_is_its_own(page):
+def test_the_program_accepts_every_winner_view_command(page):
     commands = program.commands()
     calls = page.calls("winner-view") + [one.split()[1:] for one in operators_page.prose_commands("winner-view")]
     assert len(calls) > 3
@@ -93,7 +93,7 @@ def test_the_program_takes_every_command_that_is_its_own(page):
         assert command in commands and not operators_page.is_configuration_mistake(options), (command, options)
 
 
-def test_kubectl_is_pointed_at_what_is_there(page):
+def test_kubectl_commands_name_existing_objects(page):
     deployment = yaml.safe_load((KUBERNETES / "base" / "deployment.yaml").read_text())
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     ports = {f"{one['containerPort']}:{one['containerPort']}" for one in container["ports"]}
@@ -111,7 +111,7 @@ def test_kubectl_is_pointed_at_what_is_there(page):
                 assert word in ("-k", "status"), word
 
 
-def test_the_unit_and_its_environment_are_those_that_the_package_has(page):
+def test_systemctl_commands_name_the_packages_unit_and_environment(page):
     for program in ("systemctl", "journalctl"):
         called = page.calls(program) + [rest for first, *rest in page.calls("sudo") if first == program]
         assert called and all("winner-view" in arguments for arguments in called)
@@ -119,7 +119,7 @@ def test_the_unit_and_its_environment_are_those_that_the_package_has(page):
     assert ["apt-get", "install", "./build/release/winner-view_0_amd64.deb"] in page.calls("sudo")
 
 
-def test_what_is_asked_over_http_are_routes_of_the_program():
+def test_every_url_of_the_page_is_a_route():
     routes = (operators_page.ROOT / "api" / "route.c").read_text()
     asked = re.findall(r"(?:localhost:\d+|output Url\)\")/?([\w/]+)", operators_page.text())
     assert len(set(asked)) > 3

@@ -56,7 +56,7 @@ def test_every_link_leads_to_a_section_or_a_file():
             assert (operators_page.PAGE.parent / target).exists(), target
 
 
-def test_every_metric_and_alert_on_the_page_is_there():
+def test_every_metric_and_alert_on_the_page_exists():
     assert set(re.findall(r"winner_view_\w+", TEXT)) - promql.families().keys() == set()
     alerts = set(
         re.findall(r"- alert: (\w+)", (operators_page.ROOT / "deploy/prometheus/alerts.yaml").read_text())
@@ -64,14 +64,14 @@ def test_every_metric_and_alert_on_the_page_is_there():
     assert set(re.findall(r"\bWinnerView\w+", TEXT)) == alerts
 
 
-def test_the_troubles_that_the_page_names_are_the_programs():
+def test_every_trouble_that_the_page_names_is_one_of_the_program():
     section = TEXT.partition("### WinnerViewDegraded\n")[2].partition("\n###")[0]
     named = re.findall(r"`([a-z ]+?)(?: …)?`", section)
     texts = promql.literals()
     assert len(named) > 6 and [name for name in named if not any(text.startswith(name) for text in texts)] == []
 
 
-def test_every_file_of_deploy_that_the_page_names_is_there():
+def test_every_file_of_deploy_that_the_page_names_exists():
     for name in re.findall(r"(?:^| |`)deploy/([\w./-]+)", TEXT):
         assert (operators_page.PAGE.parent / name).exists(), name
 

@@ -84,7 +84,7 @@ def test_a_seed_repeats_its_faults_however_the_calls_interleave():
     assert {200, 400, None} == set(one_by_one["a"] + one_by_one["b"])
 
 
-def test_faults_can_be_turned_off_and_say_what_they_did(through, client):
+def test_faults_can_be_turned_off_and_are_counted(through, client):
     harm = faults.Faults(1, [faults.Throttle(ALWAYS)])
     through.layers = [harm]
     assert client.call(UPDATE, row("a"))[0] == 400
@@ -141,7 +141,7 @@ def test_a_late_write_lands_behind_later_ones(through, client):
     assert [content["Key"]["userId"]["S"] for _, content in through.behind.arrived] == ["second", "first"]
 
 
-def test_a_body_is_cut(through, client):
+def test_an_answers_body_is_cut(through, client):
     through.layers = [faults.Faults(1, [faults.CutBody(ALWAYS)])]
     with pytest.raises(http.client.IncompleteRead):
         client.call(UPDATE, row("a"))
@@ -177,7 +177,7 @@ def test_a_mixture_and_a_script_of_outages_are_drawn_by_their_seed():
     assert all(begin + seconds <= later for (begin, seconds, _), (later, _, _) in itertools.pairwise(script))
 
 
-def test_a_script_of_outages_is_played_and_ends_early_when_told(through, client):
+def test_a_script_of_outages_is_played_and_can_be_ended_early(through, client):
     stopped = threading.Event()
     player = threading.Thread(target=faults.play, args=([(0, 60, "refusing")], through, stopped))
     player.start()
@@ -259,7 +259,7 @@ def test_an_old_iterator_is_refused_and_a_new_one_is_not(client, readers, throug
     assert read(client, iterator_of(client, "a"))[0] == 200
 
 
-def test_lag_is_what_it_is_told_to_be_or_absent(client, readers, through):
+def test_the_lag_of_a_reply_can_be_set_or_left_out(client, readers, through):
     lag = aws_behaviour.Lag(lambda content, now_ms: 7)
     through.layers.append(lag)
     assert read(client, iterator_of(client, "a"))[1]["MillisBehindLatest"] == 7
@@ -279,7 +279,7 @@ def test_records_are_padded_and_a_reply_keeps_within_ten_megabytes(client, reade
     assert through.behind.arrived[-1][1]["Limit"] == 10
 
 
-def test_an_index_is_late_as_far_as_it_may_be_and_a_table_never(client, through):
+def test_an_index_is_late_by_its_maximum_and_a_table_never(client, through):
     numbers = itertools.count(1)
     through.behind.answer = lambda *_: {"n": next(numbers)}
     late = aws_behaviour.LateIndex(seconds=0.2)
@@ -292,7 +292,7 @@ def test_an_index_is_late_as_far_as_it_may_be_and_a_table_never(client, through)
         assert time.monotonic() < deadline
 
 
-def test_a_clock_ahead_refuses_what_is_signed_by_another_and_dates_its_answers(client, through):
+def test_a_shifted_server_clock_refuses_other_signing_times_and_dates_its_answers(client, through):
     through.layers = [aws_behaviour.ServerClock(shift_s=3600)]
 
     def call(off_s):
