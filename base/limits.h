@@ -45,7 +45,6 @@
 #define LIMIT_PROCESS_COMPLAINT_BYTES 400 /* of its standard error, what is kept for the message */
 #define LIMIT_PROCESS_ARGUMENTS 64
 #define LIMIT_PROCESS_DEATH_MS 1000 /* from the signal that kills it to its end */
-#define LIMIT_PROCESS_LEFT 3        /* so many that could not be killed, and no other is started */
 #define LIMIT_SOURCE_PROFILES 16    /* a chain of roles */
 
 /* DynamoDB's own: keys in one BatchGetItem; bytes of a hash key. */

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -90,8 +90,6 @@ enum status aws_process_split(const char *line, char ***words, struct error *e) 
 
 /* Running. */
 
-enum { CHUNKS = 16 }; /* of a program's complaints, read between two looks at the clock */
-
 /* A program under way. */
 struct child {
     pid_t pid;
@@ -103,27 +101,16 @@ struct child {
     size_t complained;
 };
 
-/* The programs that could not be killed, by all threads. 0: none. */
-static struct {
-    pthread_mutex_t lock; /* a leaf */
-    pid_t pids[LIMIT_PROCESS_LEFT];
-} left = {.lock = PTHREAD_MUTEX_INITIALIZER};
+/* The program that could not be killed; 0: none. There is at most one: while it runs no other is started. */
+static _Atomic pid_t left_behind;
 
-/* Puts `pid` (0: nobody) where somebody was who has ended meanwhile, and collects those; false if there is no
- * such place. */
-static bool note_left(pid_t pid) {
-    pid_t *place = NULL;
-    pthread_mutex_lock(&left.lock);
-    for (size_t i = 0; i < LIMIT_PROCESS_LEFT; i++) {
-        if (left.pids[i] > 0 && waitpid(left.pids[i], NULL, WNOHANG) != 0)
-            left.pids[i] = 0;
-        if (left.pids[i] == 0)
-            place = &left.pids[i];
-    }
-    if (place)
-        *place = pid;
-    pthread_mutex_unlock(&left.lock);
-    return place != NULL;
+/* Whether that program still runs; collects it if not. */
+static bool is_left_behind(void) {
+    pid_t pid = atomic_load(&left_behind);
+    if (pid && waitpid(pid, NULL, WNOHANG) == 0)
+        return true;
+    atomic_store(&left_behind, 0);
+    return false;
 }
 
 static void close_end(int *fd) {
@@ -179,8 +166,8 @@ static void child_deinit(struct child *c) {
     close_end(&c->errors);
 }
 
-/* Takes all that is there; false if it is too much. */
-static bool take_output(struct child *c) {
+/* Reads all output that is there; false if it is too much. */
+static bool read_output(struct child *c) {
     char chunk[4096];
     for (ssize_t n; c->out >= 0 && (n = read(c->out, chunk, sizeof chunk)) != -1;) {
         if (n == 0)
@@ -191,17 +178,15 @@ static bool take_output(struct child *c) {
     return true;
 }
 
-/* Keeps its start; the rest is read all the same, else the program would wait for us: but no more at once
- * than some, for it may write as fast as we read. */
-static void take_errors(struct child *c) {
+/* Keeps the start, drops the rest: a full pipe would block the program. One chunk at a time, since the
+ * program may write as fast as we read, and the clock must be looked at. */
+static void read_errors(struct child *c) {
     char chunk[4096];
-    ssize_t n;
-    for (int i = 0; i < CHUNKS && c->errors >= 0 && (n = read(c->errors, chunk, sizeof chunk)) != -1; i++) {
-        if (n == 0)
-            close_end(&c->errors);
-        for (ssize_t at = 0; at < n && c->complained < sizeof c->complaint - 1; at++)
-            c->complaint[c->complained++] = text_is_control(chunk[at]) ? ' ' : chunk[at];
-    }
+    ssize_t n = c->errors >= 0 ? read(c->errors, chunk, sizeof chunk) : -1;
+    if (n == 0)
+        close_end(&c->errors);
+    for (ssize_t at = 0; at < n && c->complained < sizeof c->complaint - 1; at++)
+        c->complaint[c->complained++] = text_is_control(chunk[at]) ? ' ' : chunk[at];
 }
 
 static enum status await_end(struct child *c, int timeout_ms, int stop_fd, struct error *e) {
@@ -217,29 +202,24 @@ static enum status await_end(struct child *c, int timeout_ms, int stop_fd, struc
         poll(fds, 4, (int)left_ms);
         if (fds[1].revents)
             return error_set_code(e, STATUS_FAILED, AWS_ERROR_CANCELLED, "the program is stopping");
-        take_errors(c);
-        if (!take_output(c))
+        read_errors(c);
+        if (!read_output(c))
             return error_set(e, STATUS_FAILED, "it wrote more than %zu bytes", c->output->max);
         if (fds[0].revents) /* what it wrote was there before it ended */
             return STATUS_OK;
     }
 }
 
-/* Kills it with its group, and collects it: nothing stays behind, not even a zombie, but what cannot be
- * killed (it runs as another user, or hangs in the kernel): for that nobody waits. */
-static void put_down(struct child *c, struct error *e) {
+/* Kills the program with its group and collects it, so that not even a zombie stays. What cannot be killed
+ * (it runs as another user, or hangs in the kernel) must not hold us up for ever. */
+static void kill_group(const struct child *c, struct error *e) {
     struct pollfd ended = {.fd = c->pidfd, .events = POLLIN};
-    int64_t until_ms = clock_boot_ms() + LIMIT_PROCESS_DEATH_MS;
     const char *why = kill(-c->pid, SIGKILL) == 0 ? "it does not die" : strerror(errno);
-    while (waitpid(c->pid, NULL, WNOHANG) == 0) {
-        int64_t left_ms = until_ms - clock_boot_ms();
-        if (left_ms <= 0) {
-            note_left(c->pid);
-            error_wrap(e, "process %d is left behind, for it cannot be killed (%s)", (int)c->pid, why);
-            return;
-        }
-        poll(&ended, 1, (int)left_ms);
-    }
+    poll(&ended, 1, LIMIT_PROCESS_DEATH_MS);
+    if (waitpid(c->pid, NULL, WNOHANG) != 0)
+        return;
+    atomic_store(&left_behind, c->pid);
+    error_wrap(e, "process %d is left behind, for it cannot be killed (%s)", (int)c->pid, why);
 }
 
 static enum status judge(struct child *c, struct error *e) {
@@ -263,16 +243,16 @@ enum status aws_process_run(char *const words[], int timeout_ms, int stop_fd, st
     _cleanup_(child_deinit) struct child c = {.pidfd = -1, .out = -1, .errors = -1, .output = output};
     struct error unread;
     e = e ? e : &unread;
-    if (!note_left(0))
+    if (is_left_behind())
         return error_set(e, STATUS_FAILED,
-                         "not started, %d earlier ones that cannot be killed are still there",
-                         LIMIT_PROCESS_LEFT);
+                         "not started, the earlier process %d cannot be killed and still runs",
+                         (int)atomic_load(&left_behind));
     enum status status = start(&c, words, e);
     if (!status)
         status = await_end(&c, timeout_ms, stop_fd, e);
     if (!status)
         return judge(&c, e);
     if (c.pid > 0)
-        put_down(&c, e);
+        kill_group(&c, e);
     return status;
 }

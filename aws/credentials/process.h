@@ -7,7 +7,7 @@
  * process group, and default signals. It is killed with its group if it takes too long or is not wanted any
  * more; what it leaves running in the background after it ended well is its own affair. One that cannot be
  * killed, because it runs as another user, is left behind after LIMIT_PROCESS_DEATH_MS, and the error says
- * so; while LIMIT_PROCESS_LEFT of them are still there, no other is started.
+ * so; while it runs, no other is started.
  */
 #ifndef AWS_CREDENTIALS_PROCESS_H
 #define AWS_CREDENTIALS_PROCESS_H
