@@ -1,15 +1,10 @@
 #include "aws/client.h"
 
 #include <openssl/crypto.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
-#include "aws/endpoint.h"
-#include "aws/retry.h"
 #include "aws/run.h"
 #include "aws/settings.h"
-#include "aws/sigv4.h"
 #include "aws/transport.h"
 #include "base/mem.h"
 
@@ -40,28 +35,6 @@ const struct aws_service aws_sqs = {
     .backoff_base_ms = 50,
 };
 
-/* What a run takes from the client's pool: connections, and the signing key of the day. */
-struct lane {
-    struct aws_session *session;
-    struct sigv4_key key;
-    struct lane *next_idle;
-    struct lane *next; /* of all; set before the lane is listed and never changed, so a walk needs no lock */
-};
-
-struct aws_client {
-    const struct aws_service *service;
-    const struct aws_settings *settings;
-    const struct aws_transport *transport;
-    struct aws_endpoint endpoint;
-    struct aws_retry_quota quota;
-    _Atomic int64_t correction_ms; /* what to add to our clock when signing; aws/skew.h */
-    atomic_bool cancelled;
-
-    pthread_mutex_t lock; /* guards the heads of both lists. A leaf, held for a few instructions. */
-    struct lane *idle;
-    struct lane *all;
-};
-
 /* A client whose endpoint is yet to be filled in. */
 static struct aws_client *make(const struct aws_service *service, struct aws_settings *settings,
                                const struct aws_transport *transport) {
@@ -74,35 +47,37 @@ static struct aws_client *make(const struct aws_service *service, struct aws_set
     return c;
 }
 
+/* Takes the client if its endpoint was found, else frees it. */
+static enum status conclude(struct aws_client **client, struct aws_client *c, enum status status) {
+    if (status)
+        aws_client_free(c);
+    *client = status ? NULL : c;
+    return status;
+}
+
 enum status aws_client_new(struct aws_client **client, const struct aws_service *service,
                            struct aws_settings *settings, const struct aws_transport *transport,
                            struct error *e) {
-    *client = make(service, settings, transport);
-    enum status status = aws_settings_endpoint(settings, service, &(*client)->endpoint, e);
-    if (status) {
-        aws_client_free(*client);
-        *client = NULL;
-    }
-    return status;
+    const struct aws_endpoint_query query = {service->name, service->endpoint_key, settings->region,
+                                             settings->profile};
+    struct aws_client *c = make(service, settings, transport);
+    return conclude(client, c, aws_endpoint_resolve(&c->endpoint, &query, settings->profiles, e));
 }
 
 enum status aws_client_new_for_queue(struct aws_client **client, const char *queue_url,
                                      struct aws_settings *settings, const struct aws_transport *transport,
                                      struct error *e) {
-    *client = make(&aws_sqs, settings, transport);
-    enum status status = aws_settings_queue_endpoint(settings, queue_url, &(*client)->endpoint, e);
-    if (status) {
-        aws_client_free(*client);
-        *client = NULL;
-    }
-    return status;
+    const struct aws_endpoint_query query = {aws_sqs.name, aws_sqs.endpoint_key, settings->region,
+                                             settings->profile};
+    struct aws_client *c = make(&aws_sqs, settings, transport);
+    return conclude(client, c, aws_endpoint_of_queue(&c->endpoint, &query, queue_url, settings->profiles, e));
 }
 
 void aws_client_free(struct aws_client *client) {
     if (!client)
         return;
     while (client->all) {
-        struct lane *lane = client->all;
+        struct aws_lane *lane = client->all;
         client->all = lane->next;
         aws_session_free(lane->session);
         OPENSSL_cleanse(&lane->key, sizeof lane->key);
@@ -113,9 +88,9 @@ void aws_client_free(struct aws_client *client) {
     free(client);
 }
 
-static struct lane *take_lane(struct aws_client *client) {
+static struct aws_lane *take_lane(struct aws_client *client) {
     pthread_mutex_lock(&client->lock);
-    struct lane *lane = client->idle;
+    struct aws_lane *lane = client->idle;
     if (lane)
         client->idle = lane->next_idle;
     pthread_mutex_unlock(&client->lock);
@@ -131,7 +106,7 @@ static struct lane *take_lane(struct aws_client *client) {
     return lane;
 }
 
-static void give_lane(struct aws_client *client, struct lane *lane) {
+static void give_lane(struct aws_client *client, struct aws_lane *lane) {
     pthread_mutex_lock(&client->lock);
     lane->next_idle = client->idle;
     client->idle = lane;
@@ -141,26 +116,15 @@ static void give_lane(struct aws_client *client, struct lane *lane) {
 void aws_client_cancel(struct aws_client *client) {
     atomic_store(&client->cancelled, true);
     pthread_mutex_lock(&client->lock);
-    struct lane *all = client->all;
+    struct aws_lane *all = client->all;
     pthread_mutex_unlock(&client->lock);
-    for (struct lane *lane = all; lane; lane = lane->next)
+    for (struct aws_lane *lane = all; lane; lane = lane->next)
         aws_session_wake(lane->session);
 }
 
 void aws_client_run(struct aws_client *client, struct aws_call *calls, size_t n, const struct aws_run *run) {
-    struct lane *lane = take_lane(client);
-    const struct aws_run_with with = {
-        .service = client->service,
-        .settings = client->settings,
-        .endpoint = &client->endpoint,
-        .transport = client->transport,
-        .quota = &client->quota,
-        .correction_ms = &client->correction_ms,
-        .cancelled = &client->cancelled,
-        .session = lane->session,
-        .key = &lane->key,
-    };
-    aws_run_calls(&with, calls, n, run);
+    struct aws_lane *lane = take_lane(client);
+    aws_run_calls(client, lane, calls, n, run);
     give_lane(client, lane);
 }
 

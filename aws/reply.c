@@ -33,11 +33,6 @@ static const char *error_message(const json_t *reply) {
     return message ? message : "no message";
 }
 
-static enum status own_error(struct error *e, const char *name, const char *message) {
-    enum status status = aws_service_error_status(name, 0);
-    return error_set_code(e, status, name, "%s: %s", name, message);
-}
-
 static enum status service_error(const struct aws_exchange *x, const json_t *reply, struct error *e) {
     char name[sizeof e->code];
     bare_name(error_type(x, reply), name, sizeof name);
@@ -56,8 +51,8 @@ static bool checksum_holds(const struct aws_exchange *x) {
 
 static enum status read_answer(const struct aws_exchange *x, json_t **reply, struct error *e) {
     if (!checksum_holds(x))
-        return own_error(e, AWS_ERROR_CHECKSUM,
-                         "the reply is damaged: its CRC-32 is not what x-amz-crc32 says");
+        return aws_service_error_set(e, AWS_ERROR_CHECKSUM,
+                                     "the reply is damaged: its CRC-32 is not what x-amz-crc32 says");
 
     json_error_t problem = {.text = ""};
     bool empty = x->reply.length == 0;
@@ -66,7 +61,7 @@ static enum status read_answer(const struct aws_exchange *x, json_t **reply, str
     if (x->http_status < 200 || x->http_status > 299)
         return service_error(x, *reply, e);
     if (!empty && !*reply)
-        return own_error(e, AWS_ERROR_MALFORMED, problem.text);
+        return aws_service_error_set(e, AWS_ERROR_MALFORMED, problem.text);
     return STATUS_OK;
 }
 
@@ -76,9 +71,9 @@ enum status aws_reply_read(const struct aws_exchange *x, json_t **reply, struct 
     if (x->result == AWS_EXCHANGE_ANSWERED)
         status = read_answer(x, reply, e);
     else if (x->result == AWS_EXCHANGE_TOO_LARGE)
-        status = own_error(e, AWS_ERROR_TOO_LARGE, "the reply is larger than we accept");
+        status = aws_service_error_set(e, AWS_ERROR_TOO_LARGE, "the reply is larger than we accept");
     else
-        status = own_error(e, AWS_ERROR_NO_ANSWER, x->problem);
+        status = aws_service_error_set(e, AWS_ERROR_NO_ANSWER, x->problem);
     if (status)
         snprintf(e->request_id, sizeof e->request_id, "%s", x->request_id);
     return status;

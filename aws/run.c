@@ -5,13 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aws/client.h"
 #include "aws/credentials/chain.h"
-#include "aws/endpoint.h"
 #include "aws/reply.h"
-#include "aws/retry.h"
 #include "aws/settings.h"
-#include "aws/sigv4.h"
 #include "aws/skew.h"
 #include "aws/throttle.h"
 #include "aws/transport.h"
@@ -57,7 +53,7 @@ struct flight {
     struct flight *next; /* in the queue of those that wait */
 };
 
-enum { LINES = 7 };
+enum { LINES = 7 }; /* Expect, four that are signed, date and signature */
 
 /* What a flight that is under way needs. */
 struct attempt {
@@ -69,7 +65,8 @@ struct attempt {
 };
 
 struct run {
-    const struct aws_run_with *with;
+    struct aws_client *client;
+    struct aws_lane *lane;
     const struct aws_run *options;
     struct flight *flights;
     size_t count;
@@ -86,75 +83,60 @@ struct run {
 /* Counts for the call's operation, and a third label or NULL. */
 static void count(const struct run *run, struct metrics_family *family, const struct aws_call *call,
                   const char *label) {
-    metrics_count(family, (const char *const[]){run->with->service->name, call->operation, label, NULL}, 1);
-}
-
-static enum status own_error(struct error *e, const char *name, const char *message) {
-    return error_set_code(e, aws_service_error_status(name, 0), name, "%s: %s", name, message);
+    metrics_count(family, (const char *const[]){run->client->service->name, call->operation, label, NULL}, 1);
 }
 
 /* Signs what is sent, and only that which no proxy may change. */
 static enum status sign(struct run *run, struct attempt *a, const struct aws_credentials *credentials,
                         struct error *e) {
     const struct aws_call *call = a->flight->call;
-    const struct aws_run_with *with = run->with;
-    const struct aws_service *service = with->service;
-    const char *token = credentials->session_token;
-    _cleanup_(mem_freep) char *target = mem_printf("%s.%s", service->target_prefix, call->operation);
+    const struct aws_client *client = run->client;
+    _cleanup_(mem_freep) char *target = mem_printf("%s.%s", client->service->target_prefix, call->operation);
     const struct sigv4_header headers[] = {
-        {"Host", with->endpoint->host},
-        {"Content-Type", service->content_type},
+        {"Host", client->endpoint.host},
+        {"Content-Type", client->service->content_type},
         {"X-Amz-Target", target},
-        {"X-Amz-Security-Token", token},
+        {"X-Amz-Security-Token", credentials->session_token},
     };
-    const size_t n = token ? 4 : 3;
+    const size_t n = credentials->session_token ? 4 : 3;
     const struct sigv4_request request = {"POST", "/", "", headers, n, call->body, call->length};
     const struct sigv4_scope scope = {
         .access_key_id = credentials->access_key_id,
         .secret_access_key = credentials->secret_access_key,
-        .region = with->endpoint->region,
-        .service = service->name,
+        .region = client->endpoint.region,
+        .service = client->service->name,
         .time_ms = call->sent_ms + a->correction_ms,
     };
-    _cleanup_(sigv4_signed_deinit) struct sigv4_signed result;
-    enum status status = sigv4_sign(&result, &request, &scope, with->key, e);
-    if (status)
-        return status;
-
-    char **line = a->lines;
-    for (size_t i = 0; i < n; i++)
-        *line++ = mem_printf("%s: %s", headers[i].name, headers[i].value);
-    *line++ = mem_printf("X-Amz-Date: %s", result.date);
-    *line++ = mem_printf("Authorization: %s", result.authorization);
-    *line++ = mem_strdup("Expect:"); /* libcurl would wait for a 100 that nobody needs */
-    return STATUS_OK;
+    a->lines[0] = mem_strdup("Expect:"); /* libcurl would wait for a 100 that nobody needs */
+    return sigv4_sign_lines(a->lines + 1, &request, &scope, &run->lane->key, e);
 }
 
 static enum status prepare(struct run *run, struct attempt *a, struct error *e) {
-    struct aws_credentials_chain *chain = run->with->settings->credentials;
+    struct aws_credentials_chain *chain = run->client->settings->credentials;
     _cleanup_(aws_credentials_unrefp) struct aws_credentials *credentials = NULL;
     enum status status = aws_credentials_chain_get(chain, clock_real_ms(), run->deadline_ms, &credentials, e);
     if (status)
         return status;
     if (!fence_is_open(run->options->fence, clock_boot_ms()))
-        return own_error(e, AWS_ERROR_FENCE_SHUT, "not sent, this process may not hold its lease any more");
-    a->correction_ms = atomic_load(run->with->correction_ms);
+        return aws_service_error_set(e, AWS_ERROR_FENCE_SHUT,
+                                     "not sent, this process may not hold its lease any more");
+    a->correction_ms = atomic_load(&run->client->correction_ms);
     a->flight->call->sent_ms = clock_real_ms();
     a->sent_boot_ms = clock_boot_ms();
     return sign(run, a, credentials, e);
 }
 
 static void transmit(struct run *run, struct attempt *a) {
-    const struct aws_run_with *with = run->with;
-    const struct aws_transport *transport = with->transport;
+    struct aws_client *client = run->client;
+    const struct aws_transport *transport = client->transport;
     struct aws_call *call = a->flight->call;
     struct aws_exchange *x = &a->exchange;
     x->operation = call->operation;
-    x->url = with->endpoint->url;
+    x->url = client->endpoint.url;
     x->lines = (const char *const *)a->lines;
     x->body = call->body ? call->body : "";
     x->length = call->length;
-    x->ca_bundle = with->settings->ca_bundle;
+    x->ca_bundle = client->settings->ca_bundle;
     x->connect_ms = transport->connect_ms ? transport->connect_ms : LIMIT_AWS_CONNECT_MS;
     x->attempt_ms = transport->attempt_ms ? transport->attempt_ms : LIMIT_AWS_ATTEMPT_MS;
     x->owner = a;
@@ -162,7 +144,7 @@ static void transmit(struct run *run, struct attempt *a) {
     call->attempts++;
     count(run, &requests_total, call, NULL);
     KILLPOINT("before", call->operation, x->body);
-    transport->send(transport, with->session, x);
+    transport->send(transport, run->lane->session, x);
 }
 
 /* Puts a flight on a free attempt. There is one: the caller sees to that. */
@@ -191,10 +173,10 @@ static void end_failed(struct run *run, struct flight *f) {
     struct aws_call *call = f->call;
     call->status = call->error.status;
     if (call->attempts > 1)
-        error_wrap(&call->error, "%s %s failed after %d attempts", run->with->service->name, call->operation,
-                   call->attempts);
+        error_wrap(&call->error, "%s %s failed after %d attempts", run->client->service->name,
+                   call->operation, call->attempts);
     else
-        error_wrap(&call->error, "%s %s failed", run->with->service->name, call->operation);
+        error_wrap(&call->error, "%s %s failed", run->client->service->name, call->operation);
 }
 
 static void start(struct run *run, struct flight *f) {
@@ -216,7 +198,7 @@ static void report_skew(const struct aws_settings *settings, const char *service
 
 /* What the answer tells of the service's clock; true if the attempt should have been signed otherwise. */
 static bool learn_skew(struct run *run, const struct attempt *a) {
-    const struct aws_run_with *with = run->with;
+    struct aws_client *client = run->client;
     const struct aws_skew_answer answer = {
         .date_ms = a->exchange.date_ms,
         .has_age = a->exchange.has_age,
@@ -224,13 +206,13 @@ static bool learn_skew(struct run *run, const struct attempt *a) {
         .elapsed_ms = clock_boot_ms() - a->sent_boot_ms,
     };
     int64_t offset_ms;
-    if (!with->settings->corrects_skew || !aws_skew_measure(&answer, &offset_ms))
+    if (!client->settings->corrects_skew || !aws_skew_measure(&answer, &offset_ms))
         return false;
-    metrics_set(METRICS_SERIES(&skew_seconds, with->service->name), offset_ms);
-    int64_t correction_ms = aws_skew_correction(offset_ms, atomic_load(with->correction_ms));
-    int64_t earlier_ms = atomic_exchange(with->correction_ms, correction_ms);
+    metrics_set(METRICS_SERIES(&skew_seconds, client->service->name), offset_ms);
+    int64_t correction_ms = aws_skew_correction(offset_ms, atomic_load(&client->correction_ms));
+    int64_t earlier_ms = atomic_exchange(&client->correction_ms, correction_ms);
     if (aws_skew_is_news(earlier_ms, correction_ms))
-        report_skew(with->settings, with->service->name, correction_ms);
+        report_skew(client->settings, client->service->name, correction_ms);
     return aws_skew_explains(a->flight->call->error.code, a->correction_ms, correction_ms);
 }
 
@@ -246,16 +228,16 @@ static void wait_until(struct run *run, struct flight *f, int64_t due_ms) {
 }
 
 static int max_attempts(const struct run *run, const struct flight *f) {
-    int configured = run->with->settings->max_attempts;
+    int configured = run->client->settings->max_attempts;
     if (f->call->max_attempts > 0)
         return f->call->max_attempts;
-    return configured > 0 ? configured : run->with->service->max_attempts;
+    return configured > 0 ? configured : run->client->service->max_attempts;
 }
 
 /* Whether the call, whose error is filled, is to be sent again; then it waits for that. */
 static bool retry(struct run *run, struct flight *f, enum aws_retry_cause cause, int64_t retry_after_ms) {
     struct aws_call *call = f->call;
-    const struct aws_service *service = run->with->service;
+    const struct aws_service *service = run->client->service;
     if (cause == AWS_RETRY_NONE || call->attempts >= max_attempts(run, f))
         return false;
 
@@ -264,7 +246,7 @@ static bool retry(struct run *run, struct flight *f, enum aws_retry_cause cause,
                                                           fraction, retry_after_ms);
     if (run->deadline_ms && due_ms >= run->deadline_ms)
         return false;
-    f->taken = aws_retry_quota_take(run->with->quota, cause);
+    f->taken = aws_retry_quota_take(&run->client->quota, cause);
     if (f->taken == 0) {
         error_wrap(&call->error, "not tried again, too many calls fail");
         return false;
@@ -320,7 +302,7 @@ static void settle(struct run *run, struct aws_exchange *x) {
     if (status != STATUS_RETRY)
         note_answer(run);
     if (status == STATUS_OK) {
-        aws_retry_quota_give(run->with->quota, f->taken);
+        aws_retry_quota_give(&run->client->quota, f->taken);
         memset(&call->error, 0, sizeof call->error);
         call->status = STATUS_OK;
         return;
@@ -329,10 +311,10 @@ static void settle(struct run *run, struct aws_exchange *x) {
     count_error(run, call, http_status);
     if (cause == AWS_RETRY_THROTTLE) {
         call->throttles++;
-        aws_throttle_count(run->with->service->name, call->reply, call);
+        aws_throttle_count(run->client->service->name, call->reply, call);
     }
     if (aws_service_error_is_expired_token(call->error.code))
-        aws_credentials_chain_expired(run->with->settings->credentials, clock_real_ms());
+        aws_credentials_chain_expired(run->client->settings->credentials, clock_real_ms());
     if (!retry(run, f, cause, retry_after_ms))
         end_failed(run, f);
 }
@@ -359,7 +341,7 @@ static bool is_past(const struct run *run, int64_t now_ms) {
 
 /* The clock is read for each: one may have waited for credentials until the run is to end. */
 static void start_what_may(struct run *run) {
-    while (run->under_way < run->concurrency && !atomic_load(run->with->cancelled)) {
+    while (run->under_way < run->concurrency && !atomic_load(&run->client->cancelled)) {
         int64_t now_ms = clock_boot_ms();
         struct flight *f = is_past(run, now_ms) ? NULL : next_to_start(run, now_ms);
         if (!f)
@@ -381,7 +363,7 @@ static void end_unfinished(struct run *run, struct flight *f, const char *name, 
     struct error *e = &f->call->error; /* what its last attempt failed of, if there was one that did */
     _cleanup_(mem_freep) char *both =
         *e->message ? mem_printf("%s; before that: %s", message, e->message) : NULL;
-    own_error(e, name, both ? both : message);
+    aws_service_error_set(e, name, both ? both : message);
     end_failed(run, f);
 }
 
@@ -391,7 +373,7 @@ static void end_all(struct run *run, const char *name, const char *message) {
         struct flight *f = a->flight;
         if (!f)
             continue;
-        aws_session_abandon(run->with->session, &a->exchange);
+        aws_session_abandon(run->lane->session, &a->exchange);
         land(run, a);
         end_unfinished(run, f, name, message);
     }
@@ -401,7 +383,7 @@ static void end_all(struct run *run, const char *name, const char *message) {
 
 static void run_to_end(struct run *run) {
     while (has_work(run)) {
-        if (atomic_load(run->with->cancelled)) {
+        if (atomic_load(&run->client->cancelled)) {
             end_all(run, AWS_ERROR_CANCELLED, "the program is stopping");
             return;
         }
@@ -412,7 +394,7 @@ static void run_to_end(struct run *run) {
         start_what_may(run);
         if (!has_work(run))
             return;
-        struct aws_exchange *x = aws_session_wait(run->with->session, wait_ms(run, clock_boot_ms()), -1);
+        struct aws_exchange *x = aws_session_wait(run->lane->session, wait_ms(run, clock_boot_ms()), -1);
         if (x)
             settle(run, x);
     }
@@ -423,10 +405,10 @@ static size_t window(const struct aws_run *options, size_t calls) {
     return calls < most ? calls : most;
 }
 
-void aws_run_calls(const struct aws_run_with *with, struct aws_call *calls, size_t n,
+void aws_run_calls(struct aws_client *client, struct aws_lane *lane, struct aws_call *calls, size_t n,
                    const struct aws_run *options) {
     static const struct aws_run defaults;
-    struct run run = {.with = with, .options = options ? options : &defaults, .count = n};
+    struct run run = {.client = client, .lane = lane, .options = options ? options : &defaults, .count = n};
     run.concurrency = window(run.options, n);
     run.attempts = mem_zalloc(run.concurrency * sizeof *run.attempts);
     run.flights = mem_zalloc(n * sizeof *run.flights);

@@ -1,41 +1,47 @@
 /*
- * aws/run: one run of calls, from the first to the last: what aws_client_run does once it has connections.
- * Each attempt is signed, sent, read, and retried or not; at most so many are under way; a call that waits
- * for its retry keeps no other from going on. Internal to aws/.
+ * aws/run: one run of calls, from the first to the last: what aws_client_run does once it has a lane. Each
+ * attempt is signed, sent, read, and retried or not; at most so many are under way; a call that waits for its
+ * retry does not hold up the others. Internal: what a client consists of stands here for client.c and run.c.
  */
 #ifndef AWS_RUN_H
 #define AWS_RUN_H
 
+#include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
-struct aws_call; /* aws/client.h, as are the next two */
-struct aws_run;
-struct aws_service;
-struct aws_settings;    /* aws/settings.h */
-struct aws_endpoint;    /* aws/endpoint.h */
-struct aws_retry_quota; /* aws/retry.h */
-struct aws_session;     /* aws/transport.h */
-struct aws_transport;
-struct sigv4_key; /* aws/sigv4.h */
+#include "aws/client.h"
+#include "aws/endpoint.h"
+#include "aws/retry.h"
+#include "aws/sigv4.h"
 
-/* What a run works with, all borrowed. */
-struct aws_run_with {
+struct aws_session; /* aws/transport.h */
+
+/* What a run has for itself, from the client's pool: connections, and the signing key of the day. */
+struct aws_lane {
+    struct aws_session *session;
+    struct sigv4_key key;
+    struct aws_lane *next_idle;
+    struct aws_lane
+        *next; /* of all; set before the lane is listed and never changed, so a walk needs no lock */
+};
+
+/* What its runs share. */
+struct aws_client {
     const struct aws_service *service;
     const struct aws_settings *settings;
-    const struct aws_endpoint *endpoint;
     const struct aws_transport *transport;
-    struct aws_retry_quota *quota;  /* shared with other runs, like the next */
-    _Atomic int64_t *correction_ms; /* what to add to our clock when signing; aws/skew.h */
-    const atomic_bool *cancelled;   /* once true, the run ends as soon as the session is woken */
-    struct aws_session *session;    /* this run's alone, like the next */
-    struct sigv4_key *key;
+    struct aws_endpoint endpoint;
+    struct aws_retry_quota quota;
+    _Atomic int64_t correction_ms; /* what to add to our clock when signing; aws/skew.h */
+    atomic_bool cancelled;         /* once true, each run ends as soon as its session is woken */
+
+    pthread_mutex_t lock; /* guards the heads of both lists. A leaf, held for a few instructions. */
+    struct aws_lane *idle;
+    struct aws_lane *all;
 };
 
 /* Blocks until each call has its end, which is in it. `options` as in aws_client_run. */
-void aws_run_calls(const struct aws_run_with *with, struct aws_call *calls, size_t n,
+void aws_run_calls(struct aws_client *client, struct aws_lane *lane, struct aws_call *calls, size_t n,
                    const struct aws_run *options);
 
 #endif

@@ -92,3 +92,7 @@ enum status aws_service_error_status(const char *name, long http_status) {
         return STATUS_RETRY;
     return http_status == 413 ? STATUS_INVALID : STATUS_FAILED;
 }
+
+enum status aws_service_error_set(struct error *e, const char *name, const char *message) {
+    return error_set_code(e, aws_service_error_status(name, 0), name, "%s: %s", name, message);
+}

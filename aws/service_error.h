@@ -36,6 +36,9 @@
  */
 enum status aws_service_error_status(const char *name, long http_status);
 
+/* Fills `e` with one of the names above; the message is "<name>: <message>". Returns what it means. */
+enum status aws_service_error_set(struct error *e, const char *name, const char *message);
+
 /* Whether this error means "slow down". The list is that of the SDKs' standard retry mode (SDKs and Tools
  * Reference Guide, "Retry behavior"), and Kinesis' KMSThrottlingException. */
 bool aws_service_error_is_throttle(const char *name);

@@ -7,9 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "aws/client.h"
 #include "aws/credentials/chain.h"
-#include "aws/endpoint.h"
 #include "aws/profile.h"
 #include "base/mem.h"
 #include "base/variable.h"
@@ -160,18 +158,4 @@ void aws_settings_free(struct aws_settings *settings) {
     free(settings->ca_bundle);
     free(settings->warning);
     free(settings);
-}
-
-enum status aws_settings_endpoint(const struct aws_settings *settings, const struct aws_service *service,
-                                  struct aws_endpoint *out, struct error *e) {
-    const struct aws_endpoint_query query = {service->name, service->endpoint_key, settings->region,
-                                             settings->profile};
-    return aws_endpoint_resolve(out, &query, settings->profiles, e);
-}
-
-enum status aws_settings_queue_endpoint(const struct aws_settings *settings, const char *queue_url,
-                                        struct aws_endpoint *out, struct error *e) {
-    const struct aws_endpoint_query query = {aws_sqs.name, aws_sqs.endpoint_key, settings->region,
-                                             settings->profile};
-    return aws_endpoint_of_queue(out, &query, queue_url, settings->profiles, e);
 }

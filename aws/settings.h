@@ -13,9 +13,7 @@
 #include "base/error.h"
 
 struct aws_credentials_chain; /* aws/credentials/chain.h */
-struct aws_endpoint;          /* aws/endpoint.h */
 struct aws_profiles;          /* aws/profile.h */
-struct aws_service;           /* aws/client.h */
 
 /* All but `on_skew` is only read once it is loaded. */
 struct aws_settings {
@@ -44,13 +42,5 @@ struct aws_settings {
  * AWS_CA_BUNDLE), or a file is broken. */
 enum status aws_settings_load(struct aws_settings **settings, struct error *e);
 void aws_settings_free(struct aws_settings *settings);
-
-/* Where the service's requests go (aws/endpoint.h); reads the environment. */
-enum status aws_settings_endpoint(const struct aws_settings *settings, const struct aws_service *service,
-                                  struct aws_endpoint *out, struct error *e);
-
-/* Where requests for one SQS queue go (aws_endpoint_of_queue); reads the environment. */
-enum status aws_settings_queue_endpoint(const struct aws_settings *settings, const char *queue_url,
-                                        struct aws_endpoint *out, struct error *e);
 
 #endif

@@ -162,3 +162,16 @@ void sigv4_signed_deinit(struct sigv4_signed *s) {
     free(s->string_to_sign);
     memset(s, 0, sizeof *s);
 }
+
+enum status sigv4_sign_lines(char *lines[], const struct sigv4_request *request,
+                             const struct sigv4_scope *scope, struct sigv4_key *key, struct error *e) {
+    _cleanup_(sigv4_signed_deinit) struct sigv4_signed result;
+    enum status status = sigv4_sign(&result, request, scope, key, e);
+    if (status)
+        return status;
+    for (size_t i = 0; i < request->header_count; i++)
+        *lines++ = mem_printf("%s: %s", request->headers[i].name, request->headers[i].value);
+    *lines++ = mem_printf("X-Amz-Date: %s", result.date);
+    *lines = mem_printf("Authorization: %s", result.authorization);
+    return STATUS_OK;
+}

@@ -67,4 +67,9 @@ enum status sigv4_sign(struct sigv4_signed *out, const struct sigv4_request *req
                        const struct sigv4_scope *scope, struct sigv4_key *key, struct error *e);
 void sigv4_signed_deinit(struct sigv4_signed *s);
 
+/* The same, as the header lines to send: the request's headers, X-Amz-Date and Authorization. `lines` has
+ * room for `header_count` + 2; they are the caller's to free. */
+enum status sigv4_sign_lines(char *lines[], const struct sigv4_request *request,
+                             const struct sigv4_scope *scope, struct sigv4_key *key, struct error *e);
+
 #endif

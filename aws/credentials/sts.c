@@ -98,16 +98,17 @@ struct question {
 /* The header lines of the form, signed unless `as` is NULL. */
 static enum status make_lines(const struct aws_sts *sts, const struct question *q, char *lines[LINES],
                               struct error *e) {
-    const struct buffer *form = q->form;
     const struct aws_credentials *as = q->as;
-    lines[0] = mem_strdup("Content-Type: " CONTENT_TYPE);
-    lines[1] = mem_printf("Host: %s", sts->endpoint.host);
-    if (!as)
+    if (!as) {
+        lines[0] = mem_printf("Host: %s", sts->endpoint.host);
+        lines[1] = mem_strdup("Content-Type: " CONTENT_TYPE);
         return STATUS_OK;
-    const char *token = as->session_token;
-    const struct sigv4_header headers[] = {
-        {"Host", sts->endpoint.host}, {"Content-Type", CONTENT_TYPE}, {"X-Amz-Security-Token", token}};
-    const struct sigv4_request request = {"POST", "/", "", headers, token ? 3 : 2, form->data, form->length};
+    }
+    const struct sigv4_header headers[] = {{"Host", sts->endpoint.host},
+                                           {"Content-Type", CONTENT_TYPE},
+                                           {"X-Amz-Security-Token", as->session_token}};
+    const size_t n = as->session_token ? 3 : 2;
+    const struct sigv4_request request = {"POST", "/", "", headers, n, q->form->data, q->form->length};
     const struct sigv4_scope scope = {
         .access_key_id = as->access_key_id,
         .secret_access_key = as->secret_access_key,
@@ -115,14 +116,7 @@ static enum status make_lines(const struct aws_sts *sts, const struct question *
         .service = "sts",
         .time_ms = clock_real_ms() + q->ahead_ms,
     };
-    _cleanup_(sigv4_signed_deinit) struct sigv4_signed result;
-    enum status status = sigv4_sign(&result, &request, &scope, NULL, e);
-    if (status)
-        return status;
-    lines[2] = mem_printf("X-Amz-Date: %s", result.date);
-    lines[3] = mem_printf("Authorization: %s", result.authorization);
-    lines[4] = token ? mem_printf("X-Amz-Security-Token: %s", token) : NULL;
-    return STATUS_OK;
+    return sigv4_sign_lines(lines, &request, &scope, NULL, e);
 }
 
 static enum status send_form(const struct aws_sts *sts, const struct question *q, struct aws_fetch *f,
