@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "views/event.h"
 #include "views/event_id.h"
+#include "views/fold.h"
 #include "views/position.h"
 
 /* Why a record is a dead letter; in the order in which it is checked. */

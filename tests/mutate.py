@@ -101,7 +101,7 @@ GUARDS = {
     ),
     "one-transaction": (
         "sqlite",
-        [("views/sqlite/store.c", '"BEGIN IMMEDIATE"', '"SELECT 1"'), ("views/sqlite/store.c", '"COMMIT"', '"SELECT 1"')],
+        [("views/sqlite/access.c", '"BEGIN IMMEDIATE"', '"SELECT 1"'), ("views/sqlite/access.c", '"COMMIT"', '"SELECT 1"')],
     ),
 }
 

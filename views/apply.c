@@ -11,9 +11,9 @@
 /* A product's row: in the cache, or taken out of it for the batch under way. */
 struct row {
     struct contribution *contribution;
-    char *old_last_event_id; /* in a batch: what the store has; NULL: nothing, or the row has not changed */
+    char *old_last_event_id; /* in a batch: the store's; NULL: no such row, or the row has not changed */
     bool changed;
-    size_t bytes; /* in the cache: what it counts for */
+    size_t bytes; /* in the cache: its share of cache_bytes */
     UT_hash_handle hh;
 };
 
@@ -33,7 +33,7 @@ struct apply {
     const struct fence *fence;
     struct pulse *pulse;
     const struct apply_listener *listener;
-    bool in_doubt;     /* the last batch failed: some of it may be in the store without an answer */
+    bool in_doubt;     /* the last batch failed: the store may have rows of it that it did not acknowledge */
     struct row *cache; /* in the order of last use: uthash keeps insertion order */
     size_t cache_bytes, cache_max;
 };
@@ -102,9 +102,6 @@ void apply_free(struct apply *a) {
     free(a);
 }
 
-/* ---- the cache
- * --------------------------------------------------------------------------------------------------- */
-
 static struct row *cache_take(struct apply *a, const char *product_id) {
     struct row *row;
     HASH_FIND_STR(a->cache, product_id, row);
@@ -128,8 +125,7 @@ static void cache_put(struct apply *a, struct row *row) {
     }
 }
 
-/* ---- 1. read
- * ------------------------------------------------------------------------------------------------------ */
+/* 1. Read. */
 
 static void batch_add_row(struct batch *b, struct row *row) {
     HASH_ADD_KEYPTR(hh, b->rows, row->contribution->product_id, strlen(row->contribution->product_id), row);
@@ -141,7 +137,7 @@ static struct row *batch_find_row(const struct batch *b, const char *product_id)
     return row;
 }
 
-/* Takes what the cache has; a row that is not there stands empty in the batch, and its id in `missing`. */
+/* Takes rows out of the cache. A row that is not cached stands empty in the batch, its id in `missing`. */
 static size_t collect_rows(struct apply *a, struct batch *b, const char **missing) {
     size_t n = 0;
     for (size_t i = 0; i < b->n; i++) {
@@ -185,8 +181,7 @@ static enum status read_rows(struct apply *a, struct batch *b, struct error *e) 
     return STATUS_OK;
 }
 
-/* ---- 2. fold
- * ------------------------------------------------------------------------------------------------------ */
+/* 2. Fold. */
 
 static struct credit *find_or_add_credit(struct batch *b, enum role role, const char *user_id) {
     struct credit *credit;
@@ -235,8 +230,7 @@ static void fold_record(struct batch *b, size_t i, struct apply_counts *counts) 
             earn(b, (enum role)role, credits.user_id[role], record);
 }
 
-/* ---- 3 and 4. write
- * ----------------------------------------------------------------------------------------------- */
+/* 3 and 4. Write. */
 
 static size_t count_credits(const struct batch *b) {
     size_t n = 0;
@@ -268,11 +262,11 @@ static size_t list_contributions(const struct batch *b, struct store_contributio
     return n;
 }
 
-/* Tells of what the store has acknowledged: all of the batch, or what is marked. After a failure a row may
- * have been written whose answer was lost: once the batch is in, it tells of all rows, those too that seem
- * unchanged.
- */
-static void tell_listener(struct apply *a, const struct batch *b, const struct store_batch *batch, bool all) {
+/* Reports what the store has acknowledged: all of the batch, or what is flagged. A failed batch may have
+ * written a row and lost the answer. Applied again, it finds that row unchanged: so after a failure all rows
+ * are reported. */
+static void report_changes(struct apply *a, const struct batch *b, const struct store_batch *batch,
+                           bool all) {
     _cleanup_(mem_freep) const char **products = mem_alloc(HASH_COUNT(b->rows) * sizeof *products);
     _cleanup_(mem_freep) const char **users = mem_alloc(batch->n_scores * sizeof *users);
     size_t n_products = 0, n_users = 0;
@@ -307,13 +301,14 @@ static enum status write_batch(struct apply *a, struct batch *b, struct error *e
         .contributions_written = written + n_scores,
     };
     enum status status = STATUS_OK;
-    if (batch.n_contributions) /* else there is nothing but duplicates */
+    if (batch.n_contributions) /* none: all were duplicates */
         status = store_write_batch(a->store, &batch, &b->context, e);
-    tell_listener(a, b, &batch, status == STATUS_OK);
+    report_changes(a, b, &batch, status == STATUS_OK);
     return status;
 }
 
-/* All of it is acknowledged: now, and only now, the rows may be folded over again. */
+/* Only when all of the batch is acknowledged: else a later batch may be folded over a row that the store does
+ * not have. */
 static void keep_rows(struct apply *a, struct batch *b) {
     struct row *row, *next;
     HASH_ITER(hh, b->rows, row, next) {
@@ -358,6 +353,6 @@ enum status apply_batch(struct apply *a, const struct apply_record *records, siz
         if (status != STATUS_CONFLICT)
             return status;
     }
-    error_wrap(e, "gave up after %d rounds, somebody else keeps writing these products", LIMIT_APPLY_ROUNDS);
+    error_wrap(e, "gave up after %d rounds: another worker keeps writing these products", LIMIT_APPLY_ROUNDS);
     return e->status = STATUS_RETRY;
 }

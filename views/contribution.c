@@ -17,38 +17,59 @@ bool contribution_is_unknown(const char *user_id) {
     return user_id && strcmp(user_id, CONTRIBUTION_UNKNOWN) == 0;
 }
 
+const char *const contribution_text_names[CONTRIBUTION_TEXTS] = {
+    "productId", "creator", "photographer", "lastEventId", "photographerEventId", "createdBy", "updatedBy"};
+static const size_t text_offsets[CONTRIBUTION_TEXTS] = {
+    offsetof(struct contribution, product_id),
+    offsetof(struct contribution, creator),
+    offsetof(struct contribution, photographer),
+    offsetof(struct contribution, last_event_id),
+    offsetof(struct contribution, photographer_event_id),
+    offsetof(struct contribution, created_by),
+    offsetof(struct contribution, updated_by),
+};
+
+const char *const contribution_number_names[CONTRIBUTION_NUMBERS] = {"creatorScore", "photographerScore",
+                                                                     "created", "updated"};
+static const size_t number_offsets[CONTRIBUTION_NUMBERS] = {
+    offsetof(struct contribution, creator_score),
+    offsetof(struct contribution, photographer_score),
+    offsetof(struct contribution, created_ms),
+    offsetof(struct contribution, updated_ms),
+};
+
+static char **text_field(struct contribution *c, size_t i) {
+    return (char **)((char *)c + text_offsets[i]);
+}
+
+const char *contribution_text(const struct contribution *c, size_t i) {
+    return *(char *const *)((const char *)c + text_offsets[i]);
+}
+
+int64_t contribution_number(const struct contribution *c, size_t i) {
+    return *(const int64_t *)((const char *)c + number_offsets[i]);
+}
+
+void contribution_set_text(struct contribution *c, size_t i, const char *text) {
+    free(*text_field(c, i));
+    *text_field(c, i) = text ? mem_strdup(text) : NULL;
+}
+
+void contribution_set_number(struct contribution *c, size_t i, int64_t number) {
+    *(int64_t *)((char *)c + number_offsets[i]) = number;
+}
+
 struct contribution *contribution_new(const char *product_id) {
     struct contribution *c = mem_zalloc(sizeof *c);
     c->product_id = mem_strdup(product_id);
     return c;
 }
 
-static char *copy(const char *s) {
-    return s ? mem_strdup(s) : NULL;
-}
-
-struct contribution *contribution_copy(const struct contribution *c) {
-    struct contribution *out = mem_dup(c, sizeof *c);
-    out->product_id = copy(c->product_id);
-    out->creator = copy(c->creator);
-    out->photographer = copy(c->photographer);
-    out->last_event_id = copy(c->last_event_id);
-    out->photographer_event_id = copy(c->photographer_event_id);
-    out->created_by = copy(c->created_by);
-    out->updated_by = copy(c->updated_by);
-    return out;
-}
-
 void contribution_free(struct contribution *c) {
     if (!c)
         return;
-    free(c->product_id);
-    free(c->creator);
-    free(c->photographer);
-    free(c->last_event_id);
-    free(c->photographer_event_id);
-    free(c->created_by);
-    free(c->updated_by);
+    for (size_t i = 0; i < CONTRIBUTION_TEXTS; i++)
+        free(*text_field(c, i));
     free(c);
 }
 
@@ -57,12 +78,11 @@ void contribution_freep(struct contribution **c) {
     *c = NULL;
 }
 
-static size_t size_of(const char *s) {
-    return s ? strlen(s) + 1 + 2 * sizeof(size_t) : 0; /* the allocator's own share included */
-}
-
 size_t contribution_size(const struct contribution *c) {
-    return sizeof *c + size_of(c->product_id) + size_of(c->creator) + size_of(c->photographer) +
-           size_of(c->last_event_id) + size_of(c->photographer_event_id) + size_of(c->created_by) +
-           size_of(c->updated_by);
+    enum { ALLOCATOR_BYTES = 2 * sizeof(size_t) };
+    size_t size = sizeof *c;
+    for (size_t i = 0; i < CONTRIBUTION_TEXTS; i++)
+        if (contribution_text(c, i))
+            size += strlen(contribution_text(c, i)) + 1 + ALLOCATOR_BYTES;
+    return size;
 }

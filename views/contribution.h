@@ -1,4 +1,5 @@
-/* contribution: one row of the Contributions view: who made a product what it is, and how often it sold. */
+/* contribution: one row of the Contributions view: who registered and photographed a product, and how often
+ * it was bought. */
 #ifndef VIEWS_CONTRIBUTION_H
 #define VIEWS_CONTRIBUTION_H
 
@@ -6,19 +7,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Stands where a product's creator is not known, because the log was trimmed before its creation. No
- * contributor. */
+/* The creator of a product whose registration is no longer in the log. No contributor. */
 #define CONTRIBUTION_UNKNOWN "UNKNOWN"
 
 bool contribution_is_unknown(const char *user_id); /* NULL: false */
 
-/* The two ways to contribute; their names in the tables are "creator" and "photographer". */
+/* How a contributor earns credit; in the tables "creator" and "photographer". */
 enum role { ROLE_CREATOR, ROLE_PHOTOGRAPHER };
 #define ROLES 2
 
 const char *role_name(enum role role);
-/* Of one of those names. */
-enum role role_from_name(const char *name);
+enum role role_from_name(const char *name); /* `name` is one of those */
 
 /* Owns its strings. Not thread-safe. */
 struct contribution {
@@ -27,7 +26,7 @@ struct contribution {
     char *photographer; /* NULL: none yet */
     int64_t creator_score;
     int64_t photographer_score;
-    char *last_event_id;         /* NULL: nothing was folded into it yet, so there is no such row */
+    char *last_event_id;         /* NULL: no event was folded into it: there is no such row */
     char *photographer_event_id; /* NULL: none */
     int64_t created_ms;          /* the first event's time */
     int64_t updated_ms;          /* the last event's */
@@ -36,11 +35,22 @@ struct contribution {
 };
 
 struct contribution *contribution_new(const char *product_id);
-struct contribution *contribution_copy(const struct contribution *c);
 void contribution_free(struct contribution *c);
 void contribution_freep(struct contribution **c);
 
 /* Memory that it takes, about. */
 size_t contribution_size(const struct contribution *c);
+
+/* The fields by number, for the stores: first texts, then numbers. An attribute of DynamoDB and a column of
+ * SQLite have the name that stands here. */
+enum { CONTRIBUTION_TEXTS = 7, CONTRIBUTION_NUMBERS = 4 };
+
+extern const char *const contribution_text_names[CONTRIBUTION_TEXTS];
+extern const char *const contribution_number_names[CONTRIBUTION_NUMBERS];
+
+const char *contribution_text(const struct contribution *c, size_t i); /* NULL: none */
+int64_t contribution_number(const struct contribution *c, size_t i);
+void contribution_set_text(struct contribution *c, size_t i, const char *text); /* copied; NULL: none */
+void contribution_set_number(struct contribution *c, size_t i, int64_t number);
 
 #endif

@@ -15,18 +15,8 @@ bool event_id_is_shard_id(const char *text, size_t length) {
     return true;
 }
 
-/* "0", or digits that do not start with 0. */
-static bool is_number(const char *text, size_t length, size_t max_digits) {
-    if (length == 0 || length > max_digits || (text[0] == '0' && length > 1))
-        return false;
-    for (size_t i = 0; i < length; i++)
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-    return true;
-}
-
 static bool parse_sub_sequence(const char *text, size_t length, uint32_t *out) {
-    if (!is_number(text, length, 10))
+    if (!position_is_number(text, length, 10))
         return false;
     uint64_t value = 0;
     for (size_t i = 0; i < length; i++)
@@ -50,7 +40,7 @@ bool event_id_parse(const char *text, size_t length, struct event_id *out) {
         .sequence_length = (size_t)((second ? second : end) - sequence),
     };
     return event_id_is_shard_id(out->shard, out->shard_length) &&
-           is_number(out->sequence, out->sequence_length, LIMIT_SEQUENCE_DIGITS) &&
+           position_is_number(out->sequence, out->sequence_length, LIMIT_SEQUENCE_DIGITS) &&
            (!second || parse_sub_sequence(second + 1, (size_t)(end - second - 1), &out->sub_sequence));
 }
 

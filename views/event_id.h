@@ -2,8 +2,8 @@
  * event_id: `shardId-000000000002:49577...[:sub-sequence]`, the name of an event on the core stream.
  *
  * Ids compare by shard id, then sequence number, then sub-sequence number (absent: 0), the latter two as
- * numbers. Not to be confused with the position (position.h), which says where the record lies in the stream
- * that we read: on a fanned-out stream the two differ.
+ * numbers. An id is not a position (position.h), which is where the record lies in the stream that is read:
+ * on a fanned-out stream the two differ.
  */
 #ifndef VIEWS_EVENT_ID_H
 #define VIEWS_EVENT_ID_H
@@ -26,16 +26,17 @@ struct event_id {
     uint32_t sub_sequence;
 };
 
-/* False unless `text` is well-formed: a shard id of 1..128 characters [A-Za-z0-9_.-], a sequence number as
- * position_parse has it, and perhaps a sub-sequence number below 2^32 without leading zeros. */
+/* False unless `text` is well-formed: a shard id, a sequence number as position_parse takes it, and perhaps a
+ * sub-sequence number below 2^32 without leading zeros. */
 bool event_id_parse(const char *text, size_t length, struct event_id *out);
 
-/* The id of a record that brings none: made of its position. */
+/* The id of a record that brings none, made of its position. */
 const char *event_id_format(const char *shard_id, const struct position *position, char out[EVENT_ID_SIZE]);
 
 /* Negative, 0, positive. */
 int event_id_compare(const struct event_id *a, const struct event_id *b);
 
+/* 1..LIMIT_SHARD_ID_BYTES characters of [A-Za-z0-9_.-]. */
 bool event_id_is_shard_id(const char *text, size_t length);
 
 #endif

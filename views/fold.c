@@ -7,8 +7,7 @@
 #include "views/event_id.h"
 
 static void replace(char **field, const char *value) {
-    if (*field &&
-        strlen(*field) >= strlen(value)) { /* it has the room: ids hardly ever change their length */
+    if (*field && strlen(*field) >= strlen(value)) { /* has room: ids seldom change their length */
         strcpy(*field, value);
         return;
     }
@@ -21,7 +20,7 @@ static void set_once(char **field, const char *value) {
         *field = mem_strdup(value);
 }
 
-/* Stored ids and those of valid events are well-formed, so neither parse can fail. */
+/* Ids in rows and in valid events are well-formed: neither parse fails. */
 static int compare_ids(const char *a, const char *b) {
     struct event_id x, y;
     event_id_parse(a, strlen(a), &x);
@@ -54,7 +53,7 @@ static void fold_purchase(struct contribution *c, struct fold_credits *credits) 
     }
 }
 
-static void fold_bookkeeping(struct contribution *c, const struct event *e) {
+static void fold_last_event(struct contribution *c, const struct event *e) {
     if (!c->last_event_id) {
         c->created_ms = e->time_ms;
         replace(&c->created_by, e->origin);
@@ -83,6 +82,6 @@ enum fold_outcome fold_event(struct contribution *c, const struct event *e, stru
         fold_purchase(c, credits);
         break;
     }
-    fold_bookkeeping(c, e);
+    fold_last_event(c, e);
     return FOLD_APPLIED;
 }

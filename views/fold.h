@@ -1,15 +1,31 @@
 /*
- * fold: what one event does to the row of its product, and who earns credit for it. This is the meaning of
- * the views: plain C over plain structs, no store, no clock, no JSON. A change here, or to what counts as a
+ * fold: what one event does to the row of its product, and who earns credit for it (views/README.md, "What
+ * an event means"). Plain C over plain structs: no store, no clock, no JSON. A change here, or to what is a
  * valid event (ingest/envelope.c), raises FOLD_VIEW_VERSION: rows made by different rules cannot be mixed.
  */
 #ifndef VIEWS_FOLD_H
 #define VIEWS_FOLD_H
 
+#include <stdint.h>
+
 #include "views/contribution.h"
-#include "views/event.h"
 
 #define FOLD_VIEW_VERSION 2
+
+enum event_kind {
+    EVENT_CREATE,   /* the origin registers the product */
+    EVENT_IMAGE,    /* the origin photographed it */
+    EVENT_PURCHASE, /* it was bought once */
+};
+
+/* A valid event (ingest/envelope.h). Strings are borrowed. */
+struct event {
+    enum event_kind kind;
+    const char *id; /* views/event_id.h */
+    const char *product_id;
+    const char *origin; /* the contributor's userId */
+    int64_t time_ms;    /* timeOrigin, since the epoch */
+};
 
 enum fold_outcome {
     FOLD_APPLIED,
@@ -17,14 +33,12 @@ enum fold_outcome {
     FOLD_STALE,     /* a later event is */
 };
 
-/* Credits an event earned: one for each role, user ids borrowed from the contribution; NULL: nobody in that
- * role. */
+/* Who earned credit, by role: user ids borrowed from the contribution; NULL: nobody. */
 struct fold_credits {
     const char *user_id[ROLES];
 };
 
-/* Folds `e` into the row of its product. Unless it is applied, neither `c` nor `credits` says anything new.
- */
+/* Folds `e` into the row of its product. The row changes, and `credits` has any, only with FOLD_APPLIED. */
 enum fold_outcome fold_event(struct contribution *c, const struct event *e, struct fold_credits *credits);
 
 #endif

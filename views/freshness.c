@@ -7,10 +7,10 @@
 
 #include "base/mem.h"
 
-/* Twice what FRESHNESS_GRAIN needs: moments are a grain apart at least, all but the last two. */
+/* Twice FRESHNESS_GRAIN: all moments but the last two are at least a grain apart. */
 enum { MOMENTS = 2 * FRESHNESS_GRAIN };
 
-/* From `since_ms` (CLOCK_BOOTTIME) until the next moment the view's time was this, or later. */
+/* From `since_ms` (CLOCK_BOOTTIME) until the next moment, the view's time was at least this. */
 struct moment {
     int64_t since_ms;
     int64_t as_of_ms;
@@ -60,19 +60,18 @@ static struct freshness_shard *find(struct freshness *f, const char *shard_id) {
     return f->n ? bsearch(&key, f->shards, f->n, sizeof key, compare_shards) : NULL;
 }
 
-/* A shard came to light of which nothing is known, or less: what was said before of the view was too much. */
+/* A new shard is behind, or its time is unknown: the view's earlier times were too late for it. */
 static void lower_moments(struct freshness *f, int64_t as_of_ms) {
     for (size_t i = 0; i < f->n_moments; i++)
         if (f->moments[i].as_of_ms > as_of_ms)
             f->moments[i].as_of_ms = as_of_ms;
 }
 
-/* The last moment gives way if it came within a grain of the one before it: until now the view's time then
- * counts as that one's. */
+/* Replaces the last moment if it is within a grain of the one before: until now, the one before counts. */
 static void add_moment(struct freshness *f, int64_t as_of_ms, int64_t now_ms) {
     size_t n = f->n_moments;
     if (n && now_ms < f->moments[n - 1].since_ms)
-        now_ms = f->moments[n - 1].since_ms; /* two threads read the clock in one order and came in another */
+        now_ms = f->moments[n - 1].since_ms; /* another thread read the clock later and was here first */
     if (n > 1 && f->moments[n - 1].since_ms - f->moments[n - 2].since_ms < f->grain_ms)
         n--;
     if (n == MOMENTS)
@@ -81,7 +80,7 @@ static void add_moment(struct freshness *f, int64_t as_of_ms, int64_t now_ms) {
     f->n_moments = n + 1;
 }
 
-/* The least over all shards: unknown is below every time. */
+/* The least of all shards. Unknown is below every time. */
 static void update_view(struct freshness *f, int64_t now_ms) {
     int64_t least = f->known ? f->latest_ms : FRESHNESS_UNKNOWN, before = atomic_load(&f->as_of_ms);
     for (size_t i = 0; i < f->n; i++)

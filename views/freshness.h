@@ -2,15 +2,14 @@
  * freshness: up to when the views reflect the stream.
  *
  * A shard's `as of` is a time: every event that reached the shard before it is in the views. The view's is
- * the least of all shards that have not ended. Shards that this process reads advance it from memory; those
- * of other workers come from the leases. It never goes back for a shard. Thread-safe; never blocks for long.
+ * the least of all shards that have not ended. Shards that this process reads report it directly; those of
+ * other workers are read from their leases. A shard's never goes back. Thread-safe; never blocks for long.
  *
- * What it was a while ago is remembered, for whoever reads a copy of the views that may be so late (an
- * index): an event that was in the rows then is in the copy now. The view's time of now, less the delay,
- * would not do: while a backlog is applied, and when it is, the view's time leaps ahead of what the copy can
- * have seen.
+ * A history of it is kept for readers of an index, which may lag: what was in the rows a while ago is in the
+ * index now. The view's time now, less the lag, would be wrong: while a backlog is applied, the view's time
+ * runs faster than the clock, ahead of what the index has.
  *
- * `now_ms` is CLOCK_BOOTTIME, read after the fact that is told.
+ * `now_ms` is CLOCK_BOOTTIME, read after the records were applied.
  */
 #ifndef VIEWS_FRESHNESS_H
 #define VIEWS_FRESHNESS_H
@@ -33,25 +32,25 @@ struct freshness_shard {
 struct freshness *freshness_new(void);
 void freshness_free(struct freshness *f);
 
-/* Remembers for so long, to within a FRESHNESS_GRAIN of it; before the first call that tells anything. */
+/* Keeps the history for so long, exact to 1/FRESHNESS_GRAIN of it. Before the first call below. */
 #define FRESHNESS_GRAIN 32
 void freshness_keep_history(struct freshness *f, int64_t for_ms);
 
-/* The shards that count now: those that have not ended. A shard that is in the table already keeps the later
- * of its own and the given time; one that is not given drops out. Until the first call the view's time is
- * unknown. */
+/* The shards that count now: those that have not ended. A shard that was set before keeps the later of its
+ * own and the given time; one that is not given is removed. Until the first call the view's time is unknown.
+ */
 void freshness_set_shards(struct freshness *f, const struct freshness_shard *shards, size_t n,
                           int64_t now_ms);
 
-/* One shard's records are applied up to this time. A shard that is not in the table is ignored. */
+/* One shard's records are applied up to this time. A shard that was not set is ignored. */
 void freshness_advance(struct freshness *f, const char *shard_id, int64_t as_of_ms, int64_t now_ms);
 
-/* The whole view's: wall clock, or FRESHNESS_UNKNOWN. Lock-free. With no shard left (all have ended): the
- * largest time that was ever known. */
+/* The whole view's: wall clock, or FRESHNESS_UNKNOWN. Lock-free. If all shards have ended: the largest time
+ * that was ever reported. */
 int64_t freshness_as_of(const struct freshness *f);
 
-/* The whole view's as it was at `then_ms`, or older: never later than it was then, nor than any that came
- * after. FRESHNESS_UNKNOWN also for what is no longer remembered. */
+/* The whole view's at `then_ms`, or somewhat older: never later than it was then or at any time since.
+ * FRESHNESS_UNKNOWN also for what is no longer in the history. */
 int64_t freshness_as_of_at(struct freshness *f, int64_t then_ms);
 
 /* A copy, sorted by shard id; the caller frees it. Returns how many. */

@@ -6,11 +6,11 @@
 
 const struct position position_end = {1, {END_BYTE}};
 
-static bool is_sequence(const char *s, size_t length) {
-    if (length == 0 || length > LIMIT_SEQUENCE_DIGITS || (s[0] == '0' && length > 1))
+bool position_is_number(const char *text, size_t length, size_t max_digits) {
+    if (length == 0 || length > max_digits || (text[0] == '0' && length > 1))
         return false;
     for (size_t i = 0; i < length; i++)
-        if (s[i] < '0' || s[i] > '9')
+        if (text[i] < '0' || text[i] > '9')
             return false;
     return true;
 }
@@ -55,7 +55,7 @@ static uint32_t limbs_divide(uint32_t limbs[LIMBS], uint32_t divisor) {
 }
 
 bool position_parse(const char *sequence, size_t length, uint32_t sub_sequence, struct position *out) {
-    if (!is_sequence(sequence, length))
+    if (!position_is_number(sequence, length, LIMIT_SEQUENCE_DIGITS))
         return false;
 
     uint32_t limbs[LIMBS] = {0};
@@ -85,7 +85,7 @@ struct position position_from_u64(uint64_t sequence) {
     return p;
 }
 
-/* Whether it is what position_parse makes of its own text: no leading zeros, no sub-sequence of 0, not too
+/* Whether position_parse makes the same bytes of its text: no leading zeros, no sub-sequence of 0, not too
  * large. */
 static bool is_canonical(const struct position *p) {
     char text[POSITION_TEXT_SIZE];
@@ -109,7 +109,7 @@ bool position_from_bytes(const void *bytes, size_t length, struct position *out)
     return end || is_canonical(out);
 }
 
-/* A file's offsets: every event's id is made of one, so it is worth a short way. */
+/* The fast path for a file's offsets: every event id of a file contains one. */
 static const char *short_sequence(const struct position *p, char out[POSITION_TEXT_SIZE]) {
     uint64_t value = 0;
     char digits[20];

@@ -71,7 +71,7 @@ enum status store_shrink_watermarks(struct store *store, const char *shard_id, c
 }
 
 void store_shrinking_deinit(struct store_shrinking *shrinking) {
-    free(shrinking->place);
+    free(shrinking->next);
     *shrinking = (struct store_shrinking){0};
 }
 

@@ -102,7 +102,7 @@ def calls(tree):
     declared = collections.defaultdict(set)
     for path, text in code.items():
         if path.endswith(".h"):
-            for name in set(re.findall(r"\b(\w+)\(", text)) & defined.keys():
+            for name in set(re.findall(r"\b\w+(?=\()|(?<=\) )\w+(?=;)", text)) & defined.keys():
                 declared[name].add(path)
     found = collections.defaultdict(set)
     for path in code:
@@ -175,7 +175,7 @@ def test_every_include_is_written_from_the_root():
 
 def test_the_fold_knows_no_json_no_http_no_clock_and_no_store():
     allowed = {
-        "views/fold.h", "views/event.h", "views/event_id.h", "views/contribution.h", "views/position.h",
+        "views/fold.h", "views/event_id.h", "views/contribution.h", "views/position.h",
         "base/mem.h", "base/limits.h",
     }  # fmt: skip
     tree = read_tree()

@@ -80,12 +80,12 @@ void dynamodb_value(json_t *body, const char *placeholder, json_t *value) {
     json_object_set_new(member(body, "ExpressionAttributeValues"), placeholder, value);
 }
 
-static bool tells_capacity(const char *operation) {
+static bool reports_capacity(const char *operation) {
     return strstr(operation, "Table") == NULL;
 }
 
 void dynamodb_call_init(struct aws_call *call, const char *operation, json_t *body) {
-    if (tells_capacity(operation))
+    if (reports_capacity(operation))
         json_object_set_new(body, "ReturnConsumedCapacity", json_string("TOTAL"));
     char *text = json_dumps(body, JSON_COMPACT);
     if (!text)
@@ -152,4 +152,25 @@ enum status dynamodb_once(struct aws_client *client, const char *operation, json
     if (reply)
         *reply = json_incref(call.reply);
     return STATUS_OK;
+}
+
+json_t *dynamodb_get_body(const char *table, json_t *key) {
+    return json_pack("{s:s,s:o,s:b}", "TableName", table, "Key", key, "ConsistentRead", 1);
+}
+
+enum status dynamodb_get_item(struct aws_client *client, const char *table, json_t *key,
+                              const struct aws_run *run, json_t **item, struct error *e) {
+    json_auto_t *reply = NULL;
+    enum status status = dynamodb_once(client, "GetItem", dynamodb_get_body(table, key), run, &reply, e);
+    if (!status)
+        *item = json_incref(json_object_get(reply, "Item"));
+    return status;
+}
+
+bool dynamodb_next_page(json_t *body, const json_t *reply) {
+    json_t *last = json_object_get(reply, "LastEvaluatedKey");
+    if (!json_object_size(last))
+        return false;
+    json_object_set(body, "ExclusiveStartKey", last);
+    return true;
 }

@@ -1,32 +1,22 @@
-/* The serving side of the DynamoDB store: single rows strongly consistent, boards from the index. */
+/* Reads for serving: single rows strongly consistent, boards from the index. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
 #include "views/dynamodb/attributes.h"
-#include "views/dynamodb/internal.h"
+#include "views/dynamodb/rows.h"
 
-/* To a reader NOT_FOUND means that there is no such row. DynamoDB says it of a table or an index. */
+/* NOT_FOUND means to the caller that there is no such row. From DynamoDB it means that a table or an index is
+ * missing. */
 static enum status read_failed(struct error *e) {
     if (e->status == STATUS_NOT_FOUND)
         e->status = STATUS_FAILED;
     return e->status;
 }
 
-/* ---- pages
- * -------------------------------------------------------------------------------------------------------- */
-
-bool store_dynamodb_next_page(json_t *body, const json_t *from) {
-    json_t *last = json_object_get(from, "LastEvaluatedKey");
-    if (!json_object_size(last))
-        return false;
-    json_object_set(body, "ExclusiveStartKey", last);
-    return true;
-}
-
-/* Runs `body` (stolen), a Query or Scan, page after page (they end at 1 MB) until `limit` items are there or
- * the end is reached; the items, a new array, are in `*items`. */
+/* Runs `body` (stolen), a Query or Scan, page by page (each ends at 1 MB) until there are `limit` items or
+ * the end is reached. `*items`: a new array. */
 static enum status read_pages(struct store_dynamodb *d, const char *operation, json_t *body, size_t limit,
                               const struct aws_run *run, json_t **items, struct error *e) {
     json_auto_t *base = body;
@@ -42,13 +32,10 @@ static enum status read_pages(struct store_dynamodb *d, const char *operation, j
             return read_failed(e);
         }
         json_array_extend(*items, json_object_get(reply, "Items"));
-        more = store_dynamodb_next_page(base, reply);
+        more = dynamodb_next_page(base, reply);
     }
     return STATUS_OK;
 }
-
-/* ---- boards and ranks
- * ---------------------------------------------------------------------------------------------- */
 
 static json_t *index_query(const struct store_dynamodb *d, enum role role, const char *condition) {
     json_t *body = json_pack("{s:s,s:s,s:s,s:b}", "TableName", d->scores_table, "IndexName", SCORES_INDEX,
@@ -68,9 +55,8 @@ static bool parse_score(const json_t *item, struct store_score *score) {
     return true;
 }
 
-/* Goes on after a place, as a LastEvaluatedKey of this index would say it: by the keys of the index and of
- * the table (Query, ExclusiveStartKey). That is a place in their order, and need not be an item's any more.
- */
+/* Starts after a place: ExclusiveStartKey of this index is made of the keys of the index and of the table
+ * (API reference, Query). It is a place in their order; no item need be there. */
 static void set_place(json_t *body, enum role role, const struct store_place *after) {
     json_object_set_new(body, "ExclusiveStartKey",
                         json_pack("{s:o,s:o,s:o}", "role", dynamodb_s(role_name(role)), "score",
@@ -99,7 +85,7 @@ enum status store_dynamodb_read_board(struct store *store, enum role role, const
     return STATUS_OK;
 }
 
-/* User ids of this role whose score compares to `score` as the condition says. */
+/* Rows of this role for whose score `condition` holds. */
 static enum status query_users(struct store_dynamodb *d, enum role role, const char *condition, int64_t score,
                                size_t limit, int64_t deadline_boot_ms, json_t **items, struct error *e) {
     const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
@@ -142,17 +128,6 @@ enum status store_dynamodb_read_rank(struct store *store, enum role role, int64_
     return STATUS_OK;
 }
 
-/* ---- single rows
- * --------------------------------------------------------------------------------------------------- */
-
-static json_t *get_body(const char *table, json_t *key) {
-    return json_pack("{s:s,s:o,s:b}", "TableName", table, "Key", key, "ConsistentRead", 1);
-}
-
-static json_t *score_key(const char *user_id, enum role role) {
-    return json_pack("{s:o,s:o}", "userId", dynamodb_s(user_id), "role", dynamodb_s(role_name(role)));
-}
-
 enum status store_dynamodb_read_scores(struct store *store, const char *user_id, int64_t deadline_boot_ms,
                                        struct store_score scores[ROLES], struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
@@ -163,7 +138,7 @@ enum status store_dynamodb_read_scores(struct store *store, const char *user_id,
 
     for (int role = 0; role < ROLES; role++)
         dynamodb_call_init(&calls[role], "GetItem",
-                           get_body(d->scores_table, score_key(user_id, (enum role)role)));
+                           dynamodb_get_body(d->scores_table, rows_score_key(user_id, (enum role)role)));
     dynamodb_run(d->client, calls, ROLES, &run);
 
     for (int role = 0; role < ROLES; role++) {
@@ -188,19 +163,16 @@ enum status store_dynamodb_read_contribution(struct store *store, const char *pr
                                              struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
-    json_auto_t *reply = NULL;
-    json_t *key = json_pack("{s:o}", "productId", dynamodb_s(product_id));
-
-    enum status status =
-        dynamodb_once(d->client, "GetItem", get_body(d->contributions_table, key), &run, &reply, e);
+    json_auto_t *item = NULL;
+    enum status status = dynamodb_get_item(d->client, d->contributions_table,
+                                           rows_contribution_key(product_id), &run, &item, e);
     if (status) {
         read_failed(e);
         return error_wrap(e, "cannot read a contribution from table '%s'", d->contributions_table);
     }
-    const json_t *item = json_object_get(reply, "Item");
     if (!json_object_size(item))
         return error_set(e, STATUS_NOT_FOUND, "no such product");
-    return store_dynamodb_parse_contribution(d, item, row, e);
+    return rows_parse_contribution(d, item, row, e);
 }
 
 enum status store_dynamodb_list_contributions(struct store *store, const char *after, size_t limit,
@@ -212,13 +184,13 @@ enum status store_dynamodb_list_contributions(struct store *store, const char *a
     json_t *body = json_pack("{s:s,s:b}", "TableName", d->contributions_table, "ConsistentRead", 1);
 
     if (after)
-        json_object_set_new(body, "ExclusiveStartKey", json_pack("{s:o}", "productId", dynamodb_s(after)));
+        json_object_set_new(body, "ExclusiveStartKey", rows_contribution_key(after));
     enum status status = read_pages(d, "Scan", body, limit, &run, &items, e);
     if (status)
         return error_wrap(e, "cannot list table '%s'", d->contributions_table);
     *rows = mem_zalloc(json_array_size(items) * sizeof **rows);
     for (*n = 0; !status && *n < json_array_size(items); *n += status == STATUS_OK)
-        status = store_dynamodb_parse_contribution(d, json_array_get(items, *n), &(*rows)[*n], e);
+        status = rows_parse_contribution(d, json_array_get(items, *n), &(*rows)[*n], e);
     if (!status)
         return STATUS_OK;
     while (*n)

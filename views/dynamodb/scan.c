@@ -1,10 +1,10 @@
-/* Every row of the DynamoDB store, for an audit: table after table, page after page. */
+/* Every row, for an audit: table by table, page by page. */
 #include <poll.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "views/dynamodb/attributes.h"
-#include "views/dynamodb/internal.h"
+#include "views/dynamodb/rows.h"
 
 /* Takes one item of a page. */
 typedef enum status visit_item_fn(const struct store_dynamodb *d, const json_t *item,
@@ -13,7 +13,7 @@ typedef enum status visit_item_fn(const struct store_dynamodb *d, const json_t *
 static enum status visit_contribution(const struct store_dynamodb *d, const json_t *item,
                                       const struct store_visitor *visitor, struct error *e) {
     struct contribution *row;
-    enum status status = store_dynamodb_parse_contribution(d, item, &row, e);
+    enum status status = rows_parse_contribution(d, item, &row, e);
     if (status)
         return status;
     visitor->contribution(visitor->data, row);
@@ -42,7 +42,7 @@ static enum status visit_score_after(const struct store_dynamodb *d, const json_
     return visit_score(d, item, visitor, true, e);
 }
 
-/* A table that throttles is read more slowly: a page that fails for now is asked for again, after a pause. */
+/* A page that fails for now (a table that throttles) is asked for again, after a pause. */
 static enum status read_page(struct store_dynamodb *d, json_t *body, json_t **reply, struct error *e) {
     const struct aws_run run = {0};
     for (int n = 0;; n++) {
@@ -69,7 +69,7 @@ static enum status scan_table(struct store_dynamodb *d, const char *table, visit
             status = visit(d, json_array_get(items, i), visitor, e);
         if (status)
             return status;
-        more = store_dynamodb_next_page(body, reply);
+        more = dynamodb_next_page(body, reply);
     }
     return STATUS_OK;
 }

@@ -1,5 +1,4 @@
-/* store_dynamodb: the views and leases in three DynamoDB tables (design, sections 5 to 7). See views/store.h.
- */
+/* store_dynamodb: the views and leases in three DynamoDB tables (views/README.md, "Tables"). */
 #ifndef VIEWS_DYNAMODB_STORE_H
 #define VIEWS_DYNAMODB_STORE_H
 
@@ -11,7 +10,7 @@ struct store_dynamodb_options {
     const char *contributions_table, *scores_table, *leases_table; /* ... unless named here (else NULL) */
 };
 
-/* `settings` and `transport` (NULL: libcurl) are borrowed, to outlive the store. Touches nothing yet. */
+/* `settings` and `transport` (NULL: libcurl) are borrowed, to outlive the store. Sends nothing yet. */
 enum status store_dynamodb_open(struct store **store, const struct store_dynamodb_options *options,
                                 struct aws_settings *settings, const struct aws_transport *transport,
                                 struct error *e);

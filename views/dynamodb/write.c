@@ -1,4 +1,4 @@
-/* The writing side of the DynamoDB store: the protocol of design, section 5, steps 1, 3 and 4. */
+/* Reading and writing the views: steps 1, 3 and 4 of views/README.md, "Applying a batch". */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,12 +8,10 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "views/dynamodb/attributes.h"
-#include "views/dynamodb/internal.h"
+#include "views/dynamodb/rows.h"
 
-/* ---- rounds: writes that fail for now are sent again, those that are in are not
- * -------------------------------------- */
-
-/* How a round of calls went: whether anything got through, and the first failure that may pass, if any. */
+/* A round sends once what is pending: calls that failed for now are sent again in the next round, those that
+ * succeeded are not. Of a round: whether any call succeeded, and the first failure that may pass. */
 struct round {
     bool progress;
     enum status status; /* OK or RETRY */
@@ -26,9 +24,9 @@ static void note_failure(struct round *round, const struct error *e) {
     round->status = STATUS_RETRY;
 }
 
-/* Whether to send what is left once more: as long as some of it gets through each time, after a pause. A
- * table that throttles takes a batch bit by bit so; to give it up would be to begin it again, for ever. */
-static bool goes_on(const struct round *round, int n) {
+/* Whether to send what is left in another round, after a pause: as long as each round makes progress. So a
+ * table that throttles takes a batch in parts. Given up, the batch would begin anew each time, for ever. */
+static bool may_continue(const struct round *round, int n) {
     if (!round->status)
         return true;
     if (!round->progress || n >= LIMIT_ROUNDS)
@@ -78,8 +76,7 @@ static struct shown show(const char *key) {
     return shown;
 }
 
-/* ---- 1. read
- * ------------------------------------------------------------------------------------------------------ */
+/* 1. Read. */
 
 static json_t *batch_get_body(const struct store_dynamodb *d, json_t *keys) {
     return json_pack("{s:{s:{s:o,s:b}}}", "RequestItems", d->contributions_table, "Keys", keys,
@@ -94,7 +91,7 @@ static enum status place_items(const struct store_dynamodb *d, const json_t *rep
     size_t i;
     json_array_foreach(items, i, item) {
         struct contribution *row;
-        enum status status = store_dynamodb_parse_contribution(d, item, &row, e);
+        enum status status = rows_parse_contribution(d, item, &row, e);
         if (status)
             return status;
         size_t at = 0;
@@ -117,16 +114,16 @@ static json_t *unprocessed_keys(const struct store_dynamodb *d, const json_t *re
 
 struct chunk {
     size_t first, n;
-    json_t *keys; /* what is still to be asked for; NULL: nothing */
+    json_t *keys; /* still open: to be asked for; NULL: none */
 };
 
 static void chunk_init(struct chunk *c, const char *const ids[], size_t first, size_t n) {
     *c = (struct chunk){first, n, json_array()};
     for (size_t i = first; i < first + n; i++)
-        json_array_append_new(c->keys, json_pack("{s:o}", "productId", dynamodb_s(ids[i])));
+        json_array_append_new(c->keys, rows_contribution_key(ids[i]));
 }
 
-/* Takes what one reply brought to its chunk, and leaves in the chunk what is still open. */
+/* Places the rows of one reply, and leaves in the chunk the keys that are still open. */
 static enum status settle_chunk(const struct store_dynamodb *d, struct chunk *c, struct aws_call *call,
                                 const char *const ids[], struct contribution *rows[], struct round *round,
                                 struct error *e) {
@@ -144,7 +141,7 @@ static enum status settle_chunk(const struct store_dynamodb *d, struct chunk *c,
     return place_items(d, call->reply, ids + c->first, c->n, rows + c->first, e);
 }
 
-/* Asks once for what is open of all chunks. */
+/* One round: asks for the open keys of all chunks. */
 static enum status read_chunks(struct store_dynamodb *d, struct chunk *chunks, size_t n_chunks,
                                const char *const ids[], struct contribution *rows[],
                                struct store_context *context, struct round *round, struct error *e) {
@@ -191,11 +188,10 @@ enum status store_dynamodb_read_contributions(struct store *store, const char *c
     for (int sent = 0; !status && any_open(chunks, n_chunks); sent++) {
         struct round round = {0};
         status = read_chunks(d, chunks, n_chunks, ids, rows, context, &round, e);
-        if (!status && any_open(chunks, n_chunks) &&
-            !round.status) /* left unprocessed: that is throttling, too */
+        if (!status && any_open(chunks, n_chunks) && !round.status) /* keys left unprocessed: throttled */
             error_set(&round.error, round.status = STATUS_RETRY, "table '%s' leaves keys unprocessed",
                       d->contributions_table);
-        if (!status && any_open(chunks, n_chunks) && !goes_on(&round, sent)) {
+        if (!status && any_open(chunks, n_chunks) && !may_continue(&round, sent)) {
             *e = round.error;
             status = STATUS_RETRY;
         }
@@ -210,43 +206,25 @@ enum status store_dynamodb_read_contributions(struct store *store, const char *c
     return status;
 }
 
-/* ---- 3. scores
- * ---------------------------------------------------------------------------------------------------- */
+/* 3. Scores. */
 
-/* The watermark's attribute: `at` + the shard's number, or the whole id where it has another form. */
-void store_dynamodb_watermark_name(const char *shard_id, char out[STORE_DYNAMODB_WATERMARK_SIZE]) {
-    static const char prefix[] = "shardId-";
-    const char *digits = shard_id + sizeof prefix - 1;
-    if (strncmp(shard_id, prefix, sizeof prefix - 1) != 0 || strlen(digits) != 12 ||
-        strspn(digits, "0123456789") != 12) {
-        snprintf(out, STORE_DYNAMODB_WATERMARK_SIZE, "at%s", shard_id);
-        return;
-    }
-    while (digits[0] == '0' && digits[1])
-        digits++;
-    snprintf(out, STORE_DYNAMODB_WATERMARK_SIZE, "at%s", digits);
-}
-
-/* A score on its way: what of it is still to be counted. */
+/* A score that is being written: what of it is still to be counted. */
 struct pending_score {
     const struct store_score_write *write;
-    bool *written;  /* NULL: nobody wants to know */
-    size_t dropped; /* positions that the row's watermark has counted already */
+    bool *written;  /* may be NULL */
+    size_t dropped; /* positions at or below the row's watermark: counted already */
     bool done;
 };
-
-static json_t *score_key(const struct store_score_write *w) {
-    return json_pack("{s:o,s:o}", "userId", dynamodb_s(w->user_id), "role", dynamodb_s(role_name(w->role)));
-}
 
 static json_t *score_body(const struct store_dynamodb *d, const struct pending_score *p,
                           const char *watermark) {
     const struct store_score_write *w = p->write;
     const struct position *first = &w->positions[p->dropped], *last = &w->positions[w->n_positions - 1];
-    json_t *body = json_pack(
-        "{s:s,s:o,s:s,s:s,s:s}", "TableName", d->scores_table, "Key", score_key(w), "UpdateExpression",
-        "SET #s = if_not_exists(#s, :zero) + :n, #w = :last, #u = :u, #b = :b", "ConditionExpression",
-        "attribute_not_exists(#w) OR #w < :first", "ReturnValuesOnConditionCheckFailure", "ALL_OLD");
+    json_t *body = json_pack("{s:s,s:o,s:s,s:s,s:s}", "TableName", d->scores_table, "Key",
+                             rows_score_key(w->user_id, w->role), "UpdateExpression",
+                             "SET #s = if_not_exists(#s, :zero) + :n, #w = :last, #u = :u, #b = :b",
+                             "ConditionExpression", "attribute_not_exists(#w) OR #w < :first",
+                             "ReturnValuesOnConditionCheckFailure", "ALL_OLD");
     dynamodb_name(body, "#s", "score");
     dynamodb_name(body, "#w", watermark);
     dynamodb_name(body, "#u", "updated");
@@ -267,35 +245,35 @@ static bool parse_watermark(const json_t *item, const char *watermark, struct po
            position_from_bytes(bytes, length, out);
 }
 
-/* What the row has counted of this shard: from the failed call's reply if the store put the item there, else
- * read. */
+/* The row's watermark for this shard: from the failed call's reply if it has the item (ALL_OLD), else read.
+ */
 static enum status find_watermark(struct store_dynamodb *d, const struct aws_call *failed,
                                   const struct store_score_write *w, const char *watermark,
                                   struct store_context *context, struct position *out, struct error *e) {
     if (parse_watermark(json_object_get(failed->reply, "Item"), watermark, out))
         return STATUS_OK;
 
-    json_auto_t *reply = NULL;
-    json_t *body =
-        json_pack("{s:s,s:o,s:b}", "TableName", d->scores_table, "Key", score_key(w), "ConsistentRead", 1);
+    json_auto_t *item = NULL;
     const struct aws_run run = run_of(context);
-    enum status status = dynamodb_once(d->client, "GetItem", body, &run, &reply, e);
+    enum status status =
+        dynamodb_get_item(d->client, d->scores_table, rows_score_key(w->user_id, w->role), &run, &item, e);
     if (status)
         return status;
-    if (!parse_watermark(json_object_get(reply, "Item"), watermark, out))
+    if (!parse_watermark(item, watermark, out))
         return error_set(e, STATUS_FAILED, "the row refused a write, but has no watermark '%s'", watermark);
     return STATUS_OK;
 }
 
-/* The condition failed: drops what is counted already. An error if that is nothing: then the condition had no
- * reason to fail, and to go on would be to guess. */
+/* The condition failed: drops the positions that are counted already. If there are none, the condition had no
+ * reason to fail: an error, because any further write would be a guess. */
 static enum status drop_counted(struct pending_score *p, const struct position *watermark, struct error *e) {
     const struct store_score_write *w = p->write;
     size_t before = p->dropped;
     while (p->dropped < w->n_positions && position_compare(&w->positions[p->dropped], watermark) <= 0)
         p->dropped++;
     if (p->dropped == before)
-        return error_set(e, STATUS_FAILED, "the row refused a write, but its watermark is below all of it");
+        return error_set(e, STATUS_FAILED,
+                         "the row refused a write, but its watermark is below all positions");
     p->done = p->dropped == w->n_positions;
     return STATUS_OK;
 }
@@ -305,7 +283,7 @@ static enum status settle_score(struct store_dynamodb *d, struct pending_score *
                                 struct error *e) {
     enum status status = call->status;
     if (status == STATUS_CONFLICT && round->status && !json_object_get(call->reply, "Item"))
-        return STATUS_OK; /* to be read from a store that is failing right now: it stays for the next round */
+        return STATUS_OK; /* needs a read, and the store is failing: it stays for the next round */
     if (status == STATUS_CONFLICT) {
         struct position counted;
         status = find_watermark(d, call, p->write, watermark, context, &counted, e);
@@ -327,8 +305,7 @@ static enum status settle_score(struct store_dynamodb *d, struct pending_score *
     return status == STATUS_RETRY ? STATUS_OK : status;
 }
 
-/* Sends what is pending once. OK: some may be pending still, with less to count, or because it failed for
- * now. */
+/* One round. After OK some may still be pending, with less to count, or because they failed for now. */
 static enum status send_scores(struct store_dynamodb *d, struct pending_score *pending, size_t n,
                                const char *watermark, struct store_context *context, struct round *round,
                                struct error *e) {
@@ -374,7 +351,7 @@ static enum status write_scores(struct store_dynamodb *d, const struct store_bat
     for (int n = 0; !status && !all_done(pending, batch->n_scores); n++) {
         struct round round = {0};
         status = send_scores(d, pending, batch->n_scores, watermark, context, &round, e);
-        if (!status && !goes_on(&round, n)) {
+        if (!status && !may_continue(&round, n)) {
             *e = round.error;
             status = STATUS_RETRY;
         }
@@ -382,12 +359,11 @@ static enum status write_scores(struct store_dynamodb *d, const struct store_bat
     return status;
 }
 
-/* ---- 4. contributions
- * --------------------------------------------------------------------------------------------- */
+/* 4. Contributions. */
 
 static json_t *contribution_body(const struct store_dynamodb *d, const struct store_contribution_write *w) {
     json_t *body = json_pack("{s:s,s:o,s:s}", "TableName", d->contributions_table, "Item",
-                             store_dynamodb_contribution_item(w->row), "ConditionExpression",
+                             rows_contribution_item(w->row), "ConditionExpression",
                              w->old_last_event_id ? "#last = :old" : "attribute_not_exists(#last)");
     dynamodb_name(body, "#last", "lastEventId");
     if (w->old_last_event_id)
@@ -395,14 +371,14 @@ static json_t *contribution_body(const struct store_dynamodb *d, const struct st
     return body;
 }
 
-/* A row on its way. */
+/* A row that is being written. */
 struct pending_row {
     const struct store_contribution_write *write;
-    bool *written; /* NULL: nobody wants to know */
+    bool *written; /* may be NULL */
     bool done;
 };
 
-/* A conflict is told last: anything worse says more about what to do. */
+/* A conflict yields to any other failure, which says more about what to do. */
 static enum status worse(enum status a, enum status b) {
     return a == STATUS_OK || (a == STATUS_CONFLICT && b != STATUS_OK) ? b : a;
 }
@@ -429,7 +405,7 @@ static enum status settle_row(const struct store_dynamodb *d, struct pending_row
     return now;
 }
 
-/* Sends what is pending once; a row that conflicts is done with: the others may still get in. */
+/* One round. A row that conflicts is done; the others may still be written. */
 static enum status send_rows(struct store_dynamodb *d, struct pending_row *pending, size_t n,
                              struct store_context *context, struct round *round, struct error *e) {
     _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n * sizeof *calls);
@@ -470,7 +446,7 @@ static enum status write_contributions(struct store_dynamodb *d, const struct st
     for (int n = 0; !status && !all_rows_done(pending, n_rows); n++) {
         struct round round = {0};
         status = send_rows(d, pending, n_rows, context, &round, e);
-        if (!status && !goes_on(&round, n)) {
+        if (!status && !may_continue(&round, n)) {
             *e = round.error;
             status = STATUS_RETRY;
         }
@@ -478,8 +454,8 @@ static enum status write_contributions(struct store_dynamodb *d, const struct st
     return status;
 }
 
-/* All scores are in before any contribution moves: a product's row that moved decides nothing on a replay, so
- * credit that was not counted by then would be lost. */
+/* All scores are written before any contribution: a replay takes the events of a row that was written for
+ * duplicates, so credit that was not counted by then would be lost. */
 enum status store_dynamodb_write_batch(struct store *store, const struct store_batch *batch,
                                        struct store_context *context, struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);

@@ -1,8 +1,8 @@
 /*
- * The write-ahead log back into the database, on a thread of its own: a batch need not wait for the disk.
+ * Moves the write-ahead log into the database, on a thread of its own: batches do not wait for the disk.
  *
- * Most of the log is moved while writers go on. What they added meanwhile is moved while they wait, a moment:
- * only a log that is moved whole begins anew, else it would grow for as long as there is something to write.
+ * Most of the log is moved while writers go on, the rest while they wait, for a moment: SQLite begins the log
+ * anew only when all of it was moved. Else it would grow as long as batches arrive.
  */
 #include "base/clock.h"
 #include "base/limits.h"
@@ -17,7 +17,7 @@ static int log_has_grown(void *data, sqlite3 *db, const char *name, int pages) {
     return SQLITE_OK;
 }
 
-/* What fails here (a full disk) fails for the writers, too, who say so; the next batch wakes us again. */
+/* A failure (a full disk) is not reported here: it fails the next write, too, which also tries this again. */
 static void move_log(struct store_sqlite *d) {
     sqlite3_wal_checkpoint_v2(d->checkpointer.connection.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     pthread_mutex_lock(&d->write_lock);
@@ -41,7 +41,7 @@ enum status store_sqlite_start_checkpointer(struct store_sqlite *d, struct error
         return status;
     waker_init(&d->checkpointer.waker);
     if (pthread_create(&d->checkpointer.thread, NULL, checkpointer_run, d) != 0)
-        mem_exhausted(); /* out of threads is out of memory */
+        mem_exhausted(); /* treated like out of memory */
     d->checkpointer.running = true;
     sqlite3_wal_hook(d->writer.db, log_has_grown, d);
     return STATUS_OK;

@@ -24,7 +24,7 @@ enum status sqlite_run(struct sqlite *c, const char *sql, struct error *e) {
     return result == SQLITE_OK ? STATUS_OK : sqlite_error(c, result, e);
 }
 
-/* Its count of the memory in use, which nobody asks for, costs a lock at every allocation. */
+/* SQLite's count of the memory in use is not read, and costs a lock at each allocation. */
 static void configure(void) {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
@@ -76,10 +76,6 @@ sqlite3_stmt *sqlite_statement(struct sqlite *c, int number, const char *sql, st
 
 void sqlite_bind_text(sqlite3_stmt *s, int parameter, const char *text) {
     sqlite3_bind_text(s, parameter, text, -1, SQLITE_STATIC);
-}
-
-void sqlite_bind_int(sqlite3_stmt *s, int parameter, int64_t value) {
-    sqlite3_bind_int64(s, parameter, value);
 }
 
 enum status sqlite_step(struct sqlite *c, sqlite3_stmt *s, struct error *e) {

@@ -1,6 +1,6 @@
 /*
- * sqlite: a connection with its prepared statements, and SQLite's results as ours. Used by store_sqlite*.c
- * only. A connection is one thread's at a time.
+ * sqlite: a connection with its prepared statements, and SQLite's results as statuses. Used by the files of
+ * the SQLite store only. One thread at a time uses a connection.
  */
 #ifndef VIEWS_SQLITE_CONNECTION_H
 #define VIEWS_SQLITE_CONNECTION_H
@@ -15,12 +15,12 @@
 
 struct sqlite {
     sqlite3 *db;
-    const char *path;                            /* borrowed: stands in errors */
-    sqlite3_stmt *statements[SQLITE_STATEMENTS]; /* by the caller's number; prepared on first use */
-    struct sqlite *next;                         /* the owner's */
+    const char *path;                            /* borrowed; for errors */
+    sqlite3_stmt *statements[SQLITE_STATEMENTS]; /* by the caller's numbers; prepared on first use */
+    struct sqlite *next;                         /* for the owner's list */
 };
 
-/* Opens (and creates) with the pragmas that every connection here has. FAILED or RETRY. */
+/* Opens the database, or creates it, and sets the pragmas. FAILED or RETRY. */
 enum status sqlite_open(struct sqlite *c, const char *path, int cache_kib, struct error *e);
 void sqlite_close(struct sqlite *c);
 
@@ -31,10 +31,8 @@ enum status sqlite_run(struct sqlite *c, const char *sql, struct error *e);
  * cannot be prepared. */
 sqlite3_stmt *sqlite_statement(struct sqlite *c, int number, const char *sql, struct error *e);
 
-/* Binding; parameters count from 1. Strings are borrowed until the next reset. A NULL string is SQL's NULL.
- */
+/* Parameters count from 1. `text` is borrowed until the next reset; NULL is SQL's NULL. */
 void sqlite_bind_text(sqlite3_stmt *s, int parameter, const char *text);
-void sqlite_bind_int(sqlite3_stmt *s, int parameter, int64_t value);
 
 /* One step. OK: a row is there. NOT_FOUND: no more rows, and the statement is reset. */
 enum status sqlite_step(struct sqlite *c, sqlite3_stmt *s, struct error *e);

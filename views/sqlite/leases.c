@@ -1,157 +1,18 @@
-/* Leases and the record of what the store belongs to, in SQLite. Sets of shard ids are kept as text, comma
- * between. */
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
+/* Leases in SQLite. A set of shard ids is kept as text, separated by a comma. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "base/random.h"
-#include "views/fold.h"
 #include "views/sqlite/internal.h"
-
-#define SOURCE_KEY "winner-view#source"
-
-/* ---- the writer's lock
- * ------------------------------------------------------------------------------------------------ */
-
-static void read_holder(int fd, char *out, size_t size) {
-    ssize_t n = pread(fd, out, size - 1, 0);
-    out[n > 0 ? n : 0] = '\0';
-    out[strcspn(out, "\n")] = '\0';
-}
-
-/* Held until the store is freed or the process ends, however it ends. */
-static enum status lock_for_filling(struct store_sqlite *d, struct error *e) {
-    _cleanup_(mem_freep) char *path = mem_printf("%s.lock", d->path);
-    char holder[32];
-    if (d->lock_fd >= 0)
-        return STATUS_OK;
-
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (fd < 0)
-        return error_set(e, STATUS_FAILED, "cannot open the lock '%s': %s", path, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        read_holder(fd, holder, sizeof holder);
-        close(fd);
-        return error_set(
-            e, STATUS_INVALID,
-            "database '%s' is being filled by process %s: only one at a time may (to serve from it as well: "
-            "--source none)",
-            d->path, holder);
-    }
-    int length = snprintf(holder, sizeof holder, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) < 0 || pwrite(fd, holder, (size_t)length, 0) != length) {
-        error_set(e, STATUS_FAILED, "cannot write the lock '%s': %s", path, strerror(errno));
-        close(fd);
-        return STATUS_FAILED;
-    }
-    d->lock_fd = fd;
-    return STATUS_OK;
-}
-
-/* ---- what the store belongs to
- * ---------------------------------------------------------------------------------------- */
-
-static enum status insert_record(struct sqlite *c, struct error *e) {
-    uint8_t key[STORE_IDENTITY_KEY_BYTES];
-    random_bytes(key, sizeof key);
-    sqlite3_stmt *s = sqlite_statement(c, INSERT_SOURCE,
-                                       "INSERT INTO leases (leaseKey, entityType, viewVersion, identityKey)"
-                                       " VALUES ('" SOURCE_KEY "', 'SOURCE', ?1, ?2) ON CONFLICT DO NOTHING",
-                                       e);
-    if (!s)
-        return e->status;
-    sqlite_bind_int(s, 1, FOLD_VIEW_VERSION);
-    sqlite3_bind_blob(s, 2, key, sizeof key, SQLITE_TRANSIENT);
-    return sqlite_execute(c, s, e);
-}
-
-static enum status update_record(struct sqlite *c, const struct store_source *source, struct error *e) {
-    sqlite3_stmt *s =
-        sqlite_statement(c, UPDATE_SOURCE,
-                         "UPDATE leases SET sourceArn = ?1, sourceCreated = ?2 WHERE leaseKey = '" SOURCE_KEY
-                         "' AND sourceArn IS NULL",
-                         e);
-    if (!s)
-        return e->status;
-    sqlite_bind_text(s, 1, source->name);
-    sqlite_bind_int(s, 2, source->created_ms);
-    return sqlite_execute(c, s, e);
-}
-
-static enum status compare_record(struct store_sqlite *d, sqlite3_stmt *s, const struct store_source *source,
-                                  struct error *e) {
-    const char *name = sqlite_text(s, 1);
-    int64_t version = sqlite3_column_int64(s, 0), created = sqlite3_column_int64(s, 2);
-    char theirs[CLOCK_TEXT_SIZE], ours[CLOCK_TEXT_SIZE];
-    if (version != FOLD_VIEW_VERSION)
-        return error_set(e, STATUS_INVALID,
-                         "database '%s' belongs to view version %" PRId64
-                         ", this program makes version %d: use another "
-                         "file (--store sqlite:OTHER) and let it replay",
-                         d->path, version, FOLD_VIEW_VERSION);
-    if (!source || (name && strcmp(name, source->name) == 0 && created == source->created_ms))
-        return STATUS_OK;
-    return error_set(
-        e, STATUS_INVALID,
-        "database '%s' belongs to the source '%s' created at %s, not to '%s' created at %s: use another file "
-        "(--store sqlite:OTHER), which starts empty",
-        d->path, name ? name : "", clock_format(created, theirs), source->name,
-        clock_format(source->created_ms, ours));
-}
-
-static enum status read_record(struct store_sqlite *d, const struct store_source *source,
-                               uint8_t *identity_key, struct error *e) {
-    sqlite3_stmt *s = sqlite_statement(
-        &d->writer, SELECT_SOURCE,
-        "SELECT viewVersion, sourceArn, sourceCreated, identityKey FROM leases WHERE leaseKey = '" SOURCE_KEY
-        "'",
-        e);
-    if (!s)
-        return e->status;
-    enum status status = sqlite_step(&d->writer, s, e);
-    if (!status && sqlite3_column_bytes(s, 3) != STORE_IDENTITY_KEY_BYTES)
-        status = error_set(e, STATUS_FAILED, "the identity key in database '%s' is not one", d->path);
-    if (!status) {
-        memcpy(identity_key, sqlite3_column_blob(s, 3), STORE_IDENTITY_KEY_BYTES);
-        status = compare_record(d, s, source, e);
-    }
-    sqlite3_reset(s);
-    return status;
-}
-
-enum status store_sqlite_bind(struct store *store, const struct store_source *source, uint8_t *identity_key,
-                              struct error *e) {
-    struct store_sqlite *d = store_sqlite_of(store);
-    enum status status = source ? lock_for_filling(d, e) : STATUS_OK;
-    if (!status)
-        status = store_sqlite_begin(d, NULL, e);
-    if (status)
-        return status;
-    status = insert_record(&d->writer, e);
-    if (!status && source)
-        status = update_record(&d->writer, source, e);
-    if (!status)
-        status = read_record(d, source, identity_key, e);
-    return store_sqlite_end(d, NULL, status, e);
-}
-
-/* ---- a lease as a row
- * ------------------------------------------------------------------------------------------------- */
 
 #define LEASE_COLUMNS                                                                                        \
     "leaseKey, leaseOwner, leaseCounter, tenure, checkpoint, checkpointSubSequenceNumber, startAt, "         \
     "ownerSwitchesSinceCheckpoint, asOf, parentShardId, childShardIds, startingHashKey, endingHashKey"
 #define LEASE_PARAMETERS "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13"
 
-/* Copied: the text may be made for the call. "" is NULL. */
+/* Copied: `text` may be a local of the caller. "" becomes NULL. */
 static void bind_copy(sqlite3_stmt *s, int parameter, const char *text) {
     sqlite3_bind_text(s, parameter, *text ? text : NULL, -1, SQLITE_TRANSIENT);
 }
@@ -167,17 +28,17 @@ static void bind_lease(sqlite3_stmt *s, const struct store_lease *lease) {
     uint32_t sub;
     bind_copy(s, 1, lease->shard_id);
     bind_copy(s, 2, lease->owner);
-    sqlite_bind_int(s, 3, lease->counter);
+    sqlite3_bind_int64(s, 3, lease->counter);
     bind_copy(s, 4, lease->tenure);
     bind_copy(s, 5, store_lease_checkpoint(lease, sequence, &sub));
-    sqlite_bind_int(s, 6, sub);
+    sqlite3_bind_int64(s, 6, sub);
     sqlite3_bind_null(s, 7);
     if (lease->checkpoint == LEASE_AT_TIMESTAMP)
-        sqlite_bind_int(s, 7, lease->start_at_ms);
-    sqlite_bind_int(s, 8, lease->owner_switches);
+        sqlite3_bind_int64(s, 7, lease->start_at_ms);
+    sqlite3_bind_int64(s, 8, lease->owner_switches);
     sqlite3_bind_null(s, 9);
     if (lease->as_of_ms >= 0)
-        sqlite_bind_int(s, 9, lease->as_of_ms);
+        sqlite3_bind_int64(s, 9, lease->as_of_ms);
     bind_shards(s, 10, lease->parents);
     bind_shards(s, 11, lease->children);
     bind_copy(s, 12, lease->starting_hash_key);
@@ -215,34 +76,23 @@ static enum status get_lease(const struct store_sqlite *d, sqlite3_stmt *s, stru
     get_text(s, 12, lease->ending_hash_key, sizeof lease->ending_hash_key);
     if (store_lease_set_checkpoint(lease, sqlite_text(s, 4), (uint32_t)sqlite3_column_int64(s, 5)))
         return STATUS_OK;
-    return error_set(e, STATUS_FAILED, "lease '%s' in database '%s' has no checkpoint that is one",
-                     lease->shard_id, d->path);
+    return error_set(e, STATUS_FAILED, "lease '%s' in database '%s' has no valid checkpoint", lease->shard_id,
+                     d->path);
 }
-
-/* ---- reading and writing leases
- * --------------------------------------------------------------------------------------- */
 
 enum status store_sqlite_read_leases(struct store *store, struct store_lease **leases, size_t *n,
                                      struct error *e) {
-    struct store_sqlite *d = store_sqlite_of(store);
     struct store_lease *list = NULL;
-    enum status status;
-    struct sqlite *c = store_sqlite_take_reader(d, e);
-    if (!c)
-        return e->status;
-
-    sqlite3_stmt *s = sqlite_statement(
-        c, SELECT_LEASES, "SELECT " LEASE_COLUMNS " FROM leases WHERE entityType = 'LEASE' ORDER BY leaseKey",
-        e);
+    _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
+    enum status status = store_sqlite_begin_query(
+        &r, store, SELECT_LEASES,
+        "SELECT " LEASE_COLUMNS " FROM leases WHERE entityType = 'LEASE' ORDER BY leaseKey", e);
     *n = 0;
-    for (status = s ? STATUS_OK : e->status; !status && !(status = sqlite_step(c, s, e));) {
+    while (!status && !(status = sqlite_step(r.c, r.s, e))) {
         list = mem_resize(list, *n + 1, sizeof *list);
-        status = *n < LIMIT_SHARDS ? get_lease(d, s, &list[(*n)++], e)
+        status = *n < LIMIT_SHARDS ? get_lease(r.d, r.s, &list[(*n)++], e)
                                    : error_set(e, STATUS_FAILED, "more than %d leases", LIMIT_SHARDS);
     }
-    if (s)
-        sqlite3_reset(s);
-    store_sqlite_give_reader(d, c);
     if (status != STATUS_NOT_FOUND) {
         free(list);
         return status;
@@ -265,7 +115,7 @@ enum status store_sqlite_create_lease(struct store *store, const struct store_le
         bind_lease(s, lease);
     status = s ? sqlite_execute(&d->writer, s, e) : e->status;
     if (!status && sqlite3_changes(d->writer.db) == 0)
-        status = error_set(e, STATUS_CONFLICT, "lease '%s' is there already", lease->shard_id);
+        status = error_set(e, STATUS_CONFLICT, "lease '%s' exists already", lease->shard_id);
     return store_sqlite_end(d, NULL, status, e);
 }
 
@@ -290,7 +140,7 @@ static bool is_what_was_read(const struct store_lease *found, const struct store
            found->counter == before->counter && strcmp(found->tenure, before->tenure) == 0;
 }
 
-/* Batches write their checkpoint themselves, and may have got further than whoever renews the lease knew. */
+/* Batches write their checkpoints, which may be ahead of what the writer of the lease has seen. */
 static void keep_later_checkpoint(struct store_lease *after, const struct store_lease *found) {
     if (strcmp(after->tenure, found->tenure) == 0 && after->checkpoint != LEASE_SHARD_END &&
         found->checkpoint == LEASE_AT_POSITION &&
@@ -321,7 +171,7 @@ enum status store_sqlite_update_lease(struct store *store, const struct store_le
         return status;
     status = find_lease(d, before->shard_id, found, e);
     if (!status && !is_what_was_read(found, before))
-        status = error_set(e, STATUS_CONFLICT, "lease '%s' is not what was read", before->shard_id);
+        status = error_set(e, STATUS_CONFLICT, "lease '%s' has changed since it was read", before->shard_id);
     if (!status) {
         keep_later_checkpoint(&merged, found);
         status = write_lease(d, &merged, e);
@@ -342,20 +192,11 @@ enum status store_sqlite_delete_lease(struct store *store, const struct store_le
     if (s) {
         bind_copy(s, 1, before->shard_id);
         bind_copy(s, 2, before->owner);
-        sqlite_bind_int(s, 3, before->counter);
+        sqlite3_bind_int64(s, 3, before->counter);
         bind_copy(s, 4, before->tenure);
     }
     status = s ? sqlite_execute(&d->writer, s, e) : e->status;
     if (!status && sqlite3_changes(d->writer.db) == 0)
-        status = error_set(e, STATUS_CONFLICT, "lease '%s' is not what was read", before->shard_id);
+        status = error_set(e, STATUS_CONFLICT, "lease '%s' has changed since it was read", before->shard_id);
     return store_sqlite_end(d, fence, status, e);
-}
-
-/* Batches are transactions here, their checkpoints in them: there are no watermarks. */
-enum status store_sqlite_shrink_watermarks(struct store *store, const char *shard_id,
-                                           const struct fence *fence, struct store_shrinking *shrinking,
-                                           struct error *e) {
-    (void)store, (void)shard_id, (void)fence, (void)e;
-    shrinking->done = true;
-    return STATUS_OK;
 }

@@ -1,5 +1,6 @@
-/* Every row of the SQLite store, for an audit: in one read transaction, so that all of it is of one moment.
- * While that lasts the write-ahead log grows, and nobody waits. */
+/* Every row, for an audit: in one read transaction, so that all rows are of one moment. Writers go on; the
+ * write-ahead log grows until the scan ends. */
+#include "base/mem.h"
 #include "views/sqlite/internal.h"
 
 static enum status scan_scores(struct sqlite *c, const struct store_visitor *visitor, bool after,
@@ -18,28 +19,25 @@ static enum status scan_contributions(struct sqlite *c, const struct store_visit
         sqlite_statement(c, SCAN_CONTRIBUTIONS, "SELECT " CONTRIBUTION_COLUMNS " FROM contributions", e);
     enum status status = s ? STATUS_OK : e->status;
     while (!status && !(status = sqlite_step(c, s, e))) {
-        struct contribution *row = store_sqlite_contribution(s);
+        _cleanup_(contribution_freep) struct contribution *row = store_sqlite_contribution(s);
         visitor->contribution(visitor->data, row);
-        contribution_free(row);
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 enum status store_sqlite_scan(struct store *store, const struct store_visitor *visitor, struct error *e) {
-    struct store_sqlite *d = store_sqlite_of(store);
     struct error ignored;
-    struct sqlite *c = store_sqlite_take_reader(d, e);
-    if (!c)
-        return e->status;
-    enum status status = sqlite_run(c, "BEGIN", e);
-    if (!status) {
-        status = scan_scores(c, visitor, false, e);
-        if (!status)
-            status = scan_contributions(c, visitor, e);
-        if (!status)
-            status = scan_scores(c, visitor, true, e);
-        sqlite_run(c, "ROLLBACK", &ignored); /* nothing was written */
-    }
-    store_sqlite_give_reader(d, c);
+    _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
+    enum status status = store_sqlite_begin_reading(&r, store, e);
+    if (!status)
+        status = sqlite_run(r.c, "BEGIN", e);
+    if (status)
+        return status;
+    status = scan_scores(r.c, visitor, false, e);
+    if (!status)
+        status = scan_contributions(r.c, visitor, e);
+    if (!status)
+        status = scan_scores(r.c, visitor, true, e);
+    sqlite_run(r.c, "ROLLBACK", &ignored); /* nothing was written */
     return status;
 }

@@ -1,14 +1,13 @@
 /*
- * store_sqlite: the views and leases in one SQLite file (design, section 6): the embedded default. See
- * views/store.h.
+ * store_sqlite: the views and leases in one SQLite file, the embedded default.
  *
  * The rows are those of the DynamoDB tables, in tables `contributions`, `scores` and `leases`. A batch and
- * its checkpoint are one transaction, so a score needs no watermark: whatever is applied again finds its
- * contributions moved. Write-ahead log, synchronous=NORMAL: a crash of the machine may undo the last
- * transactions, each of them whole.
+ * its checkpoint are one transaction, so a score needs no watermark: a batch that is applied again finds its
+ * contributions written. Write-ahead log, synchronous=NORMAL: a crash of the machine may undo the last
+ * transactions, each as a whole.
  *
- * One process at a time fills it, by a lock on `<path>.lock` that store_bind takes with a source; others read
- * meanwhile, and never wait for it.
+ * One process at a time fills it: store_bind with a source takes a lock on `<path>.lock`. Others read
+ * meanwhile, and never wait.
  */
 #ifndef VIEWS_SQLITE_STORE_H
 #define VIEWS_SQLITE_STORE_H
@@ -19,7 +18,7 @@
  * cannot be opened or is no database. */
 enum status store_sqlite_open(struct store **store, const char *path, struct error *e);
 
-/* The same for one who only reads: neither the file nor its tables are made. NOT_FOUND if they are not there.
+/* The same for a process that only reads: creates nothing. NOT_FOUND if the file or its tables are missing.
  */
 enum status store_sqlite_open_reader(struct store **store, const char *path, struct error *e);
 

@@ -1,4 +1,4 @@
-/* The writing side of the SQLite store: a batch and its checkpoint, one transaction. */
+/* Reading and writing the views: a batch and its checkpoint are one transaction. */
 #include <string.h>
 
 #include "views/sqlite/internal.h"
@@ -34,8 +34,8 @@ static enum status write_score(struct sqlite *c, const struct store_score_write 
         return e->status;
     sqlite_bind_text(s, 1, w->user_id);
     sqlite_bind_text(s, 2, role_name(w->role));
-    sqlite_bind_int(s, 3, (int64_t)w->n_positions);
-    sqlite_bind_int(s, 4, w->updated_ms);
+    sqlite3_bind_int64(s, 3, (int64_t)w->n_positions);
+    sqlite3_bind_int64(s, 4, w->updated_ms);
     sqlite_bind_text(s, 5, w->updated_by);
     return sqlite_execute(c, s, e);
 }
@@ -43,7 +43,7 @@ static enum status write_score(struct sqlite *c, const struct store_score_write 
 static const char insert_contribution[] = "INSERT INTO contributions (" CONTRIBUTION_COLUMNS
                                           ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
                                           " ON CONFLICT DO NOTHING";
-/* Not productId, though it is the same: SQLite would take it out of its index and put it back. */
+/* Without productId, which stays the same: SQLite would update its index for it. */
 static const char update_contribution[] =
     "UPDATE contributions SET creator = ?2, photographer = ?3, lastEventId = ?4, photographerEventId = ?5,"
     " createdBy = ?6, updatedBy = ?7, creatorScore = ?8, photographerScore = ?9, created = ?10, updated = ?11"
@@ -57,24 +57,21 @@ static enum status write_contribution(struct sqlite *c, const struct store_contr
                                            : sqlite_statement(c, INSERT_CONTRIBUTION, insert_contribution, e);
     if (!s)
         return e->status;
-    const char *const texts[] = {
-        row->product_id, row->creator,   row->photographer, row->last_event_id, row->photographer_event_id,
-        row->created_by, row->updated_by};
-    const int64_t numbers[] = {row->creator_score, row->photographer_score, row->created_ms, row->updated_ms};
-    for (int i = 0; i < 7; i++)
-        sqlite_bind_text(s, 1 + i, texts[i]);
-    for (int i = 0; i < 4; i++)
-        sqlite_bind_int(s, 8 + i, numbers[i]);
+    int parameter = 1;
+    for (size_t i = 0; i < CONTRIBUTION_TEXTS; i++)
+        sqlite_bind_text(s, parameter++, contribution_text(row, i));
+    for (size_t i = 0; i < CONTRIBUTION_NUMBERS; i++)
+        sqlite3_bind_int64(s, parameter++, contribution_number(row, i));
     if (w->old_last_event_id)
-        sqlite_bind_text(s, 12, w->old_last_event_id);
+        sqlite_bind_text(s, parameter, w->old_last_event_id);
 
     enum status status = sqlite_execute(c, s, e);
     if (!status && sqlite3_changes(c->db) == 0)
-        status = error_set(e, STATUS_CONFLICT, "'%s' is not what was read", row->product_id);
+        status = error_set(e, STATUS_CONFLICT, "row '%s' has changed since it was read", row->product_id);
     return status;
 }
 
-/* Only while the lease is of the tenure that applied the batch: else nothing of the batch may stay. */
+/* If the lease is of another tenure, the whole batch is rolled back. */
 static enum status write_checkpoint(struct sqlite *c, const char *shard_id,
                                     const struct store_checkpoint *checkpoint, struct error *e) {
     char sequence[POSITION_TEXT_SIZE];
@@ -86,13 +83,13 @@ static enum status write_checkpoint(struct sqlite *c, const char *shard_id,
     if (!s)
         return e->status;
     sqlite_bind_text(s, 1, position_sequence(&checkpoint->position, sequence));
-    sqlite_bind_int(s, 2, position_sub_sequence(&checkpoint->position));
+    sqlite3_bind_int64(s, 2, position_sub_sequence(&checkpoint->position));
     sqlite_bind_text(s, 3, shard_id);
     sqlite_bind_text(s, 4, checkpoint->tenure);
     enum status status = sqlite_execute(c, s, e);
     if (!status && sqlite3_changes(c->db) == 0) {
-        status = error_set(e, STATUS_FAILED, "the lease of shard '%s' is not held any more", shard_id);
-        strcpy(e->code, "LeaseLost");
+        status = error_set_code(e, STATUS_FAILED, "LeaseLost", "the lease of shard '%s' is no longer held",
+                                shard_id);
     }
     return status;
 }

@@ -5,6 +5,7 @@
 #ifndef TESTS_UNIT_SUPPORT_APPLY_STORE_H
 #define TESTS_UNIT_SUPPORT_APPLY_STORE_H
 
+#include "tests/unit/support/contribution.h"
 #include "tests/unit/support/test.h"
 #include "views/apply.h"
 #include "views/contribution.h"

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/condition.h"
 #include "base/mem.h"
+#include "tests/unit/support/contribution.h"
 
 enum { MAX_ROWS = 2048 };
 

@@ -340,7 +340,7 @@ static void conflicts_without_end_are_given_up_for_a_pause(void **state) {
     s->m.always_conflict = true;
     assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp")), STATUS_RETRY);
     assert_int_equal(s->e.status, STATUS_RETRY);
-    assert_contains(s->e.message, "somebody else keeps writing");
+    assert_contains(s->e.message, "another worker keeps writing");
     assert_int_equal(s->m.batches, LIMIT_APPLY_ROUNDS);
     assert_int_equal(s->m.rows_read, LIMIT_APPLY_ROUNDS - 1); /* the first round had it in the cache */
     s->m.always_conflict = false;

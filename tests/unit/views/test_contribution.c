@@ -1,8 +1,9 @@
 #include "views/contribution.h"
 
+#include "tests/unit/support/contribution.h"
 #include "tests/unit/support/test.h"
 
-static void a_new_one_has_a_product_and_nothing_else(void **state) {
+static void a_new_contribution_has_only_a_product(void **state) {
     (void)state;
     _cleanup_(contribution_freep) struct contribution *c = contribution_new("lamp");
     assert_string_equal(c->product_id, "lamp");
@@ -16,7 +17,7 @@ static void a_new_one_has_a_product_and_nothing_else(void **state) {
     assert_int_equal(c->photographer_score, 0);
 }
 
-static void a_copy_is_equal_and_outlives_the_original(void **state) {
+static void a_copy_field_by_field_is_equal_and_outlives_the_original(void **state) {
     (void)state;
     struct contribution *c = contribution_new("lamp");
     c->creator = mem_strdup("ann");
@@ -48,7 +49,7 @@ static void a_copy_is_equal_and_outlives_the_original(void **state) {
     assert_int_equal(contribution_size(copy), size);
 }
 
-static void its_size_counts_every_string(void **state) {
+static void the_size_counts_every_string(void **state) {
     (void)state;
     _cleanup_(contribution_freep) struct contribution *c = contribution_new("lamp");
     char **const strings[] = {&c->creator,    &c->photographer, &c->last_event_id, &c->photographer_event_id,
@@ -78,9 +79,9 @@ static void unknown_is_one_word_and_no_other(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_new_one_has_a_product_and_nothing_else),
-        cmocka_unit_test(a_copy_is_equal_and_outlives_the_original),
-        cmocka_unit_test(its_size_counts_every_string),
+        cmocka_unit_test(a_new_contribution_has_only_a_product),
+        cmocka_unit_test(a_copy_field_by_field_is_equal_and_outlives_the_original),
+        cmocka_unit_test(the_size_counts_every_string),
         cmocka_unit_test(roles_are_named_as_the_tables_have_them),
         cmocka_unit_test(unknown_is_one_word_and_no_other),
     };

@@ -371,7 +371,7 @@ static void unexplained_refusal(void **state) {
     t->faulty.filter = lower_watermark;
     _cleanup_(apply_freep) struct apply *second = new_tenure(t);
     assert_int_equal(apply_part(second, &s, 0, 7), STATUS_FAILED);
-    assert_non_null(strstr(support_error.message, "below all of it"));
+    assert_non_null(strstr(support_error.message, "below all positions"));
 }
 
 static void strip_item(struct aws_exchange *x, void *context) {

@@ -185,7 +185,7 @@ static void what_the_store_belongs_to_is_told_in_a_bounded_time_or_not(void **st
         int64_t began_ms = clock_boot_ms();
         assert_int_equal(store_bind(store, &source, identity_key, &e), STATUS_RETRY);
         assert_true(clock_boot_ms() < began_ms + LIMIT_CONTACT_MS);
-        assert_contains(e.message, "cannot tell which source table 'dev-Leases' belongs to");
+        assert_contains(e.message, "cannot read which source table 'dev-Leases' belongs to");
     }
 }
 

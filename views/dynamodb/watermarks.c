@@ -1,4 +1,5 @@
-/* Shrinking the watermarks of a shard that is long gone: a page of Scores at a time. */
+/* The watermarks in Scores: their names, and shrinking those of a shard that has ended, a page at a time. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,22 +8,36 @@
 #include "views/dynamodb/attributes.h"
 #include "views/dynamodb/internal.h"
 
-/* `#w < :end` holds for a watermark that is not shrunk yet, and for no row without one. */
+/* The watermark's attribute: `at` + the shard's number, or the whole id where it has another form. */
+void store_dynamodb_watermark_name(const char *shard_id, char out[STORE_DYNAMODB_WATERMARK_SIZE]) {
+    static const char prefix[] = "shardId-";
+    const char *digits = shard_id + sizeof prefix - 1;
+    if (strncmp(shard_id, prefix, sizeof prefix - 1) != 0 || strlen(digits) != 12 ||
+        strspn(digits, "0123456789") != 12) {
+        snprintf(out, STORE_DYNAMODB_WATERMARK_SIZE, "at%s", shard_id);
+        return;
+    }
+    while (digits[0] == '0' && digits[1])
+        digits++;
+    snprintf(out, STORE_DYNAMODB_WATERMARK_SIZE, "at%s", digits);
+}
+
+/* `#w < :end` holds for a watermark that is not shrunk yet; not for a row without one. */
 static void add_condition(json_t *body, const char *expression, const char *watermark) {
     json_object_set_new(body, expression, json_string("#w < :end"));
     dynamodb_name(body, "#w", watermark);
     dynamodb_value(body, ":end", dynamodb_b(position_end.bytes, position_end.length));
 }
 
-static enum status scan_page(struct store_dynamodb *d, const char *watermark, const char *place,
+static enum status scan_page(struct store_dynamodb *d, const char *watermark, const char *next,
                              const struct aws_run *run, json_t **reply, struct error *e) {
     json_t *body = json_pack("{s:s,s:i,s:b,s:s}", "TableName", d->scores_table, "Limit", LIMIT_SHRINK_ROWS,
                              "ConsistentRead", 1, "ProjectionExpression", "#u, #r");
     add_condition(body, "FilterExpression", watermark);
     dynamodb_name(body, "#u", "userId");
     dynamodb_name(body, "#r", "role");
-    if (place)
-        json_object_set_new(body, "ExclusiveStartKey", json_loads(place, 0, NULL));
+    if (next)
+        json_object_set_new(body, "ExclusiveStartKey", json_loads(next, 0, NULL));
     return dynamodb_once(d->client, "Scan", body, run, reply, e);
 }
 
@@ -33,7 +48,7 @@ static json_t *shrink_body(const struct store_dynamodb *d, json_t *key, const ch
     return body;
 }
 
-/* All of a page at once. A condition that fails is another worker's doing, who was there first. */
+/* All of a page at once. If a condition fails, another worker was first. */
 static enum status shrink(struct store_dynamodb *d, const json_t *keys, const char *watermark,
                           const struct aws_run *run, struct error *e) {
     size_t n = json_array_size(keys);
@@ -52,11 +67,11 @@ static enum status shrink(struct store_dynamodb *d, const json_t *keys, const ch
     return status;
 }
 
-static void go_on(struct store_shrinking *shrinking, const json_t *reply) {
+static void move_on(struct store_shrinking *shrinking, const json_t *reply) {
     const json_t *last = json_object_get(reply, "LastEvaluatedKey");
-    free(shrinking->place);
+    free(shrinking->next);
     shrinking->done = json_object_size(last) == 0;
-    shrinking->place = shrinking->done ? NULL : json_dumps(last, JSON_COMPACT);
+    shrinking->next = shrinking->done ? NULL : json_dumps(last, JSON_COMPACT);
 }
 
 enum status store_dynamodb_shrink_watermarks(struct store *store, const char *shard_id,
@@ -68,12 +83,12 @@ enum status store_dynamodb_shrink_watermarks(struct store *store, const char *sh
     json_auto_t *reply = NULL;
 
     store_dynamodb_watermark_name(shard_id, watermark);
-    enum status status = scan_page(d, watermark, shrinking->place, &run, &reply, e);
+    enum status status = scan_page(d, watermark, shrinking->next, &run, &reply, e);
     if (!status)
         status = shrink(d, json_object_get(reply, "Items"), watermark, &run, e);
     if (status)
         return error_wrap(e, "cannot shrink the watermarks of shard '%s' in table '%s'", shard_id,
                           d->scores_table);
-    go_on(shrinking, reply);
+    move_on(shrinking, reply);
     return STATUS_OK;
 }

@@ -1,0 +1,59 @@
+#include "views/dynamodb/rows.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "views/dynamodb/attributes.h"
+#include "views/event_id.h"
+
+json_t *rows_contribution_key(const char *product_id) {
+    return json_pack("{s:o}", "productId", dynamodb_s(product_id));
+}
+
+json_t *rows_score_key(const char *user_id, enum role role) {
+    return json_pack("{s:o,s:o}", "userId", dynamodb_s(user_id), "role", dynamodb_s(role_name(role)));
+}
+
+json_t *rows_lease_key(const char *lease_key) {
+    return json_pack("{s:o}", "leaseKey", dynamodb_s(lease_key));
+}
+
+json_t *rows_contribution_item(const struct contribution *row) {
+    json_t *item = json_object();
+    for (size_t i = 0; i < CONTRIBUTION_TEXTS; i++)
+        if (contribution_text(row, i))
+            json_object_set_new(item, contribution_text_names[i], dynamodb_s(contribution_text(row, i)));
+    for (size_t i = 0; i < CONTRIBUTION_NUMBERS; i++)
+        json_object_set_new(item, contribution_number_names[i], dynamodb_n(contribution_number(row, i)));
+    return item;
+}
+
+static enum status missing(const struct store_dynamodb *d, const struct contribution *c,
+                           const char *attribute, struct error *e) {
+    return error_set(e, STATUS_FAILED, "row '%s' in table '%s' has no %s",
+                     c->product_id ? c->product_id : "?", d->contributions_table, attribute);
+}
+
+enum status rows_parse_contribution(const struct store_dynamodb *d, const json_t *item,
+                                    struct contribution **row, struct error *e) {
+    _cleanup_(contribution_freep) struct contribution *c = mem_zalloc(sizeof *c);
+    struct event_id id;
+
+    for (size_t i = 0; i < CONTRIBUTION_TEXTS; i++)
+        contribution_set_text(c, i, dynamodb_get_s(item, contribution_text_names[i]));
+    for (size_t i = 0; i < CONTRIBUTION_NUMBERS; i++) {
+        int64_t number = 0;
+        dynamodb_get_n(item, contribution_number_names[i], &number);
+        contribution_set_number(c, i, number);
+    }
+    if (!c->product_id)
+        return missing(d, c, "productId", e);
+    if (!c->last_event_id)
+        return missing(d, c, "lastEventId", e);
+    if (!event_id_parse(c->last_event_id, strlen(c->last_event_id), &id))
+        return error_set(e, STATUS_FAILED, "row '%s' in table '%s' has a malformed lastEventId: '%s'",
+                         c->product_id, d->contributions_table, c->last_event_id);
+    *row = c;
+    c = NULL;
+    return STATUS_OK;
+}

@@ -1,0 +1,96 @@
+/* What the store belongs to: the record among the leases. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "views/dynamodb/attributes.h"
+#include "views/dynamodb/rows.h"
+#include "views/fold.h"
+
+#define SOURCE_KEY "winner-view#source"
+
+static enum status mismatch(const struct store_dynamodb *d, const json_t *item,
+                            const struct store_source *source, struct error *e) {
+    const char *name = dynamodb_get_s(item, "sourceArn");
+    int64_t created = 0, version = 0;
+    char theirs[CLOCK_TEXT_SIZE], ours[CLOCK_TEXT_SIZE];
+
+    if (dynamodb_get_n(item, "viewVersion", &version) && version != FOLD_VIEW_VERSION)
+        return error_set(
+            e, STATUS_INVALID,
+            "table '%s' belongs to view version %lld, this program makes version %d: use another stage "
+            "(--store dynamodb:OTHER) and let it replay",
+            d->leases_table, (long long)version, FOLD_VIEW_VERSION);
+    dynamodb_get_n(item, "sourceCreated", &created);
+    if (!source || !name || (strcmp(name, source->name) == 0 && created == source->created_ms))
+        return STATUS_OK;
+    return error_set(
+        e, STATUS_INVALID,
+        "table '%s' belongs to the source '%s' created at %s, not to '%s' created at %s: use another stage "
+        "(--store dynamodb:OTHER), whose tables start empty",
+        d->leases_table, name, clock_format(created, theirs), source->name,
+        clock_format(source->created_ms, ours));
+}
+
+/* First use: writes only what is missing, so one of two first users wins, and ALL_NEW shows both which. */
+static enum status write_source_record(struct store_dynamodb *d, const struct store_source *source,
+                                       const struct aws_run *run, json_t **item, struct error *e) {
+    uint8_t key[STORE_IDENTITY_KEY_BYTES];
+    random_bytes(key, sizeof key);
+
+    json_t *body = json_pack("{s:s,s:o,s:s,s:s}", "TableName", d->leases_table, "Key",
+                             rows_lease_key(SOURCE_KEY), "UpdateExpression",
+                             source ? "SET #e = :e, #k = if_not_exists(#k, :k), #v = if_not_exists(#v, :v), "
+                                      "#a = if_not_exists(#a, :a), #c = if_not_exists(#c, :c)"
+                                    : "SET #e = :e, #k = if_not_exists(#k, :k), #v = if_not_exists(#v, :v)",
+                             "ReturnValues", "ALL_NEW");
+    dynamodb_name(body, "#e", "entityType");
+    dynamodb_name(body, "#k", "identityKey");
+    dynamodb_name(body, "#v", "viewVersion");
+    dynamodb_value(body, ":e", dynamodb_s("SOURCE"));
+    dynamodb_value(body, ":k", dynamodb_b(key, sizeof key));
+    dynamodb_value(body, ":v", dynamodb_n(FOLD_VIEW_VERSION));
+    if (source) {
+        dynamodb_name(body, "#a", "sourceArn");
+        dynamodb_name(body, "#c", "sourceCreated");
+        dynamodb_value(body, ":a", dynamodb_s(source->name));
+        dynamodb_value(body, ":c", dynamodb_n(source->created_ms));
+    }
+
+    json_auto_t *reply = NULL;
+    enum status status = dynamodb_once(d->client, "UpdateItem", body, run, &reply, e);
+    if (!status)
+        *item = json_incref(json_object_get(reply, "Attributes"));
+    return status;
+}
+
+static bool is_bound(const json_t *item, bool to_source) {
+    return json_object_get(item, "identityKey") && (!to_source || json_object_get(item, "sourceArn"));
+}
+
+enum status store_dynamodb_bind(struct store *store, const struct store_source *source, uint8_t *identity_key,
+                                struct error *e) {
+    struct store_dynamodb *d = store_dynamodb_of(store);
+    const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_CONTACT_MS};
+    json_auto_t *item = NULL;
+    size_t length;
+
+    enum status status =
+        dynamodb_get_item(d->client, d->leases_table, rows_lease_key(SOURCE_KEY), &run, &item, e);
+    if (!status && !is_bound(item, source != NULL)) {
+        json_decref(item);
+        item = NULL;
+        status = write_source_record(d, source, &run, &item, e);
+    }
+    if (status == STATUS_NOT_FOUND)
+        return error_set(e, STATUS_NOT_FOUND, "table '%s' does not exist: run winner-view create-tables",
+                         d->leases_table);
+    if (status) {
+        error_wrap(e, "cannot read which source table '%s' belongs to", d->leases_table);
+        return status;
+    }
+    if (!dynamodb_get_b(item, "identityKey", identity_key, STORE_IDENTITY_KEY_BYTES, &length) ||
+        length != STORE_IDENTITY_KEY_BYTES)
+        return error_set(e, STATUS_FAILED, "the identity key in table '%s' is malformed", d->leases_table);
+    return mismatch(d, item, source, e);
+}

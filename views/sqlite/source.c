@@ -1,0 +1,135 @@
+/* What the store belongs to: the record in `leases`, and the lock of the process that fills the store. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "views/fold.h"
+#include "views/sqlite/internal.h"
+
+#define SOURCE_KEY "winner-view#source"
+
+static void read_holder(int fd, char *out, size_t size) {
+    ssize_t n = pread(fd, out, size - 1, 0);
+    out[n > 0 ? n : 0] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+}
+
+/* The lock of the one process that fills the store: held until the store is freed or the process ends. */
+static enum status lock_for_filling(struct store_sqlite *d, struct error *e) {
+    _cleanup_(mem_freep) char *path = mem_printf("%s.lock", d->path);
+    char holder[32];
+    if (d->lock_fd >= 0)
+        return STATUS_OK;
+
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return error_set(e, STATUS_FAILED, "cannot open the lock '%s': %s", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        read_holder(fd, holder, sizeof holder);
+        close(fd);
+        return error_set(
+            e, STATUS_INVALID,
+            "database '%s' is being filled by process %s: only one at a time may (to serve from it as well: "
+            "--source none)",
+            d->path, holder);
+    }
+    int length = snprintf(holder, sizeof holder, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, holder, (size_t)length, 0) != length) {
+        error_set(e, STATUS_FAILED, "cannot write the lock '%s': %s", path, strerror(errno));
+        close(fd);
+        return STATUS_FAILED;
+    }
+    d->lock_fd = fd;
+    return STATUS_OK;
+}
+
+static enum status insert_record(struct sqlite *c, struct error *e) {
+    uint8_t key[STORE_IDENTITY_KEY_BYTES];
+    random_bytes(key, sizeof key);
+    sqlite3_stmt *s = sqlite_statement(c, INSERT_SOURCE,
+                                       "INSERT INTO leases (leaseKey, entityType, viewVersion, identityKey)"
+                                       " VALUES ('" SOURCE_KEY "', 'SOURCE', ?1, ?2) ON CONFLICT DO NOTHING",
+                                       e);
+    if (!s)
+        return e->status;
+    sqlite3_bind_int64(s, 1, FOLD_VIEW_VERSION);
+    sqlite3_bind_blob(s, 2, key, sizeof key, SQLITE_TRANSIENT);
+    return sqlite_execute(c, s, e);
+}
+
+static enum status update_record(struct sqlite *c, const struct store_source *source, struct error *e) {
+    sqlite3_stmt *s =
+        sqlite_statement(c, UPDATE_SOURCE,
+                         "UPDATE leases SET sourceArn = ?1, sourceCreated = ?2 WHERE leaseKey = '" SOURCE_KEY
+                         "' AND sourceArn IS NULL",
+                         e);
+    if (!s)
+        return e->status;
+    sqlite_bind_text(s, 1, source->name);
+    sqlite3_bind_int64(s, 2, source->created_ms);
+    return sqlite_execute(c, s, e);
+}
+
+static enum status compare_record(struct store_sqlite *d, sqlite3_stmt *s, const struct store_source *source,
+                                  struct error *e) {
+    const char *name = sqlite_text(s, 1);
+    int64_t version = sqlite3_column_int64(s, 0), created = sqlite3_column_int64(s, 2);
+    char theirs[CLOCK_TEXT_SIZE], ours[CLOCK_TEXT_SIZE];
+    if (version != FOLD_VIEW_VERSION)
+        return error_set(e, STATUS_INVALID,
+                         "database '%s' belongs to view version %" PRId64
+                         ", this program makes version %d: use another "
+                         "file (--store sqlite:OTHER) and let it replay",
+                         d->path, version, FOLD_VIEW_VERSION);
+    if (!source || (name && strcmp(name, source->name) == 0 && created == source->created_ms))
+        return STATUS_OK;
+    return error_set(
+        e, STATUS_INVALID,
+        "database '%s' belongs to the source '%s' created at %s, not to '%s' created at %s: use another file "
+        "(--store sqlite:OTHER), which starts empty",
+        d->path, name ? name : "", clock_format(created, theirs), source->name,
+        clock_format(source->created_ms, ours));
+}
+
+static enum status read_record(struct store_sqlite *d, const struct store_source *source,
+                               uint8_t *identity_key, struct error *e) {
+    sqlite3_stmt *s = sqlite_statement(
+        &d->writer, SELECT_SOURCE,
+        "SELECT viewVersion, sourceArn, sourceCreated, identityKey FROM leases WHERE leaseKey = '" SOURCE_KEY
+        "'",
+        e);
+    if (!s)
+        return e->status;
+    enum status status = sqlite_step(&d->writer, s, e);
+    if (!status && sqlite3_column_bytes(s, 3) != STORE_IDENTITY_KEY_BYTES)
+        status = error_set(e, STATUS_FAILED, "the identity key in database '%s' is malformed", d->path);
+    if (!status) {
+        memcpy(identity_key, sqlite3_column_blob(s, 3), STORE_IDENTITY_KEY_BYTES);
+        status = compare_record(d, s, source, e);
+    }
+    sqlite3_reset(s);
+    return status;
+}
+
+enum status store_sqlite_bind(struct store *store, const struct store_source *source, uint8_t *identity_key,
+                              struct error *e) {
+    struct store_sqlite *d = store_sqlite_of(store);
+    enum status status = source ? lock_for_filling(d, e) : STATUS_OK;
+    if (!status)
+        status = store_sqlite_begin(d, NULL, e);
+    if (status)
+        return status;
+    status = insert_record(&d->writer, e);
+    if (!status && source)
+        status = update_record(&d->writer, source, e);
+    if (!status)
+        status = read_record(d, source, identity_key, e);
+    return store_sqlite_end(d, NULL, status, e);
+}
