@@ -1,11 +1,11 @@
 #include "api/answer.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/digest.h"
 #include "base/gzip.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -69,43 +69,38 @@ void answer_set_as_of(struct answer *answer, int64_t as_of_ms) {
         clock_format(as_of_ms, answer->as_of);
 }
 
-static void digest_add(EVP_MD_CTX *digest, const char *data, size_t length) {
-    if (!EVP_DigestUpdate(digest, data, length))
-        mem_exhausted();
-}
-
-/* The text is compact JSON of this program. Inside a string the quotes of the name would be escaped, so the
- * name cannot be found there. The value is null or a time; neither has a comma or a brace. */
-static void digest_add_without_as_of(EVP_MD_CTX *digest, const char *text, size_t length) {
+/* Copies the text without the value of any "asOf"; returns the length. The text is compact JSON of this
+ * program. Inside a string the quotes of the name would be escaped, so the name cannot be found there. The
+ * value is null or a time; neither has a comma or a brace. */
+static size_t copy_without_as_of(char *out, const char *text, size_t length) {
     static const char name[] = "\"asOf\":";
     const char *end = text + length, *found;
+    char *to = out;
     while ((found = memmem(text, (size_t)(end - text), name, sizeof name - 1))) {
-        digest_add(digest, text, (size_t)(found - text));
+        to = mempcpy(to, text, (size_t)(found - text));
         text = found + sizeof name - 1;
         while (text < end && *text != ',' && *text != '}')
             text++;
     }
-    digest_add(digest, text, (size_t)(end - text));
+    to = mempcpy(to, text, (size_t)(end - text));
+    return (size_t)(to - out);
 }
 
 /* 128 bits of SHA-256: a client that holds one body must not keep it when another has the same ETag. */
 void answer_set_etag(struct answer *answer) {
-    enum { KEPT = 16 };
-    unsigned char hash[EVP_MAX_MD_SIZE];
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
-    if (!digest || !EVP_DigestInit_ex(digest, EVP_sha256(), NULL))
-        mem_exhausted();
-    if (strcmp(answer->content_type, ANSWER_JSON) == 0)
-        digest_add_without_as_of(digest, answer->body->data, answer->body->length);
-    else
-        digest_add(digest, answer->body->data, answer->body->length);
-    if (!EVP_DigestFinal_ex(digest, hash, NULL))
-        mem_exhausted();
-    EVP_MD_CTX_free(digest);
-    _cleanup_(mem_freep) char *text = base64_url_encode(hash, KEPT);
+    enum { ETAG_BYTES = 16 };
+    const struct body *body = answer->body;
+    uint8_t digest[DIGEST_BYTES];
+    if (strcmp(answer->content_type, ANSWER_JSON) == 0) {
+        _cleanup_(mem_freep) char *content = mem_alloc(body->length);
+        digest_sha256(content, copy_without_as_of(content, body->data, body->length), digest);
+    } else {
+        digest_sha256(body->data, body->length, digest);
+    }
+    _cleanup_(mem_freep) char *text = base64_url_encode(digest, ETAG_BYTES);
     snprintf(answer->etag, sizeof answer->etag, "W/\"%s\"", text);
-    if (answer->body->length > LIMIT_PLAIN_BYTES)
-        answer->value.bytes += answer->body->length / 2;                    /* what gzip may add later */
+    if (body->length > LIMIT_PLAIN_BYTES)
+        answer->value.bytes += body->length / 2;                            /* what gzip may add later */
     answer->value.bytes += (size_t)ANSWER_ATTACHED * ANSWER_ATTACHED_BYTES; /* and finished responses */
 }
 

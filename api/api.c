@@ -17,8 +17,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define MAX_LAG "maxLag"
-
 struct api {
     struct view view;
     atomic_bool has_view; /* the view has its store, and the cache loads; never reset */
@@ -138,7 +136,7 @@ static bool handle_loaded(struct api_call *call, const struct request *request, 
     struct cache_key key;
     struct problem p;
     struct cache_result result;
-    if (!request_count(request, MAX_LAG, 0, LIMIT_MAX_LAG_MS, &call->max_lag_ms, &p) ||
+    if (!request_count(request, ROUTE_MAX_LAG, 0, LIMIT_MAX_LAG_MS, &call->max_lag_ms, &p) ||
         !call->route->prepare(&call->api->view, request, &key, &p))
         return refuse(call, &p);
     call->waiter.ready = on_loaded;
@@ -177,16 +175,6 @@ static bool handle_other_method(struct api_call *call) {
     return refuse(call, &p);
 }
 
-static bool allows_parameters(const struct route *route, const struct request *request, struct problem *p) {
-    const char *names[ROUTE_PARAMETERS + 2] = {0};
-    size_t n = 0;
-    for (; n < ROUTE_PARAMETERS && route->parameters[n]; n++)
-        names[n] = route->parameters[n];
-    if (route->kind == ROUTE_LOADED)
-        names[n] = MAX_LAG;
-    return request_allows(request, names, p);
-}
-
 static bool is_served(const struct route *route, enum api_routes routes) {
     return route && (routes == API_ALL || route->operations == (routes == API_OPERATIONS));
 }
@@ -202,7 +190,7 @@ static bool handle_get(struct api_call *call, const struct request *request, int
     struct api *api = call->api;
     const struct route *route = call->route;
     struct problem p;
-    if (!allows_parameters(route, request, &p))
+    if (!request_allows(request, route->parameters, &p))
         return refuse(call, &p);
     if ((route->kind == ROUTE_LOADED || route->kind == ROUTE_LIVE) && !atomic_load(&api->has_view)) {
         problem_set(&p, PROBLEM_VIEW_NOT_READY, "the store of the view has not been reached yet");
@@ -257,24 +245,20 @@ bool api_is_operations(const char *target, size_t length) {
 
 /* What changed. */
 
-static void drop(struct api *api, const struct cache_key *key) {
-    cache_drop(api->cache, key->bytes, key->length);
+static void drop_row(struct api *api, const char *template, const char *first, const char *second) {
+    struct cache_key key;
+    cache_key_make(&key, template, first, second);
+    cache_drop(api->cache, key.bytes, key.length);
 }
 
 void api_rows_changed(struct api *api, const char *const product_ids[], size_t n_products,
                       const char *const user_ids[], size_t n_users) {
-    struct cache_key key;
-    for (size_t i = 0; i < n_products; i++) {
-        contributions_product_key(&key, product_ids[i]);
-        drop(api, &key);
-    }
+    for (size_t i = 0; i < n_products; i++)
+        drop_row(api, CONTRIBUTIONS_PRODUCT, product_ids[i], NULL);
     for (size_t i = 0; i < n_users; i++) {
-        scores_contributor_key(&key, user_ids[i]);
-        drop(api, &key);
-        for (enum role role = 0; role < ROLES; role++) {
-            scores_rank_key(&key, role, user_ids[i]);
-            drop(api, &key);
-        }
+        drop_row(api, SCORES_CONTRIBUTOR, user_ids[i], NULL);
+        for (enum role role = 0; role < ROLES; role++)
+            drop_row(api, SCORES_RANK, role_name(role), user_ids[i]);
     }
     cache_mark(api->cache);
 }

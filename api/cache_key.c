@@ -16,6 +16,13 @@ void cache_key_add(struct cache_key *key, const char *part) {
     key->length += length;
 }
 
+void cache_key_make(struct cache_key *key, const char *template, const char *first, const char *second) {
+    cache_key_begin(key, template);
+    cache_key_add(key, first);
+    if (second)
+        cache_key_add(key, second);
+}
+
 void cache_key_split(const char *key, size_t length, const char *parts[CACHE_KEY_PARTS]) {
     const char *end = key + length;
     for (size_t i = 0; i < CACHE_KEY_PARTS; i++) {

@@ -18,9 +18,13 @@ struct cache_key {
     char bytes[CACHE_KEY_BYTES];
 };
 
-void cache_key_begin(struct cache_key *key, const char *template);
 /* `part` is at most LIMIT_KEY_BYTES long; all other parts together at most 200. */
+void cache_key_begin(struct cache_key *key, const char *template);
 void cache_key_add(struct cache_key *key, const char *part);
+
+/* The key of a row: the template and the values of its "{...}", of which it has one or two (`second` NULL).
+ */
+void cache_key_make(struct cache_key *key, const char *template, const char *first, const char *second);
 
 /* The parts of a key, the template first; NULL where there is none. Borrowed from `key`. */
 void cache_key_split(const char *key, size_t length, const char *parts[CACHE_KEY_PARTS]);

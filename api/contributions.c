@@ -1,5 +1,4 @@
 /* contributions: products, and who created and photographed them. See handlers.h. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,20 +37,13 @@ static json_t *contribution_json(const struct route_load *load, const struct con
     return json;
 }
 
-void contributions_product_key(struct cache_key *key, const char *product_id) {
-    cache_key_begin(key, CONTRIBUTIONS_PRODUCT);
-    cache_key_add(key, product_id);
-}
-
 bool contributions_prepare_product(const struct view *view, const struct request *request,
                                    struct cache_key *key, struct problem *p) {
     (void)view;
     const char *product_id = request->segments[1];
-    if (strlen(product_id) > LIMIT_KEY_BYTES) {
-        problem_set_parameter(p, "productId", product_id, "at most 2048 bytes");
-        return false;
-    }
-    contributions_product_key(key, product_id);
+    if (strlen(product_id) > LIMIT_KEY_BYTES)
+        return problem_set_parameter(p, "productId", product_id, "at most 2048 bytes");
+    cache_key_make(key, CONTRIBUTIONS_PRODUCT, product_id, NULL);
     return true;
 }
 
@@ -70,20 +62,16 @@ bool contributions_prepare_list(const struct view *view, const struct request *r
     return listing_add_page(view->sealer, LISTING_CONTRIBUTIONS, request, DEFAULT_LIMIT, key, p);
 }
 
-/* Rows beyond the limit only show that there is a next page. */
+/* A row beyond the limit only shows that there is a next page. */
 static json_t *list_json(const struct route_load *load, struct contribution *const rows[], size_t n,
                          size_t limit) {
     json_t *items = json_array(), *json = json_object();
-    _cleanup_(mem_freep) char *next = NULL;
     for (size_t i = 0; i < n && i < limit; i++)
         json_array_append_new(items, contribution_json(load, rows[i]));
-    if (n > limit) {
-        struct listing_cursor last = {0};
-        snprintf(last.after, sizeof last.after, "%s", rows[limit - 1]->product_id);
-        next = listing_seal_cursor(load->view->sealer, LISTING_CONTRIBUTIONS, &last);
-    }
+    struct listing_cursor last = {0};
+    const char *after = n > limit ? rows[limit - 1]->product_id : NULL;
     json_object_set_new(json, "items", items);
-    json_object_set_new(json, "next", next ? json_string(next) : json_null());
+    json_object_set_new(json, "next", listing_next(load->view->sealer, LISTING_CONTRIBUTIONS, &last, after));
     return json;
 }
 

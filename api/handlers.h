@@ -6,8 +6,8 @@
 #define API_HANDLERS_H
 
 #include "api/route.h"
-#include "views/contribution.h"
 
+/* Templates that are named in two places: a write makes the keys of rows invalid. */
 #define SCORES_MERCHANT "/scores/merchant"
 #define SCORES_PHOTOGRAPHER "/scores/photographer"
 #define SCORES_CONTRIBUTOR "/scores/{id}"
@@ -18,14 +18,10 @@
 route_prepare_function scores_prepare_all, scores_prepare_board, scores_prepare_contributor,
     scores_prepare_rank;
 route_load_function scores_load_all, scores_load_board, scores_load_contributor, scores_load_rank;
-/* The keys that a write of this contributor's score makes invalid. */
-void scores_contributor_key(struct cache_key *key, const char *user_id);
-void scores_rank_key(struct cache_key *key, enum role role, const char *user_id);
 
 /* contributions.c */
 route_prepare_function contributions_prepare_list, contributions_prepare_product;
 route_load_function contributions_load_list, contributions_load_product;
-void contributions_product_key(struct cache_key *key, const char *product_id);
 
 /* operations.c */
 route_answer_function operations_livez, operations_readyz, operations_metrics;

@@ -1,5 +1,6 @@
 #include "api/listing.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,25 +14,13 @@ enum { VERSION = 1, NUMBERS = 3, HEAD_BYTES = 2 + 8 * NUMBERS };
 /* The parts of a key. */
 enum { PART_LIMIT = 1, PART_SCORE, PART_RANK, PART_ROWS, PART_AFTER };
 
-static void put_number(uint8_t *out, int64_t number) {
-    for (int i = 0; i < 8; i++)
-        out[i] = (uint8_t)((uint64_t)number >> (56 - 8 * i));
-}
-
-static int64_t get_number(const uint8_t *in) {
-    uint64_t number = 0;
-    for (int i = 0; i < 8; i++)
-        number = number << 8 | in[i];
-    return (int64_t)number;
-}
-
 char *listing_seal_cursor(const struct sealer *sealer, enum listing listing,
                           const struct listing_cursor *cursor) {
     uint8_t plain[HEAD_BYTES + LIMIT_KEY_BYTES] = {VERSION, (uint8_t)listing};
     size_t length = strlen(cursor->after);
-    put_number(plain + 2, cursor->score);
-    put_number(plain + 10, cursor->rank);
-    put_number(plain + 18, cursor->rows);
+    const uint64_t numbers[NUMBERS] = {htobe64((uint64_t)cursor->score), htobe64((uint64_t)cursor->rank),
+                                       htobe64((uint64_t)cursor->rows)};
+    memcpy(plain + 2, numbers, sizeof numbers);
     memcpy(plain + HEAD_BYTES, cursor->after, length);
     return seal_make(sealer, SEAL_CURSOR, plain, HEAD_BYTES + length);
 }
@@ -44,11 +33,22 @@ bool listing_open_cursor(const struct sealer *sealer, enum listing listing, cons
     if (!opened || length <= HEAD_BYTES || length > HEAD_BYTES + LIMIT_KEY_BYTES || plain[0] != VERSION ||
         plain[1] != listing)
         return false;
-    cursor->score = get_number(plain + 2);
-    cursor->rank = get_number(plain + 10);
-    cursor->rows = get_number(plain + 18);
+    uint64_t numbers[NUMBERS];
+    memcpy(numbers, plain + 2, sizeof numbers);
+    cursor->score = (int64_t)be64toh(numbers[0]);
+    cursor->rank = (int64_t)be64toh(numbers[1]);
+    cursor->rows = (int64_t)be64toh(numbers[2]);
     memcpy(cursor->after, plain + HEAD_BYTES, length - HEAD_BYTES + 1); /* with the NUL that follows it */
     return true;
+}
+
+json_t *listing_next(const struct sealer *sealer, enum listing listing, struct listing_cursor *last,
+                     const char *after) {
+    if (!after)
+        return json_null();
+    snprintf(last->after, sizeof last->after, "%s", after);
+    _cleanup_(mem_freep) char *sealed = listing_seal_cursor(sealer, listing, last);
+    return json_string(sealed);
 }
 
 static void add_number(struct cache_key *key, int64_t number) {
@@ -74,10 +74,8 @@ bool listing_add_page(const struct sealer *sealer, enum listing listing, const s
         return false;
     if (!sealed)
         return true;
-    if (!listing_open_cursor(sealer, listing, sealed, &cursor)) {
-        problem_set_parameter(p, "cursor", sealed, "the `next` of a page of this listing, or none");
-        return false;
-    }
+    if (!listing_open_cursor(sealer, listing, sealed, &cursor))
+        return problem_set_parameter(p, "cursor", sealed, "the `next` of a page of this listing, or none");
     add_number(key, cursor.score);
     add_number(key, cursor.rank);
     add_number(key, cursor.rows);

@@ -13,6 +13,7 @@
 #ifndef API_LISTING_H
 #define API_LISTING_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,6 +49,10 @@ char *listing_seal_cursor(const struct sealer *sealer, enum listing listing,
 /* False if `sealed` is not a cursor of this listing. */
 bool listing_open_cursor(const struct sealer *sealer, enum listing listing, const char *sealed,
                          struct listing_cursor *cursor);
+
+/* The JSON of `next`: where the page after `last` and the row `after` begins; null if `after` is NULL. */
+json_t *listing_next(const struct sealer *sealer, enum listing listing, struct listing_cursor *last,
+                     const char *after);
 
 /* Adds the request's `limit` to a key. False with a problem. */
 bool listing_add_limit(const struct request *request, unsigned default_limit, struct cache_key *key,

@@ -60,7 +60,7 @@ struct live {
     int64_t freshness_ms; /* when the freshness event was made */
     struct live_reader *readers;
     unsigned n_readers;
-    bool ended;
+    atomic_bool ended; /* set under the lock: no reader waits after that */
 };
 
 static struct metrics_family readers_family = {
@@ -82,12 +82,12 @@ static void clear_event(struct event *event) {
     *event = (struct event){0};
 }
 
-static void set_event(struct live *hub, enum kind kind, const char *data, size_t length) {
+static void set_event(struct live *hub, enum kind kind, const struct body *data) {
     struct event *event = &hub->events[kind];
     clear_event(event);
     event->id = ++hub->last_id;
-    char *text =
-        mem_printf("event: %s\nid: %" PRIu64 "\ndata: %.*s\n\n", names[kind], event->id, (int)length, data);
+    char *text = mem_printf("event: %s\nid: %" PRIu64 "\ndata: %.*s\n\n", names[kind], event->id,
+                            (int)data->length, data->data);
     event->body = body_new(text, strlen(text));
 }
 
@@ -168,7 +168,7 @@ static void take_result(struct live *hub, enum kind kind, int64_t now_ms) {
     /* The ETag covers all but asOf. */
     bool changed = answer && !(board->current && strcmp(board->current->etag, answer->etag) == 0);
     if (changed)
-        set_event(hub, kind, answer->body->data, answer->body->length);
+        set_event(hub, kind, answer->body);
     pthread_mutex_unlock(&hub->lock);
     if (!answer)
         return;
@@ -193,13 +193,12 @@ static bool boards_as_of(const struct live *hub, int64_t *as_of_ms) {
     return true;
 }
 
-static char *freshness_text(int64_t as_of_ms, bool caught_up) {
-    char time[CLOCK_TEXT_SIZE], now[CLOCK_TEXT_SIZE];
-    bool known = as_of_ms != FRESHNESS_UNKNOWN;
-    const char *quote = known ? "\"" : "";
-    return mem_printf("{\"asOf\":%s%s%s,\"caughtUp\":%s,\"time\":\"%s\"}", quote,
-                      known ? clock_format(as_of_ms, time) : "null", quote, caught_up ? "true" : "false",
-                      clock_format(clock_real_ms(), now));
+static struct answer *freshness_json(int64_t as_of_ms, bool caught_up) {
+    json_t *json = json_object();
+    json_object_set_new(json, "asOf", answer_time(as_of_ms));
+    json_object_set_new(json, "caughtUp", json_boolean(caught_up));
+    json_object_set_new(json, "time", answer_time(clock_real_ms()));
+    return answer_json(200, json);
 }
 
 static void publish_freshness(struct live *hub, int64_t now_ms) {
@@ -212,8 +211,9 @@ static void publish_freshness(struct live *hub, int64_t now_ms) {
     bool due =
         !hub->events[KIND_FRESHNESS].id || (changed && now_ms - hub->freshness_ms >= LIMIT_LIVE_FRESHNESS_MS);
     if (due) {
-        _cleanup_(mem_freep) char *text = freshness_text(as_of_ms, caught_up);
-        set_event(hub, KIND_FRESHNESS, text, strlen(text));
+        struct answer *json = freshness_json(as_of_ms, caught_up);
+        set_event(hub, KIND_FRESHNESS, json->body);
+        answer_unref(json);
         hub->freshness_ms = now_ms;
         hub->as_of_ms = as_of_ms;
         hub->caught_up = caught_up;
@@ -291,17 +291,10 @@ int64_t live_step(struct live *hub, int64_t now_ms) {
     return wake_some(hub, now_ms) ? next_step(hub, now_ms) : now_ms + 1;
 }
 
-static bool has_ended(struct live *hub) {
-    pthread_mutex_lock(&hub->lock);
-    bool ended = hub->ended;
-    pthread_mutex_unlock(&hub->lock);
-    return ended;
-}
-
 static void *hub_main(void *argument) {
     struct live *hub = argument;
     pulse_watch(&hub->pulse, "live", LIMIT_LOOP_STUCK_MS, clock_boot_ms());
-    while (!has_ended(hub)) {
+    while (!hub->ended) {
         int64_t next_ms = live_step(hub, clock_boot_ms());
         if (next_ms == INT64_MAX)
             pulse_rest(&hub->pulse);
@@ -382,7 +375,7 @@ ssize_t live_read(struct live_reader *reader, int64_t now_ms, char *out, size_t 
     size_t n = 0;
     while (n < size && (reader->current || take_next(reader, now_ms)))
         n += copy_some(reader, out + n, size - n);
-    return n ? (ssize_t)n : has_ended(reader->hub) ? LIVE_ENDED : 0;
+    return n ? (ssize_t)n : reader->hub->ended ? LIVE_ENDED : 0;
 }
 
 bool live_wait(struct live_reader *reader) {

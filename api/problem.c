@@ -23,13 +23,14 @@ static const struct {
     [PROBLEM_HEADERS_TOO_LARGE] = {"headers-too-large", "The request's headers are too large", 431, 0},
 };
 
-void problem_set(struct problem *p, enum problem_type type, const char *format, ...) {
+bool problem_set(struct problem *p, enum problem_type type, const char *format, ...) {
     memset(p, 0, sizeof *p);
     p->type = type;
     va_list args;
     va_start(args, format);
     vsnprintf(p->detail, sizeof p->detail, format, args);
     va_end(args);
+    return false;
 }
 
 /* Cuts between characters. */
@@ -41,13 +42,14 @@ static void copy_text(char *out, size_t size, const char *text) {
     out[length] = '\0';
 }
 
-void problem_set_parameter(struct problem *p, const char *parameter, const char *given, const char *allowed) {
+bool problem_set_parameter(struct problem *p, const char *parameter, const char *given, const char *allowed) {
     char name[32];
     copy_text(name, sizeof name, parameter);
     problem_set(p, PROBLEM_INVALID_PARAMETER, "parameter '%s' is not valid; allowed: %s", name, allowed);
     copy_text(p->parameter, sizeof p->parameter, parameter);
     copy_text(p->given, sizeof p->given, given);
     copy_text(p->allowed, sizeof p->allowed, allowed);
+    return false;
 }
 
 static json_t *problem_json(const struct problem *p) {

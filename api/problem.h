@@ -7,6 +7,8 @@
 #ifndef API_PROBLEM_H
 #define API_PROBLEM_H
 
+#include <stdbool.h>
+
 #include "api/answer.h"
 #include "base/error.h"
 
@@ -32,11 +34,12 @@ struct problem {
     const char *allow; /* the header; a static string, NULL: none */
 };
 
-void problem_set(struct problem *p, enum problem_type type, const char *format, ...)
+/* Both return false, so that a check can end with `return problem_set(...)`. */
+bool problem_set(struct problem *p, enum problem_type type, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* invalid-parameter: "parameter 'limit' is not valid; allowed: 1 to 100" */
-void problem_set_parameter(struct problem *p, const char *parameter, const char *given, const char *allowed);
+bool problem_set_parameter(struct problem *p, const char *parameter, const char *given, const char *allowed);
 
 /* A new answer: problem+json, `no-store`, Retry-After where a retry helps. The cache does not keep it. */
 struct answer *problem_answer(const struct problem *p);

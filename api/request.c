@@ -1,7 +1,8 @@
 #include "api/request.h"
 
-#include <stdint.h>
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -12,13 +13,6 @@ struct span {
     const char *end;
 };
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* Decodes into `out`, which has room, and moves it. NULL: a bad escape, "%00", or not UTF-8. */
 static const char *decode(struct span in, char **out) {
     char *start = *out, *to = start;
@@ -27,11 +21,12 @@ static const char *decode(struct span in, char **out) {
             *to++ = *c;
             continue;
         }
-        int high = in.end - c > 2 ? hex_digit(c[1]) : -1;
-        int low = high >= 0 ? hex_digit(c[2]) : -1;
-        if (low < 0 || (high == 0 && low == 0))
+        if (in.end - c <= 2 || !isxdigit((unsigned char)c[1]) || !isxdigit((unsigned char)c[2]))
             return NULL;
-        *to++ = (char)(high << 4 | low);
+        const char digits[] = {c[1], c[2], '\0'};
+        *to = (char)strtol(digits, NULL, 16);
+        if (!*to++)
+            return NULL;
         c += 2;
     }
     if (!utf8_is_valid(start, (size_t)(to - start)))
@@ -44,14 +39,12 @@ static const char *decode(struct span in, char **out) {
 static bool refuse_escape(struct problem *p, const char *where, struct span raw) {
     char given[256];
     snprintf(given, sizeof given, "%.*s", (int)(raw.end - raw.at), raw.at);
-    problem_set_parameter(p, where, given, "percent-encoded UTF-8 without %00");
-    return false;
+    return problem_set_parameter(p, where, given, "percent-encoded UTF-8 without %00");
 }
 
 static const char *find(struct span in, char c) {
-    while (in.at < in.end && *in.at != c)
-        in.at++;
-    return in.at;
+    const char *at = memchr(in.at, c, (size_t)(in.end - in.at));
+    return at ? at : in.end;
 }
 
 static bool parse_path(struct request *r, struct span path, char **out, struct problem *p) {
@@ -84,10 +77,8 @@ static bool add_parameter(struct request *r, struct span pair, char **out, struc
     const char *allowed = request_parameter(r, parameter.name)    ? "to be given once"
                           : r->n_parameters == REQUEST_PARAMETERS ? "fewer parameters"
                                                                   : NULL;
-    if (allowed) {
-        problem_set_parameter(p, parameter.name, parameter.value, allowed);
-        return false;
-    }
+    if (allowed)
+        return problem_set_parameter(p, parameter.name, parameter.value, allowed);
     r->parameters[r->n_parameters++] = parameter;
     return true;
 }
@@ -117,10 +108,9 @@ bool request_parse(struct request *r, const char *target, size_t length, struct 
     struct span all = {target, target + length};
     char *out = r->text;
     r->n_segments = r->n_parameters = 0;
-    if (length > LIMIT_URI_BYTES) {
-        problem_set(p, PROBLEM_URI_TOO_LONG, "the URI has %zu bytes; allowed: %d", length, LIMIT_URI_BYTES);
-        return false;
-    }
+    if (length > LIMIT_URI_BYTES)
+        return problem_set(p, PROBLEM_URI_TOO_LONG, "the URI has %zu bytes; allowed: %d", length,
+                           LIMIT_URI_BYTES);
     skip_authority(&all);
     struct span path = {all.at, find(all, '?')};
     struct span query = {path.end < all.end ? path.end + 1 : all.end, all.end};
@@ -153,25 +143,17 @@ bool request_allows(const struct request *r, const char *const names[], struct p
         for (size_t n = 0, length = 0; names[n] && length < sizeof allowed; n++)
             length +=
                 (size_t)snprintf(allowed + length, sizeof allowed - length, "%s%s", n ? ", " : "", names[n]);
-        problem_set_parameter(p, r->parameters[i].name, r->parameters[i].value, allowed);
-        return false;
+        return problem_set_parameter(p, r->parameters[i].name, r->parameters[i].value, allowed);
     }
     return true;
 }
 
 static bool parse_count(const char *text, unsigned max, unsigned *out) {
-    unsigned value = 0;
-    if (*text < '1' || *text > '9')
+    size_t length = strlen(text);
+    if (*text == '0' || length == 0 || length > 9 || strspn(text, "0123456789") != length)
         return false;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9')
-            return false;
-        value = value * 10 + (unsigned)(*text - '0');
-        if (value > max)
-            return false;
-    }
-    *out = value;
-    return true;
+    *out = (unsigned)strtoul(text, NULL, 10);
+    return *out <= max;
 }
 
 bool request_count(const struct request *r, const char *name, unsigned fallback, unsigned max, unsigned *out,
@@ -182,6 +164,5 @@ bool request_count(const struct request *r, const char *name, unsigned fallback,
         return true;
     char allowed[64];
     snprintf(allowed, sizeof allowed, "1 to %u", max);
-    problem_set_parameter(p, name, text, allowed);
-    return false;
+    return problem_set_parameter(p, name, text, allowed);
 }

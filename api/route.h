@@ -19,7 +19,8 @@
 #include "api/view.h"
 
 #define ROUTE_ALLOW "GET, HEAD, OPTIONS"
-#define ROUTE_PARAMETERS 2
+#define ROUTE_PARAMETERS 4
+#define ROUTE_MAX_LAG "maxLag" /* every route that is ROUTE_LOADED has it */
 
 enum route_kind {
     ROUTE_ASSET,  /* the same bytes for the life of the process */
@@ -51,7 +52,7 @@ struct route {
     const char *template; /* segments; "{...}" stands for any that is not empty */
     enum route_kind kind;
     bool operations;                          /* a probe or metrics: for operators, not for the public */
-    const char *parameters[ROUTE_PARAMETERS]; /* that the query may have; ROUTE_LOADED has maxLag too */
+    const char *parameters[ROUTE_PARAMETERS]; /* that the query may have; NULL after the last */
 
     enum asset asset;              /* ROUTE_ASSET */
     route_answer_function *answer; /* ROUTE_MEMORY */

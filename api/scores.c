@@ -1,5 +1,4 @@
 /* scores: boards, contributors, ranks. See handlers.h. */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/handlers.h"
@@ -22,8 +21,7 @@ static bool parse_role(const char *word, enum role *role, struct problem *p) {
     for (*role = 0; *role < ROLES; (*role)++)
         if (strcmp(word, words[*role]) == 0 || strcmp(word, role_name(*role)) == 0)
             return true;
-    problem_set_parameter(p, "role", word, "merchant, creator, photographer");
-    return false;
+    return problem_set_parameter(p, "role", word, "merchant, creator, photographer");
 }
 
 /* Boards. */
@@ -95,15 +93,6 @@ static json_t *board_items(const struct view *view, const struct store_board *bo
     return items;
 }
 
-static json_t *next_json(const struct view *view, enum role role, const struct store_board *board,
-                         size_t limit, struct listing_cursor *last) {
-    if (board->n <= limit)
-        return json_null();
-    snprintf(last->after, sizeof last->after, "%s", board->items[limit - 1].user_id);
-    _cleanup_(mem_freep) char *sealed = listing_seal_cursor(view->sealer, listings[role], last);
-    return json_string(sealed);
-}
-
 /* Reads two rows more than the page shows: UNKNOWN may be among them, and the row after the last shows
  * whether the last is tied and whether there is a next page. */
 static enum status read_board(const struct route_load *load, enum role role, struct listing_page *page,
@@ -116,10 +105,11 @@ static enum status read_board(const struct route_load *load, enum role role, str
     if (status != STATUS_OK)
         return status;
     drop_unknown(&board);
+    const char *after = board.n > page->limit ? board.items[page->limit - 1].user_id : NULL;
     *json = json_object();
     json_object_set_new(*json, "role", json_string(words[role]));
     json_object_set_new(*json, "items", board_items(load->view, &board, page->limit, from));
-    json_object_set_new(*json, "next", next_json(load->view, role, &board, page->limit, from));
+    json_object_set_new(*json, "next", listing_next(load->view->sealer, listings[role], from, after));
     json_object_set_new(*json, "asOf", answer_time(load->as_of_ms));
     return STATUS_OK;
 }
@@ -169,22 +159,11 @@ enum status scores_load_all(const struct route_load *load, json_t **json, struct
 
 /* One contributor. */
 
-void scores_contributor_key(struct cache_key *key, const char *user_id) {
-    cache_key_begin(key, SCORES_CONTRIBUTOR);
-    cache_key_add(key, user_id);
-}
-
-void scores_rank_key(struct cache_key *key, enum role role, const char *user_id) {
-    cache_key_begin(key, SCORES_RANK);
-    cache_key_add(key, role_name(role));
-    cache_key_add(key, user_id);
-}
-
 bool scores_prepare_contributor(const struct view *view, const struct request *request, struct cache_key *key,
                                 struct problem *p) {
     _cleanup_(mem_freep) char *user_id = people_user_id(view, request->segments[1], p);
     if (user_id)
-        scores_contributor_key(key, user_id);
+        cache_key_make(key, SCORES_CONTRIBUTOR, user_id, NULL);
     return user_id;
 }
 
@@ -195,7 +174,7 @@ bool scores_prepare_rank(const struct view *view, const struct request *request,
         return false;
     _cleanup_(mem_freep) char *user_id = people_user_id(view, request->segments[2], p);
     if (user_id)
-        scores_rank_key(key, role, user_id);
+        cache_key_make(key, SCORES_RANK, role_name(role), user_id);
     return user_id;
 }
 

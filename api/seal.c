@@ -46,25 +46,23 @@ static void free_context(EVP_CIPHER_CTX **context) {
     EVP_CIPHER_CTX_free(*context);
 }
 
-static EVP_CIPHER_CTX *start(const struct sealer *sealer, bool seal) {
+/* A context that has the key and the purpose. `tag`: of what it opens; NULL: it seals. */
+static EVP_CIPHER_CTX *start(const struct sealer *sealer, enum seal_purpose purpose, uint8_t *tag) {
     EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-    if (!context || !EVP_CipherInit_ex2(context, sealer->cipher, sealer->key, NULL, seal, NULL))
-        mem_exhausted(); /* the cipher and the key are valid: only memory can be short */
-    return context;
-}
-
-static bool add_purpose(EVP_CIPHER_CTX *context, enum seal_purpose purpose) {
     const char *text = purposes[purpose];
     int n;
-    return EVP_CipherUpdate(context, NULL, &n, (const unsigned char *)text, (int)strlen(text));
+    if (!context || !EVP_CipherInit_ex2(context, sealer->cipher, sealer->key, NULL, !tag, NULL) ||
+        (tag && !EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag)) ||
+        !EVP_CipherUpdate(context, NULL, &n, (const unsigned char *)text, (int)strlen(text)))
+        mem_exhausted(); /* cipher, key and tag are valid: only memory can be short */
+    return context;
 }
 
 char *seal_make(const struct sealer *sealer, enum seal_purpose purpose, const void *data, size_t length) {
     _cleanup_(mem_freep) uint8_t *sealed = mem_alloc(TAG_BYTES + length);
-    _cleanup_(free_context) EVP_CIPHER_CTX *context = start(sealer, true);
+    _cleanup_(free_context) EVP_CIPHER_CTX *context = start(sealer, purpose, NULL);
     int n;
-    if (!add_purpose(context, purpose) ||
-        !EVP_CipherUpdate(context, sealed + TAG_BYTES, &n, data, (int)length) ||
+    if (!EVP_CipherUpdate(context, sealed + TAG_BYTES, &n, data, (int)length) ||
         !EVP_CipherFinal_ex(context, sealed + TAG_BYTES + n, &n) ||
         !EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, sealed))
         mem_exhausted();
@@ -78,11 +76,9 @@ char *seal_open(const struct sealer *sealer, enum seal_purpose purpose, const ch
         return NULL;
     bytes -= TAG_BYTES;
     _cleanup_(mem_freep) char *data = mem_zalloc(bytes + 1);
-    _cleanup_(free_context) EVP_CIPHER_CTX *context = start(sealer, false);
+    _cleanup_(free_context) EVP_CIPHER_CTX *context = start(sealer, purpose, raw);
     int n;
-    if (!EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, raw) ||
-        !add_purpose(context, purpose) ||
-        EVP_CipherUpdate(context, (unsigned char *)data, &n, raw + TAG_BYTES, (int)bytes) <= 0 ||
+    if (EVP_CipherUpdate(context, (unsigned char *)data, &n, raw + TAG_BYTES, (int)bytes) <= 0 ||
         EVP_CipherFinal_ex(context, (unsigned char *)data + n, &n) <= 0)
         return NULL;
     if (length)

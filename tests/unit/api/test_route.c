@@ -49,6 +49,13 @@ static void what_is_no_route_is_none(void **state) {
         assert_string_equal(found(targets[i]), "none");
 }
 
+static bool has_parameter(const struct route *route, const char *name) {
+    for (size_t i = 0; i < ROUTE_PARAMETERS; i++)
+        if (route->parameters[i] && strcmp(route->parameters[i], name) == 0)
+            return true;
+    return false;
+}
+
 static void every_route_can_do_what_its_kind_demands(void **state) {
     (void)state;
     for (size_t i = 0; i < route_count; i++) {
@@ -56,6 +63,8 @@ static void every_route_can_do_what_its_kind_demands(void **state) {
         assert_ptr_equal(route_named(route->template), route);
         assert_int_equal(route->kind == ROUTE_LOADED, route->prepare && route->load);
         assert_int_equal(route->kind == ROUTE_MEMORY, route->answer != NULL);
+        assert_int_equal(route->kind == ROUTE_LOADED, has_parameter(route, ROUTE_MAX_LAG));
+        assert_null(route->parameters[ROUTE_PARAMETERS - 1]); /* ends the list */
     }
 }
 
