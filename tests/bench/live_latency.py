@@ -31,6 +31,7 @@ import emulators
 import wait
 import workload
 from daemon import Daemon
+from steady_load import SteadyLoad
 
 ROUTE = "/scores/merchant"
 RATE, CONNECTIONS = 2000, 64
@@ -41,31 +42,17 @@ PERCENTILES = ("p50", "p99", "p999", "longest")
 
 
 class Feeder:
-    """Puts events at a constant rate while it runs, in a thread of its own."""
+    """Puts events at a constant rate during each block, from where the last one ended."""
 
     def __init__(self, put, events, batches_a_second):
-        self.put, self.events, self.batch = put, events, EVENTS_A_SECOND // batches_a_second
-        self.every_s = 1 / batches_a_second
-        self.sent, self.running = 0, False
-
-    def run(self):
-        next_s = time.monotonic()
-        while self.running:
-            self.put(self.events[self.sent : self.sent + self.batch])
-            self.sent += self.batch
-            next_s += self.every_s
-            time.sleep(max(0, next_s - time.monotonic()))  # the rate is what this is for
+        self.put, self.events, self.round_s = put, events, 1 / batches_a_second
+        self.sent = 0
 
     @contextlib.contextmanager
     def feeding(self):
-        self.running = True
-        thread = threading.Thread(target=self.run)
-        thread.start()
-        try:
+        with SteadyLoad(self.put, self.events[self.sent :], EVENTS_A_SECOND, self.round_s) as steady:
             yield
-        finally:
-            self.running = False
-            thread.join()
+        self.sent += steady.done
 
 
 class Readers:

@@ -17,9 +17,10 @@ import re
 import sys
 
 import common
-import steady_load
+import cloud
 import proxy
 import workload
+from steady_load import SteadyLoad
 
 LIMIT = 0.6
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "README.md"
@@ -69,15 +70,15 @@ OTHERS = (
 
 
 def measure(running, case, name):
-    kinesis = common.cloud.client("kinesis", running.environment)
-    common.cloud.create_stream(kinesis, name, case.shards)
+    kinesis = cloud.client("kinesis", running.environment)
+    cloud.create_stream(kinesis, name, case.shards)
     if not case.rate:
-        common.cloud.put(kinesis, name, case.puts())
+        cloud.put(kinesis, name, case.puts())
     with proxy.Proxy(running.dynamodb_url) as counted:
         environment = {"AWS_ENDPOINT_URL_DYNAMODB": counted.url}
         with common.running_daemon(running, name, name, *case.options, environment=environment) as daemon:
             if case.rate:
-                with steady_load.SteadyLoad(kinesis, name, case.puts(), case.rate) as steady:
+                with SteadyLoad(cloud.Stream(kinesis, name).put, case.puts(), case.rate) as steady:
                     steady.wait(timeout_s=300)
             daemon.wait_until_applied(300)
             requests = list(counted.requests)

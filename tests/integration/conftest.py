@@ -97,11 +97,11 @@ def start(make_daemon):
     return lambda *arguments, **more: make_daemon(*arguments, **more).start()
 
 
-# --- What stands between a service and AWS. ---------------------------------------------------------------
+# --- Proxies between a service and AWS. -------------------------------------------------------------------
 
 
-class Wires:
-    """A proxy before each emulator, and what a test does with them again and again."""
+class Proxies:
+    """A proxy before each emulator."""
 
     def __init__(self, aws, dynamodb, kinesis):
         self.aws, self.dynamodb, self.kinesis = aws, dynamodb, kinesis
@@ -111,28 +111,23 @@ class Wires:
             "AWS_ENDPOINT_URL_KINESIS": kinesis.url,
         }
 
-    def lay(self, *layers):
-        """These layers on both."""
-        self.dynamodb.layers, self.kinesis.layers = list(layers), list(layers)
-
     def assert_exact(self, stage, stream, daemon):
-        expected = model.fold(cloud.read_stream(self.aws.kinesis, stream))
         pair = pairs.KinesisDynamodb(self.aws, stage, stream)
-        pairs.assert_equal_to_model(pair, expected, daemon.dead_letters())
+        pairs.assert_equal_to_model(pair, model.fold(pair.records()), daemon.dead_letters())
 
 
 @pytest.fixture
-def wires(aws):
+def proxies(aws):
     with proxy.Proxy(aws.emulators.dynamodb_url) as dynamodb, proxy.Proxy(
         aws.emulators.kinesis_url
     ) as kinesis:
-        yield Wires(aws, dynamodb, kinesis)
+        yield Proxies(aws, dynamodb, kinesis)
 
 
 @pytest.fixture
-def start_between(start, wires):
-    """Starts services that reach AWS through the wires: start_between(stage, stream, option...)."""
-    return lambda *arguments: start(*arguments, environment=wires.environment)
+def start_through(start, proxies):
+    """Starts services that reach AWS through the proxies: start_through(stage, stream, option...)."""
+    return lambda *arguments: start(*arguments, environment=proxies.environment)
 
 
 # --- Either pair of source and store. ---------------------------------------------------------------------

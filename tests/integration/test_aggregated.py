@@ -5,7 +5,6 @@ import random
 import aggregated
 import cloud
 import kpl
-import proxy
 import small_shop
 import workload
 from kill_at_write import KillAtWrite
@@ -46,18 +45,16 @@ def test_packed_and_plain_events_become_the_same_exact_rows(aws, tables, stream,
     assert_counted(daemon, records, parts)
 
 
-def test_kills_and_restarts_within_records_change_nothing(aws, tables, stream, make_daemon):
+def test_kills_and_restarts_within_records_change_nothing(aws, tables, stream, make_daemon, proxies):
     ranges = cloud.shard_ranges(aws.kinesis, stream)
     generated = workload.generate(seed=23, events=1500, products=60)
     records, parts, expected = put_packed(aws, stream, workload.packed(generated, seed=24, ranges=ranges))
     options = ("--batch-size", "7", "--worker-id", "the-same-worker")
     subsequences = set()
-    with proxy.Proxy(aws.emulators.dynamodb_url) as through:
-        environment = {"AWS_ENDPOINT_URL_DYNAMODB": through.url}
-        make = lambda: make_daemon(tables, stream, *options, environment=environment)
-        for _ in KillAtWrite(through, tables).runs(make, KILLS, random.Random(12), most_writes=60):
-            leases = cloud.leases(aws.dynamodb, tables).values()
-            subsequences |= {lease["checkpointSubSequenceNumber"] for lease in leases}
+    make = lambda: make_daemon(tables, stream, *options, environment=proxies.environment)
+    for _ in KillAtWrite(proxies.dynamodb, tables).runs(make, KILLS, random.Random(12), most_writes=60):
+        leases = cloud.leases(aws.dynamodb, tables).values()
+        subsequences |= {lease["checkpointSubSequenceNumber"] for lease in leases}
     assert max(subsequences) > 0  # at least one began again within a record
 
     daemon = make_daemon(tables, stream, *options).start()

@@ -135,11 +135,6 @@ def test_the_program_accepts_every_variable_of_the_tasks(serving, stream):
             assert healthcheck({**environment, name: "no such: thing"}).returncode == 2, name
 
 
-def test_every_name_in_its_environment_is_an_option():
-    for task in TASKS["apart"]:
-        assert own_names(stack(Serving="apart").environment(task)) <= program.variables()
-
-
 class Task(Daemon):
     """What a task definition runs: the image's entry point, without arguments, in the definition's environment.
     Asked on the operations' address; `public` is the port of the other one, if it has one."""
@@ -155,9 +150,9 @@ class Task(Daemon):
 
 def test_the_tasks_run_as_they_are_defined(aws, stage, stream):
     make_tables(aws, stage)
-    with iam.Wire(aws.emulators) as wire, contextlib.ExitStack() as running:
-        one = stack_of(stage, stream, wire.queue, Serving="apart")
-        environment = {**aws.environment, **wire.environment}
+    with iam.Recorder(aws.emulators) as recorder, contextlib.ExitStack() as running:
+        one = stack_of(stage, stream, recorder.queue, Serving="apart")
+        environment = {**aws.environment, **recorder.environment}
         filling, serving = [running.enter_context(Task(one, name, environment)) for name in TASKS["apart"]]
         for task in (filling, serving):
             assert program.run("healthcheck", environment=task.environment).returncode == 0
@@ -446,15 +441,15 @@ def test_the_main_job_passes_on_the_tables_and_the_role_of_the_template(
     them."""
     make_tables(aws, stage)
     stream, records, expected = main_stream
-    with iam.Wire(aws.emulators) as wire:
+    with iam.Recorder(aws.emulators) as recorder:
         one = stack_of(stage, stream)
         options = options_of(one, "TaskDefinition", without=["dead-letter"])
 
         def start(pair, *more):
-            return start_on(pair, *options, *more, environment=wire.environment)
+            return start_on(pair, *options, *more, environment=recorder.environment)
 
         main_job = KinesisDynamodb(aws, stage, stream), records, expected
         check_main_job(main_job, start)
-        found = iam.differences(one.statements("TaskRole"), wire.calls())
+        found = iam.differences(one.statements("TaskRole"), recorder.calls())
     # what is to spare is a matter of the two policies of which this role is made
     assert [line for line in found if line.startswith("missing")] == []

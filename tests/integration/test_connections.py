@@ -178,11 +178,6 @@ def test_a_body_is_taken_and_ignored_up_to_64_kib(daemon):
             client.receive()
 
 
-def test_a_target_or_headers_beyond_their_limit_are_refused_as_problems(daemon):
-    assert daemon.get("/scores/" + "a" * 8192).status == 414
-    assert daemon.get(BOARD, headers={"X-Filler": "b" * 16384}).status == 431
-
-
 # --- What becomes of them. --------------------------------------------------------------------------------
 
 

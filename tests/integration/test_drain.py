@@ -176,26 +176,19 @@ def test_clients_that_do_nothing_or_do_not_read_do_not_delay_the_exit(daemon):
         assert signal_and_wait(daemon) < STOP_S
 
 
-@pytest.fixture
-def paused_store(aws):
-    """DynamoDB stopped in its tracks from pause() to the end of the test."""
-    yield aws.emulators.dynamodb.pause
-    aws.emulators.dynamodb.resume()
-
-
 @pytest.mark.parametrize("kind", ["kinesis+dynamodb"])
-def test_while_the_store_hangs_cache_misses_are_answered_and_sigterm_ends_the_process(daemon, paused_store):
-    paused_store()
-    crowd = Crowd(daemon.port)
-    crowd.start(asker, 4 * CLIENTS)
-    crowd.start(keeper, CLIENTS)
-    with contextlib.ExitStack() as held:
-        hold_slow_clients(daemon, held)
-        wait.until(lambda: crowd.answered > 100, "the crowd is being served")
-        seconds = signal_and_wait(daemon)
-        crowd.join()
-    assert crowd.wrongly_lost() == [] and crowd.statuses <= {200, 503}
-    assert seconds < STOP_S
+def test_while_the_store_hangs_cache_misses_are_answered_and_sigterm_ends_the_process(daemon, aws):
+    with aws.emulators.dynamodb.paused():
+        crowd = Crowd(daemon.port)
+        crowd.start(asker, 4 * CLIENTS)
+        crowd.start(keeper, CLIENTS)
+        with contextlib.ExitStack() as held:
+            hold_slow_clients(daemon, held)
+            wait.until(lambda: crowd.answered > 100, "the crowd is being served")
+            seconds = signal_and_wait(daemon)
+            crowd.join()
+        assert crowd.wrongly_lost() == [] and crowd.statuses <= {200, 503}
+        assert seconds < STOP_S
 
 
 def test_a_request_that_is_unread_in_the_socket_at_sigterm_is_answered(daemon):

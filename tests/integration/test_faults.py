@@ -1,5 +1,4 @@
-"""Whatever goes wrong between the service and AWS: the tables become exact, and nobody has to restart
-anything."""
+"""Faults, outages, AWS's limits and a wrong clock: the tables become exact without a restart."""
 
 import os
 import threading
@@ -10,10 +9,10 @@ import cloud
 import faults
 import program
 import pytest
-import steady_load
 import wait
 import workload
 from model import fold
+from steady_load import SteadyLoad
 
 EVENTS = 400
 RATE = 0.1
@@ -27,56 +26,56 @@ FAILOVER = ("--failover-ms", "3000")
 SEEDS = [int(seed) for seed in os.environ.get("WINNER_VIEW_FAULT_SEEDS", "1 2 3").split()]
 
 
-# --- Calls that fail, are lost, or come late. -------------------------------------------------------------
+# --- Calls that fail, are lost, or take effect late. ------------------------------------------------------
 
 
-def run_through(harm, aws, wires, tables, stream, start_between, harmed_enough=lambda: True):
-    """A little workload with this harm, half of it put while the service runs; exact at the end, without a
-    restart."""
-    events = workload.generate(seed=harm.seed, events=EVENTS)
+def run_through(drawn, aws, proxies, tables, stream, start_through, enough_faults=lambda: True):
+    """A small workload with these faults, half of it put while the service runs. In the end the tables are exact, without
+    a restart."""
+    events = workload.generate(seed=drawn.seed, events=EVENTS)
     cloud.put(aws.kinesis, stream, events[: EVENTS // 2])
-    wires.lay(harm)
-    daemon = start_between(tables, stream, "--batch-size", "50", *FAILOVER)
+    proxies.dynamodb.layers = proxies.kinesis.layers = [drawn]
+    daemon = start_through(tables, stream, "--batch-size", "50", *FAILOVER)
     try:
-        with steady_load.SteadyLoad(aws.kinesis, stream, events[EVENTS // 2 :], per_second=150) as steady:
+        with SteadyLoad(cloud.Stream(aws.kinesis, stream).put, events[EVENTS // 2 :], per_second=150) as steady:
             steady.wait()
-        wait.until(harmed_enough, "harm enough", 30)
+        wait.until(enough_faults, "enough faults", 30)
         daemon.wait_until_applied(90)
-        harm.settle()
-        wires.assert_exact(tables, stream, daemon)
+        drawn.settle()
+        proxies.assert_exact(tables, stream, daemon)
     except AssertionError as error:
-        raise AssertionError(f"WINNER_VIEW_FAULT_SEEDS={harm.seed}, {harm}\n{error}") from None
+        raise AssertionError(f"WINNER_VIEW_FAULT_SEEDS={drawn.seed}, {drawn}\n{error}") from None
     finally:
-        harm.off()
+        drawn.off()
     return daemon
 
 
 @pytest.mark.parametrize("kind", faults.EVERY_KIND, ids=lambda kind: kind.__name__)
 def test_the_tables_become_exact_while_one_call_in_ten_fails(
-    kind, aws, wires, tables, stream, start_between
+    kind, aws, proxies, tables, stream, start_through
 ):
     fault = kind(RATES.get(kind, RATE))
     reading = [] if fault.operations else [kind(0.3, READING)]  # there are few such calls, too
-    harm = faults.Faults(31, [fault, *reading])
+    drawn = faults.Faults(31, [fault, *reading])
     shards = cloud.shard_ids(aws.kinesis, stream)
     is_of_reads = kind is not faults.WrongChecksum and "GetRecords" in (fault.operations or {"GetRecords"})
 
-    def harmed_enough():
-        """Not before each shard's reads have failed: all may be in without that."""
-        return not is_of_reads or all(harm.harmed[fault.name, "GetRecords", shard] for shard in shards)
+    def enough_faults():
+        """Reads of each shard have failed. (Everything may be applied before that.)"""
+        return not is_of_reads or all(drawn.happened[fault.name, "GetRecords", shard] for shard in shards)
 
-    run_through(harm, aws, wires, tables, stream, start_between, harmed_enough)
-    assert harm.counts[fault.name] >= 3, harm
+    run_through(drawn, aws, proxies, tables, stream, start_through, enough_faults)
+    assert drawn.counts[fault.name] >= 3, drawn
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_tables_become_exact_under_a_mixture_of_faults(seed, aws, wires, tables, stream, start_between, capsys):
+def test_the_tables_become_exact_under_a_mixture_of_faults(seed, aws, proxies, tables, stream, start_through, capsys):
     """WINNER_VIEW_FAULT_SEEDS="7 8" for others."""
-    harm = faults.mixture(seed)
-    run_through(harm, aws, wires, tables, stream, start_between)
+    drawn = faults.mixture(seed)
+    run_through(drawn, aws, proxies, tables, stream, start_through)
     with capsys.disabled():
-        print(f"\n{harm}")
-    assert sum(harm.counts.values()) > 0
+        print(f"\n{drawn}")
+    assert sum(drawn.counts.values()) > 0
 
 
 # --- Outages. ---------------------------------------------------------------------------------------------
@@ -89,15 +88,15 @@ MEMORY_BUDGET = (64 + 128) << 20
 
 @pytest.mark.skipif(program.is_sanitized(), reason="a sanitizer's memory is not measured")
 def test_after_a_minute_without_a_store_it_catches_up_within_its_memory_budget(
-    aws, wires, tables, stream, start_between, capsys
+    aws, proxies, tables, stream, start_through, capsys
 ):
-    wires.kinesis.layers = [aws_behaviour.Padding(RECORD_BYTES)]
+    proxies.kinesis.layers = [aws_behaviour.Padding(RECORD_BYTES)]
     events = workload.generate(seed=51, events=150 * 75, odd=0)
-    daemon = start_between(tables, stream, *FAILOVER)
-    with steady_load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
+    daemon = start_through(tables, stream, *FAILOVER)
+    with SteadyLoad(cloud.Stream(aws.kinesis, stream).put, events, 150) as steady:
         wait.until(lambda: daemon.metric("winner_view_events_total", result="applied") > 100, "some applied")
         before = daemon.peak_memory()
-        with wires.dynamodb.refusing():
+        with proxies.dynamodb.refusing():
             time.sleep(60)  # the outage itself
             assert daemon.get("/livez").status == 200 and daemon.get("/readyz").status == 200
         back, put = time.monotonic(), steady.end()
@@ -109,56 +108,56 @@ def test_after_a_minute_without_a_store_it_catches_up_within_its_memory_budget(
             f"{caught_up_s:.1f} s later; "
             f"peak memory {before >> 20} MiB before, {daemon.peak_memory() >> 20} MiB in the end"
         )
-    wires.assert_exact(tables, stream, daemon)
+    proxies.assert_exact(tables, stream, daemon)
     assert daemon.peak_memory() <= MEMORY_BUDGET
 
 
 def test_the_tables_are_exact_after_the_store_hangs_longer_than_the_failover_time(
-    aws, wires, tables, stream, start_between
+    aws, proxies, tables, stream, start_through
 ):
     events = workload.generate(seed=52, events=2000)
-    daemon = start_between(tables, stream, *FAILOVER)
-    with steady_load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
+    daemon = start_through(tables, stream, *FAILOVER)
+    with SteadyLoad(cloud.Stream(aws.kinesis, stream).put, events, 150) as steady:
         wait.until(lambda: daemon.metric("winner_view_events_total", result="applied") > 100, "some applied")
-        with wires.dynamodb.hanging():
+        with proxies.dynamodb.hanging():
             time.sleep(8)  # the outage itself
         steady.end()
         daemon.wait_until_applied(60)
-    wires.assert_exact(tables, stream, daemon)
+    proxies.assert_exact(tables, stream, daemon)
 
 
-def test_the_tables_become_exact_under_outages_of_both_services(aws, wires, tables, stream, start_between):
+def test_the_tables_become_exact_under_outages_of_both_services(aws, proxies, tables, stream, start_through):
     events = workload.generate(seed=53, events=2000)
     stopped = threading.Event()
-    daemon = start_between(tables, stream, *FAILOVER)
+    daemon = start_through(tables, stream, *FAILOVER)
     players = [
         threading.Thread(target=faults.play, args=(faults.outages(seed, 10, 4), through, stopped))
-        for seed, through in ((1, wires.dynamodb), (2, wires.kinesis))
+        for seed, through in ((1, proxies.dynamodb), (2, proxies.kinesis))
     ]
-    with steady_load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
+    with SteadyLoad(cloud.Stream(aws.kinesis, stream).put, events, 150) as steady:
         for player in players:
             player.start()
         for player in players:
             player.join(30)
         steady.end()
         daemon.wait_until_applied(60)
-    wires.assert_exact(tables, stream, daemon)
+    proxies.assert_exact(tables, stream, daemon)
 
 
 # --- Reading shards as AWS lets them be read. -------------------------------------------------------------
 
 
-def test_iterators_that_expire_between_two_reads_are_replaced(aws, wires, tables, stream, start_between):
+def test_iterators_that_expire_between_two_reads_are_replaced(aws, proxies, tables, stream, start_through):
     readers = aws_behaviour.Readers()
     life = aws_behaviour.IteratorLife(readers, seconds=0.3)
-    wires.kinesis.layers = [readers, life]
+    proxies.kinesis.layers = [readers, life]
     events = workload.generate(seed=54, events=900)
-    daemon = start_between(tables, stream, "--poll-interval-ms", "500", *FAILOVER)
-    with steady_load.SteadyLoad(aws.kinesis, stream, events, 300) as steady:
+    daemon = start_through(tables, stream, "--poll-interval-ms", "500", *FAILOVER)
+    with SteadyLoad(cloud.Stream(aws.kinesis, stream).put, events, 300) as steady:
         steady.wait()
     wait.until(lambda: life.happened >= 10, "iterators expired")
     daemon.wait_until_applied(60)
-    wires.assert_exact(tables, stream, daemon)
+    proxies.assert_exact(tables, stream, daemon)
     counted = sum(daemon.metric("winner_view_events_total", result=r) for r in ("duplicate", "stale"))
     assert counted == sum(fold_counts(aws, stream)[r] for r in ("duplicate", "stale"))  # nothing came twice
 
@@ -167,15 +166,15 @@ def fold_counts(aws, stream):
     return fold(cloud.read_stream(aws.kinesis, stream)).counts
 
 
-def test_a_sole_reader_stays_within_the_read_limits_of_its_shards(aws, wires, tables, stream, start_between, capsys):
+def test_a_sole_reader_stays_within_the_read_limits_of_its_shards(aws, proxies, tables, stream, start_through, capsys):
     """Over a backlog that takes some seconds at 2 MB/s a shard, and at the tip."""
     readers = aws_behaviour.Readers()
     limits = aws_behaviour.ShardLimits(readers)
-    wires.kinesis.layers = [readers, limits, aws_behaviour.Lag(aws_behaviour.Lag.of_aws), aws_behaviour.Padding(40_000)]
+    proxies.kinesis.layers = [readers, limits, aws_behaviour.Lag(aws_behaviour.Lag.of_aws), aws_behaviour.Padding(40_000)]
     backlog = workload.generate(seed=55, events=900, odd=0)
     cloud.put(aws.kinesis, stream, backlog)
     begin = time.monotonic()
-    daemon = start_between(tables, stream)
+    daemon = start_through(tables, stream)
     daemon.wait_until_applied(60)
     seconds = time.monotonic() - begin
     reads = len(readers.all())
@@ -186,17 +185,17 @@ def test_a_sole_reader_stays_within_the_read_limits_of_its_shards(aws, wires, ta
             f"\na backlog of {len(backlog) * 40_000 / 1e6:.0f} MB on 3 shards read in {seconds:.1f} s; "
             f"{limits.happened} of {reads} reads throttled"
         )
-    wires.assert_exact(tables, stream, daemon)
+    proxies.assert_exact(tables, stream, daemon)
     assert limits.happened <= 1
 
 
 def test_a_sole_reader_that_is_always_behind_reads_five_times_a_second_and_no_more(
-    aws, wires, tables, stream, start_between
+    aws, proxies, tables, stream, start_through
 ):
     readers = aws_behaviour.Readers()
     limits = aws_behaviour.ShardLimits(readers)
-    wires.kinesis.layers = [readers, limits, aws_behaviour.Lag(lambda content, now_ms: 1000)]
-    start_between(tables, stream)
+    proxies.kinesis.layers = [readers, limits, aws_behaviour.Lag(lambda content, now_ms: 1000)]
+    start_through(tables, stream)
     shards = cloud.shard_ids(aws.kinesis, stream)
     wait.until(lambda: all(len(readers.reads[shard]) >= 25 for shard in shards), "25 reads of each shard")
     assert limits.happened <= 1
@@ -206,18 +205,18 @@ def test_a_sole_reader_that_is_always_behind_reads_five_times_a_second_and_no_mo
 
 
 def test_a_shard_that_others_read_four_times_a_second_is_read_to_its_end(
-    aws, wires, tables, stream, start_between
+    aws, proxies, tables, stream, start_through
 ):
     readers = aws_behaviour.Readers()
     limits = aws_behaviour.ShardLimits(readers, others=4)
-    wires.kinesis.layers = [readers, limits]
+    proxies.kinesis.layers = [readers, limits]
     events = workload.generate(seed=56, events=600)
-    daemon = start_between(tables, stream)
-    with steady_load.SteadyLoad(aws.kinesis, stream, events, 150) as steady:
+    daemon = start_through(tables, stream)
+    with SteadyLoad(cloud.Stream(aws.kinesis, stream).put, events, 150) as steady:
         steady.wait()
     wait.until(lambda: limits.happened >= 5, "reads throttled")
     daemon.wait_until_applied(60)
-    wires.assert_exact(tables, stream, daemon)
+    proxies.assert_exact(tables, stream, daemon)
     assert daemon.metric("winner_view_source_throttles_total") >= 5
     assert not daemon.health()["troubles"]  # that is no trouble
 
@@ -225,33 +224,33 @@ def test_a_shard_that_others_read_four_times_a_second_is_read_to_its_end(
 @pytest.mark.parametrize(
     "lag", [lambda content, now_ms: None, aws_behaviour.Lag.of_aws], ids=["absent", "as AWS counts it"]
 )
-def test_everything_is_read_whatever_lag_the_stream_reports(lag, aws, wires, tables, stream, start_between):
-    wires.kinesis.layers = [aws_behaviour.Lag(lag)]
+def test_everything_is_read_whatever_lag_the_stream_reports(lag, aws, proxies, tables, stream, start_through):
+    proxies.kinesis.layers = [aws_behaviour.Lag(lag)]
     cloud.put(aws.kinesis, stream, workload.generate(seed=57, events=EVENTS))
-    daemon = start_between(tables, stream)
+    daemon = start_through(tables, stream)
     counted = sum(fold_counts(aws, stream).values())
     wait.until(lambda: daemon.metric("winner_view_events_total") == counted, "all counted", 60)
-    wires.assert_exact(tables, stream, daemon)
+    proxies.assert_exact(tables, stream, daemon)
 
 
 # --- A clock that is wrong. -------------------------------------------------------------------------------
 
 
 def test_signing_follows_the_clock_of_aws_when_ours_is_wrong(
-    aws, wires, tables, stream, start_between
+    aws, proxies, tables, stream, start_through
 ):
     """AWS's clock is an hour ahead of ours, then agrees, then is half an hour behind."""
     clocks = [aws_behaviour.ServerClock(3600) for _ in range(2)]
-    wires.dynamodb.layers, wires.kinesis.layers = clocks[:1], clocks[1:]
+    proxies.dynamodb.layers, proxies.kinesis.layers = clocks[:1], clocks[1:]
     events = workload.generate(seed=58, events=EVENTS)
     daemon = None
     for shift_s, part in zip((3600, 0, -1800), (events[:200], events[200:400], events[400:])):
         for clock in clocks:
             clock.shift_s = shift_s
         cloud.put(aws.kinesis, stream, part)
-        daemon = daemon or start_between(tables, stream, *FAILOVER)
+        daemon = daemon or start_through(tables, stream, *FAILOVER)
         daemon.wait_until_applied(60)
-        for clock, through in zip(clocks, (wires.dynamodb, wires.kinesis)):
+        for clock, through in zip(clocks, (proxies.dynamodb, proxies.kinesis)):
             wait.until(lambda: abs(clock.off_s(through.requests[-1])) < 60, "signed for the service's clock")
-    wires.assert_exact(tables, stream, daemon)
+    proxies.assert_exact(tables, stream, daemon)
     assert all(0 < clock.happened < 300 for clock in clocks)

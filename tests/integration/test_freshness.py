@@ -56,20 +56,20 @@ def assert_honest(daemons, sales):
     return oldest
 
 
-def test_answers_from_a_late_index_hold_everything_up_to_their_as_of(aws, wires, tables, stream, start_between):
+def test_answers_from_a_late_index_hold_everything_up_to_their_as_of(aws, proxies, tables, stream, start_through):
     """The index is late by most of the allowance. A backlog is the hard part: once it is applied the view is
     fresh at once, and the index is not."""
     late = aws_behaviour.LateIndex(seconds=0.8)
-    wires.dynamodb.layers = [late]
+    proxies.dynamodb.layers = [late]
     sales = Sales(aws, stream)
     options = ("--cache-ttl-ms", "50", "--cache-stale-ms", "0", *FAILOVER)  # an allowance of a second
-    daemons = [start_between(tables, stream, *options), start_between(tables, None, *options)]
+    daemons = [start_through(tables, stream, *options), start_through(tables, None, *options)]
     deadline = time.monotonic() + 3
     while time.monotonic() < deadline:
         sales.sell()
         assert_honest(daemons, sales)
     for _ in range(2):
-        with wires.kinesis.refusing():
+        with proxies.kinesis.refusing():
             deadline = time.monotonic() + 2
             while time.monotonic() < deadline:
                 sales.sell()
@@ -88,21 +88,21 @@ def serves_with_time(daemon):
 
 
 def test_a_worker_that_only_serves_takes_its_freshness_from_the_leases(
-    aws, wires, tables, stream, start, make_daemon
+    aws, proxies, tables, stream, start, make_daemon
 ):
     """Through a wire of its own, over which the leases cannot be read for a while."""
     worker = start(tables, stream, *FAILOVER)
-    server = make_daemon(tables, None, "--caught-up-ms", "3000", environment=wires.environment).start()
+    server = make_daemon(tables, None, "--caught-up-ms", "3000", environment=proxies.environment).start()
     server.wait_until_applied(30)
     shards = KinesisDynamodb(aws, tables, stream).shards
     assert [shard["shard"] for shard in server.health()["shards"]] == shards
     assert all(0 <= shard["lagMs"] < 60_000 for shard in server.health()["shards"])
 
     def refuse_scans(request):
-        body = b'{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"scripted"}'
-        return (500, body) if request.operation == "Scan" else None
+        is_scan = request.operation == "Scan"
+        return aws_behaviour.refusal(request, "InternalServerError", "scripted", 500) if is_scan else None
 
-    wires.dynamodb.on_request = refuse_scans
+    proxies.dynamodb.on_request = refuse_scans
     wait.until(
         lambda: "leases" in {t["name"] for t in server.health()["troubles"]}, "trouble with the leases"
     )
@@ -114,7 +114,7 @@ def test_a_worker_that_only_serves_takes_its_freshness_from_the_leases(
     assert server.get("/scores/merchant").status == 200
     assert epoch_ms(server.get("/scores/photographer").json()["asOf"]) <= stands_at
     assert server.get("/scores/merchant?maxLag=1000").json()["type"] == "too-stale"
-    wires.dynamodb.on_request = None
+    proxies.dynamodb.on_request = None
     server.wait_until_applied(30)
     wait.until(lambda: server.get("/contributions/nothing").status == 404, "caught up")
 

@@ -6,7 +6,6 @@ import re
 import time
 
 import cloud
-import proxy
 import pytest
 import small_shop
 import wait
@@ -20,13 +19,12 @@ LOWEST, HIGHEST = "0", str(2**128 - 1)
 TENURE = re.compile("[0-9a-f]{32}")
 
 
-class Gate:
-    """Stands between the services and DynamoDB, and refuses writes of leases as long as it is told to."""
+class LeaseWrites:
+    """Refuses those writes of leases for which `refuses(lease key, values as JSON text)` is true."""
 
-    def __init__(self, through):
+    def __init__(self, dynamodb):
         self.refuses = lambda key, values: False
-        through.on_request = self.on_request
-        self.url = through.url
+        dynamodb.on_request = self.on_request
 
     def on_request(self, request):
         if request.operation != "UpdateItem" or "-Leases" not in request.json()["TableName"]:
@@ -39,14 +37,10 @@ class Gate:
             return None
         return 500, b"{}"
 
-    def environment(self):
-        return {"AWS_ENDPOINT_URL_DYNAMODB": self.url}
-
 
 @pytest.fixture
-def gate(aws):
-    with proxy.Proxy(aws.emulators.dynamodb_url) as through:
-        yield Gate(through)
+def lease_writes(proxies):
+    return LeaseWrites(proxies.dynamodb)
 
 
 class Table:
@@ -111,17 +105,15 @@ def assert_item(item, expected, since_ms=None):
     assert as_sets(item) == as_sets(expected)
 
 
-def test_a_lease_has_the_right_attributes_at_every_stage_of_a_shard(aws, tables, one_shard, make_daemon, gate):
+def test_a_lease_has_the_right_attributes_at_every_stage_of_a_shard(aws, tables, one_shard, start_through, lease_writes):
     table = Table(aws, tables)
     begin_ms = int(time.time() * 1000) - 1000
-    gate.refuses = lambda key, values: True
-    daemon = make_daemon(
-        tables, one_shard.name, *OPTIONS, "--worker-id", "ann", environment=gate.environment()
-    ).start()
+    lease_writes.refuses = lambda key, values: True
+    daemon = start_through(tables, one_shard.name, *OPTIONS, "--worker-id", "ann")
     item = table.until(FIRST, lambda item: True, "made")
     assert_item(item, made(FIRST))
 
-    gate.refuses = lambda key, values: '"N": "1"' not in values  # the first write, and no other
+    lease_writes.refuses = lambda key, values: '"N": "1"' not in values  # the first write, and no other
     item = table.until(FIRST, lambda item: "leaseOwner" in item, "taken")
     taken = {
         **made(FIRST),
@@ -132,7 +124,7 @@ def test_a_lease_has_the_right_attributes_at_every_stage_of_a_shard(aws, tables,
     }
     assert_item(item, taken)
 
-    gate.refuses = lambda key, values: False
+    lease_writes.refuses = lambda key, values: False
     item = table.until(FIRST, lambda item: counter(item) > 1, "renewed")
     tenure = item["tenure"]
     assert_item(item, {**taken, "leaseCounter": item["leaseCounter"], "tenure": tenure}, begin_ms)
@@ -154,8 +146,8 @@ def test_a_lease_has_the_right_attributes_at_every_stage_of_a_shard(aws, tables,
     assert_item(item, {**released, "leaseCounter": item["leaseCounter"]}, begin_ms)
 
     after = counter(item) + 1
-    gate.refuses = lambda key, values: f'"N": "{after}"' not in values
-    make_daemon(tables, one_shard.name, *OPTIONS, "--worker-id", "bob", environment=gate.environment()).start()
+    lease_writes.refuses = lambda key, values: f'"N": "{after}"' not in values
+    start_through(tables, one_shard.name, *OPTIONS, "--worker-id", "bob")
     item = table.until(FIRST, lambda item: "leaseOwner" in item, "taken over")
     taken_over = {
         **checkpointed,
@@ -166,16 +158,14 @@ def test_a_lease_has_the_right_attributes_at_every_stage_of_a_shard(aws, tables,
     }
     assert_item(item, taken_over, begin_ms)
     assert item["tenure"] != tenure
-    gate.refuses = lambda key, values: False
+    lease_writes.refuses = lambda key, values: False
 
 
-def test_an_ended_lease_and_its_childrens_leases_have_the_right_attributes(aws, tables, one_shard, make_daemon, gate):
+def test_an_ended_lease_and_its_childrens_leases_have_the_right_attributes(aws, tables, one_shard, start_through, lease_writes):
     table = Table(aws, tables)
     begin_ms = int(time.time() * 1000) - 1000
-    gate.refuses = lambda key, values: key != FIRST  # nobody takes the children
-    daemon = make_daemon(
-        tables, one_shard.name, *OPTIONS, "--worker-id", "ann", environment=gate.environment()
-    ).start()
+    lease_writes.refuses = lambda key, values: key != FIRST  # nobody takes the children
+    daemon = start_through(tables, one_shard.name, *OPTIONS, "--worker-id", "ann")
     daemon.wait_until_applied()
     one_shard.split(FIRST)
     item = table.until(FIRST, lambda item: item["checkpoint"]["S"] == "SHARD_END", "ended")
@@ -190,19 +180,19 @@ def test_an_ended_lease_and_its_childrens_leases_have_the_right_attributes(aws, 
     assert_item(table.item(LEFT), made(LEFT, last=str(2**127 - 1), parents=[FIRST]))
     assert_item(table.item(RIGHT), made(RIGHT, first=str(2**127), parents=[FIRST]))
 
-    gate.refuses = lambda key, values: key == MERGED
+    lease_writes.refuses = lambda key, values: key == MERGED
     one_shard.merge(LEFT, RIGHT)
     for shard in (LEFT, RIGHT):
         item = table.until(shard, lambda item: item["checkpoint"]["S"] == "SHARD_END", "ended")
         assert item["childShardIds"] == {"SS": [MERGED]} and "leaseOwner" not in item
     assert_item(table.item(MERGED), made(MERGED, parents=[LEFT, RIGHT]))
-    gate.refuses = lambda key, values: False
+    lease_writes.refuses = lambda key, values: False
     table.until(MERGED, lambda item: "leaseOwner" in item, "taken")
     assert table.items().keys() == {FIRST, LEFT, RIGHT, MERGED}
 
 
 def test_a_start_at_a_time_makes_leases_only_of_the_shards_open_then(
-    aws, tables, one_shard, make_daemon, start, gate
+    aws, tables, one_shard, start_through, start, lease_writes
 ):
     """The first shard has ended before the start, and its events are not read; whatever a later start says."""
     merchant = small_shop.person("merchant", "Ann")
@@ -213,15 +203,13 @@ def test_a_start_at_a_time_makes_leases_only_of_the_shards_open_then(
     at_ms = int(time.time()) * 1000
     text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_ms / 1000))
     table = Table(aws, tables)
-    gate.refuses = lambda key, values: True
-    daemon = make_daemon(
-        tables, one_shard.name, *OPTIONS, "--start", f"at:{text}", environment=gate.environment()
-    ).start()
+    lease_writes.refuses = lambda key, values: True
+    daemon = start_through(tables, one_shard.name, *OPTIONS, "--start", f"at:{text}")
     at = {"checkpoint": {"S": "AT_TIMESTAMP"}, "startAt": {"N": str(at_ms)}}
     wait.until(lambda: len(table.items()) == 2, f"two leases: {table.items()}")
     assert_item(table.item(LEFT), made(LEFT, last=str(2**127 - 1), parents=[FIRST], **at))
     assert_item(table.item(RIGHT), made(RIGHT, first=str(2**127), parents=[FIRST], **at))
-    gate.refuses = lambda key, values: False
+    lease_writes.refuses = lambda key, values: False
     daemon.wait_until_applied()
     assert daemon.terminate()[0] == 0
 

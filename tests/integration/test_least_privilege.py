@@ -1,10 +1,10 @@
-"""The roles of deploy/cloudformation.yaml allow what the program calls, as recorded at the wire: nothing is
-missing, and nothing is to spare. (That a task that does both misses nothing is part of the main job on the
-template's tables, test_cloudformation.py.)"""
+"""The roles of deploy/cloudformation.yaml allow exactly the recorded calls of the program: no right is missing, and none
+is unused. (The main job in test_cloudformation.py shows that a task that fills and serves misses none.)"""
 
 import re
 import threading
 
+import aws_behaviour
 import botocore.session
 import cloud
 import cloudformation
@@ -25,16 +25,16 @@ from template_stack import options_of, stack_of
 
 FIRST = "shardId-000000000000"
 QUICK = ("--failover-ms", "1000")
-# Who forgets a shard must keep its lease meanwhile, on a busy machine too: it would not try again soon.
+# A worker must keep the lease of the shard while it forgets it, also on a busy machine: it retries late.
 UNHURRIED = ("--failover-ms", "3000")
 
 
-# --- What nothing but an accident calls. ------------------------------------------------------------------
+# --- Calls that only a fault causes. ----------------------------------------------------------------------
 
 
 class LostScores:
-    """The answers of the first few writes of scores are lost, so that they are sent again and meet their own
-    condition; which row it was that refused is then not told, so that it must be read."""
+    """Loses the answers of the first few writes of scores, so that they are repeated and fail their own condition; and
+    removes the row from that failure, so that the service must read it."""
 
     LOSE = 3
 
@@ -58,57 +58,46 @@ class LostScores:
         return reply
 
 
-class Gone:
-    """Hides a shard from the listing, once it is told to."""
-
-    def __init__(self, shard):
-        self.shard = shard
-        self.hides = threading.Event()
-
-    def __call__(self, request, go_on):
-        reply = go_on(request)
-        if request.operation == "ListShards" and reply.status == 200 and self.hides.is_set():
-            content = reply.json()
-            content["Shards"] = [one for one in content["Shards"] if one["ShardId"] != self.shard]
-            reply.set_json(content)
-        return reply
-
-
 # --- The program. -----------------------------------------------------------------------------------------
 
 
 def test_filling_calls_exactly_what_its_policy_allows(aws, tables, one_shard, start_on):
     """Odd events, a reshard, a restart, lost answers, and a shard that is forgotten."""
-    gone = Gone(FIRST)
+    hidden = threading.Event()
+
+    def hide(listing):
+        if hidden.is_set():
+            listing["Shards"] = [one for one in listing["Shards"] if one["ShardId"] != FIRST]
+
     pair = KinesisDynamodb(aws, tables, one_shard.name)
-    with iam.Wire(aws.emulators, [LostScores(tables), gone]) as wire:
-        stack = stack_of(tables, one_shard.name, wire.queue, Serving="apart")
+    with iam.Recorder(aws.emulators, [LostScores(tables), aws_behaviour.ChangedReply("ListShards", hide)]) as recorder:
+        stack = stack_of(tables, one_shard.name, recorder.queue, Serving="apart")
         options = options_of(stack, "TaskDefinition")
         one_shard.put(workload.generate(seed=71, events=1000))
-        daemon = start_on(pair, *options, *QUICK, environment=wire.environment)
+        daemon = start_on(pair, *options, *QUICK, environment=recorder.environment)
         daemon.wait_until_applied()
         one_shard.split(FIRST)
         pair.wait_until_ended(FIRST)
         assert daemon.terminate()[0] == 0
 
-        gone.hides.set()
+        hidden.set()
         one_shard.put(workload.generate(seed=72, events=1000))
-        daemon = start_on(pair, *options, *UNHURRIED, environment=wire.environment)
+        daemon = start_on(pair, *options, *UNHURRIED, environment=recorder.environment)
         daemon.wait_until_applied()
         wait.until(lambda: FIRST not in pair.leases(), "the shard is forgotten", timeout_s=60)
         assert daemon.terminate()[0] == 0
 
-        assert_equal_to_model(pair, fold(one_shard.records()), wire.queue.keys())
-        assert len(wire.queue.letters()) > 0
-        assert iam.differences(stack.statements("TaskRole"), wire.calls()) == []
+        assert_equal_to_model(pair, fold(one_shard.records()), recorder.queue.keys())
+        assert len(recorder.queue.letters()) > 0
+        assert iam.differences(stack.statements("TaskRole"), recorder.calls()) == []
 
 
 def test_serving_calls_exactly_what_its_policy_allows(aws, tables, stream, start_on):
-    """It is there before whoever fills, so that it makes the identity key."""
-    with iam.Wire(aws.emulators) as wire:
-        stack = stack_of(tables, stream, wire.queue, Serving="apart")
+    """It starts before the service that fills, so that it makes the identity key."""
+    with iam.Recorder(aws.emulators) as recorder:
+        stack = stack_of(tables, stream, recorder.queue, Serving="apart")
         options = (*options_of(stack, "ServingTaskDefinition"), *PROMPT)
-        reader = start_on(KinesisDynamodb(aws, tables, None), *options, environment=wire.environment)
+        reader = start_on(KinesisDynamodb(aws, tables, None), *options, environment=recorder.environment)
 
         pair = KinesisDynamodb(aws, tables, stream)
         pair.put(workload.generate(seed=73, events=1500))
@@ -117,11 +106,11 @@ def test_serving_calls_exactly_what_its_policy_allows(aws, tables, stream, start
         wait_for_fresh_boards(reader)
         expected_answers.check_all(reader, fold(pair.records()))
         assert reader.terminate()[0] == 0
-        assert iam.differences(stack.statements("ServingTaskRole"), wire.calls()) == []
+        assert iam.differences(stack.statements("ServingTaskRole"), recorder.calls()) == []
 
 
-def run(aws, wire, *arguments, environment=None):
-    done = program.run(*arguments, environment={**aws.environment, **wire.environment, **(environment or {})})
+def run(aws, recorder, *arguments, environment=None):
+    done = program.run(*arguments, environment={**aws.environment, **recorder.environment, **(environment or {})})
     assert done.returncode == 0, done.stderr
 
 
@@ -129,28 +118,28 @@ def test_audit_calls_exactly_what_its_policy_allows(aws, tables, stream, start):
     """As a task of the stack with another command and another role."""
     cloud.put(aws.kinesis, stream, small_shop.puts(small_shop.product("p", small_shop.person("merchant", "Ann"), None, 3)))
     start(tables, stream).wait_until_applied()
-    with iam.Wire(aws.emulators) as wire:
+    with iam.Recorder(aws.emulators) as recorder:
         stack = stack_of(tables, stream)
-        run(aws, wire, "audit", environment=stack.environment("TaskDefinition"))
-        assert iam.differences(stack.policy("AuditPolicy"), wire.calls()) == []
+        run(aws, recorder, "audit", environment=stack.environment("TaskDefinition"))
+        assert iam.differences(stack.policy("AuditPolicy"), recorder.calls()) == []
         assert stack.statements("AuditTaskRole") == stack.policy("AuditPolicy")
 
 
 def test_create_tables_calls_exactly_what_its_policy_allows(aws, stage):
-    with iam.Wire(aws.emulators) as wire:
-        run(aws, wire, "create-tables", "--store", f"dynamodb:{stage}")
+    with iam.Recorder(aws.emulators) as recorder:
+        run(aws, recorder, "create-tables", "--store", f"dynamodb:{stage}")
         stack = stack_of(stage, "none")
-        assert iam.differences(stack.policy("CreateTablesPolicy"), wire.calls()) == []
+        assert iam.differences(stack.policy("CreateTablesPolicy"), recorder.calls()) == []
 
 
 @pytest.mark.parametrize("command", ["credentials", "healthcheck"])
 def test_a_command_that_has_no_policy_calls_nothing(aws, tables, stream, start, command):
     daemon = start(tables, stream)
-    with iam.Wire(aws.emulators) as wire:
+    with iam.Recorder(aws.emulators) as recorder:
         environment = stack_of(tables, stream).environment("TaskDefinition")
         run(
             aws,
-            wire,
+            recorder,
             command,
             "--listen",
             f"127.0.0.1:{daemon.port}",
@@ -158,16 +147,16 @@ def test_a_command_that_has_no_policy_calls_nothing(aws, tables, stream, start, 
             "none",
             environment=environment,
         )
-        assert wire.calls() == set()
+        assert recorder.calls() == set()
 
 
 def test_every_command_has_a_test_of_its_calls():
-    """Else it needs a test here."""
+    """A new command needs a test here."""
     assert program.commands().keys() == {"serve", "audit", "create-tables", "credentials", "healthcheck"}
 
 
 def calls_in_the_sources():
-    """Each string in the program's sources that is the name of a call, as {(service, name)}."""
+    """Each string in the program's sources that names an AWS call, as {(service, name)}."""
     files = [
         path
         for folder in promql.LAYERS
@@ -183,8 +172,8 @@ def calls_in_the_sources():
 
 
 def test_every_aws_call_in_the_sources_is_in_a_policy():
-    """But for those of STS, which a role of the stack does not need: they are for profiles that name a role, and
-    for web identity, which asks for no right."""
+    """Except those of STS, which a role of the stack does not need: they are for profiles that name a role, and for web
+    identity, which needs no right."""
     policies = stack_of("s", "t").of_type("AWS::IAM::ManagedPolicy")
     allowed = {
         tuple(action.split(":"))
@@ -245,7 +234,7 @@ def test_every_right_is_named_without_wildcards_but_the_registry_login():
     assert login["Action"] == "ecr:GetAuthorizationToken"
     log = one.resources["ExecutionRole"]["Policies"][0]["PolicyDocument"]["Statement"]
     for each in granted:
-        if each is not login and each not in log:  # the streams of one log group have no name yet
+        if each is not login and each not in log:  # the names of log streams are not known in advance
             assert iam.rights(each)
 
 
@@ -283,7 +272,7 @@ def test_the_comparison_lists_missing_and_unused_rights():
     assert iam.differences(statements, calls) == []
     assert iam.differences(statements[:1], calls) == ["missing: sqs SendMessage q"]
     assert iam.differences(statements, calls - {call("dynamodb:Scan", "t")}) == [
-        "to spare: dynamodb Scan t"
+        "unused: dynamodb Scan t"
     ]
     assert iam.differences(statements, calls | {call("dynamodb:GetItem", "t/index/i")}) == [
         "missing: dynamodb GetItem t/index/i"

@@ -25,18 +25,6 @@ def lamps(aws, stream):
     return stream
 
 
-@pytest.fixture
-def paused_store(aws):
-    """Stops DynamoDB in its tracks: connections stay open and nothing answers. resume() before the test's
-    end, or it is done for it."""
-
-    class Paused:
-        pause, resume = aws.emulators.dynamodb.pause, aws.emulators.dynamodb.resume
-
-    yield Paused
-    aws.emulators.dynamodb.resume()
-
-
 def test_sigterm_drains_then_stops_with_status_0_and_leases_released(aws, tables, lamps, start):
     daemon = start(tables, lamps, "--drain-seconds", "2")
     daemon.wait_until_applied()
@@ -98,12 +86,12 @@ def test_a_second_signal_ends_a_containers_first_process_at_once(embedded, make_
     assert daemon.process.wait(20) == 128 + signal.SIGTERM and time.monotonic() - begin < 10
 
 
-def test_sigterm_ends_it_within_20_seconds_while_the_store_hangs(tables, lamps, start, paused_store):
+def test_sigterm_ends_it_within_20_seconds_while_the_store_hangs(aws, tables, lamps, start):
     daemon = start(tables, lamps)
     daemon.wait_until_applied()
-    paused_store.pause()
-    status, seconds = daemon.terminate()
-    assert status == 0 and seconds < 20
+    with aws.emulators.dynamodb.paused():
+        status, seconds = daemon.terminate()
+        assert status == 0 and seconds < 20
 
 
 @pytest.mark.parametrize("service_name", ["DYNAMODB", "KINESIS"])
@@ -135,44 +123,42 @@ def ask_for(seconds, daemon, targets):
     return longest
 
 
-def test_cached_answers_are_served_at_once_while_the_store_hangs(tables, lamps, start, paused_store):
+def test_cached_answers_are_served_at_once_while_the_store_hangs(aws, tables, lamps, start):
     daemon = start(tables, lamps)
     daemon.wait_until_applied()
     wait.until(lambda: daemon.get("/scores/merchant").json()["items"], "a board")
     daemon.get("/contributions/lamp")
-    paused_store.pause()
-    with concurrent.futures.ThreadPoolExecutor(100) as pool:
-        missing = [pool.submit(daemon.get, f"/contributions/never-asked-{n}", timeout_s=30) for n in range(100)]
-        longest = ask_for(5, daemon, ("/scores/merchant", "/contributions/lamp", *MEMORY_ROUTES))
-        refused = [response.result() for response in missing]
-    assert longest < 1
-    assert {response.status for response in refused} == {503}
-    kinds = {response.json()["type"].rpartition("/")[2] for response in refused}
-    assert kinds <= {"store-unavailable", "overloaded"}
-    paused_store.resume()
+    with aws.emulators.dynamodb.paused():
+        with concurrent.futures.ThreadPoolExecutor(100) as pool:
+            missing = [pool.submit(daemon.get, f"/contributions/never-asked-{n}", timeout_s=30) for n in range(100)]
+            longest = ask_for(5, daemon, ("/scores/merchant", "/contributions/lamp", *MEMORY_ROUTES))
+            refused = [response.result() for response in missing]
+        assert longest < 1
+        assert {response.status for response in refused} == {503}
+        kinds = {response.json()["type"].rpartition("/")[2] for response in refused}
+        assert kinds <= {"store-unavailable", "overloaded"}
     wait.until(lambda: daemon.get("/contributions/never-asked-0").status == 404, "the store answers again", 30)
 
 
-def test_expired_answers_are_served_as_stale_while_the_store_hangs(tables, lamps, start, paused_store):
+def test_expired_answers_are_served_as_stale_while_the_store_hangs(aws, tables, lamps, start):
     daemon = start(tables, lamps, "--cache-ttl-ms", "100", "--cache-stale-ms", "200")
     daemon.wait_until_applied()
     before = wait.until(lambda: daemon.get("/scores/merchant").json()["items"], "a board")
-    paused_store.pause()
-    assert ask_for(6, daemon, ("/scores/merchant", *MEMORY_ROUTES)) < 4
-    last = daemon.get("/scores/merchant")
-    assert last.json()["items"] == before
-    assert "stale" in last.headers["cache-status"].lower()
+    with aws.emulators.dynamodb.paused():
+        assert ask_for(6, daemon, ("/scores/merchant", *MEMORY_ROUTES)) < 4
+        last = daemon.get("/scores/merchant")
+        assert last.json()["items"] == before
+        assert "stale" in last.headers["cache-status"].lower()
 
 
-def test_ingest_continues_by_itself_when_the_store_answers_again(aws, tables, lamps, start, paused_store):
+def test_ingest_continues_by_itself_when_the_store_answers_again(aws, tables, lamps, start):
     daemon = start(tables, lamps)
     daemon.wait_until_applied()
     settled = daemon.metric("winner_view_records_total")
-    paused_store.pause()
-    cloud.put(aws.kinesis, lamps, LAMPS[-1:] * 5)
-    read = "winner_view_source_records_total"
-    wait.until(lambda: daemon.metric(read) == settled + 5, "a batch has been read that meets the outage")
-    assert daemon.metric("winner_view_records_total") == settled
-    paused_store.resume()
+    with aws.emulators.dynamodb.paused():
+        cloud.put(aws.kinesis, lamps, LAMPS[-1:] * 5)
+        read = "winner_view_source_records_total"
+        wait.until(lambda: daemon.metric(read) == settled + 5, "a batch has been read that meets the outage")
+        assert daemon.metric("winner_view_records_total") == settled
     daemon.wait_until_applied(60)
     assert daemon.get("/contributions/lamp").json()["purchases"] == 8

@@ -201,8 +201,7 @@ def test_while_the_store_hangs_the_live_stream_stays_and_reports_not_caught_up(a
     with Reader(daemon) as reader:
         reader.wait_for_score(3)
         reader.wait_for(lambda: (reader.last("freshness") or {}).get("caughtUp"), "caught up")
-        aws.emulators.dynamodb.pause()
-        try:
+        with aws.emulators.dynamodb.paused():
             cloud.put(aws.kinesis, stream, PURCHASE)
             reader.wait_for(lambda: not reader.last("freshness")["caughtUp"], "freshness tells")
             assert reader.end is None
@@ -210,8 +209,6 @@ def test_while_the_store_hangs_the_live_stream_stays_and_reports_not_caught_up(a
                 later.wait_for_all()
                 assert later.last("merchant")["items"][0]["score"] == 3
                 assert not later.last("freshness")["caughtUp"]
-        finally:
-            aws.emulators.dynamodb.resume()
         reader.wait_for_score(4)
         reader.wait_for(lambda: reader.last("freshness")["caughtUp"], "caught up again")
 

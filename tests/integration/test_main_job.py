@@ -8,7 +8,6 @@ import cloud
 import expected_answers
 import http_client
 import model
-import proxy
 import workload
 from kill_at_write import KillAtWrite
 from main_job import PROMPT, check_main_job, wait_for_fresh_boards
@@ -33,22 +32,20 @@ def watermarks(rows):
     return highest
 
 
-def test_ten_sigkills_change_nothing(aws, tables, main_stream, make_daemon, capsys):
+def test_ten_sigkills_change_nothing(aws, tables, main_stream, make_daemon, proxies, capsys):
     stream, records, expected = main_stream
     ends = {record.shard: int(record.sequence) for record in records}
     options = ("--batch-size", "50", "--worker-id", "the-same-worker", *PROMPT)
     torn, begun = 0, 0
-    with proxy.Proxy(aws.emulators.dynamodb_url) as through:
-        environment = {"AWS_ENDPOINT_URL_DYNAMODB": through.url}
-        make = lambda: make_daemon(tables, stream, *options, environment=environment)
-        for kill in KillAtWrite(through, tables).runs(make, KILLS, random.Random(11), most_writes=90):
-            leases = cloud.leases(aws.dynamodb, tables)
-            assert leases.keys() == ends.keys()
-            checkpoints = {shard: cloud.checkpoint(lease) for shard, lease in leases.items()}
-            assert all(checkpoints[shard] < ends[shard] for shard in ends), (kill, checkpoints)
-            high = watermarks(cloud.scores(aws.dynamodb, tables))
-            torn += any(high[model.watermark_name(shard)] > checkpoints[shard] for shard in ends)
-            begun += any(checkpoint >= 0 for checkpoint in checkpoints.values())
+    make = lambda: make_daemon(tables, stream, *options, environment=proxies.environment)
+    for kill in KillAtWrite(proxies.dynamodb, tables).runs(make, KILLS, random.Random(11), most_writes=90):
+        leases = cloud.leases(aws.dynamodb, tables)
+        assert leases.keys() == ends.keys()
+        checkpoints = {shard: cloud.checkpoint(lease) for shard, lease in leases.items()}
+        assert all(checkpoints[shard] < ends[shard] for shard in ends), (kill, checkpoints)
+        high = watermarks(cloud.scores(aws.dynamodb, tables))
+        torn += any(high[model.watermark_name(shard)] > checkpoints[shard] for shard in ends)
+        begun += any(checkpoint >= 0 for checkpoint in checkpoints.values())
     with capsys.disabled():
         print(
             f"\n{KILLS} kills: {torn} between a score write and its checkpoint, "

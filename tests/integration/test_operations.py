@@ -68,13 +68,15 @@ def test_the_operations_address_has_probes_and_metrics_and_nothing_else(operated
 
 def test_health_has_the_current_lag_of_each_shard(operated, pair):
     _, port = operated
-    before_ms = int(time.time() * 1000)
-    health = http_client.request(port, "/readyz").json()
-    after_ms = int(time.time() * 1000)
-    assert [shard["shard"] for shard in health["shards"]] == pair.shards
-    for shard in health["shards"]:
-        assert before_ms <= model.epoch_ms(shard["asOf"]) + shard["lagMs"] <= after_ms
-    assert model.epoch_ms(health["asOf"]) == min(model.epoch_ms(one["asOf"]) for one in health["shards"])
+    for route in ("/readyz", "/healthz"):
+        before_ms = int(time.time() * 1000)
+        health = http_client.request(port, route).json()
+        after_ms = int(time.time() * 1000)
+        assert health["status"] == "ready" and health["caughtUp"] is True
+        assert [shard["shard"] for shard in health["shards"]] == pair.shards
+        for shard in health["shards"]:
+            assert before_ms <= model.epoch_ms(shard["asOf"]) + shard["lagMs"] <= after_ms
+        assert model.epoch_ms(health["asOf"]) == min(model.epoch_ms(one["asOf"]) for one in health["shards"])
 
 
 def test_while_draining_readiness_is_503_and_everything_else_is_served(operate):

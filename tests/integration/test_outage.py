@@ -2,7 +2,6 @@
 cached is served and says that it is stale, the rest is a 503 soon, and all is well again by itself."""
 
 import collections
-import contextlib
 import http.client
 import random
 import threading
@@ -11,7 +10,6 @@ import time
 import cloud
 import http_client
 import program
-import proxy
 import pytest
 import wait
 from model import fold
@@ -93,23 +91,12 @@ class Load:
                 http_client.judge(one.response)
 
 
-@pytest.fixture(params=["stopped", "refused"])
-def outage(request, aws):
+@pytest.fixture(params=["paused", "refused"])
+def outage(request, aws, proxies):
     """(environment of a service, context manager that is the outage, its seconds)"""
     if request.param == "refused":
-        with proxy.Proxy(aws.emulators.dynamodb_url) as wire:
-            yield {"AWS_ENDPOINT_URL_DYNAMODB": wire.url}, wire.refusing, 15
-        return
-
-    @contextlib.contextmanager
-    def stopped():
-        aws.emulators.dynamodb.pause()
-        try:
-            yield
-        finally:
-            aws.emulators.dynamodb.resume()
-
-    yield {}, stopped, 30
+        return proxies.environment, proxies.dynamodb.refusing, 15
+    return {}, aws.emulators.dynamodb.paused, 30
 
 
 def shop_events():

@@ -8,7 +8,6 @@ import cloud
 import emulators
 import http_client
 import program
-import proxy
 import pytest
 import wait
 from daemon import Daemon
@@ -57,16 +56,15 @@ def make_pod(aws, tables, stream):
         yield make
 
 
-def test_a_pod_without_its_store_is_live_and_not_ready_until_the_store_is_back(aws, stream, make_pod):
+def test_a_pod_without_its_store_is_live_and_not_ready_until_the_store_is_back(aws, stream, make_pod, proxies):
     cloud.put(aws.kinesis, stream, puts(product("lamp", ANN, PIA, 3)))
-    with proxy.Proxy(aws.environment["AWS_ENDPOINT_URL_DYNAMODB"]) as between:
-        pod = make_pod("base", {**AT_ONCE, "AWS_ENDPOINT_URL_DYNAMODB": between.url})
-        with between.refusing():
-            pod.start(ready=False)
-            wait.until(lambda: pod.probe("startup") == 200, f"it has started; {pod.log()}")
-            assert pod.probes() == {"startup": 200, "liveness": 200, "readiness": 503}
-        wait.until(lambda: pod.probe("readiness") == 200, "its store is back", timeout_s=60)
-        wait.until(lambda: pod.get("/contributions/lamp").json().get("purchases") == 3, "it serves", timeout_s=60)
+    pod = make_pod("base", {**AT_ONCE, **proxies.environment})
+    with proxies.dynamodb.refusing():
+        pod.start(ready=False)
+        wait.until(lambda: pod.probe("startup") == 200, f"it has started; {pod.log()}")
+        assert pod.probes() == {"startup": 200, "liveness": 200, "readiness": 503}
+    wait.until(lambda: pod.probe("readiness") == 200, "its store is back", timeout_s=60)
+    wait.until(lambda: pod.get("/contributions/lamp").json().get("purchases") == 3, "it serves", timeout_s=60)
 
 
 def test_a_pod_that_drains_is_not_ready_while_it_still_answers(make_pod):

@@ -4,31 +4,14 @@ import json
 import random
 
 import cloud
-import proxy
 import pytest
 import wait
 import workload
+from aws_behaviour import refusal
 from model import fold
 from pairs import KinesisDynamodb, assert_equal_to_model
 
 FOREIGN = "StartingSequenceNumber 7 used in GetShardIterator is invalid because it did not come from this stream."
-
-
-def refusal(name, message, status=400):
-    return status, json.dumps({"__type": name, "message": message}).encode()
-
-
-@pytest.fixture
-def through(aws):
-    with proxy.Proxy(aws.emulators.kinesis_url) as between:
-        yield between
-
-
-@pytest.fixture
-def start_through(through, start, tables, stream):
-    return lambda *options: start(
-        tables, stream, *options, environment={"AWS_ENDPOINT_URL_KINESIS": through.url}
-    )
 
 
 @pytest.fixture
@@ -36,24 +19,29 @@ def pair(aws, tables, stream):
     return KinesisDynamodb(aws, tables, stream)
 
 
+@pytest.fixture
+def start_here(start_through, tables, stream):
+    return lambda *options: start_through(tables, stream, *options)
+
+
 def settle(daemon, pair):
     daemon.wait_until_applied()
     assert_equal_to_model(pair, fold(pair.records()), daemon.dead_letters())
 
 
-def test_a_position_of_another_stream_ends_the_process(pair, through, start_through):
+def test_a_position_of_another_stream_ends_the_process(pair, proxies, start_here):
     pair.put(workload.generate(seed=31, events=300))
-    daemon = start_through()
+    daemon = start_here()
     settle(daemon, pair)
     assert daemon.terminate()[0] == 0
     before = pair.contributions(), pair.scores(), pair.leases()
 
     def refuse(request):
         is_positioned = request.operation == "GetShardIterator" and "StartingSequenceNumber" in request.json()
-        return refusal("InvalidArgumentException", FOREIGN) if is_positioned else None
+        return refusal(request, "InvalidArgumentException", FOREIGN) if is_positioned else None
 
-    through.on_request = refuse
-    daemon = start_through()
+    proxies.kinesis.on_request = refuse
+    daemon = start_here()
     assert daemon.process.wait(30) == 1
     assert FOREIGN in daemon.log()
     assert (pair.contributions(), pair.scores()) == before[:2]
@@ -62,42 +50,24 @@ def test_a_position_of_another_stream_ends_the_process(pair, through, start_thro
         assert cloud.checkpoint(lease) == cloud.checkpoint(before[2][shard])
 
 
-def test_a_false_end_is_none(pair, through, start_through):
-    """A reply without a next iterator, while the stream lists no shard that would go on after it."""
-    pair.put(workload.generate(seed=32, events=300))
-    ended = set()
-
-    def end_falsely(request):
-        if request.operation != "GetRecords" or len(ended) == 3:
-            return None
-        ended.add(request.json()["ShardIterator"])
-        return 200, b'{"Records":[],"NextShardIterator":null,"MillisBehindLatest":0}'
-
-    through.on_request = end_falsely
-    daemon = start_through("--failover-ms", "1000")
-    settle(daemon, pair)
-    assert daemon.metric("winner_view_lease_events_total", event="false_end") == len(ended)
-    assert {lease["checkpoint"] for lease in pair.leases().values()}.isdisjoint({"SHARD_END"})
-
-
-def test_a_stream_full_of_failures_is_read_to_its_end(aws, pair, through, start_through):
+def test_a_stream_full_of_failures_is_read_to_its_end(pair, proxies, start_here):
     rng = random.Random(33)
     failures = [
-        refusal("ProvisionedThroughputExceededException", "Rate exceeded"),
-        refusal("KMSThrottlingException", "Rate exceeded"),
-        refusal("ExpiredIteratorException", "Iterator expired."),
-        refusal("InternalFailureException", "", 500),
-        (503, b""),
-        (200, b'{"Records":[{"Seq'),
+        lambda request: refusal(request, "ProvisionedThroughputExceededException", "Rate exceeded"),
+        lambda request: refusal(request, "KMSThrottlingException", "Rate exceeded"),
+        lambda request: refusal(request, "ExpiredIteratorException", "Iterator expired."),
+        lambda request: refusal(request, "InternalFailureException", "", 500),
+        lambda request: (503, b""),
+        lambda request: (200, b'{"Records":[{"Seq'),
     ]
 
     def fail(request):
         is_read = request.operation in ("GetRecords", "GetShardIterator")
-        return rng.choice(failures) if is_read and rng.random() < 0.5 else None
+        return rng.choice(failures)(request) if is_read and rng.random() < 0.5 else None
 
-    through.on_request = fail
+    proxies.kinesis.on_request = fail
     puts = workload.generate(seed=34, events=600)
-    daemon = start_through()
+    daemon = start_here()
     for begin in range(0, len(puts), 100):
         pair.put(puts[begin : begin + 100])
         daemon.wait_until_applied()
@@ -107,18 +77,18 @@ def test_a_stream_full_of_failures_is_read_to_its_end(aws, pair, through, start_
     assert daemon.metric("winner_view_source_losses_total") == 0
 
 
-def test_a_checkpoint_out_of_retention_is_a_trouble_and_reading_continues(pair, through, start_through):
+def test_a_checkpoint_out_of_retention_is_a_trouble_and_reading_continues(pair, proxies, start_here):
     pair.put(workload.generate(seed=35, events=300))
-    daemon = start_through()
+    daemon = start_here()
     settle(daemon, pair)
     assert daemon.terminate()[0] == 0
 
     def refuse(request):
         is_positioned = request.operation == "GetShardIterator" and "StartingSequenceNumber" in request.json()
-        return refusal("InvalidArgumentException", "StartingSequenceNumber has expired") if is_positioned else None
+        return refusal(request, "InvalidArgumentException", "StartingSequenceNumber has expired") if is_positioned else None
 
-    through.on_request = refuse
-    daemon = start_through()
+    proxies.kinesis.on_request = refuse
+    daemon = start_here()
     pair.put(workload.generate(seed=36, events=300))
     settle(daemon, pair)
     lost = [trouble for trouble in daemon.health()["troubles"] if trouble["name"].startswith("loss ")]
@@ -126,10 +96,10 @@ def test_a_checkpoint_out_of_retention_is_a_trouble_and_reading_continues(pair, 
     assert daemon.metric("winner_view_source_losses_total") == 3
 
 
-def test_a_shard_that_no_longer_exists_ends(aws, pair, stream, through, start_through):
+def test_a_shard_that_no_longer_exists_ends(aws, pair, stream, proxies, start_here):
     """It is not in the listing any more, and neither is any that came after it."""
     pair.put(workload.generate(seed=37, events=300))
-    daemon = start_through()
+    daemon = start_here()
     settle(daemon, pair)
     shards = aws.kinesis.list_shards(StreamName=stream)["Shards"]
     gone = shards[1]["ShardId"]
@@ -139,12 +109,12 @@ def test_a_shard_that_no_longer_exists_ends(aws, pair, stream, through, start_th
         if request.operation == "ListShards":
             return 200, rest
         if request.operation == "GetShardIterator" and request.json()["ShardId"] == gone:
-            return refusal("ResourceNotFoundException", f"Shard {gone} does not exist")
+            return refusal(request, "ResourceNotFoundException", f"Shard {gone} does not exist")
         return None
 
     assert daemon.terminate()[0] == 0
-    through.on_request = hide
-    daemon = start_through("--failover-ms", "1000")
+    proxies.kinesis.on_request = hide
+    daemon = start_here("--failover-ms", "1000")
     wait.until(lambda: pair.leases()[gone]["checkpoint"] == "SHARD_END", f"the end of {gone}; {daemon.log()}")
     settle(daemon, pair)
     assert daemon.metric("winner_view_source_losses_total", shard=gone) == 1

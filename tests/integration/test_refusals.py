@@ -5,9 +5,9 @@ import collections
 import json
 import re
 
+import aws_behaviour
 import cloud
 import model
-import proxy
 import pytest
 import wait
 import workload
@@ -26,24 +26,9 @@ REFUSALS = [
 ]
 
 
-@pytest.fixture
-def through(aws):
-    with proxy.Proxy(aws.emulators.dynamodb_url) as through:
-        yield through
-
-
-@pytest.fixture
-def start_through(aws, tables, stream, start, through):
-    return lambda *options: start(tables, stream, *options, environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url})
-
-
 def tables_of(request):
     body = request.json()
     return set(body.get("RequestItems", ())) or {body.get("TableName")}
-
-
-def refusal_of(name):
-    return 400, json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{name}", "message": REASON}).encode()
 
 
 def shard_troubles(daemon):
@@ -65,17 +50,17 @@ def wait_for_many_tries(daemon, least=12):
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=[f"{one.name}-{one.operation}" for one in REFUSALS])
 def test_a_table_that_refuses_stops_its_shards_until_it_accepts_again(
-    aws, tables, stream, start_through, through, refusal
+    aws, tables, stream, start_through, proxies, refusal
 ):
     table = f"{tables}-{refusal.table}"
 
     def refuse(request):
         is_meant = request.operation == refusal.operation and table in tables_of(request)
-        return refusal_of(refusal.name) if is_meant else None
+        return aws_behaviour.refusal(request, refusal.name, REASON) if is_meant else None
 
-    through.on_request = refuse
+    proxies.dynamodb.on_request = refuse
     cloud.put(aws.kinesis, stream, workload.generate(seed=31, events=EVENTS))
-    daemon = start_through()
+    daemon = start_through(tables, stream)
     wait_for_many_tries(daemon)
     troubles = shard_troubles(daemon)
     assert set(troubles) == set(KinesisDynamodb.shards)
@@ -90,7 +75,7 @@ def test_a_table_that_refuses_stops_its_shards_until_it_accepts_again(
     assert all(cloud.checkpoint(lease) == -1 for lease in leases.values())
     assert all(lease.get("leaseOwner") for lease in leases.values())  # a shard that waits stays ours
 
-    through.on_request = None
+    proxies.dynamodb.on_request = None
     daemon.wait_until_applied()
     assert shard_troubles(daemon) == {} and daemon.health()["status"] == "ready"
     assert daemon.metric("winner_view_shard_waiting_since_timestamp_seconds") == 0
@@ -100,7 +85,7 @@ def test_a_table_that_refuses_stops_its_shards_until_it_accepts_again(
 
 
 def test_a_refused_row_stops_only_its_shard_and_no_checkpoint_passes_it(
-    aws, tables, stream, start_through, through
+    aws, tables, stream, start_through, proxies
 ):
     cloud.put(aws.kinesis, stream, workload.generate(seed=32, events=EVENTS))
     records = cloud.read_stream(aws.kinesis, stream)
@@ -120,10 +105,10 @@ def test_a_refused_row_stops_only_its_shard_and_no_checkpoint_passes_it(
         is_meant = request.operation == "UpdateItem" and body["TableName"] == f"{tables}-Scores"
         is_meant = is_meant and body["Key"]["userId"]["S"] == user_id and body["Key"]["role"]["S"] == role
         is_meant = is_meant and watermark in body["ExpressionAttributeNames"].values()
-        return refusal_of("ValidationException") if is_meant else None
+        return aws_behaviour.refusal(request, "ValidationException", REASON) if is_meant else None
 
-    through.on_request = refuse
-    daemon = start_through("--batch-size", "20")
+    proxies.dynamodb.on_request = refuse
+    daemon = start_through(tables, stream, "--batch-size", "20")
     wait_for_many_tries(daemon, 6)
     ends = {record.shard: int(record.sequence) for record in records}
 
@@ -137,6 +122,6 @@ def test_a_refused_row_stops_only_its_shard_and_no_checkpoint_passes_it(
     assert name == shard
     assert user_id[:40] in shard_troubles(daemon)[shard]["reason"]
 
-    through.on_request = None
+    proxies.dynamodb.on_request = None
     daemon.wait_until_applied()
     assert_equal_to_model(KinesisDynamodb(aws, tables, stream), fold(records), daemon.dead_letters())

@@ -1,15 +1,12 @@
 """Splits, merges and changes of the shard count while events flow: nothing is lost, nothing counts twice, and
 what is long gone leaves nothing behind."""
 
-import http.client
-import json
 import threading
 import time
-import urllib.parse
 
+import aws_behaviour
 import cloud
 import model
-import proxy
 import pytest
 import small_shop
 import wait
@@ -84,7 +81,7 @@ def purchases(n):
     return small_shop.puts(events)
 
 
-def test_a_kill_at_any_write_of_a_shards_end_is_repaired(aws, tables, one_shard, make_daemon):
+def test_a_kill_at_any_write_of_a_shards_end_is_repaired(aws, tables, one_shard, make_daemon, proxies):
     """A new service each time, killed as it sends one of the four writes of an end. The write arrives."""
     steps = {
         "left child": lambda key, body: key == LEFT and "ConditionExpression" in body,
@@ -97,31 +94,30 @@ def test_a_kill_at_any_write_of_a_shards_end_is_repaired(aws, tables, one_shard,
     one_shard.put(purchases(5))
     one_shard.split(FIRST)
     one_shard.put(purchases(5))
-    with proxy.Proxy(aws.emulators.dynamodb_url) as through:
-        for step, is_meant in steps.items():
-            killed = threading.Event()
+    for step, is_meant in steps.items():
+        killed = threading.Event()
 
-            def kill_at_step(request):
-                if request.operation in ("PutItem", "UpdateItem") and not killed.is_set():
-                    body = request.json()
-                    key = (body.get("Item") or body["Key"]).get("leaseKey", {}).get("S")
-                    if key and is_meant(key, body):
-                        daemon.process.kill()
-                        killed.set()
+        def kill_at_step(request):
+            if request.operation in ("PutItem", "UpdateItem") and not killed.is_set():
+                body = request.json()
+                key = (body.get("Item") or body["Key"]).get("leaseKey", {}).get("S")
+                if key and is_meant(key, body):
+                    daemon.process.kill()
+                    killed.set()
 
-            through.on_request = kill_at_step
-            daemon = make_daemon(
-                tables, one_shard.name, *OPTIONS, "--worker-id", "the-same",
-                environment={"AWS_ENDPOINT_URL_DYNAMODB": through.url},
-            )  # fmt: skip
-            daemon.start(ready=False)
-            assert killed.wait(30), (step, daemon.log()[-3000:])
-            daemon.kill()
-            through.on_request = None
-            if step == "end":
-                KinesisDynamodb(aws, tables, one_shard.name).wait_until_ended(FIRST)
-            else:
-                assert cloud.leases(aws.dynamodb, tables)[FIRST]["checkpoint"] != "SHARD_END"
+        proxies.dynamodb.on_request = kill_at_step
+        daemon = make_daemon(
+            tables, one_shard.name, *OPTIONS, "--worker-id", "the-same",
+            environment=proxies.environment,
+        )  # fmt: skip
+        daemon.start(ready=False)
+        assert killed.wait(30), (step, daemon.log()[-3000:])
+        daemon.kill()
+        proxies.dynamodb.on_request = None
+        if step == "end":
+            KinesisDynamodb(aws, tables, one_shard.name).wait_until_ended(FIRST)
+        else:
+            assert cloud.leases(aws.dynamodb, tables)[FIRST]["checkpoint"] != "SHARD_END"
 
     daemon = make_daemon(tables, one_shard.name, *OPTIONS, "--worker-id", "the-same").start()
     daemon.wait_until_applied()
@@ -161,53 +157,18 @@ def test_during_a_reshard_the_views_time_stays_known_and_never_decreases(aws, ta
 # --- What the source says, and does not say. --------------------------------------------------------------
 
 
-def forward(upstream_url, request):
-    """Sends the request on; returns (status, body)."""
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(upstream_url).netloc, timeout=60)
-    try:
-        headers = {name: value for name, value in request.headers if name.lower() != "expect"}
-        connection.request(request.method, request.target, request.body, headers)
-        reply = connection.getresponse()
-        return reply.status, reply.read()
-    finally:
-        connection.close()
-
-
-@pytest.fixture
-def through(aws):
-    """A proxy before Kinesis."""
-    with proxy.Proxy(aws.emulators.kinesis_url) as running:
-        yield running
-
-
-def changing(through, aws, operation, change):
-    """Replies of this operation are changed on their way: `change(reply)`."""
-
-    def on_request(request):
-        if request.operation != operation:
-            return None
-        status, body = forward(aws.emulators.kinesis_url, request)
-        if status != 200:
-            return status, body
-        reply = json.loads(body)
-        change(reply)
-        return status, json.dumps(reply).encode()
-
-    through.on_request = on_request
-
-
-def test_an_end_without_children_is_not_believed(aws, tables, one_shard, make_daemon, through):
+def test_an_end_without_children_is_not_believed(aws, tables, one_shard, start_through, proxies):
     ends = []
 
     def end_too_early(reply):
         if len(ends) < 5 and not reply["Records"]:
             ends.append(reply.pop("NextShardIterator"))
+            if len(ends) % 2:  # absent or null: both are an end
+                reply["NextShardIterator"] = None
 
-    changing(through, aws, "GetRecords", end_too_early)
+    proxies.kinesis.layers = [aws_behaviour.ChangedReply("GetRecords", end_too_early)]
     one_shard.put(purchases(2))
-    daemon = make_daemon(
-        tables, one_shard.name, *OPTIONS, environment={"AWS_ENDPOINT_URL_KINESIS": through.url}
-    ).start()
+    daemon = start_through(tables, one_shard.name, *OPTIONS)
     wait.until(lambda: len(ends) == 5, "five false ends", timeout_s=60)
     one_shard.put(purchases(2))
     daemon.wait_until_applied()
@@ -218,12 +179,10 @@ def test_an_end_without_children_is_not_believed(aws, tables, one_shard, make_da
 
 
 def test_children_missing_from_the_last_reply_are_found_by_list_shards(
-    aws, tables, one_shard, make_daemon, through
+    aws, tables, one_shard, start_through, proxies
 ):
-    changing(through, aws, "GetRecords", lambda reply: reply.pop("ChildShards", None))
-    daemon = make_daemon(
-        tables, one_shard.name, *OPTIONS, environment={"AWS_ENDPOINT_URL_KINESIS": through.url}
-    ).start()
+    proxies.kinesis.layers = [aws_behaviour.ChangedReply("GetRecords", lambda reply: reply.pop("ChildShards", None))]
+    daemon = start_through(tables, one_shard.name, *OPTIONS)
     one_shard.put(purchases(2))
     daemon.wait_until_applied()
     one_shard.split(FIRST)
@@ -243,7 +202,7 @@ def watermarks_of(aws, stage, shard):
 
 
 def test_a_shard_is_forgotten_after_two_listings_without_it_and_reads_of_its_children(
-    aws, tables, one_shard, make_daemon, through
+    aws, tables, one_shard, start_through, proxies
 ):
     hidden = {"every": None, "listings": 0}
 
@@ -256,11 +215,9 @@ def test_a_shard_is_forgotten_after_two_listings_without_it_and_reads_of_its_chi
         until = hidden["listings"] + n
         wait.until(lambda: hidden["listings"] >= until, f"{n} listings", timeout_s=60)
 
-    changing(through, aws, "ListShards", hide)
+    proxies.kinesis.layers = [aws_behaviour.ChangedReply("ListShards", hide)]
     one_shard.put(purchases(3))
-    daemon = make_daemon(
-        tables, one_shard.name, *OPTIONS, environment={"AWS_ENDPOINT_URL_KINESIS": through.url}
-    ).start()
+    daemon = start_through(tables, one_shard.name, *OPTIONS)
     daemon.wait_until_applied()
     one_shard.split(FIRST)
     KinesisDynamodb(aws, tables, one_shard.name).wait_until_ended(FIRST)

@@ -3,33 +3,21 @@
 import datetime
 
 import cloud
-import proxy
 import pytest
 import sigv4
 import workload
 from sigv4 import KEY, MUST_BE_SIGNED, SECRET, TOKEN, parts, recomputed
 
 @pytest.fixture
-def recorded(aws, tables, stream, start):
+def recorded(aws, tables, stream, start, proxies):
     """Requests of a service that reads a little, and one request of every operation that create-tables
     needs."""
     cloud.put(aws.kinesis, stream, workload.generate(seed=9, events=200))
-    with proxy.Proxy(aws.emulators.dynamodb_url) as dynamodb, proxy.Proxy(
-        aws.emulators.kinesis_url
-    ) as kinesis:
-        daemon = start(
-            tables,
-            stream,
-            environment={
-                "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url,
-                "AWS_ENDPOINT_URL_KINESIS": kinesis.url,
-                **sigv4.CREDENTIALS,
-            },
-        )
-        daemon.wait_until_applied()
-        daemon.get("/scores/merchant")
-        daemon.terminate()
-        yield {"dynamodb": list(dynamodb.requests), "kinesis": list(kinesis.requests)}
+    daemon = start(tables, stream, environment={**proxies.environment, **sigv4.CREDENTIALS})
+    daemon.wait_until_applied()
+    daemon.get("/scores/merchant")
+    daemon.terminate()
+    yield {"dynamodb": list(proxies.dynamodb.requests), "kinesis": list(proxies.kinesis.requests)}
 
 
 def test_every_signature_equals_the_one_that_botocore_computes(recorded):

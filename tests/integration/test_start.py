@@ -8,7 +8,6 @@ import time
 
 import cloud
 import pairs
-import proxy
 import pytest
 import wait
 from small_shop import person, product, puts
@@ -68,17 +67,16 @@ def test_sigterm_ends_it_while_it_waits_for_its_store(waiting):
     assert status == 0 and seconds < 20
 
 
-def test_it_becomes_ready_when_the_store_answers(aws, tables, stream, make_daemon):
+def test_it_becomes_ready_when_the_store_answers(aws, tables, stream, make_daemon, proxies):
     cloud.put(aws.kinesis, stream, LAMPS)
-    with proxy.Proxy(aws.environment["AWS_ENDPOINT_URL_DYNAMODB"]) as between:
-        daemon = make_daemon(tables, stream, environment={"AWS_ENDPOINT_URL_DYNAMODB": between.url})
-        with between.refusing():
-            daemon.start(ready=False)
-            daemon.wait_until_listening()
-            assert daemon.get("/contributions/lamp").json()["type"] == "view-not-ready"
-        daemon.wait_until_ready()
-        daemon.wait_until_applied()
-        assert daemon.get("/contributions/lamp").json()["purchases"] == 3
+    daemon = make_daemon(tables, stream, environment=proxies.environment)
+    with proxies.dynamodb.refusing():
+        daemon.start(ready=False)
+        daemon.wait_until_listening()
+        assert daemon.get("/contributions/lamp").json()["type"] == "view-not-ready"
+    daemon.wait_until_ready()
+    daemon.wait_until_applied()
+    assert daemon.get("/contributions/lamp").json()["purchases"] == 3
 
 
 # --- The service manager. ---------------------------------------------------------------------------------

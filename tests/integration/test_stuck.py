@@ -95,15 +95,6 @@ def assert_lives(daemon, manager):
         assert daemon.get("/livez").status == 200
 
 
-@contextlib.contextmanager
-def paused(emulator):
-    emulator.pause()
-    try:
-        yield
-    finally:
-        emulator.resume()
-
-
 @takes_minutes
 @pytest.mark.parametrize("silent", ["dynamodb", "kinesis"])
 def test_waiting_for_store_or_stream_beyond_that_bound_stays_live(
@@ -114,7 +105,7 @@ def test_waiting_for_store_or_stream_beyond_that_bound_stays_live(
     daemon.wait_until_applied()
     if silent == "dynamodb":
         cloud.put(aws.kinesis, stream, LAMPS)  # somebody wants to write
-    with paused(getattr(aws.emulators, silent)):
+    with getattr(aws.emulators, silent).paused():
         assert_lives(daemon, manager)
     if silent == "kinesis":
         cloud.put(aws.kinesis, stream, LAMPS)
@@ -127,7 +118,7 @@ def test_waiting_for_store_or_stream_beyond_that_bound_stays_live(
 def test_starting_while_store_or_stream_is_silent_stays_live(aws, tables, stream, make_daemon, manager, silent):
     cloud.put(aws.kinesis, stream, LAMPS)
     daemon = make_daemon(tables, stream, environment=manager.environment(watchdog_s=WATCHDOG_S))
-    with paused(getattr(aws.emulators, silent)):
+    with getattr(aws.emulators, silent).paused():
         daemon.start(ready=False)
         daemon.wait_until_listening()
         assert_lives(daemon, manager)

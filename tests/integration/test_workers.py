@@ -8,13 +8,12 @@ import time
 import aws_behaviour
 import cloud
 import program
-import proxy
 import pytest
-import steady_load
 import wait
 import workload
 from model import fold
 from pairs import KinesisDynamodb, assert_equal_to_model
+from steady_load import SteadyLoad
 
 SHARDS = 8
 FAILOVER_S = 4.0
@@ -103,20 +102,14 @@ class Crew:
 
 
 def test_leases_stay_evenly_spread_and_every_shard_read_while_workers_come_and_go(
-    aws, tables, wide_stream, make_daemon, capsys
+    aws, tables, wide_stream, make_daemon, proxies, capsys
 ):
     readers = aws_behaviour.Readers()
     puts = workload.generate(seed=41, events=EVENTS_AT_MOST, products=200)
-    with proxy.Proxy(aws.emulators.kinesis_url, [readers]) as through, steady_load.SteadyLoad(
-        aws.kinesis, wide_stream, puts, EVENTS_PER_SECOND
-    ) as steady:
-        environment = {"AWS_ENDPOINT_URL_KINESIS": through.url}
-        crew = Crew(
-            aws,
-            tables,
-            readers,
-            lambda *more: make_daemon(tables, wide_stream, *OPTIONS, *more, environment=environment),
-        )
+    proxies.kinesis.layers = [readers]
+    with SteadyLoad(cloud.Stream(aws.kinesis, wide_stream).put, puts, EVENTS_PER_SECOND) as steady:
+        make_worker = lambda *more: make_daemon(tables, wide_stream, *OPTIONS, *more, environment=proxies.environment)
+        crew = Crew(aws, tables, readers, make_worker)
         with crew.change("1 worker begins"):
             crew.join("ann")
         with crew.change("2 more join"):
@@ -151,36 +144,3 @@ def test_leases_stay_evenly_spread_and_every_shard_read_while_workers_come_and_g
             survivor.dead_letters(),
         )
         assert len(readers.reads) == SHARDS and gap <= UNREAD_AT_MOST_S
-
-
-def test_of_two_processes_with_one_worker_id_one_ends_up_without_leases(
-    aws, tables, wide_stream, make_daemon, capsys
-):
-    puts = workload.generate(seed=42, events=EVENTS_AT_MOST, products=100)
-    with steady_load.SteadyLoad(aws.kinesis, wide_stream, puts, EVENTS_PER_SECOND) as steady:
-        twins = [make_daemon(tables, wide_stream, *OPTIONS, "--worker-id", "twin").start() for _ in range(2)]
-
-        def held():
-            return sorted(int(twin.metric("winner_view_leases")) for twin in twins)
-
-        begin = since = time.monotonic()
-
-        def is_settled():
-            """One holds all, and has so for a while: at first the other has not looked around yet."""
-            nonlocal since
-            now = time.monotonic()
-            since = since if held() == [0, SHARDS] else now
-            return now - since >= 2 * FAILOVER_S
-
-        wait.until(is_settled, "one holds all, and goes on so", 10 * FAILOVER_S, every_s=0.1)
-        settled = since - begin
-        steady.end()
-        winner = max(twins, key=lambda twin: twin.metric("winner_view_leases"))
-        winner.wait_until_applied()
-    with capsys.disabled():
-        print(f"\ntwo with one worker id: one held all {SHARDS} leases after {settled:.1f} s")
-    assert_equal_to_model(
-        KinesisDynamodb(aws, tables, wide_stream),
-        fold(cloud.read_stream(aws.kinesis, wide_stream)),
-        winner.dead_letters(),
-    )

@@ -1,9 +1,7 @@
-"""What the views must hold, told a second time: an independent model of design sections 3 (events), 4
-(meaning) and 9 (people, ranks), written for clarity and none of it shared with the daemon.
+"""What the views must hold: an independent model of the rules, written for clarity and not from the C code. The rules
+are in views/README.md (events, what they mean, watermarks) and openapi.yaml (names, ranks).
 
-    expected = model.Model()
-    for record in records:              # each shard's records in their order; shards may interleave
-        expected.apply(record)
+    expected = model.fold(records)      # each shard's records in their order; shards may interleave
     model.differences(expected, contributions, scores, dead_letters)    # [] or one line for each difference
 
 Rows are plain dicts as boto3's resource layer would give them (numbers are int, binary is bytes), so that a
@@ -37,8 +35,7 @@ KEY_BYTES = 2048
 UNKNOWN = "UNKNOWN"
 CREATOR, PHOTOGRAPHER = "creator", "photographer"
 
-# A part of an aggregated record has its place within it as sub-sequence number; a record is `broken` that should
-# have been taken apart and cannot be.
+# `subsequence`: a part's place within its aggregated record. `broken`: an aggregated record that cannot be unpacked.
 Record = collections.namedtuple(
     "Record", "shard sequence partition_key data subsequence broken", defaults=(0, False)
 )
@@ -47,7 +44,7 @@ EventId = collections.namedtuple("EventId", "shard sequence subsequence")
 
 
 class DeadLetter(Exception):
-    """The record is malformed; `reason` is one of the closed list."""
+    """The record is malformed. `reason`: one of the reasons of ingest/envelope.h."""
 
     def __init__(self, reason):
         super().__init__(reason)
@@ -58,7 +55,7 @@ class Skipped(Exception):
     """A well-formed event that is not for these views."""
 
 
-# --- Section 3: is it an event? The first reason of the list that holds is the reason. --------------------
+# --- Is it an event? The first reason that applies is the reason of the dead letter. -----------------------
 
 
 def decode(data):
@@ -166,12 +163,12 @@ def parse(record):
     return Event(event_id, data["schema"], data["id"], envelope["origin"], epoch_ms(envelope["timeOrigin"]))
 
 
-# --- Sections 4 and 5: what it does. ----------------------------------------------------------------------
+# --- What an event does. ----------------------------------------------------------------------------------
 
 
 class Score:
-    """One contributor in one role: the score, who may have been the last to touch it, the last position by
-    shard."""
+    """One contributor in one role: the score, the events that may be its last update (`touches`), and the last position
+    of each shard that earned credit."""
 
     def __init__(self):
         self.score = 0
@@ -238,7 +235,7 @@ class Model:
             row["photographerScore"] += 1
             self.scores[row["photographer"], PHOTOGRAPHER].credit(event, record)
 
-    # --- Section 9: what is shown. ------------------------------------------------------------------------
+    # --- What the API shows. ------------------------------------------------------------------------------
 
     def board(self, role):
         """[(rank, tied, score, {userId, ...})], best first: one entry for all who share a rank."""
@@ -286,7 +283,7 @@ def masked(user):
     return f"{name} (**...**{shown}****)" if shown else name
 
 
-# --- Section 12: "equal to the model". --------------------------------------------------------------------
+# --- Comparing a store with the model. --------------------------------------------------------------------
 
 
 def position(stored):

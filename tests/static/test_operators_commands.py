@@ -69,12 +69,6 @@ def test_the_alarms_of_the_stack_are_explained():
     assert set(re.findall(r"`(\w+Alarm)`", operators_page.text())) == alarms
 
 
-def test_the_policies_that_are_named_are_the_templates():
-    texts = operators_page.text() + "".join(path.read_text() for path in KUBERNETES.glob("*/*.yaml"))
-    named = set(re.findall(r"\b([A-Z]\w+Policy)\b", texts))
-    assert {"FillPolicy", "ServePolicy"} <= named <= TEMPLATE.resources.keys()
-
-
 @pytest.mark.parametrize("command", sorted(set(operators_page.prose_commands("aws [a-z0-9]+"))))
 def test_every_aws_command_named_in_prose_exists(command):
     done = subprocess.run(

@@ -1,11 +1,11 @@
-"""Aggregated records of the Kinesis Producer Library, written and read a second time: the format as its
-aggregation-format.md has it, none of it shared with the daemon.
+"""Aggregated records of the Kinesis Producer Library: a second implementation of aggregation-format.md, independent of
+the C code.
 
     data = aggregated.pack([Part("lamp", b"..."), Part("sofa", b"...", explicit_hash_key=7)])
     aggregated.unpack(data)             # the parts; raises Broken
     aggregated.take_apart(records, ranges)      # model.Records as the daemon must see them
 
-tests/model/test_aggregated_format.py holds it against a foreign writer and reader of the format.
+tests/model/test_aggregated_format.py compares it with a foreign writer and reader of the format.
 """
 
 import collections
@@ -23,7 +23,7 @@ class Broken(Exception):
     pass
 
 
-# --- Protobuf, as much as is needed. ----------------------------------------------------------------------
+# --- Protobuf, as far as it is needed. --------------------------------------------------------------------
 
 
 def varint(number):
@@ -138,8 +138,8 @@ def hash_key(part):
 
 
 def take_apart(records, ranges):
-    """The records of a stream as they count: each part in the place of its record, under a sub-sequence number
-    that is its place within it; strays left out. `ranges`: {shard: (first hash key, last)}."""
+    """The records of a stream with aggregated ones replaced by their parts. A part has its place within the record as
+    sub-sequence number. Strays (parts of another shard) are left out. `ranges`: {shard: (first hash key, last)}."""
     for record in records:
         if not is_one(record.data):
             yield record

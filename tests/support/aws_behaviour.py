@@ -1,9 +1,9 @@
-"""What AWS does and the emulators do not: layers of a proxy (tests/support/proxy.py), each a model of one manner.
+"""What AWS does and the emulators do not: layers of a proxy (proxy.py), each a model of one behaviour.
 
-    readers = manners.Readers()                     # which shard is read when, and by which iterator
-    p.layers = [readers, manners.ShardLimits(readers), manners.IteratorLife(readers, seconds=0.5)]
+    readers = aws_behaviour.Readers()               # which shard is read when, and by which iterator
+    p.layers = [readers, aws_behaviour.ShardLimits(readers), aws_behaviour.IteratorLife(readers, seconds=0.5)]
 
-Each counts in `happened` how often it made a difference. All are thread-safe, and may serve several proxies.
+Each counts in `happened` how often it changed something. All are thread-safe and may serve several proxies.
 """
 
 import base64
@@ -21,7 +21,7 @@ MAX_ITERATORS = 20_000
 
 
 def refusal(request, name, message, status=400, **more):
-    """An error as the service of this request spells it."""
+    """A Reply with an error, in the form of the request's service."""
     is_dynamodb = request.service == "dynamodb"
     kind = f"com.amazonaws.dynamodb.v20120810#{name}" if is_dynamodb else name
     body = json.dumps({"__type": kind, "message": message, **more}).encode()
@@ -40,12 +40,29 @@ class Layer:
             self.happened += 1
 
 
+class ChangedReply(Layer):
+    """Every successful reply of one operation is changed: `change(content)` gets its JSON."""
+
+    def __init__(self, operation, change):
+        super().__init__()
+        self.operation, self.change = operation, change
+
+    def __call__(self, request, go_on):
+        reply = go_on(request)
+        if request.operation == self.operation and reply.status == 200:
+            content = reply.json()
+            self.change(content)
+            reply.set_json(content)
+            self.happens()
+        return reply
+
+
 # --- Reading shards. --------------------------------------------------------------------------------------
 
 
 class Readers:
-    """Knows the shard of every iterator that was answered, since when, and each read of a shard that brought
-    an answer. The first of the layers, so that it knows what the service knows."""
+    """Records the shard and the time of every iterator, and every successful read of a shard. It must be the first layer,
+    so that it records the replies that the service gets."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -73,7 +90,7 @@ class Readers:
                 self.iterators.popitem(last=False)
 
     def shard(self, request):
-        """The shard that this GetShardIterator or GetRecords is about; None for an iterator of nobody's."""
+        """The shard of a GetShardIterator or GetRecords; None for an unknown iterator."""
         asked = request.json()
         if request.operation == "GetShardIterator":
             return asked["ShardId"]
@@ -93,9 +110,8 @@ class Readers:
             return [read for reads in self.reads.values() for read in reads]
 
     def longest_gap(self, since=float("-inf")):
-        """(seconds, shard) of the longest time in which no read of a shard was under way, by whomever, of
-        those that ended since then; the time since the last read counts. (That the emulator is slow to answer
-        leaves no shard unread.)"""
+        """(seconds, shard) of the longest time without a read of a shard by any worker, among the gaps that ended after
+        `since`. The time since the last read counts; the time in which the emulator answers does not."""
         with self.lock:
             return max(
                 (
@@ -109,20 +125,19 @@ class Readers:
 
 
 def gaps(reads, now):
-    """(end of the reads so far, begin of the next) for each read but the first, and for what is to come."""
+    """(end of the reads so far, begin of the next) for each read but the first, and for the time until now."""
     reads = sorted(reads)
     ends = itertools.accumulate((answered for _, answered in reads), max)
     return zip(ends, [arrived for arrived, _ in reads[1:]] + [now])
 
 
 class ShardLimits(Layer):
-    """All readers of a shard together: 5 GetRecords calls a second, and 2 MB a second: after a reply of 10 MB
-    the shard refuses everybody for 5 s (Kinesis Data Streams, "Quotas and limits" and API_GetRecords). The
-    emulator has neither. Of the calls, `others` a second are somebody else's.
+    """All readers of a shard together may make 5 GetRecords calls and read 2 MB a second: after a reply of 10 MB the shard
+    refuses all reads for 5 s (Kinesis Data Streams, "Quotas and limits" and API_GetRecords). `others`: how many of the
+    calls a second other readers make.
 
-    Calls are a bucket of 5 that fills with 5 a second. What AWS counts over a second is not written
-    down finer than that; TOLERANCE_S is for calls which the network brings closer together than they were
-    sent."""
+    Calls are a token bucket of 5, filled with 5 a second. AWS does not document it more precisely. TOLERANCE_S allows for
+    calls that arrive closer together than they were sent."""
 
     CALLS, BYTES = 5, 2_000_000
     TOLERANCE_S = 0.1
@@ -164,7 +179,7 @@ class ShardLimits(Layer):
 
 
 class IteratorLife(Layer):
-    """Iterators older than this are refused; on AWS it is 5 minutes."""
+    """Iterators older than `seconds` are refused. On AWS it is 5 minutes."""
 
     def __init__(self, readers, seconds):
         super().__init__()
@@ -180,8 +195,8 @@ class IteratorLife(Layer):
 
 
 class Lag(Layer):
-    """MillisBehindLatest of every read: what `change(reply's content, now in ms)` returns; None leaves it
-    out, as AWS may."""
+    """MillisBehindLatest of every read is what `change(reply's content, now in ms)` returns. None leaves it out, as AWS
+    may."""
 
     def __init__(self, change):
         super().__init__()
@@ -189,8 +204,8 @@ class Lag(Layer):
 
     @staticmethod
     def of_aws(content, now_ms):
-        """0 at the tip, else how long ago the last of these records came: the emulator counts from the last
-        record of the shard, so that its lag does not grow while nothing is put."""
+        """0 at the tip, else the age of the last of these records. The emulator counts from the last record of the shard
+        instead, so that its lag does not grow while nothing is put."""
         if not content.get("MillisBehindLatest") or not content["Records"]:
             return content.get("MillisBehindLatest")
         return max(1, int(now_ms - content["Records"][-1]["ApproximateArrivalTimestamp"] * 1000))
@@ -209,8 +224,8 @@ class Lag(Layer):
 
 
 class Padding(Layer):
-    """Every record is so many bytes long, by spaces behind its data, and a reply 10 MB at most, as on AWS.
-    For streams larger than the emulator can bear: it takes a second for a megabyte."""
+    """Every record is padded with spaces to `size` bytes, and a reply has at most 10 MB, as on AWS. For streams that are
+    too large for the emulator, which takes a second for a megabyte."""
 
     REPLY_BYTES = 10_000_000
 
@@ -238,9 +253,8 @@ class Padding(Layer):
 
 
 class LateIndex(Layer):
-    """A Query of an index is answered with what the same Query brought at some time in the last `seconds`:
-    the oldest that is known, so that the index is late as far as it may be. DynamoDB's indexes are eventually
-    consistent; the emulator's are never late."""
+    """A Query of an index gets the oldest reply that the same Query had within the last `seconds`: the index is as late as
+    it may be. DynamoDB's indexes are eventually consistent; the emulator's are never late."""
 
     def __init__(self, seconds):
         super().__init__()
@@ -267,8 +281,8 @@ class LateIndex(Layer):
 
 
 class ServerClock(Layer):
-    """The service's clock goes `shift_s` ahead of ours: so say its Date headers, and what is signed more than
-    5 minutes off is refused as expired or not yet current, with HTTP 400."""
+    """AWS's clock is `shift_s` ahead of ours, as its Date headers show. A request signed more than 5 minutes off is
+    refused with HTTP 400, as expired or not yet current."""
 
     ALLOWED_S = 300
 
@@ -285,7 +299,7 @@ class ServerClock(Layer):
         return signed.replace(tzinfo=datetime.timezone.utc)
 
     def off_s(self, request):
-        """Seconds by which the request was signed in our future."""
+        """How many seconds after now() the request was signed."""
         return (self.signed_at(request) - self.now()).total_seconds()
 
     def refused(self, request):

@@ -1,5 +1,5 @@
-"""A root whose first process is systemd, as a machine's is: in namespaces of its own, and below a group of processes
-(cgroups(7)) of its own. The network is this machine's."""
+"""A root whose first process is systemd, as on a machine: in namespaces and a control group (cgroups(7)) of its own. The
+network is this machine's."""
 
 import contextlib
 import os
@@ -45,13 +45,13 @@ exec env -i container=lxc PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/system
 
 
 def hierarchy():
-    """Where groups are made that systemd can use, and of which kind: ("cgroup2" or "cgroup", folder)."""
+    """Where control groups for systemd are made: ("cgroup2" or "cgroup", folder)."""
     kind = subprocess.run(["stat", "-f", "-c", "%T", GROUPS], capture_output=True, text=True, check=True).stdout.strip()
     return ("cgroup2", GROUPS) if kind == "cgroup2fs" else ("cgroup", GROUPS / "systemd")
 
 
 def remove(group):
-    """It and those in it, as far as no process is in them."""
+    """A group and those in it, if no process is in them."""
     for folder, _, _ in os.walk(group, topdown=False):
         with contextlib.suppress(OSError):
             os.rmdir(folder)
@@ -66,7 +66,7 @@ class Booted:
         self.group = self.groups / f"{PREFIX}{os.getpid()}"
 
     def __enter__(self):
-        for left in self.groups.glob(PREFIX + "*"):  # of who was killed
+        for left in self.groups.glob(PREFIX + "*"):  # left by killed test runs
             remove(left)
         self.group.mkdir()
         apart = [*roots.APART, "--uts", "--ipc", "--cgroup"]

@@ -1,10 +1,10 @@
-"""Chromium, headless, as tests drive it: tests/support/browser/driver.js with pinned playwright-core.
+"""Headless Chromium for tests: tests/support/browser/driver.js with pinned playwright-core.
 
     with browser.Browser() as running:
         page = running.open(url, viewport=(1280, 800), colorScheme="dark")
         page.until("document.querySelectorAll('tbody tr').length === 10", "ten rows")
 
-A page is a browser's profile of its own, and is closed with the browser at the latest.
+Each page has a browser profile of its own, and is closed at the latest with the browser.
 """
 
 import json
@@ -12,10 +12,10 @@ import os
 import re
 import shutil
 import subprocess
-import time
 
 import emulators
 import npm
+import wait
 
 UNTIL_S = 60
 
@@ -73,18 +73,12 @@ class Page:
         return self.call("evaluate", expression)
 
     def until(self, condition, what, timeout_s=UNTIL_S):
-        """Waits until a function, or a JavaScript expression, gives something true; returns it."""
+        """Waits until a function, or a JavaScript expression, is true; returns its value."""
         ask = condition if callable(condition) else lambda: self.evaluate(condition)
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            value = ask()
-            if value:
-                return value
-            time.sleep(0.05)
-        raise AssertionError(f"not within {timeout_s} s: {what}; the page says:\n{self.text('body')}")
+        return wait.until(ask, what, timeout_s, every_s=0.05, seen=lambda: self.text("body"))
 
     def text(self, selector):
-        """What can be read there, without empty lines."""
+        """The visible text, without empty lines."""
         text = self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText")
         return re.sub(r"\n\s*", "\n", text)
 
@@ -92,7 +86,7 @@ class Page:
         self.until(lambda: text in self.text(selector), f"{text!r} in {selector}")
 
     def forward(self, seconds):
-        """Lets the clock of a page that was opened with `clock` jump; timers that are due then fire."""
+        """Advances the clock of a page that was opened with `clock`. Timers that are due fire."""
         self.call("clock.fastForward", seconds * 1000)
 
     def press(self, *keys):
@@ -100,7 +94,7 @@ class Page:
             self.call("keyboard.press", key)
 
     def axe(self):
-        """What the accessibility checker axe finds wrong."""
+        """The mistakes that the accessibility checker axe finds."""
         return self.ask(axe=True)
 
     def noise(self):

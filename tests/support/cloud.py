@@ -1,5 +1,4 @@
-"""The AWS side of tests: streams are filled and tables are read with boto3, never through the program under
-test."""
+"""Streams and tables of the emulators: tests fill and read them with boto3, never through the program under test."""
 
 import time
 
@@ -14,7 +13,7 @@ WAIT_S = 20
 
 
 def client(service, environment):
-    """A boto3 client as `environment` (of emulators.Emulators) says; boto3 1.26 knows no endpoint
+    """A boto3 client for the endpoint in `environment` (of emulators.Emulators): boto3 1.26 does not read endpoint
     variables."""
     return boto3.client(
         service,
@@ -65,7 +64,7 @@ def until_active(kinesis, name):
 
 
 def put(kinesis, stream, puts):
-    """Puts workload.Puts in order. A refused record would lose that order, so it is an error."""
+    """Puts workload.Puts in order. A refused record would break the order, so it is an error."""
     for start in range(0, len(puts), PUT_BATCH):
         records = [{"Data": p.data, "PartitionKey": p.partition_key} for p in puts[start : start + PUT_BATCH]]
         reply = kinesis.put_records(StreamName=stream, Records=records)
@@ -105,7 +104,7 @@ def read_shard(kinesis, stream, shard):
 
 
 def read_stream(kinesis, stream):
-    """All records of a stream as they lie in it: each shard's in order, one shard after the other."""
+    """All records of a stream: each shard's in order, one shard after the other."""
     return [record for shard in shard_ids(kinesis, stream) for record in read_shard(kinesis, stream, shard)]
 
 

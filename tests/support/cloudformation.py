@@ -1,4 +1,4 @@
-"""A CloudFormation template as a stack of it would be: conditions decided, references resolved.
+"""A CloudFormation template evaluated to a stack: conditions decided, references resolved.
 
     template = cloudformation.load("deploy/cloudformation.yaml")
     stack = template.stack({"Stage": "prod", ...}, physical={"Stream": "events"})
@@ -6,12 +6,12 @@
     stack.statements("TaskRole")                    # what it allows, of all its policies
     stack.environment("TaskDefinition")             # of its container
 
-As much of the language as our template needs (CloudFormation's template reference: intrinsic functions, pseudo
-parameters). What CloudFormation refuses is an error here too: YAML aliases, a reference to nothing or to a resource
-whose condition does not hold, a parameter's value that its own declaration does not allow. So is a key twice.
+It supports the part of the language that our template uses (CloudFormation's template reference: intrinsic functions,
+pseudo parameters). What CloudFormation refuses is an error here too: YAML aliases, a reference to nothing or to a
+resource whose condition is false, a value that its parameter does not allow. So is a duplicate key.
 
-`physical` names things that exist by other names than the ones made up here: a stream's or table's name, a
-queue's URL.
+`physical`: the names of resources that exist, where the name made up here is wrong: a stream's or table's name, a queue's
+URL.
 """
 
 import itertools
@@ -99,7 +99,7 @@ def is_allowed(declaration, value):
     )
 
 
-# Functions of what their arguments come to.
+# Functions of their resolved arguments.
 PLAIN_FUNCTIONS = {
     "Fn::Equals": lambda one, other: one == other,
     "Fn::Not": lambda one: not one,
@@ -250,7 +250,7 @@ class Stack:
         return self.resources[name]["PolicyDocument"]["Statement"]
 
     def statements(self, role):
-        """Those of all policies of a role; a managed one's Ref is its name here."""
+        """The statements of all policies of a role. (The Ref of a managed policy is its name here.)"""
         properties = self.resources[role]
         managed = [one for name in properties.get("ManagedPolicyArns", []) for one in self.policy(name)]
         own = [

@@ -1,5 +1,5 @@
-"""openapi.yaml as the judge of every response that the integration tests get: its status, headers, content
-type and body must be described for what was asked."""
+"""The check of every response in the integration tests against openapi.yaml: its status, headers, content type and body
+must be described for its request."""
 
 import functools
 import json
@@ -15,7 +15,7 @@ import model
 PATH = pathlib.Path(__file__).resolve().parents[2] / "openapi.yaml"
 PROBLEM = "application/problem+json"
 
-# What openapi.yaml says of every answer, in its description: HTTP's own headers, and CORS.
+# Headers that openapi.yaml describes once for all answers: HTTP's own, and CORS.
 ANYWHERE = {
     "connection",
     "content-length",
@@ -28,7 +28,7 @@ ANYWHERE = {
 }
 EXPOSED = {"etag", "view-as-of", "age", "cache-status", "retry-after", "x-request-id"}
 
-# What may be said of any request before it is known what it asks for.
+# The answers to a request whose route is not known yet.
 ON_ANY_PATH = {
     400: "InvalidParameter",
     404: "NotFound",
@@ -94,16 +94,16 @@ class Contract:
         return next((path for parts, path in self.templates if matches(parts)), None)
 
     def operation(self, template, method):
-        """What openapi.yaml says of this method; HEAD is GET's."""
+        """The description of this method; HEAD has that of GET."""
         return self.document["paths"][template].get("get" if method == "HEAD" else method.lower())
 
     def responses(self, method, target):
-        """{status: what openapi.yaml says of it} for this request."""
+        """{status: its description} for this request."""
         template = self.template(target)
         operation = template and self.operation(template, method)
         if operation and method in ("GET", "HEAD", "OPTIONS"):
             found = {int(status): self.resolve(node) for status, node in operation["responses"].items()}
-            found.pop(405, None)  # told of every path, with its GET, and meant for other methods
+            found.pop(405, None)  # described with GET, but meant for other methods
             return found
         found = {status: self.component("responses", name) for status, name in ON_ANY_PATH.items()}
         if template:

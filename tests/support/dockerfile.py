@@ -1,5 +1,5 @@
-"""Enough of a Dockerfile's language to run ours without an engine: each stage is a copy of a bootstrapped root instead
-of the image that FROM names. An instruction or option that is not known here is an error."""
+"""Runs our Dockerfile without a container engine: each stage is a copy of a bootstrapped root instead of the image that
+FROM names. An unknown instruction or option is an error."""
 
 import json
 import re
@@ -24,7 +24,7 @@ class Stage:
         return path if path.startswith("/") else f"{self.directory.rstrip('/')}/{path}"
 
     def command(self, argv, environment=None, **more):
-        """As an engine would run it in this image, with these variables in place of the image's."""
+        """As an engine runs it in this image. `environment` overrides the image's variables."""
         variables = {**self.environment, **(environment or {})}
         return self.root.command(argv, user=self.user, directory=self.directory, environment=variables, **more)
 
@@ -50,7 +50,7 @@ def pair(text):
 
 
 class Build:
-    """Runs the steps; `stages` are what came of them, the last is the image."""
+    """Runs the steps. `stages` are the results, the last is the image."""
 
     def __init__(self, base, context, folder):
         self.base, self.context, self.folder = base, context, folder

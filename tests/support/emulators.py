@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""DynamoDB Local and kinesis-local, the emulators that winner-view is tested against.
+"""DynamoDB Local and kinesis-local, the emulators that winner-view is tested with.
 
     tests/emulators -- COMMAND ARG...     run a command with both running; exits with its status
     tests/emulators                       start both, print lines for eval, run until SIGINT or SIGTERM
@@ -7,9 +7,8 @@
 
 Both come from npm tarballs, pinned by version and checked against the integrity hashes below; they are kept
 in ${XDG_CACHE_HOME:-~/.cache}/winner-view. They listen on free ports of the loopback address and keep
-everything in memory. The environment they are reached by (endpoints, throw-away credentials, no
-configuration files) can never lead to a real AWS account. Whoever starts them stops them, by pid; should it
-be killed, the kernel does.
+everything in memory. The environment for them (endpoints, throw-away credentials, no configuration files) can never
+lead to a real AWS account. The process that starts them stops them, by pid; if it is killed, the kernel stops them.
 
 From Python:
 
@@ -19,6 +18,7 @@ From Python:
 
 import argparse
 import base64
+import contextlib
 import ctypes
 import hashlib
 import http.client
@@ -31,7 +31,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
+
+import wait
 
 TARBALLS = {
     "amplify-dynamodb-simulator": (
@@ -89,9 +90,7 @@ def fetch(name):
         with tarfile.open(tarball) as archive:
             archive.extractall(unpacked)
         try:
-            unpacked.rename(
-                target
-            )  # the whole folder appears at once, or (somebody was faster) is there already
+            unpacked.rename(target)  # the whole folder appears at once, or another process was faster
         except OSError:
             if not target.is_dir():
                 raise
@@ -105,9 +104,8 @@ def free_port():
 
 
 def die_with_parent():
-    """Runs in the child before exec: an emulator must not outlive whoever started it, not even after a
-    SIGKILL."""
-    os.setsid()  # Ctrl-C in a terminal is for us, who then stop the emulators in order
+    """Runs in the child before exec: an emulator must not outlive the process that started it, even if that is killed."""
+    os.setsid()  # Ctrl-C in a terminal reaches only us; we stop the emulators in order
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -124,8 +122,7 @@ def answers(port):
 
 
 class Emulator:
-    """One process with its log. `start` retries on another port should somebody have taken the one it
-    found."""
+    """One process with its log. `start` retries on another port if the one it found has been taken."""
 
     def __init__(self, name, command):
         self.name = name
@@ -158,25 +155,25 @@ class Emulator:
         raise RuntimeError(f"{self.name} does not start:\n{self.log_tail()}")
 
     def wait_until_it_answers(self):
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline and self.process.poll() is None:
-            if answers(self.port):
-                return True
-            time.sleep(0.05)
-        return False
+        """False if it ended instead."""
+        ended = lambda: self.process.poll() is not None
+        wait.until(lambda: ended() or answers(self.port), f"{self.name} answers", START_TIMEOUT_S, 0.05, self.log_tail)
+        return not ended()
 
-    def pause(self):
-        """Every thread of it has stopped when this returns: what is sent from then on is not answered."""
+    @contextlib.contextmanager
+    def paused(self):
+        """All its threads are stopped: connections stay open, and what is sent is not answered."""
         os.kill(self.process.pid, signal.SIGSTOP)
         os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
-
-    def resume(self):
-        os.kill(self.process.pid, signal.SIGCONT)
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
 
     def stop(self):
         if self.process is None:
             return
-        self.process.kill()  # nothing of theirs outlives them, and a polite request takes kinesis-local 30 s
+        self.process.kill()  # they keep nothing, and kinesis-local takes 30 s to end on SIGTERM
         self.process.wait()
         self.process = None
 
@@ -195,7 +192,7 @@ def dynamodb_command(port):
 
 
 def kinesis_command(streams):
-    """The emulator waits 500 ms before each change to a stream takes effect; tests need not."""
+    """By default each change to a stream takes effect after 500 ms; tests need not wait for that."""
     slow = "CREATE_STREAM DELETE_STREAM MERGE_SHARDS SPLIT_SHARD UPDATE_SHARD_COUNT UPDATE_STREAM_MODE"
     environment = {f"{operation}_DURATION": "20ms" for operation in slow.split()}
     environment.update(AWS_REGION=REGION, SHARD_LIMIT="10000", LOG_LEVEL="ERROR")
@@ -311,7 +308,7 @@ def main():
             signal.pause()
     except Stopped as stopped:
         return 128 + stopped.number
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:
         print(f"emulators.py: {error}", file=sys.stderr)
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""The HTTP answers that the model expects, compared with those that a view gives."""
+"""The HTTP answers that the model expects, compared with those of a daemon."""
 
 import urllib.parse
 
@@ -8,24 +8,22 @@ ROLES = {"merchant": model.CREATOR, "photographer": model.PHOTOGRAPHER}
 
 
 def quoted(segment):
-    """One path segment. A segment of dots alone means something to clients that tidy paths, so dots are
-    escaped."""
+    """One path segment. Dots are escaped, because clients normalise segments of dots alone."""
     return urllib.parse.quote(segment, safe="").replace(".", "%2E")
 
 
-def shown(user, full):
+def displayed(user, full):
     return user if full else model.masked(user)
 
 
 def same_board(board, expected, limit, full):
-    """Ranks, ties and scores are the model's; those who tie stand in any order, and are cut off anywhere by
-    the limit."""
+    """Ranks, ties and scores are the model's. Those who tie are in any order, and the limit may cut between them."""
     items = board["items"]
     flat = [(rank, tied, score) for rank, tied, score, users in expected for _ in users]
     assert [(item["rank"], item["tied"], item["score"]) for item in items] == flat[:limit]
     for rank, _, _, users in expected:
         here = [item for item in items if item["rank"] == rank]
-        names = sorted((shown(user, full), model.unique_id_and_name(user)[1]) for user in users)
+        names = sorted((displayed(user, full), model.unique_id_and_name(user)[1]) for user in users)
         got = sorted((item["userId"], item["name"]) for item in here)
         if len(here) == len(users):
             assert got == names
@@ -44,11 +42,11 @@ def check_boards(daemon, expected, full=False):
 
 
 def check_old_shape(daemon, expected, full=False):
-    """The old reader's shape counts UNKNOWN as one of them."""
+    """The old shape includes UNKNOWN."""
     for stored in (model.CREATOR, model.PHOTOGRAPHER):
         answer = daemon.get(f"/scores?role={stored}&limit=100").json()
         users = {user: row.score for (user, role), row in expected.scores.items() if role == stored}
-        wanted = sorted(((score, shown(user, full)) for user, score in users.items()), reverse=True)[:100]
+        wanted = sorted(((score, displayed(user, full)) for user, score in users.items()), reverse=True)[:100]
         assert [item["score"] for item in answer] == [score for score, _ in wanted]
         if len(users) <= 100:
             assert sorted((item["score"], item["userId"]) for item in answer) == sorted(wanted)
@@ -62,7 +60,7 @@ def check_contributors(daemon, expected, full=False):
     for user in sorted(expected.users()):
         answer = daemon.get(f"/scores/{quoted(user)}").json()
         ids[user] = answer["id"]
-        assert answer["userId"] == shown(user, full)
+        assert answer["userId"] == displayed(user, full)
         assert answer["name"] == model.unique_id_and_name(user)[1]
         assert answer["merchant"] == expected.score(user, model.CREATOR)
         assert answer["photographer"] == expected.score(user, model.PHOTOGRAPHER)
@@ -83,7 +81,7 @@ def check_ranks(daemon, expected, ids, full=False):
                     tied,
                     score,
                 )
-                assert (answer["id"], answer["userId"]) == (ids[user], shown(user, full))
+                assert (answer["id"], answer["userId"]) == (ids[user], displayed(user, full))
                 touches = {time_ms for time_ms, _ in expected.scores[user, stored].touches}
                 assert model.epoch_ms(answer["updated"]) in touches
 
@@ -92,7 +90,7 @@ def same_person(person, user, score, full):
     if user is None or user == model.UNKNOWN:
         assert person is None
     else:
-        assert (person["userId"], person["score"]) == (shown(user, full), score)
+        assert (person["userId"], person["score"]) == (displayed(user, full), score)
         assert person["name"] == model.unique_id_and_name(user)[1]
 
 

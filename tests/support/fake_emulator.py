@@ -1,5 +1,5 @@
-"""A stand-in for an emulator, for the tests of what stands between: answers what it is told and keeps what
-arrived."""
+"""A fake emulator for the tests of proxies and their layers: it answers as told and records what arrived. And a client
+that calls it through a proxy."""
 
 import http.client
 import http.server

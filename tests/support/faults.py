@@ -1,17 +1,15 @@
-"""Faults on the way between winner-view and the emulators, drawn by a seed: layers of a proxy
-(tests/support/proxy.py).
+"""Faults between winner-view and the emulators, drawn from a seed: layers of a proxy (proxy.py).
 
-    harm = faults.Faults(seed=7, kinds=[faults.Throttle(0.1), faults.LostAnswer(0.05)])
-    p.layers = [harm]
+    drawn = faults.Faults(seed=7, kinds=[faults.Throttle(0.1), faults.LostAnswer(0.05)])
+    p.layers = [drawn]
     ...
-    harm.off()                                      # from here on all is well
-    harm.settle()                                   # writes that were to land late have landed
-    print(harm)                                     # the seed, the kinds, what happened how often
+    drawn.off()                                     # no more faults
+    drawn.settle()                                  # late writes have arrived
+    print(drawn)                                    # the seed, the kinds, how often each happened
 
-Whether a fault happens depends on the seed, the kind, and what the call is about (its operation, table and
-row, or its shard): the third write of a row meets the same faults in every run with that seed, however the
-threads interleave. When a call is made is up to the service and the machine, so that a seed repeats the
-faults, and nearly the run.
+Whether a fault happens depends on the seed, the kind, and the subject of the call (its operation, table and row, or its
+shard): the third write of a row meets the same faults in every run with that seed, however the threads interleave. When
+a call is made depends on the service and the machine, so that a seed repeats the faults exactly and the run nearly.
 
 `mixture(seed)` draws kinds and rates too.
 """
@@ -33,7 +31,7 @@ ACCOUNT = "arn:aws:dynamodb:us-east-1:000000000000"
 
 
 def subject(request, shard):
-    """What a call is about, the same in every run: never an iterator or a number of ours."""
+    """The subject of a call, which is the same in every run: it holds no iterator and no number of the emulator's."""
     if shard:
         return f"{request.operation} {shard}"
     content = request.json() if request.body else {}
@@ -43,7 +41,7 @@ def subject(request, shard):
 
 
 class Fault:
-    """One kind: happens to this share (`rate`) of the calls of `operations` (all, if there are none)."""
+    """One kind of fault. It happens to this share (`rate`) of the calls of `operations`, by default of all calls."""
 
     operations = None
 
@@ -55,18 +53,18 @@ class Fault:
     def name(self):
         return type(self).__name__
 
-    def may_meet(self, request):
+    def concerns(self, request):
         return not self.operations or request.operation in self.operations
 
-    def harm(self, request, go_on, chance):
-        """`chance` is a random.Random of this one occasion."""
+    def apply(self, request, go_on, chance):
+        """`chance` is a random.Random for this one call."""
         raise NotImplementedError
 
 
 class ServerError(Fault):
-    """500 or 503. A 500 of a write says nothing about whether it took effect: one in two has."""
+    """500 or 503. A write that got a 500 may have taken effect: one in two has."""
 
-    def harm(self, request, go_on, chance):
+    def apply(self, request, go_on, chance):
         if chance.random() < 0.3:
             return proxy.Reply(503, [("Content-Type", "text/html")], b"<html>Service Unavailable</html>")
         if chance.random() < 0.5:
@@ -76,9 +74,9 @@ class ServerError(Fault):
 
 
 class Throttle(Fault):
-    """Too fast: in each of the forms that DynamoDB and Kinesis have for it."""
+    """A throttle, in each of the forms that DynamoDB and Kinesis have for it."""
 
-    def harm(self, request, go_on, chance):
+    def apply(self, request, go_on, chance):
         if request.service == "kinesis":
             return self.kinesis(request, chance)
         return chance.choice([self.plain, self.newer, self.reasons, self.newer_reasons])(request)
@@ -105,7 +103,7 @@ class Throttle(Fault):
         return reply
 
     def reasons_of(self, request):
-        """API_ThrottlingReason: what was too much (resource, operation, limit), and the ARN of what was."""
+        """DynamoDB's API_ThrottlingReason: which limit was exceeded, and the ARN of the table or index."""
         table = request.json().get("TableName", "x")
         if table.endswith("-Scores"):
             reason, resource = "IndexWriteKeyRangeThroughputExceeded", f"table/{table}/index/ScoresByRole"
@@ -127,7 +125,7 @@ class Delay(Fault):
         super().__init__(rate, operations)
         self.up_to_s = up_to_s
 
-    def harm(self, request, go_on, chance):
+    def apply(self, request, go_on, chance):
         time.sleep(chance.uniform(0, self.up_to_s))
         return go_on(request)
 
@@ -135,20 +133,20 @@ class Delay(Fault):
 class ResetBefore(Fault):
     """The connection is reset before the call took effect."""
 
-    def harm(self, request, go_on, chance):
+    def apply(self, request, go_on, chance):
         raise proxy.Reset()
 
 
 class LostAnswer(Fault):
     """The call takes effect; then the connection is reset instead of an answer."""
 
-    def harm(self, request, go_on, chance):
+    def apply(self, request, go_on, chance):
         go_on(request)
         raise proxy.Reset()
 
 
 class LateWrite(Fault):
-    """The answer is lost now, and the write lands later, behind others that were sent after it."""
+    """The answer is lost now, and the write takes effect later, after others that were sent after it."""
 
     operations = WRITES
 
@@ -158,7 +156,7 @@ class LateWrite(Fault):
         self.changed = threading.Condition()
         self.under_way = 0
 
-    def harm(self, request, go_on, chance):
+    def apply(self, request, go_on, chance):
         with self.changed:
             self.under_way += 1
         later = threading.Timer(chance.uniform(0.05, self.up_to_s), self.land, [request])
@@ -170,7 +168,7 @@ class LateWrite(Fault):
         try:
             request.forward()
         except (OSError, ValueError):
-            pass  # the emulator is gone: so is the write
+            pass  # the emulator has ended, and the write is lost
         with self.changed:
             self.under_way -= 1
             self.changed.notify_all()
@@ -185,22 +183,21 @@ class LateWrite(Fault):
 class CutBody(Fault):
     """The answer ends in the middle of its body."""
 
-    def harm(self, request, go_on, chance):
+    def apply(self, request, go_on, chance):
         reply = go_on(request)
         reply.cut = chance.randrange(len(reply.body)) if reply.body else 0
         return reply
 
 
 class WrongChecksum(Fault):
-    """The body is not the one that x-amz-crc32 (DynamoDB's) stands for: its numbers are others, so that
-    whoever believes it goes wrong."""
+    """The numbers in the body are changed, so that DynamoDB's x-amz-crc32 does not match."""
 
     NUMBER = re.compile(rb'("N": ?")(\d)')
 
-    def may_meet(self, request):
-        return request.service == "dynamodb" and super().may_meet(request)
+    def concerns(self, request):
+        return request.service == "dynamodb" and super().concerns(request)
 
-    def harm(self, request, go_on, chance):
+    def apply(self, request, go_on, chance):
         reply = go_on(request)
         body = self.NUMBER.sub(lambda found: found[1] + b"%d" % ((int(found[2]) + 3) % 9 + 1), reply.body)
         if body == reply.body:
@@ -212,16 +209,16 @@ class WrongChecksum(Fault):
 class ExpiredIterator(Fault):
     operations = {"GetRecords"}
 
-    def harm(self, request, go_on, chance):
+    def apply(self, request, go_on, chance):
         return refusal(request, "ExpiredIteratorException", "Iterator expired.")
 
 
 class EmptyRead(Fault):
-    """A read that brings nothing although there is more, and says so: AWS reads on from there next time."""
+    """A read without records although there are more, which its lag shows. The next read continues there."""
 
     operations = {"GetRecords"}
 
-    def harm(self, request, go_on, chance):
+    def apply(self, request, go_on, chance):
         reply = refusal(request, "", "", 200)
         iterator = request.json()["ShardIterator"]
         reply.set_json({"Records": [], "NextShardIterator": iterator, "MillisBehindLatest": 1000})
@@ -229,11 +226,11 @@ class EmptyRead(Fault):
 
 
 class UnprocessedKeys(Fault):
-    """BatchGetItem answers some of the keys only, and names the rest."""
+    """BatchGetItem answers only some of the keys and lists the rest as unprocessed."""
 
     operations = {"BatchGetItem"}
 
-    def harm(self, request, go_on, chance):
+    def apply(self, request, go_on, chance):
         asked, now, later = request.json(), {}, {}
         for table, wanted in asked["RequestItems"].items():
             first = chance.randrange(len(wanted["Keys"]))
@@ -254,7 +251,7 @@ class UnprocessedKeys(Fault):
 
 
 class Faults:
-    """Faults of these kinds, in this order from the outside, by a seed. A layer; may serve several
+    """A layer that applies faults of these kinds, the first outermost, as drawn from a seed. May serve several
     proxies."""
 
     def __init__(self, seed, kinds):
@@ -262,8 +259,8 @@ class Faults:
         self.readers = aws_behaviour.Readers()
         self.lock = threading.Lock()
         self.is_on = True
-        self.met = collections.Counter()  # kind and subject: how often the kind could have happened
-        self.harmed = collections.Counter()  # (kind, operation, shard or None): how often it did
+        self.calls = collections.Counter()  # kind and subject: how many calls it could happen to
+        self.happened = collections.Counter()  # (kind, operation, shard or None): how often it happened
 
     def __call__(self, request, go_on):
         return self.readers(request, lambda same: self.go_through(same, self.kinds, go_on))
@@ -273,22 +270,22 @@ class Faults:
             return go_on(request)
         kind, rest = kinds[0], lambda same: self.go_through(same, kinds[1:], go_on)
         chance = self.draw(kind, request)
-        return kind.harm(request, rest, chance) if chance else rest(request)
+        return kind.apply(request, rest, chance) if chance else rest(request)
 
     def draw(self, kind, request):
-        """None, or the random.Random of an occasion on which the fault happens."""
-        if not self.is_on or not kind.may_meet(request):
+        """None, or the random.Random for a call to which the fault happens."""
+        if not self.is_on or not kind.concerns(request):
             return None
         shard = (
             self.readers.shard(request) if request.operation in ("GetShardIterator", "GetRecords") else None
         )
         about = f"{kind.name} {subject(request, shard)}"
         with self.lock:
-            self.met[about] += 1
-            chance = random.Random(f"{self.seed} {about} {self.met[about]}")
+            self.calls[about] += 1
+            chance = random.Random(f"{self.seed} {about} {self.calls[about]}")
             if chance.random() >= kind.rate:
                 return None
-            self.harmed[kind.name, request.operation, shard] += 1
+            self.happened[kind.name, request.operation, shard] += 1
         return chance
 
     @property
@@ -296,12 +293,9 @@ class Faults:
         """How often each kind happened."""
         counts = collections.Counter()
         with self.lock:
-            for (name, _, _), count in self.harmed.items():
+            for (name, _, _), count in self.happened.items():
                 counts[name] += count
         return counts
-
-    def on(self):
-        self.is_on = True
 
     def off(self):
         self.is_on = False
@@ -333,15 +327,14 @@ EVERY_KIND = (
 
 
 def mixture(seed, up_to=0.08):
-    """Three to six kinds, each at a rate of its own up to this."""
+    """Three to six kinds, each at a rate of its own up to `up_to`."""
     chance = random.Random(f"mixture {seed}")
     kinds = chance.sample(EVERY_KIND, chance.randint(3, 6))
     return Faults(seed, [kind(chance.uniform(up_to / 8, up_to)) for kind in kinds])
 
 
 def outages(seed, during_s, up_to_s):
-    """A script of outages within so many seconds: [(begin, seconds, "refusing" or "hanging")], one after the
-    other."""
+    """A script of outages within `during_s`: [(begin, seconds, "refusing" or "hanging")], one after the other."""
     chance = random.Random(f"outages {seed}")
     script, at = [], chance.uniform(0, during_s / 3)
     while at < during_s:
@@ -352,8 +345,8 @@ def outages(seed, during_s, up_to_s):
 
 
 def play(script, through, stopped):
-    """Plays a script of outages on a proxy; ends early, with the outage under way over, once the Event
-    `stopped` is set."""
+    """Plays a script of outages on a proxy. Ends early, together with the current outage, when the Event `stopped` is
+    set."""
     begin = time.monotonic()
     for at, seconds, kind in script:
         if stopped.wait(max(0, begin + at - time.monotonic())):

@@ -1,13 +1,13 @@
-"""What the program calls, as it is on the wire, against what a policy allows.
+"""The AWS calls of the program, as recorded by proxies, compared with what a policy allows.
 
-    with privileges.Wire() as wire:
-        ... a service with wire.environment ...
-    privileges.differences(stack.policy("FillPolicy"), wire.calls()) == []
+    with iam.Recorder(aws.emulators) as recorder:
+        ... a service with recorder.environment ...
+    iam.differences(stack.policy("FillPolicy"), recorder.calls()) == []
 
-A call is a service, an action, a resource and, for DynamoDB, the row's partition key: what IAM judges it by
-(Service Authorization Reference, "Actions, resources, and condition keys" of DynamoDB, Kinesis Data Streams and
-SQS). The service is the one it was signed for. All that is not for DynamoDB, Kinesis or the queue ends here,
-refused and written down.
+A call is a service, an action, a resource and, for DynamoDB, the row's partition key: what IAM decides by (Service
+Authorization Reference, "Actions, resources, and condition keys" of DynamoDB, Kinesis Data Streams and SQS). The service
+is the one that the call was signed for. Calls to other services than DynamoDB, Kinesis and the queue are refused and
+recorded.
 """
 
 import collections
@@ -32,7 +32,7 @@ def arn(service, resource):
 
 def service_of(request):
     """The service that a request is signed for."""
-    return sigv4.parts(request)[3] if request.header("Authorization") else "nobody's"
+    return sigv4.parts(request)[3] if request.header("Authorization") else "unsigned"
 
 
 def table_arns(content):
@@ -48,7 +48,7 @@ def partition_keys(content):
 
 
 class Streams:
-    """Knows the stream of a call that has only an iterator or a token of an earlier reply."""
+    """The stream of a call that has only an iterator or a token of an earlier reply."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -61,7 +61,7 @@ class Streams:
             return arn("kinesis", f"stream/{content['StreamName']}")
         with self.lock:
             return self.given.get(
-                content.get("ShardIterator") or content.get("NextToken"), "of nobody knows what"
+                content.get("ShardIterator") or content.get("NextToken"), "an unknown stream"
             )
 
     def learn(self, content, reply):
@@ -73,7 +73,7 @@ class Streams:
 
 
 class Calls:
-    """A layer of a proxy that writes down every call before it goes on."""
+    """A layer of a proxy that records every call before it is forwarded."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -96,7 +96,7 @@ class Calls:
     def note(self, request):
         try:
             calls = self.of(request)
-        except (ValueError, KeyError) as error:  # fails whoever compares, as no policy allows it
+        except (ValueError, KeyError) as error:  # no policy allows it: the comparison fails
             calls = {Call(service_of(request), request.operation or request.target, str(error), frozenset())}
         with self.lock:
             self.seen |= calls
@@ -109,15 +109,15 @@ class Calls:
         return reply
 
 
-class Wire:
-    """Everything that a service is connected to, seen. `layers`: more of them, before both emulators."""
+class Recorder:
+    """Proxies for everything that a service calls. `layers`: further layers before both emulators."""
 
     def __init__(self, emulators, layers=()):
         self.layer = Calls()
         self.dynamodb = proxy.Proxy(emulators.dynamodb_url, [self.layer, *layers])
         self.kinesis = proxy.Proxy(emulators.kinesis_url, [self.layer, *layers])
         self.queue = sqs.Queue()
-        self.elsewhere = proxy.Proxy("http://127.0.0.1:1")  # which it never asks: all answers are ours
+        self.elsewhere = proxy.Proxy("http://127.0.0.1:1")  # never contacted: every answer is made here
         self.elsewhere.on_request = lambda request: (403, b"{}")
         self.stack = contextlib.ExitStack()
 
@@ -132,7 +132,7 @@ class Wire:
         }
 
     def calls(self):
-        """All so far. (The queue and what is elsewhere answer before any layer.)"""
+        """All calls so far. (The queue and `elsewhere` answer before any layer.)"""
         for request in [*self.queue.requests, *self.elsewhere.requests]:
             self.layer.note(request)
         with self.layer.lock:
@@ -155,7 +155,7 @@ def as_list(value):
 
 
 def rights(statement):
-    """Each (service, action, resource) of a statement, which names all of them in full."""
+    """Each (service, action, resource) of a statement, which must not have wildcards."""
     assert statement["Effect"] == "Allow" and not statement.keys() & {"NotAction", "NotResource"}, statement
     found = [
         (*action.split(":"), resource)
@@ -167,7 +167,7 @@ def rights(statement):
 
 
 def condition_holds(statement, call):
-    """Knows one condition: which rows' partition keys a call may name."""
+    """The only condition supported: which partition keys a call may name."""
     condition = statement.get("Condition")
     if condition is None:
         return True
@@ -182,10 +182,10 @@ def allows(statement, right, call):
 
 
 def differences(statements, calls):
-    """What is missing and what is to spare, a line each."""
+    """Missing and unused rights, a line each."""
     granted = [(statement, right) for statement in statements for right in rights(statement)]
     missing = {call[:3] for call in calls if not any(allows(*one, call) for one in granted)}
     spare = {right for statement, right in granted if not any(allows(statement, right, c) for c in calls)}
     return [f"missing: {' '.join(right)}" for right in sorted(missing)] + [
-        f"to spare: {' '.join(right)}" for right in sorted(spare)
+        f"unused: {' '.join(right)}" for right in sorted(spare)
     ]

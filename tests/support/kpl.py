@@ -1,4 +1,4 @@
-"""The npm package aws-kinesis-agg, a writer and a reader of KPL records by others than us.
+"""The npm package aws-kinesis-agg: a foreign writer and reader of records of the Kinesis Producer Library.
 
     kpl.run([("pack", parts), ("unpack", data), ...])       # the answers, in order
 

@@ -1,4 +1,4 @@
-"""deploy/kubernetes, read as kustomize would."""
+"""The manifests of deploy/kubernetes, read as kustomize reads them."""
 
 import pathlib
 
@@ -14,7 +14,7 @@ def load(*path):
 
 
 def the(kind):
-    """The object of that kind in the base."""
+    """The object of this kind in the base."""
     names = load("base", "kustomization.yaml")["resources"]
     (found,) = [one for one in (load("base", name) for name in names) if one["kind"] == kind]
     return found
@@ -27,10 +27,10 @@ def literals(folder):
 
 
 def environment(folder):
-    """What a container gets, the names that Kubernetes fills in included."""
+    """The environment of a container, with the values that Kubernetes fills in."""
     values = literals("base") | literals(folder)
     for one in container()["env"]:
-        values[one["name"]] = one.get("value", "a-pod-of-its-own")
+        values[one["name"]] = one.get("value", "the-pod")
     return values
 
 

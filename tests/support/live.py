@@ -1,4 +1,4 @@
-"""A client of /live that sees chunks, events and comments, and when each came."""
+"""A client of /live that records events and comments, and when each arrived."""
 
 import json
 import socket
@@ -44,7 +44,7 @@ class Reader:
 
     def __init__(self, daemon, headers=None):
         self.events, self.comments, self.retries = [], [], []
-        self.end = None  # then "whole" (the last chunk came), or "cut"
+        self.end = None  # then "whole" (with the last chunk), or "cut"
         self.connection = dial(daemon.port, headers)
         self.file = self.connection.makefile("rb")
         self.status, self.headers = read_head(self.file)

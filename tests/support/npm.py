@@ -1,6 +1,6 @@
-"""npm packages that tests need beside the emulators.
+"""npm packages that tests need besides the emulators.
 
-    npm.folder("redocly")       # where tests/support/redocly/package-lock.json is installed; installs it if it is not
+    npm.folder("redocly")       # the folder where tests/support/redocly/package-lock.json is installed, after installing it
 
 A package and all that it needs are pinned by the lock file with their integrity hashes, which `npm ci`
 checks; no script of theirs runs at the installation. They are kept beside the emulators, under a hash of the folder's
@@ -33,7 +33,7 @@ def folder(name):
         subprocess.run(NPM, cwd=made, check=True, timeout=600)
         try:
             made.rename(target)
-        except OSError:  # somebody was faster
+        except OSError:  # another process was faster
             if not target.is_dir():
                 raise
     return target

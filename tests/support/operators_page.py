@@ -1,9 +1,9 @@
-"""deploy/README.md as something to try.
+"""The commands of deploy/README.md.
 
-The commands that it marks to be run are one script, run against the emulators (test_following_the_page.py). All others,
-which want AWS, a cluster or a machine to change, are run too (test_operators_commands.py), in a folder where programs
-that would do something only note what they were called with. What `aws` was called with, the real one then asks of
-somebody who hears it and refuses it: by then its own model of AWS has judged the command.
+Those marked to be run are one script, run against the emulators (test_following_the_page.py). All others need AWS, a
+cluster or a machine to change. They are run too (test_operators_commands.py), in a folder with fake programs that only
+record their arguments. Each recorded `aws` command is then given to the real one, with an endpoint that records and
+refuses the request: before that, the real one has checked the command against its model of AWS.
 """
 
 import concurrent.futures
@@ -21,10 +21,10 @@ import proxy
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "deploy" / "README.md"
 MARKED = re.compile(r"^<!-- run -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NO_SHELL = ("scrape_configs:",)  # an indented block that begins so is something else
+NO_SHELL = ("scrape_configs:",)  # an indented block with this first line is not shell
 NOTED = "aws docker kubectl systemctl journalctl sudo sudoedit cmake cpack apt-get curl sqlite3 winner-view".split()
 
-# What a shell needs before it: to stop at the first failure and leave nothing running.
+# Put before a script: it stops at the first failure and leaves no process.
 PRELUDE = """\
 set -euo pipefail
 trap 'status=$?; kill $(jobs -p) 2>/dev/null || :; exit $status' EXIT
@@ -47,7 +47,7 @@ def text():
 
 
 def script(**changes):
-    """The marked commands, each word of `changes` put in place of what stands on the page."""
+    """The marked commands, with each key of `changes` replaced by its value."""
     commands = "\n".join(MARKED.findall(text()))
     for word, instead in changes.items():
         assert word.lstrip("_") in commands, word
@@ -56,7 +56,7 @@ def script(**changes):
 
 
 def unmarked_blocks():
-    """The commands that stand indented, by block."""
+    """The indented commands, by block."""
     blocks = []
     for block in re.findall(r"(?:^ {4}.*\n)+", MARKED.sub("", text()), re.MULTILINE):
         lines = [line[4:] for line in block.splitlines()]
@@ -66,7 +66,7 @@ def unmarked_blocks():
 
 
 def prose_commands(program):
-    """What the page calls by name in its sentences: `aws ecs describe-tasks`."""
+    """The commands in the sentences of the page, such as `aws ecs describe-tasks`."""
     prose = re.sub(r"^ {4}.*$", "", MARKED.sub("", text()), flags=re.MULTILINE)
     return re.findall(rf"`({program} [^`]*)`", prose)
 
@@ -76,12 +76,12 @@ def all_commands():
     return [line for block in [*MARKED.findall(text()), *unmarked_blocks()] for line in block.splitlines()]
 
 
-class Hearing:
-    """An AWS that hears everything and refuses it. `asked` has (operation, what was asked)."""
+class RecordingAws:
+    """An AWS endpoint that records every request and refuses it. `asked` has (operation, parameters)."""
 
     def __init__(self):
         self.asked = []
-        self.proxy = proxy.Proxy("http://127.0.0.1:1")  # which it never asks: all answers are ours
+        self.proxy = proxy.Proxy("http://127.0.0.1:1")  # never contacted: every answer is made here
         self.proxy.on_request = self.answer
 
     def answer(self, request):
@@ -113,8 +113,8 @@ class Hearing:
 
 
 class Rehearsal:
-    """The unmarked commands, run in `folder`: `done` is the finished shell, `noted` what programs were called with, `asked`
-    what AWS was asked, `refused` what the command line of AWS did not even ask."""
+    """The unmarked commands, run in `folder`. `done`: the finished shell; `noted`: the calls of fake programs; `asked`: the
+    requests of the real `aws`; `refused`: the `aws` commands that made no request."""
 
     def __init__(self, folder):
         self.folder, self.notes = folder, folder / "notes"
@@ -128,7 +128,7 @@ class Rehearsal:
         self.ask()
 
     def programs(self):
-        """Where the commands are run: like a clone that was built, with programs of ours first in the PATH."""
+        """Makes the folder like a clone that was built, with the fake programs first in the PATH."""
         for path in ("bin", "tests", "build/release"):
             (self.folder / path).mkdir(parents=True)
         (self.folder / "deploy").symlink_to(ROOT / "deploy")
@@ -156,15 +156,15 @@ class Rehearsal:
         }
 
     def ask(self):
-        """One of each kind: which of its outputs a stack is asked for makes no difference."""
+        """Gives one `aws` command of each kind to the real one. The key of a stack's output makes no difference."""
         kinds = {re.sub(r"OutputKey=='\w+'", "", " ".join(call)): call for call in self.calls("aws")}
-        with Hearing() as hearing, concurrent.futures.ThreadPoolExecutor(4) as pool:
-            said = list(pool.map(lambda call: self.say(hearing, call), kinds.values()))
-            self.asked = list(hearing.asked)
+        with RecordingAws() as endpoint, concurrent.futures.ThreadPoolExecutor(4) as pool:
+            said = list(pool.map(lambda call: self.try_aws(endpoint, call), kinds.values()))
+            self.asked = list(endpoint.asked)
         self.refused = [one for one in said if "Heard" not in one]
 
-    def say(self, hearing, call):
-        argv = [shutil.which("aws"), "--endpoint-url", hearing.proxy.url, *call]
+    def try_aws(self, endpoint, call):
+        argv = [shutil.which("aws"), "--endpoint-url", endpoint.proxy.url, *call]
         done = subprocess.run(
             argv, cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=120,
@@ -176,5 +176,5 @@ class Rehearsal:
 
 
 def is_configuration_mistake(options):
-    """Whether the program finds a mistake in them; `healthcheck` reads all of it, and nobody need be there."""
+    """Whether the program finds a mistake in them. `healthcheck` checks all options and needs no running service."""
     return program.run("healthcheck", *options).returncode == 2

@@ -1,6 +1,6 @@
-"""The pairs of a source and a store that the behaviour tests run on. What a test does with one (fill the
-source, name both to a service, read what became of it) is the same for each, so that a test asks for the
-fixture `pair` or `main_job` and need not know which it got.
+"""The pairs of a source and a store that tests run on: Kinesis with DynamoDB, and a file with SQLite. Both have the same
+methods (put events, options for a service, read the rows), so that a test that uses the fixture `pair` or `main_job`
+runs on each.
 
 Sources are filled and rows are read by other means than the program under test.
 """
@@ -61,12 +61,12 @@ class KinesisDynamodb:
 
 
 def can_be_lines(puts):
-    """Those whose data can be a line of a file: a newline within would make two of it."""
+    """Those whose data can be a line of a file: without a newline."""
     return [put for put in puts if b"\n" not in put.data]
 
 
 class FileSqlite:
-    """A journal and a database in `folder`; or another journal. A file has no partition keys."""
+    """A file of events (by default in `folder`) and a database in `folder`. A file has no partition keys."""
 
     has_watermarks = False
     shards = [FILE_SHARD]
@@ -97,7 +97,7 @@ class FileSqlite:
         return self.journal.read_bytes().split(b"\n")[:-1]
 
     def connect(self):
-        """Read-only, so that whatever a killed service left behind stays for its successor to mend."""
+        """Read-only, so that the next service finds what a killed one left."""
         return contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True))
 
     def rows(self, table):
@@ -120,7 +120,7 @@ class FileSqlite:
 
 
 def stocked_pair(kind, request, folder, events):
-    """A pair whose source has these events, for fixtures of a module: `pair` lives only as long as a test."""
+    """A pair whose source has these events, for fixtures with the scope of a module."""
     if kind == "file+sqlite":
         pair = FileSqlite(folder)
     else:

@@ -1,7 +1,7 @@
-"""What a PromQL expression asks of the program's metrics, held against the families in its sources.
+"""Checks a PromQL expression against the metric families in the program's sources.
 
-A reading by regular expressions, enough for what deploy/ has: metric names, their matchers, the labels of
-by (...), and which functions are applied. Syntax is promtool's to judge.
+It reads by regular expressions what deploy/ uses: metric names, their matchers, the labels of by (...), and which
+functions are applied. promtool checks the syntax.
 """
 
 import pathlib
@@ -10,8 +10,8 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAYERS = ("base", "aws", "views", "ingest", "api", "server")
 FROM_PROMETHEUS = {"job", "instance"}
-RISING = {"rate", "irate", "increase"}  # of what only counts
-MOVING = {"changes", "delta", "deriv", "max_over_time", "min_over_time"}  # of what goes up and down
+RISING = {"rate", "irate", "increase"}  # for counters
+MOVING = {"changes", "delta", "deriv", "max_over_time", "min_over_time"}  # for gauges
 
 FAMILY = re.compile(r"^static struct metrics_family \w+ = \{(.*?)\};", re.DOTALL | re.MULTILINE)
 COUNTER = re.compile(r'^COUNTER\(\w+, "(\w+)"', re.MULTILINE)  # ingest/kinesis/reader.c: by shard
@@ -32,7 +32,7 @@ def source_files():
 
 
 def families():
-    """By name, from the sources; every metric's name in them is found, or this fails."""
+    """{name: family} from the sources. Fails if a metric's name in them has no family."""
     found, mentioned = {}, set()
     for path in source_files():
         text = path.read_text()
@@ -51,13 +51,13 @@ def families():
 
 
 def literals():
-    """Every string and number in the sources: what a label may be."""
+    """Every string and number in the sources: the possible values of labels."""
     texts = "\n".join(path.read_text() for path in source_files())
     return set(re.findall(r'"((?:[^"\\\n]|\\.)*)"', texts)) | set(re.findall(r"\b\d+\b", texts))
 
 
 def family_of(name, known):
-    """The family of a series' name, and what of a histogram it is."""
+    """The family of a series, and its suffix in a histogram."""
     for suffix in ("_bucket", "_sum", "_count"):
         family = known.get(name.removesuffix(suffix))
         if name.endswith(suffix) and family and family.kind == "HISTOGRAM":
@@ -86,7 +86,7 @@ def mistakes_in_selector(name, matchers, known, texts):
 
 
 def mistakes(expression, known, texts):
-    """What in the expression the program does not have; [] if all is there."""
+    """What the expression uses and the program does not have."""
     wrong, labels = [], set(FROM_PROMETHEUS)
     selectors = SELECTOR.findall(expression)
     if not selectors:

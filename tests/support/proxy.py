@@ -1,21 +1,20 @@
 """A proxy between winner-view and an emulator that sees, and may change, every call.
 
     with proxy.Proxy(emulators.dynamodb_url) as p:
-        p.on_request = lambda request: None         # None: pass it on; (status, body): answer this instead
-        p.layers = [layer, ...]                     # what happens to a call on its way: see below
+        p.on_request = lambda request: None         # None: forward it; a Reply or (status, body): answer this instead
+        p.layers = [layer, ...]                     # see below
         ... AWS_ENDPOINT_URL_DYNAMODB = p.url ...
         p.requests                                  # every request, as the bytes that arrived
 
-A layer is called as `layer(request, go_on)` and returns a Reply. `go_on(request)` is the rest of the way:
-the layers after it, then the emulator. So a layer may answer by itself, change what it passes on or what
-comes back, wait (that delays this call alone), or raise Reset: the connection is then reset without an
-answer. tests/support/faults.py has the layers that do harm.
+A layer is called as `layer(request, go_on)` and returns a Reply. `go_on(request)` calls the layers after it, then the
+emulator. So a layer may answer by itself, change the request or the reply, wait (which delays only this call), or raise
+Reset: the connection is then reset without an answer. The layers in faults.py cause faults, those in aws_behaviour.py
+behave as AWS does.
 
-`refusing()` and `hanging()` are outages: nobody listens; or everybody is accepted and nobody answered.
+`refusing()` and `hanging()` are outages: connections are refused; or accepted and never answered.
 
-One thread a connection, kept alive on both sides. A call is sent to the emulator once and never again: if
-the emulator ends a connection, so does the proxy. Bounded in what it keeps (`MAX_KEPT` requests); loopback
-only.
+One thread per connection. Connections are kept alive on both sides. A call is sent to the emulator once and never
+repeated: if the emulator closes a connection, so does the proxy. At most `MAX_KEPT` requests are kept. Loopback only.
 """
 
 import collections
@@ -35,11 +34,11 @@ MAX_KEPT = 100_000
 MAX_BODY = 64 << 20
 MAX_LINE = 65536
 UPSTREAM_TIMEOUT_S = 60
-NOT_PASSED_ON = {"connection", "keep-alive", "transfer-encoding", "content-length", "expect"}
+NOT_FORWARDED = {"connection", "keep-alive", "transfer-encoding", "content-length", "expect"}
 
 
 class Reset(Exception):
-    """Raised by a layer: no answer, the connection is reset."""
+    """Raised by a layer: the connection is reset without an answer."""
 
 
 class Closed(OSError):
@@ -47,7 +46,7 @@ class Closed(OSError):
 
 
 class Headers(list):
-    """(name, value) pairs in the order and spelling they came in."""
+    """(name, value) pairs in the order and spelling in which they arrived."""
 
     def get(self, name):
         """The value of the only header of that name, else None."""
@@ -61,8 +60,8 @@ class Headers(list):
     def remove(self, name):
         self[:] = [pair for pair in self if pair[0].lower() != name.lower()]
 
-    def passed_on(self):
-        return [pair for pair in self if pair[0].lower() not in NOT_PASSED_ON]
+    def forwarded(self):
+        return [pair for pair in self if pair[0].lower() not in NOT_FORWARDED]
 
 
 class Request:
@@ -101,7 +100,7 @@ class Request:
 
 
 class Reply:
-    """What goes back. `cut`: only so many bytes of the body, then the connection ends."""
+    """The reply. `cut`: send only so many bytes of the body, then close."""
 
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, Headers(headers), body
@@ -117,12 +116,12 @@ class Reply:
 
     def bytes(self):
         lines = [f"HTTP/1.1 {self.status} X"]
-        lines += [f"{name}: {value}" for name, value in self.headers.passed_on()]
+        lines += [f"{name}: {value}" for name, value in self.headers.forwarded()]
         lines += [f"Content-Length: {len(self.body)}", "", ""]
         return "\r\n".join(lines).encode("latin-1") + self.body[: self.cut]
 
 
-# --- HTTP/1.1, as much as AWS calls and the emulators need. -----------------------------------------------
+# --- HTTP/1.1, as far as AWS calls and the emulators use it. ----------------------------------------------
 
 
 def read_head(rfile):
@@ -176,7 +175,7 @@ class Upstream:
         self.socket = None
 
     def connect(self):
-        """The emulators end idle connections: one that has anything to say before it was asked is over."""
+        """The emulators close idle connections: a connection that is readable before a request was sent is closed."""
         if self.socket and select.select([self.socket], [], [], 0)[0]:
             self.close()
         if not self.socket:
@@ -188,7 +187,7 @@ class Upstream:
         try:
             self.connect()
             lines = [f"{request.method} {request.target} HTTP/1.1"]
-            lines += [f"{name}: {value}" for name, value in request.headers.passed_on()]
+            lines += [f"{name}: {value}" for name, value in request.headers.forwarded()]
             lines += [f"Content-Length: {len(request.body)}", "", ""]
             self.socket.sendall("\r\n".join(lines).encode("latin-1") + request.body)
             line, headers = read_head(self.rfile)
@@ -202,7 +201,7 @@ class Upstream:
 
 
 class Handler(socketserver.StreamRequestHandler):
-    """One connection of the service's."""
+    """One connection from the service."""
 
     disable_nagle_algorithm = True
 
@@ -216,7 +215,7 @@ class Handler(socketserver.StreamRequestHandler):
         except Reset:
             will_reset(self.connection)
         except (OSError, ValueError):
-            pass  # either side went away: so does the connection
+            pass  # either side closed the connection
         finally:
             owner.closed(self.connection)
             self.upstream.close()
@@ -260,7 +259,7 @@ class Proxy:
         self.lock = threading.Lock()
         self.connections = set()
         self.server = self.thread = None
-        # bound, never listening: keeps the port while nobody listens there
+        # bound but never listening: reserves the port during refusing()
         self.reservation = socket.socket()
         self.reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.reservation.bind(("127.0.0.1", 0))
@@ -270,10 +269,7 @@ class Proxy:
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def keep(self, request):
-        self.requests.append(request)
-
-    # --- A call's way. ------------------------------------------------------------------------------------
+    # --- A call. ------------------------------------------------------------------------------------------
 
     def reply_to(self, request, exchange):
         if not self.may_answer.is_set():
@@ -287,14 +283,14 @@ class Proxy:
                 go_on = functools.partial(layer, go_on=go_on)
             reply = go_on(request)
         request.reply_status, request.reply_body = reply.status, reply.body
-        self.keep(request)
+        self.requests.append(request)
         return reply
 
     def instead(self, request):
         answer = self.on_request(request) if self.on_request else None
-        return (
-            Reply(answer[0], [("Content-Type", "application/x-amz-json-1.0")], answer[1]) if answer else None
-        )
+        if not isinstance(answer, tuple):
+            return answer
+        return Reply(answer[0], [("Content-Type", "application/x-amz-json-1.0")], answer[1])
 
     def forward(self, request):
         """Sends a request to the emulator on a connection of its own, now."""
@@ -305,7 +301,7 @@ class Proxy:
 
     @contextlib.contextmanager
     def refusing(self):
-        """Nobody listens, and what was connected is cut off."""
+        """Connections are refused, and open ones are closed."""
         self.close()
         try:
             yield
@@ -314,15 +310,15 @@ class Proxy:
 
     @contextlib.contextmanager
     def hanging(self):
-        """Connections are accepted and requests read, and none is passed on or answered. Those that still
-        wait at the end are reset."""
+        """Connections are accepted and requests read, but none is forwarded or answered. Those that still wait at the
+        end are reset."""
         self.may_answer.clear()
         try:
             yield
         finally:
             self.may_answer.set()
 
-    # --- Life. --------------------------------------------------------------------------------------------
+    # --- Start and stop. ----------------------------------------------------------------------------------
 
     def opened(self, connection):
         with self.lock:
@@ -347,7 +343,7 @@ class Proxy:
         with self.lock:
             for connection in self.connections:
                 with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)  # wakes its thread, which can answer nothing now
+                    connection.shutdown(socket.SHUT_RDWR)  # wakes its thread
 
     def __enter__(self):
         self.listen()

@@ -1,5 +1,5 @@
-"""Requests drawn at random from openapi.yaml, right ones and wrong ones, for hypothesis; and a client that
-sends them byte by byte as they are, which no well-behaved library would."""
+"""Requests drawn at random from openapi.yaml for hypothesis, valid and invalid ones, and a client that sends them
+without any change."""
 
 import dataclasses
 import http.client
@@ -27,13 +27,13 @@ ODD_VALUES = (
     "Merchant % %00 %ff %c3 a=b = , 86400001 v1:x AAAA undefined"
 ).split() + [""]
 NAMES = "limit cursor role maxLag LIMIT Limit li%6Dit lim%69t colour limit%20 limit[] % %00 _".split() + [""]
-PARSER_BYTES = 28000  # what the parser has room for in any case: more than our own limits together
+PARSER_BYTES = 28000  # libmicrohttpd has room for so many bytes of headers in any case, which is above our limits
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 @dataclasses.dataclass
 class Request:
-    """What is sent, in latin-1: any byte can be said."""
+    """A request, sent in latin-1, so that it can hold any byte."""
 
     method: str
     target: str
@@ -76,7 +76,7 @@ def segments(known):
 
 @st.composite
 def paths(draw, openapi, known):
-    """A path of openapi.yaml with anything in its braces; or, less often, none of them."""
+    """A path of openapi.yaml with anything in its braces; less often another target."""
     if draw(st.integers(0, 5)) == 0:
         return draw(st.sampled_from(ODD_TARGETS))
     template = draw(st.sampled_from(sorted(openapi.document["paths"])))
@@ -151,7 +151,7 @@ def anything(draw, openapi, known):
     return request
 
 
-# --- Right ones, and wrong in one thing. ------------------------------------------------------------------
+# --- Valid requests, and requests with one mistake. -------------------------------------------------------
 
 
 def parameters(openapi, template, kind):
@@ -203,7 +203,7 @@ def with_query(path, pairs):
 
 @st.composite
 def right(draw, openapi, known, cursors):
-    """A request as openapi.yaml wants it. `cursors`: {template: some of its own}."""
+    """A request that openapi.yaml allows. `cursors`: {template: cursors of that listing}."""
     template = draw(st.sampled_from(sorted(openapi.document["paths"])))
     path = filled(draw, openapi, template, known)
     pairs = right_pairs(draw, openapi, template, cursors)
@@ -214,7 +214,7 @@ def right(draw, openapi, known, cursors):
 
 @st.composite
 def wrong(draw, openapi, known, cursors):
-    """(a request that is right but for one parameter, that parameter's name)"""
+    """(a request with one wrong parameter, that parameter's name)"""
     template = draw(st.sampled_from(sorted(openapi.document["paths"])))
     path = filled(draw, openapi, template, known)
     pairs = right_pairs(draw, openapi, template, cursors)
@@ -233,7 +233,7 @@ def wrong(draw, openapi, known, cursors):
     return Request("GET", with_query(path, [*pairs[:at], *more, *pairs[at:]]), []), name
 
 
-# --- What is hardly HTTP. ---------------------------------------------------------------------------------
+# --- Malformed HTTP. --------------------------------------------------------------------------------------
 
 NOISE = [
     b"\0",
@@ -280,7 +280,7 @@ def malformed(draw):
     return data
 
 
-# Whatever was left unfinished ends here, and with it the connection.
+# Ends any unfinished request, and the connection.
 LAST_WORDS = b"\r\n\r\n" + b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" * 3
 WAITS_FOR_MORE_S = 0.3
 
@@ -288,7 +288,7 @@ WAITS_FOR_MORE_S = 0.3
 
 
 class Streamed:
-    """A reply whose body has no end: its headers are all that is looked at."""
+    """A reply whose body has no end: only its headers are checked."""
 
     def __init__(self, reply):
         self.status, self.getheaders = reply.status, reply.getheaders
@@ -308,7 +308,7 @@ class Client:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
     def exchange(self, request):
-        """The response, of whatever status; not judged yet."""
+        """The response, of any status, not checked yet."""
         self.socket = self.socket or self.connect()
         self.socket.sendall(request.bytes())
         reply = http.client.HTTPResponse(self.socket, method=request.method)
@@ -320,7 +320,7 @@ class Client:
         return response
 
     def converse(self, data):
-        """All that the service says to these bytes, until it ends the connection or waits for more."""
+        """All that the service answers to these bytes, until it ends the connection or waits for more."""
         with self.connect() as own:
             said = b""
             own.settimeout(WAITS_FOR_MORE_S)
@@ -329,7 +329,7 @@ class Client:
                 while piece := own.recv(65536):
                     said += piece
             except (BrokenPipeError, ConnectionResetError, socket.timeout):
-                pass  # it ended the connection in the middle of what we said; or a length promised much
+                pass  # it ended the connection while we sent, or it waits for the rest of a body
             return said
 
     def close(self):

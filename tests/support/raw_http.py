@@ -1,4 +1,4 @@
-"""HTTP by hand, for tests that care when bytes go out, how many, and what becomes of each connection."""
+"""HTTP by hand, for tests that control when bytes are sent, how many, and how each connection ends."""
 
 import re
 import socket
@@ -43,7 +43,7 @@ class Client:
         self.buffer = b""
 
     def send(self, data):
-        """Returns when it was all handed to the kernel, in seconds."""
+        """Returns the time (monotonic) when all of it was in the kernel's buffer."""
         self.socket.sendall(data)
         return time.monotonic()
 
@@ -75,7 +75,7 @@ class Client:
         return self.receive()
 
     def seconds_until_closed(self, timeout_s):
-        """Reads and drops what comes, until the other side ends or resets the connection."""
+        """Reads and drops everything until the other side ends or resets the connection."""
         begin = time.monotonic()
         self.socket.settimeout(timeout_s)
         try:

@@ -1,5 +1,5 @@
-"""Debian systems in folders, entered by chroot, in namespaces of their own for mounts and processes: whoever enters
-one ends with us, even after a SIGKILL, takes all that it started along, and what was mounted is gone with it."""
+"""Debian systems in folders, entered by chroot, in namespaces of their own for mounts and processes. A command in one ends
+with us, even after a SIGKILL, together with all that it started and mounted."""
 
 import contextlib
 import fcntl
@@ -14,9 +14,9 @@ import tempfile
 import emulators
 import program
 
-# Of the environment only what says how to reach the outside.
+# The only variables of our environment that are passed on: how to reach the network.
 OUTSIDE = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy")
-# How this machine reaches its mirrors is no part of a fresh Debian: it is copied in.
+# How this machine reaches its mirrors is not part of a fresh Debian: it is copied in.
 HOST_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/apt/apt.conf.d", "/etc/ssl/certs/ca-certificates.crt")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 WORK = pathlib.Path("/var/tmp")
@@ -24,7 +24,7 @@ PREFIX = "winner-view-roots-"
 STEP_TIMEOUT_S = 1800
 STOP_TIMEOUT_S = 25
 # The namespaces end with their first process, and that one with us. (It is not the command that is run: the kernel
-# forgets with whom a process is to end when it changes its user.)
+# clears the parent-death signal of a process that changes its user.)
 APART = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
 ENTER = """
 set -e
@@ -48,7 +48,7 @@ class Root:
         self.folder = folder
 
     def path(self, inside):
-        """Where a path of the system is on this machine."""
+        """The path on this machine of a path in the system."""
         return self.folder / str(inside).lstrip("/")
 
     def copy(self, folder):
@@ -56,8 +56,8 @@ class Root:
         return Root(folder)
 
     def command(self, argv, user=None, directory="/", environment=None, read_only=False, first=False):
-        """The command line that runs another in it, as `user` ("uid:gid"); `first`: as the first process of a
-        namespace, as engines run a container's."""
+        """The command line that runs `argv` in it, as `user` ("uid:gid"); `first`: as the first process of a namespace, as
+        container engines do."""
         inside = ["unshare", "--pid", "--fork"] if first else []
         inside += ["chroot", *([f"--userspec={user}"] if user else []), str(self.folder), "/usr/bin/env", "-i"]
         inside += [f"--chdir={directory}", *(f"{name}={value}" for name, value in variables(environment).items())]
@@ -82,7 +82,7 @@ class Root:
 
 
 def run(argv):
-    """A command line that ends with us."""
+    """Runs a command line that ends with us."""
     return subprocess.run(
         argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=STEP_TIMEOUT_S,
         preexec_fn=emulators.die_with_parent,
@@ -90,7 +90,7 @@ def run(argv):
 
 
 class Running:
-    """A command line of `Root.command` that goes on. A context manager that ends it."""
+    """A command line of `Root.command` that keeps running. A context manager that ends it."""
 
     def __init__(self, argv, log_path):
         self.argv, self.log_path = argv, log_path
@@ -129,8 +129,7 @@ class Running:
 
 @contextlib.contextmanager
 def workplace():
-    """A folder for roots, removed at the end. What is left of those who were killed before is removed first: whose
-    lock can be had has nobody any more."""
+    """A folder for roots, removed at the end. Folders of killed test runs are removed first: their locks are free."""
     for left in WORK.glob(PREFIX + "*"):
         with contextlib.suppress(BlockingIOError), locked(left):
             remove(left)
@@ -143,7 +142,7 @@ def workplace():
 
 
 def remove(folder):
-    """Much faster than Python does it; and nothing that is mounted there, which would be somebody's mistake."""
+    """Faster than shutil. Leaves what is mounted there, which would be a mistake."""
     subprocess.run(["rm", "-rf", "--one-file-system", folder], check=True)
 
 

@@ -1,4 +1,4 @@
-"""Hand-made events for tests that want a known, small shop."""
+"""Hand-made events for tests that need a small shop with known scores."""
 
 import model
 import workload
@@ -25,7 +25,7 @@ def puts(events):
 
 
 def product(product_id, merchant=None, photographer=None, purchases=0):
-    """The events of one product, in order; without a merchant it was never registered."""
+    """The events of one product, in order. Without a merchant it is never registered."""
     events = [event(model.CREATE, product_id, merchant)] if merchant else []
     events += [event(model.IMAGE, product_id, photographer)] if photographer else []
     return events + [event(model.PURCHASE, product_id, person("customer", "Cy"))] * purchases

@@ -1,11 +1,11 @@
-"""A tiny SQS on loopback: one queue that takes SendMessage in AWS's JSON protocol.
+"""A fake SQS on loopback: one queue that accepts SendMessage in AWS's JSON protocol.
 
     with sqs.Queue() as queue:
         ... --dead-letter sqs:{queue.url}, environment queue.environment ...
-        queue.refuse = lambda body: (status, bytes) or None; sqs.LOST: taken, but the answer is lost
-        queue.messages                              # bodies, in the order they came
+        queue.refuse = lambda body: (status, bytes) or None; sqs.LOST: accepted, but the answer is lost
+        queue.messages                              # bodies, in the order of arrival
 
-As SQS does, it refuses a message that is empty, above 256 KiB or holds characters that XML has not.
+As SQS does, it refuses a message that is empty, above 256 KiB or holds characters that XML does not allow.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class Queue:
         self.refuse = None
         self.messages, self.attempts = [], 0
         self.lock = threading.Lock()
-        self.proxy = proxy.Proxy("http://127.0.0.1:1")  # which it never asks: all answers are ours
+        self.proxy = proxy.Proxy("http://127.0.0.1:1")  # never contacted: every answer is made here
         self.proxy.on_request = self.answer
 
     @property
@@ -55,7 +55,7 @@ class Queue:
         return {(one["shard"], one["sequenceNumber"], one["reason"]) for one in self.letters()}
 
     def check(self, request):
-        """What SQS would say of it; None: nothing."""
+        """SQS's refusal of this request; None: it accepts it."""
         body = request.json()
         if request.method != "POST" or request.header("X-Amz-Target") != "AmazonSQS.SendMessage":
             return error("InvalidAction")

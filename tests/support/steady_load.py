@@ -1,19 +1,15 @@
-"""Events that keep coming while a test does other things: a thread that puts them by the clock."""
+"""Events that are put at a constant rate, in a thread of their own, while a test does other things."""
 
 import threading
 import time
 
-import cloud
-
 
 class SteadyLoad:
-    """Puts `puts` in order at `per_second`, in a round every ROUND_S, until they are all put or it is ended.
-    Leaving the block ends it, and fails if a put did."""
+    """Calls `put` with the next of `puts` every `round_s`, so that `per_second` of them are put, until all are put or
+    it is ended. Leaving the block ends it, and fails if a put failed."""
 
-    ROUND_S = 0.1
-
-    def __init__(self, kinesis, stream, puts, per_second):
-        self.kinesis, self.stream, self.puts, self.per_second = kinesis, stream, puts, per_second
+    def __init__(self, put, puts, per_second, round_s=0.1):
+        self.put, self.puts, self.per_second, self.round_s = put, puts, per_second, round_s
         self.done = 0
         self.ending = threading.Event()
         self.failure = None
@@ -22,9 +18,9 @@ class SteadyLoad:
     def run(self):
         begin = time.monotonic()
         try:
-            while self.done < len(self.puts) and not self.ending.wait(self.ROUND_S):
+            while self.done < len(self.puts) and not self.ending.wait(self.round_s):
                 due = min(len(self.puts), int((time.monotonic() - begin) * self.per_second))
-                cloud.put(self.kinesis, self.stream, self.puts[self.done : due])
+                self.put(self.puts[self.done : due])
                 self.done = due
         except Exception as error:
             self.failure = error
@@ -35,7 +31,7 @@ class SteadyLoad:
         assert not self.thread.is_alive(), f"{self.done} of {len(self.puts)} put in {timeout_s} s"
 
     def end(self):
-        """No more of them. Returns how many were put."""
+        """Stops it. Returns how many were put."""
         self.ending.set()
         self.thread.join()
         if self.failure:

@@ -85,12 +85,12 @@ def test_a_seed_repeats_its_faults_however_the_calls_interleave():
 
 
 def test_faults_can_be_turned_off_and_are_counted(through, client):
-    harm = faults.Faults(1, [faults.Throttle(ALWAYS)])
-    through.layers = [harm]
+    drawn = faults.Faults(1, [faults.Throttle(ALWAYS)])
+    through.layers = [drawn]
     assert client.call(UPDATE, row("a"))[0] == 400
-    harm.off()
+    drawn.off()
     assert client.call(UPDATE, row("a"))[0] == 200
-    assert "seed 1" in str(harm) and "Throttle(1.000): 1" in str(harm)
+    assert "seed 1" in str(drawn) and "Throttle(1.000): 1" in str(drawn)
 
 
 @pytest.mark.parametrize("kind", faults.EVERY_KIND)
@@ -100,8 +100,8 @@ def test_every_kind_happens_to_about_its_share_of_the_calls(kind):
     request.headers.set("X-Amz-Target", f"DynamoDB_20120810.{next(iter(fault.operations or ['UpdateItem']))}")
     if "GetRecords" in (fault.operations or ()):
         request.body = b'{"ShardIterator": "x"}'
-    harm = faults.Faults(3, [fault])
-    assert 60 < sum(harm.draw(fault, request) is not None for _ in range(400)) < 140
+    drawn = faults.Faults(3, [fault])
+    assert 60 < sum(drawn.draw(fault, request) is not None for _ in range(400)) < 140
 
 
 def test_throttles_come_in_every_form(through, client):
@@ -131,13 +131,13 @@ def test_a_server_error_of_a_write_may_have_taken_effect(through, client):
 
 
 def test_a_late_write_lands_behind_later_ones(through, client):
-    harm = faults.Faults(1, [faults.LateWrite(ALWAYS, up_to_s=0.2)])
-    through.layers = [harm]
+    drawn = faults.Faults(1, [faults.LateWrite(ALWAYS, up_to_s=0.2)])
+    through.layers = [drawn]
     with pytest.raises(ConnectionResetError):
         client.call(UPDATE, row("first"))
-    harm.off()
+    drawn.off()
     client.call(UPDATE, row("second"))
-    harm.settle()
+    drawn.settle()
     assert [content["Key"]["userId"]["S"] for _, content in through.behind.arrived] == ["second", "first"]
 
 

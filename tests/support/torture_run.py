@@ -1,12 +1,12 @@
-"""One seed's ordeal: a random workload, random workers that are killed, frozen, stopped and started again,
-random resharding and random faults, all drawn from the seed; in the end the rows must equal the model's.
+"""One run of tests/torture, drawn from a seed: a random workload and random workers, which are killed, frozen, stopped
+and started again, with random resharding and random faults. In the end the rows must equal the model's.
 
-    plan = ordeal.draw(seed, "dynamodb")            # pure: the same plan for the same seed
-    result = ordeal.run(plan, folder, aws)          # raises AssertionError if anything differs
+    plan = torture_run.draw(seed, "dynamodb")           # pure: the same plan for the same seed
+    result = torture_run.run(plan, folder, aws)         # raises AssertionError if anything differs
     result.counts["SIGKILL"], result.counts["fault LostAnswer"], ...
 
-The seed draws what happens and when. How far the service is by then is up to the machine, so that a seed
-repeats the ordeal nearly, not exactly; faults on the way repeat by what a call is about (tests/support/faults.py).
+The seed draws what happens and when. How far the service is by then depends on the machine, so that a seed repeats a
+run nearly, not exactly. Faults between the service and the emulators repeat exactly for each call (faults.py).
 """
 
 import collections
@@ -25,16 +25,16 @@ import model
 import pairs
 import program
 import proxy
-import steady_load
 import wait
 import workload
 from daemon import Daemon, read_dead_letters
+from steady_load import SteadyLoad
 
 KILLABLE = program.ROOT / "build" / "kill" / "winner-view"
 STORES = ("dynamodb", "sqlite")
 SETTLE_S = 120
-KILL_POINTS = 60  # a life that dies at a point dies at one of the first so many
-PAUSE_S = 1.2  # a frozen worker stays so for this many failover times
+KILL_POINTS = 60  # a process with a kill point dies at one of the first so many
+PAUSE = 1.2  # a worker is frozen for this many failover times
 
 
 @dataclasses.dataclass
@@ -48,29 +48,29 @@ class Plan:
     workers: int
     failover_ms: int
     packed: bool  # most events are parts of aggregated records
-    deeds: list  # (seconds after the beginning, what, a number to choose with)
+    disturbances: list  # (seconds after the beginning, what, a number to choose with)
 
     def __str__(self):
-        what = collections.Counter(what for _, what, _ in self.deeds)
-        deeds = ", ".join(f"{count} {name}" for name, count in sorted(what.items()))
+        what = collections.Counter(what for _, what, _ in self.disturbances)
+        disturbances = ", ".join(f"{count} {name}" for name, count in sorted(what.items()))
         return (
             f"seed {self.seed} on {self.store}: {self.events} events of {self.products} products in "
             f"{self.seconds:.1f} s, {self.shards} shards, {self.workers} workers, failover "
-            f"{self.failover_ms} ms{', aggregated' if self.packed else ''}; to come: {deeds}"
+            f"{self.failover_ms} ms{', aggregated' if self.packed else ''}; {disturbances}"
         )
 
 
-DEEDS = {
+DISTURBANCES = {
     "dynamodb": {"SIGKILL": 4, "kill point": 4, "SIGSTOP": 2, "SIGTERM": 2, "reshard": 2, "outage": 1},
     "sqlite": {"SIGKILL": 5, "kill point": 5, "SIGSTOP": 1, "SIGTERM": 2, "second process": 1},
 }
 
 
 def draw(seed, store):
-    rng = random.Random(f"ordeal {seed} {store}")
+    rng = random.Random(f"ordeal {seed} {store}")  # another word would make other plans of known seeds
     seconds = rng.uniform(3, 7) if store == "dynamodb" else rng.uniform(1.5, 4)
-    names, weights = zip(*DEEDS[store].items())
-    deeds = [
+    names, weights = zip(*DISTURBANCES[store].items())
+    disturbances = [
         (rng.uniform(0.2, seconds), what, rng.getrandbits(32))
         for what in rng.choices(names, weights, k=rng.randint(2, 8))
     ]
@@ -84,7 +84,7 @@ def draw(seed, store):
         workers=rng.randint(1, 4),
         failover_ms=rng.randint(1000, 2000),
         packed=store == "dynamodb" and rng.random() < 0.5,
-        deeds=sorted(deeds),
+        disturbances=sorted(disturbances),
     )
 
 
@@ -99,7 +99,7 @@ class Result:
 
 
 class Worker:
-    """A place for a process that lives several lives; each draws its own options."""
+    """A worker whose process is started several times. Each start draws its own options."""
 
     def __init__(self, number, rng, folder, options, environment, counts):
         self.number, self.rng, self.counts = number, rng, counts
@@ -112,8 +112,8 @@ class Worker:
     def is_running(self):
         return self.daemon is not None and self.daemon.is_running()
 
-    def begin(self, kill_point=0):
-        """A life; with a kill point it may end by itself."""
+    def start(self, kill_point=0):
+        """Starts the process. With a kill point it may end by itself."""
         size = int(2 ** self.rng.uniform(0, 8))
         own = ["--batch-size", str(size), "--batch-window-ms", str(self.rng.choice((0, 0, 50, 300)))]
         own += ["--dead-letter", f"file:{self.dead_letters}", "--drain-seconds", "0"]
@@ -123,10 +123,10 @@ class Worker:
         if kill_point:
             self.daemon.argv[0] = str(KILLABLE)
         self.daemon.start(ready=False)
-        self.counts["lives"] += 1
+        self.counts["starts"] += 1
 
     def end(self, stop):
-        """Ends the life that there is, with SIGKILL or SIGTERM; the log is kept."""
+        """Ends the process, if there is one, by `stop`, and keeps its log."""
         if self.daemon is None:
             return
         self.thaw()
@@ -139,8 +139,8 @@ class Worker:
         program.check_sanitizers(text)
         died = status == -signal.SIGKILL and stop is not Daemon.kill
         self.counts["died at a kill point"] += died
-        unborn = status == -signal.SIGTERM and not text  # asked to stop before it could listen to that
-        assert status == 0 or unborn or (died and self.may_die) or stop is Daemon.kill, (
+        too_early = status == -signal.SIGTERM and not text  # before it handled signals
+        assert status == 0 or too_early or (died and self.may_die) or stop is Daemon.kill, (
             f"worker {self.number} ended with status {status}: {text[-3000:]}"
         )
         self.daemon = None
@@ -162,15 +162,14 @@ class Worker:
         self.is_frozen = False
 
 
-class Ordeal:
-    """What both stores' ordeals have in common: workers, deeds by the clock, the verdict."""
+class Run:
+    """What runs on both stores share: workers, disturbances by the clock, the comparison."""
 
     def __init__(self, plan, folder):
         self.plan, self.folder = plan, folder
-        self.rng = random.Random(f"lives {plan.seed} {plan.store}")
         self.result = Result()
         self.counts = self.result.counts
-        self.agenda = [(at, n, what, number) for n, (at, what, number) in enumerate(plan.deeds)]
+        self.agenda = [(at, n, what, number) for n, (at, what, number) in enumerate(plan.disturbances)]
         self.workers = []
 
     def add_workers(self, count, options, environment):
@@ -179,7 +178,7 @@ class Ordeal:
             self.workers.append(Worker(number, rng, self.folder, options, environment, self.counts))
 
     def puts(self):
-        """A producer that is not sure puts an event again: of those that bring an id the view counts one."""
+        """Some events are put twice, as by a producer that lost the answer. Of those with an event id one counts."""
         plan, rng = self.plan, random.Random(f"again {self.plan.seed}")
         puts = pairs.can_be_lines(
             workload.generate(plan.seed, plan.events, plan.products, merchants=12, photographers=5)
@@ -192,7 +191,7 @@ class Ordeal:
         heapq.heappush(self.agenda, (at, len(self.agenda) + 1000 * number, what, number))
 
     def play(self):
-        """Does every deed at its time; those may put more on the agenda."""
+        """Causes every disturbance at its time. Some add more to the agenda."""
         begin = time.monotonic()
         heapq.heapify(self.agenda)
         while self.agenda:
@@ -204,40 +203,40 @@ class Ordeal:
         worker = self.workers[number % len(self.workers)]
         if what == "SIGKILL":
             worker.kill()
-            self.later(at + 0.1 + number % 7 / 10, "begin", number)
+            self.later(at + 0.1 + number % 7 / 10, "start", number)
         elif what == "kill point":
             worker.terminate()
-            worker.begin(kill_point=1 + number % KILL_POINTS)
-            self.later(at + 2, "begin", number)
-            return  # counted when it died
+            worker.start(kill_point=1 + number % KILL_POINTS)
+            self.later(at + 2, "start", number)
+            return  # counted when the process has died
         elif what == "SIGTERM":
             worker.terminate()
-            self.later(at + number % 5 / 10, "begin", number)
+            self.later(at + number % 5 / 10, "start", number)
         elif what == "SIGSTOP":
             worker.freeze()
-            self.later(at + PAUSE_S * self.plan.failover_ms / 1000, "SIGCONT", number)
+            self.later(at + PAUSE * self.plan.failover_ms / 1000, "SIGCONT", number)
         elif what == "SIGCONT":
             worker.thaw()
             return
-        elif what == "begin":
+        elif what == "start":
             if not worker.is_running():
                 worker.terminate()
-                worker.begin()
+                worker.start()
             return
         elif not self.do_more(what, number):
             return
         self.counts[what] += 1
 
     def do_more(self, what, number):
-        """What only this kind of ordeal has. False: not now."""
+        """Disturbances of one store only. False if it is not possible now."""
         raise NotImplementedError
 
     def records(self):
-        """What the source holds, as it counts."""
+        """The records of the source as the model must see them."""
         return self.pair.records()
 
     def check(self, daemon):
-        """Everything is in: ends all lives, and compares."""
+        """Once everything is applied, ends all workers and compares."""
         daemon.wait_until_applied(SETTLE_S)
         for worker in self.workers:
             worker.terminate()
@@ -259,7 +258,7 @@ class Ordeal:
                     file.write(worker.daemon.log())
 
 
-class DynamodbOrdeal(Ordeal):
+class DynamodbRun(Run):
     def __init__(self, plan, folder, aws):
         super().__init__(plan, folder)
         self.aws, self.name = aws, f"o{os.getpid()}-{plan.seed}"
@@ -286,7 +285,7 @@ class DynamodbOrdeal(Ordeal):
                     ranges = cloud.shard_ranges(kinesis, self.name)
                     puts = workload.packed(puts, self.plan.seed, ranges)
                 per_second = len(puts) / self.plan.seconds
-                self.live(steady_load.SteadyLoad(kinesis, self.name, puts, per_second))
+                self.live(SteadyLoad(cloud.Stream(kinesis, self.name).put, puts, per_second))
             finally:
                 self.close()
         return self.result.finish()
@@ -294,7 +293,7 @@ class DynamodbOrdeal(Ordeal):
     def live(self, steady):
         with steady:
             for worker in self.workers:
-                worker.begin()
+                worker.start()
             self.play()
             wait.until(lambda: steady.done == len(steady.puts) or steady.failure, "all put", SETTLE_S)
         self.faults.off()
@@ -303,10 +302,10 @@ class DynamodbOrdeal(Ordeal):
             self.counts[f"fault {name}"] += count
         for worker in self.workers:
             worker.thaw()
-        survivor = self.workers[0]
-        survivor.terminate()
-        survivor.begin()
-        self.check(survivor.daemon)
+        last = self.workers[0]
+        last.terminate()
+        last.start()
+        self.check(last.daemon)
 
     def records(self):
         ranges = cloud.shard_ranges(self.aws.kinesis, self.name)
@@ -339,8 +338,8 @@ class DynamodbOrdeal(Ordeal):
             self.aws.dynamodb.delete_table(TableName=f"{self.name}-{table}")
 
 
-class SqliteOrdeal(Ordeal):
-    """One process at a time fills an embedded store; a second one is refused and changes nothing."""
+class SqliteRun(Run):
+    """One process at a time fills an SQLite store. A second one is refused and changes nothing."""
 
     def __init__(self, plan, folder, _):
         super().__init__(plan, folder)
@@ -353,12 +352,12 @@ class SqliteOrdeal(Ordeal):
         writer = threading.Thread(target=self.write, args=(data, ending), daemon=True)
         writer.start()
         try:
-            self.workers[0].begin()
+            self.workers[0].start()
             self.play()
             writer.join(SETTLE_S)
             worker = self.workers[0]
             worker.terminate()
-            worker.begin()
+            worker.start()
             self.check(worker.daemon)
         finally:
             ending.set()
@@ -379,7 +378,7 @@ class SqliteOrdeal(Ordeal):
             self.pair.append(data[done:])
 
     def do_more(self, what, number):
-        """A second process on the same database, once the first holds it."""
+        """A second process on the same database, while the first holds it."""
         worker = self.workers[0]
         if not worker.is_running() or worker.may_die or worker.is_frozen:
             return False
@@ -397,10 +396,10 @@ class SqliteOrdeal(Ordeal):
 
 
 def run(plan, folder, aws):
-    """`aws`: clients and running emulators; None for an embedded store. Raises AssertionError if something
-    differs; the logs are in `folder` then."""
-    kind = {"dynamodb": DynamodbOrdeal, "sqlite": SqliteOrdeal}[plan.store]
-    ordeal = kind(plan, folder, aws)
-    result = ordeal.run()
-    ordeal.clean_up()
+    """`aws`: clients and running emulators (cloud.Aws). Raises AssertionError if something differs; the logs are then in
+    `folder`."""
+    kind = {"dynamodb": DynamodbRun, "sqlite": SqliteRun}[plan.store]
+    one = kind(plan, folder, aws)
+    result = one.run()
+    one.clean_up()
     return result

@@ -1,13 +1,12 @@
-"""A seeded generator of events as producers of the shop put them, well formed or not.
+"""A seeded generator of events as the producers of a shop put them, well-formed or not.
 
     puts = workload.generate(seed=1, events=10_000)                  # one in ten is odd
     puts = workload.generate(seed=1, events=10_000, odd=0)           # what a well-behaved shop sends
 
-Each product comes in one kind of envelope. Products are chosen by Zipf's law. The odd ones are
-re-registrations, purchases before creation, images before creation, duplicates with an old event id,
-unsupported schemas and malformed records; `MALFORMED` names every way of being malformed that design
-section 3 knows, and a workload of some thousand events contains each of them. What a record means is not
-told here: that is the model's task.
+All events of a product have the same kind of envelope (ingress or egress). Products are chosen by Zipf's law. Odd
+events are re-registrations, purchases before creation, images before creation, duplicates with an old event id,
+unsupported schemas and malformed records. `MALFORMED` has every kind of malformed record, by the reason of its dead
+letter; a workload of some thousand events contains each of them. What a record means is the model's task.
 """
 
 import collections
@@ -24,9 +23,9 @@ START_MS = 1_700_000_000_000
 CORE_SHARD = "shardId-00000000000{}"
 
 
-# --- Ways to be malformed. --------------------------------------------------------------------------------
-# Each takes (envelope, random) and returns what to put: the envelope changed, text or bytes. Each record has
-# one defect, except where a later one cannot be seen for the first.
+# --- Malformed records. -----------------------------------------------------------------------------------
+# Each function takes (envelope, random) and returns what to put: the changed envelope, text or bytes. Each record has
+# one defect, or a first one that hides the others.
 
 
 def without(*path):
@@ -66,7 +65,7 @@ def with_raw_byte(raw):
 
 
 def renamed_id(new_id):
-    """The product id and the partition key change together, so that only the id can be at fault."""
+    """The product id and the partition key change together, so that only the id is wrong."""
 
     def change(envelope, rng):
         envelope["data"]["id"] = new_id
@@ -114,7 +113,7 @@ BAD_EVENT_IDS = [
     "shärd:1",
 ]
 
-# The first word of a group is the reason it must be put down to, the last may name the events it is about.
+# The first word of a group is the reason of the dead letter. Its last word may name the kind of event.
 MALFORMED = {
     "not-utf8": {
         "bytes": lambda *_: b"\xff\xfe\x00",
@@ -237,9 +236,8 @@ class Product:
 
 
 class Shop:
-    """Knows products and people and makes events. Event ids of egress events are of this generator's
-    making: increasing within a product, across powers of ten, now and then with a sub-sequence number or
-    from a later core shard."""
+    """Products and people, and the events that they cause. Event ids of egress events increase within a product, across
+    powers of ten; some have a sub-sequence number or a later core shard."""
 
     def __init__(self, rng, products, merchants, photographers, plain):
         self.rng = rng
@@ -253,8 +251,7 @@ class Shop:
         self.fresh = itertools.count(products)
 
     def person(self, role, n):
-        """The userId of a contributor; in an odd workload some have fewer parts, or more, or letters beyond
-        ASCII."""
+        """The userId of a contributor. In an odd workload some have fewer parts, or more, or letters beyond ASCII."""
         ordinary = (
             f"hello-retail-web/{role}/amzn1.account.{role[:2].upper()}{n:06}XYZ/{role.capitalize()} {n}"
         )
@@ -295,7 +292,7 @@ class Shop:
         return event_id
 
     def time_text(self):
-        """The next moment, in one of the spellings that RFC 3339 has for it."""
+        """The next time, in one of the forms that RFC 3339 allows."""
         self.time_ms += self.rng.randint(0, 40)
         seconds, ms = divmod(self.time_ms, 1000)
         text = model.datetime.datetime.fromtimestamp(seconds, model.datetime.timezone.utc).strftime(
@@ -363,7 +360,7 @@ def zipf_chooser(rng, products, exponent):
 
 
 class OddOnes:
-    """The one in ten. The kinds take turns, and so do the ways of being malformed."""
+    """The odd events. Their kinds take turns, and so do the kinds of malformed records."""
 
     def __init__(self, shop, choose):
         self.shop, self.choose = shop, choose
@@ -386,7 +383,7 @@ class OddOnes:
         return to_put(event, product.id, "registered again")
 
     def before_creation(self):
-        """A product nobody has registered yet joins the shop with a purchase or an image."""
+        """A product that is not registered gets a purchase or an image."""
         product = self.shop.product(next(self.shop.fresh))
         unpopular = self.shop.rng.randrange(len(self.shop.products) // 4, len(self.shop.products))
         self.shop.products[unpopular] = product
@@ -397,12 +394,12 @@ class OddOnes:
         candidates = [product for product in self.shop.products if product.event_ids]
         if not candidates:
             return self.registered_again()
-        product = self.choose()  # one of the popular has many old ids
+        product = self.choose()  # a popular one has many old ids
         if not product.event_ids:
             product = self.shop.rng.choice(candidates)
         given = list(product.event_ids)
         event = self.shop.ordinary(product)
-        product.event_ids[:] = given  # the id drawn for it is not used after all
+        product.event_ids[:] = given  # without the id drawn for it, which is replaced
         event["eventId"] = self.shop.rng.choice([given[-1], self.shop.rng.choice(given)])
         return to_put(event, product.id, "old event id")
 
@@ -440,8 +437,7 @@ class OddOnes:
 
 
 def to_put(content, product_id, note):
-    """`content`: an envelope, its text or its bytes, or a pair of an envelope and the partition key to
-    use."""
+    """`content`: an envelope, its text or its bytes, or a pair of an envelope and its partition key."""
     key = product_id
     if isinstance(content, tuple):
         content, key = content
@@ -455,8 +451,7 @@ def to_put(content, product_id, note):
 
 
 def generate(seed, events, products=400, merchants=50, photographers=20, zipf=1.1, odd=0.10):
-    """A list of `events` Puts, to be put in this order. `odd`: the share of odd ones; 0 also means plain
-    ids only."""
+    """A list of `events` Puts, to be put in this order. `odd`: the share of odd events; with 0 all ids are plain."""
     rng = random.Random(seed)
     shop = Shop(rng, products, merchants, photographers, plain=odd == 0)
     choose = zipf_chooser(rng, shop.products, zipf)
@@ -481,8 +476,8 @@ def shard_of(key, ranges):
 
 
 class Packer:
-    """Collects what goes to one shard; a stray is a part that another shard's record carried away. A broken record
-    is put beside a whole one, so that what is lost with it is known to be nothing."""
+    """Collects events by shard into aggregated records. A stray is a part in a record of another shard. A broken record
+    is a damaged copy of a whole one, so that no event is lost with it."""
 
     def __init__(self, rng, ranges):
         self.rng, self.ranges = rng, ranges
@@ -501,7 +496,7 @@ class Packer:
         self.sizes[shard] = self.rng.choice([1, 2, 5, 20, 60])
         if not parts:
             return
-        key = parts[0].partition_key  # which decides where the record goes: the first part is never a stray
+        key = parts[0].partition_key  # it decides the shard of the record, so that the first part is never a stray
         for part in [part for others in self.waiting.values() for part in others[:1]]:
             if self.rng.random() < 0.1:
                 parts.insert(self.rng.randint(1, len(parts)), part)
