@@ -21,8 +21,7 @@ static bool is_padded_base64(const char *text, size_t length, size_t *padding) {
         return false;
     while (*padding < 2 && *padding < length && text[length - 1 - *padding] == '=')
         ++*padding;
-    for (size_t i = 0; i < length - *padding;
-         i++) { /* EVP_DecodeBlock forgives white space and dashes: we do not */
+    for (size_t i = 0; i < length - *padding; i++) { /* EVP_DecodeBlock would accept white space and dashes */
         char c = text[i];
         if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
               c == '/'))

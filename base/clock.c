@@ -52,7 +52,7 @@ const char *clock_format(int64_t real_ms, char out[CLOCK_TEXT_SIZE]) {
     return out;
 }
 
-/* Reads exactly `digits` digits of `*at`; false if they are not there. */
+/* Reads exactly `digits` digits at `*at`; false if there are fewer. */
 static bool take_number(const char **at, const char *end, int digits, int *value) {
     *value = 0;
     for (int i = 0; i < digits; i++, ++*at) {
@@ -125,7 +125,7 @@ bool clock_parse(const char *text, size_t length, int64_t *real_ms) {
     return true;
 }
 
-/* One of the three-letter names that stand in `names`, from 1 on. */
+/* Reads one of the three-letter names in `names`; the first has number 1. */
 static bool take_name(const char **at, const char *end, const char *names, int *number) {
     for (*number = 1; *names; names += 3, ++*number)
         if (end - *at >= 3 && memcmp(*at, names, 3) == 0) {

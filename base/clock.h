@@ -1,5 +1,5 @@
 /*
- * clock: the only places where the program reads a clock. Logic takes `now` as an argument; loops and HTTP
+ * clock: the only place where the program reads a clock. Logic takes `now` as an argument; loops and HTTP
  * handlers read it here. All times are milliseconds in an int64_t.
  */
 #ifndef BASE_CLOCK_H
@@ -9,14 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Since the epoch, as people and AWS count; may jump. */
+/* Wall clock, since the epoch. May jump. */
 int64_t clock_real_ms(void);
 
-/* CLOCK_BOOTTIME: never goes back, and goes on while the machine is suspended. Leases and time-outs use it.
- */
+/* CLOCK_BOOTTIME: never goes back, and goes on while the machine is suspended. For leases and time-outs. */
 int64_t clock_boot_ms(void);
 
-/* The same in microseconds, to measure with. */
+/* The same in microseconds, for measurements. */
 int64_t clock_boot_us(void);
 
 #define CLOCK_TEXT_SIZE 32

@@ -1,40 +1,39 @@
 /*
- * error: the one way in which anything in this program fails.
+ * error: how every function of the program reports a failure.
  *
- * A function that can fail returns an `enum status`, which tells its caller what to do next, and fills a
- * `struct error` where the failure happened. Callers on the way up may put their own words in front
- * (`error_wrap`); whoever decides what to do about it logs it, once.
+ * A function that can fail returns an `enum status`, which says what its caller has to do next, and fills a
+ * `struct error` where the failure happened. Callers may put their own words in front (`error_wrap`). The
+ * caller that decides what to do logs the error, once.
  *
  * A condition that the protocol expects (no such row, a condition that did not hold) is a status, not a
- * failure: the error is filled for it only where somebody may want to read it.
+ * failure: the error is filled only where its text may be read.
  *
- * The value owns nothing: copy it, forget it. Not thread-safe; each thread has its own.
+ * The struct owns no memory: it can be copied and dropped. Not thread-safe; each thread has its own.
  */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
 enum status {
     STATUS_OK = 0,
-    STATUS_NOT_FOUND, /* there is no such thing: go on without it */
-    STATUS_CONFLICT,  /* a condition did not hold, somebody else was first: read again, then decide */
-    STATUS_RETRY,     /* may succeed later, unchanged: wait, try again */
-    STATUS_INVALID,   /* what was asked for is wrong and stays wrong: tell whoever asked */
-    STATUS_FAILED,    /* will not succeed until somebody mends something: say so loudly */
+    STATUS_NOT_FOUND, /* it does not exist: go on without it */
+    STATUS_CONFLICT,  /* a condition did not hold, another writer was first: read again */
+    STATUS_RETRY,     /* the same request may succeed later: wait, then try again */
+    STATUS_INVALID,   /* the request is wrong and stays so: report it to whoever made it */
+    STATUS_FAILED,    /* cannot succeed until an operator changes something: log it */
 };
 
 struct error {
     enum status status;
-    char
-        code[64]; /* the other side's own name for it, "" if none: "ProvisionedThroughputExceededException" */
-    char request_id[80]; /* the other side's request id, "" if none */
-    char message[768];   /* lower case, says first what failed, quotes names */
+    char code[64]; /* the service's name of the error: "ProvisionedThroughputExceededException"; "": none */
+    char request_id[80]; /* of the service; "": none */
+    char message[768];   /* lower case, begins with what failed, quotes names */
 };
 
-/* Fills `e` (which may be NULL) anew and returns `status`. Messages too long are cut. */
+/* Overwrites `e` (NULL: nothing is filled) and returns `status`. A message that is too long is cut. */
 enum status error_set(struct error *e, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same, with `code` for the other side's name. */
+/* The same, with `code`. */
 enum status error_set_code(struct error *e, enum status status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

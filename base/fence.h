@@ -1,11 +1,11 @@
 /*
- * fence: until when this process may still write on behalf of a lease.
+ * fence: until when this process may write on behalf of a lease.
  *
- * The keeper of the lease moves the fence forward with every renewal that was acknowledged, and shuts it when
- * the lease is lost. Whoever sends writes asks just before each one is signed, retries included. Thread-safe.
+ * The owner of the lease moves the fence forward with every acknowledged renewal, and shuts it when the lease
+ * is lost. Every write is checked right before it is signed, retries included. Thread-safe.
  *
- * Times are CLOCK_BOOTTIME (clock_boot_ms): a suspended machine's monotonic clock stands still, and its
- * leases do not.
+ * Times are CLOCK_BOOTTIME (clock_boot_ms): the monotonic clock stands still while the machine is suspended,
+ * and leases expire all the same.
  */
 #ifndef BASE_FENCE_H
 #define BASE_FENCE_H
@@ -26,7 +26,7 @@ static inline void fence_shut(struct fence *f) {
     atomic_store(&f->open_until_ms, 0);
 }
 
-/* No fence at all (NULL) is always open: reads, and writes that no lease stands for. */
+/* NULL is always open: reads, and writes that need no lease. */
 static inline bool fence_is_open(const struct fence *f, int64_t now_boot_ms) {
     return !f || now_boot_ms < atomic_load(&f->open_until_ms);
 }

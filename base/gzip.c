@@ -11,7 +11,7 @@ enum {
     WINDOW_BITS = 15 + 16 /* 16: a gzip header, not zlib's */
 };
 
-/* Allocation is all that can fail. */
+/* Only an allocation can fail. */
 static void check(int code, int expected) {
     if (code != expected)
         mem_exhausted();

@@ -1,8 +1,8 @@
 /*
- * gzip: bytes in the format of RFC 1952, in one piece.
+ * gzip: compresses bytes into the format of RFC 1952, in one piece.
  *
- * The same bytes always give the same result: no name and no time is in it. Thread-safe; blocks for nothing
- * but the processor (some 15 ms for a megabyte).
+ * The result depends on the bytes only: it holds no name and no time. Thread-safe; takes some 15 ms of
+ * processor time for a megabyte.
  */
 #ifndef BASE_GZIP_H
 #define BASE_GZIP_H

@@ -12,21 +12,22 @@
 
 static struct metrics_family since_family = {
     .name = "winner_view_trouble_since_timestamp_seconds",
-    .help = "Since when a trouble of /healthz lasts, by its name there. Not there once it is mended.",
+    .help = "When a trouble began, by its name. Absent once it is over.",
     .kind = METRICS_GAUGE,
     .scale = 1000,
     .labels = {"trouble"},
 };
 
 struct trouble {
-    struct health_trouble told;
-    char *kind; /* when it was last logged */
+    struct health_trouble record;
+    char *kind; /* as of the last log line; NULL: there was none */
     int64_t logged_boot_ms;
 };
 
 struct health {
     _Atomic int phase;
-    pthread_mutex_t lock; /* guards what follows, and since_family's series; metrics' lock comes after it */
+    pthread_mutex_t
+        lock; /* guards what follows, and since_family's series; the lock of metrics is taken under it */
     struct trouble *troubles; /* sorted by name */
     size_t n_troubles;
 };
@@ -39,9 +40,9 @@ struct health *health_new(void) {
 }
 
 static void trouble_deinit(struct trouble *t) {
-    metrics_hide(METRICS_SERIES(&since_family, t->told.name));
-    free(t->told.name);
-    free(t->told.reason);
+    metrics_hide(METRICS_SERIES(&since_family, t->record.name));
+    free(t->record.name);
+    free(t->record.reason);
     free(t->kind);
 }
 
@@ -63,11 +64,11 @@ enum health_phase health_phase(const struct health *h) {
     return (enum health_phase)atomic_load(&h->phase);
 }
 
-/* Where `name` is, or where it would stand. */
+/* The index of `name`, or the one where it has to be inserted. */
 static size_t locate(const struct health *h, const char *name, bool *found) {
     size_t i = 0;
     int order = 1;
-    while (i < h->n_troubles && (order = strcmp(h->troubles[i].told.name, name)) < 0)
+    while (i < h->n_troubles && (order = strcmp(h->troubles[i].record.name, name)) < 0)
         i++;
     *found = i < h->n_troubles && order == 0;
     return i;
@@ -83,13 +84,13 @@ static void replace(char **text, const char *with) {
 static void insert(struct health *h, size_t at, const char *name, int64_t now_real_ms) {
     h->troubles = mem_resize(h->troubles, h->n_troubles + 1, sizeof *h->troubles);
     memmove(h->troubles + at + 1, h->troubles + at, (h->n_troubles - at) * sizeof *h->troubles);
-    h->troubles[at] = (struct trouble){.told = {.name = mem_strdup(name), .since_ms = now_real_ms}};
+    h->troubles[at] = (struct trouble){.record = {.name = mem_strdup(name), .since_ms = now_real_ms}};
     h->n_troubles++;
     metrics_set(METRICS_SERIES(&since_family, name), now_real_ms);
 }
 
-/* Whether it is time to log it; then it counts as logged. */
-static bool is_news(struct trouble *t, const char *kind, int64_t now_boot_ms) {
+/* Whether a log line is due; if so, it counts as written. */
+static bool is_log_due(struct trouble *t, const char *kind, int64_t now_boot_ms) {
     int64_t ago_ms = now_boot_ms - t->logged_boot_ms;
     bool other = t->kind && strcmp(t->kind, kind) != 0;
     if (t->kind && ago_ms < (other ? LIMIT_TROUBLE_CHANGE_MS : LIMIT_TROUBLE_REMIND_MS))
@@ -101,7 +102,7 @@ static bool is_news(struct trouble *t, const char *kind, int64_t now_boot_ms) {
 
 bool health_raise_kind(struct health *h, const char *name, const char *kind, const char *reason,
                        int64_t now_real_ms, int64_t now_boot_ms) {
-    bool found, news = false;
+    bool found, is_due = false;
     pthread_mutex_lock(&h->lock);
     size_t at = locate(h, name, &found);
     if (!found && h->n_troubles < LIMIT_HEALTH_TROUBLES) {
@@ -109,11 +110,11 @@ bool health_raise_kind(struct health *h, const char *name, const char *kind, con
         found = true;
     }
     if (found) {
-        replace(&h->troubles[at].told.reason, reason);
-        news = is_news(&h->troubles[at], kind, now_boot_ms);
+        replace(&h->troubles[at].record.reason, reason);
+        is_due = is_log_due(&h->troubles[at], kind, now_boot_ms);
     }
     pthread_mutex_unlock(&h->lock);
-    return news;
+    return is_due;
 }
 
 bool health_raise(struct health *h, const char *name, const char *reason) {
@@ -139,7 +140,7 @@ void health_read(struct health *h, struct health_report *report) {
     report->n_troubles = h->n_troubles;
     report->troubles = mem_alloc(h->n_troubles * sizeof *report->troubles);
     for (size_t i = 0; i < h->n_troubles; i++) {
-        const struct health_trouble *t = &h->troubles[i].told;
+        const struct health_trouble *t = &h->troubles[i].record;
         report->troubles[i] =
             (struct health_trouble){mem_strdup(t->name), mem_strdup(t->reason), t->since_ms};
     }

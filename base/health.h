@@ -1,10 +1,10 @@
 /*
- * health: what the process says of itself to probes and operators, from memory.
+ * health: the state of the process for probes and operators, kept in memory.
  *
- * A phase, and a bounded set of troubles, each with a name ("shard shardId-000000000001", "source"), the
- * reason in words, and since when it lasts. Whoever is in trouble raises it, again and again while it lasts,
- * and clears it once mended; raising tells when to log it: once, and then rarely. Each trouble that lasts is
- * a series of winner_view_trouble_since_timestamp_seconds, so that an alert can be made of it. Thread-safe;
+ * It is a phase and a bounded set of troubles. A trouble has a name (of what does not work), a reason in
+ * words, and the time when it began. A module raises its trouble again and again while it lasts, and clears
+ * it when it is over; raising reports when a log line is due: the first time, and rarely afterwards. Each
+ * trouble that lasts is a series of winner_view_trouble_since_timestamp_seconds, for alerts. Thread-safe;
  * nothing blocks for long.
  */
 #ifndef BASE_HEALTH_H
@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 enum health_phase {
-    HEALTH_STARTING, /* configuration, listener or first store contact are not done yet */
+    HEALTH_STARTING, /* not all parts are ready yet */
     HEALTH_SERVING,
-    HEALTH_DRAINING, /* asked to stop: still answering, send no more */
+    HEALTH_DRAINING, /* about to stop: requests are still answered, no more should be sent */
 };
 
 struct health;
@@ -28,7 +28,7 @@ struct health_trouble {
     int64_t since_ms; /* wall clock, when it was first raised */
 };
 
-/* A copy at one moment, the caller's: health_report_deinit. */
+/* A copy of the state at one moment. The caller owns it: health_report_deinit. */
 struct health_report {
     enum health_phase phase;
     struct health_trouble *troubles; /* sorted by name */
@@ -41,14 +41,14 @@ void health_free(struct health *h);
 void health_set_phase(struct health *h, enum health_phase phase);
 enum health_phase health_phase(const struct health *h);
 
-/* True if it is the moment to log it: it is new; or of another kind than when it was last logged, and that
- * was LIMIT_TROUBLE_CHANGE_MS ago; or just as it was, LIMIT_TROUBLE_REMIND_MS ago. `kind` is what makes it
- * another trouble, such as the other side's name for the error: the words may vary with each try and be no
- * news. */
+/* True if a log line is due: the trouble is new; or its kind has changed, and the last line is
+ * LIMIT_TROUBLE_CHANGE_MS old; or the last line is LIMIT_TROUBLE_REMIND_MS old. `kind` tells two troubles of
+ * one name apart, such as the service's name of the error: `reason` may vary with each attempt without being
+ * a new trouble. */
 bool health_raise_kind(struct health *h, const char *name, const char *kind, const char *reason,
                        int64_t now_real_ms, int64_t now_boot_ms);
 
-/* The same, now, where the words do not vary: they are the kind. */
+/* The same at the present time, where the reason does not vary: it is the kind. */
 bool health_raise(struct health *h, const char *name, const char *reason);
 
 /* True if there was such a trouble. */

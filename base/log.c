@@ -81,6 +81,7 @@ void log_write(enum log_level level, const char *const fields[], const char *for
         buffer_clear(&line);
         append_line(&line, level, NULL, message);
     }
-    ssize_t written = write(STDERR_FILENO, line.data, line.length); /* nobody to tell if this fails */
+    ssize_t written =
+        write(STDERR_FILENO, line.data, line.length); /* a failure cannot be reported anywhere */
     (void)written;
 }

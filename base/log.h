@@ -1,8 +1,8 @@
 /*
- * log: one line an event, to standard error, in text for people or in JSON for machines.
+ * log: one line for each event, to standard error, as text for people or as JSON for machines.
  *
- * Only the ingest loops, the API's dispatch and main log; everything below them returns errors. Messages are
- * lower case and say first what failed. Never log a secret. Thread-safe; a line is written whole, by one
+ * A function that can fail returns its error; the caller that decides what to do logs it, once. Messages are
+ * lower case and begin with what failed. Never log a secret. Thread-safe; each line is written by one
  * write(2).
  */
 #ifndef BASE_LOG_H
@@ -11,11 +11,12 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
-/* Before that: info, text. */
+/* Until then the level is info, the format text. */
 void log_init(enum log_level level, enum log_format format);
 
-/* `fields`: name, value, name, value, ..., NULL; or NULL. A value may be "" and is a string in either format,
- * but for those whose name begins with '#' (which is not written): they are JSON numbers already. */
+/* `fields`: name, value, name, value, ..., NULL; or NULL. A value is a string, and may be "". If its name
+ * begins with
+ * '#' (which is not written), the value is a JSON number. */
 void log_write(enum log_level level, const char *const fields[], const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,7 +1,7 @@
 /*
- * mem: memory that is there. A daemon whose every queue and buffer is bounded and that still cannot get
- * memory has no good way on; it ends here, at once, and starts again from its checkpoint. So nothing below
- * returns NULL.
+ * mem: allocation that never returns NULL. All queues and buffers of the daemon are bounded, so without
+ * memory it has no good way to go on: the process ends at once, and continues from its checkpoint when it is
+ * started again.
  *
  * `_cleanup_(f)` runs `f(&variable)` when the variable goes out of scope.
  */
@@ -21,7 +21,7 @@ char *mem_strdup(const char *s) __attribute__((malloc, returns_nonnull));
 char *mem_strndup(const char *s, size_t n) __attribute__((malloc, returns_nonnull));
 char *mem_printf(const char *format, ...) __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
 
-/* Ends the process with a line that says why: also what libraries call when their allocation fails. */
+/* Logs a line and ends the process. Also for libraries whose allocation failed. */
 void mem_exhausted(void) __attribute__((noreturn));
 
 /* For `_cleanup_(mem_freep)`. */

@@ -9,7 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-/* OpenTelemetry's advice for http.server.request.duration, and lower ones: a cached answer takes
+/* Upper bounds: OpenTelemetry's advice for http.server.request.duration, and lower ones for what takes
  * microseconds. */
 static const int64_t bucket_us[] = {100,     250,     500,     1000,    2500,    5000,   10000,
                                     25000,   50000,   75000,   100000,  250000,  500000, 750000,
@@ -23,9 +23,9 @@ struct histogram {
 
 struct metrics_series {
     char *values[METRICS_LABELS];
-    _Atomic int64_t value; /* a histogram's: how many observations */
+    _Atomic int64_t value; /* of a histogram: the number of observations */
     atomic_bool hidden;
-    struct histogram *histogram; /* NULL unless it is one */
+    struct histogram *histogram; /* NULL for other kinds */
     struct metrics_series *next;
 };
 
@@ -83,20 +83,20 @@ struct metrics_series *metrics_series(struct metrics_family *family, const char 
     return series;
 }
 
-/* After its value: whoever sees it shown sees that value, or a later one. */
-static void show(struct metrics_series *series) {
+/* After the value is set: a reader that finds the series visible reads that value, or a later one. */
+static void make_visible(struct metrics_series *series) {
     if (atomic_load_explicit(&series->hidden, memory_order_relaxed))
         atomic_store_explicit(&series->hidden, false, memory_order_release);
 }
 
 void metrics_add(struct metrics_series *series, int64_t amount) {
     atomic_fetch_add_explicit(&series->value, amount, memory_order_relaxed);
-    show(series);
+    make_visible(series);
 }
 
 void metrics_set(struct metrics_series *series, int64_t value) {
     atomic_store_explicit(&series->value, value, memory_order_relaxed);
-    show(series);
+    make_visible(series);
 }
 
 int64_t metrics_value(const struct metrics_series *series) {
@@ -131,7 +131,7 @@ static void write_label_value(struct buffer *out, const char *value) {
     }
 }
 
-/* `{a="1",b="2"}`, with `extra` (already in that form, or NULL) as the last one. */
+/* `{a="1",b="2"}`; `extra` (in that form, or NULL) is the last one. */
 static void write_labels(struct buffer *out, const struct metrics_family *f, const struct metrics_series *s,
                          const char *extra) {
     const char *separator = "{";
@@ -169,7 +169,7 @@ static void write_histogram(struct buffer *out, const struct metrics_family *f,
     write_labels(out, f, s, NULL);
     write_number(out, atomic_load_explicit(&s->histogram->sum_us, memory_order_relaxed), 1000000);
     buffer_printf(out, "%s_count",
-                  f->name); /* the sum of the buckets above, which a concurrent observation is not in */
+                  f->name); /* the sum of the buckets above, without observations made meanwhile */
     write_labels(out, f, s, NULL);
     write_number(out, cumulative, 1);
 }

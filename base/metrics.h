@@ -1,13 +1,13 @@
 /*
- * metrics: counters, gauges and histograms, as Prometheus reads them (text format 0.0.4).
+ * metrics: counters, gauges and histograms in the text format of Prometheus (0.0.4).
  *
- * A family is a static value in the module that counts; a series is a family with label values, found once
- * and then kept by whoever counts often. Values are integers; `scale` says how many of them make one unit in
- * the text: times are counted in milliseconds and written in seconds (scale 1000). Series live as long as the
- * process; a family holds at most LIMIT_METRIC_SERIES of them, what comes after is counted in one whose label
+ * A family is a static value in the module that counts. A series is a family with label values; a module that
+ * counts often finds it once and keeps it. Values are integers; `scale` is how many of them make one unit in
+ * the text: times are counted in milliseconds and written in seconds (scale 1000). A series lives as long as
+ * the process. A family has at most LIMIT_METRIC_SERIES of them; all further label values share one, whose
  * values are all "overflow".
  *
- * Everything here is thread-safe; counting takes no lock, finding a series does.
+ * Everything here is thread-safe. Counting takes no lock, finding a series does.
  */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
@@ -28,7 +28,7 @@ struct metrics_family {
     const char *name;
     const char *help;
     enum metrics_kind kind;
-    int64_t scale; /* 0 means 1; a histogram is observed in microseconds, whatever this says */
+    int64_t scale; /* 0 means 1; not for histograms, which are observed in microseconds */
     const char *labels[METRICS_LABELS]; /* names; unused ones are NULL */
 
     /* private */
@@ -48,8 +48,8 @@ void metrics_set(struct metrics_series *series, int64_t value);
 void metrics_observe_us(struct metrics_series *series, int64_t us);
 int64_t metrics_value(const struct metrics_series *series);
 
-/* A gauge that stands for something that is gone (a shard that another worker reads now) is not written until
- * it is set again; nor is one that was found and not set or added to yet, whose 0 would be a time in 1970. */
+/* The gauge is not written until it is set again: what it measures is gone. A gauge that was found but not
+ * set yet is hidden, too: its 0 might be a time in 1970. */
 void metrics_hide(struct metrics_series *series);
 
 /* For families without labels, and where counting is rare. */

@@ -5,7 +5,7 @@
 
 #include <utlist.h>
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the list and what is private; a leaf */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the list and the private fields; a leaf */
 static struct pulse *watched;
 
 void pulse_watch(struct pulse *p, const char *name, int64_t bound_ms, int64_t now_boot_ms) {
@@ -25,7 +25,8 @@ void pulse_unwatch(struct pulse *p) {
     pthread_mutex_unlock(&lock);
 }
 
-/* A beat of just now may be later than the watcher's clock, and PULSE_RESTS is later than any. */
+/* The last beat may be later than `now_boot_ms`, which was read before; PULSE_RESTS is later than any time.
+ */
 static bool is_late(const struct pulse *p, int64_t now_boot_ms) {
     return now_boot_ms - pulse_last_ms(p) > p->bound_ms;
 }

@@ -1,12 +1,13 @@
 /*
- * pulse: a sign of life, for work that may take long and must not be taken for stuck.
+ * pulse: a sign of life, which tells slow work from a thread that hangs.
  *
- * Whoever works beats whenever something got done; whoever watches reads when that was last. A loop's pulse
- * may be watched: then pulse_find_late tells whether some loop of the process has not turned within its
- * bound. To wait and to try again is to turn; a loop that waits without an end, for work, rests meanwhile.
+ * A worker beats each time something got done; a watcher reads the time of the last beat. Loops have their
+ * pulse watched: pulse_find_late reports a loop of the process that has not turned within its bound. Waiting
+ * with a time-out, and trying again, count as turning; a loop that waits for work without a time-out rests
+ * meanwhile.
  *
- * Thread-safe, but for watching and unwatching one pulse: that is for its owner. A pulse that is all zeros is
- * one. Times are CLOCK_BOOTTIME (clock_boot_ms).
+ * Thread-safe, but one pulse is watched and unwatched by its owner only. All zeros is a valid pulse. Times
+ * are CLOCK_BOOTTIME (clock_boot_ms).
  */
 #ifndef BASE_PULSE_H
 #define BASE_PULSE_H
@@ -27,13 +28,13 @@ struct pulse {
     struct pulse *prev, *next;
 };
 
-/* NULL: nobody watches. */
+/* NULL does nothing. */
 static inline void pulse_beat(struct pulse *p, int64_t now_boot_ms) {
     if (p)
         atomic_store(&p->beat_boot_ms, now_boot_ms);
 }
 
-/* Until the next beat it is not late. */
+/* The pulse is not late until it beats again. */
 static inline void pulse_rest(struct pulse *p) {
     atomic_store(&p->beat_boot_ms, PULSE_RESTS);
 }
@@ -42,14 +43,13 @@ static inline int64_t pulse_last_ms(const struct pulse *p) {
     return atomic_load(&p->beat_boot_ms);
 }
 
-/* Beats, and is watched from now on. Borrows the name, which must last as long as the process does or the
- * pulse is watched. */
+/* Beats, and begins to watch. `name` is borrowed until pulse_unwatch. */
 void pulse_watch(struct pulse *p, const char *name, int64_t bound_ms, int64_t now_boot_ms);
 
-/* Before the pulse is gone. Does nothing if it is not watched. */
+/* Call it before the pulse is freed. Does nothing if it is not watched. */
 void pulse_unwatch(struct pulse *p);
 
-/* Whether one of those that are watched last beat longer ago than it may; a copy of its name, cut to fit. */
+/* Whether a watched pulse is late; if so, `name` is its name, cut to fit. */
 bool pulse_find_late(int64_t now_boot_ms, char *name, size_t size);
 
 #endif

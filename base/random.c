@@ -10,7 +10,7 @@ void random_bytes(void *out, size_t length) {
     while (length) {
         ssize_t n = getrandom(at, length < 256 ? length : 256, 0);
         if (n < 0 && errno != EINTR)
-            mem_exhausted(); /* a kernel without getrandom: nothing here works without it */
+            mem_exhausted(); /* a kernel without getrandom */
         if (n > 0) {
             at += n;
             length -= (size_t)n;

@@ -1,4 +1,4 @@
-/* random: numbers nobody can guess, from the kernel. Thread-safe. */
+/* random: unpredictable numbers, from the kernel. Thread-safe. */
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H
 

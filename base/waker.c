@@ -7,13 +7,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-/* A suspended machine's poll does not count the time it slept: look at the clock at least so often. */
+/* poll does not count the time for which the machine was suspended: look at the clock again after this time.
+ */
 #define LONGEST_POLL_MS 10000
 
 void waker_init(struct waker *w) {
     w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (w->fd < 0)
-        mem_exhausted(); /* out of descriptors or kernel memory at start: as good as out of memory */
+        mem_exhausted(); /* no descriptors or kernel memory left at the start: as out of memory */
 }
 
 void waker_deinit(struct waker *w) {
@@ -35,6 +36,6 @@ void waker_wait(struct waker *w, int64_t boot_ms, int other_fd) {
             break;
     }
     uint64_t count;
-    ssize_t got = read(w->fd, &count, sizeof count); /* EAGAIN: it was not the waker */
+    ssize_t got = read(w->fd, &count, sizeof count); /* EAGAIN: nobody woke it */
     (void)got;
 }

@@ -1,6 +1,6 @@
 /*
- * waker: a thread that waits for time to pass, and can be told not to. One thread waits, any thread wakes. A
- * wake that comes before the wait is not lost: the next wait returns at once.
+ * waker: lets a thread sleep until a given time, and other threads end that sleep. One thread waits, any
+ * thread wakes. A wake before the wait is not lost: the next wait returns at once.
  */
 #ifndef BASE_WAKER_H
 #define BASE_WAKER_H
@@ -15,7 +15,7 @@ void waker_init(struct waker *w);
 void waker_deinit(struct waker *w);
 void waker_wake(struct waker *w);
 
-/* Until woken, until CLOCK_BOOTTIME `boot_ms`, or until `other_fd` (-1: none) has something to read. */
+/* Returns when woken, at `boot_ms` (CLOCK_BOOTTIME), or when `other_fd` (-1: none) is readable. */
 void waker_wait(struct waker *w, int64_t boot_ms, int other_fd);
 
 #endif
