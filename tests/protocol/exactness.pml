@@ -1,17 +1,17 @@
 /*
- * exactness: the protocol that keeps the scores exact (views/apply.h, views/dynamodb/write.c), for spin.
+ * exactness: the protocol that keeps the scores exact (views/README.md), for spin.
  *
  * Two workers share the lease of one shard and apply its records; a second shard credits the same score. At any
- * step a worker may crash, lose its lease without knowing it (it goes on writing), or get no answer to a write
- * that took effect, takes effect later, or never does. The log is any of RECORDS records: of either product, a
- * registration, a photograph or a purchase, perhaps one that repeats the event before it. Batches are of any size.
+ * step a worker may crash, lose its lease unnoticed (it continues to write), or get no answer to a write that took
+ * effect, takes effect later, or never does. The log is any sequence of RECORDS records of two products: a
+ * registration, a photograph or a purchase, which may repeat the event before it. Batches are of any size.
  *
- * Claimed, after every single write: no score is ever above what the log earns; and from the moment that the
- * shard's end is durable, whatever still arrives late, each score and each contribution is exactly what folding
- * the log once, in order, gives. Every execution gets there: where none does is an invalid end state.
+ * The claim, checked after every write: no score is ever above what the log earns. Once the shard's end is
+ * durable, each score and each contribution is exactly what folding the log once, in order, gives, and late writes
+ * do not change that. Every execution ends there; else spin reports an invalid end state.
  *
- * The fence (base/fence.h) and the limits of rounds and time are left out: a zombie here may write at any
- * time, for ever. So what holds here does not rest on clocks.
+ * The fence (base/fence.h) and the limits of rounds and time are left out: a worker without its lease may write at
+ * any time. So the claim does not rest on clocks.
  *
  * tests/protocol/check verifies it over all states, and shows that each rule below is needed: with one of these
  * defined, spin must find an execution that miscounts.
@@ -20,8 +20,8 @@
  *   WATERMARK_REMOVED        at the shard's end watermarks are removed, not raised to FF
  *   CACHE_KEPT               rows cached in one tenure of the lease are used in the next
  *   CACHED_UNACKNOWLEDGED    rows are cached although the batch was not acknowledged
- *   SCORE_UNCONDITIONAL      a score is added to whatever its watermark says
- *   CONTRIBUTION_UNCONDITIONAL  a contribution is written over whatever is there
+ *   SCORE_UNCONDITIONAL      a score is added to without looking at its watermark
+ *   CONTRIBUTION_UNCONDITIONAL  a contribution is written without looking at the row
  *   CHECKPOINT_EARLY         the checkpoint is written before its batch
  *   RESUME_AFTER             reading resumes after the checkpoint's record, not at it: parts of an aggregated one
  *                            are lost
@@ -31,7 +31,7 @@
 #define RECORDS 3     /* positions 1 .. RECORDS; 1 and 2 are parts of one aggregated record */
 #endif
 #ifndef STEALS
-#define STEALS 1      /* leases taken from a worker that is alive: it becomes a zombie */
+#define STEALS 1      /* leases taken from a worker that is alive and goes on */
 #endif
 #ifndef CRASHES
 #define CRASHES 1
@@ -50,18 +50,18 @@
 #define COUNT(m)      (((m) >> 1 & 1) + ((m) >> 2 & 1) + ((m) >> 3 & 1) + ((m) >> 4 & 1) + ((m) >> 5 & 1))
 #define ABOVE(m, p)   ((m) & (254 << (p)))
 
-/* ---- the log: the same for everybody, chosen once */
+/* The log: the same for all, chosen once. */
 
 #define CREATE 0
 #define IMAGE 1
 #define PURCHASE 2
-#define AGAIN 3               /* in LOG: the event before, at another position */
+#define AGAIN 3               /* in LOG: repeats the event before, at another position */
 
 byte kind[RECORDS + 1];
 bit product[RECORDS + 1];
 byte id[RECORDS + 1];          /* the event's: a fanned-out stream may carry one twice, at two positions */
 
-/* ---- the store */
+/* The store. */
 
 #define NOBODY 0
 #define SOMEBODY 1             /* Ann registers, Bo photographs */
@@ -86,11 +86,11 @@ bit other_watermark;           /* the second shard's, on Ann's row */
 
 byte checkpoint;               /* the lease: TRIM_HORIZON is 0 */
 byte tenure;
-bool held;                     /* its owner is alive and thinks it has it */
+bool held;                     /* its owner is alive and has not noticed a loss */
 bool ended;                    /* SHARD_END is durable */
 byte stopped;                  /* workers that found it so */
 
-/* A write that was sent and whose sender will get no answer: it may land at any time, or never. */
+/* A write that was sent and will get no answer: it may take effect at any time, or never. */
 #define NO_WRITE 0
 #define SCORE_WRITE 1
 #define CONTRIBUTION_WRITE 2
@@ -106,7 +106,7 @@ write late;
 
 byte steals = STEALS, crashes = CRASHES, lost = LOST;
 
-/* ---- the fold (views/fold.c, fold_event), over the caller's `row`, `credit` and `changed` */
+/* The fold (views/fold.c, fold_event), over the caller's `row`, `credit` and `changed`. */
 
 inline fold(p) {
     if
@@ -157,7 +157,7 @@ inline clear_row(gone) {
     gone.photographer_score = 0
 }
 
-/* ---- what must hold */
+/* What must hold. */
 
 contribution expected_table[2];
 byte expected[SCORES];
@@ -175,7 +175,7 @@ inline check() {
         score[2] == expected[2] && score[3] == expected[3] && SAME(0) && SAME(1)))
 }
 
-/* ---- single writes, as the store carries them out: each one is atomic, and that is all that is asked of it */
+/* Single writes, as the store carries them out. All that is assumed is that each is atomic. */
 
 #ifdef SCORE_UNCONDITIONAL
 #define SCORE_CONDITION(i, m) true
@@ -205,9 +205,9 @@ inline put_checkpoint(p) {                                          /* store_upd
     check()
 }
 
-/* ---- a worker: ingest/shard.c and views/apply.c */
+/* A worker: ingest/shard.c and views/apply.c. */
 
-/* The write takes effect and its answer is lost; or it is under way still. What the sender then does is the same. */
+/* The write takes effect and its answer is lost, or it is still under way: the sender sees no difference. */
 inline lose_score(i, m) {
     lost--;
     if
@@ -225,7 +225,7 @@ inline lose_contribution(x, last_id, mine) {
     fi
 }
 
-/* Between two writes a worker only reads and thinks, so it is enough that it dies right after one. */
+/* Between two writes a worker changes nothing, so it is enough that it dies right after one. */
 inline may_crash() {
     if
     :: crashes -> crashes--; goto crash
@@ -233,8 +233,8 @@ inline may_crash() {
     fi
 }
 
-/* write_scores: a failed condition brings the row's watermark, and what it has counted is dropped (drop_counted);
- * without an answer it is sent again, or the batch is given up. */
+/* write_scores: a failed condition returns the row's watermark, and the positions that it covers are dropped
+ * (drop_counted). Without an answer the write is sent again, or the batch is given up. */
 inline write_score(i) {
     atomic {
         credit[i] ->
@@ -248,7 +248,7 @@ inline write_score(i) {
     }
 }
 
-/* write_contributions: a conflict is told when the others are in. */
+/* write_contributions: a conflict is reported after the others are written. */
 inline write_contribution(x) {
     atomic {
         changed & BIT(x) ->
@@ -318,7 +318,7 @@ idle:                          /* ingest/leases/coordinator.c, held_lease.c: tak
     atomic {
         if
         :: ended -> goto stop
-        :: !ended && !held && (tenure || !second) -> skip           /* they are alike, so the first begins */
+        :: !ended && !held && (tenure || !second) -> skip           /* the workers are alike, so the first begins */
         :: !ended && held && steals && mine != tenure -> steals--
         fi;
         held = true;
@@ -353,7 +353,7 @@ batch:
     }
 #endif
 
-read:                          /* 1: read_rows, each row at a time of its own */
+read:                          /* 1: read_rows, each row at its own time */
     if
     :: atomic { missing & 1 -> copy_row(table[0], row[0]); missing = missing & ~1 }
     :: !(missing & 1)
@@ -386,7 +386,7 @@ read:                          /* 1: read_rows, each row at a time of its own */
         old[0] = 0;
         old[1] = 0;
         if
-        :: conflict -> goto again                                   /* STATUS_CONFLICT: somebody else was first */
+        :: conflict -> goto again                                   /* STATUS_CONFLICT: another worker was first */
         :: else -> cached = cached | touched                        /* keep_rows: all of it is acknowledged */
         fi;
         touched = 0;
@@ -448,9 +448,9 @@ stop:
     stopped++
 }
 
-/* ---- the rest of the world */
+/* The network and the other actors. */
 
-/* What was sent lands, or is lost. */
+/* A write that was sent takes effect, or is lost. */
 active proctype network() {
     do
     :: atomic {

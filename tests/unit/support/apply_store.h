@@ -1,6 +1,6 @@
 /*
- * For the tests of views/apply.h: a store in memory that keeps views/store.h's promises about writing the
- * views (watermarks, conditions, scores first), and that can fail at each step as a script says.
+ * For the tests of views/apply.h: a store in memory that writes the views as views/store.h says (watermarks,
+ * conditions, scores first), and fails at any step of a script.
  */
 #ifndef TESTS_UNIT_SUPPORT_APPLY_STORE_H
 #define TESTS_UNIT_SUPPORT_APPLY_STORE_H
@@ -29,16 +29,16 @@ struct memory_store {
     struct memory_score scores[MEMORY_ROWS];
     size_t n_scores;
 
-    /* what was asked of it */
+    /* the calls so far */
     size_t reads, rows_read; /* calls, and products in them */
     size_t batches, contributions_written;
     const struct fence *fence; /* of the last call */
 
-    int throttles; /* that each batch meets */
+    int throttles; /* of each batch */
 
-    /* what goes wrong */
-    enum status fail_reads;   /* each read fails so, until this is STATUS_OK again */
-    enum status fail_batches; /* so does each batch, before anything is written */
+    /* scripted failures */
+    enum status fail_reads;   /* of each read, unless STATUS_OK */
+    enum status fail_batches; /* of each batch, before anything is written */
     bool always_conflict;
     int row_writes_left;              /* then a row's write gets no answer; -1: never */
     bool unanswered_counts;           /* that row is written all the same */
@@ -88,7 +88,7 @@ static inline enum status memory_read(struct store *store, const char *const ids
     return STATUS_OK;
 }
 
-/* One row's write on its way: STATUS_OK if it gets an answer. `*done`: it takes effect. */
+/* One row's write: STATUS_OK if it is answered. `*done`: it takes effect. */
 static inline enum status memory_send(struct memory_store *m, bool *done, struct error *e) {
     *done = m->row_writes_left != 0 || m->unanswered_counts;
     if (m->row_writes_left != 0) {

@@ -1,5 +1,5 @@
-/* For the properties of ids and positions: decimal numbers of 1 to 80 digits, drawn at random, and what is
- * true of them by schoolbook arithmetic on their digits, which no tested code does. */
+/* For the properties of ids and positions: random decimal numbers of 1 to 80 digits, and arithmetic on their
+ * digits, which no tested code uses. */
 #ifndef TESTS_UNIT_SUPPORT_DECIMAL_H
 #define TESTS_UNIT_SUPPORT_DECIMAL_H
 
@@ -10,7 +10,7 @@
 
 #define DECIMAL_SIZE (LIMIT_SEQUENCE_DIGITS + 1)
 
-/* WINNER_VIEW_SEED, else always the same; whoever fails says it. */
+/* WINNER_VIEW_SEED, else always the same. Failures print it. */
 static inline uint64_t decimal_seed(void) {
     const char *seed = getenv("WINNER_VIEW_SEED");
     uint64_t number = seed ? strtoull(seed, NULL, 10) : 0;
@@ -45,8 +45,7 @@ static inline void decimal_step(char *number, bool down) {
         memmove(number, number + 1, n);
 }
 
-/* A number to compare `of` with: another, or the same, or the one before or after, or one that begins like
- * it. */
+/* A number to compare `of` with: another, the same, the one before or after, or a prefix of it. */
 static inline void decimal_draw_near(uint64_t *random, const char *of, char out[DECIMAL_SIZE]) {
     strcpy(out, of);
     switch (support_random(random) % 5) {

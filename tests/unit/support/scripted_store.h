@@ -1,7 +1,6 @@
 /*
- * scripted_store: a store for tests of the read side. It holds the rows it is given, counts reads, fails when
- * told to, and can hold readers back until they are let go, so that a test decides what happens first.
- * Thread-safe.
+ * scripted_store: a store for tests of reading. It has the rows that a test sets, counts reads, fails on
+ * demand, and can hold readers back until they are released, so that a test decides the order. Thread-safe.
  */
 #ifndef TESTS_UNIT_SUPPORT_SCRIPTED_STORE_H
 #define TESTS_UNIT_SUPPORT_SCRIPTED_STORE_H
@@ -23,7 +22,7 @@ void scripted_store_set_contribution(struct scripted_store *s, const char *produ
 /* Reads return this from now on (STATUS_OK: the rows). */
 void scripted_store_fail(struct scripted_store *s, enum status status);
 
-/* Readers are held back, at the latest until their deadline, from now on; and let go. */
+/* Holds readers back from now on, each until its deadline at the latest; and releases them. */
 void scripted_store_hold(struct scripted_store *s);
 void scripted_store_release(struct scripted_store *s);
 

@@ -1,8 +1,7 @@
 /*
- * For tests of the stores: a store of its own for each test. SQLite: in a new folder. DynamoDB: on the one
- * that AWS_ENDPOINT_URL_DYNAMODB names (tests/support/emulators.py -- ctest ...), through a transport that
- * can do what networks and crashes do: refuse a request before it is sent, or lose its answer after it took
- * effect.
+ * For tests of the stores: each test has a store of its own. SQLite: in a new folder. DynamoDB: on the one
+ * that AWS_ENDPOINT_URL_DYNAMODB names (tests/emulators -- ctest ...), through a transport with faults: it
+ * refuses a request before it is sent, or loses its answer after it took effect.
  */
 #ifndef TESTS_UNIT_SUPPORT_STORE_H
 #define TESTS_UNIT_SUPPORT_STORE_H
@@ -41,7 +40,7 @@ struct faulty {
     atomic_int every; /* only every so many of those; 0: all */
     atomic_int meant;
     atomic_int sent;                                               /* requests that reached the store */
-    void (*_Atomic filter)(struct aws_exchange *x, void *context); /* has every answer first; NULL: nobody */
+    void (*_Atomic filter)(struct aws_exchange *x, void *context); /* sees every answer first; may be NULL */
 };
 
 static inline bool support_is_write(const char *operation) {
@@ -175,7 +174,7 @@ static inline int support_teardown(void **state) {
     return 0;
 }
 
-/* The fixture, or the test is skipped: cmocka counts it. */
+/* The fixture; without a store the test is skipped, which cmocka counts. */
 static inline struct fixture *support_fixture(void **state) {
     struct fixture *t = *state;
     if (!t->store)

@@ -3,18 +3,17 @@
 #include "base/limits.h"
 #include "tests/unit/support/apply_store.h"
 
-/* ---- a shop, its store and a worker
- * ------------------------------------------------------------------------------- */
+/* A shop, its store and a worker. */
 
 struct shop {
     struct memory_store m;
-    struct apply *worker, *other; /* of the same shard: one of them does not know that it lost the lease */
+    struct apply *worker, *other; /* of the same shard: one of them has lost the lease unnoticed */
     struct fence fence;
     struct apply_counts counts;
     struct error e;
 
     const struct apply_record
-        *others_batch; /* what `other` applies while a batch of `worker` is on its way */
+        *others_batch; /* `other` applies it while a batch of `worker` is being written */
     size_t n_others;
 };
 
@@ -48,7 +47,7 @@ static int close_shop(void **state) {
     apply_batch((worker), (const struct apply_record[]){__VA_ARGS__},                                        \
                 COUNT(((const struct apply_record[]){__VA_ARGS__})), NULL, &(s)->counts, &(s)->e)
 
-/* Lamp: ann's, photographed by pia. Vase: bob's. All of both is in the worker's cache. */
+/* Lamp: ann's, photographed by pia. Vase: bob's. Both are in the worker's cache. */
 static void stock(struct shop *s) {
     assert_int_equal(
         APPLY(s, s->worker, CREATE(1, "lamp", "ann"), IMAGE(2, "lamp", "pia"), CREATE(3, "vase", "bob")),
@@ -75,8 +74,7 @@ static void assert_counts(const struct shop *s, size_t applied, size_t duplicate
     assert_int_equal(s->counts.stale, stale);
 }
 
-/* ---- what a batch comes to
- * ---------------------------------------------------------------------------------------- */
+/* What a batch writes. */
 
 static void a_batch_becomes_one_write_a_product_and_one_a_contributor(void **state) {
     struct shop *s = *state;
@@ -96,7 +94,7 @@ static void a_batch_becomes_one_write_a_product_and_one_a_contributor(void **sta
     assert_string_equal(row(s, "vase")->last_event_id, "s:5");
 }
 
-static void a_score_says_who_touched_it_last_and_counts_up_to_its_last_position(void **state) {
+static void a_score_has_its_last_event_and_the_position_of_it(void **state) {
     struct shop *s = *state;
     stock(s);
     assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp"), record(5, EVENT_PURCHASE, "lamp", "dan"),
@@ -127,7 +125,7 @@ static void only_rows_that_changed_are_written(void **state) {
     assert_string_equal(row(s, "lamp")->last_event_id, "s:2");
 }
 
-static void nothing_but_duplicates_writes_nothing(void **state) {
+static void a_batch_of_duplicates_writes_nothing(void **state) {
     struct shop *s = *state;
     stock(s);
     assert_int_equal(
@@ -137,7 +135,7 @@ static void nothing_but_duplicates_writes_nothing(void **state) {
     assert_int_equal(s->m.batches, 0);
 }
 
-static void the_fence_goes_with_every_read_and_write(void **state) {
+static void every_read_and_write_is_under_the_fence(void **state) {
     struct shop *s = *state;
     s->m.fail_batches = STATUS_RETRY;
     assert_int_equal(APPLY(s, s->worker, CREATE(1, "lamp", "ann")), STATUS_RETRY);
@@ -148,8 +146,7 @@ static void the_fence_goes_with_every_read_and_write(void **state) {
     assert_ptr_equal(s->m.fence, &s->fence);
 }
 
-/* ---- the cache of rows
- * -------------------------------------------------------------------------------------------- */
+/* The cache of rows. */
 
 static void acknowledged_rows_are_not_read_again(void **state) {
     struct shop *s = *state;
@@ -192,21 +189,21 @@ static void a_row_that_was_not_written_never_enters_the_cache(void **state) {
     struct shop *s = *state;
     s->m.fail_batches = STATUS_RETRY;
     assert_int_equal(APPLY(s, s->worker, PURCHASE(2, "lamp")),
-                     STATUS_RETRY); /* it saw that there is no lamp */
+                     STATUS_RETRY); /* it read that there is no lamp */
     s->m.fail_batches = STATUS_OK;
     assert_int_equal(APPLY(s, s->other, CREATE(1, "lamp", "ann")), STATUS_OK);
     assert_int_equal(APPLY(s, s->worker, PURCHASE(2, "lamp")), STATUS_OK);
-    assert_string_equal(row(s, "lamp")->creator, "ann"); /* a stale absence would have credited UNKNOWN */
+    assert_string_equal(row(s, "lamp")->creator, "ann"); /* a cached "no row" would have credited UNKNOWN */
     assert_scores(s, 1, 0, 0);
     assert_null(memory_score(&s->m, ROLE_CREATOR, CONTRIBUTION_UNKNOWN));
 }
 
-static void the_cache_holds_no_more_than_it_may_and_keeps_what_was_used_last(void **state) {
+static void the_cache_is_bounded_and_keeps_the_rows_used_last(void **state) {
     struct shop *s = *state;
     struct contribution *example = contribution_new("p0");
     example->creator = example->created_by = example->updated_by = mem_strdup("ann");
     example->last_event_id = mem_strdup("s:10");
-    size_t about_three = 4 * contribution_size(example); /* a row takes a little more than what it holds */
+    size_t about_three = 4 * contribution_size(example); /* a row takes a little more than its contribution */
     example->created_by = example->updated_by = NULL;
     contribution_free(example);
 
@@ -221,9 +218,9 @@ static void the_cache_holds_no_more_than_it_may_and_keeps_what_was_used_last(voi
         APPLY(s, a, PURCHASE(11, "p0"), PURCHASE(12, "p1"), PURCHASE(13, "p2"), PURCHASE(14, "p3")),
         STATUS_OK);
     assert_int_equal(s->m.rows_read, 4);
-    assert_int_equal(APPLY(s, a, PURCHASE(15, "p7")), STATUS_OK); /* those have driven it out */
+    assert_int_equal(APPLY(s, a, PURCHASE(15, "p7")), STATUS_OK); /* evicted by those */
     assert_int_equal(s->m.rows_read, 5);
-    for (unsigned i = 16; i < 100; i++) /* a row in use does not take its room again and again */
+    for (unsigned i = 16; i < 100; i++) /* a row that is taken and put back is counted once */
         assert_int_equal(APPLY(s, a, PURCHASE(i, "p7")), STATUS_OK);
     assert_int_equal(s->m.rows_read, 5);
     assert_scores(s, 6 + 84, 0, 0);
@@ -240,12 +237,10 @@ static void without_room_every_row_is_read_each_time(void **state) {
     apply_free(a);
 }
 
-/* ---- what goes wrong
- * ---------------------------------------------------------------------------------------------- */
+/* Failures. */
 
-/* Lets the batch get so many row writes far, once with the last one lost and once with only its answer lost.
- */
-static void wherever_a_batch_is_cut_short_applying_it_again_makes_it_whole(void **state) {
+/* The batch fails after so many row writes: the next one is lost, or only its answer is. */
+static void a_batch_cut_short_anywhere_is_completed_by_applying_it_again(void **state) {
     struct shop *s = *state;
     for (int effect = 0; effect < 2; effect++)
         for (int writes = 0; writes < 5; writes++) { /* three scores and two contributions */
@@ -299,7 +294,7 @@ static void apply_the_others_batch(void *data) {
         (s)->m.before_write_data = (s);                                                                      \
     } while (0)
 
-static void if_somebody_else_applied_all_of_it_meanwhile_nothing_is_left_to_do(void **state) {
+static void if_another_worker_applied_the_batch_meanwhile_nothing_is_counted(void **state) {
     struct shop *s = *state;
     stock(s);
     MEANWHILE(s, PURCHASE(4, "lamp"), PURCHASE(5, "vase"), PURCHASE(6, "lamp"));
@@ -309,14 +304,14 @@ static void if_somebody_else_applied_all_of_it_meanwhile_nothing_is_left_to_do(v
     assert_string_equal(row(s, "lamp")->last_event_id, "s:6");
 }
 
-static void if_somebody_else_applied_part_of_it_only_the_rest_is_counted(void **state) {
+static void if_another_worker_applied_part_of_the_batch_only_the_rest_is_counted(void **state) {
     struct shop *s = *state;
     stock(s);
     MEANWHILE(s, PURCHASE(4, "lamp"), PURCHASE(5, "vase"));
     assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp"), PURCHASE(5, "vase"), PURCHASE(6, "lamp"),
                            PURCHASE(7, "lamp")),
                      STATUS_OK);
-    assert_counts(s, 2, 2, 0); /* of the round that went through */
+    assert_counts(s, 2, 2, 0); /* of the last round */
     assert_int_equal(s->m.rows_read, 2 + 2);
     assert_scores(s, 3, 3, 1);
     assert_int_equal(row(s, "lamp")->creator_score, 3);
@@ -334,7 +329,7 @@ static void a_worker_behind_the_new_owner_changes_nothing(void **state) {
     assert_string_equal(row(s, "lamp")->last_event_id, "s:23");
 }
 
-static void conflicts_without_end_are_given_up_for_a_pause(void **state) {
+static void after_too_many_conflicts_the_batch_is_to_be_retried_later(void **state) {
     struct shop *s = *state;
     stock(s);
     s->m.always_conflict = true;
@@ -342,13 +337,13 @@ static void conflicts_without_end_are_given_up_for_a_pause(void **state) {
     assert_int_equal(s->e.status, STATUS_RETRY);
     assert_contains(s->e.message, "another worker keeps writing");
     assert_int_equal(s->m.batches, LIMIT_APPLY_ROUNDS);
-    assert_int_equal(s->m.rows_read, LIMIT_APPLY_ROUNDS - 1); /* the first round had it in the cache */
+    assert_int_equal(s->m.rows_read, LIMIT_APPLY_ROUNDS - 1); /* the first round used the cached row */
     s->m.always_conflict = false;
     assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp")), STATUS_OK);
     assert_scores(s, 1, 1, 0);
 }
 
-static void what_the_store_refuses_is_passed_on_and_not_tried_again(void **state) {
+static void a_refusal_of_the_store_is_returned_and_not_retried(void **state) {
     struct shop *s = *state;
     static const enum status statuses[] = {STATUS_INVALID, STATUS_FAILED, STATUS_RETRY};
     stock(s);
@@ -361,13 +356,12 @@ static void what_the_store_refuses_is_passed_on_and_not_tried_again(void **state
     }
 }
 
-/* ---- the listener
- * ------------------------------------------------------------------------------------------------- */
+/* The listener. */
 
 struct listening {
     struct shop *shop;
     size_t calls, n_products, n_users;
-    char products[64], users[64]; /* of the last call, in a row */
+    char products[64], users[64]; /* of the last call, joined */
 };
 
 static void listen(void *data, const char *const product_ids[], size_t n_products,
@@ -378,21 +372,21 @@ static void listen(void *data, const char *const product_ids[], size_t n_product
     l->n_users = n_users;
     l->products[0] = l->users[0] = '\0';
     for (size_t i = 0; i < n_products; i++) {
-        assert_non_null(memory_row(&l->shop->m, product_ids[i])); /* it is in the store already */
+        assert_non_null(memory_row(&l->shop->m, product_ids[i])); /* the store has it already */
         snprintf(l->products + strlen(l->products), 16, "%s ", product_ids[i]);
     }
     for (size_t i = 0; i < n_users; i++)
         snprintf(l->users + strlen(l->users), 16, "%s ", user_ids[i]);
 }
 
-static void the_listener_is_told_what_got_in_though_the_batch_failed(void **state) {
+static void the_listener_gets_the_rows_that_were_written_although_the_batch_failed(void **state) {
     struct shop *s = *state;
     struct listening l = {.shop = s};
     struct apply_listener listener = {listen, &l};
     struct apply *a = apply_new(&s->m.store, "s", NULL, &listener, 1 << 20);
     assert_int_equal(APPLY(s, a, CREATE(1, "lamp", "ann"), CREATE(2, "vase", "bob")), STATUS_OK);
 
-    s->m.row_writes_left = 3; /* both scores, and one product; the other gets in without an answer */
+    s->m.row_writes_left = 3; /* both scores and one product; the other is written without an answer */
     s->m.unanswered_counts = true;
     l.calls = 0;
     assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp"), PURCHASE(4, "vase")), STATUS_RETRY);
@@ -401,7 +395,7 @@ static void the_listener_is_told_what_got_in_though_the_batch_failed(void **stat
     assert_string_equal(l.products, "lamp ");
 
     assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp"), PURCHASE(4, "vase")),
-                     STATUS_OK); /* but duplicates now */
+                     STATUS_OK); /* all duplicates now */
     assert_int_equal(l.calls, 2);
     assert_contains(l.products, "vase ");
     assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp"), PURCHASE(4, "vase")), STATUS_OK);
@@ -409,7 +403,7 @@ static void the_listener_is_told_what_got_in_though_the_batch_failed(void **stat
     apply_free(a);
 }
 
-static void throttles_are_counted_over_all_rounds_of_a_batch_whatever_comes_of_it(void **state) {
+static void throttles_are_counted_over_all_rounds_of_a_batch_even_if_it_fails(void **state) {
     struct shop *s = *state;
     s->m.throttles = 2;
     assert_int_equal(APPLY(s, s->worker, CREATE(1, "lamp", "ann")), STATUS_OK);
@@ -423,7 +417,7 @@ static void throttles_are_counted_over_all_rounds_of_a_batch_whatever_comes_of_i
     assert_int_equal(s->counts.throttles, 2 * LIMIT_APPLY_ROUNDS);
 }
 
-static void the_listener_is_told_what_changed_once_it_is_in_the_store(void **state) {
+static void the_listener_gets_the_changed_rows_once_they_are_in_the_store(void **state) {
     struct shop *s = *state;
     struct listening l = {.shop = s};
     struct apply_listener listener = {listen, &l};
@@ -455,27 +449,27 @@ static void the_listener_is_told_what_changed_once_it_is_in_the_store(void **sta
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_batch_becomes_one_write_a_product_and_one_a_contributor),
-        TEST(a_score_says_who_touched_it_last_and_counts_up_to_its_last_position),
+        TEST(a_score_has_its_last_event_and_the_position_of_it),
         TEST(creator_and_photographer_of_one_name_have_two_scores),
         TEST(only_rows_that_changed_are_written),
-        TEST(nothing_but_duplicates_writes_nothing),
-        TEST(the_fence_goes_with_every_read_and_write),
+        TEST(a_batch_of_duplicates_writes_nothing),
+        TEST(every_read_and_write_is_under_the_fence),
         TEST(acknowledged_rows_are_not_read_again),
         TEST(after_a_write_without_an_answer_its_rows_are_read_again_and_no_others),
         TEST(after_a_failed_read_the_other_rows_of_the_batch_are_read_again_too),
         TEST(a_row_that_was_not_written_never_enters_the_cache),
-        TEST(the_cache_holds_no_more_than_it_may_and_keeps_what_was_used_last),
+        TEST(the_cache_is_bounded_and_keeps_the_rows_used_last),
         TEST(without_room_every_row_is_read_each_time),
-        TEST(wherever_a_batch_is_cut_short_applying_it_again_makes_it_whole),
+        TEST(a_batch_cut_short_anywhere_is_completed_by_applying_it_again),
         TEST(if_only_the_last_answer_was_lost_nothing_is_written_again),
-        TEST(if_somebody_else_applied_all_of_it_meanwhile_nothing_is_left_to_do),
-        TEST(if_somebody_else_applied_part_of_it_only_the_rest_is_counted),
+        TEST(if_another_worker_applied_the_batch_meanwhile_nothing_is_counted),
+        TEST(if_another_worker_applied_part_of_the_batch_only_the_rest_is_counted),
         TEST(a_worker_behind_the_new_owner_changes_nothing),
-        TEST(conflicts_without_end_are_given_up_for_a_pause),
-        TEST(what_the_store_refuses_is_passed_on_and_not_tried_again),
-        TEST(the_listener_is_told_what_changed_once_it_is_in_the_store),
-        TEST(the_listener_is_told_what_got_in_though_the_batch_failed),
-        TEST(throttles_are_counted_over_all_rounds_of_a_batch_whatever_comes_of_it),
+        TEST(after_too_many_conflicts_the_batch_is_to_be_retried_later),
+        TEST(a_refusal_of_the_store_is_returned_and_not_retried),
+        TEST(the_listener_gets_the_changed_rows_once_they_are_in_the_store),
+        TEST(the_listener_gets_the_rows_that_were_written_although_the_batch_failed),
+        TEST(throttles_are_counted_over_all_rounds_of_a_batch_even_if_it_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

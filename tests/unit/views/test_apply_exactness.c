@@ -1,40 +1,40 @@
 /*
- * The heart of it (design, section 5): whatever is cut short, lost, repeated or done twice by two workers at
- * once, the rows come out as if the fold had seen each record once, in order. Random plays with fixed seeds.
+ * Batches that are cut short, lost, repeated, or applied by two workers at once leave the rows that folding
+ * each record once, in order, gives (views/README.md, "The claim"). Random runs with fixed seeds.
  */
 #include "tests/unit/support/apply_store.h"
 #include "views/apply.h"
 #include "views/fold.h"
 
-enum { STORY = 80, WORKERS = 2 };
+enum { RECORD_COUNT = 80, WORKERS = 2 };
 
-struct player {
+struct worker {
     struct apply *apply;
-    size_t next, length; /* the batch in hand begins there; length 0: none */
+    size_t next, length; /* its current batch; length 0: none */
 };
 
-struct play {
+struct run {
     struct memory_store m, truth; /* of `truth` only the rows and scores are used */
-    struct apply_record story[STORY];
-    struct player players[WORKERS];
+    struct apply_record log[RECORD_COUNT];
+    struct worker workers[WORKERS];
     size_t checkpoint;
     uint64_t random;
     size_t conflicts_tried;
 };
 
-static size_t draw(struct play *p, size_t below) {
+static size_t draw(struct run *p, size_t below) {
     return support_random(&p->random) % below;
 }
 
 /* Random events of a few products; one in ten brings the id of an earlier one. */
-static void write_story(struct play *p) {
+static void draw_log(struct run *p) {
     static const char *const products[] = {"lamp", "vase", "sofa", "rug"}, *const people[] = {"ann", "bob",
                                                                                               "cid"};
-    for (unsigned i = 0; i < STORY; i++) {
+    for (unsigned i = 0; i < RECORD_COUNT; i++) {
         static const enum event_kind kinds[] = {EVENT_CREATE, EVENT_IMAGE, EVENT_PURCHASE, EVENT_PURCHASE};
-        p->story[i] = record(i, kinds[draw(p, 4)], products[draw(p, 4)], people[draw(p, 3)]);
+        p->log[i] = record(i, kinds[draw(p, 4)], products[draw(p, 4)], people[draw(p, 3)]);
         if (i && draw(p, 10) == 0)
-            p->story[i].event.id = p->story[draw(p, i)].event.id;
+            p->log[i].event.id = p->log[draw(p, i)].event.id;
     }
 }
 
@@ -45,10 +45,10 @@ static void credit_truth(struct memory_store *truth, enum role role, const char 
                                                         r->event.origin});
 }
 
-/* What must come out: one event after the other, by nobody but the fold. */
-static void tell_truth(struct play *p) {
-    for (size_t i = 0; i < STORY; i++) {
-        const struct apply_record *r = &p->story[i];
+/* The expected rows: each record folded once, in order. */
+static void fold_truth(struct run *p) {
+    for (size_t i = 0; i < RECORD_COUNT; i++) {
+        const struct apply_record *r = &p->log[i];
         struct contribution **found = memory_row(&p->truth, r->event.product_id);
         if (!found) {
             found = &p->truth.rows[p->truth.n_rows++];
@@ -61,46 +61,46 @@ static void tell_truth(struct play *p) {
     }
 }
 
-static void play_batch(struct play *p, struct player *player) {
+static void apply_next(struct run *p, struct worker *worker) {
     struct apply_counts counts;
     struct error e;
-    if (!player->length)
-        player->length = 1 + draw(p, 9);
-    if (player->length > STORY - player->next)
-        player->length = STORY - player->next;
-    if (!player->length ||
-        apply_batch(player->apply, p->story + player->next, player->length, NULL, &counts, &e))
+    if (!worker->length)
+        worker->length = 1 + draw(p, 9);
+    if (worker->length > RECORD_COUNT - worker->next)
+        worker->length = RECORD_COUNT - worker->next;
+    if (!worker->length ||
+        apply_batch(worker->apply, p->log + worker->next, worker->length, NULL, &counts, &e))
         return;
-    player->next += player->length;
-    player->length = 0;
+    worker->next += worker->length;
+    worker->length = 0;
 }
 
-static void let_the_other_play(void *data) {
-    struct play *p = data;
+static void apply_others_batch(void *data) {
+    struct run *p = data;
     p->conflicts_tried++;
-    play_batch(p, &p->players[1]);
+    apply_next(p, &p->workers[1]);
 }
 
 /* A batch of either, cut short anywhere, or with a batch of the other in the middle of it; a checkpoint; a
  * crash. */
-static void play_step(struct play *p) {
+static void take_step(struct run *p) {
     size_t chance = draw(p, 10), who = draw(p, WORKERS);
-    struct player *player = &p->players[who];
+    struct worker *worker = &p->workers[who];
     if (chance == 0) {
-        apply_free(player->apply);
-        *player = (struct player){apply_new(&p->m.store, "s", NULL, NULL, draw(p, 3000)), p->checkpoint, 0};
-    } else if (chance == 1 && player->next > p->checkpoint) {
-        p->checkpoint = player->next;
+        apply_free(worker->apply);
+        *worker = (struct worker){apply_new(&p->m.store, "s", NULL, NULL, draw(p, 3000)), p->checkpoint, 0};
+    } else if (chance == 1 && worker->next > p->checkpoint) {
+        p->checkpoint = worker->next;
     } else {
         p->m.row_writes_left = draw(p, 3) ? -1 : (int)draw(p, 8);
         p->m.unanswered_counts = draw(p, 2);
-        p->m.before_write = who == 0 && draw(p, 3) == 0 ? let_the_other_play : NULL;
+        p->m.before_write = who == 0 && draw(p, 3) == 0 ? apply_others_batch : NULL;
         p->m.before_write_data = p;
-        play_batch(p, player);
+        apply_next(p, worker);
     }
 }
 
-static void assert_equal_rows(struct play *p, uint64_t seed) {
+static void assert_equal_rows(struct run *p, uint64_t seed) {
     for (size_t i = 0; i < p->truth.n_rows; i++) {
         const struct contribution *want = p->truth.rows[i];
         struct contribution **found = memory_row(&p->m, want->product_id);
@@ -117,7 +117,7 @@ static void assert_equal_rows(struct play *p, uint64_t seed) {
     assert_int_equal(p->m.n_rows, p->truth.n_rows);
 }
 
-static void assert_equal_scores(struct play *p, uint64_t seed) {
+static void assert_equal_scores(struct run *p, uint64_t seed) {
     for (size_t i = 0; i < p->truth.n_scores; i++) {
         const struct memory_score *want = &p->truth.scores[i];
         int64_t have = memory_score_of(&p->m, want->role, want->user_id);
@@ -129,37 +129,37 @@ static void assert_equal_scores(struct play *p, uint64_t seed) {
 }
 
 static size_t play_through(uint64_t seed) {
-    struct play p = {.random = seed};
+    struct run p = {.random = seed};
     memory_init(&p.m);
     memory_init(&p.truth);
     for (size_t i = 0; i < WORKERS; i++)
-        p.players[i].apply = apply_new(&p.m.store, "s", NULL, NULL, 1 << 20);
-    write_story(&p);
-    tell_truth(&p);
-    for (int steps = 0; p.players[0].next < STORY && p.players[1].next < STORY; steps++) {
+        p.workers[i].apply = apply_new(&p.m.store, "s", NULL, NULL, 1 << 20);
+    draw_log(&p);
+    fold_truth(&p);
+    for (int steps = 0; p.workers[0].next < RECORD_COUNT && p.workers[1].next < RECORD_COUNT; steps++) {
         assert_true(steps < 10000);
-        play_step(&p);
+        take_step(&p);
     }
     assert_equal_rows(&p, seed);
     assert_equal_scores(&p, seed);
     for (size_t i = 0; i < WORKERS; i++)
-        apply_free(p.players[i].apply);
+        apply_free(p.workers[i].apply);
     memory_deinit(&p.m);
     memory_deinit(&p.truth);
     return p.conflicts_tried;
 }
 
-static void through_crashes_lost_answers_and_a_second_worker_all_rows_stay_exact(void **state) {
+static void crashes_lost_answers_and_a_second_worker_leave_all_rows_exact(void **state) {
     (void)state;
     size_t conflicts = 0;
     for (uint64_t seed = 1; seed <= 2000; seed++)
         conflicts += play_through(seed);
-    assert_true(conflicts > 2000); /* it did happen */
+    assert_true(conflicts > 2000); /* the runs did cause conflicts */
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(through_crashes_lost_answers_and_a_second_worker_all_rows_stay_exact),
+        cmocka_unit_test(crashes_lost_answers_and_a_second_worker_leave_all_rows_exact),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

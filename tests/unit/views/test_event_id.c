@@ -6,7 +6,7 @@
 
 #define NINES_80 "99999999999999999999999999999999999999999999999999999999999999999999999999999999"
 
-static void an_id_is_taken_apart(void **state) {
+static void an_id_is_parsed_into_its_parts(void **state) {
     (void)state;
     static const struct {
         const char *text, *shard, *sequence;
@@ -30,7 +30,7 @@ static void an_id_is_taken_apart(void **state) {
     }
 }
 
-static void what_is_no_id_is_refused(void **state) {
+static void malformed_ids_are_refused(void **state) {
     (void)state;
     static const char *const wrong[] = {
         "",
@@ -121,7 +121,7 @@ static void ids_compare_by_shard_then_numbers(void **state) {
         }
 }
 
-static void no_sub_sequence_is_sub_sequence_0(void **state) {
+static void an_absent_sub_sequence_is_sub_sequence_0(void **state) {
     (void)state;
     struct event_id a = parsed("s:1"), b = parsed("s:1:0");
     assert_int_equal(event_id_compare(&a, &b), 0);
@@ -150,10 +150,9 @@ static void the_longest_id_fits(void **state) {
     assert_int_equal(id.sub_sequence, UINT32_MAX);
 }
 
-/* ---- properties, at every length from 1 to 80 digits
- * --------------------------------------------------------------------------- */
+/* Properties, at every length from 1 to 80 digits. */
 
-/* An id at random, and what it is made of. */
+/* A random id and its parts. */
 struct drawn {
     char shard[LIMIT_SHARD_ID_BYTES + 1];
     char sequence[DECIMAL_SIZE];
@@ -161,7 +160,7 @@ struct drawn {
     char text[EVENT_ID_SIZE];
 };
 
-/* Few shards, some of which begin like others, so that most pairs are decided by what comes after. */
+/* Few shards, some a prefix of others, so that the numbers decide most comparisons. */
 static void draw_shard(uint64_t *random, char out[LIMIT_SHARD_ID_BYTES + 1]) {
     static const char *const usual[] = {
         "shardId-000000000000", "shardId-000000000001", "shardId-00000000000", "a", "a.b", "Z"};
@@ -182,7 +181,7 @@ static void write_id(struct drawn *d) {
     event_id_format(d->shard, &p, d->text);
 }
 
-static void an_id_of_any_length_comes_back_in_its_parts(void **state) {
+static void an_id_of_any_length_is_parsed_into_its_parts(void **state) {
     (void)state;
     const uint64_t seed = decimal_seed();
     uint64_t random = seed;
@@ -208,7 +207,7 @@ static int sign(int n) {
     return (n > 0) - (n < 0);
 }
 
-static void the_order_of_ids_is_that_of_shard_number_and_part(void **state) {
+static void ids_are_ordered_by_shard_then_number_then_sub_sequence(void **state) {
     (void)state;
     const uint64_t seed = decimal_seed();
     uint64_t random = seed;
@@ -235,15 +234,15 @@ static void the_order_of_ids_is_that_of_shard_number_and_part(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_id_is_taken_apart),
-        cmocka_unit_test(what_is_no_id_is_refused),
+        cmocka_unit_test(an_id_is_parsed_into_its_parts),
+        cmocka_unit_test(malformed_ids_are_refused),
         cmocka_unit_test(a_shard_id_has_1_to_128_characters),
         cmocka_unit_test(ids_compare_by_shard_then_numbers),
-        cmocka_unit_test(no_sub_sequence_is_sub_sequence_0),
+        cmocka_unit_test(an_absent_sub_sequence_is_sub_sequence_0),
         cmocka_unit_test(a_records_own_id_is_made_of_its_position),
         cmocka_unit_test(the_longest_id_fits),
-        cmocka_unit_test(an_id_of_any_length_comes_back_in_its_parts),
-        cmocka_unit_test(the_order_of_ids_is_that_of_shard_number_and_part),
+        cmocka_unit_test(an_id_of_any_length_is_parsed_into_its_parts),
+        cmocka_unit_test(ids_are_ordered_by_shard_then_number_then_sub_sequence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ static int64_t of_shard(struct freshness *f, const char *shard_id) {
     return FRESHNESS_UNKNOWN;
 }
 
-static void before_the_shards_are_known_nothing_is(void **state) {
+static void before_the_shards_are_set_the_view_is_unknown(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN);
@@ -68,7 +68,7 @@ static void a_shard_never_goes_back(void **state) {
     assert_int_equal(freshness_as_of(f), 200);
 }
 
-static void a_shard_that_is_not_given_drops_out_and_is_ignored(void **state) {
+static void a_shard_that_is_not_given_is_removed_and_ignored(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     SET(f, {"a", 100}, {"b", 200});
@@ -79,7 +79,7 @@ static void a_shard_that_is_not_given_drops_out_and_is_ignored(void **state) {
     assert_int_equal(freshness_as_of(f), 200);
 }
 
-static void when_all_have_ended_the_largest_time_ever_known_stands(void **state) {
+static void when_all_shards_have_ended_the_largest_time_stays(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     SET(f, {"a", 100}, {"b", 150});
@@ -89,14 +89,14 @@ static void when_all_have_ended_the_largest_time_ever_known_stands(void **state)
     assert_int_equal(freshness_as_of(f), 300);
 }
 
-static void ended_before_anything_was_known_it_stays_unknown(void **state) {
+static void if_all_shards_ended_before_a_time_was_known_the_view_stays_unknown(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     freshness_set_shards(f, NULL, 0, 0);
     assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN);
 }
 
-static void it_is_read_as_a_copy_sorted_by_shard(void **state) {
+static void the_table_is_read_as_a_copy_sorted_by_shard(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     struct freshness_shard *shards;
@@ -113,7 +113,7 @@ static void it_is_read_as_a_copy_sorted_by_shard(void **state) {
     free(shards);
 }
 
-static void the_longest_shard_id_is_told_from_its_neighbour(void **state) {
+static void two_longest_shard_ids_are_kept_apart(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     struct freshness_shard two[2] = {{.as_of_ms = 1}, {.as_of_ms = 2}};
@@ -125,10 +125,9 @@ static void the_longest_shard_id_is_told_from_its_neighbour(void **state) {
     assert_int_equal(of_shard(f, two[1].shard_id), 2);
 }
 
-/* ---- what it was
- * ----------------------------------------------------------------------------------------------------- */
+/* The history. */
 
-enum { LATE_MS = 1000 }; /* what whoever asks in these tests allows for */
+enum { LATE_MS = 1000 }; /* the lag that the history is kept for */
 
 static struct freshness *remembering(void) {
     struct freshness *f = freshness_new();
@@ -142,7 +141,7 @@ static void advance_at(struct freshness *f, int64_t now_ms, int64_t as_of_ms) {
     freshness_set_shards(f, &shard, 1, now_ms);
 }
 
-static void what_it_was_is_remembered(void **state) {
+static void the_view_of_a_while_ago_is_in_the_history(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = remembering();
     assert_int_equal(freshness_as_of_at(f, 0), FRESHNESS_UNKNOWN);
@@ -155,7 +154,7 @@ static void what_it_was_is_remembered(void **state) {
     assert_int_equal(freshness_as_of_at(f, 9000000), 200);
 }
 
-static void a_leap_of_hours_counts_from_when_it_happened(void **state) {
+static void a_leap_of_hours_counts_from_its_moment_on(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = remembering();
     enum { HOUR_MS = 3600000 };
@@ -166,8 +165,9 @@ static void a_leap_of_hours_counts_from_when_it_happened(void **state) {
     assert_int_equal(freshness_as_of_at(f, 13000 - LATE_MS), 3 * HOUR_MS);
 }
 
-/* However often it moves on: what is remembered is never later than it was, and hardly older. */
-static void memory_is_bounded_and_errs_to_the_older_side(void **state) {
+/* However often the view changes, the history never gives a later time than it was, and hardly an older one.
+ */
+static void the_history_is_bounded_and_errs_to_the_older_side(void **state) {
     (void)state;
     static const int64_t steps_ms[] = {1, 7, 31, 33, 250, 5000};
     for (size_t i = 0; i < COUNT(steps_ms); i++) {
@@ -184,7 +184,7 @@ static void memory_is_bounded_and_errs_to_the_older_side(void **state) {
     }
 }
 
-static void what_turns_out_unknown_was_unknown_before(void **state) {
+static void a_new_shard_makes_the_history_unknown_too(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = remembering();
     advance_at(f, 1000, 100);
@@ -196,7 +196,7 @@ static void what_turns_out_unknown_was_unknown_before(void **state) {
     assert_int_equal(freshness_as_of_at(f, 3000), 90);
 }
 
-static void clocks_read_in_another_order_do_no_harm(void **state) {
+static void clocks_read_in_another_order_are_put_in_order(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = remembering();
     advance_at(f, 1000, 100);
@@ -228,7 +228,7 @@ static void while_threads_advance_the_view_never_goes_back(void **state) {
     for (int64_t last = 0, now; last < 5000; last = now) {
         now = freshness_as_of(f);
         assert_true(now >= last);
-        SET(f, {"a", 0}, {"b", 0}); /* as a look at the leases does it */
+        SET(f, {"a", 0}, {"b", 0}); /* as reading the leases does */
     }
     for (size_t i = 0; i < COUNT(work); i++)
         pthread_join(threads[i], NULL);
@@ -237,20 +237,20 @@ static void while_threads_advance_the_view_never_goes_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(before_the_shards_are_known_nothing_is),
+        cmocka_unit_test(before_the_shards_are_set_the_view_is_unknown),
         cmocka_unit_test(the_view_is_as_old_as_its_oldest_shard),
         cmocka_unit_test(one_unknown_shard_makes_the_view_unknown),
         cmocka_unit_test(a_shard_never_goes_back),
-        cmocka_unit_test(a_shard_that_is_not_given_drops_out_and_is_ignored),
-        cmocka_unit_test(when_all_have_ended_the_largest_time_ever_known_stands),
-        cmocka_unit_test(ended_before_anything_was_known_it_stays_unknown),
-        cmocka_unit_test(it_is_read_as_a_copy_sorted_by_shard),
-        cmocka_unit_test(the_longest_shard_id_is_told_from_its_neighbour),
-        cmocka_unit_test(what_it_was_is_remembered),
-        cmocka_unit_test(a_leap_of_hours_counts_from_when_it_happened),
-        cmocka_unit_test(memory_is_bounded_and_errs_to_the_older_side),
-        cmocka_unit_test(what_turns_out_unknown_was_unknown_before),
-        cmocka_unit_test(clocks_read_in_another_order_do_no_harm),
+        cmocka_unit_test(a_shard_that_is_not_given_is_removed_and_ignored),
+        cmocka_unit_test(when_all_shards_have_ended_the_largest_time_stays),
+        cmocka_unit_test(if_all_shards_ended_before_a_time_was_known_the_view_stays_unknown),
+        cmocka_unit_test(the_table_is_read_as_a_copy_sorted_by_shard),
+        cmocka_unit_test(two_longest_shard_ids_are_kept_apart),
+        cmocka_unit_test(the_view_of_a_while_ago_is_in_the_history),
+        cmocka_unit_test(a_leap_of_hours_counts_from_its_moment_on),
+        cmocka_unit_test(the_history_is_bounded_and_errs_to_the_older_side),
+        cmocka_unit_test(a_new_shard_makes_the_history_unknown_too),
+        cmocka_unit_test(clocks_read_in_another_order_are_put_in_order),
         cmocka_unit_test(while_threads_advance_the_view_never_goes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@ static void assert_bytes(const struct position *p, const char *hex) {
     assert_string_equal(text, hex);
 }
 
-/* Design, section 5; the large ones by another program. */
+/* By the definition in views/position.h; the large ones computed by another program. */
 static const struct {
     const char *sequence;
     uint32_t sub_sequence;
@@ -52,7 +52,7 @@ static void the_encoding_is_length_magnitude_and_sub_sequence(void **state) {
     }
 }
 
-static void a_position_comes_back_from_its_bytes_and_its_text(void **state) {
+static void a_position_survives_a_round_trip_by_bytes_and_by_text(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(encodings); i++) {
         char text[POSITION_TEXT_SIZE];
@@ -65,7 +65,7 @@ static void a_position_comes_back_from_its_bytes_and_its_text(void **state) {
     }
 }
 
-static void a_plain_integer_is_the_same_as_its_text(void **state) {
+static void a_position_from_an_integer_equals_the_one_from_its_text(void **state) {
     (void)state;
     static const uint64_t numbers[] = {0, 1, 255, 256, 4294967295, 4294967296, UINT64_MAX};
     for (size_t i = 0; i < COUNT(numbers); i++) {
@@ -77,14 +77,13 @@ static void a_plain_integer_is_the_same_as_its_text(void **state) {
     }
 }
 
-/* ---- properties, at every length from 1 to 80 digits
- * --------------------------------------------------------------------------- */
+/* Properties, at every length from 1 to 80 digits. */
 
 static int sign(int n) {
     return (n > 0) - (n < 0);
 }
 
-/* By the definition of the encoding, in other words. */
+/* By the definition of the encoding, computed another way. */
 static void assert_encoding(uint64_t seed, const char *number, uint32_t sub) {
     uint8_t expected[1 + 40 + 4];
     char text[POSITION_TEXT_SIZE];
@@ -98,12 +97,12 @@ static void assert_encoding(uint64_t seed, const char *number, uint32_t sub) {
         fail_msg("seed %" PRIu64 ": %s:%" PRIu32 " has other bytes", seed, number, sub);
     if (!position_from_bytes(p.bytes, p.length, &again) || position_compare(&p, &again) != 0 ||
         again.length != p.length)
-        fail_msg("seed %" PRIu64 ": %s:%" PRIu32 " does not come back from its bytes", seed, number, sub);
+        fail_msg("seed %" PRIu64 ": %s:%" PRIu32 " is not read back from its bytes", seed, number, sub);
     if (strcmp(position_sequence(&p, text), number) != 0 || position_sub_sequence(&p) != sub)
         fail_msg("seed %" PRIu64 ": %s:%" PRIu32 " comes back as %s", seed, number, sub, text);
 }
 
-static void a_number_of_any_length_is_its_bytes_and_comes_back(void **state) {
+static void a_number_of_any_length_survives_a_round_trip_by_bytes(void **state) {
     (void)state;
     const uint64_t seed = decimal_seed();
     uint64_t random = seed;
@@ -140,8 +139,8 @@ static void the_order_of_bytes_is_the_order_of_numbers(void **state) {
     }
 }
 
-/* What a store may hold, by accident or malice, is a position or it is refused: never two forms of one. */
-static void bytes_at_random_are_refused_or_the_only_form_of_a_position(void **state) {
+/* Bytes from a store are a position in its only form, or they are refused. */
+static void random_bytes_are_refused_or_are_the_only_form_of_a_position(void **state) {
     (void)state;
     const uint64_t seed = decimal_seed();
     uint64_t random = seed;
@@ -165,7 +164,7 @@ static void bytes_at_random_are_refused_or_the_only_form_of_a_position(void **st
     assert_true(taken > 1000);
 }
 
-static void sub_sequences_stand_between_their_record_and_the_next(void **state) {
+static void sub_sequences_lie_between_their_record_and_the_next(void **state) {
     (void)state;
     struct position record = parsed("41", 0), first = parsed("41", 1), last = parsed("41", UINT32_MAX),
                     next = parsed("42", 0);
@@ -184,7 +183,7 @@ static void the_end_is_above_every_position(void **state) {
     assert_int_equal(position_compare(&end, &position_end), 0);
 }
 
-static void what_is_no_sequence_number_is_refused(void **state) {
+static void malformed_sequence_numbers_are_refused(void **state) {
     (void)state;
     static const char *const wrong[] = {"",   "00", "01",         "-1",         "+1",
                                         " 1", "1 ", "1.0",        "1e5",        "0x1",
@@ -197,7 +196,7 @@ static void what_is_no_sequence_number_is_refused(void **state) {
     assert_false(position_parse("1\0002", 3, 0, &p));
 }
 
-static void bytes_that_no_position_has_are_refused(void **state) {
+static void malformed_bytes_are_refused(void **state) {
     (void)state;
     static const struct {
         const char *bytes;
@@ -206,7 +205,7 @@ static void bytes_that_no_position_has_are_refused(void **state) {
         {"", 0},
         {"\x01", 1},                         /* the magnitude is missing */
         {"\x02\x01", 2},                     /* cut short */
-        {"\x01\x01\x02", 3},                 /* neither a sub-sequence nor nothing */
+        {"\x01\x01\x02", 3},                 /* a part of a sub-sequence */
         {"\x01\x01\x01\x01\x01\x01\x01", 7}, /* too long */
         {"\x01\x00", 2},                     /* a leading zero */
         {"\x02\x00\x01", 3},
@@ -239,15 +238,15 @@ static void a_magnitude_of_more_than_80_digits_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_encoding_is_length_magnitude_and_sub_sequence),
-        cmocka_unit_test(a_position_comes_back_from_its_bytes_and_its_text),
-        cmocka_unit_test(a_plain_integer_is_the_same_as_its_text),
-        cmocka_unit_test(a_number_of_any_length_is_its_bytes_and_comes_back),
+        cmocka_unit_test(a_position_survives_a_round_trip_by_bytes_and_by_text),
+        cmocka_unit_test(a_position_from_an_integer_equals_the_one_from_its_text),
+        cmocka_unit_test(a_number_of_any_length_survives_a_round_trip_by_bytes),
         cmocka_unit_test(the_order_of_bytes_is_the_order_of_numbers),
-        cmocka_unit_test(bytes_at_random_are_refused_or_the_only_form_of_a_position),
-        cmocka_unit_test(sub_sequences_stand_between_their_record_and_the_next),
+        cmocka_unit_test(random_bytes_are_refused_or_are_the_only_form_of_a_position),
+        cmocka_unit_test(sub_sequences_lie_between_their_record_and_the_next),
         cmocka_unit_test(the_end_is_above_every_position),
-        cmocka_unit_test(what_is_no_sequence_number_is_refused),
-        cmocka_unit_test(bytes_that_no_position_has_are_refused),
+        cmocka_unit_test(malformed_sequence_numbers_are_refused),
+        cmocka_unit_test(malformed_bytes_are_refused),
         cmocka_unit_test(a_magnitude_of_more_than_80_digits_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

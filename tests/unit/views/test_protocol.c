@@ -1,5 +1,5 @@
-/* The protocol that keeps the scores exact (design: apply.h and views/dynamodb/write.c), broken at every step
- * against a real DynamoDB: each rule has a test that fails without it. */
+/* The protocol that keeps the scores exact (views/README.md), with failures at every step, on DynamoDB Local.
+ * Each rule has a test that fails without it. */
 #include "tests/unit/support/store.h"
 
 #include "base/clock.h"
@@ -11,8 +11,7 @@
 #define OTHER_SHARD "shardId-000000000001"
 #define CACHE_BYTES (1 << 20)
 
-/* ---- a little shop
- * ---------------------------------------------------------------------------------------------------- */
+/* The records. */
 
 enum { STORY_EVENTS = 12 };
 
@@ -44,7 +43,7 @@ struct story_records {
 
 static void tell_story(struct story_records *s, const char *shard) {
     for (size_t i = 0; i < STORY_EVENTS; i++) {
-        struct position at = position_from_u64(250 + i); /* across a change of the number of bytes */
+        struct position at = position_from_u64(250 + i); /* positions of 1 byte and of 2 */
         s->records[i] = (struct apply_record){
             .event = {story[i].kind, event_id_format(shard, &at, s->ids[i]), story[i].product,
                       story[i].origin, 1000 + (int64_t)i},
@@ -66,8 +65,7 @@ static void apply_freep(struct apply **a) {
     apply_free(*a);
 }
 
-/* ---- what must be in the tables then
- * ---------------------------------------------------------------------------------- */
+/* The expected tables. */
 
 static void check_score(struct fixture *t, const struct expected_score *x) {
     struct store_score scores[ROLES];
@@ -97,8 +95,7 @@ static void check_story(struct fixture *t, const struct story_records *s) {
     check_row(t, "bow", 2, 2, s->ids[11]);
 }
 
-/* ---- the tests
- * -------------------------------------------------------------------------------------------------------- */
+/* The tests. */
 
 static void applies_once(void **state) {
     struct fixture *t = support_fixture(state);
@@ -120,8 +117,8 @@ static void any_batch_boundaries(void **state) {
     check_story(t, &s);
 }
 
-/* Dies with all that it has in memory when `writes` of its writes have got through (or got through and were
- * not answered); then a new tenure begins again from the checkpoint, with other batch boundaries. */
+/* A worker dies after `writes` writes (or writes without an answer), and loses its memory. Then a new tenure
+ * resumes at the checkpoint, with other batch boundaries. */
 static void crash_and_replay(struct fixture *t, enum fault fault, int writes, bool *crashed) {
     struct story_records s;
     tell_story(&s, SHARD);
@@ -159,7 +156,7 @@ static void crash_after_every_write(void **state) {
     crash_at_every_write(state, FAULT_LOSE_ANSWER);
 }
 
-/* The same process goes on after the store was gone: nothing of the failed batch may be in its cache. */
+/* The process continues after an outage: no row of the failed batch may be in its cache. */
 static void outage_in_one_tenure(void **state, enum fault fault, const char *operation) {
     struct fixture *t = support_fixture(state);
     struct story_records s;
@@ -196,13 +193,13 @@ static void one_answer_lost(void **state) {
     tell_story(&s, SHARD);
     _cleanup_(apply_freep) struct apply *a = new_tenure(t);
     support_fault(t, FAULT_LOSE_ANSWER, NULL, 3, 1);
-    assert_ok(apply_part(a, &s, 0, 7)); /* sent again by the client, which finds its condition failed */
+    assert_ok(apply_part(a, &s, 0, 7)); /* sent again by the client; the condition fails */
     support_fault(t, FAULT_LOSE_ANSWER, "PutItem", 1, 1);
     assert_ok(apply_part(a, &s, 7, STORY_EVENTS));
     check_story(t, &s);
 }
 
-/* Somebody who lost the lease and does not know it goes on for a while, behind and beside the new owner. */
+/* A worker that lost its lease unnoticed continues for a while, behind and beside the new owner. */
 static void zombie(void **state) {
     struct fixture *t = support_fixture(state);
     struct story_records s;
@@ -211,14 +208,14 @@ static void zombie(void **state) {
     _cleanup_(apply_freep) struct apply *new = new_tenure(t);
     assert_ok(apply_part(old, &s, 0, 5));
     assert_ok(apply_part(new, &s, 0, 7));
-    assert_ok(apply_part(old, &s, 5, 9)); /* over rows in its cache that are behind the table */
+    assert_ok(apply_part(old, &s, 5, 9)); /* over cached rows that are behind the table */
     assert_ok(apply_part(new, &s, 7, 10));
     assert_ok(apply_part(new, &s, 10, STORY_EVENTS));
     assert_ok(apply_part(old, &s, 9, STORY_EVENTS));
     check_story(t, &s);
 }
 
-/* It wakes up when all is done, with rows in its cache from long ago, and applies a little of it again. */
+/* It continues when all is done, with old rows in its cache, and applies a part again. */
 static void late_zombie(void **state) {
     struct fixture *t = support_fixture(state);
     struct story_records s;
@@ -231,8 +228,7 @@ static void late_zombie(void **state) {
     check_story(t, &s);
 }
 
-/* It runs ahead: the new owner's rows are behind the table, and it must notice before it goes on over them.
- */
+/* It runs ahead: the new owner's cached rows are behind the table, and its condition must fail. */
 static void zombie_ahead(void **state) {
     struct fixture *t = support_fixture(state);
     struct story_records s;
@@ -248,7 +244,7 @@ static void zombie_ahead(void **state) {
     check_story(t, &s);
 }
 
-/* Rows cached in an earlier tenure would be behind by all that others did since. */
+/* Rows cached in an earlier tenure lack what other workers wrote since. */
 static void tenure_begins_empty(void **state) {
     struct fixture *t = support_fixture(state);
     struct story_records s;
@@ -258,7 +254,7 @@ static void tenure_begins_empty(void **state) {
     _cleanup_(apply_freep) struct apply *second = new_tenure(t);
     support_fault(t, FAULT_NONE, NULL, 0, 0);
     assert_ok(apply_part(second, &s, 0, 7));
-    assert_int_equal(atomic_load(&t->faulty.sent), 1); /* one read, and nothing to write */
+    assert_int_equal(atomic_load(&t->faulty.sent), 1); /* one read, no write */
     assert_ok(apply_part(second, &s, 7, STORY_EVENTS));
     check_story(t, &s);
 }
@@ -273,7 +269,7 @@ static void nothing_on_a_dead_lease(void **state) {
     support_no_faults(t);
     assert_int_equal(apply_part(a, &s, 7, STORY_EVENTS), STATUS_FAILED);
     assert_string_equal(support_error.code, "FenceShut");
-    _cleanup_(apply_freep) struct apply *fresh = new_tenure(t); /* which has to read first */
+    _cleanup_(apply_freep) struct apply *fresh = new_tenure(t); /* it has to read first */
     assert_int_equal(apply_part(fresh, &s, 7, STORY_EVENTS), STATUS_FAILED);
     assert_int_equal(atomic_load(&t->faulty.sent), 0);
     check_score(t, &(struct expected_score){"w/merchant/3/Dee", 0, 0});
@@ -292,7 +288,7 @@ static void fence_shuts_between_writes(void **state) {
     tell_story(&s, SHARD);
     struct apply *a = new_tenure(t);
     support_no_faults(t);
-    t->faulty.filter = shut_in_the_middle; /* after the first score is in: no contribution may follow */
+    t->faulty.filter = shut_in_the_middle; /* after the first score: no contribution may follow */
     assert_int_equal(apply_part(a, &s, 0, 7), STATUS_FAILED);
     apply_free(a);
     support_no_faults(t);
@@ -305,7 +301,7 @@ static void fence_shuts_between_writes(void **state) {
     check_story(t, &s);
 }
 
-/* Both shards sell what Ann made; neither's watermark is in the other's way. */
+/* Both shards sell Ann's products, each under its own watermark. */
 static void shards_share_a_score(void **state) {
     struct fixture *t = support_fixture(state);
     struct story_records s, other;
@@ -326,7 +322,8 @@ static void shards_share_a_score(void **state) {
     check_row(t, "sock", 7, 6, other.ids[STORY_EVENTS - 1]);
 }
 
-/* A watermark that is none: the condition fails and nothing is to be dropped. To count would be to guess. */
+/* A malformed watermark: the condition fails and nothing is to be dropped. Any further write would be a
+ * guess. */
 static void unreasonable_refusal(void **state) {
     struct fixture *t = support_fixture(state);
     struct story_records s;
@@ -358,7 +355,7 @@ static void lower_watermark(struct aws_exchange *x, void *context) {
     aws_exchange_answer(x, 400, text);
 }
 
-/* The same, where the watermark is one but explains nothing. */
+/* The same with a well-formed watermark that is below all positions. */
 static void unexplained_refusal(void **state) {
     struct fixture *t = support_fixture(state);
     struct story_records s;
@@ -383,7 +380,7 @@ static void strip_item(struct aws_exchange *x, void *context) {
     aws_exchange_answer(x, 400, text);
 }
 
-/* A store that does not bring the row with a failed condition is asked for it. */
+/* A failed condition's reply without the row: the row is read. */
 static void watermark_is_read(void **state) {
     struct fixture *t = support_fixture(state);
     struct story_records s;
@@ -413,7 +410,7 @@ static void leave_unprocessed(struct aws_exchange *x, void *context) {
     aws_exchange_answer(x, 200, text);
 }
 
-/* A key left unprocessed is not a row that is not there: that would credit UNKNOWN. */
+/* An unprocessed key is not a missing row: taken for one, it would credit UNKNOWN. */
 static void unprocessed_keys(void **state) {
     struct fixture *t = support_fixture(state);
     struct story_records s;
@@ -460,12 +457,12 @@ static void apply_many(struct fixture *t, size_t cache_bytes) {
     check_score(t, &(struct expected_score){"w/merchant/1/Ann", PRODUCTS, 0});
 }
 
-/* More products than one BatchGetItem takes, and far more than a cache that holds next to nothing. */
+/* More products than one BatchGetItem takes, with a cache for almost none. */
 static void many_products(void **state) {
     apply_many(support_fixture(state), 4096);
 }
 
-/* Far more failures than the client's retries are good for. What is in is not sent again. */
+/* More failures than the client retries. What was written is not sent again. */
 static void bit_by_bit(void **state) {
     struct fixture *t = support_fixture(state);
     support_fault(t, FAULT_REFUSE, NULL, 0, -1);
@@ -478,8 +475,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         support_test("a batch is applied once, whole", applies_once),
         support_test("the tables are the same whatever the batch boundaries", any_batch_boundaries),
-        support_test("a crash before any one write loses and doubles nothing", crash_before_every_write),
-        support_test("a crash after any one write, unanswered, loses and doubles nothing",
+        support_test("a crash before any one write loses and repeats nothing", crash_before_every_write),
+        support_test("a crash after any one write, unanswered, loses and repeats nothing",
                      crash_after_every_write),
         support_test("after contributions that were not written their rows are read again",
                      contributions_not_written),
@@ -488,20 +485,20 @@ int main(void) {
         support_test("scores that were not written are written again", scores_not_written),
         support_test("scores that were written without an answer are not counted again",
                      scores_written_unanswered),
-        support_test("one lost answer is cured within the batch", one_answer_lost),
+        support_test("one lost answer is repaired within the batch", one_answer_lost),
         support_test("a worker that lost its lease and goes on does no harm", zombie),
         support_test("a worker that wakes up late does not set rows back", late_zombie),
         support_test("a worker that lost its lease and runs ahead does no harm", zombie_ahead),
-        support_test("a new tenure begins with no cached row", tenure_begins_empty),
+        support_test("a new tenure begins with an empty cache", tenure_begins_empty),
         support_test("nothing is sent to the store once the lease is dead", nothing_on_a_dead_lease),
         support_test("a fence that shuts between two writes stops the second", fence_shuts_between_writes),
         support_test("two shards add to one score without conflict", shards_share_a_score),
         support_test("a refusal without a watermark to explain it is an error, not a retry",
                      unreasonable_refusal),
         support_test("a refusal that the watermark does not explain is an error too", unexplained_refusal),
-        support_test("a watermark that did not come with the refusal is read", watermark_is_read),
+        support_test("a watermark that is missing in the refusal is read", watermark_is_read),
         support_test("keys left unprocessed are asked for again", unprocessed_keys),
-        support_test("a batch gets in bit by bit while every third write fails for ever", bit_by_bit),
+        support_test("a batch is written in parts while every third write fails", bit_by_bit),
         support_test("a batch may touch more products than one request reads", many_products),
     };
     return cmocka_run_group_tests_name("protocol", tests, NULL, NULL);

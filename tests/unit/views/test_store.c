@@ -1,4 +1,4 @@
-/* What a caller may rely on in any store (views/store.h). */
+/* The contract of every store (views/store.h). */
 #include "tests/unit/support/store.h"
 
 #include <sqlite3.h>
@@ -9,8 +9,7 @@
 
 #define SHARD "shardId-000000000000"
 
-/* ---- making rows
- * ------------------------------------------------------------------------------------------------------ */
+/* Making rows. */
 
 static void put_score(struct fixture *t, enum role role, const char *user_id, size_t score,
                       uint64_t first_position) {
@@ -44,10 +43,9 @@ static enum status put_row(struct fixture *t, const struct contribution *row, co
     return store_write_batch(t->store, &batch, &t->context, &support_error);
 }
 
-/* ---- contributions
- * ---------------------------------------------------------------------------------------------------- */
+/* Contributions. */
 
-static void row_comes_back_whole(void **state) {
+static void row_is_read_back(void **state) {
     struct fixture *t = support_fixture(state);
     _cleanup_(contribution_freep) struct contribution *row = make_row("häț \"1\"", SHARD ":7");
     _cleanup_(contribution_freep) struct contribution *back = NULL;
@@ -107,16 +105,14 @@ static void missing_row_is_not_found(void **state) {
     assert_int_equal(store_read_scores(t->store, "none", 0, scores, &support_error), STATUS_NOT_FOUND);
 }
 
-/* ---- scores
- * -----------------------------------------------------------------------------------------------------------
- */
+/* Scores. */
 
 static void score_counts_each_position_once(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_score scores[ROLES];
     put_score(t, ROLE_CREATOR, "Ann", 5, 100);
-    put_score(t, ROLE_CREATOR, "Ann", 5, 100); /* all of it again */
-    put_score(t, ROLE_CREATOR, "Ann", 5, 103); /* three of it again */
+    put_score(t, ROLE_CREATOR, "Ann", 5, 100); /* all again */
+    put_score(t, ROLE_CREATOR, "Ann", 5, 103); /* 103 and 104 again */
     put_score(t, ROLE_PHOTOGRAPHER, "Ann", 2, 100);
     assert_ok(store_read_scores(t->store, "Ann", 0, scores, &support_error));
     assert_int_equal(scores[ROLE_CREATOR].score, 8);
@@ -126,7 +122,7 @@ static void score_counts_each_position_once(void **state) {
     store_score_deinit(&scores[ROLE_PHOTOGRAPHER]);
 }
 
-static void rank_counts_people_above(void **state) {
+static void rank_counts_contributors_above(void **state) {
     struct fixture *t = support_fixture(state);
     size_t above;
     bool tied;
@@ -134,7 +130,7 @@ static void rank_counts_people_above(void **state) {
     put_score(t, ROLE_CREATOR, "Bob", 3, 1);
     put_score(t, ROLE_CREATOR, "Cid", 7, 1);
     put_score(t, ROLE_CREATOR, "Dee", 8, 1);
-    put_score(t, ROLE_CREATOR, CONTRIBUTION_UNKNOWN, 8, 1); /* is nobody: above nobody, tied with nobody */
+    put_score(t, ROLE_CREATOR, CONTRIBUTION_UNKNOWN, 8, 1); /* never counted */
     assert_ok(store_read_rank(t->store, ROLE_CREATOR, 3, "Ann", 1000, 0, &above, &tied, &support_error));
     assert_int_equal(above, 2);
     assert_true(tied);
@@ -145,9 +141,7 @@ static void rank_counts_people_above(void **state) {
     assert_int_equal(above, 2); /* counted to the maximum */
 }
 
-/* ---- leases
- * -----------------------------------------------------------------------------------------------------------
- */
+/* Leases. */
 
 static struct store_lease full_lease(void) {
     struct store_lease lease = {
@@ -188,7 +182,7 @@ static void assert_same_lease(const struct store_lease *a, const struct store_le
     assert_string_equal(a->ending_hash_key, b->ending_hash_key);
 }
 
-static void lease_comes_back_whole(void **state) {
+static void lease_is_read_back(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = full_lease(), *back;
     size_t n;
@@ -289,11 +283,10 @@ static void released_lease_is_deleted(void **state) {
     assert_ok(store_delete_lease(t->store, &bare, &t->fence, &support_error));
 }
 
-/* ---- a shard that is long gone
- * ---------------------------------------------------------------------------------------- */
+/* Shrinking watermarks. */
 
 /* How many steps it took; with `at_most`, what is left is left. */
-static int forget(struct fixture *t, const char *shard_id, int at_most) {
+static int shrink(struct fixture *t, const char *shard_id, int at_most) {
     _cleanup_(store_shrinking_deinit) struct store_shrinking shrinking = {0};
     int steps = 0;
     while (!shrinking.done && steps < at_most) {
@@ -303,13 +296,12 @@ static int forget(struct fixture *t, const char *shard_id, int at_most) {
     return steps;
 }
 
-static void forgetting_comes_to_an_end(void **state) {
+static void shrinking_ends(void **state) {
     struct fixture *t = support_fixture(state);
-    assert_int_equal(forget(t, SHARD, 10), 1); /* there is nothing to go over */
+    assert_int_equal(shrink(t, SHARD, 10), 1); /* there is nothing to go over */
 }
 
-/* ---- what the store belongs to
- * ---------------------------------------------------------------------------------------- */
+/* What the store belongs to. */
 
 static void belongs_to_its_first_source(void **state) {
     struct fixture *t = support_fixture(state);
@@ -333,7 +325,7 @@ static void belongs_to_its_first_source(void **state) {
     assert_int_equal(store_bind(t->store, &created_again, key[1], &support_error), STATUS_INVALID);
     assert_non_null(strstr(support_error.message, "2027-01-15T08:00:00.000Z"));
 
-    assert_ok(store_read_leases(t->store, &leases, &n, &support_error)); /* the record is no lease */
+    assert_ok(store_read_leases(t->store, &leases, &n, &support_error)); /* the source record is no lease */
     assert_int_equal(n, 0);
     free(leases);
 }
@@ -357,10 +349,9 @@ static void cancelled_store_answers_at_once(void **state) {
     assert_string_equal(support_error.code, "Cancelled");
 }
 
-/* ---- DynamoDB only
- * ------------------------------------------------------------------------------------------------------ */
+/* DynamoDB only. */
 
-/* What the row has of `attribute`, in hexadecimal digits; "": nothing. */
+/* The row's `attribute` in hexadecimal digits; "": none. */
 static void read_watermark(struct fixture *t, const char *user_id, const char *attribute, char out[96]) {
     _cleanup_(aws_call_deinit) struct aws_call call = {.operation = "GetItem"};
     struct aws_client *client;
@@ -406,16 +397,16 @@ static int64_t creator_score(struct fixture *t, const char *user_id) {
 
 #define OTHER_SHARD "shardId-000000000012"
 
-static void forgotten_shard_counts_nothing_more(void **state) {
+static void shrunk_shard_is_not_counted(void **state) {
     struct fixture *t = support_fixture(state);
     assert_ok(count_one(t, SHARD, "Ann", 1));
     assert_ok(count_one(t, OTHER_SHARD, "Ann", 300));
     assert_ok(count_one(t, OTHER_SHARD, "Bob", 300));
-    forget(t, SHARD, 10);
+    shrink(t, SHARD, 10);
     assert_watermark(t, "Ann", "at0", "ff");
     assert_watermark(t, "Ann", "at12", "02012c");
-    assert_watermark(t, "Bob", "at0", "");     /* nothing is made where nothing was */
-    assert_ok(count_one(t, SHARD, "Ann", 99)); /* of a worker that does not know that it is dead */
+    assert_watermark(t, "Bob", "at0", "");     /* none is created */
+    assert_ok(count_one(t, SHARD, "Ann", 99)); /* of a worker that lost its lease unnoticed */
     assert_watermark(t, "Ann", "at0", "ff");
     assert_int_equal(creator_score(t, "Ann"), 2);
     assert_ok(count_one(t, OTHER_SHARD, "Ann", 301));
@@ -433,7 +424,7 @@ static int count_shrunk(struct fixture *t, int n_users) {
     return n;
 }
 
-static void forgetting_goes_page_by_page_and_on_after_a_crash(void **state) {
+static void shrinking_is_paged_and_resumed(void **state) {
     enum { USERS = LIMIT_SHRINK_ROWS * 2 + 10 };
     struct fixture *t = support_fixture(state);
     for (int i = 0; i < USERS; i++) {
@@ -441,20 +432,20 @@ static void forgetting_goes_page_by_page_and_on_after_a_crash(void **state) {
         snprintf(user, sizeof user, "u%d", i);
         assert_ok(count_one(t, SHARD, user, 1));
     }
-    assert_int_equal(forget(t, SHARD, 1), 1);
+    assert_int_equal(shrink(t, SHARD, 1), 1);
     int shrunk = count_shrunk(t, USERS);
     assert_in_range(shrunk, 1, LIMIT_SHRINK_ROWS);
 
-    support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 7, 20); /* tried again by the client */
-    assert_in_range(forget(t, SHARD, 10), 3, 4);
+    support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 7, 20); /* retried by the client */
+    assert_in_range(shrink(t, SHARD, 10), 3, 4);
     support_no_faults(t);
     assert_int_equal(count_shrunk(t, USERS), USERS);
     support_fault(t, FAULT_NONE, "UpdateItem", 0, 0);
-    forget(t, SHARD, 10);
-    assert_in_range(atomic_load(&t->faulty.sent), 3, 4); /* it looked through the pages, and wrote nothing */
+    shrink(t, SHARD, 10);
+    assert_in_range(atomic_load(&t->faulty.sent), 3, 4); /* it read the pages and wrote nothing */
 }
 
-static void forgetting_goes_over_the_same_rows_after_a_failure(void **state) {
+static void failed_page_is_shrunk_again(void **state) {
     struct fixture *t = support_fixture(state);
     _cleanup_(store_shrinking_deinit) struct store_shrinking shrinking = {0};
     assert_ok(count_one(t, SHARD, "Ann", 1));
@@ -471,8 +462,7 @@ static void forgetting_goes_over_the_same_rows_after_a_failure(void **state) {
                      STATUS_FAILED);
 }
 
-/* ---- SQLite only
- * ------------------------------------------------------------------------------------------------------ */
+/* SQLite only. */
 
 static struct store *open_again(const struct fixture *t) {
     char path[128];
@@ -492,13 +482,13 @@ static void one_fills(void **state) {
     assert_int_equal(store_bind(other, &source, key, &support_error), STATUS_INVALID);
     snprintf(pid, sizeof pid, "process %ld", (long)getpid());
     assert_non_null(strstr(support_error.message, pid));
-    assert_ok(store_bind(other, NULL, key, &support_error)); /* to serve is allowed */
+    assert_ok(store_bind(other, NULL, key, &support_error)); /* serving is allowed */
     store_free(t->store);
     t->store = other;
-    assert_ok(store_bind(other, &source, key, &support_error)); /* the lock went with its holder */
+    assert_ok(store_bind(other, &source, key, &support_error)); /* the lock was released with its holder */
 }
 
-/* A score and two rows, of which the second is not what was read. */
+/* A score and two rows; the second one's condition fails. */
 static void batch_is_a_transaction(void **state) {
     struct fixture *t = support_fixture(state);
     const struct position position = position_from_u64(1);
@@ -532,7 +522,7 @@ static void checkpoint_is_in_the_batch(void **state) {
     assert_ok(store_create_lease(t->store, &lease, &support_error));
     assert_ok(put_row_with_checkpoint(t, lease.tenure, 9));
 
-    after = lease; /* whoever renews it knows of 5 only */
+    after = lease; /* the renewal has read position 5 */
     after.counter++;
     assert_ok(store_update_lease(t->store, &lease, &after, &t->fence, &found, &support_error));
     assert_ok(store_read_leases(t->store, &back, &n, &support_error));
@@ -580,40 +570,42 @@ static void readers_do_not_wait(void **state) {
 }
 
 #define CONTRACT(test)                                                                                       \
-    test("a contribution comes back in every attribute", row_comes_back_whole),                              \
+    test("a contribution is read back in every attribute", row_is_read_back),                                \
         test("a contribution is written only over what was read", row_is_written_only_over_what_was_read),   \
-        test("rows come in the order asked for, absent ones as such", rows_come_in_the_order_asked_for),     \
-        test("what is not there is not found", missing_row_is_not_found),                                    \
-        test("a rank counts the people above, ties told, UNKNOWN left out", rank_counts_people_above),       \
-        test("a lease comes back in every attribute", lease_comes_back_whole),                               \
+        test("rows are returned in the order of the ids, absent ones as NULL",                               \
+             rows_come_in_the_order_asked_for),                                                              \
+        test("a missing row is not found", missing_row_is_not_found),                                        \
+        test("a rank counts the contributors above and reports ties, without UNKNOWN",                       \
+             rank_counts_contributors_above),                                                                \
+        test("a lease is read back in every attribute", lease_is_read_back),                                 \
         test("a lease is written over exactly what was read", lease_is_written_over_exactly_what_was_read),  \
         test("another owner, counter or tenure each fails the condition", lease_condition_covers),           \
         test("a lease is not written once its fence is shut", lease_is_fenced),                              \
         test("a lease is deleted only as it was read", lease_is_deleted_only_as_it_was_read),                \
         test("a lease that nobody owns can be deleted", released_lease_is_deleted),                          \
-        test("forgetting a shard comes to an end", forgetting_comes_to_an_end),                              \
+        test("shrinking a shard's watermarks comes to an end", shrinking_ends),                              \
         test("a store belongs to its first source, and names both sides to another",                         \
              belongs_to_its_first_source),                                                                   \
-        test("creating what is there changes nothing", creating_again_changes_nothing),                      \
+        test("creating existing tables changes nothing", creating_again_changes_nothing),                    \
         test("a cancelled store answers at once", cancelled_store_answers_at_once),
 
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest dynamodb[] = {
-        CONTRACT(support_test) /* and, because its batches are no transactions: */
+        CONTRACT(support_test) /* Its batches are no transactions: */
         support_test("a score counts each position once", score_counts_each_position_once),
-        support_test("nothing of a forgotten shard is counted, and its watermarks take a byte",
-                     forgotten_shard_counts_nothing_more),
-        support_test("a shard is forgotten page by page, and the rest after a crash",
-                     forgetting_goes_page_by_page_and_on_after_a_crash),
-        support_test("a page that could not be written is gone over again",
-                     forgetting_goes_over_the_same_rows_after_a_failure),
+        support_test("no record of a shrunk shard is counted, and its watermarks take a byte",
+                     shrunk_shard_is_not_counted),
+        support_test("watermarks are shrunk page by page, and the rest after a crash",
+                     shrinking_is_paged_and_resumed),
+        support_test("a page that could not be written is shrunk at the next call",
+                     failed_page_is_shrunk_again),
     };
     const struct CMUnitTest sqlite[] = {
-        CONTRACT(support_test_sqlite) /* and, because it is a file: */
+        CONTRACT(support_test_sqlite) /* It is a file: */
         support_test_sqlite("only one process at a time fills a database", one_fills),
         support_test_sqlite("a batch that fails leaves nothing behind", batch_is_a_transaction),
-        support_test_sqlite("a batch takes its checkpoint along, which a renewal does not set back",
+        support_test_sqlite("a batch writes its checkpoint, which a renewal does not set back",
                             checkpoint_is_in_the_batch),
         support_test_sqlite("a batch of a tenure that is over is refused", tenure_is_over),
         support_test_sqlite("tables of a newer program are refused", newer_tables),

@@ -86,7 +86,7 @@ static void place_outlives_its_row(void **state) {
     struct fixture *t = support_fixture(state);
     put_people(t);
     _cleanup_(store_board_deinit) struct store_board whole = read_board(t, NULL, 100);
-    for (size_t i = 0; i < whole.n; i++) { /* each goes to the top, in turn; those behind it stay */
+    for (size_t i = 0; i < whole.n; i++) { /* each moves to the top in turn; the rows behind it stay */
         const struct store_place after = place_of(&whole.items[i]);
         add_to_score(t, ROLE_CREATOR, whole.items[i].user_id, 50);
         _cleanup_(store_board_deinit) struct store_board page = read_board(t, &after, 100);
@@ -94,12 +94,10 @@ static void place_outlives_its_row(void **state) {
     }
     const struct store_place never = {2, "w/merchant/nobody/ever"};
     _cleanup_(store_board_deinit) struct store_board page = read_board(t, &never, 100);
-    assert_int_equal(page.n, 0); /* all are above it by now */
+    assert_int_equal(page.n, 0); /* all rows are above it now */
 }
 
-/* ---- lists
- * -----------------------------------------------------------------------------------------------------------
- */
+/* Lists. */
 
 static void put_product(struct fixture *t, const char *id, size_t bytes) {
     _cleanup_(contribution_freep) struct contribution *row = contribution_new(id);
@@ -177,7 +175,7 @@ static void nothing_is_an_empty_page(void **state) {
         test("a board goes on after any of its rows, to its end", board_goes_on_after_any_row),              \
         test("a place on a board outlives its row", place_outlives_its_row),                                 \
         test("a list goes on after any product, to its end", list_goes_on_after_any_product),                \
-        test("where nothing is, pages are empty", nothing_is_an_empty_page)
+        test("pages of an empty store are empty", nothing_is_an_empty_page)
 
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);

@@ -1,4 +1,4 @@
-/* What a scan shows, in any store (views/store.h). */
+/* What a scan visits, in any store (views/store.h). */
 #include <sqlite3.h>
 
 #include "tests/unit/support/store.h"
@@ -10,7 +10,7 @@ enum { WIDE_ROWS = 30, WIDE_BYTES = 90000 }; /* DynamoDB's pages end at 1 MB */
 struct seen {
     size_t rows[WIDE_ROWS], scores[2], others;
     bool after, out_of_order;
-    sqlite3 *meanwhile; /* gets a row while scores are visited; NULL: nothing does */
+    sqlite3 *meanwhile; /* gets a row while scores are visited; may be NULL */
 };
 
 static void see_score(void *data, const char *role, const char *user_id, int64_t score, bool after) {
@@ -90,7 +90,7 @@ static void scan_visits_everything(void **state) {
         assert_true(atomic_load(&t->faulty.sent) >= 5); /* three pages of contributions */
 }
 
-/* Three answers: a page of nothing that is not the end, a page of one score, a page of nothing that is. */
+/* Three replies: an empty page with a next key, a page of one score, an empty last page. */
 static void answer_in_pages(struct aws_exchange *x, void *context) {
     struct faulty *f = context;
     int n = atomic_load(&f->sent) % 3;
@@ -102,7 +102,7 @@ static void answer_in_pages(struct aws_exchange *x, void *context) {
         "\"LastEvaluatedKey\":{\"userId\":{\"S\":\"Ann\"},\"role\":{\"S\":\"creator\"}}}",
     };
     bool goes_on = memmem(x->body, x->length, "ExclusiveStartKey", 17) != NULL;
-    f->every += goes_on != (n != 1); /* misses: the first of three has no key, the others have one */
+    f->every += goes_on != (n != 1); /* errors: only the first of three has no start key */
     x->http_status = 200;
     x->has_crc32 = false;
     buffer_clear(&x->reply);
@@ -123,8 +123,7 @@ static void empty_page_is_no_end(void **state) {
     support_no_faults(t);
 }
 
-/* ---- SQLite only
- * ------------------------------------------------------------------------------------------------------ */
+/* SQLite only. */
 
 static void run_sql(const struct fixture *t, sqlite3 **db, const char *sql) {
     char path[128];
@@ -146,7 +145,7 @@ static void scan_is_of_one_moment(void **state) {
     assert_true(store_is_snapshot(t->store));
 }
 
-/* A database that is not there, and one that is none of ours. */
+/* A missing database, and another program's. */
 static void reader_makes_nothing(void **state) {
     struct fixture *t = support_fixture(state);
     char path[128];
@@ -169,7 +168,7 @@ static void reader_makes_nothing(void **state) {
 }
 
 #define CONTRACT(test)                                                                                       \
-    test("a scan visits every row, scores before and after all else", scan_visits_everything)
+    test("a scan visits every row, the scores before and after the contributions", scan_visits_everything)
 
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
@@ -180,7 +179,7 @@ int main(void) {
     const struct CMUnitTest sqlite[] = {
         CONTRACT(support_test_sqlite),
         support_test_sqlite("a scan is of one moment, whatever is written meanwhile", scan_is_of_one_moment),
-        support_test_sqlite("a reader makes neither file nor tables", reader_makes_nothing),
+        support_test_sqlite("a reader creates neither file nor tables", reader_makes_nothing),
     };
     int failed = cmocka_run_group_tests_name("store scan: dynamodb", dynamodb, NULL, NULL);
     return failed + cmocka_run_group_tests_name("store scan: sqlite", sqlite, NULL, NULL);

@@ -1,4 +1,4 @@
-/* What calls to DynamoDB are counted as, by a transport that answers as scripted. */
+/* How calls to DynamoDB are counted, over a scripted transport. */
 #include "views/dynamodb/attributes.h"
 
 #include "aws/settings.h"
@@ -48,7 +48,7 @@ static void call(const char *operation, const char *table, long status, const ch
     dynamodb_once(client, operation, json_pack("{s:s}", "TableName", table), NULL, NULL, NULL);
 }
 
-/* `units` as the text of the metric has them; NULL: there is no such series. */
+/* `units` as in the metric's text; NULL: there is no such series. */
 static void assert_units(const char *table, const char *kind, const char *units) {
     _cleanup_(buffer_deinit) struct buffer text;
     char series[256];
@@ -61,7 +61,7 @@ static void assert_units(const char *table, const char *kind, const char *units)
     assert_true(!found || found[strlen(series)] == '\n');
 }
 
-static void every_call_but_those_about_tables_asks_what_it_cost(void **state) {
+static void every_call_except_those_about_tables_asks_for_its_cost(void **state) {
     (void)state;
     call("UpdateItem", "asked", 200, "{}");
     assert_contains(sent.data, "\"ReturnConsumedCapacity\":\"TOTAL\"");
@@ -88,7 +88,7 @@ static void a_call_about_several_tables_counts_for_each(void **state) {
     assert_units("second", "read", "0.5");
 }
 
-static void a_failed_condition_counts_as_one_write_for_its_reply_does_not_tell(void **state) {
+static void a_failed_condition_counts_as_one_write(void **state) {
     (void)state;
     call("UpdateItem", "failed", 400, "{\"__type\":\"ns#ConditionalCheckFailedException\"}");
     assert_units("failed", "write", "1");
@@ -105,10 +105,10 @@ static void a_refused_call_costs_nothing(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(every_call_but_those_about_tables_asks_what_it_cost),
+        TEST(every_call_except_those_about_tables_asks_for_its_cost),
         TEST(reads_and_writes_are_counted_apart_and_halves_are_kept),
         TEST(a_call_about_several_tables_counts_for_each),
-        TEST(a_failed_condition_counts_as_one_write_for_its_reply_does_not_tell),
+        TEST(a_failed_condition_counts_as_one_write),
         TEST(a_refused_call_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* What the writing side of the DynamoDB store says of refusals and throttles, over a transport that answers
- * alone: no emulator throttles, or refuses for the reasons that AWS has. */
+/* How the DynamoDB store reports refusals and throttles, over a scripted transport: no emulator throttles, or
+ * refuses for AWS's reasons. */
 #include "aws/settings.h"
 #include "aws/transport.h"
 #include "base/clock.h"
@@ -15,11 +15,11 @@
 
 static struct {
     struct aws_transport transport;
-    const char *operation; /* is answered so, so often; others well */
+    const char *operation; /* answered with this, so many times; others with success */
     long http_status;
     const char *reply;
     int times;
-    const char *retry_after_ms; /* what every answer asks for */
+    const char *retry_after_ms; /* in every answer */
     int sent;
 } service;
 
@@ -93,7 +93,7 @@ static const struct {
     {REFUSAL("KMSAccessDeniedException"), 400, STATUS_FAILED},
 };
 
-static void a_refused_score_is_told_with_table_key_and_reason(void **state) {
+static void a_refused_score_is_reported_with_table_key_and_reason(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(refusals); i++) {
         answer_with("UpdateItem", refusals[i].http_status, refusals[i].reply, 1);
@@ -105,7 +105,7 @@ static void a_refused_score_is_told_with_table_key_and_reason(void **state) {
     }
 }
 
-static void a_refused_contribution_is_told_with_table_key_and_reason(void **state) {
+static void a_refused_contribution_is_reported_with_table_key_and_reason(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(refusals); i++) {
         answer_with("PutItem", refusals[i].http_status, refusals[i].reply, 1);
@@ -115,7 +115,7 @@ static void a_refused_contribution_is_told_with_table_key_and_reason(void **stat
     }
 }
 
-static void a_refused_read_is_told_with_table_key_and_reason(void **state) {
+static void a_refused_read_is_reported_with_table_key_and_reason(void **state) {
     (void)state;
     static const char *const ids[] = {"lamp", "vase", "chair"};
     struct contribution *rows[3];
@@ -140,7 +140,7 @@ static void a_long_key_leaves_room_for_the_reason(void **state) {
     assert_true(utf8_is_valid(e.message, strlen(e.message)));
 }
 
-static void throttled_writes_are_counted_though_they_get_in(void **state) {
+static void throttled_writes_are_counted_even_if_they_succeed(void **state) {
     (void)state;
     answer_with("UpdateItem", 400, REFUSAL("ProvisionedThroughputExceededException"), 2);
     assert_int_equal(write_one("lamp", "ann"), STATUS_OK);
@@ -161,7 +161,7 @@ static void throttled_reads_and_server_errors_are_not_counted_as_throttled_write
     assert_int_equal(context.throttles, 0);
 }
 
-static void the_pulse_beats_while_the_store_answers_and_not_else(void **state) {
+static void the_pulse_beats_only_while_the_store_answers(void **state) {
     (void)state;
     struct pulse pulse = {0};
     context.pulse = &pulse;
@@ -173,8 +173,8 @@ static void the_pulse_beats_while_the_store_answers_and_not_else(void **state) {
     assert_true(pulse_last_ms(&pulse) > 0);
 }
 
-/* The service asks for more time than there is: a wait for a retry would be beyond the end. */
-static void what_the_store_belongs_to_is_told_in_a_bounded_time_or_not(void **state) {
+/* The service asks for a longer wait than the deadline allows. */
+static void reading_what_the_store_belongs_to_ends_in_a_bounded_time(void **state) {
     (void)state;
     static const char *const operations[] = {"GetItem", "UpdateItem"};
     const struct store_source source = {.name = "arn:s"};
@@ -193,14 +193,14 @@ static void what_the_store_belongs_to_is_told_in_a_bounded_time_or_not(void **st
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_refused_score_is_told_with_table_key_and_reason),
-        TEST(a_refused_contribution_is_told_with_table_key_and_reason),
-        TEST(a_refused_read_is_told_with_table_key_and_reason),
+        TEST(a_refused_score_is_reported_with_table_key_and_reason),
+        TEST(a_refused_contribution_is_reported_with_table_key_and_reason),
+        TEST(a_refused_read_is_reported_with_table_key_and_reason),
         TEST(a_long_key_leaves_room_for_the_reason),
-        TEST(throttled_writes_are_counted_though_they_get_in),
+        TEST(throttled_writes_are_counted_even_if_they_succeed),
         TEST(throttled_reads_and_server_errors_are_not_counted_as_throttled_writes),
-        TEST(the_pulse_beats_while_the_store_answers_and_not_else),
-        TEST(what_the_store_belongs_to_is_told_in_a_bounded_time_or_not),
+        TEST(the_pulse_beats_only_while_the_store_answers),
+        TEST(reading_what_the_store_belongs_to_ends_in_a_bounded_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
