@@ -1,4 +1,4 @@
-"""Whoever follows deploy/README.md, line by line, ends with rows in the tables and scores over HTTP."""
+"""The commands of deploy/README.md, run line by line, end with rows in the tables and scores over HTTP."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def test_the_marked_commands_of_the_operators_page_work_in_order(aws, tmp_path):
         timeout=600,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    # the page's last act was to delete the old stage and to put a repaired purchase back into the new one
+    # the page deleted the old stage, and put a repaired purchase into the new one
     (row,) = cloud.contributions(aws.dynamodb, "next")
     assert (row["productId"], row["creatorScore"], row["photographerScore"]) == ("4579874", 2, 2)
     assert {score["role"]: score["score"] for score in cloud.scores(aws.dynamodb, "next")} == {
@@ -57,11 +57,11 @@ def test_the_marked_commands_of_the_operators_page_work_in_order(aws, tmp_path):
     assert "next-Scores" in tables and not [name for name in tables if name.startswith("prod-")]
 
 
-# --- What the page says of other stores and targets than the rehearsal's. ---------------------------------
+# Stores and targets that the rehearsal does not use.
 
 
 def command_with(words):
-    """The only line of the page that has them."""
+    """The only line of the page that has these words."""
     (line,) = [line for line in operators_page.all_commands() if words in line]
     return line
 

@@ -1,5 +1,5 @@
-"""The commands on deploy/README.md that no test can really run: AWS's own command line takes them, and what they name is
-there."""
+"""The commands on deploy/README.md that no test can really run: the AWS command line accepts them, and what they name
+exists."""
 
 import re
 import shutil
@@ -30,8 +30,8 @@ def test_the_unmarked_commands_run_to_their_end(page):
 
 def test_the_aws_command_line_accepts_every_command(page):
     assert page.refused == []
-    asked = {operation for operation, _ in page.asked}
-    assert {"CreateChangeSet", "RestoreTableToPointInTime", "RunTask", "ReceiveMessage", "DeleteMessage"} <= asked
+    requested = {operation for operation, _ in page.asked}
+    assert {"CreateChangeSet", "RestoreTableToPointInTime", "RunTask", "ReceiveMessage", "DeleteMessage"} <= requested
 
 
 def test_the_tables_are_restored_leases_first_and_scores_last(page):
@@ -42,11 +42,11 @@ def test_the_tables_are_restored_leases_first_and_scores_last(page):
 
 
 def test_the_deploy_command_gives_every_required_parameter_and_no_unknown_one(page):
-    (asked,) = [asked for operation, asked in page.asked if operation == "CreateChangeSet"]
+    (requested,) = [requested for operation, requested in page.asked if operation == "CreateChangeSet"]
     given = {
-        asked[name]: asked.get(name.replace("Key", "Value"))
-        for name in asked
-        if re.fullmatch(r"Parameters\.member\.\d+\.ParameterKey", name) and name.replace("Key", "Value") in asked
+        requested[name]: requested.get(name.replace("Key", "Value"))
+        for name in requested
+        if re.fullmatch(r"Parameters\.member\.\d+\.ParameterKey", name) and name.replace("Key", "Value") in requested
     }
     needed = {name for name, parameter in TEMPLATE.parameters.items() if "Default" not in parameter}
     assert needed <= given.keys() <= TEMPLATE.parameters.keys()
@@ -60,8 +60,8 @@ def test_the_deploy_command_gives_every_required_parameter_and_no_unknown_one(pa
 
 
 def test_every_stack_output_that_the_page_uses_exists():
-    asked = set(re.findall(r"\$\(output (\w+)\)", operators_page.text()))
-    assert asked and asked <= TEMPLATE.content["Outputs"].keys()
+    requested = set(re.findall(r"\$\(output (\w+)\)", operators_page.text()))
+    assert requested and requested <= TEMPLATE.content["Outputs"].keys()
 
 
 def test_the_alarms_of_the_stack_are_explained():
@@ -115,7 +115,7 @@ def test_systemctl_commands_name_the_packages_unit_and_environment(page):
 
 def test_every_url_of_the_page_is_a_route():
     routes = (operators_page.ROOT / "api" / "route.c").read_text()
-    asked = re.findall(r"(?:localhost:\d+|output Url\)\")/?([\w/]+)", operators_page.text())
-    assert len(set(asked)) > 3
-    for path in set(asked):
+    requested = re.findall(r"(?:localhost:\d+|output Url\)\")/?([\w/]+)", operators_page.text())
+    assert len(set(requested)) > 3
+    for path in set(requested):
         assert f'"/{path.split("/")[0]}' in routes, path

@@ -1,4 +1,4 @@
-"""deploy/README.md says nothing that is not there: options, files, sections, metrics."""
+"""The options, files, metrics and alerts that deploy/README.md names exist."""
 
 import re
 import shutil
