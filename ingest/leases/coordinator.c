@@ -40,8 +40,8 @@ static struct metrics_family workers_family = {
 
 struct held {
     struct held_lease *lease;
-    bool is_over;           /* its lease is ours no longer; its thread is on its way out */
-    int64_t rests_until_ms; /* it is not taken again before */
+    bool is_over;           /* the lease is not ours any more; its thread is ending */
+    int64_t rests_until_ms; /* the lease is not taken again before */
     struct held *next;
 };
 
@@ -55,31 +55,31 @@ struct coordinator {
     struct budget *budget;
     struct waker waker; /* the coordinator's, as is the pulse */
     struct pulse pulse;
-    struct waker stopped; /* whoever waits for it */
+    struct waker stopped; /* for coordinator_wait and coordinator_stopped_fd */
     atomic_bool done;
 
     /* the coordinator's own */
-    struct shard_lister *lister; /* NULL: follow only, as is the cleanup */
+    struct shard_lister *lister; /* NULL: follow only, as is the next */
     struct lease_cleanup *cleanup;
     struct held *held;
     struct lease_table table;
-    int64_t next_look_ms;
+    int64_t next_refresh_ms;
 };
 
 static void count_event(const char *event) {
     metrics_count(&lease_events_family, (const char *const[]){event, NULL}, 1);
 }
 
-/* A little under a third of the failover time: so that a lease that was first seen at one look is seen
- * expired at the fourth after it, not at the fifth. */
-static int64_t look_interval(const struct coordinator *c) {
+/* A little below a third of the failover time: a lease is then found expired at the fourth refresh after the
+ * one that first returned it, not at the fifth. */
+static int64_t refresh_interval(const struct coordinator *c) {
     return c->parts.source ? (int64_t)c->options.failover_ms * 3 / 10 : LIMIT_FOLLOW_MS;
 }
 
-/* Else, while its children are not listed, taking, reading and listing would take turns as fast as they are
- * answered. */
+/* Without the rest, a lease whose children are not listed yet would be taken, read and released in a busy
+ * loop. */
 static int64_t rest_after_false_end(const struct coordinator *c) {
-    int64_t interval_ms = look_interval(c);
+    int64_t interval_ms = refresh_interval(c);
     return interval_ms > LIMIT_CHECKPOINT_MS ? interval_ms : LIMIT_CHECKPOINT_MS;
 }
 
@@ -88,14 +88,10 @@ static int64_t list_interval(const struct coordinator *c) {
     return interval_ms < LIMIT_LIST_SHARDS_MS ? interval_ms : LIMIT_LIST_SHARDS_MS;
 }
 
-/* Raises a trouble and says so once. */
-static void in_trouble(struct coordinator *c, const char *name, const struct error *e) {
+static void raise_trouble(struct coordinator *c, const char *name, const struct error *e) {
     if (health_raise_kind(c->parts.health, name, e->code, e->message, clock_real_ms(), clock_boot_ms()))
         log_write(LOG_LEVEL_WARN, LOG_FIELDS("error", e->code, "requestId", e->request_id), "%s", e->message);
 }
-
-/* ---- held leases
- * ---------------------------------------------------------------------------------------------------- */
 
 static bool is_held(const struct coordinator *c, const char *shard_id) {
     for (const struct held *h = c->held; h; h = h->next)
@@ -104,8 +100,9 @@ static bool is_held(const struct coordinator *c, const char *shard_id) {
     return false;
 }
 
-static struct held_lease_context held_lease_context(struct coordinator *c) {
-    return (struct held_lease_context){
+static void hold(struct coordinator *c, const struct store_lease *lease, int64_t sent_boot_ms) {
+    size_t n_shards = c->table.listing.n ? c->table.listing.n : 1;
+    const struct held_lease_context context = {
         .shard =
             {
                 .source = c->parts.source,
@@ -118,16 +115,11 @@ static struct held_lease_context held_lease_context(struct coordinator *c) {
                 .done = &c->waker,
                 .batch_records = c->options.batch_records,
                 .batch_window_ms = c->options.batch_window_ms,
-                .cache_bytes = LIMIT_CONTRIBUTION_CACHE_BYTES / (c->table.listing.n ? c->table.listing.n : 1),
+                .cache_bytes = LIMIT_CONTRIBUTION_CACHE_BYTES / n_shards,
             },
         .failover_ms = c->options.failover_ms,
         .stuck_ms = LIMIT_SHARD_STUCK_MS,
-        .hierarchy = lease_table_hierarchy(&c->table),
     };
-}
-
-static void hold(struct coordinator *c, const struct store_lease *lease, int64_t sent_boot_ms) {
-    const struct held_lease_context context = held_lease_context(c);
     struct held *h = mem_zalloc(sizeof *h);
     h->lease = held_lease_start(&context, lease, sent_boot_ms);
     h->next = c->held;
@@ -152,7 +144,7 @@ static void note_outcome(struct coordinator *c, struct held *h, enum held_lease_
         h->rests_until_ms = clock_boot_ms() + rest_after_false_end(c);
     }
     if (outcome == HELD_LEASE_ENDED)
-        c->next_look_ms = 0; /* the children may start */
+        c->next_refresh_ms = 0; /* the children can be read now */
 }
 
 static bool can_be_dropped(const struct coordinator *c, const struct held *h) {
@@ -161,12 +153,12 @@ static bool can_be_dropped(const struct coordinator *c, const struct held *h) {
 }
 
 static void tend_all(struct coordinator *c) {
-    const struct held_lease_context context = held_lease_context(c);
+    const struct hierarchy hierarchy = lease_table_hierarchy(&c->table);
     for (struct held **at = &c->held; *at;) {
         struct held *h = *at;
         pulse_beat(&c->pulse, clock_boot_ms());
         enum held_lease_outcome outcome =
-            h->is_over ? HELD_LEASE_KEPT : held_lease_tend(h->lease, &context, atomic_load(&c->stopping));
+            h->is_over ? HELD_LEASE_KEPT : held_lease_tend(h->lease, &hierarchy, atomic_load(&c->stopping));
         if (outcome != HELD_LEASE_KEPT) {
             h->is_over = true;
             note_outcome(c, h, outcome);
@@ -181,11 +173,7 @@ static void tend_all(struct coordinator *c) {
     }
 }
 
-/* ---- taking
- * ----------------------------------------------------------------------------------------------------------
- */
-
-/* False if it failed: not if another worker was first. */
+/* False if the write failed. That another worker was first is no failure. */
 static bool take(struct coordinator *c, const struct taker_choice *choice) {
     static const char *const events[] = {[TAKER_FREE] = "taken",
                                          [TAKER_OWN] = "taken_back",
@@ -204,7 +192,8 @@ static bool take(struct coordinator *c, const struct taker_choice *choice) {
     if (status == STATUS_CONFLICT)
         return true;
     if (status) {
-        in_trouble(c, "taking leases", &e); /* if it got there, the next look finds it, and takes it back */
+        raise_trouble(c, "taking leases",
+                      &e); /* if the write took effect, the next refresh takes the lease back */
         return false;
     }
     count_event(events[choice->kind]);
@@ -214,7 +203,7 @@ static bool take(struct coordinator *c, const struct taker_choice *choice) {
     return true;
 }
 
-/* That looking goes well is no news of taking: its trouble ends with a look at which no take failed. */
+/* The trouble ends when every take of a refresh has worked: a refresh that works is not enough. */
 static void take_all(struct coordinator *c, const struct taker_plan *plan) {
     bool all_well = true;
     for (size_t i = 0; i < plan->n && !atomic_load(&c->stopping); i++) {
@@ -225,11 +214,11 @@ static void take_all(struct coordinator *c, const struct taker_plan *plan) {
         health_clear(c->parts.health, "taking leases");
 }
 
-static void stand_back(struct coordinator *c) {
+static void yield_to_namesake(struct coordinator *c) {
     struct error e;
     error_set(&e, STATUS_INVALID,
-              "another process is running as worker '%s' and has its leases: this one reads nothing while it "
-              "is; give each a --worker-id of its own",
+              "another process is running as worker '%s' and holds its leases: this one reads nothing "
+              "meanwhile; give each a --worker-id of its own",
               c->worker_id);
     if (health_raise(c->parts.health, "worker id", e.message))
         log_write(LOG_LEVEL_ERROR, LOG_FIELDS("worker", c->worker_id), "%s", e.message);
@@ -252,25 +241,21 @@ static void take_share(struct coordinator *c) {
     _cleanup_(taker_plan_deinit) struct taker_plan plan;
     taker_decide(&input, &plan);
     metrics_set(METRICS_SERIES(&workers_family, NULL), (int64_t)plan.workers);
-    if (plan.stands_back)
-        stand_back(c);
+    if (plan.yields)
+        yield_to_namesake(c);
     else
         health_clear(c->parts.health, "worker id");
     take_all(c, &plan);
 }
 
-/* One at a time. */
-static void clean_up(struct coordinator *c) {
+static void offer_to_cleanup(struct coordinator *c) {
     const struct store_lease *lease;
     for (size_t i = 0; (lease = lease_table_next_obsolete(&c->table, &i));)
         if (lease_cleanup_offer(c->cleanup, lease))
             return;
 }
 
-/* ---- the coordinator's thread
- * --------------------------------------------------------------------------------------- */
-
-static enum status look(struct coordinator *c, struct error *e) {
+static enum status refresh(struct coordinator *c, struct error *e) {
     enum status status = lease_table_refresh(&c->table, e);
     if (status)
         return status;
@@ -282,32 +267,32 @@ static enum status look(struct coordinator *c, struct error *e) {
     lease_table_count_states(&c->table);
     if (c->parts.source) {
         take_share(c);
-        clean_up(c);
+        offer_to_cleanup(c);
     }
     return STATUS_OK;
 }
 
-static bool can_look(const struct coordinator *c) {
+static bool can_refresh(const struct coordinator *c) {
     return !c->parts.source || c->table.listing.n;
 }
 
-static void look_if_due(struct coordinator *c) {
+static void refresh_if_due(struct coordinator *c) {
     struct error e;
     if (c->lister && shard_lister_take(c->lister, &c->table.listing, &c->table.listing_before))
-        c->next_look_ms = 0;
+        c->next_refresh_ms = 0;
     int64_t now = clock_boot_ms();
-    if (now < c->next_look_ms || !can_look(c))
+    if (now < c->next_refresh_ms || !can_refresh(c))
         return;
-    c->next_look_ms = now + look_interval(c);
-    if (look(c, &e))
-        in_trouble(c, "leases", &e);
+    c->next_refresh_ms = now + refresh_interval(c);
+    if (refresh(c, &e))
+        raise_trouble(c, "leases", &e);
     else
         health_clear(c->parts.health, "leases");
 }
 
 static int64_t next_turn(const struct coordinator *c) {
     int64_t turn = clock_boot_ms() + LIMIT_CHECKPOINT_MS / 4;
-    return can_look(c) && c->next_look_ms < turn ? c->next_look_ms : turn;
+    return can_refresh(c) && c->next_refresh_ms < turn ? c->next_refresh_ms : turn;
 }
 
 static void begin(struct coordinator *c) {
@@ -319,7 +304,7 @@ static void begin(struct coordinator *c) {
     c->cleanup = lease_cleanup_start(&options);
 }
 
-static void hand_over(struct coordinator *c) {
+static void release_all(struct coordinator *c) {
     if (c->lister) {
         shard_lister_stop(c->lister);
         lease_cleanup_stop(c->cleanup);
@@ -341,19 +326,16 @@ static void *coordinator_run(void *data) {
     begin(c);
     while (!atomic_load(&c->stopping)) {
         pulse_beat(&c->pulse, clock_boot_ms());
-        look_if_due(c);
+        refresh_if_due(c);
         tend_all(c);
         waker_wait(&c->waker, next_turn(c), -1);
     }
-    hand_over(c);
+    release_all(c);
     pulse_unwatch(&c->pulse);
     atomic_store(&c->done, true);
     waker_wake(&c->stopped);
     return NULL;
 }
-
-/* ---- from outside
- * --------------------------------------------------------------------------------------------------- */
 
 struct coordinator *coordinator_start(const struct coordinator_options *options,
                                       const struct coordinator_parts *parts) {

@@ -1,14 +1,14 @@
 /*
- * coordinator: it lists the stream's shards, makes their leases, takes those that it may, runs a
- * thread for each (shard.h), and is the only one that writes leases: a renewal, a checkpoint and a release
- * are one kind of write, one at a time, each conditional on owner, counter and tenure.
+ * coordinator: takes leases of the stream's shards, runs a shard for each (ingest/shard.h), and makes all
+ * writes of held leases, one at a time: a renewal, a checkpoint and a release are one kind of write,
+ * conditional on owner, counter and tenure.
  *
- * A lease is lost when a write finds somebody else's row, or when the last acknowledged renewal is older than
- * the failover time: then its shard ends at once, and the lease may be taken again like any other. That is a
- * normal event of that one shard.
+ * A lease is lost if a write finds another worker's row, or if the last acknowledged renewal is older than
+ * the failover time. Then its shard ends at once, and the lease may be taken again like any other. That is
+ * normal, and concerns that shard only.
  *
- * Without a source it only follows: it reads the leases that others write, and keeps the freshness of the
- * view.
+ * Without a source the coordinator only follows: it reads the leases that others write, and reports the
+ * view's freshness.
  */
 #ifndef INGEST_LEASES_COORDINATOR_H
 #define INGEST_LEASES_COORDINATOR_H
@@ -25,8 +25,7 @@ struct coordinator;
 struct coordinator_options {
     const char *worker_id; /* at most STORE_LEASE_OWNER_BYTES */
     int failover_ms;
-    struct source_start
-        start; /* for shards that were there from the beginning: trim horizon or a timestamp */
+    struct source_start start; /* of shards without parents: trim horizon or a timestamp */
     size_t batch_records;
     int batch_window_ms;
 };
@@ -44,17 +43,17 @@ struct coordinator_parts {
 struct coordinator *coordinator_start(const struct coordinator_options *options,
                                       const struct coordinator_parts *parts);
 
-/* Readable once it has stopped, for whoever polls other things too: also by itself, if it may not go on. */
+/* Readable once the coordinator has stopped, also by itself (coordinator_is_refused). For poll. */
 int coordinator_stopped_fd(const struct coordinator *c);
 
-/* Whether it stopped by itself: the stream refuses the position that a shard was to be read from. Already
+/* Whether it stopped by itself: the stream refuses the position at which a shard was to be read. It is
  * logged. */
 bool coordinator_is_refused(const struct coordinator *c);
 
-/* Asks for a clean stop: apply what is in hand, checkpoint, release. Returns at once. */
+/* A clean stop: shards apply what they have read, leases are checkpointed and released. Returns at once. */
 void coordinator_stop(struct coordinator *c);
 
-/* Whether it has stopped by CLOCK_BOOTTIME `until_ms`; waits that long at most. */
+/* Waits until it has stopped, at most until CLOCK_BOOTTIME `until_ms`. False: it has not. */
 bool coordinator_wait(struct coordinator *c, int64_t until_ms);
 
 /* Waits for its threads (cancel the store and the source first if it has to be quick) and frees it. */

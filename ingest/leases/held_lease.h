@@ -1,15 +1,15 @@
 /*
- * held_lease: a lease while it is ours, and its shard's thread: renewed, checkpointed, released, ended, or
- * lost.
+ * held_lease: a lease while this process holds it, and its shard's thread: renewed, checkpointed, released,
+ * ended, or lost.
  *
- * All writes of a lease come from here, one at a time, on the coordinator's thread, each conditional on
- * owner, counter and tenure. The fence that the shard's writes are checked against moves with every write
- * that was acknowledged.
+ * All writes of a held lease are made here, on the coordinator's thread, one at a time, each conditional on
+ * owner, counter and tenure. Each acknowledged write moves the fence, which the shard's own writes are
+ * checked against.
  *
- * A shard's end is three steps, each durable before the next: the leases of its children are made, its own
- * lease names them, its checkpoint becomes SHARD_END. Cut short anywhere, it is read to its end again, and
- * what is there already is left as it is; its children are not read before the last step. While the first
- * cannot be done, the lease is kept, with as far as the shard was applied.
+ * A shard's end is written in three steps, each durable before the next: the leases of its children are made,
+ * its own lease names them, its checkpoint becomes SHARD_END. The children are not read before the last step.
+ * If the steps are interrupted, the shard is read to its end again, and what exists already is kept. While
+ * the first step fails, the lease is held on, with the checkpoint before the end.
  */
 #ifndef INGEST_LEASES_HELD_LEASE_H
 #define INGEST_LEASES_HELD_LEASE_H
@@ -23,37 +23,36 @@ struct held_lease;
 struct held_lease_context {
     struct shard_context shard;
     int failover_ms;
-    int stuck_ms;               /* a shard whose loop has not turned for so long is not renewed any more */
-    struct hierarchy hierarchy; /* as last looked at */
+    int stuck_ms; /* the lease is not renewed while the shard's loop did not turn for so long */
 };
 
-/* What is left of it after it was tended. */
 enum held_lease_outcome {
-    HELD_LEASE_KEPT,
+    HELD_LEASE_KEPT, /* all others: the lease is not ours any more */
     HELD_LEASE_LOST,
-    HELD_LEASE_RELEASED,  /* as asked, or because its writes fail while stopping */
-    HELD_LEASE_ENDED,     /* the shard has; its children's leases are there */
-    HELD_LEASE_FALSE_END, /* it seemed so, but no shard goes on after it: released, to be read again after a
-                         pause */
-    HELD_LEASE_REFUSED,   /* its position is none of the source's: released, and the worker must end */
+    HELD_LEASE_RELEASED,  /* as asked, or given up because writes fail while stopping */
+    HELD_LEASE_ENDED,     /* with its shard; its children have leases */
+    HELD_LEASE_FALSE_END, /* the source reported the end, but no shard continues it: released, to be read
+                           * again after a pause */
+    HELD_LEASE_REFUSED,   /* the position is not one of the source: released, and the worker must end */
 };
 
-/* The lease as it was written by taking it, and when that was sent. Starts the shard. */
+/* Starts the shard. `lease`: the row that taking wrote; `sent_boot_ms`: when that was sent. */
 struct held_lease *held_lease_start(const struct held_lease_context *context, const struct store_lease *lease,
                                     int64_t sent_boot_ms);
 
 /* Does what is due: a checkpoint at most every LIMIT_CHECKPOINT_MS, without progress a renewal every third of
- * the failover time, and whatever follows from the shard's end. Anything but HELD_LEASE_KEPT: the
- * lease is ours no longer, and there is nothing to tend. */
-enum held_lease_outcome held_lease_tend(struct held_lease *l, const struct held_lease_context *context,
+ * the failover time, and the steps of the shard's end. After any outcome but HELD_LEASE_KEPT it must not be
+ * called again. `hierarchy`: as last read. */
+enum held_lease_outcome held_lease_tend(struct held_lease *l, const struct hierarchy *hierarchy,
                                         bool stopping);
 
-/* The shard applies what it has in hand; tending then releases the lease. */
+/* The shard applies what it has read; held_lease_tend then releases the lease. */
 void held_lease_stop(struct held_lease *l);
 
 const char *held_lease_shard_id(const struct held_lease *l);
 
-/* Whether held_lease_free will not wait: the shard's thread may be in a last call to its source. */
+/* Whether the shard's thread has ended, so that held_lease_free does not wait: the thread may be in a last
+ * call to its source. */
 bool held_lease_can_be_freed(struct held_lease *l);
 
 /* Waits for the shard's thread. */

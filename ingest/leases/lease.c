@@ -77,7 +77,7 @@ static int compare_observations(const void *a, const void *b) {
                   ((const struct lease_observation *)b)->shard_id);
 }
 
-/* What was observed of the lease as it is, or NULL: it is new, or it has changed. */
+/* NULL: the lease is new, or has changed since. */
 static const struct lease_observation *find_observation(const struct lease_observer *o,
                                                         const struct store_lease *lease) {
     struct lease_observation key;
@@ -90,9 +90,9 @@ static const struct lease_observation *find_observation(const struct lease_obser
 void lease_observe(struct lease_observer *o, const struct store_lease *leases, size_t n, int64_t began_ms,
                    int64_t ended_ms) {
     struct lease_observation *items = mem_alloc(n * sizeof *items);
-    bool anew = began_ms - o->ended_ms >= o->failover_ms;
+    bool starts_anew = began_ms - o->ended_ms >= o->failover_ms;
     for (size_t i = 0; i < n; i++) {
-        const struct lease_observation *old = anew ? NULL : find_observation(o, &leases[i]);
+        const struct lease_observation *old = starts_anew ? NULL : find_observation(o, &leases[i]);
         items[i].counter = leases[i].counter;
         items[i].since_ms = old ? old->since_ms : ended_ms;
         strcpy(items[i].shard_id, leases[i].shard_id);

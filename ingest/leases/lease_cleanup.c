@@ -23,16 +23,13 @@ struct lease_cleanup {
     pthread_t thread;
     struct waker waker;
     atomic_bool stopping;
-    atomic_bool busy; /* set with `lease` by who offers, cleared by the thread: whose turn it is */
+    atomic_bool busy;               /* while true, `lease` is the thread's, else the caller's of offer */
     _Atomic int64_t rests_until_ms; /* after a failure */
 
     struct store_lease lease; /* as offered, then as last written */
     struct fence fence;
     int64_t renew_ms;
 };
-
-/* ---- its lease
- * ------------------------------------------------------------------------------------------------------ */
 
 static enum status write_lease(struct lease_cleanup *c, const struct store_lease *after, struct error *e) {
     int64_t now = clock_boot_ms();
@@ -70,16 +67,13 @@ static void release(struct lease_cleanup *c) {
     write_lease(c, &after, &ignored);
 }
 
-/* ---- forgetting
- * ----------------------------------------------------------------------------------------------------- */
-
 static void pause_for(struct lease_cleanup *c, int ms) {
     int64_t until_ms = clock_boot_ms() + ms;
     while (!atomic_load(&c->stopping) && clock_boot_ms() < until_ms)
         waker_wait(&c->waker, until_ms, -1);
 }
 
-/* A step that fails for now is made again, as long as the lease can be kept. */
+/* A step that fails with RETRY is repeated for as long as the lease is held. */
 static enum status shrink(struct lease_cleanup *c, struct error *e) {
     _cleanup_(store_shrinking_deinit) struct store_shrinking shrinking = {0};
     while (!shrinking.done && !atomic_load(&c->stopping)) {
@@ -94,7 +88,7 @@ static enum status shrink(struct lease_cleanup *c, struct error *e) {
     return STATUS_OK;
 }
 
-static void forget(struct lease_cleanup *c) {
+static void clean_up(struct lease_cleanup *c) {
     struct error e = {0};
     enum status status = take(c, &e);
     if (status == STATUS_CONFLICT)
@@ -110,20 +104,20 @@ static void forget(struct lease_cleanup *c) {
     if (status) {
         log_write(LOG_LEVEL_WARN,
                   LOG_FIELDS("shard", c->lease.shard_id, "error", e.code, "requestId", e.request_id),
-                  "cannot forget a shard that is long gone, will try again later: %s", e.message);
+                  "cannot clean up after a shard that is long gone, will try again later: %s", e.message);
         atomic_store(&c->rests_until_ms, clock_boot_ms() + LIMIT_SHRINK_AGAIN_MS);
         return;
     }
     metrics_count(&forgotten_family, (const char *const[]){NULL}, 1);
     log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", c->lease.shard_id),
-              "shard is long gone from the stream, and forgotten");
+              "cleaned up after a shard that is long gone");
 }
 
 static void *lease_cleanup_run(void *data) {
     struct lease_cleanup *c = data;
     while (!atomic_load(&c->stopping)) {
         if (atomic_load(&c->busy)) {
-            forget(c);
+            clean_up(c);
             atomic_store(&c->busy, false);
         } else {
             waker_wait(&c->waker, clock_boot_ms() + LIMIT_LIST_SHARDS_MS, -1);
@@ -131,9 +125,6 @@ static void *lease_cleanup_run(void *data) {
     }
     return NULL;
 }
-
-/* ---- from outside
- * --------------------------------------------------------------------------------------------------- */
 
 struct lease_cleanup *lease_cleanup_start(const struct lease_cleanup_options *options) {
     struct lease_cleanup *c = mem_zalloc(sizeof *c);

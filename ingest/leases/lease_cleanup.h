@@ -1,11 +1,12 @@
 /*
- * lease_cleanup: forgets shards that are long gone (hierarchy_is_obsolete): shrinks what the store keeps of
- * each, then deletes its lease, on a thread of its own and at a bounded rate.
+ * lease_cleanup: removes what is kept for shards that are long gone (hierarchy_is_obsolete): shrinks the
+ * watermarks that the store keeps for the shard, then deletes its lease. Runs on a thread of its own, at a
+ * bounded rate.
  *
- * Taking the ended lease is the lock between workers: it is taken, kept and deleted like any other, by this
- * thread only, each write conditional on the one before. Cut short, the lease is free again after the
- * failover time, and whoever takes it begins anew and finds done what is done. What fails is logged and
- * left for LIMIT_SHRINK_AGAIN_MS: nothing depends on it.
+ * The ended lease is the lock between workers: this thread alone takes, renews and deletes it, each write
+ * conditional on the one before. If it is interrupted, the lease is free again after the failover time; the
+ * worker that takes it then starts over, and skips what is done. A failure is logged, and tried again after
+ * LIMIT_SHRINK_AGAIN_MS: nothing depends on the cleanup.
  */
 #ifndef INGEST_LEASES_LEASE_CLEANUP_H
 #define INGEST_LEASES_LEASE_CLEANUP_H
@@ -25,11 +26,11 @@ struct lease_cleanup_options {
 
 struct lease_cleanup *lease_cleanup_start(const struct lease_cleanup_options *options);
 
-/* Gives it the lease of a shard that is long gone, as last read. False: it is busy with another, offer again
- * later. Any thread. */
+/* Hands over an obsolete lease, as last read. False: the thread is busy with another; offer again later. Any
+ * thread. */
 bool lease_cleanup_offer(struct lease_cleanup *c, const struct store_lease *lease);
 
-/* Lets go of what it has in hand; returns at once. */
+/* The thread releases its lease and ends; returns at once. */
 void lease_cleanup_stop(struct lease_cleanup *c);
 
 /* Waits for its thread. */

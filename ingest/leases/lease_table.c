@@ -37,23 +37,18 @@ bool lease_table_is_conclusive(const struct lease_table *t) {
     return !t->source || t->listing.began_ms >= t->unexplained_ms;
 }
 
-/* ---- reading and making leases
- * -------------------------------------------------------------------------------------- */
-
-static void turn(const struct lease_table *t) {
+static void beat(const struct lease_table *t) {
     pulse_beat(t->pulse, clock_boot_ms());
 }
 
-/* A new view of a large stream makes thousands of leases at one look, into a table that is new as well and
- * throttles. */
 static enum status create_lease(struct lease_table *t, const struct hierarchy_missing *missing,
                                 struct error *e) {
     static const struct source_start from_the_beginning = {.checkpoint = LEASE_TRIM_HORIZON};
     const struct store_lease lease =
         lease_make(missing->shard, missing->is_child ? &from_the_beginning : &t->start);
-    turn(t);
+    beat(t); /* for each lease: a large stream needs thousands, in a new table that throttles */
     enum status status = store_create_lease(t->store, &lease, e);
-    return status == STATUS_CONFLICT ? STATUS_OK : status; /* another worker was as quick */
+    return status == STATUS_CONFLICT ? STATUS_OK : status; /* another worker made it */
 }
 
 static enum status create_leases(struct lease_table *t, const struct hierarchy_missing *missing, size_t n,
@@ -71,33 +66,33 @@ static bool any_starts(const struct hierarchy_missing *missing, size_t n) {
     return false;
 }
 
-/* Where the view starts at a time, its first leases are of the shards that were open then. */
+/* Where the view starts at a time, it needs leases for the shards that were open then. */
 static enum status create_leases_open_at_start(struct lease_table *t, struct error *e) {
     _cleanup_(mem_freep) struct source_shard *open = NULL;
     _cleanup_(mem_freep) struct hierarchy_missing *missing = NULL;
-    struct hierarchy l = lease_table_hierarchy(t);
+    struct hierarchy h = lease_table_hierarchy(t);
     size_t n_open;
-    turn(t);
+    beat(t);
     enum status status = source_list_shards(t->source, t->start.start_at_ms, &open, &n_open, e);
     if (status)
         return status;
-    l.listed = open;
-    l.n_listed = n_open;
-    size_t n = hierarchy_missing(&l, &missing);
+    h.listed = open;
+    h.n_listed = n_open;
+    size_t n = hierarchy_missing(&h, &missing);
     return create_leases(t, missing, n, e);
 }
 
 static enum status create_missing_leases(struct lease_table *t, bool *created, struct error *e) {
-    const struct hierarchy l = lease_table_hierarchy(t);
+    const struct hierarchy h = lease_table_hierarchy(t);
     _cleanup_(mem_freep) struct hierarchy_missing *missing = NULL;
-    size_t n = hierarchy_missing(&l, &missing);
+    size_t n = hierarchy_missing(&h, &missing);
     *created = n > 0;
     if (t->start.checkpoint == LEASE_AT_TIMESTAMP && any_starts(missing, n))
         return create_leases_open_at_start(t, e);
     return create_leases(t, missing, n, e);
 }
 
-/* For each lease whether it was there at the scan before, and ended. */
+/* For each lease: whether the scan before returned it, and as ended. */
 static void compare_with_before(struct lease_table *t, const struct store_lease *leases, size_t n) {
     bool *seen = mem_alloc(n * sizeof *seen), *ended = mem_alloc(n * sizeof *ended);
     for (size_t i = 0; i < n; i++) {
@@ -111,12 +106,12 @@ static void compare_with_before(struct lease_table *t, const struct store_lease 
     t->ended_before = ended;
 }
 
-/* A shard that has a lease and is not listed is newer than the listing, or gone: the next one tells. */
+/* A shard that has a lease and is not listed is newer than the listing, or gone: the next listing decides. */
 static void note_unexplained(struct lease_table *t) {
-    const struct hierarchy l = lease_table_hierarchy(t);
-    for (size_t i = 0; i < l.n_leases; i++)
-        if (!l.seen_before[i] && l.leases[i].checkpoint != LEASE_SHARD_END &&
-            !hierarchy_is_listed(&l, l.leases[i].shard_id))
+    const struct hierarchy h = lease_table_hierarchy(t);
+    for (size_t i = 0; i < h.n_leases; i++)
+        if (!h.seen_before[i] && h.leases[i].checkpoint != LEASE_SHARD_END &&
+            !hierarchy_is_listed(&h, h.leases[i].shard_id))
             t->unexplained_ms = clock_boot_ms();
 }
 
@@ -124,7 +119,7 @@ static enum status read_leases(struct lease_table *t, struct error *e) {
     struct store_lease *leases;
     size_t n;
     int64_t began_ms = clock_boot_ms();
-    turn(t);
+    beat(t);
     enum status status = store_read_leases(t->store, &leases, &n, e);
     if (status)
         return status;
@@ -137,10 +132,8 @@ static enum status read_leases(struct lease_table *t, struct error *e) {
     return STATUS_OK;
 }
 
-/* The end of a shard is written after the leases of its children, and the scan may show the one without the
- * other. Believed, it would make the view as fresh as those shards that are shown, which the children are
- * not.
- */
+/* A shard's end is written after the leases of its children, but a scan may return the end without the
+ * leases. The view would then seem as fresh as the other shards, though the children are behind. */
 static bool misses_child(const struct lease_table *t, size_t i) {
     const struct store_lease *lease = &t->leases[i];
     if (lease->checkpoint != LEASE_SHARD_END || t->ended_before[i])
@@ -151,28 +144,28 @@ static bool misses_child(const struct lease_table *t, size_t i) {
     return false;
 }
 
-static bool has_doubts(const struct lease_table *t) {
-    const struct hierarchy l = lease_table_hierarchy(t);
-    _cleanup_(mem_freep) enum hierarchy_state *states = hierarchy_states(&l);
-    for (size_t i = 0; i < l.n_leases; i++)
+static bool is_uncertain(const struct lease_table *t) {
+    const struct hierarchy h = lease_table_hierarchy(t);
+    _cleanup_(mem_freep) enum hierarchy_state *states = hierarchy_states(&h);
+    for (size_t i = 0; i < h.n_leases; i++)
         if (states[i] == HIERARCHY_UNCERTAIN || misses_child(t, i))
             return true;
     return false;
 }
 
-/* Once more, if the leases that are new leave doubts: the next scan settles what it finds of them, and a
- * restart need not wait for the next look. */
-static enum status read_leases_well(struct lease_table *t, struct error *e) {
+/* A second scan decides what the first left uncertain, so that a restart need not wait for the next refresh.
+ */
+static enum status read_leases_with_certainty(struct lease_table *t, struct error *e) {
     enum status status = read_leases(t, e);
-    return !status && has_doubts(t) ? read_leases(t, e) : status;
+    return !status && is_uncertain(t) ? read_leases(t, e) : status;
 }
 
 enum status lease_table_refresh(struct lease_table *t, struct error *e) {
     bool created = false;
-    enum status status = read_leases_well(t, e);
-    if (!status && t->source && lease_table_is_conclusive(t) && !has_doubts(t))
+    enum status status = read_leases_with_certainty(t, e);
+    if (!status && t->source && lease_table_is_conclusive(t) && !is_uncertain(t))
         status = create_missing_leases(t, &created, e);
-    return !status && created ? read_leases_well(t, e) : status;
+    return !status && created ? read_leases_with_certainty(t, e) : status;
 }
 
 const struct store_lease *lease_table_next_obsolete(const struct lease_table *t, size_t *from) {
@@ -187,13 +180,10 @@ const struct store_lease *lease_table_next_obsolete(const struct lease_table *t,
     return NULL;
 }
 
-/* ---- what a look shows
- * ----------------------------------------------------------------------------------------------- */
-
-/* A listed shard without a lease counts, as unknown, unless an ancestor that has not ended speaks for it. */
-static size_t add_unleased(const struct hierarchy *l, struct freshness_shard *shards) {
+/* A listed shard without a lease counts, as unknown, unless it waits for an ancestor, which counts for it. */
+static size_t add_unleased(const struct hierarchy *h, struct freshness_shard *shards) {
     _cleanup_(mem_freep) struct hierarchy_missing *missing = NULL;
-    size_t n = 0, n_missing = hierarchy_missing(l, &missing);
+    size_t n = 0, n_missing = hierarchy_missing(h, &missing);
     for (size_t i = 0; i < n_missing; i++) {
         if (missing[i].is_waiting)
             continue;
@@ -204,32 +194,32 @@ static size_t add_unleased(const struct hierarchy *l, struct freshness_shard *sh
 }
 
 void lease_table_report_freshness(const struct lease_table *t, struct freshness *freshness) {
-    const struct hierarchy l = lease_table_hierarchy(t);
-    _cleanup_(mem_freep) enum hierarchy_state *states = hierarchy_states(&l);
+    const struct hierarchy h = lease_table_hierarchy(t);
+    _cleanup_(mem_freep) enum hierarchy_state *states = hierarchy_states(&h);
     _cleanup_(mem_freep) struct freshness_shard *shards =
-        mem_alloc((l.n_leases + l.n_listed) * sizeof *shards);
+        mem_alloc((h.n_leases + h.n_listed) * sizeof *shards);
     size_t n = 0;
-    for (size_t i = 0; i < l.n_leases; i++) {
+    for (size_t i = 0; i < h.n_leases; i++) {
         if (states[i] == HIERARCHY_ENDED || states[i] == HIERARCHY_WAITING)
-            continue; /* what is in doubt speaks for itself: nobody else that is there does */
-        shards[n].as_of_ms = hierarchy_as_of(&l, &l.leases[i]);
-        strcpy(shards[n++].shard_id, l.leases[i].shard_id);
+            continue; /* but an uncertain one counts: it may have no ancestor that does */
+        shards[n].as_of_ms = hierarchy_as_of(&h, &h.leases[i]);
+        strcpy(shards[n++].shard_id, h.leases[i].shard_id);
     }
-    n += add_unleased(&l, shards + n);
-    if (l.n_leases)
+    n += add_unleased(&h, shards + n);
+    if (h.n_leases)
         freshness_set_shards(freshness, shards, n, clock_boot_ms());
 }
 
 void lease_table_count_states(const struct lease_table *t) {
-    const struct hierarchy l = lease_table_hierarchy(t);
-    _cleanup_(mem_freep) enum hierarchy_state *states = hierarchy_states(&l);
+    const struct hierarchy h = lease_table_hierarchy(t);
+    _cleanup_(mem_freep) enum hierarchy_state *states = hierarchy_states(&h);
     int64_t reading = 0, idle = 0, waiting = 0, ended = 0;
-    for (size_t i = 0; i < l.n_leases; i++) {
+    for (size_t i = 0; i < h.n_leases; i++) {
         if (states[i] == HIERARCHY_ENDED)
             ended++;
         else if (states[i] != HIERARCHY_READABLE)
             waiting++;
-        else if (lease_is_free(&t->observer, &l.leases[i]))
+        else if (lease_is_free(&t->observer, &h.leases[i]))
             idle++;
         else
             reading++;

@@ -1,9 +1,7 @@
 /*
- * lease_table: the leases in the store, the stream's shards as last listed, and since
- * when each lease is as it is. It makes the leases that are missing, and tells the view's freshness from what
- * it saw.
- *
- * One thread's: the coordinator's.
+ * lease_table: the leases as last read from the store, the stream's shards as last listed, and since when
+ * each lease is unchanged. Makes the leases that are missing, and reports the view's freshness. Used by the
+ * coordinator's thread only.
  */
 #ifndef INGEST_LEASES_LEASE_TABLE_H
 #define INGEST_LEASES_LEASE_TABLE_H
@@ -14,18 +12,17 @@
 #include "views/freshness.h"
 
 struct lease_table {
-    struct store *store;   /* borrowed, as is the next */
-    struct source *source; /* NULL: follow only, make no leases */
-    struct pulse *pulse;   /* beats before each of the calls that a look takes; NULL: nobody watches */
-    struct source_start
-        start; /* for shards that were there from the beginning: trim horizon or a timestamp */
+    struct store *store;       /* borrowed, as is the next */
+    struct source *source;     /* NULL: follow only, make no leases */
+    struct pulse *pulse;       /* beats before each call; NULL: not watched */
+    struct source_start start; /* of shards without parents: trim horizon or a timestamp */
     struct store_lease *leases;
     size_t n_leases;
-    bool *seen_before;                            /* for each lease: the scan before showed it, too */
-    bool *ended_before;                           /* ... and showed its end */
+    bool *seen_before;                            /* for each lease: the scan before returned it, too */
+    bool *ended_before;                           /* ... and it had ended then */
     struct shard_listing listing, listing_before; /* the last two; n 0: none yet */
     struct lease_observer observer;
-    int64_t unexplained_ms; /* when a look showed a lease for the first time whose shard is not listed */
+    int64_t unexplained_ms; /* when a scan first returned a lease whose shard is not listed */
 };
 
 /* Borrows both. */
@@ -33,21 +30,21 @@ void lease_table_init(struct lease_table *t, struct store *store, struct source 
                       const struct source_start *start, int failover_ms);
 void lease_table_deinit(struct lease_table *t);
 
-/* Reads the leases; makes those that are missing, and reads them again. What is in doubt after one scan
- * (hierarchy.h) is decided by another. */
+/* Reads the leases; makes those that are missing, and reads them again. If one scan leaves a lease uncertain
+ * (hierarchy.h), a second one decides. */
 enum status lease_table_refresh(struct lease_table *t, struct error *e);
 
-/* Whether the listing is new enough to judge the leases by it (hierarchy.h). Without a source: always. */
+/* Whether the listing is new enough to judge these leases by it (hierarchy.h). Without a source: always. */
 bool lease_table_is_conclusive(const struct lease_table *t);
 
-/* Borrowed, until the next look or listing. */
+/* Borrowed, until the next refresh or listing. */
 struct hierarchy lease_table_hierarchy(const struct lease_table *t);
 
-/* The next after `*from` (set to 0 before the first) of the leases whose shards are long gone: not listed
- * twice running, past (hierarchy_is_obsolete), and in nobody's hand. NULL: no more. */
+/* The next after `*from` (0 at first) of the obsolete leases: hierarchy_is_obsolete, not listed twice
+ * running, and free. NULL: no more. */
 const struct store_lease *lease_table_next_obsolete(const struct lease_table *t, size_t *from);
 
-/* The shards that count for the view's freshness, and what the leases tell of them. */
+/* Which shards count for the view's freshness, and the as-of of each. */
 void lease_table_report_freshness(const struct lease_table *t, struct freshness *freshness);
 
 /* winner_view_shards{state} */

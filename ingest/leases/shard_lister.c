@@ -38,7 +38,7 @@ static void keep(struct shard_lister *l, struct shard_listing *listing) {
     waker_wake(l->listed);
 }
 
-/* Whether there are shards. */
+/* False if it failed, or listed no shards. */
 static bool list(struct shard_lister *l) {
     struct shard_listing listing = {.began_ms = clock_boot_ms()};
     struct error e;

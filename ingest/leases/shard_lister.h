@@ -1,8 +1,8 @@
 /*
- * shard_lister: the stream's shards, listed again and again on a thread of its own, so that a source that
- * does not answer keeps nobody from renewing leases.
+ * shard_lister: lists the stream's shards again and again, on a thread of its own: a source that does not
+ * answer must not keep the coordinator from renewing leases.
  *
- * A listing is complete or it is none: what fails is told to health as trouble "source", and tried again.
+ * A listing is complete, or is not handed out. A failure is trouble "source" in health, and is tried again.
  */
 #ifndef INGEST_LEASES_SHARD_LISTER_H
 #define INGEST_LEASES_SHARD_LISTER_H
@@ -20,23 +20,23 @@ struct shard_lister;
 struct shard_listing {
     struct source_shard *shards; /* sorted by id */
     size_t n;
-    int64_t began_ms; /* CLOCK_BOOTTIME when it was asked for */
+    int64_t began_ms; /* CLOCK_BOOTTIME when the request was sent */
 };
 
-/* Lists at once, then every `interval_ms`. `listed` is woken with each listing. All borrowed. */
+/* Lists at once, then every `interval_ms`. Each listing wakes `listed`. All borrowed. */
 struct shard_lister *shard_lister_start(struct source *source, struct health *health, int64_t interval_ms,
                                         struct waker *listed);
 
-/* List now: somebody saw what the last listing does not explain. Any thread. */
+/* Lists now: the leases do not match the last listing. Any thread. */
 void shard_lister_ask(struct shard_lister *l);
 
-/* If there is a listing that was not taken yet: moves it to `*last`, and what was there to `*before`, both
- * the caller's (shard_listing_deinit). Any thread. */
+/* False if there is no listing that was not taken yet. Else moves `*last` to `*before` and the listing to
+ * `*last`; both are the caller's (shard_listing_deinit). Any thread. */
 bool shard_lister_take(struct shard_lister *l, struct shard_listing *last, struct shard_listing *before);
 
 void shard_listing_deinit(struct shard_listing *listing);
 
-/* Ends as soon as its call does; returns at once. */
+/* Its thread ends with its current call; returns at once. */
 void shard_lister_stop(struct shard_lister *l);
 
 /* Waits for its thread. */

@@ -6,11 +6,11 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-/* What a lease is to the one that asks. */
+/* Whose a lease is, seen from the worker that decides. */
 enum relation {
     NOT_READABLE,
-    OURS,  /* and held */
-    GOING, /* its thread here has not ended, but the lease is somebody's else, or was given back */
+    OURS,   /* and held */
+    ENDING, /* its shard's thread here still runs, but the lease is lost or released */
     TAKEABLE,
     ANOTHERS,
     A_NAMESAKES,
@@ -21,37 +21,37 @@ struct owner {
     size_t n;
 };
 
-/* The look, sorted out. */
+/* The leases, sorted by whose they are. */
 struct ledger {
     const struct taker_input *input;
     enum relation *relations; /* for each lease */
-    struct owner *owners;     /* others with leases that have not expired */
+    struct owner *owners;     /* other workers with leases that have not expired */
     size_t n_owners;
     size_t readable, ours, namesakes;
     const char *namesake_tenure;
 };
 
-static bool is_from_an_earlier_run(const struct taker_input *s, const struct store_lease *lease) {
-    return lease_is_of_run(lease, s->run_id) || lease_is_untouched(s->observer, lease);
+static bool is_from_an_earlier_run(const struct taker_input *in, const struct store_lease *lease) {
+    return lease_is_of_run(lease, in->run_id) || lease_is_untouched(in->observer, lease);
 }
 
-static enum relation relation_to(const struct taker_input *s, size_t i, enum hierarchy_state state) {
-    const struct store_lease *lease = &s->hierarchy.leases[i];
-    bool bears_our_name = strcmp(lease->owner, s->worker) == 0;
+static enum relation relation_to(const struct taker_input *in, size_t i, enum hierarchy_state state) {
+    const struct store_lease *lease = &in->hierarchy.leases[i];
+    bool has_our_id = strcmp(lease->owner, in->worker) == 0;
     if (state != HIERARCHY_READABLE)
         return NOT_READABLE;
-    if (s->is_held[i] && bears_our_name && lease_is_of_run(lease, s->run_id))
+    if (in->is_held[i] && has_our_id && lease_is_of_run(lease, in->run_id))
         return OURS;
-    if (lease_is_free(s->observer, lease) || (bears_our_name && is_from_an_earlier_run(s, lease)))
-        return s->is_held[i] ? GOING : TAKEABLE;
-    return bears_our_name ? A_NAMESAKES : ANOTHERS;
+    if (lease_is_free(in->observer, lease) || (has_our_id && is_from_an_earlier_run(in, lease)))
+        return in->is_held[i] ? ENDING : TAKEABLE;
+    return has_our_id ? A_NAMESAKES : ANOTHERS;
 }
 
 static int compare_owners(const void *a, const void *b) {
     return strcmp(((const struct owner *)a)->name, ((const struct owner *)b)->name);
 }
 
-/* One for each lease becomes one for each owner, with the number of leases. */
+/* From one entry for each lease to one for each owner, with the number of leases. */
 static void merge_owners(struct ledger *l) {
     size_t n = 0;
     if (l->n_owners)
@@ -65,15 +65,15 @@ static void merge_owners(struct ledger *l) {
     l->n_owners = n;
 }
 
-static void sort_out(const struct taker_input *s, struct ledger *l) {
-    size_t n = s->hierarchy.n_leases;
-    _cleanup_(mem_freep) enum hierarchy_state *states = hierarchy_states(&s->hierarchy);
-    *l = (struct ledger){.input = s};
+static void ledger_init(const struct taker_input *in, struct ledger *l) {
+    size_t n = in->hierarchy.n_leases;
+    _cleanup_(mem_freep) enum hierarchy_state *states = hierarchy_states(&in->hierarchy);
+    *l = (struct ledger){.input = in};
     l->relations = mem_alloc(n * sizeof *l->relations);
     l->owners = mem_alloc(n * sizeof *l->owners);
     for (size_t i = 0; i < n; i++) {
-        const struct store_lease *lease = &s->hierarchy.leases[i];
-        l->relations[i] = relation_to(s, i, states[i]);
+        const struct store_lease *lease = &in->hierarchy.leases[i];
+        l->relations[i] = relation_to(in, i, states[i]);
         l->readable += l->relations[i] != NOT_READABLE;
         l->ours += l->relations[i] == OURS;
         if (l->relations[i] == ANOTHERS)
@@ -91,7 +91,7 @@ static void ledger_deinit(struct ledger *l) {
     free(l->owners);
 }
 
-/* The same for one worker at every look, another for each worker. */
+/* Always the same for one worker, different for each. */
 static uint64_t order_of(const char *worker, const char *shard_id) {
     return hash_siphash13(shard_id, strlen(shard_id), hash_siphash13(worker, strlen(worker), 0, 0), 0);
 }
@@ -107,35 +107,34 @@ static void add(struct taker_plan *plan, const struct ledger *l, const struct st
         (struct taker_choice){lease, kind, order_of(l->input->worker, lease->shard_id)};
 }
 
-static enum taker_kind kind_of(const struct taker_input *s, const struct store_lease *lease) {
+static enum taker_kind kind_of(const struct taker_input *in, const struct store_lease *lease) {
     if (!*lease->owner)
         return TAKER_FREE;
-    return strcmp(lease->owner, s->worker) == 0 && is_from_an_earlier_run(s, lease) ? TAKER_OWN
-                                                                                    : TAKER_EXPIRED;
+    return strcmp(lease->owner, in->worker) == 0 && is_from_an_earlier_run(in, lease) ? TAKER_OWN
+                                                                                      : TAKER_EXPIRED;
 }
 
-/* Nobody wrote it for a failover time longer than it must have been free. What waited for its parents was
- * free when they had ended only. */
-static bool is_overdue(const struct taker_input *s, const struct store_lease *lease) {
+/* It has been free for a failover time. A shard that waited for its parents is free only since they ended. */
+static bool is_overdue(const struct taker_input *in, const struct store_lease *lease) {
     for (size_t p = 0; p < STORE_LEASE_PARENTS; p++) {
         const struct store_lease *parent =
-            lease_find(s->hierarchy.leases, s->hierarchy.n_leases, lease->parents[p]);
-        if (parent && !lease_is_overdue(s->observer, parent))
+            lease_find(in->hierarchy.leases, in->hierarchy.n_leases, lease->parents[p]);
+        if (parent && !lease_is_overdue(in->observer, parent))
             return false;
     }
-    return lease_is_overdue(s->observer, lease);
+    return lease_is_overdue(in->observer, lease);
 }
 
-/* All that are free, in our order; then cut down to what was ours, what fills our share, and what nobody else
- * seems to want. */
+/* The free leases in our order, cut down to those that were ours, those that fill our share, and those that
+ * no other worker takes. */
 static void take_free(const struct ledger *l, struct taker_plan *plan) {
-    const struct taker_input *s = l->input;
+    const struct taker_input *in = l->input;
     size_t has = l->ours, n = 0;
-    for (size_t i = 0; i < s->hierarchy.n_leases; i++) {
-        const struct store_lease *lease = &s->hierarchy.leases[i];
+    for (size_t i = 0; i < in->hierarchy.n_leases; i++) {
+        const struct store_lease *lease = &in->hierarchy.leases[i];
         if (l->relations[i] != TAKEABLE)
             continue;
-        add(plan, l, lease, kind_of(s, lease));
+        add(plan, l, lease, kind_of(in, lease));
         has += plan->choices[plan->n - 1].kind == TAKER_OWN;
     }
     if (plan->n)
@@ -144,7 +143,7 @@ static void take_free(const struct ledger *l, struct taker_plan *plan) {
     for (size_t i = 0; i < plan->n; i++) {
         const struct taker_choice *choice = &plan->choices[i];
         bool fits = choice->kind != TAKER_OWN && has < plan->target;
-        if (choice->kind != TAKER_OWN && !fits && !is_overdue(s, choice->lease))
+        if (choice->kind != TAKER_OWN && !fits && !is_overdue(in, choice->lease))
             continue;
         has += fits;
         plan->choices[n++] = *choice;
@@ -159,7 +158,7 @@ static bool any_free(const struct ledger *l) {
     return false;
 }
 
-/* Of those that have most, the first in our order: thieves differ. */
+/* Of the workers that have most, the first in our order, which is another for each that steals. */
 static const struct owner *find_victim(const struct ledger *l) {
     const struct owner *victim = NULL;
     for (size_t i = 0; i < l->n_owners; i++) {
@@ -173,33 +172,33 @@ static const struct owner *find_victim(const struct ledger *l) {
 }
 
 static void steal_one(const struct ledger *l, struct taker_plan *plan) {
-    const struct taker_input *s = l->input;
+    const struct taker_input *in = l->input;
     const struct owner *victim = l->ours < plan->target ? find_victim(l) : NULL;
     if (!victim)
         return;
-    for (size_t i = 0; i < s->hierarchy.n_leases; i++)
-        if (l->relations[i] == ANOTHERS && !s->is_held[i] &&
-            strcmp(s->hierarchy.leases[i].owner, victim->name) == 0)
-            add(plan, l, &s->hierarchy.leases[i], TAKER_STOLEN);
+    for (size_t i = 0; i < in->hierarchy.n_leases; i++)
+        if (l->relations[i] == ANOTHERS && !in->is_held[i] &&
+            strcmp(in->hierarchy.leases[i].owner, victim->name) == 0)
+            add(plan, l, &in->hierarchy.leases[i], TAKER_STOLEN);
     if (plan->n)
         qsort(plan->choices, plan->n, sizeof *plan->choices, compare_choices);
     plan->n = plan->n > 0;
 }
 
-static bool gives_way(const struct ledger *l) {
+static bool yields_to_namesake(const struct ledger *l) {
     return l->namesakes > l->ours ||
            (l->namesakes && l->namesakes == l->ours && strcmp(l->input->run_id, l->namesake_tenure) < 0);
 }
 
-void taker_decide(const struct taker_input *s, struct taker_plan *plan) {
+void taker_decide(const struct taker_input *in, struct taker_plan *plan) {
     struct ledger l;
-    sort_out(s, &l);
-    *plan = (struct taker_plan){.workers = l.n_owners + 1, .stands_back = gives_way(&l)};
+    ledger_init(in, &l);
+    *plan = (struct taker_plan){.workers = l.n_owners + 1, .yields = yields_to_namesake(&l)};
     plan->target = (l.readable + plan->workers - 1) / plan->workers;
-    plan->choices = mem_alloc(s->hierarchy.n_leases * sizeof *plan->choices);
-    if (!plan->stands_back && any_free(&l))
+    plan->choices = mem_alloc(in->hierarchy.n_leases * sizeof *plan->choices);
+    if (!plan->yields && any_free(&l))
         take_free(&l, plan);
-    else if (!plan->stands_back)
+    else if (!plan->yields)
         steal_one(&l, plan);
     ledger_deinit(&l);
 }

@@ -1,23 +1,23 @@
 /*
- * taker: which leases a worker takes, as a pure function over what its last look at the table showed. Every
- * worker decides for itself, by the same rules, so that all come to have as many as each other:
+ * taker: which leases a worker takes, as a pure function over the leases as last read. Every worker decides
+ * for itself by the same rules, and so all come to hold equally many:
  *
- *   - a worker is whoever owns a readable lease that has not expired, and the one that asks. Leases whose
- *     shard has ended, or waits for its parents, do not count: they are nobody's work now.
- *   - each may have its share: the leases divided by the workers, rounded up.
- *   - free leases are taken first, up to one's share; what was ours is taken back whatever the share. One
- * that has been free for a failover time more is taken whatever the share: others may count a worker that
- * does nothing.
- *   - if none is free, a worker that is below its share steals one at each look, from whoever has most, if
- *     that is at least two more than it has itself: else the two would only change places.
+ *   - A worker is any owner of a readable lease that has not expired, and the one that decides. Leases whose
+ * shard has ended or waits for its parents do not count.
+ *   - Each worker's share is the number of leases divided by the number of workers, rounded up.
+ *   - Free leases are taken first, up to the share. Beyond it a worker takes back what it held before, and
+ * what has been free for a failover time more: others may count a worker that takes nothing.
+ *   - If none is free, a worker below its share steals one lease each time, from the worker that has most, if
+ * that one has at least two more: else the two would only change places.
  *
- * Each goes through the leases in an order of its own, so that they do not all try for the same ones. The
- * conditional write decides who gets a lease; a decision made on an old look costs a failed write at most.
+ * Each worker has an order of its own for the leases, so that they do not all try for the same ones. The
+ * conditional write decides who gets a lease; a decision on old data costs one failed write at most.
  *
- * A name is meant to be one process's. What bears our name when we first look is from our last life and taken
- * at once, and so is what we let go of ourselves (lease_is_of_run). What bears it and was written by another
- * process since then is a twin's: never stolen. Of two namesakes the one with fewer leases stands back, of
- * equals the one whose tenures sort lower; it comes back when the other is gone.
+ * A worker id is meant for one process. A lease with our id that was not written since our first read is from
+ * an earlier run; it is taken back at once, and so is one that this run released (lease_is_of_run). A lease
+ * with our id that another process writes is a namesake's: never stolen. Of two namesakes, the one with fewer
+ * leases takes nothing and releases what it holds; of equals, the one whose tenures sort lower. It starts
+ * again when the other is gone.
  */
 #ifndef INGEST_LEASES_TAKER_H
 #define INGEST_LEASES_TAKER_H
@@ -28,16 +28,16 @@
 /* All borrowed. */
 struct taker_input {
     struct hierarchy hierarchy;
-    const struct lease_observer *observer; /* which has observed these leases */
+    const struct lease_observer *observer; /* of these leases */
     const bool *is_held;                   /* for each lease: this process has a thread for its shard */
     const char *worker;
     const char *run_id;
 };
 
 enum taker_kind {
-    TAKER_FREE,    /* nobody's */
-    TAKER_OWN,     /* ours, from before */
-    TAKER_EXPIRED, /* its owner's no longer */
+    TAKER_FREE,    /* without an owner */
+    TAKER_OWN,     /* ours, of an earlier run or released by this one */
+    TAKER_EXPIRED, /* its owner did not renew it */
     TAKER_STOLEN,
 };
 
@@ -50,12 +50,12 @@ struct taker_choice {
 struct taker_plan {
     struct taker_choice *choices;
     size_t n;
-    size_t workers;   /* this one included */
-    size_t target;    /* one's share */
-    bool stands_back; /* a twin goes on: this process takes nothing, and is to release what it holds */
+    size_t workers; /* this one included */
+    size_t target;  /* the share */
+    bool yields;    /* to a namesake: this process takes nothing, and must release what it holds */
 };
 
-void taker_decide(const struct taker_input *s, struct taker_plan *plan);
+void taker_decide(const struct taker_input *in, struct taker_plan *plan);
 void taker_plan_deinit(struct taker_plan *plan);
 
 #endif

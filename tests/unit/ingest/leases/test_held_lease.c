@@ -107,6 +107,7 @@ struct worker {
     struct health *health;
     struct waker done;
     struct held_lease_context context;
+    struct hierarchy hierarchy;
     struct held_lease *lease;
 };
 
@@ -116,6 +117,7 @@ static void worker_init(struct worker *w, struct fixture *t) {
     w->health = health_new();
     waker_init(&w->done);
     quiet_init(&w->source);
+    w->hierarchy = (struct hierarchy){0};
     w->lease = NULL;
     w->context = (struct held_lease_context){
         .shard = {.source = &w->source.source,
@@ -192,7 +194,7 @@ static enum held_lease_outcome tend(struct worker *w, bool stopping) {
     int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
     enum held_lease_outcome outcome = HELD_LEASE_KEPT;
     while (outcome == HELD_LEASE_KEPT && clock_boot_ms() < until_ms) {
-        outcome = held_lease_tend(w->lease, &w->context, stopping);
+        outcome = held_lease_tend(w->lease, &w->hierarchy, stopping);
         waker_wait(&w->done, clock_boot_ms() + 20, -1);
     }
     return outcome;
@@ -203,7 +205,7 @@ static enum held_lease_outcome step(struct worker *w, int64_t ms) {
     int64_t until_ms = clock_boot_ms() + ms;
     enum held_lease_outcome outcome = HELD_LEASE_KEPT;
     while (outcome == HELD_LEASE_KEPT && clock_boot_ms() < until_ms) {
-        outcome = held_lease_tend(w->lease, &w->context, false);
+        outcome = held_lease_tend(w->lease, &w->hierarchy, false);
         waker_wait(&w->done, clock_boot_ms() + 10, -1);
         stepped_clock_add(90);
     }
@@ -426,8 +428,8 @@ static void children_may_come_from_the_listing(void **state) {
     WORKER(w, t);
     make_row(t);
     atomic_store(&w.source.mood, MOOD_ENDED);
-    w.context.hierarchy.listed = listed;
-    w.context.hierarchy.n_listed = 2;
+    w.hierarchy.listed = listed;
+    w.hierarchy.n_listed = 2;
     take(&w, "ann");
     assert_int_equal(tend(&w, false), HELD_LEASE_ENDED);
     assert_ended(t);
@@ -486,7 +488,7 @@ static void end_that_cannot_be_recorded_yet_keeps_its_lease(void **state) {
     refuse_new_leases(t);
     for (int64_t until_ms = clock_boot_ms() + PATIENCE_MS; !in_trouble(&w, "end of " SHARD);) {
         assert_true(clock_boot_ms() < until_ms);
-        assert_int_equal(held_lease_tend(w.lease, &w.context, false), HELD_LEASE_KEPT);
+        assert_int_equal(held_lease_tend(w.lease, &w.hierarchy, false), HELD_LEASE_KEPT);
         waker_wait(&w.done, clock_boot_ms() + 20, -1);
     }
     assert_int_equal(step(&w, 2 * FAILOVER_MS), HELD_LEASE_KEPT);

@@ -267,30 +267,30 @@ static void what_we_let_go_of_ourselves_is_taken_back_at_once(void **state) {
     add(&s, "a", "me", our_run_id, false);
     assert_int_equal(decide_later(&s)->n, 1);
     assert_int_equal(s.plan.choices[0].kind, TAKER_OWN);
-    assert_false(s.plan.stands_back);
+    assert_false(s.plan.yields);
 }
 
-static void of_two_with_one_name_the_one_that_has_less_stands_back(void **state) {
+static void of_two_with_one_name_the_one_that_has_less_yields(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'a', 1, "me");
     add(&s, "b", "me", NULL, false);
     add(&s, "c", "me", NULL, false);
     add(&s, "d", "", NULL, false);
-    assert_true(decide_later(&s)->stands_back);
+    assert_true(decide_later(&s)->yields);
     assert_int_equal(s.plan.n, 0);
     add_many(&s, 'e', 2, "me");
-    assert_false(decide_later(&s)->stands_back);
+    assert_false(decide_later(&s)->yields);
     assert_int_equal(s.plan.n, 1);
 }
 
-static void of_two_that_have_as_much_exactly_one_stands_back(void **state) {
+static void of_two_that_have_as_much_exactly_one_yields(void **state) {
     (void)state;
     for (int lower = 0; lower < 2; lower++) {
         SCENE;
         add(&s, "a", "me", our_run_id, true);
         add(&s, "b", "me", lower ? "7777777777777777" : "9999999999999999", false);
-        assert_int_equal(decide_later(&s)->stands_back, !lower);
+        assert_int_equal(decide_later(&s)->yields, !lower);
     }
 }
 
@@ -298,10 +298,10 @@ static void a_namesake_that_is_gone_is_inherited_from(void **state) {
     (void)state;
     SCENE;
     add(&s, "b", "me", NULL, false);
-    assert_true(decide_later(&s)->stands_back);
+    assert_true(decide_later(&s)->yields);
     look(&s, 10000);
     look(&s, 11000);
-    assert_false(decide(&s)->stands_back);
+    assert_false(decide(&s)->yields);
     assert_int_equal(s.plan.n, 1);
     assert_int_equal(s.plan.choices[0].kind, TAKER_EXPIRED);
 }
@@ -503,8 +503,8 @@ int main(void) {
         cmocka_unit_test(two_workers_go_through_the_leases_in_different_orders),
         cmocka_unit_test(our_name_at_our_first_look_is_our_last_lifes_and_taken_back_whatever_the_share),
         cmocka_unit_test(what_we_let_go_of_ourselves_is_taken_back_at_once),
-        cmocka_unit_test(of_two_with_one_name_the_one_that_has_less_stands_back),
-        cmocka_unit_test(of_two_that_have_as_much_exactly_one_stands_back),
+        cmocka_unit_test(of_two_with_one_name_the_one_that_has_less_yields),
+        cmocka_unit_test(of_two_that_have_as_much_exactly_one_yields),
         cmocka_unit_test(a_namesake_that_is_gone_is_inherited_from),
         cmocka_unit_test(a_namesakes_leases_are_never_stolen),
         cmocka_unit_test(with_1_then_3_then_2_workers_8_shards_are_even_within_3_failover_times),
