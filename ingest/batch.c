@@ -67,15 +67,7 @@ static void add_letter(struct batch *b, const struct envelope *envelope, const s
 
 void batch_add(struct batch *b, const struct source_record *record, int64_t now_boot_ms) {
     struct envelope envelope;
-    envelope_decode(&envelope, &(struct envelope_record){
-                                   .shard_id = b->shard_id,
-                                   .position = &record->position,
-                                   .partition_key = record->partition_key,
-                                   .data = record->data,
-                                   .length = record->length,
-                                   .cut = record->cut,
-                                   .broken = record->broken,
-                               });
+    envelope_decode(&envelope, b->shard_id, record);
     if (b->n++ == 0)
         b->began_boot_ms = now_boot_ms;
     b->last = record->position;

@@ -31,9 +31,6 @@ const char *envelope_reason_name(enum envelope_reason reason) {
     return names[reason];
 }
 
-/* ---- what a schema allows
- * ------------------------------------------------------------------------------------------ */
-
 enum field_type { FIELD_END, FIELD_STRING, FIELD_TIME, FIELD_OBJECT, FIELD_OPTIONAL_STRING };
 
 struct field {
@@ -41,7 +38,7 @@ struct field {
     enum field_type type;
 };
 
-/* What is in `data` is looked at later: it decides first whether the record is for us at all. */
+/* The fields of `data` are checked later: its schema first decides whether the views use the record. */
 static const struct field ingress_fields[] = {
     {"schema", FIELD_STRING},
     {"origin", FIELD_STRING},
@@ -85,16 +82,14 @@ static const struct data_schema {
     {"com.nordstrom/product/purchase/1-0-0", EVENT_PURCHASE, purchase_fields},
 };
 
-/* ---- checks: each returns whether it holds, and says why not
- * ------------------------------------------------------- */
-
+/* False, as each check below whose rule does not hold. */
 __attribute__((format(printf, 3, 4))) static bool dead(struct envelope *out, enum envelope_reason reason,
                                                        const char *format, ...) {
     va_list args;
     va_start(args, format);
     vsnprintf(out->detail, sizeof out->detail, format, args);
     va_end(args);
-    size_t length = strlen(out->detail); /* a name cut in the middle of a character */
+    size_t length = strlen(out->detail); /* it may be cut in the middle of a character */
     while (!utf8_is_valid(out->detail, length))
         out->detail[--length] = '\0';
     out->kind = ENVELOPE_DEAD;
@@ -155,7 +150,7 @@ static bool check_fields(struct envelope *out, const char *where, json_t *object
     return true;
 }
 
-static bool parse(struct envelope *out, const struct envelope_record *record, json_t **json) {
+static bool parse(struct envelope *out, const struct source_record *record, json_t **json) {
     json_error_t error;
     if (record->cut)
         return dead(out, ENVELOPE_TOO_LONG, "the record has more than %u bytes", LIMIT_LINE_BYTES);
@@ -196,7 +191,7 @@ static bool check_envelope(struct envelope *out, json_t *json, const json_t **ev
            dead(out, ENVELOPE_MALFORMED_EVENT_ID, "eventId is '%s'", json_string_value(*event_id));
 }
 
-/* A string that can be a key in DynamoDB, and in a path: not empty, not too long, no NUL. */
+/* A key in DynamoDB, and part of a URL's path: not empty, not too long, no NUL. */
 static bool check_key(struct envelope *out, enum envelope_reason reason, const char *what,
                       const json_t *value) {
     size_t length = json_string_length(value);
@@ -214,7 +209,7 @@ static const struct data_schema *find_data_schema(const json_t *name) {
     return NULL;
 }
 
-static bool check_data(struct envelope *out, const struct envelope_record *record, const json_t *json) {
+static bool check_data(struct envelope *out, const struct source_record *record, const json_t *json) {
     json_t *data = json_object_get(json, "data");
     if (!check_field(out, "data", data, &purchase_fields[0]))
         return false;
@@ -235,7 +230,8 @@ static bool check_data(struct envelope *out, const struct envelope_record *recor
            dead(out, ENVELOPE_PARTITION_KEY_MISMATCH, "the partition key is not the product id");
 }
 
-/* The few strings that the fold needs, in one block: the parsed JSON takes some twenty times as much. */
+/* In one block, of the strings that the fold needs: the parsed JSON takes some twenty times as much memory.
+ */
 static void keep_strings(struct envelope *out, const char *id, const json_t *product_id,
                          const json_t *origin) {
     size_t id_size = strlen(id) + 1, product_size = json_string_length(product_id) + 1,
@@ -246,7 +242,7 @@ static void keep_strings(struct envelope *out, const char *id, const json_t *pro
     out->event.origin = memcpy(at + id_size + product_size, json_string_value(origin), origin_size);
 }
 
-void envelope_decode(struct envelope *out, const struct envelope_record *record) {
+void envelope_decode(struct envelope *out, const char *shard_id, const struct source_record *record) {
     json_auto_t *json = NULL;
     const json_t *event_id = NULL;
     char made_id[EVENT_ID_SIZE];
@@ -256,10 +252,9 @@ void envelope_decode(struct envelope *out, const struct envelope_record *record)
         return;
     const json_t *time = json_object_get(json, "timeOrigin");
     clock_parse(json_string_value(time), json_string_length(time), &out->event.time_ms);
-    keep_strings(out,
-                 event_id ? json_string_value(event_id)
-                          : event_id_format(record->shard_id, record->position, made_id),
-                 json_object_get(json_object_get(json, "data"), "id"), json_object_get(json, "origin"));
+    keep_strings(
+        out, event_id ? json_string_value(event_id) : event_id_format(shard_id, &record->position, made_id),
+        json_object_get(json_object_get(json, "data"), "id"), json_object_get(json, "origin"));
     out->kind = ENVELOPE_EVENT;
 }
 

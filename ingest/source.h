@@ -47,7 +47,7 @@ bool source_is_child(const struct source_shard *shard, const char *parent_id);
 struct source_record {
     struct position position;
     const char *partition_key; /* NULL: the source has none */
-    const uint8_t *data;
+    const void *data;
     size_t length;
     bool cut; /* `data` is only the beginning: the record is longer than LIMIT_LINE_BYTES */
     const char

@@ -215,7 +215,7 @@ static void take_lines(struct file_reader *r, struct source_batch *batch) {
         }
         r->records[n++] = (struct source_record){
             .position = position_from_u64(line.offset),
-            .data = (const uint8_t *)line.data,
+            .data = line.data,
             .length = line.length,
             .cut = line.cut,
         };

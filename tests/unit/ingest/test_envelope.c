@@ -96,13 +96,13 @@ static void check_case(void **state) {
     _cleanup_(mem_freep) void *data = data_of(one, &length);
     _cleanup_(mem_freep) char *partition_key = expand_text(key ? json_string_value(key) : "lamp", one);
     struct envelope envelope;
-    envelope_decode(&envelope, &(struct envelope_record){
-                                   .shard_id = shard ? shard : "shardId-000000000002",
-                                   .position = &position,
-                                   .partition_key = partition_key,
-                                   .data = data,
-                                   .length = length,
-                               });
+    envelope_decode(&envelope, shard ? shard : "shardId-000000000002",
+                    &(struct source_record){
+                        .position = position,
+                        .partition_key = partition_key,
+                        .data = data,
+                        .length = length,
+                    });
     memset(data, '!', length); /* it copies what it needs */
     assert_kind(&envelope, support_text(expect, "kind"));
     if (envelope.kind == ENVELOPE_DEAD)
@@ -129,9 +129,9 @@ static void damaged_records_are_no_danger(void **state) {
         if (length)
             data[support_random(&random) % length] = (char)support_random(&random);
         struct envelope envelope;
-        const struct envelope_record record = {
-            .shard_id = "s", .position = &position, .partition_key = "lamp", .data = data, .length = length};
-        envelope_decode(&envelope, &record);
+        const struct source_record record = {
+            .position = position, .partition_key = "lamp", .data = data, .length = length};
+        envelope_decode(&envelope, "s", &record);
         events += envelope.kind == ENVELOPE_EVENT;
         assert_true(utf8_is_valid(envelope.detail, strlen(envelope.detail)));
         envelope_deinit(&envelope);
