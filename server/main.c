@@ -5,108 +5,82 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "aws/settings.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "server/commands/audit.h"
-#include "server/commands/credentials.h"
-#include "server/commands/healthcheck.h"
-#include "server/commands/serve.h"
+#include "server/commands/commands.h"
 #include "server/descriptors.h"
 #include "server/options.h"
-#include "views/store.h"
 
-/* As if nobody had caught it; but a container's first process is spared by every signal that it does not
- * catch (pid_namespaces(7)), so the first line does nothing there. */
+static int print_help(const struct options *options);
+static int print_version(const struct options *options);
+
+static const struct command commands[] = {
+    {"serve", "run: ingest the source and serve the views (default)", serve_run},
+    {"create-tables", "create what --store needs, if missing, and wait until it is usable",
+     create_tables_run},
+    {"audit", "derive every score of --store again from its contributions, print each difference", audit_run},
+    {"credentials", "show which provider supplies the AWS credentials, and until when", show_credentials_run},
+    {"healthcheck", "ask the running server for /livez, for containers; same options as serve",
+     healthcheck_run},
+    {"--help", NULL, print_help},
+    {"-h", NULL, print_help},
+    {"--version", NULL, print_version},
+    {NULL, NULL, NULL},
+};
+
+static int print_help(const struct options *options) {
+    (void)options;
+    options_print_help(commands, stdout);
+    return 0;
+}
+
+static int print_version(const struct options *options) {
+    (void)options;
+    puts("winner-view " WINNER_VIEW_VERSION);
+    return 0;
+}
+
+/* The default action of a signal that ends a process does not apply to the first process of a container
+ * (pid_namespaces(7)): there raise() returns. */
 static void end_by_signal(int number) {
     raise(number);
     _exit(128 + number);
 }
 
-/* Blocked before any thread is made, so that all inherit it: signals are the main thread's, through a
- * signalfd, until serve lets a second one through. Other commands are ended by them as any program is. */
-static void set_signals(const struct options *options) {
+/* A signal ends any command. While it serves, the first one begins the stop instead (serve.c). */
+static void set_signals(void) {
     const struct sigaction end = {.sa_handler = end_by_signal, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER)};
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    if (options->command == COMMAND_SERVE)
-        sigprocmask(SIG_BLOCK, &set, NULL);
     sigaction(SIGTERM, &end, NULL);
     sigaction(SIGINT, &end, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
-/* glibc keeps freed memory by the size of the largest block ever freed, unless told a size: after one large
- * reply of the stream it would keep as much for each thread. */
-static void give_freed_memory_back(void) {
+/* By default glibc raises this threshold to the size of the largest block ever freed: after one large reply
+ * of the stream it would keep as much memory for each thread. */
+static void set_memory(void) {
     mallopt(M_MMAP_THRESHOLD, LIMIT_KEPT_BLOCK_BYTES);
+    json_set_alloc_funcs(mem_alloc, free);
 }
 
 static void set_log(const struct options *options) {
-    int64_t format = options->log_format;
-    if (format == LOG_FORMAT_AUTO)
-        format = isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON;
-    log_init((enum log_level)options->log_level, (enum log_format)format);
-}
-
-static int create_tables(const struct options *options) {
-    struct aws_settings *aws = NULL;
-    struct store *store = NULL;
-    struct error e;
-    enum status status = serve_open_store(options, &aws, &store, &e);
-    if (aws)
-        credentials_warn(aws);
-    if (!status)
-        status = store_create(store, &e);
-    if (status)
-        log_error("cannot create tables: %s", e.message);
-    else
-        log_info("the tables of %s are there and usable", options->store);
-    store_free(store);
-    if (aws)
-        aws_settings_free(aws);
-    return serve_exit_status(status);
-}
-
-static int run(const struct options *options) {
-    switch (options->command) {
-    case COMMAND_HELP:
-        options_print_help(stdout);
-        return 0;
-    case COMMAND_VERSION:
-        puts("winner-view " WINNER_VIEW_VERSION);
-        return 0;
-    case COMMAND_CREATE_TABLES:
-        return create_tables(options);
-    case COMMAND_AUDIT:
-        return audit_run(options);
-    case COMMAND_CREDENTIALS:
-        return credentials_run();
-    case COMMAND_HEALTHCHECK:
-        return healthcheck_run(options);
-    default:
-        return serve_run(options);
-    }
+    bool is_text = options->log_format == OPTIONS_LOG_AUTO ? isatty(STDERR_FILENO)
+                                                           : options->log_format == OPTIONS_LOG_TEXT;
+    log_init((enum log_level)options->log_level, is_text ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON);
 }
 
 int main(int argc, char *argv[]) {
+    _cleanup_(buffer_deinit) struct buffer mistakes;
     struct options options;
-    struct buffer mistakes;
-    buffer_init(&mistakes, 65536);
-    json_set_alloc_funcs(mem_alloc, free);
 
-    if (options_parse(&options, argc, argv, &mistakes)) {
+    set_memory();
+    buffer_init(&mistakes, 65536);
+    if (options_parse(&options, commands, argc, argv, &mistakes)) {
         fputs(mistakes.data, stderr);
-        buffer_deinit(&mistakes);
         return 2;
     }
-    buffer_deinit(&mistakes);
-    set_signals(&options);
-    descriptors_raise();
-    give_freed_memory_back();
+    set_signals();
     set_log(&options);
-    return run(&options);
+    descriptors_raise();
+    return options.command->run(&options);
 }

@@ -14,17 +14,14 @@
 #include "server/listen.h"
 #include "views/store.h"
 
-/* ---- what an option may be
- * ------------------------------------------------------------------------------------------ */
-
 struct option;
 
-/* Puts the value where it belongs; false: it is not allowed. */
+/* Stores the value in its field. False: the value is not allowed. */
 typedef bool option_check_fn(struct options *options, const struct option *option, const char *value);
 
 struct option {
     const char *name;
-    const char *argument; /* in --help, and after "allowed: " in mistakes unless `allowed` is there */
+    const char *argument; /* in --help, and after "allowed: " in the mistakes, but for numbers */
     const char *default_text;
     const char *help;
     option_check_fn *check;
@@ -36,11 +33,6 @@ struct option {
 
 static void *field(struct options *options, const struct option *option) {
     return (char *)options + option->offset;
-}
-
-static bool check_string(struct options *options, const struct option *option, const char *value) {
-    *(const char **)field(options, option) = value;
-    return *value != '\0';
 }
 
 static bool check_number(struct options *options, const struct option *option, const char *value) {
@@ -61,46 +53,6 @@ static bool check_choice(struct options *options, const struct option *option, c
     return false;
 }
 
-static bool check_listen(struct options *options, const struct option *option, const char *value) {
-    struct listen_address address;
-    bool none = strcmp(value, "none") == 0;
-    *(const char **)field(options, option) = none ? NULL : value;
-    return none || listen_parse(value, &address, NULL) == STATUS_OK;
-}
-
-/* A Kinesis stream: a name of 1..128 [A-Za-z0-9_.-], or an ARN (Kinesis API, StreamName and StreamARN). */
-static bool is_stream(const char *s) {
-    size_t length = strlen(s);
-    return strncmp(s, "arn:", 4) == 0
-               ? length <= 2048
-               : length >= 1 && length <= 128 && strspn(s, TEXT_NAME_CHARACTERS) == length;
-}
-
-static bool check_source(struct options *options, const struct option *option, const char *value) {
-    const char *stream = options_of_kind(value, "kinesis"), *path = options_of_kind(value, "file");
-    *(const char **)field(options, option) = value;
-    return strcmp(value, "none") == 0 || (stream && is_stream(stream)) || (path && *path);
-}
-
-/* A table's name, 3..255 of [A-Za-z0-9_.-] (DynamoDB API, TableName), or the start of one. */
-static bool is_table_name(const char *s, size_t least, size_t most) {
-    size_t length = strlen(s);
-    return length >= least && length <= most && strspn(s, TEXT_NAME_CHARACTERS) == length;
-}
-
-static bool check_store(struct options *options, const struct option *option, const char *value) {
-    const char *stage = options_of_kind(value, "dynamodb"), *path = options_of_kind(value, "sqlite");
-    *(const char **)field(options, option) = value;
-    if (path)
-        return *path != '\0';
-    return stage && is_table_name(stage, 1, 255 - strlen("-Contributions"));
-}
-
-static bool check_table(struct options *options, const struct option *option, const char *value) {
-    *(const char **)field(options, option) = value;
-    return is_table_name(value, 3, 255);
-}
-
 static bool check_start(struct options *options, const struct option *option, const char *value) {
     const char *time = options_of_kind(value, "at");
     (void)option;
@@ -110,27 +62,57 @@ static bool check_start(struct options *options, const struct option *option, co
     return strcmp(value, "latest") == 0 || strcmp(value, "trim-horizon") == 0;
 }
 
+/* The options whose value stays a string. */
+
+static void set_text(struct options *options, const struct option *option, const char *value) {
+    *(const char **)field(options, option) = value;
+}
+
+static bool check_listen(struct options *options, const struct option *option, const char *value) {
+    struct listen_address address;
+    bool none = strcmp(value, "none") == 0;
+    set_text(options, option, none ? NULL : value);
+    return none || listen_parse(value, &address, NULL) == STATUS_OK;
+}
+
+static bool is_aws_name(const char *s, size_t least, size_t most) {
+    size_t length = strlen(s);
+    return length >= least && length <= most && strspn(s, TEXT_NAME_CHARACTERS) == length;
+}
+
+/* A Kinesis stream's name has 1 to 128 characters, its ARN at most 2048 (Kinesis API, StreamName, StreamARN).
+ */
+static bool check_source(struct options *options, const struct option *option, const char *value) {
+    const char *stream = options_of_kind(value, "kinesis"), *path = options_of_kind(value, "file");
+    set_text(options, option, value);
+    if (stream)
+        return strncmp(stream, "arn:", 4) == 0 ? strlen(stream) <= 2048 : is_aws_name(stream, 1, 128);
+    return path ? *path != '\0' : strcmp(value, "none") == 0;
+}
+
+/* A table's name has 3 to 255 characters (DynamoDB API, TableName); a stage begins three of them. */
+static bool check_store(struct options *options, const struct option *option, const char *value) {
+    const char *stage = options_of_kind(value, "dynamodb"), *path = options_of_kind(value, "sqlite");
+    set_text(options, option, value);
+    if (path)
+        return *path != '\0';
+    return stage && is_aws_name(stage, 1, 255 - strlen("-Contributions"));
+}
+
+static bool check_table(struct options *options, const struct option *option, const char *value) {
+    set_text(options, option, value);
+    return is_aws_name(value, 3, 255);
+}
+
 static bool check_worker_id(struct options *options, const struct option *option, const char *value) {
-    return check_string(options, option, value) && strlen(value) <= STORE_LEASE_OWNER_BYTES;
+    set_text(options, option, value);
+    return *value && strlen(value) <= STORE_LEASE_OWNER_BYTES;
 }
 
 static bool check_dead_letter(struct options *options, const struct option *option, const char *value) {
-    *(const char **)field(options, option) = value;
+    set_text(options, option, value);
     return deadletter_is_target(value);
 }
-
-static bool check_log_format(struct options *options, const struct option *option, const char *value) {
-    static const char *const formats[] = {[LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json", NULL};
-    options->log_format = LOG_FORMAT_AUTO;
-    if (strcmp(value, "auto") == 0)
-        return true;
-    struct option choice = *option;
-    choice.choices = formats;
-    return check_choice(options, &choice, value);
-}
-
-/* ---- the table
- * ------------------------------------------------------------------------------------------------------ */
 
 static const char *const identities[] = {[IDENTITIES_MASKED] = "masked", [IDENTITIES_FULL] = "full", NULL};
 static const char *const output_formats[] = {[FORMAT_TABLE] = "table", [FORMAT_JSON] = "json", NULL};
@@ -139,97 +121,76 @@ static const char *const log_levels[] = {[LOG_LEVEL_ERROR] = "error",
                                          [LOG_LEVEL_INFO] = "info",
                                          [LOG_LEVEL_DEBUG] = "debug",
                                          NULL};
+static const char *const log_formats[] = {
+    [OPTIONS_LOG_AUTO] = "auto", [OPTIONS_LOG_TEXT] = "text", [OPTIONS_LOG_JSON] = "json", NULL};
 static const char *const access_logs[] = {[HTTP_ACCESS_LOG_NONE] = "none",
                                           [HTTP_ACCESS_LOG_ERRORS] = "errors",
                                           [HTTP_ACCESS_LOG_ALL] = "all",
                                           NULL};
 
-#define AT(member) offsetof(struct options, member)
+#define AT(member) .offset = offsetof(struct options, member)
 
 static const struct option table[] = {
     {"listen", "HOST:PORT|none", "127.0.0.1:8080",
-     "where to serve HTTP ([::]:8080 too; port 0: any free one)", check_listen, AT(listen), 0, 0, NULL, NULL},
-    {"ops-listen", "HOST:PORT|none", "none", "where to serve /metrics and the probes instead", check_listen,
-     AT(ops_listen), 0, 0, NULL, NULL},
+     "address to serve HTTP on ([::]:8080: IPv6 and IPv4; port 0: any free port)", check_listen, AT(listen)},
+    {"ops-listen", "HOST:PORT|none", "none", "address to serve /metrics and the probes on instead",
+     check_listen, AT(ops_listen)},
     {"source", "kinesis:STREAM|file:PATH|none", "file:events.jsonl",
-     "a stream, by name or ARN; a file with an event a line; none: only serve", check_source, AT(source), 0,
-     0, NULL, NULL},
+     "a stream, by name or ARN; a file with one event per line; none: only serve", check_source, AT(source)},
     {"store", "dynamodb:STAGE|sqlite:PATH", "sqlite:winner-view.db",
-     "the tables STAGE-Contributions, STAGE-Scores and STAGE-Leases; or a file", check_store, AT(store), 0, 0,
-     NULL, NULL},
-    {"contributions-table", "NAME", NULL, "instead of STAGE-Contributions", check_table,
-     AT(contributions_table), 0, 0, NULL, "TABLE_CONTRIBUTIONS_NAME"},
-    {"scores-table", "NAME", NULL, "instead of STAGE-Scores", check_table, AT(scores_table), 0, 0, NULL,
-     "TABLE_SCORES_NAME"},
-    {"leases-table", "NAME", NULL, "instead of STAGE-Leases", check_table, AT(leases_table), 0, 0, NULL,
-     NULL},
+     "the tables STAGE-Contributions, STAGE-Scores and STAGE-Leases; or a database file", check_store,
+     AT(store)},
+    {"contributions-table", "NAME", NULL, "used instead of STAGE-Contributions", check_table,
+     AT(contributions_table), .other_environment = "TABLE_CONTRIBUTIONS_NAME"},
+    {"scores-table", "NAME", NULL, "used instead of STAGE-Scores", check_table, AT(scores_table),
+     .other_environment = "TABLE_SCORES_NAME"},
+    {"leases-table", "NAME", NULL, "used instead of STAGE-Leases", check_table, AT(leases_table)},
     {"start", "trim-horizon|latest|at:RFC3339", "trim-horizon", "where a new view begins to read",
-     check_start, AT(start), 0, 0, NULL, NULL},
-    {"batch-size", "N", "1000", "records applied at once", check_number, AT(batch_size), 1,
-     LIMIT_BATCH_RECORDS, NULL, NULL},
-    {"batch-window-ms", "MS", "0", "how long a batch waits to be full", check_number, AT(batch_window_ms), 0,
-     60000, NULL, NULL},
-    {"poll-interval-ms", "MS", "250", "how often a shard is read once caught up", check_number,
-     AT(poll_interval_ms), 10, 60000, NULL, NULL},
+     check_start, AT(start)},
+    {"batch-size", "N", "1000", "most records applied in one batch", check_number, AT(batch_size), .least = 1,
+     .most = LIMIT_BATCH_RECORDS},
+    {"batch-window-ms", "MS", "0", "longest time to fill a batch", check_number, AT(batch_window_ms),
+     .most = 60000},
+    {"poll-interval-ms", "MS", "250", "time between two reads of a shard that is caught up", check_number,
+     AT(poll_interval_ms), .least = 10, .most = 60000},
     {"worker-id", "ID", NULL,
-     "the owner of this process's leases (default: host:pid:random; with SQLite: embedded)", check_worker_id,
-     AT(worker_id), 0, 0, NULL, NULL},
-    {"failover-ms", "MS", "10000", "a lease not renewed for so long is free", check_number, AT(failover_ms),
-     1000, 600000, NULL, NULL},
+     "owner of this process's leases (default: host:pid:random; with SQLite: embedded)", check_worker_id,
+     AT(worker_id)},
+    {"failover-ms", "MS", "10000", "age at which a lease that was not renewed becomes free", check_number,
+     AT(failover_ms), .least = 1000, .most = 600000},
     {"dead-letter", "file:PATH|sqs:URL|log", "log",
-     "where records go that are not events; URL: a queue's, https://HOST/ACCOUNT/NAME", check_dead_letter,
-     AT(dead_letter), 0, 0, NULL, NULL},
-    {"identities", "masked|full", "masked", "how people's ids are shown", check_choice, AT(identities), 0, 0,
-     identities, NULL},
-    {"cache-bytes", "N", "67108864", "the most that cached answers take", check_number, AT(cache_bytes),
-     1 << 20, INT64_C(1) << 40, NULL, NULL},
-    {"cache-ttl-ms", "MS", "1000", "how long an answer is fresh", check_number, AT(cache_ttl_ms), 0, 3600000,
-     NULL, NULL},
-    {"cache-stale-ms", "MS", "10000", "how long after that it is served while one refresh runs", check_number,
-     AT(cache_stale_ms), 0, 86400000, NULL, NULL},
-    {"cache-stale-if-error-ms", "MS", "300000", "how long it is served while the store fails", check_number,
-     AT(cache_stale_if_error_ms), 0, 86400000, NULL, NULL},
-    {"caught-up-ms", "MS", "10000", "the view is caught up while it is at most so old", check_number,
-     AT(caught_up_ms), 100, 86400000, NULL, NULL},
-    {"index-allowance-ms", "MS", "1000", "how late the boards' index may be: their asOf is from so long ago",
-     check_number, AT(index_allowance_ms), 0, 3600000, NULL, NULL},
-    {"connections", "N", "1024", "the most connections at once", check_number, AT(connections), 32, 65536,
-     NULL, NULL},
-    {"max-live", "N", "256", "the most readers of /live at once; fewer than --connections", check_number,
-     AT(max_live), 0, 65535, NULL, NULL},
-    {"drain-seconds", "S", "5", "how long to go on serving after SIGTERM", check_number, AT(drain_seconds), 0,
-     15, NULL, NULL},
-    {"format", "table|json", "table", "how audit prints", check_choice, AT(format), 0, 0, output_formats,
-     NULL},
-    {"log-level", "error|warn|info|debug", "info", "the least that is logged", check_choice, AT(log_level), 0,
-     0, log_levels, NULL},
-    {"log-format", "auto|text|json", "auto", "auto: text on a terminal, else json", check_log_format,
-     AT(log_format), 0, 0, NULL, NULL},
-    {"access-log", "all|errors|none", "errors", "which requests are logged", check_choice, AT(access_log), 0,
-     0, access_logs, NULL},
+     "where records go that are not events; URL: a queue, https://HOST/ACCOUNT/NAME", check_dead_letter,
+     AT(dead_letter)},
+    {"identities", "masked|full", "masked", "how ids of people are shown", check_choice, AT(identities),
+     .choices = identities},
+    {"cache-bytes", "N", "67108864", "most bytes of memory for cached answers", check_number, AT(cache_bytes),
+     .least = 1 << 20, .most = INT64_C(1) << 40},
+    {"cache-ttl-ms", "MS", "1000", "how long a cached answer is fresh", check_number, AT(cache_ttl_ms),
+     .most = 3600000},
+    {"cache-stale-ms", "MS", "10000", "how long after that it is still served while it is refreshed",
+     check_number, AT(cache_stale_ms), .most = 86400000},
+    {"cache-stale-if-error-ms", "MS", "300000", "how long it is still served while the store fails",
+     check_number, AT(cache_stale_if_error_ms), .most = 86400000},
+    {"caught-up-ms", "MS", "10000", "age up to which the view counts as caught up", check_number,
+     AT(caught_up_ms), .least = 100, .most = 86400000},
+    {"index-allowance-ms", "MS", "1000",
+     "delay to expect of the boards' index: the asOf of a board is this much earlier", check_number,
+     AT(index_allowance_ms), .most = 3600000},
+    {"connections", "N", "1024", "most connections at once", check_number, AT(connections), .least = 32,
+     .most = 65536},
+    {"max-live", "N", "256", "most readers of /live at once; fewer than --connections", check_number,
+     AT(max_live), .most = 65535},
+    {"drain-seconds", "S", "5", "how long to keep serving after SIGTERM", check_number, AT(drain_seconds),
+     .most = 15},
+    {"format", "table|json", "table", "output of audit", check_choice, AT(format), .choices = output_formats},
+    {"log-level", "error|warn|info|debug", "info", "least severe level that is logged", check_choice,
+     AT(log_level), .choices = log_levels},
+    {"log-format", "auto|text|json", "auto", "auto: text on a terminal, else json", check_choice,
+     AT(log_format), .choices = log_formats},
+    {"access-log", "all|errors|none", "errors", "which requests are logged", check_choice, AT(access_log),
+     .choices = access_logs},
 };
 enum { OPTIONS = sizeof table / sizeof *table };
-
-static const struct command {
-    const char *name;
-    enum options_command command;
-    const char *help;
-} commands[] = {
-    {"serve", COMMAND_SERVE, "run: ingest the source and serve the views (default)"},
-    {"create-tables", COMMAND_CREATE_TABLES,
-     "create what --store needs, if missing, and wait until it is usable"},
-    {"audit", COMMAND_AUDIT,
-     "re-derive every score of --store from its contributions, print each difference"},
-    {"credentials", COMMAND_CREDENTIALS, "show which provider supplies the AWS credentials, and until when"},
-    {"healthcheck", COMMAND_HEALTHCHECK,
-     "ask the running server's /livez, for containers; same options as serve"},
-    {"--help", COMMAND_HELP, NULL},
-    {"-h", COMMAND_HELP, NULL},
-    {"--version", COMMAND_VERSION, NULL},
-};
-
-/* ---- reading it
- * ------------------------------------------------------------------------------------------------------ */
 
 const char *options_of_kind(const char *spec, const char *kind) {
     size_t length = strlen(kind);
@@ -243,8 +204,8 @@ static void describe_allowed(struct buffer *out, const struct option *option) {
         buffer_puts(out, option->argument);
 }
 
-static void apply(struct options *options, const struct option *option, const char *value, const char *where,
-                  struct buffer *mistakes) {
+static void set(struct options *options, const struct option *option, const char *value, const char *where,
+                struct buffer *mistakes) {
     if (option->check(options, option, value))
         return;
     buffer_printf(mistakes, "%s: '%s' is not allowed; allowed: ", where, value);
@@ -268,14 +229,15 @@ static const char *environment_value(const struct option *option, char *name, si
     return value;
 }
 
-static void apply_defaults(struct options *options, const bool given[OPTIONS], struct buffer *mistakes) {
+/* Options without a flag: from the environment, else the default. */
+static void set_defaults(struct options *options, const bool given[OPTIONS], struct buffer *mistakes) {
     for (size_t i = 0; i < OPTIONS; i++) {
         char name[64];
         const char *value = given[i] ? NULL : environment_value(&table[i], name, sizeof name);
         if (value)
-            apply(options, &table[i], value, name, mistakes);
+            set(options, &table[i], value, name, mistakes);
         else if (!given[i] && table[i].default_text)
-            apply(options, &table[i], table[i].default_text, table[i].name, mistakes);
+            set(options, &table[i], table[i].default_text, table[i].name, mistakes);
     }
 }
 
@@ -292,23 +254,23 @@ static const struct option *find_option(const char *argument, const char **value
     return NULL;
 }
 
-static const struct command *find_command(const char *argument) {
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(commands[i].name, argument) == 0)
-            return &commands[i];
+static const struct command *find_command(const struct command *commands, const char *argument) {
+    for (; commands->name; commands++)
+        if (strcmp(commands->name, argument) == 0)
+            return commands;
     return NULL;
 }
 
-/* Takes the argument at `i`, and the one after it if that is its value; returns how many. */
-static int take_argument(struct options *options, int argc, char *const argv[], int i, bool given[OPTIONS],
-                         struct buffer *mistakes) {
+/* Reads the argument at `i`, and the next one if that is its value; returns how many it read. */
+static int read_argument(struct options *options, const struct command *commands, int argc,
+                         char *const argv[], int i, bool given[OPTIONS], struct buffer *mistakes) {
     const char *value;
-    const struct command *command = find_command(argv[i]);
+    const struct command *command = find_command(commands, argv[i]);
     const struct option *option = find_option(argv[i], &value);
-    int taken = 1;
+    int n = 1;
 
     if (command && (i == 1 || command->name[0] == '-')) {
-        options->command = command->command;
+        options->command = command;
     } else if (!option) {
         buffer_printf(mistakes, "%s: there is no such %s; see winner-view --help\n", argv[i],
                       argv[i][0] == '-' ? "option" : "command");
@@ -318,18 +280,17 @@ static int take_argument(struct options *options, int argc, char *const argv[], 
         buffer_putc(mistakes, '\n');
     } else {
         char where[64];
-        taken = value ? 1 : 2;
+        n = value ? 1 : 2;
         snprintf(where, sizeof where, "--%s", option->name);
-        apply(options, option, value ? value : argv[i + 1], where, mistakes);
+        set(options, option, value ? value : argv[i + 1], where, mistakes);
     }
     if (option)
         given[option - table] = true;
-    return taken;
+    return n;
 }
 
+/* The values of a serving process that must fit together. */
 static void check_together(const struct options *options, struct buffer *mistakes) {
-    if (options->command != COMMAND_SERVE || mistakes->length)
-        return;
     if (strcmp(options->source, "none") == 0 && !options->listen)
         buffer_puts(mistakes,
                     "--source and --listen: both are none, so there is nothing to do; give one of them\n");
@@ -350,22 +311,24 @@ static void check_together(const struct options *options, struct buffer *mistake
                     "trim-horizon\n");
 }
 
-enum status options_parse(struct options *options, int argc, char *const argv[], struct buffer *mistakes) {
+enum status options_parse(struct options *options, const struct command *commands, int argc,
+                          char *const argv[], struct buffer *mistakes) {
     bool given[OPTIONS] = {false};
-    *options = (struct options){.command = COMMAND_SERVE, .log_format = LOG_FORMAT_AUTO};
+    *options = (struct options){.command = commands};
     for (int i = 1; i < argc;)
-        i += take_argument(options, argc, argv, i, given, mistakes);
-    apply_defaults(options, given, mistakes);
-    check_together(options, mistakes);
+        i += read_argument(options, commands, argc, argv, i, given, mistakes);
+    set_defaults(options, given, mistakes);
+    if (options->command == commands && !mistakes->length)
+        check_together(options, mistakes);
     return mistakes->length ? STATUS_INVALID : STATUS_OK;
 }
 
-void options_print_help(FILE *out) {
+void options_print_help(const struct command *commands, FILE *out) {
     fprintf(out, "usage: winner-view [command] [options]\n\n"
                  "Reads a stream of events and serves who earned what from it.\n\ncommands:\n");
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (commands[i].help)
-            fprintf(out, "  %-16s %s\n", commands[i].name, commands[i].help);
+    for (; commands->name; commands++)
+        if (commands->help)
+            fprintf(out, "  %-16s %s\n", commands->name, commands->help);
     fprintf(out,
             "  --help, --version\n\noptions (or in the environment, as WINNER_VIEW_LISTEN for --listen):\n");
     for (size_t i = 0; i < OPTIONS; i++) {

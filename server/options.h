@@ -1,9 +1,10 @@
 /*
- * options: the command line and the environment, checked whole: every mistake is one line that names the
- * option, what was given and what is allowed. One table (options.c) makes the parser, the environment names
- * and --help.
+ * options: the command line and the environment, checked as a whole: each mistake is one line that names the
+ * option, the value and what is allowed. One table (options.c) makes the flags, the environment names, the
+ * checks and --help; the manual page and the package's environment file are made from --help
+ * (deploy/options.awk).
  *
- * A flag goes before its environment variable, which goes before the default. An empty variable is not set.
+ * A flag wins over its environment variable, which wins over the default. An empty variable is not set.
  */
 #ifndef SERVER_OPTIONS_H
 #define SERVER_OPTIONS_H
@@ -16,54 +17,53 @@
 #include "base/log.h"
 #include "server/http/http.h"
 
-enum options_command {
-    COMMAND_SERVE,
-    COMMAND_CREATE_TABLES,
-    COMMAND_AUDIT,
-    COMMAND_CREDENTIALS,
-    COMMAND_HEALTHCHECK,
-    COMMAND_HELP,
-    COMMAND_VERSION,
-};
-
 enum options_start { START_TRIM_HORIZON, START_LATEST, START_AT };
 enum options_identities { IDENTITIES_MASKED, IDENTITIES_FULL };
 enum options_format { FORMAT_TABLE, FORMAT_JSON };
-enum options_log_format { LOG_FORMAT_AUTO = -1 };
+enum options_log_format { OPTIONS_LOG_AUTO, OPTIONS_LOG_TEXT, OPTIONS_LOG_JSON };
 
-/* Strings are borrowed from the arguments, the environment or the table; an option that is not given and has
- * no default is NULL. */
+/* Strings are borrowed from the arguments, the environment or the table. An option without a value and
+ * without a default is NULL. */
 struct options {
-    enum options_command command;
+    const struct command *command;
 
-    const char *listen;     /* HOST:PORT, or NULL: none */
-    const char *ops_listen; /* the same */
+    const char *listen;     /* HOST:PORT; NULL: none */
+    const char *ops_listen; /* HOST:PORT; NULL: none */
     const char *source;     /* "kinesis:...", "file:..." or "none" */
     const char *store;      /* "dynamodb:..." or "sqlite:..." */
     const char *contributions_table, *scores_table, *leases_table;
     enum options_start start;
     int64_t start_at_ms; /* with START_AT */
     int64_t batch_size, batch_window_ms, poll_interval_ms;
-    const char *worker_id; /* NULL: made up */
+    const char *worker_id; /* NULL: the service makes one */
     int64_t failover_ms;
     const char *dead_letter;
-    int64_t identities; /* enum options_identities, as all enumerated ones below */
+    int64_t identities; /* enum options_identities; the table stores every choice as int64_t */
     int64_t cache_bytes, cache_ttl_ms, cache_stale_ms, cache_stale_if_error_ms;
     int64_t caught_up_ms, index_allowance_ms;
     int64_t connections, max_live;
     int64_t drain_seconds;
-    int64_t format; /* enum options_format: what audit prints */
-    int64_t log_level;
-    int64_t log_format; /* or LOG_FORMAT_AUTO */
+    int64_t format;     /* enum options_format */
+    int64_t log_level;  /* enum log_level */
+    int64_t log_format; /* enum options_log_format */
     int64_t access_log; /* enum http_access_log */
 };
 
-/* Fills `options`. INVALID: every mistake is a line of `mistakes`. */
-enum status options_parse(struct options *options, int argc, char *const argv[], struct buffer *mistakes);
+/* One row of the table of commands, which ends with a row without a name. Its first row is the default
+ * command and is the one that serves: its options must also fit together. */
+struct command {
+    const char *name;                          /* "audit"; or a flag: "--version" */
+    const char *help;                          /* its line in --help; NULL: none */
+    int (*run)(const struct options *options); /* returns the exit status of the process */
+};
 
-/* What follows "kind:" in a source or store, or NULL if it is of another kind. */
+/* Fills `options`. INVALID: `mistakes` has one line for each mistake. */
+enum status options_parse(struct options *options, const struct command *commands, int argc,
+                          char *const argv[], struct buffer *mistakes);
+
+/* The part after "kind:" of a source or a store; NULL if it is of another kind. */
 const char *options_of_kind(const char *spec, const char *kind);
 
-void options_print_help(FILE *out);
+void options_print_help(const struct command *commands, FILE *out);
 
 #endif

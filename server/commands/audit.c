@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aws/settings.h"
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "server/commands/serve.h"
+#include "server/backend.h"
+#include "server/commands/commands.h"
 
 /* What is known of one contributor in one role. */
 struct tally {
@@ -229,11 +229,7 @@ void audit_deinit(struct audit *audit) {
     *audit = (struct audit){0};
 }
 
-/* ---- the command
- * ------------------------------------------------------------------------------------------------------------
- */
-
-static int run(const struct options *options, struct store *store) {
+static int compare(const struct options *options, struct store *store) {
     _cleanup_(audit_deinit) struct audit audit = {0};
     struct error e;
     if (audit_store(store, LIMIT_AUDIT_PAUSE_MS, &audit, &e)) {
@@ -248,19 +244,11 @@ static int run(const struct options *options, struct store *store) {
 }
 
 int audit_run(const struct options *options) {
-    struct aws_settings *aws = NULL;
-    struct store *store = NULL;
+    _cleanup_(backend_close) struct backend backend = {0};
     struct error e;
-    int exit_status;
-    enum status status = serve_open_store(options, &aws, &store, &e);
-    if (status) {
-        log_error("cannot audit %s: %s", options->store, e.message);
-        exit_status = serve_exit_status(status);
-    } else {
-        exit_status = run(options, store);
-    }
-    store_free(store);
-    if (aws)
-        aws_settings_free(aws);
-    return exit_status;
+    enum status status = backend_open(&backend, options, true, &e);
+    if (!status)
+        return compare(options, backend.store);
+    log_error("cannot audit %s: %s", options->store, e.message);
+    return commands_exit_status(status);
 }

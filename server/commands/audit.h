@@ -56,7 +56,4 @@ void audit_deinit(struct audit *audit);
 /* As a table, or as one JSON object. False if `out` did not take it. */
 bool audit_print(const struct audit *audit, enum options_format format, FILE *out);
 
-/* The command: the process's exit status, 0 if there is no difference, 3 if there is one. */
-int audit_run(const struct options *options);
-
 #endif

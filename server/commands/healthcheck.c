@@ -9,6 +9,7 @@
 #include "aws/fetch.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "server/commands/commands.h"
 #include "server/listen.h"
 
 /* All interfaces: both 0.0.0.0 and [::], which takes IPv4 too (server/listen.c), are there on 127.0.0.1, even

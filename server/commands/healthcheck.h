@@ -14,8 +14,4 @@
 /* The whole URL to ask. INVALID: there is none, because neither address is given, or its port is 0. */
 enum status healthcheck_url(const struct options *options, char *out, size_t size, struct error *e);
 
-/* Blocks for LIMIT_HEALTHCHECK_MS at most. Returns the process's exit status: 0 it answered 200; 1 it did
- * not, 2 nobody can be asked: one line on standard error says why. */
-int healthcheck_run(const struct options *options);
-
 #endif

@@ -1,5 +1,5 @@
-"""Options are told in five places, by hand and by the program's own table (--help): none may say anything else
-than the table does."""
+"""Options are documented in the manual page and the environment file, which are made from --help, in the README and in
+bash completion. A unit test states each default."""
 
 import os
 import re
@@ -8,133 +8,115 @@ import subprocess
 import program
 import pytest
 
-DEPLOY = program.ROOT / "deploy"
-NOT_OF_THE_SERVICE = {"format"}  # an option of audit
-
-
-class Option:
-    def __init__(self, name, argument, text):
-        match = re.fullmatch(r"(.*) \(default: ([^()]*)\)", text)
-        self.name, self.argument = name, argument
-        self.help, self.default = (match[1], match[2]) if match else (text, "")
-
-    @property
-    def has_fixed_default(self):
-        return " " not in self.default  # else it is told in words
-
-    def __eq__(self, other):
-        return vars(self) == vars(other)
-
-    def __repr__(self):
-        return str(vars(self))
-
 
 @pytest.fixture(scope="module")
-def help_text():
-    return program.help_text()
+def filled(tmp_path_factory):
+    """{template: what the package has}, as deploy/package.cmake makes it."""
+    help_file = tmp_path_factory.mktemp("help") / "help"
+    help_file.write_text(program.help_text())
+    deploy = program.ROOT / "deploy"
+    return {
+        name: subprocess.run(
+            ["awk", "-f", deploy / "options.awk", help_file, deploy / f"{name}.in"],
+            capture_output=True, text=True, check=True, timeout=60,
+        ).stdout
+        for name in ("winner-view.1", "winner-view.default")
+    }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def options(help_text):
-    found = [Option(*match) for match in re.findall(r"^  --([a-z-]+) (\S+)\n      (.*)$", help_text, re.MULTILINE)]
-    assert len(found) == len(re.findall(r"^  --[a-z-]+ \S+$", help_text, re.MULTILINE)) > 20
-    return found
+@pytest.fixture
+def man_section(filled):
+    text = filled["winner-view.1"].replace("\\-", "-")
+    return lambda name: re.search(rf"^\.SH {name}\n(.*?)(?=^\.SH |\Z)", text, re.MULTILINE | re.DOTALL)[1]
 
 
-@pytest.fixture(scope="module")
-def commands():
-    return program.commands()
+def with_default(option):
+    return option.help + (f" (default: {option.default})" if option.default else "")
 
 
-def plain(roff):
-    return roff.replace("\\-", "-")
+def test_the_man_page_has_each_option_as_help_has_it(man_section):
+    entries = re.findall(r'^\.TP\n\.BI --([a-z-]+) " ([^"]*)"\n(.*)$', man_section("OPTIONS"), re.MULTILINE)
+    assert entries == [(one.name, one.argument, with_default(one)) for one in program.options()]
 
 
-def man_section(name):
-    text = plain((DEPLOY / "winner-view.1").read_text())
-    return re.search(rf"^\.SH {name}\n(.*?)(?=^\.SH |\Z)", text, re.MULTILINE | re.DOTALL)[1]
-
-
-def test_the_man_page_has_each_option_as_help_has_it(options):
-    entries = re.findall(
-        r'^\.TP\n\.BI --([a-z-]+) " ([^"]*)"\n(.*?)(?=^\.TP|\Z)', man_section("OPTIONS"), re.MULTILINE | re.DOTALL
-    )
-    assert [Option(name, argument, " ".join(text.split())) for name, argument, text in entries] == options
-
-
-def test_the_man_page_has_each_command_as_help_has_it(commands):
+def test_the_man_page_has_each_command_as_help_has_it(man_section):
     entries = re.findall(r"^\.TP\n\.B ([a-z-]+)\n(.*)$", man_section("COMMANDS"), re.MULTILINE)
-    assert dict(entries) == commands
+    assert dict(entries) == program.commands()
     synopsis = set(re.findall(r"^\.B winner-view ([a-z][a-z-]+)$|\.RB \[ ([a-z]+) \]", man_section("SYNOPSIS"), re.MULTILINE))
-    assert {one or other for one, other in synopsis} == commands.keys()
+    missing = program.commands().keys() - {one or other for one, other in synopsis}
+    assert not missing, f"deploy/winner-view.1.in, SYNOPSIS, lacks: {missing}"
 
 
-def test_the_man_page_has_each_exit_status(help_text):
-    line = re.search(r"^Exit status: (.*)\.$", help_text, re.MULTILINE)[1]
-    told = dict(one.split(" ", 1) for one in line.split(", "))
-    section = man_section("EXIT STATUS")
-    entries = dict(re.findall(r"^\.TP\n\.B (\d)\n(.*)$", section, re.MULTILINE))
-    assert entries.keys() == told.keys()
-    for status, text in told.items():
-        assert entries[status].startswith(text), status
+def test_the_man_page_has_each_exit_status(man_section):
+    line = re.search(r"^Exit status: (.*)\.$", program.help_text(), re.MULTILINE)[1]
+    statuses = dict(one.split(" ", 1) for one in line.split(", "))
+    entries = dict(re.findall(r"^\.TP\n\.B (\d)\n(.*)$", man_section("EXIT STATUS"), re.MULTILINE))
+    assert entries.keys() == statuses.keys(), "deploy/winner-view.1.in, EXIT STATUS"
+    for status, text in statuses.items():
+        assert entries[status].startswith(text), f"deploy/winner-view.1.in, EXIT STATUS, {status}"
 
 
-def test_the_man_page_is_well_formed():
+def test_the_man_page_is_well_formed(filled, tmp_path):
+    page = tmp_path / "winner-view.1"
+    page.write_text(filled["winner-view.1"])
     done = subprocess.run(
-        ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", str(DEPLOY / "winner-view.1")],
+        ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", str(page)],
         env={**os.environ, "MANPAGER": "cat", "LC_ALL": "C.UTF-8"}, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0 and not done.stderr, done.stderr
     assert "winner-view" in done.stdout
 
 
-def test_the_environment_file_has_each_option_of_the_service_at_its_default(options):
-    text = (DEPLOY / "winner-view.default").read_text()
-    entries = re.findall(r"^# (.*)\n#   (\S+)\n#(WINNER_VIEW_[A-Z_]+)=(.*)$", text, re.MULTILINE)
-    expected = [
-        (one.help, one.argument, variable(one), one.default if one.has_fixed_default else "")
-        for one in options
-        if one.name not in NOT_OF_THE_SERVICE
+def test_the_environment_file_has_each_option_of_the_service_at_its_default(filled):
+    entries = re.findall(r"^# (.*)\n#   (\S+)\n#(WINNER_VIEW_[A-Z_]+)=(.*)$", filled["winner-view.default"], re.MULTILINE)
+    assert [(text, argument, name, value.strip('"')) for text, argument, name, value in entries] == [
+        (one.help, one.argument, one.variable, one.default)
+        for one in program.options()
+        if one.name != "format"  # an option of audit
     ]
-    assert entries == expected
 
 
-def test_the_environment_file_sets_nothing_as_it_comes():
-    lines = (DEPLOY / "winner-view.default").read_text().splitlines()
-    assert [line for line in lines if line and not line.startswith("#")] == []
+def test_the_environment_file_sets_nothing_as_it_comes(filled):
+    assert [line for line in filled["winner-view.default"].splitlines() if line and not line.startswith("#")] == []
 
 
-def test_the_ten_options_of_the_readme_are_as_help_has_them(options):
+def test_the_options_of_the_readme_are_as_help_has_them():
     text = (program.ROOT / "README.md").read_text()
     rows = re.findall(r"^\| `--([a-z-]+) (\S+)` \| (.*?) \| (.*) \|$", text, re.MULTILINE)
-    found = [
-        (name, argument.replace("\\|", "|"), default.strip("`"), text) for name, argument, default, text in rows
-    ]
+    found = [(name, argument.replace("\\|", "|"), default.strip("`"), text) for name, argument, default, text in rows]
     named = {name for name, *_ in found}
     assert len(found) == 10
-    assert found == [(one.name, one.argument, one.default, one.help) for one in options if one.name in named]
+    assert found == [tuple(one) for one in program.options() if one.name in named]
 
 
-def variable(option):
-    return "WINNER_VIEW_" + option.name.upper().replace("-", "_")
+def test_a_unit_test_states_the_default_of_each_option():
+    path = "tests/unit/server/test_options.c"
+    text = (program.ROOT / path).read_text()
+    for option in program.options():
+        field = "c." + option.name.replace("-", "_")
+        assert field in text, f"{path}: add to what_is_not_given_has_its_default: assert_..({field}, {option.default!r});"
 
 
-def test_each_variable_of_the_environment_file_is_one_that_the_program_reads(options):
-    """What no option allows is a mistake of that variable, so the program knows it."""
-    for option in options:
-        if option.argument in ("NAME", "ID"):
-            continue  # almost anything is allowed
-        done = program.run("serve", environment={variable(option): "\t"})
-        assert done.returncode == 2 and variable(option) in done.stderr, option.name
+def refused(done, names):
+    assert done.returncode == 2
+    return {name for name in names if f"{name}: '\t' is not allowed" in done.stderr}
 
 
-# --- bash completion. -------------------------------------------------------------------------------------
+def test_each_option_is_read_from_its_variable():
+    """A tab is a mistake for most options, and refused under the name of the variable as under that of the option."""
+    options = program.options()
+    flags = [word for one in options for word in (f"--{one.name}", "\t")]
+    by_flag = refused(program.run("serve", *flags), [f"--{one.name}" for one in options])
+    environment = {one.variable: "\t" for one in options}
+    by_variable = refused(program.run("serve", environment=environment), environment)
+    assert by_variable == {one.variable for one in options if f"--{one.name}" in by_flag}
+    assert len(by_variable) > len(options) - 3
 
 
 def completed(*words):
-    """What bash would offer for the last of these words; its ':' is a word of its own, as bash has it."""
+    """The words that bash offers for the last of these words; for bash a ':' is a word of its own."""
     script = (
-        f'. {DEPLOY}/winner-view.bash-completion; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+        f'. {program.ROOT}/deploy/winner-view.bash-completion; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
         '_winner_view; printf "%s\\n" "${COMPREPLY[@]}"'
     )
     done = subprocess.run(
@@ -144,10 +126,10 @@ def completed(*words):
     return set(done.stdout.split())
 
 
-def test_completion_offers_each_command_and_each_option(options, commands):
-    assert completed("") == commands.keys()
+def test_completion_offers_each_command_and_each_option():
+    assert completed("") == program.commands().keys()
     assert completed("cr") == {"create-tables", "credentials"}
-    assert completed("serve", "--") == {f"--{one.name}" for one in options} | {"--help", "--version"}
+    assert completed("serve", "--") == {f"--{one.name}" for one in program.options()} | {"--help", "--version"}
     assert completed("serve", "--cache-s") == {"--cache-stale-ms", "--cache-stale-if-error-ms"}
 
 

@@ -33,7 +33,7 @@ FACES = {
     "ingest/leases": {"coordinator.h"},
     "ingest/deadletter": {"deadletter.h"},
     "server/http": {"http.h"},
-    "server/commands": {"serve.h", "audit.h", "credentials.h", "healthcheck.h"},
+    "server/commands": {"commands.h"},
 }
 
 

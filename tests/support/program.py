@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import subprocess
+import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SANITIZER = re.compile(
@@ -61,11 +62,26 @@ def help_text():
     return done.stdout
 
 
+class Option(typing.NamedTuple):
+    name: str
+    argument: str
+    default: str  # "": none
+    help: str
+
+    @property
+    def variable(self):
+        return "WINNER_VIEW_" + self.name.upper().replace("-", "_")
+
+
+@functools.cache
+def options():
+    found = re.findall(r"(?m)^  --([a-z-]+) (\S+)\n      (.*?)(?: \(default: ([^()]*)\))?$", help_text())
+    assert len(found) > 20
+    return [Option(name, argument, default, text) for name, argument, text, default in found]
+
+
 def variables():
-    """Its options by their names in the environment."""
-    names = re.findall(r"(?m)^  --([a-z-]+) \S", help_text())
-    assert len(names) > 20
-    return {"WINNER_VIEW_" + name.upper().replace("-", "_") for name in names}
+    return {option.variable for option in options()}
 
 
 def commands():
@@ -74,8 +90,8 @@ def commands():
     return dict(re.findall(r"(?m)^  ([a-z][a-z-]+) +(.*)$", text))
 
 
-def default(option):
-    return re.search(rf"(?m)^  --{option} \S+\n.*\(default: (.*)\)$", help_text())[1]
+def default(name):
+    return next(option.default for option in options() if option.name == name)
 
 
 def limit(name):

@@ -16,7 +16,15 @@ static int clear_environment(void **state) {
     return 0;
 }
 
-/* What is always needed. */
+/* The table of main.c in small. */
+static const struct command commands[] = {
+    {"serve", "serves", NULL}, {"create-tables", "creates", NULL},
+    {"audit", "audits", NULL}, {"--help", NULL, NULL},
+    {"-h", NULL, NULL},        {"--version", NULL, NULL},
+    {NULL, NULL, NULL},
+};
+
+/* Values for the options that every case needs. */
 #define NEEDED "--source", "kinesis:events", "--store", "dynamodb:test"
 
 static enum status parse(struct options *options, struct buffer *mistakes, const char *const arguments[],
@@ -26,7 +34,7 @@ static enum status parse(struct options *options, struct buffer *mistakes, const
     for (size_t i = 0; i < n; i++)
         argv[i + 1] = (char *)(uintptr_t)arguments[i];
     buffer_init(mistakes, 1 << 16);
-    return options_parse(options, (int)n + 1, argv, mistakes);
+    return options_parse(options, commands, (int)n + 1, argv, mistakes);
 }
 
 #define PARSE(options, mistakes, ...)                                                                        \
@@ -56,7 +64,7 @@ static void what_is_not_given_has_its_default(void **state) {
     (void)state;
     struct options c;
     RIGHT(&c, NEEDED);
-    assert_int_equal(c.command, COMMAND_SERVE);
+    assert_string_equal(c.command->name, "serve");
     assert_string_equal(c.listen, "127.0.0.1:8080");
     assert_int_equal(c.start, START_TRIM_HORIZON);
     assert_int_equal(c.batch_size, 1000);
@@ -77,7 +85,7 @@ static void what_is_not_given_has_its_default(void **state) {
     assert_int_equal(c.max_live, 256);
     assert_int_equal(c.drain_seconds, 5);
     assert_int_equal(c.log_level, LOG_LEVEL_INFO);
-    assert_int_equal(c.log_format, LOG_FORMAT_AUTO);
+    assert_int_equal(c.log_format, OPTIONS_LOG_AUTO);
     assert_int_equal(c.access_log, HTTP_ACCESS_LOG_ERRORS);
 }
 
@@ -137,7 +145,7 @@ static void the_last_of_two_equal_flags_counts(void **state) {
     RIGHT(&c, NEEDED, "--listen", "127.0.0.1:1", "--listen", "none", "--log-format", "json", "--log-format",
           "auto", "--batch-size", "1", "--batch-size", "2");
     assert_null(c.listen);
-    assert_int_equal(c.log_format, LOG_FORMAT_AUTO);
+    assert_int_equal(c.log_format, OPTIONS_LOG_AUTO);
     assert_int_equal(c.batch_size, 2);
 }
 
@@ -145,20 +153,20 @@ static void commands_and_their_needs(void **state) {
     (void)state;
     struct options c;
     RIGHT(&c, "serve", NEEDED);
-    assert_int_equal(c.command, COMMAND_SERVE);
+    assert_string_equal(c.command->name, "serve");
     RIGHT(&c, "create-tables", "--store", "dynamodb:x"); /* which needs no source */
-    assert_int_equal(c.command, COMMAND_CREATE_TABLES);
+    assert_string_equal(c.command->name, "create-tables");
     RIGHT(&c, "audit", "--store", "sqlite:x");
-    assert_int_equal(c.command, COMMAND_AUDIT);
+    assert_string_equal(c.command->name, "audit");
     assert_int_equal(c.format, FORMAT_TABLE);
     RIGHT(&c, "audit", "--format", "json");
     assert_int_equal(c.format, FORMAT_JSON);
     RIGHT(&c, "--help");
-    assert_int_equal(c.command, COMMAND_HELP);
+    assert_string_equal(c.command->name, "--help");
     RIGHT(&c, "-h");
-    assert_int_equal(c.command, COMMAND_HELP);
+    assert_string_equal(c.command->name, "-h");
     RIGHT(&c, "--version");
-    assert_int_equal(c.command, COMMAND_VERSION);
+    assert_string_equal(c.command->name, "--version");
 }
 
 static void where_to_start_is_the_oldest_the_latest_or_a_time(void **state) {
@@ -179,7 +187,7 @@ static void every_choice_is_understood(void **state) {
     RIGHT(&c, NEEDED, "--log-level", "debug", "--log-format", "json", "--access-log", "none", "--dead-letter",
           "file:/tmp/x", "--listen", "[::]:8080");
     assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
-    assert_int_equal(c.log_format, LOG_FORMAT_JSON);
+    assert_int_equal(c.log_format, OPTIONS_LOG_JSON);
     assert_int_equal(c.access_log, HTTP_ACCESS_LOG_NONE);
     assert_string_equal(c.dead_letter, "file:/tmp/x");
     assert_string_equal(c.listen, "[::]:8080");
@@ -250,7 +258,7 @@ static void a_mistake_in_the_environment_names_the_variable(void **state) {
     setenv("TABLE_SCORES_NAME", "x", 1);
     WRONG("TABLE_SCORES_NAME: 'x' is not allowed; allowed: NAME\n", NEEDED);
     struct options c;
-    RIGHT(&c, NEEDED, "--scores-table", "good"); /* a flag goes before it, so nobody reads it */
+    RIGHT(&c, NEEDED, "--scores-table", "good"); /* the flag wins, so the variable is not read */
 }
 
 static void every_mistake_has_a_line_of_its_own(void **state) {
@@ -283,7 +291,8 @@ static void nothing_given_is_the_embedded_default(void **state) {
     struct options c;
     _cleanup_(buffer_deinit) struct buffer mistakes;
     buffer_init(&mistakes, 4096);
-    assert_int_equal(options_parse(&c, 1, (char *const[]){"winner-view", NULL}, &mistakes), STATUS_OK);
+    assert_int_equal(options_parse(&c, commands, 1, (char *const[]){"winner-view", NULL}, &mistakes),
+                     STATUS_OK);
     assert_string_equal(c.source, "file:events.jsonl");
     assert_string_equal(c.store, "sqlite:winner-view.db");
 }
@@ -315,50 +324,40 @@ static void a_stage_leaves_room_for_the_longest_table_name(void **state) {
     assert_int_equal(PARSE(&c, &mistakes, NEEDED, "--store", longest), STATUS_INVALID);
 }
 
-static void help_names_every_option_with_its_default(void **state) {
-    (void)state;
-    static const char *const names[] = {
-        "listen",
-        "source",
-        "store",
-        "contributions-table",
-        "scores-table",
-        "leases-table",
-        "start",
-        "batch-size",
-        "batch-window-ms",
-        "poll-interval-ms",
-        "worker-id",
-        "failover-ms",
-        "dead-letter",
-        "identities",
-        "cache-bytes",
-        "cache-ttl-ms",
-        "cache-stale-ms",
-        "connections",
-        "max-live",
-        "cache-stale-if-error-ms",
-        "caught-up-ms",
-        "log-level",
-        "log-format",
-        "access-log",
-        "index-allowance-ms",
-        "drain-seconds",
-    };
+static char *help(void) {
     char *text;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    options_print_help(out);
+    options_print_help(commands, out);
     fclose(out);
-    for (size_t i = 0; i < COUNT(names); i++) {
-        char option[64];
-        snprintf(option, sizeof option, "\n  --%s ", names[i]);
-        assert_contains(text, option);
-    }
+    return text;
+}
+
+static void help_names_commands_defaults_and_other_variables(void **state) {
+    (void)state;
+    _cleanup_(mem_freep) char *text = help();
+    assert_contains(text, "  create-tables    creates\n");
     assert_contains(text, "(default: 127.0.0.1:8080)");
     assert_contains(text, "(also TABLE_SCORES_NAME)");
-    assert_contains(text, "create-tables");
-    free(text);
+}
+
+static void each_option_in_the_help_is_read_and_refuses_an_empty_value(void **state) {
+    (void)state;
+    _cleanup_(mem_freep) char *text = help();
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, "\n  --")); n++) {
+        char flag[64], expected[128];
+        at += strlen("\n  ");
+        snprintf(flag, sizeof flag, "%.*s", (int)strcspn(at, " ,"), at);
+        if (strcmp(flag, "--help") == 0)
+            continue;
+        snprintf(expected, sizeof expected, "%s: '' is not allowed; allowed: ", flag);
+        _cleanup_(buffer_deinit) struct buffer mistakes;
+        struct options c;
+        assert_int_equal(PARSE(&c, &mistakes, NEEDED, flag, ""), STATUS_INVALID);
+        assert_contains(mistakes.data, expected);
+    }
+    assert_true(n > 20);
 }
 
 static void a_kind_is_what_stands_before_the_colon(void **state) {
@@ -393,7 +392,8 @@ int main(void) {
         TEST(nothing_given_is_the_embedded_default),
         TEST(options_that_do_not_go_together_are_refused),
         TEST(a_stage_leaves_room_for_the_longest_table_name),
-        TEST(help_names_every_option_with_its_default),
+        TEST(help_names_commands_defaults_and_other_variables),
+        TEST(each_option_in_the_help_is_read_and_refuses_an_empty_value),
         TEST(a_kind_is_what_stands_before_the_colon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,173 @@
+#include "server/commands/service.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "ingest/kinesis/source.h"
+#include "ingest/file/source.h"
+#include "server/descriptors.h"
+
+static enum status listen_on(struct service *s, const char *address, enum api_routes routes,
+                             struct http **http, struct error *e) {
+    const struct http_options options = {
+        .listen = address,
+        .connections = (unsigned)s->options->connections,
+        .access_log = (enum http_access_log)s->options->access_log,
+        .routes = routes,
+        .max_live = (unsigned)s->options->max_live,
+    };
+    if (!address)
+        return STATUS_OK;
+    *http = http_new(&options, s->api, e);
+    return *http ? STATUS_OK : STATUS_FAILED;
+}
+
+static enum status check_descriptors(const struct options *o, struct error *e) {
+    unsigned connections = (unsigned)o->connections, listeners = !!o->listen + !!o->ops_listen;
+    unsigned others = (listeners - 1) * connections + listeners * LIMIT_PROBE_CONNECTIONS + LIMIT_OTHER_FILES;
+    return descriptors_check(connections, others, e);
+}
+
+/* SQLite's lock allows one process at a time. So its worker has one fixed id: a restart after a crash owns
+ * the leases already, and need not wait until they expire. */
+static void make_worker_id(struct service *s) {
+    char host[128] = "unknown", suffix[9];
+    const char *given = s->options->worker_id;
+    if (!given && options_of_kind(s->options->store, "sqlite"))
+        given = "embedded";
+    gethostname(host, sizeof host - 1);
+    random_hex(suffix, 4);
+    if (given)
+        strcpy(s->worker_id, given); /* options.c checks the length */
+    else
+        snprintf(s->worker_id, sizeof s->worker_id, "%s:%ld:%s", host, (long)getpid(), suffix);
+}
+
+/* The address with its real port, where the option says port 0. */
+static const char *bound_address(const struct http *http, const char *option, char *out, size_t size) {
+    const char *colon = option ? strrchr(option, ':') : NULL;
+    if (!http)
+        return "none";
+    snprintf(out, size, "%.*s:%u", (int)(colon - option), option, http_port(http));
+    return out;
+}
+
+static void log_addresses(const struct service *s) {
+    char http_text[300], ops_text[300];
+    const char *address = bound_address(s->http, s->options->listen, http_text, sizeof http_text);
+    const char *ops = bound_address(s->ops, s->options->ops_listen, ops_text, sizeof ops_text);
+    log_write(LOG_LEVEL_INFO,
+              LOG_FIELDS("source", s->options->source, "store", s->options->store, "worker", s->worker_id,
+                         "version", WINNER_VIEW_VERSION, "listen", address, "opsListen", ops),
+              "listening on %s", address);
+}
+
+static enum status start_api(struct service *s, struct error *e) {
+    const struct options *o = s->options;
+    const struct api_options options = {
+        .full_identities = o->identities == IDENTITIES_FULL,
+        .caught_up_ms = o->caught_up_ms,
+        .index_allowance_ms = o->index_allowance_ms,
+        .cache =
+            {
+                .max_bytes = (size_t)o->cache_bytes,
+                .ttl_ms = o->cache_ttl_ms,
+                .stale_ms = o->cache_stale_ms,
+                .stale_if_error_ms = o->cache_stale_if_error_ms,
+                .refresh_ms =
+                    options_of_kind(o->store, "dynamodb") ? CACHE_REFRESH_MS : LIMIT_EMBEDDED_REFRESH_MS,
+                .jitter_percent = LIMIT_CACHE_JITTER_PERCENT,
+            },
+    };
+    if (!o->listen && !o->ops_listen)
+        return STATUS_OK;
+    enum status status = check_descriptors(o, e);
+    if (status)
+        return status;
+    s->api = api_new(&options, s->freshness, s->health);
+    status = listen_on(s, o->listen, o->ops_listen ? API_PUBLIC : API_ALL, &s->http, e);
+    return status ? status : listen_on(s, o->ops_listen, API_OPERATIONS, &s->ops, e);
+}
+
+enum status service_listen(struct service *s, struct error *e) {
+    enum status status = start_api(s, e);
+    if (status)
+        return status;
+    make_worker_id(s);
+    log_addresses(s);
+    return STATUS_OK;
+}
+
+enum status service_open_source(struct service *s, struct error *e) {
+    const char *stream = options_of_kind(s->options->source, "kinesis"),
+               *path = options_of_kind(s->options->source, "file");
+    const struct source_kinesis_options options = {stream, (int)s->options->poll_interval_ms};
+    const struct deadletter_options deadletter = {
+        .target = s->options->dead_letter, .aws = s->backend.aws, .health = s->health};
+    if (path)
+        s->source = source_file_new(path);
+    enum status status =
+        stream ? source_kinesis_open(&s->source, &options, s->backend.aws, NULL, e) : STATUS_OK;
+    return status ? status : deadletter_open(&s->deadletter, &deadletter, e);
+}
+
+static struct source_start start_of(const struct options *options) {
+    switch (options->start) {
+    case START_LATEST: /* taken once: all shards begin at the same time, whenever each is first read */
+        return (struct source_start){.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = clock_real_ms()};
+    case START_AT:
+        return (struct source_start){.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = options->start_at_ms};
+    default:
+        return (struct source_start){.checkpoint = LEASE_TRIM_HORIZON};
+    }
+}
+
+static void rows_changed(void *data, const char *const product_ids[], size_t n_products,
+                         const char *const user_ids[], size_t n_users) {
+    struct service *s = data;
+    if (s->api)
+        api_rows_changed(s->api, product_ids, n_products, user_ids, n_users);
+}
+
+void service_start_ingest(struct service *s) {
+    const struct coordinator_options options = {
+        .worker_id = s->worker_id,
+        .failover_ms = (int)s->options->failover_ms,
+        .start = start_of(s->options),
+        .batch_records = (size_t)s->options->batch_size,
+        .batch_window_ms = (int)s->options->batch_window_ms,
+    };
+    s->listener = (struct apply_listener){rows_changed, s};
+    const struct coordinator_parts parts = {
+        .source = s->source,
+        .store = s->backend.store,
+        .deadletter = s->deadletter,
+        .freshness = s->freshness,
+        .health = s->health,
+        .listener = &s->listener,
+    };
+    s->coordinator = coordinator_start(&options, &parts);
+}
+
+void service_close(struct service *s) {
+    coordinator_free(s->coordinator);
+    http_free(s->http);
+    http_free(s->ops);
+    if (s->api)
+        api_free(s->api);
+    deadletter_close(s->deadletter);
+    source_free(s->source);
+    credentials_watch_stop(s->credentials);
+    pulse_unwatch(&s->pulse);
+    notifier_free(s->notifier);
+    health_free(s->health);
+    freshness_free(s->freshness);
+    backend_close(&s->backend);
+    close(s->signals);
+}
