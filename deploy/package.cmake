@@ -4,17 +4,28 @@
 
 install(TARGETS winner-view RUNTIME DESTINATION bin COMPONENT program)
 
+# The manual page and the environment file, from their templates and the program's own --help.
 set(SYSTEM_FILES ${CMAKE_BINARY_DIR}/system)
+find_program(AWK awk REQUIRED)
 find_program(GZIP gzip REQUIRED)
+set(FILL ${CMAKE_SOURCE_DIR}/deploy/options.awk)
+set(TEMPLATES ${CMAKE_SOURCE_DIR}/deploy/winner-view.1.in ${CMAKE_SOURCE_DIR}/deploy/winner-view.default.in)
+add_custom_command(OUTPUT ${SYSTEM_FILES}/winner-view.1 ${SYSTEM_FILES}/winner-view.default
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${SYSTEM_FILES}
+    COMMAND $<TARGET_FILE:winner-view> --help > ${SYSTEM_FILES}/help
+    COMMAND ${AWK} -f ${FILL} ${SYSTEM_FILES}/help ${CMAKE_SOURCE_DIR}/deploy/winner-view.1.in > ${SYSTEM_FILES}/winner-view.1
+    COMMAND ${AWK} -f ${FILL} ${SYSTEM_FILES}/help ${CMAKE_SOURCE_DIR}/deploy/winner-view.default.in > ${SYSTEM_FILES}/winner-view.default
+    DEPENDS winner-view ${FILL} ${TEMPLATES} VERBATIM)
 function(add_gzipped out source)
     add_custom_command(OUTPUT ${SYSTEM_FILES}/${out}
         COMMAND ${CMAKE_COMMAND} -E make_directory ${SYSTEM_FILES}
         COMMAND ${GZIP} -9nc ${source} > ${SYSTEM_FILES}/${out}
         DEPENDS ${source} VERBATIM)
 endfunction()
-add_gzipped(winner-view.1.gz ${CMAKE_SOURCE_DIR}/deploy/winner-view.1)
+add_gzipped(winner-view.1.gz ${SYSTEM_FILES}/winner-view.1)
 add_gzipped(changelog.gz ${CMAKE_SOURCE_DIR}/deploy/debian/changelog)
-add_custom_target(system_files ALL DEPENDS ${SYSTEM_FILES}/winner-view.1.gz ${SYSTEM_FILES}/changelog.gz)
+add_custom_target(system_files ALL
+    DEPENDS ${SYSTEM_FILES}/winner-view.1.gz ${SYSTEM_FILES}/winner-view.default ${SYSTEM_FILES}/changelog.gz)
 
 function(install_system destination)
     install(FILES ${ARGN} DESTINATION ${destination} COMPONENT system)
@@ -27,7 +38,7 @@ install(DIRECTORY deploy/grafana deploy/prometheus DESTINATION share/winner-view
     FILES_MATCHING PATTERN *.json PATTERN *.yaml PATTERN *.yml)
 install(FILES deploy/winner-view.bash-completion DESTINATION share/bash-completion/completions RENAME winner-view
     COMPONENT system)
-install(FILES deploy/winner-view.default DESTINATION /etc/default RENAME winner-view COMPONENT system)
+install(FILES ${SYSTEM_FILES}/winner-view.default DESTINATION /etc/default RENAME winner-view COMPONENT system)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_SET_DESTDIR ON) # not all of it is below /usr
