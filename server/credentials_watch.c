@@ -31,8 +31,7 @@ static void on_success(struct credentials_watch *w, const struct aws_credentials
     w->failing = false;
     health_clear(w->health, TROUBLE);
     log_info("the AWS credentials are refreshed again, from %s, until %s", kept->source,
-             kept->expires_ms ? clock_format(kept->expires_ms, text)
-                                              : "ever");
+             kept->expires_ms ? clock_format(kept->expires_ms, text) : "ever");
 }
 
 /* A reason may contain a request id, which differs each time: a different reason is not logged at once. */

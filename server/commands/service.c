@@ -9,8 +9,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "ingest/kinesis/source.h"
 #include "ingest/file/source.h"
+#include "ingest/kinesis/source.h"
 #include "server/descriptors.h"
 
 static enum status listen_on(struct service *s, const char *address, enum api_routes routes,

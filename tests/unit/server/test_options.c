@@ -66,12 +66,16 @@ static void what_is_not_given_has_its_default(void **state) {
     RIGHT(&c, NEEDED);
     assert_string_equal(c.command->name, "serve");
     assert_string_equal(c.listen, "127.0.0.1:8080");
+    assert_null(c.ops_listen);
     assert_int_equal(c.start, START_TRIM_HORIZON);
     assert_int_equal(c.batch_size, 1000);
     assert_int_equal(c.batch_window_ms, 0);
     assert_int_equal(c.poll_interval_ms, 250);
     assert_null(c.worker_id);
+    assert_null(c.contributions_table);
     assert_null(c.scores_table);
+    assert_null(c.leases_table);
+    assert_int_equal(c.format, FORMAT_TABLE);
     assert_int_equal(c.failover_ms, 10000);
     assert_string_equal(c.dead_letter, "log");
     assert_int_equal(c.identities, IDENTITIES_MASKED);
