@@ -1,16 +1,16 @@
-/* The page: two boards that follow the view, and a look at one product or contributor.
+/* The page: two boards that follow the view, and the details of one product or contributor.
  *
- * Two things are told apart everywhere: how old the data is (`freshness`), and whether we are connected
- * (`connection`). What was shown stays when either goes bad, and says that it is old. Names are whatever
- * their owners chose: they become text and never markup. */
+ * It reports two things separately: how old the data is (`freshness`), and whether the page is connected
+ * (`connection`). When either fails, the boards stay and are marked as old. Names are user data: they become
+ * text, never markup. */
 
 const ROLES = ["merchant", "photographer"];
 const POLL_MS = 2000, POLL_FAILED_MS = 3000, TIMEOUT_MS = 5000;
-const LATE_MS = 15000; // behind the stream, where the server does not say whether it is caught up
-const SILENT_MS = 10000; // without a word of the server, what we have is no longer current
-const QUIET_MS = 6000; // of a stream, which says something every second; then we ask ourselves
-const RETRY_MS = 2000, RETRY_MOST_MS = 60000; // to open a stream again
-const SPEAK_MS = 10000;
+const LATE_MS = 15000; // of lag count as late, if the server does not report whether it is caught up
+const SILENT_MS = 10000; // without data from the server make the boards old
+const QUIET_MS = 6000; // without an event, of which there is one every second; then the page polls once
+const RETRY_MS = 2000, RETRY_MOST_MS = 60000; // before the page opens a stream again
+const ANNOUNCE_MS = 10000;
 const DETAILS_MS = 3000;
 const MOVE_MS = 180;
 
@@ -18,12 +18,12 @@ const number = new Intl.NumberFormat("en");
 const clock = new Intl.DateTimeFormat("en", {timeStyle: "medium", hourCycle: "h23"});
 const dayAndClock = new Intl.DateTimeFormat("en",
   {dateStyle: "medium", timeStyle: "medium", hourCycle: "h23"});
-const stillness = matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 const byId = id => document.getElementById(id);
 
-/* ---- words --------------------------------------------------------------------------------------------- */
+/* Words. */
 
-/* A time of day, with its date unless that is today's. */
+/* A time of day, with its date unless it is today. */
 function timeText(ms) {
   const isToday = new Date(ms).toDateString() === new Date().toDateString();
   return (isToday ? clock : dayAndClock).format(ms);
@@ -44,7 +44,7 @@ function rankWords({rank, tied}) {
   return `${tied ? "at shared rank" : "at rank"} ${rank}`;
 }
 
-/* ---- elements ------------------------------------------------------------------------------------------ */
+/* Elements. */
 
 function make(name, className, ...children) {
   const made = document.createElement(name);
@@ -53,7 +53,7 @@ function make(name, className, ...children) {
   return made;
 }
 
-/* Only what changed is touched, so that a selection and a screen reader's place stay. */
+/* Changes only what differs: a selection and the position of a screen reader stay. */
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -62,9 +62,9 @@ function hide(element, isHidden) {
   if (element.hidden !== isHidden) element.hidden = isHidden;
 }
 
-/* For the eyes, and in words for the ears. */
-function setSeenAndSpoken(element, seen, spoken) {
-  if (element.dataset.spoken === spoken) return; // what is seen follows from it
+/* `spoken` is the text for screen readers. */
+function setTextAndSpeech(element, seen, spoken) {
+  if (element.dataset.spoken === spoken) return; // `seen` depends on it
   element.dataset.spoken = spoken;
   if (seen === spoken) return element.replaceChildren(seen);
   const sign = make("span", "", seen);
@@ -72,28 +72,28 @@ function setSeenAndSpoken(element, seen, spoken) {
   element.replaceChildren(sign, make("span", "spoken", spoken));
 }
 
-/* ---- freshness: how old the data is -------------------------------------------------------------------- */
+/* Freshness: how old the data is. */
 
-/* `lagMs` is by the server's clock; since then our own counts on. Ours may be wrong, but not by much in
- * between. */
-const freshness = {asOf: null, lagMs: null, caughtUp: null, heardAt: null};
+/* `lagMs` is by the clock of the server. From then on the clock of the browser counts: it may be wrong, but it
+ * is precise over a short time. */
+const freshness = {asOf: null, lagMs: null, caughtUp: null, receivedAt: null};
 
 function noteFreshness(asOfText, serverTime, caughtUp) {
   const asOf = asOfText ? Date.parse(asOfText) : null;
   freshness.asOf = asOf;
   freshness.lagMs = asOf === null ? null : Math.max(0, Date.parse(serverTime) - asOf);
   freshness.caughtUp = caughtUp ?? (asOf !== null && freshness.lagMs <= LATE_MS);
-  freshness.heardAt = Date.now();
+  freshness.receivedAt = Date.now();
   showFreshness();
 }
 
 function ageMs() {
-  return freshness.asOf === null ? null : freshness.lagMs + Math.max(0, Date.now() - freshness.heardAt);
+  return freshness.asOf === null ? null : freshness.lagMs + Math.max(0, Date.now() - freshness.receivedAt);
 }
 
 function isStale() {
-  if (freshness.heardAt === null) return false;
-  return !freshness.caughtUp || Date.now() - freshness.heardAt > SILENT_MS;
+  if (freshness.receivedAt === null) return false;
+  return !freshness.caughtUp || Date.now() - freshness.receivedAt > SILENT_MS;
 }
 
 function staleText() {
@@ -117,7 +117,7 @@ function showFreshness() {
   }
 }
 
-/* ---- boards -------------------------------------------------------------------------------------------- */
+/* Boards. */
 
 const boards = Object.fromEntries(ROLES.map(role => [role, findBoard(role)]));
 
@@ -125,9 +125,9 @@ function findBoard(role) {
   const section = byId(role), find = selector => section.querySelector(selector);
   return {
     role, section, table: find("table"), body: find("tbody"), notice: find(".notice"), empty: find(".empty"),
-    items: null, // those shown, in order
+    items: null, // shown, in order
     rows: new Map(), // by id
-    opened: null, // items by id as the page was opened
+    opened: null, // items by id when the page was opened
   };
 }
 
@@ -149,10 +149,10 @@ function showMove(row, item, opened) {
   const ranks = opened ? opened.rank - item.rank : 0;
   row.move.classList.toggle("up", ranks > 0);
   row.move.classList.toggle("down", ranks < 0);
-  if (!opened) setSeenAndSpoken(row.move, "new", "new on the board");
-  else if (ranks > 0) setSeenAndSpoken(row.move, `▲ ${ranks}`, `up ${ranks}`);
-  else if (ranks < 0) setSeenAndSpoken(row.move, `▼ ${-ranks}`, `down ${-ranks}`);
-  else setSeenAndSpoken(row.move, "", "not moved");
+  if (!opened) setTextAndSpeech(row.move, "new", "new on the board");
+  else if (ranks > 0) setTextAndSpeech(row.move, `▲ ${ranks}`, `up ${ranks}`);
+  else if (ranks < 0) setTextAndSpeech(row.move, `▼ ${-ranks}`, `down ${-ranks}`);
+  else setTextAndSpeech(row.move, "", "not moved");
   const gain = opened ? item.score - opened.score : 0;
   setText(row.gain, gain > 0 ? `+${number.format(gain)}` : "");
 }
@@ -161,7 +161,7 @@ function showRow(row, item, board, items) {
   const hasTwin = items.some(other => other.id !== item.id && other.name === item.name);
   row.tr.classList.toggle("first", item.rank === 1);
   const rank = rankText(item.rank, item.tied);
-  setSeenAndSpoken(row.rank, rank, item.tied ? `${item.rank}, shared` : rank);
+  setTextAndSpeech(row.rank, rank, item.tied ? `${item.rank}, shared` : rank);
   setText(row.name, item.name);
   setText(row.twin, hasTwin ? ` ${item.userId}` : "");
   setText(row.score, number.format(item.score));
@@ -169,9 +169,9 @@ function showRow(row, item, board, items) {
   showMove(row, item, board.opened.get(item.id));
 }
 
-/* First, last, invert, play: a row that has moved slides from where it was. */
+/* First, last, invert, play: a row that moved slides from its old place. */
 function slide(tops) {
-  if (stillness.matches) return;
+  if (reducedMotion.matches) return;
   for (const [row, top] of tops) {
     const by = top - row.tr.getBoundingClientRect().top, from = {transform: `translateY(${by}px)`};
     if (Math.abs(by) > 1)
@@ -179,12 +179,12 @@ function slide(tops) {
   }
 }
 
-/* Puts the rows in the order of the items. Moving an element takes the focus from it: it is given back. */
+/* Puts the rows in the order of the items. An element that moves loses the focus, so the focus is restored. */
 function arrange(board, items) {
   const focused = document.activeElement;
   const shown = new Set(items.map(item => board.rows.get(item.id)));
-  const stayed = [...shown].filter(row => row.tr.isConnected);
-  const tops = stayed.map(row => [row, row.tr.getBoundingClientRect().top]);
+  const kept = [...shown].filter(row => row.tr.isConnected);
+  const tops = kept.map(row => [row, row.tr.getBoundingClientRect().top]);
   let at = board.body.firstElementChild;
   for (const row of shown) {
     if (row.tr === at) at = at.nextElementSibling;
@@ -216,46 +216,46 @@ function showBoard({role, items}) {
     showRow(board.rows.get(item.id), item, board, items);
   }
   arrange(board, items);
-  speakOfBoard(board, items);
+  announceChanges(board, items);
   board.items = items;
   showEmptiness(board);
 }
 
-/* ---- summary: for who listens, at most one sentence in ten seconds ------------------------------------- */
+/* Announcements for screen readers: at most one sentence in ten seconds. */
 
-const spoken = {next: null, timer: null};
+const announcement = {next: null, timer: null};
 
-/* What matters more, or comes later, takes the place of what was not said yet. */
-function speak(text, weight = 0) {
-  if (!spoken.next || weight >= spoken.next.weight) spoken.next = {text, weight};
-  if (!spoken.timer) sayNext();
+/* A text of more or equal weight replaces one that was not announced yet. */
+function announce(text, weight = 0) {
+  if (!announcement.next || weight >= announcement.next.weight) announcement.next = {text, weight};
+  if (!announcement.timer) announceNext();
 }
 
-function sayNext() {
-  spoken.timer = null;
-  if (!spoken.next) return;
-  setText(byId("summary"), spoken.next.text);
-  spoken.next = null;
-  spoken.timer = setTimeout(sayNext, SPEAK_MS);
+function announceNext() {
+  announcement.timer = null;
+  if (!announcement.next) return;
+  setText(byId("summary"), announcement.next.text);
+  announcement.next = null;
+  announcement.timer = setTimeout(announceNext, ANNOUNCE_MS);
 }
 
-function speakOfBoard({role, items: before}, items) {
+function announceChanges({role, items: before}, items) {
   if (!before || !items.length) return;
   const ranks = new Map(before.map(item => [item.id, item.rank])), first = items[0];
   const risen = items.filter(item => item.rank < (ranks.get(item.id) ?? Infinity));
   if (before[0]?.id !== first.id)
-    speak(`${first.name} now leads the ${role}s with ${number.format(first.score)} sold.`, 1);
+    announce(`${first.name} now leads the ${role}s with ${number.format(first.score)} sold.`, 1);
   else if (risen.length)
-    speak(`${risen[0].name} is now ${rankWords(risen[0])} of the ${role}s.`);
+    announce(`${risen[0].name} is now ${rankWords(risen[0])} of the ${role}s.`);
 }
 
-/* ---- connection: the stream if it can be had, else polling --------------------------------------------- */
+/* Connection: the stream if it works, else polling. */
 
 const connection = {state: "connecting", since: null};
 const STATES = {
   connecting: () => "Connecting",
   live: () => "Live",
-  polling: () => `Asking every ${POLL_MS / 1000} s`,
+  polling: () => `Updated every ${POLL_MS / 1000} s`,
   disconnected: () => `Disconnected since ${timeText(connection.since)}`,
   paused: () => `Paused at ${timeText(connection.since)}`,
 };
@@ -263,15 +263,15 @@ const STATES = {
 function setConnection(state) {
   if (connection.state === state) return;
   const isUp = state === "live" || state === "polling";
-  if (state === "disconnected") speak("Disconnected. The boards no longer change.", 2);
-  else if (connection.state === "disconnected" && isUp) speak("Connected again.", 2);
+  if (state === "disconnected") announce("Disconnected. The boards no longer change.", 2);
+  else if (connection.state === "disconnected" && isUp) announce("Connected again.", 2);
   Object.assign(connection, {state, since: Date.now()});
   byId("connection").dataset.state = state;
   setText(byId("connection-text"), STATES[state]());
 }
 
-/* Both boards, revalidated with the ETag that the browser keeps. */
-async function ask(signal) {
+/* Both boards; the browser revalidates with their ETag. */
+async function fetchBoards(signal) {
   const ended = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
   const answer = await fetch("scores?limit=10", {cache: "no-cache", signal: ended});
   if (!answer.ok) throw new Error(`status ${answer.status}`);
@@ -280,13 +280,13 @@ async function ask(signal) {
   return {merchant, photographer, asOf, time: answer.headers.get("Date")};
 }
 
-function showAll(got) {
+function showAnswer(got) {
   showBoard(got.merchant);
   showBoard(got.photographer);
   noteFreshness(got.asOf, got.time);
 }
 
-/* It polls whenever the stream is not heard, so also before it was heard first. */
+/* The page polls whenever the stream sends nothing, so also before its first event. */
 const poller = {abort: null, timer: null};
 
 function startPolling() {
@@ -302,12 +302,12 @@ function stopPolling() {
 }
 
 async function poll(signal) {
-  const got = await ask(signal).catch(() => null);
+  const got = await fetchBoards(signal).catch(() => null);
   if (signal.aborted) return;
   const isBack = got && connection.state === "disconnected";
-  if (got) showAll(got);
+  if (got) showAnswer(got);
   setConnection(got ? "polling" : "disconnected");
-  if (isBack) reopenSoon(); // it is there again: no need to wait for the stream's own next try
+  if (isBack) reopenSoon(); // the server is back: do not wait for the retry timer
   poller.timer = setTimeout(poll, got ? POLL_MS : POLL_FAILED_MS, signal);
 }
 
@@ -316,20 +316,20 @@ const stream = {source: null, retryMs: RETRY_MS, retryTimer: null, quietTimer: n
 function openStream() {
   clearTimeout(stream.retryTimer);
   stream.source = new EventSource("live");
-  for (const role of ROLES) stream.source.addEventListener(role, event => hear(event, showBoard));
-  stream.source.addEventListener("freshness", event => hear(event, showTold));
-  stream.source.onerror = loseStream; // a refusal and a break alike; the browser's own retries end with it
-  awaitStream();
+  for (const role of ROLES) stream.source.addEventListener(role, event => onEvent(event, showBoard));
+  stream.source.addEventListener("freshness", event => onEvent(event, onFreshness));
+  stream.source.onerror = loseStream; // refused or broken; this also ends the retries of the browser
+  watchQuiet();
 }
 
-function showTold({asOf, time, caughtUp}) {
+function onFreshness({asOf, time, caughtUp}) {
   noteFreshness(asOf, time, caughtUp);
 }
 
-function hear(event, show) {
+function onEvent(event, show) {
   stopPolling();
   stream.retryMs = RETRY_MS;
-  awaitStream();
+  watchQuiet();
   show(JSON.parse(event.data));
   setConnection("live");
 }
@@ -341,7 +341,7 @@ function closeStream() {
   clearTimeout(stream.retryTimer);
 }
 
-/* The delay is random, so that all pages do not come back at one moment after the server was away. */
+/* The delay is random, so that pages do not all reconnect at once when the server is back. */
 function loseStream() {
   closeStream();
   startPolling();
@@ -355,22 +355,22 @@ function reopenSoon() {
   stream.retryTimer = setTimeout(openStream, 1000 * Math.random());
 }
 
-function awaitStream() {
+function watchQuiet() {
   clearTimeout(stream.quietTimer);
   stream.quietTimer = setTimeout(checkQuiet, QUIET_MS);
 }
 
-/* Nothing to say, nobody there, or something on the way that holds it back? If asking tells no more than the
- * stream did, the stream is good. */
+/* A quiet stream may have no news, no server, or a proxy that delays it. If a poll returns nothing newer than
+ * the stream did, the stream works. */
 async function checkQuiet() {
   const {source} = stream, {asOf, caughtUp} = freshness;
-  const got = await ask(AbortSignal.timeout(TIMEOUT_MS)).catch(() => null);
+  const got = await fetchBoards(AbortSignal.timeout(TIMEOUT_MS)).catch(() => null);
   if (stream.source !== source) return;
-  const isNews = got && got.asOf !== null && Date.parse(got.asOf) > (asOf ?? 0);
+  const isNewer = got && got.asOf !== null && Date.parse(got.asOf) > (asOf ?? 0);
   if (!got) setConnection("disconnected");
-  if (!got || isNews || connection.state !== "live") return loseStream();
+  if (!got || isNewer || connection.state !== "live") return loseStream();
   noteFreshness(got.asOf, got.time, caughtUp);
-  awaitStream();
+  watchQuiet();
 }
 
 function connect() {
@@ -383,7 +383,7 @@ function disconnect() {
   stopPolling();
 }
 
-/* ---- details: one product or contributor, addressed by what follows the # ------------------------------ */
+/* Details of one product or contributor, addressed by the fragment of the URL. */
 
 const details = {timer: null, shown: null};
 const KINDS = {
@@ -392,10 +392,10 @@ const KINDS = {
 };
 const NO_PRODUCT = "There is no such product: nobody registered, photographed or bought it.";
 const NO_CONTRIBUTOR = "There is no such contributor, or nothing of theirs was sold yet.";
-const NOT_ASKABLE = "A browser cannot ask for this id. Ask with another client.";
-const BOARDS = [...ROLES, "creator"]; // no contributors, whatever follows `scores/`
-const NOT_ATTRIBUTED = "Its registration is older than the event log: its sales are credited to nobody.";
-const NOT_READY = "Not there yet, but the view is still catching up with its stream.";
+const NOT_REQUESTABLE = "A browser cannot request this id. Use another client.";
+const BOARDS = [...ROLES, "creator"]; // `scores/` and this word is a board, not a contributor
+const NOT_ATTRIBUTED = "The registration is older than the event log, so nobody is credited with the sales.";
+const NOT_READY = "Not found yet: the view is still catching up with its stream.";
 const NO_ANSWER = "No answer from the server.";
 
 function place() {
@@ -403,21 +403,21 @@ function place() {
   try {
     return kind && {kind, id: decodeURIComponent(id)};
   } catch {
-    return null; // no valid escape
+    return null; // invalid percent-encoding
   }
 }
 
-/* A browser takes these for steps in a path, even escaped. */
+/* A browser resolves these as path steps, even escaped. */
 const isStep = id => /^\.\.?$/.test(id);
 
-/* The JSON of a 200, null of a 404 or of an id that can be nobody's. What may be otherwise in a moment is
- * thrown, with a `note` to show. */
-async function askFor(path) {
+/* The JSON of a 200; null for a 404 or an id that nobody can have. Throws what may succeed later, with a `note`
+ * to show. */
+async function fetchJson(path) {
   const answer = await fetch(path, {signal: AbortSignal.timeout(TIMEOUT_MS)});
   const json = await answer.json();
   if (answer.ok) return json;
   if ([400, 404, 414].includes(answer.status)) return null;
-  throw {note: json.type?.endsWith("view-not-ready") ? NOT_READY : `The server cannot tell: ${json.title}.`};
+  throw {note: json.type?.endsWith("view-not-ready") ? NOT_READY : `The server has no answer: ${json.title}.`};
 }
 
 function fact(title, large, ...more) {
@@ -438,10 +438,10 @@ function personFact(title, person, nobody) {
 }
 
 async function loadProduct(id) {
-  if (isStep(id)) return {title: id, note: NOT_ASKABLE, facts: []};
-  const json = await askFor(`contributions/${encodeURIComponent(id)}`);
+  if (isStep(id)) return {title: id, note: NOT_REQUESTABLE, facts: []};
+  const json = await fetchJson(`contributions/${encodeURIComponent(id)}`);
   if (!json) return {title: id, note: NO_PRODUCT, facts: []};
-  const nobody = json.attributed ? "Nobody yet" : "Not known";
+  const nobody = json.attributed ? "Nobody yet" : "Unknown";
   return {
     title: json.productId,
     note: json.attributed ? "" : NOT_ATTRIBUTED,
@@ -458,7 +458,7 @@ async function loadProduct(id) {
 async function roleFact(role, id, score) {
   const title = role === "merchant" ? "As a merchant" : "As a photographer";
   if (score === null) return fact(title, "Nothing sold yet");
-  const json = await askFor(`scores/${role}/${encodeURIComponent(id)}`);
+  const json = await fetchJson(`scores/${role}/${encodeURIComponent(id)}`);
   const sold = `${number.format(json?.score ?? score)} sold`;
   if (!json) return fact(title, sold);
   const rank = `Rank ${rankText(json.rank, false)}${json.tied ? ", shared" : ""}`;
@@ -466,14 +466,14 @@ async function roleFact(role, id, score) {
 }
 
 async function loadContributor(id) {
-  if (isStep(id) || BOARDS.includes(id)) return {title: "Unknown", note: NOT_ASKABLE, facts: []};
-  const json = await askFor(`scores/${encodeURIComponent(id)}`);
+  if (isStep(id) || BOARDS.includes(id)) return {title: "Unknown", note: NOT_REQUESTABLE, facts: []};
+  const json = await fetchJson(`scores/${encodeURIComponent(id)}`);
   if (!json) return {title: "Unknown", note: NO_CONTRIBUTOR, facts: []};
   const facts = await Promise.all(ROLES.map(role => roleFact(role, id, json[role])));
   return {title: json.name, note: json.userId, facts};
 }
 
-/* Replaced only when it says something else; a link that had the focus keeps it. */
+/* Replaces the content only when its text changed; a link that had the focus keeps it. */
 function showDetails({title, note, facts}) {
   const content = byId("details-content"), focused = content.contains(document.activeElement);
   setText(byId("details-title"), title);
@@ -484,14 +484,14 @@ function showDetails({title, note, facts}) {
   if (focused) [...content.querySelectorAll("a")].find(link => link.href === href)?.focus();
 }
 
-/* What was shown stays when there is no answer. */
+/* Without an answer, the content stays. */
 async function refreshDetails(hash, {kind, id}) {
   clearTimeout(details.timer);
   const got = await KINDS[kind].load(id).catch(error => ({note: error.note ?? NO_ANSWER}));
-  if (details.shown !== hash) return; // somewhere else by now
+  if (details.shown !== hash) return; // the user is elsewhere by now
   if (got.facts) showDetails(got);
-  else setText(byId("details-note"), `${got.note} This page asks again.`);
-  clearTimeout(details.timer); // of whoever asked for the same at the same time
+  else setText(byId("details-note"), `${got.note} Trying again.`);
+  clearTimeout(details.timer); // of another refresh for the same hash
   details.timer = setTimeout(refreshDetails, DETAILS_MS, hash, {kind, id});
 }
 
@@ -502,32 +502,32 @@ function followHash() {
   if (!where) return dialog.open && dialog.close();
   setText(byId("details-kind"), KINDS[where.kind].title);
   setText(byId("details-title"), where.kind === "product" ? where.id : "\u2026");
-  setText(byId("details-note"), "Looking it up.");
+  setText(byId("details-note"), "Loading.");
   byId("details-content").replaceChildren();
   if (!dialog.open) dialog.showModal();
   byId("details-title").focus();
   refreshDetails(location.hash, where);
 }
 
-/* The dialog tells later that it was closed: it may be open again by then, or a hashchange on its way. */
+/* The close event is late: the dialog may be open again by then, or a hashchange is about to arrive. */
 function leaveDetails() {
   if (byId("details").open || location.hash !== details.shown) return;
   history.pushState(null, "", location.pathname + location.search); // an empty # would scroll to the top
   followHash();
 }
 
-/* ---- start --------------------------------------------------------------------------------------------- */
+/* Start. */
 
 function togglePause() {
   const isPaused = connection.state !== "paused";
   byId("pause").setAttribute("aria-pressed", isPaused);
-  setText(byId("pause"), isPaused ? "Go on" : "Pause");
+  setText(byId("pause"), isPaused ? "Resume" : "Pause");
   if (isPaused) disconnect();
   setConnection(isPaused ? "paused" : "connecting");
   if (!isPaused) connect();
 }
 
-/* A page that nobody sees holds no connection: a browser has six for each server, a server has few too. */
+/* A hidden page holds no connection: a browser has only six per server, and the server has a limit too. */
 function followVisibility() {
   if (connection.state === "paused") return;
   disconnect();
@@ -536,7 +536,7 @@ function followVisibility() {
   connect();
 }
 
-/* What is around the dialog counts as the dialog itself; what is in it, as one of its children. */
+/* A click on the backdrop has the dialog as its target; a click inside has one of its children. */
 function closeByBackdrop(event) {
   if (event.target === event.currentTarget) event.target.close();
 }
@@ -554,7 +554,7 @@ byId("details").addEventListener("close", leaveDetails); // by the button, by Es
 byId("details").addEventListener("click", closeByBackdrop);
 addEventListener("hashchange", followHash);
 document.addEventListener("visibilitychange", followVisibility);
-setText(byId("opened"), `Moves count since ${timeText(Date.now())}, when this page was opened.`);
+setText(byId("opened"), `Moves since ${timeText(Date.now())}, when this page was opened.`);
 setInterval(showFreshness, 1000);
 followHash();
 connect();

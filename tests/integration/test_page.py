@@ -392,9 +392,9 @@ def test_an_address_of_nobody_shows_a_message(market, visit):
     for place, word in {
         "product/" + "é" * 1100: "There is no such product",  # more bytes than an id may have
         "product/" + "é" * 1500: "There is no such product",  # and than a target may have
-        "product/..": "A browser cannot ask for this id",
-        "contributor/..": "A browser cannot ask for this id",
-        "contributor/merchant": "A browser cannot ask for this id",
+        "product/..": "A browser cannot request this id",
+        "contributor/..": "A browser cannot request this id",
+        "contributor/merchant": "A browser cannot request this id",
         "contributor/nobody": "There is no such contributor",
     }.items():
         page.evaluate(f"location.hash = '#/{place}'")
