@@ -1,12 +1,10 @@
-# shellcheck shell=bash
+#!/bin/bash
 # The Debian packages winner-view needs, by purpose: the one place that lists them.
 #
-# Sourced by deploy/quickstart.sh and tests/run.sh:
+#     deploy/packages.sh build unit       installs what is missing of these lists and nothing else
 #
-#     . deploy/packages.sh
-#     packages_install build emulators
-#
-# installs what is missing and nothing else; when nothing is missing it needs neither root nor a network.
+# When nothing is missing it needs neither root nor a network. deploy/quickstart.sh and tests/run.sh source it and call
+# packages_install.
 
 packages_for() {
     case $1 in
@@ -48,7 +46,7 @@ packages_for() {
     integration)
         # prometheus for its promtool, which checks /metrics; its service is not started
         # man-db reads our man page, systemd has systemd-analyze, which reads our unit; neither needs to run
-        echo python3 python3-boto3 python3-pytest python3-hypothesis python3-jsonschema python3-yaml prometheus man-db systemd binutils
+        echo python3 python3-boto3 python3-pytest python3-pytest-xdist python3-hypothesis python3-jsonschema python3-yaml prometheus man-db systemd binutils
         ;;
     operators-page)
         # Which the commands of deploy/README.md use. An aws from elsewhere does as well.
@@ -108,3 +106,7 @@ packages_install() {
         return 1
     }
 }
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    packages_install "$@"
+fi
