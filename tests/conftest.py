@@ -1,7 +1,65 @@
-"""What tests share is imported by name: from tests/support, and the model from tests/model."""
+"""What tests share is imported by name: from tests/support, and the model from tests/model.
 
+With `-n WORKERS --dist loadgroup` (pytest-xdist) tests run side by side: the emulators are started once, for all workers, and
+tests that share a fixture of their module stay together.
+"""
+
+import os
 import pathlib
+import random
 import sys
+
+import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "support"), str(HERE / "model")]
+
+import emulators  # noqa: E402
+
+MARKERS = (
+    "all: tests/run.sh leaves it out, tests/run.sh --all runs it",
+    "alone: measures time, so nothing runs beside it; tests/run.sh --all runs it",
+    "own_emulators: stops an emulator, so it gets two of its own where others are shared",
+)
+SHARED = pytest.StashKey()
+
+
+def pytest_configure(config):
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    is_worker = hasattr(config, "workerinput")
+    if is_worker or not getattr(config.option, "numprocesses", None):
+        return
+    # Each worker draws the same: all must collect the same tests.
+    os.environ.setdefault("WINNER_VIEW_FUZZ_SEED", str(random.SystemRandom().randrange(10**6)))
+    config.stash[SHARED] = emulators.Emulators().start()
+    os.environ.update(config.stash[SHARED].addresses.exported())
+
+
+def pytest_unconfigure(config):
+    if SHARED in config.stash:
+        config.stash[SHARED].stop()
+
+
+def group_of(item):
+    """The name that tests have in common which must run in one worker; None for one that may run anywhere."""
+    if item.get_closest_marker("own_emulators"):
+        return "own-emulators"
+    fixtures = item._fixtureinfo.name2fixturedefs
+    of_module = [name for name, found in fixtures.items() if found[-1].scope == "module"]
+    if not of_module:
+        return None
+    indices = item.callspec.indices if hasattr(item, "callspec") else {}
+    return "-".join([item.path.stem, *(str(indices[name]) for name in sorted(of_module) if name in indices)])
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """Those that run only with --all are the long ones: they begin first."""
+    for item in items:
+        group = group_of(item)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+        if item.get_closest_marker("alone"):
+            item.add_marker("all")
+    items.sort(key=lambda item: not item.get_closest_marker("all"))

@@ -1,6 +1,7 @@
 """Fixtures: the emulators once a session, a stage and a stream for each test, services that are always
 stopped."""
 
+import fcntl
 import os
 
 import pytest
@@ -22,9 +23,24 @@ MAIN_JOB_EVENTS = 10_000
 
 
 @pytest.fixture(scope="session")
-def aws():
+def own_aws():
+    """Emulators that only this process uses."""
     with emulators.Emulators() as running:
         yield cloud.Aws(running)
+
+
+@pytest.fixture(scope="session")
+def shared_aws(request):
+    """Those that all workers share, if tests run side by side (tests/conftest.py)."""
+    shared = emulators.Addresses.shared()
+    return cloud.Aws(shared) if shared else request.getfixturevalue("own_aws")
+
+
+@pytest.fixture
+def aws(request):
+    """The emulators of a test. One that stops them is marked `own_emulators`."""
+    stops = request.node.get_closest_marker("own_emulators")
+    return request.getfixturevalue("own_aws" if stops else "shared_aws")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -160,12 +176,18 @@ def main_job_puts():
 
 
 @pytest.fixture(scope="session")
-def main_stream(aws):
-    """The main job's stream, put once: (stream, its records, the model's result). Reading it takes nothing
+def main_stream(shared_aws, request, tmp_path_factory):
+    """The main job's stream, put once for all workers: (stream, its records, the model's result). Reading it takes nothing
     from it, so each test folds it into tables of its own."""
-    name = cloud.create_stream(aws.kinesis, f"main-{os.getpid()}")
-    cloud.put(aws.kinesis, name, main_job_puts())
-    records = cloud.read_stream(aws.kinesis, name)
+    workers_folder = tmp_path_factory.getbasetemp().parent
+    name = f"main-{getattr(request.config, 'workerinput', {}).get('testrunuid', os.getpid())}"
+    with open(workers_folder / f"{name}.lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.fstat(lock.fileno()).st_size:
+            cloud.create_stream(shared_aws.kinesis, name)
+            cloud.put(shared_aws.kinesis, name, main_job_puts())
+            lock.write("put")
+    records = cloud.read_stream(shared_aws.kinesis, name)
     assert len(records) == MAIN_JOB_EVENTS
     return name, records, model.fold(records)
 

@@ -5,6 +5,7 @@ import random
 import aggregated
 import cloud
 import kpl
+import pytest
 import small_shop
 import workload
 from kill_at_write import KillAtWrite
@@ -45,6 +46,7 @@ def test_packed_and_plain_events_become_the_same_exact_rows(aws, tables, stream,
     assert_counted(daemon, records, parts)
 
 
+@pytest.mark.all
 def test_kills_and_restarts_within_records_change_nothing(aws, tables, stream, make_daemon, proxies):
     ranges = cloud.shard_ranges(aws.kinesis, stream)
     generated = workload.generate(seed=23, events=1500, products=60)

@@ -90,6 +90,7 @@ def made(pair, start_on):
     return pair
 
 
+@pytest.mark.all
 def test_audit_finds_no_difference_after_the_main_job_and_finds_each_changed_row(main_job, start_on):
     pair, _, expected = main_job
     daemon = start_on(pair)
@@ -143,6 +144,7 @@ def test_audit_reads_every_page_of_the_tables(made):
     assert found["differences"] == [{"role": "creator", "userId": BO, "score": of_bo - 1, "derived": of_bo}]
 
 
+@pytest.mark.all
 def test_audit_finds_no_difference_while_a_service_writes(pair, start_on):
     """One score may be between two of its products at any look."""
     pair.put(unsold())
@@ -161,6 +163,7 @@ def test_audit_finds_no_difference_while_a_service_writes(pair, start_on):
     assert found["products"] == len(pair.contributions()) > 0
 
 
+@pytest.mark.all
 def test_a_wrong_score_is_found_while_a_service_holds_the_lease(pair, start_on):
     pair.put(unsold())
     daemon = start_on(pair)

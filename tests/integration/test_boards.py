@@ -138,7 +138,7 @@ def new_pair(kind, request, folder):
         pair = pairs.FileSqlite(folder)
         pair.options = [*pair.options, "--source", "none"]
         return pair
-    aws, name = request.getfixturevalue("aws"), f"boards-{next(pairs.numbers)}-{time.time_ns()}"
+    aws, name = request.getfixturevalue("shared_aws"), f"boards-{next(pairs.numbers)}-{time.time_ns()}"
     program.create_tables(f"dynamodb:{name}", aws.environment)
     return pairs.KinesisDynamodb(aws, name, None)
 

@@ -51,6 +51,7 @@ def stack(**parameters):
 # --- The template by itself. ------------------------------------------------------------------------------
 
 
+@pytest.mark.all
 def test_cfn_lint_finds_nothing():
     if not shutil.which("cfn-lint"):
         pytest.skip("cfn-lint is not installed")
@@ -434,6 +435,7 @@ def test_create_tables_changes_nothing_on_the_tables_of_the_template(aws, stage)
     assert described(aws, stage) == before
 
 
+@pytest.mark.all
 def test_the_main_job_passes_on_the_tables_and_the_role_of_the_template(
     aws, stage, main_stream, start_on
 ):

@@ -188,10 +188,12 @@ def test_a_request_that_is_not_complete_after_10_seconds_ends_its_connection(slo
     assert all(REQUEST_S - 1 < took < REQUEST_S + SLACK_S for took in seconds(slow[kind]))
 
 
+@pytest.mark.all
 def test_an_answer_that_is_not_taken_within_30_seconds_ends_its_connection(slow):
     assert all(ANSWER_S - 1 < took < ANSWER_S + SLACK_S for took in seconds(slow[never_read]))
 
 
+@pytest.mark.all
 def test_a_connection_may_be_idle_for_75_seconds(slow):
     assert all(IDLE_S - 1 < took < IDLE_S + SLACK_S for took in seconds(slow[be_idle]))
 

@@ -110,6 +110,7 @@ def test_openapi_has_exactly_the_problem_types_of_the_api(openapi):
             assert media["example"]["title"] == titles[media["example"]["type"]], where
 
 
+@pytest.mark.all
 def test_the_openapi_linter_finds_no_error_and_no_warning():
     program = npm.folder("redocly") / "node_modules/@redocly/cli/bin/cli.js"
     quiet = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "NODE_OPTIONS": ""}

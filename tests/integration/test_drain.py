@@ -176,6 +176,7 @@ def test_clients_that_do_nothing_or_do_not_read_do_not_delay_the_exit(daemon):
         assert signal_and_wait(daemon) < STOP_S
 
 
+@pytest.mark.own_emulators
 @pytest.mark.parametrize("kind", ["kinesis+dynamodb"])
 def test_while_the_store_hangs_cache_misses_are_answered_and_sigterm_ends_the_process(daemon, aws):
     with aws.emulators.dynamodb.paused():

@@ -95,6 +95,7 @@ def kill_beyond(pair, daemon, offset):
     return checkpoint_of(pair)
 
 
+@pytest.mark.all
 def test_a_hundred_sigkills_change_nothing(embedded, make_on, capsys):
     rng = random.Random(12)
     lines = [put.data + b"\n" for put in can_be_lines(workload.generate(seed=31, events=50_000))]

@@ -50,6 +50,7 @@ def run_through(drawn, aws, proxies, tables, stream, start_through, enough_fault
     return daemon
 
 
+@pytest.mark.all
 @pytest.mark.parametrize("kind", faults.EVERY_KIND, ids=lambda kind: kind.__name__)
 def test_the_tables_become_exact_while_one_call_in_ten_fails(
     kind, aws, proxies, tables, stream, start_through
@@ -86,6 +87,7 @@ RECORD_BYTES = 20_000
 MEMORY_BUDGET = (64 + 128) << 20
 
 
+@pytest.mark.all
 @pytest.mark.skipif(program.is_sanitized(), reason="a sanitizer's memory is not measured")
 def test_after_a_minute_without_a_store_it_catches_up_within_its_memory_budget(
     aws, proxies, tables, stream, start_through, capsys
@@ -112,6 +114,7 @@ def test_after_a_minute_without_a_store_it_catches_up_within_its_memory_budget(
     assert daemon.peak_memory() <= MEMORY_BUDGET
 
 
+@pytest.mark.all
 def test_the_tables_are_exact_after_the_store_hangs_longer_than_the_failover_time(
     aws, proxies, tables, stream, start_through
 ):
@@ -126,6 +129,7 @@ def test_the_tables_are_exact_after_the_store_hangs_longer_than_the_failover_tim
     proxies.assert_exact(tables, stream, daemon)
 
 
+@pytest.mark.all
 def test_the_tables_become_exact_under_outages_of_both_services(aws, proxies, tables, stream, start_through):
     events = workload.generate(seed=53, events=2000)
     stopped = threading.Event()
@@ -147,6 +151,7 @@ def test_the_tables_become_exact_under_outages_of_both_services(aws, proxies, ta
 # --- Reading shards as AWS lets them be read. -------------------------------------------------------------
 
 
+@pytest.mark.all
 def test_iterators_that_expire_between_two_reads_are_replaced(aws, proxies, tables, stream, start_through):
     readers = aws_behaviour.Readers()
     life = aws_behaviour.IteratorLife(readers, seconds=0.3)
@@ -166,6 +171,7 @@ def fold_counts(aws, stream):
     return fold(cloud.read_stream(aws.kinesis, stream)).counts
 
 
+@pytest.mark.all
 def test_a_sole_reader_stays_within_the_read_limits_of_its_shards(aws, proxies, tables, stream, start_through, capsys):
     """Over a backlog that takes some seconds at 2 MB/s a shard, and at the tip."""
     readers = aws_behaviour.Readers()

@@ -21,6 +21,7 @@ LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
 BROKEN = workload.to_put({**event(model.PURCHASE, "lamp", person("customer", "Cy")), "data": {"schema": model.PURCHASE}}, "lamp", "")
 
 
+@pytest.mark.all
 @pytest.mark.skipif(MISSING, reason=f"not installed: {', '.join(MISSING)}")
 def test_the_marked_commands_of_the_operators_page_work_in_order(aws, tmp_path):
     stream = cloud.create_stream(aws.kinesis, f"page-{os.getpid()}")

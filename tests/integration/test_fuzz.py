@@ -25,7 +25,7 @@ EXAMPLES = 100
 SEEDS = [1, 2, int(os.environ.get("WINNER_VIEW_FUZZ_SEED") or random.SystemRandom().randrange(10**6))]
 
 
-@pytest.fixture(scope="module", params=pairs.KINDS)
+@pytest.fixture(scope="module", params=[pytest.param(pairs.KINDS[0], marks=pytest.mark.all), *pairs.KINDS[1:]])
 def daemon(request, openapi, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
     pair = pairs.stocked_pair(request.param, request, folder, EVENTS)

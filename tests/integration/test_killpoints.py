@@ -23,6 +23,8 @@ from daemon import Daemon
 from model import fold
 from pairs import assert_equal_to_model
 
+pytestmark = pytest.mark.all
+
 KILLABLE = program.ROOT / "build" / "kill" / "winner-view"
 EVENTS = 30
 SEED = 20261123

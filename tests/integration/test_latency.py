@@ -64,6 +64,7 @@ def report(capsys, what, seconds):
         print()
 
 
+@pytest.mark.alone
 def test_a_purchase_is_visible_within_a_second(aws, tables, stream, start_on, capsys):
     pair = KinesisDynamodb(aws, tables, stream)
     seconds = seconds_until_visible(pair, stocked_daemon(pair, start_on), purchases=100)
@@ -71,6 +72,7 @@ def test_a_purchase_is_visible_within_a_second(aws, tables, stream, start_on, ca
     assert all(values[-1] < VISIBLE_S for values in seconds.values())
 
 
+@pytest.mark.alone
 def test_an_event_appended_to_a_file_becomes_visible(embedded, start_on, capsys):
     """How soon is printed and not judged: the machine may be busy. The goal is a p99 of 100 ms."""
     report(capsys, "append", seconds_until_visible(embedded, stocked_daemon(embedded, start_on), purchases=200))

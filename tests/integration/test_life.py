@@ -37,6 +37,7 @@ def test_sigterm_drains_then_stops_with_status_0_and_leases_released(aws, tables
     assert all("leaseOwner" not in lease for lease in cloud.leases(aws.dynamodb, tables).values())
 
 
+@pytest.mark.all
 def test_sigterm_in_the_middle_of_a_backlog_loses_and_repeats_nothing(main_job, start_on):
     pair, records, expected = main_job
     for stop in range(3):
@@ -86,6 +87,7 @@ def test_a_second_signal_ends_a_containers_first_process_at_once(embedded, make_
     assert daemon.process.wait(20) == 128 + signal.SIGTERM and time.monotonic() - begin < 10
 
 
+@pytest.mark.own_emulators
 def test_sigterm_ends_it_within_20_seconds_while_the_store_hangs(aws, tables, lamps, start):
     daemon = start(tables, lamps)
     daemon.wait_until_applied()
@@ -123,6 +125,7 @@ def ask_for(seconds, daemon, targets):
     return longest
 
 
+@pytest.mark.own_emulators
 def test_cached_answers_are_served_at_once_while_the_store_hangs(aws, tables, lamps, start):
     daemon = start(tables, lamps)
     daemon.wait_until_applied()
@@ -140,6 +143,7 @@ def test_cached_answers_are_served_at_once_while_the_store_hangs(aws, tables, la
     wait.until(lambda: daemon.get("/contributions/never-asked-0").status == 404, "the store answers again", 30)
 
 
+@pytest.mark.own_emulators
 def test_expired_answers_are_served_as_stale_while_the_store_hangs(aws, tables, lamps, start):
     daemon = start(tables, lamps, "--cache-ttl-ms", "100", "--cache-stale-ms", "200")
     daemon.wait_until_applied()
@@ -151,6 +155,7 @@ def test_expired_answers_are_served_as_stale_while_the_store_hangs(aws, tables, 
         assert "stale" in last.headers["cache-status"].lower()
 
 
+@pytest.mark.own_emulators
 def test_ingest_continues_by_itself_when_the_store_answers_again(aws, tables, lamps, start):
     daemon = start(tables, lamps)
     daemon.wait_until_applied()

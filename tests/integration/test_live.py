@@ -172,6 +172,7 @@ def drop_all_packets(connection):
     connection.setsockopt(socket.SOL_SOCKET, so_attach_filter, struct.pack("HP", 1, ctypes.addressof(code)))
 
 
+@pytest.mark.all
 def test_a_live_reader_whose_host_is_gone_is_dropped(embedded, start_on):
     embedded.put(LAMP)
     daemon = start_on(embedded)
@@ -183,6 +184,7 @@ def test_a_live_reader_whose_host_is_gone_is_dropped(embedded, start_on):
         wait.until(lambda: daemon.metric("winner_view_live_readers") == 0, "it is noticed", timeout_s=90)
 
 
+@pytest.mark.all
 def test_a_live_stream_without_events_gets_a_heartbeat(embedded, start_on):
     """Nobody fills the store, so nothing changes."""
     daemon = start_on(embedded, "--source", "none")
@@ -194,6 +196,7 @@ def test_a_live_stream_without_events_gets_a_heartbeat(embedded, start_on):
         assert reader.comments == [": heartbeat"] and len(reader.events) == 3
 
 
+@pytest.mark.own_emulators
 def test_while_the_store_hangs_the_live_stream_stays_and_reports_not_caught_up(aws, tables, stream, start):
     cloud.put(aws.kinesis, stream, LAMP)
     daemon = start(tables, stream, "--caught-up-ms", "3000", "--cache-stale-ms", "1000")

@@ -8,6 +8,7 @@ import cloud
 import expected_answers
 import http_client
 import model
+import pytest
 import workload
 from kill_at_write import KillAtWrite
 from main_job import PROMPT, check_main_job, wait_for_fresh_boards
@@ -32,6 +33,7 @@ def watermarks(rows):
     return highest
 
 
+@pytest.mark.all
 def test_ten_sigkills_change_nothing(aws, tables, main_stream, make_daemon, proxies, capsys):
     stream, records, expected = main_stream
     ends = {record.shard: int(record.sequence) for record in records}

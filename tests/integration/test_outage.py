@@ -149,6 +149,8 @@ def report(capsys, what, during, counts, daemon):
         print(f"  peak memory {daemon.peak_memory() >> 20} MiB")
 
 
+@pytest.mark.alone
+@pytest.mark.own_emulators
 def test_while_the_store_is_gone_cached_answers_are_served_as_stale_and_misses_get_503(
     outage, aws, tables, stream, start, capsys
 ):

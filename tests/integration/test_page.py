@@ -19,6 +19,8 @@ import wait
 from daemon import Daemon
 from small_shop import event, person, product, puts
 
+pytestmark = pytest.mark.all
+
 SCREENSHOTS = program.ROOT / "build" / "screenshots"
 PICTURE, PICTURE_SIZE = program.ROOT / "deploy" / "page.png", (1200, 700)
 ANN, BOB = person("merchant", "Ann"), person("merchant", "Bob")

@@ -28,6 +28,7 @@ def three_shards(aws, stream):
 # --- The main thing. --------------------------------------------------------------------------------------
 
 
+@pytest.mark.all
 def test_resharding_in_the_middle_of_20000_events_changes_nothing(
     aws, tables, three_shards, make_daemon
 ):
@@ -201,6 +202,7 @@ def watermarks_of(aws, stage, shard):
     return [row[name] for row in cloud.scores(aws.dynamodb, stage) if name in row]
 
 
+@pytest.mark.all
 def test_a_shard_is_forgotten_after_two_listings_without_it_and_reads_of_its_children(
     aws, tables, one_shard, start_through, proxies
 ):

@@ -42,6 +42,7 @@ def audit(aws, pair):
     return program.run("audit", "--store", f"dynamodb:{pair.name}", environment=aws.environment)
 
 
+@pytest.mark.all
 def test_tables_restored_in_the_documented_order_become_exact(aws, restored, start_on):
     pair = restored(ORDER)
     start_on(pair, *SOON).wait_until_applied()
@@ -49,6 +50,7 @@ def test_tables_restored_in_the_documented_order_become_exact(aws, restored, sta
     assert audit(aws, pair).returncode == 0
 
 
+@pytest.mark.all
 def test_tables_restored_in_the_reverse_order_lose_scores(restored, start_on):
     pair = restored(ORDER[::-1])
     start_on(pair, *SOON).wait_until_applied()

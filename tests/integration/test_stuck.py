@@ -1,7 +1,7 @@
 """A thread that hangs for good, in a system call that does not return; and waiting, which is no hanging, however
 long. Who watches can tell the two apart.
 
-Those that take minutes, as the bounds do, run where WINNER_VIEW_LONG=1 says so (tests/run.sh --full)."""
+Those that take minutes, as the bounds do, run where WINNER_VIEW_LONG=1 says so."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ WATCHDOG_S = 3
 # Who cannot join one thread joins none that is behind it, which is no mistake here.
 UNJOINED = program.sanitizer_environment()["TSAN_OPTIONS"] + ":report_thread_leaks=0"
 
-takes_minutes = pytest.mark.skipif(os.environ.get("WINNER_VIEW_LONG") != "1", reason="minutes: tests/run.sh --full")
+takes_minutes = pytest.mark.skipif(os.environ.get("WINNER_VIEW_LONG") != "1", reason="minutes: HACKING.md has the command")
 
 
 @pytest.fixture
@@ -73,6 +73,7 @@ def test_sigterm_ends_it_although_a_thread_hangs_and_the_next_start_continues(ha
 
 
 @takes_minutes
+@pytest.mark.all
 def test_a_thread_that_hangs_beyond_its_bound_fails_the_liveness_probe(hanging, manager):
     daemon = hanging(manager.environment(watchdog_s=WATCHDOG_S))
     begin = time.monotonic()
@@ -96,6 +97,8 @@ def assert_lives(daemon, manager):
 
 
 @takes_minutes
+@pytest.mark.all
+@pytest.mark.own_emulators
 @pytest.mark.parametrize("silent", ["dynamodb", "kinesis"])
 def test_waiting_for_store_or_stream_beyond_that_bound_stays_live(
     aws, tables, stream, make_daemon, manager, silent
@@ -114,6 +117,8 @@ def test_waiting_for_store_or_stream_beyond_that_bound_stays_live(
 
 
 @takes_minutes
+@pytest.mark.all
+@pytest.mark.own_emulators
 @pytest.mark.parametrize("silent", ["dynamodb", "kinesis"])
 def test_starting_while_store_or_stream_is_silent_stays_live(aws, tables, stream, make_daemon, manager, silent):
     cloud.put(aws.kinesis, stream, LAMPS)

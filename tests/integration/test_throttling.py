@@ -5,6 +5,7 @@ import time
 
 import aws_behaviour
 import cloud
+import pytest
 import wait
 import workload
 from model import fold
@@ -44,6 +45,7 @@ def window(daemon):
     return daemon.metric("winner_view_batch_window_seconds")
 
 
+@pytest.mark.all
 def test_throttled_score_writes_widen_the_batch_window_and_accepted_ones_narrow_it(aws, tables, stream, start_through, proxies):
     cloud.put(aws.kinesis, stream, workload.generate(seed=41, events=EVENTS, odd=0))
     limiter = Limiter(proxies.dynamodb, WRITES_A_SECOND)

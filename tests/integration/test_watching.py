@@ -130,12 +130,12 @@ class Prometheus:
 
 
 @pytest.fixture(scope="module")
-def stores(aws, tmp_path_factory):
+def stores(shared_aws, tmp_path_factory):
     """{job: pair}, with a record among the events that is none."""
-    name = cloud.create_stream(aws.kinesis, f"watched-{os.getpid()}")
-    program.create_tables(f"dynamodb:{name}", aws.environment)
+    name = cloud.create_stream(shared_aws.kinesis, f"watched-{os.getpid()}")
+    program.create_tables(f"dynamodb:{name}", shared_aws.environment)
     found = {
-        "on-aws": pairs.KinesisDynamodb(aws, name, name),
+        "on-aws": pairs.KinesisDynamodb(shared_aws, name, name),
         "embedded": pairs.FileSqlite(tmp_path_factory.mktemp("watched")),
     }
     for pair in found.values():

@@ -45,6 +45,7 @@ def prolonged(rule, factor):
     return {**rule, "for": f"{int(minutes * 60 * factor)}s"}
 
 
+@pytest.mark.all
 @pytest.mark.parametrize(
     "change, factor, concerned",
     [

@@ -16,7 +16,7 @@ TEMPLATE = cloudformation.load(operators_page.ROOT / "deploy" / "cloudformation.
 UNIT = (operators_page.ROOT / "deploy" / "winner-view.service").read_text()
 MISSING = [name for name in ("aws", "jq") if not shutil.which(name)]
 
-pytestmark = pytest.mark.skipif(MISSING, reason=f"not installed: {', '.join(MISSING)}")
+pytestmark = [pytest.mark.all, pytest.mark.skipif(MISSING, reason=f"not installed: {', '.join(MISSING)}")]
 
 
 @pytest.fixture(scope="module")

@@ -112,13 +112,15 @@ def die_with_parent():
 def answers(port):
     """True if an HTTP server answers there at all: neither emulator has a health check without a signed
     request."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
         connection.request("GET", "/")
         connection.getresponse().read()
         return True
     except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 class Emulator:
@@ -206,6 +208,38 @@ def kinesis_command(streams):
     return command
 
 
+class Addresses:
+    """Where two emulators are reached, whoever started them."""
+
+    VARIABLES = ("WINNER_VIEW_DYNAMODB", "WINNER_VIEW_KINESIS")
+
+    def __init__(self, dynamodb_url, kinesis_url):
+        self.dynamodb_url, self.kinesis_url = dynamodb_url, kinesis_url
+
+    @classmethod
+    def shared(cls):
+        """Those that another process has exported; None if there are none."""
+        urls = [os.environ.get(name) for name in cls.VARIABLES]
+        return cls(*urls) if all(urls) else None
+
+    def exported(self):
+        return dict(zip(self.VARIABLES, (self.dynamodb_url, self.kinesis_url), strict=True))
+
+    @property
+    def environment(self):
+        return {
+            "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb_url,
+            "AWS_ENDPOINT_URL_KINESIS": self.kinesis_url,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "AKIDWINNERVIEWTEST",
+            "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+
 class Emulators:
     """Both emulators, as a context manager."""
 
@@ -232,26 +266,20 @@ class Emulators:
         self.stop()
 
     @property
+    def addresses(self):
+        return Addresses(f"http://127.0.0.1:{self.dynamodb.port}", f"http://127.0.0.1:{self.kinesis.port}")
+
+    @property
     def dynamodb_url(self):
-        return f"http://127.0.0.1:{self.dynamodb.port}"
+        return self.addresses.dynamodb_url
 
     @property
     def kinesis_url(self):
-        return f"http://127.0.0.1:{self.kinesis.port}"
+        return self.addresses.kinesis_url
 
     @property
     def environment(self):
-        return {
-            "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb_url,
-            "AWS_ENDPOINT_URL_KINESIS": self.kinesis_url,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "AKIDWINNERVIEWTEST",
-            "AWS_SECRET_ACCESS_KEY": "not-a-secret",
-            "AWS_CONFIG_FILE": "/dev/null",
-            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        return self.addresses.environment
 
 
 class Stopped(BaseException):

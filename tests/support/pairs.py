@@ -124,7 +124,7 @@ def stocked_pair(kind, request, folder, events):
     if kind == "file+sqlite":
         pair = FileSqlite(folder)
     else:
-        aws, name = request.getfixturevalue("aws"), f"stock-{os.getpid()}-{next(numbers)}"
+        aws, name = request.getfixturevalue("shared_aws"), f"stock-{os.getpid()}-{next(numbers)}"
         cloud.create_stream(aws.kinesis, name)
         program.create_tables(f"dynamodb:{name}", aws.environment)
         pair = KinesisDynamodb(aws, name, name)
