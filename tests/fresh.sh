@@ -1,8 +1,9 @@
 #!/bin/bash
-# What somebody on a new machine sees: a freshly bootstrapped Debian 12 (minbase, git, ca-certificates) in a folder, in it a
-# clone of HEAD, there ./deploy/quickstart.sh --check, and then ./tests/run.sh. Says how long each took. As root.
+# What a stranger sees: a freshly bootstrapped Debian 12 (minbase, git, ca-certificates) in a folder, in it a clone of HEAD,
+# and there the two commands of README.md, as they are written in its first block of code. Reports how long each took. As root.
 #
-#     tests/fresh.sh [--quickstart-only]
+#     tests/fresh.sh            the first command is stopped when it has come up
+#     tests/fresh.sh --all      and then tests/run.sh --all
 #
 # The folder is a new one under /var/tmp, removed at the end.
 # APT_MIRROR may name another mirror than the one that this machine uses.
@@ -15,6 +16,7 @@ root=$(mktemp -u /var/tmp/winner-view-fresh-XXXXXX)
 command -v debootstrap >/dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends debootstrap; } >/dev/null
 
 end() {
+    [ -z "${serving:-}" ] || kill "$serving" 2>/dev/null || true
     for mount in dev/shm dev/pts dev proc sys; do umount -l "$root/$mount" 2>/dev/null || true; done
     rm -rf --one-file-system "$root"
 }
@@ -35,7 +37,28 @@ for name in NODE_EXTRA_CA_CERTS SSL_CERT_FILE http_proxy https_proxy no_proxy; d
 done
 
 inside() {
-    env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb LANG=C.UTF-8 "${passed[@]}" chroot "$root" /bin/bash -c "cd /srv/winner-view && $1" </dev/null
+    exec env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb LANG=C.UTF-8 "${passed[@]}" \
+        chroot "$root" /bin/bash -c "cd /srv/winner-view && exec $1" </dev/null
+}
+
+# A command that stays in the foreground: until it reports that it runs, then it is stopped as by Ctrl-C.
+comes_up() {
+    local status
+    inside "$1" >"$root/srv/output" &
+    serving=$!
+    until grep -q 'is running' "$root/srv/output"; do
+        kill -0 "$serving" 2>/dev/null || return 1
+        sleep 1
+    done
+    kill -TERM "$serving"
+    wait "$serving" && status=0 || status=$?
+    serving=''
+    return $status
+}
+
+# The commands in the first block of code of README.md, without what is said behind them.
+commands() {
+    awk '/^```/ { if (inside++) exit; next } inside { sub(/ *#.*/, ""); print }' README.md
 }
 
 mirror=${APT_MIRROR:-$(sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p;s/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -1)}
@@ -53,5 +76,7 @@ mount -t sysfs sys "$root/sys"
 mount --rbind /dev "$root/dev"
 
 git clone -q --no-hardlinks "$here" "$root/srv/winner-view"
-timed "deploy/quickstart.sh --check" inside "./deploy/quickstart.sh --check"
-[ "${1:-}" = --quickstart-only ] || timed "tests/run.sh" inside "./tests/run.sh"
+{ read -r first; read -r second; } < <(commands)
+timed "$first" comes_up "$first"
+timed "$second" eval '(inside "$second")'
+[ "${1:-}" != --all ] || timed "tests/run.sh --all" eval '(inside "./tests/run.sh --all")'

@@ -1,5 +1,5 @@
 """Tests in Debian systems of their own, bootstrapped in a folder: some minutes and a gigabyte, as root. They run
-where WINNER_VIEW_ROOTS=1 says so (tests/run.sh --full)."""
+where WINNER_VIEW_ROOTS=1 says so."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ def pytest_collection_modifyitems(items):
     here = pathlib.Path(__file__).parent
     for item in items:
         if here in item.path.parents and os.environ.get("WINNER_VIEW_ROOTS") != "1":
-            item.add_marker(pytest.mark.skip(reason="wants a root of its own: tests/run.sh --full"))
+            item.add_marker(pytest.mark.skip(reason="wants a root of its own: HACKING.md has the command"))
 
 
 @pytest.fixture(scope="session")
