@@ -9,7 +9,7 @@ from model import Record
 
 TABLES = ("Contributions", "Scores", "Leases")
 PUT_BATCH = 500
-WAIT_S = 20
+WAIT_S = 60
 
 
 def client(service, environment):

@@ -20,7 +20,7 @@ class Daemon:
     """One running service. A context manager that stops what it started. `dead_letter_file`: where its options send
     dead letters, for dead_letters()."""
 
-    START_TIMEOUT_S = 20
+    START_TIMEOUT_S = 60
     STOP_TIMEOUT_S = 25
 
     def __init__(self, options, environment, dead_letter_file=None, port=None):
