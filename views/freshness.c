@@ -67,7 +67,8 @@ static void lower_moments(struct freshness *f, int64_t as_of_ms) {
             f->moments[i].as_of_ms = as_of_ms;
 }
 
-/* Replaces the last moment if it is within a grain of the one before: until now, the one before counts. */
+/* Replaces the last moment if it is within a grain of the one before, whose earlier time then holds until
+ * now. */
 static void add_moment(struct freshness *f, int64_t as_of_ms, int64_t now_ms) {
     size_t n = f->n_moments;
     if (n && now_ms < f->moments[n - 1].since_ms)

@@ -44,8 +44,8 @@ enum status store_create(struct store *store, struct error *e);
 
 /* Writing the views: one thread for each shard. */
 
-/* Of the calls below. They end with RETRY once the store has answered nothing for LIMIT_STORE_PATIENCE_MS.
- * While it answers they may take long, and the pulse beats. */
+/* How the calls below run, and what they report. They end with RETRY once the store has answered nothing for
+ * LIMIT_STORE_PATIENCE_MS. While it answers they may take long, and the pulse beats. */
 struct store_context {
     const struct fence *fence; /* NULL: none */
     struct pulse *pulse;       /* NULL: none */

@@ -162,7 +162,7 @@ static bool serves_now(const struct cache *c, const struct cache_entry *e, int64
     return e->failing && serves_on_error(c, e, now_ms);
 }
 
-/* From this age on a value serves for nothing. */
+/* At this age a value can no longer be served. */
 static int64_t max_age_ms(const struct cache *c, const struct cache_entry *e) {
     const struct cache_options *o = &c->options;
     int64_t old_ms = o->stale_if_error_ms > o->stale_ms ? o->stale_if_error_ms : o->stale_ms;
@@ -207,7 +207,7 @@ static void free_load(struct cache_load *load) {
     free(load);
 }
 
-/* A load without a waiter: these leave half the queue to the others. */
+/* Refreshes use at most half of the queue: the rest is for loads with waiters. */
 static bool queue_refresh(struct cache *c, struct cache_entry *e, int64_t now_ms) {
     if (e->load || now_ms < e->paused_until_ms || c->n_queued >= LIMIT_LOADS_WAITING / 2)
         return false;
@@ -231,7 +231,7 @@ struct outcome {
     bool failed;
 };
 
-/* The outcome of a load that brought `value`, or of one that failed (NULL). */
+/* The outcome of a load that read `value`, or of one that failed (NULL). */
 static struct outcome decide(struct cache *c, struct cache_entry *e, struct cache_waiter *waiters,
                              struct cache_value *value, int64_t read_ms, int64_t now_ms) {
     struct outcome out = {.waiters = waiters, .failed = !value};
@@ -521,7 +521,7 @@ static bool fail_waiters(struct cache *c, struct cache_load *loads, int64_t now_
     return false;
 }
 
-/* Of one load: the waiters are called outside the lock. */
+/* Of one load at a time: its waiters are called outside the lock. */
 static bool fail_timed_out(struct cache *c, int64_t now_ms) {
     struct outcome outcome = {0};
     pthread_mutex_lock(&c->lock);

@@ -26,7 +26,7 @@ struct loaders {
     size_t n_threads;
 };
 
-/* Watched from the first turn to the last; it rests until there is something to do. */
+/* For a thread that sleeps until there is something to do. */
 static void watch_resting(struct pulse *pulse, const char *name) {
     pulse_watch(pulse, name, LIMIT_LOOP_STUCK_MS, clock_boot_ms());
     pulse_rest(pulse);

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 
-/* Units come in halves (an eventually consistent read): counted in halves. */
+/* Counted in half units: an eventually consistent read costs half a unit. */
 static struct metrics_family units_family = {
     .name = "winner_view_dynamodb_units_total",
     .help =
@@ -128,7 +128,9 @@ static void count_call(const struct aws_call *call) {
         count_failed_condition(call);
     if (json_is_object(consumed))
         count_units(call->operation, consumed);
-    json_array_foreach(consumed, i, one) count_units(call->operation, one);
+    json_array_foreach(consumed, i, one) {
+        count_units(call->operation, one);
+    }
 }
 
 void dynamodb_run(struct aws_client *client, struct aws_call *calls, size_t n, const struct aws_run *run) {

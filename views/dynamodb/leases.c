@@ -14,7 +14,7 @@ static void set(json_t *item, const char *name, json_t *value) {
 }
 
 static void set_string(json_t *item, const char *name, const char *value) {
-    if (*value) /* DynamoDB: absent, never empty */
+    if (*value) /* an unset string is no attribute, never "" */
         set(item, name, dynamodb_s(value));
 }
 

@@ -1,4 +1,4 @@
-/* The three tables: their one definition in the program, made and waited for. */
+/* The three tables: their definitions, creating them, waiting until they are usable. */
 #include <string.h>
 #include <unistd.h>
 
@@ -44,8 +44,10 @@ static bool is_active(const json_t *description, const char *status_member) {
 static bool is_usable(const json_t *table) {
     json_t *index;
     size_t i;
-    json_array_foreach(json_object_get(table, "GlobalSecondaryIndexes"), i,
-                       index) if (!is_active(index, "IndexStatus")) return false;
+    json_array_foreach(json_object_get(table, "GlobalSecondaryIndexes"), i, index) {
+        if (!is_active(index, "IndexStatus"))
+            return false;
+    }
     return is_active(table, "TableStatus");
 }
 
@@ -60,7 +62,7 @@ static bool has_index(const json_t *table, const char *name) {
     return false;
 }
 
-/* A table that was there before us must be one that we can use. */
+/* A table that exists already may be another program's. */
 static enum status check(const json_t *table, const json_t *wanted, struct error *e) {
     const char *name = json_string_value(json_object_get(wanted, "TableName"));
     if (!json_equal(json_object_get(table, "KeySchema"), json_object_get(wanted, "KeySchema")))
@@ -89,7 +91,7 @@ static enum status wait_usable(struct store_dynamodb *d, const char *table, cons
     for (;;) {
         json_auto_t *description = NULL;
         enum status status = describe(d, table, &description, e);
-        if (status && status != STATUS_NOT_FOUND) /* just created, and not everywhere known yet */
+        if (status && status != STATUS_NOT_FOUND) /* just created: DescribeTable may not find it yet */
             return status;
         if (!status && is_usable(description))
             return check(description, wanted, e);
@@ -106,7 +108,7 @@ static enum status create_table(struct store_dynamodb *d, const char *table, str
     if (status == STATUS_NOT_FOUND) {
         status = dynamodb_once(d->client, "CreateTable", json_incref(wanted), NULL, NULL, e);
         if (status && strcmp(e->code, "ResourceInUseException") == 0)
-            status = STATUS_OK; /* somebody else was as quick */
+            status = STATUS_OK; /* another process is creating it */
     }
     if (!status)
         status = wait_usable(d, table, wanted, e);

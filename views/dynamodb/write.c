@@ -25,7 +25,8 @@ static void note_failure(struct round *round, const struct error *e) {
 }
 
 /* Whether to send what is left in another round, after a pause: as long as each round makes progress. So a
- * table that throttles takes a batch in parts. Given up, the batch would begin anew each time, for ever. */
+ * table that throttles takes a batch in parts. If it were given up, it would begin again each time and never
+ * end. */
 static bool may_continue(const struct round *round, int n) {
     if (!round->status)
         return true;
@@ -59,21 +60,21 @@ static void mark(bool *written) {
         *written = true;
 }
 
-/* A key as errors name it: as much of it as leaves room for the store's own reason. */
-struct shown {
+/* A key in an error message: short enough to leave room for the store's reason. */
+struct short_key {
     char text[100];
 };
 
-static struct shown show(const char *key) {
-    struct shown shown;
+static struct short_key shorten(const char *key) {
+    struct short_key out;
     size_t length = strlen(key);
-    if (length < sizeof shown.text) {
-        memcpy(shown.text, key, length + 1);
-        return shown;
+    if (length < sizeof out.text) {
+        memcpy(out.text, key, length + 1);
+        return out;
     }
-    length = utf8_cut(key, sizeof shown.text - sizeof "...");
-    snprintf(shown.text, sizeof shown.text, "%.*s...", (int)length, key);
-    return shown;
+    length = utf8_cut(key, sizeof out.text - sizeof "...");
+    snprintf(out.text, sizeof out.text, "%.*s...", (int)length, key);
+    return out;
 }
 
 /* 1. Read. */
@@ -83,7 +84,7 @@ static json_t *batch_get_body(const struct store_dynamodb *d, json_t *keys) {
                      "ConsistentRead", 1);
 }
 
-/* Puts the rows of one reply where their ids stand in the request. */
+/* Places the rows of one reply at the index of their ids. */
 static enum status place_items(const struct store_dynamodb *d, const json_t *reply, const char *const ids[],
                                size_t n, struct contribution *rows[], struct error *e) {
     const json_t *items = json_object_get(json_object_get(reply, "Responses"), d->contributions_table);
@@ -129,7 +130,7 @@ static enum status settle_chunk(const struct store_dynamodb *d, struct chunk *c,
                                 struct error *e) {
     if (call->status) {
         *e = call->error;
-        error_wrap(e, "cannot read '%s' and %zu more from table '%s'", show(ids[c->first]).text, c->n - 1,
+        error_wrap(e, "cannot read '%s' and %zu more from table '%s'", shorten(ids[c->first]).text, c->n - 1,
                    d->contributions_table);
         if (call->status == STATUS_RETRY)
             note_failure(round, e);
@@ -296,7 +297,7 @@ static enum status settle_score(struct store_dynamodb *d, struct pending_score *
         mark(p->written);
     }
     if (status)
-        error_wrap(e, "cannot count for '%s' as %s in table '%s'", show(p->write->user_id).text,
+        error_wrap(e, "cannot count for '%s' as %s in table '%s'", shorten(p->write->user_id).text,
                    role_name(p->write->role), d->scores_table);
     else
         round->progress = true;
@@ -393,7 +394,7 @@ static enum status settle_row(const struct store_dynamodb *d, struct pending_row
         mark(p->written);
         return so_far;
     }
-    error_wrap(&failure, "cannot write '%s' to table '%s'", show(p->write->row->product_id).text,
+    error_wrap(&failure, "cannot write '%s' to table '%s'", shorten(p->write->row->product_id).text,
                d->contributions_table);
     if (call->status == STATUS_RETRY) {
         note_failure(round, &failure);

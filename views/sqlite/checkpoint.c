@@ -17,7 +17,7 @@ static int log_has_grown(void *data, sqlite3 *db, const char *name, int pages) {
     return SQLITE_OK;
 }
 
-/* A failure (a full disk) is not reported here: it fails the next write, too, which also tries this again. */
+/* A failure (a full disk) is not reported here: the next write fails, too, and reports it. */
 static void move_log(struct store_sqlite *d) {
     sqlite3_wal_checkpoint_v2(d->checkpointer.connection.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     pthread_mutex_lock(&d->write_lock);

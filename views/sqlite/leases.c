@@ -140,7 +140,7 @@ static bool is_what_was_read(const struct store_lease *found, const struct store
            found->counter == before->counter && strcmp(found->tenure, before->tenure) == 0;
 }
 
-/* Batches write their checkpoints, which may be ahead of what the writer of the lease has seen. */
+/* A batch writes its checkpoint into the lease, perhaps after the caller read the lease. */
 static void keep_later_checkpoint(struct store_lease *after, const struct store_lease *found) {
     if (strcmp(after->tenure, found->tenure) == 0 && after->checkpoint != LEASE_SHARD_END &&
         found->checkpoint == LEASE_AT_POSITION &&
