@@ -3,8 +3,8 @@
 #
 #     docker run --read-only -p 8080:8080 winner-view --source kinesis:retail-stream --store dynamodb:prod
 #
-# tests/root/test_container.py runs these very steps without an engine: it knows FROM, LABEL, ENV, WORKDIR, COPY, RUN,
-# USER, EXPOSE, HEALTHCHECK and ENTRYPOINT, and what is here is all that it knows of them.
+# tests/root/test_container.py runs these steps without an engine. It supports FROM, LABEL, ENV, WORKDIR, COPY, RUN, USER,
+# EXPOSE, HEALTHCHECK and ENTRYPOINT, in the forms used here.
 
 FROM debian:bookworm-slim AS build
 WORKDIR /src
@@ -28,6 +28,6 @@ USER 65532:65532
 ENV WINNER_VIEW_LISTEN=0.0.0.0:8080
 ENV WINNER_VIEW_LOG_FORMAT=json
 EXPOSE 8080
-# Whether it lives: one that replays, waits for its store or is degraded must not be killed.
+# Liveness only: a process that replays, waits for its store or is degraded must not be killed.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/bin/winner-view", "healthcheck"]
 ENTRYPOINT ["/usr/bin/winner-view"]

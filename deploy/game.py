@@ -6,7 +6,7 @@ go on buying, a few events a second, for as long as it runs.
     deploy/game.py kinesis:STREAM [--rate EVENTS_PER_SECOND]   puts on a stream; needs python3-boto3
 
 A journal that is empty, and a stream in any case, first gets the sample: every product registered, most of
-them photographed, some sold. With --rate 0 that is all. Kinesis is reached as the environment says
+them photographed, some sold. With --rate 0 that is all. Kinesis is reached as the environment sets
 (AWS_ENDPOINT_URL_KINESIS or AWS_ENDPOINT_URL, AWS_REGION, credentials).
 """
 
@@ -161,7 +161,7 @@ class Journal:
         if size:
             self.file.seek(size - 1)
             if self.file.read(1) != b"\n":
-                self.file.write(b"\n")  # whoever wrote last did not come to the end of the line
+                self.file.write(b"\n")  # the last writer stopped within a line
 
     def put(self, _, data):
         self.file.write(data.encode() + b"\n")
@@ -169,7 +169,7 @@ class Journal:
 
 class Stream:
     wants_sample = (
-        True  # what it has cannot be told without reading it; registered again, a product stays as it is
+        True  # whether it is empty is unknown without reading it; a product that is registered again stays as it is
     )
 
     def __init__(self, name):

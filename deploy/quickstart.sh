@@ -59,7 +59,7 @@ say() {
     echo "quickstart: $*" >&2
 }
 
-# Ends one of ours, by pid, and waits for it.
+# Ends a process of this script and waits for it.
 end() {
     [ -n "$1" ] || return 0
     kill -TERM "$1" 2>/dev/null
@@ -112,7 +112,7 @@ free_port() {
     "$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# Background jobs get a session of their own (setsid): Ctrl-C is for this script, which stops them in order.
+# Background jobs get a session of their own (setsid): Ctrl-C reaches only this script, which stops them in order.
 start_emulators() {
     setsid tests/emulators --streams "$stream:3" >"$logs/environment" 2>"$logs/emulators.log" &
     emulators_pid=$!
@@ -122,7 +122,7 @@ start_emulators() {
     . "$logs/environment"
 }
 
-# prepare_MODE: what has to be there before the service; sets `source` and `store`.
+# prepare_MODE: makes what the service needs; sets `source` and `store`.
 prepare_kinesis() {
     source=kinesis:$stream store=dynamodb:$stage
     say "starting DynamoDB Local and kinesis-local"
@@ -150,7 +150,7 @@ start_service() {
     await 30 "$service_pid" is_ready || fail "winner-view does not start" "$logs/winner-view.log"
 }
 
-# On a stream the sample is its work as well, so it runs in any case; without a game it ends by itself.
+# On a stream the game also puts the sample, so it always runs; without a game it ends by itself.
 start_game() {
     [ "$mode $rate" != "embedded 0" ] || return 0
     setsid "$python" deploy/game.py "$source" --rate "$rate" 2>"$logs/game.log" &
@@ -211,14 +211,14 @@ build >"$logs/build.log" 2>&1 || fail "the build failed" "$logs/build.log"
 "prepare_$mode"
 start_service
 start_game
-await 60 "$service_pid" has_scores || fail "no scores came through" "$logs/winner-view.log"
+await 60 "$service_pid" has_scores || fail "no scores arrived" "$logs/winner-view.log"
 
 if [ -n "$check" ]; then
     ask /scores/merchant
     echo
     first=$(scores)
     [ "$rate" = 0 ] || await 60 "$service_pid" have_moved || fail "the game does not move the scores" "$logs/winner-view.log"
-    say "scores came through$([ "$rate" = 0 ] || echo ", and move")"
+    say "scores arrived$([ "$rate" = 0 ] || echo ", and move")"
     exit 0
 fi
 
@@ -227,4 +227,4 @@ while goes_on; do
     sleep 1 &
     wait $!
 done
-fail "something ended by itself" "$logs/winner-view.log"
+fail "a process ended by itself" "$logs/winner-view.log"
