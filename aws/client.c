@@ -35,7 +35,7 @@ const struct aws_service aws_sqs = {
     .backoff_base_ms = 50,
 };
 
-/* A client whose endpoint is yet to be filled in. */
+/* The endpoint is filled in by the caller. */
 static struct aws_client *make(const struct aws_service *service, struct aws_settings *settings,
                                const struct aws_transport *transport) {
     struct aws_client *c = mem_zalloc(sizeof *c);
@@ -47,7 +47,7 @@ static struct aws_client *make(const struct aws_service *service, struct aws_set
     return c;
 }
 
-/* Takes the client if its endpoint was found, else frees it. */
+/* Returns the client in `*client`, or frees it if there is no endpoint. */
 static enum status conclude(struct aws_client **client, struct aws_client *c, enum status status) {
     if (status)
         aws_client_free(c);

@@ -1,18 +1,18 @@
 /*
- * aws/client: calls to one AWS service that speaks JSON (DynamoDB, Kinesis, SQS, ...): signed, retried as the
- * AWS SDKs' standard mode does, one at a time or many at once.
+ * aws/client: signed calls to one AWS service that speaks JSON (DynamoDB, Kinesis, SQS), one at a time or
+ * many at once, retried as in the standard mode of the AWS SDKs (aws/retry.h).
  *
- * A client is one service in one region. It is thread-safe: every run takes a libcurl multi handle of its
- * own, with its kept-alive connections, from a pool, and gives it back. Calls block their thread; each is
- * bounded by time-outs, by a number of attempts, and by the run's deadline. Retries: aws/retry.h.
+ * A client is for one service in one region. It is thread-safe: each run takes a libcurl multi handle with
+ * its kept-alive connections from a pool and returns it. Calls block their thread. Each is bounded by
+ * time-outs, by a number of attempts, and by the deadline of the run.
  *
- * Each attempt is signed anew, with the credentials of that moment, and counted in
- * winner_view_aws_requests_total{service,operation}; an error in
- * winner_view_aws_errors_total{service,operation,error} (AWS's name for it, else "HTTP <status>", else one of
- * aws/service_error.h); a retry in winner_view_aws_retries_total{service,operation,cause}; a throttle by what
- * was throttled (aws/throttle.h). A machine whose clock is wrong is helped (aws/skew.h): how far the
- * service's clock is ahead stands in winner_view_aws_clock_skew_seconds{service}; the settings' `on_skew`
- * says when that begins to matter.
+ * Each attempt is signed anew with the credentials of that moment. Metrics:
+ * winner_view_aws_requests_total{service,operation} counts attempts;
+ * winner_view_aws_errors_total{service,operation,error} errors (by the name of AWS, else "HTTP <status>",
+ * else one of aws/service_error.h); winner_view_aws_retries_total{service,operation,cause} retries; throttles
+ * are counted by resource (aws/throttle.h). Requests are signed with the time of the service if our clock is
+ * wrong (aws/skew.h): how far the service's clock is ahead is winner_view_aws_clock_skew_seconds{service};
+ * the settings' `on_skew` is called when a correction begins or ends.
  */
 #ifndef AWS_CLIENT_H
 #define AWS_CLIENT_H
@@ -22,78 +22,76 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "aws/service_error.h" /* what an error's name means: aws_service_error_status, aws_service_error_is_throttle */
+#include "aws/service_error.h" /* what the name of an error means */
 #include "base/error.h"
 #include "base/fence.h"
 #include "base/pulse.h"
 
 struct aws_client;
 struct aws_settings;  /* aws/settings.h: region, endpoints, credentials */
-struct aws_transport; /* aws/transport.h: how bytes are sent; a test scripts its replies */
+struct aws_transport; /* aws/transport.h: sends the bytes; a test replaces it */
 
 struct aws_service {
-    const char *name;          /* what is signed, and the host's first label: "dynamodb" */
+    const char *name;          /* in signatures and host names: "dynamodb" */
     const char *target_prefix; /* X-Amz-Target's: "DynamoDB_20120810" */
     const char *content_type;  /* "application/x-amz-json-1.0" (DynamoDB) or "-1.1" (Kinesis) */
     const char *endpoint_key;  /* environment AWS_ENDPOINT_URL_<this>: "DYNAMODB" */
-    int max_attempts;          /* by default; AWS_MAX_ATTEMPTS goes first. 4 for DynamoDB, else 3 */
+    int max_attempts;          /* unless AWS_MAX_ATTEMPTS is set. 4 for DynamoDB, else 3 */
     int backoff_base_ms;       /* 25 for DynamoDB, else 50 (SDK standard mode, 2026) */
 };
 
 extern const struct aws_service aws_dynamodb;
 extern const struct aws_service aws_kinesis;
-extern const struct aws_service aws_sqs; /* QueueUrl stands in the body; aws_client_new_for_queue */
+extern const struct aws_service aws_sqs; /* for aws_client_new_for_queue: QueueUrl is in the body */
 
-/* One call. The caller owns `body` while it runs, and what comes back: aws_call_deinit. */
+/* One call. `body` is borrowed while it runs. The caller owns the reply: aws_call_deinit. */
 struct aws_call {
     const char *operation; /* "UpdateItem" */
     const char *body;      /* JSON */
     size_t length;
-    int max_attempts;     /* 0: the service's; 1 where the caller paces itself */
-    const char *resource; /* what metrics name where neither reply nor body tell: "stream/x"; NULL: nothing */
+    int max_attempts;     /* 0: the service's; 1: the caller retries by itself */
+    const char *resource; /* for metrics, if neither reply nor body name it: "stream/x"; NULL: none */
 
     /* Filled by the run. */
-    enum status status; /* OK; else what aws_service_error_status says of the error's name */
-    json_t *reply; /* the reply's JSON, on errors too if there was any (a failed condition brings the item);
-                    * NULL if the body was empty, which is OK */
-    struct error error; /* if not OK: AWS's name (without namespace), its message, the request id */
-    int64_t sent_ms;    /* wall clock when the answered attempt was sent */
-    int attempts;       /* how many were sent */
-    int throttles;      /* how many of them were answered by a throttle */
+    enum status status; /* as aws_service_error_status has it */
+    json_t *reply; /* JSON, of an error too (a failed condition has the item); NULL if the body was empty,
+                      which is no error */
+    struct error error; /* if not OK: the name of AWS (without namespace), message and request id */
+    int64_t sent_ms;    /* wall clock, when the last attempt was sent */
+    int attempts;       /* number of attempts sent */
+    int throttles;      /* number of them that were throttled */
 };
 
-/* What holds for all calls of a run. A zeroed one is the default. */
+/* Options of a run, for all its calls. All zeros is the default. */
 struct aws_run {
-    int concurrency;          /* at once; 0: LIMIT_AWS_CONCURRENCY */
-    int64_t deadline_boot_ms; /* nothing goes on after this; 0: none */
-    const struct fence
-        *fence;          /* nothing is signed while it is shut; NULL: none. Then: FAILED, code "FenceShut" */
-    int patience_ms;     /* as a deadline that each call which gets its answer moves on; 0: none */
-    struct pulse *pulse; /* beats with each call that gets its answer; NULL: none */
+    int concurrency;           /* attempts under way at once; 0: LIMIT_AWS_CONCURRENCY */
+    int64_t deadline_boot_ms;  /* the run ends then at the latest; 0: none */
+    const struct fence *fence; /* NULL: none. While it is shut nothing is signed: FAILED, code "FenceShut" */
+    int patience_ms;           /* a deadline that moves on with each call that is answered; 0: none */
+    struct pulse *pulse;       /* beats with each call that is answered; NULL: none */
 };
 
 /* `settings` and `transport` are borrowed and must outlive the client. `transport` NULL: libcurl. INVALID if
- * the endpoint that the environment names is none. */
+ * the environment names an endpoint that is not valid. */
 enum status aws_client_new(struct aws_client **client, const struct aws_service *service,
                            struct aws_settings *settings, const struct aws_transport *transport,
                            struct error *e);
 
-/* The same for SQS and one queue: requests go where that queue is, which may be another region than ours
- * (aws_endpoint_of_queue). INVALID if the URL is none of a queue's. */
+/* The same for one SQS queue, which may be in another region (aws_endpoint_of_queue). INVALID if `queue_url`
+ * is not the URL of a queue. */
 enum status aws_client_new_for_queue(struct aws_client **client, const char *queue_url,
                                      struct aws_settings *settings, const struct aws_transport *transport,
                                      struct error *e);
 
 void aws_client_free(struct aws_client *client);
 
-/* Runs one call to its end; its status, error and reply are in `call`, the status is also returned. */
+/* Runs one call. Status, error and reply are in `call`; the status is also returned. */
 enum status aws_client_call(struct aws_client *client, struct aws_call *call, const struct aws_run *run);
 
-/* Runs all of them, some at once, until each has its end. Each has its own status. */
+/* Runs all calls, several at once, until each has ended. Each has its own status. */
 void aws_client_run(struct aws_client *client, struct aws_call *calls, size_t n, const struct aws_run *run);
 
-/* From any thread: every run that is under way, and every later one, ends at once with FAILED, code
- * "Cancelled". */
+/* Any thread. Every run under way and every later one ends at once: FAILED, code "Cancelled". */
 void aws_client_cancel(struct aws_client *client);
 
 void aws_call_deinit(struct aws_call *call);

@@ -70,8 +70,7 @@ static enum status read_flags(struct flags *out, const struct aws_endpoint_query
     return status;
 }
 
-/* The URL that somebody configured (NULL: nobody did); `where` it stands, for messages: the caller's to free.
- */
+/* The configured URL (NULL: none). `where` is its place, for messages: the caller's to free. */
 static const char *configured_url(const struct aws_endpoint_query *q, const struct aws_profiles *profiles,
                                   char **where) {
     *where = mem_printf("AWS_ENDPOINT_URL_%s", q->key);
@@ -116,7 +115,7 @@ static bool is_web(CURLU *url) {
            !has_part(url, CURLUPART_FRAGMENT);
 }
 
-/* The service signs what it sees, so nothing may be in the URL that would have to be signed but "/". */
+/* The path and the query are signed, and we always sign "/" without a query. */
 static bool is_plain(CURLU *url) {
     _cleanup_(free_part) char *path = NULL;
     return is_web(url) && curl_url_get(url, CURLUPART_PATH, &path, 0) == CURLUE_OK && strcmp(path, "/") == 0;
@@ -153,7 +152,7 @@ static char *standard_url(const struct aws_endpoint_query *q, const struct flags
                       flags->dualstack ? p->dualstack_domain : p->domain);
 }
 
-/* What is configured, in `out`; NOT_FOUND if nothing is. */
+/* The configured endpoint in `out`; NOT_FOUND if there is none. */
 static enum status resolve_configured(struct aws_endpoint *out, const struct aws_endpoint_query *q,
                                       const struct flags *flags, const struct aws_profiles *profiles,
                                       struct error *e) {
@@ -194,13 +193,13 @@ static char *region_of_queue(const char *host) {
             return length > 0 && at[length] == '.' ? mem_printf("%.*s", (int)length, at) : NULL;
         }
     }
-    if (strcasecmp(host, "queue.amazonaws.com") == 0) /* from when there was one region */
+    if (strcasecmp(host, "queue.amazonaws.com") == 0) /* of the time when there was one region */
         return mem_strdup("us-east-1");
     const char *legacy = strstr(host, ".queue.");
     return legacy && legacy > host ? mem_printf("%.*s", (int)(legacy - host), host) : NULL;
 }
 
-/* Whether the host is the one by which everybody calls the queues of this region. */
+/* Whether the host is a usual one for queues of this region. */
 static bool is_standard_host(const char *host, const char *region) {
     const char *domain = aws_endpoint_domain(region);
     _cleanup_(mem_freep) char *usual = mem_printf("sqs.%s.%s", region, domain);
@@ -208,7 +207,8 @@ static bool is_standard_host(const char *host, const char *region) {
     return strcasecmp(host, usual) == 0 || strcasecmp(host, legacy) == 0;
 }
 
-/* To the region that its URL names, by the name that the flags ask for; else to the URL's own host. */
+/* The standard endpoint of the region that the URL names, as the flags ask for it; else the host of the URL.
+ */
 static enum status follow_queue(struct aws_endpoint *out, CURLU *url, const char *host,
                                 const struct aws_endpoint_query *query, const struct flags *flags,
                                 const char *queue_url, struct error *e) {

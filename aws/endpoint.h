@@ -1,7 +1,8 @@
 /*
- * aws/endpoint: to which URL a service's requests go, and for which region they are signed (SDKs and Tools
- * Reference Guide, "Service-specific endpoints" and "Dual-stack and FIPS endpoints"; the SDKs'
- * partitions.json and endpoint rule sets of DynamoDB, Kinesis, SQS and STS). The first of these that is set:
+ * aws/endpoint: the URL for the requests of a service, and the region for which they are signed (SDKs and
+ * Tools Reference Guide, "Service-specific endpoints" and "Dual-stack and FIPS endpoints"; the SDKs'
+ * partitions.json and the endpoint rule sets of DynamoDB, Kinesis, SQS and STS). The first of these that is
+ * set:
  *
  *     AWS_ENDPOINT_URL_<SERVICE>            in the environment
  *     AWS_ENDPOINT_URL                      in the environment
@@ -9,10 +10,10 @@
  *     endpoint_url                          in the profile
  *     https://<service>.<region>.<domain>   the partition's domain
  *
- * AWS_IGNORE_CONFIGURED_ENDPOINT_URLS (or the profile's ignore_configured_endpoint_urls) `true` leaves the
- * last only. Of that there are variants: AWS_USE_FIPS_ENDPOINT (the profile's use_fips_endpoint) `true` makes
- * it <service>-fips; AWS_USE_DUALSTACK_ENDPOINT (use_dualstack_endpoint) `true` takes the partition's domain
- * that has IPv6 addresses too. With an URL that somebody configured they make no sense, and are refused.
+ * AWS_IGNORE_CONFIGURED_ENDPOINT_URLS (or the profile's ignore_configured_endpoint_urls) `true` leaves only
+ * the last. AWS_USE_FIPS_ENDPOINT (use_fips_endpoint) `true` changes its host to <service>-fips;
+ * AWS_USE_DUALSTACK_ENDPOINT (use_dualstack_endpoint) `true` takes the domain of the partition that has IPv6
+ * addresses too. Both are refused if a URL is configured.
  */
 #ifndef AWS_ENDPOINT_H
 #define AWS_ENDPOINT_H
@@ -27,7 +28,7 @@ struct aws_endpoint {
     char *region; /* to sign for */
 };
 
-/* For whom. All borrowed. */
+/* The service and the place. All borrowed. */
 struct aws_endpoint_query {
     const char *service; /* "dynamodb": the host's first label, and the name in a services section */
     const char *key;     /* "DYNAMODB": AWS_ENDPOINT_URL_<key> */
@@ -35,20 +36,18 @@ struct aws_endpoint_query {
     const char *profile;
 };
 
-/* Reads the environment: call it at start. INVALID, naming where the URL stands, if it is not http or https,
- * or holds a user, a query, a fragment, or a path other than "/"; if a variant is asked for beside an URL, or
- * is neither true nor false. aws_endpoint_deinit frees, whatever came back. */
+/* Reads the environment: call it at start. INVALID, with the place of the URL, if it is not http or https, or
+ * has a user, a query, a fragment, or a path other than "/"; if FIPS or dual-stack is asked for besides a
+ * URL, or is neither true nor false. aws_endpoint_deinit frees `out` in any case. */
 enum status aws_endpoint_resolve(struct aws_endpoint *out, const struct aws_endpoint_query *query,
                                  const struct aws_profiles *profiles, struct error *e);
 
-/*
- * The same for one SQS queue, whose URL says where it lives: https://sqs.eu-west-1.amazonaws.com/123/name. A
- * configured endpoint goes first, as above, and so does our own region's where the queue is there. Otherwise
- * requests go to the host of the URL, and are signed for the region that it names ("sqs.<region>.",
- * "sqs-fips.<region>.", "<region>.queue.", also behind a VPC endpoint's name), else for ours. This is what
- * the SDKs for JavaScript and Ruby do; those that stay in their own region are told that there is no such
- * queue.
- */
+/* The same for one SQS queue, whose URL names its region: https://sqs.eu-west-1.amazonaws.com/123/name. A
+ * configured endpoint is taken first, as above; then the endpoint of our region, if the queue is in it.
+ * Otherwise requests go to the host of the URL, and are signed for the region that it names ("sqs.<region>.",
+ * "sqs-fips.<region>.",
+ * "<region>.queue.", also after the name of a VPC endpoint), else for ours. The SDKs for JavaScript and Ruby
+ * do the same; with an SDK that stays in its own region SQS answers that the queue does not exist. */
 enum status aws_endpoint_of_queue(struct aws_endpoint *out, const struct aws_endpoint_query *query,
                                   const char *queue_url, const struct aws_profiles *profiles,
                                   struct error *e);

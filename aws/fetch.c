@@ -26,17 +26,17 @@ static enum status cancelled(struct error *e) {
     return error_set_code(e, STATUS_FAILED, AWS_ERROR_CANCELLED, "the program is stopping");
 }
 
-/* True if the fetch is to stop, now or within `ms`. */
+/* Whether the fetch has to end; waits for that up to `ms`. */
 static bool stops_within(const struct aws_fetch *f, int ms) {
     struct pollfd fd = {.fd = f->stop_fd, .events = POLLIN};
     return poll(&fd, 1, ms) > 0;
 }
 
-/* False if the fetch was stopped before the exchange had its end. */
+/* False if the fetch was stopped first. */
 static bool exchange(struct aws_fetch *f) {
     struct aws_exchange *x = &f->exchange, *finished = NULL;
     struct aws_session *session =
-        aws_session_new(); /* a connection of its own, so that `connected` is of this try */
+        aws_session_new(); /* no connection of an earlier try, so that `connected` is about this one */
     aws_exchange_forget_answer(x);
     aws_session_send(session, x);
     while (!finished && !stops_within(f, 0))
@@ -66,7 +66,7 @@ static enum status try_once(struct aws_fetch *f, struct error *e) {
     return STATUS_OK;
 }
 
-static bool may_do_better(const struct aws_fetch *f, enum status status) {
+static bool is_worth_a_retry(const struct aws_fetch *f, enum status status) {
     long http_status = f->exchange.http_status;
     return status == STATUS_RETRY || (status == STATUS_OK && (http_status == 429 || http_status >= 500));
 }
@@ -74,7 +74,7 @@ static bool may_do_better(const struct aws_fetch *f, enum status status) {
 enum status aws_fetch(struct aws_fetch *f, struct error *e) {
     for (int left = f->tries;;) {
         enum status status = try_once(f, e);
-        if (!may_do_better(f, status) || --left <= 0)
+        if (!is_worth_a_retry(f, status) || --left <= 0)
             return status;
         if (stops_within(f, f->pause_ms))
             return cancelled(e);

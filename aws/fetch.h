@@ -1,9 +1,9 @@
 /*
- * aws/fetch: one small HTTP exchange, for what is asked rarely and answers briefly: STS, and the endpoints
- * that hand out credentials. (Calls that run all the time go through aws/client.)
+ * aws/fetch: one small HTTP exchange, for rare requests with short answers: STS, the endpoints that give
+ * credentials, the health check. (Calls to services go through aws/client.)
  *
- * Everything is bounded: the body, each try, the number of tries. Redirects are not followed: who is sent
- * secrets is decided by us. A fetch ends at once when its `stop_fd` becomes readable.
+ * Everything is bounded: the body, each try, the number of tries. Redirects are not followed, so secrets go
+ * only to the configured host. A fetch ends at once when `stop_fd` becomes readable.
  */
 #ifndef AWS_FETCH_H
 #define AWS_FETCH_H
@@ -13,21 +13,20 @@
 #include "base/error.h"
 
 struct aws_fetch {
-    struct aws_exchange
-        exchange; /* the request, and the answer of the last try, whose reply may hold secrets */
-    int tries;    /* a try that got no answer, or 429 or 5xx, is repeated up to so many in all */
-    int pause_ms; /* between two */
-    int stop_fd;  /* readable: give up; -1: never */
+    struct aws_exchange exchange; /* the request, and the answer to the last try, which may hold secrets */
+    int tries;                    /* in all: a try without an answer, or with 429 or 5xx, is repeated */
+    int pause_ms;                 /* between two */
+    int stop_fd;                  /* readable: the fetch ends; -1: none */
     struct aws_skew_answer clock; /* of the server, as its answer shows it; no Date if there is no answer */
 };
 
-/* A zeroed request: one try, stopped by nothing. */
+/* An empty request with one try and no `stop_fd`. */
 void aws_fetch_init(struct aws_fetch *f);
 void aws_fetch_deinit(struct aws_fetch *f); /* wipes the reply */
 
-/* Blocks, for at most `tries` times `attempt_ms` and the pauses. Any thread; `f` is the caller's alone. OK:
- * there is an answer, of whatever status. RETRY, code "NoAnswer": there is none. FAILED: longer than
- * LIMIT_FETCH_BYTES ("ReplyTooLarge"), or stopped ("Cancelled"). */
+/* Blocks, for at most `tries` times `attempt_ms` and the pauses. Any thread, one per `f`. OK: there is an
+ * answer, of any HTTP status. RETRY, code "NoAnswer": there is none. FAILED: it is longer than
+ * LIMIT_FETCH_BYTES ("ReplyTooLarge"), or the fetch was stopped ("Cancelled"). */
 enum status aws_fetch(struct aws_fetch *f, struct error *e);
 
 #endif

@@ -17,12 +17,12 @@ enum { FILE_MAX = 1 << 20 };
 enum kind {
     KIND_CREDENTIALS,
     KIND_CONFIG,         /* [profile x] */
-    KIND_CONFIG_DEFAULT, /* [default]: stands back if there is a [profile default] */
+    KIND_CONFIG_DEFAULT, /* [default]: not used if there is a [profile default] */
     KIND_SERVICES,
     KIND_OTHER,
 };
 
-/* One setting; or the bare fact that there is such a section (key NULL). In the order of the file. */
+/* One setting; or a section's name line (key NULL). In the order of the file. */
 struct entry {
     enum kind kind;
     char *section;
@@ -48,7 +48,7 @@ struct reader {
     enum kind kind;
     const char *section; /* NULL before the first */
     const char *key;     /* of the last setting that was not indented; NULL if none in this section yet */
-    bool key_is_parent;  /* it had no value: what is indented below belongs to it */
+    bool key_is_parent;  /* it had no value: indented lines below belong to it */
 };
 
 static void add_entry(struct reader *r, const char *key, const char *nested, const char *value) {
@@ -70,7 +70,7 @@ static bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* Cuts blanks at both ends, in place. */
+/* Removes blanks at both ends, in place. */
 static char *trim(char *s) {
     while (is_blank(*s))
         s++;
@@ -90,7 +90,7 @@ static void cut_comment(char *s) {
         }
 }
 
-/* `word` and at least one blank at the start of `s`: what follows, else NULL. */
+/* What follows `word` and a blank at the start of `s`; NULL if `s` does not begin so. */
 static char *after_word(char *s, const char *word) {
     size_t n = strlen(word);
     return strncmp(s, word, n) == 0 && is_blank(s[n]) ? trim(s + n) : NULL;
@@ -144,8 +144,7 @@ static enum status read_section(struct reader *r, char *line, struct error *e) {
 static enum status read_setting(struct reader *r, char *line, bool indented, struct error *e) {
     if (!r->section)
         return broken(r, "a setting before the first section", e);
-    /* Below a setting that has a value, an indented line is more of that value: of no setting that we read.
-     */
+    /* Below a setting with a value, an indented line continues the value. We read no such setting. */
     if (indented && r->key && !r->key_is_parent)
         return STATUS_OK;
 
@@ -195,7 +194,7 @@ static void close_file(FILE **f) {
         fclose(*f);
 }
 
-/* The whole file into `text`; one that is not there is empty. */
+/* Reads the whole file; one that does not exist is empty. */
 static enum status read_file(const char *path, struct buffer *text, struct error *e) {
     _cleanup_(close_file) FILE *f = fopen(path, "re");
     if (!f && (errno == ENOENT || errno == ENOTDIR))
@@ -232,7 +231,7 @@ static char *home(void) {
     return mem_strdup(found ? entry.pw_dir : "");
 }
 
-/* What the variable names ("~/" is the home directory), else the file in ~/.aws. */
+/* The file that the variable names ("~/" is the home directory), else the one in ~/.aws. */
 static char *file_path(const char *variable, const char *usual) {
     _cleanup_(mem_freep) char *directory = home();
     const char *named = getenv(variable);

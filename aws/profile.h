@@ -1,19 +1,18 @@
 /*
  * aws/profile: the shared config and credentials files, read as the AWS SDKs do (SDKs and Tools Reference
- * Guide, "Shared config and credentials files"): ~/.aws/config and ~/.aws/credentials, or what
+ * Guide, "Shared config and credentials files"): ~/.aws/config and ~/.aws/credentials, or the files that
  * AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name.
  *
- * The config file has sections `[default]`, `[profile NAME]`, `[services NAME]` (other kinds are kept, nobody
- * asks for them); the credentials file has `[NAME]`. A setting without a value may have indented settings of
- * its own:
+ * The config file has sections `[default]`, `[profile NAME]`, `[services NAME]` (others are read and not
+ * used); the credentials file has `[NAME]`. A setting without a value may have indented settings of its own:
  *
  *     [services local]
  *     dynamodb =
  *       endpoint_url = http://localhost:8000
  *
- * Lines that begin with # or ; are comments, and so is what follows one of them after a space. Names of
- * settings are the same in upper and lower case. Sections of the same name are one; of two settings of the
- * same name the later holds; `[profile default]` goes before `[default]`. A file that is not there is empty.
+ * Lines that begin with # or ; are comments, as is the rest of a line after one of them that follows a space.
+ * Names of settings are not case-sensitive. Sections of the same name are one; of two settings of the same
+ * name the later one holds; `[profile default]` precedes `[default]`. A file that does not exist is empty.
  */
 #ifndef AWS_PROFILE_H
 #define AWS_PROFILE_H
@@ -31,23 +30,23 @@ enum aws_profile_section {
 };
 
 /* Reads both files, blocking; call it at start, it reads the environment. INVALID, with file and line, if one
- * is broken, cannot be read, or is larger than 1 MiB. The caller frees. */
+ * is malformed, cannot be read, or is larger than 1 MiB. The caller frees. */
 enum status aws_profiles_load(struct aws_profiles **profiles, struct error *e);
 void aws_profiles_free(struct aws_profiles *profiles);
 
-/* The rest only reads: any thread may. What is returned is borrowed from `profiles`. */
+/* The following only read, from any thread. Strings are borrowed from `profiles`. */
 
 /* Whether there is a profile of that name in either file. */
 bool aws_profiles_have(const struct aws_profiles *profiles, const char *profile);
 
-/* A setting; NULL if there is none, or an empty one. `nested` is the setting's name within `key`, or NULL. */
+/* A setting; NULL if it is not there or empty. `nested` is the name of a setting within `key`, or NULL. */
 const char *aws_profiles_get(const struct aws_profiles *profiles, enum aws_profile_section section,
                              const char *name, const char *key, const char *nested);
 
 /* A setting of a profile, from the credentials file or else the config file. */
 const char *aws_profiles_setting(const struct aws_profiles *profiles, const char *profile, const char *key);
 
-/* The files' paths, as looked for: to say so in messages. */
+/* The paths of the files, for messages. */
 const char *aws_profiles_config_path(const struct aws_profiles *profiles);
 const char *aws_profiles_credentials_path(const struct aws_profiles *profiles);
 

@@ -21,8 +21,7 @@ enum aws_retry_cause aws_retry_cause_of(const char *name, long http_status) {
         return AWS_RETRY_THROTTLE;
     if (http_status == 500 || http_status == 502 || http_status == 503 || http_status == 504)
         return AWS_RETRY_SERVER;
-    /* What waits for fresh credentials or a right clock is not cured by sending it again; the caller may
-     * wait. */
+    /* Expired credentials and a wrong clock are not in this list: sending again does not help. */
     static const char *const others[] = {
         AWS_ERROR_CHECKSUM,
         AWS_ERROR_MALFORMED,

@@ -211,7 +211,7 @@ static bool learn_skew(struct run *run, const struct attempt *a) {
     metrics_set(METRICS_SERIES(&skew_seconds, client->service->name), offset_ms);
     int64_t correction_ms = aws_skew_correction(offset_ms, atomic_load(&client->correction_ms));
     int64_t earlier_ms = atomic_exchange(&client->correction_ms, correction_ms);
-    if (aws_skew_is_news(earlier_ms, correction_ms))
+    if (aws_skew_has_changed(earlier_ms, correction_ms))
         report_skew(client->settings, client->service->name, correction_ms);
     return aws_skew_explains(a->flight->call->error.code, a->correction_ms, correction_ms);
 }

@@ -1,7 +1,7 @@
 /*
- * aws/run: one run of calls, from the first to the last: what aws_client_run does once it has a lane. Each
- * attempt is signed, sent, read, and retried or not; at most so many are under way; a call that waits for its
- * retry does not hold up the others. Internal: what a client consists of stands here for client.c and run.c.
+ * aws/run: one run of calls from start to end, for aws_client_run. Each attempt is signed, sent, read, and
+ * retried or not; a bounded number is under way; a call that waits for its retry does not hold up the others.
+ * Internal: client.c and run.c share the struct of a client here.
  */
 #ifndef AWS_RUN_H
 #define AWS_RUN_H
@@ -16,16 +16,15 @@
 
 struct aws_session; /* aws/transport.h */
 
-/* What a run has for itself, from the client's pool: connections, and the signing key of the day. */
+/* What a run uses alone, from the pool of the client: connections, and the signing key of the day. */
 struct aws_lane {
     struct aws_session *session;
     struct sigv4_key key;
     struct aws_lane *next_idle;
-    struct aws_lane
-        *next; /* of all; set before the lane is listed and never changed, so a walk needs no lock */
+    struct aws_lane *next; /* of all lanes; never changed once it is listed, so a walk needs no lock */
 };
 
-/* What its runs share. */
+/* What all its runs share. */
 struct aws_client {
     const struct aws_service *service;
     const struct aws_settings *settings;
@@ -40,7 +39,7 @@ struct aws_client {
     struct aws_lane *all;
 };
 
-/* Blocks until each call has its end, which is in it. `options` as in aws_client_run. */
+/* Blocks until each call has ended. `options` as in aws_client_run. */
 void aws_run_calls(struct aws_client *client, struct aws_lane *lane, struct aws_call *calls, size_t n,
                    const struct aws_run *options);
 

@@ -1,9 +1,9 @@
 /*
- * aws/service_error: what the name of an AWS error means. Exactly one function turns such a name into a
- * status; it is pure and may be called from any thread.
+ * aws/service_error: what the name of an AWS error means. Only this module turns such a name into a status.
+ * Pure; any thread.
  *
- * Names are AWS's, without namespace, compared as they are ("ThrottlingException"). Besides them calls end
- * with names of our own, where there is no answer that could carry one; they are listed here.
+ * Names are AWS's, without namespace, case-sensitive ("ThrottlingException"). Calls without an answer that
+ * could carry such a name end with one of the names below.
  */
 #ifndef AWS_SERVICE_ERROR_H
 #define AWS_SERVICE_ERROR_H
@@ -12,38 +12,35 @@
 
 #include "base/error.h"
 
-#define AWS_ERROR_NO_ANSWER "NoAnswer" /* RETRY: not connected, cut off, timed out: may have taken effect */
-#define AWS_ERROR_CHECKSUM                                                                                   \
-    "ChecksumMismatch"                       /* RETRY: the bytes are not those that x-amz-crc32 stands for   \
-                                              */
-#define AWS_ERROR_MALFORMED "MalformedReply" /* RETRY: a success whose body is not JSON */
-#define AWS_ERROR_TOO_LARGE "ReplyTooLarge"  /* FAILED: a reply above LIMIT_AWS_REPLY_BYTES */
-#define AWS_ERROR_DEADLINE                                                                                   \
-    "DeadlineExceeded"                   /* RETRY: the run's deadline came first: may have taken effect */
-#define AWS_ERROR_FENCE_SHUT "FenceShut" /* FAILED: the lease may be gone; this attempt was not sent */
-#define AWS_ERROR_CANCELLED "Cancelled"  /* FAILED: by aws_client_cancel: may have taken effect */
-#define AWS_ERROR_NO_CREDENTIALS "NoCredentials" /* FAILED: none found; the message says where we looked */
+#define AWS_ERROR_NO_ANSWER "NoAnswer" /* RETRY: not connected, cut off, timed out; may have taken effect */
+#define AWS_ERROR_CHECKSUM "ChecksumMismatch"    /* RETRY: the body does not match x-amz-crc32 */
+#define AWS_ERROR_MALFORMED "MalformedReply"     /* RETRY: a success whose body is not JSON */
+#define AWS_ERROR_TOO_LARGE "ReplyTooLarge"      /* FAILED: a reply above LIMIT_AWS_REPLY_BYTES */
+#define AWS_ERROR_DEADLINE "DeadlineExceeded"    /* RETRY: the deadline of the run; may have taken effect */
+#define AWS_ERROR_FENCE_SHUT "FenceShut"         /* FAILED: the lease may be lost; the attempt was not sent */
+#define AWS_ERROR_CANCELLED "Cancelled"          /* FAILED: by aws_client_cancel; may have taken effect */
+#define AWS_ERROR_NO_CREDENTIALS "NoCredentials" /* FAILED: none found; the message names the places */
 
 /*
- * What an AWS error means for the caller of the operation:
+ * What an error means for the caller of the operation:
  *
- * CONFLICT    ConditionalCheckFailedException; ResourceInUseException (a table is there already, or in
- * motion) NOT_FOUND   ResourceNotFoundException, TableNotFoundException RETRY       throttling, HTTP 5xx, 408
- * and 429, no answer (`http_status` 0), transactions in each other's way, and clock skew and expired
- * credentials which the retries did not cure INVALID     ValidationException and the like,
- * ExpiredIteratorException: the same request fails again FAILED      the rest: access denied, unknown keys, a
- * signature that does not match (InvalidSignatureException)
+ *     CONFLICT    ConditionalCheckFailedException; ResourceInUseException (the table exists, or is being
+ * changed) NOT_FOUND   ResourceNotFoundException, TableNotFoundException RETRY       throttles, HTTP 5xx, 408
+ * and 429, no answer (`http_status` 0), transactions that conflict, clock skew and expired credentials which
+ * the retries did not cure INVALID     ValidationException and the like, ExpiredIteratorException: the same
+ * request fails again FAILED      the rest: access denied, unknown keys, a wrong signature
+ * (InvalidSignatureException)
  */
 enum status aws_service_error_status(const char *name, long http_status);
 
-/* Fills `e` with one of the names above; the message is "<name>: <message>". Returns what it means. */
+/* Fills `e` with one of the names above and the message "<name>: <message>"; returns its status. */
 enum status aws_service_error_set(struct error *e, const char *name, const char *message);
 
-/* Whether this error means "slow down". The list is that of the SDKs' standard retry mode (SDKs and Tools
- * Reference Guide, "Retry behavior"), and Kinesis' KMSThrottlingException. */
+/* Whether the error is a throttle: those of the SDKs' standard retry mode (SDKs and Tools Reference Guide,
+ * "Retry behavior"), and Kinesis' KMSThrottlingException. */
 bool aws_service_error_is_throttle(const char *name);
 
-/* Whether this error means that the credentials have expired: ExpiredTokenException, ExpiredToken. */
+/* Whether the credentials have expired: ExpiredTokenException, ExpiredToken. */
 bool aws_service_error_is_expired_token(const char *name);
 
 #endif

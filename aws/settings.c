@@ -71,8 +71,7 @@ static enum status load_attempts(struct aws_settings *c, struct error *e) {
 }
 
 /* legacy, standard and adaptive are what the SDKs know (SDKs and Tools Reference Guide, "Retry behavior").
- * They are set for all programs of a machine, so the two that we do not have must not keep us from starting.
- */
+ * They are set for all programs of a machine, so the two that we do not have are no reason not to start. */
 static enum status load_retry_mode(struct aws_settings *c, struct error *e) {
     const char *mode = variable_get("AWS_RETRY_MODE");
     if (!mode)

@@ -1,8 +1,7 @@
 /*
- * aws/settings: what every AWS program takes from its surroundings: region, profile, credentials, endpoints,
+ * aws/settings: what every AWS program reads from its surroundings: region, profile, credentials, endpoints,
  * retries. Loaded once at start, from the environment and the shared files (AWS SDKs and Tools Reference
- * Guide): variables go before settings of the profile, which AWS_PROFILE names (else "default"). An empty
- * variable is not set. Thread-safe once loaded.
+ * Guide). Variables precede settings of the profile. An empty variable is not set. Thread-safe once loaded.
  */
 #ifndef AWS_SETTINGS_H
 #define AWS_SETTINGS_H
@@ -15,7 +14,7 @@
 struct aws_credentials_chain; /* aws/credentials/chain.h */
 struct aws_profiles;          /* aws/profile.h */
 
-/* All but `on_skew` is only read once it is loaded. */
+/* Read-only once loaded, but for `on_skew` and its context. */
 struct aws_settings {
     struct aws_profiles *profiles;
     char *profile; /* AWS_PROFILE, else "default" */
@@ -25,21 +24,20 @@ struct aws_settings {
     int max_attempts;   /* AWS_MAX_ATTEMPTS, the profile's `max_attempts`; 0: not set */
     bool corrects_skew; /* unless AWS_DISABLE_CLOCK_SKEW_CORRECTION, or the profile's
                          * `disable_clock_skew_correction`, is true */
-    char *warning;      /* for the log: the retry mode is none of ours, calls are retried as `standard` does.
-                         * NULL: nothing to warn of */
+    char *warning;      /* for the log: `standard` is used in the place of another retry mode; NULL: none */
     bool is_profile_overridden; /* AWS_PROFILE names a profile, but the keys in the environment precede it */
     struct aws_credentials_chain *credentials; /* asks no source before the first get */
 
-    /* NULL, or called by any thread, under no lock, when a service's clock turns out to be `correction_ms`
-     * ahead of ours (negative: behind), and with 0 when the two agree again. Set it before there is a client.
-     */
+    /* Called (unless NULL) by any thread, under no lock, when a service's clock is found to be
+     * `correction_ms` ahead of ours (negative: behind), and with 0 when the two agree again. Set it before
+     * there is a client. */
     void (*on_skew)(void *context, const char *service, int64_t correction_ms);
     void *skew_context;
 };
 
-/* INVALID, and says what is allowed, if no region is set anywhere, a named profile does not exist, a setting
- * has a value that it cannot have (AWS_MAX_ATTEMPTS, AWS_RETRY_MODE, AWS_DISABLE_CLOCK_SKEW_CORRECTION,
- * AWS_CA_BUNDLE), or a file is broken. */
+/* INVALID, with what is allowed, if no region is set, a named profile does not exist, a value is not valid
+ * (AWS_MAX_ATTEMPTS, AWS_RETRY_MODE, AWS_DISABLE_CLOCK_SKEW_CORRECTION, AWS_CA_BUNDLE), or a file is broken.
+ */
 enum status aws_settings_load(struct aws_settings **settings, struct error *e);
 void aws_settings_free(struct aws_settings *settings);
 

@@ -99,7 +99,7 @@ static bool canonical_request(struct buffer *out, struct buffer *signed_names,
     return !out->overflowed && !signed_names->overflowed;
 }
 
-/* Step 4: derive a signing key, or take the one that is kept. */
+/* Step 4: derive the signing key, unless `key` is the right one already. */
 static void signing_key(struct sigv4_key *key, const struct sigv4_scope *scope, const char *day) {
     _cleanup_(mem_freep) char *made_of =
         mem_printf("%s\n%s\n%s\n%s", scope->secret_access_key, day, scope->region, scope->service);

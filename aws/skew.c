@@ -20,8 +20,8 @@ int64_t aws_skew_correction(int64_t offset_ms, int64_t earlier_ms) {
     return magnitude(offset_ms) < least_ms ? 0 : offset_ms;
 }
 
-/* Some services say no more than that access is denied. STS says SignatureDoesNotMatch ("Signature expired");
- * RequestExpired stands in the "Common Error Types" of its API Reference. */
+/* Some services answer with AccessDenied only. STS answers SignatureDoesNotMatch ("Signature expired");
+ * RequestExpired is one of the "Common Error Types" of its API Reference. */
 static bool is_suspect(const char *name) {
     static const char *const suspects[] = {
         "InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired", "AuthFailure",
@@ -36,7 +36,7 @@ bool aws_skew_explains(const char *name, int64_t signed_with_ms, int64_t correct
     return is_suspect(name) && magnitude(correction_ms - signed_with_ms) >= AWS_SKEW_THRESHOLD_MS;
 }
 
-bool aws_skew_is_news(int64_t earlier_ms, int64_t correction_ms) {
+bool aws_skew_has_changed(int64_t earlier_ms, int64_t correction_ms) {
     return (earlier_ms == 0) != (correction_ms == 0) ||
            magnitude(correction_ms - earlier_ms) >= AWS_SKEW_THRESHOLD_MS;
 }

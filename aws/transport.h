@@ -1,15 +1,14 @@
 /*
- * aws/transport: how the bytes of a signed request get to a service, and the answer back.
+ * aws/transport: sends a request to a service and receives its answer.
  *
- * The seam is one function, `send`, which starts one exchange and returns at once. The real one is libcurl:
- * aws_session_send. A test may answer by itself (aws_exchange_answer or aws_exchange_fail, then
- * aws_session_finish, at once or after a delay), or wrap the real one: set the exchange's `filter`, call
- * aws_session_send, and have the answer in hand before the client sees it: to count it, change it, or lose it
- * after it took effect.
+ * A transport is one function, `send`, which starts an exchange and returns at once. The real one uses
+ * libcurl: aws_session_send. A test may answer instead (aws_exchange_answer or aws_exchange_fail, then
+ * aws_session_finish, at once or after a delay); or set the exchange's `filter` and call aws_session_send, to
+ * count, change or lose an answer that took effect before the client reads it.
  *
- * A session is what one thread needs to have several exchanges under way: a libcurl multi handle with its
- * kept-alive connections. Only its thread uses it, but for aws_session_wake. libcurl does not raise signals
- * here (NOSIGNAL), so the program must ignore SIGPIPE.
+ * A session lets one thread have several exchanges under way: a libcurl multi handle with its kept-alive
+ * connections. Only that thread uses it, but for aws_session_wake. libcurl is set up not to change signals
+ * (NOSIGNAL), so the program must ignore SIGPIPE.
  */
 #ifndef AWS_TRANSPORT_H
 #define AWS_TRANSPORT_H
@@ -24,8 +23,8 @@ struct aws_session;
 
 enum aws_exchange_result {
     AWS_EXCHANGE_PENDING,
-    AWS_EXCHANGE_ANSWERED,  /* a whole answer: `http_status` and what follows it */
-    AWS_EXCHANGE_NO_ANSWER, /* none, or not a whole one: `problem`. It may have taken effect all the same. */
+    AWS_EXCHANGE_ANSWERED,  /* a whole answer: `http_status` and the rest */
+    AWS_EXCHANGE_NO_ANSWER, /* none, or a part: `problem`. The request may have taken effect. */
     AWS_EXCHANGE_TOO_LARGE, /* more than LIMIT_AWS_REPLY_BYTES */
 };
 
@@ -46,20 +45,20 @@ struct aws_exchange {
     /* The answer. */
     enum aws_exchange_result result;
     long http_status; /* 0 if there was no answer */
-    bool connected;   /* there was a connection, which tells silence from absence when there was no answer */
+    bool connected;   /* there was a connection: without an answer, silence rather than absence */
     struct buffer reply;
     char request_id[80];
-    char error_type[128]; /* x-amzn-ErrorType, as it came */
+    char error_type[128]; /* x-amzn-ErrorType, unchanged */
     bool has_crc32;       /* x-amz-crc32 */
     uint32_t crc32;
     int64_t retry_after_ms;      /* x-amz-retry-after; -1: none */
     int64_t http_retry_after_ms; /* Retry-After, in seconds there; -1: none */
     int64_t retry_at_ms;         /* Retry-After, a date; -1: none */
     int64_t date_ms;             /* Date; -1: none */
-    bool has_age;                /* there is an Age: it comes out of a cache */
+    bool has_age;                /* there is an Age: it is from a cache */
     char problem[256];
 
-    /* Called, unless NULL, in the session's thread just before the client sees the answer. */
+    /* Called (unless NULL) by the session's thread before the client reads the answer. */
     void (*filter)(struct aws_exchange *x, void *context);
     void *filter_context;
 
@@ -79,20 +78,18 @@ struct aws_transport {
 };
 
 /* libcurl: HTTP/1.1, certificates verified, proxies as libcurl's variables say (https_proxy, no_proxy, ...).
- * A kept-alive connection that the service had closed meanwhile is noticed and the request sent on another.
- */
+ * If the service had closed a kept-alive connection, the request is sent on another. */
 extern const struct aws_transport aws_transport_curl;
 
-/* A zeroed answer for a request yet to be filled in; aws_exchange_deinit when it is neither under way nor
- * needed. */
+/* Neither request nor answer. aws_exchange_deinit when it is no longer under way. */
 void aws_exchange_init(struct aws_exchange *x);
 void aws_exchange_deinit(struct aws_exchange *x);
 
-/* Forgets whatever answer there is and makes it this one. `reply` is copied. */
+/* Replaces the answer. `reply` is copied. */
 void aws_exchange_answer(struct aws_exchange *x, long http_status, const char *reply);
 void aws_exchange_fail(struct aws_exchange *x, const char *problem);
 
-/* Takes note of a header of the answer if it is one of those above; the rest is ignored. */
+/* Reads a header of the answer, if it is one of those above. */
 void aws_exchange_header(struct aws_exchange *x, const char *name, const char *value);
 
 /* Another answer begins: forgets the headers of the one before. */
@@ -101,9 +98,9 @@ void aws_exchange_forget_headers(struct aws_exchange *x);
 /* Forgets the whole answer: the exchange is to be sent again. */
 void aws_exchange_forget_answer(struct aws_exchange *x);
 
-/* For how long the service asks not to be bothered; -1: it does not. x-amz-retry-after goes before HTTP's own
- * Retry-After (RFC 9110 section 10.2.3), whose date is taken by the clock of whoever sent it, if there is a
- * Date, else by ours (`now_ms`). */
+/* How long the service asks to wait; -1: it does not. x-amz-retry-after precedes Retry-After (RFC 9110
+ * section 10.2.3). A date there is compared with the Date of the answer, or with our clock (`now_ms`) if
+ * there is none. */
 int64_t aws_exchange_retry_after_ms(const struct aws_exchange *x, int64_t now_ms);
 
 struct aws_session *aws_session_new(void);
@@ -112,17 +109,17 @@ void aws_session_free(struct aws_session *session); /* nothing may be under way 
 /* Starts the exchange over libcurl. */
 void aws_session_send(struct aws_session *session, struct aws_exchange *x);
 
-/* Has its answer: aws_session_wait returns it when `delay_ms` have passed. */
+/* The exchange is finished: aws_session_wait returns it after `delay_ms`. */
 void aws_session_finish(struct aws_session *session, struct aws_exchange *x, int64_t delay_ms);
 
 /* Blocks until an exchange is finished, and returns it; NULL after `timeout_ms`, when woken, when `stop_fd`
  * (-1: none) is readable, or earlier. */
 struct aws_exchange *aws_session_wait(struct aws_session *session, int64_t timeout_ms, int stop_fd);
 
-/* Any thread: the wait that is going on, or else the next one, returns at once. */
+/* Any thread. The present wait, or else the next one, returns at once. */
 void aws_session_wake(struct aws_session *session);
 
-/* The exchange is no longer under way; its connection, if it has one, is closed. */
+/* Ends the exchange and closes its connection, if it has one. */
 void aws_session_abandon(struct aws_session *session, struct aws_exchange *x);
 
 #endif

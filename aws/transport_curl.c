@@ -12,7 +12,7 @@ struct aws_session {
     CURLM *multi;
     CURL *idle[LIMIT_AWS_CONCURRENCY]; /* kept because each remembers its TLS sessions */
     size_t idle_count;
-    struct aws_exchange *finished; /* by aws_session_finish, perhaps not due yet; in no order */
+    struct aws_exchange *finished; /* by aws_session_finish, maybe not due yet; in no order */
 };
 
 static void init_curl(void) {
@@ -44,18 +44,17 @@ void aws_session_free(struct aws_session *session) {
 
 static size_t on_body(char *data, size_t size, size_t n, void *context) {
     struct aws_exchange *x = context;
-    return buffer_append(&x->reply, data, size * n) ? size * n
-                                                    : 0; /* anything but all of it ends the transfer */
+    return buffer_append(&x->reply, data, size * n) ? size * n : 0; /* 0 ends the transfer */
 }
 
-/* One header line of an answer, not terminated. A status line begins an answer: what an interim one said is
- * void. An empty line ends its headers. */
+/* One header line of an answer, not terminated. A status line begins an answer, and voids an interim one
+ * (1xx). An empty line ends its headers. */
 static size_t on_header(char *data, size_t size, size_t n, void *context) {
     struct aws_exchange *x = context;
     size_t length = size * n;
     char line[512];
     if (length >= sizeof line)
-        return length; /* none that we look at is so long */
+        return length; /* none that we read is so long */
     memcpy(line, data, length);
     line[length] = '\0';
     line[strcspn(line, "\r\n")] = '\0';
@@ -82,7 +81,7 @@ static CURL *take_easy(struct aws_session *s) {
     return easy;
 }
 
-/* Takes the exchange's handle back, to be used again. */
+/* Returns the exchange's handle to the session. */
 static void release(struct aws_session *s, struct aws_exchange *x) {
     CURL *easy = x->easy;
     if (!easy)
@@ -121,15 +120,14 @@ static CURLcode set_options(CURL *easy, struct aws_exchange *x) {
     }
     SET(CURLOPT_CUSTOMREQUEST, x->method ? x->method : "POST");
     if (x->direct)
-        SET(CURLOPT_PROXY, ""); /* empty: not even the environment's */
+        SET(CURLOPT_PROXY, ""); /* overrides the environment */
     SET(CURLOPT_USERAGENT, "winner-view");
     SET(CURLOPT_HTTPHEADER, (struct curl_slist *)x->list);
-    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is none of the service's */
+    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is not the service's */
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)x->connect_ms);
     SET(CURLOPT_TIMEOUT_MS, (long)x->attempt_ms);
-    SET(CURLOPT_QUICK_EXIT,
-        1L); /* a name server that does not answer must not hold up a time-out or a cancel */
+    SET(CURLOPT_QUICK_EXIT, 1L); /* a silent name server must not delay a time-out or a cancel */
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     if (x->ca_bundle)
         SET(CURLOPT_CAINFO, x->ca_bundle);
@@ -165,7 +163,7 @@ void aws_session_finish(struct aws_session *session, struct aws_exchange *x, int
     session->finished = x;
 }
 
-/* Takes `x` off the list of the finished; false if it is not there. */
+/* Removes `x` from the list of finished exchanges; false if it is not there. */
 static bool unlink_finished(struct aws_session *s, const struct aws_exchange *x) {
     struct aws_exchange **at = &s->finished;
     while (*at && *at != x)
@@ -176,7 +174,7 @@ static bool unlink_finished(struct aws_session *s, const struct aws_exchange *x)
     return true;
 }
 
-/* The finished one that is due first; NULL if there is none. */
+/* The finished exchange that is due first; NULL: none. */
 static struct aws_exchange *first_finished(const struct aws_session *s) {
     struct aws_exchange *first = s->finished;
     for (struct aws_exchange *x = first; x; x = x->next)
@@ -188,7 +186,7 @@ static struct aws_exchange *first_finished(const struct aws_session *s) {
 static void conclude(struct aws_exchange *x, CURLcode code) {
     curl_off_t connected_us = 0;
     curl_easy_getinfo(x->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
-    if (code == CURLE_OK && !x->headers_ended) { /* which libcurl takes for an answer without a body */
+    if (code == CURLE_OK && !x->headers_ended) { /* libcurl takes this for an answer without a body */
         aws_exchange_fail(x, "the connection was closed within the headers of the answer");
     } else if (code == CURLE_OK || x->reply.overflowed) {
         x->result = x->reply.overflowed ? AWS_EXCHANGE_TOO_LARGE : AWS_EXCHANGE_ANSWERED;

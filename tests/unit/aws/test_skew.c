@@ -95,12 +95,12 @@ static void an_error_is_explained_only_if_it_was_signed_for_another_time(void **
 
 static void it_is_news_when_a_correction_comes_goes_or_jumps(void **state) {
     (void)state;
-    assert_true(aws_skew_is_news(0, 5 * MINUTE));
-    assert_true(aws_skew_is_news(5 * MINUTE, 0));
-    assert_true(aws_skew_is_news(5 * MINUTE, 60 * MINUTE));
-    assert_true(aws_skew_is_news(4 * MINUTE, -4 * MINUTE));
-    assert_false(aws_skew_is_news(0, 0));
-    assert_false(aws_skew_is_news(5 * MINUTE, 5 * MINUTE + 1000));
+    assert_true(aws_skew_has_changed(0, 5 * MINUTE));
+    assert_true(aws_skew_has_changed(5 * MINUTE, 0));
+    assert_true(aws_skew_has_changed(5 * MINUTE, 60 * MINUTE));
+    assert_true(aws_skew_has_changed(4 * MINUTE, -4 * MINUTE));
+    assert_false(aws_skew_has_changed(0, 0));
+    assert_false(aws_skew_has_changed(5 * MINUTE, 5 * MINUTE + 1000));
 }
 
 int main(void) {
