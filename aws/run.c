@@ -44,23 +44,23 @@ static struct metrics_family skew_seconds = {
     .labels = {"service"},
 };
 
-/* A call on its way through a run: fresh, under way, waiting for its retry, or ended. */
-struct flight {
+/* A call within a run: not started, under way, waiting for its retry, or ended. */
+struct job {
     struct aws_call *call;
-    int taken;           /* from the retry quota, for the last retry */
-    bool skewed;         /* it was sent again for its clock: not twice */
-    int64_t due_ms;      /* when to retry */
-    struct flight *next; /* in the queue of those that wait */
+    int tokens_taken; /* from the retry quota, by its last retry */
+    bool skewed;      /* it was retried for its clock: not twice */
+    int64_t due_ms;   /* when to retry */
+    struct job *next; /* in the queue of waiting calls */
 };
 
 enum { LINES = 7 }; /* Expect, four that are signed, date and signature */
 
-/* What a flight that is under way needs. */
+/* A slot for a call under way. */
 struct attempt {
-    struct flight *flight; /* NULL: free */
+    struct job *job; /* NULL: free */
     struct aws_exchange exchange;
     char *lines[LINES + 1];
-    int64_t correction_ms; /* it is signed with */
+    int64_t correction_ms; /* of the time in its signature */
     int64_t sent_boot_ms;
 };
 
@@ -68,14 +68,14 @@ struct run {
     struct aws_client *client;
     struct aws_lane *lane;
     const struct aws_run *options;
-    struct flight *flights;
+    struct job *jobs;
     size_t count;
-    size_t fresh;           /* the flights from here on are */
-    struct flight *waiting; /* the first one due first */
+    size_t fresh;        /* the calls from this index on are not started */
+    struct job *waiting; /* ordered by the time when they are due */
     struct attempt *attempts;
-    size_t concurrency;  /* so many attempts */
-    size_t under_way;    /* so many of them are not free */
-    int64_t deadline_ms; /* the options', or their patience's end; 0: none */
+    size_t concurrency;  /* number of slots */
+    size_t under_way;    /* slots in use */
+    int64_t deadline_ms; /* by the options' deadline and patience; 0: none */
 };
 
 /* One attempt. */
@@ -86,10 +86,10 @@ static void count(const struct run *run, struct metrics_family *family, const st
     metrics_count(family, (const char *const[]){run->client->service->name, call->operation, label, NULL}, 1);
 }
 
-/* Signs what is sent, and only that which no proxy may change. */
+/* Signs the headers that no proxy may change. */
 static enum status sign(struct run *run, struct attempt *a, const struct aws_credentials *credentials,
                         struct error *e) {
-    const struct aws_call *call = a->flight->call;
+    const struct aws_call *call = a->job->call;
     const struct aws_client *client = run->client;
     _cleanup_(mem_freep) char *target = mem_printf("%s.%s", client->service->target_prefix, call->operation);
     const struct sigv4_header headers[] = {
@@ -107,7 +107,7 @@ static enum status sign(struct run *run, struct attempt *a, const struct aws_cre
         .service = client->service->name,
         .time_ms = call->sent_ms + a->correction_ms,
     };
-    a->lines[0] = mem_strdup("Expect:"); /* libcurl would wait for a 100 that nobody needs */
+    a->lines[0] = mem_strdup("Expect:"); /* libcurl would wait for a status 100 */
     return sigv4_sign_lines(a->lines + 1, &request, &scope, &run->lane->key, e);
 }
 
@@ -121,7 +121,7 @@ static enum status prepare(struct run *run, struct attempt *a, struct error *e) 
         return aws_service_error_set(e, AWS_ERROR_FENCE_SHUT,
                                      "not sent, this process may not hold its lease any more");
     a->correction_ms = atomic_load(&run->client->correction_ms);
-    a->flight->call->sent_ms = clock_real_ms();
+    a->job->call->sent_ms = clock_real_ms();
     a->sent_boot_ms = clock_boot_ms();
     return sign(run, a, credentials, e);
 }
@@ -129,7 +129,7 @@ static enum status prepare(struct run *run, struct attempt *a, struct error *e) 
 static void transmit(struct run *run, struct attempt *a) {
     struct aws_client *client = run->client;
     const struct aws_transport *transport = client->transport;
-    struct aws_call *call = a->flight->call;
+    struct aws_call *call = a->job->call;
     struct aws_exchange *x = &a->exchange;
     x->operation = call->operation;
     x->url = client->endpoint.url;
@@ -147,29 +147,29 @@ static void transmit(struct run *run, struct attempt *a) {
     transport->send(transport, run->lane->session, x);
 }
 
-/* Puts a flight on a free attempt. There is one: the caller sees to that. */
-static struct attempt *board(struct run *run, struct flight *f) {
+/* Takes a free slot for the call; the caller has made sure that there is one. */
+static struct attempt *take_slot(struct run *run, struct job *f) {
     struct attempt *a = run->attempts;
-    while (a->flight)
+    while (a->job)
         a++;
-    a->flight = f;
+    a->job = f;
     aws_exchange_init(&a->exchange);
     run->under_way++;
     return a;
 }
 
-static void land(struct run *run, struct attempt *a) {
+static void free_slot(struct run *run, struct attempt *a) {
     for (size_t i = 0; a->lines[i]; i++) {
         free(a->lines[i]);
         a->lines[i] = NULL;
     }
     aws_exchange_deinit(&a->exchange);
-    a->flight = NULL;
+    a->job = NULL;
     run->under_way--;
 }
 
-/* The end of a call that failed: its error says what, and after how much trouble. */
-static void end_failed(struct run *run, struct flight *f) {
+/* The call has failed: its error gets service, operation and number of attempts. */
+static void end_failed(struct run *run, struct job *f) {
     struct aws_call *call = f->call;
     call->status = call->error.status;
     if (call->attempts > 1)
@@ -179,13 +179,13 @@ static void end_failed(struct run *run, struct flight *f) {
         error_wrap(&call->error, "%s %s failed", run->client->service->name, call->operation);
 }
 
-static void start(struct run *run, struct flight *f) {
-    struct attempt *a = board(run, f);
+static void start(struct run *run, struct job *f) {
+    struct attempt *a = take_slot(run, f);
     if (prepare(run, a, &f->call->error) == STATUS_OK) {
         transmit(run, a);
         return;
     }
-    land(run, a);
+    free_slot(run, a);
     end_failed(run, f);
 }
 
@@ -196,8 +196,9 @@ static void report_skew(const struct aws_settings *settings, const char *service
         settings->on_skew(settings->skew_context, service, correction_ms);
 }
 
-/* What the answer tells of the service's clock; true if the attempt should have been signed otherwise. */
-static bool learn_skew(struct run *run, const struct attempt *a) {
+/* Measures the service's clock by the answer; true if the attempt failed because it was signed with a wrong
+ * time. */
+static bool measure_skew(struct run *run, const struct attempt *a) {
     struct aws_client *client = run->client;
     const struct aws_skew_answer answer = {
         .date_ms = a->exchange.date_ms,
@@ -213,29 +214,29 @@ static bool learn_skew(struct run *run, const struct attempt *a) {
     int64_t earlier_ms = atomic_exchange(&client->correction_ms, correction_ms);
     if (aws_skew_has_changed(earlier_ms, correction_ms))
         report_skew(client->settings, client->service->name, correction_ms);
-    return aws_skew_explains(a->flight->call->error.code, a->correction_ms, correction_ms);
+    return aws_skew_explains(a->job->call->error.code, a->correction_ms, correction_ms);
 }
 
 /* Retries. */
 
-static void wait_until(struct run *run, struct flight *f, int64_t due_ms) {
+static void queue_retry(struct run *run, struct job *f, int64_t due_ms) {
     f->due_ms = due_ms;
-    struct flight **at = &run->waiting;
+    struct job **at = &run->waiting;
     while (*at && (*at)->due_ms <= due_ms)
         at = &(*at)->next;
     f->next = *at;
     *at = f;
 }
 
-static int max_attempts(const struct run *run, const struct flight *f) {
+static int max_attempts(const struct run *run, const struct job *f) {
     int configured = run->client->settings->max_attempts;
     if (f->call->max_attempts > 0)
         return f->call->max_attempts;
     return configured > 0 ? configured : run->client->service->max_attempts;
 }
 
-/* Whether the call, whose error is filled, is to be sent again; then it waits for that. */
-static bool retry(struct run *run, struct flight *f, enum aws_retry_cause cause, int64_t retry_after_ms) {
+/* Queues the failed call for its retry; false if it must not be retried. */
+static bool retry(struct run *run, struct job *f, enum aws_retry_cause cause, int64_t retry_after_ms) {
     struct aws_call *call = f->call;
     const struct aws_service *service = run->client->service;
     if (cause == AWS_RETRY_NONE || call->attempts >= max_attempts(run, f))
@@ -246,20 +247,20 @@ static bool retry(struct run *run, struct flight *f, enum aws_retry_cause cause,
                                                           fraction, retry_after_ms);
     if (run->deadline_ms && due_ms >= run->deadline_ms)
         return false;
-    f->taken = aws_retry_quota_take(&run->client->quota, cause);
-    if (f->taken == 0) {
+    f->tokens_taken = aws_retry_quota_take(&run->client->quota, cause);
+    if (f->tokens_taken == 0) {
         error_wrap(&call->error, "not tried again, too many calls fail");
         return false;
     }
     count(run, &retries_total, call, aws_retry_cause_name(cause));
     json_decref(call->reply);
     call->reply = NULL;
-    wait_until(run, f, due_ms);
+    queue_retry(run, f, due_ms);
     return true;
 }
 
-/* Why the call may be sent again, if it may. */
-static enum aws_retry_cause cause_of(struct flight *f, long http_status, bool clock_was_wrong) {
+/* Why the call may be retried, or AWS_RETRY_NONE. */
+static enum aws_retry_cause cause_of(struct job *f, long http_status, bool clock_was_wrong) {
     enum aws_retry_cause cause = aws_retry_cause_of(f->call->error.code, http_status);
     if (cause != AWS_RETRY_NONE || !clock_was_wrong || f->skewed)
         return cause;
@@ -273,8 +274,8 @@ static void count_error(const struct run *run, const struct aws_call *call, long
     count(run, &errors_total, call, *call->error.code ? call->error.code : unnamed);
 }
 
-/* Work got done, or is about to be: so long is waited for more. */
-static void be_patient(struct run *run, int64_t now_ms) {
+/* Moves the deadline on: a call has been answered, or the run begins. */
+static void move_deadline(struct run *run, int64_t now_ms) {
     const struct aws_run *options = run->options;
     int64_t end_ms = options->patience_ms ? now_ms + options->patience_ms : 0;
     run->deadline_ms = options->deadline_boot_ms;
@@ -282,27 +283,27 @@ static void be_patient(struct run *run, int64_t now_ms) {
         run->deadline_ms = end_ms;
 }
 
-static void note_answer(struct run *run) {
+static void count_answer(struct run *run) {
     int64_t now_ms = clock_boot_ms();
     pulse_beat(run->options->pulse, now_ms);
-    be_patient(run, now_ms);
+    move_deadline(run, now_ms);
 }
 
-/* An exchange of the run is finished. */
-static void settle(struct run *run, struct aws_exchange *x) {
+/* Handles a finished exchange. */
+static void finish(struct run *run, struct aws_exchange *x) {
     struct attempt *a = x->owner;
-    struct flight *f = a->flight;
+    struct job *f = a->job;
     struct aws_call *call = f->call;
     enum status status = aws_reply_read(x, &call->reply, &call->error);
-    bool clock_was_wrong = learn_skew(run, a);
+    bool clock_was_wrong = measure_skew(run, a);
     long http_status = x->http_status;
     int64_t retry_after_ms = aws_exchange_retry_after_ms(x, clock_real_ms());
     KILLPOINT("after", call->operation, x->body);
-    land(run, a);
+    free_slot(run, a);
     if (status != STATUS_RETRY)
-        note_answer(run);
+        count_answer(run);
     if (status == STATUS_OK) {
-        aws_retry_quota_give(&run->client->quota, f->taken);
+        aws_retry_quota_give(&run->client->quota, f->tokens_taken);
         memset(&call->error, 0, sizeof call->error);
         call->status = STATUS_OK;
         return;
@@ -325,25 +326,25 @@ static bool has_work(const struct run *run) {
     return run->under_way > 0 || run->waiting || run->fresh < run->count;
 }
 
-/* Retries that are due go first: they have waited longest. */
-static struct flight *next_to_start(struct run *run, int64_t now_ms) {
-    struct flight *f = run->waiting;
+/* Retries that are due precede new calls. */
+static struct job *next_to_start(struct run *run, int64_t now_ms) {
+    struct job *f = run->waiting;
     if (f && f->due_ms <= now_ms) {
         run->waiting = f->next;
         return f;
     }
-    return run->fresh < run->count ? &run->flights[run->fresh++] : NULL;
+    return run->fresh < run->count ? &run->jobs[run->fresh++] : NULL;
 }
 
 static bool is_past(const struct run *run, int64_t now_ms) {
     return run->deadline_ms && now_ms >= run->deadline_ms;
 }
 
-/* The clock is read for each: one may have waited for credentials until the run is to end. */
-static void start_what_may(struct run *run) {
+/* The clock is read for each call: the one before may have waited for credentials. */
+static void start_jobs(struct run *run) {
     while (run->under_way < run->concurrency && !atomic_load(&run->client->cancelled)) {
         int64_t now_ms = clock_boot_ms();
-        struct flight *f = is_past(run, now_ms) ? NULL : next_to_start(run, now_ms);
+        struct job *f = is_past(run, now_ms) ? NULL : next_to_start(run, now_ms);
         if (!f)
             return;
         start(run, f);
@@ -359,25 +360,25 @@ static int64_t wait_ms(const struct run *run, int64_t now_ms) {
     return until_ms > now_ms ? until_ms - now_ms : 0;
 }
 
-static void end_unfinished(struct run *run, struct flight *f, const char *name, const char *message) {
-    struct error *e = &f->call->error; /* what its last attempt failed of, if there was one that did */
+static void end_unfinished(struct run *run, struct job *f, const char *name, const char *message) {
+    struct error *e = &f->call->error; /* of its last attempt, if one has failed */
     _cleanup_(mem_freep) char *both =
         *e->message ? mem_printf("%s; before that: %s", message, e->message) : NULL;
     aws_service_error_set(e, name, both ? both : message);
     end_failed(run, f);
 }
 
-/* Ends with `name` whatever has not ended yet. */
+/* Ends all other calls with this error. */
 static void end_all(struct run *run, const char *name, const char *message) {
     for (struct attempt *a = run->attempts; run->under_way > 0; a++) {
-        struct flight *f = a->flight;
+        struct job *f = a->job;
         if (!f)
             continue;
         aws_session_abandon(run->lane->session, &a->exchange);
-        land(run, a);
+        free_slot(run, a);
         end_unfinished(run, f, name, message);
     }
-    for (struct flight *f; (f = next_to_start(run, INT64_MAX));)
+    for (struct job *f; (f = next_to_start(run, INT64_MAX));)
         end_unfinished(run, f, name, message);
 }
 
@@ -391,12 +392,12 @@ static void run_to_end(struct run *run) {
             end_all(run, AWS_ERROR_DEADLINE, "no answer in the time given");
             return;
         }
-        start_what_may(run);
+        start_jobs(run);
         if (!has_work(run))
             return;
         struct aws_exchange *x = aws_session_wait(run->lane->session, wait_ms(run, clock_boot_ms()), -1);
         if (x)
-            settle(run, x);
+            finish(run, x);
     }
 }
 
@@ -411,15 +412,15 @@ void aws_run_calls(struct aws_client *client, struct aws_lane *lane, struct aws_
     struct run run = {.client = client, .lane = lane, .options = options ? options : &defaults, .count = n};
     run.concurrency = window(run.options, n);
     run.attempts = mem_zalloc(run.concurrency * sizeof *run.attempts);
-    run.flights = mem_zalloc(n * sizeof *run.flights);
+    run.jobs = mem_zalloc(n * sizeof *run.jobs);
     for (size_t i = 0; i < n; i++) {
-        run.flights[i].call = &calls[i];
+        run.jobs[i].call = &calls[i];
         calls[i].attempts = calls[i].throttles = 0;
         calls[i].error = (struct error){0};
         calls[i].reply = NULL;
     }
-    be_patient(&run, clock_boot_ms());
+    move_deadline(&run, clock_boot_ms());
     run_to_end(&run);
     free(run.attempts);
-    free(run.flights);
+    free(run.jobs);
 }

@@ -24,12 +24,12 @@
 /*
  * What an error means for the caller of the operation:
  *
- *     CONFLICT    ConditionalCheckFailedException; ResourceInUseException (the table exists, or is being
- * changed) NOT_FOUND   ResourceNotFoundException, TableNotFoundException RETRY       throttles, HTTP 5xx, 408
- * and 429, no answer (`http_status` 0), transactions that conflict, clock skew and expired credentials which
- * the retries did not cure INVALID     ValidationException and the like, ExpiredIteratorException: the same
- * request fails again FAILED      the rest: access denied, unknown keys, a wrong signature
- * (InvalidSignatureException)
+ *   - CONFLICT: ConditionalCheckFailedException; ResourceInUseException (the table exists, or is changing)
+ *   - NOT_FOUND: ResourceNotFoundException, TableNotFoundException
+ *   - RETRY: throttles, HTTP 5xx, 408 and 429, no answer (`http_status` 0), transactions that conflict, clock
+ *     skew and expired credentials which the retries did not cure
+ *   - INVALID: ValidationException and the like, ExpiredIteratorException: the same request fails again
+ *   - FAILED: the rest: access denied, unknown keys, a wrong signature (InvalidSignatureException)
  */
 enum status aws_service_error_status(const char *name, long http_status);
 

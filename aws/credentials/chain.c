@@ -39,23 +39,24 @@ enum { FIRST_PAUSE_MS = 1000, LEAST_LIFE_MS = 1000, LONGEST_SLEEP_MS = 60000, LO
 struct aws_credentials_chain {
     struct aws_credentials_source *sources;
     size_t count;
-    struct waker waker; /* something changed when the thread has to tend */
+    struct waker waker; /* wakes the thread when its next turn has changed */
     int cancel_fd;      /* an eventfd that stays readable once the chain is cancelled */
-    int stop_fd;        /* an epoll of that one and of what the program wants to be stopped with */
+    int stop_fd;        /* an epoll of that one and of the program's own descriptor */
     int64_t (*boot_ms)(void);
     pthread_t thread;
 
-    pthread_mutex_t lock; /* guards what follows. A leaf: nothing is locked or asked under it. */
+    pthread_mutex_t
+        lock; /* guards what follows. A leaf: no other lock is taken and no source asked under it. */
     pthread_cond_t ended; /* a fetch */
     struct aws_credentials_listener listener;
     bool started; /* the thread */
     bool fetching;
-    bool handed_over; /* that fetch waits for the thread to make it */
+    bool handed_over; /* the thread has to make that fetch */
     bool cancelled;
-    const struct aws_credentials_source *answered; /* the one that is configured; NULL: not known yet */
+    const struct aws_credentials_source *answered; /* the configured source; NULL: not known yet */
     struct aws_credentials *current;
     int64_t due_ms;      /* when to refresh */
-    int64_t expired_ms;  /* when a service last made it due */
+    int64_t expired_ms;  /* when a service last answered that they have expired */
     int failures;        /* in a row */
     int64_t paused_ms;   /* no fetch before that */
     struct error reason; /* why the last one failed */
@@ -101,7 +102,7 @@ void aws_credentials_chain_free(struct aws_credentials_chain *chain) {
     free(chain);
 }
 
-/* The wall clock as somebody read it, and when: from there on it is counted, for a fetch takes its time. */
+/* The wall clock as a caller read it. From then on it is counted by CLOCK_BOOTTIME: a fetch takes time. */
 struct moment {
     int64_t wall_ms, boot_ms;
 };
@@ -116,8 +117,8 @@ static int64_t wall_ms(const struct aws_credentials_chain *chain, const struct m
 
 /* Asking. */
 
-/* What a source could not do is no mistake of whoever wants to make a call: it is to be retried, or not. */
-static enum status blame(const struct aws_credentials_source *source, struct error *e) {
+/* A failure of a source is no mistake of the caller: the status is RETRY or FAILED. */
+static enum status fail_source(const struct aws_credentials_source *source, struct error *e) {
     e->status = e->status == STATUS_RETRY ? STATUS_RETRY : STATUS_FAILED;
     return error_wrap(e, "cannot get credentials from the %s", source->name);
 }
@@ -148,21 +149,21 @@ static enum status search(const struct aws_credentials_chain *chain, const struc
         if (status == STATUS_OK)
             *answered = source;
         if (status != STATUS_NOT_FOUND)
-            return status ? blame(source, e) : STATUS_OK;
+            return status ? fail_source(source, e) : STATUS_OK;
         buffer_printf(&looked_for, "; %s: %s", source->name, e->message);
     }
     return error_set_code(e, STATUS_FAILED, AWS_ERROR_NO_CREDENTIALS, "no credentials found%s",
                           looked_for.data ? looked_for.data : "");
 }
 
-/* Once a source has answered, that it does not now is a failure of its own. */
+/* A source that has answered before and is not configured now has failed. */
 static enum status ask_again(const struct aws_credentials_chain *chain,
                              const struct aws_credentials_source *source, const struct moment *began,
                              struct aws_credentials **out, struct error *e) {
     enum status status = ask(chain, source, began, out, e);
     if (status == STATUS_NOT_FOUND)
         e->status = STATUS_RETRY;
-    return status ? blame(source, e) : STATUS_OK;
+    return status ? fail_source(source, e) : STATUS_OK;
 }
 
 /* Keeping. The next four under the lock. */
@@ -181,7 +182,7 @@ static int64_t refresh_at(int64_t expires_ms, int64_t now_ms) {
     return early > least ? early : least;
 }
 
-/* Takes the fresh ones over, and gives the old ones away. */
+/* Keeps the fresh ones; returns the old ones, which the caller frees without the lock. */
 static struct aws_credentials *keep(struct aws_credentials_chain *chain, struct aws_credentials *fresh,
                                     int64_t now_ms) {
     struct aws_credentials *old = chain->current;
@@ -192,7 +193,7 @@ static struct aws_credentials *keep(struct aws_credentials_chain *chain, struct 
     return old;
 }
 
-/* Half of the pause is chance, so that many processes do not come back at once. */
+/* Half of the pause is random, so that many processes do not fetch at once. */
 static void back_off(struct aws_credentials_chain *chain, int64_t now_ms) {
     bool valid = is_valid(chain->current, now_ms);
     int64_t expires_ms = valid ? chain->current->expires_ms : 0;
@@ -205,7 +206,7 @@ static void back_off(struct aws_credentials_chain *chain, int64_t now_ms) {
     chain->failures++;
     chain->paused_ms = now_ms + pause / 2 + (int64_t)random_u32() % (pause / 2 + 1);
     if (expires_ms && expires_ms < chain->paused_ms)
-        chain->paused_ms = expires_ms; /* from then on they are needed */
+        chain->paused_ms = expires_ms; /* then new ones are needed */
     if (chain->current)
         chain->due_ms = chain->paused_ms;
 }
@@ -223,11 +224,12 @@ static void count_fetch(enum status status, int64_t expires_ms) {
     }
 }
 
-/* One fetch, which the caller has claimed by setting `fetching`. `e` is filled if it fails. */
+/* Makes one fetch; the caller has set `fetching`. `e` is filled if it fails. */
 static void fetch(struct aws_credentials_chain *chain, const struct moment *began, struct error *e) {
-    _cleanup_(aws_credentials_unrefp) struct aws_credentials *fresh = NULL; /* afterwards the old ones */
+    _cleanup_(aws_credentials_unrefp) struct aws_credentials *fresh = NULL; /* then the old ones */
     _cleanup_(aws_credentials_unrefp) struct aws_credentials *kept = NULL;
-    const struct aws_credentials_source *answered = chain->answered; /* only a fetch writes it */
+    const struct aws_credentials_source *answered =
+        chain->answered; /* written by fetches only, one at a time */
     enum status status =
         answered ? ask_again(chain, answered, began, &fresh, e) : search(chain, began, &answered, &fresh, e);
     int64_t now_ms = wall_ms(chain, began);
@@ -244,10 +246,10 @@ static void fetch(struct aws_credentials_chain *chain, const struct moment *bega
     if (is_valid(chain->current, now_ms))
         kept = aws_credentials_ref(chain->current);
     struct aws_credentials_listener listener = chain->listener;
-    bool is_news = listener.fetched && !chain->cancelled;
+    bool is_heard = listener.fetched && !chain->cancelled;
     pthread_mutex_unlock(&chain->lock);
 
-    if (is_news)
+    if (is_heard)
         listener.fetched(listener.data, now_ms, kept, status ? e : NULL);
 
     pthread_mutex_lock(&chain->lock);
@@ -259,28 +261,28 @@ static void fetch(struct aws_credentials_chain *chain, const struct moment *bega
 
 /* Getting. */
 
-/* One get on its way. */
-struct getter {
+/* One call of aws_credentials_chain_get. */
+struct get {
     struct moment began;
     int64_t deadline_ms; /* CLOCK_BOOTTIME; 0: none */
-    bool tried;          /* a fetch has ended meanwhile: what came of it is the answer */
+    bool has_fetched;    /* a fetch has ended meanwhile: its result is the answer */
 };
 
 /* The next four under the lock. */
 
-static bool is_late(const struct aws_credentials_chain *chain, const struct getter *g) {
+static bool is_late(const struct aws_credentials_chain *chain, const struct get *g) {
     return g->deadline_ms && chain->boot_ms() >= g->deadline_ms;
 }
 
-/* In short steps, for the clock of conditions stands still while the machine is suspended. */
-static void wait_for_end(struct aws_credentials_chain *chain, const struct getter *g) {
+/* In short steps: the clock of conditions stands still while the machine is suspended. */
+static void wait_for_end(struct aws_credentials_chain *chain, const struct get *g) {
     int64_t left_ms = g->deadline_ms ? g->deadline_ms - chain->boot_ms() : LONGEST_WAIT_MS;
     left_ms = left_ms < 0 ? 0 : left_ms < LONGEST_WAIT_MS ? left_ms : LONGEST_WAIT_MS;
     struct timespec end = condition_end(left_ms);
     pthread_cond_timedwait(&chain->ended, &chain->lock, &end);
 }
 
-static enum status too_late(const struct aws_credentials_chain *chain, struct error *e) {
+static enum status fail_late(const struct aws_credentials_chain *chain, struct error *e) {
     error_set_code(e, STATUS_RETRY, AWS_ERROR_DEADLINE, "no credentials in the time given");
     if (chain->failures > 0) {
         _cleanup_(mem_freep) char *both =
@@ -290,13 +292,13 @@ static enum status too_late(const struct aws_credentials_chain *chain, struct er
     return STATUS_RETRY;
 }
 
-/* True: `*status` says how it ends; false: the caller sees to a fetch, `fetching` is set. */
-static bool settled(struct aws_credentials_chain *chain, struct getter *g, struct aws_credentials **out,
-                    enum status *status, struct error *e) {
+/* True: the get has ended with `*status`. False: the caller has to fetch; `fetching` is set. */
+static bool has_ended(struct aws_credentials_chain *chain, struct get *g, struct aws_credentials **out,
+                      enum status *status, struct error *e) {
     int64_t now_ms = wall_ms(chain, &g->began);
     while (!is_valid(chain->current, now_ms) && chain->fetching && !chain->cancelled && !is_late(chain, g)) {
         wait_for_end(chain, g);
-        g->tried = !chain->fetching;
+        g->has_fetched = !chain->fetching;
         now_ms = wall_ms(chain, &g->began);
     }
     if (is_valid(chain->current, now_ms)) {
@@ -306,11 +308,11 @@ static bool settled(struct aws_credentials_chain *chain, struct getter *g, struc
         *status =
             error_set_code(e, STATUS_FAILED, AWS_ERROR_CANCELLED, "no credentials, the program is stopping");
     } else if (chain->fetching) {
-        *status = too_late(chain, e);
+        *status = fail_late(chain, e);
     } else if (chain->failures > 0 &&
-               (g->tried ||
+               (g->has_fetched ||
                 (now_ms < chain->paused_ms && chain->paused_ms - now_ms <= LIMIT_CREDENTIALS_BACKOFF_MS))) {
-        *e = chain->reason; /* (if it were further away than any pause, the clock has been set back) */
+        *e = chain->reason; /* (a pause longer than any: the clock was set back) */
         *status = chain->reason.status;
     } else {
         chain->fetching = true;
@@ -319,19 +321,19 @@ static bool settled(struct aws_credentials_chain *chain, struct getter *g, struc
     return true;
 }
 
-static void *tend_for_ever(void *data);
+static void *run_thread(void *data);
 
 static void start_thread(struct aws_credentials_chain *chain) {
     pthread_mutex_lock(&chain->lock);
     if (!chain->started && !chain->cancelled) {
-        if (pthread_create(&chain->thread, NULL, tend_for_ever, chain) != 0)
+        if (pthread_create(&chain->thread, NULL, run_thread, chain) != 0)
             mem_exhausted();
         chain->started = true;
     }
     pthread_mutex_unlock(&chain->lock);
 }
 
-/* Who has a deadline cannot make a fetch, which may take longer. */
+/* A caller with a deadline cannot make the fetch, which may take longer. */
 static void hand_over(struct aws_credentials_chain *chain) {
     pthread_mutex_lock(&chain->lock);
     chain->handed_over = true;
@@ -343,23 +345,23 @@ static void hand_over(struct aws_credentials_chain *chain) {
 enum status aws_credentials_chain_get(struct aws_credentials_chain *chain, int64_t now_ms,
                                       int64_t deadline_boot_ms, struct aws_credentials **out,
                                       struct error *e) {
-    struct getter g = {.began = moment_of(chain, now_ms), .deadline_ms = deadline_boot_ms};
+    struct get g = {.began = moment_of(chain, now_ms), .deadline_ms = deadline_boot_ms};
     struct error unread;
     e = e ? e : &unread;
     *out = NULL;
     for (;;) {
         enum status status;
         pthread_mutex_lock(&chain->lock);
-        bool is_settled = settled(chain, &g, out, &status, e);
+        bool ended = has_ended(chain, &g, out, &status, e);
         pthread_mutex_unlock(&chain->lock);
-        if (is_settled)
+        if (ended)
             return status;
         if (g.deadline_ms) {
             hand_over(chain);
         } else {
             struct moment begins = {wall_ms(chain, &g.began), chain->boot_ms()};
-            fetch(chain, &begins, e); /* then there is something valid, or a failure to report */
-            g.tried = true;
+            fetch(chain, &begins, e); /* then there are valid ones, or a failure */
+            g.has_fetched = true;
         }
     }
 }
@@ -380,18 +382,19 @@ int64_t aws_credentials_chain_tend(struct aws_credentials_chain *chain, int64_t 
     const struct moment began = moment_of(chain, now_ms);
     struct error e;
     pthread_mutex_lock(&chain->lock);
-    bool is_ours = chain->handed_over || (now_ms >= chain->due_ms && !chain->fetching);
-    is_ours = is_ours && !chain->cancelled;
-    if (is_ours) {
+    bool does_fetch = chain->handed_over || (now_ms >= chain->due_ms && !chain->fetching);
+    does_fetch = does_fetch && !chain->cancelled;
+    if (does_fetch) {
         chain->fetching = true;
         chain->handed_over = false;
     }
     pthread_mutex_unlock(&chain->lock);
-    if (is_ours)
+    if (does_fetch)
         fetch(chain, &began, &e);
 
     pthread_mutex_lock(&chain->lock);
-    int64_t next_ms = chain->fetching ? INT64_MAX : chain->due_ms; /* the end of a fetch wakes the thread */
+    int64_t next_ms =
+        chain->fetching ? INT64_MAX : chain->due_ms; /* the end of that fetch wakes the thread */
     pthread_mutex_unlock(&chain->lock);
     return next_ms;
 }
@@ -403,8 +406,8 @@ static bool is_cancelled(struct aws_credentials_chain *chain) {
     return is;
 }
 
-/* Sleeps are short, for the wall clock may be set, and a suspended machine wakes up late. */
-static void *tend_for_ever(void *data) {
+/* Sleeps are short: the wall clock may be set, and a suspended machine wakes up late. */
+static void *run_thread(void *data) {
     struct aws_credentials_chain *chain = data;
     while (!is_cancelled(chain)) {
         int64_t now_ms = clock_real_ms(), next_ms = aws_credentials_chain_tend(chain, now_ms);
@@ -442,7 +445,7 @@ void aws_credentials_chain_cancel(struct aws_credentials_chain *chain) {
 }
 
 void aws_credentials_chain_stop(struct aws_credentials_chain *chain) {
-    aws_credentials_chain_cancel(chain); /* from now on nobody starts the thread */
+    aws_credentials_chain_cancel(chain); /* from now on the thread is not started any more */
     pthread_mutex_lock(&chain->lock);
     bool started = chain->started;
     chain->started = false;

@@ -43,7 +43,7 @@ static bool is_allowed_ipv6(const char *host) {
            (IN6_IS_ADDR_LOOPBACK(&parsed) || memcmp(&parsed, &eks, sizeof eks) == 0);
 }
 
-/* Addresses are compared as numbers, names whole: a name that begins like an address is nobody we know. */
+/* Addresses are compared as numbers, names whole: a name may begin like an address. */
 static bool is_allowed_host(const char *host) {
     struct in_addr parsed, ecs, eks;
     inet_pton(AF_INET, ECS_HOST, &ecs);
@@ -83,7 +83,7 @@ enum status aws_credentials_container_url(const char *relative_uri, const char *
             "AWS_CONTAINER_CREDENTIALS_FULL_URI is '%s', it must be https, or http to localhost, "
             "127.0.0.0/8, [::1], 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]",
             full_uri);
-    *url = mem_strdup(whole); /* what was judged is what is asked */
+    *url = mem_strdup(whole); /* the URL that was checked is the one that is used */
     return STATUS_OK;
 }
 
@@ -103,7 +103,7 @@ static enum status read_token(const struct container *c, char **token, struct er
     return status;
 }
 
-/* Its refusals are documents too: with a code and a message. */
+/* An error is a document, too, with a code and a message. */
 static enum status read_answer(const struct aws_fetch *f, struct aws_credentials **out, struct error *e) {
     struct error local = {0};
     enum status status =

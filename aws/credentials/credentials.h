@@ -1,8 +1,8 @@
 /*
- * aws/credentials/credentials: with which keys requests are signed, and what a source of them is.
+ * aws/credentials/credentials: the keys that sign requests, and the interface of their sources.
  *
- * Sources stand in aws/credentials/sources.h; aws/credentials/chain.h asks them in order, keeps what they
- * say, and refreshes it. Secrets stand in no message, and are wiped with the last reference.
+ * aws/credentials/sources.h lists the sources; aws/credentials/chain.h asks them. Secrets are never in a
+ * message, and are wiped with the last reference.
  */
 #ifndef AWS_CREDENTIALS_CREDENTIALS_H
 #define AWS_CREDENTIALS_CREDENTIALS_H
@@ -27,19 +27,17 @@ struct aws_credentials *aws_credentials_new(const char *access_key_id, const cha
                                             const char *session_token, int64_t expires_ms,
                                             const char *source);
 struct aws_credentials *aws_credentials_ref(struct aws_credentials *c);
-void aws_credentials_unref(struct aws_credentials *c); /* the last one wipes the secret; NULL is fine */
+void aws_credentials_unref(struct aws_credentials *c); /* the last one wipes the secrets; NULL is allowed */
 void aws_credentials_unrefp(struct aws_credentials **c);
 
-/* Overwrites the string, then frees it; NULL is fine. */
+/* Overwrites the string, then frees it; NULL is allowed. */
 void aws_credentials_wipe(char *secret);
 void aws_credentials_wipep(char **secret);
 
-/*
- * `fetch` may block, within limits of its own, and ends at once (FAILED, code "Cancelled") when `stop_fd`
- * becomes readable (-1: never). It is called by any thread, several at once. It gives one reference in `out`;
- * NOT_FOUND: not configured, ask the next one (the error says what was looked for, and where); anything else:
- * configured, but it does not work.
- */
+/* * `fetch` may block, within its own bounds, and ends at once (FAILED, code "Cancelled") when `stop_fd`
+ * becomes readable (-1: never). Any thread, several at once. OK: one reference in `out`. NOT_FOUND: not
+ * configured, ask the next source (the error names what was looked for, and where). Anything else:
+ * configured, but it failed. */
 struct aws_credentials_source {
     const char *name; /* a literal */
     enum status (*fetch)(void *context, int stop_fd, struct aws_credentials **out, struct error *e);

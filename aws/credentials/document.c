@@ -12,13 +12,13 @@ const struct aws_credentials_form aws_credentials_form_process = {.token = "Sess
                                                                   .has_version = true};
 const struct aws_credentials_form aws_credentials_form_endpoint = {.token = "Token", .is_temporary = true};
 
-/* The member's text; NULL if it is absent, null, empty or no text. */
+/* The text of the member; NULL if it is absent, null, empty or not a string. */
 static const char *text_of(const json_t *object, const char *name) {
     const char *text = json_string_value(json_object_get(object, name));
     return text && *text ? text : NULL;
 }
 
-/* Whether the endpoint says, in the place of credentials, what went wrong. */
+/* Whether the object is an error instead of credentials. */
 static bool is_refusal(const json_t *object, struct error *e) {
     const char *code = text_of(object, "Code"), *message = text_of(object, "Message");
     if (!code) {

@@ -34,7 +34,7 @@ static enum status ask(const struct instance *in, const char *path, const char *
     f->exchange.direct = true;
     f->exchange.connect_ms = LIMIT_METADATA_CONNECT_MS;
     f->exchange.attempt_ms = LIMIT_METADATA_TRY_MS;
-    f->tries = token ? LIMIT_METADATA_TRIES : 1; /* elsewhere than on EC2 nobody answers: do not wait long */
+    f->tries = token ? LIMIT_METADATA_TRIES : 1; /* outside EC2 nothing answers: do not wait long */
     f->pause_ms = LIMIT_METADATA_PAUSE_MS;
     f->stop_fd = stop_fd;
     return aws_fetch(f, e);
@@ -46,8 +46,8 @@ static enum status refused(const struct aws_fetch *f, const char *what, struct e
     return error_set(e, passes ? STATUS_RETRY : STATUS_FAILED, "%s: HTTP %ld", what, f->exchange.http_status);
 }
 
-/* The answer to the PUT comes with a hop limit of its own, 1 unless somebody raised it: it does not get into
- * a container, and there it looks as if the service took the request and fell silent. */
+/* The answer to the PUT has a hop limit of its own, by default 1: it does not reach a container, where the
+ * service seems to accept the request and not to answer. */
 static enum status no_token(const struct instance *in, const struct aws_fetch *f, struct error *e) {
     if (!e || e->status != STATUS_RETRY)
         return e ? e->status : STATUS_FAILED;
@@ -78,7 +78,7 @@ static enum status fetch_token(const struct instance *in, int stop_fd, char **to
     return STATUS_OK;
 }
 
-/* The instance has at most one role; were there more, the first line is it. */
+/* An instance has at most one role; of several lines the first is taken. */
 static enum status fetch_role_name(const struct instance *in, const char *token, int stop_fd, char **name,
                                    struct error *e) {
     _cleanup_(aws_fetch_deinit) struct aws_fetch f;
@@ -91,7 +91,7 @@ static enum status fetch_role_name(const struct instance *in, const char *token,
         return error_set(e, STATUS_NOT_FOUND, "this instance has no role (instance profile)");
     if (f.exchange.http_status != 200)
         return refused(&f, "no role from the metadata service", e);
-    /* Role names are [A-Za-z0-9+=,.@_-] (IAM API, RoleName): they stand in a path as they are. */
+    /* Role names are [A-Za-z0-9+=,.@_-] (IAM API, RoleName): no character needs encoding in a path. */
     if (strcspn(f.exchange.reply.data, "/?#% \t") < length)
         return error_set(e, STATUS_FAILED, "the metadata service's name of the role is none");
     *name = mem_strndup(f.exchange.reply.data, length);

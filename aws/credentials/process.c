@@ -27,7 +27,7 @@ static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-/* Appends what the quoted part at `*at` stands for, and moves behind its end; false if it has none. */
+/* Appends the text of the quoted part at `*at`, and moves behind it; false if the quote is not closed. */
 static bool take_quoted(const char **at, struct buffer *word) {
     const char quote = *(*at)++;
     for (; **at != quote; (*at)++) {
@@ -43,7 +43,7 @@ static bool take_quoted(const char **at, struct buffer *word) {
 
 /* The word that begins at `*at`; false if a quote is not closed. */
 static bool take_word(const char **at, struct buffer *word) {
-    buffer_puts(word, ""); /* a pair of quotes is a word, if an empty one */
+    buffer_puts(word, ""); /* an empty pair of quotes is a word */
     while (**at && !is_blank(**at)) {
         if (**at == '"' || **at == '\'') {
             if (!take_quoted(at, word))
@@ -90,11 +90,11 @@ enum status aws_process_split(const char *line, char ***words, struct error *e) 
 
 /* Running. */
 
-/* A program under way. */
+/* A running program. */
 struct child {
     pid_t pid;
     int pidfd; /* readable once it has ended */
-    int out;   /* the reading ends of its two outputs; -1: at their end */
+    int out;   /* we read from these two; -1: at their end */
     int errors;
     struct buffer *output;
     char complaint[LIMIT_PROCESS_COMPLAINT_BYTES]; /* the start of its standard error */
@@ -205,7 +205,7 @@ static enum status await_end(struct child *c, int timeout_ms, int stop_fd, struc
         read_errors(c);
         if (!read_output(c))
             return error_set(e, STATUS_FAILED, "it wrote more than %zu bytes", c->output->max);
-        if (fds[0].revents) /* what it wrote was there before it ended */
+        if (fds[0].revents) /* all its output has been read */
             return STATUS_OK;
     }
 }

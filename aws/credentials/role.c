@@ -19,7 +19,7 @@ struct role {
     struct aws_credentials_source sources[SOURCES];
 };
 
-/* The profiles on the way from the first one, to see when they lead in a circle. */
+/* The profiles from the first one on, to find a circle. */
 struct path {
     const char *names[LIMIT_SOURCE_PROFILES];
     size_t length;
@@ -36,8 +36,8 @@ static bool has_keys(const struct aws_credentials_profile *p) {
 static enum status fetch_role(const struct role *r, const struct aws_credentials_profile *p,
                               struct path *path, int stop_fd, struct aws_credentials **out, struct error *e);
 
-/* `how` the way to `name` is wrong. */
-static enum status wrong_way(const struct path *path, const char *name, const char *how, struct error *e) {
+/* The chain of source profiles ends at `name`, which is wrong. */
+static enum status fail_chain(const struct path *path, const char *name, const char *how, struct error *e) {
     _cleanup_(buffer_deinit) struct buffer text;
     buffer_init(&text, sizeof e->message);
     for (size_t i = 0; i < path->length; i++)
@@ -45,8 +45,8 @@ static enum status wrong_way(const struct path *path, const char *name, const ch
     return error_set(e, STATUS_FAILED, "source_profile leads %s: %s'%s'", how, text.data, name);
 }
 
-/* As botocore does it: who has keys of its own lends these, and its own role does not matter. So a profile
- * may name itself. */
+/* As in botocore, a profile with keys of its own lends these, and its role does not matter. So a profile may
+ * name itself. */
 static enum status fetch_source_profile(const struct role *r, const char *name, struct path *path,
                                         int stop_fd, struct aws_credentials **out, struct error *e) {
     const struct aws_credentials_profile p = {r->profile.profiles, name, r->profile.sts};
@@ -90,10 +90,9 @@ static enum status fetch_credential_source(const struct role *r, const struct aw
                      p->name, name);
 }
 
-/* With whose credentials the role is asked for. */
-static enum status fetch_asker(const struct role *r, const struct aws_credentials_profile *p,
-                               struct path *path, int stop_fd, struct aws_credentials **out,
-                               struct error *e) {
+/* The credentials that assume the role. */
+static enum status fetch_base(const struct role *r, const struct aws_credentials_profile *p,
+                              struct path *path, int stop_fd, struct aws_credentials **out, struct error *e) {
     const char *source_profile = setting(p, "source_profile");
     const char *credential_source = setting(p, "credential_source");
     if (!source_profile == !credential_source)
@@ -108,19 +107,19 @@ static enum status fetch_asker(const struct role *r, const struct aws_credential
 
 static enum status fetch_role(const struct role *r, const struct aws_credentials_profile *p,
                               struct path *path, int stop_fd, struct aws_credentials **out, struct error *e) {
-    _cleanup_(aws_credentials_unrefp) struct aws_credentials *asker = NULL;
+    _cleanup_(aws_credentials_unrefp) struct aws_credentials *base = NULL;
     struct aws_sts_role role;
     for (size_t i = 0; i < path->length; i++)
         if (strcmp(path->names[i], p->name) == 0)
-            return wrong_way(path, p->name, "in a circle", e);
+            return fail_chain(path, p->name, "in a circle", e);
     if (path->length == LIMIT_SOURCE_PROFILES)
-        return wrong_way(path, p->name, "too far", e);
+        return fail_chain(path, p->name, "too far", e);
     path->names[path->length++] = p->name;
 
     enum status status = aws_credentials_read_role(p, &role, e);
     if (!status)
-        status = fetch_asker(r, p, path, stop_fd, &asker, e);
-    return status ? status : aws_sts_assume_role(p->sts, &role, asker, stop_fd, out, e);
+        status = fetch_base(r, p, path, stop_fd, &base, e);
+    return status ? status : aws_sts_assume_role(p->sts, &role, base, stop_fd, out, e);
 }
 
 static enum status fetch(void *context, int stop_fd, struct aws_credentials **out, struct error *e) {

@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-/* What stands in a section may not be put together with what stands in another. */
+/* Key and secret must be in the same section. */
 static enum status fetch_section(const struct aws_credentials_profile *p, enum aws_profile_section section,
                                  const char *path, struct aws_credentials **out, struct error *e) {
     const char *key = aws_profiles_get(p->profiles, section, p->name, "aws_access_key_id", NULL);

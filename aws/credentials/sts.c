@@ -85,18 +85,18 @@ static void free_lines(char *(*lines)[LINES]) {
         free((*lines)[i]);
 }
 
-/* One question to STS. */
-struct question {
+/* One request to STS. */
+struct request {
     const char *operation;
     const struct aws_sts_role *role;
     const struct buffer *form;
     const struct aws_credentials *as; /* NULL: not signed */
     int stop_fd;
-    int64_t ahead_ms; /* so far STS's clock seems to be ahead of ours */
+    int64_t ahead_ms; /* how far STS's clock is ahead of ours, as known so far */
 };
 
 /* The header lines of the form, signed unless `as` is NULL. */
-static enum status make_lines(const struct aws_sts *sts, const struct question *q, char *lines[LINES],
+static enum status make_lines(const struct aws_sts *sts, const struct request *q, char *lines[LINES],
                               struct error *e) {
     const struct aws_credentials *as = q->as;
     if (!as) {
@@ -119,7 +119,7 @@ static enum status make_lines(const struct aws_sts *sts, const struct question *
     return sigv4_sign_lines(lines, &request, &scope, NULL, e);
 }
 
-static enum status send_form(const struct aws_sts *sts, const struct question *q, struct aws_fetch *f,
+static enum status send_form(const struct aws_sts *sts, const struct request *q, struct aws_fetch *f,
                              struct error *e) {
     _cleanup_(free_lines) char *lines[LINES] = {NULL};
     enum status status = make_lines(sts, q, lines, e);
@@ -142,16 +142,16 @@ static enum status send_form(const struct aws_sts *sts, const struct question *q
     return status;
 }
 
-/* Takes note of how far STS's clock is ahead of ours, if the answer tells. */
-static void learn_skew(const struct aws_sts *sts, struct question *q, const struct aws_fetch *f) {
+/* Updates `ahead_ms` by the answer. */
+static void learn_skew(const struct aws_sts *sts, struct request *q, const struct aws_fetch *f) {
     int64_t offset_ms;
     if (sts->setup.corrects_skew && aws_skew_measure(&f->clock, &offset_ms))
         q->ahead_ms = aws_skew_correction(offset_ms, q->ahead_ms);
 }
 
-/* Asks once. `*skewed`: it was refused, and may not be if it is signed for the time that was learnt. */
-static enum status ask_once(const struct aws_sts *sts, struct question *q, bool *skewed,
-                            struct aws_credentials **out, struct error *e) {
+/* One attempt. `*skewed`: it was refused, and may succeed if it is signed with the time of the answer. */
+static enum status send_once(const struct aws_sts *sts, struct request *q, bool *skewed,
+                             struct aws_credentials **out, struct error *e) {
     _cleanup_(aws_fetch_deinit) struct aws_fetch f;
     _cleanup_(mem_freep) char *source = mem_printf("%s of role '%s'", q->operation, q->role->arn);
     int64_t signed_with_ms = q->ahead_ms;
@@ -167,9 +167,8 @@ static enum status ask_once(const struct aws_sts *sts, struct question *q, bool 
     return status;
 }
 
-/* What is learnt of STS's clock is not kept: credentials are asked for so rarely that it may be set
- * meanwhile. */
-static enum status ask(const struct aws_sts *sts, struct question *q, struct aws_credentials **out,
+/* The offset of STS's clock is not kept: requests are so rare that our clock may be set between two. */
+static enum status ask(const struct aws_sts *sts, struct request *q, struct aws_credentials **out,
                        struct error *e) {
     struct error unread;
     bool skewed;
@@ -181,8 +180,8 @@ static enum status ask(const struct aws_sts *sts, struct question *q, struct aws
     }
     if (q->form->overflowed)
         return error_set(e, STATUS_FAILED, "sts %s failed: the request is too long", q->operation);
-    enum status status = ask_once(sts, q, &skewed, out, e);
-    return skewed ? ask_once(sts, q, &skewed, out, e) : status;
+    enum status status = send_once(sts, q, &skewed, out, e);
+    return skewed ? send_once(sts, q, &skewed, out, e) : status;
 }
 
 enum status aws_sts_assume_role(const struct aws_sts *sts, const struct aws_sts_role *role,
@@ -193,7 +192,7 @@ enum status aws_sts_assume_role(const struct aws_sts *sts, const struct aws_sts_
     add_role(&form, sts, "AssumeRole", role);
     if (role->external_id)
         add_field(&form, "ExternalId", role->external_id);
-    struct question q = {"AssumeRole", role, &form, as, stop_fd, 0};
+    struct request q = {"AssumeRole", role, &form, as, stop_fd, 0};
     return ask(sts, &q, out, e);
 }
 
@@ -204,6 +203,6 @@ enum status aws_sts_assume_role_with_web_identity(const struct aws_sts *sts, con
     buffer_init(&form, FORM_BYTES);
     add_role(&form, sts, "AssumeRoleWithWebIdentity", role);
     add_field(&form, "WebIdentityToken", token);
-    struct question q = {"AssumeRoleWithWebIdentity", role, &form, NULL, stop_fd, 0};
+    struct request q = {"AssumeRoleWithWebIdentity", role, &form, NULL, stop_fd, 0};
     return ask(sts, &q, out, e);
 }

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-/* A text of the document that we want, wherever it stands below `parent`. */
+/* The texts that we read, each an element `name` directly within a `parent`. */
 enum { ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN, EXPIRATION, CODE, MESSAGE, ID, ID_OF_ERROR, FIELDS };
 
 static const struct {
@@ -33,7 +33,7 @@ enum { DEPTH = 8, NAME_SIZE = 40, TEXT_BYTES = 16384 };
 
 struct reader {
     XML_Parser parser;
-    char path[DEPTH][NAME_SIZE]; /* names of the open elements; deeper ones are not looked at */
+    char path[DEPTH][NAME_SIZE]; /* names of the open elements; deeper ones are ignored */
     int depth;
     int field; /* the one whose text is being read; FIELDS: none */
     struct buffer texts[FIELDS];
@@ -92,7 +92,7 @@ static void reader_deinit(struct reader *r) {
         aws_credentials_wipe(r->texts[i].data);
 }
 
-/* NULL if the document does not have it, or too much of it. */
+/* NULL if the document does not have it, or it is too long. */
 static const char *text_of(const struct reader *r, int field) {
     const struct buffer *text = &r->texts[field];
     return text->length > 0 && !text->overflowed ? text->data : NULL;
