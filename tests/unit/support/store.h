@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,16 @@ static inline int support_setup_sqlite(void **state) {
         return -1;
     }
     return 0;
+}
+
+/* Runs a statement on a connection of its own, which the caller closes. */
+static inline sqlite3 *support_run_sql(const struct fixture *t, const char *sql) {
+    char path[128];
+    sqlite3 *db;
+    support_database(t, "", path, sizeof path);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    return db;
 }
 
 static inline void support_remove_database(const struct fixture *t) {

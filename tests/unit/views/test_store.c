@@ -1,8 +1,6 @@
 /* The contract of every store (views/store.h). */
 #include "tests/unit/support/store.h"
 
-#include <sqlite3.h>
-
 #include "aws/client.h"
 #include "views/dynamodb/attributes.h"
 #include "views/event_id.h"
@@ -226,16 +224,23 @@ static void lease_is_written_over_exactly_what_was_read(void **state) {
     assert_same_lease(&found, &after);
 }
 
-/* Owner, counter and tenure: each alone must fail the condition. */
+enum { CHANGES = 5 };
+
+/* With another owner, counter or tenure: each alone must fail the condition. */
+static struct store_lease changed(const struct store_lease *lease, int change) {
+    struct store_lease out = *lease;
+    strcpy(out.owner, change == 0 ? "other" : change == 1 ? "" : lease->owner);
+    out.counter -= change == 2;
+    strcpy(out.tenure, change == 3 ? "ffff" : change == 4 ? "" : lease->tenure);
+    return out;
+}
+
 static void lease_condition_covers(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = full_lease(), found;
     assert_ok(store_create_lease(t->store, &lease, &support_error));
-    for (int i = 0; i < 5; i++) {
-        struct store_lease before = lease;
-        strcpy(before.owner, i == 0 ? "other" : i == 1 ? "" : lease.owner);
-        before.counter -= i == 2;
-        strcpy(before.tenure, i == 3 ? "ffff" : i == 4 ? "" : lease.tenure);
+    for (int i = 0; i < CHANGES; i++) {
+        struct store_lease before = changed(&lease, i);
         assert_int_equal(store_update_lease(t->store, &before, &lease, NULL, &found, &support_error),
                          STATUS_CONFLICT);
         assert_same_lease(&found, &lease);
@@ -257,11 +262,8 @@ static void lease_is_deleted_only_as_it_was_read(void **state) {
     size_t n;
     assert_int_equal(store_delete_lease(t->store, &lease, NULL, &support_error), STATUS_CONFLICT);
     assert_ok(store_create_lease(t->store, &lease, &support_error));
-    for (int i = 0; i < 5; i++) {
-        struct store_lease before = lease;
-        strcpy(before.owner, i == 0 ? "other" : i == 1 ? "" : lease.owner);
-        before.counter -= i == 2;
-        strcpy(before.tenure, i == 3 ? "ffff" : i == 4 ? "" : lease.tenure);
+    for (int i = 0; i < CHANGES; i++) {
+        struct store_lease before = changed(&lease, i);
         assert_int_equal(store_delete_lease(t->store, &before, NULL, &support_error), STATUS_CONFLICT);
     }
     fence_shut(&t->fence);
@@ -541,19 +543,11 @@ static void tenure_is_over(void **state) {
     assert_int_equal(store_read_contribution(t->store, "hat", 0, &back, &support_error), STATUS_NOT_FOUND);
 }
 
-static void run_sql(const struct fixture *t, sqlite3 **db, const char *sql) {
-    char path[128];
-    support_database(t, "", path, sizeof path);
-    assert_int_equal(sqlite3_open(path, db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(*db, sql, NULL, NULL, NULL), SQLITE_OK);
-}
-
 static void newer_tables(void **state) {
     struct fixture *t = support_fixture(state);
     char path[128];
     struct store *store;
-    sqlite3 *db;
-    run_sql(t, &db, "PRAGMA user_version = 99");
+    sqlite3 *db = support_run_sql(t, "PRAGMA user_version = 99");
     sqlite3_close(db);
     support_database(t, "", path, sizeof path);
     assert_int_equal(store_sqlite_open(&store, path, &support_error), STATUS_INVALID);
@@ -563,8 +557,8 @@ static void newer_tables(void **state) {
 static void readers_do_not_wait(void **state) {
     struct fixture *t = support_fixture(state);
     struct contribution *back = NULL;
-    sqlite3 *db;
-    run_sql(t, &db, "BEGIN IMMEDIATE; INSERT INTO scores VALUES ('Ann', 'creator', 1, 1, '')");
+    sqlite3 *db =
+        support_run_sql(t, "BEGIN IMMEDIATE; INSERT INTO scores VALUES ('Ann', 'creator', 1, 1, '')");
     assert_int_equal(store_read_contribution(t->store, "hat", 0, &back, &support_error), STATUS_NOT_FOUND);
     sqlite3_close(db);
 }

@@ -1,6 +1,4 @@
 /* What a scan visits, in any store (views/store.h). */
-#include <sqlite3.h>
-
 #include "tests/unit/support/store.h"
 
 #define SHARD "shardId-000000000000"
@@ -125,19 +123,12 @@ static void empty_page_is_no_end(void **state) {
 
 /* SQLite only. */
 
-static void run_sql(const struct fixture *t, sqlite3 **db, const char *sql) {
-    char path[128];
-    support_database(t, "", path, sizeof path);
-    assert_int_equal(sqlite3_open(path, db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(*db, sql, NULL, NULL, NULL), SQLITE_OK);
-}
-
 static void scan_is_of_one_moment(void **state) {
     struct fixture *t = support_fixture(state);
     struct seen seen = {0};
     const struct store_visitor visitor = {see_score, see_contribution, &seen};
     put_wide_rows(t);
-    run_sql(t, &seen.meanwhile, "");
+    seen.meanwhile = support_run_sql(t, "");
     assert_ok(store_scan(t->store, &visitor, &support_error));
     assert_int_not_equal(sqlite3_total_changes(seen.meanwhile), 0);
     sqlite3_close(seen.meanwhile);
@@ -150,7 +141,6 @@ static void reader_makes_nothing(void **state) {
     struct fixture *t = support_fixture(state);
     char path[128];
     struct store *store;
-    sqlite3 *db;
     store_free(t->store);
     t->store = NULL;
     support_database(t, "", path, sizeof path);
@@ -159,7 +149,7 @@ static void reader_makes_nothing(void **state) {
     assert_non_null(strstr(support_error.message, path));
     assert_int_equal(access(path, F_OK), -1);
 
-    run_sql(t, &db, "CREATE TABLE theirs (a)");
+    sqlite3 *db = support_run_sql(t, "CREATE TABLE theirs (a)");
     assert_int_equal(store_sqlite_open_reader(&store, path, &support_error), STATUS_NOT_FOUND);
     assert_int_equal(sqlite3_exec(db, "SELECT * FROM contributions", NULL, NULL, NULL), SQLITE_ERROR);
     assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
