@@ -25,7 +25,7 @@ class Pod(Daemon):
         values = environment(folder) | yours
         values["WINNER_VIEW_LISTEN"] = f"127.0.0.1:{emulators.free_port()}"
         values["WINNER_VIEW_OPS_LISTEN"] = f"127.0.0.1:{emulators.free_port()}"
-        super().__init__([], values, port_of(values["WINNER_VIEW_LISTEN"]))
+        super().__init__([], values, port=port_of(values["WINNER_VIEW_LISTEN"]))
         self.argv = [program.binary(), *container()["args"]]
         self.operations = port_of(values["WINNER_VIEW_OPS_LISTEN"])
 
