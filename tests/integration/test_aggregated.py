@@ -16,7 +16,7 @@ KILLS = 6
 
 
 def put_packed(aws, stream, puts):
-    """What lies in the stream then, as it counts, and the model's result."""
+    """Returns the stream's records, the parts in them as the model must see them, and the model's result."""
     cloud.put(aws.kinesis, stream, puts)
     records = cloud.read_stream(aws.kinesis, stream)
     parts = list(aggregated.take_apart(records, cloud.shard_ranges(aws.kinesis, stream)))
@@ -24,7 +24,7 @@ def put_packed(aws, stream, puts):
 
 
 def assert_counted(daemon, records, parts):
-    """Parts and strays, as often as they lie in the stream."""
+    """The metrics count the parts and strays that the stream has."""
     whole = [record for record in records if aggregated.is_one(record.data)]
     broken = sum(record.broken for record in parts)
     kept = len(parts) - broken - (len(records) - len(whole))
@@ -57,7 +57,7 @@ def test_kills_and_restarts_within_records_change_nothing(aws, tables, stream, m
     for _ in KillAtWrite(proxies.dynamodb, tables).runs(make, KILLS, random.Random(12), most_writes=60):
         leases = cloud.leases(aws.dynamodb, tables).values()
         subsequences |= {lease["checkpointSubSequenceNumber"] for lease in leases}
-    assert max(subsequences) > 0  # at least one began again within a record
+    assert max(subsequences) > 0  # at least one restart began within a record
 
     daemon = make_daemon(tables, stream, *options).start()
     daemon.wait_until_applied()
@@ -65,7 +65,7 @@ def test_kills_and_restarts_within_records_change_nothing(aws, tables, stream, m
 
 
 def test_several_purchases_in_one_record_have_ids_of_their_own(aws, tables, stream, start):
-    """Three purchases of a product in one record are three, read once or twice."""
+    """Three purchases of a product in one record count as three, also when the record is read again."""
     ann, cy = small_shop.person("merchant", "Ann"), small_shop.person("customer", "Cy")
     events = small_shop.puts(small_shop.product("lamp", ann, purchases=3))
     data = aggregated.pack([aggregated.Part(put.partition_key, put.data) for put in events])
@@ -84,12 +84,12 @@ def test_several_purchases_in_one_record_have_ids_of_their_own(aws, tables, stre
     assert (lease["checkpoint"], lease["checkpointSubSequenceNumber"]) == (records[0].sequence, 3)
     daemon = start(tables, stream, "--batch-size", "2")
     daemon.wait_until_applied()
-    assert daemon.metric("winner_view_events_total") == 0  # its rest was asked for, and there was none
+    assert daemon.metric("winner_view_events_total") == 0  # it asked for the rest of the record, which is empty
     assert_equal_to_model(pair, expected, set())
 
 
 def test_a_stream_written_by_others_is_read(aws, tables, stream, start):
-    """By aws-kinesis-agg, which packs for no shard in particular: what is a stray here, it would put again."""
+    """Written by aws-kinesis-agg."""
     ranges = cloud.shard_ranges(aws.kinesis, stream)
     by_shard = {shard: [] for shard in ranges}
     for put in workload.generate(seed=25, events=1200, products=50, odd=0):

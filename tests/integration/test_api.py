@@ -1,5 +1,4 @@
-"""The HTTP API: every route and every error. Each answer is also held against openapi.yaml (see
-http_client.request)."""
+"""The HTTP API: every route and every error. Each answer is also checked against openapi.yaml (http_client.request)."""
 
 import json
 import re
@@ -49,7 +48,7 @@ VIEW_ROUTES = ROUTES[:7]
 
 @pytest.fixture(scope="module", params=pairs.KINDS)
 def shop(request, openapi, tmp_path_factory):
-    """(view, model, pair) of the shop above, shared by the tests of this file: they only read."""
+    """(daemon, model, pair) of the shop above, shared by the tests of this file, which only read."""
     folder = tmp_path_factory.mktemp("api")
     pair = pairs.stocked_pair(request.param, request, folder, EVENTS)
     options = [*pair.options, "--drain-seconds", "0"]
@@ -230,7 +229,7 @@ def test_headers_over_16_kib_are_431_and_those_below_are_not(daemon):
 def test_while_not_caught_up_a_missing_row_is_503_and_boards_are_served(
     tables, stream, start
 ):
-    # nothing answers where Kinesis should be: the view knows no time that it is up to
+    # without a source the view has no known time
     daemon = start(tables, None)
     body = problem(daemon.get("/contributions/lamp"), 503, "view-not-ready")
     assert body["status"] == 503

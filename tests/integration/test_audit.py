@@ -1,5 +1,5 @@
-"""winner-view audit: scores are derived again from the contributions and compared, on either store; what is wrong
-is found and told, and nothing else is."""
+"""winner-view audit derives the scores from the contributions and compares them, on either store: it reports exactly
+the wrong ones."""
 
 import json
 import sqlite3
@@ -20,7 +20,7 @@ def audit(pair, *options):
 
 
 def audited(pair):
-    """What the audit found, and its exit status."""
+    """The audit's result as JSON, after a check of its exit status."""
     done = audit(pair, "--format", "json")
     assert done.returncode in (0, 3), done.stderr
     found = json.loads(done.stdout)
@@ -33,7 +33,7 @@ def differences(pair):
 
 
 def unsold():
-    """One product, which nobody bought: a file must have its first line before it is anybody's source."""
+    """One product that nobody bought: a file needs a first line to be a source."""
     return small_shop.puts(small_shop.product("unsold", merchant=ANN))
 
 
@@ -82,7 +82,7 @@ class Editor:
 
 @pytest.fixture
 def made(pair, start_on):
-    """A pair whose store is there, at rest, without a score."""
+    """A pair whose store exists, is not being written and has no score."""
     pair.put(unsold())
     daemon = start_on(pair)
     daemon.wait_until_applied()
@@ -146,7 +146,7 @@ def test_audit_reads_every_page_of_the_tables(made):
 
 @pytest.mark.all
 def test_audit_finds_no_difference_while_a_service_writes(pair, start_on):
-    """One score may be between two of its products at any look."""
+    """At any moment a score may be written and its product not yet."""
     pair.put(unsold())
     daemon = start_on(pair, "--batch-size", "20")
     puts = workload.generate(seed=8, events=3000)

@@ -1,5 +1,5 @@
-"""Boards, ranks, pages and ids, on both stores. Rows are written into the store behind the service's back, so
-that each example has a board of its own; its cache is off but where a test says so."""
+"""Boards, ranks, pages and ids, on both stores. Tests write rows directly into the store, so that each example has its
+own board. The cache is off, except where a test says otherwise."""
 
 import contextlib
 import sqlite3
@@ -37,7 +37,7 @@ ODD_USERS = [
 ]
 
 
-# --- A store that the test fills, and a service over it. --------------------------------------------------
+# --- A store that the test fills, and a service that serves it. -----------------------------------------
 
 
 class SqliteRows:
@@ -110,13 +110,13 @@ class DynamodbRows:
 
 
 class Board:
-    """The store's scores and the model of them."""
+    """The scores in the store, and the model of them."""
 
     def __init__(self, rows):
         self.rows, self.scores = rows, {}
 
     def set(self, scores):
-        """Exactly these: {(userId, role): score}."""
+        """Makes the scores exactly these: {(userId, role): score}."""
         self.rows.delete_scores(self.scores.keys() - scores.keys())
         self.rows.put_scores(scores)
         self.scores = dict(scores)
@@ -150,7 +150,7 @@ def serving(pair, openapi, folder, *options):
 
 @pytest.fixture(scope="module", params=pairs.KINDS)
 def store(request, openapi, tmp_path_factory):
-    """(view, board, pair), shared by the tests of this file."""
+    """(daemon, board, pair), shared by the tests of this file."""
     folder = tmp_path_factory.mktemp("boards")
     pair = new_pair(request.param, request, folder)
     with serving(pair, openapi, folder) as daemon:
@@ -158,7 +158,7 @@ def store(request, openapi, tmp_path_factory):
         yield daemon, Board(rows), pair
 
 
-# --- Going through a listing. -----------------------------------------------------------------------------
+# --- Reading a listing page by page. --------------------------------------------------------------------
 
 
 def page_after(daemon, path, cursor, limit):
@@ -194,7 +194,7 @@ def assert_whole_board(items, expected):
 
 # --- On an unchanged board. -------------------------------------------------------------------------------
 
-# Few scores, so that there are many ties; UNKNOWN stands anywhere among them, or not at all.
+# Few different scores, so that there are many ties. UNKNOWN is anywhere among them, or absent.
 one_score = st.integers(1, 4) | st.integers(1, 4) | st.integers(1, 10**15)
 tables = st.tuples(
     st.integers(0, 24).flatmap(lambda n: st.lists(one_score, min_size=n, max_size=n)),
@@ -257,7 +257,7 @@ def test_ranks_end_after_a_thousand_and_pages_go_on(store):
     }  # fmt: skip
 
 
-# --- On a moving one. -------------------------------------------------------------------------------------
+# --- On a board that changes. ---------------------------------------------------------------------------
 
 
 def assert_in_order(items):
@@ -278,7 +278,7 @@ def test_while_a_board_changes_pages_succeed_and_ranks_never_decrease(store):
         board.set(scores_of((scores, 2)))
 
         def rise():
-            """Somebody new, or somebody who rises: perhaps the very one that the cursor stands on."""
+            """A new contributor, or one that rises: perhaps the one that the cursor points to."""
             moves = {(f"w/m/{n}/é{n}", model.CREATOR): by for n, by in data.draw(steps) if by}
             board.change({key: board.scores.get(key, 0) + by for key, by in moves.items()})
 
@@ -292,7 +292,7 @@ def test_while_a_board_changes_pages_succeed_and_ranks_never_decrease(store):
 
 
 def test_pages_are_in_order_while_ingest_goes_on(pair, start_on):
-    """Everything as it is by default: a cache that serves old pages beside new ones, and a source."""
+    """With the default options: the cache serves old pages beside new ones, and ingest runs."""
     makers = [person("merchant", f"M{n:02}") for n in range(30)]
     pair.put(puts([e for n, maker in enumerate(makers) for e in product(f"p{n}", maker, None, 1 + n % 3)]))
     daemon = start_on(pair)
@@ -320,7 +320,7 @@ def test_pages_are_in_order_while_ingest_goes_on(pair, start_on):
 
 @pytest.fixture
 def cursor(store):
-    """Of the merchants' board, after its first page of two."""
+    """A cursor of the merchants' board, after its first page of two."""
     daemon, board, _ = store
     roles = (model.CREATOR, model.PHOTOGRAPHER)
     board.set({(f"w/m/{n}/P", role): 1 + n % 3 for n in range(9) for role in roles})
@@ -400,7 +400,7 @@ def test_pages_join_to_all_contributions_for_every_limit(store):
 
 @pytest.fixture
 def odd(store):
-    """Everybody odd on the merchants' board: {userId: opaque id}."""
+    """All odd user ids on the merchants' board: {userId: opaque id}."""
     daemon, board, _ = store
     board.set({(user, model.CREATOR): 1 + n for n, user in enumerate(ODD_USERS)})
     return {item["userId"]: item["id"] for item in whole(daemon, "/scores/merchant", [3])}
@@ -429,7 +429,7 @@ def test_any_contributor_is_reached_by_a_user_id_however_it_is_escaped(store, od
 def test_an_escaped_path_of_a_board_is_the_same_board(store, odd):
     daemon, _, _ = store
     for path in ("/scores/%6Derchant", "/scores/%63reator", "/%73cores/merchan%74"):
-        answer = http_client.request(daemon.port, path)  # the contract's judge takes paths as they stand there
+        answer = http_client.request(daemon.port, path)  # escaped like this, the path is not in openapi.yaml
         assert answer.json()["items"] == page_after(daemon, "/scores/merchant", None, 10)["items"]
 
 

@@ -1,5 +1,5 @@
-"""deploy/cloudformation.yaml: what it makes fits together and fits the program, and its tables are the program's
-own."""
+"""deploy/cloudformation.yaml: its resources agree with each other and with the program, and its tables are those of
+create-tables."""
 
 import contextlib
 import itertools
@@ -27,7 +27,7 @@ from template_stack import PARAMETERS, TEMPLATE, options_of, stack_of
 PATH = program.ROOT / "deploy" / "cloudformation.yaml"
 TABLES = {"ContributionsTable", "ScoresTable", "LeasesTable"}
 TASKS = {"together": ["TaskDefinition"], "apart": ["TaskDefinition", "ServingTaskDefinition"]}
-# Of a table's properties, those that say what it is, and those that say how it is kept: the operator's choice.
+# The properties of a table that the program needs, and those that the operator chooses.
 SHAPE = {"TableName", "BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes"}
 KEEPING = {"PointInTimeRecoverySpecification", "DeletionProtectionEnabled", "SSESpecification"}
 # Each parameter that a condition depends on, both ways.
@@ -69,7 +69,7 @@ def test_every_reference_resolves_for_all_combinations_of_parameters():
 
 
 def test_an_unresolvable_reference_is_an_error():
-    """To nothing, to what another condition makes, and to a parameter that there is not."""
+    """To nothing, to a resource whose condition is false, and an unknown parameter."""
     broken = {"Parameters": {}, "Conditions": {"No": {"Fn::Equals": [1, 2]}}, "Resources": {}}
     for properties, resources in [
         ({"A": {"Ref": "Nothing"}}, {}),
@@ -86,7 +86,7 @@ def test_an_unresolvable_reference_is_an_error():
 
 
 def test_a_yaml_alias_and_a_duplicate_key_are_errors(tmp_path):
-    """CloudFormation takes no alias, and says nothing of a key twice."""
+    """CloudFormation refuses aliases, and ignores a duplicate key silently."""
     for text in ("A: &a {B: 1}\nC: *a\n", "A: 1\nA: 2\n"):
         (tmp_path / "template.yaml").write_text(text)
         with pytest.raises(cloudformation.TemplateError):
@@ -105,7 +105,7 @@ def test_data_is_kept_when_the_stack_is_deleted():
         assert policies == ({"RetainExceptOnCreate", "Retain"} if name in kept else {None}), name
 
 
-# --- The program in it. -----------------------------------------------------------------------------------
+# --- The program in the stack. --------------------------------------------------------------------------
 
 
 def own_names(environment):
@@ -113,7 +113,7 @@ def own_names(environment):
 
 
 def with_free_ports(environment):
-    """The environment, for here: a container has all ports to itself."""
+    """The environment with free local ports: a container has all ports to itself."""
     return {
         name: re.sub(r"^0\.0\.0\.0:\d+$", f"127.0.0.1:{emulators.free_port()}", value)
         for name, value in environment.items()
@@ -121,7 +121,7 @@ def with_free_ports(environment):
 
 
 def healthcheck(environment):
-    """Reads the whole configuration; 2: it is wrong; 1: it is right, and nobody listens there."""
+    """Checks the whole configuration. Exit status 2: it is wrong; 1: it is right, and nothing listens there."""
     return program.run("healthcheck", environment=with_free_ports(environment))
 
 
@@ -132,13 +132,13 @@ def test_the_program_accepts_every_variable_of_the_tasks(serving, stream):
         environment = one.environment(task)
         done = healthcheck(environment)
         assert done.returncode == 1, done.stderr
-        for name in own_names(environment):  # and would say so of each, were it wrong
+        for name in own_names(environment):  # a wrong value of each is refused
             assert healthcheck({**environment, name: "no such: thing"}).returncode == 2, name
 
 
 class Task(Daemon):
-    """What a task definition runs: the image's entry point, without arguments, in the definition's environment.
-    Asked on the operations' address; `public` is the port of the other one, if it has one."""
+    """The process of a task definition: the image's entry point, without arguments, in the definition's environment.
+    `port` is that of the operations address, `public` that of the public one, if there is one."""
 
     def __init__(self, stack, name, environment):
         own = with_free_ports(stack.environment(name))
@@ -160,7 +160,7 @@ def test_the_tasks_run_as_they_are_defined(aws, stage, stream):
             assert task.get("/metrics").status == 200
         assert filling.public is None
 
-        cloud.put(aws.kinesis, stream, small_shop.puts(small_shop.product("p", small_shop.person("merchant", "Ann"), None, 3)))
+        cloud.put(aws.kinesis, stream, LAMPS)
 
         def is_served():
             return http_client.request(serving.public, "/contributions/p").status == 200
@@ -192,7 +192,7 @@ def test_the_load_balancer_forwards_to_the_view_port_and_checks_health_on_the_op
 
 @pytest.mark.parametrize("metrics", ALTERNATIVES["MetricsCidr"])
 def test_only_the_given_network_reaches_metrics_and_the_load_balancer_does_not(metrics):
-    """They are on the operations' address; nothing there is forwarded to."""
+    """They are on the operations address, to which nothing is forwarded."""
     one = stack(MetricsCidr=metrics)
     forwarded = {group["Port"] for group in one.of_type("AWS::ElasticLoadBalancingV2::TargetGroup").values()}
     assert forwarded == {8080}
@@ -266,11 +266,11 @@ def test_timeouts_of_balancer_container_and_program_agree():
     stop_s = int(program.default("drain-seconds")) + program.limit("LIMIT_STOP_MS") / 1000
     for task in TASKS["apart"]:
         assert "WINNER_VIEW_DRAIN_SECONDS" not in one.environment(task)
-        assert stop_s < one.container(task)["StopTimeout"] <= 120  # the most that Fargate knows
+        assert stop_s < one.container(task)["StopTimeout"] <= 120  # Fargate's maximum
 
 
 def test_tasks_are_sandboxed_and_run_the_image_unchanged():
-    """ECS does not look at the image's own HEALTHCHECK ("HealthCheck", ECS API)."""
+    """ECS ignores the image's own HEALTHCHECK ("HealthCheck", ECS API)."""
     image = dict(dockerfile.instructions())
     one = stack(Serving="apart")
     for task in TASKS["apart"]:
@@ -290,7 +290,7 @@ def test_tasks_have_the_open_files_and_the_memory_that_the_program_needs():
     for task in TASKS["apart"]:
         (files,) = one.container(task)["Ulimits"]
         assert files["Name"] == "nofile" and files["SoftLimit"] == files["HardLimit"]
-        # files are counted first; then it fails for want of that database
+        # the open files limit is checked before the database, which does not exist
         nowhere = {"WINNER_VIEW_STORE": "sqlite:/nowhere/view.db", "WINNER_VIEW_SOURCE": "file:events.jsonl"}
         most = min(files["HardLimit"], resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         done = subprocess.run(
@@ -312,7 +312,7 @@ def test_alarms_watch_the_given_stream_and_queue():
 
 
 def metrics_of(alarm):
-    """Each (namespace, name) that it looks at."""
+    """Each (namespace, name) of an alarm."""
     if "MetricName" in alarm:
         return {(alarm["Namespace"], alarm["MetricName"])}
     stats = [one["MetricStat"]["Metric"] for one in alarm["Metrics"] if "MetricStat" in one]
@@ -349,7 +349,7 @@ def test_an_alarms_expression_names_its_own_metrics():
 
 
 def test_the_log_filter_finds_dead_letters(embedded, start_on):
-    """And nothing else."""
+    """And no other log line."""
     pattern = stack().resources["LoggedDeadLetters"]["FilterPattern"]
     wanted = re.fullmatch(r'\{ \$\.msg = "(.*)" \}', pattern)[1]
     embedded.append(b"no event\n")
@@ -363,7 +363,7 @@ def test_the_log_filter_finds_dead_letters(embedded, start_on):
 
 
 def test_every_table_property_is_either_compared_or_an_operators_choice():
-    """So that no property is neither compared with create-tables nor known to be the operator's."""
+    """No property is without a test."""
     for key in ALTERNATIVES["TableKeyArn"]:
         tables = stack(TableKeyArn=key).of_type("AWS::DynamoDB::Table")
         assert tables.keys() == TABLES
@@ -391,7 +391,7 @@ def test_existing_tables_are_not_created_and_get_the_same_policies_and_settings(
 
 
 def make_tables(aws, stage):
-    """As CloudFormation would make them: its properties are CreateTable's own."""
+    """Makes the tables as CloudFormation does: its properties are CreateTable's own."""
     for properties in stack_of(stage, "none").of_type("AWS::DynamoDB::Table").values():
         aws.dynamodb.create_table(**{name: properties[name] for name in SHAPE & properties.keys()})
 
@@ -403,7 +403,7 @@ OF_THE_MOMENT = {
 
 
 def lasting(value):
-    """What stays of a DescribeTable reply when the same table is made again, under another name."""
+    """The part of a DescribeTable reply that is the same for an equal table with another name."""
     if isinstance(value, list):
         return [lasting(one) for one in value]
     if not isinstance(value, dict):
@@ -439,7 +439,7 @@ def test_create_tables_changes_nothing_on_the_tables_of_the_template(aws, stage)
 def test_the_main_job_passes_on_the_tables_and_the_role_of_the_template(
     aws, stage, main_stream, start_on
 ):
-    """With the options of a task that fills and serves, but dead letters are in a file, where that test reads
+    """With the options of a task that fills and serves, except that dead letters go to a file, where the check reads
     them."""
     make_tables(aws, stage)
     stream, records, expected = main_stream
@@ -453,5 +453,5 @@ def test_the_main_job_passes_on_the_tables_and_the_role_of_the_template(
         main_job = KinesisDynamodb(aws, stage, stream), records, expected
         check_main_job(main_job, start)
         found = iam.differences(one.statements("TaskRole"), recorder.calls())
-    # what is to spare is a matter of the two policies of which this role is made
+    # unused rights are tested for the two policies of which this role consists
     assert [line for line in found if line.startswith("missing")] == []

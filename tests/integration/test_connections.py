@@ -1,6 +1,6 @@
-"""Clients that are slow, silent, rude or too many: each is bounded, and holds nobody else up.
+"""Clients that are slow, silent or too many: each is bounded and delays no other.
 
-The slow ones take their time, so all of them are there from the first test on, and each test waits for its own.
+The slow clients need up to 75 seconds. So all of them start with the first test, and each test waits for its own.
 """
 
 import concurrent.futures
@@ -35,7 +35,7 @@ def daemon(openapi, tmp_path_factory):
 
 
 def is_over(client):
-    """Whether the other side has ended the connection; drops what comes."""
+    """Whether the other side has ended the connection. Drops what it sends."""
     client.socket.settimeout(0.25)
     try:
         return not client.socket.recv(65536)
@@ -78,8 +78,8 @@ def dribble_chunks(port):
 
 
 def never_read(port):
-    """Asks for far more than the kernel buffers and reads nothing. Returns the seconds until it was cut off: what
-    is sent to a connection that is no more fails."""
+    """Requests far more than the kernel buffers and reads nothing. Returns the seconds until the connection was closed,
+    after which sending fails."""
     started = time.monotonic()
     with Client(port, receive_bytes=4096, timeout_s=0.5) as client:
         while time.monotonic() - started < ANSWER_S + SLACK_S:
@@ -93,7 +93,7 @@ def never_read(port):
 
 
 def be_idle(port):
-    """After an answer. Returns the seconds until the connection is ended."""
+    """Idle after an answer. Returns the seconds until the connection is ended."""
     with Client(port, timeout_s=IDLE_S + SLACK_S) as client:
         assert client.ask(BOARD).status == 200
         return client.seconds_until_closed(IDLE_S + SLACK_S)
@@ -113,7 +113,7 @@ def seconds(futures):
     return [future.result(IDLE_S + 2 * SLACK_S) for future in futures]
 
 
-# --- While they are there. --------------------------------------------------------------------------------
+# --- While slow clients are connected. ------------------------------------------------------------------
 
 
 def test_slow_clients_do_not_delay_the_answers_of_others(daemon):
@@ -149,7 +149,8 @@ def test_pipelined_requests_are_answered_in_order(daemon):
 
 
 def test_an_answer_is_looked_up_when_its_request_is_complete(daemon):
-    """One whose answer was read anew, one whose is kept, one that nobody has read, since the first line came."""
+    """Three requests that are completed 3 s after their first line: meanwhile one answer was refreshed, one stayed
+    cached, one was not cached."""
     targets = [f"{BOARD}?limit={n}" for n in (11, 12, 13)]
     assert all(daemon.get(target).status == 200 for target in targets[:2])
     with contextlib.ExitStack() as stack:
@@ -178,7 +179,7 @@ def test_a_body_is_taken_and_ignored_up_to_64_kib(daemon):
             client.receive()
 
 
-# --- What becomes of them. --------------------------------------------------------------------------------
+# --- How slow clients end. ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
-"""openapi.yaml is well-formed, a linter finds nothing in it, and it says what the route table and the
-problems say."""
+"""openapi.yaml is well-formed, passes a linter, and agrees with the route table and the problem types."""
 
 import json
 import os
@@ -21,7 +20,7 @@ def constants():
 
 
 def route_table():
-    """{template: the names of its parameters}, from api/route.c. What comes from the view has `maxLag`."""
+    """{template: the names of its parameters}, from api/route.c. Routes of the view also have `maxLag`."""
     text = (API / "route.c").read_text()
     text = text[text.index("route_table[] = {") : text.index("route_count")]
     rows = [row for row in re.split(r"(?=\.template = )", text) if row.startswith(".template")]
@@ -80,7 +79,7 @@ def test_every_reference_resolves_and_every_schema_is_valid(openapi):
 
 
 def contents(openapi):
-    """(where, media type, what is said of it), of every response."""
+    """(where, media type, its description) of every response."""
     for path, item in openapi.document["paths"].items():
         for method in ("get", "options"):
             for status, response in item[method]["responses"].items():
@@ -127,7 +126,7 @@ def test_the_openapi_linter_finds_no_error_and_no_warning():
 
 
 class Answer:
-    """A response that openapi.yaml describes, and ways to make it another."""
+    """A response that openapi.yaml describes; `changes` replace its attributes."""
 
     method, target, status = "GET", "/livez", 200
     body, content_type = b'{"status":"ok"}', "application/json"

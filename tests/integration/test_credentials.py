@@ -1,5 +1,5 @@
-"""Where the AWS credentials come from: each provider through the real command, and a service that runs on
-credentials which expire. The endpoints that hand them out are scripted, on the loopback interface."""
+"""AWS credentials: each provider through the command `credentials`, and a service with credentials that expire. The
+endpoints that give them out are scripted, on the loopback interface."""
 
 import contextlib
 import datetime
@@ -16,7 +16,7 @@ import workload
 from daemon import Daemon
 from sigv4 import parts, recomputed
 
-SECRET = "hidden/secret+of"  # begins every secret and token here: none of them may be shown
+SECRET = "hidden/secret+of"  # the prefix of every secret and token here, which must not be printed
 FAR = "2099-01-01T00:00:00Z"
 NONE = {
     "AWS_REGION": "eu-west-1",
@@ -28,19 +28,19 @@ NONE = {
     "AWS_CONFIG_FILE": "/dev/null",
     "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     "AWS_EC2_METADATA_DISABLED": "true",
-    "http_proxy": "http://127.0.0.1:9",  # metadata never goes through one
+    "http_proxy": "http://127.0.0.1:9",  # metadata is never fetched through a proxy
     "no_proxy": "",
 }
 
 
 def document(key, expires=FAR):
-    """What the container endpoint and instance metadata answer."""
+    """The answer of the container endpoint and of instance metadata."""
     members = {"AccessKeyId": key, "SecretAccessKey": f"{SECRET}-{key}", "Token": f"{SECRET}-token"}
     return json.dumps({"Code": "Success", **members, "Expiration": expires}).encode()
 
 
 def session(key):
-    """What STS answers."""
+    """The answer of STS."""
     return (
         '<R xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>'
         f"<AccessKeyId>{key}</AccessKeyId><SecretAccessKey>{SECRET}-{key}</SecretAccessKey>"
@@ -263,8 +263,7 @@ def test_without_credentials_it_lists_where_it_looked(tmp_path):
 
 
 class Agent:
-    """A container endpoint: each answer has a key of its own, valid for `life_s`; it can fail or fall
-    silent."""
+    """A container endpoint. Each answer has a new key that is valid for `life_s`. It can fail, or not answer."""
 
     def __init__(self):
         self.life_s, self.fails, self.silent_s, self.asked = 3600, False, 0, 0
@@ -312,9 +311,9 @@ def test_credentials_are_refreshed_ahead_of_their_expiry_and_every_request_is_si
         used = keys_used(kinesis)
         assert set(used) <= set(agent.given)
         order = sorted(set(used), key=used.index)
-        assert order == agent.given[: len(order)]  # each in its turn
+        assert order == agent.given[: len(order)]  # in the order in which they were given
         gaps = [later - earlier for earlier, later in zip(agent.given_at, agent.given_at[1:])]
-        assert max(gaps) < 3.5, gaps  # before the ones before had expired
+        assert max(gaps) < 3.5, gaps  # each before the previous key expired
         assert daemon.health().get("troubles", []) == [] and "refresh" not in daemon.log()
         success = daemon.metric("winner_view_aws_credentials_refreshes_total", result="success")
         assert success >= 4
@@ -338,10 +337,10 @@ def test_a_failing_refresh_keeps_the_old_credentials_and_is_a_trouble_until_it_s
         wait.until(lambda: any("the old ones expire at" in t for t in trouble()), "trouble in /healthz")
         assert daemon.get("/scores/merchant").status == 200
         cloud.put(aws.kinesis, stream, workload.generate(seed=4, events=20))
-        daemon.wait_until_applied()  # with the old ones
+        daemon.wait_until_applied()  # with the old credentials
         wait.until(lambda: any("the old ones have expired" in t for t in trouble()), "expired in /healthz")
         lines = [line for line in daemon.log().splitlines() if "come back later" in line and "old ones" in line]
-        assert len(lines) == 2  # when it began to fail, and when the old ones had expired
+        assert len(lines) == 2  # when it began to fail, and when the old credentials expired
         assert agent.asked > 3
 
         agent.fails = False

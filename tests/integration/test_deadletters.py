@@ -1,4 +1,4 @@
-"""Dead letters reach the queue, whatever happens on the way, or else the log: none is missing, none is extra."""
+"""Dead letters reach the queue, or the log if it refuses them: none is missing, none is extra."""
 
 import base64
 import hashlib
@@ -53,7 +53,7 @@ def trouble(daemon, name):
 
 
 def broken(count, first=0):
-    """Records that are no events, each another."""
+    """Records that are not events, all different."""
     return [workload.Put(f"p{n}", f"broken {n}".encode(), "") for n in range(first, first + count)]
 
 
@@ -66,7 +66,7 @@ def test_all_dead_letters_arrive_signed_and_complete(pair, queue, start_with):
 
     data = {(record.shard, str(record.sequence)): record.data for record in records}
     letters = queue.letters()
-    assert len(letters) == len(keys(letters))  # nothing failed: nothing came twice
+    assert len(letters) == len(keys(letters))  # nothing failed: no letter arrived twice
     for letter in letters:
         whole = data[letter["shard"], letter["sequenceNumber"]]
         assert base64.b64decode(letter["data"], validate=True) == whole
@@ -116,7 +116,7 @@ def test_dead_letters_go_to_the_log_while_the_queue_refuses_them(embedded, queue
     queue.refuse = lambda body: sqs.error(refusal, status=403 if "Access" in refusal else 400)
     embedded.put(broken(30))
     daemon = start_with(embedded)
-    daemon.wait_until_applied()  # it holds nothing
+    daemon.wait_until_applied()  # the shard does not wait
     found = trouble(daemon, "dead-letter")
     assert refusal in found["reason"] and queue.url in found["reason"]
     refusing = "winner_view_dead_letter_target_refusing_since_timestamp_seconds"

@@ -1,5 +1,5 @@
-"""What is deployed, as far as it can be checked without deploying it: the systemd unit, the Dockerfile, the package's
-papers. tests/root has the rest."""
+"""The systemd unit, the Dockerfile and the package's files, as far as they can be checked without deploying them.
+tests/root deploys them."""
 
 import pathlib
 import re
@@ -11,7 +11,7 @@ import pytest
 
 DEPLOY = program.ROOT / "deploy"
 UNIT = DEPLOY / "winner-view.service"
-EXPOSURE = 20  # tenths: of 10.0, "unsafe"
+EXPOSURE = 20  # in tenths; 100 is "unsafe"
 MOST_DRAIN_S = 15
 
 
@@ -42,7 +42,7 @@ def test_the_units_sandbox_passes_systemds_security_check():
 
 
 def test_systemd_knows_every_setting_of_the_unit():
-    """But for the program and its man page, which are not installed here."""
+    """Except that the program and its man page are not installed here."""
     done = subprocess.run(["systemd-analyze", "verify", str(UNIT)], capture_output=True, text=True, timeout=60)
     said = [line for line in done.stderr.splitlines() if "winner-view.service" in line]
     assert [line for line in said if "not executable" not in line and "Command 'man" not in line] == []

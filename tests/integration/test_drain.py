@@ -1,7 +1,7 @@
-"""SIGTERM under load: whoever was let in gets an answer, and the process ends in time.
+"""SIGTERM under load: accepted requests are answered, and the process ends in time.
 
-A request counts from the moment it was sent whole, on a connection whose connect() had succeeded. If that was before
-the first connection was refused, its answer must come whole.
+A request counts when all of it was sent, on a connection whose connect() succeeded. If that was before the first
+connection was refused, its answer must arrive completely.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ class Crowd:
             while client := self.dial():
                 with client:
                     kind(self, client, rng)
-        except Exception as error:  # only what happened to a request is expected
+        except Exception as error:  # any other failure is unexpected
             self.failures.append(repr(error))
 
     def dial(self):
@@ -58,7 +58,7 @@ class Crowd:
                 self.refused_at.append(time.monotonic())
 
     def exchange(self, client, targets, who):
-        """One request, or some at once. Whether the connection can be used again."""
+        """Sends one request, or several at once. Returns whether the connection can be used again."""
         last = False
         try:
             sent_at = client.send(b"".join(map(get, targets)))
@@ -108,13 +108,13 @@ def pipeliner(crowd, client, rng):
 
 
 def asker(crowd, client, rng):
-    """Asks for what is not cached, and waits for the store."""
+    """Asks for rows that are not cached, which waits for the store."""
     while crowd.exchange(client, [f"/contributions/none-{rng.random()}"], "asker"):
         time.sleep(rng.uniform(0, 0.05))
 
 
 def signal_and_wait(daemon):
-    """SIGTERM. Returns the seconds until the process has ended, well."""
+    """SIGTERM. Returns the seconds until the process has ended with status 0."""
     begin = time.monotonic()
     daemon.process.send_signal(signal.SIGTERM)
     status = daemon.process.wait(40)
@@ -127,7 +127,7 @@ def signal_and_wait(daemon):
 @pytest.fixture
 def daemon(pair, start_on):
     pair.put(LAMPS)
-    caught_up = ("--caught-up-ms", "600000")  # what is not there stays a 404, however busy the machine is
+    caught_up = ("--caught-up-ms", "600000")  # a missing row stays a 404, also on a busy machine
     daemon = start_on(pair, "--drain-seconds", str(DRAIN_S), *caught_up)
     daemon.wait_until_applied()
     for target in CACHED:
@@ -162,7 +162,7 @@ def test_a_request_sent_before_the_first_connection_is_refused_is_answered_at_th
 
 
 def hold_slow_clients(daemon, held):
-    """Clients of every kind that could hold the end up: idle, half a request, an answer that is not read."""
+    """Clients of every kind that could delay the end: idle, half a request, an answer that is not read."""
     for kind in (b"", b"GET /livez HTTP/1.1\r\nHo", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"):
         for _ in range(5):
             held.enter_context(Client(daemon.port)).send(kind)
@@ -193,7 +193,7 @@ def test_while_the_store_hangs_cache_misses_are_answered_and_sigterm_ends_the_pr
 
 
 def test_a_request_that_is_unread_in_the_socket_at_sigterm_is_answered(daemon):
-    """The process is stopped while clients connect and ask, so that all of it waits in the kernel."""
+    """The process is frozen while clients connect and ask, so that their requests wait in the kernel."""
     daemon.freeze()
     clients = [Client(daemon.port) for _ in range(5 * CLIENTS)]
     for client in clients:

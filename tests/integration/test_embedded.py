@@ -1,5 +1,5 @@
-"""What only the embedded pair has: a journal that can be missing, cut or swapped, and a database that one
-process fills. And that SIGKILL at any moment leaves the database exact."""
+"""The file and SQLite: a file that can be missing, cut or replaced, a database that one process fills, and SIGKILL at
+any moment, which leaves the database exact."""
 
 import contextlib
 import os
@@ -35,7 +35,7 @@ def purchases(daemon):
 
 
 def trouble(daemon):
-    """What /healthz says is wrong, all of it, once it says so."""
+    """The reasons of all troubles in /healthz, once there is one."""
     found = wait.until(lambda: daemon.health()["troubles"], "a trouble")
     return " ".join(one["reason"] for one in found)
 
@@ -44,8 +44,7 @@ def trouble(daemon):
 
 
 class Journal:
-    """A file that is written in pieces that end anywhere, also in the middle of a line, and is always far
-    ahead of its reader."""
+    """Writes a file in pieces that end anywhere, also within a line, and always far ahead of the reader."""
 
     def __init__(self, pair, data, rng):
         self.pair, self.rng = pair, rng
@@ -63,7 +62,7 @@ class Journal:
 
 
 class Progress:
-    """The model, folded as far as the database says it is."""
+    """The model of the records up to the checkpoint in the database."""
 
     def __init__(self, records):
         self.records, self.folded, self.model = records, 0, model.Model()
@@ -77,7 +76,7 @@ class Progress:
 
 
 def checkpoint_of(pair):
-    """-1 before the first."""
+    """The offset of the checkpoint, -1 before the first."""
     try:
         leases = pair.leases()
     except sqlite3.OperationalError:  # no database yet, or no tables in it
@@ -86,7 +85,8 @@ def checkpoint_of(pair):
 
 
 def kill_beyond(pair, daemon, offset):
-    """Kills a running service once its checkpoint is at this offset. Returns the checkpoint that is left."""
+    """Starts a service and kills it when its checkpoint has reached this offset. Returns the checkpoint in the
+    database."""
     daemon.start(ready=False)
     wait.until(
         lambda: checkpoint_of(pair) >= offset, f"checkpoint {offset}: {daemon.log()[-3000:]}", every_s=0
@@ -145,7 +145,7 @@ def test_a_second_process_is_refused_with_the_firsts_pid_and_may_still_serve(emb
 
 def test_a_killed_process_leaves_no_lock_behind(embedded, start_on):
     embedded.put(LAMPS)
-    options = ("--failover-ms", "1000")  # the lease of the dead one is awaited
+    options = ("--failover-ms", "1000")  # the service waits until the lease of the killed one expires
     daemon = start_on(embedded, *options)
     daemon.wait_until_applied()
     daemon.kill()
@@ -209,7 +209,7 @@ def test_a_database_of_another_file_is_refused_and_both_are_named(embedded, star
     assert embedded.contributions() == rows
 
 
-# --- The file while it is followed. -----------------------------------------------------------------------
+# --- Changes of the file while it is read. --------------------------------------------------------------
 
 
 def test_a_missing_file_is_read_once_it_exists(embedded, make_on):
@@ -281,7 +281,7 @@ def test_a_replaced_file_is_a_trouble_and_is_not_read(embedded, start_on):
     assert str(embedded.journal) in trouble(daemon) and "--store sqlite:" in trouble(daemon)
     assert embedded.contributions() == rows and purchases(daemon) == 3
 
-    first.rename(embedded.journal)  # the way back
+    first.rename(embedded.journal)  # undo it
     daemon.wait_until_applied()
     assert purchases(daemon) == 3 and daemon.health()["troubles"] == []
 

@@ -82,7 +82,7 @@ def test_the_tables_become_exact_under_a_mixture_of_faults(seed, aws, proxies, t
 # --- Outages. ---------------------------------------------------------------------------------------------
 
 RECORD_BYTES = 20_000
-# What it may take at its peak while 3 MB a second come in and nothing goes out: 64 MiB for itself, and the
+# The peak memory allowed while 3 MB a second arrive and nothing can be written: 64 MiB for the process, and the
 # records in flight (LIMIT_INFLIGHT_BYTES).
 MEMORY_BUDGET = (64 + 128) << 20
 
@@ -148,7 +148,7 @@ def test_the_tables_become_exact_under_outages_of_both_services(aws, proxies, ta
     proxies.assert_exact(tables, stream, daemon)
 
 
-# --- Reading shards as AWS lets them be read. -------------------------------------------------------------
+# --- AWS's limits on reading shards. --------------------------------------------------------------------
 
 
 @pytest.mark.all
@@ -164,7 +164,7 @@ def test_iterators_that_expire_between_two_reads_are_replaced(aws, proxies, tabl
     daemon.wait_until_applied(60)
     proxies.assert_exact(tables, stream, daemon)
     counted = sum(daemon.metric("winner_view_events_total", result=r) for r in ("duplicate", "stale"))
-    assert counted == sum(fold_counts(aws, stream)[r] for r in ("duplicate", "stale"))  # nothing came twice
+    assert counted == sum(fold_counts(aws, stream)[r] for r in ("duplicate", "stale"))  # nothing was applied twice
 
 
 def fold_counts(aws, stream):
@@ -224,7 +224,7 @@ def test_a_shard_that_others_read_four_times_a_second_is_read_to_its_end(
     daemon.wait_until_applied(60)
     proxies.assert_exact(tables, stream, daemon)
     assert daemon.metric("winner_view_source_throttles_total") >= 5
-    assert not daemon.health()["troubles"]  # that is no trouble
+    assert not daemon.health()["troubles"]  # throttled reads are not a trouble
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""No answer claims to be fresher than it is: from an index that is late, on a worker that ingests and on one
-that only serves, and whatever cannot be read. And who asks for a freshness gets it, or is told."""
+"""No answer claims to be fresher than it is: with a late index, on a worker that ingests and on one that only serves,
+and when leases or tables cannot be read. An answer is never older than `maxLag`; otherwise it is a problem."""
 
 import time
 
@@ -16,7 +16,7 @@ FAILOVER = ("--failover-ms", "3000")
 
 
 class Sales:
-    """Purchases of one lamp, and when each was in the stream at the latest."""
+    """Purchases of one lamp, and for each the time when it was certainly in the stream."""
 
     def __init__(self, aws, stream):
         self.aws, self.stream, self.put_by_ms = aws, stream, []
@@ -27,12 +27,12 @@ class Sales:
         self.put_by_ms.append(time.time() * 1000)
 
     def before(self, as_of):
-        """How many an answer with this asOf must hold."""
+        """How many purchases an answer with this asOf must include."""
         return sum(put_by < epoch_ms(as_of) for put_by in self.put_by_ms) if as_of else 0
 
 
 def shown(daemon):
-    """What each kind of answer shows of the lamp: [(asOf, purchases)]."""
+    """[(asOf, purchases)] of the lamp in each kind of answer."""
     board, both = daemon.get("/scores/merchant").json(), daemon.get("/scores").json()["merchant"]
     listing, row = daemon.get("/contributions"), daemon.get("/contributions/lamp")
     answers = [(one["asOf"], one["items"][0]["score"] if one["items"] else 0) for one in (board, both)]
@@ -47,7 +47,7 @@ def shown(daemon):
 
 
 def assert_honest(daemons, sales):
-    """Looks at every answer of each. Returns how far back the oldest of them is: a time in ms, or 0."""
+    """Checks every answer of each daemon. Returns the oldest asOf in ms; 0 if one is unknown."""
     oldest = float("inf")
     for daemon in daemons:
         for as_of, purchases in shown(daemon):
@@ -57,12 +57,12 @@ def assert_honest(daemons, sales):
 
 
 def test_answers_from_a_late_index_hold_everything_up_to_their_as_of(aws, proxies, tables, stream, start_through):
-    """The index is late by most of the allowance. A backlog is the hard part: once it is applied the view is
-    fresh at once, and the index is not."""
+    """The index is late by most of the allowance. A backlog is the hard case: once it is applied the view is fresh at
+    once, and the index is not."""
     late = aws_behaviour.LateIndex(seconds=0.8)
     proxies.dynamodb.layers = [late]
     sales = Sales(aws, stream)
-    options = ("--cache-ttl-ms", "50", "--cache-stale-ms", "0", *FAILOVER)  # an allowance of a second
+    options = ("--cache-ttl-ms", "50", "--cache-stale-ms", "0", *FAILOVER)  # the default allowance is a second
     daemons = [start_through(tables, stream, *options), start_through(tables, None, *options)]
     deadline = time.monotonic() + 3
     while time.monotonic() < deadline:
@@ -82,7 +82,7 @@ def test_answers_from_a_late_index_hold_everything_up_to_their_as_of(aws, proxie
 
 
 def serves_with_time(daemon):
-    """The view's time there in ms, None if it does not know it."""
+    """The view's asOf in ms, None if it is unknown."""
     as_of = daemon.health()["asOf"]
     return epoch_ms(as_of) if as_of else None
 
@@ -90,7 +90,7 @@ def serves_with_time(daemon):
 def test_a_worker_that_only_serves_takes_its_freshness_from_the_leases(
     aws, proxies, tables, stream, start, make_daemon
 ):
-    """Through a wire of its own, over which the leases cannot be read for a while."""
+    """It reaches AWS through a proxy that for a while refuses reads of the leases."""
     worker = start(tables, stream, *FAILOVER)
     server = make_daemon(tables, None, "--caught-up-ms", "3000", environment=proxies.environment).start()
     server.wait_until_applied(30)
@@ -118,7 +118,7 @@ def test_a_worker_that_only_serves_takes_its_freshness_from_the_leases(
     server.wait_until_applied(30)
     wait.until(lambda: server.get("/contributions/nothing").status == 404, "caught up")
 
-    worker.terminate()  # nobody ingests: time stands still
+    worker.terminate()  # without ingest asOf does not advance
     stopped_ms = time.time() * 1000
     wait.until(lambda: not server.health()["caughtUp"], "no longer caught up", 30)
     assert serves_with_time(server) <= stopped_ms
@@ -127,7 +127,7 @@ def test_a_worker_that_only_serves_takes_its_freshness_from_the_leases(
 
 
 def test_a_shard_without_a_known_time_makes_the_views_time_unknown(aws, tables, stream, start):
-    """On a worker that only serves: a lease that nobody has read under yet."""
+    """On a worker that only serves: a lease whose shard has not been read yet."""
     worker, server = start(tables, stream, *FAILOVER), start(tables, None)
     server.wait_until_applied(30)
     worker.terminate()
@@ -167,7 +167,7 @@ def test_a_missing_contributor_is_404_however_late_the_index_may_be(tables, stre
 
 
 def test_a_missing_table_is_503_and_not_404(aws, tables, stream, start):
-    """The process only serves, so that what is wrong is what is asked for."""
+    """The process only serves, so that it needs those tables only for answers."""
     start(tables, stream).wait_until_applied()
     server = start(tables, None, "--scores-table", f"{tables}-none", "--contributions-table", f"{tables}-none")
     server.wait_until_applied()
@@ -178,7 +178,7 @@ def test_a_missing_table_is_503_and_not_404(aws, tables, stream, start):
 
 
 def test_an_answer_is_never_older_than_max_lag_allows(pair, start_on):
-    """What was read is kept, and so grows older than the view: a hit, too, is judged when it is served."""
+    """A cached answer becomes older than the view: maxLag is checked also for a hit."""
     pair.put(LAMP)
     daemon = start_on(pair, "--cache-ttl-ms", "600000")
     board = daemon.wait_until_boards_are_true()
@@ -205,4 +205,4 @@ def test_a_max_lag_out_of_bounds_is_refused(embedded, start_on):
         body = daemon.get(f"/scores/merchant?maxLag={lag}").json()
         assert (body["type"], body["parameter"], body["given"]) == ("invalid-parameter", "maxLag", lag)
         assert "86400000" in body["allowed"]
-    assert daemon.get("/livez?maxLag=1").status == 400  # it does not speak of the view
+    assert daemon.get("/livez?maxLag=1").status == 400  # it has no data of the view

@@ -1,4 +1,4 @@
-"""Whatever is asked, nothing comes back that openapi.yaml does not describe, and the service lives on."""
+"""Random requests get only answers that openapi.yaml describes, and the service keeps running."""
 
 import os
 import random
@@ -21,7 +21,7 @@ EVENTS = [
 ]
 KNOWN = ["lamp", "rug", "50% off?&a=b#c", "nobody", ANN, BOB, PIA, "UNKNOWN", "Ünïcode/1"]
 EXAMPLES = 100
-# Two that are always tried, and one that never was: WINNER_VIEW_FUZZ_SEED=N repeats it.
+# Two fixed seeds and a random one, which WINNER_VIEW_FUZZ_SEED=N repeats.
 SEEDS = [1, 2, int(os.environ.get("WINNER_VIEW_FUZZ_SEED") or random.SystemRandom().randrange(10**6))]
 
 
@@ -44,7 +44,7 @@ def client(daemon):
 
 @pytest.fixture(scope="module")
 def cursors(daemon):
-    """{template: cursors that it gave}; none of a board of one page."""
+    """{template: cursors of that listing}; none for a listing of one page."""
     found = {}
     for template in ("/scores/merchant", "/scores/photographer", "/contributions"):
         following = daemon.get(f"{template}?limit=1").json()["next"]
@@ -60,7 +60,7 @@ def for_examples(seed, requests, check):
         max_examples=EXAMPLES,
         deadline=None,
         database=None,
-        phases=[hypothesis.Phase.generate],  # what fails is small enough, and this has a time to keep
+        phases=[hypothesis.Phase.generate],  # failing examples are small without shrinking, which takes long
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(requests)
@@ -110,8 +110,8 @@ def test_one_wrong_parameter_is_refused_and_named(daemon, client, openapi, curso
 
 
 def is_refusal_of_the_parser(head, rest):
-    """As openapi.yaml's description says: short HTML (none for HEAD) without a type, and the end of the
-    connection. (libmicrohttpd 0.9.75 begins some of them with their head once more.)"""
+    """libmicrohttpd's own refusals, as openapi.yaml describes them: short HTML (none for HEAD) without a type, and the
+    end of the connection. (Version 0.9.75 repeats the head of some of them.)"""
     said, rest = head.lower(), rest.removeprefix(head + b"\r\n\r\n")
     return (
         int(head.split(b" ")[1]) in (400, 413, 414, 431, 505)
@@ -122,7 +122,7 @@ def is_refusal_of_the_parser(head, rest):
 
 
 def check_replies(said):
-    """Each part of what was said is one that the service or its parser says."""
+    """Each reply is one of the service or of its parser."""
     while said:
         head, separator, rest = said.partition(b"\r\n\r\n")
         assert separator and re.match(rb"HTTP/1\.[01] \d{3} ", head), said[:300]
@@ -130,7 +130,7 @@ def check_replies(said):
             return
         status, length = int(head.split(b" ")[1]), re.search(rb"content-length: (\d+)", head.lower())
         assert status in {100, 200, 204, 304, 405, *contract.ON_ANY_PATH}, head
-        has_body = length and not rest.startswith(b"HTTP/1.")  # not that of a HEAD
+        has_body = length and not rest.startswith(b"HTTP/1.")  # a reply to HEAD has none
         said = rest[int(length[1]) :] if has_body else rest
 
 
@@ -141,7 +141,7 @@ def test_malformed_http_gets_an_answer_or_a_closed_connection(daemon, client, se
 
 
 def test_no_request_adds_a_new_label_value_to_a_metric(daemon, openapi):
-    """The last of this file: after all that was asked."""
+    """It must be the last test of this file, after all random requests."""
     labels = {}
     for (name, found), _ in daemon.metrics().items():
         if name.startswith("winner_view_http_requests_total"):

@@ -1,8 +1,7 @@
-"""Every write of the protocol as a place to die: right before it and right after it, one after the other. The
-program is built with kill points (preset `kill`, base/killpoint.h); whoever comes after it must end
-with exactly the model's rows.
+"""The process is killed right before and right after every write of the protocol, one after the other. It is built with
+kill points (preset `kill`, base/killpoint.h). The next process must end with exactly the model's rows.
 
-WINNER_VIEW_ALL_KILLPOINTS=yes walks through all of them in pairs, too, not only through some.
+WINNER_VIEW_ALL_KILLPOINTS=yes tries all points also beside a second worker, and not only some.
 """
 
 import itertools
@@ -29,13 +28,13 @@ KILLABLE = program.ROOT / "build" / "kill" / "winner-view"
 EVENTS = 30
 SEED = 20261123
 FAILOVER_MS = 1000
-SOME = 7  # in pairs: every so many points
+SOME = 7  # beside a second worker: every seventh point
 BATCHES = ("--batch-size", "6")
 
 
 @pytest.fixture
 def killable(make_on):
-    """Makes services that die at a point: killable(pair, point, option...)."""
+    """Makes services that are killed at a point: killable(pair, point, option...)."""
     if not KILLABLE.exists():
         pytest.skip(f"{KILLABLE} is not built: cmake --preset kill && cmake --build --preset kill")
 
@@ -54,7 +53,7 @@ numbers = itertools.count(1)
 
 
 class Shop:
-    """A small source with its expected result, and a fresh, empty store of its kind whenever one is needed."""
+    """A small source with its expected result. fresh() gives it a new, empty store."""
 
     def __init__(self, kind, request, folder):
         self.kind, self.folder = kind, folder
@@ -87,8 +86,8 @@ def small_shop(kind, request, tmp_path):
 
 
 def live(daemon, beside=None):
-    """Lets it apply everything and stop when asked, unless it dies on the way; another beside it begins a
-    moment later. True if it died."""
+    """Starts a service, and perhaps another beside it, and stops it when everything is applied. Returns True if it was
+    killed before."""
 
     def is_over():
         if not daemon.is_running():
@@ -112,14 +111,14 @@ def live(daemon, beside=None):
 
 
 def points(killable, shop, folder):
-    """How many points an undisturbed life has; and what they are."""
+    """The kill points of a run without a kill, one line each."""
     log = folder / "points"
     assert not live(killable(shop.fresh(), 0, log=log))
     return log.read_text(errors="replace").splitlines()
 
 
 def assert_all_are_there(lines, kind):
-    """The walk is worth nothing if the points are not where they should be."""
+    """The points must be at every step of the protocol, else the tests below prove nothing."""
     steps = ("-Scores", "-Contributions", "-Leases") if kind == "kinesis+dynamodb" else (
         "INTO scores", "contributions", "leases", "COMMIT")  # fmt: skip
     for side, step in itertools.product(("before", "after"), steps):
@@ -129,7 +128,7 @@ def assert_all_are_there(lines, kind):
 def test_a_kill_before_or_after_any_single_write_changes_nothing(
     small_shop, killable, tmp_path, kind, capsys
 ):
-    """The first dies at point n, its successor at a random one, the third lives."""
+    """The first process is killed at point n, the second at a random one, the third is not."""
     lines = points(killable, small_shop, tmp_path)
     assert_all_are_there(lines, kind)
     rng, died = random.Random(SEED), [0, 0]
@@ -143,12 +142,12 @@ def test_a_kill_before_or_after_any_single_write_changes_nothing(
         last.dead_letter_file.unlink(missing_ok=True)
     with capsys.disabled():
         print(f"\n{kind}: {len(lines)} kill points, {died[0]} first and {died[1]} second lives ended by them")
-    assert died[0] >= len(lines) * 0.8  # renewals come by the clock: a few points are not reached every time
+    assert died[0] >= len(lines) * 0.8  # lease renewals depend on the clock: a few points are not reached every time
 
 
 def test_kills_beside_a_second_worker_change_nothing(aws, request, killable, tmp_path, capsys):
-    """One dies at point n, or both do, each at its own; the other, or a third, finds the lease expired and
-    goes on. (An embedded store has one worker at a time.)"""
+    """One process is killed at point n, sometimes the other at a point of its own. The other, or a third, takes the
+    expired lease and continues. (An SQLite store has one worker at a time.)"""
     shop = Shop("kinesis+dynamodb", request, tmp_path)
     every = 1 if os.environ.get("WINNER_VIEW_ALL_KILLPOINTS") else SOME
     count = len(points(killable, shop, tmp_path))

@@ -1,4 +1,4 @@
-"""From put to visible."""
+"""How soon a purchase is visible after it was put."""
 
 import time
 
@@ -25,8 +25,8 @@ def contribution(daemon):
 
 
 def seconds_until_visible(pair, daemon, purchases):
-    """For each place it shows at, the seconds of each purchase, sorted. A purchase comes once the one before
-    it is to be seen everywhere."""
+    """For each place the seconds until each purchase was visible there, sorted. A purchase is put when the previous one
+    is visible everywhere."""
     seconds = {board: [], contribution: []}
     for score in range(1, purchases + 1):
         pair.put([PURCHASE])
@@ -74,5 +74,5 @@ def test_a_purchase_is_visible_within_a_second(aws, tables, stream, start_on, ca
 
 @pytest.mark.alone
 def test_an_event_appended_to_a_file_becomes_visible(embedded, start_on, capsys):
-    """How soon is printed and not judged: the machine may be busy. The goal is a p99 of 100 ms."""
+    """The times are printed and not checked, as the machine may be busy. The goal is a p99 of 100 ms."""
     report(capsys, "append", seconds_until_visible(embedded, stocked_daemon(embedded, start_on), purchases=200))

@@ -1,5 +1,4 @@
-"""The leases, attribute for attribute and type for type, at every stage of a shard's life; and two processes
-that go by one name."""
+"""The attributes of leases and their types at every stage of a shard, and two processes with one worker id."""
 
 import json
 import re
@@ -44,7 +43,7 @@ def lease_writes(proxies):
 
 
 class Table:
-    """The leases as they lie in the table: items with their types."""
+    """The leases in the table, as items with types."""
 
     def __init__(self, aws, stage):
         self.aws, self.stage = aws, stage
@@ -92,8 +91,7 @@ def as_sets(item):
 
 
 def assert_item(item, expected, since_ms=None):
-    """Equal but for a tenure, which must look like one, and (with `since_ms`) the as-of, which must be a
-    time since then."""
+    """Equal, except that a tenure only needs the right form, and (with `since_ms`) asOf must be a time since then."""
     item = dict(item)
     if "tenure" in expected and expected["tenure"] is None:
         tenure = item.pop("tenure")
@@ -113,7 +111,7 @@ def test_a_lease_has_the_right_attributes_at_every_stage_of_a_shard(aws, tables,
     item = table.until(FIRST, lambda item: True, "made")
     assert_item(item, made(FIRST))
 
-    lease_writes.refuses = lambda key, values: '"N": "1"' not in values  # the first write, and no other
+    lease_writes.refuses = lambda key, values: '"N": "1"' not in values  # only the first write is accepted
     item = table.until(FIRST, lambda item: "leaseOwner" in item, "taken")
     taken = {
         **made(FIRST),
@@ -164,7 +162,7 @@ def test_a_lease_has_the_right_attributes_at_every_stage_of_a_shard(aws, tables,
 def test_an_ended_lease_and_its_childrens_leases_have_the_right_attributes(aws, tables, one_shard, start_through, lease_writes):
     table = Table(aws, tables)
     begin_ms = int(time.time() * 1000) - 1000
-    lease_writes.refuses = lambda key, values: key != FIRST  # nobody takes the children
+    lease_writes.refuses = lambda key, values: key != FIRST  # the children are not taken
     daemon = start_through(tables, one_shard.name, *OPTIONS, "--worker-id", "ann")
     daemon.wait_until_applied()
     one_shard.split(FIRST)
@@ -194,7 +192,8 @@ def test_an_ended_lease_and_its_childrens_leases_have_the_right_attributes(aws, 
 def test_a_start_at_a_time_makes_leases_only_of_the_shards_open_then(
     aws, tables, one_shard, start_through, start, lease_writes
 ):
-    """The first shard has ended before the start, and its events are not read; whatever a later start says."""
+    """The first shard ended before the start, and its events are never read, also after a restart with another
+    --start."""
     merchant = small_shop.person("merchant", "Ann")
     one_shard.put(small_shop.puts(small_shop.product("old", merchant, None, 1)))
     one_shard.split(FIRST)
@@ -220,7 +219,7 @@ def test_a_start_at_a_time_makes_leases_only_of_the_shards_open_then(
     assert {row["productId"] for row in cloud.contributions(aws.dynamodb, tables)} == {"new"}
 
 
-# --- One name, two processes. -----------------------------------------------------------------------------
+# --- Two processes with one worker id. ------------------------------------------------------------------
 
 
 def troubles(daemon):
@@ -234,7 +233,7 @@ def held(daemon):
 def test_of_two_processes_with_one_worker_id_the_older_loses_its_leases_and_reports_it(aws, tables, stream, make_daemon):
     lamps = small_shop.puts(small_shop.product("lamp", small_shop.person("merchant", "Ann"), None, 3))
     cloud.put(aws.kinesis, stream, lamps)
-    # dead letters of their own: both write them
+    # each has dead letters of its own
     first, second = (make_daemon(tables, stream, *OPTIONS, "--worker-id", "one-name") for _ in range(2))
     first.start()
     first.wait_until_applied()
@@ -249,14 +248,14 @@ def test_of_two_processes_with_one_worker_id_the_older_loses_its_leases_and_repo
     assert "worker id" not in troubles(second)
 
     until = time.monotonic() + 3 * FAILOVER_MS / 1000
-    while time.monotonic() < until:  # and so it stays
+    while time.monotonic() < until:  # and it stays so
         cloud.put(aws.kinesis, stream, lamps[-1:])
         assert (held(first), held(second)) == (0, 3)
         time.sleep(0.2)
     assert first.log().count("another process is running as worker") == 1
     second.wait_until_applied()
 
-    second.kill()  # the older one inherits
+    second.kill()  # then the older one takes the leases
     cloud.put(aws.kinesis, stream, lamps[-1:])
     wait.until(lambda: held(first) == 3, "the older one has all again", 2.5 * FAILOVER_MS / 1000)
     first.wait_until_applied()

@@ -197,7 +197,7 @@ def test_each_role_has_the_policies_of_its_tasks():
 
 
 def test_roles_are_for_tasks_of_this_account_alone():
-    """As "Amazon ECS task IAM role" of AWS's guide has it, against the confused deputy."""
+    """As "Amazon ECS task IAM role" of AWS's guide recommends against the confused deputy."""
     one = stack_of("s", "t", Serving="apart")
     assert len(one.of_type("AWS::IAM::Role")) == 4
     for role in one.of_type("AWS::IAM::Role").values():
@@ -213,7 +213,7 @@ def test_roles_are_for_tasks_of_this_account_alone():
 
 
 def test_the_policies_that_other_deployments_name_exist():
-    """deploy/kubernetes and the operator's page name policies, for roles of the operator's own."""
+    """deploy/kubernetes and deploy/README.md name policies for roles that the operator makes."""
     policies = stack_of("s", "t").of_type("AWS::IAM::ManagedPolicy").keys()
     folder = program.ROOT / "deploy"
     for path in (folder / "README.md", *folder.glob("kubernetes/*/*.yaml")):

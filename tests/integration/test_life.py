@@ -1,4 +1,4 @@
-"""Stopping, and going on while the store does not answer."""
+"""Stopping, and serving while the store does not answer."""
 
 import concurrent.futures
 import os
@@ -52,7 +52,7 @@ def test_sigterm_in_the_middle_of_a_backlog_loses_and_repeats_nothing(main_job, 
     daemon.wait_until_applied()
     assert_equal_to_model(pair, expected, daemon.dead_letters())
     counted = daemon.metric("winner_view_events_total")
-    assert 0 < counted < len(records)  # each of them left a checkpoint for the next to go on from
+    assert 0 < counted < len(records)  # each left a checkpoint at which the next continued
 
 
 def test_a_second_signal_ends_it_at_once(tables, lamps, start):
@@ -71,7 +71,7 @@ def only_child(pid):
 
 
 def test_a_second_signal_ends_a_containers_first_process_at_once(embedded, make_on):
-    """The kernel spares that one every signal that it does not catch."""
+    """The kernel does not deliver signals that a first process does not handle."""
     apart = ["unshare", *([] if os.geteuid() == 0 else ["--user"]), "--pid", "--fork", "--kill-child"]
     if subprocess.run([*apart, "true"], capture_output=True).returncode:
         pytest.skip("who runs this may make no namespaces")
@@ -114,7 +114,7 @@ MEMORY_ROUTES = ("/livez", "/readyz", "/healthz", "/metrics")
 
 
 def ask_for(seconds, daemon, targets):
-    """Asks for the targets in turn, for so long. All answers must be 200; returns the longest wait for one."""
+    """Requests the targets in turn for so long. All answers must be 200. Returns the longest time for one."""
     longest, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
         for target in targets:

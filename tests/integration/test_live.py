@@ -1,4 +1,4 @@
-"""GET /live: the boards as they change, for readers who stay."""
+"""GET /live: a stream of the boards as they change."""
 
 import ctypes
 import json
@@ -24,7 +24,7 @@ BOARDS = ("merchant", "photographer")
 
 @pytest.fixture
 def shop(pair, start_on):
-    """A view that has the lamp's three purchases, on either store."""
+    """A daemon with the lamp's three purchases, on either store."""
     pair.put(LAMP)
     daemon = start_on(pair)
     daemon.wait_until_applied()
@@ -64,7 +64,7 @@ def test_a_reader_gets_both_boards_and_freshness_and_then_what_changes(shop, pai
         reader.wait_for(lambda: len(reader.of("freshness")) >= 4, "asOf goes on, the boards are silent")
         assert [len(reader.of(role)) for role in BOARDS] == [2, 2]
         made = [model.epoch_ms(event.data["time"]) for event in reader.of("freshness")]
-        assert made[-1] - made[0] >= 1000 * (len(made) - 1) - 900  # one may have been held up
+        assert made[-1] - made[0] >= 1000 * (len(made) - 1) - 900  # one may have been delayed
         times = [event.data["asOf"] for event in reader.of("freshness") if event.data["asOf"]]
         assert times == sorted(set(times))
         ids = [event.id for event in reader.events]
@@ -132,13 +132,13 @@ def test_max_live_must_be_below_connections():
 
 
 def long_named(n, purchases):
-    """A product of a merchant whose name is so long that a board of such fills the buffers between the
-    service and a reader."""
+    """A product of a merchant with a long name: a board of ten such fills the buffers between the service and a
+    reader."""
     return product(f"p{n}", person("merchant", f"{n}" + "n" * 900), None, purchases)
 
 
 def kept_bytes(connection):
-    """What had been sent and not read, once the other side has closed."""
+    """The bytes that were sent and not read, after the other side has closed."""
     kept = 0
     while data := connection.recv(1 << 16):
         kept += len(data)
@@ -155,18 +155,19 @@ def test_a_live_reader_that_does_not_read_is_dropped_and_others_continue(embedde
         while daemon.metric("winner_view_live_dropped_total") == 0:
             assert time.monotonic() < begin + 60
             embedded.put(puts(long_named(9, 1))[1:])
-            time.sleep(0.25)  # customers, and the time that it has
+            time.sleep(0.25)  # a customer, and the time after which a reader is dropped
         assert time.monotonic() - begin >= 9
         wait.until(lambda: daemon.metric("winner_view_live_readers") == 1, "it is gone")
         assert len(reader.of("freshness")) > 3
         before = len(reader.events)
         reader.wait_for(lambda: len(reader.events) > before, "the others go on")
         stuck.settimeout(20)
-        assert kept_bytes(stuck) < 100_000  # the kernel kept little for it, else this would take minutes
+        assert kept_bytes(stuck) < 100_000  # little is left in the kernel's buffer, else the drop would take minutes
 
 
 def drop_all_packets(connection):
-    """From now on as if its host were gone (socket(7), SO_ATTACH_FILTER: keep 0 bytes of each)."""
+    """From now on all packets are lost, as if its host were gone (socket(7), SO_ATTACH_FILTER: keep 0 bytes of
+    each)."""
     so_attach_filter, ret = 26, 0x06
     code = ctypes.create_string_buffer(struct.pack("HBBI", ret, 0, 0, 0))
     connection.setsockopt(socket.SOL_SOCKET, so_attach_filter, struct.pack("HP", 1, ctypes.addressof(code)))
@@ -186,7 +187,7 @@ def test_a_live_reader_whose_host_is_gone_is_dropped(embedded, start_on):
 
 @pytest.mark.all
 def test_a_live_stream_without_events_gets_a_heartbeat(embedded, start_on):
-    """Nobody fills the store, so nothing changes."""
+    """Without ingest nothing changes."""
     daemon = start_on(embedded, "--source", "none")
     with Reader(daemon) as reader:
         reader.wait_for_all()
@@ -220,7 +221,7 @@ def test_sigterm_ends_live_streams_with_their_last_chunk_after_the_drain(pair, m
     pair.put(LAMP)
     daemon = make_on(pair, "--drain-seconds", "2").start()
     readers = [Reader(daemon) for _ in range(20)]
-    idle = live.dial(daemon.port, receive_buffer=2048)  # it asked, and never reads
+    idle = live.dial(daemon.port, receive_buffer=2048)  # it never reads
     for reader in readers:
         reader.wait_for_score(3)
     begin = time.monotonic()

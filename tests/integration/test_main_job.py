@@ -1,5 +1,5 @@
-"""The main job: a stream or a file of 10,000 events, one in ten of them odd, becomes exactly the rows, dead
-letters and answers that the model expects; undisturbed, through SIGKILLs, and across a restart."""
+"""The main job: 10,000 events, one in ten of them odd, in a stream or a file, become exactly the rows, dead letters and
+answers that the model expects: without a disturbance, through SIGKILLs, and across a restart."""
 
 import collections
 import random
@@ -83,7 +83,7 @@ def test_a_restart_continues_at_the_checkpoint(pair, start_on):
 
 
 def test_an_ingress_event_put_twice_counts_twice_and_an_egress_event_once(pair, start_on):
-    """The same ingress event put twice is two purchases; the same egress event is one."""
+    """An egress event has an id of its own; an ingress event gets that of its record."""
 
     def put(*events):
         pair.put([workload.to_put(event, event["data"]["id"], "") for event in events])

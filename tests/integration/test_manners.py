@@ -1,5 +1,5 @@
-"""HTTP manners, byte for byte: validators, encodings, caching, other origins, methods, request ids. Each
-answer is also held against openapi.yaml."""
+"""HTTP headers: validators, encodings, caching, other origins, methods, request ids. Each answer is also checked
+against openapi.yaml."""
 
 import gzip
 import re
@@ -46,8 +46,8 @@ ENCODINGS = [None, "gzip"]
 
 
 class Reply:
-    """What came over the socket: the header lines as they are (`lines`), their values by name in lower case,
-    the body as it was sent and as it is meant."""
+    """A reply as read from the socket: the header lines as they are (`lines`), their values by name in lower case, the
+    body as it was sent (`sent`) and decompressed (`body`)."""
 
     def __init__(self, method, target, file):
         self.method, self.target = method, target
@@ -73,8 +73,8 @@ class Reply:
 
 
 def ask(daemon, target, method="GET", fields=()):
-    """One request with these header fields, and another one on the same connection, whose answer shows that
-    nothing was left over of the first."""
+    """Sends a request with these header fields, then another on the same connection, whose answer shows that the first
+    had no extra bytes."""
     lines = [f"{method} {target} HTTP/1.1", "Host: x", *(f"{name}: {value}" for name, value in fields)]
     with socket.create_connection(("127.0.0.1", daemon.port), timeout=30) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
@@ -96,11 +96,11 @@ def holding(etag):
 
 @pytest.fixture(scope="module", params=pairs.KINDS)
 def daemon(request, openapi, tmp_path_factory):
-    """A service in which nothing moves any more: what is kept stays fresh for as long as these tests take."""
+    """A service in which nothing changes: cached answers stay fresh for as long as these tests take."""
     folder = tmp_path_factory.mktemp("manners")
     pair = pairs.stocked_pair(request.param, request, folder, EVENTS)
     options = [*pair.options, "--drain-seconds", "0", "--cache-ttl-ms", "3600000"]
-    options += ["--caught-up-ms", "600000"]  # what is not there stays a 404, however busy the machine is
+    options += ["--caught-up-ms", "600000"]  # a missing row stays a 404, also on a busy machine
     with Daemon(options, pair.environment, folder / "dead") as made:
         made.wait_until_boards_are_true()
         yield made
@@ -174,13 +174,13 @@ def test_a_small_body_is_not_compressed_unless_identity_is_refused(daemon, route
     assert packed.headers["content-encoding"] == "gzip" and packed.body == plain.body
 
 
-# --- The same for all. ------------------------------------------------------------------------------------
+# --- Headers of all answers. ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("route", [*REPRESENTATIONS, *PROBES, *PROBLEMS])
 def test_head_is_get_without_the_body(daemon, route, encoding):
-    ask(daemon, route)  # from now on it is kept
+    ask(daemon, route)  # from now on it is cached
     get, head = (ask(daemon, route, method, accepting(encoding)) for method in ("GET", "HEAD"))
     assert (head.status, head.version, head.sent) == (get.status, get.version, b"")
     assert [name for name, _ in head.lines] == [name for name, _ in get.lines]
@@ -265,11 +265,11 @@ def test_every_problem_has_the_requests_id_or_one_of_its_own(daemon):
         assert ask(daemon, route, fields=[("X-Request-Id", "mine")]).headers["x-request-id"] == "mine"
 
 
-# --- As the view moves. -----------------------------------------------------------------------------------
+# --- As the view changes. -------------------------------------------------------------------------------
 
 
 def test_a_304_has_a_newer_view_as_of_and_a_purchase_changes_the_etag(pair, start_on):
-    """The poll of a dashboard, on each kind of answer and in each encoding."""
+    """A dashboard that polls, on each kind of answer and in each encoding."""
     pair.put(puts(product("lamp", ANN, PIA, 3)))
     daemon = start_on(pair)
     daemon.wait_until_boards_are_true()
@@ -301,7 +301,7 @@ def test_a_304_has_a_newer_view_as_of_and_a_purchase_changes_the_etag(pair, star
 
 
 def test_an_etag_stays_valid_after_a_restart(pair, start_on):
-    """So one worker's is good for another's answer."""
+    """So an etag of one worker is valid at another."""
     pair.put(puts(product("lamp", ANN, PIA, 3)))
     etags, targets = [], ["/scores/merchant", "/contributions/lamp", "/"]
     for _ in range(2):
@@ -315,7 +315,7 @@ def test_an_etag_stays_valid_after_a_restart(pair, start_on):
 def test_age_grows_and_cache_status_names_hit_or_miss(pair, start_on):
     pair.put(puts(product("lamp", ANN, PIA, 3)))
     daemon = start_on(pair, "--cache-ttl-ms", "3600000")
-    daemon.wait_until_applied()  # what is written refreshes boards
+    daemon.wait_until_applied()  # before that, writes refresh the cached boards
     for fields in ([], accepting("gzip"), holding("*")):
         route = f"/scores/merchant?limit={len(fields) + 50}" if fields != holding("*") else "/scores"
         first = ask(daemon, route, fields=fields)

@@ -1,4 +1,4 @@
-"""What operators and their programs ask: probes, the health check, metrics, the access log."""
+"""Probes, the health check, metrics and the access log."""
 
 import concurrent.futures
 import json
@@ -31,7 +31,7 @@ def answers(port):
 
 @pytest.fixture
 def operate(pair, make_on):
-    """operate(option...): (a caught-up service of each kind in turn, its port for operators)"""
+    """operate(option...): (a caught-up service of each kind in turn, the port of its operations address)"""
 
     def start(*options):
         pair.put(LAMPS)
@@ -134,7 +134,7 @@ def test_the_health_check_says_why_a_server_is_not_healthy():
 
 def test_the_health_check_fails_on_an_answer_that_is_not_200(operated):
     daemon, _ = operated
-    done = check_health("--listen", f"127.0.0.1:{daemon.port}")  # its probes are elsewhere
+    done = check_health("--listen", f"127.0.0.1:{daemon.port}")  # its probes are on the operations address
     assert done.returncode == 1 and "404" in done.stderr
 
 
@@ -228,7 +228,7 @@ def test_the_access_log_errors_has_only_5xx_and_none_is_empty(embedded, start_on
         assert daemon.get("/nothing", headers={"X-Request-Id": "not-there"}).status == 404
         daemon.terminate()
         lines = logged(daemon)
-        if choice == "errors":  # but for how often start_on asked whether it is ready, and it was not yet
+        if choice == "errors":  # except that start_on asked whether it is ready when it was not yet
             lines = {name: own for name, own in lines.items() if own[0]["target"] != "/readyz"}
             assert {name: len(own) for name, own in lines.items()} == {"not-ready": 1}
         else:

@@ -1,5 +1,5 @@
-"""DynamoDB stops answering, or refuses to be connected to, while the API is asked for many things: what was
-cached is served and says that it is stale, the rest is a 503 soon, and all is well again by itself."""
+"""DynamoDB stops answering, or refuses connections, under load: cached answers are served as stale, others are a 503
+soon, and everything recovers by itself."""
 
 import collections
 import http.client
@@ -17,9 +17,9 @@ from pairs import KinesisDynamodb, assert_equal_to_model
 from small_shop import person, product, puts
 
 CONNECTIONS = 16
-PAUSE_S = 0.05  # of each connection between two requests
+PAUSE_S = 0.05  # between two requests of a connection
 TTL_S, STALE_S = 1, 10
-SOON_S = 3  # what the design promises whoever cannot be given anything
+SOON_S = 3  # within which a 503 must be sent (openapi.yaml)
 AT_ONCE_S = 1
 MEMORY_BUDGET = 96 << 20
 PRODUCTS = 40
@@ -39,7 +39,7 @@ MISSES = [
 
 
 class Seen:
-    """One answer: when it was asked for, how long it took, and what it was."""
+    """One answer, when it was requested and how long it took."""
 
     def __init__(self, target, at, seconds, response):
         self.target, self.at, self.seconds = target, at, seconds
@@ -52,8 +52,8 @@ class Seen:
 
 
 class Load:
-    """So many connections that are kept alive, each asking for one thing after the other until they are
-    ended; for what is not cached once `asks_for_misses`. In the end one answer of each kind is held against openapi.yaml."""
+    """Connections that send one request after the other until the block ends; with `asks_for_misses` also for targets
+    that are not cached. In the end one answer of each kind is checked against openapi.yaml."""
 
     def __init__(self, daemon):
         self.daemon, self.seen, self.failures = daemon, [], []
@@ -71,7 +71,7 @@ class Load:
                 connection.request("GET", target)
                 response = http_client.Response("GET", target, connection.getresponse())
                 self.seen.append(Seen(target, at, time.monotonic() - at, response))
-        except Exception as error:  # an answer that was owed
+        except Exception as error:  # a missing answer
             self.failures.append(repr(error))
         finally:
             connection.close()
@@ -110,8 +110,8 @@ def shop_events():
 
 
 def judge(seen, begin, end):
-    """What was asked for while the store was gone. Of each thing that was cached one, at most, waits to see
-    whether the store answers."""
+    """Checks the answers to requests made while the store was gone. For each cached target at most one request waits
+    for the store."""
     during = [one for one in seen if begin + TTL_S + 0.5 <= one.at and one.at + one.seconds <= end]
     counts = collections.Counter()
     for one in during:
@@ -163,7 +163,7 @@ def test_while_the_store_is_gone_cached_answers_are_served_as_stale_and_misses_g
     with Load(daemon) as load:
         with gone():
             begin = time.monotonic()
-            load.asks_for_misses = True  # not before: what was read then would be kept
+            load.asks_for_misses = True  # not before: the answers would be cached
             time.sleep(outage_s / 2)
             assert daemon.get("/livez").status == 200 and daemon.get("/readyz").status == 200
             assert daemon.health()["status"] == "degraded"
@@ -187,7 +187,7 @@ def test_while_the_store_is_gone_cached_answers_are_served_as_stale_and_misses_g
 
 
 def well_since(load, when):
-    """What was answered as if nothing had been."""
+    """The targets that had a normal answer since then."""
     return {
         one.target
         for one in load.seen[-2000:]

@@ -1,5 +1,5 @@
-"""The page in a real browser, on the real binary. Whatever a test does, its pages make no console message that
-it does not expect, ask no other server for anything, and break no rule of their policy."""
+"""The page in a real browser, on the real binary. In every test the pages write no unexpected console message, send no
+request to another server, and violate no rule of their policy."""
 
 import contextlib
 import os
@@ -55,7 +55,7 @@ def assert_quiet(page, allowed):
 
 @pytest.fixture
 def visit(chromium, make_on):
-    """Opens pages: visit(view, "#/…", option…). `allowed`: what may fail to load, as Chromium says it."""
+    """Opens pages: visit(daemon, "#/…", option…). `allowed`: Chromium's messages about loads that may fail."""
     visits = []
 
     def visit(daemon, place="", allowed=None, **options):
@@ -86,7 +86,7 @@ def market(openapi, tmp_path_factory):
 
 
 def rows(page, role):
-    """[rank, name, movement, score and what was gained] of each row, as it can be seen."""
+    """[rank, name, movement, score and gain] of each row, as it is visible."""
     return page.evaluate(ROWS % role)
 
 
@@ -194,7 +194,7 @@ def test_the_focus_stays_on_its_row_and_a_screen_reader_gets_one_sentence(embedd
     page.until_text("#summary", "Ann now leads the merchants with 5 sold.")
 
 
-# --- What is wrong is said, and passes. ---------------------------------------------------------------------
+# --- Failures are shown, and end. -----------------------------------------------------------------------
 
 
 def is_stale(page):
@@ -272,7 +272,7 @@ def test_data_without_ingest_is_marked_as_old_and_its_live_stream_is_kept(
 
 @contextlib.contextmanager
 def reader_of_live(daemon):
-    """Takes a place among the readers of /live."""
+    """Is one of the readers of /live."""
     with socket.create_connection(("127.0.0.1", daemon.port), timeout=20) as reader:
         reader.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
         assert reader.recv(1000).startswith(b"HTTP/1.1 200")
@@ -380,7 +380,7 @@ def test_a_missing_product_is_distinguished_from_one_not_caught_up_yet(market, e
         page.until_text("#details-note", "There is no such product")
         assert page.text("#details-title") == odd
         page.press("Escape")
-    daemon = make_on(embedded).start(ready=False)  # its file is awaited
+    daemon = make_on(embedded).start(ready=False)  # its file does not exist yet
     daemon.wait_until_listening()
     page = visit(daemon, "#/product/lamp", allowed=".* 503 ")
     page.until_text("#details-note", "still catching up")

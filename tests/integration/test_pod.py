@@ -1,5 +1,5 @@
-"""A pod of deploy/kubernetes, as far as one can be here: the program as its container runs it, with the environment of the
-manifests, asked by their probes."""
+"""A pod of deploy/kubernetes without Kubernetes: the program as its container runs it, with the environment of the
+manifests and their probes."""
 
 import contextlib
 import time
@@ -15,11 +15,11 @@ from kubernetes import container, environment, port_of
 from small_shop import person, product, puts
 
 ANN, PIA = person("merchant", "Ann"), person("photographer", "Pia")
-AT_ONCE = {"WINNER_VIEW_DRAIN_SECONDS": "0"}  # where the end is not what is tested
+AT_ONCE = {"WINNER_VIEW_DRAIN_SECONDS": "0"}  # for tests that do not test the stop
 
 
 class Pod(Daemon):
-    """With ports of its own, because it has no address of its own."""
+    """It has its own ports, because it has no address of its own."""
 
     def __init__(self, folder, yours):
         values = environment(folder) | yours
@@ -30,7 +30,7 @@ class Pod(Daemon):
         self.operations = port_of(values["WINNER_VIEW_OPS_LISTEN"])
 
     def probe(self, kind):
-        """The status, as kubelet sees it; None: there is nobody."""
+        """The status that kubelet sees; None: nothing listens."""
         probe = container()[kind + "Probe"]
         with contextlib.suppress(OSError):
             return http_client.request(
@@ -75,7 +75,7 @@ def test_a_pod_that_drains_is_not_ready_while_it_still_answers(make_pod):
     wait.until(lambda: pod.probe("readiness") == 503, "no readers any more")
     assert pod.get("/scores/merchant").status == 200 and pod.probe("liveness") == 200
     assert pod.process.wait(Daemon.STOP_TIMEOUT_S) == 0
-    # not before the last kubelet has looked, and long enough before it would be killed
+    # after kubelet has seen it not ready, and before the grace period ends
     probe = container()["readinessProbe"]
     assert time.monotonic() - begin > probe["periodSeconds"] * probe["failureThreshold"]
 

@@ -1,4 +1,4 @@
-"""deploy/quickstart.sh and the game that it plays."""
+"""deploy/quickstart.sh and deploy/game.py."""
 
 import collections
 import json
@@ -60,7 +60,7 @@ def test_a_restarted_game_continues_with_the_same_shop(embedded):
     assert embedded.lines()[: len(before)] == before
     shop = fold(embedded.records())
     kinds = collections.Counter(reason for _, _, reason in shop.dead_letters)
-    assert kinds == {"not-json": 1}  # the torn line that somebody else left
+    assert kinds == {"not-json": 1}  # the torn line of another program
     assert len(shop.contributions) == 150 and shop.counts["applied"] >= len(before) + 99
 
 
@@ -72,7 +72,7 @@ def test_the_game_refuses_what_it_does_not_know(words, tmp_path):
 
 
 def test_the_file_game_needs_nothing_but_python(tmp_path):
-    """-I -S: no packages of the site, so no boto3."""
+    """With -I -S Python has no site packages, so no boto3."""
     target = f"file:{tmp_path / 'events.jsonl'}"
     command = [sys.executable, "-I", "-S", GAME, target, "--rate", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)

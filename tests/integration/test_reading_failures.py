@@ -1,4 +1,4 @@
-"""A stream that refuses, throttles, forgets or ends falsely: what each of it does to the process and to the rows."""
+"""A stream that refuses, throttles or has lost records: the effect of each on the process and the rows."""
 
 import json
 import random
@@ -45,7 +45,7 @@ def test_a_position_of_another_stream_ends_the_process(pair, proxies, start_here
     assert daemon.process.wait(30) == 1
     assert FOREIGN in daemon.log()
     assert (pair.contributions(), pair.scores()) == before[:2]
-    for shard, lease in pair.leases().items():  # let go, where it stood
+    for shard, lease in pair.leases().items():  # released, with an unchanged checkpoint
         assert "leaseOwner" not in lease
         assert cloud.checkpoint(lease) == cloud.checkpoint(before[2][shard])
 
@@ -97,7 +97,7 @@ def test_a_checkpoint_out_of_retention_is_a_trouble_and_reading_continues(pair, 
 
 
 def test_a_shard_that_no_longer_exists_ends(aws, pair, stream, proxies, start_here):
-    """It is not in the listing any more, and neither is any that came after it."""
+    """Neither it nor a child of it is in the listing."""
     pair.put(workload.generate(seed=37, events=300))
     daemon = start_here()
     settle(daemon, pair)

@@ -1,5 +1,5 @@
-"""A store that refuses holds the shards that it concerns, and no other: nothing is skipped, nothing becomes a dead letter,
-and it goes on by itself once mended."""
+"""A store that refuses writes stops the shards concerned and no other. Nothing is skipped or becomes a dead letter, and
+reading continues by itself when the store accepts again."""
 
 import collections
 import json
@@ -70,10 +70,10 @@ def test_a_table_that_refuses_stops_its_shards_until_it_accepts_again(
         assert model.epoch_ms(trouble["since"]) > 1.7e12
         waiting = daemon.metric("winner_view_shard_waiting_since_timestamp_seconds", shard=shard)
         assert waiting == pytest.approx(model.epoch_ms(trouble["since"]) / 1000, abs=0.01)
-    assert said(daemon) == dict.fromkeys(KinesisDynamodb.shards, 1)  # and not with every try
+    assert said(daemon) == dict.fromkeys(KinesisDynamodb.shards, 1)  # and not with every attempt
     leases = cloud.leases(aws.dynamodb, tables)
     assert all(cloud.checkpoint(lease) == -1 for lease in leases.values())
-    assert all(lease.get("leaseOwner") for lease in leases.values())  # a shard that waits stays ours
+    assert all(lease.get("leaseOwner") for lease in leases.values())  # a waiting shard keeps its lease
 
     proxies.dynamodb.on_request = None
     daemon.wait_until_applied()

@@ -1,5 +1,5 @@
-"""Splits, merges and changes of the shard count while events flow: nothing is lost, nothing counts twice, and
-what is long gone leaves nothing behind."""
+"""Splits, merges and changes of the shard count during ingest: nothing is lost, nothing counts twice, and shards that
+are long gone are forgotten."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ import workload
 from model import fold
 from pairs import KinesisDynamodb, assert_equal_to_model
 
-FAILOVER_MS = 1000  # shards are listed every three of it
+FAILOVER_MS = 1000  # shards are listed every three failover times
 OPTIONS = ("--failover-ms", str(FAILOVER_MS))
 EVENTS = 20_000
 FIRST, LEFT, RIGHT, MERGED = (f"shardId-{n:012}" for n in range(4))
@@ -25,15 +25,15 @@ def three_shards(aws, stream):
     return cloud.Stream(aws.kinesis, stream)
 
 
-# --- The main thing. --------------------------------------------------------------------------------------
+# --- During ingest. -------------------------------------------------------------------------------------
 
 
 @pytest.mark.all
 def test_resharding_in_the_middle_of_20000_events_changes_nothing(
     aws, tables, three_shards, make_daemon
 ):
-    """Events flow all the while; the service is stopped, killed and started again in between, so that it
-    meets some of the changes while it runs and others when it comes back."""
+    """Events are put all the time. The service is stopped, killed and started again, so that some changes happen while
+    it runs and others while it does not."""
     puts = workload.generate(seed=41, events=EVENTS)
     options = (*OPTIONS, "--batch-size", "100", "--worker-id", "the-same-worker")
     begun = [threading.Event() for _ in range(5)]
@@ -76,14 +76,14 @@ def test_resharding_in_the_middle_of_20000_events_changes_nothing(
 
 
 def purchases(n):
-    """Of many products, so that they lie in all shards, and one that grows."""
+    """Purchases of 20 products, so that all shards have some."""
     merchant = small_shop.person("merchant", "Ann")
     events = [event for p in range(20) for event in small_shop.product(f"p{p}", merchant, None, n)]
     return small_shop.puts(events)
 
 
 def test_a_kill_at_any_write_of_a_shards_end_is_repaired(aws, tables, one_shard, make_daemon, proxies):
-    """A new service each time, killed as it sends one of the four writes of an end. The write arrives."""
+    """A service is killed as it sends one of the four writes at a shard's end, each in turn. The write arrives."""
     steps = {
         "left child": lambda key, body: key == LEFT and "ConditionExpression" in body,
         "right child": lambda key, body: key == RIGHT,
@@ -155,7 +155,7 @@ def test_during_a_reshard_the_views_time_stays_known_and_never_decreases(aws, ta
     assert times == sorted(times)
 
 
-# --- What the source says, and does not say. --------------------------------------------------------------
+# --- Replies of Kinesis that are wrong or incomplete. ---------------------------------------------------
 
 
 def test_an_end_without_children_is_not_believed(aws, tables, one_shard, start_through, proxies):
@@ -194,7 +194,7 @@ def test_children_missing_from_the_last_reply_are_found_by_list_shards(
     assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, daemon.dead_letters())
 
 
-# --- Long gone. -------------------------------------------------------------------------------------------
+# --- Shards that are gone. ------------------------------------------------------------------------------
 
 
 def watermarks_of(aws, stage, shard):
@@ -223,13 +223,13 @@ def test_a_shard_is_forgotten_after_two_listings_without_it_and_reads_of_its_chi
     daemon.wait_until_applied()
     one_shard.split(FIRST)
     KinesisDynamodb(aws, tables, one_shard.name).wait_until_ended(FIRST)
-    wait_for_listings(3)  # it is gone from none
+    wait_for_listings(3)  # it is in all of them
     hidden["every"] = 2
-    wait_for_listings(5)  # never from two running
+    wait_for_listings(5)  # never missing in two in a row
     assert FIRST in cloud.leases(aws.dynamodb, tables)
 
     hidden["every"] = 1
-    wait_for_listings(4)  # its children have read nothing yet
+    wait_for_listings(4)  # its children have not been read yet
     assert FIRST in cloud.leases(aws.dynamodb, tables)
     assert b"\xff" not in watermarks_of(aws, tables, FIRST)
 
@@ -238,7 +238,7 @@ def test_a_shard_is_forgotten_after_two_listings_without_it_and_reads_of_its_chi
     assert set(watermarks_of(aws, tables, FIRST)) == {b"\xff"}
     daemon.wait_until_applied()
     wait_for_listings(2)
-    assert cloud.leases(aws.dynamodb, tables).keys() == {LEFT, RIGHT}  # and is not made anew
+    assert cloud.leases(aws.dynamodb, tables).keys() == {LEFT, RIGHT}  # and no new lease is made for it
     assert daemon.metric("winner_view_shards_forgotten_total") == 1
     expected = fold(one_shard.records())
     assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, daemon.dead_letters())

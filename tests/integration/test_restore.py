@@ -1,4 +1,4 @@
-"""Tables that were brought back from backups of different moments, as deploy/README.md says to take them."""
+"""Tables restored from backups of different moments, in the order of deploy/README.md."""
 
 import program
 import pytest
@@ -8,13 +8,13 @@ from pairs import KinesisDynamodb, assert_equal_to_model
 
 EVENTS = 1000
 ORDER = ("Leases", "Contributions", "Scores")  # the earliest moment first
-SOON = ("--failover-ms", "2000")  # the leases are those of the live stage: they expire first
+SOON = ("--failover-ms", "2000")  # the restored leases belong to the live stage: they must expire first
 
 
 @pytest.fixture
 def restored(aws, stream, tables, start_on):
-    """restored(order): a stage whose tables are each as old as their place in the order says, in a stream that went
-    on before, between and after; and the stage that they were copied from is left running."""
+    """restored(order): a stage whose tables are copies of the live stage, each taken later than the one before it, with
+    events before, between and after the copies. The live stage keeps running."""
 
     def make(order):
         live, copy = KinesisDynamodb(aws, tables, stream), KinesisDynamodb(aws, f"{tables}r", stream)

@@ -1,4 +1,4 @@
-"""Every request is signed as botocore would sign it, recomputed from the very bytes that arrived."""
+"""Every request is signed as botocore signs it, recomputed from the bytes that arrived."""
 
 import datetime
 
@@ -10,8 +10,7 @@ from sigv4 import KEY, MUST_BE_SIGNED, SECRET, TOKEN, parts, recomputed
 
 @pytest.fixture
 def recorded(aws, tables, stream, start, proxies):
-    """Requests of a service that reads a little, and one request of every operation that create-tables
-    needs."""
+    """{service: the requests of a daemon that reads a few records and serves a board}"""
     cloud.put(aws.kinesis, stream, workload.generate(seed=9, events=200))
     daemon = start(tables, stream, environment={**proxies.environment, **sigv4.CREDENTIALS})
     daemon.wait_until_applied()

@@ -1,5 +1,5 @@
-"""Starting: it listens before its store is reached, so that who watches can tell waiting from dead; and the
-service manager is told how it goes (sd_notify(3))."""
+"""Starting: it listens before its store is reached, so that a probe distinguishes waiting from dead; and it notifies
+the service manager (sd_notify(3))."""
 
 import os
 import signal
@@ -24,13 +24,13 @@ OF_THE_VIEW = [
     "/contributions/lamp",
     "/live",
 ]
-NO_ANSWER = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}  # nobody listens on that port
+NO_ANSWER = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}  # nothing listens on that port
 KEYS = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
 
 
 @pytest.fixture
 def waiting(make_on, tmp_path):
-    """A service whose store does not answer, so far; it listens. waiting(environment)."""
+    """waiting(environment): a service that listens and whose store does not answer."""
 
     class Nowhere:
         name, environment = "nowhere", {**KEYS, **NO_ANSWER}
@@ -104,7 +104,7 @@ def test_waiting_for_the_store_is_reported_to_the_service_manager_as_ready_with_
 
 
 def test_a_store_that_never_answers_does_not_delay_the_ready_notification(make_on, manager):
-    """Long before the manager's own time-out for starts, 90 s, is over."""
+    """Well within the service manager's start timeout of 90 s."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
 
         class Silent:
@@ -144,7 +144,7 @@ def test_a_frozen_process_sends_no_watchdog_message_until_it_is_thawed(embedded,
 
 
 def test_child_processes_do_not_inherit_the_notify_socket(embedded, make_on, manager, tmp_path):
-    """A credential_process would speak in its name."""
+    """Otherwise a credential_process could notify in its name."""
     told = tmp_path / "told"
     process = tmp_path / "process"
     process.write_text(

@@ -1,7 +1,4 @@
-"""A thread that hangs for good, in a system call that does not return; and waiting, which is no hanging, however
-long. Who watches can tell the two apart.
-
-Those that take minutes, as the bounds do, run where WINNER_VIEW_LONG=1 says so."""
+"""A thread that hangs in a system call fails the liveness probe; waiting, however long, does not."""
 
 import contextlib
 import os
@@ -20,7 +17,7 @@ LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
 NO_EVENT = workload.to_put({"no": "event"}, "lamp", "")
 BOUND_S = program.limit("LIMIT_SHARD_STUCK_MS") / 1000
 WATCHDOG_S = 3
-# Who cannot join one thread joins none that is behind it, which is no mistake here.
+# The process cannot join a hanging thread, nor those after it, which is no mistake here.
 UNJOINED = program.sanitizer_environment()["TSAN_OPTIONS"] + ":report_thread_leaks=0"
 
 takes_minutes = pytest.mark.skipif(os.environ.get("WINNER_VIEW_LONG") != "1", reason="minutes: HACKING.md has the command")
@@ -28,7 +25,7 @@ takes_minutes = pytest.mark.skipif(os.environ.get("WINNER_VIEW_LONG") != "1", re
 
 @pytest.fixture
 def full_pipe(tmp_path):
-    """Nobody reads it, and there is no room in it: who writes to it hangs."""
+    """A full pipe without a reader: a write to it hangs."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
@@ -42,7 +39,7 @@ def full_pipe(tmp_path):
 def is_in_a_call_on(pid, path):
     """Whether a thread of that process is in a system call whose first argument is that file."""
     for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(OSError, IndexError):  # it ended meanwhile, or runs
+        with contextlib.suppress(OSError, IndexError):  # the thread has ended, or runs
             call = (thread / "syscall").read_text().split()  # "running", or a number and its arguments
             if os.readlink(f"/proc/{pid}/fd/{int(call[1], 16)}") == str(path):
                 return True
@@ -51,7 +48,7 @@ def is_in_a_call_on(pid, path):
 
 @pytest.fixture
 def hanging(embedded, make_on, full_pipe):
-    """A service whose shard hangs, as it wants to write a dead letter down. hanging(environment)."""
+    """hanging(environment): a service whose shard hangs in the write of a dead letter."""
 
     def start(environment=None):
         embedded.put([*LAMPS, NO_EVENT])
@@ -77,7 +74,7 @@ def test_sigterm_ends_it_although_a_thread_hangs_and_the_next_start_continues(ha
 def test_a_thread_that_hangs_beyond_its_bound_fails_the_liveness_probe(hanging, manager):
     daemon = hanging(manager.environment(watchdog_s=WATCHDOG_S))
     begin = time.monotonic()
-    manager.wait_for(lambda message: "WATCHDOG" in message)  # so far it may be slow
+    manager.wait_for(lambda message: "WATCHDOG" in message)  # so far it may only be slow
     assert daemon.get("/livez").status == 200
     manager.wait_for(lambda message: "WATCHDOG" not in message, timeout_s=BOUND_S + 60)
     assert time.monotonic() - begin > BOUND_S - 10
@@ -89,7 +86,7 @@ def test_a_thread_that_hangs_beyond_its_bound_fails_the_liveness_probe(hanging, 
 
 
 def assert_lives(daemon, manager):
-    """For longer than a thread that hangs may."""
+    """Checks for longer than the bound of a hanging thread."""
     end = time.monotonic() + BOUND_S + 30
     while time.monotonic() < end:
         assert manager.next()["WATCHDOG"] == "1"
@@ -107,7 +104,7 @@ def test_waiting_for_store_or_stream_beyond_that_bound_stays_live(
     cloud.put(aws.kinesis, stream, LAMPS)
     daemon.wait_until_applied()
     if silent == "dynamodb":
-        cloud.put(aws.kinesis, stream, LAMPS)  # somebody wants to write
+        cloud.put(aws.kinesis, stream, LAMPS)  # an event to write
     with getattr(aws.emulators, silent).paused():
         assert_lives(daemon, manager)
     if silent == "kinesis":

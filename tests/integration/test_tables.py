@@ -1,4 +1,4 @@
-"""create-tables, and the bond between a store and its source."""
+"""create-tables, and the source that a store belongs to."""
 
 import cloud
 import program

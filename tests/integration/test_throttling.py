@@ -1,4 +1,5 @@
-"""A store that throttles writes gets fewer, larger batches, until they fit; and the usual ones again when it does not."""
+"""A store that throttles writes gets fewer and larger batches; when it accepts writes again the batch window
+narrows."""
 
 import threading
 import time
@@ -16,7 +17,7 @@ EVENTS, WRITES_A_SECOND = 3000, 50
 
 
 class Limiter:
-    """Lets so many writes of the scores through in a second, in all; the others are throttled."""
+    """Forwards so many writes of scores a second in all, and throttles the others."""
 
     def __init__(self, dynamodb, a_second):
         self.a_second = a_second
@@ -41,7 +42,7 @@ class Limiter:
 
 
 def window(daemon):
-    """Over all shards."""
+    """The sum over all shards."""
     return daemon.metric("winner_view_batch_window_seconds")
 
 

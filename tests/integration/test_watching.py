@@ -1,4 +1,5 @@
-"""What alerts and dashboard were held against, the families in the sources, is what a live service exports."""
+"""The metric families in the sources, against which alerts and dashboard are checked, are those that a running service
+exports."""
 
 import contextlib
 import json
@@ -66,7 +67,7 @@ def test_a_service_exports_the_metrics_of_the_freshness_alerts(pair, start_on):
 
 
 class Prometheus:
-    """It scrapes these ports, a job each, once a second, and evaluates the alerts."""
+    """A Prometheus that scrapes these ports, one job each, once a second, and evaluates the alerts."""
 
     def __init__(self, folder, jobs):
         self.port = emulators.free_port()
@@ -101,7 +102,7 @@ class Prometheus:
             return json.load(refusal)
 
     def query(self, expression):
-        """The series; an error is one of the test's."""
+        """The series of an expression, which must be valid."""
         reply = self.ask("query", query=expression)
         assert reply["status"] == "success" and not reply.get("warnings"), (expression, reply)
         return reply["data"]["result"]
@@ -111,13 +112,13 @@ class Prometheus:
         return {rule["name"]: rule for rule in group["rules"]}
 
     def raised(self):
-        """{(alert, job)}, those that pend among them."""
+        """{(alert, job)} of firing and pending alerts."""
         return {
             (one["labels"]["alertname"], one["labels"]["job"]) for rule in self.rules().values() for one in rule["alerts"]
         }
 
     def has_looked(self, looks, jobs):
-        """Whether it has seen each of them so often."""
+        """Whether it has scraped each job so often."""
         try:
             seen = self.query("count_over_time(winner_view_http_connections[1h])")
         except (OSError, ValueError):  # it does not listen yet, or says in plain text that it is not ready
@@ -131,7 +132,7 @@ class Prometheus:
 
 @pytest.fixture(scope="module")
 def stores(shared_aws, tmp_path_factory):
-    """{job: pair}, with a record among the events that is none."""
+    """{job: pair} of both kinds, with one malformed record."""
     name = cloud.create_stream(shared_aws.kinesis, f"watched-{os.getpid()}")
     program.create_tables(f"dynamodb:{name}", shared_aws.environment)
     found = {
@@ -145,7 +146,7 @@ def stores(shared_aws, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def watched(stores, openapi, tmp_path_factory):
-    """(Prometheus, its jobs by name: services that fill both stores and have been asked for things)"""
+    """(Prometheus, {job: daemon}) with daemons that fill both stores and have answered requests."""
     folder, daemons = tmp_path_factory.mktemp("prometheus"), {}
     with contextlib.ExitStack() as stack:
         for job, pair in stores.items():
