@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""The workshop game as a program: a shop of 30 merchants, 20 photographers and 150 products whose customers
-go on buying, a few events a second, for as long as it runs.
+"""A sample shop: 30 merchants, 20 photographers and 150 products, whose customers buy a few products a second for as long
+as it runs.
 
-    deploy/game.py file:PATH [--rate EVENTS_PER_SECOND]        appends to a journal, an event a line
+    deploy/game.py file:PATH [--rate EVENTS_PER_SECOND]        appends to a file, one event a line
     deploy/game.py kinesis:STREAM [--rate EVENTS_PER_SECOND]   puts on a stream; needs python3-boto3
 
 A journal that is empty, and a stream in any case, first gets the sample: every product registered, most of
@@ -66,9 +66,9 @@ THINGS = {
 }
 COLORS = ["amber", "blue", "crimson", "green", "ivory", "slate"]
 PRODUCTS = 150
-PHOTOGRAPHED = 115  # in the sample; the others' pictures come as the game goes on
+PHOTOGRAPHED = 115  # in the sample; the others are photographed later
 SAMPLE_PURCHASES = 600
-SAMPLE_HOURS = 3  # that the sample's events are said to have taken
+SAMPLE_HOURS = 3  # the events of the sample lie within so many hours before now
 MAX_RATE = 1000
 
 
@@ -93,7 +93,7 @@ class Product:
 
 
 def catalogue():
-    """The same products each time, so that a game started again goes on with them. The first sell best."""
+    """The same products each time, so that a game that is started again continues with them. The first sell best."""
     rng = random.Random(1)
     all_of_them = [(c, thing, kind) for kind, things in THINGS.items() for thing in things for c in COLORS]
     return [Product(rng, *one) for one in rng.sample(all_of_them, PRODUCTS)]
@@ -122,7 +122,7 @@ def purchase(rng, product, when):
 
 
 def sample(rng, products, now):
-    """(product id, event) of a shop that has been open for some hours."""
+    """(product id, event) of the last hours of a shop."""
     weights = [1 / (rank + 5) for rank in range(len(products))]
     sold = rng.choices(products, weights, k=SAMPLE_PURCHASES)
     makers = [(registration, product) for product in products]
@@ -134,25 +134,25 @@ def sample(rng, products, now):
 
 
 class Game:
-    """What happens next: mostly purchases, a third of them of the product that is the talk of the day."""
+    """The next events: mostly purchases, a third of them of one popular product that changes now and then."""
 
     def __init__(self, rng, products):
         self.rng, self.products = rng, products
         self.weights = [1 / (rank + 5) for rank in range(len(products))]
-        self.talk_of_the_day = rng.choice(products)
+        self.popular = rng.choice(products)
 
     def next_event(self, now):
         if self.rng.random() < 0.02:
-            self.talk_of_the_day = self.rng.choice(self.products)
-        if self.rng.random() < 0.03:  # of one that has a picture already it changes nothing
+            self.popular = self.rng.choice(self.products)
+        if self.rng.random() < 0.03:  # a second photograph changes nothing
             return photograph(self.rng.choice(self.products[PHOTOGRAPHED:]), now)
         if self.rng.random() < 0.33:
-            return purchase(self.rng, self.talk_of_the_day, now)
+            return purchase(self.rng, self.popular, now)
         return purchase(self.rng, self.rng.choices(self.products, self.weights)[0], now)
 
 
-class Journal:
-    """Lines at the end of a file, each in one write, so that other programs may append to it as well."""
+class EventFile:
+    """Appends lines to a file, each in one write, so that other programs may append to it as well."""
 
     def __init__(self, path):
         self.file = open(path, "a+b", buffering=0)
@@ -193,7 +193,7 @@ def parse_options():
     if not 0 <= options.rate <= MAX_RATE:
         parser.error(f"--rate is {options.rate}, allowed is 0 to {MAX_RATE}")
     kind, _, options.name = options.target.partition(":")
-    options.open = {"file": Journal, "kinesis": Stream}.get(kind)
+    options.open = {"file": EventFile, "kinesis": Stream}.get(kind)
     if not options.open or not options.name:
         parser.error(f"the target is '{options.target}', allowed are file:PATH and kinesis:STREAM")
     return options

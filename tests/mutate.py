@@ -1,12 +1,11 @@
 #!/usr/bin/python3
-"""Breaks one guard of the protocol at a time, in a copy, and lets tests/torture find it: a torture run that
-cannot fail proves nothing.
+"""Breaks one guard of the protocol at a time, in a copy of the tree, and checks that tests/torture finds it.
 
     tests/mutate.py                     all guards
     tests/mutate.py resume-at           this one
-    tests/mutate.py --seeds 1..40       how long each may take to be found
+    tests/mutate.py --seeds 1..40       the seeds to try for each
 
-Prints for each guard which seed found it and how soon; exit status 1 if one was not found.
+Prints for each guard which seed found it and how soon. Exit status 1 if one was not found.
 """
 
 import argparse
@@ -20,7 +19,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# name: (store on which it shows, [(file, what stands there, what stands there instead)])
+# name: (store whose runs find it, [(file, text, replacement)])
 GUARDS = {
     "score-condition": (
         "dynamodb",
@@ -111,7 +110,7 @@ def run(*command, **more):
 
 
 class Copy:
-    """The tree as it is, somewhere else, built with kill points."""
+    """A copy of the tree, built with kill points."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -126,7 +125,7 @@ class Copy:
         assert done.returncode == 0, done.stdout[-3000:]
 
     def broken(self, changes):
-        """Breaks it; returns how to mend it."""
+        """Makes the replacements. Returns the original texts, for mend()."""
         before = {file: (self.folder / file).read_text() for file, _, _ in changes}
         for file, old, new in changes:
             text = (self.folder / file).read_text()
@@ -139,7 +138,7 @@ class Copy:
             (self.folder / file).write_text(text)
 
     def torture(self, store, seeds):
-        """(the seed that found it or None, its words)."""
+        """(the seed that found it or None, the failure's message)"""
         command = [str(self.folder / "tests" / "torture"), "--store", store, "--seeds", seeds, "--stop"]
         binary = self.folder / "build" / "kill" / "winner-view"
         done = run("env", f"WINNER_VIEW_BINARY={binary}", *command)

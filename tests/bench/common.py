@@ -1,4 +1,4 @@
-"""What the benchmarks share: the plain workload on a stream, tables, and a service that has read it."""
+"""Helpers of the benchmarks: a plain workload on a stream, a service with tables of its own, an open-loop client."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ def fill(running, stream, events, seed=1):
 
 
 def open_loop(port, path, rate, seconds, connections):
-    """What open_loop.c has measured, times in microseconds."""
+    """The measurements of open_loop.c, times in microseconds."""
     executable = pathlib.Path(program.binary()).parent / "open_loop"
     if not executable.exists():
         raise SystemExit(f"{executable} is missing: cmake --build the preset of {program.binary()}")
@@ -43,7 +43,7 @@ def open_loop(port, path, rate, seconds, connections):
 
 @contextlib.contextmanager
 def running_daemon(running, stage, stream, *options, environment=None):
-    """A service with tables of its own, started and (without an error) cleanly stopped."""
+    """A service with tables of its own. It must stop with status 0, unless the block fails."""
     environment = {**running.environment, **(environment or {})}
     program.create_tables(f"dynamodb:{stage}", running.environment)
     options = ["--store", f"dynamodb:{stage}", "--source", f"kinesis:{stream}", "--drain-seconds", "0", *options]

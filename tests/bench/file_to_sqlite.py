@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Ingest on the embedded pair: a generated file of events into an empty database, on the cores there are.
+"""Ingest of a generated file of events into an empty SQLite database.
 
     tests/bench/file_to_sqlite.py            300,000 events of 100,000 products
     tests/bench/file_to_sqlite.py --full     2,000,000 of them, then as many of 1,000,000 products

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Requests a second of a cached GET /scores/merchant, against nginx serving the same bytes and headers: as
 a static file, and from memory (`return`). Side by side on one machine, wrk -t1 -c64, alternating runs,
-medians. And the p99 of each at half the least of these rates, from a client that does not wait for answers
+medians. And the p99 of each at half of the lowest of these rates, from a client that does not wait for answers
 (open_loop.c).
 
 Exits 1 if the service reaches less than LIMIT of nginx's static file.
@@ -23,7 +23,7 @@ import wait
 EVENTS = 3000
 LIMIT = 0.6
 ROUTE = "/scores/merchant"
-# nginx makes these itself, or they would not mean the same
+# headers that nginx makes itself
 OWN_HEADERS = {
     "content-type",
     "content-length",
@@ -68,7 +68,7 @@ http {{
 
 
 class Nginx:
-    """An instance of our own, with its own configuration, that serves what `response` has."""
+    """An nginx with its own configuration that serves the body and headers of `response`."""
 
     def __init__(self, response, folder):
         self.folder, self.port, self.process = pathlib.Path(folder), emulators.free_port(), None
@@ -122,7 +122,7 @@ def requests_a_second(url, seconds):
 
 
 def medians(one, targets, rounds):
-    """Of what `one` measures of each target, alternating."""
+    """{target: the median of what `one` measures}, in alternating rounds."""
     results = {name: [] for name in targets}
     for _ in range(rounds):
         for name, (port, path) in targets.items():

@@ -4,7 +4,7 @@ they get (8 MB of records of 50 KB), into SQLite.
 
     tests/bench/inflight_memory.py [BINARY...]
 
-The stream is a stand-in that has its replies ready: kinesis-local takes seconds for each of that size.
+The stream is a fake with prepared replies: kinesis-local needs seconds for each of that size.
 """
 
 import base64

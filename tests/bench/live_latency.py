@@ -3,14 +3,13 @@
 
     tests/bench/live_latency.py                          a file into SQLite
     tests/bench/live_latency.py --pair kinesis+dynamodb  the emulators, which take most of two cores
-    chrt -r 5 tests/bench/live_latency.py                where others work on the same machine: else it is their
-                                                         time slices that p99 shows
+    chrt -r 5 tests/bench/live_latency.py                on a busy machine, whose time slices p99 would show else
 
 Three states in turn, some rounds of each, and for each the medians of the rounds: `idle`; `ingest` (1,000
 events/s, whose boards change all the time); `live` (the same, and 250 readers of /live who get every board).
 In each an open-loop client (open_loop.c) asks for a board 2,000 times a second and counts from when a request
 was meant to be sent. Prints p50 and p99 of each, p99's ratio to idle's, and what processor time the service
-took. Exits 1 if an answer, a reader or an event went missing; times are told and not judged.
+took. Exits 1 if an answer, a reader or an event is missing. Times are printed and not checked.
 """
 
 import argparse
@@ -56,7 +55,7 @@ class Feeder:
 
 
 class Readers:
-    """So many connections to /live, read as they come, in a thread of its own."""
+    """READERS connections to /live, read in a thread of its own."""
 
     def __init__(self, port):
         self.port, self.events, self.bytes, self.cut = port, 0, 0, 0
@@ -135,7 +134,7 @@ def report(results, readers, feeder, rounds, seconds):
 
 
 def check(daemon, feeder, readers, before):
-    """Whether all that was put was read, and no reader was cut off or got nothing."""
+    """1 if an event was not read, or a reader was cut off or got too little."""
     read = daemon.metric("winner_view_events_total") - before
     mistakes = []
     if read != feeder.sent:
@@ -150,7 +149,7 @@ def check(daemon, feeder, readers, before):
 
 
 def generate(options):
-    """What is there before, and more than what is put while it is measured."""
+    """(events before the measurement, more than enough events for it)"""
     fed = options.rounds * (2 * options.seconds + FEEDER_SPARE_S) * EVENTS_A_SECOND
     events = list(workload.generate(1, STOCK + fed, **common.SHOP))
     return events[:STOCK], events[STOCK:]

@@ -3,10 +3,10 @@
 
     tests/bench/write_units.py          on a backlog: batches of 1000, 400 products, 50 merchants, 20 photographers,
                                         Zipf 1.1, 3 shards
-    tests/bench/write_units.py --all    and what becomes of it with other shops, streams and batches
+    tests/bench/write_units.py --all    also with other shops, streams and batches
 
-Counted from DynamoDB's own answers as they pass a proxy, and checked against the service's metrics. Exits 1 if an event
-of the backlog costs more than LIMIT, if the two counts disagree, or if it is not what deploy/README.md says.
+Counted from DynamoDB's replies in a proxy, and compared with the service's metrics. Exits 1 if an event of the backlog
+costs more than LIMIT, if the two counts differ, or if deploy/README.md gives another number.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from steady_load import SteadyLoad
 
 LIMIT = 0.6
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "README.md"
-PAGE_TOLERANCE = 0.1  # where batches end is a little different each time
+PAGE_TOLERANCE = 0.1  # the batches differ a little each time
 WRITES = {"UpdateItem", "PutItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
 
 
 def units(requests):
-    """Write units by table, as the replies say."""
+    """Write units by table, from the replies."""
     total = collections.Counter()
     for request in requests:
         if request.operation not in WRITES:
@@ -42,7 +42,7 @@ def units(requests):
 
 @dataclasses.dataclass
 class Case:
-    """What is put, and how it is read. `rate`: so many events a second, instead of a backlog."""
+    """A workload and the options of the service. `rate`: events a second, instead of a backlog."""
 
     name: str
     events: int = 10_000
@@ -97,7 +97,7 @@ def row(case, requests):
 
 
 def agrees_with_the_page(units_an_event):
-    """The operator's page gives these numbers to whoever has to pay for them."""
+    """Whether deploy/README.md gives the measured number."""
     (said,) = map(float, re.findall(r"^\| write units, all \| ([\d.]+) \|", PAGE.read_text(), re.MULTILINE))
     if abs(units_an_event - said) > PAGE_TOLERANCE * said:
         print(f"{PAGE.name} says {said} write units an event")
@@ -123,7 +123,7 @@ def report(requests, metrics):
     if metrics["events"] != BACKLOG.events:
         print(f"the service counted {metrics['events']:.0f} events, expected {BACKLOG.events}")
         ok = False
-    # a few renewals happen between one look and the other
+    # a few lease renewals happen between the two counts
     if abs(metrics["units"] - total) > 0.01 * total + 10 or abs(metrics["requests"] - len(requests)) > 20:
         print("the metrics disagree with what passed")
         ok = False

@@ -1,5 +1,4 @@
-"""Fixtures: the emulators once a session, a stage and a stream for each test, services that are always
-stopped."""
+"""Fixtures: the emulators once a session, a stage and a stream for each test, daemons that are always stopped."""
 
 import fcntl
 import os
@@ -45,7 +44,7 @@ def aws(request):
 
 @pytest.fixture(scope="session", autouse=True)
 def openapi():
-    """openapi.yaml, against which every response is held from here on (http_client.request)."""
+    """openapi.yaml, against which every response is checked (http_client.request)."""
     found = contract.Contract()
     http_client.judge = found.check
     yield found
@@ -77,8 +76,8 @@ def tables(aws, stage):
 
 @pytest.fixture
 def make_on(openapi, tmp_path):
-    """Makes services (not started yet): make_on(pair, option...). Whatever still runs at the end of the test
-    is stopped, and must stop well."""
+    """Makes daemons that are not started: make_on(pair, option...). Those that run at the end of the test are stopped,
+    and must end with status 0."""
     made = []
 
     def make(pair, *options, environment=None):
@@ -95,13 +94,13 @@ def make_on(openapi, tmp_path):
 
 @pytest.fixture
 def start_on(make_on):
-    """Starts services: start_on(pair, option...)."""
+    """Starts daemons: start_on(pair, option...)."""
     return lambda *arguments, **more: make_on(*arguments, **more).start()
 
 
 @pytest.fixture
 def make_daemon(aws, make_on):
-    """Makes services on AWS: make_daemon(stage, stream, option...)."""
+    """Makes daemons on AWS: make_daemon(stage, stream, option...)."""
     return lambda stage, stream, *options, **more: make_on(
         pairs.KinesisDynamodb(aws, stage, stream), *options, **more
     )
@@ -109,7 +108,7 @@ def make_daemon(aws, make_on):
 
 @pytest.fixture
 def start(make_daemon):
-    """Starts services on AWS: start(stage, stream, option...)."""
+    """Starts daemons on AWS: start(stage, stream, option...)."""
     return lambda *arguments, **more: make_daemon(*arguments, **more).start()
 
 
@@ -142,7 +141,7 @@ def proxies(aws):
 
 @pytest.fixture
 def start_through(start, proxies):
-    """Starts services that reach AWS through the proxies: start_through(stage, stream, option...)."""
+    """Starts daemons that reach AWS through the proxies: start_through(stage, stream, option...)."""
     return lambda *arguments: start(*arguments, environment=proxies.environment)
 
 
@@ -151,7 +150,7 @@ def start_through(start, proxies):
 
 @pytest.fixture
 def embedded(tmp_path):
-    """A file that is not there yet, and a database that is not there yet."""
+    """The pair of a file and a database, neither of which exists yet."""
     return pairs.FileSqlite(tmp_path)
 
 
@@ -170,7 +169,7 @@ def pair(kind, request):
 
 
 def main_job_puts():
-    """All of them can be lines of a file too, so that both pairs get the same."""
+    """All of them can be lines of a file, so that both pairs get the same."""
     puts = pairs.can_be_lines(workload.generate(SEED, MAIN_JOB_EVENTS + MAIN_JOB_EVENTS // 100))
     return puts[:MAIN_JOB_EVENTS]
 
@@ -215,7 +214,7 @@ def main_job(kind, request, tmp_path):
 
 @pytest.fixture
 def manager(tmp_path):
-    """A service manager: `environment` is what it gives to whom it starts."""
+    """A service manager; `environment` is for the daemon that it starts."""
     found = service_manager.Manager(tmp_path)
     yield found
     found.socket.close()

@@ -17,11 +17,11 @@ import http_client
 import iam
 import program
 import pytest
-import small_shop
 import wait
 from daemon import Daemon
 from main_job import check_main_job
 from pairs import KinesisDynamodb
+from small_shop import person, product, puts
 from template_stack import PARAMETERS, TEMPLATE, options_of, stack_of
 
 PATH = program.ROOT / "deploy" / "cloudformation.yaml"
@@ -160,7 +160,7 @@ def test_the_tasks_run_as_they_are_defined(aws, stage, stream):
             assert task.get("/metrics").status == 200
         assert filling.public is None
 
-        cloud.put(aws.kinesis, stream, LAMPS)
+        cloud.put(aws.kinesis, stream, puts(product("p", person("merchant", "Ann"), None, 3)))
 
         def is_served():
             return http_client.request(serving.public, "/contributions/p").status == 200

@@ -6,10 +6,10 @@ import time
 
 import cloud
 import pytest
-import small_shop
 import wait
 from model import fold
 from pairs import KinesisDynamodb, assert_equal_to_model
+from small_shop import person, product, puts
 
 FAILOVER_MS = 3000
 OPTIONS = ("--failover-ms", str(FAILOVER_MS))
@@ -127,7 +127,7 @@ def test_a_lease_has_the_right_attributes_at_every_stage_of_a_shard(aws, tables,
     tenure = item["tenure"]
     assert_item(item, {**taken, "leaseCounter": item["leaseCounter"], "tenure": tenure}, begin_ms)
 
-    one_shard.put(small_shop.puts(small_shop.product("hat", small_shop.person("merchant", "Ann"), None, 2)))
+    one_shard.put(puts(product("hat", person("merchant", "Ann"), None, 2)))
     last = one_shard.records()[-1].sequence
     item = table.until(FIRST, lambda item: item["checkpoint"]["S"] == last, "checkpointed")
     checkpointed = {
@@ -194,8 +194,8 @@ def test_a_start_at_a_time_makes_leases_only_of_the_shards_open_then(
 ):
     """The first shard ended before the start, and its events are never read, also after a restart with another
     --start."""
-    merchant = small_shop.person("merchant", "Ann")
-    one_shard.put(small_shop.puts(small_shop.product("old", merchant, None, 1)))
+    merchant = person("merchant", "Ann")
+    one_shard.put(puts(product("old", merchant, None, 1)))
     one_shard.split(FIRST)
     split_at_s = int(time.time())
     wait.until(lambda: time.time() >= split_at_s + 1, "a later second: kinesis-local keeps whole ones")
@@ -213,7 +213,7 @@ def test_a_start_at_a_time_makes_leases_only_of_the_shards_open_then(
     assert daemon.terminate()[0] == 0
 
     daemon = start(tables, one_shard.name, *OPTIONS)  # --start trim-horizon
-    one_shard.put(small_shop.puts(small_shop.product("new", merchant, None, 1)))
+    one_shard.put(puts(product("new", merchant, None, 1)))
     daemon.wait_until_applied()
     assert table.items().keys() == {LEFT, RIGHT}
     assert {row["productId"] for row in cloud.contributions(aws.dynamodb, tables)} == {"new"}
@@ -231,7 +231,7 @@ def held(daemon):
 
 
 def test_of_two_processes_with_one_worker_id_the_older_loses_its_leases_and_reports_it(aws, tables, stream, make_daemon):
-    lamps = small_shop.puts(small_shop.product("lamp", small_shop.person("merchant", "Ann"), None, 3))
+    lamps = puts(product("lamp", person("merchant", "Ann"), None, 3))
     cloud.put(aws.kinesis, stream, lamps)
     # each has dead letters of its own
     first, second = (make_daemon(tables, stream, *OPTIONS, "--worker-id", "one-name") for _ in range(2))

@@ -14,13 +14,13 @@ import program
 import promql
 import proxy
 import pytest
-import small_shop
 import wait
 import workload
 from iam import Call, arn
 from main_job import PROMPT, wait_for_fresh_boards
 from model import fold
 from pairs import KinesisDynamodb, assert_equal_to_model
+from small_shop import person, product, puts
 from template_stack import options_of, stack_of
 
 FIRST = "shardId-000000000000"
@@ -116,7 +116,7 @@ def run(aws, recorder, *arguments, environment=None):
 
 def test_audit_calls_exactly_what_its_policy_allows(aws, tables, stream, start):
     """As a task of the stack with another command and another role."""
-    cloud.put(aws.kinesis, stream, small_shop.puts(small_shop.product("p", small_shop.person("merchant", "Ann"), None, 3)))
+    cloud.put(aws.kinesis, stream, puts(product("p", person("merchant", "Ann"), None, 3)))
     start(tables, stream).wait_until_applied()
     with iam.Recorder(aws.emulators) as recorder:
         stack = stack_of(tables, stream)

@@ -8,11 +8,11 @@ import aws_behaviour
 import cloud
 import model
 import pytest
-import small_shop
 import wait
 import workload
 from model import fold
 from pairs import KinesisDynamodb, assert_equal_to_model
+from small_shop import person, product, puts
 
 FAILOVER_MS = 1000  # shards are listed every three failover times
 OPTIONS = ("--failover-ms", str(FAILOVER_MS))
@@ -77,9 +77,9 @@ def test_resharding_in_the_middle_of_20000_events_changes_nothing(
 
 def purchases(n):
     """Purchases of 20 products, so that all shards have some."""
-    merchant = small_shop.person("merchant", "Ann")
-    events = [event for p in range(20) for event in small_shop.product(f"p{p}", merchant, None, n)]
-    return small_shop.puts(events)
+    merchant = person("merchant", "Ann")
+    events = [event for p in range(20) for event in product(f"p{p}", merchant, None, n)]
+    return puts(events)
 
 
 def test_a_kill_at_any_write_of_a_shards_end_is_repaired(aws, tables, one_shard, make_daemon, proxies):

@@ -1,5 +1,5 @@
-"""Several workers on one stream, coming and going under a steady load: their leases spread evenly, no shard
-is left unread, and the tables are exact."""
+"""Several workers on one stream come and go under a steady load: their leases spread evenly, every shard is read, and
+the tables are exact."""
 
 import collections
 import contextlib
@@ -19,8 +19,8 @@ SHARDS = 8
 FAILOVER_S = 4.0
 EVEN_WITHIN_S = 3 * FAILOVER_S
 UNREAD_AT_MOST_S = 2 * FAILOVER_S
-# kinesis-local is busy for 2 ms with each record put and for 15 ms with each read: more of either, and its
-# own slowness is what is measured on two processors.
+# kinesis-local needs 2 ms for each record put and 15 ms for each read: with more of either the test would
+# measure the emulator on two processors.
 EVENTS_PER_SECOND = 120
 POLL_MS = 500
 EVENTS_AT_MOST = 20_000
@@ -41,7 +41,7 @@ def wide_stream(aws, stage):
 
 
 class Crew:
-    """Workers by name, and what their leases look like."""
+    """Workers by name, and the distribution of their leases."""
 
     def __init__(self, aws, stage, readers, make_worker):
         self.aws, self.stage, self.readers, self.make_worker = aws, stage, readers, make_worker
@@ -63,7 +63,7 @@ class Crew:
 
     @contextlib.contextmanager
     def frozen(self, name):
-        """Out of sight of itself and of others; back when the block ends."""
+        """The worker is frozen until the block ends."""
         worker = self.workers.pop(name)
         worker.freeze()
         try:
@@ -73,7 +73,7 @@ class Crew:
         self.workers[name] = worker
 
     def owners(self):
-        """How many leases each has that is alive; None if a lease is somebody else's, or nobody's."""
+        """{worker: how many leases it has}; None if a lease belongs to none of them."""
         owners = [lease.get("leaseOwner") for lease in cloud.leases(self.aws.dynamodb, self.stage).values()]
         if len(owners) < SHARDS or not set(owners) <= self.workers.keys():
             return None
@@ -86,7 +86,7 @@ class Crew:
 
     @contextlib.contextmanager
     def change(self, what):
-        """What happens in the block; after it, leases are to be spread evenly in time. Counted from its
+        """A change is made in the block. After it leases must be spread evenly within a time that counts from its
         end."""
         started = time.monotonic()
         yield

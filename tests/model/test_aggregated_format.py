@@ -1,5 +1,5 @@
-"""aggregated.py, which the other tests trust, against a foreign writer and reader of the format; and the cases
-that the daemon's unit tests read, against aggregated.py."""
+"""aggregated.py, which other tests use, agrees with a foreign writer and reader of the format, and with the cases of
+the C unit tests."""
 
 import base64
 import json
@@ -17,8 +17,8 @@ CASES = json.loads((pathlib.Path(__file__).resolve().parents[1] / "data" / "aggr
 
 
 def samples(seed, foreign):
-    """Lists of parts. The foreign writer keeps its tables in JavaScript objects, whose keys that look like small
-    numbers move to the front, and takes no empty data."""
+    """Lists of parts. For the foreign writer no hash key is a small number (it keeps them as keys of JavaScript
+    objects, which reorder those) and no data is empty."""
     rng = random.Random(seed)
     for _ in range(40):
         parts = []
@@ -33,7 +33,7 @@ def samples(seed, foreign):
 def test_a_foreign_reader_reads_our_aggregated_records():
     written = list(samples(1, foreign=False))
     read = kpl.run([("unpack", aggregated.pack(parts, tags=[("k", "v")])) for parts in written])
-    # it takes a hash key that is not given for the first of the table: only given ones can be compared
+    # it reads a missing hash key as the first of the table: only given ones can be compared
     for parts, found in zip(written, read, strict=True):
         pairs = zip(parts, found, strict=True)
         assert [f if p.explicit_hash_key is not None else f._replace(explicit_hash_key=None) for p, f in pairs] == parts

@@ -1,5 +1,4 @@
-"""The model agrees with the cases that the daemon's own validation is held to (tests/unit/ingest/test_envelope.c, which says
-how they are written)."""
+"""The model agrees with the cases of the C unit test (tests/unit/ingest/test_envelope.c, which explains their form)."""
 
 import base64
 import json
@@ -14,7 +13,7 @@ KINDS = {"create": model.CREATE, "image": model.IMAGE, "purchase": model.PURCHAS
 
 
 def is_the_models(case):
-    """The model reads a stream: every record has a partition key and is whole."""
+    """Whether a case is about a complete record of a stream, with a partition key, as the model reads them."""
     return "limit" not in case and case.get("partitionKey", "") is not None and not case.get("sub")
 
 

@@ -1,4 +1,4 @@
-"""The model agrees with the cases that the daemon's own fold is held to (tests/unit/views/test_fold.c)."""
+"""The model agrees with the cases of the C unit test (tests/unit/views/test_fold.c)."""
 
 import datetime
 import json
@@ -14,7 +14,7 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
 def record(sequence, event):
-    """The event as an egress record: there, it brings its own id."""
+    """The event as an egress record, which has its own id."""
     kind = KINDS[event["kind"]]
     time = EPOCH + datetime.timedelta(milliseconds=event["time"])
     envelope = {

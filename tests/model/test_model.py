@@ -1,4 +1,4 @@
-"""The model itself, by hand-made examples: it must not be the mirror of a mistake of the daemon."""
+"""The model itself, by hand-made examples, so that it does not repeat a mistake of the program."""
 
 import json
 

@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def base():
-    """A Debian 12 (minbase) that nobody changes, to be copied."""
+    """A Debian 12 (minbase) to be copied, never changed."""
     assert os.geteuid() == 0, "as root"
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", 130))  # so that fixtures clean up
     with roots.workplace() as folder:
@@ -29,13 +29,13 @@ def base():
 
 @pytest.fixture(scope="session")
 def context(base):
-    """What a build is given: a clean copy of what git knows, with what is changed and new."""
+    """The context of a build: a copy of the files that git knows or would add."""
     return roots.copy_of_sources(base.folder.parent / "context")
 
 
 @pytest.fixture(scope="session")
 def built(base, context):
-    """What came of the Dockerfile's steps."""
+    """The result of the Dockerfile's steps."""
     folder = base.folder.parent / "container"
     folder.mkdir()
     return dockerfile.Build(base, context, folder)
@@ -43,7 +43,7 @@ def built(base, context):
 
 @pytest.fixture(scope="session")
 def package(built):
-    """Made where the container's program was built, and nothing else is installed than what it is built from."""
+    """The Debian package, made in the container's build stage, where only the packages for the build are installed."""
     root = next(stage for stage in built.stages if stage.name == "build").root
     root.run(["bash", "-euc", ". deploy/packages.sh && packages_install package"], directory="/src")
     root.run(["cmake", "--build", "--preset", "release"], directory="/src")
@@ -54,7 +54,7 @@ def package(built):
 
 @pytest.fixture(scope="session")
 def system(base):
-    """A Debian with systemd, which is not running, and without the package."""
+    """A Debian with systemd, not running, and without the package."""
     root = base.copy(base.folder.parent / "package-system")
     roots.install(root, "systemd", "man-db", "lintian")
     return root

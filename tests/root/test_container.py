@@ -1,5 +1,5 @@
-"""The container: what the Dockerfile's very steps make of a bootstrapped Debian, and how it runs: as a user without
-rights, on a root file system that cannot be written to."""
+"""The container made by the Dockerfile's steps from a bootstrapped Debian. It runs as an unprivileged user on a
+read-only root."""
 
 import contextlib
 import os
@@ -27,8 +27,7 @@ def image(built):
 
 
 class Container(roots.Running):
-    """The entry point as the first process on its read-only root, ended at the end. The port is another than the
-    image's, which this machine may use."""
+    """The entry point as the first process on its read-only root, on a free port. A context manager that ends it."""
 
     def __init__(self, image, folder, *options, environment=None):
         self.image, self.port = image, emulators.free_port()
@@ -67,7 +66,7 @@ def test_it_is_labelled_with_the_projects_version(image):
 
 
 def test_its_user_is_not_root_and_a_number(image):
-    """A number, because an orchestrator that demands a user without rights cannot look names up."""
+    """An orchestrator that requires an unprivileged user cannot look up names."""
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", image.user)
 
 
@@ -77,7 +76,7 @@ def test_it_listens_on_all_addresses_of_the_port_that_it_exposes(image):
 
 @pytest.fixture
 def database():
-    """Where the user may write: what else there is of the root is read-only."""
+    """A path that the user may write to: the root is read-only."""
     path = f"/dev/shm/winner-view-{os.getpid()}.db"
     yield path
     for suffix in ("", "-wal", "-shm"):
@@ -105,7 +104,7 @@ def test_it_serves_on_a_read_only_root_is_healthy_and_stops_with_status_0(image,
 
 
 def test_a_second_signal_ends_it_at_once(image, tmp_path, database):
-    """Although the kernel spares a container's first process every signal that it does not catch."""
+    """The kernel does not deliver signals that a first process does not handle."""
     options = ("--source", "none", "--store", f"sqlite:{database}", "--drain-seconds", "15")
     with Container(image, tmp_path, *options) as running:
         wait.until(lambda: (answer := running.get("/readyz")) and answer.status == 200, "it serves")
@@ -117,7 +116,7 @@ def test_a_second_signal_ends_it_at_once(image, tmp_path, database):
 
 
 def test_a_container_that_waits_for_its_store_is_healthy(image, tmp_path):
-    """Or an engine would end it again and again, in vain."""
+    """Otherwise an engine would restart it again and again."""
     nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_REGION": "eu-west-1"}
     keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
     options = ("--source", "none", "--store", "dynamodb:nowhere")

@@ -1,4 +1,4 @@
-"""The Debian package: made by cpack, and what it does to a bootstrapped Debian: installed, run, removed, purged."""
+"""The Debian package of cpack, installed, run, removed and purged in a bootstrapped Debian."""
 
 import contextlib
 import re
@@ -17,7 +17,7 @@ EVENTS = puts(product("lamp", person("merchant", "Ann"), None, 3))
 UNIT = "/lib/systemd/system/winner-view.service"
 ENVIRONMENT = "/etc/default/winner-view"
 STATE = "/var/lib/private/winner-view"
-# What packages leave behind that are not ours: caches, logs, the package manager's own state.
+# Paths that other packages leave: caches, logs, the package manager's state.
 NOT_OURS = re.compile(r"var/(cache|log|lib/(dpkg|apt|systemd/deb-systemd-helper-(en|mas)ked$|pam|ucf))|run|tmp|proc|dev|etc/ld\.so\.cache")
 
 
@@ -71,7 +71,8 @@ def unit_setting(root, name):
 
 
 def test_the_installed_program_runs_as_in_the_unit(installed, tmp_path):
-    """Its command, its directory, a user without rights, the environment file as it comes but for the port."""
+    """With the unit's command in a directory of an unprivileged user, and the environment file unchanged except for the
+    port."""
     port = emulators.free_port()
     folder = installed.path("/var/lib/winner-view-test")
     folder.mkdir()

@@ -1,5 +1,4 @@
-"""The installed service under a systemd that runs: in its sandbox, told how it goes, started anew, stopped; and what
-the package does to it."""
+"""The installed service under a running systemd: sandbox, notifications, restarts, stop, upgrade and removal."""
 
 import contextlib
 import pathlib
@@ -20,7 +19,7 @@ OURS = f"/etc/systemd/system/{UNIT}.d"
 
 
 class Machine(booted_root.Booted):
-    """Where the package is installed, and its service may use a port that is free."""
+    """A machine with the package, whose service uses a free port."""
 
     def __init__(self, root, package):
         super().__init__(root)
@@ -35,7 +34,7 @@ class Machine(booted_root.Booted):
         path.write_text("\n".join([f"WINNER_VIEW_LISTEN=127.0.0.1:{self.port}", *lines, ""]))
 
     def settings(self, *lines):
-        """Of the unit, instead of its own."""
+        """Overrides settings of the unit."""
         self.root.path(OURS).mkdir(parents=True, exist_ok=True)
         self.root.path(f"{OURS}/test.conf").write_text("\n".join(["[Service]", *lines, ""]))
         self.run("systemctl", "daemon-reload")
@@ -45,7 +44,7 @@ class Machine(booted_root.Booted):
         self.run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "--reinstall", kept, "/var/winner-view.deb")
 
     def main_pid(self):
-        """0: there is none."""
+        """The pid of the main process; 0 if there is none."""
         return int(self.show(UNIT)["MainPID"])
 
     def answer(self, target):
@@ -67,7 +66,7 @@ def machine(system, package):
 
 @pytest.fixture
 def running(machine):
-    """With the service running, and its events in the view."""
+    """The machine with the service running, and its events in the view."""
     machine.configure()
     machine.settings("RestartSec=100ms")
     machine.run("systemctl", "restart", UNIT)

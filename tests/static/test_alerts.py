@@ -1,5 +1,5 @@
-"""deploy/prometheus: the rules are well-formed, ask for what the program exports, fire when they should, and
-each says what to do."""
+"""deploy/prometheus: the rules are well-formed, use metrics that the program exports, fire when they should, and name a
+runbook."""
 
 import re
 import subprocess
@@ -36,7 +36,7 @@ def test_each_alert_fires_when_its_cases_say_and_not_when_they_do_not():
 
 
 def moved(rule, factor):
-    """The rule with its thresholds moved; nothing is the same as a little."""
+    """The rule with its thresholds multiplied; a threshold of 0 becomes the factor."""
     return {**rule, "expr": THRESHOLD.sub(lambda found: f"{float(found[0]) * factor or factor:g}", rule["expr"])}
 
 
@@ -57,7 +57,7 @@ def prolonged(rule, factor):
     ids=["thresholds-up", "thresholds-down", "longer", "shorter"],
 )
 def test_the_cases_detect_each_moved_threshold(change, factor, concerned, tmp_path):
-    """All of them at once: promtool names the alerts whose cases fail."""
+    """All alerts are changed at once: promtool names those whose cases fail."""
     rules = [change(rule, factor) if name in concerned else rule for name, rule in ALERTS.items()]
     (tmp_path / "alerts.yaml").write_text(yaml.safe_dump({"groups": [{"name": "changed", "rules": rules}]}))
     for path in CASES:

@@ -1,4 +1,4 @@
-"""deploy/grafana: every query is well-formed and asks for what the program exports, and every metric is shown."""
+"""deploy/grafana: every query is well-formed and uses metrics that the program exports, and every metric is shown."""
 
 import json
 import re

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from kubernetes import KUBERNETES, MANIFESTS, ROOT, container, environment, literals, load, pod, port_of, ports, the
 
-ELSEWHERE = {"AWS_REGION"}  # what is no option of ours
+ELSEWHERE = {"AWS_REGION"}  # not an option of the program
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -35,7 +35,7 @@ def test_every_name_in_the_environment_is_an_option_of_the_program(folder):
 def test_the_program_finds_no_mistake_in_the_environment(folder):
     done = program.run(
         "healthcheck", environment=environment(folder)
-    )  # reads all of it; nobody need be there
+    )  # it checks the configuration and needs no running service
     assert done.returncode in (0, 1), done.stderr
 
 
@@ -46,7 +46,7 @@ def test_the_environment_check_detects_a_mistake():
 
 def test_the_container_runs_a_command_of_the_program():
     assert container()["args"][0] in program.commands()
-    assert container()["args"][1:] == []  # options stand in the environment, where an overlay can change them
+    assert container()["args"][1:] == []  # options are in the environment, where an overlay can change them
     assert "command" not in container()  # the image's entry point
 
 
@@ -104,7 +104,7 @@ def test_the_root_is_read_only_and_nobody_is_root():
     assert own["capabilities"]["drop"] == ["ALL"]
     assert all_of_it["runAsNonRoot"] and all_of_it["runAsUser"] > 0
     assert all_of_it["seccompProfile"]["type"] == "RuntimeDefault"
-    assert "volumes" not in pod()  # nothing is written to a file: so neither store nor letters may be files
+    assert "volumes" not in pod()  # no file can be written: neither store nor dead letters may be files
     for name in ("WINNER_VIEW_STORE", "WINNER_VIEW_SOURCE", "WINNER_VIEW_DEAD_LETTER"):
         assert not environment("base")[name].startswith(("file:", "sqlite:"))
 
@@ -126,7 +126,7 @@ def test_serving_pods_read_no_stream_and_have_labels_of_their_own():
     labels = [load(folder, "kustomization.yaml")["labels"][0] for folder in ("base", "serving")]
     assert all(
         one["includeSelectors"] for one in labels
-    )  # else two Deployments and two budgets claim one pod
+    )  # else two Deployments and two budgets select the same pods
     key = "app.kubernetes.io/component"
     assert labels[0]["pairs"][key] != labels[1]["pairs"][key]
     assert load("serving", "kustomization.yaml")["nameSuffix"]
@@ -141,7 +141,7 @@ def test_eviction_and_rollout_leave_pods_running():
 
 
 def builder():
-    """Debian's own kubectl has a kustomize from before there were `labels`: not that one."""
+    """kustomize or kubectl. Debian's kubectl is too old: its kustomize does not support `labels`."""
     if shutil.which("kustomize"):
         return ["kustomize", "build"]
     if shutil.which("kubectl"):

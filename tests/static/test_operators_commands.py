@@ -50,9 +50,9 @@ def test_the_deploy_command_gives_every_required_parameter_and_no_unknown_one(pa
     }
     needed = {name for name, parameter in TEMPLATE.parameters.items() if "Default" not in parameter}
     assert needed <= given.keys() <= TEMPLATE.parameters.keys()
-    # a stack that fails while it is made must be able to take its tables away again
+    # a stack that fails during its creation must be able to delete its tables
     assert given["DeletionProtection"] == "false" and "`DeletionProtection=true`" in operators_page.text()
-    # who may pull it is the repository that it is pushed to
+    # the repository that the tasks may pull from is the one that is pushed to
     repository = given["ImageRepositoryArn"].rpartition("/")[2]
     assert given["Image"].startswith("111122223333.dkr.ecr.") and given["Image"].rpartition(":")[0].endswith(repository)
     assert ["push", given["Image"]] in page.calls("docker")

@@ -33,7 +33,7 @@ def test_every_option_on_the_page_is_one_of_the_program():
         if re.match(r"(sudo )?winner-view", command):
             used |= set(re.findall(r"--[a-z][a-z-]+", command))
     for prose in re.findall(r"`(--[a-z][a-z-]+)[^`]*`", TEXT):
-        if prose != "--endpoint-url":  # aws's own
+        if prose != "--endpoint-url":  # an option of aws
             used.add(prose)
     assert len(used) > 8 and used - known == set()
 

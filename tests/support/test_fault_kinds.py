@@ -1,5 +1,5 @@
-"""The faults and the manners of AWS that integration tests rely on, before a stand-in for an emulator: each
-does what it says, and the same again with the same seed."""
+"""The faults (faults.py) and AWS's behaviour (aws_behaviour.py) in front of a fake emulator: each does what it says,
+and the same again with the same seed."""
 
 import base64
 import datetime
@@ -64,7 +64,7 @@ def row(name):
 
 
 def outcomes(seed, order):
-    """For each row's calls in turn: whether it was answered, reset, throttled."""
+    """{row: the outcome of each of its calls: a status, or None for a reset}"""
     with fake_emulator.FakeEmulator() as behind, proxy.Proxy(behind.url) as through:
         through.layers = [faults.Faults(seed, [faults.Throttle(0.2), faults.ResetBefore(0.2)])]
         client, seen = fake_emulator.Client(through.port), {}

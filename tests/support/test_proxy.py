@@ -1,4 +1,4 @@
-"""The proxy itself, before a stand-in for an emulator."""
+"""The proxy in front of a fake emulator."""
 
 import http.client
 import threading
@@ -106,7 +106,7 @@ def test_while_it_hangs_calls_arrive_and_are_never_passed_on(behind, through, cl
 
 
 def test_a_call_is_never_sent_twice(behind, through):
-    """The emulator ends a connection in the middle of an answer: so does the proxy."""
+    """When the emulator closes a connection in the middle of an answer, so does the proxy."""
     behind.answer = lambda target, content: 1 / 0
     behind.handle_error = lambda *_: None
     client = fake_emulator.Client(through.port)
