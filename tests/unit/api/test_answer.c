@@ -54,7 +54,7 @@ static void only_as_of_may_change_under_an_etag_wherever_it_stands(void **state)
     assert_differ("{\"a\":1}", "{\"a\":1,\"asOf\":null}");
 }
 
-static void a_name_that_looks_like_as_of_is_no_hole_in_the_etag(void **state) {
+static void an_etag_covers_a_name_that_looks_like_as_of(void **state) {
     (void)state;
     json_t *one = json_pack("{ss}", "name", "\"asOf\":1"), *other = json_pack("{ss}", "name", "\"asOf\":2");
     struct answer *answers[] = {answer_json(200, one), answer_json(200, other)};
@@ -65,7 +65,7 @@ static void a_name_that_looks_like_as_of_is_no_hole_in_the_etag(void **state) {
     answer_unref(answers[1]);
 }
 
-static void a_text_that_is_not_ours_is_taken_as_it_is(void **state) {
+static void an_etag_covers_all_of_a_text_that_is_not_json(void **state) {
     (void)state;
     struct answer *one = answer_text_of("text/javascript", "x = {\"asOf\":1}"),
                   *other = answer_text_of("text/javascript", "x = {\"asOf\":2}");
@@ -78,7 +78,7 @@ static void *get_gzip(void *answer) {
     return answer_gzip(answer);
 }
 
-static void the_compressed_body_is_made_once_for_all_who_ask(void **state) {
+static void the_body_is_compressed_once_for_all_requests(void **state) {
     (void)state;
     enum { THREADS = 4, LENGTH = 20000 };
     char text[LENGTH + 1];
@@ -86,7 +86,7 @@ static void the_compressed_body_is_made_once_for_all_who_ask(void **state) {
     memset(text, 'x', LENGTH);
     text[LENGTH] = '\0';
     struct answer *answer = answer_text_of(ANSWER_JSON, text);
-    assert_null(answer->gzip); /* nobody has asked */
+    assert_null(answer->gzip); /* no request did this */
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, get_gzip, answer), 0);
     for (int i = 0; i < THREADS; i++) {
@@ -98,7 +98,7 @@ static void the_compressed_body_is_made_once_for_all_who_ask(void **state) {
     answer_unref(answer);
 }
 
-static void the_compressed_body_is_counted_before_it_is_there(void **state) {
+static void the_compressed_body_is_counted_before_it_is_made(void **state) {
     (void)state;
     char text[4001];
     memset(text, 'x', 4000);
@@ -114,10 +114,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_etag_is_weak_quoted_and_the_same_in_every_process),
         cmocka_unit_test(only_as_of_may_change_under_an_etag_wherever_it_stands),
-        cmocka_unit_test(a_name_that_looks_like_as_of_is_no_hole_in_the_etag),
-        cmocka_unit_test(a_text_that_is_not_ours_is_taken_as_it_is),
-        cmocka_unit_test(the_compressed_body_is_made_once_for_all_who_ask),
-        cmocka_unit_test(the_compressed_body_is_counted_before_it_is_there),
+        cmocka_unit_test(an_etag_covers_a_name_that_looks_like_as_of),
+        cmocka_unit_test(an_etag_covers_all_of_a_text_that_is_not_json),
+        cmocka_unit_test(the_body_is_compressed_once_for_all_requests),
+        cmocka_unit_test(the_compressed_body_is_counted_before_it_is_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

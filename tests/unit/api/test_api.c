@@ -44,7 +44,7 @@ static int64_t number(const char *target, const char *name) {
     return value;
 }
 
-static void what_is_asked_twice_is_read_once(void **state) {
+static void two_requests_for_the_same_rows_are_one_read(void **state) {
     (void)state;
     struct got first = support_get(&f, ANN_TARGET), second = support_get(&f, ANN_TARGET);
     assert_int_equal(first.state, CACHE_LOADED);
@@ -70,7 +70,7 @@ static void rows_that_were_written_are_read_again(void **state) {
     assert_int_equal(number(ANN_RANK, "score"), 2);
 }
 
-static void a_product_that_was_not_there_is_found_once_it_was_written(void **state) {
+static void a_missing_product_is_found_once_it_is_written(void **state) {
     (void)state;
     static const char *const products[] = {"new"};
     struct got got = support_get(&f, "/contributions/new");
@@ -87,7 +87,7 @@ static void boards_are_read_again_in_the_background_after_a_write(void **state) 
     scripted_store_set_score(f.store, ROLE_CREATOR, ANN, 9);
     scripted_store_hold(f.store);
     api_rows_changed(f.api, NULL, 0, NULL, 0);
-    assert_true(scripted_store_await_held(f.store, 1)); /* nobody has asked */
+    assert_true(scripted_store_await_held(f.store, 1)); /* no request did this */
     struct got during = support_get(&f, "/scores/merchant");
     assert_int_equal(during.state, CACHE_FRESH);
     assert_true(json_equal(before.json, during.json));
@@ -96,7 +96,7 @@ static void boards_are_read_again_in_the_background_after_a_write(void **state) 
     json_decref(during.json);
 }
 
-/* ---- how old an answer may be ------------------------------------------------------------------------- */
+/* How old an answer may be. */
 
 static void assert_problem_of(struct fixture *t, const char *target, const char *type) {
     struct got got = support_get(t, target);
@@ -106,7 +106,7 @@ static void assert_problem_of(struct fixture *t, const char *target, const char 
     json_decref(got.json);
 }
 
-static void who_names_a_lag_is_not_given_an_older_answer(void **state) {
+static void a_request_with_max_lag_gets_no_older_answer(void **state) {
     (void)state;
     static const char *const targets[] = {"/scores/merchant", "/scores", "/scores?role=creator",
                                           ANN_TARGET,         ANN_RANK,  "/contributions",
@@ -131,7 +131,7 @@ static void who_names_a_lag_is_not_given_an_older_answer(void **state) {
     support_deinit(&t);
 }
 
-static void too_stale_says_how_old_and_when_to_ask_again(void **state) {
+static void too_stale_reports_the_age_and_when_to_retry(void **state) {
     (void)state;
     struct fixture t;
     struct api_options options = support_options();
@@ -157,7 +157,7 @@ static void too_stale_says_how_old_and_when_to_ask_again(void **state) {
     support_deinit(&t);
 }
 
-static void what_is_not_known_is_older_than_any_lag(void **state) {
+static void an_unknown_time_is_older_than_any_max_lag(void **state) {
     (void)state;
     struct fixture t;
     struct api_options options = support_options();
@@ -168,7 +168,7 @@ static void what_is_not_known_is_older_than_any_lag(void **state) {
     support_deinit(&t);
 }
 
-static void that_something_is_not_there_is_as_old_as_any_answer(void **state) {
+static void a_404_has_an_age_like_any_answer(void **state) {
     (void)state;
     struct fixture t;
     struct api_options options = support_options();
@@ -181,7 +181,7 @@ static void that_something_is_not_there_is_as_old_as_any_answer(void **state) {
     support_deinit(&t);
 }
 
-static void a_lag_is_a_number_within_bounds_on_routes_of_the_view(void **state) {
+static void max_lag_is_a_bounded_number_on_routes_of_the_view(void **state) {
     (void)state;
     static const char *const refused[] = {"/scores/merchant?maxLag=0",
                                           "/scores/merchant?maxLag=86400001",
@@ -197,9 +197,9 @@ static void a_lag_is_a_number_within_bounds_on_routes_of_the_view(void **state) 
     assert_int_equal(scripted_store_reads(f.store), 0);
 }
 
-/* Else a dashboard that looks every few seconds would always find a value that is too old, and make it new
- * for nobody. */
-static void a_stale_value_too_old_for_the_request_is_read_again_for_it(void **state) {
+/* Else a dashboard that polls every few seconds would always get too-stale: each refresh would be old again
+ * by the next poll. */
+static void a_stale_value_too_old_for_a_request_is_read_again_for_it(void **state) {
     (void)state;
     struct fixture t;
     struct api_options options = support_options();
@@ -219,7 +219,7 @@ static void a_stale_value_too_old_for_the_request_is_read_again_for_it(void **st
     support_deinit(&t);
 }
 
-static void a_board_of_a_late_index_is_as_old_as_the_view_was(void **state) {
+static void a_board_from_a_late_index_has_an_earlier_as_of_time(void **state) {
     (void)state;
     struct fixture t;
     struct api_options options = support_options();
@@ -247,7 +247,7 @@ static void assert_unavailable(const char *target) {
     json_decref(got.json);
 }
 
-static void a_store_that_fails_is_trouble_until_it_answers(void **state) {
+static void a_failing_store_is_reported_until_it_answers(void **state) {
     (void)state;
     static const enum status statuses[] = {STATUS_CONFLICT, STATUS_RETRY, STATUS_INVALID, STATUS_FAILED};
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
@@ -267,7 +267,7 @@ static void a_store_that_fails_is_trouble_until_it_answers(void **state) {
     health_report_deinit(&report);
 }
 
-static void other_methods_are_refused_with_what_is_allowed(void **state) {
+static void other_methods_are_refused_with_the_allowed_ones(void **state) {
     (void)state;
     static const char *const methods[] = {"POST", "PUT", "DELETE", "PATCH", "get", "TRACE"};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
@@ -280,7 +280,7 @@ static void other_methods_are_refused_with_what_is_allowed(void **state) {
     assert_int_equal(scripted_store_reads(f.store), 0);
 }
 
-static void options_say_what_is_allowed(void **state) {
+static void options_lists_the_allowed_methods(void **state) {
     (void)state;
     struct answer *answer = ask("OPTIONS", "/contributions/p?whatever=1", API_ALL);
     assert_int_equal(answer->status, 204);
@@ -289,7 +289,7 @@ static void options_say_what_is_allowed(void **state) {
     answer_unref(answer);
 }
 
-static void an_address_serves_the_routes_that_it_is_for(void **state) {
+static void an_address_serves_only_its_routes(void **state) {
     (void)state;
     assert_asked("GET", "/livez", API_ALL, 200);
     assert_asked("GET", "/livez", API_OPERATIONS, 200);
@@ -308,7 +308,7 @@ static void probes_answer_from_memory(void **state) {
     assert_int_equal(scripted_store_reads(f.store), 0);
 }
 
-static void it_lives_while_every_loop_turns_and_names_the_one_that_does_not(void **state) {
+static void livez_is_ok_while_every_loop_runs_and_names_one_that_does_not(void **state) {
     (void)state;
     struct pulse turning = {0}, late = {0};
     pulse_watch(&turning, "lister", 60000, clock_boot_ms());
@@ -317,13 +317,13 @@ static void it_lives_while_every_loop_turns_and_names_the_one_that_does_not(void
     assert_int_equal(answer->status, 503);
     assert_string_equal(answer->body->data, "{\"status\":\"stuck\",\"loop\":\"coordinator\"}");
     answer_unref(answer);
-    pulse_rest(&late); /* it waits, for as long as it may take */
+    pulse_rest(&late); /* a loop that waits for work is not late */
     assert_asked("GET", "/livez", API_OPERATIONS, 200);
     pulse_unwatch(&late);
     pulse_unwatch(&turning);
 }
 
-static void readiness_follows_the_phase_and_says_what_is_wrong(void **state) {
+static void readyz_reports_the_phase_and_all_troubles(void **state) {
     (void)state;
     static const struct {
         enum health_phase phase;
@@ -345,7 +345,7 @@ static void readiness_follows_the_phase_and_says_what_is_wrong(void **state) {
     }
 }
 
-static void a_view_behind_is_ready_and_says_that_it_catches_up(void **state) {
+static void a_view_behind_its_stream_is_ready_and_catching_up(void **state) {
     (void)state;
     struct fixture behind;
     struct api_options options = support_options();
@@ -359,7 +359,7 @@ static void a_view_behind_is_ready_and_says_that_it_catches_up(void **state) {
     support_deinit(&behind);
 }
 
-static void metrics_are_text_that_names_the_views_time(void **state) {
+static void metrics_are_text_and_include_the_as_of_time(void **state) {
     (void)state;
     struct answer *answer = ask("GET", "/metrics", API_ALL);
     assert_string_equal(answer->content_type, "text/plain; version=0.0.4; charset=utf-8");
@@ -368,7 +368,7 @@ static void metrics_are_text_that_names_the_views_time(void **state) {
     answer_unref(answer);
 }
 
-static void assets_are_what_the_files_are(void **state) {
+static void assets_equal_their_files(void **state) {
     (void)state;
     struct answer *page = ask("GET", "/", API_ALL), *contract = ask("GET", "/openapi.yaml", API_ALL);
     struct answer *style = ask("GET", "/board.css", API_ALL), *script = ask("GET", "/board.js", API_ALL);
@@ -383,7 +383,7 @@ static void assets_are_what_the_files_are(void **state) {
     answer_unref(contract);
 }
 
-static void what_a_browser_shows_has_a_policy_that_lets_nothing_else_in(void **state) {
+static void the_page_has_a_policy_that_allows_only_itself(void **state) {
     (void)state;
     static const char *const targets[] = {"/", "/board.css", "/board.js"};
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
@@ -397,7 +397,7 @@ static void what_a_browser_shows_has_a_policy_that_lets_nothing_else_in(void **s
     answer_unref(contract);
 }
 
-static void without_its_view_it_lives_is_not_ready_and_says_when_to_ask_again(void **state) {
+static void without_a_view_requests_get_view_not_ready_and_when_to_retry(void **state) {
     (void)state;
     static const char *const of_the_view[] = {"/scores/merchant",
                                               "/scores",
@@ -433,7 +433,7 @@ static void without_its_view_it_lives_is_not_ready_and_says_when_to_ask_again(vo
     support_deinit(&young);
 }
 
-static void once_it_has_its_view_it_answers_from_it(void **state) {
+static void once_attached_the_view_is_served(void **state) {
     (void)state;
     struct api_options options = support_options();
     struct fixture young;
@@ -454,30 +454,30 @@ static void once_it_has_its_view_it_answers_from_it(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(what_is_asked_twice_is_read_once),
+        TEST(two_requests_for_the_same_rows_are_one_read),
         TEST(rows_that_were_written_are_read_again),
-        TEST(a_product_that_was_not_there_is_found_once_it_was_written),
+        TEST(a_missing_product_is_found_once_it_is_written),
         TEST(boards_are_read_again_in_the_background_after_a_write),
-        TEST(who_names_a_lag_is_not_given_an_older_answer),
-        TEST(too_stale_says_how_old_and_when_to_ask_again),
-        TEST(what_is_not_known_is_older_than_any_lag),
-        TEST(that_something_is_not_there_is_as_old_as_any_answer),
-        TEST(a_lag_is_a_number_within_bounds_on_routes_of_the_view),
-        TEST(a_stale_value_too_old_for_the_request_is_read_again_for_it),
-        TEST(a_board_of_a_late_index_is_as_old_as_the_view_was),
-        TEST(a_store_that_fails_is_trouble_until_it_answers),
-        TEST(other_methods_are_refused_with_what_is_allowed),
-        TEST(options_say_what_is_allowed),
-        TEST(an_address_serves_the_routes_that_it_is_for),
+        TEST(a_request_with_max_lag_gets_no_older_answer),
+        TEST(too_stale_reports_the_age_and_when_to_retry),
+        TEST(an_unknown_time_is_older_than_any_max_lag),
+        TEST(a_404_has_an_age_like_any_answer),
+        TEST(max_lag_is_a_bounded_number_on_routes_of_the_view),
+        TEST(a_stale_value_too_old_for_a_request_is_read_again_for_it),
+        TEST(a_board_from_a_late_index_has_an_earlier_as_of_time),
+        TEST(a_failing_store_is_reported_until_it_answers),
+        TEST(other_methods_are_refused_with_the_allowed_ones),
+        TEST(options_lists_the_allowed_methods),
+        TEST(an_address_serves_only_its_routes),
         TEST(probes_answer_from_memory),
-        TEST(it_lives_while_every_loop_turns_and_names_the_one_that_does_not),
-        TEST(readiness_follows_the_phase_and_says_what_is_wrong),
-        TEST(a_view_behind_is_ready_and_says_that_it_catches_up),
-        TEST(metrics_are_text_that_names_the_views_time),
-        TEST(assets_are_what_the_files_are),
-        TEST(without_its_view_it_lives_is_not_ready_and_says_when_to_ask_again),
-        TEST(once_it_has_its_view_it_answers_from_it),
-        TEST(what_a_browser_shows_has_a_policy_that_lets_nothing_else_in),
+        TEST(livez_is_ok_while_every_loop_runs_and_names_one_that_does_not),
+        TEST(readyz_reports_the_phase_and_all_troubles),
+        TEST(a_view_behind_its_stream_is_ready_and_catching_up),
+        TEST(metrics_are_text_and_include_the_as_of_time),
+        TEST(assets_equal_their_files),
+        TEST(without_a_view_requests_get_view_not_ready_and_when_to_retry),
+        TEST(once_attached_the_view_is_served),
+        TEST(the_page_has_a_policy_that_allows_only_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,7 @@ static const char *text(json_t *json, const char *name) {
     return json_string_value(json_object_get(json, name));
 }
 
-static void a_contribution_names_its_people_and_their_shares(void **state) {
+static void a_contribution_has_both_contributors_and_their_scores(void **state) {
     (void)state;
     scripted_store_set_contribution(f.store, "p/1", ANN, BOB, 42);
     json_t *c = get("/contributions/p%2F1");
@@ -76,7 +76,7 @@ static void a_product_whose_creation_was_trimmed_is_attributed_to_nobody(void **
     }
 }
 
-static void a_list_has_as_many_as_were_asked_for_in_the_stores_order(void **state) {
+static void a_list_has_the_requested_number_in_the_order_of_the_store(void **state) {
     (void)state;
     char id[16];
     for (int i = 0; i < 60; i++) {
@@ -125,7 +125,7 @@ static void the_pages_of_a_list_join_to_the_whole_for_every_limit(void **state) 
     }
 }
 
-static void a_cursor_of_a_board_is_none_of_a_list(void **state) {
+static void a_cursor_of_a_board_is_refused_by_a_list(void **state) {
     (void)state;
     char target[LIMIT_URI_BYTES];
     scripted_store_set_score(f.store, ROLE_CREATOR, ANN, 2);
@@ -159,12 +159,12 @@ static void a_product_id_that_no_table_can_hold_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_contribution_names_its_people_and_their_shares),
+        TEST(a_contribution_has_both_contributors_and_their_scores),
         TEST(a_product_without_a_photographer_has_null),
         TEST(a_product_whose_creation_was_trimmed_is_attributed_to_nobody),
-        TEST(a_list_has_as_many_as_were_asked_for_in_the_stores_order),
+        TEST(a_list_has_the_requested_number_in_the_order_of_the_store),
         TEST(the_pages_of_a_list_join_to_the_whole_for_every_limit),
-        TEST(a_cursor_of_a_board_is_none_of_a_list),
+        TEST(a_cursor_of_a_board_is_refused_by_a_list),
         TEST(a_product_id_that_no_table_can_hold_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,7 +56,7 @@ static void assert_comes_back(const struct listing_cursor *cursor) {
     free(sealed);
 }
 
-static void a_cursor_opens_to_the_place_that_it_was_made_of(void **state) {
+static void a_cursor_opens_to_its_place(void **state) {
     (void)state;
     const struct listing_cursor largest = longest();
     for (size_t i = 0; i < SAMPLES; i++)
@@ -104,7 +104,7 @@ static void a_cursor_that_was_changed_does_not_open(void **state) {
         }
         sealed[i] = kept;
     }
-    while (*sealed) { /* and each one that was cut */
+    while (*sealed) { /* nor does a cut cursor */
         sealed[strlen(sealed) - 1] = '\0';
         assert_false(listing_open_cursor(sealer, LISTING_MERCHANTS, sealed, &back));
     }
@@ -119,14 +119,14 @@ static bool opens(const char *data, size_t length) {
     return is_open;
 }
 
-/* Sealed by a program of ours, but not by this one: the version is the first byte. */
-static void what_another_version_sealed_does_not_open(void **state) {
+/* The first byte is the version. */
+static void a_cursor_of_another_version_does_not_open(void **state) {
     (void)state;
     static char data[26 + LIMIT_KEY_BYTES + 1] = {1, LISTING_PHOTOGRAPHERS};
     memset(data + 26, 'x', LIMIT_KEY_BYTES + 1);
     assert_true(opens(data, 27));
     assert_true(opens(data, 26 + LIMIT_KEY_BYTES));
-    assert_false(opens(data, 26 + LIMIT_KEY_BYTES + 1)); /* more than a key may have */
+    assert_false(opens(data, 26 + LIMIT_KEY_BYTES + 1)); /* longer than any key */
     assert_false(opens(data, 26));                       /* no row */
     assert_false(opens(data, 1));
     data[0] = 2;
@@ -135,7 +135,7 @@ static void what_another_version_sealed_does_not_open(void **state) {
     assert_false(opens(data, 27));
 }
 
-static void an_id_is_no_cursor_and_a_cursor_no_id(void **state) {
+static void an_id_does_not_open_as_a_cursor_nor_a_cursor_as_an_id(void **state) {
     (void)state;
     struct listing_cursor back;
     char *id = seal_make(sealer, SEAL_ID, "w/m/1/A", 7),
@@ -199,7 +199,7 @@ static void a_request_without_a_cursor_is_for_the_first_page(void **state) {
     assert_int_equal(page.from.rows, 0);
 }
 
-static void what_is_no_cursor_is_refused_by_name(void **state) {
+static void an_invalid_cursor_is_refused_by_name(void **state) {
     (void)state;
     static const char *const queries[] = {"cursor=", "cursor", "cursor=x",
                                           "cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
@@ -214,15 +214,15 @@ static void what_is_no_cursor_is_refused_by_name(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_cursor_opens_to_the_place_that_it_was_made_of),
+        cmocka_unit_test(a_cursor_opens_to_its_place),
         cmocka_unit_test(the_same_place_has_the_same_cursor),
         cmocka_unit_test(a_cursor_of_one_listing_opens_in_no_other),
         cmocka_unit_test(a_cursor_that_was_changed_does_not_open),
-        cmocka_unit_test(what_another_version_sealed_does_not_open),
-        cmocka_unit_test(an_id_is_no_cursor_and_a_cursor_no_id),
+        cmocka_unit_test(a_cursor_of_another_version_does_not_open),
+        cmocka_unit_test(an_id_does_not_open_as_a_cursor_nor_a_cursor_as_an_id),
         cmocka_unit_test(a_cache_key_holds_a_limit_and_a_cursor),
         cmocka_unit_test(a_request_without_a_cursor_is_for_the_first_page),
-        cmocka_unit_test(what_is_no_cursor_is_refused_by_name),
+        cmocka_unit_test(an_invalid_cursor_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -16,7 +16,7 @@ static struct fixture f;
 static struct live *hub;
 static int64_t now_ms, begun_ms;
 
-/* One who reads whenever told, and remembers all of it. */
+/* A reader that notes when it is woken and keeps all text. */
 struct client {
     struct live_reader reader; /* first */
     bool woken, ended;
@@ -57,7 +57,7 @@ static void join(struct client *c) {
     assert_true(live_join(hub, &c->reader, now_ms));
 }
 
-/* Reads all there is, `size` bytes at a time, then waits. */
+/* Reads until there is nothing left, `size` bytes at a time, then waits. */
 static void read_by(struct client *c, size_t size) {
     ssize_t n;
     do {
@@ -88,7 +88,7 @@ static size_t count(const struct client *c, const char *part) {
     return n;
 }
 
-/* The hub's time goes on by `step_ms` a turn, and the client reads, until it has got `part`. */
+/* Steps the hub by `step_ms` of its time, and lets the client read, until its text has `part`. */
 static void step_until(struct client *c, const char *part, int64_t step_ms) {
     int64_t deadline_ms = clock_boot_ms() + 20000;
     while (!strstr(c->text, part)) {
@@ -102,7 +102,7 @@ static void step_until(struct client *c, const char *part, int64_t step_ms) {
     }
 }
 
-/* A client who has got the first of everything. */
+/* The client joins and reads the first event of each kind. */
 static void join_and_read(struct client *c) {
     join(c);
     read_all(c);
@@ -113,7 +113,7 @@ static void set_score(int64_t score) {
     scripted_store_set_score(f.store, ROLE_CREATOR, ANN, score);
 }
 
-/* ---- what is sent ------------------------------------------------------------------------------------- */
+/* What is sent. */
 
 static void a_reader_gets_both_boards_and_their_freshness(void **state) {
     (void)state;
@@ -132,7 +132,7 @@ static void a_reader_gets_both_boards_and_their_freshness(void **state) {
     live_leave(&clients[0].reader);
 }
 
-static void an_events_data_is_what_the_board_answers(void **state) {
+static void the_data_of_an_event_is_the_body_of_the_board(void **state) {
     (void)state;
     join_and_read(&clients[0]);
     struct waiting_call w;
@@ -157,7 +157,7 @@ static void a_board_that_changed_is_sent_and_the_other_is_not(void **state) {
     live_leave(&clients[0].reader);
 }
 
-static void a_newer_as_of_alone_is_news_of_freshness_only(void **state) {
+static void a_newer_as_of_time_alone_is_only_a_freshness_event(void **state) {
     (void)state;
     char as_of[CLOCK_TEXT_SIZE];
     join_and_read(&clients[0]);
@@ -169,7 +169,7 @@ static void a_newer_as_of_alone_is_news_of_freshness_only(void **state) {
     live_leave(&clients[0].reader);
 }
 
-static void ids_grow_and_whoever_comes_later_gets_the_present_state(void **state) {
+static void ids_grow_and_a_later_reader_gets_the_current_state(void **state) {
     (void)state;
     join_and_read(&clients[0]);
     set_score(2);
@@ -190,8 +190,8 @@ static void ids_grow_and_whoever_comes_later_gets_the_present_state(void **state
     }
 }
 
-/* Its `time` is for the client to set its clock by. */
-static void whoever_comes_later_gets_a_freshness_of_now(void **state) {
+/* Clients set their clock by `time`. */
+static void a_later_reader_gets_a_new_freshness_event(void **state) {
     (void)state;
     join_and_read(&clients[0]);
     now_ms += LIMIT_LIVE_FRESHNESS_MS;
@@ -203,7 +203,7 @@ static void whoever_comes_later_gets_a_freshness_of_now(void **state) {
     live_leave(&clients[1].reader);
 }
 
-static void one_who_is_behind_gets_the_latest_and_no_backlog(void **state) {
+static void a_slow_reader_gets_the_latest_events_and_no_backlog(void **state) {
     (void)state;
     join_and_read(&clients[0]);
     join_and_read(&clients[1]);
@@ -222,7 +222,7 @@ static void one_who_is_behind_gets_the_latest_and_no_backlog(void **state) {
     live_leave(&clients[1].reader);
 }
 
-static void bytes_are_the_same_however_few_are_taken_at_once(void **state) {
+static void a_stream_has_the_same_bytes_in_reads_of_any_size(void **state) {
     (void)state;
     join_and_read(&clients[0]);
     join(&clients[1]);
@@ -232,7 +232,7 @@ static void bytes_are_the_same_however_few_are_taken_at_once(void **state) {
     live_leave(&clients[1].reader);
 }
 
-/* ---- how often ---------------------------------------------------------------------------------------- */
+/* How often. */
 
 static void a_board_that_changes_all_the_time_is_sent_twice_a_second(void **state) {
     (void)state;
@@ -288,7 +288,7 @@ static int count_woken(const struct client *all) {
     return n;
 }
 
-/* So that a request for something else does not find all of them before it. */
+/* Else other requests would be delayed behind all of them. */
 static void many_readers_are_woken_in_groups_a_millisecond_apart(void **state) {
     (void)state;
     struct client *many = mem_zalloc(MOST * sizeof *many);
@@ -338,13 +338,13 @@ static void without_readers_nothing_is_read(void **state) {
     assert_int_equal(scripted_store_reads(f.store), reads);
 }
 
-static void what_was_sent_before_a_rest_is_not_sent_after_it(void **state) {
+static void after_a_time_without_readers_old_events_are_not_sent(void **state) {
     (void)state;
     join_and_read(&clients[0]);
     live_leave(&clients[0].reader);
     live_step(hub, now_ms);
     set_score(9);
-    now_ms += 100; /* too early for a look, had it not rested */
+    now_ms += 100; /* a hub with readers would not look yet */
     join(&clients[1]);
     read_all(&clients[1]);
     assert_int_equal(count(&clients[1], "event: "), 0);
@@ -354,7 +354,7 @@ static void what_was_sent_before_a_rest_is_not_sent_after_it(void **state) {
     live_leave(&clients[1].reader);
 }
 
-static void silence_is_broken_by_a_heartbeat(void **state) {
+static void a_reader_that_gets_nothing_gets_a_heartbeat(void **state) {
     (void)state;
     join_and_read(&clients[0]);
     clear(&clients[0]);
@@ -371,16 +371,16 @@ static void silence_is_broken_by_a_heartbeat(void **state) {
     live_leave(&clients[0].reader);
 }
 
-/* ---- a store that fails ------------------------------------------------------------------------------- */
+/* A store that fails. */
 
-static void while_the_store_fails_the_boards_stand_and_freshness_tells(void **state) {
+static void while_the_store_fails_no_board_and_no_newer_freshness_is_sent(void **state) {
     (void)state;
     char as_of[CLOCK_TEXT_SIZE];
     join_and_read(&clients[0]);
     clear(&clients[0]);
     scripted_store_fail(f.store, STATUS_RETRY);
     set_score(2);
-    support_set_as_of(&f, begun_ms + 7); /* which is not so of the boards that were sent */
+    support_set_as_of(&f, begun_ms + 7); /* but the boards that were sent are older */
     step_until(&clients[0], ": heartbeat", 100);
     assert_int_equal(count(&clients[0], "event: "), 0);
     scripted_store_fail(f.store, STATUS_OK);
@@ -389,7 +389,7 @@ static void while_the_store_fails_the_boards_stand_and_freshness_tells(void **st
     live_leave(&clients[0].reader);
 }
 
-static void freshness_is_of_before_the_boards_were_read(void **state) {
+static void freshness_is_from_before_the_boards_were_read(void **state) {
     (void)state;
     char as_of[CLOCK_TEXT_SIZE];
     scripted_store_hold(f.store);
@@ -425,7 +425,7 @@ static void a_view_that_is_behind_is_not_caught_up(void **state) {
     live_leave(&clients[0].reader);
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------ */
+/* The end. */
 
 static void more_readers_than_allowed_are_refused_until_one_leaves(void **state) {
     (void)state;
@@ -440,12 +440,13 @@ static void more_readers_than_allowed_are_refused_until_one_leaves(void **state)
     live_free(small);
 }
 
-static void at_the_end_readers_are_woken_finish_their_event_and_nobody_joins(void **state) {
+static void at_the_end_readers_are_woken_finish_their_event_and_none_can_join(void **state) {
     (void)state;
     char few[20];
     join_and_read(&clients[0]);
     join(&clients[1]);
-    assert_int_equal(live_read(&clients[1].reader, now_ms, few, sizeof few), sizeof few); /* into an event */
+    assert_int_equal(live_read(&clients[1].reader, now_ms, few, sizeof few),
+                     sizeof few); /* inside an event */
     live_end(hub);
     assert_true(clients[0].woken);
     size_t length = clients[0].length;
@@ -461,7 +462,7 @@ static void at_the_end_readers_are_woken_finish_their_event_and_nobody_joins(voi
     live_leave(&clients[1].reader);
 }
 
-static void it_may_end_while_the_store_has_yet_to_answer(void **state) {
+static void a_hub_may_end_while_a_read_is_under_way(void **state) {
     (void)state;
     scripted_store_hold(f.store);
     join(&clients[0]);
@@ -475,7 +476,7 @@ static void it_may_end_while_the_store_has_yet_to_answer(void **state) {
     hub = NULL;
 }
 
-static void with_a_thread_of_its_own_it_runs_by_itself(void **state) {
+static void a_hub_with_a_thread_needs_no_steps(void **state) {
     (void)state;
     struct error e;
     struct client *c = &clients[0];
@@ -498,28 +499,28 @@ static void with_a_thread_of_its_own_it_runs_by_itself(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_reader_gets_both_boards_and_their_freshness),
-        TEST(an_events_data_is_what_the_board_answers),
+        TEST(the_data_of_an_event_is_the_body_of_the_board),
         TEST(a_board_that_changed_is_sent_and_the_other_is_not),
-        TEST(a_newer_as_of_alone_is_news_of_freshness_only),
-        TEST(ids_grow_and_whoever_comes_later_gets_the_present_state),
-        TEST(whoever_comes_later_gets_a_freshness_of_now),
-        TEST(one_who_is_behind_gets_the_latest_and_no_backlog),
-        TEST(bytes_are_the_same_however_few_are_taken_at_once),
+        TEST(a_newer_as_of_time_alone_is_only_a_freshness_event),
+        TEST(ids_grow_and_a_later_reader_gets_the_current_state),
+        TEST(a_later_reader_gets_a_new_freshness_event),
+        TEST(a_slow_reader_gets_the_latest_events_and_no_backlog),
+        TEST(a_stream_has_the_same_bytes_in_reads_of_any_size),
         TEST(a_board_that_changes_all_the_time_is_sent_twice_a_second),
         TEST(many_readers_cost_the_store_as_much_as_one),
         TEST(many_readers_are_woken_in_groups_a_millisecond_apart),
         TEST(the_end_wakes_all_of_many_readers),
         TEST(without_readers_nothing_is_read),
-        TEST(what_was_sent_before_a_rest_is_not_sent_after_it),
-        TEST(silence_is_broken_by_a_heartbeat),
-        TEST(while_the_store_fails_the_boards_stand_and_freshness_tells),
-        TEST(freshness_is_of_before_the_boards_were_read),
+        TEST(after_a_time_without_readers_old_events_are_not_sent),
+        TEST(a_reader_that_gets_nothing_gets_a_heartbeat),
+        TEST(while_the_store_fails_no_board_and_no_newer_freshness_is_sent),
+        TEST(freshness_is_from_before_the_boards_were_read),
         TEST(a_board_that_was_never_read_makes_freshness_unknown),
         TEST(a_view_that_is_behind_is_not_caught_up),
         TEST(more_readers_than_allowed_are_refused_until_one_leaves),
-        TEST(at_the_end_readers_are_woken_finish_their_event_and_nobody_joins),
-        TEST(it_may_end_while_the_store_has_yet_to_answer),
-        TEST(with_a_thread_of_its_own_it_runs_by_itself),
+        TEST(at_the_end_readers_are_woken_finish_their_event_and_none_can_join),
+        TEST(a_hub_may_end_while_a_read_is_under_way),
+        TEST(a_hub_with_a_thread_needs_no_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

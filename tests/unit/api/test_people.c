@@ -27,7 +27,7 @@ static const struct {
     {"w/r/😀😁😂🤣😃/🙂", "🙂", "🙂 (**...**😀****)"},
 };
 
-static void a_name_is_the_fourth_part_or_what_stands_for_it(void **state) {
+static void a_name_is_the_fourth_part_or_its_substitute(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *name = people_name(cases[i].user_id);
@@ -47,7 +47,7 @@ static void a_mask_shows_the_three_code_points_before_the_last_four(void **state
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_name_is_the_fourth_part_or_what_stands_for_it),
+        cmocka_unit_test(a_name_is_the_fourth_part_or_its_substitute),
         cmocka_unit_test(a_mask_shows_the_three_code_points_before_the_last_four),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

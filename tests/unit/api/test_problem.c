@@ -16,7 +16,7 @@ static json_t *json_of(const struct problem *p) {
     return json;
 }
 
-static void each_type_has_its_status_and_says_when_to_come_back(void **state) {
+static void each_type_has_its_status_and_retry_after(void **state) {
     (void)state;
     static const struct {
         enum problem_type type;
@@ -47,7 +47,7 @@ static void each_type_has_its_status_and_says_when_to_come_back(void **state) {
     }
 }
 
-static void a_bad_parameter_is_said_with_what_was_given_and_what_is_allowed(void **state) {
+static void a_bad_parameter_is_reported_with_its_value_and_the_allowed_values(void **state) {
     (void)state;
     struct problem p;
     problem_set_parameter(&p, "limit", "a \"quote\"\n", "1 to 100");
@@ -58,7 +58,7 @@ static void a_bad_parameter_is_said_with_what_was_given_and_what_is_allowed(void
     json_decref(json);
 }
 
-static void what_is_too_long_is_cut_between_code_points(void **state) {
+static void a_long_value_is_cut_between_code_points(void **state) {
     (void)state;
     char given[1024] = "x";
     for (size_t i = 1; i < 1000; i += 2)
@@ -70,7 +70,7 @@ static void what_is_too_long_is_cut_between_code_points(void **state) {
     json_decref(json);
 }
 
-static void what_is_not_utf8_still_makes_valid_json(void **state) {
+static void a_value_that_is_not_utf8_becomes_valid_json(void **state) {
     (void)state;
     struct problem p;
     problem_set_parameter(&p, "li\xffmit", "\xff\xfe", "UTF-8");
@@ -87,10 +87,10 @@ static int teardown(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_type_has_its_status_and_says_when_to_come_back),
-        cmocka_unit_test(a_bad_parameter_is_said_with_what_was_given_and_what_is_allowed),
-        cmocka_unit_test(what_is_too_long_is_cut_between_code_points),
-        cmocka_unit_test(what_is_not_utf8_still_makes_valid_json),
+        cmocka_unit_test(each_type_has_its_status_and_retry_after),
+        cmocka_unit_test(a_bad_parameter_is_reported_with_its_value_and_the_allowed_values),
+        cmocka_unit_test(a_long_value_is_cut_between_code_points),
+        cmocka_unit_test(a_value_that_is_not_utf8_becomes_valid_json),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -77,7 +77,7 @@ static void bad_escapes_nul_and_bad_utf8_are_refused(void **state) {
     assert_string_equal(request.segments[0], "€");
 }
 
-static void a_parameter_stands_once(void **state) {
+static void a_parameter_given_twice_is_refused(void **state) {
     (void)state;
     assert_refused("/x?limit=1&limit=1", "limit");
     assert_refused("/x?limit=1&l%69mit=2", "limit");
@@ -91,7 +91,7 @@ static void more_parameters_than_any_route_has_are_refused(void **state) {
     assert_refused("/x?a&b&c&d&e&f&g&h&i", "i");
 }
 
-static void an_unknown_parameter_is_named_with_what_is_allowed(void **state) {
+static void an_unknown_parameter_is_refused_with_the_allowed_ones(void **state) {
     (void)state;
     static const char *const names[] = {"limit", "role", NULL}, *const none[] = {NULL};
     assert_true(parse("/scores?role=creator&limit=2"));
@@ -127,7 +127,7 @@ static void a_count_is_plain_digits_within_its_bounds(void **state) {
     }
 }
 
-static void a_target_that_is_too_long_is_said_to_be(void **state) {
+static void a_target_that_is_too_long_is_refused(void **state) {
     (void)state;
     static char target[LIMIT_URI_BYTES + 2];
     memset(target, '/', sizeof target - 1);
@@ -144,11 +144,11 @@ int main(void) {
         cmocka_unit_test(the_root_has_no_segments_and_empty_ones_count),
         cmocka_unit_test(an_absolute_target_names_the_same_as_its_path),
         cmocka_unit_test(bad_escapes_nul_and_bad_utf8_are_refused),
-        cmocka_unit_test(a_parameter_stands_once),
+        cmocka_unit_test(a_parameter_given_twice_is_refused),
         cmocka_unit_test(more_parameters_than_any_route_has_are_refused),
-        cmocka_unit_test(an_unknown_parameter_is_named_with_what_is_allowed),
+        cmocka_unit_test(an_unknown_parameter_is_refused_with_the_allowed_ones),
         cmocka_unit_test(a_count_is_plain_digits_within_its_bounds),
-        cmocka_unit_test(a_target_that_is_too_long_is_said_to_be),
+        cmocka_unit_test(a_target_that_is_too_long_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,7 +39,7 @@ static void words_win_over_ids(void **state) {
     assert_string_equal(found("/scores/Merchant"), "/scores/{id}");
 }
 
-static void what_is_no_route_is_none(void **state) {
+static void other_paths_find_no_route(void **state) {
     (void)state;
     static const char *const targets[] = {
         "/scores/",        "/scores//",          "//scores", "/score", "/scoresx", "/scores/a/b/c",
@@ -56,7 +56,7 @@ static bool has_parameter(const struct route *route, const char *name) {
     return false;
 }
 
-static void every_route_can_do_what_its_kind_demands(void **state) {
+static void every_route_has_what_its_kind_needs(void **state) {
     (void)state;
     for (size_t i = 0; i < route_count; i++) {
         const struct route *route = &route_table[i];
@@ -123,8 +123,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_path_finds_its_route),
         cmocka_unit_test(words_win_over_ids),
-        cmocka_unit_test(what_is_no_route_is_none),
-        cmocka_unit_test(every_route_can_do_what_its_kind_demands),
+        cmocka_unit_test(other_paths_find_no_route),
+        cmocka_unit_test(every_route_has_what_its_kind_needs),
         cmocka_unit_test(the_table_and_the_contract_name_the_same_paths),
         cmocka_unit_test(a_key_splits_into_its_parts),
     };

@@ -10,7 +10,7 @@
 #define DAN "widget/merchant/400000004/Dan"
 
 static struct fixture f;
-static int64_t as_of_ms; /* what the view is known up to, a second ago */
+static int64_t as_of_ms; /* of the view: a second ago */
 
 static int setup_index(bool index_late) {
     struct api_options options = support_options();
@@ -46,7 +46,7 @@ static char *time_text(int64_t ms, char out[CLOCK_TEXT_SIZE]) {
     return out;
 }
 
-/* Asserts a 200 and gives its body. */
+/* The body of a 200. */
 static json_t *get(const char *target) {
     struct got got = support_get(&f, target);
     assert_int_equal(got.status, 200);
@@ -121,19 +121,19 @@ static void equal_scores_share_a_rank_and_the_next_one_skips(void **state) {
     assert_ranks("/scores/merchant?limit=5", "1t 1t 3t 3t 5");
 }
 
-static void the_last_one_shown_is_tied_with_one_that_is_not(void **state) {
+static void the_last_row_of_a_page_may_be_tied_with_the_next_page(void **state) {
     (void)state;
     assert_ranks("/scores/merchant?limit=3", "1t 1t 3t");
     assert_ranks("/scores/merchant?limit=2", "1t 1t");
     assert_ranks("/scores/photographer?limit=1", "1");
 }
 
-static void unknown_stands_on_no_board(void **state) {
+static void unknown_is_on_no_board(void **state) {
     (void)state;
     scripted_store_set_score(f.store, ROLE_CREATOR, "UNKNOWN", 42);
     scripted_store_set_score(f.store, ROLE_PHOTOGRAPHER, "UNKNOWN", 3);
     assert_ranks("/scores/merchant", "1t 1t 3t 3t");
-    assert_ranks("/scores/merchant?limit=3", "1t 1t 3t"); /* and takes nobody's place */
+    assert_ranks("/scores/merchant?limit=3", "1t 1t 3t"); /* and UNKNOWN has no rank */
     assert_ranks("/scores/photographer", "1");
 }
 
@@ -141,12 +141,12 @@ static void creator_is_another_word_for_merchant(void **state) {
     (void)state;
     json_t *one = get("/scores/merchant"), *other = get("/scores/creator");
     assert_true(json_equal(one, other));
-    assert_int_equal(scripted_store_reads(f.store), 1); /* and the same entry of the cache */
+    assert_int_equal(scripted_store_reads(f.store), 1); /* both use one cache entry */
     json_decref(one);
     json_decref(other);
 }
 
-static void both_boards_come_together(void **state) {
+static void one_request_returns_both_boards(void **state) {
     (void)state;
     json_t *all = get("/scores"), *merchant = get("/scores/merchant"),
            *photographer = get("/scores/photographer");
@@ -169,7 +169,7 @@ static void the_old_readers_shape_is_kept_with_unknown_in_it(void **state) {
     json_decref(two);
 }
 
-static void a_board_on_which_nobody_stands_is_empty(void **state) {
+static void a_board_without_contributors_is_empty(void **state) {
     (void)state;
     struct fixture empty;
     struct api_options options = support_options();
@@ -185,7 +185,7 @@ static void a_board_on_which_nobody_stands_is_empty(void **state) {
     support_deinit(&empty);
 }
 
-static void boards_from_a_late_index_allow_for_it_and_rows_do_not(void **state) {
+static void boards_from_a_late_index_have_an_allowance_and_rows_have_none(void **state) {
     (void)state;
     char lowered[CLOCK_TEXT_SIZE], exact[CLOCK_TEXT_SIZE];
     static const char *const late[] = {"/scores/merchant", "/scores?role=creator", "/scores",
@@ -202,7 +202,7 @@ static void boards_from_a_late_index_allow_for_it_and_rows_do_not(void **state) 
 
 /* The time is taken before the store is read: a view that moves on while it is read does not make the answer
  * newer. */
-static void the_time_of_an_answer_is_from_before_the_read(void **state) {
+static void the_as_of_time_of_an_answer_is_from_before_the_read(void **state) {
     (void)state;
     char before[CLOCK_TEXT_SIZE];
     struct waiting_call w;
@@ -270,8 +270,8 @@ static bool is_refreshable(const char *target) {
     return refreshable;
 }
 
-/* One read of a board at every batch serves many; a rank is of one, and takes up to a thousand rows. */
-static void what_is_read_again_at_every_batch_are_boards(void **state) {
+/* One read of a board after each batch serves many clients; a rank serves one and counts up to 1000 rows. */
+static void only_boards_are_read_again_after_every_batch(void **state) {
     (void)state;
     assert_true(is_refreshable("/scores/merchant"));
     assert_true(is_refreshable("/scores"));
@@ -302,14 +302,14 @@ static void assert_problem(const char *target, unsigned status, const char *type
     json_decref(got.json);
 }
 
-static void whoever_is_not_there_is_not_found_once_the_view_has_caught_up(void **state) {
+static void a_missing_contributor_is_a_404_once_the_view_has_caught_up(void **state) {
     (void)state;
     assert_problem("/scores/nobody", 404, "not-found");
     assert_problem("/scores/merchant/nobody", 404, "not-found");
     assert_problem("/scores/photographer/widget%2Fmerchant%2F100000001%2FAnn", 404, "not-found");
 }
 
-static void until_then_nobody_knows(void **state) {
+static void a_missing_contributor_is_view_not_ready_until_then(void **state) {
     (void)state;
     struct fixture behind;
     struct api_options options = support_options();
@@ -321,21 +321,21 @@ static void until_then_nobody_knows(void **state) {
         json_decref(got.json);
         support_set_as_of(&behind, clock_real_ms() - 11000);
     }
-    support_set_as_of(&behind, clock_real_ms()); /* and that it was not ready is not kept */
+    support_set_as_of(&behind, clock_real_ms()); /* view-not-ready is not cached */
     struct got got = support_get(&behind, "/scores/nobody");
     assert_int_equal(got.status, 404);
     json_decref(got.json);
     support_deinit(&behind);
 }
 
-static void unknown_is_no_contributor(void **state) {
+static void unknown_is_not_a_contributor(void **state) {
     (void)state;
     scripted_store_set_score(f.store, ROLE_CREATOR, "UNKNOWN", 50);
     assert_problem("/scores/UNKNOWN", 404, "not-found");
     assert_problem("/scores/merchant/UNKNOWN", 404, "not-found");
 }
 
-static void what_is_not_allowed_is_named(void **state) {
+static void an_invalid_parameter_is_named(void **state) {
     (void)state;
     assert_problem("/scores/merchant?limit=0", 400, "invalid-parameter");
     assert_problem("/scores/merchant?limit=101", 400, "invalid-parameter");
@@ -353,8 +353,8 @@ static void what_is_not_allowed_is_named(void **state) {
     assert_int_equal(scripted_store_reads(f.store), 0);
 }
 
-/* A page of one board, asked for with the cursor of another; or of one that is none. */
-static void a_cursor_is_refused_wherever_it_was_not_given(void **state) {
+/* A cursor of another listing, or a text that is not a cursor. */
+static void a_cursor_is_refused_by_every_other_listing(void **state) {
     (void)state;
     static const struct {
         const char *before, *after;
@@ -377,7 +377,7 @@ static void a_cursor_is_refused_wherever_it_was_not_given(void **state) {
     json_decref(board);
 }
 
-static void both_boards_together_go_on_each_by_itself(void **state) {
+static void both_boards_continue_on_their_own_paths(void **state) {
     (void)state;
     json_t *both = get("/scores?limit=3"), *merchant = json_object_get(both, "merchant");
     char target[LIMIT_URI_BYTES];
@@ -388,8 +388,8 @@ static void both_boards_together_go_on_each_by_itself(void **state) {
     json_decref(both);
 }
 
-/* A userId may be any text: a word that is a route, or the very id of somebody else. */
-static void an_id_is_what_was_sealed_before_it_is_a_user_id(void **state) {
+/* A userId may be any text: a word of a route, or the id of another contributor. */
+static void a_text_that_opens_is_an_id_and_not_a_user_id(void **state) {
     (void)state;
     char target[LIMIT_URI_BYTES];
     json_t *board = get("/scores/merchant?limit=1");
@@ -400,7 +400,7 @@ static void an_id_is_what_was_sealed_before_it_is_a_user_id(void **state) {
     assert_string_equal(json_string_value(json_object_get(ann, "name")), "Ann");
     assert_int_equal(json_integer_value(json_object_get(ann, "merchant")), 42);
 
-    json_t *last = get("/scores/merchant?limit=50"); /* who took it is there by an id of their own */
+    json_t *last = get("/scores/merchant?limit=50"); /* the contributor with that userId has another id */
     const char *other = json_string_value(json_object_get(json_array_get(items(last), 4), "id"));
     assert_string_not_equal(other, anns);
     snprintf(target, sizeof target, "/scores/merchant/%s", other);
@@ -412,7 +412,7 @@ static void an_id_is_what_was_sealed_before_it_is_a_user_id(void **state) {
     json_decref(board);
 }
 
-static void a_user_id_that_is_a_routes_word_is_reached_by_its_opaque_id(void **state) {
+static void a_user_id_that_is_a_word_of_a_route_is_found_by_its_opaque_id(void **state) {
     (void)state;
     char target[LIMIT_URI_BYTES];
     scripted_store_set_score(f.store, ROLE_PHOTOGRAPHER, "merchant", 9);
@@ -422,7 +422,7 @@ static void a_user_id_that_is_a_routes_word_is_reached_by_its_opaque_id(void **s
     json_t *by_id = get(target), *word = get("/scores/%6Derchant"),
            *rank = get("/scores/photographer/merchant");
     assert_int_equal(json_integer_value(json_object_get(by_id, "photographer")), 9);
-    assert_int_equal(json_array_size(items(word)), 4); /* an escape does not make it another word */
+    assert_int_equal(json_array_size(items(word)), 4); /* an escaped word is the same word */
     assert_int_equal(json_integer_value(json_object_get(rank, "score")), 9);
     json_decref(rank);
     json_decref(word);
@@ -454,28 +454,28 @@ int main(void) {
         TEST(a_board_has_ranks_names_scores_and_its_time),
         TEST(a_body_is_compact_and_in_the_promised_order),
         TEST(equal_scores_share_a_rank_and_the_next_one_skips),
-        TEST(the_last_one_shown_is_tied_with_one_that_is_not),
-        TEST(unknown_stands_on_no_board),
+        TEST(the_last_row_of_a_page_may_be_tied_with_the_next_page),
+        TEST(unknown_is_on_no_board),
         TEST(creator_is_another_word_for_merchant),
-        TEST(both_boards_come_together),
+        TEST(one_request_returns_both_boards),
         TEST(the_old_readers_shape_is_kept_with_unknown_in_it),
-        TEST(a_board_on_which_nobody_stands_is_empty),
-        cmocka_unit_test_setup_teardown(boards_from_a_late_index_allow_for_it_and_rows_do_not, setup_late,
-                                        teardown),
-        TEST(the_time_of_an_answer_is_from_before_the_read),
+        TEST(a_board_without_contributors_is_empty),
+        cmocka_unit_test_setup_teardown(boards_from_a_late_index_have_an_allowance_and_rows_have_none,
+                                        setup_late, teardown),
+        TEST(the_as_of_time_of_an_answer_is_from_before_the_read),
         TEST(a_contributor_has_a_score_or_null_in_each_role),
         TEST(an_id_from_a_board_is_accepted_wherever_a_user_id_is),
         TEST(a_contributor_has_a_rank_in_a_role),
-        TEST(what_is_read_again_at_every_batch_are_boards),
+        TEST(only_boards_are_read_again_after_every_batch),
         TEST(beyond_the_first_thousand_there_is_no_rank),
-        TEST(whoever_is_not_there_is_not_found_once_the_view_has_caught_up),
-        TEST(until_then_nobody_knows),
-        TEST(unknown_is_no_contributor),
-        TEST(what_is_not_allowed_is_named),
-        TEST(a_cursor_is_refused_wherever_it_was_not_given),
-        TEST(both_boards_together_go_on_each_by_itself),
-        TEST(an_id_is_what_was_sealed_before_it_is_a_user_id),
-        TEST(a_user_id_that_is_a_routes_word_is_reached_by_its_opaque_id),
+        TEST(a_missing_contributor_is_a_404_once_the_view_has_caught_up),
+        TEST(a_missing_contributor_is_view_not_ready_until_then),
+        TEST(unknown_is_not_a_contributor),
+        TEST(an_invalid_parameter_is_named),
+        TEST(a_cursor_is_refused_by_every_other_listing),
+        TEST(both_boards_continue_on_their_own_paths),
+        TEST(a_text_that_opens_is_an_id_and_not_a_user_id),
+        TEST(a_user_id_that_is_a_word_of_a_route_is_found_by_its_opaque_id),
         TEST(full_identities_show_the_user_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 enum { MAX_PEOPLE = 40, BOARDS = 60 };
 
 static struct fixture f;
-static uint64_t seed; /* of a board: a failure names it */
+static uint64_t seed; /* of a board; a failure prints it */
 
 /* Nothing is served from the cache: each page is as the board is now. */
 static int setup(void **state) {
@@ -43,7 +43,7 @@ static json_t *get_page(const char *next, unsigned limit) {
 }
 
 struct shown {
-    size_t person; /* whose userId is this number */
+    size_t person; /* the number that is the userId */
     int64_t rank, score;
     bool tied;
 };
@@ -57,7 +57,7 @@ static int64_t number(const json_t *item, const char *name) {
     return json_integer_value(json_object_get(item, name));
 }
 
-/* Appends a page; what its `next` is (a new string), NULL at the end. */
+/* Appends a page; returns its `next` (a new string), NULL on the last page. */
 static char *append_page(struct listing *listing, const char *next, unsigned limit) {
     json_t *page = get_page(next, limit), *item;
     size_t i;
@@ -71,16 +71,16 @@ static char *append_page(struct listing *listing, const char *next, unsigned lim
         };
     }
     const char *text = json_string_value(json_object_get(page, "next"));
-    assert_true(!text || i == limit); /* a page is never short, but for the last */
+    assert_true(!text || i == limit); /* only the last page is short */
     char *copy = text ? mem_strdup(text) : NULL;
     json_decref(page);
     return copy;
 }
 
-/* ---- a board that stands still ------------------------------------------------------------------------ */
+/* A board that stands still. */
 
 struct board {
-    size_t n; /* people; UNKNOWN is beside them */
+    size_t n; /* people, without UNKNOWN */
     int64_t scores[MAX_PEOPLE];
 };
 
@@ -161,9 +161,9 @@ static void the_limit_may_change_from_page_to_page(void **state) {
     on_each_board(check_changing_limits);
 }
 
-/* ---- a board that moves ------------------------------------------------------------------------------- */
+/* A board that moves. */
 
-/* People come, rise and (though none ever does) fall. */
+/* Adds people and changes scores, also downwards. */
 static void move_some(uint64_t *random) {
     for (unsigned i = draw(random, 8); i > 0; i--) {
         char user_id[32];
@@ -196,7 +196,7 @@ static void assert_rises_and_ends(uint64_t *random, unsigned limit) {
     assert_is_in_order(&listing);
 }
 
-static void on_a_moving_board_ranks_never_go_down_and_the_listing_ends(void **state) {
+static void on_a_changing_board_ranks_never_decrease_and_the_listing_ends(void **state) {
     (void)state;
     for (seed = 1; seed <= BOARDS; seed++) {
         uint64_t random = seed;
@@ -209,7 +209,7 @@ static void on_a_moving_board_ranks_never_go_down_and_the_listing_ends(void **st
     }
 }
 
-/* ---- pages that are kept ------------------------------------------------------------------------------ */
+/* Pages that are kept. */
 
 static int64_t first_score(struct fixture *kept, const char *target) {
     struct got got = support_get(kept, target);
@@ -219,7 +219,7 @@ static int64_t first_score(struct fixture *kept, const char *target) {
     return score;
 }
 
-/* Who goes through all pages does not come back to each: only the first is worth a read after every write. */
+/* A client that reads all pages does not return to each: only the first is worth a read after every write. */
 static void only_the_first_page_is_read_again_in_the_background(void **state) {
     (void)state;
     struct fixture kept;
@@ -251,7 +251,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_pages_of_a_board_join_to_the_whole_for_every_limit),
         cmocka_unit_test(the_limit_may_change_from_page_to_page),
-        cmocka_unit_test(on_a_moving_board_ranks_never_go_down_and_the_listing_ends),
+        cmocka_unit_test(on_a_changing_board_ranks_never_decrease_and_the_listing_ends),
         cmocka_unit_test(only_the_first_page_is_read_again_in_the_background),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ static char *open_id(const struct sealer *sealer, const char *id) {
     return seal_open(sealer, SEAL_ID, id, NULL);
 }
 
-static void an_id_opens_to_the_user_id_it_was_made_of(void **state) {
+static void an_id_opens_to_its_user_id(void **state) {
     (void)state;
     struct sealer *sealer = make(1);
     char *id = seal(sealer, user_id), *opened = open_id(sealer, id);
@@ -59,9 +59,9 @@ static void the_same_contributor_has_the_same_id_under_the_same_key_only(void **
     seal_free(other);
 }
 
-/* Every single character of an id, changed to every other one, no longer opens. */
-/* Ids stand in bookmarks and other people's databases. */
-static void an_id_that_was_given_out_stays_as_it_is(void **state) {
+/* Replaces each character by every other one. */
+/* Clients keep ids in bookmarks and databases. */
+static void an_id_never_changes(void **state) {
     (void)state;
     struct sealer *sealer = make(1);
     char *id = seal(sealer, "widget/merchant/123456789/Ann");
@@ -70,7 +70,7 @@ static void an_id_that_was_given_out_stays_as_it_is(void **state) {
     seal_free(sealer);
 }
 
-static void an_id_that_was_tampered_with_does_not_open(void **state) {
+static void a_changed_id_does_not_open(void **state) {
     (void)state;
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     struct sealer *sealer = make(1);
@@ -88,7 +88,7 @@ static void an_id_that_was_tampered_with_does_not_open(void **state) {
     seal_free(sealer);
 }
 
-static void what_is_no_id_does_not_open(void **state) {
+static void a_text_that_is_not_an_id_does_not_open(void **state) {
     (void)state;
     static const char *const others[] = {
         "",      "A",       "merchant", user_id, "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -99,7 +99,7 @@ static void what_is_no_id_does_not_open(void **state) {
     seal_free(sealer);
 }
 
-static void what_was_sealed_for_one_purpose_opens_for_no_other(void **state) {
+static void data_sealed_for_one_purpose_opens_for_no_other(void **state) {
     (void)state;
     static const char data[] = {'a', '\0', 'b'};
     struct sealer *sealer = make(1);
@@ -122,7 +122,7 @@ static void what_was_sealed_for_one_purpose_opens_for_no_other(void **state) {
 }
 
 /* The same cipher under the same key, as another program might use it. */
-static void what_was_sealed_without_a_purpose_does_not_open(void **state) {
+static void data_sealed_without_a_purpose_does_not_open(void **state) {
     (void)state;
     uint8_t key[SEAL_KEY_BYTES], sealed[16 + 5];
     int n;
@@ -146,13 +146,13 @@ static void what_was_sealed_without_a_purpose_does_not_open(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_id_opens_to_the_user_id_it_was_made_of),
+        cmocka_unit_test(an_id_opens_to_its_user_id),
         cmocka_unit_test(the_same_contributor_has_the_same_id_under_the_same_key_only),
-        cmocka_unit_test(an_id_that_was_given_out_stays_as_it_is),
-        cmocka_unit_test(an_id_that_was_tampered_with_does_not_open),
-        cmocka_unit_test(what_is_no_id_does_not_open),
-        cmocka_unit_test(what_was_sealed_for_one_purpose_opens_for_no_other),
-        cmocka_unit_test(what_was_sealed_without_a_purpose_does_not_open),
+        cmocka_unit_test(an_id_never_changes),
+        cmocka_unit_test(a_changed_id_does_not_open),
+        cmocka_unit_test(a_text_that_is_not_an_id_does_not_open),
+        cmocka_unit_test(data_sealed_for_one_purpose_opens_for_no_other),
+        cmocka_unit_test(data_sealed_without_a_purpose_does_not_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

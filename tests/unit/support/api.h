@@ -34,14 +34,14 @@ static inline struct api_options support_options(void) {
     };
 }
 
-/* The view is known up to `as_of_ms`; an hour ago, up to a second less, if it was not known yet. */
+/* Sets the as-of time of the view. If it was unknown, it also gets one for an hour ago: a second less. */
 static inline void support_set_as_of(struct fixture *f, int64_t as_of_ms) {
     struct freshness_shard shard = {"shardId-000000000000", as_of_ms - 1000};
     freshness_set_shards(f->freshness, &shard, 1, clock_boot_ms() - 3600000);
     freshness_advance(f->freshness, shard.shard_id, as_of_ms, clock_boot_ms());
 }
 
-/* It has no view yet: support_attach. */
+/* An api without a view; support_attach adds it. */
 static inline void support_init_without_view(struct fixture *f, const struct api_options *options,
                                              bool index_late) {
     f->store = scripted_store_new(index_late);
@@ -70,7 +70,7 @@ static inline void support_deinit(struct fixture *f) {
     scripted_store_free(f->store);
 }
 
-/* A call that can be waited for. */
+/* A call, and what a test needs to wait for it. */
 struct waiting_call {
     struct api_call call; /* first */
     pthread_mutex_t lock;
@@ -108,7 +108,7 @@ static inline void support_finish(struct waiting_call *w) {
     pthread_mutex_destroy(&w->lock);
 }
 
-/* The body as JSON (NULL if it is none), and what else the answer says. */
+/* An answer: its body as JSON (NULL if it is not JSON), and more. */
 struct got {
     unsigned status;
     json_t *json;
