@@ -74,7 +74,7 @@ void batch_add(struct batch *b, const struct source_record *record, int64_t now_
 
     switch (envelope.kind) {
     case ENVELOPE_EVENT:
-        add_event(b, &envelope, &record->position); /* which owns the envelope now */
+        add_event(b, &envelope, &record->position); /* the batch owns the envelope now */
         return;
     case ENVELOPE_DEAD:
         add_letter(b, &envelope, record);

@@ -1,6 +1,6 @@
 /*
- * batch: a run of one shard's records on its way into the views: decoded, in order, with its dead letters.
- * Bounded by whoever adds (batch_is_full). Not thread-safe.
+ * batch: consecutive records of one shard, decoded, with their dead letters, to be applied together. The
+ * caller stops adding when it is full. Not thread-safe.
  */
 #ifndef INGEST_BATCH_H
 #define INGEST_BATCH_H
@@ -26,19 +26,19 @@ struct batch {
     size_t n_skipped;
 
     size_t n;              /* all of them */
-    size_t bytes;          /* of memory that they own: what events keep, what dead letters hold */
+    size_t bytes;          /* of memory that events and dead letters own */
     struct position last;  /* of the last record of any kind */
-    int64_t as_of_ms;      /* once this batch is in, the views are as of then; -1: it does not tell */
+    int64_t as_of_ms;      /* of the views once this batch is applied; -1: not known */
     int64_t began_boot_ms; /* when the first record was added */
 };
 
 void batch_init(struct batch *b, const char *shard_id, size_t max);
 void batch_deinit(struct batch *b);
 
-/* Empties it, for the next run. */
+/* Empties it, to be filled again. */
 void batch_clear(struct batch *b);
 
-/* Of an empty one: it is full with so many from now on. */
+/* Only while it is empty. */
 void batch_set_max(struct batch *b, size_t max);
 
 bool batch_is_full(const struct batch *b);

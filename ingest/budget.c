@@ -47,8 +47,7 @@ void budget_free(struct budget *b) {
     free(b);
 }
 
-/* ---- with the lock held ------------------------------------------------------------------------------- */
-
+/* These four are called with the lock held. */
 static void hold(struct budget *b, struct budget_claim *claim, size_t bytes) {
     b->held = b->held - claim->bytes + bytes;
     claim->bytes = bytes;
@@ -79,7 +78,7 @@ static bool has_room(const struct budget *b, size_t bytes) {
     return b->held == 0 || (b->held <= b->limit && bytes <= b->limit - b->held);
 }
 
-/* Woken under the lock: without it, the claim and its waker might be gone. */
+/* Wakes under the lock: after it is released, the claim and its waker may be freed. */
 static void grant(struct budget *b) {
     while (b->line && has_room(b, b->line->wanted)) {
         struct budget_claim *first = b->line;
@@ -88,8 +87,6 @@ static void grant(struct budget *b) {
         waker_wake(first->waker);
     }
 }
-
-/* ---- from outside ------------------------------------------------------------------------------------- */
 
 bool budget_ask(struct budget *b, struct budget_claim *claim, size_t bytes, struct waker *waker) {
     if (!b)
@@ -124,7 +121,7 @@ void budget_set(struct budget *b, struct budget_claim *claim, size_t bytes) {
     if (!b)
         return;
     pthread_mutex_lock(&b->lock);
-    if (claim->bytes) /* who held nothing has not had its turn */
+    if (claim->bytes) /* one that held nothing keeps its place */
         claim->turn = 0;
     hold(b, claim, bytes);
     grant(b);

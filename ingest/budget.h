@@ -1,19 +1,18 @@
 /*
- * budget: how many bytes of records may be in memory at once, over all shards, and whose turn it is.
+ * budget: how many bytes of records all shards together may have in memory, and which shard may read next.
  *
- * Whoever is about to read reserves as much as a reply may take, waits while there is not so much, says what
- * it really was, and gives it back once that memory is free. First come, first served: whoever waits for much
- * is not overtaken by those who want little. If nothing at all is held, the first in line goes, however much
- * it wants: so a budget below one reply is slow, never a standstill.
+ * Before a read a shard reserves what the reply may take at most, and waits if that is not free; after the
+ * read it sets what the reply really took; and it gives that back when the memory is freed. First come, first
+ * served: a large reservation is not overtaken by small ones. If nothing is held at all, the first in line
+ * gets its reservation, however large: so a budget smaller than one reply is slow, but never blocks for ever.
  *
- * Nobody waits while holding a reservation, and whoever stops waiting (it has something else to do) leaves
- * the line, so that it blocks nobody meanwhile; it finds its place again when it comes back.
+ * A shard does not wait while it holds a reservation. One that stops waiting (it has other work) leaves the
+ * line, so that it blocks no other; when it asks again it has its former place.
  *
- * What is held (winner_view_inflight_bytes) may go above the limit (winner_view_inflight_limit_bytes) by what
- * turned out larger than reserved; then nothing is granted until it is below again.
+ * The bytes held (winner_view_inflight_bytes) exceed the limit (winner_view_inflight_limit_bytes) where
+ * replies are larger than was reserved; then nothing is granted until they are below it again.
  *
- * Thread-safe; a claim belongs to one thread, or to one at a time. Where a budget is borrowed, NULL is one
- * without a limit.
+ * Thread-safe; a claim is used by one thread at a time. Where a budget is borrowed, NULL means no limit.
  */
 #ifndef INGEST_BUDGET_H
 #define INGEST_BUDGET_H
@@ -26,12 +25,13 @@
 
 struct budget;
 
-/* What somebody holds or waits for. Zeroed is nothing. Before it goes away: budget_set(b, claim, 0). */
+/* What one user holds or waits for. Zeroed is nothing. Before its memory is freed: budget_set(b, claim, 0).
+ */
 struct budget_claim {
     /* private, guarded by the budget */
     size_t bytes;  /* held */
     size_t wanted; /* waited for */
-    uint64_t turn; /* its place in the line, kept until a grant was used; 0: none yet */
+    uint64_t turn; /* its place in the line, kept until a grant was used; 0: none */
     bool waiting;
     struct waker *waker;
     struct budget_claim *next;
@@ -40,18 +40,18 @@ struct budget_claim {
 struct budget *budget_new(size_t limit);
 void budget_free(struct budget *b); /* nothing may be held */
 
-/* Reserves `bytes` for a claim that holds nothing. True: it holds them now. False: it stands in line, and
- * `waker` (borrowed) is woken when it holds them; ask again then, or budget_leave. Does not block. */
+/* Reserves `bytes` for a claim that holds nothing. True: it holds them. False: it is in the line; `waker`
+ * (borrowed) is woken when it holds them: then ask again, or budget_leave. Does not block. */
 bool budget_ask(struct budget *b, struct budget_claim *claim, size_t bytes, struct waker *waker);
 
-/* Out of the line, and a grant that came meanwhile is given back. */
+/* Leaves the line, and gives back what was granted meanwhile. */
 void budget_leave(struct budget *b, struct budget_claim *claim);
 
-/* What the claim holds from now on: less than was reserved, or more without asking; 0 gives it back. If it
- * held something, its turn is over; one that held nothing keeps its place in the line. */
+/* Sets what the claim holds: less than was reserved, or more without asking; 0 gives it back. A claim that
+ * held something loses its place in the line; one that held nothing keeps it. */
 void budget_set(struct budget *b, struct budget_claim *claim, size_t bytes);
 
-/* At this moment, over all claims. */
+/* The bytes held, over all claims. For tests. */
 size_t budget_held(struct budget *b);
 
 #endif

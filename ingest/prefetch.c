@@ -17,13 +17,12 @@ struct prefetch {
     char shard_id[LIMIT_SHARD_ID_BYTES + 1];
     struct source_reader *reader;
     struct budget *budget;
-    _Atomic size_t batch_records; /* options, which may change while it runs */
+    _Atomic size_t batch_records; /* may change while the thread runs */
     _Atomic int batch_window_ms;
     pthread_t thread;
-    bool joined; /* the taker's own */
+    bool joined; /* used by the taker only */
 
-    /* One thread fills, one takes: item i is the filler's while i >= filled, the taker's while taken <= i <
-     * filled. */
+    /* Item i is the taker's while taken <= i < filled, else the filling thread's. */
     struct prefetch_item items[PREFETCH_ITEMS];
     struct budget_claim claims[PREFETCH_ITEMS]; /* of the items' batches */
     _Atomic size_t filled, taken;
@@ -31,15 +30,11 @@ struct prefetch {
     struct pulse pulse; /* beats when its loop turns */
     struct waker has_item, has_room;
 
-    /* the filler's own */
-    struct source_batch got; /* the last read, of which `used` records are in batches already */
+    /* used by the filling thread only */
+    struct source_batch got; /* the last read; the first `used` records are in batches */
     size_t used;
-    struct error pending; /* a failure that came while a batch was begun: handed over next */
+    struct error pending; /* a failure after a batch was begun: the next item */
 };
-
-/* ---- filling
- * ----------------------------------------------------------------------------------------------------------
- */
 
 static bool is_finishing(const struct prefetch *p) {
     return atomic_load(&p->finishing);
@@ -56,8 +51,8 @@ static void add_records(struct prefetch *p, struct prefetch_item *item) {
     budget_set(p->budget, &p->claims[item - p->items], item->batch.bytes);
 }
 
-/* All of the last read is in: the batch is as fresh as that read was, and the end if that was. The reader
- * need not keep it while the prefetch waits for room. */
+/* All of the last read is in batches. This one is as fresh as the read was, and the last if the read was. The
+ * reader's memory is freed now, because the prefetch may wait for room next. */
 static void finish_read(struct prefetch *p, struct prefetch_item *item) {
     if (p->got.as_of_ms >= 0)
         item->batch.as_of_ms = p->got.as_of_ms;
@@ -119,7 +114,7 @@ static void fill(struct prefetch *p, struct prefetch_item *item) {
     }
 }
 
-/* Room behind a failure is only when that was given back. */
+/* After a failure, `room` is 1: there is room once that item was given back. */
 static bool wait_for_room(struct prefetch *p, size_t room) {
     turn(p);
     while (atomic_load(&p->filled) - atomic_load(&p->taken) >= room && !is_finishing(p)) {
@@ -149,15 +144,12 @@ static void *prefetch_run(void *data) {
     return NULL;
 }
 
-/* ---- taking
- * -----------------------------------------------------------------------------------------------------------
- */
-
-/* The waker may still be set for an item that was taken without waiting: only `woken` and the clock end the
+/* The waker may still be set for an item that was taken without a wait: so only `woken` and the clock end the
  * wait. */
 struct prefetch_item *prefetch_take(struct prefetch *p, int64_t until_ms) {
     for (;;) {
-        bool finished = atomic_load(&p->finished); /* read first: what it filled is there then */
+        bool finished =
+            atomic_load(&p->finished); /* read before `filled`: then all that the thread filled is visible */
         size_t i = atomic_load(&p->taken);
         if (atomic_load(&p->filled) != i)
             return &p->items[i % PREFETCH_ITEMS];
@@ -189,9 +181,6 @@ void prefetch_wake(struct prefetch *p) {
     atomic_store(&p->woken, true);
     waker_wake(&p->has_item);
 }
-
-/* ---- beginning and ending
- * --------------------------------------------------------------------------------------------- */
 
 struct prefetch *prefetch_start(struct source *source, const struct source_shard *shard,
                                 const struct source_start *start, const struct prefetch_options *options) {

@@ -1,13 +1,12 @@
 /*
- * prefetch: reading and decoding ahead of applying, so that the two overlap: a thread that fills batches from
- * a shard's reader, and a short queue of them to whoever applies. Bounded: PREFETCH_ITEMS batches are in
- * memory for a shard, and what they and the reader hold is held of the budget: the reader's bytes until all
- * of them are in batches, a batch's until it is given back. A prefetch waits for the budget only to read
- * more, which ends with the window of the batch that it has begun: that one is handed over as it is, so
- * nobody waits for it in turn.
+ * prefetch: reads and decodes ahead while the shard applies: a thread that fills batches from a shard's
+ * reader, and a queue of at most PREFETCH_ITEMS of them. Their memory is held of the budget: the reader's
+ * bytes until all of its last read is in batches, a batch's until it is given back. The prefetch waits for
+ * the budget only to read more, and no longer than the window of the batch that it has begun; then it hands
+ * that batch over. So no shard waits for another that waits, too.
  *
- * One thread takes (the shard's). What fails is handed over like a batch; the prefetch then goes on from
- * where it stood, when its item is given back: so the taker's pause is the prefetch's.
+ * Items are taken by one thread, the shard's. A failure is an item, too; the prefetch reads again, from where
+ * it stood, once that item is given back: so the shard's pause after a failure is also its own.
  */
 #ifndef INGEST_PREFETCH_H
 #define INGEST_PREFETCH_H
@@ -26,45 +25,46 @@ struct prefetch_options {
 };
 
 struct prefetch_item {
-    enum status status; /* not OK: the source failed so (`error`), and there is nothing else */
+    enum status status; /* not OK: the source failed (`error`), and the item holds nothing else */
     struct error error;
-    struct batch batch; /* may be empty: then `as_of_ms` alone is news. The taker may work on it. */
-    bool ended;         /* after this batch there is nothing more, ever */
-    bool gone;          /* with `ended`: the source does not have the shard any more */
+    struct batch batch; /* the taker may change it; may be empty, and bring only `as_of_ms` */
+    bool ended;         /* nothing comes after this item, ever */
+    bool gone;          /* with `ended`: the source no longer has the shard */
     struct source_shard children[STORE_LEASE_PARENTS]; /* with `ended` */
     size_t n_children;
-    char loss[PREFETCH_LOSS_SIZE]; /* not "": records that should have been in this batch, or after it, are
-                                      gone */
+    char loss[PREFETCH_LOSS_SIZE]; /* why records of this batch, or after it, are lost; "": none are */
 };
 
 /* `shard` as for source_open. */
 struct prefetch *prefetch_start(struct source *source, const struct source_shard *shard,
                                 const struct source_start *start, const struct prefetch_options *options);
 
-/* The next item, the prefetch's own until prefetch_give_back; waits for it until CLOCK_BOOTTIME `until_ms`.
- * NULL: none by then, or woken, or none ever (prefetch_is_over tells). */
+/* The next item, borrowed until prefetch_give_back. Waits for it until CLOCK_BOOTTIME `until_ms`. NULL: there
+ * was none by then, or prefetch_wake ended the wait, or none will come (prefetch_is_over). */
 struct prefetch_item *prefetch_take(struct prefetch *p, int64_t until_ms);
 
-/* The taker's thread. Whether everything was given back and nothing will ever come: the source's end, or
- * prefetch_finish. */
+/* Whether all items were given back and none will come: after the shard's end, or prefetch_finish. The
+ * taker's thread. */
 bool prefetch_is_over(const struct prefetch *p);
 
 void prefetch_give_back(struct prefetch *p);
 
-/* The taker's thread. From the next batch that is begun; the time from the one under way. */
+/* The number of records counts from the next batch on, the time from the current one on. The taker's thread.
+ */
 void prefetch_set_window(struct prefetch *p, size_t batch_records, int batch_window_ms);
 
-/* Any thread: ends a wait in prefetch_take, now or the next one. */
+/* Ends a wait of prefetch_take, the current or the next one. Any thread. */
 void prefetch_wake(struct prefetch *p);
 
-/* When its thread last turned: waiting for room and between reads is turning. Any thread. */
+/* When its loop last turned; it turns while it waits, too. Any thread. */
 int64_t prefetch_alive_ms(const struct prefetch *p);
 
-/* The taker's thread. Reads no more: the batches that are full or begun are handed out, then nothing. Records
- * of the last read that are in no batch yet are dropped: the checkpoint is before them. */
+/* Reads no more: hands out the batches that are full or begun, and nothing after them. Records of the last
+ * read that are in no batch yet are dropped: the checkpoint is before them. The taker's thread. */
 void prefetch_finish(struct prefetch *p);
 
-/* The taker's thread. Waits for the prefetch's, which may be in a call; prefetch_free is quick then. */
+/* Waits for the prefetch's thread, which may be in a call; prefetch_free does not wait then. The taker's
+ * thread. */
 void prefetch_end(struct prefetch *p);
 
 /* Waits for its thread. */

@@ -84,11 +84,12 @@ struct shard {
     _Atomic int order;
     struct pulse pulse; /* beats when its loop turns */
     struct waker waker; /* ends a pause */
+    char wait_trouble[LIMIT_SHARD_ID_BYTES + 16], loss_trouble[LIMIT_SHARD_ID_BYTES + 16]; /* in health */
 
     pthread_mutex_t lock; /* guards `report`; a leaf */
     struct shard_report report;
 
-    /* the thread's own */
+    /* used by the thread only */
     struct prefetch *prefetch;
     struct apply *apply;
     char tenure[33];
@@ -98,9 +99,6 @@ struct shard {
     struct metrics_series *records, *as_of, *window_now;
 };
 
-/* ---- what a shard tells
- * -------------------------------------------------------------------------------------------- */
-
 void shard_read_report(struct shard *s, struct shard_report *report) {
     pthread_mutex_lock(&s->lock);
     *report = s->report;
@@ -109,7 +107,7 @@ void shard_read_report(struct shard *s, struct shard_report *report) {
     report->alive_boot_ms = prefetch_ms < shard_ms ? prefetch_ms : shard_ms;
 }
 
-static void tell_as_of(struct shard *s, int64_t as_of_ms) {
+static void report_as_of(struct shard *s, int64_t as_of_ms) {
     if (as_of_ms < 0)
         return;
     pthread_mutex_lock(&s->lock);
@@ -121,14 +119,14 @@ static void tell_as_of(struct shard *s, int64_t as_of_ms) {
     metrics_set(s->as_of, as_of_ms);
 }
 
-static void tell_position(struct shard *s, const struct position *position) {
+static void report_position(struct shard *s, const struct position *position) {
     pthread_mutex_lock(&s->lock);
     s->report.progress.checkpoint = LEASE_AT_POSITION;
     s->report.progress.position = *position;
     pthread_mutex_unlock(&s->lock);
 }
 
-static void tell_end(struct shard *s, const struct prefetch_item *last) {
+static void report_end(struct shard *s, const struct prefetch_item *last) {
     pthread_mutex_lock(&s->lock);
     s->report.progress.checkpoint = LEASE_SHARD_END;
     s->report.vanished = last->gone;
@@ -136,9 +134,6 @@ static void tell_end(struct shard *s, const struct prefetch_item *last) {
     memcpy(s->report.children, last->children, sizeof last->children);
     pthread_mutex_unlock(&s->lock);
 }
-
-/* ---- trouble: waited out, said once
- * ------------------------------------------------------------------------------- */
 
 static enum order order_of(const struct shard *s) {
     return (enum order)atomic_load(&s->order);
@@ -148,15 +143,7 @@ static void turn(struct shard *s) {
     pulse_beat(&s->pulse, clock_boot_ms());
 }
 
-static void trouble_name(const struct shard *s, char *out, size_t size) {
-    snprintf(out, size, "shard %s", s->id);
-}
-
-static void loss_name(const struct shard *s, char *out, size_t size) {
-    snprintf(out, size, "loss %s", s->id);
-}
-
-/* The lease is what fails, or the program ends: its keeper's trouble, who says so. */
+/* The lease was lost, or the program ends: the coordinator reports that. */
 static bool is_lease_trouble(const struct error *e) {
     return strcmp(e->code, AWS_ERROR_FENCE_SHUT) == 0 || strcmp(e->code, AWS_ERROR_CANCELLED) == 0 ||
            strcmp(e->code, "LeaseLost") == 0;
@@ -170,9 +157,9 @@ static void log_trouble(const struct shard *s, const struct error *e, int64_t la
               "shard waits and tries again: %s", e->message);
 }
 
-/* A source that hiccups once is only counted. */
-static void tell_trouble(struct shard *s, enum cause cause, const struct error *e) {
-    char name[LIMIT_SHARD_ID_BYTES + 16], kind[sizeof e->code + 16];
+/* One passing failure of the source is only counted. */
+static void report_trouble(struct shard *s, enum cause cause, const struct error *e) {
+    char kind[sizeof e->code + 16];
     int64_t now_real_ms = clock_real_ms();
     bool first = s->waiting_since_ms == 0;
     if (first)
@@ -180,17 +167,17 @@ static void tell_trouble(struct shard *s, enum cause cause, const struct error *
     if (first && cause == CAUSE_SOURCE && e->status == STATUS_RETRY)
         return;
     metrics_set(METRICS_SERIES(&waiting_family, s->id), s->waiting_since_ms);
-    trouble_name(s, name, sizeof name);
     snprintf(kind, sizeof kind, "%s %s", cause_names[cause], e->code);
-    if (health_raise_kind(s->context.health, name, kind, e->message, s->waiting_since_ms, clock_boot_ms()))
+    if (health_raise_kind(s->context.health, s->wait_trouble, kind, e->message, s->waiting_since_ms,
+                          clock_boot_ms()))
         log_trouble(s, e, now_real_ms - s->waiting_since_ms);
 }
 
-/* Says what is wrong, if that is news, and waits: longer each time, with jitter. */
-static void wait_out(struct shard *s, enum cause cause, const struct error *e) {
+/* Reports the failure, and waits: longer each time, with jitter. */
+static void wait_after_failure(struct shard *s, enum cause cause, const struct error *e) {
     if (!is_lease_trouble(e)) {
         metrics_count(&waits_family, (const char *const[]){cause_names[cause], NULL}, 1);
-        tell_trouble(s, cause, e);
+        report_trouble(s, cause, e);
     }
     s->backoff_ms = s->backoff_ms ? s->backoff_ms * 2 : 100;
     if (s->backoff_ms > LIMIT_BACKOFF_MS)
@@ -200,15 +187,13 @@ static void wait_out(struct shard *s, enum cause cause, const struct error *e) {
     turn(s);
 }
 
-/* What is lost stays lost: it is in the health report for as long as the shard is read here. */
-static void tell_loss(struct shard *s, const char *loss) {
-    char name[LIMIT_SHARD_ID_BYTES + 16];
-    loss_name(s, name, sizeof name);
-    health_raise(s->context.health, name, loss);
+/* The trouble is not cleared while the shard is read here: nothing brings the records back. */
+static void report_loss(struct shard *s, const char *loss) {
+    health_raise(s->context.health, s->loss_trouble, loss);
     log_write(LOG_LEVEL_ERROR, LOG_FIELDS("shard", s->id), "records are lost: %s", loss);
 }
 
-static void tell_refusal(struct shard *s, const struct error *e) {
+static void report_refusal(struct shard *s, const struct error *e) {
     log_write(LOG_LEVEL_ERROR, LOG_FIELDS("shard", s->id, "error", e->code, "requestId", e->request_id),
               "the source refuses the shard's position: %s", e->message);
     pthread_mutex_lock(&s->lock);
@@ -216,21 +201,16 @@ static void tell_refusal(struct shard *s, const struct error *e) {
     pthread_mutex_unlock(&s->lock);
 }
 
-static void all_is_well(struct shard *s) {
-    char name[LIMIT_SHARD_ID_BYTES + 16];
+static void clear_trouble(struct shard *s) {
     s->backoff_ms = 0;
     if (!s->waiting_since_ms)
         return;
     metrics_hide(METRICS_SERIES(&waiting_family, s->id));
-    trouble_name(s, name, sizeof name);
-    if (health_clear(s->context.health, name))
-        log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", s->id), "shard goes on after %lld s",
+    if (health_clear(s->context.health, s->wait_trouble))
+        log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", s->id), "shard continues after %lld s",
                   (long long)(clock_real_ms() - s->waiting_since_ms) / 1000);
     s->waiting_since_ms = 0;
 }
-
-/* ---- a batch into the views
- * ---------------------------------------------------------------------------------------- */
 
 static void count(const struct shard *s, const struct batch *b, const struct apply_counts *counts) {
     const struct {
@@ -260,15 +240,14 @@ static enum status settle_once(struct shard *s, struct batch *b, struct apply_co
     return apply_batch(s->apply, b->records, b->n_records, &checkpoint, counts, e);
 }
 
-static void note_window(struct shard *s, bool throttled) {
+static void adjust_window(struct shard *s, bool throttled) {
     if (!window_note(&s->window, throttled, clock_boot_ms()))
         return;
     prefetch_set_window(s->prefetch, s->window.records, s->window.ms);
     metrics_set(s->window_now, s->window.ms);
 }
 
-/* All of the batch into the views, however long that takes; false if the shard was told to end before it
- * could. */
+/* Applies the batch, however long that takes. False if the shard was stopped or abandoned first. */
 static bool settle(struct shard *s, struct batch *b) {
     struct apply_counts counts;
     struct error e = {0};
@@ -278,55 +257,51 @@ static bool settle(struct shard *s, struct batch *b) {
         throttled = throttled || counts.throttles;
         if (order_of(s) != ORDER_RUN)
             return false;
-        wait_out(s, cause, &e);
+        wait_after_failure(s, cause, &e);
         if (order_of(s) == ORDER_ABANDON)
             return false;
     }
-    note_window(s, throttled || counts.throttles);
+    adjust_window(s, throttled || counts.throttles);
     count(s, b, &counts);
-    tell_position(s, &b->last);
+    report_position(s, &b->last);
     return true;
 }
 
-/* ---- the loop
- * ------------------------------------------------------------------------------------------------------- */
-
-/* What came from the source into the views, or its failure waited out. False: the shard is done. */
+/* Applies an item, or waits if it is a failure. False: nothing comes after it. */
 static bool settle_item(struct shard *s, struct prefetch_item *item) {
     if (item->status == STATUS_INVALID) {
-        tell_refusal(s, &item->error);
+        report_refusal(s, &item->error);
         return false;
     }
     if (item->status) {
-        wait_out(s, CAUSE_SOURCE, &item->error);
+        wait_after_failure(s, CAUSE_SOURCE, &item->error);
         return true;
     }
     if (*item->loss)
-        tell_loss(s, item->loss);
+        report_loss(s, item->loss);
     if (item->batch.n && !settle(s, &item->batch))
         return false;
     if (!item->batch.n)
-        note_window(s, false);
-    all_is_well(s);
-    tell_as_of(s, item->batch.as_of_ms);
+        adjust_window(s, false);
+    clear_trouble(s);
+    report_as_of(s, item->batch.as_of_ms);
     if (item->ended)
-        tell_end(s, item);
+        report_end(s, item);
     return !item->ended;
 }
 
-/* One turn of the shard's life. */
 static bool take_and_settle(struct shard *s) {
     struct prefetch_item *item = prefetch_take(s->prefetch, clock_boot_ms() + LIMIT_READ_WAIT_MS);
     turn(s);
     if (!item)
         return true;
-    bool goes_on = settle_item(s, item);
+    bool more = settle_item(s, item);
     prefetch_give_back(s->prefetch);
-    return goes_on;
+    return more;
 }
 
-/* A clean stop: what was read already is applied, nothing more is read. The order's own wake may come only
- * now, so a wait that was woken says nothing. */
+/* After shard_stop: applies what was read, and reads nothing more. The wake of shard_stop may arrive only
+ * now, so an early end of prefetch_take means nothing. */
 static void settle_rest(struct shard *s) {
     prefetch_finish(s->prefetch);
     while (order_of(s) == ORDER_STOP && !prefetch_is_over(s->prefetch)) {
@@ -340,9 +315,9 @@ static void settle_rest(struct shard *s) {
     }
 }
 
-static void tell(struct shard *s, bool *what) {
+static void report_flag(struct shard *s, bool *flag) {
     pthread_mutex_lock(&s->lock);
-    *what = true;
+    *flag = true;
     pthread_mutex_unlock(&s->lock);
     waker_wake(s->context.done);
 }
@@ -350,26 +325,25 @@ static void tell(struct shard *s, bool *what) {
 static void *shard_run(void *data) {
     struct shard *s = data;
     pulse_watch(&s->pulse, s->id, LIMIT_SHARD_STUCK_MS, clock_boot_ms());
-    bool goes_on = true;
-    while (goes_on && order_of(s) == ORDER_RUN)
-        goes_on = take_and_settle(s);
-    if (goes_on)
+    bool more = true;
+    while (more && order_of(s) == ORDER_RUN)
+        more = take_and_settle(s);
+    if (more)
         settle_rest(s);
     pulse_unwatch(&s->pulse);
-    tell(s, &s->report.finished);
-    prefetch_end(s->prefetch); /* here, where waiting for its last call keeps nobody from writing leases */
-    tell(s, &s->report.gone);
+    report_flag(s, &s->report.finished);
+    prefetch_end(s->prefetch); /* may wait for a last call; the coordinator, which must not, does not do it */
+    report_flag(s, &s->report.thread_ended);
     return NULL;
 }
-
-/* ---- from outside
- * --------------------------------------------------------------------------------------------------- */
 
 struct shard *shard_start(const struct shard_context *context, const struct store_lease *lease,
                           struct fence *fence) {
     struct shard *s = mem_zalloc(sizeof *s);
     s->context = *context;
     strcpy(s->id, lease->shard_id);
+    snprintf(s->wait_trouble, sizeof s->wait_trouble, "shard %s", s->id);
+    snprintf(s->loss_trouble, sizeof s->loss_trouble, "loss %s", s->id);
     strcpy(s->tenure, lease->tenure);
     s->fence = fence;
     s->report.progress = (struct shard_progress){lease->checkpoint, lease->position, lease->as_of_ms};
@@ -398,7 +372,7 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     return s;
 }
 
-static void give_order(struct shard *s, enum order order) {
+static void set_order(struct shard *s, enum order order) {
     int run = ORDER_RUN;
     if (order == ORDER_ABANDON)
         atomic_store(&s->order, ORDER_ABANDON);
@@ -409,20 +383,17 @@ static void give_order(struct shard *s, enum order order) {
 }
 
 void shard_stop(struct shard *s) {
-    give_order(s, ORDER_STOP);
+    set_order(s, ORDER_STOP);
 }
 
 void shard_abandon(struct shard *s) {
-    give_order(s, ORDER_ABANDON);
+    set_order(s, ORDER_ABANDON);
 }
 
 void shard_join(struct shard *s) {
-    char name[LIMIT_SHARD_ID_BYTES + 16];
     pthread_join(s->thread, NULL);
-    trouble_name(s, name, sizeof name);
-    health_clear(s->context.health, name);
-    loss_name(s, name, sizeof name);
-    health_clear(s->context.health, name);
+    health_clear(s->context.health, s->wait_trouble);
+    health_clear(s->context.health, s->loss_trouble);
     metrics_hide(s->as_of);
     metrics_hide(METRICS_SERIES(&waiting_family, s->id));
     metrics_hide(s->window_now);

@@ -1,12 +1,12 @@
 /*
- * shard: one leased shard's life, on a thread of its own: read, decode, write down dead letters, apply, tell
- * how far.
+ * shard: reads one leased shard on a thread of its own: takes batches from the prefetch, writes their dead
+ * letters, applies them, and reports the progress.
  *
- * It never writes its lease: it tells its progress, and the coordinator (ingest/leases/coordinator.h) writes
- * that with the next renewal. A shard ends only when it is told to, or when its last record is applied.
- * Whatever fails - the source, the store, the dead letter target - is waited out and tried again, and shows
- * in health and metrics meanwhile; no record is passed over because something else failed. Only a position
- * that is none of the source's ends it: then it is `refused`, and so is the whole worker.
+ * It never writes its lease: the coordinator (ingest/leases/coordinator.h) writes the reported progress with
+ * the next renewal. A shard ends only when it is stopped, or when its last record is applied. A failure of
+ * the source, the store or the dead letter target is tried again until it works, and is in health and metrics
+ * meanwhile; no record is skipped. Only a position that is not one of the source ends the shard: then it
+ * reports `refused`, and the whole worker must end.
  */
 #ifndef INGEST_SHARD_H
 #define INGEST_SHARD_H
@@ -30,7 +30,7 @@ struct shard_context {
     struct health *health;
     const struct apply_listener *listener;
     struct budget *budget;
-    struct waker *done; /* woken when a shard has something that should be written soon: its end */
+    struct waker *done; /* woken when a shard has finished: the coordinator writes its end at once */
     size_t batch_records;
     int batch_window_ms;
     size_t cache_bytes;
@@ -43,32 +43,31 @@ struct shard_progress {
     int64_t as_of_ms;         /* -1: unknown */
 };
 
-/* What a shard reports, at one moment. */
+/* The state of a shard at one moment. */
 struct shard_report {
-    struct shard_progress progress; /* everything up to here is in the views, its dead letters written down */
+    struct shard_progress progress; /* up to here all is in the views, and the dead letters are written */
     struct source_shard children[STORE_LEASE_PARENTS]; /* with LEASE_SHARD_END */
     size_t n_children;
-    bool
-        vanished; /* with LEASE_SHARD_END: the source does not have it any more, and need not name children */
-    bool refused; /* its position is none of the source's: no worker may go on from it */
-    int64_t alive_boot_ms; /* when its loops last turned, applying or reading, whichever is longer ago:
-                            * waiting and trying again are turning */
+    bool vanished; /* with LEASE_SHARD_END: the source no longer has the shard, so it may have no children */
+    bool refused;  /* the position is not one of the source: no worker may continue from it */
+    int64_t alive_boot_ms; /* when the loops last turned, the applying or the reading one, whichever is longer
+                            * ago; a loop that waits or tries again turns */
     bool finished;         /* it applies nothing more: this progress is the last */
-    bool gone;             /* its thread is done: shard_join will not wait */
+    bool thread_ended;     /* shard_join does not wait */
 };
 
-/* Begins to read after the lease's checkpoint. `fence` is what writes are checked against; the coordinator
- * moves it. */
+/* Begins to read after the lease's checkpoint. `fence`: the shard's writes are checked against it; the
+ * coordinator moves it. */
 struct shard *shard_start(const struct shard_context *context, const struct store_lease *lease,
                           struct fence *fence);
 
 /* Any thread. */
 void shard_read_report(struct shard *s, struct shard_report *report);
 
-/* Apply what is in hand, then finish: a clean stop. */
+/* A clean stop: applies what was read, then finishes. */
 void shard_stop(struct shard *s);
 
-/* The lease is lost: finish at once, apply nothing more. */
+/* The lease is lost: finishes at once, and applies nothing more. */
 void shard_abandon(struct shard *s);
 
 /* Waits for the thread and frees it. */

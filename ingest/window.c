@@ -2,7 +2,7 @@
 
 #include "base/limits.h"
 
-enum { STEPS = 5 }; /* LIMIT_WINDOW_MS, halved so often but once, is the first */
+enum { STEPS = 5 }; /* each doubles the window; the last is LIMIT_WINDOW_MS */
 
 static void step_to(struct window *w, int step, int64_t now_boot_ms) {
     int ms = step ? LIMIT_WINDOW_MS >> (STEPS - step) : 0;

@@ -1,10 +1,10 @@
 /*
- * window: how much a shard lets come together before it writes, while its store throttles.
+ * window: how much a shard collects before it writes, while the store throttles.
  *
- * A row is written once a batch, however many of its events the batch holds: so fewer, larger batches need
+ * A row is written once a batch, however many of its events the batch has: so fewer, larger batches need
  * fewer writes. A throttled batch widens the window by a step, in time (up to LIMIT_WINDOW_MS) and in records
- * (up to LIMIT_BATCH_RECORDS): on a backlog batches are full at once, and only their size makes them fewer. A
- * while without throttling narrows it by a step, back to what was configured.
+ * (up to LIMIT_BATCH_RECORDS): with a backlog batches are full at once, and only their size makes them fewer.
+ * A period without throttling narrows it by a step, down to what was configured.
  *
  * Pure; time is an argument (CLOCK_BOOTTIME).
  */
@@ -29,8 +29,8 @@ struct window {
 /* As configured. */
 void window_init(struct window *w, int ms, size_t records);
 
-/* A batch was written, `throttled` if the store said so meanwhile; or there was nothing to write, which is
- * calm, too. True if the window is another now. */
+/* After each batch, `throttled` if the store throttled it; also after a read that brought nothing. True if
+ * the window has changed. */
 bool window_note(struct window *w, bool throttled, int64_t now_boot_ms);
 
 #endif

@@ -91,7 +91,7 @@ GUARDS = {
         [(
             "ingest/shard.c",
             "    bool throttled = false;\n    while (settle_once(",
-            "    bool throttled = false;\n    tell_position(s, &b->last);\n    while (settle_once(",
+            "    bool throttled = false;\n    report_position(s, &b->last);\n    while (settle_once(",
         )],
     ),
     "resume-at": (

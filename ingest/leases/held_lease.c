@@ -56,7 +56,7 @@ const char *held_lease_shard_id(const struct held_lease *l) {
 bool held_lease_can_be_freed(struct held_lease *l) {
     struct shard_report report;
     shard_read_report(l->shard, &report);
-    return report.gone;
+    return report.thread_ended;
 }
 
 void held_lease_free(struct held_lease *l) {
