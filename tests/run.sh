@@ -99,8 +99,8 @@ say_what_is_left_out() {
     echo "  container, package and service in a Debian of their own; hangs that last for minutes; the long torture and tests/mutate.py"
 }
 
-lists=(build unit emulators integration)
-[ -z "$all" ] || lists+=(quickstart protocol operators-page browser bench)
+lists=(build quickstart unit emulators integration)
+[ -z "$all" ] || lists+=(protocol operators-page browser bench)
 step "packages" packages_install "${lists[@]}" || exit 1
 step "emulators fetched" tests/emulators --fetch || exit 1
 
