@@ -44,15 +44,11 @@ struct deadletter {
     char *name; /* as it was given */
     struct metrics_series *refusing_since;
 
-    pthread_mutex_t lock; /* guards what follows, and what is told of it; the lock of health comes after it */
+    pthread_mutex_t lock; /* guards what follows, and reports of it; the lock of health comes after it */
     bool refusing;
-    int64_t pause_ms;    /* from one try of a target that refuses to the next */
-    int64_t due_boot_ms; /* when that is */
+    int64_t pause_ms;    /* between two attempts at a target that refuses */
+    int64_t due_boot_ms; /* the next attempt */
 };
-
-/* ---- opening
- * --------------------------------------------------------------------------------------------------------------
- */
 
 static const char *of_kind(const char *target, const char *kind) {
     size_t length = strlen(kind);
@@ -71,7 +67,7 @@ static enum status open_target(struct deadletter_target **target, const struct d
     if (!deadletter_is_target(options->target))
         return error_set(
             e, STATUS_INVALID,
-            "the dead letter target '%s' is none: allowed are log, file:PATH and "
+            "the dead letter target '%s' is invalid: allowed are log, file:PATH and "
             "sqs:URL, a queue's URL such as https://sqs.eu-west-1.amazonaws.com/123456789012/letters",
             options->target);
     return path  ? deadletter_file_open(target, path, e)
@@ -86,14 +82,10 @@ static const char *target_name(const struct deadletter *d) {
 enum status deadletter_open(struct deadletter **d, const struct deadletter_options *options,
                             struct error *e) {
     struct deadletter_target *target;
-    struct error failure = {0};
-    enum status status = open_target(&target, options, &failure);
+    enum status status = open_target(&target, options, e);
     *d = NULL;
-    if (status) {
-        if (e)
-            *e = failure;
+    if (status)
         return status;
-    }
     *d = mem_zalloc(sizeof **d);
     (*d)->target = target;
     (*d)->health = options->health;
@@ -117,14 +109,11 @@ void deadletter_close(struct deadletter *d) {
 }
 
 void deadletter_cancel(struct deadletter *d) {
-    if (d->target)
+    if (d->target && d->target->ops->cancel)
         d->target->ops->cancel(d->target);
 }
 
-/* ---- a target that refuses
- * --------------------------------------------------------------------------------------------------- */
-
-/* Whether to try the target at all. While it refuses one caller does, now and then. */
+/* False: go to the log at once. While the target refuses, one caller tries it after each pause. */
 static bool may_try(struct deadletter *d, int64_t now_boot_ms) {
     pthread_mutex_lock(&d->lock);
     bool may = !d->refusing || now_boot_ms >= d->due_boot_ms;
@@ -134,8 +123,8 @@ static bool may_try(struct deadletter *d, int64_t now_boot_ms) {
     return may;
 }
 
-/* Of two shards one may be refused while the other's letters are taken: told under the lock, what health and
- * metrics say last is what is so. */
+/* One shard's letters may be refused while another's are taken. Reported under the lock, so that health and
+ * metrics end with the latest state. */
 static void note_refusal(struct deadletter *d, const struct error *why, int64_t now_real_ms,
                          int64_t now_boot_ms) {
     pthread_mutex_lock(&d->lock);
@@ -147,9 +136,9 @@ static void note_refusal(struct deadletter *d, const struct error *why, int64_t 
     d->due_boot_ms = now_boot_ms + d->pause_ms;
     if (first)
         metrics_set(d->refusing_since, now_real_ms);
-    bool news = health_raise_kind(d->health, trouble, why->code, why->message, now_real_ms, now_boot_ms);
+    bool must_log = health_raise_kind(d->health, trouble, why->code, why->message, now_real_ms, now_boot_ms);
     pthread_mutex_unlock(&d->lock);
-    if (news)
+    if (must_log)
         log_write(LOG_LEVEL_ERROR, LOG_FIELDS("error", why->code, "requestId", why->request_id),
                   "dead letters go to the log: %s", why->message);
 }
@@ -167,11 +156,7 @@ static void note_acceptance(struct deadletter *d) {
         log_info("dead letters go to '%s' again", d->name);
 }
 
-/* ---- writing
- * --------------------------------------------------------------------------------------------------------------
- */
-
-/* At the level that no --log-level leaves out. */
+/* At a level that every --log-level includes. */
 static void write_to_log(const struct deadletter_letter *letter) {
     char sequence[POSITION_TEXT_SIZE], sub[16], length[24] = "";
     _cleanup_(deadletter_text_deinit) struct deadletter_text text;
@@ -206,7 +191,7 @@ static void refuse_pending(struct deadletter_letter *letters, size_t n) {
             letters[i].state = DEADLETTER_REFUSED;
 }
 
-/* What the target did with the letters, as far as it says something of the target itself. */
+/* What the result shows about the target itself. */
 static void judge(struct deadletter *d, enum status status, size_t taken, size_t refused,
                   const struct error *why, int64_t now_real_ms, int64_t now_boot_ms) {
     if (taken || status == STATUS_OK)
@@ -218,7 +203,7 @@ static void judge(struct deadletter *d, enum status status, size_t taken, size_t
                   "%zu dead letters go to the log: %s", refused, why->message);
 }
 
-/* Those that the target has are done with, and those that it refused are when they are in the log. */
+/* Letters that the target took are written; those that it refused are written once they are in the log. */
 static void settle(const struct deadletter *d, struct deadletter_letter *letters, size_t n) {
     for (size_t i = 0; i < n; i++) {
         struct deadletter_letter *letter = &letters[i];
@@ -240,13 +225,13 @@ enum status deadletter_write(struct deadletter *d, struct deadletter_letter *let
     if (count_in(letters, n, DEADLETTER_WRITTEN) == n)
         return STATUS_OK;
 
-    bool tried = d->target && may_try(d, now_boot_ms);
-    if (tried)
+    bool attempted = d->target && may_try(d, now_boot_ms);
+    if (attempted)
         status = d->target->ops->write(d->target, letters, n, now_real_ms, &why);
-    if (!tried || status == STATUS_FAILED)
+    if (!attempted || status == STATUS_FAILED)
         refuse_pending(letters, n);
     size_t taken = count_in(letters, n, DEADLETTER_TAKEN), refused = count_in(letters, n, DEADLETTER_REFUSED);
-    if (tried)
+    if (attempted)
         judge(d, status, taken, refused, &why, now_real_ms, now_boot_ms);
     if (d->target)
         count_write(target_name(d), "refused", refused);

@@ -1,22 +1,21 @@
 /*
- * deadletter: where records go that are not events. Never silently dropped, never in the way of their shard:
- * written down with shard, position, reason and the data, before the checkpoint passes them. A crash may
- * write one twice: (shard, position) identifies it.
+ * deadletter: writes down the records that are not events, with shard, position, reason and data, before the
+ * checkpoint passes them. None is dropped silently, and none blocks its shard for ever. A crash may write one
+ * twice: (shard, position) identifies it.
  *
  * A target is
- *   log        a line of the log for each, whatever the log's level
- *   file:PATH  a JSON object a line, appended and synced; a file that was moved away or deleted is made anew
- *   sqs:URL    a JSON object a message; on a FIFO queue the group is the shard, and a repeat within five
- * minutes is the queue's to drop
+ *   log        a log line for each, whatever the log's level
+ *   file:PATH  a JSON object a line, appended and synced; a file that was moved away or deleted is created
+ * again sqs:URL    a JSON object a message; on a FIFO queue the group is the shard, and the queue drops a
+ * repeat within five minutes
  *
  * The object is the same for all: shard, sequenceNumber, subSequenceNumber, reason, detail, time, length,
  * sha256, truncated, data. `data` is base64, and cut where the target cannot take all of it: then `truncated`
- * is true; `length` and `sha256` (hex) are those of the whole data, null if we never had the whole.
+ * is true. `length` and `sha256` (hex) are those of the whole data, null if only its beginning was read.
  *
- * A target that cannot take letters now (throttled, no answer, a full disk) holds whoever writes: try again.
- * One that refuses (access denied, no such queue, a file system that is read-only) does not: the letters go
- * to the log instead, health and a metric say so, and the target is tried again after a while, up to
- * LIMIT_DEAD_LETTER_REFUSED_MS.
+ * If a target cannot take letters now (throttled, no answer, a full disk), the caller tries again. If it
+ * refuses them (access denied, no such queue, a read-only file system), they go to the log instead; health
+ * and a metric report it, and the target is tried again after a pause of up to LIMIT_DEAD_LETTER_REFUSED_MS.
  *
  * Thread-safe. deadletter_write may block: on SQS for LIMIT_DEAD_LETTER_SEND_MS in all.
  */
@@ -34,7 +33,7 @@ struct aws_transport;
 struct deadletter;
 struct health;
 
-/* What has become of a letter. Callers see the first and the last only. */
+/* Callers see the first and the last only. */
 enum deadletter_state {
     DEADLETTER_PENDING,
     DEADLETTER_TAKEN,   /* by the target */
@@ -50,8 +49,8 @@ struct deadletter_letter {
     const char *detail;
     const void *data;
     size_t length;
-    bool cut;                    /* `data` is only the beginning of the record's */
-    enum deadletter_state state; /* deadletter_write's own: pending at first */
+    bool cut;                    /* `data` is only the beginning of the record */
+    enum deadletter_state state; /* set by deadletter_write; pending at first */
 };
 
 /* All borrowed, to outlive it. */
@@ -62,16 +61,16 @@ struct deadletter_options {
     struct health *health;
 };
 
-/* Whether `target` has the form of one. A queue's URL is http or https, a host, and a path that ends with a
+/* Whether `target` has a valid form. A queue's URL is http or https, a host, and a path that ends with a
  * queue's name: 1 to 80 of [A-Za-z0-9_-], perhaps ".fifo" (SQS API, CreateQueue). */
 bool deadletter_is_target(const char *target);
 
-/* INVALID, and says what is allowed, if the target is none; FAILED if its file cannot be opened. */
+/* INVALID if the target has no valid form; FAILED if its file cannot be opened. */
 enum status deadletter_open(struct deadletter **d, const struct deadletter_options *options, struct error *e);
 void deadletter_close(struct deadletter *d);
 
-/* Writes down those that are not written yet, durably. OK: now all are. RETRY if that cannot be done now:
- * what was written is marked so, and not written again when they are handed over again. */
+/* Writes, durably, the letters that are not written yet. OK: all are written. RETRY: some cannot be written
+ * now; call again with the same letters, and those that are marked as written are skipped. */
 enum status deadletter_write(struct deadletter *d, struct deadletter_letter *letters, size_t n,
                              int64_t now_real_ms, int64_t now_boot_ms, struct error *e);
 

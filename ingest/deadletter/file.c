@@ -14,12 +14,12 @@
 struct file {
     struct deadletter_target target; /* first: what callers hold */
     char *path;
-    pthread_mutex_t lock; /* one batch of lines after the other: it is what keeps lines whole */
+    pthread_mutex_t lock; /* writers take turns: else lines would mix */
     int fd;               /* -1: not open */
-    bool torn; /* the file ends in the middle of a line: the disk was full, or whoever wrote died */
+    bool torn;            /* the file ends in the middle of a line: the disk was full, or a writer crashed */
 };
 
-/* What passes: room comes back. The rest stays as it is until somebody mends it. */
+/* RETRY: may pass by itself. The rest lasts until somebody mends it. */
 static enum status status_of(int error) {
     return error == ENOSPC || error == EDQUOT || error == EFBIG || error == EAGAIN || error == ENOMEM ||
                    error == EMFILE || error == ENFILE
@@ -32,17 +32,13 @@ static enum status failure(const struct file *f, const char *what, int error, st
                      strerror(error));
 }
 
-/* ---- the file
- * ------------------------------------------------------------------------------------------------------------
- */
-
 static bool ends_torn(int fd) {
     char last;
     off_t size = lseek(fd, 0, SEEK_END);
     return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
 }
 
-/* Moved away to be archived, or deleted: what is written to it now nobody would find. */
+/* Moved away or deleted: letters written to the open file would not be found under its name. */
 static bool is_gone(const struct file *f) {
     struct stat open_file, named;
     if (stat(f->path, &named) < 0)
@@ -89,7 +85,7 @@ static enum status append_letter(struct file *f, const struct deadletter_letter 
     _cleanup_(buffer_deinit) struct buffer line;
     buffer_init(&line, LIMIT_DEAD_LETTER_LINE_BYTES + 2);
     if (f->torn)
-        buffer_putc(&line, '\n'); /* else this letter would be lost in the rest of the last one */
+        buffer_putc(&line, '\n'); /* else this letter would be joined to the torn one */
     deadletter_append(&line, letter, LIMIT_DEAD_LETTER_LINE_BYTES, now_real_ms);
     buffer_putc(&line, '\n');
     return append(f, line.data, line.length, e);
@@ -100,10 +96,6 @@ static enum status sync_file(const struct file *f, struct error *e) {
         return STATUS_OK;
     return failure(f, "sync", errno, e);
 }
-
-/* ---- as a target
- * ---------------------------------------------------------------------------------------------------------
- */
 
 static struct file *file_of(struct deadletter_target *target) {
     return (struct file *)target;
@@ -140,13 +132,9 @@ static enum status file_write(struct deadletter_target *target, struct deadlette
     pthread_mutex_lock(&f->lock);
     enum status status = write_all(f, letters, n, now_real_ms, e);
     if (status == STATUS_FAILED)
-        close_file(f); /* opened anew when it is tried again */
+        close_file(f); /* the next attempt opens it again */
     pthread_mutex_unlock(&f->lock);
     return status;
-}
-
-static void file_cancel(struct deadletter_target *target) {
-    (void)target; /* waits for nobody */
 }
 
 static void file_free(struct deadletter_target *target) {
@@ -157,7 +145,7 @@ static void file_free(struct deadletter_target *target) {
     free(f);
 }
 
-static const struct deadletter_target_ops file_ops = {"file", file_write, file_cancel, file_free};
+static const struct deadletter_target_ops file_ops = {"file", file_write, NULL, file_free};
 
 enum status deadletter_file_open(struct deadletter_target **target, const char *path, struct error *e) {
     struct file *f = mem_zalloc(sizeof *f);
@@ -168,7 +156,9 @@ enum status deadletter_file_open(struct deadletter_target **target, const char *
     enum status status = open_file(f, e);
     if (status) {
         file_free(&f->target);
-        return e->status = STATUS_FAILED;
+        if (e)
+            e->status = STATUS_FAILED;
+        return STATUS_FAILED;
     }
     *target = &f->target;
     return STATUS_OK;

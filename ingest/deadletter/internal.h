@@ -1,4 +1,4 @@
-/* What the files of dead letters share: ingest/deadletter/deadletter*.c, and nobody else. */
+/* What the files of this folder share; not included from outside. */
 #ifndef INGEST_DEADLETTER_INTERNAL_H
 #define INGEST_DEADLETTER_INTERNAL_H
 
@@ -11,12 +11,12 @@ struct deadletter_target;
 struct deadletter_target_ops {
     const char *name; /* in metrics */
 
-    /* Tries those that are pending, and marks them. OK: none is pending any more. RETRY: some may be. FAILED:
-     * the target takes none of those that are pending now. The error says why some were refused, if any were.
-     */
+    /* Sends the pending letters, and marks each as taken or refused. OK: none is pending any more. RETRY:
+     * some may be. FAILED: the target takes none of the pending ones now. The error is filled if any was
+     * refused. */
     enum status (*write)(struct deadletter_target *, struct deadletter_letter *, size_t, int64_t now_real_ms,
                          struct error *);
-    void (*cancel)(struct deadletter_target *);
+    void (*cancel)(struct deadletter_target *); /* NULL: no call takes long */
     void (*free)(struct deadletter_target *);
 };
 
@@ -25,20 +25,19 @@ struct deadletter_target {
     const struct deadletter_target_ops *ops;
 };
 
-/* ingest/deadletter/letter.c: a letter as it is written down. `data` (base64) and `sha256` ("": not known)
- * are what depends on how much of the data is kept. */
+/* ingest/deadletter/letter.c: the parts of a written letter that depend on how much of its data is kept. */
 struct deadletter_text {
-    char *data;
+    char *data; /* base64 */
     bool truncated;
-    char sha256[DIGEST_HEX_SIZE];
+    char sha256[DIGEST_HEX_SIZE]; /* "": not known */
 };
 
 /* With at most `max` bytes of the data. */
 void deadletter_text_init(struct deadletter_text *text, const struct deadletter_letter *letter, size_t max);
 void deadletter_text_deinit(struct deadletter_text *text);
 
-/* Appends the letter as a JSON object of at most `max` bytes, which are ASCII; more than a letter without
- * data needs. */
+/* Appends the letter as a JSON object of at most `max` bytes, all ASCII. `max` must be enough for a letter
+ * without data. */
 void deadletter_append(struct buffer *out, const struct deadletter_letter *letter, size_t max,
                        int64_t now_real_ms);
 

@@ -1,4 +1,4 @@
-/* A dead letter as it is written down. */
+/* Dead letters as JSON. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

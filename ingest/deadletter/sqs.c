@@ -38,10 +38,7 @@ bool deadletter_sqs_is_queue(const char *url) {
     return name && is_queue_name(name + 1);
 }
 
-/* ---- a letter's call
- * ----------------------------------------------------------------------------------------------------- */
-
-/* What says that two messages are the same letter: 128 characters at most, so a hash. */
+/* Equal for two messages of one letter. A hash, because SQS allows 128 characters. */
 static void deduplication_id(const struct deadletter_letter *letter, char hex[DIGEST_HEX_SIZE]) {
     char sequence[POSITION_TEXT_SIZE];
     _cleanup_(mem_freep) char *text =
@@ -69,22 +66,18 @@ static void call_init(struct aws_call *call, const struct sqs *q, const struct d
 }
 
 static void call_deinit(struct aws_call *call) {
-    char *body = (char *)(uintptr_t)call->body; /* ours: made by call_init */
+    char *body = (char *)(uintptr_t)call->body; /* allocated by call_init */
     aws_call_deinit(call);
     free(body);
 }
-
-/* ---- as a target
- * ---------------------------------------------------------------------------------------------------------
- */
 
 static struct sqs *sqs_of(struct deadletter_target *target) {
     return (struct sqs *)target;
 }
 
-/* What became of some letters that were sent together. */
+/* The result of letters that were sent together. */
 struct outcome {
-    bool waits, refused, written; /* some of them */
+    bool waits, refused, written; /* at least one */
     struct error error;           /* of the first that waits, else of the first that was refused */
 };
 
