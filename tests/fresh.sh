@@ -36,9 +36,14 @@ for name in NODE_EXTRA_CA_CERTS SSL_CERT_FILE http_proxy https_proxy no_proxy; d
     [ -z "${!name:-}" ] || passed+=("$name=${!name}")
 done
 
+# Takes the place of the shell that calls it, so that a signal to that process reaches the command.
 inside() {
     exec env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb LANG=C.UTF-8 "${passed[@]}" \
         chroot "$root" /bin/bash -c "cd /srv/winner-view && exec $1" </dev/null
+}
+
+ends_well() {
+    (inside "$1")
 }
 
 # A command that stays in the foreground: until it reports that it runs, then it is stopped as by Ctrl-C.
@@ -46,7 +51,7 @@ comes_up() {
     local status
     inside "$1" >"$root/srv/output" &
     serving=$!
-    until grep -q 'is running' "$root/srv/output"; do
+    until grep -qs 'is running' "$root/srv/output"; do
         kill -0 "$serving" 2>/dev/null || return 1
         sleep 1
     done
@@ -78,5 +83,5 @@ mount --rbind /dev "$root/dev"
 git clone -q --no-hardlinks "$here" "$root/srv/winner-view"
 { read -r first; read -r second; } < <(commands)
 timed "$first" comes_up "$first"
-timed "$second" eval '(inside "$second")'
-[ "${1:-}" != --all ] || timed "tests/run.sh --all" eval '(inside "./tests/run.sh --all")'
+timed "$second" ends_well "$second"
+[ "${1:-}" != --all ] || timed "./tests/run.sh --all" ends_well "./tests/run.sh --all"
