@@ -249,7 +249,7 @@ static bool retry(struct run *run, struct job *f, enum aws_retry_cause cause, in
         return false;
     f->tokens_taken = aws_retry_quota_take(&run->client->quota, cause);
     if (f->tokens_taken == 0) {
-        error_wrap(&call->error, "not tried again, too many calls fail");
+        error_wrap(&call->error, "not retried, too many calls fail");
         return false;
     }
     count(run, &retries_total, call, aws_retry_cause_name(cause));

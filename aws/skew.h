@@ -6,10 +6,10 @@
  *
  *   - The offset is the Date minus the midpoint between sending and receiving.
  *   - An answer is not used if it has no Date, has an Age (it is from a cache), or took over 15 minutes.
- *   - Each other answer gives a new offset; up to 4 minutes it is not corrected. So a correction ends once
- * the clock is set right.
- *   - An error that a wrong clock may cause is worth another attempt only if this one was signed 4 minutes or
- * more off the time that its answer shows; and once.
+ *   - Each other answer gives a new offset, which is corrected from 4 minutes on. So a correction ends
+ *     once the clock is set right.
+ *   - An error that a wrong clock may cause is worth another attempt only if this one was signed 4 minutes
+ *     or more off the time that its answer shows; and once.
  *
  * Two rules are ours. An offset of over a year is not believed: TLS would have failed with such a clock, so
  * the Date is wrong. And a correction ends at 3.5 minutes, else an offset of about 4 minutes, measured in

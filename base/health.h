@@ -42,9 +42,9 @@ void health_set_phase(struct health *h, enum health_phase phase);
 enum health_phase health_phase(const struct health *h);
 
 /* True if a log line is due: the trouble is new; or its kind has changed, and the last line is
- * LIMIT_TROUBLE_CHANGE_MS old; or the last line is LIMIT_TROUBLE_REMIND_MS old. `kind` tells two troubles of
- * one name apart, such as the service's name of the error: `reason` may vary with each attempt without being
- * a new trouble. */
+ * LIMIT_TROUBLE_CHANGE_MS old; or the last line is LIMIT_TROUBLE_REMIND_MS old. `kind` separates two troubles
+ * of one name apart, such as the service's name of the error: `reason` may vary with each attempt without
+ * being a new trouble. */
 bool health_raise_kind(struct health *h, const char *name, const char *kind, const char *reason,
                        int64_t now_real_ms, int64_t now_boot_ms);
 

@@ -1,5 +1,5 @@
 /*
- * pulse: a sign of life, which tells slow work from a thread that hangs.
+ * pulse: a sign of life, which separates slow work from a thread that hangs.
  *
  * A worker beats each time something got done; a watcher reads the time of the last beat. Loops have their
  * pulse watched: pulse_find_late reports a loop of the process that has not turned within its bound. Waiting

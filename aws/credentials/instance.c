@@ -53,7 +53,7 @@ static enum status no_token(const struct instance *in, const struct aws_fetch *f
         return e ? e->status : STATUS_FAILED;
     if (!f->exchange.connected) {
         e->status = STATUS_NOT_FOUND;
-        return error_wrap(e, "nobody at %s", in->endpoint);
+        return error_wrap(e, "nothing answers at %s", in->endpoint);
     }
     return error_wrap(e,
                       "%s takes requests but gives no token (in a container the instance's "

@@ -38,8 +38,8 @@ enum status aws_credentials_read_role(const struct aws_credentials_profile *p, s
     if (!role->arn)
         return error_set(e, STATUS_NOT_FOUND, "profile '%s' has no role_arn", p->name);
     if (setting(p, "mfa_serial"))
-        return error_set(e, STATUS_FAILED,
-                         "profile '%s' asks for mfa_serial, which is not supported: nobody is there to type",
-                         p->name);
+        return error_set(
+            e, STATUS_FAILED,
+            "profile '%s' asks for mfa_serial, which is not supported: it needs a person to type", p->name);
     return read_duration(p, &role->duration_s, e);
 }

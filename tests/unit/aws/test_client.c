@@ -144,7 +144,7 @@ static int64_t sent_date(void) {
     return time_ms;
 }
 
-static void what_is_sent_bears_the_signature_of_its_own_host_target_date_token_and_body(void **state) {
+static void the_signature_is_over_host_target_date_token_and_body(void **state) {
     (void)state;
     setenv("AWS_SESSION_TOKEN", "to/ken==", 1);
     setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://localhost:8000", 1);
@@ -196,7 +196,7 @@ static void a_message_is_sent_to_the_queues_own_region_and_signed_for_it(void **
     assert_null(queue);
 }
 
-static void without_credentials_nothing_is_sent_and_the_error_says_where_we_looked(void **state) {
+static void without_credentials_nothing_is_sent_and_the_error_has_the_places(void **state) {
     (void)state;
     unsetenv("AWS_ACCESS_KEY_ID");
     unsetenv("AWS_SECRET_ACCESS_KEY");
@@ -210,7 +210,7 @@ static void without_credentials_nothing_is_sent_and_the_error_says_where_we_look
     assert_int_equal(script.sent, 0);
 }
 
-static void an_endpoint_that_is_none_is_refused_when_the_client_is_made(void **state) {
+static void an_invalid_endpoint_is_refused_when_the_client_is_made(void **state) {
     (void)state;
     setenv("AWS_ENDPOINT_URL_DYNAMODB", "localhost", 1);
     struct aws_client *none;
@@ -259,7 +259,7 @@ static void each_call_of_a_run_has_its_own_end(void **state) {
 
 /* Retries. */
 
-static void a_server_error_a_lost_answer_and_a_damaged_one_are_tried_again(void **state) {
+static void a_server_error_a_lost_answer_and_a_damaged_one_are_retried(void **state) {
     (void)state;
     PLAY({500, "{\"__type\":\"InternalServerError\"}", NULL, NULL, 0}, {0, NULL, NULL, NULL, 0},
          {200, "{\"damaged\":1}", "x-amz-crc32", "1", 0}, {200, "{\"n\":4}", NULL, NULL, 0});
@@ -271,7 +271,7 @@ static void a_server_error_a_lost_answer_and_a_damaged_one_are_tried_again(void 
     aws_call_deinit(&call);
 }
 
-static void a_throttle_is_tried_again_after_what_the_service_asks_for(void **state) {
+static void a_throttle_is_retried_after_the_time_that_the_service_asks_for(void **state) {
     (void)state;
     PLAY({400, "{\"__type\":\"ProvisionedThroughputExceededException\"}", "x-amz-retry-after", "60", 0});
     struct aws_call call = call_of("GetItem", "{}");
@@ -282,7 +282,7 @@ static void a_throttle_is_tried_again_after_what_the_service_asks_for(void **sta
     aws_call_deinit(&call);
 }
 
-static void attempts_end_where_the_call_or_the_environment_or_the_service_says(void **state) {
+static void the_call_or_the_environment_or_the_service_limits_attempts(void **state) {
     (void)state;
     PLAY({0, NULL, NULL, NULL, 0}, {0, NULL, NULL, NULL, 0}, {0, NULL, NULL, NULL, 0},
          {0, NULL, NULL, NULL, 0});
@@ -332,10 +332,10 @@ static void an_outage_is_not_answered_with_more_retries_than_the_quota_holds(voi
     struct aws_call late = call_of("GetItem", "{}");
     assert_int_equal(aws_client_call(client, &late, NULL), STATUS_RETRY);
     assert_int_equal(late.attempts, 1);
-    assert_contains(late.error.message, "not tried again, too many calls fail");
+    assert_contains(late.error.message, "not retried, too many calls fail");
 }
 
-static void a_call_that_waits_for_its_retry_keeps_no_other_from_going_on(void **state) {
+static void a_call_that_waits_for_its_retry_does_not_hold_up_others(void **state) {
     (void)state;
     PLAY({503, "", "x-amz-retry-after", "100", 0});
     struct aws_call calls[] = {call_of("A", "0"), call_of("A", "1"), call_of("A", "2"), call_of("A", "3")};
@@ -375,11 +375,11 @@ static void no_more_are_under_way_at_once_than_the_run_allows(void **state) {
 
 /* Throttles. */
 
-static void throttled_attempts_are_told_to_the_caller(void **state) {
+static void throttled_attempts_are_reported_to_the_caller(void **state) {
     (void)state;
     PLAY({400, "{\"__type\":\"ThrottlingException\"}", NULL, NULL, 0}, {500, "", NULL, NULL, 0},
          {429, "", NULL, NULL, 0});
-    struct aws_call call = call_of("UpdateItem", "{\"TableName\":\"told\"}");
+    struct aws_call call = call_of("UpdateItem", "{\"TableName\":\"throttled-table\"}");
     assert_int_equal(aws_client_call(client, &call, NULL), STATUS_OK);
     assert_int_equal(call.attempts, 4);
     assert_int_equal(call.throttles, 2);
@@ -391,8 +391,9 @@ static void throttled_attempts_are_told_to_the_caller(void **state) {
     struct buffer text;
     buffer_init(&text, LIMIT_METRICS_TEXT_BYTES);
     metrics_write(&text);
-    assert_contains(text.data,
-                    "winner_view_aws_throttles_total{service=\"dynamodb\",resource=\"table/told\"} 2\n");
+    assert_contains(
+        text.data,
+        "winner_view_aws_throttles_total{service=\"dynamodb\",resource=\"table/throttled-table\"} 2\n");
     buffer_deinit(&text);
 }
 
@@ -444,7 +445,7 @@ static void a_run_ends_at_its_deadline_whether_under_way_or_not(void **state) {
     }
 }
 
-static void a_retry_that_would_come_after_the_deadline_is_not_waited_for(void **state) {
+static void a_retry_that_would_be_after_the_deadline_is_not_waited_for(void **state) {
     (void)state;
     PLAY({503, "{\"message\":\"busy\"}", "x-amz-retry-after", "4900", 0});
     struct aws_call call = call_of("A", "{}");
@@ -579,24 +580,24 @@ static void attempts_errors_and_retries_are_counted(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(what_is_sent_bears_the_signature_of_its_own_host_target_date_token_and_body),
+        TEST(the_signature_is_over_host_target_date_token_and_body),
         TEST(a_message_is_sent_to_the_queues_own_region_and_signed_for_it),
-        TEST(without_credentials_nothing_is_sent_and_the_error_says_where_we_looked),
-        TEST(an_endpoint_that_is_none_is_refused_when_the_client_is_made),
+        TEST(without_credentials_nothing_is_sent_and_the_error_has_the_places),
+        TEST(an_invalid_endpoint_is_refused_when_the_client_is_made),
         TEST(an_error_keeps_its_name_message_request_id_and_reply),
         TEST(each_call_of_a_run_has_its_own_end),
-        TEST(a_server_error_a_lost_answer_and_a_damaged_one_are_tried_again),
-        TEST(a_throttle_is_tried_again_after_what_the_service_asks_for),
-        TEST(attempts_end_where_the_call_or_the_environment_or_the_service_says),
+        TEST(a_server_error_a_lost_answer_and_a_damaged_one_are_retried),
+        TEST(a_throttle_is_retried_after_the_time_that_the_service_asks_for),
+        TEST(the_call_or_the_environment_or_the_service_limits_attempts),
         TEST(what_would_fail_again_is_sent_once),
         TEST(an_outage_is_not_answered_with_more_retries_than_the_quota_holds),
-        TEST(a_call_that_waits_for_its_retry_keeps_no_other_from_going_on),
+        TEST(a_call_that_waits_for_its_retry_does_not_hold_up_others),
         TEST(no_more_are_under_way_at_once_than_the_run_allows),
-        TEST(throttled_attempts_are_told_to_the_caller),
+        TEST(throttled_attempts_are_reported_to_the_caller),
         TEST(nothing_is_sent_while_the_fence_is_shut),
         TEST(a_fence_that_shuts_between_attempts_stops_the_retry),
         TEST(a_run_ends_at_its_deadline_whether_under_way_or_not),
-        TEST(a_retry_that_would_come_after_the_deadline_is_not_waited_for),
+        TEST(a_retry_that_would_be_after_the_deadline_is_not_waited_for),
         TEST(a_run_without_any_answer_ends_when_its_patience_does),
         TEST(each_answer_is_a_beat_and_more_patience),
         TEST(patience_does_not_move_a_deadline),

@@ -115,44 +115,44 @@ static void note_skew(void *context, const char *name, int64_t correction_ms) {
     buffer_printf(context, "%s %+d min\n", name, (int)(rounded_ms / MINUTE));
 }
 
-static void a_wrong_clock_is_noticed_corrected_and_told_once(void **state) {
+static void a_wrong_clock_is_noticed_corrected_and_reported_once(void **state) {
     (void)state;
     PLAY({true, 10 * MINUTE, false}, {false, 10 * MINUTE, false}, {false, 10 * MINUTE, false});
-    _cleanup_(buffer_deinit) struct buffer told;
-    buffer_init(&told, 1024);
+    _cleanup_(buffer_deinit) struct buffer noted;
+    buffer_init(&noted, 1024);
     settings->on_skew = note_skew;
-    settings->skew_context = &told;
+    settings->skew_context = &noted;
     assert_call(client, STATUS_OK, 2);
     assert_signed_ahead(10 * MINUTE);
     assert_call(client, STATUS_OK, 1);
     assert_signed_ahead(10 * MINUTE);
-    assert_string_equal(told.data, "dynamodb +10 min\n");
+    assert_string_equal(noted.data, "dynamodb +10 min\n");
 }
 
-static void a_clock_that_somebody_sets_right_is_corrected_no_more(void **state) {
+static void a_correction_ends_when_the_clock_is_set_right(void **state) {
     (void)state;
     PLAY({false, -60 * MINUTE, false}, {true, 0, false}, {false, 0, false});
-    _cleanup_(buffer_deinit) struct buffer told;
-    buffer_init(&told, 1024);
+    _cleanup_(buffer_deinit) struct buffer noted;
+    buffer_init(&noted, 1024);
     settings->on_skew = note_skew;
-    settings->skew_context = &told;
+    settings->skew_context = &noted;
     assert_call(client, STATUS_OK, 1);
     assert_signed_ahead(0);
     assert_call(client, STATUS_OK, 2);
     assert_signed_ahead(0);
-    assert_string_equal(told.data, "dynamodb -60 min\ndynamodb +0 min\n");
+    assert_string_equal(noted.data, "dynamodb -60 min\ndynamodb +0 min\n");
 }
 
-static void an_offset_about_the_threshold_is_told_once(void **state) {
+static void an_offset_about_the_threshold_is_reported_once(void **state) {
     (void)state;
     PLAY({false, 245000, false}, {false, 230000, false}, {false, 245000, false}, {false, 230000, false});
-    _cleanup_(buffer_deinit) struct buffer told;
-    buffer_init(&told, 1024);
+    _cleanup_(buffer_deinit) struct buffer noted;
+    buffer_init(&noted, 1024);
     settings->on_skew = note_skew;
-    settings->skew_context = &told;
+    settings->skew_context = &noted;
     for (int i = 0; i < 4; i++)
         assert_call(client, STATUS_OK, 1);
-    assert_string_equal(told.data, "dynamodb +4 min\n");
+    assert_string_equal(noted.data, "dynamodb +4 min\n");
 }
 
 static void a_bad_signature_under_a_right_clock_is_sent_once(void **state) {
@@ -168,14 +168,14 @@ static void a_bad_signature_is_sent_again_for_its_clock_but_once(void **state) {
     assert_call(client, STATUS_FAILED, 2);
 }
 
-static void a_correction_that_did_not_help_is_not_tried_again(void **state) {
+static void a_correction_that_did_not_help_is_not_repeated(void **state) {
     (void)state;
     PLAY({true, 10 * MINUTE, false}, {true, 10 * MINUTE, false}, {true, 10 * MINUTE, false});
     assert_call(client, STATUS_FAILED, 2);
     assert_call(client, STATUS_FAILED, 1);
 }
 
-static void a_cached_answer_teaches_nothing(void **state) {
+static void a_cached_answer_does_not_change_the_correction(void **state) {
     (void)state;
     PLAY({true, 10 * MINUTE, true});
     assert_call(client, STATUS_FAILED, 1);
@@ -183,7 +183,7 @@ static void a_cached_answer_teaches_nothing(void **state) {
     assert_signed_ahead(0);
 }
 
-static void who_forbids_corrections_gets_none(void **state) {
+static void corrections_can_be_switched_off(void **state) {
     (void)state;
     PLAY({true, 10 * MINUTE, false});
     setenv("AWS_DISABLE_CLOCK_SKEW_CORRECTION", "true", 1);
@@ -194,7 +194,7 @@ static void who_forbids_corrections_gets_none(void **state) {
     assert_signed_ahead(0);
 }
 
-static void each_client_learns_of_its_own_endpoint_only(void **state) {
+static void each_client_corrects_for_its_own_endpoint_only(void **state) {
     (void)state;
     PLAY({false, 10 * MINUTE, false});
     struct aws_client *other;
@@ -227,15 +227,15 @@ static void the_offset_and_the_retry_are_counted(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_wrong_clock_is_noticed_corrected_and_told_once),
-        TEST(a_clock_that_somebody_sets_right_is_corrected_no_more),
-        TEST(an_offset_about_the_threshold_is_told_once),
+        TEST(a_wrong_clock_is_noticed_corrected_and_reported_once),
+        TEST(a_correction_ends_when_the_clock_is_set_right),
+        TEST(an_offset_about_the_threshold_is_reported_once),
         TEST(a_bad_signature_under_a_right_clock_is_sent_once),
         TEST(a_bad_signature_is_sent_again_for_its_clock_but_once),
-        TEST(a_correction_that_did_not_help_is_not_tried_again),
-        TEST(a_cached_answer_teaches_nothing),
-        TEST(who_forbids_corrections_gets_none),
-        TEST(each_client_learns_of_its_own_endpoint_only),
+        TEST(a_correction_that_did_not_help_is_not_repeated),
+        TEST(a_cached_answer_does_not_change_the_correction),
+        TEST(corrections_can_be_switched_off),
+        TEST(each_client_corrects_for_its_own_endpoint_only),
         TEST(the_offset_and_the_retry_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

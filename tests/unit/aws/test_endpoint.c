@@ -169,7 +169,7 @@ static void a_configured_endpoint_goes_before_the_queues_own_host(void **state) 
     assert_queue("https://sqs.us-east-2.amazonaws.com/1/q", "http://localhost:9324/", "eu-west-1");
 }
 
-static void what_is_no_queue_url_is_refused(void **state) {
+static void a_url_that_is_not_of_a_queue_is_refused(void **state) {
     (void)state;
     static const char *const wrong[] = {"queue", "ftp://a/1/q", "https://u:p@a/1/q", "https://a/1/q?x=1"};
     const struct aws_endpoint_query query = {"sqs", "SQS", "eu-west-1", "default"};
@@ -224,7 +224,7 @@ static void the_host_has_its_port_unless_it_is_the_schemes_own(void **state) {
     }
 }
 
-static void what_is_no_endpoint_is_refused_naming_where_it_stands(void **state) {
+static void an_invalid_endpoint_is_refused_naming_its_place(void **state) {
     (void)state;
     static const char *const wrong[] = {"localhost:8000", "ftp://localhost",    "http://",
                                         "http://a b",     "http://a/path",      "http://a/?x=1",
@@ -251,11 +251,11 @@ int main(void) {
         cmocka_unit_test_setup(a_queue_is_called_where_its_url_says_and_signed_for_that_region, clear),
         cmocka_unit_test_setup(a_queue_is_called_in_the_variant_that_is_asked_for, clear),
         cmocka_unit_test_setup(a_configured_endpoint_goes_before_the_queues_own_host, clear),
-        cmocka_unit_test_setup(what_is_no_queue_url_is_refused, clear),
+        cmocka_unit_test_setup(a_url_that_is_not_of_a_queue_is_refused, clear),
         cmocka_unit_test_setup(the_services_variable_goes_before_the_general_one_before_the_profile, clear),
         cmocka_unit_test_setup(configured_ones_can_be_ignored, clear),
         cmocka_unit_test_setup(the_host_has_its_port_unless_it_is_the_schemes_own, clear),
-        cmocka_unit_test_setup(what_is_no_endpoint_is_refused_naming_where_it_stands, clear),
+        cmocka_unit_test_setup(an_invalid_endpoint_is_refused_naming_its_place, clear),
     };
     return cmocka_run_group_tests(tests, load_profiles, free_profiles);
 }

@@ -62,7 +62,7 @@ static void a_server_that_is_overloaded_or_broken_is_asked_again_a_few_times(voi
     scripted_http_stop(server);
 }
 
-static void an_answer_tells_what_the_server_s_clock_shows(void **state) {
+static void the_server_s_clock_is_read_from_its_answer(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {
         {200, "", "Date: Mon, 23 Nov 2026 04:36:00 GMT"},
@@ -127,7 +127,7 @@ static void an_answer_that_is_too_long_is_none(void **state) {
     scripted_http_stop(server);
 }
 
-static void silence_is_told_from_nobody_being_there(void **state) {
+static void silence_is_distinguished_from_absence(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {{SCRIPTED_HTTP_SILENCE, NULL, NULL}};
     struct scripted_http *server = scripted_http_start(script, 1);
@@ -177,7 +177,7 @@ static void *stop_once_asked(void *context) {
     return write(s->fd, &one, sizeof one) == sizeof one ? NULL : context;
 }
 
-static void a_fetch_under_way_ends_as_soon_as_it_is_told_to(void **state) {
+static void a_fetch_under_way_ends_when_its_descriptor_is_readable(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {{SCRIPTED_HTTP_SILENCE, NULL, NULL}};
     struct scripted_http *server = scripted_http_start(script, 1);
@@ -231,11 +231,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_sent_and_answered_arrives_as_it_is),
         cmocka_unit_test(a_server_that_is_overloaded_or_broken_is_asked_again_a_few_times),
-        cmocka_unit_test(an_answer_tells_what_the_server_s_clock_shows),
+        cmocka_unit_test(the_server_s_clock_is_read_from_its_answer),
         cmocka_unit_test(a_redirect_is_not_followed),
         cmocka_unit_test(an_answer_that_is_too_long_is_none),
-        cmocka_unit_test(silence_is_told_from_nobody_being_there),
-        cmocka_unit_test(a_fetch_under_way_ends_as_soon_as_it_is_told_to),
+        cmocka_unit_test(silence_is_distinguished_from_absence),
+        cmocka_unit_test(a_fetch_under_way_ends_when_its_descriptor_is_readable),
         cmocka_unit_test(only_what_is_not_direct_goes_through_the_proxy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,7 +91,7 @@ static void a_reply_whose_checksum_is_wrong_is_damaged(void **state) {
     assert_null(reply);
 }
 
-static void a_success_that_is_not_json_may_be_tried_again(void **state) {
+static void a_success_that_is_not_json_may_be_retried(void **state) {
     (void)state;
     aws_exchange_answer(&x, 200, "{\"Item\":");
     assert_int_equal(aws_reply_read(&x, &reply, &e), STATUS_RETRY);
@@ -117,7 +117,7 @@ static void a_reply_that_is_too_large_fails(void **state) {
     assert_string_equal(e.code, "ReplyTooLarge");
 }
 
-static void headers_that_are_no_numbers_are_ignored(void **state) {
+static void headers_that_are_not_numbers_are_ignored(void **state) {
     (void)state;
     aws_exchange_answer(&x, 200, "{}");
     aws_exchange_header(&x, "x-amz-crc32", "4294967296");
@@ -130,7 +130,7 @@ static void headers_that_are_no_numbers_are_ignored(void **state) {
     assert_int_equal(x.retry_after_ms, 1500);
 }
 
-static void a_damaged_error_is_damaged_whatever_it_says(void **state) {
+static void an_error_with_a_wrong_checksum_is_damaged(void **state) {
     (void)state;
     aws_exchange_answer(&x, 400, "{\"__type\":\"ConditionalCheckFailedException\"}");
     aws_exchange_header(&x, "x-amz-crc32", "1");
@@ -151,7 +151,7 @@ static void what_the_service_asks_for_is_its_own_header_before_https(void **stat
     assert_int_equal(aws_exchange_retry_after_ms(&x, 0), 1500);
 }
 
-static void a_date_to_retry_at_is_by_the_clock_of_who_sent_it(void **state) {
+static void a_retry_after_date_is_by_the_clock_of_the_service(void **state) {
     (void)state;
     aws_exchange_answer(&x, 503, "");
     aws_exchange_header(&x, "Retry-After", "Sun, 06 Nov 1994 08:49:37 GMT");
@@ -184,13 +184,13 @@ int main(void) {
         TEST(an_errors_name_message_request_id_and_reply_survive),
         TEST(the_name_is_found_wherever_services_put_it),
         TEST(a_reply_whose_checksum_is_wrong_is_damaged),
-        TEST(a_success_that_is_not_json_may_be_tried_again),
+        TEST(a_success_that_is_not_json_may_be_retried),
         TEST(no_answer_says_why),
         TEST(a_reply_that_is_too_large_fails),
-        TEST(headers_that_are_no_numbers_are_ignored),
-        TEST(a_damaged_error_is_damaged_whatever_it_says),
+        TEST(headers_that_are_not_numbers_are_ignored),
+        TEST(an_error_with_a_wrong_checksum_is_damaged),
         TEST(what_the_service_asks_for_is_its_own_header_before_https),
-        TEST(a_date_to_retry_at_is_by_the_clock_of_who_sent_it),
+        TEST(a_retry_after_date_is_by_the_clock_of_the_service),
         TEST(another_answers_headers_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

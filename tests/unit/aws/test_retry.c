@@ -38,7 +38,7 @@ static void what_the_service_asks_for_is_kept_within_five_seconds_of_the_compute
 }
 
 /* aws/client.c has them. */
-static void dynamodb_is_tried_four_times_from_25_ms_and_the_others_three_from_50(void **state) {
+static void dynamodb_has_four_attempts_from_25_ms_and_the_others_three_from_50(void **state) {
     (void)state;
     assert_int_equal(aws_dynamodb.max_attempts, 4);
     assert_int_equal(aws_dynamodb.backoff_base_ms, 25);
@@ -142,7 +142,7 @@ int main(void) {
         cmocka_unit_test(a_throttle_waits_from_a_one_second_base),
         cmocka_unit_test(chance_takes_a_fraction_of_the_whole_wait),
         cmocka_unit_test(what_the_service_asks_for_is_kept_within_five_seconds_of_the_computed_wait),
-        cmocka_unit_test(dynamodb_is_tried_four_times_from_25_ms_and_the_others_three_from_50),
+        cmocka_unit_test(dynamodb_has_four_attempts_from_25_ms_and_the_others_three_from_50),
         cmocka_unit_test(only_what_can_succeed_is_retried),
         cmocka_unit_test(a_throttle_costs_five_of_the_quota_and_anything_else_fourteen),
         cmocka_unit_test(a_success_gives_back_what_its_retry_took_or_else_one),

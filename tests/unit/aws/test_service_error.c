@@ -2,7 +2,7 @@
 
 #include "tests/unit/support/aws.h"
 
-static void a_name_says_what_the_caller_may_do(void **state) {
+static void an_error_name_has_a_status(void **state) {
     (void)state;
     static const struct {
         const char *name;
@@ -59,7 +59,7 @@ static void throttles_are_known_by_name(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_name_says_what_the_caller_may_do),
+        cmocka_unit_test(an_error_name_has_a_status),
         cmocka_unit_test(without_a_known_name_the_http_status_decides),
         cmocka_unit_test(throttles_are_known_by_name),
     };

@@ -101,7 +101,7 @@ static void the_ca_bundle_is_the_variables_else_the_profiles(void **state) {
     support_drop_file("AWS_CONFIG_FILE");
 }
 
-static void a_retry_mode_that_is_not_ours_is_taken_for_standard_and_said(void **state) {
+static void an_unsupported_retry_mode_is_taken_for_standard_with_a_warning(void **state) {
     (void)state;
     struct aws_settings *settings;
     setenv("AWS_REGION", "eu-west-1", 1);
@@ -157,7 +157,7 @@ int main(void) {
         cmocka_unit_test_setup(a_named_profile_must_exist, clear),
         cmocka_unit_test_setup(a_broken_file_is_refused, clear),
         cmocka_unit_test_setup(attempts_are_a_number_from_one_to_a_hundred, clear),
-        cmocka_unit_test_setup(a_retry_mode_that_is_not_ours_is_taken_for_standard_and_said, clear),
+        cmocka_unit_test_setup(an_unsupported_retry_mode_is_taken_for_standard_with_a_warning, clear),
         cmocka_unit_test_setup(skew_is_corrected_unless_the_variable_or_else_the_profile_says_no, clear),
         cmocka_unit_test_setup(the_ca_bundle_is_the_variables_else_the_profiles, clear),
     };

@@ -15,7 +15,7 @@ static int64_t measured(struct aws_skew_answer a) {
     return offset_ms;
 }
 
-static bool tells(struct aws_skew_answer a) {
+static bool is_measured(struct aws_skew_answer a) {
     int64_t offset_ms;
     return aws_skew_measure(&a, &offset_ms);
 }
@@ -29,28 +29,28 @@ static void the_offset_is_from_the_midpoint_between_sending_and_receiving(void *
     assert_int_equal(measured(answer(NOW - 3 * MINUTE, 6 * MINUTE)), 0);
 }
 
-static void an_answer_without_a_date_or_out_of_a_cache_tells_nothing(void **state) {
+static void an_answer_without_a_date_or_from_a_cache_is_not_used(void **state) {
     (void)state;
     struct aws_skew_answer cached = answer(NOW - 60 * MINUTE, 0);
     cached.has_age = true;
-    assert_false(tells(cached));
-    assert_false(tells(answer(-1, 0)));
+    assert_false(is_measured(cached));
+    assert_false(is_measured(answer(-1, 0)));
 }
 
-static void an_answer_that_took_over_fifteen_minutes_tells_nothing(void **state) {
+static void an_answer_that_took_over_fifteen_minutes_is_not_used(void **state) {
     (void)state;
-    assert_true(tells(answer(NOW, 15 * MINUTE)));
-    assert_false(tells(answer(NOW, 15 * MINUTE + 1)));
-    assert_false(tells(answer(NOW, -1)));
+    assert_true(is_measured(answer(NOW, 15 * MINUTE)));
+    assert_false(is_measured(answer(NOW, 15 * MINUTE + 1)));
+    assert_false(is_measured(answer(NOW, -1)));
 }
 
 static void an_offset_of_over_a_year_is_not_believed(void **state) {
     (void)state;
-    assert_true(tells(answer(NOW + AWS_SKEW_MAX_MS, 0)));
-    assert_true(tells(answer(NOW - AWS_SKEW_MAX_MS, 0)));
-    assert_false(tells(answer(NOW + AWS_SKEW_MAX_MS + 1, 0)));
-    assert_false(tells(answer(0, 0)));
-    assert_false(tells(answer(INT64_C(253402300799000), 0)));
+    assert_true(is_measured(answer(NOW + AWS_SKEW_MAX_MS, 0)));
+    assert_true(is_measured(answer(NOW - AWS_SKEW_MAX_MS, 0)));
+    assert_false(is_measured(answer(NOW + AWS_SKEW_MAX_MS + 1, 0)));
+    assert_false(is_measured(answer(0, 0)));
+    assert_false(is_measured(answer(INT64_C(253402300799000), 0)));
 }
 
 static void below_four_minutes_there_is_nothing_to_correct(void **state) {
@@ -62,7 +62,7 @@ static void below_four_minutes_there_is_nothing_to_correct(void **state) {
     assert_int_equal(aws_skew_correction(-4 * MINUTE, 0), -4 * MINUTE);
 }
 
-static void what_is_corrected_is_let_go_only_below_three_and_a_half(void **state) {
+static void a_correction_ends_only_below_three_and_a_half_minutes(void **state) {
     (void)state;
     static const int64_t offsets[] = {239000, 241000, 239500, 240000, -239000};
     int64_t correction_ms = 0;
@@ -93,7 +93,7 @@ static void an_error_is_explained_only_if_it_was_signed_for_another_time(void **
     assert_false(aws_skew_explains("", 0, 5 * MINUTE));
 }
 
-static void it_is_news_when_a_correction_comes_goes_or_jumps(void **state) {
+static void a_correction_has_changed_when_it_begins_ends_or_jumps(void **state) {
     (void)state;
     assert_true(aws_skew_has_changed(0, 5 * MINUTE));
     assert_true(aws_skew_has_changed(5 * MINUTE, 0));
@@ -106,13 +106,13 @@ static void it_is_news_when_a_correction_comes_goes_or_jumps(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_offset_is_from_the_midpoint_between_sending_and_receiving),
-        cmocka_unit_test(an_answer_without_a_date_or_out_of_a_cache_tells_nothing),
-        cmocka_unit_test(an_answer_that_took_over_fifteen_minutes_tells_nothing),
+        cmocka_unit_test(an_answer_without_a_date_or_from_a_cache_is_not_used),
+        cmocka_unit_test(an_answer_that_took_over_fifteen_minutes_is_not_used),
         cmocka_unit_test(an_offset_of_over_a_year_is_not_believed),
         cmocka_unit_test(below_four_minutes_there_is_nothing_to_correct),
-        cmocka_unit_test(what_is_corrected_is_let_go_only_below_three_and_a_half),
+        cmocka_unit_test(a_correction_ends_only_below_three_and_a_half_minutes),
         cmocka_unit_test(an_error_is_explained_only_if_it_was_signed_for_another_time),
-        cmocka_unit_test(it_is_news_when_a_correction_comes_goes_or_jumps),
+        cmocka_unit_test(a_correction_has_changed_when_it_begins_ends_or_jumps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

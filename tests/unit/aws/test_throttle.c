@@ -63,7 +63,7 @@ static void where_the_reply_names_none_the_request_does(void **state) {
             assert_string_equal(found(replies[r], cases[i][0], "stream/other"), cases[i][1]);
 }
 
-static void where_neither_does_the_caller_may_else_it_is_unknown(void **state) {
+static void where_neither_does_the_caller_names_it_else_it_is_unknown(void **state) {
     (void)state;
     assert_string_equal(found("{}", "{\"ShardIterator\":\"AAA\"}", "stream/s"), "stream/s");
     assert_string_equal(found(NULL, "", NULL), "unknown");
@@ -95,7 +95,7 @@ int main(void) {
         cmocka_unit_test(dynamodb_names_the_table_or_index_in_either_spelling),
         cmocka_unit_test(a_resource_named_twice_is_found_once_and_no_more_than_fit),
         cmocka_unit_test(where_the_reply_names_none_the_request_does),
-        cmocka_unit_test(where_neither_does_the_caller_may_else_it_is_unknown),
+        cmocka_unit_test(where_neither_does_the_caller_names_it_else_it_is_unknown),
         cmocka_unit_test(a_name_that_is_too_long_is_cut),
         cmocka_unit_test(each_is_counted),
     };

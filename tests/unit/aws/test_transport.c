@@ -1,4 +1,5 @@
-/* The real transport, libcurl, against a server on the loopback interface that behaves as badly as told. */
+/* The real transport, libcurl, against a server on the loopback interface that behaves as badly as the test
+ * asks. */
 #include "aws/transport.h"
 
 #include <arpa/inet.h>
@@ -373,7 +374,7 @@ static void an_answer_with_trailers_is_read_whole(void **state) {
     assert_ok(call_once("{}", 2, 1), 1);
 }
 
-static void an_answer_cut_anywhere_is_no_answer_and_tried_again(void **state) {
+static void an_answer_cut_anywhere_is_no_answer_and_is_retried(void **state) {
     (void)state;
     BEHAVE(CUT, CUT, ANSWER, CUT_CHUNKS, CUT_CHUNKS, ANSWER, CUT_HEAD, CUT_HEAD, ANSWER, CUT_CONTINUE,
            CUT_CONTINUE, ANSWER);
@@ -389,14 +390,14 @@ static void an_answers_date_is_read_and_the_clock_corrected(void **state) {
     assert_ok(call_once("{}", 2, 0), 2);
 }
 
-static void a_reset_is_no_answer_and_tried_again(void **state) {
+static void a_reset_is_no_answer_and_is_retried(void **state) {
     (void)state;
     BEHAVE(RESET, RESET, ANSWER);
     assert_no_answer(call_once("{}", 2, 1), "NoAnswer: ");
     assert_ok(call_once("{}", 2, 0), 2);
 }
 
-static void an_answer_that_does_not_come_in_time_is_no_answer_and_tried_again(void **state) {
+static void a_late_answer_is_no_answer_and_is_retried(void **state) {
     (void)state;
     BEHAVE(SILENCE, SILENCE, ANSWER);
     transport.attempt_ms = 1000; /* time enough to be sent, and to be answered at last */
@@ -406,7 +407,7 @@ static void an_answer_that_does_not_come_in_time_is_no_answer_and_tried_again(vo
     assert_ok(call_once("{}", 2, 0), 2);
 }
 
-static void a_reply_that_is_too_large_is_not_read_to_its_end_nor_tried_again(void **state) {
+static void a_reply_that_is_too_large_is_neither_read_to_its_end_nor_retried(void **state) {
     (void)state;
     BEHAVE(FLOOD);
     struct aws_call call = call_once("{}", 2, 0);
@@ -502,11 +503,11 @@ int main(void) {
         TEST(an_interim_answers_headers_are_not_the_answers),
         TEST(an_error_in_chunks_is_read_whole),
         TEST(an_answer_with_trailers_is_read_whole),
-        TEST(an_answer_cut_anywhere_is_no_answer_and_tried_again),
+        TEST(an_answer_cut_anywhere_is_no_answer_and_is_retried),
         TEST(an_answers_date_is_read_and_the_clock_corrected),
-        TEST(a_reset_is_no_answer_and_tried_again),
-        TEST(an_answer_that_does_not_come_in_time_is_no_answer_and_tried_again),
-        TEST(a_reply_that_is_too_large_is_not_read_to_its_end_nor_tried_again),
+        TEST(a_reset_is_no_answer_and_is_retried),
+        TEST(a_late_answer_is_no_answer_and_is_retried),
+        TEST(a_reply_that_is_too_large_is_neither_read_to_its_end_nor_retried),
         TEST(a_service_that_does_not_listen_is_no_answer),
         TEST(a_wrapped_transport_may_lose_an_answer_after_it_took_effect),
         TEST(a_cancel_ends_a_call_whose_service_is_silent),

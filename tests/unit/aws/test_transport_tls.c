@@ -244,13 +244,13 @@ static void without_the_bundle_nothing_is_sent_to_it(void **state) {
     assert_refused(call_service("127.0.0.1"));
 }
 
-static void another_authoritys_bundle_does_not_do(void **state) {
+static void the_bundle_of_another_authority_is_refused(void **state) {
     (void)state;
     setenv("AWS_CA_BUNDLE", stranger, 1);
     assert_refused(call_service("127.0.0.1"));
 }
 
-static void a_certificate_for_another_name_does_not_do(void **state) {
+static void a_certificate_for_another_name_is_refused(void **state) {
     (void)state;
     setenv("AWS_CA_BUNDLE", bundle, 1);
     assert_refused(call_service("localhost"));
@@ -283,8 +283,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_private_authority_is_trusted_if_the_ca_bundle_has_it),
         TEST(without_the_bundle_nothing_is_sent_to_it),
-        TEST(another_authoritys_bundle_does_not_do),
-        TEST(a_certificate_for_another_name_does_not_do),
+        TEST(the_bundle_of_another_authority_is_refused),
+        TEST(a_certificate_for_another_name_is_refused),
         TEST(calls_go_through_the_proxy_that_the_environment_names),
         TEST(no_proxy_keeps_it_out),
     };

@@ -80,7 +80,7 @@ static void what_is_not_strictly_the_url_form_is_refused(void **state) {
     assert_null(base64_url_decode("Zm9\0", 4, &length));
 }
 
-static void two_texts_never_stand_for_the_same_bytes(void **state) {
+static void two_texts_never_decode_to_the_same_bytes(void **state) {
     (void)state;
     static const char *const stray[] = {"Zh", "Zv", "Zm9", "Zm-"}; /* bits set that no byte holds */
     size_t length;
@@ -99,7 +99,7 @@ int main(void) {
         cmocka_unit_test(all_byte_values_at_all_lengths_come_back),
         cmocka_unit_test(what_is_not_strictly_base64_is_refused),
         cmocka_unit_test(what_is_not_strictly_the_url_form_is_refused),
-        cmocka_unit_test(two_texts_never_stand_for_the_same_bytes),
+        cmocka_unit_test(two_texts_never_decode_to_the_same_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

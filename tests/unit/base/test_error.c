@@ -3,7 +3,7 @@
 #include "base/utf8.h"
 #include "tests/unit/support/test.h"
 
-static void it_is_filled_anew_and_gives_its_status_back(void **state) {
+static void it_is_overwritten_and_the_status_returned(void **state) {
     (void)state;
     struct error e;
     memset(&e, 'x', sizeof e);
@@ -14,7 +14,7 @@ static void it_is_filled_anew_and_gives_its_status_back(void **state) {
     assert_string_equal(e.request_id, "");
 }
 
-static void nobody_has_to_want_to_read_it(void **state) {
+static void the_error_may_be_null(void **state) {
     (void)state;
     assert_int_equal(error_set(NULL, STATUS_INVALID, "unread"), STATUS_INVALID);
     assert_int_equal(error_set_code(NULL, STATUS_RETRY, "Code", "unread"), STATUS_RETRY);
@@ -76,8 +76,8 @@ static void every_status_has_a_name_of_its_own(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_is_filled_anew_and_gives_its_status_back),
-        cmocka_unit_test(nobody_has_to_want_to_read_it),
+        cmocka_unit_test(it_is_overwritten_and_the_status_returned),
+        cmocka_unit_test(the_error_may_be_null),
         cmocka_unit_test(wrapping_puts_words_in_front_and_keeps_the_rest),
         cmocka_unit_test(what_is_too_long_is_cut_at_its_end),
         cmocka_unit_test(a_cut_leaves_no_half_of_a_character),

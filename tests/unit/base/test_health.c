@@ -25,7 +25,7 @@ static void it_starts_serves_and_drains(void **state) {
     health_report_deinit(&report);
 }
 
-static void a_trouble_is_news_once_and_again_when_it_was_cleared(void **state) {
+static void a_trouble_is_logged_once_and_again_after_it_was_cleared(void **state) {
     (void)state;
     _cleanup_(health_freep) struct health *h = health_new();
     assert_true(health_raise(h, "source", "refused"));
@@ -56,7 +56,7 @@ static void a_trouble_that_changes_is_logged_but_not_each_time(void **state) {
     assert_false(RAISE("Gone", "b", 2 * LIMIT_TROUBLE_CHANGE_MS));
 }
 
-static void a_trouble_is_told_with_its_last_reason_and_its_first_time(void **state) {
+static void a_trouble_is_reported_with_its_last_reason_and_its_first_time(void **state) {
     (void)state;
     _cleanup_(health_freep) struct health *h = health_new();
     RAISE("Denied", "a", 5);
@@ -165,10 +165,10 @@ static void threads_may_raise_clear_and_read_at_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_starts_serves_and_drains),
-        cmocka_unit_test(a_trouble_is_news_once_and_again_when_it_was_cleared),
+        cmocka_unit_test(a_trouble_is_logged_once_and_again_after_it_was_cleared),
         cmocka_unit_test(a_trouble_that_lasts_is_logged_once_and_then_rarely),
         cmocka_unit_test(a_trouble_that_changes_is_logged_but_not_each_time),
-        cmocka_unit_test(a_trouble_is_told_with_its_last_reason_and_its_first_time),
+        cmocka_unit_test(a_trouble_is_reported_with_its_last_reason_and_its_first_time),
         cmocka_unit_test(troubles_are_reported_sorted_with_their_last_reason),
         cmocka_unit_test(there_are_never_more_troubles_than_the_limit),
         cmocka_unit_test(a_trouble_is_a_series_with_its_first_time_for_as_long_as_it_lasts),

@@ -135,7 +135,7 @@ static void what_is_hidden_is_not_written_until_it_is_set_again(void **state) {
 }
 
 /* Whoever finds a series sets it a moment later, and somebody may look in between. */
-static void a_gauge_that_nobody_has_set_yet_is_not_written(void **state) {
+static void a_gauge_that_is_not_set_yet_is_not_written(void **state) {
     (void)state;
     static struct metrics_family f = {
         .name = "t_unset", .help = "G.", .kind = METRICS_GAUGE, .labels = {"a"}};
@@ -196,7 +196,7 @@ int main(void) {
         cmocka_unit_test(a_histogram_is_cumulative_and_in_seconds),
         cmocka_unit_test(beyond_the_limit_everything_is_counted_in_one_overflow_series),
         cmocka_unit_test(what_is_hidden_is_not_written_until_it_is_set_again),
-        cmocka_unit_test(a_gauge_that_nobody_has_set_yet_is_not_written),
+        cmocka_unit_test(a_gauge_that_is_not_set_yet_is_not_written),
         cmocka_unit_test(families_are_sorted_by_name),
         cmocka_unit_test(threads_lose_no_count_while_others_write),
     };

@@ -32,7 +32,7 @@ static void a_loop_that_rests_is_never_late(void **state) {
     pulse_unwatch(&p);
 }
 
-static void a_beat_later_than_the_watchers_clock_is_no_late_one(void **state) {
+static void a_beat_later_than_the_watchers_clock_is_not_late(void **state) {
     (void)state;
     char name[32];
     struct pulse p = {0};
@@ -66,7 +66,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loop_that_has_not_turned_within_its_bound_is_late_and_named),
         cmocka_unit_test(a_loop_that_rests_is_never_late),
-        cmocka_unit_test(a_beat_later_than_the_watchers_clock_is_no_late_one),
+        cmocka_unit_test(a_beat_later_than_the_watchers_clock_is_not_late),
         cmocka_unit_test(what_is_not_watched_any_more_is_not_late),
         cmocka_unit_test(a_long_name_is_cut),
     };

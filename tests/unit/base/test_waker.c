@@ -39,7 +39,7 @@ static void a_time_that_is_past_is_not_waited_for(void **state) {
     waker_deinit(&w);
 }
 
-static void something_to_read_elsewhere_ends_the_wait(void **state) {
+static void another_readable_descriptor_ends_the_wait(void **state) {
     (void)state;
     struct waker w;
     int ends[2];
@@ -75,7 +75,7 @@ int main(void) {
         cmocka_unit_test(a_wake_before_the_wait_is_not_lost),
         cmocka_unit_test(a_wake_ends_one_wait_and_no_later_one),
         cmocka_unit_test(a_time_that_is_past_is_not_waited_for),
-        cmocka_unit_test(something_to_read_elsewhere_ends_the_wait),
+        cmocka_unit_test(another_readable_descriptor_ends_the_wait),
         cmocka_unit_test(another_thread_ends_the_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ size_t scripted_http_count(struct scripted_http *s); /* of requests so far */
 /* Blocks until there were so many; fails the test after 10 s. */
 void scripted_http_await(struct scripted_http *s, size_t count);
 
-/* The request of that number, from 0: its head and body as they came. Valid until the stop. */
+/* The request of that number, from 0: head and body, unchanged. Valid until the stop. */
 const char *scripted_http_request(struct scripted_http *s, size_t i);
 
 #endif

@@ -98,7 +98,7 @@ static void the_first_source_that_is_configured_answers_for_good_or_bad(void **s
     aws_credentials_chain_free(chain);
 }
 
-static void without_any_it_says_what_every_source_looked_for(void **state) {
+static void without_any_the_error_has_what_every_source_looked_for(void **state) {
     (void)state;
     struct scripted first = {.status = STATUS_NOT_FOUND}, second = {.status = STATUS_NOT_FOUND};
     const struct aws_credentials_source sources[] = {source_of(&first), source_of(&second)};
@@ -111,7 +111,7 @@ static void without_any_it_says_what_every_source_looked_for(void **state) {
     aws_credentials_chain_free(chain);
 }
 
-static void a_mistake_of_a_source_is_a_failure_of_ours_and_no_mistake_of_the_caller(void **state) {
+static void an_invalid_source_is_a_failure_and_not_an_invalid_request(void **state) {
     (void)state;
     struct scripted s = {.status = STATUS_INVALID};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -119,7 +119,7 @@ static void a_mistake_of_a_source_is_a_failure_of_ours_and_no_mistake_of_the_cal
     aws_credentials_chain_free(chain);
 }
 
-static void nobody_becomes_somebody_else_when_the_own_source_fails(void **state) {
+static void a_failing_source_is_not_replaced_by_another(void **state) {
     (void)state;
     struct scripted first = {.key = "FIRST", .expires_ms = NOW + HOUR_MS}, second = {.key = "SECOND"};
     const struct aws_credentials_source sources[] = {source_of(&first), source_of(&second)};
@@ -145,7 +145,7 @@ static void what_was_found_is_handed_out_until_it_expires(void **state) {
     aws_credentials_chain_free(chain);
 }
 
-static void what_has_expired_when_it_comes_is_a_failure(void **state) {
+static void credentials_that_have_expired_when_fetched_are_a_failure(void **state) {
     (void)state;
     struct scripted s = {.key = "OLD", .expires_ms = NOW};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -156,7 +156,7 @@ static void what_has_expired_when_it_comes_is_a_failure(void **state) {
     aws_credentials_chain_free(chain);
 }
 
-static void a_refresh_comes_ten_to_fifteen_minutes_before_the_expiry(void **state) {
+static void a_refresh_is_due_ten_to_fifteen_minutes_before_the_expiry(void **state) {
     (void)state;
     for (int i = 0; i < 50; i++) {
         struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS};
@@ -179,7 +179,7 @@ static void a_refresh_comes_ten_to_fifteen_minutes_before_the_expiry(void **stat
     }
 }
 
-static void what_lives_shortly_is_refreshed_at_half_of_its_life(void **state) {
+static void short_lived_credentials_are_refreshed_at_half_of_their_life(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = NOW + 4 * MINUTE_MS};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -202,7 +202,7 @@ static void what_never_expires_is_not_refreshed(void **state) {
     aws_credentials_chain_free(chain);
 }
 
-static void a_refresh_that_fails_leaves_the_old_ones_until_they_expire_and_is_tried_again(void **state) {
+static void a_failed_refresh_keeps_the_old_ones_until_they_expire_and_is_retried(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -234,7 +234,7 @@ static void a_refresh_that_fails_leaves_the_old_ones_until_they_expire_and_is_tr
     aws_credentials_chain_free(chain);
 }
 
-static void in_the_pause_after_a_failure_getters_get_it_without_asking(void **state) {
+static void in_the_pause_after_a_failure_a_get_returns_it_without_a_fetch(void **state) {
     (void)state;
     struct scripted s = {.status = STATUS_RETRY};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -259,7 +259,7 @@ static void a_pause_begins_when_the_fetch_that_failed_has_ended(void **state) {
     aws_credentials_chain_free(chain);
 }
 
-static void what_expires_in_the_course_of_its_fetch_is_a_failure(void **state) {
+static void credentials_that_expire_during_their_fetch_are_a_failure(void **state) {
     (void)state;
     struct scripted s = {.key = "SHORT", .expires_ms = NOW + 2000, .takes_ms = 2000};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -284,7 +284,7 @@ static void a_clock_that_was_set_back_does_not_make_a_pause_endless(void **state
     aws_credentials_chain_free(chain);
 }
 
-static void a_service_that_says_expired_makes_for_one_refresh_a_minute(void **state) {
+static void an_expired_answer_causes_one_refresh_a_minute(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = NOW + 10 * HOUR_MS};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -373,7 +373,7 @@ static void what_is_valid_is_handed_out_while_a_refresh_is_under_way(void **stat
     aws_credentials_chain_free(chain);
 }
 
-static void a_getter_waits_until_its_deadline_and_the_fetch_goes_on(void **state) {
+static void a_get_waits_until_its_deadline_and_the_fetch_goes_on(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .blocks = true};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -396,7 +396,7 @@ static void a_getter_waits_until_its_deadline_and_the_fetch_goes_on(void **state
     aws_credentials_chain_free(chain);
 }
 
-static void who_has_a_deadline_gets_what_comes_before_it_good_or_bad(void **state) {
+static void a_get_with_a_deadline_returns_what_the_fetch_gave_before_it(void **state) {
     (void)state;
     for (int failing = 0; failing < 2; failing++) {
         struct scripted s = {.key = "ONE", .status = failing ? STATUS_FAILED : STATUS_OK};
@@ -414,7 +414,7 @@ static void who_has_a_deadline_gets_what_comes_before_it_good_or_bad(void **stat
     }
 }
 
-static void who_waited_in_vain_hears_why_it_failed_before(void **state) {
+static void a_get_that_waited_in_vain_has_the_reason_of_the_earlier_failure(void **state) {
     (void)state;
     struct scripted s = {.status = STATUS_FAILED};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -508,7 +508,7 @@ static void listen_to(void *data, int64_t now_ms, const struct aws_credentials *
     sem_post(&h->any);
 }
 
-static void the_thread_refreshes_ahead_of_time_and_the_listener_hears_of_it(void **state) {
+static void the_thread_refreshes_before_the_expiry_and_calls_the_listener(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = clock_real_ms() + 4000};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -526,7 +526,7 @@ static void the_thread_refreshes_ahead_of_time_and_the_listener_hears_of_it(void
     sem_destroy(&heard.any);
 }
 
-static void the_listener_hears_of_a_failure_and_of_what_is_left(void **state) {
+static void the_listener_gets_the_failure_and_the_credentials_kept(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = clock_real_ms() + HOUR_MS};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -581,7 +581,7 @@ static char *metrics_text(void) {
     return buffer_detach(&out);
 }
 
-static void metrics_tell_the_expiry_only_if_there_is_one(void **state) {
+static void the_expiry_is_a_metric_only_if_there_is_one(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -602,32 +602,32 @@ static void metrics_tell_the_expiry_only_if_there_is_one(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_source_that_is_configured_answers_for_good_or_bad),
-        cmocka_unit_test(without_any_it_says_what_every_source_looked_for),
-        cmocka_unit_test(a_mistake_of_a_source_is_a_failure_of_ours_and_no_mistake_of_the_caller),
-        cmocka_unit_test(nobody_becomes_somebody_else_when_the_own_source_fails),
+        cmocka_unit_test(without_any_the_error_has_what_every_source_looked_for),
+        cmocka_unit_test(an_invalid_source_is_a_failure_and_not_an_invalid_request),
+        cmocka_unit_test(a_failing_source_is_not_replaced_by_another),
         cmocka_unit_test(what_was_found_is_handed_out_until_it_expires),
-        cmocka_unit_test(what_has_expired_when_it_comes_is_a_failure),
-        cmocka_unit_test(a_refresh_comes_ten_to_fifteen_minutes_before_the_expiry),
-        cmocka_unit_test(what_lives_shortly_is_refreshed_at_half_of_its_life),
+        cmocka_unit_test(credentials_that_have_expired_when_fetched_are_a_failure),
+        cmocka_unit_test(a_refresh_is_due_ten_to_fifteen_minutes_before_the_expiry),
+        cmocka_unit_test(short_lived_credentials_are_refreshed_at_half_of_their_life),
         cmocka_unit_test(what_never_expires_is_not_refreshed),
-        cmocka_unit_test(a_refresh_that_fails_leaves_the_old_ones_until_they_expire_and_is_tried_again),
-        cmocka_unit_test(in_the_pause_after_a_failure_getters_get_it_without_asking),
+        cmocka_unit_test(a_failed_refresh_keeps_the_old_ones_until_they_expire_and_is_retried),
+        cmocka_unit_test(in_the_pause_after_a_failure_a_get_returns_it_without_a_fetch),
         cmocka_unit_test(a_pause_begins_when_the_fetch_that_failed_has_ended),
-        cmocka_unit_test(what_expires_in_the_course_of_its_fetch_is_a_failure),
+        cmocka_unit_test(credentials_that_expire_during_their_fetch_are_a_failure),
         cmocka_unit_test(a_clock_that_was_set_back_does_not_make_a_pause_endless),
-        cmocka_unit_test(a_service_that_says_expired_makes_for_one_refresh_a_minute),
+        cmocka_unit_test(an_expired_answer_causes_one_refresh_a_minute),
         cmocka_unit_test(many_threads_that_ask_at_once_make_one_fetch),
         cmocka_unit_test(what_is_valid_is_handed_out_while_a_refresh_is_under_way),
-        cmocka_unit_test(a_getter_waits_until_its_deadline_and_the_fetch_goes_on),
-        cmocka_unit_test(who_has_a_deadline_gets_what_comes_before_it_good_or_bad),
-        cmocka_unit_test(who_waited_in_vain_hears_why_it_failed_before),
+        cmocka_unit_test(a_get_waits_until_its_deadline_and_the_fetch_goes_on),
+        cmocka_unit_test(a_get_with_a_deadline_returns_what_the_fetch_gave_before_it),
+        cmocka_unit_test(a_get_that_waited_in_vain_has_the_reason_of_the_earlier_failure),
         cmocka_unit_test(nothing_is_due_while_another_thread_fetches),
         cmocka_unit_test(a_cancel_ends_the_fetch_and_frees_all_who_wait),
         cmocka_unit_test(a_fetch_ends_with_the_descriptor_the_program_is_stopped_with),
-        cmocka_unit_test(the_thread_refreshes_ahead_of_time_and_the_listener_hears_of_it),
-        cmocka_unit_test(the_listener_hears_of_a_failure_and_of_what_is_left),
+        cmocka_unit_test(the_thread_refreshes_before_the_expiry_and_calls_the_listener),
+        cmocka_unit_test(the_listener_gets_the_failure_and_the_credentials_kept),
         cmocka_unit_test(threads_may_get_while_another_refreshes),
-        cmocka_unit_test(metrics_tell_the_expiry_only_if_there_is_one),
+        cmocka_unit_test(the_expiry_is_a_metric_only_if_there_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,7 +96,7 @@ static void the_endpoint_is_asked_with_the_token_of_the_file_as_it_is_now(void *
     support_drop_file("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
 }
 
-static void a_token_of_the_variable_will_do_and_so_will_none(void **state) {
+static void a_token_may_be_in_the_variable_or_absent(void **state) {
     (void)state;
     struct scripted_http *server = scripted_http_start(answers, 2);
     support_clear_environment();
@@ -124,7 +124,7 @@ static void a_token_that_would_add_a_line_to_the_request_is_refused_before_it_is
     support_drop_file("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
 }
 
-static void a_refusal_is_told_and_not_asked_for_again(void **state) {
+static void a_refusal_is_reported_and_not_retried(void **state) {
     (void)state;
     static const struct scripted_answer refusals[] = {
         {400, "{\"code\":\"InvalidToken\",\"message\":\"it is too old\"}", NULL},
@@ -154,9 +154,9 @@ int main(void) {
         cmocka_unit_test(a_full_uri_is_https_or_one_of_the_hosts_that_are_known),
         cmocka_unit_test(a_relative_uri_stays_with_the_container_agent),
         cmocka_unit_test(the_endpoint_is_asked_with_the_token_of_the_file_as_it_is_now),
-        cmocka_unit_test(a_token_of_the_variable_will_do_and_so_will_none),
+        cmocka_unit_test(a_token_may_be_in_the_variable_or_absent),
         cmocka_unit_test(a_token_that_would_add_a_line_to_the_request_is_refused_before_it_is_sent),
-        cmocka_unit_test(a_refusal_is_told_and_not_asked_for_again),
+        cmocka_unit_test(a_refusal_is_reported_and_not_retried),
         cmocka_unit_test(without_its_variables_there_is_no_endpoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,7 +73,7 @@ static void assert_overridden(bool expected) {
     aws_settings_free(settings);
 }
 
-static void a_named_profile_that_the_environment_s_keys_go_before_is_noticed(void **state) {
+static void a_named_profile_that_the_environment_s_keys_override_is_noticed(void **state) {
     (void)state;
     support_clear_environment();
     setenv("AWS_REGION", "eu-west-1", 1);
@@ -110,7 +110,7 @@ static void call_once(struct aws_settings *settings, char *error_name) {
     aws_client_free(client);
 }
 
-static void only_a_service_that_says_expired_by_that_very_name_makes_for_a_refresh(void **state) {
+static void only_the_very_name_of_an_expired_token_causes_a_refresh(void **state) {
     (void)state;
     static const struct scripted_answer answers[] = {{200, ENDPOINT_ANSWER("CONTAINER"), NULL}};
     static const struct {
@@ -141,8 +141,8 @@ static void only_a_service_that_says_expired_by_that_very_name_makes_for_a_refre
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sources_are_asked_in_the_order_of_the_sdks),
-        cmocka_unit_test(a_named_profile_that_the_environment_s_keys_go_before_is_noticed),
-        cmocka_unit_test(only_a_service_that_says_expired_by_that_very_name_makes_for_a_refresh),
+        cmocka_unit_test(a_named_profile_that_the_environment_s_keys_override_is_noticed),
+        cmocka_unit_test(only_the_very_name_of_an_expired_token_causes_a_refresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,7 +44,7 @@ static void an_endpoint_s_object_names_the_token_otherwise_and_must_expire(void 
     aws_credentials_unref(c);
 }
 
-static void what_is_no_such_object_is_refused_without_quoting_it(void **state) {
+static void anything_but_such_an_object_is_refused_without_quoting_it(void **state) {
     (void)state;
     static const struct {
         const struct aws_credentials_form *form;
@@ -83,7 +83,7 @@ static void what_is_no_such_object_is_refused_without_quoting_it(void **state) {
     }
 }
 
-static void an_endpoint_s_own_refusal_is_told_by_its_name(void **state) {
+static void a_refusal_of_an_endpoint_keeps_its_name(void **state) {
     (void)state;
     struct aws_credentials *c;
     struct error e;
@@ -102,8 +102,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_program_s_object_is_read_with_or_without_token_and_expiration),
         cmocka_unit_test(an_endpoint_s_object_names_the_token_otherwise_and_must_expire),
-        cmocka_unit_test(what_is_no_such_object_is_refused_without_quoting_it),
-        cmocka_unit_test(an_endpoint_s_own_refusal_is_told_by_its_name),
+        cmocka_unit_test(anything_but_such_an_object_is_refused_without_quoting_it),
+        cmocka_unit_test(a_refusal_of_an_endpoint_keeps_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

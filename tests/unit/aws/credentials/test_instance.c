@@ -13,7 +13,7 @@ static struct aws_credentials_source source_at(struct scripted_http *server, con
     return source;
 }
 
-static void a_token_is_put_then_the_role_and_its_keys_are_got_with_it(void **state) {
+static void a_put_gets_a_token_and_gets_with_it_get_role_and_keys(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {
         {200, "the-token", NULL}, {200, "shop-role\n", NULL}, {200, ENDPOINT_ANSWER("INSTANCE"), NULL}};
@@ -38,7 +38,7 @@ static void a_token_is_put_then_the_role_and_its_keys_are_got_with_it(void **sta
     scripted_http_stop(server);
 }
 
-static void version_1_is_never_spoken(void **state) {
+static void version_1_is_never_used(void **state) {
     (void)state;
     static const int refusals[] = {400, 404, 405};
     for (size_t i = 0; i < COUNT(refusals); i++) {
@@ -60,13 +60,13 @@ static void a_service_that_takes_the_request_and_falls_silent_hints_at_the_hop_l
     scripted_http_stop(server);
 }
 
-static void where_nobody_answers_is_no_instance(void **state) {
+static void where_nothing_answers_is_no_instance(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {{200, "", NULL}};
     struct scripted_http *server = scripted_http_start(script, 1);
     struct aws_credentials_source source = source_at(server, "");
     scripted_http_stop(server);
-    support_assert_refused(source, STATUS_NOT_FOUND, "nobody at http://127.0.0.1:");
+    support_assert_refused(source, STATUS_NOT_FOUND, "nothing answers at http://127.0.0.1:");
 }
 
 static void an_instance_without_a_role_or_without_metadata_has_no_credentials(void **state) {
@@ -81,7 +81,7 @@ static void an_instance_without_a_role_or_without_metadata_has_no_credentials(vo
     scripted_http_stop(server);
 }
 
-static void a_role_that_cannot_be_assumed_is_told_in_ec2_s_words(void **state) {
+static void a_role_that_cannot_be_assumed_is_reported_in_ec2_s_words(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {
         {200, "t", NULL},
@@ -120,7 +120,7 @@ static void it_can_be_switched_off(void **state) {
     scripted_http_stop(server);
 }
 
-static void the_endpoint_may_stand_in_the_profile_and_the_mode_must_be_one(void **state) {
+static void the_endpoint_may_be_in_the_profile_and_the_mode_must_be_valid(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {
         {200, "t", NULL}, {200, "r", NULL}, {200, ENDPOINT_ANSWER("INSTANCE"), NULL}};
@@ -145,15 +145,15 @@ static void the_endpoint_may_stand_in_the_profile_and_the_mode_must_be_one(void 
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_token_is_put_then_the_role_and_its_keys_are_got_with_it),
-        cmocka_unit_test(version_1_is_never_spoken),
+        cmocka_unit_test(a_put_gets_a_token_and_gets_with_it_get_role_and_keys),
+        cmocka_unit_test(version_1_is_never_used),
         cmocka_unit_test(a_service_that_takes_the_request_and_falls_silent_hints_at_the_hop_limit),
-        cmocka_unit_test(where_nobody_answers_is_no_instance),
+        cmocka_unit_test(where_nothing_answers_is_no_instance),
         cmocka_unit_test(an_instance_without_a_role_or_without_metadata_has_no_credentials),
-        cmocka_unit_test(a_role_that_cannot_be_assumed_is_told_in_ec2_s_words),
+        cmocka_unit_test(a_role_that_cannot_be_assumed_is_reported_in_ec2_s_words),
         cmocka_unit_test(answers_that_would_leave_the_path_or_add_lines_are_refused),
         cmocka_unit_test(it_can_be_switched_off),
-        cmocka_unit_test(the_endpoint_may_stand_in_the_profile_and_the_mode_must_be_one),
+        cmocka_unit_test(the_endpoint_may_be_in_the_profile_and_the_mode_must_be_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,7 @@ static void assert_words(const char *line, const char *const expected[]) {
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-static void a_line_is_cut_at_blanks_but_not_between_quotes(void **state) {
+static void a_line_is_split_at_blanks_but_not_within_quotes(void **state) {
     (void)state;
     assert_words("/opt/bin/creds --user helen", WORDS("/opt/bin/creds", "--user", "helen"));
     assert_words("  a \t b  ", WORDS("a", "b"));
@@ -42,14 +42,14 @@ static void a_line_is_cut_at_blanks_but_not_between_quotes(void **state) {
     assert_words("a \"\" ''", WORDS("a", "", ""));
 }
 
-static void nothing_in_a_line_means_anything_to_a_shell(void **state) {
+static void nothing_in_a_line_is_interpreted_by_a_shell(void **state) {
     (void)state;
     assert_words(
         "a $HOME ~ `id` $(id) *.c > /tmp/x | y ; z && w",
         WORDS("a", "$HOME", "~", "`id`", "$(id)", "*.c", ">", "/tmp/x", "|", "y", ";", "z", "&&", "w"));
 }
 
-static void a_line_that_cannot_be_cut_is_refused(void **state) {
+static void a_line_that_cannot_be_split_is_refused(void **state) {
     (void)state;
     static const char *const lines[] = {"", "  ", "a \"b", "a 'b", "a \\", "\"a\\\""};
     for (size_t i = 0; i < COUNT(lines); i++) {
@@ -86,7 +86,7 @@ static void what_a_program_writes_is_its_answer(void **state) {
     buffer_deinit(&output);
 }
 
-static void a_program_has_no_input_and_nothing_else_of_ours(void **state) {
+static void a_program_has_no_input_and_none_of_our_descriptors(void **state) {
     (void)state;
     struct buffer output;
     int fds[2];
@@ -98,7 +98,7 @@ static void a_program_has_no_input_and_nothing_else_of_ours(void **state) {
     close(fds[1]);
 }
 
-static void a_program_gets_signals_as_any_does(void **state) {
+static void a_program_has_default_signals(void **state) {
     (void)state;
     struct buffer output;
     struct error e;
@@ -168,7 +168,7 @@ ssize_t read(int fd, void *data, size_t size) {
     return (ssize_t)size;
 }
 
-static void endless_complaints_keep_nobody_from_looking_at_the_clock(void **state) {
+static void endless_complaints_do_not_hold_up_the_time_out(void **state) {
     (void)state;
     struct buffer output;
     struct error e;
@@ -212,7 +212,7 @@ static void *stop_soon(void *fd) {
     return write(*(int *)fd, &one, sizeof one) == sizeof one ? NULL : fd;
 }
 
-static void a_program_under_way_ends_as_soon_as_it_is_told_to(void **state) {
+static void a_program_under_way_is_killed_when_the_descriptor_is_readable(void **state) {
     (void)state;
     struct buffer output;
     struct error e;
@@ -228,7 +228,7 @@ static void a_program_under_way_ends_as_soon_as_it_is_told_to(void **state) {
     buffer_deinit(&output);
 }
 
-/* A program that tells its process id as soon as it runs, and gives us up the right to kill it. */
+/* A program that writes its process id when it starts, while we give up the right to kill it. */
 struct untouchable {
     const char *fifo;
     pid_t pid;
@@ -303,19 +303,19 @@ static void what_a_program_leaves_running_is_not_waited_for(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_line_is_cut_at_blanks_but_not_between_quotes),
-        cmocka_unit_test(nothing_in_a_line_means_anything_to_a_shell),
-        cmocka_unit_test(a_line_that_cannot_be_cut_is_refused),
+        cmocka_unit_test(a_line_is_split_at_blanks_but_not_within_quotes),
+        cmocka_unit_test(nothing_in_a_line_is_interpreted_by_a_shell),
+        cmocka_unit_test(a_line_that_cannot_be_split_is_refused),
         cmocka_unit_test(what_a_program_writes_is_its_answer),
-        cmocka_unit_test(a_program_has_no_input_and_nothing_else_of_ours),
-        cmocka_unit_test(a_program_gets_signals_as_any_does),
+        cmocka_unit_test(a_program_has_no_input_and_none_of_our_descriptors),
+        cmocka_unit_test(a_program_has_default_signals),
         cmocka_unit_test(a_failure_quotes_the_complaint_and_never_the_answer),
         cmocka_unit_test(a_program_that_is_not_there_is_named),
         cmocka_unit_test(too_much_output_is_refused),
         cmocka_unit_test(any_number_of_complaints_neither_blocks_nor_grows),
-        cmocka_unit_test(endless_complaints_keep_nobody_from_looking_at_the_clock),
+        cmocka_unit_test(endless_complaints_do_not_hold_up_the_time_out),
         cmocka_unit_test(a_program_that_takes_too_long_is_killed_with_what_it_started),
-        cmocka_unit_test(a_program_under_way_ends_as_soon_as_it_is_told_to),
+        cmocka_unit_test(a_program_under_way_is_killed_when_the_descriptor_is_readable),
         cmocka_unit_test(a_program_that_cannot_be_killed_is_named_and_no_other_starts_until_it_ends),
         cmocka_unit_test(what_a_program_leaves_running_is_not_waited_for),
     };

@@ -176,7 +176,7 @@ static void a_circle_of_source_profiles_is_refused(void **state) {
                    "in a circle: 'dev' -> 'a' -> 'b' -> 'a'");
 }
 
-static void a_chain_of_source_profiles_has_an_end(void **state) {
+static void a_chain_of_source_profiles_has_a_maximum_length(void **state) {
     (void)state;
     struct {
         char text[8192];
@@ -190,7 +190,7 @@ static void a_chain_of_source_profiles_has_an_end(void **state) {
     assert_refused(config.text, "too far: 'dev' -> 'p0' -> ");
 }
 
-static void a_profile_that_does_not_say_clearly_whose_credentials_to_use_is_refused(void **state) {
+static void a_profile_without_exactly_one_base_for_its_role_is_refused(void **state) {
     (void)state;
     static const char role[] = "[profile dev]\nrole_arn = " ARN("x") "\n";
     static const struct {
@@ -218,7 +218,7 @@ static void a_profile_that_does_not_say_clearly_whose_credentials_to_use_is_refu
     }
 }
 
-static void what_sts_refuses_is_told_in_its_words(void **state) {
+static void a_refusal_of_sts_is_reported_in_its_words(void **state) {
     (void)state;
     static const struct scripted_answer denied[] = {
         {403,
@@ -241,7 +241,7 @@ static void what_sts_refuses_is_told_in_its_words(void **state) {
     scripted_http_stop(sts);
 }
 
-static void an_endpoint_of_sts_that_is_none_is_told_when_it_is_needed(void **state) {
+static void an_invalid_endpoint_of_sts_is_reported_when_it_is_needed(void **state) {
     (void)state;
     struct surroundings s;
     support_surround(&s, "[profile dev]\nrole_arn = " ARN("x") "\nsource_profile = base\n",
@@ -271,10 +271,10 @@ int main(void) {
         cmocka_unit_test(a_process_or_a_web_identity_may_be_the_source),
         cmocka_unit_test(a_credential_source_stands_for_a_source_of_the_chain),
         cmocka_unit_test(a_circle_of_source_profiles_is_refused),
-        cmocka_unit_test(a_chain_of_source_profiles_has_an_end),
-        cmocka_unit_test(a_profile_that_does_not_say_clearly_whose_credentials_to_use_is_refused),
-        cmocka_unit_test(what_sts_refuses_is_told_in_its_words),
-        cmocka_unit_test(an_endpoint_of_sts_that_is_none_is_told_when_it_is_needed),
+        cmocka_unit_test(a_chain_of_source_profiles_has_a_maximum_length),
+        cmocka_unit_test(a_profile_without_exactly_one_base_for_its_role_is_refused),
+        cmocka_unit_test(a_refusal_of_sts_is_reported_in_its_words),
+        cmocka_unit_test(an_invalid_endpoint_of_sts_is_reported_when_it_is_needed),
         cmocka_unit_test(a_profile_without_a_role_is_for_another_source),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,7 @@ static void half_a_pair_is_not_completed_from_the_other_file(void **state) {
                    "has aws_secret_access_key but no aws_access_key_id");
 }
 
-static void without_any_it_says_what_it_looked_for_and_where(void **state) {
+static void without_any_the_error_has_what_was_looked_for_and_where(void **state) {
     (void)state;
     struct surroundings s;
     support_surround(&s, "", "[dev]\nregion = a\n", "dev", NOWHERE);
@@ -64,7 +64,7 @@ static void without_any_it_says_what_it_looked_for_and_where(void **state) {
     support_leave(&s);
 }
 
-static void what_is_not_supported_is_refused_by_name_whatever_keys_stand_beside_it(void **state) {
+static void what_is_not_supported_is_refused_by_name_even_beside_keys(void **state) {
     (void)state;
     static const char keys[] = "[dev]\naws_access_key_id = K\naws_secret_access_key = hidden\n";
     assert_refused("[profile dev]\nsso_session = corp\n", keys, STATUS_FAILED, "sso_session");
@@ -91,7 +91,7 @@ static void a_process_gives_a_token_and_an_expiry_too(void **state) {
     support_leave(&s);
 }
 
-static void a_process_that_fails_is_told_with_its_complaint_but_not_its_output(void **state) {
+static void a_process_that_fails_is_reported_with_its_standard_error_only(void **state) {
     (void)state;
     assert_refused("[profile dev]\ncredential_process = sh -c 'echo hidden; echo locked out >&2; exit 4'\n",
                    "", STATUS_FAILED,
@@ -107,10 +107,10 @@ int main(void) {
         cmocka_unit_test(keys_in_the_credentials_file_go_before_a_process_and_that_before_the_config_file),
         cmocka_unit_test(a_token_beside_the_keys_goes_with_them),
         cmocka_unit_test(half_a_pair_is_not_completed_from_the_other_file),
-        cmocka_unit_test(without_any_it_says_what_it_looked_for_and_where),
-        cmocka_unit_test(what_is_not_supported_is_refused_by_name_whatever_keys_stand_beside_it),
+        cmocka_unit_test(without_any_the_error_has_what_was_looked_for_and_where),
+        cmocka_unit_test(what_is_not_supported_is_refused_by_name_even_beside_keys),
         cmocka_unit_test(a_process_gives_a_token_and_an_expiry_too),
-        cmocka_unit_test(a_process_that_fails_is_told_with_its_complaint_but_not_its_output),
+        cmocka_unit_test(a_process_that_fails_is_reported_with_its_standard_error_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,7 +75,7 @@ static void what_a_wrong_clock_signed_is_signed_once_more_by_the_clock_of_sts(vo
     }
 }
 
-static void what_no_clock_explains_is_asked_once(void **state) {
+static void an_error_that_no_clock_explains_is_not_retried(void **state) {
     (void)state;
     static const struct {
         const char *refusal, *code;
@@ -96,7 +96,7 @@ static void what_no_clock_explains_is_asked_once(void **state) {
     }
 }
 
-static void a_correction_that_does_not_help_is_tried_once(void **state) {
+static void a_correction_that_does_not_help_is_used_once(void **state) {
     (void)state;
     set_date(HOUR);
     const struct scripted_answer answers[] = {{403, REFUSAL("SignatureDoesNotMatch"), date}};
@@ -108,7 +108,7 @@ static void a_correction_that_does_not_help_is_tried_once(void **state) {
     scripted_http_stop(server);
 }
 
-static void who_forbids_corrections_gets_none(void **state) {
+static void corrections_can_be_switched_off(void **state) {
     (void)state;
     set_date(HOUR);
     const struct scripted_answer answers[] = {{403, REFUSAL("SignatureDoesNotMatch"), date},
@@ -145,9 +145,9 @@ static void what_a_web_identity_gets_expires_by_our_clock_too(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_wrong_clock_signed_is_signed_once_more_by_the_clock_of_sts),
-        cmocka_unit_test(what_no_clock_explains_is_asked_once),
-        cmocka_unit_test(a_correction_that_does_not_help_is_tried_once),
-        cmocka_unit_test(who_forbids_corrections_gets_none),
+        cmocka_unit_test(an_error_that_no_clock_explains_is_not_retried),
+        cmocka_unit_test(a_correction_that_does_not_help_is_used_once),
+        cmocka_unit_test(corrections_can_be_switched_off),
         cmocka_unit_test(what_a_web_identity_gets_expires_by_our_clock_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,7 @@ static void an_error_keeps_sts_s_name_words_and_request_id(void **state) {
         STATUS_RETRY);
 }
 
-static void an_answer_that_is_not_sts_s_is_to_be_asked_for_again(void **state) {
+static void an_answer_that_is_not_of_sts_may_be_retried(void **state) {
     (void)state;
     static const char *const texts[] = {
         "",
@@ -114,7 +114,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_credentials_of_the_role_are_read),
         cmocka_unit_test(an_error_keeps_sts_s_name_words_and_request_id),
-        cmocka_unit_test(an_answer_that_is_not_sts_s_is_to_be_asked_for_again),
+        cmocka_unit_test(an_answer_that_is_not_of_sts_may_be_retried),
         cmocka_unit_test(an_answer_cut_anywhere_gives_nothing),
         cmocka_unit_test(a_document_type_is_refused_with_its_entities),
         cmocka_unit_test(neither_deep_nor_long_documents_do_harm),

@@ -53,7 +53,7 @@ static void a_token_that_could_add_lines_to_a_request_is_refused(void **state) {
     }
 }
 
-static void a_token_may_be_long_but_not_without_end(void **state) {
+static void a_token_has_a_maximum_length(void **state) {
     (void)state;
     char *text = mem_alloc(LIMIT_TOKEN_FILE_BYTES + 1), *token;
     memset(text, 'a', LIMIT_TOKEN_FILE_BYTES + 1);
@@ -76,7 +76,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_newline_at_the_end_is_no_part_of_a_token),
         cmocka_unit_test(a_token_that_could_add_lines_to_a_request_is_refused),
-        cmocka_unit_test(a_token_may_be_long_but_not_without_end),
+        cmocka_unit_test(a_token_has_a_maximum_length),
         cmocka_unit_test(a_file_that_is_not_there_is_named),
     };
     int fd = mkstemp(path);
