@@ -17,12 +17,10 @@ bool aggregated_is_one(const void *data, size_t length) {
     return length >= sizeof magic && memcmp(data, magic, sizeof magic) == 0;
 }
 
-/* ---- hash keys ---------------------------------------------------------------------------------------- */
-
 static void md5(const void *data, size_t length, uint8_t digest[DIGEST_BYTES]) {
     unsigned size = DIGEST_BYTES;
     if (EVP_Digest(data, length, digest, &size, EVP_md5(), NULL) != 1)
-        mem_exhausted(); /* there is nothing else that it fails for */
+        mem_exhausted(); /* the only way it can fail */
 }
 
 static unsigned __int128 hash_key_of(const ProtobufCBinaryData *partition_key) {
@@ -58,10 +56,8 @@ bool aggregated_is_stray(const struct aggregated_part *part, const struct aggreg
     return range->known && (part->hash_key < range->from || part->hash_key > range->to);
 }
 
-/* ---- unpacking within bounds -------------------------------------------------------------------------- */
-
-/* A few bytes of protobuf may stand for many times as much memory: what unpacking may take in all, whether it
- * is freed again or not. */
+/* A few bytes of protobuf may unpack to many times as much memory. This bounds all that unpacking allocates,
+ * freed or not. */
 struct allowance {
     size_t left;
 };
@@ -69,7 +65,7 @@ struct allowance {
 static void *take_allowance(void *data, size_t size) {
     struct allowance *allowance = data;
     if (size > allowance->left)
-        return NULL; /* which ends the unpacking */
+        return NULL; /* the unpacking fails */
     allowance->left -= size;
     return mem_alloc(size);
 }
@@ -101,8 +97,6 @@ static bool unpack(struct aggregated *a, const uint8_t *data, size_t length, cha
     return a->message || broken(why, "it is not the protobuf message that its magic promises");
 }
 
-/* ---- the parts ---------------------------------------------------------------------------------------- */
-
 static bool check_counts(const Aggregated__Record *message, char why[AGGREGATED_WHY_SIZE]) {
     if (message->n_records == 0)
         return broken(why, "it has no parts");
@@ -115,7 +109,7 @@ static bool check_counts(const Aggregated__Record *message, char why[AGGREGATED_
     return true;
 }
 
-/* The partition keys as strings, one after the other in one block; where each begins. */
+/* Copies the partition keys as strings, in one block; returns where each begins. */
 static const char **copy_keys(struct aggregated *a, const Aggregated__Record *message) {
     const char **keys = mem_alloc((message->n_partition_key_table + 1) * sizeof *keys);
     size_t length = 0;

@@ -22,7 +22,7 @@ void read_rate_init(struct read_rate *r, int64_t poll_interval_ms) {
         r->calls_ms[i] = -CALLS_MS;
 }
 
-/* The fifth read before the next one is a second ago. */
+/* A second after the fifth read before the next one. */
 static int64_t next_by_calls(struct read_rate *r, int64_t now_ms) {
     r->calls_ms[r->oldest_call] = now_ms;
     r->oldest_call = (r->oldest_call + 1) % READ_RATE_CALLS;
@@ -37,7 +37,7 @@ static int64_t next_by_bytes(struct read_rate *r, int64_t now_ms, size_t bytes) 
 void read_rate_after_read(struct read_rate *r, int64_t now_ms, size_t bytes, bool behind) {
     int64_t allowed = max(now_ms, max(next_by_calls(r, now_ms), next_by_bytes(r, now_ms, bytes)));
 
-    r->throttle_ms /= 2; /* probe back */
+    r->throttle_ms /= 2;
     r->next_ms = max(allowed, now_ms + (behind ? r->throttle_ms : max(r->poll_interval_ms, r->throttle_ms)));
 }
 

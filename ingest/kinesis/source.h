@@ -1,4 +1,4 @@
-/* source_kinesis: a Kinesis stream, read by polling (design, section 7). See ingest/source.h. */
+/* source_kinesis: a Kinesis stream, read by polling. See ingest/source.h. */
 #ifndef INGEST_KINESIS_SOURCE_H
 #define INGEST_KINESIS_SOURCE_H
 
@@ -10,7 +10,7 @@ struct source_kinesis_options {
     int poll_interval_ms;
 };
 
-/* `settings` and `transport` (NULL: libcurl) are borrowed, to outlive the source. Touches nothing yet. */
+/* `settings` and `transport` (NULL: libcurl) are borrowed, to outlive the source. Makes no call yet. */
 enum status source_kinesis_open(struct source **source, const struct source_kinesis_options *options,
                                 struct aws_settings *settings, const struct aws_transport *transport,
                                 struct error *e);

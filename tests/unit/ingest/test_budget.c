@@ -156,7 +156,7 @@ static void no_budget_is_one_without_a_limit(void **state) {
     budget_leave(NULL, &t->claims[0]);
 }
 
-/* ---- threads ------------------------------------------------------------------------------------------ */
+/* Threads. */
 
 enum { READERS = 6, READS = 400 };
 

@@ -19,7 +19,7 @@
 
 enum { STEPS = 64, READS = 256 };
 
-/* ---- a source that does as a script says -------------------------------------------------------------- */
+/* A source that does as a script says. */
 
 struct step { /* one read */
     size_t n;
@@ -133,8 +133,7 @@ static const struct source_ops script_ops = {.open = script_open,
                                              .wake = script_wake,
                                              .close = script_close};
 
-/* ---- a prefetch of it -------------------------------------------------------------------------------------
- */
+/* A prefetch of it. */
 
 struct fixture {
     struct script script;
@@ -245,7 +244,7 @@ static void assert_none_ever(struct fixture *t) {
     assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------ */
+/* Batches. */
 
 static void a_long_read_is_many_batches(void **state) {
     struct fixture *t = *state;
@@ -299,7 +298,7 @@ static void as_of_is_that_of_the_last_read_that_is_complete(void **state) {
     assert_next(t, 4, 2000); /* 3 of the second, 1 of one that does not tell */
 }
 
-/* ---- the window --------------------------------------------------------------------------------------- */
+/* The window. */
 
 static void a_batch_waits_for_more_until_it_is_full(void **state) {
     struct fixture *t = *state;
@@ -359,7 +358,7 @@ static void without_a_window_nothing_waits(void **state) {
     assert_int_equal(item->batch.n, 2);
 }
 
-/* ---- failures ----------------------------------------------------------------------------------------- */
+/* Failures. */
 
 static void a_failure_is_handed_over_and_the_prefetch_goes_on(void **state) {
     struct fixture *t = *state;
@@ -402,7 +401,7 @@ static void after_a_failure_it_reads_when_that_was_given_back(void **state) {
     assert_next(t, 1, -1);
 }
 
-/* ---- bounds, ends, wakes ------------------------------------------------------------------------------ */
+/* Bounds, ends, wakes. */
 
 static void it_is_never_further_ahead_than_its_items(void **state) {
     struct fixture *t = *state;
@@ -520,7 +519,7 @@ static void a_wait_goes_on_though_an_item_came_before_it(void **state) {
     assert_true(clock_boot_ms() >= until_ms);
 }
 
-/* ---- what is lost, what is refused -------------------------------------------------------------------- */
+/* What is lost, what is refused. */
 
 static void a_loss_is_told_at_once_with_what_came_before_it(void **state) {
     struct fixture *t = *state;
@@ -560,7 +559,7 @@ static void a_refusal_for_good_is_handed_over_as_it_is(void **state) {
     assert_next_failed(t, STATUS_INVALID, "the test failed read 1");
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------- */
+/* Memory. */
 
 static void start_with_budget(struct fixture *t, size_t batch_records, size_t allowed) {
     t->budget = budget_new(1000000);

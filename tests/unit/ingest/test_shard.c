@@ -15,7 +15,7 @@
     "\"timeOrigin\":\"1970-01-01T00:00:01Z\",\"data\":"                                                      \
     "{\"schema\":\"com.nordstrom/product/purchase/1-0-0\",\"id\":\"lamp\"}}"
 
-/* ---- a source of one read, which may fail at first, and a store that may fail at first ----------------- */
+/* A source of one read, which may fail at first, and a store that may fail at first. */
 
 struct world {
     struct source source;
@@ -209,8 +209,6 @@ static void assert_no_trouble_is_left(void) {
     assert_false(health_clear(w.health, "shard s"));
     assert_false(in_metrics("winner_view_shard_waiting_since_timestamp_seconds{shard=\"s\"}"));
 }
-
-/* ---- */
 
 static void it_reads_applies_and_ends(void **state) {
     (void)state;

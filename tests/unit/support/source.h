@@ -26,7 +26,7 @@
 #define FOR_EVER (clock_boot_ms() + PATIENCE_MS)
 #define HIGHEST_HASH_KEY "340282366920938463463374607431768211455"
 
-/* ---- a source of each kind, and how records get into it ----------------------------------------------- */
+/* A source of each kind, and how records get into it. */
 
 struct fixture {
     struct source *source;    /* reads as often as it may */
@@ -190,7 +190,7 @@ static inline void add_text(struct fixture *t, const char *text) {
     t->add(t, text, strlen(text));
 }
 
-/* ---- what a reader handed out ------------------------------------------------------------------------- */
+/* What a reader handed out. */
 
 struct seen {
     struct position positions[64];

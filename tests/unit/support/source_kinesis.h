@@ -46,7 +46,7 @@ struct fixture {
     int retry_after_ms; /* what every answer asks for; 0: nothing */
 };
 
-/* ---- the script --------------------------------------------------------------------------------------- */
+/* The script. */
 
 static inline void send_scripted(const struct aws_transport *transport, struct aws_session *session,
                                  struct aws_exchange *x) {
@@ -124,7 +124,7 @@ static inline void plan_summary(struct fixture *t, int64_t created_s, int retent
          created_s, retention_hours);
 }
 
-/* ---- the fixture -------------------------------------------------------------------------------------- */
+/* The fixture. */
 
 static inline void open_reader(struct fixture *t, const struct source_start *start) {
     struct source_shard shard = {.id = SHARD, .starting_hash_key = "100", .ending_hash_key = "999"};

@@ -156,8 +156,6 @@ static int64_t counted(const char *line_start) {
     return at ? strtoll(at + strlen(line_start), NULL, 10) : 0;
 }
 
-/* ---- */
-
 static void a_letter_is_a_message_with_everything_that_identifies_it(void **state) {
     (void)state;
     struct deadletter_letter letter;

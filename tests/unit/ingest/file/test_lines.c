@@ -8,7 +8,7 @@
 #define CHUNK ((size_t)LIMIT_CHUNK_BYTES)
 #define LONGEST ((size_t)LIMIT_LINE_BYTES)
 
-/* ---- a file that the test fills, and what is read of it ----------------------------------------------- */
+/* A file that the test fills, and what is read of it. */
 
 struct fixture {
     int fd;
@@ -92,7 +92,7 @@ static void start_at(struct fixture *t, uint64_t offset) {
     lines_init(&t->lines, t->fd, offset);
 }
 
-/* ---- whole lines -------------------------------------------------------------------------------------- */
+/* Whole lines. */
 
 static void an_empty_file_has_no_line(void **state) {
     struct fixture *t = *state;
@@ -209,7 +209,7 @@ static void no_byte_is_lost_whatever_the_lengths(void **state) {
     assert_no_more(t);
 }
 
-/* ---- lines that are too long -------------------------------------------------------------------------- */
+/* Lines that are too long. */
 
 static void the_longest_line_is_whole_and_one_byte_more_is_cut(void **state) {
     struct fixture *t = *state;
@@ -253,7 +253,7 @@ static void two_such_lines_in_a_row_are_two(void **state) {
     assert_next(t, 2 * LONGEST + 9 * CHUNK + 84, "partial");
 }
 
-/* ---- failures ----------------------------------------------------------------------------------------- */
+/* Failures. */
 
 static void a_read_that_fails_says_so(void **state) {
     (void)state;

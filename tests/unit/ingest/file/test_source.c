@@ -6,7 +6,7 @@
 
 #include "tests/unit/support/source.h"
 
-/* ---- a file that is not there yet, or that holds nothing ---------------------------------------------- */
+/* A file that is not there yet, or that holds nothing. */
 
 static void a_missing_file_is_awaited(void **state) {
     struct fixture *t = fixture(state);
@@ -68,7 +68,7 @@ static void another_file_is_another_source(void **state) {
     unlink(path);
 }
 
-/* ---- a file that grows -------------------------------------------------------------------------------- */
+/* A file that grows. */
 
 static void positions_are_byte_offsets(void **state) {
     struct fixture *t = fixture(state);
@@ -135,7 +135,7 @@ static void a_line_too_long_becomes_a_cut_record(void **state) {
     assert_seen(&rest, 0, "last", 4);
 }
 
-/* ---- a file that is not what it was ------------------------------------------------------------------- */
+/* A file that is not what it was. */
 
 static void a_file_that_shrank_fails_and_goes_on_failing(void **state) {
     struct fixture *t = fixture(state);

@@ -65,7 +65,7 @@ static void only_the_whole_magic_makes_an_aggregated_record(void **state) {
     assert_false(aggregated_is_one("", 0));
 }
 
-/* ---- ranges ------------------------------------------------------------------------------------------- */
+/* Ranges. */
 
 static struct aggregated_part part_at(unsigned __int128 hash_key) {
     return (struct aggregated_part){.partition_key = "lamp", .hash_key = hash_key};
@@ -98,7 +98,7 @@ static void without_a_known_range_nothing_is_a_stray(void **state) {
     }
 }
 
-/* ---- bounds ------------------------------------------------------------------------------------------- */
+/* Bounds. */
 
 static void append_repeated(struct buffer *b, const char *bytes, size_t length, size_t times) {
     for (size_t i = 0; i < times; i++)

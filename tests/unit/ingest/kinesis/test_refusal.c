@@ -1,7 +1,7 @@
 /* What the errors of a Kinesis stream do to a reader. */
 #include "tests/unit/support/source_kinesis.h"
 
-/* ---- out of retention --------------------------------------------------------------------------------- */
+/* Out of retention. */
 
 static void an_expired_position_goes_on_from_the_horizon_and_says_so(void **state) {
     struct fixture *t = *state;
@@ -75,7 +75,7 @@ static void a_smaller_lag_or_a_record_between_does_not(void **state) {
     }
 }
 
-/* ---- what ends a worker, and what must not ------------------------------------------------------------ */
+/* What ends a worker, and what must not. */
 
 #define FOREIGN                                                                                              \
     "StartingSequenceNumber 7 used in GetShardIterator on shard " SHARD                                      \
@@ -168,7 +168,7 @@ static void any_other_invalid_argument_holds_the_shard_and_moves_nothing(void **
     assert_record(t, 0, "8", 0, "a");
 }
 
-/* ---- not found ---------------------------------------------------------------------------------------- */
+/* Not found. */
 
 static void plan_not_found(struct fixture *t, const char *operation) {
     plan_refusal(t, operation, "ResourceNotFoundException", "Shard " SHARD " does not exist");
@@ -249,7 +249,7 @@ static void another_stream_of_its_name_is_refused_for_good(void **state) {
     assert_false(t->batch.ended);
 }
 
-/* ---- what passes -------------------------------------------------------------------------------------- */
+/* What passes. */
 
 static void what_may_pass_is_tried_again_with_the_same_iterator(void **state) {
     struct fixture *t = *state;

@@ -2,7 +2,7 @@
  * What it refuses is in tests/unit/ingest/kinesis/test_refusal.c. */
 #include "tests/unit/support/source_kinesis.h"
 
-/* ---- iterators ---------------------------------------------------------------------------------------- */
+/* Iterators. */
 
 static void an_expired_iterator_is_replaced_at_the_last_position(void **state) {
     struct fixture *t = *state;
@@ -67,7 +67,7 @@ static void what_was_read_is_paced_across_expired_iterators(void **state) {
                 began_ms + 1000); /* 2 MB, the one megabyte that came twice counted twice */
 }
 
-/* ---- aggregated records ------------------------------------------------------------------------------- */
+/* Aggregated records. */
 
 /* Parts with explicit hash keys 100, 99 (a stray), 999 and 5 (a stray), and data "0" to "3"; made by
  * tests/support/aggregated.py. */
@@ -145,7 +145,7 @@ static void a_broken_one_is_one_record_that_says_why(void **state) {
     assert_null(t->batch.records[1].broken);
 }
 
-/* ---- replies ------------------------------------------------------------------------------------------ */
+/* Replies. */
 
 static void a_lag_that_is_not_told_is_not_known(void **state) {
     struct fixture *t = *state;
@@ -184,7 +184,7 @@ static void without_a_next_iterator_the_shard_ends_with_its_children(void **stat
     assert_string_equal(t->batch.children[0].ending_hash_key, "999");
 }
 
-/* ---- the stream ---------------------------------------------------------------------------------------- */
+/* The stream. */
 
 /* The service asks for more time than there is: a wait for a retry would be beyond the end. */
 static void what_the_stream_is_is_told_in_a_bounded_time_or_not(void **state) {
@@ -198,7 +198,7 @@ static void what_the_stream_is_is_told_in_a_bounded_time_or_not(void **state) {
     assert_true(clock_boot_ms() < began_ms + LIMIT_CONTACT_MS);
 }
 
-/* ---- the budget --------------------------------------------------------------------------------------- */
+/* The budget. */
 
 static void a_read_holds_what_came_until_it_is_forgotten(void **state) {
     struct fixture *t = *state;

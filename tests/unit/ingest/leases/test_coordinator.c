@@ -11,8 +11,7 @@
 
 enum { FAILOVER_MS = 300, HELD_FAILOVER_MS = 3000, LONG_FAILOVER_MS = 600000, PATIENCE_MS = 30000 };
 
-/* ---- what it works with; its callbacks come from several threads
- * ---------------------------------------------------------- */
+/* What it works with; its callbacks come from several threads. */
 
 static struct {
     struct source source;
@@ -138,8 +137,7 @@ static int teardown(void **state) {
     return support_teardown(state);
 }
 
-/* ---- tests
- * -------------------------------------------------------------------------------------------------------- */
+/* Tests. */
 
 static bool has_refused_often(void) {
     return atomic_load(&w.refused) >= 5;

@@ -14,8 +14,7 @@
 /* A lease that is not to be lost is renewed in time by a machine that is busy. */
 enum { FAILOVER_MS = 4000, PATIENCE_MS = 30000 };
 
-/* ---- a source of one record at most, whose shard ends, fails or hangs when it is told to
- * ------------------------------------ */
+/* A source of one record at most, whose shard ends, fails or hangs when it is told to. */
 
 enum mood { MOOD_IDLE, MOOD_FAILING, MOOD_HANGING, MOOD_ENDED };
 
@@ -97,8 +96,7 @@ static void add_record(struct quiet *q, uint64_t position) {
     q->record.position = position_from_u64(position);
 }
 
-/* ---- one worker with one lease
- * -------------------------------------------------------------------------------------- */
+/* One worker with one lease. */
 
 struct worker {
     struct fixture *t;
@@ -220,8 +218,7 @@ static bool is_renewed_within(struct worker *w, int64_t ms) {
     return row(w->t, SHARD).counter > before;
 }
 
-/* ---- keeping it
- * --------------------------------------------------------------------------------------------------- */
+/* Keeping it. */
 
 static void is_renewed(void **state) {
     struct fixture *t = support_fixture(state);
@@ -343,8 +340,7 @@ static void lease_does_not_wait_for_its_threads_last_call(void **state) {
     wait_until_gone(&w);
 }
 
-/* ---- its end
- * ------------------------------------------------------------------------------------------------------ */
+/* Its end. */
 
 static void end_split(struct worker *w) {
     w->source.n_children = 0;

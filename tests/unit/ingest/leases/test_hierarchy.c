@@ -41,8 +41,7 @@ static const char *missing(struct hierarchy l) {
     return text;
 }
 
-/* ---- readable
- * ------------------------------------------------------------------------------------------------------ */
+/* Readable. */
 
 static enum hierarchy_state state_of_last(struct hierarchy l) {
     enum hierarchy_state *states = hierarchy_states(&l), state = states[l.n_leases - 1];
@@ -152,8 +151,7 @@ static void shards_split_and_merged_many_times_are_gone_through_once(void **stat
         SECOND_SCAN(LEASES(lease("s000", "", "", LEASE_AT_POSITION), youngest), listed, IN_DIAMONDS)));
 }
 
-/* ---- missing
- * ------------------------------------------------------------------------------------------------------- */
+/* Missing. */
 
 static void every_listed_shard_is_missing_at_first_and_children_are_told(void **state) {
     (void)state;
@@ -186,8 +184,7 @@ static void a_shard_between_two_leases_is_missing(void **state) {
         "b+~");
 }
 
-/* ---- children, past
- * ------------------------------------------------------------------------------------------------- */
+/* Children, past. */
 
 static void children_are_those_that_name_it(void **state) {
     (void)state;
@@ -239,8 +236,7 @@ static void a_child_that_is_gone_too_is_not_waited_for_but_one_without_a_lease_y
     assert_false(first_is_past(SCAN(LEASES(a), LISTED(shard("b", "a", "")))));
 }
 
-/* ---- freshness
- * ------------------------------------------------------------------------------------------------------ */
+/* Freshness. */
 
 static void a_child_of_which_nothing_is_known_is_as_fresh_as_its_freshest_ended_parent(void **state) {
     (void)state;

@@ -146,8 +146,7 @@ static void a_row_is_the_one_we_sent_only_if_all_of_it_is(void **state) {
         assert_false(lease_is_same(&sent, &found[i]));
 }
 
-/* ---- when is a lease free?
- * ---------------------------------------------------------------------------------------- */
+/* When a lease is free. */
 
 enum { FAILOVER_MS = 10000 };
 

@@ -9,8 +9,7 @@
 
 enum { FAILOVER_MS = 10000 };
 
-/* ---- the stream
- * ------------------------------------------------------------------------------------------------------ */
+/* The stream. */
 
 /* "1" was split into "2" and "3". */
 static const struct source_shard all[] = {
@@ -35,8 +34,7 @@ static enum status list_shards(struct source *source, int64_t from_ms, struct so
 
 static const struct source_ops ops = {.list_shards = list_shards};
 
-/* ---- a store whose scans miss a lease, as one does that was made while they went on
- * -------------------------------- */
+/* A store whose scans miss a lease, as one does that was made while they went on. */
 
 static struct {
     const struct store_ops *real;
@@ -115,8 +113,7 @@ static void put(struct scene *s, const char *shard_id, enum lease_checkpoint che
     look(s);
 }
 
-/* ---- making leases
- * --------------------------------------------------------------------------------------------------- */
+/* Making leases. */
 
 static void makes_all_that_are_listed(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
@@ -127,8 +124,7 @@ static void makes_all_that_are_listed(void **state) {
     assert_int_equal(s.stream.lists, 0);
 }
 
-/* ---- the signs of life of a look
- * ----------------------------------------------------------------------------------------- */
+/* The signs of life of a look. */
 
 /* A store that notes whether the pulse beat since the call before, and rests it again. */
 static struct {
@@ -256,8 +252,7 @@ static void judges_nothing_by_a_listing_that_is_too_old(void **state) {
     assert_true(lease_table_is_conclusive(&s.table));
 }
 
-/* ---- what is past
- * ---------------------------------------------------------------------------------------------------- */
+/* What is past. */
 
 static const char *next_past(struct scene *s) {
     size_t from = 0;
@@ -298,8 +293,7 @@ static void leaves_out_what_another_is_forgetting(void **state) {
     assert_null(next_past(&s));
 }
 
-/* ---- freshness
- * ------------------------------------------------------------------------------------------------------ */
+/* Freshness. */
 
 static int64_t as_of(struct scene *s) {
     lease_table_report_freshness(&s->table, s->freshness);

@@ -8,8 +8,7 @@
 
 enum { PATIENCE_MS = 30000, HOUR_MS = 3600000 };
 
-/* ---- a source that lists as it is told
- * --------------------------------------------------------------------------------- */
+/* A source that lists as it is told. */
 
 struct lists {
     struct source source;

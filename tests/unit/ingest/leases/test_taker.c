@@ -2,8 +2,7 @@
 
 #include "tests/unit/support/test.h"
 
-/* ---- one decision
- * -------------------------------------------------------------------------------------------------- */
+/* One decision. */
 
 enum { FAILOVER_MS = 10000, MAX = 64 };
 
@@ -241,8 +240,7 @@ static void two_workers_go_through_the_leases_in_different_orders(void **state) 
     assert_true(differs);
 }
 
-/* ---- one name, two processes
- * --------------------------------------------------------------------------------------- */
+/* One name, two processes. */
 
 static void our_name_at_our_first_look_is_our_last_lifes_and_taken_back_whatever_the_share(void **state) {
     (void)state;
@@ -314,8 +312,7 @@ static void a_namesakes_leases_are_never_stolen(void **state) {
     assert_int_equal(decide_later(&s)->n, 0);
 }
 
-/* ---- all of them together: a table in memory, and workers that look and renew
- * ---------------------------------------- */
+/* All of them together: a table in memory, and workers that look and renew. */
 
 enum { WORKERS = 5, TICK_MS = 100, LOOK_MS = FAILOVER_MS * 3 / 10 };
 
