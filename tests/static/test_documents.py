@@ -9,7 +9,13 @@ import pytest
 import yaml
 
 ROOT = documents.ROOT
-MOST_WORDS = {"README.md": 900, "HACKING.md": 1000, "deploy/README.md": 3000, "views/README.md": 1800}  # the protocol
+MOST_WORDS = {
+    "README.md": 900,
+    "HACKING.md": 1000,
+    "deploy/README.md": 3000,
+    "views/README.md": 1800,  # the protocol, and why each rule
+    "ingest/README.md": 1350,  # with the reference of a dead letter
+}
 MOST_WORDS_OF_A_FOLDER = 1000
 # What runs the programs that HACKING.md and sentences name. The commands in the blocks of the READMEs are run by
 # tests/integration/test_readme.py and test_following_the_page.py, or checked by test_operators_commands.py.
