@@ -8,7 +8,7 @@ void descriptors_raise(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit); /* what it changed is what descriptors_check finds */
+        setrlimit(RLIMIT_NOFILE, &limit); /* if that fails, descriptors_check finds it */
     }
 }
 

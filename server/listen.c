@@ -28,10 +28,11 @@ enum status listen_parse(const char *text, struct listen_address *address, struc
         host++;
         length -= 2;
     } else if (memchr(host, ':', length) || memchr(host, '[', length)) {
-        length = 0; /* an IPv6 address without brackets: where would its port begin? */
+        length = 0; /* an IPv6 address without brackets has no clear port */
     }
     if (length == 0 || length >= sizeof address->host || !is_port(colon + 1))
-        return error_set(e, STATUS_INVALID, "'%s' is no address; allowed: HOST:PORT or [IPV6]:PORT", text);
+        return error_set(e, STATUS_INVALID, "'%s' is not an address; allowed: HOST:PORT or [IPV6]:PORT",
+                         text);
     memcpy(address->host, host, length);
     address->host[length] = '\0';
     strcpy(address->port, colon + 1);

@@ -13,16 +13,18 @@ struct listen_address {
     char port[6];
 };
 
-/* INVALID if `text` is not of that form; port 0 is one (the system's choice). */
+/* INVALID if `text` is not of that form. Port 0 is allowed: the system chooses one. */
 enum status listen_parse(const char *text, struct listen_address *address, struct error *e);
 
-/* A listening, non-blocking socket, the caller's to close; -1 on failure. "[::]" takes IPv4 too. May ask a
- * resolver. */
+/* A listening, non-blocking socket, which the caller closes; -1 on failure. "[::]" accepts IPv4 too. May
+ * block on a resolver. */
 int listen_open(const char *text, struct error *e);
 
-/* From now on no new connection is begun on a listening TCP socket: what clients ask is dropped unanswered,
- * so they ask again, and are refused once the socket is closed. Connections that exist, are half made, or
- * wait to be accepted go on. False: this system does not let us (classic BPF, socket(7) SO_ATTACH_FILTER). */
+/* From now on the socket begins no new handshake: the kernel drops the first packet of a client, which sends
+ * it again and is refused once the socket is closed. Connections that exist, that are in their handshake or
+ * in the queue are not affected. False: the system does not allow it (classic BPF, socket(7)
+ * SO_ATTACH_FILTER).
+ */
 bool listen_refuse(int fd);
 
 /* The port that the socket is bound to; 0 if it has none. */

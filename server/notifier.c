@@ -25,12 +25,10 @@ struct notifier {
     pthread_t thread;
     bool has_thread;
 
-    /* of whoever steps it */
-    bool failed; /* the manager could not be told last time */
-    bool late;   /* a loop was late last time */
+    /* For notifier_step. */
+    bool failed; /* the last message could not be sent */
+    bool late;   /* a loop was late at the last step */
 };
-
-/* ---- what it says ------------------------------------------------------------------------------------- */
 
 static const char *phase_word(const struct health_report *report) {
     static const char *const words[] = {
@@ -64,9 +62,7 @@ static void read_status(struct notifier *n, int64_t now_real_ms, char out[NOTIFI
     notifier_status(&report, freshness_as_of(n->freshness), now_real_ms, out);
 }
 
-/* ---- telling ------------------------------------------------------------------------------------------ */
-
-static void tell(struct notifier *n, const char *message) {
+static void send_message(struct notifier *n, const char *message) {
     struct error e;
     bool failed = notify_send(&n->notify, message, &e) != STATUS_OK;
     if (failed && !n->failed)
@@ -74,18 +70,17 @@ static void tell(struct notifier *n, const char *message) {
     n->failed = failed;
 }
 
-/* Said once, by who decides not to say that all is well. */
-static bool all_is_well(struct notifier *n, int64_t now_boot_ms) {
+/* Logs a loop that is late, once. */
+static bool is_alive(struct notifier *n, int64_t now_boot_ms) {
     char name[LIMIT_SHARD_ID_BYTES + 1];
     bool late = !atomic_load(&n->stopping) && pulse_find_late(now_boot_ms, name, sizeof name);
     if (late && !n->late)
-        log_error("the loop '%s' does not turn any more: the service manager is not told that all is well",
-                  name);
+        log_error("the loop '%s' hangs: the service manager gets no WATCHDOG=1 any more", name);
     n->late = late;
     return !late;
 }
 
-/* Said each time: what was lost is said again, and to hear it twice changes nothing. */
+/* Part of every message: one may be lost, and a repetition changes nothing. */
 static const char *state_line(const struct notifier *n) {
     if (atomic_load(&n->stopping))
         return "\nSTOPPING=1";
@@ -101,8 +96,8 @@ int64_t notifier_step(struct notifier *n, int64_t now_boot_ms, int64_t now_real_
     char status[NOTIFIER_STATUS_SIZE], message[NOTIFIER_STATUS_SIZE + 64];
     read_status(n, now_real_ms, status);
     snprintf(message, sizeof message, "STATUS=%s%s%s", status, state_line(n),
-             n->notify.watchdog_ms && all_is_well(n, now_boot_ms) ? "\nWATCHDOG=1" : "");
-    tell(n, message);
+             n->notify.watchdog_ms && is_alive(n, now_boot_ms) ? "\nWATCHDOG=1" : "");
+    send_message(n, message);
     return now_boot_ms + interval_ms(n);
 }
 
@@ -110,11 +105,9 @@ static void *notifier_main(void *argument) {
     struct notifier *n = argument;
     while (!atomic_load(&n->ends))
         waker_wait(&n->waker, notifier_step(n, clock_boot_ms(), clock_real_ms()), -1);
-    notifier_step(n, clock_boot_ms(), clock_real_ms()); /* its last words */
+    notifier_step(n, clock_boot_ms(), clock_real_ms());
     return NULL;
 }
-
-/* ---- life --------------------------------------------------------------------------------------------- */
 
 struct notifier *notifier_new(const struct notify *notify, struct health *health,
                               const struct freshness *freshness) {

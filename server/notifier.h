@@ -1,13 +1,12 @@
 /*
- * notifier: keeps the service manager told (systemd, Type=notify): when the service has started and when it
- * stops, how far the view is (STATUS=), and that all is well (WATCHDOG=1), which it says only while every
- * watched loop turns within its bound (base/pulse.h): a manager that hears nothing starts it anew.
+ * notifier: reports to the service manager (systemd, Type=notify) when the service has started and when it
+ * stops, how current the view is (STATUS=), and that it is alive (WATCHDOG=1). It sends that only while every
+ * watched loop runs within its bound (base/pulse.h): without it the manager restarts the service.
  *
- * Ready is who serves, and also who listens and waits for a store that does not answer: to be started anew
- * would help nobody. Who is refused by it never becomes ready.
+ * The service is ready when it serves, and also when it listens and waits for a store or source that does not
+ * answer, as a restart would not help. If one of them refuses it, it never becomes ready.
  *
- * All functions may be called from any thread and take NULL, which tells nobody. None blocks, but
- * notifier_free.
+ * All functions may be called from any thread. NULL is fine: no service manager. Only notifier_free blocks.
  */
 #ifndef SERVER_NOTIFIER_H
 #define SERVER_NOTIFIER_H
@@ -20,28 +19,28 @@
 
 struct notifier;
 
-/* Takes over the notify; borrows the rest. Without a thread: notifier_step is its owner's to call. */
+/* Takes over the notify; borrows the rest. Starts no thread: the owner calls notifier_step. */
 struct notifier *notifier_new(const struct notify *notify, struct health *health,
                               const struct freshness *freshness);
 
-/* Gives it one, which steps by itself. */
+/* Starts a thread that calls notifier_step. */
 enum status notifier_start(struct notifier *notifier, struct error *e);
 
-/* READY=1, the first time. */
+/* Reports READY=1, from the first call on. */
 void notifier_ready(struct notifier *notifier);
 
-/* STOPPING=1. All is well while it takes: the manager has a time-out of its own for that. */
+/* Reports STOPPING=1. From now on loops may be late: the manager has its own time-out for a stop. */
 void notifier_stopping(struct notifier *notifier);
 
-/* Tells what is due; returns when to call it again at the latest. Times are CLOCK_BOOTTIME and wall clock. */
+/* Sends one message; returns when to call it again at the latest. Times are CLOCK_BOOTTIME and wall clock. */
 int64_t notifier_step(struct notifier *notifier, int64_t now_boot_ms, int64_t now_real_ms);
 
-/* What STATUS= says: one line of text. */
+/* The text of STATUS=, one line. */
 #define NOTIFIER_STATUS_SIZE 512
 void notifier_status(const struct health_report *report, int64_t as_of_ms, int64_t now_real_ms,
                      char out[NOTIFIER_STATUS_SIZE]);
 
-/* Ends its thread. */
+/* Sends a last message and ends the thread. */
 void notifier_free(struct notifier *notifier);
 
 #endif

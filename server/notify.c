@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A whole number above 0; 0: it is none. */
+/* A whole number above 0; else 0. */
 static int64_t number(const char *text) {
     char *end;
     errno = 0;
@@ -14,7 +14,7 @@ static int64_t number(const char *text) {
     return !text || errno || *end || value < 0 ? 0 : value;
 }
 
-/* WATCHDOG_PID tells for whom it is: it is inherited through shells. */
+/* Shells pass WATCHDOG_USEC on: WATCHDOG_PID names the process that it is for. */
 static int64_t read_watchdog_ms(void) {
     const char *pid = getenv("WATCHDOG_PID");
     return pid && number(pid) != getpid() ? 0 : number(getenv("WATCHDOG_USEC")) / 1000;
@@ -62,7 +62,7 @@ enum status notify_send(const struct notify *n, const char *message, struct erro
         return STATUS_OK;
     ssize_t sent = sendto(n->fd, message, strlen(message), MSG_NOSIGNAL | MSG_DONTWAIT,
                           (const struct sockaddr *)&n->address, n->address_length);
-    return sent < 0 ? error_set(e, STATUS_FAILED, "cannot tell the service manager: %s", strerror(errno))
+    return sent < 0 ? error_set(e, STATUS_FAILED, "cannot notify the service manager: %s", strerror(errno))
                     : STATUS_OK;
 }
 

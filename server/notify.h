@@ -2,8 +2,8 @@
  * notify: messages to the service manager (sd_notify(3)): each is one datagram of lines NAME=VALUE, sent to
  * the socket that NOTIFY_SOCKET names, a path or, after a '@', an abstract one (unix(7)).
  *
- * Nothing waits: a message that the manager has no room for is lost, as the next one says more. For one
- * thread at a time, but notify_send is thread-safe.
+ * Nothing blocks: a message is lost if the manager has no room for it; the next one repeats its state. For
+ * one thread at a time, but notify_send is thread-safe.
  */
 #ifndef SERVER_NOTIFY_H
 #define SERVER_NOTIFY_H
@@ -15,14 +15,15 @@
 #include "base/error.h"
 
 struct notify {
-    int fd; /* -1: there is nobody to tell, and notify_send does nothing */
+    int fd; /* -1: no service manager, notify_send does nothing */
     struct sockaddr_un address;
     socklen_t address_length;
     int64_t watchdog_ms; /* WATCHDOG=1 is expected this often (sd_watchdog_enabled(3)); 0: not at all */
 };
 
-/* From the environment, from which it takes the variables away: they are none of a child's business. Before
- * there is another thread. Without NOTIFY_SOCKET it is OK and tells nobody; so it is on INVALID, FAILED. */
+/* Reads the environment and removes the variables from it, so that child processes do not inherit them.
+ * Before any other thread exists. Without NOTIFY_SOCKET: OK, and `fd` is -1, as it is after INVALID and
+ * FAILED. */
 enum status notify_open(struct notify *notify, struct error *e);
 
 enum status notify_send(const struct notify *notify, const char *message, struct error *e);

@@ -7,18 +7,18 @@
 
 #include "base/log.h"
 
-/* What hangs may be the log. */
-static void say_so(void) {
+/* Does not write to a log that hangs. */
+static void log_end(void) {
     struct pollfd log = {.fd = STDERR_FILENO, .events = POLLOUT};
     if (poll(&log, 1, 0) == 1 && log.revents & POLLOUT)
         log_error(
-            "ended in the midst of stopping, because one of its threads hangs; nothing is lost: the next "
-            "start goes on from the last checkpoint");
+            "ended before the stop was complete, because a thread hangs; no data is lost: the next start "
+            "continues from the last checkpoint");
 }
 
 static void *guard_main(void *argument) {
     poll(NULL, 0, (int)(intptr_t)argument);
-    say_so();
+    log_end();
     _exit(1);
 }
 

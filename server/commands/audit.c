@@ -11,14 +11,14 @@
 #include "server/backend.h"
 #include "server/commands/commands.h"
 
-/* What is known of one contributor in one role. */
+/* One contributor in one role. */
 struct tally {
     char *key; /* the role, NUL, the user id */
     bool has_before, has_after;
     int64_t before, after; /* the score, read before and after the contributions */
     int64_t derived;
     bool had_row;  /* when the audit began */
-    int64_t least; /* and with that score: so much the contributions must come to */
+    int64_t least; /* the score then: the contributions must reach it */
     bool differed; /* in some round */
     UT_hash_handle hh;
 };
@@ -57,9 +57,6 @@ static void pass_deinit(struct pass *pass) {
     }
 }
 
-/* ---- one reading of everything
- * ----------------------------------------------------------------------------------------------- */
-
 static void visit_score(void *data, const char *role, const char *user_id, int64_t score, bool after) {
     struct pass *pass = data;
     struct tally *t = find_or_add(pass, role, user_id);
@@ -80,8 +77,8 @@ static void visit_contribution(void *data, const struct contribution *row) {
     credit(pass, ROLE_PHOTOGRAPHER, row->photographer, row->photographer_score);
 }
 
-/* Begins anew, but for what earlier rounds said. */
-static void forget_readings(struct pass *pass) {
+/* For the next round; the results of earlier rounds stay. */
+static void reset_readings(struct pass *pass) {
     pass->products = pass->scores = 0;
     for (struct tally *t = pass->tallies; t; t = t->hh.next) {
         t->has_before = t->has_after = false;
@@ -89,17 +86,14 @@ static void forget_readings(struct pass *pass) {
     }
 }
 
-/* ---- what it comes to
- * ------------------------------------------------------------------------------------------------------- */
-
 static bool is_exact(const struct tally *t) {
     bool expected = t->derived != 0;
     return t->has_before == expected && t->has_after == expected && t->before == t->derived &&
            t->after == t->derived;
 }
 
-/* Above the contributions counts only what was there when the audit began: what came later had less time to
- * get from its score to its contribution, and on a busy table some always has too little. */
+/* A score above its contributions counts only if it was there when the audit began: the contributions of
+ * later ones may not be written yet, and on a busy table some never are. */
 static bool differs(const struct tally *t) {
     if (is_exact(t))
         return false;
@@ -107,15 +101,15 @@ static bool differs(const struct tally *t) {
     return unearned || t->after < t->derived || t->derived < t->least;
 }
 
-static void remember_beginning(struct pass *pass) {
+static void keep_first_reading(struct pass *pass) {
     for (struct tally *t = pass->tallies; t; t = t->hh.next) {
         t->had_row = t->has_before;
         t->least = t->before;
     }
 }
 
-/* How many differ, after one more round. */
-static size_t judge(struct pass *pass) {
+/* Counts the differences of one more round. */
+static size_t count_differences(struct pass *pass) {
     size_t n = 0;
     for (struct tally *t = pass->tallies; t; t = t->hh.next)
         if (differs(t)) {
@@ -130,7 +124,7 @@ static int compare_tallies(const struct tally *a, const struct tally *b) {
     return order ? order : strcmp(tally_user_id(a), tally_user_id(b));
 }
 
-static void conclude(struct pass *pass, size_t n_differences, struct audit *audit) {
+static void fill_audit(struct pass *pass, size_t n_differences, struct audit *audit) {
     audit->products = pass->products;
     audit->scores = pass->scores;
     audit->differences = mem_alloc(n_differences * sizeof *audit->differences);
@@ -149,9 +143,6 @@ static void conclude(struct pass *pass, size_t n_differences, struct audit *audi
         };
     }
 }
-
-/* ---- whether anybody writes meanwhile
- * ---------------------------------------------------------------------------------------- */
 
 struct leases {
     struct store_lease *all;
@@ -184,8 +175,8 @@ static void compare_leases(const struct leases *before, const struct leases *aft
     }
 }
 
-static enum status look_at_leases(struct store *store, const struct leases *before, struct audit *audit,
-                                  struct error *e) {
+static enum status read_leases_again(struct store *store, const struct leases *before, struct audit *audit,
+                                     struct error *e) {
     _cleanup_(leases_deinit) struct leases after = {0};
     enum status status = store_read_leases(store, &after.all, &after.n, e);
     if (!status)
@@ -202,21 +193,21 @@ enum status audit_store(struct store *store, int64_t pause_ms, struct audit *aud
     *audit = (struct audit){0};
     enum status status = store_read_leases(store, &before.all, &before.n, e);
     while (!status) {
-        forget_readings(&pass);
+        reset_readings(&pass);
         status = store_scan(store, &visitor, e);
         if (!status)
-            status = look_at_leases(store, &before, audit, e);
+            status = read_leases_again(store, &before, audit, e);
         if (!audit->rounds++)
-            remember_beginning(&pass);
-        n = judge(&pass);
-        bool at_rest = store_is_snapshot(store) || (!audit->held && !audit->moved);
-        if (status || !n || at_rest || audit->rounds == LIMIT_AUDIT_ROUNDS)
+            keep_first_reading(&pass);
+        n = count_differences(&pass);
+        bool is_quiet = store_is_snapshot(store) || (!audit->held && !audit->moved);
+        if (status || !n || is_quiet || audit->rounds == LIMIT_AUDIT_ROUNDS)
             break;
         poll(NULL, 0, (int)pause_ms);
         pause_ms *= 2;
     }
     if (!status)
-        conclude(&pass, n, audit);
+        fill_audit(&pass, n, audit);
     return status;
 }
 

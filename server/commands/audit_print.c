@@ -1,14 +1,10 @@
-/* What an audit found, for people and for programs. */
+/* audit_print: a table for people, JSON for programs. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "server/commands/audit.h"
-
-/* ---- a table
- * ----------------------------------------------------------------------------------------------------------------
- */
 
 static void print_number(int64_t number, FILE *out) {
     if (number == AUDIT_NONE)
@@ -17,7 +13,7 @@ static void print_number(int64_t number, FILE *out) {
         fprintf(out, "%12" PRId64, number);
 }
 
-/* User ids are strangers' words: none of their control characters reach the terminal. */
+/* User ids come from events: their control characters must not reach the terminal. */
 static void print_escaped(const char *text, FILE *out) {
     for (; *text; text++)
         if (text_is_control(*text))
@@ -35,7 +31,7 @@ static void print_difference(const struct audit_difference *d, FILE *out) {
     fputc('\n', out);
 }
 
-static void print_motion(const struct audit *audit, FILE *out) {
+static void print_changes(const struct audit *audit, FILE *out) {
     if (audit->held || audit->moved)
         fprintf(out, "a service may be writing: of %zu leases %zu are held, %zu were written to meanwhile\n",
                 audit->leases, audit->held, audit->moved);
@@ -56,12 +52,8 @@ static void print_table(const struct audit *audit, FILE *out) {
         print_difference(&audit->differences[i], out);
     fprintf(out, "%zu differences; %zu scores, %zu products, read %d %s\n", audit->n_differences,
             audit->scores, audit->products, audit->rounds, audit->rounds == 1 ? "time" : "times");
-    print_motion(audit, out);
+    print_changes(audit, out);
 }
-
-/* ---- JSON
- * -------------------------------------------------------------------------------------------------------------------
- */
 
 static json_t *number_or_null(int64_t number) {
     return number == AUDIT_NONE ? json_null() : json_integer(number);

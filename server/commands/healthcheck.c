@@ -12,8 +12,8 @@
 #include "server/commands/commands.h"
 #include "server/listen.h"
 
-/* All interfaces: both 0.0.0.0 and [::], which takes IPv4 too (server/listen.c), are there on 127.0.0.1, even
- * where the machine has no IPv6. */
+/* All interfaces: a server on 0.0.0.0 or [::], which accepts IPv4 too (server/listen.c), answers on
+ * 127.0.0.1, even if the machine has no IPv6. */
 static bool is_any(const char *host) {
     struct in_addr v4;
     struct in6_addr v6;
@@ -28,7 +28,7 @@ enum status healthcheck_url(const struct options *options, char *out, size_t siz
     const char *text = options->ops_listen ? options->ops_listen : options->listen;
     if (!text)
         return error_set(e, STATUS_INVALID,
-                         "--listen and --ops-listen are both none: there is nobody to ask");
+                         "--listen and --ops-listen are both none: there is no address to ask");
     enum status status = listen_parse(text, &address, e);
     if (status)
         return status;
@@ -53,7 +53,7 @@ static enum status ask(const char *url, struct error *e) {
     if (status)
         return status;
     if (fetch.exchange.http_status != 200)
-        return error_set(e, STATUS_FAILED, "it answered %ld, not 200", fetch.exchange.http_status);
+        return error_set(e, STATUS_FAILED, "the answer is %ld, not 200", fetch.exchange.http_status);
     return STATUS_OK;
 }
 

@@ -14,11 +14,11 @@
 #include "base/waker.h"
 #include "server/listen.h"
 
-/* Why no more connections were accepted. */
+/* Why no more connections can be accepted now. */
 enum outcome {
-    OUTCOME_EMPTY, /* nobody waits */
-    OUTCOME_FULL,  /* as many as allowed are open */
-    OUTCOME_SHORT, /* the system has no descriptor or no memory for it */
+    OUTCOME_EMPTY, /* the queue is empty */
+    OUTCOME_FULL,  /* `limit` connections are open */
+    OUTCOME_SHORT, /* the system has no descriptor or no memory left */
 };
 
 struct acceptor {
@@ -26,8 +26,8 @@ struct acceptor {
     struct waker waker;
     pthread_t thread;
     atomic_uint open;
-    bool ended;        /* the thread is no more; the owner's */
-    bool short_logged; /* the thread's */
+    bool ended;        /* the thread was joined; for the owner */
+    bool short_logged; /* for the thread */
     atomic_bool ending;
     int64_t end_by_ms; /* set before `ending` */
 };
@@ -55,8 +55,8 @@ static void log_short(struct acceptor *a, int code) {
     a->short_logged = true;
 }
 
-/* Takes all that wait; sets *any if there was one. */
-static enum outcome take_waiting(struct acceptor *a, bool *any) {
+/* Accepts all connections in the queue; sets *any if there was one. */
+static enum outcome accept_queued(struct acceptor *a, bool *any) {
     while (acceptor_open(a) < a->options.limit) {
         struct sockaddr_storage storage;
         struct sockaddr *address = (struct sockaddr *)&storage;
@@ -68,7 +68,7 @@ static enum outcome take_waiting(struct acceptor *a, bool *any) {
             hand_over(a, fd, address, length);
         } else if (errno == EAGAIN) {
             return OUTCOME_EMPTY;
-        } else if (errno != ECONNABORTED && errno != EINTR) { /* those concern one client that is gone */
+        } else if (errno != ECONNABORTED && errno != EINTR) { /* those concern one client that has left */
             log_short(a, errno);
             return OUTCOME_SHORT;
         }
@@ -76,20 +76,20 @@ static enum outcome take_waiting(struct acceptor *a, bool *any) {
     return OUTCOME_FULL;
 }
 
-/* Until it is worth another try. Woken by a release when full. */
+/* Until another attempt can succeed. acceptor_release wakes it when it is full. */
 static void await_more(struct acceptor *a, enum outcome outcome, int64_t until_ms) {
     if (outcome == OUTCOME_SHORT && until_ms > clock_boot_ms() + LIMIT_ACCEPT_PAUSE_MS)
         until_ms = clock_boot_ms() + LIMIT_ACCEPT_PAUSE_MS;
     waker_wait(&a->waker, until_ms, outcome == OUTCOME_EMPTY ? a->options.fd : -1);
 }
 
-/* Handshakes that are half done need one more packet from their client: LIMIT_HANDSHAKE_MS for it. */
-static void take_the_last(struct acceptor *a) {
+/* A handshake that has begun needs one more packet from its client: it gets LIMIT_HANDSHAKE_MS. */
+static void accept_last(struct acceptor *a) {
     bool refuses = listen_refuse(a->options.fd);
     int64_t quiet_ms = clock_boot_ms();
     for (;;) {
         bool any = false;
-        enum outcome outcome = take_waiting(a, &any);
+        enum outcome outcome = accept_queued(a, &any);
         int64_t now_ms = clock_boot_ms(), until_ms = a->end_by_ms;
         if (any)
             quiet_ms = now_ms;
@@ -105,9 +105,9 @@ static void *acceptor_main(void *argument) {
     struct acceptor *a = argument;
     while (!atomic_load(&a->ending)) {
         bool any = false;
-        await_more(a, take_waiting(a, &any), INT64_MAX);
+        await_more(a, accept_queued(a, &any), INT64_MAX);
     }
-    take_the_last(a);
+    accept_last(a);
     close(a->options.fd);
     return NULL;
 }

@@ -1,12 +1,12 @@
 /*
- * acceptor: takes connections from a listening socket, on a thread of its own, and hands them over.
+ * acceptor: accepts connections from a listening socket, on a thread of its own, and hands them over.
  *
- * No more than a limit are open at once; whoever comes then waits in the kernel's queue until one is closed.
- * When it ends, no connection is lost that a client believes in: at first no new handshake begins
- * (listen_refuse), those that had begun finish, the queue is emptied, and only then the socket is closed. So
- * a client whose connect() succeeds before another's is refused has been handed over.
+ * At most `limit` connections are open at once; further clients stay in the kernel's queue until one is
+ * closed. The end loses no connection that a client considers open: first no new handshake begins
+ * (listen_refuse), then those that had begun finish, then the queue is emptied, and then the socket is
+ * closed. So a client whose connect() succeeded before another one was refused has been handed over.
  *
- * Thread-safe, but for acceptor_end and acceptor_free, which are for one thread.
+ * Thread-safe, except acceptor_end and acceptor_free, which are for one thread.
  */
 #ifndef SERVER_HTTP_ACCEPTOR_H
 #define SERVER_HTTP_ACCEPTOR_H
@@ -22,24 +22,24 @@ struct acceptor;
 struct acceptor_options {
     int fd;         /* listening, non-blocking; closed by the acceptor when it ends */
     unsigned limit; /* connections open at once */
-    /* A connection: a non-blocking socket, the callee's to close in any case. False: it was closed at once.
-     * On the acceptor's thread. */
+    /* Called on the acceptor's thread with a non-blocking socket, which the callee closes in any case.
+     * False: it closed the socket at once. */
     bool (*take)(void *context, int fd, const struct sockaddr *address, socklen_t length);
     void *context;
 };
 
-/* *a is set before anything is taken. On failure it is NULL and the socket still the caller's. */
+/* Sets *a before it accepts. On failure *a is NULL and the socket still belongs to the caller. */
 enum status acceptor_start(struct acceptor **a, const struct acceptor_options *options, struct error *e);
 
-/* A connection that was taken has been closed. Returns how many are open now. */
+/* To be called when a connection has been closed. Returns how many are open now. */
 unsigned acceptor_release(struct acceptor *a);
 
-/* Connections taken and not released. */
+/* Connections that were accepted and not released. */
 unsigned acceptor_open(struct acceptor *a);
 
-/* Takes what is on its way, then closes the socket: within LIMIT_HANDSHAKE_MS, unless there are more than the
- * limit; by CLOCK_BOOTTIME `deadline_ms` at the latest. Blocks until that is done, and nothing is taken any
- * more. A second call does nothing. */
+/* Accepts the connections that have begun, then closes the socket: within LIMIT_HANDSHAKE_MS, unless there
+ * are more than `limit`; at `deadline_ms` (CLOCK_BOOTTIME) at the latest. Blocks until then. A second call
+ * does nothing. */
 void acceptor_end(struct acceptor *a, int64_t deadline_ms);
 
 /* After acceptor_end and the last acceptor_release; NULL is fine. */

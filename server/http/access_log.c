@@ -12,7 +12,7 @@ static const char *const cache_words[CACHE_STATES] = {
     [CACHE_LOADED] = "miss", [CACHE_COLLAPSED] = "coalesced",
 };
 
-/* A log line is bounded, and one that overflows would lose all its fields. */
+/* A log line that is too long would lose all its fields. */
 static void write_target(char *out, size_t size, const char *target) {
     size_t length = 0;
     for (; *target && length + 4 < size; target++) {
@@ -38,14 +38,12 @@ void access_log_write(const struct access_log_entry *entry) {
               "request");
 }
 
-/* ---- limited ------------------------------------------------------------------------------------------ */
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the rest; a leaf */
-static int64_t second;                                   /* of the clock, in which so many were written */
+static int64_t second;                                   /* in which `written` lines were written */
 static unsigned written;
 static unsigned long left_out;
 
-/* Whether another line may be written; `missed`: how many were not, since the last one that was. */
+/* Whether this line may be written; `missed`: how many were not written since the last one. */
 static bool may_write(int64_t now_ms, unsigned long *missed) {
     pthread_mutex_lock(&lock);
     if (now_ms / 1000 != second) {

@@ -60,7 +60,7 @@ void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket
         close_connection(context, *socket_context);
 }
 
-/* What the client has sent beyond the present request, read by microhttpd or not yet. */
+/* Whether the client has sent more than the present request, whether microhttpd has read it or not. */
 static bool has_sent_more(const struct connection *c) {
     struct tcp_info info;
     socklen_t length = sizeof info;
@@ -68,25 +68,24 @@ static bool has_sent_more(const struct connection *c) {
            info.tcpi_bytes_received > c->asked_bytes;
 }
 
-/* While draining, one that has sent more requests ahead gets those answers too; it is ended once it is idle.
- */
+/* While draining, a client that has sent more requests ahead gets those answers too. */
 bool http_is_last_answer(struct connection *c) {
     if (c->surplus)
         return true;
     return atomic_load_explicit(&c->http->draining, memory_order_relaxed) && !has_sent_more(c);
 }
 
-/* microhttpd's own time-out starts anew with every byte: a client that dribbles its headers would never meet
- * it. The socket is only shut down here; it is closed, after on_connection, by the thread it belongs to. */
+/* microhttpd's own time-out starts anew with every byte: a client that sends its headers slowly would never
+ * reach it. The socket is only shut down here; its HTTP thread closes it. */
 static void shut_if_late(const struct connection *c, int64_t now_ms) {
     int64_t close_at_ms = atomic_load_explicit(&c->close_at_ms, memory_order_relaxed);
     if (close_at_ms && close_at_ms <= now_ms)
         shutdown(c->fd, SHUT_RDWR);
 }
 
-/* microhttpd, which epoll tells of changes only, stops reading after a request: it does not see that the
- * client has ended its side in the same moment. Being shut down is another change. */
-static void tell_of_end(const struct connection *c) {
+/* Edge-triggered epoll reports each change once, and microhttpd stops reading after a request: it misses a
+ * client that ended its side together with the request. The shutdown is another change that it sees. */
+static void shut_if_ended(const struct connection *c) {
     struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
     if (!atomic_load(&c->busy) && poll(&p, 1, 0) > 0 && (p.revents & POLLRDHUP))
         shutdown(c->fd, SHUT_RD);
@@ -108,7 +107,7 @@ static void *timekeeper_main(void *argument) {
         int64_t now_ms = clock_boot_ms();
         DL_FOREACH(http->connections, c) {
             shut_if_late(c, now_ms);
-            tell_of_end(c);
+            shut_if_ended(c);
         }
     }
     pthread_mutex_unlock(&http->lock);

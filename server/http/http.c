@@ -21,16 +21,14 @@
 
 enum { TARGET_BYTES = LIMIT_URI_BYTES + 1 };
 
-/* ---- answering ---------------------------------------------------------------------------------------- */
-
 static bool is_id_character(char ch) {
     return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
            (ch && strchr("-_.:/+=~@", ch));
 }
 
-/* The client's own, if it is harmless to repeat in headers and logs. */
-static void read_request_id(struct connection *c) {
-    const char *given = MHD_lookup_connection_value(c->mhd, MHD_HEADER_KIND, "X-Request-Id");
+/* The one that the client sent, if it is harmless in headers and logs. */
+static void copy_request_id(struct connection *c) {
+    const char *given = c->wishes.request_id;
     c->request_id[0] = '\0';
     size_t length = given ? strnlen(given, LIMIT_REQUEST_ID_BYTES + 1) : 0;
     if (length > LIMIT_REQUEST_ID_BYTES)
@@ -42,7 +40,7 @@ static void read_request_id(struct connection *c) {
         memcpy(c->request_id, given, length + 1);
 }
 
-/* Problems are what people ask about: each has an id. */
+/* Each problem has an id, so that a report of it can be found in the log. */
 static void make_request_id(struct connection *c) {
     uint64_t number[2] = {atomic_fetch_add(&c->http->made_ids, 1), (uint64_t)(uintptr_t)c->http};
     snprintf(c->request_id, sizeof c->request_id, "%016" PRIx64, hash_bytes(number, sizeof number));
@@ -58,7 +56,7 @@ static enum MHD_Result reply(struct connection *c) {
         .request_id = c->request_id[0] ? c->request_id : NULL,
         .close = http_is_last_answer(c),
     };
-    enum MHD_Result result = http_reply_queue(c->mhd, &c->call, &extras, &c->sent);
+    enum MHD_Result result = http_reply_queue(c->mhd, &c->call, &c->wishes, &extras, &c->sent);
     answer_unref(answer);
     c->call.answer = NULL;
     return result;
@@ -70,21 +68,20 @@ static enum MHD_Result reply_problem(struct connection *c, const struct problem 
     return reply(c);
 }
 
-/* The call may still be the api's: it is not touched. */
+/* Does not touch the call, which may still belong to the api. */
 static enum MHD_Result reply_stopping(struct connection *c) {
     struct problem p;
-    problem_set(&p, PROBLEM_OVERLOADED,
-                "the server is stopping; ask again, it may be another one that answers");
+    problem_set(&p, PROBLEM_OVERLOADED, "the server is stopping; ask again: another one may answer");
     struct api_call call = {.answer = problem_answer(&p)};
     if (!c->request_id[0])
         make_request_id(c);
     struct http_reply_extras extras = {c->request_id, true};
-    enum MHD_Result result = http_reply_queue(c->mhd, &call, &extras, &c->sent);
+    enum MHD_Result result = http_reply_queue(c->mhd, &call, &c->wishes, &extras, &c->sent);
     answer_unref(call.answer);
     return result;
 }
 
-/* The connection is not used again: its send buffer is small, and by now it may be draining. */
+/* The connection is closed after the stream: its send buffer is too small for other answers. */
 static enum MHD_Result reply_live(struct connection *c) {
     struct problem p;
     struct http_reply_extras extras = {.request_id = c->request_id[0] ? c->request_id : NULL, .close = true};
@@ -106,14 +103,11 @@ static enum MHD_Result reply_live(struct connection *c) {
         return result;
     if (atomic_load(&c->http->draining))
         return reply_stopping(c);
-    problem_set(&p, PROBLEM_OVERLOADED, "there are too many readers of /live; allowed: %u",
-                c->http->options.max_live);
+    problem_set(&p, PROBLEM_OVERLOADED, "too many readers of /live; allowed: %u", c->http->options.max_live);
     return reply_problem(c, &p);
 }
 
-/* ---- requests ----------------------------------------------------------------------------------------- */
-
-/* Its first line and its headers, with the empty line. */
+/* The request line and the headers, with the empty line. */
 static size_t request_header_bytes(struct connection *c) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
@@ -140,19 +134,20 @@ static bool is_acceptable(struct connection *c, struct problem *p) {
     return true;
 }
 
-/* Of a call that the api had: it came back, or is not waited for. */
+/* After the wait for a call: it has its answer, or the wait was aborted. */
 static enum MHD_Result reply_after_wait(struct connection *c) {
     return atomic_load(&c->wait) == WAIT_ABORTED ? reply_stopping(c) : reply(c);
 }
 
-/* The request is there, whole. */
+/* The whole request has arrived. */
 static enum MHD_Result handle(struct connection *c) {
     struct http *http = c->http;
     struct problem p;
     atomic_store_explicit(&c->close_at_ms, c->started_us / 1000 + LIMIT_ANSWER_MS, memory_order_relaxed);
     atomic_store(&c->busy, true);
     c->asked_bytes += request_header_bytes(c) + c->body_bytes;
-    read_request_id(c);
+    http_reply_read_wishes(c->mhd, &c->wishes);
+    copy_request_id(c);
     c->call.route = NULL;
     if (!is_acceptable(c, &p))
         return reply_problem(c, &p);
@@ -165,7 +160,8 @@ static enum MHD_Result handle(struct connection *c) {
     c->call.done = http_on_done;
     atomic_store(&c->wait, WAIT_BEGUN);
     atomic_fetch_add(&c->references, 1);
-    if (!api_handle(http->api, &c->call, clock_boot_ms())) /* its first line may have come long ago */
+    if (!api_handle(http->api, &c->call,
+                    clock_boot_ms())) /* not started_us: the request may have taken long to arrive */
         return http_suspend(c) ? MHD_YES : reply_after_wait(c);
     atomic_fetch_sub(&c->references, 1); /* microhttpd still has its own */
     return c->call.live ? reply_live(c) : reply(c);
@@ -181,8 +177,8 @@ static enum MHD_Result begin(struct connection *c, const char *method) {
     return MHD_YES;
 }
 
-/* Called when the headers are there, for each piece of a body, at the end of the request, and after resuming.
- * A reply is queued at the end only: queued earlier, it would cost the connection. */
+/* Called after the headers, for each piece of a body, at the end of the request, and after resuming. An
+ * answer that is queued before the end of the request would make microhttpd close the connection. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *url,
                                   const char *method, const char *version, const char *upload_data,
                                   size_t *upload_size, void **request_context) {
@@ -215,7 +211,7 @@ static struct connection *connection_of(struct MHD_Connection *mhd) {
     return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-/* The request line is there; this is the only moment at which the target is as it was sent. */
+/* The request line has arrived; only here the target is still as it was sent. */
 static void *on_request_line(void *context, const char *target, struct MHD_Connection *mhd) {
     (void)context;
     struct connection *c = connection_of(mhd);
@@ -253,12 +249,12 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
     if (!c)
         return;
     int64_t now_us = clock_boot_us();
-    if (c->sent.status) { /* else it never got as far as an answer */
+    if (c->sent.status) { /* 0: the connection ended before the answer */
         http_metrics_request(c->call.route, c->method, c->sent.status, now_us - c->started_us);
         log_access(c, now_us);
     }
     c->sent.status = 0;
-    if (c->waited && atomic_load(&c->wait) == WAIT_DONE) { /* the client left before it could be told */
+    if (c->waited && atomic_load(&c->wait) == WAIT_DONE) { /* the client left before it was resumed */
         answer_unref(c->call.answer);
         c->call.answer = NULL;
     }
@@ -267,11 +263,9 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
     atomic_store(&c->busy, false);
 }
 
-/* ---- life --------------------------------------------------------------------------------------------- */
-
 static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text) {
     (void)context, (void)mhd;
-    return strlen(text); /* the api decodes, once, what it has split */
+    return strlen(text); /* the api splits the target before it decodes it */
 }
 
 static void on_log(void *context, const char *format, va_list args) {
@@ -283,14 +277,14 @@ static void on_log(void *context, const char *format, va_list args) {
     log_debug("libmicrohttpd: %s", text);
 }
 
-/* Probes are answered beyond --connections, so that a server that is busy does not look dead. */
+/* Probes are answered beyond --connections, so that a busy server does not look dead. */
 static unsigned connection_limit(const struct http_options *options) {
     return options->connections + LIMIT_PROBE_CONNECTIONS;
 }
 
-/* microhttpd has no listening socket: what it does with one when it stops, or has as many connections as it
- * may, loses connections and can end the process. Its own limit, which it deals out to its threads, is one
- * that no thread reaches. */
+/* microhttpd gets no listening socket: when it stops or is full, it loses connections of its own socket and
+ * can end the process. It divides its limit of connections among its threads; this one is so high that no
+ * thread reaches its part. */
 static struct MHD_Daemon *start_daemon(struct http *http) {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned threads = processors > 1 ? (unsigned)processors : 1;

@@ -16,7 +16,7 @@ struct stream {
     struct MHD_Connection *mhd;
     _Atomic int64_t *close_at_ms;
     size_t *bytes;
-    int64_t take_by_ms; /* what was given last, unless it was taken: 0 */
+    int64_t take_by_ms; /* by when the last piece must be sent; 0: it was */
     bool joined;
 };
 
@@ -35,17 +35,16 @@ static void set_take_by(struct stream *s, int64_t ms) {
     atomic_store_explicit(s->close_at_ms, ms, memory_order_relaxed);
 }
 
-/* Where no chunk says so, the stream's end is the connection's (HTTP/1.0). Microhttpd 0.9.75 then marks the
- * connection as closed and may not look at it again while another is idle for longer: resumed ones are looked
- * at. */
+/* Without chunks (HTTP/1.0) the end of the connection ends the stream. Microhttpd 0.9.75 marks it as closed,
+ * but may not look at it again while another one is idle for longer. It does look at resumed ones. */
 static ssize_t end_stream(struct stream *s) {
     MHD_suspend_connection(s->mhd);
     MHD_resume_connection(s->mhd);
     return MHD_CONTENT_READER_END_OF_STREAM;
 }
 
-/* Called when all that was given before has gone to the kernel. Microhttpd allows suspending here; a return
- * of 0 without it would be called again at once. */
+/* Called when the kernel has taken the previous piece. Microhttpd allows suspending here; after a return of 0
+ * without that it would call again at once. */
 static ssize_t read_stream(void *context, uint64_t position, char *out, size_t size) {
     struct stream *s = context;
     (void)position;
@@ -58,7 +57,7 @@ static ssize_t read_stream(void *context, uint64_t position, char *out, size_t s
     if (n == 0) {
         MHD_suspend_connection(s->mhd);
         if (!live_wait(&s->reader))
-            MHD_resume_connection(s->mhd); /* something came meanwhile */
+            MHD_resume_connection(s->mhd); /* an event arrived meanwhile */
     }
     return n;
 }
@@ -72,8 +71,8 @@ static void free_stream(void *context) {
     free(s);
 }
 
-/* What the kernel takes counts as taken: it should not take minutes' worth, and not keep for a quarter of an
- * hour what nobody acknowledges, because the reader's host is gone (tcp(7), TCP_USER_TIMEOUT). */
+/* A piece counts as read once the kernel has it. So the kernel must not hold many, and must give up a reader
+ * whose host is gone before the quarter of an hour that is its default (tcp(7), TCP_USER_TIMEOUT). */
 static void limit_send_buffer(int fd) {
     int bytes = LIMIT_LIVE_SEND_BYTES;
     unsigned unacknowledged_ms = LIMIT_LIVE_GONE_MS;

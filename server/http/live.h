@@ -1,9 +1,9 @@
 /*
- * http_live: the HTTP side of api/live.h: a stream is a microhttpd response without an end, whose connection
- * is suspended while there is nothing to send.
+ * http_live: the HTTP side of api/live.h: a stream is a microhttpd response without an end. Its connection is
+ * suspended while there is nothing to send.
  *
- * A stream ends with its last chunk when the hub ends, which must be before MHD_stop_daemon: no connection is
- * suspended after that. Thread-safe as MHD_queue_response is; takes no lock but the hub's.
+ * live_end ends the streams; no connection of a stream is suspended after that. It must be called before
+ * MHD_stop_daemon. Thread-safe as MHD_queue_response is; takes only the lock of the `struct live`.
  */
 #ifndef SERVER_HTTP_LIVE_H
 #define SERVER_HTTP_LIVE_H
@@ -18,14 +18,14 @@
 
 struct http_live_options {
     struct live *live;
-    const struct api_call *call; /* its answer has the headers; stays the caller's */
+    const struct api_call *call; /* its answer has the headers; borrowed for the call */
     const struct http_reply_extras *extras;
     int fd;
     bool head; /* headers only */
-    /* When to shut the socket down (CLOCK_BOOTTIME, 0: no need to), set while the reader has yet to take
-     * something; must outlive the request. */
+    /* Set while the reader has not read everything that was sent: when to shut the socket down
+     * (CLOCK_BOOTTIME; 0: never). Must outlive the request. */
     _Atomic int64_t *close_at_ms;
-    size_t *bytes; /* counts what was sent; must outlive the request too */
+    size_t *bytes; /* counts the bytes sent; must outlive the request */
 };
 
 /* Queues a stream. False: there is no room for another reader, nothing was queued. */

@@ -1,7 +1,6 @@
 /*
- * http_metrics: what is counted of HTTP. Labels are bounded: a route is a template of the table or
- * "unmatched", a method is one we know or "other". Series are found once; counting takes no lock.
- * Thread-safe.
+ * http_metrics: the metrics of HTTP. Labels are bounded: a route is a template of the table or "unmatched", a
+ * method is a known one or "other". A series is found once; counting takes no lock. Thread-safe.
  */
 #ifndef SERVER_HTTP_METRICS_H
 #define SERVER_HTTP_METRICS_H

@@ -6,8 +6,6 @@
 
 #define SPACE " \t"
 
-/* ---- codings ------------------------------------------------------------------------------------------ */
-
 /* qvalue (section 12.4.2) in thousandths, its length in `*length`; -1 if there is none. */
 static int parse_qvalue(const char *text, size_t *length) {
     if (*text != '0' && *text != '1')
@@ -64,14 +62,12 @@ void negotiate_codings_add(struct negotiate_codings *codings, const char *value)
 }
 
 bool negotiate_gzip(const struct negotiate_codings *codings, bool large) {
-    int gzip = codings->gzip == NEGOTIATE_UNSAID ? codings->any : codings->gzip;
-    int identity = codings->identity == NEGOTIATE_UNSAID ? codings->any : codings->identity;
+    int gzip = codings->gzip == NEGOTIATE_UNNAMED ? codings->any : codings->gzip;
+    int identity = codings->identity == NEGOTIATE_UNNAMED ? codings->any : codings->identity;
     if (gzip <= 0)
         return false;
     return identity == 0 || (large && gzip >= identity);
 }
-
-/* ---- validators --------------------------------------------------------------------------------------- */
 
 static const char *opaque_tag(const char *etag) {
     return strncmp(etag, "W/", 2) == 0 ? etag + 2 : etag;

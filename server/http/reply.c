@@ -8,17 +8,16 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "server/http/negotiate.h"
 
-/* What becomes of an answer; each has its own place among what is attached to it. */
+/* The forms of an answer. Each has its slot in `attached`. */
 enum form {
     FORM_PLAIN,
     FORM_GZIP,
     FORM_UNCHANGED,
 };
-_Static_assert(FORM_UNCHANGED < ANSWER_ATTACHED, "each form has its place");
+_Static_assert(FORM_UNCHANGED < ANSWER_ATTACHED, "each form has its slot");
 
-/* A response, and for which requests it is right. */
+/* A response, and what it is valid for. */
 struct finished {
     atomic_uint references;
     bool cached;
@@ -41,7 +40,7 @@ static void add(struct MHD_Response *response, const char *name, const char *val
         mem_exhausted(); /* our own headers are well-formed */
 }
 
-/* What a browser must not do with a page: anything its policy does not name, guess types, tell others. */
+/* A browser must load only what the policy names, must not guess types, and must not send a referrer. */
 static void add_for_browsers(struct MHD_Response *response, const struct answer *answer) {
     add(response, "Content-Security-Policy", answer->policy);
     add(response, "X-Content-Type-Options", "nosniff");
@@ -127,10 +126,10 @@ static void release_body(void *body) {
     body_unref(body);
 }
 
-/* A 304 says nothing of the length that a 200 would have. */
+/* A 304 has no Content-Length. */
 static struct MHD_Response *make_unchanged(void) {
     struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-#if MHD_VERSION >= 0x00097701 /* before, libmicrohttpd adds "Content-Length: 0", which clients pass over */
+#if MHD_VERSION >= 0x00097701 /* before, libmicrohttpd adds "Content-Length: 0", which clients ignore */
     if (response)
         MHD_set_response_options(response, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);
 #endif
@@ -155,8 +154,6 @@ static struct MHD_Response *make_response(const struct api_call *call, enum form
     add_call_headers(response, call, extras);
     return response;
 }
-
-/* ---- shared responses --------------------------------------------------------------------------------- */
 
 static bool fits(const struct finished *f, const struct api_call *call) {
     return f && f->cached == call->cached &&
@@ -194,46 +191,48 @@ static struct finished *finish(const struct api_call *call, enum form form) {
     return f;
 }
 
-/* ---- what the request asks for ------------------------------------------------------------------------ */
-
-struct wishes {
-    const char *etag;
-    struct negotiate_codings codings;
-    bool holds_it; /* the client has this representation */
-};
-
 static enum MHD_Result read_wish(void *context, enum MHD_ValueKind kind, const char *name,
                                  const char *value) {
     (void)kind;
-    struct wishes *wishes = context;
-    if (value && strcasecmp(name, "Accept-Encoding") == 0)
+    struct http_reply_wishes *wishes = context;
+    if (!value)
+        return MHD_YES;
+    if (strcasecmp(name, "Accept-Encoding") == 0)
         negotiate_codings_add(&wishes->codings, value);
-    else if (value && strcasecmp(name, "If-None-Match") == 0)
-        wishes->holds_it = wishes->holds_it || negotiate_matches(value, wishes->etag);
+    else if (strcasecmp(name, "If-None-Match") == 0 && wishes->n_etags < HTTP_REPLY_ETAGS)
+        wishes->etags[wishes->n_etags++] = value;
+    else if (strcasecmp(name, "X-Request-Id") == 0 && !wishes->request_id)
+        wishes->request_id = value;
     return MHD_YES;
 }
 
-static enum form choose_form(struct MHD_Connection *connection, const struct answer *answer) {
-    if (!answer->etag[0])
-        return FORM_PLAIN;
-    struct wishes wishes = {.etag = answer->etag, .codings = NEGOTIATE_CODINGS};
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, read_wish, &wishes);
-    if (wishes.holds_it)
-        return FORM_UNCHANGED;
-    return negotiate_gzip(&wishes.codings, answer->body->length > LIMIT_PLAIN_BYTES) ? FORM_GZIP : FORM_PLAIN;
+void http_reply_read_wishes(struct MHD_Connection *connection, struct http_reply_wishes *wishes) {
+    *wishes = (struct http_reply_wishes){.codings = NEGOTIATE_CODINGS};
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, read_wish, wishes);
 }
 
-/* Whoever comes next is told of another state: most of what is read is asked for once, and a response takes
- * more memory than a row. */
-static bool is_alone(const struct api_call *call) {
+static enum form choose_form(const struct http_reply_wishes *wishes, const struct answer *answer) {
+    if (!answer->etag[0])
+        return FORM_PLAIN;
+    for (unsigned i = 0; i < wishes->n_etags; i++)
+        if (negotiate_matches(wishes->etags[i], answer->etag))
+            return FORM_UNCHANGED;
+    bool is_large = answer->body->length > LIMIT_PLAIN_BYTES;
+    return negotiate_gzip(&wishes->codings, is_large) ? FORM_GZIP : FORM_PLAIN;
+}
+
+/* The next request for this answer gets another cache state, so nobody shares this response. Most rows that
+ * are loaded are asked for once, and a response takes more memory than a row. */
+static bool is_unshared(const struct api_call *call) {
     return call->cached && call->state == CACHE_LOADED;
 }
 
 enum MHD_Result http_reply_queue(struct MHD_Connection *connection, const struct api_call *call,
+                                 const struct http_reply_wishes *wishes,
                                  const struct http_reply_extras *extras, struct http_reply_sent *sent) {
-    enum form form = choose_form(connection, call->answer);
+    enum form form = choose_form(wishes, call->answer);
     sent->status = form == FORM_UNCHANGED ? MHD_HTTP_NOT_MODIFIED : call->answer->status;
-    if (extras->request_id || extras->close || is_alone(call)) {
+    if (extras->request_id || extras->close || is_unshared(call)) {
         struct MHD_Response *response = make_response(call, form, extras, &sent->bytes);
         enum MHD_Result result = MHD_queue_response(connection, sent->status, response);
         MHD_destroy_response(response);

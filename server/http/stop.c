@@ -19,8 +19,8 @@ void http_drain_begin(struct http *http, int64_t deadline_ms) {
     live_end(http->live);
 }
 
-/* Reading from such a socket gives what came in before, then its end: a request that is there is answered,
- * and microhttpd closes. Under the lock. */
+/* microhttpd then reads what had arrived and then the end: it answers a request that is there, and closes.
+ * Under the lock. */
 static void end_idle_connections(struct http *http) {
     struct connection *c;
     DL_FOREACH(http->connections, c) {
@@ -29,7 +29,7 @@ static void end_idle_connections(struct http *http) {
     }
 }
 
-/* Until no connection is left. Again and again, for those that become idle. */
+/* Until no connection is left. It repeats, for connections that become idle meanwhile. */
 static void end_connections(struct http *http, int64_t deadline_ms) {
     pthread_mutex_lock(&http->lock);
     for (int64_t left; acceptor_open(http->acceptor) && (left = deadline_ms - clock_boot_ms()) > 0;) {
@@ -39,7 +39,7 @@ static void end_connections(struct http *http, int64_t deadline_ms) {
     pthread_mutex_unlock(&http->lock);
 }
 
-/* Requests that were sent before a client could see that this server ends arrive. */
+/* For requests that clients sent before they could see that this server stops. */
 static void await_last_requests(struct http *http, int64_t deadline_ms) {
     int64_t until_ms = least(deadline_ms, clock_boot_ms() + LIMIT_LAST_REQUESTS_MS);
     pthread_mutex_lock(&http->lock);
@@ -54,7 +54,7 @@ void http_stop(struct http *http, int64_t deadline_ms) {
     end_connections(http, deadline_ms);
     http_abort_waits(http);
     end_connections(http, clock_boot_ms() + HTTP_STOP_GRACE_MS);
-    http_abort_waits(http); /* none is new, but microhttpd must not meet one that is just being resumed */
+    http_abort_waits(http); /* microhttpd must not stop while a connection is being resumed */
     http_timekeeper_end(http);
     MHD_stop_daemon(http->daemon);
     http->daemon = NULL;

@@ -2,7 +2,7 @@
 
 #include <utlist.h>
 
-static void uncount(struct http *http) {
+static void count_down(struct http *http) {
     pthread_mutex_lock(&http->lock);
     atomic_fetch_sub(&http->suspended, 1);
     pthread_cond_broadcast(&http->changed);
@@ -12,7 +12,7 @@ static void uncount(struct http *http) {
 static void resume(struct connection *c) {
     struct http *http = c->http;
     MHD_resume_connection(c->mhd);
-    uncount(http);
+    count_down(http);
 }
 
 static bool move(struct connection *c, int from, int to) {
@@ -22,7 +22,7 @@ static bool move(struct connection *c, int from, int to) {
 /* On a loader thread. */
 void http_on_done(struct api_call *call) {
     struct connection *c = (struct connection *)((char *)call - offsetof(struct connection, call));
-    if (!move(c, WAIT_BEGUN, WAIT_DONE)) { /* it is suspended by now, and only stopping can interfere */
+    if (!move(c, WAIT_BEGUN, WAIT_DONE)) { /* it is suspended, and the stop may abort it */
         if (move(c, WAIT_SUSPENDED, WAIT_DONE))
             resume(c);
         else
@@ -36,13 +36,13 @@ static void abort_wait(struct connection *c) {
         resume(c);
 }
 
-/* Counts first and asks then, http_abort_waits the other way round: so either it waits for us, or we see that
- * nobody waits any more. */
+/* Counts first and then reads `stopping`; http_abort_waits does the reverse. So either it sees our count, or
+ * we see that the server stops. */
 static bool may_wait(struct http *http) {
     atomic_fetch_add(&http->suspended, 1);
     if (!atomic_load(&http->stopping))
         return true;
-    uncount(http);
+    count_down(http);
     return false;
 }
 
@@ -50,21 +50,18 @@ bool http_suspend(struct connection *c) {
     struct http *http = c->http;
     c->waited = true;
     if (!may_wait(http)) {
-        move(c, WAIT_BEGUN, WAIT_ABORTED); /* unless it is done meanwhile */
+        move(c, WAIT_BEGUN, WAIT_ABORTED); /* unless the answer has arrived */
         return false;
     }
     MHD_suspend_connection(c->mhd);
     if (!move(c, WAIT_BEGUN, WAIT_SUSPENDED))
-        resume(c); /* done meanwhile */
+        resume(c); /* the answer arrived before */
     else if (atomic_load(&http->stopping))
-        abort_wait(c); /* http_stop may have looked before we were suspended */
+        abort_wait(c); /* http_abort_waits may have looked before we were suspended */
     return true;
 }
 
-/* ---- stopping ----------------------------------------------------------------------------------------- */
-
-/* A connection that was moved to aborted is resumed outside the lock, one at a time: it stays where it is
- * until then. */
+/* Finds one and marks it aborted; the caller resumes it outside the lock. It stays in the list until then. */
 static struct connection *next_suspended(struct http *http) {
     struct connection *c;
     pthread_mutex_lock(&http->lock);
@@ -82,7 +79,7 @@ void http_abort_waits(struct http *http) {
     while ((c = next_suspended(http)))
         resume(c);
     pthread_mutex_lock(&http->lock);
-    while (atomic_load(&http->suspended)) /* somebody else is about to resume it */
+    while (atomic_load(&http->suspended)) /* other threads are resuming them */
         http_wait_ms(http, LIMIT_TICK_MS);
     pthread_mutex_unlock(&http->lock);
 }
