@@ -165,17 +165,17 @@ static const struct option table[] = {
      .choices = identities},
     {"cache-bytes", "N", "67108864", "most bytes of memory for cached answers", check_number, AT(cache_bytes),
      .least = 1 << 20, .most = INT64_C(1) << 40},
-    {"cache-ttl-ms", "MS", "1000", "how long a cached answer is fresh", check_number, AT(cache_ttl_ms),
+    {"cache-ttl-ms", "MS", "1000", "how long a cached answer is fresh", check_number, AT(api.cache.ttl_ms),
      .most = 3600000},
     {"cache-stale-ms", "MS", "10000", "how long after that it is still served while it is refreshed",
-     check_number, AT(cache_stale_ms), .most = 86400000},
+     check_number, AT(api.cache.stale_ms), .most = 86400000},
     {"cache-stale-if-error-ms", "MS", "300000", "how long it is still served while the store fails",
-     check_number, AT(cache_stale_if_error_ms), .most = 86400000},
+     check_number, AT(api.cache.stale_if_error_ms), .most = 86400000},
     {"caught-up-ms", "MS", "10000", "age up to which the view counts as caught up", check_number,
-     AT(caught_up_ms), .least = 100, .most = 86400000},
+     AT(api.caught_up_ms), .least = 100, .most = 86400000},
     {"index-allowance-ms", "MS", "1000",
      "expected delay of the boards' index; a board's asOf is this much earlier", check_number,
-     AT(index_allowance_ms), .most = 3600000},
+     AT(api.index_allowance_ms), .most = 3600000},
     {"connections", "N", "1024", "most connections at once", check_number, AT(connections), .least = 32,
      .most = 65536},
     {"max-live", "N", "256", "most readers of /live at once; fewer than --connections", check_number,
@@ -299,12 +299,13 @@ static void check_together(const struct options *options, struct buffer *mistake
                       "--max-live: '%" PRId64 "' is not allowed; allowed with --connections %" PRId64
                       ": a number below that\n",
                       options->max_live, options->connections);
-    if (options_of_kind(options->store, "dynamodb") && options->caught_up_ms <= options->index_allowance_ms)
+    if (options_of_kind(options->store, "dynamodb") &&
+        options->api.caught_up_ms <= options->api.index_allowance_ms)
         buffer_printf(mistakes,
                       "--caught-up-ms: '%" PRId64
                       "' is not allowed; allowed with --index-allowance-ms %" PRId64
                       ": a number above that, else no board is ever caught up\n",
-                      options->caught_up_ms, options->index_allowance_ms);
+                      options->api.caught_up_ms, options->api.index_allowance_ms);
     if (options->start != START_TRIM_HORIZON && options_of_kind(options->source, "file"))
         buffer_puts(mistakes,
                     "--start: a file's lines have no time of arrival; allowed with --source file:PATH: "

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "api/api.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -39,8 +40,8 @@ struct options {
     int64_t failover_ms;
     const char *dead_letter;
     int64_t identities; /* enum options_identities; the table stores every choice as int64_t */
-    int64_t cache_bytes, cache_ttl_ms, cache_stale_ms, cache_stale_if_error_ms;
-    int64_t caught_up_ms, index_allowance_ms;
+    int64_t cache_bytes;
+    struct api_options api; /* what the api needs as it is given; service.c completes it */
     int64_t connections, max_live;
     int64_t drain_seconds;
     int64_t format;     /* enum options_format */

@@ -70,21 +70,12 @@ static void log_addresses(const struct service *s) {
 
 static enum status start_api(struct service *s, struct error *e) {
     const struct options *o = s->options;
-    const struct api_options options = {
-        .full_identities = o->identities == IDENTITIES_FULL,
-        .caught_up_ms = o->caught_up_ms,
-        .index_allowance_ms = o->index_allowance_ms,
-        .cache =
-            {
-                .max_bytes = (size_t)o->cache_bytes,
-                .ttl_ms = o->cache_ttl_ms,
-                .stale_ms = o->cache_stale_ms,
-                .stale_if_error_ms = o->cache_stale_if_error_ms,
-                .refresh_ms =
-                    options_of_kind(o->store, "dynamodb") ? CACHE_REFRESH_MS : LIMIT_EMBEDDED_REFRESH_MS,
-                .jitter_percent = LIMIT_CACHE_JITTER_PERCENT,
-            },
-    };
+    struct api_options options = o->api;
+    options.full_identities = o->identities == IDENTITIES_FULL;
+    options.cache.max_bytes = (size_t)o->cache_bytes;
+    options.cache.refresh_ms =
+        options_of_kind(o->store, "dynamodb") ? CACHE_REFRESH_MS : LIMIT_EMBEDDED_REFRESH_MS;
+    options.cache.jitter_percent = LIMIT_CACHE_JITTER_PERCENT;
     if (!o->listen && !o->ops_listen)
         return STATUS_OK;
     enum status status = check_descriptors(o, e);

@@ -80,11 +80,11 @@ static void what_is_not_given_has_its_default(void **state) {
     assert_string_equal(c.dead_letter, "log");
     assert_int_equal(c.identities, IDENTITIES_MASKED);
     assert_int_equal(c.cache_bytes, 64 << 20);
-    assert_int_equal(c.cache_ttl_ms, 1000);
-    assert_int_equal(c.cache_stale_ms, 10000);
-    assert_int_equal(c.cache_stale_if_error_ms, 300000);
-    assert_int_equal(c.caught_up_ms, 10000);
-    assert_int_equal(c.index_allowance_ms, 1000);
+    assert_int_equal(c.api.cache.ttl_ms, 1000);
+    assert_int_equal(c.api.cache.stale_ms, 10000);
+    assert_int_equal(c.api.cache.stale_if_error_ms, 300000);
+    assert_int_equal(c.api.caught_up_ms, 10000);
+    assert_int_equal(c.api.index_allowance_ms, 1000);
     assert_int_equal(c.connections, 1024);
     assert_int_equal(c.max_live, 256);
     assert_int_equal(c.drain_seconds, 5);
@@ -108,8 +108,8 @@ static void a_flag_goes_before_the_environment_before_the_default(void **state) 
     setenv("WINNER_VIEW_CACHE_STALE_IF_ERROR_MS", "30", 1);
     RIGHT(&c, NEEDED, "--batch-size", "10");
     assert_int_equal(c.batch_size, 10);
-    assert_int_equal(c.cache_stale_if_error_ms, 30);
-    assert_int_equal(c.cache_stale_ms, 10000);
+    assert_int_equal(c.api.cache.stale_if_error_ms, 30);
+    assert_int_equal(c.api.cache.stale_ms, 10000);
 }
 
 static void an_empty_variable_is_not_set(void **state) {
