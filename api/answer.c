@@ -50,6 +50,7 @@ struct answer *answer_new(unsigned status, const char *content_type, char *data,
     pthread_mutex_init(&answer->attached_lock, NULL);
     answer->status = status;
     answer->content_type = content_type;
+    answer->cache_control = ANSWER_NO_STORE;
     answer->body = body_new(data, length);
     return answer;
 }

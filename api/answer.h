@@ -63,7 +63,8 @@ struct answer {
     void (*free_attached)(void *attached); /* also of NULL */
 };
 
-/* Owns `data` (malloc'ed, `length` bytes) from now on. */
+/* Owns `data` (malloc'ed, `length` bytes) from now on. No cache may keep the answer unless the caller sets
+ * its `cache_control`. */
 struct answer *answer_new(unsigned status, const char *content_type, char *data, size_t length);
 
 /* Compact; members in the order in which they were set. Takes the reference to `json`. */

@@ -162,6 +162,7 @@ static bool is_options(const struct api_call *call) {
 static bool answer_options(struct api_call *call) {
     call->answer = answer_new(204, NULL, NULL, 0);
     call->answer->preflight = true;
+    call->answer->cache_control = NULL;
     call->answer->allow = ROUTE_ALLOW;
     return true;
 }
@@ -179,38 +180,24 @@ static bool is_served(const struct route *route, enum api_routes routes) {
     return route && (routes == API_ALL || route->operations == (routes == API_OPERATIONS));
 }
 
-/* The answer before the stream. */
-static struct answer *live_answer(void) {
-    struct answer *answer = answer_new(200, "text/event-stream", NULL, 0);
-    answer->cache_control = ANSWER_NO_STORE;
-    return answer;
-}
-
 static bool handle_get(struct api_call *call, const struct request *request, int64_t now_ms) {
-    struct api *api = call->api;
     const struct route *route = call->route;
     struct problem p;
     if (!request_allows(request, route->parameters, &p))
         return refuse(call, &p);
-    if ((route->kind == ROUTE_LOADED || route->kind == ROUTE_LIVE) && !atomic_load(&api->has_view)) {
+    if ((route->kind == ROUTE_LOADED || route->kind == ROUTE_LIVE) && !atomic_load(&call->api->has_view)) {
         problem_set(&p, PROBLEM_VIEW_NOT_READY, "the store of the view has not been reached yet");
         return refuse(call, &p);
     }
+    if (route->kind == ROUTE_LOADED)
+        return handle_loaded(call, request, now_ms);
     call->live = route->kind == ROUTE_LIVE;
-    switch (route->kind) {
-    case ROUTE_ASSET:
-        call->answer = answer_ref(api->assets[route->asset]);
-        return true;
-    case ROUTE_MEMORY:
-        call->answer = route->answer(&api->view);
-        return true;
-    case ROUTE_LIVE:
-        call->answer = live_answer();
-        return true;
-    case ROUTE_LOADED:
-        break;
-    }
-    return handle_loaded(call, request, now_ms);
+    if (call->live)
+        call->answer = answer_new(200, "text/event-stream", NULL, 0);
+    else
+        call->answer = route->kind == ROUTE_ASSET ? answer_ref(call->api->assets[route->asset])
+                                                  : route->answer(&call->api->view);
+    return true;
 }
 
 bool api_handle(struct api *api, struct api_call *call, int64_t now_ms) {

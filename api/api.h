@@ -2,7 +2,7 @@
  * api: answers requests from the views, through a cache. It uses no HTTP library.
  *
  * A request is answered at once, or waits for a load: then `done` is called later, once, on a loader thread.
- * Every answer that speaks of the view says up to when it is complete. With `maxLag` in its query, a request
+ * Every answer about the view reports up to when it is complete. With `maxLag` in its query, a request
  * gets the problem too-stale instead of an answer that is more than that many milliseconds old, by the clock,
  * when it is given.
  *

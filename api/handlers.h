@@ -1,6 +1,6 @@
 /*
- * handlers: the functions that the route table names, one file a resource. route.h says what each takes and
- * returns; openapi.yaml says what they answer.
+ * handlers: the functions that the route table names, one file per resource. route.h describes their
+ * arguments and results, openapi.yaml their answers.
  */
 #ifndef API_HANDLERS_H
 #define API_HANDLERS_H

@@ -252,8 +252,8 @@ static bool wake_some(struct live *hub, int64_t now_ms) {
     return all;
 }
 
-/* Forgets events and boards while there is nobody to read them: they would be old for the next reader.
- * Returns whether that is so. */
+/* Without readers, forgets all events and boards: they would be old for the next reader. Returns whether
+ * there are none. */
 static bool rest(struct live *hub) {
     pthread_mutex_lock(&hub->lock);
     bool resting = !hub->readers || hub->ended;

@@ -15,11 +15,6 @@ static struct metrics_family as_of_family = {
     .scale = 1000,
 };
 
-static struct answer *uncached(struct answer *answer) {
-    answer->cache_control = ANSWER_NO_STORE;
-    return answer;
-}
-
 /* For containers and pods, which have no watchdog: reports what server/notifier.h reports to systemd. An HTTP
  * thread that hangs does not answer at all. */
 struct answer *operations_livez(const struct view *view) {
@@ -30,7 +25,7 @@ struct answer *operations_livez(const struct view *view) {
     json_object_set_new(json, "status", json_string(stuck ? "stuck" : "ok"));
     if (stuck)
         json_object_set_new(json, "loop", answer_text(loop));
-    return uncached(answer_json(stuck ? 503 : 200, json));
+    return answer_json(stuck ? 503 : 200, json);
 }
 
 static json_t *shards_json(struct freshness *freshness, int64_t now_ms) {
@@ -82,7 +77,7 @@ struct answer *operations_readyz(const struct view *view) {
     json_object_set_new(json, "asOf", answer_time(as_of_ms));
     json_object_set_new(json, "shards", shards_json(view->freshness, clock_real_ms()));
     json_object_set_new(json, "troubles", troubles_json(&report));
-    struct answer *answer = uncached(answer_json(report.phase == HEALTH_SERVING ? 200 : 503, json));
+    struct answer *answer = answer_json(report.phase == HEALTH_SERVING ? 200 : 503, json);
     answer_set_as_of(answer, as_of_ms);
     return answer;
 }
@@ -102,6 +97,5 @@ struct answer *operations_metrics(const struct view *view) {
     set_as_of_metric(view);
     metrics_write(&text);
     size_t length = text.length;
-    return uncached(
-        answer_new(200, "text/plain; version=0.0.4; charset=utf-8", buffer_detach(&text), length));
+    return answer_new(200, "text/plain; version=0.0.4; charset=utf-8", buffer_detach(&text), length);
 }

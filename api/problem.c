@@ -69,7 +69,6 @@ static json_t *problem_json(const struct problem *p) {
 struct answer *problem_answer(const struct problem *p) {
     struct answer *answer = answer_json(types[p->type].status, problem_json(p));
     answer->content_type = ANSWER_PROBLEM;
-    answer->cache_control = ANSWER_NO_STORE;
     answer->retry_after_s = types[p->type].retry_after_s;
     answer->allow = p->allow;
     return answer;

@@ -60,7 +60,7 @@ struct route {
     /* ROUTE_LOADED */
     route_prepare_function *prepare;
     route_load_function *load;
-    const char *missing; /* what STATUS_NOT_FOUND says is not there */
+    const char *missing; /* a noun, for the answer to STATUS_NOT_FOUND; NULL: not possible */
     bool from_index;     /* reads an index: see view_as_of */
     bool refreshable;    /* its first page is read again in the background after a write */
 };

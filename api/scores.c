@@ -183,7 +183,7 @@ static void deinit_scores(struct store_score (*scores)[ROLES]) {
         store_score_deinit(&(*scores)[role]);
 }
 
-/* UNKNOWN has rows, but is nobody. */
+/* UNKNOWN has rows, but is not a contributor. */
 static enum status read_scores(const struct route_load *load, const char *user_id,
                                struct store_score scores[ROLES], struct error *e) {
     if (contribution_is_unknown(user_id))
