@@ -142,7 +142,7 @@ def check(daemon, feeder, readers, before):
     if readers.cut or daemon.metric("winner_view_live_dropped_total"):
         mistakes.append(f"{readers.cut} readers were cut off")
     if readers.events < READERS * 5:
-        mistakes.append(f"only {readers.events} events came to {READERS} readers")
+        mistakes.append(f"only {readers.events} events arrived at {READERS} readers")
     for mistake in mistakes:
         print(f"WRONG: {mistake}")
     return 1 if mistakes else 0

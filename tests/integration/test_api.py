@@ -47,12 +47,12 @@ VIEW_ROUTES = ROUTES[:7]
 
 
 @pytest.fixture(scope="module", params=pairs.KINDS)
-def shop(request, openapi, tmp_path_factory):
+def shop(request, tmp_path_factory):
     """(daemon, model, pair) of the shop above, shared by the tests of this file, which only read."""
     folder = tmp_path_factory.mktemp("api")
     pair = pairs.stocked_pair(request.param, request, folder, EVENTS)
     options = [*pair.options, "--drain-seconds", "0"]
-    with Daemon(options, pair.environment, folder / "dead") as daemon:
+    with Daemon(options, pair.environment) as daemon:
         daemon.wait_until_applied()
         wait.until(
             lambda: daemon.get("/scores/photographer").json()["asOf"],

@@ -3,13 +3,11 @@ own board. The cache is off, except where a test says otherwise."""
 
 import contextlib
 import sqlite3
-import time
 
 import expected_answers
 import http_client
 import model
 import pairs
-import program
 import pytest
 import wait
 from daemon import Daemon
@@ -132,28 +130,17 @@ class Board:
         return expected
 
 
-def new_pair(kind, request, folder):
-    """An empty store, and no source."""
-    if kind == "file+sqlite":
-        pair = pairs.FileSqlite(folder)
-        pair.options = [*pair.options, "--source", "none"]
-        return pair
-    aws, name = request.getfixturevalue("shared_aws"), f"boards-{next(pairs.numbers)}-{time.time_ns()}"
-    program.create_tables(f"dynamodb:{name}", aws.environment)
-    return pairs.KinesisDynamodb(aws, name, None)
-
-
-def serving(pair, openapi, folder, *options):
-    common = [*pair.options, "--drain-seconds", "0", "--identities", "full", *NO_CACHE, *options]
-    return Daemon(common, pair.environment, folder / "dead")
+def serving(pair):
+    """A daemon that only serves."""
+    own = ["--source", "none", "--drain-seconds", "0", "--identities", "full", *NO_CACHE]
+    return Daemon([*pair.options, *own], pair.environment)
 
 
 @pytest.fixture(scope="module", params=pairs.KINDS)
-def store(request, openapi, tmp_path_factory):
+def store(request, tmp_path_factory):
     """(daemon, board, pair), shared by the tests of this file."""
-    folder = tmp_path_factory.mktemp("boards")
-    pair = new_pair(request.param, request, folder)
-    with serving(pair, openapi, folder) as daemon:
+    pair = pairs.stocked_pair(request.param, request, tmp_path_factory.mktemp("boards"), [])
+    with serving(pair) as daemon:
         rows = SqliteRows(pair) if request.param == "file+sqlite" else DynamodbRows(pair)
         yield daemon, Board(rows), pair
 
@@ -286,7 +273,7 @@ def test_while_a_board_changes_pages_succeed_and_ranks_never_decrease(store):
             item for page in pages(daemon, "/scores/merchant", [limit], rise) for item in page["items"]
         ]
         assert_in_order(items)
-        assert len({item["id"] for item in items}) == len(items), "nobody is met twice"
+        assert len({item["id"] for item in items}) == len(items), "a contributor is listed twice"
 
     check()
 
@@ -354,16 +341,16 @@ def test_a_cursor_of_another_listing_is_refused(store, cursor):
     assert daemon.get(f"/scores/{cursor}").status in (404, 503)  # nor is it an id
 
 
-def test_a_cursor_of_another_store_is_refused(store, cursor, openapi, tmp_path):
+def test_a_cursor_of_another_store_is_refused(store, cursor, tmp_path):
     daemon, _, pair = store
-    with serving(pairs.FileSqlite(tmp_path), openapi, tmp_path, "--source", "none") as stranger:
+    with serving(pairs.FileSqlite(tmp_path)) as stranger:
         assert_refused(stranger, f"/scores/merchant?cursor={cursor}")
 
 
-def test_a_cursor_and_an_id_hold_in_every_process_of_a_store(store, cursor, openapi, tmp_path):
+def test_a_cursor_and_an_id_hold_in_every_process_of_a_store(store, cursor):
     daemon, _, pair = store
     here = page_after(daemon, "/scores/merchant", cursor, 3)
-    with serving(pair, openapi, tmp_path) as other:
+    with serving(pair) as other:
         there = page_after(other, "/scores/merchant", cursor, 3)
         assert {**there, "asOf": None} == {**here, "asOf": None}
         assert other.get(f"/scores/{here['items'][0]['id']}").json()["userId"] == here["items"][0]["userId"]

@@ -165,7 +165,7 @@ def test_the_tasks_run_as_they_are_defined(aws, stage, stream):
         def is_served():
             return http_client.request(serving.public, "/contributions/p").status == 200
 
-        wait.until(is_served, f"p; {filling.log()[-3000:]}")
+        wait.until(is_served, "the product p", seen=filling.log_tail)
         assert http_client.request(serving.public, "/contributions/p").json()["purchases"] == 3
         assert http_client.request(serving.public, "/metrics").status == 404
 

@@ -26,10 +26,10 @@ LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
 
 
 @pytest.fixture(scope="module")
-def daemon(openapi, tmp_path_factory):
+def daemon(tmp_path_factory):
     pair = FileSqlite(tmp_path_factory.mktemp("connections"))
     pair.put(LAMPS)
-    with Daemon([*pair.options, "--drain-seconds", "0"], {}, pair.journal) as daemon:
+    with Daemon([*pair.options, "--drain-seconds", "0"], {}) as daemon:
         daemon.wait_until_applied()
         yield daemon
 

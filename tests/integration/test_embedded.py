@@ -140,7 +140,7 @@ def test_a_second_process_is_refused_with_the_firsts_pid_and_may_still_serve(emb
     assert purchases(reader) == 3
     embedded.put(LAMPS[-1:])
     wait.until(lambda: purchases(reader) == 4, "what the first writes shows in the second")
-    wait.until(lambda: reader.health()["caughtUp"], "the writer's lease tells how fresh the view is")
+    wait.until(lambda: reader.health()["caughtUp"], "caught up, by the writer's lease")
 
 
 def test_a_killed_process_leaves_no_lock_behind(embedded, start_on):
@@ -172,7 +172,7 @@ def test_the_start_waits_for_a_locked_database(embedded, start_on, make_on):
         other.execute("PRAGMA journal_mode=DELETE")
         other.execute("BEGIN EXCLUSIVE")
         daemon = make_on(embedded).start(ready=False)
-        wait.until(lambda: "locked" in daemon.log(), f"it says why it waits: {daemon.log()}")
+        wait.until(lambda: "locked" in daemon.log(), "the log names the lock", seen=daemon.log)
         assert daemon.is_running()
         other.execute("COMMIT")
     daemon.wait_until_ready()

@@ -26,11 +26,11 @@ SEEDS = [1, 2, int(os.environ.get("WINNER_VIEW_FUZZ_SEED") or random.SystemRando
 
 
 @pytest.fixture(scope="module", params=[pytest.param(pairs.KINDS[0], marks=pytest.mark.all), *pairs.KINDS[1:]])
-def daemon(request, openapi, tmp_path_factory):
+def daemon(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
     pair = pairs.stocked_pair(request.param, request, folder, EVENTS)
     options = [*pair.options, "--drain-seconds", "0", "--cache-ttl-ms", "100"]
-    with Daemon(options, pair.environment, folder / "dead") as daemon:
+    with Daemon(options, pair.environment) as daemon:
         daemon.wait_until_applied()
         yield daemon
 

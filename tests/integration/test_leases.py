@@ -60,13 +60,14 @@ class Table:
         """The item, once the condition holds for it."""
         return wait.until(
             lambda: (item := self.item(shard)) and condition(item) and item,
-            f"{shard} {what}: {self.items()}",
+            f"{shard} {what}",
+            seen=self.items,
             timeout_s=30,
         )
 
 
 def made(shard, first=LOWEST, last=HIGHEST, parents=(), **start):
-    """A lease that nobody has taken yet."""
+    """A lease that is not taken yet."""
     item = {
         "leaseKey": {"S": shard},
         "leaseCounter": {"N": "0"},
@@ -205,7 +206,7 @@ def test_a_start_at_a_time_makes_leases_only_of_the_shards_open_then(
     lease_writes.refuses = lambda key, values: True
     daemon = start_through(tables, one_shard.name, *OPTIONS, "--start", f"at:{text}")
     at = {"checkpoint": {"S": "AT_TIMESTAMP"}, "startAt": {"N": str(at_ms)}}
-    wait.until(lambda: len(table.items()) == 2, f"two leases: {table.items()}")
+    wait.until(lambda: len(table.items()) == 2, "two leases", seen=table.items)
     assert_item(table.item(LEFT), made(LEFT, last=str(2**127 - 1), parents=[FIRST], **at))
     assert_item(table.item(RIGHT), made(RIGHT, first=str(2**127), parents=[FIRST], **at))
     lease_writes.refuses = lambda key, values: False

@@ -207,7 +207,7 @@ def test_while_the_store_hangs_the_live_stream_stays_and_reports_not_caught_up(a
         reader.wait_for(lambda: (reader.last("freshness") or {}).get("caughtUp"), "caught up")
         with aws.emulators.dynamodb.paused():
             cloud.put(aws.kinesis, stream, PURCHASE)
-            reader.wait_for(lambda: not reader.last("freshness")["caughtUp"], "freshness tells")
+            reader.wait_for(lambda: not reader.last("freshness")["caughtUp"], "not caught up")
             assert reader.end is None
             with Reader(daemon) as later:
                 later.wait_for_all()

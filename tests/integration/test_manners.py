@@ -95,13 +95,13 @@ def holding(etag):
 
 
 @pytest.fixture(scope="module", params=pairs.KINDS)
-def daemon(request, openapi, tmp_path_factory):
+def daemon(request, tmp_path_factory):
     """A service in which nothing changes: cached answers stay fresh for as long as these tests take."""
     folder = tmp_path_factory.mktemp("manners")
     pair = pairs.stocked_pair(request.param, request, folder, EVENTS)
     options = [*pair.options, "--drain-seconds", "0", "--cache-ttl-ms", "3600000"]
     options += ["--caught-up-ms", "600000"]  # a missing row stays a 404, also on a busy machine
-    with Daemon(options, pair.environment, folder / "dead") as made:
+    with Daemon(options, pair.environment) as made:
         made.wait_until_boards_are_true()
         yield made
 

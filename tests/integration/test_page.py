@@ -5,12 +5,12 @@ import contextlib
 import os
 import pathlib
 import re
-import socket
 import struct
 import subprocess
 import sys
 
 import browser
+import live
 import model
 import pairs
 import program
@@ -76,11 +76,11 @@ def put_game(pair):
 
 
 @pytest.fixture(scope="module")
-def market(openapi, tmp_path_factory):
+def market(tmp_path_factory):
     """The game's shop, for tests that only read."""
     pair = pairs.FileSqlite(tmp_path_factory.mktemp("market"))
     put_game(pair)
-    with Daemon([*pair.options, "--drain-seconds", "0"], {}, pair.journal.parent / "dead") as daemon:
+    with Daemon([*pair.options, "--drain-seconds", "0"], {}) as daemon:
         daemon.wait_until_applied()
         yield daemon
 
@@ -273,9 +273,8 @@ def test_data_without_ingest_is_marked_as_old_and_its_live_stream_is_kept(
 @contextlib.contextmanager
 def reader_of_live(daemon):
     """Is one of the readers of /live."""
-    with socket.create_connection(("127.0.0.1", daemon.port), timeout=20) as reader:
-        reader.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert reader.recv(1000).startswith(b"HTTP/1.1 200")
+    with live.dial(daemon.port) as reader, reader.makefile("rb") as file:
+        assert live.read_head(file)[0] == 200
         yield
 
 
@@ -409,7 +408,7 @@ def test_closing_details_does_not_undo_a_navigation_that_follows_at_once(market,
     page = visit(market, "#/product/none", allowed=".* 404 ")
     page.until_text("#details-note", "There is no such product")
     page.evaluate(
-        """(() => { // told in the order that a busy browser may choose: first of the close, then of the new hash
+        """(() => { // a busy browser may send these events in this order: the close first, then the new hash
       const details = document.getElementById("details");
       details.close();
       location.hash = "#/contributor/nobody";

@@ -115,6 +115,6 @@ def test_a_shard_that_no_longer_exists_ends(aws, pair, stream, proxies, start_he
     assert daemon.terminate()[0] == 0
     proxies.kinesis.on_request = hide
     daemon = start_here("--failover-ms", "1000")
-    wait.until(lambda: pair.leases()[gone]["checkpoint"] == "SHARD_END", f"the end of {gone}; {daemon.log()}")
+    wait.until(lambda: pair.leases()[gone]["checkpoint"] == "SHARD_END", f"the end of {gone}", seen=daemon.log_tail)
     settle(daemon, pair)
     assert daemon.metric("winner_view_source_losses_total", shard=gone) == 1

@@ -86,13 +86,13 @@ def test_the_service_manager_is_notified_of_start_lag_and_stop(embedded, make_on
     embedded.put(LAMPS)
     daemon = make_on(embedded, environment=manager.environment(watchdog_s=1)).start()
     manager.wait_for(lambda message: message.get("READY") == "1")
-    told = manager.wait_for(lambda message: "lag " in message["STATUS"] and " ms" in message["STATUS"])
-    assert told["STATUS"].startswith("serving, ") and told["WATCHDOG"] == "1"
+    serving = manager.wait_for(lambda message: "lag " in message["STATUS"] and " ms" in message["STATUS"])
+    assert serving["STATUS"].startswith("serving, ") and serving["WATCHDOG"] == "1"
     status, _ = daemon.terminate()
     assert status == 0
-    heard = manager.rest()
-    assert heard[-1]["STOPPING"] == "1"
-    assert not any("STOPPING" in one for one in heard[: heard.index(told) + 1])
+    received = manager.rest()
+    assert received[-1]["STOPPING"] == "1"
+    assert not any("STOPPING" in one for one in received[: received.index(serving) + 1])
 
 
 def test_waiting_for_the_store_is_reported_to_the_service_manager_as_ready_with_its_reason(waiting, manager):
@@ -145,10 +145,10 @@ def test_a_frozen_process_sends_no_watchdog_message_until_it_is_thawed(embedded,
 
 def test_child_processes_do_not_inherit_the_notify_socket(embedded, make_on, manager, tmp_path):
     """Otherwise a credential_process could notify in its name."""
-    told = tmp_path / "told"
+    seen = tmp_path / "seen"
     process = tmp_path / "process"
     process.write_text(
-        f"#!/bin/sh\necho \"[$NOTIFY_SOCKET][$WATCHDOG_USEC]\" >{told}\n"
+        f"#!/bin/sh\necho \"[$NOTIFY_SOCKET][$WATCHDOG_USEC]\" >{seen}\n"
         'echo \'{"Version":1,"AccessKeyId":"a","SecretAccessKey":"b"}\'\n'
     )
     process.chmod(0o755)
@@ -164,7 +164,7 @@ def test_child_processes_do_not_inherit_the_notify_socket(embedded, make_on, man
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         daemon.environment.pop(name, None)
     daemon.start(ready=False)
-    wait.until(lambda: told.exists() and told.read_text(), "the process was asked")
-    assert told.read_text().strip() == "[][]"
+    wait.until(lambda: seen.exists() and seen.read_text(), "the process was asked")
+    assert seen.read_text().strip() == "[][]"
     daemon.process.send_signal(signal.SIGTERM)
     assert daemon.process.wait(20) == 0

@@ -54,7 +54,7 @@ def hanging(embedded, make_on, full_pipe):
         embedded.put([*LAMPS, NO_EVENT])
         environment = {"TSAN_OPTIONS": UNJOINED, **(environment or {})}
         daemon = make_on(embedded, "--dead-letter", f"file:{full_pipe}", environment=environment).start()
-        wait.until(lambda: is_in_a_call_on(daemon.process.pid, full_pipe), f"it hangs; {daemon.log()}")
+        wait.until(lambda: is_in_a_call_on(daemon.process.pid, full_pipe), "its shard hangs", seen=daemon.log_tail)
         return daemon
 
     return start

@@ -3,17 +3,14 @@ exports."""
 
 import contextlib
 import json
-import os
 import re
 import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
 
-import cloud
 import emulators
 import pairs
-import program
 import promql
 import pytest
 import wait
@@ -131,21 +128,17 @@ class Prometheus:
 
 
 @pytest.fixture(scope="module")
-def stores(shared_aws, tmp_path_factory):
-    """{job: pair} of both kinds, with one malformed record."""
-    name = cloud.create_stream(shared_aws.kinesis, f"watched-{os.getpid()}")
-    program.create_tables(f"dynamodb:{name}", shared_aws.environment)
-    found = {
-        "on-aws": pairs.KinesisDynamodb(shared_aws, name, name),
-        "embedded": pairs.FileSqlite(tmp_path_factory.mktemp("watched")),
-    }
+def stores(request, tmp_path_factory):
+    """{kind: pair}, each with one malformed record."""
+    events, malformed = product("lamp", ANN, PIA, 3), workload.to_put({"schema": "none"}, "lamp", "")
+    found = {kind: pairs.stocked_pair(kind, request, tmp_path_factory.mktemp("watched"), events) for kind in pairs.KINDS}
     for pair in found.values():
-        pair.put([*puts(product("lamp", ANN, PIA, 3)), workload.to_put({"schema": "none"}, "lamp", "")])
+        pair.put([malformed])
     return found
 
 
 @pytest.fixture(scope="module")
-def watched(stores, openapi, tmp_path_factory):
+def watched(stores, tmp_path_factory):
     """(Prometheus, {job: daemon}) with daemons that fill both stores and have answered requests."""
     folder, daemons = tmp_path_factory.mktemp("prometheus"), {}
     with contextlib.ExitStack() as stack:
@@ -158,7 +151,7 @@ def watched(stores, openapi, tmp_path_factory):
                 daemon.get(target)
         prometheus = Prometheus(folder, {job: daemon.port for job, daemon in daemons.items()})
         stack.callback(prometheus.stop)
-        wait.until(lambda: prometheus.has_looked(3, daemons), f"looks; {prometheus.log.read_text()[-2000:]}", 60)
+        wait.until(lambda: prometheus.has_looked(3, daemons), "three scrapes of each job", 60, seen=prometheus.log.read_text)
         yield prometheus, daemons
 
 

@@ -82,7 +82,7 @@ def test_the_installed_service_runs_and_waits_for_its_events(machine):
 
 
 def test_the_service_works_in_its_sandbox_and_reports_its_lag(running):
-    wait.until(lambda: "serving, lag " in running.show(UNIT)["StatusText"], "systemd is told the lag")
+    wait.until(lambda: "serving, lag " in running.show(UNIT)["StatusText"], "the lag in the status")
     assert (running.root.path(STATE) / "winner-view.db").exists()
     assert running.run("systemctl", "is-failed", UNIT, check=False).stdout.strip() == "active"
 

@@ -1,15 +1,13 @@
 """Streams and tables of the emulators: tests fill and read them with boto3, never through the program under test."""
 
-import time
-
 import boto3
 import botocore.config
 
+import wait
 from model import Record
 
 TABLES = ("Contributions", "Scores", "Leases")
 PUT_BATCH = 500
-WAIT_S = 60
 
 
 def client(service, environment):
@@ -23,18 +21,6 @@ def client(service, environment):
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         config=botocore.config.Config(max_pool_connections=4, read_timeout=60),
     )
-
-
-def until(condition, what, timeout_s=WAIT_S, every_s=0.02):
-    """Asks until `condition()` is true and returns it; fails, saying what was awaited."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout_s} s: {what}")
-        time.sleep(every_s)
 
 
 class Aws:
@@ -59,7 +45,7 @@ def until_active(kinesis, name):
         summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
         return summary["StreamStatus"] == "ACTIVE"
 
-    until(is_active, f"stream {name} active")
+    wait.until(is_active, f"stream {name} active")
     return name
 
 

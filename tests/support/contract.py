@@ -97,6 +97,12 @@ class Contract:
         """The description of this method; HEAD has that of GET."""
         return self.document["paths"][template].get("get" if method == "HEAD" else method.lower())
 
+    def parameters(self, template, kind):
+        """Those of a path, and of its GET, that are in "path" or "query"."""
+        item = self.document["paths"][template]
+        described = map(self.resolve, item.get("parameters", []) + item["get"].get("parameters", []))
+        return [parameter for parameter in described if parameter["in"] == kind]
+
     def responses(self, method, target):
         """{status: its description} for this request."""
         template = self.template(target)

@@ -209,7 +209,7 @@ def kinesis_command(streams):
 
 
 class Addresses:
-    """Where two emulators are reached, whoever started them."""
+    """The addresses of two emulators that any process may have started."""
 
     VARIABLES = ("WINNER_VIEW_DYNAMODB", "WINNER_VIEW_KINESIS")
 

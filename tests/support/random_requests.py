@@ -154,12 +154,6 @@ def anything(draw, openapi, known):
 # --- Valid requests, and requests with one mistake. -------------------------------------------------------
 
 
-def parameters(openapi, template, kind):
-    item = openapi.document["paths"][template]
-    described = map(openapi.resolve, item.get("parameters", []) + item["get"].get("parameters", []))
-    return [parameter for parameter in described if parameter["in"] == kind]
-
-
 def right_value(schema):
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
@@ -179,7 +173,7 @@ def wrong_value(schema):
 def filled(draw, openapi, template, known):
     """The template with its braces filled as its parameters allow."""
     values = {}
-    for parameter in parameters(openapi, template, "path"):
+    for parameter in openapi.parameters(template, "path"):
         values[parameter["name"]] = draw(
             right_value(parameter["schema"]) if "enum" in parameter["schema"] else st.sampled_from(known)
         )
@@ -188,7 +182,7 @@ def filled(draw, openapi, template, known):
 
 def right_pairs(draw, openapi, template, cursors):
     pairs = []
-    for parameter in parameters(openapi, template, "query"):
+    for parameter in openapi.parameters(template, "query"):
         values = right_value(parameter["schema"]) if parameter["name"] != "cursor" else None
         if values is None and cursors.get(template):
             values = st.sampled_from(cursors[template])
@@ -218,7 +212,7 @@ def wrong(draw, openapi, known, cursors):
     template = draw(st.sampled_from(sorted(openapi.document["paths"])))
     path = filled(draw, openapi, template, known)
     pairs = right_pairs(draw, openapi, template, cursors)
-    described = parameters(openapi, template, "query")
+    described = openapi.parameters(template, "query")
     kinds = ["unknown"] + (["value", "value", "value", "twice"] if described else [])
     kind = draw(st.sampled_from(kinds))
     if kind == "unknown":

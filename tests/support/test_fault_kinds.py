@@ -45,20 +45,6 @@ class Stream:
         }
 
 
-@pytest.fixture
-def through():
-    with fake_emulator.FakeEmulator() as behind, proxy.Proxy(behind.url) as running:
-        running.behind = behind
-        yield running
-
-
-@pytest.fixture
-def client(through):
-    made = fake_emulator.Client(through.port)
-    yield made
-    made.close()
-
-
 def row(name):
     return {"TableName": "t-Scores", "Key": {"userId": {"S": name}}}
 
@@ -118,20 +104,20 @@ def test_throttles_come_in_every_form(through, client):
 
 
 @pytest.mark.parametrize("kind, arrives", [(faults.ResetBefore, 0), (faults.LostAnswer, 1)])
-def test_a_reset_comes_before_the_call_took_effect_or_after(through, client, kind, arrives):
+def test_a_reset_comes_before_the_call_took_effect_or_after(behind, through, client, kind, arrives):
     through.layers = [faults.Faults(1, [kind(ALWAYS)])]
     with pytest.raises(ConnectionResetError):
         client.call(UPDATE, row("a"))
-    assert len(through.behind.arrived) == arrives
+    assert len(behind.arrived) == arrives
 
 
-def test_a_server_error_of_a_write_may_have_taken_effect(through, client):
+def test_a_server_error_of_a_write_may_have_taken_effect(behind, through, client):
     through.layers = [faults.Faults(1, [faults.ServerError(ALWAYS)])]
     statuses = {client.call(UPDATE, row("a"))[0] for _ in range(40)}
-    assert statuses == {500, 503} and 0 < len(through.behind.arrived) < 40
+    assert statuses == {500, 503} and 0 < len(behind.arrived) < 40
 
 
-def test_a_late_write_lands_behind_later_ones(through, client):
+def test_a_late_write_lands_behind_later_ones(behind, through, client):
     drawn = faults.Faults(1, [faults.LateWrite(ALWAYS, up_to_s=0.2)])
     through.layers = [drawn]
     with pytest.raises(ConnectionResetError):
@@ -139,25 +125,25 @@ def test_a_late_write_lands_behind_later_ones(through, client):
     drawn.off()
     client.call(UPDATE, row("second"))
     drawn.settle()
-    assert [content["Key"]["userId"]["S"] for _, content in through.behind.arrived] == ["second", "first"]
+    assert [content["Key"]["userId"]["S"] for _, content in behind.arrived] == ["second", "first"]
 
 
-def test_an_answers_body_is_cut(through, client):
+def test_an_answers_body_is_cut(behind, through, client):
     through.layers = [faults.Faults(1, [faults.CutBody(ALWAYS)])]
     with pytest.raises(http.client.IncompleteRead):
         client.call(UPDATE, row("a"))
-    assert len(through.behind.arrived) == 1
+    assert len(behind.arrived) == 1
 
 
-def test_numbers_change_and_the_checksum_does_not(through, client):
-    through.behind.answer = lambda *_: {"Item": {"score": {"N": "42"}}}
+def test_numbers_change_and_the_checksum_does_not(behind, through, client):
+    behind.answer = lambda *_: {"Item": {"score": {"N": "42"}}}
     through.layers = [faults.Faults(1, [faults.WrongChecksum(ALWAYS)])]
     _, content, headers = client.call(UPDATE, row("a"))
     assert headers["x-amz-crc32"] == "1234" and content["Item"]["score"]["N"] not in ("42", "")
 
 
-def test_keys_left_unprocessed_are_named_and_the_others_are_answered(through, client):
-    through.behind.answer = lambda target, content: {"Responses": {"t": content["RequestItems"]["t"]["Keys"]}}
+def test_keys_left_unprocessed_are_named_and_the_others_are_answered(behind, through, client):
+    behind.answer = lambda target, content: {"Responses": {"t": content["RequestItems"]["t"]["Keys"]}}
     through.layers = [faults.Faults(1, [faults.UnprocessedKeys(ALWAYS)])]
     keys = [{"k": {"S": str(n)}} for n in range(5)]
     counts = set()
@@ -195,8 +181,8 @@ def test_a_script_of_outages_is_played_and_can_be_ended_early(through, client):
 
 
 @pytest.fixture
-def readers(through):
-    through.behind.answer = Stream()
+def readers(behind, through):
+    behind.answer = Stream()
     made = aws_behaviour.Readers()
     through.layers = [made]
     return made
@@ -238,10 +224,10 @@ def test_a_sixth_read_in_a_second_is_refused_and_five_a_second_are_not(readers):
     assert 14 <= sum(shared.may_read("a", 100.0 + n * 0.2) for n in range(50)) <= 16
 
 
-def test_after_two_megabytes_a_shard_is_refused_for_a_second(client, readers, through):
+def test_after_two_megabytes_a_shard_is_refused_for_a_second(behind, client, readers, through):
     limits = aws_behaviour.ShardLimits(readers)
     through.layers.append(limits)
-    through.behind.answer.records = [{"Data": "A" * 2_666_668}]
+    behind.answer.records = [{"Data": "A" * 2_666_668}]
     iterator = iterator_of(client, "a")
     began = time.monotonic()
     assert read(client, iterator)[0] == 200
@@ -272,18 +258,18 @@ def test_the_lag_of_a_reply_can_be_set_or_left_out(client, readers, through):
     assert aws_behaviour.Lag.of_aws({"MillisBehindLatest": 0, "Records": records}, 1_002_500) == 0
 
 
-def test_records_are_padded_and_a_reply_keeps_within_ten_megabytes(client, readers, through):
+def test_records_are_padded_and_a_reply_keeps_within_ten_megabytes(behind, client, readers, through):
     through.layers.append(aws_behaviour.Padding(1_000_000))
-    through.behind.answer.records = [{"Data": base64.b64encode(b"{}").decode()}]
+    behind.answer.records = [{"Data": base64.b64encode(b"{}").decode()}]
     (record,) = read(client, iterator_of(client, "a"))[1]["Records"]
     data = base64.b64decode(record["Data"])
     assert len(data) == 1_000_000 and json.loads(data) == {}
-    assert through.behind.arrived[-1][1]["Limit"] == 10
+    assert behind.arrived[-1][1]["Limit"] == 10
 
 
-def test_an_index_is_late_by_its_maximum_and_a_table_never(client, through):
+def test_an_index_is_late_by_its_maximum_and_a_table_never(behind, client, through):
     numbers = itertools.count(1)
-    through.behind.answer = lambda *_: {"n": next(numbers)}
+    behind.answer = lambda *_: {"n": next(numbers)}
     late = aws_behaviour.LateIndex(seconds=3)
     through.layers = [late]
     boards = [client.call(QUERY, {"IndexName": "ScoresByRole"})[1]["n"] for _ in range(3)]

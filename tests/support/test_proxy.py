@@ -10,25 +10,6 @@ import pytest
 NO_ANSWER = (OSError, http.client.HTTPException)
 
 
-@pytest.fixture
-def behind():
-    with fake_emulator.FakeEmulator() as running:
-        yield running
-
-
-@pytest.fixture
-def through(behind):
-    with proxy.Proxy(behind.url) as running:
-        yield running
-
-
-@pytest.fixture
-def client(through):
-    made = fake_emulator.Client(through.port)
-    yield made
-    made.close()
-
-
 def test_calls_pass_unchanged_on_kept_alive_connections(behind, through, client):
     for n in range(20):
         status, content, headers = client.call("DynamoDB_20120810.GetItem", {"n": n, "chunked": n % 2})
