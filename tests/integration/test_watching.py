@@ -129,11 +129,12 @@ class Prometheus:
 
 @pytest.fixture(scope="module")
 def stores(request, tmp_path_factory):
-    """{kind: pair}, each with one malformed record."""
-    events, malformed = product("lamp", ANN, PIA, 3), workload.to_put({"schema": "none"}, "lamp", "")
-    found = {kind: pairs.stocked_pair(kind, request, tmp_path_factory.mktemp("watched"), events) for kind in pairs.KINDS}
-    for pair in found.values():
-        pair.put([malformed])
+    """{job: pair} of both kinds, with one malformed record."""
+    found = {}
+    for job, kind in ("on-aws", "kinesis+dynamodb"), ("embedded", "file+sqlite"):
+        folder = tmp_path_factory.mktemp("watched")
+        found[job] = pairs.stocked_pair(kind, request, folder, product("lamp", ANN, PIA, 3))
+        found[job].put([workload.to_put({"schema": "none"}, "lamp", "")])
     return found
 
 
