@@ -3,7 +3,7 @@
  *   data          the record's JSON; or `text`, its text as it is; or `dataBase64`, its bytes
  *   tokens        {"<x>": [string, times]}: in all of the case, <x> stands for so many of that string
  *   partitionKey  "lamp" unless given; null: the source has none. shard, sequence, sub: the position
- *   expect        what comes of it; `detail` is a part of what is said
+ *   expect        the result; `detail` is a part of the envelope's
  * The Python model is held to them as well (tests/model/test_envelope_cases.py), but for those with a
  * `limit`.
  */
@@ -68,7 +68,7 @@ static void assert_dead(const struct envelope *envelope, const json_t *expect) {
                  support_text(expect, "reason"));
     assert_contains(envelope->detail, support_text(expect, "detail"));
     assert_true(strlen(envelope->detail) < sizeof envelope->detail);
-    assert_true(utf8_is_valid(envelope->detail, strlen(envelope->detail))); /* it goes into JSON */
+    assert_true(utf8_is_valid(envelope->detail, strlen(envelope->detail))); /* it is written into JSON */
 }
 
 static void assert_event(const struct event *event, const json_t *expect, const json_t *one) {

@@ -19,11 +19,11 @@
 
 enum { STEPS = 64, READS = 256 };
 
-/* A source that does as a script says. */
+/* A source that follows a script. */
 
 struct step { /* one read */
     size_t n;
-    int64_t as_of_ms; /* 0: it does not tell */
+    int64_t as_of_ms; /* 0: not known */
     enum status status;
     bool ended, gone;
     size_t n_children;
@@ -277,7 +277,7 @@ static void records_keep_their_order(void **state) {
     assert_int_equal(t->taken, sum);
 }
 
-static void an_empty_read_tells_its_as_of(void **state) {
+static void an_empty_read_reports_its_as_of(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.as_of_ms = 1000});
     plan(t, (struct step){.n = 1, .as_of_ms = 2000});
@@ -295,7 +295,7 @@ static void as_of_is_that_of_the_last_read_that_is_complete(void **state) {
     plan(t, (struct step){.n = 1});
     start(t, 4, PATIENCE_MS, 3);
     assert_next(t, 4, 1000); /* 2 of the first read, 2 of the second */
-    assert_next(t, 4, 2000); /* 3 of the second, 1 of one that does not tell */
+    assert_next(t, 4, 2000); /* 3 of the second, 1 of one without an as-of */
 }
 
 /* The window. */
@@ -360,7 +360,7 @@ static void without_a_window_nothing_waits(void **state) {
 
 /* Failures. */
 
-static void a_failure_is_handed_over_and_the_prefetch_goes_on(void **state) {
+static void a_failure_is_handed_over_and_the_prefetch_continues(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 1});
     plan(t, (struct step){.status = STATUS_RETRY});
@@ -373,7 +373,7 @@ static void a_failure_is_handed_over_and_the_prefetch_goes_on(void **state) {
     assert_next(t, 2, 1000);
 }
 
-static void a_failure_in_the_window_comes_after_its_batch(void **state) {
+static void a_failure_in_the_window_follows_its_batch(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 2, .as_of_ms = 1000});
     plan(t, (struct step){.status = STATUS_RETRY});
@@ -435,7 +435,7 @@ static void the_end_comes_with_the_last_batch(void **state) {
     assert_int_equal(atomic_load(&t->script.reads), 1);
 }
 
-static void an_end_without_records_is_told(void **state) {
+static void an_end_without_records_is_reported(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.ended = true});
     start(t, 2, 0, 1);
@@ -463,7 +463,7 @@ static void a_finished_prefetch_hands_out_its_batches_and_reads_no_more(void **s
     assert_int_equal(atomic_load(&t->script.reads), PREFETCH_ITEMS);
 }
 
-/* A stop's wake may come at any time, and is no end: that is prefetch_is_over's to tell. */
+/* A stop's wake may come at any time, and is no end: only prefetch_is_over decides. */
 static void a_finish_ends_the_window(void **state) {
     struct fixture *t = *state;
     struct prefetch_item *item;
@@ -507,7 +507,7 @@ static void a_wake_ends_one_wait(void **state) {
     assert_true(clock_boot_ms() >= until_ms);
 }
 
-static void a_wait_goes_on_though_an_item_came_before_it(void **state) {
+static void a_wait_continues_though_an_item_arrived(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 5});
     plan(t, (struct step){.n = 2});
@@ -539,7 +539,7 @@ static void a_loss_is_told_at_once_with_what_came_before_it(void **state) {
     prefetch_give_back(t->prefetch);
 }
 
-static void a_shard_that_is_gone_says_so_with_its_end(void **state) {
+static void a_shard_that_is_gone_is_reported(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.ended = true, .gone = true, .loss = "all of it", .n_children = 1});
     start(t, 5, PATIENCE_MS, 1);
@@ -636,32 +636,32 @@ static void a_read_is_forgotten_once_all_of_it_is_in_batches(void **state) {
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
-        test("a long read is many batches, and as-of comes with its last", a_long_read_is_many_batches),
+        test("a long read is many batches, and the last has the as-of", a_long_read_is_many_batches),
         test("records keep their order, whatever the reads' lengths", records_keep_their_order),
-        test("an empty read tells its as-of", an_empty_read_tells_its_as_of),
+        test("an empty read reports its as-of", an_empty_read_reports_its_as_of),
         test("as-of is that of the last read that is complete",
              as_of_is_that_of_the_last_read_that_is_complete),
         test("a batch waits for more until it is full", a_batch_waits_for_more_until_it_is_full),
         test("a wider window holds for the next batch", a_wider_window_holds_for_the_next_batch),
         test("a batch waits no longer than its window", a_batch_waits_no_longer_than_its_window),
         test("without a window nothing waits", without_a_window_nothing_waits),
-        test("a failure is handed over, and the prefetch goes on",
-             a_failure_is_handed_over_and_the_prefetch_goes_on),
-        test("a failure in the window comes after its batch", a_failure_in_the_window_comes_after_its_batch),
+        test("a failure is handed over, and the prefetch continues",
+             a_failure_is_handed_over_and_the_prefetch_continues),
+        test("a failure in the window follows its batch", a_failure_in_the_window_follows_its_batch),
         test("after a failure the prefetch reads only when that was given back",
              after_a_failure_it_reads_when_that_was_given_back),
         test("the prefetch is never further ahead than its items", it_is_never_further_ahead_than_its_items),
         test("the end and the children come with the last batch, then nothing",
              the_end_comes_with_the_last_batch),
-        test("an end without records is told", an_end_without_records_is_told),
+        test("an end without records is reported", an_end_without_records_is_reported),
         test("a finished prefetch hands out its batches and reads no more",
              a_finished_prefetch_hands_out_its_batches_and_reads_no_more),
         test("a finish ends the window, and the batch is handed out", a_finish_ends_the_window),
         test("a wake ends one wait, the one under way or the next", a_wake_ends_one_wait),
-        test("a wait goes on though an item came before it", a_wait_goes_on_though_an_item_came_before_it),
-        test("a loss is told at once, with what came before it",
+        test("a wait continues though an item arrived before it", a_wait_continues_though_an_item_arrived),
+        test("a loss is reported at once, with the records before it",
              a_loss_is_told_at_once_with_what_came_before_it),
-        test("a shard that is gone says so with its end", a_shard_that_is_gone_says_so_with_its_end),
+        test("a shard that is gone is reported so with its end", a_shard_that_is_gone_is_reported),
         test("a refusal for good is handed over as it is", a_refusal_for_good_is_handed_over_as_it_is),
         test("a batch holds its bytes until it is given back",
              a_batch_holds_its_bytes_until_it_is_given_back),

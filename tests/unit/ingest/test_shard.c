@@ -308,7 +308,7 @@ static void letters_that_cannot_be_written_hold_it_and_its_position(void **state
     struct shard_report report = await_end(s);
     assert_int_equal(report.progress.checkpoint, LEASE_TRIM_HORIZON);
     shard_join(s);
-    assert_no_trouble_is_left(); /* nobody is left who would clear it */
+    assert_no_trouble_is_left(); /* no thread is left to clear it */
 }
 
 static void await(atomic_bool *what) {

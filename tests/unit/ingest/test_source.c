@@ -6,7 +6,7 @@
 
 #include "tests/unit/support/source.h"
 
-static void says_the_same_of_itself(void **state) {
+static void identifies_itself_in_the_same_way(void **state) {
     struct fixture *t = fixture(state);
     struct store_source before, after;
     assert_ok(source_identify(t->source, &before, &failure));
@@ -84,7 +84,7 @@ static void reads_on_after_any_position(void **state) {
     }
 }
 
-static void nothing_comes_after_the_last(void **state) {
+static void nothing_is_after_the_last(void **state) {
     struct fixture *t = fixture(state);
     add_samples(t);
     _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
@@ -164,11 +164,11 @@ static void a_wake_ends_a_wait(void **state) {
 
 /* clang-format off */
 #define CONTRACT(test) \
-    test("a source says the same of itself each time", says_the_same_of_itself), \
+    test("a source identifies itself in the same way each time", identifies_itself_in_the_same_way), \
     test("all shards are listed, in the order of their ids", lists_its_shards), \
     test("records come in order, each once, byte for byte", records_come_in_order_each_once), \
     test("reading on from a record's position brings exactly what follows", reads_on_after_any_position), \
-    test("after the last position nothing comes until more is added", nothing_comes_after_the_last), \
+    test("after the last position there is nothing until more is added", nothing_is_after_the_last), \
     test("an idle source brings no records and an as-of of now", an_idle_source_is_as_fresh_as_its_reads), \
     test("as-of passes the time of a record only with or after it", as_of_covers_what_was_added_before), \
     test("a read waits no longer than asked", waits_no_longer_than_asked), \

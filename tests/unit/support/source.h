@@ -1,6 +1,6 @@
 /*
- * For tests of the sources: a source of its own for each test, and a reader's records as they came. A file:
- * in a new folder. A Kinesis stream: on the emulator that AWS_ENDPOINT_URL_KINESIS names
+ * For tests of the sources: a source of its own for each test, and the records that a reader returned. A
+ * file: in a new folder. A Kinesis stream: on the emulator that AWS_ENDPOINT_URL_KINESIS names
  * (tests/support/emulators.py
  * -- ctest ...).
  */
@@ -198,7 +198,7 @@ struct seen {
     size_t lengths[64];
     bool cut[64];
     size_t n;
-    int64_t as_of_ms; /* the last that was told */
+    int64_t as_of_ms; /* the last that was reported */
 };
 
 static inline void forget(struct seen *seen) {

@@ -1,4 +1,4 @@
-/* Dead letters to SQS, over a transport that answers as a queue does, or as a script says. */
+/* Dead letters to SQS, over a transport that answers as a queue does, or follows a script. */
 #include "ingest/deadletter/deadletter.h"
 
 #include "aws/settings.h"
@@ -239,7 +239,7 @@ static void what_passes_holds_the_letters_that_met_it_and_no_other(void **state)
         assert_contains(e.message, "cannot send dead letters to '" QUEUE "': sqs SendMessage failed");
         assert_int_equal(queue.taken, before + 4);
         assert_int_equal(letters[3].state, DEADLETTER_PENDING);
-        assert_false(in_trouble(reason, sizeof reason)); /* whoever waits for it says so */
+        assert_false(in_trouble(reason, sizeof reason)); /* the shard reports that wait */
         assert_int_equal(write_at(letters, COUNT(letters), NOW, &e), STATUS_OK);
         assert_int_equal(queue.taken, before + 5);
     }

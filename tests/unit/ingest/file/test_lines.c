@@ -255,7 +255,7 @@ static void two_such_lines_in_a_row_are_two(void **state) {
 
 /* Failures. */
 
-static void a_read_that_fails_says_so(void **state) {
+static void a_read_that_fails_reports_the_error(void **state) {
     (void)state;
     int folder = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct lines lines;
@@ -287,7 +287,7 @@ int main(void) {
              a_line_too_long_is_handed_out_once_its_end_is_there),
         test("two lines in a row that are too long are two, and the next is whole",
              two_such_lines_in_a_row_are_two),
-        test("a read that fails says so", a_read_that_fails_says_so),
+        test("a read that fails reports the error", a_read_that_fails_reports_the_error),
     };
     return cmocka_run_group_tests_name("lines", tests, NULL, NULL);
 }

@@ -137,7 +137,7 @@ static void a_line_too_long_becomes_a_cut_record(void **state) {
 
 /* A file that is not what it was. */
 
-static void a_file_that_shrank_fails_and_goes_on_failing(void **state) {
+static void a_file_that_shrank_keeps_failing(void **state) {
     struct fixture *t = fixture(state);
     _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
     _cleanup_(forget) struct seen seen = {0};
@@ -153,7 +153,7 @@ static void a_file_that_shrank_fails_and_goes_on_failing(void **state) {
     assert_int_equal(seen.n, 2);
 }
 
-static void a_file_that_shrank_while_nobody_read_fails(void **state) {
+static void a_file_that_shrank_between_reads_fails(void **state) {
     struct fixture *t = fixture(state);
     const struct position second = position_from_u64(6);
     _cleanup_(close_reader) struct source_reader *r = open_from(t, &second);
@@ -215,8 +215,8 @@ int main(void) {
              positions_are_byte_offsets),
         test("an appended line ends the wait for it", an_appended_line_ends_the_wait),
         test("a line that is too long becomes a cut record", a_line_too_long_becomes_a_cut_record),
-        test("a file that shrank fails, and goes on failing", a_file_that_shrank_fails_and_goes_on_failing),
-        test("a file that shrank while nobody read fails", a_file_that_shrank_while_nobody_read_fails),
+        test("a file that shrank fails, and keeps failing", a_file_that_shrank_keeps_failing),
+        test("a file that shrank between two reads fails", a_file_that_shrank_between_reads_fails),
         test("a replaced file fails, and both inodes are named", a_replaced_file_fails_and_says_both),
         test("a removed file fails, and ends the wait", a_removed_file_fails_without_a_wait),
     };

@@ -321,7 +321,8 @@ static void a_key_that_may_not_be_used_holds_the_shard_and_is_named(void **state
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
-        test("a position refused as expired goes on from the trim horizon, and says so once",
+        test("after a position refused as expired, reading continues at the trim horizon, with one reported "
+             "loss",
              an_expired_position_goes_on_from_the_horizon_and_says_so),
         test("replies that stay empty with the lag of the retention period do too",
              empty_replies_with_the_lag_of_retention_do_too),

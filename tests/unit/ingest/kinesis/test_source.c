@@ -64,7 +64,7 @@ static void what_was_read_is_paced_across_expired_iterators(void **state) {
     for (int i = 0; i < 4; i++)
         read_ok(t);
     assert_true(clock_boot_ms() >=
-                began_ms + 1000); /* 2 MB, the one megabyte that came twice counted twice */
+                began_ms + 1000); /* 2 MB, the megabyte that was returned twice counts twice */
 }
 
 /* Aggregated records. */
@@ -147,7 +147,7 @@ static void a_broken_one_is_one_record_that_says_why(void **state) {
 
 /* Replies. */
 
-static void a_lag_that_is_not_told_is_not_known(void **state) {
+static void a_lag_that_is_not_reported_is_not_known(void **state) {
     struct fixture *t = *state;
     static const char *const rests[] = {"\"NextShardIterator\":\"i1\"",
                                         "\"NextShardIterator\":\"i1\",\"MillisBehindLatest\":null"};
@@ -177,7 +177,7 @@ static void without_a_next_iterator_the_shard_ends_with_its_children(void **stat
     assert_true(t->batch.ended);
     assert_false(t->batch.gone);
     assert_int_equal(t->batch.n, 1);
-    assert_int_equal(t->batch.as_of_ms, 1700000000500); /* what came later is in its children */
+    assert_int_equal(t->batch.as_of_ms, 1700000000500); /* what arrived later is in its children */
     assert_int_equal(t->batch.n_children, 1);
     assert_string_equal(t->batch.children[0].id, "c-1");
     assert_string_equal(t->batch.children[0].parents[1], "p-2");
@@ -189,18 +189,18 @@ static void without_a_next_iterator_the_shard_ends_with_its_children(void **stat
 /* The service asks for more time than there is: a wait for a retry would be beyond the end. */
 static void what_the_stream_is_is_told_in_a_bounded_time_or_not(void **state) {
     struct fixture *t = *state;
-    struct store_source told;
+    struct store_source identity;
     open_at_horizon(t);
     t->retry_after_ms = 60000;
     plan(t, "DescribeStreamSummary", "", 503, "%s", "{}");
     int64_t began_ms = clock_boot_ms();
-    assert_int_equal(source_identify(t->source, &told, &t->error), STATUS_RETRY);
+    assert_int_equal(source_identify(t->source, &identity, &t->error), STATUS_RETRY);
     assert_true(clock_boot_ms() < began_ms + LIMIT_CONTACT_MS);
 }
 
 /* The budget. */
 
-static void a_read_holds_what_came_until_it_is_forgotten(void **state) {
+static void a_read_holds_what_it_returned_until_forgotten(void **state) {
     struct fixture *t = *state;
     read_seven(t);
     size_t held = budget_held(t->budget);
@@ -255,7 +255,7 @@ static void at_the_tip_no_more_is_reserved_than_may_have_come_since(void **state
     waker_deinit(&waker);
 }
 
-/* Its place shows by a rival that came later, and wants more than there is: whoever is behind that one waits.
+/* Its place shows by a rival that arrived later, and wants more than there is: a claim behind that one waits.
  */
 static void a_read_whose_time_is_up_finds_its_place_in_the_line_again(void **state) {
     struct fixture *t = *state;
@@ -266,7 +266,7 @@ static void a_read_whose_time_is_up_finds_its_place_in_the_line_again(void **sta
     plan_iterator(t, "TRIM_HORIZON", "i1");
     open_at_horizon(t);
     assert_int_equal(source_read(t->reader, clock_boot_ms() + 20, &t->batch, &t->error), STATUS_OK);
-    source_forget(t->reader); /* as the prefetch does, whatever came */
+    source_forget(t->reader); /* as the prefetch does after each read */
     assert_false(budget_ask(t->budget, &rival, LIMIT_REPLY_BYTES + 1, &waker));
     budget_set(t->budget, &others, LIMIT_INFLIGHT_BYTES - LIMIT_REPLY_BYTES);
 
@@ -309,9 +309,9 @@ static void a_wake_ends_the_wait_for_the_budget(void **state) {
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
-        test("an expired iterator is replaced by one at the last position, and nothing comes twice",
+        test("an expired iterator is replaced by one at the last position, and nothing is read twice",
              an_expired_iterator_is_replaced_at_the_last_position),
-        test("before anything came, an expired iterator is replaced at the start",
+        test("before the first record, an expired iterator is replaced at the start",
              before_anything_came_it_is_replaced_at_the_start),
         test("iterators that expire at once are tried five times a second",
              iterators_that_expire_at_once_are_tried_five_times_a_second),
@@ -324,14 +324,15 @@ int main(void) {
              a_restart_within_a_record_brings_its_rest),
         test("an iterator that expires after an aggregated record repeats no part",
              an_iterator_that_expires_after_a_record_of_parts_repeats_none),
-        test("a broken aggregated record is one record that says why",
+        test("a broken aggregated record is one record with the reason",
              a_broken_one_is_one_record_that_says_why),
-        test("a lag that is not told is not known", a_lag_that_is_not_told_is_not_known),
+        test("a lag that is not reported is not known", a_lag_that_is_not_reported_is_not_known),
         test("without a next iterator the shard ends with its children",
              without_a_next_iterator_the_shard_ends_with_its_children),
-        test("what the stream is, is told in a bounded time or not",
+        test("the stream is identified in a bounded time, or the call fails",
              what_the_stream_is_is_told_in_a_bounded_time_or_not),
-        test("a read holds what came, until it is forgotten", a_read_holds_what_came_until_it_is_forgotten),
+        test("a read holds what it returned, until that is forgotten",
+             a_read_holds_what_it_returned_until_forgotten),
         test("a failed read holds nothing", a_failed_read_holds_nothing),
         test("with a backlog a full reply is reserved before it is asked for",
              with_a_backlog_a_full_reply_is_reserved_before_it_is_asked_for),

@@ -1,4 +1,5 @@
-/* A lease while it is ours, against a real DynamoDB whose answers get lost, and a source that does as told.
+/* A lease while it is ours, against a real DynamoDB whose answers get lost, and a source that does what the
+ * test sets.
  */
 #include "ingest/leases/held_lease.h"
 
@@ -14,7 +15,7 @@
 /* A lease that is not to be lost is renewed in time by a machine that is busy. */
 enum { FAILOVER_MS = 4000, PATIENCE_MS = 30000 };
 
-/* A source of one record at most, whose shard ends, fails or hangs when it is told to. */
+/* A source of one record at most, whose shard ends, fails or hangs on request. */
 
 enum mood { MOOD_IDLE, MOOD_FAILING, MOOD_HANGING, MOOD_ENDED };
 
@@ -243,7 +244,7 @@ static void renewal_without_an_answer_is_its_own(void **state) {
     assert_true(is_renewed_within(&w, PATIENCE_MS));
 }
 
-/* Its counter is the one that we sent: the first answer must tell. */
+/* Its counter is the one that we sent: the first answer decides. */
 static void another_row_with_that_counter_is_not(void **state) {
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
@@ -525,7 +526,7 @@ int main(void) {
         support_test("a shard that waits and tries again keeps its lease", one_that_waits_is_kept),
         support_test("a shard that is stuck loses its lease", one_that_is_stuck_is_not),
         support_test("a shard that is stopped gives its lease back", stopped_it_is_released),
-        support_test("a lost lease is told before its shard's last call ends",
+        support_test("a lost lease is reported before its shard's last call ends",
                      lease_does_not_wait_for_its_threads_last_call),
         support_test("a shard's end: children's leases, their names, SHARD_END", ends_in_order),
         support_test("a shard's end that is cut short after any step heals",
@@ -533,7 +534,7 @@ int main(void) {
         support_test("an end whose answer was lost is not written over", unanswered_end_is_not_written_over),
         support_test("children that the shard did not name come from the listing",
                      children_may_come_from_the_listing),
-        support_test("an end that no shard goes on after is none", end_without_children_is_none),
+        support_test("an end without a shard that continues is false", end_without_children_is_none),
         support_test("an end that is none loses no position", end_that_is_none_loses_no_position),
         support_test("an end that cannot be recorded yet keeps its lease, and the position before it",
                      end_that_cannot_be_recorded_yet_keeps_its_lease),

@@ -169,7 +169,7 @@ static void what_has_a_lease_is_not_missing(void **state) {
 
 static void whoever_is_before_the_first_leases_is_not_missing(void **state) {
     (void)state;
-    /* a and its child b ended before the start; c was open then; d came after it */
+    /* a and its child b ended before the start; c was open then; d is younger */
     struct source_shard listed[] = {shard("a", "", ""), shard("b", "a", ""), shard("c", "b", ""),
                                     shard("d", "c", "")};
     assert_string_equal(missing(SCAN(LEASES(lease("c", "b", "", LEASE_AT_TIMESTAMP)), listed, 4)), "d+~");

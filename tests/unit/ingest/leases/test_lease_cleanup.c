@@ -128,7 +128,7 @@ static void stopped_it_gives_the_lease_back(void **state) {
     lease = row(t);
     assert_string_equal(lease.owner, "");
     assert_int_equal(lease.checkpoint, LEASE_SHARD_END);
-    CLEANUP(t, 1); /* whoever comes next finishes it */
+    CLEANUP(t, 1); /* the next one finishes it */
     assert_true(lease_cleanup_offer(j, &lease));
     await_row(t, is_gone);
     assert_int_equal(writes_left(t), 0);

@@ -1,4 +1,4 @@
-/* What a look shows, over a real (embedded) store and a source that lists as it is told. */
+/* What a look shows, over a real (embedded) store and a source that lists what the test sets. */
 #include "ingest/leases/lease_table.h"
 
 #include "base/clock.h"
@@ -315,7 +315,7 @@ static void tells_a_childs_time_from_its_parents_until_it_has_its_own(void **sta
     assert_int_equal(as_of(&s), 3000);
 }
 
-/* A process that only serves has no listing to tell it of the child. */
+/* A process that only serves has no listing, so it does not know the child. */
 static void believes_no_scan_that_shows_an_end_without_a_child(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
     struct lease_table follower;
@@ -368,7 +368,7 @@ int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
         support_test_sqlite("it makes a lease for every listed shard", makes_all_that_are_listed),
-        support_test_sqlite("each call of a look is preceded by a sign of life",
+        support_test_sqlite("the pulse beats before each call of a refresh",
                             beats_before_each_call_of_a_look),
         support_test_sqlite("a start at a time: for those that were open then",
                             makes_those_open_at_its_start),
@@ -382,7 +382,7 @@ int main(void) {
                             begins_children_of_what_was_open_at_their_own_beginning),
         support_test_sqlite("a lease that is new and not listed wants a newer listing",
                             judges_nothing_by_a_listing_that_is_too_old),
-        support_test_sqlite("past is what is gone from two listings running",
+        support_test_sqlite("obsolete is what is missing in two listings running",
                             names_what_is_gone_from_two_listings),
         support_test_sqlite("past is not what another worker has in hand",
                             leaves_out_what_another_is_forgetting),

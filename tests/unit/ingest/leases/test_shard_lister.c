@@ -8,7 +8,7 @@
 
 enum { PATIENCE_MS = 30000, HOUR_MS = 3600000 };
 
-/* A source that lists as it is told. */
+/* A source that lists what the test sets. */
 
 struct lists {
     struct source source;

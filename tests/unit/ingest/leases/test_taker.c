@@ -254,7 +254,7 @@ static void our_name_at_our_first_look_is_our_last_lifes_and_taken_back_whatever
     assert_int_equal(s.plan.choices[0].kind, TAKER_OWN);
     look(&s, 4000); /* nor has anybody touched them since: our writes did not get there */
     assert_int_equal(decide(&s)->n, 3);
-    s.leases[1].counter++; /* somebody lives */
+    s.leases[1].counter++; /* its owner lives */
     look(&s, 7000);
     assert_int_equal(decide(&s)->n, 0);
 }
