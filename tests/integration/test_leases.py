@@ -241,10 +241,8 @@ def test_of_two_processes_with_one_worker_id_the_older_loses_its_leases_and_repo
     assert held(first) == 3
 
     second.start()
-    wait.until(
-        lambda: held(second) == 3 and held(first) == 0, "the newer one has all", 2 * FAILOVER_MS / 1000
-    )
-    wait.until(lambda: "worker id" in troubles(first), "the older one says so", FAILOVER_MS / 1000)
+    wait.until(lambda: held(second) == 3 and held(first) == 0, "the newer one has all")
+    wait.until(lambda: "worker id" in troubles(first), "the older one says so")
     assert "one-name" in troubles(first)["worker id"] and "--worker-id" in troubles(first)["worker id"]
     assert "worker id" not in troubles(second)
 
@@ -258,7 +256,7 @@ def test_of_two_processes_with_one_worker_id_the_older_loses_its_leases_and_repo
 
     second.kill()  # then the older one takes the leases
     cloud.put(aws.kinesis, stream, lamps[-1:])
-    wait.until(lambda: held(first) == 3, "the older one has all again", 2.5 * FAILOVER_MS / 1000)
+    wait.until(lambda: held(first) == 3, "the older one has all again")
     first.wait_until_applied()
     assert "worker id" not in troubles(first)
     expected = fold(cloud.read_stream(aws.kinesis, stream))
@@ -278,4 +276,4 @@ def test_two_processes_with_one_worker_id_that_start_together_do_not_share_lease
             True,
         ]
 
-    wait.until(is_settled, "one has all", 5 * FAILOVER_MS / 1000)
+    wait.until(is_settled, "one has all")
