@@ -1,5 +1,5 @@
 /* What a caller may rely on in any source (ingest/source.h). What a file adds to that is in
- * test_source_file.c. */
+ * file/test_source.c. */
 #include "ingest/source.h"
 
 #include <pthread.h>
