@@ -300,11 +300,6 @@ static struct MHD_Daemon *start_daemon(struct http *http) {
         MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, http, MHD_OPTION_END);
 }
 
-static void init(struct http *http) {
-    condition_init(&http->changed);
-    pthread_mutex_init(&http->lock, NULL);
-}
-
 static void deinit(struct http *http) {
     acceptor_free(http->acceptor);
     live_free(http->live);
@@ -341,7 +336,8 @@ struct http *http_new(const struct http_options *options, struct api *api, struc
     http->api = api;
     http->options = *options;
     http->port = listen_port(fd);
-    init(http);
+    condition_init(&http->changed);
+    pthread_mutex_init(&http->lock, NULL);
     if (start_parts(http, fd, e)) {
         close(fd);
         deinit(http);

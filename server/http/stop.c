@@ -29,31 +29,25 @@ static void end_idle_connections(struct http *http) {
     }
 }
 
-/* Until no connection is left. It repeats, for connections that become idle meanwhile. */
-static void end_connections(struct http *http, int64_t deadline_ms) {
+/* Until no connection is left, at most until `until_ms`. `end_idle`: ends idle ones, again and again, for
+ * those that become idle meanwhile. */
+static void await_connections(struct http *http, int64_t until_ms, bool end_idle) {
     pthread_mutex_lock(&http->lock);
-    for (int64_t left; acceptor_open(http->acceptor) && (left = deadline_ms - clock_boot_ms()) > 0;) {
-        end_idle_connections(http);
-        http_wait_ms(http, least(left, LIMIT_END_IDLE_MS));
+    for (int64_t left; acceptor_open(http->acceptor) && (left = until_ms - clock_boot_ms()) > 0;) {
+        if (end_idle)
+            end_idle_connections(http);
+        http_wait_ms(http, end_idle ? least(left, LIMIT_END_IDLE_MS) : left);
     }
-    pthread_mutex_unlock(&http->lock);
-}
-
-/* For requests that clients sent before they could see that this server stops. */
-static void await_last_requests(struct http *http, int64_t deadline_ms) {
-    int64_t until_ms = least(deadline_ms, clock_boot_ms() + LIMIT_LAST_REQUESTS_MS);
-    pthread_mutex_lock(&http->lock);
-    for (int64_t left; acceptor_open(http->acceptor) && (left = until_ms - clock_boot_ms()) > 0;)
-        http_wait_ms(http, left);
     pthread_mutex_unlock(&http->lock);
 }
 
 void http_stop(struct http *http, int64_t deadline_ms) {
     http_drain_begin(http, deadline_ms);
-    await_last_requests(http, deadline_ms);
-    end_connections(http, deadline_ms);
+    /* Clients may have sent requests before they could see that this server stops. */
+    await_connections(http, least(deadline_ms, clock_boot_ms() + LIMIT_LAST_REQUESTS_MS), false);
+    await_connections(http, deadline_ms, true);
     http_abort_waits(http);
-    end_connections(http, clock_boot_ms() + HTTP_STOP_GRACE_MS);
+    await_connections(http, clock_boot_ms() + HTTP_STOP_GRACE_MS, true);
     http_abort_waits(http); /* microhttpd must not stop while a connection is being resumed */
     http_timekeeper_end(http);
     MHD_stop_daemon(http->daemon);

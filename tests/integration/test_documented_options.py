@@ -96,7 +96,7 @@ def test_a_unit_test_states_the_default_of_each_option():
     for option in program.options():
         name = option.name.replace("-", "_")
         assert re.search(rf"\bc\.(\w+\.)*?{name.replace('_', '[_.]')}\b", text), (
-            f"{path}: add to what_is_not_given_has_its_default: assert_...(c.{name}, {option.default!r});"
+            f"{path}: add to an_option_that_is_not_given_has_its_default: assert_...(c.{name}, {option.default!r});"
         )
 
 

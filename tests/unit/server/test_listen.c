@@ -29,7 +29,7 @@ static void an_address_is_a_host_and_a_port(void **state) {
     }
 }
 
-static void anything_else_is_refused_with_what_is_allowed(void **state) {
+static void any_other_text_is_refused_with_what_is_allowed(void **state) {
     (void)state;
     static const char *const texts[] = {
         "",         "8080",   ":8080", "host",  "host:",   "host:x", "host:-1", "h:65536",
@@ -65,7 +65,7 @@ static void an_address_that_is_taken_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_is_a_host_and_a_port),
-        cmocka_unit_test(anything_else_is_refused_with_what_is_allowed),
+        cmocka_unit_test(any_other_text_is_refused_with_what_is_allowed),
         cmocka_unit_test(port_0_becomes_a_real_one),
         cmocka_unit_test(an_address_that_is_taken_is_named),
     };

@@ -56,7 +56,7 @@ static void assert_says(struct fixture *f, int64_t now_ms, const char *expected)
     assert_string_equal(text, expected);
 }
 
-static void it_tells_of_start_lag_and_stop(void **state) {
+static void it_reports_start_lag_and_stop(void **state) {
     struct fixture *f = *state;
     assert_says(f, 0, "STATUS=starting, lag unknown");
     health_set_phase(f->health, HEALTH_SERVING);
@@ -69,7 +69,7 @@ static void it_tells_of_start_lag_and_stop(void **state) {
     assert_says(f, 250, "STATUS=stopping, lag 250 ms\nSTOPPING=1");
 }
 
-static void who_waits_for_the_store_is_ready_and_says_for_what_it_waits(void **state) {
+static void a_service_that_waits_for_the_store_is_ready_and_its_status_names_the_reason(void **state) {
     struct fixture *f = *state;
     health_raise(f->health, "start", "cannot read table 'x': connection refused");
     notifier_ready(f->notifier);
@@ -95,7 +95,7 @@ static void a_status_is_one_line_of_utf8(void **state) {
     }
 }
 
-static void all_is_well_while_every_loop_turns_within_its_bound(void **state) {
+static void the_watchdog_is_fed_while_every_loop_runs_within_its_bound(void **state) {
     struct fixture *f = *state;
     struct pulse p = {0};
     health_set_phase(f->health, HEALTH_SERVING);
@@ -108,7 +108,7 @@ static void all_is_well_while_every_loop_turns_within_its_bound(void **state) {
     pulse_unwatch(&p);
 }
 
-static void stopping_has_a_time_out_of_the_managers_own(void **state) {
+static void while_stopping_the_watchdog_is_always_fed(void **state) {
     struct fixture *f = *state;
     struct pulse p = {0};
     pulse_watch(&p, "coordinator", 1000, 5000);
@@ -117,12 +117,12 @@ static void stopping_has_a_time_out_of_the_managers_own(void **state) {
     pulse_unwatch(&p);
 }
 
-static void it_speaks_three_times_in_the_watchdogs_time_at_least(void **state) {
+static void it_sends_at_least_three_messages_in_the_time_of_the_watchdog(void **state) {
     struct fixture *f = *state;
     assert_int_equal(notifier_step(f->notifier, 1000, 0), 4000);
 }
 
-static void the_thread_tells_by_itself_and_its_last_words_are_that_it_stops(void **state) {
+static void the_thread_sends_by_itself_and_its_last_message_is_stopping(void **state) {
     struct fixture *f = *state;
     char text[1024];
     struct error e;
@@ -139,7 +139,7 @@ static void the_thread_tells_by_itself_and_its_last_words_are_that_it_stops(void
     } while (!strstr(text, "\nSTOPPING=1"));
 }
 
-static void nobody_to_tell_is_fine(void **state) {
+static void without_a_service_manager_all_calls_do_nothing(void **state) {
     (void)state;
     notifier_ready(NULL);
     notifier_stopping(NULL);
@@ -148,19 +148,18 @@ static void nobody_to_tell_is_fine(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(it_tells_of_start_lag_and_stop, setup, teardown),
-        cmocka_unit_test_setup_teardown(who_waits_for_the_store_is_ready_and_says_for_what_it_waits, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(it_reports_start_lag_and_stop, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_service_that_waits_for_the_store_is_ready_and_its_status_names_the_reason, setup, teardown),
         cmocka_unit_test_setup_teardown(a_status_is_one_line_of_utf8, setup, teardown),
-        cmocka_unit_test_setup_teardown(all_is_well_while_every_loop_turns_within_its_bound, setup_watchdog,
+        cmocka_unit_test_setup_teardown(the_watchdog_is_fed_while_every_loop_runs_within_its_bound,
+                                        setup_watchdog, teardown),
+        cmocka_unit_test_setup_teardown(while_stopping_the_watchdog_is_always_fed, setup_watchdog, teardown),
+        cmocka_unit_test_setup_teardown(it_sends_at_least_three_messages_in_the_time_of_the_watchdog,
+                                        setup_watchdog, teardown),
+        cmocka_unit_test_setup_teardown(the_thread_sends_by_itself_and_its_last_message_is_stopping, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(stopping_has_a_time_out_of_the_managers_own, setup_watchdog,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(it_speaks_three_times_in_the_watchdogs_time_at_least, setup_watchdog,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(the_thread_tells_by_itself_and_its_last_words_are_that_it_stops,
-                                        setup, teardown),
-        cmocka_unit_test(nobody_to_tell_is_fine),
+        cmocka_unit_test(without_a_service_manager_all_calls_do_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ static void a_name_after_an_at_sign_is_abstract(void **state) {
     notify_close(&n);
 }
 
-static void without_a_manager_nobody_is_told_and_nothing_fails(void **state) {
+static void without_a_manager_nothing_is_sent_and_nothing_fails(void **state) {
     (void)state;
     struct notify n;
     struct error e;
@@ -74,7 +74,7 @@ static void the_watchdog_is_for_the_process_that_it_names(void **state) {
     assert_int_equal(watchdog_of(m, "", NULL), 0);
 }
 
-static void an_address_that_is_none_is_told_and_nobody_else_is(void **state) {
+static void an_invalid_address_is_an_error_and_nothing_is_sent(void **state) {
     (void)state;
     char long_name[200] = "/";
     memset(long_name + 1, 'x', sizeof long_name - 2);
@@ -101,7 +101,7 @@ static void a_manager_that_is_gone_is_an_error(void **state) {
     notify_close(&n);
 }
 
-static void one_that_does_not_read_is_not_waited_for(void **state) {
+static void a_manager_that_does_not_read_blocks_nothing(void **state) {
     struct manager *m = *state;
     struct notify n;
     struct error e;
@@ -120,12 +120,12 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_message_is_one_datagram_to_the_named_path),
         TEST(a_name_after_an_at_sign_is_abstract),
-        TEST(without_a_manager_nobody_is_told_and_nothing_fails),
+        TEST(without_a_manager_nothing_is_sent_and_nothing_fails),
         TEST(children_do_not_inherit_it),
         TEST(the_watchdog_is_for_the_process_that_it_names),
-        TEST(an_address_that_is_none_is_told_and_nobody_else_is),
+        TEST(an_invalid_address_is_an_error_and_nothing_is_sent),
         TEST(a_manager_that_is_gone_is_an_error),
-        TEST(one_that_does_not_read_is_not_waited_for),
+        TEST(a_manager_that_does_not_read_blocks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

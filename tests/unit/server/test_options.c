@@ -60,7 +60,7 @@ static void assert_wrong(const char *expected, const char *const arguments[], si
 #define WRONG(expected, ...)                                                                                 \
     assert_wrong((expected), (const char *const[]){__VA_ARGS__}, COUNT(((const char *const[]){__VA_ARGS__})))
 
-static void what_is_not_given_has_its_default(void **state) {
+static void an_option_that_is_not_given_has_its_default(void **state) {
     (void)state;
     struct options c;
     RIGHT(&c, NEEDED);
@@ -101,7 +101,7 @@ static void a_value_stands_after_a_space_or_an_equals_sign(void **state) {
     assert_int_equal(c.identities, IDENTITIES_FULL);
 }
 
-static void a_flag_goes_before_the_environment_before_the_default(void **state) {
+static void a_flag_wins_over_the_environment_and_that_over_the_default(void **state) {
     (void)state;
     struct options c;
     setenv("WINNER_VIEW_BATCH_SIZE", "20", 1);
@@ -120,7 +120,7 @@ static void an_empty_variable_is_not_set(void **state) {
     assert_int_equal(c.batch_size, 1000);
 }
 
-static void the_environment_alone_will_do(void **state) {
+static void the_environment_alone_is_enough(void **state) {
     (void)state;
     struct options c;
     setenv("WINNER_VIEW_SOURCE", "none", 1);
@@ -153,7 +153,7 @@ static void the_last_of_two_equal_flags_counts(void **state) {
     assert_int_equal(c.batch_size, 2);
 }
 
-static void commands_and_their_needs(void **state) {
+static void a_command_is_the_first_argument_and_a_flag_any(void **state) {
     (void)state;
     struct options c;
     RIGHT(&c, "serve", NEEDED);
@@ -185,7 +185,7 @@ static void where_to_start_is_the_oldest_the_latest_or_a_time(void **state) {
           "--start", "at:yesterday");
 }
 
-static void every_choice_is_understood(void **state) {
+static void every_allowed_choice_is_read(void **state) {
     (void)state;
     struct options c;
     RIGHT(&c, NEEDED, "--log-level", "debug", "--log-format", "json", "--access-log", "none", "--dead-letter",
@@ -199,7 +199,7 @@ static void every_choice_is_understood(void **state) {
           "--access-log", "all", "--log-level", "error");
 }
 
-static void a_number_must_be_one_within_its_bounds(void **state) {
+static void a_number_must_be_within_its_bounds(void **state) {
     (void)state;
     static const char *const wrong[] = {"0",   "10001", "-1",   "+5", " 5", "5 ",
                                         "5.0", "1e3",   "0x10", "x",  "",   "99999999999999999999999"};
@@ -215,7 +215,7 @@ static void a_number_must_be_one_within_its_bounds(void **state) {
     }
 }
 
-static void a_mistake_names_the_option_what_was_given_and_what_is_allowed(void **state) {
+static void a_mistake_names_the_option_the_value_and_what_is_allowed(void **state) {
     (void)state;
     static const struct {
         const char *option, *value, *allowed;
@@ -290,7 +290,7 @@ static void an_option_at_the_end_needs_its_value(void **state) {
     WRONG("--store: needs a value; allowed: dynamodb:STAGE|sqlite:PATH\n", "--source", "none", "--store");
 }
 
-static void nothing_given_is_the_embedded_default(void **state) {
+static void without_options_the_store_is_sqlite_and_the_source_a_file(void **state) {
     (void)state;
     struct options c;
     _cleanup_(buffer_deinit) struct buffer mistakes;
@@ -301,7 +301,7 @@ static void nothing_given_is_the_embedded_default(void **state) {
     assert_string_equal(c.store, "sqlite:winner-view.db");
 }
 
-static void options_that_do_not_go_together_are_refused(void **state) {
+static void options_that_do_not_fit_together_are_refused(void **state) {
     (void)state;
     WRONG("--source and --listen: both are none, so there is nothing to do; give one of them\n", "--source",
           "none", "--store", "dynamodb:x", "--listen", "none");
@@ -364,7 +364,7 @@ static void each_option_in_the_help_is_read_and_refuses_an_empty_value(void **st
     assert_true(n > 20);
 }
 
-static void a_kind_is_what_stands_before_the_colon(void **state) {
+static void a_kind_is_the_text_before_the_colon(void **state) {
     (void)state;
     assert_string_equal(options_of_kind("kinesis:x:y", "kinesis"), "x:y");
     assert_string_equal(options_of_kind("file:", "file"), "");
@@ -377,28 +377,28 @@ static void a_kind_is_what_stands_before_the_colon(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(what_is_not_given_has_its_default),
+        TEST(an_option_that_is_not_given_has_its_default),
         TEST(a_value_stands_after_a_space_or_an_equals_sign),
-        TEST(a_flag_goes_before_the_environment_before_the_default),
+        TEST(a_flag_wins_over_the_environment_and_that_over_the_default),
         TEST(an_empty_variable_is_not_set),
-        TEST(the_environment_alone_will_do),
+        TEST(the_environment_alone_is_enough),
         TEST(the_lambdas_variables_name_the_tables_too),
         TEST(the_last_of_two_equal_flags_counts),
-        TEST(commands_and_their_needs),
+        TEST(a_command_is_the_first_argument_and_a_flag_any),
         TEST(where_to_start_is_the_oldest_the_latest_or_a_time),
-        TEST(every_choice_is_understood),
-        TEST(a_number_must_be_one_within_its_bounds),
-        TEST(a_mistake_names_the_option_what_was_given_and_what_is_allowed),
+        TEST(every_allowed_choice_is_read),
+        TEST(a_number_must_be_within_its_bounds),
+        TEST(a_mistake_names_the_option_the_value_and_what_is_allowed),
         TEST(a_mistake_in_the_environment_names_the_variable),
         TEST(every_mistake_has_a_line_of_its_own),
         TEST(unknown_options_and_commands_are_refused),
         TEST(an_option_at_the_end_needs_its_value),
-        TEST(nothing_given_is_the_embedded_default),
-        TEST(options_that_do_not_go_together_are_refused),
+        TEST(without_options_the_store_is_sqlite_and_the_source_a_file),
+        TEST(options_that_do_not_fit_together_are_refused),
         TEST(a_stage_leaves_room_for_the_longest_table_name),
         TEST(help_names_commands_defaults_and_other_variables),
         TEST(each_option_in_the_help_is_read_and_refuses_an_empty_value),
-        TEST(a_kind_is_what_stands_before_the_colon),
+        TEST(a_kind_is_the_text_before_the_colon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

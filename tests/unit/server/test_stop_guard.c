@@ -23,7 +23,7 @@ static int status_of_process(int64_t timeout_ms, bool hangs, int log) {
     return WEXITSTATUS(status);
 }
 
-static void who_hangs_is_ended_and_it_is_said(void **state) {
+static void a_stop_that_hangs_is_ended_and_logged(void **state) {
     (void)state;
     int pipes[2];
     char text[256] = "";
@@ -35,12 +35,12 @@ static void who_hangs_is_ended_and_it_is_said(void **state) {
     close(pipes[1]);
 }
 
-static void who_has_stopped_in_time_is_left_alone(void **state) {
+static void a_stop_in_time_is_not_disturbed(void **state) {
     (void)state;
     assert_int_equal(status_of_process(600000, false, STDERR_FILENO), 0);
 }
 
-static void a_log_that_hangs_does_not_keep_it(void **state) {
+static void a_log_that_hangs_does_not_delay_the_end(void **state) {
     (void)state;
     int pipes[2];
     assert_int_equal(pipe2(pipes, O_NONBLOCK), 0);
@@ -54,9 +54,9 @@ static void a_log_that_hangs_does_not_keep_it(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_hangs_is_ended_and_it_is_said),
-        cmocka_unit_test(who_has_stopped_in_time_is_left_alone),
-        cmocka_unit_test(a_log_that_hangs_does_not_keep_it),
+        cmocka_unit_test(a_stop_that_hangs_is_ended_and_logged),
+        cmocka_unit_test(a_stop_in_time_is_not_disturbed),
+        cmocka_unit_test(a_log_that_hangs_does_not_delay_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

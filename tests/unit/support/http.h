@@ -68,7 +68,7 @@ static inline void send_all(int fd, const char *text, size_t length) {
     while (length) {
         ssize_t n = send(fd, text, length, MSG_NOSIGNAL);
         if (n <= 0)
-            return; /* the reply, or its absence, tells */
+            return; /* the test sees it by the missing reply */
         text += n;
         length -= (size_t)n;
     }

@@ -3,8 +3,7 @@
 #include "base/limits.h"
 #include "tests/unit/support/test.h"
 
-/* ---- a store that shows what a test wants, in each round and each part of it
- * --------------------------------------------------- */
+/* A store that shows what a test wants, in each round and each part of it. */
 
 struct shown_score {
     const char *role, *user_id;
@@ -98,10 +97,9 @@ static void assert_difference(const struct audit *audit, size_t i, const char *r
     assert_int_equal(audit->differences[i].derived, derived);
 }
 
-/* ---- a table at rest
- * -------------------------------------------------------------------------------------------------------- */
+/* A table at rest. */
 
-static void scores_that_are_what_the_products_say_are_no_difference(void **state) {
+static void scores_that_equal_their_products_are_no_difference(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {
         {.scores = {{"creator", "Ann", 5, 5},
@@ -119,7 +117,7 @@ static void scores_that_are_what_the_products_say_are_no_difference(void **state
     audit_deinit(&audit);
 }
 
-static void rows_that_are_wrong_missing_or_nobodys_are_differences_by_role_and_user(void **state) {
+static void rows_that_are_wrong_missing_or_without_products_are_differences(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {
         {.scores = {{"photographer", "Bo", 3, 3},
@@ -140,7 +138,7 @@ static void rows_that_are_wrong_missing_or_nobodys_are_differences_by_role_and_u
     audit_deinit(&audit);
 }
 
-static void role_and_user_id_do_not_run_into_each_other(void **state) {
+static void role_and_user_id_are_kept_apart(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {
         {.scores = {{"creator", "Ann", 1, 1}, {"creatorA", "nn", 1, 1}}, .products = {{"Ann", NULL, 1, 0}}}};
@@ -151,8 +149,7 @@ static void role_and_user_id_do_not_run_into_each_other(void **state) {
     audit_deinit(&audit);
 }
 
-/* ---- a table that moves
- * ----------------------------------------------------------------------------------------------------- */
+/* A table that moves. */
 
 static struct shown moving_store(const struct shown_round *rounds, size_t n_rounds) {
     struct shown s = shown_store(rounds, n_rounds);
@@ -161,7 +158,7 @@ static struct shown moving_store(const struct shown_round *rounds, size_t n_roun
     return s;
 }
 
-static void a_score_that_moved_around_what_the_products_say_is_no_difference(void **state) {
+static void a_score_that_moved_across_the_sum_of_its_products_is_no_difference(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {{.scores = {{"creator", "Ann", 5, 9},
                                                             {"creator", "New", AUDIT_NONE, 2},
@@ -177,7 +174,7 @@ static void a_score_that_moved_around_what_the_products_say_is_no_difference(voi
     audit_deinit(&audit);
 }
 
-static void credit_on_its_way_settles_once_the_products_have_caught_up(void **state) {
+static void a_batch_in_progress_settles_once_its_products_are_written(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {
         {.scores = {{"creator", "Ann", 5, 5}, {"creator", "Bea", 6, 6}},
@@ -193,7 +190,7 @@ static void credit_on_its_way_settles_once_the_products_have_caught_up(void **st
     audit_deinit(&audit);
 }
 
-static void credit_that_came_after_the_first_look_is_not_awaited(void **state) {
+static void credit_after_the_first_reading_is_not_awaited(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {
         {.scores = {{"creator", "Ann", 5, 5}, {"creator", "Bea", 4, 4}},
@@ -209,7 +206,7 @@ static void credit_that_came_after_the_first_look_is_not_awaited(void **state) {
     audit_deinit(&audit);
 }
 
-static void what_never_settles_is_a_difference(void **state) {
+static void a_score_that_never_settles_is_a_difference(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {
         {.scores = {{"creator", "Ann", 5, 5}}, .products = {{"Ann", NULL, 4, 0}}}};
@@ -234,7 +231,7 @@ static void a_score_below_its_products_is_a_difference_however_it_moves(void **s
     audit_deinit(&audit);
 }
 
-static void a_snapshot_is_read_once_though_leases_move(void **state) {
+static void a_snapshot_is_read_once_even_if_leases_change(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {
         {.scores = {{"creator", "Ann", 5, 5}}, .products = {{"Ann", NULL, 4, 0}}}};
@@ -246,7 +243,7 @@ static void a_snapshot_is_read_once_though_leases_move(void **state) {
     audit_deinit(&audit);
 }
 
-static void a_store_that_fails_is_no_answer(void **state) {
+static void a_store_that_fails_is_an_error(void **state) {
     (void)state;
     static const struct shown_round rounds[1];
     struct shown s = shown_store(rounds, 1);
@@ -258,9 +255,7 @@ static void a_store_that_fails_is_no_answer(void **state) {
     assert_string_equal(e.message, "shown: it fails");
 }
 
-/* ---- printing
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* Printing. */
 
 static const struct audit_difference two[] = {
     {(char[]){"creator"}, (char[]){"w/merchant/1/A\x1b[2J\n\"nn\""}, 4, 5},
@@ -290,7 +285,7 @@ static void a_table_has_a_line_for_each_difference_and_no_control_characters(voi
                               "2 differences; 2 scores, 3 products, read 1 time\n");
 }
 
-static void a_table_says_that_its_rows_moved(void **state) {
+static void a_table_reports_that_its_rows_moved(void **state) {
     (void)state;
     const struct audit audit = {.products = 3,
                                 .scores = 2,
@@ -333,7 +328,7 @@ static void json_has_all_of_it(void **state) {
     assert_true(json_equal(found, expected));
 }
 
-static void output_that_is_not_taken_is_told(void **state) {
+static void output_that_cannot_be_written_is_an_error(void **state) {
     (void)state;
     const struct audit audit = {.rounds = 1};
     FILE *full = fopen("/dev/full", "w");
@@ -344,20 +339,20 @@ static void output_that_is_not_taken_is_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scores_that_are_what_the_products_say_are_no_difference),
-        cmocka_unit_test(rows_that_are_wrong_missing_or_nobodys_are_differences_by_role_and_user),
-        cmocka_unit_test(role_and_user_id_do_not_run_into_each_other),
-        cmocka_unit_test(a_score_that_moved_around_what_the_products_say_is_no_difference),
-        cmocka_unit_test(credit_on_its_way_settles_once_the_products_have_caught_up),
-        cmocka_unit_test(credit_that_came_after_the_first_look_is_not_awaited),
-        cmocka_unit_test(what_never_settles_is_a_difference),
+        cmocka_unit_test(scores_that_equal_their_products_are_no_difference),
+        cmocka_unit_test(rows_that_are_wrong_missing_or_without_products_are_differences),
+        cmocka_unit_test(role_and_user_id_are_kept_apart),
+        cmocka_unit_test(a_score_that_moved_across_the_sum_of_its_products_is_no_difference),
+        cmocka_unit_test(a_batch_in_progress_settles_once_its_products_are_written),
+        cmocka_unit_test(credit_after_the_first_reading_is_not_awaited),
+        cmocka_unit_test(a_score_that_never_settles_is_a_difference),
         cmocka_unit_test(a_score_below_its_products_is_a_difference_however_it_moves),
-        cmocka_unit_test(a_snapshot_is_read_once_though_leases_move),
-        cmocka_unit_test(a_store_that_fails_is_no_answer),
+        cmocka_unit_test(a_snapshot_is_read_once_even_if_leases_change),
+        cmocka_unit_test(a_store_that_fails_is_an_error),
         cmocka_unit_test(a_table_has_a_line_for_each_difference_and_no_control_characters),
-        cmocka_unit_test(a_table_says_that_its_rows_moved),
+        cmocka_unit_test(a_table_reports_that_its_rows_moved),
         cmocka_unit_test(json_has_all_of_it),
-        cmocka_unit_test(output_that_is_not_taken_is_told),
+        cmocka_unit_test(output_that_cannot_be_written_is_an_error),
     };
     json_set_alloc_funcs(mem_alloc, free);
     return cmocka_run_group_tests(tests, NULL, NULL);

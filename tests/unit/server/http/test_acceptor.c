@@ -77,7 +77,7 @@ static void release_one(unsigned i) {
     acceptor_release(acceptor);
 }
 
-static void whoever_comes_is_handed_over(void **state) {
+static void a_connection_is_handed_over(void **state) {
     (void)state;
     start(LIMIT);
     int fds[HANDFUL];
@@ -89,7 +89,7 @@ static void whoever_comes_is_handed_over(void **state) {
         close(fds[i]);
 }
 
-static void beyond_the_limit_they_wait_until_one_is_closed(void **state) {
+static void connections_beyond_the_limit_wait_until_one_is_closed(void **state) {
     (void)state;
     start(2);
     int fds[HANDFUL];
@@ -113,7 +113,7 @@ static void *end_main(void *unused) {
     return unused;
 }
 
-static void whoever_waits_in_the_queue_when_it_ends_is_handed_over(void **state) {
+static void connections_in_the_queue_at_the_end_are_handed_over(void **state) {
     (void)state;
     pthread_t ender;
     start(LIMIT);
@@ -130,7 +130,7 @@ static void whoever_waits_in_the_queue_when_it_ends_is_handed_over(void **state)
         close(fds[i]);
 }
 
-static void the_limit_does_not_keep_it_from_ending_by_its_deadline(void **state) {
+static void with_the_limit_reached_it_still_ends_at_its_deadline(void **state) {
     (void)state;
     start(1);
     int fds[] = {dial(), dial()};
@@ -166,7 +166,7 @@ static void *connect_main(void *argument) {
 
 /* Counted are those whose connect() returned. Whoever connects later than the others are refused would be one
  * too many: the socket is closed by then. */
-static void nobody_who_connected_before_it_ended_is_left_out(void **state) {
+static void every_client_that_connected_before_the_end_is_handed_over(void **state) {
     (void)state;
     struct crowd crowd = {0};
     pthread_t clients[CLIENTS];
@@ -190,7 +190,7 @@ static int ask(void) {
     return fd;
 }
 
-static void a_socket_that_refuses_new_ones_keeps_those_that_wait(void **state) {
+static void a_socket_that_refuses_new_connections_keeps_its_queue(void **state) {
     (void)state;
     struct error e;
     int listening = listen_open("127.0.0.1:0", &e);
@@ -218,12 +218,12 @@ static void a_socket_that_refuses_new_ones_keeps_those_that_wait(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(whoever_comes_is_handed_over),
-        TEST(beyond_the_limit_they_wait_until_one_is_closed),
-        TEST(whoever_waits_in_the_queue_when_it_ends_is_handed_over),
-        TEST(the_limit_does_not_keep_it_from_ending_by_its_deadline),
-        TEST(nobody_who_connected_before_it_ended_is_left_out),
-        cmocka_unit_test(a_socket_that_refuses_new_ones_keeps_those_that_wait),
+        TEST(a_connection_is_handed_over),
+        TEST(connections_beyond_the_limit_wait_until_one_is_closed),
+        TEST(connections_in_the_queue_at_the_end_are_handed_over),
+        TEST(with_the_limit_reached_it_still_ends_at_its_deadline),
+        TEST(every_client_that_connected_before_the_end_is_handed_over),
+        cmocka_unit_test(a_socket_that_refuses_new_connections_keeps_its_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static struct access_log_entry entry(unsigned status) {
                                      .request_id = ""};
 }
 
-static void a_line_says_what_was_asked_and_what_became_of_it(void **state) {
+static void a_line_has_the_request_and_its_answer(void **state) {
     (void)state;
     struct access_log_entry e = entry(200);
     e.cached = true;
@@ -51,7 +51,7 @@ static void a_line_says_what_was_asked_and_what_became_of_it(void **state) {
     assert_string_equal(support_text(json, "cache"), "stale-if-error");
 }
 
-static void what_did_not_come_through_the_cache_does_not_speak_of_it(void **state) {
+static void an_answer_that_did_not_use_the_cache_has_no_cache_field(void **state) {
     (void)state;
     struct access_log_entry e = entry(503);
     access_log_write(&e);
@@ -74,7 +74,7 @@ static void a_target_of_any_bytes_and_length_leaves_the_line_whole(void **state)
     assert_true(strlen(logged) < LIMIT_LOGGED_TARGET_BYTES && strlen(logged) > LIMIT_LOGGED_TARGET_BYTES - 8);
 }
 
-static void failures_beyond_so_many_a_second_are_only_counted(void **state) {
+static void failures_beyond_the_limit_of_a_second_are_only_counted(void **state) {
     (void)state;
     struct access_log_entry e = entry(503);
     for (int i = 0; i < LIMIT_ACCESS_LOG_LINES + 7; i++)
@@ -90,10 +90,10 @@ static void failures_beyond_so_many_a_second_are_only_counted(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_line_says_what_was_asked_and_what_became_of_it),
-        TEST(what_did_not_come_through_the_cache_does_not_speak_of_it),
+        TEST(a_line_has_the_request_and_its_answer),
+        TEST(an_answer_that_did_not_use_the_cache_has_no_cache_field),
         TEST(a_target_of_any_bytes_and_length_leaves_the_line_whole),
-        TEST(failures_beyond_so_many_a_second_are_only_counted),
+        TEST(failures_beyond_the_limit_of_a_second_are_only_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 #include "tests/unit/support/http.h"
 
-/* ---- answers ------------------------------------------------------------------------------------------ */
+/* Answers. */
 
-static void an_answer_says_where_it_came_from_and_how_old_it_is(void **state) {
+static void an_answer_has_its_cache_status_and_its_age(void **state) {
     (void)state;
     int fd = dial();
     struct reply miss = exchange(fd, "/scores/merchant"), hit = exchange(fd, "/scores/merchant");
@@ -118,7 +118,7 @@ static void a_request_id_is_repeated_if_it_is_harmless_and_made_for_problems(voi
     close(fd);
 }
 
-/* ---- limits ------------------------------------------------------------------------------------------- */
+/* Limits. */
 
 static struct reply get_sized(size_t target_length, size_t header_length) {
     size_t size = target_length + header_length + 256;
@@ -138,7 +138,7 @@ static struct reply get_sized(size_t target_length, size_t header_length) {
     return r;
 }
 
-static void a_uri_that_is_too_long_is_refused_by_us(void **state) {
+static void a_uri_that_is_too_long_is_answered_414(void **state) {
     (void)state;
     static const size_t too_long[] = {LIMIT_URI_BYTES + 1, 12000, 20000};
     for (size_t i = 0; i < sizeof too_long / sizeof *too_long; i++) {
@@ -151,7 +151,7 @@ static void a_uri_that_is_too_long_is_refused_by_us(void **state) {
     free(r.body);
 }
 
-static void headers_that_are_too_large_are_refused_by_us(void **state) {
+static void headers_that_are_too_large_are_answered_431(void **state) {
     (void)state;
     static const size_t too_large[] = {LIMIT_HEADER_BYTES, 20000, 30000};
     for (size_t i = 0; i < sizeof too_large / sizeof *too_large; i++) {
@@ -167,7 +167,7 @@ static void headers_that_are_too_large_are_refused_by_us(void **state) {
     free(r.body);
 }
 
-static void a_body_is_ignored_within_reason(void **state) {
+static void a_body_is_ignored_up_to_its_limit(void **state) {
     (void)state;
     int fd = dial();
     send_text(fd, "GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
@@ -216,7 +216,7 @@ static void with_all_connections_taken_only_probes_are_answered(void **state) {
     assert_problem(&refused, 503, "overloaded");
     assert_non_null(header(&refused, "Retry-After"));
     assert_last(other, &refused);
-    struct reply kept = exchange(fds[0], "/scores/merchant"); /* who came first is not bothered */
+    struct reply kept = exchange(fds[0], "/scores/merchant"); /* the first client is not affected */
     assert_int_equal(kept.status, 200);
     assert_null(header(&kept, "Connection"));
     free(kept.body);
@@ -266,7 +266,7 @@ static void beyond_the_reserve_for_probes_connections_wait(void **state) {
 }
 
 /* Each byte would start an idle time-out anew. */
-static void headers_that_dribble_in_end_the_connection(void **state) {
+static void headers_that_arrive_too_slowly_end_the_connection(void **state) {
     (void)state;
     int64_t begun_ms = clock_boot_ms(); /* before it is taken */
     int fd = dial();
@@ -281,7 +281,7 @@ static void headers_that_dribble_in_end_the_connection(void **state) {
     close(fd);
 }
 
-/* ---- counting ----------------------------------------------------------------------------------------- */
+/* Counting. */
 
 static void requests_are_counted_by_route_and_never_by_path(void **state) {
     (void)state;
@@ -317,20 +317,20 @@ static void an_address_that_is_taken_is_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(requests_are_counted_by_route_and_never_by_path),
-        TEST(an_answer_says_where_it_came_from_and_how_old_it_is),
+        TEST(an_answer_has_its_cache_status_and_its_age),
         TEST(the_age_of_a_kept_answer_grows),
         TEST(head_is_get_without_the_body),
         TEST(a_connection_is_kept_unless_it_is_of_http_1_0),
         TEST(a_path_reaches_the_api_as_it_was_sent),
         TEST(other_methods_get_405_and_options_204),
         TEST(a_request_id_is_repeated_if_it_is_harmless_and_made_for_problems),
-        TEST(a_uri_that_is_too_long_is_refused_by_us),
-        TEST(headers_that_are_too_large_are_refused_by_us),
-        TEST(a_body_is_ignored_within_reason),
+        TEST(a_uri_that_is_too_long_is_answered_414),
+        TEST(headers_that_are_too_large_are_answered_431),
+        TEST(a_body_is_ignored_up_to_its_limit),
         TEST(with_all_connections_taken_only_probes_are_answered),
         TEST(connections_are_served_again_once_others_have_left),
         TEST(beyond_the_reserve_for_probes_connections_wait),
-        TEST(headers_that_dribble_in_end_the_connection),
+        TEST(headers_that_arrive_too_slowly_end_the_connection),
         TEST(an_address_that_is_taken_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ static void a_request_is_counted_under_its_routes_template(void **state) {
     assert_contains(text, "winner_view_http_request_duration_seconds_count{route=\"/scores/{id}\"} 2\n");
 }
 
-static void what_clients_make_up_makes_no_label(void **state) {
+static void unknown_methods_and_routes_make_no_label(void **state) {
     (void)state;
     http_metrics_request(NULL, "BREW", 404, 1);
     http_metrics_request(NULL, "get", 404, 1);
@@ -50,7 +50,7 @@ static void connections_are_those_open_now(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_counted_under_its_routes_template),
-        cmocka_unit_test(what_clients_make_up_makes_no_label),
+        cmocka_unit_test(unknown_methods_and_routes_make_no_label),
         cmocka_unit_test(connections_are_those_open_now),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ static void check_codings(const struct codings_case *cases, size_t n) {
 }
 #define CHECK_CODINGS(cases) check_codings(cases, sizeof(cases) / sizeof *(cases))
 
-static void a_large_body_is_compressed_for_whom_gzip_suits(void **state) {
+static void a_large_body_is_compressed_if_gzip_is_accepted(void **state) {
     (void)state;
     static const struct codings_case cases[] = {
         {"gzip", IF_LARGE},
@@ -51,7 +51,7 @@ static void a_large_body_is_compressed_for_whom_gzip_suits(void **state) {
     assert_int_equal(outcome_of("br", "gzip"), IF_LARGE); /* two headers are one list */
 }
 
-static void nobody_gets_gzip_who_does_not_accept_it_or_likes_it_less(void **state) {
+static void gzip_is_not_sent_if_it_is_refused_or_weighs_less_than_plain(void **state) {
     (void)state;
     static const struct codings_case cases[] = {
         {"", NEVER},
@@ -72,7 +72,7 @@ static void nobody_gets_gzip_who_does_not_accept_it_or_likes_it_less(void **stat
     assert_int_equal(outcome_of(NULL, NULL), NEVER);
 }
 
-static void a_small_body_is_compressed_only_for_whom_nothing_else_will_do(void **state) {
+static void a_small_body_is_compressed_only_if_plain_is_refused(void **state) {
     (void)state;
     static const struct codings_case cases[] = {
         {"gzip, identity;q=0", ALWAYS},
@@ -83,7 +83,7 @@ static void a_small_body_is_compressed_only_for_whom_nothing_else_will_do(void *
     assert_int_equal(outcome_of("identity;q=0", "gzip"), ALWAYS);
 }
 
-static void what_is_malformed_counts_as_not_sent_and_spoils_nothing_else(void **state) {
+static void a_malformed_element_is_ignored_and_the_rest_is_read(void **state) {
     (void)state;
     static const struct codings_case cases[] = {
         {"gzip;q=", NEVER},
@@ -147,10 +147,10 @@ static void an_etag_is_not_found_where_it_is_not_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_large_body_is_compressed_for_whom_gzip_suits),
-        cmocka_unit_test(nobody_gets_gzip_who_does_not_accept_it_or_likes_it_less),
-        cmocka_unit_test(a_small_body_is_compressed_only_for_whom_nothing_else_will_do),
-        cmocka_unit_test(what_is_malformed_counts_as_not_sent_and_spoils_nothing_else),
+        cmocka_unit_test(a_large_body_is_compressed_if_gzip_is_accepted),
+        cmocka_unit_test(gzip_is_not_sent_if_it_is_refused_or_weighs_less_than_plain),
+        cmocka_unit_test(a_small_body_is_compressed_only_if_plain_is_refused),
+        cmocka_unit_test(a_malformed_element_is_ignored_and_the_rest_is_read),
         cmocka_unit_test(an_etag_is_found_in_the_list_that_names_it),
         cmocka_unit_test(an_etag_is_not_found_where_it_is_not_named),
     };

@@ -91,7 +91,7 @@ static bool is_unchanged(const struct reply *r) {
            strstr(r->head, "ETag: W/\"") && strstr(r->head, "View-As-Of: ") && r->body_length == 0;
 }
 
-/* ---- tests -------------------------------------------------------------------------------------------- */
+/* Tests. */
 
 static const struct {
     const char *headers;

@@ -9,9 +9,9 @@ static void assert_load_had_its_own_end(const struct reply *r) {
     assert_problem(r, 503, "store-unavailable");
 }
 
-/* ---- waiting for the store ---------------------------------------------------------------------------- */
+/* Waiting for the store. */
 
-static void a_hundred_who_miss_the_same_thing_cost_one_read(void **state) {
+static void a_hundred_requests_that_miss_one_key_cost_one_read(void **state) {
     (void)state;
     int fds[CLIENTS];
     scripted_store_hold(f.store);
@@ -33,7 +33,7 @@ static void a_hundred_who_miss_the_same_thing_cost_one_read(void **state) {
     assert_int_equal(scripted_store_reads(f.store), 1);
 }
 
-static void who_waits_for_the_store_is_in_nobodys_way(void **state) {
+static void a_request_that_waits_for_the_store_delays_no_other(void **state) {
     (void)state;
     int fds[20];
     assert_int_equal(status_of("/scores/photographer"), 200);
@@ -57,7 +57,7 @@ static void who_waits_for_the_store_is_in_nobodys_way(void **state) {
     }
 }
 
-static void a_store_that_hangs_costs_a_client_the_deadline(void **state) {
+static void a_request_to_a_store_that_hangs_is_answered_at_its_deadline(void **state) {
     (void)state;
     int fd = dial();
     scripted_store_hold(f.store);
@@ -69,7 +69,7 @@ static void a_store_that_hangs_costs_a_client_the_deadline(void **state) {
     close(fd);
 }
 
-static void a_client_that_leaves_while_it_waits_harms_nobody(void **state) {
+static void a_client_may_leave_while_its_request_waits(void **state) {
     (void)state;
     scripted_store_hold(f.store);
     for (int i = 0; i < 20; i++) {
@@ -96,9 +96,9 @@ static void requests_may_be_pipelined(void **state) {
     close(fd);
 }
 
-/* ---- stopping ----------------------------------------------------------------------------------------- */
+/* Stopping. */
 
-static void draining_closes_after_each_answer_and_takes_no_more(void **state) {
+static void draining_closes_after_each_answer_and_accepts_no_connection(void **state) {
     (void)state;
     int fd = dial();
     struct reply before = exchange(fd, "/scores/merchant");
@@ -179,7 +179,7 @@ static void a_request_in_flight_has_until_the_deadline(void **state) {
     close(fd);
 }
 
-static void an_idle_connection_is_answered_as_long_as_nobody_can_know_of_the_end(void **state) {
+static void an_idle_connection_is_answered_until_clients_can_see_the_stop(void **state) {
     (void)state;
     pthread_t stopper;
     int fd = dial();
@@ -204,7 +204,7 @@ static void an_idle_connection_is_answered_as_long_as_nobody_can_know_of_the_end
     close(fd);
 }
 
-static void connections_that_do_nothing_or_have_not_asked_do_not_hold_the_end_up(void **state) {
+static void connections_without_a_request_do_not_delay_the_stop(void **state) {
     (void)state;
     int idle = dial(), partial = dial(), used = dial();
     struct reply r = exchange(used, "/livez");
@@ -221,7 +221,7 @@ static void connections_that_do_nothing_or_have_not_asked_do_not_hold_the_end_up
 
 /* Without chunks it is the connection's end that ends a stream. The idle ones are older than all of them, on
  * every thread. */
-static void streams_without_chunks_do_not_hold_the_end_up_beside_idle_connections(void **state) {
+static void streams_without_chunks_do_not_delay_the_stop_beside_idle_connections(void **state) {
     (void)state;
     enum { EACH = 4 };
     int fds[2 * EACH];
@@ -239,7 +239,7 @@ static void streams_without_chunks_do_not_hold_the_end_up_beside_idle_connection
         close(fds[i]);
 }
 
-static void whoever_still_waits_when_time_is_up_is_told_so(void **state) {
+static void a_request_that_still_waits_at_the_deadline_is_answered_503(void **state) {
     (void)state;
     int fds[20], idle = dial(), answered = 0;
     scripted_store_hold(f.store);
@@ -269,19 +269,19 @@ static void whoever_still_waits_when_time_is_up_is_told_so(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_hundred_who_miss_the_same_thing_cost_one_read),
-        TEST(who_waits_for_the_store_is_in_nobodys_way),
-        TEST(a_store_that_hangs_costs_a_client_the_deadline),
-        TEST(a_client_that_leaves_while_it_waits_harms_nobody),
+        TEST(a_hundred_requests_that_miss_one_key_cost_one_read),
+        TEST(a_request_that_waits_for_the_store_delays_no_other),
+        TEST(a_request_to_a_store_that_hangs_is_answered_at_its_deadline),
+        TEST(a_client_may_leave_while_its_request_waits),
         TEST(requests_may_be_pipelined),
-        TEST(draining_closes_after_each_answer_and_takes_no_more),
+        TEST(draining_closes_after_each_answer_and_accepts_no_connection),
         TEST(draining_answers_what_was_sent_ahead),
         TEST(stopping_lets_requests_in_flight_finish),
         TEST(a_request_in_flight_has_until_the_deadline),
-        TEST(an_idle_connection_is_answered_as_long_as_nobody_can_know_of_the_end),
-        TEST(connections_that_do_nothing_or_have_not_asked_do_not_hold_the_end_up),
-        TEST(streams_without_chunks_do_not_hold_the_end_up_beside_idle_connections),
-        TEST(whoever_still_waits_when_time_is_up_is_told_so),
+        TEST(an_idle_connection_is_answered_until_clients_can_see_the_stop),
+        TEST(connections_without_a_request_do_not_delay_the_stop),
+        TEST(streams_without_chunks_do_not_delay_the_stop_beside_idle_connections),
+        TEST(a_request_that_still_waits_at_the_deadline_is_answered_503),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
