@@ -265,13 +265,7 @@ static void set_cache_control(struct view *view, int64_t ttl_ms) {
 
 struct api *api_new(const struct api_options *options, struct freshness *freshness, struct health *health) {
     struct api *api = mem_zalloc(sizeof *api);
-    api->view = (struct view){
-        .freshness = freshness,
-        .health = health,
-        .full_identities = options->full_identities,
-        .caught_up_ms = options->caught_up_ms,
-        .index_allowance_ms = options->index_allowance_ms,
-    };
+    api->view = (struct view){.options = *options, .freshness = freshness, .health = health};
     freshness_keep_history(freshness, options->index_allowance_ms);
     set_cache_control(&api->view, options->cache.ttl_ms);
     assets_load(api->assets);

@@ -17,19 +17,13 @@
 
 #include "api/answer.h"
 #include "api/route.h"
+#include "api/view.h"
 #include "base/health.h"
 #include "views/cache/cache.h"
 #include "views/freshness.h"
 #include "views/store.h"
 
 struct api;
-
-struct api_options {
-    bool full_identities; /* --identities full */
-    int64_t caught_up_ms;
-    int64_t index_allowance_ms;
-    struct cache_options cache;
-};
 
 /* Answers from now on; requests for the view get view-not-ready until api_attach. Borrows freshness and
  * health, which must outlive it. Never NULL. */

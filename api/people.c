@@ -56,7 +56,7 @@ char *people_masked(const char *user_id) {
 }
 
 char *people_shown_user_id(const struct view *view, const char *user_id) {
-    return view->full_identities ? mem_strdup(user_id) : people_masked(user_id);
+    return view->options.full_identities ? mem_strdup(user_id) : people_masked(user_id);
 }
 
 void people_set(const struct view *view, json_t *object, const char *user_id) {

@@ -6,11 +6,11 @@
 int64_t view_as_of(const struct view *view, bool from_index) {
     if (!from_index || !store_is_index_late(view->store))
         return freshness_as_of(view->freshness);
-    return freshness_as_of_at(view->freshness, clock_boot_ms() - view->index_allowance_ms);
+    return freshness_as_of_at(view->freshness, clock_boot_ms() - view->options.index_allowance_ms);
 }
 
 bool view_is_caught_up(const struct view *view, int64_t as_of_ms) {
-    return as_of_ms != FRESHNESS_UNKNOWN && clock_real_ms() - as_of_ms <= view->caught_up_ms;
+    return as_of_ms != FRESHNESS_UNKNOWN && clock_real_ms() - as_of_ms <= view->options.caught_up_ms;
 }
 
 struct answer *view_answer(const struct view *view, json_t *json, int64_t as_of_ms) {

@@ -12,17 +12,24 @@
 #include "api/answer.h"
 #include "api/seal.h"
 #include "base/health.h"
+#include "views/cache/cache.h"
 #include "views/freshness.h"
 #include "views/store.h"
 
-struct view {
-    struct freshness *freshness;
-    struct health *health;
-    struct store *store;   /* NULL until api_attach; no handler that reads it runs before */
-    struct sealer *sealer; /* the same */
-    bool full_identities;
+/* The options of the api, from the command line (server/options.h). */
+struct api_options {
+    bool full_identities; /* --identities full */
     int64_t caught_up_ms;
     int64_t index_allowance_ms;
+    struct cache_options cache;
+};
+
+struct view {
+    struct api_options options;
+    struct freshness *freshness;
+    struct health *health;
+    struct store *store;    /* NULL until api_attach; no handler that reads it runs before */
+    struct sealer *sealer;  /* the same */
     char cache_control[64]; /* of answers that the cache keeps */
 };
 
