@@ -2,13 +2,13 @@
  * taker: which leases a worker takes, as a pure function over the leases as last read. Every worker decides
  * for itself by the same rules, and so all come to hold equally many:
  *
- *   - A worker is any owner of a readable lease that has not expired, and the one that decides. Leases whose
- * shard has ended or waits for its parents do not count.
+ *   - A worker is any owner of a readable lease that has not expired, and the one that decides. Leases
+ *     whose shard has ended or waits for its parents do not count.
  *   - Each worker's share is the number of leases divided by the number of workers, rounded up.
  *   - Free leases are taken first, up to the share. Beyond it a worker takes back what it held before, and
- * what has been free for a failover time more: others may count a worker that takes nothing.
- *   - If none is free, a worker below its share steals one lease each time, from the worker that has most, if
- * that one has at least two more: else the two would only change places.
+ *     what has been free for a failover time more: others may count a worker that takes nothing.
+ *   - If none is free, a worker below its share steals one lease each time, from the worker that has most,
+ *     if that one has at least two more: else the two would only change places.
  *
  * Each worker has an order of its own for the leases, so that they do not all try for the same ones. The
  * conditional write decides who gets a lease; a decision on old data costs one failed write at most.

@@ -10,8 +10,8 @@
  *   - A score that was the same both times, and equals the sum of its contributions, is exact.
  *   - A later score below that sum is wrong, whatever is written meanwhile.
  *   - An earlier score above that sum is wrong, or its batch is not complete yet. So everything is read
- * again, up to LIMIT_AUDIT_ROUNDS times, until the contributions reach the scores of the very first reading;
- * but not if no lease is held, because then no batch is in progress.
+ *     again, up to LIMIT_AUDIT_ROUNDS times, until the contributions reach the scores of the first reading;
+ *     but not if no lease is held, because then no batch is in progress.
  *   - Any other score is *moving*: right to within what was credited during the audit.
  *
  * A batch that a crash interrupted is a difference until a worker has continued from there.

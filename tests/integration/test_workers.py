@@ -101,7 +101,7 @@ class Crew:
         self.report.append(f"{what}: even after {even:.1f} s, unread for {gap:.1f} s at most ({shard})")
 
 
-@pytest.mark.all
+@pytest.mark.alone
 def test_leases_stay_evenly_spread_and_every_shard_read_while_workers_come_and_go(
     aws, tables, wide_stream, make_daemon, proxies, capsys
 ):
