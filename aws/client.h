@@ -11,8 +11,9 @@
  * winner_view_aws_errors_total{service,operation,error} errors (by the name of AWS, else "HTTP <status>",
  * else one of aws/service_error.h); winner_view_aws_retries_total{service,operation,cause} retries; throttles
  * are counted by resource (aws/throttle.h). Requests are signed with the time of the service if our clock is
- * wrong (aws/skew.h): how far the service's clock is ahead is winner_view_aws_clock_skew_seconds{service};
- * the settings' `on_skew` is called when a correction begins or ends.
+ * wrong (aws/clock_skew.h): how far the service's clock is ahead is
+ * winner_view_aws_clock_skew_seconds{service}; the settings' `on_skew` is called when a correction begins or
+ * ends.
  */
 #ifndef AWS_CLIENT_H
 #define AWS_CLIENT_H

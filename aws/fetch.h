@@ -8,7 +8,7 @@
 #ifndef AWS_FETCH_H
 #define AWS_FETCH_H
 
-#include "aws/skew.h"
+#include "aws/clock_skew.h"
 #include "aws/transport.h"
 #include "base/error.h"
 

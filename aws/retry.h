@@ -19,7 +19,7 @@ enum aws_retry_cause {
     AWS_RETRY_SERVER,    /* HTTP 500, 502, 503, 504 */
     AWS_RETRY_TRANSPORT, /* no whole answer arrived */
     AWS_RETRY_OTHER,     /* an error that may pass, or a damaged answer */
-    AWS_RETRY_SKEW,      /* it was signed with a wrong time, which is known now (aws/skew.h) */
+    AWS_RETRY_SKEW,      /* it was signed with a wrong time, which is known now (aws/clock_skew.h) */
 };
 
 /* `name` is the error's (aws/service_error.h), `http_status` 0 if there was no answer. Never SKEW, which the

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/clock_skew.h"
 #include "aws/credentials/chain.h"
 #include "aws/reply.h"
 #include "aws/settings.h"
-#include "aws/skew.h"
 #include "aws/throttle.h"
 #include "aws/transport.h"
 #include "base/clock.h"

@@ -31,7 +31,7 @@ struct aws_client {
     const struct aws_transport *transport;
     struct aws_endpoint endpoint;
     struct aws_retry_quota quota;
-    _Atomic int64_t correction_ms; /* what to add to our clock when signing; aws/skew.h */
+    _Atomic int64_t correction_ms; /* what to add to our clock when signing; aws/clock_skew.h */
     atomic_bool cancelled;         /* once true, each run ends as soon as its session is woken */
 
     pthread_mutex_t lock; /* guards the heads of both lists. A leaf, held for a few instructions. */

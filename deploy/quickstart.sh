@@ -135,7 +135,7 @@ prepare_embedded() {
     [ -z "$check" ] || state=$logs
     mkdir -p "$state" || exit 1
     source=file:$state/events.jsonl store=sqlite:$state/winner-view.db
-    "$python" deploy/game.py "$source" --rate 0 || fail "cannot write the sample"
+    "$python" deploy/sample_shop.py "$source" --rate 0 || fail "cannot write the sample"
 }
 
 is_ready() {
@@ -153,7 +153,7 @@ start_service() {
 # On a stream the game also puts the sample, so it always runs; without a game it ends by itself.
 start_game() {
     [ "$mode $rate" != "embedded 0" ] || return 0
-    setsid "$python" deploy/game.py "$source" --rate "$rate" 2>"$logs/game.log" &
+    setsid "$python" deploy/sample_shop.py "$source" --rate "$rate" 2>"$logs/game.log" &
     game_pid=$!
 }
 

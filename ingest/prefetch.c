@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "base/pulse.h"
 #include "base/waker.h"
-#include "ingest/budget.h"
+#include "ingest/memory_budget.h"
 
 struct prefetch {
     char shard_id[LIMIT_SHARD_ID_BYTES + 1];

@@ -13,8 +13,8 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/random.h"
+#include "ingest/batch_window.h"
 #include "ingest/prefetch.h"
-#include "ingest/window.h"
 
 static struct metrics_family records_family = {
     .name = "winner_view_records_total",

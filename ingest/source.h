@@ -17,7 +17,7 @@
 #include "base/error.h"
 #include "views/store.h"
 
-struct budget; /* ingest/budget.h */
+struct budget; /* ingest/memory_budget.h */
 struct source;
 struct source_reader;
 

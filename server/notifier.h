@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/health.h"
-#include "server/notify.h"
+#include "server/sd_notify.h"
 #include "views/freshness.h"
 
 struct notifier;

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/clock_skew.h"
 #include "aws/credentials/chain.h"
 #include "aws/credentials/sts_reply.h"
 #include "aws/endpoint.h"
 #include "aws/fetch.h"
 #include "aws/sigv4.h"
-#include "aws/skew.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/limits.h"

@@ -10,11 +10,11 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "base/waker.h"
-#include "ingest/budget.h"
 #include "ingest/kinesis/read_rate.h"
 #include "ingest/kinesis/refusal.h"
 #include "ingest/kinesis/reply.h"
 #include "ingest/kinesis/stream.h"
+#include "ingest/memory_budget.h"
 
 enum {
     GET_RECORDS_LIMIT = 10000, /* GetRecords' own maximum */

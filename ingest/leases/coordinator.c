@@ -13,11 +13,11 @@
 #include "base/metrics.h"
 #include "base/pulse.h"
 #include "base/waker.h"
-#include "ingest/budget.h"
 #include "ingest/leases/held_lease.h"
 #include "ingest/leases/lease_cleanup.h"
 #include "ingest/leases/lease_table.h"
 #include "ingest/leases/taker.h"
+#include "ingest/memory_budget.h"
 
 static struct metrics_family leases_family = {
     .name = "winner_view_leases",

@@ -71,7 +71,7 @@ def visit(chromium, make_on):
 
 def put_game(pair):
     """The game's sample: more than ten merchants and photographers, some of them tied."""
-    game = [sys.executable, str(program.ROOT / "deploy" / "game.py"), f"file:{pair.journal}"]
+    game = [sys.executable, str(program.ROOT / "deploy" / "sample_shop.py"), f"file:{pair.journal}"]
     subprocess.run([*game, "--rate", "0", "--seed", "1"], check=True, timeout=60)
 
 

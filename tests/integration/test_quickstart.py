@@ -1,4 +1,4 @@
-"""deploy/quickstart.sh and deploy/game.py."""
+"""deploy/quickstart.sh and deploy/sample_shop.py."""
 
 import collections
 import json
@@ -13,7 +13,7 @@ from model import fold
 from pairs import FileSqlite
 
 QUICKSTART = program.ROOT / "deploy" / "quickstart.sh"
-GAME = program.ROOT / "deploy" / "game.py"
+GAME = program.ROOT / "deploy" / "sample_shop.py"
 
 
 def play(target, *options, **more):

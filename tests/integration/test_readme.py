@@ -1,5 +1,5 @@
 """The commands in the READMEs do what the READMEs say. Those of README.md run in their order, as a stranger types them, and
-their output has the form that is printed there. (deploy/README.md has a test of its own: test_following_the_page.py.)"""
+their output has the form that is printed there. (deploy/README.md has a test of its own: test_operator_procedures.py.)"""
 
 import json
 import os

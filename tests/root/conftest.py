@@ -8,7 +8,7 @@ import signal
 import pytest
 
 import dockerfile
-import roots
+import debian_roots
 
 
 def pytest_collection_modifyitems(items):
@@ -23,14 +23,14 @@ def base():
     """A Debian 12 (minbase) to be copied, never changed."""
     assert os.geteuid() == 0, "as root"
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", 130))  # so that fixtures clean up
-    with roots.workplace() as folder:
-        yield roots.bootstrap(folder / "base")
+    with debian_roots.workplace() as folder:
+        yield debian_roots.bootstrap(folder / "base")
 
 
 @pytest.fixture(scope="session")
 def context(base):
     """The context of a build: a copy of the files that git knows or would add."""
-    return roots.copy_of_sources(base.folder.parent / "context")
+    return debian_roots.copy_of_sources(base.folder.parent / "context")
 
 
 @pytest.fixture(scope="session")
@@ -56,5 +56,5 @@ def package(built):
 def system(base):
     """A Debian with systemd, not running, and without the package."""
     root = base.copy(base.folder.parent / "package-system")
-    roots.install(root, "systemd", "man-db", "lintian")
+    debian_roots.install(root, "systemd", "man-db", "lintian")
     return root

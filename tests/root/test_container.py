@@ -13,7 +13,7 @@ import emulators
 import http_client
 import program
 import pytest
-import roots
+import debian_roots
 import wait
 from small_shop import person, product, puts
 
@@ -26,7 +26,7 @@ def image(built):
     return built.image
 
 
-class Container(roots.Running):
+class Container(debian_roots.Running):
     """The entry point as the first process on its read-only root, on a free port. A context manager that ends it."""
 
     def __init__(self, image, folder, *options, environment=None):

@@ -9,7 +9,7 @@ import emulators
 import http_client
 import program
 import pytest
-import roots
+import debian_roots
 import wait
 from small_shop import person, product, puts
 
@@ -24,7 +24,7 @@ NOT_OURS = re.compile(r"var/(cache|log|lib/(dpkg|apt|systemd/deb-systemd-helper-
 @pytest.fixture
 def installed(system, package):
     subprocess.run(["cp", package, system.path("/tmp/winner-view.deb")], check=True)
-    roots.install(system, "/tmp/winner-view.deb")
+    debian_roots.install(system, "/tmp/winner-view.deb")
     yield system
     system.run(["dpkg", "--purge", "winner-view"])
 
@@ -82,7 +82,7 @@ def test_the_installed_program_runs_as_in_the_unit(installed, tmp_path):
         unit_setting(installed, "ExecStart").split(), user="65534:65534", directory="/var/lib/winner-view-test",
         environment={"WINNER_VIEW_LISTEN": f"127.0.0.1:{port}"},
     )  # fmt: skip
-    with roots.Running(argv, tmp_path / "log") as running:
+    with debian_roots.Running(argv, tmp_path / "log") as running:
         wait.until(lambda: purchases(port) == 3, "the events are in the view")
         assert running.stop() == 0, running.log()
     shutil.rmtree(folder)
@@ -104,7 +104,7 @@ def test_an_upgrade_keeps_what_the_administrator_wrote(installed):
 def test_removal_keeps_configuration_and_data_and_purge_leaves_nothing(system, package):
     before = ours(system)
     subprocess.run(["cp", package, system.path("/tmp/winner-view.deb")], check=True)
-    roots.install(system, "/tmp/winner-view.deb")
+    debian_roots.install(system, "/tmp/winner-view.deb")
     system.path(STATE).mkdir(parents=True)
     (system.path(STATE) / "winner-view.db").write_bytes(b"x")
     system.path("/var/lib/winner-view").symlink_to("private/winner-view")

@@ -18,7 +18,7 @@ MOST_WORDS = {
 }
 MOST_WORDS_OF_A_FOLDER = 1000
 # What runs the programs that HACKING.md and sentences name. The commands in the blocks of the READMEs are run by
-# tests/integration/test_readme.py and test_following_the_page.py, or checked by test_operators_commands.py.
+# tests/integration/test_readme.py and test_operator_procedures.py, or checked by test_operators_commands.py.
 RUN_BY = {
     "deploy/quickstart.sh": "tests/integration/test_quickstart.py",
     "tests/run.sh": "tests/fresh.sh",

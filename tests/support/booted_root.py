@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import emulators
-import roots
+import debian_roots
 import wait
 
 GROUPS = pathlib.Path("/sys/fs/cgroup")
@@ -69,7 +69,7 @@ class Booted:
         for left in self.groups.glob(PREFIX + "*"):  # left by killed test runs
             remove(left)
         self.group.mkdir()
-        apart = [*roots.APART, "--uts", "--ipc", "--cgroup"]
+        apart = [*debian_roots.APART, "--uts", "--ipc", "--cgroup"]
         enter = ["sh", "-ec", 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"', "enter", str(self.group)]
         self.process = subprocess.Popen(
             [*enter, *apart, "sh", "-c", BOOT, "boot", str(self.root.folder), self.kind],
@@ -99,8 +99,8 @@ class Booted:
     def run(self, *argv, check=True):
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         first = children[0] if children else "1"
-        inside = ["env", "-i", *(f"{name}={value}" for name, value in roots.variables({}).items()), *argv]
-        done = roots.run(["nsenter", "-t", first, "-a", "-r", "-w", *inside] if children else ["false"])
+        inside = ["env", "-i", *(f"{name}={value}" for name, value in debian_roots.variables({}).items()), *argv]
+        done = debian_roots.run(["nsenter", "-t", first, "-a", "-r", "-w", *inside] if children else ["false"])
         assert not check or done.returncode == 0, f"{argv}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
         return done
 

@@ -1,6 +1,6 @@
 """The commands of deploy/README.md.
 
-Those marked to be run are one script, run against the emulators (test_following_the_page.py). All others need AWS, a
+Those marked to be run are one script, run against the emulators (test_operator_procedures.py). All others need AWS, a
 cluster or a machine to change. They are run too (test_operators_commands.py), in a folder with fake programs that only
 record their arguments. Each recorded `aws` command is then given to the real one, with an endpoint that records and
 refuses the request: before that, the real one has checked the command against its model of AWS.

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/waker.h"
-#include "ingest/budget.h"
+#include "ingest/memory_budget.h"
 #include "tests/unit/support/test.h"
 
 /* What would hang ends here: the tests' own time-out, not a time that is measured. */

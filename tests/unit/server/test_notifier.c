@@ -1,7 +1,7 @@
 #include "server/notifier.h"
 
 #include "base/pulse.h"
-#include "tests/unit/support/notify.h"
+#include "tests/unit/support/sd_notify.h"
 
 struct fixture {
     struct manager *manager;

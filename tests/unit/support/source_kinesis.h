@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/metrics.h"
-#include "ingest/budget.h"
 #include "ingest/kinesis/refusal.h"
+#include "ingest/memory_budget.h"
 #include "tests/unit/support/aws.h"
 #include "tests/unit/support/test.h"
 

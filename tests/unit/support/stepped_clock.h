@@ -3,8 +3,8 @@
  * request; waker_wait returns as soon as the time that it waits for is reached that way. For the programs
  * that tests/CMakeLists.txt links with --wrap of both.
  */
-#ifndef TESTS_STEPPED_CLOCK_H
-#define TESTS_STEPPED_CLOCK_H
+#ifndef TESTS_UNIT_SUPPORT_STEPPED_CLOCK_H
+#define TESTS_UNIT_SUPPORT_STEPPED_CLOCK_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "ingest/budget.h"
+#include "ingest/memory_budget.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -231,5 +231,5 @@ int main(void) {
         test(no_budget_is_one_without_a_limit),
         test(many_threads_never_hold_more_than_the_limit_and_all_get_their_turns),
     };
-    return cmocka_run_group_tests_name("budget", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("memory_budget", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* A service manager for tests: the socket that NOTIFY_SOCKET names, in a folder of its own. */
-#ifndef TESTS_UNIT_SUPPORT_NOTIFY_H
-#define TESTS_UNIT_SUPPORT_NOTIFY_H
+#ifndef TESTS_UNIT_SUPPORT_SD_NOTIFY_H
+#define TESTS_UNIT_SUPPORT_SD_NOTIFY_H
 
 #include <poll.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
-#include "server/notify.h"
+#include "server/sd_notify.h"
 
 #include <stddef.h>
 
-#include "tests/unit/support/notify.h"
+#include "tests/unit/support/sd_notify.h"
 
 static void a_message_is_one_datagram_to_the_named_path(void **state) {
     struct manager *m = *state;

@@ -1,4 +1,4 @@
-#include "ingest/budget.h"
+#include "ingest/memory_budget.h"
 
 #include <assert.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-#include "aws/skew.h"
+#include "aws/clock_skew.h"
 
 #include <stddef.h>
 #include <string.h>

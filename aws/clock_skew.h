@@ -1,5 +1,5 @@
 /*
- * aws/skew: how far a service's clock is ahead of ours, by the Date of its answers. AWS refuses requests that
+ * aws/clock_skew: how far a service's clock is ahead of ours, by the Date of its answers. AWS refuses requests that
  * are signed more than five minutes off its own time, so a machine whose clock is wrong signs with a
  * corrected one. The rules are those of the SDKs as of 2026 (aws-sdk-go-v2 pull request 3472, aws-sdk-js-v3
  * 8189, aws-sdk-net's ClockSkewCalculator):
@@ -17,8 +17,8 @@
  *
  * Pure; times are arguments. Any thread.
  */
-#ifndef AWS_SKEW_H
-#define AWS_SKEW_H
+#ifndef AWS_CLOCK_SKEW_H
+#define AWS_CLOCK_SKEW_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
 """A sample shop: 30 merchants, 20 photographers and 150 products, whose customers buy a few products a second for as long
 as it runs.
 
-    deploy/game.py file:PATH [--rate EVENTS_PER_SECOND]        appends to a file, one event a line
-    deploy/game.py kinesis:STREAM [--rate EVENTS_PER_SECOND]   puts on a stream; needs python3-boto3
+    deploy/sample_shop.py file:PATH [--rate EVENTS_PER_SECOND]        appends to a file, one event a line
+    deploy/sample_shop.py kinesis:STREAM [--rate EVENTS_PER_SECOND]   puts on a stream; needs python3-boto3
 
 A journal that is empty, and a stream in any case, first gets the sample: every product registered, most of
 them photographed, some sold. With --rate 0 that is all. Kinesis is reached as the environment sets

@@ -8,8 +8,8 @@
  *
  * Pure; time is an argument (CLOCK_BOOTTIME).
  */
-#ifndef INGEST_WINDOW_H
-#define INGEST_WINDOW_H
+#ifndef INGEST_BATCH_WINDOW_H
+#define INGEST_BATCH_WINDOW_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "server/notify.h"
+#include "server/sd_notify.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -5,8 +5,8 @@
  * Nothing blocks: a message is lost if the manager has no room for it; the next one repeats its state. For
  * one thread at a time, but notify_send is thread-safe.
  */
-#ifndef SERVER_NOTIFY_H
-#define SERVER_NOTIFY_H
+#ifndef SERVER_SD_NOTIFY_H
+#define SERVER_SD_NOTIFY_H
 
 #include <stdint.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-#include "ingest/window.h"
+#include "ingest/batch_window.h"
 
 #include "base/limits.h"
 #include "tests/unit/support/test.h"
