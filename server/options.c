@@ -159,7 +159,7 @@ static const struct option table[] = {
     {"failover-ms", "MS", "10000", "age at which a lease that was not renewed becomes free", check_number,
      AT(failover_ms), .least = 1000, .most = 600000},
     {"dead-letter", "file:PATH|sqs:URL|log", "log",
-     "where records go that are not events; URL: a queue, https://HOST/ACCOUNT/NAME", check_dead_letter,
+     "where malformed records are written; URL: a queue, https://HOST/ACCOUNT/NAME", check_dead_letter,
      AT(dead_letter)},
     {"identities", "masked|full", "masked", "how ids of people are shown", check_choice, AT(identities),
      .choices = identities},
