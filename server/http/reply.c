@@ -199,8 +199,8 @@ static enum MHD_Result read_wish(void *context, enum MHD_ValueKind kind, const c
         return MHD_YES;
     if (strcasecmp(name, "Accept-Encoding") == 0)
         negotiate_codings_add(&wishes->codings, value);
-    else if (strcasecmp(name, "If-None-Match") == 0 && wishes->n_etags < HTTP_REPLY_ETAGS)
-        wishes->etags[wishes->n_etags++] = value;
+    else if (strcasecmp(name, "If-None-Match") == 0)
+        wishes->is_conditional = true;
     else if (strcasecmp(name, "X-Request-Id") == 0 && !wishes->request_id)
         wishes->request_id = value;
     return MHD_YES;
@@ -211,18 +211,40 @@ void http_reply_read_wishes(struct MHD_Connection *connection, struct http_reply
     MHD_get_connection_values(connection, MHD_HEADER_KIND, read_wish, wishes);
 }
 
-static enum form choose_form(const struct http_reply_wishes *wishes, const struct answer *answer) {
+struct match {
+    const char *etag;
+    bool found;
+};
+
+static enum MHD_Result match_line(void *context, enum MHD_ValueKind kind, const char *name,
+                                  const char *value) {
+    (void)kind;
+    struct match *m = context;
+    if (value && strcasecmp(name, "If-None-Match") == 0 && negotiate_matches(value, m->etag))
+        m->found = true;
+    return m->found ? MHD_NO : MHD_YES; /* MHD_NO ends the iteration */
+}
+
+static bool client_has(struct MHD_Connection *connection, const struct http_reply_wishes *wishes,
+                       const struct answer *answer) {
+    struct match m = {.etag = answer->etag};
+    if (wishes->is_conditional)
+        MHD_get_connection_values(connection, MHD_HEADER_KIND, match_line, &m);
+    return m.found;
+}
+
+static enum form choose_form(struct MHD_Connection *connection, const struct http_reply_wishes *wishes,
+                             const struct answer *answer) {
     if (!answer->etag[0])
         return FORM_PLAIN;
-    for (unsigned i = 0; i < wishes->n_etags; i++)
-        if (negotiate_matches(wishes->etags[i], answer->etag))
-            return FORM_UNCHANGED;
+    if (client_has(connection, wishes, answer))
+        return FORM_UNCHANGED;
     bool is_large = answer->body->length > LIMIT_PLAIN_BYTES;
     return negotiate_gzip(&wishes->codings, is_large) ? FORM_GZIP : FORM_PLAIN;
 }
 
-/* The next request for this answer gets another cache state, so nobody shares this response. Most rows that
- * are loaded are asked for once, and a response takes more memory than a row. */
+/* The next request for this answer has another cache state, so this response is not shared. Most loaded rows
+ * are requested once, and a response takes more memory than a row. */
 static bool is_unshared(const struct api_call *call) {
     return call->cached && call->state == CACHE_LOADED;
 }
@@ -230,7 +252,7 @@ static bool is_unshared(const struct api_call *call) {
 enum MHD_Result http_reply_queue(struct MHD_Connection *connection, const struct api_call *call,
                                  const struct http_reply_wishes *wishes,
                                  const struct http_reply_extras *extras, struct http_reply_sent *sent) {
-    enum form form = choose_form(wishes, call->answer);
+    enum form form = choose_form(connection, wishes, call->answer);
     sent->status = form == FORM_UNCHANGED ? MHD_HTTP_NOT_MODIFIED : call->answer->status;
     if (extras->request_id || extras->close || is_unshared(call)) {
         struct MHD_Response *response = make_response(call, form, extras, &sent->bytes);

@@ -20,14 +20,11 @@
 #include "api/api.h"
 #include "server/http/negotiate.h"
 
-enum { HTTP_REPLY_ETAGS = 4 };
-
 /* The headers of a request that decide about its answer. Borrowed from the request. */
 struct http_reply_wishes {
     const char *request_id; /* the first X-Request-Id; NULL: none */
     struct negotiate_codings codings;
-    const char *etags[HTTP_REPLY_ETAGS]; /* values of If-None-Match; further ones are ignored */
-    unsigned n_etags;
+    bool is_conditional; /* it has If-None-Match */
 };
 
 /* Headers of this answer alone. */

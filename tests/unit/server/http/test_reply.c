@@ -126,6 +126,19 @@ static void headers_that_are_sent_twice_are_one_list(void **state) {
     assert_true(is_unchanged(&r));
 }
 
+static void every_line_of_if_none_match_counts(void **state) {
+    (void)state;
+    static struct reply r;
+    static const char others[] = "If-None-Match: \"1\"\r\nIf-None-Match: \"2\"\r\nIf-None-Match: \"3\"\r\n"
+                                 "If-None-Match: \"4\"\r\nIf-None-Match: \"5\"\r\n";
+    char headers[sizeof others + 32];
+    assert_true(ask("/scores/merchant", others, &r));
+    assert_true(is_plain(&r));
+    snprintf(headers, sizeof headers, "%sIf-None-Match: *\r\n", others);
+    assert_true(ask("/scores/merchant", headers, &r));
+    assert_true(is_unchanged(&r));
+}
+
 enum { THREADS = 8, ROUNDS = 40 };
 
 static void *ask_for_all_forms(void *first) {
@@ -172,6 +185,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(each_request_gets_the_form_it_asks_for),
         TEST(headers_that_are_sent_twice_are_one_list),
+        TEST(every_line_of_if_none_match_counts),
         TEST(the_forms_of_one_answer_may_be_asked_for_at_once),
         TEST(a_304_is_counted_as_such),
     };
