@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/metrics.h"
@@ -28,8 +27,14 @@ static struct metrics_family connections_family = {
 };
 
 static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "other"};
-/* The statuses of our answers, most frequent first; "0" is any other. */
-static const char *const statuses[] = {"200", "304", "204", "404", "400", "503", "405", "414", "431", "0"};
+/* The statuses of our answers, most frequent first; 0 is any other. */
+static const struct {
+    unsigned status;
+    const char *label;
+} statuses[] = {
+    {200, "200"}, {304, "304"}, {204, "204"}, {404, "404"}, {400, "400"},
+    {503, "503"}, {405, "405"}, {414, "414"}, {431, "431"}, {0, "0"},
+};
 enum { METHODS = sizeof methods / sizeof *methods, STATUSES = sizeof statuses / sizeof *statuses };
 
 /* A series that was found once, or NULL. Two threads may both find it: they find the same. */
@@ -46,20 +51,25 @@ static struct metrics_series *find(series_slot *slot, struct metrics_family *fam
     return series;
 }
 
-static size_t index_in(const char *const names[], size_t n, const char *name) {
+static size_t method_index(const char *method) {
     size_t i = 0;
-    while (i < n - 1 && strcmp(names[i], name) != 0)
+    while (i < METHODS - 1 && strcmp(methods[i], method) != 0)
+        i++;
+    return i;
+}
+
+static size_t status_index(unsigned status) {
+    size_t i = 0;
+    while (i < STATUSES - 1 && statuses[i].status != status)
         i++;
     return i;
 }
 
 void http_metrics_request(const struct route *route, const char *method, unsigned status, int64_t us) {
-    char text[16];
-    snprintf(text, sizeof text, "%u", status);
     assert(route_count <= MAX_ROUTES);
     size_t r = route ? (size_t)(route - route_table) : MAX_ROUTES;
-    size_t m = index_in(methods, METHODS, method), s = index_in(statuses, STATUSES, text);
-    const char *const values[] = {route ? route->template : "unmatched", methods[m], statuses[s], NULL};
+    size_t m = method_index(method), s = status_index(status);
+    const char *const values[] = {route ? route->template : "unmatched", methods[m], statuses[s].label, NULL};
     metrics_add(find(&requests[r][m][s], &requests_family, values), 1);
     metrics_observe_us(find(&durations[r], &duration_family, (const char *const[]){values[0], NULL}), us);
 }
