@@ -48,9 +48,12 @@ static void end_by_signal(int number) {
     _exit(128 + number);
 }
 
-/* A signal ends any command. While it serves, the first one begins the stop instead (serve.c). */
-static void set_signals(void) {
+/* A signal ends any command but serve, where the first one begins the stop (serve.c). So for serve the
+ * signals are blocked before the handlers are installed: one that arrives while it starts stays pending. */
+static void set_signals(const struct command *command) {
     const struct sigaction end = {.sa_handler = end_by_signal, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER)};
+    if (command->run == serve_run)
+        serve_block_signals();
     sigaction(SIGTERM, &end, NULL);
     sigaction(SIGINT, &end, NULL);
     signal(SIGPIPE, SIG_IGN);
@@ -79,7 +82,7 @@ int main(int argc, char *argv[]) {
         fputs(mistakes.data, stderr);
         return 2;
     }
-    set_signals();
+    set_signals(options.command);
     set_log(&options);
     descriptors_raise();
     return options.command->run(&options);

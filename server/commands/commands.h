@@ -7,8 +7,12 @@
 
 #include "server/options.h"
 
-/* Serves until SIGTERM, SIGINT or an error (serve.h). Before any other thread exists. */
+/* Serves until SIGTERM, SIGINT or an error. The phases of its life are in serve.c. Call it before any other
+ * thread exists, with the signals blocked. */
 int serve_run(const struct options *options);
+
+/* Blocks SIGTERM and SIGINT. All threads inherit that: only the main thread takes them, from a signalfd. */
+void serve_block_signals(void);
 
 /* Creates the tables or the database of --store where they are missing, and waits until they are usable. */
 int create_tables_run(const struct options *options);

@@ -35,11 +35,13 @@ static sigset_t stop_signals(void) {
     return set;
 }
 
-/* Blocks the signals before any thread exists, so that all threads inherit that: only the main thread takes
- * them, from the signalfd. */
-static int open_signals(void) {
+void serve_block_signals(void) {
     const sigset_t set = stop_signals();
     sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static int open_signals(void) {
+    const sigset_t set = stop_signals();
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
