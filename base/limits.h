@@ -40,9 +40,10 @@
 #define LIMIT_TOKEN_FILE_BYTES 65536
 #define LIMIT_PROCESS_MS 60000 /* for a credential_process to end, as in the SDK for Go */
 #define LIMIT_PROCESS_BYTES 65536
-#define LIMIT_PROCESS_COMPLAINT_BYTES 400 /* of its standard error, kept for the message */
+#define LIMIT_PROCESS_STDERR_BYTES 400 /* of its standard error, kept for the message */
 #define LIMIT_PROCESS_ARGUMENTS 64
 #define LIMIT_PROCESS_DEATH_MS 1000 /* from SIGKILL to its end */
+#define LIMIT_PROCESS_LEFT 3        /* so many that could not be killed: no other is started */
 #define LIMIT_SOURCE_PROFILES 16    /* profiles in a chain of roles */
 
 /* DynamoDB's own: keys in one BatchGetItem; bytes of a hash key. */

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -64,7 +63,7 @@ void aws_process_free_words(char ***words) {
     *words = NULL;
 }
 
-static enum status not_split(char ***words, const char *why, struct error *e) {
+static enum status fail_split(char ***words, const char *why, struct error *e) {
     aws_process_free_words(words);
     return error_set(e, STATUS_INVALID, "%s", why);
 }
@@ -78,14 +77,14 @@ enum status aws_process_split(const char *line, char ***words, struct error *e) 
         if (!*line)
             break;
         if (n == LIMIT_PROCESS_ARGUMENTS)
-            return not_split(words, "it has too many words", e);
+            return fail_split(words, "the command line has too many words", e);
         _cleanup_(buffer_deinit) struct buffer word;
         buffer_init(&word, length);
         if (!take_word(&line, &word))
-            return not_split(words, "it has a quote that is not closed", e);
+            return fail_split(words, "a quote in the command line is not closed", e);
         (*words)[n++] = buffer_detach(&word);
     }
-    return n > 0 ? STATUS_OK : not_split(words, "it names no program", e);
+    return n > 0 ? STATUS_OK : fail_split(words, "the command line is empty", e);
 }
 
 /* Running. */
@@ -94,23 +93,26 @@ enum status aws_process_split(const char *line, char ***words, struct error *e) 
 struct child {
     pid_t pid;
     int pidfd; /* readable once it has ended */
-    int out;   /* we read from these two; -1: at their end */
+    int out;   /* the read ends of the pipes of its output and its standard error; -1: closed */
     int errors;
     struct buffer *output;
-    char complaint[LIMIT_PROCESS_COMPLAINT_BYTES]; /* the start of its standard error */
-    size_t complained;
+    char stderr_start[LIMIT_PROCESS_STDERR_BYTES]; /* the start of its standard error */
+    size_t stderr_length;
 };
 
-/* The program that could not be killed; 0: none. There is at most one: while it runs no other is started. */
-static _Atomic pid_t left_behind;
+/* The programs that could not be killed; 0: a free place. */
+static pid_t abandoned[LIMIT_PROCESS_LEFT];
 
-/* Whether that program still runs; collects it if not. */
-static bool is_left_behind(void) {
-    pid_t pid = atomic_load(&left_behind);
-    if (pid && waitpid(pid, NULL, WNOHANG) == 0)
-        return true;
-    atomic_store(&left_behind, 0);
-    return false;
+/* Reaps those that have ended. NULL if there is no free place. */
+static pid_t *free_place(void) {
+    pid_t *place = NULL;
+    for (size_t i = 0; i < LIMIT_PROCESS_LEFT; i++) {
+        if (abandoned[i] && waitpid(abandoned[i], NULL, WNOHANG) != 0)
+            abandoned[i] = 0;
+        if (!abandoned[i])
+            place = &abandoned[i];
+    }
+    return place;
 }
 
 static void close_end(int *fd) {
@@ -178,15 +180,15 @@ static bool read_output(struct child *c) {
     return true;
 }
 
-/* Keeps the start, drops the rest: a full pipe would block the program. One chunk at a time, since the
- * program may write as fast as we read, and the clock must be looked at. */
+/* Keeps the start of standard error and drops the rest: a full pipe would block the program. Reads one chunk
+ * per call, so that the caller can check the time-out. */
 static void read_errors(struct child *c) {
     char chunk[4096];
     ssize_t n = c->errors >= 0 ? read(c->errors, chunk, sizeof chunk) : -1;
     if (n == 0)
         close_end(&c->errors);
-    for (ssize_t at = 0; at < n && c->complained < sizeof c->complaint - 1; at++)
-        c->complaint[c->complained++] = text_is_control(chunk[at]) ? ' ' : chunk[at];
+    for (ssize_t at = 0; at < n && c->stderr_length < sizeof c->stderr_start - 1; at++)
+        c->stderr_start[c->stderr_length++] = text_is_control(chunk[at]) ? ' ' : chunk[at];
 }
 
 static enum status await_end(struct child *c, int timeout_ms, int stop_fd, struct error *e) {
@@ -210,31 +212,32 @@ static enum status await_end(struct child *c, int timeout_ms, int stop_fd, struc
     }
 }
 
-/* Kills the program with its group and collects it, so that not even a zombie stays. What cannot be killed
- * (it runs as another user, or hangs in the kernel) must not hold us up for ever. */
-static void kill_group(const struct child *c, struct error *e) {
+/* Kills the process group of the program and reaps the program. Waits at most LIMIT_PROCESS_DEATH_MS: a
+ * program of another user, or one that hangs in the kernel, cannot be killed. Then its process id goes to
+ * `place`. */
+static void kill_group(const struct child *c, pid_t *place, struct error *e) {
     struct pollfd ended = {.fd = c->pidfd, .events = POLLIN};
-    const char *why = kill(-c->pid, SIGKILL) == 0 ? "it does not die" : strerror(errno);
+    const char *why = kill(-c->pid, SIGKILL) == 0 ? "SIGKILL did not end it" : strerror(errno);
     poll(&ended, 1, LIMIT_PROCESS_DEATH_MS);
     if (waitpid(c->pid, NULL, WNOHANG) != 0)
         return;
-    atomic_store(&left_behind, c->pid);
-    error_wrap(e, "process %d is left behind, for it cannot be killed (%s)", (int)c->pid, why);
+    *place = c->pid;
+    error_wrap(e, "process %d still runs: it cannot be killed (%s)", (int)c->pid, why);
 }
 
-static enum status judge(struct child *c, struct error *e) {
+static enum status read_exit_status(struct child *c, struct error *e) {
     int result = 0;
     waitpid(c->pid, &result, 0); /* it has ended: this does not block */
-    while (c->complained > 0 && c->complaint[c->complained - 1] == ' ')
-        c->complained--;
-    c->complaint[c->complained] = '\0';
-    const char *colon = c->complained ? ": " : "";
+    while (c->stderr_length > 0 && c->stderr_start[c->stderr_length - 1] == ' ')
+        c->stderr_length--;
+    c->stderr_start[c->stderr_length] = '\0';
+    const char *colon = c->stderr_length ? ": " : "";
     if (WIFSIGNALED(result))
         return error_set(e, STATUS_FAILED, "it was ended by signal %d%s%s", WTERMSIG(result), colon,
-                         c->complaint);
+                         c->stderr_start);
     if (WEXITSTATUS(result) != 0)
         return error_set(e, STATUS_FAILED, "it ended with status %d%s%s", WEXITSTATUS(result), colon,
-                         c->complaint);
+                         c->stderr_start);
     return STATUS_OK;
 }
 
@@ -243,16 +246,16 @@ enum status aws_process_run(char *const words[], int timeout_ms, int stop_fd, st
     _cleanup_(child_deinit) struct child c = {.pidfd = -1, .out = -1, .errors = -1, .output = output};
     struct error unread;
     e = e ? e : &unread;
-    if (is_left_behind())
-        return error_set(e, STATUS_FAILED,
-                         "not started, the earlier process %d cannot be killed and still runs",
-                         (int)atomic_load(&left_behind));
+    pid_t *place = free_place();
+    if (!place)
+        return error_set(e, STATUS_FAILED, "not started: %d earlier processes still run and cannot be killed",
+                         LIMIT_PROCESS_LEFT);
     enum status status = start(&c, words, e);
     if (!status)
         status = await_end(&c, timeout_ms, stop_fd, e);
     if (!status)
-        return judge(&c, e);
+        return read_exit_status(&c, e);
     if (c.pid > 0)
-        kill_group(&c, e);
+        kill_group(&c, place, e);
     return status;
 }

@@ -6,8 +6,8 @@
  * split into words. The program is found by PATH. It has no standard input, none of our other descriptors,
  * its own process group, and default signals. If it takes too long or the fetch is stopped, it is killed with
  * its group. Processes that it leaves in the background after it ended well are not touched. A program that
- * cannot be killed, because it runs as another user, is left behind after LIMIT_PROCESS_DEATH_MS, and the
- * error says so; no other is started until it ends.
+ * cannot be killed (it runs as another user) is abandoned after LIMIT_PROCESS_DEATH_MS. The error names it.
+ * While LIMIT_PROCESS_LEFT of them still run, no other is started.
  */
 #ifndef AWS_CREDENTIALS_PROCESS_H
 #define AWS_CREDENTIALS_PROCESS_H
@@ -26,10 +26,10 @@ enum status aws_process_split(const char *line, char ***words, struct error *e);
 void aws_process_free_words(char ***words);
 
 /*
- * Runs the program to its end. `output` gets its standard output, up to the maximum of the buffer. Any
- * thread. FAILED, with the start of its standard error, if it cannot be started, exits with another status
- * than 0, writes too much, takes longer than `timeout_ms`, or `stop_fd` became readable (code "Cancelled";
- * -1: never). Errors never quote its standard output.
+ * Runs the program to its end. `output` gets its standard output, up to the maximum of the buffer. One
+ * call at a time: the chain makes one fetch at a time. FAILED, with the start of its standard error, if it
+ * cannot be started, exits with another status than 0, writes too much, takes longer than `timeout_ms`, or
+ * `stop_fd` became readable (code "Cancelled"; -1: never). Errors never quote its standard output.
  */
 enum status aws_process_run(char *const words[], int timeout_ms, int stop_fd, struct buffer *output,
                             struct error *e);
