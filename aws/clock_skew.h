@@ -1,8 +1,8 @@
 /*
- * aws/clock_skew: how far a service's clock is ahead of ours, by the Date of its answers. AWS refuses requests that
- * are signed more than five minutes off its own time, so a machine whose clock is wrong signs with a
- * corrected one. The rules are those of the SDKs as of 2026 (aws-sdk-go-v2 pull request 3472, aws-sdk-js-v3
- * 8189, aws-sdk-net's ClockSkewCalculator):
+ * aws/clock_skew: how far a service's clock is ahead of ours, by the Date of its answers. AWS refuses
+ * requests that are signed more than five minutes off its own time, so a machine whose clock is wrong signs
+ * with a corrected one. The rules are those of the SDKs as of 2026 (aws-sdk-go-v2 pull request 3472,
+ * aws-sdk-js-v3 8189, aws-sdk-net's ClockSkewCalculator):
  *
  *   - The offset is the Date minus the midpoint between sending and receiving.
  *   - An answer is not used if it has no Date, has an Age (it is from a cache), or took over 15 minutes.
