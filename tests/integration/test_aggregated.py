@@ -88,7 +88,7 @@ def test_several_purchases_in_one_record_have_ids_of_their_own(aws, tables, stre
     assert_equal_to_model(pair, expected, set())
 
 
-def test_a_stream_written_by_others_is_read(aws, tables, stream, start):
+def test_a_stream_written_by_aws_kinesis_agg_is_read(aws, tables, stream, start):
     """Written by aws-kinesis-agg."""
     ranges = cloud.shard_ranges(aws.kinesis, stream)
     by_shard = {shard: [] for shard in ranges}

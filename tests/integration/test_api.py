@@ -138,7 +138,7 @@ def test_no_answer_shows_a_unique_id_or_an_origin(daemon, route):
 
 
 @pytest.mark.parametrize("route", VIEW_ROUTES)
-def test_every_answer_says_how_old_the_view_is(daemon, route):
+def test_every_answer_has_the_age_of_the_view(daemon, route):
     response = daemon.get(route)
     assert response.status == 200
     as_of = model.epoch_ms(response.headers["view-as-of"])
@@ -165,7 +165,7 @@ def test_limit_cuts_boards_and_pages(daemon, limit):
 @pytest.mark.parametrize(
     "limit", ["0", "101", "-1", "ten", "", "1.5", "1e1", "%2B5", "5%20", "99999999999999999999"]
 )
-def test_a_limit_out_of_bounds_is_refused_saying_what_is_allowed(daemon, route, limit):
+def test_a_limit_out_of_bounds_is_refused_with_the_allowed_range(daemon, route, limit):
     response = daemon.get(f"{route}{'&' if '?' in route else '?'}limit={limit}")
     body = problem(response, 400, "invalid-parameter")
     text = json.dumps(body, ensure_ascii=False)
@@ -264,10 +264,10 @@ def test_metrics_are_prometheus_text_with_a_type_for_every_sample(daemon):
     assert daemon.metric("winner_view_events_total", result="applied") == len(EVENTS)
 
 
-def test_the_contract_is_served_as_it_is(daemon, openapi):
+def test_openapi_yaml_is_served_unchanged(daemon, openapi):
     assert daemon.get("/openapi.yaml").body == contract.PATH.read_bytes()
 
 
-def test_the_page_is_html_that_names_the_game(daemon):
+def test_the_page_is_html(daemon):
     page = daemon.get("/")
     assert page.content_type == "text/html" and b"<html" in page.body.lower()

@@ -193,14 +193,14 @@ def test_audit_does_not_change_a_foreign_database(tmp_path):
     assert other.read_bytes() == before
 
 
-def test_an_unknown_format_is_refused():
+def test_audit_refuses_an_unknown_format():
     done = program.run("audit", "--format", "xml")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "--format" in line and "xml" in line and "json" in line
 
 
-def test_output_that_cannot_be_written_is_a_failure(embedded, start_on):
+def test_audit_fails_if_its_output_cannot_be_written(embedded, start_on):
     embedded.put(unsold())
     assert start_on(embedded).terminate()[0] == 0
     with open("/dev/full", "w") as full:

@@ -230,7 +230,7 @@ def test_the_limit_may_change_and_each_rank_is_the_contributors_own(store):
     check()
 
 
-def test_ranks_end_after_a_thousand_and_pages_go_on(store):
+def test_ranks_end_after_a_thousand_and_pages_continue(store):
     daemon, board, _ = store
     scores = {(f"w/m/{n}/P", model.CREATOR): 10_000 - n for n in range(1, 999)}
     scores |= {(f"w/m/{n}/P", model.CREATOR): 5_000 for n in (999, 1000, 1001)}  # all three share 999
@@ -278,7 +278,7 @@ def test_while_a_board_changes_pages_succeed_and_ranks_never_decrease(store):
     check()
 
 
-def test_pages_are_in_order_while_ingest_goes_on(pair, start_on):
+def test_pages_are_in_order_while_ingest_continues(pair, start_on):
     """With the default options: the cache serves old pages beside new ones, and ingest runs."""
     makers = [person("merchant", f"M{n:02}") for n in range(30)]
     pair.put(puts([e for n, maker in enumerate(makers) for e in product(f"p{n}", maker, None, 1 + n % 3)]))

@@ -93,7 +93,7 @@ def test_a_yaml_alias_and_a_duplicate_key_are_errors(tmp_path):
             cloudformation.load(tmp_path / "template.yaml")
 
 
-def test_it_can_be_deployed_without_a_bucket():
+def test_the_template_can_be_deployed_without_a_bucket():
     """CloudFormation takes a template of at most 51,200 bytes in a call ("CloudFormation quotas")."""
     assert PATH.stat().st_size <= 51_200
 

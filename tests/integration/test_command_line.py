@@ -36,7 +36,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize("option, given, allowed", MISTAKES)
-def test_a_mistake_is_one_line_that_names_option_given_and_allowed(option, given, allowed):
+def test_a_wrong_value_is_one_line_with_the_option_the_value_and_the_allowed_ones(option, given, allowed):
     done = program.run(*GOOD, option, given)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
@@ -53,7 +53,7 @@ def test_several_mistakes_are_several_lines():
 
 
 @pytest.mark.parametrize("words", [["--colour", "red"], ["dance"], ["--batch-size"], ["serve", "dance"]])
-def test_what_is_no_option_and_no_command_is_a_mistake(words):
+def test_an_unknown_option_or_command_is_a_mistake(words):
     done = program.run(*GOOD, *words) if words != ["dance"] else program.run("dance", *GOOD)
     assert done.returncode == 2 and words[-1] in done.stderr or words[0] in done.stderr
     assert len(done.stderr.splitlines()) >= 1

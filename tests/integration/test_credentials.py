@@ -243,7 +243,7 @@ def test_an_instances_role_is_read_from_its_metadata(tmp_path):
     assert (shown["provider"], shown["key"]) == ("EC2 instance metadata, role 'shop'", "ASIAEC2")
 
 
-def test_without_credentials_it_lists_where_it_looked(tmp_path):
+def test_without_credentials_the_error_lists_where_they_were_looked_for(tmp_path):
     done = command({"AWS_CONFIG_FILE": "", "AWS_SHARED_CREDENTIALS_FILE": ""}, tmp_path)
     assert done.returncode == 1 and not done.stdout
     for word in [

@@ -76,7 +76,7 @@ def test_the_environment_file_has_each_option_of_the_service_at_its_default(fill
     ]
 
 
-def test_the_environment_file_sets_nothing_as_it_comes(filled):
+def test_the_installed_environment_file_sets_nothing(filled):
     assert [line for line in filled["winner-view.default"].splitlines() if line and not line.startswith("#")] == []
 
 
@@ -149,9 +149,9 @@ def test_completion_offers_each_command_and_each_option():
         ("--worker-id", "", set()),
     ],
 )
-def test_completion_offers_what_an_option_allows(option, typed, offered):
+def test_completion_offers_the_allowed_values_of_an_option(option, typed, offered):
     assert completed("serve", option, typed) == offered
 
 
-def test_completion_leaves_what_comes_after_a_colon_to_file_names():
+def test_completion_offers_file_names_after_a_colon():
     assert completed("serve", "--source", "file", ":", "ev") == set()

@@ -89,7 +89,7 @@ MEMORY_BUDGET = (64 + 128) << 20
 
 @pytest.mark.all
 @pytest.mark.skipif(program.is_sanitized(), reason="a sanitizer's memory is not measured")
-def test_after_a_minute_without_a_store_it_catches_up_within_its_memory_budget(
+def test_after_a_minute_without_a_store_the_service_catches_up_within_its_memory_budget(
     aws, proxies, tables, stream, start_through, capsys
 ):
     proxies.kinesis.layers = [aws_behaviour.Padding(RECORD_BYTES)]

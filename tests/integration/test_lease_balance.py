@@ -102,7 +102,7 @@ class Crew:
 
 
 @pytest.mark.alone
-def test_leases_stay_evenly_spread_and_every_shard_read_while_workers_come_and_go(
+def test_leases_stay_evenly_spread_and_every_shard_is_read_while_workers_join_and_leave(
     aws, tables, wide_stream, make_daemon, proxies, capsys
 ):
     readers = aws_behaviour.Readers()

@@ -55,7 +55,7 @@ def test_sigterm_in_the_middle_of_a_backlog_loses_and_repeats_nothing(main_job, 
     assert 0 < counted < len(records)  # each left a checkpoint at which the next continued
 
 
-def test_a_second_signal_ends_it_at_once(tables, lamps, start):
+def test_a_second_signal_ends_the_service_at_once(tables, lamps, start):
     daemon = start(tables, lamps, "--drain-seconds", "15")
     daemon.process.send_signal(signal.SIGINT)
     wait.until(lambda: daemon.get("/readyz").status == 503, "draining")
@@ -88,7 +88,7 @@ def test_a_second_signal_ends_a_containers_first_process_at_once(embedded, make_
 
 
 @pytest.mark.own_emulators
-def test_sigterm_ends_it_within_20_seconds_while_the_store_hangs(aws, tables, lamps, start):
+def test_sigterm_ends_the_service_within_20_seconds_while_the_store_hangs(aws, tables, lamps, start):
     daemon = start(tables, lamps)
     daemon.wait_until_applied()
     with aws.emulators.dynamodb.paused():

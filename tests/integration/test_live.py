@@ -174,7 +174,7 @@ def drop_all_packets(connection):
 
 
 @pytest.mark.all
-def test_a_live_reader_whose_host_is_gone_is_dropped(embedded, start_on):
+def test_a_live_reader_whose_host_no_longer_answers_is_dropped(embedded, start_on):
     embedded.put(LAMP)
     daemon = start_on(embedded)
     daemon.wait_until_applied()

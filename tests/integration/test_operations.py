@@ -122,7 +122,7 @@ def test_the_health_check_passes_while_the_server_waits_for_its_source(embedded,
     assert check_health("--listen", f"127.0.0.1:{daemon.port}").returncode == 0
 
 
-def test_the_health_check_says_why_a_server_is_not_healthy():
+def test_the_health_check_prints_why_a_server_is_not_healthy():
     port = emulators.free_port()
     done = check_health("--listen", f"127.0.0.1:{port}")
     assert done.returncode == 1 and f"http://127.0.0.1:{port}/livez" in done.stderr
@@ -147,7 +147,7 @@ def test_the_health_check_fails_on_an_answer_that_is_not_200(operated):
         (["--listen", "nowhere"], "HOST:PORT"),
     ],
 )
-def test_the_health_check_refuses_an_address_that_it_cannot_ask(options, word):
+def test_the_health_check_refuses_an_address_that_cannot_be_connected_to(options, word):
     done = check_health(*options)
     assert done.returncode == 2 and word in done.stderr
 

@@ -151,7 +151,7 @@ def report(capsys, what, during, counts, daemon):
 
 @pytest.mark.alone
 @pytest.mark.own_emulators
-def test_while_the_store_is_gone_cached_answers_are_served_as_stale_and_misses_get_503(
+def test_during_an_outage_of_the_store_cached_answers_are_served_as_stale_and_misses_get_503(
     outage, aws, tables, stream, start, capsys
 ):
     environment, gone, outage_s = outage

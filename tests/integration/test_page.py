@@ -388,7 +388,7 @@ def test_a_missing_product_is_distinguished_from_one_not_caught_up_yet(market, e
     page.until_text("#details-content", "Registered by\nAnn")
 
 
-def test_an_address_of_nobody_shows_a_message(market, visit):
+def test_the_address_of_an_unknown_product_or_contributor_shows_a_message(market, visit):
     page = visit(market, allowed=".* 4(00|04|14) ")
     for place, word in {
         "product/" + "é" * 1100: "There is no such product",  # more bytes than an id may have
@@ -479,7 +479,7 @@ LOOKS = {
 
 
 @pytest.mark.parametrize("name", LOOKS)
-def test_it_fits_its_screen_and_axe_finds_nothing_wrong(market, visit, name):
+def test_the_page_fits_its_screen_and_axe_finds_nothing_wrong(market, visit, name):
     page = visit(market, **LOOKS[name])
     wait_for_board(page)
     wait_for_state(page, "live")
@@ -501,7 +501,7 @@ def png_size(path):
     return struct.unpack(">II", head[16:])
 
 
-def test_the_picture_in_the_readme_is_the_page_of_today(market, visit, tmp_path):
+def test_the_picture_in_the_readme_shows_the_current_page(market, visit, tmp_path):
     """Renew the picture: WINNER_VIEW_PICTURE=renew pytest tests/integration/test_page.py -k picture"""
     page = visit(market, viewport=PICTURE_SIZE)
     wait_for_board(page)

@@ -22,7 +22,7 @@ def play(target, *options, **more):
     )
 
 
-def test_quickstart_comes_up_with_scores_and_leaves_nothing_running():
+def test_quickstart_starts_with_scores_and_leaves_no_process_behind():
     if program.binary() != str(program.ROOT / "build" / "release" / "winner-view"):
         pytest.skip("it starts the release preset")
     done = subprocess.run([QUICKSTART, "--check"], capture_output=True, text=True, timeout=300)
@@ -32,7 +32,7 @@ def test_quickstart_comes_up_with_scores_and_leaves_nothing_running():
 
 
 @pytest.mark.parametrize("words", [["--port", "0"], ["--port", "65536"], ["--port"], ["--colour"]])
-def test_quickstart_refuses_what_it_does_not_know(words):
+def test_quickstart_refuses_unknown_options(words):
     done = subprocess.run([QUICKSTART, *words], capture_output=True, text=True, timeout=10)
     assert done.returncode == 2 and words[0] in done.stderr
 
@@ -48,7 +48,7 @@ def test_the_sample_is_a_shop_of_30_merchants_20_photographers_and_150_products(
     assert len(shop.board(model.CREATOR)) > 10
 
 
-def test_a_restarted_game_continues_with_the_same_shop(embedded):
+def test_a_restarted_sample_shop_continues_with_the_same_products(embedded):
     target = f"file:{embedded.journal}"
     play(target, "--rate", "0")
     before = embedded.lines()
@@ -65,13 +65,13 @@ def test_a_restarted_game_continues_with_the_same_shop(embedded):
 
 
 @pytest.mark.parametrize("words", [["events.jsonl"], ["file:"], ["file:x", "--rate", "-1"], ["sqs:x"]])
-def test_the_game_refuses_what_it_does_not_know(words, tmp_path):
+def test_the_sample_shop_refuses_an_invalid_target_or_rate(words, tmp_path):
     done = play(*words, cwd=tmp_path)
     assert done.returncode == 2 and "allowed" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_file_game_needs_nothing_but_python(tmp_path):
+def test_the_sample_shop_on_a_file_needs_only_python(tmp_path):
     """With -I -S Python has no site packages, so no boto3."""
     target = f"file:{tmp_path / 'events.jsonl'}"
     command = [sys.executable, "-I", "-S", GAME, target, "--rate", "0"]

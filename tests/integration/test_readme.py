@@ -129,7 +129,7 @@ def try_commands(terminals, commands):
         wait.until(is_as_written, f"{command} prints {expected}", seen=lambda: printed[0], timeout_s=20 if expected else 0)
 
 
-def test_the_commands_of_the_readme_print_what_it_says(aws, tmp_path):
+def test_the_commands_of_the_readme_print_the_output_that_it_shows(aws, tmp_path):
     stream = cloud.create_stream(aws.kinesis, f"readme-{os.getpid()}")
     commands = documents.block_commands("README.md")
     assert len(commands) > 8
@@ -144,7 +144,7 @@ def test_the_commands_of_a_folders_readme_run(name, tmp_path):
         try_commands(terminals, documents.block_commands(name))
 
 
-def test_what_cannot_run_here_stands_in_a_readme():
+def test_each_command_that_is_not_run_here_is_in_a_readme():
     typed = {command.partition(" ")[0] for name in ["README.md", *FOLDER_READMES] for command, _ in documents.block_commands(name)}
     assert NOT_HERE.keys() - typed == set()
 
@@ -158,5 +158,5 @@ def test_what_cannot_run_here_stands_in_a_readme():
         ("serving\n    http://127.0.0.1:9/", "serving\n    http://127.0.0.1:8080/board"),
     ],
 )
-def test_output_of_another_form_is_noticed(printed, expected):
+def test_output_of_another_form_is_detected(printed, expected):
     assert not has_form(printed, expected, 9)

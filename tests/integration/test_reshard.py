@@ -158,7 +158,7 @@ def test_during_a_reshard_the_views_time_stays_known_and_never_decreases(aws, ta
 # --- Replies of Kinesis that are wrong or incomplete. ---------------------------------------------------
 
 
-def test_an_end_without_children_is_not_believed(aws, tables, one_shard, start_through, proxies):
+def test_an_end_without_children_does_not_end_a_shard(aws, tables, one_shard, start_through, proxies):
     ends = []
 
     def end_too_early(reply):

@@ -44,7 +44,7 @@ def waiting(make_on, tmp_path):
     return start
 
 
-def test_while_it_waits_for_its_store_it_is_live_and_not_ready(waiting):
+def test_a_service_that_waits_for_its_store_is_live_and_not_ready(waiting):
     daemon = waiting()
     readiness = daemon.get("/readyz")
     assert readiness.status == 503 and readiness.json()["status"] == "starting"
@@ -54,7 +54,7 @@ def test_while_it_waits_for_its_store_it_is_live_and_not_ready(waiting):
 
 
 @pytest.mark.parametrize("target", OF_THE_VIEW)
-def test_while_it_waits_for_its_store_routes_of_the_view_are_503(waiting, target):
+def test_a_service_that_waits_for_its_store_answers_503_on_routes_of_the_view(waiting, target):
     daemon = waiting()
     for method in ("GET", "HEAD"):
         answer = daemon.get(target, method=method)
@@ -62,12 +62,12 @@ def test_while_it_waits_for_its_store_routes_of_the_view_are_503(waiting, target
     assert daemon.get(target).json()["type"] == "view-not-ready"
 
 
-def test_sigterm_ends_it_while_it_waits_for_its_store(waiting):
+def test_sigterm_ends_a_service_that_waits_for_its_store(waiting):
     status, seconds = waiting().terminate()
     assert status == 0 and seconds < 20
 
 
-def test_it_becomes_ready_when_the_store_answers(aws, tables, stream, make_daemon, proxies):
+def test_a_service_becomes_ready_when_its_store_answers(aws, tables, stream, make_daemon, proxies):
     cloud.put(aws.kinesis, stream, LAMPS)
     daemon = make_daemon(tables, stream, environment=proxies.environment)
     with proxies.dynamodb.refusing():
@@ -95,7 +95,7 @@ def test_the_service_manager_is_notified_of_start_lag_and_stop(embedded, make_on
     assert not any("STOPPING" in one for one in received[: received.index(serving) + 1])
 
 
-def test_waiting_for_the_store_is_reported_to_the_service_manager_as_ready_with_its_reason(waiting, manager):
+def test_a_service_that_waits_for_its_store_notifies_ready_and_the_reason(waiting, manager):
     waiting(manager.environment(watchdog_s=1))
     ready = manager.wait_for(lambda message: message.get("READY") == "1")
     assert "127.0.0.1" in ready["STATUS"] and ready["STATUS"].startswith("starting")
@@ -118,7 +118,7 @@ def test_a_store_that_never_answers_does_not_delay_the_ready_notification(make_o
         assert ready["STATUS"].startswith("starting") and "start: " in ready["STATUS"]
 
 
-def test_a_service_that_its_store_refuses_never_notifies_ready(embedded, make_on, manager, tmp_path):
+def test_a_service_whose_store_belongs_to_another_source_never_notifies_ready(embedded, make_on, manager, tmp_path):
     other = pairs.FileSqlite(tmp_path, tmp_path / "other.jsonl")  # the same database
     embedded.put(LAMPS)
     with make_on(embedded) as daemon:

@@ -60,7 +60,7 @@ def hanging(embedded, make_on, full_pipe):
     return start
 
 
-def test_sigterm_ends_it_although_a_thread_hangs_and_the_next_start_continues(hanging, embedded, start_on):
+def test_sigterm_ends_the_service_although_a_thread_hangs_and_the_next_start_continues(hanging, embedded, start_on):
     status, seconds = hanging().terminate()
     assert status == 1 and seconds < 22
     daemon = start_on(embedded)
@@ -97,7 +97,7 @@ def assert_lives(daemon, manager):
 @pytest.mark.all
 @pytest.mark.own_emulators
 @pytest.mark.parametrize("silent", ["dynamodb", "kinesis"])
-def test_waiting_for_store_or_stream_beyond_that_bound_stays_live(
+def test_a_service_that_waits_for_store_or_stream_stays_live_beyond_the_bound_of_a_hanging_thread(
     aws, tables, stream, make_daemon, manager, silent
 ):
     daemon = make_daemon(tables, stream, environment=manager.environment(watchdog_s=WATCHDOG_S)).start()
@@ -117,7 +117,7 @@ def test_waiting_for_store_or_stream_beyond_that_bound_stays_live(
 @pytest.mark.all
 @pytest.mark.own_emulators
 @pytest.mark.parametrize("silent", ["dynamodb", "kinesis"])
-def test_starting_while_store_or_stream_is_silent_stays_live(aws, tables, stream, make_daemon, manager, silent):
+def test_a_service_that_starts_while_store_or_stream_is_silent_stays_live(aws, tables, stream, make_daemon, manager, silent):
     cloud.put(aws.kinesis, stream, LAMPS)
     daemon = make_daemon(tables, stream, environment=manager.environment(watchdog_s=WATCHDOG_S))
     with getattr(aws.emulators, silent).paused():

@@ -45,7 +45,7 @@ def test_our_reader_reads_a_foreign_writers_aggregated_records():
     assert [aggregated.unpack(data) for data in packed] == written
 
 
-def test_a_foreign_reader_refuses_a_wrong_md5_too():
+def test_our_reader_and_a_foreign_one_refuse_a_wrong_md5():
     data = bytearray(aggregated.pack([Part("lamp", b"x")]))
     data[-1] ^= 1
     (refused,) = kpl.run([("unpack", bytes(data))])
@@ -68,7 +68,7 @@ def test_our_reader_agrees_with_the_shared_cases(case):
     ]  # fmt: skip
 
 
-def test_a_part_keeps_its_place_when_others_are_strays():
+def test_a_part_keeps_its_number_when_parts_of_other_shards_are_dropped():
     parts = [Part("a", b"0", 5), Part("a", b"1", 500), Part("a", b"2", 9)]
     record = Record("s", "77", "a", aggregated.pack(parts))
     kept = list(aggregated.take_apart([record], {"s": (0, 100)}))

@@ -62,5 +62,5 @@ MODELS = [case for case in CASES if is_the_models(case)]
 
 
 @pytest.mark.parametrize("case", MODELS, ids=[case["title"] for case in MODELS])
-def test_the_model_agrees(case):
+def test_the_model_agrees_with_the_shared_envelope_cases(case):
     assert outcome(case) == expected(case)

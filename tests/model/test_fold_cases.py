@@ -30,7 +30,7 @@ def record(sequence, event):
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["title"] for case in CASES])
-def test_the_model_agrees(case):
+def test_the_model_agrees_with_the_shared_fold_cases(case):
     folded = model.Model()
     outcomes = []
     for sequence, event in enumerate(case["events"]):

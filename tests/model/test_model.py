@@ -66,7 +66,7 @@ def test_an_image_and_a_purchase_before_creation_leave_both_unknown():
     assert m.board("creator") == []
 
 
-def test_an_event_id_that_is_not_greater_as_a_number_does_nothing():
+def test_an_event_whose_id_is_not_greater_is_not_applied():
     m = fold(
         record(1, CREATE, "ann", event_id="s:99"),
         record(2, PURCHASE, "c", event_id="s:100"),  # smaller as a string
@@ -95,7 +95,7 @@ def test_an_event_id_that_is_not_greater_as_a_number_does_nothing():
         ("२०२६-11-23T10:00:00Z", None),
     ],
 )
-def test_rfc_3339_times_are_milliseconds_cut_off(text, expected):
+def test_rfc_3339_times_are_parsed_and_cut_to_milliseconds(text, expected):
     assert model.epoch_ms(text) == expected
 
 
@@ -154,7 +154,7 @@ def test_the_workload_is_the_same_for_the_same_seed_and_one_in_ten_is_odd():
     assert m.score("UNKNOWN", "creator") > 10 and m.score("UNKNOWN", "photographer") > 10
 
 
-def test_the_plain_workload_is_all_well_formed_with_every_product_one_kind_of_envelope():
+def test_a_workload_without_odd_events_is_well_formed_and_each_product_has_one_envelope_kind():
     puts = workload.generate(seed=7, events=5000, odd=0)
     m = fold(*(Record(SHARD, n, put.partition_key, put.data) for n, put in enumerate(puts)))
     assert m.counts == {"applied": 5000}

@@ -49,7 +49,7 @@ class Container(debian_roots.Running):
         return dict(line.split(":\t", 1) for line in lines)
 
 
-def test_it_has_no_compiler_no_headers_and_no_build_tree(image):
+def test_the_container_has_no_compiler_no_headers_and_no_build_tree(image):
     for name in COMPILERS:
         for folder in ("usr/bin", "usr/local/bin"):
             assert not image.root.has(f"{folder}/{name}"), name
@@ -57,7 +57,7 @@ def test_it_has_no_compiler_no_headers_and_no_build_tree(image):
     assert not image.root.has("/src") and not image.root.has("/out") and not image.root.has("/tmp/packages.sh")
 
 
-def test_it_is_labelled_with_the_projects_version(image):
+def test_the_container_is_labelled_with_the_projects_version(image):
     version = re.search(r"^project\(.* VERSION (\S+) ", (program.ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
     assert image.labels["org.opencontainers.image.version"] == version
     assert image.labels["org.opencontainers.image.title"] == "winner-view"
@@ -65,12 +65,12 @@ def test_it_is_labelled_with_the_projects_version(image):
     assert done.stdout.strip() == f"winner-view {version}"
 
 
-def test_its_user_is_not_root_and_a_number(image):
+def test_the_containers_user_is_a_number_and_not_root(image):
     """An orchestrator that requires an unprivileged user cannot look up names."""
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", image.user)
 
 
-def test_it_listens_on_all_addresses_of_the_port_that_it_exposes(image):
+def test_the_container_listens_on_all_addresses_of_the_port_that_it_exposes(image):
     assert image.environment["WINNER_VIEW_LISTEN"] == "0.0.0.0:8080" and image.exposed == {8080}
 
 
@@ -84,7 +84,7 @@ def database():
             os.unlink(path + suffix)
 
 
-def test_it_serves_on_a_read_only_root_is_healthy_and_stops_with_status_0(image, tmp_path, database):
+def test_the_container_serves_on_a_read_only_root_is_healthy_and_stops_with_status_0(image, tmp_path, database):
     folder = image.root.path("/var/lib/winner-view")
     (folder / "events.jsonl").write_bytes(b"".join(put.data + b"\n" for put in EVENTS))
 
@@ -103,7 +103,7 @@ def test_it_serves_on_a_read_only_root_is_healthy_and_stops_with_status_0(image,
         assert running.healthcheck() == 1
 
 
-def test_a_second_signal_ends_it_at_once(image, tmp_path, database):
+def test_a_second_signal_ends_the_container_at_once(image, tmp_path, database):
     """The kernel does not deliver signals that a first process does not handle."""
     options = ("--source", "none", "--store", f"sqlite:{database}", "--drain-seconds", "15")
     with Container(image, tmp_path, *options) as running:

@@ -94,7 +94,7 @@ def purchases(port):
         return answer.json().get("purchases")
 
 
-def test_an_upgrade_keeps_what_the_administrator_wrote(installed):
+def test_an_upgrade_keeps_the_administrators_settings(installed):
     with open(installed.path(ENVIRONMENT), "a") as file:
         file.write("WINNER_VIEW_IDENTITIES=full\n")
     installed.run(["dpkg", "--install", "--force-confold", "/tmp/winner-view.deb"])

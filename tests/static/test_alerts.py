@@ -30,7 +30,7 @@ def test_promtool_finds_the_rules_well_formed():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_each_alert_fires_when_its_cases_say_and_not_when_they_do_not():
+def test_each_alert_fires_exactly_in_the_cases_that_expect_it():
     done = promtool("test", "rules", *map(str, CASES))
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -76,7 +76,7 @@ def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not():
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_an_alert_asks_for_what_the_program_exports(alert, known):
+def test_an_alert_uses_only_metrics_and_labels_that_the_program_exports(alert, known):
     assert promql.mistakes(ALERTS[alert]["expr"], *known) == []
 
 
@@ -104,6 +104,6 @@ def test_the_operators_page_has_a_section_for_each_alert_and_for_no_other():
         ("up", "no metric"),
     ],
 )
-def test_the_check_of_expressions_finds_what_the_program_does_not_have(expression, word, known):
+def test_the_check_of_expressions_finds_unknown_metrics_and_labels_and_wrong_functions(expression, word, known):
     (mistake,) = promql.mistakes(expression, *known)
     assert word in mistake

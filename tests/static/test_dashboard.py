@@ -20,7 +20,7 @@ def known():
 
 
 @pytest.mark.parametrize("title, query", QUERIES, ids=lambda text: text[:50])
-def test_a_query_asks_for_what_the_program_exports(title, query, known):
+def test_a_query_uses_only_metrics_and_labels_that_the_program_exports(title, query, known):
     assert promql.mistakes(query, *known) == []
 
 

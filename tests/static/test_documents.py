@@ -61,7 +61,7 @@ def test_a_document_is_short(name):
 
 
 @pytest.mark.parametrize("name", documents.all_paths())
-def test_its_sentences_are_short(name):
+def test_the_sentences_of_a_document_are_short(name):
     assert documents.median_sentence(documents.read(name)) <= MOST_WORDS_OF_A_SENTENCE
 
 
@@ -84,7 +84,7 @@ def named_commands():
     return {re.sub(r"^(\./|[A-Z_]+=\S+ )", "", command) for command in found}
 
 
-def test_each_command_that_is_named_is_run_by_something_or_has_a_reason_why_not():
+def test_each_command_in_a_document_is_run_by_a_test_or_has_a_reason_why_not():
     known = sorted({**RUN_BY, **NOT_RUN}, key=len, reverse=True)
     used = {command: next((one for one in known if command.startswith(one)), None) for command in named_commands()}
     assert [command for command, one in used.items() if not one] == []
@@ -92,7 +92,7 @@ def test_each_command_that_is_named_is_run_by_something_or_has_a_reason_why_not(
 
 
 @pytest.mark.parametrize("program", RUN_BY)
-def test_what_is_said_to_run_a_program_names_it(program):
+def test_the_file_that_runs_a_program_mentions_the_program(program):
     word = re.findall(r"[\w.-]+", program)[-1]
     assert re.search(rf"(?<![\w-]){re.escape(word)}\b", (ROOT / RUN_BY[program]).read_text())
 

@@ -156,7 +156,7 @@ BUILDER = builder()
 
 @pytest.mark.skipif(not BUILDER, reason="neither kustomize nor a kubectl that has one of version 5 is installed")
 @pytest.mark.parametrize("folder, component", [("base", "worker"), ("serving", "serving")])
-def test_kustomize_builds_it_and_selectors_find_its_pods_alone(folder, component):
+def test_kustomize_builds_each_folder_and_selectors_match_only_its_pods(folder, component):
     built = subprocess.run(
         [*BUILDER, os.fspath(KUBERNETES / folder)], capture_output=True, text=True, timeout=60
     )

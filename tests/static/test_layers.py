@@ -139,7 +139,7 @@ def test_includes_point_downward():
     assert upward_includes(read_tree()) == []
 
 
-def test_a_folder_is_entered_by_its_face():
+def test_files_of_other_folders_include_only_the_public_header_of_a_folder():
     assert includes_past_a_face(read_tree()) == []
 
 
@@ -147,7 +147,7 @@ def test_no_files_call_each_other_in_a_circle():
     assert circles(read_tree()) == []
 
 
-def test_an_arrow_up_and_a_circle_are_found():
+def test_an_include_upward_and_a_circle_of_calls_are_found():
     tree = read_tree()
     tree["base/text.c"] = '#include "aws/client.h"\n'
     assert upward_includes(tree) == ["base/text.c includes aws/client.h"]
@@ -170,7 +170,7 @@ def test_every_include_is_written_from_the_root():
     assert wrong == []
 
 
-def test_the_fold_knows_no_json_no_http_no_clock_and_no_store():
+def test_the_fold_includes_no_json_http_clock_or_store():
     allowed = {
         "views/fold.h", "views/event_id.h", "views/contribution.h", "views/position.h",
         "base/mem.h", "base/limits.h",
@@ -194,5 +194,5 @@ def test_a_prefix_that_five_files_share_is_a_folder():
     assert [crowd for crowd, n in crowds.items() if n >= 5] == []
 
 
-def test_every_floor_has_files():
+def test_every_layer_has_files():
     assert {floor_of(path) for path in read_tree()} == FLOORS.keys()

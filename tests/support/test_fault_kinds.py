@@ -91,7 +91,7 @@ def test_every_kind_happens_to_about_its_share_of_the_calls(kind):
     assert 60 < sum(drawn.draw(fault, request) is not None for _ in range(400)) < 140
 
 
-def test_throttles_come_in_every_form(through, client):
+def test_throttles_have_all_error_names_and_reason_keys(through, client):
     through.layers = [faults.Faults(1, [faults.Throttle(ALWAYS)])]
     replies = [client.call(UPDATE, row("a")) for _ in range(40)]
     assert {status for status, _, _ in replies} == {400}
@@ -104,7 +104,7 @@ def test_throttles_come_in_every_form(through, client):
 
 
 @pytest.mark.parametrize("kind, arrives", [(faults.ResetBefore, 0), (faults.LostAnswer, 1)])
-def test_a_reset_comes_before_the_call_took_effect_or_after(behind, through, client, kind, arrives):
+def test_a_reset_happens_before_or_after_the_call_takes_effect(behind, through, client, kind, arrives):
     through.layers = [faults.Faults(1, [kind(ALWAYS)])]
     with pytest.raises(ConnectionResetError):
         client.call(UPDATE, row("a"))
@@ -117,7 +117,7 @@ def test_a_server_error_of_a_write_may_have_taken_effect(behind, through, client
     assert statuses == {500, 503} and 0 < len(behind.arrived) < 40
 
 
-def test_a_late_write_lands_behind_later_ones(behind, through, client):
+def test_a_delayed_write_takes_effect_after_later_ones(behind, through, client):
     drawn = faults.Faults(1, [faults.LateWrite(ALWAYS, up_to_s=0.2)])
     through.layers = [drawn]
     with pytest.raises(ConnectionResetError):
@@ -196,7 +196,7 @@ def read(client, iterator):
     return client.call(GET_RECORDS, {"ShardIterator": iterator})
 
 
-def test_readers_know_the_shard_behind_every_iterator_and_the_gaps_between_reads(client, readers):
+def test_readers_record_the_shard_of_every_iterator_and_the_gaps_between_reads(client, readers):
     for shard in ("a", "b"):
         iterator = iterator_of(client, shard)
         for _ in range(3):

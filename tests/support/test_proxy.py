@@ -56,7 +56,7 @@ def test_a_reset_is_a_reset_and_the_next_connection_works(behind, through, clien
     assert client.call("x.y")[0] == 200 and len(behind.arrived) == 1
 
 
-def test_while_it_refuses_nobody_listens_and_the_port_stays_its_own(behind, through, client):
+def test_while_the_proxy_refuses_its_port_is_closed_and_kept_reserved(behind, through, client):
     assert client.call("x.y")[0] == 200
     with through.refusing():
         for _ in range(2):
@@ -67,7 +67,7 @@ def test_while_it_refuses_nobody_listens_and_the_port_stays_its_own(behind, thro
     assert client.call("x.y")[0] == 200 and len(behind.arrived) == 2
 
 
-def test_while_it_hangs_calls_arrive_and_are_never_passed_on(behind, through, client):
+def test_while_the_proxy_hangs_calls_arrive_and_are_never_passed_on(behind, through, client):
     outcome = []
 
     def call():
