@@ -19,7 +19,7 @@ static void add(struct batch *b, uint64_t sequence, const char *text, int64_t no
     memset(key, '!', 4);
 }
 
-static void events_letters_and_what_is_not_for_us_each_go_their_way(void **state) {
+static void a_batch_separates_events_dead_letters_and_skipped_records(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
     batch_init(&b, "s", 10);
@@ -49,7 +49,7 @@ static void events_letters_and_what_is_not_for_us_each_go_their_way(void **state
     assert_memory_equal(b.letters[1].data, "[]", 2);
 }
 
-static void its_last_position_is_that_of_the_last_record_of_any_kind(void **state) {
+static void the_last_position_of_a_batch_is_that_of_its_last_record_of_any_kind(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
     static const char *const texts[] = {PURCHASE, "{", OTHER};
@@ -61,7 +61,7 @@ static void its_last_position_is_that_of_the_last_record_of_any_kind(void **stat
     }
 }
 
-static void it_began_with_its_first_record_whatever_that_is(void **state) {
+static void a_batch_begins_with_its_first_record_of_any_kind(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
     batch_init(&b, "s", 10);
@@ -74,7 +74,7 @@ static void it_began_with_its_first_record_whatever_that_is(void **state) {
     assert_int_equal(b.began_boot_ms, 300);
 }
 
-static void it_is_full_when_records_of_all_kinds_are_as_many_as_it_holds(void **state) {
+static void a_batch_is_full_when_its_records_of_all_kinds_reach_the_maximum(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
     batch_init(&b, "s", 3);
@@ -86,7 +86,7 @@ static void it_is_full_when_records_of_all_kinds_are_as_many_as_it_holds(void **
     assert_true(batch_is_full(&b));
 }
 
-static void how_many_make_it_full_may_change(void **state) {
+static void the_size_of_a_full_batch_may_change(void **state) {
     (void)state;
     static const size_t sizes[] = {3, 500, 1, 400};
     _cleanup_(batch_deinit) struct batch b;
@@ -102,7 +102,7 @@ static void how_many_make_it_full_may_change(void **state) {
     }
 }
 
-static void cleared_it_is_as_new(void **state) {
+static void a_cleared_batch_is_like_a_new_one(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
     batch_init(&b, "s", 3);
@@ -119,7 +119,7 @@ static void cleared_it_is_as_new(void **state) {
     }
 }
 
-static void its_bytes_are_what_its_records_made_it_keep(void **state) {
+static void the_bytes_of_a_batch_are_those_of_its_events_and_letters(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
     batch_init(&b, "s", 10);
@@ -142,7 +142,7 @@ static void its_bytes_are_what_its_records_made_it_keep(void **state) {
     assert_int_equal(b.bytes, 0);
 }
 
-static void an_aggregated_record_that_is_broken_is_one_letter_with_all_of_it(void **state) {
+static void a_broken_aggregated_record_is_one_letter_with_all_of_its_data(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
     batch_init(&b, "s", 2);
@@ -171,14 +171,14 @@ static void a_record_without_data_is_a_letter(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(events_letters_and_what_is_not_for_us_each_go_their_way),
-        cmocka_unit_test(its_last_position_is_that_of_the_last_record_of_any_kind),
-        cmocka_unit_test(it_began_with_its_first_record_whatever_that_is),
-        cmocka_unit_test(it_is_full_when_records_of_all_kinds_are_as_many_as_it_holds),
-        cmocka_unit_test(how_many_make_it_full_may_change),
-        cmocka_unit_test(cleared_it_is_as_new),
-        cmocka_unit_test(its_bytes_are_what_its_records_made_it_keep),
-        cmocka_unit_test(an_aggregated_record_that_is_broken_is_one_letter_with_all_of_it),
+        cmocka_unit_test(a_batch_separates_events_dead_letters_and_skipped_records),
+        cmocka_unit_test(the_last_position_of_a_batch_is_that_of_its_last_record_of_any_kind),
+        cmocka_unit_test(a_batch_begins_with_its_first_record_of_any_kind),
+        cmocka_unit_test(a_batch_is_full_when_its_records_of_all_kinds_reach_the_maximum),
+        cmocka_unit_test(the_size_of_a_full_batch_may_change),
+        cmocka_unit_test(a_cleared_batch_is_like_a_new_one),
+        cmocka_unit_test(the_bytes_of_a_batch_are_those_of_its_events_and_letters),
+        cmocka_unit_test(a_broken_aggregated_record_is_one_letter_with_all_of_its_data),
         cmocka_unit_test(a_record_without_data_is_a_letter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
 #include "base/limits.h"
 #include "tests/unit/support/test.h"
 
-static void it_begins_as_configured_and_stays_so_without_throttling(void **state) {
+static void without_throttling_the_window_stays_as_configured(void **state) {
     (void)state;
     struct window w;
     window_init(&w, 20, 700);
@@ -14,7 +14,7 @@ static void it_begins_as_configured_and_stays_so_without_throttling(void **state
     }
 }
 
-static void each_throttled_batch_widens_it_up_to_its_limits(void **state) {
+static void each_throttled_batch_widens_the_window_up_to_its_limits(void **state) {
     (void)state;
     static const int ms[] = {125, 250, 500, 1000, 2000};
     static const size_t records[] = {2000, 4000, 8000, LIMIT_BATCH_RECORDS, LIMIT_BATCH_RECORDS};
@@ -29,7 +29,7 @@ static void each_throttled_batch_widens_it_up_to_its_limits(void **state) {
     assert_int_equal(w.ms, LIMIT_WINDOW_MS);
 }
 
-static void calm_narrows_it_step_by_step_to_what_was_configured(void **state) {
+static void a_time_without_throttling_narrows_the_window_step_by_step_to_the_configured_one(void **state) {
     (void)state;
     static const int ms[] = {1000, 500, 250, 125, 0};
     struct window w;
@@ -47,7 +47,7 @@ static void calm_narrows_it_step_by_step_to_what_was_configured(void **state) {
     assert_false(window_note(&w, false, at + 10 * LIMIT_WINDOW_CALM_MS));
 }
 
-static void a_throttle_at_the_widest_begins_the_calm_anew(void **state) {
+static void a_throttle_at_the_widest_window_restarts_the_time_without_throttling(void **state) {
     (void)state;
     struct window w;
     window_init(&w, 0, 1000);
@@ -58,7 +58,7 @@ static void a_throttle_at_the_widest_begins_the_calm_anew(void **state) {
     assert_true(window_note(&w, false, 3000 + LIMIT_WINDOW_CALM_MS));
 }
 
-static void what_is_configured_wider_is_never_narrowed(void **state) {
+static void a_window_that_is_configured_wider_than_the_limit_is_never_narrowed(void **state) {
     (void)state;
     struct window w;
     window_init(&w, 60000, LIMIT_BATCH_RECORDS);
@@ -75,11 +75,11 @@ static void what_is_configured_wider_is_never_narrowed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_begins_as_configured_and_stays_so_without_throttling),
-        cmocka_unit_test(each_throttled_batch_widens_it_up_to_its_limits),
-        cmocka_unit_test(calm_narrows_it_step_by_step_to_what_was_configured),
-        cmocka_unit_test(a_throttle_at_the_widest_begins_the_calm_anew),
-        cmocka_unit_test(what_is_configured_wider_is_never_narrowed),
+        cmocka_unit_test(without_throttling_the_window_stays_as_configured),
+        cmocka_unit_test(each_throttled_batch_widens_the_window_up_to_its_limits),
+        cmocka_unit_test(a_time_without_throttling_narrows_the_window_step_by_step_to_the_configured_one),
+        cmocka_unit_test(a_throttle_at_the_widest_window_restarts_the_time_without_throttling),
+        cmocka_unit_test(a_window_that_is_configured_wider_than_the_limit_is_never_narrowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static bool was_woken(struct fixture *t, int i) {
     return read(t->wakers[i].fd, &count, sizeof count) == sizeof count;
 }
 
-static void what_fits_is_granted_at_once(void **state) {
+static void a_claim_that_fits_is_granted_at_once(void **state) {
     struct fixture *t = *state;
     assert_true(ask(t, 0, 60));
     assert_true(ask(t, 1, 40));
@@ -54,7 +54,7 @@ static void what_fits_is_granted_at_once(void **state) {
     assert_false(was_woken(t, 0));
 }
 
-static void what_does_not_fit_waits_until_it_does(void **state) {
+static void a_claim_that_does_not_fit_waits_until_it_does(void **state) {
     struct fixture *t = *state;
     assert_true(ask(t, 0, 60));
     assert_false(ask(t, 1, 41));
@@ -78,7 +78,7 @@ static void a_claim_may_turn_out_smaller_or_larger_than_reserved(void **state) {
     assert_true(ask(t, 1, 1));
 }
 
-static void the_first_in_line_goes_first_however_much_it_wants(void **state) {
+static void the_first_claim_in_the_queue_is_granted_first_whatever_its_size(void **state) {
     struct fixture *t = *state;
     assert_true(ask(t, 0, 50));
     assert_false(ask(t, 1, 90));
@@ -90,7 +90,7 @@ static void the_first_in_line_goes_first_however_much_it_wants(void **state) {
     assert_true(ask(t, 2, 10));
 }
 
-static void who_leaves_the_line_blocks_nobody(void **state) {
+static void a_claim_that_leaves_the_queue_blocks_no_other(void **state) {
     struct fixture *t = *state;
     assert_true(ask(t, 0, 50));
     assert_false(ask(t, 1, 90));
@@ -100,7 +100,7 @@ static void who_leaves_the_line_blocks_nobody(void **state) {
     assert_true(ask(t, 2, 10));
 }
 
-static void who_comes_back_finds_its_place_again(void **state) {
+static void a_claim_that_returns_keeps_its_place_in_the_queue(void **state) {
     struct fixture *t = *state;
     assert_true(ask(t, 0, 100));
     assert_false(ask(t, 1, 60));
@@ -112,27 +112,27 @@ static void who_comes_back_finds_its_place_again(void **state) {
     assert_false(was_woken(t, 2));
 }
 
-static void a_grant_that_came_too_late_is_given_back_and_not_forgotten(void **state) {
+static void a_grant_to_a_claim_that_left_is_returned_and_its_place_is_kept(void **state) {
     struct fixture *t = *state;
     assert_true(ask(t, 0, 100));
     assert_false(ask(t, 1, 60));
     assert_false(ask(t, 2, 60));
-    budget_set(t->budget, &t->claims[0], 0); /* grants 1, which does not look */
+    budget_set(t->budget, &t->claims[0], 0); /* grants 1, which does not read it */
     budget_leave(t->budget, &t->claims[1]);
     assert_true(was_woken(t, 2));
     assert_int_equal(budget_held(t->budget), 60);
     assert_false(ask(t, 1, 60));
     assert_false(ask(t, 3, 60));
     budget_set(t->budget, &t->claims[2], 0);
-    assert_true(ask(t, 1, 60)); /* before 3, who asked for the first time */
+    assert_true(ask(t, 1, 60)); /* before 3, whose first claim this is */
 }
 
-static void once_used_a_turn_is_over(void **state) {
+static void a_claim_that_was_granted_queues_behind_the_others_again(void **state) {
     struct fixture *t = *state;
     assert_true(ask(t, 0, 100));
     assert_false(ask(t, 1, 100));
     budget_set(t->budget, &t->claims[0], 0);
-    assert_false(ask(t, 0, 100)); /* behind 1, which holds it */
+    assert_false(ask(t, 0, 100)); /* behind 1, which holds the budget */
     assert_false(ask(t, 2, 100));
     budget_set(t->budget, &t->claims[1], 0);
     assert_false(ask(t, 1, 100));
@@ -149,7 +149,7 @@ static void more_than_the_limit_is_granted_when_nothing_is_held(void **state) {
     assert_false(ask(t, 2, 1));
 }
 
-static void no_budget_is_one_without_a_limit(void **state) {
+static void a_null_budget_has_no_limit(void **state) {
     struct fixture *t = *state;
     assert_true(budget_ask(NULL, &t->claims[0], (size_t)1 << 60, &t->wakers[0]));
     budget_set(NULL, &t->claims[0], 5);
@@ -173,7 +173,7 @@ static void await(struct reader *r, struct budget_claim *claim, size_t bytes) {
     int64_t give_up = clock_boot_ms() + PATIENCE_MS;
     while (!budget_ask(r->budget, claim, bytes, &r->waker)) {
         assert_true(clock_boot_ms() < give_up);
-        if (support_random(&r->random) % 4 == 0) /* something else to do */
+        if (support_random(&r->random) % 4 == 0) /* leaves the queue for something else */
             budget_leave(r->budget, claim);
         else
             waker_wait(&r->waker, give_up, -1);
@@ -198,7 +198,7 @@ static void *run_reader(void *data) {
     return NULL;
 }
 
-static void many_threads_never_hold_more_than_the_limit_and_all_get_their_turns(void **state) {
+static void many_threads_never_hold_more_than_the_limit_and_all_are_granted(void **state) {
     struct fixture *t = *state;
     struct reader readers[READERS];
     atomic_size_t held = 0;
@@ -219,17 +219,17 @@ static void many_threads_never_hold_more_than_the_limit_and_all_get_their_turns(
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        test(what_fits_is_granted_at_once),
-        test(what_does_not_fit_waits_until_it_does),
+        test(a_claim_that_fits_is_granted_at_once),
+        test(a_claim_that_does_not_fit_waits_until_it_does),
         test(a_claim_may_turn_out_smaller_or_larger_than_reserved),
-        test(the_first_in_line_goes_first_however_much_it_wants),
-        test(who_leaves_the_line_blocks_nobody),
-        test(who_comes_back_finds_its_place_again),
-        test(a_grant_that_came_too_late_is_given_back_and_not_forgotten),
-        test(once_used_a_turn_is_over),
+        test(the_first_claim_in_the_queue_is_granted_first_whatever_its_size),
+        test(a_claim_that_leaves_the_queue_blocks_no_other),
+        test(a_claim_that_returns_keeps_its_place_in_the_queue),
+        test(a_grant_to_a_claim_that_left_is_returned_and_its_place_is_kept),
+        test(a_claim_that_was_granted_queues_behind_the_others_again),
         test(more_than_the_limit_is_granted_when_nothing_is_held),
-        test(no_budget_is_one_without_a_limit),
-        test(many_threads_never_hold_more_than_the_limit_and_all_get_their_turns),
+        test(a_null_budget_has_no_limit),
+        test(many_threads_never_hold_more_than_the_limit_and_all_are_granted),
     };
     return cmocka_run_group_tests_name("memory_budget", tests, NULL, NULL);
 }

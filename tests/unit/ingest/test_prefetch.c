@@ -268,7 +268,7 @@ static void records_keep_their_order(void **state) {
         plan(t, (struct step){.n = n, .as_of_ms = 1000 + (int64_t)i});
     }
     start(t, 7, 1, STEPS);
-    while (t->taken < sum) { /* take() sees to the order */
+    while (t->taken < sum) { /* take() checks the order */
         struct prefetch_item *item = take(t);
         assert_non_null(item);
         assert_true(item->batch.n <= 7);
@@ -288,7 +288,7 @@ static void an_empty_read_reports_its_as_of(void **state) {
     assert_next(t, 0, 3000);
 }
 
-static void as_of_is_that_of_the_last_read_that_is_complete(void **state) {
+static void the_as_of_of_a_batch_is_that_of_its_last_complete_read(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 2, .as_of_ms = 1000});
     plan(t, (struct step){.n = 5, .as_of_ms = 2000});
@@ -313,7 +313,7 @@ static void a_batch_waits_for_more_until_it_is_full(void **state) {
     assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
 }
 
-static void a_wider_window_holds_for_the_next_batch(void **state) {
+static void a_wider_window_applies_to_the_next_batch(void **state) {
     struct fixture *t = *state;
     for (size_t i = 0; i < 4; i++)
         plan(t, (struct step){.n = 4});
@@ -349,7 +349,7 @@ static void a_batch_waits_no_longer_than_its_window(void **state) {
     assert_next(t, 1, 2000);
 }
 
-static void without_a_window_nothing_waits(void **state) {
+static void without_a_window_a_batch_does_not_wait(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 2});
     start(t, 5, 0, 1);
@@ -385,7 +385,7 @@ static void a_failure_in_the_window_follows_its_batch(void **state) {
     assert_next(t, 4, 2000);
 }
 
-static void after_a_failure_it_reads_when_that_was_given_back(void **state) {
+static void after_a_failure_the_prefetch_reads_when_it_was_given_back(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.status = STATUS_RETRY});
     plan(t, (struct step){.status = STATUS_RETRY});
@@ -395,7 +395,7 @@ static void after_a_failure_it_reads_when_that_was_given_back(void **state) {
         struct prefetch_item *item = take(t);
         assert_non_null(item);
         assert_int_equal(item->status, STATUS_RETRY);
-        assert_reads_stay(t, i); /* the taker's pause is the prefetch's */
+        assert_reads_stay(t, i); /* while the taker pauses, the prefetch does not read */
         prefetch_give_back(t->prefetch);
     }
     assert_next(t, 1, -1);
@@ -403,7 +403,7 @@ static void after_a_failure_it_reads_when_that_was_given_back(void **state) {
 
 /* Bounds, ends, wakes. */
 
-static void it_is_never_further_ahead_than_its_items(void **state) {
+static void the_prefetch_is_never_further_ahead_than_its_items(void **state) {
     struct fixture *t = *state;
     for (size_t i = 0; i < 6; i++)
         plan(t, (struct step){.n = 3});
@@ -412,12 +412,12 @@ static void it_is_never_further_ahead_than_its_items(void **state) {
         assert_reads_stay(t, PREFETCH_ITEMS + i);
         struct prefetch_item *item = take(t);
         assert_non_null(item);
-        assert_reads_stay(t, PREFETCH_ITEMS + i); /* it is the taker's still */
+        assert_reads_stay(t, PREFETCH_ITEMS + i); /* the taker still holds the item */
         prefetch_give_back(t->prefetch);
     }
 }
 
-static void the_end_comes_with_the_last_batch(void **state) {
+static void the_last_batch_has_the_end(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 3, .ended = true, .n_children = 2});
     plan(t, (struct step){.n = 1});
@@ -454,7 +454,7 @@ static void a_finished_prefetch_hands_out_its_batches_and_reads_no_more(void **s
     start(t, 3, 0, 4);
     await_reads(t, PREFETCH_ITEMS);
     prefetch_end(t->prefetch);
-    assert_false(prefetch_is_over(t->prefetch)); /* though its thread is */
+    assert_false(prefetch_is_over(t->prefetch)); /* though its thread has ended */
     assert_next(t, 3, -1);
     assert_false(prefetch_is_over(t->prefetch));
     assert_next(t, 3, -1);
@@ -463,7 +463,7 @@ static void a_finished_prefetch_hands_out_its_batches_and_reads_no_more(void **s
     assert_int_equal(atomic_load(&t->script.reads), PREFETCH_ITEMS);
 }
 
-/* A stop's wake may come at any time, and is no end: only prefetch_is_over decides. */
+/* A wake may arrive at any time and is not the end: only prefetch_is_over decides. */
 static void a_finish_ends_the_window(void **state) {
     struct fixture *t = *state;
     struct prefetch_item *item;
@@ -476,7 +476,7 @@ static void a_finish_ends_the_window(void **state) {
     while (!(item = prefetch_take(t->prefetch, FOR_EVER)))
         assert_false(prefetch_is_over(t->prefetch));
     assert_int_equal(item->batch.n, 2);
-    assert_false(prefetch_is_over(t->prefetch)); /* nor until it is given back */
+    assert_false(prefetch_is_over(t->prefetch)); /* the item is not given back yet */
     prefetch_give_back(t->prefetch);
     while (prefetch_take(t->prefetch, FOR_EVER) || !prefetch_is_over(t->prefetch))
         assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
@@ -507,21 +507,21 @@ static void a_wake_ends_one_wait(void **state) {
     assert_true(clock_boot_ms() >= until_ms);
 }
 
-static void a_wait_continues_though_an_item_arrived(void **state) {
+static void an_item_taken_before_a_wait_does_not_end_it(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 5});
     plan(t, (struct step){.n = 2});
     start(t, 5, PATIENCE_MS, 2);
-    await_reads(t, 3); /* the first batch is there, the second in its window */
+    await_reads(t, 3); /* the first batch is ready, the second waits in its window */
     assert_next(t, 5, -1);
     int64_t until_ms = clock_boot_ms() + 20;
     assert_null(prefetch_take(t->prefetch, until_ms));
     assert_true(clock_boot_ms() >= until_ms);
 }
 
-/* What is lost, what is refused. */
+/* Losses and refusals. */
 
-static void a_loss_is_told_at_once_with_what_came_before_it(void **state) {
+static void a_loss_is_reported_at_once_with_the_records_before_it(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 2});
     plan(t, (struct step){.loss = "two are lost"});
@@ -539,7 +539,7 @@ static void a_loss_is_told_at_once_with_what_came_before_it(void **state) {
     prefetch_give_back(t->prefetch);
 }
 
-static void a_shard_that_is_gone_is_reported(void **state) {
+static void the_end_of_a_shard_that_is_gone_is_a_loss(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.ended = true, .gone = true, .loss = "all of it", .n_children = 1});
     start(t, 5, PATIENCE_MS, 1);
@@ -552,7 +552,7 @@ static void a_shard_that_is_gone_is_reported(void **state) {
     prefetch_give_back(t->prefetch);
 }
 
-static void a_refusal_for_good_is_handed_over_as_it_is(void **state) {
+static void a_refusal_is_handed_over_with_its_status(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.status = STATUS_INVALID});
     start(t, 2, 0, 1);
@@ -578,7 +578,7 @@ static void a_batch_holds_its_bytes_until_it_is_given_back(void **state) {
                                     "lamp"
                                     "ann"));
     int64_t give_up = FOR_EVER;
-    while (budget_held(t->budget) == first) { /* until the second one is there, too */
+    while (budget_held(t->budget) == first) { /* until the second batch is ready, too */
         assert_true(clock_boot_ms() < give_up);
         waker_wait(&t->script.has_read, clock_boot_ms() + 1, -1);
     }
@@ -594,7 +594,7 @@ static void a_batch_holds_its_bytes_until_it_is_given_back(void **state) {
     assert_int_equal(budget_held(t->budget), 0);
 }
 
-static void what_is_not_taken_is_given_back_with_the_prefetch(void **state) {
+static void items_that_were_not_taken_are_freed_with_the_prefetch(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 3});
     plan(t, (struct step){.n = 3});
@@ -612,7 +612,7 @@ static void a_read_is_forgotten_once_all_of_it_is_in_batches(void **state) {
     start(t, 2, 0, 2);
     await_reads(t, 1);
     int64_t give_up = FOR_EVER;
-    while (atomic_load(&t->script.forgotten) < 1) { /* two batches of it, and no room */
+    while (atomic_load(&t->script.forgotten) < 1) { /* two batches of it, and no free item */
         assert_true(clock_boot_ms() < give_up);
         waker_wait(&t->script.has_read, clock_boot_ms() + 1, -1);
     }
@@ -620,7 +620,7 @@ static void a_read_is_forgotten_once_all_of_it_is_in_batches(void **state) {
     assert_next(t, 2, -1);
     assert_next(t, 2, -1);
     await_reads(t, 2);
-    assert_reads_stay(t, 2); /* two more, and one record of the read is in no batch */
+    assert_reads_stay(t, 2); /* two more; one record of the read is in no batch yet */
     assert_int_equal(atomic_load(&t->script.forgotten), 1);
     for (size_t n = 0; n < 5;) {
         struct prefetch_item *item = take(t);
@@ -636,38 +636,42 @@ static void a_read_is_forgotten_once_all_of_it_is_in_batches(void **state) {
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
-        test("a long read is many batches, and the last has the as-of", a_long_read_is_many_batches),
-        test("records keep their order, whatever the reads' lengths", records_keep_their_order),
+        test("a long read becomes several batches, and the last one has the as-of",
+             a_long_read_is_many_batches),
+        test("records keep their order, whatever the length of the reads", records_keep_their_order),
         test("an empty read reports its as-of", an_empty_read_reports_its_as_of),
-        test("as-of is that of the last read that is complete",
-             as_of_is_that_of_the_last_read_that_is_complete),
+        test("the as-of of a batch is that of the last read that it completes",
+             the_as_of_of_a_batch_is_that_of_its_last_complete_read),
         test("a batch waits for more until it is full", a_batch_waits_for_more_until_it_is_full),
-        test("a wider window holds for the next batch", a_wider_window_holds_for_the_next_batch),
+        test("a wider window applies to the next batch", a_wider_window_applies_to_the_next_batch),
         test("a batch waits no longer than its window", a_batch_waits_no_longer_than_its_window),
-        test("without a window nothing waits", without_a_window_nothing_waits),
+        test("without a window a batch does not wait", without_a_window_a_batch_does_not_wait),
         test("a failure is handed over, and the prefetch continues",
              a_failure_is_handed_over_and_the_prefetch_continues),
         test("a failure in the window follows its batch", a_failure_in_the_window_follows_its_batch),
-        test("after a failure the prefetch reads only when that was given back",
-             after_a_failure_it_reads_when_that_was_given_back),
-        test("the prefetch is never further ahead than its items", it_is_never_further_ahead_than_its_items),
-        test("the end and the children come with the last batch, then nothing",
-             the_end_comes_with_the_last_batch),
+        test("after a failure the prefetch reads only when the failure was given back",
+             after_a_failure_the_prefetch_reads_when_it_was_given_back),
+        test("the prefetch is never further ahead than its items",
+             the_prefetch_is_never_further_ahead_than_its_items),
+        test("the last batch has the end and the children, and nothing follows it",
+             the_last_batch_has_the_end),
         test("an end without records is reported", an_end_without_records_is_reported),
-        test("a finished prefetch hands out its batches and reads no more",
+        test("a finished prefetch hands out its remaining batches and does not read again",
              a_finished_prefetch_hands_out_its_batches_and_reads_no_more),
-        test("a finish ends the window, and the batch is handed out", a_finish_ends_the_window),
-        test("a wake ends one wait, the one under way or the next", a_wake_ends_one_wait),
-        test("a wait continues though an item arrived before it", a_wait_continues_though_an_item_arrived),
+        test("a finish ends the window of a batch, and the batch is handed out", a_finish_ends_the_window),
+        test("a wake ends one wait, the current or the next one", a_wake_ends_one_wait),
+        test("an item that was taken before a wait does not end that wait",
+             an_item_taken_before_a_wait_does_not_end_it),
         test("a loss is reported at once, with the records before it",
-             a_loss_is_told_at_once_with_what_came_before_it),
-        test("a shard that is gone is reported so with its end", a_shard_that_is_gone_is_reported),
-        test("a refusal for good is handed over as it is", a_refusal_for_good_is_handed_over_as_it_is),
+             a_loss_is_reported_at_once_with_the_records_before_it),
+        test("the end of a shard that is gone is reported as a loss",
+             the_end_of_a_shard_that_is_gone_is_a_loss),
+        test("a refusal is handed over with its status", a_refusal_is_handed_over_with_its_status),
         test("a batch holds its bytes until it is given back",
              a_batch_holds_its_bytes_until_it_is_given_back),
-        test("what is not taken is given back with the prefetch",
-             what_is_not_taken_is_given_back_with_the_prefetch),
-        test("a read is forgotten once all of it is in batches",
+        test("batches that were not taken are freed with the prefetch",
+             items_that_were_not_taken_are_freed_with_the_prefetch),
+        test("a read is forgotten when all its records are in batches",
              a_read_is_forgotten_once_all_of_it_is_in_batches),
     };
     return cmocka_run_group_tests_name("prefetch", tests, NULL, NULL);

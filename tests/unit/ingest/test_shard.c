@@ -28,7 +28,8 @@ struct world {
     struct source_shard child;
     bool holds; /* the read after the first is held until the test lets it go */
     atomic_bool held, let_go, reader_woken;
-    struct waker holding; /* ends the hold; `done` says that it began, and that the reader was woken */
+    struct waker
+        holding; /* ends the hold; `done` is woken when the hold begins and when the reader is woken */
 
     struct store store;
     int store_failures; /* so many batches fail */
@@ -210,7 +211,7 @@ static void assert_no_trouble_is_left(void) {
     assert_false(in_metrics("winner_view_shard_waiting_since_timestamp_seconds{shard=\"s\"}"));
 }
 
-static void it_reads_applies_and_ends(void **state) {
+static void a_shard_is_read_and_applied_to_its_end(void **state) {
     (void)state;
     struct shard *s = start();
     struct shard_report report = await_end(s);
@@ -221,7 +222,7 @@ static void it_reads_applies_and_ends(void **state) {
     shard_join(s);
 }
 
-static void it_says_how_old_it_is_only_when_that_is_known(void **state) {
+static void the_as_of_metric_exists_only_when_the_as_of_is_known(void **state) {
     (void)state;
     w.lease_as_of_ms = -1;
     struct shard *s = start();
@@ -241,14 +242,14 @@ static void it_says_how_old_it_is_only_when_that_is_known(void **state) {
     assert_false(in_metrics("winner_view_shard_as_of_timestamp_seconds{shard=\"s\"}"));
 }
 
-static void a_store_that_refuses_holds_it_until_it_is_mended(void **state) {
+static void a_shard_waits_and_retries_its_batch_while_the_store_refuses_it(void **state) {
     (void)state;
     w.store_failures = 3;
     error_set(&w.store_error, STATUS_INVALID, "cannot write 'lamp' to table 't': its own words");
     struct shard *s = start();
     struct shard_report report = await_end(s);
     assert_int_equal(report.progress.checkpoint, LEASE_SHARD_END);
-    assert_int_equal(w.writes, 4); /* the batch as it is, until it is in */
+    assert_int_equal(w.writes, 4); /* the same batch, until it is written */
     assert_int_equal(w.troubles_seen, 3);
     assert_int_equal(w.waiting_seen, 3);
     assert_string_equal(w.reason, "cannot write 'lamp' to table 't': its own words");
@@ -269,7 +270,7 @@ static void a_store_behind_a_shut_fence_is_no_trouble_of_the_shard(void **state)
     shard_join(s);
 }
 
-static void a_source_that_fails_again_is_told_but_not_one_that_hiccups(void **state) {
+static void a_source_that_keeps_failing_is_a_trouble_and_one_failure_is_not(void **state) {
     (void)state;
     w.source_failures = 3;
     w.source_status = STATUS_RETRY;
@@ -282,7 +283,7 @@ static void a_source_that_fails_again_is_told_but_not_one_that_hiccups(void **st
     shard_join(s);
 }
 
-static void a_source_that_refuses_is_told_at_once(void **state) {
+static void a_refusal_of_the_source_is_a_trouble_at_once(void **state) {
     (void)state;
     w.source_failures = 2;
     w.source_status = STATUS_FAILED;
@@ -292,7 +293,7 @@ static void a_source_that_refuses_is_told_at_once(void **state) {
     shard_join(s);
 }
 
-static void letters_that_cannot_be_written_hold_it_and_its_position(void **state) {
+static void a_shard_whose_dead_letters_cannot_be_written_waits_and_keeps_its_position(void **state) {
     (void)state;
     const struct deadletter_options full = {.target = "file:/dev/full", .health = w.health};
     deadletter_close(w.deadletter);
@@ -319,8 +320,8 @@ static void await(atomic_bool *what) {
     }
 }
 
-/* A shard that would end has a moment for it. */
-static void assert_goes_on(struct shard *s) {
+/* Waits a moment, in which a shard that ends would finish. */
+static void assert_still_runs(struct shard *s) {
     int64_t moment_ms = clock_boot_ms() + 50;
     struct shard_report report;
     do {
@@ -330,8 +331,8 @@ static void assert_goes_on(struct shard *s) {
     } while (clock_boot_ms() < moment_ms);
 }
 
-/* The second order is the rest of one: the wake that comes once the shard has acted on the order. */
-static void a_stop_that_wakes_late_drops_no_batch_that_is_begun(void **state) {
+/* The second shard_stop() stands for a wake that arrives after the shard has already reacted to the first. */
+static void a_stop_whose_wake_is_late_drops_no_batch_that_is_begun(void **state) {
     (void)state;
     w.holds = true;
     struct shard *s = start();
@@ -339,7 +340,7 @@ static void a_stop_that_wakes_late_drops_no_batch_that_is_begun(void **state) {
     shard_stop(s);
     await(&w.reader_woken);
     shard_stop(s);
-    assert_goes_on(s);
+    assert_still_runs(s);
     atomic_store(&w.let_go, true);
     waker_wake(&w.holding);
     struct shard_report report = await_end(s);
@@ -350,7 +351,7 @@ static void a_stop_that_wakes_late_drops_no_batch_that_is_begun(void **state) {
     shard_join(s);
 }
 
-static void told_to_abandon_it_waits_for_no_batch(void **state) {
+static void an_abandoned_shard_does_not_wait_for_its_batch(void **state) {
     (void)state;
     w.holds = true;
     struct shard *s = start();
@@ -365,7 +366,7 @@ static void told_to_abandon_it_waits_for_no_batch(void **state) {
     shard_join(s);
 }
 
-static void while_it_waits_it_turns(void **state) {
+static void a_waiting_shard_still_reports_that_it_is_alive(void **state) {
     (void)state;
     w.store_failures = 1 << 20;
     error_set(&w.store_error, STATUS_RETRY, "no answer");
@@ -388,16 +389,16 @@ static void while_it_waits_it_turns(void **state) {
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
-        TEST(it_reads_applies_and_ends),
-        TEST(it_says_how_old_it_is_only_when_that_is_known),
-        TEST(a_store_that_refuses_holds_it_until_it_is_mended),
+        TEST(a_shard_is_read_and_applied_to_its_end),
+        TEST(the_as_of_metric_exists_only_when_the_as_of_is_known),
+        TEST(a_shard_waits_and_retries_its_batch_while_the_store_refuses_it),
         TEST(a_store_behind_a_shut_fence_is_no_trouble_of_the_shard),
-        TEST(a_source_that_fails_again_is_told_but_not_one_that_hiccups),
-        TEST(a_source_that_refuses_is_told_at_once),
-        TEST(letters_that_cannot_be_written_hold_it_and_its_position),
-        TEST(a_stop_that_wakes_late_drops_no_batch_that_is_begun),
-        TEST(told_to_abandon_it_waits_for_no_batch),
-        TEST(while_it_waits_it_turns),
+        TEST(a_source_that_keeps_failing_is_a_trouble_and_one_failure_is_not),
+        TEST(a_refusal_of_the_source_is_a_trouble_at_once),
+        TEST(a_shard_whose_dead_letters_cannot_be_written_waits_and_keeps_its_position),
+        TEST(a_stop_whose_wake_is_late_drops_no_batch_that_is_begun),
+        TEST(an_abandoned_shard_does_not_wait_for_its_batch),
+        TEST(a_waiting_shard_still_reports_that_it_is_alive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

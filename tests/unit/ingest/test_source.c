@@ -11,7 +11,7 @@ static void identifies_itself_in_the_same_way(void **state) {
     struct store_source before, after;
     assert_ok(source_identify(t->source, &before, &failure));
     add_text(t, "more");
-    assert_ok(source_identify(t->leisurely, &after, &failure));
+    assert_ok(source_identify(t->with_long_waits, &after, &failure));
     assert_string_not_equal(before.name, "");
     assert_string_equal(before.name, after.name);
     assert_int_equal(before.created_ms, after.created_ms);
@@ -53,7 +53,7 @@ static void add_samples(struct fixture *t) {
         t->add(t, samples[i].data, samples[i].length);
 }
 
-static void records_come_in_order_each_once(void **state) {
+static void records_are_read_in_order_once_each(void **state) {
     struct fixture *t = fixture(state);
     _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
     _cleanup_(forget) struct seen seen = {0};
@@ -66,7 +66,7 @@ static void records_come_in_order_each_once(void **state) {
         assert_seen(&seen, before + i, samples[i].data, samples[i].length);
 }
 
-static void reads_on_after_any_position(void **state) {
+static void reader_continues_after_any_position(void **state) {
     struct fixture *t = fixture(state);
     _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
     _cleanup_(forget) struct seen seen = {0};
@@ -84,7 +84,7 @@ static void reads_on_after_any_position(void **state) {
     }
 }
 
-static void nothing_is_after_the_last(void **state) {
+static void nothing_is_read_after_the_last_record(void **state) {
     struct fixture *t = fixture(state);
     add_samples(t);
     _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
@@ -100,7 +100,7 @@ static void nothing_is_after_the_last(void **state) {
 }
 
 /* read_up_to_now ends when the source's as-of passes the time of its call: that is what is tested. */
-static void an_idle_source_is_as_fresh_as_its_reads(void **state) {
+static void an_idle_source_has_the_current_time_as_as_of(void **state) {
     struct fixture *t = fixture(state);
     _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
     _cleanup_(forget) struct seen seen = {0};
@@ -129,10 +129,10 @@ static void as_of_covers_what_was_added_before(void **state) {
     }
 }
 
-static void waits_no_longer_than_asked(void **state) {
+static void read_ends_at_its_deadline(void **state) {
     struct fixture *t = fixture(state);
     _cleanup_(forget) struct seen seen = {0};
-    _cleanup_(close_reader) struct source_reader *r = open_leisurely(t, &seen);
+    _cleanup_(close_reader) struct source_reader *r = open_with_long_waits(t, &seen);
     size_t before = seen.n;
     int64_t began_ms = clock_boot_ms();
     for (int i = 1; i <= 3; i++)
@@ -151,7 +151,7 @@ static void *wake(void *reader) {
 static void a_wake_ends_a_wait(void **state) {
     struct fixture *t = fixture(state);
     _cleanup_(forget) struct seen seen = {0};
-    _cleanup_(close_reader) struct source_reader *r = open_leisurely(t, &seen);
+    _cleanup_(close_reader) struct source_reader *r = open_with_long_waits(t, &seen);
     int64_t began_ms = clock_boot_ms();
     pthread_t other;
     source_wake(r); /* before the wait */
@@ -164,15 +164,15 @@ static void a_wake_ends_a_wait(void **state) {
 
 /* clang-format off */
 #define CONTRACT(test) \
-    test("a source identifies itself in the same way each time", identifies_itself_in_the_same_way), \
-    test("all shards are listed, in the order of their ids", lists_its_shards), \
-    test("records come in order, each once, byte for byte", records_come_in_order_each_once), \
-    test("reading on from a record's position brings exactly what follows", reads_on_after_any_position), \
-    test("after the last position there is nothing until more is added", nothing_is_after_the_last), \
-    test("an idle source brings no records and an as-of of now", an_idle_source_is_as_fresh_as_its_reads), \
-    test("as-of passes the time of a record only with or after it", as_of_covers_what_was_added_before), \
-    test("a read waits no longer than asked", waits_no_longer_than_asked), \
-    test("a wake ends a wait, the one under way or the next", a_wake_ends_a_wait),
+    test("a source identifies itself by the same name each time", identifies_itself_in_the_same_way), \
+    test("all shards of a source are listed, in the order of their ids", lists_its_shards), \
+    test("records are read in order, once each, byte for byte", records_are_read_in_order_once_each), \
+    test("a reader that is opened after a record's position reads exactly the records after it", reader_continues_after_any_position), \
+    test("a reader after the last record reads nothing until a record is added", nothing_is_read_after_the_last_record), \
+    test("a read of an idle source returns no records and the current time as as-of", an_idle_source_has_the_current_time_as_as_of), \
+    test("the as-of passes the time of a record only with that record or after it", as_of_covers_what_was_added_before), \
+    test("a read waits no longer than its deadline", read_ends_at_its_deadline), \
+    test("a wake ends one wait, the current or the next one", a_wake_ends_a_wait),
 
 #define test_kinesis(title, function) {title, function, make_kinesis, tear_down, NULL}
 #define test_file(title, function) {title, function, make_file_with_a_line, tear_down, NULL}

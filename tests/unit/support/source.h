@@ -29,8 +29,8 @@
 /* A source of each kind, and how records get into it. */
 
 struct fixture {
-    struct source *source;    /* reads as often as it may */
-    struct source *leisurely; /* reads the same, once in a long while unless there is more */
+    struct source *source;          /* reads as often as it may */
+    struct source *with_long_waits; /* reads the same, once in a long while unless there is more */
     size_t n_shards;
     const char *shard; /* that all records go to */
     void (*add)(struct fixture *t, const void *data, size_t length);
@@ -79,7 +79,7 @@ static inline int make_file(void **state) {
         return -1;
     snprintf(t->path, sizeof t->path, "%s/events.jsonl", t->folder);
     t->source = source_file_new(t->path);
-    t->leisurely = source_file_new(t->path);
+    t->with_long_waits = source_file_new(t->path);
     t->n_shards = 1;
     t->shard = "shardId-000000000000";
     t->add = add_line;
@@ -135,9 +135,10 @@ static inline bool make_stream(struct fixture *t) {
 }
 
 static inline bool open_stream(struct fixture *t) {
-    const struct source_kinesis_options often = {t->stream, 1}, leisurely = {t->stream, PATIENCE_MS};
+    const struct source_kinesis_options often = {t->stream, 1}, with_long_waits = {t->stream, PATIENCE_MS};
     return source_kinesis_open(&t->source, &often, t->settings, NULL, &failure) == STATUS_OK &&
-           source_kinesis_open(&t->leisurely, &leisurely, t->settings, NULL, &failure) == STATUS_OK;
+           source_kinesis_open(&t->with_long_waits, &with_long_waits, t->settings, NULL, &failure) ==
+               STATUS_OK;
 }
 
 static inline int make_kinesis(void **state) {
@@ -164,7 +165,7 @@ static inline int make_kinesis(void **state) {
 static inline int tear_down(void **state) {
     struct fixture *t = *state;
     source_free(t->source);
-    source_free(t->leisurely);
+    source_free(t->with_long_waits);
     if (t->client) {
         json_decref(call_kinesis(t, "DeleteStream", json_pack("{s:s}", "StreamName", t->stream)));
         aws_client_free(t->client);
@@ -268,9 +269,9 @@ static inline void close_reader(struct source_reader **r) {
     source_close(*r);
 }
 
-static inline struct source_reader *open_leisurely(struct fixture *t, struct seen *seen) {
+static inline struct source_reader *open_with_long_waits(struct fixture *t, struct seen *seen) {
     const struct source_start start = {.checkpoint = LEASE_TRIM_HORIZON};
-    struct source_reader *r = open_shard(t, t->leisurely, &start);
+    struct source_reader *r = open_shard(t, t->with_long_waits, &start);
     int64_t give_up = clock_boot_ms() + PATIENCE_MS;
     while (seen->as_of_ms == 0) { /* at the end: from here on it waits */
         assert_ok(read_once(r, seen, FOR_EVER));

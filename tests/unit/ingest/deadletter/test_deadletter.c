@@ -68,7 +68,7 @@ static void write_one(struct deadletter *d, struct deadletter_letter *letter) {
     assert_int_equal(letter->state, DEADLETTER_WRITTEN);
 }
 
-/* The file's lines, parsed: an array; null for a line that is no JSON. */
+/* The file's lines, parsed: an array; null for a line that is not JSON. */
 static json_t *lines(void) {
     json_t *all = json_array();
     FILE *file = fopen(path, "re");
@@ -84,7 +84,7 @@ static json_t *lines(void) {
     return all;
 }
 
-/* What is logged between the two: into `text`. */
+/* The text that is logged between the two calls. */
 static int log_before;
 static FILE *log_file;
 
@@ -121,13 +121,13 @@ static void a_letter_is_a_line_with_everything_that_identifies_it(void **state) 
     assert_true(json_equal(all, expected));
 }
 
-static void letters_are_appended_to_what_is_there(void **state) {
+static void letters_are_appended_to_an_existing_file(void **state) {
     (void)state;
     for (uint64_t i = 0; i < 3; i++) {
         struct deadletter *d = opened();
         struct deadletter_letter two[] = {letter_at(2 * i, "x"), letter_at(2 * i + 1, "")};
         assert_int_equal(write_at(d, two, 2, 0, NULL), STATUS_OK);
-        assert_int_equal(write_at(d, two, 2, 0, NULL), STATUS_OK); /* they are there already */
+        assert_int_equal(write_at(d, two, 2, 0, NULL), STATUS_OK); /* no letter is pending */
         deadletter_close(d);
     }
     json_auto_t *all = lines();
@@ -159,7 +159,7 @@ static void the_largest_record_of_kinesis_is_written_whole(void **state) {
     assert_memory_equal(again, data, LARGEST);
 }
 
-static void nothing_to_write_is_no_failure(void **state) {
+static void a_write_without_letters_succeeds(void **state) {
     (void)state;
     struct deadletter *d = opened();
     assert_int_equal(write_at(d, NULL, 0, 0, NULL), STATUS_OK);
@@ -168,7 +168,7 @@ static void nothing_to_write_is_no_failure(void **state) {
     assert_int_equal(json_array_size(all), 0);
 }
 
-static void a_bad_target_says_what_is_allowed(void **state) {
+static void an_invalid_target_is_refused_with_the_allowed_forms(void **state) {
     (void)state;
     struct deadletter *d;
     struct error e;
@@ -206,7 +206,7 @@ static void a_path_that_cannot_be_opened_is_named_with_the_reason(void **state) 
     assert_contains(e.message, "'/nowhere/at/all/letters': No such file or directory");
 }
 
-static void a_full_disk_is_tried_again_and_said(void **state) {
+static void a_full_disk_is_retried_and_named_in_the_error(void **state) {
     (void)state;
     struct deadletter *d;
     struct error e;
@@ -224,7 +224,7 @@ static void limit_file_size(rlim_t bytes) {
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-static void what_was_written_before_the_disk_was_full_is_not_written_again(void **state) {
+static void letters_that_were_written_before_the_disk_was_full_are_not_written_again(void **state) {
     (void)state;
     struct deadletter *d = opened();
     struct deadletter_letter three[] = {letter_at(1, "x"), letter_at(2, "x"), letter_at(3, "x")};
@@ -246,7 +246,7 @@ static void what_was_written_before_the_disk_was_full_is_not_written_again(void 
             assert_string_equal(support_text(json_array_get(all, i), "sequenceNumber"), sequences[i]);
 }
 
-static void a_file_that_was_moved_away_is_made_anew(void **state) {
+static void a_file_that_was_moved_away_is_created_again(void **state) {
     (void)state;
     struct deadletter *d = opened();
     char old[sizeof path + 4];
@@ -262,8 +262,8 @@ static void a_file_that_was_moved_away_is_made_anew(void **state) {
     assert_string_equal(support_text(json_array_get(all, 0), "sequenceNumber"), "2");
 }
 
-/* A folder in the file's place cannot be written to by anybody, not even by root. */
-static void a_file_that_cannot_be_written_falls_back_to_the_log_until_it_can(void **state) {
+/* The path is a folder: not even root can write to it. */
+static void letters_go_to_the_log_until_the_file_can_be_written(void **state) {
     (void)state;
     struct deadletter *d = opened();
     struct deadletter_letter letters[] = {letter_at(1, "x"), letter_at(2, "x"), letter_at(3, "x")};
@@ -304,11 +304,11 @@ static void a_line_cut_by_a_full_disk_does_not_spoil_the_next_one(void **state) 
     deadletter_close(d);
     json_auto_t *all = lines();
     assert_int_equal(json_array_size(all), 2);
-    assert_true(json_is_null(json_array_get(all, 0))); /* what was cut */
+    assert_true(json_is_null(json_array_get(all, 0))); /* the cut line */
     assert_string_equal(support_text(json_array_get(all, 1), "sequenceNumber"), "7");
 }
 
-static void the_log_gets_a_letter_whatever_its_level(void **state) {
+static void a_letter_is_logged_at_every_log_level(void **state) {
     (void)state;
     struct deadletter *d;
     char line[1024];
@@ -328,7 +328,7 @@ static void the_log_gets_a_letter_whatever_its_level(void **state) {
                           "truncated=false data=eA==\n");
 }
 
-static void the_log_gets_as_much_of_a_letter_as_a_line_holds(void **state) {
+static void a_logged_letter_is_cut_to_the_length_of_a_log_line(void **state) {
     (void)state;
     struct deadletter *d;
     char line[16384], data[LIMIT_LOGGED_LETTER_BYTES + 2];
@@ -348,7 +348,7 @@ static void the_log_gets_as_much_of_a_letter_as_a_line_holds(void **state) {
     assert_int_equal(strlen(strstr(line, "data=") + 5), LIMIT_LOGGED_LETTER_BYTES / 3 * 4 + 1);
 }
 
-static void of_a_record_that_was_cut_before_neither_length_nor_hash_is_told(void **state) {
+static void a_letter_of_a_cut_record_has_no_length_and_no_hash(void **state) {
     (void)state;
     struct deadletter *d = opened();
     struct deadletter_letter letter = letter_at(7, "x");
@@ -382,7 +382,7 @@ static void letters_are_counted_by_reason_once_they_are_written(void **state) {
     struct deadletter_letter letter = letter_at(1, "x");
     letter.reason = ENVELOPE_INVALID_ORIGIN;
     write_one(d, &letter);
-    write_one(d, &letter); /* again, as they do who try a batch again */
+    write_one(d, &letter); /* again, as when a batch is retried */
     deadletter_close(d);
     assert_int_equal(counted("invalid-origin"), before + 1);
     letter.state = DEADLETTER_PENDING;
@@ -402,7 +402,7 @@ static void *write_many(void *d) {
     return d;
 }
 
-static void lines_of_two_threads_do_not_mix(void **state) {
+static void lines_of_two_threads_are_not_mixed(void **state) {
     (void)state;
     struct deadletter *d = opened();
     pthread_t threads[2];
@@ -425,21 +425,21 @@ static void lines_of_two_threads_do_not_mix(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_letter_is_a_line_with_everything_that_identifies_it),
-        TEST(letters_are_appended_to_what_is_there),
+        TEST(letters_are_appended_to_an_existing_file),
         TEST(the_largest_record_of_kinesis_is_written_whole),
-        TEST(nothing_to_write_is_no_failure),
-        TEST(a_bad_target_says_what_is_allowed),
+        TEST(a_write_without_letters_succeeds),
+        TEST(an_invalid_target_is_refused_with_the_allowed_forms),
         TEST(a_path_that_cannot_be_opened_is_named_with_the_reason),
-        TEST(a_full_disk_is_tried_again_and_said),
+        TEST(a_full_disk_is_retried_and_named_in_the_error),
         TEST(a_line_cut_by_a_full_disk_does_not_spoil_the_next_one),
-        TEST(what_was_written_before_the_disk_was_full_is_not_written_again),
-        TEST(a_file_that_was_moved_away_is_made_anew),
-        TEST(a_file_that_cannot_be_written_falls_back_to_the_log_until_it_can),
-        TEST(the_log_gets_a_letter_whatever_its_level),
-        TEST(the_log_gets_as_much_of_a_letter_as_a_line_holds),
-        TEST(of_a_record_that_was_cut_before_neither_length_nor_hash_is_told),
+        TEST(letters_that_were_written_before_the_disk_was_full_are_not_written_again),
+        TEST(a_file_that_was_moved_away_is_created_again),
+        TEST(letters_go_to_the_log_until_the_file_can_be_written),
+        TEST(a_letter_is_logged_at_every_log_level),
+        TEST(a_logged_letter_is_cut_to_the_length_of_a_log_line),
+        TEST(a_letter_of_a_cut_record_has_no_length_and_no_hash),
         TEST(letters_are_counted_by_reason_once_they_are_written),
-        TEST(lines_of_two_threads_do_not_mix),
+        TEST(lines_of_two_threads_are_not_mixed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

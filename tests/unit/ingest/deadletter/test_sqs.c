@@ -19,7 +19,7 @@ enum { MESSAGES = 256, NOW = 1000 };
 #define THROTTLED 403, "{\"__type\":\"com.amazonaws.sqs#RequestThrottled\",\"message\":\"slower\"}"
 #define NO_QUEUE 400, "{\"__type\":\"com.amazonaws.sqs#QueueDoesNotExist\",\"message\":\"no such queue\"}"
 
-/* What the queue does with a message about this sequence number (NULL: each), so often. */
+/* The reply to a message about this sequence number (NULL: to any message), `times` times. */
 struct rule {
     const char *sequence;
     long status; /* 0: no answer */
@@ -31,7 +31,7 @@ static struct {
     struct aws_transport transport;
     struct rule rules[4];
     size_t sent;
-    json_t *requests[MESSAGES]; /* whole bodies, of those that were taken */
+    json_t *requests[MESSAGES]; /* whole bodies of the accepted messages */
     size_t taken;
 } queue;
 
@@ -129,7 +129,7 @@ static enum status write_at(struct deadletter_letter *letters, size_t n, int64_t
     return deadletter_write(d, letters, n, 1795408560123, boot_ms, e);
 }
 
-/* How often the queue has taken the letter of this sequence number. */
+/* How often the queue accepted the letter of this sequence number. */
 static int times_taken(const char *sequence) {
     int times = 0;
     for (size_t i = 0; i < queue.taken; i++) {
@@ -173,7 +173,7 @@ static void a_letter_is_a_message_with_everything_that_identifies_it(void **stat
     assert_true(json_equal(message, expected));
 }
 
-static void what_is_more_than_a_message_holds_is_cut_and_says_so(void **state) {
+static void a_letter_that_is_too_large_is_cut_and_marked_truncated(void **state) {
     (void)state;
     enum { LENGTH = 1 << 20 };
     _cleanup_(mem_freep) char *data = mem_alloc(LENGTH);
@@ -188,7 +188,7 @@ static void what_is_more_than_a_message_holds_is_cut_and_says_so(void **state) {
     const char *text = support_text(message, "data");
     size_t length, message_length = strlen(support_text(queue.requests[0], "MessageBody"));
     _cleanup_(mem_freep) uint8_t *kept = base64_decode(text, strlen(text), &length);
-    assert_true(message_length > LIMIT_SQS_MESSAGE_BYTES - 8); /* no less than fits */
+    assert_true(message_length > LIMIT_SQS_MESSAGE_BYTES - 8); /* as much as fits */
     assert_memory_equal(kept, data, length);
     assert_true(json_is_true(json_object_get(message, "truncated")));
     assert_int_equal(json_integer_value(json_object_get(message, "length")), LENGTH);
@@ -196,7 +196,7 @@ static void what_is_more_than_a_message_holds_is_cut_and_says_so(void **state) {
                         "9bc1b2a288b26af7257a36277ae3816a7d4f16e89c1e7e77d0a5c48bad62b360");
 }
 
-static void the_most_that_fits_is_not_cut(void **state) {
+static void a_letter_that_fits_a_message_is_not_cut(void **state) {
     (void)state;
     char data[3000];
     memset(data, 0xFF, sizeof data);
@@ -209,7 +209,7 @@ static void the_most_that_fits_is_not_cut(void **state) {
     assert_true(json_is_false(json_object_get(message, "truncated")));
 }
 
-static void many_letters_all_arrive_once(void **state) {
+static void many_letters_arrive_once_each(void **state) {
     (void)state;
     struct deadletter_letter letters[100];
     letters_init(letters, COUNT(letters));
@@ -224,7 +224,7 @@ static void many_letters_all_arrive_once(void **state) {
     }
 }
 
-static void what_passes_holds_the_letters_that_met_it_and_no_other(void **state) {
+static void a_temporary_failure_keeps_only_its_own_letters_pending(void **state) {
     (void)state;
     static const struct rule failures[] = {
         {"3", THROTTLED, 2}, {"3", 500, "{}", 2}, {"3", 0, NULL, 2}, {"3", 503, "", 2}};
@@ -247,7 +247,7 @@ static void what_passes_holds_the_letters_that_met_it_and_no_other(void **state)
     assert_int_equal(times_taken("4"), COUNT(failures));
 }
 
-static void a_queue_that_refuses_holds_nothing_and_is_told(void **state) {
+static void letters_that_the_queue_refuses_go_to_the_log_and_are_a_trouble(void **state) {
     (void)state;
     static const struct rule refusals[] = {{NULL, DENIED, 1000}, {NULL, NO_QUEUE, 1000}};
     static const char *const words[] = {"AccessDeniedException: you may not send",
@@ -260,7 +260,7 @@ static void a_queue_that_refuses_holds_nothing_and_is_told(void **state) {
         queue.sent = 0;
         queue.rules[0] = refusals[i];
         assert_int_equal(write_at(letters, COUNT(letters), (int64_t)(i + 1) * 100000, NULL), STATUS_OK);
-        assert_int_equal(queue.sent, LIMIT_AWS_CONCURRENCY); /* not each of them has to be refused */
+        assert_int_equal(queue.sent, LIMIT_AWS_CONCURRENCY); /* the rest is not sent */
         assert_int_equal(counted("winner_view_dead_letter_writes_total{target=\"log\",result=\"written\"} "),
                          logged + 40);
         assert_true(in_trouble(reason, sizeof reason));
@@ -281,7 +281,7 @@ static size_t sent_at(int64_t boot_ms) {
     return queue.sent - before;
 }
 
-static void a_queue_that_refuses_is_tried_again_now_and_then(void **state) {
+static void a_queue_that_refuses_is_tried_again_after_growing_pauses(void **state) {
     (void)state;
     queue.rules[0] = (struct rule){NULL, DENIED, 1000};
     int64_t at = NOW, pause_ms = LIMIT_DEAD_LETTER_REFUSED_FIRST_MS;
@@ -294,7 +294,7 @@ static void a_queue_that_refuses_is_tried_again_now_and_then(void **state) {
     }
 }
 
-static void a_mended_queue_is_used_again(void **state) {
+static void a_queue_that_stops_refusing_is_used_again(void **state) {
     (void)state;
     char reason[600];
     queue.rules[0] = (struct rule){NULL, DENIED, 1};
@@ -304,12 +304,12 @@ static void a_mended_queue_is_used_again(void **state) {
     assert_int_equal(sent_at(later), 1);
     assert_int_equal(queue.taken, 1);
     assert_false(in_trouble(reason, sizeof reason));
-    assert_int_equal(sent_at(later), 1); /* and no longer now and then only */
+    assert_int_equal(sent_at(later), 1); /* no pause any more */
     assert_int_equal(
         counted("winner_view_dead_letter_target_refusing_since_timestamp_seconds{target=\"sqs\"} "), 0);
 }
 
-static void one_letter_that_is_refused_is_no_trouble_of_the_queue(void **state) {
+static void a_queue_that_refuses_one_letter_is_not_a_trouble(void **state) {
     (void)state;
     struct deadletter_letter letters[3];
     char reason[8];
@@ -323,7 +323,7 @@ static void one_letter_that_is_refused_is_no_trouble_of_the_queue(void **state) 
     assert_false(in_trouble(reason, sizeof reason));
 }
 
-static void a_fifo_queue_gets_groups_and_drops_repeats_by_position(void **state) {
+static void messages_to_a_fifo_queue_have_a_group_and_a_deduplication_id_by_position(void **state) {
     (void)state;
     struct deadletter_letter letters[2];
     deadletter_close(d);
@@ -343,7 +343,7 @@ static void a_fifo_queue_gets_groups_and_drops_repeats_by_position(void **state)
     assert_string_equal(ids[1], ids[3]);
 }
 
-static void a_cancel_is_no_refusal(void **state) {
+static void a_cancelled_write_keeps_its_letter_pending_and_is_not_a_trouble(void **state) {
     (void)state;
     struct deadletter_letter letter;
     char reason[8];
@@ -359,16 +359,16 @@ static void a_cancel_is_no_refusal(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_letter_is_a_message_with_everything_that_identifies_it),
-        TEST(what_is_more_than_a_message_holds_is_cut_and_says_so),
-        TEST(the_most_that_fits_is_not_cut),
-        TEST(many_letters_all_arrive_once),
-        TEST(what_passes_holds_the_letters_that_met_it_and_no_other),
-        TEST(a_queue_that_refuses_holds_nothing_and_is_told),
-        TEST(a_queue_that_refuses_is_tried_again_now_and_then),
-        TEST(a_mended_queue_is_used_again),
-        TEST(one_letter_that_is_refused_is_no_trouble_of_the_queue),
-        TEST(a_fifo_queue_gets_groups_and_drops_repeats_by_position),
-        TEST(a_cancel_is_no_refusal),
+        TEST(a_letter_that_is_too_large_is_cut_and_marked_truncated),
+        TEST(a_letter_that_fits_a_message_is_not_cut),
+        TEST(many_letters_arrive_once_each),
+        TEST(a_temporary_failure_keeps_only_its_own_letters_pending),
+        TEST(letters_that_the_queue_refuses_go_to_the_log_and_are_a_trouble),
+        TEST(a_queue_that_refuses_is_tried_again_after_growing_pauses),
+        TEST(a_queue_that_stops_refusing_is_used_again),
+        TEST(a_queue_that_refuses_one_letter_is_not_a_trouble),
+        TEST(messages_to_a_fifo_queue_have_a_group_and_a_deduplication_id_by_position),
+        TEST(a_cancelled_write_keeps_its_letter_pending_and_is_not_a_trouble),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

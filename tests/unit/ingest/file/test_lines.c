@@ -102,7 +102,7 @@ static void an_empty_file_has_no_line(void **state) {
     assert_no_more(t);
 }
 
-static void lines_come_in_order_with_their_offsets(void **state) {
+static void lines_are_read_in_order_with_their_offsets(void **state) {
     struct fixture *t = *state;
     append(t, "one\n\n\nfour\r\nh\xc3\xa4t\n");
     assert_next(t, 0, "one");
@@ -156,7 +156,7 @@ static void reading_begins_at_the_offset_asked_for(void **state) {
     assert_no_more(t);
 }
 
-static void what_was_not_taken_yet_stays_when_more_is_read(void **state) {
+static void lines_not_taken_yet_are_kept_when_more_is_read(void **state) {
     struct fixture *t = *state;
     append(t, "one\ntwo\nthr");
     assert_int_equal(lines_fill(&t->lines), 11);
@@ -169,7 +169,7 @@ static void what_was_not_taken_yet_stays_when_more_is_read(void **state) {
     assert_no_more(t);
 }
 
-static void lines_that_lie_across_chunks_are_whole(void **state) {
+static void lines_that_cross_chunks_are_whole(void **state) {
     struct fixture *t = *state;
     struct line line;
     append_run(t, CHUNK - 2, "\n"); /* ends one byte before the border, */
@@ -240,7 +240,7 @@ static void a_line_too_long_is_handed_out_once_its_end_is_there(void **state) {
     assert_no_more(t);
 }
 
-static void two_such_lines_in_a_row_are_two(void **state) {
+static void two_long_lines_in_a_row_are_two(void **state) {
     struct fixture *t = *state;
     append_run(t, LONGEST + 5 * CHUNK, "\n");
     append_run(t, LONGEST + 4 * CHUNK + 77, "\n");
@@ -271,22 +271,22 @@ static void a_read_that_fails_reports_the_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         test("an empty file has no line, and an empty line is one", an_empty_file_has_no_line),
-        test("lines come in order, each with its offset, empty ones too",
-             lines_come_in_order_with_their_offsets),
+        test("lines are read in order, each with its offset, empty ones too",
+             lines_are_read_in_order_with_their_offsets),
         test("bytes of any value but the newline are part of a line", bytes_of_any_value_are_part_of_a_line),
-        test("a line without its newline is left alone until it has one",
+        test("a line without a newline is not read until it has one",
              a_line_without_its_newline_is_left_alone_until_it_has_one),
-        test("reading begins at the offset asked for", reading_begins_at_the_offset_asked_for),
-        test("what was not taken yet stays when more is read",
-             what_was_not_taken_yet_stays_when_more_is_read),
-        test("lines that lie across chunks are whole", lines_that_lie_across_chunks_are_whole),
-        test("no byte is lost, whatever the lengths", no_byte_is_lost_whatever_the_lengths),
-        test("the longest line allowed is whole, and one byte more is cut",
+        test("reading begins at the given offset", reading_begins_at_the_offset_asked_for),
+        test("lines that were not taken yet are kept when more is read",
+             lines_not_taken_yet_are_kept_when_more_is_read),
+        test("lines that cross the end of a chunk are read whole", lines_that_cross_chunks_are_whole),
+        test("no byte is lost, whatever the lengths of the lines", no_byte_is_lost_whatever_the_lengths),
+        test("a line of the maximum length is whole, and one that is a byte longer is cut",
              the_longest_line_is_whole_and_one_byte_more_is_cut),
-        test("a line that is too long is handed out cut, once its end is there",
+        test("a line that is too long is returned, cut, when its end has been read",
              a_line_too_long_is_handed_out_once_its_end_is_there),
-        test("two lines in a row that are too long are two, and the next is whole",
-             two_such_lines_in_a_row_are_two),
+        test("two lines in a row that are too long are two cut lines, and the next line is whole",
+             two_long_lines_in_a_row_are_two),
         test("a read that fails reports the error", a_read_that_fails_reports_the_error),
     };
     return cmocka_run_group_tests_name("lines", tests, NULL, NULL);

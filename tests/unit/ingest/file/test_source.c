@@ -1,4 +1,4 @@
-/* What a file adds to the contract of sources (test_source.c). */
+/* Tests of the file source only; tests/unit/ingest/test_source.c tests what every source must do. */
 #include "ingest/file/source.h"
 
 #include <pthread.h>
@@ -6,9 +6,9 @@
 
 #include "tests/unit/support/source.h"
 
-/* A file that is not there yet, or that holds nothing. */
+/* A file that is missing or empty. */
 
-static void a_missing_file_is_awaited(void **state) {
+static void a_missing_file_is_read_when_it_appears(void **state) {
     struct fixture *t = fixture(state);
     _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
     _cleanup_(forget) struct seen seen = {0};
@@ -26,7 +26,7 @@ static void a_missing_file_is_awaited(void **state) {
     assert_seen(&seen, 0, "first", 5);
 }
 
-static void a_file_without_a_whole_line_is_awaited(void **state) {
+static void a_file_without_a_whole_line_is_retried(void **state) {
     struct fixture *t = fixture(state);
     struct store_source identity;
     append_text(t, "");
@@ -38,7 +38,7 @@ static void a_file_without_a_whole_line_is_awaited(void **state) {
     assert_ok(source_identify(t->source, &identity, &failure));
 }
 
-static void what_is_no_regular_file_is_refused(void **state) {
+static void a_fifo_or_a_folder_is_refused(void **state) {
     struct fixture *t = fixture(state);
     struct store_source identity;
     assert_int_equal(mkfifo(t->path, 0600), 0);
@@ -49,7 +49,7 @@ static void what_is_no_regular_file_is_refused(void **state) {
     source_free(folder);
 }
 
-static void another_file_is_another_source(void **state) {
+static void two_files_have_different_source_names(void **state) {
     struct fixture *t = fixture(state);
     struct store_source mine, others, rewritten;
     char path[160];
@@ -93,12 +93,12 @@ static void *add_one(void *fixture_) {
     return NULL;
 }
 
-/* The wait alone would take far longer than the test may. */
+/* Without the wake-up each wait would last longer than the time limit of the test. */
 static void an_appended_line_ends_the_wait(void **state) {
     struct fixture *t = fixture(state);
     append_text(t, "first\n");
     _cleanup_(forget) struct seen seen = {0};
-    _cleanup_(close_reader) struct source_reader *r = open_leisurely(t, &seen);
+    _cleanup_(close_reader) struct source_reader *r = open_with_long_waits(t, &seen);
     int64_t began_ms = clock_boot_ms();
     pthread_t writer;
     for (size_t i = 0; i < 3; i++) {
@@ -135,9 +135,9 @@ static void a_line_too_long_becomes_a_cut_record(void **state) {
     assert_seen(&rest, 0, "last", 4);
 }
 
-/* A file that is not what it was. */
+/* Files that shrank, were replaced or were removed. */
 
-static void a_file_that_shrank_keeps_failing(void **state) {
+static void every_read_of_a_file_that_shrank_fails(void **state) {
     struct fixture *t = fixture(state);
     _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
     _cleanup_(forget) struct seen seen = {0};
@@ -153,7 +153,7 @@ static void a_file_that_shrank_keeps_failing(void **state) {
     assert_int_equal(seen.n, 2);
 }
 
-static void a_file_that_shrank_between_reads_fails(void **state) {
+static void a_file_shorter_than_the_position_fails(void **state) {
     struct fixture *t = fixture(state);
     const struct position second = position_from_u64(6);
     _cleanup_(close_reader) struct source_reader *r = open_from(t, &second);
@@ -162,11 +162,11 @@ static void a_file_that_shrank_between_reads_fails(void **state) {
     for (int i = 0; i < 3; i++) {
         assert_int_equal(read_once(r, &seen, 0), STATUS_FAILED);
         assert_contains(failure.message, "has shrunk");
-        append_text(t, "seco"); /* a line that is not whole was never read */
+        append_text(t, "seco"); /* a partial line cannot be the last record that was read */
     }
 }
 
-static void a_replaced_file_fails_and_says_both(void **state) {
+static void a_replaced_file_fails_and_names_both_inodes(void **state) {
     struct fixture *t = fixture(state);
     _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
     _cleanup_(forget) struct seen seen = {0};
@@ -194,7 +194,7 @@ static void a_removed_file_fails_without_a_wait(void **state) {
     struct fixture *t = fixture(state);
     append_text(t, "first\n");
     _cleanup_(forget) struct seen seen = {0};
-    _cleanup_(close_reader) struct source_reader *r = open_leisurely(t, &seen);
+    _cleanup_(close_reader) struct source_reader *r = open_with_long_waits(t, &seen);
     int64_t began_ms = clock_boot_ms();
     unlink(t->path);
     assert_int_equal(read_once(r, &seen, FOR_EVER), STATUS_FAILED);
@@ -207,18 +207,22 @@ static void a_removed_file_fails_without_a_wait(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        test("a missing file is awaited by its name, and found once it is there", a_missing_file_is_awaited),
-        test("a file is awaited until it has a whole line", a_file_without_a_whole_line_is_awaited),
-        test("what is no regular file is refused, and not waited for", what_is_no_regular_file_is_refused),
-        test("another file is another source, whatever it holds", another_file_is_another_source),
-        test("a line's position is its byte offset, and a partial line has none yet",
+        test("a missing file is named in the error, and read when it appears",
+             a_missing_file_is_read_when_it_appears),
+        test("a file without a whole line is retried until it has one",
+             a_file_without_a_whole_line_is_retried),
+        test("a FIFO or a folder is refused at once", a_fifo_or_a_folder_is_refused),
+        test("two files have different source names, even with equal contents",
+             two_files_have_different_source_names),
+        test("the position of a line is its byte offset, and a partial line is not read yet",
              positions_are_byte_offsets),
-        test("an appended line ends the wait for it", an_appended_line_ends_the_wait),
+        test("a read that waits ends when a line is appended", an_appended_line_ends_the_wait),
         test("a line that is too long becomes a cut record", a_line_too_long_becomes_a_cut_record),
-        test("a file that shrank fails, and keeps failing", a_file_that_shrank_keeps_failing),
-        test("a file that shrank between two reads fails", a_file_that_shrank_between_reads_fails),
-        test("a replaced file fails, and both inodes are named", a_replaced_file_fails_and_says_both),
-        test("a removed file fails, and ends the wait", a_removed_file_fails_without_a_wait),
+        test("every read of a file that shrank fails", every_read_of_a_file_that_shrank_fails),
+        test("a file that is shorter than the reader's position fails",
+             a_file_shorter_than_the_position_fails),
+        test("a replaced file fails, and both inodes are named", a_replaced_file_fails_and_names_both_inodes),
+        test("a removed file fails at once, without a wait", a_removed_file_fails_without_a_wait),
     };
     return cmocka_run_group_tests_name("source_file", tests, NULL, NULL);
 }

@@ -56,7 +56,7 @@ static void check_case(void **state) {
     aggregated_deinit(&a);
 }
 
-static void only_the_whole_magic_makes_an_aggregated_record(void **state) {
+static void a_record_is_aggregated_only_if_it_begins_with_all_four_magic_bytes(void **state) {
     (void)state;
     assert_true(aggregated_is_one("\xf3\x89\x9a\xc2", 4));
     assert_false(aggregated_is_one("\xf3\x89\x9a\xc2", 3));
@@ -71,7 +71,7 @@ static struct aggregated_part part_at(unsigned __int128 hash_key) {
     return (struct aggregated_part){.partition_key = "lamp", .hash_key = hash_key};
 }
 
-static void a_part_on_the_border_of_the_range_is_no_stray(void **state) {
+static void a_part_on_the_border_of_the_range_is_not_a_stray(void **state) {
     (void)state;
     struct aggregated_range range = aggregated_range("100", "340282366920938463463374607431768211454");
     const unsigned __int128 most = ~(unsigned __int128)0;
@@ -85,7 +85,7 @@ static void a_part_on_the_border_of_the_range_is_no_stray(void **state) {
     }
 }
 
-static void without_a_known_range_nothing_is_a_stray(void **state) {
+static void without_a_known_range_no_part_is_a_stray(void **state) {
     (void)state;
     const char *const ranges[][2] = {{"", ""},     {"0", ""},
                                      {"", "0"},    {"x", "9"},
@@ -105,7 +105,7 @@ static void append_repeated(struct buffer *b, const char *bytes, size_t length, 
         buffer_append(b, bytes, length);
 }
 
-/* One key and so many parts without data, of six bytes each. */
+/* `n_keys` empty keys, and `n_parts` parts without data, of six bytes each. */
 static bool open_with_parts(struct aggregated *a, size_t n_keys, size_t n_parts,
                             char why[AGGREGATED_WHY_SIZE]) {
     _cleanup_(buffer_deinit) struct buffer b;
@@ -120,7 +120,7 @@ static bool open_with_parts(struct aggregated *a, size_t n_keys, size_t n_parts,
     return aggregated_open(a, b.data, b.length, why);
 }
 
-static void as_many_parts_as_may_be_are_taken_apart(void **state) {
+static void a_record_with_the_maximum_number_of_parts_is_unpacked(void **state) {
     (void)state;
     char why[AGGREGATED_WHY_SIZE] = "";
     struct aggregated a;
@@ -132,7 +132,7 @@ static void as_many_parts_as_may_be_are_taken_apart(void **state) {
     aggregated_deinit(&a);
 }
 
-static void more_parts_or_keys_make_a_broken_record(void **state) {
+static void a_record_with_too_many_parts_or_keys_is_broken(void **state) {
     (void)state;
     const size_t counts[][2] = {{1, LIMIT_AGGREGATED_PARTS + 1}, {LIMIT_AGGREGATED_PARTS + 1, 1}};
     char why[AGGREGATED_WHY_SIZE];
@@ -144,7 +144,7 @@ static void more_parts_or_keys_make_a_broken_record(void **state) {
 }
 
 /* 10 MiB of the smallest parts would be 150 MB unpacked. */
-static void what_would_take_far_more_memory_than_it_has_bytes_is_not_unpacked(void **state) {
+static void a_record_that_would_need_far_more_memory_than_its_size_is_not_unpacked(void **state) {
     (void)state;
     char why[AGGREGATED_WHY_SIZE];
     struct aggregated a;
@@ -155,12 +155,12 @@ static void what_would_take_far_more_memory_than_it_has_bytes_is_not_unpacked(vo
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_the_whole_magic_makes_an_aggregated_record),
-        cmocka_unit_test(a_part_on_the_border_of_the_range_is_no_stray),
-        cmocka_unit_test(without_a_known_range_nothing_is_a_stray),
-        cmocka_unit_test(as_many_parts_as_may_be_are_taken_apart),
-        cmocka_unit_test(more_parts_or_keys_make_a_broken_record),
-        cmocka_unit_test(what_would_take_far_more_memory_than_it_has_bytes_is_not_unpacked),
+        cmocka_unit_test(a_record_is_aggregated_only_if_it_begins_with_all_four_magic_bytes),
+        cmocka_unit_test(a_part_on_the_border_of_the_range_is_not_a_stray),
+        cmocka_unit_test(without_a_known_range_no_part_is_a_stray),
+        cmocka_unit_test(a_record_with_the_maximum_number_of_parts_is_unpacked),
+        cmocka_unit_test(a_record_with_too_many_parts_or_keys_is_broken),
+        cmocka_unit_test(a_record_that_would_need_far_more_memory_than_its_size_is_not_unpacked),
     };
     int failed = support_run_cases("tests/data/aggregated.json", check_case);
     return failed + cmocka_run_group_tests_name("aggregated", tests, NULL, NULL);

@@ -10,7 +10,7 @@ static void the_first_read_is_due_at_once(void **state) {
     assert_true(r.next_ms <= 0);
 }
 
-static void caught_up_it_reads_every_poll_interval(void **state) {
+static void a_reader_that_is_caught_up_reads_every_poll_interval(void **state) {
     (void)state;
     struct read_rate r;
     read_rate_init(&r, 250);
@@ -21,7 +21,7 @@ static void caught_up_it_reads_every_poll_interval(void **state) {
     }
 }
 
-static void behind_it_reads_on_at_once_while_the_shard_allows(void **state) {
+static void a_reader_that_is_behind_reads_at_once_while_the_shard_allows(void **state) {
     (void)state;
     struct read_rate r;
     read_rate_init(&r, 250);
@@ -31,9 +31,9 @@ static void behind_it_reads_on_at_once_while_the_shard_allows(void **state) {
     }
 }
 
-/* Whatever the reads bring, no second holds a sixth one: of two reads that are five apart, the later one is a
- * second later. */
-static void no_second_ever_holds_more_than_five_reads(void **state) {
+/* At most five reads a second, whatever the reads return: each read is at least a second later than the fifth
+ * one before it. */
+static void there_are_at_most_five_reads_in_any_second(void **state) {
     (void)state;
     uint64_t random = 3;
     int64_t at[2000], now = 0;
@@ -42,14 +42,14 @@ static void no_second_ever_holds_more_than_five_reads(void **state) {
     for (size_t i = 0; i < COUNT(at); i++) {
         at[i] = now = r.next_ms > now ? r.next_ms : now;
         read_rate_after_read(&r, now, support_random(&random) % 100000, support_random(&random) % 4 != 0);
-        now += support_random(&random) % 3 * (support_random(&random) % 200); /* the read takes its time */
+        now += support_random(&random) % 3 * (support_random(&random) % 200); /* the duration of the read */
         if (i >= 5)
             assert_true(at[i] - at[i - 5] >= 1000);
     }
-    assert_true(at[COUNT(at) - 1] < 2000 * 210); /* and is not much slower than it might be */
+    assert_true(at[COUNT(at) - 1] < 2000 * 210); /* and not much slower than allowed */
 }
 
-static void between_two_reads_lies_the_time_for_what_was_read(void **state) {
+static void the_pause_after_a_read_keeps_to_two_megabytes_a_second(void **state) {
     (void)state;
     uint64_t random = 4;
     struct read_rate r;
@@ -63,10 +63,10 @@ static void between_two_reads_lies_the_time_for_what_was_read(void **state) {
         now = r.next_ms;
         assert_true(bytes <= 2000 * (uint64_t)(now - begin)); /* 2 MB a second */
     }
-    assert_true(bytes >= 1900 * (uint64_t)(now - begin)); /* as fast as that allows */
+    assert_true(bytes >= 1900 * (uint64_t)(now - begin)); /* nearly as fast as allowed */
 }
 
-static void after_ten_megabytes_the_shard_is_left_alone_for_five_seconds(void **state) {
+static void after_ten_megabytes_the_next_read_is_five_seconds_later(void **state) {
     (void)state;
     struct read_rate r;
     read_rate_init(&r, 250);
@@ -76,8 +76,9 @@ static void after_ten_megabytes_the_shard_is_left_alone_for_five_seconds(void **
     assert_int_equal(r.next_ms, 6000);
 }
 
-/* A read that is refused, or whose iterator has expired, brought nothing: neither bound is undone by it. */
-static void reads_that_bring_nothing_count_and_wipe_nothing_out(void **state) {
+/* A read that is refused, or whose iterator has expired, returns no records. It must not undo either bound.
+ */
+static void reads_without_records_count_and_keep_the_earlier_bounds(void **state) {
     (void)state;
     struct read_rate r;
     read_rate_init(&r, 250);
@@ -90,7 +91,7 @@ static void reads_that_bring_nothing_count_and_wipe_nothing_out(void **state) {
     assert_int_equal(r.next_ms, 2000);
 }
 
-static void a_throttle_wipes_out_no_bound(void **state) {
+static void a_throttle_keeps_the_earlier_bounds(void **state) {
     (void)state;
     struct read_rate r;
     read_rate_init(&r, 250);
@@ -104,7 +105,7 @@ static void a_throttle_wipes_out_no_bound(void **state) {
     assert_true(r.next_ms >= 1500);
 }
 
-static void throttled_it_waits_ever_longer_up_to_the_limit(void **state) {
+static void a_throttled_reader_waits_longer_each_time_up_to_the_limit(void **state) {
     (void)state;
     struct read_rate r;
     read_rate_init(&r, 250);
@@ -134,7 +135,7 @@ static void jitter_stays_between_half_and_the_whole_pause(void **state) {
     assert_int_equal(most, 100);
 }
 
-static void once_reads_get_through_it_probes_back_step_by_step(void **state) {
+static void after_throttles_the_reader_becomes_faster_step_by_step(void **state) {
     (void)state;
     struct read_rate r;
     read_rate_init(&r, 10);
@@ -151,7 +152,7 @@ static void once_reads_get_through_it_probes_back_step_by_step(void **state) {
     assert_int_equal(r.next_ms, now);
 }
 
-static void a_throttle_amid_probing_slows_down_again(void **state) {
+static void a_throttle_while_the_reader_becomes_faster_slows_it_down_again(void **state) {
     (void)state;
     struct read_rate r;
     read_rate_init(&r, 250);
@@ -165,17 +166,17 @@ static void a_throttle_amid_probing_slows_down_again(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_read_is_due_at_once),
-        cmocka_unit_test(caught_up_it_reads_every_poll_interval),
-        cmocka_unit_test(behind_it_reads_on_at_once_while_the_shard_allows),
-        cmocka_unit_test(no_second_ever_holds_more_than_five_reads),
-        cmocka_unit_test(between_two_reads_lies_the_time_for_what_was_read),
-        cmocka_unit_test(after_ten_megabytes_the_shard_is_left_alone_for_five_seconds),
-        cmocka_unit_test(reads_that_bring_nothing_count_and_wipe_nothing_out),
-        cmocka_unit_test(a_throttle_wipes_out_no_bound),
-        cmocka_unit_test(throttled_it_waits_ever_longer_up_to_the_limit),
+        cmocka_unit_test(a_reader_that_is_caught_up_reads_every_poll_interval),
+        cmocka_unit_test(a_reader_that_is_behind_reads_at_once_while_the_shard_allows),
+        cmocka_unit_test(there_are_at_most_five_reads_in_any_second),
+        cmocka_unit_test(the_pause_after_a_read_keeps_to_two_megabytes_a_second),
+        cmocka_unit_test(after_ten_megabytes_the_next_read_is_five_seconds_later),
+        cmocka_unit_test(reads_without_records_count_and_keep_the_earlier_bounds),
+        cmocka_unit_test(a_throttle_keeps_the_earlier_bounds),
+        cmocka_unit_test(a_throttled_reader_waits_longer_each_time_up_to_the_limit),
         cmocka_unit_test(jitter_stays_between_half_and_the_whole_pause),
-        cmocka_unit_test(once_reads_get_through_it_probes_back_step_by_step),
-        cmocka_unit_test(a_throttle_amid_probing_slows_down_again),
+        cmocka_unit_test(after_throttles_the_reader_becomes_faster_step_by_step),
+        cmocka_unit_test(a_throttle_while_the_reader_becomes_faster_slows_it_down_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

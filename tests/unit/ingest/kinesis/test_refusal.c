@@ -3,7 +3,7 @@
 
 /* Out of retention. */
 
-static void an_expired_position_goes_on_from_the_horizon_and_says_so(void **state) {
+static void after_an_expired_position_reading_continues_at_the_trim_horizon_with_a_loss(void **state) {
     struct fixture *t = *state;
     int64_t before = counted("winner_view_source_losses_total");
     plan_refusal(t, "GetShardIterator", "InvalidArgumentException",
@@ -36,7 +36,7 @@ static void an_expired_position_goes_on_from_the_horizon_and_says_so(void **stat
     assert_int_equal(t->batch.n, 0);
 }
 
-static void empty_replies_with_the_lag_of_retention_do_too(void **state) {
+static void empty_replies_with_the_lag_of_retention_are_a_loss(void **state) {
     struct fixture *t = *state;
     plan_iterator(t, "7", "i1");
     plan_records(t, "i1", "", BEHIND("i1", 90000000));
@@ -44,7 +44,7 @@ static void empty_replies_with_the_lag_of_retention_do_too(void **state) {
     for (int i = 0; i < 4; i++)
         plan_records(t, "i1", "", BEHIND("i1", 90000000));
     plan_iterator(t, "TRIM_HORIZON", "i2");
-    for (int i = 0; i < 6; i++) /* from there it may be empty for long */
+    for (int i = 0; i < 6; i++) /* after the trim horizon empty replies are no loss */
         plan_records(t, "i2", "", BEHIND("i2", 90000000));
     open_after(t, "7", 0);
     for (int i = 0; i < 4; i++) {
@@ -59,7 +59,7 @@ static void empty_replies_with_the_lag_of_retention_do_too(void **state) {
     }
 }
 
-static void a_smaller_lag_or_a_record_between_does_not(void **state) {
+static void empty_replies_with_a_smaller_lag_are_not_a_loss(void **state) {
     struct fixture *t = *state;
     plan_iterator(t, "7", "i1");
     plan_records(t, "i1", "", BEHIND("i1", 89999999));
@@ -81,7 +81,7 @@ static void a_smaller_lag_or_a_record_between_does_not(void **state) {
     "StartingSequenceNumber 7 used in GetShardIterator on shard " SHARD                                      \
     " in stream a-stream under account 1 is invalid because it did not come from this stream."
 
-static void a_position_of_another_stream_is_refused_for_good(void **state) {
+static void a_position_of_another_stream_is_invalid(void **state) {
     struct fixture *t = *state;
     int64_t before = counted("winner_view_source_losses_total");
     plan_refusal(t, "GetShardIterator", "InvalidArgumentException", FOREIGN);
@@ -127,7 +127,7 @@ static const struct {
     {"", "SequenceNumber has expired", KINESIS_OTHER},
 };
 
-static void names_and_words_mean_one_thing_each(void **state) {
+static void each_error_name_and_message_has_one_meaning(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(refusals); i++) {
         struct error e;
@@ -139,7 +139,7 @@ static void names_and_words_mean_one_thing_each(void **state) {
     }
 }
 
-static void a_position_past_the_end_of_a_closed_shard_is_its_end(void **state) {
+static void a_position_past_the_end_of_a_closed_shard_ends_it(void **state) {
     struct fixture *t = *state;
     plan_refusal(
         t, "GetShardIterator", "InvalidArgumentException",
@@ -153,7 +153,7 @@ static void a_position_past_the_end_of_a_closed_shard_is_its_end(void **state) {
     assert_null(t->batch.loss);
 }
 
-static void any_other_invalid_argument_holds_the_shard_and_moves_nothing(void **state) {
+static void any_other_invalid_argument_keeps_the_position(void **state) {
     struct fixture *t = *state;
     plan_refusal(t, "GetShardIterator", "InvalidArgumentException",
                  "StartingSequenceNumber 7 used in GetShardIterator on shard " SHARD " is invalid.");
@@ -201,7 +201,7 @@ static void a_shard_that_is_not_listed_any_more_ends_with_its_children(void **st
     assert_int_equal(counted("winner_view_source_losses_total"), before + 1);
 }
 
-static void a_shard_that_is_listed_is_no_less_there_for_an_error(void **state) {
+static void a_not_found_error_for_a_listed_shard_is_retried(void **state) {
     struct fixture *t = *state;
     plan_not_found(t, "GetShardIterator");
     plan_summary(t, 5, 24);
@@ -215,7 +215,7 @@ static void a_shard_that_is_listed_is_no_less_there_for_an_error(void **state) {
     assert_record(t, 0, "8", 0, "a");
 }
 
-static void a_listing_without_any_shard_ends_none(void **state) {
+static void a_listing_without_any_shard_ends_no_shard(void **state) {
     struct fixture *t = *state;
     plan_not_found(t, "GetShardIterator");
     plan_summary(t, 5, 24);
@@ -225,7 +225,7 @@ static void a_listing_without_any_shard_ends_none(void **state) {
     assert_false(t->batch.ended);
 }
 
-static void a_stream_that_is_gone_holds_and_is_no_end(void **state) {
+static void the_shard_waits_if_the_stream_is_gone(void **state) {
     struct fixture *t = *state;
     int64_t before = counted("winner_view_source_losses_total");
     identify(t, 5);
@@ -238,7 +238,7 @@ static void a_stream_that_is_gone_holds_and_is_no_end(void **state) {
     assert_int_equal(counted("winner_view_source_losses_total"), before);
 }
 
-static void another_stream_of_its_name_is_refused_for_good(void **state) {
+static void another_stream_with_the_same_name_is_invalid(void **state) {
     struct fixture *t = *state;
     identify(t, 5);
     read_seven(t);
@@ -249,9 +249,9 @@ static void another_stream_of_its_name_is_refused_for_good(void **state) {
     assert_false(t->batch.ended);
 }
 
-/* What passes. */
+/* Temporary failures. */
 
-static void what_may_pass_is_tried_again_with_the_same_iterator(void **state) {
+static void temporary_failures_are_retried_with_the_same_iterator(void **state) {
     struct fixture *t = *state;
     const struct {
         long http_status;
@@ -269,7 +269,7 @@ static void what_may_pass_is_tried_again_with_the_same_iterator(void **state) {
     assert_record(t, 0, "8", 0, "b");
 }
 
-static void a_reply_with_a_record_that_is_none_brings_none_of_it(void **state) {
+static void a_reply_with_one_malformed_record_is_rejected(void **state) {
     struct fixture *t = *state;
     read_seven(t);
     plan_records(t, "i2", RECORD("8", B) "," RECORD("9", "not base64"), AT_TIP("i3"));
@@ -280,7 +280,7 @@ static void a_reply_with_a_record_that_is_none_brings_none_of_it(void **state) {
     assert_record(t, 0, "8", 0, "b");
 }
 
-static void throttled_is_no_failure(void **state) {
+static void a_throttled_call_is_no_error(void **state) {
     struct fixture *t = *state;
     static const char *const names[] = {"ProvisionedThroughputExceededException", "KMSThrottlingException"};
     static const char by_stream[] = "service=\"kinesis\",resource=\"stream/a-stream\"";
@@ -302,7 +302,7 @@ static void throttled_is_no_failure(void **state) {
     assert_int_equal(counted_as("winner_view_aws_throttles_total", by_stream), before_by_stream + 3);
 }
 
-static void a_key_that_may_not_be_used_holds_the_shard_and_is_named(void **state) {
+static void the_shard_waits_if_the_key_may_not_be_used(void **state) {
     struct fixture *t = *state;
     static const char *const names[] = {"KMSDisabledException", "KMSAccessDeniedException",
                                         "AccessDeniedException"};
@@ -312,7 +312,7 @@ static void a_key_that_may_not_be_used_holds_the_shard_and_is_named(void **state
         assert_int_equal(read_once(t), STATUS_FAILED);
         assert_string_equal(t->error.code, names[i]);
     }
-    plan_iterator(t, "7", "i3"); /* mended: on from where it stood */
+    plan_iterator(t, "7", "i3"); /* allowed again: reading continues after the last record */
     plan_records(t, "i3", RECORD("8", B), AT_TIP("i4"));
     read_ok(t);
     assert_record(t, 0, "8", 0, "b");
@@ -323,33 +323,34 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         test("after a position refused as expired, reading continues at the trim horizon, with one reported "
              "loss",
-             an_expired_position_goes_on_from_the_horizon_and_says_so),
-        test("replies that stay empty with the lag of the retention period do too",
-             empty_replies_with_the_lag_of_retention_do_too),
-        test("a smaller lag, or a record in between, does not", a_smaller_lag_or_a_record_between_does_not),
-        test("a position of another stream is refused for good",
-             a_position_of_another_stream_is_refused_for_good),
-        test("names and words of an error mean one thing each", names_and_words_mean_one_thing_each),
-        test("a position past the end of a closed shard is its end",
-             a_position_past_the_end_of_a_closed_shard_is_its_end),
-        test("any other invalid argument holds the shard and moves nothing",
-             any_other_invalid_argument_holds_the_shard_and_moves_nothing),
-        test("a shard that is not listed any more ends, with its children from the listing",
+             after_an_expired_position_reading_continues_at_the_trim_horizon_with_a_loss),
+        test("after five empty replies whose lag is the retention period, reading continues at the trim "
+             "horizon, with one reported loss",
+             empty_replies_with_the_lag_of_retention_are_a_loss),
+        test("empty replies with a smaller lag, or with a record in between, are not a loss",
+             empty_replies_with_a_smaller_lag_are_not_a_loss),
+        test("a position of another stream is refused with INVALID", a_position_of_another_stream_is_invalid),
+        test("each error name and message has one meaning", each_error_name_and_message_has_one_meaning),
+        test("a position past the end of a closed shard ends the shard",
+             a_position_past_the_end_of_a_closed_shard_ends_it),
+        test("after any other invalid argument the shard waits at its position",
+             any_other_invalid_argument_keeps_the_position),
+        test("a shard that is not listed any more ends, and its children are those in the listing",
              a_shard_that_is_not_listed_any_more_ends_with_its_children),
-        test("a shard that is listed is no less there for an error",
-             a_shard_that_is_listed_is_no_less_there_for_an_error),
-        test("a listing without any shard ends none", a_listing_without_any_shard_ends_none),
-        test("a stream that is gone holds the shard and is no end",
-             a_stream_that_is_gone_holds_and_is_no_end),
-        test("another stream of its name is refused for good",
-             another_stream_of_its_name_is_refused_for_good),
-        test("5xx, no answer and a cut body are tried again with the same iterator",
-             what_may_pass_is_tried_again_with_the_same_iterator),
-        test("a reply with a record that is none brings none of it",
-             a_reply_with_a_record_that_is_none_brings_none_of_it),
-        test("throttled is no failure, whatever call it was", throttled_is_no_failure),
-        test("a key that may not be used holds the shard and is named",
-             a_key_that_may_not_be_used_holds_the_shard_and_is_named),
+        test("a not-found error for a shard that is still listed is retried",
+             a_not_found_error_for_a_listed_shard_is_retried),
+        test("a listing without any shard does not end the shard", a_listing_without_any_shard_ends_no_shard),
+        test("if the stream is gone, the shard waits and does not end",
+             the_shard_waits_if_the_stream_is_gone),
+        test("another stream with the same name is refused with INVALID",
+             another_stream_with_the_same_name_is_invalid),
+        test("a read is retried with the same iterator after 5xx, no answer or a cut body",
+             temporary_failures_are_retried_with_the_same_iterator),
+        test("a reply with one malformed record is rejected as a whole",
+             a_reply_with_one_malformed_record_is_rejected),
+        test("a throttled call returns no records and no error", a_throttled_call_is_no_error),
+        test("while the stream's KMS key may not be used, the shard waits and the error is named",
+             the_shard_waits_if_the_key_may_not_be_used),
     };
     return cmocka_run_group_tests_name("source: kinesis, refusals", tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static void an_expired_iterator_is_replaced_at_the_last_position(void **state) {
     assert_int_equal(counted("winner_view_source_expired_iterators_total"), before + 1);
 }
 
-static void before_anything_came_it_is_replaced_at_the_start(void **state) {
+static void before_the_first_record_an_expired_iterator_is_replaced_at_the_start(void **state) {
     struct fixture *t = *state;
     plan(t, "GetShardIterator", "\"ShardIteratorType\":\"AT_TIMESTAMP\",\"Timestamp\":1700000000.25", 200,
          "{\"ShardIterator\":\"i1\"}");
@@ -34,7 +34,7 @@ static void before_anything_came_it_is_replaced_at_the_start(void **state) {
     assert_record(t, 0, "7", 0, "a");
 }
 
-static void iterators_that_expire_at_once_are_tried_five_times_a_second(void **state) {
+static void iterators_that_expire_at_once_are_renewed_five_times_a_second(void **state) {
     struct fixture *t = *state;
     for (int i = 0; i < 6; i++) {
         plan_iterator(t, "TRIM_HORIZON", "i1");
@@ -47,7 +47,7 @@ static void iterators_that_expire_at_once_are_tried_five_times_a_second(void **s
     assert_true(clock_boot_ms() >= began_ms + 1000);
 }
 
-static void what_was_read_is_paced_across_expired_iterators(void **state) {
+static void expired_iterators_do_not_raise_the_read_rate(void **state) {
     struct fixture *t = *state;
     _cleanup_(mem_freep) uint8_t *zeros = mem_zalloc(1000000);
     _cleanup_(mem_freep) char *text = base64_encode(zeros, 1000000);
@@ -75,7 +75,7 @@ static void what_was_read_is_paced_across_expired_iterators(void **state) {
     "84mawgoEbGFtcBIDMTAwEgI5ORIDOTk5EgE1GgcIABAAGgEwGgcIAB"                                                 \
     "ABGgExGgcIABACGgEyGgcIABADGgEzX7TlvZhEyEdIawTAG5kXIA=="
 
-static void parts_have_positions_of_their_own_and_strays_are_dropped(void **state) {
+static void each_part_has_its_own_position_and_strays_are_dropped(void **state) {
     struct fixture *t = *state;
     int64_t parts = counted("winner_view_source_parts_total"),
             strays = counted("winner_view_source_stray_parts_total"),
@@ -87,7 +87,7 @@ static void parts_have_positions_of_their_own_and_strays_are_dropped(void **stat
     assert_int_equal(t->batch.n, 4);
     assert_record(t, 0, "6", 0, "a");
     assert_record(t, 1, "7", 0, "0");
-    assert_record(t, 2, "7", 2, "2"); /* its place, dropped ones counted */
+    assert_record(t, 2, "7", 2, "2"); /* its number among all parts, the dropped ones included */
     assert_record(t, 3, "8", 0, "b");
     assert_string_equal(t->batch.records[2].partition_key, "lamp");
     assert_null(t->batch.records[2].broken);
@@ -107,7 +107,7 @@ static void without_a_range_no_part_is_dropped(void **state) {
     assert_int_equal(t->batch.n, 4);
 }
 
-static void a_restart_within_a_record_brings_its_rest(void **state) {
+static void after_a_restart_within_a_record_its_rest_is_read(void **state) {
     struct fixture *t = *state;
     plan_iterator(t, "7", "i1");
     plan_records(t, "i1", RECORD("7", AGGREGATED) "," RECORD("8", B), AT_TIP("i2"));
@@ -118,7 +118,7 @@ static void a_restart_within_a_record_brings_its_rest(void **state) {
     assert_record(t, 1, "8", 0, "b");
 }
 
-static void an_iterator_that_expires_after_a_record_of_parts_repeats_none(void **state) {
+static void after_an_expired_iterator_no_part_is_repeated(void **state) {
     struct fixture *t = *state;
     plan_iterator(t, "TRIM_HORIZON", "i1");
     plan_records(t, "i1", RECORD("7", AGGREGATED), AT_TIP("i2"));
@@ -133,7 +133,7 @@ static void an_iterator_that_expires_after_a_record_of_parts_repeats_none(void *
     assert_int_equal(t->batch.n, 0);
 }
 
-static void a_broken_one_is_one_record_that_says_why(void **state) {
+static void a_broken_aggregated_record_is_one_record_with_the_reason(void **state) {
     struct fixture *t = *state;
     plan_iterator(t, "TRIM_HORIZON", "i1");
     plan_records(t, "i1", RECORD("7", "84mawgoEbGFtcA==") "," RECORD("8", B), AT_TIP("i2"));
@@ -147,7 +147,7 @@ static void a_broken_one_is_one_record_that_says_why(void **state) {
 
 /* Replies. */
 
-static void a_lag_that_is_not_reported_is_not_known(void **state) {
+static void without_a_reported_lag_the_as_of_is_unknown(void **state) {
     struct fixture *t = *state;
     static const char *const rests[] = {"\"NextShardIterator\":\"i1\"",
                                         "\"NextShardIterator\":\"i1\",\"MillisBehindLatest\":null"};
@@ -165,7 +165,7 @@ static void a_lag_that_is_not_reported_is_not_known(void **state) {
     }
 }
 
-static void without_a_next_iterator_the_shard_ends_with_its_children(void **state) {
+static void a_shard_without_a_next_iterator_ends(void **state) {
     struct fixture *t = *state;
     plan_iterator(t, "TRIM_HORIZON", "i1");
     plan_records(t, "i1", RECORD("7", A),
@@ -177,7 +177,7 @@ static void without_a_next_iterator_the_shard_ends_with_its_children(void **stat
     assert_true(t->batch.ended);
     assert_false(t->batch.gone);
     assert_int_equal(t->batch.n, 1);
-    assert_int_equal(t->batch.as_of_ms, 1700000000500); /* what arrived later is in its children */
+    assert_int_equal(t->batch.as_of_ms, 1700000000500); /* later records are in its children */
     assert_int_equal(t->batch.n_children, 1);
     assert_string_equal(t->batch.children[0].id, "c-1");
     assert_string_equal(t->batch.children[0].parents[1], "p-2");
@@ -186,8 +186,8 @@ static void without_a_next_iterator_the_shard_ends_with_its_children(void **stat
 
 /* The stream. */
 
-/* The service asks for more time than there is: a wait for a retry would be beyond the end. */
-static void what_the_stream_is_is_told_in_a_bounded_time_or_not(void **state) {
+/* The service asks for a longer wait than the deadline allows, so the call is not retried. */
+static void the_stream_is_identified_in_a_bounded_time_or_the_call_fails(void **state) {
     struct fixture *t = *state;
     struct store_source identity;
     open_at_horizon(t);
@@ -221,7 +221,7 @@ static void a_failed_read_holds_nothing(void **state) {
     assert_int_equal(budget_held(t->budget), 0);
 }
 
-static void with_a_backlog_a_full_reply_is_reserved_before_it_is_asked_for(void **state) {
+static void a_reader_with_a_backlog_reserves_a_full_reply(void **state) {
     struct fixture *t = *state;
     struct budget_claim others = {0};
     struct waker waker;
@@ -230,7 +230,7 @@ static void with_a_backlog_a_full_reply_is_reserved_before_it_is_asked_for(void 
     plan_iterator(t, "TRIM_HORIZON", "i1");
     open_at_horizon(t);
     assert_int_equal(source_read(t->reader, clock_boot_ms() + 20, &t->batch, &t->error), STATUS_OK);
-    assert_int_equal(t->batch.n, 0); /* nothing was asked for: the script has no GetRecords */
+    assert_int_equal(t->batch.n, 0); /* no read was sent: the script has no GetRecords */
 
     budget_set(t->budget, &others, LIMIT_INFLIGHT_BYTES - LIMIT_REPLY_BYTES);
     plan_records(t, "i1", RECORD("7", A), AT_TIP("i2"));
@@ -240,7 +240,7 @@ static void with_a_backlog_a_full_reply_is_reserved_before_it_is_asked_for(void 
     waker_deinit(&waker);
 }
 
-static void at_the_tip_no_more_is_reserved_than_may_have_come_since(void **state) {
+static void a_reader_at_the_tip_reserves_only_what_may_have_been_added(void **state) {
     struct fixture *t = *state;
     struct budget_claim others = {0};
     struct waker waker;
@@ -255,9 +255,10 @@ static void at_the_tip_no_more_is_reserved_than_may_have_come_since(void **state
     waker_deinit(&waker);
 }
 
-/* Its place shows by a rival that arrived later, and wants more than there is: a claim behind that one waits.
+/* A second claim, made later, asks for more than is free. If the read had lost its place, it would wait
+ * behind that claim.
  */
-static void a_read_whose_time_is_up_finds_its_place_in_the_line_again(void **state) {
+static void a_read_whose_time_is_up_keeps_its_place_in_the_queue(void **state) {
     struct fixture *t = *state;
     struct budget_claim others = {0}, rival = {0};
     struct waker waker;
@@ -275,7 +276,7 @@ static void a_read_whose_time_is_up_finds_its_place_in_the_line_again(void **sta
     assert_int_equal(t->batch.n, 1);
     source_forget(t->reader);
     assert_int_equal(source_read(t->reader, clock_boot_ms() + 20, &t->batch, &t->error), STATUS_OK);
-    assert_int_equal(t->batch.n, 0); /* it had its turn: behind the rival now */
+    assert_int_equal(t->batch.n, 0); /* it was granted once, so it is behind the rival now */
     budget_leave(t->budget, &rival);
     budget_set(t->budget, &others, 0);
     waker_deinit(&waker);
@@ -312,35 +313,35 @@ int main(void) {
         test("an expired iterator is replaced by one at the last position, and nothing is read twice",
              an_expired_iterator_is_replaced_at_the_last_position),
         test("before the first record, an expired iterator is replaced at the start",
-             before_anything_came_it_is_replaced_at_the_start),
-        test("iterators that expire at once are tried five times a second",
-             iterators_that_expire_at_once_are_tried_five_times_a_second),
-        test("what was read is paced across expired iterators",
-             what_was_read_is_paced_across_expired_iterators),
-        test("parts have positions of their own, and strays are dropped and counted",
-             parts_have_positions_of_their_own_and_strays_are_dropped),
-        test("without a known range no part is dropped", without_a_range_no_part_is_dropped),
-        test("a restart within an aggregated record brings its rest",
-             a_restart_within_a_record_brings_its_rest),
-        test("an iterator that expires after an aggregated record repeats no part",
-             an_iterator_that_expires_after_a_record_of_parts_repeats_none),
+             before_the_first_record_an_expired_iterator_is_replaced_at_the_start),
+        test("iterators that expire at once are renewed at most five times a second",
+             iterators_that_expire_at_once_are_renewed_five_times_a_second),
+        test("expired iterators do not raise the read rate of two megabytes a second",
+             expired_iterators_do_not_raise_the_read_rate),
+        test("each part of an aggregated record has its own position, and strays are dropped and counted",
+             each_part_has_its_own_position_and_strays_are_dropped),
+        test("if the shard's hash range is unknown, no part is dropped", without_a_range_no_part_is_dropped),
+        test("after a restart within an aggregated record, the rest of its parts is read",
+             after_a_restart_within_a_record_its_rest_is_read),
+        test("after an iterator expires behind an aggregated record, no part is repeated",
+             after_an_expired_iterator_no_part_is_repeated),
         test("a broken aggregated record is one record with the reason",
-             a_broken_one_is_one_record_that_says_why),
-        test("a lag that is not reported is not known", a_lag_that_is_not_reported_is_not_known),
-        test("without a next iterator the shard ends with its children",
-             without_a_next_iterator_the_shard_ends_with_its_children),
+             a_broken_aggregated_record_is_one_record_with_the_reason),
+        test("without a reported lag, the as-of of an empty read is unknown",
+             without_a_reported_lag_the_as_of_is_unknown),
+        test("a shard without a next iterator ends, and its children are reported",
+             a_shard_without_a_next_iterator_ends),
         test("the stream is identified in a bounded time, or the call fails",
-             what_the_stream_is_is_told_in_a_bounded_time_or_not),
-        test("a read holds what it returned, until that is forgotten",
+             the_stream_is_identified_in_a_bounded_time_or_the_call_fails),
+        test("a read holds the bytes of its records in the budget, until they are forgotten",
              a_read_holds_what_it_returned_until_forgotten),
-        test("a failed read holds nothing", a_failed_read_holds_nothing),
-        test("with a backlog a full reply is reserved before it is asked for",
-             with_a_backlog_a_full_reply_is_reserved_before_it_is_asked_for),
-        test("at the tip no more is reserved than may have come since the last read",
-             at_the_tip_no_more_is_reserved_than_may_have_come_since),
-        test(
-            "a read whose time is up finds its place in the line for the budget again, until it had its turn",
-            a_read_whose_time_is_up_finds_its_place_in_the_line_again),
+        test("a failed read holds nothing in the budget", a_failed_read_holds_nothing),
+        test("a reader with a backlog reserves a full reply before it reads",
+             a_reader_with_a_backlog_reserves_a_full_reply),
+        test("a reader at the tip reserves only what may have been added since its last read",
+             a_reader_at_the_tip_reserves_only_what_may_have_been_added),
+        test("a read whose time is up keeps its place in the queue for the budget, until it is granted",
+             a_read_whose_time_is_up_keeps_its_place_in_the_queue),
         test("a wake ends the wait for the budget", a_wake_ends_the_wait_for_the_budget),
     };
     return cmocka_run_group_tests_name("source: kinesis, scripted", tests, NULL, NULL);

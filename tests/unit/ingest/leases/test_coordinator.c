@@ -11,7 +11,7 @@
 
 enum { FAILOVER_MS = 300, HELD_FAILOVER_MS = 3000, LONG_FAILOVER_MS = 600000, PATIENCE_MS = 30000 };
 
-/* What it works with; its callbacks come from several threads. */
+/* What the coordinator works with. Its callbacks are called by several threads. */
 
 static struct {
     struct source source;
@@ -151,12 +151,12 @@ static bool is_well(void) {
     return !in_trouble("taking leases");
 }
 
-static void refused_takes_stay_a_trouble(void **state) {
+static void refused_takes_are_a_trouble(void **state) {
     atomic_store(&w.refuses, true);
     begin(*state, FAILOVER_MS);
     await(has_refused_often);
-    int refused = atomic_load(&w.refused);             /* before what was known: they go on */
-    assert_true(atomic_load(&w.known) >= refused - 1); /* each that was not the first */
+    int refused = atomic_load(&w.refused);             /* read before `known`: takes continue meanwhile */
+    assert_true(atomic_load(&w.known) >= refused - 1); /* each one except the first */
     assert_true(in_trouble("taking leases"));
     atomic_store(&w.refuses, false);
     await(reads);
@@ -167,15 +167,16 @@ static bool has_read_twice(void) {
     return atomic_load(&w.opened) >= 2;
 }
 
-/* With a lease that is not lost meanwhile, though the machine be busy: that would be taken again at once. */
-static void false_end_is_paused_after(void **state) {
+/* The lease lasts long enough for a busy machine: a lost lease would be taken again at once, without the
+ * pause. */
+static void pause_follows_a_false_end(void **state) {
     atomic_store(&w.ends, true);
     begin(*state, HELD_FAILOVER_MS);
     await(has_read_twice);
     assert_true(atomic_load(&w.opened_ms[1]) - atomic_load(&w.opened_ms[0]) >= LIMIT_CHECKPOINT_MS);
 }
 
-static bool has_let_go(void) {
+static bool has_released(void) {
     struct store_lease *leases;
     size_t n;
     assert_ok(store_read_leases(w.store, &leases, &n, &support_error));
@@ -184,10 +185,10 @@ static bool has_let_go(void) {
     return released;
 }
 
-static void stop_waits_for_no_pause(void **state) {
+static void stop_does_not_wait_for_the_pause(void **state) {
     atomic_store(&w.ends, true);
     begin(*state, LONG_FAILOVER_MS);
-    await(has_let_go);
+    await(has_released);
     coordinator_stop(w.coordinator);
     assert_true(coordinator_wait(w.coordinator, clock_boot_ms() + PATIENCE_MS));
     assert_int_equal(atomic_load(&w.opened), 1);
@@ -196,11 +197,12 @@ static void stop_waits_for_no_pause(void **state) {
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
-        {"leases that may not be taken are a trouble until they are", refused_takes_stay_a_trouble, setup,
+        {"while the store refuses to write leases, a trouble is reported", refused_takes_are_a_trouble, setup,
          teardown, NULL},
-        {"a shard whose end was none is read again after a pause", false_end_is_paused_after, setup, teardown,
+        {"a shard with a false end is read again after a pause", pause_follows_a_false_end, setup, teardown,
          NULL},
-        {"a stop does not wait for that pause", stop_waits_for_no_pause, setup, teardown, NULL},
+        {"a stop does not wait for the pause after a false end", stop_does_not_wait_for_the_pause, setup,
+         teardown, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

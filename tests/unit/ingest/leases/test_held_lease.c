@@ -199,7 +199,8 @@ static enum held_lease_outcome tend(struct worker *w, bool stopping) {
     return outcome;
 }
 
-/* Tends it while the clock is stepped so far, or until it is not held. Threads get a tenth of that time. */
+/* Tends the lease until the clock has moved by `ms`, or until the lease is not held any more. Threads get a
+ * tenth of that time. */
 static enum held_lease_outcome step(struct worker *w, int64_t ms) {
     int64_t until_ms = clock_boot_ms() + ms;
     enum held_lease_outcome outcome = HELD_LEASE_KEPT;
@@ -219,9 +220,9 @@ static bool is_renewed_within(struct worker *w, int64_t ms) {
     return row(w->t, SHARD).counter > before;
 }
 
-/* Keeping it. */
+/* Keeping a lease. */
 
-static void is_renewed(void **state) {
+static void lease_is_renewed(void **state) {
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
     make_row(t);
@@ -233,7 +234,7 @@ static void is_renewed(void **state) {
     assert_int_equal(lease.checkpoint, LEASE_AT_POSITION);
 }
 
-static void renewal_without_an_answer_is_its_own(void **state) {
+static void renewal_without_an_answer_is_recognised(void **state) {
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
     make_row(t);
@@ -245,7 +246,7 @@ static void renewal_without_an_answer_is_its_own(void **state) {
 }
 
 /* Its counter is the one that we sent: the first answer decides. */
-static void another_row_with_that_counter_is_not(void **state) {
+static void another_tenure_with_our_counter_is_lost(void **state) {
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
     make_row(t);
@@ -267,7 +268,7 @@ static void row_that_is_gone_is_lost(void **state) {
     assert_int_equal(step(&w, PATIENCE_MS), HELD_LEASE_LOST);
 }
 
-static void without_an_answer_for_the_failover_time_it_is_lost(void **state) {
+static void lease_without_an_answer_for_the_failover_time_is_lost(void **state) {
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
     make_row(t);
@@ -281,8 +282,8 @@ static void without_an_answer_for_the_failover_time_it_is_lost(void **state) {
     assert_int_equal(sent, 0);
 }
 
-/* For longer than its longest pause, and than the failover time. */
-static void one_that_waits_is_kept(void **state) {
+/* For longer than the longest pause of the shard and the failover time. */
+static void lease_of_a_waiting_shard_is_kept(void **state) {
     const int64_t stuck_ms = LIMIT_BACKOFF_MS + 20000; /* a thread gets a tenth of it */
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
@@ -302,21 +303,21 @@ static void wait_until_gone(struct worker *w) {
     }
 }
 
-static void one_that_is_stuck_is_not(void **state) {
+static void lease_of_a_stuck_shard_is_lost(void **state) {
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
     make_row(t);
     w.context.stuck_ms = FAILOVER_MS;
     atomic_store(&w.source.mood, MOOD_HANGING);
     take(&w, "ann");
-    assert_true(is_renewed_within(&w, FAILOVER_MS)); /* it may be a call that takes its time */
+    assert_true(is_renewed_within(&w, FAILOVER_MS)); /* the call may only be slow */
     assert_int_equal(step(&w, PATIENCE_MS), HELD_LEASE_LOST);
     assert_false(held_lease_can_be_freed(w.lease));
     atomic_store(&w.source.mood, MOOD_IDLE);
     wait_until_gone(&w);
 }
 
-static void stopped_it_is_released(void **state) {
+static void lease_of_a_stopped_shard_is_released(void **state) {
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
     make_row(t);
@@ -328,7 +329,7 @@ static void stopped_it_is_released(void **state) {
 }
 
 /* The lease is given back at once; the thread may hang for its call's time-out. */
-static void lease_does_not_wait_for_its_threads_last_call(void **state) {
+static void lost_lease_is_reported_before_the_last_call_ends(void **state) {
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
     make_row(t);
@@ -341,7 +342,7 @@ static void lease_does_not_wait_for_its_threads_last_call(void **state) {
     wait_until_gone(&w);
 }
 
-/* Its end. */
+/* The end of the shard. */
 
 static void end_split(struct worker *w) {
     w->source.n_children = 0;
@@ -350,7 +351,7 @@ static void end_split(struct worker *w) {
     atomic_store(&w->source.mood, MOOD_ENDED);
 }
 
-/* Whoever finds the later of the steps finds the earlier ones, too. */
+/* The number of completed steps. If a later step is visible, the earlier ones are too. */
 static int steps_done(struct fixture *t) {
     struct store_lease parent = row(t, SHARD), left = row(t, LEFT), right = row(t, RIGHT);
     bool is_named = strcmp(parent.children[0], LEFT) == 0 && strcmp(parent.children[1], RIGHT) == 0;
@@ -373,7 +374,7 @@ static void assert_ended(struct fixture *t) {
     assert_string_equal(left.owner, "");
 }
 
-static void ends_in_order(void **state) {
+static void end_is_written_in_order(void **state) {
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
     make_row(t);
@@ -383,8 +384,8 @@ static void ends_in_order(void **state) {
     assert_ended(t);
 }
 
-/* The store fails when so many steps are done, and the worker ends; the next one begins there. */
-static void cut_short_after_any_step_it_heals(void **state) {
+/* The store fails after `steps` steps, and the worker ends. The next worker continues there. */
+static void end_is_completed_after_a_failure_at_any_step(void **state) {
     struct fixture *t = support_fixture(state);
     make_row(t);
     for (int steps = 0; steps < 4; steps++) {
@@ -403,7 +404,7 @@ static void cut_short_after_any_step_it_heals(void **state) {
     assert_ended(t);
 }
 
-static void unanswered_end_is_not_written_over(void **state) {
+static void unanswered_end_is_not_written_again(void **state) {
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
     make_row(t);
@@ -432,7 +433,7 @@ static void children_may_come_from_the_listing(void **state) {
     assert_ended(t);
 }
 
-static void end_without_children_is_none(void **state) {
+static void end_without_children_is_false(void **state) {
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
     make_row(t);
@@ -449,7 +450,7 @@ static bool is_at(struct fixture *t, uint64_t at) {
     return lease.checkpoint == LEASE_AT_POSITION && position_compare(&lease.position, &position) == 0;
 }
 
-static void end_that_is_none_loses_no_position(void **state) {
+static void false_end_keeps_the_position(void **state) {
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
     make_row(t);
@@ -516,29 +517,34 @@ static void end_that_cannot_be_recorded_when_stopped_is_released(void **state) {
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
-        support_test("a lease is renewed every third of the failover time", is_renewed),
-        support_test("a renewal whose answer was lost is recognised", renewal_without_an_answer_is_its_own),
-        support_test("another tenure with the counter that we sent is not ours",
-                     another_row_with_that_counter_is_not),
+        support_test("a lease is renewed every third of the failover time", lease_is_renewed),
+        support_test("a renewal whose answer was lost is recognised as our own",
+                     renewal_without_an_answer_is_recognised),
+        support_test("a lease with another tenure and the counter that we sent is lost",
+                     another_tenure_with_our_counter_is_lost),
         support_test("a lease whose row is gone is lost", row_that_is_gone_is_lost),
         support_test("a lease that could not be renewed for the failover time is lost",
-                     without_an_answer_for_the_failover_time_it_is_lost),
-        support_test("a shard that waits and tries again keeps its lease", one_that_waits_is_kept),
-        support_test("a shard that is stuck loses its lease", one_that_is_stuck_is_not),
-        support_test("a shard that is stopped gives its lease back", stopped_it_is_released),
+                     lease_without_an_answer_for_the_failover_time_is_lost),
+        support_test("a shard that waits and tries again keeps its lease", lease_of_a_waiting_shard_is_kept),
+        support_test("a shard that is stuck loses its lease", lease_of_a_stuck_shard_is_lost),
+        support_test("a shard that is stopped gives its lease back", lease_of_a_stopped_shard_is_released),
         support_test("a lost lease is reported before its shard's last call ends",
-                     lease_does_not_wait_for_its_threads_last_call),
-        support_test("a shard's end: children's leases, their names, SHARD_END", ends_in_order),
-        support_test("a shard's end that is cut short after any step heals",
-                     cut_short_after_any_step_it_heals),
-        support_test("an end whose answer was lost is not written over", unanswered_end_is_not_written_over),
+                     lost_lease_is_reported_before_the_last_call_ends),
+        support_test("the end of a shard writes the children's leases, then their names, then SHARD_END",
+                     end_is_written_in_order),
+        support_test("the end of a shard is completed by the next worker, after a failure at any step",
+                     end_is_completed_after_a_failure_at_any_step),
+        support_test("an end of a shard whose answer was lost is not written again",
+                     unanswered_end_is_not_written_again),
         support_test("children that the shard did not name come from the listing",
                      children_may_come_from_the_listing),
-        support_test("an end without a shard that continues is false", end_without_children_is_none),
-        support_test("an end that is none loses no position", end_that_is_none_loses_no_position),
-        support_test("an end that cannot be recorded yet keeps its lease, and the position before it",
+        support_test("an end without any child shard is a false end", end_without_children_is_false),
+        support_test("after a false end of a shard the lease keeps the position",
+                     false_end_keeps_the_position),
+        support_test("while the end of a shard cannot be recorded, its lease is kept, with the last position",
                      end_that_cannot_be_recorded_yet_keeps_its_lease),
-        support_test("an end that cannot be recorded when stopped leaves the lease free, at its position",
+        support_test("if the end of a shard cannot be recorded before a stop, the lease is released at the "
+                     "last position",
                      end_that_cannot_be_recorded_when_stopped_is_released),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,8 @@ static struct source_shard shard(const char *id, const char *parent, const char 
 #define SCAN(...) ((struct hierarchy){__VA_ARGS__, NULL})
 #define SECOND_SCAN(...) ((struct hierarchy){__VA_ARGS__, (bool[]){true, true, true, true}})
 
-/* Names of the missing, those of children with a + behind, of those that wait for a parent with a ~. */
+/* The ids of the missing shards. A + follows the id of a child, a ~ that of a shard that waits for a parent.
+ */
 static const char *missing(struct hierarchy l) {
     static char text[256];
     struct hierarchy_missing *list;
@@ -67,7 +68,7 @@ static void a_child_waits_for_its_parent_to_end(void **state) {
     assert_true(last_is_readable(SCAN(LEASES(lease("a", "", "", LEASE_SHARD_END), child), NONE)));
 }
 
-static void after_a_merge_it_waits_for_both_parents(void **state) {
+static void a_child_of_a_merge_waits_for_both_parents(void **state) {
     (void)state;
     struct store_lease child = lease("c", "a", "b", LEASE_TRIM_HORIZON);
     struct store_lease a_ended = lease("a", "", "", LEASE_SHARD_END),
@@ -78,15 +79,15 @@ static void after_a_merge_it_waits_for_both_parents(void **state) {
     assert_true(last_is_readable(SCAN(LEASES(a_ended, b_ended, child), NONE)));
 }
 
-static void a_parent_that_is_neither_leased_nor_listed_is_gone(void **state) {
+static void a_child_does_not_wait_for_a_parent_without_lease_and_listing(void **state) {
     (void)state;
     struct store_lease child = lease("b", "a", "", LEASE_TRIM_HORIZON);
     assert_true(last_is_readable(SCAN(LEASES(child), LISTED(shard("b", "a", "")))));
 }
 
-/* r was split into q, and q merged with p into z: the end of p has made the lease of z, and that of q comes
- * with the end of r. */
-static void a_parent_whose_own_lease_is_still_to_come_is_waited_for(void **state) {
+/* r was split into q, and q merged with p into z. The end of p has made the lease of z; the end of r will
+ * make the lease of q. */
+static void a_child_waits_for_a_parent_that_has_no_lease_yet(void **state) {
     (void)state;
     struct store_lease r = lease("a-r", "", "", LEASE_AT_POSITION), p = lease("b-p", "", "", LEASE_SHARD_END),
                        z = lease("z", "b-p", "q", LEASE_TRIM_HORIZON);
@@ -95,7 +96,7 @@ static void a_parent_whose_own_lease_is_still_to_come_is_waited_for(void **state
     assert_false(last_is_readable(SCAN(LEASES(r, p, z), listed, 4)));
 }
 
-static void a_listed_parent_from_before_the_start_is_not_waited_for(void **state) {
+static void a_child_does_not_wait_for_a_listed_parent_from_before_the_start(void **state) {
     (void)state;
     struct store_lease child = lease("b", "a", "", LEASE_AT_TIMESTAMP);
     assert_true(
@@ -103,7 +104,7 @@ static void a_listed_parent_from_before_the_start_is_not_waited_for(void **state
 }
 
 /* Of the leases of a and b, made in this order, a scan may show the second only. */
-static void that_a_listed_parent_has_no_lease_is_not_certain_from_one_scan(void **state) {
+static void one_scan_is_not_enough_to_conclude_that_a_parent_has_no_lease(void **state) {
     (void)state;
     struct store_lease child = lease("b", "a", "", LEASE_TRIM_HORIZON);
     struct source_shard listed[] = {shard("a", "", ""), shard("b", "a", "")};
@@ -117,7 +118,7 @@ static void that_a_listed_parent_has_no_lease_is_not_certain_from_one_scan(void 
         HIERARCHY_WAITING);
 }
 
-static void two_scans_make_nothing_readable_that_waits(void **state) {
+static void a_child_that_waits_still_waits_after_a_second_scan(void **state) {
     (void)state;
     struct store_lease a = lease("a", "", "", LEASE_AT_POSITION), c = lease("c", "b", "", LEASE_TRIM_HORIZON);
     struct source_shard listed[] = {shard("a", "", ""), shard("b", "a", ""), shard("c", "b", "")};
@@ -139,7 +140,7 @@ static void make_diamonds(struct source_shard listed[IN_DIAMONDS]) {
 }
 
 /* With a walk up to both parents each time this would take 2^40 steps. */
-static void shards_split_and_merged_many_times_are_gone_through_once(void **state) {
+static void shards_split_and_merged_many_times_are_visited_once_each(void **state) {
     (void)state;
     struct source_shard listed[IN_DIAMONDS];
     make_diamonds(listed);
@@ -153,21 +154,21 @@ static void shards_split_and_merged_many_times_are_gone_through_once(void **stat
 
 /* Missing. */
 
-static void every_listed_shard_is_missing_at_first_and_children_are_told(void **state) {
+static void without_leases_every_listed_shard_is_missing_and_children_are_marked(void **state) {
     (void)state;
     assert_string_equal(missing(SCAN(NONE, LISTED(shard("a", "", ""), shard("b", "", ""),
                                                   shard("c", "a", "b"), shard("d", "c", "")))),
                         "a b c+ d+");
 }
 
-static void what_has_a_lease_is_not_missing(void **state) {
+static void a_shard_with_a_lease_is_not_missing(void **state) {
     (void)state;
     assert_string_equal(missing(SCAN(LEASES(lease("a", "", "", LEASE_AT_POSITION)),
                                      LISTED(shard("a", "", ""), shard("b", "a", ""), shard("c", "", "")))),
                         "b+~ c");
 }
 
-static void whoever_is_before_the_first_leases_is_not_missing(void **state) {
+static void shards_before_the_first_leases_are_not_missing(void **state) {
     (void)state;
     /* a and its child b ended before the start; c was open then; d is younger */
     struct source_shard listed[] = {shard("a", "", ""), shard("b", "a", ""), shard("c", "b", ""),
@@ -184,9 +185,9 @@ static void a_shard_between_two_leases_is_missing(void **state) {
         "b+~");
 }
 
-/* Children, past. */
+/* Children, obsolete shards. */
 
-static void children_are_those_that_name_it(void **state) {
+static void the_children_of_a_shard_are_those_that_name_it_as_a_parent(void **state) {
     (void)state;
     struct source_shard children[STORE_LEASE_PARENTS];
     struct hierarchy l = SCAN(
@@ -204,41 +205,42 @@ static struct store_lease ended_with(const char *child, const char *other_child)
     return ended;
 }
 
-static bool first_is_past(struct hierarchy l) {
+static bool first_is_obsolete(struct hierarchy l) {
     return hierarchy_is_obsolete(&l, &l.leases[0]);
 }
 
-static void it_is_past_once_it_is_gone_and_all_children_have_begun(void **state) {
+static void a_shard_is_obsolete_when_it_is_not_listed_and_all_children_have_begun(void **state) {
     (void)state;
     struct store_lease a = ended_with("b", "c"), b = lease("b", "a", "", LEASE_AT_POSITION),
                        c = lease("c", "a", "", LEASE_TRIM_HORIZON);
     struct source_shard listed[] = {shard("b", "a", ""), shard("c", "a", "")};
-    assert_false(first_is_past(SCAN(LEASES(a, b, c), listed, 2)));
+    assert_false(first_is_obsolete(SCAN(LEASES(a, b, c), listed, 2)));
     c.checkpoint = LEASE_AT_TIMESTAMP;
-    assert_false(first_is_past(SCAN(LEASES(a, b, c), listed, 2)));
+    assert_false(first_is_obsolete(SCAN(LEASES(a, b, c), listed, 2)));
     c.checkpoint = LEASE_SHARD_END;
-    assert_true(first_is_past(SCAN(LEASES(a, b, c), listed, 2)));
+    assert_true(first_is_obsolete(SCAN(LEASES(a, b, c), listed, 2)));
     a.checkpoint = LEASE_AT_POSITION;
-    assert_false(first_is_past(SCAN(LEASES(a, b, c), listed, 2)));
+    assert_false(first_is_obsolete(SCAN(LEASES(a, b, c), listed, 2)));
 }
 
-static void it_is_not_past_while_it_is_listed(void **state) {
+static void a_shard_is_not_obsolete_while_it_is_listed(void **state) {
     (void)state;
     struct store_lease a = ended_with("b", ""), b = lease("b", "a", "", LEASE_AT_POSITION);
-    assert_false(first_is_past(SCAN(LEASES(a, b), LISTED(shard("a", "", ""), shard("b", "a", "")))));
-    assert_true(first_is_past(SCAN(LEASES(a, b), LISTED(shard("b", "a", "")))));
+    assert_false(first_is_obsolete(SCAN(LEASES(a, b), LISTED(shard("a", "", ""), shard("b", "a", "")))));
+    assert_true(first_is_obsolete(SCAN(LEASES(a, b), LISTED(shard("b", "a", "")))));
 }
 
-static void a_child_that_is_gone_too_is_not_waited_for_but_one_without_a_lease_yet_is(void **state) {
+static void a_shard_is_obsolete_without_an_unlisted_child_but_not_without_the_lease_of_a_listed_one(
+    void **state) {
     (void)state;
     struct store_lease a = ended_with("b", "");
-    assert_true(first_is_past(SCAN(LEASES(a), LISTED(shard("d", "", "")))));
-    assert_false(first_is_past(SCAN(LEASES(a), LISTED(shard("b", "a", "")))));
+    assert_true(first_is_obsolete(SCAN(LEASES(a), LISTED(shard("d", "", "")))));
+    assert_false(first_is_obsolete(SCAN(LEASES(a), LISTED(shard("b", "a", "")))));
 }
 
 /* Freshness. */
 
-static void a_child_of_which_nothing_is_known_is_as_fresh_as_its_freshest_ended_parent(void **state) {
+static void a_child_without_an_as_of_has_the_latest_as_of_of_its_ended_parents(void **state) {
     (void)state;
     struct store_lease leases[] = {lease("a", "", "", LEASE_SHARD_END), lease("b", "", "", LEASE_SHARD_END),
                                    lease("c", "a", "b", LEASE_TRIM_HORIZON)};
@@ -247,11 +249,12 @@ static void a_child_of_which_nothing_is_known_is_as_fresh_as_its_freshest_ended_
     leases[0].as_of_ms = 1000;
     leases[1].as_of_ms = 2000;
     assert_int_equal(hierarchy_as_of(&l, &leases[2]), 2000);
-    leases[1].checkpoint = LEASE_AT_POSITION; /* it may still get what is later than the child's first */
+    leases[1].checkpoint =
+        LEASE_AT_POSITION; /* it may still get records that are later than the child's first */
     assert_int_equal(hierarchy_as_of(&l, &leases[2]), 1000);
 }
 
-static void what_a_shard_knows_itself_is_not_its_parents(void **state) {
+static void a_shard_with_an_as_of_does_not_use_its_parents(void **state) {
     (void)state;
     struct store_lease leases[] = {lease("a", "", "", LEASE_SHARD_END),
                                    lease("b", "a", "", LEASE_TRIM_HORIZON)};
@@ -265,23 +268,24 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_shard_without_parents_is_readable_until_it_has_ended),
         cmocka_unit_test(a_child_waits_for_its_parent_to_end),
-        cmocka_unit_test(after_a_merge_it_waits_for_both_parents),
-        cmocka_unit_test(a_parent_that_is_neither_leased_nor_listed_is_gone),
-        cmocka_unit_test(a_parent_whose_own_lease_is_still_to_come_is_waited_for),
-        cmocka_unit_test(a_listed_parent_from_before_the_start_is_not_waited_for),
-        cmocka_unit_test(that_a_listed_parent_has_no_lease_is_not_certain_from_one_scan),
-        cmocka_unit_test(two_scans_make_nothing_readable_that_waits),
-        cmocka_unit_test(shards_split_and_merged_many_times_are_gone_through_once),
-        cmocka_unit_test(every_listed_shard_is_missing_at_first_and_children_are_told),
-        cmocka_unit_test(what_has_a_lease_is_not_missing),
-        cmocka_unit_test(whoever_is_before_the_first_leases_is_not_missing),
+        cmocka_unit_test(a_child_of_a_merge_waits_for_both_parents),
+        cmocka_unit_test(a_child_does_not_wait_for_a_parent_without_lease_and_listing),
+        cmocka_unit_test(a_child_waits_for_a_parent_that_has_no_lease_yet),
+        cmocka_unit_test(a_child_does_not_wait_for_a_listed_parent_from_before_the_start),
+        cmocka_unit_test(one_scan_is_not_enough_to_conclude_that_a_parent_has_no_lease),
+        cmocka_unit_test(a_child_that_waits_still_waits_after_a_second_scan),
+        cmocka_unit_test(shards_split_and_merged_many_times_are_visited_once_each),
+        cmocka_unit_test(without_leases_every_listed_shard_is_missing_and_children_are_marked),
+        cmocka_unit_test(a_shard_with_a_lease_is_not_missing),
+        cmocka_unit_test(shards_before_the_first_leases_are_not_missing),
         cmocka_unit_test(a_shard_between_two_leases_is_missing),
-        cmocka_unit_test(children_are_those_that_name_it),
-        cmocka_unit_test(it_is_past_once_it_is_gone_and_all_children_have_begun),
-        cmocka_unit_test(it_is_not_past_while_it_is_listed),
-        cmocka_unit_test(a_child_that_is_gone_too_is_not_waited_for_but_one_without_a_lease_yet_is),
-        cmocka_unit_test(a_child_of_which_nothing_is_known_is_as_fresh_as_its_freshest_ended_parent),
-        cmocka_unit_test(what_a_shard_knows_itself_is_not_its_parents),
+        cmocka_unit_test(the_children_of_a_shard_are_those_that_name_it_as_a_parent),
+        cmocka_unit_test(a_shard_is_obsolete_when_it_is_not_listed_and_all_children_have_begun),
+        cmocka_unit_test(a_shard_is_not_obsolete_while_it_is_listed),
+        cmocka_unit_test(
+            a_shard_is_obsolete_without_an_unlisted_child_but_not_without_the_lease_of_a_listed_one),
+        cmocka_unit_test(a_child_without_an_as_of_has_the_latest_as_of_of_its_ended_parents),
+        cmocka_unit_test(a_shard_with_an_as_of_does_not_use_its_parents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static struct store_lease held(const char *shard_id, const char *owner) {
     return lease;
 }
 
-static void a_new_lease_is_nobodys_and_starts_where_it_is_told(void **state) {
+static void a_new_lease_has_no_owner_and_the_given_start(void **state) {
     (void)state;
     struct source_shard shard = {"s2", {"s0", "s1"}, "0", "99"};
     struct source_start start = {.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 5000};
@@ -39,7 +39,7 @@ static void a_new_lease_is_nobodys_and_starts_where_it_is_told(void **state) {
     assert_string_equal(lease.ending_hash_key, "99");
 }
 
-static void taking_moves_the_counter_and_leaves_the_progress(void **state) {
+static void taking_a_lease_moves_its_counter_and_keeps_its_progress(void **state) {
     (void)state;
     struct store_lease before = held("s", "ann"), after = lease_taken(&before, "bob", tenure_b);
     assert_string_equal(after.owner, "bob");
@@ -51,7 +51,7 @@ static void taking_moves_the_counter_and_leaves_the_progress(void **state) {
     assert_int_equal(after.as_of_ms, 1000);
 }
 
-static void taking_ones_own_lease_back_is_no_switch_but_a_new_tenure(void **state) {
+static void taking_back_our_own_lease_draws_a_new_tenure_and_counts_no_owner_switch(void **state) {
     (void)state;
     struct store_lease before = held("s", "ann"), after = lease_taken(&before, "ann", tenure_b);
     assert_int_equal(after.owner_switches, 2);
@@ -59,7 +59,7 @@ static void taking_ones_own_lease_back_is_no_switch_but_a_new_tenure(void **stat
     assert_int_equal(after.counter, 8);
 }
 
-static void an_owner_of_the_largest_length_is_kept_whole(void **state) {
+static void an_owner_of_the_maximum_length_is_kept_whole(void **state) {
     (void)state;
     char owner[STORE_LEASE_OWNER_BYTES + 1];
     memset(owner, 'o', sizeof owner - 1);
@@ -70,7 +70,7 @@ static void an_owner_of_the_largest_length_is_kept_whole(void **state) {
     assert_string_equal(again.owner, "short");
 }
 
-static void renewing_moves_nothing_but_the_counter(void **state) {
+static void renewing_a_lease_moves_only_its_counter(void **state) {
     (void)state;
     struct store_lease before = held("s", "ann"), after = lease_renewed(&before);
     assert_int_equal(after.counter, 8);
@@ -79,7 +79,7 @@ static void renewing_moves_nothing_but_the_counter(void **state) {
     assert_int_equal(after.owner_switches, 2);
 }
 
-static void releasing_leaves_it_to_anybody(void **state) {
+static void a_released_lease_is_free_at_once(void **state) {
     (void)state;
     struct store_lease before = held("s", "ann"), after = lease_released(&before);
     struct lease_observer nobody = {0};
@@ -89,7 +89,7 @@ static void releasing_leaves_it_to_anybody(void **state) {
     assert_true(lease_is_free(&nobody, &after));
 }
 
-static void two_tenures_are_never_the_same_but_tell_whose_life_drew_them(void **state) {
+static void two_tenures_always_differ_and_each_contains_its_run_id(void **state) {
     (void)state;
     char a[33], b[33], run_id[LEASE_RUN_ID_SIZE], other[LEASE_RUN_ID_SIZE];
     lease_draw_run_id(run_id);
@@ -104,7 +104,7 @@ static void two_tenures_are_never_the_same_but_tell_whose_life_drew_them(void **
     assert_false(lease_is_of_run(&(struct store_lease){.tenure = ""}, run_id));
 }
 
-static void progress_moves_the_checkpoint_and_forgives_the_switches(void **state) {
+static void progress_moves_the_checkpoint_and_resets_the_owner_switches(void **state) {
     (void)state;
     struct store_lease lease = held("s", "ann");
     struct shard_progress progress = {LEASE_AT_POSITION, lease.position, 1500};
@@ -128,7 +128,7 @@ static void as_of_never_goes_back(void **state) {
     assert_int_equal(lease.as_of_ms, 1000);
 }
 
-static void a_row_is_the_one_we_sent_only_if_all_of_it_is(void **state) {
+static void a_row_is_the_one_that_we_sent_only_if_every_field_is_equal(void **state) {
     (void)state;
     struct store_lease sent = held("s", "ann"), found[8];
     for (size_t i = 0; i < COUNT(found); i++)
@@ -155,14 +155,14 @@ static void look(struct lease_observer *o, const struct store_lease *leases, siz
     lease_observe(o, leases, n, now_ms, now_ms);
 }
 
-static void nobodys_lease_is_free_at_once(void **state) {
+static void a_lease_without_an_owner_is_free_at_once(void **state) {
     (void)state;
     struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease lease = held("s", "");
     assert_true(lease_is_free(&o, &lease));
 }
 
-static void somebodys_lease_is_free_once_seen_unchanged_for_the_failover_time(void **state) {
+static void an_owned_lease_is_free_when_it_is_unchanged_for_the_failover_time(void **state) {
     (void)state;
     struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease lease = held("s", "ann");
@@ -178,7 +178,7 @@ static void somebodys_lease_is_free_once_seen_unchanged_for_the_failover_time(vo
     lease_observer_deinit(&o);
 }
 
-static void every_renewal_starts_the_failover_time_anew(void **state) {
+static void every_renewal_restarts_the_failover_time(void **state) {
     (void)state;
     struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease lease = held("s", "ann");
@@ -190,7 +190,7 @@ static void every_renewal_starts_the_failover_time_anew(void **state) {
     look(&o, &lease, 1, 19000);
     assert_true(lease_is_free(&o, &lease));
     lease = lease_renewed(&lease);
-    assert_false(lease_is_free(&o, &lease)); /* what is judged is not what was seen */
+    assert_false(lease_is_free(&o, &lease)); /* the observer has not seen this version of the lease */
     lease_observer_deinit(&o);
 }
 
@@ -208,7 +208,7 @@ static void another_tenure_with_the_same_counter_is_a_change(void **state) {
     lease_observer_deinit(&o);
 }
 
-static void a_lease_that_was_gone_is_observed_anew(void **state) {
+static void a_lease_that_was_missing_in_a_read_is_observed_anew(void **state) {
     (void)state;
     struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease two[] = {held("a", "ann"), held("b", "ann")};
@@ -221,8 +221,8 @@ static void a_lease_that_was_gone_is_observed_anew(void **state) {
     lease_observer_deinit(&o);
 }
 
-/* Its holder may have been frozen with it, as on a suspended machine, or the store was away for both. */
-static void after_a_failover_time_without_a_look_all_begins_anew(void **state) {
+/* The owner may have been suspended at the same time, or the store was unreachable for both. */
+static void after_a_failover_time_without_a_read_every_lease_is_observed_anew(void **state) {
     (void)state;
     struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease lease = held("s", "ann");
@@ -236,8 +236,8 @@ static void after_a_failover_time_without_a_look_all_begins_anew(void **state) {
     lease_observer_deinit(&o);
 }
 
-/* A process that is stopped in the middle of a look has the answer of before, and the clock of after. */
-static void the_time_that_a_look_took_does_not_count(void **state) {
+/* If a process is stopped during a read, the answer is old and the clock is new. */
+static void the_duration_of_a_read_does_not_count_as_failover_time(void **state) {
     (void)state;
     struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease lease = held("s", "ann");
@@ -249,7 +249,7 @@ static void the_time_that_a_look_took_does_not_count(void **state) {
     lease_observer_deinit(&o);
 }
 
-static void free_for_a_failover_time_is_overdue(void **state) {
+static void a_lease_that_is_free_for_a_failover_time_is_overdue(void **state) {
     (void)state;
     struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease leases[] = {held("a", ""), held("b", "ann")};
@@ -266,7 +266,7 @@ static void free_for_a_failover_time_is_overdue(void **state) {
     lease_observer_deinit(&o);
 }
 
-static void untouched_is_what_nobody_wrote_since_the_first_look(void **state) {
+static void a_lease_is_untouched_if_it_was_not_written_since_the_first_read(void **state) {
     (void)state;
     struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease leases[] = {held("a", "ann"), held("b", "ann"), held("c", "ann")};
@@ -292,25 +292,25 @@ static void a_lease_is_found_by_its_shard(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_new_lease_is_nobodys_and_starts_where_it_is_told),
-        cmocka_unit_test(taking_moves_the_counter_and_leaves_the_progress),
-        cmocka_unit_test(taking_ones_own_lease_back_is_no_switch_but_a_new_tenure),
-        cmocka_unit_test(an_owner_of_the_largest_length_is_kept_whole),
-        cmocka_unit_test(renewing_moves_nothing_but_the_counter),
-        cmocka_unit_test(releasing_leaves_it_to_anybody),
-        cmocka_unit_test(two_tenures_are_never_the_same_but_tell_whose_life_drew_them),
-        cmocka_unit_test(progress_moves_the_checkpoint_and_forgives_the_switches),
+        cmocka_unit_test(a_new_lease_has_no_owner_and_the_given_start),
+        cmocka_unit_test(taking_a_lease_moves_its_counter_and_keeps_its_progress),
+        cmocka_unit_test(taking_back_our_own_lease_draws_a_new_tenure_and_counts_no_owner_switch),
+        cmocka_unit_test(an_owner_of_the_maximum_length_is_kept_whole),
+        cmocka_unit_test(renewing_a_lease_moves_only_its_counter),
+        cmocka_unit_test(a_released_lease_is_free_at_once),
+        cmocka_unit_test(two_tenures_always_differ_and_each_contains_its_run_id),
+        cmocka_unit_test(progress_moves_the_checkpoint_and_resets_the_owner_switches),
         cmocka_unit_test(as_of_never_goes_back),
-        cmocka_unit_test(a_row_is_the_one_we_sent_only_if_all_of_it_is),
-        cmocka_unit_test(nobodys_lease_is_free_at_once),
-        cmocka_unit_test(somebodys_lease_is_free_once_seen_unchanged_for_the_failover_time),
-        cmocka_unit_test(every_renewal_starts_the_failover_time_anew),
+        cmocka_unit_test(a_row_is_the_one_that_we_sent_only_if_every_field_is_equal),
+        cmocka_unit_test(a_lease_without_an_owner_is_free_at_once),
+        cmocka_unit_test(an_owned_lease_is_free_when_it_is_unchanged_for_the_failover_time),
+        cmocka_unit_test(every_renewal_restarts_the_failover_time),
         cmocka_unit_test(another_tenure_with_the_same_counter_is_a_change),
-        cmocka_unit_test(a_lease_that_was_gone_is_observed_anew),
-        cmocka_unit_test(after_a_failover_time_without_a_look_all_begins_anew),
-        cmocka_unit_test(the_time_that_a_look_took_does_not_count),
-        cmocka_unit_test(free_for_a_failover_time_is_overdue),
-        cmocka_unit_test(untouched_is_what_nobody_wrote_since_the_first_look),
+        cmocka_unit_test(a_lease_that_was_missing_in_a_read_is_observed_anew),
+        cmocka_unit_test(after_a_failover_time_without_a_read_every_lease_is_observed_anew),
+        cmocka_unit_test(the_duration_of_a_read_does_not_count_as_failover_time),
+        cmocka_unit_test(a_lease_that_is_free_for_a_failover_time_is_overdue),
+        cmocka_unit_test(a_lease_is_untouched_if_it_was_not_written_since_the_first_read),
         cmocka_unit_test(a_lease_is_found_by_its_shard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,7 @@ static void await_idle(struct lease_cleanup *j, const struct store_lease *lease)
         assert_true(clock_boot_ms() < until_ms);
 }
 
-static void shrinks_then_deletes(void **state) {
+static void watermarks_are_shrunk_then_the_lease_is_deleted(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = make_row(t);
     make_scores(t, 3);
@@ -97,7 +97,7 @@ static bool is_anns_and_renewed(const struct store_lease *lease) {
 }
 
 /* Renewed before the second step, and not at its end before the third. */
-static void keeps_its_lease_meanwhile(void **state) {
+static void lease_is_renewed_meanwhile(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = make_row(t);
     make_scores(t, 2 * LIMIT_SHRINK_ROWS + 1);
@@ -106,7 +106,7 @@ static void keeps_its_lease_meanwhile(void **state) {
     await_row(t, is_anns_and_renewed);
 }
 
-static void does_one_at_a_time(void **state) {
+static void one_lease_is_accepted_at_a_time(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = make_row(t);
     make_scores(t, LIMIT_SHRINK_ROWS + 1);
@@ -116,7 +116,7 @@ static void does_one_at_a_time(void **state) {
     assert_false(lease_cleanup_offer(j, &lease));
 }
 
-static void stopped_it_gives_the_lease_back(void **state) {
+static void stopped_cleanup_releases_the_lease(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = make_row(t);
     make_scores(t, LIMIT_SHRINK_ROWS + 1);
@@ -134,7 +134,7 @@ static void stopped_it_gives_the_lease_back(void **state) {
     assert_int_equal(writes_left(t), 0);
 }
 
-static void leaves_alone_what_another_took(void **state) {
+static void lease_of_another_worker_is_not_touched(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = make_row(t), found;
     const struct store_lease taken = lease_taken(&lease, "bob", "ffffffffffffffffffffffffffffffff");
@@ -143,15 +143,15 @@ static void leaves_alone_what_another_took(void **state) {
     {
         CLEANUP(t, 1);
         assert_true(lease_cleanup_offer(j, &lease));
-        await_idle(j,
-                   &lease); /* which offers it once more: it must have ended before its writes are counted */
+        await_idle(j, &lease); /* offers the lease once more: the first cleanup has ended then, so its writes
+                                  can be counted */
     }
     assert_string_equal(row(t).owner, "bob");
     assert_int_equal(writes_left(t), 1);
 }
 
-/* Until its lease is over; then it rests. */
-static void failing_it_deletes_nothing(void **state) {
+/* Nothing is deleted until the lease expires. After that the cleanup accepts leases again. */
+static void failed_cleanup_deletes_nothing(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = make_row(t);
     make_scores(t, 1);
@@ -170,13 +170,16 @@ static void failing_it_deletes_nothing(void **state) {
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
-        support_test("it shrinks the watermarks, then deletes the lease", shrinks_then_deletes),
-        support_test("while it works it renews its lease", keeps_its_lease_meanwhile),
-        support_test("it does one at a time", does_one_at_a_time),
-        support_test("stopped in the middle it gives the lease back, and another finishes",
-                     stopped_it_gives_the_lease_back),
-        support_test("it leaves alone what another worker took", leaves_alone_what_another_took),
-        support_test("what it could not shrink it does not delete", failing_it_deletes_nothing),
+        support_test("the cleanup shrinks the watermarks, then deletes the lease",
+                     watermarks_are_shrunk_then_the_lease_is_deleted),
+        support_test("the cleanup renews its lease while it works", lease_is_renewed_meanwhile),
+        support_test("the cleanup accepts one lease at a time", one_lease_is_accepted_at_a_time),
+        support_test("a cleanup that is stopped releases the lease, and the next one finishes",
+                     stopped_cleanup_releases_the_lease),
+        support_test("the cleanup does not touch a lease that another worker took",
+                     lease_of_another_worker_is_not_touched),
+        support_test("a lease whose watermarks could not be shrunk is not deleted",
+                     failed_cleanup_deletes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

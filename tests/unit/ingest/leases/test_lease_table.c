@@ -34,7 +34,7 @@ static enum status list_shards(struct source *source, int64_t from_ms, struct so
 
 static const struct source_ops ops = {.list_shards = list_shards};
 
-/* A store whose scans miss a lease, as one does that was made while they went on. */
+/* A store whose next scan misses one lease. This happens when the lease is made during the scan. */
 
 static struct {
     const struct store_ops *real;
@@ -115,7 +115,7 @@ static void put(struct scene *s, const char *shard_id, enum lease_checkpoint che
 
 /* Making leases. */
 
-static void makes_all_that_are_listed(void **state) {
+static void every_listed_shard_gets_a_lease(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
     list(&s, 0);
     look(&s);
@@ -124,9 +124,9 @@ static void makes_all_that_are_listed(void **state) {
     assert_int_equal(s.stream.lists, 0);
 }
 
-/* The signs of life of a look. */
+/* The pulse of a refresh. */
 
-/* A store that notes whether the pulse beat since the call before, and rests it again. */
+/* A store that notes whether the pulse beat since the last call, and then rests the pulse. */
 static struct {
     const struct store_ops *real;
     struct store_ops ops;
@@ -151,7 +151,7 @@ static enum status create_watched(struct store *store, const struct store_lease 
     return watched.real->create_lease(store, lease, e);
 }
 
-static void beats_before_each_call_of_a_look(void **state) {
+static void pulse_beats_before_each_call_of_a_refresh(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
     watched.real = s.t->store->ops;
     watched.ops = *watched.real;
@@ -166,7 +166,7 @@ static void beats_before_each_call_of_a_look(void **state) {
     assert_int_equal(watched.beaten, watched.calls);
 }
 
-static void makes_those_open_at_its_start(void **state) {
+static void start_at_a_time_makes_leases_of_shards_open_then(void **state) {
     SCENE(.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 2000);
     list(&s, 0);
     look(&s);
@@ -174,7 +174,7 @@ static void makes_those_open_at_its_start(void **state) {
     assert_int_equal(s.table.n_leases, 2);
     assert_int_equal(lease(&s, "2")->checkpoint, LEASE_AT_TIMESTAMP);
     assert_int_equal(lease(&s, "2")->start_at_ms, 2000);
-    assert_int_equal(s.stream.lists, 1); /* asked once: then nothing is missing */
+    assert_int_equal(s.stream.lists, 1); /* listed once: then no lease is missing */
 }
 
 static enum hierarchy_state state_of(const struct scene *s, const char *shard_id) {
@@ -184,7 +184,7 @@ static enum hierarchy_state state_of(const struct scene *s, const char *shard_id
     return state;
 }
 
-static void reads_at_once_what_was_open_at_its_start(void **state) {
+static void shards_open_at_the_start_are_readable_at_once(void **state) {
     SCENE(.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 2000);
     list(&s, 0);
     look(&s);
@@ -198,7 +198,7 @@ static void make(struct scene *s, size_t i, struct source_start start) {
     assert_ok(store_create_lease(s->t->store, &lease, &support_error));
 }
 
-static void believes_no_scan_that_shows_a_child_alone(void **state) {
+static void scan_with_a_child_alone_is_not_believed(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
     list(&s, 0);
     for (size_t i = 0; i < COUNT(all); i++)
@@ -210,12 +210,12 @@ static void believes_no_scan_that_shows_a_child_alone(void **state) {
     assert_int_equal(state_of(&s, "2"), HIERARCHY_WAITING);
     assert_int_equal(torn.scans, 2);
     look(&s);
-    assert_int_equal(torn.scans, 3); /* no doubts any more */
+    assert_int_equal(torn.scans, 3); /* the scan is complete: no second one */
 }
 
-/* The worker that makes the first leases started earlier: "1" was still open. "3" is its child, then, and
- * begins where it began, not at our start. */
-static void makes_no_leases_by_a_scan_that_shows_a_child_alone(void **state) {
+/* The worker that makes the first leases started earlier, when "1" was still open. So "3" is a child of a
+ * leased shard: it is read from its first record, not from our start. */
+static void scan_with_a_child_alone_makes_no_lease(void **state) {
     SCENE(.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 2000);
     list(&s, 0);
     make(&s, 0, (struct source_start){.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 500});
@@ -226,7 +226,7 @@ static void makes_no_leases_by_a_scan_that_shows_a_child_alone(void **state) {
     assert_int_equal(s.stream.lists, 0);
 }
 
-static void begins_children_of_what_was_open_at_their_own_beginning(void **state) {
+static void children_of_shards_open_at_the_start_are_read_from_their_first_record(void **state) {
     SCENE(.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 500);
     list(&s, 0);
     look(&s);
@@ -234,7 +234,7 @@ static void begins_children_of_what_was_open_at_their_own_beginning(void **state
     assert_int_equal(lease(&s, "2")->checkpoint, LEASE_TRIM_HORIZON);
 }
 
-static void judges_nothing_by_a_listing_that_is_too_old(void **state) {
+static void new_lease_needs_a_newer_listing(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
     list(&s, 2);
     s.table.listing.began_ms = clock_boot_ms() - 1; /* before "4" is made below */
@@ -245,39 +245,39 @@ static void judges_nothing_by_a_listing_that_is_too_old(void **state) {
     look(&s);
     assert_false(lease_table_is_conclusive(&s.table));
     look(&s);
-    assert_false(lease_table_is_conclusive(&s.table)); /* nor by having looked twice */
+    assert_false(lease_table_is_conclusive(&s.table)); /* a second scan changes nothing */
     list(&s, 2);
     assert_true(lease_table_is_conclusive(&s.table)); /* "4" is gone, then */
     look(&s);
     assert_true(lease_table_is_conclusive(&s.table));
 }
 
-/* What is past. */
+/* Obsolete shards. */
 
-static const char *next_past(struct scene *s) {
+static const char *next_obsolete(struct scene *s) {
     size_t from = 0;
     const struct store_lease *past = lease_table_next_obsolete(&s->table, &from);
     return past ? past->shard_id : NULL;
 }
 
-static void names_what_is_gone_from_two_listings(void **state) {
+static void shard_is_obsolete_when_two_listings_lack_it(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
     list(&s, 0);
     look(&s);
     put(&s, "1", LEASE_SHARD_END, 1);
     put(&s, "2", LEASE_AT_POSITION, 1);
     put(&s, "3", LEASE_AT_POSITION, 1);
-    assert_null(next_past(&s));
+    assert_null(next_obsolete(&s));
     list(&s, 1);
-    assert_null(next_past(&s));
+    assert_null(next_obsolete(&s));
     list(&s, 0);
     list(&s, 1);
-    assert_null(next_past(&s));
+    assert_null(next_obsolete(&s));
     list(&s, 1);
-    assert_string_equal(next_past(&s), "1");
+    assert_string_equal(next_obsolete(&s), "1");
 }
 
-static void leaves_out_what_another_is_forgetting(void **state) {
+static void shard_held_by_another_worker_is_not_obsolete(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
     struct store_lease found;
     list(&s, 0);
@@ -290,7 +290,7 @@ static void leaves_out_what_another_is_forgetting(void **state) {
     look(&s);
     list(&s, 1);
     list(&s, 1);
-    assert_null(next_past(&s));
+    assert_null(next_obsolete(&s));
 }
 
 /* Freshness. */
@@ -300,13 +300,13 @@ static int64_t as_of(struct scene *s) {
     return freshness_as_of(s->freshness);
 }
 
-static void tells_a_childs_time_from_its_parents_until_it_has_its_own(void **state) {
+static void child_has_the_as_of_of_its_parents(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
     list(&s, 0);
     look(&s);
     assert_int_equal(as_of(&s), FRESHNESS_UNKNOWN);
     put(&s, "1", LEASE_AT_POSITION, 1000);
-    assert_int_equal(as_of(&s), 1000); /* for the children, too: they wait */
+    assert_int_equal(as_of(&s), 1000); /* the children wait, so they do not count */
     put(&s, "1", LEASE_SHARD_END, 2000);
     assert_int_equal(as_of(&s), 2000);
     put(&s, "2", LEASE_AT_POSITION, 3000);
@@ -316,7 +316,7 @@ static void tells_a_childs_time_from_its_parents_until_it_has_its_own(void **sta
 }
 
 /* A process that only serves has no listing, so it does not know the child. */
-static void believes_no_scan_that_shows_an_end_without_a_child(void **state) {
+static void scan_with_an_end_and_no_child_is_not_believed(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
     struct lease_table follower;
     const struct store_lease other = {.shard_id = "0", .checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = 9000};
@@ -343,13 +343,14 @@ static void believes_no_scan_that_shows_an_end_without_a_child(void **state) {
     lease_table_report_freshness(&follower, s.freshness);
     assert_int_equal(freshness_as_of(s.freshness), 2000);
 
-    tear(s.t->store, "3"); /* that of a shard that ended long ago was deleted: no reason to doubt each scan */
+    tear(s.t->store,
+         "3"); /* the lease of "3" is missing, as after its deletion: only the first such scan is repeated */
     assert_ok(lease_table_refresh(&follower, &support_error));
     assert_int_equal(torn.scans, 1);
     lease_table_deinit(&follower);
 }
 
-static void counts_shards_by_state(void **state) {
+static void shards_are_counted_by_state(void **state) {
     SCENE(.checkpoint = LEASE_TRIM_HORIZON);
     struct buffer text;
     list(&s, 0);
@@ -367,30 +368,32 @@ static void counts_shards_by_state(void **state) {
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
-        support_test_sqlite("it makes a lease for every listed shard", makes_all_that_are_listed),
+        support_test_sqlite("a refresh makes a lease for every listed shard",
+                            every_listed_shard_gets_a_lease),
         support_test_sqlite("the pulse beats before each call of a refresh",
-                            beats_before_each_call_of_a_look),
-        support_test_sqlite("a start at a time: for those that were open then",
-                            makes_those_open_at_its_start),
-        support_test_sqlite("a start at a time: they are read at once",
-                            reads_at_once_what_was_open_at_its_start),
+                            pulse_beats_before_each_call_of_a_refresh),
+        support_test_sqlite("start at a time: leases are made only for shards that were open then",
+                            start_at_a_time_makes_leases_of_shards_open_then),
+        support_test_sqlite("start at a time: shards that were open then are readable at once",
+                            shards_open_at_the_start_are_readable_at_once),
         support_test_sqlite("a scan that shows a child without its parent is not believed",
-                            believes_no_scan_that_shows_a_child_alone),
-        support_test_sqlite("no lease is made by such a scan",
-                            makes_no_leases_by_a_scan_that_shows_a_child_alone),
-        support_test_sqlite("a start at a time: their children begin at their own beginning",
-                            begins_children_of_what_was_open_at_their_own_beginning),
-        support_test_sqlite("a lease that is new and not listed wants a newer listing",
-                            judges_nothing_by_a_listing_that_is_too_old),
-        support_test_sqlite("obsolete is what is missing in two listings running",
-                            names_what_is_gone_from_two_listings),
-        support_test_sqlite("past is not what another worker has in hand",
-                            leaves_out_what_another_is_forgetting),
-        support_test_sqlite("a child's time is its parents' until it has its own",
-                            tells_a_childs_time_from_its_parents_until_it_has_its_own),
+                            scan_with_a_child_alone_is_not_believed),
+        support_test_sqlite("no lease is made from a scan that shows a child without its parent",
+                            scan_with_a_child_alone_makes_no_lease),
+        support_test_sqlite(
+            "start at a time: children of shards that were open then are read from their first record",
+            children_of_shards_open_at_the_start_are_read_from_their_first_record),
+        support_test_sqlite("a new lease that is not in the listing is judged only by a newer listing",
+                            new_lease_needs_a_newer_listing),
+        support_test_sqlite("a shard is obsolete when two listings in a row do not have it",
+                            shard_is_obsolete_when_two_listings_lack_it),
+        support_test_sqlite("a shard whose lease another worker holds is not obsolete",
+                            shard_held_by_another_worker_is_not_obsolete),
+        support_test_sqlite("a child without an as-of has the as-of of its parents",
+                            child_has_the_as_of_of_its_parents),
         support_test_sqlite("a scan that shows an end without a child is not believed",
-                            believes_no_scan_that_shows_an_end_without_a_child),
-        support_test_sqlite("shards are counted by state", counts_shards_by_state),
+                            scan_with_an_end_and_no_child_is_not_believed),
+        support_test_sqlite("shards are counted by state", shards_are_counted_by_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

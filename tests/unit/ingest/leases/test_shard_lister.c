@@ -80,7 +80,7 @@ static bool has_trouble(struct scene *s) {
     return found;
 }
 
-static void it_lists_at_once_and_again_and_the_last_two_are_kept(void **state) {
+static void the_stream_is_listed_at_once_and_again_and_the_last_two_listings_are_kept(void **state) {
     struct scene *s = *state;
     int64_t began_ms = clock_boot_ms();
     start(s, 2, 20);
@@ -95,7 +95,7 @@ static void it_lists_at_once_and_again_and_the_last_two_are_kept(void **state) {
     assert_true(s->before.began_ms < s->last.began_ms);
 }
 
-static void asked_it_lists_without_waiting(void **state) {
+static void a_request_for_a_listing_does_not_wait_for_the_interval(void **state) {
     struct scene *s = *state;
     start(s, 1, HOUR_MS);
     await_listing(s);
@@ -104,7 +104,7 @@ static void asked_it_lists_without_waiting(void **state) {
     await_listing(s);
 }
 
-static void a_listing_that_fails_is_none_but_a_trouble_until_one_succeeds(void **state) {
+static void a_listing_that_fails_is_a_trouble_until_one_succeeds(void **state) {
     struct scene *s = *state;
     int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
     start(s, 0, HOUR_MS);
@@ -117,7 +117,7 @@ static void a_listing_that_fails_is_none_but_a_trouble_until_one_succeeds(void *
     assert_false(has_trouble(s));
 }
 
-static void stopped_it_lists_no_more(void **state) {
+static void a_stopped_lister_makes_no_more_listings(void **state) {
     struct scene *s = *state;
     start(s, 1, 1);
     await_listing(s);
@@ -131,12 +131,13 @@ static void stopped_it_lists_no_more(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(it_lists_at_once_and_again_and_the_last_two_are_kept, set_up,
+        cmocka_unit_test_setup_teardown(
+            the_stream_is_listed_at_once_and_again_and_the_last_two_listings_are_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_request_for_a_listing_does_not_wait_for_the_interval, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(asked_it_lists_without_waiting, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_listing_that_fails_is_none_but_a_trouble_until_one_succeeds, set_up,
+        cmocka_unit_test_setup_teardown(a_listing_that_fails_is_a_trouble_until_one_succeeds, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(stopped_it_lists_no_more, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stopped_lister_makes_no_more_listings, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ struct scene {
     struct taker_plan plan;
 };
 
-/* `run_id`: NULL for a stranger's. */
+/* `run_id`: NULL: another process's. */
 static void add(struct scene *s, const char *id, const char *owner, const char *run_id, bool held) {
     struct store_lease *lease = &s->leases[s->n];
     *lease = (struct store_lease){.counter = 1, .checkpoint = LEASE_AT_POSITION, .as_of_ms = -1};
@@ -49,7 +49,7 @@ static const struct taker_plan *decide(struct scene *s) {
     return &s->plan;
 }
 
-/* It has looked before: what bears our name now is not from our last life. */
+/* This worker has read the leases before, so a lease with our worker id is not from an earlier run. */
 static const struct taker_plan *decide_later(struct scene *s) {
     if (!s->observer.first_ms) {
         struct scene empty = {.observer = s->observer};
@@ -67,7 +67,7 @@ static void end(struct scene *s) {
 
 #define SCENE __attribute__((cleanup(end))) struct scene s = {0}
 
-static void a_lone_worker_takes_all(void **state) {
+static void a_single_worker_takes_all_leases(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'a', 8, "");
@@ -76,7 +76,7 @@ static void a_lone_worker_takes_all(void **state) {
     assert_int_equal(s.plan.choices[0].kind, TAKER_FREE);
 }
 
-static void free_leases_are_taken_up_to_ones_share(void **state) {
+static void free_leases_are_taken_up_to_the_workers_share(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'a', 2, "me");
@@ -88,7 +88,7 @@ static void free_leases_are_taken_up_to_ones_share(void **state) {
     assert_int_equal(plan->n, 3);
 }
 
-static void what_has_ended_or_waits_for_its_parents_does_not_count(void **state) {
+static void leases_of_ended_and_waiting_shards_do_not_count(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'a', 2, "ann");
@@ -104,7 +104,7 @@ static void what_has_ended_or_waits_for_its_parents_does_not_count(void **state)
         assert_int_equal(plan->choices[i].lease->shard_id[0], 'c');
 }
 
-static void what_is_readable_only_if_the_scan_missed_nothing_is_not_taken(void **state) {
+static void a_child_whose_parent_has_no_lease_is_taken_only_after_a_second_scan(void **state) {
     (void)state;
     SCENE;
     const struct source_shard listed[] = {{.id = "a"}, {.id = "b", .parents = {"a"}}};
@@ -117,7 +117,7 @@ static void what_is_readable_only_if_the_scan_missed_nothing_is_not_taken(void *
     assert_int_equal(decide_later(&s)->n, 1);
 }
 
-static void an_owner_whose_leases_have_expired_is_no_worker(void **state) {
+static void an_owner_whose_leases_have_expired_does_not_count_as_a_worker(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'a', 3, "me");
@@ -132,11 +132,11 @@ static void an_owner_whose_leases_have_expired_is_no_worker(void **state) {
     assert_int_equal(s.plan.choices[0].kind, TAKER_EXPIRED);
 }
 
-static void what_nobody_takes_for_a_failover_time_is_taken_whatever_the_share(void **state) {
+static void a_lease_that_is_free_for_a_failover_time_is_taken_even_above_the_share(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'a', 4, "me");
-    add_many(&s, 'b', 1, "idle"); /* counts as a worker, and takes nothing */
+    add_many(&s, 'b', 1, "idle"); /* counts as a worker but takes no lease */
     add_many(&s, 'c', 3, "");
     look(&s, 1000);
     assert_int_equal(decide(&s)->n, 0);
@@ -148,7 +148,7 @@ static void what_nobody_takes_for_a_failover_time_is_taken_whatever_the_share(vo
     assert_int_equal(decide(&s)->n, 3);
 }
 
-static void a_child_is_not_overdue_the_moment_its_parent_ends(void **state) {
+static void a_lease_of_a_child_is_not_overdue_at_the_moment_its_parent_ends(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'a', 2, "me");
@@ -170,7 +170,7 @@ static void a_child_is_not_overdue_the_moment_its_parent_ends(void **state) {
     assert_int_equal(s.plan.n, 1);
 }
 
-static void nothing_free_one_is_stolen_from_whoever_has_most(void **state) {
+static void if_no_lease_is_free_one_is_stolen_from_the_worker_with_most(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'a', 1, "me");
@@ -183,7 +183,7 @@ static void nothing_free_one_is_stolen_from_whoever_has_most(void **state) {
     assert_string_equal(plan->choices[0].lease->owner, "bob");
 }
 
-static void nothing_is_stolen_while_something_is_free(void **state) {
+static void no_lease_is_stolen_while_a_lease_is_free(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'b', 7, "ann");
@@ -192,7 +192,7 @@ static void nothing_is_stolen_while_something_is_free(void **state) {
     assert_int_equal(s.plan.choices[0].kind, TAKER_FREE);
 }
 
-static void nothing_is_stolen_that_would_only_change_places(void **state) {
+static void no_lease_is_stolen_from_a_worker_with_one_lease_more(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'a', 1, "me"); /* share: 2 */
@@ -223,7 +223,7 @@ static void a_lease_whose_thread_is_still_ending_is_neither_taken_nor_stolen_bac
     assert_int_equal(s.plan.workers, 2);
 }
 
-static void two_workers_go_through_the_leases_in_different_orders(void **state) {
+static void two_workers_choose_leases_in_different_orders(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'a', 20, "");
@@ -240,9 +240,9 @@ static void two_workers_go_through_the_leases_in_different_orders(void **state) 
     assert_true(differs);
 }
 
-/* One name, two processes. */
+/* One worker id, two processes. */
 
-static void our_name_at_our_first_look_is_our_last_lifes_and_taken_back_whatever_the_share(void **state) {
+static void leases_with_our_worker_id_from_an_earlier_run_are_taken_back_even_above_the_share(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'b', 1, "ann");
@@ -252,14 +252,14 @@ static void our_name_at_our_first_look_is_our_last_lifes_and_taken_back_whatever
     look(&s, 1000);
     assert_int_equal(decide(&s)->n, 3);
     assert_int_equal(s.plan.choices[0].kind, TAKER_OWN);
-    look(&s, 4000); /* nor has anybody touched them since: our writes did not get there */
+    look(&s, 4000); /* still unchanged: our writes did not arrive */
     assert_int_equal(decide(&s)->n, 3);
-    s.leases[1].counter++; /* its owner lives */
+    s.leases[1].counter++; /* its owner renews it */
     look(&s, 7000);
     assert_int_equal(decide(&s)->n, 0);
 }
 
-static void what_we_let_go_of_ourselves_is_taken_back_at_once(void **state) {
+static void a_lease_that_this_run_released_is_taken_back_at_once(void **state) {
     (void)state;
     SCENE;
     add(&s, "a", "me", our_run_id, false);
@@ -268,7 +268,7 @@ static void what_we_let_go_of_ourselves_is_taken_back_at_once(void **state) {
     assert_false(s.plan.yields);
 }
 
-static void of_two_with_one_name_the_one_that_has_less_yields(void **state) {
+static void the_process_with_fewer_leases_yields_if_two_have_one_worker_id(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'a', 1, "me");
@@ -282,7 +282,7 @@ static void of_two_with_one_name_the_one_that_has_less_yields(void **state) {
     assert_int_equal(s.plan.n, 1);
 }
 
-static void of_two_that_have_as_much_exactly_one_yields(void **state) {
+static void exactly_one_process_yields_if_two_with_one_worker_id_have_equal_leases(void **state) {
     (void)state;
     for (int lower = 0; lower < 2; lower++) {
         SCENE;
@@ -292,7 +292,7 @@ static void of_two_that_have_as_much_exactly_one_yields(void **state) {
     }
 }
 
-static void a_namesake_that_is_gone_is_inherited_from(void **state) {
+static void expired_leases_of_a_process_with_our_worker_id_are_taken(void **state) {
     (void)state;
     SCENE;
     add(&s, "b", "me", NULL, false);
@@ -304,7 +304,7 @@ static void a_namesake_that_is_gone_is_inherited_from(void **state) {
     assert_int_equal(s.plan.choices[0].kind, TAKER_EXPIRED);
 }
 
-static void a_namesakes_leases_are_never_stolen(void **state) {
+static void leases_of_a_process_with_our_worker_id_are_never_stolen(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'a', 2, "me");
@@ -312,13 +312,13 @@ static void a_namesakes_leases_are_never_stolen(void **state) {
     assert_int_equal(decide_later(&s)->n, 0);
 }
 
-/* All of them together: a table in memory, and workers that look and renew. */
+/* Several workers on one table in memory. Each reads the leases, takes and renews. */
 
 enum { WORKERS = 5, TICK_MS = 100, LOOK_MS = FAILOVER_MS * 3 / 10 };
 
 struct worker {
     char name[8], run_id[LEASE_RUN_ID_SIZE];
-    bool lives;
+    bool is_running;
     char tenures[MAX][33]; /* "": not held */
     struct lease_observer observer;
     int64_t next_look_ms;
@@ -350,53 +350,53 @@ static void world_deinit(struct world *w) {
         lease_observer_deinit(&w->workers[i].observer);
 }
 
-/* Writes all that it holds; what is not as it wrote it is lost. */
-static void renew(struct world *w, struct worker *who) {
+/* Renews every lease of the worker. A lease whose tenure has changed is lost. */
+static void renew(struct world *w, struct worker *worker) {
     for (size_t i = 0; i < w->n; i++) {
-        if (strcmp(w->table[i].tenure, who->tenures[i]) != 0)
-            who->tenures[i][0] = '\0';
-        else if (*who->tenures[i])
+        if (strcmp(w->table[i].tenure, worker->tenures[i]) != 0)
+            worker->tenures[i][0] = '\0';
+        else if (*worker->tenures[i])
             w->table[i].counter++;
     }
 }
 
-static void look_around(struct world *w, struct worker *who) {
+static void take_leases(struct world *w, struct worker *worker) {
     bool held[MAX];
     for (size_t i = 0; i < w->n; i++)
-        held[i] = *who->tenures[i];
-    lease_observe(&who->observer, w->table, w->n, w->now_ms, w->now_ms);
+        held[i] = *worker->tenures[i];
+    lease_observe(&worker->observer, w->table, w->n, w->now_ms, w->now_ms);
     const struct taker_input input = {
-        {w->table, w->n, NULL, 0, NULL}, &who->observer, held, who->name, who->run_id};
+        {w->table, w->n, NULL, 0, NULL}, &worker->observer, held, worker->name, worker->run_id};
     struct taker_plan plan;
     taker_decide(&input, &plan);
     for (size_t i = 0; i < plan.n; i++) {
         size_t at = (size_t)(plan.choices[i].lease - w->table);
-        lease_draw_tenure(who->run_id, who->tenures[at]);
+        lease_draw_tenure(worker->run_id, worker->tenures[at]);
         w->steals += plan.choices[i].kind == TAKER_STOLEN;
-        w->table[at] = lease_taken(&w->table[at], who->name, who->tenures[at]);
+        w->table[at] = lease_taken(&w->table[at], worker->name, worker->tenures[at]);
     }
     taker_plan_deinit(&plan);
 }
 
-static void pass(struct world *w, int64_t ms) {
+static void run_for(struct world *w, int64_t ms) {
     for (int64_t until = w->now_ms + ms; w->now_ms < until; w->now_ms += TICK_MS)
         for (size_t i = 0; i < WORKERS; i++) {
-            struct worker *who = &w->workers[i];
-            if (!who->lives || w->now_ms < who->next_look_ms)
+            struct worker *worker = &w->workers[i];
+            if (!worker->is_running || w->now_ms < worker->next_look_ms)
                 continue;
-            look_around(w, who);
-            renew(w, who);
-            who->next_look_ms = w->now_ms + LOOK_MS;
+            take_leases(w, worker);
+            renew(w, worker);
+            worker->next_look_ms = w->now_ms + LOOK_MS;
         }
 }
 
 static void join(struct world *w, size_t i) {
-    w->workers[i].lives = true;
+    w->workers[i].is_running = true;
     w->workers[i].next_look_ms = w->now_ms + (int64_t)i * TICK_MS;
 }
 
-static void die(struct world *w, size_t i) {
-    w->workers[i].lives = false;
+static void crash(struct world *w, size_t i) {
+    w->workers[i].is_running = false;
     memset(w->workers[i].tenures, 0, sizeof w->workers[i].tenures);
 }
 
@@ -404,7 +404,7 @@ static void leave(struct world *w, size_t i) {
     for (size_t k = 0; k < w->n; k++)
         if (strcmp(w->table[k].owner, w->workers[i].name) == 0)
             w->table[k] = lease_released(&w->table[k]);
-    die(w, i);
+    crash(w, i);
 }
 
 static void assert_even(const struct world *w) {
@@ -412,9 +412,9 @@ static void assert_even(const struct world *w) {
     for (size_t i = 0; i < WORKERS; i++) {
         size_t n = 0;
         for (size_t k = 0; k < w->n; k++)
-            n += w->workers[i].lives && strcmp(w->table[k].owner, w->workers[i].name) == 0;
+            n += w->workers[i].is_running && strcmp(w->table[k].owner, w->workers[i].name) == 0;
         all += n;
-        if (!w->workers[i].lives)
+        if (!w->workers[i].is_running)
             continue;
         least = n < least ? n : least;
         most = n > most ? n : most;
@@ -428,39 +428,39 @@ static void with_1_then_3_then_2_workers_8_shards_are_even_within_3_failover_tim
     struct world w;
     world_init(&w, 8);
     join(&w, 0);
-    pass(&w, FAILOVER_MS);
+    run_for(&w, FAILOVER_MS);
     assert_even(&w);
     join(&w, 1);
     join(&w, 2);
-    pass(&w, 3 * FAILOVER_MS);
+    run_for(&w, 3 * FAILOVER_MS);
     assert_even(&w);
-    die(&w, 1);
-    pass(&w, 3 * FAILOVER_MS);
+    crash(&w, 1);
+    run_for(&w, 3 * FAILOVER_MS);
     assert_even(&w);
     join(&w, 3);
-    pass(&w, 3 * FAILOVER_MS);
+    run_for(&w, 3 * FAILOVER_MS);
     assert_even(&w);
     leave(&w, 0);
-    pass(&w, LOOK_MS + TICK_MS); /* what was released is taken at the others' next look */
+    run_for(&w, LOOK_MS + TICK_MS); /* what was released is taken at the others' next look */
     assert_even(&w);
     world_deinit(&w);
 }
 
-static void once_even_nothing_moves_any_more(void **state) {
+static void when_the_leases_are_even_none_is_stolen(void **state) {
     (void)state;
     struct world w;
     world_init(&w, 8);
     for (size_t i = 0; i < 3; i++)
         join(&w, i);
-    pass(&w, 5 * FAILOVER_MS);
+    run_for(&w, 5 * FAILOVER_MS);
     size_t steals = w.steals;
-    pass(&w, 20 * FAILOVER_MS);
+    run_for(&w, 20 * FAILOVER_MS);
     assert_even(&w);
     assert_int_equal(w.steals, steals);
     world_deinit(&w);
 }
 
-static void whatever_comes_and_goes_it_is_even_in_the_end(void **state) {
+static void leases_become_even_after_random_joins_leaves_and_crashes(void **state) {
     (void)state;
     uint64_t seed = 20261123;
     for (int round = 0; round < 40; round++) {
@@ -469,15 +469,15 @@ static void whatever_comes_and_goes_it_is_even_in_the_end(void **state) {
         join(&w, 4);
         for (int event = 0; event < 10; event++) {
             size_t i = support_random(&seed) % 4;
-            if (!w.workers[i].lives)
+            if (!w.workers[i].is_running)
                 join(&w, i);
             else if (support_random(&seed) % 2)
                 leave(&w, i);
             else
-                die(&w, i);
-            pass(&w, support_random(&seed) % (2 * FAILOVER_MS));
+                crash(&w, i);
+            run_for(&w, support_random(&seed) % (2 * FAILOVER_MS));
         }
-        pass(&w, 10 * FAILOVER_MS);
+        run_for(&w, 10 * FAILOVER_MS);
         assert_even(&w);
         world_deinit(&w);
     }
@@ -485,28 +485,28 @@ static void whatever_comes_and_goes_it_is_even_in_the_end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_lone_worker_takes_all),
-        cmocka_unit_test(free_leases_are_taken_up_to_ones_share),
-        cmocka_unit_test(what_has_ended_or_waits_for_its_parents_does_not_count),
-        cmocka_unit_test(what_is_readable_only_if_the_scan_missed_nothing_is_not_taken),
-        cmocka_unit_test(an_owner_whose_leases_have_expired_is_no_worker),
-        cmocka_unit_test(what_nobody_takes_for_a_failover_time_is_taken_whatever_the_share),
-        cmocka_unit_test(a_child_is_not_overdue_the_moment_its_parent_ends),
-        cmocka_unit_test(nothing_free_one_is_stolen_from_whoever_has_most),
-        cmocka_unit_test(nothing_is_stolen_while_something_is_free),
-        cmocka_unit_test(nothing_is_stolen_that_would_only_change_places),
+        cmocka_unit_test(a_single_worker_takes_all_leases),
+        cmocka_unit_test(free_leases_are_taken_up_to_the_workers_share),
+        cmocka_unit_test(leases_of_ended_and_waiting_shards_do_not_count),
+        cmocka_unit_test(a_child_whose_parent_has_no_lease_is_taken_only_after_a_second_scan),
+        cmocka_unit_test(an_owner_whose_leases_have_expired_does_not_count_as_a_worker),
+        cmocka_unit_test(a_lease_that_is_free_for_a_failover_time_is_taken_even_above_the_share),
+        cmocka_unit_test(a_lease_of_a_child_is_not_overdue_at_the_moment_its_parent_ends),
+        cmocka_unit_test(if_no_lease_is_free_one_is_stolen_from_the_worker_with_most),
+        cmocka_unit_test(no_lease_is_stolen_while_a_lease_is_free),
+        cmocka_unit_test(no_lease_is_stolen_from_a_worker_with_one_lease_more),
         cmocka_unit_test(a_worker_with_its_share_steals_nothing),
         cmocka_unit_test(a_lease_whose_thread_is_still_ending_is_neither_taken_nor_stolen_back),
-        cmocka_unit_test(two_workers_go_through_the_leases_in_different_orders),
-        cmocka_unit_test(our_name_at_our_first_look_is_our_last_lifes_and_taken_back_whatever_the_share),
-        cmocka_unit_test(what_we_let_go_of_ourselves_is_taken_back_at_once),
-        cmocka_unit_test(of_two_with_one_name_the_one_that_has_less_yields),
-        cmocka_unit_test(of_two_that_have_as_much_exactly_one_yields),
-        cmocka_unit_test(a_namesake_that_is_gone_is_inherited_from),
-        cmocka_unit_test(a_namesakes_leases_are_never_stolen),
+        cmocka_unit_test(two_workers_choose_leases_in_different_orders),
+        cmocka_unit_test(leases_with_our_worker_id_from_an_earlier_run_are_taken_back_even_above_the_share),
+        cmocka_unit_test(a_lease_that_this_run_released_is_taken_back_at_once),
+        cmocka_unit_test(the_process_with_fewer_leases_yields_if_two_have_one_worker_id),
+        cmocka_unit_test(exactly_one_process_yields_if_two_with_one_worker_id_have_equal_leases),
+        cmocka_unit_test(expired_leases_of_a_process_with_our_worker_id_are_taken),
+        cmocka_unit_test(leases_of_a_process_with_our_worker_id_are_never_stolen),
         cmocka_unit_test(with_1_then_3_then_2_workers_8_shards_are_even_within_3_failover_times),
-        cmocka_unit_test(once_even_nothing_moves_any_more),
-        cmocka_unit_test(whatever_comes_and_goes_it_is_even_in_the_end),
+        cmocka_unit_test(when_the_leases_are_even_none_is_stolen),
+        cmocka_unit_test(leases_become_even_after_random_joins_leaves_and_crashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
