@@ -196,7 +196,7 @@ static void a_message_is_sent_to_the_queues_own_region_and_signed_for_it(void **
     assert_null(queue);
 }
 
-static void without_credentials_nothing_is_sent_and_the_error_has_the_places(void **state) {
+static void without_credentials_nothing_is_sent_and_the_error_lists_where_it_looked(void **state) {
     (void)state;
     unsetenv("AWS_ACCESS_KEY_ID");
     unsetenv("AWS_SECRET_ACCESS_KEY");
@@ -240,7 +240,7 @@ static void an_error_keeps_its_name_message_request_id_and_reply(void **state) {
     aws_call_deinit(&call);
 }
 
-static void each_call_of_a_run_has_its_own_end(void **state) {
+static void each_call_of_a_run_has_its_own_result(void **state) {
     (void)state;
     PLAY({200, "{\"n\":0}", NULL, NULL, 20}, {400, "{\"__type\":\"ValidationException\"}", NULL, NULL, 10},
          {200, "{\"n\":2}", NULL, NULL, 0});
@@ -305,7 +305,7 @@ static void the_call_or_the_environment_or_the_service_limits_attempts(void **st
     assert_int_equal(call.attempts, 1);
 }
 
-static void what_would_fail_again_is_sent_once(void **state) {
+static void a_request_that_would_fail_again_is_sent_once(void **state) {
     (void)state;
     PLAY({400, "{\"__type\":\"ValidationException\",\"message\":\"bad\"}", NULL, NULL, 0},
          {400, "{\"__type\":\"AccessDeniedException\"}", NULL, NULL, 0}, {501, "", NULL, NULL, 0});
@@ -318,7 +318,7 @@ static void what_would_fail_again_is_sent_once(void **state) {
     }
 }
 
-static void an_outage_is_not_answered_with_more_retries_than_the_quota_holds(void **state) {
+static void an_outage_causes_no_more_retries_than_the_quota_allows(void **state) {
     (void)state;
     static struct step down[200]; /* all zero: no answer */
     script.steps = down;
@@ -335,7 +335,7 @@ static void an_outage_is_not_answered_with_more_retries_than_the_quota_holds(voi
     assert_contains(late.error.message, "not retried, too many calls fail");
 }
 
-static void a_call_that_waits_for_its_retry_does_not_hold_up_others(void **state) {
+static void a_call_that_waits_for_its_retry_does_not_delay_the_others(void **state) {
     (void)state;
     PLAY({503, "", "x-amz-retry-after", "100", 0});
     struct aws_call calls[] = {call_of("A", "0"), call_of("A", "1"), call_of("A", "2"), call_of("A", "3")};
@@ -349,7 +349,7 @@ static void a_call_that_waits_for_its_retry_does_not_hold_up_others(void **state
     }
 }
 
-static void no_more_are_under_way_at_once_than_the_run_allows(void **state) {
+static void a_run_has_no_more_calls_at_once_than_its_concurrency(void **state) {
     (void)state;
     static struct step slow[60];
     for (size_t i = 0; i < 60; i++)
@@ -399,7 +399,7 @@ static void throttled_attempts_are_reported_to_the_caller(void **state) {
 
 /* Fence, deadline, cancel. */
 
-enum { SOON_MS = 1000 }; /* in which what may be sent at once has been, on a machine that is busy */
+enum { SOON_MS = 1000 }; /* long enough to send the calls that may be sent at once, even on a busy machine */
 
 static void nothing_is_sent_while_the_fence_is_shut(void **state) {
     (void)state;
@@ -429,7 +429,7 @@ static void a_fence_that_shuts_between_attempts_stops_the_retry(void **state) {
     assert_int_equal(script.sent, 1);
 }
 
-static void a_run_ends_at_its_deadline_whether_under_way_or_not(void **state) {
+static void a_run_ends_at_its_deadline_with_every_call_sent_or_not(void **state) {
     (void)state;
     PLAY({-1, NULL, NULL, NULL, 0}, {-1, NULL, NULL, NULL, 0});
     struct aws_call calls[] = {call_of("A", "0"), call_of("A", "1"), call_of("A", "2")};
@@ -445,7 +445,7 @@ static void a_run_ends_at_its_deadline_whether_under_way_or_not(void **state) {
     }
 }
 
-static void a_retry_that_would_be_after_the_deadline_is_not_waited_for(void **state) {
+static void a_retry_that_would_be_after_the_deadline_is_given_up_at_once(void **state) {
     (void)state;
     PLAY({503, "{\"message\":\"busy\"}", "x-amz-retry-after", "4900", 0});
     struct aws_call call = call_of("A", "{}");
@@ -457,7 +457,7 @@ static void a_retry_that_would_be_after_the_deadline_is_not_waited_for(void **st
     aws_call_deinit(&call);
 }
 
-static void a_run_without_any_answer_ends_when_its_patience_does(void **state) {
+static void a_run_without_an_answer_ends_after_its_patience_time(void **state) {
     (void)state;
     PLAY({0, NULL, NULL, NULL, 0}, {-1, NULL, NULL, NULL, 0}, {-1, NULL, NULL, NULL, 0});
     struct aws_call calls[] = {call_of("A", "0"), call_of("A", "1")};
@@ -472,11 +472,11 @@ static void a_run_without_any_answer_ends_when_its_patience_does(void **state) {
         assert_string_equal(calls[i].error.code, "DeadlineExceeded");
     }
     assert_contains(calls[0].error.message,
-                    "before that: NoAnswer: as scripted"); /* the reason is not lost */
+                    "before that: NoAnswer: as scripted"); /* the earlier failure is reported */
     assert_int_equal(pulse_last_ms(&pulse), 0);
 }
 
-static void each_answer_is_a_beat_and_more_patience(void **state) {
+static void each_answer_beats_the_pulse_and_restarts_the_patience_time(void **state) {
     (void)state;
     PLAY({200, "{}", NULL, NULL, 600}, {400, "{\"__type\":\"ValidationException\"}", NULL, NULL, 600},
          {200, "{}", NULL, NULL, 600}, {200, "{}", NULL, NULL, 600});
@@ -485,7 +485,7 @@ static void each_answer_is_a_beat_and_more_patience(void **state) {
     const struct aws_run run = {.concurrency = 1, .patience_ms = 2000, .pulse = &pulse};
     int64_t begin_ms = clock_boot_ms();
     aws_client_run(client, calls, 4, &run);
-    assert_true(clock_boot_ms() - begin_ms >= 2400); /* longer than the patience with one of them */
+    assert_true(clock_boot_ms() - begin_ms >= 2400); /* longer than the patience for one answer */
     assert_true(pulse_last_ms(&pulse) >= begin_ms + 2400);
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(calls[i].status, i == 1 ? STATUS_INVALID : STATUS_OK);
@@ -493,7 +493,7 @@ static void each_answer_is_a_beat_and_more_patience(void **state) {
     }
 }
 
-static void patience_does_not_move_a_deadline(void **state) {
+static void an_answer_does_not_move_the_deadline_of_a_run(void **state) {
     (void)state;
     PLAY({200, "{}", NULL, NULL, 30}, {-1, NULL, NULL, NULL, 0});
     struct aws_call calls[] = {call_of("A", "0"), call_of("A", "1")};
@@ -505,7 +505,7 @@ static void patience_does_not_move_a_deadline(void **state) {
     aws_call_deinit(&calls[0]);
 }
 
-static void throttled_attempts_are_counted_though_the_call_succeeds(void **state) {
+static void throttled_attempts_of_a_call_that_succeeds_are_counted(void **state) {
     (void)state;
     PLAY({400, "{\"__type\":\"ThrottlingException\"}", "x-amz-retry-after", "0", 0},
          {200, "{}", NULL, NULL, 0}, {500, "{}", NULL, NULL, 0}, {200, "{}", NULL, NULL, 0});
@@ -514,7 +514,7 @@ static void throttled_attempts_are_counted_though_the_call_succeeds(void **state
     assert_int_equal(call.throttles, 1);
     aws_call_deinit(&call);
     assert_int_equal(aws_client_call(client, &call, NULL), STATUS_OK);
-    assert_int_equal(call.throttles, 0); /* a server's error is none */
+    assert_int_equal(call.throttles, 0); /* an error of the server is not a throttle */
     aws_call_deinit(&call);
 }
 
@@ -526,7 +526,7 @@ static void *cancel_when_two_are_sent(void *context) {
     return NULL;
 }
 
-static void a_cancel_from_another_thread_ends_every_call_now_and_later(void **state) {
+static void a_cancel_from_another_thread_ends_current_and_later_calls(void **state) {
     (void)state;
     PLAY({-1, NULL, NULL, NULL, 0}, {0, NULL, NULL, NULL, 60000});
     struct aws_call calls[] = {call_of("A", "0"), call_of("A", "1"), call_of("A", "2")};
@@ -582,27 +582,27 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_signature_is_over_host_target_date_token_and_body),
         TEST(a_message_is_sent_to_the_queues_own_region_and_signed_for_it),
-        TEST(without_credentials_nothing_is_sent_and_the_error_has_the_places),
+        TEST(without_credentials_nothing_is_sent_and_the_error_lists_where_it_looked),
         TEST(an_invalid_endpoint_is_refused_when_the_client_is_made),
         TEST(an_error_keeps_its_name_message_request_id_and_reply),
-        TEST(each_call_of_a_run_has_its_own_end),
+        TEST(each_call_of_a_run_has_its_own_result),
         TEST(a_server_error_a_lost_answer_and_a_damaged_one_are_retried),
         TEST(a_throttle_is_retried_after_the_time_that_the_service_asks_for),
         TEST(the_call_or_the_environment_or_the_service_limits_attempts),
-        TEST(what_would_fail_again_is_sent_once),
-        TEST(an_outage_is_not_answered_with_more_retries_than_the_quota_holds),
-        TEST(a_call_that_waits_for_its_retry_does_not_hold_up_others),
-        TEST(no_more_are_under_way_at_once_than_the_run_allows),
+        TEST(a_request_that_would_fail_again_is_sent_once),
+        TEST(an_outage_causes_no_more_retries_than_the_quota_allows),
+        TEST(a_call_that_waits_for_its_retry_does_not_delay_the_others),
+        TEST(a_run_has_no_more_calls_at_once_than_its_concurrency),
         TEST(throttled_attempts_are_reported_to_the_caller),
         TEST(nothing_is_sent_while_the_fence_is_shut),
         TEST(a_fence_that_shuts_between_attempts_stops_the_retry),
-        TEST(a_run_ends_at_its_deadline_whether_under_way_or_not),
-        TEST(a_retry_that_would_be_after_the_deadline_is_not_waited_for),
-        TEST(a_run_without_any_answer_ends_when_its_patience_does),
-        TEST(each_answer_is_a_beat_and_more_patience),
-        TEST(patience_does_not_move_a_deadline),
-        TEST(throttled_attempts_are_counted_though_the_call_succeeds),
-        TEST(a_cancel_from_another_thread_ends_every_call_now_and_later),
+        TEST(a_run_ends_at_its_deadline_with_every_call_sent_or_not),
+        TEST(a_retry_that_would_be_after_the_deadline_is_given_up_at_once),
+        TEST(a_run_without_an_answer_ends_after_its_patience_time),
+        TEST(each_answer_beats_the_pulse_and_restarts_the_patience_time),
+        TEST(an_answer_does_not_move_the_deadline_of_a_run),
+        TEST(throttled_attempts_of_a_call_that_succeeds_are_counted),
+        TEST(a_cancel_from_another_thread_ends_current_and_later_calls),
         TEST(attempts_errors_and_retries_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

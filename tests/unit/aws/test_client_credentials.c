@@ -1,4 +1,4 @@
-/* Runs of calls whose credentials come late or not at all, and that end while calls are being started. */
+/* Runs of calls whose credentials arrive late or never, and runs that end while calls are being started. */
 #include <poll.h>
 
 #include "aws/client.h"
@@ -13,7 +13,7 @@ enum { CALLS = 20 };
 
 static struct {
     struct aws_transport transport;
-    struct aws_client *cancelled; /* with the first call that is sent; NULL: none */
+    struct aws_client *cancelled; /* when the first call is sent; NULL: none */
     int64_t until_ms;             /* sending takes until then */
     int sent;
 } script;
@@ -43,7 +43,7 @@ static void start_client(void) {
         calls[i] = (struct aws_call){.operation = "GetItem", .body = "{}", .length = 2};
 }
 
-/* A client whose credentials come from there. */
+/* A client whose credentials are from `container`. */
 static void start_client_of(struct scripted_http *container) {
     support_clear_environment();
     setenv("AWS_REGION", "eu-west-1", 1);
@@ -63,7 +63,7 @@ static void assert_all(int from, const char *code) {
         assert_string_equal(calls[i].error.code, code);
 }
 
-static void a_run_waits_for_credentials_until_its_deadline_only(void **state) {
+static void a_run_waits_for_credentials_only_until_its_deadline(void **state) {
     (void)state;
     static const struct scripted_answer silence[] = {{SCRIPTED_HTTP_SILENCE, NULL, NULL}};
     struct scripted_http *container = scripted_http_start(silence, 1);
@@ -80,7 +80,7 @@ static void a_run_waits_for_credentials_until_its_deadline_only(void **state) {
     scripted_http_stop(container);
 }
 
-static void patience_is_a_deadline_for_credentials_too(void **state) {
+static void a_run_waits_for_credentials_only_for_its_patience_time(void **state) {
     (void)state;
     static const struct scripted_answer silence[] = {{SCRIPTED_HTTP_SILENCE, NULL, NULL}};
     struct scripted_http *container = scripted_http_start(silence, 1);
@@ -94,7 +94,7 @@ static void patience_is_a_deadline_for_credentials_too(void **state) {
     scripted_http_stop(container);
 }
 
-static void the_calls_of_a_run_share_one_fetch_that_fails(void **state) {
+static void the_calls_of_a_run_share_one_failed_fetch_of_credentials(void **state) {
     (void)state;
     static const struct scripted_answer outage[] = {{500, "{}", NULL}};
     struct scripted_http *container = scripted_http_start(outage, 1);
@@ -109,7 +109,7 @@ static void the_calls_of_a_run_share_one_fetch_that_fails(void **state) {
     scripted_http_stop(container);
 }
 
-static void no_call_is_started_once_the_client_is_cancelled(void **state) {
+static void no_call_is_started_after_the_client_is_cancelled(void **state) {
     (void)state;
     support_set_environment();
     start_client();
@@ -120,7 +120,7 @@ static void no_call_is_started_once_the_client_is_cancelled(void **state) {
     stop_client();
 }
 
-static void no_call_is_started_once_the_deadline_is_over(void **state) {
+static void no_call_is_started_after_the_deadline(void **state) {
     (void)state;
     support_set_environment();
     start_client();
@@ -134,11 +134,11 @@ static void no_call_is_started_once_the_deadline_is_over(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_run_waits_for_credentials_until_its_deadline_only),
-        cmocka_unit_test(patience_is_a_deadline_for_credentials_too),
-        cmocka_unit_test(the_calls_of_a_run_share_one_fetch_that_fails),
-        cmocka_unit_test(no_call_is_started_once_the_client_is_cancelled),
-        cmocka_unit_test(no_call_is_started_once_the_deadline_is_over),
+        cmocka_unit_test(a_run_waits_for_credentials_only_until_its_deadline),
+        cmocka_unit_test(a_run_waits_for_credentials_only_for_its_patience_time),
+        cmocka_unit_test(the_calls_of_a_run_share_one_failed_fetch_of_credentials),
+        cmocka_unit_test(no_call_is_started_after_the_client_is_cancelled),
+        cmocka_unit_test(no_call_is_started_after_the_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The client and a service whose clock is another: each answer of the script has a Date. */
+/* The client and a service with another clock: each answer of the script has a Date. */
 #include <time.h>
 
 #include "aws/client.h"
@@ -16,7 +16,7 @@
 
 struct step {
     bool refuse;      /* the signature */
-    int64_t ahead_ms; /* so much ahead of ours is the service's clock */
+    int64_t ahead_ms; /* how far the service's clock is ahead of ours */
     bool cached;      /* there is an Age */
 };
 
@@ -115,7 +115,7 @@ static void note_skew(void *context, const char *name, int64_t correction_ms) {
     buffer_printf(context, "%s %+d min\n", name, (int)(rounded_ms / MINUTE));
 }
 
-static void a_wrong_clock_is_noticed_corrected_and_reported_once(void **state) {
+static void a_wrong_clock_is_corrected_and_reported_once(void **state) {
     (void)state;
     PLAY({true, 10 * MINUTE, false}, {false, 10 * MINUTE, false}, {false, 10 * MINUTE, false});
     _cleanup_(buffer_deinit) struct buffer noted;
@@ -129,7 +129,7 @@ static void a_wrong_clock_is_noticed_corrected_and_reported_once(void **state) {
     assert_string_equal(noted.data, "dynamodb +10 min\n");
 }
 
-static void a_correction_ends_when_the_clock_is_set_right(void **state) {
+static void a_clock_correction_ends_when_the_clock_is_set_right(void **state) {
     (void)state;
     PLAY({false, -60 * MINUTE, false}, {true, 0, false}, {false, 0, false});
     _cleanup_(buffer_deinit) struct buffer noted;
@@ -143,7 +143,7 @@ static void a_correction_ends_when_the_clock_is_set_right(void **state) {
     assert_string_equal(noted.data, "dynamodb -60 min\ndynamodb +0 min\n");
 }
 
-static void an_offset_about_the_threshold_is_reported_once(void **state) {
+static void a_clock_offset_near_the_threshold_is_reported_once(void **state) {
     (void)state;
     PLAY({false, 245000, false}, {false, 230000, false}, {false, 245000, false}, {false, 230000, false});
     _cleanup_(buffer_deinit) struct buffer noted;
@@ -155,27 +155,27 @@ static void an_offset_about_the_threshold_is_reported_once(void **state) {
     assert_string_equal(noted.data, "dynamodb +4 min\n");
 }
 
-static void a_bad_signature_under_a_right_clock_is_sent_once(void **state) {
+static void a_request_with_a_bad_signature_and_a_right_clock_is_sent_once(void **state) {
     (void)state;
     PLAY({true, 3 * MINUTE, false}, {true, 0, false});
     assert_call(client, STATUS_FAILED, 1);
     assert_call(client, STATUS_FAILED, 1);
 }
 
-static void a_bad_signature_is_sent_again_for_its_clock_but_once(void **state) {
+static void a_request_with_a_wrong_clock_is_sent_again_once(void **state) {
     (void)state;
     PLAY({true, 10 * MINUTE, false}, {true, -10 * MINUTE, false}, {true, 10 * MINUTE, false});
     assert_call(client, STATUS_FAILED, 2);
 }
 
-static void a_correction_that_did_not_help_is_not_repeated(void **state) {
+static void a_clock_correction_that_did_not_help_is_not_repeated(void **state) {
     (void)state;
     PLAY({true, 10 * MINUTE, false}, {true, 10 * MINUTE, false}, {true, 10 * MINUTE, false});
     assert_call(client, STATUS_FAILED, 2);
     assert_call(client, STATUS_FAILED, 1);
 }
 
-static void a_cached_answer_does_not_change_the_correction(void **state) {
+static void a_cached_answer_does_not_change_the_clock_correction(void **state) {
     (void)state;
     PLAY({true, 10 * MINUTE, true});
     assert_call(client, STATUS_FAILED, 1);
@@ -183,7 +183,7 @@ static void a_cached_answer_does_not_change_the_correction(void **state) {
     assert_signed_ahead(0);
 }
 
-static void corrections_can_be_switched_off(void **state) {
+static void clock_corrections_can_be_switched_off(void **state) {
     (void)state;
     PLAY({true, 10 * MINUTE, false});
     setenv("AWS_DISABLE_CLOCK_SKEW_CORRECTION", "true", 1);
@@ -194,7 +194,7 @@ static void corrections_can_be_switched_off(void **state) {
     assert_signed_ahead(0);
 }
 
-static void each_client_corrects_for_its_own_endpoint_only(void **state) {
+static void each_client_corrects_the_clock_for_its_own_endpoint_only(void **state) {
     (void)state;
     PLAY({false, 10 * MINUTE, false});
     struct aws_client *other;
@@ -207,7 +207,7 @@ static void each_client_corrects_for_its_own_endpoint_only(void **state) {
     aws_client_free(other);
 }
 
-static void the_offset_and_the_retry_are_counted(void **state) {
+static void the_clock_offset_and_the_retry_are_in_the_metrics(void **state) {
     (void)state;
     PLAY({true, 60 * MINUTE, false}, {false, -60 * MINUTE, false});
     service.name = "skewed";
@@ -227,16 +227,16 @@ static void the_offset_and_the_retry_are_counted(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_wrong_clock_is_noticed_corrected_and_reported_once),
-        TEST(a_correction_ends_when_the_clock_is_set_right),
-        TEST(an_offset_about_the_threshold_is_reported_once),
-        TEST(a_bad_signature_under_a_right_clock_is_sent_once),
-        TEST(a_bad_signature_is_sent_again_for_its_clock_but_once),
-        TEST(a_correction_that_did_not_help_is_not_repeated),
-        TEST(a_cached_answer_does_not_change_the_correction),
-        TEST(corrections_can_be_switched_off),
-        TEST(each_client_corrects_for_its_own_endpoint_only),
-        TEST(the_offset_and_the_retry_are_counted),
+        TEST(a_wrong_clock_is_corrected_and_reported_once),
+        TEST(a_clock_correction_ends_when_the_clock_is_set_right),
+        TEST(a_clock_offset_near_the_threshold_is_reported_once),
+        TEST(a_request_with_a_bad_signature_and_a_right_clock_is_sent_once),
+        TEST(a_request_with_a_wrong_clock_is_sent_again_once),
+        TEST(a_clock_correction_that_did_not_help_is_not_repeated),
+        TEST(a_cached_answer_does_not_change_the_clock_correction),
+        TEST(clock_corrections_can_be_switched_off),
+        TEST(each_client_corrects_the_clock_for_its_own_endpoint_only),
+        TEST(the_clock_offset_and_the_retry_are_in_the_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static bool is_measured(struct aws_skew_answer a) {
     return aws_skew_measure(&a, &offset_ms);
 }
 
-static void the_offset_is_from_the_midpoint_between_sending_and_receiving(void **state) {
+static void the_clock_offset_is_measured_at_the_midpoint_of_sending_and_receiving(void **state) {
     (void)state;
     assert_int_equal(measured(answer(NOW, 0)), 0);
     assert_int_equal(measured(answer(NOW + 10 * MINUTE, 0)), 10 * MINUTE);
@@ -29,7 +29,7 @@ static void the_offset_is_from_the_midpoint_between_sending_and_receiving(void *
     assert_int_equal(measured(answer(NOW - 3 * MINUTE, 6 * MINUTE)), 0);
 }
 
-static void an_answer_without_a_date_or_from_a_cache_is_not_used(void **state) {
+static void an_answer_without_a_date_or_from_a_cache_changes_no_offset(void **state) {
     (void)state;
     struct aws_skew_answer cached = answer(NOW - 60 * MINUTE, 0);
     cached.has_age = true;
@@ -37,14 +37,14 @@ static void an_answer_without_a_date_or_from_a_cache_is_not_used(void **state) {
     assert_false(is_measured(answer(-1, 0)));
 }
 
-static void an_answer_that_took_over_fifteen_minutes_is_not_used(void **state) {
+static void an_answer_that_took_over_fifteen_minutes_changes_no_offset(void **state) {
     (void)state;
     assert_true(is_measured(answer(NOW, 15 * MINUTE)));
     assert_false(is_measured(answer(NOW, 15 * MINUTE + 1)));
     assert_false(is_measured(answer(NOW, -1)));
 }
 
-static void an_offset_of_over_a_year_is_not_believed(void **state) {
+static void a_clock_offset_of_over_a_year_is_ignored(void **state) {
     (void)state;
     assert_true(is_measured(answer(NOW + AWS_SKEW_MAX_MS, 0)));
     assert_true(is_measured(answer(NOW - AWS_SKEW_MAX_MS, 0)));
@@ -53,7 +53,7 @@ static void an_offset_of_over_a_year_is_not_believed(void **state) {
     assert_false(is_measured(answer(INT64_C(253402300799000), 0)));
 }
 
-static void below_four_minutes_there_is_nothing_to_correct(void **state) {
+static void a_clock_offset_below_four_minutes_is_not_corrected(void **state) {
     (void)state;
     assert_int_equal(aws_skew_correction(0, 0), 0);
     assert_int_equal(aws_skew_correction(4 * MINUTE - 1, 0), 0);
@@ -62,7 +62,7 @@ static void below_four_minutes_there_is_nothing_to_correct(void **state) {
     assert_int_equal(aws_skew_correction(-4 * MINUTE, 0), -4 * MINUTE);
 }
 
-static void a_correction_ends_only_below_three_and_a_half_minutes(void **state) {
+static void a_clock_correction_ends_only_below_three_and_a_half_minutes(void **state) {
     (void)state;
     static const int64_t offsets[] = {239000, 241000, 239500, 240000, -239000};
     int64_t correction_ms = 0;
@@ -76,7 +76,7 @@ static void a_correction_ends_only_below_three_and_a_half_minutes(void **state) 
     assert_int_equal(aws_skew_correction(210000, 0), 0);
 }
 
-static void an_error_is_explained_only_if_it_was_signed_for_another_time(void **state) {
+static void an_error_is_due_to_the_clock_only_if_the_request_was_signed_for_another_time(void **state) {
     (void)state;
     static const char *const suspects[] = {
         "InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired", "AuthFailure",
@@ -93,7 +93,7 @@ static void an_error_is_explained_only_if_it_was_signed_for_another_time(void **
     assert_false(aws_skew_explains("", 0, 5 * MINUTE));
 }
 
-static void a_correction_has_changed_when_it_begins_ends_or_jumps(void **state) {
+static void a_clock_correction_has_changed_when_it_begins_ends_or_jumps(void **state) {
     (void)state;
     assert_true(aws_skew_has_changed(0, 5 * MINUTE));
     assert_true(aws_skew_has_changed(5 * MINUTE, 0));
@@ -105,14 +105,14 @@ static void a_correction_has_changed_when_it_begins_ends_or_jumps(void **state) 
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_offset_is_from_the_midpoint_between_sending_and_receiving),
-        cmocka_unit_test(an_answer_without_a_date_or_from_a_cache_is_not_used),
-        cmocka_unit_test(an_answer_that_took_over_fifteen_minutes_is_not_used),
-        cmocka_unit_test(an_offset_of_over_a_year_is_not_believed),
-        cmocka_unit_test(below_four_minutes_there_is_nothing_to_correct),
-        cmocka_unit_test(a_correction_ends_only_below_three_and_a_half_minutes),
-        cmocka_unit_test(an_error_is_explained_only_if_it_was_signed_for_another_time),
-        cmocka_unit_test(a_correction_has_changed_when_it_begins_ends_or_jumps),
+        cmocka_unit_test(the_clock_offset_is_measured_at_the_midpoint_of_sending_and_receiving),
+        cmocka_unit_test(an_answer_without_a_date_or_from_a_cache_changes_no_offset),
+        cmocka_unit_test(an_answer_that_took_over_fifteen_minutes_changes_no_offset),
+        cmocka_unit_test(a_clock_offset_of_over_a_year_is_ignored),
+        cmocka_unit_test(a_clock_offset_below_four_minutes_is_not_corrected),
+        cmocka_unit_test(a_clock_correction_ends_only_below_three_and_a_half_minutes),
+        cmocka_unit_test(an_error_is_due_to_the_clock_only_if_the_request_was_signed_for_another_time),
+        cmocka_unit_test(a_clock_correction_has_changed_when_it_begins_ends_or_jumps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

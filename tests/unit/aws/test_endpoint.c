@@ -46,7 +46,7 @@ static void assert_endpoint(const char *profile, const char *region, const char 
     aws_endpoint_deinit(&endpoint);
 }
 
-static void unconfigured_it_is_the_regions_in_its_partitions_domain(void **state) {
+static void the_default_endpoint_is_that_of_the_region_in_the_domain_of_its_partition(void **state) {
     (void)state;
     assert_endpoint("default", "eu-west-1", "https://dynamodb.eu-west-1.amazonaws.com/",
                     "dynamodb.eu-west-1.amazonaws.com");
@@ -56,8 +56,8 @@ static void unconfigured_it_is_the_regions_in_its_partitions_domain(void **state
                     "dynamodb.us-gov-west-1.amazonaws.com");
 }
 
-/* What the SDKs' own rule sets say (botocore's endpoint tests). */
-static void partitions_have_domains_of_their_own_and_fips_and_dual_stack_hosts(void **state) {
+/* As in the rule sets of the SDKs (botocore's endpoint tests). */
+static void each_partition_has_its_own_domain_and_fips_and_dual_stack_hosts(void **state) {
     (void)state;
     static const struct {
         const char *region, *plain, *fips, *dualstack, *both;
@@ -92,7 +92,7 @@ static void partitions_have_domains_of_their_own_and_fips_and_dual_stack_hosts(v
     }
 }
 
-static void variants_are_asked_for_by_the_profile_too_and_the_variable_goes_first(void **state) {
+static void a_variable_selects_fips_or_dual_stack_and_precedes_the_profile(void **state) {
     (void)state;
     assert_endpoint("variants", "eu-west-1", "https://dynamodb-fips.eu-west-1.api.aws/",
                     "dynamodb-fips.eu-west-1.api.aws");
@@ -110,7 +110,7 @@ static void assert_refused(const char *part) {
     aws_endpoint_deinit(&endpoint);
 }
 
-static void a_variant_beside_a_configured_url_or_neither_true_nor_false_is_refused(void **state) {
+static void fips_or_dual_stack_beside_a_configured_url_or_with_an_invalid_value_is_refused(void **state) {
     (void)state;
     setenv("AWS_ENDPOINT_URL", "http://general:3", 1);
     setenv("AWS_USE_FIPS_ENDPOINT", "true", 1);
@@ -136,7 +136,7 @@ static void assert_queue(const char *queue_url, const char *url, const char *reg
     aws_endpoint_deinit(&endpoint);
 }
 
-static void a_queue_is_called_where_its_url_says_and_signed_for_that_region(void **state) {
+static void a_queue_is_called_at_the_host_and_region_of_its_url(void **state) {
     (void)state;
     assert_queue("https://sqs.eu-west-1.amazonaws.com/1/q", "https://sqs.eu-west-1.amazonaws.com/",
                  "eu-west-1");
@@ -154,7 +154,7 @@ static void a_queue_is_called_where_its_url_says_and_signed_for_that_region(void
     assert_queue("http://localhost:9324/000000000000/q", "http://localhost:9324/", "eu-west-1");
 }
 
-static void a_queue_is_called_in_the_variant_that_is_asked_for(void **state) {
+static void a_queue_is_called_at_the_fips_host_if_fips_is_set(void **state) {
     (void)state;
     setenv("AWS_USE_FIPS_ENDPOINT", "true", 1);
     assert_queue("https://sqs.eu-west-1.amazonaws.com/1/q", "https://sqs-fips.eu-west-1.amazonaws.com/",
@@ -163,7 +163,7 @@ static void a_queue_is_called_in_the_variant_that_is_asked_for(void **state) {
                  "us-east-2");
 }
 
-static void a_configured_endpoint_goes_before_the_queues_own_host(void **state) {
+static void a_configured_endpoint_precedes_the_host_of_the_queue(void **state) {
     (void)state;
     setenv("AWS_ENDPOINT_URL_SQS", "http://localhost:9324", 1);
     assert_queue("https://sqs.us-east-2.amazonaws.com/1/q", "http://localhost:9324/", "eu-west-1");
@@ -181,7 +181,7 @@ static void a_url_that_is_not_of_a_queue_is_refused(void **state) {
     }
 }
 
-static void the_services_variable_goes_before_the_general_one_before_the_profile(void **state) {
+static void the_variable_of_the_service_precedes_the_general_one_and_that_the_profile(void **state) {
     (void)state;
     assert_endpoint("general", "eu-west-1", "http://profile:1/", "profile:1");
     assert_endpoint("both", "eu-west-1", "http://section:2/", "section:2");
@@ -195,7 +195,7 @@ static void the_services_variable_goes_before_the_general_one_before_the_profile
     assert_endpoint("both", "eu-west-1", "http://general:3/", "general:3");
 }
 
-static void configured_ones_can_be_ignored(void **state) {
+static void configured_endpoints_can_be_ignored(void **state) {
     (void)state;
     setenv("AWS_ENDPOINT_URL", "http://general:3", 1);
     assert_endpoint("ignoring", "eu-west-1", "https://dynamodb.eu-west-1.amazonaws.com/",
@@ -207,7 +207,7 @@ static void configured_ones_can_be_ignored(void **state) {
     assert_endpoint("ignoring", "eu-west-1", "http://general:3/", "general:3");
 }
 
-static void the_host_has_its_port_unless_it_is_the_schemes_own(void **state) {
+static void the_host_header_has_the_port_unless_it_is_the_default_of_the_scheme(void **state) {
     (void)state;
     static const char *const cases[][3] = {
         {"http://localhost:8000", "http://localhost:8000/", "localhost:8000"},
@@ -224,7 +224,7 @@ static void the_host_has_its_port_unless_it_is_the_schemes_own(void **state) {
     }
 }
 
-static void an_invalid_endpoint_is_refused_naming_its_place(void **state) {
+static void an_invalid_endpoint_is_refused_with_the_name_of_its_variable(void **state) {
     (void)state;
     static const char *const wrong[] = {"localhost:8000", "ftp://localhost",    "http://",
                                         "http://a b",     "http://a/path",      "http://a/?x=1",
@@ -244,18 +244,21 @@ static void an_invalid_endpoint_is_refused_naming_its_place(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(unconfigured_it_is_the_regions_in_its_partitions_domain, clear),
-        cmocka_unit_test_setup(partitions_have_domains_of_their_own_and_fips_and_dual_stack_hosts, clear),
-        cmocka_unit_test_setup(variants_are_asked_for_by_the_profile_too_and_the_variable_goes_first, clear),
-        cmocka_unit_test_setup(a_variant_beside_a_configured_url_or_neither_true_nor_false_is_refused, clear),
-        cmocka_unit_test_setup(a_queue_is_called_where_its_url_says_and_signed_for_that_region, clear),
-        cmocka_unit_test_setup(a_queue_is_called_in_the_variant_that_is_asked_for, clear),
-        cmocka_unit_test_setup(a_configured_endpoint_goes_before_the_queues_own_host, clear),
+        cmocka_unit_test_setup(the_default_endpoint_is_that_of_the_region_in_the_domain_of_its_partition,
+                               clear),
+        cmocka_unit_test_setup(each_partition_has_its_own_domain_and_fips_and_dual_stack_hosts, clear),
+        cmocka_unit_test_setup(a_variable_selects_fips_or_dual_stack_and_precedes_the_profile, clear),
+        cmocka_unit_test_setup(fips_or_dual_stack_beside_a_configured_url_or_with_an_invalid_value_is_refused,
+                               clear),
+        cmocka_unit_test_setup(a_queue_is_called_at_the_host_and_region_of_its_url, clear),
+        cmocka_unit_test_setup(a_queue_is_called_at_the_fips_host_if_fips_is_set, clear),
+        cmocka_unit_test_setup(a_configured_endpoint_precedes_the_host_of_the_queue, clear),
         cmocka_unit_test_setup(a_url_that_is_not_of_a_queue_is_refused, clear),
-        cmocka_unit_test_setup(the_services_variable_goes_before_the_general_one_before_the_profile, clear),
-        cmocka_unit_test_setup(configured_ones_can_be_ignored, clear),
-        cmocka_unit_test_setup(the_host_has_its_port_unless_it_is_the_schemes_own, clear),
-        cmocka_unit_test_setup(an_invalid_endpoint_is_refused_naming_its_place, clear),
+        cmocka_unit_test_setup(the_variable_of_the_service_precedes_the_general_one_and_that_the_profile,
+                               clear),
+        cmocka_unit_test_setup(configured_endpoints_can_be_ignored, clear),
+        cmocka_unit_test_setup(the_host_header_has_the_port_unless_it_is_the_default_of_the_scheme, clear),
+        cmocka_unit_test_setup(an_invalid_endpoint_is_refused_with_the_name_of_its_variable, clear),
     };
     return cmocka_run_group_tests(tests, load_profiles, free_profiles);
 }

@@ -20,7 +20,7 @@ static void prepare(struct aws_fetch *f, const char *url) {
     f->pause_ms = 1;
 }
 
-static void what_is_sent_and_answered_arrives_as_it_is(void **state) {
+static void request_and_answer_of_a_fetch_are_transferred_unchanged(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {{404, "not here", NULL}};
     struct scripted_http *server = scripted_http_start(script, 1);
@@ -35,7 +35,7 @@ static void what_is_sent_and_answered_arrives_as_it_is(void **state) {
     assert_int_equal(aws_fetch(&f, NULL), STATUS_OK);
     assert_int_equal(f.exchange.http_status, 404);
     assert_string_equal(f.exchange.reply.data, "not here");
-    assert_int_equal(scripted_http_count(server), 1); /* a refusal is an answer, not to be had again */
+    assert_int_equal(scripted_http_count(server), 1); /* a refusal is an answer and is not retried */
     const char *request = scripted_http_request(server, 0);
     assert_int_equal(strncmp(request, "POST /a/b?c=d HTTP/1.1\r\n", 24), 0);
     assert_contains(request, "\r\nX-One: 1\r\n");
@@ -45,7 +45,7 @@ static void what_is_sent_and_answered_arrives_as_it_is(void **state) {
     scripted_http_stop(server);
 }
 
-static void a_server_that_is_overloaded_or_broken_is_asked_again_a_few_times(void **state) {
+static void a_fetch_from_an_overloaded_or_broken_server_is_retried_a_few_times(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {{500, "", NULL}, {429, "", NULL}, {200, "good", NULL}};
     struct scripted_http *server = scripted_http_start(script, 3);
@@ -62,7 +62,7 @@ static void a_server_that_is_overloaded_or_broken_is_asked_again_a_few_times(voi
     scripted_http_stop(server);
 }
 
-static void the_server_s_clock_is_read_from_its_answer(void **state) {
+static void the_clock_of_the_server_is_read_from_its_answer(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {
         {200, "", "Date: Mon, 23 Nov 2026 04:36:00 GMT"},
@@ -107,7 +107,7 @@ static void a_redirect_is_not_followed(void **state) {
     scripted_http_stop(server);
 }
 
-static void an_answer_that_is_too_long_is_none(void **state) {
+static void a_fetch_whose_answer_is_too_long_fails(void **state) {
     (void)state;
     static char body[LIMIT_FETCH_BYTES + 2];
     memset(body, ' ', sizeof body - 1);
@@ -119,7 +119,7 @@ static void an_answer_that_is_too_long_is_none(void **state) {
     assert_int_equal(aws_fetch(&f, &e), STATUS_FAILED);
     assert_string_equal(e.code, "ReplyTooLarge");
     aws_fetch_deinit(&f);
-    body[LIMIT_FETCH_BYTES] = '\0'; /* this long it may be */
+    body[LIMIT_FETCH_BYTES] = '\0'; /* the maximum length */
     aws_fetch_init(&f);
     prepare(&f, scripted_http_url(server, "/"));
     assert_int_equal(aws_fetch(&f, &e), STATUS_OK);
@@ -127,7 +127,7 @@ static void an_answer_that_is_too_long_is_none(void **state) {
     scripted_http_stop(server);
 }
 
-static void silence_is_distinguished_from_absence(void **state) {
+static void a_server_that_does_not_answer_is_distinguished_from_one_that_does_not_listen(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {{SCRIPTED_HTTP_SILENCE, NULL, NULL}};
     struct scripted_http *server = scripted_http_start(script, 1);
@@ -136,12 +136,12 @@ static void silence_is_distinguished_from_absence(void **state) {
     char url[64];
     snprintf(url, sizeof url, "%s", scripted_http_url(server, "/"));
     prepare(&f, url);
-    f.exchange.attempt_ms = 500; /* time enough to be sent */
+    f.exchange.attempt_ms = 500; /* long enough to send the request */
     f.tries = 2;
     assert_int_equal(aws_fetch(&f, &e), STATUS_RETRY);
     assert_string_equal(e.code, "NoAnswer");
     assert_true(f.exchange.connected);
-    scripted_http_await(server, 2); /* which may read what was given up already */
+    scripted_http_await(server, 2); /* the second request may arrive after its time-out */
     assert_int_equal(scripted_http_count(server), 2);
     scripted_http_stop(server);
     assert_int_equal(aws_fetch(&f, &e), STATUS_RETRY);
@@ -154,7 +154,7 @@ struct stopper {
     int fd;
 };
 
-/* Whether the main thread sleeps, as the kernel sees it. */
+/* True if the main thread sleeps, as the kernel reports it. */
 static bool main_sleeps(void) {
     char path[64], line[256] = "";
     snprintf(path, sizeof path, "/proc/self/task/%d/stat", getpid());
@@ -165,8 +165,8 @@ static bool main_sleeps(void) {
     return read && strstr(line, ") S ");
 }
 
-/* Stops when the fetch waits for the answer and no timer of libcurl's (of 200 ms, as it connects) wakes it
- * any more: that is when the descriptor must. */
+/* Stops the fetch when it waits for the answer and no timer of libcurl (200 ms, while it connects) wakes it
+ * any more: then only the descriptor can wake it. */
 static void *stop_once_asked(void *context) {
     const struct stopper *s = context;
     uint64_t one = 1;
@@ -177,7 +177,7 @@ static void *stop_once_asked(void *context) {
     return write(s->fd, &one, sizeof one) == sizeof one ? NULL : context;
 }
 
-static void a_fetch_under_way_ends_when_its_descriptor_is_readable(void **state) {
+static void a_running_fetch_ends_when_its_stop_descriptor_is_readable(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {{SCRIPTED_HTTP_SILENCE, NULL, NULL}};
     struct scripted_http *server = scripted_http_start(script, 1);
@@ -186,7 +186,7 @@ static void a_fetch_under_way_ends_when_its_descriptor_is_readable(void **state)
     struct error e;
     pthread_t thread;
     prepare(&f, scripted_http_url(server, "/"));
-    f.exchange.connect_ms = f.exchange.attempt_ms = 60000; /* no time-out of its own ends it */
+    f.exchange.connect_ms = f.exchange.attempt_ms = 60000; /* its own time-out does not end it */
     f.tries = 100;
     f.stop_fd = stopper.fd;
     int64_t began_ms = clock_boot_ms();
@@ -196,14 +196,14 @@ static void a_fetch_under_way_ends_when_its_descriptor_is_readable(void **state)
     assert_true(clock_boot_ms() - began_ms < 20000);
     pthread_join(thread, NULL);
 
-    assert_int_equal(aws_fetch(&f, &e), STATUS_FAILED); /* and the next does not begin */
+    assert_int_equal(aws_fetch(&f, &e), STATUS_FAILED); /* and the next fetch does not begin */
     assert_int_equal(scripted_http_count(server), 1);
     aws_fetch_deinit(&f);
     scripted_http_stop(server);
     close(stopper.fd);
 }
 
-static void only_what_is_not_direct_goes_through_the_proxy(void **state) {
+static void a_fetch_uses_the_proxy_unless_it_is_direct(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {{200, "", NULL}};
     struct scripted_http *server = scripted_http_start(script, 1), *proxy = scripted_http_start(script, 1);
@@ -229,14 +229,14 @@ static void only_what_is_not_direct_goes_through_the_proxy(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_sent_and_answered_arrives_as_it_is),
-        cmocka_unit_test(a_server_that_is_overloaded_or_broken_is_asked_again_a_few_times),
-        cmocka_unit_test(the_server_s_clock_is_read_from_its_answer),
+        cmocka_unit_test(request_and_answer_of_a_fetch_are_transferred_unchanged),
+        cmocka_unit_test(a_fetch_from_an_overloaded_or_broken_server_is_retried_a_few_times),
+        cmocka_unit_test(the_clock_of_the_server_is_read_from_its_answer),
         cmocka_unit_test(a_redirect_is_not_followed),
-        cmocka_unit_test(an_answer_that_is_too_long_is_none),
-        cmocka_unit_test(silence_is_distinguished_from_absence),
-        cmocka_unit_test(a_fetch_under_way_ends_when_its_descriptor_is_readable),
-        cmocka_unit_test(only_what_is_not_direct_goes_through_the_proxy),
+        cmocka_unit_test(a_fetch_whose_answer_is_too_long_fails),
+        cmocka_unit_test(a_server_that_does_not_answer_is_distinguished_from_one_that_does_not_listen),
+        cmocka_unit_test(a_running_fetch_ends_when_its_stop_descriptor_is_readable),
+        cmocka_unit_test(a_fetch_uses_the_proxy_unless_it_is_direct),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

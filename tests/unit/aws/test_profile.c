@@ -22,7 +22,7 @@ static const char *config_value(const struct aws_profiles *p, const char *profil
     return aws_profiles_get(p, AWS_PROFILE_CONFIG, profile, key, NULL);
 }
 
-static void a_profile_is_named_with_its_word_in_config_and_without_in_credentials(void **state) {
+static void a_profile_section_begins_with_profile_in_config_but_not_in_credentials(void **state) {
     (void)state;
     struct aws_profiles *p;
     assert_int_equal(load(&p, "[default]\nregion = a\n[profile dev]\nregion=b\n[other]\nregion=c\n",
@@ -55,7 +55,7 @@ static void comments_blanks_and_carriage_returns_are_not_part_of_a_value(void **
     aws_profiles_free(p);
 }
 
-static void settings_are_named_in_any_case_and_profiles_are_not(void **state) {
+static void names_of_settings_ignore_case_and_names_of_profiles_do_not(void **state) {
     (void)state;
     struct aws_profiles *p = load_config("[profile Dev]\nRegion = a\n");
     assert_string_equal(config_value(p, "Dev", "region"), "a");
@@ -63,7 +63,7 @@ static void settings_are_named_in_any_case_and_profiles_are_not(void **state) {
     aws_profiles_free(p);
 }
 
-static void the_later_of_two_settings_holds_and_sections_of_one_name_are_one(void **state) {
+static void the_later_of_two_settings_is_used_and_sections_with_one_name_are_merged(void **state) {
     (void)state;
     struct aws_profiles *p = load_config(
         "[profile a]\nregion = 1\nregion = 2\noutput = x\n[profile b]\n[profile a]\nregion = 3\n");
@@ -72,7 +72,7 @@ static void the_later_of_two_settings_holds_and_sections_of_one_name_are_one(voi
     aws_profiles_free(p);
 }
 
-static void profile_default_goes_before_default(void **state) {
+static void the_section_profile_default_precedes_the_section_default(void **state) {
     (void)state;
     struct aws_profiles *p =
         load_config("[profile default]\nregion = a\n[default]\nregion = b\noutput = c\n");
@@ -110,7 +110,7 @@ static void a_services_section_holds_settings_of_each_service(void **state) {
     aws_profiles_free(p);
 }
 
-static void nested_settings_are_not_the_profiles_own(void **state) {
+static void nested_settings_do_not_replace_those_of_the_profile(void **state) {
     (void)state;
     struct aws_profiles *p = load_config("[default]\ns3 =\n  region = nested\nregion = own\n");
     assert_string_equal(config_value(p, "default", "region"), "own");
@@ -118,7 +118,7 @@ static void nested_settings_are_not_the_profiles_own(void **state) {
     aws_profiles_free(p);
 }
 
-static void the_credentials_file_goes_before_the_config_file(void **state) {
+static void a_setting_in_the_credentials_file_precedes_the_config_file(void **state) {
     (void)state;
     struct aws_profiles *p;
     assert_int_equal(load(&p, "[default]\nregion = a\noutput = b\n", "[default]\nregion = c\n", NULL),
@@ -129,7 +129,7 @@ static void the_credentials_file_goes_before_the_config_file(void **state) {
     aws_profiles_free(p);
 }
 
-static void a_broken_file_is_refused_with_its_name_and_line(void **state) {
+static void a_malformed_profile_file_is_refused_with_its_name_and_line(void **state) {
     (void)state;
     static const struct {
         const char *text;
@@ -154,7 +154,7 @@ static void a_broken_file_is_refused_with_its_name_and_line(void **state) {
     }
 }
 
-static void a_file_that_is_too_large_or_unreadable_is_refused(void **state) {
+static void a_profile_file_that_is_too_large_or_unreadable_is_refused(void **state) {
     (void)state;
     struct aws_profiles *p;
     struct error e;
@@ -171,7 +171,7 @@ static void a_file_that_is_too_large_or_unreadable_is_refused(void **state) {
     setenv("AWS_CONFIG_FILE", "/dev/null", 1);
 }
 
-static void files_that_are_not_there_are_empty_and_lie_in_the_home_directory(void **state) {
+static void missing_profile_files_are_empty_and_their_default_folder_is_in_the_home_directory(void **state) {
     (void)state;
     unsetenv("AWS_CONFIG_FILE");
     unsetenv("AWS_SHARED_CREDENTIALS_FILE");
@@ -193,18 +193,18 @@ static void files_that_are_not_there_are_empty_and_lie_in_the_home_directory(voi
 int main(void) {
     support_clear_environment();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_profile_is_named_with_its_word_in_config_and_without_in_credentials),
+        cmocka_unit_test(a_profile_section_begins_with_profile_in_config_but_not_in_credentials),
         cmocka_unit_test(comments_blanks_and_carriage_returns_are_not_part_of_a_value),
-        cmocka_unit_test(settings_are_named_in_any_case_and_profiles_are_not),
-        cmocka_unit_test(the_later_of_two_settings_holds_and_sections_of_one_name_are_one),
-        cmocka_unit_test(profile_default_goes_before_default),
+        cmocka_unit_test(names_of_settings_ignore_case_and_names_of_profiles_do_not),
+        cmocka_unit_test(the_later_of_two_settings_is_used_and_sections_with_one_name_are_merged),
+        cmocka_unit_test(the_section_profile_default_precedes_the_section_default),
         cmocka_unit_test(quotes_around_a_profile_name_are_not_part_of_it),
         cmocka_unit_test(a_services_section_holds_settings_of_each_service),
-        cmocka_unit_test(nested_settings_are_not_the_profiles_own),
-        cmocka_unit_test(the_credentials_file_goes_before_the_config_file),
-        cmocka_unit_test(a_broken_file_is_refused_with_its_name_and_line),
-        cmocka_unit_test(a_file_that_is_too_large_or_unreadable_is_refused),
-        cmocka_unit_test(files_that_are_not_there_are_empty_and_lie_in_the_home_directory),
+        cmocka_unit_test(nested_settings_do_not_replace_those_of_the_profile),
+        cmocka_unit_test(a_setting_in_the_credentials_file_precedes_the_config_file),
+        cmocka_unit_test(a_malformed_profile_file_is_refused_with_its_name_and_line),
+        cmocka_unit_test(a_profile_file_that_is_too_large_or_unreadable_is_refused),
+        cmocka_unit_test(missing_profile_files_are_empty_and_their_default_folder_is_in_the_home_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

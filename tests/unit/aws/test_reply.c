@@ -22,7 +22,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static void a_success_is_its_json(void **state) {
+static void the_reply_of_a_success_is_its_json(void **state) {
     (void)state;
     aws_exchange_answer(&x, 200, "{\"Item\":{\"n\":{\"S\":\"a\\u0000b\"}}}");
     assert_int_equal(aws_reply_read(&x, &reply, &e), STATUS_OK);
@@ -30,7 +30,7 @@ static void a_success_is_its_json(void **state) {
         json_string_length(json_object_get(json_object_get(json_object_get(reply, "Item"), "n"), "S")), 3);
 }
 
-static void an_empty_or_null_body_is_no_error(void **state) {
+static void an_empty_or_null_body_of_a_success_is_not_an_error(void **state) {
     (void)state;
     aws_exchange_answer(&x, 200, "");
     assert_int_equal(aws_reply_read(&x, &reply, &e), STATUS_OK);
@@ -40,7 +40,7 @@ static void an_empty_or_null_body_is_no_error(void **state) {
     assert_true(json_is_null(reply));
 }
 
-static void an_errors_name_message_request_id_and_reply_survive(void **state) {
+static void an_error_reply_keeps_its_name_message_request_id_and_json(void **state) {
     (void)state;
     aws_exchange_answer(
         &x, 400,
@@ -55,7 +55,7 @@ static void an_errors_name_message_request_id_and_reply_survive(void **state) {
     assert_non_null(json_object_get(json_object_get(reply, "Item"), "at2"));
 }
 
-static void the_name_is_found_wherever_services_put_it(void **state) {
+static void the_error_name_is_found_in_every_place_that_services_use(void **state) {
     (void)state;
     static const char *const cases[][3] = {
         {"{\"__type\":\"ExpiredIteratorException\",\"message\":\"old\"}", "", "ExpiredIteratorException"},
@@ -98,7 +98,7 @@ static void a_success_that_is_not_json_may_be_retried(void **state) {
     assert_string_equal(e.code, "MalformedReply");
 }
 
-static void no_answer_says_why(void **state) {
+static void a_missing_answer_is_reported_with_its_reason(void **state) {
     (void)state;
     aws_exchange_fail(&x, "Connection refused");
     assert_int_equal(aws_reply_read(&x, &reply, &e), STATUS_RETRY);
@@ -139,7 +139,7 @@ static void an_error_with_a_wrong_checksum_is_damaged(void **state) {
     assert_null(reply);
 }
 
-static void what_the_service_asks_for_is_its_own_header_before_https(void **state) {
+static void the_retry_after_header_of_aws_precedes_that_of_http(void **state) {
     (void)state;
     aws_exchange_answer(&x, 503, "");
     assert_int_equal(aws_exchange_retry_after_ms(&x, 0), -1);
@@ -151,7 +151,7 @@ static void what_the_service_asks_for_is_its_own_header_before_https(void **stat
     assert_int_equal(aws_exchange_retry_after_ms(&x, 0), 1500);
 }
 
-static void a_retry_after_date_is_by_the_clock_of_the_service(void **state) {
+static void a_retry_after_date_is_measured_by_the_clock_of_the_service(void **state) {
     (void)state;
     aws_exchange_answer(&x, 503, "");
     aws_exchange_header(&x, "Retry-After", "Sun, 06 Nov 1994 08:49:37 GMT");
@@ -161,7 +161,7 @@ static void a_retry_after_date_is_by_the_clock_of_the_service(void **state) {
     assert_int_equal(aws_exchange_retry_after_ms(&x, 784111777000 - 7000), 2000);
 }
 
-static void another_answers_headers_are_forgotten(void **state) {
+static void a_new_answer_discards_the_headers_of_the_one_before(void **state) {
     (void)state;
     static const char *const headers[][2] = {
         {"x-amz-crc32", "1"},       {"Age", "0"},
@@ -179,19 +179,19 @@ static void another_answers_headers_are_forgotten(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_success_is_its_json),
-        TEST(an_empty_or_null_body_is_no_error),
-        TEST(an_errors_name_message_request_id_and_reply_survive),
-        TEST(the_name_is_found_wherever_services_put_it),
+        TEST(the_reply_of_a_success_is_its_json),
+        TEST(an_empty_or_null_body_of_a_success_is_not_an_error),
+        TEST(an_error_reply_keeps_its_name_message_request_id_and_json),
+        TEST(the_error_name_is_found_in_every_place_that_services_use),
         TEST(a_reply_whose_checksum_is_wrong_is_damaged),
         TEST(a_success_that_is_not_json_may_be_retried),
-        TEST(no_answer_says_why),
+        TEST(a_missing_answer_is_reported_with_its_reason),
         TEST(a_reply_that_is_too_large_fails),
         TEST(headers_that_are_not_numbers_are_ignored),
         TEST(an_error_with_a_wrong_checksum_is_damaged),
-        TEST(what_the_service_asks_for_is_its_own_header_before_https),
-        TEST(a_retry_after_date_is_by_the_clock_of_the_service),
-        TEST(another_answers_headers_are_forgotten),
+        TEST(the_retry_after_header_of_aws_precedes_that_of_http),
+        TEST(a_retry_after_date_is_measured_by_the_clock_of_the_service),
+        TEST(a_new_answer_discards_the_headers_of_the_one_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 #include "aws/client.h"
 #include "tests/unit/support/aws.h"
 
-static void the_wait_doubles_from_its_base_up_to_twenty_seconds(void **state) {
+static void the_wait_before_a_retry_doubles_from_its_base_up_to_twenty_seconds(void **state) {
     (void)state;
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 0, 25, 1.0, -1), 25);
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 1, 25, 1.0, -1), 50);
@@ -14,21 +14,21 @@ static void the_wait_doubles_from_its_base_up_to_twenty_seconds(void **state) {
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_OTHER, 1000000, 50, 1.0, -1), 20000);
 }
 
-static void a_throttle_waits_from_a_one_second_base(void **state) {
+static void the_wait_after_a_throttle_doubles_from_one_second(void **state) {
     (void)state;
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_THROTTLE, 0, 25, 1.0, -1), 1000);
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_THROTTLE, 2, 25, 1.0, -1), 4000);
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_THROTTLE, 5, 25, 1.0, -1), 20000);
 }
 
-static void chance_takes_a_fraction_of_the_whole_wait(void **state) {
+static void the_wait_is_a_random_fraction_of_its_maximum(void **state) {
     (void)state;
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 4, 50, 0.0, -1), 0);
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 4, 50, 0.25, -1), 200);
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_THROTTLE, 0, 50, 0.5, -1), 500);
 }
 
-static void what_the_service_asks_for_is_kept_within_five_seconds_of_the_computed_wait(void **state) {
+static void a_requested_wait_is_limited_to_five_seconds_more_than_the_computed_one(void **state) {
     (void)state;
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 0, 50, 1.0, 0), 50);
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 0, 50, 1.0, 49), 50);
@@ -37,7 +37,7 @@ static void what_the_service_asks_for_is_kept_within_five_seconds_of_the_compute
     assert_int_equal(aws_retry_delay_ms(AWS_RETRY_SERVER, 0, 50, 1.0, 3600000), 5050);
 }
 
-/* aws/client.c has them. */
+/* The numbers are in aws/client.c. */
 static void dynamodb_has_four_attempts_from_25_ms_and_the_others_three_from_50(void **state) {
     (void)state;
     assert_int_equal(aws_dynamodb.max_attempts, 4);
@@ -49,7 +49,7 @@ static void dynamodb_has_four_attempts_from_25_ms_and_the_others_three_from_50(v
     }
 }
 
-static void only_what_can_succeed_is_retried(void **state) {
+static void only_errors_that_may_pass_are_retried(void **state) {
     (void)state;
     assert_int_equal(aws_retry_cause_of("ThrottlingException", 400), AWS_RETRY_THROTTLE);
     assert_int_equal(aws_retry_cause_of("SlowDown", 503), AWS_RETRY_THROTTLE);
@@ -69,7 +69,7 @@ static void only_what_can_succeed_is_retried(void **state) {
     assert_int_equal(aws_retry_cause_of("ExpiredTokenException", 400), AWS_RETRY_NONE);
 }
 
-static void a_throttle_costs_five_of_the_quota_and_anything_else_fourteen(void **state) {
+static void a_retry_of_a_throttle_costs_five_tokens_and_any_other_fourteen(void **state) {
     (void)state;
     struct aws_retry_quota q;
     aws_retry_quota_init(&q);
@@ -87,7 +87,7 @@ static void a_throttle_costs_five_of_the_quota_and_anything_else_fourteen(void *
     assert_int_equal(aws_retry_quota_take(&q, AWS_RETRY_THROTTLE), 0);
 }
 
-static void a_success_gives_back_what_its_retry_took_or_else_one(void **state) {
+static void a_success_returns_the_tokens_of_its_retry_or_else_one(void **state) {
     (void)state;
     struct aws_retry_quota q;
     aws_retry_quota_init(&q);
@@ -103,7 +103,7 @@ static void a_success_gives_back_what_its_retry_took_or_else_one(void **state) {
     assert_int_equal(aws_retry_quota_take(&q, AWS_RETRY_THROTTLE), 0);
 }
 
-static void the_quota_is_never_above_full(void **state) {
+static void the_retry_quota_is_never_above_its_maximum(void **state) {
     (void)state;
     struct aws_retry_quota q;
     aws_retry_quota_init(&q);
@@ -124,7 +124,7 @@ static void *take_and_give(void *context) {
     return NULL;
 }
 
-static void threads_that_share_a_quota_lose_none_of_it(void **state) {
+static void threads_that_share_a_retry_quota_lose_no_token(void **state) {
     (void)state;
     struct aws_retry_quota q;
     aws_retry_quota_init(&q);
@@ -138,16 +138,16 @@ static void threads_that_share_a_quota_lose_none_of_it(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_wait_doubles_from_its_base_up_to_twenty_seconds),
-        cmocka_unit_test(a_throttle_waits_from_a_one_second_base),
-        cmocka_unit_test(chance_takes_a_fraction_of_the_whole_wait),
-        cmocka_unit_test(what_the_service_asks_for_is_kept_within_five_seconds_of_the_computed_wait),
+        cmocka_unit_test(the_wait_before_a_retry_doubles_from_its_base_up_to_twenty_seconds),
+        cmocka_unit_test(the_wait_after_a_throttle_doubles_from_one_second),
+        cmocka_unit_test(the_wait_is_a_random_fraction_of_its_maximum),
+        cmocka_unit_test(a_requested_wait_is_limited_to_five_seconds_more_than_the_computed_one),
         cmocka_unit_test(dynamodb_has_four_attempts_from_25_ms_and_the_others_three_from_50),
-        cmocka_unit_test(only_what_can_succeed_is_retried),
-        cmocka_unit_test(a_throttle_costs_five_of_the_quota_and_anything_else_fourteen),
-        cmocka_unit_test(a_success_gives_back_what_its_retry_took_or_else_one),
-        cmocka_unit_test(the_quota_is_never_above_full),
-        cmocka_unit_test(threads_that_share_a_quota_lose_none_of_it),
+        cmocka_unit_test(only_errors_that_may_pass_are_retried),
+        cmocka_unit_test(a_retry_of_a_throttle_costs_five_tokens_and_any_other_fourteen),
+        cmocka_unit_test(a_success_returns_the_tokens_of_its_retry_or_else_one),
+        cmocka_unit_test(the_retry_quota_is_never_above_its_maximum),
+        cmocka_unit_test(threads_that_share_a_retry_quota_lose_no_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 
 #include "tests/unit/support/aws.h"
 
-static void an_error_name_has_a_status(void **state) {
+static void each_error_name_has_a_status(void **state) {
     (void)state;
     static const struct {
         const char *name;
@@ -36,7 +36,7 @@ static void an_error_name_has_a_status(void **state) {
     }
 }
 
-static void without_a_known_name_the_http_status_decides(void **state) {
+static void an_error_without_a_known_name_has_the_status_of_its_http_status(void **state) {
     (void)state;
     assert_int_equal(aws_service_error_status("", 0), STATUS_RETRY);
     assert_int_equal(aws_service_error_status("", 408), STATUS_RETRY);
@@ -47,7 +47,7 @@ static void without_a_known_name_the_http_status_decides(void **state) {
     assert_int_equal(aws_service_error_status("", 413), STATUS_INVALID);
 }
 
-static void throttles_are_known_by_name(void **state) {
+static void throttles_are_recognised_by_their_error_name(void **state) {
     (void)state;
     assert_true(aws_service_error_is_throttle("ProvisionedThroughputExceededException"));
     assert_true(aws_service_error_is_throttle("RequestLimitExceeded"));
@@ -59,9 +59,9 @@ static void throttles_are_known_by_name(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_error_name_has_a_status),
-        cmocka_unit_test(without_a_known_name_the_http_status_decides),
-        cmocka_unit_test(throttles_are_known_by_name),
+        cmocka_unit_test(each_error_name_has_a_status),
+        cmocka_unit_test(an_error_without_a_known_name_has_the_status_of_its_http_status),
+        cmocka_unit_test(throttles_are_recognised_by_their_error_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

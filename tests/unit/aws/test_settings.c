@@ -23,7 +23,7 @@ static void assert_region(const char *region) {
     aws_settings_free(settings);
 }
 
-static void the_region_is_the_variables_else_the_profiles(void **state) {
+static void the_region_is_that_of_the_variable_or_else_of_the_profile(void **state) {
     (void)state;
     assert_refused("set AWS_REGION");
     support_put_file("AWS_CONFIG_FILE", "[default]\nregion = us-east-1\n[profile dev]\nregion = us-west-2\n");
@@ -52,7 +52,7 @@ static void a_named_profile_must_exist(void **state) {
     assert_region("eu-west-1");
 }
 
-static void a_broken_file_is_refused(void **state) {
+static void settings_with_a_malformed_profile_file_are_refused(void **state) {
     (void)state;
     setenv("AWS_REGION", "eu-west-1", 1);
     support_put_file("AWS_CONFIG_FILE", "[default\n");
@@ -60,7 +60,7 @@ static void a_broken_file_is_refused(void **state) {
     support_drop_file("AWS_CONFIG_FILE");
 }
 
-static void attempts_are_a_number_from_one_to_a_hundred(void **state) {
+static void the_number_of_attempts_is_from_one_to_a_hundred(void **state) {
     (void)state;
     struct aws_settings *settings;
     setenv("AWS_REGION", "eu-west-1", 1);
@@ -79,7 +79,7 @@ static void attempts_are_a_number_from_one_to_a_hundred(void **state) {
     }
 }
 
-static void the_ca_bundle_is_the_variables_else_the_profiles(void **state) {
+static void the_ca_bundle_is_that_of_the_variable_or_else_of_the_profile(void **state) {
     (void)state;
     struct aws_settings *settings;
     setenv("AWS_REGION", "eu-west-1", 1);
@@ -101,7 +101,7 @@ static void the_ca_bundle_is_the_variables_else_the_profiles(void **state) {
     support_drop_file("AWS_CONFIG_FILE");
 }
 
-static void an_unsupported_retry_mode_is_taken_for_standard_with_a_warning(void **state) {
+static void an_unsupported_retry_mode_is_replaced_by_standard_with_a_warning(void **state) {
     (void)state;
     struct aws_settings *settings;
     setenv("AWS_REGION", "eu-west-1", 1);
@@ -135,7 +135,7 @@ static void assert_corrects_skew(bool expected) {
     aws_settings_free(settings);
 }
 
-static void skew_is_corrected_unless_the_variable_or_else_the_profile_says_no(void **state) {
+static void clock_skew_is_corrected_unless_the_variable_or_the_profile_disables_it(void **state) {
     (void)state;
     setenv("AWS_REGION", "eu-west-1", 1);
     assert_corrects_skew(true);
@@ -152,14 +152,14 @@ static void skew_is_corrected_unless_the_variable_or_else_the_profile_says_no(vo
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(the_region_is_the_variables_else_the_profiles, clear),
+        cmocka_unit_test_setup(the_region_is_that_of_the_variable_or_else_of_the_profile, clear),
         cmocka_unit_test_setup(a_region_that_cannot_be_part_of_a_host_name_is_refused, clear),
         cmocka_unit_test_setup(a_named_profile_must_exist, clear),
-        cmocka_unit_test_setup(a_broken_file_is_refused, clear),
-        cmocka_unit_test_setup(attempts_are_a_number_from_one_to_a_hundred, clear),
-        cmocka_unit_test_setup(an_unsupported_retry_mode_is_taken_for_standard_with_a_warning, clear),
-        cmocka_unit_test_setup(skew_is_corrected_unless_the_variable_or_else_the_profile_says_no, clear),
-        cmocka_unit_test_setup(the_ca_bundle_is_the_variables_else_the_profiles, clear),
+        cmocka_unit_test_setup(settings_with_a_malformed_profile_file_are_refused, clear),
+        cmocka_unit_test_setup(the_number_of_attempts_is_from_one_to_a_hundred, clear),
+        cmocka_unit_test_setup(an_unsupported_retry_mode_is_replaced_by_standard_with_a_warning, clear),
+        cmocka_unit_test_setup(clock_skew_is_corrected_unless_the_variable_or_the_profile_disables_it, clear),
+        cmocka_unit_test_setup(the_ca_bundle_is_that_of_the_variable_or_else_of_the_profile, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

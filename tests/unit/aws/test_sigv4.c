@@ -48,7 +48,7 @@ static void check_vector(const json_t *vector, struct sigv4_key *key) {
     sigv4_signed_deinit(&result);
 }
 
-static void the_published_vectors_are_met_step_by_step(void **state) {
+static void each_step_of_signing_gives_the_result_of_the_published_vectors(void **state) {
     (void)state;
     json_error_t problem;
     json_auto_t *file = json_load_file("tests/data/sigv4-vectors.json", 0, &problem);
@@ -81,7 +81,7 @@ static void sign_with(const struct sigv4_scope *s, struct sigv4_key *key, char s
     sigv4_signed_deinit(&result);
 }
 
-static void a_kept_key_is_never_used_for_another_day_secret_region_or_service(void **state) {
+static void a_cached_key_is_never_used_for_another_day_secret_region_or_service(void **state) {
     (void)state;
     struct sigv4_scope others[] = {scope, scope, scope, scope, scope};
     others[1].time_ms += INT64_C(86400000);
@@ -111,7 +111,7 @@ static void the_authorization_header_names_key_scope_and_signed_headers(void **s
     sigv4_signed_deinit(&result);
 }
 
-static void what_cannot_be_signed_is_refused(void **state) {
+static void a_request_that_cannot_be_signed_is_refused(void **state) {
     (void)state;
     struct sigv4_header many[SIGV4_HEADERS + 1];
     for (size_t i = 0; i < SIGV4_HEADERS + 1; i++)
@@ -142,10 +142,10 @@ static void what_cannot_be_signed_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_published_vectors_are_met_step_by_step),
-        cmocka_unit_test(a_kept_key_is_never_used_for_another_day_secret_region_or_service),
+        cmocka_unit_test(each_step_of_signing_gives_the_result_of_the_published_vectors),
+        cmocka_unit_test(a_cached_key_is_never_used_for_another_day_secret_region_or_service),
         cmocka_unit_test(the_authorization_header_names_key_scope_and_signed_headers),
-        cmocka_unit_test(what_cannot_be_signed_is_refused),
+        cmocka_unit_test(a_request_that_cannot_be_signed_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

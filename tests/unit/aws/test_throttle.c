@@ -21,7 +21,7 @@ static const char *found(const char *reply, const char *body, const char *resour
     return text;
 }
 
-static void dynamodb_names_the_table_or_index_in_either_spelling(void **state) {
+static void the_table_or_index_is_read_from_either_spelling_of_dynamodb(void **state) {
     (void)state;
     assert_string_equal(found("{\"ThrottlingReasons\":[{\"reason\":\"IndexWriteKeyRangeThroughputExceeded\","
                               "\"resource\":\"" ARN "table/shop-Scores/index/ScoresByRole\"}]}",
@@ -31,7 +31,7 @@ static void dynamodb_names_the_table_or_index_in_either_spelling(void **state) {
                         "table/x");
 }
 
-static void a_resource_named_twice_is_found_once_and_no_more_than_fit(void **state) {
+static void a_resource_named_twice_is_found_once_and_those_beyond_the_limit_are_dropped(void **state) {
     (void)state;
     assert_string_equal(found("{\"ThrottlingReasons\":[{\"resource\":\"" ARN "table/a\"},{\"resource\":\"" ARN
                               "table/a\"},{\"resource\":\"" ARN "table/a/index/i\"}]}",
@@ -44,7 +44,7 @@ static void a_resource_named_twice_is_found_once_and_no_more_than_fit(void **sta
         "a b c d");
 }
 
-static void where_the_reply_names_none_the_request_does(void **state) {
+static void the_request_names_the_throttled_resource_if_the_reply_does_not(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"{\"TableName\":\"x\"}", "table/x"},
@@ -63,21 +63,21 @@ static void where_the_reply_names_none_the_request_does(void **state) {
             assert_string_equal(found(replies[r], cases[i][0], "stream/other"), cases[i][1]);
 }
 
-static void where_neither_does_the_caller_names_it_else_it_is_unknown(void **state) {
+static void the_caller_names_the_throttled_resource_if_request_and_reply_do_not(void **state) {
     (void)state;
     assert_string_equal(found("{}", "{\"ShardIterator\":\"AAA\"}", "stream/s"), "stream/s");
     assert_string_equal(found(NULL, "", NULL), "unknown");
     assert_string_equal(found("[]", "7", NULL), "unknown");
 }
 
-static void a_name_that_is_too_long_is_cut(void **state) {
+static void a_name_of_a_throttled_resource_that_is_too_long_is_cut(void **state) {
     (void)state;
     char body[2048];
     snprintf(body, sizeof body, "{\"TableName\":\"%01000d\"}", 7);
     assert_int_equal(strlen(found(NULL, body, NULL)), AWS_THROTTLE_NAME_SIZE - 1);
 }
 
-static void each_is_counted(void **state) {
+static void each_throttled_resource_is_counted(void **state) {
     (void)state;
     struct aws_call call = {.body = "{\"TableName\":\"x\"}", .length = 17};
     aws_throttle_count("dynamodb", NULL, &call);
@@ -92,12 +92,12 @@ static void each_is_counted(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dynamodb_names_the_table_or_index_in_either_spelling),
-        cmocka_unit_test(a_resource_named_twice_is_found_once_and_no_more_than_fit),
-        cmocka_unit_test(where_the_reply_names_none_the_request_does),
-        cmocka_unit_test(where_neither_does_the_caller_names_it_else_it_is_unknown),
-        cmocka_unit_test(a_name_that_is_too_long_is_cut),
-        cmocka_unit_test(each_is_counted),
+        cmocka_unit_test(the_table_or_index_is_read_from_either_spelling_of_dynamodb),
+        cmocka_unit_test(a_resource_named_twice_is_found_once_and_those_beyond_the_limit_are_dropped),
+        cmocka_unit_test(the_request_names_the_throttled_resource_if_the_reply_does_not),
+        cmocka_unit_test(the_caller_names_the_throttled_resource_if_request_and_reply_do_not),
+        cmocka_unit_test(a_name_of_a_throttled_resource_that_is_too_long_is_cut),
+        cmocka_unit_test(each_throttled_resource_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

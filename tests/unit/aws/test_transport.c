@@ -22,7 +22,7 @@
 
 enum behaviour {
     ANSWER,
-    ANSWER_AND_CLOSE, /* without saying so: a kept-alive connection that has gone stale */
+    ANSWER_AND_CLOSE, /* without `Connection: close`: a stale kept-alive connection */
     CONTINUE_FIRST,   /* 100 Continue, with headers that are not the answer's */
     ANSWER_IN_CHUNKS,
     TRAILERS,             /* chunks, and a header behind them */
@@ -30,9 +30,9 @@ enum behaviour {
     CUT_CHUNKS,           /* closes before the last chunk */
     CUT_HEAD,             /* closes in the middle of the headers */
     CUT_CONTINUE,         /* closes after 100 Continue */
-    REFUSE_FOR_THE_CLOCK, /* an hour and more ahead of anybody's */
+    REFUSE_FOR_THE_CLOCK, /* refuses the signing time; its Date is more than an hour ahead of ours */
     RESET,                /* resets the connection */
-    SILENCE,              /* reads the request and says nothing */
+    SILENCE,              /* reads the request and sends nothing */
     FLOOD,                /* a body that is too large */
 };
 
@@ -150,7 +150,7 @@ static void behave(struct connection *c, enum behaviour behaviour) {
     }
 }
 
-/* The length of the whole request at the start of the input; 0 if it is not all there. */
+/* The length of the whole request at the start of the input; 0 if a part of it is missing. */
 static size_t whole_request(const struct buffer *input) {
     const char *end = input->data ? strstr(input->data, "\r\n\r\n") : NULL;
     const char *field = input->data ? strcasestr(input->data, "\r\ncontent-length:") : NULL;
@@ -297,7 +297,7 @@ static void assert_no_answer(struct aws_call call, const char *part) {
     aws_call_deinit(&call);
 }
 
-static void calls_one_after_the_other_use_one_connection(void **state) {
+static void sequential_calls_use_one_connection(void **state) {
     (void)state;
     for (int i = 0; i < 10; i++)
         assert_ok(call_once("{}", 2, 1), 1);
@@ -305,7 +305,7 @@ static void calls_one_after_the_other_use_one_connection(void **state) {
     assert_int_equal(atomic_load(&server.accepted), 1);
 }
 
-static void calls_at_once_use_as_many_connections_as_are_under_way_and_keep_them(void **state) {
+static void simultaneous_calls_use_a_connection_each_and_keep_them(void **state) {
     (void)state;
     for (int round = 0; round < 3; round++) {
         struct aws_call calls[40];
@@ -320,7 +320,7 @@ static void calls_at_once_use_as_many_connections_as_are_under_way_and_keep_them
     assert_in_range(atomic_load(&server.accepted), 1, 4);
 }
 
-static void a_large_body_arrives_whole_and_at_once(void **state) {
+static void a_large_body_is_sent_whole_without_a_100_continue(void **state) {
     (void)state;
     size_t length = 2 << 20;
     char *body = malloc(length);
@@ -344,7 +344,7 @@ static void a_large_body_arrives_whole_and_at_once(void **state) {
     free(body);
 }
 
-static void a_connection_gone_stale_is_noticed_and_the_request_sent_on_another(void **state) {
+static void a_request_on_a_stale_connection_is_sent_again_on_another_one(void **state) {
     (void)state;
     BEHAVE(ANSWER_AND_CLOSE, ANSWER, ANSWER_AND_CLOSE);
     for (int i = 0; i < 4; i++)
@@ -352,7 +352,7 @@ static void a_connection_gone_stale_is_noticed_and_the_request_sent_on_another(v
     assert_int_equal(atomic_load(&server.accepted), 3);
 }
 
-static void an_interim_answers_headers_are_not_the_answers(void **state) {
+static void headers_of_an_interim_answer_are_ignored(void **state) {
     (void)state;
     BEHAVE(CONTINUE_FIRST);
     assert_ok(call_once("{}", 2, 1), 1);
@@ -374,7 +374,7 @@ static void an_answer_with_trailers_is_read_whole(void **state) {
     assert_ok(call_once("{}", 2, 1), 1);
 }
 
-static void an_answer_cut_anywhere_is_no_answer_and_is_retried(void **state) {
+static void a_call_whose_answer_is_cut_anywhere_is_retried(void **state) {
     (void)state;
     BEHAVE(CUT, CUT, ANSWER, CUT_CHUNKS, CUT_CHUNKS, ANSWER, CUT_HEAD, CUT_HEAD, ANSWER, CUT_CONTINUE,
            CUT_CONTINUE, ANSWER);
@@ -384,23 +384,24 @@ static void an_answer_cut_anywhere_is_no_answer_and_is_retried(void **state) {
     }
 }
 
-static void an_answers_date_is_read_and_the_clock_corrected(void **state) {
+static void the_date_of_an_answer_corrects_the_clock(void **state) {
     (void)state;
     BEHAVE(REFUSE_FOR_THE_CLOCK);
     assert_ok(call_once("{}", 2, 0), 2);
 }
 
-static void a_reset_is_no_answer_and_is_retried(void **state) {
+static void a_call_whose_connection_is_reset_is_retried(void **state) {
     (void)state;
     BEHAVE(RESET, RESET, ANSWER);
     assert_no_answer(call_once("{}", 2, 1), "NoAnswer: ");
     assert_ok(call_once("{}", 2, 0), 2);
 }
 
-static void a_late_answer_is_no_answer_and_is_retried(void **state) {
+static void a_call_whose_answer_is_late_is_retried(void **state) {
     (void)state;
     BEHAVE(SILENCE, SILENCE, ANSWER);
-    transport.attempt_ms = 1000; /* time enough to be sent, and to be answered at last */
+    transport.attempt_ms =
+        1000; /* long enough to send the request and, the third time, to receive the answer */
     int64_t begin_ms = clock_boot_ms();
     assert_no_answer(call_once("{}", 2, 1), "timed out");
     assert_in_range(clock_boot_ms() - begin_ms, 990, LIMIT_AWS_ATTEMPT_MS - 1);
@@ -418,7 +419,7 @@ static void a_reply_that_is_too_large_is_neither_read_to_its_end_nor_retried(voi
     assert_ok(call_once("{}", 2, 1), 1);
 }
 
-static void a_service_that_does_not_listen_is_no_answer(void **state) {
+static void a_call_to_a_service_that_does_not_listen_has_no_answer(void **state) {
     (void)state;
     shutdown(server.listener, SHUT_RDWR);
     assert_no_answer(call_once("{}", 2, 1), "connect");
@@ -437,7 +438,7 @@ static void send_losing(const struct aws_transport *t, struct aws_session *sessi
     aws_session_send(session, x);
 }
 
-static void a_wrapped_transport_may_lose_an_answer_after_it_took_effect(void **state) {
+static void a_wrapped_transport_can_lose_the_answer_of_a_request_that_took_effect(void **state) {
     (void)state;
     atomic_int lost = 0;
     transport.send = send_losing;
@@ -453,7 +454,7 @@ static void *cancel_when_asked(void *context) {
     return NULL;
 }
 
-static void a_cancel_ends_a_call_whose_service_is_silent(void **state) {
+static void a_cancel_ends_a_call_whose_service_does_not_answer(void **state) {
     (void)state;
     BEHAVE(SILENCE);
     pthread_t thread;
@@ -478,7 +479,7 @@ static void *call_often(void *context) {
     return NULL;
 }
 
-static void threads_that_share_a_client_have_a_connection_each(void **state) {
+static void threads_that_share_a_client_use_a_connection_each(void **state) {
     (void)state;
     pthread_t threads[4];
     for (size_t i = 0; i < 4; i++)
@@ -496,22 +497,22 @@ int main(void) {
     signal(SIGPIPE, SIG_IGN);
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(calls_one_after_the_other_use_one_connection),
-        TEST(calls_at_once_use_as_many_connections_as_are_under_way_and_keep_them),
-        TEST(a_large_body_arrives_whole_and_at_once),
-        TEST(a_connection_gone_stale_is_noticed_and_the_request_sent_on_another),
-        TEST(an_interim_answers_headers_are_not_the_answers),
+        TEST(sequential_calls_use_one_connection),
+        TEST(simultaneous_calls_use_a_connection_each_and_keep_them),
+        TEST(a_large_body_is_sent_whole_without_a_100_continue),
+        TEST(a_request_on_a_stale_connection_is_sent_again_on_another_one),
+        TEST(headers_of_an_interim_answer_are_ignored),
         TEST(an_error_in_chunks_is_read_whole),
         TEST(an_answer_with_trailers_is_read_whole),
-        TEST(an_answer_cut_anywhere_is_no_answer_and_is_retried),
-        TEST(an_answers_date_is_read_and_the_clock_corrected),
-        TEST(a_reset_is_no_answer_and_is_retried),
-        TEST(a_late_answer_is_no_answer_and_is_retried),
+        TEST(a_call_whose_answer_is_cut_anywhere_is_retried),
+        TEST(the_date_of_an_answer_corrects_the_clock),
+        TEST(a_call_whose_connection_is_reset_is_retried),
+        TEST(a_call_whose_answer_is_late_is_retried),
         TEST(a_reply_that_is_too_large_is_neither_read_to_its_end_nor_retried),
-        TEST(a_service_that_does_not_listen_is_no_answer),
-        TEST(a_wrapped_transport_may_lose_an_answer_after_it_took_effect),
-        TEST(a_cancel_ends_a_call_whose_service_is_silent),
-        TEST(threads_that_share_a_client_have_a_connection_each),
+        TEST(a_call_to_a_service_that_does_not_listen_has_no_answer),
+        TEST(a_wrapped_transport_can_lose_the_answer_of_a_request_that_took_effect),
+        TEST(a_cancel_ends_a_call_whose_service_does_not_answer),
+        TEST(threads_that_share_a_client_use_a_connection_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static void write_certificate(X509 *certificate, char *path) {
     assert_int_equal(fclose(file), 0);
 }
 
-/* The authority that the server's certificate is of, and one that has nothing to do with it. */
+/* The authority of the server's certificate, and an unrelated one. */
 static char bundle[] = "/tmp/winner-view-test-ca-XXXXXX", stranger[] = "/tmp/winner-view-test-ca-XXXXXX";
 static SSL_CTX *tls;
 
@@ -79,7 +79,7 @@ static int drop_authority(void **state) {
     return 0;
 }
 
-/* Something that listens and serves one connection after the other, in a thread of its own. */
+/* A server that serves one connection after the other, in its own thread. */
 struct listener {
     void (*serve)(struct listener *l, int fd);
     int fd;
@@ -138,7 +138,8 @@ static void serve_tls(struct listener *l, int fd) {
         for (int n; length < sizeof request - 1 && !strstr(request, "\r\n\r\n{}"); length += (size_t)n)
             if ((n = SSL_read(ssl, request + length, (int)(sizeof request - 1 - length))) <= 0)
                 break;
-        if (strstr(request, "\r\n\r\n{}")) { /* who does not like our certificate hangs up before */
+        if (strstr(request,
+                   "\r\n\r\n{}")) { /* a client that refuses our certificate closes the connection before */
             atomic_fetch_add(&l->served, 1);
             SSL_write(ssl, answer, sizeof answer - 1);
         }
@@ -161,8 +162,8 @@ static void join(int a, int b) {
     }
 }
 
-/* A proxy that joins whoever asks by CONNECT to a port of this machine. What it says is no answer of the
- * service. */
+/* A proxy. It connects each CONNECT request to a port of this machine. Its own reply must not be taken for
+ * the service's. */
 static void serve_proxy(struct listener *l, int fd) {
     static const char answer[] = "HTTP/1.1 200 Joined\r\nx-amz-crc32: 1\r\n\r\n";
     char request[4096] = "";
@@ -203,7 +204,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* One call to the service under that name, by a client that is configured by the environment as it is now. */
+/* One call to the service by the name `host`, by a client configured from the current environment. */
 static struct aws_call call_service(const char *host) {
     char url[64];
     struct aws_settings *settings;
@@ -239,18 +240,18 @@ static void a_private_authority_is_trusted_if_the_ca_bundle_has_it(void **state)
     assert_answered(call_service("127.0.0.1"));
 }
 
-static void without_the_bundle_nothing_is_sent_to_it(void **state) {
+static void without_its_ca_bundle_nothing_is_sent_to_a_server_of_a_private_authority(void **state) {
     (void)state;
     assert_refused(call_service("127.0.0.1"));
 }
 
-static void the_bundle_of_another_authority_is_refused(void **state) {
+static void a_server_is_refused_if_the_ca_bundle_is_of_another_authority(void **state) {
     (void)state;
     setenv("AWS_CA_BUNDLE", stranger, 1);
     assert_refused(call_service("127.0.0.1"));
 }
 
-static void a_certificate_for_another_name_is_refused(void **state) {
+static void a_server_with_a_certificate_for_another_name_is_refused(void **state) {
     (void)state;
     setenv("AWS_CA_BUNDLE", bundle, 1);
     assert_refused(call_service("localhost"));
@@ -270,7 +271,7 @@ static void calls_go_through_the_proxy_that_the_environment_names(void **state) 
     assert_int_equal(atomic_load(&proxy.served), 1);
 }
 
-static void no_proxy_keeps_it_out(void **state) {
+static void a_host_in_no_proxy_is_called_without_the_proxy(void **state) {
     (void)state;
     set_proxy();
     setenv("NO_PROXY", "example.com,127.0.0.1", 1);
@@ -282,11 +283,11 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_private_authority_is_trusted_if_the_ca_bundle_has_it),
-        TEST(without_the_bundle_nothing_is_sent_to_it),
-        TEST(the_bundle_of_another_authority_is_refused),
-        TEST(a_certificate_for_another_name_is_refused),
+        TEST(without_its_ca_bundle_nothing_is_sent_to_a_server_of_a_private_authority),
+        TEST(a_server_is_refused_if_the_ca_bundle_is_of_another_authority),
+        TEST(a_server_with_a_certificate_for_another_name_is_refused),
         TEST(calls_go_through_the_proxy_that_the_environment_names),
-        TEST(no_proxy_keeps_it_out),
+        TEST(a_host_in_no_proxy_is_called_without_the_proxy),
     };
     return cmocka_run_group_tests(tests, make_authority, drop_authority);
 }

@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_SUPPORT_API_H
 #define TESTS_UNIT_SUPPORT_API_H
 
-/* cmocka.h wants these before it. */
+/* cmocka.h needs these headers before it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

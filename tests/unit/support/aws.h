@@ -1,8 +1,8 @@
-/* For the tests of aws/: surroundings that are known, instead of those of whoever runs the tests. */
+/* For the tests of aws/: a known environment, instead of the user's. */
 #ifndef TESTS_UNIT_SUPPORT_AWS_H
 #define TESTS_UNIT_SUPPORT_AWS_H
 
-/* cmocka.h wants these before it. */
+/* cmocka.h needs these headers before it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

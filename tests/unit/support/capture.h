@@ -1,4 +1,4 @@
-/* For the tests of what is logged: standard error as a file. */
+/* Captures standard error in a file, for tests of the log. */
 #ifndef TESTS_UNIT_SUPPORT_CAPTURE_H
 #define TESTS_UNIT_SUPPORT_CAPTURE_H
 
@@ -22,7 +22,7 @@ static inline int capture(void **state) {
     return standard_error < 0 || dup2(captured, STDERR_FILENO) < 0;
 }
 
-/* All that was written, ended by a NUL; standard error is itself again. */
+/* Restores standard error and returns the captured text, with a NUL at the end. */
 static inline const char *end_capture(void) {
     static char text[CAPTURED_BYTES];
     dup2(standard_error, STDERR_FILENO);
@@ -31,7 +31,7 @@ static inline const char *end_capture(void) {
     return text;
 }
 
-/* What was captured is gone, and the log is as before. */
+/* Closes the captured file and resets the log. For the teardown. */
 static inline int restore(void **state) {
     (void)state;
     dup2(standard_error, STDERR_FILENO);

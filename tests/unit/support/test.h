@@ -1,8 +1,8 @@
-/* For the unit tests: cmocka with what it wants before it, and cases that live in files (tests/data). */
+/* For the unit tests: cmocka with the headers that it needs, and cases from files (tests/data). */
 #ifndef TESTS_UNIT_SUPPORT_TEST_H
 #define TESTS_UNIT_SUPPORT_TEST_H
 
-/* cmocka.h wants these before it. */
+/* cmocka.h needs these headers before it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -79,7 +79,7 @@ static void assert_none(struct aws_credentials_chain *chain, int64_t now_ms, enu
     assert_contains(e.message, "as scripted");
 }
 
-static void the_first_source_that_is_configured_answers_for_good_or_bad(void **state) {
+static void the_first_configured_source_is_used_even_if_it_fails(void **state) {
     (void)state;
     struct scripted first = {.status = STATUS_NOT_FOUND}, second = {.key = "SECOND"};
     const struct aws_credentials_source sources[] = {source_of(&first), source_of(&second)};
@@ -98,7 +98,7 @@ static void the_first_source_that_is_configured_answers_for_good_or_bad(void **s
     aws_credentials_chain_free(chain);
 }
 
-static void without_any_the_error_has_what_every_source_looked_for(void **state) {
+static void without_credentials_the_error_lists_what_each_source_looked_for(void **state) {
     (void)state;
     struct scripted first = {.status = STATUS_NOT_FOUND}, second = {.status = STATUS_NOT_FOUND};
     const struct aws_credentials_source sources[] = {source_of(&first), source_of(&second)};
@@ -111,7 +111,7 @@ static void without_any_the_error_has_what_every_source_looked_for(void **state)
     aws_credentials_chain_free(chain);
 }
 
-static void an_invalid_source_is_a_failure_and_not_an_invalid_request(void **state) {
+static void if_a_source_returns_invalid_the_get_returns_failed(void **state) {
     (void)state;
     struct scripted s = {.status = STATUS_INVALID};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -131,7 +131,7 @@ static void a_failing_source_is_not_replaced_by_another(void **state) {
     aws_credentials_chain_free(chain);
 }
 
-static void what_was_found_is_handed_out_until_it_expires(void **state) {
+static void credentials_are_returned_until_they_expire(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -145,7 +145,7 @@ static void what_was_found_is_handed_out_until_it_expires(void **state) {
     aws_credentials_chain_free(chain);
 }
 
-static void credentials_that_have_expired_when_fetched_are_a_failure(void **state) {
+static void a_fetch_that_returns_expired_credentials_fails(void **state) {
     (void)state;
     struct scripted s = {.key = "OLD", .expires_ms = NOW};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -161,7 +161,7 @@ static void a_refresh_is_due_ten_to_fifteen_minutes_before_the_expiry(void **sta
     for (int i = 0; i < 50; i++) {
         struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS};
         struct aws_credentials_chain *chain = chain_of(&s);
-        assert_true(aws_credentials_chain_tend(chain, NOW) == INT64_MAX); /* nobody wants any yet */
+        assert_true(aws_credentials_chain_tend(chain, NOW) == INT64_MAX); /* there was no get yet */
         assert_int_equal(atomic_load(&s.fetches), 0);
         assert_key(chain, NOW, "ONE");
         s.key = "TWO";
@@ -179,19 +179,20 @@ static void a_refresh_is_due_ten_to_fifteen_minutes_before_the_expiry(void **sta
     }
 }
 
-static void short_lived_credentials_are_refreshed_at_half_of_their_life(void **state) {
+static void short_lived_credentials_are_refreshed_at_half_of_their_lifetime(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = NOW + 4 * MINUTE_MS};
     struct aws_credentials_chain *chain = chain_of(&s);
     assert_key(chain, NOW, "ONE");
     assert_true(aws_credentials_chain_tend(chain, NOW) == NOW + 2 * MINUTE_MS);
-    /* The same again, from an endpoint that has nothing newer yet: later and later, but not all the time. */
+    /* The endpoint returns the same credentials. Each next refresh is at half of the remaining time, but at
+     * least 1 s later. */
     assert_true(aws_credentials_chain_tend(chain, NOW + 2 * MINUTE_MS) == NOW + 3 * MINUTE_MS);
     assert_true(aws_credentials_chain_tend(chain, NOW + 4 * MINUTE_MS - 1) == NOW + 4 * MINUTE_MS - 1 + 1000);
     aws_credentials_chain_free(chain);
 }
 
-static void what_never_expires_is_not_refreshed(void **state) {
+static void credentials_without_an_expiry_are_not_refreshed(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE"};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -202,7 +203,7 @@ static void what_never_expires_is_not_refreshed(void **state) {
     aws_credentials_chain_free(chain);
 }
 
-static void a_failed_refresh_keeps_the_old_ones_until_they_expire_and_is_retried(void **state) {
+static void after_a_failed_refresh_the_old_credentials_are_kept_and_the_refresh_is_retried(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -213,7 +214,7 @@ static void a_failed_refresh_keeps_the_old_ones_until_they_expire_and_is_retried
         assert_key(chain, now, "ONE");
         int64_t next = aws_credentials_chain_tend(chain, now), most = 1000 << (i < 10 ? i : 10);
         most = most < LIMIT_CREDENTIALS_BACKOFF_MS ? most : LIMIT_CREDENTIALS_BACKOFF_MS;
-        if (next < NOW + HOUR_MS) { /* else it was cut at the expiry */
+        if (next < NOW + HOUR_MS) { /* the last pause ends at the expiry */
             last_pause = next - now;
             assert_in_range(last_pause, most / 2, most);
         }
@@ -234,7 +235,7 @@ static void a_failed_refresh_keeps_the_old_ones_until_they_expire_and_is_retried
     aws_credentials_chain_free(chain);
 }
 
-static void in_the_pause_after_a_failure_a_get_returns_it_without_a_fetch(void **state) {
+static void during_the_pause_after_a_failure_a_get_returns_that_failure_without_a_fetch(void **state) {
     (void)state;
     struct scripted s = {.status = STATUS_RETRY};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -247,7 +248,7 @@ static void in_the_pause_after_a_failure_a_get_returns_it_without_a_fetch(void *
     aws_credentials_chain_free(chain);
 }
 
-static void a_pause_begins_when_the_fetch_that_failed_has_ended(void **state) {
+static void the_pause_after_a_failure_begins_when_the_failed_fetch_has_ended(void **state) {
     (void)state;
     struct scripted s = {.status = STATUS_RETRY, .takes_ms = 30000};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -259,7 +260,7 @@ static void a_pause_begins_when_the_fetch_that_failed_has_ended(void **state) {
     aws_credentials_chain_free(chain);
 }
 
-static void credentials_that_expire_during_their_fetch_are_a_failure(void **state) {
+static void a_fetch_whose_credentials_expire_while_it_runs_fails(void **state) {
     (void)state;
     struct scripted s = {.key = "SHORT", .expires_ms = NOW + 2000, .takes_ms = 2000};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -284,16 +285,16 @@ static void a_clock_that_was_set_back_does_not_make_a_pause_endless(void **state
     aws_credentials_chain_free(chain);
 }
 
-static void an_expired_answer_causes_one_refresh_a_minute(void **state) {
+static void services_that_report_expired_credentials_cause_one_refresh_a_minute(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = NOW + 10 * HOUR_MS};
     struct aws_credentials_chain *chain = chain_of(&s);
-    aws_credentials_chain_expired(chain, NOW); /* nobody has any: nothing to refresh */
+    aws_credentials_chain_expired(chain, NOW); /* there are no credentials to refresh yet */
     assert_true(aws_credentials_chain_tend(chain, NOW) == INT64_MAX);
     assert_key(chain, NOW, "ONE");
     s.key = "TWO";
     aws_credentials_chain_expired(chain, NOW + 1000);
-    assert_key(chain, NOW + 1000, "ONE"); /* the caller of this is not held up */
+    assert_key(chain, NOW + 1000, "ONE"); /* the get does not wait for the refresh */
     aws_credentials_chain_tend(chain, NOW + 1000);
     assert_key(chain, NOW + 1000, "TWO");
     for (int64_t later = 1001; later < 1000 + MINUTE_MS; later += 1000) {
@@ -339,7 +340,7 @@ static void start_getters(struct aws_credentials_chain *chain, struct getter get
     }
 }
 
-static void many_threads_that_ask_at_once_make_one_fetch(void **state) {
+static void many_threads_that_get_at_once_cause_one_fetch(void **state) {
     (void)state;
     for (int failing = 0; failing < 2; failing++) {
         struct scripted s = {.key = "ONE", .blocks = true, .status = failing ? STATUS_RETRY : STATUS_OK};
@@ -360,7 +361,7 @@ static void many_threads_that_ask_at_once_make_one_fetch(void **state) {
     }
 }
 
-static void what_is_valid_is_handed_out_while_a_refresh_is_under_way(void **state) {
+static void valid_credentials_are_returned_during_a_refresh(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = clock_real_ms() + HOUR_MS};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -369,11 +370,11 @@ static void what_is_valid_is_handed_out_while_a_refresh_is_under_way(void **stat
     aws_credentials_chain_expired(chain, clock_real_ms());
     aws_credentials_chain_start(chain, NULL);
     sem_wait(&s.entered);
-    assert_key(chain, clock_real_ms(), "ONE"); /* would hang if anything were locked meanwhile */
+    assert_key(chain, clock_real_ms(), "ONE"); /* would hang if the fetch held the lock */
     aws_credentials_chain_free(chain);
 }
 
-static void a_get_waits_until_its_deadline_and_the_fetch_goes_on(void **state) {
+static void a_get_ends_at_its_deadline_and_the_fetch_continues(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .blocks = true};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -396,7 +397,7 @@ static void a_get_waits_until_its_deadline_and_the_fetch_goes_on(void **state) {
     aws_credentials_chain_free(chain);
 }
 
-static void a_get_with_a_deadline_returns_what_the_fetch_gave_before_it(void **state) {
+static void a_get_returns_the_result_of_a_fetch_that_ends_before_the_deadline(void **state) {
     (void)state;
     for (int failing = 0; failing < 2; failing++) {
         struct scripted s = {.key = "ONE", .status = failing ? STATUS_FAILED : STATUS_OK};
@@ -414,7 +415,7 @@ static void a_get_with_a_deadline_returns_what_the_fetch_gave_before_it(void **s
     }
 }
 
-static void a_get_that_waited_in_vain_has_the_reason_of_the_earlier_failure(void **state) {
+static void a_get_that_times_out_reports_the_earlier_failure(void **state) {
     (void)state;
     struct scripted s = {.status = STATUS_FAILED};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -429,7 +430,7 @@ static void a_get_that_waited_in_vain_has_the_reason_of_the_earlier_failure(void
     aws_credentials_chain_free(chain);
 }
 
-static void nothing_is_due_while_another_thread_fetches(void **state) {
+static void no_refresh_is_due_while_another_thread_fetches(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS};
     atomic_store(&stepped_ms, 0);
@@ -449,7 +450,7 @@ static void nothing_is_due_while_another_thread_fetches(void **state) {
     aws_credentials_chain_free(chain);
 }
 
-static void a_cancel_ends_the_fetch_and_frees_all_who_wait(void **state) {
+static void a_cancel_ends_the_fetch_and_every_waiting_get(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .blocks = true};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -472,7 +473,7 @@ static void a_cancel_ends_the_fetch_and_frees_all_who_wait(void **state) {
     aws_credentials_chain_free(chain);
 }
 
-static void a_fetch_ends_with_the_descriptor_the_program_is_stopped_with(void **state) {
+static void a_fetch_ends_when_the_stop_descriptor_is_readable(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .blocks = true};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -490,7 +491,7 @@ static void a_fetch_ends_with_the_descriptor_the_program_is_stopped_with(void **
     close(fd);
 }
 
-struct heard {
+struct listener_calls {
     sem_t any;
     int successes, failures;
     char kept[16];
@@ -499,7 +500,7 @@ struct heard {
 
 static void listen_to(void *data, int64_t now_ms, const struct aws_credentials *kept,
                       const struct error *failure) {
-    struct heard *h = data;
+    struct listener_calls *h = data;
     assert_true(now_ms > 0);
     h->successes += !failure;
     h->failures += failure != NULL;
@@ -512,38 +513,38 @@ static void the_thread_refreshes_before_the_expiry_and_calls_the_listener(void *
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = clock_real_ms() + 4000};
     struct aws_credentials_chain *chain = chain_of(&s);
-    struct heard heard = {.successes = 0};
-    const struct aws_credentials_listener listener = {listen_to, &heard};
-    sem_init(&heard.any, 0, 0);
+    struct listener_calls calls = {.successes = 0};
+    const struct aws_credentials_listener listener = {listen_to, &calls};
+    sem_init(&calls.any, 0, 0);
     aws_credentials_chain_start(chain, &listener);
     assert_key(chain, clock_real_ms(), "ONE");
-    sem_wait(&heard.any);
-    sem_wait(&heard.any); /* at half of its life: nobody asked */
+    sem_wait(&calls.any);
+    sem_wait(&calls.any); /* the refresh at half of the lifetime, without a get */
     aws_credentials_chain_stop(chain);
-    assert_true(heard.successes >= 2);
-    assert_string_equal(heard.kept, "ONE");
+    assert_true(calls.successes >= 2);
+    assert_string_equal(calls.kept, "ONE");
     aws_credentials_chain_free(chain);
-    sem_destroy(&heard.any);
+    sem_destroy(&calls.any);
 }
 
-static void the_listener_gets_the_failure_and_the_credentials_kept(void **state) {
+static void the_listener_gets_the_failure_and_the_credentials_that_are_kept(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = clock_real_ms() + HOUR_MS};
     struct aws_credentials_chain *chain = chain_of(&s);
-    struct heard heard = {.successes = 0};
-    const struct aws_credentials_listener listener = {listen_to, &heard};
-    sem_init(&heard.any, 0, 0);
+    struct listener_calls calls = {.successes = 0};
+    const struct aws_credentials_listener listener = {listen_to, &calls};
+    sem_init(&calls.any, 0, 0);
     assert_key(chain, clock_real_ms(), "ONE");
     s.status = STATUS_FAILED;
     aws_credentials_chain_expired(chain, clock_real_ms());
     aws_credentials_chain_start(chain, &listener);
-    sem_wait(&heard.any);
+    sem_wait(&calls.any);
     aws_credentials_chain_stop(chain);
-    assert_true(heard.failures >= 1);
-    assert_string_equal(heard.kept, "ONE");
-    assert_string_equal(heard.message, "cannot get credentials from the script: as scripted");
+    assert_true(calls.failures >= 1);
+    assert_string_equal(calls.kept, "ONE");
+    assert_string_equal(calls.message, "cannot get credentials from the script: as scripted");
     aws_credentials_chain_free(chain);
-    sem_destroy(&heard.any);
+    sem_destroy(&calls.any);
 }
 
 static void *get_often(void *context) {
@@ -552,7 +553,7 @@ static void *get_often(void *context) {
     return NULL;
 }
 
-static void threads_may_get_while_another_refreshes(void **state) {
+static void threads_get_credentials_while_another_refreshes(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = NOW + 10 * HOUR_MS};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -581,7 +582,7 @@ static char *metrics_text(void) {
     return buffer_detach(&out);
 }
 
-static void the_expiry_is_a_metric_only_if_there_is_one(void **state) {
+static void the_expiry_metric_exists_only_if_the_credentials_expire(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -601,33 +602,33 @@ static void the_expiry_is_a_metric_only_if_there_is_one(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_first_source_that_is_configured_answers_for_good_or_bad),
-        cmocka_unit_test(without_any_the_error_has_what_every_source_looked_for),
-        cmocka_unit_test(an_invalid_source_is_a_failure_and_not_an_invalid_request),
+        cmocka_unit_test(the_first_configured_source_is_used_even_if_it_fails),
+        cmocka_unit_test(without_credentials_the_error_lists_what_each_source_looked_for),
+        cmocka_unit_test(if_a_source_returns_invalid_the_get_returns_failed),
         cmocka_unit_test(a_failing_source_is_not_replaced_by_another),
-        cmocka_unit_test(what_was_found_is_handed_out_until_it_expires),
-        cmocka_unit_test(credentials_that_have_expired_when_fetched_are_a_failure),
+        cmocka_unit_test(credentials_are_returned_until_they_expire),
+        cmocka_unit_test(a_fetch_that_returns_expired_credentials_fails),
         cmocka_unit_test(a_refresh_is_due_ten_to_fifteen_minutes_before_the_expiry),
-        cmocka_unit_test(short_lived_credentials_are_refreshed_at_half_of_their_life),
-        cmocka_unit_test(what_never_expires_is_not_refreshed),
-        cmocka_unit_test(a_failed_refresh_keeps_the_old_ones_until_they_expire_and_is_retried),
-        cmocka_unit_test(in_the_pause_after_a_failure_a_get_returns_it_without_a_fetch),
-        cmocka_unit_test(a_pause_begins_when_the_fetch_that_failed_has_ended),
-        cmocka_unit_test(credentials_that_expire_during_their_fetch_are_a_failure),
+        cmocka_unit_test(short_lived_credentials_are_refreshed_at_half_of_their_lifetime),
+        cmocka_unit_test(credentials_without_an_expiry_are_not_refreshed),
+        cmocka_unit_test(after_a_failed_refresh_the_old_credentials_are_kept_and_the_refresh_is_retried),
+        cmocka_unit_test(during_the_pause_after_a_failure_a_get_returns_that_failure_without_a_fetch),
+        cmocka_unit_test(the_pause_after_a_failure_begins_when_the_failed_fetch_has_ended),
+        cmocka_unit_test(a_fetch_whose_credentials_expire_while_it_runs_fails),
         cmocka_unit_test(a_clock_that_was_set_back_does_not_make_a_pause_endless),
-        cmocka_unit_test(an_expired_answer_causes_one_refresh_a_minute),
-        cmocka_unit_test(many_threads_that_ask_at_once_make_one_fetch),
-        cmocka_unit_test(what_is_valid_is_handed_out_while_a_refresh_is_under_way),
-        cmocka_unit_test(a_get_waits_until_its_deadline_and_the_fetch_goes_on),
-        cmocka_unit_test(a_get_with_a_deadline_returns_what_the_fetch_gave_before_it),
-        cmocka_unit_test(a_get_that_waited_in_vain_has_the_reason_of_the_earlier_failure),
-        cmocka_unit_test(nothing_is_due_while_another_thread_fetches),
-        cmocka_unit_test(a_cancel_ends_the_fetch_and_frees_all_who_wait),
-        cmocka_unit_test(a_fetch_ends_with_the_descriptor_the_program_is_stopped_with),
+        cmocka_unit_test(services_that_report_expired_credentials_cause_one_refresh_a_minute),
+        cmocka_unit_test(many_threads_that_get_at_once_cause_one_fetch),
+        cmocka_unit_test(valid_credentials_are_returned_during_a_refresh),
+        cmocka_unit_test(a_get_ends_at_its_deadline_and_the_fetch_continues),
+        cmocka_unit_test(a_get_returns_the_result_of_a_fetch_that_ends_before_the_deadline),
+        cmocka_unit_test(a_get_that_times_out_reports_the_earlier_failure),
+        cmocka_unit_test(no_refresh_is_due_while_another_thread_fetches),
+        cmocka_unit_test(a_cancel_ends_the_fetch_and_every_waiting_get),
+        cmocka_unit_test(a_fetch_ends_when_the_stop_descriptor_is_readable),
         cmocka_unit_test(the_thread_refreshes_before_the_expiry_and_calls_the_listener),
-        cmocka_unit_test(the_listener_gets_the_failure_and_the_credentials_kept),
-        cmocka_unit_test(threads_may_get_while_another_refreshes),
-        cmocka_unit_test(the_expiry_is_a_metric_only_if_there_is_one),
+        cmocka_unit_test(the_listener_gets_the_failure_and_the_credentials_that_are_kept),
+        cmocka_unit_test(threads_get_credentials_while_another_refreshes),
+        cmocka_unit_test(the_expiry_metric_exists_only_if_the_credentials_expire),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 static const struct scripted_answer answers[] = {{200, ENDPOINT_ANSWER("FIRST"), NULL},
                                                  {200, ENDPOINT_ANSWER("SECOND"), NULL}};
 
-static void a_full_uri_is_https_or_one_of_the_hosts_that_are_known(void **state) {
+static void a_full_uri_is_https_or_has_one_of_the_allowed_hosts(void **state) {
     (void)state;
     static const char *const allowed[] = {
         "https://anywhere.example/creds",
@@ -52,7 +52,7 @@ static void a_full_uri_is_https_or_one_of_the_hosts_that_are_known(void **state)
     assert_contains(e.message, "AWS_CONTAINER_CREDENTIALS_FULL_URI is ''");
 }
 
-static void a_relative_uri_stays_with_the_container_agent(void **state) {
+static void a_relative_uri_is_resolved_at_the_container_agent(void **state) {
     (void)state;
     char *url;
     assert_int_equal(aws_credentials_container_url("/v2/credentials/x", "https://other/", &url, NULL),
@@ -63,7 +63,7 @@ static void a_relative_uri_stays_with_the_container_agent(void **state) {
     assert_int_equal(aws_credentials_container_url(".example.com/x", NULL, &url, NULL), STATUS_INVALID);
 }
 
-static void the_endpoint_is_asked_with_the_token_of_the_file_as_it_is_now(void **state) {
+static void each_request_to_the_endpoint_has_the_current_token_of_the_file(void **state) {
     (void)state;
     struct aws_credentials *c;
     struct scripted_http *server = scripted_http_start(answers, 2);
@@ -96,7 +96,7 @@ static void the_endpoint_is_asked_with_the_token_of_the_file_as_it_is_now(void *
     support_drop_file("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
 }
 
-static void a_token_may_be_in_the_variable_or_absent(void **state) {
+static void without_a_token_file_the_token_of_the_variable_is_sent_if_it_is_set(void **state) {
     (void)state;
     struct scripted_http *server = scripted_http_start(answers, 2);
     support_clear_environment();
@@ -109,7 +109,7 @@ static void a_token_may_be_in_the_variable_or_absent(void **state) {
     scripted_http_stop(server);
 }
 
-static void a_token_that_would_add_a_line_to_the_request_is_refused_before_it_is_sent(void **state) {
+static void a_token_that_would_add_a_line_to_the_request_is_not_sent(void **state) {
     (void)state;
     struct scripted_http *server = scripted_http_start(answers, 2);
     support_clear_environment();
@@ -124,7 +124,7 @@ static void a_token_that_would_add_a_line_to_the_request_is_refused_before_it_is
     support_drop_file("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
 }
 
-static void a_refusal_is_reported_and_not_retried(void **state) {
+static void a_refusal_of_the_endpoint_is_reported_and_not_retried(void **state) {
     (void)state;
     static const struct scripted_answer refusals[] = {
         {400, "{\"code\":\"InvalidToken\",\"message\":\"it is too old\"}", NULL},
@@ -142,7 +142,7 @@ static void a_refusal_is_reported_and_not_retried(void **state) {
     scripted_http_stop(server);
 }
 
-static void without_its_variables_there_is_no_endpoint(void **state) {
+static void without_the_variables_of_the_container_there_is_no_endpoint(void **state) {
     (void)state;
     support_clear_environment();
     support_assert_refused(aws_credentials_from_container(), STATUS_NOT_FOUND,
@@ -151,13 +151,13 @@ static void without_its_variables_there_is_no_endpoint(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_full_uri_is_https_or_one_of_the_hosts_that_are_known),
-        cmocka_unit_test(a_relative_uri_stays_with_the_container_agent),
-        cmocka_unit_test(the_endpoint_is_asked_with_the_token_of_the_file_as_it_is_now),
-        cmocka_unit_test(a_token_may_be_in_the_variable_or_absent),
-        cmocka_unit_test(a_token_that_would_add_a_line_to_the_request_is_refused_before_it_is_sent),
-        cmocka_unit_test(a_refusal_is_reported_and_not_retried),
-        cmocka_unit_test(without_its_variables_there_is_no_endpoint),
+        cmocka_unit_test(a_full_uri_is_https_or_has_one_of_the_allowed_hosts),
+        cmocka_unit_test(a_relative_uri_is_resolved_at_the_container_agent),
+        cmocka_unit_test(each_request_to_the_endpoint_has_the_current_token_of_the_file),
+        cmocka_unit_test(without_a_token_file_the_token_of_the_variable_is_sent_if_it_is_set),
+        cmocka_unit_test(a_token_that_would_add_a_line_to_the_request_is_not_sent),
+        cmocka_unit_test(a_refusal_of_the_endpoint_is_reported_and_not_retried),
+        cmocka_unit_test(without_the_variables_of_the_container_there_is_no_endpoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

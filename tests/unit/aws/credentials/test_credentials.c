@@ -21,7 +21,7 @@ static void assert_source(const char *name) {
     aws_settings_free(settings);
 }
 
-static void sources_are_asked_in_the_order_of_the_sdks(void **state) {
+static void credential_sources_are_used_in_the_order_of_the_sdks(void **state) {
     (void)state;
     static const struct scripted_answer sts_answers[] = {{200, STS_ANSWER("ROLE"), NULL}};
     static const struct scripted_answer container_answers[] = {{200, ENDPOINT_ANSWER("CONTAINER"), NULL}};
@@ -73,7 +73,7 @@ static void assert_overridden(bool expected) {
     aws_settings_free(settings);
 }
 
-static void a_named_profile_that_the_environment_s_keys_override_is_noticed(void **state) {
+static void a_named_profile_that_keys_in_the_environment_override_is_reported(void **state) {
     (void)state;
     support_clear_environment();
     setenv("AWS_REGION", "eu-west-1", 1);
@@ -110,7 +110,7 @@ static void call_once(struct aws_settings *settings, char *error_name) {
     aws_client_free(client);
 }
 
-static void only_the_very_name_of_an_expired_token_causes_a_refresh(void **state) {
+static void only_the_exact_names_of_expired_token_errors_cause_a_refresh(void **state) {
     (void)state;
     static const struct scripted_answer answers[] = {{200, ENDPOINT_ANSWER("CONTAINER"), NULL}};
     static const struct {
@@ -140,9 +140,9 @@ static void only_the_very_name_of_an_expired_token_causes_a_refresh(void **state
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sources_are_asked_in_the_order_of_the_sdks),
-        cmocka_unit_test(a_named_profile_that_the_environment_s_keys_override_is_noticed),
-        cmocka_unit_test(only_the_very_name_of_an_expired_token_causes_a_refresh),
+        cmocka_unit_test(credential_sources_are_used_in_the_order_of_the_sdks),
+        cmocka_unit_test(a_named_profile_that_keys_in_the_environment_override_is_reported),
+        cmocka_unit_test(only_the_exact_names_of_expired_token_errors_cause_a_refresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@ static enum status parse(const char *text, const struct aws_credentials_form *fo
     return aws_credentials_parse(text, strlen(text), form, "test", out, e);
 }
 
-static void a_program_s_object_is_read_with_or_without_token_and_expiration(void **state) {
+static void the_object_of_a_program_is_read_with_or_without_token_and_expiration(void **state) {
     (void)state;
     struct aws_credentials *c;
     assert_int_equal(
@@ -32,7 +32,7 @@ static void a_program_s_object_is_read_with_or_without_token_and_expiration(void
     aws_credentials_unref(c);
 }
 
-static void an_endpoint_s_object_names_the_token_otherwise_and_must_expire(void **state) {
+static void the_object_of_an_endpoint_has_another_token_name_and_must_have_an_expiry(void **state) {
     (void)state;
     struct aws_credentials *c;
     assert_int_equal(
@@ -44,7 +44,7 @@ static void an_endpoint_s_object_names_the_token_otherwise_and_must_expire(void 
     aws_credentials_unref(c);
 }
 
-static void anything_but_such_an_object_is_refused_without_quoting_it(void **state) {
+static void a_reply_that_is_not_a_valid_credentials_object_is_refused_and_not_quoted(void **state) {
     (void)state;
     static const struct {
         const struct aws_credentials_form *form;
@@ -83,7 +83,7 @@ static void anything_but_such_an_object_is_refused_without_quoting_it(void **sta
     }
 }
 
-static void a_refusal_of_an_endpoint_keeps_its_name(void **state) {
+static void a_refusal_of_an_endpoint_keeps_its_error_name(void **state) {
     (void)state;
     struct aws_credentials *c;
     struct error e;
@@ -100,10 +100,10 @@ static void a_refusal_of_an_endpoint_keeps_its_name(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_program_s_object_is_read_with_or_without_token_and_expiration),
-        cmocka_unit_test(an_endpoint_s_object_names_the_token_otherwise_and_must_expire),
-        cmocka_unit_test(anything_but_such_an_object_is_refused_without_quoting_it),
-        cmocka_unit_test(a_refusal_of_an_endpoint_keeps_its_name),
+        cmocka_unit_test(the_object_of_a_program_is_read_with_or_without_token_and_expiration),
+        cmocka_unit_test(the_object_of_an_endpoint_has_another_token_name_and_must_have_an_expiry),
+        cmocka_unit_test(a_reply_that_is_not_a_valid_credentials_object_is_refused_and_not_quoted),
+        cmocka_unit_test(a_refusal_of_an_endpoint_keeps_its_error_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 #include "tests/unit/support/aws_credentials.h"
 
-static void keys_and_token_come_from_their_variables(void **state) {
+static void keys_and_token_are_read_from_their_variables(void **state) {
     (void)state;
     support_clear_environment();
     setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
@@ -24,7 +24,7 @@ static void an_empty_variable_is_not_set(void **state) {
     support_assert_refused(aws_credentials_from_environment(), STATUS_NOT_FOUND, "AWS_ACCESS_KEY_ID");
 }
 
-static void half_a_pair_is_an_error(void **state) {
+static void one_key_variable_without_the_other_is_an_error(void **state) {
     (void)state;
     support_clear_environment();
     setenv("AWS_SECRET_ACCESS_KEY", "hidden", 1);
@@ -36,9 +36,9 @@ static void half_a_pair_is_an_error(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_and_token_come_from_their_variables),
+        cmocka_unit_test(keys_and_token_are_read_from_their_variables),
         cmocka_unit_test(an_empty_variable_is_not_set),
-        cmocka_unit_test(half_a_pair_is_an_error),
+        cmocka_unit_test(one_key_variable_without_the_other_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@ static struct aws_credentials_source source_at(struct scripted_http *server, con
     return source;
 }
 
-static void a_put_gets_a_token_and_gets_with_it_get_role_and_keys(void **state) {
+static void the_token_is_got_with_put_and_role_and_keys_with_that_token(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {
         {200, "the-token", NULL}, {200, "shop-role\n", NULL}, {200, ENDPOINT_ANSWER("INSTANCE"), NULL}};
@@ -38,7 +38,7 @@ static void a_put_gets_a_token_and_gets_with_it_get_role_and_keys(void **state) 
     scripted_http_stop(server);
 }
 
-static void version_1_is_never_used(void **state) {
+static void version_1_of_the_metadata_service_is_never_used(void **state) {
     (void)state;
     static const int refusals[] = {400, 404, 405};
     for (size_t i = 0; i < COUNT(refusals); i++) {
@@ -51,7 +51,7 @@ static void version_1_is_never_used(void **state) {
     }
 }
 
-static void a_service_that_takes_the_request_and_falls_silent_hints_at_the_hop_limit(void **state) {
+static void if_the_service_does_not_answer_the_error_names_the_hop_limit(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {{SCRIPTED_HTTP_SILENCE, NULL, NULL}};
     struct scripted_http *server = scripted_http_start(script, 1);
@@ -60,7 +60,7 @@ static void a_service_that_takes_the_request_and_falls_silent_hints_at_the_hop_l
     scripted_http_stop(server);
 }
 
-static void where_nothing_answers_is_no_instance(void **state) {
+static void a_machine_without_a_metadata_service_has_no_credentials(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {{200, "", NULL}};
     struct scripted_http *server = scripted_http_start(script, 1);
@@ -81,7 +81,7 @@ static void an_instance_without_a_role_or_without_metadata_has_no_credentials(vo
     scripted_http_stop(server);
 }
 
-static void a_role_that_cannot_be_assumed_is_reported_in_ec2_s_words(void **state) {
+static void a_role_that_cannot_be_assumed_is_reported_with_the_message_of_ec2(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {
         {200, "t", NULL},
@@ -106,7 +106,7 @@ static void answers_that_would_leave_the_path_or_add_lines_are_refused(void **st
     scripted_http_stop(server);
 }
 
-static void it_can_be_switched_off(void **state) {
+static void the_metadata_service_can_be_switched_off(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {{200, "t", NULL}};
     struct scripted_http *server = scripted_http_start(script, 1);
@@ -120,7 +120,7 @@ static void it_can_be_switched_off(void **state) {
     scripted_http_stop(server);
 }
 
-static void the_endpoint_may_be_in_the_profile_and_the_mode_must_be_valid(void **state) {
+static void the_endpoint_is_read_from_the_profile_and_an_invalid_mode_is_refused(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {
         {200, "t", NULL}, {200, "r", NULL}, {200, ENDPOINT_ANSWER("INSTANCE"), NULL}};
@@ -145,15 +145,15 @@ static void the_endpoint_may_be_in_the_profile_and_the_mode_must_be_valid(void *
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_put_gets_a_token_and_gets_with_it_get_role_and_keys),
-        cmocka_unit_test(version_1_is_never_used),
-        cmocka_unit_test(a_service_that_takes_the_request_and_falls_silent_hints_at_the_hop_limit),
-        cmocka_unit_test(where_nothing_answers_is_no_instance),
+        cmocka_unit_test(the_token_is_got_with_put_and_role_and_keys_with_that_token),
+        cmocka_unit_test(version_1_of_the_metadata_service_is_never_used),
+        cmocka_unit_test(if_the_service_does_not_answer_the_error_names_the_hop_limit),
+        cmocka_unit_test(a_machine_without_a_metadata_service_has_no_credentials),
         cmocka_unit_test(an_instance_without_a_role_or_without_metadata_has_no_credentials),
-        cmocka_unit_test(a_role_that_cannot_be_assumed_is_reported_in_ec2_s_words),
+        cmocka_unit_test(a_role_that_cannot_be_assumed_is_reported_with_the_message_of_ec2),
         cmocka_unit_test(answers_that_would_leave_the_path_or_add_lines_are_refused),
-        cmocka_unit_test(it_can_be_switched_off),
-        cmocka_unit_test(the_endpoint_may_be_in_the_profile_and_the_mode_must_be_valid),
+        cmocka_unit_test(the_metadata_service_can_be_switched_off),
+        cmocka_unit_test(the_endpoint_is_read_from_the_profile_and_an_invalid_mode_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

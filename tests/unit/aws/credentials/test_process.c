@@ -30,7 +30,7 @@ static void assert_words(const char *line, const char *const expected[]) {
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-static void a_line_is_split_at_blanks_but_not_within_quotes(void **state) {
+static void the_command_line_is_split_at_blanks_but_not_within_quotes(void **state) {
     (void)state;
     assert_words("/opt/bin/creds --user helen", WORDS("/opt/bin/creds", "--user", "helen"));
     assert_words("  a \t b  ", WORDS("a", "b"));
@@ -42,14 +42,14 @@ static void a_line_is_split_at_blanks_but_not_within_quotes(void **state) {
     assert_words("a \"\" ''", WORDS("a", "", ""));
 }
 
-static void nothing_in_a_line_is_interpreted_by_a_shell(void **state) {
+static void the_command_line_is_not_interpreted_by_a_shell(void **state) {
     (void)state;
     assert_words(
         "a $HOME ~ `id` $(id) *.c > /tmp/x | y ; z && w",
         WORDS("a", "$HOME", "~", "`id`", "$(id)", "*.c", ">", "/tmp/x", "|", "y", ";", "z", "&&", "w"));
 }
 
-static void a_line_that_cannot_be_split_is_refused(void **state) {
+static void a_command_line_that_cannot_be_split_is_refused(void **state) {
     (void)state;
     static const char *const lines[] = {"", "  ", "a \"b", "a 'b", "a \\", "\"a\\\""};
     for (size_t i = 0; i < COUNT(lines); i++) {
@@ -68,7 +68,8 @@ static void a_line_that_cannot_be_split_is_refused(void **state) {
     aws_process_free_words(&words);
 }
 
-/* A shell is only what runs here because it is there: it is a program like another. */
+/* The tests run a shell because it is installed everywhere. For aws_process_run it is a program like any
+ * other. */
 static enum status run(const char *script, int timeout_ms, int stop_fd, struct buffer *output,
                        struct error *e) {
     char *const words[] = {(char[]){"sh"}, (char[]){"-c"}, mem_strdup(script), NULL};
@@ -78,7 +79,7 @@ static enum status run(const char *script, int timeout_ms, int stop_fd, struct b
     return status;
 }
 
-static void what_a_program_writes_is_its_answer(void **state) {
+static void the_standard_output_of_a_program_is_its_answer(void **state) {
     (void)state;
     struct buffer output;
     assert_int_equal(run("echo complaint >&2; printf answer", LONG_MS, -1, &output, NULL), STATUS_OK);
@@ -116,7 +117,7 @@ static void a_program_has_default_signals(void **state) {
     sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
-static void a_failure_quotes_the_complaint_and_never_the_answer(void **state) {
+static void the_error_of_a_failure_quotes_standard_error_and_never_standard_output(void **state) {
     (void)state;
     struct buffer output;
     struct error e;
@@ -126,7 +127,7 @@ static void a_failure_quotes_the_complaint_and_never_the_answer(void **state) {
     buffer_deinit(&output);
 }
 
-static void a_program_that_is_not_there_is_named(void **state) {
+static void a_program_that_does_not_exist_is_named(void **state) {
     (void)state;
     char *const words[] = {(char[]){"/nowhere/at-all"}, NULL};
     struct buffer output;
@@ -146,7 +147,7 @@ static void too_much_output_is_refused(void **state) {
     buffer_deinit(&output);
 }
 
-static void any_number_of_complaints_neither_blocks_nor_grows(void **state) {
+static void a_long_standard_error_neither_blocks_the_program_nor_is_kept_whole(void **state) {
     (void)state;
     struct buffer output;
     struct error e;
@@ -158,7 +159,8 @@ static void any_number_of_complaints_neither_blocks_nor_grows(void **state) {
 
 static int64_t flood_until_ms;
 
-/* In the place of libc's: until then no pipe is ever found empty, as if somebody wrote as fast as it is read.
+/* Replaces read() of libc. Until `flood_until_ms` a read of an empty pipe returns data, as if the writer
+ * never stopped.
  */
 ssize_t read(int fd, void *data, size_t size) {
     ssize_t n = syscall(SYS_read, fd, data, size);
@@ -168,7 +170,7 @@ ssize_t read(int fd, void *data, size_t size) {
     return (ssize_t)size;
 }
 
-static void endless_complaints_do_not_hold_up_the_time_out(void **state) {
+static void an_endless_standard_error_does_not_delay_the_time_out(void **state) {
     (void)state;
     struct buffer output;
     struct error e;
@@ -181,8 +183,9 @@ static void endless_complaints_do_not_hold_up_the_time_out(void **state) {
     buffer_deinit(&output);
 }
 
-/* A pipe of which only the program, and what it started, have the writing end comes to its end with them. */
-static void a_program_that_takes_too_long_is_killed_with_what_it_started(void **state) {
+/* Only the program and its child processes have the writing end of the pipe, so the pipe is at its end when
+ * all of them have ended. */
+static void a_program_that_takes_too_long_is_killed_with_its_child_processes(void **state) {
     (void)state;
     char name[64], script[256], byte;
     struct buffer output;
@@ -212,7 +215,7 @@ static void *stop_soon(void *fd) {
     return write(*(int *)fd, &one, sizeof one) == sizeof one ? NULL : fd;
 }
 
-static void a_program_under_way_is_killed_when_the_descriptor_is_readable(void **state) {
+static void a_running_program_is_killed_when_the_stop_descriptor_is_readable(void **state) {
     (void)state;
     struct buffer output;
     struct error e;
@@ -228,7 +231,7 @@ static void a_program_under_way_is_killed_when_the_descriptor_is_readable(void *
     buffer_deinit(&output);
 }
 
-/* A program that writes its process id when it starts, while we give up the right to kill it. */
+/* A program that writes its process id when it starts. Then this process gives up the right to kill it. */
 struct untouchable {
     const char *fifo;
     pid_t pid;
@@ -241,10 +244,11 @@ static void *lose_rights(void *context) {
     if (f && fgets(text, sizeof text, f))
         u->pid = (pid_t)strtol(text, NULL, 10);
     fclose(f);
-    return setresuid(65534, 65534, 0) == 0 ? NULL : context; /* of all threads; comes back with the 0 */
+    return setresuid(65534, 65534, 0) == 0 ? NULL
+                                           : context; /* for all threads; the 0 lets us get the right back */
 }
 
-/* Runs one that cannot be killed, and leaves it there. */
+/* Runs a program that cannot be killed, and leaves it running. */
 static pid_t run_untouchable(void) {
     char name[64], script[128], expected[128];
     struct buffer output;
@@ -296,7 +300,7 @@ static void programs_that_cannot_be_killed_are_named_and_after_three_no_other_is
         assert_int_equal(kill(pids[i], 0), -1); /* reaped */
 }
 
-static void what_a_program_leaves_running_is_not_waited_for(void **state) {
+static void a_child_process_that_outlives_its_program_is_not_waited_for(void **state) {
     (void)state;
     struct buffer output;
     int64_t began_ms = clock_boot_ms();
@@ -308,21 +312,21 @@ static void what_a_program_leaves_running_is_not_waited_for(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_line_is_split_at_blanks_but_not_within_quotes),
-        cmocka_unit_test(nothing_in_a_line_is_interpreted_by_a_shell),
-        cmocka_unit_test(a_line_that_cannot_be_split_is_refused),
-        cmocka_unit_test(what_a_program_writes_is_its_answer),
+        cmocka_unit_test(the_command_line_is_split_at_blanks_but_not_within_quotes),
+        cmocka_unit_test(the_command_line_is_not_interpreted_by_a_shell),
+        cmocka_unit_test(a_command_line_that_cannot_be_split_is_refused),
+        cmocka_unit_test(the_standard_output_of_a_program_is_its_answer),
         cmocka_unit_test(a_program_has_no_input_and_none_of_our_descriptors),
         cmocka_unit_test(a_program_has_default_signals),
-        cmocka_unit_test(a_failure_quotes_the_complaint_and_never_the_answer),
-        cmocka_unit_test(a_program_that_is_not_there_is_named),
+        cmocka_unit_test(the_error_of_a_failure_quotes_standard_error_and_never_standard_output),
+        cmocka_unit_test(a_program_that_does_not_exist_is_named),
         cmocka_unit_test(too_much_output_is_refused),
-        cmocka_unit_test(any_number_of_complaints_neither_blocks_nor_grows),
-        cmocka_unit_test(endless_complaints_do_not_hold_up_the_time_out),
-        cmocka_unit_test(a_program_that_takes_too_long_is_killed_with_what_it_started),
-        cmocka_unit_test(a_program_under_way_is_killed_when_the_descriptor_is_readable),
+        cmocka_unit_test(a_long_standard_error_neither_blocks_the_program_nor_is_kept_whole),
+        cmocka_unit_test(an_endless_standard_error_does_not_delay_the_time_out),
+        cmocka_unit_test(a_program_that_takes_too_long_is_killed_with_its_child_processes),
+        cmocka_unit_test(a_running_program_is_killed_when_the_stop_descriptor_is_readable),
         cmocka_unit_test(programs_that_cannot_be_killed_are_named_and_after_three_no_other_is_started),
-        cmocka_unit_test(what_a_program_leaves_running_is_not_waited_for),
+        cmocka_unit_test(a_child_process_that_outlives_its_program_is_not_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

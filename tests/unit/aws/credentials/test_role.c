@@ -48,7 +48,7 @@ static void a_role_is_assumed_with_the_keys_of_its_source_profile(void **state) 
     scripted_http_stop(sts);
 }
 
-static void without_a_name_the_session_has_ours(void **state) {
+static void a_session_without_a_configured_name_is_named_after_the_program(void **state) {
     (void)state;
     struct surroundings s;
     struct scripted_http *sts = scripted_http_start(two_roles, 2);
@@ -63,7 +63,7 @@ static void without_a_name_the_session_has_ours(void **state) {
     scripted_http_stop(sts);
 }
 
-static void roles_may_be_assumed_one_from_the_other(void **state) {
+static void a_role_is_assumed_with_the_credentials_of_another_role(void **state) {
     (void)state;
     struct surroundings s;
     struct scripted_http *sts = scripted_http_start(two_roles, 2);
@@ -84,7 +84,7 @@ static void roles_may_be_assumed_one_from_the_other(void **state) {
     scripted_http_stop(sts);
 }
 
-static void a_profile_with_keys_lends_these_even_to_itself(void **state) {
+static void a_source_profile_with_keys_uses_its_keys_even_if_it_names_itself(void **state) {
     (void)state;
     struct surroundings s;
     struct scripted_http *sts = scripted_http_start(two_roles, 2);
@@ -100,7 +100,7 @@ static void a_profile_with_keys_lends_these_even_to_itself(void **state) {
     scripted_http_stop(sts);
 }
 
-static void a_process_or_a_web_identity_may_be_the_source(void **state) {
+static void the_source_profile_may_have_a_process_or_a_web_identity(void **state) {
     (void)state;
     struct surroundings s;
     struct scripted_http *sts = scripted_http_start(two_roles, 2);
@@ -132,7 +132,7 @@ static void a_process_or_a_web_identity_may_be_the_source(void **state) {
     support_drop_file("TOKEN");
 }
 
-static void a_credential_source_stands_for_a_source_of_the_chain(void **state) {
+static void each_credential_source_selects_one_source_of_the_chain(void **state) {
     (void)state;
     static const struct scripted_answer container_answers[] = {{200, ENDPOINT_ANSWER("CONTAINER"), NULL}};
     static const struct scripted_answer instance_answers[] = {
@@ -164,7 +164,7 @@ static void a_credential_source_stands_for_a_source_of_the_chain(void **state) {
     }
 }
 
-static void a_circle_of_source_profiles_is_refused(void **state) {
+static void a_cycle_of_source_profiles_is_refused(void **state) {
     (void)state;
     assert_refused("[profile dev]\nrole_arn = " ARN("x") "\nsource_profile = dev\n",
                    "in a circle: 'dev' -> 'dev'");
@@ -190,7 +190,7 @@ static void a_chain_of_source_profiles_has_a_maximum_length(void **state) {
     assert_refused(config.text, "too far: 'dev' -> 'p0' -> ");
 }
 
-static void a_profile_without_exactly_one_base_for_its_role_is_refused(void **state) {
+static void a_profile_whose_role_has_no_single_valid_source_is_refused(void **state) {
     (void)state;
     static const char role[] = "[profile dev]\nrole_arn = " ARN("x") "\n";
     static const struct {
@@ -218,7 +218,7 @@ static void a_profile_without_exactly_one_base_for_its_role_is_refused(void **st
     }
 }
 
-static void a_refusal_of_sts_is_reported_in_its_words(void **state) {
+static void a_refusal_of_sts_is_reported_with_its_message(void **state) {
     (void)state;
     static const struct scripted_answer denied[] = {
         {403,
@@ -250,7 +250,7 @@ static void an_invalid_endpoint_of_sts_is_reported_when_it_is_needed(void **stat
     support_leave(&s);
 }
 
-static void a_profile_without_a_role_is_for_another_source(void **state) {
+static void a_profile_without_a_role_is_left_to_another_source(void **state) {
     (void)state;
     struct surroundings s;
     support_surround(&s,
@@ -265,17 +265,17 @@ static void a_profile_without_a_role_is_for_another_source(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_role_is_assumed_with_the_keys_of_its_source_profile),
-        cmocka_unit_test(without_a_name_the_session_has_ours),
-        cmocka_unit_test(roles_may_be_assumed_one_from_the_other),
-        cmocka_unit_test(a_profile_with_keys_lends_these_even_to_itself),
-        cmocka_unit_test(a_process_or_a_web_identity_may_be_the_source),
-        cmocka_unit_test(a_credential_source_stands_for_a_source_of_the_chain),
-        cmocka_unit_test(a_circle_of_source_profiles_is_refused),
+        cmocka_unit_test(a_session_without_a_configured_name_is_named_after_the_program),
+        cmocka_unit_test(a_role_is_assumed_with_the_credentials_of_another_role),
+        cmocka_unit_test(a_source_profile_with_keys_uses_its_keys_even_if_it_names_itself),
+        cmocka_unit_test(the_source_profile_may_have_a_process_or_a_web_identity),
+        cmocka_unit_test(each_credential_source_selects_one_source_of_the_chain),
+        cmocka_unit_test(a_cycle_of_source_profiles_is_refused),
         cmocka_unit_test(a_chain_of_source_profiles_has_a_maximum_length),
-        cmocka_unit_test(a_profile_without_exactly_one_base_for_its_role_is_refused),
-        cmocka_unit_test(a_refusal_of_sts_is_reported_in_its_words),
+        cmocka_unit_test(a_profile_whose_role_has_no_single_valid_source_is_refused),
+        cmocka_unit_test(a_refusal_of_sts_is_reported_with_its_message),
         cmocka_unit_test(an_invalid_endpoint_of_sts_is_reported_when_it_is_needed),
-        cmocka_unit_test(a_profile_without_a_role_is_for_another_source),
+        cmocka_unit_test(a_profile_without_a_role_is_left_to_another_source),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ static void assert_refused(const char *config, const char *credentials, enum sta
     support_leave(&s);
 }
 
-static void keys_in_the_credentials_file_go_before_a_process_and_that_before_the_config_file(void **state) {
+static void the_credentials_file_precedes_a_process_and_a_process_precedes_the_config_file(void **state) {
     (void)state;
     static const char keys[] = "[dev]\naws_access_key_id = CREDENTIALS\naws_secret_access_key = s\n";
     static const char config[] = "[profile dev]\naws_access_key_id = CONFIG\naws_secret_access_key = s\n";
@@ -30,7 +30,7 @@ static void keys_in_the_credentials_file_go_before_a_process_and_that_before_the
     assert_key(config, "", "CONFIG");
 }
 
-static void a_token_beside_the_keys_goes_with_them(void **state) {
+static void a_session_token_beside_the_keys_is_used_with_them(void **state) {
     (void)state;
     struct surroundings s;
     struct aws_credentials *c;
@@ -44,7 +44,7 @@ static void a_token_beside_the_keys_goes_with_them(void **state) {
     support_leave(&s);
 }
 
-static void half_a_pair_is_not_completed_from_the_other_file(void **state) {
+static void a_key_in_one_file_is_not_completed_from_the_other_file(void **state) {
     (void)state;
     assert_refused("[profile dev]\naws_secret_access_key = hidden\n", "[dev]\naws_access_key_id = K\n",
                    STATUS_FAILED, "has aws_access_key_id but no aws_secret_access_key");
@@ -52,7 +52,7 @@ static void half_a_pair_is_not_completed_from_the_other_file(void **state) {
                    "has aws_secret_access_key but no aws_access_key_id");
 }
 
-static void without_any_the_error_has_what_was_looked_for_and_where(void **state) {
+static void without_credentials_the_error_names_the_profile_and_both_files(void **state) {
     (void)state;
     struct surroundings s;
     support_surround(&s, "", "[dev]\nregion = a\n", "dev", NOWHERE);
@@ -64,7 +64,7 @@ static void without_any_the_error_has_what_was_looked_for_and_where(void **state
     support_leave(&s);
 }
 
-static void what_is_not_supported_is_refused_by_name_even_beside_keys(void **state) {
+static void a_setting_that_is_not_supported_is_refused_by_name_even_beside_keys(void **state) {
     (void)state;
     static const char keys[] = "[dev]\naws_access_key_id = K\naws_secret_access_key = hidden\n";
     assert_refused("[profile dev]\nsso_session = corp\n", keys, STATUS_FAILED, "sso_session");
@@ -72,7 +72,7 @@ static void what_is_not_supported_is_refused_by_name_even_beside_keys(void **sta
     assert_refused("[profile dev]\nlogin_session = arn:x\n", "", STATUS_FAILED, "login_session");
 }
 
-static void a_process_gives_a_token_and_an_expiry_too(void **state) {
+static void a_process_also_returns_a_token_and_an_expiry(void **state) {
     (void)state;
     struct surroundings s;
     struct aws_credentials *c;
@@ -104,12 +104,12 @@ static void a_process_that_fails_is_reported_with_its_standard_error_only(void *
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_in_the_credentials_file_go_before_a_process_and_that_before_the_config_file),
-        cmocka_unit_test(a_token_beside_the_keys_goes_with_them),
-        cmocka_unit_test(half_a_pair_is_not_completed_from_the_other_file),
-        cmocka_unit_test(without_any_the_error_has_what_was_looked_for_and_where),
-        cmocka_unit_test(what_is_not_supported_is_refused_by_name_even_beside_keys),
-        cmocka_unit_test(a_process_gives_a_token_and_an_expiry_too),
+        cmocka_unit_test(the_credentials_file_precedes_a_process_and_a_process_precedes_the_config_file),
+        cmocka_unit_test(a_session_token_beside_the_keys_is_used_with_them),
+        cmocka_unit_test(a_key_in_one_file_is_not_completed_from_the_other_file),
+        cmocka_unit_test(without_credentials_the_error_names_the_profile_and_both_files),
+        cmocka_unit_test(a_setting_that_is_not_supported_is_refused_by_name_even_beside_keys),
+        cmocka_unit_test(a_process_also_returns_a_token_and_an_expiry),
         cmocka_unit_test(a_process_that_fails_is_reported_with_its_standard_error_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

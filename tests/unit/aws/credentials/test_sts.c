@@ -10,7 +10,7 @@
 #define MINUTE INT64_C(60000)
 #define REFUSAL(code)                                                                                        \
     "<ErrorResponse><Error><Code>" code "</Code><Message>no</Message></Error></ErrorResponse>"
-#define EXPIRES INT64_C(1893456000000) /* what STS_ANSWER says */
+#define EXPIRES INT64_C(1893456000000) /* the expiry in STS_ANSWER */
 
 static const struct aws_sts_role role = {.arn = "arn:x"};
 
@@ -54,7 +54,7 @@ static void assert_near(int64_t ms, int64_t expected_ms) {
     assert_in_range(ms - expected_ms + 30000, 0, 60000);
 }
 
-static void what_a_wrong_clock_signed_is_signed_once_more_by_the_clock_of_sts(void **state) {
+static void a_request_signed_by_a_wrong_clock_is_signed_again_by_the_clock_of_sts(void **state) {
     (void)state;
     static const char *const refusals[] = {REFUSAL("SignatureDoesNotMatch"), REFUSAL("RequestExpired")};
     static const int64_t ahead[] = {HOUR, -20 * MINUTE};
@@ -75,7 +75,7 @@ static void what_a_wrong_clock_signed_is_signed_once_more_by_the_clock_of_sts(vo
     }
 }
 
-static void an_error_that_no_clock_explains_is_not_retried(void **state) {
+static void an_error_that_the_clock_does_not_explain_is_not_retried(void **state) {
     (void)state;
     static const struct {
         const char *refusal, *code;
@@ -96,7 +96,7 @@ static void an_error_that_no_clock_explains_is_not_retried(void **state) {
     }
 }
 
-static void a_correction_that_does_not_help_is_used_once(void **state) {
+static void a_clock_correction_that_does_not_help_is_used_once(void **state) {
     (void)state;
     set_date(HOUR);
     const struct scripted_answer answers[] = {{403, REFUSAL("SignatureDoesNotMatch"), date}};
@@ -108,7 +108,7 @@ static void a_correction_that_does_not_help_is_used_once(void **state) {
     scripted_http_stop(server);
 }
 
-static void corrections_can_be_switched_off(void **state) {
+static void clock_corrections_of_sts_can_be_switched_off(void **state) {
     (void)state;
     set_date(HOUR);
     const struct scripted_answer answers[] = {{403, REFUSAL("SignatureDoesNotMatch"), date},
@@ -122,7 +122,7 @@ static void corrections_can_be_switched_off(void **state) {
     scripted_http_stop(server);
 }
 
-static void what_a_web_identity_gets_expires_by_our_clock_too(void **state) {
+static void credentials_of_a_web_identity_expire_by_our_clock(void **state) {
     (void)state;
     static const int64_t ahead[] = {HOUR, 3 * MINUTE}, taken[] = {HOUR, 0};
     for (size_t i = 0; i < COUNT(ahead); i++) {
@@ -144,11 +144,11 @@ static void what_a_web_identity_gets_expires_by_our_clock_too(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_a_wrong_clock_signed_is_signed_once_more_by_the_clock_of_sts),
-        cmocka_unit_test(an_error_that_no_clock_explains_is_not_retried),
-        cmocka_unit_test(a_correction_that_does_not_help_is_used_once),
-        cmocka_unit_test(corrections_can_be_switched_off),
-        cmocka_unit_test(what_a_web_identity_gets_expires_by_our_clock_too),
+        cmocka_unit_test(a_request_signed_by_a_wrong_clock_is_signed_again_by_the_clock_of_sts),
+        cmocka_unit_test(an_error_that_the_clock_does_not_explain_is_not_retried),
+        cmocka_unit_test(a_clock_correction_that_does_not_help_is_used_once),
+        cmocka_unit_test(clock_corrections_of_sts_can_be_switched_off),
+        cmocka_unit_test(credentials_of_a_web_identity_expire_by_our_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,7 @@ static void the_credentials_of_the_role_are_read(void **state) {
     aws_credentials_unref(c);
 }
 
-static void an_error_keeps_sts_s_name_words_and_request_id(void **state) {
+static void an_error_of_sts_keeps_its_name_message_and_request_id(void **state) {
     (void)state;
     struct aws_credentials *c;
     struct error e;
@@ -50,7 +50,7 @@ static void an_error_keeps_sts_s_name_words_and_request_id(void **state) {
         STATUS_RETRY);
 }
 
-static void an_answer_that_is_not_of_sts_may_be_retried(void **state) {
+static void an_answer_that_is_not_from_sts_may_be_retried(void **state) {
     (void)state;
     static const char *const texts[] = {
         "",
@@ -75,7 +75,7 @@ static void an_answer_that_is_not_of_sts_may_be_retried(void **state) {
     assert_int_equal(read_reply(403, GOOD, &c, &e), STATUS_RETRY);
 }
 
-static void an_answer_cut_anywhere_gives_nothing(void **state) {
+static void an_answer_that_is_cut_anywhere_returns_no_credentials(void **state) {
     (void)state;
     for (size_t n = 0; n < strlen(GOOD); n++) {
         struct aws_credentials *c;
@@ -84,7 +84,7 @@ static void an_answer_cut_anywhere_gives_nothing(void **state) {
     }
 }
 
-static void a_document_type_is_refused_with_its_entities(void **state) {
+static void a_document_type_with_entities_is_refused(void **state) {
     (void)state;
     struct aws_credentials *c;
     assert_int_equal(read_reply(200, "<!DOCTYPE a [<!ENTITY k \"ASIA1\">]>" GOOD, &c, NULL), STATUS_RETRY);
@@ -93,7 +93,7 @@ static void a_document_type_is_refused_with_its_entities(void **state) {
     aws_credentials_unref(c);
 }
 
-static void neither_deep_nor_long_documents_do_harm(void **state) {
+static void deep_and_long_documents_are_refused(void **state) {
     (void)state;
     struct aws_credentials *c;
     struct buffer text;
@@ -113,11 +113,11 @@ static void neither_deep_nor_long_documents_do_harm(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_credentials_of_the_role_are_read),
-        cmocka_unit_test(an_error_keeps_sts_s_name_words_and_request_id),
-        cmocka_unit_test(an_answer_that_is_not_of_sts_may_be_retried),
-        cmocka_unit_test(an_answer_cut_anywhere_gives_nothing),
-        cmocka_unit_test(a_document_type_is_refused_with_its_entities),
-        cmocka_unit_test(neither_deep_nor_long_documents_do_harm),
+        cmocka_unit_test(an_error_of_sts_keeps_its_name_message_and_request_id),
+        cmocka_unit_test(an_answer_that_is_not_from_sts_may_be_retried),
+        cmocka_unit_test(an_answer_that_is_cut_anywhere_returns_no_credentials),
+        cmocka_unit_test(a_document_type_with_entities_is_refused),
+        cmocka_unit_test(deep_and_long_documents_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

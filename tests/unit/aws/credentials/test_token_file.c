@@ -19,7 +19,7 @@ static enum status read_text(const char *text, size_t length, char **token, stru
     return aws_token_file_read(path, token, e);
 }
 
-static void the_newline_at_the_end_is_no_part_of_a_token(void **state) {
+static void the_newline_at_the_end_is_not_part_of_a_token(void **state) {
     (void)state;
     static const char *const texts[] = {"a.b-c/=", "a.b-c/=\n", "a.b-c/=\r\n", "a.b-c/=\n\n"};
     for (size_t i = 0; i < COUNT(texts); i++) {
@@ -64,7 +64,7 @@ static void a_token_has_a_maximum_length(void **state) {
     free(text);
 }
 
-static void a_file_that_is_not_there_is_named(void **state) {
+static void a_token_file_that_does_not_exist_is_named(void **state) {
     (void)state;
     char *token;
     struct error e;
@@ -74,10 +74,10 @@ static void a_file_that_is_not_there_is_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_newline_at_the_end_is_no_part_of_a_token),
+        cmocka_unit_test(the_newline_at_the_end_is_not_part_of_a_token),
         cmocka_unit_test(a_token_that_could_add_lines_to_a_request_is_refused),
         cmocka_unit_test(a_token_has_a_maximum_length),
-        cmocka_unit_test(a_file_that_is_not_there_is_named),
+        cmocka_unit_test(a_token_file_that_does_not_exist_is_named),
     };
     int fd = mkstemp(path);
     close(fd);

@@ -10,7 +10,7 @@ static void rewrite(const char *path, const char *text) {
     fclose(f);
 }
 
-static void the_environment_s_token_is_exchanged_for_the_role_unsigned(void **state) {
+static void the_token_of_the_environment_is_exchanged_by_an_unsigned_request(void **state) {
     (void)state;
     struct surroundings s;
     struct aws_credentials *c;
@@ -77,7 +77,7 @@ static void a_profile_may_name_the_token_file(void **state) {
     support_drop_file("TOKEN");
 }
 
-static void what_is_half_configured_is_an_error(void **state) {
+static void a_web_identity_with_half_of_its_settings_is_an_error(void **state) {
     (void)state;
     struct surroundings s;
     struct scripted_http *sts = scripted_http_start(answers, 2);
@@ -102,10 +102,10 @@ static void what_is_half_configured_is_an_error(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_environment_s_token_is_exchanged_for_the_role_unsigned),
+        cmocka_unit_test(the_token_of_the_environment_is_exchanged_by_an_unsigned_request),
         cmocka_unit_test(a_token_that_was_rotated_is_read_again),
         cmocka_unit_test(a_profile_may_name_the_token_file),
-        cmocka_unit_test(what_is_half_configured_is_an_error),
+        cmocka_unit_test(a_web_identity_with_half_of_its_settings_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
