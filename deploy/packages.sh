@@ -22,7 +22,7 @@ packages_for() {
         echo dpkg-dev file binutils gzip
         ;;
     root)
-        echo debootstrap util-linux # tests/root; the roots themselves get what they want
+        echo debootstrap util-linux # tests/root; each root installs what it needs
         ;;
     unit)
         echo libcmocka-dev
@@ -40,7 +40,7 @@ packages_for() {
     quickstart)
         echo python3 curl
         ;;
-    game-on-kinesis)
+    sample-shop-on-kinesis)
         echo python3 python3-boto3
         ;;
     integration)

@@ -1,15 +1,15 @@
 #!/bin/bash
-# From a fresh Debian 12 to a live board in one command: installs what is missing, builds, starts winner-view on
-# a file of events and an SQLite database, with the sample of the workshop game, and keeps the game moving.
+# Starts winner-view with a sample shop on a fresh Debian 12: installs missing packages, builds, starts the program on a
+# file of events and an SQLite database, and appends events of the shop all the time.
 #
-#     deploy/quickstart.sh      stays in the foreground; Ctrl-C stops all it started; run again, it continues
-#         --port PORT           of the loopback address, instead of 8080
-#         --no-game             the sample only, nothing moves: append events of your own
-#         --kinesis             on DynamoDB Local and kinesis-local, all in memory and gone at the end
-#         --check               on a free port, keeps nothing: starts, waits until scores move, stops; exits 0 or 1
+#     deploy/quickstart.sh      stays in the foreground; Ctrl-C stops every process; the next run continues
+#         --port PORT           the port on the loopback address, instead of 8080
+#         --no-game             no new events after the sample: append your own
+#         --kinesis             uses DynamoDB Local and kinesis-local, in memory: nothing is kept
+#         --check               starts on a free port, waits until scores change, stops; keeps nothing; exits 0 or 1
 #
-# The journal and the database lie in build/quickstart; remove the folder to begin again. No AWS account is
-# touched.
+# The file of events and the database are in build/quickstart; remove that folder to begin again. No AWS account is
+# used.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -53,9 +53,9 @@ stage=quickstart
 stream=quickstart
 binary=build/release/winner-view
 logs='' state=build/quickstart
-emulators_pid='' service_pid='' game_pid=''
+emulators_pid='' service_pid='' shop_pid=''
 
-say() {
+report() {
     echo "quickstart: $*" >&2
 }
 
@@ -70,17 +70,17 @@ stop_all() {
     local status=$?
     trap '' INT TERM
     trap - EXIT
-    end "$game_pid"
+    end "$shop_pid"
     end "$service_pid"
     end "$emulators_pid"
     [ -z "$logs" ] || rm -rf "$logs"
     exit $status
 }
 trap stop_all EXIT
-trap 'say "stopping"; exit 0' INT TERM
+trap 'report "stopping"; exit 0' INT TERM
 
 fail() {
-    say "$1"
+    report "$1"
     [ -z "${2:-}" ] || tail -n 20 "$2" >&2
     exit 1
 }
@@ -89,7 +89,7 @@ is_alive() {
     kill -0 "$1" 2>/dev/null
 }
 
-# await SECONDS PID COMMAND...: until the command succeeds; gives up when the time or the process has ended.
+# await SECONDS PID COMMAND...: waits until the command succeeds. Fails when the time or the process has ended.
 await() {
     local end=$((SECONDS + $1)) pid=$2
     shift 2
@@ -125,7 +125,7 @@ start_emulators() {
 # prepare_MODE: makes what the service needs; sets `source` and `store`.
 prepare_kinesis() {
     source=kinesis:$stream store=dynamodb:$stage
-    say "starting DynamoDB Local and kinesis-local"
+    report "starting DynamoDB Local and kinesis-local"
     start_emulators
     "$binary" create-tables --store "$store" >"$logs/tables.log" 2>&1 ||
         fail "create-tables failed" "$logs/tables.log"
@@ -143,34 +143,34 @@ is_ready() {
 }
 
 start_service() {
-    say "starting winner-view"
+    report "starting winner-view"
     setsid "$binary" --listen "127.0.0.1:$port" --source "$source" --store "$store" --drain-seconds 0 \
         2>"$logs/winner-view.log" &
     service_pid=$!
     await 30 "$service_pid" is_ready || fail "winner-view does not start" "$logs/winner-view.log"
 }
 
-# On a stream the game also puts the sample, so it always runs; without a game it ends by itself.
-start_game() {
+# On a stream the sample shop also puts the sample, so it always runs; with --no-game it then ends.
+start_shop() {
     [ "$mode $rate" != "embedded 0" ] || return 0
-    setsid "$python" deploy/sample_shop.py "$source" --rate "$rate" 2>"$logs/game.log" &
-    game_pid=$!
+    setsid "$python" deploy/sample_shop.py "$source" --rate "$rate" 2>"$logs/shop.log" &
+    shop_pid=$!
 }
 
 has_scores() {
     ask /scores/merchant | grep -q '"score"' && ask /scores/photographer | grep -q '"score"'
 }
 
-# Scores alone, without the time that they are of.
+# The scores without their time.
 scores() {
     ask '/scores?role=creator&limit=100'
 }
 
-have_moved() {
+have_changed() {
     [ "$(scores)" != "$first" ]
 }
 
-say_what_to_try() {
+print_hints() {
     local url=http://127.0.0.1:$port
     cat <<END
 
@@ -193,37 +193,37 @@ END
     printf '\nThe log is %s. Ctrl-C stops everything.\n' "$logs/winner-view.log"
 }
 
-goes_on() {
+still_runs() {
     is_alive "$service_pid" && { [ -z "$emulators_pid" ] || is_alive "$emulators_pid"; } &&
-        { [ "$rate" = 0 ] || is_alive "$game_pid"; }
+        { [ "$rate" = 0 ] || is_alive "$shop_pid"; }
 }
 
 if [ "$mode" = kinesis ]; then
-    packages_install build quickstart emulators game-on-kinesis || exit 1
+    packages_install build quickstart emulators sample-shop-on-kinesis || exit 1
 else
     packages_install build quickstart || exit 1
 fi
 logs=$(mktemp -d) || exit 1
 [ -z "$check" ] || port=$(free_port)
 
-say "building (the first time takes a minute)"
+report "building (the first time takes a minute)"
 build >"$logs/build.log" 2>&1 || fail "the build failed" "$logs/build.log"
 "prepare_$mode"
 start_service
-start_game
+start_shop
 await 60 "$service_pid" has_scores || fail "no scores arrived" "$logs/winner-view.log"
 
 if [ -n "$check" ]; then
     ask /scores/merchant
     echo
     first=$(scores)
-    [ "$rate" = 0 ] || await 60 "$service_pid" have_moved || fail "the game does not move the scores" "$logs/winner-view.log"
-    say "scores arrived$([ "$rate" = 0 ] || echo ", and move")"
+    [ "$rate" = 0 ] || await 60 "$service_pid" have_changed || fail "the sample shop does not change the scores" "$logs/winner-view.log"
+    report "scores arrived$([ "$rate" = 0 ] || echo ", and change")"
     exit 0
 fi
 
-say_what_to_try
-while goes_on; do
+print_hints
+while still_runs; do
     sleep 1 &
     wait $!
 done

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""A sample shop: 30 merchants, 20 photographers and 150 products, whose customers buy a few products a second for as long
-as it runs.
+"""A sample shop: 30 merchants, 20 photographers and 150 products, whose customers buy a few products a second
+until the program is stopped.
 
     deploy/sample_shop.py file:PATH [--rate EVENTS_PER_SECOND]        appends to a file, one event a line
     deploy/sample_shop.py kinesis:STREAM [--rate EVENTS_PER_SECOND]   puts on a stream; needs python3-boto3
 
-A journal that is empty, and a stream in any case, first gets the sample: every product registered, most of
-them photographed, some sold. With --rate 0 that is all. Kinesis is reached as the environment sets
-(AWS_ENDPOINT_URL_KINESIS or AWS_ENDPOINT_URL, AWS_REGION, credentials).
+An empty file and every stream first get the sample: every product registered, most of them photographed, some sold.
+With --rate 0 the program then ends. For Kinesis it reads AWS_ENDPOINT_URL_KINESIS or AWS_ENDPOINT_URL, AWS_REGION and
+credentials from the environment.
 """
 
 import argparse
@@ -68,7 +68,7 @@ COLORS = ["amber", "blue", "crimson", "green", "ivory", "slate"]
 PRODUCTS = 150
 PHOTOGRAPHED = 115  # in the sample; the others are photographed later
 SAMPLE_PURCHASES = 600
-SAMPLE_HOURS = 3  # the events of the sample lie within so many hours before now
+SAMPLE_HOURS = 3  # the events of the sample are at most this old
 MAX_RATE = 1000
 
 
@@ -93,7 +93,7 @@ class Product:
 
 
 def catalogue():
-    """The same products each time, so that a game that is started again continues with them. The first sell best."""
+    """The same products each time, so that a restarted shop continues with them. The first sell best."""
     rng = random.Random(1)
     all_of_them = [(c, thing, kind) for kind, things in THINGS.items() for thing in things for c in COLORS]
     return [Product(rng, *one) for one in rng.sample(all_of_them, PRODUCTS)]
@@ -133,8 +133,8 @@ def sample(rng, products, now):
         yield make(product, now - step * (len(makers) - number))
 
 
-class Game:
-    """The next events: mostly purchases, a third of them of one popular product that changes now and then."""
+class Shop:
+    """Makes the next events: mostly purchases, a third of them of one popular product, which sometimes changes."""
 
     def __init__(self, rng, products):
         self.rng, self.products = rng, products
@@ -157,7 +157,7 @@ class EventFile:
     def __init__(self, path):
         self.file = open(path, "a+b", buffering=0)
         size = self.file.seek(0, os.SEEK_END)
-        self.wants_sample = size == 0
+        self.needs_sample = size == 0
         if size:
             self.file.seek(size - 1)
             if self.file.read(1) != b"\n":
@@ -168,12 +168,12 @@ class EventFile:
 
 
 class Stream:
-    wants_sample = (
-        True  # whether it is empty is unknown without reading it; a product that is registered again stays as it is
+    needs_sample = (
+        True  # only a read could find out whether it is empty; a product that is registered again does not change
     )
 
     def __init__(self, name):
-        import boto3  # only needed here
+        import boto3  # a file needs no boto3
 
         endpoint = os.environ.get("AWS_ENDPOINT_URL_KINESIS") or os.environ.get("AWS_ENDPOINT_URL")
         region = os.environ.get("AWS_REGION", "us-east-1")
@@ -188,7 +188,7 @@ def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("target", help="file:PATH or kinesis:STREAM")
     parser.add_argument("--rate", type=float, default=5.0, help="events a second (5); 0: only the sample")
-    parser.add_argument("--seed", type=int, help="of what happens next")
+    parser.add_argument("--seed", type=int, help="seed of the random events after the sample")
     options = parser.parse_args()
     if not 0 <= options.rate <= MAX_RATE:
         parser.error(f"--rate is {options.rate}, allowed is 0 to {MAX_RATE}")
@@ -205,13 +205,13 @@ def main():
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
     utc = datetime.timezone.utc
     rng, products, target = random.Random(options.seed), catalogue(), options.open(options.name)
-    if target.wants_sample:
+    if target.needs_sample:
         for put in sample(rng, products, datetime.datetime.now(utc)):
             target.put(*put)
-    game = Game(rng, products)
+    shop = Shop(rng, products)
     for _ in itertools.count() if options.rate else ():
         time.sleep(rng.expovariate(options.rate))
-        target.put(*game.next_event(datetime.datetime.now(utc)))
+        target.put(*shop.next_event(datetime.datetime.now(utc)))
 
 
 if __name__ == "__main__":

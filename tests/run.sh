@@ -1,10 +1,10 @@
 #!/bin/bash
-# Installs what is missing, builds, and tests. Exit status 0 only if all of it passed.
+# Installs missing packages, builds, and tests. Exit status 0 only if every step passed.
 #
 #     tests/run.sh          what every change must pass: at most 10 minutes on two cores, from a bare clone
-#     tests/run.sh --all    everything that needs no Debian of its own: at most 45 minutes
+#     tests/run.sh --all    everything except the tests in Debian roots: at most 45 minutes
 #
-# Both print what they leave out. Needs root (or sudo) only if packages are missing. Leaves no process behind.
+# Both print which tests they leave out. Needs root (or sudo) only if packages are missing. Leaves no process behind.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -23,8 +23,8 @@ workers=$(($(nproc) * 3))
 failed=()
 child=''
 
-# Each step is a process group of its own, so that a signal to us can be passed on to all of it. (Emulators and services
-# are not in it: they end with the process that started them.)
+# Each step has its own process group, so that a signal to this script can be sent to the whole step. (Emulators and
+# services are outside: they end with the process that started them.)
 on_signal() {
     trap - INT TERM
     [ -z "$child" ] || { kill -TERM -- "-$child" && wait "$child"; } 2>/dev/null
@@ -33,7 +33,7 @@ on_signal() {
 }
 trap on_signal INT TERM
 
-# step NAME COMMAND...: runs it, remembers by name if it failed.
+# step NAME COMMAND...: runs the command; if it fails, adds NAME to `failed`.
 step() {
     local name=$1 begin=$SECONDS status
     shift
@@ -57,7 +57,7 @@ build() {
         cmake --build --preset "$1" -j "$(nproc)" --target "${targets[@]:-all}" -- --quiet
 }
 
-# ThreadSanitizer cannot live with an address space randomised as widely as recent kernels do.
+# ThreadSanitizer fails if the address space is randomised as widely as in recent kernels.
 in_address_space_for() {
     if [ "$1" = tsan ] && setarch --addr-no-randomize true 2>/dev/null; then
         shift
@@ -81,14 +81,14 @@ side_by_side() {
     python_tests -n "$workers" --dist loadgroup "$@"
 }
 
-# What is most likely to show a race or a leak, on that preset's program.
+# The tests that are most likely to show a race or a leak, with the program of that preset.
 main_job_and_drain() {
     export WINNER_VIEW_BINARY="$PWD/build/$1/winner-view"
     in_address_space_for "$1" "$python" -m pytest -p no:cacheprovider -n "$workers" --dist loadgroup \
         tests/integration/test_main_job.py tests/integration/test_drain.py
 }
 
-say_what_is_left_out() {
+list_what_is_left_out() {
     if [ -z "$all" ]; then
         echo "left out, and run by tests/run.sh --all:"
         echo "  the protocol's model in spin; the sanitizers; kill points and torture; benchmarks;"
@@ -96,7 +96,7 @@ say_what_is_left_out() {
             "$(grep -rlE 'mark\.(all|alone)\b' tests --include='test_*.py' | sed 's/.*test_//;s/\.py//' | sort | xargs)"
     fi
     echo "left out, with commands of their own in HACKING.md:"
-    echo "  container, package and service in a Debian of their own; hangs that last for minutes; the long torture and tests/mutate.py"
+    echo "  container, package and service in Debian roots; hangs of several minutes; the long torture and tests/mutate.py"
 }
 
 lists=(build quickstart unit emulators integration)
@@ -125,8 +125,8 @@ if [ -n "$all" ]; then
     step "tests that measure time" python_tests -m alone tests
 fi
 
-# The verdict on everything so far comes before the last step, so that pytest's own summary is the last line of all.
-say_what_is_left_out
+# The failed steps are listed before the last step, so that the summary of pytest is the last line.
+list_what_is_left_out
 [ ${#failed[@]} = 0 ] || printf 'FAILED: %s\n' "${failed[@]}"
 echo "== model and integration tests, release"
 selected='not alone'

@@ -5,8 +5,8 @@
     tests/bench/file_to_sqlite.py --full     2,000,000 of them, then as many of 1,000,000 products
 
 Products by Zipf's law (1.1), 1,000 merchants, 500 photographers; every product is registered and every second
-one photographed before it is first bought. Prints events/s from the start of the process until asOf says that
-all of the file is in the answers, the rate at which jansson alone parses the same file on one core, and the
+one photographed before it is first bought. Prints events/s from the start of the process until asOf is past
+the whole file, the rate at which jansson alone parses the same file on one core, and the
 peak of resident memory. Exits 1 if events or products are missing. Temporary files lie in $TMPDIR and are
 removed. Of two runs on one machine compare the ratio of the two rates, not the rates.
 """

@@ -33,7 +33,7 @@ def differences(pair):
 
 
 def unsold():
-    """One product that nobody bought: a file needs a first line to be a source."""
+    """One unsold product: a file source needs at least one line."""
     return small_shop.puts(small_shop.product("unsold", merchant=ANN))
 
 

@@ -1,5 +1,5 @@
 """Boards, ranks, pages and ids, on both stores. Tests write rows directly into the store, so that each example has its
-own board. The cache is off, except where a test says otherwise."""
+own board. The cache is off, except where a test turns it on."""
 
 import contextlib
 import sqlite3

@@ -51,7 +51,7 @@ def session(key):
 
 @contextlib.contextmanager
 def endpoint(answer):
-    """A server that answers as `answer(request)` says: (status, body)."""
+    """A server that replies with `answer(request)`: (status, body)."""
     with proxy.Proxy("http://127.0.0.1:9") as server:
 
         def on_request(request):

@@ -44,8 +44,8 @@ def test_the_units_sandbox_passes_systemds_security_check():
 def test_systemd_accepts_every_setting_of_the_unit():
     """Except that the program and its man page are not installed here."""
     done = subprocess.run(["systemd-analyze", "verify", str(UNIT)], capture_output=True, text=True, timeout=60)
-    said = [line for line in done.stderr.splitlines() if "winner-view.service" in line]
-    assert [line for line in said if "not executable" not in line and "Command 'man" not in line] == []
+    warnings = [line for line in done.stderr.splitlines() if "winner-view.service" in line]
+    assert [line for line in warnings if "not executable" not in line and "Command 'man" not in line] == []
 
 
 def test_the_unit_uses_notifications_and_its_timeouts_fit_the_programs(unit):

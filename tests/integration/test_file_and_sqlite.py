@@ -131,9 +131,9 @@ def test_a_second_process_is_refused_with_the_firsts_pid_and_may_still_serve(emb
     embedded.put(LAMPS)
     first = start_on(embedded)
     first.wait_until_applied()
-    said = refused(make_on(embedded))
+    message = refused(make_on(embedded))
     assert (
-        f"process {first.process.pid}:" in said and str(embedded.database) in said and "--source none" in said
+        f"process {first.process.pid}:" in message and str(embedded.database) in message and "--source none" in message
     )
 
     reader = start_on(embedded, "--source", "none", "--cache-ttl-ms", "0")
@@ -160,8 +160,8 @@ def test_a_database_of_a_newer_version_is_refused_and_not_changed(embedded, star
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     before = embedded.database.read_bytes()
-    said = refused(make_on(embedded))
-    assert "99" in said and str(embedded.database) in said and "--store sqlite:" in said
+    message = refused(make_on(embedded))
+    assert "99" in message and str(embedded.database) in message and "--store sqlite:" in message
     assert embedded.database.read_bytes() == before
 
 
@@ -203,9 +203,9 @@ def test_a_database_of_another_file_is_refused_and_both_are_named(embedded, star
     daemon.terminate()
     rows, inode = embedded.contributions(), os.stat(embedded.journal).st_ino
     change(embedded)
-    said = refused(make_on(embedded))
-    assert f"inode {inode}" in said and f"inode {os.stat(embedded.journal).st_ino}" in said
-    assert said.count("sha256") == 2 and "--store sqlite:" in said
+    message = refused(make_on(embedded))
+    assert f"inode {inode}" in message and f"inode {os.stat(embedded.journal).st_ino}" in message
+    assert message.count("sha256") == 2 and "--store sqlite:" in message
     assert embedded.contributions() == rows
 
 
@@ -257,8 +257,8 @@ def test_a_file_that_shrank_is_a_trouble_and_reading_continues_when_it_is_comple
     daemon.wait_until_applied()
     whole = embedded.journal.read_bytes()
     os.truncate(embedded.journal, len(whole) // 2)
-    said = trouble(daemon)
-    assert str(embedded.journal) in said and "shrunk" in said
+    message = trouble(daemon)
+    assert str(embedded.journal) in message and "shrunk" in message
     assert daemon.health()["status"] == "degraded" and daemon.get("/readyz").status == 200
     assert purchases(daemon) == 3
 

@@ -112,26 +112,26 @@ def test_one_wrong_parameter_is_refused_and_named(daemon, client, openapi, curso
 def is_refusal_of_the_parser(head, rest):
     """libmicrohttpd's own refusals, as openapi.yaml describes them: short HTML (none for HEAD) without a type, and the
     end of the connection. (Version 0.9.75 repeats the head of some of them.)"""
-    said, rest = head.lower(), rest.removeprefix(head + b"\r\n\r\n")
+    head_lower, rest = head.lower(), rest.removeprefix(head + b"\r\n\r\n")
     return (
         int(head.split(b" ")[1]) in (400, 413, 414, 431, 505)
-        and b"content-type" not in said
-        and b"connection: close" in said
+        and b"content-type" not in head_lower
+        and b"connection: close" in head_lower
         and (not rest or rest.endswith(b"</html>"))
     )
 
 
-def check_replies(said):
+def check_replies(received):
     """Each reply is one of the service or of its parser."""
-    while said:
-        head, separator, rest = said.partition(b"\r\n\r\n")
-        assert separator and re.match(rb"HTTP/1\.[01] \d{3} ", head), said[:300]
+    while received:
+        head, separator, rest = received.partition(b"\r\n\r\n")
+        assert separator and re.match(rb"HTTP/1\.[01] \d{3} ", head), received[:300]
         if is_refusal_of_the_parser(head, rest):
             return
         status, length = int(head.split(b" ")[1]), re.search(rb"content-length: (\d+)", head.lower())
         assert status in {100, 200, 204, 304, 405, *contract.ON_ANY_PATH}, head
         has_body = length and not rest.startswith(b"HTTP/1.")  # a reply to HEAD has none
-        said = rest[int(length[1]) :] if has_body else rest
+        received = rest[int(length[1]) :] if has_body else rest
 
 
 @each_seed

@@ -126,7 +126,7 @@ def test_leases_stay_evenly_spread_and_every_shard_is_read_while_workers_join_an
         with contextlib.ExitStack() as ice:
             with crew.change("1 of 3 freezes"):
                 ice.enter_context(crew.frozen("cid"))
-            with crew.change("the frozen one goes on"):
+            with crew.change("the frozen worker continues"):
                 ice.close()
         with crew.change("1 of 3 leaves by SIGTERM"):
             crew.leave("dan")

@@ -242,7 +242,7 @@ def test_of_two_processes_with_one_worker_id_the_older_loses_its_leases_and_repo
 
     second.start()
     wait.until(lambda: held(second) == 3 and held(first) == 0, "the newer one has all")
-    wait.until(lambda: "worker id" in troubles(first), "the older one says so")
+    wait.until(lambda: "worker id" in troubles(first), "the older process reports it")
     assert "one-name" in troubles(first)["worker id"] and "--worker-id" in troubles(first)["worker id"]
     assert "worker id" not in troubles(second)
 

@@ -61,7 +61,7 @@ def test_a_reader_gets_both_boards_and_freshness_and_then_what_changes(shop, pai
         for role in BOARDS:
             reader.wait_for_score(4, role)
         assert [len(reader.of(role)) for role in BOARDS] == [2, 2]
-        reader.wait_for(lambda: len(reader.of("freshness")) >= 4, "asOf goes on, the boards are silent")
+        reader.wait_for(lambda: len(reader.of("freshness")) >= 4, "asOf advances, no board is sent")
         assert [len(reader.of(role)) for role in BOARDS] == [2, 2]
         made = [model.epoch_ms(event.data["time"]) for event in reader.of("freshness")]
         assert made[-1] - made[0] >= 1000 * (len(made) - 1) - 900  # one may have been delayed
@@ -160,7 +160,7 @@ def test_a_live_reader_that_does_not_read_is_dropped_and_others_continue(embedde
         wait.until(lambda: daemon.metric("winner_view_live_readers") == 1, "it is gone")
         assert len(reader.of("freshness")) > 3
         before = len(reader.events)
-        reader.wait_for(lambda: len(reader.events) > before, "the others go on")
+        reader.wait_for(lambda: len(reader.events) > before, "the other readers continue")
         stuck.settimeout(20)
         assert kept_bytes(stuck) < 100_000  # little is left in the kernel's buffer, else the drop would take minutes
 

@@ -118,7 +118,7 @@ def judge(seen, begin, end):
         assert one.seconds < SOON_S, str(one)
         if one.target in CACHED:
             assert one.status == 200 and "hit; detail=stale" in one.cache_status, str(one)
-            assert one.age_s >= int(one.at - begin), f"{one} says that it is {one.age_s} s old"
+            assert one.age_s >= int(one.at - begin), f"{one} has the Age {one.age_s}"
             if one.at > begin + TTL_S + STALE_S:
                 assert "stale-if-error" in one.cache_status, str(one)
             counts[one.cache_status] += 1

@@ -69,17 +69,17 @@ def visit(chromium, make_on):
         page.close()
 
 
-def put_game(pair):
-    """The game's sample: more than ten merchants and photographers, some of them tied."""
-    game = [sys.executable, str(program.ROOT / "deploy" / "sample_shop.py"), f"file:{pair.journal}"]
-    subprocess.run([*game, "--rate", "0", "--seed", "1"], check=True, timeout=60)
+def put_sample(pair):
+    """The sample of the shop: more than ten merchants and photographers, some of them tied."""
+    command = [sys.executable, str(program.ROOT / "deploy" / "sample_shop.py"), f"file:{pair.journal}"]
+    subprocess.run([*command, "--rate", "0", "--seed", "1"], check=True, timeout=60)
 
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory):
-    """The game's shop, for tests that only read."""
+    """The sample shop, for tests that only read."""
     pair = pairs.FileSqlite(tmp_path_factory.mktemp("market"))
-    put_game(pair)
+    put_sample(pair)
     with Daemon([*pair.options, "--drain-seconds", "0"], {}) as daemon:
         daemon.wait_until_applied()
         yield daemon
@@ -178,9 +178,9 @@ def test_the_focus_stays_on_its_row_and_a_screen_reader_gets_one_sentence(embedd
     wait_for_rows(page, "merchant", [["1", "Ann", "", "3"], ["2", "Bob", "", "2"]])
     page.evaluate(
         """{
-      window.said = [];
+      window.announced = [];
       const summary = document.querySelector('[aria-live=polite]');
-      new MutationObserver(() => said.push(summary.textContent)).observe(summary, {childList: true});
+      new MutationObserver(() => announced.push(summary.textContent)).observe(summary, {childList: true});
       document.querySelector('#merchant tbody tr:last-child a').focus();
     }"""
     )
@@ -189,7 +189,7 @@ def test_the_focus_stays_on_its_row_and_a_screen_reader_gets_one_sentence(embedd
     assert page.evaluate("document.activeElement.textContent") == "Bob"
     embedded.put(purchases("lamp", 2))
     wait_for_rows(page, "merchant", [["1", "Ann", "", "5+2"], ["2", "Bob", "", "4+2"]])
-    assert page.evaluate("said") == ["Bob now leads the merchants with 4 sold."]
+    assert page.evaluate("announced") == ["Bob now leads the merchants with 4 sold."]
     page.forward(10)
     page.until_text("#summary", "Ann now leads the merchants with 5 sold.")
 
@@ -204,7 +204,7 @@ def is_stale(page):
 def test_after_a_kill_the_boards_are_marked_as_old_until_the_service_is_back(
     embedded, start_on, visit
 ):
-    put_game(embedded)
+    put_sample(embedded)
     daemon = start_on(embedded, "--failover-ms", "1000")
     daemon.wait_until_applied()
     page = visit(daemon, allowed="net::ERR_(CONNECTION|INCOMPLETE|EMPTY)", viewport=(1920, 1080), clock=True)

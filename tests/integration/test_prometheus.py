@@ -1,5 +1,5 @@
-"""The metric families in the sources, against which alerts and dashboard are checked, are those that a running service
-exports."""
+"""A running service exports the metric families that the sources define. Alerts and dashboard are checked against the
+sources."""
 
 import contextlib
 import json
@@ -114,13 +114,13 @@ class Prometheus:
             (one["labels"]["alertname"], one["labels"]["job"]) for rule in self.rules().values() for one in rule["alerts"]
         }
 
-    def has_looked(self, looks, jobs):
-        """Whether it has scraped each job so often."""
+    def has_scraped(self, times, jobs):
+        """Whether it has scraped each job at least `times` times."""
         try:
             seen = self.query("count_over_time(winner_view_http_connections[1h])")
-        except (OSError, ValueError):  # it does not listen yet, or says in plain text that it is not ready
+        except (OSError, ValueError):  # it does not listen yet, or answers in plain text that it is not ready
             return False
-        return {one["metric"]["job"] for one in seen if int(one["value"][1]) >= looks} == set(jobs)
+        return {one["metric"]["job"] for one in seen if int(one["value"][1]) >= times} == set(jobs)
 
     def stop(self):
         self.process.kill()
@@ -152,12 +152,12 @@ def watched(stores, tmp_path_factory):
                 daemon.get(target)
         prometheus = Prometheus(folder, {job: daemon.port for job, daemon in daemons.items()})
         stack.callback(prometheus.stop)
-        wait.until(lambda: prometheus.has_looked(3, daemons), "three scrapes of each job", 60, seen=prometheus.log.read_text)
+        wait.until(lambda: prometheus.has_scraped(3, daemons), "three scrapes of each job", 60, seen=prometheus.log.read_text)
         yield prometheus, daemons
 
 
 def test_prometheus_has_data_for_every_dashboard_query(watched):
-    """All that the service shows; the rest would be there in trouble, and is well-formed."""
+    """Every query has data if the service exports its metrics. Some metrics exist only during a trouble."""
     prometheus, daemons = watched
     for job, daemon in daemons.items():
         shown = {name for name, _ in daemon.metrics()}
@@ -178,8 +178,8 @@ def test_prometheus_evaluates_every_alert_and_a_healthy_service_raises_none(watc
     expected = {("WinnerViewDeadLetters", job) for job in daemons}
     seen = []
 
-    def those_alone():  # some pend for a moment, about what was looked at once or twice so far
+    def only_expected_alerts():  # an alert may be pending until Prometheus has enough samples
         seen[:] = [prometheus.raised()]
         return seen == [expected]
 
-    wait.until(those_alone, seen, 60)
+    wait.until(only_expected_alerts, "only the expected alerts", 60, seen=lambda: seen)

@@ -13,12 +13,12 @@ from model import fold
 from pairs import FileSqlite
 
 QUICKSTART = program.ROOT / "deploy" / "quickstart.sh"
-GAME = program.ROOT / "deploy" / "sample_shop.py"
+SAMPLE_SHOP = program.ROOT / "deploy" / "sample_shop.py"
 
 
-def play(target, *options, **more):
+def run_sample_shop(target, *options, **more):
     return subprocess.run(
-        [sys.executable, GAME, target, *options], capture_output=True, text=True, timeout=60, **more
+        [sys.executable, SAMPLE_SHOP, target, *options], capture_output=True, text=True, timeout=60, **more
     )
 
 
@@ -38,7 +38,7 @@ def test_quickstart_refuses_unknown_options(words):
 
 
 def test_the_sample_is_a_shop_of_30_merchants_20_photographers_and_150_products(embedded):
-    done = play(f"file:{embedded.journal}", "--rate", "0")
+    done = run_sample_shop(f"file:{embedded.journal}", "--rate", "0")
     assert done.returncode == 0, done.stderr
     shop = fold(embedded.records())
     assert shop.dead_letters == set() and shop.counts.keys() == {"applied"}
@@ -50,13 +50,13 @@ def test_the_sample_is_a_shop_of_30_merchants_20_photographers_and_150_products(
 
 def test_a_restarted_sample_shop_continues_with_the_same_products(embedded):
     target = f"file:{embedded.journal}"
-    play(target, "--rate", "0")
+    run_sample_shop(target, "--rate", "0")
     before = embedded.lines()
     embedded.append(b'{"torn')
-    with subprocess.Popen([sys.executable, GAME, target, "--rate", "500"]) as game:
+    with subprocess.Popen([sys.executable, SAMPLE_SHOP, target, "--rate", "500"]) as sample_shop:
         wait.until(lambda: len(embedded.lines()) >= len(before) + 100, "a hundred events more")
-        game.terminate()
-        assert game.wait(10) == 0
+        sample_shop.terminate()
+        assert sample_shop.wait(10) == 0
     assert embedded.lines()[: len(before)] == before
     shop = fold(embedded.records())
     kinds = collections.Counter(reason for _, _, reason in shop.dead_letters)
@@ -66,7 +66,7 @@ def test_a_restarted_sample_shop_continues_with_the_same_products(embedded):
 
 @pytest.mark.parametrize("words", [["events.jsonl"], ["file:"], ["file:x", "--rate", "-1"], ["sqs:x"]])
 def test_the_sample_shop_refuses_an_invalid_target_or_rate(words, tmp_path):
-    done = play(*words, cwd=tmp_path)
+    done = run_sample_shop(*words, cwd=tmp_path)
     assert done.returncode == 2 and "allowed" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -74,7 +74,7 @@ def test_the_sample_shop_refuses_an_invalid_target_or_rate(words, tmp_path):
 def test_the_sample_shop_on_a_file_needs_only_python(tmp_path):
     """With -I -S Python has no site packages, so no boto3."""
     target = f"file:{tmp_path / 'events.jsonl'}"
-    command = [sys.executable, "-I", "-S", GAME, target, "--rate", "0"]
+    command = [sys.executable, "-I", "-S", SAMPLE_SHOP, target, "--rate", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert FileSqlite(tmp_path).records()

@@ -24,7 +24,7 @@ def start_here(start_through, tables, stream):
     return lambda *options: start_through(tables, stream, *options)
 
 
-def settle(daemon, pair):
+def wait_and_compare_rows(daemon, pair):
     daemon.wait_until_applied()
     assert_equal_to_model(pair, fold(pair.records()), daemon.dead_letters())
 
@@ -32,7 +32,7 @@ def settle(daemon, pair):
 def test_a_position_of_another_stream_ends_the_process(pair, proxies, start_here):
     pair.put(workload.generate(seed=31, events=300))
     daemon = start_here()
-    settle(daemon, pair)
+    wait_and_compare_rows(daemon, pair)
     assert daemon.terminate()[0] == 0
     before = pair.contributions(), pair.scores(), pair.leases()
 
@@ -71,7 +71,7 @@ def test_a_stream_full_of_failures_is_read_to_its_end(pair, proxies, start_here)
     for begin in range(0, len(puts), 100):
         pair.put(puts[begin : begin + 100])
         daemon.wait_until_applied()
-    settle(daemon, pair)
+    wait_and_compare_rows(daemon, pair)
     assert daemon.metric("winner_view_source_expired_iterators_total") > 0
     assert daemon.metric("winner_view_source_throttles_total") > 0
     assert daemon.metric("winner_view_source_losses_total") == 0
@@ -80,7 +80,7 @@ def test_a_stream_full_of_failures_is_read_to_its_end(pair, proxies, start_here)
 def test_a_checkpoint_out_of_retention_is_a_trouble_and_reading_continues(pair, proxies, start_here):
     pair.put(workload.generate(seed=35, events=300))
     daemon = start_here()
-    settle(daemon, pair)
+    wait_and_compare_rows(daemon, pair)
     assert daemon.terminate()[0] == 0
 
     def refuse(request):
@@ -90,7 +90,7 @@ def test_a_checkpoint_out_of_retention_is_a_trouble_and_reading_continues(pair, 
     proxies.kinesis.on_request = refuse
     daemon = start_here()
     pair.put(workload.generate(seed=36, events=300))
-    settle(daemon, pair)
+    wait_and_compare_rows(daemon, pair)
     lost = [trouble for trouble in daemon.health()["troubles"] if trouble["name"].startswith("loss ")]
     assert len(lost) == 3 and all("trim horizon" in trouble["reason"] for trouble in lost)
     assert daemon.metric("winner_view_source_losses_total") == 3
@@ -100,7 +100,7 @@ def test_a_shard_that_no_longer_exists_ends(aws, pair, stream, proxies, start_he
     """Neither it nor a child of it is in the listing."""
     pair.put(workload.generate(seed=37, events=300))
     daemon = start_here()
-    settle(daemon, pair)
+    wait_and_compare_rows(daemon, pair)
     shards = aws.kinesis.list_shards(StreamName=stream)["Shards"]
     gone = shards[1]["ShardId"]
     rest = json.dumps({"Shards": [shard for shard in shards if shard["ShardId"] != gone]}).encode()
@@ -116,5 +116,5 @@ def test_a_shard_that_no_longer_exists_ends(aws, pair, stream, proxies, start_he
     proxies.kinesis.on_request = hide
     daemon = start_here("--failover-ms", "1000")
     wait.until(lambda: pair.leases()[gone]["checkpoint"] == "SHARD_END", f"the end of {gone}", seen=daemon.log_tail)
-    settle(daemon, pair)
+    wait_and_compare_rows(daemon, pair)
     assert daemon.metric("winner_view_source_losses_total", shard=gone) == 1

@@ -1,4 +1,4 @@
-"""The commands in the READMEs do what the READMEs say. Those of README.md run in their order, as a stranger types them, and
+"""The commands in the READMEs have the documented effect. Those of README.md run in their order, as a reader types them, and
 their output has the form that is printed there. (deploy/README.md has a test of its own: test_operator_procedures.py.)"""
 
 import json
@@ -15,7 +15,7 @@ import program
 import pytest
 import wait
 
-# What cannot run here, and why.
+# Commands that cannot run here, and why.
 NOT_HERE = {
     "./tests/run.sh": "it is what runs this test; tests/fresh.sh runs it on a bare Debian",
 }
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.skipif(
 
 
 class Terminals:
-    """Where commands are typed: a tree like this one, but with nothing in its build/ except the release preset. A command that
-    serves takes the place of the one before."""
+    """Runs commands in a tree like this one, but with only the release preset in build/. A command that serves replaces the
+    one before."""
 
     def __init__(self, folder, environment):
         self.folder, self.port, self.service = folder, emulators.free_port(), None
@@ -43,7 +43,7 @@ class Terminals:
         self.words = {":8080": f":{self.port}"}
 
     def type(self, command):
-        """What the command prints; of one that serves, what it has printed when it is ready."""
+        """Runs a command and returns its output; of one that serves, the output until it is ready."""
         if command.startswith("export "):
             name, value = re.match(r"export (\w+)=(\S+)", command).groups()
             self.environment[name] = value
@@ -73,7 +73,7 @@ class Terminals:
         return self.output.read_text()
 
     def is_up(self):
-        """The quick start says that it is; the program listens, though its file of events may not be there yet."""
+        """The quick start is up when it has printed its last line; the program when it listens, even without a file of events."""
         assert self.service.poll() is None, self.output.read_text()
         if "quickstart" in self.service.args[-1]:
             return "Ctrl-C" in self.output.read_text()
@@ -96,7 +96,7 @@ class Terminals:
 
 
 def form(value):
-    """What a JSON value is made of. The READMEs cut long texts, so of a text only that it is one."""
+    """The structure of a JSON value. A text is only 'str', because the READMEs cut long texts."""
     if isinstance(value, dict):
         return {name: form(one) for name, one in value.items()}
     if isinstance(value, list):
@@ -105,7 +105,7 @@ def form(value):
 
 
 def has_form(printed, expected, port):
-    """Whether it is JSON made of the same parts, or begins with the same lines."""
+    """Whether the output is JSON of the same structure, or begins with the same lines."""
     try:
         return form(json.loads(printed)) == form(json.loads(expected))
     except json.JSONDecodeError:
@@ -114,7 +114,7 @@ def has_form(printed, expected, port):
 
 
 def try_commands(terminals, commands):
-    """What is read over HTTP is tried until it is there: a person who types is slower than the service."""
+    """A curl command is repeated until its output is as printed: a person types slower than the service works."""
     for command, expected in commands:
         if command.partition(" ")[0] in NOT_HERE:
             continue

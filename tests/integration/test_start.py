@@ -1,5 +1,5 @@
-"""Starting: it listens before its store is reached, so that a probe distinguishes waiting from dead; and it notifies
-the service manager (sd_notify(3))."""
+"""The start. The service listens before it reaches its store, so that probes see that it waits. It notifies the service
+manager (sd_notify(3))."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from small_shop import person, product, puts
 
 ANN = person("merchant", "Ann")
 LAMPS = puts(product("lamp", ANN, None, 3))
-OF_THE_VIEW = [
+VIEW_ROUTES = [
     "/scores/merchant",
     "/scores",
     "/scores?role=creator",
@@ -48,12 +48,12 @@ def test_a_service_that_waits_for_its_store_is_live_and_not_ready(waiting):
     daemon = waiting()
     readiness = daemon.get("/readyz")
     assert readiness.status == 503 and readiness.json()["status"] == "starting"
-    trouble = wait.until(lambda: daemon.get("/readyz").json()["troubles"], "it says for what it waits")
+    trouble = wait.until(lambda: daemon.get("/readyz").json()["troubles"], "/readyz names the store that the service waits for")
     assert "127.0.0.1" in trouble[0]["reason"]
     assert daemon.get("/metrics").status == 200 and daemon.get("/openapi.yaml").status == 200
 
 
-@pytest.mark.parametrize("target", OF_THE_VIEW)
+@pytest.mark.parametrize("target", VIEW_ROUTES)
 def test_a_service_that_waits_for_its_store_answers_503_on_routes_of_the_view(waiting, target):
     daemon = waiting()
     for method in ("GET", "HEAD"):
@@ -144,7 +144,7 @@ def test_a_frozen_process_sends_no_watchdog_message_until_it_is_thawed(embedded,
 
 
 def test_child_processes_do_not_inherit_the_notify_socket(embedded, make_on, manager, tmp_path):
-    """Otherwise a credential_process could notify in its name."""
+    """Otherwise a credential_process could send notifications as if it were the service."""
     seen = tmp_path / "seen"
     process = tmp_path / "process"
     process.write_text(

@@ -76,9 +76,9 @@ def test_a_store_of_another_stream_is_refused_and_both_are_named(aws, tables, st
     daemon.wait_until_applied()
     daemon.terminate()
     other = cloud.create_stream(aws.kinesis, stream + "-other")
-    said = refused(make_daemon(tables, other))
-    assert f"stream/{other}" in said and f"stream/{stream}" in said.replace(f"stream/{other}", "")
-    assert "stage" in said
+    message = refused(make_daemon(tables, other))
+    assert f"stream/{other}" in message and f"stream/{stream}" in message.replace(f"stream/{other}", "")
+    assert "stage" in message
 
 
 def test_a_stream_deleted_and_created_again_is_another_stream(aws, tables, stream, start, make_daemon):

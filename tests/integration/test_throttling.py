@@ -17,12 +17,12 @@ EVENTS, WRITES_A_SECOND = 3000, 50
 
 
 class Limiter:
-    """Forwards so many writes of scores a second in all, and throttles the others."""
+    """Forwards at most `per_second` score writes per second and throttles the others."""
 
-    def __init__(self, dynamodb, a_second):
-        self.a_second = a_second
+    def __init__(self, dynamodb, per_second):
+        self.per_second = per_second
         self.lock = threading.Lock()
-        self.tokens, self.filled_at = a_second, time.monotonic()
+        self.tokens, self.filled_at = per_second, time.monotonic()
         self.passed = self.throttled = 0
         dynamodb.on_request = self.on_request
 
@@ -31,7 +31,7 @@ class Limiter:
             return None
         with self.lock:
             now = time.monotonic()
-            self.tokens = min(self.a_second, self.tokens + (now - self.filled_at) * self.a_second)
+            self.tokens = min(self.per_second, self.tokens + (now - self.filled_at) * self.per_second)
             self.filled_at = now
             if self.tokens < 1:
                 self.throttled += 1

@@ -65,7 +65,7 @@ def decode(data):
         raise DeadLetter("not-utf8") from None
     try:
         value = json.loads(text, parse_constant=not_json_constant)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # a lone surrogate, escaped, is no text
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # an escaped lone surrogate is not valid text
     except (ValueError, RecursionError):
         raise DeadLetter("not-json") from None
     if not isinstance(value, dict):
@@ -167,8 +167,8 @@ def parse(record):
 
 
 class Score:
-    """One contributor in one role: the score, the events that may be its last update (`touches`), and the last position
-    of each shard that earned credit."""
+    """The score of one contributor in one role. `touches`: (time, origin) of every event that the row's `updated` and
+    `updatedBy` may have. `last`: the last position of each shard that earned credit."""
 
     def __init__(self):
         self.score = 0
@@ -213,7 +213,7 @@ class Model:
                 "created": event.time_ms,
                 "createdBy": event.origin,
             }
-        MEANING[event.kind](self, row, event, record)
+        APPLY_BY_KIND[event.kind](self, row, event, record)
         row.update(lastEventId=event.id, updated=event.time_ms, updatedBy=event.origin)
         return "applied"
 
@@ -238,7 +238,7 @@ class Model:
     # --- What the API shows. ------------------------------------------------------------------------------
 
     def board(self, role):
-        """[(rank, tied, score, {userId, ...})], best first: one entry for all who share a rank."""
+        """[(rank, tied, score, {userId, ...})], best first. Contributors with the same rank are one entry."""
         by_score = collections.defaultdict(set)
         for (user, user_role), score in self.scores.items():
             if user_role == role and user != UNKNOWN:
@@ -258,7 +258,7 @@ class Model:
         return {user for user, _ in self.scores if user != UNKNOWN}
 
 
-MEANING = {CREATE: Model.create, IMAGE: Model.image, PURCHASE: Model.purchase}
+APPLY_BY_KIND = {CREATE: Model.create, IMAGE: Model.image, PURCHASE: Model.purchase}
 
 
 def fold(records):
@@ -312,9 +312,9 @@ def differences_of_rows(what, expected, actual):
     for key in sorted(expected.keys() & actual.keys()):
         names = sorted(expected[key].keys() | actual[key].keys())
         for name in names:
-            want, have = expected[key].get(name), actual[key].get(name)
-            if want != have:
-                yield f"{what} {key}: {name} is {have!r}, expected {want!r}"
+            expected_value, actual_value = expected[key].get(name), actual[key].get(name)
+            if expected_value != actual_value:
+                yield f"{what} {key}: {name} is {actual_value!r}, expected {expected_value!r}"
 
 
 def differences_of_watermarks(key, score, row):

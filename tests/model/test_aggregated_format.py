@@ -33,7 +33,7 @@ def samples(seed, foreign):
 def test_a_foreign_reader_reads_our_aggregated_records():
     written = list(samples(1, foreign=False))
     read = kpl.run([("unpack", aggregated.pack(parts, tags=[("k", "v")])) for parts in written])
-    # it reads a missing hash key as the first of the table: only given ones can be compared
+    # The npm reader returns the first hash key of the table for a missing one: only given ones are compared.
     for parts, found in zip(written, read, strict=True):
         pairs = zip(parts, found, strict=True)
         assert [f if p.explicit_hash_key is not None else f._replace(explicit_hash_key=None) for p, f in pairs] == parts

@@ -1,4 +1,4 @@
-"""The model itself, by hand-made examples, so that it does not repeat a mistake of the program."""
+"""Tests of the model with hand-made examples: the model must not have the program's mistakes."""
 
 import json
 

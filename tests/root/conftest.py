@@ -1,5 +1,5 @@
-"""Tests in Debian systems of their own, bootstrapped in a folder: some minutes and a gigabyte, as root. They run
-where WINNER_VIEW_ROOTS=1 says so."""
+"""Tests in Debian systems that are bootstrapped in a folder: some minutes and a gigabyte, as root. They run only if
+WINNER_VIEW_ROOTS=1 is set."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ def pytest_collection_modifyitems(items):
     here = pathlib.Path(__file__).parent
     for item in items:
         if here in item.path.parents and os.environ.get("WINNER_VIEW_ROOTS") != "1":
-            item.add_marker(pytest.mark.skip(reason="wants a root of its own: HACKING.md has the command"))
+            item.add_marker(pytest.mark.skip(reason="needs a Debian root: see tests/root in HACKING.md"))
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def base():
 
 @pytest.fixture(scope="session")
 def context(base):
-    """The context of a build: a copy of the files that git knows or would add."""
+    """The context of a build: a copy of the files that git tracks or would add."""
     return debian_roots.copy_of_sources(base.folder.parent / "context")
 
 

@@ -1,4 +1,4 @@
-"""The documents of the tree: they are short, their links lead somewhere, and they agree on the licence."""
+"""The documents of the tree are short, their links resolve, and they agree on the licence."""
 
 import re
 
@@ -17,7 +17,7 @@ MOST_WORDS = {
     "ingest/README.md": 1350,  # with the reference of a dead letter
 }
 MOST_WORDS_OF_A_FOLDER = 1000
-# What runs the programs that HACKING.md and sentences name. The commands in the blocks of the READMEs are run by
+# The file that runs each program that HACKING.md or a sentence names. The commands in the blocks of the READMEs are run by
 # tests/integration/test_readme.py and test_operator_procedures.py, or checked by test_operators_commands.py.
 RUN_BY = {
     "deploy/quickstart.sh": "tests/integration/test_quickstart.py",
@@ -31,13 +31,13 @@ RUN_BY = {
     "/usr/bin/python3 -m pytest": "tests/run.sh",
     "winner-view": "tests/integration/test_documented_options.py",
 }
-# What nothing runs, and why.
+# Commands that no test runs, and why.
 NOT_RUN = {
     "tests/fresh.sh": "it bootstraps a Debian and runs tests/run.sh there: half an hour, as root",
     "tests/bench/write_units.py --all": "it measures eleven more streams: ten minutes",
     "tests/mutate.py": "it builds a program for each guard and tortures it: a quarter of an hour",
-    "tests/format.sh": "clang-format is no package that the tests install",
-    "tests/lint.sh": "clang-tidy is no package that the tests install",
+    "tests/format.sh": "the tests do not install clang-format",
+    "tests/lint.sh": "the tests do not install clang-tidy",
     "tests/emulators -- gdb": "a debugger is for a person",
 }
 MOST_WORDS_OF_A_SENTENCE = 15  # of the one in the middle
@@ -76,7 +76,7 @@ def test_the_readme_uses_no_program_that_the_quick_start_does_not_install():
 
 
 def named_commands():
-    """Those of HACKING.md, and those that stand in a sentence of any document but the operator's page."""
+    """The commands of HACKING.md, and those in a sentence of any document except the operator's page."""
     found = {command for command, _ in documents.block_commands("HACKING.md")}
     for name in documents.all_paths():
         if name != "deploy/README.md":
@@ -123,7 +123,7 @@ def test_the_licence_is_the_same_in_the_tree_the_package_the_contract_and_the_im
     package = (ROOT / "deploy" / "debian" / "copyright").read_text()
     holder, short_name, text = re.search(r"^Copyright: (.*)\nLicense: (.*)\n((?: .*\n)+)", package, re.MULTILINE).groups()
     assert notice == f"Copyright (c) {holder}"
-    assert short_name == "Expat"  # which is what Debian calls the MIT licence
+    assert short_name == "Expat"  # Debian's name of the MIT licence
     assert plain(text) == plain(terms)
     contract = yaml.safe_load((ROOT / "openapi.yaml").read_text())["info"]["license"]
     assert contract == {"name": "MIT", "identifier": "MIT"}

@@ -145,8 +145,8 @@ def builder():
     if shutil.which("kustomize"):
         return ["kustomize", "build"]
     if shutil.which("kubectl"):
-        said = subprocess.run(["kubectl", "version", "--client"], capture_output=True, text=True, timeout=60).stdout
-        if re.search(r"Kustomize Version: v([5-9]|\d\d)", said):
+        version = subprocess.run(["kubectl", "version", "--client"], capture_output=True, text=True, timeout=60).stdout
+        if re.search(r"Kustomize Version: v([5-9]|\d\d)", version):
             return ["kubectl", "kustomize"]
     return None
 

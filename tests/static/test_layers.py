@@ -1,5 +1,5 @@
-"""The structure of the program: floors that include only what lies below, folders entered by their face, and no files that
-call each other in a circle.
+"""The structure of the program: a layer includes only lower layers, files include only the public header of another
+folder, and no files call each other in a circle.
 
     base <- aws <- views <- ingest and api (never each other) <- server
 """
@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 COMMENT_OR_TEXT = re.compile(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 DEFINITION = re.compile(r"^(?!static\b|typedef\b|extern\b)[a-z][\w \t*]*?\**(\w+)\((?:[^;{]|\n)*?\) \{$", re.MULTILINE)
-FLOORS = {
+LAYERS = {
     "base": {"base"},
     "aws": {"base", "aws"},
     "views": {"base", "aws", "views"},
@@ -20,8 +20,8 @@ FLOORS = {
     "api": {"base", "aws", "views", "api"},
     "server": {"base", "aws", "views", "ingest", "api", "server"},
 }
-# The headers by which a folder within a floor is entered from outside.
-FACES = {
+# The public header of each folder inside a layer: files of other folders include no other.
+PUBLIC_HEADERS = {
     "aws/credentials": {"chain.h"},
     "views/cache": {"cache.h"},
     "views/dynamodb": {"store.h"},
@@ -39,12 +39,12 @@ def read_tree():
     """{path: text} of every C file of the program."""
     return {
         path.relative_to(ROOT).as_posix(): path.read_text()
-        for floor in FLOORS
-        for path in sorted((ROOT / floor).rglob("*.[ch]"))
+        for layer in LAYERS
+        for path in sorted((ROOT / layer).rglob("*.[ch]"))
     }
 
 
-def floor_of(path):
+def layer_of(path):
     return path.split("/")[0]
 
 
@@ -62,19 +62,19 @@ def upward_includes(tree):
         f"{path} includes {name}"
         for path, text in tree.items()
         for name in INCLUDE.findall(text)
-        if floor_of(name) not in FLOORS[floor_of(path)]
+        if layer_of(name) not in LAYERS[layer_of(path)]
     ]
 
 
-def includes_past_a_face(tree):
-    """A folder is entered by its face, except from within."""
+def includes_of_private_headers(tree):
+    """Includes of a header that is not the public one of its folder, by files of other folders."""
     return [
         f"{path} includes {name}"
         for path, text in tree.items()
         for name in INCLUDE.findall(text)
-        if folder_of(name) not in FLOORS
+        if folder_of(name) not in LAYERS
         and folder_of(path) != folder_of(name)
-        and name.rpartition("/")[2] not in FACES[folder_of(name)]
+        and name.rpartition("/")[2] not in PUBLIC_HEADERS[folder_of(name)]
     ]
 
 
@@ -140,7 +140,7 @@ def test_includes_point_downward():
 
 
 def test_files_of_other_folders_include_only_the_public_header_of_a_folder():
-    assert includes_past_a_face(read_tree()) == []
+    assert includes_of_private_headers(read_tree()) == []
 
 
 def test_no_files_call_each_other_in_a_circle():
@@ -195,4 +195,4 @@ def test_a_prefix_that_five_files_share_is_a_folder():
 
 
 def test_every_layer_has_files():
-    assert {floor_of(path) for path in read_tree()} == FLOORS.keys()
+    assert {layer_of(path) for path in read_tree()} == LAYERS.keys()

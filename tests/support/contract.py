@@ -159,7 +159,7 @@ class Contract:
         if kind.endswith("json"):
             self.validate(response.json(), content[kind]["schema"], what)
         if kind == PROBLEM:
-            assert response.json()["status"] == response.status, f"{what}: the problem says another status"
+            assert response.json()["status"] == response.status, f"{what}: the problem has another status"
 
     def check(self, response):
         """Fails unless openapi.yaml describes this response to this request. Returns it."""

@@ -1,5 +1,5 @@
-"""A fake emulator for the tests of proxies and their layers: it answers as told and records what arrived. And a client
-that calls it through a proxy."""
+"""A fake emulator for the tests of proxies and their layers: it gives the answers that the test sets and
+records the requests. And a client that calls it through a proxy."""
 
 import http.client
 import http.server

@@ -34,6 +34,6 @@ def check_main_job(job, start_on):
     wait_for_fresh_boards(daemon)
     ids = expected_answers.check_all(daemon, expected)
 
-    # it knows the age of the views from the leases
+    # it reads the age of the views from the leases
     reader = start_on(pair, "--source", "none", "--identities", "full", *PROMPT)
     assert expected_answers.check_all(reader, expected, full=True) == ids

@@ -38,8 +38,8 @@ if "--password-stdin" in sys.argv:
     sys.stdin.read()
 with open(os.environ["NOTES"], "a") as file:
     file.write(json.dumps([name, *sys.argv[1:]]) + "\\n")
-said = json.dumps({{"asOf": None, "Body": "{{}}", "ReceiptHandle": "r"}})
-print(said if name == "curl" or "receive-message" in sys.argv else "something")
+reply = json.dumps({{"asOf": None, "Body": "{{}}", "ReceiptHandle": "r"}})
+print(reply if name == "curl" or "receive-message" in sys.argv else "something")
 """
 
 def text():
@@ -98,7 +98,7 @@ class RecordingAws:
 
     @staticmethod
     def refusal(action):
-        """`cloudformation deploy` goes on where there is no stack yet."""
+        """`cloudformation deploy` continues if there is no stack yet."""
         none = "Heard: Stack with id winner-view does not exist"
         code, message = ("ValidationError", none) if action == "DescribeStacks" else ("Heard", "Heard")
         error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
@@ -159,9 +159,9 @@ class Rehearsal:
         """Gives one `aws` command of each kind to the real one. The key of a stack's output makes no difference."""
         kinds = {re.sub(r"OutputKey=='\w+'", "", " ".join(call)): call for call in self.calls("aws")}
         with RecordingAws() as endpoint, concurrent.futures.ThreadPoolExecutor(4) as pool:
-            said = list(pool.map(lambda call: self.try_aws(endpoint, call), kinds.values()))
+            outputs = list(pool.map(lambda call: self.try_aws(endpoint, call), kinds.values()))
             self.asked = list(endpoint.asked)
-        self.refused = [one for one in said if "Heard" not in one]
+        self.refused = [one for one in outputs if "Heard" not in one]
 
     def try_aws(self, endpoint, call):
         argv = [shutil.which("aws"), "--endpoint-url", endpoint.proxy.url, *call]

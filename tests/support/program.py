@@ -1,7 +1,7 @@
-"""The program under test as an executable, and what it says about itself: its options, commands and limits.
+"""The executable under test, and its options, commands and limits as --help and the sources give them.
 
-The binary is $WINNER_VIEW_BINARY, else build/release/winner-view. Whoever runs it also checks that no sanitizer
-reported anything.
+The binary is $WINNER_VIEW_BINARY, else build/release/winner-view. Each run also checks that no sanitizer reported an
+error.
 """
 
 import functools
@@ -52,7 +52,7 @@ def create_tables(store, environment):
     assert done.returncode == 0, done.stderr
 
 
-# What it says about itself, for tests of manifests, templates and pages that must agree with it.
+# Options, commands and limits, for tests of manifests, templates and pages that must agree with the program.
 
 
 @functools.cache

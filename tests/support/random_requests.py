@@ -314,17 +314,17 @@ class Client:
         return response
 
     def converse(self, data):
-        """All that the service answers to these bytes, until it ends the connection or waits for more."""
+        """Sends `data` and returns every byte of the answer, until the service ends the connection or waits for more."""
         with self.connect() as own:
-            said = b""
+            received = b""
             own.settimeout(WAITS_FOR_MORE_S)
             try:
                 own.sendall(data + LAST_WORDS)
                 while piece := own.recv(65536):
-                    said += piece
+                    received += piece
             except (BrokenPipeError, ConnectionResetError, socket.timeout):
                 pass  # it ended the connection while we sent, or it waits for the rest of a body
-            return said
+            return received
 
     def close(self):
         if self.socket:

@@ -22,7 +22,7 @@ REFUSED_CHARACTERS = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U00
 LOST = object()
 
 
-def error(name, message="as the test says", status=400):
+def error(name, message="set by the test", status=400):
     return status, json.dumps({"__type": f"com.amazonaws.sqs#{name}", "message": message}).encode()
 
 

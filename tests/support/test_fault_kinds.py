@@ -1,5 +1,5 @@
-"""The faults (faults.py) and AWS's behaviour (aws_behaviour.py) in front of a fake emulator: each does what it says,
-and the same again with the same seed."""
+"""The faults (faults.py) and AWS's behaviour (aws_behaviour.py) in front of a fake emulator: each has its documented
+effect, and the same seed repeats it."""
 
 import base64
 import datetime
