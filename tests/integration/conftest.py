@@ -112,7 +112,7 @@ def start(make_daemon):
     return lambda *arguments, **more: make_daemon(*arguments, **more).start()
 
 
-# --- Proxies between a service and AWS. -------------------------------------------------------------------
+# Proxies between a service and AWS.
 
 
 class Proxies:
@@ -145,7 +145,7 @@ def start_through(start, proxies):
     return lambda *arguments: start(*arguments, environment=proxies.environment)
 
 
-# --- Either pair of source and store. ---------------------------------------------------------------------
+# Either pair of source and store.
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def problem(response, status, kind):
     return body
 
 
-# --- Answers. ---------------------------------------------------------------------------------------------
+# Answers.
 
 
 def test_every_answer_is_what_the_model_expects(shop):
@@ -158,7 +158,7 @@ def test_limit_cuts_boards_and_pages(daemon, limit):
     assert len(daemon.get(f"/scores?limit={limit}").json()["photographer"]["items"]) == min(limit, 2)
 
 
-# --- Errors. ----------------------------------------------------------------------------------------------
+# Errors.
 
 
 @pytest.mark.parametrize("route", ["/scores/merchant", "/scores", "/contributions", "/scores?role=creator"])
@@ -223,7 +223,7 @@ def test_headers_over_16_kib_are_431_and_those_below_are_not(daemon):
     assert daemon.get("/scores/merchant", headers={"X-Long": "x" * 15000}).status == 200
 
 
-# --- Not caught up. ---------------------------------------------------------------------------------------
+# Not caught up.
 
 
 def test_while_not_caught_up_a_missing_row_is_503_and_boards_are_served(
@@ -239,7 +239,7 @@ def test_while_not_caught_up_a_missing_row_is_503_and_boards_are_served(
     assert board.status == 200 and board.json()["asOf"] is None
 
 
-# --- Operations. ------------------------------------------------------------------------------------------
+# Operations.
 
 
 def test_metrics_are_prometheus_text_with_a_type_for_every_sample(daemon):

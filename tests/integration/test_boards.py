@@ -35,7 +35,7 @@ ODD_USERS = [
 ]
 
 
-# --- A store that the test fills, and a service that serves it. -----------------------------------------
+# A store that the test fills, and a service that serves it.
 
 
 class SqliteRows:
@@ -145,7 +145,7 @@ def store(request, tmp_path_factory):
         yield daemon, Board(rows), pair
 
 
-# --- Reading a listing page by page. --------------------------------------------------------------------
+# Reading a listing page by page.
 
 
 def page_after(daemon, path, cursor, limit):
@@ -179,7 +179,7 @@ def assert_whole_board(items, expected):
     assert len(items) == sum(len(users) for *_, users in expected)
 
 
-# --- On an unchanged board. -------------------------------------------------------------------------------
+# On an unchanged board.
 
 # Few different scores, so that there are many ties. UNKNOWN is anywhere among them, or absent.
 one_score = st.integers(1, 4) | st.integers(1, 4) | st.integers(1, 10**15)
@@ -244,7 +244,7 @@ def test_ranks_end_after_a_thousand_and_pages_continue(store):
     }  # fmt: skip
 
 
-# --- On a board that changes. ---------------------------------------------------------------------------
+# On a board that changes.
 
 
 def assert_in_order(items):
@@ -302,7 +302,7 @@ def test_pages_are_in_order_while_ingest_continues(pair, start_on):
     assert len(whole(daemon, "/contributions", [7])) == 30
 
 
-# --- Cursors. ---------------------------------------------------------------------------------------------
+# Cursors.
 
 
 @pytest.fixture
@@ -365,7 +365,7 @@ def test_a_limit_out_of_bounds_is_refused_on_any_page(store, cursor, path, limit
     assert body["allowed"] == ("to be given once" if "&" in limit else "1 to 100")
 
 
-# --- Contributions. ---------------------------------------------------------------------------------------
+# Contributions.
 
 
 def test_pages_join_to_all_contributions_for_every_limit(store):
@@ -382,7 +382,7 @@ def test_pages_join_to_all_contributions_for_every_limit(store):
     assert [item["productId"] for item in whole(daemon, "/contributions", [3, 1, 100])] == ids
 
 
-# --- Ids. -------------------------------------------------------------------------------------------------
+# Ids.
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def stack(**parameters):
     return TEMPLATE.stack({**PARAMETERS, **parameters})
 
 
-# --- The template by itself. ------------------------------------------------------------------------------
+# The template by itself.
 
 
 @pytest.mark.all
@@ -105,7 +105,7 @@ def test_data_is_kept_when_the_stack_is_deleted():
         assert policies == ({"RetainExceptOnCreate", "Retain"} if name in kept else {None}), name
 
 
-# --- The program in the stack. --------------------------------------------------------------------------
+# The program in the stack.
 
 
 def own_names(environment):
@@ -359,7 +359,7 @@ def test_the_log_filter_finds_dead_letters(embedded, start_on):
     assert [one["reason"] for one in found] == ["not-json"] and len(daemon.log().splitlines()) > 1
 
 
-# --- One definition of the tables. ------------------------------------------------------------------------
+# One definition of the tables.
 
 
 def test_every_table_property_is_either_compared_or_an_operators_choice():

@@ -113,7 +113,7 @@ def seconds(futures):
     return [future.result(IDLE_S + 2 * SLACK_S) for future in futures]
 
 
-# --- While slow clients are connected. ------------------------------------------------------------------
+# While slow clients are connected.
 
 
 def test_slow_clients_do_not_delay_the_answers_of_others(daemon):
@@ -179,7 +179,7 @@ def test_a_body_is_taken_and_ignored_up_to_64_kib(daemon):
             client.receive()
 
 
-# --- How slow clients end. ------------------------------------------------------------------------------
+# How slow clients end.
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_connection_may_be_idle_for_75_seconds(slow):
     assert all(IDLE_S - 1 < took < IDLE_S + SLACK_S for took in seconds(slow[be_idle]))
 
 
-# --- Too many. --------------------------------------------------------------------------------------------
+# Too many.
 
 
 def test_beyond_the_connection_limit_requests_get_503_and_probes_are_answered(embedded, start_on):

@@ -83,7 +83,7 @@ def files(tmp_path, config, credentials=""):
     }
 
 
-# --- The command. -----------------------------------------------------------------------------------------
+# The command.
 
 
 def test_keys_in_the_environment_are_used(tmp_path):
@@ -259,7 +259,7 @@ def test_without_credentials_the_error_lists_where_they_were_looked_for(tmp_path
         assert word in done.stderr, word
 
 
-# --- A service that runs on credentials which expire. -----------------------------------------------------
+# A service that runs on credentials which expire.
 
 
 class Agent:

@@ -26,7 +26,7 @@ FAILOVER = ("--failover-ms", "3000")
 SEEDS = [int(seed) for seed in os.environ.get("WINNER_VIEW_FAULT_SEEDS", "1 2 3").split()]
 
 
-# --- Calls that fail, are lost, or take effect late. ------------------------------------------------------
+# Calls that fail, are lost, or take effect late.
 
 
 def run_through(drawn, aws, proxies, tables, stream, start_through, enough_faults=lambda: True):
@@ -79,7 +79,7 @@ def test_the_tables_become_exact_under_a_mixture_of_faults(seed, aws, proxies, t
     assert sum(drawn.counts.values()) > 0
 
 
-# --- Outages. ---------------------------------------------------------------------------------------------
+# Outages.
 
 RECORD_BYTES = 20_000
 # The peak memory allowed while 3 MB a second arrive and nothing can be written: 64 MiB for the process, and the
@@ -148,7 +148,7 @@ def test_the_tables_become_exact_under_outages_of_both_services(aws, proxies, ta
     proxies.assert_exact(tables, stream, daemon)
 
 
-# --- AWS's limits on reading shards. --------------------------------------------------------------------
+# AWS's limits on reading shards.
 
 
 @pytest.mark.all
@@ -244,7 +244,7 @@ def test_everything_is_read_whatever_lag_the_stream_reports(lag, aws, proxies, t
     proxies.assert_exact(tables, stream, daemon)
 
 
-# --- A clock that is wrong. -------------------------------------------------------------------------------
+# A clock that is wrong.
 
 
 def test_signing_follows_the_clock_of_aws_when_ours_is_wrong(

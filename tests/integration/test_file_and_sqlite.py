@@ -40,7 +40,7 @@ def trouble(daemon):
     return " ".join(one["reason"] for one in found)
 
 
-# --- SIGKILL. ---------------------------------------------------------------------------------------------
+# SIGKILL.
 
 
 class Journal:
@@ -124,7 +124,7 @@ def test_a_hundred_sigkills_change_nothing(embedded, make_on, capsys):
     assert_equal_to_model(embedded, fold(progress.records), daemon.dead_letters())
 
 
-# --- One process fills, others serve. ---------------------------------------------------------------------
+# One process fills, others serve.
 
 
 def test_a_second_process_is_refused_with_the_firsts_pid_and_may_still_serve(embedded, start_on, make_on):
@@ -180,7 +180,7 @@ def test_the_start_waits_for_a_locked_database(embedded, start_on, make_on):
     assert purchases(daemon) == 3
 
 
-# --- A database belongs to one file. ----------------------------------------------------------------------
+# A database belongs to one file.
 
 
 def another_file(pair):
@@ -209,7 +209,7 @@ def test_a_database_of_another_file_is_refused_and_both_are_named(embedded, star
     assert embedded.contributions() == rows
 
 
-# --- Changes of the file while it is read. --------------------------------------------------------------
+# Changes of the file while it is read.
 
 
 def test_a_missing_file_is_read_once_it_exists(embedded, make_on):

@@ -106,7 +106,7 @@ def daemon(request, tmp_path_factory):
         yield made
 
 
-# --- Validators. ------------------------------------------------------------------------------------------
+# Validators.
 
 
 @pytest.mark.parametrize("route", REPRESENTATIONS)
@@ -148,7 +148,7 @@ def test_different_boards_have_different_etags(daemon):
     assert len(etags) == len(REPRESENTATIONS)
 
 
-# --- Encodings. -------------------------------------------------------------------------------------------
+# Encodings.
 
 
 @pytest.mark.parametrize("route", LARGE)
@@ -174,7 +174,7 @@ def test_a_small_body_is_not_compressed_unless_identity_is_refused(daemon, route
     assert packed.headers["content-encoding"] == "gzip" and packed.body == plain.body
 
 
-# --- Headers of all answers. ----------------------------------------------------------------------------
+# Headers of all answers.
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -265,7 +265,7 @@ def test_every_problem_has_the_requests_id_or_one_of_its_own(daemon):
         assert ask(daemon, route, fields=[("X-Request-Id", "mine")]).headers["x-request-id"] == "mine"
 
 
-# --- As the view changes. -------------------------------------------------------------------------------
+# As the view changes.
 
 
 def test_a_304_has_a_newer_view_as_of_and_a_purchase_changes_the_etag(pair, start_on):

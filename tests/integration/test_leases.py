@@ -220,7 +220,7 @@ def test_a_start_at_a_time_makes_leases_only_of_the_shards_open_then(
     assert {row["productId"] for row in cloud.contributions(aws.dynamodb, tables)} == {"new"}
 
 
-# --- Two processes with one worker id. ------------------------------------------------------------------
+# Two processes with one worker id.
 
 
 def troubles(daemon):

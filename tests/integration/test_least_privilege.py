@@ -29,7 +29,7 @@ QUICK = ("--failover-ms", "1000")
 UNHURRIED = ("--failover-ms", "3000")
 
 
-# --- Calls that only a fault causes. ----------------------------------------------------------------------
+# Calls that only a fault causes.
 
 
 class LostScores:
@@ -58,7 +58,7 @@ class LostScores:
         return reply
 
 
-# --- The program. -----------------------------------------------------------------------------------------
+# The program.
 
 
 def test_filling_calls_exactly_what_its_policy_allows(aws, tables, one_shard, start_on):
@@ -185,7 +185,7 @@ def test_every_aws_call_in_the_sources_is_in_a_policy():
     assert calls_in_the_sources() == allowed | for_credentials
 
 
-# --- The roles. -------------------------------------------------------------------------------------------
+# The roles.
 
 
 def test_each_role_has_the_policies_of_its_tasks():
@@ -255,7 +255,7 @@ def test_own_kms_keys_add_rights_only_through_their_service():
             assert all(action.startswith("kms:") for action in iam.as_list(one["Action"]))
 
 
-# --- The comparison. --------------------------------------------------------------------------------------
+# The comparison.
 
 
 def statement(actions, resource, **more):

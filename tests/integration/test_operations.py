@@ -53,7 +53,7 @@ def is_caught_up(port):
     return health["status"] == "ready" and health["caughtUp"]
 
 
-# --- Probes. ----------------------------------------------------------------------------------------------
+# Probes.
 
 
 def test_the_operations_address_has_probes_and_metrics_and_nothing_else(operated):
@@ -93,7 +93,7 @@ def test_while_draining_readiness_is_503_and_everything_else_is_served(operate):
     program.check_sanitizers(daemon.log())
 
 
-# --- winner-view healthcheck. -----------------------------------------------------------------------------
+# winner-view healthcheck.
 
 
 def check_health(*options, environment=None):
@@ -152,7 +152,7 @@ def test_the_health_check_refuses_an_address_that_cannot_be_connected_to(options
     assert done.returncode == 2 and word in done.stderr
 
 
-# --- Metrics. ---------------------------------------------------------------------------------------------
+# Metrics.
 
 
 def test_promtool_finds_no_mistake_in_the_metrics_of_a_used_service(operated, pair):
@@ -169,7 +169,7 @@ def test_promtool_finds_no_mistake_in_the_metrics_of_a_used_service(operated, pa
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-# --- The access log. --------------------------------------------------------------------------------------
+# The access log.
 
 
 def logged(daemon):

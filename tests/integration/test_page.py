@@ -113,7 +113,7 @@ def start_small(pair, start_on, *options):
     return daemon
 
 
-# --- The boards. ------------------------------------------------------------------------------------------
+# The boards.
 
 
 def test_scores_appear_and_a_purchase_moves_a_row_without_reload(pair, start_on, visit):
@@ -194,7 +194,7 @@ def test_the_focus_stays_on_its_row_and_a_screen_reader_gets_one_sentence(embedd
     page.until_text("#summary", "Ann now leads the merchants with 5 sold.")
 
 
-# --- Failures are shown, and end. -----------------------------------------------------------------------
+# Failures are shown, and end.
 
 
 def is_stale(page):
@@ -342,7 +342,7 @@ def test_a_paused_or_hidden_page_holds_no_connection(embedded, start_on, visit):
     wait.until(lambda: live_readers(daemon) == 1, "a reader")
 
 
-# --- Looking things up. -----------------------------------------------------------------------------------
+# Looking things up.
 
 
 def look_up(page, product_id):
@@ -460,7 +460,7 @@ def test_everything_can_be_reached_and_seen_with_the_keyboard_alone(market, visi
     assert page.evaluate("document.activeElement.textContent") == rows(page, "photographer")[1][1]
 
 
-# --- Looks. -------------------------------------------------------------------------------------------------
+# Looks.
 
 
 def take(page, name):
@@ -527,7 +527,7 @@ def test_a_shop_without_a_sale_shows_a_message(embedded, start_on, visit):
     wait_for_rows(page, "merchant", [["1", "Ann", "new", "1"]])
 
 
-# --- What is served. --------------------------------------------------------------------------------------
+# What is served.
 
 
 @pytest.mark.parametrize(

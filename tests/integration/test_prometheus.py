@@ -60,7 +60,7 @@ def test_a_service_exports_the_metrics_of_the_freshness_alerts(pair, start_on):
     assert "winner_view_trouble_since_timestamp_seconds" not in shown
 
 
-# --- Prometheus itself, on both stores at once. -----------------------------------------------------------
+# Prometheus itself, on both stores at once.
 
 
 class Prometheus:

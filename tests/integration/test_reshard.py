@@ -25,7 +25,7 @@ def three_shards(aws, stream):
     return cloud.Stream(aws.kinesis, stream)
 
 
-# --- During ingest. -------------------------------------------------------------------------------------
+# During ingest.
 
 
 @pytest.mark.all
@@ -155,7 +155,7 @@ def test_during_a_reshard_the_views_time_stays_known_and_never_decreases(aws, ta
     assert times == sorted(times)
 
 
-# --- Replies of Kinesis that are wrong or incomplete. ---------------------------------------------------
+# Replies of Kinesis that are wrong or incomplete.
 
 
 def test_an_end_without_children_does_not_end_a_shard(aws, tables, one_shard, start_through, proxies):
@@ -194,7 +194,7 @@ def test_children_missing_from_the_last_reply_are_found_by_list_shards(
     assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, daemon.dead_letters())
 
 
-# --- Shards that are gone. ------------------------------------------------------------------------------
+# Shards that are gone.
 
 
 def watermarks_of(aws, stage, shard):

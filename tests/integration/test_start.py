@@ -79,7 +79,7 @@ def test_a_service_becomes_ready_when_its_store_answers(aws, tables, stream, mak
     assert daemon.get("/contributions/lamp").json()["purchases"] == 3
 
 
-# --- The service manager. ---------------------------------------------------------------------------------
+# The service manager.
 
 
 def test_the_service_manager_is_notified_of_start_lag_and_stop(embedded, make_on, manager):

@@ -55,7 +55,7 @@ class Skipped(Exception):
     """A well-formed event that is not for these views."""
 
 
-# --- Is it an event? The first reason that applies is the reason of the dead letter. -----------------------
+# Is it an event? The first reason that applies is the reason of the dead letter.
 
 
 def decode(data):
@@ -163,7 +163,7 @@ def parse(record):
     return Event(event_id, data["schema"], data["id"], envelope["origin"], epoch_ms(envelope["timeOrigin"]))
 
 
-# --- What an event does. ----------------------------------------------------------------------------------
+# What an event does.
 
 
 class Score:
@@ -235,7 +235,7 @@ class Model:
             row["photographerScore"] += 1
             self.scores[row["photographer"], PHOTOGRAPHER].credit(event, record)
 
-    # --- What the API shows. ------------------------------------------------------------------------------
+    # What the API shows.
 
     def board(self, role):
         """[(rank, tied, score, {userId, ...})], best first. Contributors with the same rank are one entry."""
@@ -283,7 +283,7 @@ def masked(user):
     return f"{name} (**...**{shown}****)" if shown else name
 
 
-# --- Comparing a store with the model. --------------------------------------------------------------------
+# Comparing a store with the model.
 
 
 def position(stored):

@@ -23,7 +23,7 @@ class Broken(Exception):
     pass
 
 
-# --- Protobuf, as far as it is needed. --------------------------------------------------------------------
+# Protobuf, as far as it is needed.
 
 
 def varint(number):
@@ -68,7 +68,7 @@ def fields(data):
         yield key >> 3, value
 
 
-# --- The format. ------------------------------------------------------------------------------------------
+# The format.
 
 
 def frame(message):

@@ -57,7 +57,7 @@ class ChangedReply(Layer):
         return reply
 
 
-# --- Reading shards. --------------------------------------------------------------------------------------
+# Reading shards.
 
 
 class Readers:
@@ -249,7 +249,7 @@ class Padding(Layer):
         return reply
 
 
-# --- DynamoDB's indexes. ----------------------------------------------------------------------------------
+# DynamoDB's indexes.
 
 
 class LateIndex(Layer):
@@ -277,7 +277,7 @@ class LateIndex(Layer):
         return proxy.Reply(oldest.status, oldest.headers, oldest.body)
 
 
-# --- The clock. -------------------------------------------------------------------------------------------
+# The clock.
 
 
 class ServerClock(Layer):

@@ -32,7 +32,7 @@ class Aws:
         self.dynamodb = client("dynamodb", self.environment)
 
 
-# --- Streams. ---------------------------------------------------------------------------------------------
+# Streams.
 
 
 def create_stream(kinesis, name, shards=3):
@@ -127,7 +127,7 @@ class Stream:
         self.wait()
 
 
-# --- Tables. ----------------------------------------------------------------------------------------------
+# Tables.
 
 
 def plain(attribute):

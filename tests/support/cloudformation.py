@@ -28,7 +28,7 @@ class TemplateError(Exception):
     pass
 
 
-# --- Reading. ---------------------------------------------------------------------------------------------
+# Reading.
 
 
 class Loader(yaml.SafeLoader):
@@ -86,7 +86,7 @@ class Template:
             yield self.stack({**parameters, **dict(zip(alternatives, values))})
 
 
-# --- Deciding. --------------------------------------------------------------------------------------------
+# Deciding.
 
 
 def is_allowed(declaration, value):
@@ -168,7 +168,7 @@ class Stack:
             raise TemplateError(f"'{name}' is not made under this condition")
         return self.template.resources[name]
 
-    # --- Intrinsic functions. -----------------------------------------------------------------------------
+    # Intrinsic functions.
 
     def resolve(self, value):
         if isinstance(value, list):
@@ -235,7 +235,7 @@ class Stack:
         }.get((kind, attribute))
         return f"arn:{PARTITION}:{known}" if known else f"{own}.{attribute}"
 
-    # --- What tests ask of our template. ------------------------------------------------------------------
+    # What tests ask of our template.
 
     def of_type(self, kind):
         """{name: properties}"""

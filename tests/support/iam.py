@@ -27,7 +27,7 @@ def arn(service, resource):
     return f"arn:{PARTITION}:{service}:{REGION}:{ACCOUNT}:{resource}"
 
 
-# --- What is called. --------------------------------------------------------------------------------------
+# What is called.
 
 
 def service_of(request):
@@ -147,7 +147,7 @@ class Recorder:
         return self.stack.__exit__(*exception)
 
 
-# --- What is allowed. -------------------------------------------------------------------------------------
+# What is allowed.
 
 
 def as_list(value):

@@ -121,7 +121,7 @@ class Reply:
         return "\r\n".join(lines).encode("latin-1") + self.body[: self.cut]
 
 
-# --- HTTP/1.1, as far as AWS calls and the emulators use it. ----------------------------------------------
+# HTTP/1.1, as far as AWS calls and the emulators use it.
 
 
 def read_head(rfile):
@@ -269,7 +269,7 @@ class Proxy:
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    # --- A call. ------------------------------------------------------------------------------------------
+    # A call.
 
     def reply_to(self, request, exchange):
         if not self.may_answer.is_set():
@@ -297,7 +297,7 @@ class Proxy:
         with contextlib.closing(Upstream(self.upstream)) as upstream:
             return upstream.exchange(request)
 
-    # --- Outages. -----------------------------------------------------------------------------------------
+    # Outages.
 
     @contextlib.contextmanager
     def refusing(self):
@@ -318,7 +318,7 @@ class Proxy:
         finally:
             self.may_answer.set()
 
-    # --- Start and stop. ----------------------------------------------------------------------------------
+    # Start and stop.
 
     def opened(self, connection):
         with self.lock:

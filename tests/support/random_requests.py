@@ -58,7 +58,7 @@ def escaped(text):
     return urllib.parse.quote(text, safe="")
 
 
-# --- Anything. --------------------------------------------------------------------------------------------
+# Anything.
 
 
 def segments(known):
@@ -151,7 +151,7 @@ def anything(draw, openapi, known):
     return request
 
 
-# --- Valid requests, and requests with one mistake. -------------------------------------------------------
+# Valid requests, and requests with one mistake.
 
 
 def right_value(schema):
@@ -227,7 +227,7 @@ def wrong(draw, openapi, known, cursors):
     return Request("GET", with_query(path, [*pairs[:at], *more, *pairs[at:]]), []), name
 
 
-# --- Malformed HTTP. --------------------------------------------------------------------------------------
+# Malformed HTTP.
 
 NOISE = [
     b"\0",
@@ -278,7 +278,7 @@ def malformed(draw):
 LAST_WORDS = b"\r\n\r\n" + b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" * 3
 WAITS_FOR_MORE_S = 0.3
 
-# --- A client. --------------------------------------------------------------------------------------------
+# A client.
 
 
 class Streamed:

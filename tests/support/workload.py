@@ -23,7 +23,7 @@ START_MS = 1_700_000_000_000
 CORE_SHARD = "shardId-00000000000{}"
 
 
-# --- Malformed records. -----------------------------------------------------------------------------------
+# Malformed records.
 # Each function takes (envelope, random) and returns what to put: the changed envelope, text or bytes. Each record has
 # one defect, or a first one that hides the others.
 
@@ -221,7 +221,7 @@ MALFORMED = {
 EVERY_DEFECT = [(group, name) for group, ways in MALFORMED.items() for name in ways]
 
 
-# --- The shop. --------------------------------------------------------------------------------------------
+# The shop.
 
 
 class Product:
@@ -466,7 +466,7 @@ def generate(seed, events, products=400, merchants=50, photographers=20, zipf=1.
     return puts
 
 
-# --- Packed as the Kinesis Producer Library packs. --------------------------------------------------------
+# Packed as the Kinesis Producer Library packs.
 
 
 def shard_of(key, ranges):
