@@ -249,8 +249,6 @@ static void advance(struct reader *r, const json_t *json) {
 static void count_reply(const struct reader *r) {
     metrics_add(r->count.records, (int64_t)r->reply.n_blocks);
     metrics_add(r->count.bytes, (int64_t)r->reply.bytes);
-    metrics_add(r->count.parts, (int64_t)r->reply.n_parts);
-    metrics_add(r->count.strays, (int64_t)r->reply.n_strays);
 }
 
 static enum status take_reply(struct reader *r, json_t *json, int64_t sent_ms, struct source_batch *batch,
@@ -262,6 +260,8 @@ static enum status take_reply(struct reader *r, json_t *json, int64_t sent_ms, s
     int64_t behind_ms = json_is_integer(behind) ? json_integer_value(behind) : -1;
     r->behind = behind_ms > 0 || (behind_ms < 0 && reply->n_blocks > 0);
     read_rate_after_read(&r->rate, r->began_ms, reply->bytes, r->behind);
+    metrics_add(r->count.parts, (int64_t)reply->n_parts); /* also those of a reply that is not used */
+    metrics_add(r->count.strays, (int64_t)reply->n_strays);
     if (status) {
         kinesis_reply_deinit(reply);
         return error_wrap(e, "cannot read shard '%s'", r->shard_id);
