@@ -12,6 +12,7 @@ void aws_fetch_init(struct aws_fetch *f) {
     memset(f, 0, sizeof *f);
     aws_exchange_init(&f->exchange);
     f->exchange.reply.max = LIMIT_FETCH_BYTES;
+    f->clock.date_ms = -1;
     f->tries = 1;
     f->stop_fd = -1;
 }
