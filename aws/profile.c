@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/mem.h"
+#include "base/variable.h"
 
 enum { FILE_MAX = 1 << 20 };
 
@@ -222,9 +223,9 @@ static enum status load_file(struct aws_profiles *profiles, const char *path, bo
 }
 
 static char *home(void) {
-    const char *home = getenv("HOME");
-    if (home && *home)
-        return mem_strdup(home);
+    char *home = variable_copy("HOME");
+    if (home)
+        return home;
     struct passwd entry, *found = NULL;
     char names[4096];
     getpwuid_r(getuid(), &entry, names, sizeof names, &found);
@@ -234,8 +235,8 @@ static char *home(void) {
 /* The file that the variable names ("~/" is the home directory), else the one in ~/.aws. */
 static char *file_path(const char *variable, const char *usual) {
     _cleanup_(mem_freep) char *directory = home();
-    const char *named = getenv(variable);
-    if (!named || !*named)
+    const char *named = variable_get(variable);
+    if (!named)
         return mem_printf("%s/.aws/%s", directory, usual);
     if (strncmp(named, "~/", 2) == 0)
         return mem_printf("%s%s", directory, named + 1);

@@ -89,9 +89,7 @@ __attribute__((format(printf, 3, 4))) static bool dead(struct envelope *out, enu
     va_start(args, format);
     vsnprintf(out->detail, sizeof out->detail, format, args);
     va_end(args);
-    size_t length = strlen(out->detail); /* it may be cut in the middle of a character */
-    while (!utf8_is_valid(out->detail, length))
-        out->detail[--length] = '\0';
+    out->detail[utf8_cut(out->detail, strlen(out->detail))] = '\0'; /* vsnprintf may cut a character */
     out->kind = ENVELOPE_DEAD;
     out->reason = reason;
     return false;

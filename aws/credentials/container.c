@@ -1,7 +1,6 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -6,7 +6,6 @@
 
 #include "aws/credentials/credentials.h"
 #include "base/clock.h"
-#include "base/mem.h"
 
 const struct aws_credentials_form aws_credentials_form_process = {.token = "SessionToken",
                                                                   .has_version = true};

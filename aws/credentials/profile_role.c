@@ -8,12 +8,12 @@
 /* What STS allows for the duration of a session. */
 enum { LEAST_DURATION_S = 900, MOST_DURATION_S = 43200 };
 
-static const char *setting(const struct aws_credentials_profile *p, const char *key) {
+const char *aws_credentials_setting(const struct aws_credentials_profile *p, const char *key) {
     return aws_profiles_setting(p->profiles, p->name, key);
 }
 
 static enum status read_duration(const struct aws_credentials_profile *p, int *duration_s, struct error *e) {
-    const char *text = setting(p, "duration_seconds");
+    const char *text = aws_credentials_setting(p, "duration_seconds");
     char *end;
     *duration_s = 0;
     if (!text)
@@ -31,13 +31,13 @@ static enum status read_duration(const struct aws_credentials_profile *p, int *d
 enum status aws_credentials_read_role(const struct aws_credentials_profile *p, struct aws_sts_role *role,
                                       struct error *e) {
     *role = (struct aws_sts_role){
-        .arn = setting(p, "role_arn"),
-        .session_name = setting(p, "role_session_name"),
-        .external_id = setting(p, "external_id"),
+        .arn = aws_credentials_setting(p, "role_arn"),
+        .session_name = aws_credentials_setting(p, "role_session_name"),
+        .external_id = aws_credentials_setting(p, "external_id"),
     };
     if (!role->arn)
         return error_set(e, STATUS_NOT_FOUND, "profile '%s' has no role_arn", p->name);
-    if (setting(p, "mfa_serial"))
+    if (aws_credentials_setting(p, "mfa_serial"))
         return error_set(
             e, STATUS_FAILED,
             "profile '%s' asks for mfa_serial, which is not supported: it needs a person to type", p->name);

@@ -25,12 +25,9 @@ struct path {
     size_t length;
 };
 
-static const char *setting(const struct aws_credentials_profile *p, const char *key) {
-    return aws_profiles_setting(p->profiles, p->name, key);
-}
-
 static bool has_keys(const struct aws_credentials_profile *p) {
-    return setting(p, "aws_access_key_id") || setting(p, "aws_secret_access_key");
+    return aws_credentials_setting(p, "aws_access_key_id") ||
+           aws_credentials_setting(p, "aws_secret_access_key");
 }
 
 static enum status fetch_role(const struct role *r, const struct aws_credentials_profile *p,
@@ -51,7 +48,8 @@ static enum status fetch_source_profile(const struct role *r, const char *name, 
                                         int stop_fd, struct aws_credentials **out, struct error *e) {
     const struct aws_credentials_profile p = {r->profile.profiles, name, r->profile.sts};
     const char *asker = path->names[path->length - 1];
-    bool lends_own = has_keys(&p) || !setting(&p, "role_arn") || setting(&p, "web_identity_token_file");
+    bool lends_own = has_keys(&p) || !aws_credentials_setting(&p, "role_arn") ||
+                     aws_credentials_setting(&p, "web_identity_token_file");
     if (!aws_profiles_have(p.profiles, name))
         return error_set(e, STATUS_FAILED, "source_profile of profile '%s' is '%s', which does not exist",
                          asker, name);
@@ -93,8 +91,8 @@ static enum status fetch_credential_source(const struct role *r, const struct aw
 /* The credentials that assume the role. */
 static enum status fetch_base(const struct role *r, const struct aws_credentials_profile *p,
                               struct path *path, int stop_fd, struct aws_credentials **out, struct error *e) {
-    const char *source_profile = setting(p, "source_profile");
-    const char *credential_source = setting(p, "credential_source");
+    const char *source_profile = aws_credentials_setting(p, "source_profile");
+    const char *credential_source = aws_credentials_setting(p, "credential_source");
     if (!source_profile == !credential_source)
         return error_set(
             e, STATUS_FAILED,
@@ -126,7 +124,7 @@ static enum status fetch(void *context, int stop_fd, struct aws_credentials **ou
     const struct role *r = context;
     const struct aws_credentials_profile *p = &r->profile;
     struct path path = {.length = 0};
-    if (!setting(p, "role_arn") || setting(p, "web_identity_token_file"))
+    if (!aws_credentials_setting(p, "role_arn") || aws_credentials_setting(p, "web_identity_token_file"))
         return error_set(e, STATUS_NOT_FOUND, "profile '%s' has no role_arn", p->name);
     return fetch_role(r, p, &path, stop_fd, out, e);
 }

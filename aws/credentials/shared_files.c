@@ -49,7 +49,7 @@ static enum status run_process(const struct aws_credentials_profile *p, const ch
 static enum status refuse(const struct aws_credentials_profile *p, const char *const settings[],
                           struct error *e) {
     for (; *settings; settings++)
-        if (aws_profiles_setting(p->profiles, p->name, *settings))
+        if (aws_credentials_setting(p, *settings))
             return error_set(e, STATUS_FAILED,
                              "profile '%s' asks for %s, which is not supported (a credential_process can run "
                              "aws configure export-credentials instead)",
@@ -63,7 +63,7 @@ enum status aws_credentials_of_files(const struct aws_credentials_profile *p, in
     static const char *const after_keys[] = {"login_session", NULL};
     const char *credentials_path = aws_profiles_credentials_path(p->profiles);
     const char *config_path = aws_profiles_config_path(p->profiles);
-    const char *process = aws_profiles_setting(p->profiles, p->name, "credential_process");
+    const char *process = aws_credentials_setting(p, "credential_process");
 
     enum status status = refuse(p, before_keys, e);
     if (!status)

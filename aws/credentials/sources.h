@@ -65,6 +65,9 @@ struct aws_credentials_profile {
     const struct aws_sts *sts;
 };
 
+/* A setting of the profile; NULL if it has none. */
+const char *aws_credentials_setting(const struct aws_credentials_profile *profile, const char *key);
+
 /* The profile's keys, or its credential_process. */
 enum status aws_credentials_of_files(const struct aws_credentials_profile *profile, int stop_fd,
                                      struct aws_credentials **out, struct error *e);

@@ -1,7 +1,6 @@
 #include "aws/credentials/sts.h"
 
 #include <openssl/crypto.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

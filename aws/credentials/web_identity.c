@@ -22,7 +22,7 @@ static enum status assume(const struct aws_sts *sts, const struct aws_sts_role *
 
 enum status aws_credentials_of_web_identity(const struct aws_credentials_profile *p, int stop_fd,
                                             struct aws_credentials **out, struct error *e) {
-    const char *token_file = aws_profiles_setting(p->profiles, p->name, "web_identity_token_file");
+    const char *token_file = aws_credentials_setting(p, "web_identity_token_file");
     struct aws_sts_role role;
     if (!token_file)
         return error_set(e, STATUS_NOT_FOUND, "profile '%s' has no web_identity_token_file", p->name);

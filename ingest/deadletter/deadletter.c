@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/health.h"
 #include "base/limits.h"
 #include "base/log.h"

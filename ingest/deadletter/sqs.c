@@ -1,6 +1,5 @@
 /* Dead letters into an SQS queue, a message each (SQS API, SendMessage). */
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -9,7 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum { MAGIC_BYTES = 4, DIGEST_BYTES = 16 };
+enum { MAGIC_BYTES = 4, MD5_BYTES = 16 };
 
 static const uint8_t magic[MAGIC_BYTES] = {0xf3, 0x89, 0x9a, 0xc2};
 
@@ -17,14 +17,14 @@ bool aggregated_is_one(const void *data, size_t length) {
     return length >= sizeof magic && memcmp(data, magic, sizeof magic) == 0;
 }
 
-static void md5(const void *data, size_t length, uint8_t digest[DIGEST_BYTES]) {
-    unsigned size = DIGEST_BYTES;
+static void md5(const void *data, size_t length, uint8_t digest[MD5_BYTES]) {
+    unsigned size = MD5_BYTES;
     if (EVP_Digest(data, length, digest, &size, EVP_md5(), NULL) != 1)
         mem_exhausted(); /* the only way it can fail */
 }
 
 static unsigned __int128 hash_key_of(const ProtobufCBinaryData *partition_key) {
-    uint8_t digest[DIGEST_BYTES];
+    uint8_t digest[MD5_BYTES];
     unsigned __int128 key = 0;
     md5(partition_key->data, partition_key->len, digest);
     for (size_t i = 0; i < sizeof digest; i++)
@@ -84,15 +84,14 @@ static bool unpack(struct aggregated *a, const uint8_t *data, size_t length, cha
     const size_t whole = length + (size_t)LIMIT_AGGREGATED_PARTS * LIMIT_AGGREGATED_PART_BYTES;
     struct allowance allowance = {whole};
     ProtobufCAllocator allocator = {take_allowance, free_allowance, &allowance};
-    uint8_t digest[DIGEST_BYTES];
+    uint8_t digest[MD5_BYTES];
 
-    if (length < MAGIC_BYTES + DIGEST_BYTES)
+    if (length < MAGIC_BYTES + MD5_BYTES)
         return broken(why, "it is too short for an aggregated record");
-    md5(data + MAGIC_BYTES, length - MAGIC_BYTES - DIGEST_BYTES, digest);
-    if (memcmp(digest, data + length - DIGEST_BYTES, DIGEST_BYTES) != 0)
+    md5(data + MAGIC_BYTES, length - MAGIC_BYTES - MD5_BYTES, digest);
+    if (memcmp(digest, data + length - MD5_BYTES, MD5_BYTES) != 0)
         return broken(why, "its MD5 does not match");
-    a->message =
-        aggregated__record__unpack(&allocator, length - MAGIC_BYTES - DIGEST_BYTES, data + MAGIC_BYTES);
+    a->message = aggregated__record__unpack(&allocator, length - MAGIC_BYTES - MD5_BYTES, data + MAGIC_BYTES);
     a->bytes = whole - allowance.left;
     return a->message || broken(why, "it is not the protobuf message that its magic promises");
 }

@@ -1,6 +1,5 @@
 #include "ingest/leases/hierarchy.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
