@@ -51,8 +51,9 @@ typedef enum status route_load_function(const struct route_load *load, json_t **
 struct route {
     const char *template; /* segments; "{...}" stands for any that is not empty */
     enum route_kind kind;
-    bool operations;                          /* a probe or metrics: for operators, not for the public */
-    const char *parameters[ROUTE_PARAMETERS]; /* that the query may have; NULL after the last */
+    bool operations; /* a probe or metrics: for operators, not for the public */
+    const char
+        *parameters[ROUTE_PARAMETERS]; /* that the query may have; NULL after the last (test_route.c) */
 
     enum asset asset;              /* ROUTE_ASSET */
     route_answer_function *answer; /* ROUTE_MEMORY */
@@ -61,7 +62,7 @@ struct route {
     route_prepare_function *prepare;
     route_load_function *load;
     const char *missing; /* a noun, for the answer to STATUS_NOT_FOUND; NULL: not possible */
-    bool from_index;     /* reads an index: see view_as_of */
+    bool from_index;     /* its as-of time is that of an index: see view_as_of */
     bool refreshable;    /* its first page is read again in the background after a write */
 };
 

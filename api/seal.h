@@ -20,7 +20,7 @@
 
 enum seal_purpose {
     SEAL_ID,     /* a contributor's id; the data is the userId */
-    SEAL_CURSOR, /* where a listing continues (api/cursor.h) */
+    SEAL_CURSOR, /* where a listing continues (api/listing.h) */
 };
 enum { SEAL_PURPOSES = 2 };
 

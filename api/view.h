@@ -1,6 +1,6 @@
 /*
- * view: what the handlers read: the store, its freshness and the health of the process, and the two answers
- * that all of them make. Thread-safe; functions here do not block.
+ * view: the state that handlers read (store, freshness, health), and two functions that make their answers.
+ * Thread-safe; functions here do not block.
  */
 #ifndef API_VIEW_H
 #define API_VIEW_H
@@ -33,14 +33,15 @@ struct view {
     char cache_control[64]; /* of answers that the cache keeps */
 };
 
-/* Up to when (wall clock) a read that begins now is complete, or FRESHNESS_UNKNOWN. Call it before the read.
- * `from_index`: the read is of an index, which may lag behind the rows. */
+/* A read that begins now includes every event before this time (wall clock). FRESHNESS_UNKNOWN: that time is
+ * not known. Call it before the read. `from_index`: the as-of time is that of an index, which may lag behind
+ * the rows. */
 int64_t view_as_of(const struct view *view, bool from_index);
 
-/* Whether the view is so close to its stream that what it does not hold does not exist. */
+/* True if the view is so current that a missing row is a 404. */
 bool view_is_caught_up(const struct view *view, int64_t as_of_ms);
 
-/* JSON of the store's rows becomes an answer that the cache keeps. Takes the reference. */
+/* Makes an answer that the cache keeps. Takes over the reference to `json`. */
 struct answer *view_answer(const struct view *view, json_t *json, int64_t as_of_ms);
 
 /* The answer for rows that are not there: 404 if the view is caught up, else 503 view-not-ready. `what`: a

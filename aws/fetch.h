@@ -17,7 +17,7 @@ struct aws_fetch {
     int tries;                    /* in all: a try without an answer, or with 429 or 5xx, is repeated */
     int pause_ms;                 /* between two */
     int stop_fd;                  /* readable: the fetch ends; -1: none */
-    struct aws_skew_answer clock; /* of the server, as its answer shows it; no Date if there is no answer */
+    struct aws_skew_answer clock; /* of the server, by its answer; date_ms is -1 without one */
 };
 
 /* An empty request with one try and no `stop_fd`. */
@@ -25,8 +25,8 @@ void aws_fetch_init(struct aws_fetch *f);
 void aws_fetch_deinit(struct aws_fetch *f); /* wipes the reply */
 
 /* Blocks, for at most `tries` times `attempt_ms` and the pauses. Any thread, one per `f`. OK: there is an
- * answer, of any HTTP status. RETRY, code "NoAnswer": there is none. FAILED: it is longer than
- * LIMIT_FETCH_BYTES ("ReplyTooLarge"), or the fetch was stopped ("Cancelled"). */
+ * answer, of any HTTP status. RETRY, code "NoAnswer": there is none, or a part of one. FAILED: it is longer
+ * than LIMIT_FETCH_BYTES ("ReplyTooLarge"), or the fetch was stopped ("Cancelled"). */
 enum status aws_fetch(struct aws_fetch *f, struct error *e);
 
 #endif

@@ -6,7 +6,7 @@
  * aws_session_finish, at once or after a delay); or set the exchange's `filter` and call aws_session_send, to
  * count, change or lose an answer that took effect before the client reads it.
  *
- * A session lets one thread have several exchanges under way: a libcurl multi handle with its kept-alive
+ * With a session one thread runs several exchanges at once: a libcurl multi handle with its kept-alive
  * connections. Only that thread uses it, but for aws_session_wake. libcurl is set up not to change signals
  * (NOSIGNAL), so the program must ignore SIGPIPE.
  */
@@ -25,7 +25,7 @@ enum aws_exchange_result {
     AWS_EXCHANGE_PENDING,
     AWS_EXCHANGE_ANSWERED,  /* a whole answer: `http_status` and the rest */
     AWS_EXCHANGE_NO_ANSWER, /* none, or a part: `problem`. The request may have taken effect. */
-    AWS_EXCHANGE_TOO_LARGE, /* more than LIMIT_AWS_REPLY_BYTES */
+    AWS_EXCHANGE_TOO_LARGE, /* more than `reply.max`: LIMIT_AWS_REPLY_BYTES; of a fetch LIMIT_FETCH_BYTES */
 };
 
 struct aws_exchange {
@@ -38,7 +38,7 @@ struct aws_exchange {
     const char *body; /* NULL: none */
     size_t length;
     const char *ca_bundle; /* NULL: the system's */
-    bool direct;           /* through no proxy, whatever the environment says: metadata addresses */
+    bool direct;           /* without a proxy, even if the environment names one: for metadata addresses */
     int connect_ms;
     int attempt_ms; /* all of it, connecting included */
 

@@ -55,7 +55,7 @@
 #define LIMIT_STORE_PATIENCE_MS 30000 /* without any answer a shard's reads and writes end then */
 #define LIMIT_ROUND_PAUSE_MS 50       /* before failed writes of a batch are sent again; doubled four times */
 #define LIMIT_ROUNDS 50     /* of such writes; then the shard backs off and begins the batch again */
-#define LIMIT_SCAN_ROUNDS 8 /* attempts at one page of a scan */
+#define LIMIT_SCAN_ROUNDS 8 /* repetitions of one page of a scan */
 
 /* SQLite: for how long a connection waits for another's lock; page caches. */
 #define LIMIT_SQLITE_BUSY_MS 2000

@@ -15,8 +15,7 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 void log_init(enum log_level level, enum log_format format);
 
 /* `fields`: name, value, name, value, ..., NULL; or NULL. A value is a string, and may be "". If its name
- * begins with
- * '#' (which is not written), the value is a JSON number. */
+ * begins with '#' (which is not written), the value is a JSON number. */
 void log_write(enum log_level level, const char *const fields[], const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -34,7 +34,7 @@ void aws_credentials_unrefp(struct aws_credentials **c);
 void aws_credentials_wipe(char *secret);
 void aws_credentials_wipep(char **secret);
 
-/* * `fetch` may block, within its own bounds, and ends at once (FAILED, code "Cancelled") when `stop_fd`
+/* `fetch` may block, within its own bounds, and ends at once (FAILED, code "Cancelled") when `stop_fd`
  * becomes readable (-1: never). Any thread, several at once. OK: one reference in `out`. NOT_FOUND: not
  * configured, ask the next source (the error names what was looked for, and where). Anything else:
  * configured, but it failed. */

@@ -2,7 +2,7 @@
  * aws/credentials/document: the JSON object in which programs and endpoints hand out credentials. Pure.
  *
  * It has AccessKeyId and SecretAccessKey; a session token, under one of two names; Expiration (RFC 3339).
- * Errors never quote the text, which may hold a secret.
+ * Errors quote nothing of the text but the code and message of an error: the rest may hold a secret.
  */
 #ifndef AWS_CREDENTIALS_DOCUMENT_H
 #define AWS_CREDENTIALS_DOCUMENT_H

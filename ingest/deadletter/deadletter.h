@@ -3,11 +3,12 @@
  * checkpoint passes them. None is dropped silently, and none blocks its shard for ever. A crash may write one
  * twice: (shard, position) identifies it.
  *
- * A target is
- *   log        a log line for each, whatever the log's level
- *   file:PATH  a JSON object a line, appended and synced; a file that was moved away or deleted is created
- * again sqs:URL    a JSON object a message; on a FIFO queue the group is the shard, and the queue drops a
- * repeat within five minutes
+ * A target is one of these:
+ *   - log: a log line for each, whatever the log's level
+ *   - file:PATH: a JSON object a line, appended and synced. A file that was moved away or deleted is created
+ *     again.
+ *   - sqs:URL: a JSON object a message. On a FIFO queue the group is the shard, and the queue drops a repeat
+ *     within five minutes.
  *
  * The object is the same for all: shard, sequenceNumber, subSequenceNumber, reason, detail, time, length,
  * sha256, truncated, data. `data` is base64, and cut where the target cannot take all of it: then `truncated`

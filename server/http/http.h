@@ -2,7 +2,7 @@
  * http: one address that serves the api over libmicrohttpd, its connections, and how they end.
  *
  * The HTTP threads (one for each processor) block on sockets only. A request that waits for the store is
- * suspended; the loader thread that has its answer resumes it. limits.h bounds the URI, the headers, the body
+ * suspended; the thread that has its answer resumes it. limits.h bounds the URI, the headers, the body
  * of a request (which is ignored), the connections, and the time to send a request and to read its answer.
  *
  * The phases of a stop:

@@ -88,7 +88,7 @@ struct http {
  * thread. False: the server stops, answer now. */
 bool http_suspend(struct connection *c);
 
-/* api_call.done; on a loader thread. */
+/* api_call.done; on a thread of the cache. */
 void http_on_done(struct api_call *call);
 
 /* Resumes every suspended connection without an answer; from now on none is suspended. */

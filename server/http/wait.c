@@ -19,7 +19,7 @@ static bool move(struct connection *c, int from, int to) {
     return atomic_compare_exchange_strong(&c->wait, &from, to);
 }
 
-/* On a loader thread. */
+/* On a thread of the cache (api/api.h). */
 void http_on_done(struct api_call *call) {
     struct connection *c = (struct connection *)((char *)call - offsetof(struct connection, call));
     if (!move(c, WAIT_BEGUN, WAIT_DONE)) { /* it is suspended, and the stop may abort it */

@@ -16,7 +16,7 @@ struct loaders {
     cache_load_function *load;
     void *context;
 
-    pthread_mutex_t lock;       /* guards the rest; a leaf */
+    pthread_mutex_t lock;       /* guards the rest; the cache's lock may be taken under it */
     pthread_cond_t load_queued; /* wakes loaders */
     pthread_cond_t time_needed; /* wakes the timekeeper */
     size_t queued;              /* loads that no loader has been woken for yet */

@@ -29,7 +29,7 @@ typeof(store_write_batch) store_dynamodb_write_batch;
 void store_dynamodb_watermark_name(const char *shard_id, char out[STORE_DYNAMODB_WATERMARK_SIZE]);
 typeof(store_shrink_watermarks) store_dynamodb_shrink_watermarks;
 
-/* source.c */
+/* binding.c */
 typeof(store_bind) store_dynamodb_bind;
 
 /* leases.c */

@@ -95,7 +95,7 @@ typeof(store_create) store_sqlite_create;
 /* OK if a file, which is only read, has tables of this version. NOT_FOUND: none yet, or older ones. */
 enum status store_sqlite_check_tables(struct store_sqlite *d, struct error *e);
 
-/* checkpoint.c */
+/* wal_checkpoint.c */
 enum status store_sqlite_start_checkpointer(struct store_sqlite *d, struct error *e);
 void store_sqlite_stop_checkpointer(struct store_sqlite *d); /* does nothing if it was not started */
 
@@ -103,7 +103,7 @@ void store_sqlite_stop_checkpointer(struct store_sqlite *d); /* does nothing if 
 typeof(store_read_contributions) store_sqlite_read_contributions;
 typeof(store_write_batch) store_sqlite_write_batch;
 
-/* source.c */
+/* binding.c */
 typeof(store_bind) store_sqlite_bind;
 
 /* leases.c */
