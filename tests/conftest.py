@@ -1,4 +1,4 @@
-"""What tests share is imported by name: from tests/support, and the model from tests/model.
+"""Tests import their helpers from tests/support, and the model from tests/model.
 
 With `-n WORKERS --dist loadgroup` (pytest-xdist) tests run side by side: the emulators are started once, for all workers, and
 tests that share a fixture of their module stay together.
@@ -30,7 +30,7 @@ def pytest_configure(config):
     is_worker = hasattr(config, "workerinput")
     if is_worker or not getattr(config.option, "numprocesses", None):
         return
-    # Each worker draws the same: all must collect the same tests.
+    # All workers use the same seed, because all must collect the same tests.
     os.environ.setdefault("WINNER_VIEW_FUZZ_SEED", str(random.SystemRandom().randrange(10**6)))
     config.stash[SHARED] = emulators.Emulators().start()
     os.environ.update(config.stash[SHARED].addresses.exported())
@@ -42,7 +42,7 @@ def pytest_unconfigure(config):
 
 
 def group_of(item):
-    """The name that tests have in common which must run in one worker; None for one that may run anywhere."""
+    """The group of a test: tests of one group run in one worker. None: the test may run in any worker."""
     if item.get_closest_marker("own_emulators"):
         return "own-emulators"
     fixtures = item._fixtureinfo.name2fixturedefs
@@ -55,7 +55,7 @@ def group_of(item):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Those that run only with --all are the long ones: they begin first."""
+    """Tests that run only with --all take long, so they begin first."""
     for item in items:
         group = group_of(item)
         if group:

@@ -5,7 +5,7 @@
     tests/mutate.py resume-at           this one
     tests/mutate.py --seeds 1..40       the seeds to try for each
 
-Prints for each guard which seed found it and how soon. Exit status 1 if one was not found.
+Prints for each guard the seed that found it, and after how long. Exit status 1 if one was not found.
 """
 
 import argparse

@@ -89,7 +89,7 @@ def event_lines(events, products):
 
 
 def write_events(path, events, products):
-    """Returns how many bytes it has."""
+    """Writes the file. Returns its size in bytes."""
     lines = itertools.islice(event_lines(events, products), events)
     with open(path, "w", encoding="ascii") as file:
         while chunk := list(itertools.islice(lines, WRITE_EVENTS)):

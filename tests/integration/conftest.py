@@ -30,7 +30,7 @@ def own_aws():
 
 @pytest.fixture(scope="session")
 def shared_aws(request):
-    """Those that all workers share, if tests run side by side (tests/conftest.py)."""
+    """The emulators that all workers share, if tests run side by side (tests/conftest.py)."""
     shared = emulators.Addresses.shared()
     return cloud.Aws(shared) if shared else request.getfixturevalue("own_aws")
 
@@ -116,7 +116,7 @@ def start(make_daemon):
 
 
 class Proxies:
-    """A proxy before each emulator."""
+    """A proxy in front of each emulator."""
 
     def __init__(self, aws, dynamodb, kinesis):
         self.aws, self.dynamodb, self.kinesis = aws, dynamodb, kinesis
@@ -169,7 +169,7 @@ def pair(kind, request):
 
 
 def main_job_puts():
-    """All of them can be lines of a file, so that both pairs get the same."""
+    """The events of the main job. Each can be a line of a file, so that both pairs get the same events."""
     puts = pairs.can_be_lines(workload.generate(SEED, MAIN_JOB_EVENTS + MAIN_JOB_EVENTS // 100))
     return puts[:MAIN_JOB_EVENTS]
 
@@ -193,7 +193,7 @@ def main_stream(shared_aws, request, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def main_file(tmp_path_factory):
-    """The same in a file: (path, its records, the model's result)."""
+    """The main job's events in a file: (path, its records, the model's result)."""
     pair = pairs.FileSqlite(tmp_path_factory.mktemp("main"))
     pair.put(main_job_puts())
     records = pair.records()

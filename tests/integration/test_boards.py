@@ -66,7 +66,7 @@ class SqliteRows:
 
 
 class DynamodbRows:
-    """The same of a stage."""
+    """Scores and products of a stage."""
 
     def __init__(self, pair):
         self.dynamodb, self.stage = pair.aws.dynamodb, pair.name

@@ -69,7 +69,7 @@ def test_every_reference_resolves_for_all_combinations_of_parameters():
 
 
 def test_an_unresolvable_reference_is_an_error():
-    """To nothing, to a resource whose condition is false, and an unknown parameter."""
+    """References to nothing and to a resource whose condition is false; a value for an unknown parameter."""
     broken = {"Parameters": {}, "Conditions": {"No": {"Fn::Equals": [1, 2]}}, "Resources": {}}
     for properties, resources in [
         ({"A": {"Ref": "Nothing"}}, {}),
@@ -192,7 +192,7 @@ def test_the_load_balancer_forwards_to_the_view_port_and_checks_health_on_the_op
 
 @pytest.mark.parametrize("metrics", ALTERNATIVES["MetricsCidr"])
 def test_only_the_given_network_reaches_metrics_and_the_load_balancer_does_not(metrics):
-    """They are on the operations address, to which nothing is forwarded."""
+    """Metrics are on the operations address, to which the load balancer forwards nothing."""
     one = stack(MetricsCidr=metrics)
     forwarded = {group["Port"] for group in one.of_type("AWS::ElasticLoadBalancingV2::TargetGroup").values()}
     assert forwarded == {8080}
@@ -349,7 +349,7 @@ def test_an_alarms_expression_names_its_own_metrics():
 
 
 def test_the_log_filter_finds_dead_letters(embedded, start_on):
-    """And no other log line."""
+    """The filter matches no other log line."""
     pattern = stack().resources["LoggedDeadLetters"]["FilterPattern"]
     wanted = re.fullmatch(r'\{ \$\.msg = "(.*)" \}', pattern)[1]
     embedded.append(b"no event\n")

@@ -106,7 +106,7 @@ def refused(done, names):
 
 
 def test_each_option_is_read_from_its_variable():
-    """A tab is a mistake for most options, and refused under the name of the variable as under that of the option."""
+    """Most options refuse a tab. The message has the name of the variable, or that of the option."""
     options = program.options()
     flags = [word for one in options for word in (f"--{one.name}", "\t")]
     by_flag = refused(program.run("serve", *flags), [f"--{one.name}" for one in options])

@@ -71,7 +71,7 @@ def test_the_tables_become_exact_while_one_call_in_ten_fails(
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_tables_become_exact_under_a_mixture_of_faults(seed, aws, proxies, tables, stream, start_through, capsys):
-    """WINNER_VIEW_FAULT_SEEDS="7 8" for others."""
+    """WINNER_VIEW_FAULT_SEEDS="7 8" sets other seeds."""
     drawn = faults.mixture(seed)
     run_through(drawn, aws, proxies, tables, stream, start_through)
     with capsys.disabled():
@@ -173,7 +173,7 @@ def fold_counts(aws, stream):
 
 @pytest.mark.all
 def test_a_sole_reader_stays_within_the_read_limits_of_its_shards(aws, proxies, tables, stream, start_through, capsys):
-    """Over a backlog that takes some seconds at 2 MB/s a shard, and at the tip."""
+    """Both on a backlog that takes some seconds at 2 MB/s a shard, and at the tip."""
     readers = aws_behaviour.Readers()
     limits = aws_behaviour.ShardLimits(readers)
     proxies.kinesis.layers = [readers, limits, aws_behaviour.Lag(aws_behaviour.Lag.of_aws), aws_behaviour.Padding(40_000)]
@@ -220,7 +220,7 @@ def test_a_shard_that_others_read_four_times_a_second_is_read_to_its_end(
     daemon = start_through(tables, stream)
 
     def is_throttled():
-        """After some more events: once there are none, reads keep within the limit."""
+        """After some more events. When there are none, reads stay within the limit."""
         with SteadyLoad(cloud.Stream(aws.kinesis, stream).put, events, 150) as steady:
             steady.wait()
         return limits.happened >= 5

@@ -184,13 +184,13 @@ def test_the_start_waits_for_a_locked_database(embedded, start_on, make_on):
 
 
 def another_file(pair):
-    """The same path, another file."""
+    """Another file at the same path."""
     pair.journal.rename(pair.journal.with_name("old.jsonl"))
     pair.put(LAMPS)
 
 
 def another_first_line(pair):
-    """The same file, emptied and filled with other events."""
+    """The same file, emptied and filled again with other events."""
     os.truncate(pair.journal, 0)
     pair.put(LAMPS[1:] + LAMPS)
 
@@ -221,7 +221,7 @@ def test_a_missing_file_is_read_once_it_exists(embedded, make_on):
     assert daemon.get("/livez").status == 200
 
     embedded.append(LAMPS[0].data)  # no newline: not a line yet
-    wait.until(lambda: "no whole line" in trouble(daemon), "it is seen that there is no line yet")
+    wait.until(lambda: "no whole line" in trouble(daemon), "a trouble reports that there is no whole line")
     embedded.append(b"\n")
     embedded.put(LAMPS[1:])
     daemon.wait_until_ready()
@@ -277,7 +277,7 @@ def test_a_replaced_file_is_a_trouble_and_is_not_read(embedded, start_on):
     first = embedded.journal.with_name("first.jsonl")
     embedded.journal.rename(first)
     embedded.put(LAMPS * 10)
-    wait.until(lambda: "was replaced:" in trouble(daemon), "it is seen that the file was replaced")
+    wait.until(lambda: "was replaced:" in trouble(daemon), "a trouble reports that the file was replaced")
     assert str(embedded.journal) in trouble(daemon) and "--store sqlite:" in trouble(daemon)
     assert embedded.contributions() == rows and purchases(daemon) == 3
 

@@ -90,7 +90,7 @@ def serves_with_time(daemon):
 def test_a_worker_that_only_serves_takes_its_freshness_from_the_leases(
     aws, proxies, tables, stream, start, make_daemon
 ):
-    """It reaches AWS through a proxy that for a while refuses reads of the leases."""
+    """The worker reaches AWS through a proxy that refuses reads of the leases for a while."""
     worker = start(tables, stream, *FAILOVER)
     server = make_daemon(tables, None, "--caught-up-ms", "3000", environment=proxies.environment).start()
     server.wait_until_applied(30)

@@ -301,7 +301,7 @@ def test_a_304_has_a_newer_view_as_of_and_a_purchase_changes_the_etag(pair, star
 
 
 def test_an_etag_stays_valid_after_a_restart(pair, start_on):
-    """So an etag of one worker is valid at another."""
+    """So a client may get its next answer from another worker."""
     pair.put(puts(product("lamp", ANN, PIA, 3)))
     etags, targets = [], ["/scores/merchant", "/contributions/lamp", "/"]
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Several workers on one stream come and go under a steady load: their leases spread evenly, every shard is read, and
+"""Several workers on one stream join and leave under a steady load: their leases spread evenly, every shard is read, and
 the tables are exact."""
 
 import collections

@@ -25,7 +25,7 @@ from template_stack import options_of, stack_of
 
 FIRST = "shardId-000000000000"
 QUICK = ("--failover-ms", "1000")
-# A worker must keep the lease of the shard while it forgets it, also on a busy machine: it retries late.
+# The worker must keep the lease until it has deleted it, also on a busy machine, where it retries late.
 UNHURRIED = ("--failover-ms", "3000")
 
 
@@ -48,9 +48,9 @@ class LostScores:
             self.left -= 1
             return self.left >= 0
 
-    def __call__(self, request, go_on):
+    def __call__(self, request, proceed):
         is_write = request.operation == "UpdateItem" and request.json()["TableName"] == self.table
-        reply = go_on(request)
+        reply = proceed(request)
         if is_write and reply.status == 200 and self.is_to_be_lost():
             raise proxy.Reset()
         if is_write and reply.status == 400 and "Item" in reply.json():
@@ -93,7 +93,7 @@ def test_filling_calls_exactly_what_its_policy_allows(aws, tables, one_shard, st
 
 
 def test_serving_calls_exactly_what_its_policy_allows(aws, tables, stream, start_on):
-    """It starts before the service that fills, so that it makes the identity key."""
+    """This service starts before the one that fills, so that it makes the identity key."""
     with iam.Recorder(aws.emulators) as recorder:
         stack = stack_of(tables, stream, recorder.queue, Serving="apart")
         options = (*options_of(stack, "ServingTaskDefinition"), *PROMPT)
@@ -197,7 +197,7 @@ def test_each_role_has_the_policies_of_its_tasks():
 
 
 def test_roles_are_for_tasks_of_this_account_alone():
-    """As "Amazon ECS task IAM role" of AWS's guide recommends against the confused deputy."""
+    """AWS's guide, "Amazon ECS task IAM role", recommends it against the confused deputy problem."""
     one = stack_of("s", "t", Serving="apart")
     assert len(one.of_type("AWS::IAM::Role")) == 4
     for role in one.of_type("AWS::IAM::Role").values():

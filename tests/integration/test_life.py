@@ -1,4 +1,4 @@
-"""Stopping, and serving while the store does not answer."""
+"""The stop of the service, and its answers while the store does not answer."""
 
 import concurrent.futures
 import os
@@ -114,7 +114,7 @@ MEMORY_ROUTES = ("/livez", "/readyz", "/healthz", "/metrics")
 
 
 def ask_for(seconds, daemon, targets):
-    """Requests the targets in turn for so long. All answers must be 200. Returns the longest time for one."""
+    """Requests the targets in turn until the time is over. All answers must be 200. Returns the longest time for one."""
     longest, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
         for target in targets:

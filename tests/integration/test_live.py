@@ -85,7 +85,7 @@ def test_a_board_that_changes_constantly_is_sent_at_most_twice_a_second(shop, pa
         while time.monotonic() < begin + seconds:
             pair.put(PURCHASE)
             bought += 1
-            time.sleep(puts_each)  # a customer, not a wait
+            time.sleep(puts_each)  # the pause between two purchases, not a wait for a condition
         reader.wait_for_score(3 + bought)
         for role in BOARDS:
             took = time.monotonic() - begin
@@ -119,7 +119,7 @@ def test_live_readers_beyond_the_limit_get_503_until_one_leaves(embedded, start_
         with connection, connection.makefile("rb") as file:
             return live.read_head(file)[0] == 200
 
-    wait.until(is_taken_in, "those who left are noticed")
+    wait.until(is_taken_in, "the readers that left are removed")
     wait.until(lambda: daemon.metric("winner_view_live_readers") == 0, "and counted", timeout_s=30)
 
 
@@ -155,9 +155,9 @@ def test_a_live_reader_that_does_not_read_is_dropped_and_others_continue(embedde
         while daemon.metric("winner_view_live_dropped_total") == 0:
             assert time.monotonic() < begin + 60
             embedded.put(puts(long_named(9, 1))[1:])
-            time.sleep(0.25)  # a customer, and the time after which a reader is dropped
+            time.sleep(0.25)  # the time between purchases, and the time after which a reader is dropped
         assert time.monotonic() - begin >= 9
-        wait.until(lambda: daemon.metric("winner_view_live_readers") == 1, "it is gone")
+        wait.until(lambda: daemon.metric("winner_view_live_readers") == 1, "the dropped reader is removed")
         assert len(reader.of("freshness")) > 3
         before = len(reader.events)
         reader.wait_for(lambda: len(reader.events) > before, "the other readers continue")
@@ -182,7 +182,7 @@ def test_a_live_reader_whose_host_no_longer_answers_is_dropped(embedded, start_o
         assert live.read_head(file)[0] == 200
         drop_all_packets(gone)
         assert daemon.metric("winner_view_live_readers") == 1
-        wait.until(lambda: daemon.metric("winner_view_live_readers") == 0, "it is noticed", timeout_s=90)
+        wait.until(lambda: daemon.metric("winner_view_live_readers") == 0, "the reader is dropped", timeout_s=90)
 
 
 @pytest.mark.all

@@ -1,5 +1,5 @@
-"""DynamoDB stops answering, or refuses connections, under load: cached answers are served as stale, others are a 503
-soon, and everything recovers by itself."""
+"""DynamoDB stops answering, or refuses connections, under load: cached answers are served as stale, others are 503
+within seconds, and everything recovers by itself."""
 
 import collections
 import http.client

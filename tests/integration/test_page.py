@@ -194,7 +194,7 @@ def test_the_focus_stays_on_its_row_and_a_screen_reader_gets_one_sentence(embedd
     page.until_text("#summary", "Ann now leads the merchants with 5 sold.")
 
 
-# Failures are shown, and end.
+# Failures are visible, and disappear when they end.
 
 
 def is_stale(page):
@@ -265,7 +265,7 @@ def test_data_without_ingest_is_marked_as_old_and_its_live_stream_is_kept(
     for _ in range(2):
         before = asked(page, "scores")
         page.forward(15)
-        page.until(lambda: asked(page, "scores") > before, "it asks whether there is nothing new")
+        page.until(lambda: asked(page, "scores") > before, "the page polls for newer scores")
     assert asked(page, "live") == 1
     wait_for_state(page, "live")
 
@@ -342,7 +342,7 @@ def test_a_paused_or_hidden_page_holds_no_connection(embedded, start_on, visit):
     wait.until(lambda: live_readers(daemon) == 1, "a reader")
 
 
-# Looking things up.
+# Details of products and contributors.
 
 
 def look_up(page, product_id):
@@ -460,7 +460,7 @@ def test_everything_can_be_reached_and_seen_with_the_keyboard_alone(market, visi
     assert page.evaluate("document.activeElement.textContent") == rows(page, "photographer")[1][1]
 
 
-# Looks.
+# Layout, keyboard and accessibility.
 
 
 def take(page, name):

@@ -61,10 +61,10 @@ def test_a_pod_without_its_store_is_live_and_not_ready_until_the_store_is_back(a
     pod = make_pod("base", {**AT_ONCE, **proxies.environment})
     with proxies.dynamodb.refusing():
         pod.start(ready=False)
-        wait.until(lambda: pod.probe("startup") == 200, "it has started", seen=pod.log_tail)
+        wait.until(lambda: pod.probe("startup") == 200, "the startup probe is 200", seen=pod.log_tail)
         assert pod.probes() == {"startup": 200, "liveness": 200, "readiness": 503}
     wait.until(lambda: pod.probe("readiness") == 200, "its store is back", timeout_s=60)
-    wait.until(lambda: pod.get("/contributions/lamp").json().get("purchases") == 3, "it serves", timeout_s=60)
+    wait.until(lambda: pod.get("/contributions/lamp").json().get("purchases") == 3, "the pod serves the purchases", timeout_s=60)
 
 
 def test_a_pod_that_drains_is_not_ready_while_it_still_answers(make_pod):
@@ -85,4 +85,4 @@ def test_a_pod_that_only_serves_becomes_ready_beside_one_that_fills(aws, stream,
     make_pod("base", AT_ONCE).start(ready=False)
     serving = make_pod("serving", AT_ONCE).start(ready=False)
     wait.until(lambda: serving.probe("readiness") == 200, "ready", seen=serving.log_tail)
-    wait.until(lambda: serving.get("/contributions/lamp").json().get("purchases") == 3, "it serves", timeout_s=60)
+    wait.until(lambda: serving.get("/contributions/lamp").json().get("purchases") == 3, "the pod serves the purchases", timeout_s=60)

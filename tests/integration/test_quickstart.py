@@ -24,7 +24,7 @@ def run_sample_shop(target, *options, **more):
 
 def test_quickstart_starts_with_scores_and_leaves_no_process_behind():
     if program.binary() != str(program.ROOT / "build" / "release" / "winner-view"):
-        pytest.skip("it starts the release preset")
+        pytest.skip("the quick start starts the release preset")
     done = subprocess.run([QUICKSTART, "--check"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     board = json.loads(done.stdout)

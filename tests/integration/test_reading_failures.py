@@ -97,7 +97,7 @@ def test_a_checkpoint_out_of_retention_is_a_trouble_and_reading_continues(pair, 
 
 
 def test_a_shard_that_no_longer_exists_ends(aws, pair, stream, proxies, start_here):
-    """Neither it nor a child of it is in the listing."""
+    """The listing has neither the shard nor a child of it."""
     pair.put(workload.generate(seed=37, events=300))
     daemon = start_here()
     wait_and_compare_rows(daemon, pair)

@@ -17,7 +17,7 @@ import wait
 
 # Commands that cannot run here, and why.
 NOT_HERE = {
-    "./tests/run.sh": "it is what runs this test; tests/fresh.sh runs it on a bare Debian",
+    "./tests/run.sh": "it runs this test; tests/fresh.sh runs it on a bare Debian",
 }
 STARTS_A_SERVICE = re.compile(r"\./deploy/quickstart\.sh$|build/release/winner-view (?!create-tables)")
 FOLDER_READMES = [name for name in documents.all_paths() if name.partition("/")[0] in ("api", "aws", "ingest", "views")]
@@ -121,12 +121,12 @@ def try_commands(terminals, commands):
         command = re.sub(r"\s+# .*", "", command)
         printed = [terminals.type(command)]
 
-        def is_as_written():
+        def prints_as_documented():
             if command.startswith("curl"):
                 printed[0] = terminals.type(command)
             return expected is None or has_form(printed[0], expected, terminals.port)
 
-        wait.until(is_as_written, f"{command} prints {expected}", seen=lambda: printed[0], timeout_s=20 if expected else 0)
+        wait.until(prints_as_documented, f"{command} prints {expected}", seen=lambda: printed[0], timeout_s=20 if expected else 0)
 
 
 def test_the_commands_of_the_readme_print_the_output_that_it_shows(aws, tmp_path):

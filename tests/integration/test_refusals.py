@@ -70,7 +70,7 @@ def test_a_table_that_refuses_stops_its_shards_until_it_accepts_again(
         assert model.epoch_ms(trouble["since"]) > 1.7e12
         waiting = daemon.metric("winner_view_shard_waiting_since_timestamp_seconds", shard=shard)
         assert waiting == pytest.approx(model.epoch_ms(trouble["since"]) / 1000, abs=0.01)
-    assert logged_troubles(daemon) == dict.fromkeys(KinesisDynamodb.shards, 1)  # and not with every attempt
+    assert logged_troubles(daemon) == dict.fromkeys(KinesisDynamodb.shards, 1)  # not one line per attempt
     leases = cloud.leases(aws.dynamodb, tables)
     assert all(cloud.checkpoint(lease) == -1 for lease in leases.values())
     assert all(lease.get("leaseOwner") for lease in leases.values())  # a waiting shard keeps its lease

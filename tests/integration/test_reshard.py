@@ -1,5 +1,5 @@
-"""Splits, merges and changes of the shard count during ingest: nothing is lost, nothing counts twice, and shards that
-are long gone are forgotten."""
+"""Splits, merges and changes of the shard count during ingest: nothing is lost, nothing counts twice, and the
+leases of shards that no longer exist are deleted."""
 
 import threading
 import time
@@ -194,7 +194,7 @@ def test_children_missing_from_the_last_reply_are_found_by_list_shards(
     assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, daemon.dead_letters())
 
 
-# Shards that are gone.
+# Shards that no longer exist.
 
 
 def watermarks_of(aws, stage, shard):

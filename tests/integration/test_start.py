@@ -104,7 +104,7 @@ def test_a_service_that_waits_for_its_store_notifies_ready_and_the_reason(waitin
 
 
 def test_a_store_that_never_answers_does_not_delay_the_ready_notification(make_on, manager):
-    """Well within the service manager's start timeout of 90 s."""
+    """The notification arrives long before the start timeout of the service manager, 90 s."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
 
         class Silent:

@@ -17,7 +17,7 @@ LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
 NO_EVENT = workload.to_put({"no": "event"}, "lamp", "")
 BOUND_S = program.limit("LIMIT_SHARD_STUCK_MS") / 1000
 WATCHDOG_S = 3
-# The process cannot join a hanging thread, nor those after it, which is no mistake here.
+# The process cannot join a hanging thread and the threads after it. Here that is expected.
 UNJOINED = program.sanitizer_environment()["TSAN_OPTIONS"] + ":report_thread_leaks=0"
 
 takes_minutes = pytest.mark.skipif(os.environ.get("WINNER_VIEW_LONG") != "1", reason="minutes: HACKING.md has the command")
@@ -74,7 +74,7 @@ def test_sigterm_ends_the_service_although_a_thread_hangs_and_the_next_start_con
 def test_a_thread_that_hangs_beyond_its_bound_fails_the_liveness_probe(hanging, manager):
     daemon = hanging(manager.environment(watchdog_s=WATCHDOG_S))
     begin = time.monotonic()
-    manager.wait_for(lambda message: "WATCHDOG" in message)  # so far it may only be slow
+    manager.wait_for(lambda message: "WATCHDOG" in message)  # the thread may still be only slow
     assert daemon.get("/livez").status == 200
     manager.wait_for(lambda message: "WATCHDOG" not in message, timeout_s=BOUND_S + 60)
     assert time.monotonic() - begin > BOUND_S - 10

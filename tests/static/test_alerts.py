@@ -1,4 +1,4 @@
-"""deploy/prometheus: the rules are well-formed, use metrics that the program exports, fire when they should, and name a
+"""deploy/prometheus: the rules are well-formed, use metrics that the program exports, fire in the cases that expect it, and name a
 runbook."""
 
 import re

@@ -79,7 +79,7 @@ def includes_of_private_headers(tree):
 
 
 def reach(tree, path, seen):
-    """The headers that a file includes, by way of others too."""
+    """The headers that a file includes, directly or through others."""
     for name in INCLUDE.findall(tree.get(path, "")):
         if name not in seen:
             seen.add(name)
@@ -112,7 +112,7 @@ def calls(tree):
 
 
 def circles(tree):
-    """The strongly connected units (Tarjan's algorithm), those of one left out."""
+    """The strongly connected groups of two or more units (Tarjan's algorithm)."""
     graph, number, low, stack, found = calls(tree), {}, {}, [], []
 
     def visit(unit):

@@ -47,8 +47,8 @@ class ChangedReply(Layer):
         super().__init__()
         self.operation, self.change = operation, change
 
-    def __call__(self, request, go_on):
-        reply = go_on(request)
+    def __call__(self, request, proceed):
+        reply = proceed(request)
         if request.operation == self.operation and reply.status == 200:
             content = reply.json()
             self.change(content)
@@ -69,10 +69,10 @@ class Readers:
         self.iterators = collections.OrderedDict()  # (shard, monotonic time when it was answered)
         self.reads = collections.defaultdict(list)  # shard: (arrived, answered), monotonic
 
-    def __call__(self, request, go_on):
+    def __call__(self, request, proceed):
         if request.operation not in ("GetShardIterator", "GetRecords"):
-            return go_on(request)
-        reply = go_on(request)
+            return proceed(request)
+        reply = proceed(request)
         if reply.status == 200:
             self.learn(request, reply)
         return reply
@@ -158,9 +158,9 @@ class ShardLimits(Layer):
             self.calls[shard] = (left - may, now)
             return may
 
-    def __call__(self, request, go_on):
+    def __call__(self, request, proceed):
         if request.operation != "GetRecords":
-            return go_on(request)
+            return proceed(request)
         shard = self.readers.shard(request)
         if not self.may_read(shard, request.arrived):
             self.happens()
@@ -169,7 +169,7 @@ class ShardLimits(Layer):
                 "ProvisionedThroughputExceededException",
                 f"Rate exceeded for shard {shard} in stream x",
             )
-        reply = go_on(request)
+        reply = proceed(request)
         if reply.status == 200:
             size = sum(len(record["Data"]) * 3 // 4 for record in reply.json()["Records"])
             with self.lock:
@@ -185,9 +185,9 @@ class IteratorLife(Layer):
         super().__init__()
         self.readers, self.seconds = readers, seconds
 
-    def __call__(self, request, go_on):
+    def __call__(self, request, proceed):
         if request.operation != "GetRecords" or self.readers.age(request) <= self.seconds:
-            return go_on(request)
+            return proceed(request)
         self.happens()
         return refusal(
             request, "ExpiredIteratorException", "Iterator expired. The iterator was created too long ago."
@@ -210,8 +210,8 @@ class Lag(Layer):
             return content.get("MillisBehindLatest")
         return max(1, int(now_ms - content["Records"][-1]["ApproximateArrivalTimestamp"] * 1000))
 
-    def __call__(self, request, go_on):
-        reply = go_on(request)
+    def __call__(self, request, proceed):
+        reply = proceed(request)
         if request.operation == "GetRecords" and reply.status == 200:
             content = reply.json()
             lag = self.change(content, time.time() * 1000)
@@ -233,12 +233,12 @@ class Padding(Layer):
         super().__init__()
         self.size = size
 
-    def __call__(self, request, go_on):
+    def __call__(self, request, proceed):
         if request.operation != "GetRecords":
-            return go_on(request)
+            return proceed(request)
         asked = request.json()
         asked["Limit"] = min(asked.get("Limit", 10_000), self.REPLY_BYTES // self.size)
-        reply = go_on(request.with_json(asked))
+        reply = proceed(request.with_json(asked))
         if reply.status == 200:
             content = reply.json()
             for record in content["Records"]:
@@ -261,10 +261,10 @@ class LateIndex(Layer):
         self.seconds = seconds
         self.answers = collections.defaultdict(collections.deque)  # request's body: (asked at, reply)
 
-    def __call__(self, request, go_on):
+    def __call__(self, request, proceed):
         if request.operation != "Query" or "IndexName" not in request.json():
-            return go_on(request)
-        reply = go_on(request)
+            return proceed(request)
+        reply = proceed(request)
         if reply.status != 200:
             return reply
         with self.lock:
@@ -314,11 +314,11 @@ class ServerClock(Layer):
             f"({now:%Y%m%dT%H%M%SZ} {'-' if ago else '+'} {minutes} min.)",
         )
 
-    def __call__(self, request, go_on):
+    def __call__(self, request, proceed):
         if abs(self.off_s(request)) > self.ALLOWED_S:
             self.happens()
             reply = self.refused(request)
         else:
-            reply = go_on(request)
+            reply = proceed(request)
         reply.headers.set("Date", email.utils.format_datetime(self.now(), usegmt=True))
         return reply

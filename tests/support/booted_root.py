@@ -13,7 +13,7 @@ import wait
 
 GROUPS = pathlib.Path("/sys/fs/cgroup")
 PREFIX = "winner-view-test-"
-# What a machine has and a chroot lacks. /proc/sys is read-only: it would be this machine's that is set up.
+# What systemd needs and a chroot lacks. /proc/sys is read-only, because it belongs to this machine.
 BOOT = """
 set -e
 root=$1 kind=$2
@@ -51,14 +51,14 @@ def hierarchy():
 
 
 def remove(group):
-    """A group and those in it, if no process is in them."""
+    """Removes a group and the groups in it, if no process is in them."""
     for folder, _, _ in os.walk(group, topdown=False):
         with contextlib.suppress(OSError):
             os.rmdir(folder)
 
 
 class Booted:
-    """A context manager that boots it and, at the end, ends all that runs in it."""
+    """A context manager that boots the root and in the end kills every process in it."""
 
     def __init__(self, root):
         self.root = root

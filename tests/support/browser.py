@@ -94,7 +94,7 @@ class Page:
             self.call("keyboard.press", key)
 
     def axe(self):
-        """The mistakes that the accessibility checker axe finds."""
+        """The violations that the accessibility checker axe finds."""
         return self.ask(axe=True)
 
     def noise(self):

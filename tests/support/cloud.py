@@ -113,7 +113,7 @@ class Stream:
         until_active(self.kinesis, self.name)
 
     def split(self, shard):
-        """In its middle."""
+        """Splits a shard in the middle of its hash keys."""
         middle = sum(self.open_ranges()[shard]) // 2 + 1
         self.kinesis.split_shard(StreamName=self.name, ShardToSplit=shard, NewStartingHashKey=str(middle))
         self.wait()

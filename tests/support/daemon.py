@@ -1,4 +1,4 @@
-"""`winner-view serve` as a process under test: started with options, asked over HTTP, stopped by its pid."""
+"""`winner-view serve` as a process under test: started with options, requested over HTTP, stopped by its pid."""
 
 import json
 import os
@@ -48,7 +48,7 @@ class Daemon:
         self.wait_for_probe("/readyz")
 
     def wait_until_listening(self):
-        """Whether its store and its source can be reached or not."""
+        """Waits until it listens, whether its store and source can be reached or not."""
         self.wait_for_probe("/livez")
 
     def wait_for_probe(self, probe):
@@ -144,7 +144,7 @@ class Daemon:
     # What it has applied.
 
     def wait_until_applied(self, timeout_s=120):
-        """Until everything that is in the source now is in the views."""
+        """Waits until every record that is in the source now is in the views."""
         now_ms = int(time.time() * 1000)
 
         def is_applied():

@@ -23,7 +23,7 @@ WORK = pathlib.Path("/var/tmp")
 PREFIX = "winner-view-roots-"
 STEP_TIMEOUT_S = 1800
 STOP_TIMEOUT_S = 25
-# The namespaces end with their first process, and that one with us. (It is not the command that is run: the kernel
+# The namespaces end with their first process, and that process ends with us. (It is not the command itself: the kernel
 # clears the parent-death signal of a process that changes its user.)
 APART = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
 ENTER = """
@@ -42,7 +42,7 @@ exit $?
 
 
 class Root:
-    """One such system."""
+    """One Debian system in a folder."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -110,7 +110,7 @@ class Running:
         return self.log_path.read_text()
 
     def pid(self):
-        """The command's own: the last of a line of only children."""
+        """The pid of the command itself: each process from here to it has one child."""
         pid = self.process.pid
         while children := pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             (pid,) = map(int, children)
@@ -142,7 +142,7 @@ def workplace():
 
 
 def remove(folder):
-    """Faster than shutil. Leaves what is mounted there, which would be a mistake."""
+    """Faster than shutil. Does not enter mounts; there should be none."""
     subprocess.run(["rm", "-rf", "--one-file-system", folder], check=True)
 
 
@@ -162,7 +162,7 @@ def variables(more):
 
 
 def mirror():
-    """The one of Debian that this machine uses, unless APT_MIRROR names another."""
+    """The Debian mirror of this machine, or $APT_MIRROR."""
     listed = []
     for path in [pathlib.Path("/etc/apt/sources.list"), *sorted(pathlib.Path("/etc/apt/sources.list.d").glob("*"))]:
         text = path.read_text() if path.is_file() else ""

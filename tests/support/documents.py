@@ -1,7 +1,7 @@
 """The documents of the tree (*.md), taken apart: words, sentences, links, sections, commands.
 
-Commands stand in a block that is indented or fenced as ```sh, or in a block fenced as ```console: a line that begins with
-"$ " is a command, and its output follows. Fences of other names hold something else. Short commands also stand `in a sentence`.
+Commands are in a block that is indented or fenced as ```sh, or in a block fenced as ```console: there a line that begins
+with "$ " is a command, and its output follows. Other blocks have no commands. Short commands are also `in a sentence`.
 """
 
 import functools
@@ -19,7 +19,7 @@ LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]+)\)")
 
 @functools.cache
 def all_paths():
-    """Every document that git has, or would take."""
+    """Every document that git tracks or would add."""
     argv = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
     names = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     return [name for name in sorted(set(names)) if (ROOT / name).exists()]
@@ -39,7 +39,7 @@ def without_code(text):
 
 
 def sentences(text):
-    """The sentences of a document's prose. Code, tables, headings, pictures and comments are none."""
+    """The sentences of a document's prose. Code, tables, headings, pictures and comments do not count."""
     text = re.sub(r"<!--.*?-->", "", without_code(text), flags=re.DOTALL)
     text = re.sub(r"^(?:#|\||!\[).*$", "", text, flags=re.MULTILINE)
     text = LINK.sub(r"\1", text)
@@ -50,12 +50,12 @@ def sentences(text):
 
 
 def median_sentence(text):
-    """In words."""
+    """The length of the median sentence, in words."""
     return statistics.median(count_words(one) for one in sentences(text))
 
 
 def anchor(heading):
-    """As GitHub makes them."""
+    """The anchor that GitHub makes of a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -65,7 +65,7 @@ def anchors(name):
 
 
 def broken_links(name):
-    """Those that lead to no file of the tree or to no section of a document. Addresses elsewhere are not looked up."""
+    """The links to a missing file or section. Addresses outside the tree are not checked."""
     broken = []
     for _, target in LINK.findall(without_code(read(name))):
         if re.match(r"[a-z]+:", target):
@@ -80,13 +80,13 @@ def broken_links(name):
 
 
 def is_whole(command):
-    """Whether a shell would run it, rather than read on."""
+    """Whether a shell would run it. Otherwise the command continues on the next line."""
     done = subprocess.run(["bash", "-n"], input=command, capture_output=True, text=True, timeout=60)
     return done.returncode == 0 and not done.stderr
 
 
 def split_commands(text):
-    """One by one, each with all of its lines."""
+    """The commands of a block, each with all of its lines."""
     commands, lines = [], []
     for line in text.splitlines():
         if not lines and (not line.strip() or line.startswith("#")):
@@ -114,7 +114,7 @@ def block_commands(name):
 
 
 def sentence_commands(name):
-    """Those that stand in its sentences and tables: a program of the tree, or one of PROGRAMS and something for it to do."""
+    """The commands in sentences and tables: a program of the tree, or one of PROGRAMS with an argument."""
     spans = [one.replace("\\|", "|") for one in re.findall(r"`([^`\n]+)`", FENCE.sub("", read(name)))]
     return [one for one in spans if is_command(one)]
 

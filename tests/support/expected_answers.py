@@ -17,7 +17,7 @@ def displayed(user, full):
 
 
 def same_board(board, expected, limit, full):
-    """Ranks, ties and scores are the model's. Those who tie are in any order, and the limit may cut between them."""
+    """Ranks, ties and scores are the model's. Tied contributors are in any order, and the limit may cut between them."""
     items = board["items"]
     flat = [(rank, tied, score) for rank, tied, score, users in expected for _ in users]
     assert [(item["rank"], item["tied"], item["score"]) for item in items] == flat[:limit]

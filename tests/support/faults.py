@@ -56,7 +56,7 @@ class Fault:
     def concerns(self, request):
         return not self.operations or request.operation in self.operations
 
-    def apply(self, request, go_on, chance):
+    def apply(self, request, proceed, chance):
         """`chance` is a random.Random for this one call."""
         raise NotImplementedError
 
@@ -64,11 +64,11 @@ class Fault:
 class ServerError(Fault):
     """500 or 503. A write that got a 500 may have taken effect: one in two has."""
 
-    def apply(self, request, go_on, chance):
+    def apply(self, request, proceed, chance):
         if chance.random() < 0.3:
             return proxy.Reply(503, [("Content-Type", "text/html")], b"<html>Service Unavailable</html>")
         if chance.random() < 0.5:
-            go_on(request)
+            proceed(request)
         name = "InternalServerError" if request.service == "dynamodb" else "InternalFailure"
         return refusal(request, name, "The request could not be processed. Try again.", 500)
 
@@ -76,7 +76,7 @@ class ServerError(Fault):
 class Throttle(Fault):
     """A throttle, in each of the forms that DynamoDB and Kinesis have for it."""
 
-    def apply(self, request, go_on, chance):
+    def apply(self, request, proceed, chance):
         if request.service == "kinesis":
             return self.kinesis(request, chance)
         return chance.choice([self.plain, self.newer, self.reasons, self.newer_reasons])(request)
@@ -125,23 +125,23 @@ class Delay(Fault):
         super().__init__(rate, operations)
         self.up_to_s = up_to_s
 
-    def apply(self, request, go_on, chance):
+    def apply(self, request, proceed, chance):
         time.sleep(chance.uniform(0, self.up_to_s))
-        return go_on(request)
+        return proceed(request)
 
 
 class ResetBefore(Fault):
     """The connection is reset before the call took effect."""
 
-    def apply(self, request, go_on, chance):
+    def apply(self, request, proceed, chance):
         raise proxy.Reset()
 
 
 class LostAnswer(Fault):
     """The call takes effect; then the connection is reset instead of an answer."""
 
-    def apply(self, request, go_on, chance):
-        go_on(request)
+    def apply(self, request, proceed, chance):
+        proceed(request)
         raise proxy.Reset()
 
 
@@ -156,7 +156,7 @@ class LateWrite(Fault):
         self.changed = threading.Condition()
         self.under_way = 0
 
-    def apply(self, request, go_on, chance):
+    def apply(self, request, proceed, chance):
         with self.changed:
             self.under_way += 1
         later = threading.Timer(chance.uniform(0.05, self.up_to_s), self.land, [request])
@@ -183,8 +183,8 @@ class LateWrite(Fault):
 class CutBody(Fault):
     """The answer ends in the middle of its body."""
 
-    def apply(self, request, go_on, chance):
-        reply = go_on(request)
+    def apply(self, request, proceed, chance):
+        reply = proceed(request)
         reply.cut = chance.randrange(len(reply.body)) if reply.body else 0
         return reply
 
@@ -197,8 +197,8 @@ class WrongChecksum(Fault):
     def concerns(self, request):
         return request.service == "dynamodb" and super().concerns(request)
 
-    def apply(self, request, go_on, chance):
-        reply = go_on(request)
+    def apply(self, request, proceed, chance):
+        reply = proceed(request)
         body = self.NUMBER.sub(lambda found: found[1] + b"%d" % ((int(found[2]) + 3) % 9 + 1), reply.body)
         if body == reply.body:
             body = body.replace(b"{", b"{ ", 1)
@@ -209,7 +209,7 @@ class WrongChecksum(Fault):
 class ExpiredIterator(Fault):
     operations = {"GetRecords"}
 
-    def apply(self, request, go_on, chance):
+    def apply(self, request, proceed, chance):
         return refusal(request, "ExpiredIteratorException", "Iterator expired.")
 
 
@@ -218,7 +218,7 @@ class EmptyRead(Fault):
 
     operations = {"GetRecords"}
 
-    def apply(self, request, go_on, chance):
+    def apply(self, request, proceed, chance):
         reply = refusal(request, "", "", 200)
         iterator = request.json()["ShardIterator"]
         reply.set_json({"Records": [], "NextShardIterator": iterator, "MillisBehindLatest": 1000})
@@ -230,7 +230,7 @@ class UnprocessedKeys(Fault):
 
     operations = {"BatchGetItem"}
 
-    def apply(self, request, go_on, chance):
+    def apply(self, request, proceed, chance):
         asked, now, later = request.json(), {}, {}
         for table, wanted in asked["RequestItems"].items():
             first = chance.randrange(len(wanted["Keys"]))
@@ -238,7 +238,7 @@ class UnprocessedKeys(Fault):
             later[table] = {**wanted, "Keys": wanted["Keys"][first:]}
         now = {table: wanted for table, wanted in now.items() if wanted["Keys"]}
         if now:
-            reply = go_on(request.with_json({**asked, "RequestItems": now}))
+            reply = proceed(request.with_json({**asked, "RequestItems": now}))
         else:
             reply = refusal(request, "", "", 200)
             reply.set_json({"Responses": {}})
@@ -262,13 +262,13 @@ class Faults:
         self.calls = collections.Counter()  # kind and subject: how many calls it could happen to
         self.happened = collections.Counter()  # (kind, operation, shard or None): how often it happened
 
-    def __call__(self, request, go_on):
-        return self.readers(request, lambda same: self.go_through(same, self.kinds, go_on))
+    def __call__(self, request, proceed):
+        return self.readers(request, lambda same: self.go_through(same, self.kinds, proceed))
 
-    def go_through(self, request, kinds, go_on):
+    def go_through(self, request, kinds, proceed):
         if not kinds:
-            return go_on(request)
-        kind, rest = kinds[0], lambda same: self.go_through(same, kinds[1:], go_on)
+            return proceed(request)
+        kind, rest = kinds[0], lambda same: self.go_through(same, kinds[1:], proceed)
         chance = self.draw(kind, request)
         return kind.apply(request, rest, chance) if chance else rest(request)
 

@@ -1,4 +1,4 @@
-"""HTTP requests to a daemon, each on a connection of its own. `judge` checks each response; the integration tests set
+"""HTTP requests to a daemon, each on a connection of its own. `judge` checks each response. The integration tests set
 it to the check against openapi.yaml. Tests that send bytes by hand use raw_http.py."""
 
 import gzip

@@ -42,7 +42,7 @@ def table_arns(content):
 
 
 def partition_keys(content):
-    """Of the row that a call names, if it names one."""
+    """The partition key of the row that a call names, if it names one."""
     row = content.get("Key") or content.get("Item") or {}
     return frozenset(row[name]["S"] for name in KEY_NAMES if name in row)
 
@@ -101,9 +101,9 @@ class Calls:
         with self.lock:
             self.seen |= calls
 
-    def __call__(self, request, go_on):
+    def __call__(self, request, proceed):
         self.note(request)
-        reply = go_on(request)
+        reply = proceed(request)
         if reply.status == 200 and service_of(request) == "kinesis":
             self.streams.learn(request.json(), reply.json())
         return reply

@@ -92,7 +92,7 @@ class Reader:
         return wait.until(condition, f"{what}; got {[e.text for e in self.events[-6:]]}", timeout_s)
 
     def wait_for_all(self):
-        """Until the first of each kind is there."""
+        """Waits until the first event of each kind has arrived."""
         self.wait_for(lambda: {e.kind for e in self.events} == KINDS, "both boards and freshness")
         return self
 

@@ -12,7 +12,7 @@ PROMPT = ("--index-allowance-ms", "0", "--cache-ttl-ms", "100")
 
 
 def wait_for_fresh_boards(daemon):
-    """Until the boards that may be cached are of what is applied now."""
+    """Waits until cached boards include everything that is applied now."""
     target = model.epoch_ms(daemon.health()["asOf"])
     for role in ("merchant", "photographer"):
         for path in (f"/scores/{role}?limit={limit}" for limit in (1, 10, 100)):

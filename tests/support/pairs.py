@@ -51,7 +51,7 @@ class KinesisDynamodb:
         return cloud.leases(self.aws.dynamodb, self.name)
 
     def wait_until_ended(self, *shards):
-        """Until these shards are read to their end."""
+        """Waits until these shards are read to their end."""
 
         def is_ended():
             leases = self.leases()
@@ -61,7 +61,7 @@ class KinesisDynamodb:
 
 
 def can_be_lines(puts):
-    """Those whose data can be a line of a file: without a newline."""
+    """The puts whose data can be a line of a file: without a newline."""
     return [put for put in puts if b"\n" not in put.data]
 
 
@@ -101,7 +101,7 @@ class FileSqlite:
         return contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True))
 
     def rows(self, table):
-        """As the rows of cloud.rows: a column that is NULL is left out."""
+        """Rows in the form of cloud.rows: a column that is NULL is left out."""
         with self.connect() as connection:
             connection.row_factory = sqlite3.Row
             return [

@@ -86,11 +86,11 @@ def mistakes_in_selector(name, matchers, known, texts):
 
 
 def mistakes(expression, known, texts):
-    """What the expression uses and the program does not have."""
+    """Metrics, labels and values in the expression that the program does not have."""
     wrong, labels = [], set(FROM_PROMETHEUS)
     selectors = SELECTOR.findall(expression)
     if not selectors:
-        wrong.append("it asks for no metric of the program")
+        wrong.append("it uses no metric of the program")
     for name, matchers in selectors:
         wrong += mistakes_in_selector(name, matchers, known, texts)
         family, suffix = family_of(name, known)

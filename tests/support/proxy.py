@@ -6,7 +6,7 @@
         ... AWS_ENDPOINT_URL_DYNAMODB = p.url ...
         p.requests                                  # every request, as the bytes that arrived
 
-A layer is called as `layer(request, go_on)` and returns a Reply. `go_on(request)` calls the layers after it, then the
+A layer is called as `layer(request, proceed)` and returns a Reply. `proceed(request)` calls the layers after it, then the
 emulator. So a layer may answer by itself, change the request or the reply, wait (which delays only this call), or raise
 Reset: the connection is then reset without an answer. The layers in faults.py cause faults, those in aws_behaviour.py
 behave as AWS does.
@@ -278,10 +278,10 @@ class Proxy:
         request.forward = functools.partial(self.forward, request)
         reply = self.instead(request)
         if not reply:
-            go_on = exchange
+            proceed = exchange
             for layer in reversed(self.layers):
-                go_on = functools.partial(layer, go_on=go_on)
-            reply = go_on(request)
+                proceed = functools.partial(layer, proceed=proceed)
+            reply = proceed(request)
         request.reply_status, request.reply_body = reply.status, reply.body
         self.requests.append(request)
         return reply

@@ -26,7 +26,7 @@ class SteadyLoad:
             self.failure = error
 
     def wait(self, timeout_s=60):
-        """Until all is put."""
+        """Waits until all is put."""
         self.thread.join(timeout_s)
         assert not self.thread.is_alive(), f"{self.done} of {len(self.puts)} put in {timeout_s} s"
 

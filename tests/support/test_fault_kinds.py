@@ -177,7 +177,7 @@ def test_a_script_of_outages_is_played_and_can_be_ended_early(through, client):
     assert not player.is_alive() and client.call(UPDATE, row("a"))[0] == 200
 
 
-# The manners of AWS.
+# The behaviour of AWS (aws_behaviour.py).
 
 
 @pytest.fixture

@@ -32,9 +32,9 @@ def test_layers_are_passed_from_the_first_to_the_last_and_back(behind, through, 
     way = []
 
     def layer(name):
-        def pass_on(request, go_on):
+        def pass_on(request, proceed):
             way.append(name)
-            reply = go_on(request)
+            reply = proceed(request)
             way.append(name)
             return reply
 
@@ -46,7 +46,7 @@ def test_layers_are_passed_from_the_first_to_the_last_and_back(behind, through, 
 
 
 def test_a_reset_is_a_reset_and_the_next_connection_works(behind, through, client):
-    def refuse(request, go_on):
+    def refuse(request, proceed):
         raise proxy.Reset()
 
     through.layers = [refuse]

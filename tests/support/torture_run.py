@@ -163,7 +163,7 @@ class Worker:
 
 
 class Run:
-    """What runs on both stores share: workers, disturbances by the clock, the comparison."""
+    """The common part of the runs on both stores: workers, timed disturbances, the comparison."""
 
     def __init__(self, plan, folder):
         self.plan, self.folder = plan, folder
@@ -236,7 +236,7 @@ class Run:
         return self.pair.records()
 
     def check(self, daemon):
-        """Once everything is applied, ends all workers and compares."""
+        """When everything is applied, ends all workers and compares."""
         daemon.wait_until_applied(SETTLE_S)
         for worker in self.workers:
             worker.terminate()
@@ -366,7 +366,7 @@ class SqliteRun(Run):
         return self.result.finish()
 
     def write(self, data, ending):
-        """In pieces that end anywhere, also in the middle of a line."""
+        """Appends in pieces that end anywhere, also in the middle of a line."""
         rng = random.Random(f"pieces {self.plan.seed}")
         begin, done = time.monotonic(), 0
         while done < len(data) and not ending.wait(rng.uniform(0, 0.05)):
