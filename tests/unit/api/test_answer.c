@@ -17,7 +17,7 @@ static struct answer *answer_text_of(const char *content_type, const char *text)
     return answer;
 }
 
-/* The ETag of a JSON body; good until the next but one call. */
+/* The ETag of a JSON body; valid until the second call after this one. */
 static const char *etag_of(const char *text) {
     static char kept[2][ANSWER_ETAG_SIZE];
     static size_t n;
@@ -42,7 +42,7 @@ static void an_etag_is_weak_quoted_and_the_same_in_every_process(void **state) {
     assert_string_equal(etag_of("[]"), "W/\"T1PNoYwrqgwDVLtfmj7L5Q\"");
 }
 
-static void only_as_of_may_change_under_an_etag_wherever_it_stands(void **state) {
+static void a_changed_as_of_in_any_place_does_not_change_the_etag(void **state) {
     (void)state;
     assert_same("{\"a\":1,\"asOf\":null}", "{\"a\":1,\"asOf\":\"2026-11-23T05:19:08.020Z\"}");
     assert_same("{\"asOf\":null,\"a\":1}", "{\"asOf\":\"2026-11-23T05:19:08.020Z\",\"a\":1}");
@@ -54,7 +54,7 @@ static void only_as_of_may_change_under_an_etag_wherever_it_stands(void **state)
     assert_differ("{\"a\":1}", "{\"a\":1,\"asOf\":null}");
 }
 
-static void an_etag_covers_a_name_that_looks_like_as_of(void **state) {
+static void a_change_in_a_name_that_looks_like_as_of_changes_the_etag(void **state) {
     (void)state;
     json_t *one = json_pack("{ss}", "name", "\"asOf\":1"), *other = json_pack("{ss}", "name", "\"asOf\":2");
     struct answer *answers[] = {answer_json(200, one), answer_json(200, other)};
@@ -65,7 +65,7 @@ static void an_etag_covers_a_name_that_looks_like_as_of(void **state) {
     answer_unref(answers[1]);
 }
 
-static void an_etag_covers_all_of_a_text_that_is_not_json(void **state) {
+static void a_change_anywhere_in_a_text_that_is_not_json_changes_the_etag(void **state) {
     (void)state;
     struct answer *one = answer_text_of("text/javascript", "x = {\"asOf\":1}"),
                   *other = answer_text_of("text/javascript", "x = {\"asOf\":2}");
@@ -78,7 +78,7 @@ static void *get_gzip(void *answer) {
     return answer_gzip(answer);
 }
 
-static void the_body_is_compressed_once_for_all_requests(void **state) {
+static void the_body_of_an_answer_is_compressed_once_for_all_requests(void **state) {
     (void)state;
     enum { THREADS = 4, LENGTH = 20000 };
     char text[LENGTH + 1];
@@ -98,7 +98,7 @@ static void the_body_is_compressed_once_for_all_requests(void **state) {
     answer_unref(answer);
 }
 
-static void the_compressed_body_is_counted_before_it_is_made(void **state) {
+static void the_size_of_an_answer_includes_its_compressed_body_before_it_is_made(void **state) {
     (void)state;
     char text[4001];
     memset(text, 'x', 4000);
@@ -113,11 +113,11 @@ static void the_compressed_body_is_counted_before_it_is_made(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_etag_is_weak_quoted_and_the_same_in_every_process),
-        cmocka_unit_test(only_as_of_may_change_under_an_etag_wherever_it_stands),
-        cmocka_unit_test(an_etag_covers_a_name_that_looks_like_as_of),
-        cmocka_unit_test(an_etag_covers_all_of_a_text_that_is_not_json),
-        cmocka_unit_test(the_body_is_compressed_once_for_all_requests),
-        cmocka_unit_test(the_compressed_body_is_counted_before_it_is_made),
+        cmocka_unit_test(a_changed_as_of_in_any_place_does_not_change_the_etag),
+        cmocka_unit_test(a_change_in_a_name_that_looks_like_as_of_changes_the_etag),
+        cmocka_unit_test(a_change_anywhere_in_a_text_that_is_not_json_changes_the_etag),
+        cmocka_unit_test(the_body_of_an_answer_is_compressed_once_for_all_requests),
+        cmocka_unit_test(the_size_of_an_answer_includes_its_compressed_body_before_it_is_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

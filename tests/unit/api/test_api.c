@@ -44,7 +44,7 @@ static int64_t number(const char *target, const char *name) {
     return value;
 }
 
-static void two_requests_for_the_same_rows_are_one_read(void **state) {
+static void two_requests_for_the_same_rows_cause_one_read(void **state) {
     (void)state;
     struct got first = support_get(&f, ANN_TARGET), second = support_get(&f, ANN_TARGET);
     assert_int_equal(first.state, CACHE_LOADED);
@@ -70,7 +70,7 @@ static void rows_that_were_written_are_read_again(void **state) {
     assert_int_equal(number(ANN_RANK, "score"), 2);
 }
 
-static void a_missing_product_is_found_once_it_is_written(void **state) {
+static void a_missing_product_is_found_after_it_is_written(void **state) {
     (void)state;
     static const char *const products[] = {"new"};
     struct got got = support_get(&f, "/contributions/new");
@@ -131,7 +131,7 @@ static void a_request_with_max_lag_gets_no_older_answer(void **state) {
     support_deinit(&t);
 }
 
-static void too_stale_reports_the_age_and_when_to_retry(void **state) {
+static void the_problem_too_stale_has_the_age_and_a_retry_after(void **state) {
     (void)state;
     struct fixture t;
     struct api_options options = support_options();
@@ -157,7 +157,7 @@ static void too_stale_reports_the_age_and_when_to_retry(void **state) {
     support_deinit(&t);
 }
 
-static void an_unknown_time_is_older_than_any_max_lag(void **state) {
+static void a_view_with_an_unknown_as_of_is_too_stale_for_any_max_lag(void **state) {
     (void)state;
     struct fixture t;
     struct api_options options = support_options();
@@ -168,7 +168,7 @@ static void an_unknown_time_is_older_than_any_max_lag(void **state) {
     support_deinit(&t);
 }
 
-static void a_404_has_an_age_like_any_answer(void **state) {
+static void a_404_is_too_stale_like_any_other_answer(void **state) {
     (void)state;
     struct fixture t;
     struct api_options options = support_options();
@@ -181,7 +181,7 @@ static void a_404_has_an_age_like_any_answer(void **state) {
     support_deinit(&t);
 }
 
-static void max_lag_is_a_bounded_number_on_routes_of_the_view(void **state) {
+static void max_lag_is_a_bounded_number_and_only_on_routes_of_the_view(void **state) {
     (void)state;
     static const char *const refused[] = {"/scores/merchant?maxLag=0",
                                           "/scores/merchant?maxLag=86400001",
@@ -197,9 +197,9 @@ static void max_lag_is_a_bounded_number_on_routes_of_the_view(void **state) {
     assert_int_equal(scripted_store_reads(f.store), 0);
 }
 
-/* Else a dashboard that polls every few seconds would always get too-stale: each refresh would be old again
- * by the next poll. */
-static void a_stale_value_too_old_for_a_request_is_read_again_for_it(void **state) {
+/* Without this rule a dashboard that polls every few seconds would always get too-stale: the value of each
+ * refresh would be too old at the next poll. */
+static void a_cached_value_that_is_too_old_for_a_request_is_read_again_for_it(void **state) {
     (void)state;
     struct fixture t;
     struct api_options options = support_options();
@@ -247,7 +247,7 @@ static void assert_unavailable(const char *target) {
     json_decref(got.json);
 }
 
-static void a_failing_store_is_reported_until_it_answers(void **state) {
+static void a_store_that_fails_is_reported_until_it_answers(void **state) {
     (void)state;
     static const enum status statuses[] = {STATUS_CONFLICT, STATUS_RETRY, STATUS_INVALID, STATUS_FAILED};
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
@@ -280,7 +280,7 @@ static void other_methods_are_refused_with_the_allowed_ones(void **state) {
     assert_int_equal(scripted_store_reads(f.store), 0);
 }
 
-static void options_lists_the_allowed_methods(void **state) {
+static void the_method_options_lists_the_allowed_methods(void **state) {
     (void)state;
     struct answer *answer = ask("OPTIONS", "/contributions/p?whatever=1", API_ALL);
     assert_int_equal(answer->status, 204);
@@ -289,7 +289,7 @@ static void options_lists_the_allowed_methods(void **state) {
     answer_unref(answer);
 }
 
-static void an_address_serves_only_its_routes(void **state) {
+static void a_listen_address_serves_only_its_routes(void **state) {
     (void)state;
     assert_asked("GET", "/livez", API_ALL, 200);
     assert_asked("GET", "/livez", API_OPERATIONS, 200);
@@ -299,7 +299,7 @@ static void an_address_serves_only_its_routes(void **state) {
     assert_asked("GET", "/scores/merchant", API_OPERATIONS, 404);
 }
 
-static void probes_answer_from_memory(void **state) {
+static void probes_are_answered_without_the_store(void **state) {
     (void)state;
     scripted_store_fail(f.store, STATUS_FAILED);
     assert_asked("GET", "/livez", API_ALL, 200);
@@ -308,7 +308,7 @@ static void probes_answer_from_memory(void **state) {
     assert_int_equal(scripted_store_reads(f.store), 0);
 }
 
-static void livez_is_ok_while_every_loop_runs_and_names_one_that_does_not(void **state) {
+static void livez_is_ok_while_every_loop_beats_and_names_a_loop_that_is_late(void **state) {
     (void)state;
     struct pulse turning = {0}, late = {0};
     pulse_watch(&turning, "lister", 60000, clock_boot_ms());
@@ -368,7 +368,7 @@ static void metrics_are_text_and_include_the_as_of_time(void **state) {
     answer_unref(answer);
 }
 
-static void assets_equal_their_files(void **state) {
+static void assets_are_served_as_their_files(void **state) {
     (void)state;
     struct answer *page = ask("GET", "/", API_ALL), *contract = ask("GET", "/openapi.yaml", API_ALL);
     struct answer *style = ask("GET", "/board.css", API_ALL), *script = ask("GET", "/board.js", API_ALL);
@@ -383,7 +383,7 @@ static void assets_equal_their_files(void **state) {
     answer_unref(contract);
 }
 
-static void the_page_has_a_policy_that_allows_only_itself(void **state) {
+static void the_page_has_a_content_security_policy_that_allows_only_its_own_files(void **state) {
     (void)state;
     static const char *const targets[] = {"/", "/board.css", "/board.js"};
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
@@ -397,25 +397,25 @@ static void the_page_has_a_policy_that_allows_only_itself(void **state) {
     answer_unref(contract);
 }
 
-static void without_a_view_requests_get_view_not_ready_and_when_to_retry(void **state) {
+static void requests_without_a_view_get_view_not_ready_and_a_retry_after(void **state) {
     (void)state;
-    static const char *const of_the_view[] = {"/scores/merchant",
-                                              "/scores",
-                                              "/scores?role=creator&limit=2",
-                                              "/scores/x",
-                                              "/scores/merchant/x",
-                                              "/contributions",
-                                              "/contributions/p",
-                                              "/live",
-                                              "/scores/merchant?maxLag=5"};
+    static const char *const view_targets[] = {"/scores/merchant",
+                                               "/scores",
+                                               "/scores?role=creator&limit=2",
+                                               "/scores/x",
+                                               "/scores/merchant/x",
+                                               "/contributions",
+                                               "/contributions/p",
+                                               "/live",
+                                               "/scores/merchant?maxLag=5"};
     struct api_options options = support_options();
     struct fixture young;
     support_init_without_view(&young, &options, false);
     health_set_phase(young.health, HEALTH_STARTING);
     struct api *attached = f.api;
     f.api = young.api;
-    for (size_t i = 0; i < sizeof of_the_view / sizeof *of_the_view; i++) {
-        struct answer *answer = ask("GET", of_the_view[i], API_ALL);
+    for (size_t i = 0; i < sizeof view_targets / sizeof *view_targets; i++) {
+        struct answer *answer = ask("GET", view_targets[i], API_ALL);
         assert_int_equal(answer->status, 503);
         assert_non_null(strstr(answer->body->data, "\"view-not-ready\""));
         assert_true(answer->retry_after_s > 0);
@@ -433,7 +433,7 @@ static void without_a_view_requests_get_view_not_ready_and_when_to_retry(void **
     support_deinit(&young);
 }
 
-static void once_attached_the_view_is_served(void **state) {
+static void a_view_is_served_after_it_is_attached(void **state) {
     (void)state;
     struct api_options options = support_options();
     struct fixture young;
@@ -454,30 +454,30 @@ static void once_attached_the_view_is_served(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(two_requests_for_the_same_rows_are_one_read),
+        TEST(two_requests_for_the_same_rows_cause_one_read),
         TEST(rows_that_were_written_are_read_again),
-        TEST(a_missing_product_is_found_once_it_is_written),
+        TEST(a_missing_product_is_found_after_it_is_written),
         TEST(boards_are_read_again_in_the_background_after_a_write),
         TEST(a_request_with_max_lag_gets_no_older_answer),
-        TEST(too_stale_reports_the_age_and_when_to_retry),
-        TEST(an_unknown_time_is_older_than_any_max_lag),
-        TEST(a_404_has_an_age_like_any_answer),
-        TEST(max_lag_is_a_bounded_number_on_routes_of_the_view),
-        TEST(a_stale_value_too_old_for_a_request_is_read_again_for_it),
+        TEST(the_problem_too_stale_has_the_age_and_a_retry_after),
+        TEST(a_view_with_an_unknown_as_of_is_too_stale_for_any_max_lag),
+        TEST(a_404_is_too_stale_like_any_other_answer),
+        TEST(max_lag_is_a_bounded_number_and_only_on_routes_of_the_view),
+        TEST(a_cached_value_that_is_too_old_for_a_request_is_read_again_for_it),
         TEST(a_board_from_a_late_index_has_an_earlier_as_of_time),
-        TEST(a_failing_store_is_reported_until_it_answers),
+        TEST(a_store_that_fails_is_reported_until_it_answers),
         TEST(other_methods_are_refused_with_the_allowed_ones),
-        TEST(options_lists_the_allowed_methods),
-        TEST(an_address_serves_only_its_routes),
-        TEST(probes_answer_from_memory),
-        TEST(livez_is_ok_while_every_loop_runs_and_names_one_that_does_not),
+        TEST(the_method_options_lists_the_allowed_methods),
+        TEST(a_listen_address_serves_only_its_routes),
+        TEST(probes_are_answered_without_the_store),
+        TEST(livez_is_ok_while_every_loop_beats_and_names_a_loop_that_is_late),
         TEST(readyz_reports_the_phase_and_all_troubles),
         TEST(a_view_behind_its_stream_is_ready_and_catching_up),
         TEST(metrics_are_text_and_include_the_as_of_time),
-        TEST(assets_equal_their_files),
-        TEST(without_a_view_requests_get_view_not_ready_and_when_to_retry),
-        TEST(once_attached_the_view_is_served),
-        TEST(the_page_has_a_policy_that_allows_only_itself),
+        TEST(assets_are_served_as_their_files),
+        TEST(requests_without_a_view_get_view_not_ready_and_a_retry_after),
+        TEST(a_view_is_served_after_it_is_attached),
+        TEST(the_page_has_a_content_security_policy_that_allows_only_its_own_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static void a_contribution_has_both_contributors_and_their_scores(void **state) 
     json_decref(c);
 }
 
-static void a_product_without_a_photographer_has_null(void **state) {
+static void a_product_without_a_photographer_has_null_as_photographer(void **state) {
     (void)state;
     scripted_store_set_contribution(f.store, "p", ANN, NULL, 1);
     json_t *c = get("/contributions/p");
@@ -61,7 +61,7 @@ static void a_product_without_a_photographer_has_null(void **state) {
     json_decref(c);
 }
 
-static void a_product_whose_creation_was_trimmed_is_attributed_to_nobody(void **state) {
+static void a_product_whose_creation_was_trimmed_has_no_contributors(void **state) {
     (void)state;
     scripted_store_set_contribution(f.store, "p", "UNKNOWN", "UNKNOWN", 5);
     scripted_store_set_contribution(f.store, "q", "UNKNOWN", BOB, 0);
@@ -95,7 +95,7 @@ static void a_list_has_the_requested_number_in_the_order_of_the_store(void **sta
     json_decref(third);
 }
 
-static void the_pages_of_a_list_join_to_the_whole_for_every_limit(void **state) {
+static void the_pages_of_a_list_are_together_the_whole_list_for_every_limit(void **state) {
     (void)state;
     enum { PRODUCTS = 12 };
     char target[LIMIT_URI_BYTES], id[16];
@@ -141,7 +141,7 @@ static void a_cursor_of_a_board_is_refused_by_a_list(void **state) {
     json_decref(board);
 }
 
-static void a_product_id_that_no_table_can_hold_is_refused(void **state) {
+static void a_product_id_that_is_too_long_for_the_tables_is_refused(void **state) {
     (void)state;
     static char target[LIMIT_KEY_BYTES + 32] = "/contributions/";
     memset(target + 15, 'a', LIMIT_KEY_BYTES + 1);
@@ -160,12 +160,12 @@ static void a_product_id_that_no_table_can_hold_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_contribution_has_both_contributors_and_their_scores),
-        TEST(a_product_without_a_photographer_has_null),
-        TEST(a_product_whose_creation_was_trimmed_is_attributed_to_nobody),
+        TEST(a_product_without_a_photographer_has_null_as_photographer),
+        TEST(a_product_whose_creation_was_trimmed_has_no_contributors),
         TEST(a_list_has_the_requested_number_in_the_order_of_the_store),
-        TEST(the_pages_of_a_list_join_to_the_whole_for_every_limit),
+        TEST(the_pages_of_a_list_are_together_the_whole_list_for_every_limit),
         TEST(a_cursor_of_a_board_is_refused_by_a_list),
-        TEST(a_product_id_that_no_table_can_hold_is_refused),
+        TEST(a_product_id_that_is_too_long_for_the_tables_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

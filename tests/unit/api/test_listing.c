@@ -47,7 +47,7 @@ static void assert_same(const struct listing_cursor *a, const struct listing_cur
     assert_string_equal(a->after, b->after);
 }
 
-static void assert_comes_back(const struct listing_cursor *cursor) {
+static void assert_round_trip(const struct listing_cursor *cursor) {
     struct listing_cursor back;
     char *sealed = listing_seal_cursor(sealer, LISTING_MERCHANTS, cursor);
     memset(&back, 'x', sizeof back);
@@ -56,15 +56,15 @@ static void assert_comes_back(const struct listing_cursor *cursor) {
     free(sealed);
 }
 
-static void a_cursor_opens_to_its_place(void **state) {
+static void a_cursor_is_decoded_to_its_place_in_the_listing(void **state) {
     (void)state;
     const struct listing_cursor largest = longest();
     for (size_t i = 0; i < SAMPLES; i++)
-        assert_comes_back(&samples[i]);
-    assert_comes_back(&largest);
+        assert_round_trip(&samples[i]);
+    assert_round_trip(&largest);
 }
 
-static void the_same_place_has_the_same_cursor(void **state) {
+static void the_same_place_of_a_listing_has_the_same_cursor(void **state) {
     (void)state;
     char *one = listing_seal_cursor(sealer, LISTING_MERCHANTS, &samples[0]),
          *same = listing_seal_cursor(sealer, LISTING_MERCHANTS, &samples[0]),
@@ -79,7 +79,7 @@ static void the_same_place_has_the_same_cursor(void **state) {
     free(other);
 }
 
-static void a_cursor_of_one_listing_opens_in_no_other(void **state) {
+static void a_cursor_of_one_listing_is_refused_by_the_others(void **state) {
     (void)state;
     static const enum listing listings[] = {LISTING_MERCHANTS, LISTING_PHOTOGRAPHERS, LISTING_CONTRIBUTIONS};
     struct listing_cursor back;
@@ -91,7 +91,7 @@ static void a_cursor_of_one_listing_opens_in_no_other(void **state) {
     }
 }
 
-static void a_cursor_that_was_changed_does_not_open(void **state) {
+static void a_cursor_that_was_changed_is_refused(void **state) {
     (void)state;
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=%";
     struct listing_cursor back;
@@ -104,7 +104,7 @@ static void a_cursor_that_was_changed_does_not_open(void **state) {
         }
         sealed[i] = kept;
     }
-    while (*sealed) { /* nor does a cut cursor */
+    while (*sealed) { /* a cut cursor is refused too */
         sealed[strlen(sealed) - 1] = '\0';
         assert_false(listing_open_cursor(sealer, LISTING_MERCHANTS, sealed, &back));
     }
@@ -120,7 +120,7 @@ static bool opens(const char *data, size_t length) {
 }
 
 /* The first byte is the version. */
-static void a_cursor_of_another_version_does_not_open(void **state) {
+static void a_cursor_of_another_version_is_refused(void **state) {
     (void)state;
     static char data[26 + LIMIT_KEY_BYTES + 1] = {1, LISTING_PHOTOGRAPHERS};
     memset(data + 26, 'x', LIMIT_KEY_BYTES + 1);
@@ -135,7 +135,7 @@ static void a_cursor_of_another_version_does_not_open(void **state) {
     assert_false(opens(data, 27));
 }
 
-static void an_id_does_not_open_as_a_cursor_nor_a_cursor_as_an_id(void **state) {
+static void an_id_is_refused_as_a_cursor_and_a_cursor_as_an_id(void **state) {
     (void)state;
     struct listing_cursor back;
     char *id = seal_make(sealer, SEAL_ID, "w/m/1/A", 7),
@@ -164,7 +164,7 @@ static void read_page(const struct cache_key *key, struct listing_page *page) {
     listing_read_page(parts, page);
 }
 
-static void assert_goes_through_a_key(const struct listing_cursor *cursor) {
+static void assert_round_trip_in_a_key(const struct listing_cursor *cursor) {
     struct cache_key key;
     struct problem p;
     struct listing_page page;
@@ -183,8 +183,8 @@ static void a_cache_key_holds_a_limit_and_a_cursor(void **state) {
     (void)state;
     const struct listing_cursor largest = longest();
     for (size_t i = 0; i < SAMPLES; i++)
-        assert_goes_through_a_key(&samples[i]);
-    assert_goes_through_a_key(&largest); /* the largest key possible */
+        assert_round_trip_in_a_key(&samples[i]);
+    assert_round_trip_in_a_key(&largest); /* the largest key possible */
 }
 
 static void a_request_without_a_cursor_is_for_the_first_page(void **state) {
@@ -199,7 +199,7 @@ static void a_request_without_a_cursor_is_for_the_first_page(void **state) {
     assert_int_equal(page.from.rows, 0);
 }
 
-static void an_invalid_cursor_is_refused_by_name(void **state) {
+static void an_invalid_cursor_is_refused_with_the_name_of_the_parameter(void **state) {
     (void)state;
     static const char *const queries[] = {"cursor=", "cursor", "cursor=x",
                                           "cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
@@ -214,15 +214,15 @@ static void an_invalid_cursor_is_refused_by_name(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_cursor_opens_to_its_place),
-        cmocka_unit_test(the_same_place_has_the_same_cursor),
-        cmocka_unit_test(a_cursor_of_one_listing_opens_in_no_other),
-        cmocka_unit_test(a_cursor_that_was_changed_does_not_open),
-        cmocka_unit_test(a_cursor_of_another_version_does_not_open),
-        cmocka_unit_test(an_id_does_not_open_as_a_cursor_nor_a_cursor_as_an_id),
+        cmocka_unit_test(a_cursor_is_decoded_to_its_place_in_the_listing),
+        cmocka_unit_test(the_same_place_of_a_listing_has_the_same_cursor),
+        cmocka_unit_test(a_cursor_of_one_listing_is_refused_by_the_others),
+        cmocka_unit_test(a_cursor_that_was_changed_is_refused),
+        cmocka_unit_test(a_cursor_of_another_version_is_refused),
+        cmocka_unit_test(an_id_is_refused_as_a_cursor_and_a_cursor_as_an_id),
         cmocka_unit_test(a_cache_key_holds_a_limit_and_a_cursor),
         cmocka_unit_test(a_request_without_a_cursor_is_for_the_first_page),
-        cmocka_unit_test(an_invalid_cursor_is_refused_by_name),
+        cmocka_unit_test(an_invalid_cursor_is_refused_with_the_name_of_the_parameter),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -6,7 +6,7 @@
 #include "base/limits.h"
 
 /* A hub without a thread over a scripted store: a test steps it, and its time. Nothing is kept in the cache,
- * so that each look at the boards is two reads. */
+ * so that each refresh of the boards is two reads. */
 
 enum { MOST = 300, TEXT_BYTES = 1 << 16 };
 
@@ -88,7 +88,8 @@ static size_t count(const struct client *c, const char *part) {
     return n;
 }
 
-/* Steps the hub by `step_ms` of its time, and lets the client read, until its text has `part`. */
+/* Advances the time of the hub in steps of `step_ms`, and reads as the client, until the client's text
+ * contains `part`. */
 static void step_until(struct client *c, const char *part, int64_t step_ms) {
     int64_t deadline_ms = clock_boot_ms() + 20000;
     while (!strstr(c->text, part)) {
@@ -115,7 +116,7 @@ static void set_score(int64_t score) {
 
 /* What is sent. */
 
-static void a_reader_gets_both_boards_and_their_freshness(void **state) {
+static void a_new_reader_gets_both_boards_and_their_freshness(void **state) {
     (void)state;
     join_and_read(&clients[0]);
     const char *text = clients[0].text;
@@ -146,7 +147,7 @@ static void the_data_of_an_event_is_the_body_of_the_board(void **state) {
     live_leave(&clients[0].reader);
 }
 
-static void a_board_that_changed_is_sent_and_the_other_is_not(void **state) {
+static void only_a_board_that_changed_is_sent_again(void **state) {
     (void)state;
     join_and_read(&clients[0]);
     clear(&clients[0]);
@@ -157,7 +158,7 @@ static void a_board_that_changed_is_sent_and_the_other_is_not(void **state) {
     live_leave(&clients[0].reader);
 }
 
-static void a_newer_as_of_time_alone_is_only_a_freshness_event(void **state) {
+static void a_newer_as_of_without_a_changed_board_is_only_a_freshness_event(void **state) {
     (void)state;
     char as_of[CLOCK_TEXT_SIZE];
     join_and_read(&clients[0]);
@@ -169,7 +170,7 @@ static void a_newer_as_of_time_alone_is_only_a_freshness_event(void **state) {
     live_leave(&clients[0].reader);
 }
 
-static void ids_grow_and_a_later_reader_gets_the_current_state(void **state) {
+static void event_ids_grow_and_a_later_reader_gets_the_current_state(void **state) {
     (void)state;
     join_and_read(&clients[0]);
     set_score(2);
@@ -190,7 +191,7 @@ static void ids_grow_and_a_later_reader_gets_the_current_state(void **state) {
     }
 }
 
-/* Clients set their clock by `time`. */
+/* Clients set their clock by the `time` of this event. */
 static void a_later_reader_gets_a_new_freshness_event(void **state) {
     (void)state;
     join_and_read(&clients[0]);
@@ -203,7 +204,7 @@ static void a_later_reader_gets_a_new_freshness_event(void **state) {
     live_leave(&clients[1].reader);
 }
 
-static void a_slow_reader_gets_the_latest_events_and_no_backlog(void **state) {
+static void a_slow_reader_gets_only_the_latest_events(void **state) {
     (void)state;
     join_and_read(&clients[0]);
     join_and_read(&clients[1]);
@@ -222,7 +223,7 @@ static void a_slow_reader_gets_the_latest_events_and_no_backlog(void **state) {
     live_leave(&clients[1].reader);
 }
 
-static void a_stream_has_the_same_bytes_in_reads_of_any_size(void **state) {
+static void an_event_stream_has_the_same_bytes_in_reads_of_any_size(void **state) {
     (void)state;
     join_and_read(&clients[0]);
     join(&clients[1]);
@@ -232,7 +233,7 @@ static void a_stream_has_the_same_bytes_in_reads_of_any_size(void **state) {
     live_leave(&clients[1].reader);
 }
 
-/* How often. */
+/* The rate of events. */
 
 static void a_board_that_changes_all_the_time_is_sent_twice_a_second(void **state) {
     (void)state;
@@ -261,7 +262,7 @@ static void a_board_that_changes_all_the_time_is_sent_twice_a_second(void **stat
     live_leave(&clients[0].reader);
 }
 
-static void many_readers_cost_the_store_as_much_as_one(void **state) {
+static void many_readers_cause_as_many_reads_of_the_store_as_one(void **state) {
     (void)state;
     struct client *many = mem_zalloc(MOST * sizeof *many);
     for (int i = 0; i < MOST; i++) {
@@ -288,7 +289,7 @@ static int count_woken(const struct client *all) {
     return n;
 }
 
-/* Else other requests would be delayed behind all of them. */
+/* Otherwise other requests would wait until all readers were woken. */
 static void many_readers_are_woken_in_groups_a_millisecond_apart(void **state) {
     (void)state;
     struct client *many = mem_zalloc(MOST * sizeof *many);
@@ -312,7 +313,7 @@ static void many_readers_are_woken_in_groups_a_millisecond_apart(void **state) {
     free(many);
 }
 
-static void the_end_wakes_all_of_many_readers(void **state) {
+static void the_end_of_the_hub_wakes_every_reader(void **state) {
     (void)state;
     struct client *many = mem_zalloc(MOST * sizeof *many);
     for (int i = 0; i < MOST; i++) {
@@ -326,7 +327,7 @@ static void the_end_wakes_all_of_many_readers(void **state) {
     free(many);
 }
 
-static void without_readers_nothing_is_read(void **state) {
+static void a_hub_without_readers_reads_nothing(void **state) {
     (void)state;
     assert_int_equal(live_step(hub, now_ms), INT64_MAX);
     assert_int_equal(scripted_store_reads(f.store), 0);
@@ -338,13 +339,13 @@ static void without_readers_nothing_is_read(void **state) {
     assert_int_equal(scripted_store_reads(f.store), reads);
 }
 
-static void after_a_time_without_readers_old_events_are_not_sent(void **state) {
+static void old_events_are_not_sent_after_a_time_without_readers(void **state) {
     (void)state;
     join_and_read(&clients[0]);
     live_leave(&clients[0].reader);
     live_step(hub, now_ms);
     set_score(9);
-    now_ms += 100; /* a hub with readers would not look yet */
+    now_ms += 100; /* a hub with readers would not read again yet */
     join(&clients[1]);
     read_all(&clients[1]);
     assert_int_equal(count(&clients[1], "event: "), 0);
@@ -354,7 +355,7 @@ static void after_a_time_without_readers_old_events_are_not_sent(void **state) {
     live_leave(&clients[1].reader);
 }
 
-static void a_reader_that_gets_nothing_gets_a_heartbeat(void **state) {
+static void a_reader_without_events_gets_a_heartbeat(void **state) {
     (void)state;
     join_and_read(&clients[0]);
     clear(&clients[0]);
@@ -373,7 +374,7 @@ static void a_reader_that_gets_nothing_gets_a_heartbeat(void **state) {
 
 /* A store that fails. */
 
-static void while_the_store_fails_no_board_and_no_newer_freshness_is_sent(void **state) {
+static void no_board_and_no_newer_freshness_is_sent_while_the_store_fails(void **state) {
     (void)state;
     char as_of[CLOCK_TEXT_SIZE];
     join_and_read(&clients[0]);
@@ -389,7 +390,7 @@ static void while_the_store_fails_no_board_and_no_newer_freshness_is_sent(void *
     live_leave(&clients[0].reader);
 }
 
-static void freshness_is_from_before_the_boards_were_read(void **state) {
+static void the_freshness_event_has_the_as_of_from_before_the_boards_were_read(void **state) {
     (void)state;
     char as_of[CLOCK_TEXT_SIZE];
     scripted_store_hold(f.store);
@@ -404,7 +405,7 @@ static void freshness_is_from_before_the_boards_were_read(void **state) {
     live_leave(&clients[0].reader);
 }
 
-static void a_board_that_was_never_read_makes_freshness_unknown(void **state) {
+static void the_freshness_event_has_no_as_of_while_a_board_was_never_read(void **state) {
     (void)state;
     scripted_store_fail(f.store, STATUS_RETRY);
     join_and_read(&clients[0]);
@@ -440,7 +441,7 @@ static void more_readers_than_allowed_are_refused_until_one_leaves(void **state)
     live_free(small);
 }
 
-static void at_the_end_readers_are_woken_finish_their_event_and_none_can_join(void **state) {
+static void at_the_end_of_the_hub_readers_finish_their_event_and_none_can_join(void **state) {
     (void)state;
     char few[20];
     join_and_read(&clients[0]);
@@ -462,7 +463,7 @@ static void at_the_end_readers_are_woken_finish_their_event_and_none_can_join(vo
     live_leave(&clients[1].reader);
 }
 
-static void a_hub_may_end_while_a_read_is_under_way(void **state) {
+static void a_hub_can_end_while_a_read_of_the_store_runs(void **state) {
     (void)state;
     scripted_store_hold(f.store);
     join(&clients[0]);
@@ -476,7 +477,7 @@ static void a_hub_may_end_while_a_read_is_under_way(void **state) {
     hub = NULL;
 }
 
-static void a_hub_with_a_thread_needs_no_steps(void **state) {
+static void a_hub_with_its_own_thread_sends_events_without_steps(void **state) {
     (void)state;
     struct error e;
     struct client *c = &clients[0];
@@ -498,29 +499,29 @@ static void a_hub_with_a_thread_needs_no_steps(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_reader_gets_both_boards_and_their_freshness),
+        TEST(a_new_reader_gets_both_boards_and_their_freshness),
         TEST(the_data_of_an_event_is_the_body_of_the_board),
-        TEST(a_board_that_changed_is_sent_and_the_other_is_not),
-        TEST(a_newer_as_of_time_alone_is_only_a_freshness_event),
-        TEST(ids_grow_and_a_later_reader_gets_the_current_state),
+        TEST(only_a_board_that_changed_is_sent_again),
+        TEST(a_newer_as_of_without_a_changed_board_is_only_a_freshness_event),
+        TEST(event_ids_grow_and_a_later_reader_gets_the_current_state),
         TEST(a_later_reader_gets_a_new_freshness_event),
-        TEST(a_slow_reader_gets_the_latest_events_and_no_backlog),
-        TEST(a_stream_has_the_same_bytes_in_reads_of_any_size),
+        TEST(a_slow_reader_gets_only_the_latest_events),
+        TEST(an_event_stream_has_the_same_bytes_in_reads_of_any_size),
         TEST(a_board_that_changes_all_the_time_is_sent_twice_a_second),
-        TEST(many_readers_cost_the_store_as_much_as_one),
+        TEST(many_readers_cause_as_many_reads_of_the_store_as_one),
         TEST(many_readers_are_woken_in_groups_a_millisecond_apart),
-        TEST(the_end_wakes_all_of_many_readers),
-        TEST(without_readers_nothing_is_read),
-        TEST(after_a_time_without_readers_old_events_are_not_sent),
-        TEST(a_reader_that_gets_nothing_gets_a_heartbeat),
-        TEST(while_the_store_fails_no_board_and_no_newer_freshness_is_sent),
-        TEST(freshness_is_from_before_the_boards_were_read),
-        TEST(a_board_that_was_never_read_makes_freshness_unknown),
+        TEST(the_end_of_the_hub_wakes_every_reader),
+        TEST(a_hub_without_readers_reads_nothing),
+        TEST(old_events_are_not_sent_after_a_time_without_readers),
+        TEST(a_reader_without_events_gets_a_heartbeat),
+        TEST(no_board_and_no_newer_freshness_is_sent_while_the_store_fails),
+        TEST(the_freshness_event_has_the_as_of_from_before_the_boards_were_read),
+        TEST(the_freshness_event_has_no_as_of_while_a_board_was_never_read),
         TEST(a_view_that_is_behind_is_not_caught_up),
         TEST(more_readers_than_allowed_are_refused_until_one_leaves),
-        TEST(at_the_end_readers_are_woken_finish_their_event_and_none_can_join),
-        TEST(a_hub_may_end_while_a_read_is_under_way),
-        TEST(a_hub_with_a_thread_needs_no_steps),
+        TEST(at_the_end_of_the_hub_readers_finish_their_event_and_none_can_join),
+        TEST(a_hub_can_end_while_a_read_of_the_store_runs),
+        TEST(a_hub_with_its_own_thread_sends_events_without_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static const struct {
     {"w/r/😀😁😂🤣😃/🙂", "🙂", "🙂 (**...**😀****)"},
 };
 
-static void a_name_is_the_fourth_part_or_its_substitute(void **state) {
+static void the_name_of_a_contributor_is_the_fourth_part_of_the_user_id_or_a_substitute(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *name = people_name(cases[i].user_id);
@@ -36,7 +36,7 @@ static void a_name_is_the_fourth_part_or_its_substitute(void **state) {
     }
 }
 
-static void a_mask_shows_the_three_code_points_before_the_last_four(void **state) {
+static void a_masked_id_shows_the_three_code_points_before_the_last_four(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *masked = people_masked(cases[i].user_id);
@@ -47,8 +47,8 @@ static void a_mask_shows_the_three_code_points_before_the_last_four(void **state
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_name_is_the_fourth_part_or_its_substitute),
-        cmocka_unit_test(a_mask_shows_the_three_code_points_before_the_last_four),
+        cmocka_unit_test(the_name_of_a_contributor_is_the_fourth_part_of_the_user_id_or_a_substitute),
+        cmocka_unit_test(a_masked_id_shows_the_three_code_points_before_the_last_four),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

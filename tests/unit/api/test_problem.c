@@ -16,7 +16,7 @@ static json_t *json_of(const struct problem *p) {
     return json;
 }
 
-static void each_type_has_its_status_and_retry_after(void **state) {
+static void each_type_of_problem_has_its_status_and_retry_after(void **state) {
     (void)state;
     static const struct {
         enum problem_type type;
@@ -58,7 +58,7 @@ static void a_bad_parameter_is_reported_with_its_value_and_the_allowed_values(vo
     json_decref(json);
 }
 
-static void a_long_value_is_cut_between_code_points(void **state) {
+static void a_long_value_in_a_problem_is_cut_between_code_points(void **state) {
     (void)state;
     char given[1024] = "x";
     for (size_t i = 1; i < 1000; i += 2)
@@ -70,7 +70,7 @@ static void a_long_value_is_cut_between_code_points(void **state) {
     json_decref(json);
 }
 
-static void a_value_that_is_not_utf8_becomes_valid_json(void **state) {
+static void a_problem_with_a_value_that_is_not_utf8_is_valid_json(void **state) {
     (void)state;
     struct problem p;
     problem_set_parameter(&p, "li\xffmit", "\xff\xfe", "UTF-8");
@@ -87,10 +87,10 @@ static int teardown(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_type_has_its_status_and_retry_after),
+        cmocka_unit_test(each_type_of_problem_has_its_status_and_retry_after),
         cmocka_unit_test(a_bad_parameter_is_reported_with_its_value_and_the_allowed_values),
-        cmocka_unit_test(a_long_value_is_cut_between_code_points),
-        cmocka_unit_test(a_value_that_is_not_utf8_becomes_valid_json),
+        cmocka_unit_test(a_long_value_in_a_problem_is_cut_between_code_points),
+        cmocka_unit_test(a_problem_with_a_value_that_is_not_utf8_is_valid_json),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

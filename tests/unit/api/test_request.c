@@ -30,7 +30,7 @@ static void a_path_is_split_before_it_is_decoded(void **state) {
     assert_string_equal(request.segments[1], "a/b?c&d");
 }
 
-static void text_is_decoded_once_and_a_plus_stays_a_plus(void **state) {
+static void escapes_are_decoded_once_and_a_plus_is_kept(void **state) {
     (void)state;
     assert_true(parse("/%2541/+?x=%2525+%20"));
     assert_string_equal(request.segments[0], "%41");
@@ -38,7 +38,7 @@ static void text_is_decoded_once_and_a_plus_stays_a_plus(void **state) {
     assert_string_equal(request_parameter(&request, "x"), "%25+ ");
 }
 
-static void the_root_has_no_segments_and_empty_ones_count(void **state) {
+static void the_root_path_has_no_segments_and_empty_segments_count(void **state) {
     (void)state;
     assert_true(parse("/"));
     assert_int_equal(request.n_segments, 0);
@@ -51,7 +51,7 @@ static void the_root_has_no_segments_and_empty_ones_count(void **state) {
     assert_int_equal(request.n_segments, REQUEST_SEGMENTS + 1);
 }
 
-static void an_absolute_target_names_the_same_as_its_path(void **state) {
+static void an_absolute_target_is_read_like_its_path(void **state) {
     (void)state;
     assert_true(parse("http://example.com:80/scores/merchant?limit=3"));
     assert_int_equal(request.n_segments, 2);
@@ -63,7 +63,7 @@ static void an_absolute_target_names_the_same_as_its_path(void **state) {
     assert_int_equal(request.n_segments, REQUEST_SEGMENTS + 1);
 }
 
-static void bad_escapes_nul_and_bad_utf8_are_refused(void **state) {
+static void invalid_escapes_nul_and_invalid_utf8_are_refused(void **state) {
     (void)state;
     static const char *const paths[] = {"/%",     "/%4",  "/%zz",    "/a%0",       "/%00",
                                         "/a%00b", "/%ff", "/%c0%80", "/%ed%a0%80", "/x/%f5%80%80%80",
@@ -86,7 +86,7 @@ static void a_parameter_given_twice_is_refused(void **state) {
     assert_string_equal(request_parameter(&request, "b"), "");
 }
 
-static void more_parameters_than_any_route_has_are_refused(void **state) {
+static void more_parameters_than_a_route_can_have_are_refused(void **state) {
     (void)state;
     assert_refused("/x?a&b&c&d&e&f&g&h&i", "i");
 }
@@ -140,12 +140,12 @@ static void a_target_that_is_too_long_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_path_is_split_before_it_is_decoded),
-        cmocka_unit_test(text_is_decoded_once_and_a_plus_stays_a_plus),
-        cmocka_unit_test(the_root_has_no_segments_and_empty_ones_count),
-        cmocka_unit_test(an_absolute_target_names_the_same_as_its_path),
-        cmocka_unit_test(bad_escapes_nul_and_bad_utf8_are_refused),
+        cmocka_unit_test(escapes_are_decoded_once_and_a_plus_is_kept),
+        cmocka_unit_test(the_root_path_has_no_segments_and_empty_segments_count),
+        cmocka_unit_test(an_absolute_target_is_read_like_its_path),
+        cmocka_unit_test(invalid_escapes_nul_and_invalid_utf8_are_refused),
         cmocka_unit_test(a_parameter_given_twice_is_refused),
-        cmocka_unit_test(more_parameters_than_any_route_has_are_refused),
+        cmocka_unit_test(more_parameters_than_a_route_can_have_are_refused),
         cmocka_unit_test(an_unknown_parameter_is_refused_with_the_allowed_ones),
         cmocka_unit_test(a_count_is_plain_digits_within_its_bounds),
         cmocka_unit_test(a_target_that_is_too_long_is_refused),

@@ -19,7 +19,7 @@ static const char *found(const char *target) {
     return route ? route->template : "none";
 }
 
-static void a_path_finds_its_route(void **state) {
+static void each_path_has_its_route(void **state) {
     (void)state;
     assert_string_equal(found("/"), "/");
     assert_string_equal(found("/scores"), "/scores");
@@ -30,7 +30,7 @@ static void a_path_finds_its_route(void **state) {
     assert_string_equal(found("/scores/merchant/x"), "/scores/{role}/{id}");
 }
 
-static void words_win_over_ids(void **state) {
+static void a_word_of_a_route_precedes_an_id(void **state) {
     (void)state;
     assert_string_equal(found("/scores/merchant"), "/scores/merchant");
     assert_string_equal(found("/scores/creator"), "/scores/creator");
@@ -39,7 +39,7 @@ static void words_win_over_ids(void **state) {
     assert_string_equal(found("/scores/Merchant"), "/scores/{id}");
 }
 
-static void other_paths_find_no_route(void **state) {
+static void a_path_that_is_not_in_the_table_has_no_route(void **state) {
     (void)state;
     static const char *const targets[] = {
         "/scores/",        "/scores//",          "//scores", "/score", "/scoresx", "/scores/a/b/c",
@@ -56,7 +56,7 @@ static bool has_parameter(const struct route *route, const char *name) {
     return false;
 }
 
-static void every_route_has_what_its_kind_needs(void **state) {
+static void every_route_has_the_functions_and_parameters_of_its_kind(void **state) {
     (void)state;
     for (size_t i = 0; i < route_count; i++) {
         const struct route *route = &route_table[i];
@@ -87,7 +87,7 @@ static size_t read_contract(char paths[][64], size_t max) {
     return n;
 }
 
-static void the_table_and_the_contract_name_the_same_paths(void **state) {
+static void the_route_table_and_openapi_yaml_have_the_same_paths(void **state) {
     (void)state;
     char paths[64][64];
     size_t n = read_contract(paths, 64);
@@ -104,7 +104,7 @@ static void the_table_and_the_contract_name_the_same_paths(void **state) {
     assert_int_equal(n, route_count);
 }
 
-static void a_key_splits_into_its_parts(void **state) {
+static void a_cache_key_is_split_into_its_parts(void **state) {
     (void)state;
     struct cache_key key;
     const char *parts[CACHE_KEY_PARTS];
@@ -121,12 +121,12 @@ static void a_key_splits_into_its_parts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_path_finds_its_route),
-        cmocka_unit_test(words_win_over_ids),
-        cmocka_unit_test(other_paths_find_no_route),
-        cmocka_unit_test(every_route_has_what_its_kind_needs),
-        cmocka_unit_test(the_table_and_the_contract_name_the_same_paths),
-        cmocka_unit_test(a_key_splits_into_its_parts),
+        cmocka_unit_test(each_path_has_its_route),
+        cmocka_unit_test(a_word_of_a_route_precedes_an_id),
+        cmocka_unit_test(a_path_that_is_not_in_the_table_has_no_route),
+        cmocka_unit_test(every_route_has_the_functions_and_parameters_of_its_kind),
+        cmocka_unit_test(the_route_table_and_openapi_yaml_have_the_same_paths),
+        cmocka_unit_test(a_cache_key_is_split_into_its_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

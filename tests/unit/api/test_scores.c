@@ -76,7 +76,7 @@ static void assert_ranks(const char *target, const char *expected) {
     json_decref(board);
 }
 
-static void a_board_has_ranks_names_scores_and_its_time(void **state) {
+static void a_board_has_ranks_names_scores_and_an_as_of(void **state) {
     (void)state;
     char as_of[CLOCK_TEXT_SIZE];
     json_t *board = get("/scores/merchant?limit=1"), *first = json_array_get(items(board), 0);
@@ -97,7 +97,7 @@ static void a_board_has_ranks_names_scores_and_its_time(void **state) {
     json_decref(board);
 }
 
-static void a_body_is_compact_and_in_the_promised_order(void **state) {
+static void the_body_of_a_board_is_compact_and_in_the_promised_order(void **state) {
     (void)state;
     struct waiting_call w;
     support_begin(&f, &w, "GET", "/scores/merchant?limit=1");
@@ -114,21 +114,21 @@ static void a_body_is_compact_and_in_the_promised_order(void **state) {
     answer_unref(w.call.answer);
 }
 
-static void equal_scores_share_a_rank_and_the_next_one_skips(void **state) {
+static void equal_scores_share_a_rank_and_the_next_rank_skips_them(void **state) {
     (void)state;
     assert_ranks("/scores/merchant", "1t 1t 3t 3t");
     scripted_store_set_score(f.store, ROLE_CREATOR, "w/m/500000005/Eve", 1);
     assert_ranks("/scores/merchant?limit=5", "1t 1t 3t 3t 5");
 }
 
-static void the_last_row_of_a_page_may_be_tied_with_the_next_page(void **state) {
+static void the_last_row_of_a_page_is_tied_if_the_next_page_has_its_score(void **state) {
     (void)state;
     assert_ranks("/scores/merchant?limit=3", "1t 1t 3t");
     assert_ranks("/scores/merchant?limit=2", "1t 1t");
     assert_ranks("/scores/photographer?limit=1", "1");
 }
 
-static void unknown_is_on_no_board(void **state) {
+static void the_contributor_unknown_is_on_no_board(void **state) {
     (void)state;
     scripted_store_set_score(f.store, ROLE_CREATOR, "UNKNOWN", 42);
     scripted_store_set_score(f.store, ROLE_PHOTOGRAPHER, "UNKNOWN", 3);
@@ -137,7 +137,7 @@ static void unknown_is_on_no_board(void **state) {
     assert_ranks("/scores/photographer", "1");
 }
 
-static void creator_is_another_word_for_merchant(void **state) {
+static void the_role_creator_is_another_word_for_merchant(void **state) {
     (void)state;
     json_t *one = get("/scores/merchant"), *other = get("/scores/creator");
     assert_true(json_equal(one, other));
@@ -158,7 +158,7 @@ static void one_request_returns_both_boards(void **state) {
     json_decref(photographer);
 }
 
-static void the_old_readers_shape_is_kept_with_unknown_in_it(void **state) {
+static void the_board_of_the_old_lambda_reader_keeps_its_form_and_contains_unknown(void **state) {
     (void)state;
     scripted_store_set_score(f.store, ROLE_CREATOR, "UNKNOWN", 50);
     json_t *one = get("/scores?role=creator"), *two = get("/scores?role=creator&limit=2");
@@ -185,7 +185,7 @@ static void a_board_without_contributors_is_empty(void **state) {
     support_deinit(&empty);
 }
 
-static void boards_from_a_late_index_have_an_allowance_and_rows_have_none(void **state) {
+static void the_as_of_of_a_board_allows_for_a_late_index_and_that_of_a_row_does_not(void **state) {
     (void)state;
     char lowered[CLOCK_TEXT_SIZE], exact[CLOCK_TEXT_SIZE];
     static const char *const late[] = {"/scores/merchant", "/scores?role=creator", "/scores",
@@ -249,7 +249,7 @@ static void an_id_from_a_board_is_accepted_wherever_a_user_id_is(void **state) {
     json_decref(board);
 }
 
-static void a_contributor_has_a_rank_in_a_role(void **state) {
+static void a_contributor_has_a_rank_in_each_role(void **state) {
     (void)state;
     json_t *cat = get("/scores/creator/widget%2Fmerchant%2F300000003%2FCat");
     assert_string_equal(json_string_value(json_object_get(cat, "role")), "merchant");
@@ -271,7 +271,7 @@ static bool is_refreshable(const char *target) {
 }
 
 /* One read of a board after each batch serves many clients; a rank serves one and counts up to 1000 rows. */
-static void only_boards_are_read_again_after_every_batch(void **state) {
+static void only_boards_and_not_ranks_are_read_again_after_every_batch(void **state) {
     (void)state;
     assert_true(is_refreshable("/scores/merchant"));
     assert_true(is_refreshable("/scores"));
@@ -279,7 +279,7 @@ static void only_boards_are_read_again_after_every_batch(void **state) {
     assert_false(is_refreshable("/scores/widget%2Fmerchant%2F100000001%2FAnn"));
 }
 
-static void beyond_the_first_thousand_there_is_no_rank(void **state) {
+static void a_contributor_beyond_the_first_thousand_has_no_rank(void **state) {
     (void)state;
     char user_id[64];
     for (int i = 0; i < LIMIT_RANKED; i++) {
@@ -302,14 +302,14 @@ static void assert_problem(const char *target, unsigned status, const char *type
     json_decref(got.json);
 }
 
-static void a_missing_contributor_is_a_404_once_the_view_has_caught_up(void **state) {
+static void a_missing_contributor_is_a_404_if_the_view_has_caught_up(void **state) {
     (void)state;
     assert_problem("/scores/nobody", 404, "not-found");
     assert_problem("/scores/merchant/nobody", 404, "not-found");
     assert_problem("/scores/photographer/widget%2Fmerchant%2F100000001%2FAnn", 404, "not-found");
 }
 
-static void a_missing_contributor_is_view_not_ready_until_then(void **state) {
+static void a_missing_contributor_is_view_not_ready_until_the_view_has_caught_up(void **state) {
     (void)state;
     struct fixture behind;
     struct api_options options = support_options();
@@ -328,14 +328,14 @@ static void a_missing_contributor_is_view_not_ready_until_then(void **state) {
     support_deinit(&behind);
 }
 
-static void unknown_is_not_a_contributor(void **state) {
+static void the_user_id_unknown_is_not_found(void **state) {
     (void)state;
     scripted_store_set_score(f.store, ROLE_CREATOR, "UNKNOWN", 50);
     assert_problem("/scores/UNKNOWN", 404, "not-found");
     assert_problem("/scores/merchant/UNKNOWN", 404, "not-found");
 }
 
-static void an_invalid_parameter_is_named(void **state) {
+static void an_invalid_parameter_of_scores_is_refused_with_its_name(void **state) {
     (void)state;
     assert_problem("/scores/merchant?limit=0", 400, "invalid-parameter");
     assert_problem("/scores/merchant?limit=101", 400, "invalid-parameter");
@@ -377,7 +377,7 @@ static void a_cursor_is_refused_by_every_other_listing(void **state) {
     json_decref(board);
 }
 
-static void both_boards_continue_on_their_own_paths(void **state) {
+static void each_of_both_boards_is_continued_on_its_own_path(void **state) {
     (void)state;
     json_t *both = get("/scores?limit=3"), *merchant = json_object_get(both, "merchant");
     char target[LIMIT_URI_BYTES];
@@ -389,7 +389,7 @@ static void both_boards_continue_on_their_own_paths(void **state) {
 }
 
 /* A userId may be any text: a word of a route, or the id of another contributor. */
-static void a_text_that_opens_is_an_id_and_not_a_user_id(void **state) {
+static void a_text_that_is_a_valid_opaque_id_is_not_read_as_a_user_id(void **state) {
     (void)state;
     char target[LIMIT_URI_BYTES];
     json_t *board = get("/scores/merchant?limit=1");
@@ -451,30 +451,30 @@ static void full_identities_show_the_user_id(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_board_has_ranks_names_scores_and_its_time),
-        TEST(a_body_is_compact_and_in_the_promised_order),
-        TEST(equal_scores_share_a_rank_and_the_next_one_skips),
-        TEST(the_last_row_of_a_page_may_be_tied_with_the_next_page),
-        TEST(unknown_is_on_no_board),
-        TEST(creator_is_another_word_for_merchant),
+        TEST(a_board_has_ranks_names_scores_and_an_as_of),
+        TEST(the_body_of_a_board_is_compact_and_in_the_promised_order),
+        TEST(equal_scores_share_a_rank_and_the_next_rank_skips_them),
+        TEST(the_last_row_of_a_page_is_tied_if_the_next_page_has_its_score),
+        TEST(the_contributor_unknown_is_on_no_board),
+        TEST(the_role_creator_is_another_word_for_merchant),
         TEST(one_request_returns_both_boards),
-        TEST(the_old_readers_shape_is_kept_with_unknown_in_it),
+        TEST(the_board_of_the_old_lambda_reader_keeps_its_form_and_contains_unknown),
         TEST(a_board_without_contributors_is_empty),
-        cmocka_unit_test_setup_teardown(boards_from_a_late_index_have_an_allowance_and_rows_have_none,
-                                        setup_late, teardown),
+        cmocka_unit_test_setup_teardown(
+            the_as_of_of_a_board_allows_for_a_late_index_and_that_of_a_row_does_not, setup_late, teardown),
         TEST(the_as_of_time_of_an_answer_is_from_before_the_read),
         TEST(a_contributor_has_a_score_or_null_in_each_role),
         TEST(an_id_from_a_board_is_accepted_wherever_a_user_id_is),
-        TEST(a_contributor_has_a_rank_in_a_role),
-        TEST(only_boards_are_read_again_after_every_batch),
-        TEST(beyond_the_first_thousand_there_is_no_rank),
-        TEST(a_missing_contributor_is_a_404_once_the_view_has_caught_up),
-        TEST(a_missing_contributor_is_view_not_ready_until_then),
-        TEST(unknown_is_not_a_contributor),
-        TEST(an_invalid_parameter_is_named),
+        TEST(a_contributor_has_a_rank_in_each_role),
+        TEST(only_boards_and_not_ranks_are_read_again_after_every_batch),
+        TEST(a_contributor_beyond_the_first_thousand_has_no_rank),
+        TEST(a_missing_contributor_is_a_404_if_the_view_has_caught_up),
+        TEST(a_missing_contributor_is_view_not_ready_until_the_view_has_caught_up),
+        TEST(the_user_id_unknown_is_not_found),
+        TEST(an_invalid_parameter_of_scores_is_refused_with_its_name),
         TEST(a_cursor_is_refused_by_every_other_listing),
-        TEST(both_boards_continue_on_their_own_paths),
-        TEST(a_text_that_opens_is_an_id_and_not_a_user_id),
+        TEST(each_of_both_boards_is_continued_on_its_own_path),
+        TEST(a_text_that_is_a_valid_opaque_id_is_not_read_as_a_user_id),
         TEST(a_user_id_that_is_a_word_of_a_route_is_found_by_its_opaque_id),
         TEST(full_identities_show_the_user_id),
     };

@@ -1,4 +1,4 @@
-/* Boards page by page: api/scores.c over a store that a test moves between two pages. */
+/* Boards page by page: api/scores.c over a store that a test changes between two pages. */
 #include "tests/unit/support/api.h"
 
 #include <poll.h>
@@ -77,7 +77,7 @@ static char *append_page(struct listing *listing, const char *next, unsigned lim
     return copy;
 }
 
-/* A board that stands still. */
+/* A board that does not change. */
 
 struct board {
     size_t n; /* people, without UNKNOWN */
@@ -151,17 +151,17 @@ static void check_changing_limits(const struct board *board) {
     assert_pages_join(board, 3, 100);
 }
 
-static void the_pages_of_a_board_join_to_the_whole_for_every_limit(void **state) {
+static void the_pages_of_a_board_are_together_the_whole_board_for_every_limit(void **state) {
     (void)state;
     on_each_board(check_every_limit);
 }
 
-static void the_limit_may_change_from_page_to_page(void **state) {
+static void pages_of_a_board_with_different_limits_are_together_the_whole_board(void **state) {
     (void)state;
     on_each_board(check_changing_limits);
 }
 
-/* A board that moves. */
+/* A board that changes. */
 
 /* Adds people and changes scores, also downwards. */
 static void move_some(uint64_t *random) {
@@ -196,7 +196,7 @@ static void assert_rises_and_ends(uint64_t *random, unsigned limit) {
     assert_is_in_order(&listing);
 }
 
-static void on_a_changing_board_ranks_never_decrease_and_the_listing_ends(void **state) {
+static void the_listing_of_a_changing_board_ends_and_its_ranks_never_decrease(void **state) {
     (void)state;
     for (seed = 1; seed <= BOARDS; seed++) {
         uint64_t random = seed;
@@ -220,7 +220,7 @@ static int64_t first_score(struct fixture *kept, const char *target) {
 }
 
 /* A client that reads all pages does not return to each: only the first is worth a read after every write. */
-static void only_the_first_page_is_read_again_in_the_background(void **state) {
+static void only_the_first_page_of_a_board_is_read_again_in_the_background(void **state) {
     (void)state;
     struct fixture kept;
     struct api_options options = support_options();
@@ -249,10 +249,10 @@ static void only_the_first_page_is_read_again_in_the_background(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_pages_of_a_board_join_to_the_whole_for_every_limit),
-        cmocka_unit_test(the_limit_may_change_from_page_to_page),
-        cmocka_unit_test(on_a_changing_board_ranks_never_decrease_and_the_listing_ends),
-        cmocka_unit_test(only_the_first_page_is_read_again_in_the_background),
+        cmocka_unit_test(the_pages_of_a_board_are_together_the_whole_board_for_every_limit),
+        cmocka_unit_test(pages_of_a_board_with_different_limits_are_together_the_whole_board),
+        cmocka_unit_test(the_listing_of_a_changing_board_ends_and_its_ranks_never_decrease),
+        cmocka_unit_test(only_the_first_page_of_a_board_is_read_again_in_the_background),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

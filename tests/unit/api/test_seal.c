@@ -31,7 +31,7 @@ static char *open_id(const struct sealer *sealer, const char *id) {
     return seal_open(sealer, SEAL_ID, id, NULL);
 }
 
-static void an_id_opens_to_its_user_id(void **state) {
+static void an_opaque_id_is_decoded_to_its_user_id(void **state) {
     (void)state;
     struct sealer *sealer = make(1);
     char *id = seal(sealer, user_id), *opened = open_id(sealer, id);
@@ -44,7 +44,7 @@ static void an_id_opens_to_its_user_id(void **state) {
     seal_free(sealer);
 }
 
-static void the_same_contributor_has_the_same_id_under_the_same_key_only(void **state) {
+static void a_contributor_has_the_same_opaque_id_under_the_same_key_only(void **state) {
     (void)state;
     struct sealer *one = make(1), *same = make(1), *other = make(2);
     char *a = seal(one, user_id), *b = seal(same, user_id), *c = seal(other, user_id);
@@ -61,7 +61,7 @@ static void the_same_contributor_has_the_same_id_under_the_same_key_only(void **
 
 /* Replaces each character by every other one. */
 /* Clients keep ids in bookmarks and databases. */
-static void an_id_never_changes(void **state) {
+static void the_opaque_id_of_a_user_id_never_changes(void **state) {
     (void)state;
     struct sealer *sealer = make(1);
     char *id = seal(sealer, "widget/merchant/123456789/Ann");
@@ -70,7 +70,7 @@ static void an_id_never_changes(void **state) {
     seal_free(sealer);
 }
 
-static void a_changed_id_does_not_open(void **state) {
+static void a_changed_opaque_id_is_refused(void **state) {
     (void)state;
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     struct sealer *sealer = make(1);
@@ -88,7 +88,7 @@ static void a_changed_id_does_not_open(void **state) {
     seal_free(sealer);
 }
 
-static void a_text_that_is_not_an_id_does_not_open(void **state) {
+static void a_text_that_is_not_an_opaque_id_is_refused(void **state) {
     (void)state;
     static const char *const others[] = {
         "",      "A",       "merchant", user_id, "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -99,7 +99,7 @@ static void a_text_that_is_not_an_id_does_not_open(void **state) {
     seal_free(sealer);
 }
 
-static void data_sealed_for_one_purpose_opens_for_no_other(void **state) {
+static void data_sealed_for_one_purpose_is_refused_for_another(void **state) {
     (void)state;
     static const char data[] = {'a', '\0', 'b'};
     struct sealer *sealer = make(1);
@@ -122,7 +122,7 @@ static void data_sealed_for_one_purpose_opens_for_no_other(void **state) {
 }
 
 /* The same cipher under the same key, as another program might use it. */
-static void data_sealed_without_a_purpose_does_not_open(void **state) {
+static void data_sealed_without_a_purpose_is_refused(void **state) {
     (void)state;
     uint8_t key[SEAL_KEY_BYTES], sealed[16 + 5];
     int n;
@@ -146,13 +146,13 @@ static void data_sealed_without_a_purpose_does_not_open(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_id_opens_to_its_user_id),
-        cmocka_unit_test(the_same_contributor_has_the_same_id_under_the_same_key_only),
-        cmocka_unit_test(an_id_never_changes),
-        cmocka_unit_test(a_changed_id_does_not_open),
-        cmocka_unit_test(a_text_that_is_not_an_id_does_not_open),
-        cmocka_unit_test(data_sealed_for_one_purpose_opens_for_no_other),
-        cmocka_unit_test(data_sealed_without_a_purpose_does_not_open),
+        cmocka_unit_test(an_opaque_id_is_decoded_to_its_user_id),
+        cmocka_unit_test(a_contributor_has_the_same_opaque_id_under_the_same_key_only),
+        cmocka_unit_test(the_opaque_id_of_a_user_id_never_changes),
+        cmocka_unit_test(a_changed_opaque_id_is_refused),
+        cmocka_unit_test(a_text_that_is_not_an_opaque_id_is_refused),
+        cmocka_unit_test(data_sealed_for_one_purpose_is_refused_for_another),
+        cmocka_unit_test(data_sealed_without_a_purpose_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

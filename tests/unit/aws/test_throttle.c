@@ -31,7 +31,7 @@ static void the_table_or_index_is_read_from_either_spelling_of_dynamodb(void **s
                         "table/x");
 }
 
-static void a_resource_named_twice_is_found_once_and_those_beyond_the_limit_are_dropped(void **state) {
+static void a_resource_named_twice_is_found_once_and_those_beyond_the_limit_dropped(void **state) {
     (void)state;
     assert_string_equal(found("{\"ThrottlingReasons\":[{\"resource\":\"" ARN "table/a\"},{\"resource\":\"" ARN
                               "table/a\"},{\"resource\":\"" ARN "table/a/index/i\"}]}",
@@ -93,7 +93,7 @@ static void each_throttled_resource_is_counted(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_or_index_is_read_from_either_spelling_of_dynamodb),
-        cmocka_unit_test(a_resource_named_twice_is_found_once_and_those_beyond_the_limit_are_dropped),
+        cmocka_unit_test(a_resource_named_twice_is_found_once_and_those_beyond_the_limit_dropped),
         cmocka_unit_test(the_request_names_the_throttled_resource_if_the_reply_does_not),
         cmocka_unit_test(the_caller_names_the_throttled_resource_if_request_and_reply_do_not),
         cmocka_unit_test(a_name_of_a_throttled_resource_that_is_too_long_is_cut),

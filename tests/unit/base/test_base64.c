@@ -13,7 +13,7 @@ static const char *const vectors[][2] = {
     {"foobar", "Zm9vYmFy"},
 };
 
-static void the_vectors_of_rfc_4648_are_met_both_ways(void **state) {
+static void the_vectors_of_rfc_4648_are_encoded_and_decoded(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(vectors); i++) {
         size_t length = 99;
@@ -26,7 +26,7 @@ static void the_vectors_of_rfc_4648_are_met_both_ways(void **state) {
     }
 }
 
-static void the_url_form_has_its_own_alphabet_and_no_padding(void **state) {
+static void base64_for_urls_has_its_own_alphabet_and_no_padding(void **state) {
     (void)state;
     _cleanup_(mem_freep) char *standard = base64_encode("\xfb\xff\xfe\xff", 4);
     _cleanup_(mem_freep) char *url = base64_url_encode("\xfb\xff\xfe\xff", 4);
@@ -34,7 +34,7 @@ static void the_url_form_has_its_own_alphabet_and_no_padding(void **state) {
     assert_string_equal(url, "-__-_w");
 }
 
-static void all_byte_values_at_all_lengths_come_back(void **state) {
+static void every_byte_value_at_every_length_is_decoded_to_itself(void **state) {
     (void)state;
     uint8_t bytes[256];
     for (size_t i = 0; i < sizeof bytes; i++)
@@ -54,7 +54,7 @@ static void all_byte_values_at_all_lengths_come_back(void **state) {
     }
 }
 
-static void what_is_not_strictly_base64_is_refused(void **state) {
+static void text_that_is_not_strict_base64_is_refused(void **state) {
     (void)state;
     static const char *const wrong[] = {"Zg",    "Zg=",  "Zm9",      "Z",       "====",     "Z===",
                                         "=m9v",  "Zm=v", "Zg==Zg==", " Zm9v",   "Zm9v\n",   "Zm9v\n\n\n\n",
@@ -68,7 +68,7 @@ static void what_is_not_strictly_base64_is_refused(void **state) {
     assert_null(base64_decode("Zm9\0", 4, &length));
 }
 
-static void what_is_not_strictly_the_url_form_is_refused(void **state) {
+static void text_that_is_not_strict_base64_for_urls_is_refused(void **state) {
     (void)state;
     static const char *const wrong[] = {"Z", "Zg==", "Zm8=", "Zm+v", "Zm/v", "Zm9v Zg", "Zm9v\n", "Zm9vZ"};
     for (size_t i = 0; i < COUNT(wrong); i++) {
@@ -80,9 +80,9 @@ static void what_is_not_strictly_the_url_form_is_refused(void **state) {
     assert_null(base64_url_decode("Zm9\0", 4, &length));
 }
 
-static void two_texts_never_decode_to_the_same_bytes(void **state) {
+static void two_base64_texts_never_decode_to_the_same_bytes(void **state) {
     (void)state;
-    static const char *const stray[] = {"Zh", "Zv", "Zm9", "Zm-"}; /* bits set that no byte holds */
+    static const char *const stray[] = {"Zh", "Zv", "Zm9", "Zm-"}; /* bits are set that belong to no byte */
     size_t length;
     assert_null(base64_url_decode(stray[0], 2, &length));
     assert_null(base64_url_decode(stray[1], 2, &length));
@@ -94,12 +94,12 @@ static void two_texts_never_decode_to_the_same_bytes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_vectors_of_rfc_4648_are_met_both_ways),
-        cmocka_unit_test(the_url_form_has_its_own_alphabet_and_no_padding),
-        cmocka_unit_test(all_byte_values_at_all_lengths_come_back),
-        cmocka_unit_test(what_is_not_strictly_base64_is_refused),
-        cmocka_unit_test(what_is_not_strictly_the_url_form_is_refused),
-        cmocka_unit_test(two_texts_never_decode_to_the_same_bytes),
+        cmocka_unit_test(the_vectors_of_rfc_4648_are_encoded_and_decoded),
+        cmocka_unit_test(base64_for_urls_has_its_own_alphabet_and_no_padding),
+        cmocka_unit_test(every_byte_value_at_every_length_is_decoded_to_itself),
+        cmocka_unit_test(text_that_is_not_strict_base64_is_refused),
+        cmocka_unit_test(text_that_is_not_strict_base64_for_urls_is_refused),
+        cmocka_unit_test(two_base64_texts_never_decode_to_the_same_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 
 #include "tests/unit/support/test.h"
 
-static void what_is_appended_stands_in_it_in_order_and_ends_with_a_nul(void **state) {
+static void a_buffer_has_the_appended_bytes_in_order_and_a_nul_behind(void **state) {
     (void)state;
     _cleanup_(buffer_deinit) struct buffer b;
     buffer_init(&b, 100);
@@ -14,7 +14,7 @@ static void what_is_appended_stands_in_it_in_order_and_ends_with_a_nul(void **st
     assert_memory_equal(b.data, "one,two=2,\0x", 13);
 }
 
-static void it_is_filled_to_the_maximum_and_not_a_byte_beyond(void **state) {
+static void a_buffer_takes_its_maximum_and_not_a_byte_more(void **state) {
     (void)state;
     _cleanup_(buffer_deinit) struct buffer b;
     buffer_init(&b, 10);
@@ -26,7 +26,7 @@ static void it_is_filled_to_the_maximum_and_not_a_byte_beyond(void **state) {
     assert_string_equal(b.data, "1234567890");
 }
 
-static void once_overflowed_it_takes_nothing_even_if_it_would_fit(void **state) {
+static void a_buffer_that_overflowed_takes_nothing_more(void **state) {
     (void)state;
     _cleanup_(buffer_deinit) struct buffer b;
     buffer_init(&b, 4);
@@ -37,7 +37,7 @@ static void once_overflowed_it_takes_nothing_even_if_it_would_fit(void **state) 
     assert_string_equal(b.data, "ab");
 }
 
-static void clearing_empties_it_and_forgets_the_overflow(void **state) {
+static void clearing_a_buffer_empties_it_and_resets_the_overflow(void **state) {
     (void)state;
     _cleanup_(buffer_deinit) struct buffer b;
     buffer_init(&b, 4);
@@ -50,7 +50,7 @@ static void clearing_empties_it_and_forgets_the_overflow(void **state) {
     assert_string_equal(b.data, "");
 }
 
-static void appending_nothing_to_an_empty_one_makes_an_empty_text(void **state) {
+static void appending_nothing_to_an_empty_buffer_makes_an_empty_text(void **state) {
     (void)state;
     _cleanup_(buffer_deinit) struct buffer b;
     buffer_init(&b, 0);
@@ -60,7 +60,7 @@ static void appending_nothing_to_an_empty_one_makes_an_empty_text(void **state) 
     assert_false(b.overflowed);
 }
 
-static void detaching_gives_the_bytes_away_and_keeps_the_maximum(void **state) {
+static void detaching_empties_the_buffer_and_keeps_its_maximum(void **state) {
     (void)state;
     _cleanup_(buffer_deinit) struct buffer b;
     buffer_init(&b, 3);
@@ -73,7 +73,7 @@ static void detaching_gives_the_bytes_away_and_keeps_the_maximum(void **state) {
     assert_false(buffer_putc(&b, 'g'));
 }
 
-static void it_grows_past_every_step_without_losing_a_byte(void **state) {
+static void a_buffer_that_grows_loses_no_byte(void **state) {
     (void)state;
     _cleanup_(buffer_deinit) struct buffer b;
     buffer_init(&b, 5000);
@@ -87,13 +87,13 @@ static void it_grows_past_every_step_without_losing_a_byte(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_appended_stands_in_it_in_order_and_ends_with_a_nul),
-        cmocka_unit_test(it_is_filled_to_the_maximum_and_not_a_byte_beyond),
-        cmocka_unit_test(once_overflowed_it_takes_nothing_even_if_it_would_fit),
-        cmocka_unit_test(clearing_empties_it_and_forgets_the_overflow),
-        cmocka_unit_test(appending_nothing_to_an_empty_one_makes_an_empty_text),
-        cmocka_unit_test(detaching_gives_the_bytes_away_and_keeps_the_maximum),
-        cmocka_unit_test(it_grows_past_every_step_without_losing_a_byte),
+        cmocka_unit_test(a_buffer_has_the_appended_bytes_in_order_and_a_nul_behind),
+        cmocka_unit_test(a_buffer_takes_its_maximum_and_not_a_byte_more),
+        cmocka_unit_test(a_buffer_that_overflowed_takes_nothing_more),
+        cmocka_unit_test(clearing_a_buffer_empties_it_and_resets_the_overflow),
+        cmocka_unit_test(appending_nothing_to_an_empty_buffer_makes_an_empty_text),
+        cmocka_unit_test(detaching_empties_the_buffer_and_keeps_its_maximum),
+        cmocka_unit_test(a_buffer_that_grows_loses_no_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ static void known_times_are_formatted_and_parsed(void **state) {
     }
 }
 
-static void every_time_comes_back_from_its_text(void **state) {
+static void every_time_is_parsed_from_its_text(void **state) {
     (void)state;
     uint64_t random = 1;
     for (int i = 0; i < 100000; i++) {
@@ -51,7 +51,7 @@ static void every_time_comes_back_from_its_text(void **state) {
     }
 }
 
-static void times_beyond_four_digit_years_are_clamped(void **state) {
+static void times_outside_four_digit_years_are_clamped(void **state) {
     (void)state;
     char text[CLOCK_TEXT_SIZE];
     assert_string_equal(clock_format(253402300800000, text), "9999-12-31T23:59:59.999Z");
@@ -91,7 +91,7 @@ static void every_form_of_rfc_3339_is_read(void **state) {
     }
 }
 
-static void a_day_is_in_its_month_or_refused(void **state) {
+static void a_day_that_its_month_does_not_have_is_refused(void **state) {
     (void)state;
     static const char *const right[] = {"2024-02-29", "2000-02-29", "2023-02-28", "2023-04-30", "2023-12-31"};
     static const char *const wrong[] = {"2023-02-29", "1900-02-29", "2100-02-29", "2024-02-30", "2023-04-31",
@@ -109,7 +109,7 @@ static void a_day_is_in_its_month_or_refused(void **state) {
     }
 }
 
-static void anything_else_is_refused(void **state) {
+static void text_that_is_not_an_rfc_3339_time_is_refused(void **state) {
     (void)state;
     static const char *const wrong[] = {
         "",
@@ -150,10 +150,10 @@ static void anything_else_is_refused(void **state) {
     }
     int64_t ms;
     assert_false(clock_parse("2026-11-23T04:36:00Z\0", 21, &ms));
-    assert_false(clock_parse("2026-11-23T04:36:00Z", 19, &ms)); /* the Z is beyond its length */
+    assert_false(clock_parse("2026-11-23T04:36:00Z", 19, &ms)); /* the Z is outside the given length */
 }
 
-static void the_boot_clock_does_not_go_back(void **state) {
+static void the_boot_clock_never_decreases(void **state) {
     (void)state;
     int64_t ms = clock_boot_ms(), us = clock_boot_us();
     assert_true(us >= ms * 1000);
@@ -161,7 +161,7 @@ static void the_boot_clock_does_not_go_back(void **state) {
     assert_true(clock_real_ms() > 1600000000000); /* in milliseconds, since the epoch */
 }
 
-static void http_dates_are_read_in_their_one_form_only(void **state) {
+static void http_dates_are_read_in_the_preferred_form_only(void **state) {
     (void)state;
     int64_t time_ms;
     assert_true(clock_parse_http("Sun, 06 Nov 1994 08:49:37 GMT", &time_ms));
@@ -190,14 +190,14 @@ static void http_dates_are_read_in_their_one_form_only(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(http_dates_are_read_in_their_one_form_only),
+        cmocka_unit_test(http_dates_are_read_in_the_preferred_form_only),
         cmocka_unit_test(known_times_are_formatted_and_parsed),
-        cmocka_unit_test(every_time_comes_back_from_its_text),
-        cmocka_unit_test(times_beyond_four_digit_years_are_clamped),
+        cmocka_unit_test(every_time_is_parsed_from_its_text),
+        cmocka_unit_test(times_outside_four_digit_years_are_clamped),
         cmocka_unit_test(every_form_of_rfc_3339_is_read),
-        cmocka_unit_test(a_day_is_in_its_month_or_refused),
-        cmocka_unit_test(anything_else_is_refused),
-        cmocka_unit_test(the_boot_clock_does_not_go_back),
+        cmocka_unit_test(a_day_that_its_month_does_not_have_is_refused),
+        cmocka_unit_test(text_that_is_not_an_rfc_3339_time_is_refused),
+        cmocka_unit_test(the_boot_clock_never_decreases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

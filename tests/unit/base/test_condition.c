@@ -8,7 +8,7 @@ static int64_t ns_of(const struct timespec *t) {
     return t->tv_sec * INT64_C(1000000000) + t->tv_nsec;
 }
 
-static void an_end_is_that_far_from_now_and_well_formed(void **state) {
+static void the_end_of_a_wait_is_the_given_time_from_now_and_well_formed(void **state) {
     (void)state;
     for (int64_t ms = 0; ms < 5000; ms += 7) {
         struct timespec before, after, end;
@@ -21,7 +21,7 @@ static void an_end_is_that_far_from_now_and_well_formed(void **state) {
     }
 }
 
-static void a_wait_without_a_wake_ends_at_its_time(void **state) {
+static void a_wait_without_a_wake_ends_at_its_end(void **state) {
     (void)state;
     pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     pthread_cond_t condition;
@@ -40,8 +40,8 @@ static void a_wait_without_a_wake_ends_at_its_time(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_end_is_that_far_from_now_and_well_formed),
-        cmocka_unit_test(a_wait_without_a_wake_ends_at_its_time),
+        cmocka_unit_test(the_end_of_a_wait_is_the_given_time_from_now_and_well_formed),
+        cmocka_unit_test(a_wait_without_a_wake_ends_at_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

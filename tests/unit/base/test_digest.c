@@ -3,7 +3,7 @@
 #include "tests/unit/support/test.h"
 
 /* NIST, "Example values", SHA-256. */
-static void the_published_examples_have_their_digests(void **state) {
+static void the_published_examples_of_sha_256_have_their_digests(void **state) {
     (void)state;
     char hex[DIGEST_HEX_SIZE];
     digest_sha256_hex("abc", 3, hex);
@@ -14,7 +14,7 @@ static void the_published_examples_have_their_digests(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_published_examples_have_their_digests),
+        cmocka_unit_test(the_published_examples_of_sha_256_have_their_digests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

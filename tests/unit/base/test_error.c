@@ -3,7 +3,7 @@
 #include "base/utf8.h"
 #include "tests/unit/support/test.h"
 
-static void it_is_overwritten_and_the_status_returned(void **state) {
+static void setting_an_error_overwrites_it_and_returns_the_status(void **state) {
     (void)state;
     struct error e;
     memset(&e, 'x', sizeof e);
@@ -20,7 +20,7 @@ static void the_error_may_be_null(void **state) {
     assert_int_equal(error_set_code(NULL, STATUS_RETRY, "Code", "unread"), STATUS_RETRY);
 }
 
-static void wrapping_puts_words_in_front_and_keeps_the_rest(void **state) {
+static void wrapping_an_error_puts_text_in_front_and_keeps_the_rest(void **state) {
     (void)state;
     struct error e;
     error_set_code(&e, STATUS_FAILED, "SomeException", "connection %s", "refused");
@@ -32,7 +32,7 @@ static void wrapping_puts_words_in_front_and_keeps_the_rest(void **state) {
     assert_string_equal(e.request_id, "request-1");
 }
 
-static void what_is_too_long_is_cut_at_its_end(void **state) {
+static void a_message_that_is_too_long_is_cut_at_its_end(void **state) {
     (void)state;
     struct error e;
     char text[2 * sizeof e.message];
@@ -48,7 +48,7 @@ static void what_is_too_long_is_cut_at_its_end(void **state) {
     assert_memory_equal(e.message, "yyy", 3);
 }
 
-static void a_cut_leaves_no_half_of_a_character(void **state) {
+static void a_cut_message_ends_with_a_whole_character(void **state) {
     (void)state;
     struct error e;
     char text[2 * sizeof e.message];
@@ -65,7 +65,7 @@ static void a_cut_leaves_no_half_of_a_character(void **state) {
     assert_string_equal(e.message, "whole \xc3\xa9");
 }
 
-static void every_status_has_a_name_of_its_own(void **state) {
+static void every_status_has_its_own_name(void **state) {
     (void)state;
     for (int a = STATUS_OK; a <= STATUS_FAILED; a++)
         for (int b = STATUS_OK; b < a; b++)
@@ -76,12 +76,12 @@ static void every_status_has_a_name_of_its_own(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_is_overwritten_and_the_status_returned),
+        cmocka_unit_test(setting_an_error_overwrites_it_and_returns_the_status),
         cmocka_unit_test(the_error_may_be_null),
-        cmocka_unit_test(wrapping_puts_words_in_front_and_keeps_the_rest),
-        cmocka_unit_test(what_is_too_long_is_cut_at_its_end),
-        cmocka_unit_test(a_cut_leaves_no_half_of_a_character),
-        cmocka_unit_test(every_status_has_a_name_of_its_own),
+        cmocka_unit_test(wrapping_an_error_puts_text_in_front_and_keeps_the_rest),
+        cmocka_unit_test(a_message_that_is_too_long_is_cut_at_its_end),
+        cmocka_unit_test(a_cut_message_ends_with_a_whole_character),
+        cmocka_unit_test(every_status_has_its_own_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 #include "base/gzip.h"
 #include "base/mem.h"
 
-/* What gunzip makes of it; exactly one member, nothing behind it. */
+/* Decompresses the data as gunzip does: exactly one member, and nothing behind it. */
 static void assert_gunzips_to(const char *compressed, size_t compressed_length, const char *data,
                               size_t length) {
     _cleanup_(mem_freep) char *out = mem_alloc(length + 1), *in = mem_dup(compressed, compressed_length);
@@ -26,7 +26,7 @@ static void assert_gunzips_to(const char *compressed, size_t compressed_length, 
     inflateEnd(&stream);
 }
 
-static void what_was_compressed_comes_back_whatever_it_was(void **state) {
+static void compressed_data_of_any_kind_is_decompressed_to_itself(void **state) {
     (void)state;
     static const size_t lengths[] = {0, 1, 1024, 70000, 4 << 20};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -42,7 +42,7 @@ static void what_was_compressed_comes_back_whatever_it_was(void **state) {
     }
 }
 
-static void the_same_bytes_give_the_same_result_without_a_time_in_it(void **state) {
+static void equal_data_is_compressed_to_equal_bytes_without_a_time(void **state) {
     (void)state;
     size_t lengths[2];
     _cleanup_(mem_freep) char *one = gzip_compress("winner", 6, &lengths[0]);
@@ -54,8 +54,8 @@ static void the_same_bytes_give_the_same_result_without_a_time_in_it(void **stat
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_compressed_comes_back_whatever_it_was),
-        cmocka_unit_test(the_same_bytes_give_the_same_result_without_a_time_in_it),
+        cmocka_unit_test(compressed_data_of_any_kind_is_decompressed_to_itself),
+        cmocka_unit_test(equal_data_is_compressed_to_equal_bytes_without_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 #include "base/hash.h"
 
 /* Made with CPython 3.11, whose hash of bytes is SipHash-1-3 under the key 0 when PYTHONHASHSEED is 0. */
-static void it_is_siphash_1_3(void **state) {
+static void the_hash_is_siphash_1_3(void **state) {
     (void)state;
     static const struct {
         size_t length;
@@ -24,7 +24,7 @@ static void it_is_siphash_1_3(void **state) {
         assert_true(hash_siphash13(data, vectors[i].length, 0, 0) == vectors[i].hash);
 }
 
-static void the_process_has_a_key_of_its_own_and_keeps_it(void **state) {
+static void the_process_hashes_with_its_own_constant_key(void **state) {
     (void)state;
     assert_true(hash_bytes("abc", 3) == hash_bytes("abc", 3));
     assert_true(hash_bytes("abc", 3) != hash_siphash13("abc", 3, 0, 0));
@@ -32,8 +32,8 @@ static void the_process_has_a_key_of_its_own_and_keeps_it(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_is_siphash_1_3),
-        cmocka_unit_test(the_process_has_a_key_of_its_own_and_keeps_it),
+        cmocka_unit_test(the_hash_is_siphash_1_3),
+        cmocka_unit_test(the_process_hashes_with_its_own_constant_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@ static void health_freep(struct health **h) {
     health_free(*h);
 }
 
-static void it_starts_serves_and_drains(void **state) {
+static void the_phase_of_the_health_is_starting_serving_or_draining(void **state) {
     (void)state;
     _cleanup_(health_freep) struct health *h = health_new();
     assert_int_equal(health_phase(h), HEALTH_STARTING);
@@ -47,7 +47,7 @@ static void a_trouble_that_lasts_is_logged_once_and_then_rarely(void **state) {
     assert_false(RAISE("Denied", "try 5", 8 + LIMIT_TROUBLE_REMIND_MS));
 }
 
-static void a_trouble_that_changes_is_logged_but_not_each_time(void **state) {
+static void a_trouble_whose_kind_changes_is_logged_but_not_too_often(void **state) {
     (void)state;
     _cleanup_(health_freep) struct health *h = health_new();
     assert_true(RAISE("Denied", "a", 0));
@@ -91,7 +91,7 @@ static void troubles_are_reported_sorted_with_their_last_reason(void **state) {
     health_report_deinit(&report);
 }
 
-static void there_are_never_more_troubles_than_the_limit(void **state) {
+static void a_trouble_beyond_the_limit_is_not_raised(void **state) {
     (void)state;
     _cleanup_(health_freep) struct health *h = health_new();
     char name[32];
@@ -104,30 +104,30 @@ static void there_are_never_more_troubles_than_the_limit(void **state) {
     assert_true(health_raise(h, "one more", "x"));
 }
 
-static bool metrics_say(const char *line) {
+static bool metrics_contain(const char *line) {
     struct buffer text;
     buffer_init(&text, LIMIT_METRICS_TEXT_BYTES);
     metrics_write(&text);
-    bool said = strstr(text.data, line) != NULL;
+    bool found = strstr(text.data, line) != NULL;
     buffer_deinit(&text);
-    return said;
+    return found;
 }
 
-static void a_trouble_is_a_series_with_its_first_time_for_as_long_as_it_lasts(void **state) {
+static void a_trouble_has_a_metric_series_with_its_first_time_while_it_lasts(void **state) {
     (void)state;
     struct health *h = health_new();
     static const char name[] = "winner_view_trouble_since_timestamp_seconds{trouble=\"s\"}",
                       first[] = "winner_view_trouble_since_timestamp_seconds{trouble=\"s\"} 1.005\n";
-    assert_false(metrics_say(name));
+    assert_false(metrics_contain(name));
     RAISE("Denied", "a", 5);
     RAISE("Gone", "b", 60000);
-    assert_true(metrics_say(first));
+    assert_true(metrics_contain(first));
     health_clear(h, "s");
-    assert_false(metrics_say(name));
+    assert_false(metrics_contain(name));
     RAISE("Denied", "a", 5);
-    assert_true(metrics_say(first));
+    assert_true(metrics_contain(first));
     health_free(h);
-    assert_false(metrics_say(name));
+    assert_false(metrics_contain(name));
 }
 
 static void *raise_and_clear(void *data) {
@@ -164,14 +164,14 @@ static void threads_may_raise_clear_and_read_at_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_starts_serves_and_drains),
+        cmocka_unit_test(the_phase_of_the_health_is_starting_serving_or_draining),
         cmocka_unit_test(a_trouble_is_logged_once_and_again_after_it_was_cleared),
         cmocka_unit_test(a_trouble_that_lasts_is_logged_once_and_then_rarely),
-        cmocka_unit_test(a_trouble_that_changes_is_logged_but_not_each_time),
+        cmocka_unit_test(a_trouble_whose_kind_changes_is_logged_but_not_too_often),
         cmocka_unit_test(a_trouble_is_reported_with_its_last_reason_and_its_first_time),
         cmocka_unit_test(troubles_are_reported_sorted_with_their_last_reason),
-        cmocka_unit_test(there_are_never_more_troubles_than_the_limit),
-        cmocka_unit_test(a_trouble_is_a_series_with_its_first_time_for_as_long_as_it_lasts),
+        cmocka_unit_test(a_trouble_beyond_the_limit_is_not_raised),
+        cmocka_unit_test(a_trouble_has_a_metric_series_with_its_first_time_while_it_lasts),
         cmocka_unit_test(threads_may_raise_clear_and_read_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@ static void a_line_of_text_has_time_level_message_and_fields(void **state) {
     assert_string_equal(line + 24, " warn  cannot read 'x' shard=s 1 error=\n");
 }
 
-static void a_line_of_json_has_the_same_as_members(void **state) {
+static void a_line_of_json_has_time_level_message_and_fields_as_members(void **state) {
     (void)state;
     log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
     log_write(LOG_LEVEL_ERROR, LOG_FIELDS("data", "a\"b\\c\n\x01 \xc3\xa4"), "line 1\nline \"2\"");
@@ -27,7 +27,7 @@ static void a_line_of_json_has_the_same_as_members(void **state) {
     assert_string_equal(support_text(json, "data"), "a\"b\\c\n\x01 \xc3\xa4");
 }
 
-static void a_number_is_one_in_json_and_looks_like_any_field_in_text(void **state) {
+static void a_numeric_field_is_a_number_in_json_and_a_plain_field_in_text(void **state) {
     (void)state;
     log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
     log_write(LOG_LEVEL_INFO, LOG_FIELDS("#ms", "0.125", "#bytes", "7"), "request");
@@ -48,7 +48,7 @@ static void a_field_that_is_not_utf_8_does_not_break_the_json(void **state) {
     assert_string_equal(support_text(json, "path"), "(not utf-8)");
 }
 
-static void text_cannot_start_a_second_line_or_talk_to_the_terminal(void **state) {
+static void control_characters_in_text_cannot_start_a_line_or_reach_the_terminal(void **state) {
     (void)state;
     log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
     log_write(LOG_LEVEL_INFO, LOG_FIELDS("a\n", "b\x1b[31m"), "one\r\ntwo\x7f");
@@ -56,7 +56,7 @@ static void text_cannot_start_a_second_line_or_talk_to_the_terminal(void **state
     assert_string_equal(line + 24, " info  one??two? a?=b?[31m\n");
 }
 
-static void what_is_below_the_level_is_not_written(void **state) {
+static void lines_below_the_level_are_not_written(void **state) {
     (void)state;
     log_init(LOG_LEVEL_WARN, LOG_FORMAT_TEXT);
     log_debug("no");
@@ -69,7 +69,7 @@ static void what_is_below_the_level_is_not_written(void **state) {
     assert_contains(text, "error yes\n");
 }
 
-static void a_line_that_would_be_too_long_loses_its_fields_and_stays_whole(void **state) {
+static void a_line_that_would_be_too_long_is_written_without_its_fields(void **state) {
     (void)state;
     static char large[2 * LIMIT_LOG_LINE_BYTES];
     memset(large, 1, sizeof large - 1); /* the longest when escaped */
@@ -86,15 +86,16 @@ static void a_line_that_would_be_too_long_loses_its_fields_and_stays_whole(void 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_line_of_text_has_time_level_message_and_fields, capture, restore),
-        cmocka_unit_test_setup_teardown(a_line_of_json_has_the_same_as_members, capture, restore),
-        cmocka_unit_test_setup_teardown(a_number_is_one_in_json_and_looks_like_any_field_in_text, capture,
+        cmocka_unit_test_setup_teardown(a_line_of_json_has_time_level_message_and_fields_as_members, capture,
                                         restore),
-        cmocka_unit_test_setup_teardown(a_field_that_is_not_utf_8_does_not_break_the_json, capture, restore),
-        cmocka_unit_test_setup_teardown(text_cannot_start_a_second_line_or_talk_to_the_terminal, capture,
-                                        restore),
-        cmocka_unit_test_setup_teardown(what_is_below_the_level_is_not_written, capture, restore),
-        cmocka_unit_test_setup_teardown(a_line_that_would_be_too_long_loses_its_fields_and_stays_whole,
+        cmocka_unit_test_setup_teardown(a_numeric_field_is_a_number_in_json_and_a_plain_field_in_text,
                                         capture, restore),
+        cmocka_unit_test_setup_teardown(a_field_that_is_not_utf_8_does_not_break_the_json, capture, restore),
+        cmocka_unit_test_setup_teardown(control_characters_in_text_cannot_start_a_line_or_reach_the_terminal,
+                                        capture, restore),
+        cmocka_unit_test_setup_teardown(lines_below_the_level_are_not_written, capture, restore),
+        cmocka_unit_test_setup_teardown(a_line_that_would_be_too_long_is_written_without_its_fields, capture,
+                                        restore),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 
 #include "tests/unit/support/test.h"
 
-static void nothing_at_all_is_still_memory_that_can_be_freed(void **state) {
+static void an_allocation_of_no_bytes_can_be_freed(void **state) {
     (void)state;
     free(mem_alloc(0));
     free(mem_zalloc(0));
@@ -14,7 +14,7 @@ static void nothing_at_all_is_still_memory_that_can_be_freed(void **state) {
     free(mem_resize(NULL, 0, 8));
 }
 
-static void copies_are_whole_and_their_own(void **state) {
+static void copies_are_complete_and_do_not_share_the_source(void **state) {
     (void)state;
     char source[] = "abc\0def";
     _cleanup_(mem_freep) char *bytes = mem_dup(source, sizeof source);
@@ -30,7 +30,7 @@ static void copies_are_whole_and_their_own(void **state) {
     assert_string_equal(printed, "abc-7");
 }
 
-static void zeroed_memory_is_zero(void **state) {
+static void zero_allocated_memory_is_zero(void **state) {
     (void)state;
     static const char zeros[100];
     _cleanup_(mem_freep) char *p = mem_zalloc(sizeof zeros);
@@ -45,8 +45,8 @@ static void freeing_through_the_cleanup_leaves_no_dangling_pointer(void **state)
     mem_freep(&p);
 }
 
-/* Runs it in a process of its own; whether it ended by SIGABRT, and what it wrote to standard error. */
-static bool aborts(void (*function)(void), char *said, size_t size) {
+/* Runs `function` in a child process. True if it ended by SIGABRT. `output`: its standard error. */
+static bool aborts(void (*function)(void), char *output, size_t size) {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
@@ -60,41 +60,41 @@ static bool aborts(void (*function)(void), char *said, size_t size) {
     }
     close(ends[1]);
     size_t length = 0;
-    for (ssize_t n; length < size - 1 && (n = read(ends[0], said + length, size - 1 - length)) > 0;)
+    for (ssize_t n; length < size - 1 && (n = read(ends[0], output + length, size - 1 - length)) > 0;)
         length += (size_t)n;
-    said[length] = '\0';
+    output[length] = '\0';
     close(ends[0]);
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
 }
 
-static void ask_for_more_than_can_be_counted(void) {
+static void resize_beyond_the_address_space(void) {
     free(mem_resize(NULL, SIZE_MAX / 4, 8));
 }
 
-static void without_memory_the_process_ends_and_says_why(void **state) {
+static void without_memory_the_process_aborts_with_a_message(void **state) {
     (void)state;
-    char said[512];
-    assert_true(aborts(mem_exhausted, said, sizeof said));
-    assert_string_equal(said, "winner-view: out of memory\n");
+    char output[512];
+    assert_true(aborts(mem_exhausted, output, sizeof output));
+    assert_string_equal(output, "winner-view: out of memory\n");
 }
 
-static void a_size_that_overflows_ends_the_process_and_is_not_cut(void **state) {
+static void a_size_that_overflows_aborts_the_process(void **state) {
     (void)state;
-    char said[512];
-    assert_true(aborts(ask_for_more_than_can_be_counted, said, sizeof said));
-    assert_string_equal(said, "winner-view: out of memory\n");
+    char output[512];
+    assert_true(aborts(resize_beyond_the_address_space, output, sizeof output));
+    assert_string_equal(output, "winner-view: out of memory\n");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_at_all_is_still_memory_that_can_be_freed),
-        cmocka_unit_test(copies_are_whole_and_their_own),
-        cmocka_unit_test(zeroed_memory_is_zero),
+        cmocka_unit_test(an_allocation_of_no_bytes_can_be_freed),
+        cmocka_unit_test(copies_are_complete_and_do_not_share_the_source),
+        cmocka_unit_test(zero_allocated_memory_is_zero),
         cmocka_unit_test(freeing_through_the_cleanup_leaves_no_dangling_pointer),
-        cmocka_unit_test(without_memory_the_process_ends_and_says_why),
-        cmocka_unit_test(a_size_that_overflows_ends_the_process_and_is_not_cut),
+        cmocka_unit_test(without_memory_the_process_aborts_with_a_message),
+        cmocka_unit_test(a_size_that_overflows_aborts_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 
 /* Families live as long as the process, so each test has its own. */
 
-/* What is written of one family, the caller's. */
+/* The text of one family; the caller frees it. */
 static char *text_of(const char *name) {
     _cleanup_(buffer_deinit) struct buffer all;
     buffer_init(&all, LIMIT_METRICS_TEXT_BYTES);
@@ -97,7 +97,7 @@ static void a_histogram_is_cumulative_and_in_seconds(void **state) {
     assert_int_equal(metrics_value(s), 10);
 }
 
-static void beyond_the_limit_everything_is_counted_in_one_overflow_series(void **state) {
+static void series_beyond_the_limit_are_counted_in_one_overflow_series(void **state) {
     (void)state;
     static struct metrics_family f = {.name = "t_many", .help = "M.", .labels = {"a", "b"}};
     for (int i = 0; i < LIMIT_METRIC_SERIES + 10; i++) {
@@ -110,14 +110,14 @@ static void beyond_the_limit_everything_is_counted_in_one_overflow_series(void *
     for (const char *at = text; (at = strstr(at, "\nt_many{")); at++)
         series++;
     assert_int_equal(series, LIMIT_METRIC_SERIES);
-    assert_contains(text, "t_many{a=\"1022\",b=\"x\"} 1\n"); /* the last that found room */
+    assert_contains(text, "t_many{a=\"1022\",b=\"x\"} 1\n"); /* the last one below the limit */
     assert_contains(text, "t_many{a=\"overflow\",b=\"overflow\"} 11\n");
     metrics_add(METRICS_SERIES(&f, "5", "x"), 1);
     _cleanup_(mem_freep) char *again = text_of("t_many");
-    assert_contains(again, "t_many{a=\"5\",b=\"x\"} 2\n"); /* known ones go on */
+    assert_contains(again, "t_many{a=\"5\",b=\"x\"} 2\n"); /* existing series are still counted */
 }
 
-static void what_is_hidden_is_not_written_until_it_is_set_again(void **state) {
+static void a_hidden_series_is_not_written_until_it_is_set_again(void **state) {
     (void)state;
     static struct metrics_family f = {
         .name = "t_hidden", .help = "G.", .kind = METRICS_GAUGE, .labels = {"a"}};
@@ -126,7 +126,7 @@ static void what_is_hidden_is_not_written_until_it_is_set_again(void **state) {
     metrics_set(METRICS_SERIES(&f, "here"), 2);
     metrics_hide(gone);
     assert_text("t_hidden", "# HELP t_hidden G.\n# TYPE t_hidden gauge\nt_hidden{a=\"here\"} 2\n");
-    assert_ptr_equal(METRICS_SERIES(&f, "gone"), gone); /* to hide it once more, as likely as to set it */
+    assert_ptr_equal(METRICS_SERIES(&f, "gone"), gone); /* finding a hidden series does not make it visible */
     assert_text("t_hidden", "# HELP t_hidden G.\n# TYPE t_hidden gauge\nt_hidden{a=\"here\"} 2\n");
     metrics_set(gone, 3);
     assert_text(
@@ -134,7 +134,7 @@ static void what_is_hidden_is_not_written_until_it_is_set_again(void **state) {
         "# HELP t_hidden G.\n# TYPE t_hidden gauge\nt_hidden{a=\"gone\"} 3\nt_hidden{a=\"here\"} 2\n");
 }
 
-/* Whoever finds a series sets it a moment later, and somebody may look in between. */
+/* A series is set a moment after it is created. Metrics may be written in between. */
 static void a_gauge_that_is_not_set_yet_is_not_written(void **state) {
     (void)state;
     static struct metrics_family f = {
@@ -194,8 +194,8 @@ int main(void) {
         cmocka_unit_test(label_values_are_escaped),
         cmocka_unit_test(the_scale_turns_milliseconds_into_seconds),
         cmocka_unit_test(a_histogram_is_cumulative_and_in_seconds),
-        cmocka_unit_test(beyond_the_limit_everything_is_counted_in_one_overflow_series),
-        cmocka_unit_test(what_is_hidden_is_not_written_until_it_is_set_again),
+        cmocka_unit_test(series_beyond_the_limit_are_counted_in_one_overflow_series),
+        cmocka_unit_test(a_hidden_series_is_not_written_until_it_is_set_again),
         cmocka_unit_test(a_gauge_that_is_not_set_yet_is_not_written),
         cmocka_unit_test(families_are_sorted_by_name),
         cmocka_unit_test(threads_lose_no_count_while_others_write),

@@ -2,7 +2,7 @@
 
 #include "tests/unit/support/test.h"
 
-static void a_loop_that_has_not_turned_within_its_bound_is_late_and_named(void **state) {
+static void a_loop_that_does_not_beat_within_its_bound_is_late_and_named(void **state) {
     (void)state;
     char name[32];
     struct pulse quick = {0}, slow = {0};
@@ -32,7 +32,7 @@ static void a_loop_that_rests_is_never_late(void **state) {
     pulse_unwatch(&p);
 }
 
-static void a_beat_later_than_the_watchers_clock_is_not_late(void **state) {
+static void a_loop_whose_beat_is_later_than_the_watchers_clock_is_not_late(void **state) {
     (void)state;
     char name[32];
     struct pulse p = {0};
@@ -41,7 +41,7 @@ static void a_beat_later_than_the_watchers_clock_is_not_late(void **state) {
     pulse_unwatch(&p);
 }
 
-static void what_is_not_watched_any_more_is_not_late(void **state) {
+static void a_loop_that_is_not_watched_any_more_is_not_late(void **state) {
     (void)state;
     char name[32];
     struct pulse p = {0};
@@ -52,7 +52,7 @@ static void what_is_not_watched_any_more_is_not_late(void **state) {
     assert_false(pulse_find_late(5000, name, sizeof name));
 }
 
-static void a_long_name_is_cut(void **state) {
+static void a_long_name_of_a_late_loop_is_cut(void **state) {
     (void)state;
     char name[4];
     struct pulse p = {0};
@@ -64,11 +64,11 @@ static void a_long_name_is_cut(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_loop_that_has_not_turned_within_its_bound_is_late_and_named),
+        cmocka_unit_test(a_loop_that_does_not_beat_within_its_bound_is_late_and_named),
         cmocka_unit_test(a_loop_that_rests_is_never_late),
-        cmocka_unit_test(a_beat_later_than_the_watchers_clock_is_not_late),
-        cmocka_unit_test(what_is_not_watched_any_more_is_not_late),
-        cmocka_unit_test(a_long_name_is_cut),
+        cmocka_unit_test(a_loop_whose_beat_is_later_than_the_watchers_clock_is_not_late),
+        cmocka_unit_test(a_loop_that_is_not_watched_any_more_is_not_late),
+        cmocka_unit_test(a_long_name_of_a_late_loop_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 
 #include "tests/unit/support/test.h"
 
-static void hexadecimal_is_lower_case_and_twice_as_long(void **state) {
+static void random_hexadecimal_is_lower_case_with_two_digits_a_byte(void **state) {
     (void)state;
     char text[33 + 1];
     memset(text, '!', sizeof text);
@@ -14,7 +14,7 @@ static void hexadecimal_is_lower_case_and_twice_as_long(void **state) {
     assert_string_equal(text, "");
 }
 
-static void every_byte_asked_for_is_drawn_and_none_beyond(void **state) {
+static void random_bytes_fill_the_given_length_and_no_more(void **state) {
     (void)state;
     enum { LENGTH = 1000 }; /* more than the kernel gives in one go without interruption */
     uint8_t once[LENGTH + 1] = {0}, ever[LENGTH + 1] = {0};
@@ -28,7 +28,7 @@ static void every_byte_asked_for_is_drawn_and_none_beyond(void **state) {
     assert_int_equal(ever[LENGTH], 0);
 }
 
-static void two_draws_differ(void **state) {
+static void two_random_draws_differ(void **state) {
     (void)state;
     char a[33], b[33];
     random_hex(a, 16);
@@ -39,9 +39,9 @@ static void two_draws_differ(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hexadecimal_is_lower_case_and_twice_as_long),
-        cmocka_unit_test(every_byte_asked_for_is_drawn_and_none_beyond),
-        cmocka_unit_test(two_draws_differ),
+        cmocka_unit_test(random_hexadecimal_is_lower_case_with_two_digits_a_byte),
+        cmocka_unit_test(random_bytes_fill_the_given_length_and_no_more),
+        cmocka_unit_test(two_random_draws_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 
 #include "tests/unit/support/test.h"
 
-static void control_characters_become_blanks_and_all_else_stays(void **state) {
+static void control_characters_are_replaced_by_blanks_and_other_text_is_kept(void **state) {
     (void)state;
     char text[] = "a\x01\x1b[2J\r\n\t\x7f \xc3\xa9~";
     text_blank_controls(text);
@@ -11,7 +11,7 @@ static void control_characters_become_blanks_and_all_else_stays(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(control_characters_become_blanks_and_all_else_stays),
+        cmocka_unit_test(control_characters_are_replaced_by_blanks_and_other_text_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

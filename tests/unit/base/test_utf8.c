@@ -11,7 +11,7 @@ struct text {
     size_t length;
 };
 
-static void well_formed_text_is_valid_up_to_every_edge(void **state) {
+static void well_formed_text_is_valid_at_every_edge_of_the_ranges(void **state) {
     (void)state;
     static const struct text right[] = {
         TEXT(""),
@@ -32,7 +32,7 @@ static void well_formed_text_is_valid_up_to_every_edge(void **state) {
         assert_true(utf8_is_valid(right[i].data, right[i].length));
 }
 
-static void what_is_not_well_formed_is_refused(void **state) {
+static void text_that_is_not_well_formed_utf8_is_refused(void **state) {
     (void)state;
     static const struct text wrong[] = {
         TEXT("\x80"), /* a continuation alone */
@@ -66,8 +66,8 @@ static void what_is_not_well_formed_is_refused(void **state) {
     }
 }
 
-/* Every code point, encoded by the book, is valid; every surrogate is not. */
-static void of_all_code_points_only_surrogates_are_refused(void **state) {
+/* Every code point, encoded as RFC 3629 defines it, is valid; every surrogate is not. */
+static void every_code_point_is_valid_except_surrogates(void **state) {
     (void)state;
     for (uint32_t c = 0x80; c <= 0x10FFFF; c++) {
         char s[4];
@@ -80,7 +80,7 @@ static void of_all_code_points_only_surrogates_are_refused(void **state) {
     }
 }
 
-static void code_points_are_counted_and_found_not_bytes(void **state) {
+static void lengths_and_offsets_count_code_points_and_not_bytes(void **state) {
     (void)state;
     static const char text[] = "a\xc3\xa4\xe6\x97\xa5\xf0\x9f\x98\x80z";
     static const size_t offsets[] = {0, 1, 3, 6, 10, 11};
@@ -92,7 +92,7 @@ static void code_points_are_counted_and_found_not_bytes(void **state) {
     assert_int_equal(utf8_offset(text, 0, 0), 0);
 }
 
-static void a_cut_keeps_whole_characters_only(void **state) {
+static void a_cut_text_ends_with_a_whole_character(void **state) {
     (void)state;
     static const char text[] = "a\xc3\xa4\xe6\x97\xa5\xf0\x9f\x98\x80";
     static const size_t kept[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10};
@@ -102,11 +102,11 @@ static void a_cut_keeps_whole_characters_only(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(well_formed_text_is_valid_up_to_every_edge),
-        cmocka_unit_test(what_is_not_well_formed_is_refused),
-        cmocka_unit_test(of_all_code_points_only_surrogates_are_refused),
-        cmocka_unit_test(code_points_are_counted_and_found_not_bytes),
-        cmocka_unit_test(a_cut_keeps_whole_characters_only),
+        cmocka_unit_test(well_formed_text_is_valid_at_every_edge_of_the_ranges),
+        cmocka_unit_test(text_that_is_not_well_formed_utf8_is_refused),
+        cmocka_unit_test(every_code_point_is_valid_except_surrogates),
+        cmocka_unit_test(lengths_and_offsets_count_code_points_and_not_bytes),
+        cmocka_unit_test(a_cut_text_ends_with_a_whole_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
 
 #define NAME "WINNER_VIEW_TEST_VARIABLE"
 
-static void an_empty_variable_is_not_set(void **state) {
+static void an_empty_environment_variable_is_not_set(void **state) {
     (void)state;
     unsetenv(NAME);
     assert_null(variable_get(NAME));
@@ -17,7 +17,7 @@ static void an_empty_variable_is_not_set(void **state) {
     assert_string_equal(variable_get(NAME), " ");
 }
 
-static void only_true_is_true_in_any_case(void **state) {
+static void only_the_text_true_in_any_case_is_true(void **state) {
     (void)state;
     setenv(NAME, "TruE", 1);
     assert_true(variable_is_true(NAME));
@@ -27,8 +27,8 @@ static void only_true_is_true_in_any_case(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_variable_is_not_set),
-        cmocka_unit_test(only_true_is_true_in_any_case),
+        cmocka_unit_test(an_empty_environment_variable_is_not_set),
+        cmocka_unit_test(only_the_text_true_in_any_case_is_true),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "tests/unit/support/test.h"
 
-/* A wait that nothing ends would hang: the test's own time-out, not a time that is measured. */
+/* A wait that does not end fails by the time-out of the test. No time is measured. */
 #define FOR_EVER (clock_boot_ms() + 600000)
 
 static void a_wake_before_the_wait_is_not_lost(void **state) {
@@ -30,7 +30,7 @@ static void a_wake_ends_one_wait_and_no_later_one(void **state) {
     waker_deinit(&w);
 }
 
-static void a_time_that_is_past_is_not_waited_for(void **state) {
+static void a_wait_for_a_past_time_returns_at_once(void **state) {
     (void)state;
     struct waker w;
     waker_init(&w);
@@ -39,7 +39,7 @@ static void a_time_that_is_past_is_not_waited_for(void **state) {
     waker_deinit(&w);
 }
 
-static void another_readable_descriptor_ends_the_wait(void **state) {
+static void another_readable_descriptor_ends_a_wait(void **state) {
     (void)state;
     struct waker w;
     int ends[2];
@@ -57,7 +57,7 @@ static void *wake(void *data) {
     return NULL;
 }
 
-static void another_thread_ends_the_wait(void **state) {
+static void a_wake_from_another_thread_ends_a_wait(void **state) {
     (void)state;
     struct waker w;
     waker_init(&w);
@@ -74,9 +74,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wake_before_the_wait_is_not_lost),
         cmocka_unit_test(a_wake_ends_one_wait_and_no_later_one),
-        cmocka_unit_test(a_time_that_is_past_is_not_waited_for),
-        cmocka_unit_test(another_readable_descriptor_ends_the_wait),
-        cmocka_unit_test(another_thread_ends_the_wait),
+        cmocka_unit_test(a_wait_for_a_past_time_returns_at_once),
+        cmocka_unit_test(another_readable_descriptor_ends_a_wait),
+        cmocka_unit_test(a_wake_from_another_thread_ends_a_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 
 #include "server/listen.h"
 
-static void an_address_is_a_host_and_a_port(void **state) {
+static void a_listen_address_is_a_host_and_a_port(void **state) {
     (void)state;
     static const struct {
         const char *text, *host, *port;
@@ -29,7 +29,7 @@ static void an_address_is_a_host_and_a_port(void **state) {
     }
 }
 
-static void any_other_text_is_refused_with_what_is_allowed(void **state) {
+static void text_that_is_not_a_listen_address_is_refused_with_the_allowed_form(void **state) {
     (void)state;
     static const char *const texts[] = {
         "",         "8080",   ":8080", "host",  "host:",   "host:x", "host:-1", "h:65536",
@@ -42,7 +42,7 @@ static void any_other_text_is_refused_with_what_is_allowed(void **state) {
     }
 }
 
-static void port_0_becomes_a_real_one(void **state) {
+static void port_0_is_replaced_by_a_free_port(void **state) {
     (void)state;
     struct error e;
     int fd = listen_open("127.0.0.1:0", &e);
@@ -51,7 +51,7 @@ static void port_0_becomes_a_real_one(void **state) {
     close(fd);
 }
 
-static void an_address_that_is_taken_is_named(void **state) {
+static void an_address_in_use_is_named_in_the_error(void **state) {
     (void)state;
     struct error e;
     char text[32];
@@ -64,10 +64,10 @@ static void an_address_that_is_taken_is_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_address_is_a_host_and_a_port),
-        cmocka_unit_test(any_other_text_is_refused_with_what_is_allowed),
-        cmocka_unit_test(port_0_becomes_a_real_one),
-        cmocka_unit_test(an_address_that_is_taken_is_named),
+        cmocka_unit_test(a_listen_address_is_a_host_and_a_port),
+        cmocka_unit_test(text_that_is_not_a_listen_address_is_refused_with_the_allowed_form),
+        cmocka_unit_test(port_0_is_replaced_by_a_free_port),
+        cmocka_unit_test(an_address_in_use_is_named_in_the_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

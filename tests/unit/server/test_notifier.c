@@ -44,45 +44,46 @@ static int teardown(void **state) {
     return 0;
 }
 
-/* What it says at that time. */
+/* Runs one step at `now_ms` and returns the message that was sent. */
 static void step(struct fixture *f, int64_t now_ms, char *out, size_t size) {
     notifier_step(f->notifier, now_ms, 1000000 + now_ms);
     manager_read(f->manager, out, size);
 }
 
-static void assert_says(struct fixture *f, int64_t now_ms, const char *expected) {
+static void assert_sends(struct fixture *f, int64_t now_ms, const char *expected) {
     char text[1024];
     step(f, now_ms, text, sizeof text);
     assert_string_equal(text, expected);
 }
 
-static void it_reports_start_lag_and_stop(void **state) {
+static void the_status_has_the_phase_and_the_lag_and_start_and_stop_are_notified(void **state) {
     struct fixture *f = *state;
-    assert_says(f, 0, "STATUS=starting, lag unknown");
+    assert_sends(f, 0, "STATUS=starting, lag unknown");
     health_set_phase(f->health, HEALTH_SERVING);
     notifier_ready(f->notifier);
     const struct freshness_shard shard = {"shardId-000000000000", 1000000};
     freshness_set_shards(f->freshness, &shard, 1, 0);
-    assert_says(f, 120, "STATUS=serving, lag 120 ms\nREADY=1");
+    assert_sends(f, 120, "STATUS=serving, lag 120 ms\nREADY=1");
     health_set_phase(f->health, HEALTH_DRAINING);
     notifier_stopping(f->notifier);
-    assert_says(f, 250, "STATUS=stopping, lag 250 ms\nSTOPPING=1");
+    assert_sends(f, 250, "STATUS=stopping, lag 250 ms\nSTOPPING=1");
 }
 
 static void a_service_that_waits_for_the_store_is_ready_and_its_status_names_the_reason(void **state) {
     struct fixture *f = *state;
     health_raise(f->health, "start", "cannot read table 'x': connection refused");
     notifier_ready(f->notifier);
-    assert_says(f, 0,
-                "STATUS=starting, lag unknown, in trouble: start: cannot read table 'x': connection refused\n"
-                "READY=1");
+    assert_sends(
+        f, 0,
+        "STATUS=starting, lag unknown, in trouble: start: cannot read table 'x': connection refused\n"
+        "READY=1");
 }
 
 static void a_status_is_one_line_of_utf8(void **state) {
     struct fixture *f = *state;
     char reason[2 * NOTIFIER_STATUS_SIZE], text[1024];
     health_raise(f->health, "a", "first\nREADY=1");
-    assert_says(f, 0, "STATUS=starting, lag unknown, in trouble: a: first READY=1");
+    assert_sends(f, 0, "STATUS=starting, lag unknown, in trouble: a: first READY=1");
     for (size_t shift = 0; shift < 2; shift++) {
         memset(reason, 'x', sizeof reason);
         for (size_t i = shift; i + 2 < sizeof reason; i += 2)
@@ -95,34 +96,34 @@ static void a_status_is_one_line_of_utf8(void **state) {
     }
 }
 
-static void the_watchdog_is_fed_while_every_loop_runs_within_its_bound(void **state) {
+static void the_watchdog_is_notified_while_every_loop_is_within_its_bound(void **state) {
     struct fixture *f = *state;
     struct pulse p = {0};
     health_set_phase(f->health, HEALTH_SERVING);
     pulse_watch(&p, "coordinator", 1000, 5000);
-    assert_says(f, 5000, "STATUS=serving, lag unknown\nWATCHDOG=1");
-    assert_says(f, 6001, "STATUS=serving, lag unknown");
-    assert_says(f, 9001, "STATUS=serving, lag unknown");
+    assert_sends(f, 5000, "STATUS=serving, lag unknown\nWATCHDOG=1");
+    assert_sends(f, 6001, "STATUS=serving, lag unknown");
+    assert_sends(f, 9001, "STATUS=serving, lag unknown");
     pulse_beat(&p, 9500);
-    assert_says(f, 9501, "STATUS=serving, lag unknown\nWATCHDOG=1");
+    assert_sends(f, 9501, "STATUS=serving, lag unknown\nWATCHDOG=1");
     pulse_unwatch(&p);
 }
 
-static void while_stopping_the_watchdog_is_always_fed(void **state) {
+static void the_watchdog_is_always_notified_during_a_stop(void **state) {
     struct fixture *f = *state;
     struct pulse p = {0};
     pulse_watch(&p, "coordinator", 1000, 5000);
     notifier_stopping(f->notifier);
-    assert_says(f, 9000, "STATUS=starting, lag unknown\nSTOPPING=1\nWATCHDOG=1");
+    assert_sends(f, 9000, "STATUS=starting, lag unknown\nSTOPPING=1\nWATCHDOG=1");
     pulse_unwatch(&p);
 }
 
-static void it_sends_at_least_three_messages_in_the_time_of_the_watchdog(void **state) {
+static void the_next_message_is_due_after_a_third_of_the_watchdog_time(void **state) {
     struct fixture *f = *state;
     assert_int_equal(notifier_step(f->notifier, 1000, 0), 4000);
 }
 
-static void the_thread_sends_by_itself_and_its_last_message_is_stopping(void **state) {
+static void the_thread_of_the_notifier_sends_messages_and_the_last_one_is_stopping(void **state) {
     struct fixture *f = *state;
     char text[1024];
     struct error e;
@@ -139,7 +140,7 @@ static void the_thread_sends_by_itself_and_its_last_message_is_stopping(void **s
     } while (!strstr(text, "\nSTOPPING=1"));
 }
 
-static void without_a_service_manager_all_calls_do_nothing(void **state) {
+static void calls_of_the_notifier_do_nothing_without_a_service_manager(void **state) {
     (void)state;
     notifier_ready(NULL);
     notifier_stopping(NULL);
@@ -148,18 +149,20 @@ static void without_a_service_manager_all_calls_do_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(it_reports_start_lag_and_stop, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_status_has_the_phase_and_the_lag_and_start_and_stop_are_notified,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_service_that_waits_for_the_store_is_ready_and_its_status_names_the_reason, setup, teardown),
         cmocka_unit_test_setup_teardown(a_status_is_one_line_of_utf8, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_watchdog_is_fed_while_every_loop_runs_within_its_bound,
+        cmocka_unit_test_setup_teardown(the_watchdog_is_notified_while_every_loop_is_within_its_bound,
                                         setup_watchdog, teardown),
-        cmocka_unit_test_setup_teardown(while_stopping_the_watchdog_is_always_fed, setup_watchdog, teardown),
-        cmocka_unit_test_setup_teardown(it_sends_at_least_three_messages_in_the_time_of_the_watchdog,
-                                        setup_watchdog, teardown),
-        cmocka_unit_test_setup_teardown(the_thread_sends_by_itself_and_its_last_message_is_stopping, setup,
+        cmocka_unit_test_setup_teardown(the_watchdog_is_always_notified_during_a_stop, setup_watchdog,
                                         teardown),
-        cmocka_unit_test(without_a_service_manager_all_calls_do_nothing),
+        cmocka_unit_test_setup_teardown(the_next_message_is_due_after_a_third_of_the_watchdog_time,
+                                        setup_watchdog, teardown),
+        cmocka_unit_test_setup_teardown(
+            the_thread_of_the_notifier_sends_messages_and_the_last_one_is_stopping, setup, teardown),
+        cmocka_unit_test(calls_of_the_notifier_do_nothing_without_a_service_manager),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,7 +93,7 @@ static void an_option_that_is_not_given_has_its_default(void **state) {
     assert_int_equal(c.access_log, HTTP_ACCESS_LOG_ERRORS);
 }
 
-static void a_value_stands_after_a_space_or_an_equals_sign(void **state) {
+static void the_value_of_an_option_follows_a_space_or_an_equals_sign(void **state) {
     (void)state;
     struct options c;
     RIGHT(&c, "--source=kinesis:events", "--store", "dynamodb:x", "--batch-size=7", "--identities", "full");
@@ -101,7 +101,7 @@ static void a_value_stands_after_a_space_or_an_equals_sign(void **state) {
     assert_int_equal(c.identities, IDENTITIES_FULL);
 }
 
-static void a_flag_wins_over_the_environment_and_that_over_the_default(void **state) {
+static void a_flag_precedes_the_environment_and_the_environment_precedes_the_default(void **state) {
     (void)state;
     struct options c;
     setenv("WINNER_VIEW_BATCH_SIZE", "20", 1);
@@ -112,7 +112,7 @@ static void a_flag_wins_over_the_environment_and_that_over_the_default(void **st
     assert_int_equal(c.api.cache.stale_ms, 10000);
 }
 
-static void an_empty_variable_is_not_set(void **state) {
+static void an_empty_variable_of_an_option_is_not_set(void **state) {
     (void)state;
     struct options c;
     setenv("WINNER_VIEW_BATCH_SIZE", "", 1);
@@ -120,7 +120,7 @@ static void an_empty_variable_is_not_set(void **state) {
     assert_int_equal(c.batch_size, 1000);
 }
 
-static void the_environment_alone_is_enough(void **state) {
+static void options_may_all_be_in_the_environment(void **state) {
     (void)state;
     struct options c;
     setenv("WINNER_VIEW_SOURCE", "none", 1);
@@ -130,7 +130,7 @@ static void the_environment_alone_is_enough(void **state) {
     assert_string_equal(c.store, "dynamodb:stage");
 }
 
-static void the_lambdas_variables_name_the_tables_too(void **state) {
+static void the_variables_of_the_old_lambda_also_name_the_tables(void **state) {
     (void)state;
     struct options c;
     setenv("TABLE_SCORES_NAME", "old-scores", 1);
@@ -143,7 +143,7 @@ static void the_lambdas_variables_name_the_tables_too(void **state) {
     assert_string_equal(c.contributions_table, "mine");
 }
 
-static void the_last_of_two_equal_flags_counts(void **state) {
+static void the_last_of_two_equal_flags_is_used(void **state) {
     (void)state;
     struct options c;
     RIGHT(&c, NEEDED, "--listen", "127.0.0.1:1", "--listen", "none", "--log-format", "json", "--log-format",
@@ -153,7 +153,7 @@ static void the_last_of_two_equal_flags_counts(void **state) {
     assert_int_equal(c.batch_size, 2);
 }
 
-static void a_command_is_the_first_argument_and_a_flag_any(void **state) {
+static void a_command_is_the_first_argument_or_one_of_the_command_flags(void **state) {
     (void)state;
     struct options c;
     RIGHT(&c, "serve", NEEDED);
@@ -173,7 +173,7 @@ static void a_command_is_the_first_argument_and_a_flag_any(void **state) {
     assert_string_equal(c.command->name, "--version");
 }
 
-static void where_to_start_is_the_oldest_the_latest_or_a_time(void **state) {
+static void the_start_is_the_trim_horizon_the_latest_record_or_a_time(void **state) {
     (void)state;
     struct options c;
     RIGHT(&c, NEEDED, "--start", "latest");
@@ -185,7 +185,7 @@ static void where_to_start_is_the_oldest_the_latest_or_a_time(void **state) {
           "--start", "at:yesterday");
 }
 
-static void every_allowed_choice_is_read(void **state) {
+static void every_allowed_value_of_a_choice_is_read(void **state) {
     (void)state;
     struct options c;
     RIGHT(&c, NEEDED, "--log-level", "debug", "--log-format", "json", "--access-log", "none", "--dead-letter",
@@ -199,7 +199,7 @@ static void every_allowed_choice_is_read(void **state) {
           "--access-log", "all", "--log-level", "error");
 }
 
-static void a_number_must_be_within_its_bounds(void **state) {
+static void a_numeric_option_must_be_within_its_bounds(void **state) {
     (void)state;
     static const char *const wrong[] = {"0",   "10001", "-1",   "+5", " 5", "5 ",
                                         "5.0", "1e3",   "0x10", "x",  "",   "99999999999999999999999"};
@@ -265,7 +265,7 @@ static void a_mistake_in_the_environment_names_the_variable(void **state) {
     RIGHT(&c, NEEDED, "--scores-table", "good"); /* the flag wins, so the variable is not read */
 }
 
-static void every_mistake_has_a_line_of_its_own(void **state) {
+static void every_mistake_in_the_options_has_its_own_line(void **state) {
     (void)state;
     setenv("WINNER_VIEW_DRAIN_SECONDS", "99", 1);
     WRONG("--batch-size: '0' is not allowed; allowed: a number from 1 to 10000\n"
@@ -301,7 +301,7 @@ static void without_options_the_store_is_sqlite_and_the_source_a_file(void **sta
     assert_string_equal(c.store, "sqlite:winner-view.db");
 }
 
-static void options_that_do_not_fit_together_are_refused(void **state) {
+static void options_that_contradict_each_other_are_refused(void **state) {
     (void)state;
     WRONG("--source and --listen: both are none, so there is nothing to do; give one of them\n", "--source",
           "none", "--store", "dynamodb:x", "--listen", "none");
@@ -315,7 +315,7 @@ static void options_that_do_not_fit_together_are_refused(void **state) {
         "--store", "dynamodb:x", "--caught-up-ms", "1000");
 }
 
-static void a_stage_leaves_room_for_the_longest_table_name(void **state) {
+static void a_stage_is_short_enough_for_the_longest_table_name(void **state) {
     (void)state;
     char longest[256] = "dynamodb:";
     size_t prefix = strlen(longest), stage = 255 - strlen("-Contributions");
@@ -364,7 +364,7 @@ static void each_option_in_the_help_is_read_and_refuses_an_empty_value(void **st
     assert_true(n > 20);
 }
 
-static void a_kind_is_the_text_before_the_colon(void **state) {
+static void the_kind_of_a_source_or_store_is_the_text_before_the_colon(void **state) {
     (void)state;
     assert_string_equal(options_of_kind("kinesis:x:y", "kinesis"), "x:y");
     assert_string_equal(options_of_kind("file:", "file"), "");
@@ -378,27 +378,27 @@ static void a_kind_is_the_text_before_the_colon(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(an_option_that_is_not_given_has_its_default),
-        TEST(a_value_stands_after_a_space_or_an_equals_sign),
-        TEST(a_flag_wins_over_the_environment_and_that_over_the_default),
-        TEST(an_empty_variable_is_not_set),
-        TEST(the_environment_alone_is_enough),
-        TEST(the_lambdas_variables_name_the_tables_too),
-        TEST(the_last_of_two_equal_flags_counts),
-        TEST(a_command_is_the_first_argument_and_a_flag_any),
-        TEST(where_to_start_is_the_oldest_the_latest_or_a_time),
-        TEST(every_allowed_choice_is_read),
-        TEST(a_number_must_be_within_its_bounds),
+        TEST(the_value_of_an_option_follows_a_space_or_an_equals_sign),
+        TEST(a_flag_precedes_the_environment_and_the_environment_precedes_the_default),
+        TEST(an_empty_variable_of_an_option_is_not_set),
+        TEST(options_may_all_be_in_the_environment),
+        TEST(the_variables_of_the_old_lambda_also_name_the_tables),
+        TEST(the_last_of_two_equal_flags_is_used),
+        TEST(a_command_is_the_first_argument_or_one_of_the_command_flags),
+        TEST(the_start_is_the_trim_horizon_the_latest_record_or_a_time),
+        TEST(every_allowed_value_of_a_choice_is_read),
+        TEST(a_numeric_option_must_be_within_its_bounds),
         TEST(a_mistake_names_the_option_the_value_and_what_is_allowed),
         TEST(a_mistake_in_the_environment_names_the_variable),
-        TEST(every_mistake_has_a_line_of_its_own),
+        TEST(every_mistake_in_the_options_has_its_own_line),
         TEST(unknown_options_and_commands_are_refused),
         TEST(an_option_at_the_end_needs_its_value),
         TEST(without_options_the_store_is_sqlite_and_the_source_a_file),
-        TEST(options_that_do_not_fit_together_are_refused),
-        TEST(a_stage_leaves_room_for_the_longest_table_name),
+        TEST(options_that_contradict_each_other_are_refused),
+        TEST(a_stage_is_short_enough_for_the_longest_table_name),
         TEST(help_names_commands_defaults_and_other_variables),
         TEST(each_option_in_the_help_is_read_and_refuses_an_empty_value),
-        TEST(a_kind_is_the_text_before_the_colon),
+        TEST(the_kind_of_a_source_or_store_is_the_text_before_the_colon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ static void a_message_is_one_datagram_to_the_named_path(void **state) {
     notify_close(&n);
 }
 
-static void a_name_after_an_at_sign_is_abstract(void **state) {
+static void a_socket_name_after_an_at_sign_is_abstract(void **state) {
     struct manager *m = *state;
     struct notify n;
     struct error e;
@@ -36,7 +36,7 @@ static void without_a_manager_nothing_is_sent_and_nothing_fails(void **state) {
     notify_close(&n);
 }
 
-static void children_do_not_inherit_it(void **state) {
+static void child_processes_do_not_inherit_the_variables_of_the_manager(void **state) {
     struct manager *m = *state;
     struct notify n;
     struct error e;
@@ -61,7 +61,7 @@ static int64_t watchdog_of(struct manager *m, const char *usec, const char *pid)
     return n.watchdog_ms;
 }
 
-static void the_watchdog_is_for_the_process_that_it_names(void **state) {
+static void the_watchdog_applies_only_to_the_process_that_it_names(void **state) {
     struct manager *m = *state;
     char pid[24];
     manager_listen(m, false);
@@ -74,7 +74,7 @@ static void the_watchdog_is_for_the_process_that_it_names(void **state) {
     assert_int_equal(watchdog_of(m, "", NULL), 0);
 }
 
-static void an_invalid_address_is_an_error_and_nothing_is_sent(void **state) {
+static void an_invalid_socket_address_is_an_error_and_nothing_is_sent(void **state) {
     (void)state;
     char long_name[200] = "/";
     memset(long_name + 1, 'x', sizeof long_name - 2);
@@ -89,7 +89,7 @@ static void an_invalid_address_is_an_error_and_nothing_is_sent(void **state) {
     }
 }
 
-static void a_manager_that_is_gone_is_an_error(void **state) {
+static void a_message_to_a_manager_that_has_ended_is_an_error(void **state) {
     struct manager *m = *state;
     struct notify n;
     struct error e;
@@ -101,7 +101,7 @@ static void a_manager_that_is_gone_is_an_error(void **state) {
     notify_close(&n);
 }
 
-static void a_manager_that_does_not_read_blocks_nothing(void **state) {
+static void a_message_to_a_manager_that_does_not_read_fails_and_does_not_block(void **state) {
     struct manager *m = *state;
     struct notify n;
     struct error e;
@@ -119,13 +119,13 @@ static void a_manager_that_does_not_read_blocks_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_message_is_one_datagram_to_the_named_path),
-        TEST(a_name_after_an_at_sign_is_abstract),
+        TEST(a_socket_name_after_an_at_sign_is_abstract),
         TEST(without_a_manager_nothing_is_sent_and_nothing_fails),
-        TEST(children_do_not_inherit_it),
-        TEST(the_watchdog_is_for_the_process_that_it_names),
-        TEST(an_invalid_address_is_an_error_and_nothing_is_sent),
-        TEST(a_manager_that_is_gone_is_an_error),
-        TEST(a_manager_that_does_not_read_blocks_nothing),
+        TEST(child_processes_do_not_inherit_the_variables_of_the_manager),
+        TEST(the_watchdog_applies_only_to_the_process_that_it_names),
+        TEST(an_invalid_socket_address_is_an_error_and_nothing_is_sent),
+        TEST(a_message_to_a_manager_that_has_ended_is_an_error),
+        TEST(a_message_to_a_manager_that_does_not_read_fails_and_does_not_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

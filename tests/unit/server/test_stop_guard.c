@@ -6,7 +6,7 @@
 
 #include "tests/unit/support/test.h"
 
-/* Another process that is guarded for so long. It hangs, or is done. */
+/* The exit status of a child process with a stop guard of `timeout_ms`. It hangs or ends at once. */
 static int status_of_process(int64_t timeout_ms, bool hangs, int log) {
     int status = -1;
     pid_t pid = fork();
@@ -23,7 +23,7 @@ static int status_of_process(int64_t timeout_ms, bool hangs, int log) {
     return WEXITSTATUS(status);
 }
 
-static void a_stop_that_hangs_is_ended_and_logged(void **state) {
+static void a_process_whose_stop_hangs_is_ended_and_logged(void **state) {
     (void)state;
     int pipes[2];
     char text[256] = "";
@@ -35,12 +35,12 @@ static void a_stop_that_hangs_is_ended_and_logged(void **state) {
     close(pipes[1]);
 }
 
-static void a_stop_in_time_is_not_disturbed(void **state) {
+static void a_process_that_stops_in_time_is_not_ended(void **state) {
     (void)state;
     assert_int_equal(status_of_process(600000, false, STDERR_FILENO), 0);
 }
 
-static void a_log_that_hangs_does_not_delay_the_end(void **state) {
+static void a_log_that_hangs_does_not_delay_the_end_of_the_process(void **state) {
     (void)state;
     int pipes[2];
     assert_int_equal(pipe2(pipes, O_NONBLOCK), 0);
@@ -54,9 +54,9 @@ static void a_log_that_hangs_does_not_delay_the_end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_stop_that_hangs_is_ended_and_logged),
-        cmocka_unit_test(a_stop_in_time_is_not_disturbed),
-        cmocka_unit_test(a_log_that_hangs_does_not_delay_the_end),
+        cmocka_unit_test(a_process_whose_stop_hangs_is_ended_and_logged),
+        cmocka_unit_test(a_process_that_stops_in_time_is_not_ended),
+        cmocka_unit_test(a_log_that_hangs_does_not_delay_the_end_of_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * For the tests of views/apply.h: a store in memory that writes the views as views/store.h says (watermarks,
- * conditions, scores first), and fails at any step of a script.
+ * For the tests of views/apply.h: a store in memory that writes the views as views/store.h requires
+ * (watermarks, conditions, scores first), and fails at any step of a script.
  */
 #ifndef TESTS_UNIT_SUPPORT_APPLY_STORE_H
 #define TESTS_UNIT_SUPPORT_APPLY_STORE_H

@@ -16,7 +16,7 @@
 
 extern char **environ;
 
-/* Unsets every AWS_ and proxy variable; no shared files, and no asking for instance metadata. */
+/* Unsets every AWS_ and proxy variable; no shared files and no instance metadata. */
 static inline void support_clear_environment(void) {
     static const char *const proxies[] = {"http_proxy",  "https_proxy", "all_proxy", "no_proxy",
                                           "HTTPS_PROXY", "ALL_PROXY",   "NO_PROXY"};

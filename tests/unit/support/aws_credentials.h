@@ -16,13 +16,13 @@
             fail_msg("'%s' contains '%s'", (text), (part));                                                  \
     } while (0)
 
-/* What STS answers, for a role's session with that access key id. */
+/* The reply of STS: a session of the role with that access key id. */
 #define STS_ANSWER(key)                                                                                      \
     "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>" key "</AccessKeyId><SecretAccessKey>" \
     "role-secret</SecretAccessKey><SessionToken>role-token</SessionToken><Expiration>2030-01-01T00:00:00Z"   \
     "</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
 
-/* What container endpoints and instance metadata answer. */
+/* The reply of container endpoints and of instance metadata. */
 #define ENDPOINT_ANSWER(key)                                                                                 \
     "{\"Code\":\"Success\",\"AccessKeyId\":\"" key "\",\"SecretAccessKey\":\"endpoint-secret\",\"Token\":"   \
     "\"endpoint-token\",\"Expiration\":\"2030-01-01T00:00:00Z\"}"

@@ -1,5 +1,5 @@
 /* scripted_http: a server on the loopback interface that gives scripted answers, one a connection, and
- * remembers what it was asked. For endpoints that hand out credentials. */
+ * keeps the requests. For endpoints that hand out credentials. */
 #ifndef TESTS_UNIT_SUPPORT_SCRIPTED_HTTP_H
 #define TESTS_UNIT_SUPPORT_SCRIPTED_HTTP_H
 
@@ -8,7 +8,7 @@
 
 struct scripted_http;
 
-enum { SCRIPTED_HTTP_SILENCE = 0 }; /* as a status: takes the request and says nothing */
+enum { SCRIPTED_HTTP_SILENCE = 0 }; /* as a status: reads the request and sends no answer */
 
 struct scripted_answer {
     int status;
@@ -26,7 +26,7 @@ const char *scripted_http_url(struct scripted_http *s, const char *path);
 
 size_t scripted_http_count(struct scripted_http *s); /* of requests so far */
 
-/* Blocks until there were so many; fails the test after 10 s. */
+/* Blocks until `n` requests have arrived; fails the test after 10 s. */
 void scripted_http_await(struct scripted_http *s, size_t count);
 
 /* The request of that number, from 0: head and body, unchanged. Valid until the stop. */

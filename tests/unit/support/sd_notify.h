@@ -49,7 +49,7 @@ static inline int manager_teardown(void **state) {
     return 0;
 }
 
-/* In the environment, as the manager sets it for who it starts. */
+/* Sets the environment as the manager does for a process that it starts. */
 static inline void manager_name(const struct manager *m) {
     setenv("NOTIFY_SOCKET", m->name, 1);
 }

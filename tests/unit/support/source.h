@@ -21,7 +21,7 @@
 #include "ingest/kinesis/source.h"
 #include "tests/unit/support/test.h"
 
-/* What would hang ends here: the tests' own time-out, not a time that is measured. */
+/* A call that hangs fails by the time-out of the test. No time is measured. */
 #define PATIENCE_MS 60000
 #define FOR_EVER (clock_boot_ms() + PATIENCE_MS)
 #define HIGHEST_HASH_KEY "340282366920938463463374607431768211455"
@@ -51,7 +51,7 @@ static struct error failure __attribute__((unused)); /* of the last call that ha
             fail_msg("%s: %s", #call, failure.message);                                                      \
     } while (0)
 
-/* All of it in one write, as a journal's writer would. */
+/* Appends the text in one write, as the writer of a journal does. */
 static inline void write_file(const char *path, int flags, const void *data, size_t length) {
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600);
     assert_true(fd >= 0);
@@ -208,7 +208,7 @@ static inline void forget(struct seen *seen) {
     *seen = (struct seen){0};
 }
 
-/* Reads once; and what holds for every read. */
+/* Reads once, and checks what holds for every read. */
 static inline enum status read_once(struct source_reader *r, struct seen *seen, int64_t until_ms) {
     struct source_batch batch;
     failure = (struct error){0};
@@ -234,7 +234,7 @@ static inline enum status read_once(struct source_reader *r, struct seen *seen, 
     return STATUS_OK;
 }
 
-/* All that was added before this call, by the source's own word. */
+/* Reads all records that were added before this call, by the as-of of the source. */
 static inline void read_up_to_now(struct source_reader *r, struct seen *seen) {
     int64_t now = clock_real_ms(), give_up = clock_boot_ms() + PATIENCE_MS;
     while (seen->as_of_ms <= now) {

@@ -1,5 +1,5 @@
-/* For tests of a Kinesis source against a transport that plays a script: each call must be the one that
- * stands there next, and gets its answer. */
+/* For tests of a Kinesis source against a transport that plays a script: each call must be the next one of
+ * the script, and gets its answer. */
 #ifndef TESTS_UNIT_SUPPORT_SOURCE_KINESIS_H
 #define TESTS_UNIT_SUPPORT_SOURCE_KINESIS_H
 
@@ -43,7 +43,7 @@ struct fixture {
     struct error error;
     struct step steps[STEPS];
     size_t planned, played;
-    int retry_after_ms; /* what every answer asks for; 0: nothing */
+    int retry_after_ms; /* the Retry-After of every answer; 0: none */
 };
 
 /* The script. */
@@ -83,7 +83,8 @@ __attribute__((format(printf, 5, 6))) static inline void plan(struct fixture *t,
     snprintf(step->part, sizeof step->part, "%s", part);
 }
 
-/* An iterator must be asked for in this way ("TRIM_HORIZON", or a sequence number, AT which it begins). */
+/* The next call must get an iterator of this type ("TRIM_HORIZON", or the sequence number AT which it
+ * begins). */
 static inline void plan_iterator(struct fixture *t, const char *from, const char *iterator) {
     char part[160];
     snprintf(part, sizeof part,

@@ -76,7 +76,7 @@ static void assert_counts(const struct shop *s, size_t applied, size_t duplicate
 
 /* What a batch writes. */
 
-static void a_batch_becomes_one_write_a_product_and_one_a_contributor(void **state) {
+static void a_batch_causes_one_write_for_each_product_and_each_contributor(void **state) {
     struct shop *s = *state;
     assert_int_equal(APPLY(s, s->worker, CREATE(1, "lamp", "ann"), PURCHASE(2, "lamp"),
                            CREATE(3, "vase", "ann"), IMAGE(4, "lamp", "pia"), PURCHASE(5, "vase"),
@@ -94,7 +94,7 @@ static void a_batch_becomes_one_write_a_product_and_one_a_contributor(void **sta
     assert_string_equal(row(s, "vase")->last_event_id, "s:5");
 }
 
-static void a_score_has_its_last_event_and_the_position_of_it(void **state) {
+static void a_score_has_its_last_event_and_that_events_position(void **state) {
     struct shop *s = *state;
     stock(s);
     assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp"), record(5, EVENT_PURCHASE, "lamp", "dan"),
@@ -107,7 +107,7 @@ static void a_score_has_its_last_event_and_the_position_of_it(void **state) {
     assert_int_equal(position_compare(&ann->watermark, &fifth), 0);
 }
 
-static void creator_and_photographer_of_one_name_have_two_scores(void **state) {
+static void a_user_who_is_creator_and_photographer_has_two_scores(void **state) {
     struct shop *s = *state;
     assert_int_equal(
         APPLY(s, s->worker, CREATE(1, "lamp", "ann"), IMAGE(2, "lamp", "ann"), PURCHASE(3, "lamp")),
@@ -135,7 +135,7 @@ static void a_batch_of_duplicates_writes_nothing(void **state) {
     assert_int_equal(s->m.batches, 0);
 }
 
-static void every_read_and_write_is_under_the_fence(void **state) {
+static void every_read_and_write_of_a_batch_has_the_fence(void **state) {
     struct shop *s = *state;
     s->m.fail_batches = STATUS_RETRY;
     assert_int_equal(APPLY(s, s->worker, CREATE(1, "lamp", "ann")), STATUS_RETRY);
@@ -148,7 +148,7 @@ static void every_read_and_write_is_under_the_fence(void **state) {
 
 /* The cache of rows. */
 
-static void acknowledged_rows_are_not_read_again(void **state) {
+static void rows_whose_write_was_acknowledged_are_not_read_again(void **state) {
     struct shop *s = *state;
     stock(s);
     for (unsigned i = 10; i < 15; i++)
@@ -158,7 +158,7 @@ static void acknowledged_rows_are_not_read_again(void **state) {
     assert_scores(s, 5, 5, 5);
 }
 
-static void after_a_write_without_an_answer_its_rows_are_read_again_and_no_others(void **state) {
+static void only_the_rows_of_a_write_without_an_answer_are_read_again(void **state) {
     struct shop *s = *state;
     stock(s);
     s->m.fail_batches = STATUS_RETRY;
@@ -172,7 +172,7 @@ static void after_a_write_without_an_answer_its_rows_are_read_again_and_no_other
     assert_scores(s, 2, 2, 1);
 }
 
-static void after_a_failed_read_the_other_rows_of_the_batch_are_read_again_too(void **state) {
+static void all_rows_of_a_batch_are_read_again_after_a_failed_read(void **state) {
     struct shop *s = *state;
     stock(s);
     s->m.fail_reads = STATUS_RETRY;
@@ -189,7 +189,7 @@ static void a_row_that_was_not_written_never_enters_the_cache(void **state) {
     struct shop *s = *state;
     s->m.fail_batches = STATUS_RETRY;
     assert_int_equal(APPLY(s, s->worker, PURCHASE(2, "lamp")),
-                     STATUS_RETRY); /* it read that there is no lamp */
+                     STATUS_RETRY); /* the worker has read that there is no lamp */
     s->m.fail_batches = STATUS_OK;
     assert_int_equal(APPLY(s, s->other, CREATE(1, "lamp", "ann")), STATUS_OK);
     assert_int_equal(APPLY(s, s->worker, PURCHASE(2, "lamp")), STATUS_OK);
@@ -198,7 +198,7 @@ static void a_row_that_was_not_written_never_enters_the_cache(void **state) {
     assert_null(memory_score(&s->m, ROLE_CREATOR, CONTRIBUTION_UNKNOWN));
 }
 
-static void the_cache_is_bounded_and_keeps_the_rows_used_last(void **state) {
+static void the_cache_of_rows_is_bounded_and_keeps_the_rows_used_last(void **state) {
     struct shop *s = *state;
     struct contribution *example = contribution_new("p0");
     example->creator = example->created_by = example->updated_by = mem_strdup("ann");
@@ -218,7 +218,7 @@ static void the_cache_is_bounded_and_keeps_the_rows_used_last(void **state) {
         APPLY(s, a, PURCHASE(11, "p0"), PURCHASE(12, "p1"), PURCHASE(13, "p2"), PURCHASE(14, "p3")),
         STATUS_OK);
     assert_int_equal(s->m.rows_read, 4);
-    assert_int_equal(APPLY(s, a, PURCHASE(15, "p7")), STATUS_OK); /* evicted by those */
+    assert_int_equal(APPLY(s, a, PURCHASE(15, "p7")), STATUS_OK); /* the four rows have evicted it */
     assert_int_equal(s->m.rows_read, 5);
     for (unsigned i = 16; i < 100; i++) /* a row that is taken and put back is counted once */
         assert_int_equal(APPLY(s, a, PURCHASE(i, "p7")), STATUS_OK);
@@ -227,7 +227,7 @@ static void the_cache_is_bounded_and_keeps_the_rows_used_last(void **state) {
     apply_free(a);
 }
 
-static void without_room_every_row_is_read_each_time(void **state) {
+static void every_row_is_read_each_time_without_a_cache(void **state) {
     struct shop *s = *state;
     struct apply *a = apply_new(&s->m.store, "s", NULL, NULL, 0);
     for (unsigned i = 1; i <= 5; i++)
@@ -240,7 +240,7 @@ static void without_room_every_row_is_read_each_time(void **state) {
 /* Failures. */
 
 /* The batch fails after so many row writes: the next one is lost, or only its answer is. */
-static void a_batch_cut_short_anywhere_is_completed_by_applying_it_again(void **state) {
+static void a_batch_that_failed_at_any_write_is_completed_by_applying_it_again(void **state) {
     struct shop *s = *state;
     for (int effect = 0; effect < 2; effect++)
         for (int writes = 0; writes < 5; writes++) { /* three scores and two contributions */
@@ -264,7 +264,7 @@ static void a_batch_cut_short_anywhere_is_completed_by_applying_it_again(void **
         }
 }
 
-static void if_only_the_last_answer_was_lost_nothing_is_written_again(void **state) {
+static void a_batch_whose_last_answer_alone_was_lost_is_not_written_again(void **state) {
     struct shop *s = *state;
     stock(s);
     s->m.row_writes_left = 2; /* ann, pia; the lamp's is unanswered */
@@ -294,7 +294,7 @@ static void apply_the_others_batch(void *data) {
         (s)->m.before_write_data = (s);                                                                      \
     } while (0)
 
-static void if_another_worker_applied_the_batch_meanwhile_nothing_is_counted(void **state) {
+static void a_batch_that_another_worker_applied_meanwhile_is_not_counted_again(void **state) {
     struct shop *s = *state;
     stock(s);
     MEANWHILE(s, PURCHASE(4, "lamp"), PURCHASE(5, "vase"), PURCHASE(6, "lamp"));
@@ -304,7 +304,7 @@ static void if_another_worker_applied_the_batch_meanwhile_nothing_is_counted(voi
     assert_string_equal(row(s, "lamp")->last_event_id, "s:6");
 }
 
-static void if_another_worker_applied_part_of_the_batch_only_the_rest_is_counted(void **state) {
+static void the_rest_of_a_batch_that_another_worker_applied_in_part_is_counted(void **state) {
     struct shop *s = *state;
     stock(s);
     MEANWHILE(s, PURCHASE(4, "lamp"), PURCHASE(5, "vase"));
@@ -329,7 +329,7 @@ static void a_worker_behind_the_new_owner_changes_nothing(void **state) {
     assert_string_equal(row(s, "lamp")->last_event_id, "s:23");
 }
 
-static void after_too_many_conflicts_the_batch_is_to_be_retried_later(void **state) {
+static void a_batch_with_too_many_conflicts_is_to_be_retried_later(void **state) {
     struct shop *s = *state;
     stock(s);
     s->m.always_conflict = true;
@@ -403,7 +403,7 @@ static void the_listener_gets_the_rows_that_were_written_although_the_batch_fail
     apply_free(a);
 }
 
-static void throttles_are_counted_over_all_rounds_of_a_batch_even_if_it_fails(void **state) {
+static void throttles_are_counted_in_all_rounds_of_a_batch_even_if_it_fails(void **state) {
     struct shop *s = *state;
     s->m.throttles = 2;
     assert_int_equal(APPLY(s, s->worker, CREATE(1, "lamp", "ann")), STATUS_OK);
@@ -448,28 +448,28 @@ static void the_listener_gets_the_changed_rows_once_they_are_in_the_store(void *
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_batch_becomes_one_write_a_product_and_one_a_contributor),
-        TEST(a_score_has_its_last_event_and_the_position_of_it),
-        TEST(creator_and_photographer_of_one_name_have_two_scores),
+        TEST(a_batch_causes_one_write_for_each_product_and_each_contributor),
+        TEST(a_score_has_its_last_event_and_that_events_position),
+        TEST(a_user_who_is_creator_and_photographer_has_two_scores),
         TEST(only_rows_that_changed_are_written),
         TEST(a_batch_of_duplicates_writes_nothing),
-        TEST(every_read_and_write_is_under_the_fence),
-        TEST(acknowledged_rows_are_not_read_again),
-        TEST(after_a_write_without_an_answer_its_rows_are_read_again_and_no_others),
-        TEST(after_a_failed_read_the_other_rows_of_the_batch_are_read_again_too),
+        TEST(every_read_and_write_of_a_batch_has_the_fence),
+        TEST(rows_whose_write_was_acknowledged_are_not_read_again),
+        TEST(only_the_rows_of_a_write_without_an_answer_are_read_again),
+        TEST(all_rows_of_a_batch_are_read_again_after_a_failed_read),
         TEST(a_row_that_was_not_written_never_enters_the_cache),
-        TEST(the_cache_is_bounded_and_keeps_the_rows_used_last),
-        TEST(without_room_every_row_is_read_each_time),
-        TEST(a_batch_cut_short_anywhere_is_completed_by_applying_it_again),
-        TEST(if_only_the_last_answer_was_lost_nothing_is_written_again),
-        TEST(if_another_worker_applied_the_batch_meanwhile_nothing_is_counted),
-        TEST(if_another_worker_applied_part_of_the_batch_only_the_rest_is_counted),
+        TEST(the_cache_of_rows_is_bounded_and_keeps_the_rows_used_last),
+        TEST(every_row_is_read_each_time_without_a_cache),
+        TEST(a_batch_that_failed_at_any_write_is_completed_by_applying_it_again),
+        TEST(a_batch_whose_last_answer_alone_was_lost_is_not_written_again),
+        TEST(a_batch_that_another_worker_applied_meanwhile_is_not_counted_again),
+        TEST(the_rest_of_a_batch_that_another_worker_applied_in_part_is_counted),
         TEST(a_worker_behind_the_new_owner_changes_nothing),
-        TEST(after_too_many_conflicts_the_batch_is_to_be_retried_later),
+        TEST(a_batch_with_too_many_conflicts_is_to_be_retried_later),
         TEST(a_refusal_of_the_store_is_returned_and_not_retried),
         TEST(the_listener_gets_the_changed_rows_once_they_are_in_the_store),
         TEST(the_listener_gets_the_rows_that_were_written_although_the_batch_failed),
-        TEST(throttles_are_counted_over_all_rounds_of_a_batch_even_if_it_fails),
+        TEST(throttles_are_counted_in_all_rounds_of_a_batch_even_if_it_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

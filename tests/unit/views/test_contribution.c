@@ -17,7 +17,7 @@ static void a_new_contribution_has_only_a_product(void **state) {
     assert_int_equal(c->photographer_score, 0);
 }
 
-static void a_copy_field_by_field_is_equal_and_outlives_the_original(void **state) {
+static void a_copy_of_a_contribution_is_equal_and_outlives_the_original(void **state) {
     (void)state;
     struct contribution *c = contribution_new("lamp");
     c->creator = mem_strdup("ann");
@@ -49,7 +49,7 @@ static void a_copy_field_by_field_is_equal_and_outlives_the_original(void **stat
     assert_int_equal(contribution_size(copy), size);
 }
 
-static void the_size_counts_every_string(void **state) {
+static void the_size_of_a_contribution_counts_every_string(void **state) {
     (void)state;
     _cleanup_(contribution_freep) struct contribution *c = contribution_new("lamp");
     char **const strings[] = {&c->creator,    &c->photographer, &c->last_event_id, &c->photographer_event_id,
@@ -61,7 +61,7 @@ static void the_size_counts_every_string(void **state) {
     }
 }
 
-static void roles_are_named_as_the_tables_have_them(void **state) {
+static void roles_have_their_names_of_the_tables(void **state) {
     (void)state;
     assert_string_equal(role_name(ROLE_CREATOR), "creator");
     assert_string_equal(role_name(ROLE_PHOTOGRAPHER), "photographer");
@@ -69,7 +69,7 @@ static void roles_are_named_as_the_tables_have_them(void **state) {
         assert_int_equal(role_from_name(role_name(role)), role);
 }
 
-static void unknown_is_one_word_and_no_other(void **state) {
+static void only_the_exact_word_unknown_is_unknown(void **state) {
     (void)state;
     assert_true(contribution_is_unknown("UNKNOWN"));
     assert_false(contribution_is_unknown("unknown"));
@@ -80,10 +80,10 @@ static void unknown_is_one_word_and_no_other(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_contribution_has_only_a_product),
-        cmocka_unit_test(a_copy_field_by_field_is_equal_and_outlives_the_original),
-        cmocka_unit_test(the_size_counts_every_string),
-        cmocka_unit_test(roles_are_named_as_the_tables_have_them),
-        cmocka_unit_test(unknown_is_one_word_and_no_other),
+        cmocka_unit_test(a_copy_of_a_contribution_is_equal_and_outlives_the_original),
+        cmocka_unit_test(the_size_of_a_contribution_counts_every_string),
+        cmocka_unit_test(roles_have_their_names_of_the_tables),
+        cmocka_unit_test(only_the_exact_word_unknown_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

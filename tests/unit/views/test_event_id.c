@@ -6,7 +6,7 @@
 
 #define NINES_80 "99999999999999999999999999999999999999999999999999999999999999999999999999999999"
 
-static void an_id_is_parsed_into_its_parts(void **state) {
+static void an_event_id_is_parsed_into_its_parts(void **state) {
     (void)state;
     static const struct {
         const char *text, *shard, *sequence;
@@ -30,7 +30,7 @@ static void an_id_is_parsed_into_its_parts(void **state) {
     }
 }
 
-static void malformed_ids_are_refused(void **state) {
+static void malformed_event_ids_are_refused(void **state) {
     (void)state;
     static const char *const wrong[] = {
         "",
@@ -91,7 +91,7 @@ static struct event_id parsed(const char *text) {
     return id;
 }
 
-static void ids_compare_by_shard_then_numbers(void **state) {
+static void event_ids_are_compared_by_shard_then_numbers(void **state) {
     (void)state;
     static const char *const ascending[] = {
         "a:99",
@@ -127,7 +127,7 @@ static void an_absent_sub_sequence_is_sub_sequence_0(void **state) {
     assert_int_equal(event_id_compare(&a, &b), 0);
 }
 
-static void a_records_own_id_is_made_of_its_position(void **state) {
+static void the_event_id_of_a_record_is_made_from_its_position(void **state) {
     (void)state;
     char text[EVENT_ID_SIZE];
     struct position p;
@@ -137,7 +137,7 @@ static void a_records_own_id_is_made_of_its_position(void **state) {
     assert_string_equal(event_id_format("shardId-000000000002", &p, text), "shardId-000000000002:49577:3");
 }
 
-static void the_longest_id_fits(void **state) {
+static void the_longest_event_id_fits(void **state) {
     (void)state;
     char text[EVENT_ID_SIZE], shard[LIMIT_SHARD_ID_BYTES + 1];
     memset(shard, 'z', sizeof shard - 1);
@@ -181,7 +181,7 @@ static void write_id(struct drawn *d) {
     event_id_format(d->shard, &p, d->text);
 }
 
-static void an_id_of_any_length_is_parsed_into_its_parts(void **state) {
+static void an_event_id_of_any_length_is_parsed_into_its_parts(void **state) {
     (void)state;
     const uint64_t seed = decimal_seed();
     uint64_t random = seed;
@@ -207,7 +207,7 @@ static int sign(int n) {
     return (n > 0) - (n < 0);
 }
 
-static void ids_are_ordered_by_shard_then_number_then_sub_sequence(void **state) {
+static void event_ids_are_ordered_by_shard_then_number_then_sub_sequence(void **state) {
     (void)state;
     const uint64_t seed = decimal_seed();
     uint64_t random = seed;
@@ -234,15 +234,15 @@ static void ids_are_ordered_by_shard_then_number_then_sub_sequence(void **state)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_id_is_parsed_into_its_parts),
-        cmocka_unit_test(malformed_ids_are_refused),
+        cmocka_unit_test(an_event_id_is_parsed_into_its_parts),
+        cmocka_unit_test(malformed_event_ids_are_refused),
         cmocka_unit_test(a_shard_id_has_1_to_128_characters),
-        cmocka_unit_test(ids_compare_by_shard_then_numbers),
+        cmocka_unit_test(event_ids_are_compared_by_shard_then_numbers),
         cmocka_unit_test(an_absent_sub_sequence_is_sub_sequence_0),
-        cmocka_unit_test(a_records_own_id_is_made_of_its_position),
-        cmocka_unit_test(the_longest_id_fits),
-        cmocka_unit_test(an_id_of_any_length_is_parsed_into_its_parts),
-        cmocka_unit_test(ids_are_ordered_by_shard_then_number_then_sub_sequence),
+        cmocka_unit_test(the_event_id_of_a_record_is_made_from_its_position),
+        cmocka_unit_test(the_longest_event_id_fits),
+        cmocka_unit_test(an_event_id_of_any_length_is_parsed_into_its_parts),
+        cmocka_unit_test(event_ids_are_ordered_by_shard_then_number_then_sub_sequence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The cases are tests/data/fold.json, which the Python model is held to as well
+/* The cases are tests/data/fold.json, which the Python model must also pass
  * (tests/model/test_fold_cases.py).
  */
 #include "views/fold.h"

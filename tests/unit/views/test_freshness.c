@@ -21,7 +21,7 @@ static int64_t of_shard(struct freshness *f, const char *shard_id) {
     return FRESHNESS_UNKNOWN;
 }
 
-static void before_the_shards_are_set_the_view_is_unknown(void **state) {
+static void the_as_of_of_the_view_is_unknown_before_the_shards_are_set(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN);
@@ -30,7 +30,7 @@ static void before_the_shards_are_set_the_view_is_unknown(void **state) {
     assert_int_equal(of_shard(f, "a"), FRESHNESS_UNKNOWN);
 }
 
-static void the_view_is_as_old_as_its_oldest_shard(void **state) {
+static void the_as_of_of_the_view_is_that_of_its_oldest_shard(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     SET(f, {"c", 300}, {"a", 100}, {"b", 200});
@@ -41,7 +41,7 @@ static void the_view_is_as_old_as_its_oldest_shard(void **state) {
     assert_int_equal(freshness_as_of(f), 250);
 }
 
-static void one_unknown_shard_makes_the_view_unknown(void **state) {
+static void one_shard_without_an_as_of_makes_the_as_of_of_the_view_unknown(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     SET(f, {"a", 100}, {"b", FRESHNESS_UNKNOWN});
@@ -52,7 +52,7 @@ static void one_unknown_shard_makes_the_view_unknown(void **state) {
     assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN);
 }
 
-static void a_shard_never_goes_back(void **state) {
+static void the_as_of_of_a_shard_never_decreases(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     SET(f, {"a", 100});
@@ -79,7 +79,7 @@ static void a_shard_that_is_not_given_is_removed_and_ignored(void **state) {
     assert_int_equal(freshness_as_of(f), 200);
 }
 
-static void when_all_shards_have_ended_the_largest_time_stays(void **state) {
+static void the_largest_as_of_is_kept_when_all_shards_have_ended(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     SET(f, {"a", 100}, {"b", 150});
@@ -89,14 +89,14 @@ static void when_all_shards_have_ended_the_largest_time_stays(void **state) {
     assert_int_equal(freshness_as_of(f), 300);
 }
 
-static void if_all_shards_ended_before_a_time_was_known_the_view_stays_unknown(void **state) {
+static void the_as_of_of_the_view_stays_unknown_if_all_shards_ended_without_one(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     freshness_set_shards(f, NULL, 0, 0);
     assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN);
 }
 
-static void the_table_is_read_as_a_copy_sorted_by_shard(void **state) {
+static void the_table_of_shards_is_read_as_a_copy_sorted_by_shard(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     struct freshness_shard *shards;
@@ -113,7 +113,7 @@ static void the_table_is_read_as_a_copy_sorted_by_shard(void **state) {
     free(shards);
 }
 
-static void two_longest_shard_ids_are_kept_apart(void **state) {
+static void two_shard_ids_of_the_maximum_length_are_distinguished(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     struct freshness_shard two[2] = {{.as_of_ms = 1}, {.as_of_ms = 2}};
@@ -129,7 +129,7 @@ static void two_longest_shard_ids_are_kept_apart(void **state) {
 
 enum { LATE_MS = 1000 }; /* the lag that the history is kept for */
 
-static struct freshness *remembering(void) {
+static struct freshness *new_with_history(void) {
     struct freshness *f = freshness_new();
     freshness_keep_history(f, LATE_MS);
     return f;
@@ -141,9 +141,9 @@ static void advance_at(struct freshness *f, int64_t now_ms, int64_t as_of_ms) {
     freshness_set_shards(f, &shard, 1, now_ms);
 }
 
-static void the_view_of_a_while_ago_is_in_the_history(void **state) {
+static void an_earlier_as_of_of_the_view_is_in_the_history(void **state) {
     (void)state;
-    _cleanup_(freshness_freep) struct freshness *f = remembering();
+    _cleanup_(freshness_freep) struct freshness *f = new_with_history();
     assert_int_equal(freshness_as_of_at(f, 0), FRESHNESS_UNKNOWN);
     advance_at(f, 5000, 100);
     advance_at(f, 6000, 200);
@@ -154,9 +154,9 @@ static void the_view_of_a_while_ago_is_in_the_history(void **state) {
     assert_int_equal(freshness_as_of_at(f, 9000000), 200);
 }
 
-static void a_leap_of_hours_counts_from_its_moment_on(void **state) {
+static void a_jump_of_the_as_of_by_hours_is_in_the_history_at_its_time(void **state) {
     (void)state;
-    _cleanup_(freshness_freep) struct freshness *f = remembering();
+    _cleanup_(freshness_freep) struct freshness *f = new_with_history();
     enum { HOUR_MS = 3600000 };
     advance_at(f, 10000, 1 * HOUR_MS);
     advance_at(f, 12000, 3 * HOUR_MS); /* the backlog is applied */
@@ -165,13 +165,14 @@ static void a_leap_of_hours_counts_from_its_moment_on(void **state) {
     assert_int_equal(freshness_as_of_at(f, 13000 - LATE_MS), 3 * HOUR_MS);
 }
 
-/* However often the view changes, the history never gives a later time than it was, and hardly an older one.
+/* However often the view changes, the history never gives a later as-of than the true one, and only a
+ * slightly older one.
  */
-static void the_history_is_bounded_and_errs_to_the_older_side(void **state) {
+static void the_history_is_bounded_and_never_gives_a_later_as_of(void **state) {
     (void)state;
     static const int64_t steps_ms[] = {1, 7, 31, 33, 250, 5000};
     for (size_t i = 0; i < COUNT(steps_ms); i++) {
-        _cleanup_(freshness_freep) struct freshness *f = remembering();
+        _cleanup_(freshness_freep) struct freshness *f = new_with_history();
         for (int64_t now_ms = 0; now_ms < 20000; now_ms += steps_ms[i]) {
             advance_at(f, now_ms, now_ms);
             int64_t then_ms = now_ms - LATE_MS, was_ms = then_ms - then_ms % steps_ms[i];
@@ -184,9 +185,9 @@ static void the_history_is_bounded_and_errs_to_the_older_side(void **state) {
     }
 }
 
-static void a_new_shard_makes_the_history_unknown_too(void **state) {
+static void the_history_is_unknown_from_the_time_of_a_new_shard(void **state) {
     (void)state;
-    _cleanup_(freshness_freep) struct freshness *f = remembering();
+    _cleanup_(freshness_freep) struct freshness *f = new_with_history();
     advance_at(f, 1000, 100);
     static const struct freshness_shard two[] = {{"a", 100}, {"new", FRESHNESS_UNKNOWN}};
     freshness_set_shards(f, two, 2, 2000);
@@ -196,9 +197,9 @@ static void a_new_shard_makes_the_history_unknown_too(void **state) {
     assert_int_equal(freshness_as_of_at(f, 3000), 90);
 }
 
-static void clocks_read_in_another_order_are_put_in_order(void **state) {
+static void updates_whose_clocks_are_out_of_order_are_put_in_order(void **state) {
     (void)state;
-    _cleanup_(freshness_freep) struct freshness *f = remembering();
+    _cleanup_(freshness_freep) struct freshness *f = new_with_history();
     advance_at(f, 1000, 100);
     advance_at(f, 990, 200);
     assert_int_equal(freshness_as_of_at(f, 995), FRESHNESS_UNKNOWN);
@@ -217,7 +218,7 @@ static void *advance(void *data) {
     return NULL;
 }
 
-static void while_threads_advance_the_view_never_goes_back(void **state) {
+static void the_as_of_of_the_view_never_decreases_while_threads_advance_it(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new();
     SET(f, {"a", 0}, {"b", 0});
@@ -237,21 +238,21 @@ static void while_threads_advance_the_view_never_goes_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(before_the_shards_are_set_the_view_is_unknown),
-        cmocka_unit_test(the_view_is_as_old_as_its_oldest_shard),
-        cmocka_unit_test(one_unknown_shard_makes_the_view_unknown),
-        cmocka_unit_test(a_shard_never_goes_back),
+        cmocka_unit_test(the_as_of_of_the_view_is_unknown_before_the_shards_are_set),
+        cmocka_unit_test(the_as_of_of_the_view_is_that_of_its_oldest_shard),
+        cmocka_unit_test(one_shard_without_an_as_of_makes_the_as_of_of_the_view_unknown),
+        cmocka_unit_test(the_as_of_of_a_shard_never_decreases),
         cmocka_unit_test(a_shard_that_is_not_given_is_removed_and_ignored),
-        cmocka_unit_test(when_all_shards_have_ended_the_largest_time_stays),
-        cmocka_unit_test(if_all_shards_ended_before_a_time_was_known_the_view_stays_unknown),
-        cmocka_unit_test(the_table_is_read_as_a_copy_sorted_by_shard),
-        cmocka_unit_test(two_longest_shard_ids_are_kept_apart),
-        cmocka_unit_test(the_view_of_a_while_ago_is_in_the_history),
-        cmocka_unit_test(a_leap_of_hours_counts_from_its_moment_on),
-        cmocka_unit_test(the_history_is_bounded_and_errs_to_the_older_side),
-        cmocka_unit_test(a_new_shard_makes_the_history_unknown_too),
-        cmocka_unit_test(clocks_read_in_another_order_are_put_in_order),
-        cmocka_unit_test(while_threads_advance_the_view_never_goes_back),
+        cmocka_unit_test(the_largest_as_of_is_kept_when_all_shards_have_ended),
+        cmocka_unit_test(the_as_of_of_the_view_stays_unknown_if_all_shards_ended_without_one),
+        cmocka_unit_test(the_table_of_shards_is_read_as_a_copy_sorted_by_shard),
+        cmocka_unit_test(two_shard_ids_of_the_maximum_length_are_distinguished),
+        cmocka_unit_test(an_earlier_as_of_of_the_view_is_in_the_history),
+        cmocka_unit_test(a_jump_of_the_as_of_by_hours_is_in_the_history_at_its_time),
+        cmocka_unit_test(the_history_is_bounded_and_never_gives_a_later_as_of),
+        cmocka_unit_test(the_history_is_unknown_from_the_time_of_a_new_shard),
+        cmocka_unit_test(updates_whose_clocks_are_out_of_order_are_put_in_order),
+        cmocka_unit_test(the_as_of_of_the_view_never_decreases_while_threads_advance_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,7 +44,7 @@ static const struct {
     {NINES_80, 16909060, "22035f9dea3e1f6bdfef70cdd17b25efa418ca63a22764cec0ffffffffffffffffffff01020304"},
 };
 
-static void the_encoding_is_length_magnitude_and_sub_sequence(void **state) {
+static void an_encoded_position_is_length_magnitude_and_sub_sequence(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(encodings); i++) {
         struct position p = parsed(encodings[i].sequence, encodings[i].sub_sequence);
@@ -52,7 +52,7 @@ static void the_encoding_is_length_magnitude_and_sub_sequence(void **state) {
     }
 }
 
-static void a_position_survives_a_round_trip_by_bytes_and_by_text(void **state) {
+static void a_position_is_equal_after_a_round_trip_in_bytes_and_in_text(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(encodings); i++) {
         char text[POSITION_TEXT_SIZE];
@@ -102,7 +102,7 @@ static void assert_encoding(uint64_t seed, const char *number, uint32_t sub) {
         fail_msg("seed %" PRIu64 ": %s:%" PRIu32 " comes back as %s", seed, number, sub, text);
 }
 
-static void a_number_of_any_length_survives_a_round_trip_by_bytes(void **state) {
+static void a_position_of_any_length_is_equal_after_a_round_trip_in_bytes(void **state) {
     (void)state;
     const uint64_t seed = decimal_seed();
     uint64_t random = seed;
@@ -121,7 +121,7 @@ static void a_number_of_any_length_survives_a_round_trip_by_bytes(void **state) 
     }
 }
 
-static void the_order_of_bytes_is_the_order_of_numbers(void **state) {
+static void encoded_positions_have_the_order_of_their_numbers(void **state) {
     (void)state;
     const uint64_t seed = decimal_seed();
     uint64_t random = seed;
@@ -140,7 +140,7 @@ static void the_order_of_bytes_is_the_order_of_numbers(void **state) {
 }
 
 /* Bytes from a store are a position in its only form, or they are refused. */
-static void random_bytes_are_refused_or_are_the_only_form_of_a_position(void **state) {
+static void random_bytes_are_refused_or_are_the_encoding_of_one_position(void **state) {
     (void)state;
     const uint64_t seed = decimal_seed();
     uint64_t random = seed;
@@ -164,7 +164,7 @@ static void random_bytes_are_refused_or_are_the_only_form_of_a_position(void **s
     assert_true(taken > 1000);
 }
 
-static void sub_sequences_lie_between_their_record_and_the_next(void **state) {
+static void positions_of_sub_sequences_are_between_their_record_and_the_next(void **state) {
     (void)state;
     struct position record = parsed("41", 0), first = parsed("41", 1), last = parsed("41", UINT32_MAX),
                     next = parsed("42", 0);
@@ -173,7 +173,7 @@ static void sub_sequences_lie_between_their_record_and_the_next(void **state) {
     assert_true(position_compare(&last, &next) < 0);
 }
 
-static void the_end_is_above_every_position(void **state) {
+static void the_end_position_is_above_every_other_position(void **state) {
     (void)state;
     struct position greatest = parsed(NINES_80, UINT32_MAX), zero = parsed("0", 0), end;
     assert_true(position_compare(&position_end, &greatest) > 0);
@@ -196,7 +196,7 @@ static void malformed_sequence_numbers_are_refused(void **state) {
     assert_false(position_parse("1\0002", 3, 0, &p));
 }
 
-static void malformed_bytes_are_refused(void **state) {
+static void malformed_encoded_positions_are_refused(void **state) {
     (void)state;
     static const struct {
         const char *bytes;
@@ -237,16 +237,16 @@ static void a_magnitude_of_more_than_80_digits_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_encoding_is_length_magnitude_and_sub_sequence),
-        cmocka_unit_test(a_position_survives_a_round_trip_by_bytes_and_by_text),
+        cmocka_unit_test(an_encoded_position_is_length_magnitude_and_sub_sequence),
+        cmocka_unit_test(a_position_is_equal_after_a_round_trip_in_bytes_and_in_text),
         cmocka_unit_test(a_position_from_an_integer_equals_the_one_from_its_text),
-        cmocka_unit_test(a_number_of_any_length_survives_a_round_trip_by_bytes),
-        cmocka_unit_test(the_order_of_bytes_is_the_order_of_numbers),
-        cmocka_unit_test(random_bytes_are_refused_or_are_the_only_form_of_a_position),
-        cmocka_unit_test(sub_sequences_lie_between_their_record_and_the_next),
-        cmocka_unit_test(the_end_is_above_every_position),
+        cmocka_unit_test(a_position_of_any_length_is_equal_after_a_round_trip_in_bytes),
+        cmocka_unit_test(encoded_positions_have_the_order_of_their_numbers),
+        cmocka_unit_test(random_bytes_are_refused_or_are_the_encoding_of_one_position),
+        cmocka_unit_test(positions_of_sub_sequences_are_between_their_record_and_the_next),
+        cmocka_unit_test(the_end_position_is_above_every_other_position),
         cmocka_unit_test(malformed_sequence_numbers_are_refused),
-        cmocka_unit_test(malformed_bytes_are_refused),
+        cmocka_unit_test(malformed_encoded_positions_are_refused),
         cmocka_unit_test(a_magnitude_of_more_than_80_digits_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,13 +13,13 @@
 
 /* The records. */
 
-enum { STORY_EVENTS = 12 };
+enum { EVENTS = 12 };
 
 /* Three products, two merchants, one photographer; every rule of credit at least once. */
 static const struct {
     enum event_kind kind;
     const char *product, *origin;
-} story[STORY_EVENTS] = {
+} events[EVENTS] = {
     {EVENT_CREATE, "hat", "w/merchant/1/Ann"},   {EVENT_PURCHASE, "hat", "w/web/9/Cid"},
     {EVENT_IMAGE, "hat", "w/photographer/2/Bo"}, {EVENT_PURCHASE, "hat", "w/web/9/Cid"},
     {EVENT_CREATE, "cap", "w/merchant/3/Dee"},   {EVENT_PURCHASE, "bow", "w/web/9/Cid"},
@@ -31,28 +31,28 @@ static const struct {
 static const struct expected_score {
     const char *user_id;
     int64_t creator, photographer; /* 0: no row */
-} story_scores[] = {
+} expected_scores[] = {
     {"w/merchant/1/Ann", 3, 0},   {"w/merchant/3/Dee", 2, 0}, {"w/photographer/2/Bo", 0, 3},
     {CONTRIBUTION_UNKNOWN, 2, 2}, {"w/web/9/Cid", 0, 0},
 };
 
-struct story_records {
-    struct apply_record records[STORY_EVENTS];
-    char ids[STORY_EVENTS][EVENT_ID_SIZE];
+struct test_records {
+    struct apply_record records[EVENTS];
+    char ids[EVENTS][EVENT_ID_SIZE];
 };
 
-static void tell_story(struct story_records *s, const char *shard) {
-    for (size_t i = 0; i < STORY_EVENTS; i++) {
+static void make_records(struct test_records *s, const char *shard) {
+    for (size_t i = 0; i < EVENTS; i++) {
         struct position at = position_from_u64(250 + i); /* positions of 1 byte and of 2 */
         s->records[i] = (struct apply_record){
-            .event = {story[i].kind, event_id_format(shard, &at, s->ids[i]), story[i].product,
-                      story[i].origin, 1000 + (int64_t)i},
+            .event = {events[i].kind, event_id_format(shard, &at, s->ids[i]), events[i].product,
+                      events[i].origin, 1000 + (int64_t)i},
             .position = at,
         };
     }
 }
 
-static enum status apply_part(struct apply *a, const struct story_records *s, size_t first, size_t end) {
+static enum status apply_part(struct apply *a, const struct test_records *s, size_t first, size_t end) {
     struct apply_counts counts;
     return apply_batch(a, s->records + first, end - first, NULL, &counts, &support_error);
 }
@@ -86,10 +86,10 @@ static void check_row(struct fixture *t, const char *product, int64_t creator_sc
     assert_string_equal(row->last_event_id, last_event_id);
 }
 
-static void check_story(struct fixture *t, const struct story_records *s) {
+static void check_tables(struct fixture *t, const struct test_records *s) {
     support_no_faults(t);
-    for (size_t i = 0; i < sizeof story_scores / sizeof *story_scores; i++)
-        check_score(t, &story_scores[i]);
+    for (size_t i = 0; i < sizeof expected_scores / sizeof *expected_scores; i++)
+        check_score(t, &expected_scores[i]);
     check_row(t, "hat", 3, 2, s->ids[8]);
     check_row(t, "cap", 2, 1, s->ids[10]);
     check_row(t, "bow", 2, 2, s->ids[11]);
@@ -99,40 +99,40 @@ static void check_story(struct fixture *t, const struct story_records *s) {
 
 static void applies_once(void **state) {
     struct fixture *t = support_fixture(state);
-    struct story_records s;
-    tell_story(&s, SHARD);
+    struct test_records s;
+    make_records(&s, SHARD);
     _cleanup_(apply_freep) struct apply *a = new_tenure(t);
     assert_ok(apply_part(a, &s, 0, 7));
-    assert_ok(apply_part(a, &s, 7, STORY_EVENTS));
-    check_story(t, &s);
+    assert_ok(apply_part(a, &s, 7, EVENTS));
+    check_tables(t, &s);
 }
 
 static void any_batch_boundaries(void **state) {
     struct fixture *t = support_fixture(state);
-    struct story_records s;
-    tell_story(&s, SHARD);
+    struct test_records s;
+    make_records(&s, SHARD);
     _cleanup_(apply_freep) struct apply *a = new_tenure(t);
-    for (size_t i = 0; i < STORY_EVENTS; i++)
+    for (size_t i = 0; i < EVENTS; i++)
         assert_ok(apply_part(a, &s, i, i + 1));
-    check_story(t, &s);
+    check_tables(t, &s);
 }
 
 /* A worker dies after `writes` writes (or writes without an answer), and loses its memory. Then a new tenure
  * resumes at the checkpoint, with other batch boundaries. */
 static void crash_and_replay(struct fixture *t, enum fault fault, int writes, bool *crashed) {
-    struct story_records s;
-    tell_story(&s, SHARD);
+    struct test_records s;
+    make_records(&s, SHARD);
     support_fault(t, fault, NULL, writes, -1);
     struct apply *victim = new_tenure(t);
-    *crashed = apply_part(victim, &s, 0, 7) || apply_part(victim, &s, 7, STORY_EVENTS);
+    *crashed = apply_part(victim, &s, 0, 7) || apply_part(victim, &s, 7, EVENTS);
     apply_free(victim);
 
     support_no_faults(t);
     _cleanup_(apply_freep) struct apply *heir = new_tenure(t);
     assert_ok(apply_part(heir, &s, 0, 3));
     assert_ok(apply_part(heir, &s, 3, 9));
-    assert_ok(apply_part(heir, &s, 9, STORY_EVENTS));
-    check_story(t, &s);
+    assert_ok(apply_part(heir, &s, 9, EVENTS));
+    check_tables(t, &s);
 }
 
 static void crash_at_every_write(void **state, enum fault fault) {
@@ -159,16 +159,16 @@ static void crash_after_every_write(void **state) {
 /* The process continues after an outage: no row of the failed batch may be in its cache. */
 static void outage_in_one_tenure(void **state, enum fault fault, const char *operation) {
     struct fixture *t = support_fixture(state);
-    struct story_records s;
-    tell_story(&s, SHARD);
+    struct test_records s;
+    make_records(&s, SHARD);
     _cleanup_(apply_freep) struct apply *a = new_tenure(t);
     assert_ok(apply_part(a, &s, 0, 4));
     support_fault(t, fault, operation, 0, -1);
     assert_int_equal(apply_part(a, &s, 4, 9), STATUS_RETRY);
     support_no_faults(t);
     assert_ok(apply_part(a, &s, 4, 9));
-    assert_ok(apply_part(a, &s, 9, STORY_EVENTS));
-    check_story(t, &s);
+    assert_ok(apply_part(a, &s, 9, EVENTS));
+    check_tables(t, &s);
 }
 
 static void contributions_not_written(void **state) {
@@ -189,50 +189,51 @@ static void scores_written_unanswered(void **state) {
 
 static void one_answer_lost(void **state) {
     struct fixture *t = support_fixture(state);
-    struct story_records s;
-    tell_story(&s, SHARD);
+    struct test_records s;
+    make_records(&s, SHARD);
     _cleanup_(apply_freep) struct apply *a = new_tenure(t);
     support_fault(t, FAULT_LOSE_ANSWER, NULL, 3, 1);
     assert_ok(apply_part(a, &s, 0, 7)); /* sent again by the client; the condition fails */
     support_fault(t, FAULT_LOSE_ANSWER, "PutItem", 1, 1);
-    assert_ok(apply_part(a, &s, 7, STORY_EVENTS));
-    check_story(t, &s);
+    assert_ok(apply_part(a, &s, 7, EVENTS));
+    check_tables(t, &s);
 }
 
 /* A worker that lost its lease unnoticed continues for a while, behind and beside the new owner. */
-static void zombie(void **state) {
+static void lost_lease_continues(void **state) {
     struct fixture *t = support_fixture(state);
-    struct story_records s;
-    tell_story(&s, SHARD);
+    struct test_records s;
+    make_records(&s, SHARD);
     _cleanup_(apply_freep) struct apply *old = new_tenure(t);
     _cleanup_(apply_freep) struct apply *new = new_tenure(t);
     assert_ok(apply_part(old, &s, 0, 5));
     assert_ok(apply_part(new, &s, 0, 7));
     assert_ok(apply_part(old, &s, 5, 9)); /* over cached rows that are behind the table */
     assert_ok(apply_part(new, &s, 7, 10));
-    assert_ok(apply_part(new, &s, 10, STORY_EVENTS));
-    assert_ok(apply_part(old, &s, 9, STORY_EVENTS));
-    check_story(t, &s);
+    assert_ok(apply_part(new, &s, 10, EVENTS));
+    assert_ok(apply_part(old, &s, 9, EVENTS));
+    check_tables(t, &s);
 }
 
-/* It continues when all is done, with old rows in its cache, and applies a part again. */
-static void late_zombie(void **state) {
+/* It continues when the new owner has applied all, with old rows in its cache, and applies a part again. */
+static void lost_lease_continues_late(void **state) {
     struct fixture *t = support_fixture(state);
-    struct story_records s;
-    tell_story(&s, SHARD);
+    struct test_records s;
+    make_records(&s, SHARD);
     _cleanup_(apply_freep) struct apply *old = new_tenure(t);
     _cleanup_(apply_freep) struct apply *new = new_tenure(t);
     assert_ok(apply_part(old, &s, 0, 5));
-    assert_ok(apply_part(new, &s, 5, STORY_EVENTS));
+    assert_ok(apply_part(new, &s, 5, EVENTS));
     assert_ok(apply_part(old, &s, 5, 8));
-    check_story(t, &s);
+    check_tables(t, &s);
 }
 
-/* It runs ahead: the new owner's cached rows are behind the table, and its condition must fail. */
-static void zombie_ahead(void **state) {
+/* It writes ahead: the new owner's cached rows are behind the table, so the new owner's condition must fail.
+ */
+static void lost_lease_writes_ahead(void **state) {
     struct fixture *t = support_fixture(state);
-    struct story_records s;
-    tell_story(&s, SHARD);
+    struct test_records s;
+    make_records(&s, SHARD);
     _cleanup_(apply_freep) struct apply *old = new_tenure(t);
     _cleanup_(apply_freep) struct apply *new = new_tenure(t);
     assert_ok(apply_part(old, &s, 0, 5));
@@ -240,37 +241,37 @@ static void zombie_ahead(void **state) {
     assert_ok(apply_part(old, &s, 5, 9));
     assert_ok(apply_part(new, &s, 5, 7));
     assert_ok(apply_part(new, &s, 7, 10));
-    assert_ok(apply_part(new, &s, 10, STORY_EVENTS));
-    check_story(t, &s);
+    assert_ok(apply_part(new, &s, 10, EVENTS));
+    check_tables(t, &s);
 }
 
 /* Rows cached in an earlier tenure lack what other workers wrote since. */
 static void tenure_begins_empty(void **state) {
     struct fixture *t = support_fixture(state);
-    struct story_records s;
-    tell_story(&s, SHARD);
+    struct test_records s;
+    make_records(&s, SHARD);
     _cleanup_(apply_freep) struct apply *first = new_tenure(t);
     assert_ok(apply_part(first, &s, 0, 7));
     _cleanup_(apply_freep) struct apply *second = new_tenure(t);
     support_fault(t, FAULT_NONE, NULL, 0, 0);
     assert_ok(apply_part(second, &s, 0, 7));
     assert_int_equal(atomic_load(&t->faulty.sent), 1); /* one read, no write */
-    assert_ok(apply_part(second, &s, 7, STORY_EVENTS));
-    check_story(t, &s);
+    assert_ok(apply_part(second, &s, 7, EVENTS));
+    check_tables(t, &s);
 }
 
-static void nothing_on_a_dead_lease(void **state) {
+static void nothing_is_sent_without_the_lease(void **state) {
     struct fixture *t = support_fixture(state);
-    struct story_records s;
-    tell_story(&s, SHARD);
+    struct test_records s;
+    make_records(&s, SHARD);
     _cleanup_(apply_freep) struct apply *a = new_tenure(t);
     assert_ok(apply_part(a, &s, 0, 7));
     fence_open_until(&t->fence, clock_boot_ms());
     support_no_faults(t);
-    assert_int_equal(apply_part(a, &s, 7, STORY_EVENTS), STATUS_FAILED);
+    assert_int_equal(apply_part(a, &s, 7, EVENTS), STATUS_FAILED);
     assert_string_equal(support_error.code, "FenceShut");
     _cleanup_(apply_freep) struct apply *fresh = new_tenure(t); /* it has to read first */
-    assert_int_equal(apply_part(fresh, &s, 7, STORY_EVENTS), STATUS_FAILED);
+    assert_int_equal(apply_part(fresh, &s, 7, EVENTS), STATUS_FAILED);
     assert_int_equal(atomic_load(&t->faulty.sent), 0);
     check_score(t, &(struct expected_score){"w/merchant/3/Dee", 0, 0});
 }
@@ -284,8 +285,8 @@ static void shut_in_the_middle(struct aws_exchange *x, void *context) {
 
 static void fence_shuts_between_writes(void **state) {
     struct fixture *t = support_fixture(state);
-    struct story_records s;
-    tell_story(&s, SHARD);
+    struct test_records s;
+    make_records(&s, SHARD);
     struct apply *a = new_tenure(t);
     support_no_faults(t);
     t->faulty.filter = shut_in_the_middle; /* after the first score: no contribution may follow */
@@ -297,38 +298,38 @@ static void fence_shuts_between_writes(void **state) {
 
     fence_open_until(&t->fence, INT64_MAX);
     _cleanup_(apply_freep) struct apply *heir = new_tenure(t);
-    assert_ok(apply_part(heir, &s, 0, STORY_EVENTS));
-    check_story(t, &s);
+    assert_ok(apply_part(heir, &s, 0, EVENTS));
+    check_tables(t, &s);
 }
 
 /* Both shards sell Ann's products, each under its own watermark. */
 static void shards_share_a_score(void **state) {
     struct fixture *t = support_fixture(state);
-    struct story_records s, other;
-    tell_story(&s, SHARD);
-    tell_story(&other, OTHER_SHARD);
-    for (size_t i = 0; i < STORY_EVENTS; i++)
+    struct test_records s, other;
+    make_records(&s, SHARD);
+    make_records(&other, OTHER_SHARD);
+    for (size_t i = 0; i < EVENTS; i++)
         other.records[i].event.product_id = "sock"; /* created by Ann; 7 purchases */
     _cleanup_(apply_freep) struct apply *a = new_tenure(t);
     _cleanup_(apply_freep) struct apply *b = apply_new(t->store, OTHER_SHARD, &t->fence, NULL, CACHE_BYTES);
     assert_ok(apply_part(a, &s, 0, 4));
-    assert_ok(apply_part(b, &other, 0, STORY_EVENTS));
-    assert_ok(apply_part(a, &s, 4, STORY_EVENTS));
+    assert_ok(apply_part(b, &other, 0, EVENTS));
+    assert_ok(apply_part(a, &s, 4, EVENTS));
 
     _cleanup_(apply_freep) struct apply *again =
         apply_new(t->store, OTHER_SHARD, &t->fence, NULL, CACHE_BYTES);
-    assert_ok(apply_part(again, &other, 0, STORY_EVENTS));
+    assert_ok(apply_part(again, &other, 0, EVENTS));
     check_score(t, &(struct expected_score){"w/merchant/1/Ann", 3 + 7, 0});
-    check_row(t, "sock", 7, 6, other.ids[STORY_EVENTS - 1]);
+    check_row(t, "sock", 7, 6, other.ids[EVENTS - 1]);
 }
 
-/* A malformed watermark: the condition fails and nothing is to be dropped. Any further write would be a
- * guess. */
+/* With a malformed watermark the condition fails, and the reply does not show which records are counted. Any
+ * further write would be a guess. */
 static void unreasonable_refusal(void **state) {
     struct fixture *t = support_fixture(state);
-    struct story_records s;
+    struct test_records s;
     struct aws_client *client;
-    tell_story(&s, SHARD);
+    make_records(&s, SHARD);
     assert_ok(aws_client_new(&client, &aws_dynamodb, t->settings, NULL, &support_error));
     _cleanup_(mem_freep) char *table = mem_printf("%s-Scores", t->stage);
     assert_ok(dynamodb_once(client, "PutItem",
@@ -358,8 +359,8 @@ static void lower_watermark(struct aws_exchange *x, void *context) {
 /* The same with a well-formed watermark that is below all positions. */
 static void unexplained_refusal(void **state) {
     struct fixture *t = support_fixture(state);
-    struct story_records s;
-    tell_story(&s, SHARD);
+    struct test_records s;
+    make_records(&s, SHARD);
     struct apply *first = new_tenure(t);
     support_fault(t, FAULT_REFUSE, "PutItem", 0, -1);
     assert_int_equal(apply_part(first, &s, 0, 7), STATUS_RETRY);
@@ -383,8 +384,8 @@ static void strip_item(struct aws_exchange *x, void *context) {
 /* A failed condition's reply without the row: the row is read. */
 static void watermark_is_read(void **state) {
     struct fixture *t = support_fixture(state);
-    struct story_records s;
-    tell_story(&s, SHARD);
+    struct test_records s;
+    make_records(&s, SHARD);
     support_fault(t, FAULT_REFUSE, "PutItem", 0, -1);
     struct apply *victim = new_tenure(t);
     assert_int_equal(apply_part(victim, &s, 0, 9), STATUS_RETRY);
@@ -393,8 +394,8 @@ static void watermark_is_read(void **state) {
     support_no_faults(t);
     t->faulty.filter = strip_item;
     _cleanup_(apply_freep) struct apply *heir = new_tenure(t);
-    assert_ok(apply_part(heir, &s, 0, STORY_EVENTS));
-    check_story(t, &s);
+    assert_ok(apply_part(heir, &s, 0, EVENTS));
+    check_tables(t, &s);
 }
 
 static atomic_int left_unprocessed;
@@ -413,17 +414,17 @@ static void leave_unprocessed(struct aws_exchange *x, void *context) {
 /* An unprocessed key is not a missing row: taken for one, it would credit UNKNOWN. */
 static void unprocessed_keys(void **state) {
     struct fixture *t = support_fixture(state);
-    struct story_records s;
-    tell_story(&s, SHARD);
+    struct test_records s;
+    make_records(&s, SHARD);
     struct apply *first = new_tenure(t);
     assert_ok(apply_part(first, &s, 0, 5));
     apply_free(first);
     atomic_store(&left_unprocessed, 3);
     t->faulty.filter = leave_unprocessed;
     _cleanup_(apply_freep) struct apply *second = new_tenure(t);
-    assert_ok(apply_part(second, &s, 5, STORY_EVENTS));
+    assert_ok(apply_part(second, &s, 5, EVENTS));
     assert_true(atomic_load(&left_unprocessed) < 0);
-    check_story(t, &s);
+    check_tables(t, &s);
 }
 
 enum { PRODUCTS = 250 };
@@ -463,7 +464,7 @@ static void many_products(void **state) {
 }
 
 /* More failures than the client retries. What was written is not sent again. */
-static void bit_by_bit(void **state) {
+static void parts_of_a_batch(void **state) {
     struct fixture *t = support_fixture(state);
     support_fault(t, FAULT_REFUSE, NULL, 0, -1);
     t->faulty.every = 3;
@@ -474,7 +475,7 @@ int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
         support_test("a batch is applied once, whole", applies_once),
-        support_test("the tables are the same whatever the batch boundaries", any_batch_boundaries),
+        support_test("the tables do not depend on the batch boundaries", any_batch_boundaries),
         support_test("a crash before any one write loses and repeats nothing", crash_before_every_write),
         support_test("a crash after any one write, unanswered, loses and repeats nothing",
                      crash_after_every_write),
@@ -485,20 +486,25 @@ int main(void) {
         support_test("scores that were not written are written again", scores_not_written),
         support_test("scores that were written without an answer are not counted again",
                      scores_written_unanswered),
-        support_test("one lost answer is repaired within the batch", one_answer_lost),
-        support_test("a worker that lost its lease and goes on does no harm", zombie),
-        support_test("a worker that wakes up late does not set rows back", late_zombie),
-        support_test("a worker that lost its lease and runs ahead does no harm", zombie_ahead),
+        support_test("a batch is complete after one lost answer", one_answer_lost),
+        support_test("a worker that lost its lease and continues to write changes no row",
+                     lost_lease_continues),
+        support_test("a worker that lost its lease and continues late does not set rows back",
+                     lost_lease_continues_late),
+        support_test("a worker that lost its lease and writes ahead of the new owner changes no score",
+                     lost_lease_writes_ahead),
         support_test("a new tenure begins with an empty cache", tenure_begins_empty),
-        support_test("nothing is sent to the store once the lease is dead", nothing_on_a_dead_lease),
-        support_test("a fence that shuts between two writes stops the second", fence_shuts_between_writes),
+        support_test("nothing is sent to the store once the lease is dead",
+                     nothing_is_sent_without_the_lease),
+        support_test("a fence that shuts between two writes stops the second one",
+                     fence_shuts_between_writes),
         support_test("two shards add to one score without conflict", shards_share_a_score),
-        support_test("a refusal without a watermark to explain it is an error, not a retry",
-                     unreasonable_refusal),
-        support_test("a refusal that the watermark does not explain is an error too", unexplained_refusal),
+        support_test("a refusal with a malformed watermark is an error, not a retry", unreasonable_refusal),
+        support_test("a refusal that a valid watermark does not explain is an error, not a retry",
+                     unexplained_refusal),
         support_test("a watermark that is missing in the refusal is read", watermark_is_read),
-        support_test("keys left unprocessed are asked for again", unprocessed_keys),
-        support_test("a batch is written in parts while every third write fails", bit_by_bit),
+        support_test("unprocessed keys of a read are read again", unprocessed_keys),
+        support_test("a batch is written in parts while every third write fails", parts_of_a_batch),
         support_test("a batch may touch more products than one request reads", many_products),
     };
     return cmocka_run_group_tests_name("protocol", tests, NULL, NULL);

@@ -72,7 +72,7 @@ static void row_is_written_only_over_what_was_read(void **state) {
     assert_ok(put_row(t, row, SHARD ":7"));
 }
 
-static void rows_come_in_the_order_asked_for(void **state) {
+static void rows_are_returned_in_the_order_of_the_ids(void **state) {
     enum { ROWS = 230 };
     struct fixture *t = support_fixture(state);
     static char ids[ROWS][16];
@@ -287,7 +287,7 @@ static void released_lease_is_deleted(void **state) {
 
 /* Shrinking watermarks. */
 
-/* How many steps it took; with `at_most`, what is left is left. */
+/* Shrinks the watermarks in at most `at_most` steps. Returns the number of steps. */
 static int shrink(struct fixture *t, const char *shard_id, int at_most) {
     _cleanup_(store_shrinking_deinit) struct store_shrinking shrinking = {0};
     int steps = 0;
@@ -300,10 +300,10 @@ static int shrink(struct fixture *t, const char *shard_id, int at_most) {
 
 static void shrinking_ends(void **state) {
     struct fixture *t = support_fixture(state);
-    assert_int_equal(shrink(t, SHARD, 10), 1); /* there is nothing to go over */
+    assert_int_equal(shrink(t, SHARD, 10), 1); /* there are no watermarks */
 }
 
-/* What the store belongs to. */
+/* The source of the store. */
 
 static void belongs_to_its_first_source(void **state) {
     struct fixture *t = support_fixture(state);
@@ -314,7 +314,7 @@ static void belongs_to_its_first_source(void **state) {
     struct store_lease *leases;
     size_t n;
 
-    assert_ok(store_bind(t->store, NULL, key[0], &support_error)); /* a process that only serves came first */
+    assert_ok(store_bind(t->store, NULL, key[0], &support_error)); /* a process that only serves is first */
     assert_ok(store_bind(t->store, &mine, key[1], &support_error));
     assert_ok(store_bind(t->store, &mine, key[2], &support_error));
     assert_memory_equal(key[0], key[1], sizeof key[0]);
@@ -474,7 +474,7 @@ static struct store *open_again(const struct fixture *t) {
     return store;
 }
 
-static void one_fills(void **state) {
+static void one_process_writes(void **state) {
     struct fixture *t = support_fixture(state);
     const struct store_source source = {"file: mine", 0};
     uint8_t key[STORE_IDENTITY_KEY_BYTES];
@@ -533,7 +533,7 @@ static void checkpoint_is_in_the_batch(void **state) {
     free(back);
 }
 
-static void tenure_is_over(void **state) {
+static void batch_of_an_ended_tenure_is_refused(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = full_lease();
     struct contribution *back = NULL;
@@ -543,7 +543,7 @@ static void tenure_is_over(void **state) {
     assert_int_equal(store_read_contribution(t->store, "hat", 0, &back, &support_error), STATUS_NOT_FOUND);
 }
 
-static void newer_tables(void **state) {
+static void newer_tables_are_refused(void **state) {
     struct fixture *t = support_fixture(state);
     char path[128];
     struct store *store;
@@ -567,21 +567,21 @@ static void readers_do_not_wait(void **state) {
     test("a contribution is read back in every attribute", row_is_read_back),                                \
         test("a contribution is written only over what was read", row_is_written_only_over_what_was_read),   \
         test("rows are returned in the order of the ids, absent ones as NULL",                               \
-             rows_come_in_the_order_asked_for),                                                              \
+             rows_are_returned_in_the_order_of_the_ids),                                                     \
         test("a missing row is not found", missing_row_is_not_found),                                        \
         test("a rank counts the contributors above and reports ties, without UNKNOWN",                       \
              rank_counts_contributors_above),                                                                \
         test("a lease is read back in every attribute", lease_is_read_back),                                 \
         test("a lease is written over exactly what was read", lease_is_written_over_exactly_what_was_read),  \
-        test("another owner, counter or tenure each fails the condition", lease_condition_covers),           \
+        test("a lease with another owner, counter or tenure fails the condition", lease_condition_covers),   \
         test("a lease is not written once its fence is shut", lease_is_fenced),                              \
         test("a lease is deleted only as it was read", lease_is_deleted_only_as_it_was_read),                \
-        test("a lease that nobody owns can be deleted", released_lease_is_deleted),                          \
-        test("shrinking a shard's watermarks comes to an end", shrinking_ends),                              \
+        test("a lease without an owner can be deleted", released_lease_is_deleted),                          \
+        test("shrinking the watermarks of a shard ends", shrinking_ends),                                    \
         test("a store belongs to its first source, and names both sides to another",                         \
              belongs_to_its_first_source),                                                                   \
         test("creating existing tables changes nothing", creating_again_changes_nothing),                    \
-        test("a cancelled store answers at once", cancelled_store_answers_at_once),
+        test("a call to a cancelled store fails at once", cancelled_store_answers_at_once),
 
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
@@ -590,19 +590,20 @@ int main(void) {
         support_test("a score counts each position once", score_counts_each_position_once),
         support_test("no record of a shrunk shard is counted, and its watermarks take a byte",
                      shrunk_shard_is_not_counted),
-        support_test("watermarks are shrunk page by page, and the rest after a crash",
+        support_test("watermarks are shrunk page by page, and after a crash from the last page on",
                      shrinking_is_paged_and_resumed),
-        support_test("a page that could not be written is shrunk at the next call",
+        support_test("a page of watermarks that could not be written is shrunk at the next call",
                      failed_page_is_shrunk_again),
     };
     const struct CMUnitTest sqlite[] = {
         CONTRACT(support_test_sqlite) /* It is a file: */
-        support_test_sqlite("only one process at a time fills a database", one_fills),
-        support_test_sqlite("a batch that fails leaves nothing behind", batch_is_a_transaction),
+        support_test_sqlite("only one process at a time writes a database", one_process_writes),
+        support_test_sqlite("a batch that fails writes nothing", batch_is_a_transaction),
         support_test_sqlite("a batch writes its checkpoint, which a renewal does not set back",
                             checkpoint_is_in_the_batch),
-        support_test_sqlite("a batch of a tenure that is over is refused", tenure_is_over),
-        support_test_sqlite("tables of a newer program are refused", newer_tables),
+        support_test_sqlite("a batch of a tenure that is over is refused",
+                            batch_of_an_ended_tenure_is_refused),
+        support_test_sqlite("tables of a newer program are refused", newer_tables_are_refused),
         support_test_sqlite("readers do not wait for a writer", readers_do_not_wait),
     };
     int failed = cmocka_run_group_tests_name("store: dynamodb", dynamodb, NULL, NULL);

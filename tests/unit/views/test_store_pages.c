@@ -56,8 +56,8 @@ static struct store_place place_of(const struct store_score *row) {
 }
 
 /* From row `at` of `whole` on, the board is `page`. */
-static void assert_goes_on(const struct store_board *whole, size_t at, const struct store_board *page,
-                           size_t limit) {
+static void assert_continues(const struct store_board *whole, size_t at, const struct store_board *page,
+                             size_t limit) {
     size_t left = whole->n - at;
     assert_int_equal(page->n, left < limit ? left : limit);
     for (size_t i = 0; i < page->n; i++) {
@@ -66,7 +66,7 @@ static void assert_goes_on(const struct store_board *whole, size_t at, const str
     }
 }
 
-static void board_goes_on_after_any_row(void **state) {
+static void board_continues_after_any_row(void **state) {
     struct fixture *t = support_fixture(state);
     put_people(t);
     _cleanup_(store_board_deinit) struct store_board whole = read_board(t, NULL, 100);
@@ -77,7 +77,7 @@ static void board_goes_on_after_any_row(void **state) {
         const struct store_place after = place_of(&whole.items[i]);
         for (size_t limit = 1; limit < 100; limit = 3 * limit + 1) {
             _cleanup_(store_board_deinit) struct store_board page = read_board(t, &after, limit);
-            assert_goes_on(&whole, i + 1, &page, limit);
+            assert_continues(&whole, i + 1, &page, limit);
         }
     }
 }
@@ -90,7 +90,7 @@ static void place_outlives_its_row(void **state) {
         const struct store_place after = place_of(&whole.items[i]);
         add_to_score(t, ROLE_CREATOR, whole.items[i].user_id, 50);
         _cleanup_(store_board_deinit) struct store_board page = read_board(t, &after, 100);
-        assert_goes_on(&whole, i + 1, &page, 100);
+        assert_continues(&whole, i + 1, &page, 100);
     }
     const struct store_place never = {2, "w/merchant/nobody/ever"};
     _cleanup_(store_board_deinit) struct store_board page = read_board(t, &never, 100);
@@ -143,7 +143,7 @@ static void assert_each_once(const struct list *list) {
     }
 }
 
-static void list_goes_on_after_any_product(void **state) {
+static void list_continues_after_any_product(void **state) {
     struct fixture *t = support_fixture(state);
     for (int i = 0; i < PRODUCTS; i++) {
         char id[64];
@@ -159,7 +159,7 @@ static void list_goes_on_after_any_product(void **state) {
     }
 }
 
-static void nothing_is_an_empty_page(void **state) {
+static void empty_store_has_empty_pages(void **state) {
     struct fixture *t = support_fixture(state);
     _cleanup_(list_deinit) struct list list = {0};
     const struct store_place after = {7, "w/merchant/1/Ann"};
@@ -171,11 +171,11 @@ static void nothing_is_an_empty_page(void **state) {
 }
 
 #define CONTRACT(test)                                                                                       \
-    test("a board is best first, of its role only", board_is_best_first),                                    \
-        test("a board goes on after any of its rows, to its end", board_goes_on_after_any_row),              \
-        test("a place on a board outlives its row", place_outlives_its_row),                                 \
-        test("a list goes on after any product, to its end", list_goes_on_after_any_product),                \
-        test("pages of an empty store are empty", nothing_is_an_empty_page)
+    test("a board has the rows of its role, the highest score first", board_is_best_first),                  \
+        test("a board can be continued after any row, to its end", board_continues_after_any_row),           \
+        test("a board can be continued after a place whose row has moved", place_outlives_its_row),          \
+        test("a list can be continued after any product, to its end", list_continues_after_any_product),     \
+        test("pages of an empty store are empty", empty_store_has_empty_pages)
 
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);

@@ -99,15 +99,15 @@ static void answer_in_pages(struct aws_exchange *x, void *context) {
         "\"productId\":{\"S\":\"p\"},\"lastEventId\":{\"S\":\"s:1\"}}],"
         "\"LastEvaluatedKey\":{\"userId\":{\"S\":\"Ann\"},\"role\":{\"S\":\"creator\"}}}",
     };
-    bool goes_on = memmem(x->body, x->length, "ExclusiveStartKey", 17) != NULL;
-    f->every += goes_on != (n != 1); /* errors: only the first of three has no start key */
+    bool has_start_key = memmem(x->body, x->length, "ExclusiveStartKey", 17) != NULL;
+    f->every += has_start_key != (n != 1); /* errors: only the first of three has no start key */
     x->http_status = 200;
     x->has_crc32 = false;
     buffer_clear(&x->reply);
     buffer_puts(&x->reply, answers[n]);
 }
 
-static void empty_page_is_no_end(void **state) {
+static void empty_page_does_not_end_a_scan(void **state) {
     struct fixture *t = support_fixture(state);
     struct seen seen = {0};
     const struct store_visitor visitor = {see_score, see_contribution, &seen};
@@ -164,11 +164,12 @@ int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest dynamodb[] = {
         CONTRACT(support_test),
-        support_test("an empty page is not the end of a scan", empty_page_is_no_end),
+        support_test("an empty page is not the end of a scan", empty_page_does_not_end_a_scan),
     };
     const struct CMUnitTest sqlite[] = {
         CONTRACT(support_test_sqlite),
-        support_test_sqlite("a scan is of one moment, whatever is written meanwhile", scan_is_of_one_moment),
+        support_test_sqlite("a scan returns the rows of one moment, whatever is written meanwhile",
+                            scan_is_of_one_moment),
         support_test_sqlite("a reader creates neither file nor tables", reader_makes_nothing),
     };
     int failed = cmocka_run_group_tests_name("store scan: dynamodb", dynamodb, NULL, NULL);

@@ -230,8 +230,7 @@ static void a_shard_is_not_obsolete_while_it_is_listed(void **state) {
     assert_true(first_is_obsolete(SCAN(LEASES(a, b), LISTED(shard("b", "a", "")))));
 }
 
-static void a_shard_is_obsolete_without_an_unlisted_child_but_not_without_the_lease_of_a_listed_one(
-    void **state) {
+static void a_shard_is_obsolete_only_when_every_listed_child_has_a_lease(void **state) {
     (void)state;
     struct store_lease a = ended_with("b", "");
     assert_true(first_is_obsolete(SCAN(LEASES(a), LISTED(shard("d", "", "")))));
@@ -282,8 +281,7 @@ int main(void) {
         cmocka_unit_test(the_children_of_a_shard_are_those_that_name_it_as_a_parent),
         cmocka_unit_test(a_shard_is_obsolete_when_it_is_not_listed_and_all_children_have_begun),
         cmocka_unit_test(a_shard_is_not_obsolete_while_it_is_listed),
-        cmocka_unit_test(
-            a_shard_is_obsolete_without_an_unlisted_child_but_not_without_the_lease_of_a_listed_one),
+        cmocka_unit_test(a_shard_is_obsolete_only_when_every_listed_child_has_a_lease),
         cmocka_unit_test(a_child_without_an_as_of_has_the_latest_as_of_of_its_ended_parents),
         cmocka_unit_test(a_shard_with_an_as_of_does_not_use_its_parents),
     };

@@ -3,7 +3,7 @@
 #include "base/limits.h"
 #include "tests/unit/support/test.h"
 
-/* A store that shows what a test wants, in each round and each part of it. */
+/* A store whose rows the test sets, for each round of reading and each part of a round. */
 
 struct shown_score {
     const char *role, *user_id;
@@ -26,7 +26,7 @@ struct shown {
     const struct shown_round *rounds;
     size_t n_rounds, scans;
     const char *owner; /* of the one lease */
-    int64_t counter;   /* of it; one more at each look, if it is not 0 */
+    int64_t counter;   /* its counter; one more at each read, unless it is 0 */
     enum status failure;
 };
 
@@ -71,7 +71,7 @@ static enum status show_leases(struct store *store, struct store_lease **leases,
     return STATUS_OK;
 }
 
-/* At rest, unless the test says otherwise. */
+/* No lease is held, unless the test sets an owner. */
 static struct shown shown_store(const struct shown_round *rounds, size_t n_rounds) {
     return (struct shown){.ops = {.read_leases = show_leases, .scan = show},
                           .rounds = rounds,
@@ -99,7 +99,7 @@ static void assert_difference(const struct audit *audit, size_t i, const char *r
 
 /* A table at rest. */
 
-static void scores_that_equal_their_products_are_no_difference(void **state) {
+static void a_score_that_equals_the_sum_of_its_products_is_not_a_difference(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {
         {.scores = {{"creator", "Ann", 5, 5},
@@ -117,7 +117,7 @@ static void scores_that_equal_their_products_are_no_difference(void **state) {
     audit_deinit(&audit);
 }
 
-static void rows_that_are_wrong_missing_or_without_products_are_differences(void **state) {
+static void a_score_that_is_wrong_missing_or_without_products_is_a_difference(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {
         {.scores = {{"photographer", "Bo", 3, 3},
@@ -128,17 +128,17 @@ static void rows_that_are_wrong_missing_or_without_products_are_differences(void
     struct shown s = shown_store(rounds, 1);
     struct audit audit = audited(&s);
     assert_int_equal(audit.n_differences, 6);
-    assert_difference(&audit, 0, "creator", "", AUDIT_NONE, 1); /* a product of nobody's was sold */
+    assert_difference(&audit, 0, "creator", "", AUDIT_NONE, 1); /* a product without a creator was sold */
     assert_difference(&audit, 1, "creator", "Ann", 4, 5);
     assert_difference(&audit, 2, "creator", "Cid", AUDIT_NONE, 9);
     assert_difference(&audit, 3, "creator", "Eve", 7, AUDIT_NONE);
     assert_difference(&audit, 4, "owner", "Ann", 0, AUDIT_NONE);
     assert_difference(&audit, 5, "photographer", "Bo", 3, 2);
-    assert_int_equal(audit.rounds, 1); /* nobody holds a lease: it will not change */
+    assert_int_equal(audit.rounds, 1); /* no lease is held, so the table does not change */
     audit_deinit(&audit);
 }
 
-static void role_and_user_id_are_kept_apart(void **state) {
+static void scores_are_compared_by_role_and_user_id(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {
         {.scores = {{"creator", "Ann", 1, 1}, {"creatorA", "nn", 1, 1}}, .products = {{"Ann", NULL, 1, 0}}}};
@@ -158,7 +158,7 @@ static struct shown moving_store(const struct shown_round *rounds, size_t n_roun
     return s;
 }
 
-static void a_score_that_moved_across_the_sum_of_its_products_is_no_difference(void **state) {
+static void a_score_that_changed_across_the_sum_of_its_products_is_not_a_difference(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {{.scores = {{"creator", "Ann", 5, 9},
                                                             {"creator", "New", AUDIT_NONE, 2},
@@ -174,23 +174,23 @@ static void a_score_that_moved_across_the_sum_of_its_products_is_no_difference(v
     audit_deinit(&audit);
 }
 
-static void a_batch_in_progress_settles_once_its_products_are_written(void **state) {
+static void scores_of_a_batch_in_progress_agree_when_its_products_are_written(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {
         {.scores = {{"creator", "Ann", 5, 5}, {"creator", "Bea", 6, 6}},
          .products = {{"Ann", NULL, 3, 0}, {"Bea", NULL, 4, 0}}},
-        {.scores = {{"creator", "Ann", 5, 5}, {"creator", "Bea", 8, 8}}, /* and more on its way */
+        {.scores = {{"creator", "Ann", 5, 5}, {"creator", "Bea", 8, 8}}, /* and more credit in progress */
          .products = {{"Ann", NULL, 5, 0}, {"Bea", NULL, 6, 0}}}};
     struct shown s = moving_store(rounds, 2);
     struct audit audit = audited(&s);
     assert_int_equal(audit.n_differences, 0);
     assert_int_equal(audit.settled, 2);
-    assert_int_equal(audit.moving, 1); /* Bea's is right as far as it was awaited */
+    assert_int_equal(audit.moving, 1); /* Bea's score is right for the credit of the first reading */
     assert_int_equal(audit.rounds, 2);
     audit_deinit(&audit);
 }
 
-static void credit_after_the_first_reading_is_not_awaited(void **state) {
+static void credit_after_the_first_reading_causes_no_further_reading(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {
         {.scores = {{"creator", "Ann", 5, 5}, {"creator", "Bea", 4, 4}},
@@ -206,7 +206,7 @@ static void credit_after_the_first_reading_is_not_awaited(void **state) {
     audit_deinit(&audit);
 }
 
-static void a_score_that_never_settles_is_a_difference(void **state) {
+static void a_score_that_never_agrees_is_a_difference(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {
         {.scores = {{"creator", "Ann", 5, 5}}, .products = {{"Ann", NULL, 4, 0}}}};
@@ -218,7 +218,7 @@ static void a_score_that_never_settles_is_a_difference(void **state) {
     audit_deinit(&audit);
 }
 
-static void a_score_below_its_products_is_a_difference_however_it_moves(void **state) {
+static void a_score_below_the_sum_of_its_products_is_a_difference_even_if_it_changes(void **state) {
     (void)state;
     static const struct shown_round rounds[] = {
         {.scores = {{"creator", "Ann", 3, 6}, {"creator", "Gone", 2, AUDIT_NONE}},
@@ -243,7 +243,7 @@ static void a_snapshot_is_read_once_even_if_leases_change(void **state) {
     audit_deinit(&audit);
 }
 
-static void a_store_that_fails_is_an_error(void **state) {
+static void an_audit_of_a_store_that_fails_is_an_error(void **state) {
     (void)state;
     static const struct shown_round rounds[1];
     struct shown s = shown_store(rounds, 1);
@@ -271,7 +271,7 @@ static char *printed(const struct audit *audit, enum options_format format) {
     return text;
 }
 
-static void a_table_has_a_line_for_each_difference_and_no_control_characters(void **state) {
+static void the_audit_table_has_a_line_for_each_difference_and_no_control_characters(void **state) {
     (void)state;
     const struct audit audit = {.products = 3,
                                 .scores = 2,
@@ -285,7 +285,7 @@ static void a_table_has_a_line_for_each_difference_and_no_control_characters(voi
                               "2 differences; 2 scores, 3 products, read 1 time\n");
 }
 
-static void a_table_reports_that_its_rows_moved(void **state) {
+static void the_audit_table_reports_scores_that_changed_during_the_audit(void **state) {
     (void)state;
     const struct audit audit = {.products = 3,
                                 .scores = 2,
@@ -302,7 +302,7 @@ static void a_table_reports_that_its_rows_moved(void **state) {
     assert_contains(text, "1 scores differed at first");
 }
 
-static void json_has_all_of_it(void **state) {
+static void the_audit_json_has_all_counts_and_differences(void **state) {
     (void)state;
     const struct audit audit = {.products = 3,
                                 .scores = 2,
@@ -328,7 +328,7 @@ static void json_has_all_of_it(void **state) {
     assert_true(json_equal(found, expected));
 }
 
-static void output_that_cannot_be_written_is_an_error(void **state) {
+static void an_audit_whose_output_cannot_be_written_is_an_error(void **state) {
     (void)state;
     const struct audit audit = {.rounds = 1};
     FILE *full = fopen("/dev/full", "w");
@@ -339,20 +339,20 @@ static void output_that_cannot_be_written_is_an_error(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scores_that_equal_their_products_are_no_difference),
-        cmocka_unit_test(rows_that_are_wrong_missing_or_without_products_are_differences),
-        cmocka_unit_test(role_and_user_id_are_kept_apart),
-        cmocka_unit_test(a_score_that_moved_across_the_sum_of_its_products_is_no_difference),
-        cmocka_unit_test(a_batch_in_progress_settles_once_its_products_are_written),
-        cmocka_unit_test(credit_after_the_first_reading_is_not_awaited),
-        cmocka_unit_test(a_score_that_never_settles_is_a_difference),
-        cmocka_unit_test(a_score_below_its_products_is_a_difference_however_it_moves),
+        cmocka_unit_test(a_score_that_equals_the_sum_of_its_products_is_not_a_difference),
+        cmocka_unit_test(a_score_that_is_wrong_missing_or_without_products_is_a_difference),
+        cmocka_unit_test(scores_are_compared_by_role_and_user_id),
+        cmocka_unit_test(a_score_that_changed_across_the_sum_of_its_products_is_not_a_difference),
+        cmocka_unit_test(scores_of_a_batch_in_progress_agree_when_its_products_are_written),
+        cmocka_unit_test(credit_after_the_first_reading_causes_no_further_reading),
+        cmocka_unit_test(a_score_that_never_agrees_is_a_difference),
+        cmocka_unit_test(a_score_below_the_sum_of_its_products_is_a_difference_even_if_it_changes),
         cmocka_unit_test(a_snapshot_is_read_once_even_if_leases_change),
-        cmocka_unit_test(a_store_that_fails_is_an_error),
-        cmocka_unit_test(a_table_has_a_line_for_each_difference_and_no_control_characters),
-        cmocka_unit_test(a_table_reports_that_its_rows_moved),
-        cmocka_unit_test(json_has_all_of_it),
-        cmocka_unit_test(output_that_cannot_be_written_is_an_error),
+        cmocka_unit_test(an_audit_of_a_store_that_fails_is_an_error),
+        cmocka_unit_test(the_audit_table_has_a_line_for_each_difference_and_no_control_characters),
+        cmocka_unit_test(the_audit_table_reports_scores_that_changed_during_the_audit),
+        cmocka_unit_test(the_audit_json_has_all_counts_and_differences),
+        cmocka_unit_test(an_audit_whose_output_cannot_be_written_is_an_error),
     };
     json_set_alloc_funcs(mem_alloc, free);
     return cmocka_run_group_tests(tests, NULL, NULL);

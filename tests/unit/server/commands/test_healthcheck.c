@@ -2,7 +2,7 @@
 
 #include "tests/unit/support/test.h"
 
-static void the_address_to_ask_is_that_of_the_probes(void **state) {
+static void the_health_check_calls_the_address_of_the_probes(void **state) {
     (void)state;
     static const struct {
         const char *listen, *ops_listen, *url;
@@ -25,7 +25,7 @@ static void the_address_to_ask_is_that_of_the_probes(void **state) {
     }
 }
 
-static void an_address_without_a_known_port_is_a_mistake_that_names_the_option(void **state) {
+static void a_health_check_without_a_known_port_is_an_error_that_names_the_option(void **state) {
     (void)state;
     static const struct {
         const char *listen, *ops_listen, *word;
@@ -45,8 +45,8 @@ static void an_address_without_a_known_port_is_a_mistake_that_names_the_option(v
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_address_to_ask_is_that_of_the_probes),
-        cmocka_unit_test(an_address_without_a_known_port_is_a_mistake_that_names_the_option),
+        cmocka_unit_test(the_health_check_calls_the_address_of_the_probes),
+        cmocka_unit_test(a_health_check_without_a_known_port_is_an_error_that_names_the_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

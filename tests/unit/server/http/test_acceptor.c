@@ -77,7 +77,7 @@ static void release_one(unsigned i) {
     acceptor_release(acceptor);
 }
 
-static void a_connection_is_handed_over(void **state) {
+static void accepted_connections_are_handed_over(void **state) {
     (void)state;
     start(LIMIT);
     int fds[HANDFUL];
@@ -130,7 +130,7 @@ static void connections_in_the_queue_at_the_end_are_handed_over(void **state) {
         close(fds[i]);
 }
 
-static void with_the_limit_reached_it_still_ends_at_its_deadline(void **state) {
+static void an_acceptor_at_its_limit_ends_at_its_deadline(void **state) {
     (void)state;
     start(1);
     int fds[] = {dial(), dial()};
@@ -148,7 +148,7 @@ struct crowd {
     atomic_bool stop;
 };
 
-/* Connects until somebody is refused. */
+/* Connects until a connection is refused. */
 static void *connect_main(void *argument) {
     struct crowd *crowd = argument;
     while (!atomic_load(&crowd->stop)) {
@@ -164,8 +164,8 @@ static void *connect_main(void *argument) {
     return NULL;
 }
 
-/* Counted are those whose connect() returned. Whoever connects later than the others are refused would be one
- * too many: the socket is closed by then. */
+/* Counts the clients whose connect() succeeded. After the first refusal the socket is closed, so none can
+ * connect. */
 static void every_client_that_connected_before_the_end_is_handed_over(void **state) {
     (void)state;
     struct crowd crowd = {0};
@@ -181,7 +181,7 @@ static void every_client_that_connected_before_the_end_is_handed_over(void **sta
     assert_int_equal(atomic_load(&taken), atomic_load(&crowd.connected));
 }
 
-/* Asks for a connection and does not wait for it. */
+/* Begins a connection and does not wait for it. */
 static int ask(void) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -190,7 +190,7 @@ static int ask(void) {
     return fd;
 }
 
-static void a_socket_that_refuses_new_connections_keeps_its_queue(void **state) {
+static void a_listening_socket_that_refuses_new_connections_keeps_its_queue(void **state) {
     (void)state;
     struct error e;
     int listening = listen_open("127.0.0.1:0", &e);
@@ -207,7 +207,7 @@ static void a_socket_that_refuses_new_connections_keeps_its_queue(void **state) 
     assert_int_equal(read(taken_fd, &byte, 1), 1);
     assert_int_equal(accept(listening, NULL, NULL), -1);
     close(listening);
-    assert_int_equal(poll(&unanswered, 1, PLENTY_MS), 1); /* it asks again, and is refused */
+    assert_int_equal(poll(&unanswered, 1, PLENTY_MS), 1); /* the kernel repeats the SYN, which is refused */
     assert_true(unanswered.revents & POLLERR);
     close(before);
     close(after);
@@ -218,12 +218,12 @@ static void a_socket_that_refuses_new_connections_keeps_its_queue(void **state) 
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_connection_is_handed_over),
+        TEST(accepted_connections_are_handed_over),
         TEST(connections_beyond_the_limit_wait_until_one_is_closed),
         TEST(connections_in_the_queue_at_the_end_are_handed_over),
-        TEST(with_the_limit_reached_it_still_ends_at_its_deadline),
+        TEST(an_acceptor_at_its_limit_ends_at_its_deadline),
         TEST(every_client_that_connected_before_the_end_is_handed_over),
-        cmocka_unit_test(a_socket_that_refuses_new_connections_keeps_its_queue),
+        cmocka_unit_test(a_listening_socket_that_refuses_new_connections_keeps_its_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static struct access_log_entry entry(unsigned status) {
                                      .request_id = ""};
 }
 
-static void a_line_has_the_request_and_its_answer(void **state) {
+static void a_line_of_the_access_log_has_the_request_and_its_answer(void **state) {
     (void)state;
     struct access_log_entry e = entry(200);
     e.cached = true;
@@ -60,7 +60,7 @@ static void an_answer_that_did_not_use_the_cache_has_no_cache_field(void **state
     assert_string_equal(support_text(json, "level"), "warn");
 }
 
-static void a_target_of_any_bytes_and_length_leaves_the_line_whole(void **state) {
+static void a_request_target_of_any_bytes_and_length_is_logged_in_one_line(void **state) {
     (void)state;
     static char target[LIMIT_URI_BYTES + 2];
     memset(target, 0xFF, sizeof target - 1);
@@ -74,7 +74,7 @@ static void a_target_of_any_bytes_and_length_leaves_the_line_whole(void **state)
     assert_true(strlen(logged) < LIMIT_LOGGED_TARGET_BYTES && strlen(logged) > LIMIT_LOGGED_TARGET_BYTES - 8);
 }
 
-static void failures_beyond_the_limit_of_a_second_are_only_counted(void **state) {
+static void failures_beyond_the_limit_per_second_are_only_counted(void **state) {
     (void)state;
     struct access_log_entry e = entry(503);
     for (int i = 0; i < LIMIT_ACCESS_LOG_LINES + 7; i++)
@@ -90,10 +90,10 @@ static void failures_beyond_the_limit_of_a_second_are_only_counted(void **state)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_line_has_the_request_and_its_answer),
+        TEST(a_line_of_the_access_log_has_the_request_and_its_answer),
         TEST(an_answer_that_did_not_use_the_cache_has_no_cache_field),
-        TEST(a_target_of_any_bytes_and_length_leaves_the_line_whole),
-        TEST(failures_beyond_the_limit_of_a_second_are_only_counted),
+        TEST(a_request_target_of_any_bytes_and_length_is_logged_in_one_line),
+        TEST(failures_beyond_the_limit_per_second_are_only_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

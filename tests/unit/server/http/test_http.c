@@ -2,7 +2,7 @@
 
 /* Answers. */
 
-static void an_answer_has_its_cache_status_and_its_age(void **state) {
+static void an_answer_has_a_cache_status_and_an_age(void **state) {
     (void)state;
     int fd = dial();
     struct reply miss = exchange(fd, "/scores/merchant"), hit = exchange(fd, "/scores/merchant");
@@ -23,7 +23,7 @@ static void an_answer_has_its_cache_status_and_its_age(void **state) {
     close(fd);
 }
 
-static void the_age_of_a_kept_answer_grows(void **state) {
+static void the_age_of_a_cached_answer_grows(void **state) {
     (void)state;
     int fd = dial();
     int64_t age_s = 0, passed_ms = 0, begun_ms = clock_boot_ms();
@@ -69,7 +69,7 @@ static void a_connection_is_kept_unless_it_is_of_http_1_0(void **state) {
     close(fd);
 }
 
-static void a_path_reaches_the_api_as_it_was_sent(void **state) {
+static void a_path_is_given_to_the_api_as_it_was_sent(void **state) {
     (void)state;
     assert_int_equal(status_of("/contributions/a%2Fb"), 200);
     assert_int_equal(status_of("/contributions/a/b"), 404);
@@ -203,7 +203,7 @@ static void assert_last(int fd, struct reply *r) {
     close(fd);
 }
 
-static void with_all_connections_taken_only_probes_are_answered(void **state) {
+static void only_probes_are_answered_while_all_connections_are_in_use(void **state) {
     (void)state;
     int fds[2], probing, other;
     take_all(fds);
@@ -224,7 +224,7 @@ static void with_all_connections_taken_only_probes_are_answered(void **state) {
     close(fds[1]);
 }
 
-static void connections_are_served_again_once_others_have_left(void **state) {
+static void connections_are_served_again_when_others_have_closed(void **state) {
     (void)state;
     int fds[2], fd;
     take_all(fds);
@@ -232,7 +232,8 @@ static void connections_are_served_again_once_others_have_left(void **state) {
     close(fds[0]);
     close(fds[1]);
     struct reply r;
-    for (int64_t until = clock_boot_ms() + 10000;; close(fd), fd = dial()) { /* until their end was noticed */
+    for (int64_t until = clock_boot_ms() + 10000;;
+         close(fd), fd = dial()) { /* until the server has noticed that they are closed */
         r = exchange(fd, "/scores/merchant");
         if (r.status == 200 || clock_boot_ms() > until)
             break;
@@ -244,7 +245,7 @@ static void connections_are_served_again_once_others_have_left(void **state) {
     close(fd);
 }
 
-static void beyond_the_reserve_for_probes_connections_wait(void **state) {
+static void connections_beyond_the_reserve_for_probes_wait(void **state) {
     (void)state;
     int fds[2], reserve[LIMIT_PROBE_CONNECTIONS], waiting;
     take_all(fds);
@@ -265,8 +266,8 @@ static void beyond_the_reserve_for_probes_connections_wait(void **state) {
     close(fds[1]);
 }
 
-/* Each byte would start an idle time-out anew. */
-static void headers_that_arrive_too_slowly_end_the_connection(void **state) {
+/* Each byte would restart an idle time-out. */
+static void a_connection_whose_headers_arrive_too_slowly_is_closed(void **state) {
     (void)state;
     int64_t begun_ms = clock_boot_ms(); /* before it is taken */
     int fd = dial();
@@ -304,7 +305,7 @@ static void requests_are_counted_by_route_and_never_by_path(void **state) {
     close(fd);
 }
 
-static void an_address_that_is_taken_is_an_error(void **state) {
+static void an_address_in_use_is_an_error(void **state) {
     (void)state;
     struct error e;
     char text[32];
@@ -317,21 +318,21 @@ static void an_address_that_is_taken_is_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(requests_are_counted_by_route_and_never_by_path),
-        TEST(an_answer_has_its_cache_status_and_its_age),
-        TEST(the_age_of_a_kept_answer_grows),
+        TEST(an_answer_has_a_cache_status_and_an_age),
+        TEST(the_age_of_a_cached_answer_grows),
         TEST(head_is_get_without_the_body),
         TEST(a_connection_is_kept_unless_it_is_of_http_1_0),
-        TEST(a_path_reaches_the_api_as_it_was_sent),
+        TEST(a_path_is_given_to_the_api_as_it_was_sent),
         TEST(other_methods_get_405_and_options_204),
         TEST(a_request_id_is_repeated_if_it_is_harmless_and_made_for_problems),
         TEST(a_uri_that_is_too_long_is_answered_414),
         TEST(headers_that_are_too_large_are_answered_431),
         TEST(a_body_is_ignored_up_to_its_limit),
-        TEST(with_all_connections_taken_only_probes_are_answered),
-        TEST(connections_are_served_again_once_others_have_left),
-        TEST(beyond_the_reserve_for_probes_connections_wait),
-        TEST(headers_that_arrive_too_slowly_end_the_connection),
-        TEST(an_address_that_is_taken_is_an_error),
+        TEST(only_probes_are_answered_while_all_connections_are_in_use),
+        TEST(connections_are_served_again_when_others_have_closed),
+        TEST(connections_beyond_the_reserve_for_probes_wait),
+        TEST(a_connection_whose_headers_arrive_too_slowly_is_closed),
+        TEST(an_address_in_use_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

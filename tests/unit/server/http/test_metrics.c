@@ -25,7 +25,7 @@ static void a_request_is_counted_under_its_routes_template(void **state) {
     assert_contains(text, "winner_view_http_request_duration_seconds_count{route=\"/scores/{id}\"} 2\n");
 }
 
-static void unknown_methods_and_routes_make_no_label(void **state) {
+static void unknown_methods_and_routes_do_not_make_labels(void **state) {
     (void)state;
     http_metrics_request(NULL, "BREW", 404, 1);
     http_metrics_request(NULL, "get", 404, 1);
@@ -38,7 +38,7 @@ static void unknown_methods_and_routes_make_no_label(void **state) {
     assert_lacks(text, "BREW");
 }
 
-static void connections_are_those_open_now(void **state) {
+static void the_connections_metric_counts_open_connections(void **state) {
     (void)state;
     http_metrics_connections(1);
     http_metrics_connections(1);
@@ -50,8 +50,8 @@ static void connections_are_those_open_now(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_counted_under_its_routes_template),
-        cmocka_unit_test(unknown_methods_and_routes_make_no_label),
-        cmocka_unit_test(connections_are_those_open_now),
+        cmocka_unit_test(unknown_methods_and_routes_do_not_make_labels),
+        cmocka_unit_test(the_connections_metric_counts_open_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

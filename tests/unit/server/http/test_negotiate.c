@@ -7,7 +7,7 @@
 
 #include "server/http/negotiate.h"
 
-/* What becomes of a large and of a small body. */
+/* Which bodies are compressed. */
 enum outcome { NEVER, IF_LARGE, ALWAYS };
 
 static enum outcome outcome_of(const char *first, const char *second) {
@@ -39,7 +39,7 @@ static void a_large_body_is_compressed_if_gzip_is_accepted(void **state) {
         {"gzip", IF_LARGE},
         {"GZip", IF_LARGE},
         {"x-gzip", IF_LARGE},
-        {"gzip, deflate, br, zstd", IF_LARGE}, /* a browser's */
+        {"gzip, deflate, br, zstd", IF_LARGE}, /* from a browser */
         {"br;q=1.0, gzip;q=0.8, *;q=0.1", IF_LARGE},
         {"gzip;q=0.001", IF_LARGE},
         {"*", IF_LARGE},
@@ -51,7 +51,7 @@ static void a_large_body_is_compressed_if_gzip_is_accepted(void **state) {
     assert_int_equal(outcome_of("br", "gzip"), IF_LARGE); /* two headers are one list */
 }
 
-static void gzip_is_not_sent_if_it_is_refused_or_weighs_less_than_plain(void **state) {
+static void gzip_is_not_sent_if_it_is_refused_or_has_less_weight_than_plain(void **state) {
     (void)state;
     static const struct codings_case cases[] = {
         {"", NEVER},
@@ -66,7 +66,7 @@ static void gzip_is_not_sent_if_it_is_refused_or_weighs_less_than_plain(void **s
         {"gzip;q=0.5, *;q=0.8", NEVER}, /* identity is among the rest */
         {"gzipped", NEVER},
         {"gzi", NEVER},
-        {"identity;q=0", NEVER}, /* it says not what else would do: there is only the plain one */
+        {"identity;q=0", NEVER}, /* it names no other coding, so the plain form is sent */
     };
     CHECK_CODINGS(cases);
     assert_int_equal(outcome_of(NULL, NULL), NEVER);
@@ -83,7 +83,7 @@ static void a_small_body_is_compressed_only_if_plain_is_refused(void **state) {
     assert_int_equal(outcome_of("identity;q=0", "gzip"), ALWAYS);
 }
 
-static void a_malformed_element_is_ignored_and_the_rest_is_read(void **state) {
+static void a_malformed_element_of_accept_encoding_is_ignored_and_the_rest_is_read(void **state) {
     (void)state;
     static const struct codings_case cases[] = {
         {"gzip;q=", NEVER},
@@ -148,9 +148,9 @@ static void an_etag_is_not_found_where_it_is_not_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_large_body_is_compressed_if_gzip_is_accepted),
-        cmocka_unit_test(gzip_is_not_sent_if_it_is_refused_or_weighs_less_than_plain),
+        cmocka_unit_test(gzip_is_not_sent_if_it_is_refused_or_has_less_weight_than_plain),
         cmocka_unit_test(a_small_body_is_compressed_only_if_plain_is_refused),
-        cmocka_unit_test(a_malformed_element_is_ignored_and_the_rest_is_read),
+        cmocka_unit_test(a_malformed_element_of_accept_encoding_is_ignored_and_the_rest_is_read),
         cmocka_unit_test(an_etag_is_found_in_the_list_that_names_it),
         cmocka_unit_test(an_etag_is_not_found_where_it_is_not_named),
     };

@@ -100,7 +100,7 @@ static const struct {
     {"", is_plain},
     {"Accept-Encoding: gzip, br\r\n", is_gzip},
     {"If-None-Match: *\r\n", is_unchanged},
-    {"Accept-Encoding: gzip\r\nIf-None-Match: \"x\", *\r\n", is_gzip}, /* "*" stands alone or is nothing */
+    {"Accept-Encoding: gzip\r\nIf-None-Match: \"x\", *\r\n", is_gzip}, /* "*" is valid only alone */
     {"Accept-Encoding: gzip\r\nIf-None-Match: *\r\n", is_unchanged},
     {"X-Request-Id: a\r\n", is_plain},
     {"X-Request-Id: a\r\nAccept-Encoding: gzip\r\n", is_gzip},
@@ -108,7 +108,7 @@ static const struct {
 };
 enum { WISHES = sizeof wishes / sizeof *wishes };
 
-static void each_request_gets_the_form_it_asks_for(void **state) {
+static void each_request_is_answered_in_the_form_that_its_headers_select(void **state) {
     (void)state;
     static struct reply r;
     for (size_t round = 0; round < 2; round++) /* made, then shared */
@@ -117,7 +117,7 @@ static void each_request_gets_the_form_it_asks_for(void **state) {
                 fail_msg("%s: %s", wishes[i].headers, r.head);
 }
 
-static void headers_that_are_sent_twice_are_one_list(void **state) {
+static void a_header_that_is_sent_twice_is_one_list(void **state) {
     (void)state;
     static struct reply r;
     assert_true(ask("/scores/merchant", "Accept-Encoding: br\r\nAccept-Encoding: gzip\r\n", &r));
@@ -126,7 +126,7 @@ static void headers_that_are_sent_twice_are_one_list(void **state) {
     assert_true(is_unchanged(&r));
 }
 
-static void every_line_of_if_none_match_counts(void **state) {
+static void every_if_none_match_header_is_compared(void **state) {
     (void)state;
     static struct reply r;
     static const char others[] = "If-None-Match: \"1\"\r\nIf-None-Match: \"2\"\r\nIf-None-Match: \"3\"\r\n"
@@ -149,14 +149,14 @@ static void *ask_for_all_forms(void *first) {
         wrong += !ask("/scores/merchant", wishes[k].headers, r) || !wishes[k].is_right(r);
         if (i % 8 == 0) {
             char *user_ids[] = {"widget/merchant/100000000/Ann"};
-            api_rows_changed(f.api, NULL, 0, (const char *const *)user_ids, 1); /* a new answer comes */
+            api_rows_changed(f.api, NULL, 0, (const char *const *)user_ids, 1); /* a new answer is loaded */
         }
     }
     free(r);
     return (void *)wrong;
 }
 
-static void the_forms_of_one_answer_may_be_asked_for_at_once(void **state) {
+static void many_threads_get_all_forms_of_one_answer_at_once(void **state) {
     (void)state;
     pthread_t threads[THREADS];
     for (uintptr_t i = 0; i < THREADS; i++)
@@ -168,7 +168,7 @@ static void the_forms_of_one_answer_may_be_asked_for_at_once(void **state) {
     }
 }
 
-static void a_304_is_counted_as_such(void **state) {
+static void a_304_is_counted_with_its_status(void **state) {
     (void)state;
     static struct reply r;
     assert_true(ask("/scores/photographer", "If-None-Match: *\r\n", &r));
@@ -183,11 +183,11 @@ static void a_304_is_counted_as_such(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(each_request_gets_the_form_it_asks_for),
-        TEST(headers_that_are_sent_twice_are_one_list),
-        TEST(every_line_of_if_none_match_counts),
-        TEST(the_forms_of_one_answer_may_be_asked_for_at_once),
-        TEST(a_304_is_counted_as_such),
+        TEST(each_request_is_answered_in_the_form_that_its_headers_select),
+        TEST(a_header_that_is_sent_twice_is_one_list),
+        TEST(every_if_none_match_header_is_compared),
+        TEST(many_threads_get_all_forms_of_one_answer_at_once),
+        TEST(a_304_is_counted_with_its_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

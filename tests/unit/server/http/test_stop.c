@@ -69,7 +69,7 @@ static void a_request_to_a_store_that_hangs_is_answered_at_its_deadline(void **s
     close(fd);
 }
 
-static void a_client_may_leave_while_its_request_waits(void **state) {
+static void a_client_can_close_its_connection_while_its_request_waits(void **state) {
     (void)state;
     scripted_store_hold(f.store);
     for (int i = 0; i < 20; i++) {
@@ -82,7 +82,7 @@ static void a_client_may_leave_while_its_request_waits(void **state) {
     assert_int_equal(status_of("/scores/merchant"), 200);
 }
 
-static void requests_may_be_pipelined(void **state) {
+static void pipelined_requests_are_answered_in_order(void **state) {
     (void)state;
     int fd = dial();
     send_text(fd, "GET /scores/merchant HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -98,7 +98,7 @@ static void requests_may_be_pipelined(void **state) {
 
 /* Stopping. */
 
-static void draining_closes_after_each_answer_and_accepts_no_connection(void **state) {
+static void draining_closes_a_connection_after_its_answer_and_accepts_none(void **state) {
     (void)state;
     int fd = dial();
     struct reply before = exchange(fd, "/scores/merchant");
@@ -114,7 +114,7 @@ static void draining_closes_after_each_answer_and_accepts_no_connection(void **s
 }
 
 /* Requests that were sent ahead are answered too; only the last answer ends the connection. */
-static void draining_answers_what_was_sent_ahead(void **state) {
+static void draining_answers_requests_that_were_sent_ahead(void **state) {
     (void)state;
     int fd = dial();
     scripted_store_hold(f.store);
@@ -158,7 +158,7 @@ static void stopping_lets_requests_in_flight_finish(void **state) {
 }
 
 /* Longer than idle connections are kept. */
-static void a_request_in_flight_has_until_the_deadline(void **state) {
+static void a_request_in_flight_is_answered_until_the_deadline_of_the_stop(void **state) {
     (void)state;
     pthread_t stopper;
     int fd = dial();
@@ -168,7 +168,7 @@ static void a_request_in_flight_has_until_the_deadline(void **state) {
     send_get(fd, "/scores/merchant");
     assert_true(scripted_store_await_held(f.store, 1));
     assert_int_equal(pthread_create(&stopper, NULL, stop_main, &deadline_ms), 0);
-    poll(&answer, 1, LIMIT_HANDSHAKE_MS + LIMIT_LAST_REQUESTS_MS + 100); /* nothing comes */
+    poll(&answer, 1, LIMIT_HANDSHAKE_MS + LIMIT_LAST_REQUESTS_MS + 100); /* no answer is sent */
     scripted_store_release(f.store);
     struct reply r = receive(fd, true);
     pthread_join(stopper, NULL);
@@ -186,13 +186,14 @@ static void an_idle_connection_is_answered_until_clients_can_see_the_stop(void *
     struct reply before = exchange(fd, "/livez");
     int64_t begun_ms = clock_boot_ms(), deadline_ms = begun_ms + 60000;
     assert_int_equal(pthread_create(&stopper, NULL, stop_main, &deadline_ms), 0);
-    for (int refused = 0; !refused;) { /* whoever asks again is refused after a second */
+    for (int refused = 0; !refused;) { /* new connections are refused after a second */
         int other = dial();
         refused = other < 0;
         close(other);
     }
     send_get(fd, "/livez");
-    bool in_time = clock_boot_ms() < begun_ms + LIMIT_LAST_REQUESTS_MS; /* or we were kept from asking */
+    bool in_time =
+        clock_boot_ms() < begun_ms + LIMIT_LAST_REQUESTS_MS; /* else this thread was delayed for too long */
     struct reply after = receive(fd, true);
     if (in_time || after.status) {
         assert_int_equal(after.status, 200);
@@ -262,7 +263,7 @@ static void a_request_that_still_waits_at_the_deadline_is_answered_503(void **st
         free(r.body);
         close(fds[i]);
     }
-    assert_true(answered >= LIMIT_LOADERS); /* of those at least a load was held */
+    assert_true(answered >= LIMIT_LOADERS); /* at least these requests were waiting for a held load */
     assert_true(is_closed(idle));
     close(idle);
 }
@@ -272,12 +273,12 @@ int main(void) {
         TEST(a_hundred_requests_that_miss_one_key_cost_one_read),
         TEST(a_request_that_waits_for_the_store_delays_no_other),
         TEST(a_request_to_a_store_that_hangs_is_answered_at_its_deadline),
-        TEST(a_client_may_leave_while_its_request_waits),
-        TEST(requests_may_be_pipelined),
-        TEST(draining_closes_after_each_answer_and_accepts_no_connection),
-        TEST(draining_answers_what_was_sent_ahead),
+        TEST(a_client_can_close_its_connection_while_its_request_waits),
+        TEST(pipelined_requests_are_answered_in_order),
+        TEST(draining_closes_a_connection_after_its_answer_and_accepts_none),
+        TEST(draining_answers_requests_that_were_sent_ahead),
         TEST(stopping_lets_requests_in_flight_finish),
-        TEST(a_request_in_flight_has_until_the_deadline),
+        TEST(a_request_in_flight_is_answered_until_the_deadline_of_the_stop),
         TEST(an_idle_connection_is_answered_until_clients_can_see_the_stop),
         TEST(connections_without_a_request_do_not_delay_the_stop),
         TEST(streams_without_chunks_do_not_delay_the_stop_beside_idle_connections),

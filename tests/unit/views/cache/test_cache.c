@@ -123,7 +123,7 @@ static void assert_no_load(struct cache *c, int64_t now_ms) {
     assert_false(cache_is_loading(c));
 }
 
-static void the_first_lookup_starts_a_load_and_the_others_wait_for_it(void **state) {
+static void the_first_lookup_starts_a_load_and_later_lookups_wait_for_it(void **state) {
     struct cache *c = *state;
     struct waiter w[5];
     for (int i = 0; i < 5; i++)
@@ -190,7 +190,7 @@ static void if_the_store_fails_an_old_value_is_served_as_stale_on_error(void **s
     assert_int_equal(w.status, STATUS_RETRY);
 }
 
-static void after_a_failed_load_the_next_one_is_put_off(void **state) {
+static void the_next_load_after_a_failed_one_is_delayed(void **state) {
     struct cache *c = *state;
     fill(c, "k", number(1, 1), 0);
     assert_hit(c, "k", 2000, 1, CACHE_STALE);
@@ -255,7 +255,7 @@ static void a_lookup_that_has_an_old_value_waits_no_longer_than_the_soft_timeout
     assert_int_equal(missing.value, -1);
 }
 
-static void the_soft_timeout_holds_for_a_load_that_waits_for_a_thread(void **state) {
+static void the_soft_timeout_also_applies_to_a_load_that_waits_for_a_thread(void **state) {
     struct cache *c = *state;
     struct waiter w;
     fill(c, "k", number(1, 1), 0);
@@ -327,7 +327,7 @@ static void a_fresh_lookup_waits_for_the_load_that_refreshes_a_stale_value(void 
     assert_int_equal(w.state, CACHE_STALE_ON_ERROR);
 }
 
-static void errors_are_not_kept(void **state) {
+static void a_failed_load_is_not_kept_in_the_cache(void **state) {
     struct cache *c = *state;
     struct waiter w;
     begin_wait(c, "k", 0, &w);
@@ -338,7 +338,7 @@ static void errors_are_not_kept(void **state) {
     assert_int_equal(w.value, 1);
 }
 
-static void a_value_not_to_be_kept_is_given_only_to_the_lookups_that_wait(void **state) {
+static void a_value_that_must_not_be_kept_is_given_only_to_waiting_lookups(void **state) {
     struct cache *c = *state;
     struct waiter w;
     struct cache_value *value = number(1, 1);
@@ -376,7 +376,7 @@ static void a_long_ttl_does_not_keep_a_negative_value(void **state) {
     cache_free(c);
 }
 
-static void values_read_together_do_not_expire_together(void **state) {
+static void values_that_were_loaded_at_once_do_not_expire_at_once(void **state) {
     (void)state;
     struct cache_options jittered = options;
     jittered.jitter_percent = 10;
@@ -414,7 +414,7 @@ static void a_lookup_of_a_dropped_value_waits_for_a_load(void **state) {
     assert_hit(c, "k", 4, 2, CACHE_FRESH);
 }
 
-static void a_dropped_value_still_serves_if_the_store_fails(void **state) {
+static void a_dropped_value_is_served_if_the_store_fails(void **state) {
     struct cache *c = *state;
     struct waiter w;
     fill(c, "k", number(1, 1), 0);
@@ -425,7 +425,7 @@ static void a_dropped_value_still_serves_if_the_store_fails(void **state) {
     assert_int_equal(w.state, CACHE_STALE_ON_ERROR);
 }
 
-static void a_load_that_began_before_the_drop_is_not_given_to_a_lookup_after_it(void **state) {
+static void a_load_that_began_before_a_drop_is_not_given_to_a_lookup_after_it(void **state) {
     struct cache *c = *state;
     struct waiter before, after, later;
     begin_wait(c, "k", 0, &before);
@@ -444,7 +444,7 @@ static void a_load_that_began_before_the_drop_is_not_given_to_a_lookup_after_it(
     assert_hit(c, "k", 5, 2, CACHE_FRESH);
 }
 
-static void a_load_that_began_before_the_drop_is_not_kept(void **state) {
+static void a_load_that_began_before_a_drop_is_not_kept(void **state) {
     struct cache *c = *state;
     struct waiter w;
     begin_wait(c, "k", 0, &w);
@@ -511,7 +511,7 @@ static void many_marks_make_one_refresh_in_200_ms(void **state) {
     assert_no_load(c, 3 * CACHE_REFRESH_MS);
 }
 
-static void a_mark_during_a_load_leads_to_another_one(void **state) {
+static void a_mark_during_a_load_causes_another_load(void **state) {
     struct cache *c = *state;
     fill(c, "board", board(1), 0);
     cache_mark(c);
@@ -527,7 +527,7 @@ static void a_mark_during_a_load_leads_to_another_one(void **state) {
     assert_hit(c, "board", 401, 3, CACHE_FRESH);
 }
 
-static void a_lookup_of_a_marked_board_refreshes_it_too(void **state) {
+static void a_lookup_of_a_marked_board_also_refreshes_it(void **state) {
     struct cache *c = *state;
     fill(c, "board", board(1), 0);
     cache_mark(c);
@@ -538,7 +538,7 @@ static void a_lookup_of_a_marked_board_refreshes_it_too(void **state) {
     assert_hit(c, "board", 201, 2, CACHE_FRESH);
 }
 
-static void a_board_that_was_not_looked_up_lately_is_not_refreshed(void **state) {
+static void a_marked_board_without_recent_lookups_is_not_refreshed(void **state) {
     struct cache *c = *state;
     fill(c, "board", board(1), 0);
     cache_mark(c);
@@ -561,7 +561,7 @@ static void one_mark_refreshes_a_bounded_number_of_boards(void **state) {
     assert_int_equal(loads, CACHE_REFRESH_KEYS);
 }
 
-static void the_least_recently_used_values_make_room(void **state) {
+static void the_least_recently_used_values_are_evicted(void **state) {
     (void)state;
     struct cache_options small = options;
     small.max_bytes = 10000;
@@ -596,7 +596,7 @@ static long long metric(const char *series) {
 #define REMOVED(reason) metric("removals_total{reason=\"" reason "\"}")
 #define ENDED(state) metric("requests_total{state=\"" state "\"}")
 
-static void removed_values_are_counted_by_reason(void **state) {
+static void evicted_expired_and_dropped_values_are_counted_by_reason(void **state) {
     (void)state;
     struct cache_options small = options;
     small.max_bytes = 10000;
@@ -619,7 +619,7 @@ static void removed_values_are_counted_by_reason(void **state) {
     cache_free(c);
 }
 
-static void lookups_are_counted_by_how_they_ended(void **state) {
+static void lookups_are_counted_by_result(void **state) {
     struct cache *c = *state;
     struct waiter w[2];
     long long hits = ENDED("hit"), stale = ENDED("stale"), misses = ENDED("miss"),
@@ -640,7 +640,7 @@ static void lookups_are_counted_by_how_they_ended(void **state) {
     assert_int_equal(ENDED("error"), errors + 2);
 }
 
-static void a_value_with_a_reference_outlives_its_eviction(void **state) {
+static void a_value_with_a_reference_is_valid_after_its_eviction(void **state) {
     (void)state;
     struct cache_options small = options;
     small.max_bytes = 5000;
@@ -656,7 +656,7 @@ static void a_value_with_a_reference_outlives_its_eviction(void **state) {
     assert_int_equal(alive, 0);
 }
 
-static void more_loads_than_may_wait_are_refused(void **state) {
+static void loads_beyond_the_queue_limit_are_refused(void **state) {
     struct cache *c = *state;
     static struct waiter w[LIMIT_LOADS_WAITING], joins;
     struct waiter refused = {.waiter.ready = on_ready};
@@ -675,7 +675,7 @@ static void more_loads_than_may_wait_are_refused(void **state) {
     assert_int_equal(refused.calls + w[1].calls + w[0].calls + joins.calls, 4);
 }
 
-static void a_load_past_its_deadline_has_failed_for_all_its_waiters(void **state) {
+static void a_load_after_its_deadline_has_failed_for_all_its_waiters(void **state) {
     struct cache *c = *state;
     struct waiter running, late, queued, again;
     begin_wait(c, "k", 0, &running);
@@ -708,7 +708,7 @@ static void on_work(struct cache *c, size_t loads) {
     queued_loads += loads;
 }
 
-static void each_queued_load_is_announced_once(void **state) {
+static void each_queued_load_is_reported_once(void **state) {
     struct cache *c = *state;
     struct waiter w[3];
     queued_loads = 0;
@@ -729,41 +729,41 @@ static void each_queued_load_is_announced_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(the_first_lookup_starts_a_load_and_the_others_wait_for_it),
+        TEST(the_first_lookup_starts_a_load_and_later_lookups_wait_for_it),
         TEST(a_value_is_fresh_for_its_ttl_from_the_start_of_its_load),
         TEST(a_stale_value_is_served_at_once_while_one_load_refreshes_it),
         TEST(a_lookup_waits_if_the_value_is_too_old_to_be_stale),
         TEST(if_the_store_fails_an_old_value_is_served_as_stale_on_error),
-        TEST(after_a_failed_load_the_next_one_is_put_off),
+        TEST(the_next_load_after_a_failed_one_is_delayed),
         TEST(while_the_store_fails_an_old_value_is_served_at_once),
         TEST(a_lookup_that_has_an_old_value_waits_no_longer_than_the_soft_timeout),
-        TEST(the_soft_timeout_holds_for_a_load_that_waits_for_a_thread),
+        TEST(the_soft_timeout_also_applies_to_a_load_that_waits_for_a_thread),
         TEST(a_dropped_value_is_not_served_before_the_load_has_failed),
         TEST(after_a_write_the_next_lookup_loads_although_the_last_load_failed),
         TEST(a_fresh_lookup_waits_for_the_load_that_refreshes_a_stale_value),
-        TEST(errors_are_not_kept),
-        TEST(a_value_not_to_be_kept_is_given_only_to_the_lookups_that_wait),
+        TEST(a_failed_load_is_not_kept_in_the_cache),
+        TEST(a_value_that_must_not_be_kept_is_given_only_to_waiting_lookups),
         TEST(a_negative_value_is_kept_no_longer_than_the_ttl_and_never_served_stale),
         TEST(a_long_ttl_does_not_keep_a_negative_value),
-        TEST(values_read_together_do_not_expire_together),
+        TEST(values_that_were_loaded_at_once_do_not_expire_at_once),
         TEST(a_lookup_of_a_dropped_value_waits_for_a_load),
-        TEST(a_dropped_value_still_serves_if_the_store_fails),
-        TEST(a_load_that_began_before_the_drop_is_not_given_to_a_lookup_after_it),
-        TEST(a_load_that_began_before_the_drop_is_not_kept),
+        TEST(a_dropped_value_is_served_if_the_store_fails),
+        TEST(a_load_that_began_before_a_drop_is_not_given_to_a_lookup_after_it),
+        TEST(a_load_that_began_before_a_drop_is_not_kept),
         TEST(a_load_that_has_not_begun_to_read_is_not_outdated_by_a_drop),
         TEST(a_mark_refreshes_fresh_boards_in_the_background),
         TEST(many_marks_make_one_refresh_in_200_ms),
-        TEST(a_mark_during_a_load_leads_to_another_one),
-        TEST(a_lookup_of_a_marked_board_refreshes_it_too),
-        TEST(a_board_that_was_not_looked_up_lately_is_not_refreshed),
+        TEST(a_mark_during_a_load_causes_another_load),
+        TEST(a_lookup_of_a_marked_board_also_refreshes_it),
+        TEST(a_marked_board_without_recent_lookups_is_not_refreshed),
         TEST(one_mark_refreshes_a_bounded_number_of_boards),
-        TEST(the_least_recently_used_values_make_room),
-        TEST(removed_values_are_counted_by_reason),
-        TEST(lookups_are_counted_by_how_they_ended),
-        TEST(a_value_with_a_reference_outlives_its_eviction),
-        TEST(more_loads_than_may_wait_are_refused),
-        TEST(a_load_past_its_deadline_has_failed_for_all_its_waiters),
-        TEST(each_queued_load_is_announced_once),
+        TEST(the_least_recently_used_values_are_evicted),
+        TEST(evicted_expired_and_dropped_values_are_counted_by_reason),
+        TEST(lookups_are_counted_by_result),
+        TEST(a_value_with_a_reference_is_valid_after_its_eviction),
+        TEST(loads_beyond_the_queue_limit_are_refused),
+        TEST(a_load_after_its_deadline_has_failed_for_all_its_waiters),
+        TEST(each_queued_load_is_reported_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,7 +95,7 @@ static void stop(struct cache *c) {
     cache_free(c);
 }
 
-static void loads_run_and_their_waiters_are_called(void **state) {
+static void loaders_run_loads_and_call_their_waiters(void **state) {
     (void)state;
     struct cache *c = start(&options);
     ask(c, "a", 0);
@@ -120,7 +120,7 @@ static void as_many_loads_run_at_once_as_there_are_loaders(void **state) {
     stop(c);
 }
 
-static void a_mark_is_followed_by_a_refresh(void **state) {
+static void a_mark_of_a_board_causes_a_refresh(void **state) {
     (void)state;
     struct cache *c = start(&options);
     ask(c, "a", 0);
@@ -132,7 +132,7 @@ static void a_mark_is_followed_by_a_refresh(void **state) {
     stop(c);
 }
 
-static void a_load_that_hangs_is_given_up_at_its_deadline(void **state) {
+static void a_load_that_hangs_is_abandoned_at_its_deadline(void **state) {
     (void)state;
     struct cache *c = start(&options);
     set_holding(true);
@@ -173,10 +173,10 @@ static void a_load_that_waits_for_a_thread_fails_when_the_cache_is_freed(void **
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loads_run_and_their_waiters_are_called),
+        cmocka_unit_test(loaders_run_loads_and_call_their_waiters),
         cmocka_unit_test(as_many_loads_run_at_once_as_there_are_loaders),
-        cmocka_unit_test(a_mark_is_followed_by_a_refresh),
-        cmocka_unit_test(a_load_that_hangs_is_given_up_at_its_deadline),
+        cmocka_unit_test(a_mark_of_a_board_causes_a_refresh),
+        cmocka_unit_test(a_load_that_hangs_is_abandoned_at_its_deadline),
         cmocka_unit_test(a_lookup_that_has_an_old_value_does_not_wait_for_the_deadline),
         cmocka_unit_test(a_load_that_waits_for_a_thread_fails_when_the_cache_is_freed),
     };

@@ -61,7 +61,7 @@ static void assert_units(const char *table, const char *kind, const char *units)
     assert_true(!found || found[strlen(series)] == '\n');
 }
 
-static void every_call_except_those_about_tables_asks_for_its_cost(void **state) {
+static void every_call_except_those_about_tables_requests_its_consumed_capacity(void **state) {
     (void)state;
     call("UpdateItem", "asked", 200, "{}");
     assert_contains(sent.data, "\"ReturnConsumedCapacity\":\"TOTAL\"");
@@ -69,7 +69,7 @@ static void every_call_except_those_about_tables_asks_for_its_cost(void **state)
     assert_null(strstr(sent.data, "ReturnConsumedCapacity"));
 }
 
-static void reads_and_writes_are_counted_apart_and_halves_are_kept(void **state) {
+static void capacity_units_of_reads_and_writes_are_counted_separately_with_halves(void **state) {
     (void)state;
     call("UpdateItem", "apart", 200, "{\"ConsumedCapacity\":{\"TableName\":\"apart\",\"CapacityUnits\":3}}");
     call("PutItem", "apart", 200, "{\"ConsumedCapacity\":{\"TableName\":\"apart\",\"CapacityUnits\":1.0}}");
@@ -79,7 +79,7 @@ static void reads_and_writes_are_counted_apart_and_halves_are_kept(void **state)
     assert_units("apart", "read", "1.5");
 }
 
-static void a_call_about_several_tables_counts_for_each(void **state) {
+static void the_capacity_units_of_a_call_on_several_tables_are_counted_by_table(void **state) {
     (void)state;
     call("BatchGetItem", "x", 200,
          "{\"ConsumedCapacity\":[{\"TableName\":\"first\",\"CapacityUnits\":2},"
@@ -94,7 +94,7 @@ static void a_failed_condition_counts_as_one_write(void **state) {
     assert_units("failed", "write", "1");
 }
 
-static void a_refused_call_costs_nothing(void **state) {
+static void a_refused_call_consumes_no_capacity(void **state) {
     (void)state;
     call("UpdateItem", "refused", 400, "{\"__type\":\"ns#ValidationException\"}");
     call("CreateTable", "refused", 400, "{\"__type\":\"ns#ResourceInUseException\"}");
@@ -105,11 +105,11 @@ static void a_refused_call_costs_nothing(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(every_call_except_those_about_tables_asks_for_its_cost),
-        TEST(reads_and_writes_are_counted_apart_and_halves_are_kept),
-        TEST(a_call_about_several_tables_counts_for_each),
+        TEST(every_call_except_those_about_tables_requests_its_consumed_capacity),
+        TEST(capacity_units_of_reads_and_writes_are_counted_separately_with_halves),
+        TEST(the_capacity_units_of_a_call_on_several_tables_are_counted_by_table),
         TEST(a_failed_condition_counts_as_one_write),
-        TEST(a_refused_call_costs_nothing),
+        TEST(a_refused_call_consumes_no_capacity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

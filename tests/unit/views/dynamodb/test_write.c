@@ -127,7 +127,7 @@ static void a_refused_read_is_reported_with_table_key_and_reason(void **state) {
     }
 }
 
-static void a_long_key_leaves_room_for_the_reason(void **state) {
+static void an_error_with_a_long_key_still_has_the_reason(void **state) {
     (void)state;
     char user_id[2048];
     for (size_t i = 0; i + 2 < sizeof user_id; i += 2)
@@ -174,7 +174,7 @@ static void the_pulse_beats_only_while_the_store_answers(void **state) {
 }
 
 /* The service asks for a longer wait than the deadline allows. */
-static void reading_what_the_store_belongs_to_ends_in_a_bounded_time(void **state) {
+static void reading_the_source_of_a_store_ends_in_a_bounded_time(void **state) {
     (void)state;
     static const char *const operations[] = {"GetItem", "UpdateItem"};
     const struct store_source source = {.name = "arn:s"};
@@ -196,11 +196,11 @@ int main(void) {
         TEST(a_refused_score_is_reported_with_table_key_and_reason),
         TEST(a_refused_contribution_is_reported_with_table_key_and_reason),
         TEST(a_refused_read_is_reported_with_table_key_and_reason),
-        TEST(a_long_key_leaves_room_for_the_reason),
+        TEST(an_error_with_a_long_key_still_has_the_reason),
         TEST(throttled_writes_are_counted_even_if_they_succeed),
         TEST(throttled_reads_and_server_errors_are_not_counted_as_throttled_writes),
         TEST(the_pulse_beats_only_while_the_store_answers),
-        TEST(reading_what_the_store_belongs_to_ends_in_a_bounded_time),
+        TEST(reading_the_source_of_a_store_ends_in_a_bounded_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
