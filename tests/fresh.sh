@@ -30,13 +30,13 @@ timed() {
     return 1
 }
 
-# Of the environment only what says how to reach the outside.
+# Only the variables that are needed to reach the network.
 passed=()
 for name in NODE_EXTRA_CA_CERTS SSL_CERT_FILE http_proxy https_proxy no_proxy; do
     [ -z "${!name:-}" ] || passed+=("$name=${!name}")
 done
 
-# Takes the place of the shell that calls it, so that a signal to that process reaches the command.
+# Replaces the shell that calls it, so that a signal to that process reaches the command.
 inside() {
     exec env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb LANG=C.UTF-8 "${passed[@]}" \
         chroot "$root" /bin/bash -c "cd /srv/winner-view && exec $1" </dev/null
@@ -46,7 +46,7 @@ ends_well() {
     (inside "$1")
 }
 
-# A command that stays in the foreground: until it reports that it runs, then it is stopped as by Ctrl-C.
+# For a command that stays in the foreground: waits until it reports that it runs, then stops it as Ctrl-C does.
 comes_up() {
     local status
     inside "$1" >"$root/srv/output" &
@@ -61,7 +61,7 @@ comes_up() {
     return $status
 }
 
-# The commands in the first block of code of README.md, without what is said behind them.
+# The commands in the first block of code of README.md, without their comments.
 commands() {
     awk '/^```/ { if (inside++) exit; next } inside { sub(/ *#.*/, ""); print }' README.md
 }

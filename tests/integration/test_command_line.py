@@ -6,7 +6,7 @@ import program
 import pytest
 
 GOOD = ["--source", "none", "--store", "dynamodb:x", "--listen", "127.0.0.1:0"]
-# option, value, a word of what is allowed that the line must have
+# option, wrong value, a word of the allowed values that the line must have
 MISTAKES = [
     ("--batch-size", "0", "10000"),
     ("--batch-size", "10001", "10000"),

@@ -31,7 +31,7 @@ class Crowd:
         self.lock = threading.Lock()
         self.answered = 0
         self.refused_at = []
-        self.lost = []  # (when its request was sent, who, why)
+        self.lost = []  # (time when the request was sent, client, reason)
         self.statuses = set()
         self.threads = []
         self.failures = []

@@ -1,5 +1,5 @@
-"""deploy/prometheus: the rules are well-formed, use metrics that the program exports, fire in the cases that expect it, and name a
-runbook."""
+"""deploy/prometheus: the rules are well-formed, use metrics that the program exports, fire in the cases that
+expect it, and name a runbook."""
 
 import re
 import subprocess

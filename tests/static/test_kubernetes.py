@@ -98,7 +98,7 @@ def test_the_memory_limit_covers_the_programs_memory_budget():
     assert int(memory.removesuffix("Mi")) >= held_mib + 64
 
 
-def test_the_root_is_read_only_and_nobody_is_root():
+def test_the_root_is_read_only_and_the_user_is_not_root():
     own, all_of_it = container()["securityContext"], pod()["securityContext"]
     assert own["readOnlyRootFilesystem"] and own["allowPrivilegeEscalation"] is False
     assert own["capabilities"]["drop"] == ["ALL"]

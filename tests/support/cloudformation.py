@@ -189,7 +189,7 @@ class Stack:
             return self.holds(argument)
         if function == "Fn::GetAtt":
             return self.attribute(*argument)
-        if function == "Fn::If":  # the branch that is not taken may name what is not there
+        if function == "Fn::If":  # the branch that is not taken may name missing resources
             condition, then, otherwise = argument
             return self.resolve(then if self.holds(condition) else otherwise)
         if function == "Fn::Sub":

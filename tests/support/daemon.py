@@ -17,7 +17,7 @@ import wait
 
 
 class Daemon:
-    """One running service. A context manager that stops what it started. `dead_letter_file`: where its options send
+    """One running service. A context manager that stops its process. `dead_letter_file`: where its options send
     dead letters, for dead_letters()."""
 
     START_TIMEOUT_S = 60

@@ -48,7 +48,7 @@ class Plan:
     workers: int
     failover_ms: int
     packed: bool  # most events are parts of aggregated records
-    disturbances: list  # (seconds after the beginning, what, a number to choose with)
+    disturbances: list  # (seconds after the beginning, kind, a number to choose with)
 
     def __str__(self):
         what = collections.Counter(what for _, what, _ in self.disturbances)
