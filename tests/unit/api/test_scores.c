@@ -146,7 +146,7 @@ static void the_role_creator_is_another_word_for_merchant(void **state) {
     json_decref(other);
 }
 
-static void one_request_returns_both_boards(void **state) {
+static void a_request_for_scores_returns_both_boards(void **state) {
     (void)state;
     json_t *all = get("/scores"), *merchant = get("/scores/merchant"),
            *photographer = get("/scores/photographer");
@@ -457,7 +457,7 @@ int main(void) {
         TEST(the_last_row_of_a_page_is_tied_if_the_next_page_has_its_score),
         TEST(the_contributor_unknown_is_on_no_board),
         TEST(the_role_creator_is_another_word_for_merchant),
-        TEST(one_request_returns_both_boards),
+        TEST(a_request_for_scores_returns_both_boards),
         TEST(the_board_of_the_old_lambda_reader_keeps_its_form_and_contains_unknown),
         TEST(a_board_without_contributors_is_empty),
         cmocka_unit_test_setup_teardown(

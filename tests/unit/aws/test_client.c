@@ -15,7 +15,7 @@
 
 /* What the scripted transport does with one exchange. */
 struct step {
-    long http_status; /* 0: no answer, -1: none ever */
+    long http_status; /* 0: no answer; -1: waits for ever */
     const char *reply;
     const char *header, *value;
     int64_t delay_ms;
@@ -72,7 +72,7 @@ static void send_scripted(const struct aws_transport *transport, struct aws_sess
     aws_session_finish(session, x, step->delay_ms);
 }
 
-/* DynamoDB, but for short waits. */
+/* DynamoDB with short waits. */
 static struct aws_service service;
 static struct aws_settings *settings;
 static struct aws_client *client;
@@ -401,7 +401,7 @@ static void throttled_attempts_are_reported_to_the_caller(void **state) {
 
 enum { SOON_MS = 1000 }; /* long enough to send the calls that may be sent at once, even on a busy machine */
 
-static void nothing_is_sent_while_the_fence_is_shut(void **state) {
+static void a_call_is_not_sent_while_the_fence_is_shut(void **state) {
     (void)state;
     struct fence fence = {0};
     const struct aws_run run = {.fence = &fence};
@@ -594,7 +594,7 @@ int main(void) {
         TEST(a_call_that_waits_for_its_retry_does_not_delay_the_others),
         TEST(a_run_has_no_more_calls_at_once_than_its_concurrency),
         TEST(throttled_attempts_are_reported_to_the_caller),
-        TEST(nothing_is_sent_while_the_fence_is_shut),
+        TEST(a_call_is_not_sent_while_the_fence_is_shut),
         TEST(a_fence_that_shuts_between_attempts_stops_the_retry),
         TEST(a_run_ends_at_its_deadline_with_every_call_sent_or_not),
         TEST(a_retry_that_would_be_after_the_deadline_is_given_up_at_once),

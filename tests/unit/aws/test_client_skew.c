@@ -31,7 +31,7 @@ static struct aws_service service;
 static struct aws_settings *settings;
 static struct aws_client *client;
 
-/* "X-Amz-Date: 20261123T043600Z" in RFC 3339, as far ahead of now as it is. */
+/* How far X-Amz-Date ("20261123T043600Z") is ahead of our clock. */
 static int64_t signed_ahead(const struct aws_exchange *x) {
     for (size_t i = 0; x->lines[i]; i++) {
         char text[32];

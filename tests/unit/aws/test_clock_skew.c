@@ -66,7 +66,7 @@ static void a_clock_correction_ends_only_below_three_and_a_half_minutes(void **s
     (void)state;
     static const int64_t offsets[] = {239000, 241000, 239500, 240000, -239000};
     int64_t correction_ms = 0;
-    for (size_t i = 0; i < COUNT(offsets); i++) { /* comes once, and does not go again */
+    for (size_t i = 0; i < COUNT(offsets); i++) { /* the correction begins once and does not end */
         correction_ms = aws_skew_correction(offsets[i], correction_ms);
         assert_int_equal(correction_ms, i ? offsets[i] : 0);
     }

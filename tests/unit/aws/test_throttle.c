@@ -8,7 +8,7 @@
 
 #define ARN "arn:aws:dynamodb:eu-west-1:123456789012:"
 
-/* What is found, joined by spaces. */
+/* The resources that are found, joined by spaces. */
 static const char *found(const char *reply, const char *body, const char *resource) {
     static char text[AWS_THROTTLE_RESOURCES * AWS_THROTTLE_NAME_SIZE];
     struct aws_call call = {.body = body, .length = strlen(body), .resource = resource};

@@ -1,5 +1,5 @@
-/* The real transport, libcurl, against a server on the loopback interface that behaves as badly as the test
- * asks. */
+/* The real transport, libcurl, against a server on the loopback interface that misbehaves as the test sets.
+ */
 #include "aws/transport.h"
 
 #include <arpa/inet.h>
@@ -241,7 +241,7 @@ static void stop_server(void) {
     sem_destroy(&server.got_one);
 }
 
-/* The client that talks to it. */
+/* The client of this server. */
 
 static struct aws_service service;
 static struct aws_settings *settings;
@@ -425,7 +425,7 @@ static void a_call_to_a_service_that_does_not_listen_has_no_answer(void **state)
     assert_no_answer(call_once("{}", 2, 1), "connect");
 }
 
-/* Wraps the real one: the first answer is lost after the request took effect. */
+/* Wraps the real transport: the first answer is lost after the request took effect. */
 static void lose_answer(struct aws_exchange *x, void *context) {
     atomic_int *lost = context;
     if (atomic_fetch_add(lost, 1) == 0)

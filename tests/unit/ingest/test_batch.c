@@ -15,7 +15,7 @@ static void add(struct batch *b, uint64_t sequence, const char *text, int64_t no
     const struct source_record record = {
         .position = position_from_u64(sequence), .partition_key = key, .data = data, .length = length};
     batch_add(b, &record, now_ms);
-    memset(data, '!', length); /* both are the reader's: gone after its next read */
+    memset(data, '!', length); /* both belong to the reader and are invalid after its next read */
     memset(key, '!', 4);
 }
 

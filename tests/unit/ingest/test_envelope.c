@@ -1,11 +1,10 @@
 /*
  * The cases are tests/data/envelopes.json. In each:
  *   data          the record's JSON; or `text`, its text as it is; or `dataBase64`, its bytes
- *   tokens        {"<x>": [string, times]}: in all of the case, <x> stands for so many of that string
- *   partitionKey  "lamp" unless given; null: the source has none. shard, sequence, sub: the position
+ *   tokens        {"<x>": [string, times]}: in all of the case, <x> is replaced by `times` copies of that
+ * string partitionKey  "lamp" unless given; null: the source has none. shard, sequence, sub: the position
  *   expect        the result; `detail` is a part of the envelope's
- * The Python model is held to them as well (tests/model/test_envelope_cases.py), but for those with a
- * `limit`.
+ * The Python model must pass them too, except those with a `limit` (tests/model/test_envelope_cases.py).
  */
 #include "ingest/envelope.h"
 
@@ -14,7 +13,7 @@
 #include "base/utf8.h"
 #include "tests/unit/support/test.h"
 
-/* The text with each token replaced, the caller's. */
+/* The text with each token replaced. The caller frees it. */
 static char *expand(const char *text, size_t length, json_t *tokens, size_t *expanded_length) {
     struct buffer b;
     buffer_init(&b, 16u << 20);
@@ -44,7 +43,7 @@ static char *expand_text(const char *text, const json_t *one) {
     return text ? expand(text, strlen(text), json_object_get(one, "tokens"), &length) : NULL;
 }
 
-/* The record's bytes, the caller's. */
+/* The record's bytes. The caller frees them. */
 static void *data_of(const json_t *one, size_t *length) {
     const char *base64 = support_text(one, "dataBase64"), *text = support_text(one, "text");
     if (base64)
@@ -112,8 +111,8 @@ static void check_case(void **state) {
     envelope_deinit(&envelope);
 }
 
-/* Every cut of an event, and every event with one byte changed, is decoded to something or other. */
-static void damaged_records_are_no_danger(void **state) {
+/* Events that are cut or have one changed byte. Any result is allowed. */
+static void damaged_records_are_decoded_without_memory_errors(void **state) {
     (void)state;
     static const char text[] =
         "{\"schema\":\"com.nordstrom/retail-stream-egress/1-0-0\",\"origin\":\"a\\u00e4\\ud83d\\ude00\","
@@ -125,7 +124,8 @@ static void damaged_records_are_no_danger(void **state) {
     size_t events = 0;
     for (int i = 0; i < 20000; i++) {
         size_t length = i % 2 ? sizeof text - 1 : support_random(&random) % sizeof text;
-        _cleanup_(mem_freep) char *data = mem_dup(text, length); /* on its own, for the address sanitizer */
+        _cleanup_(mem_freep) char *data =
+            mem_dup(text, length); /* in its own block, for the address sanitizer */
         if (length)
             data[support_random(&random) % length] = (char)support_random(&random);
         struct envelope envelope;
@@ -140,7 +140,7 @@ static void damaged_records_are_no_danger(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(damaged_records_are_no_danger)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(damaged_records_are_decoded_without_memory_errors)};
     int failed = support_run_cases("tests/data/envelopes.json", check_case);
     return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,7 +82,7 @@ static void the_first_claim_in_the_queue_is_granted_first_whatever_its_size(void
     struct fixture *t = *state;
     assert_true(ask(t, 0, 50));
     assert_false(ask(t, 1, 90));
-    assert_false(ask(t, 2, 10)); /* there would be room */
+    assert_false(ask(t, 2, 10)); /* the bytes are free, but claim 1 is first */
     budget_set(t->budget, &t->claims[0], 0);
     assert_true(was_woken(t, 1));
     assert_true(was_woken(t, 2));
@@ -137,7 +137,7 @@ static void a_claim_that_was_granted_queues_behind_the_others_again(void **state
     budget_set(t->budget, &t->claims[1], 0);
     assert_false(ask(t, 1, 100));
     budget_set(t->budget, &t->claims[0], 0);
-    assert_true(ask(t, 2, 100)); /* before 1, which had its turn */
+    assert_true(ask(t, 2, 100)); /* before 1, which was granted before */
 }
 
 static void more_than_the_limit_is_granted_when_nothing_is_held(void **state) {

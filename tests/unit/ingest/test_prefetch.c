@@ -9,7 +9,7 @@
 #include "ingest/memory_budget.h"
 #include "tests/unit/support/test.h"
 
-/* What would hang ends here: the tests' own time-out, not a time that is measured. */
+/* A call that hangs fails by the time-out of the test. No time is measured. */
 #define PATIENCE_MS 60000
 #define FOR_EVER (clock_boot_ms() + PATIENCE_MS)
 #define PURCHASE                                                                                             \
@@ -30,19 +30,19 @@ struct step { /* one read */
     const char *loss;
 };
 
-/* Its one reader is itself. */
+/* The source is its only reader. */
 struct script {
     struct source source;
     struct source_reader reader;
     struct step steps[STEPS];
     size_t played;
     uint64_t position;               /* of the last record */
-    _Atomic size_t allowed;          /* so many steps may be played; then a read waits */
-    _Atomic size_t reads, forgotten; /* so many; the last one that was forgotten */
-    int64_t untils_ms[READS];        /* how long each read might have waited */
+    _Atomic size_t allowed;          /* the number of steps that may be played; then a read waits */
+    _Atomic size_t reads, forgotten; /* the number of reads; the last one that was forgotten */
+    int64_t untils_ms[READS];        /* the deadline of each read */
     struct waker waker, has_read;    /* ends the source's waits; ends the test's */
 
-    struct source_record *records; /* of the last read: freed by the next, as its contract says */
+    struct source_record *records; /* of the last read; freed by the next read, as source.h allows */
     size_t n;
     struct source_shard *children;
 };
@@ -133,7 +133,7 @@ static const struct source_ops script_ops = {.open = script_open,
                                              .wake = script_wake,
                                              .close = script_close};
 
-/* A prefetch of it. */
+/* A prefetch of this source. */
 
 struct fixture {
     struct script script;
@@ -190,7 +190,7 @@ static void await_reads(struct fixture *t, size_t n) {
     }
 }
 
-/* A prefetch that would read more has a moment for it. */
+/* Waits a moment, in which a prefetch that reads more would do so. */
 static void assert_reads_stay(struct fixture *t, size_t n) {
     int64_t moment = clock_boot_ms() + 30;
     await_reads(t, n);
@@ -199,7 +199,8 @@ static void assert_reads_stay(struct fixture *t, size_t n) {
     assert_int_equal(atomic_load(&t->script.reads), n);
 }
 
-/* The next item that is news; its records follow those that were taken before. */
+/* The next item that has records, an as-of, an end or a failure. Its records must follow those taken before.
+ */
 static struct prefetch_item *take(struct fixture *t) {
     struct prefetch_item *item;
     while ((item = prefetch_take(t->prefetch, FOR_EVER)) && !item->status && !item->ended &&
@@ -236,7 +237,7 @@ static void assert_next_failed(struct fixture *t, enum status status, const char
     prefetch_give_back(t->prefetch);
 }
 
-/* At once, not when patience ends. */
+/* Checks that take() returns at once, not at its deadline. */
 static void assert_none_ever(struct fixture *t) {
     int64_t began_ms = clock_boot_ms();
     assert_null(take(t));
@@ -321,7 +322,7 @@ static void a_wider_window_applies_to_the_next_batch(void **state) {
     prefetch_set_window(t->prefetch, 8, PATIENCE_MS);
     allow(t, 4);
     size_t sizes[2];
-    for (size_t i = 0; i < 2; i++) { /* one may have been begun before */
+    for (size_t i = 0; i < 2; i++) { /* the first may have been begun before */
         struct prefetch_item *item = take(t);
         assert_non_null(item);
         sizes[i] = item->batch.n;

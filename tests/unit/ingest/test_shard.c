@@ -8,7 +8,7 @@
 #include "base/metrics.h"
 #include "tests/unit/support/test.h"
 
-/* What would hang ends here: the tests' own time-out, not a time that is measured. */
+/* A call that hangs fails by the time-out of the test. No time is measured. */
 #define PATIENCE_MS 60000
 #define PURCHASE                                                                                             \
     "{\"schema\":\"com.nordstrom/retail-stream-ingress/1-0-0\",\"origin\":\"ann\","                          \
@@ -26,13 +26,13 @@ struct world {
     bool read;
     struct source_record record;
     struct source_shard child;
-    bool holds; /* the read after the first is held until the test lets it go */
+    bool holds; /* the read after the first one is held until the test releases it */
     atomic_bool held, let_go, reader_woken;
     struct waker
         holding; /* ends the hold; `done` is woken when the hold begins and when the reader is woken */
 
     struct store store;
-    int store_failures; /* so many batches fail */
+    int store_failures; /* the number of batches that fail */
     struct error store_error;
     int writes;
 
@@ -57,7 +57,7 @@ static bool in_metrics(const char *text) {
     return strstr(all.data, text) != NULL;
 }
 
-/* On the shard's thread, while it is trying. */
+/* Called on the thread of the shard, at each try. */
 static void look_around(void) {
     struct health_report report;
     health_read(w.health, &report);
@@ -258,7 +258,7 @@ static void a_shard_waits_and_retries_its_batch_while_the_store_refuses_it(void 
     shard_join(s);
 }
 
-static void a_store_behind_a_shut_fence_is_no_trouble_of_the_shard(void **state) {
+static void a_store_behind_a_shut_fence_is_not_a_trouble_of_the_shard(void **state) {
     (void)state;
     w.store_failures = 2;
     error_set(&w.store_error, STATUS_FAILED, "not sent");
@@ -392,7 +392,7 @@ int main(void) {
         TEST(a_shard_is_read_and_applied_to_its_end),
         TEST(the_as_of_metric_exists_only_when_the_as_of_is_known),
         TEST(a_shard_waits_and_retries_its_batch_while_the_store_refuses_it),
-        TEST(a_store_behind_a_shut_fence_is_no_trouble_of_the_shard),
+        TEST(a_store_behind_a_shut_fence_is_not_a_trouble_of_the_shard),
         TEST(a_source_that_keeps_failing_is_a_trouble_and_one_failure_is_not),
         TEST(a_refusal_of_the_source_is_a_trouble_at_once),
         TEST(a_shard_whose_dead_letters_cannot_be_written_waits_and_keeps_its_position),

@@ -1,5 +1,4 @@
-/* What a caller may rely on in any source (ingest/source.h). What a file adds to that is in
- * file/test_source.c. */
+/* What every source must do (ingest/source.h). Tests of one kind of source are in file/ and kinesis/. */
 #include "ingest/source.h"
 
 #include <pthread.h>
@@ -44,7 +43,7 @@ static const struct {
     {"", 0},
     {"h\xc3\xa4t \xe2\x98\x83", 8},
     {"\0\x01\xff\xfe\r\x7f\0", 7},
-    {"{\"id\":\"lamp\"}", 13}, /* the same again is another record */
+    {"{\"id\":\"lamp\"}", 13}, /* an equal record is another record */
     {"last", 4},
 };
 

@@ -84,7 +84,7 @@ static inline void send_get(int fd, const char *target) {
     send_text(fd, text);
 }
 
-/* The value of a header, NULL if there is none; good until the next call. */
+/* The value of a header, NULL if there is none; valid until the next call. */
 static inline const char *header(const struct reply *r, const char *name) {
     static char value[512];
     size_t length = strlen(name);

@@ -494,7 +494,7 @@ int main(void) {
         support_test("a worker that lost its lease and writes ahead of the new owner changes no score",
                      lost_lease_writes_ahead),
         support_test("a new tenure begins with an empty cache", tenure_begins_empty),
-        support_test("nothing is sent to the store once the lease is dead",
+        support_test("a worker without its lease sends nothing to the store",
                      nothing_is_sent_without_the_lease),
         support_test("a fence that shuts between two writes stops the second one",
                      fence_shuts_between_writes),

@@ -327,7 +327,8 @@ static void belongs_to_its_first_source(void **state) {
     assert_int_equal(store_bind(t->store, &created_again, key[1], &support_error), STATUS_INVALID);
     assert_non_null(strstr(support_error.message, "2027-01-15T08:00:00.000Z"));
 
-    assert_ok(store_read_leases(t->store, &leases, &n, &support_error)); /* the source record is no lease */
+    assert_ok(
+        store_read_leases(t->store, &leases, &n, &support_error)); /* the source record is not a lease */
     assert_int_equal(n, 0);
     free(leases);
 }

@@ -1,4 +1,4 @@
-/* The whole chain, as a program has it: aws_settings makes it, clients use it. */
+/* The whole chain as in the program: aws_settings makes it, clients use it. */
 #include "aws/credentials/credentials.h"
 
 #include "aws/client.h"

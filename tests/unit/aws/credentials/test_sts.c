@@ -1,4 +1,4 @@
-/* STS on the loopback interface, whose clock may be another than ours. */
+/* STS on the loopback interface, with a clock that can differ from ours. */
 #include "aws/credentials/sts.h"
 
 #include <time.h>
@@ -16,7 +16,7 @@ static const struct aws_sts_role role = {.arn = "arn:x"};
 
 static char date[64]; /* the header line */
 
-/* STS's clock is so much ahead of ours. */
+/* Sets the clock of STS `ahead_ms` ahead of ours. */
 static void set_date(int64_t ahead_ms) {
     time_t seconds = (time_t)((clock_real_ms() + ahead_ms) / 1000);
     struct tm tm;

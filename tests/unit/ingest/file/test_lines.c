@@ -8,7 +8,7 @@
 #define CHUNK ((size_t)LIMIT_CHUNK_BYTES)
 #define LONGEST ((size_t)LIMIT_LINE_BYTES)
 
-/* A file that the test fills, and what is read of it. */
+/* A file that the test fills, and its reader. */
 
 struct fixture {
     int fd;
@@ -54,7 +54,7 @@ static void assert_run(const struct line *line, size_t n) {
             fail_msg("byte %zu is '%c'", i, line->data[i]);
 }
 
-/* The next line of the file, as far as there is one now. */
+/* The next line of the file; false if there is none yet. */
 static bool next_line(struct fixture *t, struct line *line) {
     while (!lines_next(&t->lines, line)) {
         ssize_t n = lines_fill(&t->lines);

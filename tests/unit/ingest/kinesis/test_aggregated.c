@@ -1,6 +1,6 @@
 /*
  * The cases are tests/data/aggregated.json: `record` in base64; its `parts` with the hash key of each; or why
- * it is `broken`. A Python reader is held to them as well, and that one to a foreign reader and writer
+ * it is `broken`. A Python reader must pass them too; it is compared with an independent reader and writer
  * (tests/model/test_aggregated_format.py).
  */
 #include "ingest/kinesis/aggregated.h"
@@ -44,7 +44,7 @@ static void check_case(void **state) {
     assert_true(aggregated_is_one(data, length));
 
     bool opened = aggregated_open(&a, data, length, why);
-    free(data); /* it keeps what it needs */
+    free(data); /* the result has its own copy */
     assert_int_equal(opened, parts != NULL);
     if (!opened) {
         assert_contains(why, support_text(one, "broken"));

@@ -1,4 +1,4 @@
-/* What the errors of a Kinesis stream do to a reader. */
+/* How a reader reacts to the errors of a Kinesis stream. */
 #include "tests/unit/support/source_kinesis.h"
 
 /* Out of retention. */
@@ -25,7 +25,7 @@ static void after_an_expired_position_reading_continues_at_the_trim_horizon_with
         read_ok(t);
         assert_null(t->batch.loss);
     }
-    assert_int_equal(t->batch.n, 1); /* what was handed out is not new, wherever reading begins */
+    assert_int_equal(t->batch.n, 1); /* a record that was returned already is not returned again */
     assert_record(t, 0, "9", 0, "b");
 
     plan_refusal(t, "GetRecords", "ExpiredIteratorException", "Iterator expired.");
@@ -75,7 +75,7 @@ static void empty_replies_with_a_smaller_lag_are_not_a_loss(void **state) {
     }
 }
 
-/* What ends a worker, and what must not. */
+/* Errors that end a worker, and errors that must not. */
 
 #define FOREIGN                                                                                              \
     "StartingSequenceNumber 7 used in GetShardIterator on shard " SHARD                                      \
@@ -280,7 +280,7 @@ static void a_reply_with_one_malformed_record_is_rejected(void **state) {
     assert_record(t, 0, "8", 0, "b");
 }
 
-static void a_throttled_call_is_no_error(void **state) {
+static void a_throttled_call_is_not_an_error(void **state) {
     struct fixture *t = *state;
     static const char *const names[] = {"ProvisionedThroughputExceededException", "KMSThrottlingException"};
     static const char by_stream[] = "service=\"kinesis\",resource=\"stream/a-stream\"";
@@ -348,7 +348,7 @@ int main(void) {
              temporary_failures_are_retried_with_the_same_iterator),
         test("a reply with one malformed record is rejected as a whole",
              a_reply_with_one_malformed_record_is_rejected),
-        test("a throttled call returns no records and no error", a_throttled_call_is_no_error),
+        test("a throttled call returns no records and no error", a_throttled_call_is_not_an_error),
         test("while the stream's KMS key may not be used, the shard waits and the error is named",
              the_shard_waits_if_the_key_may_not_be_used),
     };

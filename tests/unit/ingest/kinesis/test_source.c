@@ -1,5 +1,5 @@
-/* What Kinesis adds to the contract of sources (test_source.c): iterators, aggregated records, the budget.
- * What it refuses is in tests/unit/ingest/kinesis/test_refusal.c. */
+/* Tests of the Kinesis source only: iterators, aggregated records, the budget. Errors of the stream are in
+ * test_refusal.c. */
 #include "tests/unit/support/source_kinesis.h"
 
 /* Iterators. */

@@ -1,5 +1,5 @@
-/* A lease while it is ours, against a real DynamoDB whose answers get lost, and a source that does what the
- * test sets.
+/* A lease that is held, against a real DynamoDB whose answers can be lost, and a source that the test
+ * controls.
  */
 #include "ingest/leases/held_lease.h"
 
@@ -12,7 +12,7 @@
 #define LEFT "shardId-000000000002"
 #define RIGHT "shardId-000000000003"
 
-/* A lease that is not to be lost is renewed in time by a machine that is busy. */
+/* Long enough that even a busy machine renews the lease in time. */
 enum { FAILOVER_MS = 4000, PATIENCE_MS = 30000 };
 
 /* A source of one record at most, whose shard ends, fails or hangs on request. */
@@ -25,7 +25,7 @@ struct quiet {
     _Atomic int mood;
     struct source_shard children[STORE_LEASE_PARENTS];
     size_t n_children;
-    struct source_record record; /* with the end; without data: none */
+    struct source_record record; /* returned with the end; without data: no record */
     struct waker waker;
 };
 
@@ -170,7 +170,7 @@ static void make_row(struct fixture *t) {
     assert_ok(store_create_lease(t->store, &fresh, &support_error));
 }
 
-/* Over whatever is there; begins to read. */
+/* Takes the lease from its current state and starts to read. */
 static void take(struct worker *w, const char *name) {
     char tenure[33];
     struct store_lease found, before = row(w->t, SHARD);
@@ -181,14 +181,14 @@ static void take(struct worker *w, const char *name) {
     w->lease = held_lease_start(&w->context, &taken, now);
 }
 
-/* Somebody else takes it. */
+/* Another worker takes the lease. */
 static void take_away(struct fixture *t) {
     struct store_lease found, before = row(t, SHARD);
     const struct store_lease taken = lease_taken(&before, "bob", "ffffffffffffffffffffffffffffffff");
     assert_ok(store_update_lease(t->store, &before, &taken, NULL, &found, &support_error));
 }
 
-/* Tends it until it is not held. */
+/* Tends the lease until it is not held any more. */
 static enum held_lease_outcome tend(struct worker *w, bool stopping) {
     int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
     enum held_lease_outcome outcome = HELD_LEASE_KEPT;
@@ -239,13 +239,14 @@ static void renewal_without_an_answer_is_recognised(void **state) {
     WORKER(w, t);
     make_row(t);
     take(&w, "ann");
-    support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 0, 4); /* as often as one call is tried */
+    support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 0, 4); /* all attempts of one call */
     assert_int_equal(step(&w, FAILOVER_MS), HELD_LEASE_KEPT);
     assert_true(atomic_load(&t->faulty.times) <= 0);
     assert_true(is_renewed_within(&w, PATIENCE_MS));
 }
 
-/* Its counter is the one that we sent: the first answer decides. */
+/* The row has the counter that we sent, so only its tenure shows that it is not ours. The first answer
+ * decides. */
 static void another_tenure_with_our_counter_is_lost(void **state) {
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
@@ -284,7 +285,7 @@ static void lease_without_an_answer_for_the_failover_time_is_lost(void **state) 
 
 /* For longer than the longest pause of the shard and the failover time. */
 static void lease_of_a_waiting_shard_is_kept(void **state) {
-    const int64_t stuck_ms = LIMIT_BACKOFF_MS + 20000; /* a thread gets a tenth of it */
+    const int64_t stuck_ms = LIMIT_BACKOFF_MS + 20000; /* a thread gets a tenth of this time */
     struct fixture *t = support_fixture(state);
     WORKER(w, t);
     make_row(t);
@@ -419,7 +420,7 @@ static void unanswered_end_is_not_written_again(void **state) {
     assert_int_equal(row(t, SHARD).counter, 3); /* taken, children named, ended: and nothing after that */
 }
 
-static void children_may_come_from_the_listing(void **state) {
+static void children_are_read_from_the_listing(void **state) {
     struct fixture *t = support_fixture(state);
     const struct source_shard listed[] = {{.id = LEFT, .parents = {SHARD}},
                                           {.id = RIGHT, .parents = {SHARD}}};
@@ -536,8 +537,8 @@ int main(void) {
                      end_is_completed_after_a_failure_at_any_step),
         support_test("an end of a shard whose answer was lost is not written again",
                      unanswered_end_is_not_written_again),
-        support_test("children that the shard did not name come from the listing",
-                     children_may_come_from_the_listing),
+        support_test("children that the shard did not name are read from the listing",
+                     children_are_read_from_the_listing),
         support_test("an end without any child shard is a false end", end_without_children_is_false),
         support_test("after a false end of a shard the lease keeps the position",
                      false_end_keeps_the_position),

@@ -103,7 +103,7 @@ static void a_child_does_not_wait_for_a_listed_parent_from_before_the_start(void
         last_is_readable(SECOND_SCAN(LEASES(child), LISTED(shard("a", "", ""), shard("b", "a", "")))));
 }
 
-/* Of the leases of a and b, made in this order, a scan may show the second only. */
+/* The leases of a and b were made in this order, but a scan may show only that of b. */
 static void one_scan_is_not_enough_to_conclude_that_a_parent_has_no_lease(void **state) {
     (void)state;
     struct store_lease child = lease("b", "a", "", LEASE_TRIM_HORIZON);
@@ -127,7 +127,7 @@ static void a_child_that_waits_still_waits_after_a_second_scan(void **state) {
 
 enum { DIAMONDS = 40, IN_DIAMONDS = 3 * DIAMONDS + 1 };
 
-/* The first was split, the two merged, the one split, and so on. */
+/* The first shard was split, its children were merged, the result was split, and so on. */
 static void make_diamonds(struct source_shard listed[IN_DIAMONDS]) {
     memset(listed, 0, IN_DIAMONDS * sizeof *listed);
     for (int i = 0; i < IN_DIAMONDS; i++) {

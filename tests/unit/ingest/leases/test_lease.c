@@ -5,7 +5,7 @@
 static const char tenure_a[33] = "0123456789abcdef0123456789abcdef",
                   tenure_b[33] = "fedcba9876543210fedcba9876543210";
 
-/* Somebody's lease in the middle of its shard. */
+/* A lease of `owner` in the middle of its shard. */
 static struct store_lease held(const char *shard_id, const char *owner) {
     struct store_lease lease = {
         .counter = 7,
@@ -108,7 +108,7 @@ static void progress_moves_the_checkpoint_and_resets_the_owner_switches(void **s
     (void)state;
     struct store_lease lease = held("s", "ann");
     struct shard_progress progress = {LEASE_AT_POSITION, lease.position, 1500};
-    lease_add_progress(&lease, &progress); /* a renewal is no checkpoint */
+    lease_add_progress(&lease, &progress); /* a renewal is not a checkpoint */
     assert_int_equal(lease.owner_switches, 2);
     progress = (struct shard_progress){LEASE_AT_POSITION, position_from_u64(99), 2000};
     lease_add_progress(&lease, &progress);
@@ -119,7 +119,7 @@ static void progress_moves_the_checkpoint_and_resets_the_owner_switches(void **s
     assert_int_equal(lease.checkpoint, LEASE_SHARD_END);
 }
 
-static void as_of_never_goes_back(void **state) {
+static void the_as_of_of_a_lease_never_decreases(void **state) {
     (void)state;
     struct store_lease lease = held("s", "ann");
     lease_add_progress(&lease, &(struct shard_progress){LEASE_AT_POSITION, position_from_u64(50), 999});
@@ -150,7 +150,7 @@ static void a_row_is_the_one_that_we_sent_only_if_every_field_is_equal(void **st
 
 enum { FAILOVER_MS = 10000 };
 
-/* A look that takes no time. */
+/* Reads the leases in no time. */
 static void look(struct lease_observer *o, const struct store_lease *leases, size_t n, int64_t now_ms) {
     lease_observe(o, leases, n, now_ms, now_ms);
 }
@@ -169,7 +169,7 @@ static void an_owned_lease_is_free_when_it_is_unchanged_for_the_failover_time(vo
     assert_false(lease_is_free(&o, &lease)); /* never seen before: it may have been renewed just now */
     look(&o, &lease, 1, 1000000);
     assert_false(lease_is_free(&o, &lease));
-    look(&o, &lease, 1, 1005000); /* unchanged: seen since the first look */
+    look(&o, &lease, 1, 1005000); /* unchanged since the first read */
     assert_false(lease_is_free(&o, &lease));
     look(&o, &lease, 1, 1009999);
     assert_false(lease_is_free(&o, &lease));
@@ -241,7 +241,7 @@ static void the_duration_of_a_read_does_not_count_as_failover_time(void **state)
     (void)state;
     struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease lease = held("s", "ann");
-    lease_observe(&o, &lease, 1, 1000, 4000); /* seen so by 4000 */
+    lease_observe(&o, &lease, 1, 1000, 4000); /* the lease was in this state at 4000 or before */
     lease_observe(&o, &lease, 1, 13999, 90000);
     assert_false(lease_is_free(&o, &lease));
     lease_observe(&o, &lease, 1, 90001, 90002);
@@ -300,7 +300,7 @@ int main(void) {
         cmocka_unit_test(a_released_lease_is_free_at_once),
         cmocka_unit_test(two_tenures_always_differ_and_each_contains_its_run_id),
         cmocka_unit_test(progress_moves_the_checkpoint_and_resets_the_owner_switches),
-        cmocka_unit_test(as_of_never_goes_back),
+        cmocka_unit_test(the_as_of_of_a_lease_never_decreases),
         cmocka_unit_test(a_row_is_the_one_that_we_sent_only_if_every_field_is_equal),
         cmocka_unit_test(a_lease_without_an_owner_is_free_at_once),
         cmocka_unit_test(an_owned_lease_is_free_when_it_is_unchanged_for_the_failover_time),

@@ -1,4 +1,4 @@
-/* Forgetting a shard that is long gone, in a real DynamoDB. */
+/* The cleanup of an obsolete shard, in a real DynamoDB. */
 #include "ingest/leases/lease_cleanup.h"
 
 #include "base/clock.h"
@@ -28,7 +28,7 @@ static struct store_lease make_row(struct fixture *t) {
     return ended;
 }
 
-/* Contributors whose scores have counted something of the shard. */
+/* Writes scores that have a watermark of the shard. */
 static void make_scores(struct fixture *t, int n) {
     const struct position position = position_from_u64(1);
     for (int i = 0; i < n; i++) {
@@ -40,7 +40,7 @@ static void make_scores(struct fixture *t, int n) {
     }
 }
 
-/* Whether there is anything left to forget: that writes. */
+/* The number of writes that a complete cleanup still needs. */
 static int writes_left(struct fixture *t) {
     struct store_shrinking shrinking = {0};
     int scans = 0;
@@ -155,7 +155,7 @@ static void failed_cleanup_deletes_nothing(void **state) {
     struct fixture *t = support_fixture(state);
     struct store_lease lease = make_row(t);
     make_scores(t, 1);
-    support_fault(t, FAULT_REFUSE, NULL, 1, -1); /* it can be taken, and then not be renewed either */
+    support_fault(t, FAULT_REFUSE, NULL, 1, -1); /* the lease can be taken, and then not even be renewed */
     _cleanup_(cleanup_freep) struct lease_cleanup *j = start(t, SHORT_FAILOVER_MS, 20);
     assert_true(lease_cleanup_offer(j, &lease));
     await_row(t, is_anns);

@@ -1,4 +1,4 @@
-/* What a look shows, over a real (embedded) store and a source that lists what the test sets. */
+/* The lease table, over a real (embedded) store and a source whose listing the test sets. */
 #include "ingest/leases/lease_table.h"
 
 #include "base/clock.h"
@@ -17,7 +17,7 @@ static const struct source_shard all[] = {
 
 struct stream {
     struct source source;
-    int64_t split_ms; /* what is asked for from later on has no "1" */
+    int64_t split_ms; /* a listing from a later time does not have "1" */
     int lists;
 };
 
@@ -192,7 +192,7 @@ static void shards_open_at_the_start_are_readable_at_once(void **state) {
     assert_int_equal(state_of(&s, "3"), HIERARCHY_READABLE);
 }
 
-/* As another worker makes it. */
+/* Makes a lease as another worker does. */
 static void make(struct scene *s, size_t i, struct source_start start) {
     const struct store_lease lease = lease_make(&all[i], &start);
     assert_ok(store_create_lease(s->t->store, &lease, &support_error));
@@ -247,7 +247,7 @@ static void new_lease_needs_a_newer_listing(void **state) {
     look(&s);
     assert_false(lease_table_is_conclusive(&s.table)); /* a second scan changes nothing */
     list(&s, 2);
-    assert_true(lease_table_is_conclusive(&s.table)); /* "4" is gone, then */
+    assert_true(lease_table_is_conclusive(&s.table)); /* now "4" counts as gone */
     look(&s);
     assert_true(lease_table_is_conclusive(&s.table));
 }

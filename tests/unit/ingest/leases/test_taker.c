@@ -8,7 +8,7 @@ enum { FAILOVER_MS = 10000, MAX = 64 };
 
 static const char our_run_id[LEASE_RUN_ID_SIZE] = "8888888888888888";
 
-/* What a worker sees; it calls itself "me". */
+/* The leases that a worker reads. Its worker id is "me". */
 struct scene {
     struct store_lease leases[MAX];
     bool held[MAX];
@@ -20,7 +20,7 @@ struct scene {
     struct taker_plan plan;
 };
 
-/* `run_id`: NULL: another process's. */
+/* `run_id`: NULL: that of another process. */
 static void add(struct scene *s, const char *id, const char *owner, const char *run_id, bool held) {
     struct store_lease *lease = &s->leases[s->n];
     *lease = (struct store_lease){.counter = 1, .checkpoint = LEASE_AT_POSITION, .as_of_ms = -1};
@@ -441,7 +441,7 @@ static void with_1_then_3_then_2_workers_8_shards_are_even_within_3_failover_tim
     run_for(&w, 3 * FAILOVER_MS);
     assert_even(&w);
     leave(&w, 0);
-    run_for(&w, LOOK_MS + TICK_MS); /* what was released is taken at the others' next look */
+    run_for(&w, LOOK_MS + TICK_MS); /* released leases are taken at the next read of the other workers */
     assert_even(&w);
     world_deinit(&w);
 }

@@ -138,7 +138,7 @@ static void *stop_main(void *deadline_ms) {
     return NULL;
 }
 
-static void stopping_lets_requests_in_flight_finish(void **state) {
+static void a_stop_waits_for_requests_in_flight(void **state) {
     (void)state;
     pthread_t stopper;
     int fd = dial();
@@ -277,7 +277,7 @@ int main(void) {
         TEST(pipelined_requests_are_answered_in_order),
         TEST(draining_closes_a_connection_after_its_answer_and_accepts_none),
         TEST(draining_answers_requests_that_were_sent_ahead),
-        TEST(stopping_lets_requests_in_flight_finish),
+        TEST(a_stop_waits_for_requests_in_flight),
         TEST(a_request_in_flight_is_answered_until_the_deadline_of_the_stop),
         TEST(an_idle_connection_is_answered_until_clients_can_see_the_stop),
         TEST(connections_without_a_request_do_not_delay_the_stop),
