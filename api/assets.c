@@ -15,8 +15,9 @@ EMBED(style, "api/page/board.css");
 EMBED(script, "api/page/board.js");
 EMBED(openapi, "openapi.yaml");
 
-/* The page loads only itself and calls only this server. Names are user data: Trusted Types, of which none
- * are made, keep any text from becoming markup or script. https://www.w3.org/TR/CSP3/ */
+/* The page loads only itself and calls only this server. Names are user data. The policy requires
+ * Trusted Types and the page creates none, so no text can become markup or script.
+ * https://www.w3.org/TR/CSP3/ */
 static const char page_policy[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -29,7 +30,8 @@ static struct answer *make(const char *content_type, const char *from, const cha
     return answer;
 }
 
-/* The browser must ask for each of the three every time: an old script would not fit a new page. */
+/* no-cache: the browser checks page, style and script each time, because an old script does not fit a new
+ * page. */
 static struct answer *make_page(const char *content_type, const char *from, const char *to) {
     struct answer *answer = make(content_type, from, to);
     answer->cache_control = "no-cache";

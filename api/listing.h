@@ -7,8 +7,8 @@
  * `limit` may differ from page to page. The same place has the same cursor in every process, so a page that
  * has not changed keeps its `next`.
  *
- * In a cache key a page is these parts: template, limit, and after the first page score, rank, rows and
- * the id of the row.
+ * A cache key of a page has: template, limit; for a later page also score, rank, rows and the id of the last
+ * row.
  */
 #ifndef API_LISTING_H
 #define API_LISTING_H
@@ -30,9 +30,10 @@ enum listing { /* the numbers are sealed into cursors: add only at the end */
 };
 
 struct listing_cursor {
-    int64_t score; /* of the last row of the page, on a board; the next three are 0 elsewhere */
-    int64_t rank;  /* of that row */
-    int64_t rows;  /* on all pages up to it */
+    /* `score`, `rank` and `rows` are 0 in a listing that is not a board. */
+    int64_t score;                   /* of the last row of the page */
+    int64_t rank;                    /* of that row */
+    int64_t rows;                    /* on all pages up to it */
     char after[LIMIT_KEY_BYTES + 1]; /* its userId or productId, not empty */
 };
 
@@ -62,7 +63,7 @@ bool listing_add_limit(const struct request *request, unsigned default_limit, st
 bool listing_add_page(const struct sealer *sealer, enum listing listing, const struct request *request,
                       unsigned default_limit, struct cache_key *key, struct problem *p);
 
-/* The limit, or the whole page, out of the parts of a key. */
+/* Read the limit or the page from the parts of a cache key. */
 size_t listing_limit(const char *const parts[CACHE_KEY_PARTS]);
 bool listing_is_first_page(const char *const parts[CACHE_KEY_PARTS]);
 void listing_read_page(const char *const parts[CACHE_KEY_PARTS], struct listing_page *page);

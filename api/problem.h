@@ -2,7 +2,7 @@
  * problem: why a request was refused, as RFC 9457 has it. openapi.yaml lists all types.
  *
  * A problem is filled by value where it was found (it owns nothing) and becomes an answer once. `detail` is
- * for people and says what to do; `parameter`, `given` and `allowed` are for programs. Thread-safe.
+ * a sentence for people with the remedy; `parameter`, `given` and `allowed` are for programs. Thread-safe.
  */
 #ifndef API_PROBLEM_H
 #define API_PROBLEM_H

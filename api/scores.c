@@ -11,7 +11,8 @@
 enum { DEFAULT_LIMIT = 10, OLD_DEFAULT_LIMIT = 1 };
 
 /* A merchant is called "creator" in the tables and by the old reader's clients. */
-static const char *const words[ROLES] = {[ROLE_CREATOR] = "merchant", [ROLE_PHOTOGRAPHER] = "photographer"};
+static const char *const role_words[ROLES] = {
+    [ROLE_CREATOR] = "merchant", [ROLE_PHOTOGRAPHER] = "photographer"};
 static const char *const board_templates[ROLES] = {
     [ROLE_CREATOR] = SCORES_MERCHANT, [ROLE_PHOTOGRAPHER] = SCORES_PHOTOGRAPHER};
 static const enum listing listings[ROLES] = {
@@ -19,7 +20,7 @@ static const enum listing listings[ROLES] = {
 
 static bool parse_role(const char *word, enum role *role, struct problem *p) {
     for (*role = 0; *role < ROLES; (*role)++)
-        if (strcmp(word, words[*role]) == 0 || strcmp(word, role_name(*role)) == 0)
+        if (strcmp(word, role_words[*role]) == 0 || strcmp(word, role_name(*role)) == 0)
             return true;
     return problem_set_parameter(p, "role", word, "merchant, creator, photographer");
 }
@@ -35,7 +36,7 @@ bool scores_prepare_board(const struct view *view, const struct request *request
     return listing_add_page(view->sealer, listings[role], request, DEFAULT_LIMIT, key, p);
 }
 
-/* With `role`, the old reader's shape of one board: its key ends with the role. */
+/* With `role`: one board in the JSON form of the old Lambda reader. Its cache key ends with the role. */
 bool scores_prepare_all(const struct view *view, const struct request *request, struct cache_key *key,
                         struct problem *p) {
     (void)view;
@@ -73,7 +74,8 @@ static json_t *board_item(const struct view *view, const struct store_score *sco
     return json;
 }
 
-/* At most `limit` rows as items. `last` moves from the row before the first to the last row. A row with the
+/* At most `limit` rows as items. `last`: in: the last row of the page before; out: the last
+ * row of this page. A row with the
  * score of the row before shares its rank, also across pages. Any other row's rank is one more than the
  * number of rows before it on this and all earlier pages, so that ranks never decrease while the board
  * changes. */
@@ -107,7 +109,7 @@ static enum status read_board(const struct route_load *load, enum role role, str
     drop_unknown(&board);
     const char *after = board.n > page->limit ? board.items[page->limit - 1].user_id : NULL;
     *json = json_object();
-    json_object_set_new(*json, "role", json_string(words[role]));
+    json_object_set_new(*json, "role", json_string(role_words[role]));
     json_object_set_new(*json, "items", board_items(load->view, &board, page->limit, from));
     json_object_set_new(*json, "next", listing_next(load->view->sealer, listings[role], from, after));
     json_object_set_new(*json, "asOf", answer_time(load->as_of_ms));
@@ -151,7 +153,7 @@ enum status scores_load_all(const struct route_load *load, json_t **json, struct
         enum status status = read_board(load, role, &page, &board, e);
         if (status != STATUS_OK)
             return status;
-        json_object_set_new(boards, words[role], board);
+        json_object_set_new(boards, role_words[role], board);
     }
     *json = json_incref(boards);
     return STATUS_OK;
@@ -200,7 +202,7 @@ enum status scores_load_contributor(const struct route_load *load, json_t **json
     *json = json_object();
     people_set(load->view, *json, user_id);
     for (enum role role = 0; role < ROLES; role++)
-        json_object_set_new(*json, words[role],
+        json_object_set_new(*json, role_words[role],
                             scores[role].user_id ? json_integer(scores[role].score) : json_null());
     json_object_set_new(*json, "asOf", answer_time(load->as_of_ms));
     return STATUS_OK;
@@ -222,7 +224,7 @@ enum status scores_load_rank(const struct route_load *load, json_t **json, struc
     if (status != STATUS_OK)
         return status;
     *json = json_object();
-    json_object_set_new(*json, "role", json_string(words[role]));
+    json_object_set_new(*json, "role", json_string(role_words[role]));
     people_set(load->view, *json, user_id);
     json_object_set_new(*json, "score", json_integer(score->score));
     json_object_set_new(*json, "rank",

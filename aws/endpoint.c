@@ -54,8 +54,8 @@ static enum status read_flag(bool *out, const char *name, const char *key, const
     *out = value && strcasecmp(value, "true") == 0;
     if (!value || *out || strcasecmp(value, "false") == 0)
         return STATUS_OK;
-    return error_set(e, STATUS_INVALID, "%s (or %s of profile '%s') is '%s', it must be true or false", name,
-                     key, profile, value);
+    return error_set(e, STATUS_INVALID, "%s (or %s of profile '%s') is '%s'; allowed: true, false", name, key,
+                     profile, value);
 }
 
 static enum status read_flags(struct flags *out, const struct aws_endpoint_query *q,
@@ -139,7 +139,7 @@ static enum status parse(struct aws_endpoint *out, const char *text, const char 
         mem_exhausted();
     if (curl_url_set(url, CURLUPART_URL, text, 0) || !is_plain(url) || !take_url(out, url, region))
         return error_set(e, STATUS_INVALID,
-                         "%s is '%s', it must be http://HOST[:PORT] or https://HOST[:PORT]", where, text);
+                         "%s is '%s'; it must be http://HOST[:PORT] or https://HOST[:PORT]", where, text);
     return STATUS_OK;
 }
 
@@ -161,7 +161,7 @@ static enum status resolve_configured(struct aws_endpoint *out, const struct aws
     if (!url)
         return STATUS_NOT_FOUND;
     if (flags->fips || flags->dualstack)
-        return error_set(e, STATUS_INVALID, "%s is set, and so is %s: one of them must go", where,
+        return error_set(e, STATUS_INVALID, "%s and %s are both set: remove one", where,
                          flags->fips ? "AWS_USE_FIPS_ENDPOINT (or use_fips_endpoint)"
                                      : "AWS_USE_DUALSTACK_ENDPOINT (or use_dualstack_endpoint)");
     return parse(out, url, where, q->region, e);
@@ -235,7 +235,7 @@ enum status aws_endpoint_of_queue(struct aws_endpoint *out, const struct aws_end
     if (curl_url_set(url, CURLUPART_URL, queue_url, 0) || !is_web(url) ||
         curl_url_get(url, CURLUPART_HOST, &host, 0))
         return error_set(e, STATUS_INVALID,
-                         "the queue is '%s', it must be http[s]://HOST[:PORT]/ACCOUNT/NAME", queue_url);
+                         "the queue is '%s'; it must be http[s]://HOST[:PORT]/ACCOUNT/NAME", queue_url);
     enum status status = read_flags(&flags, query, profiles, e);
     if (!status)
         status = resolve_configured(out, query, &flags, profiles, e);

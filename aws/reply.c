@@ -52,7 +52,7 @@ static bool checksum_holds(const struct aws_exchange *x) {
 static enum status read_answer(const struct aws_exchange *x, json_t **reply, struct error *e) {
     if (!checksum_holds(x))
         return aws_service_error_set(e, AWS_ERROR_CHECKSUM,
-                                     "the reply is damaged: its CRC-32 is not what x-amz-crc32 says");
+                                     "the reply is damaged: its CRC-32 differs from x-amz-crc32");
 
     json_error_t problem = {.text = ""};
     bool empty = x->reply.length == 0;

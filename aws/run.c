@@ -31,7 +31,7 @@ static struct metrics_family errors_total = {
 };
 static struct metrics_family retries_total = {
     .name = "winner_view_aws_retries_total",
-    .help = "Attempts that were sent again, by what was wrong with the one before.",
+    .help = "Retries, by cause.",
     .kind = METRICS_COUNTER,
     .labels = {"service", "operation", "cause"},
 };
@@ -249,7 +249,7 @@ static bool retry(struct run *run, struct job *f, enum aws_retry_cause cause, in
         return false;
     f->tokens_taken = aws_retry_quota_take(&run->client->quota, cause);
     if (f->tokens_taken == 0) {
-        error_wrap(&call->error, "not retried, too many calls fail");
+        error_wrap(&call->error, "not retried: too many calls fail");
         return false;
     }
     count(run, &retries_total, call, aws_retry_cause_name(cause));

@@ -23,7 +23,7 @@ static enum status load_profile(struct aws_settings *c, struct error *e) {
     if (named && !aws_profiles_have(c->profiles, named))
         return error_set(
             e, STATUS_INVALID,
-            "AWS_PROFILE is '%s', it must name a profile in '%s' (as [profile %s]) or '%s' (as [%s])", named,
+            "AWS_PROFILE is '%s'; it must name a profile in '%s' (as [profile %s]) or '%s' (as [%s])", named,
             aws_profiles_config_path(c->profiles), named, aws_profiles_credentials_path(c->profiles), named);
     return STATUS_OK;
 }
@@ -45,7 +45,7 @@ static enum status load_region(struct aws_settings *c, struct error *e) {
                          c->profile, aws_profiles_config_path(c->profiles));
     if (!is_region(region))
         return error_set(e, STATUS_INVALID,
-                         "the AWS region is '%s', it must consist of lower case letters, digits and '-'",
+                         "the AWS region is '%s'; it must consist of lower case letters, digits and '-'",
                          region);
     c->region = mem_strdup(region);
     return STATUS_OK;
@@ -64,7 +64,7 @@ static enum status load_attempts(struct aws_settings *c, struct error *e) {
     errno = 0;
     long value = strtol(text, &end, 10);
     if (errno || end == text || *end || value < 1 || value > ATTEMPTS_MAX)
-        return error_set(e, STATUS_INVALID, "%s is '%s', it must be a number from 1 to %d", where, text,
+        return error_set(e, STATUS_INVALID, "%s is '%s'; allowed: a number from 1 to %d", where, text,
                          ATTEMPTS_MAX);
     c->max_attempts = (int)value;
     return STATUS_OK;
@@ -80,7 +80,7 @@ static enum status load_retry_mode(struct aws_settings *c, struct error *e) {
         return STATUS_OK;
     if (strcasecmp(mode, "legacy") != 0 && strcasecmp(mode, "adaptive") != 0)
         return error_set(e, STATUS_INVALID,
-                         "AWS_RETRY_MODE (or retry_mode of the profile) is '%s', it must be standard "
+                         "AWS_RETRY_MODE (or retry_mode of the profile) is '%s'; it must be standard "
                          "(legacy and adaptive are taken for it)",
                          mode);
     c->warning =
@@ -97,7 +97,7 @@ static enum status load_skew(struct aws_settings *c, struct error *e) {
         return error_set(
             e, STATUS_INVALID,
             "AWS_DISABLE_CLOCK_SKEW_CORRECTION (or disable_clock_skew_correction of the profile) "
-            "is '%s', it must be true or false",
+            "is '%s'; it must be true or false",
             text);
     return STATUS_OK;
 }
@@ -109,7 +109,7 @@ static enum status load_bundle(struct aws_settings *c, struct error *e) {
     if (bundle && access(bundle, R_OK) != 0)
         return error_set(
             e, STATUS_INVALID,
-            "AWS_CA_BUNDLE (or ca_bundle of the profile) is '%s', it must be a file of certificates "
+            "AWS_CA_BUNDLE (or ca_bundle of the profile) is '%s'; it must be a file of certificates "
             "that can be read: %s",
             bundle, strerror(errno));
     c->ca_bundle = bundle ? mem_strdup(bundle) : NULL;

@@ -12,7 +12,8 @@
 /* Wall clock, since the epoch. May jump. */
 int64_t clock_real_ms(void);
 
-/* CLOCK_BOOTTIME: never goes back, and goes on while the machine is suspended. For leases and time-outs. */
+/* CLOCK_BOOTTIME: never decreases, and also advances while the machine is suspended. For leases and
+ * time-outs. */
 int64_t clock_boot_ms(void);
 
 /* The same in microseconds, for measurements. */

@@ -1,6 +1,6 @@
 /*
- * condition: pthread conditions with a time-out, by CLOCK_MONOTONIC: nobody can set it, but it stands still
- * while the machine is suspended.
+ * condition: pthread conditions with a time-out, by CLOCK_MONOTONIC, which cannot be set but stops while
+ * the machine is suspended.
  */
 #ifndef BASE_CONDITION_H
 #define BASE_CONDITION_H

@@ -18,7 +18,7 @@ enum status {
     STATUS_NOT_FOUND, /* it does not exist: go on without it */
     STATUS_CONFLICT,  /* a condition did not hold, another writer was first: read again */
     STATUS_RETRY,     /* the same request may succeed later: wait, then try again */
-    STATUS_INVALID,   /* the request is wrong and stays so: report it to whoever made it */
+    STATUS_INVALID,   /* the request is wrong and stays so: report it to the client */
     STATUS_FAILED,    /* cannot succeed until an operator changes something: log it */
 };
 

@@ -36,6 +36,6 @@ void waker_wait(struct waker *w, int64_t boot_ms, int other_fd) {
             break;
     }
     uint64_t count;
-    ssize_t got = read(w->fd, &count, sizeof count); /* EAGAIN: nobody woke it */
+    ssize_t got = read(w->fd, &count, sizeof count); /* EAGAIN: there was no wake */
     (void)got;
 }

@@ -15,7 +15,7 @@ static struct metrics_family held_family = {
 
 static struct metrics_family limit_family = {
     .name = "winner_view_inflight_limit_bytes",
-    .help = "So many bytes of records may be in memory, over all shards.",
+    .help = "The limit of winner_view_inflight_bytes, for all shards together.",
     .kind = METRICS_GAUGE,
 };
 

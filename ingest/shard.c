@@ -25,7 +25,7 @@ static struct metrics_family records_family = {
 
 static struct metrics_family events_family = {
     .name = "winner_view_events_total",
-    .help = "Settled records by what became of them.",
+    .help = "Settled records, by result.",
     .kind = METRICS_COUNTER,
     .labels = {"result"},
 };
@@ -55,8 +55,8 @@ static struct metrics_family waits_family = {
 static struct metrics_family waiting_family = {
     .name = "winner_view_shard_waiting_since_timestamp_seconds",
     .help =
-        "Since when the shard waits for its source, the store or the dead letter target. Not there while it "
-        "does not.",
+        "When the shard began to wait for its source, the store or the dead letter target. Absent while it "
+        "does not wait.",
     .kind = METRICS_GAUGE,
     .scale = 1000,
     .labels = {"shard"},

@@ -30,8 +30,11 @@ static void on_success(struct credentials_watch *w, const struct aws_credentials
         return;
     w->failing = false;
     health_clear(w->health, TROUBLE);
-    log_info("the AWS credentials are refreshed again, from %s, until %s", kept->source,
-             kept->expires_ms ? clock_format(kept->expires_ms, text) : "ever");
+    if (kept->expires_ms)
+        log_info("AWS credentials were refreshed from %s; they expire at %s", kept->source,
+                 clock_format(kept->expires_ms, text));
+    else
+        log_info("AWS credentials were refreshed from %s; they do not expire", kept->source);
 }
 
 /* A reason may contain a request id, which differs each time: a different reason is not logged at once. */

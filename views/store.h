@@ -1,11 +1,11 @@
 /*
  * store: where the views and the leases live. One interface; views/dynamodb/store.h and views/sqlite/store.h
- * implement it. views/README.md says why the scores stay exact.
+ * implement it. views/README.md explains why the scores stay exact.
  *
  * Thread-safe. Every call may block, within LIMIT_AWS_* for each attempt and within the caller's deadline for
  * all of them. Statuses: OK; NOT_FOUND and CONFLICT where named; RETRY if the store cannot answer now;
  * INVALID if it refused what it was sent (the error has table, key and the store's reason); FAILED if an
- * operator has to mend something.
+ * operator must repair something.
  */
 #ifndef VIEWS_STORE_H
 #define VIEWS_STORE_H

@@ -28,7 +28,7 @@ static struct metrics_family expiry_family = {
 };
 static struct metrics_family refreshes_family = {
     .name = "winner_view_aws_credentials_refreshes_total",
-    .help = "How often AWS credentials were fetched, the first time included, and whether that succeeded.",
+    .help = "Fetches of AWS credentials, by result.",
     .kind = METRICS_COUNTER,
     .labels = {"result"},
 };
@@ -134,7 +134,8 @@ static enum status ask(const struct aws_credentials_chain *chain, const struct a
     char text[CLOCK_TEXT_SIZE];
     aws_credentials_unref(*out);
     *out = NULL;
-    return error_set(e, STATUS_RETRY, "what it gave expired at %s already", clock_format(expires_ms, text));
+    return error_set(e, STATUS_RETRY, "the credentials that it returned expired at %s",
+                     clock_format(expires_ms, text));
 }
 
 static enum status search(const struct aws_credentials_chain *chain, const struct moment *began,

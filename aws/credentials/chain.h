@@ -60,7 +60,7 @@ void aws_credentials_chain_free(struct aws_credentials_chain *chain); /* stops i
 
 /* One reference to valid credentials. If there are none it fetches, or waits for the fetch under way. Any
  * thread. With a deadline (CLOCK_BOOTTIME, 0: none) the chain's thread makes the fetch (it is started if
- * needed): at the deadline RETRY, code "DeadlineExceeded", while the fetch goes on. FAILED, code
+ * needed): at the deadline RETRY, code "DeadlineExceeded", and the fetch continues. FAILED, code
  * "NoCredentials" and the places looked at, if no source is configured; RETRY if the configured one may
  * answer later; FAILED if not, with its code and request id; FAILED, "Cancelled", once stopped. */
 enum status aws_credentials_chain_get(struct aws_credentials_chain *chain, int64_t now_ms,

@@ -69,7 +69,7 @@ enum status aws_credentials_container_url(const char *relative_uri, const char *
         mem_exhausted();
     if (relative_uri && *relative_uri != '/') /* it would be part of the host */
         return error_set(e, STATUS_INVALID,
-                         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is '%s', it must begin with /",
+                         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is '%s'; it must begin with /",
                          relative_uri);
     if (relative_uri) {
         *url = mem_printf("http://" ECS_HOST "%s", relative_uri);
@@ -79,7 +79,7 @@ enum status aws_credentials_container_url(const char *relative_uri, const char *
         curl_url_get(parsed, CURLUPART_URL, &whole, 0))
         return error_set(
             e, STATUS_INVALID,
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI is '%s', it must be https, or http to localhost, "
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI is '%s'; it must be https, or http to localhost, "
             "127.0.0.0/8, [::1], 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]",
             full_uri);
     *url = mem_strdup(whole); /* the URL that was checked is the one that is used */

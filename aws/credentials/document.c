@@ -34,7 +34,7 @@ static enum status check_version(const json_t *object, struct error *e) {
     const json_t *version = json_object_get(object, "Version");
     if (json_is_integer(version) && json_integer_value(version) == 1)
         return STATUS_OK;
-    return error_set(e, STATUS_FAILED, "what it gave must have \"Version\": 1");
+    return error_set(e, STATUS_FAILED, "the reply must have \"Version\": 1");
 }
 
 static enum status read_expiration(const json_t *object, bool is_needed, int64_t *expires_ms,
@@ -46,7 +46,7 @@ static enum status read_expiration(const json_t *object, bool is_needed, int64_t
         return STATUS_OK;
     if (text && clock_parse(text, strlen(text), expires_ms) && *expires_ms > 0)
         return STATUS_OK;
-    return error_set(e, STATUS_FAILED, "what it gave has no Expiration in the form of RFC 3339");
+    return error_set(e, STATUS_FAILED, "the reply has no RFC 3339 time in Expiration");
 }
 
 static enum status read_object(const json_t *object, const struct aws_credentials_form *form,
@@ -60,7 +60,7 @@ static enum status read_object(const json_t *object, const struct aws_credential
     for (size_t i = 0; i < 3 && !status; i++) {
         texts[i] = text_of(object, names[i]);
         if (!texts[i] && (i < 2 || form->is_temporary))
-            status = error_set(e, STATUS_FAILED, "what it gave has no %s", names[i]);
+            status = error_set(e, STATUS_FAILED, "the reply has no %s", names[i]);
     }
     if (!status)
         status = read_expiration(object, form->is_temporary, &expires_ms, e);
@@ -74,6 +74,6 @@ enum status aws_credentials_parse(const char *text, size_t length, const struct 
     json_auto_t *object = json_loadb(text ? text : "", length, JSON_REJECT_DUPLICATES, NULL);
     *out = NULL;
     if (!json_is_object(object))
-        return error_set(e, STATUS_FAILED, "what it gave is no JSON object");
+        return error_set(e, STATUS_FAILED, "the reply is not a JSON object");
     return read_object(object, form, source, out, e);
 }

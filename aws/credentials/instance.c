@@ -93,7 +93,7 @@ static enum status fetch_role_name(const struct instance *in, const char *token,
         return refused(&f, "no role from the metadata service", e);
     /* Role names are [A-Za-z0-9+=,.@_-] (IAM API, RoleName): no character needs encoding in a path. */
     if (strcspn(f.exchange.reply.data, "/?#% \t") < length)
-        return error_set(e, STATUS_FAILED, "the metadata service's name of the role is none");
+        return error_set(e, STATUS_FAILED, "the metadata service returned an invalid role name");
     *name = mem_strndup(f.exchange.reply.data, length);
     return STATUS_OK;
 }
@@ -123,7 +123,7 @@ static enum status fetch(void *context, int stop_fd, struct aws_credentials **ou
         return error_set(e, STATUS_NOT_FOUND, "AWS_EC2_METADATA_DISABLED is true");
     if (!in->endpoint)
         return error_set(e, STATUS_FAILED,
-                         "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is '%s', it must be IPv4 or IPv6", in->mode);
+                         "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is '%s'; it must be IPv4 or IPv6", in->mode);
     enum status status = fetch_token(in, stop_fd, &token, e);
     if (!status)
         status = fetch_role_name(in, token, stop_fd, &role, e);

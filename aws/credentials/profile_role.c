@@ -22,8 +22,8 @@ static enum status read_duration(const struct aws_credentials_profile *p, int *d
     long value = strtol(text, &end, 10);
     if (errno || *end || end == text || value < LEAST_DURATION_S || value > MOST_DURATION_S)
         return error_set(e, STATUS_FAILED,
-                         "duration_seconds of profile '%s' is '%s', it must be a number from %d to %d",
-                         p->name, text, LEAST_DURATION_S, MOST_DURATION_S);
+                         "duration_seconds of profile '%s' is '%s'; allowed: a number from %d to %d", p->name,
+                         text, LEAST_DURATION_S, MOST_DURATION_S);
     *duration_s = (int)value;
     return STATUS_OK;
 }

@@ -19,7 +19,7 @@ struct role {
     struct aws_credentials_source sources[SOURCES];
 };
 
-/* The profiles from the first one on, to find a circle. */
+/* The source profiles so far. A name that is in it already is a cycle. */
 struct path {
     const char *names[LIMIT_SOURCE_PROFILES];
     size_t length;
@@ -33,27 +33,27 @@ static bool has_keys(const struct aws_credentials_profile *p) {
 static enum status fetch_role(const struct role *r, const struct aws_credentials_profile *p,
                               struct path *path, int stop_fd, struct aws_credentials **out, struct error *e);
 
-/* The chain of source profiles ends at `name`, which is wrong. */
+/* Fails because the chain of source profiles cannot continue with `name`. `how`: the reason. */
 static enum status fail_chain(const struct path *path, const char *name, const char *how, struct error *e) {
     _cleanup_(buffer_deinit) struct buffer text;
     buffer_init(&text, sizeof e->message);
     for (size_t i = 0; i < path->length; i++)
         buffer_printf(&text, "'%s' -> ", path->names[i]);
-    return error_set(e, STATUS_FAILED, "source_profile leads %s: %s'%s'", how, text.data, name);
+    return error_set(e, STATUS_FAILED, "the chain of source_profile %s: %s'%s'", how, text.data, name);
 }
 
-/* As in botocore, a profile with keys of its own lends these, and its role does not matter. So a profile may
- * name itself. */
+/* As in botocore: if the source profile has keys, they are used and its role_arn is ignored. So a profile can
+ * name itself as its source. */
 static enum status fetch_source_profile(const struct role *r, const char *name, struct path *path,
                                         int stop_fd, struct aws_credentials **out, struct error *e) {
     const struct aws_credentials_profile p = {r->profile.profiles, name, r->profile.sts};
-    const char *asker = path->names[path->length - 1];
-    bool lends_own = has_keys(&p) || !aws_credentials_setting(&p, "role_arn") ||
-                     aws_credentials_setting(&p, "web_identity_token_file");
+    const char *referring_profile = path->names[path->length - 1];
+    bool has_own_credentials = has_keys(&p) || !aws_credentials_setting(&p, "role_arn") ||
+                               aws_credentials_setting(&p, "web_identity_token_file");
     if (!aws_profiles_have(p.profiles, name))
         return error_set(e, STATUS_FAILED, "source_profile of profile '%s' is '%s', which does not exist",
-                         asker, name);
-    if (!lends_own)
+                         referring_profile, name);
+    if (!has_own_credentials)
         return fetch_role(r, &p, path, stop_fd, out, e);
 
     enum status status = STATUS_NOT_FOUND;
@@ -62,9 +62,9 @@ static enum status fetch_source_profile(const struct role *r, const char *name, 
     if (status == STATUS_NOT_FOUND)
         status = aws_credentials_of_files(&p, stop_fd, out, e);
     return status == STATUS_NOT_FOUND ? error_set(e, STATUS_FAILED,
-                                                  "source_profile of profile '%s' is '%s', which has nothing "
-                                                  "to lend",
-                                                  asker, name)
+                                                  "source_profile of profile '%s' is '%s', which has no "
+                                                  "credentials",
+                                                  referring_profile, name)
                                       : status;
 }
 
@@ -83,21 +83,21 @@ static enum status fetch_credential_source(const struct role *r, const struct aw
         return status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
     }
     return error_set(e, STATUS_FAILED,
-                     "credential_source of profile '%s' is '%s', it must be Environment, EcsContainer or "
+                     "credential_source of profile '%s' is '%s'; allowed: Environment, EcsContainer, "
                      "Ec2InstanceMetadata",
                      p->name, name);
 }
 
-/* The credentials that assume the role. */
+/* Gets the credentials with which the role is assumed. */
 static enum status fetch_base(const struct role *r, const struct aws_credentials_profile *p,
                               struct path *path, int stop_fd, struct aws_credentials **out, struct error *e) {
     const char *source_profile = aws_credentials_setting(p, "source_profile");
     const char *credential_source = aws_credentials_setting(p, "credential_source");
     if (!source_profile == !credential_source)
-        return error_set(
-            e, STATUS_FAILED,
-            "profile '%s' has role_arn and %s source_profile %s credential_source, it must have one", p->name,
-            source_profile ? "both" : "neither", source_profile ? "and" : "nor");
+        return error_set(e, STATUS_FAILED,
+                         "profile '%s' has role_arn and %s source_profile %s credential_source: set exactly "
+                         "one of the two",
+                         p->name, source_profile ? "both" : "neither", source_profile ? "and" : "nor");
     if (source_profile)
         return fetch_source_profile(r, source_profile, path, stop_fd, out, e);
     return fetch_credential_source(r, p, credential_source, stop_fd, out, e);
@@ -109,9 +109,9 @@ static enum status fetch_role(const struct role *r, const struct aws_credentials
     struct aws_sts_role role;
     for (size_t i = 0; i < path->length; i++)
         if (strcmp(path->names[i], p->name) == 0)
-            return fail_chain(path, p->name, "in a circle", e);
+            return fail_chain(path, p->name, "has a cycle", e);
     if (path->length == LIMIT_SOURCE_PROFILES)
-        return fail_chain(path, p->name, "too far", e);
+        return fail_chain(path, p->name, "is too long", e);
     path->names[path->length++] = p->name;
 
     enum status status = aws_credentials_read_role(p, &role, e);

@@ -51,8 +51,8 @@ static enum status refuse(const struct aws_credentials_profile *p, const char *c
     for (; *settings; settings++)
         if (aws_credentials_setting(p, *settings))
             return error_set(e, STATUS_FAILED,
-                             "profile '%s' asks for %s, which is not supported (a credential_process can run "
-                             "aws configure export-credentials instead)",
+                             "profile '%s' uses %s, which is not supported; use credential_process = aws "
+                             "configure export-credentials instead",
                              p->name, *settings);
     return STATUS_OK;
 }

@@ -22,8 +22,8 @@
 
 struct aws_credentials_source aws_credentials_from_environment(void);
 
-/* SDKs and Tools Reference Guide, "Assume role credential provider". A circle of source profiles is refused.
- * As in the SDKs, a source profile with keys of its own lends these, even if it has a role too. */
+/* SDKs and Tools Reference Guide, "Assume role credential provider". A cycle of source profiles is refused.
+ * As in the SDKs, the keys of a source profile are used even if it has a role too. */
 struct aws_credentials_source aws_credentials_from_role(const struct aws_credentials_setup *setup);
 
 struct aws_credentials_source aws_credentials_from_web_identity(const struct aws_credentials_setup *setup);

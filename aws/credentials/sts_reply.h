@@ -1,7 +1,7 @@
 /*
  * aws/credentials/sts_reply: reads the XML answers of STS (AWS Security Token Service API Reference,
  * AssumeRole and "Common Error Types") by libexpat. Pure. A document type declaration is refused: STS sends
- * none, and entities are how XML readers are attacked.
+ * none, and attacks on XML parsers use entities.
  */
 #ifndef AWS_CREDENTIALS_STS_REPLY_H
 #define AWS_CREDENTIALS_STS_REPLY_H

@@ -21,15 +21,17 @@ static struct metrics_family dead_letters_family = {
 
 static struct metrics_family writes_family = {
     .name = "winner_view_dead_letter_writes_total",
-    .help = "Dead letters by what the target did: written; refused, so in the log; failed, so tried again.",
+    .help = "Writes of dead letters, by result: written; refused (the letter goes to the log); failed (the "
+            "write is "
+            "retried).",
     .kind = METRICS_COUNTER,
     .labels = {"target", "result"},
 };
 
 static struct metrics_family refusing_family = {
     .name = "winner_view_dead_letter_target_refusing_since_timestamp_seconds",
-    .help = "Since when the dead letter target refuses letters, which go to the log. Not there while it does "
-            "not.",
+    .help = "When the target began to refuse dead letters, which then go to the log. Absent while it accepts "
+            "them.",
     .kind = METRICS_GAUGE,
     .scale = 1000,
     .labels = {"target"},

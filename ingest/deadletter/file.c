@@ -19,7 +19,7 @@ struct file {
     bool torn;            /* the file ends in the middle of a line: the disk was full, or a writer crashed */
 };
 
-/* RETRY: may pass by itself. The rest lasts until somebody mends it. */
+/* RETRY: the failure may end by itself. FAILED: an operator must repair it. */
 static enum status status_of(int error) {
     return error == ENOSPC || error == EDQUOT || error == EFBIG || error == EAGAIN || error == ENOMEM ||
                    error == EMFILE || error == ENFILE

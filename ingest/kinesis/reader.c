@@ -40,11 +40,11 @@ COUNTER(strays_family, "winner_view_source_stray_parts_total",
 COUNTER(expired_family, "winner_view_source_expired_iterators_total",
         "Iterators that expired before they were used.");
 COUNTER(losses_family, "winner_view_source_losses_total",
-        "Times that records were gone before they were read: out of retention, or with their shard.");
+        "Losses: records that were deleted before they were read, by retention or with their shard.");
 
 static struct metrics_family loss_time_family = {
     .name = "winner_view_source_loss_timestamp_seconds",
-    .help = "When records of a shard were last found gone before they were read.",
+    .help = "When the last loss of records of the shard was found.",
     .kind = METRICS_GAUGE,
     .scale = 1000,
     .labels = {"shard"},
@@ -184,7 +184,7 @@ static enum status take_not_found(struct reader *r, struct source_batch *batch, 
     }
     keep_children(r, shards, n, batch);
     batch->ended = batch->gone = true;
-    lose(r, batch, "the stream no longer has shard '%s': what was not read of it is lost", r->shard_id);
+    lose(r, batch, "the stream no longer has shard '%s': its unread records are lost", r->shard_id);
     return STATUS_OK;
 }
 

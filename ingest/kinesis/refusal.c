@@ -4,23 +4,23 @@
 
 #include "aws/service_error.h"
 
-/* GetShardIterator refuses every wrong position with one error, InvalidArgumentException: only its message
- * says what is wrong. The message quotes the names of shard and stream, which hold no blanks
+/* GetShardIterator refuses every wrong position with one error, InvalidArgumentException: only the message
+ * has the reason. The message quotes the names of shard and stream, which hold no blanks
  * ([a-zA-Z0-9_.-]): a phrase with a blank in it is never found in a name. */
-static bool says(const struct error *e, const char *phrase) {
+static bool message_contains(const struct error *e, const char *phrase) {
     return strcasestr(e->message, phrase) != NULL;
 }
 
 /* "StartingSequenceNumber 4954... used in GetShardIterator on shard S in stream T under account A is invalid
  * because it did not come from this stream." */
 static bool is_foreign(const struct error *e) {
-    return says(e, "did not come from this stream");
+    return message_contains(e, "did not come from this stream");
 }
 
 /* "Invalid SequenceNumber for ShardIteratorType AFTER_SEQUENCE_NUMBER, SequenceNumber has reached max
  * possible value for the shard." */
 static bool is_past_the_end(const struct error *e) {
-    return says(e, "has reached max possible value");
+    return message_contains(e, "has reached max possible value");
 }
 
 /* AWS does not document this message, so any phrase counts that can mean nothing else. */
@@ -28,7 +28,7 @@ static bool is_out_of_retention(const struct error *e) {
     static const char *const phrases[] = {"is expired", "has expired", "been trimmed", "trim horizon",
                                           "retention period"};
     for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
-        if (says(e, "SequenceNumber") && says(e, phrases[i]))
+        if (message_contains(e, "SequenceNumber") && message_contains(e, phrases[i]))
             return true;
     return false;
 }

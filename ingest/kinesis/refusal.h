@@ -5,7 +5,7 @@
 #include "base/error.h"
 
 enum kinesis_refusal {
-    KINESIS_OTHER,            /* as its status says */
+    KINESIS_OTHER,            /* any other error: use its status */
     KINESIS_THROTTLED,        /* read more slowly */
     KINESIS_EXPIRED_ITERATOR, /* get another */
     KINESIS_NOT_FOUND,        /* the shard is gone, or the stream */

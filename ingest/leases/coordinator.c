@@ -33,7 +33,7 @@ static struct metrics_family lease_events_family = {
 
 static struct metrics_family workers_family = {
     .name = "winner_view_workers",
-    .help = "Workers that read shards, as this one last saw it; itself included.",
+    .help = "Workers that read shards, this one included, when it last read the leases.",
     .kind = METRICS_GAUGE,
 };
 
@@ -216,8 +216,8 @@ static void take_all(struct coordinator *c, const struct taker_plan *plan) {
 static void yield_to_namesake(struct coordinator *c) {
     struct error e;
     error_set(&e, STATUS_INVALID,
-              "another process is running as worker '%s' and holds its leases: this one reads nothing "
-              "meanwhile; give each a --worker-id of its own",
+              "another process is running as worker '%s' and holds the leases: this process reads nothing "
+              "until the other ends; give each process its own --worker-id",
               c->worker_id);
     if (health_raise(c->parts.health, "worker id", e.message))
         log_write(LOG_LEVEL_ERROR, LOG_FIELDS("worker", c->worker_id), "%s", e.message);

@@ -134,9 +134,8 @@ bool hierarchy_is_obsolete(const struct hierarchy *h, const struct store_lease *
     return true;
 }
 
-/* A child with no as-of yet has that of its parents. It was opened when they were closed, so all that reached
- * it came after all that reached them. Else each reshard would make the as-of of the whole view unknown for a
- * while. */
+/* A child without an as-of has the as-of of its parents: it was opened when they were closed, so its records
+ * are all later. Without this rule each reshard would make the view's as-of unknown for a while. */
 int64_t hierarchy_as_of(const struct hierarchy *h, const struct store_lease *lease) {
     int64_t as_of_ms = lease->as_of_ms;
     for (size_t p = 0; lease->as_of_ms < 0 && p < STORE_LEASE_PARENTS; p++) {

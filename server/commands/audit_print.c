@@ -36,13 +36,15 @@ static void print_changes(const struct audit *audit, FILE *out) {
         fprintf(out, "a service may be writing: of %zu leases %zu are held, %zu were written to meanwhile\n",
                 audit->leases, audit->held, audit->moved);
     if (audit->moving)
-        fprintf(out, "%zu scores moved while they were read: right to within what was credited meanwhile\n",
+        fprintf(out, "%zu scores changed during the audit; the audit allowed for these changes\n",
                 audit->moving);
     if (audit->settled)
-        fprintf(out, "%zu scores differed at first, of batches on their way, and settled\n", audit->settled);
+        fprintf(out, "%zu scores differed at first, because of unfinished batches, and agree now\n",
+                audit->settled);
     if (audit->n_differences && audit->held)
-        fprintf(out, "a score above its contributions may be a batch that a crash cut short: audit again "
-                     "once a worker has caught up\n");
+        fprintf(out,
+                "a score above its contributions may come from a batch that a crash interrupted: run audit "
+                "again when a worker has caught up\n");
 }
 
 static void print_table(const struct audit *audit, FILE *out) {

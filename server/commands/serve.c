@@ -85,7 +85,7 @@ static enum status first_contact(struct service *s, enum status (*contact)(struc
             return status;
         }
         if (health_raise(s->health, "start", e->message))
-            log_warn("waiting: %s", e->message);
+            log_warn("the start waits: %s", e->message);
         notifier_ready(s->notifier); /* it listens: a restart by the service manager would not help */
         if (wait_for_signal(s, clock_boot_ms() + LIMIT_FIRST_CONTACT_MS))
             return STATUS_RETRY;
@@ -201,7 +201,8 @@ static int stop(struct service *s) {
     coordinator_free(s->coordinator);
     s->coordinator = NULL;
     if (refused)
-        log_error("stopped: this worker may not go on with this stream and this store");
+        log_error(
+            "stopped: the stream refuses the checkpoint of a shard; do not run this store with this stream");
     else
         log_info("stopped");
     return refused ? 1 : 0;

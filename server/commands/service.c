@@ -49,7 +49,7 @@ static void make_worker_id(struct service *s) {
         snprintf(s->worker_id, sizeof s->worker_id, "%s:%ld:%s", host, (long)getpid(), suffix);
 }
 
-/* The address with its real port, where the option says port 0. */
+/* The address with its real port, if the option has port 0. */
 static const char *bound_address(const struct http *http, const char *option, char *out, size_t size) {
     const char *colon = option ? strrchr(option, ':') : NULL;
     if (!http)

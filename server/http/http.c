@@ -71,7 +71,7 @@ static enum MHD_Result reply_problem(struct connection *c, const struct problem 
 /* Does not touch the call, which may still belong to the api. */
 static enum MHD_Result reply_stopping(struct connection *c) {
     struct problem p;
-    problem_set(&p, PROBLEM_OVERLOADED, "the server is stopping; ask again: another one may answer");
+    problem_set(&p, PROBLEM_OVERLOADED, "the server is stopping; try again");
     struct api_call call = {.answer = problem_answer(&p)};
     if (!c->request_id[0])
         make_request_id(c);

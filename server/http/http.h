@@ -46,10 +46,10 @@ unsigned http_port(const struct http *http);
  * (server/http/acceptor.h). Blocks for LIMIT_HANDSHAKE_MS, at most until `deadline_ms` (CLOCK_BOOTTIME). */
 void http_drain_begin(struct http *http, int64_t deadline_ms);
 
-/* Calls http_drain_begin if nobody did, waits until `deadline_ms` (CLOCK_BOOTTIME) for requests in flight and
- * for requests that idle connections may just have sent, answers the rest, and returns when no connection and
- * no thread is left: HTTP_STOP_GRACE_MS after the deadline at the latest, if abandoned loads keep their own
- * deadlines. */
+/* Calls http_drain_begin if it was not called, waits until `deadline_ms` (CLOCK_BOOTTIME) for requests in
+ * flight and for requests that idle connections may just have sent, answers the rest, and returns when no
+ * connection and no thread is left: HTTP_STOP_GRACE_MS after the deadline at the latest, if abandoned loads
+ * keep their own deadlines. */
 #define HTTP_STOP_GRACE_MS 500
 void http_stop(struct http *http, int64_t deadline_ms);
 

@@ -22,7 +22,7 @@ struct stream {
 
 static struct metrics_family dropped_family = {
     .name = "winner_view_live_dropped_total",
-    .help = "Readers of /live who did not take what was sent.",
+    .help = "Readers of /live that were dropped because they did not receive their data.",
     .kind = METRICS_COUNTER,
 };
 

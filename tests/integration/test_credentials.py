@@ -346,7 +346,7 @@ def test_a_failing_refresh_keeps_the_old_credentials_and_is_a_trouble_until_it_s
         agent.fails = False
         wait.until(lambda: not trouble(), "mended", timeout_s=30)
         daemon.wait_until_applied()
-        assert "are refreshed again, from container endpoint" in daemon.log()
+        assert "were refreshed from container endpoint" in daemon.log()
         assert SECRET not in daemon.log()
 
 

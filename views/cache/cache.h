@@ -14,8 +14,8 @@
  *   loads are retried in the background, CACHE_PAUSE_MS apart.
  *
  * - Soft time-out: a lookup that could be answered with an old value waits at most CACHE_SOFT_TIMEOUT_MS for
- *   a load (checked once in `refresh_ms`). Then the load counts as failed for that lookup, and goes on. A
- *   dropped value is not served before the load itself has failed.
+ *   a load (checked once in `refresh_ms`). Then the lookup treats the load as failed. The load continues.
+ *   A dropped value is not served before the load itself has failed.
  *
  * - One load: all lookups of a key that wait share one load ("collapsed").
  *
@@ -59,7 +59,7 @@ struct cache_value {
     atomic_uint references;
     size_t bytes;                       /* memory that it takes, all included */
     bool keep;                          /* false: only for the lookups that wait for it */
-    bool negative;                      /* says that something does not exist */
+    bool negative;                      /* true: the value means that the object does not exist */
     bool refreshable;                   /* cache_mark concerns it */
     void (*free)(struct cache_value *); /* may run under the cache's lock: takes no lock, does no I/O */
 };
@@ -136,7 +136,7 @@ enum cache_lookup cache_lookup(struct cache *cache, const void *key, size_t key_
 enum cache_lookup cache_lookup_fresh(struct cache *cache, const void *key, size_t key_length, int64_t now_ms,
                                      struct cache_waiter *waiter, struct cache_result *result);
 
-/* The key's row was written. From any thread; cheap if nobody has looked the key up. */
+/* The key's row was written. From any thread; cheap if the key is not in the cache. */
 void cache_drop(struct cache *cache, const void *key, size_t key_length);
 
 /* Some row was written. From any thread; cheaper still: it sets a flag. */

@@ -13,9 +13,8 @@
 /* Counted in half units: an eventually consistent read costs half a unit. */
 static struct metrics_family units_family = {
     .name = "winner_view_dynamodb_units_total",
-    .help =
-        "Capacity units that DynamoDB says were consumed, by table with its indexes, reads and writes apart; "
-        "a failed condition, whose answer does not say, counts as one.",
+    .help = "Capacity units consumed, as DynamoDB reports them, by table (indexes included) and kind. For a "
+            "failed condition DynamoDB reports none: it counts as one.",
     .kind = METRICS_COUNTER,
     .scale = 2,
     .labels = {"table", "kind"},

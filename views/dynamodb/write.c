@@ -379,7 +379,7 @@ struct pending_row {
     bool done;
 };
 
-/* A conflict yields to any other failure, which says more about what to do. */
+/* Any other failure replaces a conflict, because its status is more important to the caller. */
 static enum status worse(enum status a, enum status b) {
     return a == STATUS_OK || (a == STATUS_CONFLICT && b != STATUS_OK) ? b : a;
 }

@@ -28,7 +28,7 @@ struct store_sqlite {
         struct sqlite connection;
     } checkpointer;
 
-    pthread_mutex_t idle_lock; /* guards the list; a leaf */
+    pthread_mutex_t idle_lock; /* guards `idle`; no other lock is taken while it is held */
     struct sqlite *idle;       /* connections of readers */
 };
 
@@ -63,14 +63,14 @@ _Static_assert((int)STORE_SQLITE_STATEMENTS <= SQLITE_STATEMENTS,
                "a connection has room for every statement");
 
 /* access.c: transactions on the writer. begin takes the write lock; end commits if `status` is OK and the
- * fence is open, else rolls back, and gives the lock back. FAILED with code "Cancelled" or "FenceShut", as
- * the AWS client has it. */
+ * fence is open, else rolls back; it always releases the lock. FAILED with code "Cancelled" or "FenceShut",
+ * the same codes as in the AWS client. */
 enum status store_sqlite_begin(struct store_sqlite *d, const struct fence *fence, struct error *e);
 enum status store_sqlite_end(struct store_sqlite *d, const struct fence *fence, enum status status,
                              struct error *e);
 
-/* access.c: a connection that never waits for the writer, and perhaps a statement on it, to be bound. All
- * zeros before it begins; store_sqlite_end_reading gives the connection back, if there is one. */
+/* access.c: a connection for reading, which never waits for the writer, and optionally a prepared statement.
+ * Set it to zeros first. store_sqlite_end_reading returns the connection. */
 struct store_sqlite_reading {
     struct store_sqlite *d;
     struct sqlite *c;
@@ -92,7 +92,8 @@ enum status store_sqlite_find_contribution(struct sqlite *c, const char *product
 
 /* schema.c: creates the tables, or migrates them to this program's version. */
 typeof(store_create) store_sqlite_create;
-/* OK if a file, which is only read, has tables of this version. NOT_FOUND: none yet, or older ones. */
+/* For a database that is opened read-only. OK: its tables have this version. NOT_FOUND: it has no tables, or
+ * older ones. */
 enum status store_sqlite_check_tables(struct store_sqlite *d, struct error *e);
 
 /* wal_checkpoint.c */

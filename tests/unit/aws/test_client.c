@@ -332,7 +332,7 @@ static void an_outage_causes_no_more_retries_than_the_quota_allows(void **state)
     struct aws_call late = call_of("GetItem", "{}");
     assert_int_equal(aws_client_call(client, &late, NULL), STATUS_RETRY);
     assert_int_equal(late.attempts, 1);
-    assert_contains(late.error.message, "not retried, too many calls fail");
+    assert_contains(late.error.message, "not retried: too many calls fail");
 }
 
 static void a_call_that_waits_for_its_retry_does_not_delay_the_others(void **state) {

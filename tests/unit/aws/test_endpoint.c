@@ -114,10 +114,10 @@ static void fips_or_dual_stack_beside_a_configured_url_or_with_an_invalid_value_
     (void)state;
     setenv("AWS_ENDPOINT_URL", "http://general:3", 1);
     setenv("AWS_USE_FIPS_ENDPOINT", "true", 1);
-    assert_refused("AWS_ENDPOINT_URL is set, and so is AWS_USE_FIPS_ENDPOINT");
+    assert_refused("AWS_ENDPOINT_URL and AWS_USE_FIPS_ENDPOINT");
     setenv("AWS_USE_FIPS_ENDPOINT", "false", 1);
     setenv("AWS_USE_DUALSTACK_ENDPOINT", "true", 1);
-    assert_refused("AWS_ENDPOINT_URL is set, and so is AWS_USE_DUALSTACK_ENDPOINT");
+    assert_refused("AWS_ENDPOINT_URL and AWS_USE_DUALSTACK_ENDPOINT");
     setenv("AWS_USE_DUALSTACK_ENDPOINT", "1", 1);
     assert_refused("AWS_USE_DUALSTACK_ENDPOINT (or use_dualstack_endpoint of profile 'default') is '1'");
 }

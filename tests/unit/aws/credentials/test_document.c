@@ -50,10 +50,10 @@ static void a_reply_that_is_not_a_valid_credentials_object_is_refused_and_not_qu
         const struct aws_credentials_form *form;
         const char *text, *reason;
     } cases[] = {
-        {&aws_credentials_form_process, "hidden", "no JSON object"},
-        {&aws_credentials_form_process, "", "no JSON object"},
-        {&aws_credentials_form_process, "[\"hidden\"]", "no JSON object"},
-        {&aws_credentials_form_process, "{\"SecretAccessKey\":\"hidden\"", "no JSON object"},
+        {&aws_credentials_form_process, "hidden", "not a JSON object"},
+        {&aws_credentials_form_process, "", "not a JSON object"},
+        {&aws_credentials_form_process, "[\"hidden\"]", "not a JSON object"},
+        {&aws_credentials_form_process, "{\"SecretAccessKey\":\"hidden\"", "not a JSON object"},
         {&aws_credentials_form_process, "{\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"hidden\"}", "Version"},
         {&aws_credentials_form_process,
          "{\"Version\":2,\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"hidden\"}", "Version"},

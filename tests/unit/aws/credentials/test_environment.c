@@ -28,10 +28,12 @@ static void one_key_variable_without_the_other_is_an_error(void **state) {
     (void)state;
     support_clear_environment();
     setenv("AWS_SECRET_ACCESS_KEY", "hidden", 1);
-    support_assert_refused(aws_credentials_from_environment(), STATUS_FAILED, "only the second is set");
+    support_assert_refused(aws_credentials_from_environment(), STATUS_FAILED,
+                           "AWS_SECRET_ACCESS_KEY is set, but AWS_ACCESS_KEY_ID is not");
     unsetenv("AWS_SECRET_ACCESS_KEY");
     setenv("AWS_ACCESS_KEY_ID", "K", 1);
-    support_assert_refused(aws_credentials_from_environment(), STATUS_FAILED, "only the first is set");
+    support_assert_refused(aws_credentials_from_environment(), STATUS_FAILED,
+                           "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not");
 }
 
 int main(void) {

@@ -101,7 +101,7 @@ static void answers_that_would_leave_the_path_or_add_lines_are_refused(void **st
     assert_int_equal(scripted_http_count(server), 1);
     scripted_http_stop(server);
     server = scripted_http_start(role, 2);
-    support_assert_refused(source_at(server, ""), STATUS_FAILED, "name of the role");
+    support_assert_refused(source_at(server, ""), STATUS_FAILED, "invalid role name");
     assert_int_equal(scripted_http_count(server), 2);
     scripted_http_stop(server);
 }
@@ -139,7 +139,7 @@ static void the_endpoint_is_read_from_the_profile_and_an_invalid_mode_is_refused
     unsetenv("AWS_EC2_METADATA_DISABLED");
     setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv5", 1);
     support_assert_refused(aws_credentials_from_instance(&s.setup), STATUS_FAILED,
-                           "'IPv5', it must be IPv4 or IPv6");
+                           "'IPv5'; it must be IPv4 or IPv6");
     support_leave(&s);
 }
 

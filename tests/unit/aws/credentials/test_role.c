@@ -167,13 +167,13 @@ static void each_credential_source_selects_one_source_of_the_chain(void **state)
 static void a_cycle_of_source_profiles_is_refused(void **state) {
     (void)state;
     assert_refused("[profile dev]\nrole_arn = " ARN("x") "\nsource_profile = dev\n",
-                   "in a circle: 'dev' -> 'dev'");
+                   "has a cycle: 'dev' -> 'dev'");
     assert_refused("[profile dev]\nrole_arn = " ARN("x") "\nsource_profile = a\n"
                                                          "[profile a]\nrole_arn = " ARN(
                                                              "y") "\nsource_profile = b\n"
                                                                   "[profile b]\nrole_arn = " ARN(
                                                                       "z") "\nsource_profile = a\n",
-                   "in a circle: 'dev' -> 'a' -> 'b' -> 'a'");
+                   "has a cycle: 'dev' -> 'a' -> 'b' -> 'a'");
 }
 
 static void a_chain_of_source_profiles_has_a_maximum_length(void **state) {
@@ -187,7 +187,7 @@ static void a_chain_of_source_profiles_has_a_maximum_length(void **state) {
     for (int i = 0; i < 40; i++)
         config.length += (size_t)snprintf(config.text + config.length, sizeof config.text - config.length,
                                           "[profile p%d]\nrole_arn = r\nsource_profile = p%d\n", i, i + 1);
-    assert_refused(config.text, "too far: 'dev' -> 'p0' -> ");
+    assert_refused(config.text, "is too long: 'dev' -> 'p0' -> ");
 }
 
 static void a_profile_whose_role_has_no_single_valid_source_is_refused(void **state) {
@@ -201,13 +201,13 @@ static void a_profile_whose_role_has_no_single_valid_source_is_refused(void **st
         {"source_profile = base\ncredential_source = Environment\n[profile base]\n",
          "both source_profile and"},
         {"source_profile = gone\n", "is 'gone', which does not exist"},
-        {"source_profile = base\n[profile base]\nregion = x\n", "is 'base', which has nothing to lend"},
-        {"credential_source = environment\n", "must be Environment, EcsContainer or Ec2InstanceMetadata"},
+        {"source_profile = base\n[profile base]\nregion = x\n", "is 'base', which has no credentials"},
+        {"credential_source = environment\n", "allowed: Environment, EcsContainer, Ec2InstanceMetadata"},
         {"credential_source = Environment\n", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set"},
         {"source_profile = base\nmfa_serial = arn:mfa\n[profile base]\n", "mfa_serial"},
         {"source_profile = base\n[profile base]\nsso_session = corp\n", "sso_session"},
         {"source_profile = base\nduration_seconds = 899\n[profile base]\n",
-         "'899', it must be a number from 900"},
+         "'899'; allowed: a number from 900"},
         {"source_profile = base\nduration_seconds = 43201\n[profile base]\n", "from 900 to 43200"},
         {"source_profile = base\nduration_seconds = 1h\n[profile base]\n", "'1h'"},
     };

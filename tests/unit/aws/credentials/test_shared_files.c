@@ -96,7 +96,8 @@ static void a_process_that_fails_is_reported_with_its_standard_error_only(void *
     assert_refused("[profile dev]\ncredential_process = sh -c 'echo hidden; echo locked out >&2; exit 4'\n",
                    "", STATUS_FAILED,
                    "credential_process of profile 'dev': it ended with status 4: locked out");
-    assert_refused("[profile dev]\ncredential_process = echo hidden\n", "", STATUS_FAILED, "no JSON object");
+    assert_refused("[profile dev]\ncredential_process = echo hidden\n", "", STATUS_FAILED,
+                   "not a JSON object");
     assert_refused("[profile dev]\ncredential_process = echo \"x\n", "", STATUS_INVALID, "not closed");
     assert_refused("[profile dev]\ncredential_process = head -c 100000 /dev/zero\n", "", STATUS_FAILED,
                    "more than 65536 bytes");

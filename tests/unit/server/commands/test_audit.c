@@ -298,7 +298,7 @@ static void the_audit_table_reports_scores_that_changed_during_the_audit(void **
     _cleanup_(mem_freep) char *text = printed(&audit, FORMAT_TABLE);
     assert_contains(text, "0 differences; 2 scores, 3 products, read 2 times\n");
     assert_contains(text, "of 3 leases 2 are held, 1 were written to meanwhile\n");
-    assert_contains(text, "2 scores moved while they were read");
+    assert_contains(text, "2 scores changed during the audit");
     assert_contains(text, "1 scores differed at first");
 }
 
