@@ -1,7 +1,7 @@
 /*
  * access_log: one line for each request that was answered, in the log's own format: method, target, status,
  * ms (from the request line to the answer's last byte), bytes (of the body as sent; of a stream of /live
- * those sent until it ended), requestId ("" if it had none), and, if the answer came through the cache,
+ * those sent until it ended), requestId ("" if it had none), and, if the cache gave the answer,
  * cache: `hit`, `stale`, `stale-if-error`, `miss` or `coalesced`. In JSON status, ms and bytes are numbers.
  *
  * No line for what the HTTP parser refused, nor for a client that left before its answer.
@@ -24,7 +24,7 @@ struct access_log_entry {
     int64_t us;
     size_t bytes;
     const char *request_id;
-    bool cached; /* whether the answer came through the cache, in state `cache` */
+    bool cached; /* whether the cache gave the answer, in state `cache` */
     enum cache_state cache;
 };
 

@@ -49,7 +49,7 @@ struct connection {
     bool waited;
     bool surplus;                /* there were --connections already when it arrived */
     struct http_reply_sent sent; /* the answer; status 0: none yet */
-    bool cached;                 /* the answer came through the cache, in state `cache` */
+    bool cached;                 /* the cache gave the answer, in state `cache` */
     enum cache_state cache;
     size_t body_bytes;
     uint64_t asked_bytes; /* of all requests of the connection so far, without the framing of chunks */

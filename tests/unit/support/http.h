@@ -45,7 +45,7 @@ static inline int teardown(void **state) {
     return 0;
 }
 
-/* ---- a client ----------------------------------------------------------------------------------------- */
+/* A client. */
 
 struct reply {
     unsigned status; /* 0: the connection was closed instead */
