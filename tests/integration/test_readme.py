@@ -73,12 +73,14 @@ class Terminals:
         return self.output.read_text()
 
     def is_up(self):
-        """The quick start is up when it has printed its last line; the program when it listens, even without a file of events."""
+        """The quick start is up when it has printed its last line; the program when it has reached its stream, or
+        listens if its source is a file, which may not exist yet."""
         assert self.service.poll() is None, self.output.read_text()
         if "quickstart" in self.service.args[-1]:
             return "Ctrl-C" in self.output.read_text()
+        path = "/readyz" if "kinesis:" in self.service.args[-1] else "/livez"
         try:
-            return http_client.request(self.port, "/livez").status == 200
+            return http_client.request(self.port, path).status == 200
         except OSError:
             return False
 
@@ -130,9 +132,11 @@ def try_commands(terminals, commands):
 
 
 def test_the_commands_of_the_readme_print_the_output_that_it_shows(aws, tmp_path):
-    stream = cloud.create_stream(aws.kinesis, f"readme-{os.getpid()}")
     commands = documents.block_commands("README.md")
     assert len(commands) > 8
+    (region,) = [match[1] for command, _ in commands if (match := re.match(r"export AWS_REGION=(\S+)", command))]
+    kinesis = cloud.client("kinesis", {**aws.environment, "AWS_REGION": region})
+    stream = cloud.create_stream(kinesis, f"readme-{os.getpid()}")
     with Terminals(tmp_path, aws.environment) as terminals:
         terminals.words["kinesis:retail-stream"] = f"kinesis:{stream}"
         try_commands(terminals, commands)
