@@ -51,7 +51,7 @@ packages_for() {
     operators-page)
         # Which the commands of deploy/README.md use. An aws from elsewhere does as well.
         command -v aws >/dev/null || echo awscli
-        echo jq curl
+        echo jq curl sqlite3
         ;;
     browser)
         echo chromium # driven headless by playwright-core, which tests/support/npm.py installs

