@@ -74,11 +74,10 @@ static json_t *board_item(const struct view *view, const struct store_score *sco
     return json;
 }
 
-/* At most `limit` rows as items. `last`: in: the last row of the page before; out: the last
- * row of this page. A row with the
- * score of the row before shares its rank, also across pages. Any other row's rank is one more than the
- * number of rows before it on this and all earlier pages, so that ranks never decrease while the board
- * changes. */
+/* At most `limit` rows as items. `last`: in: the last row of the page before; out: the last row of this page.
+ * A row with the score of the row before shares its rank, also across pages. Any other row's rank is one more
+ * than the number of rows before it on this and all earlier pages, so that ranks never decrease while the
+ * board changes. */
 static json_t *board_items(const struct view *view, const struct store_board *board, size_t limit,
                            struct listing_cursor *last) {
     json_t *items = json_array();

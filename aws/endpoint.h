@@ -45,9 +45,9 @@ enum status aws_endpoint_resolve(struct aws_endpoint *out, const struct aws_endp
 /* The same for one SQS queue, whose URL names its region: https://sqs.eu-west-1.amazonaws.com/123/name. A
  * configured endpoint is taken first, as above; then the endpoint of our region, if the queue is in it.
  * Otherwise requests go to the host of the URL, and are signed for the region that it names ("sqs.<region>.",
- * "sqs-fips.<region>.",
- * "<region>.queue.", also after the name of a VPC endpoint), else for ours. The SDKs for JavaScript and Ruby
- * do the same; with an SDK that stays in its own region SQS answers that the queue does not exist. */
+ * "sqs-fips.<region>.", "<region>.queue.", also after the name of a VPC endpoint), else for ours. The SDKs
+ * for JavaScript and Ruby do the same; with an SDK that stays in its own region SQS answers that the queue
+ * does not exist. */
 enum status aws_endpoint_of_queue(struct aws_endpoint *out, const struct aws_endpoint_query *query,
                                   const char *queue_url, const struct aws_profiles *profiles,
                                   struct error *e);
