@@ -78,7 +78,10 @@ class Readers:
         return reply
 
     def learn(self, request, reply):
-        shard, content = self.shard(request), reply.json()
+        try:
+            shard, content = self.shard(request), dict(reply.json())
+        except (TypeError, ValueError):
+            return  # a fault made it (faults.NoAnswer)
         with self.lock:
             if request.operation == "GetRecords":
                 self.reads[shard].append((request.arrived, time.monotonic()))

@@ -58,6 +58,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def object_or_bytes(body):
+    try:
+        return json.loads(body) if body.startswith(b"{") else body
+    except ValueError:
+        return body
+
+
 class Client:
     """Calls through a proxy, on one connection as long as that lives."""
 
@@ -71,7 +78,7 @@ class Client:
             self.connection.request("POST", "/", json.dumps(content or {}), headers)
             reply = self.connection.getresponse()
             body = reply.read()
-            return reply.status, json.loads(body) if body.startswith(b"{") else body, reply.headers
+            return reply.status, object_or_bytes(body), reply.headers
         except (OSError, http.client.HTTPException):
             self.connection.close()
             raise

@@ -189,6 +189,24 @@ class CutBody(Fault):
         return reply
 
 
+def no_answers(request, body):
+    """Bodies of a success that are not what this call promises; `body` is the true one. `{}` is the true one of a write,
+    and of a read of one row that is not there: to those calls it is an answer."""
+    page = b"<!DOCTYPE html><html><title>Sign in to the network</title></html>"
+    bodies = [b"", b"null", b"[]", b'"x"', b"17", body[: len(body) // 2], page]
+    return bodies if request.operation in {*WRITES, "GetItem"} else [*bodies, b"{}"]
+
+
+class NoAnswer(Fault):
+    """A 200 whose body is no answer, as of a captive portal or a broken gateway. One call in two has taken effect."""
+
+    def apply(self, request, proceed, chance):
+        forwarded = proceed(request) if chance.random() < 0.5 else refusal(request, "", "")
+        reply = proxy.Reply(200, forwarded.headers, chance.choice(no_answers(request, forwarded.body)))
+        reply.headers.remove("x-amz-crc32")  # without the checksum only the body shows it
+        return reply
+
+
 class WrongChecksum(Fault):
     """The numbers in the body are changed, so that DynamoDB's x-amz-crc32 does not match."""
 
