@@ -50,7 +50,7 @@ struct answer {
     unsigned retry_after_s;      /* 0: none */
     bool has_as_of;              /* the body is about the view */
     char as_of[CLOCK_TEXT_SIZE]; /* "": unknown */
-    int64_t as_of_ms;            /* the same as a number */
+    int64_t as_of_ms;            /* the same by the service clock */
     bool preflight;              /* answers OPTIONS */
     char etag[ANSWER_ETAG_SIZE]; /* with its quotes; "": none */
 
@@ -70,8 +70,9 @@ struct answer *answer_new(unsigned status, const char *content_type, char *data,
 /* Compact; members in the order in which they were set. Takes the reference to `json`. */
 struct answer *answer_json(unsigned status, json_t *json);
 
-/* Sets up to when the view that was read is complete (FRESHNESS_UNKNOWN: null). */
-void answer_set_as_of(struct answer *answer, int64_t as_of_ms);
+/* Sets up to when the view that was read is complete (FRESHNESS_UNKNOWN: null): by the service clock, and as
+ * clients get it. */
+void answer_set_as_of(struct answer *answer, int64_t as_of_ms, int64_t told_ms);
 
 /* Sets a weak ETag: a hash of the body without the value of any "asOf", so that a board that did not change
  * keeps its ETag. The same in every process. Once, before the answer is shared. */

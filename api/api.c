@@ -76,19 +76,20 @@ static enum status load(void *context, const char *key, size_t key_length, int64
 /* An unknown time is older than any limit. Errors are passed on whatever their age. */
 static bool is_too_stale(const struct api_call *call, const struct answer *answer) {
     return call->max_lag_ms && answer->has_as_of && answer->status < 500 &&
-           (answer->as_of_ms == FRESHNESS_UNKNOWN || clock_real_ms() - answer->as_of_ms > call->max_lag_ms);
+           view_age_ms(&call->api->view, answer->as_of_ms) > call->max_lag_ms;
 }
 
 static struct answer *too_stale(const struct api_call *call, const struct answer *answer) {
     struct problem p;
-    if (answer->as_of_ms == FRESHNESS_UNKNOWN)
+    int64_t age_ms = view_age_ms(&call->api->view, answer->as_of_ms);
+    if (age_ms == INT64_MAX)
         problem_set(&p, PROBLEM_TOO_STALE, "the age of the view is not known yet; maxLag allows %u ms",
                     call->max_lag_ms);
     else
-        problem_set(&p, PROBLEM_TOO_STALE, "the answer is %" PRId64 " ms old; maxLag allows %u ms",
-                    clock_real_ms() - answer->as_of_ms, call->max_lag_ms);
+        problem_set(&p, PROBLEM_TOO_STALE, "the answer is %" PRId64 " ms old; maxLag allows %u ms", age_ms,
+                    call->max_lag_ms);
     struct answer *instead = problem_answer(&p);
-    answer_set_as_of(instead, answer->as_of_ms);
+    view_set_as_of(&call->api->view, instead, answer->as_of_ms);
     return instead;
 }
 
@@ -252,6 +253,15 @@ void api_rows_changed(struct api *api, const char *const product_ids[], size_t n
 
 bool api_is_caught_up(const struct api *api, int64_t as_of_ms) {
     return view_is_caught_up(&api->view, as_of_ms);
+}
+
+json_t *api_freshness(const struct api *api, int64_t as_of_ms) {
+    struct service_clock *clock = freshness_clock(api->view.freshness);
+    json_t *json = json_object();
+    json_object_set_new(json, "asOf", view_time(&api->view, as_of_ms));
+    json_object_set_new(json, "caughtUp", json_boolean(view_is_caught_up(&api->view, as_of_ms)));
+    json_object_set_new(json, "time", answer_time(service_clock_wall(clock)));
+    return json;
 }
 
 /* Start and end. */

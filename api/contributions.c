@@ -33,7 +33,7 @@ static json_t *contribution_json(const struct route_load *load, const struct con
     json_object_set_new(json, "lastEventId", c->last_event_id ? answer_text(c->last_event_id) : json_null());
     json_object_set_new(json, "created", answer_time(c->created_ms));
     json_object_set_new(json, "updated", answer_time(c->updated_ms));
-    json_object_set_new(json, "asOf", answer_time(load->as_of_ms));
+    json_object_set_new(json, "asOf", view_time(load->view, load->as_of_ms));
     return json;
 }
 

@@ -193,14 +193,6 @@ static bool boards_as_of(const struct live *hub, int64_t *as_of_ms) {
     return true;
 }
 
-static struct answer *freshness_json(int64_t as_of_ms, bool caught_up) {
-    json_t *json = json_object();
-    json_object_set_new(json, "asOf", answer_time(as_of_ms));
-    json_object_set_new(json, "caughtUp", json_boolean(caught_up));
-    json_object_set_new(json, "time", answer_time(clock_real_ms()));
-    return answer_json(200, json);
-}
-
 static void publish_freshness(struct live *hub, int64_t now_ms) {
     int64_t as_of_ms;
     if (!boards_as_of(hub, &as_of_ms))
@@ -211,7 +203,7 @@ static void publish_freshness(struct live *hub, int64_t now_ms) {
     bool due =
         !hub->events[KIND_FRESHNESS].id || (changed && now_ms - hub->freshness_ms >= LIMIT_LIVE_FRESHNESS_MS);
     if (due) {
-        struct answer *json = freshness_json(as_of_ms, caught_up);
+        struct answer *json = answer_json(200, api_freshness(hub->api, as_of_ms));
         set_event(hub, KIND_FRESHNESS, json->body);
         answer_unref(json);
         hub->freshness_ms = now_ms;

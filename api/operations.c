@@ -28,17 +28,21 @@ struct answer *operations_livez(const struct view *view) {
     return answer_json(stuck ? 503 : 200, json);
 }
 
-static json_t *shards_json(struct freshness *freshness, int64_t now_ms) {
+/* Null if it is not known. */
+static json_t *lag_json(const struct view *view, int64_t as_of_ms) {
+    int64_t age_ms = view_age_ms(view, as_of_ms);
+    return age_ms == INT64_MAX ? json_null() : json_integer(age_ms);
+}
+
+static json_t *shards_json(const struct view *view) {
     _cleanup_(mem_freep) struct freshness_shard *shards = NULL;
-    size_t n = freshness_read(freshness, &shards);
+    size_t n = freshness_read(view->freshness, &shards);
     json_t *json = json_array();
     for (size_t i = 0; i < n; i++) {
-        int64_t as_of_ms = shards[i].as_of_ms;
         json_t *shard = json_object();
         json_object_set_new(shard, "shard", answer_text(shards[i].shard_id));
-        json_object_set_new(shard, "asOf", answer_time(as_of_ms));
-        json_object_set_new(shard, "lagMs",
-                            as_of_ms == FRESHNESS_UNKNOWN ? json_null() : json_integer(now_ms - as_of_ms));
+        json_object_set_new(shard, "asOf", view_time(view, shards[i].as_of_ms));
+        json_object_set_new(shard, "lagMs", lag_json(view, shards[i].as_of_ms));
         json_array_append_new(json, shard);
     }
     return json;
@@ -74,11 +78,11 @@ struct answer *operations_readyz(const struct view *view) {
     json_t *json = json_object();
     json_object_set_new(json, "status", json_string(status_word(&report, caught_up)));
     json_object_set_new(json, "caughtUp", json_boolean(caught_up));
-    json_object_set_new(json, "asOf", answer_time(as_of_ms));
-    json_object_set_new(json, "shards", shards_json(view->freshness, clock_real_ms()));
+    json_object_set_new(json, "asOf", view_time(view, as_of_ms));
+    json_object_set_new(json, "shards", shards_json(view));
     json_object_set_new(json, "troubles", troubles_json(&report));
     struct answer *answer = answer_json(report.phase == HEALTH_SERVING ? 200 : 503, json);
-    answer_set_as_of(answer, as_of_ms);
+    view_set_as_of(view, answer, as_of_ms);
     return answer;
 }
 
@@ -88,7 +92,7 @@ static void set_as_of_metric(const struct view *view) {
     if (as_of_ms == FRESHNESS_UNKNOWN)
         metrics_hide(series);
     else
-        metrics_set(series, as_of_ms);
+        metrics_set(series, service_clock_tell(freshness_clock(view->freshness), as_of_ms));
 }
 
 struct answer *operations_metrics(const struct view *view) {

@@ -111,7 +111,7 @@ static enum status read_board(const struct route_load *load, enum role role, str
     json_object_set_new(*json, "role", json_string(role_words[role]));
     json_object_set_new(*json, "items", board_items(load->view, &board, page->limit, from));
     json_object_set_new(*json, "next", listing_next(load->view->sealer, listings[role], from, after));
-    json_object_set_new(*json, "asOf", answer_time(load->as_of_ms));
+    json_object_set_new(*json, "asOf", view_time(load->view, load->as_of_ms));
     return STATUS_OK;
 }
 
@@ -203,7 +203,7 @@ enum status scores_load_contributor(const struct route_load *load, json_t **json
     for (enum role role = 0; role < ROLES; role++)
         json_object_set_new(*json, role_words[role],
                             scores[role].user_id ? json_integer(scores[role].score) : json_null());
-    json_object_set_new(*json, "asOf", answer_time(load->as_of_ms));
+    json_object_set_new(*json, "asOf", view_time(load->view, load->as_of_ms));
     return STATUS_OK;
 }
 
@@ -230,6 +230,6 @@ enum status scores_load_rank(const struct route_load *load, json_t **json, struc
                         above < LIMIT_RANKED ? json_integer((json_int_t)above + 1) : json_null());
     json_object_set_new(*json, "tied", json_boolean(tied));
     json_object_set_new(*json, "updated", answer_time(score->updated_ms));
-    json_object_set_new(*json, "asOf", answer_time(load->as_of_ms));
+    json_object_set_new(*json, "asOf", view_time(load->view, load->as_of_ms));
     return STATUS_OK;
 }

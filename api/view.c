@@ -9,13 +9,29 @@ int64_t view_as_of(const struct view *view, bool from_index) {
     return freshness_as_of_at(view->freshness, clock_boot_ms() - view->options.index_allowance_ms);
 }
 
+static int64_t told(const struct view *view, int64_t as_of_ms) {
+    return service_clock_tell(freshness_clock(view->freshness), as_of_ms);
+}
+
+void view_set_as_of(const struct view *view, struct answer *answer, int64_t as_of_ms) {
+    answer_set_as_of(answer, as_of_ms, told(view, as_of_ms));
+}
+
+json_t *view_time(const struct view *view, int64_t as_of_ms) {
+    return answer_time(told(view, as_of_ms));
+}
+
+int64_t view_age_ms(const struct view *view, int64_t as_of_ms) {
+    return service_clock_age_now(freshness_clock(view->freshness), as_of_ms);
+}
+
 bool view_is_caught_up(const struct view *view, int64_t as_of_ms) {
-    return as_of_ms != FRESHNESS_UNKNOWN && clock_real_ms() - as_of_ms <= view->options.caught_up_ms;
+    return view_age_ms(view, as_of_ms) <= view->options.caught_up_ms;
 }
 
 struct answer *view_answer(const struct view *view, json_t *json, int64_t as_of_ms) {
     struct answer *answer = answer_json(200, json);
-    answer_set_as_of(answer, as_of_ms);
+    view_set_as_of(view, answer, as_of_ms);
     answer->cache_control = view->cache_control;
     answer_set_etag(answer);
     answer->value.keep = true;
@@ -31,7 +47,7 @@ struct answer *view_missing(const struct view *view, const char *what, int64_t a
         problem_set(&p, PROBLEM_VIEW_NOT_READY,
                     "there is no such %s yet; the view is still catching up with its stream", what);
     struct answer *answer = problem_answer(&p);
-    answer_set_as_of(answer, as_of_ms);
+    view_set_as_of(view, answer, as_of_ms);
     answer->value.keep = caught_up;
     answer->value.negative = true;
     return answer;

@@ -33,10 +33,17 @@ struct view {
     char cache_control[64]; /* of answers that the cache keeps */
 };
 
-/* A read that begins now includes every event before this time (wall clock). FRESHNESS_UNKNOWN: that time is
- * not known. Call it before the read. `from_index`: the as-of time is that of an index, which may lag behind
- * the rows. */
+/* A read that begins now includes every event before this time (service clock). FRESHNESS_UNKNOWN: that time
+ * is not known. Call it before the read. `from_index`: the as-of time is that of an index, which may lag
+ * behind the rows. */
 int64_t view_as_of(const struct view *view, bool from_index);
+
+/* Marks the answer with it; and the same as a JSON value. */
+void view_set_as_of(const struct view *view, struct answer *answer, int64_t as_of_ms);
+json_t *view_time(const struct view *view, int64_t as_of_ms);
+
+/* How old an answer of this time is at most; INT64_MAX: not known. */
+int64_t view_age_ms(const struct view *view, int64_t as_of_ms);
 
 /* True if the view is so current that a missing row is a 404. */
 bool view_is_caught_up(const struct view *view, int64_t as_of_ms);

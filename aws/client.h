@@ -58,7 +58,7 @@ struct aws_call {
     json_t *reply; /* JSON, of an error too (a failed condition has the item); NULL if the body was empty,
                       which is no error */
     struct error error; /* if not OK: the name of AWS (without namespace), message and request id */
-    int64_t sent_ms;    /* wall clock, when the last attempt was sent */
+    int64_t sent_ms;    /* if OK: when it was sent, by the clock that this service teaches; -1: not known */
     int attempts;       /* number of attempts sent */
     int throttles;      /* number of them that were throttled */
 };

@@ -16,6 +16,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/service_clock.h"
 
 static struct metrics_family requests_total = {
     .name = "winner_view_aws_requests_total",
@@ -61,7 +62,8 @@ struct attempt {
     struct aws_exchange exchange;
     char *lines[LINES + 1];
     int64_t correction_ms; /* of the time in its signature */
-    int64_t sent_boot_ms;
+    int64_t signed_ms;     /* that time, before the correction */
+    struct clock_reading sent;
 };
 
 struct run {
@@ -105,7 +107,7 @@ static enum status sign(struct run *run, struct attempt *a, const struct aws_cre
         .secret_access_key = credentials->secret_access_key,
         .region = client->endpoint.region,
         .service = client->service->name,
-        .time_ms = call->sent_ms + a->correction_ms,
+        .time_ms = a->signed_ms + a->correction_ms,
     };
     a->lines[0] = mem_strdup("Expect:"); /* libcurl would wait for a status 100 */
     return sigv4_sign_lines(a->lines + 1, &request, &scope, &run->lane->key, e);
@@ -121,8 +123,8 @@ static enum status prepare(struct run *run, struct attempt *a, struct error *e) 
         return aws_service_error_set(e, AWS_ERROR_FENCE_SHUT,
                                      "not sent, this process may not hold its lease any more");
     a->correction_ms = atomic_load(&run->client->correction_ms);
-    a->job->call->sent_ms = clock_real_ms();
-    a->sent_boot_ms = clock_boot_ms();
+    a->signed_ms = clock_real_ms();
+    a->sent = clock_read();
     return sign(run, a, credentials, e);
 }
 
@@ -204,7 +206,7 @@ static bool measure_skew(struct run *run, const struct attempt *a) {
         .date_ms = a->exchange.date_ms,
         .has_age = a->exchange.has_age,
         .received_ms = clock_real_ms(),
-        .elapsed_ms = clock_boot_ms() - a->sent_boot_ms,
+        .elapsed_ms = clock_boot_ms() - a->sent.boot_ms,
     };
     int64_t offset_ms;
     if (!client->settings->corrects_skew || !aws_skew_measure(&answer, &offset_ms))
@@ -215,6 +217,17 @@ static bool measure_skew(struct run *run, const struct attempt *a) {
     if (aws_skew_has_changed(earlier_ms, correction_ms))
         report_skew(client->settings, client->service->name, correction_ms);
     return aws_skew_explains(a->job->call->error.code, a->correction_ms, correction_ms);
+}
+
+/* Only a success: an error may be that of a proxy, whose clock means nothing. */
+static void teach_clock(struct run *run, struct attempt *a) {
+    const struct aws_settings *settings = run->client->settings;
+    const struct aws_exchange *x = &a->exchange;
+    const struct clock_reading received = clock_read();
+    if (!settings->clock || settings->teacher != run->client->service)
+        return;
+    service_clock_teach(settings->clock, x->has_age ? -1 : x->date_ms, &a->sent, &received);
+    a->job->call->sent_ms = service_clock_at(settings->clock, &a->sent);
 }
 
 /* Retries. */
@@ -296,6 +309,8 @@ static void finish(struct run *run, struct aws_exchange *x) {
     struct aws_call *call = f->call;
     enum status status = aws_reply_read(x, &call->reply, &call->error);
     bool clock_was_wrong = measure_skew(run, a);
+    if (status == STATUS_OK)
+        teach_clock(run, a);
     long http_status = x->http_status;
     int64_t retry_after_ms = aws_exchange_retry_after_ms(x, clock_real_ms());
     KILLPOINT("after", call->operation, x->body);
@@ -416,6 +431,7 @@ void aws_run_calls(struct aws_client *client, struct aws_lane *lane, struct aws_
     for (size_t i = 0; i < n; i++) {
         run.jobs[i].call = &calls[i];
         calls[i].attempts = calls[i].throttles = 0;
+        calls[i].sent_ms = -1;
         calls[i].error = (struct error){0};
         calls[i].reply = NULL;
     }

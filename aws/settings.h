@@ -13,8 +13,10 @@
 
 struct aws_credentials_chain; /* aws/credentials/chain.h */
 struct aws_profiles;          /* aws/profile.h */
+struct aws_service;           /* aws/client.h */
+struct service_clock;         /* base/service_clock.h */
 
-/* Read-only once loaded, but for `on_skew` and its context. */
+/* Read-only once loaded, but for what follows the credentials. */
 struct aws_settings {
     struct aws_profiles *profiles;
     char *profile; /* AWS_PROFILE, else "default" */
@@ -33,6 +35,10 @@ struct aws_settings {
      * there is a client. */
     void (*on_skew)(void *context, const char *service, int64_t correction_ms);
     void *skew_context;
+
+    /* The replies of this service teach this clock (NULL: none do). Set both before there is a client. */
+    const struct aws_service *teacher;
+    struct service_clock *clock;
 };
 
 /* INVALID, with what is allowed, if no region is set, a named profile does not exist, a value is not valid

@@ -22,6 +22,10 @@ int64_t clock_boot_us(void) {
     return read_us(CLOCK_BOOTTIME);
 }
 
+struct clock_reading clock_read(void) {
+    return (struct clock_reading){read_us(CLOCK_MONOTONIC_RAW) / 1000, read_us(CLOCK_BOOTTIME) / 1000};
+}
+
 /* Days since 1970-01-01 of a date in the proleptic Gregorian calendar: years counted from March, so that the
  * leap day is the last of its year. */
 static int64_t days_from_civil(int year, int month, int day) {

@@ -19,6 +19,14 @@ int64_t clock_boot_ms(void);
 /* The same in microseconds, for measurements. */
 int64_t clock_boot_us(void);
 
+/* One moment by two clocks: CLOCK_MONOTONIC_RAW, which is never slewed but stands still while the machine is
+ * suspended, and CLOCK_BOOTTIME. */
+struct clock_reading {
+    int64_t raw_ms, boot_ms;
+};
+
+struct clock_reading clock_read(void);
+
 #define CLOCK_TEXT_SIZE 32
 
 /* "2026-11-23T04:36:00.123Z" (RFC 3339) into `out`; a time outside years 0 to 9999 is clamped. Returns `out`.

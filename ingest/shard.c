@@ -99,10 +99,15 @@ struct shard {
     struct metrics_series *records, *as_of, *window_now;
 };
 
+static struct service_clock *clock_of(const struct shard *s) {
+    return freshness_clock(s->context.freshness);
+}
+
 void shard_read_report(struct shard *s, struct shard_report *report) {
     pthread_mutex_lock(&s->lock);
     *report = s->report;
     pthread_mutex_unlock(&s->lock);
+    report->progress.as_of_ms = service_clock_tell(clock_of(s), report->progress.as_of_ms);
     int64_t prefetch_ms = prefetch_alive_ms(s->prefetch), shard_ms = pulse_last_ms(&s->pulse);
     report->alive_boot_ms = prefetch_ms < shard_ms ? prefetch_ms : shard_ms;
 }
@@ -116,7 +121,7 @@ static void report_as_of(struct shard *s, int64_t as_of_ms) {
     as_of_ms = s->report.progress.as_of_ms;
     pthread_mutex_unlock(&s->lock);
     freshness_advance(s->context.freshness, s->id, as_of_ms, clock_boot_ms());
-    metrics_set(s->as_of, as_of_ms);
+    metrics_set(s->as_of, service_clock_tell(clock_of(s), as_of_ms));
 }
 
 static void report_position(struct shard *s, const struct position *position) {
@@ -230,8 +235,8 @@ static enum status settle_once(struct shard *s, struct batch *b, struct apply_co
                                enum cause *cause, struct error *e) {
     *cause = CAUSE_DEAD_LETTER;
     *counts = (struct apply_counts){0};
-    enum status status = deadletter_write(s->context.deadletter, b->letters, b->n_letters, clock_real_ms(),
-                                          clock_boot_ms(), e);
+    enum status status = deadletter_write(s->context.deadletter, b->letters, b->n_letters,
+                                          service_clock_wall(clock_of(s)), clock_boot_ms(), e);
     if (status || !b->n_records)
         return status;
     const struct store_checkpoint checkpoint = {s->tenure, b->last};
@@ -346,7 +351,8 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     snprintf(s->loss_trouble, sizeof s->loss_trouble, "loss %s", s->id);
     strcpy(s->tenure, lease->tenure);
     s->fence = fence;
-    s->report.progress = (struct shard_progress){lease->checkpoint, lease->position, lease->as_of_ms};
+    s->report.progress = (struct shard_progress){lease->checkpoint, lease->position,
+                                                 service_clock_take(clock_of(s), lease->as_of_ms)};
     s->records = METRICS_SERIES(&records_family, s->id);
     s->as_of = METRICS_SERIES(&as_of_family, s->id);
     s->window_now = METRICS_SERIES(&window_family, s->id);

@@ -40,7 +40,7 @@ struct shard_context {
 struct shard_progress {
     enum lease_checkpoint checkpoint;
     struct position position; /* with LEASE_AT_POSITION */
-    int64_t as_of_ms;         /* -1: unknown */
+    int64_t as_of_ms;         /* as it is stored (service_clock_tell); -1: unknown */
 };
 
 /* The state of a shard at one moment. */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "aws/client.h"
 #include "base/log.h"
 #include "views/dynamodb/store.h"
 #include "views/sqlite/store.h"
@@ -10,6 +11,12 @@
 static bool needs_aws(const struct options *options) {
     return options_of_kind(options->store, "dynamodb") || options_of_kind(options->source, "kinesis") ||
            options_of_kind(options->dead_letter, "sqs");
+}
+
+const struct aws_service *backend_teacher(const struct options *options) {
+    return options_of_kind(options->source, "kinesis")   ? &aws_kinesis
+           : options_of_kind(options->store, "dynamodb") ? &aws_dynamodb
+                                                         : NULL;
 }
 
 /* Called by the AWS clients when they find that this machine's clock is wrong, or right again. */
@@ -50,6 +57,8 @@ enum status backend_open(struct backend *backend, const struct options *options,
         enum status status = backend_load_aws(&backend->aws, e);
         if (status)
             return status;
+        backend->aws->clock = backend->clock;
+        backend->aws->teacher = backend_teacher(options);
     }
     if (!path)
         return store_dynamodb_open(&backend->store, &tables, backend->aws, NULL, e);
@@ -61,5 +70,5 @@ void backend_close(struct backend *backend) {
     store_free(backend->store);
     if (backend->aws)
         aws_settings_free(backend->aws);
-    *backend = (struct backend){0};
+    *backend = (struct backend){.clock = backend->clock};
 }

@@ -11,11 +11,16 @@
 #include "server/options.h"
 #include "views/store.h"
 
-/* Zeroed: nothing is open. */
+/* Zeroed, but for the clock: nothing is open. */
 struct backend {
+    struct service_clock
+        *clock;               /* set by the caller, borrowed: the source's service teaches it; NULL: none */
     struct aws_settings *aws; /* NULL: not needed */
     struct store *store;
 };
+
+/* Whose replies teach the clock: Kinesis's, DynamoDB's where there is no Kinesis, else nobody's. */
+const struct aws_service *backend_teacher(const struct options *options);
 
 /* Loads the AWS settings, and logs a warning for each that has no effect or cannot be used as it is. */
 enum status backend_load_aws(struct aws_settings **aws, struct error *e);

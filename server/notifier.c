@@ -19,7 +19,7 @@
 struct notifier {
     struct notify notify;
     struct health *health;
-    const struct freshness *freshness;
+    struct freshness *freshness;
     atomic_bool ready, stopping, ends;
     struct waker waker;
     pthread_t thread;
@@ -43,11 +43,10 @@ static void make_line(char *text) {
         text[--length] = '\0';
 }
 
-void notifier_status(const struct health_report *report, int64_t as_of_ms, int64_t now_real_ms,
-                     char out[NOTIFIER_STATUS_SIZE]) {
+void notifier_status(const struct health_report *report, int64_t lag_ms, char out[NOTIFIER_STATUS_SIZE]) {
     char lag[64] = "lag unknown";
-    if (as_of_ms != FRESHNESS_UNKNOWN)
-        snprintf(lag, sizeof lag, "lag %" PRId64 " ms", now_real_ms > as_of_ms ? now_real_ms - as_of_ms : 0);
+    if (lag_ms != INT64_MAX)
+        snprintf(lag, sizeof lag, "lag %" PRId64 " ms", lag_ms);
     if (report->n_troubles)
         snprintf(out, NOTIFIER_STATUS_SIZE, "%s, %s, in trouble: %s: %s", phase_word(report), lag,
                  report->troubles[0].name, report->troubles[0].reason);
@@ -56,10 +55,11 @@ void notifier_status(const struct health_report *report, int64_t as_of_ms, int64
     make_line(out);
 }
 
-static void read_status(struct notifier *n, int64_t now_real_ms, char out[NOTIFIER_STATUS_SIZE]) {
+static void read_status(struct notifier *n, char out[NOTIFIER_STATUS_SIZE]) {
     _cleanup_(health_report_deinit) struct health_report report;
     health_read(n->health, &report);
-    notifier_status(&report, freshness_as_of(n->freshness), now_real_ms, out);
+    notifier_status(&report,
+                    service_clock_age_now(freshness_clock(n->freshness), freshness_as_of(n->freshness)), out);
 }
 
 static void send_message(struct notifier *n, const char *message) {
@@ -92,9 +92,9 @@ static int64_t interval_ms(const struct notifier *n) {
     return third_ms && third_ms < LIMIT_NOTIFY_MS ? third_ms : LIMIT_NOTIFY_MS;
 }
 
-int64_t notifier_step(struct notifier *n, int64_t now_boot_ms, int64_t now_real_ms) {
+int64_t notifier_step(struct notifier *n, int64_t now_boot_ms) {
     char status[NOTIFIER_STATUS_SIZE], message[NOTIFIER_STATUS_SIZE + 64];
-    read_status(n, now_real_ms, status);
+    read_status(n, status);
     snprintf(message, sizeof message, "STATUS=%s%s%s", status, state_line(n),
              n->notify.watchdog_ms && is_alive(n, now_boot_ms) ? "\nWATCHDOG=1" : "");
     send_message(n, message);
@@ -104,13 +104,13 @@ int64_t notifier_step(struct notifier *n, int64_t now_boot_ms, int64_t now_real_
 static void *notifier_main(void *argument) {
     struct notifier *n = argument;
     while (!atomic_load(&n->ends))
-        waker_wait(&n->waker, notifier_step(n, clock_boot_ms(), clock_real_ms()), -1);
-    notifier_step(n, clock_boot_ms(), clock_real_ms());
+        waker_wait(&n->waker, notifier_step(n, clock_boot_ms()), -1);
+    notifier_step(n, clock_boot_ms());
     return NULL;
 }
 
 struct notifier *notifier_new(const struct notify *notify, struct health *health,
-                              const struct freshness *freshness) {
+                              struct freshness *freshness) {
     struct notifier *n = mem_zalloc(sizeof *n);
     n->notify = *notify;
     n->health = health;

@@ -21,7 +21,7 @@ struct notifier;
 
 /* Takes over the notify; borrows the rest. Starts no thread: the owner calls notifier_step. */
 struct notifier *notifier_new(const struct notify *notify, struct health *health,
-                              const struct freshness *freshness);
+                              struct freshness *freshness);
 
 /* Starts a thread that calls notifier_step. */
 enum status notifier_start(struct notifier *notifier, struct error *e);
@@ -32,13 +32,12 @@ void notifier_ready(struct notifier *notifier);
 /* Reports STOPPING=1. From now on loops may be late: the manager has its own time-out for a stop. */
 void notifier_stopping(struct notifier *notifier);
 
-/* Sends one message; returns when to call it again at the latest. Times are CLOCK_BOOTTIME and wall clock. */
-int64_t notifier_step(struct notifier *notifier, int64_t now_boot_ms, int64_t now_real_ms);
+/* Sends one message; returns when to call it again at the latest. Times are CLOCK_BOOTTIME. */
+int64_t notifier_step(struct notifier *notifier, int64_t now_boot_ms);
 
-/* The text of STATUS=, one line. */
+/* The text of STATUS=, one line. `lag_ms`: INT64_MAX if it is not known. */
 #define NOTIFIER_STATUS_SIZE 512
-void notifier_status(const struct health_report *report, int64_t as_of_ms, int64_t now_real_ms,
-                     char out[NOTIFIER_STATUS_SIZE]);
+void notifier_status(const struct health_report *report, int64_t lag_ms, char out[NOTIFIER_STATUS_SIZE]);
 
 /* Sends a last message and ends the thread. */
 void notifier_free(struct notifier *notifier);

@@ -17,6 +17,7 @@ struct moment {
 };
 
 struct freshness {
+    struct service_clock *clock;
     _Atomic int64_t as_of_ms;       /* the view's, as freshness_as_of returns it */
     pthread_mutex_t lock;           /* guards what follows; a leaf */
     struct freshness_shard *shards; /* sorted by id */
@@ -28,12 +29,17 @@ struct freshness {
     size_t n_moments;
 };
 
-struct freshness *freshness_new(void) {
+struct freshness *freshness_new(struct service_clock *clock) {
     struct freshness *f = mem_zalloc(sizeof *f);
+    f->clock = clock;
     atomic_init(&f->as_of_ms, FRESHNESS_UNKNOWN);
     f->latest_ms = FRESHNESS_UNKNOWN;
     pthread_mutex_init(&f->lock, NULL);
     return f;
+}
+
+struct service_clock *freshness_clock(const struct freshness *f) {
+    return f->clock;
 }
 
 void freshness_free(struct freshness *f) {

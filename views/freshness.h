@@ -9,7 +9,8 @@
  * index now. The view's time now, less the lag, would be wrong: while a backlog is applied, the view's time
  * runs faster than the clock, ahead of what the index has.
  *
- * `now_ms` is CLOCK_BOOTTIME, read after the records were applied.
+ * Times are of the service clock (base/service_clock.h); `now_ms` is CLOCK_BOOTTIME, read after the records
+ * were applied.
  */
 #ifndef VIEWS_FRESHNESS_H
 #define VIEWS_FRESHNESS_H
@@ -19,17 +20,20 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "base/service_clock.h"
 
-#define FRESHNESS_UNKNOWN (-1)
+#define FRESHNESS_UNKNOWN SERVICE_CLOCK_UNKNOWN
 
 struct freshness;
 
 struct freshness_shard {
     char shard_id[LIMIT_SHARD_ID_BYTES + 1];
-    int64_t as_of_ms; /* wall clock, or FRESHNESS_UNKNOWN */
+    int64_t as_of_ms; /* of the service clock, or FRESHNESS_UNKNOWN */
 };
 
-struct freshness *freshness_new(void);
+/* `clock`: the one that its times are of; borrowed. */
+struct freshness *freshness_new(struct service_clock *clock);
+struct service_clock *freshness_clock(const struct freshness *f);
 void freshness_free(struct freshness *f);
 
 /* Keeps the history for so long, exact to 1/FRESHNESS_GRAIN of it. Before the first call below. */
@@ -45,7 +49,7 @@ void freshness_set_shards(struct freshness *f, const struct freshness_shard *sha
 /* One shard's records are applied up to this time. A shard that was not set is ignored. */
 void freshness_advance(struct freshness *f, const char *shard_id, int64_t as_of_ms, int64_t now_ms);
 
-/* The whole view's: wall clock, or FRESHNESS_UNKNOWN. Lock-free. If all shards have ended: the largest time
+/* The whole view's, or FRESHNESS_UNKNOWN. Lock-free. If all shards have ended: the largest time
  * that was ever reported. */
 int64_t freshness_as_of(const struct freshness *f);
 

@@ -23,6 +23,7 @@
 struct file {
     struct source source; /* first: what callers of ingest/source.h hold */
     char *path;
+    struct service_clock *clock;
 };
 
 struct file_reader {
@@ -238,7 +239,7 @@ static enum status file_read(struct source_reader *reader, int64_t until_ms, str
     if (status)
         return status;
 
-    int64_t began_ms = clock_real_ms();
+    int64_t began_ms = service_clock_now(r->file->clock);
     ssize_t n = lines_fill(&r->lines);
     if (n < 0)
         return error_set(e, STATUS_RETRY, "cannot read file '%s': %s", r->file->path, strerror(errno));
@@ -265,9 +266,10 @@ static const struct source_ops file_ops = {
     .free = file_free,
 };
 
-struct source *source_file_new(const char *path) {
+struct source *source_file_new(const char *path, struct service_clock *clock) {
     struct file *f = mem_zalloc(sizeof *f);
     f->source.ops = &file_ops;
     f->path = mem_strdup(path);
+    f->clock = clock;
     return &f->source;
 }

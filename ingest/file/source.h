@@ -8,9 +8,10 @@
 #ifndef INGEST_FILE_SOURCE_H
 #define INGEST_FILE_SOURCE_H
 
+#include "base/service_clock.h"
 #include "ingest/source.h"
 
-/* Does not open the file yet. */
-struct source *source_file_new(const char *path);
+/* Does not open the file yet. `clock` (borrowed): how fresh a look at its end is. */
+struct source *source_file_new(const char *path, struct service_clock *clock);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/random.h"
+#include "base/service_clock.h"
 #include "base/waker.h"
 #include "ingest/kinesis/read_rate.h"
 #include "ingest/kinesis/refusal.h"
@@ -227,10 +228,10 @@ static enum status take_refusal(struct reader *r, struct source_batch *batch, st
 /* What "as of" means: ingest/README.md. At the tip, the time when the request was sent; else no later than
  * the lag, or the last arrival. */
 static int64_t as_of(int64_t sent_ms, int64_t behind_ms, int64_t last_arrival_ms) {
+    if (sent_ms == SERVICE_CLOCK_UNKNOWN || behind_ms < 0)
+        return last_arrival_ms;
     if (behind_ms == 0)
         return sent_ms;
-    if (behind_ms < 0)
-        return last_arrival_ms;
     int64_t by_lag = sent_ms - behind_ms;
     return last_arrival_ms >= 0 && last_arrival_ms < by_lag ? last_arrival_ms : by_lag;
 }

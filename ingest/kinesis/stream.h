@@ -24,7 +24,7 @@ struct kinesis_stream {
     int64_t retention_due_ms; /* when to read it again */
 };
 
-/* Takes `body`. `run` as in aws_client_call; `sent_ms` (wall clock) may be NULL. */
+/* Takes `body`. `run` as in aws_client_call; `sent_ms` (service clock) may be NULL. */
 enum status kinesis_stream_call(struct kinesis_stream *s, const char *operation, json_t *body,
                                 int max_attempts, const struct aws_run *run, json_t **reply, int64_t *sent_ms,
                                 struct error *e);

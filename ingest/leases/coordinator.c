@@ -258,11 +258,12 @@ static enum status refresh(struct coordinator *c, struct error *e) {
     enum status status = lease_table_refresh(&c->table, e);
     if (status)
         return status;
+    lease_table_forget_future(&c->table, freshness_clock(c->parts.freshness), c->parts.health);
     if (!lease_table_is_conclusive(&c->table)) {
         shard_lister_ask(c->lister);
         return STATUS_OK;
     }
-    lease_table_report_freshness(&c->table, c->parts.freshness);
+    lease_table_report_freshness(&c->table, c->parts.freshness, c->run_id);
     lease_table_count_states(&c->table);
     if (c->parts.source) {
         take_share(c);

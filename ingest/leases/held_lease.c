@@ -117,17 +117,25 @@ static enum status write_lease(struct held_lease *l, const struct store_lease *w
     return send_lease(l, e);
 }
 
+/* As-of never goes back, but for one that a wall clock in the future told. */
+static void add_progress(const struct held_lease *l, struct store_lease *after,
+                         const struct shard_progress *progress) {
+    if (service_clock_is_ahead(freshness_clock(l->context.shard.freshness), after->as_of_ms))
+        after->as_of_ms = FRESHNESS_UNKNOWN;
+    lease_add_progress(after, progress);
+}
+
 static enum status release(struct held_lease *l, const struct shard_progress *progress) {
     struct store_lease after = lease_released(&l->row);
     struct error e;
-    lease_add_progress(&after, progress);
+    add_progress(l, &after, progress);
     return write_lease(l, &after, &e);
 }
 
 static void renew(struct held_lease *l, const struct shard_progress *progress) {
     struct store_lease after = lease_renewed(&l->row);
     struct error e;
-    lease_add_progress(&after, progress);
+    add_progress(l, &after, progress);
     write_lease(l, &after, &e);
 }
 

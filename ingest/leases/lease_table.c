@@ -1,11 +1,15 @@
 #include "ingest/leases/lease_table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+
+#define FUTURE_TROUBLE "asOf of leases"
 
 static struct metrics_family shards_family = {
     .name = "winner_view_shards",
@@ -193,7 +197,32 @@ static size_t add_unleased(const struct hierarchy *h, struct freshness_shard *sh
     return n;
 }
 
-void lease_table_report_freshness(const struct lease_table *t, struct freshness *freshness) {
+static void report_future(const struct store_lease *lease, struct health *health) {
+    char reason[256], time[CLOCK_TEXT_SIZE];
+    snprintf(reason, sizeof reason,
+             "the lease of shard '%s' has asOf %s, which is in the future: how far that shard was read is "
+             "taken as unknown",
+             lease->shard_id, clock_format(lease->as_of_ms, time));
+    if (health_raise(health, FUTURE_TROUBLE, reason))
+        log_write(LOG_LEVEL_ERROR, LOG_FIELDS("shard", lease->shard_id, "worker", lease->owner), "%s",
+                  reason);
+}
+
+void lease_table_forget_future(struct lease_table *t, struct service_clock *clock, struct health *health) {
+    bool found = false;
+    for (size_t i = 0; i < t->n_leases; i++) {
+        if (!service_clock_is_ahead(clock, t->leases[i].as_of_ms))
+            continue;
+        report_future(&t->leases[i], health);
+        t->leases[i].as_of_ms = FRESHNESS_UNKNOWN;
+        found = true;
+    }
+    if (!found)
+        health_clear(health, FUTURE_TROUBLE);
+}
+
+void lease_table_report_freshness(const struct lease_table *t, struct freshness *freshness,
+                                  const char *run_id) {
     const struct hierarchy h = lease_table_hierarchy(t);
     _cleanup_(mem_freep) enum hierarchy_state *states = hierarchy_states(&h);
     _cleanup_(mem_freep) struct freshness_shard *shards =
@@ -202,7 +231,10 @@ void lease_table_report_freshness(const struct lease_table *t, struct freshness 
     for (size_t i = 0; i < h.n_leases; i++) {
         if (states[i] == HIERARCHY_ENDED || states[i] == HIERARCHY_WAITING)
             continue; /* but an uncertain one counts: it may have no ancestor that does */
-        shards[n].as_of_ms = hierarchy_as_of(&h, &h.leases[i]);
+        bool in_memory = run_id && lease_is_of_run(&h.leases[i], run_id) && h.leases[i].as_of_ms >= 0;
+        shards[n].as_of_ms =
+            in_memory ? FRESHNESS_UNKNOWN
+                      : service_clock_take(freshness_clock(freshness), hierarchy_as_of(&h, &h.leases[i]));
         strcpy(shards[n++].shard_id, h.leases[i].shard_id);
     }
     n += add_unleased(&h, shards + n);

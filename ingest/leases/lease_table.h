@@ -6,6 +6,7 @@
 #ifndef INGEST_LEASES_LEASE_TABLE_H
 #define INGEST_LEASES_LEASE_TABLE_H
 
+#include "base/health.h"
 #include "base/pulse.h"
 #include "ingest/leases/hierarchy.h"
 #include "ingest/leases/shard_lister.h"
@@ -44,8 +45,14 @@ struct hierarchy lease_table_hierarchy(const struct lease_table *t);
  * running, and free. NULL: no more. */
 const struct store_lease *lease_table_next_obsolete(const struct lease_table *t, size_t *from);
 
-/* Which shards count for the view's freshness, and the as-of of each. */
-void lease_table_report_freshness(const struct lease_table *t, struct freshness *freshness);
+/* Forgets each as-of that is from the future: another program, or this one by a wrong clock, stored it. It is
+ * a trouble in `health` while such a lease is there. */
+void lease_table_forget_future(struct lease_table *t, struct service_clock *clock, struct health *health);
+
+/* Which shards count for the view's freshness, and the as-of of each. That of a lease of this run
+ * (lease_is_of_run; NULL: of none) is in memory already. */
+void lease_table_report_freshness(const struct lease_table *t, struct freshness *freshness,
+                                  const char *run_id);
 
 /* winner_view_shards{state} */
 void lease_table_count_states(const struct lease_table *t);

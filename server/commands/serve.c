@@ -104,7 +104,13 @@ static enum status bind_source(struct service *s, struct error *e) {
     uint8_t identity_key[STORE_IDENTITY_KEY_BYTES]; /* the same as before */
     struct store_source source;
     enum status status = source_identify(s->source, &source, e);
-    return status ? status : store_bind(s->backend.store, &source, identity_key, e);
+    if (!status)
+        status = store_bind(s->backend.store, &source, identity_key, e);
+    if (!status && s->options->start == START_LATEST && service_clock_now(s->clock) == SERVICE_CLOCK_UNKNOWN)
+        status =
+            error_set(e, STATUS_RETRY,
+                      "--start latest needs the time of the source's service, and no reply has a Date yet");
+    return status;
 }
 
 /* The service runs without a service manager that it cannot reach. */
@@ -142,7 +148,9 @@ static enum status connect_parts(struct service *s, struct error *e) {
 }
 
 static enum status start(struct service *s, struct error *e) {
-    s->freshness = freshness_new();
+    s->clock = service_clock_new(backend_teacher(s->options));
+    s->backend.clock = s->clock;
+    s->freshness = freshness_new(s->clock);
     s->health = health_new();
     start_notifier(s);
     pulse_watch(&s->pulse, "start", LIMIT_LOOP_STUCK_MS, clock_boot_ms());

@@ -102,18 +102,21 @@ enum status service_open_source(struct service *s, struct error *e) {
     const struct deadletter_options deadletter = {
         .target = s->options->dead_letter, .aws = s->backend.aws, .health = s->health};
     if (path)
-        s->source = source_file_new(path);
+        s->source = source_file_new(path, s->clock);
     enum status status =
         stream ? source_kinesis_open(&s->source, &options, s->backend.aws, NULL, e) : STATUS_OK;
     return status ? status : deadletter_open(&s->deadletter, &deadletter, e);
 }
 
-static struct source_start start_of(const struct options *options) {
-    switch (options->start) {
+static struct source_start start_of(const struct service *s) {
+    switch (s->options->start) {
     case START_LATEST: /* taken once: all shards begin at the same time, whenever each is first read */
-        return (struct source_start){.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = clock_real_ms()};
+        return (struct source_start){.checkpoint = LEASE_AT_TIMESTAMP,
+                                     .start_at_ms =
+                                         service_clock_tell(s->clock, service_clock_now(s->clock))};
     case START_AT:
-        return (struct source_start){.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = options->start_at_ms};
+        return (struct source_start){.checkpoint = LEASE_AT_TIMESTAMP,
+                                     .start_at_ms = s->options->start_at_ms};
     default:
         return (struct source_start){.checkpoint = LEASE_TRIM_HORIZON};
     }
@@ -130,7 +133,7 @@ void service_start_ingest(struct service *s) {
     const struct coordinator_options options = {
         .worker_id = s->worker_id,
         .failover_ms = (int)s->options->failover_ms,
-        .start = start_of(s->options),
+        .start = start_of(s),
         .batch_records = (size_t)s->options->batch_size,
         .batch_window_ms = (int)s->options->batch_window_ms,
     };
@@ -160,5 +163,6 @@ void service_close(struct service *s) {
     health_free(s->health);
     freshness_free(s->freshness);
     backend_close(&s->backend);
+    service_clock_free(s->clock);
     close(s->signals);
 }

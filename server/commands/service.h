@@ -20,6 +20,7 @@
 /* Zeroed, but for `options` and `signals`: no part exists. */
 struct service {
     const struct options *options;
+    struct service_clock *clock; /* of the source's service: base/service_clock.h */
     struct backend backend;
     struct credentials_watch *credentials; /* NULL: no AWS */
     struct source *source;

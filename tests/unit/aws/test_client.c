@@ -150,9 +150,7 @@ static void the_signature_is_over_host_target_date_token_and_body(void **state) 
     setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://localhost:8000", 1);
     restart_client();
     struct aws_call call = call_of("GetItem", "{\"a\":1}");
-    int64_t before_ms = clock_real_ms();
     assert_int_equal(aws_client_call(client, &call, NULL), STATUS_OK);
-    assert_true(call.sent_ms >= before_ms && call.sent_ms <= clock_real_ms());
     aws_call_deinit(&call);
 
     const struct sigv4_header headers[] = {{"Content-Type", "application/x-amz-json-1.0"},

@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "tests/unit/support/clock.h"
 #include "tests/unit/support/test.h"
 
 /* A call that hangs fails by the time-out of the test. No time is measured. */
@@ -161,7 +162,7 @@ static int set_up(void **state) {
     w.source.ops = w.reader.ops = &source_ops;
     w.store.ops = &store_ops;
     w.health = health_new();
-    w.freshness = freshness_new();
+    w.freshness = freshness_new(support_clock());
     fence_open_until(&w.fence, INT64_MAX);
     waker_init(&w.done);
     waker_init(&w.holding);

@@ -1,6 +1,7 @@
 #include "server/notifier.h"
 
 #include "base/pulse.h"
+#include "tests/unit/support/clock.h"
 #include "tests/unit/support/sd_notify.h"
 
 struct fixture {
@@ -20,7 +21,7 @@ static int setup_with(void **state, const char *watchdog_usec) {
         setenv("WATCHDOG_USEC", watchdog_usec, 1);
     assert_int_equal(notify_open(&notify, &e), STATUS_OK);
     f->health = health_new();
-    f->freshness = freshness_new();
+    f->freshness = freshness_new(support_clock());
     f->notifier = notifier_new(&notify, f->health, f->freshness);
     *state = f;
     return 0;
@@ -46,7 +47,7 @@ static int teardown(void **state) {
 
 /* Runs one step at `now_ms` and returns the message that was sent. */
 static void step(struct fixture *f, int64_t now_ms, char *out, size_t size) {
-    notifier_step(f->notifier, now_ms, 1000000 + now_ms);
+    notifier_step(f->notifier, now_ms);
     manager_read(f->manager, out, size);
 }
 
@@ -56,17 +57,23 @@ static void assert_sends(struct fixture *f, int64_t now_ms, const char *expected
     assert_string_equal(text, expected);
 }
 
-static void the_status_has_the_phase_and_the_lag_and_start_and_stop_are_notified(void **state) {
+static void the_status_has_the_lag(void **state) {
+    const struct health_report report = {.phase = HEALTH_SERVING};
+    char status[NOTIFIER_STATUS_SIZE];
+    (void)state;
+    notifier_status(&report, 120, status);
+    assert_string_equal(status, "serving, lag 120 ms");
+}
+
+static void the_status_has_the_phase_and_start_and_stop_are_notified(void **state) {
     struct fixture *f = *state;
     assert_sends(f, 0, "STATUS=starting, lag unknown");
     health_set_phase(f->health, HEALTH_SERVING);
     notifier_ready(f->notifier);
-    const struct freshness_shard shard = {"shardId-000000000000", 1000000};
-    freshness_set_shards(f->freshness, &shard, 1, 0);
-    assert_sends(f, 120, "STATUS=serving, lag 120 ms\nREADY=1");
+    assert_sends(f, 120, "STATUS=serving, lag unknown\nREADY=1");
     health_set_phase(f->health, HEALTH_DRAINING);
     notifier_stopping(f->notifier);
-    assert_sends(f, 250, "STATUS=stopping, lag 250 ms\nSTOPPING=1");
+    assert_sends(f, 250, "STATUS=stopping, lag unknown\nSTOPPING=1");
 }
 
 static void a_service_that_waits_for_the_store_is_ready_and_its_status_names_the_reason(void **state) {
@@ -120,7 +127,7 @@ static void the_watchdog_is_always_notified_during_a_stop(void **state) {
 
 static void the_next_message_is_due_after_a_third_of_the_watchdog_time(void **state) {
     struct fixture *f = *state;
-    assert_int_equal(notifier_step(f->notifier, 1000, 0), 4000);
+    assert_int_equal(notifier_step(f->notifier, 1000), 4000);
 }
 
 static void the_thread_of_the_notifier_sends_messages_and_the_last_one_is_stopping(void **state) {
@@ -149,8 +156,9 @@ static void calls_of_the_notifier_do_nothing_without_a_service_manager(void **st
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_status_has_the_phase_and_the_lag_and_start_and_stop_are_notified,
-                                        setup, teardown),
+        cmocka_unit_test(the_status_has_the_lag),
+        cmocka_unit_test_setup_teardown(the_status_has_the_phase_and_start_and_stop_are_notified, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(
             a_service_that_waits_for_the_store_is_ready_and_its_status_names_the_reason, setup, teardown),
         cmocka_unit_test_setup_teardown(a_status_is_one_line_of_utf8, setup, teardown),

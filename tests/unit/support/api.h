@@ -17,6 +17,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "tests/unit/support/clock.h"
 #include "tests/unit/support/scripted_store.h"
 
 struct fixture {
@@ -45,7 +46,7 @@ static inline void support_set_as_of(struct fixture *f, int64_t as_of_ms) {
 static inline void support_init_without_view(struct fixture *f, const struct api_options *options,
                                              bool index_late) {
     f->store = scripted_store_new(index_late);
-    f->freshness = freshness_new();
+    f->freshness = freshness_new(support_clock());
     f->health = health_new();
     health_set_phase(f->health, HEALTH_SERVING);
     f->api = api_new(options, f->freshness, f->health);

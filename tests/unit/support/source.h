@@ -19,6 +19,7 @@
 #include "base/random.h"
 #include "ingest/file/source.h"
 #include "ingest/kinesis/source.h"
+#include "tests/unit/support/clock.h"
 #include "tests/unit/support/test.h"
 
 /* A call that hangs fails by the time-out of the test. No time is measured. */
@@ -78,8 +79,8 @@ static inline int make_file(void **state) {
     if (!mkdtemp(t->folder))
         return -1;
     snprintf(t->path, sizeof t->path, "%s/events.jsonl", t->folder);
-    t->source = source_file_new(t->path);
-    t->with_long_waits = source_file_new(t->path);
+    t->source = source_file_new(t->path, support_clock());
+    t->with_long_waits = source_file_new(t->path, support_clock());
     t->n_shards = 1;
     t->shard = "shardId-000000000000";
     t->add = add_line;
@@ -153,8 +154,13 @@ static inline int make_kinesis(void **state) {
     t->n_shards = 2;
     t->shard = "shardId-000000000000";
     t->add = put_record;
-    if (aws_settings_load(&t->settings, &failure) ||
-        aws_client_new(&t->client, &aws_kinesis, t->settings, NULL, &failure) || !make_stream(t) ||
+    if (aws_settings_load(&t->settings, &failure)) {
+        print_error("%s\n", failure.message);
+        return -1;
+    }
+    t->settings->teacher = &aws_kinesis;
+    t->settings->clock = support_clock();
+    if (aws_client_new(&t->client, &aws_kinesis, t->settings, NULL, &failure) || !make_stream(t) ||
         !open_stream(t)) {
         print_error("%s\n", failure.message);
         return -1;

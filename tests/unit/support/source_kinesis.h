@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 
+#include "aws/client.h"
 #include "aws/settings.h"
 #include "aws/transport.h"
 #include "base/base64.h"
@@ -17,6 +18,7 @@
 #include "ingest/kinesis/refusal.h"
 #include "ingest/memory_budget.h"
 #include "tests/unit/support/aws.h"
+#include "tests/unit/support/clock.h"
 #include "tests/unit/support/test.h"
 
 #define PATIENCE_MS 60000
@@ -154,8 +156,11 @@ static inline int make(void **state) {
     t->transport = (struct aws_transport){.send = send_scripted, .context = t};
     t->budget = budget_new(LIMIT_INFLIGHT_BYTES);
     support_set_environment();
-    return aws_settings_load(&t->settings, NULL) ||
-           source_kinesis_open(&t->source, &options, t->settings, &t->transport, NULL);
+    if (aws_settings_load(&t->settings, NULL))
+        return -1;
+    t->settings->teacher = &aws_kinesis;
+    t->settings->clock = support_clock();
+    return source_kinesis_open(&t->source, &options, t->settings, &t->transport, NULL);
 }
 
 static inline int tear_down(void **state) {

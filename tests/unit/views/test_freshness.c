@@ -23,7 +23,7 @@ static int64_t of_shard(struct freshness *f, const char *shard_id) {
 
 static void the_as_of_of_the_view_is_unknown_before_the_shards_are_set(void **state) {
     (void)state;
-    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new(NULL);
     assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN);
     freshness_advance(f, "a", 100, 0);
     assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN);
@@ -32,7 +32,7 @@ static void the_as_of_of_the_view_is_unknown_before_the_shards_are_set(void **st
 
 static void the_as_of_of_the_view_is_that_of_its_oldest_shard(void **state) {
     (void)state;
-    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new(NULL);
     SET(f, {"c", 300}, {"a", 100}, {"b", 200});
     assert_int_equal(freshness_as_of(f), 100);
     freshness_advance(f, "a", 250, 0);
@@ -43,7 +43,7 @@ static void the_as_of_of_the_view_is_that_of_its_oldest_shard(void **state) {
 
 static void one_shard_without_an_as_of_makes_the_as_of_of_the_view_unknown(void **state) {
     (void)state;
-    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new(NULL);
     SET(f, {"a", 100}, {"b", FRESHNESS_UNKNOWN});
     assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN);
     freshness_advance(f, "b", 50, 0);
@@ -54,7 +54,7 @@ static void one_shard_without_an_as_of_makes_the_as_of_of_the_view_unknown(void 
 
 static void the_as_of_of_a_shard_never_decreases(void **state) {
     (void)state;
-    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new(NULL);
     SET(f, {"a", 100});
     freshness_advance(f, "a", 99, 0);
     assert_int_equal(of_shard(f, "a"), 100);
@@ -70,7 +70,7 @@ static void the_as_of_of_a_shard_never_decreases(void **state) {
 
 static void a_shard_that_is_not_given_is_removed_and_ignored(void **state) {
     (void)state;
-    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new(NULL);
     SET(f, {"a", 100}, {"b", 200});
     SET(f, {"b", 200});
     assert_int_equal(freshness_as_of(f), 200);
@@ -81,7 +81,7 @@ static void a_shard_that_is_not_given_is_removed_and_ignored(void **state) {
 
 static void the_largest_as_of_is_kept_when_all_shards_have_ended(void **state) {
     (void)state;
-    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new(NULL);
     SET(f, {"a", 100}, {"b", 150});
     freshness_advance(f, "a", 300, 0);
     freshness_advance(f, "b", 200, 0);
@@ -91,14 +91,14 @@ static void the_largest_as_of_is_kept_when_all_shards_have_ended(void **state) {
 
 static void the_as_of_of_the_view_stays_unknown_if_all_shards_ended_without_one(void **state) {
     (void)state;
-    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new(NULL);
     freshness_set_shards(f, NULL, 0, 0);
     assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN);
 }
 
 static void the_table_of_shards_is_read_as_a_copy_sorted_by_shard(void **state) {
     (void)state;
-    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new(NULL);
     struct freshness_shard *shards;
     assert_int_equal(freshness_read(f, &shards), 0);
     free(shards);
@@ -115,7 +115,7 @@ static void the_table_of_shards_is_read_as_a_copy_sorted_by_shard(void **state) 
 
 static void two_shard_ids_of_the_maximum_length_are_distinguished(void **state) {
     (void)state;
-    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new(NULL);
     struct freshness_shard two[2] = {{.as_of_ms = 1}, {.as_of_ms = 2}};
     memset(two[0].shard_id, 'x', LIMIT_SHARD_ID_BYTES);
     memset(two[1].shard_id, 'x', LIMIT_SHARD_ID_BYTES);
@@ -130,7 +130,7 @@ static void two_shard_ids_of_the_maximum_length_are_distinguished(void **state) 
 enum { LATE_MS = 1000 }; /* the lag that the history is kept for */
 
 static struct freshness *new_with_history(void) {
-    struct freshness *f = freshness_new();
+    struct freshness *f = freshness_new(NULL);
     freshness_keep_history(f, LATE_MS);
     return f;
 }
@@ -220,7 +220,7 @@ static void *advance(void *data) {
 
 static void the_as_of_of_the_view_never_decreases_while_threads_advance_it(void **state) {
     (void)state;
-    _cleanup_(freshness_freep) struct freshness *f = freshness_new();
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new(NULL);
     SET(f, {"a", 0}, {"b", 0});
     struct advance work[] = {{f, "a"}, {f, "b"}};
     pthread_t threads[COUNT(work)];

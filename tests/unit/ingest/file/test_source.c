@@ -44,7 +44,7 @@ static void a_fifo_or_a_folder_is_refused(void **state) {
     assert_int_equal(mkfifo(t->path, 0600), 0);
     assert_int_equal(source_identify(t->source, &identity, &failure), STATUS_INVALID);
     assert_contains(failure.message, t->path);
-    struct source *folder = source_file_new(t->folder);
+    struct source *folder = source_file_new(t->folder, support_clock());
     assert_int_equal(source_identify(folder, &identity, &failure), STATUS_INVALID);
     source_free(folder);
 }
@@ -56,7 +56,7 @@ static void two_files_have_different_source_names(void **state) {
     snprintf(path, sizeof path, "%s.copy", t->path);
     append_text(t, "first\n");
     write_file(path, O_TRUNC, "first\n", 6);
-    struct source *other = source_file_new(path);
+    struct source *other = source_file_new(path, support_clock());
     assert_ok(source_identify(t->source, &mine, &failure));
     assert_ok(source_identify(other, &others, &failure));
     assert_string_not_equal(mine.name, others.name);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/waker.h"
+#include "tests/unit/support/clock.h"
 #include "tests/unit/support/store.h"
 
 #define SHARD "shardId-000000000001"
@@ -124,7 +125,7 @@ static int setup(void **state) {
     w.ops.update_lease = update_lease;
     t->store->ops = &w.ops;
     w.health = health_new();
-    w.freshness = freshness_new();
+    w.freshness = freshness_new(support_clock());
     waker_init(&w.changed);
     return 0;
 }

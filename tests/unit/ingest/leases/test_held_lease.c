@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "tests/unit/support/clock.h"
 #include "tests/unit/support/stepped_clock.h"
 #include "tests/unit/support/store.h"
 
@@ -112,7 +113,7 @@ struct worker {
 
 static void worker_init(struct worker *w, struct fixture *t) {
     w->t = t;
-    w->freshness = freshness_new();
+    w->freshness = freshness_new(support_clock());
     w->health = health_new();
     waker_init(&w->done);
     quiet_init(&w->source);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "tests/unit/support/clock.h"
 #include "tests/unit/support/store.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -74,7 +75,7 @@ struct scene {
 static void scene_init(struct scene *s, struct fixture *t, struct source_start start) {
     *s = (struct scene){.t = t, .stream = {.source = {&ops}, .split_ms = 1000}};
     lease_table_init(&s->table, t->store, &s->stream.source, &start, FAILOVER_MS);
-    s->freshness = freshness_new();
+    s->freshness = freshness_new(support_clock());
 }
 
 static void scene_deinit(struct scene *s) {
@@ -296,7 +297,7 @@ static void shard_held_by_another_worker_is_not_obsolete(void **state) {
 /* Freshness. */
 
 static int64_t as_of(struct scene *s) {
-    lease_table_report_freshness(&s->table, s->freshness);
+    lease_table_report_freshness(&s->table, s->freshness, NULL);
     return freshness_as_of(s->freshness);
 }
 
@@ -340,7 +341,7 @@ static void scan_with_an_end_and_no_child_is_not_believed(void **state) {
     tear(s.t->store, "3");
     assert_ok(lease_table_refresh(&follower, &support_error));
     assert_int_equal(torn.scans, 2);
-    lease_table_report_freshness(&follower, s.freshness);
+    lease_table_report_freshness(&follower, s.freshness, NULL);
     assert_int_equal(freshness_as_of(s.freshness), 2000);
 
     tear(s.t->store,
