@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/service_clock.h"
 #include "tests/unit/support/aws.h"
 
 #define MINUTE INT64_C(60000)
@@ -224,6 +225,30 @@ static void the_clock_offset_and_the_retry_are_in_the_metrics(void **state) {
         "winner_view_aws_retries_total{service=\"skewed\",operation=\"GetItem\",cause=\"skew\"} 1");
 }
 
+/* When the call's last attempt was sent, less our wall clock. */
+static int64_t call_sent_ahead(struct aws_client *to, enum status status) {
+    struct aws_call call = {.operation = "GetItem", .body = "{}", .length = 2};
+    assert_int_equal(aws_client_call(to, &call, NULL), status);
+    aws_call_deinit(&call);
+    return call.sent_ms < 0 ? -1 : call.sent_ms - clock_real_ms();
+}
+
+/* An error or a cached answer may have another machine's Date. */
+static void only_successes_of_the_teacher_teach_the_service_clock(void **state) {
+    (void)state;
+    PLAY({true, 60 * MINUTE, false}, {true, 60 * MINUTE, false}, {false, 60 * MINUTE, true},
+         {false, -60 * MINUTE, false}, {false, 0, false});
+    settings->clock = service_clock_new(true);
+    settings->teacher = &service;
+    call_sent_ahead(client, STATUS_FAILED);
+    assert_int_equal(call_sent_ahead(client, STATUS_OK), -1);
+    assert_in_range(call_sent_ahead(client, STATUS_OK), -60 * MINUTE - 60000, -60 * MINUTE);
+    settings->teacher = &aws_kinesis;
+    assert_int_equal(call_sent_ahead(client, STATUS_OK), -1);
+    assert_in_range(service_clock_now(settings->clock), 0, clock_real_ms() - 59 * MINUTE);
+    service_clock_free(settings->clock);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -237,6 +262,7 @@ int main(void) {
         TEST(clock_corrections_can_be_switched_off),
         TEST(each_client_corrects_the_clock_for_its_own_endpoint_only),
         TEST(the_clock_offset_and_the_retry_are_in_the_metrics),
+        TEST(only_successes_of_the_teacher_teach_the_service_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
