@@ -55,8 +55,8 @@ struct aws_call {
 
     /* Filled by the run. */
     enum status status; /* as aws_service_error_status has it */
-    json_t *reply; /* JSON, of an error too (a failed condition has the item); NULL if the body was empty,
-                      which is no error */
+    json_t *reply; /* of a success an object that has what is promised (aws/promise.h); of an error its JSON
+                      (a failed condition has the item), or NULL */
     struct error error; /* if not OK: the name of AWS (without namespace), message and request id */
     int64_t sent_ms;    /* if OK: when it was sent, by the clock that this service teaches; -1: not known */
     int attempts;       /* number of attempts sent */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "aws/promise.h"
 #include "aws/service_error.h"
 #include "aws/transport.h"
 
@@ -54,15 +55,11 @@ static enum status read_answer(const struct aws_exchange *x, json_t **reply, str
         return aws_service_error_set(e, AWS_ERROR_CHECKSUM,
                                      "the reply is damaged: its CRC-32 differs from x-amz-crc32");
 
-    json_error_t problem = {.text = ""};
-    bool empty = x->reply.length == 0;
-    if (!empty)
-        *reply = json_loadb(x->reply.data, x->reply.length, JSON_DECODE_ANY | JSON_ALLOW_NUL, &problem);
+    if (x->reply.length)
+        *reply = json_loadb(x->reply.data, x->reply.length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     if (x->http_status < 200 || x->http_status > 299)
         return service_error(x, *reply, e);
-    if (!empty && !*reply)
-        return aws_service_error_set(e, AWS_ERROR_MALFORMED, problem.text);
-    return STATUS_OK;
+    return aws_promise_check(x->operation, *reply, e);
 }
 
 enum status aws_reply_read(const struct aws_exchange *x, json_t **reply, struct error *e) {

@@ -13,7 +13,7 @@ struct aws_exchange; /* aws/transport.h */
 
 /*
  * Reads the answer of a finished exchange. `*reply` is its JSON, a new reference, on errors too; NULL if
- * there is none (an empty body is no error; `null` is JSON).
+ * there is none. A success without what its operation promises (aws/promise.h) is no answer.
  *
  * If not OK, the code in `e` is the name of the error without namespace and link (`__type`, `code`, or the
  * header x-amzn-ErrorType), or one of aws/service_error.h, or "". The message has the name and the message of

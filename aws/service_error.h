@@ -13,12 +13,12 @@
 #include "base/error.h"
 
 #define AWS_ERROR_NO_ANSWER "NoAnswer" /* RETRY: not connected, cut off, timed out; may have taken effect */
-#define AWS_ERROR_CHECKSUM "ChecksumMismatch"    /* RETRY: the body does not match x-amz-crc32 */
-#define AWS_ERROR_MALFORMED "MalformedReply"     /* RETRY: a success whose body is not JSON */
-#define AWS_ERROR_TOO_LARGE "ReplyTooLarge"      /* FAILED: a reply above the bound of its buffer */
-#define AWS_ERROR_DEADLINE "DeadlineExceeded"    /* RETRY: the deadline of the run; may have taken effect */
-#define AWS_ERROR_FENCE_SHUT "FenceShut"         /* FAILED: the lease may be lost; the attempt was not sent */
-#define AWS_ERROR_CANCELLED "Cancelled"          /* FAILED: by aws_client_cancel; may have taken effect */
+#define AWS_ERROR_CHECKSUM "ChecksumMismatch" /* RETRY: the body does not match x-amz-crc32 */
+#define AWS_ERROR_MALFORMED "MalformedReply"  /* RETRY: a success without what it promises (aws/promise.h) */
+#define AWS_ERROR_TOO_LARGE "ReplyTooLarge"   /* FAILED: a reply above the bound of its buffer */
+#define AWS_ERROR_DEADLINE "DeadlineExceeded" /* RETRY: the deadline of the run; may have taken effect */
+#define AWS_ERROR_FENCE_SHUT "FenceShut"      /* FAILED: the lease may be lost; the attempt was not sent */
+#define AWS_ERROR_CANCELLED "Cancelled"       /* FAILED: by aws_client_cancel; may have taken effect */
 #define AWS_ERROR_NO_CREDENTIALS "NoCredentials" /* FAILED: none found; the message names the places */
 
 /*

@@ -30,7 +30,7 @@ enum aws_exchange_result {
 
 struct aws_exchange {
     /* The request, borrowed until the exchange is finished or abandoned. */
-    const char *operation; /* "UpdateItem": for tests */
+    const char *operation; /* "UpdateItem"; NULL: none of a service */
     const char *method;    /* NULL: POST */
     const char *url;
     const char *const

@@ -9,6 +9,7 @@
 #include "aws/credentials/sources.h"
 #include "aws/credentials/token_file.h"
 #include "aws/fetch.h"
+#include "aws/service_error.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/variable.h"
@@ -112,10 +113,11 @@ static enum status read_answer(const struct aws_fetch *f, struct aws_credentials
         return STATUS_OK;
     aws_credentials_unref(*out);
     *out = NULL;
-    if (f->exchange.http_status != 200 && !*local.code)
-        error_set(&local, STATUS_FAILED, "HTTP %ld", f->exchange.http_status);
-    local.status =
-        f->exchange.http_status == 429 || f->exchange.http_status >= 500 ? STATUS_RETRY : STATUS_FAILED;
+    long http_status = f->exchange.http_status;
+    if (http_status != 200 && (!*local.code || strcmp(local.code, AWS_ERROR_MALFORMED) == 0))
+        error_set(&local, STATUS_FAILED, "HTTP %ld", http_status);
+    if (http_status != 200)
+        local.status = http_status == 429 || http_status >= 500 ? STATUS_RETRY : STATUS_FAILED;
     if (e)
         *e = local;
     return local.status;

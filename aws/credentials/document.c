@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "aws/credentials/credentials.h"
+#include "aws/service_error.h"
 #include "base/clock.h"
 
-const struct aws_credentials_form aws_credentials_form_process = {.token = "SessionToken",
-                                                                  .has_version = true};
-const struct aws_credentials_form aws_credentials_form_endpoint = {.token = "Token", .is_temporary = true};
+const struct aws_credentials_form aws_credentials_form_process = {
+    .token = "SessionToken", .has_version = true, .malformed = STATUS_FAILED};
+const struct aws_credentials_form aws_credentials_form_endpoint = {
+    .token = "Token", .is_temporary = true, .malformed = STATUS_RETRY};
 
 /* The text of the member; NULL if it is absent, null, empty or not a string. */
 static const char *text_of(const json_t *object, const char *name) {
@@ -72,8 +74,15 @@ static enum status read_object(const json_t *object, const struct aws_credential
 enum status aws_credentials_parse(const char *text, size_t length, const struct aws_credentials_form *form,
                                   const char *source, struct aws_credentials **out, struct error *e) {
     json_auto_t *object = json_loadb(text ? text : "", length, JSON_REJECT_DUPLICATES, NULL);
+    struct error unread;
+    e = e ? e : &unread;
     *out = NULL;
     if (!json_is_object(object))
-        return error_set(e, STATUS_FAILED, "the reply is not a JSON object");
-    return read_object(object, form, source, out, e);
+        error_set(e, STATUS_FAILED, "the reply is not a JSON object");
+    else if (!read_object(object, form, source, out, e))
+        return STATUS_OK;
+    if (*e->code)
+        return e->status;
+    strcpy(e->code, AWS_ERROR_MALFORMED);
+    return e->status = form->malformed;
 }

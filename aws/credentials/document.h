@@ -18,6 +18,7 @@ struct aws_credentials_form {
     const char *token; /* the member with the session token */
     bool has_version;  /* "Version": 1 must be there */
     bool is_temporary; /* token and expiration must be there */
+    enum status malformed;
 };
 
 /* SDKs and Tools Reference Guide, "Process credential provider". */
@@ -26,7 +27,8 @@ extern const struct aws_credentials_form aws_credentials_form_process;
 extern const struct aws_credentials_form aws_credentials_form_endpoint;
 
 /* One reference in `out`, with `source` as its source. Else FAILED, with the code and message of the object
- * if it has those instead (Code other than "Success"; or code). */
+ * if it has those instead (Code other than "Success"; or code). What else an endpoint answers is no answer,
+ * perhaps another server's: RETRY, "MalformedReply". A program that writes it is mistaken: FAILED. */
 enum status aws_credentials_parse(const char *text, size_t length, const struct aws_credentials_form *form,
                                   const char *source, struct aws_credentials **out, struct error *e);
 

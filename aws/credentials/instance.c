@@ -41,9 +41,9 @@ static enum status ask(const struct instance *in, const char *path, const char *
 }
 
 static enum status refused(const struct aws_fetch *f, const char *what, struct error *e) {
-    bool passes =
-        f->exchange.http_status == 429 || f->exchange.http_status >= 500 || f->exchange.http_status == 401;
-    return error_set(e, passes ? STATUS_RETRY : STATUS_FAILED, "%s: HTTP %ld", what, f->exchange.http_status);
+    long http_status = f->exchange.http_status;
+    bool passes = http_status == 200 || http_status == 429 || http_status >= 500 || http_status == 401;
+    return error_set(e, passes ? STATUS_RETRY : STATUS_FAILED, "%s: HTTP %ld", what, http_status);
 }
 
 /* The answer to the PUT has a hop limit of its own, by default 1: it does not reach a container, where the
@@ -71,9 +71,10 @@ static enum status fetch_token(const struct instance *in, int stop_fd, char **to
                          in->endpoint);
     if (f.exchange.http_status != 200 || !f.exchange.reply.data)
         return refused(&f, "no token from the metadata service", e);
-    enum status status = aws_token_check(f.exchange.reply.data, e);
-    if (status)
-        return e ? error_wrap(e, "the metadata service's token") : status;
+    if (aws_token_check(f.exchange.reply.data, e)) {
+        error_wrap(e, "the metadata service's token");
+        return e->status = STATUS_RETRY; /* another server's answer, perhaps */
+    }
     *token = mem_strdup(f.exchange.reply.data);
     return STATUS_OK;
 }
@@ -93,7 +94,7 @@ static enum status fetch_role_name(const struct instance *in, const char *token,
         return refused(&f, "no role from the metadata service", e);
     /* Role names are [A-Za-z0-9+=,.@_-] (IAM API, RoleName): no character needs encoding in a path. */
     if (strcspn(f.exchange.reply.data, "/?#% \t") < length)
-        return error_set(e, STATUS_FAILED, "the metadata service returned an invalid role name");
+        return error_set(e, STATUS_RETRY, "the metadata service returned an invalid role name");
     *name = mem_strndup(f.exchange.reply.data, length);
     return STATUS_OK;
 }

@@ -318,10 +318,7 @@ static enum status ensure_iterator(struct reader *r, struct error *e) {
         kinesis_stream_call(r->stream, "GetShardIterator", iterator_body(r), 1, NULL, &reply, NULL, e);
     if (status)
         return status;
-    const char *iterator = json_string_value(json_object_get(reply, "ShardIterator"));
-    if (!iterator)
-        return error_set(e, STATUS_RETRY, "GetShardIterator on shard '%s' returned no iterator", r->shard_id);
-    r->iterator = mem_strdup(iterator);
+    r->iterator = mem_strdup(json_string_value(json_object_get(reply, "ShardIterator")));
     return STATUS_OK;
 }
 

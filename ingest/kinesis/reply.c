@@ -55,7 +55,7 @@ static void add_aggregated(struct kinesis_reply *r, struct source_record *record
 static const char *partition_key_of(const json_t *json) {
     const json_t *key = json_object_get(json, "PartitionKey");
     const char *text = json_string_value(key);
-    return text && strlen(text) != json_string_length(key) ? "" : text;
+    return strlen(text) == json_string_length(key) ? text : "";
 }
 
 /* False if it is malformed. Its base64 is freed at once: the largest replies would else be in memory twice.
@@ -64,11 +64,10 @@ static bool take_record(struct kinesis_reply *r, json_t *json, const struct posi
                         const struct aggregated_range *range) {
     struct kinesis_block *block = &r->blocks[r->n_blocks++];
     const json_t *data = json_object_get(json, "Data"), *number = json_object_get(json, "SequenceNumber");
-    const char *sequence = json_string_value(number), *partition_key = partition_key_of(json);
+    const char *sequence = json_string_value(number);
     struct source_record record = {0};
     *block = (struct kinesis_block){0};
-    if (!sequence || !json_is_string(data) || !partition_key ||
-        !position_parse(sequence, json_string_length(number), 0, &record.position))
+    if (!position_parse(sequence, json_string_length(number), 0, &record.position))
         return false;
     block->data = base64_decode(json_string_value(data), json_string_length(data), &record.length);
     if (!block->data)
@@ -80,7 +79,7 @@ static bool take_record(struct kinesis_reply *r, json_t *json, const struct posi
     if (aggregated_is_one(record.data, record.length)) {
         add_aggregated(r, &record, sequence, after, range);
     } else {
-        record.partition_key = block->partition_key = mem_strdup(partition_key);
+        record.partition_key = block->partition_key = mem_strdup(partition_key_of(json));
         add_record(r, &record, after);
     }
     r->memory_bytes += sizeof *block + (block->data ? record.length : 0) + block->aggregated.bytes;

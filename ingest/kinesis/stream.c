@@ -43,8 +43,8 @@ static enum status describe(struct kinesis_stream *s, struct store_source *out, 
 
     const json_t *summary = json_object_get(reply, "StreamDescriptionSummary");
     const char *arn = json_string_value(json_object_get(summary, "StreamARN"));
-    if (!arn || strlen(arn) >= sizeof out->name)
-        return error_set(e, STATUS_FAILED, "stream '%s' has no valid ARN", s->name);
+    if (strlen(arn) >= sizeof out->name)
+        return error_set(e, STATUS_FAILED, "the ARN of stream '%s' is too long", s->name);
     memset(out, 0, sizeof *out);
     strcpy(out->name, arn);
     out->created_ms =
@@ -134,7 +134,8 @@ static enum status append_shards(const struct kinesis_stream *s, const json_t *r
         return error_set(e, STATUS_FAILED, "stream '%s' has more than %d shards", s->name, LIMIT_SHARDS);
     list->items = mem_resize(list->items, list->n + more, sizeof *list->items);
     for (size_t i = 0; i < more; i++)
-        list->n += kinesis_stream_parse_shard(json_array_get(shards, i), &list->items[list->n]);
+        if (!kinesis_stream_parse_shard(json_array_get(shards, i), &list->items[list->n++]))
+            return error_set(e, STATUS_FAILED, "stream '%s' has a shard whose id is too long", s->name);
     return STATUS_OK;
 }
 

@@ -44,7 +44,7 @@ enum status kinesis_stream_check_same(struct kinesis_stream *s, struct error *e)
 /* How long the stream keeps records; read at most every LIMIT_RETENTION_MS. -1: not known. */
 int64_t kinesis_stream_retention_ms(struct kinesis_stream *s, int64_t now_boot_ms);
 
-/* One of ListShards' Shards or GetRecords' ChildShards. False if it has no id. */
+/* One of ListShards' Shards or GetRecords' ChildShards. False if its id is too long. */
 bool kinesis_stream_parse_shard(const json_t *json, struct source_shard *shard);
 
 #endif

@@ -83,9 +83,9 @@ def test_all_dead_letters_arrive_signed_and_complete(pair, queue, start_with):
 
 
 def test_no_dead_letter_is_lost_through_throttles_errors_and_lost_answers(pair, queue, start_with):
-    outcomes = itertools.cycle(
-        [None, sqs.error("RequestThrottled", status=403), None, (500, b"{}"), None, sqs.LOST, (503, b"")]
-    )
+    no_answers = [(200, body) for body in (b"", b"null", b"[]", b"{}", b"<html>Sign in</html>")]
+    failures = [sqs.error("RequestThrottled", status=403), (500, b"{}"), sqs.LOST, (503, b""), *no_answers]
+    outcomes = itertools.cycle(outcome for failure in failures for outcome in (None, failure))
     queue.refuse = lambda body: next(outcomes)
     pair.put(workload.generate(seed=22, events=800))
     daemon = start_with(pair)

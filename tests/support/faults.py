@@ -189,22 +189,59 @@ class CutBody(Fault):
         return reply
 
 
-def no_answers(request, body):
-    """Bodies of a success that are not what this call promises; `body` is the true one. `{}` is the true one of a write,
-    and of a read of one row that is not there: to those calls it is an answer."""
-    page = b"<!DOCTYPE html><html><title>Sign in to the network</title></html>"
-    bodies = [b"", b"null", b"[]", b'"x"', b"17", body[: len(body) // 2], page]
-    return bodies if request.operation in {*WRITES, "GetItem"} else [*bodies, b"{}"]
+def with_other_types(content):
+    """Its arrays and objects are strings, its strings and numbers are lists."""
+    return {name: "x" if isinstance(one, (dict, list)) else [] for name, one in content.items()}
+
+
+def with_broken_elements(content):
+    """The first element of every array in it is a number."""
+    if isinstance(content, dict):
+        return {name: with_broken_elements(one) for name, one in content.items()}
+    return [7, *content[1:]] if isinstance(content, list) and content else content
+
+
+def changed(body, change):
+    return json.dumps(change(json.loads(body))).encode()
+
+
+# Bodies of a success that are no answer, made of the true one.
+NO_ANSWERS = {
+    "empty": lambda body: b"",
+    "null": lambda body: b"null",
+    "list": lambda body: b"[]",
+    "string": lambda body: b'"x"',
+    "page": lambda body: b"<!DOCTYPE html><html><title>Sign in to the network</title></html>",
+    "half": lambda body: body[: len(body) // 2],
+    "object": lambda body: b"{}",
+    "types": lambda body: changed(body, with_other_types),
+    "elements": lambda body: changed(body, with_broken_elements),
+}
+
+
+def no_answers(operation):
+    """The names of those that are no answer of this operation: a write promises only an object, and `{}` is the answer of a
+    read of one row that is not there."""
+    if operation in WRITES:
+        return ["empty", "null", "list", "string", "page", "half"]
+    return [name for name in NO_ANSWERS if operation != "GetItem" or name != "object"]
+
+
+def no_answer(reply, name):
+    """The reply with such a body. Without a checksum only the body shows it."""
+    if reply.status == 200:
+        reply.body = NO_ANSWERS[name](reply.body)
+        reply.headers.remove("x-amz-crc32")
+    return reply
 
 
 class NoAnswer(Fault):
-    """A 200 whose body is no answer, as of a captive portal or a broken gateway. One call in two has taken effect."""
+    """A 200 whose body is no answer, as of a captive portal or a broken gateway. One write in two has taken effect."""
 
     def apply(self, request, proceed, chance):
-        forwarded = proceed(request) if chance.random() < 0.5 else refusal(request, "", "")
-        reply = proxy.Reply(200, forwarded.headers, chance.choice(no_answers(request, forwarded.body)))
-        reply.headers.remove("x-amz-crc32")  # without the checksum only the body shows it
-        return reply
+        takes_effect = request.operation not in WRITES or chance.random() < 0.5
+        reply = proceed(request) if takes_effect else refusal(request, "", "", 200)
+        return no_answer(reply, chance.choice(no_answers(request.operation)))
 
 
 class WrongChecksum(Fault):
@@ -337,6 +374,7 @@ EVERY_KIND = (
     LostAnswer,
     LateWrite,
     CutBody,
+    NoAnswer,
     WrongChecksum,
     ExpiredIterator,
     EmptyRead,

@@ -136,12 +136,15 @@ def test_an_answers_body_is_cut(behind, through, client):
 
 
 def test_a_success_whose_body_is_no_answer_may_have_taken_effect(behind, through, client):
+    behind.answer = lambda *_: {"Items": [{"n": {"N": "1"}}], "Count": 1}
     through.layers = [faults.Faults(1, [faults.NoAnswer(ALWAYS)])]
-    replies = [client.call(target, row("a")) for target in (UPDATE, QUERY) for _ in range(40)]
-    assert {status for status, _, _ in replies} == {200} and 0 < len(behind.arrived) < 80
-    assert not any("x-amz-crc32" in headers for _, _, headers in replies)
-    assert {} not in [content for _, content, _ in replies[:40]] and {} in [content for _, content, _ in replies[40:]]
-    assert {b"", b"null", b"[]", b'"x"'} < {content for _, content, _ in replies if isinstance(content, bytes)}
+    replies = [client.call(UPDATE, row("a")) for _ in range(40)]
+    assert {status for status, _, _ in replies} == {200} and 0 < len(behind.arrived) < 40
+    assert not any("x-amz-crc32" in headers or isinstance(content, dict) for _, content, headers in replies)
+    bodies = [client.call(QUERY, row("a"))[1] for _ in range(60)]
+    assert {b"", b"null", b"[]", b'"x"'} < {body for body in bodies if isinstance(body, bytes)}
+    for broken in ({}, {"Items": "x", "Count": []}, {"Items": [7], "Count": 1}):
+        assert broken in bodies
 
 
 def test_numbers_change_and_the_checksum_does_not(behind, through, client):

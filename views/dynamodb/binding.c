@@ -59,6 +59,9 @@ static enum status write_source_record(struct store_dynamodb *d, const struct st
 
     json_auto_t *reply = NULL;
     enum status status = dynamodb_once(d->client, "UpdateItem", body, run, &reply, e);
+    if (!status && !json_object_get(reply, "Attributes"))
+        return error_set_code(e, STATUS_RETRY, AWS_ERROR_MALFORMED,
+                              "the reply of UpdateItem has no Attributes");
     if (!status)
         *item = json_incref(json_object_get(reply, "Attributes"));
     return status;

@@ -59,12 +59,18 @@ static void get_string(const json_t *item, const char *name, char *out, size_t s
     out[size - 1] = '\0';
 }
 
-static void get_shards(const json_t *item, const char *name, char shards[][LIMIT_SHARD_ID_BYTES + 1]) {
-    const json_t *list = json_object_get(json_object_get(item, name), "SS");
+/* False if there are such shards, in another form: without its parents a shard would be read too early. */
+static bool get_shards(const json_t *item, const char *name, char shards[][LIMIT_SHARD_ID_BYTES + 1]) {
+    const json_t *value = json_object_get(item, name), *list = json_object_get(value, "SS");
+    if (value && !json_is_array(list))
+        return false;
     for (size_t i = 0; i < STORE_LEASE_PARENTS && i < json_array_size(list); i++) {
-        strncpy(shards[i], json_string_value(json_array_get(list, i)), LIMIT_SHARD_ID_BYTES);
-        shards[i][LIMIT_SHARD_ID_BYTES] = '\0';
+        const char *id = json_string_value(json_array_get(list, i));
+        if (!id || strlen(id) > LIMIT_SHARD_ID_BYTES)
+            return false;
+        strcpy(shards[i], id);
     }
+    return true;
 }
 
 static bool get_checkpoint(const json_t *item, struct store_lease *lease) {
@@ -86,12 +92,14 @@ static enum status parse_lease(const struct store_dynamodb *d, const json_t *ite
     get_string(item, "tenure", lease->tenure, sizeof lease->tenure);
     get_string(item, "startingHashKey", lease->starting_hash_key, sizeof lease->starting_hash_key);
     get_string(item, "endingHashKey", lease->ending_hash_key, sizeof lease->ending_hash_key);
-    get_shards(item, "parentShardId", lease->parents);
-    get_shards(item, "childShardIds", lease->children);
     dynamodb_get_n(item, "ownerSwitchesSinceCheckpoint", &lease->owner_switches);
     dynamodb_get_n(item, "asOf", &lease->as_of_ms);
     if (!dynamodb_get_n(item, "leaseCounter", &lease->counter) || !get_checkpoint(item, lease))
         return error_set(e, STATUS_FAILED, "lease '%s' in table '%s' has no counter or no valid checkpoint",
+                         lease->shard_id, d->leases_table);
+    if (!get_shards(item, "parentShardId", lease->parents) ||
+        !get_shards(item, "childShardIds", lease->children))
+        return error_set(e, STATUS_FAILED, "lease '%s' in table '%s' has malformed parents or children",
                          lease->shard_id, d->leases_table);
     return STATUS_OK;
 }

@@ -45,14 +45,19 @@ static json_t *index_query(const struct store_dynamodb *d, enum role role, const
     return body;
 }
 
-static bool parse_score(const json_t *item, struct store_score *score) {
+/* No item is no score: `user_id` stays NULL. */
+static enum status parse_score(const struct store_dynamodb *d, const json_t *item, struct store_score *score,
+                               struct error *e) {
     const char *user_id = dynamodb_get_s(item, "userId");
     *score = (struct store_score){0};
+    if (!json_object_size(item))
+        return STATUS_OK;
     if (!user_id || !dynamodb_get_n(item, "score", &score->score))
-        return false;
+        return error_set(e, STATUS_FAILED, "row '%s' in table '%s' has no score", user_id ? user_id : "?",
+                         d->scores_table);
     dynamodb_get_n(item, "updated", &score->updated_ms);
     score->user_id = mem_strdup(user_id);
-    return true;
+    return STATUS_OK;
 }
 
 /* Starts after a place: ExclusiveStartKey of this index is made of the keys of the index and of the table
@@ -80,9 +85,11 @@ enum status store_dynamodb_read_board(struct store *store, enum role role, const
                           d->scores_table);
 
     board->items = mem_alloc(json_array_size(items) * sizeof *board->items);
-    for (size_t i = 0; i < json_array_size(items); i++)
-        board->n += parse_score(json_array_get(items, i), &board->items[board->n]);
-    return STATUS_OK;
+    for (; !status && board->n < json_array_size(items); board->n += status == STATUS_OK)
+        status = parse_score(d, json_array_get(items, board->n), &board->items[board->n], e);
+    if (status)
+        store_board_deinit(board);
+    return status;
 }
 
 /* Rows of this role for whose score `condition` holds. */
@@ -147,7 +154,9 @@ enum status store_dynamodb_read_scores(struct store *store, const char *user_id,
             *e = calls[role].error;
             status = read_failed(e);
         }
-        any |= parse_score(json_object_get(calls[role].reply, "Item"), &scores[role]);
+        if (!status)
+            status = parse_score(d, json_object_get(calls[role].reply, "Item"), &scores[role], e);
+        any |= scores[role].user_id != NULL;
         dynamodb_call_deinit(&calls[role]);
     }
     if (!status && any)

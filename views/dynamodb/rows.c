@@ -30,7 +30,7 @@ json_t *rows_contribution_item(const struct contribution *row) {
 
 static enum status missing(const struct store_dynamodb *d, const struct contribution *c,
                            const char *attribute, struct error *e) {
-    return error_set(e, STATUS_FAILED, "row '%s' in table '%s' has no %s",
+    return error_set(e, STATUS_FAILED, "row '%s' in table '%s' has no valid %s",
                      c->product_id ? c->product_id : "?", d->contributions_table, attribute);
 }
 
@@ -39,11 +39,17 @@ enum status rows_parse_contribution(const struct store_dynamodb *d, const json_t
     _cleanup_(contribution_freep) struct contribution *c = mem_zalloc(sizeof *c);
     struct event_id id;
 
-    for (size_t i = 0; i < CONTRIBUTION_TEXTS; i++)
-        contribution_set_text(c, i, dynamodb_get_s(item, contribution_text_names[i]));
+    for (size_t i = 0; i < CONTRIBUTION_TEXTS; i++) {
+        const char *name = contribution_text_names[i];
+        contribution_set_text(c, i, dynamodb_get_s(item, name));
+        if (!contribution_text(c, i) && json_object_get(item, name))
+            return missing(d, c, name, e);
+    }
     for (size_t i = 0; i < CONTRIBUTION_NUMBERS; i++) {
+        const char *name = contribution_number_names[i];
         int64_t number = 0;
-        dynamodb_get_n(item, contribution_number_names[i], &number);
+        if (!dynamodb_get_n(item, name, &number) && json_object_get(item, name))
+            return missing(d, c, name, e);
         contribution_set_number(c, i, number);
     }
     if (!c->product_id)

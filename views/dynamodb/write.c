@@ -124,10 +124,20 @@ static void chunk_init(struct chunk *c, const char *const ids[], size_t first, s
         json_array_append_new(c->keys, rows_contribution_key(ids[i]));
 }
 
+/* A row is absent only if the reply lists the rows of its table: not if it leaves out the table. */
+static void require_table(const struct store_dynamodb *d, struct aws_call *call) {
+    const json_t *rows = json_object_get(json_object_get(call->reply, "Responses"), d->contributions_table);
+    json_auto_t *open = unprocessed_keys(d, call->reply);
+    if (!call->status && !rows && !open)
+        call->status = error_set_code(&call->error, STATUS_RETRY, AWS_ERROR_MALFORMED,
+                                      "the reply of BatchGetItem has neither rows nor keys left to process");
+}
+
 /* Places the rows of one reply, and leaves in the chunk the keys that are still open. */
 static enum status settle_chunk(const struct store_dynamodb *d, struct chunk *c, struct aws_call *call,
                                 const char *const ids[], struct contribution *rows[], struct round *round,
                                 struct error *e) {
+    require_table(d, call);
     if (call->status) {
         *e = call->error;
         error_wrap(e, "cannot read '%s' and %zu more from table '%s'", shorten(ids[c->first]).text, c->n - 1,

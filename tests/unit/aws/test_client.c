@@ -177,6 +177,7 @@ static void the_signature_is_over_host_target_date_token_and_body(void **state) 
 static void a_message_is_sent_to_the_queues_own_region_and_signed_for_it(void **state) {
     (void)state;
     struct aws_client *queue;
+    PLAY({200, "{\"MessageId\":\"m\"}", NULL, NULL, 0});
     struct aws_call call = call_of("SendMessage", "{\"QueueUrl\":\"...\"}");
     assert_int_equal(aws_client_new_for_queue(&queue, "https://sqs.us-east-2.amazonaws.com/1/q", settings,
                                               &script.transport, NULL),

@@ -30,16 +30,6 @@ static void the_reply_of_a_success_is_its_json(void **state) {
         json_string_length(json_object_get(json_object_get(json_object_get(reply, "Item"), "n"), "S")), 3);
 }
 
-static void an_empty_or_null_body_of_a_success_is_not_an_error(void **state) {
-    (void)state;
-    aws_exchange_answer(&x, 200, "");
-    assert_int_equal(aws_reply_read(&x, &reply, &e), STATUS_OK);
-    assert_null(reply);
-    aws_exchange_answer(&x, 200, "null");
-    assert_int_equal(aws_reply_read(&x, &reply, &e), STATUS_OK);
-    assert_true(json_is_null(reply));
-}
-
 static void an_error_reply_keeps_its_name_message_request_id_and_json(void **state) {
     (void)state;
     aws_exchange_answer(
@@ -82,8 +72,8 @@ static void a_reply_whose_checksum_is_wrong_is_damaged(void **state) {
     /* CRC-32 of "123456789" is the check value of its definition. */
     aws_exchange_answer(&x, 200, "123456789");
     aws_exchange_header(&x, "x-amz-crc32", "3421780262");
-    assert_int_equal(aws_reply_read(&x, &reply, &e), STATUS_OK);
-    assert_int_equal(json_integer_value(reply), 123456789);
+    assert_int_equal(aws_reply_read(&x, &reply, &e), STATUS_RETRY);
+    assert_string_equal(e.code, "MalformedReply"); /* undamaged, but no object */
     json_decref(reply);
     aws_exchange_header(&x, "x-amz-crc32", "3421780261");
     assert_int_equal(aws_reply_read(&x, &reply, &e), STATUS_RETRY);
@@ -91,11 +81,15 @@ static void a_reply_whose_checksum_is_wrong_is_damaged(void **state) {
     assert_null(reply);
 }
 
-static void a_success_that_is_not_json_may_be_retried(void **state) {
+static void a_success_without_what_its_operation_promises_may_be_retried(void **state) {
     (void)state;
-    aws_exchange_answer(&x, 200, "{\"Item\":");
+    x.operation = "Scan";
+    aws_exchange_answer(&x, 200, "{\"Count\":0}");
+    aws_exchange_header(&x, "x-amzn-requestid", "R-2");
     assert_int_equal(aws_reply_read(&x, &reply, &e), STATUS_RETRY);
     assert_string_equal(e.code, "MalformedReply");
+    assert_string_equal(e.request_id, "R-2");
+    assert_contains(e.message, "the reply has no Items");
 }
 
 static void a_missing_answer_is_reported_with_its_reason(void **state) {
@@ -180,11 +174,11 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(the_reply_of_a_success_is_its_json),
-        TEST(an_empty_or_null_body_of_a_success_is_not_an_error),
+
         TEST(an_error_reply_keeps_its_name_message_request_id_and_json),
         TEST(the_error_name_is_found_in_every_place_that_services_use),
         TEST(a_reply_whose_checksum_is_wrong_is_damaged),
-        TEST(a_success_that_is_not_json_may_be_retried),
+        TEST(a_success_without_what_its_operation_promises_may_be_retried),
         TEST(a_missing_answer_is_reported_with_its_reason),
         TEST(a_reply_that_is_too_large_fails),
         TEST(headers_that_are_not_numbers_are_ignored),

@@ -118,7 +118,8 @@ static inline void plan_records(struct fixture *t, const char *iterator, const c
     "\"}"
 #define A "YQ=="
 #define B "Yg=="
-#define LISTED(id, more) "{\"ShardId\":\"" id "\"" more "}"
+#define RANGE "\"HashKeyRange\":{\"StartingHashKey\":\"100\",\"EndingHashKey\":\"999\"}"
+#define LISTED(id, more) "{\"ShardId\":\"" id "\"," RANGE more "}"
 
 static inline void plan_summary(struct fixture *t, int64_t created_s, int retention_hours) {
     plan(t, "DescribeStreamSummary", "", 200,

@@ -129,16 +129,26 @@ static void a_refusal_of_the_endpoint_is_reported_and_not_retried(void **state) 
     static const struct scripted_answer refusals[] = {
         {400, "{\"code\":\"InvalidToken\",\"message\":\"it is too old\"}", NULL},
         {404, "gone", NULL},
-        {403, ENDPOINT_ANSWER("FORBIDDEN"), NULL},
-        {200, "{\"AccessKeyId\":\"hidden\"}", NULL}};
-    static const char *const reasons[] = {"InvalidToken: it is too old", "HTTP 404", "HTTP 403",
-                                          "no SecretAccessKey"};
+        {403, ENDPOINT_ANSWER("FORBIDDEN"), NULL}};
+    static const char *const reasons[] = {"InvalidToken: it is too old", "HTTP 404", "HTTP 403"};
     struct scripted_http *server = scripted_http_start(refusals, COUNT(refusals));
     support_clear_environment();
     setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", scripted_http_url(server, "/"), 1);
     for (size_t i = 0; i < COUNT(reasons); i++)
         support_assert_refused(aws_credentials_from_container(), STATUS_FAILED, reasons[i]);
     assert_int_equal(scripted_http_count(server), COUNT(refusals));
+    scripted_http_stop(server);
+}
+
+static void a_success_without_credentials_may_pass(void **state) {
+    (void)state;
+    static const struct scripted_answer answered[] = {
+        {200, "", NULL}, {200, "<html>Sign in</html>", NULL}, {200, "{\"AccessKeyId\":\"hidden\"}", NULL}};
+    struct scripted_http *server = scripted_http_start(answered, COUNT(answered));
+    support_clear_environment();
+    setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", scripted_http_url(server, "/"), 1);
+    for (size_t i = 0; i < COUNT(answered); i++)
+        support_assert_refused(aws_credentials_from_container(), STATUS_RETRY, i < 2 ? "JSON" : "no Secret");
     scripted_http_stop(server);
 }
 
@@ -157,6 +167,7 @@ int main(void) {
         cmocka_unit_test(without_a_token_file_the_token_of_the_variable_is_sent_if_it_is_set),
         cmocka_unit_test(a_token_that_would_add_a_line_to_the_request_is_not_sent),
         cmocka_unit_test(a_refusal_of_the_endpoint_is_reported_and_not_retried),
+        cmocka_unit_test(a_success_without_credentials_may_pass),
         cmocka_unit_test(without_the_variables_of_the_container_there_is_no_endpoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

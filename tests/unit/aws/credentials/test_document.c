@@ -68,6 +68,10 @@ static void a_reply_that_is_not_a_valid_credentials_object_is_refused_and_not_qu
         {&aws_credentials_form_process,
          "{\"Version\":1,\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"hidden\",\"Expiration\":1795408560}",
          "Expiration"},
+        {&aws_credentials_form_endpoint, "", "not a JSON object"},
+        {&aws_credentials_form_endpoint, "null", "not a JSON object"},
+        {&aws_credentials_form_endpoint, "<html>hidden</html>", "not a JSON object"},
+        {&aws_credentials_form_endpoint, "{}", "no AccessKeyId"},
         {&aws_credentials_form_endpoint, "{\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"hidden\"}",
          "no Token"},
         {&aws_credentials_form_endpoint,
@@ -76,7 +80,9 @@ static void a_reply_that_is_not_a_valid_credentials_object_is_refused_and_not_qu
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct aws_credentials *c;
         struct error e;
-        assert_int_equal(parse(cases[i].text, cases[i].form, &c, &e), STATUS_FAILED);
+        assert_int_equal(parse(cases[i].text, cases[i].form, &c, &e),
+                         cases[i].form == &aws_credentials_form_endpoint ? STATUS_RETRY : STATUS_FAILED);
+        assert_string_equal(e.code, "MalformedReply");
         assert_null(c);
         assert_contains(e.message, cases[i].reason);
         assert_lacks(e.message, "hidden");

@@ -97,11 +97,11 @@ static void answers_that_would_leave_the_path_or_add_lines_are_refused(void **st
     static const struct scripted_answer token[] = {{200, "t\r\nX-More: 1", NULL}},
                                         role[] = {{200, "t", NULL}, {200, "../../user-data", NULL}};
     struct scripted_http *server = scripted_http_start(token, 1);
-    support_assert_refused(source_at(server, ""), STATUS_FAILED, "more than one line");
+    support_assert_refused(source_at(server, ""), STATUS_RETRY, "more than one line");
     assert_int_equal(scripted_http_count(server), 1);
     scripted_http_stop(server);
     server = scripted_http_start(role, 2);
-    support_assert_refused(source_at(server, ""), STATUS_FAILED, "invalid role name");
+    support_assert_refused(source_at(server, ""), STATUS_RETRY, "invalid role name");
     assert_int_equal(scripted_http_count(server), 2);
     scripted_http_stop(server);
 }

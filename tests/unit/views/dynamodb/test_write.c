@@ -34,6 +34,8 @@ static void answer(const struct aws_transport *transport, struct aws_session *se
     service.sent++;
     if (service.operation && strcmp(x->operation, service.operation) == 0 && service.times-- > 0)
         aws_exchange_answer(x, service.http_status, service.reply);
+    else if (strcmp(x->operation, "BatchGetItem") == 0)
+        aws_exchange_answer(x, 200, "{\"Responses\":{\"dev-Contributions\":[]}}");
     else
         aws_exchange_answer(x, 200, "{}");
     aws_exchange_header(x, "x-amz-retry-after", service.retry_after_ms);
@@ -161,6 +163,33 @@ static void throttled_reads_and_server_errors_are_not_counted_as_throttled_write
     assert_int_equal(context.throttles, 0);
 }
 
+static void a_reply_that_leaves_out_the_table_shows_no_row_as_absent(void **state) {
+    (void)state;
+    static const char *const ids[] = {"lamp"};
+    struct contribution *rows[1];
+    answer_with("BatchGetItem", 200, "{\"Responses\":{\"another\":[]}}", 1000);
+    assert_int_equal(store_read_contributions(store, ids, 1, rows, &context, &e), STATUS_RETRY);
+    assert_contains(e.message, "neither rows nor keys");
+}
+
+static void a_row_with_an_attribute_of_another_type_is_refused(void **state) {
+    (void)state;
+    static const char *const ids[] = {"lamp"}, *const broken[] = {"\"creator\":{\"N\":\"1\"}",
+                                                                  "\"creator\":\"ann\"",
+                                                                  "\"creatorScore\":{\"N\":\"x\"}"};
+    struct contribution *rows[1];
+    char reply[256];
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        snprintf(reply, sizeof reply,
+                 "{\"Responses\":{\"dev-Contributions\":[{\"productId\":{\"S\":\"lamp\"},%s,"
+                 "\"lastEventId\":{\"S\":\"s:1\"}}]}}",
+                 broken[i]);
+        answer_with("BatchGetItem", 200, reply, 1);
+        assert_int_equal(store_read_contributions(store, ids, 1, rows, &context, &e), STATUS_FAILED);
+        assert_contains(e.message, "row 'lamp' in table 'dev-Contributions' has no valid creator");
+    }
+}
+
 static void the_pulse_beats_only_while_the_store_answers(void **state) {
     (void)state;
     struct pulse pulse = {0};
@@ -199,6 +228,8 @@ int main(void) {
         TEST(an_error_with_a_long_key_still_has_the_reason),
         TEST(throttled_writes_are_counted_even_if_they_succeed),
         TEST(throttled_reads_and_server_errors_are_not_counted_as_throttled_writes),
+        TEST(a_reply_that_leaves_out_the_table_shows_no_row_as_absent),
+        TEST(a_row_with_an_attribute_of_another_type_is_refused),
         TEST(the_pulse_beats_only_while_the_store_answers),
         TEST(reading_the_source_of_a_store_ends_in_a_bounded_time),
     };
