@@ -30,6 +30,7 @@ void batch_clear(struct batch *b) {
         free((void *)(uintptr_t)b->letters[i].detail);
     }
     b->n = b->n_records = b->n_letters = b->n_skipped = b->bytes = 0;
+    b->hash = (struct digest){0};
     b->as_of_ms = -1;
 }
 

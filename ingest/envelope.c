@@ -246,6 +246,10 @@ void envelope_decode(struct envelope *out, const char *shard_id, const struct so
     char made_id[EVENT_ID_SIZE];
 
     memset(out, 0, sizeof *out);
+    if (record->blank) {
+        out->kind = ENVELOPE_SKIPPED;
+        return;
+    }
     if (!parse(out, record, &json) || !check_envelope(out, json, &event_id) || !check_data(out, record, json))
         return;
     const json_t *time = json_object_get(json, "timeOrigin");

@@ -36,7 +36,7 @@ const char *envelope_reason_name(enum envelope_reason reason);
 
 enum envelope_kind {
     ENVELOPE_EVENT,   /* in `event` */
-    ENVELOPE_SKIPPED, /* of a schema that the views do not use */
+    ENVELOPE_SKIPPED, /* blank, or of a schema that the views do not use */
     ENVELOPE_DEAD,    /* for `reason`; `detail` in words */
 };
 

@@ -124,10 +124,14 @@ static void report_as_of(struct shard *s, int64_t as_of_ms) {
     metrics_set(s->as_of, service_clock_tell(clock_of(s), as_of_ms));
 }
 
-static void report_position(struct shard *s, const struct position *position) {
+/* A batch without records may bring a hash that the lease has not yet. */
+static void report_position(struct shard *s, const struct batch *b) {
     pthread_mutex_lock(&s->lock);
-    s->report.progress.checkpoint = LEASE_AT_POSITION;
-    s->report.progress.position = *position;
+    if (b->n) {
+        s->report.progress.checkpoint = LEASE_AT_POSITION;
+        s->report.progress.position = b->last;
+    }
+    s->report.progress.hash = b->hash;
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -239,7 +243,7 @@ static enum status settle_once(struct shard *s, struct batch *b, struct apply_co
                                           service_clock_wall(clock_of(s)), clock_boot_ms(), e);
     if (status || !b->n_records)
         return status;
-    const struct store_checkpoint checkpoint = {s->tenure, b->last};
+    const struct store_checkpoint checkpoint = {s->tenure, b->last, b->hash};
     *cause = CAUSE_STORE;
     turn(s);
     return apply_batch(s->apply, b->records, b->n_records, &checkpoint, counts, e);
@@ -268,7 +272,6 @@ static bool settle(struct shard *s, struct batch *b) {
     }
     adjust_window(s, throttled || counts.throttles);
     count(s, b, &counts);
-    report_position(s, &b->last);
     return true;
 }
 
@@ -288,6 +291,7 @@ static bool settle_item(struct shard *s, struct prefetch_item *item) {
         return false;
     if (!item->batch.n)
         adjust_window(s, false);
+    report_position(s, &item->batch);
     clear_trouble(s);
     report_as_of(s, item->batch.as_of_ms);
     if (item->ended)
@@ -351,8 +355,8 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     snprintf(s->loss_trouble, sizeof s->loss_trouble, "loss %s", s->id);
     strcpy(s->tenure, lease->tenure);
     s->fence = fence;
-    s->report.progress = (struct shard_progress){lease->checkpoint, lease->position,
-                                                 service_clock_take(clock_of(s), lease->as_of_ms)};
+    s->report.progress = (struct shard_progress){
+        lease->checkpoint, lease->position, service_clock_take(clock_of(s), lease->as_of_ms), lease->hash};
     s->records = METRICS_SERIES(&records_family, s->id);
     s->as_of = METRICS_SERIES(&as_of_family, s->id);
     s->window_now = METRICS_SERIES(&window_family, s->id);
@@ -364,7 +368,7 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     waker_init(&s->waker);
     turn(s);
 
-    const struct source_start start = {lease->checkpoint, lease->position, lease->start_at_ms};
+    const struct source_start start = {lease->checkpoint, lease->position, lease->start_at_ms, lease->hash};
     window_init(&s->window, context->batch_window_ms, context->batch_records);
     metrics_set(s->window_now, s->window.ms);
     const struct prefetch_options options = {s->window.records, s->window.ms, context->budget};

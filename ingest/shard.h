@@ -41,6 +41,7 @@ struct shard_progress {
     enum lease_checkpoint checkpoint;
     struct position position; /* with LEASE_AT_POSITION */
     int64_t as_of_ms;         /* as it is stored (service_clock_tell); -1: unknown */
+    struct digest hash;       /* beside the position, as in the lease */
 };
 
 /* The state of a shard at one moment. */

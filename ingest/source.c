@@ -39,6 +39,10 @@ enum status source_read(struct source_reader *reader, int64_t until_ms, struct s
     return reader->ops->read(reader, until_ms, batch, e);
 }
 
+struct digest source_hash(struct source_reader *reader, size_t i) {
+    return reader->ops->hash ? reader->ops->hash(reader, i) : (struct digest){0};
+}
+
 void source_forget(struct source_reader *reader) {
     if (reader->ops->forget)
         reader->ops->forget(reader);

@@ -34,6 +34,7 @@ struct source_start {
     enum lease_checkpoint checkpoint;
     struct position position; /* LEASE_AT_POSITION: the first record is the one after this */
     int64_t start_at_ms; /* LEASE_AT_TIMESTAMP: the first record is the first that arrived then or later */
+    struct digest hash;  /* LEASE_AT_POSITION: source_hash there; all zeros: not known */
 };
 
 /* By id, for qsort and bsearch. */
@@ -49,7 +50,8 @@ struct source_record {
     const char *partition_key; /* NULL: the source has none */
     const void *data;
     size_t length;
-    bool cut; /* `data` is only the beginning: the record is longer than LIMIT_LINE_BYTES */
+    bool cut;   /* `data` is only the beginning: the record is longer than LIMIT_LINE_BYTES */
+    bool blank; /* a line of white space: no event, and no mistake */
     const char
         *broken; /* why this aggregated record cannot be taken apart (`data` is all of it); else NULL */
 };
@@ -87,6 +89,11 @@ struct source_reader *source_open(struct source *source, const struct source_sha
 enum status source_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
                         struct error *e);
 
+/* The hash that a checkpoint keeps: of what lies in the source before record `i` of the last batch (`i` = n,
+ * or 0 after source_forget: before where the reader stands). A reader that begins with it (struct
+ * source_start) reads on only if the same is still there. All zeros: the source keeps none. */
+struct digest source_hash(struct source_reader *reader, size_t i);
+
 /* Frees the last batch's memory before the next read does. */
 void source_forget(struct source_reader *reader);
 
@@ -106,7 +113,8 @@ struct source_ops {
     struct source_reader *(*open)(struct source *, const struct source_shard *, const struct source_start *,
                                   struct budget *);
     enum status (*read)(struct source_reader *, int64_t, struct source_batch *, struct error *);
-    void (*forget)(struct source_reader *); /* NULL: nothing to do */
+    struct digest (*hash)(struct source_reader *, size_t); /* NULL: it keeps none */
+    void (*forget)(struct source_reader *);                /* NULL: nothing to do */
     void (*wake)(struct source_reader *);
     void (*close)(struct source_reader *);
     void (*cancel)(struct source *); /* NULL: no call takes long */

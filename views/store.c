@@ -8,6 +8,22 @@ enum status store_bind(struct store *store, const struct store_source *source,
     return store->ops->bind(store, source, identity_key, e);
 }
 
+static bool ends_with(const char *text, const char *ending) {
+    size_t length = strlen(text), n = strlen(ending);
+    return length >= n && strcmp(text + length - n, ending) == 0;
+}
+
+enum store_record store_compare_source(const struct store_source *source, const char *name,
+                                       int64_t created_ms) {
+    if (!name)
+        return STORE_RECORD_STALE;
+    if (created_ms != source->created_ms)
+        return STORE_RECORD_OTHER;
+    if (strcmp(name, source->name) == 0)
+        return STORE_RECORD_SAME;
+    return *source->former && ends_with(name, source->former) ? STORE_RECORD_STALE : STORE_RECORD_OTHER;
+}
+
 enum status store_create(struct store *store, struct error *e) {
     return store->ops->create(store, e);
 }

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/fence.h"
 #include "base/pulse.h"
@@ -31,7 +32,19 @@ struct store;
 struct store_source {
     char name[512];     /* the stream's ARN; a file: what identifies it */
     int64_t created_ms; /* its creation */
+    char former[128];   /* how older programs' names of this source end; "": they had the same name */
 };
+
+/* What a store's record of its source is to `source`. */
+enum store_record {
+    STORE_RECORD_SAME,
+    STORE_RECORD_STALE, /* without a name yet, or the same source under a name of an older program */
+    STORE_RECORD_OTHER,
+};
+
+/* `name` may be NULL. */
+enum store_record store_compare_source(const struct store_source *source, const char *name,
+                                       int64_t created_ms);
 
 /* Binds the store to `source` and to FOLD_VIEW_VERSION on first use, and compares both afterwards; makes the
  * identity key if there is none yet. `source` NULL (a process that only serves): compares the view version
@@ -81,6 +94,7 @@ struct store_contribution_write {
 struct store_checkpoint {
     const char *tenure;
     struct position position;
+    struct digest hash; /* as in the lease */
 };
 
 /* What a batch of one shard changes. */
@@ -115,18 +129,20 @@ enum lease_checkpoint {
     LEASE_SHARD_END,    /* the whole shard is */
 };
 
-/* One shard's lease. The attributes are the KCL's (names beside the fields), and ours: tenure, asOf, startAt.
- */
+/* One shard's lease. The attributes are the KCL's (names beside the fields), and ours: tenure, asOf, startAt,
+ * checkpointHash. */
 struct store_lease {
     char shard_id[LIMIT_SHARD_ID_BYTES + 1]; /* leaseKey */
     char owner[STORE_LEASE_OWNER_BYTES + 1]; /* leaseOwner; "": nobody */
     int64_t counter;                         /* leaseCounter */
     char tenure[33];                         /* drawn at random when a worker takes it; "" before the first */
     enum lease_checkpoint checkpoint;
-    struct position position;                                     /* with LEASE_AT_POSITION */
-    int64_t start_at_ms;                                          /* with LEASE_AT_TIMESTAMP */
-    int64_t owner_switches;                                       /* ownerSwitchesSinceCheckpoint */
-    int64_t as_of_ms;                                             /* -1: unknown */
+    struct position position; /* with LEASE_AT_POSITION */
+    struct digest hash;       /* checkpointHash, with LEASE_AT_POSITION: of the source's bytes before the
+                               * checkpoint (ingest/source.h); all zeros: none */
+    int64_t start_at_ms;      /* with LEASE_AT_TIMESTAMP */
+    int64_t owner_switches;   /* ownerSwitchesSinceCheckpoint */
+    int64_t as_of_ms;         /* -1: unknown */
     char parents[STORE_LEASE_PARENTS][LIMIT_SHARD_ID_BYTES + 1];  /* "": none */
     char children[STORE_LEASE_PARENTS][LIMIT_SHARD_ID_BYTES + 1]; /* written at the shard's end */
     char starting_hash_key[STORE_HASH_KEY_SIZE];                  /* decimal, 128 bits; "": not known */

@@ -3,14 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
-
-void lines_init(struct lines *l, int fd, uint64_t offset) {
-    *l = (struct lines){.fd = fd, .offset = offset};
-}
 
 void lines_deinit(struct lines *l) {
     free(l->buffer);
@@ -18,17 +15,34 @@ void lines_deinit(struct lines *l) {
     memset(l, 0, sizeof *l);
 }
 
-/* Moves the rest to the front, and makes room for a chunk after it. */
+/* Moves the rest to the front, with the bytes behind it, and makes room for a chunk after it. */
 static void make_room(struct lines *l) {
-    size_t left = l->end - l->start;
-    if (l->start)
-        memmove(l->buffer, l->buffer + l->start, left);
-    l->start = 0;
-    l->end = left;
-    if (l->capacity < left + LIMIT_CHUNK_BYTES) {
-        l->capacity = left + LIMIT_CHUNK_BYTES;
+    size_t left = l->end - l->start, behind = l->start < LINES_BEHIND ? l->start : LINES_BEHIND;
+    if (l->start > behind)
+        memmove(l->buffer, l->buffer + l->start - behind, behind + left);
+    l->start = behind;
+    l->end = behind + left;
+    if (l->capacity < l->end + LIMIT_CHUNK_BYTES) {
+        l->capacity = l->end + LIMIT_CHUNK_BYTES;
         l->buffer = mem_resize(l->buffer, l->capacity, 1);
     }
+}
+
+static ssize_t read_at(int fd, const struct iovec *parts, int n, uint64_t offset) {
+    ssize_t got;
+    do
+        got = preadv(fd, parts, n, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+bool lines_init(struct lines *l, int fd, uint64_t offset) {
+    *l = (struct lines){.fd = fd, .offset = offset};
+    make_room(l);
+    l->start = l->end = offset < LINES_BEHIND ? offset : LINES_BEHIND;
+    const struct iovec part = {l->buffer, l->end};
+    errno = 0;
+    return read_at(fd, &part, 1, offset - l->end) == (ssize_t)l->end;
 }
 
 /* If the buffer holds nothing but a part of a line that is too long: keeps the beginning, skips the rest. */
@@ -42,20 +56,31 @@ static void begin_cutting(struct lines *l) {
     }
     if (l->cutting) {
         l->offset += left;
-        l->start = l->end = 0;
+        l->start = l->end;
     }
 }
 
+/* The bytes behind are read before the chunk and after it: whatever was written into the file meanwhile, a
+ * chunk of another content is found. */
 ssize_t lines_fill(struct lines *l) {
+    char before[LINES_BEHIND], after[LINES_BEHIND];
     begin_cutting(l);
     make_room(l);
-    ssize_t n;
-    do
-        n = pread(l->fd, l->buffer + l->end, LIMIT_CHUNK_BYTES, (off_t)(l->offset + l->end));
-    while (n < 0 && errno == EINTR);
-    if (n > 0)
-        l->end += (size_t)n;
-    return n;
+    const size_t n = l->end < LINES_BEHIND ? l->end : LINES_BEHIND;
+    const char *behind = l->buffer + l->end - n;
+    const uint64_t offset = l->offset + (l->end - l->start) - n;
+    const struct iovec parts[] = {{before, n}, {l->buffer + l->end, LIMIT_CHUNK_BYTES}}, again = {after, n};
+
+    ssize_t got = read_at(l->fd, parts, 2, offset);
+    if (got < 0)
+        return -1;
+    if ((size_t)got < n || memcmp(before, behind, n) != 0)
+        return LINES_CHANGED;
+    got -= (ssize_t)n;
+    if (got > 0 && (read_at(l->fd, &again, 1, offset) < (ssize_t)n || memcmp(after, behind, n) != 0))
+        return LINES_CHANGED;
+    l->end += (size_t)got;
+    return got;
 }
 
 bool lines_next(struct lines *l, struct line *line) {
@@ -75,4 +100,12 @@ bool lines_next(struct lines *l, struct line *line) {
     l->start += length + 1;
     l->offset += length + 1;
     return true;
+}
+
+size_t lines_behind(const struct lines *l, uint64_t offset, const char **bytes) {
+    if (offset > l->offset || l->offset - offset > l->start)
+        return 0;
+    size_t at = l->start - (size_t)(l->offset - offset), n = at < LINES_BEHIND ? at : LINES_BEHIND;
+    *bytes = l->buffer + at - n;
+    return n == LINES_BEHIND || n == offset ? n : 0;
 }

@@ -3,6 +3,9 @@
  *
  * A last line without its newline is not handed out yet. A line longer than LIMIT_LINE_BYTES is cut, and
  * handed out once its end was read.
+ *
+ * Each chunk is read together with the bytes before it, which were read earlier. If they are not the same
+ * any more, the file was truncated or rewritten, and the chunk is dropped.
  */
 #ifndef INGEST_FILE_LINES_H
 #define INGEST_FILE_LINES_H
@@ -12,11 +15,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+enum {
+    LINES_BEHIND = 4096, /* so many of the bytes before a place are compared */
+    LINES_CHANGED = -2,
+};
+
 struct lines {
     int fd; /* borrowed */
     char *buffer;
     size_t capacity;
-    size_t start, end; /* the part of the buffer that is not handed out yet */
+    size_t start, end; /* the part of the buffer that is not handed out yet. Before it: bytes behind it */
     uint64_t offset;   /* of buffer[start] in the file */
     bool cutting;      /* skipping the rest of a line that is too long */
     uint64_t cut_from; /* its offset */
@@ -30,15 +38,21 @@ struct line {
     bool cut; /* `data` is only the beginning */
 };
 
-/* From `offset`, which is the beginning of a line. */
-void lines_init(struct lines *l, int fd, uint64_t offset);
+/* From `offset`, which is the beginning of a line: reads the bytes behind it. False if the file has not so
+ * many (errno 0), or cannot be read. */
+bool lines_init(struct lines *l, int fd, uint64_t offset);
 void lines_deinit(struct lines *l);
 
-/* Reads one more chunk. Returns the number of bytes, 0 at the end of the file, negative (errno) on failure.
+/* Reads one more chunk. Returns the number of bytes, 0 at the end of the file, -1 (errno) on failure, or
+ * LINES_CHANGED: then nothing of it is handed out, and `l` is of no more use.
  * Lines that lines_next has not returned yet are kept, up to LIMIT_LINE_BYTES of them. */
 ssize_t lines_fill(struct lines *l);
 
 /* False if no whole line is left of what was read. */
 bool lines_next(struct lines *l, struct line *line);
+
+/* The bytes behind `offset`, the end of a line that was handed out since the last lines_fill, or before it:
+ * LINES_BEHIND of them, or as many as the file has. Returns their number, 0 if they are not kept. */
+size_t lines_behind(const struct lines *l, uint64_t offset, const char **bytes);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,24 +21,37 @@
 #define SHARD_ID "shardId-000000000000"
 #define HIGHEST_HASH_KEY "340282366920938463463374607431768211455"
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+#define HOLE_BYTES 16 /* no line has so many NUL bytes in a row */
+#define NO_HOLE UINT64_MAX
+
+/* What an operator does about a file that is not the one that was read. */
+#define WAY_OUT                                                                                              \
+    "nothing more is applied until the file that was read is back at this path (a copy will do); to read "   \
+    "this one, give it a store of its own (--store)"
+
 struct file {
     struct source source; /* first: what callers of ingest/source.h hold */
     char *path;
     struct service_clock *clock;
+    pthread_mutex_t lock;     /* guards `first_line`; a leaf */
+    struct digest first_line; /* as last identified; all zeros before */
 };
 
 struct file_reader {
     struct source_reader reader; /* first, as above */
     struct file *file;
-    struct source_start next; /* where to begin once the file is open */
-    int fd;                   /* -1: not open yet */
+    struct source_start next; /* after the last line that was handed out */
+    struct digest first_line; /* all zeros before the file was first open */
+    int fd;                   /* -1: not open */
     struct stat opened;
     int inotify; /* -1: not watching */
     struct waker waker;
     struct lines lines;
-    bool at_end; /* the last read reached it: wait before the next */
+    bool at_end;   /* the last read reached it: wait before the next */
+    uint64_t hole; /* where there are NUL bytes in place of lines, after those that were taken; or NO_HOLE */
     struct source_record *records;
-    size_t capacity;
+    size_t n, capacity; /* of the last read */
 };
 
 static int open_file(const struct file *f, struct stat *st, struct error *e) {
@@ -56,35 +70,48 @@ static int open_file(const struct file *f, struct stat *st, struct error *e) {
     return -1;
 }
 
-/* A store recognizes the file by its first line. RETRY if there is no whole line yet. */
-static enum status hash_first_line(const struct file *f, int fd, char out[DIGEST_HEX_SIZE], struct error *e) {
+static enum status read_failed(const struct file *f, struct error *e) {
+    return error_set(e, STATUS_RETRY, "cannot read file '%s': %s", f->path, strerror(errno));
+}
+
+/* A store recognizes the file by its first line, as it lies. RETRY if there is no whole line yet. */
+static enum status hash_first_line(const struct file *f, int fd, struct digest *out, struct error *e) {
     _cleanup_(lines_deinit) struct lines lines;
     struct line line;
     ssize_t n;
     lines_init(&lines, fd, 0);
     while ((n = lines_fill(&lines)) > 0)
         if (lines_next(&lines, &line)) {
-            digest_sha256_hex(line.data, line.length, out);
+            *out = digest_of(line.data, line.length);
             return STATUS_OK;
         }
-    return n < 0 ? error_set(e, STATUS_RETRY, "cannot read file '%s': %s", f->path, strerror(errno))
-                 : error_set(e, STATUS_RETRY, "file '%s' has no whole line yet", f->path);
+    return n == -1 ? read_failed(f, e)
+                   : error_set(e, STATUS_RETRY, "file '%s' has no whole line yet", f->path);
+}
+
+static void name_source(const struct digest *first_line, struct store_source *out) {
+    char hash[DIGEST_HEX_SIZE];
+    digest_hex(first_line->bytes, hash);
+    *out = (struct store_source){0};
+    snprintf(out->name, sizeof out->name, "file: first line sha256 %s", hash);
+    snprintf(out->former, sizeof out->former, ", first line sha256 %s", hash); /* device and inode before */
 }
 
 static enum status file_identify(struct source *source, struct store_source *out, struct error *e) {
     struct file *f = (struct file *)source;
     struct stat st;
-    char hash[DIGEST_HEX_SIZE];
+    struct digest first_line;
     int fd = open_file(f, &st, e);
     if (fd < 0)
         return e->status;
-    enum status status = hash_first_line(f, fd, hash, e);
+    enum status status = hash_first_line(f, fd, &first_line, e);
     close(fd);
     if (status)
         return status;
-    memset(out, 0, sizeof *out);
-    snprintf(out->name, sizeof out->name, "file: device %ju, inode %ju, first line sha256 %s",
-             (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, hash);
+    pthread_mutex_lock(&f->lock);
+    f->first_line = first_line;
+    pthread_mutex_unlock(&f->lock);
+    name_source(&first_line, out);
     return STATUS_OK;
 }
 
@@ -107,17 +134,24 @@ static struct source_reader *file_open(struct source *source, const struct sourc
     r->file = (struct file *)source;
     r->next = *start;
     r->fd = r->inotify = -1;
+    r->hole = NO_HOLE;
     waker_init(&r->waker);
     return &r->reader;
 }
 
-static void file_close(struct source_reader *reader) {
-    struct file_reader *r = (struct file_reader *)reader;
+static void close_file(struct file_reader *r) {
     if (r->fd >= 0)
         close(r->fd);
+    r->fd = -1;
+    r->hole = NO_HOLE;
+    lines_deinit(&r->lines);
+}
+
+static void file_close(struct source_reader *reader) {
+    struct file_reader *r = (struct file_reader *)reader;
+    close_file(r);
     if (r->inotify >= 0)
         close(r->inotify);
-    lines_deinit(&r->lines);
     waker_deinit(&r->waker);
     free(r->records);
     free(r);
@@ -136,66 +170,126 @@ static bool as_offset(const struct position *position, uint64_t *offset) {
     return true;
 }
 
-/* Continues after the line that was read last. That line is read again: the file must still have it. */
-static enum status skip_last_line(struct file_reader *r, struct error *e) {
-    struct line line;
-    uint64_t offset;
-    if (r->next.checkpoint != LEASE_AT_POSITION)
-        return STATUS_OK;
-    if (!as_offset(&r->next.position, &offset))
-        return error_set(e, STATUS_FAILED, "the checkpoint is not an offset in file '%s'", r->file->path);
-    lines_deinit(&r->lines);
-    lines_init(&r->lines, r->fd, offset);
-    while (lines_fill(&r->lines) > 0)
-        if (lines_next(&r->lines, &line))
-            return STATUS_OK;
+static enum status not_the_file(const struct file_reader *r, const char *what, struct error *e) {
+    return error_set(e, STATUS_FAILED, "file '%s' is not the one that was read: %s; " WAY_OUT, r->file->path,
+                     what);
+}
+
+static enum status has_shrunk(const struct file_reader *r, uint64_t read, struct error *e) {
     return error_set(e, STATUS_FAILED,
-                     "file '%s' has shrunk: it has no line at byte %" PRIu64 ", which was read before",
-                     r->file->path, offset);
+                     "file '%s' has shrunk: it has no line at byte %" PRIu64
+                     ", which was read before; " WAY_OUT,
+                     r->file->path, read);
+}
+
+static struct digest hash_behind(const struct lines *l, uint64_t offset) {
+    const char *bytes;
+    size_t n = lines_behind(l, offset, &bytes);
+    return n ? digest_of(bytes, n) : (struct digest){0};
+}
+
+/* The bytes before the next line are those that were read before it, as far as they are known. */
+static enum status check_behind(struct file_reader *r, struct error *e) {
+    const struct digest hash = hash_behind(&r->lines, r->lines.offset);
+    char what[128];
+    if (digest_is_set(&r->next.hash) && !digest_is_same(&r->next.hash, &hash)) {
+        snprintf(what, sizeof what,
+                 "the bytes before byte %" PRIu64 ", up to which it was read, have changed", r->lines.offset);
+        return not_the_file(r, what, e);
+    }
+    r->next.hash = hash;
+    return STATUS_OK;
+}
+
+/* Continues after the line that was read last. That line is read again: the file must still have it. */
+static enum status skip_last_line(struct file_reader *r, uint64_t offset, ssize_t *n, struct error *e) {
+    struct line line;
+    while ((*n = lines_fill(&r->lines)) > 0)
+        if (lines_next(&r->lines, &line))
+            return check_behind(r, e);
+    return *n == -1 ? read_failed(r->file, e) : has_shrunk(r, offset, e);
+}
+
+/* Reads from the place where the reader stands. */
+static enum status find_place(struct file_reader *r, ssize_t *n, struct error *e) {
+    uint64_t offset = 0;
+    bool begun = r->next.checkpoint == LEASE_AT_POSITION;
+    if (begun && !as_offset(&r->next.position, &offset))
+        return error_set(e, STATUS_FAILED, "the checkpoint is not an offset in file '%s'", r->file->path);
+    if (!lines_init(&r->lines, r->fd, offset))
+        return errno ? read_failed(r->file, e) : has_shrunk(r, offset, e);
+    if (begun)
+        return skip_last_line(r, offset, n, e);
+    *n = lines_fill(&r->lines);
+    return *n < 0 ? read_failed(r->file, e) : STATUS_OK;
+}
+
+static enum status check_first_line(struct file_reader *r, struct error *e) {
+    struct digest first_line;
+    enum status status = hash_first_line(r->file, r->fd, &first_line, e);
+    if (status)
+        return status;
+    if (!digest_is_set(&r->first_line)) {
+        pthread_mutex_lock(&r->file->lock);
+        r->first_line = r->file->first_line;
+        pthread_mutex_unlock(&r->file->lock);
+    }
+    if (digest_is_set(&r->first_line) && !digest_is_same(&r->first_line, &first_line))
+        return not_the_file(r, "its first line is another", e);
+    r->first_line = first_line;
+    return STATUS_OK;
 }
 
 /* A file that cannot be watched is still read every LIMIT_READ_WAIT_MS. */
 static void watch(struct file_reader *r) {
+    if (r->inotify >= 0)
+        close(r->inotify); /* of the file that was here before */
     r->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (r->inotify >= 0)
         inotify_add_watch(r->inotify, r->file->path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF);
 }
 
-static enum status ensure_open(struct file_reader *r, struct error *e) {
-    if (r->fd >= 0)
-        return STATUS_OK;
+/* Opens what is at the path, reads on from where the reader stands, and only then compares what is known of
+ * the file: a file that was written over meanwhile does not pass. */
+static enum status open_and_fill(struct file_reader *r, ssize_t *n, struct error *e) {
     int fd = open_file(r->file, &r->opened, e);
     if (fd < 0) /* what is not a regular file may be replaced by one */
         return e->status == STATUS_INVALID ? (e->status = STATUS_FAILED) : e->status;
     r->fd = fd;
-    lines_init(&r->lines, fd, 0);
-    enum status status = skip_last_line(r, e);
-    if (!status && r->inotify < 0)
+    enum status status = find_place(r, n, e);
+    if (!status)
+        status = check_first_line(r, e);
+    if (status)
+        close_file(r);
+    else
         watch(r);
-    if (status) {
-        lines_deinit(&r->lines);
-        close(r->fd);
-        r->fd = -1;
-    }
     return status;
 }
 
-/* Whether the path still names the file that was opened, and that file still has all that was read. */
-static enum status check_same(const struct file_reader *r, struct error *e) {
+/* If what was read before is not in the file any more, it is opened again: perhaps only the end of a line
+ * that is not whole yet was written anew. */
+static enum status fill(struct file_reader *r, ssize_t *n, struct error *e) {
+    if (r->fd >= 0) {
+        *n = lines_fill(&r->lines);
+        if (*n == -1)
+            return read_failed(r->file, e);
+        if (*n != LINES_CHANGED)
+            return STATUS_OK;
+        close_file(r);
+    }
+    return open_and_fill(r, n, e);
+}
+
+/* If the path names another file than the open one, that is closed. So is one with a hole, which is read
+ * again: it may have been filled. */
+static enum status check_path(struct file_reader *r, struct error *e) {
     struct stat now;
+    if (r->fd < 0)
+        return STATUS_OK;
     if (stat(r->file->path, &now) < 0)
         return error_set(e, STATUS_FAILED, "file '%s' is gone: %s", r->file->path, strerror(errno));
-    if (now.st_dev != r->opened.st_dev || now.st_ino != r->opened.st_ino)
-        return error_set(e, STATUS_FAILED,
-                         "file '%s' was replaced: it is inode %ju now and was %ju; the records read so far "
-                         "are of the other, so "
-                         "this one needs a store of its own (--store sqlite:OTHER)",
-                         r->file->path, (uintmax_t)now.st_ino, (uintmax_t)r->opened.st_ino);
-    uint64_t read = r->lines.offset + (r->lines.end - r->lines.start);
-    if ((uint64_t)now.st_size < read)
-        return error_set(e, STATUS_FAILED,
-                         "file '%s' has shrunk: it has %jd bytes, of which %" PRIu64 " were read",
-                         r->file->path, (intmax_t)now.st_size, read);
+    if (r->hole != NO_HOLE || now.st_dev != r->opened.st_dev || now.st_ino != r->opened.st_ino)
+        close_file(r);
     return STATUS_OK;
 }
 
@@ -206,52 +300,119 @@ static void wait_for_more(struct file_reader *r, int64_t until_ms) {
         ;
 }
 
-static void take_lines(struct file_reader *r, struct source_batch *batch) {
-    struct line line;
-    size_t n = 0;
-    while (lines_next(&r->lines, &line)) {
-        if (n == r->capacity) {
-            r->capacity = r->capacity ? r->capacity * 2 : 256;
-            r->records = mem_resize(r->records, r->capacity, sizeof *r->records);
-        }
-        r->records[n++] = (struct source_record){
-            .position = position_from_u64(line.offset),
-            .data = line.data,
-            .length = line.length,
-            .cut = line.cut,
-        };
+/* White space of JSON. */
+static bool is_blank(const struct line *line) {
+    for (size_t i = 0; i < line->length; i++)
+        if (!memchr(" \t\r", line->data[i], 3))
+            return false;
+    return !line->cut;
+}
+
+/* Where a run of NUL bytes begins in this part of the file, which begins at `offset`. A crash leaves them, or
+ * a writer with an old offset, in place of lines. */
+static uint64_t find_hole(uint64_t offset, const char *data, size_t length) {
+    const char *at = data, *end = data + length;
+    while (at < end && (at = memchr(at, '\0', (size_t)(end - at)))) {
+        const char *from = at;
+        while (at < end && !*at)
+            at++;
+        if (at - from >= HOLE_BYTES)
+            return offset + (uint64_t)(from - data);
     }
-    batch->records = r->records;
-    batch->n = n;
+    return NO_HOLE;
+}
+
+static void take_line(struct file_reader *r, struct line *line) {
+    const size_t mark = strlen(BYTE_ORDER_MARK);
+    if (line->offset == 0 && line->length >= mark && memcmp(line->data, BYTE_ORDER_MARK, mark) == 0) {
+        line->data += mark;
+        line->length -= mark;
+    }
+    if (r->n == r->capacity) {
+        r->capacity = r->capacity ? r->capacity * 2 : 256;
+        r->records = mem_resize(r->records, r->capacity, sizeof *r->records);
+    }
+    r->records[r->n++] = (struct source_record){
+        .position = position_from_u64(line->offset),
+        .data = line->data,
+        .length = line->length,
+        .cut = line->cut,
+        .blank = is_blank(line),
+    };
+}
+
+/* Takes the whole lines up to the first hole. */
+static void take_lines(struct file_reader *r) {
+    struct line line;
+    uint64_t end = r->lines.offset;
+    r->n = 0;
+    while (lines_next(&r->lines, &line)) {
+        r->hole = find_hole(line.offset, line.data, line.length);
+        if (r->hole != NO_HOLE)
+            break;
+        take_line(r, &line);
+        end = r->lines.offset;
+    }
+    if (r->hole == NO_HOLE)
+        r->hole = find_hole(end, r->lines.buffer + r->lines.start, r->lines.end - r->lines.start);
+    if (r->n)
+        r->next = (struct source_start){.checkpoint = LEASE_AT_POSITION,
+                                        .position = r->records[r->n - 1].position,
+                                        .hash = hash_behind(&r->lines, end)};
+}
+
+static enum status refuse_hole(const struct file_reader *r, struct error *e) {
+    return error_set(
+        e, STATUS_FAILED,
+        "file '%s' has a hole at byte %" PRIu64
+        ": NUL bytes in place of lines, as a crash leaves them, or a writer that keeps its offset "
+        "when the file is truncated; nothing more is applied until the lines are there (if they "
+        "are lost for good: a newline in place of each NUL)",
+        r->file->path, r->hole);
 }
 
 static enum status file_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
                              struct error *e) {
     struct file_reader *r = (struct file_reader *)reader;
     *batch = (struct source_batch){.as_of_ms = -1};
+    r->n = 0;
     if (r->at_end)
         wait_for_more(r, until_ms);
     r->at_end = true; /* if this read fails, the next one waits */
 
-    enum status status = ensure_open(r, e);
+    ssize_t n;
+    enum status status = check_path(r, e);
+    int64_t began_ms = service_clock_now(r->file->clock);
     if (!status)
-        status = check_same(r, e);
+        status = fill(r, &n, e);
     if (status)
         return status;
-
-    int64_t began_ms = service_clock_now(r->file->clock);
-    ssize_t n = lines_fill(&r->lines);
-    if (n < 0)
-        return error_set(e, STATUS_RETRY, "cannot read file '%s': %s", r->file->path, strerror(errno));
-    r->at_end = n < LIMIT_CHUNK_BYTES;
-    take_lines(r, batch);
+    take_lines(r);
+    if (r->hole != NO_HOLE && !r->n)
+        return refuse_hole(r, e);
+    r->at_end = n < LIMIT_CHUNK_BYTES && r->hole == NO_HOLE;
+    batch->records = r->records;
+    batch->n = r->n;
     if (r->at_end) /* all that the file had at that time is in this batch or an earlier one */
         batch->as_of_ms = began_ms;
     return STATUS_OK;
 }
 
+static struct digest file_hash(struct source_reader *reader, size_t i) {
+    struct file_reader *r = (struct file_reader *)reader;
+    uint64_t offset;
+    if (i >= r->n)
+        return r->next.hash;
+    return as_offset(&r->records[i].position, &offset) ? hash_behind(&r->lines, offset) : (struct digest){0};
+}
+
+static void file_forget(struct source_reader *reader) {
+    ((struct file_reader *)reader)->n = 0;
+}
+
 static void file_free(struct source *source) {
     struct file *f = (struct file *)source;
+    pthread_mutex_destroy(&f->lock);
     free(f->path);
     free(f);
 }
@@ -261,6 +422,8 @@ static const struct source_ops file_ops = {
     .list_shards = file_list_shards,
     .open = file_open,
     .read = file_read,
+    .hash = file_hash,
+    .forget = file_forget,
     .wake = file_wake,
     .close = file_close,
     .free = file_free,
@@ -271,5 +434,6 @@ struct source *source_file_new(const char *path, struct service_clock *clock) {
     f->source.ops = &file_ops;
     f->path = mem_strdup(path);
     f->clock = clock;
+    pthread_mutex_init(&f->lock, NULL);
     return &f->source;
 }

@@ -53,7 +53,8 @@ bool lease_is_of_run(const struct store_lease *lease, const char *run_id) {
 bool lease_is_behind(const struct store_lease *lease, const struct shard_progress *progress) {
     return progress->checkpoint != lease->checkpoint ||
            (progress->checkpoint == LEASE_AT_POSITION &&
-            position_compare(&progress->position, &lease->position) != 0);
+            (position_compare(&progress->position, &lease->position) != 0 ||
+             !digest_is_same(&progress->hash, &lease->hash)));
 }
 
 void lease_add_progress(struct store_lease *lease, const struct shard_progress *progress) {
@@ -61,6 +62,7 @@ void lease_add_progress(struct store_lease *lease, const struct shard_progress *
         lease->owner_switches = 0;
     lease->checkpoint = progress->checkpoint;
     lease->position = progress->position;
+    lease->hash = progress->hash;
     if (progress->as_of_ms > lease->as_of_ms)
         lease->as_of_ms = progress->as_of_ms;
 }
@@ -69,7 +71,8 @@ bool lease_is_same(const struct store_lease *a, const struct store_lease *b) {
     return strcmp(a->shard_id, b->shard_id) == 0 && strcmp(a->owner, b->owner) == 0 &&
            a->counter == b->counter && strcmp(a->tenure, b->tenure) == 0 && a->checkpoint == b->checkpoint &&
            a->as_of_ms == b->as_of_ms && memcmp(a->children, b->children, sizeof a->children) == 0 &&
-           (a->checkpoint != LEASE_AT_POSITION || position_compare(&a->position, &b->position) == 0);
+           (a->checkpoint != LEASE_AT_POSITION ||
+            (position_compare(&a->position, &b->position) == 0 && digest_is_same(&a->hash, &b->hash)));
 }
 
 static int compare_observations(const void *a, const void *b) {

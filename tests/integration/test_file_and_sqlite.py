@@ -1,5 +1,5 @@
-"""The file and SQLite: a file that can be missing, cut or replaced, a database that one process fills, and SIGKILL at
-any moment, which leaves the database exact."""
+"""The file and SQLite: a file that can be missing or cut, a database that one process fills, and SIGKILL at any moment,
+which leaves the database exact. test_changed_files.py: a file that becomes another."""
 
 import contextlib
 import os
@@ -180,35 +180,6 @@ def test_the_start_waits_for_a_locked_database(embedded, start_on, make_on):
     assert purchases(daemon) == 3
 
 
-# A database belongs to one file.
-
-
-def another_file(pair):
-    """Another file at the same path."""
-    pair.journal.rename(pair.journal.with_name("old.jsonl"))
-    pair.put(LAMPS)
-
-
-def another_first_line(pair):
-    """The same file, emptied and filled again with other events."""
-    os.truncate(pair.journal, 0)
-    pair.put(LAMPS[1:] + LAMPS)
-
-
-@pytest.mark.parametrize("change", [another_file, another_first_line])
-def test_a_database_of_another_file_is_refused_and_both_are_named(embedded, start_on, make_on, change):
-    embedded.put(LAMPS)
-    daemon = start_on(embedded)
-    daemon.wait_until_applied()
-    daemon.terminate()
-    rows, inode = embedded.contributions(), os.stat(embedded.journal).st_ino
-    change(embedded)
-    message = refused(make_on(embedded))
-    assert f"inode {inode}" in message and f"inode {os.stat(embedded.journal).st_ino}" in message
-    assert message.count("sha256") == 2 and "--store sqlite:" in message
-    assert embedded.contributions() == rows
-
-
 # Changes of the file while it is read.
 
 
@@ -267,23 +238,6 @@ def test_a_file_that_shrank_is_a_trouble_and_reading_continues_when_it_is_comple
     daemon.wait_until_applied()
     assert purchases(daemon) == 4 and daemon.health()["troubles"] == []
     assert_equal_to_model(embedded, fold(embedded.records()), daemon.dead_letters())
-
-
-def test_a_replaced_file_is_a_trouble_and_is_not_read(embedded, start_on):
-    embedded.put(LAMPS)
-    daemon = start_on(embedded)
-    daemon.wait_until_applied()
-    rows = embedded.contributions()
-    first = embedded.journal.with_name("first.jsonl")
-    embedded.journal.rename(first)
-    embedded.put(LAMPS * 10)
-    wait.until(lambda: "was replaced:" in trouble(daemon), "a trouble reports that the file was replaced")
-    assert str(embedded.journal) in trouble(daemon) and "--store sqlite:" in trouble(daemon)
-    assert embedded.contributions() == rows and purchases(daemon) == 3
-
-    first.rename(embedded.journal)  # undo it
-    daemon.wait_until_applied()
-    assert purchases(daemon) == 3 and daemon.health()["troubles"] == []
 
 
 def test_a_line_that_is_too_long_is_a_dead_letter_and_the_next_is_read(embedded, start_on):

@@ -8,6 +8,7 @@ Rows are plain dicts as boto3's resource layer would give them (numbers are int,
 comparison is a comparison of dicts. Nothing here reads a clock or a network.
 """
 
+import codecs
 import collections
 import datetime
 import json
@@ -149,7 +150,12 @@ def parse(record):
     """The event in a record. Raises DeadLetter or Skipped."""
     if record.broken:
         raise DeadLetter("broken-aggregate")
-    envelope = decode(record.data)
+    data = record.data
+    if record.partition_key is None:  # a line of a file
+        data = data.removeprefix(codecs.BOM_UTF8) if int(record.sequence) == 0 else data
+        if not data.strip(b" \t\r"):
+            raise Skipped
+    envelope = decode(data)
     check_envelope(envelope)
     data = envelope["data"]
     check_data(data)

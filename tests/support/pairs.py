@@ -65,6 +65,20 @@ def can_be_lines(puts):
     return [put for put in puts if b"\n" not in put.data]
 
 
+def whole_lines(data):
+    """Those of a file, without their newlines."""
+    return data.split(b"\n")[:-1]
+
+
+def records_of(data):
+    """The records of a file with these bytes."""
+    records, offset = [], 0
+    for line in whole_lines(data):
+        records.append(Record(FILE_SHARD, str(offset), None, line))
+        offset += len(line) + 1
+    return records
+
+
 class FileSqlite:
     """A file of events (by default in `folder`) and a database in `folder`. A file has no partition keys."""
 
@@ -86,15 +100,10 @@ class FileSqlite:
             assert file.write(data) == len(data)
 
     def records(self):
-        records, offset = [], 0
-        for line in self.lines():
-            records.append(Record(FILE_SHARD, str(offset), None, line))
-            offset += len(line) + 1
-        return records
+        return records_of(self.journal.read_bytes())
 
     def lines(self):
-        """The whole lines, without their newlines."""
-        return self.journal.read_bytes().split(b"\n")[:-1]
+        return whole_lines(self.journal.read_bytes())
 
     def connect(self):
         """Read-only, so that the next service finds what a killed one left."""

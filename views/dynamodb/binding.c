@@ -9,8 +9,9 @@
 
 #define SOURCE_KEY "winner-view#source"
 
-static enum status mismatch(const struct store_dynamodb *d, const json_t *item,
-                            const struct store_source *source, struct error *e) {
+/* `*stale`: the record has the source's name of an older program. */
+static enum status compare_record(const struct store_dynamodb *d, const json_t *item,
+                                  const struct store_source *source, bool *stale, struct error *e) {
     const char *name = dynamodb_get_s(item, "sourceArn");
     int64_t created = 0, version = 0;
     char theirs[CLOCK_TEXT_SIZE], ours[CLOCK_TEXT_SIZE];
@@ -22,7 +23,9 @@ static enum status mismatch(const struct store_dynamodb *d, const json_t *item,
             "(--store dynamodb:OTHER) and let it replay",
             d->leases_table, (long long)version, FOLD_VIEW_VERSION);
     dynamodb_get_n(item, "sourceCreated", &created);
-    if (!source || !name || (strcmp(name, source->name) == 0 && created == source->created_ms))
+    enum store_record record = source ? store_compare_source(source, name, created) : STORE_RECORD_SAME;
+    *stale = record == STORE_RECORD_STALE;
+    if (record != STORE_RECORD_OTHER)
         return STATUS_OK;
     return error_set(
         e, STATUS_INVALID,
@@ -67,6 +70,23 @@ static enum status write_source_record(struct store_dynamodb *d, const struct st
     return status;
 }
 
+/* A conflict: another process has renamed it. */
+static enum status rename_source(struct store_dynamodb *d, const json_t *item,
+                                 const struct store_source *source, const struct aws_run *run,
+                                 struct error *e) {
+    const char *former = dynamodb_get_s(item, "sourceArn");
+    json_t *body =
+        json_pack("{s:s,s:o,s:s,s:s}", "TableName", d->leases_table, "Key", rows_lease_key(SOURCE_KEY),
+                  "UpdateExpression", "SET #a = :a", "ConditionExpression", "#a = :f");
+    dynamodb_name(body, "#a", "sourceArn");
+    dynamodb_value(body, ":a", dynamodb_s(source->name));
+    dynamodb_value(body, ":f", dynamodb_s(former));
+    enum status status = dynamodb_once(d->client, "UpdateItem", body, run, NULL, e);
+    return !status || status == STATUS_CONFLICT
+               ? STATUS_OK
+               : error_wrap(e, "cannot rename the source of table '%s'", d->leases_table);
+}
+
 static bool is_bound(const json_t *item, bool to_source) {
     return json_object_get(item, "identityKey") && (!to_source || json_object_get(item, "sourceArn"));
 }
@@ -95,5 +115,9 @@ enum status store_dynamodb_bind(struct store *store, const struct store_source *
     if (!dynamodb_get_b(item, "identityKey", identity_key, STORE_IDENTITY_KEY_BYTES, &length) ||
         length != STORE_IDENTITY_KEY_BYTES)
         return error_set(e, STATUS_FAILED, "the identity key in table '%s' is malformed", d->leases_table);
-    return mismatch(d, item, source, e);
+    bool stale = false;
+    status = compare_record(d, item, source, &stale, e);
+    if (!status && stale)
+        status = rename_source(d, item, source, &run, e);
+    return status;
 }

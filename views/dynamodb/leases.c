@@ -34,6 +34,8 @@ static void set_checkpoint(json_t *item, const struct store_lease *lease) {
     uint32_t sub;
     set_string(item, "checkpoint", store_lease_checkpoint(lease, sequence, &sub));
     set(item, "checkpointSubSequenceNumber", dynamodb_n(sub));
+    if (lease->checkpoint == LEASE_AT_POSITION && digest_is_set(&lease->hash))
+        set(item, "checkpointHash", dynamodb_b(lease->hash.bytes, sizeof lease->hash.bytes));
     if (lease->checkpoint == LEASE_AT_TIMESTAMP)
         set(item, "startAt", dynamodb_n(lease->start_at_ms));
 }
@@ -75,6 +77,10 @@ static bool get_shards(const json_t *item, const char *name, char shards[][LIMIT
 
 static bool get_checkpoint(const json_t *item, struct store_lease *lease) {
     int64_t sub = 0;
+    size_t length;
+    if (!dynamodb_get_b(item, "checkpointHash", lease->hash.bytes, DIGEST_BYTES, &length) ||
+        length != DIGEST_BYTES)
+        lease->hash = (struct digest){0};
     dynamodb_get_n(item, "startAt", &lease->start_at_ms);
     dynamodb_get_n(item, "checkpointSubSequenceNumber", &sub);
     return store_lease_set_checkpoint(lease, dynamodb_get_s(item, "checkpoint"), (uint32_t)sub);
@@ -207,6 +213,7 @@ static void set_update(json_t *body, const struct store_lease *after) {
         "tenure",
         "checkpoint",
         "checkpointSubSequenceNumber",
+        "checkpointHash",
         "startAt",
         "ownerSwitchesSinceCheckpoint",
         "asOf",

@@ -65,11 +65,9 @@ static enum status insert_record(struct sqlite *c, struct error *e) {
 }
 
 static enum status update_record(struct sqlite *c, const struct store_source *source, struct error *e) {
-    sqlite3_stmt *s =
-        sqlite_statement(c, UPDATE_SOURCE,
-                         "UPDATE leases SET sourceArn = ?1, sourceCreated = ?2 WHERE leaseKey = '" SOURCE_KEY
-                         "' AND sourceArn IS NULL",
-                         e);
+    sqlite3_stmt *s = sqlite_statement(
+        c, UPDATE_SOURCE,
+        "UPDATE leases SET sourceArn = ?1, sourceCreated = ?2 WHERE leaseKey = '" SOURCE_KEY "'", e);
     if (!s)
         return e->status;
     sqlite_bind_text(s, 1, source->name);
@@ -78,7 +76,7 @@ static enum status update_record(struct sqlite *c, const struct store_source *so
 }
 
 static enum status compare_record(struct store_sqlite *d, sqlite3_stmt *s, const struct store_source *source,
-                                  struct error *e) {
+                                  bool *stale, struct error *e) {
     const char *name = sqlite_text(s, 1);
     int64_t version = sqlite3_column_int64(s, 0), created = sqlite3_column_int64(s, 2);
     char theirs[CLOCK_TEXT_SIZE], ours[CLOCK_TEXT_SIZE];
@@ -88,18 +86,19 @@ static enum status compare_record(struct store_sqlite *d, sqlite3_stmt *s, const
                          ", this program makes version %d: use another "
                          "file (--store sqlite:OTHER) and let it replay",
                          d->path, version, FOLD_VIEW_VERSION);
-    if (!source || (name && strcmp(name, source->name) == 0 && created == source->created_ms))
+    enum store_record record = source ? store_compare_source(source, name, created) : STORE_RECORD_SAME;
+    *stale = record == STORE_RECORD_STALE;
+    if (record != STORE_RECORD_OTHER)
         return STATUS_OK;
     return error_set(
         e, STATUS_INVALID,
         "database '%s' belongs to the source '%s' created at %s, not to '%s' created at %s: use another file "
         "(--store sqlite:OTHER), which starts empty",
-        d->path, name ? name : "", clock_format(created, theirs), source->name,
-        clock_format(source->created_ms, ours));
+        d->path, name, clock_format(created, theirs), source->name, clock_format(source->created_ms, ours));
 }
 
 static enum status read_record(struct store_sqlite *d, const struct store_source *source,
-                               uint8_t *identity_key, struct error *e) {
+                               uint8_t *identity_key, bool *stale, struct error *e) {
     sqlite3_stmt *s = sqlite_statement(
         &d->writer, SELECT_SOURCE,
         "SELECT viewVersion, sourceArn, sourceCreated, identityKey FROM leases WHERE leaseKey = '" SOURCE_KEY
@@ -112,7 +111,7 @@ static enum status read_record(struct store_sqlite *d, const struct store_source
         status = error_set(e, STATUS_FAILED, "the identity key in database '%s' is malformed", d->path);
     if (!status) {
         memcpy(identity_key, sqlite3_column_blob(s, 3), STORE_IDENTITY_KEY_BYTES);
-        status = compare_record(d, s, source, e);
+        status = compare_record(d, s, source, stale, e);
     }
     sqlite3_reset(s);
     return status;
@@ -126,10 +125,11 @@ enum status store_sqlite_bind(struct store *store, const struct store_source *so
         status = store_sqlite_begin(d, NULL, e);
     if (status)
         return status;
+    bool stale = false;
     status = insert_record(&d->writer, e);
-    if (!status && source)
-        status = update_record(&d->writer, source, e);
     if (!status)
-        status = read_record(d, source, identity_key, e);
+        status = read_record(d, source, identity_key, &stale, e);
+    if (!status && stale)
+        status = update_record(&d->writer, source, e);
     return store_sqlite_end(d, NULL, status, e);
 }

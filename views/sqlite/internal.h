@@ -12,6 +12,7 @@
 struct store_sqlite {
     struct store store; /* first: what callers hold */
     char *path;
+    int version; /* of the tables: below this program's only if it just reads */
     int lock_fd; /* on <path>.lock, held by the process that fills the store; -1 */
     atomic_bool cancelled;
 
@@ -92,8 +93,7 @@ enum status store_sqlite_find_contribution(struct sqlite *c, const char *product
 
 /* schema.c: creates the tables, or migrates them to this program's version. */
 typeof(store_create) store_sqlite_create;
-/* For a database that is opened read-only. OK: its tables have this version. NOT_FOUND: it has no tables, or
- * older ones. */
+/* For a database that is opened read-only: its tables may be older ones. NOT_FOUND: it has none. */
 enum status store_sqlite_check_tables(struct store_sqlite *d, struct error *e);
 
 /* wal_checkpoint.c */
@@ -108,6 +108,7 @@ typeof(store_write_batch) store_sqlite_write_batch;
 typeof(store_bind) store_sqlite_bind;
 
 /* leases.c */
+void store_sqlite_bind_hash(sqlite3_stmt *s, int parameter, const struct digest *hash);
 typeof(store_read_leases) store_sqlite_read_leases;
 typeof(store_create_lease) store_sqlite_create_lease;
 typeof(store_update_lease) store_sqlite_update_lease;

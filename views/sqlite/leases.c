@@ -7,10 +7,12 @@
 #include "base/mem.h"
 #include "views/sqlite/internal.h"
 
-#define LEASE_COLUMNS                                                                                        \
+#define FIRST_LEASE_COLUMNS                                                                                  \
     "leaseKey, leaseOwner, leaseCounter, tenure, checkpoint, checkpointSubSequenceNumber, startAt, "         \
     "ownerSwitchesSinceCheckpoint, asOf, parentShardId, childShardIds, startingHashKey, endingHashKey"
-#define LEASE_PARAMETERS "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13"
+#define LEASE_COLUMNS FIRST_LEASE_COLUMNS ", checkpointHash"
+#define FROM_LEASES " FROM leases WHERE entityType = 'LEASE' ORDER BY leaseKey"
+#define LEASE_PARAMETERS "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14"
 
 /* Copied: `text` may be a local of the caller. "" becomes NULL. */
 static void bind_copy(sqlite3_stmt *s, int parameter, const char *text) {
@@ -21,6 +23,13 @@ static void bind_shards(sqlite3_stmt *s, int parameter, const char shards[][LIMI
     char text[2 * LIMIT_SHARD_ID_BYTES + 2];
     snprintf(text, sizeof text, "%s%s%s", shards[0], *shards[0] && *shards[1] ? "," : "", shards[1]);
     bind_copy(s, parameter, text);
+}
+
+void store_sqlite_bind_hash(sqlite3_stmt *s, int parameter, const struct digest *hash) {
+    if (digest_is_set(hash))
+        sqlite3_bind_blob(s, parameter, hash->bytes, sizeof hash->bytes, SQLITE_TRANSIENT);
+    else
+        sqlite3_bind_null(s, parameter);
 }
 
 static void bind_lease(sqlite3_stmt *s, const struct store_lease *lease) {
@@ -43,6 +52,8 @@ static void bind_lease(sqlite3_stmt *s, const struct store_lease *lease) {
     bind_shards(s, 11, lease->children);
     bind_copy(s, 12, lease->starting_hash_key);
     bind_copy(s, 13, lease->ending_hash_key);
+    store_sqlite_bind_hash(s, 14,
+                           lease->checkpoint == LEASE_AT_POSITION ? &lease->hash : &(struct digest){0});
 }
 
 static void get_text(sqlite3_stmt *s, int column, char *out, size_t size) {
@@ -74,6 +85,8 @@ static enum status get_lease(const struct store_sqlite *d, sqlite3_stmt *s, stru
     get_shards(s, 10, lease->children);
     get_text(s, 11, lease->starting_hash_key, sizeof lease->starting_hash_key);
     get_text(s, 12, lease->ending_hash_key, sizeof lease->ending_hash_key);
+    if (sqlite3_column_bytes(s, 13) == DIGEST_BYTES)
+        memcpy(lease->hash.bytes, sqlite3_column_blob(s, 13), DIGEST_BYTES);
     if (store_lease_set_checkpoint(lease, sqlite_text(s, 4), (uint32_t)sqlite3_column_int64(s, 5)))
         return STATUS_OK;
     return error_set(e, STATUS_FAILED, "lease '%s' in database '%s' has no valid checkpoint", lease->shard_id,
@@ -84,9 +97,11 @@ enum status store_sqlite_read_leases(struct store *store, struct store_lease **l
                                      struct error *e) {
     struct store_lease *list = NULL;
     _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
-    enum status status = store_sqlite_begin_query(
-        &r, store, SELECT_LEASES,
-        "SELECT " LEASE_COLUMNS " FROM leases WHERE entityType = 'LEASE' ORDER BY leaseKey", e);
+    enum status status = store_sqlite_begin_query(&r, store, SELECT_LEASES,
+                                                  store_sqlite_of(store)->version < 2
+                                                      ? "SELECT " FIRST_LEASE_COLUMNS ", NULL" FROM_LEASES
+                                                      : "SELECT " LEASE_COLUMNS FROM_LEASES,
+                                                  e);
     *n = 0;
     while (!status && !(status = sqlite_step(r.c, r.s, e))) {
         list = mem_resize(list, *n + 1, sizeof *list);
@@ -148,6 +163,7 @@ static void keep_later_checkpoint(struct store_lease *after, const struct store_
          position_compare(&after->position, &found->position) < 0)) {
         after->checkpoint = LEASE_AT_POSITION;
         after->position = found->position;
+        after->hash = found->hash;
     }
 }
 

@@ -22,6 +22,7 @@ static const char *const migrations[] = {
     " ownerSwitchesSinceCheckpoint INTEGER, asOf INTEGER, parentShardId TEXT, childShardIds TEXT,"
     " startingHashKey TEXT, endingHashKey TEXT,"
     " sourceArn TEXT, sourceCreated INTEGER, viewVersion INTEGER, identityKey BLOB) WITHOUT ROWID;",
+    "ALTER TABLE leases ADD COLUMN checkpointHash BLOB;",
 };
 enum { SCHEMA_VERSION = sizeof migrations / sizeof *migrations };
 
@@ -58,29 +59,28 @@ static enum status migrate(struct store_sqlite *d, struct error *e) {
         if (!status)
             status = sqlite_run(&d->writer, set_version, e);
     }
+    d->version = version;
     return status;
 }
 
 enum status store_sqlite_create(struct store *store, struct error *e) {
     struct store_sqlite *d = store_sqlite_of(store);
-    int version;
-    enum status status = read_version(&d->writer, &version, e);
-    if (status || version == SCHEMA_VERSION)
+    enum status status = read_version(&d->writer, &d->version, e);
+    if (status || d->version == SCHEMA_VERSION)
         return status;
     status = store_sqlite_begin(d, NULL, e);
     return status ? status : store_sqlite_end(d, NULL, migrate(d, e), e);
 }
 
 enum status store_sqlite_check_tables(struct store_sqlite *d, struct error *e) {
-    int version;
+    int version = 0;
     struct sqlite c = {.path = d->path}; /* not sqlite_open: that switches a file to WAL mode */
     int result = sqlite3_open_v2(d->path, &c.db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
     enum status status = result == SQLITE_OK ? read_version(&c, &version, e) : sqlite_error(&c, result, e);
     sqlite_close(&c);
-    if (!status && version < SCHEMA_VERSION)
-        return error_set(
-            e, STATUS_NOT_FOUND,
-            "database '%s' has no tables of this program, or older ones: run the program on it once",
-            d->path);
+    if (!status && version < 1)
+        return error_set(e, STATUS_NOT_FOUND,
+                         "database '%s' has no tables of this program: run the program on it once", d->path);
+    d->version = version;
     return status ? status : refuse_newer(d, version, e);
 }

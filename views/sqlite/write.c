@@ -75,17 +75,18 @@ static enum status write_contribution(struct sqlite *c, const struct store_contr
 static enum status write_checkpoint(struct sqlite *c, const char *shard_id,
                                     const struct store_checkpoint *checkpoint, struct error *e) {
     char sequence[POSITION_TEXT_SIZE];
-    sqlite3_stmt *s =
-        sqlite_statement(c, UPDATE_CHECKPOINT,
-                         "UPDATE leases SET checkpoint = ?1, checkpointSubSequenceNumber = ?2,"
-                         " ownerSwitchesSinceCheckpoint = 0 WHERE leaseKey = ?3 AND tenure = ?4",
-                         e);
+    sqlite3_stmt *s = sqlite_statement(
+        c, UPDATE_CHECKPOINT,
+        "UPDATE leases SET checkpoint = ?1, checkpointSubSequenceNumber = ?2,"
+        " checkpointHash = ?5, ownerSwitchesSinceCheckpoint = 0 WHERE leaseKey = ?3 AND tenure = ?4",
+        e);
     if (!s)
         return e->status;
     sqlite_bind_text(s, 1, position_sequence(&checkpoint->position, sequence));
     sqlite3_bind_int64(s, 2, position_sub_sequence(&checkpoint->position));
     sqlite_bind_text(s, 3, shard_id);
     sqlite_bind_text(s, 4, checkpoint->tenure);
+    store_sqlite_bind_hash(s, 5, &checkpoint->hash);
     enum status status = sqlite_execute(c, s, e);
     if (!status && sqlite3_changes(c->db) == 0) {
         status = error_set_code(e, STATUS_FAILED, "LeaseLost", "the lease of shard '%s' is no longer held",

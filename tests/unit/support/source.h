@@ -200,10 +200,11 @@ static inline void add_text(struct fixture *t, const char *text) {
 /* What a reader handed out. */
 
 struct seen {
-    struct position positions[64];
-    char *data[64];
-    size_t lengths[64];
-    bool cut[64];
+    struct position positions[128];
+    char *data[128];
+    size_t lengths[128];
+    bool cut[128], blank[128];
+    struct digest hashes[128]; /* source_hash after each */
     size_t n;
     int64_t as_of_ms; /* the last that was reported */
 };
@@ -234,6 +235,8 @@ static inline enum status read_once(struct source_reader *r, struct seen *seen, 
             memcpy(seen->data[seen->n], record->data, record->length);
         seen->lengths[seen->n] = record->length;
         seen->cut[seen->n] = record->cut;
+        seen->blank[seen->n] = record->blank;
+        seen->hashes[seen->n] = source_hash(r, i + 1);
     }
     if (batch.as_of_ms >= 0)
         seen->as_of_ms = batch.as_of_ms;

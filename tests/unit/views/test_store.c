@@ -149,6 +149,7 @@ static struct store_lease full_lease(void) {
         .tenure = "0123456789abcdef0123456789abcdef",
         .checkpoint = LEASE_AT_POSITION,
         .owner_switches = 2,
+        .hash = {{1, 2, 3}},
         .as_of_ms = 1700000000123,
         .parents = {"shardId-000000000008", "shardId-000000000009"},
         .children = {"shardId-000000000010"},
@@ -166,8 +167,10 @@ static void assert_same_lease(const struct store_lease *a, const struct store_le
     assert_int_equal(a->counter, b->counter);
     assert_string_equal(a->tenure, b->tenure);
     assert_int_equal(a->checkpoint, b->checkpoint);
-    if (a->checkpoint == LEASE_AT_POSITION)
+    if (a->checkpoint == LEASE_AT_POSITION) {
         assert_int_equal(position_compare(&a->position, &b->position), 0);
+        assert_true(digest_is_same(&a->hash, &b->hash));
+    }
     if (a->checkpoint == LEASE_AT_TIMESTAMP)
         assert_int_equal(a->start_at_ms, b->start_at_ms);
     assert_int_equal(a->owner_switches, b->owner_switches);
@@ -307,9 +310,9 @@ static void shrinking_ends(void **state) {
 
 static void belongs_to_its_first_source(void **state) {
     struct fixture *t = support_fixture(state);
-    const struct store_source mine = {"arn:aws:kinesis:eu-west-1:1:stream/mine", 1700000000123};
-    const struct store_source other = {"arn:aws:kinesis:eu-west-1:1:stream/other", 1700000000123};
-    const struct store_source created_again = {"arn:aws:kinesis:eu-west-1:1:stream/mine", 1800000000000};
+    const struct store_source mine = {"arn:aws:kinesis:eu-west-1:1:stream/mine", 1700000000123, ""};
+    const struct store_source other = {"arn:aws:kinesis:eu-west-1:1:stream/other", 1700000000123, ""};
+    const struct store_source created_again = {"arn:aws:kinesis:eu-west-1:1:stream/mine", 1800000000000, ""};
     uint8_t key[3][STORE_IDENTITY_KEY_BYTES];
     struct store_lease *leases;
     size_t n;
@@ -331,6 +334,25 @@ static void belongs_to_its_first_source(void **state) {
         store_read_leases(t->store, &leases, &n, &support_error)); /* the source record is not a lease */
     assert_int_equal(n, 0);
     free(leases);
+}
+
+/* A store of an older program, which gave the file another name. */
+static void renames_its_source(void **state) {
+    struct fixture *t = support_fixture(state);
+    const struct store_source former = {"file: device 1, inode 2, first line sha256 ab", 0, ""};
+    const struct store_source mine = {"file: first line sha256 ab", 0, ", first line sha256 ab"};
+    const struct store_source other = {"file: first line sha256 cd", 0, ", first line sha256 cd"};
+    uint8_t key[2][STORE_IDENTITY_KEY_BYTES];
+    assert_ok(store_bind(t->store, &former, key[0], &support_error));
+    assert_int_equal(store_bind(t->store, &other, key[1], &support_error), STATUS_INVALID);
+    assert_non_null(strstr(support_error.message, former.name));
+    for (int i = 0; i < 2; i++) {
+        assert_ok(store_bind(t->store, &mine, key[1], &support_error));
+        assert_memory_equal(key[0], key[1], sizeof key[0]);
+    }
+    assert_int_equal(store_bind(t->store, &other, key[1], &support_error), STATUS_INVALID);
+    assert_non_null(strstr(support_error.message, mine.name));
+    assert_int_equal(store_bind(t->store, &former, key[1], &support_error), STATUS_INVALID);
 }
 
 static void creating_again_changes_nothing(void **state) {
@@ -477,7 +499,7 @@ static struct store *open_again(const struct fixture *t) {
 
 static void one_process_writes(void **state) {
     struct fixture *t = support_fixture(state);
-    const struct store_source source = {"file: mine", 0};
+    const struct store_source source = {"file: mine", 0, ""};
     uint8_t key[STORE_IDENTITY_KEY_BYTES];
     char pid[32];
     struct store *other = open_again(t);
@@ -510,7 +532,7 @@ static void batch_is_a_transaction(void **state) {
 
 static enum status put_row_with_checkpoint(struct fixture *t, const char *tenure, uint64_t position) {
     _cleanup_(contribution_freep) struct contribution *row = make_row("hat", SHARD ":7");
-    const struct store_checkpoint checkpoint = {tenure, position_from_u64(position)};
+    const struct store_checkpoint checkpoint = {tenure, position_from_u64(position), {{(uint8_t)position}}};
     const struct store_contribution_write write = {row, NULL};
     const struct store_batch batch = {
         .shard_id = SHARD, .contributions = &write, .n_contributions = 1, .checkpoint = &checkpoint};
@@ -530,6 +552,7 @@ static void checkpoint_is_in_the_batch(void **state) {
     assert_ok(store_update_lease(t->store, &lease, &after, &t->fence, &found, &support_error));
     assert_ok(store_read_leases(t->store, &back, &n, &support_error));
     after.position = position_from_u64(9);
+    after.hash = (struct digest){{9}};
     assert_same_lease(&back[0], &after);
     free(back);
 }
@@ -553,6 +576,27 @@ static void newer_tables_are_refused(void **state) {
     support_database(t, "", path, sizeof path);
     assert_int_equal(store_sqlite_open(&store, path, &support_error), STATUS_INVALID);
     assert_non_null(strstr(support_error.message, "version 99"));
+}
+
+static void older_tables_are_read_and_migrated(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct store_lease lease = full_lease(), *back;
+    char path[128];
+    struct store *store;
+    size_t n;
+    lease.hash = (struct digest){0};
+    assert_ok(store_create_lease(t->store, &lease, &support_error));
+    support_database(t, "", path, sizeof path);
+    sqlite3_close(
+        support_run_sql(t, "ALTER TABLE leases DROP COLUMN checkpointHash; PRAGMA user_version = 1"));
+    for (int migrated = 0; migrated < 2; migrated++) {
+        assert_ok(migrated ? store_sqlite_open(&store, path, &support_error)
+                           : store_sqlite_open_reader(&store, path, &support_error));
+        assert_ok(store_read_leases(store, &back, &n, &support_error));
+        assert_same_lease(&back[0], &lease);
+        free(back);
+        store_free(store);
+    }
 }
 
 static void readers_do_not_wait(void **state) {
@@ -581,6 +625,7 @@ static void readers_do_not_wait(void **state) {
         test("shrinking the watermarks of a shard ends", shrinking_ends),                                    \
         test("a store belongs to its first source, and names both sides to another",                         \
              belongs_to_its_first_source),                                                                   \
+        test("a source under a name of an older program is the same, and is renamed", renames_its_source),   \
         test("creating existing tables changes nothing", creating_again_changes_nothing),                    \
         test("a call to a cancelled store fails at once", cancelled_store_answers_at_once),
 
@@ -605,6 +650,8 @@ int main(void) {
         support_test_sqlite("a batch of a tenure that is over is refused",
                             batch_of_an_ended_tenure_is_refused),
         support_test_sqlite("tables of a newer program are refused", newer_tables_are_refused),
+        support_test_sqlite("tables of an older program are read, and migrated by whoever writes",
+                            older_tables_are_read_and_migrated),
         support_test_sqlite("readers do not wait for a writer", readers_do_not_wait),
     };
     int failed = cmocka_run_group_tests_name("store: dynamodb", dynamodb, NULL, NULL);

@@ -89,7 +89,7 @@ static void assert_no_more(struct fixture *t) {
 
 static void start_at(struct fixture *t, uint64_t offset) {
     lines_deinit(&t->lines);
-    lines_init(&t->lines, t->fd, offset);
+    assert_true(lines_init(&t->lines, t->fd, offset));
 }
 
 /* Whole lines. */
@@ -152,8 +152,8 @@ static void reading_begins_at_the_offset_asked_for(void **state) {
     assert_no_more(t);
     append(t, "four\n");
     assert_next(t, 14, "four");
-    start_at(t, 1000);
-    assert_no_more(t);
+    lines_deinit(&t->lines);
+    assert_false(lines_init(&t->lines, t->fd, 20)); /* the file is shorter */
 }
 
 static void lines_not_taken_yet_are_kept_when_more_is_read(void **state) {
@@ -253,6 +253,83 @@ static void two_long_lines_in_a_row_are_two(void **state) {
     assert_next(t, 2 * LONGEST + 9 * CHUNK + 84, "partial");
 }
 
+/* What lies behind. */
+
+static void assert_behind(struct fixture *t, uint64_t offset) {
+    char expected[LINES_BEHIND];
+    const char *bytes = NULL;
+    size_t n = lines_behind(&t->lines, offset, &bytes),
+           at_most = offset < LINES_BEHIND ? offset : LINES_BEHIND;
+    assert_int_equal(n, at_most);
+    assert_int_equal(pread(t->fd, expected, n, (off_t)(offset - n)), n);
+    assert_memory_equal(bytes, expected, n);
+}
+
+static void the_bytes_behind_each_line_are_kept(void **state) {
+    struct fixture *t = *state;
+    uint64_t seed = 7, offsets[200] = {0};
+    struct line line;
+    for (size_t i = 1; i < COUNT(offsets); i++) {
+        size_t length = i == 100 ? LONGEST + 9 * CHUNK : support_random(&seed) % (i % 20 ? 300 : 300000);
+        append_run(t, length, "\n");
+        offsets[i] = offsets[i - 1] + length + 1;
+    }
+    for (size_t from = 0; from < COUNT(offsets) - 1; from += 33) {
+        start_at(t, offsets[from]);
+        assert_behind(t, offsets[from]);
+        for (size_t i = from; i < COUNT(offsets) - 1; i++) {
+            assert_true(next_line(t, &line));
+            assert_int_equal(line.offset, offsets[i]);
+            assert_behind(t, offsets[i + 1]);
+        }
+    }
+}
+
+static void a_line_that_was_not_handed_out_is_not_behind(void **state) {
+    struct fixture *t = *state;
+    const char *bytes;
+    append(t, "one\ntwo\n");
+    assert_next(t, 0, "one");
+    assert_int_equal(lines_behind(&t->lines, 8, &bytes), 0);
+}
+
+static void assert_changed(struct fixture *t, const char *refill) {
+    assert_int_equal(ftruncate(t->fd, 0), 0);
+    assert_int_equal(pwrite(t->fd, refill, strlen(refill), 0), strlen(refill));
+    assert_int_equal(lines_fill(&t->lines), LINES_CHANGED);
+}
+
+static void what_was_read_and_is_not_there_any_more_is_a_change(void **state) {
+    struct fixture *t = *state;
+    static const char *const refills[] = {
+        "",
+        "one\n",
+        "one\ntwo\npar",
+        "ONE\ntwo\npart",
+        "one\ntwo\npert",
+        "ONE\ntwo\npart of a longer one\nfour\n",
+    };
+    for (size_t i = 0; i < COUNT(refills); i++) {
+        assert_int_equal(ftruncate(t->fd, 0), 0);
+        assert_int_equal(pwrite(t->fd, "one\ntwo\npart", 12, 0), 12);
+        start_at(t, 0);
+        assert_next(t, 0, "one");
+        assert_next(t, 4, "two");
+        assert_no_more(t);
+        assert_changed(t, refills[i]);
+    }
+}
+
+static void the_same_bytes_in_their_place_are_no_change(void **state) {
+    struct fixture *t = *state;
+    append(t, "one\npart");
+    assert_next(t, 0, "one");
+    assert_no_more(t);
+    assert_int_equal(ftruncate(t->fd, 0), 0);
+    assert_int_equal(pwrite(t->fd, "one\npartial\n", 12, 0), 12);
+    assert_next(t, 4, "partial");
+}
+
 /* Failures. */
 
 static void a_read_that_fails_reports_the_error(void **state) {
@@ -287,6 +364,14 @@ int main(void) {
              a_line_too_long_is_handed_out_once_its_end_is_there),
         test("two lines in a row that are too long are two cut lines, and the next line is whole",
              two_long_lines_in_a_row_are_two),
+        test("the bytes behind each line are kept, wherever reading began, behind a line that was cut too",
+             the_bytes_behind_each_line_are_kept),
+        test("a line that was not handed out yet is not behind",
+             a_line_that_was_not_handed_out_is_not_behind),
+        test("a chunk is refused if what was read before it was cut, or is another",
+             what_was_read_and_is_not_there_any_more_is_a_change),
+        test("a file that was written anew with the same bytes is read on",
+             the_same_bytes_in_their_place_are_no_change),
         test("a read that fails reports the error", a_read_that_fails_reports_the_error),
     };
     return cmocka_run_group_tests_name("lines", tests, NULL, NULL);

@@ -4,7 +4,11 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "base/digest.h"
+#include "ingest/file/lines.h"
 #include "tests/unit/support/source.h"
+
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 /* A file that is missing or empty. */
 
@@ -49,23 +53,24 @@ static void a_fifo_or_a_folder_is_refused(void **state) {
     source_free(folder);
 }
 
-static void two_files_have_different_source_names(void **state) {
+/* The bytes of the first line as they lie: records of older programs end with that hash. */
+static void a_file_is_named_by_its_first_line(void **state) {
     struct fixture *t = fixture(state);
-    struct store_source mine, others, rewritten;
-    char path[160];
-    snprintf(path, sizeof path, "%s.copy", t->path);
-    append_text(t, "first\n");
-    write_file(path, O_TRUNC, "first\n", 6);
-    struct source *other = source_file_new(path, support_clock());
-    assert_ok(source_identify(t->source, &mine, &failure));
-    assert_ok(source_identify(other, &others, &failure));
-    assert_string_not_equal(mine.name, others.name);
-
-    write_file(t->path, O_TRUNC, "1st\n", 4); /* the same inode, another beginning */
-    assert_ok(source_identify(t->source, &rewritten, &failure));
-    assert_string_not_equal(mine.name, rewritten.name);
-    source_free(other);
-    unlink(path);
+    static const char *const lines[] = {"first", "", BYTE_ORDER_MARK "first", " \r"};
+    char hash[DIGEST_HEX_SIZE], expected[128];
+    struct store_source identity;
+    for (size_t i = 0; i < COUNT(lines); i++) {
+        digest_sha256_hex(lines[i], strlen(lines[i]), hash);
+        write_file(t->path, O_TRUNC, lines[i], strlen(lines[i]));
+        append_text(t, "\nsecond\n");
+        assert_ok(source_identify(t->source, &identity, &failure));
+        snprintf(expected, sizeof expected, "file: first line sha256 %s", hash);
+        assert_string_equal(identity.name, expected);
+        snprintf(expected, sizeof expected, "file: device 1, inode 2, first line sha256 %s", hash);
+        assert_int_equal(store_compare_source(&identity, expected, 0), STORE_RECORD_STALE);
+        expected[strlen(expected) - 1] ^= 1;
+        assert_int_equal(store_compare_source(&identity, expected, 0), STORE_RECORD_OTHER);
+    }
 }
 
 /* A file that grows. */
@@ -135,59 +140,218 @@ static void a_line_too_long_becomes_a_cut_record(void **state) {
     assert_seen(&rest, 0, "last", 4);
 }
 
-/* Files that shrank, were replaced or were removed. */
-
-static void every_read_of_a_file_that_shrank_fails(void **state) {
+static void a_byte_order_mark_is_no_part_of_the_first_line(void **state) {
     struct fixture *t = fixture(state);
     _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
     _cleanup_(forget) struct seen seen = {0};
-    append_text(t, "first\nsecond\n");
+    const struct position zero = position_from_u64(0);
+    append_text(t, BYTE_ORDER_MARK "first\n" BYTE_ORDER_MARK "second\n");
     read_up_to_now(r, &seen);
-    assert_int_equal(truncate(t->path, 6), 0);
+    assert_int_equal(seen.n, 2);
+    assert_seen(&seen, 0, "first", 5);
+    assert_int_equal(position_compare(&seen.positions[0], &zero), 0);
+    assert_seen(&seen, 1, BYTE_ORDER_MARK "second", 9); /* only the first line may have one */
+}
+
+static void lines_of_white_space_are_blank(void **state) {
+    struct fixture *t = fixture(state);
+    static const char *const lines[] = {BYTE_ORDER_MARK, "", "\r", " \t\r", " x", "\f", "\xc2\xa0"};
+    _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
+    _cleanup_(forget) struct seen seen = {0};
+    for (size_t i = 0; i < COUNT(lines); i++)
+        add_text(t, lines[i]);
+    read_up_to_now(r, &seen);
+    assert_int_equal(seen.n, COUNT(lines));
+    for (size_t i = 0; i < COUNT(lines); i++)
+        assert_int_equal(seen.blank[i], i < 4);
+}
+
+/* The hash of what was read. */
+
+static void the_hash_is_that_of_the_bytes_up_to_the_end_of_a_line(void **state) {
+    struct fixture *t = fixture(state);
+    _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
+    _cleanup_(forget) struct seen seen = {0};
+    const struct digest one = digest_of("one\n", 4), two = digest_of("one\n\n", 5);
+    char long_line[6000];
+    memset(long_line, 'x', sizeof long_line);
+    append_text(t, "one\n\n");
+    add_line(t, long_line, sizeof long_line);
+    append_text(t, "partial");
+    read_up_to_now(r, &seen);
+    assert_int_equal(seen.n, 3);
+    assert_true(digest_is_same(&seen.hashes[0], &one));
+    assert_true(digest_is_same(&seen.hashes[1], &two));
+    long_line[4095] = '\n'; /* the last 4 KiB */
+    const struct digest three = digest_of(long_line, 4096);
+    assert_true(digest_is_same(&seen.hashes[2], &three));
+    source_forget(r);
+    const struct digest now = source_hash(r, 0);
+    assert_true(digest_is_same(&now, &three));
+}
+
+/* A reader that continues after the first of these lines, as a lease's owner does. */
+
+#define FIRST "first\n"
+#define SECOND "second\n"
+#define THIRD "third\n"
+
+static struct source_reader *open_after(struct fixture *t, uint64_t offset, const char *read) {
+    const struct source_start start = {
+        .checkpoint = LEASE_AT_POSITION,
+        .position = position_from_u64(offset),
+        .hash = read ? digest_of(read, strlen(read)) : (struct digest){{0}},
+    };
+    struct store_source identity;
+    assert_ok(source_identify(t->source, &identity, &failure));
+    return open_shard(t, t->source, &start);
+}
+
+static void a_reader_continues_only_after_the_bytes_that_were_read(void **state) {
+    struct fixture *t = fixture(state);
+    _cleanup_(forget) struct seen seen = {0};
+    append_text(t, FIRST SECOND THIRD);
+    _cleanup_(close_reader) struct source_reader *same = open_after(t, 6, FIRST SECOND);
+    read_up_to_now(same, &seen);
+    assert_int_equal(seen.n, 1);
+    assert_seen(&seen, 0, "third", 5);
+
+    _cleanup_(close_reader) struct source_reader *other = open_after(t, 6, FIRST "sekond\n");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(read_once(other, &seen, 0), STATUS_FAILED);
+        assert_contains(failure.message, "before byte 13");
+        assert_contains(failure.message, "--store");
+    }
+    assert_int_equal(seen.n, 1);
+}
+
+static void a_reader_without_a_hash_makes_one(void **state) {
+    struct fixture *t = fixture(state);
+    _cleanup_(forget) struct seen seen = {0};
+    append_text(t, FIRST SECOND);
+    _cleanup_(close_reader) struct source_reader *r = open_after(t, 6, NULL);
+    assert_ok(read_once(r, &seen, 0));
+    const struct digest expected = digest_of(FIRST SECOND, 13), hash = source_hash(r, 0);
+    assert_true(digest_is_same(&hash, &expected));
+}
+
+/* Files that are changed while they are read. Each reader has read FIRST and SECOND. */
+
+static struct source_reader *read_two(struct fixture *t, struct seen *seen) {
+    append_text(t, FIRST SECOND);
+    struct source_reader *r = open_from(t, NULL);
+    read_up_to_now(r, seen);
+    assert_int_equal(seen->n, 2);
+    return r;
+}
+
+static void replace(const struct fixture *t, const char *text) {
+    char path[160];
+    snprintf(path, sizeof path, "%s.new", t->path);
+    write_file(path, O_TRUNC, text, strlen(text));
+    assert_int_equal(rename(path, t->path), 0);
+}
+
+static void refill(const struct fixture *t, const char *text) {
+    write_file(t->path, O_TRUNC, text, strlen(text));
+}
+
+/* Each read fails and hands nothing out, until the right file is back, with one more line. */
+static void assert_refused_until_it_is_back(struct fixture *t, struct source_reader *r, struct seen *seen,
+                                            const char *message) {
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(read_once(r, seen, 0), STATUS_FAILED);
+        assert_contains(failure.message, t->path);
+        assert_contains(failure.message, message);
+    }
+    assert_int_equal(seen->n, 2);
+    replace(t, FIRST SECOND THIRD);
+    read_up_to_now(r, seen);
+    assert_int_equal(seen->n, 3);
+    assert_seen(seen, 2, "third", 5);
+}
+
+static const struct {
+    const char *text, *message;
+} others[] = {
+    {FIRST, "has shrunk"},
+    {"", "has shrunk"},
+    {FIRST "2nd\n", "have changed"},
+    {FIRST "sekond\n", "have changed"},
+    {FIRST "sekond\n" THIRD, "have changed"}, /* longer than what was read */
+    {"1st..\n" SECOND THIRD, "have changed"},
+    {"another file altogether\n" THIRD, "have changed"},
+};
+
+static void a_file_that_is_truncated_and_filled_again_is_refused(void **state) {
+    struct fixture *t = fixture(state);
+    for (size_t i = 0; i < COUNT(others); i++) {
+        _cleanup_(forget) struct seen seen = {0};
+        unlink(t->path);
+        _cleanup_(close_reader) struct source_reader *r = read_two(t, &seen);
+        refill(t, others[i].text);
+        assert_refused_until_it_is_back(t, r, &seen, others[i].message);
+    }
+}
+
+static void another_file_at_the_path_is_refused(void **state) {
+    struct fixture *t = fixture(state);
+    for (size_t i = 0; i < COUNT(others); i++) {
+        _cleanup_(forget) struct seen seen = {0};
+        unlink(t->path);
+        _cleanup_(close_reader) struct source_reader *r = read_two(t, &seen);
+        replace(t, others[i].text);
+        assert_refused_until_it_is_back(t, r, &seen, others[i].message);
+    }
+}
+static void a_first_line_far_behind_is_compared_too(void **state) {
+    struct fixture *t = fixture(state);
+    _cleanup_(forget) struct seen seen = {0};
+    char filler[2 * LINES_BEHIND];
+    memset(filler, 'x', sizeof filler);
+    append_text(t, FIRST);
+    _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
+    add_line(t, filler, sizeof filler);
+    read_up_to_now(r, &seen);
+    replace(t, "1st..\n");
+    add_line(t, filler, sizeof filler);
+    append_text(t, THIRD);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(read_once(r, &seen, 0), STATUS_FAILED);
-        assert_contains(failure.message, t->path);
-        assert_contains(failure.message, "has shrunk");
-        append_text(t, "3\n"); /* still short */
+        assert_contains(failure.message, "first line is another");
     }
     assert_int_equal(seen.n, 2);
 }
 
-static void a_file_shorter_than_the_position_fails(void **state) {
+static void a_copy_is_read_on(void **state) {
     struct fixture *t = fixture(state);
-    const struct position second = position_from_u64(6);
-    _cleanup_(close_reader) struct source_reader *r = open_from(t, &second);
     _cleanup_(forget) struct seen seen = {0};
-    append_text(t, "first\n");
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(read_once(r, &seen, 0), STATUS_FAILED);
-        assert_contains(failure.message, "has shrunk");
-        append_text(t, "seco"); /* a partial line cannot be the last record that was read */
-    }
+    _cleanup_(close_reader) struct source_reader *r = read_two(t, &seen);
+    replace(t, FIRST SECOND); /* another inode */
+    read_up_to_now(r, &seen);
+    append_text(t, THIRD);
+    read_up_to_now(r, &seen);
+    refill(t, FIRST SECOND THIRD "fourth\n"); /* the same inode, written again */
+    read_up_to_now(r, &seen);
+    assert_int_equal(seen.n, 4);
+    assert_seen(&seen, 2, "third", 5);
+    assert_seen(&seen, 3, "fourth", 6);
 }
 
-static void a_replaced_file_fails_and_names_both_inodes(void **state) {
+static void a_line_without_an_end_may_be_written_anew(void **state) {
     struct fixture *t = fixture(state);
-    _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
     _cleanup_(forget) struct seen seen = {0};
-    struct stat was, is;
-    char path[160], number[32];
-    snprintf(path, sizeof path, "%s.new", t->path);
-    append_text(t, "first\n");
+    _cleanup_(close_reader) struct source_reader *r = read_two(t, &seen);
+    append_text(t, "thi");
     read_up_to_now(r, &seen);
-    assert_int_equal(stat(t->path, &was), 0);
-    write_file(path, O_TRUNC, "first\nsecond\n", 13);
-    assert_int_equal(rename(path, t->path), 0);
-    assert_int_equal(stat(t->path, &is), 0);
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(read_once(r, &seen, 0), STATUS_FAILED);
-        assert_contains(failure.message, "was replaced");
-        snprintf(number, sizeof number, "%ju", (uintmax_t)was.st_ino);
-        assert_contains(failure.message, number);
-        snprintf(number, sizeof number, "%ju", (uintmax_t)is.st_ino);
-        assert_contains(failure.message, number);
-    }
-    assert_int_equal(seen.n, 1);
+    refill(t, FIRST SECOND);
+    read_up_to_now(r, &seen);
+    append_text(t, "other");
+    read_up_to_now(r, &seen);
+    refill(t, FIRST SECOND "others\n");
+    read_up_to_now(r, &seen);
+    assert_int_equal(seen.n, 3);
+    assert_seen(&seen, 2, "others", 6);
 }
 
 static void a_removed_file_fails_without_a_wait(void **state) {
@@ -202,6 +366,64 @@ static void a_removed_file_fails_without_a_wait(void **state) {
     assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
 }
 
+/* Holes. */
+
+static void assert_hole(struct source_reader *r, struct seen *seen, size_t n, const char *at_byte) {
+    for (int i = 0; i < 3; i++) {
+        while (read_once(r, seen, 0) == STATUS_OK)
+            assert_int_equal(seen->as_of_ms, 0); /* what comes before it is read; nothing is claimed */
+        assert_int_equal(failure.status, STATUS_FAILED);
+        assert_contains(failure.message, at_byte);
+    }
+    assert_int_equal(seen->n, n);
+}
+
+static void a_hole_in_place_of_lines_is_refused_until_it_is_filled(void **state) {
+    struct fixture *t = fixture(state);
+    static const char hole[100] = {0};
+    static const char *const before[] = {FIRST SECOND, FIRST SECOND "thi"}, *const after[] = {"", "4\n",
+                                                                                              THIRD THIRD};
+    char at_byte[32], lines[101];
+    memset(lines, '\n', 100);
+    lines[100] = '\0';
+    for (size_t i = 0; i < COUNT(before) * COUNT(after); i++) {
+        const char *text = before[i % COUNT(before)], *rest = after[i / COUNT(before)];
+        _cleanup_(forget) struct seen seen = {0};
+        _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
+        refill(t, text);
+        write_file(t->path, O_APPEND, hole, sizeof hole);
+        append_text(t, rest);
+        snprintf(at_byte, sizeof at_byte, "a hole at byte %zu:", strlen(text));
+        assert_hole(r, &seen, 2, at_byte);
+
+        char whole[400]; /* as the message says: newlines in place of the NULs */
+        snprintf(whole, sizeof whole, "%s%s%s", text, lines, rest);
+        refill(t, whole);
+        read_up_to_now(r, &seen);
+        assert_true(seen.n >= 102);
+    }
+}
+
+static void a_sparse_end_of_a_file_is_a_hole(void **state) {
+    struct fixture *t = fixture(state);
+    _cleanup_(forget) struct seen seen = {0};
+    append_text(t, FIRST);
+    assert_int_equal(truncate(t->path, 100 << 20), 0);
+    _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
+    assert_hole(r, &seen, 1, "a hole at byte 6:");
+}
+
+static void a_few_nul_bytes_are_part_of_a_line(void **state) {
+    struct fixture *t = fixture(state);
+    static const char few[15] = {0};
+    _cleanup_(forget) struct seen seen = {0};
+    _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
+    add_line(t, few, sizeof few);
+    read_up_to_now(r, &seen);
+    assert_int_equal(seen.n, 1);
+    assert_seen(&seen, 0, few, sizeof few);
+}
+
 #define test(title, function)                                                                                \
     { title, function, make_file, tear_down, NULL }
 
@@ -212,17 +434,32 @@ int main(void) {
         test("a file without a whole line is retried until it has one",
              a_file_without_a_whole_line_is_retried),
         test("a FIFO or a folder is refused at once", a_fifo_or_a_folder_is_refused),
-        test("two files have different source names, even with equal contents",
-             two_files_have_different_source_names),
+        test("a file is named by its first line, as it lies", a_file_is_named_by_its_first_line),
         test("the position of a line is its byte offset, and a partial line is not read yet",
              positions_are_byte_offsets),
         test("a read that waits ends when a line is appended", an_appended_line_ends_the_wait),
         test("a line that is too long becomes a cut record", a_line_too_long_becomes_a_cut_record),
-        test("every read of a file that shrank fails", every_read_of_a_file_that_shrank_fails),
-        test("a file that is shorter than the reader's position fails",
-             a_file_shorter_than_the_position_fails),
-        test("a replaced file fails, and both inodes are named", a_replaced_file_fails_and_names_both_inodes),
+        test("a byte order mark is no part of the first line",
+             a_byte_order_mark_is_no_part_of_the_first_line),
+        test("lines of JSON's white space are blank", lines_of_white_space_are_blank),
+        test("the hash is that of the up to 4 KiB that end with a line",
+             the_hash_is_that_of_the_bytes_up_to_the_end_of_a_line),
+        test("a reader continues only after the bytes that were read before",
+             a_reader_continues_only_after_the_bytes_that_were_read),
+        test("a reader that was given no hash makes one", a_reader_without_a_hash_makes_one),
+        test("a file that is truncated and filled again is refused until the right one is back",
+             a_file_that_is_truncated_and_filled_again_is_refused),
+        test("another file at the path is refused until the right one is back",
+             another_file_at_the_path_is_refused),
+        test("a first line far behind the reader is compared, too", a_first_line_far_behind_is_compared_too),
+        test("a copy is read on, and so is a file that was written anew with the same lines",
+             a_copy_is_read_on),
+        test("a last line without an end may be written anew", a_line_without_an_end_may_be_written_anew),
         test("a removed file fails at once, without a wait", a_removed_file_fails_without_a_wait),
+        test("a hole in place of lines is refused until it is filled, with newlines at least",
+             a_hole_in_place_of_lines_is_refused_until_it_is_filled),
+        test("a sparse end of a file is a hole", a_sparse_end_of_a_file_is_a_hole),
+        test("a few NUL bytes are part of a line", a_few_nul_bytes_are_part_of_a_line),
     };
     return cmocka_run_group_tests_name("source_file", tests, NULL, NULL);
 }

@@ -107,30 +107,45 @@ static void two_tenures_always_differ_and_each_contains_its_run_id(void **state)
 static void progress_moves_the_checkpoint_and_resets_the_owner_switches(void **state) {
     (void)state;
     struct store_lease lease = held("s", "ann");
-    struct shard_progress progress = {LEASE_AT_POSITION, lease.position, 1500};
+    struct shard_progress progress = {LEASE_AT_POSITION, lease.position, 1500, {{0}}};
     lease_add_progress(&lease, &progress); /* a renewal is not a checkpoint */
     assert_int_equal(lease.owner_switches, 2);
-    progress = (struct shard_progress){LEASE_AT_POSITION, position_from_u64(99), 2000};
+    progress = (struct shard_progress){LEASE_AT_POSITION, position_from_u64(99), 2000, {{7}}};
     lease_add_progress(&lease, &progress);
     assert_int_equal(position_compare(&lease.position, &progress.position), 0);
+    assert_true(digest_is_same(&lease.hash, &progress.hash));
     assert_int_equal(lease.owner_switches, 0);
     assert_int_equal(lease.as_of_ms, 2000);
-    lease_add_progress(&lease, &(struct shard_progress){LEASE_SHARD_END, {0}, 3000});
+    lease_add_progress(&lease, &(struct shard_progress){LEASE_SHARD_END, {0}, 3000, {{0}}});
     assert_int_equal(lease.checkpoint, LEASE_SHARD_END);
+}
+
+static void a_lease_is_behind_its_progress_until_it_has_position_and_hash(void **state) {
+    (void)state;
+    struct store_lease lease = held("s", "ann");
+    struct shard_progress progress = {LEASE_AT_POSITION, lease.position, 1000, {{0}}};
+    assert_false(lease_is_behind(&lease, &progress));
+    progress.hash.bytes[0] = 7; /* a lease that an older program wrote has none */
+    assert_true(lease_is_behind(&lease, &progress));
+    lease_add_progress(&lease, &progress);
+    assert_false(lease_is_behind(&lease, &progress));
+    progress.position = position_from_u64(99);
+    assert_true(lease_is_behind(&lease, &progress));
 }
 
 static void the_as_of_of_a_lease_never_decreases(void **state) {
     (void)state;
     struct store_lease lease = held("s", "ann");
-    lease_add_progress(&lease, &(struct shard_progress){LEASE_AT_POSITION, position_from_u64(50), 999});
+    lease_add_progress(&lease,
+                       &(struct shard_progress){LEASE_AT_POSITION, position_from_u64(50), 999, {{0}}});
     assert_int_equal(lease.as_of_ms, 1000);
-    lease_add_progress(&lease, &(struct shard_progress){LEASE_AT_POSITION, position_from_u64(51), -1});
+    lease_add_progress(&lease, &(struct shard_progress){LEASE_AT_POSITION, position_from_u64(51), -1, {{0}}});
     assert_int_equal(lease.as_of_ms, 1000);
 }
 
 static void a_row_is_the_one_that_we_sent_only_if_every_field_is_equal(void **state) {
     (void)state;
-    struct store_lease sent = held("s", "ann"), found[8];
+    struct store_lease sent = held("s", "ann"), found[9];
     for (size_t i = 0; i < COUNT(found); i++)
         found[i] = sent;
     assert_true(lease_is_same(&sent, &found[0]));
@@ -142,6 +157,7 @@ static void a_row_is_the_one_that_we_sent_only_if_every_field_is_equal(void **st
     found[5].as_of_ms++;
     strcpy(found[6].shard_id, "t");
     strcpy(found[7].children[0], "t");
+    found[8].hash.bytes[0]++;
     for (size_t i = 0; i < COUNT(found); i++)
         assert_false(lease_is_same(&sent, &found[i]));
 }
@@ -300,6 +316,7 @@ int main(void) {
         cmocka_unit_test(a_released_lease_is_free_at_once),
         cmocka_unit_test(two_tenures_always_differ_and_each_contains_its_run_id),
         cmocka_unit_test(progress_moves_the_checkpoint_and_resets_the_owner_switches),
+        cmocka_unit_test(a_lease_is_behind_its_progress_until_it_has_position_and_hash),
         cmocka_unit_test(the_as_of_of_a_lease_never_decreases),
         cmocka_unit_test(a_row_is_the_one_that_we_sent_only_if_every_field_is_equal),
         cmocka_unit_test(a_lease_without_an_owner_is_free_at_once),
