@@ -50,11 +50,15 @@ def until_active(kinesis, name):
 
 
 def put(kinesis, stream, puts):
-    """Puts workload.Puts in order. A refused record would break the order, so it is an error."""
+    """Puts workload.Puts in order. A refused record would break the order, so it is an error. Returns their
+    [(shard, sequence number)]."""
+    positions = []
     for start in range(0, len(puts), PUT_BATCH):
         records = [{"Data": p.data, "PartitionKey": p.partition_key} for p in puts[start : start + PUT_BATCH]]
         reply = kinesis.put_records(StreamName=stream, Records=records)
         assert reply["FailedRecordCount"] == 0, reply
+        positions += [(record["ShardId"], record["SequenceNumber"]) for record in reply["Records"]]
+    return positions
 
 
 def shard_ids(kinesis, stream):
@@ -101,7 +105,7 @@ class Stream:
         self.kinesis, self.name = kinesis, name
 
     def put(self, puts):
-        put(self.kinesis, self.name, puts)
+        return put(self.kinesis, self.name, puts)
 
     def records(self):
         return read_stream(self.kinesis, self.name)

@@ -15,6 +15,7 @@ a call is made depends on the service and the machine, so that a seed repeats th
 """
 
 import collections
+import email.utils
 import json
 import random
 import re
@@ -303,6 +304,39 @@ class UnprocessedKeys(Fault):
                 later[table]["Keys"] += wanted["Keys"]
             reply.set_json({**content, "UnprocessedKeys": later})
         return reply
+
+
+class NoDate(Fault):
+    """The reply has no Date."""
+
+    def apply(self, request, proceed, chance):
+        reply = proceed(request)
+        reply.headers.remove("Date")
+        return reply
+
+
+class ShiftedDate(Fault):
+    """The Date of the reply is another, by a time between these."""
+
+    def __init__(self, rate, from_s, to_s):
+        super().__init__(rate)
+        self.from_s, self.to_s = from_s, to_s
+
+    def apply(self, request, proceed, chance):
+        reply = proceed(request)
+        date = reply.headers.get("Date")
+        if date:
+            shifted = email.utils.mktime_tz(email.utils.parsedate_tz(date)) + chance.uniform(self.from_s, self.to_s)
+            reply.headers.set("Date", email.utils.formatdate(shifted, usegmt=True))
+        return reply
+
+
+class EarlyDate(ShiftedDate):
+    """The service's clock was ahead for one reply."""
+
+
+class LateDate(ShiftedDate):
+    """The service's clock was behind for one reply."""
 
 
 class Faults:

@@ -1,5 +1,6 @@
 """One run of tests/torture, drawn from a seed: a random workload and random workers, which are killed, frozen, stopped
-and started again, with random resharding and random faults. In the end the rows must equal the model's.
+and started again, with random resharding and random faults; their clocks are wrong, their file is replaced or their
+stream made again. In the end the rows must equal the model's, and no answer may have claimed what was false (claims.py).
 
     plan = torture_run.draw(seed, "dynamodb")           # pure: the same plan for the same seed
     result = torture_run.run(plan, folder, aws)         # raises AssertionError if anything differs
@@ -9,7 +10,9 @@ The seed draws what happens and when. How far the service is by then depends on 
 run nearly, not exactly. Faults between the service and the emulators repeat exactly for each call (faults.py).
 """
 
+import bisect
 import collections
+import contextlib
 import dataclasses
 import heapq
 import os
@@ -19,6 +22,9 @@ import threading
 import time
 
 import aggregated
+import aws_behaviour
+import claims
+import clock_shim
 import cloud
 import faults
 import model
@@ -27,6 +33,7 @@ import program
 import proxy
 import wait
 import workload
+import wrong_file
 from daemon import Daemon, read_dead_letters
 from steady_load import SteadyLoad
 
@@ -35,6 +42,8 @@ STORES = ("dynamodb", "sqlite")
 SETTLE_S = 120
 KILL_POINTS = 60  # a process with a kill point dies at one of the first so many
 PAUSE = 1.2  # a worker is frozen for this many failover times
+CALM_S = {"dynamodb": 2.5, "sqlite": 1}  # in the end, without a kill, so that the view catches up while it is filled
+HOUR_MS = 3_600_000
 
 
 @dataclasses.dataclass
@@ -49,6 +58,7 @@ class Plan:
     failover_ms: int
     packed: bool  # most events are parts of aggregated records
     disturbances: list  # (seconds after the beginning, kind, a number to choose with)
+    edges: object
 
     def __str__(self):
         what = collections.Counter(what for _, what, _ in self.disturbances)
@@ -56,14 +66,62 @@ class Plan:
         return (
             f"seed {self.seed} on {self.store}: {self.events} events of {self.products} products in "
             f"{self.seconds:.1f} s, {self.shards} shards, {self.workers} workers, failover "
-            f"{self.failover_ms} ms{', aggregated' if self.packed else ''}; {disturbances}"
+            f"{self.failover_ms} ms{', aggregated' if self.packed else ''}; {disturbances}\n{self.edges}"
         )
 
+
+@dataclasses.dataclass
+class Edges:
+    """What lies outside the service: clocks, and what the stream is in the end."""
+
+    ahead_ms: list  # for each worker: how far its wall clock is ahead when it begins
+    slewed: list  # for each worker: by how many ppm CLOCK_BOOTTIME and CLOCK_MONOTONIC_RAW are too fast
+    early_s: float  # single replies of Kinesis have a Date that is ahead by at most this
+    late_s: float  # or behind
+    other_date_s: float  # every reply of DynamoDB has a Date that is wrong by this
+    checks_signatures: bool  # the services refuse what was signed more than 5 minutes off
+    is_made_again: bool  # in the end the stream is deleted, and another one has its name
 
 DISTURBANCES = {
     "dynamodb": {"SIGKILL": 4, "kill point": 4, "SIGSTOP": 2, "SIGTERM": 2, "reshard": 2, "outage": 1},
     "sqlite": {"SIGKILL": 5, "kill point": 5, "SIGSTOP": 1, "SIGTERM": 2, "second process": 1},
 }
+
+
+EDGES = {
+    "dynamodb": {"clock step": 6, "suspended": 1, "no Date": 2},
+    "sqlite": {"clock step": 2, "suspended": 1, "wrong file": 4},
+}
+
+
+def step_ms(rng, store):
+    """Up to 8 hours, either way; a small one is as likely as a large one. The times of a file are told by the wall clock,
+    so that a step must be larger than the age of an answer: else nobody could say which clock told it."""
+    least = 50 if store == "dynamodb" else 60_000
+    return rng.choice((-1, 1)) * round(least * (8 * HOUR_MS / least) ** rng.random())
+
+
+def draw_edges(seed, store, seconds, workers):
+    """(Edges, more disturbances)"""
+    rng = random.Random(f"edges {seed} {store}")
+    names, weights = zip(*EDGES[store].items())
+    disturbances = [
+        (rng.uniform(0.2, seconds + CALM_S[store]), what, rng.getrandbits(32))
+        for what in rng.choices(names, weights, k=rng.randint(0, 4))
+    ]
+    has_services = store == "dynamodb"
+    is_slewed = has_services and rng.random() < 0.3
+    checks_signatures = has_services and rng.random() < 0.3
+    edges = Edges(
+        ahead_ms=[step_ms(rng, store) if rng.random() < 0.4 else 0 for _ in range(workers)],
+        slewed=[(rng.randint(-80_000, 80_000), rng.randint(-500, 500)) if is_slewed else None for _ in range(workers)],
+        early_s=rng.uniform(0, 5) if has_services and rng.random() < 0.2 else 0,
+        late_s=rng.uniform(0, 60) if has_services and rng.random() < 0.3 else 0,
+        other_date_s=rng.uniform(-30_000, 30_000) if has_services and not checks_signatures else 0,
+        checks_signatures=checks_signatures,
+        is_made_again=has_services and rng.random() < 0.15,
+    )
+    return edges, disturbances
 
 
 def draw(seed, store):
@@ -74,18 +132,22 @@ def draw(seed, store):
         (rng.uniform(0.2, seconds), what, rng.getrandbits(32))
         for what in rng.choices(names, weights, k=rng.randint(2, 8))
     ]
-    return Plan(
+    plan = Plan(
         seed=seed,
         store=store,
         events=rng.randint(200, 1200) if store == "dynamodb" else rng.randint(2_000, 20_000),
         products=rng.choice((3, 20, 100)),
-        seconds=seconds,
+        seconds=seconds + CALM_S[store],
         shards=rng.randint(1, 4),
         workers=rng.randint(1, 4),
         failover_ms=rng.randint(1000, 2000),
         packed=store == "dynamodb" and rng.random() < 0.5,
-        disturbances=sorted(disturbances),
+        disturbances=disturbances,
+        edges=None,
     )
+    plan.edges, more = draw_edges(seed, store, seconds, plan.workers if store == "dynamodb" else 1)
+    plan.disturbances = sorted(plan.disturbances + more)
+    return plan
 
 
 class Result:
@@ -99,26 +161,52 @@ class Result:
 
 
 class Worker:
-    """A worker whose process is started several times. Each start draws its own options."""
+    """A worker whose process is started several times. Each start draws its own options. Its clocks go on from one
+    process to the next. `may_refuse`: what it reads is not its source now, so that it may end by itself."""
 
-    def __init__(self, number, rng, folder, options, environment, counts):
+    def __init__(self, number, rng, folder, options, environment, counts, edges):
         self.number, self.rng, self.counts = number, rng, counts
         self.options, self.environment = options, environment
         self.dead_letters = folder / f"dead-letters-{number}.jsonl"
         self.log = folder / f"log-{number}.txt"
         self.daemon = None
-        self.may_die = self.is_frozen = False
+        self.may_die = self.is_frozen = self.may_refuse = False
+        clocks = folder / f"clocks-{number}"
+        clocks.mkdir()
+        self.clocks = clock_shim.Clocks(clocks)
+        if edges.slewed[number]:
+            boot_ppm, raw_ppm = edges.slewed[number]
+            self.clocks.drift(boot_ppm=boot_ppm, raw_ppm=raw_ppm)
+        self.were_ahead_ms = [0]  # every offset that its wall clock had
+        self.step_clock(edges.ahead_ms[number])
 
     def is_running(self):
         return self.daemon is not None and self.daemon.is_running()
+
+    def by_the_machine(self, as_of, received):
+        """A time that this worker told by its wall clock, which was ahead by one of these: the latest that it can be."""
+        possible = [as_of - ahead for ahead in self.were_ahead_ms]
+        return max((time for time in possible if time <= received), default=min(possible))
+
+    def port(self):
+        daemon = self.daemon
+        return daemon.port if daemon and daemon.is_running() else None
+
+    def step_clock(self, ms):
+        self.were_ahead_ms.append(self.were_ahead_ms[-1] + ms)
+        self.clocks.step(real_ms=ms)
+
+    def clock_is_right(self):
+        self.step_clock(-self.were_ahead_ms[-1])
 
     def start(self, kill_point=0):
         """Starts the process. With a kill point it may end by itself."""
         size = int(2 ** self.rng.uniform(0, 8))
         own = ["--batch-size", str(size), "--batch-window-ms", str(self.rng.choice((0, 0, 50, 300)))]
-        own += ["--dead-letter", f"file:{self.dead_letters}", "--drain-seconds", "0"]
+        own += ["--dead-letter", f"file:{self.dead_letters}", "--drain-seconds", "0", "--identities", "full"]
+        own += ["--cache-ttl-ms", str(self.rng.choice((1, 50, 1000))), "--index-allowance-ms", "0"]
         point = {"WINNER_VIEW_KILLPOINT": str(kill_point)} if kill_point else {}
-        self.daemon = Daemon([*self.options, *own], {**self.environment, **point})
+        self.daemon = Daemon([*self.options, *own], {**self.environment, **self.clocks.environment, **point})
         self.may_die = bool(kill_point)
         if kill_point:
             self.daemon.argv[0] = str(KILLABLE)
@@ -140,7 +228,8 @@ class Worker:
         died = status == -signal.SIGKILL and stop is not Daemon.kill
         self.counts["died at a kill point"] += died
         too_early = status == -signal.SIGTERM and not text  # before it handled signals
-        assert status == 0 or too_early or (died and self.may_die) or stop is Daemon.kill, (
+        refused = self.may_refuse and status in (1, 2)
+        assert status == 0 or too_early or refused or (died and self.may_die) or stop is Daemon.kill, (
             f"worker {self.number} ended with status {status}: {text[-3000:]}"
         )
         self.daemon = None
@@ -151,13 +240,15 @@ class Worker:
     def terminate(self):
         self.end(lambda daemon: daemon.process.send_signal(signal.SIGTERM))
 
-    def freeze(self):
+    def freeze(self, is_suspended):
         if self.is_running() and not self.is_frozen:
             self.daemon.freeze()
-            self.is_frozen = True
+            self.is_frozen, self.suspended_at = True, time.monotonic() if is_suspended else None
 
     def thaw(self):
         if self.is_frozen:
+            if self.suspended_at:  # that clock stood still
+                self.clocks.step(raw_ms=-round((time.monotonic() - self.suspended_at) * 1000))
             self.daemon.thaw()
         self.is_frozen = False
 
@@ -171,11 +262,34 @@ class Run:
         self.counts = self.result.counts
         self.agenda = [(at, n, what, number) for n, (at, what, number) in enumerate(plan.disturbances)]
         self.workers = []
+        self.acknowledged = {}  # (shard, sequence number): when, in ms
 
     def add_workers(self, count, options, environment):
         for number in range(count):
             rng = random.Random(f"worker {number} {self.plan.seed}")
-            self.workers.append(Worker(number, rng, self.folder, options, environment, self.counts))
+            self.workers.append(
+                Worker(number, rng, self.folder, options, environment, self.counts, self.plan.edges)
+            )
+
+    @contextlib.contextmanager
+    def readers(self, puts):
+        """Each worker is asked all the time. At the end all answers must be true."""
+        products = {put.partition_key for put in puts if put.note == "ordinary"}
+        readers = [claims.Reader(worker.number, worker.port, products, self.plan.seed) for worker in self.workers]
+        with contextlib.ExitStack() as running:
+            for reader in readers:
+                running.enter_context(reader)
+            yield
+        self.answers = [answer for reader in readers for answer in reader.answers]
+
+    def check_claims(self, records):
+        self.counts["answers"] = len(self.answers)
+        found = claims.History(records, self.acknowledged).false_claims(self.answers, self.claims_ahead_ms())
+        assert not found, "\n".join(found)
+
+    def claims_ahead_ms(self):
+        """Claims may be ahead by so much."""
+        return 0
 
     def puts(self):
         """Some events are put twice, as by a producer that lost the answer. Of those with an event id one counts."""
@@ -212,22 +326,24 @@ class Run:
         elif what == "SIGTERM":
             worker.terminate()
             self.later(at + number % 5 / 10, "start", number)
-        elif what == "SIGSTOP":
-            worker.freeze()
+        elif what in ("SIGSTOP", "suspended"):
+            worker.freeze(is_suspended=what == "suspended")
             self.later(at + PAUSE * self.plan.failover_ms / 1000, "SIGCONT", number)
         elif what == "SIGCONT":
             worker.thaw()
             return
+        elif what == "clock step":
+            worker.step_clock(step_ms(random.Random(number), self.plan.store))
         elif what == "start":
             if not worker.is_running():
                 worker.terminate()
                 worker.start()
             return
-        elif not self.do_more(what, number):
+        elif not self.do_more(at, what, number):
             return
         self.counts[what] += 1
 
-    def do_more(self, what, number):
+    def do_more(self, at, what, number):
         """Disturbances of one store only. False if it is not possible now."""
         raise NotImplementedError
 
@@ -235,14 +351,16 @@ class Run:
         """The records of the source as the model must see them."""
         return self.pair.records()
 
-    def check(self, daemon):
-        """When everything is applied, ends all workers and compares."""
-        daemon.wait_until_applied(SETTLE_S)
+    def letters(self):
+        return set().union(*(read_dead_letters(worker.dead_letters, may_be_torn=True) for worker in self.workers))
+
+    def check(self):
+        """When everything is applied: ends all workers and compares."""
         for worker in self.workers:
             worker.terminate()
         records = self.records()
-        letters = set().union(*(read_dead_letters(worker.dead_letters, may_be_torn=True) for worker in self.workers))
-        pairs.assert_equal_to_model(self.pair, model.fold(records), letters)
+        pairs.assert_equal_to_model(self.pair, model.fold(records), self.letters())
+        self.check_claims(records)
         audit = program.run("audit", *self.pair.options[:2], environment=self.pair.environment)
         assert audit.returncode == 0, f"the audit differs from the model: {audit.stdout}{audit.stderr}"
         self.counts["events"] = len(records)
@@ -264,14 +382,21 @@ class DynamodbRun(Run):
         self.aws, self.name = aws, f"o{os.getpid()}-{plan.seed}"
         self.pair = pairs.KinesisDynamodb(aws, self.name, self.name)
         self.faults = faults.mixture(plan.seed)
+        self.no_date = faults.NoDate(0)
+        early = [faults.EarlyDate(0.05, 0, plan.edges.early_s)] if plan.edges.early_s else []
+        late = [faults.LateDate(0.3, -plan.edges.late_s, 0)] if plan.edges.late_s else []
+        self.dates = faults.Faults(plan.seed, [self.no_date, *early, *late])
+        other_s = plan.edges.other_date_s
+        self.other_dates = faults.Faults(plan.seed, [faults.ShiftedDate(1, other_s, other_s)])
 
     def run(self):
         kinesis, urls = self.aws.kinesis, self.aws.emulators
         cloud.create_stream(kinesis, self.name, self.plan.shards)
         program.create_tables(self.pair.options[1], self.aws.environment)
-        with proxy.Proxy(urls.dynamodb_url, [self.faults]) as self.to_dynamodb, proxy.Proxy(
-            urls.kinesis_url, [self.faults]
-        ) as to_kinesis:
+        signatures = [aws_behaviour.ServerClock(0)] if self.plan.edges.checks_signatures else []
+        with proxy.Proxy(
+            urls.dynamodb_url, [self.other_dates, self.faults, *signatures]
+        ) as self.to_dynamodb, proxy.Proxy(urls.kinesis_url, [self.dates, self.faults, *signatures]) as to_kinesis:
             environment = {
                 **self.aws.environment,
                 "AWS_ENDPOINT_URL_DYNAMODB": self.to_dynamodb.url,
@@ -280,40 +405,63 @@ class DynamodbRun(Run):
             options = [*self.pair.options, "--failover-ms", str(self.plan.failover_ms)]
             self.add_workers(self.plan.workers, options, environment)
             try:
-                puts = self.puts()
+                puts = events = self.puts()
                 if self.plan.packed:
                     ranges = cloud.shard_ranges(kinesis, self.name)
                     puts = workload.packed(puts, self.plan.seed, ranges)
                 per_second = len(puts) / self.plan.seconds
-                self.live(SteadyLoad(cloud.Stream(kinesis, self.name).put, puts, per_second))
+                self.live(SteadyLoad(self.put, puts, per_second, round_s=0.03), events)
             finally:
                 self.close()
         return self.result.finish()
 
-    def live(self, steady):
-        with steady:
-            for worker in self.workers:
-                worker.start()
-            self.play()
-            wait.until(lambda: steady.done == len(steady.puts) or steady.failure, "all put", SETTLE_S)
-        self.faults.off()
+    def put(self, puts):
+        positions = cloud.put(self.aws.kinesis, self.name, puts)
+        self.acknowledged.update(dict.fromkeys(positions, claims.now_ms()))
+
+    def live(self, steady, events):
+        with self.readers(events):
+            with steady:
+                for worker in self.workers:
+                    worker.start()
+                self.play()
+                wait.until(lambda: steady.done == len(steady.puts) or steady.failure, "all put", SETTLE_S)
+            self.calm()
+            if not self.plan.edges.is_made_again:
+                self.workers[0].terminate()
+                self.workers[0].start()
+                self.workers[0].daemon.wait_until_applied(SETTLE_S)
+        if self.plan.edges.is_made_again:
+            self.make_again()
+        else:
+            self.check()
+
+    def calm(self):
+        """No more faults. Clocks stay wrong."""
+        for drawn in (self.faults, self.dates):
+            drawn.off()
+            for name, count in drawn.counts.items():
+                self.counts[f"fault {name}"] += count
         self.faults.settle()
-        for name, count in self.faults.counts.items():
-            self.counts[f"fault {name}"] += count
         for worker in self.workers:
             worker.thaw()
-        last = self.workers[0]
-        last.terminate()
-        last.start()
-        self.check(last.daemon)
+
+    def claims_ahead_ms(self):
+        return self.plan.edges.early_s * 1000
 
     def records(self):
         ranges = cloud.shard_ranges(self.aws.kinesis, self.name)
         return list(aggregated.take_apart(self.pair.records(), ranges))
 
-    def do_more(self, what, number):
+    def do_more(self, at, what, number):
         if what == "reshard":
             self.reshard(number)
+        elif what == "no Date":
+            self.no_date.rate = 1
+            self.later(at + (60 if number % 10 == 0 else 1 + number % 5), "Date", number)
+        elif what == "Date":
+            self.no_date.rate = 0
+            return False
         else:
             with self.to_dynamodb.refusing() if number % 2 else self.to_dynamodb.hanging():
                 time.sleep(0.2 + number % 10 / 10)
@@ -332,6 +480,36 @@ class DynamodbRun(Run):
         else:
             stream.split(chosen)
 
+    def make_again(self):
+        """Deletes the stream and makes another one of that name while the workers run. Each reports it or ends, and a
+        new one refuses; nothing of the other stream may be in the view."""
+        records = self.records()
+        chance = random.Random(f"again {self.plan.seed}")
+        self.aws.kinesis.delete_stream(StreamName=self.name, EnforceConsumerDeletion=True)
+        wait.until(lambda: self.name not in self.aws.kinesis.list_streams()["StreamNames"], "the stream is gone")
+        cloud.create_stream(self.aws.kinesis, self.name, chance.randint(1, 4))
+        for worker in self.workers:
+            worker.may_refuse = True
+        cloud.put(self.aws.kinesis, self.name, wrong_file.other_puts(records))
+        wait.until(lambda: all(map(self.has_noticed, self.workers)), "every worker has noticed", SETTLE_S)
+        for worker in self.workers:
+            worker.terminate()
+        again = self.workers[0]
+        again.start()
+        assert again.daemon.process.wait(SETTLE_S) == 2, again.daemon.log_tail()
+        found = [*part_differences(records, self.pair, self.letters())]
+        assert not found, "\n".join(found)
+        self.check_claims(records)
+        self.counts["stream made again"] += 1
+
+    @staticmethod
+    def has_noticed(worker):
+        if not worker.is_running():
+            return True
+        with contextlib.suppress(OSError):
+            return any("stream" in trouble["reason"] for trouble in worker.daemon.health()["troubles"])
+        return False
+
     def clean_up(self):
         self.aws.kinesis.delete_stream(StreamName=self.name, EnforceConsumerDeletion=True)
         for table in cloud.TABLES:
@@ -344,21 +522,27 @@ class SqliteRun(Run):
     def __init__(self, plan, folder, _):
         super().__init__(plan, folder)
         self.pair = pairs.FileSqlite(folder)
+        self.is_whole = threading.Lock()  # held while another file is in the place of the right one
+        self.written = []  # (bytes, when they were in the file, in ms)
 
     def run(self):
         self.add_workers(1, self.pair.options, {})
-        data = b"".join(put.data + b"\n" for put in self.puts())
+        puts, worker = self.puts(), self.workers[0]
         ending = threading.Event()
+        data = b"".join(put.data + b"\n" for put in puts)
         writer = threading.Thread(target=self.write, args=(data, ending), daemon=True)
         writer.start()
         try:
-            self.workers[0].start()
-            self.play()
-            writer.join(SETTLE_S)
-            worker = self.workers[0]
-            worker.terminate()
-            worker.start()
-            self.check(worker.daemon)
+            with self.readers(puts):
+                worker.start()
+                self.play()
+                writer.join(SETTLE_S)
+                worker.terminate()
+                worker.clock_is_right()
+                worker.start()
+                worker.daemon.wait_until_applied(SETTLE_S)
+            self.acknowledge()
+            self.check()
         finally:
             ending.set()
             writer.join()
@@ -372,16 +556,53 @@ class SqliteRun(Run):
         while done < len(data) and not ending.wait(rng.uniform(0, 0.05)):
             due = min(1, (time.monotonic() - begin) / self.plan.seconds) * len(data)
             piece = data[done : max(done + rng.randint(1, 300), int(due))]
-            self.pair.append(piece)
             done += len(piece)
+            self.append(piece, done)
         if done < len(data) and not ending.is_set():
-            self.pair.append(data[done:])
+            self.append(data[done:], len(data))
 
-    def do_more(self, what, number):
-        """A second process on the same database, while the first holds it."""
+    def append(self, piece, size):
+        with self.is_whole:
+            self.pair.append(piece)
+            self.written.append((size, claims.now_ms()))
+
+    def acknowledge(self):
+        """A line is acknowledged when the write that ended it has returned. Answers tell the worker's time."""
+        for answer in self.answers:
+            answer.as_of = self.workers[0].by_the_machine(answer.as_of, answer.received)
+        sizes, times = zip(*self.written)
+        for record in self.records():
+            end = int(record.sequence) + len(record.data) + 1
+            self.acknowledged[record.shard, record.sequence] = times[bisect.bisect_left(sizes, end)]
+
+    def do_more(self, at, what, number):
         worker = self.workers[0]
         if not worker.is_running() or worker.may_die or worker.is_frozen:
             return False
+        if what == "wrong file":
+            return self.wrong_file(worker, at, number)
+        self.second_process(worker)
+        return True
+
+    def wrong_file(self, worker, at, number):
+        """Another file is in the place of the right one for a while, perhaps also when the worker starts again."""
+        applied = wrong_file.applied(self.pair)
+        if not applied:
+            return False
+        chance = random.Random(number)
+        with self.is_whole, wrong_file.instead(self.pair, applied, chance) as kind:
+            worker.may_refuse = kind != "copy"
+            time.sleep(chance.uniform(0, 0.5))
+            if chance.random() < 0.4:
+                chance.choice((worker.kill, worker.terminate))()
+                worker.start()
+            time.sleep(chance.uniform(0, 0.5))
+        self.counts[f"wrong file, {kind}"] += 1
+        self.later(at + 1, "start", number)
+        return True
+
+    def second_process(self, worker):
+        """On the same database, while the first holds it."""
         worker.daemon.wait_until_ready()
         second = Daemon(self.pair.options, {}).start(ready=False)
         try:
@@ -389,10 +610,28 @@ class SqliteRun(Run):
         finally:
             second.process.kill()
         assert status == 2, f"a second process was not refused, but ended with {status}: {second.log()}"
-        return True
 
     def clean_up(self):
         pass
+
+
+def part_differences(records, pair, letters):
+    """What the store has that it had at no time while these records were applied, one line for each difference."""
+    states = collections.defaultdict(list)
+    for _, event, row in claims.steps(records):
+        states[event.product].append(dict(row))
+    folded, least = model.fold(records), collections.Counter()
+    for row in pair.contributions():
+        if row not in states[row["productId"]]:
+            yield f"contribution {row['productId']!r} was never {row}"
+        least[row.get("creator"), model.CREATOR] += row["creatorScore"]
+        least[row.get("photographer"), model.PHOTOGRAPHER] += row["photographerScore"]
+    for row in pair.scores():
+        key = row["userId"], row["role"]
+        if not least[key] <= row["score"] <= (folded.score(*key) or 0):
+            yield f"score {key} is {row['score']}, not {least[key]} to {folded.score(*key)}"
+    for letter in sorted(letters - folded.dead_letters):
+        yield f"dead letter {letter}: extra"
 
 
 def run(plan, folder, aws):
