@@ -15,8 +15,6 @@ static bool ends_with(const char *text, const char *ending) {
 
 enum store_record store_compare_source(const struct store_source *source, const char *name,
                                        int64_t created_ms) {
-    if (!name)
-        return STORE_RECORD_STALE;
     if (created_ms != source->created_ms)
         return STORE_RECORD_OTHER;
     if (strcmp(name, source->name) == 0)

@@ -23,6 +23,10 @@
 
 struct store;
 
+/* FAILED with this code: the store that was opened is no longer where its name says, so nothing is written to
+ * it. Rows can still be read. */
+#define STORE_ERROR_GONE "StoreGone"
+
 /* What the store belongs to. */
 
 #define STORE_IDENTITY_KEY_BYTES 32
@@ -38,17 +42,18 @@ struct store_source {
 /* What a store's record of its source is to `source`. */
 enum store_record {
     STORE_RECORD_SAME,
-    STORE_RECORD_STALE, /* without a name yet, or the same source under a name of an older program */
+    STORE_RECORD_STALE, /* the same source under a name of an older program */
     STORE_RECORD_OTHER,
 };
 
-/* `name` may be NULL. */
 enum store_record store_compare_source(const struct store_source *source, const char *name,
                                        int64_t created_ms);
 
-/* Binds the store to `source` and to FOLD_VIEW_VERSION on first use, and compares both afterwards; makes the
- * identity key if there is none yet. `source` NULL (a process that only serves): compares the view version
- * only. INVALID on a mismatch: the error names both sides and the way out. */
+/* Binds the store to `source` and to FOLD_VIEW_VERSION on first use, and makes the identity key; compares
+ * both afterwards. `source` NULL (a process that only serves, or has not reached its source yet): compares
+ * the view version only, and writes nothing. NOT_FOUND if no process has bound it, or it does not exist.
+ * INVALID on a mismatch: the error names both sides and the way out. INVALID too if a table has leases before
+ * first use: they are another application's. */
 enum status store_bind(struct store *store, const struct store_source *source,
                        uint8_t identity_key[STORE_IDENTITY_KEY_BYTES], struct error *e);
 

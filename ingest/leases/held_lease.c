@@ -96,6 +96,8 @@ static enum status send_lease(struct held_lease *l, struct error *e) {
         status = STATUS_OK;
     } else if (status == STATUS_CONFLICT) {
         lose(l, *found.shard_id ? "another worker holds it" : "its row is gone");
+    } else if (strcmp(e->code, STORE_ERROR_GONE) == 0) {
+        lose(l, "its store is gone");
     } else if (!fence_is_open(&l->fence, clock_boot_ms())) {
         lose(l, "it could not be renewed in time");
     } else {

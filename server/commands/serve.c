@@ -2,7 +2,7 @@
  * serve: the life of the daemon, from start to stop.
  *
  * Start: it listens first, so that `/livez` and `/readyz` answer while it waits for the store and then for
- * the source. Until the store answers, the routes of the view answer `view-not-ready`.
+ * the source. Until the store answers and has a view, the routes of the view answer `view-not-ready`.
  *
  * Stop (SIGTERM, SIGINT) has phases. After the first, all of them together take at most LIMIT_STOP_MS:
  *   draining   /readyz answers 503, requests are served as before, for --drain-seconds
@@ -14,6 +14,7 @@
  */
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -92,20 +93,33 @@ static enum status first_contact(struct service *s, enum status (*contact)(struc
     }
 }
 
+static bool only_serves(const struct service *s) {
+    return strcmp(s->options->source, "none") == 0;
+}
+
+/* A process that only serves makes no store: it waits until another one has. */
+static enum status await(const struct service *s, enum status status) {
+    return status == STATUS_NOT_FOUND && only_serves(s) ? STATUS_RETRY : status;
+}
+
 static enum status open_store(struct service *s, struct error *e) {
-    return backend_open(&s->backend, s->options, false, e);
+    return await(s, backend_open(&s->backend, s->options, only_serves(s), e));
+}
+
+/* After `status`: from now on requests have answers. */
+static enum status attach(struct service *s, enum status status, struct error *e) {
+    return !status && s->api ? api_attach(s->api, s->backend.store, s->identity_key, e) : status;
 }
 
 static enum status bind_store(struct service *s, struct error *e) {
-    return store_bind(s->backend.store, NULL, s->identity_key, e);
+    return await(s, store_bind(s->backend.store, NULL, s->identity_key, e));
 }
 
 static enum status bind_source(struct service *s, struct error *e) {
-    uint8_t identity_key[STORE_IDENTITY_KEY_BYTES]; /* the same as before */
     struct store_source source;
     enum status status = source_identify(s->source, &source, e);
     if (!status)
-        status = store_bind(s->backend.store, &source, identity_key, e);
+        status = store_bind(s->backend.store, &source, s->identity_key, e);
     if (!status && s->options->start == START_LATEST && service_clock_now(s->clock) == SERVICE_CLOCK_UNKNOWN)
         status =
             error_set(e, STATUS_RETRY,
@@ -133,18 +147,21 @@ static enum status open_parts(struct service *s, struct error *e) {
     return status ? status : service_open_source(s, e);
 }
 
-/* The store before the source: once it answers, requests have answers while the source does not. */
+/* The store before the source: if it has a view, requests have answers while the source does not. */
 static enum status connect_parts(struct service *s, struct error *e) {
     enum status status = open_parts(s, e);
     if (!status)
         status = first_contact(s, bind_store, e);
-    if (!status && s->api)
-        status = api_attach(s->api, s->backend.store, s->identity_key, e);
-    if (status)
+    bool is_first_use = status == STATUS_NOT_FOUND && s->source;
+    if (!is_first_use)
+        status = attach(s, status, e);
+    if (status && !is_first_use)
         return status;
     if (s->backend.aws) /* before, first_contact reports credentials that fail */
         s->credentials = credentials_watch_start(s->backend.aws, s->health);
-    return s->source ? first_contact(s, bind_source, e) : STATUS_OK;
+    if (s->source)
+        status = first_contact(s, bind_source, e);
+    return is_first_use ? attach(s, status, e) : status;
 }
 
 static enum status start(struct service *s, struct error *e) {

@@ -104,8 +104,8 @@ def test_creator_is_another_word_for_merchant(daemon):
     assert one["role"] == other["role"] == "merchant" and one["rank"] == other["rank"] == 1
 
 
-def test_without_a_sale_both_shapes_answer_an_empty_list(tables, start):
-    daemon = start(tables, None)
+def test_without_a_sale_both_shapes_answer_an_empty_list(pair, start_on):
+    daemon = start_on(pairs.begin(pair), "--source", "none")
     assert daemon.get("/scores?role=creator&limit=2").json() == []
     board = daemon.get("/scores/photographer").json()
     assert board["items"] == [] and board["next"] is None
@@ -226,11 +226,9 @@ def test_headers_over_16_kib_are_431_and_those_below_are_not(daemon):
 # Not caught up.
 
 
-def test_while_not_caught_up_a_missing_row_is_503_and_boards_are_served(
-    tables, stream, start
-):
-    # without a source the view has no known time
-    daemon = start(tables, None)
+def test_while_not_caught_up_a_missing_row_is_503_and_boards_are_served(pair, start_on):
+    # without leases the view has no known time
+    daemon = start_on(pairs.begin(pair), "--source", "none")
     body = problem(daemon.get("/contributions/lamp"), 503, "view-not-ready")
     assert body["status"] == 503
     assert int(daemon.get("/contributions/lamp").headers["retry-after"]) >= 1

@@ -139,7 +139,7 @@ def serving(pair):
 @pytest.fixture(scope="module", params=pairs.KINDS)
 def store(request, tmp_path_factory):
     """(daemon, board, pair), shared by the tests of this file."""
-    pair = pairs.stocked_pair(request.param, request, tmp_path_factory.mktemp("boards"), [])
+    pair = pairs.begin(pairs.stocked_pair(request.param, request, tmp_path_factory.mktemp("boards"), []))
     with serving(pair) as daemon:
         rows = SqliteRows(pair) if request.param == "file+sqlite" else DynamodbRows(pair)
         yield daemon, Board(rows), pair
@@ -343,7 +343,7 @@ def test_a_cursor_of_another_listing_is_refused(store, cursor):
 
 def test_a_cursor_of_another_store_is_refused(store, cursor, tmp_path):
     daemon, _, pair = store
-    with serving(pairs.FileSqlite(tmp_path)) as stranger:
+    with serving(pairs.begin(pairs.FileSqlite(tmp_path))) as stranger:
         assert_refused(stranger, f"/scores/merchant?cursor={cursor}")
 
 

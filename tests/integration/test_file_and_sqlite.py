@@ -154,8 +154,8 @@ def test_a_killed_process_leaves_no_lock_behind(embedded, start_on):
     assert purchases(daemon) == 3
 
 
-def test_a_database_of_a_newer_version_is_refused_and_not_changed(embedded, start_on, make_on):
-    start_on(embedded, "--source", "none").terminate()
+def test_a_database_of_a_newer_version_is_refused_and_not_changed(embedded, make_on):
+    program.create_tables(f"sqlite:{embedded.database}", {})
     connection = sqlite3.connect(embedded.database)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
@@ -165,9 +165,9 @@ def test_a_database_of_a_newer_version_is_refused_and_not_changed(embedded, star
     assert embedded.database.read_bytes() == before
 
 
-def test_the_start_waits_for_a_locked_database(embedded, start_on, make_on):
+def test_the_start_waits_for_a_locked_database(embedded, make_on):
     embedded.put(LAMPS)
-    start_on(embedded, "--source", "none").terminate()
+    program.create_tables(f"sqlite:{embedded.database}", {})
     with contextlib.closing(sqlite3.connect(embedded.database, isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode=DELETE")
         other.execute("BEGIN EXCLUSIVE")

@@ -92,12 +92,14 @@ def test_filling_calls_exactly_what_its_policy_allows(aws, tables, one_shard, st
         assert iam.differences(stack.statements("TaskRole"), recorder.calls()) == []
 
 
-def test_serving_calls_exactly_what_its_policy_allows(aws, tables, stream, start_on):
-    """This service starts before the one that fills, so that it makes the identity key."""
+def test_serving_calls_exactly_what_its_policy_allows(aws, tables, stream, make_on, start_on):
+    """This service starts before the one that fills, so that it waits for the source's record."""
     with iam.Recorder(aws.emulators) as recorder:
         stack = stack_of(tables, stream, recorder.queue, Serving="apart")
         options = (*options_of(stack, "ServingTaskDefinition"), *PROMPT)
-        reader = start_on(KinesisDynamodb(aws, tables, None), *options, environment=recorder.environment)
+        reader = make_on(KinesisDynamodb(aws, tables, None), *options, environment=recorder.environment)
+        reader.start(ready=False)
+        reader.wait_until_listening()
 
         pair = KinesisDynamodb(aws, tables, stream)
         pair.put(workload.generate(seed=73, events=1500))

@@ -10,6 +10,7 @@ import time
 import cloud
 import live
 import model
+import pairs
 import program
 import pytest
 import wait
@@ -188,7 +189,7 @@ def test_a_live_reader_whose_host_no_longer_answers_is_dropped(embedded, start_o
 @pytest.mark.all
 def test_a_live_stream_without_events_gets_a_heartbeat(embedded, start_on):
     """Without ingest nothing changes."""
-    daemon = start_on(embedded, "--source", "none")
+    daemon = start_on(pairs.begin(embedded), "--source", "none")
     with Reader(daemon) as reader:
         reader.wait_for_all()
         silent_since = reader.events[-1].at

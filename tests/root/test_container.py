@@ -105,8 +105,8 @@ def test_the_container_serves_on_a_read_only_root_is_healthy_and_stops_with_stat
 
 def test_a_second_signal_ends_the_container_at_once(image, tmp_path, database):
     """The kernel does not deliver signals that a first process does not handle."""
-    options = ("--source", "none", "--store", f"sqlite:{database}", "--drain-seconds", "15")
-    with Container(image, tmp_path, *options) as running:
+    (image.root.path("/var/lib/winner-view") / "events.jsonl").write_bytes(EVENTS[0].data + b"\n")
+    with Container(image, tmp_path, "--store", f"sqlite:{database}", "--drain-seconds", "15") as running:
         wait.until(lambda: (answer := running.get("/readyz")) and answer.status == 200, "it serves")
         running.signal(signal.SIGTERM)
         wait.until(lambda: running.get("/readyz").status == 503, "it drains")

@@ -15,6 +15,8 @@ import model
 import program
 import small_shop
 import wait
+import workload
+from daemon import Daemon
 from model import Record
 
 KINDS = ("kinesis+dynamodb", "file+sqlite")
@@ -49,6 +51,10 @@ class KinesisDynamodb:
 
     def leases(self):
         return cloud.leases(self.aws.dynamodb, self.name)
+
+    def delete_leases(self):
+        for shard in self.leases():
+            self.aws.dynamodb.delete_item(TableName=f"{self.name}-Leases", Key={"leaseKey": {"S": shard}})
 
     def wait_until_ended(self, *shards):
         """Waits until these shards are read to their end."""
@@ -126,6 +132,21 @@ class FileSqlite:
 
     def leases(self):
         return {row["leaseKey"]: row for row in self.rows("leases") if row["entityType"] != "SOURCE"}
+
+    def delete_leases(self):
+        with contextlib.closing(sqlite3.connect(self.database, isolation_level=None)) as connection:
+            connection.execute("DELETE FROM leases WHERE entityType <> 'SOURCE'")
+
+
+def begin(pair):
+    """An empty view: a worker has bound the store to its source and ended, and there are no leases yet. Before that, a
+    process that only serves waits."""
+    if isinstance(pair, FileSqlite):
+        pair.put([workload.to_put({"schema": "none"}, "none", "")])  # a line, so that the file is known; no event
+    with Daemon([*pair.options, "--drain-seconds", "0"], pair.environment):
+        pass
+    pair.delete_leases()
+    return pair
 
 
 def stocked_pair(kind, request, folder, events):

@@ -35,6 +35,11 @@ static enum status compare_record(const struct store_dynamodb *d, const json_t *
         clock_format(source->created_ms, ours));
 }
 
+static void take_item(json_t **item, json_t *found) {
+    json_decref(*item);
+    *item = json_incref(found);
+}
+
 /* First use: writes only what is missing, so one of two first users wins, and ALL_NEW shows both which. */
 static enum status write_source_record(struct store_dynamodb *d, const struct store_source *source,
                                        const struct aws_run *run, json_t **item, struct error *e) {
@@ -43,22 +48,19 @@ static enum status write_source_record(struct store_dynamodb *d, const struct st
 
     json_t *body = json_pack("{s:s,s:o,s:s,s:s}", "TableName", d->leases_table, "Key",
                              rows_lease_key(SOURCE_KEY), "UpdateExpression",
-                             source ? "SET #e = :e, #k = if_not_exists(#k, :k), #v = if_not_exists(#v, :v), "
-                                      "#a = if_not_exists(#a, :a), #c = if_not_exists(#c, :c)"
-                                    : "SET #e = :e, #k = if_not_exists(#k, :k), #v = if_not_exists(#v, :v)",
+                             "SET #e = :e, #k = if_not_exists(#k, :k), #v = if_not_exists(#v, :v), "
+                             "#a = if_not_exists(#a, :a), #c = if_not_exists(#c, :c)",
                              "ReturnValues", "ALL_NEW");
     dynamodb_name(body, "#e", "entityType");
     dynamodb_name(body, "#k", "identityKey");
     dynamodb_name(body, "#v", "viewVersion");
+    dynamodb_name(body, "#a", "sourceArn");
+    dynamodb_name(body, "#c", "sourceCreated");
     dynamodb_value(body, ":e", dynamodb_s("SOURCE"));
     dynamodb_value(body, ":k", dynamodb_b(key, sizeof key));
     dynamodb_value(body, ":v", dynamodb_n(FOLD_VIEW_VERSION));
-    if (source) {
-        dynamodb_name(body, "#a", "sourceArn");
-        dynamodb_name(body, "#c", "sourceCreated");
-        dynamodb_value(body, ":a", dynamodb_s(source->name));
-        dynamodb_value(body, ":c", dynamodb_n(source->created_ms));
-    }
+    dynamodb_value(body, ":a", dynamodb_s(source->name));
+    dynamodb_value(body, ":c", dynamodb_n(source->created_ms));
 
     json_auto_t *reply = NULL;
     enum status status = dynamodb_once(d->client, "UpdateItem", body, run, &reply, e);
@@ -66,7 +68,7 @@ static enum status write_source_record(struct store_dynamodb *d, const struct st
         return error_set_code(e, STATUS_RETRY, AWS_ERROR_MALFORMED,
                               "the reply of UpdateItem has no Attributes");
     if (!status)
-        *item = json_incref(json_object_get(reply, "Attributes"));
+        take_item(item, json_object_get(reply, "Attributes"));
     return status;
 }
 
@@ -87,8 +89,72 @@ static enum status rename_source(struct store_dynamodb *d, const json_t *item,
                : error_wrap(e, "cannot rename the source of table '%s'", d->leases_table);
 }
 
-static bool is_bound(const json_t *item, bool to_source) {
-    return json_object_get(item, "identityKey") && (!to_source || json_object_get(item, "sourceArn"));
+static enum status read_source_record(struct store_dynamodb *d, const struct aws_run *run, json_t **item,
+                                      struct error *e) {
+    json_auto_t *found = NULL;
+    enum status status =
+        dynamodb_get_item(d->client, d->leases_table, rows_lease_key(SOURCE_KEY), run, &found, e);
+    if (!status)
+        take_item(item, found);
+    return status;
+}
+
+/* A record without a source is of an earlier program, which made one to serve from. */
+static bool is_bound(const json_t *item) {
+    return json_object_get(item, "identityKey") && json_object_get(item, "sourceArn");
+}
+
+/* Whether the table has a row that is not the record: *row is one, or NULL. A page of two rows has it. */
+static enum status find_other_row(struct store_dynamodb *d, const struct aws_run *run, json_t **row,
+                                  struct error *e) {
+    json_auto_t *reply = NULL;
+    json_t *item;
+    size_t i;
+    json_t *body = json_pack("{s:s,s:b,s:i}", "TableName", d->leases_table, "ConsistentRead", 1, "Limit", 2);
+    enum status status = dynamodb_once(d->client, "Scan", body, run, &reply, e);
+    json_array_foreach(json_object_get(reply, "Items"), i, item) {
+        const char *key = dynamodb_get_s(item, "leaseKey");
+        if (!key || strcmp(key, SOURCE_KEY) != 0)
+            take_item(row, item);
+    }
+    return status;
+}
+
+static const char *text_of(const json_t *item, const char *name, const char *otherwise) {
+    const char *text = dynamodb_get_s(item, name);
+    return text ? text : otherwise;
+}
+
+/* Before the first use. Another worker of this view writes the record before any lease, so one that is absent
+ * although there are leases is looked for once more. */
+static enum status refuse_foreign_leases(struct store_dynamodb *d, const struct aws_run *run, json_t **item,
+                                         struct error *e) {
+    json_auto_t *row = NULL;
+    enum status status = find_other_row(d, run, &row, e);
+    if (!status && row)
+        status = read_source_record(d, run, item, e);
+    if (status || !row || is_bound(*item))
+        return status;
+    return error_set(
+        e, STATUS_INVALID,
+        "table '%s' has leases of another application, such as '%s' (%s, owner '%s'), and no record "
+        "'" SOURCE_KEY "' of a view: use another stage (--store dynamodb:OTHER) or another table "
+        "(--leases-table). If this view's record was deleted, restore the table",
+        d->leases_table, text_of(row, "leaseKey", ""), text_of(row, "entityType", "LEASE"),
+        text_of(row, "leaseOwner", ""));
+}
+
+/* The record in `*item`, which is made if there is none. */
+static enum status find_or_make_record(struct store_dynamodb *d, const struct store_source *source,
+                                       const struct aws_run *run, json_t **item, struct error *e) {
+    enum status status = read_source_record(d, run, item, e);
+    if (status || is_bound(*item))
+        return status;
+    if (!source)
+        return error_set(e, STATUS_NOT_FOUND,
+                         "table '%s' has no view yet: a process with a --source begins it", d->leases_table);
+    status = refuse_foreign_leases(d, run, item, e);
+    return status || is_bound(*item) ? status : write_source_record(d, source, run, item, e);
 }
 
 enum status store_dynamodb_bind(struct store *store, const struct store_source *source, uint8_t *identity_key,
@@ -98,13 +164,9 @@ enum status store_dynamodb_bind(struct store *store, const struct store_source *
     json_auto_t *item = NULL;
     size_t length;
 
-    enum status status =
-        dynamodb_get_item(d->client, d->leases_table, rows_lease_key(SOURCE_KEY), &run, &item, e);
-    if (!status && !is_bound(item, source != NULL)) {
-        json_decref(item);
-        item = NULL;
-        status = write_source_record(d, source, &run, &item, e);
-    }
+    enum status status = find_or_make_record(d, source, &run, &item, e);
+    if (status && !*e->code) /* not of DynamoDB */
+        return status;
     if (status == STATUS_NOT_FOUND)
         return error_set(e, STATUS_NOT_FOUND, "table '%s' does not exist: run winner-view create-tables",
                          d->leases_table);

@@ -35,6 +35,8 @@ enum status store_sqlite_end(struct store_sqlite *d, const struct fence *fence, 
     if (!status)
         status = may_write(d, fence, e);
     if (!status)
+        status = store_sqlite_check_files(d, e);
+    if (!status)
         status = sqlite_run(&d->writer, "COMMIT", e);
     if (status)
         sqlite_run(&d->writer, "ROLLBACK", &ignored); /* fails if SQLite has rolled back already */
@@ -51,20 +53,46 @@ static struct sqlite *take_idle(struct store_sqlite *d) {
     return c;
 }
 
+static void give_idle(struct store_sqlite *d, struct sqlite *c) {
+    pthread_mutex_lock(&d->idle_lock);
+    c->next = d->idle;
+    d->idle = c;
+    pthread_mutex_unlock(&d->idle_lock);
+}
+
+/* Files that are moved while this opens them are found by the second check. */
+static enum status open_reader(struct store_sqlite *d, struct sqlite **out, struct error *e) {
+    struct sqlite *c = mem_zalloc(sizeof *c);
+    enum status status = store_sqlite_check_files(d, e);
+    if (!status)
+        status = sqlite_open(c, d->path, false, LIMIT_SQLITE_READER_CACHE_KIB, e);
+    if (!status)
+        status = store_sqlite_check_files(d, e);
+    if (status) {
+        sqlite_abandon(c);
+        free(c);
+        return status;
+    }
+    *out = c;
+    return STATUS_OK;
+}
+
+enum status store_sqlite_open_readers(struct store_sqlite *d, struct error *e) {
+    struct sqlite *c;
+    enum status status = STATUS_OK;
+    for (int i = 0; i < LIMIT_LOADERS && !(status = open_reader(d, &c, e)); i++)
+        give_idle(d, c);
+    return status;
+}
+
 enum status store_sqlite_begin_reading(struct store_sqlite_reading *r, struct store *store, struct error *e) {
     struct store_sqlite *d = store_sqlite_of(store);
     enum status status = check_cancelled(d, e);
     if (status)
         return status;
     struct sqlite *c = take_idle(d);
-    if (!c) {
-        c = mem_zalloc(sizeof *c);
-        status = sqlite_open(c, d->path, LIMIT_SQLITE_READER_CACHE_KIB, e);
-    }
-    if (status) {
-        free(c);
+    if (!c && (status = open_reader(d, &c, e)))
         return status;
-    }
     *r = (struct store_sqlite_reading){.d = d, .c = c};
     return STATUS_OK;
 }
@@ -82,8 +110,5 @@ void store_sqlite_end_reading(struct store_sqlite_reading *r) {
     if (!r->c)
         return;
     sqlite3_reset(r->s); /* else its read transaction would stay open */
-    pthread_mutex_lock(&r->d->idle_lock);
-    r->c->next = r->d->idle;
-    r->d->idle = r->c;
-    pthread_mutex_unlock(&r->d->idle_lock);
+    give_idle(r->d, r->c);
 }

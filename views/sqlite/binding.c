@@ -23,7 +23,8 @@ static void read_holder(int fd, char *out, size_t size) {
 
 /* The lock of the one process that fills the store: held until the store is freed or the process ends. */
 static enum status lock_for_filling(struct store_sqlite *d, struct error *e) {
-    _cleanup_(mem_freep) char *path = mem_printf("%s.lock", d->path);
+    /* beside the file that a symbolic link leads to: one lock, whichever way the process came */
+    _cleanup_(mem_freep) char *path = mem_printf("%s.lock", sqlite3_db_filename(d->writer.db, "main"));
     char holder[32];
     if (d->lock_fd >= 0)
         return STATUS_OK;
@@ -50,17 +51,22 @@ static enum status lock_for_filling(struct store_sqlite *d, struct error *e) {
     return STATUS_OK;
 }
 
-static enum status insert_record(struct sqlite *c, struct error *e) {
+/* A record without a source is of an earlier program, which made one to serve from. */
+static enum status write_record(struct sqlite *c, const struct store_source *source, struct error *e) {
     uint8_t key[STORE_IDENTITY_KEY_BYTES];
     random_bytes(key, sizeof key);
-    sqlite3_stmt *s = sqlite_statement(c, INSERT_SOURCE,
-                                       "INSERT INTO leases (leaseKey, entityType, viewVersion, identityKey)"
-                                       " VALUES ('" SOURCE_KEY "', 'SOURCE', ?1, ?2) ON CONFLICT DO NOTHING",
-                                       e);
+    sqlite3_stmt *s = sqlite_statement(
+        c, INSERT_SOURCE,
+        "INSERT INTO leases (leaseKey, entityType, viewVersion, identityKey, sourceArn, sourceCreated)"
+        " VALUES ('" SOURCE_KEY "', 'SOURCE', ?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE"
+        " SET sourceArn = ?3, sourceCreated = ?4 WHERE sourceArn IS NULL",
+        e);
     if (!s)
         return e->status;
     sqlite3_bind_int64(s, 1, FOLD_VIEW_VERSION);
     sqlite3_bind_blob(s, 2, key, sizeof key, SQLITE_TRANSIENT);
+    sqlite_bind_text(s, 3, source->name);
+    sqlite3_bind_int64(s, 4, source->created_ms);
     return sqlite_execute(c, s, e);
 }
 
@@ -97,16 +103,18 @@ static enum status compare_record(struct store_sqlite *d, sqlite3_stmt *s, const
         d->path, name, clock_format(created, theirs), source->name, clock_format(source->created_ms, ours));
 }
 
-static enum status read_record(struct store_sqlite *d, const struct store_source *source,
+/* NOT_FOUND: there is none yet. */
+static enum status read_record(struct store_sqlite *d, struct sqlite *c, const struct store_source *source,
                                uint8_t *identity_key, bool *stale, struct error *e) {
-    sqlite3_stmt *s = sqlite_statement(
-        &d->writer, SELECT_SOURCE,
-        "SELECT viewVersion, sourceArn, sourceCreated, identityKey FROM leases WHERE leaseKey = '" SOURCE_KEY
-        "'",
-        e);
+    sqlite3_stmt *s = sqlite_statement(c, SELECT_SOURCE,
+                                       "SELECT viewVersion, sourceArn, sourceCreated, identityKey FROM leases"
+                                       " WHERE leaseKey = '" SOURCE_KEY "' AND sourceArn IS NOT NULL",
+                                       e);
     if (!s)
         return e->status;
-    enum status status = sqlite_step(&d->writer, s, e);
+    enum status status = sqlite_step(c, s, e);
+    if (status == STATUS_NOT_FOUND)
+        error_set(e, status, "database '%s' has no view yet: a process with a --source begins it", d->path);
     if (!status && sqlite3_column_bytes(s, 3) != STORE_IDENTITY_KEY_BYTES)
         status = error_set(e, STATUS_FAILED, "the identity key in database '%s' is malformed", d->path);
     if (!status) {
@@ -117,18 +125,27 @@ static enum status read_record(struct store_sqlite *d, const struct store_source
     return status;
 }
 
+static enum status find_record(struct store *store, uint8_t *identity_key, struct error *e) {
+    _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
+    enum status status = store_sqlite_begin_reading(&r, store, e);
+    bool stale;
+    return status ? status : read_record(r.d, r.c, NULL, identity_key, &stale, e);
+}
+
 enum status store_sqlite_bind(struct store *store, const struct store_source *source, uint8_t *identity_key,
                               struct error *e) {
     struct store_sqlite *d = store_sqlite_of(store);
-    enum status status = source ? lock_for_filling(d, e) : STATUS_OK;
+    if (!source)
+        return find_record(store, identity_key, e);
+    enum status status = lock_for_filling(d, e);
     if (!status)
         status = store_sqlite_begin(d, NULL, e);
     if (status)
         return status;
     bool stale = false;
-    status = insert_record(&d->writer, e);
+    status = write_record(&d->writer, source, e);
     if (!status)
-        status = read_record(d, source, identity_key, &stale, e);
+        status = read_record(d, &d->writer, source, identity_key, &stale, e);
     if (!status && stale)
         status = update_record(&d->writer, source, e);
     return store_sqlite_end(d, NULL, status, e);

@@ -29,14 +29,14 @@ static void configure(void) {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-enum status sqlite_open(struct sqlite *c, const char *path, int cache_kib, struct error *e) {
+enum status sqlite_open(struct sqlite *c, const char *path, bool creates, int cache_kib, struct error *e) {
     static pthread_once_t configured = PTHREAD_ONCE_INIT;
     char pragmas[256];
     pthread_once(&configured, configure);
     memset(c, 0, sizeof *c);
     c->path = path;
-    int result =
-        sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (creates ? SQLITE_OPEN_CREATE : 0);
+    int result = sqlite3_open_v2(path, &c->db, flags, NULL);
     if (result != SQLITE_OK) {
         sqlite_error(c, result, e);
         sqlite_close(c);
@@ -44,9 +44,10 @@ enum status sqlite_open(struct sqlite *c, const char *path, int cache_kib, struc
     }
     sqlite3_extended_result_codes(c->db, 1);
     sqlite3_busy_timeout(c->db, LIMIT_SQLITE_BUSY_MS);
+    /* The last one reads: that opens the log, too. */
     snprintf(
         pragmas, sizeof pragmas,
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d",
+        "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d; PRAGMA schema_version",
         cache_kib);
     enum status status = sqlite_run(c, pragmas, e);
     if (status)
@@ -59,6 +60,12 @@ void sqlite_close(struct sqlite *c) {
         sqlite3_finalize(c->statements[i]);
     sqlite3_close(c->db);
     memset(c, 0, sizeof *c);
+}
+
+void sqlite_abandon(struct sqlite *c) {
+    if (c->db)
+        sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    sqlite_close(c);
 }
 
 sqlite3_stmt *sqlite_statement(struct sqlite *c, int number, const char *sql, struct error *e) {

@@ -20,9 +20,13 @@ struct sqlite {
     struct sqlite *next;                         /* for the owner's list */
 };
 
-/* Opens the database, or creates it, and sets the pragmas. FAILED or RETRY. */
-enum status sqlite_open(struct sqlite *c, const char *path, int cache_kib, struct error *e);
+/* Opens the database, if `creates` also one that is not there yet, and sets the pragmas. FAILED or RETRY. */
+enum status sqlite_open(struct sqlite *c, const char *path, bool creates, int cache_kib, struct error *e);
 void sqlite_close(struct sqlite *c);
+
+/* The same for a database whose files are no longer at their paths: SQLite would move the log into the
+ * database, and delete what lies at the log's path. */
+void sqlite_abandon(struct sqlite *c);
 
 /* Statements without results. */
 enum status sqlite_run(struct sqlite *c, const char *sql, struct error *e);

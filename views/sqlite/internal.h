@@ -4,16 +4,26 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "base/waker.h"
 #include "views/sqlite/connection.h"
 #include "views/store.h"
 
+/* A file of the database, as it was when it was opened. */
+struct store_sqlite_file {
+    char *path;
+    dev_t device;
+    ino_t inode; /* 0: there was none */
+};
+enum { STORE_SQLITE_FILES = 3 };
+
 struct store_sqlite {
     struct store store; /* first: what callers hold */
-    char *path;
+    char *path;         /* absolute; symbolic links are followed by each use of it */
+    struct store_sqlite_file files[STORE_SQLITE_FILES]; /* the database, its log, its log's index */
     int version; /* of the tables: below this program's only if it just reads */
-    int lock_fd; /* on <path>.lock, held by the process that fills the store; -1 */
+    int lock_fd; /* on <database>.lock, held by the process that fills the store; -1 */
     atomic_bool cancelled;
 
     /* SQLite has one writer at a time: shards and the coordinator queue here. Held during I/O: that is its
@@ -63,9 +73,14 @@ enum store_sqlite_statement {
 _Static_assert((int)STORE_SQLITE_STATEMENTS <= SQLITE_STATEMENTS,
                "a connection has room for every statement");
 
-/* access.c: transactions on the writer. begin takes the write lock; end commits if `status` is OK and the
- * fence is open, else rolls back; it always releases the lock. FAILED with code "Cancelled" or "FenceShut",
- * the same codes as in the AWS client. */
+/* files.c: whether the paths still name the files that are open. SQLite's own SQLITE_FCNTL_HAS_MOVED compares
+ * the inode of the database only. FAILED with code STORE_ERROR_GONE if not. */
+enum status store_sqlite_note_files(struct store_sqlite *d, struct error *e); /* once the writer is open */
+enum status store_sqlite_check_files(const struct store_sqlite *d, struct error *e);
+
+/* access.c: transactions on the writer. begin takes the write lock; end commits if `status` is OK, the fence
+ * is open and the files are at their paths, else rolls back; it always releases the lock. FAILED with code
+ * "Cancelled" or "FenceShut", the same codes as in the AWS client. */
 enum status store_sqlite_begin(struct store_sqlite *d, const struct fence *fence, struct error *e);
 enum status store_sqlite_end(struct store_sqlite *d, const struct fence *fence, enum status status,
                              struct error *e);
@@ -82,6 +97,10 @@ enum status store_sqlite_begin_query(struct store_sqlite_reading *r, struct stor
                                      enum store_sqlite_statement number, const char *sql, struct error *e);
 void store_sqlite_end_reading(struct store_sqlite_reading *r);
 
+/* access.c: opens the connections of all loaders ahead. While the files are not at their paths they go on
+ * reading, and no more can be opened. */
+enum status store_sqlite_open_readers(struct store_sqlite *d, struct error *e);
+
 /* rows.c: a contribution from the columns of a statement that selects CONTRIBUTION_COLUMNS, which are in the
  * order of contribution_text_names and contribution_number_names. */
 #define CONTRIBUTION_COLUMNS                                                                                 \
@@ -93,7 +112,7 @@ enum status store_sqlite_find_contribution(struct sqlite *c, const char *product
 
 /* schema.c: creates the tables, or migrates them to this program's version. */
 typeof(store_create) store_sqlite_create;
-/* For a database that is opened read-only: its tables may be older ones. NOT_FOUND: it has none. */
+/* For a process that only reads: the tables may be older ones. NOT_FOUND: there are none. */
 enum status store_sqlite_check_tables(struct store_sqlite *d, struct error *e);
 
 /* wal_checkpoint.c */

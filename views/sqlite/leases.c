@@ -97,12 +97,14 @@ enum status store_sqlite_read_leases(struct store *store, struct store_lease **l
                                      struct error *e) {
     struct store_lease *list = NULL;
     _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
-    enum status status = store_sqlite_begin_query(&r, store, SELECT_LEASES,
-                                                  store_sqlite_of(store)->version < 2
-                                                      ? "SELECT " FIRST_LEASE_COLUMNS ", NULL" FROM_LEASES
-                                                      : "SELECT " LEASE_COLUMNS FROM_LEASES,
-                                                  e);
     *n = 0;
+    enum status status = store_sqlite_check_files(store_sqlite_of(store), e); /* else they are of the past */
+    if (!status)
+        status = store_sqlite_begin_query(&r, store, SELECT_LEASES,
+                                          store_sqlite_of(store)->version < 2
+                                              ? "SELECT " FIRST_LEASE_COLUMNS ", NULL" FROM_LEASES
+                                              : "SELECT " LEASE_COLUMNS FROM_LEASES,
+                                          e);
     while (!status && !(status = sqlite_step(r.c, r.s, e))) {
         list = mem_resize(list, *n + 1, sizeof *list);
         status = *n < LIMIT_SHARDS ? get_lease(r.d, r.s, &list[(*n)++], e)

@@ -66,6 +66,10 @@ static enum status migrate(struct store_sqlite *d, struct error *e) {
 enum status store_sqlite_create(struct store *store, struct error *e) {
     struct store_sqlite *d = store_sqlite_of(store);
     enum status status = read_version(&d->writer, &d->version, e);
+    if (!status)
+        status = refuse_newer(d, d->version, e);
+    if (!status)
+        status = sqlite_run(&d->writer, "PRAGMA journal_mode=WAL", e);
     if (status || d->version == SCHEMA_VERSION)
         return status;
     status = store_sqlite_begin(d, NULL, e);
@@ -73,14 +77,9 @@ enum status store_sqlite_create(struct store *store, struct error *e) {
 }
 
 enum status store_sqlite_check_tables(struct store_sqlite *d, struct error *e) {
-    int version = 0;
-    struct sqlite c = {.path = d->path}; /* not sqlite_open: that switches a file to WAL mode */
-    int result = sqlite3_open_v2(d->path, &c.db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
-    enum status status = result == SQLITE_OK ? read_version(&c, &version, e) : sqlite_error(&c, result, e);
-    sqlite_close(&c);
-    if (!status && version < 1)
+    enum status status = read_version(&d->writer, &d->version, e);
+    if (!status && d->version < 1)
         return error_set(e, STATUS_NOT_FOUND,
                          "database '%s' has no tables of this program: run the program on it once", d->path);
-    d->version = version;
-    return status ? status : refuse_newer(d, version, e);
+    return status ? status : refuse_newer(d, d->version, e);
 }

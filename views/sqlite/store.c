@@ -1,6 +1,7 @@
 #include "views/sqlite/store.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,16 +22,25 @@ static void cancel_store(struct store *store) {
     atomic_store(&store_sqlite_of(store)->cancelled, true);
 }
 
-static void close_store(struct store *store) {
-    struct store_sqlite *d = store_sqlite_of(store);
-    store_sqlite_stop_checkpointer(d);
+static void close_connections(struct store_sqlite *d) {
+    void (*close_one)(struct sqlite *) =
+        store_sqlite_check_files(d, NULL) == STATUS_OK ? sqlite_close : sqlite_abandon;
+    close_one(&d->checkpointer.connection);
     while (d->idle) {
         struct sqlite *c = d->idle;
         d->idle = c->next;
-        sqlite_close(c);
+        close_one(c);
         free(c);
     }
-    sqlite_close(&d->writer);
+    close_one(&d->writer);
+}
+
+static void close_store(struct store *store) {
+    struct store_sqlite *d = store_sqlite_of(store);
+    store_sqlite_stop_checkpointer(d);
+    close_connections(d);
+    for (size_t i = 0; i < STORE_SQLITE_FILES; i++)
+        free(d->files[i].path);
     if (d->lock_fd >= 0)
         close(d->lock_fd);
     pthread_mutex_destroy(&d->write_lock);
@@ -62,22 +72,33 @@ static const struct store_ops sqlite_ops = {
     .free = close_store,
 };
 
+/* So that it names the same file however the working directory is moved. */
+static char *absolute(const char *path) {
+    char folder[PATH_MAX];
+    return *path != '/' && getcwd(folder, sizeof folder) ? mem_printf("%s/%s", folder, path)
+                                                         : mem_strdup(path);
+}
+
 static struct store_sqlite *new_store(const char *path) {
     struct store_sqlite *d = mem_zalloc(sizeof *d);
     d->store.ops = &sqlite_ops;
-    d->path = mem_strdup(path);
+    d->path = absolute(path);
     d->lock_fd = -1;
     pthread_mutex_init(&d->write_lock, NULL);
     pthread_mutex_init(&d->idle_lock, NULL);
     return d;
 }
 
-enum status store_sqlite_open(struct store **store, const char *path, struct error *e) {
+static enum status open_store(struct store **store, const char *path, bool fills, struct error *e) {
     struct store_sqlite *d = new_store(path);
-    enum status status = sqlite_open(&d->writer, d->path, LIMIT_SQLITE_WRITER_CACHE_KIB, e);
+    enum status status = sqlite_open(&d->writer, d->path, fills, LIMIT_SQLITE_WRITER_CACHE_KIB, e);
     if (!status)
-        status = store_sqlite_create(&d->store, e);
+        status = fills ? store_sqlite_create(&d->store, e) : store_sqlite_check_tables(d, e);
     if (!status)
+        status = store_sqlite_note_files(d, e);
+    if (!status)
+        status = store_sqlite_open_readers(d, e);
+    if (!status && fills)
         status = store_sqlite_start_checkpointer(d, e);
     if (status) {
         close_store(&d->store);
@@ -87,16 +108,13 @@ enum status store_sqlite_open(struct store **store, const char *path, struct err
     return STATUS_OK;
 }
 
+enum status store_sqlite_open(struct store **store, const char *path, struct error *e) {
+    return open_store(store, path, true, e);
+}
+
 enum status store_sqlite_open_reader(struct store **store, const char *path, struct error *e) {
     if (access(path, F_OK) != 0)
         return error_set(e, STATUS_NOT_FOUND, "cannot open the store: database '%s': %s", path,
                          strerror(errno));
-    struct store_sqlite *d = new_store(path);
-    enum status status = store_sqlite_check_tables(d, e);
-    if (status) {
-        close_store(&d->store);
-        return error_wrap(e, "cannot open the store");
-    }
-    *store = &d->store;
-    return STATUS_OK;
+    return open_store(store, path, false, e);
 }

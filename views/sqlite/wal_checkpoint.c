@@ -17,11 +17,17 @@ static int log_has_grown(void *data, sqlite3 *db, const char *name, int pages) {
     return SQLITE_OK;
 }
 
-/* A failure (a full disk) is not reported here: the next write fails, too, and reports it. */
+/* A failure (a full disk, a database that was moved) is not reported here: the next write fails, too, and
+ * reports it. */
+static void move_pages(struct store_sqlite *d) {
+    if (store_sqlite_check_files(d, NULL) == STATUS_OK)
+        sqlite3_wal_checkpoint_v2(d->checkpointer.connection.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
 static void move_log(struct store_sqlite *d) {
-    sqlite3_wal_checkpoint_v2(d->checkpointer.connection.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    move_pages(d);
     pthread_mutex_lock(&d->write_lock);
-    sqlite3_wal_checkpoint_v2(d->checkpointer.connection.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    move_pages(d);
     pthread_mutex_unlock(&d->write_lock);
 }
 
@@ -36,7 +42,8 @@ static void *checkpointer_run(void *data) {
 }
 
 enum status store_sqlite_start_checkpointer(struct store_sqlite *d, struct error *e) {
-    enum status status = sqlite_open(&d->checkpointer.connection, d->path, LIMIT_SQLITE_READER_CACHE_KIB, e);
+    enum status status =
+        sqlite_open(&d->checkpointer.connection, d->path, false, LIMIT_SQLITE_READER_CACHE_KIB, e);
     if (status)
         return status;
     waker_init(&d->checkpointer.waker);
@@ -54,5 +61,4 @@ void store_sqlite_stop_checkpointer(struct store_sqlite *d) {
     waker_wake(&d->checkpointer.waker);
     pthread_join(d->checkpointer.thread, NULL);
     waker_deinit(&d->checkpointer.waker);
-    sqlite_close(&d->checkpointer.connection);
 }
