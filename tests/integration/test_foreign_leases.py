@@ -19,7 +19,7 @@ def kcl_lease(shard, checkpoint):
         "checkpoint": {"S": checkpoint},
         "checkpointSubSequenceNumber": {"N": "0"},
         "ownerSwitchesSinceCheckpoint": {"N": "0"},
-        "throughputKBps": {"N": "1.5"},
+        "throughputKBps": {"N": "1"},
     }
 
 

@@ -35,6 +35,15 @@ static enum status compare_record(const struct store_dynamodb *d, const json_t *
         clock_format(source->created_ms, ours));
 }
 
+/* What became of a call about the record. */
+static enum status explain(const struct store_dynamodb *d, enum status status, struct error *e) {
+    if (status == STATUS_NOT_FOUND)
+        return error_set(e, STATUS_NOT_FOUND, "table '%s' does not exist: run winner-view create-tables",
+                         d->leases_table);
+    return status ? error_wrap(e, "cannot read which source table '%s' belongs to", d->leases_table)
+                  : STATUS_OK;
+}
+
 static void take_item(json_t **item, json_t *found) {
     json_decref(*item);
     *item = json_incref(found);
@@ -63,7 +72,7 @@ static enum status write_source_record(struct store_dynamodb *d, const struct st
     dynamodb_value(body, ":c", dynamodb_n(source->created_ms));
 
     json_auto_t *reply = NULL;
-    enum status status = dynamodb_once(d->client, "UpdateItem", body, run, &reply, e);
+    enum status status = explain(d, dynamodb_once(d->client, "UpdateItem", body, run, &reply, e), e);
     if (!status && !json_object_get(reply, "Attributes"))
         return error_set_code(e, STATUS_RETRY, AWS_ERROR_MALFORMED,
                               "the reply of UpdateItem has no Attributes");
@@ -96,7 +105,7 @@ static enum status read_source_record(struct store_dynamodb *d, const struct aws
         dynamodb_get_item(d->client, d->leases_table, rows_lease_key(SOURCE_KEY), run, &found, e);
     if (!status)
         take_item(item, found);
-    return status;
+    return explain(d, status, e);
 }
 
 /* A record without a source is of an earlier program, which made one to serve from. */
@@ -111,7 +120,7 @@ static enum status find_other_row(struct store_dynamodb *d, const struct aws_run
     json_t *item;
     size_t i;
     json_t *body = json_pack("{s:s,s:b,s:i}", "TableName", d->leases_table, "ConsistentRead", 1, "Limit", 2);
-    enum status status = dynamodb_once(d->client, "Scan", body, run, &reply, e);
+    enum status status = explain(d, dynamodb_once(d->client, "Scan", body, run, &reply, e), e);
     json_array_foreach(json_object_get(reply, "Items"), i, item) {
         const char *key = dynamodb_get_s(item, "leaseKey");
         if (!key || strcmp(key, SOURCE_KEY) != 0)
@@ -165,15 +174,8 @@ enum status store_dynamodb_bind(struct store *store, const struct store_source *
     size_t length;
 
     enum status status = find_or_make_record(d, source, &run, &item, e);
-    if (status && !*e->code) /* not of DynamoDB */
+    if (status)
         return status;
-    if (status == STATUS_NOT_FOUND)
-        return error_set(e, STATUS_NOT_FOUND, "table '%s' does not exist: run winner-view create-tables",
-                         d->leases_table);
-    if (status) {
-        error_wrap(e, "cannot read which source table '%s' belongs to", d->leases_table);
-        return status;
-    }
     if (!dynamodb_get_b(item, "identityKey", identity_key, STORE_IDENTITY_KEY_BYTES, &length) ||
         length != STORE_IDENTITY_KEY_BYTES)
         return error_set(e, STATUS_FAILED, "the identity key in table '%s' is malformed", d->leases_table);
