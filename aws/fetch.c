@@ -23,6 +23,10 @@ void aws_fetch_deinit(struct aws_fetch *f) {
     aws_exchange_deinit(&f->exchange);
 }
 
+int64_t aws_fetch_date(const struct aws_fetch *f) {
+    return f->clock.date_ms < 0 || f->clock.has_age ? 0 : f->clock.date_ms;
+}
+
 static enum status cancelled(struct error *e) {
     return error_set_code(e, STATUS_FAILED, AWS_ERROR_CANCELLED, "the program is stopping");
 }

@@ -24,6 +24,9 @@ struct aws_fetch {
 void aws_fetch_init(struct aws_fetch *f);
 void aws_fetch_deinit(struct aws_fetch *f); /* wipes the reply */
 
+/* The time of the server, by its last answer; 0 if that does not show it. */
+int64_t aws_fetch_date(const struct aws_fetch *f);
+
 /* Blocks, for at most `tries` times `attempt_ms` and the pauses. Any thread, one per `f`. OK: there is an
  * answer, of any HTTP status. RETRY, code "NoAnswer": there is none, or a part of one. FAILED: it is longer
  * than LIMIT_FETCH_BYTES ("ReplyTooLarge"), or the fetch was stopped ("Cancelled"). */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -243,11 +244,13 @@ static char *file_path(const char *variable, const char *usual) {
     return mem_strdup(named);
 }
 
-enum status aws_profiles_load(struct aws_profiles **profiles, struct error *e) {
+/* Takes over the paths. */
+static enum status load(struct aws_profiles **profiles, char *config_path, char *credentials_path,
+                        struct error *e) {
     struct aws_profiles *p = mem_zalloc(sizeof *p);
     *profiles = p;
-    p->config_path = file_path("AWS_CONFIG_FILE", "config");
-    p->credentials_path = file_path("AWS_SHARED_CREDENTIALS_FILE", "credentials");
+    p->config_path = config_path;
+    p->credentials_path = credentials_path;
 
     enum status status = load_file(p, p->config_path, true, e);
     if (!status)
@@ -257,6 +260,25 @@ enum status aws_profiles_load(struct aws_profiles **profiles, struct error *e) {
         *profiles = NULL;
     }
     return status;
+}
+
+enum status aws_profiles_load(struct aws_profiles **profiles, struct error *e) {
+    return load(profiles, file_path("AWS_CONFIG_FILE", "config"),
+                file_path("AWS_SHARED_CREDENTIALS_FILE", "credentials"), e);
+}
+
+/* Such as bash's <(command). */
+static bool is_pipe(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode));
+}
+
+enum status aws_profiles_read_again(const struct aws_profiles *loaded, struct aws_profiles **again,
+                                    struct error *e) {
+    *again = NULL;
+    if (is_pipe(loaded->config_path) || is_pipe(loaded->credentials_path))
+        return STATUS_OK;
+    return load(again, mem_strdup(loaded->config_path), mem_strdup(loaded->credentials_path), e);
 }
 
 void aws_profiles_free(struct aws_profiles *profiles) {
@@ -273,6 +295,10 @@ void aws_profiles_free(struct aws_profiles *profiles) {
     free(profiles->config_path);
     free(profiles->credentials_path);
     free(profiles);
+}
+
+void aws_profiles_freep(struct aws_profiles **profiles) {
+    aws_profiles_free(*profiles);
 }
 
 static bool have_section(const struct aws_profiles *profiles, enum kind kind, const char *name) {

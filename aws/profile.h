@@ -33,6 +33,13 @@ enum aws_profile_section {
  * is malformed, cannot be read, or is larger than 1 MiB. The caller frees. */
 enum status aws_profiles_load(struct aws_profiles **profiles, struct error *e);
 void aws_profiles_free(struct aws_profiles *profiles);
+void aws_profiles_freep(struct aws_profiles **profiles);
+
+/* Reads the same files again, as they are now: other programs renew the keys in them. Any thread; the
+ * environment is not read. Errors as above. `*again` is NULL if one of them is a pipe, which can be read only
+ * once: then what was loaded holds. */
+enum status aws_profiles_read_again(const struct aws_profiles *loaded, struct aws_profiles **again,
+                                    struct error *e);
 
 /* The following only read, from any thread. Strings are borrowed from `profiles`. */
 

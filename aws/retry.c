@@ -21,7 +21,7 @@ enum aws_retry_cause aws_retry_cause_of(const char *name, long http_status) {
         return AWS_RETRY_THROTTLE;
     if (http_status == 500 || http_status == 502 || http_status == 503 || http_status == 504)
         return AWS_RETRY_SERVER;
-    /* Expired credentials and a wrong clock are not in this list: sending again does not help. */
+    /* Refused credentials and a wrong clock are not in this list: sending the same again does not help. */
     static const char *const others[] = {
         AWS_ERROR_CHECKSUM,
         AWS_ERROR_MALFORMED,
@@ -39,8 +39,13 @@ enum aws_retry_cause aws_retry_cause_of(const char *name, long http_status) {
 
 const char *aws_retry_cause_name(enum aws_retry_cause cause) {
     static const char *const names[] = {
-        [AWS_RETRY_NONE] = "none",           [AWS_RETRY_THROTTLE] = "throttle", [AWS_RETRY_SERVER] = "server",
-        [AWS_RETRY_TRANSPORT] = "transport", [AWS_RETRY_OTHER] = "other",       [AWS_RETRY_SKEW] = "skew",
+        [AWS_RETRY_NONE] = "none",
+        [AWS_RETRY_THROTTLE] = "throttle",
+        [AWS_RETRY_SERVER] = "server",
+        [AWS_RETRY_TRANSPORT] = "transport",
+        [AWS_RETRY_OTHER] = "other",
+        [AWS_RETRY_SKEW] = "skew",
+        [AWS_RETRY_CREDENTIALS] = "credentials",
     };
     return names[cause];
 }

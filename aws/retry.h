@@ -14,16 +14,17 @@
 
 /* Why an attempt is sent again. */
 enum aws_retry_cause {
-    AWS_RETRY_NONE,      /* it is not: the same request would fail in the same way */
-    AWS_RETRY_THROTTLE,  /* the service asked to slow down */
-    AWS_RETRY_SERVER,    /* HTTP 500, 502, 503, 504 */
-    AWS_RETRY_TRANSPORT, /* no whole answer arrived */
-    AWS_RETRY_OTHER,     /* an error that may pass, or a damaged answer */
-    AWS_RETRY_SKEW,      /* it was signed with a wrong time, which is known now (aws/clock_skew.h) */
+    AWS_RETRY_NONE,        /* it is not: the same request would fail in the same way */
+    AWS_RETRY_THROTTLE,    /* the service asked to slow down */
+    AWS_RETRY_SERVER,      /* HTTP 500, 502, 503, 504 */
+    AWS_RETRY_TRANSPORT,   /* no whole answer arrived */
+    AWS_RETRY_OTHER,       /* an error that may pass, or a damaged answer */
+    AWS_RETRY_SKEW,        /* it was signed with a wrong time, which is known now (aws/clock_skew.h) */
+    AWS_RETRY_CREDENTIALS, /* its credentials were refused, and others are there or being fetched */
 };
 
-/* `name` is the error's (aws/service_error.h), `http_status` 0 if there was no answer. Never SKEW, which the
- * name alone does not show. */
+/* `name` is the error's (aws/service_error.h), `http_status` 0 if there was no answer. Never SKEW nor
+ * CREDENTIALS, which the name alone does not show. */
 enum aws_retry_cause aws_retry_cause_of(const char *name, long http_status);
 
 /* "throttle", ...: the label of metrics. */

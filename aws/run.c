@@ -50,6 +50,7 @@ struct job {
     struct aws_call *call;
     int tokens_taken; /* from the retry quota, by its last retry */
     bool skewed;      /* it was retried for its clock: not twice */
+    bool renewed;     /* it was retried for its credentials: not twice */
     int64_t due_ms;   /* when to retry */
     struct job *next; /* in the queue of waiting calls */
 };
@@ -61,8 +62,9 @@ struct attempt {
     struct job *job; /* NULL: free */
     struct aws_exchange exchange;
     char *lines[LINES + 1];
-    int64_t correction_ms; /* of the time in its signature */
-    int64_t signed_ms;     /* that time, before the correction */
+    struct aws_credentials *credentials; /* that sign it */
+    int64_t correction_ms;               /* of the time in its signature */
+    int64_t signed_ms;                   /* that time, before the correction */
     struct clock_reading sent;
 };
 
@@ -89,9 +91,9 @@ static void count(const struct run *run, struct metrics_family *family, const st
 }
 
 /* Signs the headers that no proxy may change. */
-static enum status sign(struct run *run, struct attempt *a, const struct aws_credentials *credentials,
-                        struct error *e) {
+static enum status sign(struct run *run, struct attempt *a, struct error *e) {
     const struct aws_call *call = a->job->call;
+    const struct aws_credentials *credentials = a->credentials;
     const struct aws_client *client = run->client;
     _cleanup_(mem_freep) char *target = mem_printf("%s.%s", client->service->target_prefix, call->operation);
     const struct sigv4_header headers[] = {
@@ -115,8 +117,7 @@ static enum status sign(struct run *run, struct attempt *a, const struct aws_cre
 
 static enum status prepare(struct run *run, struct attempt *a, struct error *e) {
     struct aws_credentials_chain *chain = run->client->settings->credentials;
-    _cleanup_(aws_credentials_unrefp) struct aws_credentials *credentials = NULL;
-    enum status status = aws_credentials_chain_get(chain, clock_real_ms(), run->deadline_ms, &credentials, e);
+    enum status status = aws_credentials_chain_get(chain, run->deadline_ms, &a->credentials, e);
     if (status)
         return status;
     if (!fence_is_open(run->options->fence, clock_boot_ms()))
@@ -125,7 +126,7 @@ static enum status prepare(struct run *run, struct attempt *a, struct error *e) 
     a->correction_ms = atomic_load(&run->client->correction_ms);
     a->signed_ms = clock_real_ms();
     a->sent = clock_read();
-    return sign(run, a, credentials, e);
+    return sign(run, a, e);
 }
 
 static void transmit(struct run *run, struct attempt *a) {
@@ -166,6 +167,8 @@ static void free_slot(struct run *run, struct attempt *a) {
         a->lines[i] = NULL;
     }
     aws_exchange_deinit(&a->exchange);
+    aws_credentials_unref(a->credentials);
+    a->credentials = NULL;
     a->job = NULL;
     run->under_way--;
 }
@@ -272,13 +275,23 @@ static bool retry(struct run *run, struct job *f, enum aws_retry_cause cause, in
     return true;
 }
 
-/* Why the call may be retried, or AWS_RETRY_NONE. */
-static enum aws_retry_cause cause_of(struct job *f, long http_status, bool clock_was_wrong) {
-    enum aws_retry_cause cause = aws_retry_cause_of(f->call->error.code, http_status);
-    if (cause != AWS_RETRY_NONE || !clock_was_wrong || f->skewed)
+/* Why the call may be retried, or AWS_RETRY_NONE. An error that a wrong clock explains says nothing about the
+ * credentials. */
+static enum aws_retry_cause cause_of(struct run *run, const struct attempt *a, bool clock_was_wrong) {
+    struct job *f = a->job;
+    const char *name = f->call->error.code;
+    enum aws_retry_cause cause = aws_retry_cause_of(name, a->exchange.http_status);
+    if (cause == AWS_RETRY_NONE && clock_was_wrong && !f->skewed) {
+        f->skewed = true;
+        return AWS_RETRY_SKEW;
+    }
+    if (!aws_service_error_is_of_credentials(name))
         return cause;
-    f->skewed = true;
-    return AWS_RETRY_SKEW;
+    bool others = aws_credentials_chain_refused(run->client->settings->credentials, a->credentials, name);
+    if (!others || f->renewed)
+        return AWS_RETRY_NONE;
+    f->renewed = true;
+    return AWS_RETRY_CREDENTIALS;
 }
 
 static void count_error(const struct run *run, const struct aws_call *call, long http_status) {
@@ -313,6 +326,7 @@ static void finish(struct run *run, struct aws_exchange *x) {
         teach_clock(run, a);
     long http_status = x->http_status;
     int64_t retry_after_ms = aws_exchange_retry_after_ms(x, clock_real_ms());
+    enum aws_retry_cause cause = status ? cause_of(run, a, clock_was_wrong) : AWS_RETRY_NONE;
     KILLPOINT("after", call->operation, x->body);
     free_slot(run, a);
     if (status != STATUS_RETRY)
@@ -323,14 +337,11 @@ static void finish(struct run *run, struct aws_exchange *x) {
         call->status = STATUS_OK;
         return;
     }
-    enum aws_retry_cause cause = cause_of(f, http_status, clock_was_wrong);
     count_error(run, call, http_status);
     if (cause == AWS_RETRY_THROTTLE) {
         call->throttles++;
         aws_throttle_count(run->client->service->name, call->reply, call);
     }
-    if (aws_service_error_is_expired_token(call->error.code))
-        aws_credentials_chain_expired(run->client->settings->credentials, clock_real_ms());
     if (!retry(run, f, cause, retry_after_ms))
         end_failed(run, f);
 }

@@ -47,6 +47,9 @@ static const struct {
     {"RequestExpired", STATUS_RETRY},
     {"ExpiredToken", STATUS_RETRY},
     {"ExpiredTokenException", STATUS_RETRY},
+    {"UnrecognizedClientException", STATUS_RETRY},
+    {"InvalidClientTokenId", STATUS_RETRY},
+    {"InvalidAccessKeyId", STATUS_RETRY},
     {AWS_ERROR_NO_ANSWER, STATUS_RETRY},
     {AWS_ERROR_CHECKSUM, STATUS_RETRY},
     {AWS_ERROR_MALFORMED, STATUS_RETRY},
@@ -78,8 +81,16 @@ bool aws_service_error_is_throttle(const char *name) {
     return false;
 }
 
-bool aws_service_error_is_expired_token(const char *name) {
-    return strcmp(name, "ExpiredTokenException") == 0 || strcmp(name, "ExpiredToken") == 0;
+bool aws_service_error_is_of_credentials(const char *name) {
+    static const char *const names[] = {
+        "ExpiredTokenException",     "ExpiredToken",       "UnrecognizedClientException",
+        "InvalidClientTokenId",      "InvalidAccessKeyId", "SignatureDoesNotMatch",
+        "InvalidSignatureException",
+    };
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
 }
 
 enum status aws_service_error_status(const char *name, long http_status) {

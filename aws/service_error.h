@@ -27,9 +27,9 @@
  *   - CONFLICT: ConditionalCheckFailedException; ResourceInUseException (the table exists, or is changing)
  *   - NOT_FOUND: ResourceNotFoundException, TableNotFoundException
  *   - RETRY: throttles, HTTP 5xx, 408 and 429, no answer (`http_status` 0), transactions that conflict, clock
- *     skew and expired credentials which the retries did not cure
+ *     skew, and expired or unknown credentials, which the retries did not cure: others may come
  *   - INVALID: ValidationException and the like, ExpiredIteratorException: the same request fails again
- *   - FAILED: the rest: access denied, unknown keys, a wrong signature (InvalidSignatureException)
+ *   - FAILED: the rest: access denied, a wrong signature (InvalidSignatureException)
  */
 enum status aws_service_error_status(const char *name, long http_status);
 
@@ -40,7 +40,9 @@ enum status aws_service_error_set(struct error *e, const char *name, const char 
  * "Retry behavior"), and Kinesis' KMSThrottlingException. */
 bool aws_service_error_is_throttle(const char *name);
 
-/* Whether the credentials have expired: ExpiredTokenException, ExpiredToken. */
-bool aws_service_error_is_expired_token(const char *name);
+/* Whether other credentials may help: these have expired, are not known, or do not match the signature (a
+ * secret that was replaced, or read while its file was being written; a wrong clock, too: aws/clock_skew.h).
+ */
+bool aws_service_error_is_of_credentials(const char *name);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "aws/credentials/chain.h"
+#include "aws/header_value.h"
 #include "aws/profile.h"
 #include "base/mem.h"
 #include "base/variable.h"
@@ -34,20 +35,22 @@ static bool is_region(const char *region) {
 }
 
 static enum status load_region(struct aws_settings *c, struct error *e) {
-    const char *region = variable_get("AWS_REGION");
-    if (!region)
-        region = variable_get("AWS_DEFAULT_REGION");
-    if (!region)
-        region = aws_profiles_setting(c->profiles, c->profile, "region");
-    if (!region)
+    const char *where = "AWS_REGION";
+    c->region = aws_header_value_trim(variable_get(where));
+    if (!c->region)
+        c->region = aws_header_value_trim(variable_get(where = "AWS_DEFAULT_REGION"));
+    if (!c->region) {
+        where = "region of the profile";
+        c->region = aws_header_value_trim(aws_profiles_setting(c->profiles, c->profile, "region"));
+    }
+    if (!c->region)
         return error_set(e, STATUS_INVALID,
                          "no AWS region is set: set AWS_REGION, or `region` for profile '%s' in '%s'",
                          c->profile, aws_profiles_config_path(c->profiles));
-    if (!is_region(region))
+    if (!is_region(c->region))
         return error_set(e, STATUS_INVALID,
-                         "the AWS region is '%s'; it must consist of lower case letters, digits and '-'",
-                         region);
-    c->region = mem_strdup(region);
+                         "%s is '%s'; it must consist of lower case letters, digits and '-'", where,
+                         c->region);
     return STATUS_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "aws/client.h"
+#include "aws/credentials/chain.h"
 #include "base/log.h"
 #include "views/dynamodb/store.h"
 #include "views/sqlite/store.h"
@@ -59,6 +60,8 @@ enum status backend_open(struct backend *backend, const struct options *options,
             return status;
         backend->aws->clock = backend->clock;
         backend->aws->teacher = backend_teacher(options);
+        if (backend->aws->teacher)
+            aws_credentials_chain_judge_by(backend->aws->credentials, backend->clock);
     }
     if (!path)
         return store_dynamodb_open(&backend->store, &tables, backend->aws, NULL, e);

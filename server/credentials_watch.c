@@ -20,8 +20,8 @@ struct credentials_watch {
     struct health *health;
     /* Of the listener, which the chain calls one call at a time. */
     bool failing;
-    bool had_valid;    /* when the last line was logged */
-    int64_t logged_ms; /* wall clock */
+    bool had_valid; /* when the last line was logged */
+    int64_t logged_boot_ms;
 };
 
 static void on_success(struct credentials_watch *w, const struct aws_credentials *kept) {
@@ -37,39 +37,55 @@ static void on_success(struct credentials_watch *w, const struct aws_credentials
         log_info("AWS credentials were refreshed from %s; they do not expire", kept->source);
 }
 
-/* A reason may contain a request id, which differs each time: a different reason is not logged at once. */
-static void on_failure(struct credentials_watch *w, int64_t now_ms, const struct aws_credentials *kept,
-                       const struct error *e) {
-    char text[CLOCK_TEXT_SIZE], reason[sizeof e->message + 128];
-    if (kept)
-        snprintf(reason, sizeof reason, "%s; the old ones expire at %s", e->message,
-                 clock_format(kept->expires_ms, text));
-    else
-        snprintf(reason, sizeof reason, "%s; the old ones have expired", e->message);
-    health_raise(w->health, TROUBLE, reason);
+/* What is left meanwhile. */
+static const char *what_is_left(const struct aws_credentials_news *news, char out[64]) {
+    char text[CLOCK_TEXT_SIZE];
+    if (!news->kept)
+        return "the old ones have expired";
+    if (news->kept->expires_ms == 0)
+        return "the old ones are used";
+    if (news->has_expired)
+        return "the old ones have expired, but AWS may accept them in an outage";
+    snprintf(out, 64, "the old ones expire at %s", clock_format(news->kept->expires_ms, text));
+    return out;
+}
 
-    bool log_now = !w->failing || w->had_valid != (kept != NULL) ||
-                   llabs(now_ms - w->logged_ms) >= LIMIT_CREDENTIALS_LOG_MS;
+/* A reason may contain a request id, which differs each time: a different reason is not logged at once. */
+static void on_trouble(struct credentials_watch *w, const struct aws_credentials_news *news,
+                       const char *reason) {
+    static const struct error none;
+    const struct error *e = news->failure ? news->failure : &none;
+    bool has_valid = news->kept != NULL;
+    health_raise(w->health, TROUBLE, reason);
+    bool log_now = !w->failing || w->had_valid != has_valid ||
+                   news->boot_ms - w->logged_boot_ms >= LIMIT_CREDENTIALS_LOG_MS;
     w->failing = true;
     if (!log_now)
         return;
-    w->had_valid = kept != NULL;
-    w->logged_ms = now_ms;
-    log_write(kept ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR,
+    w->had_valid = has_valid;
+    w->logged_boot_ms = news->boot_ms;
+    log_write(has_valid ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR,
               LOG_FIELDS("error", e->code, "requestId", e->request_id), "%s", reason);
 }
 
-static void on_refresh(void *data, int64_t now_ms, const struct aws_credentials *kept,
-                       const struct error *failure) {
-    if (failure)
-        on_failure(data, now_ms, kept, failure);
+static void on_fetch(void *data, const struct aws_credentials_news *news) {
+    char rest[64], text[CLOCK_TEXT_SIZE], reason[sizeof news->failure->message + 128];
+    if (news->failure)
+        snprintf(reason, sizeof reason, "%s; %s", news->failure->message, what_is_left(news, rest));
+    else if (news->has_expired)
+        snprintf(
+            reason, sizeof reason,
+            "the credentials from %s expired at %s, but AWS may accept them in an outage; they are asked for "
+            "again every few minutes",
+            news->kept->source, clock_format(news->kept->expires_ms, text));
     else
-        on_success(data, kept);
+        return on_success(data, news->kept);
+    on_trouble(data, news, reason);
 }
 
 struct credentials_watch *credentials_watch_start(const struct aws_settings *aws, struct health *health) {
     struct credentials_watch *w = mem_zalloc(sizeof *w);
-    const struct aws_credentials_listener listener = {on_refresh, w};
+    const struct aws_credentials_listener listener = {on_fetch, w};
     w->chain = aws->credentials;
     w->health = health;
     aws_credentials_chain_start(w->chain, &listener);

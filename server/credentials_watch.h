@@ -11,9 +11,9 @@ struct health;       /* base/health.h */
 struct credentials_watch;
 
 /*
- * Starts the thread that refreshes them. A refresh that fails raises the trouble "aws credentials", and a
- * line in the log: the first time, when the old ones have expired, and then every LIMIT_CREDENTIALS_LOG_MS.
- * The next one that succeeds clears it. Borrows both until the stop. Never NULL.
+ * Starts the thread that refreshes them. A refresh that fails, or gives what has expired, raises the trouble
+ * "aws credentials", and a line in the log: the first time, when the old ones have expired, and then every
+ * LIMIT_CREDENTIALS_LOG_MS. The next one that succeeds clears it. Borrows both until the stop. Never NULL.
  */
 struct credentials_watch *credentials_watch_start(const struct aws_settings *aws, struct health *health);
 

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -18,6 +19,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/random.h"
+#include "base/service_clock.h"
 #include "base/waker.h"
 
 static struct metrics_family expiry_family = {
@@ -33,7 +35,9 @@ static struct metrics_family refreshes_family = {
     .labels = {"result"},
 };
 
-enum { FIRST_PAUSE_MS = 1000, LEAST_LIFE_MS = 1000, LONGEST_SLEEP_MS = 60000, LONGEST_WAIT_MS = 1000 };
+#define UNKNOWN INT64_MAX /* a time */
+
+enum { FIRST_PAUSE_MS = 1000, LEAST_LIFE_MS = 1000, LONGEST_SLEEP_MS = 1000, LONGEST_WAIT_MS = 1000 };
 
 struct aws_credentials_chain {
     struct aws_credentials_source *sources;
@@ -42,6 +46,8 @@ struct aws_credentials_chain {
     int cancel_fd;      /* an eventfd that stays readable once the chain is cancelled */
     int stop_fd;        /* an epoll of that one and of the program's own descriptor */
     int64_t (*boot_ms)(void);
+    int64_t (*aws_ms)(struct service_clock *);
+    struct service_clock *clock; /* NULL: none */
     pthread_t thread;
 
     pthread_mutex_t
@@ -54,12 +60,19 @@ struct aws_credentials_chain {
     bool cancelled;
     const struct aws_credentials_source *answered; /* the configured source; NULL: not known yet */
     struct aws_credentials *current;
-    int64_t due_ms;      /* when to refresh */
-    int64_t expired_ms;  /* when a service last answered that they have expired */
+    int64_t fetched_ms;  /* when they were */
+    uint32_t chance;     /* spreads the refreshes of many processes */
+    char refusal[64];    /* the name of AWS's error, if it has refused them since the last fetch */
+    bool is_awaited;     /* a get waits for the fetch that this causes */
     int failures;        /* in a row */
-    int64_t paused_ms;   /* no fetch before that */
+    int64_t paused_ms;   /* no fetch before that, but for the expiry after a success */
     struct error reason; /* why the last one failed */
 };
+
+/* The time of AWS, never behind it. */
+static int64_t latest_aws_ms(struct service_clock *clock) {
+    return clock ? service_clock_age_now(clock, 0) : UNKNOWN;
+}
 
 struct aws_credentials_chain *aws_credentials_chain_new(const struct aws_credentials_source *sources,
                                                         size_t n) {
@@ -67,8 +80,7 @@ struct aws_credentials_chain *aws_credentials_chain_new(const struct aws_credent
     chain->sources = mem_dup(sources, n * sizeof *sources);
     chain->count = n;
     chain->boot_ms = clock_boot_ms;
-    chain->due_ms = INT64_MAX;
-    chain->expired_ms = INT64_MIN / 2;
+    chain->aws_ms = latest_aws_ms;
     chain->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     chain->stop_fd = epoll_create1(EPOLL_CLOEXEC);
     if (chain->cancel_fd < 0 || chain->stop_fd < 0)
@@ -80,8 +92,14 @@ struct aws_credentials_chain *aws_credentials_chain_new(const struct aws_credent
     return chain;
 }
 
-void aws_credentials_chain_measure_with(struct aws_credentials_chain *chain, int64_t (*boot_ms)(void)) {
+void aws_credentials_chain_judge_by(struct aws_credentials_chain *chain, struct service_clock *clock) {
+    chain->clock = clock;
+}
+
+void aws_credentials_chain_measure_with(struct aws_credentials_chain *chain, int64_t (*boot_ms)(void),
+                                        int64_t (*aws_ms)(struct service_clock *)) {
     chain->boot_ms = boot_ms;
+    chain->aws_ms = aws_ms;
 }
 
 void aws_credentials_chain_free(struct aws_credentials_chain *chain) {
@@ -101,17 +119,29 @@ void aws_credentials_chain_free(struct aws_credentials_chain *chain) {
     free(chain);
 }
 
-/* The wall clock as a caller read it. From then on it is counted by CLOCK_BOOTTIME: a fetch takes time. */
+/* AWS's clock is read once for each fetch or get, without the lock, and carried on by ours: a fetch takes
+ * time. */
 struct moment {
-    int64_t wall_ms, boot_ms;
+    int64_t aws_ms, boot_ms;
 };
 
-static struct moment moment_of(const struct aws_credentials_chain *chain, int64_t now_ms) {
-    return (struct moment){now_ms, chain->boot_ms()};
+static struct moment moment_now(const struct aws_credentials_chain *chain) {
+    return (struct moment){chain->aws_ms(chain->clock), chain->boot_ms()};
 }
 
-static int64_t wall_ms(const struct aws_credentials_chain *chain, const struct moment *began) {
-    return began->wall_ms + (chain->boot_ms() - began->boot_ms);
+static struct moment later(const struct aws_credentials_chain *chain, const struct moment *began) {
+    int64_t boot_ms = chain->boot_ms();
+    return (struct moment){began->aws_ms == UNKNOWN ? UNKNOWN : began->aws_ms + (boot_ms - began->boot_ms),
+                           boot_ms};
+}
+
+/* How long these, fetched at `fetched_ms`, are still valid; UNKNOWN also if they do not expire. */
+static int64_t left_ms(const struct aws_credentials *c, int64_t fetched_ms, const struct moment *now) {
+    if (c->expires_ms && now->aws_ms != UNKNOWN)
+        return c->expires_ms - now->aws_ms;
+    if (c->expires_ms && c->issued_ms)
+        return c->expires_ms - c->issued_ms - (now->boot_ms - fetched_ms);
+    return UNKNOWN;
 }
 
 /* Asking. */
@@ -126,16 +156,15 @@ static enum status ask(const struct aws_credentials_chain *chain, const struct a
                        const struct moment *began, struct aws_credentials **out, struct error *e) {
     *out = NULL;
     enum status status = source->fetch(source->context, chain->stop_fd, out, e);
-    if (status)
+    struct moment now = later(chain, began);
+    if (status || (*out)->outlives || left_ms(*out, now.boot_ms, &now) > 0)
         return status;
-    int64_t expires_ms = (*out)->expires_ms;
-    if (expires_ms == 0 || wall_ms(chain, began) < expires_ms)
-        return STATUS_OK;
     char text[CLOCK_TEXT_SIZE];
+    error_set(e, STATUS_RETRY, "the credentials that it returned expired at %s",
+              clock_format((*out)->expires_ms, text));
     aws_credentials_unref(*out);
     *out = NULL;
-    return error_set(e, STATUS_RETRY, "the credentials that it returned expired at %s",
-                     clock_format(expires_ms, text));
+    return STATUS_RETRY;
 }
 
 static enum status search(const struct aws_credentials_chain *chain, const struct moment *began,
@@ -166,49 +195,62 @@ static enum status ask_again(const struct aws_credentials_chain *chain,
     return status ? fail_source(source, e) : STATUS_OK;
 }
 
-/* Keeping. The next four under the lock. */
+/* Keeping. The next six under the lock. */
 
-static bool is_valid(const struct aws_credentials *c, int64_t now_ms) {
-    return c && (c->expires_ms == 0 || now_ms < c->expires_ms);
+static int64_t current_left_ms(const struct aws_credentials_chain *chain, const struct moment *now) {
+    return left_ms(chain->current, chain->fetched_ms, now);
 }
 
-static int64_t refresh_at(int64_t expires_ms, int64_t now_ms) {
-    if (expires_ms == 0)
+static bool has_valid(const struct aws_credentials_chain *chain, const struct moment *now) {
+    return chain->current && (chain->current->outlives || current_left_ms(chain, now) > 0);
+}
+
+static int64_t refresh_at(const struct aws_credentials_chain *chain, const struct moment *now) {
+    int64_t left = current_left_ms(chain, now);
+    if (left == UNKNOWN)
         return INT64_MAX;
+    left += now->boot_ms - chain->fetched_ms; /* as it was then */
+    if (left <= 0)
+        return chain->fetched_ms + LIMIT_CREDENTIALS_OUTLIVED_MS +
+               chain->chance % LIMIT_CREDENTIALS_OUTLIVED_MS;
     int64_t spread = LIMIT_CREDENTIALS_EARLY_MS - LIMIT_CREDENTIALS_LATE_MS;
-    int64_t early = expires_ms - LIMIT_CREDENTIALS_EARLY_MS + (int64_t)random_u32() % spread;
-    int64_t half = (expires_ms - now_ms) / 2;
-    int64_t least = now_ms + (half > LEAST_LIFE_MS ? half : LEAST_LIFE_MS);
-    return early > least ? early : least;
+    int64_t early = left - LIMIT_CREDENTIALS_EARLY_MS + (int64_t)chain->chance % spread;
+    int64_t least = left / 2 > LEAST_LIFE_MS ? left / 2 : LEAST_LIFE_MS;
+    return chain->fetched_ms + (early > least ? early : least);
+}
+
+static int64_t due_ms(const struct aws_credentials_chain *chain, const struct moment *now) {
+    if (!chain->current)
+        return INT64_MAX;
+    return chain->failures > 0 || *chain->refusal ? chain->paused_ms : refresh_at(chain, now);
 }
 
 /* Keeps the fresh ones; returns the old ones, which the caller frees without the lock. */
 static struct aws_credentials *keep(struct aws_credentials_chain *chain, struct aws_credentials *fresh,
-                                    int64_t now_ms) {
+                                    const struct moment *now) {
     struct aws_credentials *old = chain->current;
     chain->current = fresh;
-    chain->due_ms = refresh_at(fresh->expires_ms, now_ms);
+    chain->fetched_ms = now->boot_ms;
+    chain->chance = random_u32();
     chain->failures = 0;
-    chain->paused_ms = 0;
+    chain->paused_ms = now->boot_ms + LIMIT_CREDENTIALS_REFUSED_MS;
     return old;
 }
 
-/* Half of the pause is random, so that many processes do not fetch at once. */
-static void back_off(struct aws_credentials_chain *chain, int64_t now_ms) {
-    bool valid = is_valid(chain->current, now_ms);
-    int64_t expires_ms = valid ? chain->current->expires_ms : 0;
+/* At least `least_ms`. Half of the pause is random, so that many processes do not fetch at once. */
+static void back_off(struct aws_credentials_chain *chain, const struct moment *now, int64_t least_ms) {
+    bool valid = has_valid(chain, now);
     int64_t most = valid ? LIMIT_CREDENTIALS_BACKOFF_MS : LIMIT_CREDENTIALS_OUTAGE_MS;
     int64_t pause = FIRST_PAUSE_MS;
     for (int i = 0; i < chain->failures && pause < most; i++)
         pause *= 2;
     if (pause > most)
         pause = most;
+    pause = pause / 2 + (int64_t)random_u32() % (pause / 2 + 1);
+    if (valid && !chain->current->outlives && current_left_ms(chain, now) < pause)
+        pause = current_left_ms(chain, now); /* then new ones are needed */
     chain->failures++;
-    chain->paused_ms = now_ms + pause / 2 + (int64_t)random_u32() % (pause / 2 + 1);
-    if (expires_ms && expires_ms < chain->paused_ms)
-        chain->paused_ms = expires_ms; /* then new ones are needed */
-    if (chain->current)
-        chain->due_ms = chain->paused_ms;
+    chain->paused_ms = now->boot_ms + (pause > least_ms ? pause : least_ms);
 }
 
 static void count_fetch(enum status status, int64_t expires_ms) {
@@ -224,6 +266,32 @@ static void count_fetch(enum status status, int64_t expires_ms) {
     }
 }
 
+/* The source has nothing but what AWS refuses. Under the lock. */
+static enum status fail_refused(const struct aws_credentials_chain *chain, struct error *e) {
+    error_set_code(e, STATUS_RETRY, chain->refusal,
+                   "access key id '%s' is still there, which AWS refuses (%s)", chain->current->access_key_id,
+                   chain->refusal);
+    return fail_source(chain->answered, e);
+}
+
+/* Ends a fetch. Under the lock. `*fresh` becomes what the caller has to free without it. */
+static enum status take(struct aws_credentials_chain *chain, enum status status,
+                        struct aws_credentials **fresh, const struct moment *now, struct error *e) {
+    bool same = !status && *chain->refusal && aws_credentials_equal(*fresh, chain->current);
+    int64_t least_ms = same ? LIMIT_CREDENTIALS_SAME_MS : *chain->refusal ? LIMIT_CREDENTIALS_REFUSED_MS : 0;
+    if (same)
+        status = fail_refused(chain, e);
+    if (status == STATUS_OK) {
+        *fresh = keep(chain, *fresh, now);
+    } else {
+        back_off(chain, now, least_ms);
+        chain->reason = *e;
+    }
+    *chain->refusal = '\0';
+    chain->is_awaited = false;
+    return status;
+}
+
 /* Makes one fetch; the caller has set `fetching`. `e` is filled if it fails. */
 static void fetch(struct aws_credentials_chain *chain, const struct moment *began, struct error *e) {
     _cleanup_(aws_credentials_unrefp) struct aws_credentials *fresh = NULL; /* then the old ones */
@@ -232,25 +300,24 @@ static void fetch(struct aws_credentials_chain *chain, const struct moment *bega
         chain->answered; /* written by fetches only, one at a time */
     enum status status =
         answered ? ask_again(chain, answered, began, &fresh, e) : search(chain, began, &answered, &fresh, e);
-    int64_t now_ms = wall_ms(chain, began);
-    count_fetch(status, status ? 0 : fresh->expires_ms);
+    struct moment now = later(chain, began);
 
     pthread_mutex_lock(&chain->lock);
     chain->answered = answered;
-    if (status == STATUS_OK) {
-        fresh = keep(chain, fresh, now_ms);
-    } else {
-        back_off(chain, now_ms);
-        chain->reason = *e;
-    }
-    if (is_valid(chain->current, now_ms))
+    status = take(chain, status, &fresh, &now, e);
+    if (has_valid(chain, &now))
         kept = aws_credentials_ref(chain->current);
+    struct aws_credentials_news news = {.kept = kept,
+                                        .has_expired = kept && current_left_ms(chain, &now) <= 0,
+                                        .failure = status ? e : NULL,
+                                        .boot_ms = now.boot_ms};
     struct aws_credentials_listener listener = chain->listener;
     bool is_heard = listener.fetched && !chain->cancelled;
     pthread_mutex_unlock(&chain->lock);
 
+    count_fetch(status, kept ? kept->expires_ms : 0);
     if (is_heard)
-        listener.fetched(listener.data, now_ms, kept, status ? e : NULL);
+        listener.fetched(listener.data, &news);
 
     pthread_mutex_lock(&chain->lock);
     chain->fetching = false;
@@ -268,7 +335,7 @@ struct get {
     bool has_fetched;    /* a fetch has ended meanwhile: its result is the answer */
 };
 
-/* The next four under the lock. */
+/* The next five under the lock. */
 
 static bool is_late(const struct aws_credentials_chain *chain, const struct get *g) {
     return g->deadline_ms && chain->boot_ms() >= g->deadline_ms;
@@ -292,16 +359,19 @@ static enum status fail_late(const struct aws_credentials_chain *chain, struct e
     return STATUS_RETRY;
 }
 
+static bool has_usable(const struct aws_credentials_chain *chain, const struct get *g) {
+    const struct moment now = later(chain, &g->began);
+    return has_valid(chain, &now) && !chain->is_awaited;
+}
+
 /* True: the get has ended with `*status`. False: the caller has to fetch; `fetching` is set. */
 static bool has_ended(struct aws_credentials_chain *chain, struct get *g, struct aws_credentials **out,
                       enum status *status, struct error *e) {
-    int64_t now_ms = wall_ms(chain, &g->began);
-    while (!is_valid(chain->current, now_ms) && chain->fetching && !chain->cancelled && !is_late(chain, g)) {
+    while (!has_usable(chain, g) && chain->fetching && !chain->cancelled && !is_late(chain, g)) {
         wait_for_end(chain, g);
         g->has_fetched = !chain->fetching;
-        now_ms = wall_ms(chain, &g->began);
     }
-    if (is_valid(chain->current, now_ms)) {
+    if (has_usable(chain, g)) {
         *out = aws_credentials_ref(chain->current);
         *status = STATUS_OK;
     } else if (chain->cancelled) {
@@ -309,10 +379,8 @@ static bool has_ended(struct aws_credentials_chain *chain, struct get *g, struct
             error_set_code(e, STATUS_FAILED, AWS_ERROR_CANCELLED, "no credentials, the program is stopping");
     } else if (chain->fetching) {
         *status = fail_late(chain, e);
-    } else if (chain->failures > 0 &&
-               (g->has_fetched ||
-                (now_ms < chain->paused_ms && chain->paused_ms - now_ms <= LIMIT_CREDENTIALS_BACKOFF_MS))) {
-        *e = chain->reason; /* (a pause longer than any: the clock was set back) */
+    } else if (chain->failures > 0 && (g->has_fetched || chain->boot_ms() < chain->paused_ms)) {
+        *e = chain->reason;
         *status = chain->reason.status;
     } else {
         chain->fetching = true;
@@ -342,10 +410,9 @@ static void hand_over(struct aws_credentials_chain *chain) {
     waker_wake(&chain->waker);
 }
 
-enum status aws_credentials_chain_get(struct aws_credentials_chain *chain, int64_t now_ms,
-                                      int64_t deadline_boot_ms, struct aws_credentials **out,
-                                      struct error *e) {
-    struct get g = {.began = moment_of(chain, now_ms), .deadline_ms = deadline_boot_ms};
+enum status aws_credentials_chain_get(struct aws_credentials_chain *chain, int64_t deadline_boot_ms,
+                                      struct aws_credentials **out, struct error *e) {
+    struct get g = {.began = moment_now(chain), .deadline_ms = deadline_boot_ms};
     struct error unread;
     e = e ? e : &unread;
     *out = NULL;
@@ -359,7 +426,7 @@ enum status aws_credentials_chain_get(struct aws_credentials_chain *chain, int64
         if (g.deadline_ms) {
             hand_over(chain);
         } else {
-            struct moment begins = {wall_ms(chain, &g.began), chain->boot_ms()};
+            const struct moment begins = later(chain, &g.began);
             fetch(chain, &begins, e); /* then there are valid ones, or a failure */
             g.has_fetched = true;
         }
@@ -368,22 +435,29 @@ enum status aws_credentials_chain_get(struct aws_credentials_chain *chain, int64
 
 /* Tending. */
 
-void aws_credentials_chain_expired(struct aws_credentials_chain *chain, int64_t now_ms) {
+bool aws_credentials_chain_refused(struct aws_credentials_chain *chain, const struct aws_credentials *used,
+                                   const char *error) {
+    int64_t now_ms = chain->boot_ms();
     pthread_mutex_lock(&chain->lock);
-    bool due = chain->current && now_ms - chain->expired_ms >= LIMIT_CREDENTIALS_EXPIRED_MS;
-    if (due)
-        chain->expired_ms = chain->due_ms = now_ms;
+    bool is_current = chain->current && aws_credentials_equal(chain->current, used);
+    bool is_news = is_current && !*chain->refusal;
+    if (is_news) {
+        snprintf(chain->refusal, sizeof chain->refusal, "%s", error);
+        chain->is_awaited = chain->failures == 0 && now_ms >= chain->paused_ms;
+    }
+    bool is_worth_a_retry = !is_current || chain->is_awaited;
     pthread_mutex_unlock(&chain->lock);
-    if (due)
+    if (is_news)
         waker_wake(&chain->waker);
+    return is_worth_a_retry;
 }
 
-int64_t aws_credentials_chain_tend(struct aws_credentials_chain *chain, int64_t now_ms) {
-    const struct moment began = moment_of(chain, now_ms);
+int64_t aws_credentials_chain_tend(struct aws_credentials_chain *chain) {
+    const struct moment began = moment_now(chain);
     struct error e;
     pthread_mutex_lock(&chain->lock);
-    bool does_fetch = chain->handed_over || (now_ms >= chain->due_ms && !chain->fetching);
-    does_fetch = does_fetch && !chain->cancelled;
+    bool is_due = chain->handed_over || (began.boot_ms >= due_ms(chain, &began) && !chain->fetching);
+    bool does_fetch = is_due && !chain->cancelled;
     if (does_fetch) {
         chain->fetching = true;
         chain->handed_over = false;
@@ -393,8 +467,9 @@ int64_t aws_credentials_chain_tend(struct aws_credentials_chain *chain, int64_t 
         fetch(chain, &began, &e);
 
     pthread_mutex_lock(&chain->lock);
+    const struct moment now = later(chain, &began);
     int64_t next_ms =
-        chain->fetching ? INT64_MAX : chain->due_ms; /* the end of that fetch wakes the thread */
+        chain->fetching ? INT64_MAX : due_ms(chain, &now); /* the end of that fetch wakes the thread */
     pthread_mutex_unlock(&chain->lock);
     return next_ms;
 }
@@ -406,13 +481,13 @@ static bool is_cancelled(struct aws_credentials_chain *chain) {
     return is;
 }
 
-/* Sleeps are short: the wall clock may be set, and a suspended machine wakes up late. */
+/* Sleeps are short: the clock of AWS may be learnt meanwhile. */
 static void *run_thread(void *data) {
     struct aws_credentials_chain *chain = data;
     while (!is_cancelled(chain)) {
-        int64_t now_ms = clock_real_ms(), next_ms = aws_credentials_chain_tend(chain, now_ms);
-        int64_t sleep_ms = next_ms - now_ms < LONGEST_SLEEP_MS ? next_ms - now_ms : LONGEST_SLEEP_MS;
-        waker_wait(&chain->waker, clock_boot_ms() + sleep_ms, -1);
+        int64_t left_ms = aws_credentials_chain_tend(chain) - chain->boot_ms();
+        waker_wait(&chain->waker, clock_boot_ms() + (left_ms < LONGEST_SLEEP_MS ? left_ms : LONGEST_SLEEP_MS),
+                   -1);
     }
     return NULL;
 }

@@ -9,12 +9,14 @@
 #include "aws/credentials/sources.h"
 #include "aws/credentials/token_file.h"
 #include "aws/fetch.h"
+#include "aws/header_value.h"
 #include "aws/service_error.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/variable.h"
 
 #define ECS_HOST "169.254.170.2"
+#define RELATIVE_URI "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 
 struct container {
     char *relative_uri, *full_uri, *token_file, *token; /* NULL: not set */
@@ -69,9 +71,7 @@ enum status aws_credentials_container_url(const char *relative_uri, const char *
     if (!parsed)
         mem_exhausted();
     if (relative_uri && *relative_uri != '/') /* it would be part of the host */
-        return error_set(e, STATUS_INVALID,
-                         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is '%s'; it must begin with /",
-                         relative_uri);
+        return error_set(e, STATUS_INVALID, RELATIVE_URI " is '%s'; it must begin with /", relative_uri);
     if (relative_uri) {
         *url = mem_printf("http://" ECS_HOST "%s", relative_uri);
         return STATUS_OK;
@@ -90,17 +90,9 @@ enum status aws_credentials_container_url(const char *relative_uri, const char *
 /* Asking. */
 
 static enum status read_token(const struct container *c, char **token, struct error *e) {
-    *token = NULL;
     if (c->token_file)
         return aws_token_file_read(c->token_file, token, e);
-    if (!c->token)
-        return STATUS_OK;
-    enum status status = aws_token_check(c->token, e);
-    if (status && e)
-        error_wrap(e, "cannot take a token from AWS_CONTAINER_AUTHORIZATION_TOKEN");
-    else if (!status)
-        *token = mem_strdup(c->token);
-    return status;
+    return aws_header_value_take(c->token, "AWS_CONTAINER_AUTHORIZATION_TOKEN", token, e);
 }
 
 /* An error is a document, too, with a code and a message. */
@@ -171,8 +163,8 @@ static void free_container(void *context) {
 
 struct aws_credentials_source aws_credentials_from_container(void) {
     struct container *c = mem_zalloc(sizeof *c);
-    c->relative_uri = variable_copy("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-    c->full_uri = variable_copy("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    c->relative_uri = aws_header_value_trim(variable_get(RELATIVE_URI));
+    c->full_uri = aws_header_value_trim(variable_get("AWS_CONTAINER_CREDENTIALS_FULL_URI"));
     c->token_file = variable_copy("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
     c->token = variable_copy("AWS_CONTAINER_AUTHORIZATION_TOKEN");
     return (struct aws_credentials_source){"container endpoint", fetch, free_container, c};

@@ -8,6 +8,7 @@
 #define AWS_CREDENTIALS_CREDENTIALS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -18,14 +19,25 @@ struct aws_credentials {
     char *access_key_id;
     char *secret_access_key;
     char *session_token; /* NULL: none */
-    int64_t expires_ms;  /* wall clock; 0: never */
-    char *source;        /* for people: "environment" */
+    int64_t expires_ms;  /* by the clock of AWS; 0: never */
+    int64_t issued_ms; /* what the clock of their issuer (STS, the metadata service) was then; 0: not known */
+    bool outlives;     /* AWS may accept them after that: the metadata service hands out none else */
+    char *source;      /* for people: "environment" */
 };
 
-/* Strings are copied; `session_token` may be NULL or empty. */
-struct aws_credentials *aws_credentials_new(const char *access_key_id, const char *secret_access_key,
-                                            const char *session_token, int64_t expires_ms,
-                                            const char *source);
+/* What a source has found. All borrowed. */
+struct aws_credentials_found {
+    const char *access_key_id, *secret_access_key, *session_token; /* the token may be NULL */
+    const char *names[3]; /* what these are called where they were found, for messages */
+    int64_t expires_ms;
+    const char *source;
+};
+
+/* One reference in `out`, to copies without white space around them. INVALID, naming the text at fault, if
+ * one cannot stand in a header (aws/header_value.h), or if key or secret is blank. */
+enum status aws_credentials_make(struct aws_credentials **out, const struct aws_credentials_found *found,
+                                 struct error *e);
+bool aws_credentials_equal(const struct aws_credentials *a, const struct aws_credentials *b); /* the keys */
 struct aws_credentials *aws_credentials_ref(struct aws_credentials *c);
 void aws_credentials_unref(struct aws_credentials *c); /* the last one wipes the secrets; NULL is allowed */
 void aws_credentials_unrefp(struct aws_credentials **c);

@@ -66,9 +66,15 @@ static enum status read_object(const json_t *object, const struct aws_credential
     }
     if (!status)
         status = read_expiration(object, form->is_temporary, &expires_ms, e);
-    if (!status)
-        *out = aws_credentials_new(texts[0], texts[1], texts[2], expires_ms, source);
-    return status;
+    if (status)
+        return status;
+    const struct aws_credentials_found found = {.access_key_id = texts[0],
+                                                .secret_access_key = texts[1],
+                                                .session_token = texts[2],
+                                                .names = {names[0], names[1], names[2]},
+                                                .expires_ms = expires_ms,
+                                                .source = source};
+    return aws_credentials_make(out, &found, e);
 }
 
 enum status aws_credentials_parse(const char *text, size_t length, const struct aws_credentials_form *form,

@@ -5,13 +5,15 @@
 
 #include "aws/credentials/document.h"
 #include "aws/credentials/sources.h"
-#include "aws/credentials/token_file.h"
 #include "aws/fetch.h"
+#include "aws/header_value.h"
 #include "aws/profile.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/variable.h"
 
+/* IAM API Reference, RoleName. None of these needs encoding in a path. */
+#define ROLE_NAME "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+=,.@_-"
 #define ROLES "/latest/meta-data/iam/security-credentials/"
 
 struct instance {
@@ -69,14 +71,13 @@ static enum status fetch_token(const struct instance *in, int stop_fd, char **to
     if (f.exchange.http_status == 403)
         return error_set(e, STATUS_NOT_FOUND, "%s: metadata is switched off for this instance (HTTP 403)",
                          in->endpoint);
-    if (f.exchange.http_status != 200 || !f.exchange.reply.data)
+    if (f.exchange.http_status != 200)
         return refused(&f, "no token from the metadata service", e);
-    if (aws_token_check(f.exchange.reply.data, e)) {
-        error_wrap(e, "the metadata service's token");
-        return e->status = STATUS_RETRY; /* another server's answer, perhaps */
-    }
-    *token = mem_strdup(f.exchange.reply.data);
-    return STATUS_OK;
+    enum status status =
+        aws_header_value_take(f.exchange.reply.data, "the metadata service's token", token, e);
+    if (!status && !*token)
+        error_set(e, STATUS_RETRY, "the metadata service's token is empty");
+    return *token ? STATUS_OK : (e->status = STATUS_RETRY); /* another server's answer, perhaps */
 }
 
 /* An instance has at most one role; of several lines the first is taken. */
@@ -92,8 +93,7 @@ static enum status fetch_role_name(const struct instance *in, const char *token,
         return error_set(e, STATUS_NOT_FOUND, "this instance has no role (instance profile)");
     if (f.exchange.http_status != 200)
         return refused(&f, "no role from the metadata service", e);
-    /* Role names are [A-Za-z0-9+=,.@_-] (IAM API, RoleName): no character needs encoding in a path. */
-    if (strcspn(f.exchange.reply.data, "/?#% \t") < length)
+    if (strspn(f.exchange.reply.data, ROLE_NAME) < length)
         return error_set(e, STATUS_RETRY, "the metadata service returned an invalid role name");
     *name = mem_strndup(f.exchange.reply.data, length);
     return STATUS_OK;
@@ -111,7 +111,11 @@ static enum status fetch_credentials(const struct instance *in, const char *toke
     if (!status)
         status = aws_credentials_parse(f.exchange.reply.data, f.exchange.reply.length,
                                        &aws_credentials_form_endpoint, source, out, e);
-    return status && e ? error_wrap(e, "%s", source) : status;
+    if (status)
+        return e ? error_wrap(e, "%s", source) : status;
+    (*out)->issued_ms = aws_fetch_date(&f);
+    (*out)->outlives = true;
+    return STATUS_OK;
 }
 
 static enum status fetch(void *context, int stop_fd, struct aws_credentials **out, struct error *e) {

@@ -8,6 +8,13 @@
 /* What STS allows for the duration of a session. */
 enum { LEAST_DURATION_S = 900, MOST_DURATION_S = 43200 };
 
+enum status aws_credentials_read_again(struct aws_credentials_profile *p, struct aws_profiles **again,
+                                       struct error *e) {
+    enum status status = aws_profiles_read_again(p->profiles, again, e);
+    p->profiles = *again ? *again : p->profiles;
+    return status;
+}
+
 const char *aws_credentials_setting(const struct aws_credentials_profile *p, const char *key) {
     return aws_profiles_setting(p->profiles, p->name, key);
 }

@@ -44,15 +44,15 @@ static enum status fail_chain(const struct path *path, const char *name, const c
 
 /* As in botocore: if the source profile has keys, they are used and its role_arn is ignored. So a profile can
  * name itself as its source. */
-static enum status fetch_source_profile(const struct role *r, const char *name, struct path *path,
-                                        int stop_fd, struct aws_credentials **out, struct error *e) {
-    const struct aws_credentials_profile p = {r->profile.profiles, name, r->profile.sts};
-    const char *referring_profile = path->names[path->length - 1];
+static enum status fetch_source_profile(const struct role *r, const struct aws_credentials_profile *referring,
+                                        const char *name, struct path *path, int stop_fd,
+                                        struct aws_credentials **out, struct error *e) {
+    const struct aws_credentials_profile p = {referring->profiles, name, referring->sts};
     bool has_own_credentials = has_keys(&p) || !aws_credentials_setting(&p, "role_arn") ||
                                aws_credentials_setting(&p, "web_identity_token_file");
     if (!aws_profiles_have(p.profiles, name))
         return error_set(e, STATUS_FAILED, "source_profile of profile '%s' is '%s', which does not exist",
-                         referring_profile, name);
+                         referring->name, name);
     if (!has_own_credentials)
         return fetch_role(r, &p, path, stop_fd, out, e);
 
@@ -64,7 +64,7 @@ static enum status fetch_source_profile(const struct role *r, const char *name, 
     return status == STATUS_NOT_FOUND ? error_set(e, STATUS_FAILED,
                                                   "source_profile of profile '%s' is '%s', which has no "
                                                   "credentials",
-                                                  referring_profile, name)
+                                                  referring->name, name)
                                       : status;
 }
 
@@ -99,7 +99,7 @@ static enum status fetch_base(const struct role *r, const struct aws_credentials
                          "one of the two",
                          p->name, source_profile ? "both" : "neither", source_profile ? "and" : "nor");
     if (source_profile)
-        return fetch_source_profile(r, source_profile, path, stop_fd, out, e);
+        return fetch_source_profile(r, p, source_profile, path, stop_fd, out, e);
     return fetch_credential_source(r, p, credential_source, stop_fd, out, e);
 }
 
@@ -122,11 +122,15 @@ static enum status fetch_role(const struct role *r, const struct aws_credentials
 
 static enum status fetch(void *context, int stop_fd, struct aws_credentials **out, struct error *e) {
     const struct role *r = context;
-    const struct aws_credentials_profile *p = &r->profile;
+    struct aws_credentials_profile p = r->profile;
+    _cleanup_(aws_profiles_freep) struct aws_profiles *again = NULL;
     struct path path = {.length = 0};
-    if (!aws_credentials_setting(p, "role_arn") || aws_credentials_setting(p, "web_identity_token_file"))
-        return error_set(e, STATUS_NOT_FOUND, "profile '%s' has no role_arn", p->name);
-    return fetch_role(r, p, &path, stop_fd, out, e);
+    enum status status = aws_credentials_read_again(&p, &again, e);
+    if (status)
+        return status;
+    if (!aws_credentials_setting(&p, "role_arn") || aws_credentials_setting(&p, "web_identity_token_file"))
+        return error_set(e, STATUS_NOT_FOUND, "profile '%s' has no role_arn", p.name);
+    return fetch_role(r, &p, &path, stop_fd, out, e);
 }
 
 static void free_role(void *context) {

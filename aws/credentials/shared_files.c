@@ -20,8 +20,20 @@ static enum status fetch_section(const struct aws_credentials_profile *p, enum a
         return error_set(e, STATUS_FAILED, "profile '%s' in '%s' has %s but no %s", p->name, path,
                          key ? "aws_access_key_id" : "aws_secret_access_key",
                          key ? "aws_secret_access_key" : "aws_access_key_id");
-    *out = aws_credentials_new(key, secret, token, 0, "shared files");
-    return STATUS_OK;
+    const struct aws_credentials_found found = {
+        .access_key_id = key,
+        .secret_access_key = secret,
+        .session_token = token,
+        .names = {"aws_access_key_id", "aws_secret_access_key", "aws_session_token"},
+        .source = "shared files",
+    };
+    struct error local;
+    enum status status = aws_credentials_make(out, &found, &local);
+    if (status && e) {
+        *e = local;
+        error_wrap(e, "profile '%s' in '%s'", p->name, path);
+    }
+    return status;
 }
 
 static enum status run_process(const struct aws_credentials_profile *p, const char *line, int stop_fd,
@@ -81,7 +93,10 @@ enum status aws_credentials_of_files(const struct aws_credentials_profile *p, in
 }
 
 static enum status fetch(void *context, int stop_fd, struct aws_credentials **out, struct error *e) {
-    return aws_credentials_of_files(context, stop_fd, out, e);
+    struct aws_credentials_profile p = *(const struct aws_credentials_profile *)context;
+    _cleanup_(aws_profiles_freep) struct aws_profiles *again = NULL;
+    enum status status = aws_credentials_read_again(&p, &again, e);
+    return status ? status : aws_credentials_of_files(&p, stop_fd, out, e);
 }
 
 struct aws_credentials_source aws_credentials_from_shared_files(const struct aws_credentials_setup *setup) {

@@ -11,9 +11,9 @@
  *     EC2             the instance's metadata service, version 2
  *
  * A source reads the environment when it is made, at the start: getenv is not safe while another thread
- * changes the environment. Token files are read at each fetch, because they are rotated. A profile that asks
- * for what we do not have (sso_*, login_session, mfa_serial) is refused by name: other keys would be another
- * identity than the profile's.
+ * changes the environment. Files are read at each fetch, because other programs renew what is in them. A
+ * profile that asks for what we do not have (sso_*, login_session, mfa_serial) is refused by name: other keys
+ * would be another identity than the profile's.
  */
 #ifndef AWS_CREDENTIALS_SOURCES_H
 #define AWS_CREDENTIALS_SOURCES_H
@@ -64,6 +64,11 @@ struct aws_credentials_profile {
     const char *name;
     const struct aws_sts *sts;
 };
+
+/* Reads the shared files again: from then on the profile's settings are those of `*again`, the caller's to
+ * free (NULL: they stay). INVALID if one is broken. */
+enum status aws_credentials_read_again(struct aws_credentials_profile *profile, struct aws_profiles **again,
+                                       struct error *e);
 
 /* A setting of the profile; NULL if it has none. */
 const char *aws_credentials_setting(const struct aws_credentials_profile *profile, const char *key);

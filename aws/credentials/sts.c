@@ -161,7 +161,9 @@ static enum status send_once(const struct aws_sts *sts, struct request *q, bool 
         return status;
     learn_skew(sts, q, &f);
     status = aws_sts_reply_read(q->operation, f.exchange.http_status, f.exchange.reply.data,
-                                f.exchange.reply.length, source, q->ahead_ms, out, e);
+                                f.exchange.reply.length, source, out, e);
+    if (!status)
+        (*out)->issued_ms = aws_fetch_date(&f);
     *skewed = status && q->as && aws_skew_explains(e->code, signed_with_ms, q->ahead_ms);
     return status;
 }

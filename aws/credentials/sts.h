@@ -4,8 +4,7 @@
  *
  * The endpoint is the region's (aws/endpoint.h, key "STS"). Requests follow its API Reference: a form,
  * version 2011-06-15, answered in XML. A try without an answer is repeated. A refusal is not, unless our
- * clock may be the cause (aws/clock_skew.h): then the request is signed once more, with the time of STS. The
- * expiry is converted from the clock of STS to ours.
+ * clock may be the cause (aws/clock_skew.h): then the request is signed once more, with the time of STS.
  */
 #ifndef AWS_CREDENTIALS_STS_H
 #define AWS_CREDENTIALS_STS_H

@@ -98,16 +98,20 @@ static const char *text_of(const struct reader *r, int field) {
     return text->length > 0 && !text->overflowed ? text->data : NULL;
 }
 
-static enum status read_credentials(const struct reader *r, const char *source, int64_t ahead_ms,
+static enum status read_credentials(const struct reader *r, const char *source,
                                     struct aws_credentials **out) {
-    const char *key = text_of(r, ACCESS_KEY_ID), *secret = text_of(r, SECRET_ACCESS_KEY);
-    const char *token = text_of(r, SESSION_TOKEN), *expiration = text_of(r, EXPIRATION);
-    int64_t expires_ms;
-    if (!key || !secret || !token || !expiration ||
-        !clock_parse(expiration, strlen(expiration), &expires_ms) || expires_ms - ahead_ms <= 0)
+    const char *expiration = text_of(r, EXPIRATION);
+    struct aws_credentials_found found = {
+        .access_key_id = text_of(r, ACCESS_KEY_ID),
+        .secret_access_key = text_of(r, SECRET_ACCESS_KEY),
+        .session_token = text_of(r, SESSION_TOKEN),
+        .names = {fields[ACCESS_KEY_ID].name, fields[SECRET_ACCESS_KEY].name, fields[SESSION_TOKEN].name},
+        .source = source,
+    };
+    if (!found.session_token || !expiration ||
+        !clock_parse(expiration, strlen(expiration), &found.expires_ms) || found.expires_ms <= 0)
         return STATUS_INVALID;
-    *out = aws_credentials_new(key, secret, token, expires_ms - ahead_ms, source);
-    return STATUS_OK;
+    return aws_credentials_make(out, &found, NULL);
 }
 
 static void set_ids(const struct reader *r, const char *code, struct error *e) {
@@ -120,14 +124,13 @@ static void set_ids(const struct reader *r, const char *code, struct error *e) {
 }
 
 enum status aws_sts_reply_read(const char *operation, long http_status, const char *text, size_t length,
-                               const char *source, int64_t ahead_ms, struct aws_credentials **out,
-                               struct error *e) {
+                               const char *source, struct aws_credentials **out, struct error *e) {
     _cleanup_(reader_deinit) struct reader r;
     reader_init(&r);
     *out = NULL;
     bool whole = XML_Parse(r.parser, text ? text : "", (int)length, XML_TRUE) == XML_STATUS_OK;
     const char *code = text_of(&r, CODE), *message = text_of(&r, MESSAGE);
-    if (whole && http_status == 200 && read_credentials(&r, source, ahead_ms, out) == STATUS_OK)
+    if (whole && http_status == 200 && read_credentials(&r, source, out) == STATUS_OK)
         return STATUS_OK;
 
     enum status status = STATUS_RETRY;

@@ -7,17 +7,15 @@
 #define AWS_CREDENTIALS_STS_REPLY_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/error.h"
 
 struct aws_credentials; /* aws/credentials/credentials.h */
 
-/* `operation`: "AssumeRole". OK: one reference in `out`, with `source` as its source; the expiry is by our
- * clock, of which STS's is `ahead_ms` ahead. An error of STS: its status as in aws_service_error_status, with
- * code, message and request id in `e`. Anything else: RETRY, "MalformedReply". */
+/* `operation`: "AssumeRole". OK: one reference in `out`, with `source` as its source. An error of STS: its
+ * status as in aws_service_error_status, with code, message and request id in `e`. Anything else: RETRY,
+ * "MalformedReply". */
 enum status aws_sts_reply_read(const char *operation, long http_status, const char *text, size_t length,
-                               const char *source, int64_t ahead_ms, struct aws_credentials **out,
-                               struct error *e);
+                               const char *source, struct aws_credentials **out, struct error *e);
 
 #endif

@@ -5,12 +5,9 @@
 
 #include "base/error.h"
 
-/* The present token, without the newline at its end; the caller frees it by aws_credentials_wipe. FAILED if
- * the file cannot be read, is empty, longer than LIMIT_TOKEN_FILE_BYTES, or holds a CR, LF or NUL, which
- * could add lines to a request. Blocks on the file. */
+/* The present token, without white space around it; the caller frees it by aws_credentials_wipe. FAILED if
+ * the file cannot be read, is longer than LIMIT_TOKEN_FILE_BYTES, or holds a NUL; INVALID if it is empty, or
+ * cannot stand in a header (aws/header_value.h). Blocks on the file. */
 enum status aws_token_file_read(const char *path, char **token, struct error *e);
-
-/* The same checks for a token that is not in a file. */
-enum status aws_token_check(const char *token, struct error *e);
 
 #endif

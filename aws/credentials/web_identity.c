@@ -36,7 +36,11 @@ enum status aws_credentials_of_web_identity(const struct aws_credentials_profile
 static enum status fetch(void *context, int stop_fd, struct aws_credentials **out, struct error *e) {
     const struct web_identity *w = context;
     if (!w->token_file) {
-        enum status status = aws_credentials_of_web_identity(&w->profile, stop_fd, out, e);
+        struct aws_credentials_profile p = w->profile;
+        _cleanup_(aws_profiles_freep) struct aws_profiles *again = NULL;
+        enum status status = aws_credentials_read_again(&p, &again, e);
+        if (!status)
+            status = aws_credentials_of_web_identity(&p, stop_fd, out, e);
         return status == STATUS_NOT_FOUND ? error_set(e, status, "AWS_WEB_IDENTITY_TOKEN_FILE is not set")
                                           : status;
     }

@@ -1,66 +1,23 @@
 """AWS credentials: each provider through the command `credentials`, and a service with credentials that expire. The
 endpoints that give them out are scripted, on the loopback interface."""
 
-import contextlib
 import datetime
 import json
 import time
 import urllib.parse
 
 import cloud
+import key_sources
 import program
 import proxy
 import pytest
 import wait
 import workload
 from daemon import Daemon
+from key_sources import FAR, SECRET, document, endpoint, files, instance, session
 from sigv4 import parts, recomputed
 
-SECRET = "hidden/secret+of"  # the prefix of every secret and token here, which must not be printed
-FAR = "2099-01-01T00:00:00Z"
-NONE = {
-    "AWS_REGION": "eu-west-1",
-    "AWS_DEFAULT_REGION": "",
-    "AWS_PROFILE": "",
-    "AWS_ACCESS_KEY_ID": "",
-    "AWS_SECRET_ACCESS_KEY": "",
-    "AWS_SESSION_TOKEN": "",
-    "AWS_CONFIG_FILE": "/dev/null",
-    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "http_proxy": "http://127.0.0.1:9",  # metadata is never fetched through a proxy
-    "no_proxy": "",
-}
-
-
-def document(key, expires=FAR):
-    """The answer of the container endpoint and of instance metadata."""
-    members = {"AccessKeyId": key, "SecretAccessKey": f"{SECRET}-{key}", "Token": f"{SECRET}-token"}
-    return json.dumps({"Code": "Success", **members, "Expiration": expires}).encode()
-
-
-def session(key):
-    """The answer of STS."""
-    return (
-        '<R xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>'
-        f"<AccessKeyId>{key}</AccessKeyId><SecretAccessKey>{SECRET}-{key}</SecretAccessKey>"
-        f"<SessionToken>{SECRET}-token</SessionToken><Expiration>{FAR}</Expiration>"
-        "</Credentials></AssumeRoleResult></R>"
-    ).encode()
-
-
-@contextlib.contextmanager
-def endpoint(answer):
-    """A server that replies with `answer(request)`: (status, body)."""
-    with proxy.Proxy("http://127.0.0.1:9") as server:
-
-        def on_request(request):
-            reply = answer(request)
-            request.reply_status, request.reply_body = reply
-            return reply
-
-        server.on_request = on_request
-        yield server
+NONE = {**key_sources.NONE, "AWS_REGION": "eu-west-1"}
 
 
 def command(environment, home):
@@ -72,15 +29,6 @@ def command(environment, home):
 def fields(done):
     assert done.returncode == 0, done.stderr
     return dict(line.split(maxsplit=1) for line in done.stdout.replace("access key id", "key").splitlines())
-
-
-def files(tmp_path, config, credentials=""):
-    (tmp_path / "config").write_text(config)
-    (tmp_path / "credentials").write_text(credentials)
-    return {
-        "AWS_CONFIG_FILE": str(tmp_path / "config"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
-    }
 
 
 # The command.
@@ -129,6 +77,12 @@ def test_a_credential_process_gives_keys_and_their_expiry(tmp_path):
     shown = fields(command(where, tmp_path))
     assert shown["provider"] == "credential_process of profile 'default'" and shown["key"] == "ASIAPROC"
     assert shown["expires"].startswith("2099-01-01T00:00:00.000Z (in ")
+
+
+def test_expired_keys_are_shown_as_such(tmp_path):
+    """Whether AWS takes them is for AWS to say: this machine's clock may be wrong."""
+    shown = fields(command(process_that_prints(tmp_path, Expiration="2020-01-01T00:00:00Z"), tmp_path))
+    assert shown["expires"].startswith("2020-01-01T00:00:00.000Z (") and shown["expires"].endswith(" min ago)")
 
 
 def test_a_failing_credential_process_is_reported_with_its_stderr(tmp_path):
@@ -223,20 +177,8 @@ def test_a_container_endpoint_that_is_not_local_is_refused(tmp_path):
     assert done.returncode == 1 and "127.0.0.1.example.com" in done.stderr and "[::1]" in done.stderr
 
 
-def instance(request):
-    """Instance metadata, version 2 only."""
-    if request.method == "PUT" and request.target == "/latest/api/token":
-        return 200, b"imds-token"
-    if request.header("X-aws-ec2-metadata-token") != "imds-token":
-        return 401, b""
-    folder = "/latest/meta-data/iam/security-credentials/"
-    return {folder: (200, b"shop"), folder + "shop": (200, document("ASIAEC2"))}.get(
-        request.target, (404, b"")
-    )
-
-
 def test_an_instances_role_is_read_from_its_metadata(tmp_path):
-    with endpoint(instance) as imds:
+    with endpoint(instance(lambda: document("ASIAEC2"))) as imds:
         where = {"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds.url + "/"}
         shown = fields(command(where, tmp_path))
         assert imds.requests[0].header("X-aws-ec2-metadata-token-ttl-seconds") == "21600"
@@ -257,6 +199,94 @@ def test_without_credentials_the_error_lists_where_they_were_looked_for(tmp_path
         "AWS_EC2_METADATA_DISABLED",
     ]:
         assert word in done.stderr, word
+
+
+# What cannot stand in a header.
+
+BREAK = "\r\nX-Injected: 1\r\n"
+
+
+def process_that_prints(tmp_path, **members):
+    answer = {"Version": 1, "AccessKeyId": "ASIAPROC", "SecretAccessKey": SECRET, **members}
+    (tmp_path / "answer.json").write_text(json.dumps(answer))
+    return files(tmp_path, f'[default]\ncredential_process = cat "{tmp_path}/answer.json"\n')
+
+
+def of_environment(**members):
+    return lambda tmp_path, server: {"AWS_ACCESS_KEY_ID": "K", "AWS_SECRET_ACCESS_KEY": SECRET, **members}
+
+
+def of_file(tmp_path, _):
+    return files(tmp_path, "", f"[default]\naws_access_key_id = K\naws_secret_access_key = {SECRET}\x01a\n")
+
+
+def of_container(tmp_path, server):
+    return {"AWS_CONTAINER_CREDENTIALS_FULL_URI": server.url + "/keys"}
+
+
+def of_token_variable(tmp_path, server):
+    return {**of_container(tmp_path, server), "AWS_CONTAINER_AUTHORIZATION_TOKEN": SECRET + BREAK + "x"}
+
+
+def of_token_file(tmp_path, server):
+    (tmp_path / "token").write_text(SECRET + BREAK + "x")
+    return {**of_container(tmp_path, server), "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(tmp_path / "token")}
+
+
+def of_web_identity(tmp_path, server):
+    (tmp_path / "token").write_text(SECRET + BREAK + "x")
+    token = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"), "AWS_ROLE_ARN": "r"}
+    return {**token, "AWS_ENDPOINT_URL_STS": server.url}
+
+
+@pytest.mark.parametrize(
+    "make, named",
+    [
+        (of_environment(AWS_ACCESS_KEY_ID="K" + BREAK + "x"), "AWS_ACCESS_KEY_ID has a line break"),
+        (of_environment(AWS_SECRET_ACCESS_KEY=SECRET + "\x01x"), "AWS_SECRET_ACCESS_KEY has a character"),
+        (of_environment(AWS_SESSION_TOKEN=SECRET + BREAK + "x"), "AWS_SESSION_TOKEN has a line break"),
+        (of_environment(AWS_SESSION_TOKEN=SECRET + "\u00e9x"), "AWS_SESSION_TOKEN has a character"),
+        (of_file, "credentials': aws_secret_access_key has a character"),
+        (
+            lambda tmp_path, _: process_that_prints(tmp_path, SessionToken=SECRET + BREAK + "x"),
+            "credential_process of profile 'default': SessionToken has a line break",
+        ),
+        (of_container, "/keys: Token has a line break"),
+        (of_token_variable, "AWS_CONTAINER_AUTHORIZATION_TOKEN has a line break"),
+        (of_token_file, "token': it has a line break"),
+        (of_web_identity, "token': it has a line break"),
+    ],
+)
+def test_a_text_that_cannot_stand_in_a_header_is_an_error_before_anything_is_sent(tmp_path, make, named):
+    def answer(request):
+        if request.target != "/keys":
+            return 400, b'{"__type":"AccessDeniedException"}'
+        members = {"AccessKeyId": "K", "SecretAccessKey": SECRET, "Token": SECRET + BREAK + "x", "Expiration": FAR}
+        return 200, json.dumps(members).encode()
+
+    with endpoint(answer) as server:
+        where = {**NONE, "http_proxy": "", "AWS_ENDPOINT_URL": server.url, **make(tmp_path, server)}
+        service = program.run("create-tables", "--store", "dynamodb:t", environment=where)
+        shown = command(where, tmp_path)
+        assert [request.target for request in server.requests if request.target != "/keys"] == []
+        assert not any(request.header("X-Injected") for request in server.requests)
+    assert service.returncode == shown.returncode == 1
+    assert SECRET not in service.stdout + service.stderr
+    for done in (service, shown):
+        assert named in json.loads(done.stderr)["msg"] and "printable ASCII" in done.stderr
+
+
+def test_white_space_around_keys_and_region_is_no_part_of_them(tmp_path):
+    with endpoint(lambda _: (400, b'{"__type":"AccessDeniedException"}')) as server:
+        where = {"AWS_ACCESS_KEY_ID": " AKIAENV\n", "AWS_SECRET_ACCESS_KEY": f"{SECRET}\r\n"}
+        more = {"AWS_SESSION_TOKEN": f"\t{SECRET}-token\n", "AWS_REGION": "eu-west-1\n"}
+        where = {**NONE, **where, **more, "http_proxy": "", "AWS_ENDPOINT_URL": server.url}
+        program.run("create-tables", "--store", "dynamodb:t", environment=where)
+        request = server.requests[0]
+    key, _, region, *_ = parts(request)
+    assert (key, region, request.header("X-Amz-Security-Token")) == ("AKIAENV", "eu-west-1", f"{SECRET}-token")
+    assert parts(request)[-1] == recomputed(request, secret=SECRET)
+    assert fields(command(where, tmp_path))["key"] == "AKIAENV"
 
 
 # A service that runs on credentials which expire.

@@ -2,11 +2,12 @@
 #include <poll.h>
 
 #include "aws/client.h"
+#include "aws/credentials/chain.h"
 #include "aws/settings.h"
 #include "aws/transport.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "tests/unit/support/aws.h"
+#include "tests/unit/support/aws_credentials.h"
 #include "tests/unit/support/scripted_http.h"
 
 enum { CALLS = 20 };
@@ -109,6 +110,58 @@ static void the_calls_of_a_run_share_one_failed_fetch_of_credentials(void **stat
     scripted_http_stop(container);
 }
 
+/* A service that knows one key. */
+static const char *known_key;
+
+static void send_to_gate(const struct aws_transport *transport, struct aws_session *session,
+                         struct aws_exchange *x) {
+    (void)transport;
+    script.sent++;
+    bool is_known = false;
+    for (size_t i = 0; x->lines[i]; i++)
+        is_known = is_known || strstr(x->lines[i], known_key);
+    aws_exchange_answer(x, is_known ? 200 : 400, is_known ? "{}" : "{\"__type\":\"ExpiredTokenException\"}");
+    aws_session_finish(session, x, 0);
+}
+
+static int64_t a_minute_later(void) {
+    return clock_boot_ms() + 60000;
+}
+
+static int64_t unknown_clock(struct service_clock *clock) {
+    (void)clock;
+    return INT64_MAX;
+}
+
+static void refused_calls_are_sent_once_more_with_the_credentials_of_one_fetch(void **state) {
+    (void)state;
+    static const struct scripted_answer keys[] = {{200, ENDPOINT_ANSWER("OLD"), NULL},
+                                                  {200, ENDPOINT_ANSWER("NEW"), NULL},
+                                                  {200, ENDPOINT_ANSWER("NEWER"), NULL}};
+    struct scripted_http *container = scripted_http_start(keys, 3);
+    struct aws_credentials *c;
+    start_client_of(container);
+    script.transport.send = send_to_gate;
+    assert_int_equal(aws_credentials_chain_get(settings->credentials, 0, &c, NULL), STATUS_OK);
+    aws_credentials_unref(c);
+    aws_credentials_chain_measure_with(settings->credentials, a_minute_later, unknown_clock);
+    known_key = "=NEW/";
+    aws_client_run(client, calls, CALLS, NULL);
+    for (int i = 0; i < CALLS; i++)
+        assert_int_equal(calls[i].status, STATUS_OK);
+    assert_int_equal(scripted_http_count(container), 2);
+
+    known_key = "=NONE/";
+    script.sent = 0;
+    aws_client_run(client, calls, 1, NULL); /* within 5 s of that fetch */
+    assert_int_equal(calls[0].status, STATUS_RETRY);
+    assert_string_equal(calls[0].error.code, "ExpiredTokenException");
+    assert_int_equal(script.sent, 1);
+    assert_int_equal(scripted_http_count(container), 2);
+    stop_client();
+    scripted_http_stop(container);
+}
+
 static void no_call_is_started_after_the_client_is_cancelled(void **state) {
     (void)state;
     support_set_environment();
@@ -137,6 +190,7 @@ int main(void) {
         cmocka_unit_test(a_run_waits_for_credentials_only_until_its_deadline),
         cmocka_unit_test(a_run_waits_for_credentials_only_for_its_patience_time),
         cmocka_unit_test(the_calls_of_a_run_share_one_failed_fetch_of_credentials),
+        cmocka_unit_test(refused_calls_are_sent_once_more_with_the_credentials_of_one_fetch),
         cmocka_unit_test(no_call_is_started_after_the_client_is_cancelled),
         cmocka_unit_test(no_call_is_started_after_the_deadline),
     };

@@ -190,6 +190,38 @@ static void missing_profile_files_are_empty_and_their_default_folder_is_in_the_h
     support_clear_environment();
 }
 
+static void the_files_can_be_read_again_but_a_pipe_only_once(void **state) {
+    (void)state;
+    struct aws_profiles *p, *again;
+    char pipe_path[32];
+    int ends[2];
+    support_clear_environment();
+    support_put_file("AWS_CONFIG_FILE", "[profile dev]\nregion = one\n");
+    assert_int_equal(aws_profiles_load(&p, NULL), STATUS_OK);
+    FILE *f = fopen(getenv("AWS_CONFIG_FILE"), "we");
+    fputs("[profile dev]\nregion = two\n", f);
+    fclose(f);
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/not/read/any/more", 1);
+    assert_int_equal(aws_profiles_read_again(p, &again, NULL), STATUS_OK);
+    assert_string_equal(aws_profiles_setting(p, "dev", "region"), "one");
+    assert_string_equal(aws_profiles_setting(again, "dev", "region"), "two");
+    aws_profiles_free(again);
+    aws_profiles_free(p);
+
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "[dev]\nregion = three\n", 21), 21);
+    close(ends[1]);
+    snprintf(pipe_path, sizeof pipe_path, "/dev/fd/%d", ends[0]);
+    setenv("AWS_SHARED_CREDENTIALS_FILE", pipe_path, 1);
+    assert_int_equal(aws_profiles_load(&p, NULL), STATUS_OK);
+    assert_string_equal(aws_profiles_setting(p, "dev", "region"), "three");
+    assert_int_equal(aws_profiles_read_again(p, &again, NULL), STATUS_OK);
+    assert_null(again);
+    aws_profiles_free(p);
+    close(ends[0]);
+    support_drop_file("AWS_CONFIG_FILE");
+}
+
 int main(void) {
     support_clear_environment();
     const struct CMUnitTest tests[] = {
@@ -205,6 +237,7 @@ int main(void) {
         cmocka_unit_test(a_malformed_profile_file_is_refused_with_its_name_and_line),
         cmocka_unit_test(a_profile_file_that_is_too_large_or_unreadable_is_refused),
         cmocka_unit_test(missing_profile_files_are_empty_and_their_default_folder_is_in_the_home_directory),
+        cmocka_unit_test(the_files_can_be_read_again_but_a_pipe_only_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,7 @@ static void each_error_name_has_a_status(void **state) {
         {"ExpiredIteratorException", 400, STATUS_INVALID},
         {"InvalidArgumentException", 400, STATUS_INVALID},
         {"AccessDeniedException", 400, STATUS_FAILED},
-        {"UnrecognizedClientException", 400, STATUS_FAILED},
+        {"UnrecognizedClientException", 400, STATUS_RETRY},
         {"InvalidSignatureException", 400, STATUS_FAILED},
         {"FenceShut", 0, STATUS_FAILED},
         {"Cancelled", 0, STATUS_FAILED},

@@ -128,6 +128,17 @@ static void an_unsupported_retry_mode_is_replaced_by_standard_with_a_warning(voi
     support_drop_file("AWS_CONFIG_FILE");
 }
 
+static void white_space_around_the_region_is_no_part_of_it(void **state) {
+    (void)state;
+    struct aws_settings *settings;
+    setenv("AWS_REGION", " eu-west-1\n", 1);
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    assert_string_equal(settings->region, "eu-west-1");
+    aws_settings_free(settings);
+    setenv("AWS_REGION", "eu-west-1\nX-More: 1", 1);
+    assert_refused("AWS_REGION is 'eu-west-1\nX-More: 1'; it must consist of");
+}
+
 static void assert_corrects_skew(bool expected) {
     struct aws_settings *settings;
     assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
@@ -154,6 +165,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_region_is_that_of_the_variable_or_else_of_the_profile, clear),
         cmocka_unit_test_setup(a_region_that_cannot_be_part_of_a_host_name_is_refused, clear),
+        cmocka_unit_test_setup(white_space_around_the_region_is_no_part_of_it, clear),
         cmocka_unit_test_setup(a_named_profile_must_exist, clear),
         cmocka_unit_test_setup(settings_with_a_malformed_profile_file_are_refused, clear),
         cmocka_unit_test_setup(the_number_of_attempts_is_from_one_to_a_hundred, clear),

@@ -40,14 +40,16 @@ static inline void support_surround(struct surroundings *s, const char *config, 
     support_put_file("AWS_CONFIG_FILE", config);
     support_put_file("AWS_SHARED_CREDENTIALS_FILE", credentials);
     assert_int_equal(aws_profiles_load(&s->profiles, NULL), STATUS_OK);
-    support_drop_file("AWS_CONFIG_FILE");
-    support_drop_file("AWS_SHARED_CREDENTIALS_FILE");
+    setenv("AWS_CONFIG_FILE", "/dev/null", 1);
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null", 1);
     setenv("AWS_ENDPOINT_URL_STS", sts_url, 1);
     s->setup = (struct aws_credentials_setup){s->profiles, profile, "eu-west-1", NULL, true};
     s->sts = aws_sts_new(&s->setup);
 }
 
 static inline void support_leave(struct surroundings *s) {
+    unlink(aws_profiles_config_path(s->profiles));
+    unlink(aws_profiles_credentials_path(s->profiles));
     aws_sts_free(s->sts);
     aws_profiles_free(s->profiles);
 }

@@ -115,10 +115,10 @@ static void a_token_that_would_add_a_line_to_the_request_is_not_sent(void **stat
     support_clear_environment();
     setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", scripted_http_url(server, "/"), 1);
     setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hidden\r\nX-More: 1", 1);
-    support_assert_refused(aws_credentials_from_container(), STATUS_FAILED,
-                           "AWS_CONTAINER_AUTHORIZATION_TOKEN");
+    support_assert_refused(aws_credentials_from_container(), STATUS_INVALID,
+                           "AWS_CONTAINER_AUTHORIZATION_TOKEN has a line break");
     support_put_file("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "hidden\nX-More: 1");
-    support_assert_refused(aws_credentials_from_container(), STATUS_FAILED, "more than one line");
+    support_assert_refused(aws_credentials_from_container(), STATUS_INVALID, "it has a line break");
     assert_int_equal(scripted_http_count(server), 0);
     scripted_http_stop(server);
     support_drop_file("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");

@@ -89,6 +89,30 @@ static void a_reply_that_is_not_a_valid_credentials_object_is_refused_and_not_qu
     }
 }
 
+static void white_space_around_a_text_is_removed_and_a_line_break_inside_is_refused(void **state) {
+    (void)state;
+    struct aws_credentials *c;
+    struct error e;
+    assert_int_equal(parse("{\"Version\":1,\"AccessKeyId\":\" K\\n\",\"SecretAccessKey\":\"S\\n\","
+                           "\"SessionToken\":\"\\tT \"}",
+                           &aws_credentials_form_process, &c, NULL),
+                     STATUS_OK);
+    assert_string_equal(c->access_key_id, "K");
+    assert_string_equal(c->secret_access_key, "S");
+    assert_string_equal(c->session_token, "T");
+    aws_credentials_unref(c);
+    assert_int_equal(parse("{\"Version\":1,\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"S\","
+                           "\"SessionToken\":\"hidden\\r\\nX-More: 1\"}",
+                           &aws_credentials_form_process, &c, &e),
+                     STATUS_FAILED);
+    assert_null(c);
+    assert_contains(e.message, "SessionToken has a line break");
+    assert_int_equal(parse("{\"Version\":1,\"AccessKeyId\":\" \",\"SecretAccessKey\":\"hidden\"}",
+                           &aws_credentials_form_process, &c, &e),
+                     STATUS_FAILED);
+    assert_string_equal(e.message, "AccessKeyId is empty");
+}
+
 static void a_refusal_of_an_endpoint_keeps_its_error_name(void **state) {
     (void)state;
     struct aws_credentials *c;
@@ -109,6 +133,7 @@ int main(void) {
         cmocka_unit_test(the_object_of_a_program_is_read_with_or_without_token_and_expiration),
         cmocka_unit_test(the_object_of_an_endpoint_has_another_token_name_and_must_have_an_expiry),
         cmocka_unit_test(a_reply_that_is_not_a_valid_credentials_object_is_refused_and_not_quoted),
+        cmocka_unit_test(white_space_around_a_text_is_removed_and_a_line_break_inside_is_refused),
         cmocka_unit_test(a_refusal_of_an_endpoint_keeps_its_error_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,9 @@ static struct aws_credentials_source source_at(struct scripted_http *server, con
 static void the_token_is_got_with_put_and_role_and_keys_with_that_token(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {
-        {200, "the-token", NULL}, {200, "shop-role\n", NULL}, {200, ENDPOINT_ANSWER("INSTANCE"), NULL}};
+        {200, "the-token\n", NULL},
+        {200, "shop-role\n", NULL},
+        {200, ENDPOINT_ANSWER("INSTANCE"), "Date: Mon, 23 Nov 2026 04:36:00 GMT"}};
     struct aws_credentials *c;
     struct scripted_http *server = scripted_http_start(script, 3);
     struct aws_credentials_source source = source_at(server, "/");
@@ -26,6 +28,8 @@ static void the_token_is_got_with_put_and_role_and_keys_with_that_token(void **s
     assert_string_equal(c->access_key_id, "INSTANCE");
     assert_string_equal(c->session_token, "endpoint-token");
     assert_int_equal(c->expires_ms, 1893456000000);
+    assert_int_equal(c->issued_ms, 1795408560000);
+    assert_true(c->outlives);
     assert_string_equal(c->source, "EC2 instance metadata, role 'shop-role'");
     aws_credentials_unref(c);
     assert_int_equal(scripted_http_count(server), 3);
@@ -97,7 +101,7 @@ static void answers_that_would_leave_the_path_or_add_lines_are_refused(void **st
     static const struct scripted_answer token[] = {{200, "t\r\nX-More: 1", NULL}},
                                         role[] = {{200, "t", NULL}, {200, "../../user-data", NULL}};
     struct scripted_http *server = scripted_http_start(token, 1);
-    support_assert_refused(source_at(server, ""), STATUS_RETRY, "more than one line");
+    support_assert_refused(source_at(server, ""), STATUS_RETRY, "token has a line break");
     assert_int_equal(scripted_http_count(server), 1);
     scripted_http_stop(server);
     server = scripted_http_start(role, 2);

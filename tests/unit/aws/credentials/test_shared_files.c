@@ -103,6 +103,56 @@ static void a_process_that_fails_is_reported_with_its_standard_error_only(void *
                    "more than 65536 bytes");
 }
 
+static void a_text_that_cannot_stand_in_a_header_is_named_with_profile_and_file(void **state) {
+    (void)state;
+    struct surroundings s;
+    char where[256];
+    support_surround(&s, "", "[dev]\naws_access_key_id = K\naws_secret_access_key = hidden\x01\n", "dev",
+                     NOWHERE);
+    snprintf(where, sizeof where, "profile 'dev' in '%s': aws_secret_access_key has a character inside",
+             aws_profiles_credentials_path(s.profiles));
+    support_assert_refused(aws_credentials_from_shared_files(&s.setup), STATUS_INVALID, where);
+    support_leave(&s);
+}
+
+static void write_credentials(const struct surroundings *s, const char *text) {
+    FILE *f = fopen(aws_profiles_credentials_path(s->profiles), "we");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void the_files_are_read_at_each_fetch_and_one_that_is_broken_then_fails_it(void **state) {
+    (void)state;
+    struct surroundings s;
+    struct aws_credentials *c;
+    struct error e;
+    support_surround(&s, "", "", "dev", NOWHERE);
+    struct aws_credentials_source source = aws_credentials_from_shared_files(&s.setup);
+    static const char *const keys[] = {"ONE", "TWO"};
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        char text[128];
+        snprintf(text, sizeof text, "[dev]\naws_access_key_id = %s\naws_secret_access_key = s\n", keys[i]);
+        write_credentials(&s, text);
+        assert_int_equal(source.fetch(source.context, -1, &c, NULL), STATUS_OK);
+        assert_string_equal(c->access_key_id, keys[i]);
+        aws_credentials_unref(c);
+    }
+    c = NULL;
+    write_credentials(&s, "[dev]\naws_access_key_id = K\naws_secret_acc");
+    assert_int_equal(source.fetch(source.context, -1, &c, &e), STATUS_INVALID);
+    assert_contains(e.message, aws_profiles_credentials_path(s.profiles));
+    assert_contains(e.message, "line 3");
+    write_credentials(&s, "[dev]\naws_access_key_id = K\n");
+    assert_int_equal(source.fetch(source.context, -1, &c, &e), STATUS_FAILED);
+    assert_contains(e.message, "no aws_secret_access_key");
+    write_credentials(&s, "");
+    assert_int_equal(source.fetch(source.context, -1, &c, &e), STATUS_NOT_FOUND);
+    assert_null(c);
+    source.free(source.context);
+    support_leave(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_credentials_file_precedes_a_process_and_a_process_precedes_the_config_file),
@@ -112,6 +162,8 @@ int main(void) {
         cmocka_unit_test(a_setting_that_is_not_supported_is_refused_by_name_even_beside_keys),
         cmocka_unit_test(a_process_also_returns_a_token_and_an_expiry),
         cmocka_unit_test(a_process_that_fails_is_reported_with_its_standard_error_only),
+        cmocka_unit_test(a_text_that_cannot_stand_in_a_header_is_named_with_profile_and_file),
+        cmocka_unit_test(the_files_are_read_at_each_fetch_and_one_that_is_broken_then_fails_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

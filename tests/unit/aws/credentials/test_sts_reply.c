@@ -14,7 +14,7 @@
 
 static enum status read_reply(long http_status, const char *text, struct aws_credentials **out,
                               struct error *e) {
-    return aws_sts_reply_read("AssumeRole", http_status, text, strlen(text), "test", 0, out, e);
+    return aws_sts_reply_read("AssumeRole", http_status, text, strlen(text), "test", out, e);
 }
 
 static void the_credentials_of_the_role_are_read(void **state) {
@@ -79,7 +79,7 @@ static void an_answer_that_is_cut_anywhere_returns_no_credentials(void **state) 
     (void)state;
     for (size_t n = 0; n < strlen(GOOD); n++) {
         struct aws_credentials *c;
-        assert_int_equal(aws_sts_reply_read("AssumeRole", 200, GOOD, n, "test", 0, &c, NULL), STATUS_RETRY);
+        assert_int_equal(aws_sts_reply_read("AssumeRole", 200, GOOD, n, "test", &c, NULL), STATUS_RETRY);
         assert_null(c);
     }
 }
