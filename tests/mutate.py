@@ -101,6 +101,10 @@ GUARDS = {
         "dynamodb",
         [("ingest/kinesis/reader.c", '"AT_SEQUENCE_NUMBER"', '"AFTER_SEQUENCE_NUMBER"')],
     ),
+    "promised-replies": (
+        "dynamodb",
+        [("aws/promise.c", "    return check(&v, reply, e);\n", "    (void)check;\n    return STATUS_OK;\n")],
+    ),
     "one-transaction": (
         "sqlite",
         [("views/sqlite/access.c", '"BEGIN IMMEDIATE"', '"SELECT 1"'), ("views/sqlite/access.c", '"COMMIT"', '"SELECT 1"')],

@@ -325,6 +325,33 @@ def keys_used(server, since=0):
     return [parts(request)[0] for request in list(server.requests)[since:]]
 
 
+@pytest.mark.parametrize("provider", ["container", "instance", "web identity"])
+def test_a_service_starts_when_a_provider_that_gave_other_answers_gives_credentials(
+    tmp_path, tables, stream, start, agent, provider
+):
+    """A 200 that is no answer is a failed call, as of a network that is not up yet."""
+    others = iter([b"", b"null", b"<!DOCTYPE html><html>Sign in</html>"])
+    answers = {"container": agent, "instance": instance, "web identity": lambda request: (200, session("ASIAWEB"))}
+
+    def answer(request):
+        other = next(others, None)
+        return answers[provider](request) if other is None else (200, other)
+
+    (tmp_path / "token").write_text("jwt")
+    with endpoint(answer) as server:
+        where = {
+            "container": {"AWS_CONTAINER_CREDENTIALS_FULL_URI": server.url + "/x"},
+            "instance": {"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": server.url},
+            "web identity": {
+                "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+                "AWS_ROLE_ARN": "arn:aws:iam::1:role/pod",
+                "AWS_ENDPOINT_URL_STS": server.url,
+            },
+        }[provider]
+        start(tables, stream, environment={**NONE, "AWS_REGION": "us-east-1", "http_proxy": "", **where})
+        assert next(others, None) is None
+
+
 def test_credentials_are_refreshed_ahead_of_their_expiry_and_every_request_is_signed_with_valid_ones(
     aws, tables, stream, start, agent
 ):
