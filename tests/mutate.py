@@ -105,6 +105,18 @@ GUARDS = {
         "dynamodb",
         [("aws/promise.c", "    return check(&v, reply, e);\n", "    (void)check;\n    return STATUS_OK;\n")],
     ),
+    "clock-of-the-service": (
+        "dynamodb",
+        [("base/service_clock.c", "c->is_known ? at_least(&c->lower, then)", "c->is_known ? clock_real_ms()")],
+    ),
+    "file-by-its-content": (
+        "sqlite",
+        [
+            ("ingest/file/source.c", "!digest_is_same(&r->next.hash, &hash)", "false"),
+            ("ingest/file/lines.c", " || memcmp(before, behind, n) != 0)", ")"),
+            ("ingest/file/lines.c", " || memcmp(after, behind, n) != 0)", ")"),
+        ],
+    ),
     "one-transaction": (
         "sqlite",
         [("views/sqlite/access.c", '"BEGIN IMMEDIATE"', '"SELECT 1"'), ("views/sqlite/access.c", '"COMMIT"', '"SELECT 1"')],

@@ -186,21 +186,21 @@ class History:
             if "photographer" in row:
                 self.credits[row["photographer"], model.PHOTOGRAPHER].append(ms)
 
-    def false_claims(self, answers, ahead_ms=0):
+    def false_claims(self, answers, ahead_ms=0, young_ms=0):
         """One line for each false claim, of at most a few answers; the first line counts them. `ahead_ms`: claims may be
-        ahead by so much."""
+        ahead by so much. `young_ms`: answers may be so much older than `maxLag`."""
         found = []
         for answer in answers:
-            lines = [*self.of_times(answer, ahead_ms), *self.of_rows(answer, answer.as_of - ahead_ms)]
+            lines = [*self.of_times(answer, ahead_ms, young_ms), *self.of_rows(answer, answer.as_of - ahead_ms)]
             found += [[f"{answer}: {line}" for line in lines]] if lines else []
         if not found:
             return []
         return [f"{len(found)} of {len(answers)} answers claim what is false", *sum(found[:REPORTED], [])]
 
-    def of_times(self, answer, ahead_ms):
+    def of_times(self, answer, ahead_ms, young_ms):
         if answer.as_of > answer.received + ahead_ms:
             yield f"it is {answer.as_of - answer.received} ms ahead of the time"
-        if answer.most_lag and answer.as_of < answer.sent - answer.most_lag:
+        if answer.most_lag and answer.as_of < answer.sent - answer.most_lag - young_ms:
             yield f"it was older than {answer.most_lag} ms when it was asked for"
 
     def of_rows(self, answer, as_of):

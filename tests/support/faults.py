@@ -336,7 +336,9 @@ class EarlyDate(ShiftedDate):
 
 
 class LateDate(ShiftedDate):
-    """The service's clock was behind for one reply."""
+    """The service's clock was behind for one reply. Those to other calls are right: a process that begins gets one."""
+
+    operations = {"GetRecords"}
 
 
 class Faults:

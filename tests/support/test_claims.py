@@ -71,3 +71,4 @@ def test_a_claim_may_be_ahead_by_what_the_caller_allows(history):
     assert history.false_claims([FALSE["asOf is ahead"]], ahead_ms=1) == []
     assert history.false_claims([answer(450, products=lamp(3, 2))], ahead_ms=51) == []
     assert history.false_claims([answer(450, products=lamp(3, 2))], ahead_ms=49)
+    assert history.false_claims([FALSE["older than asked for"]], young_ms=1) == []
