@@ -55,22 +55,19 @@ static enum status conclude(struct aws_client **client, struct aws_client *c, en
     return status;
 }
 
-enum status aws_client_new(struct aws_client **client, const struct aws_service *service,
-                           struct aws_settings *settings, const struct aws_transport *transport,
-                           struct error *e) {
+enum status aws_client_new_for(struct aws_client **client, const struct aws_service *service,
+                               const char *resource, struct aws_settings *settings,
+                               const struct aws_transport *transport, struct error *e) {
     const struct aws_endpoint_query query = {service->name, service->endpoint_key, settings->region,
-                                             settings->profile};
+                                             settings->profile, resource};
     struct aws_client *c = make(service, settings, transport);
     return conclude(client, c, aws_endpoint_resolve(&c->endpoint, &query, settings->profiles, e));
 }
 
-enum status aws_client_new_for_queue(struct aws_client **client, const char *queue_url,
-                                     struct aws_settings *settings, const struct aws_transport *transport,
-                                     struct error *e) {
-    const struct aws_endpoint_query query = {aws_sqs.name, aws_sqs.endpoint_key, settings->region,
-                                             settings->profile};
-    struct aws_client *c = make(&aws_sqs, settings, transport);
-    return conclude(client, c, aws_endpoint_of_queue(&c->endpoint, &query, queue_url, settings->profiles, e));
+enum status aws_client_new(struct aws_client **client, const struct aws_service *service,
+                           struct aws_settings *settings, const struct aws_transport *transport,
+                           struct error *e) {
+    return aws_client_new_for(client, service, NULL, settings, transport, e);
 }
 
 void aws_client_free(struct aws_client *client) {

@@ -43,7 +43,7 @@ struct aws_service {
 
 extern const struct aws_service aws_dynamodb;
 extern const struct aws_service aws_kinesis;
-extern const struct aws_service aws_sqs; /* for aws_client_new_for_queue: QueueUrl is in the body */
+extern const struct aws_service aws_sqs;
 
 /* One call. `body` is borrowed while it runs. The caller owns the reply: aws_call_deinit. */
 struct aws_call {
@@ -78,11 +78,11 @@ enum status aws_client_new(struct aws_client **client, const struct aws_service 
                            struct aws_settings *settings, const struct aws_transport *transport,
                            struct error *e);
 
-/* The same for one SQS queue, which may be in another region (aws_endpoint_of_queue). INVALID if `queue_url`
- * is not the URL of a queue. */
-enum status aws_client_new_for_queue(struct aws_client **client, const char *queue_url,
-                                     struct aws_settings *settings, const struct aws_transport *transport,
-                                     struct error *e);
+/* The same for one stream by its ARN, or one queue by its URL, which may be in another region
+ * (aws/endpoint.h). INVALID also if `resource` is neither; NULL: none. */
+enum status aws_client_new_for(struct aws_client **client, const struct aws_service *service,
+                               const char *resource, struct aws_settings *settings,
+                               const struct aws_transport *transport, struct error *e);
 
 void aws_client_free(struct aws_client *client);
 

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "aws/profile.h"
+#include "aws/stream_arn.h"
 #include "base/mem.h"
 #include "base/variable.h"
 
@@ -167,20 +168,7 @@ static enum status resolve_configured(struct aws_endpoint *out, const struct aws
     return parse(out, url, where, q->region, e);
 }
 
-enum status aws_endpoint_resolve(struct aws_endpoint *out, const struct aws_endpoint_query *query,
-                                 const struct aws_profiles *profiles, struct error *e) {
-    struct flags flags;
-    memset(out, 0, sizeof *out);
-    enum status status = read_flags(&flags, query, profiles, e);
-    if (!status)
-        status = resolve_configured(out, query, &flags, profiles, e);
-    if (status != STATUS_NOT_FOUND)
-        return status;
-    _cleanup_(mem_freep) char *standard = standard_url(query, &flags);
-    return parse(out, standard, "the endpoint", query->region, e);
-}
-
-/* Queues. */
+/* Queues: their URLs name host and region. */
 
 /* The region that the host of a queue's URL names, the caller's to free; NULL if it names none. */
 static char *region_of_queue(const char *host) {
@@ -207,44 +195,73 @@ static bool is_standard_host(const char *host, const char *region) {
     return strcasecmp(host, usual) == 0 || strcasecmp(host, legacy) == 0;
 }
 
-/* The standard endpoint of the region that the URL names, as the flags ask for it; else the host of the URL.
- */
-static enum status follow_queue(struct aws_endpoint *out, CURLU *url, const char *host,
-                                const struct aws_endpoint_query *query, const struct flags *flags,
-                                const char *queue_url, struct error *e) {
-    _cleanup_(mem_freep) char *region = region_of_queue(host);
-    if (region && is_standard_host(host, region)) {
-        const struct aws_endpoint_query there = {query->service, query->key, region, query->profile};
-        _cleanup_(mem_freep) char *standard = standard_url(&there, flags);
-        return parse(out, standard, "the endpoint", region, e);
-    }
-    if (curl_url_set(url, CURLUPART_PATH, "/", 0) || !take_url(out, url, region ? region : query->region))
-        return error_set(e, STATUS_INVALID, "cannot take the host of queue URL '%s'", queue_url);
+/* Resources that name their region. */
+
+struct lead {
+    char *region; /* NULL: there is none */
+    char *url;    /* of the resource's own host; NULL: the standard one of the region */
+};
+
+static void lead_deinit(struct lead *lead) {
+    free(lead->region);
+    free(lead->url);
+}
+
+static enum status follow_queue(struct lead *lead, const struct aws_endpoint_query *q, struct error *e) {
+    _cleanup_(free_url) CURLU *url = curl_url();
+    _cleanup_(free_part) char *host = NULL, *whole = NULL;
+    if (!url)
+        mem_exhausted();
+    if (curl_url_set(url, CURLUPART_URL, q->resource, 0) || !is_web(url) ||
+        curl_url_get(url, CURLUPART_HOST, &host, 0) || curl_url_set(url, CURLUPART_PATH, "/", 0) ||
+        curl_url_get(url, CURLUPART_URL, &whole, 0))
+        return error_set(e, STATUS_INVALID,
+                         "the queue is '%s'; it must be http[s]://HOST[:PORT]/ACCOUNT/NAME", q->resource);
+    lead->region = region_of_queue(host);
+    if (!lead->region && q->region)
+        lead->region = mem_strdup(q->region);
+    if (lead->region && !is_standard_host(host, lead->region))
+        lead->url = mem_strdup(whole);
     return STATUS_OK;
 }
 
-enum status aws_endpoint_of_queue(struct aws_endpoint *out, const struct aws_endpoint_query *query,
-                                  const char *queue_url, const struct aws_profiles *profiles,
-                                  struct error *e) {
+static enum status follow(struct lead *lead, const struct aws_endpoint_query *q, struct error *e) {
+    char region[AWS_REGION_SIZE];
+    if (q->resource && !aws_stream_arn_is(q->resource))
+        return follow_queue(lead, q, e);
+    enum status status = q->resource ? aws_stream_arn_region(q->resource, region, e) : STATUS_OK;
+    if (!status && (q->resource || q->region))
+        lead->region = mem_strdup(q->resource ? region : q->region);
+    return status;
+}
+
+static enum status require_region(const struct lead *lead, const struct aws_endpoint_query *q,
+                                  const struct aws_profiles *profiles, struct error *e) {
+    if (lead->region)
+        return STATUS_OK;
+    return error_set(e, STATUS_INVALID,
+                     "no AWS region is set for %s: set AWS_REGION, or `region` for profile '%s' in '%s'",
+                     q->service, q->profile, aws_profiles_config_path(profiles));
+}
+
+enum status aws_endpoint_resolve(struct aws_endpoint *out, const struct aws_endpoint_query *query,
+                                 const struct aws_profiles *profiles, struct error *e) {
     struct flags flags;
-    _cleanup_(free_url) CURLU *url = curl_url();
-    _cleanup_(free_part) char *host = NULL;
+    _cleanup_(lead_deinit) struct lead lead = {0};
     memset(out, 0, sizeof *out);
-    if (!url)
-        mem_exhausted();
-    if (curl_url_set(url, CURLUPART_URL, queue_url, 0) || !is_web(url) ||
-        curl_url_get(url, CURLUPART_HOST, &host, 0))
-        return error_set(e, STATUS_INVALID,
-                         "the queue is '%s'; it must be http[s]://HOST[:PORT]/ACCOUNT/NAME", queue_url);
-    enum status status = read_flags(&flags, query, profiles, e);
+    enum status status = follow(&lead, query, e);
     if (!status)
-        status = resolve_configured(out, query, &flags, profiles, e);
+        status = require_region(&lead, query, profiles, e);
+    if (!status)
+        status = read_flags(&flags, query, profiles, e);
+    struct aws_endpoint_query there = *query;
+    there.region = lead.region;
+    if (!status)
+        status = resolve_configured(out, &there, &flags, profiles, e);
     if (status != STATUS_NOT_FOUND)
         return status;
-    if (!is_standard_host(host, query->region))
-        return follow_queue(out, url, host, query, &flags, queue_url, e);
-    _cleanup_(mem_freep) char *standard = standard_url(query, &flags);
-    return parse(out, standard, "the endpoint", query->region, e);
+    _cleanup_(mem_freep) char *standard = standard_url(&there, &flags);
+    return parse(out, lead.url ? lead.url : standard, "the endpoint", there.region, e);
 }
 
 void aws_endpoint_deinit(struct aws_endpoint *endpoint) {

@@ -32,25 +32,23 @@ struct aws_endpoint {
 struct aws_endpoint_query {
     const char *service; /* "dynamodb": the host's first label, and the name in a services section */
     const char *key;     /* "DYNAMODB": AWS_ENDPOINT_URL_<key> */
-    const char *region;
+    const char *region;  /* NULL: none is set */
     const char *profile;
+    const char
+        *resource; /* the ARN of a stream, or the URL of a queue, whose region comes first; NULL: none */
 };
 
 /* Reads the environment: call it at start. INVALID, with the place of the URL, if it is not http or https, or
  * has a user, a query, a fragment, or a path other than "/"; if FIPS or dual-stack is asked for besides a
- * URL, or is neither true nor false. aws_endpoint_deinit frees `out` in any case. */
+ * URL, or is neither true nor false; if there is no region, or the resource is malformed. aws_endpoint_deinit
+ * frees `out` in any case.
+ *
+ * A queue's URL names its region (https://sqs.eu-west-1.amazonaws.com/123/name: "sqs.<region>.",
+ * "sqs-fips.<region>.", "<region>.queue.", also after the name of a VPC endpoint), and its host is called
+ * unless it is the region's usual one. The SDKs for JavaScript and Ruby do the same; with an SDK that stays
+ * in its own region SQS answers that the queue does not exist, and Kinesis that the stream does not. */
 enum status aws_endpoint_resolve(struct aws_endpoint *out, const struct aws_endpoint_query *query,
                                  const struct aws_profiles *profiles, struct error *e);
-
-/* The same for one SQS queue, whose URL names its region: https://sqs.eu-west-1.amazonaws.com/123/name. A
- * configured endpoint is taken first, as above; then the endpoint of our region, if the queue is in it.
- * Otherwise requests go to the host of the URL, and are signed for the region that it names ("sqs.<region>.",
- * "sqs-fips.<region>.", "<region>.queue.", also after the name of a VPC endpoint), else for ours. The SDKs
- * for JavaScript and Ruby do the same; with an SDK that stays in its own region SQS answers that the queue
- * does not exist. */
-enum status aws_endpoint_of_queue(struct aws_endpoint *out, const struct aws_endpoint_query *query,
-                                  const char *queue_url, const struct aws_profiles *profiles,
-                                  struct error *e);
 void aws_endpoint_deinit(struct aws_endpoint *endpoint);
 
 /* The domain of the region's partition: aws, aws-cn, aws-us-gov, aws-eusc, aws-iso and its kin. Pure. */

@@ -10,10 +10,11 @@
 #include "aws/credentials/chain.h"
 #include "aws/header_value.h"
 #include "aws/profile.h"
+#include "aws/stream_arn.h"
 #include "base/mem.h"
 #include "base/variable.h"
 
-enum { REGION_MAX = 63, ATTEMPTS_MAX = 100 }; /* a region is a label of a host name */
+enum { ATTEMPTS_MAX = 100 };
 
 static enum status load_profile(struct aws_settings *c, struct error *e) {
     enum status status = aws_profiles_load(&c->profiles, e);
@@ -29,11 +30,6 @@ static enum status load_profile(struct aws_settings *c, struct error *e) {
     return STATUS_OK;
 }
 
-static bool is_region(const char *region) {
-    size_t n = strlen(region);
-    return n <= REGION_MAX && strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
-}
-
 static enum status load_region(struct aws_settings *c, struct error *e) {
     const char *where = "AWS_REGION";
     c->region = aws_header_value_trim(variable_get(where));
@@ -44,10 +40,8 @@ static enum status load_region(struct aws_settings *c, struct error *e) {
         c->region = aws_header_value_trim(aws_profiles_setting(c->profiles, c->profile, "region"));
     }
     if (!c->region)
-        return error_set(e, STATUS_INVALID,
-                         "no AWS region is set: set AWS_REGION, or `region` for profile '%s' in '%s'",
-                         c->profile, aws_profiles_config_path(c->profiles));
-    if (!is_region(c->region))
+        return STATUS_OK; /* a stream's ARN and a queue's URL have their own */
+    if (!aws_region_is_valid(c->region))
         return error_set(e, STATUS_INVALID,
                          "%s is '%s'; it must consist of lower case letters, digits and '-'", where,
                          c->region);

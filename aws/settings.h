@@ -20,7 +20,7 @@ struct service_clock;         /* base/service_clock.h */
 struct aws_settings {
     struct aws_profiles *profiles;
     char *profile; /* AWS_PROFILE, else "default" */
-    char *region;  /* AWS_REGION, AWS_DEFAULT_REGION, the profile's `region` */
+    char *region;  /* AWS_REGION, AWS_DEFAULT_REGION, the profile's `region`; NULL: none */
     char
         *ca_bundle; /* AWS_CA_BUNDLE, the profile's `ca_bundle`: a file of certificates; NULL: the system's */
     int max_attempts;   /* AWS_MAX_ATTEMPTS, the profile's `max_attempts`; 0: not set */
@@ -41,7 +41,7 @@ struct aws_settings {
     struct service_clock *clock;
 };
 
-/* INVALID, with what is allowed, if no region is set, a named profile does not exist, a value is not valid
+/* INVALID, with what is allowed, if a named profile does not exist, a value is not valid
  * (AWS_MAX_ATTEMPTS, AWS_RETRY_MODE, AWS_DISABLE_CLOCK_SKEW_CORRECTION, AWS_CA_BUNDLE), or a file is broken.
  */
 enum status aws_settings_load(struct aws_settings **settings, struct error *e);

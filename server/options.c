@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/stream_arn.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
@@ -80,13 +81,12 @@ static bool is_aws_name(const char *s, size_t least, size_t most) {
     return length >= least && length <= most && strspn(s, TEXT_NAME_CHARACTERS) == length;
 }
 
-/* A Kinesis stream's name has 1 to 128 characters, its ARN at most 2048 (Kinesis API, StreamName, StreamARN).
- */
+/* A Kinesis stream's name has 1 to 128 characters (Kinesis API, StreamName). check_together checks an ARN. */
 static bool check_source(struct options *options, const struct option *option, const char *value) {
     const char *stream = options_of_kind(value, "kinesis"), *path = options_of_kind(value, "file");
     set_text(options, option, value);
     if (stream)
-        return strncmp(stream, "arn:", 4) == 0 ? strlen(stream) <= 2048 : is_aws_name(stream, 1, 128);
+        return aws_stream_arn_is(stream) || is_aws_name(stream, 1, 128);
     return path ? *path != '\0' : strcmp(value, "none") == 0;
 }
 
@@ -291,6 +291,11 @@ static int read_argument(struct options *options, const struct command *commands
 
 /* The values of a serving process that must fit together. */
 static void check_together(const struct options *options, struct buffer *mistakes) {
+    const char *stream = options_of_kind(options->source, "kinesis");
+    char region[AWS_REGION_SIZE];
+    struct error e;
+    if (stream && aws_stream_arn_is(stream) && aws_stream_arn_region(stream, region, &e))
+        buffer_printf(mistakes, "--source: %s\n", e.message);
     if (strcmp(options->source, "none") == 0 && !options->listen)
         buffer_puts(mistakes,
                     "--source and --listen: both are none, so there is nothing to do; give one of them\n");

@@ -29,7 +29,7 @@ struct aws_sts {
 
 struct aws_sts *aws_sts_new(const struct aws_credentials_setup *setup) {
     struct aws_sts *sts = mem_zalloc(sizeof *sts);
-    const struct aws_endpoint_query query = {"sts", "STS", setup->region, setup->profile};
+    const struct aws_endpoint_query query = {"sts", "STS", setup->region, setup->profile, NULL};
     aws_endpoint_resolve(&sts->endpoint, &query, setup->profiles, &sts->problem);
     sts->setup = *setup;
     strcpy(sts->session_name, "winner-view-");

@@ -158,7 +158,7 @@ static const struct deadletter_target_ops sqs_ops = {"sqs", sqs_write, sqs_cance
 enum status deadletter_sqs_open(struct deadletter_target **target, const char *url,
                                 const struct deadletter_options *options, struct error *e) {
     struct aws_client *client;
-    enum status status = aws_client_new_for_queue(&client, url, options->aws, options->transport, e);
+    enum status status = aws_client_new_for(&client, &aws_sqs, url, options->aws, options->transport, e);
     if (status)
         return status;
     struct sqs *q = mem_zalloc(sizeof *q);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/stream_arn.h"
 #include "base/mem.h"
 #include "ingest/kinesis/reader.h"
 #include "ingest/kinesis/stream.h"
@@ -36,7 +37,9 @@ enum status source_kinesis_open(struct source **source, const struct source_kine
                                 struct aws_settings *settings, const struct aws_transport *transport,
                                 struct error *e) {
     struct aws_client *client;
-    enum status status = aws_client_new(&client, &aws_kinesis, settings, transport, e);
+    bool is_arn = aws_stream_arn_is(options->stream);
+    enum status status =
+        aws_client_new_for(&client, &aws_kinesis, is_arn ? options->stream : NULL, settings, transport, e);
     if (status)
         return status;
 
@@ -44,7 +47,7 @@ enum status source_kinesis_open(struct source **source, const struct source_kine
     s->source.ops = &ops;
     s->client = client;
     s->name = mem_strdup(options->stream);
-    s->is_arn = strncmp(options->stream, "arn:", 4) == 0;
+    s->is_arn = is_arn;
     s->resource = s->is_arn ? mem_strdup(options->stream) : mem_printf("stream/%s", options->stream);
     s->poll_interval_ms = options->poll_interval_ms;
     s->created_ms = s->retention_ms = -1;

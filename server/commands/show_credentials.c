@@ -24,7 +24,7 @@ static void print(const struct aws_settings *aws, const struct aws_credentials *
     printf("provider       %s\n", c->source);
     printf("access key id  %s\n", c->access_key_id); /* a name, not a secret */
     print_expiry(c->expires_ms, c->issued_ms ? c->issued_ms : clock_real_ms());
-    printf("region         %s\n", aws->region);
+    printf("region         %s\n", aws->region ? aws->region : "none");
     printf("profile        %s\n", aws->profile);
 }
 

@@ -179,8 +179,8 @@ static void a_message_is_sent_to_the_queues_own_region_and_signed_for_it(void **
     struct aws_client *queue;
     PLAY({200, "{\"MessageId\":\"m\"}", NULL, NULL, 0});
     struct aws_call call = call_of("SendMessage", "{\"QueueUrl\":\"...\"}");
-    assert_int_equal(aws_client_new_for_queue(&queue, "https://sqs.us-east-2.amazonaws.com/1/q", settings,
-                                              &script.transport, NULL),
+    assert_int_equal(aws_client_new_for(&queue, &aws_sqs, "https://sqs.us-east-2.amazonaws.com/1/q", settings,
+                                        &script.transport, NULL),
                      STATUS_OK);
     assert_int_equal(aws_client_call(queue, &call, NULL), STATUS_OK);
     aws_call_deinit(&call);
@@ -191,7 +191,7 @@ static void a_message_is_sent_to_the_queues_own_region_and_signed_for_it(void **
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         assert_contains(script.lines.data, lines[i]);
     struct error e;
-    assert_int_equal(aws_client_new_for_queue(&queue, "queue", settings, NULL, &e), STATUS_INVALID);
+    assert_int_equal(aws_client_new_for(&queue, &aws_sqs, "queue", settings, NULL, &e), STATUS_INVALID);
     assert_null(queue);
 }
 

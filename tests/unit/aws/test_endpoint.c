@@ -34,7 +34,7 @@ static int clear(void **state) {
 }
 
 static void assert_endpoint(const char *profile, const char *region, const char *url, const char *host) {
-    const struct aws_endpoint_query query = {"dynamodb", "DYNAMODB", region, profile};
+    const struct aws_endpoint_query query = {"dynamodb", "DYNAMODB", region, profile, NULL};
     struct aws_endpoint endpoint;
     struct error e = {.message = ""};
     enum status status = aws_endpoint_resolve(&endpoint, &query, profiles, &e);
@@ -102,7 +102,7 @@ static void a_variable_selects_fips_or_dual_stack_and_precedes_the_profile(void 
 }
 
 static void assert_refused(const char *part) {
-    const struct aws_endpoint_query query = {"dynamodb", "DYNAMODB", "eu-west-1", "default"};
+    const struct aws_endpoint_query query = {"dynamodb", "DYNAMODB", "eu-west-1", "default", NULL};
     struct aws_endpoint endpoint;
     struct error e;
     assert_int_equal(aws_endpoint_resolve(&endpoint, &query, profiles, &e), STATUS_INVALID);
@@ -124,16 +124,20 @@ static void fips_or_dual_stack_beside_a_configured_url_or_with_an_invalid_value_
 
 /* Queues. */
 
-static void assert_queue(const char *queue_url, const char *url, const char *region) {
-    const struct aws_endpoint_query query = {"sqs", "SQS", "eu-west-1", "default"};
+static void assert_resource(const struct aws_endpoint_query *query, const char *url, const char *region) {
     struct aws_endpoint endpoint;
     struct error e = {.message = ""};
-    enum status status = aws_endpoint_of_queue(&endpoint, &query, queue_url, profiles, &e);
+    enum status status = aws_endpoint_resolve(&endpoint, query, profiles, &e);
     assert_string_equal(e.message, "");
     assert_int_equal(status, STATUS_OK);
     assert_string_equal(endpoint.url, url);
     assert_string_equal(endpoint.region, region);
     aws_endpoint_deinit(&endpoint);
+}
+
+static void assert_queue(const char *queue_url, const char *url, const char *region) {
+    const struct aws_endpoint_query query = {"sqs", "SQS", "eu-west-1", "default", queue_url};
+    assert_resource(&query, url, region);
 }
 
 static void a_queue_is_called_at_the_host_and_region_of_its_url(void **state) {
@@ -166,19 +170,44 @@ static void a_queue_is_called_at_the_fips_host_if_fips_is_set(void **state) {
 static void a_configured_endpoint_precedes_the_host_of_the_queue(void **state) {
     (void)state;
     setenv("AWS_ENDPOINT_URL_SQS", "http://localhost:9324", 1);
-    assert_queue("https://sqs.us-east-2.amazonaws.com/1/q", "http://localhost:9324/", "eu-west-1");
+    assert_queue("https://sqs.us-east-2.amazonaws.com/1/q", "http://localhost:9324/", "us-east-2");
 }
 
 static void a_url_that_is_not_of_a_queue_is_refused(void **state) {
     (void)state;
     static const char *const wrong[] = {"queue", "ftp://a/1/q", "https://u:p@a/1/q", "https://a/1/q?x=1"};
-    const struct aws_endpoint_query query = {"sqs", "SQS", "eu-west-1", "default"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const struct aws_endpoint_query query = {"sqs", "SQS", "eu-west-1", "default", wrong[i]};
         struct aws_endpoint endpoint;
         struct error e;
-        assert_int_equal(aws_endpoint_of_queue(&endpoint, &query, wrong[i], profiles, &e), STATUS_INVALID);
+        assert_int_equal(aws_endpoint_resolve(&endpoint, &query, profiles, &e), STATUS_INVALID);
         assert_contains(e.message, wrong[i]);
     }
+}
+
+/* Streams. */
+
+static void a_stream_is_called_in_the_region_of_its_arn(void **state) {
+    (void)state;
+    static const char arn[] = "arn:aws:kinesis:us-west-2:111122223333:stream/shop";
+    const struct aws_endpoint_query query = {"kinesis", "KINESIS", "eu-west-1", "default", arn};
+    const struct aws_endpoint_query nowhere = {"kinesis", "KINESIS", NULL, "default", arn};
+    const struct aws_endpoint_query china = {"kinesis", "KINESIS", "eu-west-1", "default",
+                                             "arn:aws-cn:kinesis:cn-north-1:111122223333:stream/shop"};
+    assert_resource(&query, "https://kinesis.us-west-2.amazonaws.com/", "us-west-2");
+    assert_resource(&nowhere, "https://kinesis.us-west-2.amazonaws.com/", "us-west-2");
+    assert_resource(&china, "https://kinesis.cn-north-1.amazonaws.com.cn/", "cn-north-1");
+    setenv("AWS_ENDPOINT_URL_KINESIS", "http://localhost:4567", 1);
+    assert_resource(&query, "http://localhost:4567/", "us-west-2");
+}
+
+static void without_any_region_a_service_is_refused(void **state) {
+    (void)state;
+    const struct aws_endpoint_query query = {"dynamodb", "DYNAMODB", NULL, "default", NULL};
+    struct aws_endpoint endpoint;
+    struct error e;
+    assert_int_equal(aws_endpoint_resolve(&endpoint, &query, profiles, &e), STATUS_INVALID);
+    assert_contains(e.message, "no AWS region is set for dynamodb: set AWS_REGION");
 }
 
 static void the_variable_of_the_service_precedes_the_general_one_and_that_the_profile(void **state) {
@@ -230,7 +259,7 @@ static void an_invalid_endpoint_is_refused_with_the_name_of_its_variable(void **
                                         "http://a b",     "http://a/path",      "http://a/?x=1",
                                         "http://a/#x",    "http://user:pw@a/",  "http://a:99999",
                                         "http://a:x",     "file:///etc/passwd", "nonsense"};
-    const struct aws_endpoint_query query = {"dynamodb", "DYNAMODB", "eu-west-1", "default"};
+    const struct aws_endpoint_query query = {"dynamodb", "DYNAMODB", "eu-west-1", "default", NULL};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct aws_endpoint endpoint;
         struct error e;
@@ -254,6 +283,8 @@ int main(void) {
         cmocka_unit_test_setup(a_queue_is_called_at_the_fips_host_if_fips_is_set, clear),
         cmocka_unit_test_setup(a_configured_endpoint_precedes_the_host_of_the_queue, clear),
         cmocka_unit_test_setup(a_url_that_is_not_of_a_queue_is_refused, clear),
+        cmocka_unit_test_setup(a_stream_is_called_in_the_region_of_its_arn, clear),
+        cmocka_unit_test_setup(without_any_region_a_service_is_refused, clear),
         cmocka_unit_test_setup(the_variable_of_the_service_precedes_the_general_one_and_that_the_profile,
                                clear),
         cmocka_unit_test_setup(configured_endpoints_can_be_ignored, clear),

@@ -195,8 +195,8 @@ static void every_allowed_value_of_a_choice_is_read(void **state) {
     assert_int_equal(c.access_log, HTTP_ACCESS_LOG_NONE);
     assert_string_equal(c.dead_letter, "file:/tmp/x");
     assert_string_equal(c.listen, "[::]:8080");
-    RIGHT(&c, NEEDED, "--source", "kinesis:arn:aws:kinesis:eu-west-1:1:stream/events", "--log-format", "text",
-          "--access-log", "all", "--log-level", "error");
+    RIGHT(&c, NEEDED, "--source", "kinesis:arn:aws:kinesis:eu-west-1:111122223333:stream/events",
+          "--log-format", "text", "--access-log", "all", "--log-level", "error");
 }
 
 static void a_numeric_option_must_be_within_its_bounds(void **state) {
