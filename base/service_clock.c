@@ -27,8 +27,10 @@ struct service_clock {
     int64_t wall_ahead_ms;  /* our wall clock less a local clock, as last told */
     int64_t first_raw_ms;   /* the first reply; -1: none */
     struct second seconds[SECONDS];
-    struct bound lower; /* the best of all seconds */
-    struct bound upper; /* carried on from reply to reply */
+    struct bound lower;     /* the best of all seconds */
+    struct bound upper;     /* the best of the last 32 to 64 s, carried on from reply to reply */
+    int64_t younger_ms;     /* the same of the last 32 s at most: the next `upper`; INT64_MAX: none */
+    int64_t younger_raw_ms; /* when that began */
 };
 
 struct service_clock *service_clock_new(bool is_taught) {
@@ -37,6 +39,7 @@ struct service_clock *service_clock_new(bool is_taught) {
     c->is_local = !is_taught;
     c->local_ahead_ms = clock_real_ms() - clock_boot_ms();
     c->first_raw_ms = -1;
+    c->younger_ms = INT64_MAX;
     for (int i = 0; i < SECONDS; i++)
         c->seconds[i].number = -1;
     return c;
@@ -105,22 +108,35 @@ static void add_lower(struct service_clock *c, const struct bound *lower) {
 }
 
 static void carry_upper(struct service_clock *c, const struct clock_reading *now) {
-    if (now->raw_ms > c->upper.at.raw_ms)
-        c->upper = (struct bound){at_most(&c->upper, now) - 1, *now};
+    if (now->raw_ms <= c->upper.at.raw_ms)
+        return;
+    int64_t before_ms = c->upper.time_ms;
+    c->upper = (struct bound){at_most(&c->upper, now) - 1, *now};
+    if (c->younger_ms != INT64_MAX)
+        c->younger_ms += c->upper.time_ms - before_ms;
 }
 
-static void add_upper(struct service_clock *c, const struct bound *upper) {
-    int64_t time_ms = at_most(upper, &c->upper.at);
-    if (!c->is_known || time_ms < c->upper.time_ms)
-        c->upper.time_ms = time_ms;
+static void begin_younger(struct service_clock *c, const struct clock_reading *now) {
+    if (c->younger_ms != INT64_MAX)
+        c->upper.time_ms = c->younger_ms;
+    c->younger_ms = INT64_MAX;
+    c->younger_raw_ms = now->raw_ms;
 }
 
-static void learn(struct service_clock *c, int64_t date_ms, const struct clock_reading *sent,
-                  const struct clock_reading *received) {
+/* Where the bounds contradict each other, a Date was late, or an early one made the lower bound: then this
+ * Date does not count, and what it contradicts is dropped. */
+static void add_upper(struct service_clock *c, const struct bound *upper, const struct clock_reading *now) {
     if (!c->is_known)
-        c->upper.at = *received;
-    add_lower(c, &(const struct bound){date_ms, *received});
-    add_upper(c, &(const struct bound){date_ms + CUT_MS, *sent});
+        c->upper.at = *now;
+    int64_t time_ms = at_most(upper, &c->upper.at), least_ms = at_least(&c->lower, &c->upper.at);
+    if (c->is_known && time_ms < least_ms)
+        return;
+    if (now->raw_ms - c->younger_raw_ms >= SERVICE_CLOCK_WINDOW_MS / 2)
+        begin_younger(c, now);
+    if (!c->is_known || c->upper.time_ms < least_ms || time_ms < c->upper.time_ms)
+        c->upper.time_ms = time_ms;
+    if (time_ms < c->younger_ms)
+        c->younger_ms = time_ms;
     c->is_known = true;
 }
 
@@ -136,11 +152,13 @@ void service_clock_teach(struct service_clock *c, int64_t date_ms, const struct 
     bool becomes_local = false;
     pthread_mutex_lock(&c->lock);
     carry_upper(c, received);
-    if (!c->is_local && date_ms >= 0)
-        learn(c, date_ms, sent, received);
+    if (date_ms >= 0)
+        add_lower(c, &(const struct bound){date_ms, *received});
+    choose_lower(c, received);
+    if (date_ms >= 0)
+        add_upper(c, &(const struct bound){date_ms + CUT_MS, *sent}, received);
     else if (!c->is_local)
         becomes_local = c->is_local = lacks_date(c, received);
-    choose_lower(c, received);
     pthread_mutex_unlock(&c->lock);
     if (becomes_local)
         log_warn("the source's replies have no Date: how fresh the view is, is told by this machine's clock");

@@ -9,7 +9,9 @@
  * are each within 500 ppm. A suspended machine's RAW stands still, its CLOCK_BOOTTIME does not (but NTP slews
  * that by up to 8 %): each bound takes whichever of the two is safe for it. The best lower bound of the last
  * 64 s of replies holds, so one Date that is early by d does harm of at most d, and for at most 64 s. Without
- * replies both bounds stay.
+ * replies both bounds stay. A Date that is late contradicts the lower bound, and is left out of the upper
+ * one, which is made of the last 64 s too; late by less than the lower bound is behind, it can make ages that
+ * much too young.
  *
  *   the lower bound is for claims and for what is stored: never ahead of the service
  *   the upper bound is for ages and expiry: never behind the service

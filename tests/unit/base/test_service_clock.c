@@ -21,6 +21,11 @@ struct world {
     int service_ppm, raw_ppm, boot_ppm; /* faster than true time */
     struct service_clock *clock;
     int64_t early_ms, early_until_us; /* the last Date that was early, and until when it may do harm */
+    int64_t late_until_us; /* the same of one that was late: until the first right one after that */
+    bool was_late;
+    int64_t half_exchange_ms; /* at most */
+    bool may_be_late; /* a right Date was given since the start, or the last suspension: else nothing shows
+                       * that one is late */
 };
 
 static uint64_t draw(struct world *w, uint64_t below) {
@@ -73,12 +78,14 @@ static void check_claim(struct world *w, const struct clock_reading *then, int64
 static void check_age(struct world *w, int64_t event_ms) {
     const struct clock_reading now = reading(w);
     int64_t age_ms = service_clock_age(w->clock, event_ms, &now);
-    if (age_ms != INT64_MAX && age_ms < w->service_us / 1000 - event_ms)
+    int64_t allowed_ms =
+        w->was_late ? 1000 + w->half_exchange_ms : 0; /* as far as the lower bound is behind */
+    if (age_ms != INT64_MAX && age_ms + allowed_ms < w->service_us / 1000 - event_ms)
         fail_msg("an age is %" PRId64 " ms, and is judged %" PRId64 " ms", w->service_us / 1000 - event_ms,
                  age_ms);
 }
 
-enum { DATES, NO_DATES, EARLY_DATE };
+enum { DATES, NO_DATES, EARLY_DATE, LATE_DATE };
 
 /* One exchange: the Date is written at some moment between sending and receiving. */
 static void exchange(struct world *w, int64_t most_us, int kind) {
@@ -86,7 +93,9 @@ static void exchange(struct world *w, int64_t most_us, int kind) {
     int64_t sent_us = w->service_us;
     pass(w, (int64_t)draw(w, (uint64_t)most_us));
     int64_t date_ms = w->service_us / 1000000 * 1000;
-    if (draw(w, 50) == 0)
+    bool suspends = kind != LATE_DATE && draw(w, 50) == 0;
+    w->may_be_late = !suspends && (kind == DATES || w->may_be_late);
+    if (suspends)
         suspend(w, 5000000 + (int64_t)draw(w, 4000000000u));
     pass(w, (int64_t)draw(w, (uint64_t)most_us));
     if (kind == EARLY_DATE) {
@@ -94,8 +103,14 @@ static void exchange(struct world *w, int64_t most_us, int kind) {
         w->early_until_us = w->raw_us + SERVICE_CLOCK_WINDOW_MS * 1000;
         date_ms += w->early_ms;
     }
+    if (kind == LATE_DATE) {
+        w->late_until_us = w->raw_us + SERVICE_CLOCK_WINDOW_MS * 1000 + 4 * most_us;
+        w->was_late = true;
+        date_ms -= 1000 * (int64_t)draw(w, 60);
+    }
     const struct clock_reading received = reading(w);
     service_clock_teach(w->clock, kind == NO_DATES ? -1 : date_ms, &sent, &received);
+    w->was_late = w->was_late && (kind != DATES || w->raw_us < w->late_until_us);
     check_claim(w, &sent, sent_us);
     check_claim(w, &received, w->service_us);
     check_age(w, sent_us / 1000);
@@ -123,13 +138,15 @@ static void no_claim_is_ahead_of_the_service_and_no_age_is_below_the_true_one(vo
         struct world w;
         setup_world(&w, seed);
         int64_t most_us = 1000 + (int64_t)draw(&w, seed % 4 ? 200000 : 5000000);
+        w.half_exchange_ms = most_us / 1000;
         int64_t dates_from_us = w.raw_us; /* a stretch without Dates lasts up to a minute */
         for (int i = 0; i < 1000; i++) {
             bool has_date = w.raw_us >= dates_from_us;
             if (has_date && draw(&w, 400) == 0)
                 dates_from_us = w.raw_us + (int64_t)draw(&w, 60000000);
             bool early = has_date && w.raw_us >= w.early_until_us && draw(&w, 1000) == 0;
-            exchange(&w, most_us, early ? EARLY_DATE : has_date ? DATES : NO_DATES);
+            bool late = has_date && w.may_be_late && draw(&w, 200) == 0;
+            exchange(&w, most_us, early ? EARLY_DATE : late ? LATE_DATE : has_date ? DATES : NO_DATES);
             if (draw(&w, 20) == 0)
                 exchange_reordered(&w);
             if (draw(&w, 100) == 0)
@@ -220,6 +237,16 @@ static void without_replies_the_bounds_stay_and_grow_apart_by_a_millisecond_a_se
     service_clock_free(c);
 }
 
+/* The service's time is 500 ms more than the first Date says. */
+static void a_date_that_is_late_makes_no_age_younger(void **state) {
+    (void)state;
+    struct service_clock *c = taught(5000000, 1000);
+    const struct clock_reading sent = {11000, 11000}, received = {11100, 11100};
+    service_clock_teach(c, 4970000, &sent, &received);
+    assert_in_range(service_clock_age(c, 5000000, &received), 10100 + 1000, 10100 + 1000 + 200);
+    service_clock_free(c);
+}
+
 static void a_stored_time_up_to_5_s_ahead_counts_as_now_and_a_later_one_is_unknown(void **state) {
     (void)state;
     const struct clock_reading now = clock_read();
@@ -268,6 +295,7 @@ int main(void) {
         cmocka_unit_test(before_the_first_date_every_time_is_unknown),
         cmocka_unit_test(a_request_that_was_sent_before_a_suspension_is_not_claimed_later_than_that),
         cmocka_unit_test(without_replies_the_bounds_stay_and_grow_apart_by_a_millisecond_a_second),
+        cmocka_unit_test(a_date_that_is_late_makes_no_age_younger),
         cmocka_unit_test(a_stored_time_up_to_5_s_ahead_counts_as_now_and_a_later_one_is_unknown),
         cmocka_unit_test(a_service_that_sends_no_date_for_64_s_makes_the_clock_local),
         cmocka_unit_test(a_local_clock_runs_with_boottime),
