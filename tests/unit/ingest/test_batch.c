@@ -49,6 +49,19 @@ static void a_batch_separates_events_dead_letters_and_skipped_records(void **sta
     assert_memory_equal(b.letters[1].data, "[]", 2);
 }
 
+static void a_blank_line_is_skipped_and_a_blank_record_of_a_stream_is_not(void **state) {
+    (void)state;
+    _cleanup_(batch_deinit) struct batch b;
+    batch_init(&b, "s", 10);
+    struct source_record record = {.position = position_from_u64(1), .data = " \r", .length = 2};
+    batch_add(&b, &record, 0);
+    assert_int_equal(b.n_letters, 1);
+    record.blank = true;
+    batch_add(&b, &record, 0);
+    assert_int_equal(b.n_letters, 1);
+    assert_int_equal(b.n_skipped, 1);
+}
+
 static void the_last_position_of_a_batch_is_that_of_its_last_record_of_any_kind(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
@@ -172,6 +185,7 @@ static void a_record_without_data_is_a_letter(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_separates_events_dead_letters_and_skipped_records),
+        cmocka_unit_test(a_blank_line_is_skipped_and_a_blank_record_of_a_stream_is_not),
         cmocka_unit_test(the_last_position_of_a_batch_is_that_of_its_last_record_of_any_kind),
         cmocka_unit_test(a_batch_begins_with_its_first_record_of_any_kind),
         cmocka_unit_test(a_batch_is_full_when_its_records_of_all_kinds_reach_the_maximum),

@@ -113,6 +113,13 @@ static enum status script_read(struct source_reader *reader, int64_t until_ms, s
     return play(s, &s->steps[s->played++], batch, e);
 }
 
+/* The position before record `i`, as a hash. */
+static struct digest script_hash(struct source_reader *reader, size_t i) {
+    const struct script *s = script_of(reader);
+    assert_true(i <= s->n);
+    return (struct digest){{(uint8_t)(s->position - s->n + i)}};
+}
+
 static void script_wake(struct source_reader *reader) {
     waker_wake(&script_of(reader)->waker);
 }
@@ -129,6 +136,7 @@ static void script_close(struct source_reader *reader) {
 
 static const struct source_ops script_ops = {.open = script_open,
                                              .read = script_read,
+                                             .hash = script_hash,
                                              .forget = script_forget,
                                              .wake = script_wake,
                                              .close = script_close};
@@ -214,6 +222,7 @@ static struct prefetch_item *take(struct fixture *t) {
         assert_int_equal(position_compare(&item->batch.records[i].position, &expected), 0);
         assert_string_equal(item->batch.records[i].event.product_id, "lamp");
     }
+    assert_int_equal(item->batch.hash.bytes[0], (uint8_t)t->taken); /* of what this batch ends with */
     return item;
 }
 
