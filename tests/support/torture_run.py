@@ -42,7 +42,9 @@ STORES = ("dynamodb", "sqlite")
 SETTLE_S = 120
 KILL_POINTS = 60  # a process with a kill point dies at one of the first so many
 PAUSE = 1.2  # a worker is frozen for this many failover times
-CALM_S = {"dynamodb": 2.5, "sqlite": 1}  # in the end, without a kill, so that the view catches up while it is filled
+CALM_S = {"dynamodb": 2.5, "sqlite": 1}  # in the end: no kills, so that the view has caught up while it is filled
+CALM_SHARE = 0.2  # of the events
+CATCH_UP_S = 15
 HOUR_MS = 3_600_000
 CUT_MS = 1000  # a Date has whole seconds: one that is late by less cannot be told from a right one
 
@@ -59,10 +61,11 @@ class Plan:
     failover_ms: int
     packed: bool  # most events are parts of aggregated records
     disturbances: list  # (seconds after the beginning, kind, a number to choose with)
+    calm: list  # the same, for the end
     edges: object
 
     def __str__(self):
-        what = collections.Counter(what for _, what, _ in self.disturbances)
+        what = collections.Counter(what for _, what, _ in self.disturbances + self.calm)
         disturbances = ", ".join(f"{count} {name}" for name, count in sorted(what.items()))
         return (
             f"seed {self.seed} on {self.store}: {self.events} events of {self.products} products in "
@@ -83,12 +86,11 @@ class Edges:
     checks_signatures: bool  # the services refuse what was signed more than 5 minutes off
     is_made_again: bool  # in the end the stream is deleted, and another one has its name
 
+
 DISTURBANCES = {
     "dynamodb": {"SIGKILL": 4, "kill point": 4, "SIGSTOP": 2, "SIGTERM": 2, "reshard": 2, "outage": 1},
     "sqlite": {"SIGKILL": 5, "kill point": 5, "SIGSTOP": 1, "SIGTERM": 2, "second process": 1},
 }
-
-
 EDGES = {
     "dynamodb": {"clock step": 6, "suspended": 1, "no Date": 2},
     "sqlite": {"clock step": 2, "suspended": 1, "wrong file": 4},
@@ -102,14 +104,16 @@ def step_ms(rng, store):
     return rng.choice((-1, 1)) * round(least * (8 * HOUR_MS / least) ** rng.random())
 
 
+def draw_disturbances(rng, kinds, seconds, count):
+    names, weights = zip(*kinds.items())
+    return [(rng.uniform(0.2, seconds), what, rng.getrandbits(32)) for what in rng.choices(names, weights, k=count)]
+
+
 def draw_edges(seed, store, seconds, workers):
-    """(Edges, more disturbances)"""
+    """(Edges, more disturbances, those of the end)"""
     rng = random.Random(f"edges {seed} {store}")
-    names, weights = zip(*EDGES[store].items())
-    disturbances = [
-        (rng.uniform(0.2, seconds + CALM_S[store]), what, rng.getrandbits(32))
-        for what in rng.choices(names, weights, k=rng.randint(0, 4))
-    ]
+    disturbances = draw_disturbances(rng, EDGES[store], seconds, rng.randint(0, 4))
+    calm = draw_disturbances(rng, {"clock step": 1}, CALM_S[store], rng.randint(0, 2))
     has_services = store == "dynamodb"
     is_slewed = has_services and rng.random() < 0.3
     checks_signatures = has_services and rng.random() < 0.3
@@ -122,32 +126,29 @@ def draw_edges(seed, store, seconds, workers):
         checks_signatures=checks_signatures,
         is_made_again=has_services and rng.random() < 0.15,
     )
-    return edges, disturbances
+    return edges, disturbances, calm
 
 
 def draw(seed, store):
     rng = random.Random(f"ordeal {seed} {store}")  # another word would make other plans of known seeds
     seconds = rng.uniform(3, 7) if store == "dynamodb" else rng.uniform(1.5, 4)
-    names, weights = zip(*DISTURBANCES[store].items())
-    disturbances = [
-        (rng.uniform(0.2, seconds), what, rng.getrandbits(32))
-        for what in rng.choices(names, weights, k=rng.randint(2, 8))
-    ]
+    disturbances = draw_disturbances(rng, DISTURBANCES[store], seconds, rng.randint(2, 8))
     plan = Plan(
         seed=seed,
         store=store,
         events=rng.randint(200, 1200) if store == "dynamodb" else rng.randint(2_000, 20_000),
         products=rng.choice((3, 20, 100)),
-        seconds=seconds + CALM_S[store],
+        seconds=seconds,
         shards=rng.randint(1, 4),
         workers=rng.randint(1, 4),
         failover_ms=rng.randint(1000, 2000),
         packed=store == "dynamodb" and rng.random() < 0.5,
         disturbances=disturbances,
+        calm=[],
         edges=None,
     )
-    plan.edges, more = draw_edges(seed, store, seconds, plan.workers if store == "dynamodb" else 1)
-    plan.disturbances = sorted(plan.disturbances + more)
+    plan.edges, more, plan.calm = draw_edges(seed, store, seconds, plan.workers if store == "dynamodb" else 1)
+    plan.disturbances += more
     return plan
 
 
@@ -193,6 +194,15 @@ class Worker:
         daemon = self.daemon
         return daemon.port if daemon and daemon.is_running() else None
 
+    def has_caught_up(self):
+        """Or has ended at its kill point."""
+        daemon = self.daemon
+        if not self.is_running():
+            return True
+        with contextlib.suppress(OSError):
+            return daemon.health()["caughtUp"]
+        return False
+
     def step_clock(self, ms):
         self.were_ahead_ms.append(self.were_ahead_ms[-1] + ms)
         self.clocks.step(real_ms=ms)
@@ -229,7 +239,7 @@ class Worker:
         died = status == -signal.SIGKILL and stop is not Daemon.kill
         self.counts["died at a kill point"] += died
         too_early = status == -signal.SIGTERM and not text  # before it handled signals
-        refused = self.may_refuse and status in (1, 2)
+        refused = self.may_refuse and status in (1, 2, -signal.SIGTERM)
         assert status == 0 or too_early or refused or (died and self.may_die) or stop is Daemon.kill, (
             f"worker {self.number} ended with status {status}: {text[-3000:]}"
         )
@@ -261,7 +271,7 @@ class Run:
         self.plan, self.folder = plan, folder
         self.result = Result()
         self.counts = self.result.counts
-        self.agenda = [(at, n, what, number) for n, (at, what, number) in enumerate(plan.disturbances)]
+        self.agenda = []
         self.workers = []
         self.acknowledged = {}  # (shard, sequence number): when, in ms
 
@@ -271,6 +281,33 @@ class Run:
             self.workers.append(
                 Worker(number, rng, self.folder, options, environment, self.counts, self.plan.edges)
             )
+
+    def live(self, puts, events):
+        """`puts`: what the source gets; `events`: what is in it."""
+        calm = len(puts) - int(len(puts) * CALM_SHARE)
+        with self.readers(events):
+            for worker in self.workers:
+                worker.start()
+            with self.load(puts[:calm], self.plan.seconds):
+                self.play(self.plan.disturbances)
+            self.catch_up()
+            with self.load(puts[calm:], CALM_S[self.plan.store]):
+                self.play(self.plan.calm)
+            self.settle()
+
+    def load(self, puts, seconds):
+        """Fills the source at a steady rate. Leaving the block waits until all is in it."""
+        raise NotImplementedError
+
+    def settle(self):
+        """No more faults; all is applied, unless the source is another one in the end."""
+        raise NotImplementedError
+
+    def catch_up(self):
+        """Waits until all workers have caught up, which faults may prevent."""
+        deadline = time.monotonic() + CATCH_UP_S
+        while time.monotonic() < deadline and not all(worker.has_caught_up() for worker in self.workers):
+            time.sleep(0.05)
 
     @contextlib.contextmanager
     def readers(self, puts):
@@ -302,14 +339,15 @@ class Run:
         return [put for _, put in in_order]
 
     def later(self, at, what, number=0):
-        heapq.heappush(self.agenda, (at, len(self.agenda) + 1000 * number, what, number))
+        heapq.heappush(self.agenda, (at, what, number))
 
-    def play(self):
+    def play(self, disturbances):
         """Causes every disturbance at its time. Some add more to the agenda."""
         begin = time.monotonic()
-        heapq.heapify(self.agenda)
+        for disturbance in disturbances:
+            self.later(*disturbance)
         while self.agenda:
-            at, _, what, number = heapq.heappop(self.agenda)
+            at, what, number = heapq.heappop(self.agenda)
             time.sleep(max(0, begin + at - time.monotonic()))
             self.do(at, what, number)
 
@@ -409,8 +447,11 @@ class DynamodbRun(Run):
                 if self.plan.packed:
                     ranges = cloud.shard_ranges(kinesis, self.name)
                     puts = workload.packed(puts, self.plan.seed, ranges)
-                per_second = len(puts) / self.plan.seconds
-                self.live(SteadyLoad(self.put, puts, per_second, round_s=0.03), events)
+                self.live(puts, events)
+                if self.plan.edges.is_made_again:
+                    self.make_again()
+                else:
+                    self.check()
             finally:
                 self.close()
         return self.result.finish()
@@ -419,32 +460,23 @@ class DynamodbRun(Run):
         positions = cloud.put(self.aws.kinesis, self.name, puts)
         self.acknowledged.update(dict.fromkeys(positions, claims.now_ms()))
 
-    def live(self, steady, events):
-        with self.readers(events):
-            with steady:
-                for worker in self.workers:
-                    worker.start()
-                self.play()
-                wait.until(lambda: steady.done == len(steady.puts) or steady.failure, "all put", SETTLE_S)
-            self.calm()
-            if not self.plan.edges.is_made_again:
-                self.workers[0].terminate()
-                self.workers[0].start()
-                self.workers[0].daemon.wait_until_applied(SETTLE_S)
-        if self.plan.edges.is_made_again:
-            self.make_again()
-        else:
-            self.check()
+    @contextlib.contextmanager
+    def load(self, puts, seconds):
+        with SteadyLoad(self.put, puts, len(puts) / seconds, round_s=0.03) as steady:
+            yield
+            steady.wait(SETTLE_S)
 
-    def calm(self):
-        """No more faults. Clocks stay wrong."""
+    def settle(self):
+        """Clocks stay wrong."""
         for drawn in (self.faults, self.dates):
             drawn.off()
             for name, count in drawn.counts.items():
                 self.counts[f"fault {name}"] += count
         self.faults.settle()
-        for worker in self.workers:
-            worker.thaw()
+        if not self.plan.edges.is_made_again:
+            self.workers[0].terminate()
+            self.workers[0].start()
+            self.workers[0].daemon.wait_until_applied(SETTLE_S)
 
     def records(self):
         ranges = cloud.shard_ranges(self.aws.kinesis, self.name)
@@ -520,48 +552,55 @@ class SqliteRun(Run):
         super().__init__(plan, folder)
         self.pair = pairs.FileSqlite(folder)
         self.is_whole = threading.Lock()  # held while another file is in the place of the right one
-        self.written = []  # (bytes, when they were in the file, in ms)
+        self.size, self.written = 0, []  # (bytes, when they were in the file, in ms)
 
     def run(self):
         self.add_workers(1, self.pair.options, {})
-        puts, worker = self.puts(), self.workers[0]
-        ending = threading.Event()
-        data = b"".join(put.data + b"\n" for put in puts)
-        writer = threading.Thread(target=self.write, args=(data, ending), daemon=True)
-        writer.start()
+        puts = self.puts()
         try:
-            with self.readers(puts):
-                worker.start()
-                self.play()
-                writer.join(SETTLE_S)
-                worker.terminate()
-                worker.clock_is_right()
-                worker.start()
-                worker.daemon.wait_until_applied(SETTLE_S)
+            self.live(puts, puts)
             self.acknowledge()
             self.check()
         finally:
-            ending.set()
-            writer.join()
             self.close()
         return self.result.finish()
 
-    def write(self, data, ending):
+    @contextlib.contextmanager
+    def load(self, puts, seconds):
+        data = b"".join(put.data + b"\n" for put in puts)
+        ending = threading.Event()
+        writer = threading.Thread(target=self.write, args=(data, seconds, ending), daemon=True)
+        writer.start()
+        try:
+            yield
+            writer.join(SETTLE_S)
+        finally:
+            ending.set()
+            writer.join()
+
+    def write(self, data, seconds, ending):
         """Appends in pieces that end anywhere, also in the middle of a line."""
         rng = random.Random(f"pieces {self.plan.seed}")
         begin, done = time.monotonic(), 0
         while done < len(data) and not ending.wait(rng.uniform(0, 0.05)):
-            due = min(1, (time.monotonic() - begin) / self.plan.seconds) * len(data)
+            due = min(1, (time.monotonic() - begin) / seconds) * len(data)
             piece = data[done : max(done + rng.randint(1, 300), int(due))]
             done += len(piece)
-            self.append(piece, done)
-        if done < len(data) and not ending.is_set():
-            self.append(data[done:], len(data))
+            self.append(piece)
 
-    def append(self, piece, size):
+    def append(self, piece):
         with self.is_whole:
             self.pair.append(piece)
-            self.written.append((size, claims.now_ms()))
+            self.size += len(piece)
+            self.written.append((self.size, claims.now_ms()))
+
+    def settle(self):
+        """Its times are told by the wall clock, so that it must be right in the end."""
+        worker = self.workers[0]
+        worker.terminate()
+        worker.clock_is_right()
+        worker.start()
+        worker.daemon.wait_until_applied(SETTLE_S)
 
     def acknowledge(self):
         """A line is acknowledged when the write that ended it has returned. Answers tell the worker's time."""
