@@ -93,10 +93,14 @@ def copy(pair, right, applied, chance):
 KINDS = (emptied, refilled, replaced, other_end, hole, copy)
 
 
+def draw(chance):
+    return chance.choice(KINDS)
+
+
 @contextlib.contextmanager
 def instead(pair, applied, chance):
     """Yields the kind's name."""
-    right, kind = pair.journal.read_bytes(), chance.choice(KINDS)
+    right, kind = pair.journal.read_bytes(), draw(chance)
     kind(pair, right, applied, chance)
     try:
         yield kind.__name__
