@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -220,7 +221,9 @@ static enum status load_file(struct aws_profiles *profiles, const char *path, bo
     if (status || !text.data)
         return status;
     struct reader r = {.profiles = profiles, .path = path, .is_config = is_config};
-    return read_text(&r, text.data, e);
+    status = read_text(&r, text.data, e);
+    OPENSSL_cleanse(text.data, text.capacity);
+    return status;
 }
 
 static char *home(void) {
@@ -289,6 +292,8 @@ void aws_profiles_free(struct aws_profiles *profiles) {
         free(entry->section);
         free(entry->key);
         free(entry->nested);
+        if (entry->value)
+            OPENSSL_cleanse(entry->value, strlen(entry->value)); /* a secret, perhaps */
         free(entry->value);
     }
     free(profiles->entries);

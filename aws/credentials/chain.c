@@ -1,5 +1,6 @@
 #include "aws/credentials/chain.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -268,6 +269,7 @@ static void count_fetch(enum status status, int64_t expires_ms) {
 
 /* The source has nothing but what AWS refuses. Under the lock. */
 static enum status fail_refused(const struct aws_credentials_chain *chain, struct error *e) {
+    assert(chain->answered); /* it gave both the refused ones and the same again */
     error_set_code(e, STATUS_RETRY, chain->refusal,
                    "access key id '%s' is still there, which AWS refuses (%s)", chain->current->access_key_id,
                    chain->refusal);

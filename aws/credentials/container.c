@@ -73,8 +73,10 @@ enum status aws_credentials_container_url(const char *relative_uri, const char *
     if (relative_uri && *relative_uri != '/') /* it would be part of the host */
         return error_set(e, STATUS_INVALID, RELATIVE_URI " is '%s'; it must begin with /", relative_uri);
     if (relative_uri) {
-        *url = mem_printf("http://" ECS_HOST "%s", relative_uri);
-        return STATUS_OK;
+        _cleanup_(mem_freep) char *path = NULL;
+        enum status status = aws_header_value_take(relative_uri, RELATIVE_URI, &path, e);
+        *url = status ? NULL : mem_printf("http://" ECS_HOST "%s", path);
+        return status;
     }
     if (curl_url_set(parsed, CURLUPART_URL, full_uri, 0) || !is_allowed(parsed) ||
         curl_url_get(parsed, CURLUPART_URL, &whole, 0))

@@ -14,6 +14,7 @@
 
 /* IAM API Reference, RoleName. None of these needs encoding in a path. */
 #define ROLE_NAME "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+=,.@_-"
+#define ENDPOINT "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 #define ROLES "/latest/meta-data/iam/security-credentials/"
 
 struct instance {
@@ -121,15 +122,16 @@ static enum status fetch_credentials(const struct instance *in, const char *toke
 static enum status fetch(void *context, int stop_fd, struct aws_credentials **out, struct error *e) {
     const struct instance *in = context;
     _cleanup_(aws_credentials_wipep) char *token = NULL;
-    _cleanup_(mem_freep) char *role = NULL;
+    _cleanup_(mem_freep) char *role = NULL, *checked = NULL;
     struct error local;
     e = e ? e : &local;
     if (in->is_disabled)
         return error_set(e, STATUS_NOT_FOUND, "AWS_EC2_METADATA_DISABLED is true");
     if (!in->endpoint)
-        return error_set(e, STATUS_FAILED,
-                         "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is '%s'; it must be IPv4 or IPv6", in->mode);
-    enum status status = fetch_token(in, stop_fd, &token, e);
+        return error_set(e, STATUS_FAILED, ENDPOINT "_MODE is '%s'; it must be IPv4 or IPv6", in->mode);
+    enum status status = aws_header_value_take(in->endpoint, ENDPOINT, &checked, e);
+    if (!status)
+        status = fetch_token(in, stop_fd, &token, e);
     if (!status)
         status = fetch_role_name(in, token, stop_fd, &role, e);
     return status ? status : fetch_credentials(in, token, role, stop_fd, out, e);
@@ -142,30 +144,27 @@ static void free_instance(void *context) {
     free(in);
 }
 
-static const char *setting(const struct aws_credentials_setup *setup, const char *variable, const char *key) {
-    const char *value = variable_get(variable);
-    return value ? value : aws_profiles_setting(setup->profiles, setup->profile, key);
+static char *setting(const struct aws_credentials_setup *setup, const char *variable, const char *key) {
+    char *value = aws_header_value_trim(variable_get(variable));
+    return value ? value : aws_header_value_trim(aws_profiles_setting(setup->profiles, setup->profile, key));
 }
 
-/* The endpoint goes before the mode. */
-static char *choose_endpoint(const char *endpoint, const char *mode) {
-    if (!endpoint && (!mode || strcasecmp(mode, "IPv4") == 0))
-        endpoint = "http://169.254.169.254";
-    else if (!endpoint && strcasecmp(mode, "IPv6") == 0)
-        endpoint = "http://[fd00:ec2::254]";
-    if (!endpoint)
-        return NULL;
-    size_t n = strlen(endpoint);
-    return mem_strndup(endpoint, n > 0 && endpoint[n - 1] == '/' ? n - 1 : n);
+/* What is configured (NULL: nothing) goes before the mode. Takes it over. */
+static char *choose_endpoint(char *configured, const char *mode) {
+    char *end = configured ? configured + strlen(configured) - 1 : NULL;
+    if (end && *end == '/')
+        *end = '\0';
+    if (configured)
+        return configured;
+    if (!mode || strcasecmp(mode, "IPv4") == 0)
+        return mem_strdup("http://169.254.169.254");
+    return strcasecmp(mode, "IPv6") == 0 ? mem_strdup("http://[fd00:ec2::254]") : NULL;
 }
 
 struct aws_credentials_source aws_credentials_from_instance(const struct aws_credentials_setup *setup) {
     struct instance *in = mem_zalloc(sizeof *in);
-    const char *mode =
-        setting(setup, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
     in->is_disabled = variable_is_true("AWS_EC2_METADATA_DISABLED");
-    in->mode = mode ? mem_strdup(mode) : NULL;
-    in->endpoint = choose_endpoint(
-        setting(setup, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint"), mode);
+    in->mode = setting(setup, ENDPOINT "_MODE", "ec2_metadata_service_endpoint_mode");
+    in->endpoint = choose_endpoint(setting(setup, ENDPOINT, "ec2_metadata_service_endpoint"), in->mode);
     return (struct aws_credentials_source){"EC2 instance metadata", fetch, free_instance, in};
 }

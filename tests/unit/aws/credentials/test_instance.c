@@ -110,6 +110,19 @@ static void answers_that_would_leave_the_path_or_add_lines_are_refused(void **st
     scripted_http_stop(server);
 }
 
+static void an_endpoint_that_cannot_stand_in_a_url_is_named_and_white_space_around_it_is_no_part_of_it(
+    void **state) {
+    (void)state;
+    static const struct scripted_answer script[] = {
+        {200, "t", NULL}, {200, "r", NULL}, {200, ENDPOINT_ANSWER("INSTANCE"), NULL}};
+    struct scripted_http *server = scripted_http_start(script, 3);
+    support_assert_key(source_at(server, "/\n"), "INSTANCE");
+    support_assert_refused(source_at(server, "/\r\nX-More: 1"), STATUS_INVALID,
+                           "AWS_EC2_METADATA_SERVICE_ENDPOINT has a line break");
+    assert_int_equal(scripted_http_count(server), 3);
+    scripted_http_stop(server);
+}
+
 static void the_metadata_service_can_be_switched_off(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {{200, "t", NULL}};
@@ -156,6 +169,8 @@ int main(void) {
         cmocka_unit_test(an_instance_without_a_role_or_without_metadata_has_no_credentials),
         cmocka_unit_test(a_role_that_cannot_be_assumed_is_reported_with_the_message_of_ec2),
         cmocka_unit_test(answers_that_would_leave_the_path_or_add_lines_are_refused),
+        cmocka_unit_test(
+            an_endpoint_that_cannot_stand_in_a_url_is_named_and_white_space_around_it_is_no_part_of_it),
         cmocka_unit_test(the_metadata_service_can_be_switched_off),
         cmocka_unit_test(the_endpoint_is_read_from_the_profile_and_an_invalid_mode_is_refused),
     };
