@@ -331,7 +331,11 @@ def test_a_service_starts_when_a_provider_that_gave_other_answers_gives_credenti
 ):
     """A 200 that is no answer is a failed call, as of a network that is not up yet."""
     others = iter([b"", b"null", b"<!DOCTYPE html><html>Sign in</html>"])
-    answers = {"container": agent, "instance": instance, "web identity": lambda request: (200, session("ASIAWEB"))}
+    answers = {
+        "container": agent,
+        "instance": instance(lambda: document("ASIAEC2")),
+        "web identity": lambda request: (200, session("ASIAWEB")),
+    }
 
     def answer(request):
         other = next(others, None)
