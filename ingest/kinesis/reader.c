@@ -59,6 +59,7 @@ struct reader {
     struct source_start next; /* the position is that of the last record that was handed out */
     bool from_horizon; /* the next iterator is at the trim horizon, whatever `next` is: the rest is lost */
     char *iterator;    /* NULL: to be asked for */
+    int64_t tip_ms;    /* as-of of the last read, if the next is not the end; -1: none */
     struct read_rate rate;
     struct waker waker;
     struct budget *budget;
@@ -84,6 +85,7 @@ struct source_reader *kinesis_reader_open(struct source *source, const struct so
     r->next = *start;
     r->budget = budget;
     r->behind = true;
+    r->tip_ms = -1;
     r->count.throttles = METRICS_SERIES(&throttles_family, shard->id);
     r->count.records = METRICS_SERIES(&records_family, shard->id);
     r->count.bytes = METRICS_SERIES(&bytes_family, shard->id);
@@ -225,15 +227,26 @@ static enum status take_refusal(struct reader *r, struct source_batch *batch, st
     }
 }
 
-/* What "as of" means: ingest/README.md. At the tip, the time when the request was sent; else no later than
- * the lag, or the last arrival. */
+/* What "as of" means: ingest/README.md. Of what this reply alone proves: no later than the last arrival, or
+ * the lag. */
 static int64_t as_of(int64_t sent_ms, int64_t behind_ms, int64_t last_arrival_ms) {
-    if (sent_ms == SERVICE_CLOCK_UNKNOWN || behind_ms < 0)
+    if (behind_ms <= 0 || sent_ms == SERVICE_CLOCK_UNKNOWN)
         return last_arrival_ms;
-    if (behind_ms == 0)
-        return sent_ms;
-    int64_t by_lag = sent_ms - behind_ms;
-    return last_arrival_ms >= 0 && last_arrival_ms < by_lag ? last_arrival_ms : by_lag;
+    int64_t by_lag_ms = sent_ms - behind_ms;
+    return last_arrival_ms >= 0 && last_arrival_ms < by_lag_ms ? last_arrival_ms : by_lag_ms;
+}
+
+static int64_t later(int64_t a_ms, int64_t b_ms) {
+    return a_ms > b_ms ? a_ms : b_ms;
+}
+
+/* At the tip it is the time when the request was sent, unless the shard had ended by then: its children may
+ * have records that arrived before. Whether it had is known with the next reply. */
+static int64_t claim(struct reader *r, int64_t sent_ms, int64_t behind_ms, bool ended) {
+    int64_t last_arrival_ms = r->reply.last_arrival_ms, tip_ms = r->tip_ms;
+    r->tip_ms = behind_ms == 0 && !ended ? sent_ms : -1;
+    int64_t now_ms = ended ? last_arrival_ms : later(tip_ms, as_of(sent_ms, behind_ms, last_arrival_ms));
+    return now_ms;
 }
 
 static void advance(struct reader *r, const json_t *json) {
@@ -272,10 +285,9 @@ static enum status take_reply(struct reader *r, json_t *json, int64_t sent_ms, s
     budget_set(r->budget, &r->claim, reply->memory_bytes);
     batch->records = reply->records;
     batch->n = reply->n;
-    batch->as_of_ms = as_of(sent_ms, behind_ms, reply->last_arrival_ms);
     batch->ended = r->iterator == NULL;
+    batch->as_of_ms = claim(r, sent_ms, behind_ms, batch->ended);
     if (batch->ended) {
-        batch->as_of_ms = reply->last_arrival_ms; /* what arrived later is in the children */
         kinesis_reply_take_children(reply, json);
         batch->children = reply->children;
         batch->n_children = reply->n_children;

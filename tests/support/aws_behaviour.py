@@ -8,6 +8,7 @@ Each counts in `happened` how often it changed something. All are thread-safe an
 
 import base64
 import collections
+import copy
 import datetime
 import email.utils
 import itertools
@@ -18,6 +19,7 @@ import time
 import proxy
 
 MAX_ITERATORS = 20_000
+NUMBERS = itertools.count(1)
 
 
 def refusal(request, name, message, status=400, **more):
@@ -223,6 +225,33 @@ class Lag(Layer):
                 content["MillisBehindLatest"] = lag
             self.happens()
             reply.set_json(content)
+        return reply
+
+
+class LateEnd(Layer):
+    """The read that reaches the end of a shard is answered as at the tip of an open one: lag 0 and a next iterator. Only
+    the read after it, which waits until `may_end` is set, gets the end. AWS may do so; the emulator ends a shard in the
+    reply with its last records."""
+
+    def __init__(self):
+        super().__init__()
+        self.may_end = threading.Event()
+        self.ends = {}  # iterator: the reply with the end
+
+    def __call__(self, request, proceed):
+        if request.operation != "GetRecords":
+            return proceed(request)
+        if request.json()["ShardIterator"] in self.ends:
+            self.may_end.wait()
+            return self.ends[request.json()["ShardIterator"]]
+        reply = proceed(request)
+        if reply.status != 200 or reply.json().get("NextShardIterator"):
+            return reply
+        iterator, end = f"late-end-{next(NUMBERS)}", copy.deepcopy(reply)
+        end.set_json({**reply.json(), "Records": []})
+        reply.set_json({"Records": reply.json()["Records"], "NextShardIterator": iterator, "MillisBehindLatest": 0})
+        self.ends[iterator] = end
+        self.happens()
         return reply
 
 

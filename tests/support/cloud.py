@@ -110,6 +110,9 @@ class Stream:
     def records(self):
         return read_stream(self.kinesis, self.name)
 
+    def shard_ids(self):
+        return shard_ids(self.kinesis, self.name)
+
     def open_ranges(self):
         return open_ranges(self.kinesis, self.name)
 
