@@ -105,8 +105,6 @@
 #define LIMIT_REPLY_BYTES (40u << 20)
 #define LIMIT_KEPT_BLOCK_BYTES (128 << 10) /* larger ones go back to the system when freed */
 
-#define LIMIT_RETENTION_MS 60000 /* time between two looks at the stream's retention period */
-
 /* Dead letters. */
 #define LIMIT_DEAD_LETTER_LINE_BYTES (15u << 20) /* a record of 10 MiB, the largest of Kinesis, in base64 */
 #define LIMIT_LOGGED_LETTER_BYTES 6000

@@ -204,7 +204,7 @@ static void report_loss(struct shard *s, const char *loss) {
 
 static void report_refusal(struct shard *s, const struct error *e) {
     log_write(LOG_LEVEL_ERROR, LOG_FIELDS("shard", s->id, "error", e->code, "requestId", e->request_id),
-              "the source refuses the shard's position: %s", e->message);
+              "the shard cannot be read on: %s", e->message);
     pthread_mutex_lock(&s->lock);
     s->report.refused = true;
     pthread_mutex_unlock(&s->lock);

@@ -4,8 +4,8 @@
  *
  * A source is thread-safe. A reader belongs to one thread; only source_wake may be called from others.
  * Statuses: OK; RETRY: the source cannot answer now; FAILED: an operator must repair something. source_read
- * also returns INVALID: the reader's position is not one of this source. Then the worker must stop: to
- * continue anywhere else would count wrongly.
+ * and source_list_shards also return INVALID: this is not the source that was identified, or the reader's
+ * position is not one of it. Then the worker must stop: to continue anywhere else would count wrongly.
  */
 #ifndef INGEST_SOURCE_H
 #define INGEST_SOURCE_H

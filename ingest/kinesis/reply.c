@@ -69,6 +69,8 @@ static bool take_record(struct kinesis_reply *r, json_t *json, const struct posi
     *block = (struct kinesis_block){0};
     if (!position_parse(sequence, json_string_length(number), 0, &record.position))
         return false;
+    if (r->n_blocks == 1)
+        r->first = record.position;
     block->data = base64_decode(json_string_value(data), json_string_length(data), &record.length);
     if (!block->data)
         return false;

@@ -27,6 +27,7 @@ struct kinesis_reply {
 
     struct kinesis_block *blocks;
     size_t n_blocks;          /* as the stream counts records; those before the position, too */
+    struct position first;    /* of the first of them */
     size_t bytes;             /* of data, as the shard's 2 MB a second count it */
     size_t memory_bytes;      /* that all of it takes */
     size_t n_parts, n_strays; /* of aggregated records; dropped of those */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/settings.h"
 #include "aws/stream_arn.h"
 #include "base/mem.h"
 #include "ingest/kinesis/reader.h"
@@ -16,6 +17,7 @@ static void free_stream(struct source *source) {
     struct kinesis_stream *s = (struct kinesis_stream *)source;
     aws_client_free(s->client);
     pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->checked);
     free(s->name);
     free(s->resource);
     free(s);
@@ -46,12 +48,14 @@ enum status source_kinesis_open(struct source **source, const struct source_kine
     struct kinesis_stream *s = mem_zalloc(sizeof *s);
     s->source.ops = &ops;
     s->client = client;
+    s->clock = settings->clock;
     s->name = mem_strdup(options->stream);
     s->is_arn = is_arn;
     s->resource = s->is_arn ? mem_strdup(options->stream) : mem_printf("stream/%s", options->stream);
     s->poll_interval_ms = options->poll_interval_ms;
-    s->created_ms = s->retention_ms = -1;
+    s->retention_ms = KINESIS_LEAST_RETENTION_MS;
     pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->checked, NULL);
     *source = &s->source;
     return STATUS_OK;
 }

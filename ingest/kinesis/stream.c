@@ -7,6 +7,13 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
+/* From now on, only a check that begins later proves that the stream is the same. */
+static void doubt(struct kinesis_stream *s) {
+    pthread_mutex_lock(&s->lock);
+    s->doubted = s->checks_begun + 1;
+    pthread_mutex_unlock(&s->lock);
+}
+
 enum status kinesis_stream_call(struct kinesis_stream *s, const char *operation, json_t *body,
                                 int max_attempts, const struct aws_run *run, json_t **reply, int64_t *sent_ms,
                                 struct error *e) {
@@ -24,6 +31,8 @@ enum status kinesis_stream_call(struct kinesis_stream *s, const char *operation,
     if (sent_ms)
         *sent_ms = c.sent_ms;
     aws_call_deinit(&c);
+    if (status == STATUS_NOT_FOUND)
+        doubt(s);
     return status ? error_wrap(e, "cannot call %s on stream '%s'", operation, s->name) : STATUS_OK;
 }
 
@@ -32,8 +41,7 @@ json_t *kinesis_stream_body(const struct kinesis_stream *s) {
 }
 
 /* DescribeStreamSummary, in at most LIMIT_CONTACT_MS. */
-static enum status describe(struct kinesis_stream *s, struct store_source *out, int64_t *retention_ms,
-                            struct error *e) {
+static enum status describe(struct kinesis_stream *s, struct store_source *out, struct error *e) {
     const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_CONTACT_MS};
     json_auto_t *reply = NULL;
     enum status status =
@@ -49,56 +57,84 @@ static enum status describe(struct kinesis_stream *s, struct store_source *out, 
     strcpy(out->name, arn);
     out->created_ms =
         (int64_t)(json_number_value(json_object_get(summary, "StreamCreationTimestamp")) * 1000 + 0.5);
-    *retention_ms =
-        (int64_t)json_integer_value(json_object_get(summary, "RetentionPeriodHours")) * 3600 * 1000;
+    int64_t hours = json_integer_value(json_object_get(summary, "RetentionPeriodHours"));
+    pthread_mutex_lock(&s->lock);
+    s->retention_ms = hours > 0 ? hours * 3600 * 1000 : KINESIS_LEAST_RETENTION_MS;
+    pthread_mutex_unlock(&s->lock);
     return STATUS_OK;
 }
 
 enum status kinesis_stream_identify(struct source *source, struct store_source *out, struct error *e) {
     struct kinesis_stream *s = (struct kinesis_stream *)source;
-    int64_t retention_ms;
-    enum status status = describe(s, out, &retention_ms, e);
+    enum status status = describe(s, out, e);
     if (status)
         return status;
     pthread_mutex_lock(&s->lock);
-    if (s->created_ms < 0)
-        s->created_ms = out->created_ms;
+    s->identity = *out;
     pthread_mutex_unlock(&s->lock);
     return STATUS_OK;
 }
 
-enum status kinesis_stream_check_same(struct kinesis_stream *s, struct error *e) {
+static enum status compare(struct kinesis_stream *s, const struct store_source *ours, struct error *e) {
     struct store_source now;
-    int64_t retention_ms;
-    enum status status = describe(s, &now, &retention_ms, e);
-    if (status == STATUS_NOT_FOUND)
+    char then_text[CLOCK_TEXT_SIZE], now_text[CLOCK_TEXT_SIZE];
+    enum status status = describe(s, &now, e);
+    if (status == STATUS_NOT_FOUND) {
+        e->status = STATUS_FAILED;
         return error_wrap(e, "stream '%s' is gone", s->name);
-    if (status)
+    }
+    if (status || (strcmp(now.name, ours->name) == 0 && now.created_ms == ours->created_ms))
         return status;
-    pthread_mutex_lock(&s->lock);
-    bool same = s->created_ms < 0 || s->created_ms == now.created_ms;
-    pthread_mutex_unlock(&s->lock);
-    return same ? STATUS_OK
-                : error_set(e, STATUS_INVALID,
-                            "stream '%s' was deleted and created again: its records are not those that were "
-                            "read so far",
-                            s->name);
+    return error_set(
+        e, STATUS_INVALID,
+        "stream '%s' was deleted and created again: the view is of '%s' created at %s, not of '%s' "
+        "created at %s: use another stage or file (--store), which starts empty",
+        s->name, ours->name, clock_format(ours->created_ms, then_text), now.name,
+        clock_format(now.created_ms, now_text));
 }
 
-int64_t kinesis_stream_retention_ms(struct kinesis_stream *s, int64_t now_boot_ms) {
-    struct store_source now;
-    struct error e;
+bool kinesis_stream_is_in_doubt(struct kinesis_stream *s) {
+    pthread_mutex_lock(&s->lock);
+    bool in_doubt = s->doubted > s->proven;
+    pthread_mutex_unlock(&s->lock);
+    return in_doubt;
+}
+
+/* Called under the lock, which it gives up during the call. */
+static void run_check(struct kinesis_stream *s) {
+    const struct store_source ours = s->identity;
+    struct error result = {0};
+    s->checks_begun++;
+    pthread_mutex_unlock(&s->lock);
+    result.status = compare(s, &ours, &result);
+    pthread_mutex_lock(&s->lock);
+    s->checks_ended = s->checks_begun;
+    s->check = result;
+    if (!result.status)
+        s->proven = s->checks_ended;
+    if (result.status == STATUS_INVALID)
+        s->doubted = s->checks_ended + 1;
+    pthread_cond_broadcast(&s->checked);
+}
+
+/* A check that is under way may have had its answer before this one was asked for: it does not count. The
+ * waits end, because a call does. */
+enum status kinesis_stream_check(struct kinesis_stream *s, struct error *e) {
+    pthread_mutex_lock(&s->lock);
+    uint64_t needed = s->checks_begun + 1;
+    while (*s->identity.name && s->checks_ended < needed)
+        if (s->checks_begun == s->checks_ended)
+            run_check(s);
+        else
+            pthread_cond_wait(&s->checked, &s->lock);
+    *e = s->check;
+    pthread_mutex_unlock(&s->lock);
+    return e->status;
+}
+
+int64_t kinesis_stream_retention_ms(struct kinesis_stream *s) {
     pthread_mutex_lock(&s->lock);
     int64_t retention_ms = s->retention_ms;
-    bool due = now_boot_ms >= s->retention_due_ms;
-    if (due)
-        s->retention_due_ms = now_boot_ms + LIMIT_RETENTION_MS;
-    pthread_mutex_unlock(&s->lock);
-    if (!due || describe(s, &now, &retention_ms, &e) != STATUS_OK)
-        return retention_ms;
-
-    pthread_mutex_lock(&s->lock);
-    s->retention_ms = retention_ms;
     pthread_mutex_unlock(&s->lock);
     return retention_ms;
 }
@@ -150,10 +186,8 @@ static json_t *list_body(const struct kinesis_stream *s, int64_t from_ms, const 
     return body;
 }
 
-enum status kinesis_stream_list_shards(struct source *source, int64_t from_ms, struct source_shard **shards,
-                                       size_t *n, struct error *e) {
-    struct kinesis_stream *s = (struct kinesis_stream *)source;
-    struct shard_list list = {NULL, 0};
+static enum status list_pages(struct kinesis_stream *s, int64_t from_ms, struct shard_list *list,
+                              struct error *e) {
     _cleanup_(mem_freep) char *token = NULL;
     enum status status;
     do {
@@ -161,12 +195,26 @@ enum status kinesis_stream_list_shards(struct source *source, int64_t from_ms, s
         const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_LIST_PAGE_MS};
         status = kinesis_stream_call(s, "ListShards", list_body(s, from_ms, token), 0, &run, &reply, NULL, e);
         if (!status)
-            status = append_shards(s, reply, &list, e);
+            status = append_shards(s, reply, list, e);
         const char *next = json_string_value(json_object_get(reply, "NextToken"));
         free(token);
         token = next ? mem_strdup(next) : NULL;
     } while (!status && token);
+    return status;
+}
 
+enum status kinesis_stream_list_shards(struct source *source, int64_t from_ms, struct source_shard **shards,
+                                       size_t *n, struct error *e) {
+    struct kinesis_stream *s = (struct kinesis_stream *)source;
+    struct shard_list list = {NULL, 0};
+    struct error of_check;
+    enum status status = list_pages(s, from_ms, &list, e);
+    if (status == STATUS_NOT_FOUND)
+        status = e->status = STATUS_RETRY; /* if the stream is still there */
+    if ((!status || kinesis_stream_is_in_doubt(s)) && kinesis_stream_check(s, &of_check)) {
+        *e = of_check;
+        status = e->status;
+    }
     if (status) {
         free(list.items);
         return status;

@@ -1,27 +1,41 @@
 /*
  * stream: the Kinesis stream behind a source: its calls, its identity, its shards. Thread-safe.
+ *
+ * A stream that was deleted and made again under its name is another one, whose records must not be mixed
+ * with those of the first. AWS refuses the first one's iterators and positions; emulators may go on with
+ * them. So the stream's identity is compared again where a reply may be of another: after each listing, and
+ * whenever a reader is in doubt (reader.c). A call that did not find the stream puts all readers in doubt.
  */
 #ifndef INGEST_KINESIS_STREAM_H
 #define INGEST_KINESIS_STREAM_H
 
 #include <jansson.h>
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "aws/client.h"
+#include "base/service_clock.h"
 #include "ingest/source.h"
+
+#define KINESIS_LEAST_RETENTION_MS (INT64_C(24) * 3600 * 1000)
 
 struct kinesis_stream {
     struct source source; /* first: what callers of ingest/source.h hold */
     struct aws_client *client;
+    struct service_clock *clock;
     char *name; /* or its ARN */
     bool is_arn;
     char *resource; /* its ARN, or "stream/<name>": for calls whose body has an iterator or a token only */
     int poll_interval_ms;
 
-    pthread_mutex_t lock;     /* guards what follows; a leaf */
-    int64_t created_ms;       /* as kinesis_stream_identify read it first; -1: not read yet */
-    int64_t retention_ms;     /* -1: not known */
-    int64_t retention_due_ms; /* when to read it again */
+    pthread_mutex_t lock;         /* guards what follows; a leaf */
+    struct store_source identity; /* as identified; without a name: not yet */
+    int64_t retention_ms;         /* as described last */
+    pthread_cond_t checked;
+    uint64_t checks_begun, checks_ended; /* equal: none is under way */
+    uint64_t proven;                     /* the last check that found the stream to be the same */
+    uint64_t doubted;                    /* a check before this one proves nothing any more */
+    struct error check;                  /* how the last one ended */
 };
 
 /* Takes `body`. `run` as in aws_client_call; `sent_ms` (service clock) may be NULL. */
@@ -32,17 +46,22 @@ enum status kinesis_stream_call(struct kinesis_stream *s, const char *operation,
 /* A request's body that names the stream; the caller's. */
 json_t *kinesis_stream_body(const struct kinesis_stream *s);
 
-/* As source_identify and source_list_shards. */
+/* As source_identify and source_list_shards. A listing is checked (kinesis_stream_check) before it is
+ * returned. */
 enum status kinesis_stream_identify(struct source *source, struct store_source *out, struct error *e);
 enum status kinesis_stream_list_shards(struct source *source, int64_t from_ms, struct source_shard **shards,
                                        size_t *n, struct error *e);
 
-/* Whether this is still the stream that was identified: OK; NOT_FOUND: it was deleted; INVALID: it was
- * deleted, and another was created with its name. */
-enum status kinesis_stream_check_same(struct kinesis_stream *s, struct error *e);
+/* Whether this is still the stream that was identified, and was when every reply so far arrived. OK; INVALID:
+ * another was created with its name; else it is gone or does not answer. Callers share a call, and wait for
+ * two at most. Before the identification: OK. */
+enum status kinesis_stream_check(struct kinesis_stream *s, struct error *e);
 
-/* How long the stream keeps records; read at most every LIMIT_RETENTION_MS. -1: not known. */
-int64_t kinesis_stream_retention_ms(struct kinesis_stream *s, int64_t now_boot_ms);
+/* Whether a call did not find the stream, or a check found another, since the last check that was OK. */
+bool kinesis_stream_is_in_doubt(struct kinesis_stream *s);
+
+/* How long the stream keeps records, as it was at the last identification or check. */
+int64_t kinesis_stream_retention_ms(struct kinesis_stream *s);
 
 /* One of ListShards' Shards or GetRecords' ChildShards. False if its id is too long. */
 bool kinesis_stream_parse_shard(const json_t *json, struct source_shard *shard);

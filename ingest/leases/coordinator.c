@@ -126,6 +126,12 @@ static void hold(struct coordinator *c, const struct store_lease *lease, int64_t
     metrics_add(METRICS_SERIES(&leases_family, NULL), 1);
 }
 
+/* The stream is not the one that the store was filled from. */
+static void refuse(struct coordinator *c) {
+    atomic_store(&c->refused, true);
+    coordinator_stop(c);
+}
+
 static void note_outcome(struct coordinator *c, struct held *h, enum held_lease_outcome outcome) {
     static const char *const events[] = {[HELD_LEASE_LOST] = "lost",
                                          [HELD_LEASE_RELEASED] = "released",
@@ -134,10 +140,8 @@ static void note_outcome(struct coordinator *c, struct held *h, enum held_lease_
                                          [HELD_LEASE_REFUSED] = "refused"};
     count_event(events[outcome]);
     metrics_add(METRICS_SERIES(&leases_family, NULL), -1);
-    if (outcome == HELD_LEASE_REFUSED) {
-        atomic_store(&c->refused, true);
-        coordinator_stop(c);
-    }
+    if (outcome == HELD_LEASE_REFUSED)
+        refuse(c);
     if (outcome == HELD_LEASE_FALSE_END) {
         shard_lister_ask(c->lister);
         h->rests_until_ms = clock_boot_ms() + rest_after_false_end(c);
@@ -326,6 +330,8 @@ static void *coordinator_run(void *data) {
     begin(c);
     while (!atomic_load(&c->stopping)) {
         pulse_beat(&c->pulse, clock_boot_ms());
+        if (c->lister && shard_lister_is_refused(c->lister))
+            refuse(c);
         refresh_if_due(c);
         tend_all(c);
         waker_wait(&c->waker, next_turn(c), -1);

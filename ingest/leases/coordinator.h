@@ -46,8 +46,7 @@ struct coordinator *coordinator_start(const struct coordinator_options *options,
 /* Readable once the coordinator has stopped, also by itself (coordinator_is_refused). For poll. */
 int coordinator_stopped_fd(const struct coordinator *c);
 
-/* Whether it stopped by itself: the stream refuses the position at which a shard was to be read. It is
- * logged. */
+/* Whether it stopped by itself: the stream is not the one that the store was filled from. It is logged. */
 bool coordinator_is_refused(const struct coordinator *c);
 
 /* A clean stop: shards apply what they have read, leases are checkpointed and released. Returns at once. */

@@ -18,7 +18,7 @@ struct shard_lister {
     pthread_t thread;
     struct waker waker;
     struct pulse pulse;
-    atomic_bool stopping, asked;
+    atomic_bool stopping, asked, refused;
 
     pthread_mutex_t lock;       /* guards the listing; a leaf */
     struct shard_listing fresh; /* until it is taken */
@@ -48,7 +48,12 @@ static bool list(struct shard_lister *l) {
         health_clear(l->health, "source");
         keep(l, &listing);
     } else if (health_raise_kind(l->health, "source", e.code, e.message, clock_real_ms(), clock_boot_ms())) {
-        log_write(LOG_LEVEL_WARN, LOG_FIELDS("error", e.code, "requestId", e.request_id), "%s", e.message);
+        log_write(status == STATUS_INVALID ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
+                  LOG_FIELDS("error", e.code, "requestId", e.request_id), "%s", e.message);
+    }
+    if (status == STATUS_INVALID) {
+        atomic_store(&l->refused, true);
+        waker_wake(l->listed);
     }
     return !status && n;
 }
@@ -100,6 +105,10 @@ bool shard_lister_take(struct shard_lister *l, struct shard_listing *last, struc
     *before = *last;
     *last = fresh;
     return true;
+}
+
+bool shard_lister_is_refused(const struct shard_lister *l) {
+    return atomic_load(&l->refused);
 }
 
 void shard_lister_stop(struct shard_lister *l) {

@@ -226,8 +226,8 @@ static int stop(struct service *s) {
     coordinator_free(s->coordinator);
     s->coordinator = NULL;
     if (refused)
-        log_error(
-            "stopped: the stream refuses the checkpoint of a shard; do not run this store with this stream");
+        log_error("stopped: the stream is not the one that this store was filled from; use another stage or "
+                  "file for it");
     else
         log_info("stopped");
     return refused ? 1 : 0;

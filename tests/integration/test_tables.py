@@ -87,8 +87,7 @@ def test_a_stream_deleted_and_created_again_is_another_stream(aws, tables, strea
     daemon.wait_until_applied()
     daemon.terminate()
     rows = cloud.contributions(aws.dynamodb, tables)
-    aws.kinesis.delete_stream(StreamName=stream)
-    wait.until(lambda: stream not in aws.kinesis.list_streams(Limit=1000)["StreamNames"], "stream deleted")
+    cloud.delete_stream(aws.kinesis, stream)
     cloud.create_stream(aws.kinesis, stream)
     assert stream in refused(make_daemon(tables, stream))
     assert cloud.contributions(aws.dynamodb, tables) == rows

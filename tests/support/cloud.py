@@ -40,6 +40,11 @@ def create_stream(kinesis, name, shards=3):
     return until_active(kinesis, name)
 
 
+def delete_stream(kinesis, name):
+    kinesis.delete_stream(StreamName=name)
+    wait.until(lambda: name not in kinesis.list_streams(Limit=1000)["StreamNames"], f"stream {name} deleted")
+
+
 def until_active(kinesis, name):
     def is_active():
         summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]

@@ -128,6 +128,12 @@ static inline void plan_summary(struct fixture *t, int64_t created_s, int retent
          created_s, retention_hours);
 }
 
+static inline void identify(struct fixture *t, int64_t created_s, int retention_hours) {
+    struct store_source identity;
+    plan_summary(t, created_s, retention_hours);
+    assert_int_equal(source_identify(t->source, &identity, &t->error), STATUS_OK);
+}
+
 /* The fixture. */
 
 static inline void open_reader(struct fixture *t, const struct source_start *start) {

@@ -82,6 +82,10 @@ static void behind_the_tip_the_read_before_still_counts(void **state) {
     plan_records(t, "i1", RECORD("7", A), BEHIND("i1", 5000));
     read_ok(t);
     assert_is_time_of_read(t, before_ms, next_before_ms);
+    plan_records(t, "i1", "", BEHIND("i1", 5000));
+    next_before_ms = service_clock_now(support_clock());
+    read_ok(t);
+    assert_in_range(t->batch.as_of_ms, next_before_ms - 5000, service_clock_now(support_clock()) - 5000);
 }
 
 static void while_the_time_is_unknown_only_arrivals_count(void **state) {
@@ -91,10 +95,86 @@ static void while_the_time_is_unknown_only_arrivals_count(void **state) {
     plan_records(t, "i1", RECORD("7", A), AT_TIP("i1"));
     plan_records(t, "i1", "", AT_TIP("i1"));
     plan_records(t, "i1", RECORD("8", A), BEHIND("i1", 5000));
+    plan_records(t, "i1", "", BEHIND("i1", 5000));
     open_at_horizon(t);
     read_as_of(t, ARRIVED_MS);
     read_as_of(t, -1);
     read_as_of(t, ARRIVED_MS);
+    read_as_of(t, -1);
+}
+
+/* Another stream with the same name: the calls that find it out. */
+
+static void reads_another_stream(struct fixture *t) {
+    plan_summary(t, 6, 24);
+    assert_int_equal(read_once(t), STATUS_INVALID);
+    assert_int_equal(t->batch.n, 0);
+    assert_false(t->batch.ended);
+}
+
+static void what_a_new_iterator_returns_first_is_checked(void **state) {
+    struct fixture *t = *state;
+    identify(t, 5, 24);
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    plan_records(t, "i1", "", AT_TIP("i2")); /* which has nothing to hand out */
+    plan_records(t, "i2", RECORD("7", A), AT_TIP("i3"));
+    plan_summary(t, 5, 24);
+    plan_records(t, "i3", RECORD("8", A), AT_TIP("i4"));
+    plan_refusal(t, "GetRecords", "ExpiredIteratorException", "Iterator expired.");
+    plan_iterator(t, "8", "i5");
+    plan_records(t, "i5", RECORD("8", A) "," RECORD("9", A), AT_TIP("i6"));
+    open_at_horizon(t);
+    for (int i = 0; i < 4; i++)
+        read_ok(t);
+    reads_another_stream(t);
+}
+
+static void an_end_is_checked(void **state) {
+    struct fixture *t = *state;
+    read_seven(t);
+    identify(t, 5, 24);
+    plan_records(t, "i2", "", AT_END);
+    reads_another_stream(t);
+}
+
+#define LONG "4968067609568354476487139082087943264204497981854135091"
+
+static void a_sequence_number_of_another_time_is_checked(void **state) {
+    struct fixture *t = *state;
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    plan_records(t, "i1", RECORD(LONG "4", A), AT_TIP("i2"));
+    open_at_horizon(t);
+    read_ok(t);
+    identify(t, 5, 24);
+    plan_records(t, "i2", RECORD(LONG "6", A), AT_TIP("i3"));
+    plan_records(t, "i3", RECORD("49680676096040356688047880791144004134407353671356514306", A),
+                 AT_TIP("i4"));
+    read_ok(t);
+    reads_another_stream(t);
+}
+
+/* The other calls are those of other threads. */
+static void after_a_call_that_found_nothing_each_reply_is_checked_until_one_is_proven(void **state) {
+    struct fixture *t = *state;
+    struct source_shard *shards;
+    size_t n;
+    read_seven(t);
+    identify(t, 5, 24);
+    plan_refusal(t, "ListShards", "ResourceNotFoundException", "Stream a-stream not found");
+    plan_refusal(t, "DescribeStreamSummary", "ResourceNotFoundException", "Stream a-stream not found");
+    assert_int_equal(source_list_shards(t->source, -1, &shards, &n, &t->error), STATUS_FAILED);
+
+    plan_records(t, "i2", RECORD("8", A), AT_TIP("i3"));
+    plan_refusal(t, "DescribeStreamSummary", "AccessDeniedException", "no");
+    assert_int_equal(read_once(t), STATUS_FAILED);
+    assert_int_equal(t->batch.n, 0);
+    plan_records(t, "i2", RECORD("8", A), AT_TIP("i3")); /* it is read again */
+    plan_summary(t, 5, 24);
+    plan_records(t, "i3", RECORD("9", A), AT_TIP("i4"));
+    read_ok(t);
+    assert_record(t, 0, "8", 0, "a");
+    read_ok(t);
+    assert_record(t, 0, "9", 0, "a");
 }
 
 int main(void) {
@@ -111,6 +191,14 @@ int main(void) {
              behind_the_tip_the_read_before_still_counts),
         test("while the service's time is unknown, only arrivals count",
              while_the_time_is_unknown_only_arrivals_count),
+        test("the first records of a new iterator are handed out once the stream is known to be the same",
+             what_a_new_iterator_returns_first_is_checked),
+        test("a shard ends once the stream is known to be the same", an_end_is_checked),
+        test("a sequence number that begins with another time asks whether the stream is the same",
+             a_sequence_number_of_another_time_is_checked),
+        test("after a call that did not find the stream, nothing is handed out until it is known to be the "
+             "same",
+             after_a_call_that_found_nothing_each_reply_is_checked_until_one_is_proven),
     };
     return cmocka_run_group_tests_name("reader: kinesis", tests, NULL, NULL);
 }

@@ -12,7 +12,8 @@ enum { PATIENCE_MS = 30000, HOUR_MS = 3600000 };
 
 struct lists {
     struct source source;
-    _Atomic size_t n; /* shards that it lists; 0: it fails */
+    _Atomic size_t n;       /* shards that it lists; 0: it fails */
+    atomic_bool is_another; /* source than the one that was identified */
     _Atomic size_t asked;
 };
 
@@ -22,6 +23,8 @@ static enum status list_shards(struct source *source, int64_t from_ms, struct so
     size_t wanted = atomic_load(&l->n);
     assert_int_equal(from_ms, -1);
     atomic_fetch_add(&l->asked, 1);
+    if (atomic_load(&l->is_another))
+        return error_set(e, STATUS_INVALID, "the test's source was made again");
     if (!wanted)
         return error_set(e, STATUS_RETRY, "the test's source is away");
     *shards = mem_zalloc(wanted * sizeof **shards);
@@ -117,6 +120,19 @@ static void a_listing_that_fails_is_a_trouble_until_one_succeeds(void **state) {
     assert_false(has_trouble(s));
 }
 
+static void a_source_that_is_another_one_is_reported_to_the_coordinator(void **state) {
+    struct scene *s = *state;
+    start(s, 1, HOUR_MS);
+    await_listing(s);
+    assert_false(shard_lister_is_refused(s->lister));
+    atomic_store(&s->source.is_another, true);
+    shard_lister_ask(s->lister);
+    waker_wait(&s->listed, clock_boot_ms() + PATIENCE_MS, -1);
+    assert_true(shard_lister_is_refused(s->lister));
+    assert_true(has_trouble(s));
+    assert_false(shard_lister_take(s->lister, &s->last, &s->before));
+}
+
 static void a_stopped_lister_makes_no_more_listings(void **state) {
     struct scene *s = *state;
     start(s, 1, 1);
@@ -136,6 +152,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_request_for_a_listing_does_not_wait_for_the_interval, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_listing_that_fails_is_a_trouble_until_one_succeeds, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_source_that_is_another_one_is_reported_to_the_coordinator, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_stopped_lister_makes_no_more_listings, set_up, tear_down),
     };
