@@ -368,7 +368,8 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     waker_init(&s->waker);
     turn(s);
 
-    const struct source_start start = {lease->checkpoint, lease->position, lease->start_at_ms, lease->hash};
+    const struct source_start start = {lease->checkpoint, lease->position, lease->start_at_ms,
+                                       s->report.progress.as_of_ms, lease->hash};
     window_init(&s->window, context->batch_window_ms, context->batch_records);
     metrics_set(s->window_now, s->window.ms);
     const struct prefetch_options options = {s->window.records, s->window.ms, context->budget};

@@ -34,6 +34,8 @@ struct source_start {
     enum lease_checkpoint checkpoint;
     struct position position; /* LEASE_AT_POSITION: the first record is the one after this */
     int64_t start_at_ms; /* LEASE_AT_TIMESTAMP: the first record is the first that arrived then or later */
+    int64_t as_of_ms;    /* every record that arrived before is at the position or before it, by the service
+                          * clock; -1: unknown */
     struct digest hash;  /* LEASE_AT_POSITION: source_hash there; all zeros: not known */
 };
 

@@ -157,3 +157,7 @@ int position_compare(const struct position *a, const struct position *b) {
     int order = memcmp(a->bytes, b->bytes, shorter);
     return order ? order : (int)a->length - (int)b->length;
 }
+
+int position_compare_sequences(const struct position *a, const struct position *b) {
+    return memcmp(a->bytes, b->bytes, 1 + a->bytes[0]);
+}

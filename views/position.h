@@ -47,4 +47,7 @@ uint32_t position_sub_sequence(const struct position *p);
 /* Negative, 0, positive: `a` is below, equal to, above `b`. */
 int position_compare(const struct position *a, const struct position *b);
 
+/* The same for their sequence numbers only. Not for position_end. */
+int position_compare_sequences(const struct position *a, const struct position *b);
+
 #endif

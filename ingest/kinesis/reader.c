@@ -23,6 +23,7 @@ enum {
     WRITES_PER_MS = 1000,      /* a shard takes 1 MB a second (Kinesis Data Streams quotas) */
     WRITES_AT_ONCE = 1 << 20,
     MEMORY_PER_BYTE = 4, /* of data, while it is received: LIMIT_REPLY_BYTES for the 10 MB of a full reply */
+    RETENTION_ALLOWANCE_MS = 60000,
     LONG_SEQUENCE_BYTES = 20, /* sequence numbers of AWS have 23 or 24 */
     SEQUENCE_TIME_BYTES = 6,
 };
@@ -58,10 +59,11 @@ struct reader {
     struct kinesis_stream *stream;
     char *shard_id;
     struct aggregated_range range;
-    struct source_start next; /* the position is that of the last record that was handed out */
+    struct source_start next; /* of the last record that was handed out, and the latest as-of */
     bool from_horizon; /* the next iterator is at the trim horizon, whatever `next` is: the rest is lost */
     char *iterator;    /* NULL: to be asked for */
     bool is_new;       /* it has returned no record yet */
+    bool is_late;      /* and records after `next` may have been trimmed before it was asked for */
     int64_t tip_ms;    /* as-of of the last read, if the next is not the end; -1: none */
     struct read_rate rate;
     struct waker waker;
@@ -134,14 +136,18 @@ __attribute__((format(printf, 3, 4))) static void lose(struct reader *r, struct 
     metrics_set(METRICS_SERIES(&loss_time_family, r->shard_id), clock_real_ms());
 }
 
-/* The records after the last one that was handed out are trimmed: continues at the first that is left. */
-static void continue_at_horizon(struct reader *r, struct source_batch *batch, const char *why) {
+static void lose_after_position(struct reader *r, struct source_batch *batch, const char *why) {
     char sequence[POSITION_TEXT_SIZE] = "the start";
     if (r->next.checkpoint == LEASE_AT_POSITION)
         position_sequence(&r->next.position, sequence);
     lose(r, batch,
          "%s: records after %s are out of retention and may be lost; continuing at the trim horizon", why,
          sequence);
+}
+
+/* The records after the last one that was handed out are trimmed: continues at the first that is left. */
+static void continue_at_horizon(struct reader *r, struct source_batch *batch, const char *why) {
+    lose_after_position(r, batch, why);
     r->from_horizon = true;
     r->empty_reads = 0;
     free(r->iterator);
@@ -243,6 +249,7 @@ static int64_t claim(struct reader *r, int64_t sent_ms, int64_t behind_ms, bool 
     int64_t last_arrival_ms = r->reply.last_arrival_ms, tip_ms = r->tip_ms;
     r->tip_ms = behind_ms == 0 && !ended ? sent_ms : -1;
     int64_t now_ms = ended ? last_arrival_ms : later(tip_ms, as_of(sent_ms, behind_ms, last_arrival_ms));
+    r->next.as_of_ms = later(r->next.as_of_ms, now_ms);
     return now_ms;
 }
 
@@ -257,6 +264,15 @@ static bool is_in_doubt(const struct reader *r, bool ended) {
     const struct kinesis_reply *reply = &r->reply;
     return ended || kinesis_stream_is_in_doubt(r->stream) ||
            (reply->n_blocks && (r->is_new || is_of_another_time(&reply->first, &r->next.position)));
+}
+
+/* The first record of a read AT the position is that of the position, unless it was trimmed: Kinesis then
+ * begins at the trim horizon, and reports nothing. */
+static void note_gap(struct reader *r, bool ended, struct source_batch *batch) {
+    const struct kinesis_reply *reply = &r->reply;
+    bool is_gap = reply->n_blocks ? position_compare_sequences(&reply->first, &r->next.position) > 0 : ended;
+    if (r->is_new && r->is_late && is_gap)
+        lose_after_position(r, batch, "the record of the checkpoint is out of retention");
 }
 
 static void advance(struct reader *r, const json_t *json) {
@@ -295,6 +311,7 @@ static enum status take_reply(struct reader *r, json_t *json, int64_t sent_ms, s
         kinesis_reply_deinit(reply);
         return error_wrap(e, "cannot read shard '%s'", r->shard_id);
     }
+    note_gap(r, ended, batch);
     advance(r, json);
     count_reply(r);
     budget_set(r->budget, &r->claim, reply->memory_bytes);
@@ -336,12 +353,20 @@ static json_t *iterator_body(const struct reader *r) {
     return body;
 }
 
+/* An idle shard's last record is trimmed without a loss: what counts is the time up to which all was read. */
+static bool may_be_trimmed(const struct reader *r) {
+    int64_t kept_ms = kinesis_stream_retention_ms(r->stream) - RETENTION_ALLOWANCE_MS;
+    return r->next.checkpoint == LEASE_AT_POSITION && !r->from_horizon &&
+           service_clock_age_now(r->stream->clock, r->next.as_of_ms) > kept_ms;
+}
+
 static enum status ensure_iterator(struct reader *r, struct error *e) {
     json_auto_t *reply = NULL;
     if (r->iterator)
         return STATUS_OK;
     r->began_ms = clock_boot_ms();
     r->is_new = true;
+    r->is_late = may_be_trimmed(r);
     enum status status =
         kinesis_stream_call(r->stream, "GetShardIterator", iterator_body(r), 1, NULL, &reply, NULL, e);
     if (status)

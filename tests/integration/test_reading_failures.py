@@ -2,12 +2,13 @@
 
 import json
 import random
+import time
 
 import cloud
 import pytest
 import wait
 import workload
-from aws_behaviour import refusal
+from aws_behaviour import Trimmed, refusal
 from model import fold
 from pairs import KinesisDynamodb, assert_equal_to_model
 
@@ -94,6 +95,29 @@ def test_a_checkpoint_out_of_retention_is_a_trouble_and_reading_continues(pair, 
     lost = [trouble for trouble in daemon.health()["troubles"] if trouble["name"].startswith("loss ")]
     assert len(lost) == 3 and all("trim horizon" in trouble["reason"] for trouble in lost)
     assert daemon.metric("winner_view_source_losses_total") == 3
+
+
+@pytest.mark.parametrize("hours_ago, losses", [(25, 3), (None, 3), (22, 0)])
+def test_a_trimmed_checkpoint_is_a_loss_unless_all_that_was_trimmed_had_been_read(
+    aws, pair, proxies, start_here, hours_ago, losses
+):
+    """Kinesis says nothing: a read AT the checkpoint begins at the trim horizon, and the stream keeps a day. What tells
+    is the lease's asOf: an idle shard's checkpoint may be trimmed, and nothing is lost."""
+    pair.put(workload.generate(seed=38, events=300))
+    daemon = start_here()
+    wait_and_compare_rows(daemon, pair)
+    assert daemon.terminate()[0] == 0
+    for lease in pair.leases().values():
+        cloud.set_as_of(aws.dynamodb, pair.name, lease["leaseKey"], hours_ago and time.time() - hours_ago * 3600)
+    trimmed = Trimmed({shard: lease["checkpoint"] for shard, lease in pair.leases().items()})
+    proxies.kinesis.layers = [trimmed]
+    pair.put(workload.generate(seed=39, events=300))
+    daemon = start_here()
+    wait_and_compare_rows(daemon, pair)
+    assert trimmed.happened == 3
+    lost = [trouble for trouble in daemon.health()["troubles"] if trouble["name"].startswith("loss ")]
+    assert len(lost) == losses == daemon.metric("winner_view_source_losses_total")
+    assert all("checkpoint" in trouble["reason"] for trouble in lost)
 
 
 def test_a_shard_that_no_longer_exists_ends(aws, pair, stream, proxies, start_here):

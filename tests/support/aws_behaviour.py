@@ -255,6 +255,26 @@ class LateEnd(Layer):
         return reply
 
 
+class Trimmed(Layer):
+    """Of each shard, the records up to a sequence number are trimmed: `{shard: sequence number}`. A read AT one of them
+    begins at the trim horizon, and nothing says so."""
+
+    def __init__(self, up_to):
+        super().__init__()
+        self.up_to = up_to
+
+    def __call__(self, request, proceed):
+        asked = request.json()
+        last = self.up_to.get(asked.get("ShardId"))
+        if request.operation != "GetShardIterator" or last is None:
+            return proceed(request)
+        kind, at = asked["ShardIteratorType"], int(asked.get("StartingSequenceNumber", 0))
+        if kind == "TRIM_HORIZON" or (kind == "AT_SEQUENCE_NUMBER" and at <= int(last)):
+            asked.update(ShardIteratorType="AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=last)
+            self.happens()
+        return proceed(request.with_json(asked))
+
+
 class Padding(Layer):
     """Every record is padded with spaces to `size` bytes, and a reply has at most 10 MB, as on AWS. For streams that are
     too large for the emulator, which takes a second for a megabyte."""

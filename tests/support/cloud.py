@@ -171,6 +171,14 @@ def leases(dynamodb, stage):
     }
 
 
+def set_as_of(dynamodb, stage, shard, seconds):
+    """Changes a lease that nobody holds. None: without an asOf."""
+    more = {"ExpressionAttributeValues": {":t": {"N": str(int(seconds * 1000))}}} if seconds else {}
+    update = "SET asOf = :t" if seconds else "REMOVE asOf"
+    key = {"leaseKey": {"S": shard}}
+    dynamodb.update_item(TableName=f"{stage}-Leases", Key=key, UpdateExpression=update, **more)
+
+
 def checkpoint(lease):
     """A lease's checkpoint as a number: -1 before the first, infinity at the shard's end."""
     text = lease["checkpoint"]

@@ -151,9 +151,16 @@ static inline struct position position_at(const char *sequence, uint32_t sub) {
     return p;
 }
 
+/* A reader that had read all that arrived up to `age_ms` ago; -1: unknown. */
+static inline void open_long_after(struct fixture *t, const char *sequence, uint32_t sub, int64_t age_ms) {
+    int64_t as_of_ms = age_ms < 0 ? -1 : service_clock_now(support_clock()) - age_ms;
+    open_reader(t, &(struct source_start){.checkpoint = LEASE_AT_POSITION,
+                                          .position = position_at(sequence, sub),
+                                          .as_of_ms = as_of_ms});
+}
+
 static inline void open_after(struct fixture *t, const char *sequence, uint32_t sub) {
-    open_reader(
-        t, &(struct source_start){.checkpoint = LEASE_AT_POSITION, .position = position_at(sequence, sub)});
+    open_long_after(t, sequence, sub, 0);
 }
 
 static inline int make(void **state) {

@@ -103,6 +103,109 @@ static void while_the_time_is_unknown_only_arrivals_count(void **state) {
     read_as_of(t, -1);
 }
 
+/* Lost records. */
+
+static const struct {
+    const char *title;
+    int64_t age_ms; /* of the as-of; -1: unknown */
+    int retention_hours;
+    const char *first; /* record of the first reply that has any; NULL: the shard ends without one */
+    bool is_loss;
+} gaps[] = {
+    {"older than the retention", 25 * HOUR_MS, 24, RECORD("8", A), true},
+    {"unknown", -1, 24, RECORD("8", A), true},
+    {"within the allowance of a minute", 24 * HOUR_MS - 30000, 24, RECORD("8", A), true},
+    {"an idle shard's checkpoint", 24 * HOUR_MS - 90000, 24, RECORD("8", A), false},
+    {"a longer retention", 25 * HOUR_MS, 48, RECORD("8", A), false},
+    {"a retention that is not reported", 25 * HOUR_MS, 0, RECORD("8", A), true},
+    {"the checkpoint's own record", 25 * HOUR_MS, 24, RECORD("7", A) "," RECORD("8", A), false},
+    {"an older record, which was read", 25 * HOUR_MS, 24, RECORD("6", A), false},
+    {"an end without any record", 25 * HOUR_MS, 24, NULL, true},
+};
+
+static void a_trimmed_checkpoint_is_a_loss_if_records_after_it_may_be_trimmed(void **state) {
+    struct fixture *t = *state;
+    for (size_t i = 0; i < COUNT(gaps); i++) {
+        int64_t before = counted("winner_view_source_losses_total");
+        identify(t, 5, gaps[i].retention_hours);
+        plan_iterator(t, "7", "i1");
+        plan_records(t, "i1", "", BEHIND("i1", 100));
+        plan_records(t, "i1", gaps[i].first ? gaps[i].first : "", gaps[i].first ? AT_TIP("i2") : AT_END);
+        plan_summary(t, 5, gaps[i].retention_hours);
+        open_long_after(t, "7", 3, gaps[i].age_ms);
+        read_ok(t);
+        assert_null(t->batch.loss);
+        read_ok(t);
+        if (gaps[i].is_loss != (t->batch.loss != NULL))
+            fail_msg("%s: %s", gaps[i].title, t->batch.loss ? t->batch.loss : "no loss");
+        if (gaps[i].is_loss)
+            assert_contains(t->batch.loss, "after 7");
+        assert_int_equal(counted("winner_view_source_losses_total"), before + gaps[i].is_loss);
+        source_close(t->reader);
+        t->reader = NULL;
+    }
+}
+
+static void a_loss_is_reported_once_with_the_records_that_are_left(void **state) {
+    struct fixture *t = *state;
+    identify(t, 5, 24);
+    plan_iterator(t, "7", "i1");
+    plan_records(t, "i1", RECORD("9", A), BEHIND("i2", 100));
+    plan_summary(t, 5, 24);
+    plan_records(t, "i2", RECORD("11", B), AT_TIP("i3"));
+    open_long_after(t, "7", 0, 25 * HOUR_MS);
+    read_ok(t);
+    assert_non_null(t->batch.loss);
+    assert_record(t, 0, "9", 0, "a");
+    read_ok(t);
+    assert_null(t->batch.loss);
+    assert_record(t, 0, "11", 0, "b");
+}
+
+/* After the iterator expired, what counts is how far this reader had read. */
+static void a_reader_that_was_at_the_tip_lost_nothing(void **state) {
+    struct fixture *t = *state;
+    plan_iterator(t, "7", "i1");
+    open_long_after(t, "7", 0, 25 * HOUR_MS);
+    for (int i = 0; i < 2; i++)
+        read_at_tip(t);
+    plan_refusal(t, "GetRecords", "ExpiredIteratorException", "Iterator expired.");
+    plan_iterator(t, "7", "i2");
+    plan_records(t, "i2", RECORD("9", A), AT_TIP("i3"));
+    for (int i = 0; i < 2; i++) {
+        read_ok(t);
+        assert_null(t->batch.loss);
+    }
+}
+
+/* A later as-of is of what was read since, at the tip. */
+static void a_quiet_time_before_the_first_record_hides_no_loss(void **state) {
+    struct fixture *t = *state;
+    plan_iterator(t, "7", "i1");
+    open_long_after(t, "7", 0, 25 * HOUR_MS);
+    for (int i = 0; i < 3; i++)
+        read_at_tip(t);
+    plan_records(t, "i1", RECORD("9", A), AT_TIP("i2"));
+    read_ok(t);
+    assert_non_null(t->batch.loss);
+}
+
+static void a_reader_without_a_position_loses_nothing(void **state) {
+    struct fixture *t = *state;
+    const struct source_start starts[] = {
+        {.checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = -1},
+        {.checkpoint = LEASE_AT_TIMESTAMP, .start_at_ms = 1000, .as_of_ms = -1}};
+    for (size_t i = 0; i < COUNT(starts); i++) {
+        plan(t, "GetShardIterator", "", 200, "{\"ShardIterator\":\"i1\"}");
+        plan_records(t, "i1", RECORD("9", A), AT_TIP("i2"));
+        open_reader(t, &starts[i]);
+        read_ok(t);
+        assert_null(t->batch.loss);
+        source_close(t->reader);
+        t->reader = NULL;
+    }
+}
+
 /* Another stream with the same name: the calls that find it out. */
 
 static void reads_another_stream(struct fixture *t) {
@@ -191,6 +294,16 @@ int main(void) {
              behind_the_tip_the_read_before_still_counts),
         test("while the service's time is unknown, only arrivals count",
              while_the_time_is_unknown_only_arrivals_count),
+        test("a trimmed checkpoint is a loss if records after it may be trimmed",
+             a_trimmed_checkpoint_is_a_loss_if_records_after_it_may_be_trimmed),
+        test("a loss is reported once, with the records that are left",
+             a_loss_is_reported_once_with_the_records_that_are_left),
+        test("a reader that was at the tip before its iterator expired lost nothing",
+             a_reader_that_was_at_the_tip_lost_nothing),
+        test("empty reads before the first record hide no loss",
+             a_quiet_time_before_the_first_record_hides_no_loss),
+        test("a reader that begins without a position loses nothing",
+             a_reader_without_a_position_loses_nothing),
         test("the first records of a new iterator are handed out once the stream is known to be the same",
              what_a_new_iterator_returns_first_is_checked),
         test("a shard ends once the stream is known to be the same", an_end_is_checked),
