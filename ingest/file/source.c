@@ -303,7 +303,7 @@ static void wait_for_more(struct file_reader *r, int64_t until_ms) {
 /* White space of JSON. */
 static bool is_blank(const struct line *line) {
     for (size_t i = 0; i < line->length; i++)
-        if (!memchr(" \t\r", line->data[i], 3))
+        if (line->data[i] != ' ' && line->data[i] != '\t' && line->data[i] != '\r')
             return false;
     return !line->cut;
 }
@@ -380,7 +380,7 @@ static enum status file_read(struct source_reader *reader, int64_t until_ms, str
         wait_for_more(r, until_ms);
     r->at_end = true; /* if this read fails, the next one waits */
 
-    ssize_t n;
+    ssize_t n = 0;
     enum status status = check_path(r, e);
     int64_t began_ms = service_clock_now(r->file->clock);
     if (!status)
