@@ -123,7 +123,7 @@ def test_a_service_whose_store_belongs_to_another_source_never_notifies_ready(em
     embedded.put(LAMPS)
     with make_on(embedded) as daemon:
         daemon.wait_until_applied()
-    other.put(LAMPS)
+    other.put(LAMPS[1:])
     swapped = make_on(other, environment=manager.environment())
     swapped.start(ready=False)
     assert swapped.process.wait(20) == 2, swapped.log()
