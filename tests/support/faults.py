@@ -275,9 +275,14 @@ class EmptyRead(Fault):
     operations = {"GetRecords"}
 
     def apply(self, request, proceed, chance):
-        reply = refusal(request, "", "", 200)
+        reply = proceed(request)
+        try:
+            oldest = reply.json()["Records"][0]["ApproximateArrivalTimestamp"]
+        except (IndexError, KeyError, TypeError, ValueError):
+            return reply  # nothing to read, a refusal, or what another fault answers
+        lag_ms = max(1, int((time.time() - oldest) * 1000) + 1)
         iterator = request.json()["ShardIterator"]
-        reply.set_json({"Records": [], "NextShardIterator": iterator, "MillisBehindLatest": 1000})
+        reply.set_json({"Records": [], "NextShardIterator": iterator, "MillisBehindLatest": lag_ms})
         return reply
 
 
