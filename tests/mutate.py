@@ -185,7 +185,7 @@ def main():
             copy.mend(before)
             survived += [] if seed is not None else [name]
             found = f"seed {seed}" if seed is not None else "NOT FOUND"
-            print(f"{name:32} {store:9} {found:10} {seconds:6.0f} s  {why}", flush=True)
+            print(f"{name:32} {store:9} {found:10} {seconds:6.0f} s  {why:.200}", flush=True)
     return 1 if survived else 0
 
 
