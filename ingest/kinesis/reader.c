@@ -244,9 +244,12 @@ static int64_t later(int64_t a_ms, int64_t b_ms) {
 }
 
 /* At the tip it is the time when the request was sent, unless the shard had ended by then: its children may
- * have records that arrived before. Whether it had is known with the next reply. */
+ * have records that arrived before. Whether it had is known with the next reply; and so is whether it was the
+ * tip: kinesis-local reports no lag between records that arrived together. */
 static int64_t claim(struct reader *r, int64_t sent_ms, int64_t behind_ms, bool ended) {
     int64_t last_arrival_ms = r->reply.last_arrival_ms, tip_ms = r->tip_ms;
+    if (r->reply.n_blocks && r->reply.first_arrival_ms < tip_ms)
+        tip_ms = r->reply.first_arrival_ms;
     r->tip_ms = behind_ms == 0 && !ended ? sent_ms : -1;
     int64_t now_ms = ended ? last_arrival_ms : later(tip_ms, as_of(sent_ms, behind_ms, last_arrival_ms));
     r->next.as_of_ms = later(r->next.as_of_ms, now_ms);

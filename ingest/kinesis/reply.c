@@ -87,6 +87,8 @@ static bool take_record(struct kinesis_reply *r, json_t *json, const struct posi
     r->memory_bytes += sizeof *block + (block->data ? record.length : 0) + block->aggregated.bytes;
     r->last_arrival_ms =
         (int64_t)(json_number_value(json_object_get(json, "ApproximateArrivalTimestamp")) * 1000);
+    if (r->n_blocks == 1)
+        r->first_arrival_ms = r->last_arrival_ms;
     return true;
 }
 
@@ -95,7 +97,7 @@ enum status kinesis_reply_take(struct kinesis_reply *r, json_t *json, const stru
     json_t *records = json_object_get(json, "Records");
     size_t n = json_array_size(records);
     r->blocks = mem_alloc(n * sizeof *r->blocks);
-    r->last_arrival_ms = -1;
+    r->first_arrival_ms = r->last_arrival_ms = -1;
     for (size_t i = 0; i < n; i++)
         if (!take_record(r, json_array_get(records, i), after, range))
             return error_set(e, STATUS_RETRY, "the reply has a malformed record");

@@ -73,13 +73,23 @@ static void failures_in_between_change_nothing(void **state) {
     assert_is_time_of_read(t, before_ms, next_before_ms);
 }
 
+/* So that was not the tip. */
+static void a_record_that_arrived_before_a_read_at_the_tip_lowers_what_that_read_proves(void **state) {
+    struct fixture *t = *state;
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    open_at_horizon(t);
+    read_at_tip(t);
+    plan_records(t, "i1", RECORD("7", A), AT_TIP("i1"));
+    read_as_of(t, ARRIVED_MS);
+}
+
 static void behind_the_tip_the_read_before_still_counts(void **state) {
     struct fixture *t = *state;
     plan_iterator(t, "TRIM_HORIZON", "i1");
     open_at_horizon(t);
     int64_t before_ms = read_at_tip(t);
     int64_t next_before_ms = service_clock_now(support_clock());
-    plan_records(t, "i1", RECORD("7", A), BEHIND("i1", 5000));
+    plan_records(t, "i1", "", BEHIND("i1", 5000));
     read_ok(t);
     assert_is_time_of_read(t, before_ms, next_before_ms);
     plan_records(t, "i1", "", BEHIND("i1", 5000));
@@ -290,6 +300,8 @@ int main(void) {
         test("an end without records makes nothing fresher", an_end_without_records_makes_nothing_fresher),
         test("failures between a read at the tip and the next change nothing",
              failures_in_between_change_nothing),
+        test("a record that arrived before a read at the tip lowers what that read proves",
+             a_record_that_arrived_before_a_read_at_the_tip_lowers_what_that_read_proves),
         test("a read at the tip counts also if the next is behind",
              behind_the_tip_the_read_before_still_counts),
         test("while the service's time is unknown, only arrivals count",
