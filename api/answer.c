@@ -63,11 +63,11 @@ struct answer *answer_json(unsigned status, json_t *json) {
     return answer_new(status, ANSWER_JSON, text, strlen(text));
 }
 
-void answer_set_as_of(struct answer *answer, int64_t as_of_ms, int64_t told_ms) {
+void answer_set_as_of(struct answer *answer, int64_t as_of_ms, int64_t reported_ms) {
     answer->has_as_of = true;
     answer->as_of_ms = as_of_ms;
-    if (told_ms != FRESHNESS_UNKNOWN)
-        clock_format(told_ms, answer->as_of);
+    if (reported_ms != FRESHNESS_UNKNOWN)
+        clock_format(reported_ms, answer->as_of);
 }
 
 /* Copies the text without the value of any "asOf"; returns the length. The text is compact JSON of this

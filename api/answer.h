@@ -70,9 +70,9 @@ struct answer *answer_new(unsigned status, const char *content_type, char *data,
 /* Compact; members in the order in which they were set. Takes the reference to `json`. */
 struct answer *answer_json(unsigned status, json_t *json);
 
-/* Sets up to when the view that was read is complete (FRESHNESS_UNKNOWN: null): by the service clock, and as
- * clients get it. */
-void answer_set_as_of(struct answer *answer, int64_t as_of_ms, int64_t told_ms);
+/* Sets up to when the view that was read is complete: by the service clock, and as clients get it.
+ * FRESHNESS_UNKNOWN: null. */
+void answer_set_as_of(struct answer *answer, int64_t as_of_ms, int64_t reported_ms);
 
 /* Sets a weak ETag: a hash of the body without the value of any "asOf", so that a board that did not change
  * keeps its ETag. The same in every process. Once, before the answer is shared. */

@@ -28,7 +28,7 @@ struct answer *operations_livez(const struct view *view) {
     return answer_json(stuck ? 503 : 200, json);
 }
 
-/* Null if it is not known. */
+/* Null: not known. */
 static json_t *lag_json(const struct view *view, int64_t as_of_ms) {
     int64_t age_ms = view_age_ms(view, as_of_ms);
     return age_ms == INT64_MAX ? json_null() : json_integer(age_ms);

@@ -9,16 +9,16 @@ int64_t view_as_of(const struct view *view, bool from_index) {
     return freshness_as_of_at(view->freshness, clock_boot_ms() - view->options.index_allowance_ms);
 }
 
-static int64_t told(const struct view *view, int64_t as_of_ms) {
+static int64_t reported(const struct view *view, int64_t as_of_ms) {
     return service_clock_tell(freshness_clock(view->freshness), as_of_ms);
 }
 
 void view_set_as_of(const struct view *view, struct answer *answer, int64_t as_of_ms) {
-    answer_set_as_of(answer, as_of_ms, told(view, as_of_ms));
+    answer_set_as_of(answer, as_of_ms, reported(view, as_of_ms));
 }
 
 json_t *view_time(const struct view *view, int64_t as_of_ms) {
-    return answer_time(told(view, as_of_ms));
+    return answer_time(reported(view, as_of_ms));
 }
 
 int64_t view_age_ms(const struct view *view, int64_t as_of_ms) {

@@ -38,11 +38,13 @@ struct view {
  * behind the rows. */
 int64_t view_as_of(const struct view *view, bool from_index);
 
-/* Marks the answer with it; and the same as a JSON value. */
+/* Sets the answer's as-of time. */
 void view_set_as_of(const struct view *view, struct answer *answer, int64_t as_of_ms);
+
+/* The same time as a JSON value. */
 json_t *view_time(const struct view *view, int64_t as_of_ms);
 
-/* How old an answer of this time is at most; INT64_MAX: not known. */
+/* How old an answer with this as-of time is at most; INT64_MAX: not known. */
 int64_t view_age_ms(const struct view *view, int64_t as_of_ms);
 
 /* True if the view is so current that a missing row is a 404. */

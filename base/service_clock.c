@@ -24,7 +24,7 @@ struct service_clock {
     pthread_mutex_t lock; /* guards what follows; a leaf */
     bool is_local, is_known;
     int64_t local_ahead_ms; /* a local clock less CLOCK_BOOTTIME: our wall clock's at the start */
-    int64_t wall_ahead_ms;  /* our wall clock less a local clock, as last told */
+    int64_t wall_ahead_ms;  /* our wall clock less a local clock, as last used for a reported time */
     int64_t first_raw_ms;   /* the first reply; -1: none */
     struct second seconds[SECONDS];
     struct bound lower;     /* the best of all seconds */
@@ -101,7 +101,7 @@ static void choose_lower(struct service_clock *c, const struct clock_reading *no
 static void add_lower(struct service_clock *c, const struct bound *lower) {
     int64_t number = lower->at.raw_ms / 1000;
     struct second *s = &c->seconds[number % SECONDS];
-    if (s->number > number) /* threads received two replies and teach in the other order */
+    if (s->number > number) /* two threads teach in another order than they received */
         return;
     if (s->number < number || at_least(lower, &lower->at) > at_least(&s->lower, &lower->at))
         *s = (struct second){number, *lower};
@@ -140,7 +140,7 @@ static void add_upper(struct service_clock *c, const struct bound *upper, const 
     c->is_known = true;
 }
 
-/* Whether the service has sent no Date for so long that it will not. */
+/* Whether the service has sent no Date for so long that none is expected. */
 static bool lacks_date(struct service_clock *c, const struct clock_reading *received) {
     if (c->first_raw_ms < 0)
         c->first_raw_ms = received->raw_ms;
@@ -161,7 +161,7 @@ void service_clock_teach(struct service_clock *c, int64_t date_ms, const struct 
         becomes_local = c->is_local = lacks_date(c, received);
     pthread_mutex_unlock(&c->lock);
     if (becomes_local)
-        log_warn("the source's replies have no Date: how fresh the view is, is told by this machine's clock");
+        log_warn("the source's replies have no Date: asOf is by this machine's clock");
 }
 
 /* Reading. */
@@ -184,7 +184,7 @@ int64_t service_clock_now(struct service_clock *c) {
     return service_clock_at(c, &now);
 }
 
-/* A Date that was late by mistake must not make this clock the slower of the two. */
+/* The upper bound, unless a late Date has put it below the lower one. */
 static int64_t latest(struct service_clock *c, const struct clock_reading *now) {
     pthread_mutex_lock(&c->lock);
     int64_t time_ms = at(c, now);
@@ -206,8 +206,8 @@ int64_t service_clock_age_now(struct service_clock *c, int64_t time_ms) {
     return service_clock_age(c, time_ms, &now);
 }
 
-/* How far our wall clock is ahead of a local clock; that of a service has nothing to do with it. Small
- * changes wait, else each time that is told would tremble by a millisecond. */
+/* How far our wall clock is ahead of a local clock; 0 if this is the clock of a service. A change is used
+ * once it reaches WALL_STEP_MS, else reported times would vary by a millisecond. */
 static int64_t wall_ahead_ms(struct service_clock *c) {
     pthread_mutex_lock(&c->lock);
     int64_t now_ms = c->is_local ? clock_real_ms() - clock_boot_ms() - c->local_ahead_ms : 0;
@@ -227,19 +227,19 @@ int64_t service_clock_wall(struct service_clock *c) {
     return now_ms == SERVICE_CLOCK_UNKNOWN ? clock_real_ms() : service_clock_tell(c, now_ms);
 }
 
-int64_t service_clock_take(struct service_clock *c, int64_t told_ms) {
+int64_t service_clock_take(struct service_clock *c, int64_t stored_ms) {
     const struct clock_reading now = clock_read();
     int64_t now_ms = service_clock_at(c, &now);
-    if (told_ms == SERVICE_CLOCK_UNKNOWN || now_ms == SERVICE_CLOCK_UNKNOWN ||
-        service_clock_is_ahead(c, told_ms))
+    if (stored_ms == SERVICE_CLOCK_UNKNOWN || now_ms == SERVICE_CLOCK_UNKNOWN ||
+        service_clock_is_ahead(c, stored_ms))
         return SERVICE_CLOCK_UNKNOWN;
-    int64_t time_ms = told_ms - wall_ahead_ms(c);
+    int64_t time_ms = stored_ms - wall_ahead_ms(c);
     return time_ms < now_ms ? time_ms : now_ms;
 }
 
-bool service_clock_is_ahead(struct service_clock *c, int64_t told_ms) {
+bool service_clock_is_ahead(struct service_clock *c, int64_t stored_ms) {
     const struct clock_reading now = clock_read();
     int64_t latest_ms = latest(c, &now);
-    return told_ms != SERVICE_CLOCK_UNKNOWN && latest_ms != SERVICE_CLOCK_UNKNOWN &&
-           told_ms - wall_ahead_ms(c) > latest_ms + SERVICE_CLOCK_AHEAD_MS;
+    return stored_ms != SERVICE_CLOCK_UNKNOWN && latest_ms != SERVICE_CLOCK_UNKNOWN &&
+           stored_ms - wall_ahead_ms(c) > latest_ms + SERVICE_CLOCK_AHEAD_MS;
 }

@@ -9,9 +9,9 @@
  * are each within 500 ppm. A suspended machine's RAW stands still, its CLOCK_BOOTTIME does not (but NTP slews
  * that by up to 8 %): each bound takes whichever of the two is safe for it. The best lower bound of the last
  * 64 s of replies holds, so one Date that is early by d does harm of at most d, and for at most 64 s. Without
- * replies both bounds stay. A Date that is late contradicts the lower bound, and is left out of the upper
- * one, which is made of the last 64 s too; late by less than the lower bound is behind, it can make ages that
- * much too young.
+ * replies both bounds stay. The upper bound, too, is made of the last 64 s. A Date that is late contradicts
+ * the lower bound, and is left out. If it is late by less than the lower bound is behind, nothing shows that:
+ * then ages can be too young by as much.
  *
  *   the lower bound is for claims and for what is stored: never ahead of the service
  *   the upper bound is for ages and expiry: never behind the service
@@ -59,14 +59,14 @@ int64_t service_clock_age_now(struct service_clock *c, int64_t time_ms);
 /* A time of this clock as clients and other processes get it. Unknown stays unknown. */
 int64_t service_clock_tell(struct service_clock *c, int64_t time_ms);
 
-/* Now, as clients get it; by our wall clock while it is not known. */
+/* Now, as clients get it; our wall clock's time while this clock is not known. */
 int64_t service_clock_wall(struct service_clock *c);
 
-/* The opposite of tell, for a time that a process stored; unknown also if it is ahead (below) or this clock
- * is not known yet. A time up to SERVICE_CLOCK_AHEAD_MS ahead counts as now. */
-int64_t service_clock_take(struct service_clock *c, int64_t told_ms);
+/* The opposite of tell, for a time that a process stored. Unknown also if that is ahead (see below), or if
+ * this clock is not known yet. A time up to SERVICE_CLOCK_AHEAD_MS ahead counts as now. */
+int64_t service_clock_take(struct service_clock *c, int64_t stored_ms);
 
 /* Whether a stored time is so far ahead that no process with a right clock wrote it. */
-bool service_clock_is_ahead(struct service_clock *c, int64_t told_ms);
+bool service_clock_is_ahead(struct service_clock *c, int64_t stored_ms);
 
 #endif
