@@ -12,7 +12,6 @@
 #include "api/listing.h"
 #include "api/problem.h"
 #include "api/view.h"
-#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
