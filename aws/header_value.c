@@ -8,7 +8,7 @@
 
 #define SPACE " \t\r\n\v\f"
 
-/* Where it begins without white space, and how long it is without that at its end. */
+/* The text without the white space around it. */
 static const char *inner(const char *text, size_t *length) {
     text += strspn(text, SPACE);
     *length = strlen(text);

@@ -13,7 +13,7 @@
 char *aws_header_value_trim(const char *text);
 
 /* The same in `out`. INVALID if it then holds anything but printable ASCII and tabs (RFC 9110, section 5.5):
- * the error names `what`, the variable or setting, and never quotes. */
+ * the error names `what`, the variable or setting, and never quotes the text, which may be a secret. */
 enum status aws_header_value_take(const char *text, const char *what, char **out, struct error *e);
 
 #endif

@@ -222,7 +222,7 @@ static bool measure_skew(struct run *run, const struct attempt *a) {
     return aws_skew_explains(a->job->call->error.code, a->correction_ms, correction_ms);
 }
 
-/* Only a success: an error may be that of a proxy, whose clock means nothing. */
+/* By a success only: an error may be a proxy's, and so its Date. */
 static void teach_clock(struct run *run, struct attempt *a) {
     const struct aws_settings *settings = run->client->settings;
     const struct aws_exchange *x = &a->exchange;

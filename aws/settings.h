@@ -16,7 +16,7 @@ struct aws_profiles;          /* aws/profile.h */
 struct aws_service;           /* aws/client.h */
 struct service_clock;         /* base/service_clock.h */
 
-/* Read-only once loaded, but for what follows the credentials. */
+/* Read-only once loaded, except the fields after `credentials`. */
 struct aws_settings {
     struct aws_profiles *profiles;
     char *profile; /* AWS_PROFILE, else "default" */

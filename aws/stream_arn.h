@@ -11,7 +11,7 @@
 
 #define AWS_REGION_SIZE 64 /* a region is a label of a host name */
 
-/* Whether it is meant as an ARN: no name of a stream begins so. */
+/* Whether it begins as an ARN; no stream's name does. */
 bool aws_stream_arn_is(const char *text);
 
 /* INVALID, with the part that is wrong, if it is no ARN of a stream. */

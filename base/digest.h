@@ -9,7 +9,7 @@
 #define DIGEST_BYTES 32
 #define DIGEST_HEX_SIZE (2 * DIGEST_BYTES + 1)
 
-/* One by value, to be kept. All zeros: none. */
+/* A digest by value. All zeros: none. */
 struct digest {
     uint8_t bytes[DIGEST_BYTES];
 };

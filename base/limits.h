@@ -28,13 +28,12 @@
 /* A refresh starts between these two times before the expiry, at random: not all processes at once. */
 #define LIMIT_CREDENTIALS_EARLY_MS 900000
 #define LIMIT_CREDENTIALS_LATE_MS 600000
-#define LIMIT_CREDENTIALS_BACKOFF_MS 60000 /* longest pause after a failed refresh, ... */
-#define LIMIT_CREDENTIALS_OUTAGE_MS 10000  /* ... and when no valid ones are left */
-#define LIMIT_CREDENTIALS_REFUSED_MS 5000  /* from a fetch to one that AWS's refusal causes; ... */
-#define LIMIT_CREDENTIALS_SAME_MS 60000    /* ... and if the source still had the same */
-#define LIMIT_CREDENTIALS_OUTLIVED_MS                                                                        \
-    300000                              /* to twice as much: keys that had expired when they were fetched */
-#define LIMIT_CREDENTIALS_LOG_MS 300000 /* time between two log lines about refreshes that fail */
+#define LIMIT_CREDENTIALS_BACKOFF_MS 60000   /* longest pause after a failed refresh, ... */
+#define LIMIT_CREDENTIALS_OUTAGE_MS 10000    /* ... and when no valid ones are left */
+#define LIMIT_CREDENTIALS_REFUSED_MS 5000    /* least time from a fetch to the next if AWS refuses, ... */
+#define LIMIT_CREDENTIALS_SAME_MS 60000      /* ... to the next if the source still has the same, ... */
+#define LIMIT_CREDENTIALS_OUTLIVED_MS 300000 /* ... or had expired already (up to twice that) */
+#define LIMIT_CREDENTIALS_LOG_MS 300000      /* time between two log lines about refreshes that fail */
 #define LIMIT_STS_TRY_MS 10000
 #define LIMIT_METADATA_CONNECT_MS 1000
 #define LIMIT_METADATA_TRY_MS 2000

@@ -61,16 +61,16 @@ struct aws_credentials_chain {
     bool cancelled;
     const struct aws_credentials_source *answered; /* the configured source; NULL: not known yet */
     struct aws_credentials *current;
-    int64_t fetched_ms;  /* when they were */
+    int64_t fetched_ms;  /* when they were fetched */
     uint32_t chance;     /* spreads the refreshes of many processes */
     char refusal[64];    /* the name of AWS's error, if it has refused them since the last fetch */
-    bool is_awaited;     /* a get waits for the fetch that this causes */
+    bool is_awaited;     /* a get waits for the fetch that the refusal causes */
     int failures;        /* in a row */
-    int64_t paused_ms;   /* no fetch before that, but for the expiry after a success */
+    int64_t paused_ms;   /* no fetch before that; after a success: none that a refusal causes */
     struct error reason; /* why the last one failed */
 };
 
-/* The time of AWS, never behind it. */
+/* The time of AWS, or later. */
 static int64_t latest_aws_ms(struct service_clock *clock) {
     return clock ? service_clock_age_now(clock, 0) : UNKNOWN;
 }
@@ -120,8 +120,8 @@ void aws_credentials_chain_free(struct aws_credentials_chain *chain) {
     free(chain);
 }
 
-/* AWS's clock is read once for each fetch or get, without the lock, and carried on by ours: a fetch takes
- * time. */
+/* AWS's clock is read once for each fetch or get, without the lock. While a fetch runs, CLOCK_BOOTTIME
+ * carries it on. */
 struct moment {
     int64_t aws_ms, boot_ms;
 };
@@ -483,7 +483,7 @@ static bool is_cancelled(struct aws_credentials_chain *chain) {
     return is;
 }
 
-/* Sleeps are short: the clock of AWS may be learnt meanwhile. */
+/* Sleeps are short: the first reply that teaches AWS's clock may change what is due. */
 static void *run_thread(void *data) {
     struct aws_credentials_chain *chain = data;
     while (!is_cancelled(chain)) {

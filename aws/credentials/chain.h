@@ -13,7 +13,7 @@
  * LIMIT_CREDENTIALS_OUTAGE_MS when nothing valid is left. (A get in that pause returns the last failure.)
  *
  * The expiry is judged by the clock that AWS's replies teach (base/service_clock.h); before the first reply
- * by what the issuer's clock was at the fetch, if that is known; else not at all. Our wall clock has no say.
+ * by the issuer's time at the fetch, if that is known; else not at all. Our wall clock does not count.
  * A refresh is due between LIMIT_CREDENTIALS_EARLY_MS and _LATE_MS before the expiry, but not before half of
  * the time that was left when they were fetched: credentials that live for minutes, or that are handed out
  * again near their end, are not fetched all the time. Those that had expired already, which only the metadata
@@ -21,7 +21,7 @@
  * again between LIMIT_CREDENTIALS_OUTLIVED_MS and twice that later.
  *
  * Credentials that AWS refuses are fetched again at once, but not within LIMIT_CREDENTIALS_REFUSED_MS of the
- * last fetch. If the source has the same ones still, that fetch has failed, and the next is due after
+ * last fetch. If the source still has the same ones, that fetch has failed, and the next is due after
  * LIMIT_CREDENTIALS_SAME_MS.
  *
  * Metrics: winner_view_aws_credentials_expiry_timestamp_seconds, absent unless they expire, and
@@ -53,7 +53,7 @@ struct aws_credentials_setup {
 /* The end of a fetch. */
 struct aws_credentials_news {
     const struct aws_credentials *kept; /* what is handed out now, borrowed; NULL: none that is valid */
-    bool has_expired;                   /* what is kept: AWS may accept it all the same */
+    bool has_expired;                   /* what is kept has expired; AWS may accept it */
     const struct error *failure;        /* NULL: it succeeded */
     int64_t boot_ms;
 };

@@ -20,15 +20,15 @@ struct aws_credentials {
     char *secret_access_key;
     char *session_token; /* NULL: none */
     int64_t expires_ms;  /* by the clock of AWS; 0: never */
-    int64_t issued_ms; /* what the clock of their issuer (STS, the metadata service) was then; 0: not known */
-    bool outlives;     /* AWS may accept them after that: the metadata service hands out none else */
+    int64_t issued_ms; /* when they were fetched, by the clock of STS or the metadata service; 0: not known */
+    bool outlives;     /* AWS may accept them after the expiry: they are the metadata service's (chain.h) */
     char *source;      /* for people: "environment" */
 };
 
 /* What a source has found. All borrowed. */
 struct aws_credentials_found {
     const char *access_key_id, *secret_access_key, *session_token; /* the token may be NULL */
-    const char *names[3]; /* what these are called where they were found, for messages */
+    const char *names[3]; /* of these three, as they are called where they were found */
     int64_t expires_ms;
     const char *source;
 };

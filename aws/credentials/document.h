@@ -27,8 +27,8 @@ extern const struct aws_credentials_form aws_credentials_form_process;
 extern const struct aws_credentials_form aws_credentials_form_endpoint;
 
 /* One reference in `out`, with `source` as its source. Else FAILED, with the code and message of the object
- * if it has those instead (Code other than "Success"; or code). What else an endpoint answers is no answer,
- * perhaps another server's: RETRY, "MalformedReply". A program that writes it is mistaken: FAILED. */
+ * if it has those instead (Code other than "Success"; or code). Any other text is "MalformedReply": RETRY
+ * from an endpoint (another server may have answered), FAILED from a program. */
 enum status aws_credentials_parse(const char *text, size_t length, const struct aws_credentials_form *form,
                                   const char *source, struct aws_credentials **out, struct error *e);
 

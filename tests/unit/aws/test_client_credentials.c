@@ -110,7 +110,7 @@ static void the_calls_of_a_run_share_one_failed_fetch_of_credentials(void **stat
     scripted_http_stop(container);
 }
 
-/* A service that knows one key. */
+/* A service that accepts one key. */
 static const char *known_key;
 
 static void send_to_gate(const struct aws_transport *transport, struct aws_session *session,

@@ -340,7 +340,7 @@ static void while_no_reply_has_taught_the_clock_the_expiry_does_not_count(void *
     aws_credentials_chain_free(chain);
 }
 
-static void until_then_the_time_of_their_issuer_counts(void **state) {
+static void before_the_first_reply_the_time_of_their_issuer_counts(void **state) {
     (void)state;
     struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS, .issued_ms = NOW};
     struct aws_credentials_chain *chain = chain_of(&s);
@@ -761,7 +761,7 @@ int main(void) {
         cmocka_unit_test(the_pause_after_a_failure_begins_when_the_failed_fetch_has_ended),
         cmocka_unit_test(a_fetch_whose_credentials_expire_while_it_runs_fails),
         cmocka_unit_test(while_no_reply_has_taught_the_clock_the_expiry_does_not_count),
-        cmocka_unit_test(until_then_the_time_of_their_issuer_counts),
+        cmocka_unit_test(before_the_first_reply_the_time_of_their_issuer_counts),
         cmocka_unit_test(expired_ones_of_the_metadata_service_are_used_and_fetched_again_in_minutes),
         cmocka_unit_test(a_refusal_causes_one_fetch_and_the_next_get_returns_the_new_ones),
         cmocka_unit_test(no_two_fetches_for_refusals_are_within_five_seconds),
