@@ -124,7 +124,7 @@ static void report_as_of(struct shard *s, int64_t as_of_ms) {
     metrics_set(s->as_of, service_clock_tell(clock_of(s), as_of_ms));
 }
 
-/* A batch without records may bring a hash that the lease has not yet. */
+/* A batch without records may have a hash that the lease lacks. */
 static void report_position(struct shard *s, const struct batch *b) {
     pthread_mutex_lock(&s->lock);
     if (b->n) {
@@ -204,7 +204,7 @@ static void report_loss(struct shard *s, const char *loss) {
 
 static void report_refusal(struct shard *s, const struct error *e) {
     log_write(LOG_LEVEL_ERROR, LOG_FIELDS("shard", s->id, "error", e->code, "requestId", e->request_id),
-              "the shard cannot be read on: %s", e->message);
+              "cannot read the shard any further: %s", e->message);
     pthread_mutex_lock(&s->lock);
     s->report.refused = true;
     pthread_mutex_unlock(&s->lock);

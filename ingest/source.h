@@ -4,8 +4,9 @@
  *
  * A source is thread-safe. A reader belongs to one thread; only source_wake may be called from others.
  * Statuses: OK; RETRY: the source cannot answer now; FAILED: an operator must repair something. source_read
- * and source_list_shards also return INVALID: this is not the source that was identified, or the reader's
- * position is not one of it. Then the worker must stop: to continue anywhere else would count wrongly.
+ * and source_list_shards also return INVALID: this is not the source that was identified, or the
+ * reader's position is of another one. Then the worker must stop: to continue anywhere else would count
+ * wrongly.
  */
 #ifndef INGEST_SOURCE_H
 #define INGEST_SOURCE_H
@@ -53,7 +54,7 @@ struct source_record {
     const void *data;
     size_t length;
     bool cut;   /* `data` is only the beginning: the record is longer than LIMIT_LINE_BYTES */
-    bool blank; /* a line of white space: no event, and no mistake */
+    bool blank; /* a line of white space: skipped, no dead letter */
     const char
         *broken; /* why this aggregated record cannot be taken apart (`data` is all of it); else NULL */
 };

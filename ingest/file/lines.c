@@ -15,7 +15,7 @@ void lines_deinit(struct lines *l) {
     memset(l, 0, sizeof *l);
 }
 
-/* Moves the rest to the front, with the bytes behind it, and makes room for a chunk after it. */
+/* Moves the rest to the front, with the bytes before it, and makes room for a chunk after it. */
 static void make_room(struct lines *l) {
     size_t left = l->end - l->start, behind = l->start < LINES_BEHIND ? l->start : LINES_BEHIND;
     if (l->start > behind)
@@ -60,8 +60,8 @@ static void begin_cutting(struct lines *l) {
     }
 }
 
-/* The bytes behind are read before the chunk and after it: whatever was written into the file meanwhile, a
- * chunk of another content is found. */
+/* The bytes before the chunk are read again together with it, and once more after it. So a chunk of a file
+ * that was written over, even during the read, is noticed. */
 ssize_t lines_fill(struct lines *l) {
     char before[LINES_BEHIND], after[LINES_BEHIND];
     begin_cutting(l);

@@ -16,7 +16,7 @@
 #include <sys/types.h>
 
 enum {
-    LINES_BEHIND = 4096, /* so many of the bytes before a place are compared */
+    LINES_BEHIND = 4096, /* number of bytes before a place that are compared */
     LINES_CHANGED = -2,
 };
 
@@ -24,7 +24,7 @@ struct lines {
     int fd; /* borrowed */
     char *buffer;
     size_t capacity;
-    size_t start, end; /* the part of the buffer that is not handed out yet. Before it: bytes behind it */
+    size_t start, end; /* the part that is not handed out yet. Before `start`: the file's bytes before it */
     uint64_t offset;   /* of buffer[start] in the file */
     bool cutting;      /* skipping the rest of a line that is too long */
     uint64_t cut_from; /* its offset */
@@ -38,8 +38,8 @@ struct line {
     bool cut; /* `data` is only the beginning */
 };
 
-/* From `offset`, which is the beginning of a line: reads the bytes behind it. False if the file has not so
- * many (errno 0), or cannot be read. */
+/* From `offset`, which is the beginning of a line: reads the bytes before it, too. False if the file
+ * is shorter (errno 0), or cannot be read. */
 bool lines_init(struct lines *l, int fd, uint64_t offset);
 void lines_deinit(struct lines *l);
 
@@ -51,8 +51,9 @@ ssize_t lines_fill(struct lines *l);
 /* False if no whole line is left of what was read. */
 bool lines_next(struct lines *l, struct line *line);
 
-/* The bytes behind `offset`, the end of a line that was handed out since the last lines_fill, or before it:
- * LINES_BEHIND of them, or as many as the file has. Returns their number, 0 if they are not kept. */
+/* The file's bytes before `offset`: LINES_BEHIND, or all if there are fewer. `offset`: the end of a line
+ * that was handed out since the last lines_fill, or of the last one before that. Returns their number, 0 if
+ * they are not kept. */
 size_t lines_behind(const struct lines *l, uint64_t offset, const char **bytes);
 
 #endif

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/digest.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -25,7 +24,7 @@
 #define HOLE_BYTES 16 /* no line has so many NUL bytes in a row */
 #define NO_HOLE UINT64_MAX
 
-/* What an operator does about a file that is not the one that was read. */
+/* What an operator can do. */
 #define WAY_OUT                                                                                              \
     "nothing more is applied until the file that was read is back at this path (a copy will do); to read "   \
     "this one, give it a store of its own (--store)"
@@ -94,7 +93,7 @@ static void name_source(const struct digest *first_line, struct store_source *ou
     digest_hex(first_line->bytes, hash);
     *out = (struct store_source){0};
     snprintf(out->name, sizeof out->name, "file: first line sha256 %s", hash);
-    snprintf(out->former, sizeof out->former, ", first line sha256 %s", hash); /* device and inode before */
+    snprintf(out->former, sizeof out->former, ", first line sha256 %s", hash); /* after device and inode */
 }
 
 static enum status file_identify(struct source *source, struct store_source *out, struct error *e) {
@@ -188,7 +187,7 @@ static struct digest hash_behind(const struct lines *l, uint64_t offset) {
     return n ? digest_of(bytes, n) : (struct digest){0};
 }
 
-/* The bytes before the next line are those that were read before it, as far as they are known. */
+/* Compares the bytes before the next line with those that were read there, if their hash is known. */
 static enum status check_behind(struct file_reader *r, struct error *e) {
     const struct digest hash = hash_behind(&r->lines, r->lines.offset);
     char what[128];
@@ -266,8 +265,8 @@ static enum status open_and_fill(struct file_reader *r, ssize_t *n, struct error
     return status;
 }
 
-/* If what was read before is not in the file any more, it is opened again: perhaps only the end of a line
- * that is not whole yet was written anew. */
+/* If the bytes that were read before have changed, the file is opened again: perhaps only a part of a last
+ * line, not handed out yet, was written anew. */
 static enum status fill(struct file_reader *r, ssize_t *n, struct error *e) {
     if (r->fd >= 0) {
         *n = lines_fill(&r->lines);
@@ -280,8 +279,8 @@ static enum status fill(struct file_reader *r, ssize_t *n, struct error *e) {
     return open_and_fill(r, n, e);
 }
 
-/* If the path names another file than the open one, that is closed. So is one with a hole, which is read
- * again: it may have been filled. */
+/* If the path names another file than the open one, the open one is closed. So is one with a hole, to read it
+ * again: the hole may have been filled. */
 static enum status check_path(struct file_reader *r, struct error *e) {
     struct stat now;
     if (r->fd < 0)

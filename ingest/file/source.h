@@ -2,12 +2,12 @@
  * source_file: a file of events, one a line, read as a stream of one shard and followed as it grows. See
  * ingest/source.h. A line's byte offset is its sequence number.
  *
- * While the file is missing, calls return RETRY. It is known by what is in it: by its first line, and by the
- * bytes before the place where a reader stands. A copy is read on, also one that takes the place of the file
+ * While the file is missing, calls return RETRY. It is recognized by its first line, and by the bytes
+ * before the place where a reader stands. A copy is read on, also one that takes the place of the file
  * while it is read. If the bytes have changed (it was truncated, filled again, replaced), or there are NUL
  * bytes in place of lines, reads fail and return nothing for as long as that is so.
  *
- * A byte order mark before the first line is left out. A blank line is a record that is no mistake.
+ * A byte order mark before the first line is left out. A blank line is a record that is skipped.
  */
 #ifndef INGEST_FILE_SOURCE_H
 #define INGEST_FILE_SOURCE_H
@@ -15,7 +15,7 @@
 #include "base/service_clock.h"
 #include "ingest/source.h"
 
-/* Does not open the file yet. `clock` (borrowed): how fresh a look at its end is. */
+/* Does not open the file yet. `clock` (borrowed): what as-of times are read from. */
 struct source *source_file_new(const char *path, struct service_clock *clock);
 
 #endif

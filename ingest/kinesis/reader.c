@@ -63,7 +63,7 @@ struct reader {
     bool from_horizon; /* the next iterator is at the trim horizon, whatever `next` is: the rest is lost */
     char *iterator;    /* NULL: to be asked for */
     bool is_new;       /* it has returned no record yet */
-    bool is_late;      /* and records after `next` may have been trimmed before it was asked for */
+    bool is_late;      /* and records after `next` may have been trimmed by the time of the call */
     int64_t tip_ms;    /* as-of of the last read, if the next is not the end; -1: none */
     struct read_rate rate;
     struct waker waker;
@@ -230,8 +230,7 @@ static enum status take_refusal(struct reader *r, struct source_batch *batch, st
     }
 }
 
-/* What "as of" means: ingest/README.md. Of what this reply alone proves: no later than the last arrival, or
- * the lag. */
+/* The as-of (ingest/README.md) that this reply alone proves: by its lag, at most the last arrival. */
 static int64_t as_of(int64_t sent_ms, int64_t behind_ms, int64_t last_arrival_ms) {
     if (behind_ms <= 0 || sent_ms == SERVICE_CLOCK_UNKNOWN)
         return last_arrival_ms;
@@ -244,8 +243,8 @@ static int64_t later(int64_t a_ms, int64_t b_ms) {
 }
 
 /* At the tip it is the time when the request was sent, unless the shard had ended by then: its children may
- * have records that arrived before. Whether it had is known with the next reply; and so is whether it was the
- * tip: kinesis-local reports no lag between records that arrived together. */
+ * have records that arrived before. The next reply shows whether it had, and whether it was the tip:
+ * kinesis-local reports no lag between records that arrived together. */
 static int64_t claim(struct reader *r, int64_t sent_ms, int64_t behind_ms, bool ended) {
     int64_t last_arrival_ms = r->reply.last_arrival_ms, tip_ms = r->tip_ms;
     if (r->reply.n_blocks && r->reply.first_arrival_ms < tip_ms)
@@ -257,7 +256,7 @@ static int64_t claim(struct reader *r, int64_t sent_ms, int64_t behind_ms, bool 
 }
 
 /* Sequence numbers begin with the time at which their shard was made: on AWS and on emulators, though no
- * document says so. Another time proves nothing: it is a reason to ask. */
+ * document says so. Another time proves nothing: it is a reason to check. */
 static bool is_of_another_time(const struct position *a, const struct position *b) {
     return a->bytes[0] >= LONG_SEQUENCE_BYTES && memcmp(a->bytes, b->bytes, 1 + SEQUENCE_TIME_BYTES) != 0;
 }

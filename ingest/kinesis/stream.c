@@ -100,7 +100,7 @@ bool kinesis_stream_is_in_doubt(struct kinesis_stream *s) {
     return in_doubt;
 }
 
-/* Called under the lock, which it gives up during the call. */
+/* Called under the lock, which it releases during the call. */
 static void run_check(struct kinesis_stream *s) {
     const struct store_source ours = s->identity;
     struct error result = {0};
@@ -117,8 +117,8 @@ static void run_check(struct kinesis_stream *s) {
     pthread_cond_broadcast(&s->checked);
 }
 
-/* A check that is under way may have had its answer before this one was asked for: it does not count. The
- * waits end, because a call does. */
+/* A check that is under way may have its answer already, older than this call: it does not count. The waits
+ * end, because each call ends. */
 enum status kinesis_stream_check(struct kinesis_stream *s, struct error *e) {
     pthread_mutex_lock(&s->lock);
     uint64_t needed = s->checks_begun + 1;

@@ -34,7 +34,7 @@ struct kinesis_stream {
     pthread_cond_t checked;
     uint64_t checks_begun, checks_ended; /* equal: none is under way */
     uint64_t proven;                     /* the last check that found the stream to be the same */
-    uint64_t doubted;                    /* a check before this one proves nothing any more */
+    uint64_t doubted;                    /* only this check or a later one proves anything */
     struct error check;                  /* how the last one ended */
 };
 

@@ -119,7 +119,7 @@ static enum status write_lease(struct held_lease *l, const struct store_lease *w
     return send_lease(l, e);
 }
 
-/* As-of never goes back, but for one that a wall clock in the future told. */
+/* As-of never goes back, unless the stored one is in the future: a wrong clock made it. */
 static void add_progress(const struct held_lease *l, struct store_lease *after,
                          const struct shard_progress *progress) {
     if (service_clock_is_ahead(freshness_clock(l->context.shard.freshness), after->as_of_ms))

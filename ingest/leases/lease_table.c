@@ -200,8 +200,7 @@ static size_t add_unleased(const struct hierarchy *h, struct freshness_shard *sh
 static void report_future(const struct store_lease *lease, struct health *health) {
     char reason[256], time[CLOCK_TEXT_SIZE];
     snprintf(reason, sizeof reason,
-             "the lease of shard '%s' has asOf %s, which is in the future: how far that shard was read is "
-             "taken as unknown",
+             "the lease of shard '%s' has asOf %s, which is in the future: it is taken as unknown",
              lease->shard_id, clock_format(lease->as_of_ms, time));
     if (health_raise(health, FUTURE_TROUBLE, reason))
         log_write(LOG_LEVEL_ERROR, LOG_FIELDS("shard", lease->shard_id, "worker", lease->owner), "%s",

@@ -45,8 +45,8 @@ struct hierarchy lease_table_hierarchy(const struct lease_table *t);
  * running, and free. NULL: no more. */
 const struct store_lease *lease_table_next_obsolete(const struct lease_table *t, size_t *from);
 
-/* Forgets each as-of that is from the future: another program, or this one by a wrong clock, stored it. It is
- * a trouble in `health` while such a lease is there. */
+/* Forgets each as-of that is in the future: another program stored it, or this one by a wrong clock. While
+ * there is such a lease, it is a trouble in `health`. */
 void lease_table_forget_future(struct lease_table *t, struct service_clock *clock, struct health *health);
 
 /* Which shards count for the view's freshness, and the as-of of each. That of a lease of this run

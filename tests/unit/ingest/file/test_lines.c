@@ -253,7 +253,7 @@ static void two_long_lines_in_a_row_are_two(void **state) {
     assert_next(t, 2 * LONGEST + 9 * CHUNK + 84, "partial");
 }
 
-/* What lies behind. */
+/* The bytes before a place. */
 
 static void assert_behind(struct fixture *t, uint64_t offset) {
     char expected[LINES_BEHIND];
@@ -364,11 +364,11 @@ int main(void) {
              a_line_too_long_is_handed_out_once_its_end_is_there),
         test("two lines in a row that are too long are two cut lines, and the next line is whole",
              two_long_lines_in_a_row_are_two),
-        test("the bytes behind each line are kept, wherever reading began, behind a line that was cut too",
+        test("the bytes before the end of each line are kept, wherever reading began, of a cut line too",
              the_bytes_behind_each_line_are_kept),
-        test("a line that was not handed out yet is not behind",
+        test("for the end of a line that was not handed out yet no bytes are returned",
              a_line_that_was_not_handed_out_is_not_behind),
-        test("a chunk is refused if what was read before it was cut, or is another",
+        test("a chunk is refused if the bytes before it are gone or have changed",
              what_was_read_and_is_not_there_any_more_is_a_change),
         test("a file that was written anew with the same bytes is read on",
              the_same_bytes_in_their_place_are_no_change),

@@ -371,7 +371,7 @@ static void a_removed_file_fails_without_a_wait(void **state) {
 static void assert_hole(struct source_reader *r, struct seen *seen, size_t n, const char *at_byte) {
     for (int i = 0; i < 3; i++) {
         while (read_once(r, seen, 0) == STATUS_OK)
-            assert_int_equal(seen->as_of_ms, 0); /* what comes before it is read; nothing is claimed */
+            assert_int_equal(seen->as_of_ms, 0); /* the lines before it are read; nothing is claimed */
         assert_int_equal(failure.status, STATUS_FAILED);
         assert_contains(failure.message, at_byte);
     }
@@ -396,7 +396,7 @@ static void a_hole_in_place_of_lines_is_refused_until_it_is_filled(void **state)
         snprintf(at_byte, sizeof at_byte, "a hole at byte %zu:", strlen(text));
         assert_hole(r, &seen, 2, at_byte);
 
-        char whole[400]; /* as the message says: newlines in place of the NULs */
+        char whole[400]; /* as the message advises: newlines in place of the NULs */
         snprintf(whole, sizeof whole, "%s%s%s", text, lines, rest);
         refill(t, whole);
         read_up_to_now(r, &seen);
@@ -442,7 +442,7 @@ int main(void) {
         test("a byte order mark is no part of the first line",
              a_byte_order_mark_is_no_part_of_the_first_line),
         test("lines of JSON's white space are blank", lines_of_white_space_are_blank),
-        test("the hash is that of the up to 4 KiB that end with a line",
+        test("the hash is that of the 4 KiB up to the end of a line",
              the_hash_is_that_of_the_bytes_up_to_the_end_of_a_line),
         test("a reader continues only after the bytes that were read before",
              a_reader_continues_only_after_the_bytes_that_were_read),

@@ -100,7 +100,7 @@ static void behind_the_tip_the_read_before_still_counts(void **state) {
 
 static void while_the_time_is_unknown_only_arrivals_count(void **state) {
     struct fixture *t = *state;
-    t->settings->teacher = NULL; /* so no reply tells when its request was sent */
+    t->settings->teacher = NULL; /* so it is unknown when requests were sent */
     plan_iterator(t, "TRIM_HORIZON", "i1");
     plan_records(t, "i1", RECORD("7", A), AT_TIP("i1"));
     plan_records(t, "i1", "", AT_TIP("i1"));
