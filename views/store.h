@@ -23,8 +23,8 @@
 
 struct store;
 
-/* FAILED with this code: the store that was opened is no longer where its name says, so nothing is written to
- * it. Rows can still be read. */
+/* FAILED with this code: the files that were opened are no longer at their paths, so nothing is written to
+ * them. Rows can still be read. */
 #define STORE_ERROR_GONE "StoreGone"
 
 /* What the store belongs to. */

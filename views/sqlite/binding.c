@@ -23,7 +23,7 @@ static void read_holder(int fd, char *out, size_t size) {
 
 /* The lock of the one process that fills the store: held until the store is freed or the process ends. */
 static enum status lock_for_filling(struct store_sqlite *d, struct error *e) {
-    /* beside the file that a symbolic link leads to: one lock, whichever way the process came */
+    /* beside the file that a symbolic link leads to: one lock, whichever path was given */
     _cleanup_(mem_freep) char *path = mem_printf("%s.lock", sqlite3_db_filename(d->writer.db, "main"));
     char holder[32];
     if (d->lock_fd >= 0)

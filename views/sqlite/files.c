@@ -1,7 +1,7 @@
 /*
  * Whether the paths of the database, of its log and of the log's index still name the files that are open.
  *
- * If not, what is written goes where nobody will look for it. SQLite opens log and index by their paths, once
+ * If not, the next process does not find what is written. SQLite opens log and index by their paths, once
  * for each connection: one that is opened after the log was deleted would miss what is in it.
  */
 #include <errno.h>

@@ -98,7 +98,7 @@ enum status store_sqlite_read_leases(struct store *store, struct store_lease **l
     struct store_lease *list = NULL;
     _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
     *n = 0;
-    enum status status = store_sqlite_check_files(store_sqlite_of(store), e); /* else they are of the past */
+    enum status status = store_sqlite_check_files(store_sqlite_of(store), e); /* else they may be old */
     if (!status)
         status = store_sqlite_begin_query(&r, store, SELECT_LEASES,
                                           store_sqlite_of(store)->version < 2

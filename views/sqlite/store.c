@@ -72,7 +72,7 @@ static const struct store_ops sqlite_ops = {
     .free = close_store,
 };
 
-/* So that it names the same file however the working directory is moved. */
+/* So that the file is still found after the working directory was moved. */
 static char *absolute(const char *path) {
     char folder[PATH_MAX];
     return *path != '/' && getcwd(folder, sizeof folder) ? mem_printf("%s/%s", folder, path)
