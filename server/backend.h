@@ -13,13 +13,12 @@
 
 /* Zeroed, but for the clock: nothing is open. */
 struct backend {
-    struct service_clock
-        *clock;               /* set by the caller, borrowed: the source's service teaches it; NULL: none */
-    struct aws_settings *aws; /* NULL: not needed */
+    struct service_clock *clock; /* set by the caller, borrowed: taught by the source's service; NULL: none */
+    struct aws_settings *aws;    /* NULL: not needed */
     struct store *store;
 };
 
-/* Whose replies teach the clock: Kinesis's, DynamoDB's where there is no Kinesis, else nobody's. */
+/* The service whose replies teach the clock: Kinesis; without it DynamoDB; NULL: none. */
 const struct aws_service *backend_teacher(const struct options *options);
 
 /* Loads the AWS settings, and logs a warning for each that has no effect or cannot be used as it is. */

@@ -37,7 +37,7 @@ static void on_success(struct credentials_watch *w, const struct aws_credentials
         log_info("AWS credentials were refreshed from %s; they do not expire", kept->source);
 }
 
-/* What is left meanwhile. */
+/* What is used until a fetch succeeds. */
 static const char *what_is_left(const struct aws_credentials_news *news, char out[64]) {
     char text[CLOCK_TEXT_SIZE];
     if (!news->kept)
@@ -75,8 +75,8 @@ static void on_fetch(void *data, const struct aws_credentials_news *news) {
     else if (news->has_expired)
         snprintf(
             reason, sizeof reason,
-            "the credentials from %s expired at %s, but AWS may accept them in an outage; they are asked for "
-            "again every few minutes",
+            "the credentials from %s expired at %s, but AWS may accept them in an outage; they are fetched "
+            "again within minutes",
             news->kept->source, clock_format(news->kept->expires_ms, text));
     else
         return on_success(data, news->kept);

@@ -11,7 +11,7 @@ struct health;       /* base/health.h */
 struct credentials_watch;
 
 /*
- * Starts the thread that refreshes them. A refresh that fails, or gives what has expired, raises the trouble
+ * Starts the thread that refreshes them. A refresh that fails, or returns expired ones, raises the trouble
  * "aws credentials", and a line in the log: the first time, when the old ones have expired, and then every
  * LIMIT_CREDENTIALS_LOG_MS. The next one that succeeds clears it. Borrows both until the stop. Never NULL.
  */

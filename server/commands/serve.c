@@ -106,7 +106,7 @@ static enum status open_store(struct service *s, struct error *e) {
     return await(s, backend_open(&s->backend, s->options, only_serves(s), e));
 }
 
-/* After `status`: from now on requests have answers. */
+/* If `status` is OK: from now on requests have answers. */
 static enum status attach(struct service *s, enum status status, struct error *e) {
     return !status && s->api ? api_attach(s->api, s->backend.store, s->identity_key, e) : status;
 }
