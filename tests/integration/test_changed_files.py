@@ -1,5 +1,5 @@
-"""A file is known by what is in it. A copy is read on; what was truncated, filled again or replaced is refused, for as long
-as it lies there: nothing more is applied, and answers go on, stale."""
+"""A file is recognized by its content. A copy is read on. A file that was truncated, filled again or replaced is refused
+until the right one is back: nothing more is applied, and answers get stale."""
 
 import codecs
 import contextlib
@@ -170,7 +170,7 @@ def assert_refused_until_it_is_back(pair, daemon, whole):
 
 
 @pytest.mark.parametrize("do", WHILE_RUNNING)
-def test_what_becomes_another_file_while_it_is_read_is_refused_until_it_is_back(embedded, start_on, do):
+def test_a_file_that_changes_while_it_is_read_is_refused_until_it_is_back(embedded, start_on, do):
     daemon = applied(start_on, embedded)
     whole = embedded.journal.read_bytes()
     do(embedded)
@@ -189,7 +189,7 @@ def test_what_becomes_another_file_while_it_is_read_is_refused_until_it_is_back(
         lose_blocks_in_a_crash,
     ],
 )
-def test_what_became_another_file_while_nobody_read_it_is_refused_until_it_is_back(embedded, start_on, do):
+def test_a_file_that_changed_between_two_processes_is_refused_until_it_is_back(embedded, start_on, do):
     whole = stopped(start_on, embedded)
     do(embedded)
     daemon = start_on(embedded, "--cache-ttl-ms", "0")
@@ -250,7 +250,7 @@ def test_a_view_and_its_file_go_on_in_another_place(embedded, start_on, tmp_path
 
 
 def make_old(pair):
-    """The database as a program of before left it: on another device, which a restored volume has."""
+    """The database as an older program left it. The device is another one, as after a restore of the volume."""
     change(
         pair,
         "UPDATE leases SET sourceArn = ? WHERE entityType = 'SOURCE'",
@@ -342,7 +342,7 @@ def test_on_dynamodb_too_a_former_record_is_renamed_and_another_file_refused(aws
     assert_refused_until_it_is_back(pair, daemon, whole)
 
 
-# What is no event, and no mistake.
+# What is skipped.
 
 
 def test_a_byte_order_mark_costs_no_event_and_blank_lines_are_skipped(embedded, start_on):

@@ -34,7 +34,7 @@ def start_shifted(start, proxies, clocks):
 
 
 def assert_lag_is_true(daemon):
-    """What /healthz says of its shards' age is not below the truth."""
+    """The age of each shard in /healthz is not below the true one."""
     sent_ms = time.time() * 1000
     for shard in daemon.health()["shards"]:
         if shard["asOf"]:
@@ -95,7 +95,7 @@ def test_a_worker_with_a_wrong_clock_takes_over_from_one_with_a_right_clock_and_
     assert not again.health()["troubles"] and not server.health()["troubles"]
 
 
-def test_only_the_service_of_the_events_tells_the_time(aws, proxies, tables, stream, start_shifted, clocks):
+def test_only_the_service_of_the_events_sets_the_clock(aws, proxies, tables, stream, start_shifted, clocks):
     """The clock of DynamoDB is hours off, as is that of another server that answers for Kinesis."""
 
     def dated_by(shift_s):
@@ -154,7 +154,7 @@ def test_answers_stay_true_while_the_clocks_step_and_drift(aws, tables, stream, 
 def test_a_view_without_its_source_grows_old_by_a_wrong_clock_too(
     aws, proxies, tables, stream, start_shifted, clocks
 ):
-    """An hour ahead for a moment: then asOf is not in the future, and the answer is too old as soon as it is."""
+    """An hour ahead for a moment: asOf is not in the future after that, and answers grow too old in time."""
     sales = Sales(aws, stream)
     daemon = start_shifted(tables, stream, *FAST, "--caught-up-ms", "2000")
     sell_and_check([daemon], sales, 0.5)
@@ -242,7 +242,7 @@ def test_while_no_reply_has_a_date_the_views_time_is_unknown(
     sell_and_check([daemon], sales, 0.3)
 
 
-def test_a_source_that_never_sends_a_date_is_told_by_the_machines_clock(
+def test_if_a_source_never_sends_a_date_the_machines_clock_counts(
     aws, proxies, tables, stream, start_shifted, clocks
 ):
     proxies.kinesis.layers = [without_date]
@@ -257,12 +257,12 @@ def test_a_source_that_never_sends_a_date_is_told_by_the_machines_clock(
 
 
 def test_a_file_is_as_fresh_as_its_last_look_whatever_the_wall_clock_does(embedded, start_on, clocks):
-    """Its time is told by the wall clock, and judged by one that does not jump."""
+    """Its asOf is reported by the wall clock; its age is measured by a clock that does not jump."""
     embedded.put(LAMP)
     daemon = start_on(embedded, environment=clocks.environment)
     daemon.wait_until_applied()
 
-    def told_ahead_ms():
+    def reported_ahead_ms():
         health = daemon.health()
         assert health["caughtUp"] and 0 <= health["shards"][0]["lagMs"] < 5000
         assert daemon.get("/scores/merchant?maxLag=5000").status == 200
@@ -271,9 +271,9 @@ def test_a_file_is_as_fresh_as_its_last_look_whatever_the_wall_clock_does(embedd
     for hours in (1, -2, 1):
         clocks.step(real_ms=hours * HOUR_MS)
         ahead = clocks.offset_ns("real") / 1e6
-        wait.until(lambda: abs(told_ahead_ms() - ahead) < 10_000, f"told {ahead} ms ahead", seen=told_ahead_ms)
+        wait.until(lambda: abs(reported_ahead_ms() - ahead) < 10_000, f"reported {ahead} ms ahead", seen=reported_ahead_ms)
     clocks.step(real_ms=HOUR_MS)
-    wait.until(lambda: told_ahead_ms() > HOUR_MS - 10_000, "told an hour ahead")
+    wait.until(lambda: reported_ahead_ms() > HOUR_MS - 10_000, "reported an hour ahead")
     daemon.terminate()
     clocks.right()
     daemon = start_on(embedded, environment=clocks.environment)

@@ -80,7 +80,7 @@ def test_a_credential_process_gives_keys_and_their_expiry(tmp_path):
 
 
 def test_expired_keys_are_shown_as_such(tmp_path):
-    """Whether AWS takes them is for AWS to say: this machine's clock may be wrong."""
+    """They are no error here: this machine's clock may be wrong, and AWS may accept them."""
     shown = fields(command(process_that_prints(tmp_path, Expiration="2020-01-01T00:00:00Z"), tmp_path))
     assert shown["expires"].startswith("2020-01-01T00:00:00.000Z (") and shown["expires"].endswith(" min ago)")
 

@@ -182,7 +182,7 @@ def test_keys_that_are_refused_and_have_no_successor_are_a_trouble(tables, strea
         assert SECRET not in daemon.log()
 
 
-# Keys that have expired, by somebody's clock.
+# Expired keys.
 
 HOUR_MS = 3_600_000
 

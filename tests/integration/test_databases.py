@@ -1,5 +1,5 @@
-"""A database is known by its path being the file that is open. Deleted, moved or replaced under the process: nothing more
-is applied, readers get what there was, and it ends when the file is back. A process without a source makes no store."""
+"""A database must stay at its path. While it is deleted, moved or replaced, nothing more is applied, and readers get what
+there was, until the file is back. A process without a source makes no store."""
 
 import concurrent.futures
 import contextlib
@@ -44,7 +44,7 @@ def purchases(daemon):
 
 
 def trouble_of(daemon, pair):
-    """What /healthz says about the database."""
+    """The reason in /healthz that names the database."""
     reasons = lambda: [one["reason"] for one in daemon.health()["troubles"] if str(pair.link) in one["reason"]]
     return wait.until(reasons, "a trouble that names the database", seen=daemon.health)[0]
 
@@ -124,7 +124,7 @@ class LinkedElsewhere:
 
 
 class LogDeleted:
-    """As a restore does that was not told to stop the process: there is no way back."""
+    """As a restore does while the process runs. The log cannot be put back."""
 
     says = "deleted or moved"
     suffix, undo = "-wal", None

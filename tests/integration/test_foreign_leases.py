@@ -71,7 +71,7 @@ def test_a_leases_table_of_another_application_is_refused_and_not_written(aws, s
 
 
 def test_workers_that_begin_a_view_at_once_all_succeed(aws, shop, make_on, proxies):
-    """The second sees the leases of the first after it saw no record: the scan of its first look comes late."""
+    """The second process found no record; its scan runs after the first has made leases."""
     first = make_on(shop)
     late = make_on(shop, environment=proxies.environment)
     seen = []

@@ -101,8 +101,8 @@ def test_a_checkpoint_out_of_retention_is_a_trouble_and_reading_continues(pair, 
 def test_a_trimmed_checkpoint_is_a_loss_unless_all_that_was_trimmed_had_been_read(
     aws, pair, proxies, start_here, hours_ago, losses
 ):
-    """Kinesis says nothing: a read AT the checkpoint begins at the trim horizon, and the stream keeps a day. What tells
-    is the lease's asOf: an idle shard's checkpoint may be trimmed, and nothing is lost."""
+    """Kinesis does not report it: a read AT the checkpoint begins at the trim horizon, a day back. The lease's asOf decides:
+    the checkpoint of an idle shard may be trimmed without a loss."""
     pair.put(workload.generate(seed=38, events=300))
     daemon = start_here()
     wait_and_compare_rows(daemon, pair)

@@ -53,7 +53,7 @@ class Accepting(aws_behaviour.Layer):
 
 
 def created(pair):
-    """When the stream was, as the program writes it."""
+    """When the stream was created, as the program writes it."""
     summary = pair.aws.kinesis.describe_stream_summary(StreamName=pair.stream)["StreamDescriptionSummary"]
     return f"{summary['StreamCreationTimestamp'].astimezone(datetime.timezone.utc):%Y-%m-%dT%H:%M:%S.%f}"[:-3]
 

@@ -83,7 +83,7 @@ class Readers:
         try:
             shard, content = self.shard(request), dict(reply.json())
         except (TypeError, ValueError):
-            return  # a fault made it (faults.NoAnswer)
+            return  # it was made by a fault (faults.NoAnswer)
         with self.lock:
             if request.operation == "GetRecords":
                 self.reads[shard].append((request.arrived, time.monotonic()))
@@ -257,7 +257,7 @@ class LateEnd(Layer):
 
 class Trimmed(Layer):
     """Of each shard, the records up to a sequence number are trimmed: `{shard: sequence number}`. A read AT one of them
-    begins at the trim horizon, and nothing says so."""
+    begins at the trim horizon, and no reply shows it."""
 
     def __init__(self, up_to):
         super().__init__()

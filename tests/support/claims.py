@@ -201,7 +201,7 @@ class History:
         if answer.as_of > answer.received + ahead_ms:
             yield f"it is {answer.as_of - answer.received} ms ahead of the time"
         if answer.most_lag and answer.as_of < answer.sent - answer.most_lag - young_ms:
-            yield f"it was older than {answer.most_lag} ms when it was asked for"
+            yield f"it was older than {answer.most_lag} ms when the request was sent"
 
     def of_rows(self, answer, as_of):
         for product, state in answer.products.items():

@@ -1,4 +1,4 @@
-"""Whether answers hold what their asOf says: a lamp that is sold, and every kind of answer about it."""
+"""Whether answers include what their asOf claims: a lamp that is sold, and every kind of answer about it."""
 
 import time
 

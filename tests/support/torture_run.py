@@ -46,7 +46,7 @@ CALM_S = {"dynamodb": 2.5, "sqlite": 1}  # in the end: no kills, so that the vie
 CALM_SHARE = 0.2  # of the events
 CATCH_UP_S = 15
 HOUR_MS = 3_600_000
-CUT_MS = 1000  # a Date has whole seconds: one that is late by less cannot be told from a right one
+CUT_MS = 1000  # a Date has whole seconds: one that is late by less looks like a right one
 
 
 @dataclasses.dataclass
@@ -98,8 +98,8 @@ EDGES = {
 
 
 def step_ms(rng, store):
-    """Up to 8 hours, either way; a small one is as likely as a large one. The times of a file are told by the wall clock,
-    so that a step must be larger than the age of an answer: else nobody could say which clock told it."""
+    """Up to 8 hours, either way; a small one is as likely as a large one. The times of a file are reported by the wall
+    clock: its steps are larger than the age of any answer, else Worker.by_the_machine could not undo them."""
     least = 50 if store == "dynamodb" else 60_000
     return rng.choice((-1, 1)) * round(least * (8 * HOUR_MS / least) ** rng.random())
 
@@ -118,7 +118,7 @@ def draw_edges(seed, store, seconds, workers):
     is_slewed = has_services and rng.random() < 0.3
     checks_signatures = has_services and rng.random() < 0.3
     if any(what == "no Date" for _, what, _ in disturbances):
-        checks_signatures = False  # nobody could sign for a service that hides the time by which it judges
+        checks_signatures = False  # no client could sign for a service that checks times and does not send its own
     edges = Edges(
         ahead_ms=[step_ms(rng, store) if rng.random() < 0.4 else 0 for _ in range(workers)],
         slewed=[(rng.randint(-80_000, 80_000), rng.randint(-500, 500)) if is_slewed else None for _ in range(workers)],
@@ -188,7 +188,7 @@ class Worker:
         return self.daemon is not None and self.daemon.is_running()
 
     def by_the_machine(self, as_of, received):
-        """A time that this worker told by its wall clock, which was ahead by one of these: the latest that it can be."""
+        """The machine's time for a time that this worker reported by its wall clock: the latest that is possible."""
         possible = [as_of - ahead for ahead in self.were_ahead_ms]
         return max((time for time in possible if time <= received), default=min(possible))
 
@@ -597,7 +597,7 @@ class SqliteRun(Run):
             self.written.append((self.size, claims.now_ms()))
 
     def settle(self):
-        """Its times are told by the wall clock, so that it must be right in the end."""
+        """Its times are reported by the wall clock, which must be right in the end."""
         worker = self.workers[0]
         worker.terminate()
         worker.clock_is_right()
@@ -605,7 +605,7 @@ class SqliteRun(Run):
         worker.daemon.wait_until_applied(SETTLE_S)
 
     def acknowledge(self):
-        """A line is acknowledged when the write that ended it has returned. Answers tell the worker's time."""
+        """A line is acknowledged when the write that ended it has returned. The times in answers are the worker's."""
         for answer in self.answers:
             answer.as_of = self.workers[0].by_the_machine(answer.as_of, answer.received)
         sizes, times = zip(*self.written)
@@ -654,7 +654,7 @@ class SqliteRun(Run):
 
 
 def part_differences(records, pair, letters):
-    """What the store has that it had at no time while these records were applied, one line for each difference."""
+    """One line for each value of the store that it had at no time while these records were applied."""
     states = collections.defaultdict(list)
     for _, event, row in claims.steps(records):
         states[event.product].append(dict(row))
