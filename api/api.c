@@ -254,12 +254,15 @@ bool api_is_caught_up(const struct api *api, int64_t as_of_ms) {
     return view_is_caught_up(&api->view, as_of_ms);
 }
 
+int64_t api_now(const struct api *api) {
+    return service_clock_wall(freshness_clock(api->view.freshness));
+}
+
 json_t *api_freshness(const struct api *api, int64_t as_of_ms) {
-    struct service_clock *clock = freshness_clock(api->view.freshness);
     json_t *json = json_object();
     json_object_set_new(json, "asOf", view_time(&api->view, as_of_ms));
     json_object_set_new(json, "caughtUp", json_boolean(view_is_caught_up(&api->view, as_of_ms)));
-    json_object_set_new(json, "time", answer_time(service_clock_wall(clock)));
+    json_object_set_new(json, "time", answer_time(api_now(api)));
     return json;
 }
 

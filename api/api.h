@@ -48,6 +48,9 @@ void api_rows_changed(struct api *api, const char *const product_ids[], size_t n
 /* Whether a view that is complete up to then counts as caught up with its stream. */
 bool api_is_caught_up(const struct api *api, int64_t as_of_ms);
 
+/* Now, by the clock that the answers' as-of times are of. */
+int64_t api_now(const struct api *api);
+
 /* The data of a `freshness` event of /live; the caller's. */
 json_t *api_freshness(const struct api *api, int64_t as_of_ms);
 

@@ -56,6 +56,19 @@ const char *clock_format(int64_t real_ms, char out[CLOCK_TEXT_SIZE]) {
     return out;
 }
 
+#define DAYS "ThuFriSatSunMonTueWed" /* from 1970-01-01 on */
+#define MONTHS "JanFebMarAprMayJunJulAugSepOctNovDec"
+
+const char *clock_format_http(int64_t real_ms, char out[CLOCK_TEXT_SIZE]) {
+    time_t seconds = (time_t)(real_ms / 1000);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    snprintf(out, CLOCK_TEXT_SIZE, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", &DAYS[seconds / 86400 % 7 * 3],
+             tm.tm_mday, &MONTHS[tm.tm_mon * 3], (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min,
+             tm.tm_sec);
+    return out;
+}
+
 /* Reads exactly `digits` digits at `*at`; false if there are fewer. */
 static bool take_number(const char **at, const char *end, int digits, int *value) {
     *value = 0;
@@ -152,7 +165,7 @@ bool clock_parse_http(const char *text, int64_t *real_ms) {
 
     if (!take_name(&at, end, "MonTueWedThuFriSatSun", &weekday) || !take_text(&at, end, ", ") ||
         !take_number(&at, end, 2, &day) || !take_char(&at, end, ' ') ||
-        !take_name(&at, end, "JanFebMarAprMayJunJulAugSepOctNovDec", &month) || !take_char(&at, end, ' ') ||
+        !take_name(&at, end, MONTHS, &month) || !take_char(&at, end, ' ') ||
         !take_number(&at, end, 4, &year) || !take_char(&at, end, ' ') || !take_number(&at, end, 2, &hour) ||
         !take_char(&at, end, ':') || !take_number(&at, end, 2, &minute) || !take_char(&at, end, ':') ||
         !take_number(&at, end, 2, &second) || !take_text(&at, end, " GMT") || at != end)

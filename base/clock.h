@@ -37,6 +37,9 @@ const char *clock_format(int64_t real_ms, char out[CLOCK_TEXT_SIZE]);
  * milliseconds). False if `text` is anything else. */
 bool clock_parse(const char *text, size_t length, int64_t *real_ms);
 
+/* HTTP's form (below) into `out`, cut to the second; years 1970 to 9999. Returns `out`. */
+const char *clock_format_http(int64_t real_ms, char out[CLOCK_TEXT_SIZE]);
+
 /* HTTP's form, "Mon, 23 Nov 2026 04:36:00 GMT" (RFC 9110 section 5.6.7, IMF-fixdate; the obsolete forms are
  * refused, and the name of the day is not compared with the date). False if `text` is anything else. */
 bool clock_parse_http(const char *text, int64_t *real_ms);

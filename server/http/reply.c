@@ -106,6 +106,10 @@ static void add_headers(struct MHD_Response *response, const struct answer *answ
 static void add_call_headers(struct MHD_Response *response, const struct api_call *call,
                              const struct http_reply_extras *extras) {
     add_headers(response, call->answer);
+    if (call->answer->has_as_of) { /* else libmicrohttpd's, by our wall clock */
+        char date[CLOCK_TEXT_SIZE];
+        add(response, "Date", clock_format_http(api_now(call->api), date));
+    }
     if (call->cached) {
         add_number(response, "Age", call->age_ms / 1000);
         add(response, "Cache-Status", cache_status(call->state));

@@ -161,6 +161,14 @@ static void the_boot_clock_never_decreases(void **state) {
     assert_true(clock_real_ms() > 1600000000000); /* in milliseconds, since the epoch */
 }
 
+static void http_dates_are_written_in_the_preferred_form(void **state) {
+    (void)state;
+    char text[CLOCK_TEXT_SIZE];
+    assert_string_equal(clock_format_http(784111777999, text), "Sun, 06 Nov 1994 08:49:37 GMT");
+    assert_string_equal(clock_format_http(0, text), "Thu, 01 Jan 1970 00:00:00 GMT");
+    assert_string_equal(clock_format_http(1709251199000, text), "Thu, 29 Feb 2024 23:59:59 GMT");
+}
+
 static void http_dates_are_read_in_the_preferred_form_only(void **state) {
     (void)state;
     int64_t time_ms;
@@ -190,6 +198,7 @@ static void http_dates_are_read_in_the_preferred_form_only(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(http_dates_are_written_in_the_preferred_form),
         cmocka_unit_test(http_dates_are_read_in_the_preferred_form_only),
         cmocka_unit_test(known_times_are_formatted_and_parsed),
         cmocka_unit_test(every_time_is_parsed_from_its_text),
