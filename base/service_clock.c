@@ -237,9 +237,19 @@ int64_t service_clock_take(struct service_clock *c, int64_t stored_ms) {
     return time_ms < now_ms ? time_ms : now_ms;
 }
 
-bool service_clock_is_ahead(struct service_clock *c, int64_t stored_ms) {
+int64_t service_clock_limit(struct service_clock *c) {
     const struct clock_reading now = clock_read();
-    int64_t latest_ms = latest(c, &now);
-    return stored_ms != SERVICE_CLOCK_UNKNOWN && latest_ms != SERVICE_CLOCK_UNKNOWN &&
-           stored_ms - wall_ahead_ms(c) > latest_ms + SERVICE_CLOCK_AHEAD_MS;
+    int64_t latest_ms = c ? latest(c, &now) : SERVICE_CLOCK_UNKNOWN;
+    return latest_ms == SERVICE_CLOCK_UNKNOWN ? INT64_MAX : latest_ms + SERVICE_CLOCK_AHEAD_MS;
+}
+
+bool service_clock_is_ahead(struct service_clock *c, int64_t stored_ms) {
+    return stored_ms != SERVICE_CLOCK_UNKNOWN && stored_ms - wall_ahead_ms(c) > service_clock_limit(c);
+}
+
+bool service_clock_is_local(struct service_clock *c) {
+    pthread_mutex_lock(&c->lock);
+    bool is_local = c->is_local;
+    pthread_mutex_unlock(&c->lock);
+    return is_local;
 }

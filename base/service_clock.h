@@ -66,6 +66,13 @@ int64_t service_clock_wall(struct service_clock *c);
  * this clock is not known yet. A time up to SERVICE_CLOCK_AHEAD_MS ahead counts as now. */
 int64_t service_clock_take(struct service_clock *c, int64_t stored_ms);
 
+/* Whether nobody teaches it, from the start or because no reply had a Date. */
+bool service_clock_is_local(struct service_clock *c);
+
+/* A time of this clock above this one is wrong: an early Date made it, which has left the window since.
+ * INT64_MAX: not known, or no clock (NULL). */
+int64_t service_clock_limit(struct service_clock *c);
+
 /* Whether a stored time is so far ahead that no process with a right clock wrote it. */
 bool service_clock_is_ahead(struct service_clock *c, int64_t stored_ms);
 

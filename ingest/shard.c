@@ -107,6 +107,8 @@ void shard_read_report(struct shard *s, struct shard_report *report) {
     pthread_mutex_lock(&s->lock);
     *report = s->report;
     pthread_mutex_unlock(&s->lock);
+    if (report->progress.as_of_ms > service_clock_limit(clock_of(s)))
+        report->progress.as_of_ms = SERVICE_CLOCK_UNKNOWN;
     report->progress.as_of_ms = service_clock_tell(clock_of(s), report->progress.as_of_ms);
     int64_t prefetch_ms = prefetch_alive_ms(s->prefetch), shard_ms = pulse_last_ms(&s->pulse);
     report->alive_boot_ms = prefetch_ms < shard_ms ? prefetch_ms : shard_ms;
@@ -115,8 +117,9 @@ void shard_read_report(struct shard *s, struct shard_report *report) {
 static void report_as_of(struct shard *s, int64_t as_of_ms) {
     if (as_of_ms < 0)
         return;
+    int64_t limit_ms = service_clock_limit(clock_of(s));
     pthread_mutex_lock(&s->lock);
-    if (as_of_ms > s->report.progress.as_of_ms)
+    if (as_of_ms > s->report.progress.as_of_ms || s->report.progress.as_of_ms > limit_ms)
         s->report.progress.as_of_ms = as_of_ms;
     as_of_ms = s->report.progress.as_of_ms;
     pthread_mutex_unlock(&s->lock);

@@ -101,7 +101,14 @@ static void update_view(struct freshness *f, int64_t now_ms) {
     atomic_store(&f->as_of_ms, least);
 }
 
-static void raise_to(struct freshness *f, struct freshness_shard *shard, int64_t as_of_ms) {
+/* What is above the limit is dropped: an early Date made it. */
+static void raise_to(struct freshness *f, struct freshness_shard *shard, int64_t as_of_ms, int64_t limit_ms) {
+    if (shard->as_of_ms > limit_ms)
+        shard->as_of_ms = FRESHNESS_UNKNOWN;
+    if (f->latest_ms > limit_ms)
+        f->latest_ms = FRESHNESS_UNKNOWN;
+    if (as_of_ms > limit_ms)
+        return;
     if (as_of_ms > shard->as_of_ms)
         shard->as_of_ms = as_of_ms;
     if (as_of_ms > f->latest_ms)
@@ -111,6 +118,7 @@ static void raise_to(struct freshness *f, struct freshness_shard *shard, int64_t
 void freshness_set_shards(struct freshness *f, const struct freshness_shard *shards, size_t n,
                           int64_t now_ms) {
     struct freshness_shard *fresh = mem_alloc(n * sizeof *fresh);
+    int64_t limit_ms = service_clock_limit(f->clock);
     if (n)
         memcpy(fresh, shards, n * sizeof *fresh);
     if (n > 1)
@@ -119,8 +127,8 @@ void freshness_set_shards(struct freshness *f, const struct freshness_shard *sha
     pthread_mutex_lock(&f->lock);
     for (size_t i = 0; i < n; i++) {
         const struct freshness_shard *old = find(f, fresh[i].shard_id);
-        raise_to(f, &fresh[i], old ? old->as_of_ms : fresh[i].as_of_ms);
-        raise_to(f, &fresh[i], fresh[i].as_of_ms);
+        raise_to(f, &fresh[i], old ? old->as_of_ms : fresh[i].as_of_ms, limit_ms);
+        raise_to(f, &fresh[i], fresh[i].as_of_ms, limit_ms);
     }
     struct freshness_shard *before = f->shards;
     f->shards = fresh;
@@ -132,10 +140,11 @@ void freshness_set_shards(struct freshness *f, const struct freshness_shard *sha
 }
 
 void freshness_advance(struct freshness *f, const char *shard_id, int64_t as_of_ms, int64_t now_ms) {
+    int64_t limit_ms = service_clock_limit(f->clock);
     pthread_mutex_lock(&f->lock);
     struct freshness_shard *shard = find(f, shard_id);
     if (shard) {
-        raise_to(f, shard, as_of_ms);
+        raise_to(f, shard, as_of_ms, limit_ms);
         update_view(f, now_ms);
     }
     pthread_mutex_unlock(&f->lock);

@@ -3,7 +3,8 @@
  *
  * A shard's `as of` is a time: every event that reached the shard before it is in the views. The view's is
  * the least of all shards that have not ended. Shards that this process reads report it directly; those of
- * other workers are read from their leases. A shard's never goes back. Thread-safe; never blocks for long.
+ * other workers are read from their leases. A shard's never goes back, unless an early Date had put it
+ * into the future (base/service_clock.h). Thread-safe; never blocks for long.
  *
  * A history of it is kept for readers of an index, which may lag: what was in the rows a while ago is in the
  * index now. The view's time now, less the lag, would be wrong: while a backlog is applied, the view's time

@@ -41,6 +41,33 @@ static void the_as_of_of_the_view_is_that_of_its_oldest_shard(void **state) {
     assert_int_equal(freshness_as_of(f), 250);
 }
 
+static void teach(struct service_clock *clock, int64_t date_ms, int64_t seconds_ago) {
+    struct clock_reading then = clock_read();
+    then.raw_ms -= seconds_ago * 1000;
+    then.boot_ms -= seconds_ago * 1000;
+    service_clock_teach(clock, date_ms, &then, &then);
+}
+
+/* The clock forgets such a Date after 64 s, and what was made of it ends then, too. */
+static void an_as_of_that_an_early_date_put_into_the_future_is_dropped(void **state) {
+    enum { HOUR_MS = 3600000 };
+    const int64_t true_ms = INT64_C(1800000000000);
+    struct service_clock *clock = service_clock_new(true);
+    _cleanup_(freshness_freep) struct freshness *f = freshness_new(clock);
+    (void)state;
+    teach(clock, true_ms - 100000 + HOUR_MS, 100);
+    SET(f, {"a", true_ms - 50000 + HOUR_MS}, {"b", true_ms - 50000 + HOUR_MS});
+    assert_int_equal(freshness_as_of(f), true_ms - 50000 + HOUR_MS);
+    teach(clock, true_ms, 0);
+    freshness_advance(f, "a", true_ms - 2000, 0);
+    assert_int_equal(of_shard(f, "a"), true_ms - 2000);
+    SET(f, {"a", FRESHNESS_UNKNOWN}, {"b", FRESHNESS_UNKNOWN});
+    assert_int_equal(freshness_as_of(f), FRESHNESS_UNKNOWN); /* "b" has reported nothing since */
+    freshness_advance(f, "b", true_ms - 3000, 0);
+    assert_int_equal(freshness_as_of(f), true_ms - 3000);
+    service_clock_free(clock);
+}
+
 static void one_shard_without_an_as_of_makes_the_as_of_of_the_view_unknown(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new(NULL);
@@ -240,6 +267,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_as_of_of_the_view_is_unknown_before_the_shards_are_set),
         cmocka_unit_test(the_as_of_of_the_view_is_that_of_its_oldest_shard),
+        cmocka_unit_test(an_as_of_that_an_early_date_put_into_the_future_is_dropped),
         cmocka_unit_test(one_shard_without_an_as_of_makes_the_as_of_of_the_view_unknown),
         cmocka_unit_test(the_as_of_of_a_shard_never_decreases),
         cmocka_unit_test(a_shard_that_is_not_given_is_removed_and_ignored),
