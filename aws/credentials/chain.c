@@ -72,7 +72,7 @@ struct aws_credentials_chain {
 
 /* The time of AWS, or later. */
 static int64_t latest_aws_ms(struct service_clock *clock) {
-    return clock ? service_clock_age_now(clock, 0) : UNKNOWN;
+    return clock && !service_clock_is_local(clock) ? service_clock_age_now(clock, 0) : UNKNOWN;
 }
 
 struct aws_credentials_chain *aws_credentials_chain_new(const struct aws_credentials_source *sources,
