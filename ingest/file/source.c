@@ -380,8 +380,8 @@ static enum status file_read(struct source_reader *reader, int64_t until_ms, str
     r->at_end = true; /* if this read fails, the next one waits */
 
     ssize_t n = 0;
-    enum status status = check_path(r, e);
     int64_t began_ms = service_clock_now(r->file->clock);
+    enum status status = check_path(r, e);
     if (!status)
         status = fill(r, &n, e);
     if (status)
