@@ -113,19 +113,26 @@ static bool is_bound(const json_t *item) {
     return json_object_get(item, "identityKey") && json_object_get(item, "sourceArn");
 }
 
-/* Whether the table has a row that is not the record: *row is one, or NULL. A page of two rows has it. */
+/* Whether the table has a row that is not the record: *row is one, or NULL. A page may be empty and not the
+ * last. */
 static enum status find_other_row(struct store_dynamodb *d, const struct aws_run *run, json_t **row,
                                   struct error *e) {
-    json_auto_t *reply = NULL;
-    json_t *item;
-    size_t i;
-    json_t *body = json_pack("{s:s,s:b,s:i}", "TableName", d->leases_table, "ConsistentRead", 1, "Limit", 2);
-    enum status status = explain(d, dynamodb_once(d->client, "Scan", body, run, &reply, e), e);
-    json_array_foreach(json_object_get(reply, "Items"), i, item) {
-        const char *key = dynamodb_get_s(item, "leaseKey");
-        if (!key || strcmp(key, SOURCE_KEY) != 0)
-            take_item(row, item);
-    }
+    json_auto_t *body =
+        json_pack("{s:s,s:b,s:i}", "TableName", d->leases_table, "ConsistentRead", 1, "Limit", 2);
+    enum status status;
+    bool more;
+    do {
+        json_auto_t *reply = NULL;
+        json_t *item;
+        size_t i;
+        status = explain(d, dynamodb_once(d->client, "Scan", json_incref(body), run, &reply, e), e);
+        json_array_foreach(json_object_get(reply, "Items"), i, item) {
+            const char *key = dynamodb_get_s(item, "leaseKey");
+            if (!key || strcmp(key, SOURCE_KEY) != 0)
+                take_item(row, item);
+        }
+        more = dynamodb_next_page(body, reply);
+    } while (!status && !*row && more);
     return status;
 }
 
