@@ -103,10 +103,10 @@ def test_an_address_that_is_taken_is_exit_status_1_and_named(aws, tables):
         assert done.returncode == 1 and address in done.stderr
 
 
-def test_an_option_can_come_from_the_environment_and_the_command_line_wins(aws, tables, make_daemon):
+def test_an_option_can_come_from_the_environment_and_the_command_line_wins(tables, stream, make_daemon):
     daemon = make_daemon(
         tables,
-        None,
+        stream,
         "--cache-ttl-ms",
         "1000",
         environment={"WINNER_VIEW_CACHE_TTL_MS": "2000", "WINNER_VIEW_IDENTITIES": "full"},

@@ -379,11 +379,14 @@ def test_a_missing_product_is_distinguished_from_one_not_caught_up_yet(market, e
         page.until_text("#details-note", "There is no such product")
         assert page.text("#details-title") == odd
         page.press("Escape")
-    daemon = make_on(embedded).start(ready=False)  # its file does not exist yet
+    first_line = pairs.begin(embedded).journal.read_bytes()
+    embedded.journal.unlink()
+    daemon = make_on(embedded).start(ready=False)  # it waits for its file
     daemon.wait_until_listening()
     page = visit(daemon, "#/product/lamp", allowed=".* 503 ")
     page.until_text("#details-note", "still catching up")
     page.until_text("#merchant", "Not known yet how current this is")
+    embedded.append(first_line)
     embedded.put(puts(SMALL))
     page.until_text("#details-content", "Registered by\nAnn")
 

@@ -42,7 +42,15 @@ def create_stream(kinesis, name, shards=3):
 
 def delete_stream(kinesis, name):
     kinesis.delete_stream(StreamName=name)
-    wait.until(lambda: name not in kinesis.list_streams(Limit=1000)["StreamNames"], f"stream {name} deleted")
+
+    def is_gone():  # not by list_streams, which returns a hundred names at a time
+        try:
+            kinesis.describe_stream_summary(StreamName=name)
+            return False
+        except kinesis.exceptions.ResourceNotFoundException:
+            return True
+
+    wait.until(is_gone, f"stream {name} deleted")
 
 
 def until_active(kinesis, name):

@@ -205,6 +205,12 @@ class Worker:
             return daemon.health()["caughtUp"]
         return False
 
+    def has_opened_its_file(self):
+        """A process that starts beside another file is refused, and right so."""
+        with contextlib.suppress(OSError):
+            return self.daemon.get("/readyz").status == 200
+        return False
+
     def step_clock(self, ms):
         self.were_ahead_ms.append(self.were_ahead_ms[-1] + ms)
         self.clocks.step(real_ms=ms)
@@ -516,8 +522,7 @@ class DynamodbRun(Run):
         new one refuses; nothing of the other stream may be in the view."""
         records = self.records()
         chance = random.Random(f"again {self.plan.seed}")
-        self.aws.kinesis.delete_stream(StreamName=self.name, EnforceConsumerDeletion=True)
-        wait.until(lambda: self.name not in self.aws.kinesis.list_streams()["StreamNames"], "the stream is gone")
+        cloud.delete_stream(self.aws.kinesis, self.name)
         cloud.create_stream(self.aws.kinesis, self.name, chance.randint(1, 4))
         for worker in self.workers:
             worker.may_refuse = True
@@ -618,7 +623,7 @@ class SqliteRun(Run):
         if not worker.is_running() or worker.may_die or worker.may_refuse or worker.is_frozen:
             return False
         if what == "wrong file":
-            return self.wrong_file(worker, at, number)
+            return worker.has_opened_its_file() and self.wrong_file(worker, at, number)
         self.second_process(worker)
         return True
 

@@ -100,8 +100,10 @@ static inline json_t *call_kinesis(struct fixture *t, const char *operation, jso
     struct aws_call call = {.operation = operation, .body = text, .length = strlen(text)};
     enum status status = aws_client_call(t->client, &call, NULL);
     json_t *reply = json_incref(call.reply);
-    if (status)
+    if (status) {
         print_error("%s: %s\n", operation, call.error.message);
+        json_decref(reply);
+    }
     aws_call_deinit(&call);
     free(text);
     json_decref(body);
