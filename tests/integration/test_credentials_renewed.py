@@ -1,4 +1,4 @@
-"""A running service whose keys stop working: they are fetched again from where they came from, whatever that is."""
+"""A running service whose keys stop working: each kind of source is asked again."""
 
 import contextlib
 import json
