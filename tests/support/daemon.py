@@ -1,5 +1,6 @@
 """`winner-view serve` as a process under test: started with options, requested over HTTP, stopped by its pid."""
 
+import collections
 import json
 import os
 import pathlib
@@ -22,6 +23,7 @@ class Daemon:
 
     START_TIMEOUT_S = 60
     STOP_TIMEOUT_S = 25
+    writers = collections.defaultdict(list)  # of each file of dead letters
 
     def __init__(self, options, environment, dead_letter_file=None, port=None):
         self.port = port or emulators.free_port()
@@ -30,6 +32,7 @@ class Daemon:
         self.dead_letter_file = dead_letter_file
         self.process = None
         self.stderr = tempfile.TemporaryFile()
+        self.writers[dead_letter_file].append(self)
 
     def start(self, ready=True):
         self.process = subprocess.Popen(
@@ -170,7 +173,11 @@ class Daemon:
         return wait.until(known, "boards with an asOf", every_s=0.25)
 
     def dead_letters(self):
-        return read_dead_letters(self.dead_letter_file)
+        return read_dead_letters(self.dead_letter_file, any(map(was_killed, self.writers[self.dead_letter_file])))
+
+
+def was_killed(daemon):
+    return daemon.process is not None and daemon.process.poll() == -signal.SIGKILL
 
 
 def read_dead_letters(path, may_be_torn=False):
