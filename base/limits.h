@@ -97,7 +97,7 @@
 #define LIMIT_AGGREGATED_PARTS 65536
 #define LIMIT_AGGREGATED_PART_BYTES 256
 
-/* Bytes of records in memory over all shards (ingest/memory_budget.h), and how many of them GetRecords
+/* Bytes of records in memory over all shards (base/memory_budget.h), and how many of them GetRecords
  * reserves while it is under way: the largest reply, 10 MB of data, arrives as 14 MB of JSON, which is held
  * as text in a buffer that doubled, and parsed. */
 #define LIMIT_INFLIGHT_BYTES (128u << 20)

@@ -9,9 +9,9 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/memory_budget.h"
 #include "base/pulse.h"
 #include "base/waker.h"
-#include "ingest/memory_budget.h"
 
 struct prefetch {
     char shard_id[LIMIT_SHARD_ID_BYTES + 1];

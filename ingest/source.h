@@ -18,7 +18,7 @@
 #include "base/error.h"
 #include "views/store.h"
 
-struct budget; /* ingest/memory_budget.h */
+struct budget; /* base/memory_budget.h */
 struct source;
 struct source_reader;
 

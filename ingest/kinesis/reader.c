@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/memory_budget.h"
 #include "base/metrics.h"
 #include "base/random.h"
 #include "base/service_clock.h"
@@ -15,7 +16,6 @@
 #include "ingest/kinesis/refusal.h"
 #include "ingest/kinesis/reply.h"
 #include "ingest/kinesis/stream.h"
-#include "ingest/memory_budget.h"
 
 enum {
     GET_RECORDS_LIMIT = 10000, /* GetRecords' own maximum */

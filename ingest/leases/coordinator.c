@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memory_budget.h"
 #include "base/metrics.h"
 #include "base/pulse.h"
 #include "base/waker.h"
@@ -16,7 +17,6 @@
 #include "ingest/leases/lease_cleanup.h"
 #include "ingest/leases/lease_table.h"
 #include "ingest/leases/taker.h"
-#include "ingest/memory_budget.h"
 
 static struct metrics_family leases_family = {
     .name = "winner_view_leases",

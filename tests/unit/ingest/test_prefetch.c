@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/memory_budget.h"
 #include "base/waker.h"
-#include "ingest/memory_budget.h"
 #include "tests/unit/support/test.h"
 
 /* A call that hangs fails by the time-out of the test. No time is measured. */

@@ -14,8 +14,8 @@
  *
  * Thread-safe; a claim is used by one thread at a time. Where a budget is borrowed, NULL means no limit.
  */
-#ifndef INGEST_MEMORY_BUDGET_H
-#define INGEST_MEMORY_BUDGET_H
+#ifndef BASE_MEMORY_BUDGET_H
+#define BASE_MEMORY_BUDGET_H
 
 #include <stdbool.h>
 #include <stddef.h>

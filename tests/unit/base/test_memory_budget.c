@@ -1,4 +1,4 @@
-#include "ingest/memory_budget.h"
+#include "base/memory_budget.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
