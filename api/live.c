@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/pulse.h"
+#include "base/thread.h"
 #include "base/waker.h"
 
 enum kind { KIND_MERCHANT, KIND_PHOTOGRAPHER, KIND_FRESHNESS, KINDS };
@@ -414,11 +415,9 @@ struct live *live_new(struct api *api, unsigned max_readers) {
 }
 
 enum status live_start(struct live *hub, struct error *e) {
-    int code = pthread_create(&hub->thread, NULL, hub_main, hub);
-    if (code)
-        return error_set(e, STATUS_FAILED, "cannot start a thread: %s", strerror(code));
-    hub->has_thread = true;
-    return STATUS_OK;
+    enum status status = thread_start(&hub->thread, "live", hub_main, hub, e);
+    hub->has_thread = !status;
+    return status;
 }
 
 void live_end(struct live *hub) {

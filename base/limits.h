@@ -16,6 +16,10 @@
 #define LIMIT_TROUBLE_CHANGE_MS 10000  /* shortest time between two log lines about a trouble that changes */
 #define LIMIT_TROUBLE_REMIND_MS 300000 /* time between two log lines about a trouble that lasts */
 
+/* A thread's stack. The deepest JSON that jansson reads takes 615 KiB. Where the system backs
+ * memory by huge pages (2 MiB), a larger stack can cost one. */
+#define LIMIT_STACK_BYTES (1u << 20)
+
 /* AWS calls. A GetRecords reply holds at most 10 MB of data (14 MB of JSON); BatchGetItem 16 MB. */
 #define LIMIT_AWS_REPLY_BYTES (20u << 20)
 #define LIMIT_AWS_CONNECT_MS 3000

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/memory_budget.h"
 #include "base/pulse.h"
+#include "base/thread.h"
 #include "base/waker.h"
 
 struct prefetch {
@@ -196,8 +197,7 @@ struct prefetch *prefetch_start(struct source *source, const struct source_shard
         batch_init(&p->items[i].batch, p->shard_id, options->batch_records);
     waker_init(&p->has_item);
     waker_init(&p->has_room);
-    if (pthread_create(&p->thread, NULL, prefetch_run, p) != 0)
-        mem_exhausted(); /* out of threads is out of memory */
+    thread_must_start(&p->thread, "prefetch", prefetch_run, p);
     return p;
 }
 

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/random.h"
+#include "base/thread.h"
 #include "ingest/batch_window.h"
 #include "ingest/prefetch.h"
 
@@ -381,8 +382,7 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     strcpy(shard.starting_hash_key, lease->starting_hash_key);
     strcpy(shard.ending_hash_key, lease->ending_hash_key);
     s->prefetch = prefetch_start(context->source, &shard, &start, &options);
-    if (pthread_create(&s->thread, NULL, shard_run, s) != 0)
-        mem_exhausted(); /* out of threads is out of memory */
+    thread_must_start(&s->thread, "shard", shard_run, s);
     return s;
 }
 

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/pulse.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "base/utf8.h"
 #include "base/waker.h"
 
@@ -120,9 +121,9 @@ struct notifier *notifier_new(const struct notify *notify, struct health *health
 }
 
 enum status notifier_start(struct notifier *n, struct error *e) {
-    int code = pthread_create(&n->thread, NULL, notifier_main, n);
-    n->has_thread = !code;
-    return code ? error_set(e, STATUS_FAILED, "cannot start a thread: %s", strerror(code)) : STATUS_OK;
+    enum status status = thread_start(&n->thread, "notifier", notifier_main, n, e);
+    n->has_thread = !status;
+    return status;
 }
 
 void notifier_ready(struct notifier *n) {

@@ -2,10 +2,10 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/thread.h"
 
 /* Does not write to a log that hangs. */
 static void log_end(void) {
@@ -24,9 +24,9 @@ static void *guard_main(void *argument) {
 
 void stop_guard_start(int64_t timeout_ms) {
     pthread_t thread;
-    int code = pthread_create(&thread, NULL, guard_main, (void *)(intptr_t)timeout_ms);
-    if (code)
-        log_warn("cannot start a thread: %s", strerror(code));
+    struct error e;
+    if (thread_start(&thread, "stop guard", guard_main, (void *)(intptr_t)timeout_ms, &e))
+        log_warn("%s", e.message);
     else
         pthread_detach(thread);
 }

@@ -21,6 +21,7 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "base/service_clock.h"
+#include "base/thread.h"
 #include "base/waker.h"
 
 static struct metrics_family expiry_family = {
@@ -396,8 +397,7 @@ static void *run_thread(void *data);
 static void start_thread(struct aws_credentials_chain *chain) {
     pthread_mutex_lock(&chain->lock);
     if (!chain->started && !chain->cancelled) {
-        if (pthread_create(&chain->thread, NULL, run_thread, chain) != 0)
-            mem_exhausted();
+        thread_must_start(&chain->thread, "credentials", run_thread, chain);
         chain->started = true;
     }
     pthread_mutex_unlock(&chain->lock);

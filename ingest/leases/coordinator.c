@@ -12,6 +12,7 @@
 #include "base/memory_budget.h"
 #include "base/metrics.h"
 #include "base/pulse.h"
+#include "base/thread.h"
 #include "base/waker.h"
 #include "ingest/leases/held_lease.h"
 #include "ingest/leases/lease_cleanup.h"
@@ -356,8 +357,7 @@ struct coordinator *coordinator_start(const struct coordinator_options *options,
     waker_init(&c->waker);
     waker_init(&c->stopped);
     metrics_set(METRICS_SERIES(&leases_family, NULL), 0);
-    if (pthread_create(&c->thread, NULL, coordinator_run, c) != 0)
-        mem_exhausted();
+    thread_must_start(&c->thread, "coordinator", coordinator_run, c);
     return c;
 }
 

@@ -3,13 +3,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/thread.h"
 #include "base/waker.h"
 
 static struct metrics_family forgotten_family = {
@@ -130,8 +130,7 @@ struct lease_cleanup *lease_cleanup_start(const struct lease_cleanup_options *op
     struct lease_cleanup *c = mem_zalloc(sizeof *c);
     c->options = *options;
     waker_init(&c->waker);
-    if (pthread_create(&c->thread, NULL, lease_cleanup_run, c) != 0)
-        mem_exhausted(); /* out of threads is out of memory */
+    thread_must_start(&c->thread, "lease cleanup", lease_cleanup_run, c);
     return c;
 }
 

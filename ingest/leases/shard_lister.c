@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pulse.h"
+#include "base/thread.h"
 
 struct shard_lister {
     struct source *source;
@@ -84,8 +85,7 @@ struct shard_lister *shard_lister_start(struct source *source, struct health *he
     l->listed = listed;
     pthread_mutex_init(&l->lock, NULL);
     waker_init(&l->waker);
-    if (pthread_create(&l->thread, NULL, shard_lister_run, l) != 0)
-        mem_exhausted(); /* out of threads is out of memory */
+    thread_must_start(&l->thread, "shard lister", shard_lister_run, l);
     return l;
 }
 

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "base/waker.h"
 #include "server/listen.h"
 
@@ -116,13 +117,13 @@ enum status acceptor_start(struct acceptor **out, const struct acceptor_options 
     struct acceptor *a = *out = mem_zalloc(sizeof *a);
     a->options = *options;
     waker_init(&a->waker);
-    int code = pthread_create(&a->thread, NULL, acceptor_main, a);
-    if (!code)
+    enum status status = thread_start(&a->thread, "acceptor", acceptor_main, a, e);
+    if (!status)
         return STATUS_OK;
     waker_deinit(&a->waker);
     free(a);
     *out = NULL;
-    return error_set(e, STATUS_FAILED, "cannot start a thread: %s", strerror(code));
+    return status;
 }
 
 void acceptor_end(struct acceptor *a, int64_t deadline_ms) {

@@ -4,7 +4,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include <utlist.h>
@@ -12,6 +11,7 @@
 #include "base/clock.h"
 #include "base/condition.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "server/http/metrics.h"
 
 void http_connection_unref(struct connection *c) {
@@ -116,8 +116,7 @@ static void *timekeeper_main(void *argument) {
 }
 
 enum status http_timekeeper_start(struct http *http, struct error *e) {
-    int code = pthread_create(&http->timekeeper, NULL, timekeeper_main, http);
-    return code ? error_set(e, STATUS_FAILED, "cannot start a thread: %s", strerror(code)) : STATUS_OK;
+    return thread_start(&http->timekeeper, "http timekeeper", timekeeper_main, http, e);
 }
 
 void http_timekeeper_end(struct http *http) {

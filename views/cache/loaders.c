@@ -2,7 +2,6 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -10,6 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/pulse.h"
+#include "base/thread.h"
 #include "views/cache/internal.h"
 
 struct loaders {
@@ -125,10 +125,11 @@ enum status cache_start(struct cache *c, cache_load_function *load, void *contex
     condition_init(&l->time_needed);
     pthread_cond_init(&l->load_queued, NULL);
     for (size_t i = 0; i < LIMIT_LOADERS + 1; i++) {
-        int code = pthread_create(&l->threads[i], NULL, i ? loader_main : timekeeper_main, c);
-        if (code) {
+        enum status status = i ? thread_start(&l->threads[i], "loader", loader_main, c, e)
+                               : thread_start(&l->threads[i], "load timekeeper", timekeeper_main, c, e);
+        if (status) {
             cache_stop(c);
-            return error_set(e, STATUS_FAILED, "cannot start a loader thread: %s", strerror(code));
+            return status;
         }
         l->n_threads++;
     }

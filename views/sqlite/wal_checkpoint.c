@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "views/sqlite/internal.h"
 
 static int log_has_grown(void *data, sqlite3 *db, const char *name, int pages) {
@@ -47,8 +48,7 @@ enum status store_sqlite_start_checkpointer(struct store_sqlite *d, struct error
     if (status)
         return status;
     waker_init(&d->checkpointer.waker);
-    if (pthread_create(&d->checkpointer.thread, NULL, checkpointer_run, d) != 0)
-        mem_exhausted(); /* treated like out of memory */
+    thread_must_start(&d->checkpointer.thread, "checkpointer", checkpointer_run, d);
     d->checkpointer.running = true;
     sqlite3_wal_hook(d->writer.db, log_has_grown, d);
     return STATUS_OK;
