@@ -25,7 +25,7 @@ RUN install -d -o 65532 -g 65532 /var/lib/winner-view
 COPY --from=build /out/usr/bin/winner-view /usr/bin/winner-view
 WORKDIR /var/lib/winner-view
 USER 65532:65532
-ENV WINNER_VIEW_LISTEN=0.0.0.0:8080
+ENV WINNER_VIEW_LISTEN=[::]:8080
 ENV WINNER_VIEW_LOG_FORMAT=json
 EXPOSE 8080
 # Liveness only: a process that replays, waits for its store or is degraded must not be killed.

@@ -55,22 +55,50 @@ static int open_one(const struct addrinfo *info) {
     return -1;
 }
 
-int listen_open(const char *text, struct error *e) {
-    struct listen_address address;
+/* The first of the host's addresses that can be bound. On failure -1, and `*code` is getaddrinfo's, or 0 with
+ * errno. */
+static int open_first(const struct listen_address *address, int *code) {
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found;
-    if (listen_parse(text, &address, e) != STATUS_OK)
-        return -1;
-    int code = getaddrinfo(address.host, address.port, &hints, &found);
-    if (code) {
-        error_set(e, STATUS_INVALID, "cannot listen on '%s': %s", text, gai_strerror(code));
-        return -1;
-    }
     int fd = -1;
+    *code = getaddrinfo(address->host, address->port, &hints, &found);
+    if (*code)
+        return -1;
     for (const struct addrinfo *info = found; info && fd < 0; info = info->ai_next)
         fd = open_one(info);
-    if (fd < 0)
-        error_set(e, STATUS_FAILED, "cannot listen on '%s': %s", text, strerror(errno));
+    int error = errno;
     freeaddrinfo(found);
+    errno = error;
+    return fd;
+}
+
+bool listen_is_any(const char *host) {
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return v4.s_addr == htonl(INADDR_ANY);
+    return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6);
+}
+
+/* A kernel without IPv6 (none compiled in, or ipv6.disable=1) refuses its sockets so (socket(2)). Where only
+ * addresses are disabled (sysctl disable_ipv6), :: can be bound, and accepts IPv4. */
+static bool lacks_ipv6(int code) {
+    return code == 0 && errno == EAFNOSUPPORT;
+}
+
+int listen_open(const char *text, struct error *e) {
+    struct listen_address address;
+    int code;
+    if (listen_parse(text, &address, e) != STATUS_OK)
+        return -1;
+    int fd = open_first(&address, &code);
+    if (fd < 0 && lacks_ipv6(code) && listen_is_any(address.host)) {
+        strcpy(address.host, "0.0.0.0");
+        fd = open_first(&address, &code);
+    }
+    if (fd < 0 && code)
+        error_set(e, STATUS_INVALID, "cannot listen on '%s': %s", text, gai_strerror(code));
+    else if (fd < 0)
+        error_set(e, STATUS_FAILED, "cannot listen on '%s': %s", text, strerror(errno));
     return fd;
 }
 
@@ -95,4 +123,10 @@ unsigned listen_port(int fd) {
     if (address.ss_family == AF_INET6)
         return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
     return address.ss_family == AF_INET ? ntohs(((struct sockaddr_in *)&address)->sin_port) : 0;
+}
+
+bool listen_is_ipv4(int fd) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    return getsockname(fd, (struct sockaddr *)&address, &length) == 0 && address.ss_family == AF_INET;
 }

@@ -1,8 +1,5 @@
 #include "server/commands/healthcheck.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,16 +8,6 @@
 #include "base/mem.h"
 #include "server/commands/commands.h"
 #include "server/listen.h"
-
-/* All interfaces: a server on 0.0.0.0 or [::], which accepts IPv4 too (server/listen.c), answers on
- * 127.0.0.1, even if the machine has no IPv6. */
-static bool is_any(const char *host) {
-    struct in_addr v4;
-    struct in6_addr v6;
-    if (inet_pton(AF_INET, host, &v4) == 1)
-        return v4.s_addr == htonl(INADDR_ANY);
-    return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6);
-}
 
 enum status healthcheck_url(const struct options *options, char *out, size_t size, struct error *e) {
     struct listen_address address;
@@ -36,7 +23,8 @@ enum status healthcheck_url(const struct options *options, char *out, size_t siz
         return error_set(e, STATUS_INVALID,
                          "%s: '%s' leaves the port to the system, so it is not known here; give one", option,
                          text);
-    const char *host = is_any(address.host) ? "127.0.0.1" : address.host;
+    /* All addresses: also with [::] the server accepts IPv4, with or without IPv6 in the kernel. */
+    const char *host = listen_is_any(address.host) ? "127.0.0.1" : address.host;
     snprintf(out, size, strchr(host, ':') ? "http://[%s]:%s/livez" : "http://%s:%s/livez", host,
              address.port);
     return STATUS_OK;

@@ -48,12 +48,20 @@ static void make_worker_id(struct service *s) {
         snprintf(s->worker_id, sizeof s->worker_id, "%s:%ld:%s", host, (long)getpid(), suffix);
 }
 
+/* The option asks for an IPv6 address, and the kernel has none. */
+static bool lacks_ipv6(const struct http *http, const char *option) {
+    return http && *option == '[' && http_is_ipv4(http);
+}
+
 /* The address with its real port, if the option has port 0. */
 static const char *bound_address(const struct http *http, const char *option, char *out, size_t size) {
     const char *colon = option ? strrchr(option, ':') : NULL;
     if (!http)
         return "none";
-    snprintf(out, size, "%.*s:%u", (int)(colon - option), option, http_port(http));
+    if (lacks_ipv6(http, option))
+        snprintf(out, size, "0.0.0.0:%u", http_port(http));
+    else
+        snprintf(out, size, "%.*s:%u", (int)(colon - option), option, http_port(http));
     return out;
 }
 
@@ -65,6 +73,8 @@ static void log_addresses(const struct service *s) {
               LOG_FIELDS("source", s->options->source, "store", s->options->store, "worker", s->worker_id,
                          "version", WINNER_VIEW_VERSION, "listen", address, "opsListen", ops),
               "listening on %s", address);
+    if (lacks_ipv6(s->http, s->options->listen) || lacks_ipv6(s->ops, s->options->ops_listen))
+        log_info("there is no IPv6 here: [::] is IPv4 alone");
 }
 
 static enum status start_api(struct service *s, struct error *e) {

@@ -337,6 +337,7 @@ struct http *http_new(const struct http_options *options, struct api *api, struc
     http->api = api;
     http->options = *options;
     http->port = listen_port(fd);
+    http->is_ipv4 = listen_is_ipv4(fd);
     condition_init(&http->changed);
     pthread_mutex_init(&http->lock, NULL);
     if (start_parts(http, fd, e)) {
@@ -349,6 +350,10 @@ struct http *http_new(const struct http_options *options, struct api *api, struc
 
 unsigned http_port(const struct http *http) {
     return http->port;
+}
+
+bool http_is_ipv4(const struct http *http) {
+    return http->is_ipv4;
 }
 
 void http_free(struct http *http) {

@@ -13,6 +13,7 @@
 #ifndef SERVER_HTTP_HTTP_H
 #define SERVER_HTTP_HTTP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "api/api.h"
@@ -41,6 +42,9 @@ struct http *http_new(const struct http_options *options, struct api *api, struc
 
 /* The port that it listens on, which the system chose if `listen` has port 0. */
 unsigned http_port(const struct http *http);
+
+/* Whether it accepts IPv4 alone, as it does for [::] where the kernel has no IPv6. */
+bool http_is_ipv4(const struct http *http);
 
 /* Stops listening. A client whose connect() succeeded before another one was refused is still served
  * (server/http/acceptor.h). Blocks for LIMIT_HANDSHAKE_MS, at most until `deadline_ms` (CLOCK_BOOTTIME). */

@@ -69,6 +69,7 @@ struct http {
     struct MHD_Daemon *daemon;
     struct acceptor *acceptor; /* owns the listening socket; counts connections from accept to close */
     unsigned port;
+    bool is_ipv4;
     atomic_bool draining;
     atomic_bool stopping;  /* no request may wait for the store any more */
     atomic_uint suspended; /* connections, counted from before MHD_suspend_connection until

@@ -115,7 +115,7 @@ def own_names(environment):
 def with_free_ports(environment):
     """The environment with free local ports: a container has all ports to itself."""
     return {
-        name: re.sub(r"^0\.0\.0\.0:\d+$", f"127.0.0.1:{emulators.free_port()}", value)
+        name: re.sub(r"^\[::\]:\d+$", f"127.0.0.1:{emulators.free_port()}", value)
         for name, value in environment.items()
     }
 
@@ -179,12 +179,12 @@ def test_the_load_balancer_forwards_to_the_view_port_and_checks_health_on_the_op
         ports = {mapping["ContainerPort"] for mapping in container["PortMappings"]}
         target, is_served = one.resources["TargetGroup"], "LoadBalancers" in properties
         assert is_served == (environment["WINNER_VIEW_LISTEN"] != "none"), service_name
-        assert environment["WINNER_VIEW_OPS_LISTEN"] == f"0.0.0.0:{target['HealthCheckPort']}"
+        assert environment["WINNER_VIEW_OPS_LISTEN"] == f"[::]:{target['HealthCheckPort']}"
         assert int(target["HealthCheckPort"]) in ports and target["HealthCheckPath"] == "/healthz"
         if is_served:
             (balanced,) = properties["LoadBalancers"]
             assert balanced["ContainerName"] == container["Name"]
-            assert environment["WINNER_VIEW_LISTEN"] == f"0.0.0.0:{target['Port']}"
+            assert environment["WINNER_VIEW_LISTEN"] == f"[::]:{target['Port']}"
             assert balanced["ContainerPort"] == target["Port"] and target["Port"] in ports
     scaled = one.resources["ScalableTarget"]["ResourceId"].split("/")[-1]
     assert scaled == ("ServingService.Name" if serving == "apart" else "Service.Name")

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import emulators
@@ -20,6 +21,7 @@ ANN, PIA = person("merchant", "Ann"), person("photographer", "Pia")
 LAMPS = puts(product("lamp", ANN, PIA, 3))
 PROBES = ("/livez", "/readyz", "/healthz")
 IN_TIME_S = 5
+WITHOUT_IPV6 = (sys.executable, str(program.ROOT / "tests" / "support" / "no_ipv6.py"))
 
 
 def answers(port):
@@ -115,6 +117,17 @@ def test_the_health_check_of_a_running_server_is_silent_and_0(embedded, make_on,
     assert check_health("--listen", f"{host}:{daemon.port}").returncode == 0
     proxy = {"http_proxy": "http://127.0.0.1:9", "WINNER_VIEW_LISTEN": f"{host}:{daemon.port}"}
     assert check_health(environment=proxy).returncode == 0
+
+
+def test_without_ipv6_a_server_on_all_addresses_serves_those_of_ipv4(embedded, make_on):
+    daemon = make_on(embedded, "--source", "none")
+    daemon.argv[daemon.argv.index("--listen") + 1] = f"[::]:{daemon.port}"
+    daemon.argv = [*WITHOUT_IPV6, *daemon.argv]
+    daemon.start(ready=False)
+    daemon.wait_until_listening()
+    argv = [*WITHOUT_IPV6, program.binary(), "healthcheck", "--listen", f"[::]:{daemon.port}"]
+    assert subprocess.run(argv, timeout=60).returncode == 0
+    assert daemon.log().count("there is no IPv6") == 1
 
 
 def test_the_health_check_passes_while_the_server_waits_for_its_source(embedded, make_on):

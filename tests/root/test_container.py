@@ -71,7 +71,7 @@ def test_the_containers_user_is_a_number_and_not_root(image):
 
 
 def test_the_container_listens_on_all_addresses_of_the_port_that_it_exposes(image):
-    assert image.environment["WINNER_VIEW_LISTEN"] == "0.0.0.0:8080" and image.exposed == {8080}
+    assert image.environment["WINNER_VIEW_LISTEN"] == "[::]:8080" and image.exposed == {8080}
 
 
 @pytest.fixture
