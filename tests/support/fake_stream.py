@@ -14,6 +14,7 @@ import array
 import base64
 import hashlib
 import http.client
+import itertools
 import json
 import pathlib
 import ssl
@@ -130,16 +131,22 @@ class FakeStream:
     def load(self, puts, per_s):
         self.call("Load", puts=as_json(puts), per_s=per_s)
 
-    def keys(self, shard, count, prefix="product"):
+    def keys(self, shard, count):
         """Partition keys of a shard of the beginning."""
-        first, last = self.ranges[self.shards.index(shard)]
-        found, n = [], 0
-        while len(found) < count:
-            key = f"{prefix}-{n}"
-            if first <= int.from_bytes(hashlib.md5(key.encode()).digest(), "big") <= last:
-                found.append(key)
-            n += 1
-        return found
+        return self.keys_of_all(count)[shard]
+
+    def keys_of_all(self, count):
+        """{shard: so many partition keys}, the same at each call."""
+        found, missing = {shard: [] for shard in self.shards}, len(self.shards) * count
+        for n in itertools.count():
+            if not missing:
+                return found
+            key = f"product-{n}"
+            hashed = int.from_bytes(hashlib.md5(key.encode()).digest(), "big")
+            own = found[self.shards[hashed * len(self.shards) >> 128]]
+            if len(own) < count:
+                own.append(key)
+                missing -= 1
 
     def records_of(self, shard, index=0):
         """Those of one shard from its record `index` on."""

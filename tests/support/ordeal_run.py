@@ -143,7 +143,7 @@ class Scene:
             self.environment = self.stream.environment(self.proxy.url)
             program.create_tables(f"dynamodb:{self.name}", self.direct)
             self.shards = self.stream.shards
-            self.products = {shard: self.stream.keys(shard, PRODUCTS) for shard in self.shards}
+            self.products = self.stream.keys_of_all(PRODUCTS)
             self.puts = {shard: self.puts_of(shard, n) for n, shard in enumerate(self.shards)}
             self.open = opening.pop_all()
         return self
