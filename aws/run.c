@@ -139,7 +139,7 @@ static void transmit(struct run *run, struct attempt *a) {
     x->lines = (const char *const *)a->lines;
     x->body = call->body ? call->body : "";
     x->length = call->length;
-    x->ca_bundle = client->settings->ca_bundle;
+    x->trust = client->settings->trust;
     x->connect_ms = transport->connect_ms ? transport->connect_ms : LIMIT_AWS_CONNECT_MS;
     x->attempt_ms = transport->attempt_ms ? transport->attempt_ms : LIMIT_AWS_ATTEMPT_MS;
     x->owner = a;

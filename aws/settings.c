@@ -5,12 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "aws/credentials/chain.h"
 #include "aws/header_value.h"
 #include "aws/profile.h"
 #include "aws/stream_arn.h"
+#include "aws/transport.h"
+#include "aws/trust.h"
 #include "base/mem.h"
 #include "base/variable.h"
 
@@ -100,21 +101,23 @@ static enum status load_skew(struct aws_settings *c, struct error *e) {
 }
 
 static enum status load_bundle(struct aws_settings *c, struct error *e) {
-    const char *bundle = variable_get("AWS_CA_BUNDLE");
+    const char *bundle = variable_get("AWS_CA_BUNDLE"), *file, *folder;
     if (!bundle)
         bundle = aws_profiles_setting(c->profiles, c->profile, "ca_bundle");
-    if (bundle && access(bundle, R_OK) != 0)
-        return error_set(
-            e, STATUS_INVALID,
+    aws_transport_system_trust(&file, &folder);
+    if (bundle && aws_trust_new(&c->trust, bundle, folder, e))
+        return error_wrap(
+            e,
             "AWS_CA_BUNDLE (or ca_bundle of the profile) is '%s'; it must be a file of certificates "
-            "that can be read: %s",
-            bundle, strerror(errno));
-    c->ca_bundle = bundle ? mem_strdup(bundle) : NULL;
+            "that can be read",
+            bundle);
+    if (!bundle && file)
+        aws_trust_new(&c->trust, file, folder, NULL);
     return STATUS_OK;
 }
 
 static void load_credentials(struct aws_settings *c) {
-    const struct aws_credentials_setup setup = {c->profiles, c->profile, c->region, c->ca_bundle,
+    const struct aws_credentials_setup setup = {c->profiles, c->profile, c->region, c->trust,
                                                 c->corrects_skew};
     c->credentials = aws_credentials_chain_new_default(&setup);
     c->is_profile_overridden = variable_get("AWS_PROFILE") && variable_get("AWS_ACCESS_KEY_ID") &&
@@ -151,7 +154,7 @@ void aws_settings_free(struct aws_settings *settings) {
     aws_profiles_free(settings->profiles);
     free(settings->profile);
     free(settings->region);
-    free(settings->ca_bundle);
+    aws_trust_free(settings->trust);
     free(settings->warning);
     free(settings);
 }

@@ -14,19 +14,20 @@
 struct aws_credentials_chain; /* aws/credentials/chain.h */
 struct aws_profiles;          /* aws/profile.h */
 struct aws_service;           /* aws/client.h */
+struct aws_trust;             /* aws/trust.h */
 struct service_clock;         /* base/service_clock.h */
 
 /* Read-only once loaded, except the fields after `credentials`. */
 struct aws_settings {
     struct aws_profiles *profiles;
-    char *profile; /* AWS_PROFILE, else "default" */
-    char *region;  /* AWS_REGION, AWS_DEFAULT_REGION, the profile's `region`; NULL: none */
-    char
-        *ca_bundle; /* AWS_CA_BUNDLE, the profile's `ca_bundle`: a file of certificates; NULL: the system's */
-    int max_attempts;   /* AWS_MAX_ATTEMPTS, the profile's `max_attempts`; 0: not set */
-    bool corrects_skew; /* unless AWS_DISABLE_CLOCK_SKEW_CORRECTION, or the profile's
-                         * `disable_clock_skew_correction`, is true */
-    char *warning;      /* for the log: `standard` is used in the place of another retry mode; NULL: none */
+    char *profile;           /* AWS_PROFILE, else "default" */
+    char *region;            /* AWS_REGION, AWS_DEFAULT_REGION, the profile's `region`; NULL: none */
+    struct aws_trust *trust; /* AWS_CA_BUNDLE, the profile's `ca_bundle`: a file of certificates; else the
+                              * system's; NULL: those cannot be read, and TLS connections fail */
+    int max_attempts;        /* AWS_MAX_ATTEMPTS, the profile's `max_attempts`; 0: not set */
+    bool corrects_skew;      /* unless AWS_DISABLE_CLOCK_SKEW_CORRECTION, or the profile's
+                              * `disable_clock_skew_correction`, is true */
+    char *warning; /* for the log: `standard` is used in the place of another retry mode; NULL: none */
     bool is_profile_overridden; /* AWS_PROFILE names a profile, but the keys in the environment precede it */
     struct aws_credentials_chain *credentials; /* asks no source before the first get */
 

@@ -20,6 +20,7 @@
 #include "base/buffer.h"
 
 struct aws_session;
+struct aws_trust; /* aws/trust.h */
 
 enum aws_exchange_result {
     AWS_EXCHANGE_PENDING,
@@ -37,8 +38,8 @@ struct aws_exchange {
         *lines;       /* header lines, NULL after the last; NULL: none; "Name:" removes one of libcurl's */
     const char *body; /* NULL: none */
     size_t length;
-    const char *ca_bundle; /* NULL: the system's */
-    bool direct;           /* without a proxy, even if the environment names one: for metadata addresses */
+    struct aws_trust *trust; /* of its connection; NULL: the system's, as libcurl reads it */
+    bool direct;             /* without a proxy, even if the environment names one: for metadata addresses */
     int connect_ms;
     int attempt_ms; /* all of it, connecting included */
 
@@ -80,6 +81,9 @@ struct aws_transport {
 /* libcurl: HTTP/1.1, certificates verified, proxies as libcurl's variables say (https_proxy, no_proxy, ...).
  * If the service had closed a kept-alive connection, the request is sent on another. */
 extern const struct aws_transport aws_transport_curl;
+
+/* Where the system keeps the certificates of authorities, as libcurl was built: static, NULL: nowhere. */
+void aws_transport_system_trust(const char **file, const char **folder);
 
 /* Neither request nor answer. aws_exchange_deinit when it is no longer under way. */
 void aws_exchange_init(struct aws_exchange *x);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "aws/transport.h"
+#include "aws/trust.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -20,10 +21,31 @@ static void init_curl(void) {
         mem_exhausted();
 }
 
-struct aws_session *aws_session_new(void) {
+static void init_curl_once(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_curl);
+}
 
+static CURL *new_easy(void) {
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        mem_exhausted();
+    return easy;
+}
+
+void aws_transport_system_trust(const char **file, const char **folder) {
+    char *found_file = NULL, *found_folder = NULL;
+    init_curl_once();
+    CURL *easy = new_easy();
+    curl_easy_getinfo(easy, CURLINFO_CAINFO, &found_file);
+    curl_easy_getinfo(easy, CURLINFO_CAPATH, &found_folder);
+    curl_easy_cleanup(easy);
+    *file = found_file;
+    *folder = found_folder;
+}
+
+struct aws_session *aws_session_new(void) {
+    init_curl_once();
     struct aws_session *s = mem_zalloc(sizeof *s);
     s->multi = curl_multi_init();
     if (!s->multi)
@@ -75,10 +97,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *context) {
 static CURL *take_easy(struct aws_session *s) {
     if (s->idle_count > 0)
         return s->idle[--s->idle_count];
-    CURL *easy = curl_easy_init();
-    if (!easy)
-        mem_exhausted();
-    return easy;
+    return new_easy();
 }
 
 /* Returns the exchange's handle to the session. */
@@ -107,6 +126,22 @@ static struct curl_slist *list_lines(const char *const *lines) {
     return list;
 }
 
+static CURLcode on_tls(CURL *easy, void *connection, void *trust) {
+    (void)easy;
+    aws_trust_apply(trust, connection);
+    return CURLE_OK;
+}
+
+/* Of an exchange without `trust` libcurl reads the system's certificates, for each connection. */
+static CURLcode set_trust(CURL *easy, struct aws_trust *trust) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+    if (!code)
+        code = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    if (!code)
+        code = curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
+    return code ? code : curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, trust);
+}
+
 /* The first option that libcurl refuses, or CURLE_OK. */
 static CURLcode set_options(CURL *easy, struct aws_exchange *x) {
     CURLcode code = CURLE_OK;
@@ -129,8 +164,6 @@ static CURLcode set_options(CURL *easy, struct aws_exchange *x) {
     SET(CURLOPT_TIMEOUT_MS, (long)x->attempt_ms);
     SET(CURLOPT_QUICK_EXIT, 1L); /* a silent name server must not delay a time-out or a cancel */
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
-    if (x->ca_bundle)
-        SET(CURLOPT_CAINFO, x->ca_bundle);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, x);
     SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -138,7 +171,7 @@ static CURLcode set_options(CURL *easy, struct aws_exchange *x) {
     SET(CURLOPT_ERRORBUFFER, x->problem);
     SET(CURLOPT_PRIVATE, x);
 #undef SET
-    return code;
+    return code || !x->trust ? code : set_trust(easy, x->trust);
 }
 
 _Static_assert(sizeof((struct aws_exchange *)0)->problem >= CURL_ERROR_SIZE,

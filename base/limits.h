@@ -26,6 +26,7 @@
 #define LIMIT_AWS_ATTEMPT_MS 15000
 #define LIMIT_AWS_CONCURRENCY 16 /* attempts under way at once in one run of calls */
 #define LIMIT_AWS_IDLE_CONNECTIONS 16
+#define LIMIT_CA_BUNDLE_BYTES (16 << 20) /* the system's has 220 KB */
 
 /* AWS credentials: the numbers of the SDKs (botocore's credentials.py and utils.py) where they have any. */
 #define LIMIT_FETCH_BYTES (256u << 10)

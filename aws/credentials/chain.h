@@ -39,6 +39,7 @@
 
 struct aws_credentials_chain;
 struct aws_profiles;  /* aws/profile.h */
+struct aws_trust;     /* aws/trust.h */
 struct service_clock; /* base/service_clock.h */
 
 /* Where to look for credentials, and how to reach STS. All borrowed for as long as the chain lives. */
@@ -46,8 +47,8 @@ struct aws_credentials_setup {
     const struct aws_profiles *profiles;
     const char *profile;
     const char *region;
-    const char *ca_bundle; /* NULL: the system's */
-    bool corrects_skew;    /* sign by the clock of STS where ours is wrong */
+    struct aws_trust *trust; /* NULL: the system's, as libcurl reads it */
+    bool corrects_skew;      /* sign by the clock of STS where ours is wrong */
 };
 
 /* The end of a fetch. */

@@ -129,7 +129,7 @@ static enum status send_form(const struct aws_sts *sts, const struct request *q,
     f->exchange.lines = (const char *const *)lines;
     f->exchange.body = q->form->data;
     f->exchange.length = q->form->length;
-    f->exchange.ca_bundle = sts->setup.ca_bundle;
+    f->exchange.trust = sts->setup.trust;
     f->exchange.connect_ms = LIMIT_AWS_CONNECT_MS;
     f->exchange.attempt_ms = LIMIT_STS_TRY_MS;
     f->tries = TRIES;

@@ -82,26 +82,25 @@ static void the_number_of_attempts_is_from_one_to_a_hundred(void **state) {
     }
 }
 
-static void the_ca_bundle_is_that_of_the_variable_or_else_of_the_profile(void **state) {
+static void the_ca_bundle_of_the_variable_precedes_that_of_the_profile(void **state) {
     (void)state;
-    struct aws_settings *settings;
     setenv("AWS_REGION", "eu-west-1", 1);
-    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
-    assert_null(settings->ca_bundle);
-    aws_settings_free(settings);
-
-    support_put_file("AWS_CONFIG_FILE", "[default]\nca_bundle = /dev/zero\nmax_attempts = 9\n");
-    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
-    assert_string_equal(settings->ca_bundle, "/dev/zero");
-    assert_int_equal(settings->max_attempts, 9);
-    aws_settings_free(settings);
-    setenv("AWS_CA_BUNDLE", "/dev/null", 1);
-    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
-    assert_string_equal(settings->ca_bundle, "/dev/null");
-    aws_settings_free(settings);
-    setenv("AWS_CA_BUNDLE", "/no/such.pem", 1);
-    assert_refused("AWS_CA_BUNDLE (or ca_bundle of the profile) is '/no/such.pem'");
+    support_put_file("AWS_CONFIG_FILE", "[default]\nca_bundle = /no/such.pem\n");
+    assert_refused("AWS_CA_BUNDLE (or ca_bundle of the profile) is '/no/such.pem'; it must be a file of "
+                   "certificates that can be read: No such file or directory");
+    setenv("AWS_CA_BUNDLE", "/no/other.pem", 1);
+    assert_refused("AWS_CA_BUNDLE (or ca_bundle of the profile) is '/no/other.pem'");
     support_drop_file("AWS_CONFIG_FILE");
+}
+
+static void a_ca_bundle_without_a_certificate_stops_the_start(void **state) {
+    (void)state;
+    setenv("AWS_REGION", "eu-west-1", 1);
+    setenv("AWS_CA_BUNDLE", "/dev/zero", 1); /* without an end */
+    assert_refused("'/dev/zero'; it must be a file of certificates");
+    support_put_file("AWS_CA_BUNDLE", "nothing\n");
+    assert_refused("it must be a file of certificates that can be read: no certificate or crl found");
+    support_drop_file("AWS_CA_BUNDLE");
 }
 
 static void an_unsupported_retry_mode_is_replaced_by_standard_with_a_warning(void **state) {
@@ -174,7 +173,8 @@ int main(void) {
         cmocka_unit_test_setup(the_number_of_attempts_is_from_one_to_a_hundred, clear),
         cmocka_unit_test_setup(an_unsupported_retry_mode_is_replaced_by_standard_with_a_warning, clear),
         cmocka_unit_test_setup(clock_skew_is_corrected_unless_the_variable_or_the_profile_disables_it, clear),
-        cmocka_unit_test_setup(the_ca_bundle_is_that_of_the_variable_or_else_of_the_profile, clear),
+        cmocka_unit_test_setup(the_ca_bundle_of_the_variable_precedes_that_of_the_profile, clear),
+        cmocka_unit_test_setup(a_ca_bundle_without_a_certificate_stops_the_start, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

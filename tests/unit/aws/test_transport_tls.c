@@ -13,6 +13,7 @@
 
 #include "aws/client.h"
 #include "aws/settings.h"
+#include "aws/trust.h"
 #include "tests/unit/support/aws.h"
 
 enum { PATIENCE_SECONDS = 10 };
@@ -48,6 +49,7 @@ static void write_certificate(X509 *certificate, char *path) {
 
 /* The authority of the server's certificate, and an unrelated one. */
 static char bundle[] = "/tmp/winner-view-test-ca-XXXXXX", stranger[] = "/tmp/winner-view-test-ca-XXXXXX";
+static char own_bundle[64]; /* that a test replaces */
 static SSL_CTX *tls;
 
 static int make_authority(void **state) {
@@ -59,6 +61,7 @@ static int make_authority(void **state) {
     X509 *own = make_certificate(key, "server", ca, ca_key, NID_subject_alt_name, "IP:127.0.0.1");
     write_certificate(ca, bundle);
     write_certificate(other, stranger);
+    snprintf(own_bundle, sizeof own_bundle, "%s.own", bundle);
     tls = SSL_CTX_new(TLS_server_method());
     assert_int_equal(SSL_CTX_use_certificate(tls, own), 1);
     assert_int_equal(SSL_CTX_use_PrivateKey(tls, key), 1);
@@ -204,18 +207,34 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* One call to the service by the name `host`, by a client configured from the current environment. */
-static struct aws_call call_service(const char *host) {
+static void set_endpoint(const char *host) {
     char url[64];
-    struct aws_settings *settings;
-    struct aws_client *client;
     snprintf(url, sizeof url, "https://%s:%d", host, service.port);
     setenv("AWS_ENDPOINT_URL_DYNAMODB", url, 1);
-    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+}
+
+static struct aws_call call_with(struct aws_settings *settings) {
+    struct aws_client *client;
     assert_int_equal(aws_client_new(&client, &aws_dynamodb, settings, NULL, NULL), STATUS_OK);
     struct aws_call call = {.operation = "GetItem", .body = "{}", .length = 2, .max_attempts = 1};
     aws_client_call(client, &call, NULL);
     aws_client_free(client);
+    return call;
+}
+
+static enum status status_of_call(struct aws_settings *settings) {
+    struct aws_call call = call_with(settings);
+    enum status status = call.status;
+    aws_call_deinit(&call);
+    return status;
+}
+
+/* One call to the service by the name `host`, by a client configured from the current environment. */
+static struct aws_call call_service(const char *host) {
+    struct aws_settings *settings;
+    set_endpoint(host);
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    struct aws_call call = call_with(settings);
     aws_settings_free(settings);
     return call;
 }
@@ -257,6 +276,83 @@ static void a_server_with_a_certificate_for_another_name_is_refused(void **state
     assert_refused(call_service("localhost"));
 }
 
+/* A file that has the certificates of `from`, in the place of what `path` was. */
+static void replace_bundle(const char *path, const char *from) {
+    char next[64], data[8192];
+    snprintf(next, sizeof next, "%s.next", path);
+    FILE *in = fopen(from, "r"), *out = fopen(next, "w");
+    size_t n = fread(data, 1, sizeof data, in);
+    assert_int_equal(fwrite(data, 1, n, out), n);
+    fclose(in);
+    fclose(out);
+    assert_int_equal(rename(next, path), 0);
+}
+
+static struct aws_settings *settings_with(const char *certificates) {
+    struct aws_settings *settings;
+    replace_bundle(own_bundle, certificates);
+    setenv("AWS_CA_BUNDLE", own_bundle, 1);
+    set_endpoint("127.0.0.1");
+    assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
+    return settings;
+}
+
+static void the_ca_bundle_is_read_once_for_all_connections(void **state) {
+    (void)state;
+    struct aws_settings *settings = settings_with(bundle);
+    unlink(own_bundle);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(status_of_call(settings), STATUS_OK);
+    assert_int_equal(atomic_load(&service.served), 3);
+    aws_settings_free(settings);
+}
+
+static X509_STORE *store_of_a_connection(struct aws_trust *trust) {
+    SSL_CTX *connection = SSL_CTX_new(TLS_client_method());
+    aws_trust_apply(trust, connection);
+    X509_STORE *store = SSL_CTX_get_cert_store(connection);
+    SSL_CTX_free(connection);
+    return store;
+}
+
+static void connections_share_the_certificates_until_their_file_changes(void **state) {
+    (void)state;
+    struct aws_trust *trust;
+    replace_bundle(own_bundle, bundle);
+    assert_int_equal(aws_trust_new(&trust, own_bundle, NULL, NULL), STATUS_OK);
+    SSL_CTX *first = SSL_CTX_new(TLS_client_method()); /* keeps what it was given */
+    aws_trust_apply(trust, first);
+    assert_ptr_equal(SSL_CTX_get_cert_store(first), store_of_a_connection(trust));
+    replace_bundle(own_bundle, bundle);
+    assert_ptr_not_equal(SSL_CTX_get_cert_store(first), store_of_a_connection(trust));
+    SSL_CTX_free(first);
+    aws_trust_free(trust);
+    unlink(own_bundle);
+}
+
+static void a_renewed_ca_bundle_is_trusted_by_the_next_connection(void **state) {
+    (void)state;
+    struct aws_settings *settings = settings_with(stranger);
+    assert_int_equal(status_of_call(settings), STATUS_RETRY);
+    replace_bundle(own_bundle, bundle);
+    assert_int_equal(status_of_call(settings), STATUS_OK);
+    replace_bundle(own_bundle, stranger);
+    assert_int_equal(status_of_call(settings), STATUS_RETRY);
+    aws_settings_free(settings);
+    unlink(own_bundle);
+}
+
+static void a_ca_bundle_that_is_renewed_with_rubbish_leaves_what_was_trusted(void **state) {
+    (void)state;
+    struct aws_settings *settings = settings_with(bundle);
+    replace_bundle(own_bundle, "/dev/null");
+    assert_int_equal(status_of_call(settings), STATUS_OK);
+    replace_bundle(own_bundle, stranger);
+    assert_int_equal(status_of_call(settings), STATUS_RETRY);
+    aws_settings_free(settings);
+    unlink(own_bundle);
+}
+
 static void set_proxy(void) {
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%d", proxy.port);
@@ -286,6 +382,10 @@ int main(void) {
         TEST(without_its_ca_bundle_nothing_is_sent_to_a_server_of_a_private_authority),
         TEST(a_server_is_refused_if_the_ca_bundle_is_of_another_authority),
         TEST(a_server_with_a_certificate_for_another_name_is_refused),
+        TEST(the_ca_bundle_is_read_once_for_all_connections),
+        TEST(connections_share_the_certificates_until_their_file_changes),
+        TEST(a_renewed_ca_bundle_is_trusted_by_the_next_connection),
+        TEST(a_ca_bundle_that_is_renewed_with_rubbish_leaves_what_was_trusted),
         TEST(calls_go_through_the_proxy_that_the_environment_names),
         TEST(a_host_in_no_proxy_is_called_without_the_proxy),
     };
