@@ -59,6 +59,7 @@
 #define LIMIT_CREATE_TABLE_MS 600000
 #define LIMIT_CREATE_TABLE_POLL_MS 500
 
+#define LIMIT_SLICE_ROWS 256          /* of a batch, whose requests and replies are in memory at once */
 #define LIMIT_STORE_PATIENCE_MS 30000 /* without any answer a shard's reads and writes end then */
 #define LIMIT_ROUND_PAUSE_MS 50       /* before failed writes of a batch are sent again; doubled four times */
 #define LIMIT_ROUNDS 50     /* of such writes; then the shard backs off and begins the batch again */

@@ -10,18 +10,36 @@
 #include "views/dynamodb/attributes.h"
 #include "views/dynamodb/rows.h"
 
-/* A round sends once what is pending: calls that failed for now are sent again in the next round, those that
- * succeeded are not. Of a round: whether any call succeeded, and the first failure that may pass. */
+/* A step goes out in slices of LIMIT_SLICE_ROWS: requests and replies are in memory for one slice at a time,
+ * however many rows the batch has. Only the sending is sliced: each score is one write with all of its
+ * positions, and all scores are acknowledged before the first contribution is sent.
+ *
+ * A round sends once what is pending, slice by slice: calls that failed for now are sent again in the next
+ * round, those that succeeded are not. Of a round, or a slice: whether any call succeeded, and the first
+ * failure that may pass. */
 struct round {
     bool progress;
     enum status status; /* OK or RETRY */
     struct error error;
 };
 
+static size_t slice_size(size_t n) {
+    return n < LIMIT_SLICE_ROWS ? n : LIMIT_SLICE_ROWS;
+}
+
 static void note_failure(struct round *round, const struct error *e) {
     if (!round->status)
         round->error = *e;
     round->status = STATUS_RETRY;
+}
+
+/* False: the store does not answer, so the round ends: each further slice would wait as long as this one. A
+ * store that throttles does answer. */
+static bool add_slice(struct round *round, const struct round *slice, bool throttled) {
+    round->progress |= slice->progress;
+    if (slice->status)
+        note_failure(round, &slice->error);
+    return !slice->status || slice->progress || throttled;
 }
 
 /* Whether to send what is left in another round, after a pause: as long as each round makes progress. So a
@@ -183,15 +201,12 @@ static bool any_open(const struct chunk *chunks, size_t n) {
     return false;
 }
 
-enum status store_dynamodb_read_contributions(struct store *store, const char *const ids[], size_t n,
-                                              struct contribution *rows[], struct store_context *context,
-                                              struct error *e) {
-    struct store_dynamodb *d = store_dynamodb_of(store);
+static enum status read_slice(struct store_dynamodb *d, const char *const ids[], size_t n,
+                              struct contribution *rows[], struct store_context *context, struct error *e) {
     size_t n_chunks = (n + LIMIT_DYNAMODB_BATCH_GET - 1) / LIMIT_DYNAMODB_BATCH_GET;
     _cleanup_(mem_freep) struct chunk *chunks = mem_zalloc(n_chunks * sizeof *chunks);
     enum status status = STATUS_OK;
 
-    memset(rows, 0, n * sizeof *rows);
     for (size_t i = 0, first = 0; i < n_chunks; i++, first += LIMIT_DYNAMODB_BATCH_GET)
         chunk_init(&chunks[i], ids, first,
                    n - first < LIMIT_DYNAMODB_BATCH_GET ? n - first : LIMIT_DYNAMODB_BATCH_GET);
@@ -210,6 +225,18 @@ enum status store_dynamodb_read_contributions(struct store *store, const char *c
 
     for (size_t i = 0; i < n_chunks; i++)
         json_decref(chunks[i].keys);
+    return status;
+}
+
+enum status store_dynamodb_read_contributions(struct store *store, const char *const ids[], size_t n,
+                                              struct contribution *rows[], struct store_context *context,
+                                              struct error *e) {
+    enum status status = STATUS_OK;
+    memset(rows, 0, n * sizeof *rows);
+    for (size_t at = 0, size; !status && at < n; at += size) {
+        size = slice_size(n - at);
+        status = read_slice(store_dynamodb_of(store), ids + at, size, rows + at, context, e);
+    }
     for (size_t i = 0; status && i < n; i++) {
         contribution_free(rows[i]);
         rows[i] = NULL;
@@ -316,19 +343,20 @@ static enum status settle_score(struct store_dynamodb *d, struct pending_score *
     return status == STATUS_RETRY ? STATUS_OK : status;
 }
 
-/* One round. After OK some may still be pending, with less to count, or because they failed for now. */
-static enum status send_scores(struct store_dynamodb *d, struct pending_score *pending, size_t n,
+/* One slice of those from `*at` on. After OK some may still be pending, with less to count, or because they
+ * failed for now. */
+static enum status send_scores(struct store_dynamodb *d, struct pending_score *pending, size_t n, size_t *at,
                                const char *watermark, struct store_context *context, struct round *round,
                                struct error *e) {
-    _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n * sizeof *calls);
-    _cleanup_(mem_freep) struct pending_score **sent = mem_zalloc(n * sizeof *sent);
+    size_t size = slice_size(n - *at), n_sent = 0;
+    _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(size * sizeof *calls);
+    _cleanup_(mem_freep) struct pending_score **sent = mem_zalloc(size * sizeof *sent);
     enum status status = STATUS_OK;
-    size_t n_sent = 0;
 
-    for (size_t i = 0; i < n; i++)
-        if (!pending[i].done) {
-            sent[n_sent] = &pending[i];
-            dynamodb_call_init(&calls[n_sent++], "UpdateItem", score_body(d, &pending[i], watermark));
+    for (; *at < n && n_sent < size; ++*at)
+        if (!pending[*at].done) {
+            sent[n_sent] = &pending[*at];
+            dynamodb_call_init(&calls[n_sent++], "UpdateItem", score_body(d, &pending[*at], watermark));
         }
     run_writes(d, calls, n_sent, context);
 
@@ -338,6 +366,20 @@ static enum status send_scores(struct store_dynamodb *d, struct pending_score *p
             settle_score(d, sent[i], &calls[i], watermark, context, round, status ? &another : e);
         status = status ? status : one;
         dynamodb_call_deinit(&calls[i]);
+    }
+    return status;
+}
+
+static enum status send_scores_once(struct store_dynamodb *d, struct pending_score *pending, size_t n,
+                                    const char *watermark, struct store_context *context, struct round *round,
+                                    struct error *e) {
+    enum status status = STATUS_OK;
+    bool answers = true;
+    for (size_t at = 0; !status && answers && at < n;) {
+        struct round slice = {0};
+        int throttles = context->throttles;
+        status = send_scores(d, pending, n, &at, watermark, context, &slice, e);
+        answers = add_slice(round, &slice, context->throttles > throttles);
     }
     return status;
 }
@@ -361,7 +403,7 @@ static enum status write_scores(struct store_dynamodb *d, const struct store_bat
             &batch->scores[i], batch->scores_written ? &batch->scores_written[i] : NULL, 0, false};
     for (int n = 0; !status && !all_done(pending, batch->n_scores); n++) {
         struct round round = {0};
-        status = send_scores(d, pending, batch->n_scores, watermark, context, &round, e);
+        status = send_scores_once(d, pending, batch->n_scores, watermark, context, &round, e);
         if (!status && !may_continue(&round, n)) {
             *e = round.error;
             status = STATUS_RETRY;
@@ -416,23 +458,37 @@ static enum status settle_row(const struct store_dynamodb *d, struct pending_row
     return now;
 }
 
-/* One round. A row that conflicts is done; the others may still be written. */
-static enum status send_rows(struct store_dynamodb *d, struct pending_row *pending, size_t n,
-                             struct store_context *context, struct round *round, struct error *e) {
-    _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n * sizeof *calls);
-    _cleanup_(mem_freep) struct pending_row **sent = mem_zalloc(n * sizeof *sent);
-    enum status status = STATUS_OK;
-    size_t n_sent = 0;
+/* One slice of those from `*at` on. `status` is that of the slices before. */
+static enum status send_rows(struct store_dynamodb *d, struct pending_row *pending, size_t n, size_t *at,
+                             enum status status, struct store_context *context, struct round *round,
+                             struct error *e) {
+    size_t size = slice_size(n - *at), n_sent = 0;
+    _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(size * sizeof *calls);
+    _cleanup_(mem_freep) struct pending_row **sent = mem_zalloc(size * sizeof *sent);
 
-    for (size_t i = 0; i < n; i++)
-        if (!pending[i].done) {
-            sent[n_sent] = &pending[i];
-            dynamodb_call_init(&calls[n_sent++], "PutItem", contribution_body(d, pending[i].write));
+    for (; *at < n && n_sent < size; ++*at)
+        if (!pending[*at].done) {
+            sent[n_sent] = &pending[*at];
+            dynamodb_call_init(&calls[n_sent++], "PutItem", contribution_body(d, pending[*at].write));
         }
     run_writes(d, calls, n_sent, context);
     for (size_t i = 0; i < n_sent; i++) {
         status = settle_row(d, sent[i], &calls[i], status, round, e);
         dynamodb_call_deinit(&calls[i]);
+    }
+    return status;
+}
+
+/* A row that conflicts is done; the others are still written. */
+static enum status send_rows_once(struct store_dynamodb *d, struct pending_row *pending, size_t n,
+                                  struct store_context *context, struct round *round, struct error *e) {
+    enum status status = STATUS_OK;
+    bool answers = true;
+    for (size_t at = 0; (!status || status == STATUS_CONFLICT) && answers && at < n;) {
+        struct round slice = {0};
+        int throttles = context->throttles;
+        status = send_rows(d, pending, n, &at, status, context, &slice, e);
+        answers = add_slice(round, &slice, context->throttles > throttles);
     }
     return status;
 }
@@ -456,7 +512,7 @@ static enum status write_contributions(struct store_dynamodb *d, const struct st
             false};
     for (int n = 0; !status && !all_rows_done(pending, n_rows); n++) {
         struct round round = {0};
-        status = send_rows(d, pending, n_rows, context, &round, e);
+        status = send_rows_once(d, pending, n_rows, context, &round, e);
         if (!status && !may_continue(&round, n)) {
             *e = round.error;
             status = STATUS_RETRY;
