@@ -92,11 +92,18 @@
 #define LIMIT_SHARD_STUCK_MS 120000  /* a shard whose loop has not turned for this long loses its lease */
 #define LIMIT_LIST_SHARDS_MS 30000   /* time between two listings of the stream's shards */
 #define LIMIT_LIST_PAGE_MS 30000     /* for one page of a listing, retries included: LIMIT_SHARDS have ten */
-#define LIMIT_LEASE_CALL_MS 2500     /* for one call about leases, retries included: others wait for it */
+#define LIMIT_LEASE_CALL_MS 2500     /* for one call about leases, retries included */
 #define LIMIT_SHRINK_ROWS 25         /* watermarks of an ended shard that are shrunk at once */
 #define LIMIT_SHRINK_PAUSE_MS 100    /* between them: nothing depends on it, and the table is in use */
 #define LIMIT_SHRINK_AGAIN_MS 600000 /* until it is done again after it failed */
 #define LIMIT_FOLLOW_MS 1000         /* time between two reads of the leases in a process that only serves */
+
+/* Calls about leases that are made side by side: writes of held ones (1,000 at 100 ms a write, each every
+ * third of 10 s, are 30 at once), and takes and first rows of others; and for how long a thread of them waits
+ * for the next. */
+#define LIMIT_LEASE_WRITES 64
+#define LIMIT_LEASE_TAKES 32
+#define LIMIT_LEASE_WRITER_IDLE_MS 10000
 
 /* Parts of an aggregated record: more than the events that fit into a record of 10 MiB; and the memory for
  * each when it is unpacked, besides its data. */

@@ -2,11 +2,11 @@
  * shard: reads one leased shard on a thread of its own: takes batches from the prefetch, writes their dead
  * letters, applies them, and reports the progress.
  *
- * It never writes its lease: the coordinator (ingest/leases/coordinator.h) writes the reported progress with
- * the next renewal. A shard ends only when it is stopped, or when its last record is applied. A failure of
- * the source, the store or the dead letter target is tried again until it works, and is in health and metrics
- * meanwhile; no record is skipped. Only a position that is not one of the source ends the shard: then it
- * reports `refused`, and the whole worker must end.
+ * It never writes its lease: the reported progress is written with the next renewal
+ * (ingest/leases/held_lease.h). A shard ends only when it is stopped, or when its last record is applied. A
+ * failure of the source, the store or the dead letter target is tried again until it works, and is in health
+ * and metrics meanwhile; no record is skipped. Only a position that is not one of the source ends the shard:
+ * then it reports `refused`, and the whole worker must end.
  */
 #ifndef INGEST_SHARD_H
 #define INGEST_SHARD_H
@@ -30,7 +30,7 @@ struct shard_context {
     struct health *health;
     const struct apply_listener *listener;
     struct budget *budget;
-    struct waker *done; /* woken when a shard has finished: the coordinator writes its end at once */
+    struct waker *done; /* woken when a shard has finished: its end is written at once */
     size_t batch_records;
     int batch_window_ms;
     size_t cache_bytes;
@@ -57,8 +57,8 @@ struct shard_report {
     bool thread_ended;     /* shard_join does not wait */
 };
 
-/* Begins to read after the lease's checkpoint. `fence`: the shard's writes are checked against it; the
- * coordinator moves it. */
+/* Begins to read after the lease's checkpoint. `fence`: the shard's writes are checked against it;
+ * renewals move it. */
 struct shard *shard_start(const struct shard_context *context, const struct store_lease *lease,
                           struct fence *fence);
 

@@ -121,7 +121,7 @@ struct store_batch {
 enum status store_write_batch(struct store *store, const struct store_batch *batch,
                               struct store_context *context, struct error *e);
 
-/* Leases: ingest's coordinator and shard threads. */
+/* Leases: ingest's coordinator and the threads that it starts. */
 
 #define STORE_LEASE_OWNER_BYTES 256
 #define STORE_LEASE_PARENTS 2

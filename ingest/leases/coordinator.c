@@ -14,9 +14,10 @@
 #include "base/pulse.h"
 #include "base/thread.h"
 #include "base/waker.h"
-#include "ingest/leases/held_lease.h"
 #include "ingest/leases/lease_cleanup.h"
+#include "ingest/leases/lease_keeper.h"
 #include "ingest/leases/lease_table.h"
+#include "ingest/leases/lease_writers.h"
 #include "ingest/leases/taker.h"
 
 static struct metrics_family leases_family = {
@@ -38,13 +39,6 @@ static struct metrics_family workers_family = {
     .kind = METRICS_GAUGE,
 };
 
-struct held {
-    struct held_lease *lease;
-    bool is_over;           /* the lease is not ours any more; its thread is ending */
-    int64_t rests_until_ms; /* the lease is not taken again before */
-    struct held *next;
-};
-
 struct coordinator {
     struct coordinator_options options;
     struct coordinator_parts parts;
@@ -55,13 +49,15 @@ struct coordinator {
     struct budget *budget;
     struct waker waker; /* the coordinator's, as is the pulse */
     struct pulse pulse;
-    struct waker stopped; /* for coordinator_wait and coordinator_stopped_fd */
+    atomic_bool looks_now;         /* a shard has ended: its children can be read */
+    struct lease_keeper *keeper;   /* NULL: follow only, as are the next */
+    struct lease_writers *writers; /* of takes and new leases */
+    struct waker stopped;          /* for coordinator_wait and coordinator_stopped_fd */
     atomic_bool done;
 
     /* the coordinator's own */
     struct shard_lister *lister; /* NULL: follow only, as is the next */
     struct lease_cleanup *cleanup;
-    struct held *held;
     struct lease_table table;
     int64_t next_refresh_ms;
 };
@@ -93,13 +89,7 @@ static void raise_trouble(struct coordinator *c, const char *name, const struct 
         log_write(LOG_LEVEL_WARN, LOG_FIELDS("error", e->code, "requestId", e->request_id), "%s", e->message);
 }
 
-static bool is_held(const struct coordinator *c, const char *shard_id) {
-    for (const struct held *h = c->held; h; h = h->next)
-        if (strcmp(held_lease_shard_id(h->lease), shard_id) == 0)
-            return true;
-    return false;
-}
-
+/* Thread-safe, as long as the listing does not change. */
 static void hold(struct coordinator *c, const struct store_lease *lease, int64_t sent_boot_ms) {
     size_t n_shards = c->table.listing.n ? c->table.listing.n : 1;
     const struct held_lease_context context = {
@@ -112,7 +102,6 @@ static void hold(struct coordinator *c, const struct store_lease *lease, int64_t
                 .health = c->parts.health,
                 .listener = c->parts.listener,
                 .budget = c->budget,
-                .done = &c->waker,
                 .batch_records = c->options.batch_records,
                 .batch_window_ms = c->options.batch_window_ms,
                 .cache_bytes = LIMIT_CONTRIBUTION_CACHE_BYTES / n_shards,
@@ -120,11 +109,8 @@ static void hold(struct coordinator *c, const struct store_lease *lease, int64_t
         .failover_ms = c->options.failover_ms,
         .stuck_ms = LIMIT_SHARD_STUCK_MS,
     };
-    struct held *h = mem_zalloc(sizeof *h);
-    h->lease = held_lease_start(&context, lease, sent_boot_ms);
-    h->next = c->held;
-    c->held = h;
     metrics_add(METRICS_SERIES(&leases_family, NULL), 1);
+    lease_keeper_add(c->keeper, &context, lease, sent_boot_ms);
 }
 
 /* The stream is not the one that the store was filled from. */
@@ -133,47 +119,23 @@ static void refuse(struct coordinator *c) {
     coordinator_stop(c);
 }
 
-static void note_outcome(struct coordinator *c, struct held *h, enum held_lease_outcome outcome) {
+/* On the keeper's thread. */
+static void note_outcome(void *data, enum held_lease_outcome outcome) {
     static const char *const events[] = {[HELD_LEASE_LOST] = "lost",
                                          [HELD_LEASE_RELEASED] = "released",
                                          [HELD_LEASE_ENDED] = "ended",
                                          [HELD_LEASE_FALSE_END] = "false_end",
                                          [HELD_LEASE_REFUSED] = "refused"};
+    struct coordinator *c = data;
     count_event(events[outcome]);
     metrics_add(METRICS_SERIES(&leases_family, NULL), -1);
     if (outcome == HELD_LEASE_REFUSED)
         refuse(c);
-    if (outcome == HELD_LEASE_FALSE_END) {
+    if (outcome == HELD_LEASE_FALSE_END)
         shard_lister_ask(c->lister);
-        h->rests_until_ms = clock_boot_ms() + rest_after_false_end(c);
-    }
-    if (outcome == HELD_LEASE_ENDED)
-        c->next_refresh_ms = 0; /* the children can be read now */
-}
-
-static bool can_be_dropped(const struct coordinator *c, const struct held *h) {
-    bool is_resting = !atomic_load(&c->stopping) && clock_boot_ms() < h->rests_until_ms;
-    return h->is_over && !is_resting && held_lease_can_be_freed(h->lease);
-}
-
-static void tend_all(struct coordinator *c) {
-    const struct hierarchy hierarchy = lease_table_hierarchy(&c->table);
-    for (struct held **at = &c->held; *at;) {
-        struct held *h = *at;
-        pulse_beat(&c->pulse, clock_boot_ms());
-        enum held_lease_outcome outcome =
-            h->is_over ? HELD_LEASE_KEPT : held_lease_tend(h->lease, &hierarchy, atomic_load(&c->stopping));
-        if (outcome != HELD_LEASE_KEPT) {
-            h->is_over = true;
-            note_outcome(c, h, outcome);
-        }
-        if (!can_be_dropped(c, h)) {
-            at = &h->next;
-            continue;
-        }
-        *at = h->next;
-        held_lease_free(h->lease);
-        free(h);
+    if (outcome == HELD_LEASE_ENDED) {
+        atomic_store(&c->looks_now, true);
+        waker_wake(&c->waker);
     }
 }
 
@@ -207,15 +169,36 @@ static bool take(struct coordinator *c, const struct taker_choice *choice) {
     return true;
 }
 
+/* One of the takes of a refresh. */
+struct taking {
+    struct lease_call call; /* first */
+    struct coordinator *coordinator;
+    const struct taker_choice *choice;
+    bool failed;
+};
+
+/* What was decided a failover time ago was decided on old leases. */
+static void take_in_time(struct lease_call *call) {
+    struct taking *t = (struct taking *)call;
+    struct coordinator *c = t->coordinator;
+    int64_t now = clock_boot_ms();
+    pulse_beat(&c->pulse, now);
+    if (!atomic_load(&c->stopping) && now - c->table.observer.ended_ms < c->options.failover_ms)
+        t->failed = !take(c, t->choice);
+}
+
 /* The trouble ends when every take of a refresh has worked: a refresh that works is not enough. */
 static void take_all(struct coordinator *c, const struct taker_plan *plan) {
-    bool all_well = true;
-    for (size_t i = 0; i < plan->n && !atomic_load(&c->stopping); i++) {
-        pulse_beat(&c->pulse, clock_boot_ms());
-        all_well = take(c, &plan->choices[i]) && all_well;
+    _cleanup_(mem_freep) struct taking *takings = mem_zalloc(plan->n * sizeof *takings);
+    for (size_t i = 0; i < plan->n; i++) {
+        takings[i] = (struct taking){{take_in_time, NULL}, c, &plan->choices[i], false};
+        lease_writers_add(c->writers, &takings[i].call);
     }
-    if (all_well)
-        health_clear(c->parts.health, "taking leases");
+    lease_writers_wait(c->writers);
+    for (size_t i = 0; i < plan->n; i++)
+        if (takings[i].failed)
+            return;
+    health_clear(c->parts.health, "taking leases");
 }
 
 static void yield_to_namesake(struct coordinator *c) {
@@ -226,15 +209,13 @@ static void yield_to_namesake(struct coordinator *c) {
               c->worker_id);
     if (health_raise(c->parts.health, "worker id", e.message))
         log_write(LOG_LEVEL_ERROR, LOG_FIELDS("worker", c->worker_id), "%s", e.message);
-    for (const struct held *h = c->held; h; h = h->next)
-        held_lease_stop(h->lease);
+    lease_keeper_release(c->keeper);
 }
 
 static void take_share(struct coordinator *c) {
     const struct hierarchy hierarchy = lease_table_hierarchy(&c->table);
     _cleanup_(mem_freep) bool *held = mem_alloc(hierarchy.n_leases * sizeof *held);
-    for (size_t i = 0; i < hierarchy.n_leases; i++)
-        held[i] = is_held(c, hierarchy.leases[i].shard_id);
+    lease_keeper_mark(c->keeper, hierarchy.leases, hierarchy.n_leases, held);
     const struct taker_input input = {
         .hierarchy = hierarchy,
         .observer = &c->table.observer,
@@ -281,9 +262,18 @@ static bool can_refresh(const struct coordinator *c) {
     return !c->parts.source || c->table.listing.n;
 }
 
+/* The keeper's listing is the last one or, for a moment, the one before: both are kept. */
+static void take_listing(struct coordinator *c) {
+    if (!c->lister || !shard_lister_take(c->lister, &c->table.listing, &c->table.listing_before))
+        return;
+    lease_keeper_set_listing(c->keeper, c->table.listing.shards, c->table.listing.n);
+    c->next_refresh_ms = 0;
+}
+
 static void refresh_if_due(struct coordinator *c) {
     struct error e;
-    if (c->lister && shard_lister_take(c->lister, &c->table.listing, &c->table.listing_before))
+    take_listing(c);
+    if (atomic_exchange(&c->looks_now, false))
         c->next_refresh_ms = 0;
     int64_t now = clock_boot_ms();
     if (now < c->next_refresh_ms || !can_refresh(c))
@@ -309,18 +299,13 @@ static void begin(struct coordinator *c) {
     c->cleanup = lease_cleanup_start(&options);
 }
 
-static void release_all(struct coordinator *c) {
-    if (c->lister) {
-        shard_lister_stop(c->lister);
-        lease_cleanup_stop(c->cleanup);
-    }
-    for (const struct held *h = c->held; h; h = h->next)
-        held_lease_stop(h->lease);
-    while (c->held) {
-        tend_all(c);
-        if (c->held)
-            waker_wait(&c->waker, clock_boot_ms() + LIMIT_CHECKPOINT_MS / 4, -1);
-    }
+static void end(struct coordinator *c) {
+    pulse_unwatch(&c->pulse);
+    if (!c->lister)
+        return;
+    shard_lister_stop(c->lister);
+    lease_cleanup_stop(c->cleanup);
+    lease_keeper_end(c->keeper);
     shard_lister_free(c->lister);
     lease_cleanup_free(c->cleanup);
 }
@@ -334,14 +319,19 @@ static void *coordinator_run(void *data) {
         if (c->lister && shard_lister_is_refused(c->lister))
             refuse(c);
         refresh_if_due(c);
-        tend_all(c);
         waker_wait(&c->waker, next_turn(c), -1);
     }
-    release_all(c);
-    pulse_unwatch(&c->pulse);
+    end(c);
     atomic_store(&c->done, true);
     waker_wake(&c->stopped);
     return NULL;
+}
+
+static void start_keeping(struct coordinator *c) {
+    const struct lease_keeper_options options = {rest_after_false_end(c), note_outcome, c};
+    c->keeper = lease_keeper_start(&options);
+    c->writers = lease_writers_new(LIMIT_LEASE_TAKES);
+    c->table.writers = c->writers;
 }
 
 struct coordinator *coordinator_start(const struct coordinator_options *options,
@@ -357,12 +347,16 @@ struct coordinator *coordinator_start(const struct coordinator_options *options,
     waker_init(&c->waker);
     waker_init(&c->stopped);
     metrics_set(METRICS_SERIES(&leases_family, NULL), 0);
+    if (parts->source)
+        start_keeping(c);
     thread_must_start(&c->thread, "coordinator", coordinator_run, c);
     return c;
 }
 
 void coordinator_stop(struct coordinator *c) {
     atomic_store(&c->stopping, true);
+    if (c->keeper)
+        lease_keeper_stop(c->keeper);
     waker_wake(&c->waker);
 }
 
@@ -385,6 +379,8 @@ void coordinator_free(struct coordinator *c) {
         return;
     coordinator_stop(c);
     pthread_join(c->thread, NULL);
+    lease_keeper_free(c->keeper);
+    lease_writers_free(c->writers);
     budget_free(c->budget);
     lease_table_deinit(&c->table);
     waker_deinit(&c->waker);

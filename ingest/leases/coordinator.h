@@ -1,7 +1,7 @@
 /*
- * coordinator: takes leases of the stream's shards, runs a shard for each (ingest/shard.h), and makes all
- * writes of held leases, one at a time: a renewal, a checkpoint and a release are one kind of write,
- * conditional on owner, counter and tenure.
+ * coordinator: looks at the leases of the stream's shards and takes this worker's share, several at a time.
+ * What it has taken is kept by lease_keeper.h: a shard is run for each (ingest/shard.h), and the lease is
+ * renewed, checkpointed and released, one write at a time for each, conditional on owner, counter and tenure.
  *
  * A lease is lost if a write finds another worker's row, or if the last acknowledged renewal is older than
  * the failover time. Then its shard ends at once, and the lease may be taken again like any other. That is

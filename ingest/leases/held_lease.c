@@ -49,10 +49,6 @@ void held_lease_stop(struct held_lease *l) {
     shard_stop(l->shard);
 }
 
-const char *held_lease_shard_id(const struct held_lease *l) {
-    return l->row.shard_id;
-}
-
 bool held_lease_can_be_freed(struct held_lease *l) {
     struct shard_report report;
     shard_read_report(l->shard, &report);
@@ -151,12 +147,11 @@ static int64_t next_write(const struct held_lease *l, const struct shard_progres
 }
 
 /* From the last reply, else from the listing. */
-static size_t find_children(const struct held_lease *l, const struct hierarchy *hierarchy,
-                            const struct shard_report *report,
+static size_t find_children(const struct held_lease *l, const struct shard_report *report,
                             struct source_shard children[STORE_LEASE_PARENTS]) {
     size_t n = report->n_children;
     memcpy(children, report->children, n * sizeof *children);
-    return n ? n : hierarchy_children(hierarchy, l->row.shard_id, children);
+    return n ? n : l->context.list_children(l->context.list_data, l->row.shard_id, children);
 }
 
 static enum status create_children(struct held_lease *l, const struct source_shard *children, size_t n,
@@ -210,11 +205,10 @@ static enum held_lease_outcome hold_before_end(struct held_lease *l, const struc
     return l->lost ? HELD_LEASE_LOST : stopping ? HELD_LEASE_RELEASED : HELD_LEASE_KEPT;
 }
 
-static enum held_lease_outcome end(struct held_lease *l, const struct hierarchy *hierarchy,
-                                   const struct shard_report *report, bool stopping) {
+static enum held_lease_outcome end(struct held_lease *l, const struct shard_report *report, bool stopping) {
     struct source_shard children[STORE_LEASE_PARENTS];
     struct error e;
-    size_t n = find_children(l, hierarchy, report, children);
+    size_t n = find_children(l, report, children);
     if (!n && !report->vanished)
         return release_false_end(l, report);
     if (!stopping && clock_boot_ms() < l->next_end_ms)
@@ -240,8 +234,8 @@ static enum held_lease_outcome end(struct held_lease *l, const struct hierarchy 
 
 /* The shard has finished. A last write without an answer may have taken effect: that is found out first,
  * because nothing may be written over an end. */
-static enum held_lease_outcome finish(struct held_lease *l, const struct hierarchy *hierarchy,
-                                      const struct shard_report *report, bool stopping) {
+static enum held_lease_outcome finish(struct held_lease *l, const struct shard_report *report,
+                                      bool stopping) {
     struct error e;
     if (!fence_is_open(&l->fence, clock_boot_ms()))
         lose(l, "it could not be renewed in time");
@@ -252,7 +246,7 @@ static enum held_lease_outcome finish(struct held_lease *l, const struct hierarc
     if (!*l->row.owner)
         return l->row.checkpoint == LEASE_SHARD_END ? HELD_LEASE_ENDED : HELD_LEASE_RELEASED;
     if (report->progress.checkpoint == LEASE_SHARD_END)
-        return end(l, hierarchy, report, stopping);
+        return end(l, report, stopping);
     if (release(l, &report->progress) == STATUS_OK || stopping || report->refused)
         return report->refused ? HELD_LEASE_REFUSED : HELD_LEASE_RELEASED;
     return l->lost ? HELD_LEASE_LOST : HELD_LEASE_KEPT;
@@ -266,19 +260,35 @@ static void report_stuck(struct held_lease *l) {
     l->stuck = true;
 }
 
-enum held_lease_outcome held_lease_tend(struct held_lease *l, const struct hierarchy *hierarchy,
-                                        bool stopping) {
+static bool is_stuck(const struct held_lease *l, const struct shard_report *report, int64_t now_ms) {
+    return now_ms - report->alive_boot_ms > l->context.stuck_ms;
+}
+
+static bool is_write_due(const struct held_lease *l, const struct shard_report *report, int64_t now_ms) {
+    return report->progress.checkpoint != LEASE_SHARD_END && now_ms >= next_write(l, &report->progress);
+}
+
+/* A lost lease only waits for its shard. */
+bool held_lease_is_due(struct held_lease *l) {
+    struct shard_report report;
+    int64_t now = clock_boot_ms();
+    shard_read_report(l->shard, &report);
+    return report.finished || (!l->lost && (is_stuck(l, &report, now) || is_write_due(l, &report, now) ||
+                                            !fence_is_open(&l->fence, now)));
+}
+
+enum held_lease_outcome held_lease_tend(struct held_lease *l, bool stopping) {
     struct shard_report report;
     shard_read_report(l->shard, &report);
     if (report.finished)
-        return finish(l, hierarchy, &report, stopping);
+        return finish(l, &report, stopping);
     if (l->lost)
         return HELD_LEASE_KEPT; /* until its thread has ended */
 
     int64_t now = clock_boot_ms();
-    if (now - report.alive_boot_ms > l->context.stuck_ms)
+    if (is_stuck(l, &report, now))
         report_stuck(l);
-    else if (report.progress.checkpoint != LEASE_SHARD_END && now >= next_write(l, &report.progress))
+    else if (is_write_due(l, &report, now))
         renew(l, &report.progress);
     if (!fence_is_open(&l->fence, clock_boot_ms()))
         lose(l, "it could not be renewed in time");

@@ -2,9 +2,10 @@
  * held_lease: a lease while this process holds it, and its shard's thread: renewed, checkpointed, released,
  * ended, or lost.
  *
- * All writes of a held lease are made here, on the coordinator's thread, one at a time, each conditional on
+ * All writes of a held lease are made here, by one thread at a time, one at a time, each conditional on
  * owner, counter and tenure. Each acknowledged write moves the fence, which the shard's own writes are
- * checked against.
+ * checked against. The caller (lease_keeper.h) sees to it that no two threads use one lease at once;
+ * held_lease_stop may be called beside the others.
  *
  * A shard's end is written in three steps, each durable before the next: the leases of its children are made,
  * its own lease names them, its checkpoint becomes SHARD_END. The children are not read before the last step.
@@ -14,7 +15,7 @@
 #ifndef INGEST_LEASES_HELD_LEASE_H
 #define INGEST_LEASES_HELD_LEASE_H
 
-#include "ingest/leases/hierarchy.h"
+#include "ingest/leases/lease.h"
 #include "ingest/shard.h"
 
 struct held_lease;
@@ -24,6 +25,11 @@ struct held_lease_context {
     struct shard_context shard;
     int failover_ms;
     int stuck_ms; /* the lease is not renewed while the shard's loop did not turn for so long */
+
+    /* The children of a shard by the last listing of the stream; returns how many. Any thread. */
+    size_t (*list_children)(void *data, const char *shard_id,
+                            struct source_shard children[STORE_LEASE_PARENTS]);
+    void *list_data;
 };
 
 enum held_lease_outcome {
@@ -40,16 +46,16 @@ enum held_lease_outcome {
 struct held_lease *held_lease_start(const struct held_lease_context *context, const struct store_lease *lease,
                                     int64_t sent_boot_ms);
 
-/* Does what is due: a checkpoint at most every LIMIT_CHECKPOINT_MS, without progress a renewal every third of
- * the failover time, and the steps of the shard's end. After any outcome but HELD_LEASE_KEPT it must not be
- * called again. `hierarchy`: as last read. */
-enum held_lease_outcome held_lease_tend(struct held_lease *l, const struct hierarchy *hierarchy,
-                                        bool stopping);
+/* Whether held_lease_tend has something to do. Does not block. */
+bool held_lease_is_due(struct held_lease *l);
+
+/* Does what is due, and blocks meanwhile: a checkpoint at most every LIMIT_CHECKPOINT_MS, without progress a
+ * renewal every third of the failover time, and the steps of the shard's end. After any outcome but
+ * HELD_LEASE_KEPT it must not be called again. */
+enum held_lease_outcome held_lease_tend(struct held_lease *l, bool stopping);
 
 /* The shard applies what it has read; held_lease_tend then releases the lease. */
 void held_lease_stop(struct held_lease *l);
-
-const char *held_lease_shard_id(const struct held_lease *l);
 
 /* Whether the shard's thread has ended, so that held_lease_free does not wait: the thread may be in a last
  * call to its source. */

@@ -45,21 +45,80 @@ static void beat(const struct lease_table *t) {
     pulse_beat(t->pulse, clock_boot_ms());
 }
 
-static enum status create_lease(struct lease_table *t, const struct hierarchy_missing *missing,
-                                struct error *e) {
+/* A lease to be made. */
+struct creation {
+    struct lease_call call; /* first */
+    struct lease_table *table;
+    const struct hierarchy_missing *missing;
+    enum status status;
+    struct error error;
+};
+
+static void create_lease(struct lease_call *call) {
     static const struct source_start from_the_beginning = {.checkpoint = LEASE_TRIM_HORIZON};
+    struct creation *c = (struct creation *)call;
+    const struct lease_table *t = c->table;
     const struct store_lease lease =
-        lease_make(missing->shard, missing->is_child ? &from_the_beginning : &t->start);
+        lease_make(c->missing->shard, c->missing->is_child ? &from_the_beginning : &t->start);
     beat(t); /* for each lease: a large stream needs thousands, in a new table that throttles */
-    enum status status = store_create_lease(t->store, &lease, e);
-    return status == STATUS_CONFLICT ? STATUS_OK : status; /* another worker made it */
+    c->status = store_create_lease(t->store, &lease, &c->error);
+    if (c->status == STATUS_CONFLICT)
+        c->status = STATUS_OK; /* another worker made it */
+}
+
+static bool is_in(const struct creation *creations, size_t n, const char *shard_id) {
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(creations[middle].missing->shard->id, shard_id);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+/* How many of the leases can be made at once: parents are made before their children. */
+static size_t count_independent(const struct creation *creations, size_t n) {
+    for (size_t i = 1; i < n; i++)
+        for (size_t p = 0; p < STORE_LEASE_PARENTS; p++)
+            if (is_in(creations, i, creations[i].missing->shard->parents[p]))
+                return i;
+    return n;
+}
+
+static enum status create_at_once(const struct lease_table *t, struct creation *creations, size_t n,
+                                  struct error *e) {
+    for (size_t i = 0; i < n; i++) {
+        if (t->writers)
+            lease_writers_add(t->writers, &creations[i].call);
+        else
+            create_lease(&creations[i].call);
+    }
+    if (t->writers)
+        lease_writers_wait(t->writers);
+    for (size_t i = 0; i < n; i++) {
+        if (!creations[i].status)
+            continue;
+        *e = creations[i].error;
+        return creations[i].status;
+    }
+    return STATUS_OK;
 }
 
 static enum status create_leases(struct lease_table *t, const struct hierarchy_missing *missing, size_t n,
                                  struct error *e) {
+    _cleanup_(mem_freep) struct creation *creations = mem_zalloc(n * sizeof *creations);
     enum status status = STATUS_OK;
-    for (size_t i = 0; !status && i < n; i++)
-        status = create_lease(t, &missing[i], e);
+    for (size_t i = 0; i < n; i++)
+        creations[i] = (struct creation){.call.run = create_lease, .table = t, .missing = &missing[i]};
+    for (size_t at = 0, next; !status && at < n; at = next) {
+        next = at + count_independent(creations + at, n - at);
+        status = create_at_once(t, creations + at, next - at, e);
+    }
     return status;
 }
 

@@ -9,14 +9,16 @@
 #include "base/health.h"
 #include "base/pulse.h"
 #include "ingest/leases/hierarchy.h"
+#include "ingest/leases/lease_writers.h"
 #include "ingest/leases/shard_lister.h"
 #include "views/freshness.h"
 
 struct lease_table {
-    struct store *store;       /* borrowed, as is the next */
-    struct source *source;     /* NULL: follow only, make no leases */
-    struct pulse *pulse;       /* beats before each call; NULL: not watched */
-    struct source_start start; /* of shards without parents: trim horizon or a timestamp */
+    struct store *store;           /* borrowed, as is the next */
+    struct source *source;         /* NULL: follow only, make no leases */
+    struct pulse *pulse;           /* beats before each call; NULL: not watched */
+    struct lease_writers *writers; /* makes new leases side by side; NULL: one by one */
+    struct source_start start;     /* of shards without parents: trim horizon or a timestamp */
     struct store_lease *leases;
     size_t n_leases;
     bool *seen_before;                            /* for each lease: the scan before returned it, too */

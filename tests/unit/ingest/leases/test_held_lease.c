@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "ingest/leases/hierarchy.h"
 #include "tests/unit/support/clock.h"
 #include "tests/unit/support/stepped_clock.h"
 #include "tests/unit/support/store.h"
@@ -107,9 +108,14 @@ struct worker {
     struct health *health;
     struct waker done;
     struct held_lease_context context;
-    struct hierarchy hierarchy;
+    struct hierarchy hierarchy; /* what is listed */
     struct held_lease *lease;
 };
+
+static size_t list_children(void *data, const char *shard_id,
+                            struct source_shard children[STORE_LEASE_PARENTS]) {
+    return hierarchy_children(data, shard_id, children);
+}
 
 static void worker_init(struct worker *w, struct fixture *t) {
     w->t = t;
@@ -129,6 +135,8 @@ static void worker_init(struct worker *w, struct fixture *t) {
                   .cache_bytes = 4096},
         .failover_ms = FAILOVER_MS,
         .stuck_ms = LIMIT_SHARD_STUCK_MS,
+        .list_children = list_children,
+        .list_data = &w->hierarchy,
     };
 }
 
@@ -194,7 +202,7 @@ static enum held_lease_outcome tend(struct worker *w, bool stopping) {
     int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
     enum held_lease_outcome outcome = HELD_LEASE_KEPT;
     while (outcome == HELD_LEASE_KEPT && clock_boot_ms() < until_ms) {
-        outcome = held_lease_tend(w->lease, &w->hierarchy, stopping);
+        outcome = held_lease_tend(w->lease, stopping);
         waker_wait(&w->done, clock_boot_ms() + 20, -1);
     }
     return outcome;
@@ -206,7 +214,7 @@ static enum held_lease_outcome step(struct worker *w, int64_t ms) {
     int64_t until_ms = clock_boot_ms() + ms;
     enum held_lease_outcome outcome = HELD_LEASE_KEPT;
     while (outcome == HELD_LEASE_KEPT && clock_boot_ms() < until_ms) {
-        outcome = held_lease_tend(w->lease, &w->hierarchy, false);
+        outcome = held_lease_tend(w->lease, false);
         waker_wait(&w->done, clock_boot_ms() + 10, -1);
         stepped_clock_add(90);
     }
@@ -488,7 +496,7 @@ static void end_that_cannot_be_recorded_yet_keeps_its_lease(void **state) {
     refuse_new_leases(t);
     for (int64_t until_ms = clock_boot_ms() + PATIENCE_MS; !in_trouble(&w, "end of " SHARD);) {
         assert_true(clock_boot_ms() < until_ms);
-        assert_int_equal(held_lease_tend(w.lease, &w.hierarchy, false), HELD_LEASE_KEPT);
+        assert_int_equal(held_lease_tend(w.lease, false), HELD_LEASE_KEPT);
         waker_wait(&w.done, clock_boot_ms() + 20, -1);
     }
     assert_int_equal(step(&w, 2 * FAILOVER_MS), HELD_LEASE_KEPT);

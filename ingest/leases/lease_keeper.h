@@ -1,0 +1,50 @@
+/*
+ * lease_keeper: keeps the leases that this process holds: renewals, checkpoints, releases and the ends of
+ * shards (held_lease.h) are written side by side, those first that were due first, by at most
+ * LIMIT_LEASE_WRITES threads (lease_writers.h). Each lease has one write at a time. A thread of its own sees
+ * what is due; it makes no call, so no store and no source holds it up.
+ *
+ * Thread-safe.
+ */
+#ifndef INGEST_LEASES_LEASE_KEEPER_H
+#define INGEST_LEASES_LEASE_KEEPER_H
+
+#include "ingest/leases/held_lease.h"
+
+struct lease_keeper;
+
+struct lease_keeper_options {
+    int64_t rest_ms; /* a lease whose shard ended falsely is still kept for so long, so that it is not taken
+                      * and read again in a busy loop */
+
+    /* A lease is not ours any more. Runs on the keeper's thread. */
+    void (*on_outcome)(void *data, enum held_lease_outcome outcome);
+    void *data;
+};
+
+struct lease_keeper *lease_keeper_start(const struct lease_keeper_options *options);
+
+/* Starts the shard of a lease that was taken: as held_lease_start. The keeper fills in of the context's shard
+ * `done`, and how to list children. */
+void lease_keeper_add(struct lease_keeper *k, const struct held_lease_context *context,
+                      const struct store_lease *lease, int64_t sent_boot_ms);
+
+/* For each lease (sorted by shard id): whether this process has a thread for its shard. */
+void lease_keeper_mark(struct lease_keeper *k, const struct store_lease *leases, size_t n, bool *held);
+
+/* The stream's shards as last listed, borrowed until they are set anew. */
+void lease_keeper_set_listing(struct lease_keeper *k, const struct source_shard *shards, size_t n);
+
+/* The shards read now apply what they have read, and their leases are released. Returns at once. */
+void lease_keeper_release(struct lease_keeper *k);
+
+/* The same for good, also of leases that are added later; returns at once. */
+void lease_keeper_stop(struct lease_keeper *k);
+
+/* Stops it, and waits until all leases are released or lost. None may be added any more. */
+void lease_keeper_end(struct lease_keeper *k);
+
+/* After lease_keeper_end. NULL is fine. */
+void lease_keeper_free(struct lease_keeper *k);
+
+#endif

@@ -1,0 +1,216 @@
+/* The leases that a process holds, over a real (embedded) store some of whose lease writes hang, and a source
+ * without records. */
+#include "ingest/leases/lease_keeper.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/memory_budget.h"
+#include "tests/unit/support/clock.h"
+#include "tests/unit/support/store.h"
+
+enum { FAILOVER_MS = 6000, PATIENCE_MS = 30000, SHARDS = 8 };
+
+static struct {
+    struct source source;
+    struct source_reader reader;
+    struct store *store;
+    const struct store_ops *real;
+    struct store_ops ops;
+    _Atomic int hung; /* writes of the shards below this number hang */
+    atomic_int hanging, released;
+    struct freshness *freshness;
+    struct health *health;
+    struct budget *budget;
+    struct waker changed;
+    struct lease_keeper *keeper;
+} w;
+
+static struct source_reader *open_shard(struct source *source, const struct source_shard *shard,
+                                        const struct source_start *start, struct budget *budget) {
+    (void)source, (void)shard, (void)start, (void)budget;
+    return &w.reader;
+}
+
+static enum status read_nothing(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
+                                struct error *e) {
+    int64_t soon_ms = clock_boot_ms() + 20;
+    (void)reader, (void)e;
+    *batch = (struct source_batch){.as_of_ms = -1};
+    waker_wait(&w.changed, soon_ms < until_ms ? soon_ms : until_ms, -1);
+    return STATUS_OK;
+}
+
+static void leave(struct source_reader *reader) {
+    (void)reader;
+}
+
+static const struct source_ops stream_ops = {
+    .open = open_shard, .read = read_nothing, .forget = leave, .wake = leave, .close = leave};
+
+static void name(int n, char id[LIMIT_SHARD_ID_BYTES + 1]) {
+    snprintf(id, LIMIT_SHARD_ID_BYTES + 1, "shardId-%012d", n);
+}
+
+static enum status update_lease(struct store *store, const struct store_lease *before,
+                                const struct store_lease *after, const struct fence *fence,
+                                struct store_lease *found, struct error *e) {
+    int n = atoi(before->shard_id + strlen("shardId-"));
+    int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
+    if (n < atomic_load(&w.hung))
+        atomic_fetch_add(&w.hanging, 1);
+    while (n < atomic_load(&w.hung) && clock_boot_ms() < until_ms)
+        waker_wait(&w.changed, clock_boot_ms() + 10, -1);
+    return w.real->update_lease(store, before, after, fence, found, e);
+}
+
+static void note_outcome(void *data, enum held_lease_outcome outcome) {
+    (void)data;
+    atomic_fetch_add(&w.released, outcome == HELD_LEASE_RELEASED);
+}
+
+static void take(int n) {
+    const struct held_lease_context context = {
+        .shard = {.source = &w.source,
+                  .store = w.store,
+                  .freshness = w.freshness,
+                  .health = w.health,
+                  .budget = w.budget,
+                  .batch_records = 10,
+                  .cache_bytes = 4096},
+        .failover_ms = FAILOVER_MS,
+        .stuck_ms = LIMIT_SHARD_STUCK_MS,
+    };
+    struct store_lease fresh = {.checkpoint = LEASE_TRIM_HORIZON, .as_of_ms = -1}, found;
+    char tenure[33];
+    name(n, fresh.shard_id);
+    assert_ok(store_create_lease(w.store, &fresh, &support_error));
+    lease_draw_tenure("0123456789abcdef", tenure);
+    const struct store_lease taken = lease_taken(&fresh, "ann", tenure);
+    int64_t now = clock_boot_ms();
+    assert_ok(store_update_lease(w.store, &fresh, &taken, NULL, &found, &support_error));
+    lease_keeper_add(w.keeper, &context, &taken, now);
+}
+
+static void take_all(void) {
+    for (int n = 0; n < SHARDS; n++)
+        take(n);
+}
+
+static struct store_lease *rows(void) {
+    struct store_lease *leases;
+    size_t n;
+    assert_ok(store_read_leases(w.store, &leases, &n, &support_error));
+    assert_int_equal(n, SHARDS);
+    return leases;
+}
+
+/* From the shard `first` on. */
+static bool are_renewed(int first, int64_t times) {
+    struct store_lease *leases = rows();
+    bool all = true;
+    for (int n = first; n < SHARDS; n++)
+        all = all && leases[n].counter > times;
+    free(leases);
+    return all;
+}
+
+static bool await_renewals(int first, int64_t times) {
+    int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
+    while (!are_renewed(first, times) && clock_boot_ms() < until_ms)
+        waker_wait(&w.changed, clock_boot_ms() + 20, -1);
+    return are_renewed(first, times);
+}
+
+static int setup(void **state) {
+    const struct lease_keeper_options options = {1000, note_outcome, NULL};
+    int failed = support_setup_sqlite(state);
+    struct fixture *t = *state;
+    memset(&w, 0, sizeof w);
+    if (failed)
+        return failed;
+    w.source.ops = w.reader.ops = &stream_ops;
+    w.store = t->store;
+    w.real = t->store->ops;
+    w.ops = *w.real;
+    w.ops.update_lease = update_lease;
+    t->store->ops = &w.ops;
+    w.health = health_new();
+    w.freshness = freshness_new(support_clock());
+    w.budget = budget_new(LIMIT_INFLIGHT_BYTES);
+    waker_init(&w.changed);
+    w.keeper = lease_keeper_start(&options);
+    return 0;
+}
+
+static int teardown(void **state) {
+    atomic_store(&w.hung, 0);
+    lease_keeper_end(w.keeper);
+    lease_keeper_free(w.keeper);
+    budget_free(w.budget);
+    health_free(w.health);
+    freshness_free(w.freshness);
+    waker_deinit(&w.changed);
+    return support_teardown(state);
+}
+
+/* Tests. */
+
+static void writes_that_hang_hold_up_no_other_lease(void **state) {
+    (void)state;
+    take_all();
+    atomic_store(&w.hung, SHARDS / 2);
+    assert_true(await_renewals(SHARDS / 2, 2));
+    assert_int_equal(atomic_load(&w.hanging), SHARDS / 2); /* each lease has one write at a time */
+    atomic_store(&w.hung, 0);
+    assert_true(await_renewals(0, 2));
+}
+
+static void held_leases_are_marked(void **state) {
+    (void)state;
+    take(1);
+    take(3);
+    struct store_lease leases[SHARDS];
+    bool held[SHARDS];
+    for (int n = 0; n < SHARDS; n++)
+        name(n, leases[n].shard_id);
+    lease_keeper_mark(w.keeper, leases, SHARDS, held);
+    for (int n = 0; n < SHARDS; n++)
+        assert_int_equal(held[n], n == 1 || n == 3);
+}
+
+static void released_leases_have_no_owner(void **state) {
+    (void)state;
+    take_all();
+    lease_keeper_release(w.keeper);
+    int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
+    while (atomic_load(&w.released) < SHARDS && clock_boot_ms() < until_ms)
+        waker_wait(&w.changed, clock_boot_ms() + 20, -1);
+    struct store_lease *leases = rows();
+    for (int n = 0; n < SHARDS; n++)
+        assert_string_equal(leases[n].owner, "");
+    free(leases);
+}
+
+static void lease_added_after_the_stop_is_released(void **state) {
+    (void)state;
+    lease_keeper_stop(w.keeper);
+    take_all(); /* their takes were under way */
+    lease_keeper_stop(w.keeper);
+    int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
+    while (atomic_load(&w.released) < SHARDS && clock_boot_ms() < until_ms)
+        waker_wait(&w.changed, clock_boot_ms() + 20, -1);
+    assert_int_equal(atomic_load(&w.released), SHARDS);
+}
+
+int main(void) {
+    json_set_alloc_funcs(mem_alloc, free);
+    const struct CMUnitTest tests[] = {
+        {"writes of leases that hang hold up no other lease, and are not sent twice at once",
+         writes_that_hang_hold_up_no_other_lease, setup, teardown, NULL},
+        {"leases that are held are marked", held_leases_are_marked, setup, teardown, NULL},
+        {"released leases have no owner", released_leases_have_no_owner, setup, teardown, NULL},
+        {"a lease that is added after the stop is released", lease_added_after_the_stop_is_released, setup,
+         teardown, NULL},
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
