@@ -158,6 +158,8 @@ static const struct option table[] = {
      check_worker_id, AT(worker_id)},
     {"failover-ms", "MS", "10000", "age at which a lease that was not renewed becomes free", check_number,
      AT(failover_ms), .least = 1000, .most = 600000},
+    {"max-leases", "N", NULL, "most shards that this process reads; if not given, all that fall to it",
+     check_number, AT(max_leases), .least = 1, .most = LIMIT_SHARDS},
     {"dead-letter", "file:PATH|sqs:URL|log", "log",
      "where malformed records are written; URL: a queue, https://HOST/ACCOUNT/NAME", check_dead_letter,
      AT(dead_letter)},

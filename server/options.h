@@ -38,6 +38,7 @@ struct options {
     int64_t batch_size, batch_window_ms, poll_interval_ms;
     const char *worker_id; /* NULL: the service makes one */
     int64_t failover_ms;
+    int64_t max_leases; /* 0: no limit */
     const char *dead_letter;
     int64_t identities; /* enum options_identities; the table stores every choice as int64_t */
     int64_t cache_bytes;

@@ -212,6 +212,19 @@ static void yield_to_namesake(struct coordinator *c) {
     lease_keeper_release(c->keeper);
 }
 
+static void report_unread(struct coordinator *c, size_t n) {
+    struct error e;
+    error_set(
+        &e, STATUS_FAILED,
+        "%zu shards have been read by no worker for %d s, and this one reads %zu, as many as --max-leases "
+        "allows: start another worker, or raise --max-leases",
+        n, TAKER_UNREAD_TIMES * c->options.failover_ms / 1000, c->options.max_leases);
+    if (n)
+        raise_trouble(c, "max leases", &e);
+    else
+        health_clear(c->parts.health, "max leases");
+}
+
 static void take_share(struct coordinator *c) {
     const struct hierarchy hierarchy = lease_table_hierarchy(&c->table);
     _cleanup_(mem_freep) bool *held = mem_alloc(hierarchy.n_leases * sizeof *held);
@@ -222,10 +235,12 @@ static void take_share(struct coordinator *c) {
         .is_held = held,
         .worker = c->worker_id,
         .run_id = c->run_id,
+        .max = c->options.max_leases,
     };
     _cleanup_(taker_plan_deinit) struct taker_plan plan;
     taker_decide(&input, &plan);
     metrics_set(METRICS_SERIES(&workers_family, NULL), (int64_t)plan.workers);
+    report_unread(c, plan.unread);
     if (plan.yields)
         yield_to_namesake(c);
     else

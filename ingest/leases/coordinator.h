@@ -25,6 +25,7 @@ struct coordinator;
 struct coordinator_options {
     const char *worker_id; /* at most STORE_LEASE_OWNER_BYTES */
     int failover_ms;
+    size_t max_leases;         /* held at once; 0: no limit */
     struct source_start start; /* of shards without parents: trim horizon or a timestamp */
     size_t batch_records;
     int batch_window_ms;

@@ -124,8 +124,8 @@ bool lease_is_free(const struct lease_observer *o, const struct store_lease *lea
     return !*lease->owner || is_unchanged_for(o, lease, o->failover_ms);
 }
 
-bool lease_is_overdue(const struct lease_observer *o, const struct store_lease *lease) {
-    return is_unchanged_for(o, lease, (*lease->owner ? 2 : 1) * o->failover_ms);
+bool lease_is_free_for(const struct lease_observer *o, const struct store_lease *lease, int times) {
+    return is_unchanged_for(o, lease, (times + (*lease->owner ? 1 : 0)) * o->failover_ms);
 }
 
 bool lease_is_untouched(const struct lease_observer *o, const struct store_lease *lease) {

@@ -76,8 +76,8 @@ void lease_observer_deinit(struct lease_observer *o);
 /* It has no owner, or was seen unchanged for the failover time. */
 bool lease_is_free(const struct lease_observer *o, const struct store_lease *lease);
 
-/* It has been free for a failover time. */
-bool lease_is_overdue(const struct lease_observer *o, const struct store_lease *lease);
+/* It has been free for so many failover times. */
+bool lease_is_free_for(const struct lease_observer *o, const struct store_lease *lease, int times);
 
 /* It was not written since this observer's first read. */
 bool lease_is_untouched(const struct lease_observer *o, const struct store_lease *lease);

@@ -114,15 +114,28 @@ static enum taker_kind kind_of(const struct taker_input *in, const struct store_
                                                                                       : TAKER_EXPIRED;
 }
 
-/* It has been free for a failover time. A shard that waited for its parents is free only since they ended. */
-static bool is_overdue(const struct taker_input *in, const struct store_lease *lease) {
+/* It has been free for so many failover times. A shard that waited for its parents is free only since they
+ * ended. */
+static bool is_free_for(const struct taker_input *in, const struct store_lease *lease, int times) {
     for (size_t p = 0; p < STORE_LEASE_PARENTS; p++) {
         const struct store_lease *parent =
             lease_find(in->hierarchy.leases, in->hierarchy.n_leases, lease->parents[p]);
-        if (parent && !lease_is_overdue(in->observer, parent))
+        if (parent && !lease_is_free_for(in->observer, parent, times))
             return false;
     }
-    return lease_is_overdue(in->observer, lease);
+    return lease_is_free_for(in->observer, lease, times);
+}
+
+static bool is_full(const struct ledger *l, size_t chosen) {
+    return l->input->max && l->ours + chosen >= l->input->max;
+}
+
+static size_t count_unread(const struct ledger *l) {
+    const struct taker_input *in = l->input;
+    size_t n = 0;
+    for (size_t i = 0; is_full(l, 0) && i < in->hierarchy.n_leases; i++)
+        n += l->relations[i] == TAKEABLE && is_free_for(in, &in->hierarchy.leases[i], TAKER_UNREAD_TIMES);
+    return n;
 }
 
 /* The free leases in our order, cut down to those that were ours, those that fill our share, and those that
@@ -143,7 +156,7 @@ static void take_free(const struct ledger *l, struct taker_plan *plan) {
     for (size_t i = 0; i < plan->n; i++) {
         const struct taker_choice *choice = &plan->choices[i];
         bool fits = choice->kind != TAKER_OWN && has < plan->target;
-        if (choice->kind != TAKER_OWN && !fits && !is_overdue(in, choice->lease))
+        if (is_full(l, n) || (choice->kind != TAKER_OWN && !fits && !is_free_for(in, choice->lease, 1)))
             continue;
         has += fits;
         plan->choices[n++] = *choice;
@@ -173,7 +186,7 @@ static const struct owner *find_victim(const struct ledger *l) {
 
 static void steal_one(const struct ledger *l, struct taker_plan *plan) {
     const struct taker_input *in = l->input;
-    const struct owner *victim = l->ours < plan->target ? find_victim(l) : NULL;
+    const struct owner *victim = l->ours < plan->target && !is_full(l, 0) ? find_victim(l) : NULL;
     if (!victim)
         return;
     for (size_t i = 0; i < in->hierarchy.n_leases; i++)
@@ -195,6 +208,7 @@ void taker_decide(const struct taker_input *in, struct taker_plan *plan) {
     ledger_init(in, &l);
     *plan = (struct taker_plan){.workers = l.n_owners + 1, .yields = yields_to_namesake(&l)};
     plan->target = (l.readable + plan->workers - 1) / plan->workers;
+    plan->unread = count_unread(&l);
     plan->choices = mem_alloc(in->hierarchy.n_leases * sizeof *plan->choices);
     if (!plan->yields && any_free(&l))
         take_free(&l, plan);

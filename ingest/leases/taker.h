@@ -7,6 +7,7 @@
  *   - Each worker's share is the number of leases divided by the number of workers, rounded up.
  *   - Free leases are taken first, up to the share. Beyond it a worker takes back what it held before, and
  *     what has been free for a failover time more: others may count a worker that takes nothing.
+ *   - No worker takes more than its `max`, for whatever reason.
  *   - If none is free, a worker below its share steals one lease each time, from the worker that has most,
  *     if that one has at least two more: else the two would only change places.
  *
@@ -25,6 +26,8 @@
 #include "ingest/leases/hierarchy.h"
 #include "ingest/leases/lease.h"
 
+#define TAKER_UNREAD_TIMES 3
+
 /* All borrowed. */
 struct taker_input {
     struct hierarchy hierarchy;
@@ -32,6 +35,7 @@ struct taker_input {
     const bool *is_held;                   /* for each lease: this process has a thread for its shard */
     const char *worker;
     const char *run_id;
+    size_t max; /* leases that this worker may hold; 0: no limit */
 };
 
 enum taker_kind {
@@ -52,6 +56,7 @@ struct taker_plan {
     size_t n;
     size_t workers; /* this one included */
     size_t target;  /* the share */
+    size_t unread;  /* free for TAKER_UNREAD_TIMES failover times, while this worker holds `max` */
     bool yields;    /* to a namesake: this process takes nothing, and must release what it holds */
 };
 

@@ -142,6 +142,7 @@ void service_start_ingest(struct service *s) {
     const struct coordinator_options options = {
         .worker_id = s->worker_id,
         .failover_ms = (int)s->options->failover_ms,
+        .max_leases = (size_t)s->options->max_leases,
         .start = start_of(s),
         .batch_records = (size_t)s->options->batch_size,
         .batch_window_ms = (int)s->options->batch_window_ms,

@@ -81,3 +81,20 @@ def test_lease_whose_writes_hang_costs_the_others_nothing(make_shop, start_on):
             assert leases[shard]["tenure"] == before[shard]["tenure"]
             assert int(leases[shard]["leaseCounter"]) >= int(before[shard]["leaseCounter"]) + 2
         hangs.clear()
+
+
+def trouble(daemon):
+    return next((one["reason"] for one in daemon.health()["troubles"] if one["name"] == "max leases"), None)
+
+
+def test_worker_reads_no_more_shards_than_max_leases_and_says_if_the_others_stay_unread(make_shop, start_on):
+    with fake_stream.FakeStream(shards=5) as stream:
+        shop = make_shop(stream, lambda _: 0)
+        options = ("--failover-ms", "1000", "--max-leases", "3")
+        daemon = start_on(shop, *options)
+        reason = wait.until(lambda: trouble(daemon), "the trouble", seen=daemon.log_tail)
+        assert reason.startswith("2 shards have been read by no worker for 3 s, and this one reads 3, ")
+        assert daemon.metric("winner_view_leases") == 3
+        other = start_on(shop, *options)
+        wait.until(lambda: not trouble(daemon), "the trouble ends", seen=daemon.log_tail)
+        wait.until(lambda: other.metric("winner_view_leases") == 2, "all are read", seen=other.log_tail)

@@ -77,6 +77,7 @@ static void an_option_that_is_not_given_has_its_default(void **state) {
     assert_null(c.leases_table);
     assert_int_equal(c.format, FORMAT_TABLE);
     assert_int_equal(c.failover_ms, 10000);
+    assert_int_equal(c.max_leases, 0);
     assert_string_equal(c.dead_letter, "log");
     assert_int_equal(c.identities, IDENTITIES_MASKED);
     assert_int_equal(c.cache_bytes, 64 << 20);

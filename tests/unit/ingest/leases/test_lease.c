@@ -265,20 +265,20 @@ static void the_duration_of_a_read_does_not_count_as_failover_time(void **state)
     lease_observer_deinit(&o);
 }
 
-static void a_lease_that_is_free_for_a_failover_time_is_overdue(void **state) {
+static void how_long_a_lease_has_been_free_is_counted_in_failover_times(void **state) {
     (void)state;
     struct lease_observer o = {.failover_ms = FAILOVER_MS};
     struct store_lease leases[] = {held("a", ""), held("b", "ann")};
     for (int64_t now = 1000; now <= 10999; now += 9999)
         look(&o, leases, 2, now);
-    assert_false(lease_is_overdue(&o, &leases[0]));
+    assert_false(lease_is_free_for(&o, &leases[0], 1));
     look(&o, leases, 2, 11000);
-    assert_true(lease_is_overdue(&o, &leases[0]));
+    assert_true(lease_is_free_for(&o, &leases[0], 1));
     assert_true(lease_is_free(&o, &leases[1]));
     look(&o, leases, 2, 20999);
-    assert_false(lease_is_overdue(&o, &leases[1]));
+    assert_false(lease_is_free_for(&o, &leases[1], 1));
     look(&o, leases, 2, 21000);
-    assert_true(lease_is_overdue(&o, &leases[1]));
+    assert_true(lease_is_free_for(&o, &leases[1], 1));
     lease_observer_deinit(&o);
 }
 
@@ -326,7 +326,7 @@ int main(void) {
         cmocka_unit_test(a_lease_that_was_missing_in_a_read_is_observed_anew),
         cmocka_unit_test(after_a_failover_time_without_a_read_every_lease_is_observed_anew),
         cmocka_unit_test(the_duration_of_a_read_does_not_count_as_failover_time),
-        cmocka_unit_test(a_lease_that_is_free_for_a_failover_time_is_overdue),
+        cmocka_unit_test(how_long_a_lease_has_been_free_is_counted_in_failover_times),
         cmocka_unit_test(a_lease_is_untouched_if_it_was_not_written_since_the_first_read),
         cmocka_unit_test(a_lease_is_found_by_its_shard),
     };

@@ -16,6 +16,7 @@ struct scene {
     const struct source_shard *listed;
     size_t n_listed;
     bool seen_before[MAX];
+    size_t max;
     struct lease_observer observer;
     struct taker_plan plan;
 };
@@ -42,8 +43,12 @@ static void look(struct scene *s, int64_t now_ms) {
 }
 
 static const struct taker_plan *decide(struct scene *s) {
-    const struct taker_input input = {
-        {s->leases, s->n, s->listed, s->n_listed, s->seen_before}, &s->observer, s->held, "me", our_run_id};
+    const struct taker_input input = {{s->leases, s->n, s->listed, s->n_listed, s->seen_before},
+                                      &s->observer,
+                                      s->held,
+                                      "me",
+                                      our_run_id,
+                                      s->max};
     taker_plan_deinit(&s->plan);
     taker_decide(&input, &s->plan);
     return &s->plan;
@@ -170,6 +175,52 @@ static void a_lease_of_a_child_is_not_overdue_at_the_moment_its_parent_ends(void
     assert_int_equal(s.plan.n, 1);
 }
 
+static void no_more_leases_are_held_than_the_limit_whatever_their_kind(void **state) {
+    (void)state;
+    SCENE;
+    s.max = 5;
+    add_many(&s, 'a', 2, "me");
+    add(&s, "b", "me", NULL, false); /* of an earlier run */
+    add_many(&s, 'c', 8, "");
+    look(&s, 1000);
+    assert_int_equal(decide(&s)->n, 3);
+    look(&s, 11000);
+    look(&s, 21000); /* free for long */
+    assert_int_equal(decide(&s)->n, 3);
+}
+
+static void a_worker_at_its_limit_steals_nothing(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 1, "me");
+    add_many(&s, 'b', 9, "ann");
+    s.max = 2;
+    assert_int_equal(decide_later(&s)->n, 1);
+    s.max = 1;
+    assert_int_equal(decide_later(&s)->n, 0);
+}
+
+static void leases_free_for_3_failover_times_are_unread_for_a_worker_at_its_limit(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 2, "me");
+    add_many(&s, 'b', 3, "");
+    add_many(&s, 'c', 1, "dead"); /* expires after one failover time more */
+    s.max = 2;
+    for (int64_t now = 1000; now <= 30999; now += 9999) {
+        look(&s, now);
+        assert_int_equal(decide(&s)->unread, 0);
+    }
+    look(&s, 31000);
+    assert_int_equal(decide(&s)->unread, 3);
+    look(&s, 36000);
+    look(&s, 41000);
+    assert_int_equal(decide(&s)->unread, 4);
+    s.max = 3;
+    assert_int_equal(decide(&s)->unread, 0);
+    assert_int_equal(s.plan.n, 1);
+}
+
 static void if_no_lease_is_free_one_is_stolen_from_the_worker_with_most(void **state) {
     (void)state;
     SCENE;
@@ -230,7 +281,7 @@ static void two_workers_choose_leases_in_different_orders(void **state) {
     decide_later(&s);
     bool differs = false;
     const struct taker_input other = {
-        {s.leases, s.n, NULL, 0, NULL}, &s.observer, s.held, "other", our_run_id};
+        {s.leases, s.n, NULL, 0, NULL}, &s.observer, s.held, "other", our_run_id, 0};
     struct taker_plan plan;
     taker_decide(&other, &plan);
     assert_int_equal(plan.n, s.plan.n);
@@ -366,7 +417,7 @@ static void take_leases(struct world *w, struct worker *worker) {
         held[i] = *worker->tenures[i];
     lease_observe(&worker->observer, w->table, w->n, w->now_ms, w->now_ms);
     const struct taker_input input = {
-        {w->table, w->n, NULL, 0, NULL}, &worker->observer, held, worker->name, worker->run_id};
+        {w->table, w->n, NULL, 0, NULL}, &worker->observer, held, worker->name, worker->run_id, 0};
     struct taker_plan plan;
     taker_decide(&input, &plan);
     for (size_t i = 0; i < plan.n; i++) {
@@ -492,6 +543,9 @@ int main(void) {
         cmocka_unit_test(an_owner_whose_leases_have_expired_does_not_count_as_a_worker),
         cmocka_unit_test(a_lease_that_is_free_for_a_failover_time_is_taken_even_above_the_share),
         cmocka_unit_test(a_lease_of_a_child_is_not_overdue_at_the_moment_its_parent_ends),
+        cmocka_unit_test(no_more_leases_are_held_than_the_limit_whatever_their_kind),
+        cmocka_unit_test(a_worker_at_its_limit_steals_nothing),
+        cmocka_unit_test(leases_free_for_3_failover_times_are_unread_for_a_worker_at_its_limit),
         cmocka_unit_test(if_no_lease_is_free_one_is_stolen_from_the_worker_with_most),
         cmocka_unit_test(no_lease_is_stolen_while_a_lease_is_free),
         cmocka_unit_test(no_lease_is_stolen_from_a_worker_with_one_lease_more),
