@@ -83,8 +83,9 @@
 #define LIMIT_CUT_LINE_BYTES 4096u   /* ... of which this much is kept */
 #define LIMIT_APPLY_ROUNDS 8         /* reads of one batch before its shard backs off */
 #define LIMIT_CONTRIBUTION_CACHE_BYTES (16u << 20) /* over all shards */
-#define LIMIT_CHECKPOINT_MS 1000                   /* shortest time between two checkpoints */
-#define LIMIT_BACKOFF_MS 5000                      /* longest pause of a shard whose store or source fails */
+#define LIMIT_BATCHES_BYTES (64u << 20) /* over all shards: one batch of each and what applying it takes */
+#define LIMIT_CHECKPOINT_MS 1000        /* shortest time between two checkpoints */
+#define LIMIT_BACKOFF_MS 5000           /* longest pause of a shard whose store or source fails */
 #define LIMIT_WINDOW_MS 2000      /* widest window of a batch whose store throttles (ingest/batch_window.h) */
 #define LIMIT_WINDOW_CALM_MS 5000 /* it narrows after this long without a throttle */
 #define LIMIT_THROTTLE_MS 1000    /* longest pause of a shard whose reads are throttled */
@@ -126,6 +127,8 @@
 #define LIMIT_DEAD_LETTER_REFUSED_FIRST_MS 1000
 #define LIMIT_DEAD_LETTER_REFUSED_MS 60000
 
+/* What an audit keeps in memory of the contributors; the rest lies in temporary files. */
+#define LIMIT_AUDIT_BYTES (24u << 20)
 /* An audit reads its differences again this often, with pauses that begin with this one and double: in half a
  * minute a batch gets from its scores to its contributions. */
 #define LIMIT_AUDIT_ROUNDS 6

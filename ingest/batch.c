@@ -3,57 +3,123 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 
-void batch_init(struct batch *b, const char *shard_id, size_t max) {
+enum { FIRST_CAPACITY = 64, KEPT_CAPACITY = 1024 };
+
+/* What an event takes besides its strings: with three NULs and what the allocator adds. */
+enum { EVENT_BYTES = sizeof(struct apply_record) + sizeof(char *) + 3 + 2 * sizeof(size_t) };
+
+void batch_init(struct batch *b, const char *shard_id) {
     memset(b, 0, sizeof *b);
     b->shard_id = shard_id;
     b->as_of_ms = -1;
-    batch_set_max(b, max);
 }
 
-void batch_set_max(struct batch *b, size_t max) {
-    b->max = max;
-    if (max <= b->capacity)
-        return;
-    b->capacity = max;
-    b->envelopes = mem_resize(b->envelopes, max, sizeof *b->envelopes);
-    b->records = mem_resize(b->records, max, sizeof *b->records);
-    b->letters = mem_resize(b->letters, max, sizeof *b->letters);
+void batch_set_limits(struct batch *b, const struct batch_limits *limits) {
+    b->limits = *limits;
+}
+
+/* What a large batch needed is not kept for small ones: each shard has several batches. */
+static void drop_large_arrays(struct batch *b) {
+    if (b->records_capacity > KEPT_CAPACITY) {
+        mem_freep(&b->records);
+        mem_freep(&b->strings);
+        b->records_capacity = 0;
+    }
+    if (b->letters_capacity > KEPT_CAPACITY) {
+        mem_freep(&b->letters);
+        b->letters_capacity = 0;
+    }
+    if (b->products.capacity > KEPT_CAPACITY) {
+        mem_freep(&b->products.hashes);
+        b->products.capacity = 0;
+    }
 }
 
 void batch_clear(struct batch *b) {
     for (size_t i = 0; i < b->n_records; i++)
-        envelope_deinit(&b->envelopes[i]);
+        free(b->strings[i]);
     for (size_t i = 0; i < b->n_letters; i++) {
         free((void *)(uintptr_t)b->letters[i].data);
         free((void *)(uintptr_t)b->letters[i].detail);
     }
-    b->n = b->n_records = b->n_letters = b->n_skipped = b->bytes = 0;
+    b->n = b->n_records = b->n_letters = b->n_skipped = b->bytes = b->cost = b->products.n = 0;
+    drop_large_arrays(b);
+    if (b->products.capacity)
+        memset(b->products.hashes, 0, b->products.capacity * sizeof *b->products.hashes);
     b->hash = (struct digest){0};
     b->as_of_ms = -1;
 }
 
 void batch_deinit(struct batch *b) {
     batch_clear(b);
-    free(b->envelopes);
     free(b->records);
+    free(b->strings);
     free(b->letters);
+    free(b->products.hashes);
     memset(b, 0, sizeof *b);
 }
 
 bool batch_is_full(const struct batch *b) {
-    return b->n == b->max;
+    return b->n >= b->limits.records || b->bytes + b->cost >= b->limits.bytes;
 }
 
-static void add_event(struct batch *b, const struct envelope *envelope, const struct position *position) {
-    b->bytes += strlen(envelope->event.id) + strlen(envelope->event.product_id) +
-                strlen(envelope->event.origin) + sizeof *b->envelopes + sizeof *b->records;
-    b->records[b->n_records] = (struct apply_record){envelope->event, *position};
-    b->envelopes[b->n_records++] = *envelope;
+static size_t larger(size_t capacity) {
+    return capacity ? 2 * capacity : FIRST_CAPACITY;
+}
+
+static uint64_t *find_slot(const struct batch_products *p, uint64_t hash) {
+    size_t i = hash % p->capacity;
+    while (p->hashes[i] && p->hashes[i] != hash)
+        i = (i + 1) % p->capacity;
+    return &p->hashes[i];
+}
+
+static void make_room_for_product(struct batch_products *p) {
+    struct batch_products old = *p;
+    if (2 * p->n < p->capacity)
+        return;
+    p->capacity = larger(p->capacity);
+    p->hashes = mem_zalloc(p->capacity * sizeof *p->hashes);
+    for (size_t i = 0; i < old.capacity; i++)
+        if (old.hashes[i])
+            *find_slot(p, old.hashes[i]) = old.hashes[i];
+    free(old.hashes);
+}
+
+/* Whether no earlier event is of this product. Two with one hash count as one: the cost is an estimate. */
+static bool add_product(struct batch_products *p, const char *product_id) {
+    make_room_for_product(p);
+    uint64_t hash = hash_bytes(product_id, strlen(product_id)) | 1;
+    uint64_t *slot = find_slot(p, hash);
+    bool is_new = !*slot;
+    *slot = hash;
+    p->n += is_new;
+    return is_new;
+}
+
+/* The batch owns the envelope's strings from now on. */
+static void add_event(struct batch *b, struct envelope *envelope, const struct position *position) {
+    const struct event *event = &envelope->event;
+    if (b->n_records == b->records_capacity) {
+        b->records_capacity = larger(b->records_capacity);
+        b->records = mem_resize(b->records, b->records_capacity, sizeof *b->records);
+        b->strings = mem_resize(b->strings, b->records_capacity, sizeof *b->strings);
+    }
+    b->bytes += strlen(event->id) + strlen(event->product_id) + strlen(event->origin) + EVENT_BYTES;
+    b->cost += apply_cost(event, add_product(&b->products, event->product_id));
+    b->records[b->n_records] = (struct apply_record){*event, *position};
+    b->strings[b->n_records++] = envelope->strings;
+    envelope->strings = NULL;
 }
 
 static void add_letter(struct batch *b, const struct envelope *envelope, const struct source_record *record) {
+    if (b->n_letters == b->letters_capacity) {
+        b->letters_capacity = larger(b->letters_capacity);
+        b->letters = mem_resize(b->letters, b->letters_capacity, sizeof *b->letters);
+    }
     b->bytes += record->length + strlen(envelope->detail) + sizeof *b->letters;
     b->letters[b->n_letters++] = (struct deadletter_letter){
         .shard_id = b->shard_id,
@@ -75,8 +141,8 @@ void batch_add(struct batch *b, const struct source_record *record, int64_t now_
 
     switch (envelope.kind) {
     case ENVELOPE_EVENT:
-        add_event(b, &envelope, &record->position); /* the batch owns the envelope now */
-        return;
+        add_event(b, &envelope, &record->position);
+        break;
     case ENVELOPE_DEAD:
         add_letter(b, &envelope, record);
         break;

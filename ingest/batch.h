@@ -1,6 +1,8 @@
 /*
  * batch: consecutive records of one shard, decoded, with their dead letters, to be applied together. The
- * caller stops adding when it is full. Not thread-safe.
+ * caller stops adding when it is full: in records, or in bytes of what it holds and of what applying it
+ * changes (apply_cost). It takes memory for what is added, and after a large batch gives it back. Not
+ * thread-safe.
  */
 #ifndef INGEST_BATCH_H
 #define INGEST_BATCH_H
@@ -14,33 +16,44 @@
 #include "ingest/source.h"
 #include "views/apply.h"
 
+/* When a batch is full. */
+struct batch_limits {
+    size_t records; /* of all kinds */
+    size_t bytes;   /* of batch.bytes and batch.cost together */
+};
+
 struct batch {
     const char *shard_id; /* borrowed */
-    size_t max, capacity;
+    struct batch_limits limits;
 
-    struct envelope *envelopes; /* own what `records` point to */
     struct apply_record *records;
-    size_t n_records;
+    char **strings; /* what each of `records` points into */
+    size_t n_records, records_capacity;
     struct deadletter_letter *letters; /* own their data and detail */
-    size_t n_letters;
+    size_t n_letters, letters_capacity;
     size_t n_skipped;
+    struct batch_products {
+        uint64_t *hashes; /* 0: a free slot */
+        size_t n, capacity;
+    } products; /* of its events: private */
 
     size_t n;              /* all of them */
     size_t bytes;          /* of memory that events and dead letters own */
+    size_t cost;           /* of memory that applying the events will take, about */
     struct position last;  /* of the last record of any kind */
     struct digest hash;    /* of the source's bytes up to its end (source_hash) */
     int64_t as_of_ms;      /* of the views once this batch is applied; -1: not known */
     int64_t began_boot_ms; /* when the first record was added */
 };
 
-void batch_init(struct batch *b, const char *shard_id, size_t max);
+void batch_init(struct batch *b, const char *shard_id);
 void batch_deinit(struct batch *b);
 
 /* Empties it, to be filled again. */
 void batch_clear(struct batch *b);
 
-/* Only while it is empty. */
-void batch_set_max(struct batch *b, size_t max);
+/* A new batch has none: it is full. */
+void batch_set_limits(struct batch *b, const struct batch_limits *limits);
 
 bool batch_is_full(const struct batch *b);
 void batch_add(struct batch *b, const struct source_record *record, int64_t now_boot_ms);

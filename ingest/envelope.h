@@ -46,7 +46,7 @@ struct envelope {
     enum envelope_reason reason;
     char detail[160];
 
-    char *strings; /* private: what `event` points into, one block */
+    char *strings; /* what `event` points into, one block; who takes it sets it to NULL, and frees it */
 };
 
 /* Never fails; copies what it needs. The caller calls envelope_deinit. */

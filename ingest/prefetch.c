@@ -18,6 +18,7 @@ struct prefetch {
     char shard_id[LIMIT_SHARD_ID_BYTES + 1];
     struct source_reader *reader;
     struct budget *budget;
+    size_t batch_bytes;
     _Atomic size_t batch_records; /* may change while the thread runs */
     _Atomic int batch_window_ms;
     pthread_t thread;
@@ -81,7 +82,7 @@ static bool is_ready(const struct prefetch *p, const struct prefetch_item *item)
 }
 
 static void fill(struct prefetch *p, struct prefetch_item *item) {
-    batch_set_max(&item->batch, atomic_load(&p->batch_records));
+    batch_set_limits(&item->batch, &(struct batch_limits){atomic_load(&p->batch_records), p->batch_bytes});
     item->ended = item->gone = false;
     item->loss[0] = '\0';
     item->error = p->pending;
@@ -187,14 +188,15 @@ void prefetch_wake(struct prefetch *p) {
 struct prefetch *prefetch_start(struct source *source, const struct source_shard *shard,
                                 const struct source_start *start, const struct prefetch_options *options) {
     struct prefetch *p = mem_zalloc(sizeof *p);
-    prefetch_set_window(p, options->batch_records, options->batch_window_ms);
+    p->batch_bytes = options->limits.bytes;
+    prefetch_set_window(p, options->limits.records, options->batch_window_ms);
     p->got.as_of_ms = -1;
     turn(p);
     strcpy(p->shard_id, shard->id);
     p->budget = options->budget;
     p->reader = source_open(source, shard, start, options->budget);
     for (int i = 0; i < PREFETCH_ITEMS; i++)
-        batch_init(&p->items[i].batch, p->shard_id, options->batch_records);
+        batch_init(&p->items[i].batch, p->shard_id);
     waker_init(&p->has_item);
     waker_init(&p->has_room);
     thread_must_start(&p->thread, "prefetch", prefetch_run, p);

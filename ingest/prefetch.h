@@ -19,9 +19,9 @@ enum { PREFETCH_ITEMS = 2, PREFETCH_LOSS_SIZE = 256 };
 struct prefetch;
 
 struct prefetch_options {
-    size_t batch_records;
-    int batch_window_ms;   /* how long a batch that is not full waits for more */
-    struct budget *budget; /* borrowed; NULL: none */
+    struct batch_limits limits; /* `records` until prefetch_set_window */
+    int batch_window_ms;        /* how long a batch that is not full waits for more */
+    struct budget *budget;      /* borrowed; NULL: none */
 };
 
 struct prefetch_item {

@@ -368,6 +368,7 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
         metrics_set(s->as_of, lease->as_of_ms);
     s->apply = apply_new(context->store, s->id, fence, context->listener, context->cache_bytes);
     apply_set_pulse(s->apply, &s->pulse);
+    apply_set_budget(s->apply, context->budget);
     pthread_mutex_init(&s->lock, NULL);
     waker_init(&s->waker);
     turn(s);
@@ -376,7 +377,8 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
                                        s->report.progress.as_of_ms, lease->hash};
     window_init(&s->window, context->batch_window_ms, context->batch_records);
     metrics_set(s->window_now, s->window.ms);
-    const struct prefetch_options options = {s->window.records, s->window.ms, context->budget};
+    const struct prefetch_options options = {
+        {s->window.records, context->batch_bytes}, s->window.ms, context->budget};
     struct source_shard shard = {0};
     strcpy(shard.id, lease->shard_id);
     strcpy(shard.starting_hash_key, lease->starting_hash_key);

@@ -32,6 +32,7 @@ struct shard_context {
     struct budget *budget;
     struct waker *done; /* woken when a shard has finished: its end is written at once */
     size_t batch_records;
+    size_t batch_bytes; /* as in struct batch_limits */
     int batch_window_ms;
     size_t cache_bytes;
 };

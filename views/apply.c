@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/memory_budget.h"
 #include "views/fold.h"
 
 /* A product's row: in the cache, or taken out of it for the batch under way. */
@@ -33,6 +34,8 @@ struct apply {
     const struct fence *fence;
     struct pulse *pulse;
     const struct apply_listener *listener;
+    struct budget *budget;
+    struct budget_claim claim; /* of the batch under way */
     bool in_doubt;     /* the last batch failed: the store may have rows of it that it did not acknowledge */
     struct row *cache; /* in the order of last use: uthash keeps insertion order */
     size_t cache_bytes, cache_max;
@@ -61,6 +64,33 @@ struct apply *apply_new(struct store *store, const char *shard_id, const struct 
 
 void apply_set_pulse(struct apply *a, struct pulse *pulse) {
     a->pulse = pulse;
+}
+
+void apply_set_budget(struct apply *a, struct budget *budget) {
+    a->budget = budget;
+}
+
+/* What a row and a credit have at most, besides texts: their parts, and what the allocator adds. */
+enum {
+    ROW_BYTES = sizeof(struct row) + sizeof(struct store_contribution_write) + 10 * 2 * sizeof(size_t),
+    CREDIT_BYTES = sizeof(struct credit) + sizeof(struct store_score_write) + 4 * 2 * sizeof(size_t),
+};
+
+/* A row has the event's id up to three times, its origin up to four times. The positions' arrays double. */
+size_t apply_cost(const struct event *event, bool is_new_product) {
+    size_t cost = ROLES * 2 * sizeof(struct position) + sizeof(struct row *);
+    if (is_new_product)
+        cost += ROW_BYTES + sizeof(struct contribution) + ROLES * (CREDIT_BYTES + strlen(event->origin)) +
+                3 * strlen(event->id) + strlen(event->product_id) + 4 * strlen(event->origin);
+    return cost;
+}
+
+static size_t row_size(const struct row *row) {
+    return ROW_BYTES + contribution_size(row->contribution);
+}
+
+static size_t credit_size(const struct credit *credit) {
+    return CREDIT_BYTES + strlen(credit->user_id) + credit->capacity * sizeof *credit->positions;
 }
 
 static void row_free(struct row *row) {
@@ -285,6 +315,17 @@ static void report_changes(struct apply *a, const struct batch *b, const struct 
         a->listener->rows_changed(a->listener->data, products, n_products, users, n_users);
 }
 
+/* Counted, not asked for: a batch that was read is applied, or no memory is ever given back. */
+static void hold_memory(struct apply *a, const struct batch *b) {
+    size_t bytes = b->n * sizeof *b->row_of;
+    for (const struct row *row = b->rows; row; row = row->hh.next)
+        bytes += row_size(row);
+    for (int role = 0; role < ROLES; role++)
+        for (const struct credit *c = b->credits[role]; c; c = c->hh.next)
+            bytes += credit_size(c);
+    budget_set(a->budget, &a->claim, bytes);
+}
+
 static enum status write_batch(struct apply *a, struct batch *b, struct error *e) {
     size_t n_scores = count_credits(b), n_rows = HASH_COUNT(b->rows);
     _cleanup_(mem_freep) struct store_score_write *scores = mem_alloc(n_scores * sizeof *scores);
@@ -336,6 +377,7 @@ static enum status apply_once(struct apply *a, const struct apply_record *record
         return status;
     for (size_t i = 0; i < n; i++)
         fold_record(&b, i, counts);
+    hold_memory(a, &b);
     status = write_batch(a, &b, e);
     counts->throttles += b.context.throttles;
     if (!status)
@@ -350,6 +392,7 @@ enum status apply_batch(struct apply *a, const struct apply_record *records, siz
     counts->throttles = 0;
     for (int round = 0; round < LIMIT_APPLY_ROUNDS; round++) {
         status = apply_once(a, records, n, checkpoint, counts, e);
+        budget_set(a->budget, &a->claim, 0);
         if (status != STATUS_CONFLICT)
             return status;
     }

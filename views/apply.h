@@ -19,6 +19,7 @@
 #include "views/store.h"
 
 struct apply;
+struct budget; /* base/memory_budget.h */
 
 struct apply_record {
     struct event event;
@@ -46,6 +47,13 @@ void apply_free(struct apply *a);
 
 /* The pulse beats while a batch takes long but the store answers. NULL: none. */
 void apply_set_pulse(struct apply *a, struct pulse *pulse);
+
+/* What apply_batch keeps while it works is counted as held of this budget (borrowed). NULL: none. */
+void apply_set_budget(struct apply *a, struct budget *budget);
+
+/* How much memory apply_batch takes for this event, about: more if no earlier one of its batch is of the same
+ * product. */
+size_t apply_cost(const struct event *event, bool is_new_product);
 
 /* `checkpoint` (may be NULL): a store whose batches are transactions writes it with the batch.
  *

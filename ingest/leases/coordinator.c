@@ -103,6 +103,7 @@ static void hold(struct coordinator *c, const struct store_lease *lease, int64_t
                 .listener = c->parts.listener,
                 .budget = c->budget,
                 .batch_records = c->options.batch_records,
+                .batch_bytes = LIMIT_BATCHES_BYTES / n_shards,
                 .batch_window_ms = c->options.batch_window_ms,
                 .cache_bytes = LIMIT_CONTRIBUTION_CACHE_BYTES / n_shards,
             },

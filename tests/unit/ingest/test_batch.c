@@ -8,6 +8,11 @@
 #define PURCHASE INGRESS("com.nordstrom/product/purchase/1-0-0", ",\"id\":\"lamp\"")
 #define OTHER INGRESS("com.nordstrom/cart/add/1-0-0", "")
 
+static void set_up(struct batch *b, size_t records) {
+    batch_init(b, "s");
+    batch_set_limits(b, &(struct batch_limits){records, SIZE_MAX});
+}
+
 static void add(struct batch *b, uint64_t sequence, const char *text, int64_t now_ms) {
     size_t length = strlen(text);
     _cleanup_(mem_freep) uint8_t *data = mem_dup(text, length);
@@ -22,7 +27,7 @@ static void add(struct batch *b, uint64_t sequence, const char *text, int64_t no
 static void a_batch_separates_events_dead_letters_and_skipped_records(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
-    batch_init(&b, "s", 10);
+    set_up(&b, 10);
     add(&b, 1, PURCHASE, 100);
     add(&b, 2, "{", 200);
     add(&b, 3, OTHER, 300);
@@ -52,7 +57,7 @@ static void a_batch_separates_events_dead_letters_and_skipped_records(void **sta
 static void a_blank_line_is_skipped_and_a_blank_record_of_a_stream_is_not(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
-    batch_init(&b, "s", 10);
+    set_up(&b, 10);
     struct source_record record = {.position = position_from_u64(1), .data = " \r", .length = 2};
     batch_add(&b, &record, 0);
     assert_int_equal(b.n_letters, 1);
@@ -66,7 +71,7 @@ static void the_last_position_of_a_batch_is_that_of_its_last_record_of_any_kind(
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
     static const char *const texts[] = {PURCHASE, "{", OTHER};
-    batch_init(&b, "s", 10);
+    set_up(&b, 10);
     for (size_t i = 0; i < COUNT(texts); i++) {
         struct position expected = position_from_u64(i);
         add(&b, i, texts[i], 0);
@@ -77,7 +82,7 @@ static void the_last_position_of_a_batch_is_that_of_its_last_record_of_any_kind(
 static void a_batch_begins_with_its_first_record_of_any_kind(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
-    batch_init(&b, "s", 10);
+    set_up(&b, 10);
     add(&b, 1, "{", 100);
     add(&b, 2, PURCHASE, 200);
     assert_int_equal(b.began_boot_ms, 100);
@@ -90,7 +95,7 @@ static void a_batch_begins_with_its_first_record_of_any_kind(void **state) {
 static void a_batch_is_full_when_its_records_of_all_kinds_reach_the_maximum(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
-    batch_init(&b, "s", 3);
+    set_up(&b, 3);
     static const char *const texts[] = {PURCHASE, "{", OTHER};
     for (size_t i = 0; i < COUNT(texts); i++) {
         assert_false(batch_is_full(&b));
@@ -103,10 +108,10 @@ static void the_size_of_a_full_batch_may_change(void **state) {
     (void)state;
     static const size_t sizes[] = {3, 500, 1, 400};
     _cleanup_(batch_deinit) struct batch b;
-    batch_init(&b, "s", 2);
+    set_up(&b, 2);
     for (size_t i = 0; i < COUNT(sizes); i++) {
         batch_clear(&b);
-        batch_set_max(&b, sizes[i]);
+        batch_set_limits(&b, &(struct batch_limits){sizes[i], SIZE_MAX});
         for (size_t n = 1; n <= sizes[i]; n++) {
             assert_false(batch_is_full(&b));
             add(&b, n, n % 2 ? PURCHASE : "{", 0);
@@ -118,7 +123,7 @@ static void the_size_of_a_full_batch_may_change(void **state) {
 static void a_cleared_batch_is_like_a_new_one(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
-    batch_init(&b, "s", 3);
+    set_up(&b, 3);
     assert_int_equal(b.as_of_ms, -1);
     for (int round = 0; round < 3; round++) {
         add(&b, 1, PURCHASE, 0);
@@ -135,7 +140,7 @@ static void a_cleared_batch_is_like_a_new_one(void **state) {
 static void the_bytes_of_a_batch_are_those_of_its_events_and_letters(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
-    batch_init(&b, "s", 10);
+    set_up(&b, 10);
     add(&b, 1, OTHER, 0);
     assert_int_equal(b.bytes, 0);
     add(&b, 2, PURCHASE, 0);
@@ -155,10 +160,64 @@ static void the_bytes_of_a_batch_are_those_of_its_events_and_letters(void **stat
     assert_int_equal(b.bytes, 0);
 }
 
+static void add_purchase(struct batch *b, uint64_t sequence, unsigned product) {
+    char text[300];
+    snprintf(text, sizeof text, INGRESS("com.nordstrom/product/purchase/1-0-0", ",\"id\":\"product-%u\""),
+             product);
+    const struct source_record record = {
+        .position = position_from_u64(sequence), .data = text, .length = strlen(text)};
+    batch_add(b, &record, 0);
+}
+
+static size_t add_until_full(struct batch *b, unsigned products) {
+    while (!batch_is_full(b))
+        add_purchase(b, b->n, (unsigned)b->n % products);
+    return b->n;
+}
+
+static void a_batch_is_full_when_it_and_what_it_changes_reach_the_bytes(void **state) {
+    (void)state;
+    _cleanup_(batch_deinit) struct batch b;
+    const struct batch_limits limits = {SIZE_MAX, 1 << 20};
+    batch_init(&b, "s");
+    batch_set_limits(&b, &limits);
+    size_t of_few = add_until_full(&b, 10);
+    assert_in_range(b.bytes + b.cost, limits.bytes, limits.bytes + 2000);
+    batch_clear(&b);
+    size_t of_many = add_until_full(&b, UINT32_MAX);
+    assert_in_range(b.bytes + b.cost, limits.bytes, limits.bytes + 2000);
+    assert_true(of_few > 2 * of_many); /* each product is a row that changes */
+
+    batch_clear(&b);
+    _cleanup_(mem_freep) char *long_text = mem_zalloc(limits.bytes + 1);
+    memset(long_text, 'x', limits.bytes);
+    add(&b, 1, long_text, 0);
+    assert_true(batch_is_full(&b));
+}
+
+static void a_batch_takes_memory_only_for_what_is_added_and_gives_it_back(void **state) {
+    (void)state;
+    _cleanup_(batch_deinit) struct batch b;
+    set_up(&b, 1000000);
+    assert_null(b.records);
+    assert_null(b.letters);
+    for (unsigned i = 0; i < 5000; i++)
+        add_purchase(&b, i, i);
+    for (unsigned i = 0; i < 5000; i++)
+        add(&b, 5000 + i, "{", 0);
+    batch_clear(&b);
+    assert_null(b.records);
+    assert_null(b.letters);
+    add_purchase(&b, 1, 1);
+    assert_string_equal(b.records[0].event.product_id, "product-1");
+    batch_clear(&b);
+    assert_non_null(b.records); /* a small one is kept */
+}
+
 static void a_broken_aggregated_record_is_one_letter_with_all_of_its_data(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
-    batch_init(&b, "s", 2);
+    set_up(&b, 2);
     const struct source_record record = {.position = position_from_u64(7),
                                          .data = (const uint8_t *)"\xf3\x89\x9a\xc2",
                                          .length = 4,
@@ -175,7 +234,7 @@ static void a_broken_aggregated_record_is_one_letter_with_all_of_its_data(void *
 static void a_record_without_data_is_a_letter(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
-    batch_init(&b, "s", 1);
+    set_up(&b, 1);
     batch_add(&b, &(struct source_record){.position = position_from_u64(1)}, 0);
     assert_int_equal(b.n_letters, 1);
     assert_int_equal(b.letters[0].length, 0);
@@ -192,6 +251,8 @@ int main(void) {
         cmocka_unit_test(the_size_of_a_full_batch_may_change),
         cmocka_unit_test(a_cleared_batch_is_like_a_new_one),
         cmocka_unit_test(the_bytes_of_a_batch_are_those_of_its_events_and_letters),
+        cmocka_unit_test(a_batch_is_full_when_it_and_what_it_changes_reach_the_bytes),
+        cmocka_unit_test(a_batch_takes_memory_only_for_what_is_added_and_gives_it_back),
         cmocka_unit_test(a_broken_aggregated_record_is_one_letter_with_all_of_its_data),
         cmocka_unit_test(a_record_without_data_is_a_letter),
     };

@@ -189,6 +189,7 @@ static struct shard *start(void) {
         .health = w.health,
         .done = &w.done,
         .batch_records = 10,
+        .batch_bytes = SIZE_MAX,
         .batch_window_ms = w.holds ? PATIENCE_MS : 0,
         .cache_bytes = 1 << 20,
     };

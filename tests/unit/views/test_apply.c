@@ -1,6 +1,7 @@
 #include "views/apply.h"
 
 #include "base/limits.h"
+#include "base/memory_budget.h"
 #include "tests/unit/support/apply_store.h"
 
 /* A shop, its store and a worker. */
@@ -444,10 +445,50 @@ static void the_listener_gets_the_changed_rows_once_they_are_in_the_store(void *
     apply_free(a);
 }
 
+/* What a batch keeps while it is applied. */
+
+struct holding {
+    struct budget *budget;
+    size_t held; /* while the batch was written */
+};
+
+static void note_held(void *data) {
+    struct holding *h = data;
+    h->held = budget_held(h->budget);
+}
+
+static size_t held_by(struct shop *s, struct holding *h, const struct apply_record *records, size_t n) {
+    s->m.before_write = note_held;
+    s->m.before_write_data = h;
+    apply_batch(s->worker, records, n, NULL, &s->counts, &s->e);
+    assert_int_equal(budget_held(h->budget), 0);
+    return h->held;
+}
+
+static void what_a_batch_keeps_is_held_of_the_budget_until_it_ends(void **state) {
+    struct shop *s = *state;
+    struct holding h = {.budget = budget_new(1)};
+    const struct apply_record records[] = {CREATE(1, "lamp", "ann"), CREATE(2, "vase", "bob"),
+                                           PURCHASE(3, "lamp"), PURCHASE(4, "vase")};
+    apply_set_budget(s->worker, h.budget);
+    s->m.row_writes_left = 1;
+    size_t held = held_by(s, &h, records, COUNT(records));
+    assert_int_equal(s->e.status, STATUS_RETRY);
+    s->m.row_writes_left = -1;
+    assert_int_equal(held_by(s, &h, records, COUNT(records)), held);
+
+    size_t cost = 0;
+    for (size_t i = 0; i < COUNT(records); i++)
+        cost += apply_cost(&records[i].event, i < 2);
+    assert_in_range(held, cost / 3, cost);
+    budget_free(h.budget);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(what_a_batch_keeps_is_held_of_the_budget_until_it_ends),
         TEST(a_batch_causes_one_write_for_each_product_and_each_contributor),
         TEST(a_score_has_its_last_event_and_that_events_position),
         TEST(a_user_who_is_creator_and_photographer_has_two_scores),

@@ -132,6 +132,7 @@ static void worker_init(struct worker *w, struct fixture *t) {
                   .health = w->health,
                   .done = &w->done,
                   .batch_records = 10,
+                  .batch_bytes = SIZE_MAX,
                   .cache_bytes = 4096},
         .failover_ms = FAILOVER_MS,
         .stuck_ms = LIMIT_SHARD_STUCK_MS,
