@@ -6,6 +6,9 @@
 /* Logging. */
 #define LIMIT_LOG_MESSAGE_BYTES 2048
 #define LIMIT_LOG_LINE_BYTES 16384
+#define LIMIT_LOG_QUEUE_BYTES (512u << 10) /* of lines that wait to be written, and as much on its way */
+#define LIMIT_LOG_DELIVER_MS 2000          /* for lines that must not be lost; then their writer waits */
+#define LIMIT_LOG_FLUSH_MS 1000            /* at the end of the process, to write what is queued */
 #define LIMIT_LOGGED_TARGET_BYTES 2048
 #define LIMIT_ACCESS_LOG_LINES 100 /* failed requests logged per second, unless all are */
 

@@ -2,11 +2,25 @@
  * log: one line for each event, to standard error, as text for people or as JSON for machines.
  *
  * A function that can fail returns its error; the caller that decides what to do logs it, once. Messages are
- * lower case and begin with what failed. Never log a secret. Thread-safe; each line is written by one
- * write(2).
+ * lower case and begin with what failed. Never log a secret. Thread-safe.
+ *
+ * Whoever reads standard error may be slow, or stop. After log_start nobody waits for it but a thread of the
+ * log's own: lines wait in a queue of LIMIT_LOG_QUEUE_BYTES, and those that find no room there are lost. They
+ * are counted, in winner_view_log_lines_lost_total and by a line in the log once it is read again. A line
+ * that must not be lost is delivered: its writer waits.
+ *
+ * Before log_start the caller writes, and waits. Lines stay whole; as many as fit are written by one write(2)
+ * of at most PIPE_BUF bytes, which no other process can interrupt on a pipe (pipe(7)); a longer line has one
+ * of its own.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+struct buffer;
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
@@ -14,8 +28,16 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 /* Until then the level is info, the format text. */
 void log_init(enum log_level level, enum log_format format);
 
-/* `fields`: name, value, name, value, ..., NULL; or NULL. A value is a string, and may be "". If its name
- * begins with '#' (which is not written), the value is a JSON number. */
+/* Starts the thread, which runs until the process ends. From then on abort() writes the queue first. Call it
+ * once, with all signals blocked that another thread is to receive. */
+void log_start(void);
+
+/* Waits until every line in the queue is written: at most LIMIT_LOG_FLUSH_MS. For the end of the process, and
+ * safe in a signal handler. */
+void log_flush(void);
+
+/* Never blocks after log_start. `fields`: name, value, name, value, ..., NULL; or NULL. A value is a string,
+ * and may be "". If its name begins with '#' (which is not written), the value is a JSON number. */
 void log_write(enum log_level level, const char *const fields[], const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -25,5 +47,14 @@ void log_write(enum log_level level, const char *const fields[], const char *for
 #define log_warn(...) log_write(LOG_LEVEL_WARN, NULL, __VA_ARGS__)
 #define log_info(...) log_write(LOG_LEVEL_INFO, NULL, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, NULL, __VA_ARGS__)
+
+/* Appends the line to `lines`, for log_deliver, whatever the log's level. */
+void log_append(struct buffer *lines, enum log_level level, const char *const fields[], const char *format,
+                ...) __attribute__((format(printf, 4, 5)));
+
+/* Writes the lines, and returns when they are written. RETRY: they are not, because standard error failed or
+ * did not take them within LIMIT_LOG_DELIVER_MS. Some may be written all the same, or be written later: those
+ * that were on their way. */
+enum status log_deliver(const struct buffer *lines, struct error *e);
 
 #endif

@@ -44,6 +44,7 @@ static int print_version(const struct options *options) {
 /* The default action of a signal that ends a process does not apply to the first process of a container
  * (pid_namespaces(7)): there raise() returns. */
 static void end_by_signal(int number) {
+    log_flush();
     raise(number);
     _exit(128 + number);
 }
@@ -85,5 +86,7 @@ int main(int argc, char *argv[]) {
     set_signals(options.command);
     set_log(&options);
     descriptors_raise();
-    return options.command->run(&options);
+    int status = options.command->run(&options);
+    log_flush();
+    return status;
 }

@@ -7,18 +7,11 @@
 #include "base/log.h"
 #include "base/thread.h"
 
-/* Does not write to a log that hangs. */
-static void log_end(void) {
-    struct pollfd log = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&log, 1, 0) == 1 && log.revents & POLLOUT)
-        log_error(
-            "ended before the stop was complete, because a thread hangs; no data is lost: the next start "
-            "continues from the last checkpoint");
-}
-
 static void *guard_main(void *argument) {
     poll(NULL, 0, (int)(intptr_t)argument);
-    log_end();
+    log_error("ended before the stop was complete, because a thread hangs; no data is lost: the next start "
+              "continues from the last checkpoint");
+    log_flush();
     _exit(1);
 }
 

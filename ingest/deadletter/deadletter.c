@@ -1,6 +1,7 @@
 #include "ingest/deadletter/deadletter.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,7 @@ struct deadletter {
     struct health *health;
     char *name; /* as it was given */
     struct metrics_series *refusing_since;
+    atomic_bool cancelled;
 
     pthread_mutex_t lock; /* guards what follows, and reports of it; the lock of health comes after it */
     bool refusing;
@@ -110,6 +112,7 @@ void deadletter_close(struct deadletter *d) {
 }
 
 void deadletter_cancel(struct deadletter *d) {
+    atomic_store(&d->cancelled, true);
     if (d->target && d->target->ops->cancel)
         d->target->ops->cancel(d->target);
 }
@@ -157,21 +160,20 @@ static void note_acceptance(struct deadletter *d) {
         log_info("dead letters go to '%s' again", d->name);
 }
 
-/* At a level that every --log-level includes. */
-static void write_to_log(const struct deadletter_letter *letter) {
+static void append_line(struct buffer *lines, const struct deadletter_letter *letter) {
     char sequence[POSITION_TEXT_SIZE], sub[16], length[24] = "";
     _cleanup_(deadletter_text_deinit) struct deadletter_text text;
     deadletter_text_init(&text, letter, LIMIT_LOGGED_LETTER_BYTES);
     snprintf(sub, sizeof sub, "%u", position_sub_sequence(&letter->position));
     if (!letter->cut)
         snprintf(length, sizeof length, "%zu", letter->length);
-    log_write(LOG_LEVEL_ERROR,
-              LOG_FIELDS("shard", letter->shard_id, "sequenceNumber",
-                         position_sequence(&letter->position, sequence), "subSequenceNumber", sub, "reason",
-                         envelope_reason_name(letter->reason), "detail", letter->detail, "length", length,
-                         "sha256", text.sha256, "truncated", text.truncated ? "true" : "false", "data",
-                         text.data),
-              "dead letter");
+    log_append(lines, LOG_LEVEL_ERROR,
+               LOG_FIELDS("shard", letter->shard_id, "sequenceNumber",
+                          position_sequence(&letter->position, sequence), "subSequenceNumber", sub, "reason",
+                          envelope_reason_name(letter->reason), "detail", letter->detail, "length", length,
+                          "sha256", text.sha256, "truncated", text.truncated ? "true" : "false", "data",
+                          text.data),
+               "dead letter");
 }
 
 static void count_write(const char *target, const char *result, size_t n) {
@@ -186,10 +188,11 @@ static size_t count_in(const struct deadletter_letter *letters, size_t n, enum d
     return found;
 }
 
-static void refuse_pending(struct deadletter_letter *letters, size_t n) {
+static void change(struct deadletter_letter *letters, size_t n, enum deadletter_state from,
+                   enum deadletter_state to) {
     for (size_t i = 0; i < n; i++)
-        if (letters[i].state == DEADLETTER_PENDING)
-            letters[i].state = DEADLETTER_REFUSED;
+        if (letters[i].state == from)
+            letters[i].state = to;
 }
 
 /* What the result shows about the target itself. */
@@ -204,19 +207,55 @@ static void judge(struct deadletter *d, enum status status, size_t taken, size_t
                   "%zu dead letters go to the log: %s", refused, why->message);
 }
 
-/* Letters that the target took are written; those that it refused are written once they are in the log. */
-static void settle(const struct deadletter *d, struct deadletter_letter *letters, size_t n) {
+static void note_written(struct deadletter_letter *letters, size_t n, enum deadletter_state state,
+                         const char *target) {
     for (size_t i = 0; i < n; i++) {
-        struct deadletter_letter *letter = &letters[i];
-        if (letter->state == DEADLETTER_REFUSED)
-            write_to_log(letter);
-        if (letter->state != DEADLETTER_REFUSED && letter->state != DEADLETTER_TAKEN)
+        if (letters[i].state != state)
             continue;
-        count_write(letter->state == DEADLETTER_TAKEN ? target_name(d) : "log", "written", 1);
-        metrics_count(&dead_letters_family, (const char *const[]){envelope_reason_name(letter->reason), NULL},
-                      1);
-        letter->state = DEADLETTER_WRITTEN;
+        count_write(target, "written", 1);
+        metrics_count(&dead_letters_family,
+                      (const char *const[]){envelope_reason_name(letters[i].reason), NULL}, 1);
+        letters[i].state = DEADLETTER_WRITTEN;
     }
+}
+
+enum { LOGGED_TOGETHER = 4096 }; /* bytes: what the log writes at once; a failure repeats no more */
+
+static enum status log_lines(const struct deadletter *d, const struct buffer *lines, struct error *e) {
+    if (lines->length && atomic_load(&d->cancelled))
+        return error_set_code(e, STATUS_RETRY, "Cancelled", "it was cancelled");
+    return log_deliver(lines, e);
+}
+
+/* Those that were refused, until the log does not take one. */
+static enum status write_refused(const struct deadletter *d, struct deadletter_letter *letters, size_t n,
+                                 struct error *e) {
+    _cleanup_(buffer_deinit) struct buffer lines;
+    buffer_init(&lines, LOGGED_TOGETHER + LIMIT_LOG_LINE_BYTES);
+    enum status status = STATUS_OK;
+    for (size_t i = 0, first = 0; !status && i < n; i++) {
+        if (letters[i].state == DEADLETTER_REFUSED)
+            append_line(&lines, &letters[i]);
+        if (lines.length < LOGGED_TOGETHER && i + 1 < n)
+            continue;
+        status = log_lines(d, &lines, e);
+        if (!status)
+            note_written(letters + first, i + 1 - first, DEADLETTER_REFUSED, "log");
+        buffer_clear(&lines);
+        first = i + 1;
+    }
+    return status;
+}
+
+/* Refused letters that the log did not take are pending again. */
+static enum status write_to_log(const struct deadletter *d, struct deadletter_letter *letters, size_t n,
+                                struct error *e) {
+    enum status status = write_refused(d, letters, n, e);
+    if (!status)
+        return STATUS_OK;
+    count_write("log", "failed", count_in(letters, n, DEADLETTER_REFUSED));
+    change(letters, n, DEADLETTER_REFUSED, DEADLETTER_PENDING);
+    return error_wrap(e, "cannot write dead letters to the log");
 }
 
 enum status deadletter_write(struct deadletter *d, struct deadletter_letter *letters, size_t n,
@@ -230,15 +269,17 @@ enum status deadletter_write(struct deadletter *d, struct deadletter_letter *let
     if (attempted)
         status = d->target->ops->write(d->target, letters, n, now_real_ms, &why);
     if (!attempted || status == STATUS_FAILED)
-        refuse_pending(letters, n);
+        change(letters, n, DEADLETTER_PENDING, DEADLETTER_REFUSED);
     size_t taken = count_in(letters, n, DEADLETTER_TAKEN), refused = count_in(letters, n, DEADLETTER_REFUSED);
     if (attempted)
         judge(d, status, taken, refused, &why, now_real_ms, now_boot_ms);
     if (d->target)
         count_write(target_name(d), "refused", refused);
     count_write(target_name(d), "failed", count_in(letters, n, DEADLETTER_PENDING));
-    settle(d, letters, n);
-    if (status == STATUS_RETRY && e)
-        *e = why;
-    return status == STATUS_RETRY ? STATUS_RETRY : STATUS_OK;
+    note_written(letters, n, DEADLETTER_TAKEN, target_name(d));
+    struct error log_error;
+    enum status logged = write_to_log(d, letters, n, &log_error);
+    if (e && (status == STATUS_RETRY || logged))
+        *e = status == STATUS_RETRY ? why : log_error;
+    return status == STATUS_RETRY ? STATUS_RETRY : logged;
 }

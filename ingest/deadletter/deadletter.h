@@ -4,7 +4,8 @@
  * twice: (shard, position) identifies it.
  *
  * A target is one of these:
- *   - log: a log line for each, whatever the log's level
+ *   - log: a log line for each, whatever the log's level. It is never one of those that are lost
+ * (base/log.h).
  *   - file:PATH: a JSON object a line, appended and synced. A file that was moved away or deleted is created
  *     again.
  *   - sqs:URL: a JSON object a message. On a FIFO queue the group is the shard, and the queue drops a repeat
@@ -14,11 +15,13 @@
  * sha256, truncated, data. `data` is base64, and cut where the target cannot take all of it: then `truncated`
  * is true. `length` and `sha256` (hex) are those of the whole data, null if only its beginning was read.
  *
- * If a target cannot take letters now (throttled, no answer, a full disk), the caller tries again. If it
- * refuses them (access denied, no such queue, a read-only file system), they go to the log instead; health
- * and a metric report it, and the target is tried again after a pause of up to LIMIT_DEAD_LETTER_REFUSED_MS.
+ * If a target cannot take letters now (throttled, no answer, a full disk, a log that nobody reads), the
+ * caller tries again. If it refuses them (access denied, no such queue, a read-only file system), they go to
+ * the log instead; health and a metric report it, and the target is tried again after a pause of up to
+ * LIMIT_DEAD_LETTER_REFUSED_MS.
  *
- * Thread-safe. deadletter_write may block: on SQS for LIMIT_DEAD_LETTER_SEND_MS in all.
+ * Thread-safe. deadletter_write may block: on SQS for LIMIT_DEAD_LETTER_SEND_MS in all, on a log that takes
+ * nothing for LIMIT_LOG_DELIVER_MS.
  */
 #ifndef INGEST_DEADLETTER_DEADLETTER_H
 #define INGEST_DEADLETTER_DEADLETTER_H

@@ -237,6 +237,7 @@ int serve_run(const struct options *options) {
     _cleanup_(service_close) struct service service = {.options = options};
     struct error e = {0};
 
+    log_start(); /* after serve_block_signals */
     service.signals = open_signals();
     enum status status = start(&service, &e);
     if (status == STATUS_RETRY) { /* stopped before the start was complete */

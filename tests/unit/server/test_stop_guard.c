@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "tests/unit/support/test.h"
 
 /* The exit status of a child process with a stop guard of `timeout_ms`. It hangs or ends at once. */
@@ -12,6 +13,7 @@ static int status_of_process(int64_t timeout_ms, bool hangs, int log) {
     pid_t pid = fork();
     if (pid == 0) {
         dup2(log, STDERR_FILENO);
+        log_start();
         stop_guard_start(timeout_ms);
         while (hangs)
             pause();
