@@ -60,8 +60,9 @@ bool store_lease_set_checkpoint(struct store_lease *lease, const char *text, uin
     return text && position_parse(text, strlen(text), sub, &lease->position);
 }
 
-enum status store_read_leases(struct store *store, struct store_lease **leases, size_t *n, struct error *e) {
-    return store->ops->read_leases(store, leases, n, e);
+enum status store_read_leases(struct store *store, bool consistent, struct store_lease **leases, size_t *n,
+                              struct error *e) {
+    return store->ops->read_leases(store, consistent, leases, n, e);
 }
 
 enum status store_create_lease(struct store *store, const struct store_lease *lease, struct error *e) {

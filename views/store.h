@@ -162,8 +162,10 @@ const char *store_lease_checkpoint(const struct store_lease *lease, char out[POS
 /* Sets it from that (`text` may be NULL); false if it is none. */
 bool store_lease_set_checkpoint(struct store_lease *lease, const char *text, uint32_t sub);
 
-/* All leases, sorted by shard id; the caller frees `*leases`. Strongly consistent. */
-enum status store_read_leases(struct store *store, struct store_lease **leases, size_t *n, struct error *e);
+/* All leases, sorted by shard id; the caller frees `*leases`. Not `consistent`: for half of the price, and
+ * perhaps without what was written in the last second or so, for each lease by itself. */
+enum status store_read_leases(struct store *store, bool consistent, struct store_lease **leases, size_t *n,
+                              struct error *e);
 
 /* Writes a lease that must not exist yet; CONFLICT if it does. */
 enum status store_create_lease(struct store *store, const struct store_lease *lease, struct error *e);

@@ -166,6 +166,7 @@ static bool take(struct coordinator *c, const struct taker_choice *choice) {
     count_event(events[choice->kind]);
     log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", taken.shard_id, "how", events[choice->kind]),
               "lease taken");
+    lease_table_note(&c->table, choice->lease, &taken);
     hold(c, &taken, now);
     return true;
 }

@@ -69,7 +69,7 @@ enum hierarchy_state *hierarchy_states(const struct hierarchy *h) {
         const struct store_lease *lease = &h->leases[i];
         states[i] = lease->checkpoint == LEASE_SHARD_END ? HIERARCHY_ENDED
                                                          : state_after_all(h, after_leases, lease->parents);
-        if (states[i] == HIERARCHY_UNCERTAIN && h->seen_before && h->seen_before[i])
+        if (states[i] == HIERARCHY_UNCERTAIN && h->settled && h->settled[i])
             states[i] = HIERARCHY_READABLE;
     }
     return states;

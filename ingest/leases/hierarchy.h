@@ -11,7 +11,7 @@
  * The leases need not be of one moment. A consistent Scan returns all that was written before it began
  * (DynamoDB API reference, Scan, ConsistentRead); of what is written meanwhile it may return a later write
  * and not an earlier one. Leases are made parents before children. So a parent's lease is known to be missing
- * only if its child's lease was in an earlier scan already.
+ * only by a consistent scan that began when another had returned its child's lease already.
  */
 #ifndef INGEST_LEASES_HIERARCHY_H
 #define INGEST_LEASES_HIERARCHY_H
@@ -25,7 +25,7 @@ struct hierarchy {
     size_t n_leases;
     const struct source_shard *listed; /* sorted by id; none without a source */
     size_t n_listed;
-    const bool *seen_before; /* for each lease: an earlier scan returned it, too; NULL: for none */
+    const bool *settled; /* for each lease: a consistent scan began after it was made; NULL: for none */
 };
 
 bool hierarchy_is_listed(const struct hierarchy *h, const char *shard_id);

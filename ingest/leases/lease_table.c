@@ -26,7 +26,7 @@ void lease_table_init(struct lease_table *t, struct store *store, struct source 
 
 void lease_table_deinit(struct lease_table *t) {
     free(t->leases);
-    free(t->seen_before);
+    free(t->settled);
     free(t->ended_before);
     shard_listing_deinit(&t->listing);
     shard_listing_deinit(&t->listing_before);
@@ -34,7 +34,7 @@ void lease_table_deinit(struct lease_table *t) {
 }
 
 struct hierarchy lease_table_hierarchy(const struct lease_table *t) {
-    return (struct hierarchy){t->leases, t->n_leases, t->listing.shards, t->listing.n, t->seen_before};
+    return (struct hierarchy){t->leases, t->n_leases, t->listing.shards, t->listing.n, t->settled};
 }
 
 bool lease_table_is_conclusive(const struct lease_table *t) {
@@ -155,43 +155,71 @@ static enum status create_missing_leases(struct lease_table *t, bool *created, s
     return create_leases(t, missing, n, e);
 }
 
-/* For each lease: whether the scan before returned it, and as ended. */
-static void compare_with_before(struct lease_table *t, const struct store_lease *leases, size_t n) {
-    bool *seen = mem_alloc(n * sizeof *seen), *ended = mem_alloc(n * sizeof *ended);
-    for (size_t i = 0; i < n; i++) {
-        const struct store_lease *before = lease_find(t->leases, t->n_leases, leases[i].shard_id);
-        seen[i] = before;
-        ended[i] = before && before->checkpoint == LEASE_SHARD_END;
-    }
-    free(t->seen_before);
-    free(t->ended_before);
-    t->seen_before = seen;
-    t->ended_before = ended;
+/* Whether these are the leases that the scan before returned, none of them older. */
+static bool follows(const struct lease_table *t, const struct store_lease *leases, size_t n) {
+    for (size_t i = 0; n == t->n_leases && i < n; i++)
+        if (strcmp(leases[i].shard_id, t->leases[i].shard_id) != 0 ||
+            leases[i].counter < t->leases[i].counter)
+            return false;
+    return n == t->n_leases;
 }
 
 /* A shard that has a lease and is not listed is newer than the listing, or gone: the next listing decides. */
-static void note_unexplained(struct lease_table *t) {
+static void note_unexplained(struct lease_table *t, const struct store_lease *lease) {
     const struct hierarchy h = lease_table_hierarchy(t);
-    for (size_t i = 0; i < h.n_leases; i++)
-        if (!h.seen_before[i] && h.leases[i].checkpoint != LEASE_SHARD_END &&
-            !hierarchy_is_listed(&h, h.leases[i].shard_id))
-            t->unexplained_ms = clock_boot_ms();
+    if (lease->checkpoint != LEASE_SHARD_END && !hierarchy_is_listed(&h, lease->shard_id))
+        t->unexplained_ms = clock_boot_ms();
 }
 
-static enum status read_leases(struct lease_table *t, struct error *e) {
+/* Notes for each lease what the scan before had. */
+static void compare_with_before(struct lease_table *t, const struct store_lease *leases, size_t n) {
+    bool *settled = mem_alloc(n * sizeof *settled), *ended = mem_alloc(n * sizeof *ended);
+    bool is_other = n != t->n_leases || !t->changed_ms;
+    for (size_t i = 0; i < n; i++) {
+        const struct store_lease *before = lease_find(t->leases, t->n_leases, leases[i].shard_id);
+        settled[i] = before && (t->is_consistent || t->settled[before - t->leases]);
+        ended[i] = before && before->checkpoint == LEASE_SHARD_END;
+        is_other = is_other || !before;
+        if (!before)
+            note_unexplained(t, &leases[i]);
+    }
+    free(t->settled);
+    free(t->ended_before);
+    t->settled = settled;
+    t->ended_before = ended;
+    if (is_other)
+        t->changed_ms = clock_boot_ms();
+}
+
+static bool has_changed_lately(const struct lease_table *t) {
+    return !t->changed_ms || clock_boot_ms() - t->changed_ms < t->observer.failover_ms;
+}
+
+static enum status scan(struct lease_table *t, bool consistent, struct store_lease **leases, size_t *n,
+                        int64_t *began_ms, struct error *e) {
+    beat(t);
+    *began_ms = clock_boot_ms();
+    return store_read_leases(t->store, consistent, leases, n, e);
+}
+
+static enum status read_leases(struct lease_table *t, bool consistent, struct error *e) {
     struct store_lease *leases;
     size_t n;
-    int64_t began_ms = clock_boot_ms();
-    beat(t);
-    enum status status = store_read_leases(t->store, &leases, &n, e);
+    int64_t began_ms;
+    enum status status = scan(t, consistent, &leases, &n, &began_ms, e);
+    if (!status && !consistent && !follows(t, leases, n)) {
+        free(leases);
+        consistent = true;
+        status = scan(t, consistent, &leases, &n, &began_ms, e);
+    }
     if (status)
         return status;
+    t->is_consistent = consistent;
     lease_observe(&t->observer, leases, n, began_ms, clock_boot_ms());
     compare_with_before(t, leases, n);
     free(t->leases);
     t->leases = leases;
     t->n_leases = n;
-    note_unexplained(t);
     return STATUS_OK;
 }
 
@@ -216,19 +244,42 @@ static bool is_uncertain(const struct lease_table *t) {
     return false;
 }
 
-/* A second scan decides what the first left uncertain, so that a restart need not wait for the next refresh.
- */
+static bool makes_leases(const struct lease_table *t) {
+    return t->source && lease_table_is_conclusive(t);
+}
+
+static bool misses_lease(const struct lease_table *t) {
+    const struct hierarchy h = lease_table_hierarchy(t);
+    _cleanup_(mem_freep) struct hierarchy_missing *missing = NULL;
+    return makes_leases(t) && hierarchy_missing(&h, &missing) > 0;
+}
+
+/* A second scan decides what the first left open, so that a restart need not wait for the next refresh. */
 static enum status read_leases_with_certainty(struct lease_table *t, struct error *e) {
-    enum status status = read_leases(t, e);
-    return !status && is_uncertain(t) ? read_leases(t, e) : status;
+    enum status status = read_leases(t, t->is_doubtful || has_changed_lately(t), e);
+    if (status)
+        return status;
+    t->is_doubtful = is_uncertain(t) || (!t->is_consistent && misses_lease(t));
+    if (!t->is_doubtful)
+        return STATUS_OK;
+    status = read_leases(t, true, e);
+    t->is_doubtful = status != STATUS_OK;
+    return status;
 }
 
 enum status lease_table_refresh(struct lease_table *t, struct error *e) {
     bool created = false;
     enum status status = read_leases_with_certainty(t, e);
-    if (!status && t->source && lease_table_is_conclusive(t) && !is_uncertain(t))
+    if (!status && makes_leases(t) && !is_uncertain(t))
         status = create_missing_leases(t, &created, e);
+    if (created)
+        t->changed_ms = clock_boot_ms();
     return !status && created ? read_leases_with_certainty(t, e) : status;
+}
+
+void lease_table_note(struct lease_table *t, const struct store_lease *lease,
+                      const struct store_lease *written) {
+    t->leases[lease - t->leases] = *written;
 }
 
 const struct store_lease *lease_table_next_obsolete(const struct lease_table *t, size_t *from) {

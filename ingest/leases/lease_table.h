@@ -2,6 +2,17 @@
  * lease_table: the leases as last read from the store, the stream's shards as last listed, and since when
  * each lease is unchanged. Makes the leases that are missing, and reports the view's freshness. Used by the
  * coordinator's thread only.
+ *
+ * A usual scan is eventually consistent, for half of the price: for each lease it may return what was there
+ * some time ago. That does no harm where an old row makes a worker late, or makes it try a conditional write
+ * that fails: an old counter, owner or asOf. It must not be believed that a lease is not there. So a scan is
+ * consistent if it is the first; for a failover time after other leases were there than before (the rows of a
+ * new view may become visible in any order); and, as a second scan at once, where the first
+ *
+ *   - returns other leases than the one before, or an older counter;
+ *   - leaves a lease uncertain (hierarchy.h), or lacks a child of a shard that has ended since (its row is
+ *     made before the end is written);
+ *   - lacks the lease of a shard that should have one: it would be made.
  */
 #ifndef INGEST_LEASES_LEASE_TABLE_H
 #define INGEST_LEASES_LEASE_TABLE_H
@@ -21,8 +32,11 @@ struct lease_table {
     struct source_start start;     /* of shards without parents: trim horizon or a timestamp */
     struct store_lease *leases;
     size_t n_leases;
-    bool *seen_before;                            /* for each lease: the scan before returned it, too */
-    bool *ended_before;                           /* ... and it had ended then */
+    bool *settled;      /* for each lease, as in the hierarchy */
+    bool *ended_before; /* for each lease: in the scan before it had ended, too */
+    bool is_consistent; /* the last scan was */
+    bool is_doubtful;   /* it left a doubt, and no consistent one has settled it */
+    int64_t changed_ms; /* when other leases were there than before; 0: no scan yet */
     struct shard_listing listing, listing_before; /* the last two; n 0: none yet */
     struct lease_observer observer;
     int64_t unexplained_ms; /* when a scan first returned a lease whose shard is not listed */
@@ -33,9 +47,14 @@ void lease_table_init(struct lease_table *t, struct store *store, struct source 
                       const struct source_start *start, int failover_ms);
 void lease_table_deinit(struct lease_table *t);
 
-/* Reads the leases; makes those that are missing, and reads them again. If one scan leaves a lease uncertain
- * (hierarchy.h), a second one decides. */
+/* Reads the leases; makes those that are missing, and reads them again. If one scan leaves a doubt, a second
+ * one, which is consistent, decides. */
 enum status lease_table_refresh(struct lease_table *t, struct error *e);
+
+/* Notes what was written over a lease of the table: a later scan that returns an older row is not believed.
+ * Several threads may note several leases at once. */
+void lease_table_note(struct lease_table *t, const struct store_lease *lease,
+                      const struct store_lease *written);
 
 /* Whether the listing is new enough to judge these leases by it (hierarchy.h). Without a source: always. */
 bool lease_table_is_conclusive(const struct lease_table *t);

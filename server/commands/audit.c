@@ -178,7 +178,7 @@ static void compare_leases(const struct leases *before, const struct leases *aft
 static enum status read_leases_again(struct store *store, const struct leases *before, struct audit *audit,
                                      struct error *e) {
     _cleanup_(leases_deinit) struct leases after = {0};
-    enum status status = store_read_leases(store, &after.all, &after.n, e);
+    enum status status = store_read_leases(store, true, &after.all, &after.n, e);
     if (!status)
         compare_leases(before, &after, audit);
     return status;
@@ -191,7 +191,7 @@ enum status audit_store(struct store *store, int64_t pause_ms, struct audit *aud
     size_t n = 0;
 
     *audit = (struct audit){0};
-    enum status status = store_read_leases(store, &before.all, &before.n, e);
+    enum status status = store_read_leases(store, true, &before.all, &before.n, e);
     while (!status) {
         reset_readings(&pass);
         status = store_scan(store, &visitor, e);

@@ -141,11 +141,11 @@ static int compare_leases(const void *a, const void *b) {
     return strcmp(((const struct store_lease *)a)->shard_id, ((const struct store_lease *)b)->shard_id);
 }
 
-enum status store_dynamodb_read_leases(struct store *store, struct store_lease **leases, size_t *n,
-                                       struct error *e) {
+enum status store_dynamodb_read_leases(struct store *store, bool consistent, struct store_lease **leases,
+                                       size_t *n, struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     struct lease_list list = {NULL, 0};
-    json_auto_t *body = json_pack("{s:s,s:b}", "TableName", d->leases_table, "ConsistentRead", 1);
+    json_auto_t *body = json_pack("{s:s,s:b}", "TableName", d->leases_table, "ConsistentRead", consistent);
     enum status status = STATUS_OK;
     for (bool more = true; !status && more;) {
         json_auto_t *page = NULL;

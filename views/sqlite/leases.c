@@ -93,8 +93,9 @@ static enum status get_lease(const struct store_sqlite *d, sqlite3_stmt *s, stru
                      d->path);
 }
 
-enum status store_sqlite_read_leases(struct store *store, struct store_lease **leases, size_t *n,
-                                     struct error *e) {
+enum status store_sqlite_read_leases(struct store *store, bool consistent, struct store_lease **leases,
+                                     size_t *n, struct error *e) {
+    (void)consistent; /* always */
     struct store_lease *list = NULL;
     _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
     *n = 0;

@@ -198,7 +198,7 @@ static void lease_is_read_back(void **state) {
     timed.start_at_ms = 1700000000000;
     assert_ok(store_create_lease(t->store, &timed, &support_error));
 
-    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    assert_ok(store_read_leases(t->store, true, &back, &n, &support_error));
     assert_int_equal(n, 3);
     assert_same_lease(&back[0], &lease);
     assert_same_lease(&back[1], &bare);
@@ -219,7 +219,7 @@ static void lease_is_written_over_exactly_what_was_read(void **state) {
 
     assert_ok(store_create_lease(t->store, &lease, &support_error));
     assert_ok(store_update_lease(t->store, &lease, &after, &t->fence, &found, &support_error));
-    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    assert_ok(store_read_leases(t->store, true, &back, &n, &support_error));
     assert_same_lease(&back[0], &after);
     free(back);
     assert_int_equal(store_update_lease(t->store, &lease, &after, NULL, &found, &support_error),
@@ -271,12 +271,12 @@ static void lease_is_deleted_only_as_it_was_read(void **state) {
     }
     fence_shut(&t->fence);
     assert_int_equal(store_delete_lease(t->store, &lease, &t->fence, &support_error), STATUS_FAILED);
-    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    assert_ok(store_read_leases(t->store, true, &back, &n, &support_error));
     assert_int_equal(n, 1);
     free(back);
     fence_open_until(&t->fence, INT64_MAX);
     assert_ok(store_delete_lease(t->store, &lease, &t->fence, &support_error));
-    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    assert_ok(store_read_leases(t->store, true, &back, &n, &support_error));
     assert_int_equal(n, 0);
     free(back);
 }
@@ -331,8 +331,8 @@ static void belongs_to_its_first_source(void **state) {
     assert_int_equal(store_bind(t->store, &created_again, key[1], &support_error), STATUS_INVALID);
     assert_non_null(strstr(support_error.message, "2027-01-15T08:00:00.000Z"));
 
-    assert_ok(
-        store_read_leases(t->store, &leases, &n, &support_error)); /* the source record is not a lease */
+    assert_ok(store_read_leases(t->store, true, &leases, &n,
+                                &support_error)); /* the source record is not a lease */
     assert_int_equal(n, 0);
     free(leases);
 }
@@ -551,7 +551,7 @@ static void checkpoint_is_in_the_batch(void **state) {
     after = lease; /* the renewal has read position 5 */
     after.counter++;
     assert_ok(store_update_lease(t->store, &lease, &after, &t->fence, &found, &support_error));
-    assert_ok(store_read_leases(t->store, &back, &n, &support_error));
+    assert_ok(store_read_leases(t->store, true, &back, &n, &support_error));
     after.position = position_from_u64(9);
     after.hash = (struct digest){{9}};
     assert_same_lease(&back[0], &after);
@@ -593,7 +593,7 @@ static void older_tables_are_read_and_migrated(void **state) {
     for (int migrated = 0; migrated < 2; migrated++) {
         assert_ok(migrated ? store_sqlite_open(&store, path, &support_error)
                            : store_sqlite_open_reader(&store, path, &support_error));
-        assert_ok(store_read_leases(store, &back, &n, &support_error));
+        assert_ok(store_read_leases(store, true, &back, &n, &support_error));
         assert_same_lease(&back[0], &lease);
         free(back);
         store_free(store);

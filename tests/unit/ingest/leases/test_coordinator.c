@@ -180,7 +180,7 @@ static void pause_follows_a_false_end(void **state) {
 static bool has_released(void) {
     struct store_lease *leases;
     size_t n;
-    assert_ok(store_read_leases(w.store, &leases, &n, &support_error));
+    assert_ok(store_read_leases(w.store, true, &leases, &n, &support_error));
     bool released = n == 1 && leases[0].counter == 2 && !*leases[0].owner; /* taken, released */
     free(leases);
     return released;

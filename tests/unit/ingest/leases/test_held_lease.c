@@ -166,7 +166,7 @@ static void worker_deinit(struct worker *w) {
 static struct store_lease row(struct fixture *t, const char *shard_id) {
     struct store_lease *leases, found = {0};
     size_t n;
-    assert_ok(store_read_leases(t->store, &leases, &n, &support_error));
+    assert_ok(store_read_leases(t->store, true, &leases, &n, &support_error));
     const struct store_lease *lease = lease_find(leases, n, shard_id);
     if (lease)
         found = *lease;

@@ -14,7 +14,7 @@ static const char run_id[LEASE_RUN_ID_SIZE] = "0123456789abcdef";
 static struct store_lease row(struct fixture *t) {
     struct store_lease *leases, found = {0};
     size_t n;
-    assert_ok(store_read_leases(t->store, &leases, &n, &support_error));
+    assert_ok(store_read_leases(t->store, true, &leases, &n, &support_error));
     if (n)
         found = leases[0];
     free(leases);

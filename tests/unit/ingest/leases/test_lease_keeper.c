@@ -99,7 +99,7 @@ static void take_all(void) {
 static struct store_lease *rows(void) {
     struct store_lease *leases;
     size_t n;
-    assert_ok(store_read_leases(w.store, &leases, &n, &support_error));
+    assert_ok(store_read_leases(w.store, true, &leases, &n, &support_error));
     assert_int_equal(n, SHARDS);
     return leases;
 }

@@ -35,19 +35,26 @@ static enum status list_shards(struct source *source, int64_t from_ms, struct so
 
 static const struct source_ops ops = {.list_shards = list_shards};
 
-/* A store whose next scan misses one lease. This happens when the lease is made during the scan. */
+/* A store whose next scan misses one lease, or returns old rows. This happens when the lease is made during
+ * the scan, or shortly before one that is not consistent. */
 
 static struct {
     const struct store_ops *real;
     struct store_ops ops;
     const char *missed; /* by the next scan; NULL: none */
-    int scans;
+    int64_t older_by;   /* the counters that the next scan returns */
+    int scans, consistent_scans;
 } torn;
 
-static enum status read_torn(struct store *store, struct store_lease **leases, size_t *n, struct error *e) {
-    enum status status = torn.real->read_leases(store, leases, n, e);
+static enum status read_torn(struct store *store, bool consistent, struct store_lease **leases, size_t *n,
+                             struct error *e) {
+    enum status status = torn.real->read_leases(store, consistent, leases, n, e);
     const struct store_lease *missed = !status && torn.missed ? lease_find(*leases, *n, torn.missed) : NULL;
+    for (size_t i = 0; !status && i < *n; i++)
+        (*leases)[i].counter -= torn.older_by;
     torn.scans++;
+    torn.consistent_scans += consistent;
+    torn.older_by = 0;
     torn.missed = NULL;
     if (missed) {
         size_t at = (size_t)(missed - *leases);
@@ -61,7 +68,7 @@ static void tear(struct store *store, const char *missed) {
     torn.ops = *torn.real;
     torn.ops.read_leases = read_torn;
     torn.missed = missed;
-    torn.scans = 0;
+    torn.scans = torn.consistent_scans = 0;
     store->ops = &torn.ops;
 }
 
@@ -141,10 +148,10 @@ static void note_call(void) {
     pulse_rest(&watched.pulse);
 }
 
-static enum status read_watched(struct store *store, struct store_lease **leases, size_t *n,
+static enum status read_watched(struct store *store, bool consistent, struct store_lease **leases, size_t *n,
                                 struct error *e) {
     note_call();
-    return watched.real->read_leases(store, leases, n, e);
+    return watched.real->read_leases(store, consistent, leases, n, e);
 }
 
 static enum status create_watched(struct store *store, const struct store_lease *lease, struct error *e) {
@@ -251,6 +258,80 @@ static void new_lease_needs_a_newer_listing(void **state) {
     assert_true(lease_table_is_conclusive(&s.table)); /* now "4" counts as gone */
     look(&s);
     assert_true(lease_table_is_conclusive(&s.table));
+}
+
+/* Scans that are not consistent. */
+
+/* The last change is a failover time ago. */
+static void scene_settle(struct scene *s) {
+    list(s, 0);
+    look(s);
+    s->table.changed_ms -= FAILOVER_MS;
+    tear(s->t->store, NULL);
+}
+
+static void scans_are_consistent_until_a_failover_time_after_the_last_change(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    list(&s, 0);
+    tear(s.t->store, NULL);
+    look(&s);
+    look(&s);
+    assert_int_equal(torn.consistent_scans, torn.scans);
+    scene_settle(&s);
+    look(&s);
+    look(&s);
+    assert_int_equal(torn.scans, 2);
+    assert_int_equal(torn.consistent_scans, 0);
+    assert_ok(store_delete_lease(s.t->store, lease(&s, "3"), NULL, &support_error));
+    s.table.listing.n = 2; /* "3" is gone */
+    look(&s);
+    look(&s);
+    assert_int_equal(torn.consistent_scans, 2); /* one that settles the doubt, and the next */
+}
+
+static void scan_without_a_lease_that_was_there_is_settled_by_a_consistent_one(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    scene_settle(&s);
+    torn.missed = "1"; /* "2" and "3" would be read beside it */
+    look(&s);
+    assert_int_equal(torn.scans, 2);
+    assert_int_equal(torn.consistent_scans, 1);
+    assert_int_equal(state_of(&s, "2"), HIERARCHY_WAITING);
+}
+
+static void scan_with_older_rows_is_settled_by_a_consistent_one(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    scene_settle(&s);
+    put(&s, "1", LEASE_AT_POSITION, 1000);
+    torn.older_by = 1;
+    look(&s);
+    assert_int_equal(lease(&s, "1")->counter, 1);
+    assert_int_equal(torn.consistent_scans, 1);
+}
+
+static void scan_with_an_older_row_than_was_written_is_settled_by_a_consistent_one(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    struct store_lease found;
+    scene_settle(&s);
+    const struct store_lease taken = lease_taken(lease(&s, "1"), "ann", "0123456789abcdef0123456789abcdef");
+    assert_ok(store_update_lease(s.t->store, lease(&s, "1"), &taken, NULL, &found, &support_error));
+    lease_table_note(&s.table, lease(&s, "1"), &taken);
+    torn.older_by = 1;
+    look(&s);
+    assert_string_equal(lease(&s, "1")->owner, "ann");
+    assert_int_equal(torn.consistent_scans, 1);
+}
+
+static void listed_shard_without_a_lease_is_settled_by_a_consistent_scan(void **state) {
+    static const struct source_shard more[] = {{.id = "4"}};
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    scene_settle(&s);
+    s.table.listing.shards = mem_resize(s.table.listing.shards, 4, sizeof *more);
+    s.table.listing.shards[s.table.listing.n++] = more[0];
+    look(&s);
+    assert_non_null(lease(&s, "4"));
+    assert_int_equal(torn.scans, 3);
+    assert_int_equal(torn.consistent_scans, 2); /* before it is made, and after */
 }
 
 /* Obsolete shards. */
@@ -384,6 +465,16 @@ int main(void) {
         support_test_sqlite(
             "start at a time: children of shards that were open then are read from their first record",
             children_of_shards_open_at_the_start_are_read_from_their_first_record),
+        support_test_sqlite("scans are consistent until a failover time after the last change",
+                            scans_are_consistent_until_a_failover_time_after_the_last_change),
+        support_test_sqlite("a scan without a lease that was there is settled by a consistent one",
+                            scan_without_a_lease_that_was_there_is_settled_by_a_consistent_one),
+        support_test_sqlite("a scan with older rows is settled by a consistent one",
+                            scan_with_older_rows_is_settled_by_a_consistent_one),
+        support_test_sqlite("a scan with an older row than was written is settled by a consistent one",
+                            scan_with_an_older_row_than_was_written_is_settled_by_a_consistent_one),
+        support_test_sqlite("a listed shard without a lease is settled by a consistent scan",
+                            listed_shard_without_a_lease_is_settled_by_a_consistent_scan),
         support_test_sqlite("a new lease that is not in the listing is judged only by a newer listing",
                             new_lease_needs_a_newer_listing),
         support_test_sqlite("a shard is obsolete when two listings in a row do not have it",

@@ -15,7 +15,7 @@ struct scene {
     size_t n;
     const struct source_shard *listed;
     size_t n_listed;
-    bool seen_before[MAX];
+    bool settled[MAX];
     size_t max;
     struct lease_observer observer;
     struct taker_plan plan;
@@ -43,7 +43,7 @@ static void look(struct scene *s, int64_t now_ms) {
 }
 
 static const struct taker_plan *decide(struct scene *s) {
-    const struct taker_input input = {{s->leases, s->n, s->listed, s->n_listed, s->seen_before},
+    const struct taker_input input = {{s->leases, s->n, s->listed, s->n_listed, s->settled},
                                       &s->observer,
                                       s->held,
                                       "me",
@@ -118,7 +118,7 @@ static void a_child_whose_parent_has_no_lease_is_taken_only_after_a_second_scan(
     add(&s, "b", "", NULL, false);
     strcpy(s.leases[0].parents[0], "a");
     assert_int_equal(decide_later(&s)->n, 0);
-    s.seen_before[0] = true;
+    s.settled[0] = true;
     assert_int_equal(decide_later(&s)->n, 1);
 }
 

@@ -60,9 +60,10 @@ static enum status show(struct store *store, const struct store_visitor *visitor
     return STATUS_OK;
 }
 
-static enum status show_leases(struct store *store, struct store_lease **leases, size_t *n, struct error *e) {
+static enum status show_leases(struct store *store, bool consistent, struct store_lease **leases, size_t *n,
+                               struct error *e) {
     struct shown *s = (struct shown *)store;
-    (void)e;
+    (void)e, (void)consistent;
     *leases = mem_zalloc(sizeof **leases);
     strcpy((*leases)->shard_id, "shardId-000000000000");
     strcpy((*leases)->owner, s->owner);
