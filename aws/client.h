@@ -70,6 +70,14 @@ struct aws_run {
     const struct fence *fence; /* NULL: none. While it is shut nothing is signed: FAILED, code "FenceShut" */
     int patience_ms;           /* a deadline that moves on with each call that is answered; 0: none */
     struct pulse *pulse;       /* beats with each call that is answered; NULL: none */
+
+    /* For large replies over a slow line, and for memory. */
+    int attempt_ms; /* for one attempt, connecting included; 0: LIMIT_AWS_ATTEMPT_MS */
+    int slow_s;     /* an attempt ends after so long below LIMIT_AWS_SLOW_BYTES a second; 0: never */
+    /* Called (unless NULL) by the run's thread as a reply arrives, with its bytes so far. False ends the
+     * attempt: RETRY, code "ReplyDropped". Must not block. */
+    bool (*arrived)(void *receiver, size_t bytes);
+    void *receiver;
 };
 
 /* `settings` and `transport` are borrowed and must outlive the client. `transport` NULL: libcurl. INVALID if

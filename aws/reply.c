@@ -69,6 +69,8 @@ enum status aws_reply_read(const struct aws_exchange *x, json_t **reply, struct 
         status = read_answer(x, reply, e);
     else if (x->result == AWS_EXCHANGE_TOO_LARGE)
         status = aws_service_error_set(e, AWS_ERROR_TOO_LARGE, "the reply is larger than we accept");
+    else if (x->result == AWS_EXCHANGE_DROPPED)
+        status = aws_service_error_set(e, AWS_ERROR_DROPPED, "the reply was dropped while it arrived");
     else
         status = aws_service_error_set(e, AWS_ERROR_NO_ANSWER, x->problem);
     if (status)

@@ -129,6 +129,10 @@ static enum status prepare(struct run *run, struct attempt *a, struct error *e) 
     return sign(run, a, e);
 }
 
+static int attempt_ms(const struct aws_run *options) {
+    return options->attempt_ms ? options->attempt_ms : LIMIT_AWS_ATTEMPT_MS;
+}
+
 static void transmit(struct run *run, struct attempt *a) {
     struct aws_client *client = run->client;
     const struct aws_transport *transport = client->transport;
@@ -141,7 +145,10 @@ static void transmit(struct run *run, struct attempt *a) {
     x->length = call->length;
     x->trust = client->settings->trust;
     x->connect_ms = transport->connect_ms ? transport->connect_ms : LIMIT_AWS_CONNECT_MS;
-    x->attempt_ms = transport->attempt_ms ? transport->attempt_ms : LIMIT_AWS_ATTEMPT_MS;
+    x->attempt_ms = transport->attempt_ms ? transport->attempt_ms : attempt_ms(run->options);
+    x->slow_s = run->options->slow_s;
+    x->arrived = run->options->arrived;
+    x->receiver = run->options->receiver;
     x->owner = a;
 
     call->attempts++;

@@ -16,6 +16,7 @@
 #define AWS_ERROR_CHECKSUM "ChecksumMismatch" /* RETRY: the body does not match x-amz-crc32 */
 #define AWS_ERROR_MALFORMED "MalformedReply"  /* RETRY: a success without what it promises (aws/promise.h) */
 #define AWS_ERROR_TOO_LARGE "ReplyTooLarge"   /* FAILED: a reply above the bound of its buffer */
+#define AWS_ERROR_DROPPED "ReplyDropped"      /* RETRY: the caller's `arrived` (struct aws_run) ended it */
 #define AWS_ERROR_DEADLINE "DeadlineExceeded" /* RETRY: the deadline of the run; may have taken effect */
 #define AWS_ERROR_FENCE_SHUT "FenceShut"      /* FAILED: the lease may be lost; the attempt was not sent */
 #define AWS_ERROR_CANCELLED "Cancelled"       /* FAILED: by aws_client_cancel; may have taken effect */

@@ -29,6 +29,7 @@ void aws_exchange_forget_headers(struct aws_exchange *x) {
 void aws_exchange_forget_answer(struct aws_exchange *x) {
     buffer_clear(&x->reply);
     x->result = AWS_EXCHANGE_PENDING;
+    x->dropped = false;
     x->http_status = 0;
     x->connected = false;
     x->problem[0] = '\0';
@@ -41,6 +42,8 @@ void aws_exchange_answer(struct aws_exchange *x, long http_status, const char *r
     x->http_status = http_status;
     if (!buffer_puts(&x->reply, reply))
         x->result = AWS_EXCHANGE_TOO_LARGE;
+    else if (x->arrived && !x->arrived(x->receiver, x->reply.length))
+        x->result = AWS_EXCHANGE_DROPPED;
 }
 
 void aws_exchange_fail(struct aws_exchange *x, const char *problem) {

@@ -27,6 +27,7 @@ enum aws_exchange_result {
     AWS_EXCHANGE_ANSWERED,  /* a whole answer: `http_status` and the rest */
     AWS_EXCHANGE_NO_ANSWER, /* none, or a part: `problem`. The request may have taken effect. */
     AWS_EXCHANGE_TOO_LARGE, /* more than `reply.max`: LIMIT_AWS_REPLY_BYTES; of a fetch LIMIT_FETCH_BYTES */
+    AWS_EXCHANGE_DROPPED,   /* `arrived` ended it */
 };
 
 struct aws_exchange {
@@ -42,6 +43,12 @@ struct aws_exchange {
     bool direct;             /* without a proxy, even if the environment names one: for metadata addresses */
     int connect_ms;
     int attempt_ms; /* all of it, connecting included */
+    int slow_s;     /* it ends after so long below LIMIT_AWS_SLOW_BYTES a second; 0: never */
+
+    /* Called (unless NULL) by the session's thread as the answer's body arrives, with the bytes so far. False
+     * ends the exchange. */
+    bool (*arrived)(void *receiver, size_t bytes);
+    void *receiver;
 
     /* The answer. */
     enum aws_exchange_result result;
@@ -64,7 +71,7 @@ struct aws_exchange {
     void *filter_context;
 
     /* private to the client, and to the session */
-    bool headers_ended;
+    bool headers_ended, dropped;
     void *owner;
     void *easy, *list;
     int64_t due_ms;
@@ -89,7 +96,7 @@ void aws_transport_system_trust(const char **file, const char **folder);
 void aws_exchange_init(struct aws_exchange *x);
 void aws_exchange_deinit(struct aws_exchange *x);
 
-/* Replaces the answer. `reply` is copied. */
+/* Replaces the answer. `reply` is copied, and arrives at once. */
 void aws_exchange_answer(struct aws_exchange *x, long http_status, const char *reply);
 void aws_exchange_fail(struct aws_exchange *x, const char *problem);
 

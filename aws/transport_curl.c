@@ -66,7 +66,10 @@ void aws_session_free(struct aws_session *session) {
 
 static size_t on_body(char *data, size_t size, size_t n, void *context) {
     struct aws_exchange *x = context;
-    return buffer_append(&x->reply, data, size * n) ? size * n : 0; /* 0 ends the transfer */
+    if (!buffer_append(&x->reply, data, size * n))
+        return 0; /* ends the transfer */
+    x->dropped = x->arrived && !x->arrived(x->receiver, x->reply.length);
+    return x->dropped ? 0 : size * n;
 }
 
 /* One header line of an answer, not terminated. A status line begins an answer, and voids an interim one
@@ -162,6 +165,8 @@ static CURLcode set_options(CURL *easy, struct aws_exchange *x) {
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)x->connect_ms);
     SET(CURLOPT_TIMEOUT_MS, (long)x->attempt_ms);
+    SET(CURLOPT_LOW_SPEED_LIMIT, (long)LIMIT_AWS_SLOW_BYTES);
+    SET(CURLOPT_LOW_SPEED_TIME, (long)x->slow_s);
     SET(CURLOPT_QUICK_EXIT, 1L); /* a silent name server must not delay a time-out or a cancel */
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_WRITEFUNCTION, on_body);
@@ -221,8 +226,10 @@ static void conclude(struct aws_exchange *x, CURLcode code) {
     curl_easy_getinfo(x->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
     if (code == CURLE_OK && !x->headers_ended) { /* libcurl takes this for an answer without a body */
         aws_exchange_fail(x, "the connection was closed within the headers of the answer");
-    } else if (code == CURLE_OK || x->reply.overflowed) {
-        x->result = x->reply.overflowed ? AWS_EXCHANGE_TOO_LARGE : AWS_EXCHANGE_ANSWERED;
+    } else if (code == CURLE_OK || x->reply.overflowed || x->dropped) {
+        x->result = x->reply.overflowed ? AWS_EXCHANGE_TOO_LARGE
+                    : x->dropped        ? AWS_EXCHANGE_DROPPED
+                                        : AWS_EXCHANGE_ANSWERED;
         curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->http_status);
     } else {
         char problem[sizeof x->problem];

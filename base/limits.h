@@ -27,7 +27,8 @@
 #define LIMIT_AWS_REPLY_BYTES (20u << 20)
 #define LIMIT_AWS_CONNECT_MS 3000
 #define LIMIT_AWS_ATTEMPT_MS 15000
-#define LIMIT_AWS_CONCURRENCY 16 /* attempts under way at once in one run of calls */
+#define LIMIT_AWS_SLOW_BYTES 1000 /* a second: an attempt with a bound for its progress is too slow below */
+#define LIMIT_AWS_CONCURRENCY 16  /* attempts under way at once in one run of calls */
 #define LIMIT_AWS_IDLE_CONNECTIONS 16
 #define LIMIT_CA_BUNDLE_BYTES (16 << 20) /* the system's has 220 KB */
 

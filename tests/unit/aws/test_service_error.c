@@ -20,6 +20,7 @@ static void each_error_name_has_a_status(void **state) {
         {"RequestTimeTooSkewed", 403, STATUS_RETRY},
         {"ExpiredTokenException", 400, STATUS_RETRY},
         {"NoAnswer", 0, STATUS_RETRY},
+        {"ReplyDropped", 0, STATUS_RETRY},
         {"ValidationException", 400, STATUS_INVALID},
         {"ExpiredIteratorException", 400, STATUS_INVALID},
         {"InvalidArgumentException", 400, STATUS_INVALID},

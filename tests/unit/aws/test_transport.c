@@ -33,6 +33,7 @@ enum behaviour {
     REFUSE_FOR_THE_CLOCK, /* refuses the signing time; its Date is more than an hour ahead of ours */
     RESET,                /* resets the connection */
     SILENCE,              /* reads the request and sends nothing */
+    STALL,                /* sends half of the body */
     FLOOD,                /* a body that is too large */
 };
 
@@ -144,6 +145,9 @@ static void behave(struct connection *c, enum behaviour behaviour) {
         break;
     case FLOOD:
         flood(c->fd);
+        break;
+    case STALL:
+        send_text(c->fd, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"half\":");
         break;
     case SILENCE:
         break;
@@ -408,6 +412,50 @@ static void a_call_whose_answer_is_late_is_retried(void **state) {
     assert_ok(call_once("{}", 2, 0), 2);
 }
 
+/* No server here is slow: it is silent at once, or after a part. */
+static void a_call_without_progress_ends_before_the_time_of_an_attempt(void **state) {
+    (void)state;
+    BEHAVE(SILENCE, STALL);
+    const struct aws_run run = {.attempt_ms = 10 * LIMIT_AWS_ATTEMPT_MS, .slow_s = 1};
+    for (int i = 0; i < 2; i++) {
+        struct aws_call call = {.operation = "GetItem", .body = "{}", .length = 2, .max_attempts = 1};
+        int64_t begin_ms = clock_boot_ms();
+        aws_client_call(client, &call, &run);
+        assert_in_range(clock_boot_ms() - begin_ms, 900, LIMIT_AWS_ATTEMPT_MS);
+        assert_no_answer(call, "too slow");
+    }
+}
+
+struct receiver {
+    size_t allowed, seen;
+};
+
+static bool take_up_to(void *data, size_t bytes) {
+    struct receiver *r = data;
+    assert_true(bytes > r->seen);
+    r->seen = bytes;
+    return bytes <= r->allowed;
+}
+
+static void a_receiver_sees_the_bytes_as_they_arrive_and_ends_the_call(void **state) {
+    (void)state;
+    BEHAVE(ANSWER, FLOOD);
+    struct receiver receiver = {.allowed = 1 << 20};
+    const struct aws_run run = {.arrived = take_up_to, .receiver = &receiver};
+    struct aws_call call = {.operation = "GetItem", .body = "{}", .length = 2};
+    aws_client_call(client, &call, &run);
+    assert_ok(call, 1);
+    assert_int_equal(receiver.seen, 2);
+
+    aws_client_call(client, &call, &run);
+    assert_int_equal(call.status, STATUS_RETRY);
+    assert_string_equal(call.error.code, "ReplyDropped");
+    assert_int_equal(call.attempts, 1);
+    assert_in_range(receiver.seen, (1 << 20) + 1, LIMIT_AWS_REPLY_BYTES);
+    aws_call_deinit(&call);
+    assert_ok(call_once("{}", 2, 1), 1);
+}
+
 static void a_reply_that_is_too_large_is_neither_read_to_its_end_nor_retried(void **state) {
     (void)state;
     BEHAVE(FLOOD);
@@ -508,6 +556,8 @@ int main(void) {
         TEST(the_date_of_an_answer_corrects_the_clock),
         TEST(a_call_whose_connection_is_reset_is_retried),
         TEST(a_call_whose_answer_is_late_is_retried),
+        TEST(a_call_without_progress_ends_before_the_time_of_an_attempt),
+        TEST(a_receiver_sees_the_bytes_as_they_arrive_and_ends_the_call),
         TEST(a_reply_that_is_too_large_is_neither_read_to_its_end_nor_retried),
         TEST(a_call_to_a_service_that_does_not_listen_has_no_answer),
         TEST(a_wrapped_transport_can_lose_the_answer_of_a_request_that_took_effect),
