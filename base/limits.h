@@ -92,8 +92,10 @@
 #define LIMIT_BACKOFF_MS 5000           /* longest pause of a shard whose store or source fails */
 #define LIMIT_WINDOW_MS 2000      /* widest window of a batch whose store throttles (ingest/batch_window.h) */
 #define LIMIT_WINDOW_CALM_MS 5000 /* it narrows after this long without a throttle */
-#define LIMIT_THROTTLE_MS 1000    /* longest pause of a shard whose reads are throttled */
-#define LIMIT_READ_WAIT_MS 1000   /* longest sleep of a shard before a read that is not due */
+#define LIMIT_PARKED_MS 1000 /* a shard whose batch is refused for so long drops what it has read ahead */
+#define LIMIT_TROUBLE_LINE_MS 1000   /* shortest time between two log lines about failures of one shard */
+#define LIMIT_THROTTLE_MS 1000       /* longest pause of a shard whose reads are throttled */
+#define LIMIT_READ_WAIT_MS 1000      /* longest sleep of a shard before a read that is not due */
 #define LIMIT_SHARD_STUCK_MS 120000  /* a shard whose loop has not turned for this long loses its lease */
 #define LIMIT_LIST_SHARDS_MS 30000   /* time between two listings of the stream's shards */
 #define LIMIT_LIST_PAGE_MS 30000     /* for one page of a listing, retries included: LIMIT_SHARDS have ten */
@@ -115,11 +117,14 @@
 #define LIMIT_AGGREGATED_PARTS 65536
 #define LIMIT_AGGREGATED_PART_BYTES 256
 
-/* Bytes of records in memory over all shards (base/memory_budget.h), and how many of them GetRecords
- * reserves while it is under way: the largest reply, 10 MB of data, arrives as 14 MB of JSON, which is held
- * as text in a buffer that doubled, and parsed. */
-#define LIMIT_INFLIGHT_BYTES (128u << 20)
-#define LIMIT_REPLY_BYTES (40u << 20)
+/* GetRecords, connecting included: a loop that waits for it is not stuck, and an iterator lives for 5
+ * minutes; and for how long it may bring less than LIMIT_AWS_SLOW_BYTES a second. */
+#define LIMIT_READ_MS 60000
+#define LIMIT_READ_SLOW_S 5
+
+/* Bytes of records in memory over all shards (base/memory_budget.h): more than the largest reply, 10 MB of
+ * data, takes: it arrives as 14 MB of JSON, which is held as text in a buffer that doubled, and parsed. */
+#define LIMIT_INFLIGHT_BYTES (64u << 20)
 #define LIMIT_KEPT_BLOCK_BYTES (128 << 10) /* larger ones go back to the system when freed */
 
 /* Dead letters. */

@@ -25,8 +25,9 @@ struct budget {
 
     pthread_mutex_t lock; /* guards the rest, and every claim; a leaf */
     size_t held;
+    size_t expected; /* of the replies under way, beyond what they hold */
     uint64_t last_turn;
-    struct budget_claim *line; /* by turn */
+    struct budget_claim *line, *under_way; /* by turn */
 };
 
 struct budget *budget_new(size_t limit) {
@@ -42,78 +43,112 @@ struct budget *budget_new(size_t limit) {
 void budget_free(struct budget *b) {
     if (!b)
         return;
-    assert(b->held == 0 && !b->line);
+    assert(b->held == 0 && !b->line && !b->under_way);
     pthread_mutex_destroy(&b->lock);
     free(b);
 }
 
-/* These four are called with the lock held. */
+/* What follows is called with the lock held, down to the public functions. */
+
+static size_t still_expected(const struct budget_claim *claim) {
+    bool more = claim->state == BUDGET_UNDER_WAY && claim->expected > claim->bytes;
+    return more ? claim->expected - claim->bytes : 0;
+}
+
 static void hold(struct budget *b, struct budget_claim *claim, size_t bytes) {
+    b->expected -= still_expected(claim);
     b->held = b->held - claim->bytes + bytes;
     claim->bytes = bytes;
+    b->expected += still_expected(claim);
     metrics_set(b->held_series, (int64_t)b->held);
 }
 
-static void join_line(struct budget *b, struct budget_claim *claim) {
-    struct budget_claim **at = &b->line;
-    if (!claim->turn)
-        claim->turn = ++b->last_turn;
-    while (*at && (*at)->turn < claim->turn)
-        at = &(*at)->next;
-    claim->next = *at;
-    *at = claim;
-    claim->waiting = true;
-}
-
-static void quit_line(struct budget *b, struct budget_claim *claim) {
-    struct budget_claim **at = &b->line;
+static void unlink_claim(struct budget_claim **at, struct budget_claim *claim) {
     while (*at != claim)
         at = &(*at)->next;
     *at = claim->next;
     claim->next = NULL;
-    claim->waiting = false;
 }
 
-static bool has_room(const struct budget *b, size_t bytes) {
-    return b->held == 0 || (b->held <= b->limit && bytes <= b->limit - b->held);
+static void link_claim(struct budget_claim **at, struct budget_claim *claim) {
+    while (*at && (*at)->turn < claim->turn)
+        at = &(*at)->next;
+    claim->next = *at;
+    *at = claim;
 }
 
-/* Wakes under the lock: after it is released, the claim and its waker may be freed. */
-static void grant(struct budget *b) {
-    while (b->line && has_room(b, b->line->wanted)) {
-        struct budget_claim *first = b->line;
-        quit_line(b, first);
-        hold(b, first, first->wanted);
+static void make_idle(struct budget *b, struct budget_claim *claim) {
+    b->expected -= still_expected(claim);
+    if (claim->state != BUDGET_IDLE)
+        unlink_claim(claim->state == BUDGET_WAITING ? &b->line : &b->under_way, claim);
+    claim->state = BUDGET_IDLE;
+}
+
+static void start(struct budget *b, struct budget_claim *claim) {
+    claim->state = BUDGET_UNDER_WAY;
+    link_claim(&b->under_way, claim);
+    b->expected += still_expected(claim);
+}
+
+static void join_line(struct budget *b, struct budget_claim *claim) {
+    claim->state = BUDGET_WAITING;
+    link_claim(&b->line, claim);
+}
+
+static bool may_begin(const struct budget *b, const struct budget_claim *claim) {
+    bool is_alone = b->held == 0 && !b->under_way;
+    return is_alone || b->held + b->expected + claim->expected <= b->limit;
+}
+
+/* Also called when what is held or expected shrinks. */
+static void begin_waiting(struct budget *b) {
+    for (struct budget_claim *first; (first = b->line) && may_begin(b, first);) {
+        make_idle(b, first);
+        start(b, first);
         waker_wake(first->waker);
     }
 }
 
-bool budget_ask(struct budget *b, struct budget_claim *claim, size_t bytes, struct waker *waker) {
+bool budget_begin(struct budget *b, struct budget_claim *claim, size_t expected, struct waker *waker) {
     if (!b)
         return true;
     pthread_mutex_lock(&b->lock);
-    if (!claim->bytes && !claim->waiting) {
-        bool first = !b->line || (claim->turn && claim->turn < b->line->turn);
-        claim->wanted = bytes;
+    if (claim->state == BUDGET_IDLE) {
+        if (!claim->turn)
+            claim->turn = ++b->last_turn;
+        claim->expected = expected;
         claim->waker = waker;
-        if (first && has_room(b, bytes))
-            hold(b, claim, bytes);
+        if ((!b->line || claim->turn < b->line->turn) && may_begin(b, claim))
+            start(b, claim);
         else
             join_line(b, claim);
     }
-    bool held = claim->bytes > 0;
+    bool begun = claim->state == BUDGET_UNDER_WAY;
     pthread_mutex_unlock(&b->lock);
-    return held;
+    return begun;
+}
+
+bool budget_grow(struct budget *b, struct budget_claim *claim, size_t bytes) {
+    if (!b)
+        return true;
+    pthread_mutex_lock(&b->lock);
+    bool may_grow = claim == b->under_way || b->held - claim->bytes + bytes <= b->limit;
+    if (!may_grow)
+        make_idle(b, claim);
+    hold(b, claim, may_grow ? bytes : 0);
+    if (!may_grow)
+        begin_waiting(b);
+    pthread_mutex_unlock(&b->lock);
+    return may_grow;
 }
 
 void budget_leave(struct budget *b, struct budget_claim *claim) {
     if (!b)
         return;
     pthread_mutex_lock(&b->lock);
-    if (claim->waiting)
-        quit_line(b, claim);
+    make_idle(b, claim);
     hold(b, claim, 0);
-    grant(b);
+    begin_waiting(b);
     pthread_mutex_unlock(&b->lock);
 }
 
@@ -121,10 +156,11 @@ void budget_set(struct budget *b, struct budget_claim *claim, size_t bytes) {
     if (!b)
         return;
     pthread_mutex_lock(&b->lock);
-    if (claim->bytes) /* one that held nothing keeps its place */
+    if (claim->state == BUDGET_UNDER_WAY)
         claim->turn = 0;
+    make_idle(b, claim);
     hold(b, claim, bytes);
-    grant(b);
+    begin_waiting(b);
     pthread_mutex_unlock(&b->lock);
 }
 

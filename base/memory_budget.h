@@ -1,16 +1,21 @@
 /*
  * budget: how many bytes of records all shards together may have in memory, and which shard may read next.
  *
- * Before a read a shard reserves what the reply may take at most, and waits if that is not free; after the
- * read it sets what the reply really took; and it gives that back when the memory is freed. First come, first
- * served: a large reservation is not overtaken by small ones. If nothing is held at all, the first in line
- * gets its reservation, however large: so a budget smaller than one reply is slow, but never blocks for ever.
+ * It counts what is there: the bytes of a reply as they arrive, then the records and batches that they
+ * become. What a request might bring is not counted: a reply that hangs costs the others nothing.
  *
- * A shard does not wait while it holds a reservation. One that stops waiting (it has other work) leaves the
- * line, so that it blocks no other; when it asks again it has its former place.
+ * A reply begins when what is held, what the replies under way are still expected to bring, and what it is
+ * expected to bring itself are within the limit; or if nothing is held and none is under way. First come,
+ * first served: so a dozen replies begin when memory becomes free, and not all that wait. An expectation is
+ * no bound: it delays only the beginning of others.
  *
- * The bytes held (winner_view_inflight_bytes) exceed the limit (winner_view_inflight_limit_bytes) where
- * replies are larger than was reserved; then nothing is granted until they are below it again.
+ * Before it grows, a reply asks. Within the limit each may grow. Beyond it only the oldest under way may: it
+ * goes on to its end, so one full reply is the most by which replies exceed the limit, and there is always
+ * one that ends. Any other is dropped, and is asked for again later: it keeps its turn, so that it is the
+ * oldest some time. One that ends, or fails by itself, loses its turn.
+ *
+ * Work on what has arrived (budget_set) is counted and never waits: it makes memory free. So no part waits
+ * for another that waits.
  *
  * Thread-safe; a claim is used by one thread at a time. Where a budget is borrowed, NULL means no limit.
  */
@@ -29,10 +34,10 @@ struct budget;
  */
 struct budget_claim {
     /* private, guarded by the budget */
-    size_t bytes;  /* held */
-    size_t wanted; /* waited for */
-    uint64_t turn; /* its place in the line, kept until a grant was used; 0: none */
-    bool waiting;
+    enum { BUDGET_IDLE, BUDGET_WAITING, BUDGET_UNDER_WAY } state;
+    size_t bytes;    /* held */
+    size_t expected; /* of the reply */
+    uint64_t turn;   /* its place in the line, and its age under way; 0: none */
     struct waker *waker;
     struct budget_claim *next;
 };
@@ -40,15 +45,17 @@ struct budget_claim {
 struct budget *budget_new(size_t limit);
 void budget_free(struct budget *b); /* nothing may be held */
 
-/* Reserves `bytes` for a claim that holds nothing. True: it holds them. False: it is in the line; `waker`
- * (borrowed) is woken when it holds them: then ask again, or budget_leave. Does not block. */
-bool budget_ask(struct budget *b, struct budget_claim *claim, size_t bytes, struct waker *waker);
+/* Asks to begin a reply that is expected to take `expected` bytes. True: it is under way. False: it is in the
+ * line; `waker` (borrowed) is woken when it may begin: then ask again, or budget_leave. Does not block. */
+bool budget_begin(struct budget *b, struct budget_claim *claim, size_t expected, struct waker *waker);
 
-/* Leaves the line, and gives back what was granted meanwhile. */
+/* The reply under way takes so many bytes now. False: it must be dropped, and no longer counts. */
+bool budget_grow(struct budget *b, struct budget_claim *claim, size_t bytes);
+
+/* The claim leaves the line, or a reply under way is dropped, and holds nothing. It keeps its turn. */
 void budget_leave(struct budget *b, struct budget_claim *claim);
 
-/* Sets what the claim holds: less than was reserved, or more without asking; 0 gives it back. A claim that
- * held something loses its place in the line; one that held nothing keeps it. */
+/* Sets what the claim holds, without asking; 0 gives it back. A reply under way has ended then. */
 void budget_set(struct budget *b, struct budget_claim *claim, size_t bytes);
 
 /* The bytes held, over all claims. For tests. */

@@ -71,6 +71,8 @@ struct source_batch {
     const struct source_shard *children; /* with `ended`: the shards that continue it, as far as known */
     size_t n_children;
     const char *loss; /* why records before these may be lost for good; NULL: none are */
+    bool no_room; /* nothing was read: the budget has no room. Only the next read waits for it, so that the
+                   * caller hands over what it holds first. */
 };
 
 /* What identifies the source for good, for store_bind. NOT_FOUND: there is no such stream. */
@@ -82,13 +84,15 @@ enum status source_list_shards(struct source *source, int64_t from_ms, struct so
                                size_t *n, struct error *e);
 
 /* A reader of one shard. Of `shard` it uses the id and the hash keys ("": not known). Reads nothing yet. Its
- * memory counts against `budget` (borrowed, to outlive the reader; NULL: no limit). */
+ * memory counts against `budget` (borrowed, to outlive the reader; NULL: no limit). Its first read is small.
+ */
 struct source_reader *source_open(struct source *source, const struct source_shard *shard,
                                   const struct source_start *start, struct budget *budget);
 
 /* Waits until the shard may be read again (its read rate) and the budget has room for a reply, at most until
  * CLOCK_BOOTTIME `until_ms`; then reads once. OK without records: the shard has none now, `until_ms` passed,
- * or source_wake ended the wait. After RETRY or FAILED the reader stands where it stood before. */
+ * the reply was dropped and is asked for again by the next read, or source_wake ended the wait. After RETRY
+ * or FAILED the reader stands where it stood before. */
 enum status source_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
                         struct error *e);
 
@@ -100,7 +104,7 @@ struct digest source_hash(struct source_reader *reader, size_t i);
 /* Frees the last batch's memory before the next read does. */
 void source_forget(struct source_reader *reader);
 
-/* Ends a wait of source_read, the current or the next one. */
+/* Ends a wait of source_read, the current or the next one, and a reply of which more arrives. */
 void source_wake(struct source_reader *reader);
 
 void source_close(struct source_reader *reader);

@@ -1,5 +1,6 @@
 #include "ingest/kinesis/reader.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +14,15 @@
 #include "base/service_clock.h"
 #include "base/waker.h"
 #include "ingest/kinesis/read_rate.h"
+#include "ingest/kinesis/read_size.h"
 #include "ingest/kinesis/refusal.h"
 #include "ingest/kinesis/reply.h"
 #include "ingest/kinesis/stream.h"
 
 enum {
-    GET_RECORDS_LIMIT = 10000, /* GetRecords' own maximum */
-    EMPTY_READS = 5,           /* more than it takes to pass an empty stretch of a shard */
-    WRITES_PER_MS = 1000,      /* a shard takes 1 MB a second (Kinesis Data Streams quotas) */
-    WRITES_AT_ONCE = 1 << 20,
-    MEMORY_PER_BYTE = 4, /* of data, while it is received: LIMIT_REPLY_BYTES for the 10 MB of a full reply */
+    EMPTY_READS = 5,     /* more than it takes to pass an empty stretch of a shard */
+    MEMORY_PER_BYTE = 3, /* of a reply, while it arrives: in a buffer that doubles, and then parsed, too */
+    TEXT_PER_DATA = 2,   /* base64, and what stands around it */
     RETENTION_ALLOWANCE_MS = 60000,
     LONG_SEQUENCE_BYTES = 20, /* sequence numbers of AWS have 23 or 24 */
     SEQUENCE_TIME_BYTES = 6,
@@ -66,11 +66,14 @@ struct reader {
     bool is_late;      /* and records after `next` may have been trimmed by the time of the call */
     int64_t tip_ms;    /* as-of of the last read, if the next is not the end; -1: none */
     struct read_rate rate;
+    struct read_size size;
     struct waker waker;
+    atomic_bool woken; /* by kinesis_reader_wake, in or before this read */
     struct budget *budget;
     struct budget_claim claim;
     int64_t began_ms; /* the last read */
     bool behind;      /* the last read left something to read, or there was none */
+    bool had_no_room; /* the last read ended for that */
     int empty_reads;  /* in a row, with a lag that retention does not allow */
     struct {
         struct metrics_series *throttles, *records, *bytes, *parts, *strays, *expired, *losses;
@@ -99,6 +102,7 @@ struct source_reader *kinesis_reader_open(struct source *source, const struct so
     r->count.expired = METRICS_SERIES(&expired_family, shard->id);
     r->count.losses = METRICS_SERIES(&losses_family, shard->id);
     read_rate_init(&r->rate, s->poll_interval_ms);
+    read_size_init(&r->size, atomic_load(&s->record_bytes));
     waker_init(&r->waker);
     return &r->reader;
 }
@@ -122,7 +126,9 @@ void kinesis_reader_close(struct source_reader *reader) {
 }
 
 void kinesis_reader_wake(struct source_reader *reader) {
-    waker_wake(&((struct reader *)reader)->waker);
+    struct reader *r = (struct reader *)reader;
+    atomic_store(&r->woken, true);
+    waker_wake(&r->waker);
 }
 
 __attribute__((format(printf, 3, 4))) static void lose(struct reader *r, struct source_batch *batch,
@@ -194,6 +200,14 @@ static enum status take_not_found(struct reader *r, struct source_batch *batch, 
     return STATUS_OK;
 }
 
+/* The reply was dropped, or is too large. One record that is too large is a failure. */
+static enum status take_less(struct reader *r, struct error *e) {
+    bool was_dropped = e->status == STATUS_RETRY;
+    if (atomic_load(&r->woken) || read_size_halve(&r->size) || was_dropped)
+        return STATUS_OK;
+    return e->status;
+}
+
 /* A failed GetShardIterator or GetRecords. It counts as a read: a call that fails at once must not be
  * repeated at once. */
 static enum status take_refusal(struct reader *r, struct source_batch *batch, struct error *e) {
@@ -207,6 +221,9 @@ static enum status take_refusal(struct reader *r, struct source_batch *batch, st
         return STATUS_OK;
     }
     read_rate_after_read(&r->rate, r->began_ms, 0, true);
+    if (refusal == KINESIS_TOO_MUCH)
+        return take_less(r, e);
+    read_size_after_failure(&r->size, clock_boot_ms() - r->began_ms);
     if (e->status != STATUS_RETRY) { /* the next read gets another, at the same place */
         free(r->iterator);
         r->iterator = NULL;
@@ -295,6 +312,11 @@ static void count_reply(const struct reader *r) {
     metrics_add(r->count.bytes, (int64_t)r->reply.bytes);
 }
 
+static void adapt_size(struct reader *r) {
+    read_size_after_reply(&r->size, r->reply.n_blocks, r->reply.bytes, clock_boot_ms() - r->began_ms);
+    atomic_store(&r->stream->record_bytes, r->size.record_bytes);
+}
+
 static enum status take_reply(struct reader *r, json_t *json, int64_t sent_ms, struct source_batch *batch,
                               struct error *e) {
     const json_t *behind = json_object_get(json, "MillisBehindLatest"); /* absent and null alike */
@@ -305,6 +327,7 @@ static enum status take_reply(struct reader *r, json_t *json, int64_t sent_ms, s
     int64_t behind_ms = json_is_integer(behind) ? json_integer_value(behind) : -1;
     r->behind = behind_ms > 0 || (behind_ms < 0 && reply->n_blocks > 0);
     read_rate_after_read(&r->rate, r->began_ms, reply->bytes, r->behind);
+    adapt_size(r);
     metrics_add(r->count.parts, (int64_t)reply->n_parts); /* also those of a reply that is not used */
     metrics_add(r->count.strays, (int64_t)reply->n_strays);
     if (!status && is_in_doubt(r, ended))
@@ -377,12 +400,19 @@ static enum status ensure_iterator(struct reader *r, struct error *e) {
     return STATUS_OK;
 }
 
+static bool take_bytes(void *reader, size_t bytes) {
+    struct reader *r = reader;
+    return !atomic_load(&r->woken) && budget_grow(r->budget, &r->claim, bytes * MEMORY_PER_BYTE);
+}
+
 static enum status get_records(struct reader *r, json_t **reply, int64_t *sent_ms, struct error *e) {
-    json_t *body = json_pack("{s:s,s:i}", "ShardIterator", r->iterator, "Limit", GET_RECORDS_LIMIT);
+    const struct aws_run run = {
+        .attempt_ms = LIMIT_READ_MS, .slow_s = LIMIT_READ_SLOW_S, .arrived = take_bytes, .receiver = r};
+    json_t *body = json_pack("{s:s,s:i}", "ShardIterator", r->iterator, "Limit", r->size.records);
     if (r->stream->is_arn)
         json_object_set_new(body, "StreamARN", json_string(r->stream->name));
     r->began_ms = clock_boot_ms();
-    return kinesis_stream_call(r->stream, "GetRecords", body, 1, NULL, reply, sent_ms, e);
+    return kinesis_stream_call(r->stream, "GetRecords", body, 1, &run, reply, sent_ms, e);
 }
 
 /* Does not consume the waker where the read is due: that wake is meant for the wait for the budget. */
@@ -393,29 +423,22 @@ static bool is_due(struct reader *r, int64_t until_ms) {
     return clock_boot_ms() >= due_ms;
 }
 
-/* How much memory a reply may take. With a backlog, that of a full reply. A shard that was read to its tip
- * holds no more than was written since: if it reserved a full reply too, a hundred idle shards would wait for
- * each other. */
-static size_t max_reply_memory(const struct reader *r) {
-    int64_t since_ms = clock_boot_ms() - r->began_ms;
-    int64_t bytes = (WRITES_AT_ONCE + since_ms * WRITES_PER_MS) * MEMORY_PER_BYTE;
-    return r->behind || bytes > LIMIT_REPLY_BYTES ? LIMIT_REPLY_BYTES : (size_t)bytes;
+/* Waits only if the read before said that there was no room. */
+static bool may_begin(struct reader *r, int64_t until_ms, struct source_batch *batch) {
+    size_t expected = read_size_expected(&r->size, r->behind) * TEXT_PER_DATA * MEMORY_PER_BYTE;
+    bool may = budget_begin(r->budget, &r->claim, expected, &r->waker);
+    if (!may && r->had_no_room) {
+        waker_wait(&r->waker, until_ms, -1);
+        may = budget_begin(r->budget, &r->claim, expected, &r->waker);
+    }
+    if (!may)
+        budget_leave(r->budget, &r->claim);
+    batch->no_room = r->had_no_room = !may;
+    return may;
 }
 
-static bool reserve(struct reader *r, int64_t until_ms) {
-    size_t bytes = max_reply_memory(r);
-    if (budget_ask(r->budget, &r->claim, bytes, &r->waker))
-        return true;
-    waker_wait(&r->waker, until_ms, -1);
-    if (budget_ask(r->budget, &r->claim, bytes, &r->waker))
-        return true;
-    budget_leave(r->budget, &r->claim);
-    return false;
-}
-
-enum status kinesis_reader_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
-                                struct error *e) {
-    struct reader *r = (struct reader *)reader;
+static enum status read_once(struct reader *r, int64_t until_ms, struct source_batch *batch,
+                             struct error *e) {
     json_auto_t *reply = NULL;
     int64_t sent_ms;
     forget(r);
@@ -424,12 +447,20 @@ enum status kinesis_reader_read(struct source_reader *reader, int64_t until_ms, 
         return STATUS_OK;
 
     enum status status = ensure_iterator(r, e);
-    if (!status && !reserve(r, until_ms))
+    if (!status && !may_begin(r, until_ms, batch))
         return STATUS_OK;
     if (!status)
         status = get_records(r, &reply, &sent_ms, e);
     status = status ? take_refusal(r, batch, e) : take_reply(r, reply, sent_ms, batch, e);
     if (!r->reply.n_blocks)
         budget_set(r->budget, &r->claim, 0);
+    return status;
+}
+
+enum status kinesis_reader_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
+                                struct error *e) {
+    struct reader *r = (struct reader *)reader;
+    enum status status = read_once(r, until_ms, batch, e);
+    atomic_store(&r->woken, false);
     return status;
 }

@@ -40,6 +40,8 @@ enum kinesis_refusal kinesis_refusal(const struct error *e) {
         return KINESIS_EXPIRED_ITERATOR;
     if (strcmp(e->code, "ResourceNotFoundException") == 0)
         return KINESIS_NOT_FOUND;
+    if (strcmp(e->code, AWS_ERROR_DROPPED) == 0 || strcmp(e->code, AWS_ERROR_TOO_LARGE) == 0)
+        return KINESIS_TOO_MUCH;
     if (strcmp(e->code, "InvalidArgumentException") != 0)
         return KINESIS_OTHER;
     return is_foreign(e)            ? KINESIS_FOREIGN_POSITION

@@ -9,6 +9,7 @@ enum kinesis_refusal {
     KINESIS_THROTTLED,        /* read more slowly */
     KINESIS_EXPIRED_ITERATOR, /* get another */
     KINESIS_NOT_FOUND,        /* the shard is gone, or the stream */
+    KINESIS_TOO_MUCH,         /* ask for fewer records: no memory for the reply, or it is too large */
     /* Only where GetShardIterator was given a position. */
     KINESIS_OUT_OF_RETENTION, /* the position's record was trimmed */
     KINESIS_FOREIGN_POSITION, /* the position is one of another stream */

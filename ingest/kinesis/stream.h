@@ -27,6 +27,7 @@ struct kinesis_stream {
     bool is_arn;
     char *resource; /* its ARN, or "stream/<name>": for calls whose body has an iterator or a token only */
     int poll_interval_ms;
+    _Atomic size_t record_bytes; /* of the stream's records, on average, as read last; 0: not known */
 
     pthread_mutex_t lock;         /* guards what follows; a leaf */
     struct store_source identity; /* as identified; without a name: not yet */

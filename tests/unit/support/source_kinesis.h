@@ -26,12 +26,12 @@
 #define HOUR_MS INT64_C(3600000)
 #define SHARD "shardId-000000000001"
 
-enum { STEPS = 64 };
+enum { STEPS = 64, TOO_LARGE = -1 };
 
 struct step {
     const char *operation;
     char part[256];   /* of the request's body */
-    long http_status; /* 0: no answer */
+    long http_status; /* 0: no answer; or TOO_LARGE */
     char *reply;
 };
 
@@ -45,7 +45,8 @@ struct fixture {
     struct error error;
     struct step steps[STEPS];
     size_t planned, played;
-    int retry_after_ms; /* the Retry-After of every answer; 0: none */
+    struct budget_claim *fills; /* holds all of the budget when a reply arrives; NULL: none */
+    int retry_after_ms;         /* the Retry-After of every answer; 0: none */
 };
 
 /* The script. */
@@ -59,7 +60,11 @@ static inline void send_scripted(const struct aws_transport *transport, struct a
     if (strcmp(step->operation, x->operation) != 0)
         fail_msg("%s %s instead of %s", x->operation, x->body, step->operation);
     assert_contains(x->body, step->part);
-    if (step->http_status)
+    if (t->fills && strcmp(x->operation, "GetRecords") == 0)
+        budget_set(t->budget, t->fills, LIMIT_INFLIGHT_BYTES);
+    if (step->http_status == TOO_LARGE)
+        x->result = AWS_EXCHANGE_TOO_LARGE;
+    else if (step->http_status)
         aws_exchange_answer(x, step->http_status, step->reply);
     else
         aws_exchange_fail(x, "as scripted");

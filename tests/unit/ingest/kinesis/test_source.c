@@ -221,65 +221,113 @@ static void a_failed_read_holds_nothing(void **state) {
     assert_int_equal(budget_held(t->budget), 0);
 }
 
-static void a_reader_with_a_backlog_reserves_a_full_reply(void **state) {
+/* All but so many bytes of the budget are held, by others. */
+static void leave_free(struct fixture *t, struct budget_claim *others, size_t bytes) {
+    budget_set(t->budget, others, LIMIT_INFLIGHT_BYTES - bytes);
+}
+
+static void read_nothing(struct fixture *t, bool no_room) {
+    assert_int_equal(source_read(t->reader, clock_boot_ms() + 20, &t->batch, &t->error), STATUS_OK);
+    assert_int_equal(t->batch.n, 0);
+    assert_int_equal(t->batch.no_room, no_room);
+    source_forget(t->reader); /* as the prefetch does after each read */
+}
+
+static void a_read_does_not_begin_while_the_budget_is_full_and_reports_it_at_once(void **state) {
     struct fixture *t = *state;
     struct budget_claim others = {0};
-    struct waker waker;
-    waker_init(&waker);
-    assert_true(budget_ask(t->budget, &others, LIMIT_INFLIGHT_BYTES - LIMIT_REPLY_BYTES + 1, &waker));
+    leave_free(t, &others, 0);
     plan_iterator(t, "TRIM_HORIZON", "i1");
     open_at_horizon(t);
-    assert_int_equal(source_read(t->reader, clock_boot_ms() + 20, &t->batch, &t->error), STATUS_OK);
-    assert_int_equal(t->batch.n, 0); /* no read was sent: the script has no GetRecords */
-
-    budget_set(t->budget, &others, LIMIT_INFLIGHT_BYTES - LIMIT_REPLY_BYTES);
+    assert_int_equal(read_once(t), STATUS_OK); /* long before its deadline; the script has no GetRecords */
+    assert_true(t->batch.no_room);
+    read_nothing(t, true); /* the next one waits */
+    leave_free(t, &others, LIMIT_INFLIGHT_BYTES);
     plan_records(t, "i1", RECORD("7", A), AT_TIP("i2"));
     read_ok(t);
     assert_record(t, 0, "7", 0, "a");
-    budget_set(t->budget, &others, 0);
-    waker_deinit(&waker);
 }
 
-static void a_reader_at_the_tip_reserves_only_what_may_have_been_added(void **state) {
+static void a_reader_at_the_tip_begins_with_little_room(void **state) {
     struct fixture *t = *state;
     struct budget_claim others = {0};
-    struct waker waker;
-    waker_init(&waker);
     read_seven(t);
     source_forget(t->reader);
-    assert_true(budget_ask(t->budget, &others, LIMIT_INFLIGHT_BYTES - LIMIT_REPLY_BYTES + 1, &waker));
+    leave_free(t, &others, 1000);
     plan_records(t, "i2", RECORD("8", B), AT_TIP("i3"));
     read_ok(t);
     assert_record(t, 0, "8", 0, "b");
     budget_set(t->budget, &others, 0);
-    waker_deinit(&waker);
 }
 
-/* A second claim, made later, asks for more than is free. If the read had lost its place, it would wait
- * behind that claim.
+/* A rival asks later, for more than is free. If the read had lost its turn, it would wait behind the rival.
  */
-static void a_read_whose_time_is_up_keeps_its_place_in_the_queue(void **state) {
+static void a_read_whose_time_is_up_keeps_its_turn(void **state) {
     struct fixture *t = *state;
     struct budget_claim others = {0}, rival = {0};
     struct waker waker;
     waker_init(&waker);
-    assert_true(budget_ask(t->budget, &others, LIMIT_INFLIGHT_BYTES, &waker));
+    leave_free(t, &others, 0);
     plan_iterator(t, "TRIM_HORIZON", "i1");
     open_at_horizon(t);
-    assert_int_equal(source_read(t->reader, clock_boot_ms() + 20, &t->batch, &t->error), STATUS_OK);
-    source_forget(t->reader); /* as the prefetch does after each read */
-    assert_false(budget_ask(t->budget, &rival, LIMIT_REPLY_BYTES + 1, &waker));
-    budget_set(t->budget, &others, LIMIT_INFLIGHT_BYTES - LIMIT_REPLY_BYTES);
+    read_nothing(t, true);
+    assert_false(budget_begin(t->budget, &rival, LIMIT_INFLIGHT_BYTES - 1, &waker));
+    leave_free(t, &others, LIMIT_INFLIGHT_BYTES / 2);
 
     plan_records(t, "i1", RECORD("7", A), BEHIND("i2", 5000));
     assert_int_equal(source_read(t->reader, clock_boot_ms() + 20, &t->batch, &t->error), STATUS_OK);
     assert_int_equal(t->batch.n, 1);
     source_forget(t->reader);
-    assert_int_equal(source_read(t->reader, clock_boot_ms() + 20, &t->batch, &t->error), STATUS_OK);
-    assert_int_equal(t->batch.n, 0); /* it was granted once, so it is behind the rival now */
+    read_nothing(t, true); /* it has read once, so it is behind the rival now */
     budget_leave(t->budget, &rival);
     budget_set(t->budget, &others, 0);
     waker_deinit(&waker);
+}
+
+/* The rival is the oldest reply under way, and so the only one that may exceed the budget. */
+static void a_reply_for_which_there_is_no_room_is_asked_again_with_half_the_limit(void **state) {
+    struct fixture *t = *state;
+    struct budget_claim others = {0}, rival = {0};
+    struct waker waker;
+    waker_init(&waker);
+    assert_true(budget_begin(t->budget, &rival, 0, &waker));
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    open_at_horizon(t);
+    for (int i = 0; i < 2; i++) {
+        leave_free(t, &others, LIMIT_INFLIGHT_BYTES);
+        t->fills = &others;
+        plan(t, "GetRecords", i ? "\"Limit\":50}" : "\"Limit\":100}", 200, "{\"Records\":[%s],%s}",
+             RECORD("7", A), AT_TIP("i2"));
+        read_nothing(t, false);
+        assert_int_equal(budget_held(t->budget), LIMIT_INFLIGHT_BYTES);
+    }
+    t->fills = NULL;
+    budget_set(t->budget, &rival, 0);
+    leave_free(t, &others, 0); /* now it is the oldest, and exceeds the budget */
+    budget_set(t->budget, &others, 1000);
+    t->fills = &others;
+    plan(t, "GetRecords", "\"Limit\":25}", 200, "{\"Records\":[%s],%s}", RECORD("7", A), AT_TIP("i2"));
+    read_ok(t);
+    assert_record(t, 0, "7", 0, "a");
+    t->fills = NULL;
+    budget_set(t->budget, &others, 0);
+    waker_deinit(&waker);
+}
+
+static void a_reply_that_is_too_large_is_asked_again_with_half_the_limit(void **state) {
+    struct fixture *t = *state;
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    open_at_horizon(t);
+    char part[32];
+    for (int limit = 100; limit >= 1; limit /= 2) {
+        snprintf(part, sizeof part, "\"Limit\":%d}", limit);
+        plan(t, "GetRecords", part, TOO_LARGE, "%s", "");
+        assert_int_equal(read_once(t), limit == 1 ? STATUS_FAILED : STATUS_OK);
+        assert_int_equal(budget_held(t->budget), 0);
+    }
+    plan(t, "GetRecords", "\"Limit\":1}", 200, "{\"Records\":[%s],%s}", RECORD("7", A), AT_TIP("i2"));
+    read_ok(t);
+    assert_record(t, 0, "7", 0, "a");
 }
 
 static void *wake(void *reader) {
@@ -290,10 +338,8 @@ static void *wake(void *reader) {
 static void a_wake_ends_the_wait_for_the_budget(void **state) {
     struct fixture *t = *state;
     struct budget_claim others = {0};
-    struct waker waker;
     pthread_t other;
-    waker_init(&waker);
-    assert_true(budget_ask(t->budget, &others, LIMIT_INFLIGHT_BYTES, &waker));
+    leave_free(t, &others, 0);
     plan_iterator(t, "TRIM_HORIZON", "i1");
     open_at_horizon(t);
     int64_t began_ms = clock_boot_ms();
@@ -304,7 +350,6 @@ static void a_wake_ends_the_wait_for_the_budget(void **state) {
     pthread_join(other, NULL);
     assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
     budget_set(t->budget, &others, 0);
-    waker_deinit(&waker);
 }
 
 int main(void) {
@@ -336,12 +381,16 @@ int main(void) {
         test("a read holds the bytes of its records in the budget, until they are forgotten",
              a_read_holds_what_it_returned_until_forgotten),
         test("a failed read holds nothing in the budget", a_failed_read_holds_nothing),
-        test("a reader with a backlog reserves a full reply before it reads",
-             a_reader_with_a_backlog_reserves_a_full_reply),
-        test("a reader at the tip reserves only what may have been added since its last read",
-             a_reader_at_the_tip_reserves_only_what_may_have_been_added),
-        test("a read whose time is up keeps its place in the queue for the budget, until it is granted",
-             a_read_whose_time_is_up_keeps_its_place_in_the_queue),
+        test("a read does not begin while the budget is full, and reports it at once",
+             a_read_does_not_begin_while_the_budget_is_full_and_reports_it_at_once),
+        test("a reader at the tip begins with little room", a_reader_at_the_tip_begins_with_little_room),
+        test("a read whose time is up keeps its turn until it was used",
+             a_read_whose_time_is_up_keeps_its_turn),
+        test("a reply for which there is no room is asked for again with half the Limit, and passes as the "
+             "oldest",
+             a_reply_for_which_there_is_no_room_is_asked_again_with_half_the_limit),
+        test("a reply that is too large is asked for again with half the Limit, down to one record",
+             a_reply_that_is_too_large_is_asked_again_with_half_the_limit),
         test("a wake ends the wait for the budget", a_wake_ends_the_wait_for_the_budget),
     };
     return cmocka_run_group_tests_name("source: kinesis, scripted", tests, NULL, NULL);
