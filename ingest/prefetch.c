@@ -15,24 +15,32 @@
 #include "base/waker.h"
 
 struct prefetch {
-    char shard_id[LIMIT_SHARD_ID_BYTES + 1];
-    struct source_reader *reader;
+    struct source *source;
+    struct source_shard shard;
     struct budget *budget;
     size_t batch_bytes;
     _Atomic size_t batch_records; /* may change while the thread runs */
     _Atomic int batch_window_ms;
     pthread_t thread;
-    bool joined; /* used by the taker only */
+
+    /* used by the taker only */
+    bool joined;
+    struct source_reader *newest; /* the reader, or the one that will replace it */
 
     /* Item i is the taker's while taken <= i < filled, else the filling thread's. */
     struct prefetch_item items[PREFETCH_ITEMS];
     struct budget_claim claims[PREFETCH_ITEMS]; /* of the items' batches */
     _Atomic size_t filled, taken;
     atomic_bool finishing, finished, woken;
-    struct pulse pulse; /* beats when its loop turns */
+    atomic_bool careful;
+    _Atomic unsigned generation;                 /* the number of rewinds; older items are void */
+    _Atomic(struct source_reader *) replacement; /* of the reader; NULL: none */
+    struct pulse pulse;                          /* beats when its loop turns */
     struct waker has_item, has_room;
 
     /* used by the filling thread only */
+    struct source_reader *reader;
+    unsigned reader_generation;
     struct source_batch got; /* the last read; the first `used` records are in batches */
     size_t used;
     struct error pending; /* a failure after a batch was begun: the next item */
@@ -40,6 +48,10 @@ struct prefetch {
 
 static bool is_finishing(const struct prefetch *p) {
     return atomic_load(&p->finishing);
+}
+
+static bool is_void(const struct prefetch *p) {
+    return p->reader_generation != atomic_load(&p->generation);
 }
 
 static void turn(struct prefetch *p) {
@@ -77,12 +89,13 @@ static int64_t window_ends(const struct prefetch *p, const struct batch *b) {
 
 static bool is_ready(const struct prefetch *p, const struct prefetch_item *item) {
     const struct batch *b = &item->batch;
-    return item->ended || *item->loss || batch_is_full(b) || is_finishing(p) ||
-           (b->n && clock_boot_ms() >= window_ends(p, b));
+    return item->ended || *item->loss || batch_is_full(b) || is_finishing(p) || is_void(p) ||
+           (b->n && (atomic_load(&p->careful) || clock_boot_ms() >= window_ends(p, b)));
 }
 
 static void fill(struct prefetch *p, struct prefetch_item *item) {
     batch_set_limits(&item->batch, &(struct batch_limits){atomic_load(&p->batch_records), p->batch_bytes});
+    item->generation = p->reader_generation;
     item->ended = item->gone = false;
     item->loss[0] = '\0';
     item->error = p->pending;
@@ -110,34 +123,58 @@ static void fill(struct prefetch *p, struct prefetch_item *item) {
             return;
         }
         p->pending = (struct error){0};
-        if (idle && p->got.n == 0) {
+        if ((idle && p->got.n == 0) || p->got.no_room) {
             finish_read(p, item);
             return;
         }
     }
 }
 
-/* After a failure, `room` is 1: there is room once that item was given back. */
-static bool wait_for_room(struct prefetch *p, size_t room) {
+/* After a failure, or the end, there is room once that item was given back. */
+static bool has_room(const struct prefetch *p, const struct prefetch_item *last) {
+    size_t filled = atomic_load(&p->filled) - atomic_load(&p->taken);
+    bool one = atomic_load(&p->careful) || (last && (last->status || last->ended));
+    return filled < (one ? 1 : PREFETCH_ITEMS);
+}
+
+/* What is read here after the rewind would be void. */
+static void replace_reader(struct prefetch *p, struct source_reader *replacement) {
+    source_close(p->reader);
+    p->reader = replacement;
+    p->reader_generation = atomic_load(&p->generation);
+    p->got = (struct source_batch){.as_of_ms = -1};
+    p->used = 0;
+    p->pending = (struct error){0};
+}
+
+/* Whether the item that was filled last ends the shard for good. */
+static bool is_at_end(const struct prefetch *p, const struct prefetch_item *last) {
+    return last && last->ended && !is_void(p);
+}
+
+/* Until there is something to fill. False: nothing comes any more. */
+static bool wait_for_room(struct prefetch *p, const struct prefetch_item *last) {
+    struct source_reader *replacement = NULL;
     turn(p);
-    while (atomic_load(&p->filled) - atomic_load(&p->taken) >= room && !is_finishing(p)) {
+    while (!is_finishing(p) && (!has_room(p, last) || is_void(p))) {
+        if (is_void(p) && (replacement = atomic_exchange(&p->replacement, NULL))) {
+            replace_reader(p, replacement);
+            continue;
+        }
         waker_wait(&p->has_room, clock_boot_ms() + LIMIT_READ_WAIT_MS, -1);
         turn(p);
     }
-    return !is_finishing(p);
+    return !is_finishing(p) && (replacement || !is_at_end(p, last));
 }
 
 static void *prefetch_run(void *data) {
     struct prefetch *p = data;
-    size_t room = PREFETCH_ITEMS;
-    bool ended = false;
-    pulse_watch(&p->pulse, p->shard_id, LIMIT_SHARD_STUCK_MS, clock_boot_ms());
-    while (!ended && wait_for_room(p, room)) {
+    struct prefetch_item *item = NULL;
+    pulse_watch(&p->pulse, p->shard.id, LIMIT_SHARD_STUCK_MS, clock_boot_ms());
+    while (wait_for_room(p, item)) {
         size_t i = atomic_load(&p->filled);
-        struct prefetch_item *item = &p->items[i % PREFETCH_ITEMS];
+        item = &p->items[i % PREFETCH_ITEMS];
         fill(p, item);
-        ended = item->ended;
-        room = item->status ? 1 : PREFETCH_ITEMS;
         atomic_store(&p->filled, i + 1);
         waker_wake(&p->has_item);
     }
@@ -145,21 +182,6 @@ static void *prefetch_run(void *data) {
     atomic_store(&p->finished, true);
     waker_wake(&p->has_item);
     return NULL;
-}
-
-/* The waker may still be set for an item that was taken without a wait: so only `woken` and the clock end the
- * wait. */
-struct prefetch_item *prefetch_take(struct prefetch *p, int64_t until_ms) {
-    for (;;) {
-        bool finished =
-            atomic_load(&p->finished); /* read before `filled`: then all that the thread filled is visible */
-        size_t i = atomic_load(&p->taken);
-        if (atomic_load(&p->filled) != i)
-            return &p->items[i % PREFETCH_ITEMS];
-        if (finished || atomic_exchange(&p->woken, false) || clock_boot_ms() >= until_ms)
-            return NULL;
-        waker_wait(&p->has_item, until_ms, -1);
-    }
 }
 
 bool prefetch_is_over(const struct prefetch *p) {
@@ -172,6 +194,41 @@ void prefetch_give_back(struct prefetch *p) {
     batch_clear(&p->items[i].batch);
     budget_set(p->budget, &p->claims[i], 0);
     atomic_fetch_add(&p->taken, 1);
+    waker_wake(&p->has_room);
+}
+
+/* The waker may still be set for an item that was taken without a wait: so only `woken` and the clock end the
+ * wait. */
+struct prefetch_item *prefetch_take(struct prefetch *p, int64_t until_ms) {
+    for (;;) {
+        bool finished =
+            atomic_load(&p->finished); /* read before `filled`: then all that the thread filled is visible */
+        size_t i = atomic_load(&p->taken);
+        struct prefetch_item *item = &p->items[i % PREFETCH_ITEMS];
+        if (atomic_load(&p->filled) != i) {
+            if (item->generation == atomic_load(&p->generation))
+                return item;
+            prefetch_give_back(p);
+            continue;
+        }
+        if (finished || atomic_exchange(&p->woken, false) || clock_boot_ms() >= until_ms)
+            return NULL;
+        waker_wait(&p->has_item, until_ms, -1);
+    }
+}
+
+void prefetch_rewind(struct prefetch *p, const struct source_start *start) {
+    struct source_reader *old = p->newest;
+    p->newest = source_open(p->source, &p->shard, start, p->budget);
+    atomic_store(&p->careful, true);
+    atomic_fetch_add(&p->generation, 1);
+    source_wake(old); /* now: once there is a replacement, its thread closes it */
+    atomic_store(&p->replacement, p->newest);
+    waker_wake(&p->has_room);
+}
+
+void prefetch_resume(struct prefetch *p) {
+    atomic_store(&p->careful, false);
     waker_wake(&p->has_room);
 }
 
@@ -192,11 +249,12 @@ struct prefetch *prefetch_start(struct source *source, const struct source_shard
     prefetch_set_window(p, options->limits.records, options->batch_window_ms);
     p->got.as_of_ms = -1;
     turn(p);
-    strcpy(p->shard_id, shard->id);
+    p->source = source;
+    p->shard = *shard;
     p->budget = options->budget;
-    p->reader = source_open(source, shard, start, options->budget);
+    p->newest = p->reader = source_open(source, shard, start, options->budget);
     for (int i = 0; i < PREFETCH_ITEMS; i++)
-        batch_init(&p->items[i].batch, p->shard_id);
+        batch_init(&p->items[i].batch, p->shard.id);
     waker_init(&p->has_item);
     waker_init(&p->has_room);
     thread_must_start(&p->thread, "prefetch", prefetch_run, p);
@@ -209,7 +267,7 @@ int64_t prefetch_alive_ms(const struct prefetch *p) {
 
 void prefetch_finish(struct prefetch *p) {
     atomic_store(&p->finishing, true);
-    source_wake(p->reader);
+    source_wake(p->newest);
     waker_wake(&p->has_room);
 }
 
@@ -223,6 +281,7 @@ void prefetch_end(struct prefetch *p) {
 void prefetch_free(struct prefetch *p) {
     prefetch_end(p);
     source_close(p->reader);
+    source_close(atomic_load(&p->replacement));
     for (int i = 0; i < PREFETCH_ITEMS; i++) {
         batch_deinit(&p->items[i].batch);
         budget_set(p->budget, &p->claims[i], 0);

@@ -5,6 +5,12 @@
  * the budget only to read more, and no longer than the window of the batch that it has begun; then it hands
  * that batch over. So no shard waits for another that waits, too.
  *
+ * A shard whose batch cannot be applied must not keep what others need. So it may void all that was read
+ * ahead (prefetch_rewind): it is dropped, and read again from where the views stand. Then the prefetch is
+ * careful: it makes one small read, and the next only when that item was given back, until prefetch_resume.
+ * The batches may end at other records than before. That is safe, as it is after a crash, where records are
+ * read again from the checkpoint, too: a batch may begin anywhere (views/README.md).
+ *
  * Items are taken by one thread, the shard's. A failure is an item, too; the prefetch reads again, from where
  * it stood, once that item is given back: so the shard's pause after a failure is also its own.
  */
@@ -33,6 +39,7 @@ struct prefetch_item {
     struct source_shard children[STORE_LEASE_PARENTS]; /* with `ended` */
     size_t n_children;
     char loss[PREFETCH_LOSS_SIZE]; /* why records of this batch, or after it, are lost; "": none are */
+    unsigned generation;           /* private: of the reader that filled it */
 };
 
 /* `shard` as for source_open. */
@@ -43,11 +50,18 @@ struct prefetch *prefetch_start(struct source *source, const struct source_shard
  * was none by then, or prefetch_wake ended the wait, or none will come (prefetch_is_over). */
 struct prefetch_item *prefetch_take(struct prefetch *p, int64_t until_ms);
 
-/* Whether all items were given back and none will come: after the shard's end, or prefetch_finish. The
- * taker's thread. */
+/* Whether all items were given back and none will come: after the shard's end, once that item was given back;
+ * or after prefetch_finish. The taker's thread. */
 bool prefetch_is_over(const struct prefetch *p);
 
 void prefetch_give_back(struct prefetch *p);
+
+/* Voids every item that was not given back, and reads again from `start`. The taker's thread, which gives the
+ * item that it holds back then. Not while it is careful already. */
+void prefetch_rewind(struct prefetch *p, const struct source_start *start);
+
+/* After a rewind: reads ahead again. The taker's thread. */
+void prefetch_resume(struct prefetch *p);
 
 /* The number of records counts from the next batch on, the time from the current one on. The taker's thread.
  */

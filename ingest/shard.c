@@ -63,6 +63,13 @@ static struct metrics_family waiting_family = {
     .labels = {"shard"},
 };
 
+static struct metrics_family rewinds_family = {
+    .name = "winner_view_shard_rewinds_total",
+    .help =
+        "Batches that were refused for so long that their shard dropped what it had read, to read it again.",
+    .kind = METRICS_COUNTER,
+};
+
 static struct metrics_family window_family = {
     .name = "winner_view_batch_window_seconds",
     .help = "How long a batch waits for more records; longer while the store throttles writes.",
@@ -74,6 +81,8 @@ static struct metrics_family window_family = {
 /* What a shard waits for when something fails. */
 enum cause { CAUSE_SOURCE, CAUSE_STORE, CAUSE_DEAD_LETTER };
 static const char *const cause_names[] = {"source", "store", "dead_letter"};
+
+enum settled { APPLIED, REFUSED, STOPPED };
 
 enum order { ORDER_RUN, ORDER_STOP, ORDER_ABANDON };
 
@@ -94,9 +103,13 @@ struct shard {
     struct prefetch *prefetch;
     struct apply *apply;
     char tenure[33];
+    int64_t start_at_ms; /* of the lease */
     struct window window;
     int64_t backoff_ms;
-    int64_t waiting_since_ms; /* wall clock; 0: it does not wait */
+    int64_t waiting_since_ms;     /* wall clock; 0: it does not wait */
+    int64_t line_boot_ms;         /* of the last log line about a wait */
+    bool line_owed, line_written; /* about the present wait */
+    bool careful;                 /* the prefetch is, since a rewind */
     struct metrics_series *records, *as_of, *window_now;
 };
 
@@ -170,6 +183,19 @@ static void log_trouble(const struct shard *s, const struct error *e, int64_t la
               "shard waits and tries again: %s", e->message);
 }
 
+/* A shard that fails and continues many times a second is logged once a second. A line that is not due yet is
+ * written with a later failure. */
+static void log_trouble_in_time(struct shard *s, const struct error *e, bool is_due, int64_t now_real_ms) {
+    int64_t now_ms = clock_boot_ms();
+    s->line_owed = s->line_owed || is_due;
+    if (!s->line_owed || now_ms - s->line_boot_ms < LIMIT_TROUBLE_LINE_MS)
+        return;
+    log_trouble(s, e, now_real_ms - s->waiting_since_ms);
+    s->line_boot_ms = now_ms;
+    s->line_written = true;
+    s->line_owed = false;
+}
+
 /* One passing failure of the source is only counted. */
 static void report_trouble(struct shard *s, enum cause cause, const struct error *e) {
     char kind[sizeof e->code + 16];
@@ -181,9 +207,9 @@ static void report_trouble(struct shard *s, enum cause cause, const struct error
         return;
     metrics_set(METRICS_SERIES(&waiting_family, s->id), s->waiting_since_ms);
     snprintf(kind, sizeof kind, "%s %s", cause_names[cause], e->code);
-    if (health_raise_kind(s->context.health, s->wait_trouble, kind, e->message, s->waiting_since_ms,
-                          clock_boot_ms()))
-        log_trouble(s, e, now_real_ms - s->waiting_since_ms);
+    bool is_due = health_raise_kind(s->context.health, s->wait_trouble, kind, e->message, s->waiting_since_ms,
+                                    clock_boot_ms());
+    log_trouble_in_time(s, e, is_due, now_real_ms);
 }
 
 /* Reports the failure, and waits: longer each time, with jitter. */
@@ -219,10 +245,11 @@ static void clear_trouble(struct shard *s) {
     if (!s->waiting_since_ms)
         return;
     metrics_hide(METRICS_SERIES(&waiting_family, s->id));
-    if (health_clear(s->context.health, s->wait_trouble))
+    if (health_clear(s->context.health, s->wait_trouble) && s->line_written)
         log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", s->id), "shard continues after %lld s",
                   (long long)(clock_real_ms() - s->waiting_since_ms) / 1000);
     s->waiting_since_ms = 0;
+    s->line_owed = s->line_written = false;
 }
 
 static void count(const struct shard *s, const struct batch *b, const struct apply_counts *counts) {
@@ -260,23 +287,58 @@ static void adjust_window(struct shard *s, bool throttled) {
     metrics_set(s->window_now, s->window.ms);
 }
 
-/* Applies the batch, however long that takes. False if the shard was stopped or abandoned first. */
-static bool settle(struct shard *s, struct batch *b) {
+/* After a rewind: a batch was applied. */
+static void resume(struct shard *s) {
+    if (s->careful)
+        prefetch_resume(s->prefetch);
+    s->careful = false;
+}
+
+/* Tries to apply the batch for as long as the shard runs, or until it was refused for LIMIT_PARKED_MS; then
+ * once more after each pause, but only if the shard holds no more than this batch. */
+static enum settled settle(struct shard *s, struct batch *b) {
     struct apply_counts counts;
     struct error e = {0};
     enum cause cause;
     bool throttled = false;
+    int64_t refused_ms = 0;
     while (settle_once(s, b, &counts, &cause, &e) != STATUS_OK) {
+        refused_ms = refused_ms ? refused_ms : clock_boot_ms();
         throttled = throttled || counts.throttles;
         if (order_of(s) != ORDER_RUN)
-            return false;
+            return STOPPED;
         wait_after_failure(s, cause, &e);
         if (order_of(s) == ORDER_ABANDON)
-            return false;
+            return STOPPED;
+        if (!s->careful && order_of(s) == ORDER_RUN && clock_boot_ms() - refused_ms >= LIMIT_PARKED_MS)
+            return REFUSED;
     }
+    resume(s);
     adjust_window(s, throttled || counts.throttles);
     count(s, b, &counts);
-    return true;
+    return APPLIED;
+}
+
+/* Drops what was read and cannot be applied: it would take the memory that other shards need. */
+static void rewind_prefetch(struct shard *s) {
+    const struct shard_progress *applied = &s->report.progress; /* only this thread changes it */
+    const struct source_start start = {applied->checkpoint, applied->position, s->start_at_ms,
+                                       applied->as_of_ms, applied->hash};
+    prefetch_rewind(s->prefetch, &start);
+    s->careful = true;
+    metrics_count(&rewinds_family, (const char *const[]){NULL}, 1);
+}
+
+/* An item without records proves nothing about a store that refuses. */
+static void finish_item(struct shard *s, const struct prefetch_item *item) {
+    if (!item->batch.n)
+        adjust_window(s, false);
+    report_position(s, &item->batch);
+    if (item->batch.n || !s->careful)
+        clear_trouble(s);
+    report_as_of(s, item->batch.as_of_ms);
+    if (item->ended)
+        report_end(s, item);
 }
 
 /* Applies an item, or waits if it is a failure. False: nothing comes after it. */
@@ -291,16 +353,12 @@ static bool settle_item(struct shard *s, struct prefetch_item *item) {
     }
     if (*item->loss)
         report_loss(s, item->loss);
-    if (item->batch.n && !settle(s, &item->batch))
-        return false;
-    if (!item->batch.n)
-        adjust_window(s, false);
-    report_position(s, &item->batch);
-    clear_trouble(s);
-    report_as_of(s, item->batch.as_of_ms);
-    if (item->ended)
-        report_end(s, item);
-    return !item->ended;
+    enum settled settled = item->batch.n ? settle(s, &item->batch) : APPLIED;
+    if (settled == REFUSED)
+        rewind_prefetch(s);
+    if (settled == APPLIED)
+        finish_item(s, item);
+    return settled == REFUSED || (settled == APPLIED && !item->ended);
 }
 
 static bool take_and_settle(struct shard *s) {
@@ -358,6 +416,7 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     snprintf(s->wait_trouble, sizeof s->wait_trouble, "shard %s", s->id);
     snprintf(s->loss_trouble, sizeof s->loss_trouble, "loss %s", s->id);
     strcpy(s->tenure, lease->tenure);
+    s->start_at_ms = lease->start_at_ms;
     s->fence = fence;
     s->report.progress = (struct shard_progress){
         lease->checkpoint, lease->position, service_clock_take(clock_of(s), lease->as_of_ms), lease->hash};

@@ -25,15 +25,13 @@ struct step { /* one read */
     size_t n;
     int64_t as_of_ms; /* 0: not known */
     enum status status;
-    bool ended, gone;
+    bool ended, gone, no_room;
     size_t n_children;
     const char *loss;
 };
 
-/* The source is its only reader. */
 struct script {
     struct source source;
-    struct source_reader reader;
     struct step steps[STEPS];
     size_t played;
     uint64_t position;               /* of the last record */
@@ -47,18 +45,26 @@ struct script {
     struct source_shard *children;
 };
 
+/* The script goes on with the next step, whichever reader reads; but from the position of that reader. */
+struct script_reader {
+    struct source_reader reader;
+    struct script *script;
+    uint64_t from; /* until its first read */
+    bool has_read;
+};
+
 static struct script *script_of(struct source_reader *reader) {
-    return (struct script *)(void *)((char *)reader - offsetof(struct script, reader));
+    return ((struct script_reader *)reader)->script;
 }
 
 static struct source_reader *script_open(struct source *source, const struct source_shard *shard,
                                          const struct source_start *start, struct budget *budget) {
-    struct script *s = (struct script *)source;
+    struct script_reader *r = mem_zalloc(sizeof *r);
     (void)budget;
     assert_string_equal(shard->id, "s");
     assert_int_equal(start->checkpoint, LEASE_TRIM_HORIZON);
-    s->reader.ops = source->ops;
-    return &s->reader;
+    *r = (struct script_reader){{source->ops}, (struct script *)source, (uint64_t)start->start_at_ms, false};
+    return &r->reader;
 }
 
 static void forget_last_read(struct script *s) {
@@ -91,6 +97,7 @@ static enum status play(struct script *s, const struct step *step, struct source
     batch->ended = step->ended;
     batch->gone = step->gone;
     batch->loss = step->loss;
+    batch->no_room = step->no_room;
     batch->children = s->children;
     batch->n_children = step->n_children;
     return STATUS_OK;
@@ -99,7 +106,11 @@ static enum status play(struct script *s, const struct step *step, struct source
 static enum status script_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
                                struct error *e) {
     struct script *s = script_of(reader);
+    struct script_reader *r = (struct script_reader *)reader;
     forget_last_read(s);
+    if (!r->has_read)
+        s->position = r->from;
+    r->has_read = true;
     *batch = (struct source_batch){.as_of_ms = -1};
     size_t read = atomic_load(&s->reads);
     if (read < READS)
@@ -132,6 +143,7 @@ static void script_forget(struct source_reader *reader) {
 
 static void script_close(struct source_reader *reader) {
     forget_last_read(script_of(reader));
+    free(reader);
 }
 
 static const struct source_ops script_ops = {.open = script_open,
@@ -529,6 +541,125 @@ static void an_item_taken_before_a_wait_does_not_end_it(void **state) {
     assert_true(clock_boot_ms() >= until_ms);
 }
 
+/* A rewind. */
+
+/* The views stand after record `position`; the script's readers have that in another place of the start. */
+static void rewind_to(struct fixture *t, uint64_t position) {
+    const struct source_start from = {.checkpoint = LEASE_TRIM_HORIZON, .start_at_ms = (int64_t)position};
+    prefetch_rewind(t->prefetch, &from);
+    t->taken = position;
+}
+
+/* The taker discards what is void; before, the next reader does not read. */
+static void await_reads_taking_nothing(struct fixture *t, size_t n) {
+    int64_t give_up = FOR_EVER;
+    while (atomic_load(&t->script.reads) < n) {
+        assert_true(clock_boot_ms() < give_up);
+        assert_null(prefetch_take(t->prefetch, clock_boot_ms() + 1));
+    }
+}
+
+static void after_a_rewind_records_are_read_again_from_its_position(void **state) {
+    struct fixture *t = *state;
+    for (size_t i = 0; i < 3; i++)
+        plan(t, (struct step){.n = 3});
+    plan(t, (struct step){.n = 2, .as_of_ms = 1000});
+    start(t, 3, 0, 4);
+    assert_next(t, 3, -1);
+    assert_non_null(take(t)); /* 4 to 6, which the views have up to 4 */
+    await_reads(t, 3);
+    rewind_to(t, 4);
+    prefetch_give_back(t->prefetch);
+    assert_next(t, 2, 1000); /* 5 and 6 */
+}
+
+static void after_a_rewind_one_read_is_handed_out_at_a_time(void **state) {
+    struct fixture *t = *state;
+    for (size_t i = 0; i < 8; i++)
+        plan(t, (struct step){.n = 3});
+    start(t, 3, 0, 8);
+    assert_non_null(take(t));
+    await_reads(t, PREFETCH_ITEMS);
+    rewind_to(t, 0);
+    prefetch_give_back(t->prefetch);
+    for (size_t i = 1; i <= 3; i++) {
+        assert_non_null(take(t));
+        assert_reads_stay(t, PREFETCH_ITEMS + i);
+        if (i == 3)
+            prefetch_resume(t->prefetch);
+        prefetch_give_back(t->prefetch);
+    }
+    assert_reads_stay(t, 2 * PREFETCH_ITEMS + 3);
+}
+
+static void after_a_rewind_a_batch_waits_for_no_more(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 3});
+    plan(t, (struct step){.n = 1});
+    start(t, 3, PATIENCE_MS, 1);
+    assert_non_null(take(t));
+    await_reads(t, 2);
+    rewind_to(t, 0);
+    prefetch_give_back(t->prefetch);
+    int64_t began_ms = clock_boot_ms();
+    await_reads_taking_nothing(t, 3);
+    allow(t, 2);
+    assert_next(t, 1, -1);
+    assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
+}
+
+static void a_rewind_ends_the_wait_of_a_read(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 3});
+    plan(t, (struct step){.n = 3});
+    start(t, 4, PATIENCE_MS, 1);
+    await_reads(t, 2); /* it waits for the fourth record */
+    int64_t began_ms = clock_boot_ms();
+    rewind_to(t, 0);
+    await_reads_taking_nothing(t, 3);
+    allow(t, 2);
+    struct prefetch_item *item = take(t);
+    assert_non_null(item);
+    assert_int_equal(item->batch.n, 3);
+    assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
+}
+
+static void the_end_of_a_shard_is_void_after_a_rewind_too(void **state) {
+    struct fixture *t = *state;
+    for (size_t i = 0; i < 2; i++)
+        plan(t, (struct step){.n = 2, .ended = true});
+    start(t, 4, 0, 2);
+    struct prefetch_item *item = take(t);
+    assert_non_null(item);
+    assert_true(item->ended);
+    rewind_to(t, 0);
+    prefetch_give_back(t->prefetch);
+    assert_false(prefetch_is_over(t->prefetch));
+    item = take(t);
+    assert_non_null(item);
+    assert_int_equal(item->batch.n, 2);
+    assert_true(item->ended);
+    prefetch_give_back(t->prefetch);
+    assert_none_ever(t);
+}
+
+static void a_prefetch_that_is_finished_after_a_rewind_hands_out_nothing_void(void **state) {
+    struct fixture *t = *state;
+    for (size_t i = 0; i < 3; i++)
+        plan(t, (struct step){.n = 3});
+    start(t, 3, 0, 2);
+    assert_non_null(take(t));
+    await_reads(t, PREFETCH_ITEMS);
+    rewind_to(t, 0);
+    prefetch_give_back(t->prefetch);
+    prefetch_finish(t->prefetch);
+    while (prefetch_take(t->prefetch, FOR_EVER))
+        prefetch_give_back(t->prefetch); /* nothing was allowed: an empty one */
+    assert_int_equal(t->taken, 0);
+    prefetch_end(t->prefetch);
+    assert_true(prefetch_is_over(t->prefetch));
+}
+
 /* Losses and refusals. */
 
 static void a_loss_is_reported_at_once_with_the_records_before_it(void **state) {
@@ -570,6 +701,16 @@ static void a_refusal_is_handed_over_with_its_status(void **state) {
 }
 
 /* Memory. */
+
+static void a_batch_is_handed_over_when_there_is_no_room_for_more(void **state) {
+    struct fixture *t = *state;
+    plan(t, (struct step){.n = 2});
+    plan(t, (struct step){.no_room = true});
+    start(t, 5, PATIENCE_MS, 2);
+    int64_t began_ms = clock_boot_ms();
+    assert_next(t, 2, -1);
+    assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
+}
 
 static void start_with_budget(struct fixture *t, size_t batch_records, size_t allowed) {
     t->budget = budget_new(1000000);
@@ -672,11 +813,22 @@ int main(void) {
         test("a wake ends one wait, the current or the next one", a_wake_ends_one_wait),
         test("an item that was taken before a wait does not end that wait",
              an_item_taken_before_a_wait_does_not_end_it),
+        test("after a rewind records are read again from its position",
+             after_a_rewind_records_are_read_again_from_its_position),
+        test("after a rewind one read is handed out at a time, until the resume",
+             after_a_rewind_one_read_is_handed_out_at_a_time),
+        test("after a rewind a batch does not wait for its window", after_a_rewind_a_batch_waits_for_no_more),
+        test("a rewind ends the wait of a read", a_rewind_ends_the_wait_of_a_read),
+        test("the end of a shard is void after a rewind, too", the_end_of_a_shard_is_void_after_a_rewind_too),
+        test("a prefetch that is finished after a rewind hands out nothing that is void",
+             a_prefetch_that_is_finished_after_a_rewind_hands_out_nothing_void),
         test("a loss is reported at once, with the records before it",
              a_loss_is_reported_at_once_with_the_records_before_it),
         test("the end of a shard that is gone is reported as a loss",
              the_end_of_a_shard_that_is_gone_is_a_loss),
         test("a refusal is handed over with its status", a_refusal_is_handed_over_with_its_status),
+        test("a batch is handed over when the budget has no room for more",
+             a_batch_is_handed_over_when_there_is_no_room_for_more),
         test("a batch holds its bytes until it is given back",
              a_batch_holds_its_bytes_until_it_is_given_back),
         test("batches that were not taken are freed with the prefetch",

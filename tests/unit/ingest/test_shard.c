@@ -24,7 +24,9 @@ struct world {
     const char *data;
     int source_failures;
     enum status source_status;
-    bool read;
+    bool read; /* since it was opened */
+    int opened;
+    struct source_start opened_at; /* the last time */
     struct source_record record;
     struct source_shard child;
     bool holds; /* the read after the first one is held until the test releases it */
@@ -76,8 +78,10 @@ static struct source_reader *world_open(struct source *source, const struct sour
                                         const struct source_start *start, struct budget *budget) {
     (void)source;
     (void)shard;
-    (void)start;
     (void)budget;
+    w.opened++;
+    w.opened_at = *start;
+    w.read = false;
     return &w.reader;
 }
 
@@ -260,6 +264,23 @@ static void a_shard_waits_and_retries_its_batch_while_the_store_refuses_it(void 
     shard_join(s);
 }
 
+/* Each pause is longer than the one before, so six failures last for longer than LIMIT_PARKED_MS. */
+static void a_shard_whose_batch_is_refused_for_long_drops_it_once_and_reads_it_again(void **state) {
+    (void)state;
+    w.store_failures = 6;
+    error_set(&w.store_error, STATUS_INVALID, "refused");
+    struct shard *s = start();
+    struct shard_report report = await_end(s);
+    assert_int_equal(report.progress.checkpoint, LEASE_SHARD_END);
+    assert_int_equal(w.writes, 7);
+    assert_int_equal(w.troubles_seen, 6); /* all the time */
+    assert_int_equal(w.opened, 2);
+    assert_int_equal(w.opened_at.checkpoint, LEASE_TRIM_HORIZON); /* as far as the views are */
+    assert_no_trouble_is_left();
+    assert_true(in_metrics("winner_view_shard_rewinds_total 1\n"));
+    shard_join(s);
+}
+
 static void a_store_behind_a_shut_fence_is_not_a_trouble_of_the_shard(void **state) {
     (void)state;
     w.store_failures = 2;
@@ -394,6 +415,7 @@ int main(void) {
         TEST(a_shard_is_read_and_applied_to_its_end),
         TEST(the_as_of_metric_exists_only_when_the_as_of_is_known),
         TEST(a_shard_waits_and_retries_its_batch_while_the_store_refuses_it),
+        TEST(a_shard_whose_batch_is_refused_for_long_drops_it_once_and_reads_it_again),
         TEST(a_store_behind_a_shut_fence_is_not_a_trouble_of_the_shard),
         TEST(a_source_that_keeps_failing_is_a_trouble_and_one_failure_is_not),
         TEST(a_refusal_of_the_source_is_a_trouble_at_once),
