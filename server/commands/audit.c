@@ -4,62 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/backend.h"
 #include "server/commands/commands.h"
+#include "server/commands/tally.h"
 
-/* One contributor in one role. */
-struct tally {
-    char *key; /* the role, NUL, the user id */
-    bool has_before, has_after;
-    int64_t before, after; /* the score, read before and after the contributions */
-    int64_t derived;
-    bool had_row;  /* when the audit began */
-    int64_t least; /* the score then: the contributions must reach it */
-    bool differed; /* in some round */
-    UT_hash_handle hh;
-};
-
+/* One audit: what it has read, and what it found in the last round. */
 struct pass {
-    struct tally *tallies;
+    struct tallies tallies;
     size_t products, scores;
+    bool is_first;
+    size_t n_differences;
+    struct audit *audit;
 };
-
-static const char *tally_user_id(const struct tally *t) {
-    return t->key + strlen(t->key) + 1;
-}
-
-static struct tally *find_or_add(struct pass *pass, const char *role, const char *user_id) {
-    size_t role_size = strlen(role) + 1, size = role_size + strlen(user_id);
-    _cleanup_(mem_freep) char *key = mem_alloc(size + 1);
-    struct tally *t;
-    memcpy(key, role, role_size);
-    strcpy(key + role_size, user_id);
-    HASH_FIND(hh, pass->tallies, key, size, t);
-    if (!t) {
-        t = mem_zalloc(sizeof *t);
-        t->key = key;
-        key = NULL;
-        HASH_ADD_KEYPTR(hh, pass->tallies, t->key, size, t);
-    }
-    return t;
-}
-
-static void pass_deinit(struct pass *pass) {
-    struct tally *t, *next;
-    HASH_ITER(hh, pass->tallies, t, next) {
-        HASH_DEL(pass->tallies, t);
-        free(t->key);
-        free(t);
-    }
-}
 
 static void visit_score(void *data, const char *role, const char *user_id, int64_t score, bool after) {
     struct pass *pass = data;
-    struct tally *t = find_or_add(pass, role, user_id);
+    struct tally_numbers *t = tallies_find(&pass->tallies, role, user_id);
     *(after ? &t->has_after : &t->has_before) = true;
     *(after ? &t->after : &t->before) = score;
     pass->scores += after;
@@ -67,7 +30,7 @@ static void visit_score(void *data, const char *role, const char *user_id, int64
 
 static void credit(struct pass *pass, enum role role, const char *user_id, int64_t score) {
     if (score)
-        find_or_add(pass, role_name(role), user_id ? user_id : "")->derived += score;
+        tallies_find(&pass->tallies, role_name(role), user_id ? user_id : "")->derived += score;
 }
 
 static void visit_contribution(void *data, const struct contribution *row) {
@@ -77,16 +40,7 @@ static void visit_contribution(void *data, const struct contribution *row) {
     credit(pass, ROLE_PHOTOGRAPHER, row->photographer, row->photographer_score);
 }
 
-/* For the next round; the results of earlier rounds stay. */
-static void reset_readings(struct pass *pass) {
-    pass->products = pass->scores = 0;
-    for (struct tally *t = pass->tallies; t; t = t->hh.next) {
-        t->has_before = t->has_after = false;
-        t->before = t->after = t->derived = 0;
-    }
-}
-
-static bool is_exact(const struct tally *t) {
+static bool is_exact(const struct tally_numbers *t) {
     bool expected = t->derived != 0;
     return t->has_before == expected && t->has_after == expected && t->before == t->derived &&
            t->after == t->derived;
@@ -94,54 +48,64 @@ static bool is_exact(const struct tally *t) {
 
 /* A score above its contributions counts only if it was there when the audit began: the contributions of
  * later ones may not be written yet, and on a busy table some never are. */
-static bool differs(const struct tally *t) {
+static bool differs(const struct tally_numbers *t) {
     if (is_exact(t))
         return false;
     bool unearned = t->had_row && t->derived == 0;
     return unearned || t->after < t->derived || t->derived < t->least;
 }
 
-static void keep_first_reading(struct pass *pass) {
-    for (struct tally *t = pass->tallies; t; t = t->hh.next) {
+static void judge(void *data, const char *role, const char *user_id, struct tally_numbers *t) {
+    struct pass *pass = data;
+    (void)role, (void)user_id;
+    if (pass->is_first) {
         t->had_row = t->has_before;
         t->least = t->before;
     }
+    if (differs(t)) {
+        t->differed = true;
+        pass->n_differences++;
+    }
 }
 
-/* Counts the differences of one more round. */
-static size_t count_differences(struct pass *pass) {
-    size_t n = 0;
-    for (struct tally *t = pass->tallies; t; t = t->hh.next)
-        if (differs(t)) {
-            t->differed = true;
-            n++;
-        }
-    return n;
+static void list(void *data, const char *role, const char *user_id, struct tally_numbers *t) {
+    struct audit *audit = ((struct pass *)data)->audit;
+    if (!differs(t)) {
+        audit->moving += !is_exact(t);
+        audit->settled += t->differed;
+        return;
+    }
+    audit->differences[audit->n_differences++] = (struct audit_difference){
+        .role = mem_strdup(role),
+        .user_id = mem_strdup(user_id),
+        .score = t->has_after ? t->after : AUDIT_NONE,
+        .derived = t->derived ? t->derived : AUDIT_NONE,
+    };
 }
 
-static int compare_tallies(const struct tally *a, const struct tally *b) {
-    int order = strcmp(a->key, b->key);
-    return order ? order : strcmp(tally_user_id(a), tally_user_id(b));
+/* Reads all rows once, and counts the differences. */
+static enum status read_round(struct store *store, struct pass *pass, struct error *e) {
+    const struct store_visitor visitor = {visit_score, visit_contribution, pass};
+    tallies_begin_round(&pass->tallies);
+    pass->products = pass->scores = pass->n_differences = 0;
+    pass->is_first = pass->audit->rounds++ == 0;
+    enum status status = store_scan(store, &visitor, e);
+    return status ? status : tallies_visit(&pass->tallies, judge, pass, e);
 }
 
-static void fill_audit(struct pass *pass, size_t n_differences, struct audit *audit) {
+static enum status fill_audit(struct pass *pass, struct error *e) {
+    struct audit *audit = pass->audit;
     audit->products = pass->products;
     audit->scores = pass->scores;
-    audit->differences = mem_alloc(n_differences * sizeof *audit->differences);
-    HASH_SORT(pass->tallies, compare_tallies);
-    for (const struct tally *t = pass->tallies; t; t = t->hh.next) {
-        if (!differs(t)) {
-            audit->moving += !is_exact(t);
-            audit->settled += t->differed;
-            continue;
-        }
-        audit->differences[audit->n_differences++] = (struct audit_difference){
-            .role = mem_strdup(t->key),
-            .user_id = mem_strdup(tally_user_id(t)),
-            .score = t->has_after ? t->after : AUDIT_NONE,
-            .derived = t->derived ? t->derived : AUDIT_NONE,
-        };
-    }
+    audit->differences = mem_alloc(pass->n_differences * sizeof *audit->differences);
+    enum status status = tallies_visit(&pass->tallies, list, pass, e);
+    if (status)
+        audit_deinit(audit);
+    return status;
+}
+
+static void pass_deinit(struct pass *pass) {
+    tallies_deinit(&pass->tallies);
 }
 
 struct leases {
@@ -185,30 +149,23 @@ static enum status read_leases_again(struct store *store, const struct leases *b
 }
 
 enum status audit_store(struct store *store, int64_t pause_ms, struct audit *audit, struct error *e) {
-    _cleanup_(pass_deinit) struct pass pass = {0};
+    _cleanup_(pass_deinit) struct pass pass = {.audit = audit};
     _cleanup_(leases_deinit) struct leases before = {0};
-    const struct store_visitor visitor = {visit_score, visit_contribution, &pass};
-    size_t n = 0;
 
     *audit = (struct audit){0};
+    tallies_init(&pass.tallies, LIMIT_AUDIT_BYTES);
     enum status status = store_read_leases(store, true, &before.all, &before.n, e);
     while (!status) {
-        reset_readings(&pass);
-        status = store_scan(store, &visitor, e);
+        status = read_round(store, &pass, e);
         if (!status)
             status = read_leases_again(store, &before, audit, e);
-        if (!audit->rounds++)
-            keep_first_reading(&pass);
-        n = count_differences(&pass);
         bool is_quiet = store_is_snapshot(store) || (!audit->held && !audit->moved);
-        if (status || !n || is_quiet || audit->rounds == LIMIT_AUDIT_ROUNDS)
+        if (status || !pass.n_differences || is_quiet || audit->rounds == LIMIT_AUDIT_ROUNDS)
             break;
         poll(NULL, 0, (int)pause_ms);
         pause_ms *= 2;
     }
-    if (!status)
-        fill_audit(&pass, n, audit);
-    return status;
+    return status ? status : fill_audit(&pass, e);
 }
 
 void audit_deinit(struct audit *audit) {

@@ -16,7 +16,8 @@
  *
  * A batch that a crash interrupted is a difference until a worker has continued from there.
  *
- * Memory grows with the contributors, not with the products. Not thread-safe.
+ * Memory grows with the differences only; temporary files with the contributors (tally.h), above some 100,000
+ * of them. Not thread-safe.
  */
 #ifndef SERVER_COMMANDS_AUDIT_H
 #define SERVER_COMMANDS_AUDIT_H

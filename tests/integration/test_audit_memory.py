@@ -1,0 +1,55 @@
+"""winner-view audit takes bounded memory, however many contributors there are, and finds the same."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+
+import program
+import pytest
+
+CONTRIBUTORS = 500_000
+LIMIT_MIB = 64
+WRONG, MISSING = 123_456, 456_789
+
+FILL = f"""
+INSERT INTO contributions (productId, creator, creatorScore, photographerScore, lastEventId, created, updated, createdBy,
+                           updatedBy)
+  WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {CONTRIBUTORS - 1})
+  SELECT printf('product-%07d', i), printf('web/merchant/amzn1.account.M%07d/Ann', i), 3, 0, 's:1', 1, 1, '', '' FROM n;
+INSERT INTO scores (userId, role, score, updated, updatedBy)
+  SELECT creator, 'creator', creatorScore, 1, '' FROM contributions;
+UPDATE scores SET score = 4 WHERE userId LIKE '%M{WRONG:07}/Ann';
+DELETE FROM scores WHERE userId LIKE '%M{MISSING:07}/Ann';
+"""
+
+
+def user(number):
+    return f"web/merchant/amzn1.account.M{number:07}/Ann"
+
+
+def run_measured(*arguments):
+    """Exit status, standard output, and the peak of resident memory in MiB."""
+    process = subprocess.Popen([program.binary(), *arguments], stdout=subprocess.PIPE, stderr=sys.stderr)
+    out = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    return os.waitstatus_to_exitcode(status), out, usage.ru_maxrss / 1024
+
+
+@pytest.mark.all
+def test_an_audit_of_many_contributors_takes_bounded_memory_and_finds_each_difference(tmp_path):
+    database = tmp_path / "large.db"
+    program.run("create-tables", "--store", f"sqlite:{database}")
+    with sqlite3.connect(database) as connection:
+        connection.executescript(FILL)
+    connection.close()
+    status, out, peak_mib = run_measured("audit", "--store", f"sqlite:{database}", "--format", "json")
+    found = json.loads(out)
+    assert found["differences"] == [
+        {"role": "creator", "userId": user(WRONG), "score": 4, "derived": 3},
+        {"role": "creator", "userId": user(MISSING), "score": None, "derived": 3},
+    ]
+    assert (status, found["scores"], found["products"]) == (3, CONTRIBUTORS - 1, CONTRIBUTORS)
+    if "asan" not in program.binary():
+        assert peak_mib < LIMIT_MIB
