@@ -112,6 +112,17 @@
 #define LIMIT_LEASE_TAKES 32
 #define LIMIT_LEASE_WRITER_IDLE_MS 10000
 
+/* What the system must have for each shard (server/capacity.h): descriptors, here four eventfds and the
+ * connection to the stream, with DynamoDB also a run of calls (libcurl adds a pair of sockets); threads, one
+ * of them of libcurl while it asks a name server; memory mappings, two a stack and those of large blocks. And
+ * for all else. */
+#define LIMIT_SHARD_FILES 10
+#define LIMIT_SHARD_STORE_FILES (LIMIT_AWS_CONCURRENCY + 2)
+#define LIMIT_SHARD_THREADS 3
+#define LIMIT_SHARD_MAPPINGS 12
+#define LIMIT_OTHER_THREADS 256
+#define LIMIT_OTHER_MAPPINGS 4096
+
 /* Parts of an aggregated record: more than the events that fit into a record of 10 MiB; and the memory for
  * each when it is unpacked, besides its data. */
 #define LIMIT_AGGREGATED_PARTS 65536
@@ -159,9 +170,9 @@
 /* At the stop, idle connections stay open for this long after the last connection was accepted: a client
  * whose handshake was lost sends it again after 1 s (RFC 6298, section 5.7), and only then is refused. */
 #define LIMIT_LAST_REQUESTS_MS 1300
-#define LIMIT_ACCEPT_PAUSE_MS 100  /* after the system had no room for a connection */
-#define LIMIT_OTHER_FILES 512      /* descriptors for everything but clients' connections */
-#define LIMIT_TICK_MS 1000         /* time between two searches for connections that take too long */
+#define LIMIT_ACCEPT_PAUSE_MS 100 /* after the system had no room for a connection */
+#define LIMIT_OTHER_FILES 512 /* descriptors for all but connections of clients, and shards but the first */
+#define LIMIT_TICK_MS 1000    /* time between two searches for connections that take too long */
 #define LIMIT_PROBE_CONNECTIONS 16 /* kept free for probes */
 #define LIMIT_REQUEST_ID_BYTES 128
 #define LIMIT_PLAIN_BYTES 1024 /* smaller bodies are not compressed: they fit into a packet */

@@ -218,9 +218,10 @@ static void report_unread(struct coordinator *c, size_t n) {
     struct error e;
     error_set(
         &e, STATUS_FAILED,
-        "%zu shards have been read by no worker for %d s, and this one reads %zu, as many as --max-leases "
-        "allows: start another worker, or raise --max-leases",
-        n, TAKER_UNREAD_TIMES * c->options.failover_ms / 1000, c->options.max_leases);
+        "%zu shards have been read by no worker for %d s, and this one reads %zu, all that %s allows: start "
+        "another worker, or raise that limit",
+        n, TAKER_UNREAD_TIMES * c->options.failover_ms / 1000, c->options.max_leases,
+        c->options.bound ? c->options.bound : "--max-leases");
     if (n)
         raise_trouble(c, "max leases", &e);
     else

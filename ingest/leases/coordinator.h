@@ -26,6 +26,7 @@ struct coordinator_options {
     const char *worker_id; /* at most STORE_LEASE_OWNER_BYTES */
     int failover_ms;
     size_t max_leases;         /* held at once; 0: no limit */
+    const char *bound;         /* what allows no more, for a message; NULL: "--max-leases" */
     struct source_start start; /* of shards without parents: trim horizon or a timestamp */
     size_t batch_records;
     int batch_window_ms;

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "ingest/file/source.h"
 #include "ingest/kinesis/source.h"
+#include "server/capacity.h"
 #include "server/descriptors.h"
 
 static enum status listen_on(struct service *s, const char *address, enum api_routes routes,
@@ -31,6 +32,32 @@ static enum status check_descriptors(const struct options *o, struct error *e) {
     unsigned connections = (unsigned)o->connections, listeners = !!o->listen + !!o->ops_listen;
     unsigned others = (listeners - 1) * connections + listeners * LIMIT_PROBE_CONNECTIONS + LIMIT_OTHER_FILES;
     return descriptors_check(connections, others, e);
+}
+
+static void bound_by(struct service *s, const struct capacity_limit *limit) {
+    s->max_leases = capacity_shards(limit);
+    capacity_name(limit, s->bound, sizeof s->bound);
+}
+
+/* A worker takes no more leases than the system lets it read. */
+static enum status check_capacity(struct service *s, struct error *e) {
+    const struct options *o = s->options;
+    const struct capacity_use use = {
+        .client_files =
+            (uint64_t)(!!o->listen + !!o->ops_listen) * (o->connections + LIMIT_PROBE_CONNECTIONS),
+        .store_is_remote = options_of_kind(o->store, "dynamodb"),
+    };
+    struct capacity_limit limits[CAPACITY_LIMITS];
+    const struct capacity_limit *narrowest = capacity_narrowest(limits, capacity_read(limits, &use));
+    s->max_leases = (size_t)o->max_leases;
+    if (capacity_shards(narrowest) < (s->max_leases ? s->max_leases : LIMIT_SHARDS))
+        bound_by(s, narrowest);
+    if (*s->bound && o->max_leases)
+        return error_set(
+            e, STATUS_INVALID,
+            "--max-leases '%lld' is too much for this system: %s allows %zu, as each shard takes up to %llu",
+            (long long)o->max_leases, s->bound, s->max_leases, (unsigned long long)narrowest->per_shard);
+    return STATUS_OK;
 }
 
 /* SQLite's lock allows one process at a time. So its worker has one fixed id: a restart after a crash owns
@@ -96,7 +123,9 @@ static enum status start_api(struct service *s, struct error *e) {
 }
 
 enum status service_listen(struct service *s, struct error *e) {
-    enum status status = start_api(s, e);
+    enum status status = check_capacity(s, e);
+    if (!status)
+        status = start_api(s, e);
     if (status)
         return status;
     make_worker_id(s);
@@ -142,7 +171,8 @@ void service_start_ingest(struct service *s) {
     const struct coordinator_options options = {
         .worker_id = s->worker_id,
         .failover_ms = (int)s->options->failover_ms,
-        .max_leases = (size_t)s->options->max_leases,
+        .max_leases = s->max_leases,
+        .bound = *s->bound ? s->bound : NULL,
         .start = start_of(s),
         .batch_records = (size_t)s->options->batch_size,
         .batch_window_ms = (int)s->options->batch_window_ms,

@@ -166,11 +166,12 @@ def idle(bench, shards, transport):
 
 
 def make_view(folder, rows):
-    """A database with that many contributions and scores, made by the binary."""
+    """A database with that many rows, made by the binary: products, and the scores of as many merchants and photographers."""
     path, database = folder / "events.jsonl", folder / "audited.db"
     with open(path, "w", encoding="ascii") as file:
-        for n in range(rows):
-            file.write(file_to_sqlite.line(file_to_sqlite.CREATE, n % 1_000_000, n, n))
+        for n in range(rows // 3):
+            for template in (file_to_sqlite.CREATE, file_to_sqlite.IMAGE, file_to_sqlite.PURCHASE):
+                file.write(file_to_sqlite.line(template, n, n, n))
     with Daemon(["--source", f"file:{path}", "--store", f"sqlite:{database}", "--drain-seconds", "0"], {}) as daemon:
         daemon.wait_until_applied(PATIENCE_S)
     path.unlink()
