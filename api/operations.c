@@ -99,6 +99,7 @@ struct answer *operations_metrics(const struct view *view) {
     struct buffer text;
     buffer_init(&text, LIMIT_METRICS_TEXT_BYTES);
     set_as_of_metric(view);
+    metrics_forget(clock_boot_ms());
     metrics_write(&text);
     size_t length = text.length;
     return answer_new(200, "text/plain; version=0.0.4; charset=utf-8", buffer_detach(&text), length);

@@ -20,6 +20,7 @@ static struct metrics_family since_family = {
 
 struct trouble {
     struct health_trouble record;
+    struct metrics_series *since;
     char *kind; /* as of the last log line; NULL: there was none */
     int64_t logged_boot_ms;
 };
@@ -40,7 +41,8 @@ struct health *health_new(void) {
 }
 
 static void trouble_deinit(struct trouble *t) {
-    metrics_hide(METRICS_SERIES(&since_family, t->record.name));
+    metrics_hide(t->since);
+    metrics_release(t->since, clock_boot_ms());
     free(t->record.name);
     free(t->record.reason);
     free(t->kind);
@@ -84,9 +86,10 @@ static void replace(char **text, const char *with) {
 static void insert(struct health *h, size_t at, const char *name, int64_t now_real_ms) {
     h->troubles = mem_resize(h->troubles, h->n_troubles + 1, sizeof *h->troubles);
     memmove(h->troubles + at + 1, h->troubles + at, (h->n_troubles - at) * sizeof *h->troubles);
-    h->troubles[at] = (struct trouble){.record = {.name = mem_strdup(name), .since_ms = now_real_ms}};
+    h->troubles[at] = (struct trouble){.record = {.name = mem_strdup(name), .since_ms = now_real_ms},
+                                       .since = METRICS_HOLD(&since_family, name)};
     h->n_troubles++;
-    metrics_set(METRICS_SERIES(&since_family, name), now_real_ms);
+    metrics_set(h->troubles[at].since, now_real_ms);
 }
 
 /* Whether a log line is due; if so, it counts as written. */

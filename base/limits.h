@@ -14,6 +14,7 @@
 
 /* Metrics: series in one family. All above share one series, whose labels say "overflow". */
 #define LIMIT_METRIC_SERIES 1024
+#define LIMIT_METRIC_RELEASED_MS 600000 /* from the end of a shard to that of its series: some scrapes */
 #define LIMIT_METRICS_TEXT_BYTES (8u << 20)
 #define LIMIT_HEALTH_TROUBLES 256
 #define LIMIT_TROUBLE_CHANGE_MS 10000  /* shortest time between two log lines about a trouble that changes */
@@ -137,6 +138,7 @@
  * data, takes: it arrives as 14 MB of JSON, which is held as text in a buffer that doubled, and parsed. */
 #define LIMIT_INFLIGHT_BYTES (64u << 20)
 #define LIMIT_KEPT_BLOCK_BYTES (128 << 10) /* larger ones go back to the system when freed */
+#define LIMIT_ARENAS 4                     /* of the allocator: each keeps free memory of its own */
 
 /* Dead letters. */
 #define LIMIT_DEAD_LETTER_LINE_BYTES (15u << 20) /* a record of 10 MiB, the largest of Kinesis, in base64 */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -25,7 +26,12 @@ struct metrics_series {
     _Atomic int64_t value; /* of a histogram: the number of observations */
     atomic_bool hidden;
     struct histogram *histogram; /* NULL for other kinds */
+
+    /* guarded by registry_lock */
     struct metrics_series *next;
+    bool for_ever; /* it was found, not held: its pointer may be kept anywhere */
+    size_t holders;
+    int64_t released_boot_ms; /* by the last of them */
 };
 
 /* Guards the lists, not the values. A leaf: nothing else is locked under it. */
@@ -61,6 +67,30 @@ static struct metrics_series *add_series(struct metrics_family *f, struct metric
     return s;
 }
 
+static bool is_released(const struct metrics_series *s) {
+    return !s->for_ever && s->holders == 0;
+}
+
+static void remove_series(struct metrics_series **at) {
+    struct metrics_series *s = *at;
+    *at = s->next;
+    for (size_t i = 0; i < METRICS_LABELS; i++)
+        free(s->values[i]);
+    free(s->histogram);
+    free(s);
+}
+
+static bool remove_longest_released(struct metrics_family *f) {
+    struct metrics_series **longest = NULL;
+    for (struct metrics_series **at = &f->series; *at; at = &(*at)->next)
+        if (is_released(*at) && (!longest || (*at)->released_boot_ms < (*longest)->released_boot_ms))
+            longest = at;
+    if (longest)
+        remove_series(longest);
+    return longest;
+}
+
+/* The caller says at once who uses it: until then it is released. */
 static struct metrics_series *find_or_add(struct metrics_family *f, const char *const values[]) {
     static const char *const overflow[] = {"overflow", "overflow", "overflow", "overflow", NULL};
     size_t count = 0;
@@ -70,16 +100,48 @@ static struct metrics_series *find_or_add(struct metrics_family *f, const char *
             return *at;
     if (count < LIMIT_METRIC_SERIES - 1 || values == overflow)
         return add_series(f, at, values);
-    return find_or_add(f, overflow);
+    return find_or_add(f, remove_longest_released(f) ? values : overflow);
+}
+
+/* With the lock held. */
+static struct metrics_series *series_of(struct metrics_family *family, const char *const values[]) {
+    if (!family->registered)
+        register_family(family);
+    return find_or_add(family, values);
 }
 
 struct metrics_series *metrics_series(struct metrics_family *family, const char *const values[]) {
     pthread_mutex_lock(&registry_lock);
-    if (!family->registered)
-        register_family(family);
-    struct metrics_series *series = find_or_add(family, values);
+    struct metrics_series *series = series_of(family, values);
+    series->for_ever = true;
     pthread_mutex_unlock(&registry_lock);
     return series;
+}
+
+struct metrics_series *metrics_hold(struct metrics_family *family, const char *const values[]) {
+    pthread_mutex_lock(&registry_lock);
+    struct metrics_series *series = series_of(family, values);
+    series->holders++;
+    pthread_mutex_unlock(&registry_lock);
+    return series;
+}
+
+void metrics_release(struct metrics_series *series, int64_t now_boot_ms) {
+    pthread_mutex_lock(&registry_lock);
+    series->holders--;
+    series->released_boot_ms = now_boot_ms;
+    pthread_mutex_unlock(&registry_lock);
+}
+
+void metrics_forget(int64_t now_boot_ms) {
+    pthread_mutex_lock(&registry_lock);
+    for (struct metrics_family *f = families; f; f = f->next)
+        for (struct metrics_series **at = &f->series; *at;)
+            if (is_released(*at) && now_boot_ms - (*at)->released_boot_ms >= LIMIT_METRIC_RELEASED_MS)
+                remove_series(at);
+            else
+                at = &(*at)->next;
+    pthread_mutex_unlock(&registry_lock);
 }
 
 /* After the value is set: a reader that finds the series visible reads that value, or a later one. */

@@ -3,9 +3,13 @@
  *
  * A family is a static value in the module that counts. A series is a family with label values; a module that
  * counts often finds it once and keeps it. Values are integers; `scale` is how many of them make one unit in
- * the text: times are counted in milliseconds and written in seconds (scale 1000). A series lives as long as
- * the process. A family has at most LIMIT_METRIC_SERIES of them; all further label values share one, whose
- * values are all "overflow".
+ * the text: times are counted in milliseconds and written in seconds (scale 1000). A family has at most
+ * LIMIT_METRIC_SERIES of them; all further label values share one, whose values are all "overflow".
+ *
+ * A series that metrics_series finds lives as long as the process. Label values that come and go, as shards
+ * do, are held instead, and released: LIMIT_METRIC_RELEASED_MS after its last holder released it, so that its
+ * last values are scraped, or as soon as the family needs the place, the series is gone, and its memory
+ * freed.
  *
  * Everything here is thread-safe. Counting takes no lock, finding a series does.
  */
@@ -42,6 +46,16 @@ struct metrics_family {
 struct metrics_series *metrics_series(struct metrics_family *family, const char *const values[]);
 
 #define METRICS_SERIES(family, ...) metrics_series((family), (const char *const[]){__VA_ARGS__, NULL})
+
+/* The same, to be used only until metrics_release. There may be several holders. */
+struct metrics_series *metrics_hold(struct metrics_family *family, const char *const values[]);
+
+#define METRICS_HOLD(family, ...) metrics_hold((family), (const char *const[]){__VA_ARGS__, NULL})
+
+void metrics_release(struct metrics_series *series, int64_t now_boot_ms);
+
+/* Removes the series whose time is over. */
+void metrics_forget(int64_t now_boot_ms);
 
 void metrics_add(struct metrics_series *series, int64_t amount);
 void metrics_set(struct metrics_series *series, int64_t value);

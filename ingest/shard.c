@@ -110,7 +110,7 @@ struct shard {
     int64_t line_boot_ms;         /* of the last log line about a wait */
     bool line_owed, line_written; /* about the present wait */
     bool careful;                 /* the prefetch is, since a rewind */
-    struct metrics_series *records, *as_of, *window_now;
+    struct metrics_series *records, *as_of, *waiting, *window_now;
 };
 
 static struct service_clock *clock_of(const struct shard *s) {
@@ -205,7 +205,7 @@ static void report_trouble(struct shard *s, enum cause cause, const struct error
         s->waiting_since_ms = now_real_ms;
     if (first && cause == CAUSE_SOURCE && e->status == STATUS_RETRY)
         return;
-    metrics_set(METRICS_SERIES(&waiting_family, s->id), s->waiting_since_ms);
+    metrics_set(s->waiting, s->waiting_since_ms);
     snprintf(kind, sizeof kind, "%s %s", cause_names[cause], e->code);
     bool is_due = health_raise_kind(s->context.health, s->wait_trouble, kind, e->message, s->waiting_since_ms,
                                     clock_boot_ms());
@@ -244,7 +244,7 @@ static void clear_trouble(struct shard *s) {
     s->backoff_ms = 0;
     if (!s->waiting_since_ms)
         return;
-    metrics_hide(METRICS_SERIES(&waiting_family, s->id));
+    metrics_hide(s->waiting);
     if (health_clear(s->context.health, s->wait_trouble) && s->line_written)
         log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", s->id), "shard continues after %lld s",
                   (long long)(clock_real_ms() - s->waiting_since_ms) / 1000);
@@ -420,9 +420,10 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     s->fence = fence;
     s->report.progress = (struct shard_progress){
         lease->checkpoint, lease->position, service_clock_take(clock_of(s), lease->as_of_ms), lease->hash};
-    s->records = METRICS_SERIES(&records_family, s->id);
-    s->as_of = METRICS_SERIES(&as_of_family, s->id);
-    s->window_now = METRICS_SERIES(&window_family, s->id);
+    s->records = METRICS_HOLD(&records_family, s->id);
+    s->as_of = METRICS_HOLD(&as_of_family, s->id);
+    s->waiting = METRICS_HOLD(&waiting_family, s->id);
+    s->window_now = METRICS_HOLD(&window_family, s->id);
     if (lease->as_of_ms >= 0)
         metrics_set(s->as_of, lease->as_of_ms);
     s->apply = apply_new(context->store, s->id, fence, context->listener, context->cache_bytes);
@@ -470,8 +471,11 @@ void shard_join(struct shard *s) {
     health_clear(s->context.health, s->wait_trouble);
     health_clear(s->context.health, s->loss_trouble);
     metrics_hide(s->as_of);
-    metrics_hide(METRICS_SERIES(&waiting_family, s->id));
+    metrics_hide(s->waiting);
     metrics_hide(s->window_now);
+    struct metrics_series *const held[] = {s->records, s->as_of, s->waiting, s->window_now};
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++)
+        metrics_release(held[i], clock_boot_ms());
 
     prefetch_free(s->prefetch);
     apply_free(s->apply);

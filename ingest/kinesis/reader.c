@@ -76,7 +76,7 @@ struct reader {
     bool had_no_room; /* the last read ended for that */
     int empty_reads;  /* in a row, with a lag that retention does not allow */
     struct {
-        struct metrics_series *throttles, *records, *bytes, *parts, *strays, *expired, *losses;
+        struct metrics_series *throttles, *records, *bytes, *parts, *strays, *expired, *losses, *loss_time;
     } count;
     struct kinesis_reply reply; /* the last one */
     char loss[256];
@@ -94,13 +94,14 @@ struct source_reader *kinesis_reader_open(struct source *source, const struct so
     r->budget = budget;
     r->behind = true;
     r->tip_ms = -1;
-    r->count.throttles = METRICS_SERIES(&throttles_family, shard->id);
-    r->count.records = METRICS_SERIES(&records_family, shard->id);
-    r->count.bytes = METRICS_SERIES(&bytes_family, shard->id);
-    r->count.parts = METRICS_SERIES(&parts_family, shard->id);
-    r->count.strays = METRICS_SERIES(&strays_family, shard->id);
-    r->count.expired = METRICS_SERIES(&expired_family, shard->id);
-    r->count.losses = METRICS_SERIES(&losses_family, shard->id);
+    r->count.throttles = METRICS_HOLD(&throttles_family, shard->id);
+    r->count.records = METRICS_HOLD(&records_family, shard->id);
+    r->count.bytes = METRICS_HOLD(&bytes_family, shard->id);
+    r->count.parts = METRICS_HOLD(&parts_family, shard->id);
+    r->count.strays = METRICS_HOLD(&strays_family, shard->id);
+    r->count.expired = METRICS_HOLD(&expired_family, shard->id);
+    r->count.losses = METRICS_HOLD(&losses_family, shard->id);
+    r->count.loss_time = METRICS_HOLD(&loss_time_family, shard->id);
     read_rate_init(&r->rate, s->poll_interval_ms);
     read_size_init(&r->size, atomic_load(&s->record_bytes));
     waker_init(&r->waker);
@@ -116,9 +117,18 @@ void kinesis_reader_forget(struct source_reader *reader) {
     forget((struct reader *)reader);
 }
 
+static void release_series(const struct reader *r) {
+    struct metrics_series *const held[] = {r->count.throttles, r->count.records,  r->count.bytes,
+                                           r->count.parts,     r->count.strays,   r->count.expired,
+                                           r->count.losses,    r->count.loss_time};
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++)
+        metrics_release(held[i], clock_boot_ms());
+}
+
 void kinesis_reader_close(struct source_reader *reader) {
     struct reader *r = (struct reader *)reader;
     forget(r);
+    release_series(r);
     waker_deinit(&r->waker);
     free(r->iterator);
     free(r->shard_id);
@@ -139,7 +149,7 @@ __attribute__((format(printf, 3, 4))) static void lose(struct reader *r, struct 
     va_end(args);
     batch->loss = r->loss;
     metrics_add(r->count.losses, 1);
-    metrics_set(METRICS_SERIES(&loss_time_family, r->shard_id), clock_real_ms());
+    metrics_set(r->count.loss_time, clock_real_ms());
 }
 
 static void lose_after_position(struct reader *r, struct source_batch *batch, const char *why) {

@@ -159,6 +159,89 @@ static void families_are_sorted_by_name(void **state) {
     assert_true(strstr(all.data, "t_sort_a") < strstr(all.data, "t_sort_b"));
 }
 
+static size_t count_lines(const char *name) {
+    _cleanup_(mem_freep) char *text = text_of(name);
+    size_t n = 0;
+    for (const char *at = text; (at = strchr(at, '\n')); at++)
+        n++;
+    return n - 2; /* without # HELP and # TYPE */
+}
+
+static struct metrics_series *hold_numbered(struct metrics_family *f, int number) {
+    char value[16];
+    snprintf(value, sizeof value, "%d", number);
+    return METRICS_HOLD(f, value);
+}
+
+static void a_released_series_is_written_for_a_time_and_then_gone(void **state) {
+    (void)state;
+    static struct metrics_family f = {.name = "t_released", .help = "R.", .labels = {"a"}};
+    struct metrics_series *first = METRICS_HOLD(&f, "x"), *second = METRICS_HOLD(&f, "x");
+    metrics_add(first, 5);
+    metrics_release(first, 1000);
+    metrics_forget(1000 + 10 * LIMIT_METRIC_RELEASED_MS); /* another holds it */
+    metrics_add(second, 1);
+    metrics_release(second, 2000);
+    metrics_forget(2000 + LIMIT_METRIC_RELEASED_MS - 1);
+    assert_text("t_released", "# HELP t_released R.\n# TYPE t_released counter\nt_released{a=\"x\"} 6\n");
+    metrics_forget(2000 + LIMIT_METRIC_RELEASED_MS);
+    assert_text("t_released", "# HELP t_released R.\n# TYPE t_released counter\n");
+    metrics_release(METRICS_HOLD(&f, "x"), 0);
+    assert_int_equal(metrics_value(METRICS_HOLD(&f, "x")), 0); /* it begins again */
+}
+
+static void a_series_that_was_found_is_never_gone(void **state) {
+    (void)state;
+    static struct metrics_family f = {.name = "t_found", .help = "F.", .labels = {"a"}};
+    struct metrics_series *found = METRICS_SERIES(&f, "x");
+    metrics_release(METRICS_HOLD(&f, "x"), 0);
+    metrics_forget(INT64_MAX);
+    metrics_add(found, 1);
+    assert_int_equal(metrics_value(METRICS_SERIES(&f, "x")), 1);
+}
+
+static void series_of_what_comes_and_goes_do_not_fill_the_family(void **state) {
+    (void)state;
+    static struct metrics_family f = {.name = "t_shards", .help = "S.", .labels = {"shard"}};
+    struct metrics_series *lasting = METRICS_HOLD(&f, "lasting");
+    for (int i = 0; i < 10000; i++) {
+        struct metrics_series *s = hold_numbered(&f, i);
+        assert_int_equal(metrics_value(s), 0); /* never the overflow series */
+        metrics_add(s, 1);
+        metrics_release(s, i);
+    }
+    metrics_add(lasting, 1);
+    assert_int_equal(metrics_value(METRICS_HOLD(&f, "lasting")), 1);
+    assert_int_equal(metrics_value(hold_numbered(&f, 9999)), 1); /* the last ones are still there */
+    assert_in_range(count_lines("t_shards"), 2, LIMIT_METRIC_SERIES);
+}
+
+static struct metrics_family coming = {.name = "t_coming", .help = "C.", .labels = {"a"}};
+
+static void *come_and_go(void *data) {
+    for (int i = 0; i < 3000; i++) {
+        struct metrics_series *s = hold_numbered(&coming, i % 7);
+        metrics_add(s, 1);
+        metrics_release(s, i);
+        if (i % 5 == 0)
+            metrics_forget(INT64_MAX);
+    }
+    return data;
+}
+
+static void series_come_and_go_in_several_threads_while_others_write(void **state) {
+    (void)state;
+    pthread_t threads[3];
+    for (size_t i = 0; i < COUNT(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, NULL), 0);
+    for (int i = 0; i < 20; i++)
+        free(text_of("t_coming"));
+    for (size_t i = 0; i < COUNT(threads); i++)
+        pthread_join(threads[i], NULL);
+    metrics_forget(INT64_MAX);
+    assert_int_equal(count_lines("t_coming"), 0);
+}
+
 static struct metrics_family shared = {.name = "t_threads", .help = "T.", .labels = {"a"}};
 static struct metrics_family shared_seconds = {
     .name = "t_threads_seconds", .help = "T.", .kind = METRICS_HISTOGRAM};
@@ -198,6 +281,10 @@ int main(void) {
         cmocka_unit_test(a_hidden_series_is_not_written_until_it_is_set_again),
         cmocka_unit_test(a_gauge_that_is_not_set_yet_is_not_written),
         cmocka_unit_test(families_are_sorted_by_name),
+        cmocka_unit_test(a_released_series_is_written_for_a_time_and_then_gone),
+        cmocka_unit_test(a_series_that_was_found_is_never_gone),
+        cmocka_unit_test(series_of_what_comes_and_goes_do_not_fill_the_family),
+        cmocka_unit_test(series_come_and_go_in_several_threads_while_others_write),
         cmocka_unit_test(threads_lose_no_count_while_others_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,6 +228,17 @@ static void a_shard_is_read_and_applied_to_its_end(void **state) {
     shard_join(s);
 }
 
+static void the_metrics_of_a_shard_that_is_not_read_any_more_are_forgotten(void **state) {
+    (void)state;
+    struct shard *s = start();
+    await_end(s);
+    shard_join(s);
+    metrics_forget(clock_boot_ms());
+    assert_true(in_metrics("winner_view_records_total{shard=\"s\"} ")); /* to be scraped */
+    metrics_forget(clock_boot_ms() + LIMIT_METRIC_RELEASED_MS);
+    assert_false(in_metrics("{shard=\"s\""));
+}
+
 static void the_as_of_metric_exists_only_when_the_as_of_is_known(void **state) {
     (void)state;
     w.lease_as_of_ms = -1;
@@ -413,6 +424,7 @@ int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
         TEST(a_shard_is_read_and_applied_to_its_end),
+        TEST(the_metrics_of_a_shard_that_is_not_read_any_more_are_forgotten),
         TEST(the_as_of_metric_exists_only_when_the_as_of_is_known),
         TEST(a_shard_waits_and_retries_its_batch_while_the_store_refuses_it),
         TEST(a_shard_whose_batch_is_refused_for_long_drops_it_once_and_reads_it_again),

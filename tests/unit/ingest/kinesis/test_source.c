@@ -96,6 +96,29 @@ static void each_part_has_its_own_position_and_strays_are_dropped(void **state) 
     assert_int_equal(counted("winner_view_source_records_total"), records + 3);
 }
 
+static bool is_counted(const char *name, const char *shard) {
+    _cleanup_(buffer_deinit) struct buffer text;
+    char line[200];
+    buffer_init(&text, LIMIT_METRICS_TEXT_BYTES);
+    metrics_write(&text);
+    snprintf(line, sizeof line, "\n%s{shard=\"%s\"} ", name, shard);
+    return strstr(text.data, line) != NULL;
+}
+
+static void shards_of_many_reshardings_do_not_fill_the_metrics(void **state) {
+    struct fixture *t = *state;
+    const struct source_start start = {.checkpoint = LEASE_TRIM_HORIZON};
+    for (int i = 0; i < 2 * LIMIT_METRIC_SERIES; i++) {
+        struct source_shard shard = {0};
+        snprintf(shard.id, sizeof shard.id, "shardId-%012d", 1000 + i);
+        source_close(source_open(t->source, &shard, &start, t->budget));
+    }
+    assert_true(is_counted("winner_view_source_bytes_total", "shardId-000000003047"));
+    assert_false(is_counted("winner_view_source_bytes_total", "overflow"));
+    metrics_forget(INT64_MAX);
+    assert_false(is_counted("winner_view_source_bytes_total", "shardId-000000003047"));
+}
+
 static void without_a_range_no_part_is_dropped(void **state) {
     struct fixture *t = *state;
     const struct source_shard shard = {.id = SHARD};
@@ -391,6 +414,8 @@ int main(void) {
              a_reply_for_which_there_is_no_room_is_asked_again_with_half_the_limit),
         test("a reply that is too large is asked for again with half the Limit, down to one record",
              a_reply_that_is_too_large_is_asked_again_with_half_the_limit),
+        test("shards of many reshardings do not fill the metrics",
+             shards_of_many_reshardings_do_not_fill_the_metrics),
         test("a wake ends the wait for the budget", a_wake_ends_the_wait_for_the_budget),
     };
     return cmocka_run_group_tests_name("source: kinesis, scripted", tests, NULL, NULL);
