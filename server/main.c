@@ -61,9 +61,11 @@ static void set_signals(const struct command *command) {
 }
 
 /* By default glibc raises this threshold to the size of the largest block ever freed: after one large reply
- * of the stream it would keep as much memory for each thread. */
+ * of the stream it would keep as much memory for each thread. An arena
+ * keeps what is free between its blocks, and by default there are 8 for each processor. */
 static void set_memory(void) {
     mallopt(M_MMAP_THRESHOLD, LIMIT_KEPT_BLOCK_BYTES);
+    mallopt(M_ARENA_MAX, LIMIT_ARENAS);
     json_set_alloc_funcs(mem_alloc, free);
 }
 
