@@ -96,7 +96,7 @@ list_what_is_left_out() {
             "$(grep -rlE 'mark\.(all|alone)\b' tests --include='test_*.py' | sed 's/.*test_//;s/\.py//' | sort | xargs)"
     fi
     echo "left out, with commands of their own in HACKING.md:"
-    echo "  container, package and service in Debian roots; hangs of several minutes; the long ordeals and torture and tests/mutate.py"
+    echo "  container, package and service in Debian roots; hangs of several minutes; the long ordeals, soak and torture and tests/mutate.py"
 }
 
 lists=(build quickstart unit emulators integration)

@@ -95,10 +95,9 @@ class Refusals:
         self.happened = collections.Counter()
 
     def __call__(self, request, proceed):
-        if request.operation != "UpdateItem" or not self.ways:
+        if request.operation != "PutItem" or not self.ways:
             return proceed(request)
-        product = request.json()["Key"].get("productId", {}).get("S")
-        way = self.ways.get(product)
+        way = self.ways.get(request.json()["Item"].get("productId", {}).get("S"))
         if way is None:
             return proceed(request)
         self.happened[way] += 1
@@ -128,6 +127,7 @@ class Scene:
         self.stream = fake_stream.FakeStream(shards, name)
         self.dynamodb = emulators.Emulator("DynamoDB Local", emulators.dynamodb_command)
         self.refusals, self.slow_leases = Refusals(), SlowWrites("-Leases")
+        self.per_s = {}  # shard: its load
         self.open = contextlib.ExitStack()
         self.dead_letters = folder / "dead-letters.jsonl"
 
@@ -154,10 +154,10 @@ class Scene:
     def puts_of(self, shard, n):
         return [put for i, product in enumerate(self.products[shard]) for put in events_of(product, n + i)]
 
-    def daemon(self, *options, dead_letters=None):
+    def daemon(self, *options, dead_letters=None, kind=Daemon):
         dead_letters = dead_letters or self.dead_letters
         common = ["--store", f"dynamodb:{self.name}", "--source", f"kinesis:{self.name}", "--drain-seconds", "0"]
-        return Daemon(
+        return kind(
             [*common, "--dead-letter", f"file:{dead_letters}", *options], self.environment, dead_letters
         )
 
@@ -200,6 +200,8 @@ class Scene:
             for product in self.products[shard]:
                 self.refusals.ways.pop(product, None)
         self.stream.fault(shards)
+        for shard in shards:
+            self.load([shard], self.per_s.get(shard, 0))
 
     # What is in the view.
 
