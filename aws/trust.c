@@ -32,6 +32,7 @@ struct aws_trust {
 /* 0, or errno. */
 static int look(const char *file, struct version *version) {
     struct stat info;
+    *version = (struct version){0};
     if (stat(file, &info) != 0)
         return errno;
     *version = (struct version){info.st_dev, info.st_ino, info.st_size, info.st_mtim};

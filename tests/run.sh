@@ -121,6 +121,7 @@ if [ -n "$all" ]; then
     step "benchmark: http" "$python" tests/bench/http_ratio.py
     step "benchmark: live" "$python" tests/bench/live_latency.py
     step "benchmark: file to SQLite" "$python" tests/bench/file_to_sqlite.py
+    step "benchmark: memory" "$python" tests/bench/memory_table.py --short
     step "build kill" build kill winner-view && step "torture" "$python" tests/torture
     step "tests that measure time" python_tests -m alone tests
 fi

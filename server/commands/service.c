@@ -28,10 +28,15 @@ static enum status listen_on(struct service *s, const char *address, enum api_ro
     return *http ? STATUS_OK : STATUS_FAILED;
 }
 
+/* The descriptors that clients can take. */
+static unsigned count_client_files(const struct options *o) {
+    unsigned listeners = !!o->listen + !!o->ops_listen;
+    return listeners * ((unsigned)o->connections + LIMIT_PROBE_CONNECTIONS);
+}
+
 static enum status check_descriptors(const struct options *o, struct error *e) {
-    unsigned connections = (unsigned)o->connections, listeners = !!o->listen + !!o->ops_listen;
-    unsigned others = (listeners - 1) * connections + listeners * LIMIT_PROBE_CONNECTIONS + LIMIT_OTHER_FILES;
-    return descriptors_check(connections, others, e);
+    unsigned connections = (unsigned)o->connections;
+    return descriptors_check(connections, count_client_files(o) - connections + LIMIT_OTHER_FILES, e);
 }
 
 static void bound_by(struct service *s, const struct capacity_limit *limit) {
@@ -42,11 +47,7 @@ static void bound_by(struct service *s, const struct capacity_limit *limit) {
 /* A worker takes no more leases than the system lets it read. */
 static enum status check_capacity(struct service *s, struct error *e) {
     const struct options *o = s->options;
-    const struct capacity_use use = {
-        .client_files =
-            (uint64_t)(!!o->listen + !!o->ops_listen) * (o->connections + LIMIT_PROBE_CONNECTIONS),
-        .store_is_remote = options_of_kind(o->store, "dynamodb"),
-    };
+    const struct capacity_use use = {count_client_files(o), options_of_kind(o->store, "dynamodb")};
     struct capacity_limit limits[CAPACITY_LIMITS];
     const struct capacity_limit *narrowest = capacity_narrowest(limits, capacity_read(limits, &use));
     s->max_leases = (size_t)o->max_leases;

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Peak resident memory, as a table: backlogs of small and of large records by store, shards and size of a batch; an audit;
-many shards over TLS.
+"""Peak resident memory, as a table: backlogs of small and of large records by store, shards and size of a batch; an
+audit; many shards over TLS.
 
     tests/bench/memory_table.py [--only WORDS] [BINARY...]      e.g. one before a change and one after: side by side
     tests/bench/memory_table.py --short                         the rows of SHORT; exits 1 beyond GOAL_MIB
 
-The stream is a fake with prepared records (tests/support/fake_stream.py). A backlog is read for at most RUN_S: what is in
-memory at once is there from the first batches on. Takes up to 20 minutes for each binary; two for --short.
+The stream is a fake with prepared records (tests/support/fake_stream.py). A backlog is read for RUN_S at most: what is
+in memory at once is there from the first batches on. Takes up to 20 minutes for each binary, --short two.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from daemon import Daemon
 from workload import Put
 
 GOAL_MIB = 160
-RUN_S = {"sqlite": 25, "dynamodb": 90}
+RUN_S, SHORT_RUN_S = {"sqlite": 25, "dynamodb": 90}, {"sqlite": 20, "dynamodb": 20}
 PRODUCTS, MERCHANTS = 160_000, 1000  # at most, over all shards
 SHARD_RECORDS = 30_000
 LARGE_BYTES, LARGE_RECORDS = 50_000, 480  # three replies of GetRecords, each as large as they get
@@ -88,10 +88,10 @@ def fill(stream, kind):
 
 
 class Bench:
-    """Makes what the rows need, once for all binaries."""
+    """Makes what the rows need, once for all binaries. `run_s`: of a backlog, by store."""
 
-    def __init__(self, closing):
-        self.closing = closing
+    def __init__(self, closing, run_s):
+        self.closing, self.run_s = closing, run_s
         self.folder = pathlib.Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="winner-view-bench-")))
         self.streams = {}
         self.dynamodb = None
@@ -140,7 +140,7 @@ def backlog(bench, kind, batch, shards, store):
     stream = bench.stream(kind, shards)
     wanted = shards * (SHARD_RECORDS if kind == "small" else LARGE_RECORDS)
     with daemon_of(stream, *bench.store(store), "--batch-size", str(batch)) as daemon:
-        end = time.monotonic() + RUN_S[store]
+        end = time.monotonic() + bench.run_s[store]
         while (done := daemon.metric("winner_view_events_total", result="applied")) < wanted:
             if time.monotonic() > end:
                 return f"{mib(daemon.peak_memory())} ({done / wanted:.0%} applied)"
@@ -166,7 +166,7 @@ def idle(bench, shards, transport):
 
 
 def make_view(folder, rows):
-    """A database with that many rows, made by the binary: products, and the scores of as many merchants and photographers."""
+    """A database with that many rows, made by the binary: products, and as many merchants' and photographers' scores."""
     path, database = folder / "events.jsonl", folder / "audited.db"
     with open(path, "w", encoding="ascii") as file:
         for n in range(rows // 3):
@@ -221,7 +221,7 @@ def main():
     emulators.stop_on_signals()
     rows = [row for row in (SHORT if arguments.short else ROWS) if all(word in row for word in arguments.only.split())]
     with contextlib.ExitStack() as closing:
-        largest = table(Bench(closing), rows, arguments.binaries)
+        largest = table(Bench(closing, SHORT_RUN_S if arguments.short else RUN_S), rows, arguments.binaries)
     return int(arguments.short and largest > GOAL_MIB)
 
 

@@ -3,8 +3,8 @@
 
     tests/bench/shard_cost.py [--tls] [--poll-interval-ms MS] SHARDS...     e.g. 1 400 1100
 
-The shards of a fake stream are read into SQLite. With DynamoDB each shard may have a run of calls under way too (descriptors:
-LIMIT_SHARD_STORE_FILES). Numbers of some thousand need as many open files (ulimit -n).
+The shards of a fake stream are read into SQLite. With DynamoDB each may have a run of calls under way too (descriptors:
+LIMIT_SHARD_STORE_FILES). Some thousand shards need five times as many open files (ulimit -n).
 """
 
 import argparse

@@ -26,6 +26,7 @@ RUN_BY = {
     "tests/protocol/check": "tests/run.sh",
     "tests/torture": "tests/run.sh",
     "tests/bench/write_units.py": "tests/run.sh",
+    "tests/bench/memory_table.py": "tests/run.sh",
     "deploy/packages.sh": "tests/run.sh",
     "cmake": "tests/run.sh",
     "/usr/bin/python3 -m pytest": "tests/run.sh",
