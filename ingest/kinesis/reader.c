@@ -324,7 +324,8 @@ static void count_reply(const struct reader *r) {
 
 static void adapt_size(struct reader *r) {
     read_size_after_reply(&r->size, r->reply.n_blocks, r->reply.bytes, clock_boot_ms() - r->began_ms);
-    atomic_store(&r->stream->record_bytes, r->size.record_bytes);
+    if (r->reply.n_blocks)
+        atomic_store(&r->stream->record_bytes, r->size.record_bytes);
 }
 
 static enum status take_reply(struct reader *r, json_t *json, int64_t sent_ms, struct source_batch *batch,
