@@ -72,7 +72,17 @@
 
 /* SQLite: for how long a connection waits for another's lock; page caches. */
 #define LIMIT_SQLITE_BUSY_MS 2000
-#define LIMIT_SQLITE_WAL_PAGES 8192 /* of 4 KiB, before they are moved into the database */
+#define LIMIT_SQLITE_PAGE_BYTES 4096
+#define LIMIT_SQLITE_WAL_PAGES 8192 /* before they are moved into the database */
+#define LIMIT_SQLITE_WAL_BYTES                                                                               \
+    (LIMIT_SQLITE_WAL_PAGES * LIMIT_SQLITE_PAGE_BYTES) /* of its file, when it begins anew */
+#define LIMIT_SQLITE_WAL_STEP_PAGES                                                                          \
+    512 /* it grows by until it is tried again, if a reader was in the way                                   \
+         */
+#define LIMIT_SQLITE_WAL_TROUBLE_BYTES (128 << 20) /* a larger one is a trouble */
+#define LIMIT_SQLITE_LOOK_MS 1000                  /* time between two looks at its size */
+#define LIMIT_SQLITE_STUCK_MS 600000               /* to move it: gigabytes, if a reader was in the way */
+#define LIMIT_SQLITE_END_MS 1000                   /* at the stop, for readers that are in the way */
 #define LIMIT_SQLITE_WRITER_CACHE_KIB 16384
 #define LIMIT_SQLITE_READER_CACHE_KIB 1024
 

@@ -58,6 +58,7 @@ static void set_signals(const struct command *command) {
     sigaction(SIGTERM, &end, NULL);
     sigaction(SIGINT, &end, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error as a full disk is */
 }
 
 /* By default glibc raises this threshold to the size of the largest block ever freed: after one large reply

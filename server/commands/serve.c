@@ -27,6 +27,7 @@
 #include "server/commands/commands.h"
 #include "server/commands/service.h"
 #include "server/stop_guard.h"
+#include "views/sqlite/store.h"
 
 static sigset_t stop_signals(void) {
     sigset_t set;
@@ -103,7 +104,10 @@ static enum status await(const struct service *s, enum status status) {
 }
 
 static enum status open_store(struct service *s, struct error *e) {
-    return await(s, backend_open(&s->backend, s->options, only_serves(s), e));
+    enum status status = backend_open(&s->backend, s->options, only_serves(s), e);
+    if (!status && options_of_kind(s->options->store, "sqlite"))
+        store_sqlite_report_to(s->backend.store, s->health);
+    return await(s, status);
 }
 
 /* If `status` is OK: from now on requests have answers. */

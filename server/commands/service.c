@@ -201,9 +201,9 @@ void service_close(struct service *s) {
     credentials_watch_stop(s->credentials);
     pulse_unwatch(&s->pulse);
     notifier_free(s->notifier);
+    backend_close(&s->backend);
     health_free(s->health);
     freshness_free(s->freshness);
-    backend_close(&s->backend);
     service_clock_free(s->clock);
     close(s->signals);
 }

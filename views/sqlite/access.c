@@ -40,6 +40,8 @@ enum status store_sqlite_end(struct store_sqlite *d, const struct fence *fence, 
         status = sqlite_run(&d->writer, "COMMIT", e);
     if (status)
         sqlite_run(&d->writer, "ROLLBACK", &ignored); /* fails if SQLite has rolled back already */
+    if (status && sqlite_is_full(e))
+        store_sqlite_free_disk(d); /* for the next attempt */
     pthread_mutex_unlock(&d->write_lock);
     return status;
 }

@@ -1,17 +1,41 @@
 #include "views/sqlite/connection.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "base/killpoint.h"
 #include "base/limits.h"
 
+static const char code_full[] = "DiskFull";
+
+bool sqlite_is_full(const struct error *e) {
+    return strcmp(e->code, code_full) == 0;
+}
+
+/* A quota, or a limit of the file's size, is an I/O error of a write. */
+static bool finds_no_room(int result) {
+    return (result & 0xFF) == SQLITE_FULL || result == SQLITE_IOERR_WRITE;
+}
+
+static enum status full(const struct sqlite *c, struct error *e) {
+    struct statvfs fs;
+    uint64_t kib = statvfs(c->path, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize >> 10 : 0;
+    return error_set_code(e, STATUS_RETRY, code_full,
+                          "database '%s' cannot be written: %s; its disk has %" PRIu64
+                          " KiB free: make room there, or look for a quota; no restart is needed then",
+                          c->path, sqlite3_errmsg(c->db), kib);
+}
+
 enum status sqlite_error(struct sqlite *c, int result, struct error *e) {
     int primary = result & 0xFF;
-    bool may_pass = primary == SQLITE_BUSY || primary == SQLITE_LOCKED || primary == SQLITE_FULL ||
-                    primary == SQLITE_IOERR || primary == SQLITE_NOMEM || primary == SQLITE_INTERRUPT;
+    bool may_pass = primary == SQLITE_BUSY || primary == SQLITE_LOCKED || primary == SQLITE_IOERR ||
+                    primary == SQLITE_NOMEM || primary == SQLITE_INTERRUPT;
     char code[sizeof e->code];
+    if (c->db && finds_no_room(result))
+        return full(c, e);
     snprintf(code, sizeof code, "sqlite %d", result);
     return error_set_code(e, may_pass ? STATUS_RETRY : STATUS_FAILED, code, "database '%s': %s", c->path,
                           c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(result));
@@ -31,7 +55,7 @@ static void configure(void) {
 
 enum status sqlite_open(struct sqlite *c, const char *path, bool creates, int cache_kib, struct error *e) {
     static pthread_once_t configured = PTHREAD_ONCE_INIT;
-    char pragmas[256];
+    char pragmas[320];
     pthread_once(&configured, configure);
     memset(c, 0, sizeof *c);
     c->path = path;
@@ -45,10 +69,10 @@ enum status sqlite_open(struct sqlite *c, const char *path, bool creates, int ca
     sqlite3_extended_result_codes(c->db, 1);
     sqlite3_busy_timeout(c->db, LIMIT_SQLITE_BUSY_MS);
     /* The last one reads: that opens the log, too. */
-    snprintf(
-        pragmas, sizeof pragmas,
-        "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d; PRAGMA schema_version",
-        cache_kib);
+    snprintf(pragmas, sizeof pragmas,
+             "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d; "
+             "PRAGMA journal_size_limit=%d; PRAGMA schema_version",
+             cache_kib, LIMIT_SQLITE_WAL_BYTES);
     enum status status = sqlite_run(c, pragmas, e);
     if (status)
         sqlite_close(c);

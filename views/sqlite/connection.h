@@ -50,4 +50,7 @@ const char *sqlite_text(sqlite3_stmt *s, int column);
 /* What SQLite's result means: busy, full and I/O errors may pass. */
 enum status sqlite_error(struct sqlite *c, int result, struct error *e);
 
+/* Whether a write found no room: a full disk, a quota or a limit, or a disk that fails. */
+bool sqlite_is_full(const struct error *e);
+
 #endif

@@ -25,6 +25,7 @@ struct store_sqlite {
     int version; /* of the tables: below this program's only if it just reads */
     int lock_fd; /* on <database>.lock, held by the process that fills the store; -1 */
     atomic_bool cancelled;
+    bool keeps_log; /* closing does not move it */
 
     /* SQLite has one writer at a time: shards and the coordinator queue here. Held during I/O: that is its
      * purpose. */
@@ -34,6 +35,10 @@ struct store_sqlite {
     struct {
         bool running;
         atomic_bool ending;
+        atomic_bool is_due;              /* the log is to be moved */
+        atomic_int due_pages;            /* in the log: then it is moved */
+        _Atomic(struct health *) health; /* NULL: none */
+        struct pulse pulse;
         pthread_t thread;
         struct waker waker;
         struct sqlite connection;
@@ -118,6 +123,9 @@ enum status store_sqlite_check_tables(struct store_sqlite *d, struct error *e);
 /* wal_checkpoint.c */
 enum status store_sqlite_start_checkpointer(struct store_sqlite *d, struct error *e);
 void store_sqlite_stop_checkpointer(struct store_sqlite *d); /* does nothing if it was not started */
+/* After a write that found no room: moves the log and gives its space back, if nobody reads it. Under the
+ * write lock, without a transaction. */
+void store_sqlite_free_disk(struct store_sqlite *d);
 
 /* write.c */
 typeof(store_read_contributions) store_sqlite_read_contributions;

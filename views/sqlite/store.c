@@ -24,7 +24,7 @@ static void cancel_store(struct store *store) {
 
 static void close_connections(struct store_sqlite *d) {
     void (*close_one)(struct sqlite *) =
-        store_sqlite_check_files(d, NULL) == STATUS_OK ? sqlite_close : sqlite_abandon;
+        store_sqlite_check_files(d, NULL) == STATUS_OK && !d->keeps_log ? sqlite_close : sqlite_abandon;
     close_one(&d->checkpointer.connection);
     while (d->idle) {
         struct sqlite *c = d->idle;

@@ -22,4 +22,11 @@ enum status store_sqlite_open(struct store **store, const char *path, struct err
  */
 enum status store_sqlite_open_reader(struct store **store, const char *path, struct error *e);
 
+struct health;
+
+/* From then on the trouble "write-ahead log" is raised, and logged, while the log is larger than
+ * LIMIT_SQLITE_WAL_TROUBLE_BYTES because another process reads an old state. `health` is borrowed until the
+ * store is freed. A process that only reads raises none. */
+void store_sqlite_report_to(struct store *store, struct health *health);
+
 #endif

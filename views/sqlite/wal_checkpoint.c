@@ -2,44 +2,146 @@
  * Moves the write-ahead log into the database, on a thread of its own: batches do not wait for the disk.
  *
  * Most of the log is moved while writers go on, the rest while they wait, for a moment: SQLite begins the log
- * anew only when all of it was moved. Else it would grow as long as batches arrive.
+ * anew only when all of it was moved. Else it would grow as long as batches arrive. It does grow while
+ * another process reads an old state of the database: that is measured, and reported when it is much.
+ *
+ * When SQLite begins the log anew, its file shrinks to LIMIT_SQLITE_WAL_BYTES (journal_size_limit). At the
+ * end of the process it shrinks to nothing, also if others have the database open, so that SQLite does not
+ * delete it.
  */
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
 #include "base/clock.h"
+#include "base/health.h"
 #include "base/limits.h"
-#include "base/mem.h"
+#include "base/log.h"
+#include "base/metrics.h"
 #include "base/thread.h"
 #include "views/sqlite/internal.h"
+#include "views/sqlite/store.h"
+
+static struct metrics_family bytes_family = {
+    .name = "winner_view_sqlite_wal_bytes",
+    .help = "Size of the file of SQLite's write-ahead log.",
+    .kind = METRICS_GAUGE,
+};
+
+static const char trouble[] = "write-ahead log";
+
+static const char *log_path(const struct store_sqlite *d) {
+    return d->files[1].path;
+}
+
+static int64_t log_bytes(const struct store_sqlite *d) {
+    struct stat st;
+    return stat(log_path(d), &st) == 0 ? st.st_size : 0;
+}
+
+/* To move the log, the database may have to grow by as much: on a disk that is nearly full that must still
+ * fit, or the log could never be moved again. */
+static bool is_short_of_disk(const struct store_sqlite *d, int pages) {
+    struct statvfs fs;
+    return statvfs(log_path(d), &fs) == 0 &&
+           (uint64_t)fs.f_bavail * fs.f_frsize / 2 < (uint64_t)pages * LIMIT_SQLITE_PAGE_BYTES;
+}
 
 static int log_has_grown(void *data, sqlite3 *db, const char *name, int pages) {
     struct store_sqlite *d = data;
     (void)db, (void)name;
-    if (pages >= LIMIT_SQLITE_WAL_PAGES)
+    if (pages >= atomic_load(&d->checkpointer.due_pages) || is_short_of_disk(d, pages)) {
+        atomic_store(&d->checkpointer.is_due, true);
         waker_wake(&d->checkpointer.waker);
+    }
     return SQLITE_OK;
 }
 
-/* A failure (a full disk, a database that was moved) is not reported here: the next write fails, too, and
- * reports it. */
-static void move_pages(struct store_sqlite *d) {
+/* Returns the pages that stay in the log although they should be moved. A failure (a full disk, a database
+ * that was moved) is not reported here: the next write fails, too, and reports it. */
+static int move_pages(struct store_sqlite *d, int mode) {
+    int in_log = 0, moved = 0;
     if (store_sqlite_check_files(d, NULL) == STATUS_OK)
-        sqlite3_wal_checkpoint_v2(d->checkpointer.connection.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        sqlite3_wal_checkpoint_v2(d->checkpointer.connection.db, NULL, mode, &in_log, &moved);
+    return in_log > moved ? in_log : 0;
 }
 
+/* If a reader keeps pages in the log, the next attempt is when it has grown again, or a second later. */
 static void move_log(struct store_sqlite *d) {
-    move_pages(d);
+    move_pages(d, SQLITE_CHECKPOINT_PASSIVE);
     pthread_mutex_lock(&d->write_lock);
-    move_pages(d);
+    int left = move_pages(d, SQLITE_CHECKPOINT_PASSIVE);
     pthread_mutex_unlock(&d->write_lock);
+    atomic_store(&d->checkpointer.due_pages,
+                 left ? left + LIMIT_SQLITE_WAL_STEP_PAGES : LIMIT_SQLITE_WAL_PAGES);
+}
+
+/* The log's size, as a metric and as a trouble. */
+static void report_log(struct store_sqlite *d, struct metrics_series *series) {
+    char reason[512];
+    int64_t bytes = log_bytes(d);
+    struct health *health = atomic_load(&d->checkpointer.health);
+    metrics_set(series, bytes);
+    if (!health)
+        return;
+    if (bytes <= LIMIT_SQLITE_WAL_TROUBLE_BYTES) {
+        if (health_clear(health, trouble))
+            log_info("the write-ahead log '%s' has shrunk to %" PRId64 " MiB", log_path(d), bytes >> 20);
+        return;
+    }
+    snprintf(reason, sizeof reason,
+             "the write-ahead log '%s' has %" PRId64
+             " MiB and grows: another process reads an old state of the database and does not end; "
+             "find it with `fuser -v '%s'` and end it, or its transaction",
+             log_path(d), bytes >> 20, log_path(d));
+    if (health_raise_kind(health, trouble, "", reason, clock_real_ms(), clock_boot_ms()))
+        log_warn("%s", reason);
+}
+
+/* More than LIMIT_SQLITE_WAL_TROUBLE_BYTES would take too long: the next start moves them. */
+static void end_log(struct store_sqlite *d) {
+    if (d->lock_fd < 0 || store_sqlite_check_files(d, NULL) != STATUS_OK) /* another process fills it */
+        return;
+    bool too_much = log_bytes(d) > LIMIT_SQLITE_WAL_TROUBLE_BYTES;
+    sqlite3_busy_timeout(d->checkpointer.connection.db, LIMIT_SQLITE_END_MS);
+    if (!too_much)
+        move_pages(d, SQLITE_CHECKPOINT_TRUNCATE);
+    int64_t bytes = log_bytes(d);
+    if (bytes)
+        log_warn("the write-ahead log '%s' keeps %" PRId64 " KiB, which the next start uses: %s", log_path(d),
+                 bytes >> 10,
+                 too_much ? "they are too many to be moved now"
+                          : "another process reads the database, or the disk is full");
+    d->keeps_log = too_much;
 }
 
 static void *checkpointer_run(void *data) {
     struct store_sqlite *d = data;
-    for (;;) {
-        waker_wait(&d->checkpointer.waker, INT64_MAX, -1);
-        if (atomic_load(&d->checkpointer.ending))
-            return NULL;
-        move_log(d);
+    struct metrics_series *series = METRICS_SERIES(&bytes_family, NULL);
+    pulse_watch(&d->checkpointer.pulse, "SQLite checkpointer", LIMIT_SQLITE_STUCK_MS, clock_boot_ms());
+    while (!atomic_load(&d->checkpointer.ending)) {
+        if (atomic_exchange(&d->checkpointer.is_due, false) || log_bytes(d) > (int64_t)LIMIT_SQLITE_WAL_BYTES)
+            move_log(d);
+        report_log(d, series);
+        waker_wait(&d->checkpointer.waker, clock_boot_ms() + LIMIT_SQLITE_LOOK_MS, -1);
+        pulse_beat(&d->checkpointer.pulse, clock_boot_ms());
     }
+    end_log(d);
+    pulse_unwatch(&d->checkpointer.pulse);
+    return NULL;
+}
+
+void store_sqlite_report_to(struct store *store, struct health *health) {
+    atomic_store(&store_sqlite_of(store)->checkpointer.health, health);
+}
+
+void store_sqlite_free_disk(struct store_sqlite *d) {
+    if (store_sqlite_check_files(d, NULL) != STATUS_OK)
+        return;
+    sqlite3_busy_timeout(d->writer.db, 0);
+    sqlite3_wal_checkpoint_v2(d->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    sqlite3_busy_timeout(d->writer.db, LIMIT_SQLITE_BUSY_MS);
 }
 
 enum status store_sqlite_start_checkpointer(struct store_sqlite *d, struct error *e) {
@@ -48,6 +150,7 @@ enum status store_sqlite_start_checkpointer(struct store_sqlite *d, struct error
     if (status)
         return status;
     waker_init(&d->checkpointer.waker);
+    atomic_store(&d->checkpointer.due_pages, LIMIT_SQLITE_WAL_PAGES);
     thread_must_start(&d->checkpointer.thread, "checkpointer", checkpointer_run, d);
     d->checkpointer.running = true;
     sqlite3_wal_hook(d->writer.db, log_has_grown, d);
