@@ -148,7 +148,7 @@
  * data, takes: it arrives as 14 MB of JSON, which is held as text in a buffer that doubled, and parsed. */
 #define LIMIT_INFLIGHT_BYTES (64u << 20)
 #define LIMIT_KEPT_BLOCK_BYTES (128 << 10) /* larger ones go back to the system when freed */
-#define LIMIT_ARENAS 4                     /* of the allocator: each keeps free memory of its own */
+#define LIMIT_ARENAS 4 /* of the allocator, or one for each processor: each keeps free memory */
 
 /* Dead letters. */
 #define LIMIT_DEAD_LETTER_LINE_BYTES (15u << 20) /* a record of 10 MiB, the largest of Kinesis, in base64 */

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -62,11 +63,12 @@ static void set_signals(const struct command *command) {
 }
 
 /* By default glibc raises this threshold to the size of the largest block ever freed: after one large reply
- * of the stream it would keep as much memory for each thread. An arena
- * keeps what is free between its blocks, and by default there are 8 for each processor. */
+ * of the stream it would keep as much memory for each thread. An arena keeps what is free between its blocks,
+ * and by default there are 8 for each processor. */
 static void set_memory(void) {
+    int processors = get_nprocs();
     mallopt(M_MMAP_THRESHOLD, LIMIT_KEPT_BLOCK_BYTES);
-    mallopt(M_ARENA_MAX, LIMIT_ARENAS);
+    mallopt(M_ARENA_MAX, processors > LIMIT_ARENAS ? processors : LIMIT_ARENAS);
     json_set_alloc_funcs(mem_alloc, free);
 }
 
