@@ -93,8 +93,8 @@ GUARDS = {
         "dynamodb",
         [(
             "ingest/shard.c",
-            "    bool throttled = false;\n    while (settle_once(",
-            "    bool throttled = false;\n    report_position(s, &b->last);\n    while (settle_once(",
+            "    int64_t refused_ms = 0;\n    while (settle_once(",
+            "    int64_t refused_ms = 0;\n    report_position(s, b);\n    while (settle_once(",
         )],
     ),
     "resume-at": (
