@@ -12,12 +12,14 @@
 #include "base/memory_budget.h"
 #include "base/metrics.h"
 #include "base/pulse.h"
+#include "base/random.h"
 #include "base/thread.h"
 #include "base/waker.h"
 #include "ingest/leases/lease_cleanup.h"
 #include "ingest/leases/lease_keeper.h"
 #include "ingest/leases/lease_table.h"
 #include "ingest/leases/lease_writers.h"
+#include "ingest/leases/look_schedule.h"
 #include "ingest/leases/taker.h"
 
 static struct metrics_family leases_family = {
@@ -50,6 +52,7 @@ struct coordinator {
     struct waker waker; /* the coordinator's, as is the pulse */
     struct pulse pulse;
     atomic_bool looks_now;         /* a shard has ended: its children can be read */
+    atomic_bool looks_soon;        /* a lease was lost: perhaps it is free */
     struct lease_keeper *keeper;   /* NULL: follow only, as are the next */
     struct lease_writers *writers; /* of takes and new leases */
     struct waker stopped;          /* for coordinator_wait and coordinator_stopped_fd */
@@ -59,6 +62,8 @@ struct coordinator {
     struct shard_lister *lister; /* NULL: follow only, as is the next */
     struct lease_cleanup *cleanup;
     struct lease_table table;
+    struct look_schedule schedule;
+    bool is_calm; /* taker.h, by the last look */
     int64_t next_refresh_ms;
 };
 
@@ -66,16 +71,10 @@ static void count_event(const char *event) {
     metrics_count(&lease_events_family, (const char *const[]){event, NULL}, 1);
 }
 
-/* A little below a third of the failover time: a lease is then found expired at the fourth refresh after the
- * one that first returned it, not at the fifth. */
-static int64_t refresh_interval(const struct coordinator *c) {
-    return c->parts.source ? (int64_t)c->options.failover_ms * 3 / 10 : LIMIT_FOLLOW_MS;
-}
-
 /* Without the rest, a lease whose children are not listed yet would be taken, read and released in a busy
  * loop. */
 static int64_t rest_after_false_end(const struct coordinator *c) {
-    int64_t interval_ms = refresh_interval(c);
+    int64_t interval_ms = look_schedule_interval(c->options.failover_ms);
     return interval_ms > LIMIT_CHECKPOINT_MS ? interval_ms : LIMIT_CHECKPOINT_MS;
 }
 
@@ -134,10 +133,8 @@ static void note_outcome(void *data, enum held_lease_outcome outcome) {
         refuse(c);
     if (outcome == HELD_LEASE_FALSE_END)
         shard_lister_ask(c->lister);
-    if (outcome == HELD_LEASE_ENDED) {
-        atomic_store(&c->looks_now, true);
-        waker_wake(&c->waker);
-    }
+    atomic_store(outcome == HELD_LEASE_ENDED ? &c->looks_now : &c->looks_soon, true);
+    waker_wake(&c->waker);
 }
 
 /* False if the write failed. That another worker was first is no failure. */
@@ -239,11 +236,14 @@ static void take_share(struct coordinator *c) {
         .worker = c->worker_id,
         .run_id = c->run_id,
         .max = c->options.max_leases,
+        .looks_seldom = c->options.looks_seldom,
+        .was_calm = c->schedule.was_calm,
     };
     _cleanup_(taker_plan_deinit) struct taker_plan plan;
     taker_decide(&input, &plan);
     metrics_set(METRICS_SERIES(&workers_family, NULL), (int64_t)plan.workers);
     report_unread(c, plan.unread);
+    c->is_calm = plan.is_calm;
     if (plan.yields)
         yield_to_namesake(c);
     else
@@ -259,6 +259,8 @@ static void offer_to_cleanup(struct coordinator *c) {
 }
 
 static enum status refresh(struct coordinator *c, struct error *e) {
+    c->is_calm = false;
+    c->table.observer.was_answered = c->keeper && lease_keeper_was_answered(c->keeper);
     enum status status = lease_table_refresh(&c->table, e);
     if (status)
         return status;
@@ -280,27 +282,48 @@ static bool can_refresh(const struct coordinator *c) {
     return !c->parts.source || c->table.listing.n;
 }
 
+static bool has_changed(const struct shard_listing *now, const struct shard_listing *before) {
+    for (size_t i = 0; now->n == before->n && i < now->n; i++)
+        if (strcmp(now->shards[i].id, before->shards[i].id) != 0)
+            return true;
+    return now->n != before->n;
+}
+
 /* The keeper's listing is the last one or, for a moment, the one before: both are kept. */
 static void take_listing(struct coordinator *c) {
+    bool was_conclusive = lease_table_is_conclusive(&c->table);
     if (!c->lister || !shard_lister_take(c->lister, &c->table.listing, &c->table.listing_before))
         return;
     lease_keeper_set_listing(c->keeper, c->table.listing.shards, c->table.listing.n);
-    c->next_refresh_ms = 0;
+    if (!was_conclusive || has_changed(&c->table.listing, &c->table.listing_before))
+        c->next_refresh_ms = 0;
 }
 
-static void refresh_if_due(struct coordinator *c) {
+static int64_t next_refresh(struct coordinator *c, int64_t began_ms) {
+    return c->parts.source ? look_schedule_next(&c->schedule, c->is_calm, began_ms,
+                                                c->table.observer.ended_ms, random_u32())
+                           : began_ms + LIMIT_FOLLOW_MS;
+}
+
+static void refresh_now(struct coordinator *c) {
     struct error e;
-    take_listing(c);
-    if (atomic_exchange(&c->looks_now, false))
-        c->next_refresh_ms = 0;
     int64_t now = clock_boot_ms();
-    if (now < c->next_refresh_ms || !can_refresh(c))
-        return;
-    c->next_refresh_ms = now + refresh_interval(c);
     if (refresh(c, &e))
         raise_trouble(c, "leases", &e);
     else
         health_clear(c->parts.health, "leases");
+    c->next_refresh_ms = next_refresh(c, now);
+}
+
+static void refresh_if_due(struct coordinator *c) {
+    int64_t now = clock_boot_ms(), soon_ms = now + look_schedule_interval(c->options.failover_ms);
+    take_listing(c);
+    if (atomic_exchange(&c->looks_soon, false) && c->next_refresh_ms > soon_ms)
+        c->next_refresh_ms = soon_ms;
+    if (atomic_exchange(&c->looks_now, false))
+        c->next_refresh_ms = 0;
+    if (now >= c->next_refresh_ms && can_refresh(c))
+        refresh_now(c);
 }
 
 static int64_t next_turn(const struct coordinator *c) {
@@ -346,7 +369,8 @@ static void *coordinator_run(void *data) {
 }
 
 static void start_keeping(struct coordinator *c) {
-    const struct lease_keeper_options options = {rest_after_false_end(c), note_outcome, c};
+    const struct lease_keeper_options options = {c->options.failover_ms, rest_after_false_end(c),
+                                                 note_outcome, c};
     c->keeper = lease_keeper_start(&options);
     c->writers = lease_writers_new(LIMIT_LEASE_TAKES);
     c->table.writers = c->writers;
@@ -361,6 +385,7 @@ struct coordinator *coordinator_start(const struct coordinator_options *options,
     c->worker_id = mem_strdup(options->worker_id);
     lease_table_init(&c->table, parts->store, parts->source, &options->start, options->failover_ms);
     c->table.pulse = &c->pulse;
+    c->schedule.failover_ms = options->failover_ms;
     lease_draw_run_id(c->run_id);
     waker_init(&c->waker);
     waker_init(&c->stopped);

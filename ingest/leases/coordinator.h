@@ -25,8 +25,10 @@ struct coordinator;
 struct coordinator_options {
     const char *worker_id; /* at most STORE_LEASE_OWNER_BYTES */
     int failover_ms;
-    size_t max_leases;         /* held at once; 0: no limit */
-    const char *bound;         /* what allows no more, for a message; NULL: "--max-leases" */
+    size_t max_leases; /* held at once; 0: no limit */
+    const char *bound; /* what allows no more, for a message; NULL: "--max-leases" */
+    bool looks_seldom; /* at the leases where there are many workers (look_schedule.h): nobody here asks
+                        * how fresh the view is */
     struct source_start start; /* of shards without parents: trim horizon or a timestamp */
     size_t batch_records;
     int batch_window_ms;

@@ -16,8 +16,9 @@ struct held_lease {
     bool unanswered;
     bool lost;
     bool stuck;
-    int64_t sent_boot_ms; /* when `sent` was first sent */
-    int64_t next_end_ms;  /* after a failure to write the end: when to try again */
+    int64_t sent_boot_ms;         /* when `sent` was first sent */
+    int64_t acknowledged_boot_ms; /* ... and when the last one was that was acknowledged */
+    int64_t next_end_ms;          /* after a failure to write the end: when to try again */
     struct fence fence;
     struct shard *shard;
     /* Names in health: two, because a renewal that works does not clear the trouble of the end. */
@@ -39,10 +40,14 @@ struct held_lease *held_lease_start(const struct held_lease_context *context, co
     l->row = *lease;
     snprintf(l->write_trouble, sizeof l->write_trouble, "lease %s", lease->shard_id);
     snprintf(l->end_trouble, sizeof l->end_trouble, "end of %s", lease->shard_id);
-    l->sent_boot_ms = sent_boot_ms;
+    l->sent_boot_ms = l->acknowledged_boot_ms = sent_boot_ms;
     fence_open_until(&l->fence, sent_boot_ms + l->context.failover_ms);
     l->shard = shard_start(&context->shard, lease, &l->fence);
     return l;
+}
+
+int64_t held_lease_acknowledged_ms(const struct held_lease *l) {
+    return l->acknowledged_boot_ms;
 }
 
 void held_lease_stop(struct held_lease *l) {
@@ -74,6 +79,7 @@ static void lose(struct held_lease *l, const char *why) {
 static void acknowledge(struct held_lease *l, int64_t sent_boot_ms) {
     l->row = l->sent;
     l->unanswered = false;
+    l->acknowledged_boot_ms = sent_boot_ms;
     fence_open_until(&l->fence, sent_boot_ms + l->context.failover_ms);
     health_clear(l->context.shard.health, l->write_trouble);
 }

@@ -54,6 +54,9 @@ bool held_lease_is_due(struct held_lease *l);
  * HELD_LEASE_KEPT it must not be called again. */
 enum held_lease_outcome held_lease_tend(struct held_lease *l, bool stopping);
 
+/* When the last write was sent that the store has acknowledged. */
+int64_t held_lease_acknowledged_ms(const struct held_lease *l);
+
 /* The shard applies what it has read; held_lease_tend then releases the lease. */
 void held_lease_stop(struct held_lease *l);
 

@@ -93,7 +93,7 @@ static const struct lease_observation *find_observation(const struct lease_obser
 void lease_observe(struct lease_observer *o, const struct store_lease *leases, size_t n, int64_t began_ms,
                    int64_t ended_ms) {
     struct lease_observation *items = mem_alloc(n * sizeof *items);
-    bool starts_anew = began_ms - o->ended_ms >= o->failover_ms;
+    bool starts_anew = began_ms - o->ended_ms >= o->failover_ms && !o->was_answered;
     for (size_t i = 0; i < n; i++) {
         const struct lease_observation *old = starts_anew ? NULL : find_observation(o, &leases[i]);
         items[i].counter = leases[i].counter;

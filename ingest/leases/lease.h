@@ -60,6 +60,8 @@ struct lease_observer {
     size_t n;
     int64_t first_ms;           /* the end of the first read; 0: there was none */
     int64_t began_ms, ended_ms; /* the last read */
+    bool was_answered; /* set before a read: the store has answered this process since the last one, never
+                        * silent for the failover time */
 };
 
 /* Notes what a read of all leases returned, which took from `began_ms` to `ended_ms`. Leases that are gone
@@ -67,7 +69,7 @@ struct lease_observer {
  *
  * A lease was seen unchanged from the end of the first read that returned it so to the beginning of the last
  * one: time that passes between a read and a decision does not count. If no read was made for the failover
- * time (this process was frozen, or the store did not answer), perhaps no worker could renew: all
+ * time, and perhaps no worker could renew (this process was frozen, or the store did not answer): all
  * observations start anew. */
 void lease_observe(struct lease_observer *o, const struct store_lease *leases, size_t n, int64_t began_ms,
                    int64_t ended_ms);

@@ -42,6 +42,8 @@ struct lease_keeper {
     struct holding *added; /* newest first */
     const struct source_shard *listed;
     size_t n_listed;
+    int64_t answered_ms; /* when the last write that was acknowledged was sent */
+    bool was_silent;     /* for the failover time, since lease_keeper_was_answered was called */
 };
 
 static size_t list_children(void *data, const char *shard_id,
@@ -61,11 +63,32 @@ void lease_keeper_set_listing(struct lease_keeper *k, const struct source_shard 
     pthread_mutex_unlock(&k->lock);
 }
 
+static bool is_silence(const struct lease_keeper *k, int64_t until_ms) {
+    return until_ms - k->answered_ms >= k->options.failover_ms;
+}
+
+static void note_answer(struct lease_keeper *k, int64_t sent_ms) {
+    pthread_mutex_lock(&k->lock);
+    k->was_silent = k->was_silent || is_silence(k, sent_ms);
+    if (sent_ms > k->answered_ms)
+        k->answered_ms = sent_ms;
+    pthread_mutex_unlock(&k->lock);
+}
+
+bool lease_keeper_was_answered(struct lease_keeper *k) {
+    pthread_mutex_lock(&k->lock);
+    bool answered = !k->was_silent && !is_silence(k, clock_boot_ms());
+    k->was_silent = false;
+    pthread_mutex_unlock(&k->lock);
+    return answered;
+}
+
 /* On a writer's thread. */
 static void tend(struct lease_call *call) {
     struct holding *h = (struct holding *)call;
     struct lease_keeper *k = h->keeper;
     h->outcome = held_lease_tend(h->lease, atomic_load(&k->stopping));
+    note_answer(k, held_lease_acknowledged_ms(h->lease));
     atomic_store(&h->is_busy, false); /* from here on the keeper may free it */
     waker_wake(&k->waker);
 }

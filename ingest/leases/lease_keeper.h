@@ -14,6 +14,7 @@
 struct lease_keeper;
 
 struct lease_keeper_options {
+    int failover_ms;
     int64_t rest_ms; /* a lease whose shard ended falsely is still kept for so long, so that it is not taken
                       * and read again in a busy loop */
 
@@ -31,6 +32,10 @@ void lease_keeper_add(struct lease_keeper *k, const struct held_lease_context *c
 
 /* For each lease (sorted by shard id): whether this process has a thread for its shard. */
 void lease_keeper_mark(struct lease_keeper *k, const struct store_lease *leases, size_t n, bool *held);
+
+/* Whether the store has acknowledged renewals ever since the last call of this, with no pause of the failover
+ * time. */
+bool lease_keeper_was_answered(struct lease_keeper *k);
 
 /* The stream's shards as last listed, borrowed until they are set anew. */
 void lease_keeper_set_listing(struct lease_keeper *k, const struct source_shard *shards, size_t n);

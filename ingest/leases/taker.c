@@ -138,11 +138,30 @@ static size_t count_unread(const struct ledger *l) {
     return n;
 }
 
+static bool any_free(const struct ledger *l) {
+    for (size_t i = 0; i < l->input->hierarchy.n_leases; i++)
+        if (l->relations[i] == TAKEABLE)
+            return true;
+    return false;
+}
+
+static size_t fill_up_to(const struct ledger *l, const struct taker_plan *plan) {
+    size_t lacks = plan->target > l->ours ? plan->target - l->ours : 0;
+    return l->ours + lacks * (l->input->was_calm ? TAKER_STANDS_FOR : 1);
+}
+
+/* A worker without a lease renews none, and so does not notice if the store answers nobody. */
+static bool is_calm(const struct ledger *l, const struct taker_plan *plan) {
+    bool has_share = l->ours && (l->ours >= l->readable / plan->workers || is_full(l, 0));
+    bool in_crowd = l->input->looks_seldom && plan->workers >= TAKER_CROWD;
+    return in_crowd && has_share && !plan->n && !plan->yields && !any_free(l);
+}
+
 /* The free leases in our order, cut down to those that were ours, those that fill our share, and those that
  * no other worker takes. */
 static void take_free(const struct ledger *l, struct taker_plan *plan) {
     const struct taker_input *in = l->input;
-    size_t has = l->ours, n = 0;
+    size_t has = l->ours, n = 0, fills = fill_up_to(l, plan);
     for (size_t i = 0; i < in->hierarchy.n_leases; i++) {
         const struct store_lease *lease = &in->hierarchy.leases[i];
         if (l->relations[i] != TAKEABLE)
@@ -155,20 +174,13 @@ static void take_free(const struct ledger *l, struct taker_plan *plan) {
 
     for (size_t i = 0; i < plan->n; i++) {
         const struct taker_choice *choice = &plan->choices[i];
-        bool fits = choice->kind != TAKER_OWN && has < plan->target;
+        bool fits = choice->kind != TAKER_OWN && has < fills;
         if (is_full(l, n) || (choice->kind != TAKER_OWN && !fits && !is_free_for(in, choice->lease, 1)))
             continue;
         has += fits;
         plan->choices[n++] = *choice;
     }
     plan->n = n;
-}
-
-static bool any_free(const struct ledger *l) {
-    for (size_t i = 0; i < l->input->hierarchy.n_leases; i++)
-        if (l->relations[i] == TAKEABLE)
-            return true;
-    return false;
 }
 
 /* Of the workers that have most, the first in our order, which is another for each that steals. */
@@ -214,6 +226,7 @@ void taker_decide(const struct taker_input *in, struct taker_plan *plan) {
         take_free(&l, plan);
     else if (!plan->yields)
         steal_one(&l, plan);
+    plan->is_calm = is_calm(&l, plan);
     ledger_deinit(&l);
 }
 

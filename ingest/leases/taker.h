@@ -28,6 +28,11 @@
 
 #define TAKER_UNREAD_TIMES 3
 
+/* So many workers are a crowd. A worker that was calm in one takes several times what it lacks of its share:
+ * the others may not look in time. */
+#define TAKER_CROWD 20
+#define TAKER_STANDS_FOR 6
+
 /* All borrowed. */
 struct taker_input {
     struct hierarchy hierarchy;
@@ -35,7 +40,9 @@ struct taker_input {
     const bool *is_held;                   /* for each lease: this process has a thread for its shard */
     const char *worker;
     const char *run_id;
-    size_t max; /* leases that this worker may hold; 0: no limit */
+    size_t max;        /* leases that this worker may hold; 0: no limit */
+    bool looks_seldom; /* in a crowd that is calm (look_schedule.h) */
+    bool was_calm;     /* when it looked last */
 };
 
 enum taker_kind {
@@ -57,6 +64,7 @@ struct taker_plan {
     size_t workers; /* this one included */
     size_t target;  /* the share */
     size_t unread;  /* free for TAKER_UNREAD_TIMES failover times, while this worker holds `max` */
+    bool is_calm;   /* nothing is free, this worker has its share, and is one of a crowd that looks seldom */
     bool yields;    /* to a namesake: this process takes nothing, and must release what it holds */
 };
 

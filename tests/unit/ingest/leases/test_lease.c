@@ -265,6 +265,19 @@ static void the_duration_of_a_read_does_not_count_as_failover_time(void **state)
     lease_observer_deinit(&o);
 }
 
+static void reads_a_failover_time_apart_count_if_the_store_answered_meanwhile(void **state) {
+    (void)state;
+    for (int answered = 0; answered < 2; answered++) {
+        struct lease_observer o = {.failover_ms = FAILOVER_MS};
+        struct store_lease lease = held("a", "ann");
+        look(&o, &lease, 1, 1000);
+        o.was_answered = answered;
+        look(&o, &lease, 1, 1000 + FAILOVER_MS);
+        assert_int_equal(lease_is_free(&o, &lease), answered);
+        lease_observer_deinit(&o);
+    }
+}
+
 static void how_long_a_lease_has_been_free_is_counted_in_failover_times(void **state) {
     (void)state;
     struct lease_observer o = {.failover_ms = FAILOVER_MS};
@@ -326,6 +339,7 @@ int main(void) {
         cmocka_unit_test(a_lease_that_was_missing_in_a_read_is_observed_anew),
         cmocka_unit_test(after_a_failover_time_without_a_read_every_lease_is_observed_anew),
         cmocka_unit_test(the_duration_of_a_read_does_not_count_as_failover_time),
+        cmocka_unit_test(reads_a_failover_time_apart_count_if_the_store_answered_meanwhile),
         cmocka_unit_test(how_long_a_lease_has_been_free_is_counted_in_failover_times),
         cmocka_unit_test(a_lease_is_untouched_if_it_was_not_written_since_the_first_read),
         cmocka_unit_test(a_lease_is_found_by_its_shard),

@@ -122,7 +122,7 @@ static bool await_renewals(int first, int64_t times) {
 }
 
 static int setup(void **state) {
-    const struct lease_keeper_options options = {1000, note_outcome, NULL};
+    const struct lease_keeper_options options = {FAILOVER_MS, 1000, note_outcome, NULL};
     int failed = support_setup_sqlite(state);
     struct fixture *t = *state;
     memset(&w, 0, sizeof w);
@@ -159,7 +159,10 @@ static void writes_that_hang_hold_up_no_other_lease(void **state) {
     (void)state;
     take_all();
     atomic_store(&w.hung, SHARDS / 2);
+    assert_true(await_renewals(SHARDS / 2, 1));
+    assert_false(lease_keeper_was_answered(w.keeper)); /* nothing is known of the time before the first */
     assert_true(await_renewals(SHARDS / 2, 2));
+    assert_true(lease_keeper_was_answered(w.keeper));
     assert_int_equal(atomic_load(&w.hanging), SHARDS / 2); /* each lease has one write at a time */
     atomic_store(&w.hung, 0);
     assert_true(await_renewals(0, 2));

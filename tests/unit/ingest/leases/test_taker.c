@@ -17,6 +17,7 @@ struct scene {
     size_t n_listed;
     bool settled[MAX];
     size_t max;
+    bool looks_seldom, was_calm;
     struct lease_observer observer;
     struct taker_plan plan;
 };
@@ -48,7 +49,9 @@ static const struct taker_plan *decide(struct scene *s) {
                                       s->held,
                                       "me",
                                       our_run_id,
-                                      s->max};
+                                      s->max,
+                                      s->looks_seldom,
+                                      s->was_calm};
     taker_plan_deinit(&s->plan);
     taker_decide(&input, &s->plan);
     return &s->plan;
@@ -221,6 +224,54 @@ static void leases_free_for_3_failover_times_are_unread_for_a_worker_at_its_limi
     assert_int_equal(s.plan.n, 1);
 }
 
+/* Each has 2 leases. */
+static void make_crowd(struct scene *s, size_t others) {
+    add_many(s, 'a', 2, "me");
+    for (size_t i = 0; i < others; i++) {
+        char first = (char)('b' + i), name[] = {first, '\0'};
+        add_many(s, first, 2, name);
+    }
+}
+
+static void a_worker_in_a_crowd_with_its_share_is_calm(void **state) {
+    (void)state;
+    SCENE;
+    make_crowd(&s, TAKER_CROWD - 1);
+    assert_false(decide_later(&s)->is_calm); /* it may not look seldom */
+    s.looks_seldom = true;
+    assert_true(decide_later(&s)->is_calm);
+    s.leases[2].owner[0] = '\0';
+    assert_false(decide_later(&s)->is_calm); /* a lease is free */
+}
+
+static void a_worker_that_was_calm_in_a_crowd_takes_several_times_what_it_lacks(void **state) {
+    (void)state;
+    SCENE;
+    add_many(&s, 'a', 2, "me");
+    add_many(&s, 'b', 3, "ann");
+    add_many(&s, 'c', 20, "");
+    add_many(&s, 'd', 25, "bob");
+    size_t lacks = decide_later(&s)->target - 2;
+    assert_int_equal(s.plan.n, lacks);
+    s.was_calm = true;
+    assert_int_equal(decide_later(&s)->n, 20);
+}
+
+static void a_worker_among_few_or_without_its_share_is_not_calm(void **state) {
+    (void)state;
+    SCENE;
+    s.looks_seldom = true;
+    make_crowd(&s, TAKER_CROWD - 2);
+    assert_false(decide_later(&s)->is_calm);
+    add(&s, "z", "one-more", NULL, false);
+    assert_true(decide_later(&s)->is_calm);
+    s.held[0] = false;
+    strcpy(s.leases[0].owner, "one-more");
+    s.held[1] = false;
+    strcpy(s.leases[1].owner, "one-more");
+    assert_false(decide_later(&s)->is_calm);
+}
+
 static void if_no_lease_is_free_one_is_stolen_from_the_worker_with_most(void **state) {
     (void)state;
     SCENE;
@@ -281,7 +332,7 @@ static void two_workers_choose_leases_in_different_orders(void **state) {
     decide_later(&s);
     bool differs = false;
     const struct taker_input other = {
-        {s.leases, s.n, NULL, 0, NULL}, &s.observer, s.held, "other", our_run_id, 0};
+        {s.leases, s.n, NULL, 0, NULL}, &s.observer, s.held, "other", our_run_id, 0, false, false};
     struct taker_plan plan;
     taker_decide(&other, &plan);
     assert_int_equal(plan.n, s.plan.n);
@@ -416,8 +467,14 @@ static void take_leases(struct world *w, struct worker *worker) {
     for (size_t i = 0; i < w->n; i++)
         held[i] = *worker->tenures[i];
     lease_observe(&worker->observer, w->table, w->n, w->now_ms, w->now_ms);
-    const struct taker_input input = {
-        {w->table, w->n, NULL, 0, NULL}, &worker->observer, held, worker->name, worker->run_id, 0};
+    const struct taker_input input = {{w->table, w->n, NULL, 0, NULL},
+                                      &worker->observer,
+                                      held,
+                                      worker->name,
+                                      worker->run_id,
+                                      0,
+                                      false,
+                                      false};
     struct taker_plan plan;
     taker_decide(&input, &plan);
     for (size_t i = 0; i < plan.n; i++) {
@@ -546,6 +603,9 @@ int main(void) {
         cmocka_unit_test(no_more_leases_are_held_than_the_limit_whatever_their_kind),
         cmocka_unit_test(a_worker_at_its_limit_steals_nothing),
         cmocka_unit_test(leases_free_for_3_failover_times_are_unread_for_a_worker_at_its_limit),
+        cmocka_unit_test(a_worker_in_a_crowd_with_its_share_is_calm),
+        cmocka_unit_test(a_worker_that_was_calm_in_a_crowd_takes_several_times_what_it_lacks),
+        cmocka_unit_test(a_worker_among_few_or_without_its_share_is_not_calm),
         cmocka_unit_test(if_no_lease_is_free_one_is_stolen_from_the_worker_with_most),
         cmocka_unit_test(no_lease_is_stolen_while_a_lease_is_free),
         cmocka_unit_test(no_lease_is_stolen_from_a_worker_with_one_lease_more),
