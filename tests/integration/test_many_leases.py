@@ -62,7 +62,7 @@ def test_300_leases_at_100_ms_a_write_are_all_taken_and_none_is_lost(make_shop, 
         daemon = start_on(shop, "--poll-interval-ms", "5000")
         wait.until(lambda: shop.renewed(stream.shards), "all leases are renewed", 8 * FAILOVER_S, 0.5, daemon.log_tail)
         assert daemon.metric("winner_view_leases") == len(stream.shards)
-        assert events(daemon, "taken") == len(stream.shards)
+        assert events(daemon, "taken") + events(daemon, "taken_back") == len(stream.shards)  # an answer may be late
         assert not events(daemon, "lost")
 
 
