@@ -104,17 +104,27 @@
 #define LIMIT_WINDOW_MS 2000      /* widest window of a batch whose store throttles (ingest/batch_window.h) */
 #define LIMIT_WINDOW_CALM_MS 5000 /* it narrows after this long without a throttle */
 #define LIMIT_PARKED_MS 1000 /* a shard whose batch is refused for so long drops what it has read ahead */
-#define LIMIT_TROUBLE_LINE_MS 1000   /* shortest time between two log lines about failures of one shard */
-#define LIMIT_THROTTLE_MS 1000       /* longest pause of a shard whose reads are throttled */
-#define LIMIT_READ_WAIT_MS 1000      /* longest sleep of a shard before a read that is not due */
-#define LIMIT_SHARD_STUCK_MS 120000  /* a shard whose loop has not turned for this long loses its lease */
-#define LIMIT_LIST_SHARDS_MS 30000   /* time between two listings of the stream's shards */
-#define LIMIT_LIST_PAGE_MS 30000     /* for one page of a listing, retries included: LIMIT_SHARDS have ten */
-#define LIMIT_LEASE_CALL_MS 2500     /* for one call about leases, retries included */
-#define LIMIT_SHRINK_ROWS 25         /* watermarks of an ended shard that are shrunk at once */
-#define LIMIT_SHRINK_PAUSE_MS 100    /* between them: nothing depends on it, and the table is in use */
-#define LIMIT_SHRINK_AGAIN_MS 600000 /* until it is done again after it failed */
-#define LIMIT_FOLLOW_MS 1000         /* time between two reads of the leases in a process that only serves */
+#define LIMIT_TROUBLE_LINE_MS 1000  /* shortest time between two log lines about failures of one shard */
+#define LIMIT_THROTTLE_MS 1000      /* longest pause of a shard whose reads are throttled */
+#define LIMIT_READ_WAIT_MS 1000     /* longest sleep of a shard before a read that is not due */
+#define LIMIT_SHARD_STUCK_MS 120000 /* a shard whose loop has not turned for this long loses its lease */
+#define LIMIT_LIST_SHARDS_MS 30000  /* time between two listings of the stream's shards */
+#define LIMIT_LIST_PAGE_MS 30000    /* for one page of a listing, retries included: LIMIT_SHARDS have ten */
+#define LIMIT_LEASE_CALL_MS 2500    /* for one call about leases, retries included */
+#define LIMIT_FOLLOW_MS 1000        /* time between two reads of the leases in a process that only serves */
+
+/* Cleaning up after shards that are long gone. A partition of a table takes 3,000 read units and 1,000 write
+ * units a second (DynamoDB Developer Guide, "Designing partition keys"): a fifth of that. */
+#define LIMIT_CLEANUP_INTERVAL_MS 86400000 /* between two scans, and from a shard's end to the first */
+#define LIMIT_CLEANUP_READ_UNITS 600
+#define LIMIT_CLEANUP_WRITE_UNITS 200
+#define LIMIT_CLEANUP_ROWS 1000             /* read at once */
+#define LIMIT_CLEANUP_WRITES 20             /* written at once */
+#define LIMIT_CLEANUP_NAMES 500             /* watermarks that one write removes ... */
+#define LIMIT_CLEANUP_EXPRESSION_BYTES 4096 /* ... by an expression of this size: DynamoDB's limit */
+#define LIMIT_CLEANUP_RETRY_MS 10000        /* between two attempts */
+#define LIMIT_CLEANUP_ROUNDS 60             /* of such attempts */
+#define LIMIT_CLEANUP_REST_MS 600000        /* after a failure, or if another worker was first */
 
 /* Calls about leases that are made side by side: writes of held ones (1,000 at 100 ms a write, each every
  * third of 10 s, are 30 at once), and takes and first rows of others; and for how long a thread of them waits

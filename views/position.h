@@ -25,7 +25,7 @@ struct position {
     uint8_t bytes[POSITION_BYTES];
 };
 
-/* Above all positions. The watermark of an ended shard shrinks to it. */
+/* Above all positions. Older programs left it as the watermark of an ended shard. */
 extern const struct position position_end;
 
 /* Whether `text` is "0", or digits without a leading zero, at most `max_digits` of them. */

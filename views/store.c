@@ -54,9 +54,11 @@ bool store_lease_set_checkpoint(struct store_lease *lease, const char *text, uin
     for (size_t i = 0; text && i < sizeof sentinels / sizeof *sentinels; i++)
         if (sentinels[i] && strcmp(text, sentinels[i]) == 0) {
             lease->checkpoint = (enum lease_checkpoint)i;
+            lease->ended_at_ms = lease->checkpoint == LEASE_SHARD_END ? lease->ended_at_ms : 0;
             return true;
         }
     lease->checkpoint = LEASE_AT_POSITION;
+    lease->ended_at_ms = 0;
     return text && position_parse(text, strlen(text), sub, &lease->position);
 }
 
@@ -80,14 +82,13 @@ enum status store_delete_lease(struct store *store, const struct store_lease *be
     return store->ops->delete_lease(store, before, fence, e);
 }
 
-enum status store_shrink_watermarks(struct store *store, const char *shard_id, const struct fence *fence,
-                                    struct store_shrinking *shrinking, struct error *e) {
-    return store->ops->shrink_watermarks(store, shard_id, fence, shrinking, e);
+bool store_has_watermarks(const struct store *store) {
+    return store->ops->remove_watermarks;
 }
 
-void store_shrinking_deinit(struct store_shrinking *shrinking) {
-    free(shrinking->next);
-    *shrinking = (struct store_shrinking){0};
+enum status store_remove_watermarks(struct store *store, const char *const shard_ids[], size_t n,
+                                    int64_t now_ms, const struct store_pacer *pacer, struct error *e) {
+    return store->ops->remove_watermarks(store, shard_ids, n, now_ms, pacer, e);
 }
 
 enum status store_read_board(struct store *store, enum role role, const struct store_place *after,

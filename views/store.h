@@ -135,7 +135,7 @@ enum lease_checkpoint {
 };
 
 /* One shard's lease. The attributes are the KCL's (names beside the fields), and ours: tenure, asOf, startAt,
- * checkpointHash. */
+ * checkpointHash, endedAt. */
 struct store_lease {
     char shard_id[LIMIT_SHARD_ID_BYTES + 1]; /* leaseKey */
     char owner[STORE_LEASE_OWNER_BYTES + 1]; /* leaseOwner; "": nobody */
@@ -148,6 +148,8 @@ struct store_lease {
     int64_t start_at_ms;      /* with LEASE_AT_TIMESTAMP */
     int64_t owner_switches;   /* ownerSwitchesSinceCheckpoint */
     int64_t as_of_ms;         /* -1: unknown */
+    int64_t ended_at_ms;      /* endedAt, with LEASE_SHARD_END, where there are watermarks: epoch, by the
+                               * service's clock; the shard had ended by then. 0: unknown */
     char parents[STORE_LEASE_PARENTS][LIMIT_SHARD_ID_BYTES + 1];  /* "": none */
     char children[STORE_LEASE_PARENTS][LIMIT_SHARD_ID_BYTES + 1]; /* written at the shard's end */
     char starting_hash_key[STORE_HASH_KEY_SIZE];                  /* decimal, 128 bits; "": not known */
@@ -159,7 +161,7 @@ struct store_lease {
 const char *store_lease_checkpoint(const struct store_lease *lease, char out[POSITION_TEXT_SIZE],
                                    uint32_t *sub);
 
-/* Sets it from that (`text` may be NULL); false if it is none. */
+/* Sets it from that (`text` may be NULL); false if it is none. Without SHARD_END there is no end's time. */
 bool store_lease_set_checkpoint(struct store_lease *lease, const char *text, uint32_t sub);
 
 /* All leases, sorted by shard id; the caller frees `*leases`. Not `consistent`: for half of the price, and
@@ -182,18 +184,23 @@ enum status store_update_lease(struct store *store, const struct store_lease *be
 enum status store_delete_lease(struct store *store, const struct store_lease *before,
                                const struct fence *fence, struct error *e);
 
-/* How far a shard's watermarks are shrunk. All zeros before the first call. */
-struct store_shrinking {
-    char *next; /* the store's own; store_shrinking_deinit frees it */
-    bool done;
+/* Whether scores have watermarks. A store whose batches are transactions needs none. */
+bool store_has_watermarks(const struct store *store);
+
+/* Paces a call that lasts: `wait` returns true after `ms`, or at once false if the call is to end. */
+struct store_pacer {
+    bool (*wait)(void *data, int ms);
+    void *data;
+    struct pulse *pulse; /* beats with each answer; NULL: none */
 };
 
-/* Shrinks the watermarks of a shard that has ended, its end durable, to position_end: one byte each, and no
- * record of the shard is ever counted again. Each call handles at most LIMIT_SHRINK_ROWS rows; after anything
- * but OK the next call handles the same ones. To begin again after a crash is safe. */
-enum status store_shrink_watermarks(struct store *store, const char *shard_id, const struct fence *fence,
-                                    struct store_shrinking *shrinking, struct error *e);
-void store_shrinking_deinit(struct store_shrinking *shrinking);
+/* Removes the watermarks of shards that nobody can read again, and for which no write can still arrive
+ * (views/README.md says when that is), in one scan of all scores. Only if a store has watermarks. CONFLICT: a
+ * process has begun to do so less than LIMIT_CLEANUP_INTERVAL_MS before `now_ms` (epoch, by the service's
+ * clock). After anything but OK some may be left; to do it again is safe. Takes hours where millions of rows
+ * have such watermarks: LIMIT_CLEANUP_WRITE_UNITS. */
+enum status store_remove_watermarks(struct store *store, const char *const shard_ids[], size_t n,
+                                    int64_t now_ms, const struct store_pacer *pacer, struct error *e);
 
 /* Serving. */
 
@@ -281,7 +288,7 @@ struct store_ops {
     typeof(store_create_lease) *create_lease;
     typeof(store_update_lease) *update_lease;
     typeof(store_delete_lease) *delete_lease;
-    typeof(store_shrink_watermarks) *shrink_watermarks;
+    typeof(store_remove_watermarks) *remove_watermarks; /* NULL: it has no watermarks */
     typeof(store_read_board) *read_board;
     typeof(store_read_rank) *read_rank;
     typeof(store_read_scores) *read_scores;

@@ -252,10 +252,11 @@ static void take_share(struct coordinator *c) {
 }
 
 static void offer_to_cleanup(struct coordinator *c) {
-    const struct store_lease *lease;
-    for (size_t i = 0; (lease = lease_table_next_obsolete(&c->table, &i));)
-        if (lease_cleanup_offer(c->cleanup, lease))
-            return;
+    struct store_lease *leases;
+    if (!lease_cleanup_is_free(c->cleanup))
+        return;
+    size_t n = lease_table_for_cleanup(&c->table, &leases);
+    lease_cleanup_offer(c->cleanup, leases, n);
 }
 
 static enum status refresh(struct coordinator *c, struct error *e) {
@@ -332,12 +333,10 @@ static int64_t next_turn(const struct coordinator *c) {
 }
 
 static void begin(struct coordinator *c) {
-    const struct lease_cleanup_options options = {c->parts.store, c->worker_id, c->run_id,
-                                                  c->options.failover_ms, LIMIT_SHRINK_PAUSE_MS};
     if (!c->parts.source)
         return;
     c->lister = shard_lister_start(c->parts.source, c->parts.health, list_interval(c), &c->waker);
-    c->cleanup = lease_cleanup_start(&options);
+    c->cleanup = lease_cleanup_start(c->parts.store, freshness_clock(c->parts.freshness));
 }
 
 static void end(struct coordinator *c) {

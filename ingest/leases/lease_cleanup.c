@@ -1,146 +1,170 @@
 #include "ingest/leases/lease_cleanup.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/pulse.h"
 #include "base/thread.h"
 #include "base/waker.h"
 
 static struct metrics_family forgotten_family = {
     .name = "winner_view_shards_forgotten_total",
-    .help = "Long-gone shards whose watermarks were shrunk and whose lease was deleted.",
+    .help = "Long-gone shards whose watermarks were removed and whose lease was deleted.",
     .kind = METRICS_COUNTER,
 };
 
 struct lease_cleanup {
-    struct lease_cleanup_options options;
+    struct store *store;
+    struct service_clock *clock;
     pthread_t thread;
     struct waker waker;
+    struct pulse pulse;
     atomic_bool stopping;
-    atomic_bool busy;               /* while true, `lease` is the thread's, else the caller's of offer */
-    _Atomic int64_t rests_until_ms; /* after a failure */
-
-    struct store_lease lease; /* as offered, then as last written */
-    struct fence fence;
-    int64_t renew_ms;
+    atomic_bool busy;               /* while true, `leases` is the thread's, else the caller's of offer */
+    _Atomic int64_t rests_until_ms; /* CLOCK_BOOTTIME */
+    struct store_lease *leases;
+    size_t n_leases;
 };
 
-static enum status write_lease(struct lease_cleanup *c, const struct store_lease *after, struct error *e) {
-    int64_t now = clock_boot_ms();
-    const struct fence *fence = c->renew_ms ? &c->fence : NULL; /* none yet when it is taken */
-    struct store_lease found;
-    enum status status = store_update_lease(c->options.store, &c->lease, after, fence, &found, e);
-    if (status == STATUS_CONFLICT && lease_is_same(&found, after))
-        status = STATUS_OK;
-    if (status)
-        return status;
-    c->lease = *after;
-    c->renew_ms = now + c->options.failover_ms / 3;
-    fence_open_until(&c->fence, now + c->options.failover_ms);
-    return STATUS_OK;
-}
-
-static enum status take(struct lease_cleanup *c, struct error *e) {
-    char tenure[33];
-    lease_draw_tenure(c->options.run_id, tenure);
-    const struct store_lease taken = lease_taken(&c->lease, c->options.worker, tenure);
-    c->renew_ms = 0;
-    return write_lease(c, &taken, e);
-}
-
-static enum status renew_if_due(struct lease_cleanup *c, struct error *e) {
-    if (clock_boot_ms() < c->renew_ms)
-        return STATUS_OK;
-    const struct store_lease after = lease_renewed(&c->lease);
-    return write_lease(c, &after, e);
-}
-
-static void release(struct lease_cleanup *c) {
-    const struct store_lease after = lease_released(&c->lease);
-    struct error ignored; /* it expires by itself */
-    write_lease(c, &after, &ignored);
-}
-
-static void pause_for(struct lease_cleanup *c, int ms) {
+/* A store_pacer's. The loop turns while it waits. */
+static bool pause_for(void *data, int ms) {
+    struct lease_cleanup *c = data;
     int64_t until_ms = clock_boot_ms() + ms;
-    while (!atomic_load(&c->stopping) && clock_boot_ms() < until_ms)
+    while (!atomic_load(&c->stopping) && clock_boot_ms() < until_ms) {
+        pulse_beat(&c->pulse, clock_boot_ms());
         waker_wait(&c->waker, until_ms, -1);
+    }
+    return !atomic_load(&c->stopping);
 }
 
-/* A step that fails with RETRY is repeated for as long as the lease is held. */
-static enum status shrink(struct lease_cleanup *c, struct error *e) {
-    _cleanup_(store_shrinking_deinit) struct store_shrinking shrinking = {0};
-    while (!shrinking.done && !atomic_load(&c->stopping)) {
-        enum status status = renew_if_due(c, e);
-        if (!status)
-            status = store_shrink_watermarks(c->options.store, c->lease.shard_id, &c->fence, &shrinking, e);
-        if (status && (status != STATUS_RETRY || !fence_is_open(&c->fence, clock_boot_ms())))
-            return status;
-        if (!shrinking.done)
-            pause_for(c, c->options.pause_ms);
-    }
-    return STATUS_OK;
+/* As it is stored. Our own clock proves nothing, so a local one is as good as none. */
+static int64_t service_time(const struct lease_cleanup *c) {
+    return service_clock_is_local(c->clock) ? SERVICE_CLOCK_UNKNOWN
+                                            : service_clock_tell(c->clock, service_clock_now(c->clock));
 }
 
-static void clean_up(struct lease_cleanup *c) {
-    struct error e = {0};
-    enum status status = take(c, &e);
-    if (status == STATUS_CONFLICT)
-        return; /* another worker was first */
-    if (!status)
-        status = shrink(c, &e);
-    if (!status && atomic_load(&c->stopping)) {
-        release(c);
-        return;
+/* A conflict: another worker was first. */
+static enum status note_end(struct lease_cleanup *c, const struct store_lease *lease, int64_t now_ms,
+                            struct error *e) {
+    struct store_lease after = lease_renewed(lease), found;
+    after.ended_at_ms = now_ms;
+    pulse_beat(&c->pulse, clock_boot_ms());
+    enum status status = store_update_lease(c->store, lease, &after, NULL, &found, e);
+    return status == STATUS_CONFLICT ? STATUS_OK : status;
+}
+
+/* Moves the leases of shards that are long gone to the front; returns how many. Notes the end of the others.
+ */
+static enum status sort_out(struct lease_cleanup *c, int64_t now_ms, size_t *n_gone, struct error *e) {
+    enum status status = STATUS_OK;
+    *n_gone = 0;
+    for (size_t i = 0; !status && i < c->n_leases && !atomic_load(&c->stopping); i++) {
+        const struct store_lease *lease = &c->leases[i];
+        bool is_gone = !store_has_watermarks(c->store) ||
+                       (lease->ended_at_ms && now_ms - lease->ended_at_ms >= LIMIT_CLEANUP_INTERVAL_MS);
+        if (is_gone)
+            c->leases[(*n_gone)++] = *lease;
+        else if (!lease->ended_at_ms)
+            status = note_end(c, lease, now_ms, e);
     }
-    if (!status)
-        status = store_delete_lease(c->options.store, &c->lease, &c->fence, &e);
-    if (status) {
-        log_write(LOG_LEVEL_WARN,
-                  LOG_FIELDS("shard", c->lease.shard_id, "error", e.code, "requestId", e.request_id),
-                  "cannot clean up after a shard that is long gone, will try again later: %s", e.message);
-        atomic_store(&c->rests_until_ms, clock_boot_ms() + LIMIT_SHRINK_AGAIN_MS);
-        return;
+    return status;
+}
+
+static enum status remove_watermarks(struct lease_cleanup *c, size_t n, int64_t now_ms, struct error *e) {
+    const struct store_pacer pacer = {pause_for, c, &c->pulse};
+    if (!store_has_watermarks(c->store))
+        return STATUS_OK;
+    _cleanup_(mem_freep) const char **shard_ids = mem_alloc(n * sizeof *shard_ids);
+    for (size_t i = 0; i < n; i++)
+        shard_ids[i] = c->leases[i].shard_id;
+    return store_remove_watermarks(c->store, shard_ids, n, now_ms, &pacer, e);
+}
+
+/* A conflict: it was written since it was read, by no worker of ours. */
+static enum status delete_leases(struct lease_cleanup *c, size_t n, struct error *e) {
+    enum status status = STATUS_OK;
+    int64_t deleted = 0;
+    for (size_t i = 0; i < n && !atomic_load(&c->stopping) && (!status || status == STATUS_CONFLICT); i++) {
+        pulse_beat(&c->pulse, clock_boot_ms());
+        status = store_delete_lease(c->store, &c->leases[i], NULL, e);
+        deleted += status == STATUS_OK;
     }
-    metrics_count(&forgotten_family, (const char *const[]){NULL}, 1);
-    log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", c->lease.shard_id),
-              "cleaned up after a shard that is long gone");
+    metrics_count(&forgotten_family, (const char *const[]){NULL}, deleted);
+    if (deleted)
+        log_info("cleaned up after %" PRId64 " shards that are long gone", deleted);
+    return status == STATUS_CONFLICT ? STATUS_OK : status;
+}
+
+static enum status clean_up(struct lease_cleanup *c, struct error *e) {
+    int64_t now_ms = service_time(c);
+    size_t n;
+    if (now_ms == SERVICE_CLOCK_UNKNOWN && store_has_watermarks(c->store))
+        return STATUS_OK;
+    enum status status = sort_out(c, now_ms, &n, e);
+    if (status || !n || atomic_load(&c->stopping))
+        return status;
+    status = remove_watermarks(c, n, now_ms, e);
+    return status ? status : delete_leases(c, n, e);
+}
+
+static void clean_up_and_rest(struct lease_cleanup *c) {
+    struct error e;
+    enum status status = clean_up(c, &e);
+    if (status)
+        atomic_store(&c->rests_until_ms, clock_boot_ms() + LIMIT_CLEANUP_REST_MS);
+    if (status && status != STATUS_CONFLICT && !atomic_load(&c->stopping))
+        log_write(LOG_LEVEL_WARN, LOG_FIELDS("error", e.code, "requestId", e.request_id),
+                  "cannot clean up after shards that are long gone, will begin again later: %s", e.message);
 }
 
 static void *lease_cleanup_run(void *data) {
     struct lease_cleanup *c = data;
+    pulse_watch(&c->pulse, "lease cleanup", LIMIT_LOOP_STUCK_MS, clock_boot_ms());
     while (!atomic_load(&c->stopping)) {
+        pulse_beat(&c->pulse, clock_boot_ms());
         if (atomic_load(&c->busy)) {
-            clean_up(c);
+            clean_up_and_rest(c);
+            free(c->leases);
+            c->leases = NULL;
             atomic_store(&c->busy, false);
         } else {
             waker_wait(&c->waker, clock_boot_ms() + LIMIT_LIST_SHARDS_MS, -1);
         }
     }
+    pulse_unwatch(&c->pulse);
     return NULL;
 }
 
-struct lease_cleanup *lease_cleanup_start(const struct lease_cleanup_options *options) {
+struct lease_cleanup *lease_cleanup_start(struct store *store, struct service_clock *clock) {
     struct lease_cleanup *c = mem_zalloc(sizeof *c);
-    c->options = *options;
+    c->store = store;
+    c->clock = clock;
     waker_init(&c->waker);
     thread_must_start(&c->thread, "lease cleanup", lease_cleanup_run, c);
     return c;
 }
 
-bool lease_cleanup_offer(struct lease_cleanup *c, const struct store_lease *lease) {
-    if (atomic_load(&c->busy) || clock_boot_ms() < atomic_load(&c->rests_until_ms))
-        return false;
-    c->lease = *lease;
+bool lease_cleanup_is_free(const struct lease_cleanup *c) {
+    return !atomic_load(&c->busy) && clock_boot_ms() >= atomic_load(&c->rests_until_ms);
+}
+
+void lease_cleanup_offer(struct lease_cleanup *c, struct store_lease *leases, size_t n) {
+    if (!n || !lease_cleanup_is_free(c)) {
+        free(leases);
+        return;
+    }
+    c->leases = leases;
+    c->n_leases = n;
     atomic_store(&c->busy, true);
     waker_wake(&c->waker);
-    return true;
 }
 
 void lease_cleanup_stop(struct lease_cleanup *c) {
@@ -154,5 +178,6 @@ void lease_cleanup_free(struct lease_cleanup *c) {
     lease_cleanup_stop(c);
     pthread_join(c->thread, NULL);
     waker_deinit(&c->waker);
+    free(c->leases);
     free(c);
 }

@@ -282,16 +282,26 @@ void lease_table_note(struct lease_table *t, const struct store_lease *lease,
     t->leases[lease - t->leases] = *written;
 }
 
-const struct store_lease *lease_table_next_obsolete(const struct lease_table *t, size_t *from) {
+static bool is_obsolete(const struct lease_table *t, const struct store_lease *lease) {
     const struct hierarchy now = lease_table_hierarchy(t);
     const struct hierarchy before = {.listed = t->listing_before.shards, .n_listed = t->listing_before.n};
-    while (before.n_listed && *from < t->n_leases) {
-        const struct store_lease *lease = &t->leases[(*from)++];
-        if (hierarchy_is_obsolete(&now, lease) && !hierarchy_is_listed(&before, lease->shard_id) &&
-            lease_is_free(&t->observer, lease))
-            return lease;
+    return before.n_listed && hierarchy_is_obsolete(&now, lease) &&
+           !hierarchy_is_listed(&before, lease->shard_id);
+}
+
+size_t lease_table_for_cleanup(const struct lease_table *t, struct store_lease **leases) {
+    bool notes_ends = store_has_watermarks(t->store);
+    size_t n = 0;
+    *leases = NULL;
+    for (size_t i = 0; i < t->n_leases; i++) {
+        const struct store_lease *lease = &t->leases[i];
+        if (lease->checkpoint != LEASE_SHARD_END || !lease_is_free(&t->observer, lease) ||
+            !((notes_ends && !lease->ended_at_ms) || is_obsolete(t, lease)))
+            continue;
+        *leases = mem_resize(*leases, n + 1, sizeof **leases);
+        (*leases)[n++] = *lease;
     }
-    return NULL;
+    return n;
 }
 
 /* A listed shard without a lease counts, as unknown, unless it waits for an ancestor, which counts for it. */

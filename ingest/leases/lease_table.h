@@ -62,9 +62,10 @@ bool lease_table_is_conclusive(const struct lease_table *t);
 /* Borrowed, until the next refresh or listing. */
 struct hierarchy lease_table_hierarchy(const struct lease_table *t);
 
-/* The next after `*from` (0 at first) of the obsolete leases: hierarchy_is_obsolete, not listed twice
- * running, and free. NULL: no more. */
-const struct store_lease *lease_table_next_obsolete(const struct lease_table *t, size_t *from);
+/* Of the leases that have ended and are free, those of which the cleanup has something to write: the obsolete
+ * ones (hierarchy_is_obsolete, and not listed twice running), and, where there are watermarks, those without
+ * `endedAt`. Returns how many; `*leases` is the caller's. */
+size_t lease_table_for_cleanup(const struct lease_table *t, struct store_lease **leases);
 
 /* Forgets each as-of that is in the future: another program stored it, or this one by a wrong clock. While
  * there is such a lease, it is a trouble in `health`. */

@@ -84,6 +84,8 @@ def test_filling_calls_exactly_what_its_policy_allows(aws, tables, one_shard, st
         one_shard.put(workload.generate(seed=72, events=1000))
         daemon = start_on(pair, *options, *UNHURRIED, environment=recorder.environment)
         daemon.wait_until_applied()
+        wait.until(lambda: "endedAt" in pair.leases()[FIRST], "the time of the end is noted", timeout_s=60)
+        cloud.age_end(aws.dynamodb, tables, FIRST, 86_400)
         wait.until(lambda: FIRST not in pair.leases(), "the shard is forgotten", timeout_s=60)
         assert daemon.terminate()[0] == 0
 

@@ -1,6 +1,7 @@
 """Splits, merges and changes of the shard count during ingest: nothing is lost, nothing counts twice, and the
 leases of shards that no longer exist are deleted."""
 
+import collections
 import threading
 import time
 
@@ -17,6 +18,7 @@ from small_shop import person, product, puts
 FAILOVER_MS = 1000  # shards are listed every three failover times
 OPTIONS = ("--failover-ms", str(FAILOVER_MS))
 EVENTS = 20_000
+DAY_S = 86_400
 FIRST, LEFT, RIGHT, MERGED = (f"shardId-{n:012}" for n in range(4))
 
 
@@ -203,7 +205,7 @@ def watermarks_of(aws, stage, shard):
 
 
 @pytest.mark.all
-def test_a_shard_is_forgotten_after_two_listings_without_it_and_reads_of_its_children(
+def test_a_shard_is_forgotten_a_day_after_its_end_when_two_listings_lack_it_and_its_children_are_read(
     aws, tables, one_shard, start_through, proxies
 ):
     hidden = {"every": None, "listings": 0}
@@ -231,11 +233,20 @@ def test_a_shard_is_forgotten_after_two_listings_without_it_and_reads_of_its_chi
     hidden["every"] = 1
     wait_for_listings(4)  # its children have not been read yet
     assert FIRST in cloud.leases(aws.dynamodb, tables)
-    assert b"\xff" not in watermarks_of(aws, tables, FIRST)
+    cloud.age_end(aws.dynamodb, tables, FIRST, DAY_S)
+    wait_for_listings(2)
+    assert FIRST in cloud.leases(aws.dynamodb, tables)
 
+    cloud.age_end(aws.dynamodb, tables, FIRST, -600)  # a day that is not quite over
     one_shard.put(purchases(3))
+    daemon.wait_until_applied()
+    wait_for_listings(3)
+    assert FIRST in cloud.leases(aws.dynamodb, tables)
+    assert watermarks_of(aws, tables, FIRST)
+
+    cloud.age_end(aws.dynamodb, tables, FIRST, 600)
     wait.until(lambda: FIRST not in cloud.leases(aws.dynamodb, tables), "the lease is gone", timeout_s=60)
-    assert set(watermarks_of(aws, tables, FIRST)) == {b"\xff"}
+    assert not watermarks_of(aws, tables, FIRST)
     daemon.wait_until_applied()
     wait_for_listings(2)
     assert cloud.leases(aws.dynamodb, tables).keys() == {LEFT, RIGHT}  # and no new lease is made for it
@@ -243,3 +254,61 @@ def test_a_shard_is_forgotten_after_two_listings_without_it_and_reads_of_its_chi
     expected = fold(one_shard.records())
     assert_equal_to_model(KinesisDynamodb(aws, tables, one_shard.name), expected, daemon.dead_letters())
     assert time.time() * 1000 - model.epoch_ms(daemon.health()["asOf"]) < 10_000
+
+
+# What it costs.
+
+GONE, ROWS = 40, 250
+
+
+class Counter:
+    """Counts the calls about one table, by operation."""
+
+    def __init__(self, table):
+        self.table, self.calls = table, collections.Counter()
+
+    def __call__(self, request, proceed):
+        if request.service == "dynamodb" and request.json().get("TableName") == self.table:
+            self.calls[request.operation] += 1
+        return proceed(request)
+
+
+def put_rows(dynamodb, table, items):
+    for start in range(0, len(items), 25):
+        requests = [{"PutRequest": {"Item": item}} for item in items[start : start + 25]]
+        assert not dynamodb.batch_write_item(RequestItems={table: requests})["UnprocessedItems"]
+
+
+def past_shard(n):
+    return f"shardId-{1000 + n:012}"
+
+
+def leases_of_past_shards():
+    """As their owners left them, long ago."""
+    common = {"leaseCounter": {"N": "9"}, "checkpoint": {"S": "SHARD_END"}, "endedAt": {"N": "1700000000000"}}
+    return [{"leaseKey": {"S": past_shard(n)}, **common} for n in range(GONE)]
+
+
+def rows_of_past_shards():
+    marks = {model.watermark_name(past_shard(n)): {"B": b"\x01\x07"} for n in range(GONE)}
+    common = {"role": {"S": "creator"}, "score": {"N": "7"}, "updated": {"N": "1"}, "updatedBy": {"S": "c"}, **marks}
+    return [{"userId": {"S": f"u{n}"}, **common} for n in range(ROWS)]
+
+
+@pytest.mark.all
+def test_one_scan_and_one_write_a_row_remove_the_watermarks_of_40_shards(
+    aws, tables, one_shard, start_through, proxies
+):
+    counter = Counter(f"{tables}-Scores")
+    one_shard.put(purchases(1))
+    daemon = start_through(tables, one_shard.name, *OPTIONS)
+    daemon.wait_until_applied()
+    assert daemon.terminate()[0] == 0
+    put_rows(aws.dynamodb, f"{tables}-Scores", rows_of_past_shards())
+    put_rows(aws.dynamodb, f"{tables}-Leases", leases_of_past_shards())
+
+    proxies.dynamodb.layers = [counter]
+    start_through(tables, one_shard.name, *OPTIONS)
+    wait.until(lambda: cloud.leases(aws.dynamodb, tables).keys() == {FIRST}, "the leases are gone", 120, seen=lambda: counter.calls)
+    assert counter.calls == {"Scan": 1, "UpdateItem": ROWS}
+    assert not any(watermarks_of(aws, tables, past_shard(n)) for n in range(GONE))

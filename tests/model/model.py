@@ -293,11 +293,8 @@ def masked(user):
 
 
 def position(stored):
-    """(sequence number, sub-sequence number) of a stored watermark; None for the one that is above all
-    positions."""
+    """(sequence number, sub-sequence number) of a stored watermark."""
     stored = bytes(stored)
-    if stored == b"\xff":
-        return None
     length = stored[0]
     magnitude, rest = stored[1 : 1 + length], stored[1 + length :]
     if len(magnitude) != length or magnitude[:1] == b"\0" or len(rest) not in (0, 4):
@@ -323,19 +320,21 @@ def differences_of_rows(what, expected, actual):
                 yield f"{what} {key}: {name} is {actual_value!r}, expected {expected_value!r}"
 
 
-def differences_of_watermarks(key, score, row):
+def differences_of_watermarks(key, score, row, gone):
     watermarks = {name: value for name, value in row.items() if name.startswith("at")}
     for shard, last in score.last.items():
+        if shard in gone:
+            continue
         stored = watermarks.pop(watermark_name(shard), None)
         if stored is None:
             yield f"score {key}: no watermark for {shard}"
-        elif position(stored) not in (None, last):
+        elif position(stored) != last:
             yield f"score {key}: watermark of {shard} is {position(stored)}, expected {last}"
     for name in watermarks:
-        yield f"score {key}: {name} although no record of that shard earned credit"
+        yield f"score {key}: {name} although no record of that shard earned credit, or it is gone"
 
 
-def differences_of_scores(expected, actual, watermarks):
+def differences_of_scores(expected, actual, watermarks, gone):
     plain = {key: {"score": score.score} for key, score in expected.items()}
     yield from differences_of_rows(
         "score", plain, {key: {"score": row["score"]} for key, row in actual.items()}
@@ -346,23 +345,24 @@ def differences_of_scores(expected, actual, watermarks):
         if touch not in score.touches:
             yield f"score {key}: updated, updatedBy is {touch}: no event that earned credit"
         if watermarks:
-            yield from differences_of_watermarks(key, score, row)
+            yield from differences_of_watermarks(key, score, row, gone)
         odd = {n for n in row if not (watermarks and n.startswith("at"))}
         odd -= {"userId", "role", "score", "updated", "updatedBy"}
         if odd:
             yield f"score {key}: unknown attributes {sorted(odd)}"
 
 
-def differences(expected, contributions, scores, dead_letters, watermarks=True):
+def differences(expected, contributions, scores, dead_letters, watermarks=True, gone=()):
     """One line for each difference between the model and a store's rows (lists of dicts) and dead letters
-    ({(shard, place, reason)}). `watermarks`: whether this kind of store keeps them."""
+    ({(shard, place, reason)}). `watermarks`: whether this kind of store keeps them; of shards that are `gone` it
+    must have removed them."""
     lines = list(
         differences_of_rows(
             "contribution", expected.contributions, {row["productId"]: row for row in contributions}
         )
     )
     by_key = {(row["userId"], row["role"]): row for row in scores}
-    lines += differences_of_scores(expected.scores, by_key, watermarks)
+    lines += differences_of_scores(expected.scores, by_key, watermarks, gone)
     lines += [f"dead letter {letter}: missing" for letter in sorted(expected.dead_letters - dead_letters)]
     lines += [f"dead letter {letter}: extra" for letter in sorted(dead_letters - expected.dead_letters)]
     return lines

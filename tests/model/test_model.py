@@ -123,7 +123,7 @@ def test_a_board_has_competition_ranks():
 
 
 @pytest.mark.parametrize(
-    "stored, expected", [("0109", (9, 0)), ("02010000000007", (256, 7)), ("ff", None), ("00", (0, 0))]
+    "stored, expected", [("0109", (9, 0)), ("02010000000007", (256, 7)), ("00", (0, 0))]
 )
 def test_a_stored_position_is_read_back(stored, expected):
     assert model.position(bytes.fromhex(stored)) == expected
@@ -175,6 +175,7 @@ def test_a_wrong_attribute_a_missing_row_and_an_extra_dead_letter_are_difference
         "at2": bytes.fromhex("0102"),
     }
     assert model.differences(m, [row], [score], set()) == []
+    assert len(model.differences(m, [row], [score], set(), gone={"shardId-000000000002"})) == 1
     assert len(model.differences(m, [{**row, "creatorScore": 2}], [score], set())) == 1
     assert len(model.differences(m, [], [score], set())) == 1
     assert len(model.differences(m, [row], [{**score, "score": 2}], set())) == 1

@@ -11,13 +11,14 @@
  * do not change that. Every execution ends there; else spin reports an invalid end state.
  *
  * The fence (base/fence.h) and the limits of rounds and time are left out: a worker without its lease may write at
- * any time. So the claim does not rest on clocks.
+ * any time. So the claim does not rest on clocks; only the removal of watermarks does, which comes after the last
+ * write.
  *
  * tests/protocol/check verifies it over all states, and shows that each rule below is needed: with one of these
  * defined, spin must find an execution that miscounts.
  *
  *   CONTRIBUTIONS_FIRST      contributions are written before the scores
- *   WATERMARK_REMOVED        at the shard's end watermarks are removed, not raised to FF
+ *   WATERMARK_REMOVED_EARLY  watermarks are removed while a write for the shard may still arrive
  *   CACHE_KEPT               rows cached in one tenure of the lease are used in the next
  *   CACHED_UNACKNOWLEDGED    rows are cached although the batch was not acknowledged
  *   SCORE_UNCONDITIONAL      a score is added to without looking at its watermark
@@ -41,7 +42,7 @@
 #endif
 
 #define WORKERS 2
-#define END 7         /* above every position: FF, and SHARD_END */
+#define END 7         /* above every position: SHARD_END */
 
 /* A set of positions or products is a byte, one bit each. */
 #define BIT(n)        (1 << (n))
@@ -489,18 +490,15 @@ active proctype other_shard() {
 }
 #endif
 
-/* The shard has ended: its watermarks may shrink to one byte. */
+/* ingest/leases/lease_cleanup.c: a day after the shard's end no write for it is under way, and no worker sends one. */
 active proctype cleaner() {
     atomic {
+#ifdef WATERMARK_REMOVED_EARLY
         ended ->
-#ifdef WATERMARK_REMOVED
-        watermark[0] = 0; watermark[1] = 0; watermark[2] = 0; watermark[3] = 0
 #else
-        watermark[0] = (watermark[0] -> END : 0);
-        watermark[1] = (watermark[1] -> END : 0);
-        watermark[2] = (watermark[2] -> END : 0);
-        watermark[3] = (watermark[3] -> END : 0)
+        ended && stopped == WORKERS && late.type == NO_WRITE ->
 #endif
+        watermark[0] = 0; watermark[1] = 0; watermark[2] = 0; watermark[3] = 0
     }
 }
 

@@ -187,6 +187,15 @@ def set_as_of(dynamodb, stage, shard, seconds):
     dynamodb.update_item(TableName=f"{stage}-Leases", Key=key, UpdateExpression=update, **more)
 
 
+def age_end(dynamodb, stage, shard, seconds):
+    """Lets the end of a shard, of which the program has noted the time, lie so much further back."""
+    dynamodb.update_item(
+        TableName=f"{stage}-Leases", Key={"leaseKey": {"S": shard}}, UpdateExpression="ADD endedAt :less",
+        ConditionExpression="attribute_exists(endedAt)",
+        ExpressionAttributeValues={":less": {"N": str(-int(seconds * 1000))}},
+    )  # fmt: skip
+
+
 def checkpoint(lease):
     """A lease's checkpoint as a number: -1 before the first, infinity at the shard's end."""
     text = lease["checkpoint"]

@@ -163,8 +163,8 @@ def stocked_pair(kind, request, folder, events):
 
 
 def assert_equal_to_model(pair, expected, dead_letters):
-    """The store's rows and these dead letters are what the model expects."""
-    found = model.differences(
-        expected, pair.contributions(), pair.scores(), dead_letters, watermarks=pair.has_watermarks
-    )
+    """The store's rows and these dead letters are what the model expects. A shard without a lease is gone."""
+    watermarks = pair.has_watermarks
+    gone = {shard for score in expected.scores.values() for shard in score.last} - pair.leases().keys() if watermarks else ()
+    found = model.differences(expected, pair.contributions(), pair.scores(), dead_letters, watermarks, gone)
     assert not found, f"{len(found)} differences:\n" + "\n".join(found[:20])

@@ -7,8 +7,6 @@
 #include "views/dynamodb/rows.h"
 #include "views/fold.h"
 
-#define SOURCE_KEY "winner-view#source"
-
 /* `*stale`: the record has the source's name of an older program. */
 static enum status compare_record(const struct store_dynamodb *d, const json_t *item,
                                   const struct store_source *source, bool *stale, struct error *e) {
@@ -56,7 +54,7 @@ static enum status write_source_record(struct store_dynamodb *d, const struct st
     random_bytes(key, sizeof key);
 
     json_t *body = json_pack("{s:s,s:o,s:s,s:s}", "TableName", d->leases_table, "Key",
-                             rows_lease_key(SOURCE_KEY), "UpdateExpression",
+                             rows_lease_key(ROWS_SOURCE_KEY), "UpdateExpression",
                              "SET #e = :e, #k = if_not_exists(#k, :k), #v = if_not_exists(#v, :v), "
                              "#a = if_not_exists(#a, :a), #c = if_not_exists(#c, :c)",
                              "ReturnValues", "ALL_NEW");
@@ -87,7 +85,7 @@ static enum status rename_source(struct store_dynamodb *d, const json_t *item,
                                  struct error *e) {
     const char *former = dynamodb_get_s(item, "sourceArn");
     json_t *body =
-        json_pack("{s:s,s:o,s:s,s:s}", "TableName", d->leases_table, "Key", rows_lease_key(SOURCE_KEY),
+        json_pack("{s:s,s:o,s:s,s:s}", "TableName", d->leases_table, "Key", rows_lease_key(ROWS_SOURCE_KEY),
                   "UpdateExpression", "SET #a = :a", "ConditionExpression", "#a = :f");
     dynamodb_name(body, "#a", "sourceArn");
     dynamodb_value(body, ":a", dynamodb_s(source->name));
@@ -102,7 +100,7 @@ static enum status read_source_record(struct store_dynamodb *d, const struct aws
                                       struct error *e) {
     json_auto_t *found = NULL;
     enum status status =
-        dynamodb_get_item(d->client, d->leases_table, rows_lease_key(SOURCE_KEY), run, &found, e);
+        dynamodb_get_item(d->client, d->leases_table, rows_lease_key(ROWS_SOURCE_KEY), run, &found, e);
     if (!status)
         take_item(item, found);
     return explain(d, status, e);
@@ -128,7 +126,7 @@ static enum status find_other_row(struct store_dynamodb *d, const struct aws_run
         status = explain(d, dynamodb_once(d->client, "Scan", json_incref(body), run, &reply, e), e);
         json_array_foreach(json_object_get(reply, "Items"), i, item) {
             const char *key = dynamodb_get_s(item, "leaseKey");
-            if (!key || strcmp(key, SOURCE_KEY) != 0)
+            if (!key || strcmp(key, ROWS_SOURCE_KEY) != 0)
                 take_item(row, item);
         }
         more = dynamodb_next_page(body, reply);
@@ -154,7 +152,7 @@ static enum status refuse_foreign_leases(struct store_dynamodb *d, const struct 
     return error_set(
         e, STATUS_INVALID,
         "table '%s' has leases of another application, such as '%s' (%s, owner '%s'), and no record "
-        "'" SOURCE_KEY "' of a view: use another stage (--store dynamodb:OTHER) or another table "
+        "'" ROWS_SOURCE_KEY "' of a view: use another stage (--store dynamodb:OTHER) or another table "
         "(--leases-table). If this view's record was deleted, restore the table",
         d->leases_table, text_of(row, "leaseKey", ""), text_of(row, "entityType", "LEASE"),
         text_of(row, "leaseOwner", ""));

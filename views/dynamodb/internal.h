@@ -27,7 +27,7 @@ typeof(store_write_batch) store_dynamodb_write_batch;
 /* watermarks.c */
 #define STORE_DYNAMODB_WATERMARK_SIZE (2 + LIMIT_SHARD_ID_BYTES + 1)
 void store_dynamodb_watermark_name(const char *shard_id, char out[STORE_DYNAMODB_WATERMARK_SIZE]);
-typeof(store_shrink_watermarks) store_dynamodb_shrink_watermarks;
+typeof(store_remove_watermarks) store_dynamodb_remove_watermarks;
 
 /* binding.c */
 typeof(store_bind) store_dynamodb_bind;

@@ -48,6 +48,7 @@ static json_t *lease_item(const struct store_lease *lease) {
     set_checkpoint(item, lease);
     set(item, "ownerSwitchesSinceCheckpoint", dynamodb_n(lease->owner_switches));
     set(item, "asOf", lease->as_of_ms >= 0 ? dynamodb_n(lease->as_of_ms) : NULL);
+    set(item, "endedAt", lease->ended_at_ms ? dynamodb_n(lease->ended_at_ms) : NULL);
     set_shards(item, "parentShardId", lease->parents);
     set_shards(item, "childShardIds", lease->children);
     set_string(item, "startingHashKey", lease->starting_hash_key);
@@ -100,6 +101,7 @@ static enum status parse_lease(const struct store_dynamodb *d, const json_t *ite
     get_string(item, "endingHashKey", lease->ending_hash_key, sizeof lease->ending_hash_key);
     dynamodb_get_n(item, "ownerSwitchesSinceCheckpoint", &lease->owner_switches);
     dynamodb_get_n(item, "asOf", &lease->as_of_ms);
+    dynamodb_get_n(item, "endedAt", &lease->ended_at_ms);
     if (!dynamodb_get_n(item, "leaseCounter", &lease->counter) || !get_checkpoint(item, lease))
         return error_set(e, STATUS_FAILED, "lease '%s' in table '%s' has no counter or no valid checkpoint",
                          lease->shard_id, d->leases_table);
@@ -217,6 +219,7 @@ static void set_update(json_t *body, const struct store_lease *after) {
         "startAt",
         "ownerSwitchesSinceCheckpoint",
         "asOf",
+        "endedAt",
         "parentShardId",
         "childShardIds",
         "startingHashKey",

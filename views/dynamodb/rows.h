@@ -7,6 +7,9 @@
 #include "views/contribution.h"
 #include "views/dynamodb/internal.h"
 
+/* Of the record of the store's source, among the leases. */
+#define ROWS_SOURCE_KEY "winner-view#source"
+
 /* New references. */
 json_t *rows_contribution_key(const char *product_id);
 json_t *rows_score_key(const char *user_id, enum role role);

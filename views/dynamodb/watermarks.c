@@ -1,12 +1,24 @@
-/* The watermarks in Scores: their names, and shrinking those of a shard that has ended, a page at a time. */
+/*
+ * The watermarks in Scores: their names, and removing those of shards that nobody can read again.
+ *
+ * One scan for all the shards. A page is read whole, because no filter could name thousands of attributes,
+ * and eventually consistent: nobody has written these attributes for a day. A row is written once, with all
+ * that it loses. Both are paced by the units that they consume. Rows lie on partitions, and a scan passes
+ * through one after the other, so the pace is a share of what one partition can do.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/service_clock.h"
 #include "views/dynamodb/attributes.h"
-#include "views/dynamodb/internal.h"
+#include "views/dynamodb/rows.h"
+
+#define REMOVED_AT "watermarksRemovedAt"
 
 /* The watermark's attribute: `at` + the shard's number, or the whole id where it has another form. */
 void store_dynamodb_watermark_name(const char *shard_id, char out[STORE_DYNAMODB_WATERMARK_SIZE]) {
@@ -22,43 +34,49 @@ void store_dynamodb_watermark_name(const char *shard_id, char out[STORE_DYNAMODB
     snprintf(out, STORE_DYNAMODB_WATERMARK_SIZE, "at%s", digits);
 }
 
-/* `#w < :end` holds for a watermark that is not shrunk yet; not for a row without one. */
-static void add_condition(json_t *body, const char *expression, const char *watermark) {
-    json_object_set_new(body, expression, json_string("#w < :end"));
-    dynamodb_name(body, "#w", watermark);
-    dynamodb_value(body, ":end", dynamodb_b(position_end.bytes, position_end.length));
+/* What a scan removes. */
+struct removal {
+    struct store_dynamodb *d;
+    json_t *names; /* of the watermarks, as keys */
+    const struct store_pacer *pacer;
+};
+
+/* A call that is sent until it has an answer. */
+struct request {
+    const char *operation;
+    json_t *body;
+    json_t *reply; /* NULL until then, or if its condition failed */
+    bool done;
+};
+
+static enum status pause_for(const struct removal *r, int64_t ms, struct error *e) {
+    return !ms || r->pacer->wait(r->pacer->data, (int)ms)
+               ? STATUS_OK
+               : error_set(e, STATUS_RETRY, "stopped before its end");
 }
 
-static enum status scan_page(struct store_dynamodb *d, const char *watermark, const char *next,
-                             const struct aws_run *run, json_t **reply, struct error *e) {
-    json_t *body = json_pack("{s:s,s:i,s:b,s:s}", "TableName", d->scores_table, "Limit", LIMIT_SHRINK_ROWS,
-                             "ConsistentRead", 1, "ProjectionExpression", "#u, #r");
-    add_condition(body, "FilterExpression", watermark);
-    dynamodb_name(body, "#u", "userId");
-    dynamodb_name(body, "#r", "role");
-    if (next)
-        json_object_set_new(body, "ExclusiveStartKey", json_loads(next, 0, NULL));
-    return dynamodb_once(d->client, "Scan", body, run, reply, e);
+static void settle(struct request *request, const struct aws_call *call) {
+    request->done = call->status == STATUS_OK || call->status == STATUS_CONFLICT;
+    request->reply = call->status ? NULL : json_incref(call->reply);
 }
 
-static json_t *shrink_body(const struct store_dynamodb *d, json_t *key, const char *watermark) {
-    json_t *body = json_pack("{s:s,s:O,s:s}", "TableName", d->scores_table, "Key", key, "UpdateExpression",
-                             "SET #w = :end");
-    add_condition(body, "ConditionExpression", watermark);
-    return body;
-}
-
-/* All of a page at once. If a condition fails, another worker was first. */
-static enum status shrink(struct store_dynamodb *d, const json_t *keys, const char *watermark,
-                          const struct aws_run *run, struct error *e) {
-    size_t n = json_array_size(keys);
-    _cleanup_(mem_freep) struct aws_call *calls = mem_zalloc(n * sizeof *calls);
+/* Sends once what is not done. RETRY: some of it failed for now. */
+static enum status send_open(const struct removal *r, struct request *requests, size_t n, struct error *e) {
+    const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_LEASE_CALL_MS,
+                                .pulse = r->pacer->pulse};
+    struct aws_call calls[LIMIT_CLEANUP_WRITES];
+    struct request *sent[LIMIT_CLEANUP_WRITES];
     enum status status = STATUS_OK;
+    size_t n_calls = 0;
     for (size_t i = 0; i < n; i++)
-        dynamodb_call_init(&calls[i], "UpdateItem", shrink_body(d, json_array_get(keys, i), watermark));
-    dynamodb_run(d->client, calls, n, run);
-    for (size_t i = 0; i < n; i++) {
-        if (!status && calls[i].status && calls[i].status != STATUS_CONFLICT) {
+        if (!requests[i].done) {
+            sent[n_calls] = &requests[i];
+            dynamodb_call_init(&calls[n_calls++], requests[i].operation, json_incref(requests[i].body));
+        }
+    dynamodb_run(r->d->client, calls, n_calls, &run);
+    for (size_t i = 0; i < n_calls; i++) {
+        settle(sent[i], &calls[i]);
+        if (!sent[i]->done && (!status || status == STATUS_RETRY)) {
             status = calls[i].status;
             *e = calls[i].error;
         }
@@ -67,28 +85,150 @@ static enum status shrink(struct store_dynamodb *d, const json_t *keys, const ch
     return status;
 }
 
-static void move_on(struct store_shrinking *shrinking, const json_t *reply) {
-    const json_t *last = json_object_get(reply, "LastEvaluatedKey");
-    free(shrinking->next);
-    shrinking->done = json_object_size(last) == 0;
-    shrinking->next = shrinking->done ? NULL : json_dumps(last, JSON_COMPACT);
+static double units(const struct request *requests, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += json_number_value(
+            json_object_get(json_object_get(requests[i].reply, "ConsumedCapacity"), "CapacityUnits"));
+    return sum;
 }
 
-enum status store_dynamodb_shrink_watermarks(struct store *store, const char *shard_id,
-                                             const struct fence *fence, struct store_shrinking *shrinking,
+/* Until all are done, then for as long as the pace demands. */
+static enum status send_all(const struct removal *r, struct request *requests, size_t n, int units_per_s,
+                            struct error *e) {
+    enum status status = STATUS_RETRY;
+    for (int round = 0; status == STATUS_RETRY; round++) {
+        status = send_open(r, requests, n, e);
+        if (status == STATUS_RETRY && round == LIMIT_CLEANUP_ROUNDS)
+            return status;
+        if (status == STATUS_RETRY && pause_for(r, LIMIT_CLEANUP_RETRY_MS, e))
+            return status;
+    }
+    return status ? status : pause_for(r, (int64_t)(units(requests, n) * 1000 / units_per_s), e);
+}
+
+/* Writes that are sent together. */
+struct slice {
+    struct request requests[LIMIT_CLEANUP_WRITES];
+    size_t n;
+};
+
+/* It is empty then, whatever the result. */
+static enum status send_slice(const struct removal *r, struct slice *slice, struct error *e) {
+    enum status status =
+        slice->n ? send_all(r, slice->requests, slice->n, LIMIT_CLEANUP_WRITE_UNITS, e) : STATUS_OK;
+    for (size_t i = 0; i < slice->n; i++) {
+        json_decref(slice->requests[i].body);
+        json_decref(slice->requests[i].reply);
+    }
+    slice->n = 0;
+    return status;
+}
+
+/* On condition that the row is there: an update would make one. */
+static json_t *remove_body(const struct removal *r, const json_t *item) {
+    json_t *body = json_pack("{s:s,s:{s:O,s:O},s:s}", "TableName", r->d->scores_table, "Key", "userId",
+                             json_object_get(item, "userId"), "role", json_object_get(item, "role"),
+                             "ConditionExpression", "attribute_exists(#u)");
+    dynamodb_name(body, "#u", "userId");
+    return body;
+}
+
+static enum status remove_some(const struct removal *r, struct slice *slice, const json_t *item,
+                               const char *const names[], size_t n, struct error *e) {
+    json_t *body = remove_body(r, item);
+    struct buffer removes;
+    buffer_init(&removes, LIMIT_CLEANUP_EXPRESSION_BYTES);
+    for (size_t i = 0; i < n; i++) {
+        char placeholder[16];
+        snprintf(placeholder, sizeof placeholder, "#w%zu", i);
+        dynamodb_name(body, placeholder, names[i]);
+        buffer_printf(&removes, "%s%s", i ? "," : "REMOVE ", placeholder);
+    }
+    json_object_set_new(body, "UpdateExpression", json_string(removes.data));
+    buffer_deinit(&removes);
+    slice->requests[slice->n++] = (struct request){.operation = "UpdateItem", .body = body};
+    return slice->n == LIMIT_CLEANUP_WRITES ? send_slice(r, slice, e) : STATUS_OK;
+}
+
+/* Rows with `expires` are left alone: they are deleted soon, with all that they have. */
+static enum status clean_row(const struct removal *r, struct slice *slice, json_t *item, struct error *e) {
+    const char *names[LIMIT_CLEANUP_NAMES], *name;
+    enum status status = STATUS_OK;
+    size_t n = 0;
+    json_t *value;
+    if (json_object_get(item, "expires"))
+        return STATUS_OK;
+    json_object_foreach(item, name, value) {
+        if (!json_object_get(r->names, name))
+            continue;
+        names[n++] = name;
+        if (n < LIMIT_CLEANUP_NAMES)
+            continue;
+        status = remove_some(r, slice, item, names, n, e);
+        n = 0;
+        if (status)
+            return status;
+    }
+    return n ? remove_some(r, slice, item, names, n, e) : STATUS_OK;
+}
+
+static enum status clean_page(const struct removal *r, const json_t *page, struct error *e) {
+    struct slice slice = {.n = 0};
+    enum status status = STATUS_OK;
+    size_t i;
+    json_t *item;
+    json_array_foreach(json_object_get(page, "Items"), i, item) {
+        if (!status)
+            status = clean_row(r, &slice, item, e);
+    }
+    return status ? status : send_slice(r, &slice, e); /* after a failure it is empty */
+}
+
+static enum status clean_table(const struct removal *r, struct error *e) {
+    json_auto_t *body = json_pack("{s:s,s:i}", "TableName", r->d->scores_table, "Limit", LIMIT_CLEANUP_ROWS);
+    enum status status = STATUS_OK;
+    for (bool more = true; !status && more;) {
+        struct request scan = {.operation = "Scan", .body = body};
+        status = send_all(r, &scan, 1, LIMIT_CLEANUP_READ_UNITS, e);
+        if (!status)
+            status = clean_page(r, scan.reply, e);
+        more = dynamodb_next_page(body, scan.reply);
+        json_decref(scan.reply);
+    }
+    return status;
+}
+
+/* The mutual exclusion between workers, and the rate. A time that is ahead is none that a right clock wrote.
+ * If the answer is lost, the repetition finds the time of the first, and the next scan is a day later. */
+static enum status claim(struct store_dynamodb *d, int64_t now_ms, struct error *e) {
+    const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_LEASE_CALL_MS};
+    json_t *body =
+        json_pack("{s:s,s:o,s:s,s:s}", "TableName", d->leases_table, "Key", rows_lease_key(ROWS_SOURCE_KEY),
+                  "UpdateExpression", "SET #r = :now", "ConditionExpression",
+                  "attribute_exists(#k) AND (attribute_not_exists(#r) OR #r <= :before OR #r > :ahead)");
+    dynamodb_name(body, "#k", "identityKey");
+    dynamodb_name(body, "#r", REMOVED_AT);
+    dynamodb_value(body, ":now", dynamodb_n(now_ms));
+    dynamodb_value(body, ":before", dynamodb_n(now_ms - LIMIT_CLEANUP_INTERVAL_MS));
+    dynamodb_value(body, ":ahead", dynamodb_n(now_ms + SERVICE_CLOCK_AHEAD_MS));
+    return dynamodb_once(d->client, "UpdateItem", body, &run, NULL, e);
+}
+
+enum status store_dynamodb_remove_watermarks(struct store *store, const char *const shard_ids[], size_t n,
+                                             int64_t now_ms, const struct store_pacer *pacer,
                                              struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
-    const struct aws_run run = {.fence = fence};
-    char watermark[STORE_DYNAMODB_WATERMARK_SIZE];
-    json_auto_t *reply = NULL;
-
-    store_dynamodb_watermark_name(shard_id, watermark);
-    enum status status = scan_page(d, watermark, shrinking->next, &run, &reply, e);
+    json_auto_t *names = json_object();
+    enum status status = claim(d, now_ms, e);
+    if (status == STATUS_CONFLICT)
+        return status;
+    for (size_t i = 0; i < n; i++) {
+        char name[STORE_DYNAMODB_WATERMARK_SIZE];
+        store_dynamodb_watermark_name(shard_ids[i], name);
+        json_object_set_new(names, name, json_true());
+    }
     if (!status)
-        status = shrink(d, json_object_get(reply, "Items"), watermark, &run, e);
-    if (status)
-        return error_wrap(e, "cannot shrink the watermarks of shard '%s' in table '%s'", shard_id,
-                          d->scores_table);
-    move_on(shrinking, reply);
-    return STATUS_OK;
+        status = clean_table(&(struct removal){d, names, pacer}, e);
+    return status ? error_wrap(e, "cannot remove watermarks from table '%s'", d->scores_table) : STATUS_OK;
 }

@@ -10,14 +10,6 @@
 #include "base/mem.h"
 #include "views/sqlite/internal.h"
 
-/* There are no watermarks: a batch and its checkpoint are one transaction. */
-static enum status shrink_watermarks(struct store *store, const char *shard_id, const struct fence *fence,
-                                     struct store_shrinking *shrinking, struct error *e) {
-    (void)store, (void)shard_id, (void)fence, (void)e;
-    shrinking->done = true;
-    return STATUS_OK;
-}
-
 static void cancel_store(struct store *store) {
     atomic_store(&store_sqlite_of(store)->cancelled, true);
 }
@@ -61,7 +53,6 @@ static const struct store_ops sqlite_ops = {
     .create_lease = store_sqlite_create_lease,
     .update_lease = store_sqlite_update_lease,
     .delete_lease = store_sqlite_delete_lease,
-    .shrink_watermarks = shrink_watermarks,
     .read_board = store_sqlite_read_board,
     .read_rank = store_sqlite_read_rank,
     .read_scores = store_sqlite_read_scores,

@@ -288,24 +288,6 @@ static void released_lease_is_deleted(void **state) {
     assert_ok(store_delete_lease(t->store, &bare, &t->fence, &support_error));
 }
 
-/* Shrinking watermarks. */
-
-/* Shrinks the watermarks in at most `at_most` steps. Returns the number of steps. */
-static int shrink(struct fixture *t, const char *shard_id, int at_most) {
-    _cleanup_(store_shrinking_deinit) struct store_shrinking shrinking = {0};
-    int steps = 0;
-    while (!shrinking.done && steps < at_most) {
-        assert_ok(store_shrink_watermarks(t->store, shard_id, &t->fence, &shrinking, &support_error));
-        steps++;
-    }
-    return steps;
-}
-
-static void shrinking_ends(void **state) {
-    struct fixture *t = support_fixture(state);
-    assert_int_equal(shrink(t, SHARD, 10), 1); /* there are no watermarks */
-}
-
 /* The source of the store. */
 
 static void belongs_to_its_first_source(void **state) {
@@ -377,25 +359,39 @@ static void cancelled_store_answers_at_once(void **state) {
 
 /* DynamoDB only. */
 
-/* The row's `attribute` in hexadecimal digits; "": none. */
-static void read_watermark(struct fixture *t, const char *user_id, const char *attribute, char out[96]) {
-    _cleanup_(aws_call_deinit) struct aws_call call = {.operation = "GetItem"};
+/* A call about the creator's row of Scores. `more`: members of the body, each with a comma before it. The
+ * reply is the caller's. */
+static json_t *call_on_score(struct fixture *t, const char *operation, const char *user_id,
+                             const char *more) {
+    _cleanup_(aws_call_deinit) struct aws_call call = {.operation = operation};
+    _cleanup_(mem_freep) char *body =
+        mem_printf("{\"TableName\":\"%s-Scores\",\"Key\":{\"userId\":{\"S\":\"%s\"},"
+                   "\"role\":{\"S\":\"creator\"}}%s}",
+                   t->stage, user_id, more);
     struct aws_client *client;
-    uint8_t bytes[40];
-    size_t length = 0;
-    char *body = mem_printf("{\"TableName\":\"%s-Scores\",\"ConsistentRead\":true,"
-                            "\"Key\":{\"userId\":{\"S\":\"%s\"},\"role\":{\"S\":\"creator\"}}}",
-                            t->stage, user_id);
     call.body = body;
     call.length = strlen(body);
     assert_ok(aws_client_new(&client, &aws_dynamodb, t->settings, NULL, &support_error));
     assert_int_equal(aws_client_call(client, &call, NULL), STATUS_OK);
-    dynamodb_get_b(json_object_get(call.reply, "Item"), attribute, bytes, sizeof bytes, &length);
+    aws_client_free(client);
+    return json_incref(call.reply);
+}
+
+/* NULL: none. */
+static json_t *read_item(struct fixture *t, const char *user_id) {
+    json_auto_t *reply = call_on_score(t, "GetItem", user_id, ",\"ConsistentRead\":true");
+    return json_incref(json_object_get(reply, "Item"));
+}
+
+/* The row's `attribute` in hexadecimal digits; "": none. */
+static void read_watermark(struct fixture *t, const char *user_id, const char *attribute, char out[96]) {
+    json_auto_t *item = read_item(t, user_id);
+    uint8_t bytes[40];
+    size_t length = 0;
+    dynamodb_get_b(item, attribute, bytes, sizeof bytes, &length);
     out[0] = '\0';
     for (size_t i = 0; i < length; i++)
         snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-    aws_client_free(client);
-    free(body);
 }
 
 static void assert_watermark(struct fixture *t, const char *user_id, const char *attribute,
@@ -421,71 +417,162 @@ static int64_t creator_score(struct fixture *t, const char *user_id) {
     return score;
 }
 
+/* Removing watermarks. */
+
 #define OTHER_SHARD "shardId-000000000012"
 
-static void shrunk_shard_is_not_counted(void **state) {
+enum { DAY_MS = LIMIT_CLEANUP_INTERVAL_MS };
+static const int64_t noon_ms = 1700000000000;
+
+/* How the removal waits: at once, for `ends_at` times. */
+struct pace {
+    struct fixture *t;
+    int waits, ends_at;
+    void (*meanwhile)(struct fixture *t);
+};
+
+static bool wait_not(void *data, int ms) {
+    struct pace *pace = data;
+    assert_in_range(ms, 1, LIMIT_CLEANUP_RETRY_MS);
+    if (pace->meanwhile)
+        pace->meanwhile(pace->t);
+    return ++pace->waits < pace->ends_at;
+}
+
+static enum status remove_paced(struct fixture *t, const char *shard_id, int64_t now_ms, struct pace *pace) {
+    const struct store_pacer pacer = {wait_not, pace, NULL};
+    pace->t = t;
+    return store_remove_watermarks(t->store, &shard_id, 1, now_ms, &pacer, &support_error);
+}
+
+static enum status remove_of(struct fixture *t, const char *shard_id, int64_t now_ms) {
+    struct pace pace = {.ends_at = 1000};
+    return remove_paced(t, shard_id, now_ms, &pace);
+}
+
+static void bind_store(struct fixture *t) {
+    static const struct store_source source = {"arn:aws:kinesis:x:1:stream/s", 5, ""};
+    uint8_t key[STORE_IDENTITY_KEY_BYTES];
+    assert_ok(store_bind(t->store, &source, key, &support_error));
+}
+
+static void removed_watermarks_are_those_of_the_shard(void **state) {
     struct fixture *t = support_fixture(state);
+    bind_store(t);
     assert_ok(count_one(t, SHARD, "Ann", 1));
     assert_ok(count_one(t, OTHER_SHARD, "Ann", 300));
     assert_ok(count_one(t, OTHER_SHARD, "Bob", 300));
-    shrink(t, SHARD, 10);
-    assert_watermark(t, "Ann", "at0", "ff");
+    support_fault(t, FAULT_NONE, NULL, 0, 0);
+    assert_ok(remove_of(t, SHARD, noon_ms));
+    assert_int_equal(atomic_load(&t->faulty.sent), 3); /* the claim, a page, a row */
+    assert_watermark(t, "Ann", "at0", "");
     assert_watermark(t, "Ann", "at12", "02012c");
-    assert_watermark(t, "Bob", "at0", "");     /* none is created */
-    assert_ok(count_one(t, SHARD, "Ann", 99)); /* of a worker that lost its lease unnoticed */
-    assert_watermark(t, "Ann", "at0", "ff");
     assert_int_equal(creator_score(t, "Ann"), 2);
-    assert_ok(count_one(t, OTHER_SHARD, "Ann", 301));
-    assert_int_equal(creator_score(t, "Ann"), 3);
+    assert_ok(count_one(t, OTHER_SHARD, "Ann", 300)); /* counted already */
+    assert_int_equal(creator_score(t, "Ann"), 2);
 }
 
-static int count_shrunk(struct fixture *t, int n_users) {
-    int n = 0;
-    for (int i = 0; i < n_users; i++) {
-        char user[16], found[96];
-        snprintf(user, sizeof user, "u%d", i);
-        read_watermark(t, user, "at0", found);
-        n += strcmp(found, "ff") == 0;
-    }
-    return n;
-}
-
-static void shrinking_is_paged_and_resumed(void **state) {
-    enum { USERS = LIMIT_SHRINK_ROWS * 2 + 10 };
+static void removal_is_once_a_day(void **state) {
     struct fixture *t = support_fixture(state);
-    for (int i = 0; i < USERS; i++) {
-        char user[16];
-        snprintf(user, sizeof user, "u%d", i);
-        assert_ok(count_one(t, SHARD, user, 1));
-    }
-    assert_int_equal(shrink(t, SHARD, 1), 1);
-    int shrunk = count_shrunk(t, USERS);
-    assert_in_range(shrunk, 1, LIMIT_SHRINK_ROWS);
-
-    support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 7, 20); /* retried by the client */
-    assert_in_range(shrink(t, SHARD, 10), 3, 4);
-    support_no_faults(t);
-    assert_int_equal(count_shrunk(t, USERS), USERS);
-    support_fault(t, FAULT_NONE, "UpdateItem", 0, 0);
-    shrink(t, SHARD, 10);
-    assert_in_range(atomic_load(&t->faulty.sent), 3, 4); /* it read the pages and wrote nothing */
-}
-
-static void failed_page_is_shrunk_again(void **state) {
-    struct fixture *t = support_fixture(state);
-    _cleanup_(store_shrinking_deinit) struct store_shrinking shrinking = {0};
+    assert_int_equal(remove_of(t, SHARD, noon_ms), STATUS_CONFLICT); /* a store of nobody */
+    bind_store(t);
     assert_ok(count_one(t, SHARD, "Ann", 1));
-    support_fault(t, FAULT_REFUSE, "UpdateItem", 0, -1);
-    assert_int_equal(store_shrink_watermarks(t->store, SHARD, &t->fence, &shrinking, &support_error),
-                     STATUS_RETRY);
-    assert_false(shrinking.done);
-    support_no_faults(t);
-    assert_ok(store_shrink_watermarks(t->store, SHARD, &t->fence, &shrinking, &support_error));
-    assert_watermark(t, "Ann", "at0", "ff");
-    fence_shut(&t->fence);
-    struct store_shrinking again = {0};
-    assert_int_equal(store_shrink_watermarks(t->store, SHARD, &t->fence, &again, &support_error),
-                     STATUS_FAILED);
+    assert_ok(remove_of(t, OTHER_SHARD, noon_ms));
+    assert_int_equal(remove_of(t, SHARD, noon_ms), STATUS_CONFLICT);
+    assert_int_equal(remove_of(t, SHARD, noon_ms + DAY_MS - 1), STATUS_CONFLICT);
+    assert_watermark(t, "Ann", "at0", "0101");
+    assert_ok(remove_of(t, SHARD, noon_ms + DAY_MS));
+    assert_watermark(t, "Ann", "at0", "");
+    assert_ok(remove_of(t, SHARD, noon_ms)); /* the last time is a day ahead: a wrong clock wrote it */
+}
+
+static void row_of_many_shards_loses_all_their_watermarks(void **state) {
+    enum { SHARDS = 1000 };
+    struct fixture *t = support_fixture(state);
+    static char ids[SHARDS][32];
+    const char *shard_ids[SHARDS];
+    struct pace pace = {.ends_at = 1000};
+    const struct store_pacer pacer = {wait_not, &pace, NULL};
+    bind_store(t);
+    for (int i = 0; i < SHARDS; i++) {
+        snprintf(ids[i], sizeof *ids, "shardId-%012d", i);
+        shard_ids[i] = ids[i];
+        assert_ok(count_one(t, ids[i], "Ann", 1));
+    }
+    json_auto_t *full = read_item(t, "Ann");
+    assert_int_equal(json_object_size(full), 5 + SHARDS);
+    support_fault(t, FAULT_NONE, NULL, 0, 0);
+    assert_ok(store_remove_watermarks(t->store, shard_ids, SHARDS, noon_ms, &pacer, &support_error));
+    assert_int_equal(atomic_load(&t->faulty.sent), 2 + SHARDS / LIMIT_CLEANUP_NAMES);
+    json_auto_t *bare = read_item(t, "Ann");
+    assert_int_equal(json_object_size(bare), 5); /* userId, role, score, updated, updatedBy */
+    assert_int_equal(creator_score(t, "Ann"), SHARDS);
+}
+
+static void let_ann_expire(struct fixture *t) {
+    json_decref(call_on_score(t, "UpdateItem", "Ann",
+                              ",\"UpdateExpression\":\"SET #e = :e\",\"ExpressionAttributeNames\":{\"#e\":"
+                              "\"expires\"},\"ExpressionAttributeValues\":{\":e\":{\"N\":\"1\"}}"));
+}
+
+static void row_that_expires_keeps_its_watermarks(void **state) {
+    struct fixture *t = support_fixture(state);
+    bind_store(t);
+    assert_ok(count_one(t, SHARD, "Ann", 1));
+    let_ann_expire(t);
+    assert_ok(remove_of(t, SHARD, noon_ms));
+    assert_watermark(t, "Ann", "at0", "0101");
+}
+
+static void delete_ann(struct fixture *t) {
+    json_decref(call_on_score(t, "DeleteItem", "Ann", ""));
+}
+
+/* The first write is refused often enough that the client gives up. */
+static void removal_is_tried_again(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct pace pace = {.ends_at = 1000};
+    bind_store(t);
+    assert_ok(count_one(t, SHARD, "Ann", 1));
+    support_fault(t, FAULT_REFUSE, "UpdateItem", 1, 4);
+    assert_ok(remove_paced(t, SHARD, noon_ms, &pace));
+    assert_in_range(pace.waits, 1, 2);
+    assert_watermark(t, "Ann", "at0", "");
+    support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 1, 1); /* sent again by the client */
+    assert_ok(count_one(t, SHARD, "Ann", 1));
+    support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 1, 1);
+    assert_ok(remove_of(t, SHARD, noon_ms + DAY_MS));
+    assert_watermark(t, "Ann", "at0", "");
+}
+
+static void removal_makes_no_row(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct pace pace = {.ends_at = 1000, .meanwhile = delete_ann};
+    bind_store(t);
+    assert_ok(count_one(t, SHARD, "Ann", 1));
+    support_fault(t, FAULT_REFUSE, "UpdateItem", 1, 4);
+    assert_ok(remove_paced(t, SHARD, noon_ms, &pace));
+    json_auto_t *row = read_item(t, "Ann");
+    assert_null(row);
+}
+
+static void removal_ends_when_it_is_stopped(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct pace pace = {.ends_at = 1};
+    bind_store(t);
+    assert_ok(count_one(t, SHARD, "Ann", 1));
+    support_fault(t, FAULT_REFUSE, "UpdateItem", 1, -1);
+    assert_int_equal(remove_paced(t, SHARD, noon_ms, &pace), STATUS_RETRY);
+    assert_int_equal(pace.waits, 1);
+}
+
+static void removal_ends_when_the_store_never_answers(void **state) {
+    struct fixture *t = support_fixture(state);
+    struct pace pace = {.ends_at = 1000};
+    bind_store(t);
+    support_fault(t, FAULT_REFUSE, "Scan", 0, -1);
+    assert_int_equal(remove_paced(t, SHARD, noon_ms, &pace), STATUS_RETRY);
+    assert_int_equal(pace.waits, LIMIT_CLEANUP_ROUNDS);
 }
 
 /* SQLite only. */
@@ -623,7 +710,6 @@ static void readers_do_not_wait(void **state) {
         test("a lease is not written once its fence is shut", lease_is_fenced),                              \
         test("a lease is deleted only as it was read", lease_is_deleted_only_as_it_was_read),                \
         test("a lease without an owner can be deleted", released_lease_is_deleted),                          \
-        test("shrinking the watermarks of a shard ends", shrinking_ends),                                    \
         test("a store belongs to its first source, and names both sides to another",                         \
              belongs_to_its_first_source),                                                                   \
         test("a source under a name of an older program is the same, and is renamed", renames_its_source),   \
@@ -635,12 +721,17 @@ int main(void) {
     const struct CMUnitTest dynamodb[] = {
         CONTRACT(support_test) /* Its batches are no transactions: */
         support_test("a score counts each position once", score_counts_each_position_once),
-        support_test("no record of a shrunk shard is counted, and its watermarks take a byte",
-                     shrunk_shard_is_not_counted),
-        support_test("watermarks are shrunk page by page, and after a crash from the last page on",
-                     shrinking_is_paged_and_resumed),
-        support_test("a page of watermarks that could not be written is shrunk at the next call",
-                     failed_page_is_shrunk_again),
+        support_test("removed watermarks are those of the shard, in one write a row",
+                     removed_watermarks_are_those_of_the_shard),
+        support_test("watermarks are removed at most once a day", removal_is_once_a_day),
+        support_test("a row of 1,000 shards loses all their watermarks",
+                     row_of_many_shards_loses_all_their_watermarks),
+        support_test("a row that expires keeps its watermarks", row_that_expires_keeps_its_watermarks),
+        support_test("a removal that fails for now is tried again", removal_is_tried_again),
+        support_test("a removal makes no row that was deleted", removal_makes_no_row),
+        support_test("a removal ends when it is stopped", removal_ends_when_it_is_stopped),
+        support_test("a removal ends when the store never answers",
+                     removal_ends_when_the_store_never_answers),
     };
     const struct CMUnitTest sqlite[] = {
         CONTRACT(support_test_sqlite) /* It is a file: */

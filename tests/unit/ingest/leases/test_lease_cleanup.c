@@ -1,185 +1,257 @@
-/* The cleanup of an obsolete shard, in a real DynamoDB. */
+/* The cleanup of shards that are long gone, in a real DynamoDB. */
 #include "ingest/leases/lease_cleanup.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
 #include "tests/unit/support/store.h"
 
-#define SHARD "shardId-000000000001"
+#define FIRST "shardId-000000000001"
+#define SECOND "shardId-000000000002"
 
-enum { FAILOVER_MS = 6000, SHORT_FAILOVER_MS = 800, PATIENCE_MS = 30000 };
+enum { PATIENCE_MS = 30000, DAY_MS = LIMIT_CLEANUP_INTERVAL_MS };
 
-static const char run_id[LEASE_RUN_ID_SIZE] = "0123456789abcdef";
+static const int64_t noon_ms = 1700000000000;
 
-static struct store_lease row(struct fixture *t) {
-    struct store_lease *leases, found = {0};
-    size_t n;
-    assert_ok(store_read_leases(t->store, true, &leases, &n, &support_error));
-    if (n)
-        found = leases[0];
-    free(leases);
-    return found;
+struct cleanup {
+    struct fixture *t;
+    struct service_clock *clock;
+    struct lease_cleanup *cleanup;
+};
+
+/* By its service it is noon. `clock` NULL: the service has not answered yet. */
+static struct service_clock *clock_at_noon(void) {
+    struct service_clock *clock = service_clock_new(true);
+    const struct clock_reading now = clock_read();
+    service_clock_teach(clock, noon_ms, &now, &now);
+    return clock;
 }
 
-static struct store_lease make_row(struct fixture *t) {
-    struct store_lease ended = {
-        .shard_id = SHARD, .counter = 7, .checkpoint = LEASE_SHARD_END, .as_of_ms = -1};
+/* First, because a store with leases is bound to no source. */
+static void start(struct cleanup *c, struct fixture *t, struct service_clock *clock) {
+    static const struct store_source source = {"arn:aws:kinesis:x:1:stream/s", 5, ""};
+    uint8_t key[STORE_IDENTITY_KEY_BYTES];
+    assert_ok(store_bind(t->store, &source, key, &support_error));
+    *c = (struct cleanup){t, clock, lease_cleanup_start(t->store, clock)};
+}
+
+static void stop(struct cleanup *c) {
+    lease_cleanup_free(c->cleanup);
+    service_clock_free(c->clock);
+}
+
+#define CLEANUP(t, clock)                                                                                    \
+    _cleanup_(stop) struct cleanup c;                                                                        \
+    start(&c, t, clock)
+
+static struct store_lease make_row(struct fixture *t, const char *shard_id, int64_t ended_at_ms) {
+    struct store_lease ended = {.counter = 7, .checkpoint = LEASE_SHARD_END, .as_of_ms = -1};
+    strcpy(ended.shard_id, shard_id);
+    ended.ended_at_ms = ended_at_ms;
     assert_ok(store_create_lease(t->store, &ended, &support_error));
     return ended;
 }
 
-/* Writes scores that have a watermark of the shard. */
-static void make_scores(struct fixture *t, int n) {
+/* The lease; without a shard id if there is none. */
+static struct store_lease row(struct fixture *t, const char *shard_id) {
+    _cleanup_(mem_freep) struct store_lease *leases = NULL;
+    size_t n;
+    assert_ok(store_read_leases(t->store, true, &leases, &n, &support_error));
+    const struct store_lease *found = lease_find(leases, n, shard_id);
+    return found ? *found : (struct store_lease){0};
+}
+
+static bool is_gone(struct fixture *t, const char *shard_id) {
+    return !*row(t, shard_id).shard_id;
+}
+
+static void await_free(const struct cleanup *c) {
+    int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
+    while (!lease_cleanup_is_free(c->cleanup))
+        assert_true(clock_boot_ms() < until_ms);
+}
+
+/* Offers them and waits until the cleanup is done with them. */
+static void offer(const struct cleanup *c, const struct store_lease *leases, size_t n) {
+    lease_cleanup_offer(c->cleanup, mem_dup(leases, n * sizeof *leases), n);
+    await_free(c);
+}
+
+static void await_sent(const struct fixture *t, int n) {
+    int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
+    while (atomic_load(&t->faulty.sent) < n)
+        assert_true(clock_boot_ms() < until_ms);
+}
+
+static void count_one(struct fixture *t, const char *shard_id, const char *user_id) {
     const struct position position = position_from_u64(1);
-    for (int i = 0; i < n; i++) {
-        char user[16];
-        snprintf(user, sizeof user, "u%d", i);
-        const struct store_score_write write = {ROLE_CREATOR, user, &position, 1, 1, "w/web/9/Cid"};
-        const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};
-        assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
-    }
+    const struct store_score_write write = {ROLE_CREATOR, user_id, &position, 1, 1, "w/web/9/Cid"};
+    const struct store_batch batch = {.shard_id = shard_id, .scores = &write, .n_scores = 1};
+    assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
 }
 
-/* The number of writes that a complete cleanup still needs. */
-static int writes_left(struct fixture *t) {
-    struct store_shrinking shrinking = {0};
-    int scans = 0;
+static int64_t score(struct fixture *t, const char *user_id) {
+    struct store_score scores[ROLES];
+    assert_ok(store_read_scores(t->store, user_id, 0, scores, &support_error));
+    int64_t score = scores[ROLE_CREATOR].score;
+    store_score_deinit(&scores[ROLE_CREATOR]);
+    store_score_deinit(&scores[ROLE_PHOTOGRAPHER]);
+    return score;
+}
+
+/* Whether Ann's row has a watermark of the shard: without one, a record is counted again. */
+static bool has_watermark(struct fixture *t, const char *shard_id) {
+    int64_t before = score(t, "Ann");
+    count_one(t, shard_id, "Ann");
+    return score(t, "Ann") == before;
+}
+
+static void watermarks_are_removed_a_day_after_the_end(void **state) {
+    struct fixture *t = support_fixture(state);
+    CLEANUP(t, clock_at_noon());
+    const struct store_lease leases[] = {make_row(t, FIRST, noon_ms - DAY_MS),
+                                         make_row(t, SECOND, noon_ms - DAY_MS + PATIENCE_MS)};
+    count_one(t, FIRST, "Ann");
+    count_one(t, SECOND, "Ann");
+    offer(&c, leases, 2);
+    assert_true(is_gone(t, FIRST));
+    assert_false(has_watermark(t, FIRST));
+    assert_false(is_gone(t, SECOND));
+    assert_true(has_watermark(t, SECOND));
+}
+
+static void day_begins_when_the_end_is_first_seen(void **state) {
+    struct fixture *t = support_fixture(state);
+    CLEANUP(t, clock_at_noon());
+    const struct store_lease lease = make_row(t, FIRST, 0);
+    count_one(t, FIRST, "Ann");
+    offer(&c, &lease, 1);
+    assert_in_range(row(t, FIRST).ended_at_ms, noon_ms, noon_ms + PATIENCE_MS);
+    assert_int_equal(row(t, FIRST).checkpoint, LEASE_SHARD_END);
+    assert_true(has_watermark(t, FIRST));
+    offer(&c, &lease, 1); /* as another worker has read it: it was written since */
+    assert_int_equal(row(t, FIRST).counter, 8);
+}
+
+static void without_the_services_time_nothing_is_removed(void **state) {
+    struct fixture *t = support_fixture(state);
+    CLEANUP(t, service_clock_new(true));
+    const struct store_lease leases[] = {make_row(t, FIRST, 1), make_row(t, SECOND, 0)};
+    count_one(t, FIRST, "Ann");
+    offer(&c, leases, 2);
+    assert_true(has_watermark(t, FIRST));
+    assert_int_equal(row(t, SECOND).ended_at_ms, 0);
+}
+
+static void our_own_clock_is_not_the_services(void **state) {
+    struct fixture *t = support_fixture(state);
+    CLEANUP(t, service_clock_new(false));
+    const struct store_lease lease = make_row(t, FIRST, 1);
+    count_one(t, FIRST, "Ann");
+    offer(&c, &lease, 1);
+    assert_true(has_watermark(t, FIRST));
+}
+
+static void one_scan_serves_many_shards(void **state) {
+    enum { SHARDS = 40, USERS = 10 };
+    struct fixture *t = support_fixture(state);
+    CLEANUP(t, clock_at_noon());
+    struct store_lease leases[SHARDS];
+    for (int i = 0; i < SHARDS; i++) {
+        char shard_id[32], user[16];
+        snprintf(shard_id, sizeof shard_id, "shardId-%012d", i);
+        leases[i] = make_row(t, shard_id, 1);
+        for (int j = 0; j < USERS; j++) {
+            snprintf(user, sizeof user, "u%d", j);
+            count_one(t, shard_id, user);
+        }
+    }
     support_fault(t, FAULT_NONE, NULL, 0, 0);
-    for (; !shrinking.done; scans++)
-        assert_ok(store_shrink_watermarks(t->store, SHARD, &t->fence, &shrinking, &support_error));
-    return atomic_load(&t->faulty.sent) - scans;
+    offer(&c, leases, SHARDS);
+    assert_int_equal(atomic_load(&t->faulty.sent), 1 + 1 + USERS + SHARDS); /* claim, page, rows, leases */
+    assert_true(is_gone(t, leases[0].shard_id) && is_gone(t, leases[SHARDS - 1].shard_id));
 }
 
-static struct lease_cleanup *start(struct fixture *t, int failover_ms, int pause_ms) {
-    const struct lease_cleanup_options options = {t->store, "ann", run_id, failover_ms, pause_ms};
-    return lease_cleanup_start(&options);
+static void worker_that_is_not_the_first_of_the_day_removes_nothing(void **state) {
+    struct fixture *t = support_fixture(state);
+    CLEANUP(t, clock_at_noon());
+    const struct store_lease leases[] = {make_row(t, FIRST, 1), make_row(t, SECOND, 1)};
+    count_one(t, SECOND, "Ann");
+    offer(&c, leases, 1);
+    support_fault(t, FAULT_NONE, NULL, 0, 0);
+    lease_cleanup_offer(c.cleanup, mem_dup(&leases[1], sizeof *leases), 1);
+    await_sent(t, 1); /* the claim, which is refused */
+    lease_cleanup_free(c.cleanup);
+    c.cleanup = NULL;
+    assert_int_equal(atomic_load(&t->faulty.sent), 1);
+    assert_true(has_watermark(t, SECOND));
+    assert_false(is_gone(t, SECOND));
 }
 
-static void cleanup_freep(struct lease_cleanup **j) {
-    lease_cleanup_free(*j);
+static void refuse_scans(struct fixture *t) {
+    support_fault(t, FAULT_REFUSE, "Scan", 0, -1);
+    t->faulty.in_body = "Scores";
 }
 
-#define CLEANUP(t, pause_ms)                                                                                 \
-    _cleanup_(cleanup_freep) struct lease_cleanup *j = start(t, FAILOVER_MS, pause_ms)
-
-static bool is_gone(const struct store_lease *lease) {
-    return !*lease->shard_id;
-}
-
-static bool is_anns(const struct store_lease *lease) {
-    return strcmp(lease->owner, "ann") == 0;
-}
-
-static void await_row(struct fixture *t, bool (*condition)(const struct store_lease *)) {
+static void await_scan_refused(const struct fixture *t) {
     int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
-    for (struct store_lease lease = row(t); !condition(&lease); lease = row(t))
+    while (atomic_load(&t->faulty.times) == 1 << 30)
         assert_true(clock_boot_ms() < until_ms);
 }
 
-static void await_idle(struct lease_cleanup *j, const struct store_lease *lease) {
-    int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
-    while (!lease_cleanup_offer(j, lease))
-        assert_true(clock_boot_ms() < until_ms);
-}
-
-static void watermarks_are_shrunk_then_the_lease_is_deleted(void **state) {
+static void lease_is_kept_until_the_watermarks_are_removed(void **state) {
     struct fixture *t = support_fixture(state);
-    struct store_lease lease = make_row(t);
-    make_scores(t, 3);
-    CLEANUP(t, 1);
-    assert_true(lease_cleanup_offer(j, &lease));
-    await_row(t, is_gone);
-    assert_int_equal(writes_left(t), 0);
-}
-
-static bool is_anns_and_renewed(const struct store_lease *lease) {
-    return is_anns(lease) && lease->counter > 8; /* 8: taken */
-}
-
-/* Renewed before the second step, and not at its end before the third. */
-static void lease_is_renewed_meanwhile(void **state) {
-    struct fixture *t = support_fixture(state);
-    struct store_lease lease = make_row(t);
-    make_scores(t, 2 * LIMIT_SHRINK_ROWS + 1);
-    _cleanup_(cleanup_freep) struct lease_cleanup *j = start(t, FAILOVER_MS, FAILOVER_MS / 2);
-    assert_true(lease_cleanup_offer(j, &lease));
-    await_row(t, is_anns_and_renewed);
-}
-
-static void one_lease_is_accepted_at_a_time(void **state) {
-    struct fixture *t = support_fixture(state);
-    struct store_lease lease = make_row(t);
-    make_scores(t, LIMIT_SHRINK_ROWS + 1);
-    CLEANUP(t, 60000);
-    assert_true(lease_cleanup_offer(j, &lease));
-    await_row(t, is_anns);
-    assert_false(lease_cleanup_offer(j, &lease));
-}
-
-static void stopped_cleanup_releases_the_lease(void **state) {
-    struct fixture *t = support_fixture(state);
-    struct store_lease lease = make_row(t);
-    make_scores(t, LIMIT_SHRINK_ROWS + 1);
+    struct store_lease lease;
     {
-        CLEANUP(t, 60000);
-        assert_true(lease_cleanup_offer(j, &lease));
-        await_row(t, is_anns);
-    }
-    lease = row(t);
-    assert_string_equal(lease.owner, "");
-    assert_int_equal(lease.checkpoint, LEASE_SHARD_END);
-    CLEANUP(t, 1); /* the next one finishes it */
-    assert_true(lease_cleanup_offer(j, &lease));
-    await_row(t, is_gone);
-    assert_int_equal(writes_left(t), 0);
-}
-
-static void lease_of_another_worker_is_not_touched(void **state) {
-    struct fixture *t = support_fixture(state);
-    struct store_lease lease = make_row(t), found;
-    const struct store_lease taken = lease_taken(&lease, "bob", "ffffffffffffffffffffffffffffffff");
-    make_scores(t, 1);
-    assert_ok(store_update_lease(t->store, &lease, &taken, NULL, &found, &support_error));
-    {
-        CLEANUP(t, 1);
-        assert_true(lease_cleanup_offer(j, &lease));
-        await_idle(j, &lease); /* offers the lease once more: the first cleanup has ended then, so its writes
-                                  can be counted */
-    }
-    assert_string_equal(row(t).owner, "bob");
-    assert_int_equal(writes_left(t), 1);
-}
-
-/* Nothing is deleted until the lease expires. After that the cleanup accepts leases again. */
-static void failed_cleanup_deletes_nothing(void **state) {
-    struct fixture *t = support_fixture(state);
-    struct store_lease lease = make_row(t);
-    make_scores(t, 1);
-    support_fault(t, FAULT_REFUSE, NULL, 1, -1); /* the lease can be taken, and then not even be renewed */
-    _cleanup_(cleanup_freep) struct lease_cleanup *j = start(t, SHORT_FAILOVER_MS, 20);
-    assert_true(lease_cleanup_offer(j, &lease));
-    await_row(t, is_anns);
-    int64_t until_ms = clock_boot_ms() + 4 * SHORT_FAILOVER_MS;
-    while (clock_boot_ms() < until_ms)
-        assert_false(lease_cleanup_offer(j, &lease));
+        CLEANUP(t, clock_at_noon());
+        lease = make_row(t, FIRST, 1);
+        count_one(t, FIRST, "Ann");
+        refuse_scans(t);
+        lease_cleanup_offer(c.cleanup, mem_dup(&lease, sizeof lease), 1);
+        await_scan_refused(t);
+        assert_false(lease_cleanup_is_free(c.cleanup)); /* it tries on */
+    }                                                   /* a stop does not wait for that */
     support_no_faults(t);
-    assert_string_equal(row(t).shard_id, SHARD);
-    assert_int_equal(writes_left(t), 1);
+    assert_false(is_gone(t, FIRST));
+    assert_true(has_watermark(t, FIRST));
+}
+
+static void lease_that_was_written_since_is_kept(void **state) {
+    struct fixture *t = support_fixture(state);
+    CLEANUP(t, clock_at_noon());
+    struct store_lease lease = make_row(t, FIRST, 1), found;
+    const struct store_lease renewed = lease_renewed(&lease);
+    assert_ok(store_update_lease(t->store, &lease, &renewed, NULL, &found, &support_error));
+    offer(&c, &lease, 1);
+    assert_false(is_gone(t, FIRST));
+}
+
+static void without_watermarks_leases_are_deleted_at_once(void **state) {
+    struct fixture *t = support_fixture(state);
+    CLEANUP(t, service_clock_new(true));
+    const struct store_lease lease = make_row(t, FIRST, 0);
+    offer(&c, &lease, 1);
+    assert_true(is_gone(t, FIRST));
 }
 
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
-        support_test("the cleanup shrinks the watermarks, then deletes the lease",
-                     watermarks_are_shrunk_then_the_lease_is_deleted),
-        support_test("the cleanup renews its lease while it works", lease_is_renewed_meanwhile),
-        support_test("the cleanup accepts one lease at a time", one_lease_is_accepted_at_a_time),
-        support_test("a cleanup that is stopped releases the lease, and the next one finishes",
-                     stopped_cleanup_releases_the_lease),
-        support_test("the cleanup does not touch a lease that another worker took",
-                     lease_of_another_worker_is_not_touched),
-        support_test("a lease whose watermarks could not be shrunk is not deleted",
-                     failed_cleanup_deletes_nothing),
+        support_test("watermarks and lease are removed a day after the shard's end",
+                     watermarks_are_removed_a_day_after_the_end),
+        support_test("without a time of the end the day begins when it is first seen",
+                     day_begins_when_the_end_is_first_seen),
+        support_test("nothing is removed before the service's time is known",
+                     without_the_services_time_nothing_is_removed),
+        support_test("nothing is removed by our own clock", our_own_clock_is_not_the_services),
+        support_test("one scan, and one write a row, serve 40 shards", one_scan_serves_many_shards),
+        support_test("a worker that is not the first of the day removes nothing",
+                     worker_that_is_not_the_first_of_the_day_removes_nothing),
+        support_test("a lease is kept until its shard's watermarks are removed",
+                     lease_is_kept_until_the_watermarks_are_removed),
+        support_test("a lease that was written since it was read is kept",
+                     lease_that_was_written_since_is_kept),
+        support_test_sqlite("without watermarks leases are deleted at once",
+                            without_watermarks_leases_are_deleted_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

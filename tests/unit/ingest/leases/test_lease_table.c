@@ -63,6 +63,12 @@ static enum status read_torn(struct store *store, bool consistent, struct store_
     return status;
 }
 
+static enum status remove_none(struct store *store, const char *const shard_ids[], size_t n, int64_t now_ms,
+                               const struct store_pacer *pacer, struct error *e) {
+    (void)store, (void)shard_ids, (void)n, (void)now_ms, (void)pacer, (void)e;
+    return STATUS_OK;
+}
+
 static void tear(struct store *store, const char *missed) {
     torn.real = store->ops->read_leases == read_torn ? torn.real : store->ops;
     torn.ops = *torn.real;
@@ -336,10 +342,14 @@ static void listed_shard_without_a_lease_is_settled_by_a_consistent_scan(void **
 
 /* Obsolete shards. */
 
-static const char *next_obsolete(struct scene *s) {
-    size_t from = 0;
-    const struct store_lease *past = lease_table_next_obsolete(&s->table, &from);
-    return past ? past->shard_id : NULL;
+/* The only one for the cleanup; NULL: none. */
+static const char *for_cleanup(struct scene *s) {
+    static char shard_id[LIMIT_SHARD_ID_BYTES + 1];
+    _cleanup_(mem_freep) struct store_lease *leases = NULL;
+    size_t n = lease_table_for_cleanup(&s->table, &leases);
+    assert_true(n <= 1);
+    strcpy(shard_id, n ? leases[0].shard_id : "");
+    return n ? shard_id : NULL;
 }
 
 static void shard_is_obsolete_when_two_listings_lack_it(void **state) {
@@ -349,14 +359,14 @@ static void shard_is_obsolete_when_two_listings_lack_it(void **state) {
     put(&s, "1", LEASE_SHARD_END, 1);
     put(&s, "2", LEASE_AT_POSITION, 1);
     put(&s, "3", LEASE_AT_POSITION, 1);
-    assert_null(next_obsolete(&s));
+    assert_null(for_cleanup(&s));
     list(&s, 1);
-    assert_null(next_obsolete(&s));
+    assert_null(for_cleanup(&s));
     list(&s, 0);
     list(&s, 1);
-    assert_null(next_obsolete(&s));
+    assert_null(for_cleanup(&s));
     list(&s, 1);
-    assert_string_equal(next_obsolete(&s), "1");
+    assert_string_equal(for_cleanup(&s), "1");
 }
 
 static void shard_held_by_another_worker_is_not_obsolete(void **state) {
@@ -372,7 +382,20 @@ static void shard_held_by_another_worker_is_not_obsolete(void **state) {
     look(&s);
     list(&s, 1);
     list(&s, 1);
-    assert_null(next_obsolete(&s));
+    assert_null(for_cleanup(&s));
+}
+
+static void shard_without_the_time_of_its_end_is_for_the_cleanup_where_there_are_watermarks(void **state) {
+    SCENE(.checkpoint = LEASE_TRIM_HORIZON);
+    list(&s, 0);
+    look(&s);
+    put(&s, "1", LEASE_SHARD_END, 1);
+    assert_null(for_cleanup(&s));
+    tear(s.t->store, NULL);
+    torn.ops.remove_watermarks = remove_none;
+    assert_string_equal(for_cleanup(&s), "1");
+    s.table.leases[0].ended_at_ms = 1;
+    assert_null(for_cleanup(&s));
 }
 
 /* Freshness. */
@@ -481,6 +504,8 @@ int main(void) {
                             shard_is_obsolete_when_two_listings_lack_it),
         support_test_sqlite("a shard whose lease another worker holds is not obsolete",
                             shard_held_by_another_worker_is_not_obsolete),
+        support_test_sqlite("an end without its time is for the cleanup, where there are watermarks",
+                            shard_without_the_time_of_its_end_is_for_the_cleanup_where_there_are_watermarks),
         support_test_sqlite("a child without an as-of has the as-of of its parents",
                             child_has_the_as_of_of_its_parents),
         support_test_sqlite("a scan that shows an end without a child is not believed",
