@@ -156,7 +156,7 @@
 
 /* Bytes of records in memory over all shards (base/memory_budget.h): more than the largest reply, 10 MB of
  * data, takes: it arrives as 14 MB of JSON, which is held as text in a buffer that doubled, and parsed. */
-#define LIMIT_INFLIGHT_BYTES (64u << 20)
+#define LIMIT_INFLIGHT_BYTES (48u << 20)
 #define LIMIT_KEPT_BLOCK_BYTES (128 << 10) /* larger ones go back to the system when freed */
 #define LIMIT_ARENAS 4 /* of the allocator, or one for each processor: each keeps free memory */
 
