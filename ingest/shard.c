@@ -169,7 +169,7 @@ static void turn(struct shard *s) {
     pulse_beat(&s->pulse, clock_boot_ms());
 }
 
-/* The lease was lost, or the program ends: the coordinator reports that. */
+/* The lease was lost, or the program ends: the lease keeper reports that. */
 static bool is_lease_trouble(const struct error *e) {
     return strcmp(e->code, AWS_ERROR_FENCE_SHUT) == 0 || strcmp(e->code, AWS_ERROR_CANCELLED) == 0 ||
            strcmp(e->code, "LeaseLost") == 0;
@@ -403,7 +403,8 @@ static void *shard_run(void *data) {
         settle_rest(s);
     pulse_unwatch(&s->pulse);
     report_flag(s, &s->report.finished);
-    prefetch_end(s->prefetch); /* may wait for a last call; the coordinator, which must not, does not do it */
+    prefetch_end(
+        s->prefetch); /* may wait for a last call; the lease keeper, which must not, does not do it */
     report_flag(s, &s->report.thread_ended);
     return NULL;
 }
