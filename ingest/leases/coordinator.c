@@ -63,6 +63,7 @@ struct coordinator {
     struct lease_cleanup *cleanup;
     struct lease_table table;
     struct look_schedule schedule;
+    size_t share; /* of the leases, by the last look; at least 1 */
     bool is_calm; /* taker.h, by the last look */
     int64_t next_refresh_ms;
 };
@@ -88,9 +89,8 @@ static void raise_trouble(struct coordinator *c, const char *name, const struct 
         log_write(LOG_LEVEL_WARN, LOG_FIELDS("error", e->code, "requestId", e->request_id), "%s", e->message);
 }
 
-/* Thread-safe, as long as the listing does not change. */
+/* Thread-safe, as long as the share does not change. */
 static void hold(struct coordinator *c, const struct store_lease *lease, int64_t sent_boot_ms) {
-    size_t n_shards = c->table.listing.n ? c->table.listing.n : 1;
     const struct held_lease_context context = {
         .shard =
             {
@@ -102,9 +102,9 @@ static void hold(struct coordinator *c, const struct store_lease *lease, int64_t
                 .listener = c->parts.listener,
                 .budget = c->budget,
                 .batch_records = c->options.batch_records,
-                .batch_bytes = LIMIT_BATCHES_BYTES / n_shards,
+                .batch_bytes = LIMIT_BATCHES_BYTES / c->share,
                 .batch_window_ms = c->options.batch_window_ms,
-                .cache_bytes = LIMIT_CONTRIBUTION_CACHE_BYTES / n_shards,
+                .cache_bytes = LIMIT_CONTRIBUTION_CACHE_BYTES / c->share,
             },
         .failover_ms = c->options.failover_ms,
         .stuck_ms = LIMIT_SHARD_STUCK_MS,
@@ -243,6 +243,7 @@ static void take_share(struct coordinator *c) {
     taker_decide(&input, &plan);
     metrics_set(METRICS_SERIES(&workers_family, NULL), (int64_t)plan.workers);
     report_unread(c, plan.unread);
+    c->share = plan.target ? plan.target : 1;
     c->is_calm = plan.is_calm;
     if (plan.yields)
         yield_to_namesake(c);
