@@ -96,7 +96,7 @@ static void join_line(struct budget *b, struct budget_claim *claim) {
 }
 
 static bool may_begin(const struct budget *b, const struct budget_claim *claim) {
-    bool is_alone = b->held == 0 && !b->under_way;
+    bool is_alone = !b->under_way && b->held < b->limit;
     return is_alone || b->held + b->expected + claim->expected <= b->limit;
 }
 

@@ -5,7 +5,8 @@
  * become. What a request might bring is not counted: a reply that hangs costs the others nothing.
  *
  * A reply begins when what is held, what the replies under way are still expected to bring, and what it is
- * expected to bring itself are within the limit; or if nothing is held and none is under way. First come,
+ * expected to bring itself are within the limit; or if none is under way and what is held is below it: what
+ * parts in trouble hold for long keeps no large reply, and so none behind it, from beginning. First come,
  * first served: so a dozen replies begin when memory becomes free, and not all that wait. An expectation is
  * no bound: it delays only the beginning of others.
  *

@@ -434,9 +434,16 @@ static bool is_due(struct reader *r, int64_t until_ms) {
     return clock_boot_ms() >= due_ms;
 }
 
+/* At most a part of the budget: a shard of huge records must not wait until all others have ended, with the
+ * rest behind it in the line. */
+static size_t expected_memory(const struct reader *r) {
+    size_t bytes = read_size_expected(&r->size, r->behind) * TEXT_PER_DATA * MEMORY_PER_BYTE;
+    return bytes < LIMIT_INFLIGHT_BYTES / 4 ? bytes : LIMIT_INFLIGHT_BYTES / 4;
+}
+
 /* Waits only if the read before said that there was no room. */
 static bool may_begin(struct reader *r, int64_t until_ms, struct source_batch *batch) {
-    size_t expected = read_size_expected(&r->size, r->behind) * TEXT_PER_DATA * MEMORY_PER_BYTE;
+    size_t expected = expected_memory(r);
     bool may = budget_begin(r->budget, &r->claim, expected, &r->waker);
     if (!may && r->had_no_room) {
         waker_wait(&r->waker, until_ms, -1);

@@ -172,11 +172,11 @@ static void a_turn_that_was_not_used_is_returned_and_kept(void **state) {
     assert_true(begin(t, 1, 60)); /* before 3, whose first turn this is */
 }
 
-static void more_than_the_limit_may_begin_when_nothing_is_held(void **state) {
+static void a_reply_of_any_size_begins_when_no_other_is_under_way(void **state) {
     struct fixture *t = *state;
-    hold_others(t, 1);
+    hold_others(t, 100);
     assert_false(begin(t, 1, 101));
-    hold_others(t, 0);
+    hold_others(t, 99); /* and keeps it: a shard whose store refuses */
     assert_true(was_woken(t, 1));
     assert_true(begin(t, 1, 101));
     assert_false(begin(t, 2, 1));
@@ -279,7 +279,7 @@ int main(void) {
         test(the_first_in_the_line_begins_first_whatever_it_expects),
         test(who_leaves_the_line_blocks_no_other_and_keeps_its_turn),
         test(a_turn_that_was_not_used_is_returned_and_kept),
-        test(more_than_the_limit_may_begin_when_nothing_is_held),
+        test(a_reply_of_any_size_begins_when_no_other_is_under_way),
         test(work_on_what_has_arrived_is_counted_and_never_waits),
         test(a_null_budget_has_no_limit),
         test(many_threads_exceed_the_limit_by_one_reply_at_most_and_all_get_theirs),

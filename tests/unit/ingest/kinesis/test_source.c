@@ -287,9 +287,10 @@ static void a_reader_at_the_tip_begins_with_little_room(void **state) {
  */
 static void a_read_whose_time_is_up_keeps_its_turn(void **state) {
     struct fixture *t = *state;
-    struct budget_claim others = {0}, rival = {0};
+    struct budget_claim others = {0}, rival = {0}, under_way = {0};
     struct waker waker;
     waker_init(&waker);
+    assert_true(budget_begin(t->budget, &under_way, 0, &waker));
     leave_free(t, &others, 0);
     plan_iterator(t, "TRIM_HORIZON", "i1");
     open_at_horizon(t);
@@ -303,6 +304,7 @@ static void a_read_whose_time_is_up_keeps_its_turn(void **state) {
     source_forget(t->reader);
     read_nothing(t, true); /* it has read once, so it is behind the rival now */
     budget_leave(t->budget, &rival);
+    budget_leave(t->budget, &under_way);
     budget_set(t->budget, &others, 0);
     waker_deinit(&waker);
 }
