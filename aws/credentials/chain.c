@@ -435,7 +435,7 @@ enum status aws_credentials_chain_get(struct aws_credentials_chain *chain, int64
     }
 }
 
-/* Tending. */
+/* The thread. */
 
 bool aws_credentials_chain_refused(struct aws_credentials_chain *chain, const struct aws_credentials *used,
                                    const char *error) {
@@ -454,7 +454,7 @@ bool aws_credentials_chain_refused(struct aws_credentials_chain *chain, const st
     return is_worth_a_retry;
 }
 
-int64_t aws_credentials_chain_tend(struct aws_credentials_chain *chain) {
+int64_t aws_credentials_chain_turn(struct aws_credentials_chain *chain) {
     const struct moment began = moment_now(chain);
     struct error e;
     pthread_mutex_lock(&chain->lock);
@@ -487,7 +487,7 @@ static bool is_cancelled(struct aws_credentials_chain *chain) {
 static void *run_thread(void *data) {
     struct aws_credentials_chain *chain = data;
     while (!is_cancelled(chain)) {
-        int64_t left_ms = aws_credentials_chain_tend(chain) - chain->boot_ms();
+        int64_t left_ms = aws_credentials_chain_turn(chain) - chain->boot_ms();
         waker_wait(&chain->waker, clock_boot_ms() + (left_ms < LONGEST_SLEEP_MS ? left_ms : LONGEST_SLEEP_MS),
                    -1);
     }

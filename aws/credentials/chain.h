@@ -94,7 +94,7 @@ bool aws_credentials_chain_refused(struct aws_credentials_chain *chain, const st
 /* One turn of the chain's thread: refreshes if that is due, or makes the fetch that a get waits for. Returns
  * when the next turn is due: INT64_MAX before the first get, if they do not expire, if it is not known when,
  * or while another thread fetches, whose end wakes the thread. */
-int64_t aws_credentials_chain_tend(struct aws_credentials_chain *chain);
+int64_t aws_credentials_chain_turn(struct aws_credentials_chain *chain);
 
 /* For tests: stepped clocks instead of CLOCK_BOOTTIME and AWS's (INT64_MAX: not known). Call it first. */
 void aws_credentials_chain_measure_with(struct aws_credentials_chain *chain, int64_t (*boot_ms)(void),

@@ -93,9 +93,9 @@ static enum status get(struct aws_credentials_chain *chain, int64_t now_ms, stru
 }
 
 /* When the next turn is due, by AWS's clock. */
-static int64_t tend(struct aws_credentials_chain *chain, int64_t now_ms) {
+static int64_t turn(struct aws_credentials_chain *chain, int64_t now_ms) {
     step_to(now_ms);
-    int64_t next_ms = aws_credentials_chain_tend(chain);
+    int64_t next_ms = aws_credentials_chain_turn(chain);
     return next_ms == INT64_MAX ? next_ms : NOW + next_ms;
 }
 
@@ -209,17 +209,17 @@ static void a_refresh_is_due_ten_to_fifteen_minutes_before_the_expiry(void **sta
     for (int i = 0; i < 50; i++) {
         struct scripted s = {.key = "ONE", .expires_ms = NOW + HOUR_MS};
         struct aws_credentials_chain *chain = chain_of(&s);
-        assert_true(tend(chain, NOW) == INT64_MAX); /* there was no get yet */
+        assert_true(turn(chain, NOW) == INT64_MAX); /* there was no get yet */
         assert_int_equal(atomic_load(&s.fetches), 0);
         assert_key(chain, NOW, "ONE");
         s.key = "TWO";
         s.expires_ms = NOW + 2 * HOUR_MS;
-        int64_t due = tend(chain, NOW);
+        int64_t due = turn(chain, NOW);
         assert_in_range(due, NOW + 45 * MINUTE_MS, NOW + 50 * MINUTE_MS);
-        assert_true(tend(chain, due - 1) == due);
+        assert_true(turn(chain, due - 1) == due);
         assert_key(chain, due - 1, "ONE");
         assert_int_equal(atomic_load(&s.fetches), 1);
-        int64_t next = tend(chain, due);
+        int64_t next = turn(chain, due);
         assert_in_range(next, NOW + 105 * MINUTE_MS, NOW + 110 * MINUTE_MS);
         assert_key(chain, due, "TWO");
         assert_int_equal(atomic_load(&s.fetches), 2);
@@ -232,11 +232,11 @@ static void short_lived_credentials_are_refreshed_at_half_of_their_lifetime(void
     struct scripted s = {.key = "ONE", .expires_ms = NOW + 4 * MINUTE_MS};
     struct aws_credentials_chain *chain = chain_of(&s);
     assert_key(chain, NOW, "ONE");
-    assert_true(tend(chain, NOW) == NOW + 2 * MINUTE_MS);
+    assert_true(turn(chain, NOW) == NOW + 2 * MINUTE_MS);
     /* The endpoint returns the same credentials. Each next refresh is at half of the remaining time, but at
      * least 1 s later. */
-    assert_true(tend(chain, NOW + 2 * MINUTE_MS) == NOW + 3 * MINUTE_MS);
-    assert_true(tend(chain, NOW + 4 * MINUTE_MS - 1) == NOW + 4 * MINUTE_MS - 1 + 1000);
+    assert_true(turn(chain, NOW + 2 * MINUTE_MS) == NOW + 3 * MINUTE_MS);
+    assert_true(turn(chain, NOW + 4 * MINUTE_MS - 1) == NOW + 4 * MINUTE_MS - 1 + 1000);
     aws_credentials_chain_free(chain);
 }
 
@@ -245,7 +245,7 @@ static void credentials_without_an_expiry_are_not_refreshed(void **state) {
     struct scripted s = {.key = "ONE"};
     struct aws_credentials_chain *chain = chain_of(&s);
     assert_key(chain, NOW, "ONE");
-    assert_true(tend(chain, NOW + 1000 * HOUR_MS) == INT64_MAX);
+    assert_true(turn(chain, NOW + 1000 * HOUR_MS) == INT64_MAX);
     assert_key(chain, NOW + 1000 * HOUR_MS, "ONE");
     assert_int_equal(atomic_load(&s.fetches), 1);
     aws_credentials_chain_free(chain);
@@ -257,10 +257,10 @@ static void after_a_failed_refresh_the_old_credentials_are_kept_and_the_refresh_
     struct aws_credentials_chain *chain = chain_of(&s);
     assert_key(chain, NOW, "ONE");
     s.status = STATUS_FAILED;
-    int64_t now = tend(chain, NOW), last_pause = 0;
+    int64_t now = turn(chain, NOW), last_pause = 0;
     for (int i = 0; now < NOW + HOUR_MS; i++) {
         assert_key(chain, now, "ONE");
-        int64_t next = tend(chain, now), most = 1000 << (i < 10 ? i : 10);
+        int64_t next = turn(chain, now), most = 1000 << (i < 10 ? i : 10);
         most = most < LIMIT_CREDENTIALS_BACKOFF_MS ? most : LIMIT_CREDENTIALS_BACKOFF_MS;
         if (next < NOW + HOUR_MS) { /* the last pause ends at the expiry */
             last_pause = next - now;
@@ -272,13 +272,13 @@ static void after_a_failed_refresh_the_old_credentials_are_kept_and_the_refresh_
     assert_true(last_pause >= LIMIT_CREDENTIALS_BACKOFF_MS / 2);
     assert_true(now == NOW + HOUR_MS);
     assert_none(chain, now, STATUS_FAILED);
-    assert_true(tend(chain, now) - now <= LIMIT_CREDENTIALS_OUTAGE_MS);
+    assert_true(turn(chain, now) - now <= LIMIT_CREDENTIALS_OUTAGE_MS);
 
     s.status = STATUS_OK;
     s.key = "TWO";
     s.expires_ms = NOW + 3 * HOUR_MS;
     now += LIMIT_CREDENTIALS_OUTAGE_MS;
-    assert_true(tend(chain, now) > now + HOUR_MS);
+    assert_true(turn(chain, now) > now + HOUR_MS);
     assert_key(chain, now, "TWO");
     aws_credentials_chain_free(chain);
 }
@@ -330,7 +330,7 @@ static void while_no_reply_has_taught_the_clock_the_expiry_does_not_count(void *
     struct aws_credentials_chain *chain = chain_of(&s);
     atomic_store(&is_unknown, true);
     assert_key(chain, NOW, "ONE");
-    assert_true(tend(chain, NOW + 10 * HOUR_MS) == INT64_MAX);
+    assert_true(turn(chain, NOW + 10 * HOUR_MS) == INT64_MAX);
     assert_key(chain, NOW + 10 * HOUR_MS, "ONE");
     assert_int_equal(atomic_load(&s.fetches), 1);
     atomic_store(&is_unknown, false);
@@ -346,7 +346,7 @@ static void before_the_first_reply_the_time_of_their_issuer_counts(void **state)
     struct aws_credentials_chain *chain = chain_of(&s);
     atomic_store(&is_unknown, true);
     assert_key(chain, NOW + 5 * HOUR_MS, "ONE");
-    assert_in_range(tend(chain, NOW + 5 * HOUR_MS), NOW + 5 * HOUR_MS + 45 * MINUTE_MS,
+    assert_in_range(turn(chain, NOW + 5 * HOUR_MS), NOW + 5 * HOUR_MS + 45 * MINUTE_MS,
                     NOW + 5 * HOUR_MS + 50 * MINUTE_MS);
     s.key = "TWO";
     assert_key(chain, NOW + 6 * HOUR_MS - 1, "ONE");
@@ -364,7 +364,7 @@ static void expired_ones_of_the_metadata_service_are_used_and_fetched_again_in_m
     struct aws_credentials_chain *chain = chain_of(&s);
     assert_key(chain, NOW, "ONE");
     for (int64_t now = NOW, next, i = 0; i < 20; i++, now = next) {
-        next = tend(chain, now);
+        next = turn(chain, now);
         assert_in_range(next - now, LIMIT_CREDENTIALS_OUTLIVED_MS, 2 * LIMIT_CREDENTIALS_OUTLIVED_MS);
         assert_key(chain, next - 1, "ONE");
         assert_int_equal(atomic_load(&s.fetches), i + 1);
@@ -380,7 +380,7 @@ static void a_refusal_causes_one_fetch_and_the_next_get_returns_the_new_ones(voi
     (void)state;
     struct scripted s = {.key = "ONE"};
     struct aws_credentials_chain *chain = chain_of(&s);
-    assert_false(refuse(chain, NOW, "ONE") && tend(chain, NOW) < INT64_MAX);
+    assert_false(refuse(chain, NOW, "ONE") && turn(chain, NOW) < INT64_MAX);
     assert_key(chain, NOW, "ONE");
     s.key = "TWO";
     for (int i = 0; i < 10; i++)
@@ -400,12 +400,12 @@ static void no_two_fetches_for_refusals_are_within_five_seconds(void **state) {
     s.key = "TWO";
     assert_false(refuse(chain, NOW + 4999, "ONE"));
     assert_key(chain, NOW + 4999, "ONE"); /* it does not wait */
-    assert_true(tend(chain, NOW + 4999) == NOW + 5000);
+    assert_true(turn(chain, NOW + 4999) == NOW + 5000);
     s.status = STATUS_RETRY;
-    assert_in_range(tend(chain, NOW + 5000), NOW + 10000, NOW + 10000);
+    assert_in_range(turn(chain, NOW + 5000), NOW + 10000, NOW + 10000);
     assert_key(chain, NOW + 9999, "ONE");
     s.status = STATUS_OK;
-    tend(chain, NOW + 10000);
+    turn(chain, NOW + 10000);
     assert_key(chain, NOW + 10000, "TWO");
     assert_int_equal(atomic_load(&s.fetches), 3);
     aws_credentials_chain_free(chain);
@@ -419,10 +419,10 @@ static void if_the_source_has_the_same_ones_still_the_fetch_fails_and_the_next_i
     for (int64_t now = NOW + MINUTE_MS, i = 0; i < 5; i++, now += MINUTE_MS) {
         assert_true(refuse(chain, now, "ONE") == (i == 0));
         assert_key(chain, now, "ONE");
-        assert_true(tend(chain, now) == now + MINUTE_MS);
+        assert_true(turn(chain, now) == now + MINUTE_MS);
         assert_int_equal(atomic_load(&s.fetches), i + 2);
     }
-    assert_true(tend(chain, NOW + 6 * MINUTE_MS) == INT64_MAX); /* none was refused since: it has succeeded */
+    assert_true(turn(chain, NOW + 6 * MINUTE_MS) == INT64_MAX); /* none was refused since: it has succeeded */
     assert_int_equal(atomic_load(&s.fetches), 7);
     aws_credentials_chain_free(chain);
 }
@@ -587,10 +587,10 @@ static void no_refresh_is_due_while_another_thread_fetches(void **state) {
     step_to(NOW + HOUR_MS);
     assert_int_equal(pthread_create(&thread, NULL, get_once, &g), 0);
     sem_wait(&s.entered);
-    assert_true(tend(chain, NOW + HOUR_MS) == INT64_MAX);
+    assert_true(turn(chain, NOW + HOUR_MS) == INT64_MAX);
     sem_post(&s.go);
     pthread_join(thread, NULL);
-    assert_true(tend(chain, NOW + HOUR_MS) < NOW + 2 * HOUR_MS);
+    assert_true(turn(chain, NOW + HOUR_MS) < NOW + 2 * HOUR_MS);
     assert_int_equal(atomic_load(&s.fetches), 2);
     aws_credentials_chain_free(chain);
 }
@@ -708,7 +708,7 @@ static void threads_get_credentials_while_another_refreshes(void **state) {
         assert_int_equal(pthread_create(&threads[i], NULL, get_often, &getters[i]), 0);
     for (int i = 0; i < 200; i++) {
         refuse(chain, NOW + i * MINUTE_MS, "ONE");
-        tend(chain, NOW + i * MINUTE_MS);
+        turn(chain, NOW + i * MINUTE_MS);
     }
     for (size_t i = 0; i < 2; i++) {
         pthread_join(threads[i], NULL);

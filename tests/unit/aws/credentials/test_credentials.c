@@ -129,7 +129,7 @@ static void only_errors_about_the_credentials_cause_a_fetch(void **state) {
         assert_int_equal(aws_settings_load(&settings, NULL), STATUS_OK);
         snprintf(name, sizeof name, "%s", cases[i].name);
         call_once(settings, name);
-        assert_true((aws_credentials_chain_tend(settings->credentials) < INT64_MAX) == cases[i].fetches);
+        assert_true((aws_credentials_chain_turn(settings->credentials) < INT64_MAX) == cases[i].fetches);
         aws_settings_free(settings);
         scripted_http_stop(container);
     }
