@@ -19,7 +19,7 @@
 #include "ingest/leases/lease_keeper.h"
 #include "ingest/leases/lease_table.h"
 #include "ingest/leases/lease_writers.h"
-#include "ingest/leases/look_schedule.h"
+#include "ingest/leases/refresh_schedule.h"
 #include "ingest/leases/taker.h"
 
 static struct metrics_family leases_family = {
@@ -51,8 +51,8 @@ struct coordinator {
     struct budget *budget;
     struct waker waker; /* the coordinator's, as is the pulse */
     struct pulse pulse;
-    atomic_bool looks_now;         /* a shard has ended: its children can be read */
-    atomic_bool looks_soon;        /* a lease was lost: perhaps it is free */
+    atomic_bool refreshes_now;     /* a shard has ended: its children can be read */
+    atomic_bool refreshes_soon;    /* a lease was lost: perhaps it is free */
     struct lease_keeper *keeper;   /* NULL: follow only, as are the next */
     struct lease_writers *writers; /* of takes and new leases */
     struct waker stopped;          /* for coordinator_wait and coordinator_stopped_fd */
@@ -62,9 +62,9 @@ struct coordinator {
     struct shard_lister *lister; /* NULL: follow only, as is the next */
     struct lease_cleanup *cleanup;
     struct lease_table table;
-    struct look_schedule schedule;
-    size_t share; /* of the leases, by the last look; at least 1 */
-    bool is_calm; /* taker.h, by the last look */
+    struct refresh_schedule schedule;
+    size_t share;     /* of the leases, by the last refresh; at least 1 */
+    bool saves_reads; /* by the last refresh (taker.h) */
     int64_t next_refresh_ms;
 };
 
@@ -75,7 +75,7 @@ static void count_event(const char *event) {
 /* Without the rest, a lease whose children are not listed yet would be taken, read and released in a busy
  * loop. */
 static int64_t rest_after_false_end(const struct coordinator *c) {
-    int64_t interval_ms = look_schedule_interval(c->options.failover_ms);
+    int64_t interval_ms = refresh_schedule_interval(c->options.failover_ms);
     return interval_ms > LIMIT_CHECKPOINT_MS ? interval_ms : LIMIT_CHECKPOINT_MS;
 }
 
@@ -133,7 +133,7 @@ static void note_outcome(void *data, enum held_lease_outcome outcome) {
         refuse(c);
     if (outcome == HELD_LEASE_FALSE_END)
         shard_lister_ask(c->lister);
-    atomic_store(outcome == HELD_LEASE_ENDED ? &c->looks_now : &c->looks_soon, true);
+    atomic_store(outcome == HELD_LEASE_ENDED ? &c->refreshes_now : &c->refreshes_soon, true);
     waker_wake(&c->waker);
 }
 
@@ -213,12 +213,11 @@ static void yield_to_namesake(struct coordinator *c) {
 
 static void report_unread(struct coordinator *c, size_t n) {
     struct error e;
-    error_set(
-        &e, STATUS_FAILED,
-        "%zu shards have been read by no worker for %d s, and this one reads %zu, all that %s allows: start "
-        "another worker, or raise that limit",
-        n, TAKER_UNREAD_TIMES * c->options.failover_ms / 1000, c->options.max_leases,
-        c->options.bound ? c->options.bound : "--max-leases");
+    error_set(&e, STATUS_FAILED,
+              "%zu shards have been read by no worker for %d s, and this one reads %zu, as many as %s "
+              "allows: start another worker, or raise that limit",
+              n, TAKER_UNREAD_TIMES * c->options.failover_ms / 1000, c->options.max_leases,
+              c->options.bound ? c->options.bound : "--max-leases");
     if (n)
         raise_trouble(c, "max leases", &e);
     else
@@ -236,15 +235,15 @@ static void take_share(struct coordinator *c) {
         .worker = c->worker_id,
         .run_id = c->run_id,
         .max = c->options.max_leases,
-        .looks_seldom = c->options.looks_seldom,
-        .was_calm = c->schedule.was_calm,
+        .may_save_reads = c->options.may_save_reads,
+        .saved_reads = c->schedule.saved_reads,
     };
     _cleanup_(taker_plan_deinit) struct taker_plan plan;
     taker_decide(&input, &plan);
     metrics_set(METRICS_SERIES(&workers_family, NULL), (int64_t)plan.workers);
     report_unread(c, plan.unread);
     c->share = plan.target ? plan.target : 1;
-    c->is_calm = plan.is_calm;
+    c->saves_reads = plan.saves_reads;
     if (plan.yields)
         yield_to_namesake(c);
     else
@@ -261,7 +260,7 @@ static void offer_to_cleanup(struct coordinator *c) {
 }
 
 static enum status refresh(struct coordinator *c, struct error *e) {
-    c->is_calm = false;
+    c->saves_reads = false;
     c->table.observer.was_answered = c->keeper && lease_keeper_was_answered(c->keeper);
     enum status status = lease_table_refresh(&c->table, e);
     if (status)
@@ -302,8 +301,8 @@ static void take_listing(struct coordinator *c) {
 }
 
 static int64_t next_refresh(struct coordinator *c, int64_t began_ms) {
-    return c->parts.source ? look_schedule_next(&c->schedule, c->is_calm, began_ms,
-                                                c->table.observer.ended_ms, random_u32())
+    return c->parts.source ? refresh_schedule_next(&c->schedule, c->saves_reads, began_ms,
+                                                   c->table.observer.ended_ms, random_u32())
                            : began_ms + LIMIT_FOLLOW_MS;
 }
 
@@ -318,11 +317,11 @@ static void refresh_now(struct coordinator *c) {
 }
 
 static void refresh_if_due(struct coordinator *c) {
-    int64_t now = clock_boot_ms(), soon_ms = now + look_schedule_interval(c->options.failover_ms);
+    int64_t now = clock_boot_ms(), soon_ms = now + refresh_schedule_interval(c->options.failover_ms);
     take_listing(c);
-    if (atomic_exchange(&c->looks_soon, false) && c->next_refresh_ms > soon_ms)
+    if (atomic_exchange(&c->refreshes_soon, false) && c->next_refresh_ms > soon_ms)
         c->next_refresh_ms = soon_ms;
-    if (atomic_exchange(&c->looks_now, false))
+    if (atomic_exchange(&c->refreshes_now, false))
         c->next_refresh_ms = 0;
     if (now >= c->next_refresh_ms && can_refresh(c))
         refresh_now(c);

@@ -1,7 +1,8 @@
 /*
- * coordinator: looks at the leases of the stream's shards and takes this worker's share, several at a time.
- * What it has taken is kept by lease_keeper.h: a shard is run for each (ingest/shard.h), and the lease is
- * renewed, checkpointed and released, one write at a time for each, conditional on owner, counter and tenure.
+ * coordinator: reads the leases of the stream's shards and takes this worker's share, several leases at once.
+ * lease_keeper.h keeps what was taken: it runs a shard for each lease (ingest/shard.h), and renews,
+ * checkpoints and releases the lease. A lease has one write at a time, conditional on owner, counter and
+ * tenure.
  *
  * A lease is lost if a write finds another worker's row, or if the last acknowledged renewal is older than
  * the failover time. Then its shard ends at once, and the lease may be taken again like any other. That is
@@ -25,10 +26,10 @@ struct coordinator;
 struct coordinator_options {
     const char *worker_id; /* at most STORE_LEASE_OWNER_BYTES */
     int failover_ms;
-    size_t max_leases; /* held at once; 0: no limit */
-    const char *bound; /* what allows no more, for a message; NULL: "--max-leases" */
-    bool looks_seldom; /* at the leases where there are many workers (look_schedule.h): nobody here asks
-                        * how fresh the view is */
+    size_t max_leases;   /* held at once; 0: no limit */
+    const char *bound;   /* the limit behind max_leases, for a message; NULL: "--max-leases" */
+    bool may_save_reads; /* read the leases less often where there are many workers (refresh_schedule.h): for
+                          * a process that serves no views, so its freshness is of no use */
     struct source_start start; /* of shards without parents: trim horizon or a timestamp */
     size_t batch_records;
     int batch_window_ms;

@@ -283,7 +283,7 @@ bool held_lease_is_due(struct held_lease *l) {
                                             !fence_is_open(&l->fence, now)));
 }
 
-enum held_lease_outcome held_lease_tend(struct held_lease *l, bool stopping) {
+enum held_lease_outcome held_lease_write_due(struct held_lease *l, bool stopping) {
     struct shard_report report;
     shard_read_report(l->shard, &report);
     if (report.finished)

@@ -2,10 +2,10 @@
  * held_lease: a lease while this process holds it, and its shard's thread: renewed, checkpointed, released,
  * ended, or lost.
  *
- * All writes of a held lease are made here, by one thread at a time, one at a time, each conditional on
- * owner, counter and tenure. Each acknowledged write moves the fence, which the shard's own writes are
- * checked against. The caller (lease_keeper.h) sees to it that no two threads use one lease at once;
- * held_lease_stop may be called beside the others.
+ * All writes of a held lease are made here, one after the other, each conditional on owner, counter and
+ * tenure. Each acknowledged write moves the fence, against which the shard's own writes are checked. One
+ * thread at a time may use a lease: the caller (lease_keeper.h) ensures that. Any thread may call
+ * held_lease_stop meanwhile.
  *
  * A shard's end is written in three steps, each durable before the next: the leases of its children are made,
  * its own lease names them, its checkpoint becomes SHARD_END. The children are not read before the last step.
@@ -46,18 +46,18 @@ enum held_lease_outcome {
 struct held_lease *held_lease_start(const struct held_lease_context *context, const struct store_lease *lease,
                                     int64_t sent_boot_ms);
 
-/* Whether held_lease_tend has something to do. Does not block. */
+/* Whether held_lease_write_due has something to do. Does not block. */
 bool held_lease_is_due(struct held_lease *l);
 
-/* Does what is due, and blocks meanwhile: a checkpoint at most every LIMIT_CHECKPOINT_MS, without progress a
- * renewal every third of the failover time, and the steps of the shard's end. After any outcome but
- * HELD_LEASE_KEPT it must not be called again. */
-enum held_lease_outcome held_lease_tend(struct held_lease *l, bool stopping);
+/* Makes the writes that are due, and blocks meanwhile: a checkpoint at most every LIMIT_CHECKPOINT_MS,
+ * without progress a renewal every third of the failover time, and the steps of the shard's end. After any
+ * outcome but HELD_LEASE_KEPT it must not be called again. */
+enum held_lease_outcome held_lease_write_due(struct held_lease *l, bool stopping);
 
 /* When the last write was sent that the store has acknowledged. */
 int64_t held_lease_acknowledged_ms(const struct held_lease *l);
 
-/* The shard applies what it has read; held_lease_tend then releases the lease. */
+/* The shard applies what it has read; held_lease_write_due then releases the lease. */
 void held_lease_stop(struct held_lease *l);
 
 /* Whether the shard's thread has ended, so that held_lease_free does not wait: the thread may be in a last

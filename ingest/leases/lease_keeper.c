@@ -14,11 +14,11 @@
 #include "ingest/leases/lease_writers.h"
 
 struct holding {
-    struct lease_call call; /* first: tends the lease */
+    struct lease_call call; /* first: makes the writes that are due */
     struct lease_keeper *keeper;
     struct held_lease *lease;
     char shard_id[LIMIT_SHARD_ID_BYTES + 1];
-    atomic_bool is_busy;             /* the lease, and the outcome, are a writer's */
+    atomic_bool is_busy;             /* a writer uses the lease and the outcome */
     enum held_lease_outcome outcome; /* of its last turn */
     bool is_over;                    /* the lease is not ours any more; its thread is ending */
     bool is_stopped;                 /* its shard is to finish */
@@ -34,8 +34,8 @@ struct lease_keeper {
     atomic_bool releases, stopping, closed;
     struct pulse pulse;
 
-    /* Those that its thread has seen, oldest first. Only it changes the list, under the lock; so it alone may
-     * read the list without. */
+    /* Oldest first. Only the keeper's thread changes the list, under the lock. So that thread reads it
+     * without the lock; others take the lock. */
     struct holding *holdings, **end;
 
     pthread_mutex_t lock;  /* guards all below; a leaf */
@@ -84,10 +84,10 @@ bool lease_keeper_was_answered(struct lease_keeper *k) {
 }
 
 /* On a writer's thread. */
-static void tend(struct lease_call *call) {
+static void write_due(struct lease_call *call) {
     struct holding *h = (struct holding *)call;
     struct lease_keeper *k = h->keeper;
-    h->outcome = held_lease_tend(h->lease, atomic_load(&k->stopping));
+    h->outcome = held_lease_write_due(h->lease, atomic_load(&k->stopping));
     note_answer(k, held_lease_acknowledged_ms(h->lease));
     atomic_store(&h->is_busy, false); /* from here on the keeper may free it */
     waker_wake(&k->waker);
@@ -100,7 +100,7 @@ void lease_keeper_add(struct lease_keeper *k, const struct held_lease_context *c
     complete.shard.done = &k->waker;
     complete.list_children = list_children;
     complete.list_data = k;
-    h->call.run = tend;
+    h->call.run = write_due;
     h->keeper = k;
     strcpy(h->shard_id, lease->shard_id);
     h->lease = held_lease_start(&complete, lease, sent_boot_ms);

@@ -1,7 +1,7 @@
 /*
- * lease_writers: a bounded number of threads that make calls about leases side by side, so that a call that
- * hangs occupies its thread and holds up no other. The calls are made in the order in which they were added:
- * those that wait longest first.
+ * lease_writers: a bounded number of threads that make calls about leases at once. A call that hangs occupies
+ * its thread and delays no other call while a thread is free. The calls begin in the order in which they were
+ * added.
  *
  * A thread is started when a call finds none idle, and ends after LIMIT_LEASE_WRITER_IDLE_MS without one.
  * Each has a pulse that beats before each call. Thread-safe.
@@ -11,8 +11,8 @@
 
 struct lease_writers;
 
-/* A call, embedded in what it is about. Zeroed but for `run`, which runs on one of the threads; in it the
- * call may be freed, or added again. */
+/* A call, embedded in the caller's own struct. All zeros but `run`, which runs on one of the threads and may
+ * free the call, or add it again. */
 struct lease_call {
     void (*run)(struct lease_call *call);
     struct lease_call *next; /* private */

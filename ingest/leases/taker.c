@@ -147,13 +147,13 @@ static bool any_free(const struct ledger *l) {
 
 static size_t fill_up_to(const struct ledger *l, const struct taker_plan *plan) {
     size_t lacks = plan->target > l->ours ? plan->target - l->ours : 0;
-    return l->ours + lacks * (l->input->was_calm ? TAKER_STANDS_FOR : 1);
+    return l->ours + lacks * (l->input->saved_reads ? TAKER_STANDS_FOR : 1);
 }
 
 /* A worker without a lease renews none, and so does not notice if the store answers nobody. */
-static bool is_calm(const struct ledger *l, const struct taker_plan *plan) {
+static bool saves_reads(const struct ledger *l, const struct taker_plan *plan) {
     bool has_share = l->ours && (l->ours >= l->readable / plan->workers || is_full(l, 0));
-    bool in_crowd = l->input->looks_seldom && plan->workers >= TAKER_CROWD;
+    bool in_crowd = l->input->may_save_reads && plan->workers >= TAKER_CROWD;
     return in_crowd && has_share && !plan->n && !plan->yields && !any_free(l);
 }
 
@@ -226,7 +226,7 @@ void taker_decide(const struct taker_input *in, struct taker_plan *plan) {
         take_free(&l, plan);
     else if (!plan->yields)
         steal_one(&l, plan);
-    plan->is_calm = is_calm(&l, plan);
+    plan->saves_reads = saves_reads(&l, plan);
     ledger_deinit(&l);
 }
 

@@ -26,10 +26,11 @@
 #include "ingest/leases/hierarchy.h"
 #include "ingest/leases/lease.h"
 
+/* A lease that was free for so many failover times counts as unread. */
 #define TAKER_UNREAD_TIMES 3
 
-/* So many workers are a crowd. A worker that was calm in one takes several times what it lacks of its share:
- * the others may not look in time. */
+/* From this many workers on, each may save reads. A worker that did takes TAKER_STANDS_FOR times what it
+ * lacks of its share: the others may not refresh in time. */
 #define TAKER_CROWD 20
 #define TAKER_STANDS_FOR 6
 
@@ -40,9 +41,9 @@ struct taker_input {
     const bool *is_held;                   /* for each lease: this process has a thread for its shard */
     const char *worker;
     const char *run_id;
-    size_t max;        /* leases that this worker may hold; 0: no limit */
-    bool looks_seldom; /* in a crowd that is calm (look_schedule.h) */
-    bool was_calm;     /* when it looked last */
+    size_t max;          /* leases that this worker may hold; 0: no limit */
+    bool may_save_reads; /* where there is a crowd (refresh_schedule.h) */
+    bool saved_reads;    /* at its last refresh */
 };
 
 enum taker_kind {
@@ -61,13 +62,14 @@ struct taker_choice {
 struct taker_plan {
     struct taker_choice *choices;
     size_t n;
-    size_t workers; /* this one included */
-    size_t target;  /* the share */
-    size_t unread;  /* free for TAKER_UNREAD_TIMES failover times, while this worker holds `max` */
-    bool is_calm;   /* nothing is free, this worker has its share, and is one of a crowd that looks seldom */
-    bool yields;    /* to a namesake: this process takes nothing, and must release what it holds */
+    size_t workers;   /* this one included */
+    size_t target;    /* the share */
+    size_t unread;    /* free for TAKER_UNREAD_TIMES failover times, while this worker holds `max` */
+    bool saves_reads; /* it may, no lease is free, this worker has its share and is one of TAKER_CROWD */
+    bool yields;      /* to a namesake: this process takes nothing, and must release what it holds */
 };
 
+/* The plan borrows the leases. */
 void taker_decide(const struct taker_input *in, struct taker_plan *plan);
 void taker_plan_deinit(struct taker_plan *plan);
 

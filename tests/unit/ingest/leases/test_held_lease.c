@@ -198,24 +198,24 @@ static void take_away(struct fixture *t) {
     assert_ok(store_update_lease(t->store, &before, &taken, NULL, &found, &support_error));
 }
 
-/* Tends the lease until it is not held any more. */
-static enum held_lease_outcome tend(struct worker *w, bool stopping) {
+/* Makes the writes that are due, until the lease is not held any more. */
+static enum held_lease_outcome write_until_over(struct worker *w, bool stopping) {
     int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
     enum held_lease_outcome outcome = HELD_LEASE_KEPT;
     while (outcome == HELD_LEASE_KEPT && clock_boot_ms() < until_ms) {
-        outcome = held_lease_tend(w->lease, stopping);
+        outcome = held_lease_write_due(w->lease, stopping);
         waker_wait(&w->done, clock_boot_ms() + 20, -1);
     }
     return outcome;
 }
 
-/* Tends the lease until the clock has moved by `ms`, or until the lease is not held any more. Threads get a
- * tenth of that time. */
+/* Makes the writes that are due, until the clock has moved by `ms`, or until the lease is not held any more.
+ * Threads get a tenth of that time. */
 static enum held_lease_outcome step(struct worker *w, int64_t ms) {
     int64_t until_ms = clock_boot_ms() + ms;
     enum held_lease_outcome outcome = HELD_LEASE_KEPT;
     while (outcome == HELD_LEASE_KEPT && clock_boot_ms() < until_ms) {
-        outcome = held_lease_tend(w->lease, false);
+        outcome = held_lease_write_due(w->lease, false);
         waker_wait(&w->done, clock_boot_ms() + 10, -1);
         stepped_clock_add(90);
     }
@@ -334,7 +334,7 @@ static void lease_of_a_stopped_shard_is_released(void **state) {
     make_row(t);
     take(&w, "ann");
     held_lease_stop(w.lease);
-    assert_int_equal(tend(&w, true), HELD_LEASE_RELEASED);
+    assert_int_equal(write_until_over(&w, true), HELD_LEASE_RELEASED);
     assert_string_equal(row(t, SHARD).owner, "");
     assert_int_equal(row(t, SHARD).checkpoint, LEASE_AT_POSITION);
 }
@@ -391,7 +391,7 @@ static void end_is_written_in_order(void **state) {
     make_row(t);
     end_split(&w);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false), HELD_LEASE_ENDED);
+    assert_int_equal(write_until_over(&w, false), HELD_LEASE_ENDED);
     assert_ended(t);
 }
 
@@ -404,14 +404,14 @@ static void end_is_completed_after_a_failure_at_any_step(void **state) {
         end_split(&w);
         take(&w, "ann");
         support_fault(t, FAULT_REFUSE, NULL, steps, -1);
-        assert_int_equal(tend(&w, true), HELD_LEASE_RELEASED);
+        assert_int_equal(write_until_over(&w, true), HELD_LEASE_RELEASED);
         support_no_faults(t);
         assert_int_equal(steps_done(t), steps);
     }
     WORKER(w, t);
     end_split(&w);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false), HELD_LEASE_ENDED);
+    assert_int_equal(write_until_over(&w, false), HELD_LEASE_ENDED);
     assert_ended(t);
 }
 
@@ -423,7 +423,7 @@ static void unanswered_end_is_not_written_again(void **state) {
     take(&w, "ann");
     support_fault(t, FAULT_LOSE_ANSWER, "UpdateItem", 0, 4);
     t->faulty.in_body = "SHARD_END";
-    assert_int_equal(tend(&w, false), HELD_LEASE_ENDED);
+    assert_int_equal(write_until_over(&w, false), HELD_LEASE_ENDED);
     assert_true(atomic_load(&t->faulty.times) <= 0);
     support_no_faults(t);
     assert_ended(t);
@@ -440,7 +440,7 @@ static void children_are_read_from_the_listing(void **state) {
     w.hierarchy.listed = listed;
     w.hierarchy.n_listed = 2;
     take(&w, "ann");
-    assert_int_equal(tend(&w, false), HELD_LEASE_ENDED);
+    assert_int_equal(write_until_over(&w, false), HELD_LEASE_ENDED);
     assert_ended(t);
 }
 
@@ -450,7 +450,7 @@ static void end_without_children_is_false(void **state) {
     make_row(t);
     atomic_store(&w.source.mood, MOOD_ENDED);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false), HELD_LEASE_FALSE_END);
+    assert_int_equal(write_until_over(&w, false), HELD_LEASE_FALSE_END);
     assert_int_equal(steps_done(t), 0);
     assert_string_equal(row(t, SHARD).owner, "");
 }
@@ -468,7 +468,7 @@ static void false_end_keeps_the_position(void **state) {
     add_record(&w.source, 43);
     atomic_store(&w.source.mood, MOOD_ENDED);
     take(&w, "ann");
-    assert_int_equal(tend(&w, false), HELD_LEASE_FALSE_END);
+    assert_int_equal(write_until_over(&w, false), HELD_LEASE_FALSE_END);
     assert_true(is_at(t, 43));
 }
 
@@ -497,7 +497,7 @@ static void end_that_cannot_be_recorded_yet_keeps_its_lease(void **state) {
     refuse_new_leases(t);
     for (int64_t until_ms = clock_boot_ms() + PATIENCE_MS; !in_trouble(&w, "end of " SHARD);) {
         assert_true(clock_boot_ms() < until_ms);
-        assert_int_equal(held_lease_tend(w.lease, false), HELD_LEASE_KEPT);
+        assert_int_equal(held_lease_write_due(w.lease, false), HELD_LEASE_KEPT);
         waker_wait(&w.done, clock_boot_ms() + 20, -1);
     }
     assert_int_equal(step(&w, 2 * FAILOVER_MS), HELD_LEASE_KEPT);
@@ -506,7 +506,7 @@ static void end_that_cannot_be_recorded_yet_keeps_its_lease(void **state) {
     assert_string_equal(row(t, SHARD).owner, "ann");
     assert_int_equal(steps_done(t), 0);
     support_no_faults(t);
-    assert_int_equal(tend(&w, false), HELD_LEASE_ENDED);
+    assert_int_equal(write_until_over(&w, false), HELD_LEASE_ENDED);
     assert_false(in_trouble(&w, "end of " SHARD));
     assert_ended(t);
 }
@@ -519,7 +519,7 @@ static void end_that_cannot_be_recorded_when_stopped_is_released(void **state) {
     add_record(&w.source, 43);
     take(&w, "ann");
     refuse_new_leases(t);
-    assert_int_equal(tend(&w, true), HELD_LEASE_RELEASED);
+    assert_int_equal(write_until_over(&w, true), HELD_LEASE_RELEASED);
     support_no_faults(t);
     assert_true(is_at(t, 43));
     assert_string_equal(row(t, SHARD).owner, "");

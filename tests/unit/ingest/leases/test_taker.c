@@ -17,7 +17,7 @@ struct scene {
     size_t n_listed;
     bool settled[MAX];
     size_t max;
-    bool looks_seldom, was_calm;
+    bool may_save_reads, saved_reads;
     struct lease_observer observer;
     struct taker_plan plan;
 };
@@ -50,8 +50,8 @@ static const struct taker_plan *decide(struct scene *s) {
                                       "me",
                                       our_run_id,
                                       s->max,
-                                      s->looks_seldom,
-                                      s->was_calm};
+                                      s->may_save_reads,
+                                      s->saved_reads};
     taker_plan_deinit(&s->plan);
     taker_decide(&input, &s->plan);
     return &s->plan;
@@ -233,18 +233,18 @@ static void make_crowd(struct scene *s, size_t others) {
     }
 }
 
-static void a_worker_in_a_crowd_with_its_share_is_calm(void **state) {
+static void a_worker_in_a_crowd_with_its_share_saves_reads(void **state) {
     (void)state;
     SCENE;
     make_crowd(&s, TAKER_CROWD - 1);
-    assert_false(decide_later(&s)->is_calm); /* it may not look seldom */
-    s.looks_seldom = true;
-    assert_true(decide_later(&s)->is_calm);
+    assert_false(decide_later(&s)->saves_reads); /* it may not save reads */
+    s.may_save_reads = true;
+    assert_true(decide_later(&s)->saves_reads);
     s.leases[2].owner[0] = '\0';
-    assert_false(decide_later(&s)->is_calm); /* a lease is free */
+    assert_false(decide_later(&s)->saves_reads); /* a lease is free */
 }
 
-static void a_worker_that_was_calm_in_a_crowd_takes_several_times_what_it_lacks(void **state) {
+static void a_worker_that_saved_reads_in_a_crowd_takes_several_times_what_it_lacks(void **state) {
     (void)state;
     SCENE;
     add_many(&s, 'a', 2, "me");
@@ -253,23 +253,23 @@ static void a_worker_that_was_calm_in_a_crowd_takes_several_times_what_it_lacks(
     add_many(&s, 'd', 25, "bob");
     size_t lacks = decide_later(&s)->target - 2;
     assert_int_equal(s.plan.n, lacks);
-    s.was_calm = true;
+    s.saved_reads = true;
     assert_int_equal(decide_later(&s)->n, 20);
 }
 
-static void a_worker_among_few_or_without_its_share_is_not_calm(void **state) {
+static void a_worker_among_few_or_without_its_share_saves_no_reads(void **state) {
     (void)state;
     SCENE;
-    s.looks_seldom = true;
+    s.may_save_reads = true;
     make_crowd(&s, TAKER_CROWD - 2);
-    assert_false(decide_later(&s)->is_calm);
+    assert_false(decide_later(&s)->saves_reads);
     add(&s, "z", "one-more", NULL, false);
-    assert_true(decide_later(&s)->is_calm);
+    assert_true(decide_later(&s)->saves_reads);
     s.held[0] = false;
     strcpy(s.leases[0].owner, "one-more");
     s.held[1] = false;
     strcpy(s.leases[1].owner, "one-more");
-    assert_false(decide_later(&s)->is_calm);
+    assert_false(decide_later(&s)->saves_reads);
 }
 
 static void if_no_lease_is_free_one_is_stolen_from_the_worker_with_most(void **state) {
@@ -603,9 +603,9 @@ int main(void) {
         cmocka_unit_test(no_more_leases_are_held_than_the_limit_whatever_their_kind),
         cmocka_unit_test(a_worker_at_its_limit_steals_nothing),
         cmocka_unit_test(leases_free_for_3_failover_times_are_unread_for_a_worker_at_its_limit),
-        cmocka_unit_test(a_worker_in_a_crowd_with_its_share_is_calm),
-        cmocka_unit_test(a_worker_that_was_calm_in_a_crowd_takes_several_times_what_it_lacks),
-        cmocka_unit_test(a_worker_among_few_or_without_its_share_is_not_calm),
+        cmocka_unit_test(a_worker_in_a_crowd_with_its_share_saves_reads),
+        cmocka_unit_test(a_worker_that_saved_reads_in_a_crowd_takes_several_times_what_it_lacks),
+        cmocka_unit_test(a_worker_among_few_or_without_its_share_saves_no_reads),
         cmocka_unit_test(if_no_lease_is_free_one_is_stolen_from_the_worker_with_most),
         cmocka_unit_test(no_lease_is_stolen_while_a_lease_is_free),
         cmocka_unit_test(no_lease_is_stolen_from_a_worker_with_one_lease_more),

@@ -1,6 +1,6 @@
-/* Many workers on one table in memory: what their looks cost, and how soon the leases of one that died are
- * taken. */
-#include "ingest/leases/look_schedule.h"
+/* Many workers on one table in memory: what their refreshes cost, and how soon the leases of one that died
+ * are taken. */
+#include "ingest/leases/refresh_schedule.h"
 
 #include "ingest/leases/taker.h"
 #include "tests/unit/support/test.h"
@@ -18,17 +18,17 @@ struct worker {
     char name[8], run_id[LEASE_RUN_ID_SIZE];
     bool is_running;
     struct lease_observer observer;
-    struct look_schedule schedule;
-    int64_t next_look_ms, next_renewal_ms;
+    struct refresh_schedule schedule;
+    int64_t next_refresh_ms, next_renewal_ms;
 };
 
 static struct world {
     struct store_lease table[LEASES];
     size_t n_leases, n_workers;
     struct worker workers[WORKERS];
-    bool looks_seldom;
+    bool may_save_reads;
     int64_t now_ms;
-    size_t looks, free; /* leases that a worker that has crashed had, until they are taken */
+    size_t refreshes, free; /* leases that a worker that has crashed had, until they are taken */
     uint64_t seed;
 } w;
 
@@ -52,7 +52,7 @@ static void take(const struct taker_plan *plan, struct worker *worker) {
     }
 }
 
-static void look(struct worker *worker) {
+static void refresh(struct worker *worker) {
     bool held[LEASES];
     for (size_t i = 0; i < w.n_leases; i++)
         held[i] = is_held_by(i, worker);
@@ -63,14 +63,14 @@ static void look(struct worker *worker) {
                                       .is_held = held,
                                       .worker = worker->name,
                                       .run_id = worker->run_id,
-                                      .looks_seldom = w.looks_seldom,
-                                      .was_calm = worker->schedule.was_calm};
+                                      .may_save_reads = w.may_save_reads,
+                                      .saved_reads = worker->schedule.saved_reads};
     struct taker_plan plan;
     taker_decide(&input, &plan);
     take(&plan, worker);
-    worker->next_look_ms = look_schedule_next(&worker->schedule, plan.is_calm, w.now_ms, w.now_ms,
-                                              (uint32_t)support_random(&w.seed));
-    w.looks++;
+    worker->next_refresh_ms = refresh_schedule_next(&worker->schedule, plan.saves_reads, w.now_ms, w.now_ms,
+                                                    (uint32_t)support_random(&w.seed));
+    w.refreshes++;
     taker_plan_deinit(&plan);
 }
 
@@ -79,8 +79,8 @@ static void tick(void) {
         struct worker *worker = &w.workers[i];
         if (worker->is_running && w.now_ms >= worker->next_renewal_ms)
             renew(worker);
-        if (worker->is_running && w.now_ms >= worker->next_look_ms)
-            look(worker);
+        if (worker->is_running && w.now_ms >= worker->next_refresh_ms)
+            refresh(worker);
     }
     w.now_ms += TICK_MS;
 }
@@ -91,11 +91,11 @@ static void run_for(int64_t ms) {
 }
 
 /* All have their share already. */
-static void world_init(size_t n_workers, size_t n_leases, bool looks_seldom, uint64_t seed) {
+static void world_init(size_t n_workers, size_t n_leases, bool may_save_reads, uint64_t seed) {
     memset(&w, 0, sizeof w);
     w.n_workers = n_workers;
     w.n_leases = n_leases;
-    w.looks_seldom = looks_seldom;
+    w.may_save_reads = may_save_reads;
     w.now_ms = 1000;
     w.seed = seed;
     for (size_t i = 0; i < n_workers; i++) {
@@ -104,7 +104,7 @@ static void world_init(size_t n_workers, size_t n_leases, bool looks_seldom, uin
         lease_draw_run_id(worker->run_id);
         worker->is_running = true;
         worker->observer.failover_ms = worker->schedule.failover_ms = FAILOVER_MS;
-        worker->next_look_ms = w.now_ms + (int64_t)(support_random(&w.seed) % FAILOVER_MS);
+        worker->next_refresh_ms = w.now_ms + (int64_t)(support_random(&w.seed) % FAILOVER_MS);
         worker->next_renewal_ms = w.now_ms + (int64_t)(support_random(&w.seed) % (FAILOVER_MS / 3));
     }
     for (size_t i = 0; i < n_leases; i++) {
@@ -121,14 +121,14 @@ static void world_deinit(void) {
         lease_observer_deinit(&w.workers[i].observer);
 }
 
-/* Read units a second while all is calm. */
+/* Read units a second while all workers have their shares. */
 static double measure_units(void) {
     const int seconds = 60;
     run_for(2 * FAILOVER_MS);
-    w.looks = 0;
+    w.refreshes = 0;
     run_for(seconds * 1000);
     size_t units = (w.n_leases * LEASE_BYTES + UNIT_BYTES - 1) / UNIT_BYTES;
-    return (double)(w.looks * units) / seconds;
+    return (double)(w.refreshes * units) / seconds;
 }
 
 static void crash(struct worker *worker) {
@@ -146,7 +146,7 @@ static int64_t measure_failover(struct worker *worker) {
     return w.now_ms - crashed_ms;
 }
 
-static void looks_of_100_workers_at_1000_leases_cost_350_units_a_second(void **state) {
+static void refreshes_of_1000_leases_by_100_workers_cost_350_units_a_second(void **state) {
     (void)state;
     world_init(WORKERS, LEASES, true, 1);
     double units = measure_units();
@@ -155,7 +155,7 @@ static void looks_of_100_workers_at_1000_leases_cost_350_units_a_second(void **s
     world_deinit();
 }
 
-static void workers_that_serve_look_as_often_as_ever(void **state) {
+static void workers_that_serve_refresh_as_usual(void **state) {
     (void)state;
     world_init(WORKERS, LEASES, false, 1);
     double units = measure_units();
@@ -184,25 +184,26 @@ static void a_dead_workers_leases_are_taken_within_two_failover_times(void **sta
         leases_of_a_dead_worker_are_taken_within_two_failover_times(crowds[i][0], crowds[i][1]);
 }
 
-static void looks_are_as_usual_unless_all_is_calm(void **state) {
+static void a_worker_refreshes_as_usual_unless_it_saves_reads(void **state) {
     (void)state;
-    struct look_schedule s = {.failover_ms = FAILOVER_MS};
-    assert_int_equal(look_schedule_next(&s, false, 1000, 1200, 7), 4000);
-    assert_int_equal(look_schedule_next(&s, true, 4000, 4200, 12345),
+    struct refresh_schedule s = {.failover_ms = FAILOVER_MS};
+    assert_int_equal(refresh_schedule_next(&s, false, 1000, 1200, 7), 4000);
+    assert_int_equal(refresh_schedule_next(&s, true, 4000, 4200, 12345),
                      16345); /* anywhere in 3 failover times */
-    int64_t second_ms = look_schedule_next(&s, true, 16345, 16400, 7);
+    int64_t second_ms = refresh_schedule_next(&s, true, 16345, 16400, 7);
     assert_in_range(second_ms, 26400, 26500);
-    int64_t first_ms = look_schedule_next(&s, true, second_ms, second_ms, 7);
+    int64_t first_ms = refresh_schedule_next(&s, true, second_ms, second_ms, 7);
     assert_in_range(first_ms, second_ms + 16000, second_ms + 26000);
-    assert_in_range(look_schedule_next(&s, true, first_ms, first_ms, 7), first_ms + 10000, first_ms + 10100);
-    assert_int_equal(look_schedule_next(&s, false, 60000, 60100, 7), 63000);
+    assert_in_range(refresh_schedule_next(&s, true, first_ms, first_ms, 7), first_ms + 10000,
+                    first_ms + 10100);
+    assert_int_equal(refresh_schedule_next(&s, false, 60000, 60100, 7), 63000);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(looks_are_as_usual_unless_all_is_calm),
-        cmocka_unit_test(looks_of_100_workers_at_1000_leases_cost_350_units_a_second),
-        cmocka_unit_test(workers_that_serve_look_as_often_as_ever),
+        cmocka_unit_test(a_worker_refreshes_as_usual_unless_it_saves_reads),
+        cmocka_unit_test(refreshes_of_1000_leases_by_100_workers_cost_350_units_a_second),
+        cmocka_unit_test(workers_that_serve_refresh_as_usual),
         cmocka_unit_test(a_dead_workers_leases_are_taken_within_two_failover_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
