@@ -14,7 +14,7 @@
 
 /* Metrics: series in one family. All above share one series, whose labels say "overflow". */
 #define LIMIT_METRIC_SERIES 1024
-#define LIMIT_METRIC_RELEASED_MS 600000 /* from the end of a shard to that of its series: some scrapes */
+#define LIMIT_METRIC_RELEASED_MS 600000 /* a released series is still written for so long: some scrapes */
 #define LIMIT_METRICS_TEXT_BYTES (8u << 20)
 #define LIMIT_HEALTH_TROUBLES 256
 #define LIMIT_TROUBLE_CHANGE_MS 10000  /* shortest time between two log lines about a trouble that changes */
@@ -28,7 +28,7 @@
 #define LIMIT_AWS_REPLY_BYTES (20u << 20)
 #define LIMIT_AWS_CONNECT_MS 3000
 #define LIMIT_AWS_ATTEMPT_MS 15000
-#define LIMIT_AWS_SLOW_BYTES 1000 /* a second: an attempt with a bound for its progress is too slow below */
+#define LIMIT_AWS_SLOW_BYTES 1000 /* a second: an attempt below is too slow, if it has a bound for that */
 #define LIMIT_AWS_CONCURRENCY 16  /* attempts under way at once in one run of calls */
 #define LIMIT_AWS_IDLE_CONNECTIONS 16
 #define LIMIT_CA_BUNDLE_BYTES (16 << 20) /* the system's has 220 KB */
@@ -73,18 +73,19 @@
 /* SQLite: for how long a connection waits for another's lock; page caches. */
 #define LIMIT_SQLITE_BUSY_MS 2000
 #define LIMIT_SQLITE_PAGE_BYTES 4096
-#define LIMIT_SQLITE_WAL_PAGES 8192 /* before they are moved into the database */
-#define LIMIT_SQLITE_WAL_BYTES                                                                               \
-    (LIMIT_SQLITE_WAL_PAGES * LIMIT_SQLITE_PAGE_BYTES) /* of its file, when it begins anew */
-#define LIMIT_SQLITE_WAL_STEP_PAGES                                                                          \
-    512 /* it grows by until it is tried again, if a reader was in the way                                   \
-         */
-#define LIMIT_SQLITE_WAL_TROUBLE_BYTES (128 << 20) /* a larger one is a trouble */
-#define LIMIT_SQLITE_LOOK_MS 1000                  /* time between two looks at its size */
-#define LIMIT_SQLITE_STUCK_MS 600000               /* to move it: gigabytes, if a reader was in the way */
-#define LIMIT_SQLITE_END_MS 1000                   /* at the stop, for readers that are in the way */
 #define LIMIT_SQLITE_WRITER_CACHE_KIB 16384
 #define LIMIT_SQLITE_READER_CACHE_KIB 1024
+
+/* SQLite's write-ahead log (views/sqlite/wal_checkpoint.c): pages in it before they are moved into the
+ * database; bytes of its file after that; further pages before the next attempt, if a reader keeps
+ * some in it. */
+#define LIMIT_SQLITE_WAL_PAGES 8192
+#define LIMIT_SQLITE_WAL_BYTES (LIMIT_SQLITE_WAL_PAGES * LIMIT_SQLITE_PAGE_BYTES)
+#define LIMIT_SQLITE_WAL_STEP_PAGES 512
+#define LIMIT_SQLITE_WAL_TROUBLE_BYTES (128 << 20) /* a larger log is a trouble */
+#define LIMIT_SQLITE_LOOK_MS 1000                  /* time between two readings of its size */
+#define LIMIT_SQLITE_STUCK_MS 600000               /* to move it: it may have gigabytes */
+#define LIMIT_SQLITE_END_MS 1000 /* at the stop, to wait for readers that keep pages in it */
 
 /* Ids: a shard id (Kinesis: 1 to 128 of [a-zA-Z0-9_.-]); digits of a sequence number (about 56 today). */
 #define LIMIT_SHARD_ID_BYTES 128
@@ -122,21 +123,21 @@
 #define LIMIT_CLEANUP_WRITES 20             /* written at once */
 #define LIMIT_CLEANUP_NAMES 500             /* watermarks that one write removes ... */
 #define LIMIT_CLEANUP_EXPRESSION_BYTES 4096 /* ... by an expression of this size: DynamoDB's limit */
-#define LIMIT_CLEANUP_RETRY_MS 10000        /* between two attempts */
-#define LIMIT_CLEANUP_ROUNDS 60             /* of such attempts */
+#define LIMIT_CLEANUP_RETRY_MS 10000        /* between two attempts of a call */
+#define LIMIT_CLEANUP_ROUNDS 60             /* attempts of a call after the first */
 #define LIMIT_CLEANUP_REST_MS 600000        /* after a failure, or if another worker was first */
 
-/* Calls about leases that are made side by side: writes of held ones (1,000 at 100 ms a write, each every
- * third of 10 s, are 30 at once), and takes and first rows of others; and for how long a thread of them waits
- * for the next. */
+/* Calls about leases at once: writes of held leases (1,000 leases, each written every 3.3 s in 100 ms, are 30
+ * at once); takes and new leases. And for how long a thread waits for its next call. */
 #define LIMIT_LEASE_WRITES 64
 #define LIMIT_LEASE_TAKES 32
 #define LIMIT_LEASE_WRITER_IDLE_MS 10000
 
-/* What the system must have for each shard (server/capacity.h): descriptors, here four eventfds and the
- * connection to the stream, with DynamoDB also a run of calls (libcurl adds a pair of sockets); threads, one
- * of them of libcurl while it asks a name server; memory mappings, two a stack and those of large blocks. And
- * for all else. */
+/* What the system must have for each shard (server/capacity.h), and for all else:
+ *   - descriptors: four eventfds, the connection to the stream; with DynamoDB also a run of calls, and a
+ *     pair of sockets of libcurl;
+ *   - threads: two, and one of libcurl while it asks a name server;
+ *   - memory mappings: two for each stack, and those of large blocks. */
 #define LIMIT_SHARD_FILES 10
 #define LIMIT_SHARD_STORE_FILES (LIMIT_AWS_CONCURRENCY + 2)
 #define LIMIT_SHARD_THREADS 3
@@ -149,16 +150,16 @@
 #define LIMIT_AGGREGATED_PARTS 65536
 #define LIMIT_AGGREGATED_PART_BYTES 256
 
-/* GetRecords, connecting included: a loop that waits for it is not stuck, and an iterator lives for 5
- * minutes; and for how long it may bring less than LIMIT_AWS_SLOW_BYTES a second. */
+/* For one GetRecords, connecting included: less than LIMIT_SHARD_STUCK_MS and than the 5 minutes of an
+ * iterator. And for how long it may bring less than LIMIT_AWS_SLOW_BYTES a second. */
 #define LIMIT_READ_MS 60000
 #define LIMIT_READ_SLOW_S 5
 
-/* Bytes of records in memory over all shards (base/memory_budget.h): more than the largest reply, 10 MB of
- * data, takes: it arrives as 14 MB of JSON, which is held as text in a buffer that doubled, and parsed. */
+/* Bytes of records in memory over all shards (base/memory_budget.h): more than the largest reply takes. That
+ * is 10 MB of data, which arrive as 14 MB of JSON: a text in a buffer that doubles, and the parsed values. */
 #define LIMIT_INFLIGHT_BYTES (48u << 20)
 #define LIMIT_KEPT_BLOCK_BYTES (128 << 10) /* larger ones go back to the system when freed */
-#define LIMIT_ARENAS 4 /* of the allocator, or one for each processor: each keeps free memory */
+#define LIMIT_ARENAS 4                     /* of the allocator, or one for each processor if those are more */
 
 /* Dead letters. */
 #define LIMIT_DEAD_LETTER_LINE_BYTES (15u << 20) /* a record of 10 MiB, the largest of Kinesis, in base64 */

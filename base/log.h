@@ -4,14 +4,13 @@
  * A function that can fail returns its error; the caller that decides what to do logs it, once. Messages are
  * lower case and begin with what failed. Never log a secret. Thread-safe.
  *
- * Whoever reads standard error may be slow, or stop. After log_start nobody waits for it but a thread of the
- * log's own: lines wait in a queue of LIMIT_LOG_QUEUE_BYTES, and those that find no room there are lost. They
- * are counted, in winner_view_log_lines_lost_total and by a line in the log once it is read again. A line
- * that must not be lost is delivered: its writer waits.
+ * The reader of standard error may be slow, or stop. After log_start only the log's own thread waits for it.
+ * Lines wait in a queue of LIMIT_LOG_QUEUE_BYTES. A line that finds no room there is lost: it is counted in
+ * winner_view_log_lines_lost_total, and a line reports how many were lost once the log is read again. A line
+ * that must not be lost goes through log_deliver: its caller waits.
  *
- * Before log_start the caller writes, and waits. Lines stay whole; as many as fit are written by one write(2)
- * of at most PIPE_BUF bytes, which no other process can interrupt on a pipe (pipe(7)); a longer line has one
- * of its own.
+ * Before log_start the caller writes, and waits. Lines stay whole: one write(2) has as many as fit into
+ * PIPE_BUF bytes, which no other process can split on a pipe (pipe(7)). A longer line has a write of its own.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

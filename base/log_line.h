@@ -6,8 +6,8 @@
 #include "base/buffer.h"
 #include "base/log.h"
 
-/* Makes `line` hold the line, with its newline; the caller deinits it. Too long for LIMIT_LOG_LINE_BYTES, it
- * has no fields. */
+/* Sets `line` to the line, with its newline; the caller deinits it. A line longer than LIMIT_LOG_LINE_BYTES
+ * is made without its fields. */
 void log_line_init(struct buffer *line, enum log_format form, enum log_level level,
                    const char *const fields[], const char *message);
 

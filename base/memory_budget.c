@@ -96,11 +96,11 @@ static void join_line(struct budget *b, struct budget_claim *claim) {
 }
 
 static bool may_begin(const struct budget *b, const struct budget_claim *claim) {
-    bool is_alone = !b->under_way && b->held < b->limit;
-    return is_alone || b->held + b->expected + claim->expected <= b->limit;
+    bool is_only_reply = !b->under_way && b->held < b->limit;
+    return is_only_reply || b->held + b->expected + claim->expected <= b->limit;
 }
 
-/* Also called when what is held or expected shrinks. */
+/* Called whenever less is held or expected. */
 static void begin_waiting(struct budget *b) {
     for (struct budget_claim *first; (first = b->line) && may_begin(b, first);) {
         make_idle(b, first);

@@ -1,24 +1,25 @@
 /*
  * budget: how many bytes of records all shards together may have in memory, and which shard may read next.
  *
- * It counts what is there: the bytes of a reply as they arrive, then the records and batches that they
- * become. What a request might bring is not counted: a reply that hangs costs the others nothing.
+ * It counts what has arrived: the bytes of a reply, then the records and batches that they become. It does
+ * not count what a request may still bring: a reply that hangs takes no memory from the others.
  *
- * A reply begins when what is held, what the replies under way are still expected to bring, and what it is
- * expected to bring itself are within the limit; or if none is under way and what is held is below it: what
- * parts in trouble hold for long keeps no large reply, and so none behind it, from beginning. First come,
- * first served: so a dozen replies begin when memory becomes free, and not all that wait. An expectation is
- * no bound: it delays only the beginning of others.
+ * A reply begins if the limit allows the sum of what is held, what the replies under way are still expected
+ * to bring, and what this one is expected to bring. It also begins if no reply is under way and less than the
+ * limit is held: else memory that a shard in trouble holds for long would keep a large reply, and all behind
+ * it, from beginning. Replies begin in the order in which they asked. So when memory becomes free, some of
+ * those that wait begin, not all. An expectation is no bound: it only delays other replies.
  *
- * Before it grows, a reply asks. Within the limit each may grow. Beyond it only the oldest under way may: it
- * goes on to its end, so one full reply is the most by which replies exceed the limit, and there is always
- * one that ends. Any other is dropped, and is asked for again later: it keeps its turn, so that it is the
- * oldest some time. One that ends, or fails by itself, loses its turn.
+ * A reply asks before it grows. Within the limit each may grow. Beyond the limit only the oldest reply under
+ * way may grow, to its end. So replies exceed the limit by one full reply at most, and one always ends. Any
+ * other is dropped, and requested again later. It keeps its turn, so in time it is the oldest. A reply that
+ * ends, or fails by itself, loses its turn.
  *
- * Work on what has arrived (budget_set) is counted and never waits: it makes memory free. So no part waits
- * for another that waits.
+ * Work on what has arrived (budget_set) is counted and never waits: it frees memory. So nothing waits for
+ * something that waits, too.
  *
- * Thread-safe; a claim is used by one thread at a time. Where a budget is borrowed, NULL means no limit.
+ * Thread-safe; one thread at a time uses a claim. Nothing here blocks. Where a budget is borrowed, NULL means
+ * no limit.
  */
 #ifndef BASE_MEMORY_BUDGET_H
 #define BASE_MEMORY_BUDGET_H
@@ -43,11 +44,12 @@ struct budget_claim {
     struct budget_claim *next;
 };
 
+/* `limit` in bytes. */
 struct budget *budget_new(size_t limit);
 void budget_free(struct budget *b); /* nothing may be held */
 
-/* Asks to begin a reply that is expected to take `expected` bytes. True: it is under way. False: it is in the
- * line; `waker` (borrowed) is woken when it may begin: then ask again, or budget_leave. Does not block. */
+/* Asks to begin a reply that is expected to take `expected` bytes. True: it is under way. False: it waits in
+ * the line; `waker` (borrowed) is woken when it is under way. Then ask again, or call budget_leave. */
 bool budget_begin(struct budget *b, struct budget_claim *claim, size_t expected, struct waker *waker);
 
 /* The reply under way takes so many bytes now. False: it must be dropped, and no longer counts. */

@@ -6,10 +6,9 @@
  * the text: times are counted in milliseconds and written in seconds (scale 1000). A family has at most
  * LIMIT_METRIC_SERIES of them; all further label values share one, whose values are all "overflow".
  *
- * A series that metrics_series finds lives as long as the process. Label values that come and go, as shards
- * do, are held instead, and released: LIMIT_METRIC_RELEASED_MS after its last holder released it, so that its
- * last values are scraped, or as soon as the family needs the place, the series is gone, and its memory
- * freed.
+ * A series from metrics_series lives as long as the process. A series whose label values come and go, as
+ * shards do, is held (metrics_hold) and released. It is freed LIMIT_METRIC_RELEASED_MS after its last holder
+ * released it, so that its last values are scraped; or earlier, if the family needs its place.
  *
  * Everything here is thread-safe. Counting takes no lock, finding a series does.
  */
@@ -47,14 +46,15 @@ struct metrics_series *metrics_series(struct metrics_family *family, const char 
 
 #define METRICS_SERIES(family, ...) metrics_series((family), (const char *const[]){__VA_ARGS__, NULL})
 
-/* The same, to be used only until metrics_release. There may be several holders. */
+/* The same, borrowed until metrics_release. There may be several holders. */
 struct metrics_series *metrics_hold(struct metrics_family *family, const char *const values[]);
 
 #define METRICS_HOLD(family, ...) metrics_hold((family), (const char *const[]){__VA_ARGS__, NULL})
 
+/* Ends one metrics_hold. */
 void metrics_release(struct metrics_series *series, int64_t now_boot_ms);
 
-/* Removes the series whose time is over. */
+/* Frees the series that were released LIMIT_METRIC_RELEASED_MS ago. */
 void metrics_forget(int64_t now_boot_ms);
 
 void metrics_add(struct metrics_series *series, int64_t amount);

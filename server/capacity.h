@@ -1,8 +1,8 @@
 /*
- * capacity: how many shards this process can read before a limit of the system ends it: open files, threads
- * and memory mappings. What a shard takes stands in base/limits.h (LIMIT_SHARD_...);
- * tests/bench/shard_cost.py measures it. A thread that cannot start or a descriptor that cannot be had ends
- * the process (base/thread.h, base/waker.h): so no more leases are taken than it has room for.
+ * capacity: how many shards this process can read within the system's limits of open files, threads and
+ * memory mappings. A thread that cannot start, or a descriptor that cannot be had, ends the process
+ * (base/thread.h, base/waker.h). So the process takes no more leases than its limits allow. What a shard
+ * needs is in base/limits.h (LIMIT_SHARD_...); tests/bench/shard_cost.py measures it.
  */
 #ifndef SERVER_CAPACITY_H
 #define SERVER_CAPACITY_H
@@ -11,13 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the process is otherwise busy with. */
+/* What the process needs besides shards. */
 struct capacity_use {
     uint64_t client_files; /* for connections of clients */
     bool store_is_remote;  /* DynamoDB: each shard may have a run of calls under way */
 };
 
-/* One limit. `room`: what of `value` is left for shards. */
+/* One limit. `room`: the part of `value` that is left for shards; `per_shard`: what one shard needs of it. */
 struct capacity_limit {
     const char *name; /* static: "open files (ulimit -Hn)" */
     uint64_t value;

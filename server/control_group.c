@@ -30,7 +30,7 @@ static uint64_t room(const struct threads *t) {
     return t->max > t->taken ? t->max - t->taken : 0;
 }
 
-static void look_at(struct threads *tightest, const char *root, const char *group) {
+static void note_limit(struct threads *tightest, const char *root, const char *group) {
     struct threads t = {.found = true};
     if (!read_number(root, group, "pids.max", &t.max) || !read_number(root, group, "pids.current", &t.taken))
         return;
@@ -40,11 +40,11 @@ static void look_at(struct threads *tightest, const char *root, const char *grou
 
 /* The group and all above it, up to the root. In a container its path may be that of the host, which is not
  * there. */
-static void climb(struct threads *tightest, const char *root, char *group) {
-    look_at(tightest, root, group);
+static void note_limits_up_to_root(struct threads *tightest, const char *root, char *group) {
+    note_limit(tightest, root, group);
     for (char *last; (last = strrchr(group, '/'));) {
         *last = '\0';
-        look_at(tightest, root, group);
+        note_limit(tightest, root, group);
     }
 }
 
@@ -57,9 +57,9 @@ bool control_group_threads(const char *own, const char *root, uint64_t *max, uin
         line[strcspn(line, "\n")] = '\0';
         char *pids = strstr(line, ":pids:");
         if (strncmp(line, "0::", 3) == 0)
-            climb(&tightest, root, line + 3);
+            note_limits_up_to_root(&tightest, root, line + 3);
         else if (pids)
-            climb(&tightest, pids_root, pids + 6);
+            note_limits_up_to_root(&tightest, pids_root, pids + 6);
     }
     *max = tightest.max;
     *taken = tightest.taken;

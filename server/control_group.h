@@ -9,8 +9,8 @@
 #define CONTROL_GROUP_OWN "/proc/self/cgroup"
 #define CONTROL_GROUP_ROOT "/sys/fs/cgroup"
 
-/* The tightest limit of threads (pids.max) among the group that the file `own` names and those above it: its
- * value, and how many of them are taken. False: there is none. */
+/* The limit of threads (pids.max) that leaves the fewest, among the group that the file `own` names and those
+ * above it: its value, and how many threads count against it now. False: there is none. Any thread. */
 bool control_group_threads(const char *own, const char *root, uint64_t *max, uint64_t *taken);
 
 #endif

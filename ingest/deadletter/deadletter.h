@@ -4,8 +4,7 @@
  * twice: (shard, position) identifies it.
  *
  * A target is one of these:
- *   - log: a log line for each, whatever the log's level. It is never one of those that are lost
- * (base/log.h).
+ *   - log: a log line for each, whatever the log's level. It is delivered, so never lost (base/log.h).
  *   - file:PATH: a JSON object a line, appended and synced. A file that was moved away or deleted is created
  *     again.
  *   - sqs:URL: a JSON object a message. On a FIFO queue the group is the shard, and the queue drops a repeat

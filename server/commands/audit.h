@@ -5,7 +5,7 @@
  *
  * SQLite gives a snapshot, so its result is exact whatever is written meanwhile. DynamoDB's rows change while
  * they are read. So the scores are read before the contributions and again after them. A score is written
- * before the contributions of its batch, and neither ever shrinks. Therefore:
+ * before the contributions of its batch, and neither ever decreases. Therefore:
  *
  *   - A score that was the same both times, and equals the sum of its contributions, is exact.
  *   - A later score below that sum is wrong, whatever is written meanwhile.
@@ -16,8 +16,8 @@
  *
  * A batch that a crash interrupted is a difference until a worker has continued from there.
  *
- * Memory grows with the differences only; temporary files with the contributors (tally.h), above some 100,000
- * of them. Not thread-safe.
+ * Memory grows with the differences only. Above some 100,000 contributors there are temporary files, which
+ * grow with the contributors (tally.h). Not thread-safe.
  */
 #ifndef SERVER_COMMANDS_AUDIT_H
 #define SERVER_COMMANDS_AUDIT_H

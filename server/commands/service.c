@@ -56,7 +56,7 @@ static enum status check_capacity(struct service *s, struct error *e) {
     if (*s->bound && o->max_leases)
         return error_set(
             e, STATUS_INVALID,
-            "--max-leases '%lld' is too much for this system: %s allows %zu, as each shard takes up to %llu",
+            "--max-leases '%lld' is too much for this system: %s allows %zu shards; each needs up to %llu",
             (long long)o->max_leases, s->bound, s->max_leases, (unsigned long long)narrowest->per_shard);
     return STATUS_OK;
 }
@@ -102,7 +102,7 @@ static void log_addresses(const struct service *s) {
                          "version", WINNER_VIEW_VERSION, "listen", address, "opsListen", ops),
               "listening on %s", address);
     if (lacks_ipv6(s->http, s->options->listen) || lacks_ipv6(s->ops, s->options->ops_listen))
-        log_info("there is no IPv6 here: [::] is IPv4 alone");
+        log_info("no IPv6 on this host: [::] accepts IPv4 only");
 }
 
 static enum status start_api(struct service *s, struct error *e) {

@@ -1,11 +1,11 @@
 /*
  * tally: what an audit has read of each contributor, in bounded memory.
  *
- * Tallies are added up in a table in memory. When it has taken `max_bytes` it is sorted and written to a
- * temporary file; the parts are merged when the reading is over. So memory does not grow with the
- * contributors: the temporary files do, by about 60 bytes and the user id each (twice that while they are
- * merged). They lie in $TMPDIR, else in /var/tmp, else in /tmp, have no name, and vanish with the process.
- * While everything fits into the table there are none.
+ * Tallies are added up in a table in memory. A table of `max_bytes` is sorted and written to a temporary
+ * file, a part; the parts are merged when the reading is over. So memory does not grow with the contributors,
+ * but the temporary files do: by about 60 bytes and the user id each, twice that while they are merged. They
+ * are in $TMPDIR, else in /var/tmp, else in /tmp, have no name, and are gone when the process ends. There are
+ * none while everything fits into the table.
  *
  * Not thread-safe.
  */
@@ -20,7 +20,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 
-/* One contributor in one role. What several parts know of it is added up. */
+/* One contributor in one role. Its numbers in several parts are added up. */
 struct tally_numbers {
     bool has_before, has_after;
     int64_t before, after; /* the score, read before and after the contributions */
@@ -68,8 +68,8 @@ typedef void tallies_visit_fn(void *data, const char *role, const char *user_id,
  * cannot be written or read. */
 enum status tallies_visit(struct tallies *t, tallies_visit_fn *visit, void *data, struct error *e);
 
-/* For the first or the next round of reading, after tallies_visit: what is not kept from round to round
- * begins with zeros. */
+/* Before the first round of reading, and after tallies_visit before each further one: what is not kept from
+ * round to round becomes zero. */
 void tallies_begin_round(struct tallies *t);
 
 #endif

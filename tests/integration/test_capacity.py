@@ -35,7 +35,7 @@ def test_a_worker_takes_no_more_shards_than_its_open_files_allow_and_names_the_l
     with daemon:
         reason = wait.until(lambda: trouble(daemon), "the trouble", seen=daemon.log_tail)
         assert f"{SHARDS - SHARDS_ALLOWED} shards have been read by no worker" in reason
-        assert f"all that the limit of {OPEN_FILES} open files (ulimit -Hn) allows" in reason
+        assert f"as many as the limit of {OPEN_FILES} open files (ulimit -Hn) allows" in reason
         assert daemon.metric("winner_view_leases") == SHARDS_ALLOWED
 
 
