@@ -1,8 +1,8 @@
 /*
- * batch: consecutive records of one shard, decoded, with their dead letters, to be applied together. The
- * caller stops adding when it is full: in records, or in bytes of what it holds and of what applying it
- * changes (apply_cost). It takes memory for what is added, and after a large batch gives it back. Not
- * thread-safe.
+ * batch: consecutive records of one shard, decoded, with their dead letters, to be applied together. It is
+ * full when it has so many records, or so many bytes: of what it holds, and of what applying it takes
+ * (apply_cost). Then the caller adds no more. Its memory grows with what is added; after a large batch it is
+ * freed. Not thread-safe.
  */
 #ifndef INGEST_BATCH_H
 #define INGEST_BATCH_H
@@ -39,7 +39,7 @@ struct batch {
 
     size_t n;              /* all of them */
     size_t bytes;          /* of memory that events and dead letters own */
-    size_t cost;           /* of memory that applying the events will take, about */
+    size_t cost;           /* about the memory that applying the events will take */
     struct position last;  /* of the last record of any kind */
     struct digest hash;    /* of the source's bytes up to its end (source_hash) */
     int64_t as_of_ms;      /* of the views once this batch is applied; -1: not known */

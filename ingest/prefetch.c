@@ -32,7 +32,7 @@ struct prefetch {
     struct budget_claim claims[PREFETCH_ITEMS]; /* of the items' batches */
     _Atomic size_t filled, taken;
     atomic_bool finishing, finished, woken;
-    atomic_bool careful;
+    atomic_bool stepwise;
     _Atomic unsigned generation;                 /* the number of rewinds; older items are void */
     _Atomic(struct source_reader *) replacement; /* of the reader; NULL: none */
     struct pulse pulse;                          /* beats when its loop turns */
@@ -90,7 +90,7 @@ static int64_t window_ends(const struct prefetch *p, const struct batch *b) {
 static bool is_ready(const struct prefetch *p, const struct prefetch_item *item) {
     const struct batch *b = &item->batch;
     return item->ended || *item->loss || batch_is_full(b) || is_finishing(p) || is_void(p) ||
-           (b->n && (atomic_load(&p->careful) || clock_boot_ms() >= window_ends(p, b)));
+           (b->n && (atomic_load(&p->stepwise) || clock_boot_ms() >= window_ends(p, b)));
 }
 
 static void fill(struct prefetch *p, struct prefetch_item *item) {
@@ -133,7 +133,7 @@ static void fill(struct prefetch *p, struct prefetch_item *item) {
 /* After a failure, or the end, there is room once that item was given back. */
 static bool has_room(const struct prefetch *p, const struct prefetch_item *last) {
     size_t filled = atomic_load(&p->filled) - atomic_load(&p->taken);
-    bool one = atomic_load(&p->careful) || (last && (last->status || last->ended));
+    bool one = atomic_load(&p->stepwise) || (last && (last->status || last->ended));
     return filled < (one ? 1 : PREFETCH_ITEMS);
 }
 
@@ -220,7 +220,7 @@ struct prefetch_item *prefetch_take(struct prefetch *p, int64_t until_ms) {
 void prefetch_rewind(struct prefetch *p, const struct source_start *start) {
     struct source_reader *old = p->newest;
     p->newest = source_open(p->source, &p->shard, start, p->budget);
-    atomic_store(&p->careful, true);
+    atomic_store(&p->stepwise, true);
     atomic_fetch_add(&p->generation, 1);
     source_wake(old); /* now: once there is a replacement, its thread closes it */
     atomic_store(&p->replacement, p->newest);
@@ -228,7 +228,7 @@ void prefetch_rewind(struct prefetch *p, const struct source_start *start) {
 }
 
 void prefetch_resume(struct prefetch *p) {
-    atomic_store(&p->careful, false);
+    atomic_store(&p->stepwise, false);
     waker_wake(&p->has_room);
 }
 

@@ -1,18 +1,18 @@
 /*
- * prefetch: reads and decodes ahead while the shard applies: a thread that fills batches from a shard's
- * reader, and a queue of at most PREFETCH_ITEMS of them. Their memory is held of the budget: the reader's
- * bytes until all of its last read is in batches, a batch's until it is given back. The prefetch waits for
- * the budget only to read more, and no longer than the window of the batch that it has begun; then it hands
- * that batch over. So no shard waits for another that waits, too.
+ * prefetch: reads and decodes ahead while the shard applies. A thread fills batches from a shard's reader
+ * into a queue of at most PREFETCH_ITEMS items. Their memory counts against the budget: the reader's bytes
+ * until all of its last read is in batches, a batch's until it is given back. The prefetch waits for the
+ * budget only to read more, and no longer than the window of the batch that it has begun. Then it hands that
+ * batch over. So no shard waits for another that waits, too.
  *
- * A shard whose batch cannot be applied must not keep what others need. So it may void all that was read
- * ahead (prefetch_rewind): it is dropped, and read again from where the views stand. Then the prefetch is
- * careful: it makes one small read, and the next only when that item was given back, until prefetch_resume.
- * The batches may end at other records than before. That is safe, as it is after a crash, where records are
- * read again from the checkpoint, too: a batch may begin anywhere (views/README.md).
+ * A shard whose batch cannot be applied must not keep memory that others need. So it may drop all that was
+ * read ahead (prefetch_rewind), to read it again from the position up to which all is applied. From then on,
+ * until prefetch_resume, the prefetch is stepwise: it makes one small read, and the next only when that item
+ * was given back. The batches may end at other records than before. That is safe, as it is after a crash: a
+ * batch may begin anywhere (views/README.md).
  *
- * Items are taken by one thread, the shard's. A failure is an item, too; the prefetch reads again, from where
- * it stood, once that item is given back: so the shard's pause after a failure is also its own.
+ * One thread, the shard's, takes the items. A failure is an item, too. The prefetch reads again, from where
+ * it stood, once that item is given back: so the shard's pause after a failure is also a pause of the reads.
  */
 #ifndef INGEST_PREFETCH_H
 #define INGEST_PREFETCH_H
@@ -42,7 +42,7 @@ struct prefetch_item {
     unsigned generation;           /* private: of the reader that filled it */
 };
 
-/* `shard` as for source_open. */
+/* Starts the thread. `shard` as for source_open; source and budget are borrowed, the rest is copied. */
 struct prefetch *prefetch_start(struct source *source, const struct source_shard *shard,
                                 const struct source_start *start, const struct prefetch_options *options);
 
@@ -54,10 +54,11 @@ struct prefetch_item *prefetch_take(struct prefetch *p, int64_t until_ms);
  * or after prefetch_finish. The taker's thread. */
 bool prefetch_is_over(const struct prefetch *p);
 
+/* Gives back the item that was taken, and its memory. The taker's thread. */
 void prefetch_give_back(struct prefetch *p);
 
-/* Voids every item that was not given back, and reads again from `start`. The taker's thread, which gives the
- * item that it holds back then. Not while it is careful already. */
+/* Voids every item that was not given back, and reads again from `start`, stepwise. The taker's thread, which
+ * must give back the item that it holds next. Not while the prefetch is stepwise already. */
 void prefetch_rewind(struct prefetch *p, const struct source_start *start);
 
 /* After a rewind: reads ahead again. The taker's thread. */

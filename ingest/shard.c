@@ -65,8 +65,8 @@ static struct metrics_family waiting_family = {
 
 static struct metrics_family rewinds_family = {
     .name = "winner_view_shard_rewinds_total",
-    .help =
-        "Batches that were refused for so long that their shard dropped what it had read, to read it again.",
+    .help = "Batches that the store refused for so long that their shard dropped what it had read, to read "
+            "it again.",
     .kind = METRICS_COUNTER,
 };
 
@@ -109,7 +109,7 @@ struct shard {
     int64_t waiting_since_ms;     /* wall clock; 0: it does not wait */
     int64_t line_boot_ms;         /* of the last log line about a wait */
     bool line_owed, line_written; /* about the present wait */
-    bool careful;                 /* the prefetch is, since a rewind */
+    bool stepwise;                /* the prefetch is, since a rewind */
     struct metrics_series *records, *as_of, *waiting, *window_now;
 };
 
@@ -289,9 +289,9 @@ static void adjust_window(struct shard *s, bool throttled) {
 
 /* After a rewind: a batch was applied. */
 static void resume(struct shard *s) {
-    if (s->careful)
+    if (s->stepwise)
         prefetch_resume(s->prefetch);
-    s->careful = false;
+    s->stepwise = false;
 }
 
 /* Tries to apply the batch for as long as the shard runs, or until it was refused for LIMIT_PARKED_MS; then
@@ -310,7 +310,7 @@ static enum settled settle(struct shard *s, struct batch *b) {
         wait_after_failure(s, cause, &e);
         if (order_of(s) == ORDER_ABANDON)
             return STOPPED;
-        if (!s->careful && order_of(s) == ORDER_RUN && clock_boot_ms() - refused_ms >= LIMIT_PARKED_MS)
+        if (!s->stepwise && order_of(s) == ORDER_RUN && clock_boot_ms() - refused_ms >= LIMIT_PARKED_MS)
             return REFUSED;
     }
     resume(s);
@@ -325,7 +325,7 @@ static void rewind_prefetch(struct shard *s) {
     const struct source_start start = {applied->checkpoint, applied->position, s->start_at_ms,
                                        applied->as_of_ms, applied->hash};
     prefetch_rewind(s->prefetch, &start);
-    s->careful = true;
+    s->stepwise = true;
     metrics_count(&rewinds_family, (const char *const[]){NULL}, 1);
 }
 
@@ -334,7 +334,7 @@ static void finish_item(struct shard *s, const struct prefetch_item *item) {
     if (!item->batch.n)
         adjust_window(s, false);
     report_position(s, &item->batch);
-    if (item->batch.n || !s->careful)
+    if (item->batch.n || !s->stepwise)
         clear_trouble(s);
     report_as_of(s, item->batch.as_of_ms);
     if (item->ended)

@@ -71,8 +71,8 @@ struct source_batch {
     const struct source_shard *children; /* with `ended`: the shards that continue it, as far as known */
     size_t n_children;
     const char *loss; /* why records before these may be lost for good; NULL: none are */
-    bool no_room; /* nothing was read: the budget has no room. Only the next read waits for it, so that the
-                   * caller hands over what it holds first. */
+    bool no_room; /* nothing was read, because the budget has no room. This read did not wait for it, so that
+                   * the caller can hand over what it holds; the next read waits. */
 };
 
 /* What identifies the source for good, for store_bind. NOT_FOUND: there is no such stream. */
@@ -104,7 +104,8 @@ struct digest source_hash(struct source_reader *reader, size_t i);
 /* Frees the last batch's memory before the next read does. */
 void source_forget(struct source_reader *reader);
 
-/* Ends a wait of source_read, the current or the next one, and a reply of which more arrives. */
+/* Ends a wait of source_read, the current or the next one, and drops a reply once more of it arrives. Any
+ * thread. */
 void source_wake(struct source_reader *reader);
 
 void source_close(struct source_reader *reader);

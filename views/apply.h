@@ -48,11 +48,13 @@ void apply_free(struct apply *a);
 /* The pulse beats while a batch takes long but the store answers. NULL: none. */
 void apply_set_pulse(struct apply *a, struct pulse *pulse);
 
-/* What apply_batch keeps while it works is counted as held of this budget (borrowed). NULL: none. */
+/* The memory of apply_batch counts as held against this budget (borrowed), without waiting for it. NULL:
+ * none.
+ */
 void apply_set_budget(struct apply *a, struct budget *budget);
 
-/* How much memory apply_batch takes for this event, about: more if no earlier one of its batch is of the same
- * product. */
+/* About the bytes that apply_batch takes for this event: more if it is the first of its product in a batch.
+ */
 size_t apply_cost(const struct event *event, bool is_new_product);
 
 /* `checkpoint` (may be NULL): a store whose batches are transactions writes it with the batch.

@@ -164,8 +164,8 @@ const char *store_lease_checkpoint(const struct store_lease *lease, char out[POS
 /* Sets it from that (`text` may be NULL); false if it is none. Without SHARD_END there is no end's time. */
 bool store_lease_set_checkpoint(struct store_lease *lease, const char *text, uint32_t sub);
 
-/* All leases, sorted by shard id; the caller frees `*leases`. Not `consistent`: for half of the price, and
- * perhaps without what was written in the last second or so, for each lease by itself. */
+/* All leases, sorted by shard id; the caller frees `*leases`. Without `consistent` it costs half, and each
+ * lease may be as it was a second or so ago, or be missing if it was written since. */
 enum status store_read_leases(struct store *store, bool consistent, struct store_lease **leases, size_t *n,
                               struct error *e);
 
@@ -187,7 +187,7 @@ enum status store_delete_lease(struct store *store, const struct store_lease *be
 /* Whether scores have watermarks. A store whose batches are transactions needs none. */
 bool store_has_watermarks(const struct store *store);
 
-/* Paces a call that lasts: `wait` returns true after `ms`, or at once false if the call is to end. */
+/* Slows a long call down. `wait` returns true after `ms`; or false, at once, if the call must end. */
 struct store_pacer {
     bool (*wait)(void *data, int ms);
     void *data;
@@ -195,10 +195,10 @@ struct store_pacer {
 };
 
 /* Removes the watermarks of shards that nobody can read again, and for which no write can still arrive
- * (views/README.md says when that is), in one scan of all scores. Only if a store has watermarks. CONFLICT: a
- * process has begun to do so less than LIMIT_CLEANUP_INTERVAL_MS before `now_ms` (epoch, by the service's
- * clock). After anything but OK some may be left; to do it again is safe. Takes hours where millions of rows
- * have such watermarks: LIMIT_CLEANUP_WRITE_UNITS. */
+ * (views/README.md says when that is), in one scan of all scores. Only if the store has watermarks. CONFLICT:
+ * some process began such a scan less than LIMIT_CLEANUP_INTERVAL_MS before `now_ms` (epoch, by the service's
+ * clock). After anything but OK some may be left; calling again is safe. Blocks: for hours where millions of
+ * rows have such watermarks (LIMIT_CLEANUP_WRITE_UNITS). */
 enum status store_remove_watermarks(struct store *store, const char *const shard_ids[], size_t n,
                                     int64_t now_ms, const struct store_pacer *pacer, struct error *e);
 

@@ -1,13 +1,13 @@
 /*
  * read_size: how many records the next read of a shard asks for. Pure arithmetic; not thread-safe.
  *
- * A shard gives 2 MB a second in 5 reads (ingest/kinesis/read_rate.h), so a reply of 1 MiB is full speed as
- * long as it arrives within half a second; a larger one only takes more memory. So the Limit of GetRecords
- * follows the average record. The first read of a reader asks for few: its records' size is only guessed, and
- * it may be a shard whose records the store refuses (ingest/prefetch.h).
+ * A shard gives 2 MB a second in 5 reads (ingest/kinesis/read_rate.h). So a reply of 1 MiB is full speed if
+ * it arrives within half a second, and a larger one only takes more memory. GetRecords' Limit is chosen for
+ * replies of 1 MiB by the average record. The first read of a reader asks for few records: their size is only
+ * guessed, and the store may refuse them (ingest/prefetch.h).
  *
- * It is halved for a reply that was slow, too large, or dropped for want of memory, down to one record, so
- * that something gets through any line; and doubled again with each reply that was fast.
+ * The number is halved after a reply that was slow, too large, or dropped for lack of memory, down to one
+ * record: so a slow line gets through, too. It is doubled after each reply that was fast.
  */
 #ifndef INGEST_KINESIS_READ_SIZE_H
 #define INGEST_KINESIS_READ_SIZE_H

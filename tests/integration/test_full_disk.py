@@ -43,7 +43,7 @@ def assert_exact(pair, daemon):
     assert_equal_to_model(pair, fold(pair.records()), daemon.dead_letters())
 
 
-def test_a_disk_that_the_write_ahead_log_has_filled_mends_itself(on_disk, start_on):
+def test_a_disk_that_the_write_ahead_log_has_filled_is_freed_by_moving_the_log(on_disk, start_on):
     assert LOG_BYTES > 8 * MIB
     on_disk.put(purchases(4000))
     daemon = start_on(on_disk, "--batch-size", "1")

@@ -50,7 +50,7 @@ def reader(embedded):
 
 
 @pytest.mark.all
-def test_a_reader_that_holds_the_log_is_a_trouble_that_ends_with_it_and_the_log_shrinks(embedded, start_on, reader):
+def test_a_reader_that_holds_the_log_is_a_trouble_until_it_ends_and_the_log_is_truncated(embedded, start_on, reader):
     embedded.put(purchases(200))
     daemon = start_on(embedded, "--batch-size", "1")
     daemon.wait_until_applied()

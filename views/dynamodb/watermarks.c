@@ -1,10 +1,10 @@
 /*
  * The watermarks in Scores: their names, and removing those of shards that nobody can read again.
  *
- * One scan for all the shards. A page is read whole, because no filter could name thousands of attributes,
- * and eventually consistent: nobody has written these attributes for a day. A row is written once, with all
- * that it loses. Both are paced by the units that they consume. Rows lie on partitions, and a scan passes
- * through one after the other, so the pace is a share of what one partition can do.
+ * One scan serves all the shards. It reads whole rows, because no filter could name thousands of attributes,
+ * and is eventually consistent: nobody has written these attributes for a day. Each row is written once, to
+ * remove all of its watermarks. Reads and writes are paced by the units that they consume. A scan passes
+ * through the table's partitions one after the other, so the pace is a share of what one partition can do.
  */
 #include <stdio.h>
 #include <stdlib.h>

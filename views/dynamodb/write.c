@@ -10,9 +10,9 @@
 #include "views/dynamodb/attributes.h"
 #include "views/dynamodb/rows.h"
 
-/* A step goes out in slices of LIMIT_SLICE_ROWS: requests and replies are in memory for one slice at a time,
- * however many rows the batch has. Only the sending is sliced: each score is one write with all of its
- * positions, and all scores are acknowledged before the first contribution is sent.
+/* The rows of a step are sent in slices of LIMIT_SLICE_ROWS. So requests and replies are in memory for one
+ * slice only, however many rows the batch has. Slices change nothing else: each score is one write with all
+ * of its positions, and all scores are acknowledged before the first contribution is sent.
  *
  * A round sends once what is pending, slice by slice: calls that failed for now are sent again in the next
  * round, those that succeeded are not. Of a round, or a slice: whether any call succeeded, and the first

@@ -1,13 +1,14 @@
 /*
  * Moves the write-ahead log into the database, on a thread of its own: batches do not wait for the disk.
  *
- * Most of the log is moved while writers go on, the rest while they wait, for a moment: SQLite begins the log
- * anew only when all of it was moved. Else it would grow as long as batches arrive. It does grow while
- * another process reads an old state of the database: that is measured, and reported when it is much.
+ * SQLite begins the log anew only when all of it was moved. So most of the log is moved while writers go on,
+ * and the rest while they wait, for a moment: otherwise the log would grow as long as batches arrive. It does
+ * grow while another process reads an old state of the database. So its size is measured, and a large log is
+ * reported.
  *
- * When SQLite begins the log anew, its file shrinks to LIMIT_SQLITE_WAL_BYTES (journal_size_limit). At the
- * end of the process it shrinks to nothing, also if others have the database open, so that SQLite does not
- * delete it.
+ * When SQLite begins the log anew, it truncates the file to LIMIT_SQLITE_WAL_BYTES (journal_size_limit). At
+ * the end of the process the file is truncated to nothing, even if other processes have the database open and
+ * SQLite does not delete it.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,8 +41,8 @@ static int64_t log_bytes(const struct store_sqlite *d) {
     return stat(log_path(d), &st) == 0 ? st.st_size : 0;
 }
 
-/* To move the log, the database may have to grow by as much: on a disk that is nearly full that must still
- * fit, or the log could never be moved again. */
+/* When the log is moved, the database may grow by as much. So the log is moved while the disk still has room
+ * for that: later it could never be moved. */
 static bool is_short_of_disk(const struct store_sqlite *d, int pages) {
     struct statvfs fs;
     return statvfs(log_path(d), &fs) == 0 &&
@@ -67,7 +68,8 @@ static int move_pages(struct store_sqlite *d, int mode) {
     return in_log > moved ? in_log : 0;
 }
 
-/* If a reader keeps pages in the log, the next attempt is when it has grown again, or a second later. */
+/* If a reader keeps pages in the log, the next attempt is when the log has grown by
+ * LIMIT_SQLITE_WAL_STEP_PAGES, or LIMIT_SQLITE_LOOK_MS later. */
 static void move_log(struct store_sqlite *d) {
     move_pages(d, SQLITE_CHECKPOINT_PASSIVE);
     pthread_mutex_lock(&d->write_lock);
@@ -87,7 +89,7 @@ static void report_log(struct store_sqlite *d, struct metrics_series *series) {
         return;
     if (bytes <= LIMIT_SQLITE_WAL_TROUBLE_BYTES) {
         if (health_clear(health, trouble))
-            log_info("the write-ahead log '%s' has shrunk to %" PRId64 " MiB", log_path(d), bytes >> 20);
+            log_info("the write-ahead log '%s' has %" PRId64 " MiB again", log_path(d), bytes >> 20);
         return;
     }
     snprintf(reason, sizeof reason,
@@ -111,7 +113,7 @@ static void end_log(struct store_sqlite *d) {
     if (bytes)
         log_warn("the write-ahead log '%s' keeps %" PRId64 " KiB, which the next start uses: %s", log_path(d),
                  bytes >> 10,
-                 too_much ? "they are too many to be moved now"
+                 too_much ? "moving it now would take too long"
                           : "another process reads the database, or the disk is full");
     d->keeps_log = too_much;
 }
