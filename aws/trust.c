@@ -26,11 +26,11 @@ struct aws_trust {
     pthread_mutex_t lock;
     X509_STORE *store;      /* by `lock` */
     struct version version; /* of `file`, when it was last read; by `lock` */
-    atomic_bool is_reading; /* a thread reads it again: the others use what there is */
+    atomic_bool is_reading; /* a thread reads the file again; the others use `store` meanwhile */
 };
 
 /* 0, or errno. */
-static int look(const char *file, struct version *version) {
+static int read_version(const char *file, struct version *version) {
     struct stat info;
     *version = (struct version){0};
     if (stat(file, &info) != 0)
@@ -59,7 +59,7 @@ static X509_STORE *read_store(const char *file, const char *folder) {
 }
 
 static enum status read_first(struct aws_trust *t, struct error *e) {
-    int code = look(t->file, &t->version);
+    int code = read_version(t->file, &t->version);
     if (!code && t->version.size > LIMIT_CA_BUNDLE_BYTES)
         code = EFBIG;
     if (code)
@@ -99,7 +99,7 @@ void aws_trust_free(struct aws_trust *trust) {
 
 /* Whether the file is another than the one read; `*version` is the file's. */
 static bool has_changed(struct aws_trust *t, struct version *version) {
-    if (look(t->file, version) != 0 || version->size > LIMIT_CA_BUNDLE_BYTES)
+    if (read_version(t->file, version) != 0 || version->size > LIMIT_CA_BUNDLE_BYTES)
         return false;
     pthread_mutex_lock(&t->lock);
     bool changed = !is_same(version, &t->version);

@@ -1,9 +1,9 @@
 /*
- * aws/trust: the certificates of the authorities that connections trust, read once for all of them: libcurl
- * by itself reads them for each connection, which then keeps some 400 KB of them.
+ * aws/trust: the certificates of the authorities that connections trust, read once for all connections.
+ * Otherwise libcurl reads them for each connection, and each keeps some 400 KB of them.
  *
- * Authorities are renewed while the process runs: a file that changed on disk is read again at the next
- * handshake. If it cannot be, what was read before stays in use. Thread-safe.
+ * A file that changed on disk is read again at the next handshake: authorities are renewed while the process
+ * runs. If it cannot be read then, what was read before stays in use. Thread-safe.
  */
 #ifndef AWS_TRUST_H
 #define AWS_TRUST_H
@@ -19,7 +19,7 @@ struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 enum status aws_trust_new(struct aws_trust **trust, const char *file, const char *folder, struct error *e);
 void aws_trust_free(struct aws_trust *trust); /* NULL is allowed; connections keep what they use */
 
-/* A connection that is about to be made trusts these. Reads the file if it changed. Any thread. */
+/* Makes a connection trust these, before its handshake. Reads the file again if it changed. Any thread. */
 void aws_trust_apply(struct aws_trust *trust, struct ssl_ctx_st *connection);
 
 #endif

@@ -45,7 +45,7 @@ static bool pause_for(void *data, int ms) {
     return !atomic_load(&c->stopping);
 }
 
-/* As it is stored. Our own clock proves nothing, so a local one is as good as none. */
+/* As it is stored. Unknown if only our own clock is known: it proves nothing. */
 static int64_t service_time(const struct lease_cleanup *c) {
     return service_clock_is_local(c->clock) ? SERVICE_CLOCK_UNKNOWN
                                             : service_clock_tell(c->clock, service_clock_now(c->clock));
@@ -61,7 +61,7 @@ static enum status note_end(struct lease_cleanup *c, const struct store_lease *l
     return status == STATUS_CONFLICT ? STATUS_OK : status;
 }
 
-/* Moves the leases of shards that are long gone to the front; returns how many. Notes the end of the others.
+/* Moves the leases of shards that are long gone to the front, `*n_gone` of them. Notes the end of the others.
  */
 static enum status sort_out(struct lease_cleanup *c, int64_t now_ms, size_t *n_gone, struct error *e) {
     enum status status = STATUS_OK;
@@ -122,7 +122,7 @@ static void clean_up_and_rest(struct lease_cleanup *c) {
         atomic_store(&c->rests_until_ms, clock_boot_ms() + LIMIT_CLEANUP_REST_MS);
     if (status && status != STATUS_CONFLICT && !atomic_load(&c->stopping))
         log_write(LOG_LEVEL_WARN, LOG_FIELDS("error", e.code, "requestId", e.request_id),
-                  "cannot clean up after shards that are long gone, will begin again later: %s", e.message);
+                  "cannot clean up after shards that are long gone, trying again later: %s", e.message);
 }
 
 static void *lease_cleanup_run(void *data) {

@@ -3,16 +3,17 @@
  * each lease is unchanged. Makes the leases that are missing, and reports the view's freshness. Used by the
  * coordinator's thread only.
  *
- * A usual scan is eventually consistent, for half of the price: for each lease it may return what was there
- * some time ago. That does no harm where an old row makes a worker late, or makes it try a conditional write
- * that fails: an old counter, owner or asOf. It must not be believed that a lease is not there. So a scan is
- * consistent if it is the first; for a failover time after other leases were there than before (the rows of a
- * new view may become visible in any order); and, as a second scan at once, where the first
+ * A usual scan is eventually consistent, for half the price: it may return a lease as it was some time ago.
+ * An old counter, owner or asOf does no harm: the worker is late, or tries a conditional write that fails.
+ * But such a scan does not prove that a lease is missing. So these scans are consistent:
  *
- *   - returns other leases than the one before, or an older counter;
- *   - leaves a lease uncertain (hierarchy.h), or lacks a child of a shard that has ended since (its row is
- *     made before the end is written);
- *   - lacks the lease of a shard that should have one: it would be made.
+ *   - the first one, and all for a failover time after leases were added or removed: the rows of a new view
+ * may become visible in any order;
+ *   - a second one, made at once, if the first returns other leases than the scan before, or an older
+ * counter;
+ *   - a second one, if the first leaves a lease uncertain (hierarchy.h), or lacks a child of a shard that has
+ *     ended since: the child's row is written before the end;
+ *   - a second one, if the first lacks the lease of a shard that should have one: else it would be made.
  */
 #ifndef INGEST_LEASES_LEASE_TABLE_H
 #define INGEST_LEASES_LEASE_TABLE_H
@@ -28,7 +29,7 @@ struct lease_table {
     struct store *store;           /* borrowed, as is the next */
     struct source *source;         /* NULL: follow only, make no leases */
     struct pulse *pulse;           /* beats before each call; NULL: not watched */
-    struct lease_writers *writers; /* makes new leases side by side; NULL: one by one */
+    struct lease_writers *writers; /* make new leases, several at once; NULL: one by one */
     struct source_start start;     /* of shards without parents: trim horizon or a timestamp */
     struct store_lease *leases;
     size_t n_leases;
@@ -47,12 +48,12 @@ void lease_table_init(struct lease_table *t, struct store *store, struct source 
                       const struct source_start *start, int failover_ms);
 void lease_table_deinit(struct lease_table *t);
 
-/* Reads the leases; makes those that are missing, and reads them again. If one scan leaves a doubt, a second
- * one, which is consistent, decides. */
+/* Reads the leases; makes those that are missing, and reads them again. If a scan leaves a doubt, a second,
+ * consistent one decides. Blocks. An error is the store's, or the source's with a timestamp as start. */
 enum status lease_table_refresh(struct lease_table *t, struct error *e);
 
-/* Notes what was written over a lease of the table: a later scan that returns an older row is not believed.
- * Several threads may note several leases at once. */
+/* Notes what was written over a lease of the table, so that a later scan with an older row is detected.
+ * Several threads may do so at once, each for another lease. */
 void lease_table_note(struct lease_table *t, const struct store_lease *lease,
                       const struct store_lease *written);
 
@@ -62,9 +63,9 @@ bool lease_table_is_conclusive(const struct lease_table *t);
 /* Borrowed, until the next refresh or listing. */
 struct hierarchy lease_table_hierarchy(const struct lease_table *t);
 
-/* Of the leases that have ended and are free, those of which the cleanup has something to write: the obsolete
- * ones (hierarchy_is_obsolete, and not listed twice running), and, where there are watermarks, those without
- * `endedAt`. Returns how many; `*leases` is the caller's. */
+/* The leases that have ended, are free, and that the cleanup must write: the obsolete ones
+ * (hierarchy_is_obsolete, and missing in the last two listings), and, where there are watermarks, those
+ * without `endedAt`. Returns how many; `*leases` is the caller's. */
 size_t lease_table_for_cleanup(const struct lease_table *t, struct store_lease **leases);
 
 /* Forgets each as-of that is in the future: another program stored it, or this one by a wrong clock. While
