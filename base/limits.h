@@ -104,7 +104,7 @@
 #define LIMIT_BACKOFF_MS 5000                      /* longest pause of a shard whose store or source fails */
 #define LIMIT_WINDOW_MS 2000      /* widest window of a batch whose store throttles (ingest/batch_window.h) */
 #define LIMIT_WINDOW_CALM_MS 5000 /* it narrows after this long without a throttle */
-#define LIMIT_PARKED_MS 1000 /* a shard whose batch is refused for so long drops what it has read ahead */
+#define LIMIT_REWIND_MS 1000 /* a shard whose batch is refused for so long drops what it has read ahead */
 #define LIMIT_TROUBLE_LINE_MS 1000  /* shortest time between two log lines about failures of one shard */
 #define LIMIT_THROTTLE_MS 1000      /* longest pause of a shard whose reads are throttled */
 #define LIMIT_READ_WAIT_MS 1000     /* longest sleep of a shard before a read that is not due */

@@ -294,7 +294,7 @@ static void resume(struct shard *s) {
     s->stepwise = false;
 }
 
-/* Tries to apply the batch for as long as the shard runs, or until it was refused for LIMIT_PARKED_MS; then
+/* Tries to apply the batch for as long as the shard runs, or until it was refused for LIMIT_REWIND_MS; then
  * once more after each pause, but only if the shard holds no more than this batch. */
 static enum settled settle(struct shard *s, struct batch *b) {
     struct apply_counts counts;
@@ -310,7 +310,7 @@ static enum settled settle(struct shard *s, struct batch *b) {
         wait_after_failure(s, cause, &e);
         if (order_of(s) == ORDER_ABANDON)
             return STOPPED;
-        if (!s->stepwise && order_of(s) == ORDER_RUN && clock_boot_ms() - refused_ms >= LIMIT_PARKED_MS)
+        if (!s->stepwise && order_of(s) == ORDER_RUN && clock_boot_ms() - refused_ms >= LIMIT_REWIND_MS)
             return REFUSED;
     }
     resume(s);

@@ -23,8 +23,7 @@ static struct metrics_family dead_letters_family = {
 static struct metrics_family writes_family = {
     .name = "winner_view_dead_letter_writes_total",
     .help = "Writes of dead letters, by result: written; refused (the letter goes to the log); failed (the "
-            "write is "
-            "retried).",
+            "write is retried).",
     .kind = METRICS_COUNTER,
     .labels = {"target", "result"},
 };

@@ -30,7 +30,9 @@ static struct metrics_family leases_family = {
 
 static struct metrics_family lease_events_family = {
     .name = "winner_view_lease_events_total",
-    .help = "Leases taken, taken back, taken expired, stolen; lost, released, and ended with their shard.",
+    .help =
+        "Leases by event: taken, taken_back, taken_expired, stolen; lost, released, ended (with the shard), "
+        "false_end (released, as no shard continues it), refused (the position is foreign).",
     .kind = METRICS_COUNTER,
     .labels = {"event"},
 };
@@ -176,7 +178,7 @@ struct taking {
     bool failed;
 };
 
-/* What was decided a failover time ago was decided on old leases. */
+/* Skips a choice that is a failover time old: it was made from old leases. */
 static void take_in_time(struct lease_call *call) {
     struct taking *t = (struct taking *)call;
     struct coordinator *c = t->coordinator;
@@ -186,7 +188,7 @@ static void take_in_time(struct lease_call *call) {
         t->failed = !take(c, t->choice);
 }
 
-/* The trouble ends when every take of a refresh has worked: a refresh that works is not enough. */
+/* The trouble ends when all takes of a refresh have succeeded: a refresh that succeeds is not enough. */
 static void take_all(struct coordinator *c, const struct taker_plan *plan) {
     _cleanup_(mem_freep) struct taking *takings = mem_zalloc(plan->n * sizeof *takings);
     for (size_t i = 0; i < plan->n; i++) {

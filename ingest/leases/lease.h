@@ -60,17 +60,17 @@ struct lease_observer {
     size_t n;
     int64_t first_ms;           /* the end of the first read; 0: there was none */
     int64_t began_ms, ended_ms; /* the last read */
-    bool was_answered; /* set before a read: the store has answered this process since the last one, never
-                        * silent for the failover time */
+    bool was_answered; /* set before a read: since the last read no failover time passed in which the store
+                        * acknowledged nothing to this process */
 };
 
 /* Notes what a read of all leases returned, which took from `began_ms` to `ended_ms`. Leases that are gone
  * are forgotten. `leases` sorted by shard id.
  *
- * A lease was seen unchanged from the end of the first read that returned it so to the beginning of the last
- * one: time that passes between a read and a decision does not count. If no read was made for the failover
- * time, and perhaps no worker could renew (this process was frozen, or the store did not answer): all
- * observations start anew. */
+ * A lease counts as unchanged from the end of the first read that returned it so to the beginning of the last
+ * one: time between a read and a decision does not count. All observations start anew if no read was made for
+ * the failover time and `was_answered` is false: perhaps no worker could renew, because this process was
+ * frozen or the store did not answer. */
 void lease_observe(struct lease_observer *o, const struct store_lease *leases, size_t n, int64_t began_ms,
                    int64_t ended_ms);
 void lease_observer_deinit(struct lease_observer *o);

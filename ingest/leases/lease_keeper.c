@@ -173,7 +173,8 @@ static void drop(struct lease_keeper *k, struct holding **at) {
     free(h);
 }
 
-static void look_after(struct lease_keeper *k, struct holding *h) {
+/* Notes an outcome, or hands the lease to a writer. No writer uses it now. */
+static void check(struct lease_keeper *k, struct holding *h) {
     if (!h->is_over && h->outcome != HELD_LEASE_KEPT)
         note_outcome(k, h);
     if (h->is_over || !held_lease_is_due(h->lease))
@@ -182,14 +183,14 @@ static void look_after(struct lease_keeper *k, struct holding *h) {
     lease_writers_add(k->writers, &h->call);
 }
 
-static void look_after_all(struct lease_keeper *k) {
+static void check_all(struct lease_keeper *k) {
     move_added(k);
     stop_shards(k);
     for (struct holding **at = &k->holdings; *at;) {
         struct holding *h = *at;
         bool is_busy = atomic_load(&h->is_busy);
         if (!is_busy)
-            look_after(k, h);
+            check(k, h);
         if (!is_busy && can_be_dropped(k, h))
             drop(k, at);
         else
@@ -203,7 +204,7 @@ static void *lease_keeper_run(void *data) {
     for (bool is_last = false; !is_last || k->holdings;) {
         pulse_beat(&k->pulse, clock_boot_ms());
         is_last = atomic_load(&k->closed); /* read first: then all that were added have been seen */
-        look_after_all(k);
+        check_all(k);
         if (!is_last || k->holdings)
             waker_wait(&k->waker, clock_boot_ms() + LIMIT_CHECKPOINT_MS / 4, -1);
     }

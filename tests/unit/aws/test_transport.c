@@ -437,7 +437,7 @@ static bool take_up_to(void *data, size_t bytes) {
     return bytes <= r->allowed;
 }
 
-static void a_receiver_sees_the_bytes_as_they_arrive_and_ends_the_call(void **state) {
+static void a_receiver_gets_the_bytes_as_they_arrive_and_can_end_the_call(void **state) {
     (void)state;
     BEHAVE(ANSWER, FLOOD);
     struct receiver receiver = {.allowed = 1 << 20};
@@ -557,7 +557,7 @@ int main(void) {
         TEST(a_call_whose_connection_is_reset_is_retried),
         TEST(a_call_whose_answer_is_late_is_retried),
         TEST(a_call_without_progress_ends_before_the_time_of_an_attempt),
-        TEST(a_receiver_sees_the_bytes_as_they_arrive_and_ends_the_call),
+        TEST(a_receiver_gets_the_bytes_as_they_arrive_and_can_end_the_call),
         TEST(a_reply_that_is_too_large_is_neither_read_to_its_end_nor_retried),
         TEST(a_call_to_a_service_that_does_not_listen_has_no_answer),
         TEST(a_wrapped_transport_can_lose_the_answer_of_a_request_that_took_effect),

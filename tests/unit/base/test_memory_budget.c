@@ -145,7 +145,7 @@ static void the_first_in_the_line_begins_first_whatever_it_expects(void **state)
     assert_true(was_woken(t, 2));
 }
 
-static void who_leaves_the_line_blocks_no_other_and_keeps_its_turn(void **state) {
+static void a_reply_that_leaves_the_line_blocks_no_other_and_keeps_its_turn(void **state) {
     struct fixture *t = *state;
     assert_true(begin(t, 0, 50));
     assert_false(begin(t, 1, 90));
@@ -277,7 +277,7 @@ int main(void) {
         test(a_dropped_reply_keeps_its_turn_until_it_is_the_oldest),
         test(a_reply_that_ended_or_failed_waits_behind_the_others),
         test(the_first_in_the_line_begins_first_whatever_it_expects),
-        test(who_leaves_the_line_blocks_no_other_and_keeps_its_turn),
+        test(a_reply_that_leaves_the_line_blocks_no_other_and_keeps_its_turn),
         test(a_turn_that_was_not_used_is_returned_and_kept),
         test(a_reply_of_any_size_begins_when_no_other_is_under_way),
         test(work_on_what_has_arrived_is_counted_and_never_waits),

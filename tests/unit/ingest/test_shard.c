@@ -275,7 +275,7 @@ static void a_shard_waits_and_retries_its_batch_while_the_store_refuses_it(void 
     shard_join(s);
 }
 
-/* Each pause is longer than the one before, so six failures last for longer than LIMIT_PARKED_MS. */
+/* Each pause is longer than the one before, so six failures last for longer than LIMIT_REWIND_MS. */
 static void a_shard_whose_batch_is_refused_for_long_drops_it_once_and_reads_it_again(void **state) {
     (void)state;
     w.store_failures = 6;

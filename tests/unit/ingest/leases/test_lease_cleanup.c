@@ -119,7 +119,7 @@ static void watermarks_are_removed_a_day_after_the_end(void **state) {
     assert_true(has_watermark(t, SECOND));
 }
 
-static void day_begins_when_the_end_is_first_seen(void **state) {
+static void day_begins_when_the_end_is_first_found(void **state) {
     struct fixture *t = support_fixture(state);
     CLEANUP(t, clock_at_noon());
     const struct store_lease lease = make_row(t, FIRST, 0);
@@ -142,7 +142,7 @@ static void without_the_services_time_nothing_is_removed(void **state) {
     assert_int_equal(row(t, SECOND).ended_at_ms, 0);
 }
 
-static void our_own_clock_is_not_the_services(void **state) {
+static void by_our_own_clock_nothing_is_removed(void **state) {
     struct fixture *t = support_fixture(state);
     CLEANUP(t, service_clock_new(false));
     const struct store_lease lease = make_row(t, FIRST, 1);
@@ -239,10 +239,10 @@ int main(void) {
         support_test("watermarks and lease are removed a day after the shard's end",
                      watermarks_are_removed_a_day_after_the_end),
         support_test("without a time of the end the day begins when it is first seen",
-                     day_begins_when_the_end_is_first_seen),
+                     day_begins_when_the_end_is_first_found),
         support_test("nothing is removed before the service's time is known",
                      without_the_services_time_nothing_is_removed),
-        support_test("nothing is removed by our own clock", our_own_clock_is_not_the_services),
+        support_test("nothing is removed by our own clock", by_our_own_clock_nothing_is_removed),
         support_test("one scan, and one write a row, serve 40 shards", one_scan_serves_many_shards),
         support_test("a worker that is not the first of the day removes nothing",
                      worker_that_is_not_the_first_of_the_day_removes_nothing),

@@ -155,7 +155,7 @@ static int teardown(void **state) {
 
 /* Tests. */
 
-static void writes_that_hang_hold_up_no_other_lease(void **state) {
+static void writes_that_hang_delay_no_other_lease(void **state) {
     (void)state;
     take_all();
     atomic_store(&w.hung, SHARDS / 2);
@@ -209,7 +209,7 @@ int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
         {"writes of leases that hang hold up no other lease, and are not sent twice at once",
-         writes_that_hang_hold_up_no_other_lease, setup, teardown, NULL},
+         writes_that_hang_delay_no_other_lease, setup, teardown, NULL},
         {"leases that are held are marked", held_leases_are_marked, setup, teardown, NULL},
         {"released leases have no owner", released_leases_have_no_owner, setup, teardown, NULL},
         {"a lease that is added after the stop is released", lease_added_after_the_stop_is_released, setup,

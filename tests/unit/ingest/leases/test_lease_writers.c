@@ -51,7 +51,7 @@ static bool await(const atomic_int *count, int wanted) {
     return atomic_load(count) >= wanted;
 }
 
-static void calls_that_hang_hold_up_no_other(void **state) {
+static void calls_that_hang_delay_no_other(void **state) {
     (void)state;
     atomic_bool gate = false;
     struct job hung[MAX - 1], others[MANY];
@@ -100,7 +100,7 @@ static int teardown(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         {"calls that hang hold up no other, and those that wait longest are made first",
-         calls_that_hang_hold_up_no_other, setup, teardown, NULL},
+         calls_that_hang_delay_no_other, setup, teardown, NULL},
         {"no more calls are made at once than there may be threads", no_more_run_at_once_than_allowed, setup,
          teardown, NULL},
         {"waiting returns at once if there is no call", waiting_without_calls_returns_at_once, setup,
