@@ -38,7 +38,7 @@ struct delivery {
 };
 enum { UNDECIDED = -1 };
 
-static char room[2][LIMIT_LOG_QUEUE_BYTES]; /* one is filled while the other is written */
+static char room[2][LIMIT_LOG_QUEUE_BYTES]; /* lines are added to one while the other is written */
 
 static struct {
     atomic_bool running;
@@ -62,7 +62,7 @@ void log_init(enum log_level level, enum log_format format) {
 
 /* Standard error. */
 
-/* 0 or an errno. A slow reader is waited for, also if another process has made the pipe non-blocking. */
+/* 0 or an errno. Waits for a slow reader, even if another process has made the pipe non-blocking. */
 static int write_all(const char *data, size_t length, size_t *done) {
     for (*done = 0; *done < length;) {
         ssize_t n = write(STDERR_FILENO, data + *done, length - *done);
@@ -197,7 +197,8 @@ static void write_taken_lines(struct taken *t) {
 static void write_loss(struct taken *t) {
     _cleanup_(buffer_deinit) struct buffer line;
     char message[80];
-    snprintf(message, sizeof message, "%lu lines of this log are lost: it was not read", t->lost);
+    snprintf(message, sizeof message,
+             "%lu lines of this log are lost: standard error was not read, or failed", t->lost);
     log_line_init(&line, (enum log_format)atomic_load(&log_format), LOG_LEVEL_WARN, NULL, message);
     if (write_lines(line.data, line.length))
         report_later(t->lost);
@@ -280,7 +281,7 @@ void log_append(struct buffer *lines, enum log_level level, const char *const fi
     buffer_append(lines, line.data, line.length);
 }
 
-/* As write_lines; ETIMEDOUT if the thread does not get to it in time. */
+/* As write_lines; ETIMEDOUT if the thread has not written the lines in time. */
 static int wait_for_delivery(const struct buffer *lines) {
     struct delivery d = {.lines = lines, .result = UNDECIDED};
     const struct timespec end = condition_end(LIMIT_LOG_DELIVER_MS);

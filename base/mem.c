@@ -11,7 +11,7 @@
 void mem_exhausted(void) {
     static const char line[] = "winner-view: out of memory\n";
     struct pollfd end = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&end, 1, 0) == 1 && end.revents & POLLOUT) { /* else a process that nobody reads would hang */
+    if (poll(&end, 1, 0) == 1 && end.revents & POLLOUT) { /* a write to a full pipe would block */
         ssize_t written = write(STDERR_FILENO, line, sizeof line - 1);
         (void)written;
     }

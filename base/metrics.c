@@ -90,7 +90,7 @@ static bool remove_longest_released(struct metrics_family *f) {
     return longest;
 }
 
-/* The caller says at once who uses it: until then it is released. */
+/* With the lock held. A new series counts as released until the caller holds it or makes it permanent. */
 static struct metrics_series *find_or_add(struct metrics_family *f, const char *const values[]) {
     static const char *const overflow[] = {"overflow", "overflow", "overflow", "overflow", NULL};
     size_t count = 0;

@@ -21,7 +21,7 @@ void batch_set_limits(struct batch *b, const struct batch_limits *limits) {
     b->limits = *limits;
 }
 
-/* What a large batch needed is not kept for small ones: each shard has several batches. */
+/* Frees what a large batch needed: each shard has several batches, and most are small. */
 static void drop_large_arrays(struct batch *b) {
     if (b->records_capacity > KEPT_CAPACITY) {
         mem_freep(&b->records);

@@ -294,8 +294,8 @@ static void resume(struct shard *s) {
     s->stepwise = false;
 }
 
-/* Tries to apply the batch for as long as the shard runs, or until it was refused for LIMIT_REWIND_MS; then
- * once more after each pause, but only if the shard holds no more than this batch. */
+/* Tries to apply the batch until it is applied or the shard must stop, with a pause after each failure.
+ * REFUSED after LIMIT_REWIND_MS of failures, unless the prefetch is stepwise: then nothing was read ahead. */
 static enum settled settle(struct shard *s, struct batch *b) {
     struct apply_counts counts;
     struct error e = {0};
@@ -329,7 +329,7 @@ static void rewind_prefetch(struct shard *s) {
     metrics_count(&rewinds_family, (const char *const[]){NULL}, 1);
 }
 
-/* An item without records proves nothing about a store that refuses. */
+/* An item without records does not prove that the store accepts writes again. */
 static void finish_item(struct shard *s, const struct prefetch_item *item) {
     if (!item->batch.n)
         adjust_window(s, false);

@@ -73,7 +73,7 @@ struct reader {
     struct budget_claim claim;
     int64_t began_ms; /* the last read */
     bool behind;      /* the last read left something to read, or there was none */
-    bool had_no_room; /* the last read ended for that */
+    bool had_no_room; /* the last read found no room in the budget */
     int empty_reads;  /* in a row, with a lag that retention does not allow */
     struct {
         struct metrics_series *throttles, *records, *bytes, *parts, *strays, *expired, *losses, *loss_time;
@@ -434,14 +434,14 @@ static bool is_due(struct reader *r, int64_t until_ms) {
     return clock_boot_ms() >= due_ms;
 }
 
-/* At most a part of the budget: a shard of huge records must not wait until all others have ended, with the
- * rest behind it in the line. */
+/* At most a quarter of the budget: else a shard of huge records, and all behind it in the line, would wait
+ * until every other reply has ended. */
 static size_t expected_memory(const struct reader *r) {
     size_t bytes = read_size_expected(&r->size, r->behind) * TEXT_PER_DATA * MEMORY_PER_BYTE;
     return bytes < LIMIT_INFLIGHT_BYTES / 4 ? bytes : LIMIT_INFLIGHT_BYTES / 4;
 }
 
-/* Waits only if the read before said that there was no room. */
+/* Waits only if the last read found no room: the caller has then handed over what it held. */
 static bool may_begin(struct reader *r, int64_t until_ms, struct source_batch *batch) {
     size_t expected = expected_memory(r);
     bool may = budget_begin(r->budget, &r->claim, expected, &r->waker);

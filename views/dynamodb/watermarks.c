@@ -60,7 +60,7 @@ static void settle(struct request *request, const struct aws_call *call) {
     request->reply = call->status ? NULL : json_incref(call->reply);
 }
 
-/* Sends once what is not done. RETRY: some of it failed for now. */
+/* Sends once each request that is not done. RETRY: some failed for now. */
 static enum status send_open(const struct removal *r, struct request *requests, size_t n, struct error *e) {
     const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_LEASE_CALL_MS,
                                 .pulse = r->pacer->pulse};
@@ -93,7 +93,7 @@ static double units(const struct request *requests, size_t n) {
     return sum;
 }
 
-/* Until all are done, then for as long as the pace demands. */
+/* Sends until all are done, then waits as long as the pace requires. */
 static enum status send_all(const struct removal *r, struct request *requests, size_t n, int units_per_s,
                             struct error *e) {
     enum status status = STATUS_RETRY;
@@ -113,7 +113,7 @@ struct slice {
     size_t n;
 };
 
-/* It is empty then, whatever the result. */
+/* Empties the slice, whatever the result. */
 static enum status send_slice(const struct removal *r, struct slice *slice, struct error *e) {
     enum status status =
         slice->n ? send_all(r, slice->requests, slice->n, LIMIT_CLEANUP_WRITE_UNITS, e) : STATUS_OK;
@@ -199,8 +199,9 @@ static enum status clean_table(const struct removal *r, struct error *e) {
     return status;
 }
 
-/* The mutual exclusion between workers, and the rate. A time that is ahead is none that a right clock wrote.
- * If the answer is lost, the repetition finds the time of the first, and the next scan is a day later. */
+/* Claims the scan of this interval, so that only one worker makes it. A time in the future is ignored: a
+ * wrong clock wrote it. If the answer is lost, the repetition finds the claim, and no scan is made for a day.
+ */
 static enum status claim(struct store_dynamodb *d, int64_t now_ms, struct error *e) {
     const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_LEASE_CALL_MS};
     json_t *body =
