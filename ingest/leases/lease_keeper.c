@@ -20,6 +20,7 @@ struct holding {
     char shard_id[LIMIT_SHARD_ID_BYTES + 1];
     atomic_bool is_busy;             /* a writer uses the lease and the outcome */
     enum held_lease_outcome outcome; /* of its last turn */
+    int64_t not_before_ms;           /* the next turn, if the last one achieved nothing */
     bool is_over;                    /* the lease is not ours any more; its thread is ending */
     bool is_stopped;                 /* its shard is to finish */
     int64_t rests_until_ms;          /* the lease is not taken again before */
@@ -83,12 +84,17 @@ bool lease_keeper_was_answered(struct lease_keeper *k) {
     return answered;
 }
 
-/* On a writer's thread. */
+/* On a writer's thread. A lease that stays due because its writes fail, or because its shard hangs, has its
+ * next turn after a pause: else its turns would follow each other without end. */
 static void write_due(struct lease_call *call) {
     struct holding *h = (struct holding *)call;
     struct lease_keeper *k = h->keeper;
+    int64_t before_ms = held_lease_acknowledged_ms(h->lease);
     h->outcome = held_lease_write_due(h->lease, atomic_load(&k->stopping));
-    note_answer(k, held_lease_acknowledged_ms(h->lease));
+    int64_t acknowledged_ms = held_lease_acknowledged_ms(h->lease);
+    note_answer(k, acknowledged_ms);
+    bool is_futile = acknowledged_ms == before_ms && held_lease_is_due(h->lease);
+    h->not_before_ms = is_futile ? clock_boot_ms() + LIMIT_CHECKPOINT_MS / 4 : 0;
     atomic_store(&h->is_busy, false); /* from here on the keeper may free it */
     waker_wake(&k->waker);
 }
@@ -177,7 +183,7 @@ static void drop(struct lease_keeper *k, struct holding **at) {
 static void check(struct lease_keeper *k, struct holding *h) {
     if (!h->is_over && h->outcome != HELD_LEASE_KEPT)
         note_outcome(k, h);
-    if (h->is_over || !held_lease_is_due(h->lease))
+    if (h->is_over || clock_boot_ms() < h->not_before_ms || !held_lease_is_due(h->lease))
         return;
     atomic_store(&h->is_busy, true);
     lease_writers_add(k->writers, &h->call);

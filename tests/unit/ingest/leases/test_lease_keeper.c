@@ -18,6 +18,10 @@ static struct {
     struct store_ops ops;
     _Atomic int hung; /* writes of the shards below this number hang */
     atomic_int hanging, released;
+    atomic_bool has_ended;                  /* each shard reports its end, with a child */
+    _Atomic(const char *) denies;           /* the store refuses these calls at once */
+    atomic_int denied;                      /* how many it has */
+    _Atomic int64_t since_ms, cpu_since_ms; /* the first of them */
     struct freshness *freshness;
     struct health *health;
     struct budget *budget;
@@ -33,10 +37,14 @@ static struct source_reader *open_shard(struct source *source, const struct sour
 
 static enum status read_nothing(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
                                 struct error *e) {
+    static struct source_shard child = {.id = "shardId-000000000099", .parents = {"shardId-000000000001"}};
     int64_t soon_ms = clock_boot_ms() + 20;
     (void)reader, (void)e;
     *batch = (struct source_batch){.as_of_ms = -1};
     waker_wait(&w.changed, soon_ms < until_ms ? soon_ms : until_ms, -1);
+    batch->ended = atomic_load(&w.has_ended);
+    batch->children = &child;
+    batch->n_children = batch->ended;
     return STATUS_OK;
 }
 
@@ -51,11 +59,36 @@ static void name(int n, char id[LIMIT_SHARD_ID_BYTES + 1]) {
     snprintf(id, LIMIT_SHARD_ID_BYTES + 1, "shardId-%012d", n);
 }
 
+static int64_t cpu_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool is_denied(const char *call) {
+    const char *denied = atomic_load(&w.denies);
+    return denied && strcmp(denied, call) == 0;
+}
+
+static enum status deny(struct error *e) {
+    if (atomic_fetch_add(&w.denied, 1) == 0) {
+        atomic_store(&w.since_ms, clock_boot_ms());
+        atomic_store(&w.cpu_since_ms, cpu_ms());
+    }
+    return error_set_code(e, STATUS_FAILED, "AccessDeniedException", "denied");
+}
+
+static enum status create_lease(struct store *store, const struct store_lease *lease, struct error *e) {
+    return is_denied("create") ? deny(e) : w.real->create_lease(store, lease, e);
+}
+
 static enum status update_lease(struct store *store, const struct store_lease *before,
                                 const struct store_lease *after, const struct fence *fence,
                                 struct store_lease *found, struct error *e) {
     int n = atoi(before->shard_id + strlen("shardId-"));
     int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
+    if (is_denied("update"))
+        return deny(e);
     if (n < atomic_load(&w.hung))
         atomic_fetch_add(&w.hanging, 1);
     while (n < atomic_load(&w.hung) && clock_boot_ms() < until_ms)
@@ -76,6 +109,7 @@ static void take(int n) {
                   .health = w.health,
                   .budget = w.budget,
                   .batch_records = 10,
+                  .batch_bytes = 1 << 20,
                   .cache_bytes = 4096},
         .failover_ms = FAILOVER_MS,
         .stuck_ms = LIMIT_SHARD_STUCK_MS,
@@ -132,6 +166,7 @@ static int setup(void **state) {
     w.store = t->store;
     w.real = t->store->ops;
     w.ops = *w.real;
+    w.ops.create_lease = create_lease;
     w.ops.update_lease = update_lease;
     t->store->ops = &w.ops;
     w.health = health_new();
@@ -205,6 +240,31 @@ static void lease_added_after_the_stop_is_released(void **state) {
     assert_int_equal(atomic_load(&w.released), SHARDS);
 }
 
+static bool await_denials(int n) {
+    int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
+    while (atomic_load(&w.denied) < n && clock_boot_ms() < until_ms)
+        waker_wait(&w.changed, clock_boot_ms() + 5, -1);
+    return atomic_load(&w.denied) >= n;
+}
+
+static void writes_that_fail_at_once_are_spread(void **state) {
+    (void)state;
+    take(1);
+    atomic_store(&w.denies, "update");
+    assert_true(await_denials(5)); /* the second is the first one's retry, when a write is due again */
+    assert_true(clock_boot_ms() - atomic_load(&w.since_ms) >=
+                LIMIT_CHECKPOINT_MS + 3 * LIMIT_CHECKPOINT_MS / 4);
+}
+
+static void end_that_cannot_be_written_costs_no_processor(void **state) {
+    (void)state;
+    take(1);
+    atomic_store(&w.denies, "create");
+    atomic_store(&w.has_ended, true);
+    assert_true(await_denials(2));
+    assert_true(cpu_ms() - atomic_load(&w.cpu_since_ms) < (clock_boot_ms() - atomic_load(&w.since_ms)) / 8);
+}
+
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
@@ -214,6 +274,10 @@ int main(void) {
         {"released leases have no owner", released_leases_have_no_owner, setup, teardown, NULL},
         {"a lease that is added after the stop is released", lease_added_after_the_stop_is_released, setup,
          teardown, NULL},
+        {"writes of a lease that fail at once are repeated after a pause",
+         writes_that_fail_at_once_are_spread, setup, teardown, NULL},
+        {"a lease whose end cannot be written waits without using the processor",
+         end_that_cannot_be_written_costs_no_processor, setup, teardown, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
