@@ -219,7 +219,7 @@ static void report_unread(struct coordinator *c, size_t n) {
               "%zu shards have been read by no worker for %d s, and this one reads %zu, as many as %s "
               "allows: start another worker, or raise that limit",
               n, TAKER_UNREAD_TIMES * c->options.failover_ms / 1000, c->options.max_leases,
-              c->options.bound ? c->options.bound : "--max-leases");
+              c->options.limit_name ? c->options.limit_name : "--max-leases");
     if (n)
         raise_trouble(c, "max leases", &e);
     else

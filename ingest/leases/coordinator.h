@@ -26,8 +26,8 @@ struct coordinator;
 struct coordinator_options {
     const char *worker_id; /* at most STORE_LEASE_OWNER_BYTES */
     int failover_ms;
-    size_t max_leases;   /* held at once; 0: no limit */
-    const char *bound;   /* the limit behind max_leases, for a message; NULL: "--max-leases" */
+    size_t max_leases;      /* held at once; 0: no limit */
+    const char *limit_name; /* of the limit that sets max_leases, for a message; NULL: "--max-leases" */
     bool may_save_reads; /* read the leases less often where there are many workers (refresh_schedule.h): for
                           * a process that serves no views, so its freshness is of no use */
     struct source_start start; /* of shards without parents: trim horizon or a timestamp */

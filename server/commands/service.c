@@ -39,9 +39,9 @@ static enum status check_descriptors(const struct options *o, struct error *e) {
     return descriptors_check(connections, count_client_files(o) - connections + LIMIT_OTHER_FILES, e);
 }
 
-static void bound_by(struct service *s, const struct capacity_limit *limit) {
+static void limit_leases(struct service *s, const struct capacity_limit *limit) {
     s->max_leases = capacity_shards(limit);
-    capacity_name(limit, s->bound, sizeof s->bound);
+    capacity_name(limit, s->limit_name, sizeof s->limit_name);
 }
 
 /* A worker takes no more leases than the system lets it read. */
@@ -52,12 +52,12 @@ static enum status check_capacity(struct service *s, struct error *e) {
     const struct capacity_limit *narrowest = capacity_narrowest(limits, capacity_read(limits, &use));
     s->max_leases = (size_t)o->max_leases;
     if (capacity_shards(narrowest) < (s->max_leases ? s->max_leases : LIMIT_SHARDS))
-        bound_by(s, narrowest);
-    if (*s->bound && o->max_leases)
+        limit_leases(s, narrowest);
+    if (*s->limit_name && o->max_leases)
         return error_set(
             e, STATUS_INVALID,
             "--max-leases '%lld' is too much for this system: %s allows %zu shards; each needs up to %llu",
-            (long long)o->max_leases, s->bound, s->max_leases, (unsigned long long)narrowest->per_shard);
+            (long long)o->max_leases, s->limit_name, s->max_leases, (unsigned long long)narrowest->per_shard);
     return STATUS_OK;
 }
 
@@ -173,7 +173,7 @@ void service_start_ingest(struct service *s) {
         .worker_id = s->worker_id,
         .failover_ms = (int)s->options->failover_ms,
         .max_leases = s->max_leases,
-        .bound = *s->bound ? s->bound : NULL,
+        .limit_name = *s->limit_name ? s->limit_name : NULL,
         .may_save_reads = !s->options->listen,
         .start = start_of(s),
         .batch_records = (size_t)s->options->batch_size,

@@ -33,9 +33,9 @@ struct service {
     struct pulse pulse;        /* of the main thread while it starts */
     struct coordinator *coordinator;
     struct apply_listener listener;
-    int signals;       /* a signalfd */
-    size_t max_leases; /* by --max-leases and by what the system allows; 0: no limit */
-    char bound[100];   /* the limit of the system that allows no more; "": none */
+    int signals;          /* a signalfd */
+    size_t max_leases;    /* by --max-leases and by what the system allows; 0: no limit */
+    char limit_name[100]; /* of the system, where it sets max_leases; "": it does not */
     char worker_id[STORE_LEASE_OWNER_BYTES + 1];
     uint8_t identity_key[STORE_IDENTITY_KEY_BYTES];
 };
