@@ -8,14 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
-void mem_exhausted(void) {
-    static const char line[] = "winner-view: out of memory\n";
+void mem_abort(const char *why) {
     struct pollfd end = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&end, 1, 0) == 1 && end.revents & POLLOUT) { /* a write to a full pipe would block */
-        ssize_t written = write(STDERR_FILENO, line, sizeof line - 1);
-        (void)written;
-    }
+    if (poll(&end, 1, 0) == 1 && end.revents & POLLOUT) /* a write to a full pipe would block */
+        dprintf(STDERR_FILENO, "winner-view: %s\n", why);
     abort();
+}
+
+void mem_exhausted(void) {
+    mem_abort("out of memory");
 }
 
 static void *present(void *p) {

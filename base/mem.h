@@ -24,6 +24,10 @@ char *mem_printf(const char *format, ...) __attribute__((malloc, returns_nonnull
 /* Logs a line and ends the process. Also for libraries whose allocation failed. */
 void mem_exhausted(void) __attribute__((noreturn));
 
+/* The same with another reason, for what is as little expected as a lack of memory. The line is written
+ * without the log, which may need a thread; it is lost if standard error cannot take it at once. */
+void mem_abort(const char *why) __attribute__((noreturn));
+
 /* For `_cleanup_(mem_freep)`. */
 void mem_freep(void *pointer_to_pointer);
 

@@ -1,11 +1,10 @@
 #include "base/thread.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/limits.h"
+#include "base/mem.h"
 
 static int create(pthread_t *thread, const char *name, void *(*run)(void *), void *data) {
     pthread_attr_t attributes;
@@ -29,8 +28,6 @@ enum status thread_start(pthread_t *thread, const char *name, void *(*run)(void 
 
 void thread_must_start(pthread_t *thread, const char *name, void *(*run)(void *), void *data) {
     struct error e;
-    if (!thread_start(thread, name, run, data, &e))
-        return;
-    dprintf(STDERR_FILENO, "winner-view: %s\n", e.message); /* as mem_exhausted: the log may need a thread */
-    abort();
+    if (thread_start(thread, name, run, data, &e))
+        mem_abort(e.message);
 }

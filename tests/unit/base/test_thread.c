@@ -1,5 +1,6 @@
 #include "base/thread.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -110,6 +111,19 @@ static int must_start(void) {
     return 0;
 }
 
+/* Nobody reads standard error, and it is full. */
+static int must_start_unread(void) {
+    int ends[2];
+    if (pipe(ends) != 0 || fcntl(ends[1], F_SETFL, O_NONBLOCK) != 0)
+        return 1;
+    while (write(ends[1], "x", 1) == 1)
+        ;
+    fcntl(ends[1], F_SETFL, 0);
+    dup2(ends[1], STDERR_FILENO);
+    alarm(10);
+    return must_start();
+}
+
 static void a_thread_that_cannot_start_is_an_error_that_names_it(void **state) {
     (void)state;
     assert_int_equal(without_threads(is_refused), 0);
@@ -121,6 +135,12 @@ static void without_a_thread_that_must_start_the_process_ends(void **state) {
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
+static void a_full_standard_error_does_not_delay_that_end(void **state) {
+    (void)state;
+    int status = without_threads(must_start_unread);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thread_has_its_name_and_a_bounded_stack),
@@ -128,6 +148,7 @@ int main(void) {
         cmocka_unit_test(the_stack_holds_the_deepest_json_that_is_read),
         cmocka_unit_test(a_thread_that_cannot_start_is_an_error_that_names_it),
         cmocka_unit_test(without_a_thread_that_must_start_the_process_ends),
+        cmocka_unit_test(a_full_standard_error_does_not_delay_that_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
