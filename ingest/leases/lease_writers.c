@@ -93,11 +93,26 @@ static void join_all(struct writer *ended) {
     }
 }
 
+/* The calls wait for the threads that run. Without any they would wait for ever. */
+static void go_on_without(struct lease_writers *w, const struct error *e) {
+    pthread_mutex_lock(&w->lock);
+    w->running--;
+    bool is_hopeless = w->first && !w->running;
+    pthread_cond_broadcast(&w->done);
+    pthread_mutex_unlock(&w->lock);
+    if (is_hopeless)
+        mem_abort(e->message);
+}
+
 static void start_thread(struct lease_writers *w) {
     struct writer *writer = mem_zalloc(sizeof *writer);
     pthread_t thread;
+    struct error e;
     writer->pool = w;
-    thread_must_start(&thread, "lease writer", writer_run, writer);
+    if (thread_start(&thread, "lease writer", writer_run, writer, &e)) {
+        free(writer);
+        go_on_without(w, &e);
+    }
 }
 
 void lease_writers_add(struct lease_writers *w, struct lease_call *call) {

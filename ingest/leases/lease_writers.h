@@ -3,8 +3,9 @@
  * its thread and delays no other call while a thread is free. The calls begin in the order in which they were
  * added.
  *
- * A thread is started when a call finds none idle, and ends after LIMIT_LEASE_WRITER_IDLE_MS without one.
- * Each has a pulse that beats before each call. Thread-safe.
+ * A thread is started when a call finds none idle, and ends after LIMIT_LEASE_WRITER_IDLE_MS without one. If
+ * the system has no room for another, the call waits for those that run; if none runs, the process ends. Each
+ * has a pulse that beats before each call. Thread-safe.
  */
 #ifndef INGEST_LEASES_LEASE_WRITERS_H
 #define INGEST_LEASES_LEASE_WRITERS_H

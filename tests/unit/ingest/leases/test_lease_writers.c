@@ -1,6 +1,10 @@
 #include "ingest/leases/lease_writers.h"
 
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/waker.h"
@@ -82,6 +86,57 @@ static void waiting_without_calls_returns_at_once(void **state) {
     lease_writers_wait(w.writers);
 }
 
+/* From now on this process cannot start a thread. */
+static void allow_no_thread(void) {
+    const struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    setrlimit(RLIMIT_NPROC, &none);
+    signal(SIGABRT, SIG_DFL);                 /* cmocka catches it */
+    if (geteuid() == 0 && setuid(65534) != 0) /* the limit is not root's */
+        _exit(9);
+}
+
+static int call_with_one_thread(void) {
+    struct job first, others[MANY];
+    atomic_bool gate = false;
+    add(&first, 1, &gate);
+    await(&w.running, 1);
+    allow_no_thread();
+    add(others, MANY, NULL);
+    atomic_store(&gate, true);
+    lease_writers_wait(w.writers);
+    return atomic_load(&w.done) == MANY + 1 && atomic_load(&w.most) == 1 ? 0 : 1;
+}
+
+static int call_without_a_thread(void) {
+    struct job job;
+    allow_no_thread();
+    add(&job, 1, NULL);
+    lease_writers_wait(w.writers);
+    return 0;
+}
+
+/* Runs `body` in a child process; returns its wait status. */
+static int in_process(int (*body)(void)) {
+    int status;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(body());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void without_another_thread_calls_wait_for_those_that_run(void **state) {
+    (void)state;
+    assert_int_equal(in_process(call_with_one_thread), 0);
+}
+
+static void without_any_thread_the_process_ends(void **state) {
+    (void)state;
+    int status = in_process(call_without_a_thread);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 static int setup(void **state) {
     (void)state;
     memset(&w, 0, sizeof w);
@@ -105,6 +160,10 @@ int main(void) {
          teardown, NULL},
         {"waiting returns at once if there is no call", waiting_without_calls_returns_at_once, setup,
          teardown, NULL},
+        {"calls wait for the threads that run if no other can start",
+         without_another_thread_calls_wait_for_those_that_run, setup, teardown, NULL},
+        {"the process ends if no thread can start", without_any_thread_the_process_ends, setup, teardown,
+         NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
