@@ -168,14 +168,16 @@ static bool can_be_dropped(const struct lease_keeper *k, const struct holding *h
     return h->is_over && !rests && held_lease_can_be_freed(h->lease);
 }
 
+/* While it is in the list, the lease is not taken again: its end clears the shard's troubles, which a new
+ * shard may have raised. */
 static void drop(struct lease_keeper *k, struct holding **at) {
     struct holding *h = *at;
+    held_lease_free(h->lease);
     pthread_mutex_lock(&k->lock);
     *at = h->next;
     if (!h->next)
         k->end = at;
     pthread_mutex_unlock(&k->lock);
-    held_lease_free(h->lease);
     free(h);
 }
 
