@@ -122,6 +122,8 @@ enum status store_sqlite_check_tables(struct store_sqlite *d, struct error *e);
 
 /* wal_checkpoint.c */
 enum status store_sqlite_start_checkpointer(struct store_sqlite *d, struct error *e);
+/* Ends a move that is under way: it may have gigabytes. Set `cancelled` before: no other begins then. */
+void store_sqlite_interrupt_checkpointer(struct store_sqlite *d);
 void store_sqlite_stop_checkpointer(struct store_sqlite *d); /* does nothing if it was not started */
 /* After a write that found no room: moves the log and gives its space back, if nobody reads it. Under the
  * write lock, without a transaction. */

@@ -11,7 +11,9 @@
 #include "views/sqlite/internal.h"
 
 static void cancel_store(struct store *store) {
-    atomic_store(&store_sqlite_of(store)->cancelled, true);
+    struct store_sqlite *d = store_sqlite_of(store);
+    atomic_store(&d->cancelled, true);
+    store_sqlite_interrupt_checkpointer(d);
 }
 
 static void close_connections(struct store_sqlite *d) {
@@ -29,6 +31,7 @@ static void close_connections(struct store_sqlite *d) {
 
 static void close_store(struct store *store) {
     struct store_sqlite *d = store_sqlite_of(store);
+    cancel_store(store);
     store_sqlite_stop_checkpointer(d);
     close_connections(d);
     for (size_t i = 0; i < STORE_SQLITE_FILES; i++)

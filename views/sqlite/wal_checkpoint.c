@@ -59,24 +59,33 @@ static int log_has_grown(void *data, sqlite3 *db, const char *name, int pages) {
     return SQLITE_OK;
 }
 
-/* Returns the pages that stay in the log although they should be moved. A failure (a full disk, a database
- * that was moved) is not reported here: the next write fails, too, and reports it. */
-static int move_pages(struct store_sqlite *d, int mode) {
+struct pages {
+    int in_log, kept; /* ... because a reader needs them */
+};
+
+/* A failure (a full disk, a database that was moved) is not reported here: the next write fails, too, and
+ * reports it. */
+static struct pages move_pages(struct store_sqlite *d, int mode) {
     int in_log = 0, moved = 0;
     if (store_sqlite_check_files(d, NULL) == STATUS_OK)
         sqlite3_wal_checkpoint_v2(d->checkpointer.connection.db, NULL, mode, &in_log, &moved);
-    return in_log > moved ? in_log : 0;
+    return (struct pages){in_log, in_log > moved ? in_log - moved : 0};
 }
 
-/* If a reader keeps pages in the log, the next attempt is when the log has grown by
- * LIMIT_SQLITE_WAL_STEP_PAGES, or LIMIT_SQLITE_LOOK_MS later. */
+/* While writers wait, it moves what arrived meanwhile, and a few pages that a reader kept. If a reader kept
+ * many and has just ended, all of them could be moved then, and writers would wait for long: those are left
+ * to the next attempt, LIMIT_SQLITE_WAL_STEP_PAGES of growth or LIMIT_SQLITE_LOOK_MS later. */
 static void move_log(struct store_sqlite *d) {
-    move_pages(d, SQLITE_CHECKPOINT_PASSIVE);
-    pthread_mutex_lock(&d->write_lock);
-    int left = move_pages(d, SQLITE_CHECKPOINT_PASSIVE);
-    pthread_mutex_unlock(&d->write_lock);
+    if (atomic_load(&d->cancelled)) /* end_log moves it, if there is time */
+        return;
+    struct pages pages = move_pages(d, SQLITE_CHECKPOINT_PASSIVE);
+    if (pages.kept <= LIMIT_SQLITE_WAL_PAGES && !atomic_load(&d->cancelled)) {
+        pthread_mutex_lock(&d->write_lock);
+        pages = move_pages(d, SQLITE_CHECKPOINT_PASSIVE);
+        pthread_mutex_unlock(&d->write_lock);
+    }
     atomic_store(&d->checkpointer.due_pages,
-                 left ? left + LIMIT_SQLITE_WAL_STEP_PAGES : LIMIT_SQLITE_WAL_PAGES);
+                 pages.kept ? pages.in_log + LIMIT_SQLITE_WAL_STEP_PAGES : LIMIT_SQLITE_WAL_PAGES);
 }
 
 /* The log's size, as a metric and as a trouble. */
@@ -103,19 +112,21 @@ static void report_log(struct store_sqlite *d, struct metrics_series *series) {
 
 /* More than LIMIT_SQLITE_WAL_TROUBLE_BYTES would take too long: the next start moves them. */
 static void end_log(struct store_sqlite *d) {
+    struct error ignored;
+    d->keeps_log = log_bytes(d) > LIMIT_SQLITE_WAL_TROUBLE_BYTES;
     if (d->lock_fd < 0 || store_sqlite_check_files(d, NULL) != STATUS_OK) /* another process fills it */
         return;
-    bool too_much = log_bytes(d) > LIMIT_SQLITE_WAL_TROUBLE_BYTES;
     sqlite3_busy_timeout(d->checkpointer.connection.db, LIMIT_SQLITE_END_MS);
-    if (!too_much)
+    sqlite_run(&d->checkpointer.connection, "SELECT 1", &ignored); /* its start ends an interrupt that found
+                                                                    * nothing to interrupt (sqlite3_step) */
+    if (!d->keeps_log)
         move_pages(d, SQLITE_CHECKPOINT_TRUNCATE);
     int64_t bytes = log_bytes(d);
     if (bytes)
         log_warn("the write-ahead log '%s' keeps %" PRId64 " KiB, which the next start uses: %s", log_path(d),
                  bytes >> 10,
-                 too_much ? "moving it now would take too long"
-                          : "another process reads the database, or the disk is full");
-    d->keeps_log = too_much;
+                 d->keeps_log ? "moving it now would take too long"
+                              : "another process reads the database, or the disk is full");
 }
 
 static void *checkpointer_run(void *data) {
@@ -157,6 +168,11 @@ enum status store_sqlite_start_checkpointer(struct store_sqlite *d, struct error
     d->checkpointer.running = true;
     sqlite3_wal_hook(d->writer.db, log_has_grown, d);
     return STATUS_OK;
+}
+
+void store_sqlite_interrupt_checkpointer(struct store_sqlite *d) {
+    if (d->checkpointer.running)
+        sqlite3_interrupt(d->checkpointer.connection.db);
 }
 
 void store_sqlite_stop_checkpointer(struct store_sqlite *d) {
