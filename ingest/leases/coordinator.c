@@ -263,7 +263,8 @@ static void offer_to_cleanup(struct coordinator *c) {
 
 static enum status refresh(struct coordinator *c, struct error *e) {
     c->saves_reads = false;
-    c->table.observer.was_answered = c->keeper && lease_keeper_was_answered(c->keeper);
+    c->table.observer.was_answered =
+        c->keeper && lease_keeper_was_answered(c->keeper, c->table.observer.ended_ms);
     enum status status = lease_table_refresh(&c->table, e);
     if (status)
         return status;

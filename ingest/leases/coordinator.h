@@ -29,7 +29,7 @@ struct coordinator_options {
     size_t max_leases;      /* held at once; 0: no limit */
     const char *limit_name; /* of the limit that sets max_leases, for a message; NULL: "--max-leases" */
     bool may_save_reads; /* read the leases less often where there are many workers (refresh_schedule.h): for
-                          * a process that serves no views, so its freshness is of no use */
+                          * a process that neither serves views nor reports their freshness */
     struct source_start start; /* of shards without parents: trim horizon or a timestamp */
     size_t batch_records;
     int batch_window_ms;

@@ -43,8 +43,8 @@ struct lease_keeper {
     struct holding *added; /* newest first */
     const struct source_shard *listed;
     size_t n_listed;
-    int64_t answered_ms; /* when the last write that was acknowledged was sent */
-    bool was_silent;     /* for the failover time, since lease_keeper_was_answered was called */
+    int64_t answered_ms;     /* when the last write that was acknowledged was sent */
+    int64_t silent_until_ms; /* the end of the last failover time without one */
 };
 
 static size_t list_children(void *data, const char *shard_id,
@@ -70,16 +70,16 @@ static bool is_silence(const struct lease_keeper *k, int64_t until_ms) {
 
 static void note_answer(struct lease_keeper *k, int64_t sent_ms) {
     pthread_mutex_lock(&k->lock);
-    k->was_silent = k->was_silent || is_silence(k, sent_ms);
+    if (is_silence(k, sent_ms))
+        k->silent_until_ms = sent_ms;
     if (sent_ms > k->answered_ms)
         k->answered_ms = sent_ms;
     pthread_mutex_unlock(&k->lock);
 }
 
-bool lease_keeper_was_answered(struct lease_keeper *k) {
+bool lease_keeper_was_answered(struct lease_keeper *k, int64_t since_ms) {
     pthread_mutex_lock(&k->lock);
-    bool answered = !k->was_silent && !is_silence(k, clock_boot_ms());
-    k->was_silent = false;
+    bool answered = k->silent_until_ms < since_ms && !is_silence(k, clock_boot_ms());
     pthread_mutex_unlock(&k->lock);
     return answered;
 }

@@ -33,8 +33,9 @@ void lease_keeper_add(struct lease_keeper *k, const struct held_lease_context *c
 /* For each lease (sorted by shard id): whether this process has a thread for its shard. */
 void lease_keeper_mark(struct lease_keeper *k, const struct store_lease *leases, size_t n, bool *held);
 
-/* Whether, since the last call of this function, no failover time passed without an acknowledged renewal. */
-bool lease_keeper_was_answered(struct lease_keeper *k);
+/* Whether no failover time without an acknowledged renewal has ended since `since_ms` (CLOCK_BOOTTIME), or
+ * lasts. */
+bool lease_keeper_was_answered(struct lease_keeper *k, int64_t since_ms);
 
 /* The stream's shards as last listed, borrowed until they are set anew. */
 void lease_keeper_set_listing(struct lease_keeper *k, const struct source_shard *shards, size_t n);

@@ -195,9 +195,9 @@ static void writes_that_hang_delay_no_other_lease(void **state) {
     take_all();
     atomic_store(&w.hung, SHARDS / 2);
     assert_true(await_renewals(SHARDS / 2, 1));
-    assert_false(lease_keeper_was_answered(w.keeper)); /* nothing is known of the time before the first */
+    assert_false(lease_keeper_was_answered(w.keeper, 0)); /* nothing is known of the time before the first */
     assert_true(await_renewals(SHARDS / 2, 2));
-    assert_true(lease_keeper_was_answered(w.keeper));
+    assert_true(lease_keeper_was_answered(w.keeper, clock_boot_ms()));
     assert_int_equal(atomic_load(&w.hanging), SHARDS / 2); /* each lease has one write at a time */
     atomic_store(&w.hung, 0);
     assert_true(await_renewals(0, 2));
@@ -265,6 +265,18 @@ static void end_that_cannot_be_written_costs_no_processor(void **state) {
     assert_true(cpu_ms() - atomic_load(&w.cpu_since_ms) < (clock_boot_ms() - atomic_load(&w.since_ms)) / 8);
 }
 
+/* One that ended before counts whenever it is asked for: reads of the leases may fail meanwhile. */
+static void silence_of_the_store_is_reported_by_its_time(void **state) {
+    (void)state;
+    int64_t before_ms = clock_boot_ms();
+    take_all();
+    assert_true(await_renewals(0, 1));
+    for (int n = 0; n < 2; n++) {
+        assert_false(lease_keeper_was_answered(w.keeper, before_ms)); /* before the first renewal */
+        assert_true(lease_keeper_was_answered(w.keeper, clock_boot_ms()));
+    }
+}
+
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
@@ -276,6 +288,8 @@ int main(void) {
          teardown, NULL},
         {"writes of a lease that fail at once are repeated after a pause",
          writes_that_fail_at_once_are_spread, setup, teardown, NULL},
+        {"a silence of the store is reported by its time", silence_of_the_store_is_reported_by_its_time,
+         setup, teardown, NULL},
         {"a lease whose end cannot be written waits without using the processor",
          end_that_cannot_be_written_costs_no_processor, setup, teardown, NULL},
     };
