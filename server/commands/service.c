@@ -174,7 +174,7 @@ void service_start_ingest(struct service *s) {
         .failover_ms = (int)s->options->failover_ms,
         .max_leases = s->max_leases,
         .limit_name = *s->limit_name ? s->limit_name : NULL,
-        .may_save_reads = !s->options->listen,
+        .may_save_reads = !s->options->listen && !s->options->ops_listen,
         .start = start_of(s),
         .batch_records = (size_t)s->options->batch_size,
         .batch_window_ms = (int)s->options->batch_window_ms,
