@@ -36,8 +36,9 @@ struct apply {
     const struct apply_listener *listener;
     struct budget *budget;
     struct budget_claim claim; /* of the batch under way */
-    bool in_doubt;     /* the last batch failed: the store may have rows of it that it did not acknowledge */
-    struct row *cache; /* in the order of last use: uthash keeps insertion order */
+    bool in_doubt;             /* a batch failed: the store may have rows of it that it did not acknowledge */
+    struct position doubt_end; /* of the last record that such a batch had */
+    struct row *cache;         /* in the order of last use: uthash keeps insertion order */
     size_t cache_bytes, cache_max;
 };
 
@@ -292,9 +293,18 @@ static size_t list_contributions(const struct batch *b, struct store_contributio
     return n;
 }
 
+/* The records of a failed batch are in doubt until each was in a batch that the store acknowledged. */
+static void note_doubt(struct apply *a, const struct batch *b, bool acknowledged) {
+    const struct position *end = &b->records[b->n - 1].position;
+    if (a->in_doubt && position_compare(end, &a->doubt_end) < 0)
+        return;
+    a->in_doubt = !acknowledged;
+    a->doubt_end = *end;
+}
+
 /* Reports what the store has acknowledged: all of the batch, or what is flagged. A failed batch may have
- * written a row and lost the answer. Applied again, it finds that row unchanged: so after a failure all rows
- * are reported. */
+ * written a row and lost the answer. Its records, applied again, do not change that row: so while they are in
+ * doubt, all rows are reported. */
 static void report_changes(struct apply *a, const struct batch *b, const struct store_batch *batch,
                            bool all) {
     _cleanup_(mem_freep) const char **products = mem_alloc(HASH_COUNT(b->rows) * sizeof *products);
@@ -310,7 +320,7 @@ static void report_changes(struct apply *a, const struct batch *b, const struct 
     for (size_t i = 0; i < batch->n_scores; i++)
         if (all || batch->scores_written[i])
             users[n_users++] = batch->scores[i].user_id;
-    a->in_doubt = !all;
+    note_doubt(a, b, all);
     if (a->listener && a->listener->rows_changed && (n_products || n_users))
         a->listener->rows_changed(a->listener->data, products, n_products, users, n_users);
 }

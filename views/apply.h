@@ -59,8 +59,10 @@ size_t apply_cost(const struct event *event, bool is_new_product);
 
 /* `checkpoint` (may be NULL): a store whose batches are transactions writes it with the batch.
  *
- * OK: all of it is in the store. Anything else: some of it may be. Then the same batch, unchanged, must be
- * applied again before any later one (RETRY: after a pause), or given up together with the lease. */
+ * OK: all of it is in the store. Anything else: some of it may be. Then its records must be applied again
+ * before any later one (RETRY: after a pause), or given up together with the lease. They may be divided into
+ * batches in any way, but begin with the same first record. A new owner of the lease does the same after a
+ * crash: each row and each watermark has the last record that it counted, so none is counted twice. */
 enum status apply_batch(struct apply *a, const struct apply_record *records, size_t n,
                         const struct store_checkpoint *checkpoint, struct apply_counts *counts,
                         struct error *e);

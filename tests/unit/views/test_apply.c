@@ -404,6 +404,35 @@ static void the_listener_gets_the_rows_that_were_written_although_the_batch_fail
     apply_free(a);
 }
 
+static void rows_of_a_failed_batch_are_reported_when_smaller_batches_are_acknowledged(void **state) {
+    struct shop *s = *state;
+    struct listening l = {.shop = s};
+    struct apply_listener listener = {listen, &l};
+    struct apply *a = apply_new(&s->m.store, "s", NULL, &listener, 1 << 20);
+    assert_int_equal(APPLY(s, s->other, CREATE(1, "lamp", "ann")), STATUS_OK);
+    assert_int_equal(APPLY(s, a, CREATE(2, "vase", "bob")), STATUS_OK);
+
+    s->m.row_writes_left =
+        2; /* both scores; then the vase, which was cached: it is written without an answer */
+    s->m.unanswered_counts = true;
+    assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp"), PURCHASE(4, "vase")), STATUS_RETRY);
+    assert_int_equal(row(s, "vase")->creator_score, 1);
+    assert_int_equal(row(s, "lamp")->creator_score, 0);
+    s->m.fail_batches = STATUS_RETRY;
+    assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp")), STATUS_RETRY);
+    s->m.fail_batches = STATUS_OK;
+    assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp")), STATUS_OK);
+    assert_string_equal(l.products, "lamp ");
+
+    assert_int_equal(APPLY(s, a, PURCHASE(4, "vase")), STATUS_OK); /* a duplicate */
+    assert_string_equal(l.products, "vase ");
+    l.calls = 0;
+    assert_int_equal(APPLY(s, a, PURCHASE(4, "vase")), STATUS_OK);
+    assert_int_equal(l.calls, 0);
+    assert_scores(s, 1, 0, 1);
+    apply_free(a);
+}
+
 static void throttles_are_counted_in_all_rounds_of_a_batch_even_if_it_fails(void **state) {
     struct shop *s = *state;
     s->m.throttles = 2;
@@ -510,6 +539,7 @@ int main(void) {
         TEST(a_refusal_of_the_store_is_returned_and_not_retried),
         TEST(the_listener_gets_the_changed_rows_once_they_are_in_the_store),
         TEST(the_listener_gets_the_rows_that_were_written_although_the_batch_failed),
+        TEST(rows_of_a_failed_batch_are_reported_when_smaller_batches_are_acknowledged),
         TEST(throttles_are_counted_in_all_rounds_of_a_batch_even_if_it_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
