@@ -142,7 +142,7 @@
 #define LIMIT_SHARD_STORE_FILES (LIMIT_AWS_CONCURRENCY + 2)
 #define LIMIT_SHARD_THREADS 3
 #define LIMIT_SHARD_MAPPINGS 12
-#define LIMIT_OTHER_THREADS 256
+#define LIMIT_OTHER_THREADS 256 /* at most half of those that are free */
 #define LIMIT_OTHER_MAPPINGS 4096
 
 /* Parts of an aggregated record: more than the events that fit into a record of 10 MiB; and the memory for

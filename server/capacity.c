@@ -48,21 +48,24 @@ static void add_files(struct list *list, const struct capacity_use *use) {
             per_shard);
 }
 
-static void add_threads(struct list *list) {
+/* Of a small limit, as containers have, half of what is free is left for shards. */
+static void add_threads(struct list *list, const char *name, uint64_t max, uint64_t taken) {
+    uint64_t half = max > taken ? (max - taken) / 2 : 0;
+    uint64_t others = half < LIMIT_OTHER_THREADS ? half : LIMIT_OTHER_THREADS;
+    add(list, name, max, taken + others, LIMIT_SHARD_THREADS);
+}
+
+static void add_limits_of_threads(struct list *list) {
     struct rlimit limit;
     uint64_t threads = count_threads(), max, taken;
     if (control_group_threads(CONTROL_GROUP_OWN, CONTROL_GROUP_ROOT, &max, &taken))
-        add(list, "threads of the control group (pids.max)", max, taken + LIMIT_OTHER_THREADS,
-            LIMIT_SHARD_THREADS);
+        add_threads(list, "threads of the control group (pids.max)", max, taken);
     if (geteuid() != 0 && getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-        add(list, "threads of the user (ulimit -u)", limit.rlim_cur, LIMIT_OTHER_THREADS,
-            LIMIT_SHARD_THREADS);
+        add_threads(list, "threads of the user (ulimit -u)", limit.rlim_cur, 0);
     if (read_number("/proc/sys/kernel/threads-max", &max))
-        add(list, "threads of the machine (kernel.threads-max)", max, threads + LIMIT_OTHER_THREADS,
-            LIMIT_SHARD_THREADS);
+        add_threads(list, "threads of the machine (kernel.threads-max)", max, threads);
     if (read_number("/proc/sys/kernel/pid_max", &max))
-        add(list, "threads of the machine (kernel.pid_max)", max, threads + LIMIT_OTHER_THREADS,
-            LIMIT_SHARD_THREADS);
+        add_threads(list, "threads of the machine (kernel.pid_max)", max, threads);
 }
 
 static void add_mappings(struct list *list) {
@@ -75,7 +78,7 @@ size_t capacity_read(struct capacity_limit limits[CAPACITY_LIMITS], const struct
     struct list list = {.limits = limits};
     add_mappings(&list);
     add_files(&list, use);
-    add_threads(&list);
+    add_limits_of_threads(&list);
     return list.n;
 }
 

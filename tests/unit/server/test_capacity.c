@@ -62,6 +62,11 @@ static bool counts_1000_threads(void) {
     return limit.value == 1000 && limit.room == 1000 - LIMIT_OTHER_THREADS;
 }
 
+static bool leaves_half_of_200_threads(void) {
+    struct capacity_limit limit = limit_named("threads of the user", false);
+    return limit.value == 200 && limit.room == 100 && capacity_shards(&limit) == 100 / LIMIT_SHARD_THREADS;
+}
+
 static void open_files_are_counted_without_those_of_clients(void **state) {
     (void)state;
     assert_true(with_limit(RLIMIT_NOFILE, 3000, counts_3000_files));
@@ -70,6 +75,11 @@ static void open_files_are_counted_without_those_of_clients(void **state) {
 static void threads_of_the_user_are_counted(void **state) {
     (void)state;
     assert_true(with_limit(RLIMIT_NPROC, 1000, counts_1000_threads));
+}
+
+static void half_of_a_small_limit_of_threads_is_left_for_shards(void **state) {
+    (void)state;
+    assert_true(with_limit(RLIMIT_NPROC, 200, leaves_half_of_200_threads));
 }
 
 static void limits_of_the_machine_are_read(void **state) {
@@ -88,6 +98,7 @@ int main(void) {
         cmocka_unit_test(one_shard_is_always_allowed),
         cmocka_unit_test(open_files_are_counted_without_those_of_clients),
         cmocka_unit_test(threads_of_the_user_are_counted),
+        cmocka_unit_test(half_of_a_small_limit_of_threads_is_left_for_shards),
         cmocka_unit_test(limits_of_the_machine_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
