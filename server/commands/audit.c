@@ -5,39 +5,26 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "server/backend.h"
-#include "server/commands/commands.h"
-#include "server/commands/tally.h"
-
-/* One audit: what it has read, and what it found in the last round. */
-struct pass {
-    struct tallies tallies;
-    size_t products, scores;
-    bool is_first;
-    size_t n_differences;
-    struct audit *audit;
-};
 
 static void visit_score(void *data, const char *role, const char *user_id, int64_t score, bool after) {
-    struct pass *pass = data;
-    struct tally_numbers *t = tallies_find(&pass->tallies, role, user_id);
+    struct audit *audit = data;
+    struct tally_numbers *t = tallies_find(&audit->tallies, role, user_id);
     *(after ? &t->has_after : &t->has_before) = true;
     *(after ? &t->after : &t->before) = score;
-    pass->scores += after;
+    audit->scores += after;
 }
 
-static void credit(struct pass *pass, enum role role, const char *user_id, int64_t score) {
+static void credit(struct audit *audit, enum role role, const char *user_id, int64_t score) {
     if (score)
-        tallies_find(&pass->tallies, role_name(role), user_id ? user_id : "")->derived += score;
+        tallies_find(&audit->tallies, role_name(role), user_id ? user_id : "")->derived += score;
 }
 
 static void visit_contribution(void *data, const struct contribution *row) {
-    struct pass *pass = data;
-    pass->products++;
-    credit(pass, ROLE_CREATOR, row->creator, row->creator_score);
-    credit(pass, ROLE_PHOTOGRAPHER, row->photographer, row->photographer_score);
+    struct audit *audit = data;
+    audit->products++;
+    credit(audit, ROLE_CREATOR, row->creator, row->creator_score);
+    credit(audit, ROLE_PHOTOGRAPHER, row->photographer, row->photographer_score);
 }
 
 static bool is_exact(const struct tally_numbers *t) {
@@ -56,56 +43,29 @@ static bool differs(const struct tally_numbers *t) {
 }
 
 static void judge(void *data, const char *role, const char *user_id, struct tally_numbers *t) {
-    struct pass *pass = data;
+    struct audit *audit = data;
     (void)role, (void)user_id;
-    if (pass->is_first) {
+    if (audit->rounds == 1) {
         t->had_row = t->has_before;
         t->least = t->before;
     }
     if (differs(t)) {
         t->differed = true;
-        pass->n_differences++;
-    }
-}
-
-static void list(void *data, const char *role, const char *user_id, struct tally_numbers *t) {
-    struct audit *audit = ((struct pass *)data)->audit;
-    if (!differs(t)) {
-        audit->moving += !is_exact(t);
-        audit->settled += t->differed;
+        audit->n_differences++;
         return;
     }
-    audit->differences[audit->n_differences++] = (struct audit_difference){
-        .role = mem_strdup(role),
-        .user_id = mem_strdup(user_id),
-        .score = t->has_after ? t->after : AUDIT_NONE,
-        .derived = t->derived ? t->derived : AUDIT_NONE,
-    };
+    audit->moving += !is_exact(t);
+    audit->settled += t->differed;
 }
 
-/* Reads all rows once, and counts the differences. */
-static enum status read_round(struct store *store, struct pass *pass, struct error *e) {
-    const struct store_visitor visitor = {visit_score, visit_contribution, pass};
-    tallies_begin_round(&pass->tallies);
-    pass->products = pass->scores = pass->n_differences = 0;
-    pass->is_first = pass->audit->rounds++ == 0;
+/* Reads all rows once, and counts. */
+static enum status read_round(struct store *store, struct audit *audit, struct error *e) {
+    const struct store_visitor visitor = {visit_score, visit_contribution, audit};
+    tallies_begin_round(&audit->tallies);
+    audit->products = audit->scores = audit->n_differences = audit->moving = audit->settled = 0;
+    audit->rounds++;
     enum status status = store_scan(store, &visitor, e);
-    return status ? status : tallies_visit(&pass->tallies, judge, pass, e);
-}
-
-static enum status fill_audit(struct pass *pass, struct error *e) {
-    struct audit *audit = pass->audit;
-    audit->products = pass->products;
-    audit->scores = pass->scores;
-    audit->differences = mem_alloc(pass->n_differences * sizeof *audit->differences);
-    enum status status = tallies_visit(&pass->tallies, list, pass, e);
-    if (status)
-        audit_deinit(audit);
-    return status;
-}
-
-static void pass_deinit(struct pass *pass) {
-    tallies_deinit(&pass->tallies);
+    return status ? status : tallies_visit(&audit->tallies, judge, audit, e);
 }
 
 struct leases {
@@ -149,54 +109,50 @@ static enum status read_leases_again(struct store *store, const struct leases *b
 }
 
 enum status audit_store(struct store *store, int64_t pause_ms, struct audit *audit, struct error *e) {
-    _cleanup_(pass_deinit) struct pass pass = {.audit = audit};
     _cleanup_(leases_deinit) struct leases before = {0};
 
     *audit = (struct audit){0};
-    tallies_init(&pass.tallies, LIMIT_AUDIT_BYTES);
+    tallies_init(&audit->tallies, LIMIT_AUDIT_BYTES);
     enum status status = store_read_leases(store, true, &before.all, &before.n, e);
     while (!status) {
-        status = read_round(store, &pass, e);
+        status = read_round(store, audit, e);
         if (!status)
             status = read_leases_again(store, &before, audit, e);
         bool is_quiet = store_is_snapshot(store) || (!audit->held && !audit->moved);
-        if (status || !pass.n_differences || is_quiet || audit->rounds == LIMIT_AUDIT_ROUNDS)
+        if (status || !audit->n_differences || is_quiet || audit->rounds == LIMIT_AUDIT_ROUNDS)
             break;
         poll(NULL, 0, (int)pause_ms);
         pause_ms *= 2;
     }
-    return status ? status : fill_audit(&pass, e);
+    if (status)
+        audit_deinit(audit);
+    return status;
 }
 
 void audit_deinit(struct audit *audit) {
-    for (size_t i = 0; i < audit->n_differences; i++) {
-        free(audit->differences[i].role);
-        free(audit->differences[i].user_id);
-    }
-    free(audit->differences);
+    tallies_deinit(&audit->tallies);
     *audit = (struct audit){0};
 }
 
-static int compare(const struct options *options, struct store *store) {
-    _cleanup_(audit_deinit) struct audit audit = {0};
-    struct error e;
-    if (audit_store(store, LIMIT_AUDIT_PAUSE_MS, &audit, &e)) {
-        log_error("cannot audit %s: %s", options->store, e.message);
-        return 1;
-    }
-    if (!audit_print(&audit, (enum options_format)options->format, stdout)) {
-        log_error("cannot print what the audit of %s found", options->store);
-        return 1;
-    }
-    return audit.n_differences ? 3 : 0;
+struct visit {
+    audit_visit_fn *visit;
+    void *data;
+};
+
+static void visit_difference(void *data, const char *role, const char *user_id, struct tally_numbers *t) {
+    const struct visit *visit = data;
+    if (!differs(t))
+        return;
+    visit->visit(visit->data, &(struct audit_difference){
+                                  .role = role,
+                                  .user_id = user_id,
+                                  .score = t->has_after ? t->after : AUDIT_NONE,
+                                  .derived = t->derived ? t->derived : AUDIT_NONE,
+                              });
 }
 
-int audit_run(const struct options *options) {
-    _cleanup_(backend_close) struct backend backend = {0};
-    struct error e;
-    enum status status = backend_open(&backend, options, true, &e);
-    if (!status)
-        return compare(options, backend.store);
-    log_error("cannot audit %s: %s", options->store, e.message);
-    return commands_exit_status(status);
+enum status audit_visit(struct audit *audit, audit_visit_fn *visit, void *data, struct error *e) {
+    if (!audit->n_differences)
+        return STATUS_OK;
+    return tallies_visit(&audit->tallies, visit_difference, &(struct visit){visit, data}, e);
 }

@@ -16,8 +16,8 @@
  *
  * A batch that a crash interrupted is a difference until a worker has continued from there.
  *
- * Memory grows with the differences only. Above some 100,000 contributors there are temporary files, which
- * grow with the contributors (tally.h). Not thread-safe.
+ * Memory is bounded. Above some 100,000 contributors there are temporary files, which grow with the
+ * contributors (tally.h). Not thread-safe.
  */
 #ifndef SERVER_COMMANDS_AUDIT_H
 #define SERVER_COMMANDS_AUDIT_H
@@ -26,26 +26,27 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "server/commands/tally.h"
 #include "server/options.h"
 #include "views/store.h"
 
 #define AUDIT_NONE (-1) /* no row; or no purchase */
 
 struct audit_difference {
-    char *role;      /* as in the row: it may be an unknown one */
-    char *user_id;   /* "": a product has a score, but no contributor */
-    int64_t score;   /* the row's, or AUDIT_NONE */
-    int64_t derived; /* from the contributions, or AUDIT_NONE */
+    const char *role;    /* as in the row: it may be an unknown one */
+    const char *user_id; /* "": a product has a score, but no contributor */
+    int64_t score;       /* the row's, or AUDIT_NONE */
+    int64_t derived;     /* from the contributions, or AUDIT_NONE */
 };
 
 struct audit {
-    size_t products, scores;              /* rows read, in the last round */
-    struct audit_difference *differences; /* by role and user id */
+    size_t products, scores; /* rows read, in the last round */
     size_t n_differences;
     size_t moving;
     size_t settled; /* differed in an earlier round, but not in the last */
     int rounds;
     size_t leases, held, moved; /* all; held by a worker at the end; written during the audit */
+    struct tallies tallies;     /* private: what audit_visit reads */
 };
 
 /* Blocks while it reads the tables, several times if they differ, with a pause of `pause_ms` after the first
@@ -53,7 +54,13 @@ struct audit {
 enum status audit_store(struct store *store, int64_t pause_ms, struct audit *audit, struct error *e);
 void audit_deinit(struct audit *audit);
 
-/* As a table, or as one JSON object. False: it could not be written. */
-bool audit_print(const struct audit *audit, enum options_format format, FILE *out);
+/* The difference and its texts are valid during the call only. */
+typedef void audit_visit_fn(void *data, const struct audit_difference *difference);
+
+/* Visits each difference, by role and user id. FAILED if a temporary file cannot be written or read. */
+enum status audit_visit(struct audit *audit, audit_visit_fn *visit, void *data, struct error *e);
+
+/* As a table, or as one JSON object, each difference as it is visited. FAILED: a part was written at most. */
+enum status audit_print(struct audit *audit, enum options_format format, FILE *out, struct error *e);
 
 #endif

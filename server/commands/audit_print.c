@@ -1,4 +1,5 @@
 /* audit_print: a table for people, JSON for programs. */
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
@@ -22,7 +23,8 @@ static void print_escaped(const char *text, FILE *out) {
             fputc(*text, out);
 }
 
-static void print_difference(const struct audit_difference *d, FILE *out) {
+static void print_line(void *data, const struct audit_difference *d) {
+    FILE *out = data;
     fprintf(out, "%-12.12s", d->role);
     print_number(d->score, out);
     print_number(d->derived, out);
@@ -47,45 +49,61 @@ static void print_changes(const struct audit *audit, FILE *out) {
                 "again when a worker has caught up\n");
 }
 
-static void print_table(const struct audit *audit, FILE *out) {
+static enum status print_table(struct audit *audit, FILE *out, struct error *e) {
     if (audit->n_differences)
         fprintf(out, "%-12s%12s%12s  %s\n", "role", "score", "derived", "userId");
-    for (size_t i = 0; i < audit->n_differences; i++)
-        print_difference(&audit->differences[i], out);
+    enum status status = audit_visit(audit, print_line, out, e);
     fprintf(out, "%zu differences; %zu scores, %zu products, read %d %s\n", audit->n_differences,
             audit->scores, audit->products, audit->rounds, audit->rounds == 1 ? "time" : "times");
     print_changes(audit, out);
+    return status;
 }
+
+struct json_list {
+    FILE *out;
+    bool begun;
+};
 
 static json_t *number_or_null(int64_t number) {
     return number == AUDIT_NONE ? json_null() : json_integer(number);
 }
 
-static json_t *differences_json(const struct audit *audit) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < audit->n_differences; i++) {
-        const struct audit_difference *d = &audit->differences[i];
-        json_array_append_new(list,
-                              json_pack("{s:s,s:s,s:o,s:o}", "role", d->role, "userId", d->user_id, "score",
-                                        number_or_null(d->score), "derived", number_or_null(d->derived)));
-    }
-    return list;
+static void print_element(void *data, const struct audit_difference *d) {
+    struct json_list *list = data;
+    json_auto_t *element = json_pack("{s:s,s:s,s:o,s:o}", "role", d->role, "userId", d->user_id, "score",
+                                     number_or_null(d->score), "derived", number_or_null(d->derived));
+    if (!element) /* a text that is not UTF-8 */
+        return;
+    fputs(list->begun ? ",\n    " : "\n    ", list->out);
+    json_dumpf(element, list->out, 0);
+    list->begun = true;
 }
 
-static void print_json(const struct audit *audit, FILE *out) {
-    json_auto_t *root = json_pack(
-        "{s:o,s:I,s:I,s:I,s:I,s:i,s:{s:I,s:I,s:I}}", "differences", differences_json(audit), "scores",
-        (json_int_t)audit->scores, "products", (json_int_t)audit->products, "moving",
-        (json_int_t)audit->moving, "settled", (json_int_t)audit->settled, "rounds", audit->rounds, "leases",
-        "all", (json_int_t)audit->leases, "held", (json_int_t)audit->held, "moved", (json_int_t)audit->moved);
-    json_dumpf(root, out, JSON_INDENT(2));
-    fputc('\n', out);
+static enum status print_differences(struct audit *audit, FILE *out, struct error *e) {
+    struct json_list list = {.out = out};
+    fputs("  \"differences\": [", out);
+    enum status status = audit_visit(audit, print_element, &list, e);
+    fputs(list.begun ? "\n  ],\n" : "],\n", out);
+    return status;
 }
 
-bool audit_print(const struct audit *audit, enum options_format format, FILE *out) {
-    if (format == FORMAT_JSON)
-        print_json(audit, out);
-    else
-        print_table(audit, out);
-    return fflush(out) == 0 && !ferror(out);
+/* The list is not made as one value: it may be longer than memory. */
+static enum status print_json(struct audit *audit, FILE *out, struct error *e) {
+    fputs("{\n", out);
+    enum status status = print_differences(audit, out, e);
+    fprintf(out, "  \"scores\": %zu,\n  \"products\": %zu,\n", audit->scores, audit->products);
+    fprintf(out, "  \"moving\": %zu,\n  \"settled\": %zu,\n", audit->moving, audit->settled);
+    fprintf(out, "  \"rounds\": %d,\n", audit->rounds);
+    fprintf(out, "  \"leases\": {\"all\": %zu, \"held\": %zu, \"moved\": %zu}\n}\n", audit->leases,
+            audit->held, audit->moved);
+    return status;
+}
+
+enum status audit_print(struct audit *audit, enum options_format format, FILE *out, struct error *e) {
+    enum status status = format == FORMAT_JSON ? print_json(audit, out, e) : print_table(audit, out, e);
+    if (status)
+        return status;
+    if (fflush(out) || ferror(out))
+        return error_set(e, STATUS_FAILED, "cannot write the output: %s", strerror(errno));
+    return STATUS_OK;
 }

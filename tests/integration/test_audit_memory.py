@@ -1,4 +1,4 @@
-"""winner-view audit takes bounded memory, however many contributors there are, and finds the same."""
+"""winner-view audit takes bounded memory, however many contributors and differences there are, and finds the same."""
 
 import json
 import sqlite3
@@ -19,6 +19,8 @@ INSERT INTO contributions (productId, creator, creatorScore, photographerScore, 
   SELECT printf('product-%07d', i), printf('web/merchant/amzn1.account.M%07d/Ann', i), 3, 0, 's:1', 1, 1, '', '' FROM n;
 INSERT INTO scores (userId, role, score, updated, updatedBy)
   SELECT creator, 'creator', creatorScore, 1, '' FROM contributions;
+"""
+TWO_CHANGES = f"""
 UPDATE scores SET score = 4 WHERE userId LIKE '%M{WRONG:07}/Ann';
 DELETE FROM scores WHERE userId LIKE '%M{MISSING:07}/Ann';
 """
@@ -45,19 +47,36 @@ def run_measured(*arguments):
     return done.returncode, done.stdout, float(done.stderr.splitlines()[-1])
 
 
-@pytest.mark.all
-def test_an_audit_of_many_contributors_takes_bounded_memory_and_finds_each_difference(tmp_path):
+@pytest.fixture
+def audited(tmp_path):
+    """Audits a large database after some changes: the exit status, and what was found."""
     database = tmp_path / "large.db"
-    program.run("create-tables", "--store", f"sqlite:{database}")
-    with sqlite3.connect(database) as connection:
-        connection.executescript(FILL)
-    connection.close()
-    status, out, peak_mib = run_measured("audit", "--store", f"sqlite:{database}", "--format", "json")
-    found = json.loads(out)
+
+    def audit(changes):
+        program.run("create-tables", "--store", f"sqlite:{database}")
+        with sqlite3.connect(database) as connection:
+            connection.executescript(FILL + changes)
+        connection.close()
+        status, out, peak_mib = run_measured("audit", "--store", f"sqlite:{database}", "--format", "json")
+        if "asan" not in program.binary():
+            assert peak_mib < LIMIT_MIB
+        return status, json.loads(out)
+
+    return audit
+
+
+@pytest.mark.all
+def test_an_audit_of_many_contributors_takes_bounded_memory_and_finds_each_difference(audited):
+    status, found = audited(TWO_CHANGES)
     assert found["differences"] == [
         {"role": "creator", "userId": user(WRONG), "score": 4, "derived": 3},
         {"role": "creator", "userId": user(MISSING), "score": None, "derived": 3},
     ]
     assert (status, found["scores"], found["products"]) == (3, CONTRIBUTORS - 1, CONTRIBUTORS)
-    if "asan" not in program.binary():
-        assert peak_mib < LIMIT_MIB
+
+
+@pytest.mark.all
+def test_an_audit_of_many_differences_takes_bounded_memory_and_prints_each(audited):
+    status, found = audited("DELETE FROM scores;")
+    assert (status, found["scores"], len(found["differences"])) == (3, 0, CONTRIBUTORS)
+    assert [one["userId"] for one in found["differences"]] == [user(number) for number in range(CONTRIBUTORS)]

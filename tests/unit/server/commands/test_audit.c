@@ -89,13 +89,30 @@ static struct audit audited(struct shown *s) {
     return audit;
 }
 
-static void assert_difference(const struct audit *audit, size_t i, const char *role, const char *user_id,
+/* The difference that is searched for by its place among those visited. */
+struct place {
+    size_t i, visited;
+    const char *role, *user_id;
+    int64_t score, derived;
+};
+
+static void compare_in_place(void *data, const struct audit_difference *d) {
+    struct place *place = data;
+    if (place->visited++ != place->i)
+        return;
+    assert_string_equal(d->role, place->role);
+    assert_string_equal(d->user_id, place->user_id);
+    assert_int_equal(d->score, place->score);
+    assert_int_equal(d->derived, place->derived);
+}
+
+static void assert_difference(struct audit *audit, size_t i, const char *role, const char *user_id,
                               int64_t score, int64_t derived) {
-    assert_true(i < audit->n_differences);
-    assert_string_equal(audit->differences[i].role, role);
-    assert_string_equal(audit->differences[i].user_id, user_id);
-    assert_int_equal(audit->differences[i].score, score);
-    assert_int_equal(audit->differences[i].derived, derived);
+    struct place place = {i, 0, role, user_id, score, derived};
+    struct error e;
+    assert_int_equal(audit_visit(audit, compare_in_place, &place, &e), STATUS_OK);
+    assert_true(i < place.visited);
+    assert_int_equal(place.visited, audit->n_differences);
 }
 
 /* A table at rest. */
@@ -258,27 +275,33 @@ static void an_audit_of_a_store_that_fails_is_an_error(void **state) {
 
 /* Printing. */
 
-static const struct audit_difference two[] = {
-    {(char[]){"creator"}, (char[]){"w/merchant/1/A\x1b[2J\n\"nn\""}, 4, 5},
-    {(char[]){"photographer"}, (char[]){"Bö"}, AUDIT_NONE, 2},
-};
+static void add_two_differences(struct audit *audit) {
+    tallies_init(&audit->tallies, LIMIT_AUDIT_BYTES);
+    *tallies_find(&audit->tallies, "creator", "w/merchant/1/A\x1b[2J\n\"nn\"") = (struct tally_numbers){
+        .has_before = true, .has_after = true, .had_row = true, .before = 4, .after = 4, .derived = 5};
+    *tallies_find(&audit->tallies, "photographer", "Bö") = (struct tally_numbers){.derived = 2};
+    audit->n_differences = 2;
+}
 
-static char *printed(const struct audit *audit, enum options_format format) {
+static char *printed(struct audit *audit, enum options_format format) {
     char *text;
     size_t size;
+    struct error e;
     FILE *out = open_memstream(&text, &size);
-    assert_true(audit_print(audit, format, out));
+    assert_int_equal(audit_print(audit, format, out, &e), STATUS_OK);
     fclose(out);
+    audit_deinit(audit);
     return text;
 }
 
 static void the_audit_table_has_a_line_for_each_difference_and_no_control_characters(void **state) {
     (void)state;
-    const struct audit audit = {.products = 3,
-                                .scores = 2,
-                                .rounds = 1,
-                                .n_differences = 2,
-                                .differences = (struct audit_difference *)(uintptr_t)two};
+    struct audit audit = {
+        .products = 3,
+        .scores = 2,
+        .rounds = 1,
+    };
+    add_two_differences(&audit);
     _cleanup_(mem_freep) char *text = printed(&audit, FORMAT_TABLE);
     assert_string_equal(text, "role               score     derived  userId\n"
                               "creator                4           5  w/merchant/1/A\\x1b[2J\\x0a\"nn\"\n"
@@ -288,14 +311,14 @@ static void the_audit_table_has_a_line_for_each_difference_and_no_control_charac
 
 static void the_audit_table_reports_scores_that_changed_during_the_audit(void **state) {
     (void)state;
-    const struct audit audit = {.products = 3,
-                                .scores = 2,
-                                .rounds = 2,
-                                .moving = 2,
-                                .settled = 1,
-                                .leases = 3,
-                                .held = 2,
-                                .moved = 1};
+    struct audit audit = {.products = 3,
+                          .scores = 2,
+                          .rounds = 2,
+                          .moving = 2,
+                          .settled = 1,
+                          .leases = 3,
+                          .held = 2,
+                          .moved = 1};
     _cleanup_(mem_freep) char *text = printed(&audit, FORMAT_TABLE);
     assert_contains(text, "0 differences; 2 scores, 3 products, read 2 times\n");
     assert_contains(text, "of 3 leases 2 are held, 1 were written to meanwhile\n");
@@ -305,16 +328,17 @@ static void the_audit_table_reports_scores_that_changed_during_the_audit(void **
 
 static void the_audit_json_has_all_counts_and_differences(void **state) {
     (void)state;
-    const struct audit audit = {.products = 3,
-                                .scores = 2,
-                                .rounds = 2,
-                                .moving = 4,
-                                .settled = 5,
-                                .leases = 6,
-                                .held = 7,
-                                .moved = 8,
-                                .n_differences = 2,
-                                .differences = (struct audit_difference *)(uintptr_t)two};
+    struct audit audit = {
+        .products = 3,
+        .scores = 2,
+        .rounds = 2,
+        .moving = 4,
+        .settled = 5,
+        .leases = 6,
+        .held = 7,
+        .moved = 8,
+    };
+    add_two_differences(&audit);
     _cleanup_(mem_freep) char *text = printed(&audit, FORMAT_JSON);
     json_auto_t *found = json_loads(text, 0, NULL);
     json_auto_t *expected =
@@ -331,10 +355,12 @@ static void the_audit_json_has_all_counts_and_differences(void **state) {
 
 static void an_audit_whose_output_cannot_be_written_is_an_error(void **state) {
     (void)state;
-    const struct audit audit = {.rounds = 1};
+    struct audit audit = {.rounds = 1};
+    struct error e;
     FILE *full = fopen("/dev/full", "w");
     assert_non_null(full);
-    assert_false(audit_print(&audit, FORMAT_TABLE, full));
+    assert_int_equal(audit_print(&audit, FORMAT_TABLE, full, &e), STATUS_FAILED);
+    assert_contains(e.message, "No space left");
     fclose(full);
 }
 

@@ -1,0 +1,31 @@
+/* audit_run: the command `audit`. */
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/backend.h"
+#include "server/commands/audit.h"
+#include "server/commands/commands.h"
+
+static int compare(const struct options *options, struct store *store) {
+    _cleanup_(audit_deinit) struct audit audit = {0};
+    struct error e;
+    if (audit_store(store, LIMIT_AUDIT_PAUSE_MS, &audit, &e)) {
+        log_error("cannot audit %s: %s", options->store, e.message);
+        return 1;
+    }
+    if (audit_print(&audit, (enum options_format)options->format, stdout, &e)) {
+        log_error("cannot print what the audit of %s found: %s", options->store, e.message);
+        return 1;
+    }
+    return audit.n_differences ? 3 : 0;
+}
+
+int audit_run(const struct options *options) {
+    _cleanup_(backend_close) struct backend backend = {0};
+    struct error e;
+    enum status status = backend_open(&backend, options, true, &e);
+    if (!status)
+        return compare(options, backend.store);
+    log_error("cannot audit %s: %s", options->store, e.message);
+    return commands_exit_status(status);
+}
