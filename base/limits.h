@@ -102,9 +102,11 @@
 #define LIMIT_BATCHES_BYTES (64u << 20)            /* one batch of each, and what applying it takes */
 #define LIMIT_CHECKPOINT_MS 1000                   /* shortest time between two checkpoints */
 #define LIMIT_BACKOFF_MS 5000                      /* longest pause of a shard whose store or source fails */
+#define LIMIT_BACKLOG_WINDOW_MS 600 /* for which a batch waits for a read of a shard that has a backlog */
 #define LIMIT_WINDOW_MS 2000      /* widest window of a batch whose store throttles (ingest/batch_window.h) */
 #define LIMIT_WINDOW_CALM_MS 5000 /* it narrows after this long without a throttle */
-#define LIMIT_REWIND_MS 1000 /* a shard whose batch is refused for so long drops what it has read ahead */
+#define LIMIT_PARKED_BYTES (256 << 10) /* a shard whose store refuses for ... */
+#define LIMIT_REWIND_MS 1000        /* ... so long drops what it has read ahead, and keeps no larger batch */
 #define LIMIT_TROUBLE_LINE_MS 1000  /* shortest time between two log lines about failures of one shard */
 #define LIMIT_THROTTLE_MS 1000      /* longest pause of a shard whose reads are throttled */
 #define LIMIT_READ_WAIT_MS 1000     /* longest sleep of a shard before a read that is not due */
@@ -150,10 +152,11 @@
 #define LIMIT_AGGREGATED_PARTS 65536
 #define LIMIT_AGGREGATED_PART_BYTES 256
 
-/* For one GetRecords, connecting included: less than LIMIT_SHARD_STUCK_MS and than the 5 minutes of an
- * iterator. And for how long it may bring less than LIMIT_AWS_SLOW_BYTES a second. */
-#define LIMIT_READ_MS 60000
+/* For one GetRecords, connecting included: less than the 5 minutes of an iterator. For how long it may bring
+ * less than LIMIT_AWS_SLOW_BYTES a second. */
+#define LIMIT_READ_MS 240000
 #define LIMIT_READ_SLOW_S 5
+#define LIMIT_SILENT_MS 1000 /* a reply that brings nothing for so long holds up no other */
 
 /* Bytes of records in memory over all shards (base/memory_budget.h): more than the largest reply takes. That
  * is 10 MB of data, which arrive as 14 MB of JSON: a text in a buffer that doubles, and the parsed values. */

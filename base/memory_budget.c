@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 
@@ -25,7 +27,6 @@ struct budget {
 
     pthread_mutex_t lock; /* guards the rest, and every claim; a leaf */
     size_t held;
-    size_t expected; /* of the replies under way, beyond what they hold */
     uint64_t last_turn;
     struct budget_claim *line, *under_way; /* by turn */
 };
@@ -50,16 +51,19 @@ void budget_free(struct budget *b) {
 
 /* What follows is called with the lock held, down to the public functions. */
 
-static size_t still_expected(const struct budget_claim *claim) {
-    bool more = claim->state == BUDGET_UNDER_WAY && claim->expected > claim->bytes;
-    return more ? claim->expected - claim->bytes : 0;
+/* Of the replies under way, beyond what they hold. */
+static size_t still_expected(const struct budget *b) {
+    int64_t now_ms = clock_boot_ms();
+    size_t bytes = 0;
+    for (const struct budget_claim *c = b->under_way; c; c = c->next)
+        if (c->expected > c->bytes && now_ms - c->grew_ms < LIMIT_SILENT_MS)
+            bytes += c->expected - c->bytes;
+    return bytes;
 }
 
 static void hold(struct budget *b, struct budget_claim *claim, size_t bytes) {
-    b->expected -= still_expected(claim);
     b->held = b->held - claim->bytes + bytes;
     claim->bytes = bytes;
-    b->expected += still_expected(claim);
     metrics_set(b->held_series, (int64_t)b->held);
 }
 
@@ -78,7 +82,6 @@ static void link_claim(struct budget_claim **at, struct budget_claim *claim) {
 }
 
 static void make_idle(struct budget *b, struct budget_claim *claim) {
-    b->expected -= still_expected(claim);
     if (claim->state != BUDGET_IDLE)
         unlink_claim(claim->state == BUDGET_WAITING ? &b->line : &b->under_way, claim);
     claim->state = BUDGET_IDLE;
@@ -86,8 +89,8 @@ static void make_idle(struct budget *b, struct budget_claim *claim) {
 
 static void start(struct budget *b, struct budget_claim *claim) {
     claim->state = BUDGET_UNDER_WAY;
+    claim->grew_ms = clock_boot_ms();
     link_claim(&b->under_way, claim);
-    b->expected += still_expected(claim);
 }
 
 static void join_line(struct budget *b, struct budget_claim *claim) {
@@ -97,7 +100,7 @@ static void join_line(struct budget *b, struct budget_claim *claim) {
 
 static bool may_begin(const struct budget *b, const struct budget_claim *claim) {
     bool is_only_reply = !b->under_way && b->held < b->limit;
-    return is_only_reply || b->held + b->expected + claim->expected <= b->limit;
+    return is_only_reply || b->held + still_expected(b) + claim->expected <= b->limit;
 }
 
 /* Called whenever less is held or expected. */
@@ -136,6 +139,7 @@ bool budget_grow(struct budget *b, struct budget_claim *claim, size_t bytes) {
     if (!may_grow)
         make_idle(b, claim);
     hold(b, claim, may_grow ? bytes : 0);
+    claim->grew_ms = clock_boot_ms();
     if (!may_grow)
         begin_waiting(b);
     pthread_mutex_unlock(&b->lock);

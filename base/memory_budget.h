@@ -8,7 +8,8 @@
  * to bring, and what this one is expected to bring. It also begins if no reply is under way and less than the
  * limit is held: else memory that a shard in trouble holds for long would keep a large reply, and all behind
  * it, from beginning. Replies begin in the order in which they asked. So when memory becomes free, some of
- * those that wait begin, not all. An expectation is no bound: it only delays other replies.
+ * those that wait begin, not all. An expectation is no bound: it only delays other replies, and it ends once
+ * nothing has arrived for LIMIT_SILENT_MS: those that wait see that when they ask again.
  *
  * A reply asks before it grows. Within the limit each may grow. Beyond the limit only the oldest reply under
  * way may grow, to its end. So replies exceed the limit by one full reply at most, and one always ends. Any
@@ -38,6 +39,7 @@ struct budget_claim {
     /* private, guarded by the budget */
     enum { BUDGET_IDLE, BUDGET_WAITING, BUDGET_UNDER_WAY } state;
     size_t bytes;    /* held */
+    int64_t grew_ms; /* the reply, or when it began */
     size_t expected; /* of the reply */
     uint64_t turn;   /* its place in the line, and its age under way; 0: none */
     struct waker *waker;

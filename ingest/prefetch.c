@@ -33,6 +33,7 @@ struct prefetch {
     _Atomic size_t filled, taken;
     atomic_bool finishing, finished, woken;
     atomic_bool stepwise;
+    _Atomic int64_t pauses_until_ms;
     _Atomic unsigned generation;                 /* the number of rewinds; older items are void */
     _Atomic(struct source_reader *) replacement; /* of the reader; NULL: none */
     struct pulse pulse;                          /* beats when its loop turns */
@@ -43,6 +44,7 @@ struct prefetch {
     unsigned reader_generation;
     struct source_batch got; /* the last read; the first `used` records are in batches */
     size_t used;
+    bool more;            /* after the last read: there are records to read at once */
     struct error pending; /* a failure after a batch was begun: the next item */
 };
 
@@ -78,13 +80,18 @@ static void finish_read(struct prefetch *p, struct prefetch_item *item) {
     item->n_children = p->got.n_children < STORE_LEASE_PARENTS ? p->got.n_children : STORE_LEASE_PARENTS;
     if (item->n_children)
         memcpy(item->children, p->got.children, item->n_children * sizeof *item->children);
+    p->more = p->got.more;
     p->got = (struct source_batch){.as_of_ms = -1};
     p->used = 0;
     source_forget(p->reader);
 }
 
+/* In a backlog a batch waits for the next read, whatever its window: full ones cost fewer writes. */
 static int64_t window_ends(const struct prefetch *p, const struct batch *b) {
-    return b->n ? b->began_boot_ms + atomic_load(&p->batch_window_ms) : clock_boot_ms() + LIMIT_READ_WAIT_MS;
+    int window_ms = atomic_load(&p->batch_window_ms);
+    if (p->more && window_ms < LIMIT_BACKLOG_WINDOW_MS)
+        window_ms = LIMIT_BACKLOG_WINDOW_MS;
+    return b->n ? b->began_boot_ms + window_ms : clock_boot_ms() + LIMIT_READ_WAIT_MS;
 }
 
 static bool is_ready(const struct prefetch *p, const struct prefetch_item *item) {
@@ -152,16 +159,22 @@ static bool is_at_end(const struct prefetch *p, const struct prefetch_item *last
     return last && last->ended && !is_void(p);
 }
 
+static bool must_wait(const struct prefetch *p, const struct prefetch_item *last) {
+    return !has_room(p, last) || is_void(p) || clock_boot_ms() < atomic_load(&p->pauses_until_ms);
+}
+
 /* Until there is something to fill. False: nothing comes any more. */
 static bool wait_for_room(struct prefetch *p, const struct prefetch_item *last) {
     struct source_reader *replacement = NULL;
     turn(p);
-    while (!is_finishing(p) && (!has_room(p, last) || is_void(p))) {
+    while (!is_finishing(p) && must_wait(p, last)) {
         if (is_void(p) && (replacement = atomic_exchange(&p->replacement, NULL))) {
             replace_reader(p, replacement);
             continue;
         }
-        waker_wait(&p->has_room, clock_boot_ms() + LIMIT_READ_WAIT_MS, -1);
+        int64_t now_ms = clock_boot_ms(), until_ms = atomic_load(&p->pauses_until_ms);
+        bool is_paused = now_ms < until_ms && until_ms < now_ms + LIMIT_READ_WAIT_MS;
+        waker_wait(&p->has_room, is_paused ? until_ms : now_ms + LIMIT_READ_WAIT_MS, -1);
         turn(p);
     }
     return !is_finishing(p) && (replacement || !is_at_end(p, last));
@@ -217,9 +230,15 @@ struct prefetch_item *prefetch_take(struct prefetch *p, int64_t until_ms) {
     }
 }
 
-void prefetch_rewind(struct prefetch *p, const struct source_start *start) {
-    struct source_reader *old = p->newest;
+static void open_reader(struct prefetch *p, const struct source_start *start) {
     p->newest = source_open(p->source, &p->shard, start, p->budget);
+    p->newest->pulse = &p->pulse;
+}
+
+void prefetch_rewind(struct prefetch *p, const struct source_start *start, int64_t then_ms) {
+    struct source_reader *old = p->newest;
+    open_reader(p, start);
+    atomic_store(&p->pauses_until_ms, then_ms);
     atomic_store(&p->stepwise, true);
     atomic_fetch_add(&p->generation, 1);
     source_wake(old); /* now: once there is a replacement, its thread closes it */
@@ -252,7 +271,8 @@ struct prefetch *prefetch_start(struct source *source, const struct source_shard
     p->source = source;
     p->shard = *shard;
     p->budget = options->budget;
-    p->newest = p->reader = source_open(source, shard, start, options->budget);
+    open_reader(p, start);
+    p->reader = p->newest;
     for (int i = 0; i < PREFETCH_ITEMS; i++)
         batch_init(&p->items[i].batch, p->shard.id);
     waker_init(&p->has_item);

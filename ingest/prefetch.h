@@ -57,9 +57,9 @@ bool prefetch_is_over(const struct prefetch *p);
 /* Gives back the item that was taken, and its memory. The taker's thread. */
 void prefetch_give_back(struct prefetch *p);
 
-/* Voids every item that was not given back, and reads again from `start`, stepwise. The taker's thread, which
- * must give back the item that it holds next. Not while the prefetch is stepwise already. */
-void prefetch_rewind(struct prefetch *p, const struct source_start *start);
+/* Voids every item that was not given back, and reads again from `start`, stepwise, at CLOCK_BOOTTIME
+ * `then_ms`. The taker's thread, with an item that it gives back next. */
+void prefetch_rewind(struct prefetch *p, const struct source_start *start, int64_t then_ms);
 
 /* After a rewind: reads ahead again. The taker's thread. */
 void prefetch_resume(struct prefetch *p);

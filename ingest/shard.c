@@ -110,6 +110,7 @@ struct shard {
     int64_t line_boot_ms;         /* of the last log line about a wait */
     bool line_owed, line_written; /* about the present wait */
     bool stepwise;                /* the prefetch is, since a rewind */
+    struct position letters_to;   /* all dead letters up to here are written; length 0: none is */
     struct metrics_series *records, *as_of, *waiting, *window_now;
 };
 
@@ -212,8 +213,8 @@ static void report_trouble(struct shard *s, enum cause cause, const struct error
     log_trouble_in_time(s, e, is_due, now_real_ms);
 }
 
-/* Reports the failure, and waits: longer each time, with jitter. */
-static void wait_after_failure(struct shard *s, enum cause cause, const struct error *e) {
+/* Returns until when to wait: longer after each failure, with jitter. */
+static int64_t report_failure(struct shard *s, enum cause cause, const struct error *e) {
     if (!is_lease_trouble(e)) {
         metrics_count(&waits_family, (const char *const[]){cause_names[cause], NULL}, 1);
         report_trouble(s, cause, e);
@@ -221,8 +222,12 @@ static void wait_after_failure(struct shard *s, enum cause cause, const struct e
     s->backoff_ms = s->backoff_ms ? s->backoff_ms * 2 : 100;
     if (s->backoff_ms > LIMIT_BACKOFF_MS)
         s->backoff_ms = LIMIT_BACKOFF_MS;
+    return clock_boot_ms() + s->backoff_ms / 2 + random_u32() % (s->backoff_ms / 2);
+}
+
+static void wait_until(struct shard *s, int64_t until_ms) {
     turn(s);
-    waker_wait(&s->waker, clock_boot_ms() + s->backoff_ms / 2 + random_u32() % (s->backoff_ms / 2), -1);
+    waker_wait(&s->waker, until_ms, -1);
     turn(s);
 }
 
@@ -266,12 +271,26 @@ static void count(const struct shard *s, const struct batch *b, const struct app
     metrics_add(s->records, (int64_t)b->n);
 }
 
+/* Records that were dropped and are read again bring their dead letters again: those that are written stay
+ * so. */
+static enum status write_letters(struct shard *s, struct batch *b, struct error *e) {
+    size_t n = 0;
+    for (; n < b->n_letters && s->letters_to.length &&
+           position_compare(&b->letters[n].position, &s->letters_to) <= 0;
+         n++)
+        b->letters[n].state = DEADLETTER_WRITTEN;
+    enum status status = deadletter_write(s->context.deadletter, b->letters, b->n_letters,
+                                          service_clock_wall(clock_of(s)), clock_boot_ms(), e);
+    for (; n < b->n_letters && b->letters[n].state == DEADLETTER_WRITTEN; n++)
+        s->letters_to = b->letters[n].position;
+    return status;
+}
+
 static enum status settle_once(struct shard *s, struct batch *b, struct apply_counts *counts,
                                enum cause *cause, struct error *e) {
     *cause = CAUSE_DEAD_LETTER;
     *counts = (struct apply_counts){0};
-    enum status status = deadletter_write(s->context.deadletter, b->letters, b->n_letters,
-                                          service_clock_wall(clock_of(s)), clock_boot_ms(), e);
+    enum status status = write_letters(s, b, e);
     if (status || !b->n_records)
         return status;
     const struct store_checkpoint checkpoint = {s->tenure, b->last, b->hash};
@@ -294,24 +313,47 @@ static void resume(struct shard *s) {
     s->stepwise = false;
 }
 
-/* Tries to apply the batch until it is applied or the shard must stop, with a pause after each failure.
- * REFUSED after LIMIT_REWIND_MS of failures, unless the prefetch is stepwise: then nothing was read ahead. */
+/* Drops what was read and cannot be applied: it would take the memory that other shards need. It is read
+ * again at `then_ms`. */
+static void rewind_prefetch(struct shard *s, int64_t then_ms) {
+    const struct shard_progress *applied = &s->report.progress; /* only this thread changes it */
+    const struct source_start start = {applied->checkpoint, applied->position, s->start_at_ms,
+                                       applied->as_of_ms, applied->hash};
+    prefetch_rewind(s->prefetch, &start, then_ms);
+    s->stepwise = true;
+    metrics_count(&rewinds_family, (const char *const[]){NULL}, 1);
+}
+
+/* Whether a batch that was refused stays in memory until it is tried again. A stepwise shard holds nothing
+ * else. */
+static bool may_keep(const struct shard *s, const struct batch *b, int64_t began_ms) {
+    if (order_of(s) != ORDER_RUN)
+        return true;
+    return s->stepwise ? b->bytes <= LIMIT_PARKED_BYTES : clock_boot_ms() - began_ms < LIMIT_REWIND_MS;
+}
+
+/* Tries to apply the batch for as long as the shard runs, with a pause after each failure, or until it must
+ * not be kept: then it is dropped, to be read again after the pause. */
 static enum settled settle(struct shard *s, struct batch *b) {
     struct apply_counts counts;
     struct error e = {0};
     enum cause cause;
     bool throttled = false;
-    int64_t refused_ms = 0;
+    int64_t began_ms = clock_boot_ms();
     while (settle_once(s, b, &counts, &cause, &e) != STATUS_OK) {
-        refused_ms = refused_ms ? refused_ms : clock_boot_ms();
         throttled = throttled || counts.throttles;
         if (order_of(s) != ORDER_RUN)
             return STOPPED;
-        wait_after_failure(s, cause, &e);
+        int64_t again_ms = report_failure(s, cause, &e);
+        if (!may_keep(s, b, began_ms)) {
+            if (throttled)
+                adjust_window(s, true);
+            rewind_prefetch(s, again_ms);
+            return REFUSED;
+        }
+        wait_until(s, again_ms);
         if (order_of(s) == ORDER_ABANDON)
             return STOPPED;
-        if (!s->stepwise && order_of(s) == ORDER_RUN && clock_boot_ms() - refused_ms >= LIMIT_REWIND_MS)
-            return REFUSED;
     }
     resume(s);
     adjust_window(s, throttled || counts.throttles);
@@ -319,18 +361,10 @@ static enum settled settle(struct shard *s, struct batch *b) {
     return APPLIED;
 }
 
-/* Drops what was read and cannot be applied: it would take the memory that other shards need. */
-static void rewind_prefetch(struct shard *s) {
-    const struct shard_progress *applied = &s->report.progress; /* only this thread changes it */
-    const struct source_start start = {applied->checkpoint, applied->position, s->start_at_ms,
-                                       applied->as_of_ms, applied->hash};
-    prefetch_rewind(s->prefetch, &start);
-    s->stepwise = true;
-    metrics_count(&rewinds_family, (const char *const[]){NULL}, 1);
-}
-
 /* An item without records does not prove that the store accepts writes again. */
 static void finish_item(struct shard *s, const struct prefetch_item *item) {
+    if (*item->loss) /* else it is found again */
+        report_loss(s, item->loss);
     if (!item->batch.n)
         adjust_window(s, false);
     report_position(s, &item->batch);
@@ -348,14 +382,10 @@ static bool settle_item(struct shard *s, struct prefetch_item *item) {
         return false;
     }
     if (item->status) {
-        wait_after_failure(s, CAUSE_SOURCE, &item->error);
+        wait_until(s, report_failure(s, CAUSE_SOURCE, &item->error));
         return true;
     }
-    if (*item->loss)
-        report_loss(s, item->loss);
     enum settled settled = item->batch.n ? settle(s, &item->batch) : APPLIED;
-    if (settled == REFUSED)
-        rewind_prefetch(s);
     if (settled == APPLIED)
         finish_item(s, item);
     return settled == REFUSED || (settled == APPLIED && !item->ended);

@@ -66,6 +66,7 @@ struct source_batch {
     size_t n;
     int64_t as_of_ms; /* service clock: once these records are applied, the views have every event that
                        * reached the shard before then; -1: not known (ingest/README.md) */
+    bool more;        /* the next read is expected to return records at once */
     bool ended;       /* the shard has no records after these, ever */
     bool gone;        /* with `ended`: the source no longer has the shard */
     const struct source_shard *children; /* with `ended`: the shards that continue it, as far as known */
@@ -135,6 +136,7 @@ struct source {
 
 struct source_reader {
     const struct source_ops *ops;
+    struct pulse *pulse; /* beats while a reply arrives; NULL: none. Set by who opened it */
 };
 
 #endif

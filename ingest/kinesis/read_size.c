@@ -26,6 +26,10 @@ void read_size_init(struct read_size *s, size_t record_bytes) {
     choose(s);
 }
 
+bool read_size_accepts(const struct read_size *s, size_t bytes) {
+    return s->began || s->records == 1 || bytes <= 4 * FIRST_REPLY_BYTES;
+}
+
 bool read_size_halve(struct read_size *s) {
     if (s->records == 1)
         return false;

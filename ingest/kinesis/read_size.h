@@ -35,6 +35,10 @@ void read_size_after_reply(struct read_size *s, size_t n, size_t bytes, int64_t 
 /* A read ended without a reply after `took_ms`. */
 void read_size_after_failure(struct read_size *s, int64_t took_ms);
 
+/* Whether a reply under way may have so many bytes: no more than a few for the first one, unless it is one
+ * record. If not, read_size_halve. */
+bool read_size_accepts(const struct read_size *s, size_t bytes);
+
 /* A reply was too large. False: it is one record already. */
 bool read_size_halve(struct read_size *s);
 

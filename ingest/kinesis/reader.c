@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/memory_budget.h"
 #include "base/metrics.h"
+#include "base/pulse.h"
 #include "base/random.h"
 #include "base/service_clock.h"
 #include "base/waker.h"
@@ -354,6 +355,7 @@ static enum status take_reply(struct reader *r, json_t *json, int64_t sent_ms, s
     batch->records = reply->records;
     batch->n = reply->n;
     batch->as_of_ms = claim(r, sent_ms, behind_ms, ended);
+    batch->more = r->behind && !ended;
     batch->ended = ended;
     if (ended) {
         kinesis_reply_take_children(reply, json);
@@ -411,9 +413,12 @@ static enum status ensure_iterator(struct reader *r, struct error *e) {
     return STATUS_OK;
 }
 
+/* A reply that is slow is not stuck. */
 static bool take_bytes(void *reader, size_t bytes) {
     struct reader *r = reader;
-    return !atomic_load(&r->woken) && budget_grow(r->budget, &r->claim, bytes * MEMORY_PER_BYTE);
+    pulse_beat(r->reader.pulse, clock_boot_ms());
+    return !atomic_load(&r->woken) && read_size_accepts(&r->size, bytes) &&
+           budget_grow(r->budget, &r->claim, bytes * MEMORY_PER_BYTE);
 }
 
 static enum status get_records(struct reader *r, json_t **reply, int64_t *sent_ms, struct error *e) {

@@ -396,7 +396,7 @@ class SqliteHalf(Half):
             while file.write(bytes(4096)):
                 pass
         try:
-            yield lambda seen: set() if seen else {"any trouble"}
+            yield None  # the log may have room enough in what it holds already
         finally:
             ballast.unlink()
 

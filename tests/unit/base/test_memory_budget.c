@@ -4,6 +4,8 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
+#include "tests/unit/support/stepped_clock.h"
 #include "tests/unit/support/test.h"
 
 #define PATIENCE_MS 60000
@@ -92,6 +94,18 @@ static void a_reply_that_brings_nothing_keeps_no_other_from_growing(void **state
     assert_true(grow(t, 1, 100)); /* ten times what was expected */
     end(t, 1, 100);
     assert_int_equal(budget_held(t->budget), 100);
+}
+
+static void a_reply_that_is_silent_for_long_delays_no_other(void **state) {
+    struct fixture *t = *state;
+    assert_true(begin(t, 0, 90));
+    assert_true(grow(t, 0, 5));
+    assert_false(begin(t, 1, 50));
+    budget_leave(t->budget, &t->claims[1]);
+    stepped_clock_add(LIMIT_SILENT_MS);
+    assert_true(begin(t, 1, 50));
+    assert_true(grow(t, 0, 6)); /* it goes on, and counts again */
+    assert_false(begin(t, 2, 10));
 }
 
 static void beyond_the_limit_only_the_oldest_reply_grows(void **state) {
@@ -273,6 +287,7 @@ int main(void) {
         test(a_reply_that_is_expected_to_fit_begins_at_once_and_holds_what_arrives),
         test(a_reply_that_is_not_expected_to_fit_waits_until_it_is),
         test(a_reply_that_brings_nothing_keeps_no_other_from_growing),
+        test(a_reply_that_is_silent_for_long_delays_no_other),
         test(beyond_the_limit_only_the_oldest_reply_grows),
         test(a_dropped_reply_keeps_its_turn_until_it_is_the_oldest),
         test(a_reply_that_ended_or_failed_waits_behind_the_others),

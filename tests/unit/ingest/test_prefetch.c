@@ -63,7 +63,8 @@ static struct source_reader *script_open(struct source *source, const struct sou
     (void)budget;
     assert_string_equal(shard->id, "s");
     assert_int_equal(start->checkpoint, LEASE_TRIM_HORIZON);
-    *r = (struct script_reader){{source->ops}, (struct script *)source, (uint64_t)start->start_at_ms, false};
+    *r = (struct script_reader){
+        {.ops = source->ops}, (struct script *)source, (uint64_t)start->start_at_ms, false};
     return &r->reader;
 }
 
@@ -544,10 +545,14 @@ static void an_item_taken_before_a_wait_does_not_end_it(void **state) {
 /* A rewind. */
 
 /* The views stand after record `position`; the script's readers have that in another place of the start. */
-static void rewind_to(struct fixture *t, uint64_t position) {
+static void rewind_to_after(struct fixture *t, uint64_t position, int64_t then_ms) {
     const struct source_start from = {.checkpoint = LEASE_TRIM_HORIZON, .start_at_ms = (int64_t)position};
-    prefetch_rewind(t->prefetch, &from);
+    prefetch_rewind(t->prefetch, &from, then_ms);
     t->taken = position;
+}
+
+static void rewind_to(struct fixture *t, uint64_t position) {
+    rewind_to_after(t, position, 0);
 }
 
 /* The taker discards what is void; before, the next reader does not read. */
@@ -622,6 +627,21 @@ static void a_rewind_ends_the_wait_of_a_read(void **state) {
     assert_non_null(item);
     assert_int_equal(item->batch.n, 3);
     assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
+}
+
+static void after_a_rewind_nothing_is_read_before_its_time(void **state) {
+    struct fixture *t = *state;
+    for (size_t i = 0; i < 3; i++)
+        plan(t, (struct step){.n = 3});
+    start(t, 3, 0, 3);
+    assert_non_null(take(t));
+    await_reads(t, PREFETCH_ITEMS);
+    int64_t then_ms = clock_boot_ms() + 100;
+    rewind_to_after(t, 0, then_ms);
+    prefetch_give_back(t->prefetch);
+    assert_non_null(take(t));
+    assert_true(clock_boot_ms() >= then_ms);
+    prefetch_give_back(t->prefetch);
 }
 
 static void the_end_of_a_shard_is_void_after_a_rewind_too(void **state) {
@@ -819,6 +839,8 @@ int main(void) {
              after_a_rewind_one_read_is_handed_out_at_a_time),
         test("after a rewind a batch does not wait for its window", after_a_rewind_a_batch_waits_for_no_more),
         test("a rewind ends the wait of a read", a_rewind_ends_the_wait_of_a_read),
+        test("after a rewind nothing is read before its time",
+             after_a_rewind_nothing_is_read_before_its_time),
         test("the end of a shard is void after a rewind, too", the_end_of_a_shard_is_void_after_a_rewind_too),
         test("a prefetch that is finished after a rewind hands out nothing that is void",
              a_prefetch_that_is_finished_after_a_rewind_hands_out_nothing_void),

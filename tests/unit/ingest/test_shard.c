@@ -27,7 +27,8 @@ struct world {
     bool read; /* since it was opened */
     int opened;
     struct source_start opened_at; /* the last time */
-    struct source_record record;
+    bool letter_first;             /* a dead letter comes before the record */
+    struct source_record records[2];
     struct source_shard child;
     bool holds; /* the read after the first one is held until the test releases it */
     atomic_bool held, let_go, reader_woken;
@@ -105,10 +106,12 @@ static enum status world_read(struct source_reader *reader, int64_t until_ms, st
     }
     if (w.holds && w.read)
         hold_read();
-    w.record = (struct source_record){
-        .position = position_from_u64(1), .data = (const uint8_t *)w.data, .length = strlen(w.data)};
-    batch->records = &w.record;
-    batch->n = w.read ? 0 : 1;
+    w.records[0] = (struct source_record){.position = position_from_u64(1), .data = "{", .length = 1};
+    w.records[1] = (struct source_record){.position = position_from_u64(1 + w.letter_first),
+                                          .data = (const uint8_t *)w.data,
+                                          .length = strlen(w.data)};
+    batch->records = w.records + !w.letter_first;
+    batch->n = w.read ? 0 : w.letter_first ? 2 : 1;
     batch->ended = w.read;
     batch->children = &w.child;
     batch->n_children = 1;
@@ -292,6 +295,49 @@ static void a_shard_whose_batch_is_refused_for_long_drops_it_once_and_reads_it_a
     shard_join(s);
 }
 
+static long rewinds(void) {
+    static const char name[] = "\nwinner_view_shard_rewinds_total ";
+    _cleanup_(buffer_deinit) struct buffer all;
+    buffer_init(&all, 1 << 20);
+    metrics_write(&all);
+    const char *at = strstr(all.data, name);
+    return at ? strtol(at + strlen(name), NULL, 10) : 0;
+}
+
+/* It is larger than LIMIT_PARKED_BYTES. Its dead letter is written each time that the record is read, as the
+ * target refuses it: so the record is read again after each pause. */
+static void a_large_batch_that_is_refused_is_not_kept_in_a_pause(void **state) {
+    (void)state;
+    const struct deadletter_options full = {.target = "file:/dev/full", .health = w.health};
+    deadletter_close(w.deadletter);
+    assert_int_equal(deadletter_open(&w.deadletter, &full, NULL), STATUS_OK);
+    _cleanup_(mem_freep) char *large = mem_zalloc(LIMIT_PARKED_BYTES + 1);
+    memset(large, 'x', LIMIT_PARKED_BYTES);
+    w.data = large;
+    struct shard *s = start();
+    int64_t give_up_ms = clock_boot_ms() + PATIENCE_MS;
+    for (long before = rewinds(); rewinds() < before + 3;) {
+        assert_true(clock_boot_ms() < give_up_ms);
+        waker_wait(&w.done, clock_boot_ms() + 5, -1);
+    }
+    shard_stop(s);
+    await_end(s);
+    shard_join(s);
+    assert_no_trouble_is_left();
+}
+
+static void dead_letters_that_are_read_again_are_not_written_again(void **state) {
+    (void)state;
+    w.letter_first = true;
+    w.store_failures = 6;
+    error_set(&w.store_error, STATUS_INVALID, "refused");
+    struct shard *s = start();
+    await_end(s);
+    assert_int_equal(w.opened, 2);
+    assert_true(in_metrics("winner_view_dead_letters_total{reason=\"not-json\"} 1\n"));
+    shard_join(s);
+}
+
 static void a_store_behind_a_shut_fence_is_not_a_trouble_of_the_shard(void **state) {
     (void)state;
     w.store_failures = 2;
@@ -428,6 +474,8 @@ int main(void) {
         TEST(the_as_of_metric_exists_only_when_the_as_of_is_known),
         TEST(a_shard_waits_and_retries_its_batch_while_the_store_refuses_it),
         TEST(a_shard_whose_batch_is_refused_for_long_drops_it_once_and_reads_it_again),
+        TEST(a_large_batch_that_is_refused_is_not_kept_in_a_pause),
+        TEST(dead_letters_that_are_read_again_are_not_written_again),
         TEST(a_store_behind_a_shut_fence_is_not_a_trouble_of_the_shard),
         TEST(a_source_that_keeps_failing_is_a_trouble_and_one_failure_is_not),
         TEST(a_refusal_of_the_source_is_a_trouble_at_once),

@@ -54,6 +54,7 @@ static void expired_iterators_do_not_raise_the_read_rate(void **state) {
     _cleanup_(mem_freep) char *record =
         mem_printf("{\"SequenceNumber\":\"7\",\"PartitionKey\":\"k\",\"Data\":\"%s\"}", text);
     plan_iterator(t, "TRIM_HORIZON", "i1");
+    plan_records(t, "i1", RECORD("6", A), BEHIND("i1", 5000)); /* the first one must be small */
     plan_records(t, "i1", record, BEHIND("i2", 5000));
     plan_refusal(t, "GetRecords", "ExpiredIteratorException", "Iterator expired.");
     plan_iterator(t, "7", "i3");
@@ -61,7 +62,7 @@ static void expired_iterators_do_not_raise_the_read_rate(void **state) {
     plan_records(t, "i4", "", AT_TIP("i5"));
     open_at_horizon(t);
     int64_t began_ms = clock_boot_ms();
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         read_ok(t);
     assert_true(clock_boot_ms() >=
                 began_ms + 1000); /* 2 MB, the megabyte that was returned twice counts twice */
@@ -355,6 +356,24 @@ static void a_reply_that_is_too_large_is_asked_again_with_half_the_limit(void **
     assert_record(t, 0, "7", 0, "a");
 }
 
+/* It was guessed that a hundred records are a few. */
+static void a_first_reply_that_is_large_is_asked_again_with_half_the_limit(void **state) {
+    struct fixture *t = *state;
+    _cleanup_(mem_freep) uint8_t *zeros = mem_zalloc(1000000);
+    _cleanup_(mem_freep) char *text = base64_encode(zeros, 1000000);
+    _cleanup_(mem_freep) char *record =
+        mem_printf("{\"SequenceNumber\":\"7\",\"PartitionKey\":\"k\",\"Data\":\"%s\"}", text);
+    plan_iterator(t, "TRIM_HORIZON", "i1");
+    open_at_horizon(t);
+    char part[32];
+    for (int limit = 100; limit >= 1; limit /= 2) {
+        snprintf(part, sizeof part, "\"Limit\":%d}", limit);
+        plan(t, "GetRecords", part, 200, "{\"Records\":[%s],%s}", record, AT_TIP("i2"));
+        read_ok(t);
+        assert_int_equal(t->batch.n, limit == 1);
+    }
+}
+
 static void *wake(void *reader) {
     source_wake(reader);
     return NULL;
@@ -418,6 +437,8 @@ int main(void) {
              a_reply_that_is_too_large_is_asked_again_with_half_the_limit),
         test("shards of many reshardings do not fill the metrics",
              shards_of_many_reshardings_do_not_fill_the_metrics),
+        test("a first reply that is large is asked for again with half the Limit, down to one record",
+             a_first_reply_that_is_large_is_asked_again_with_half_the_limit),
         test("a wake ends the wait for the budget", a_wake_ends_the_wait_for_the_budget),
     };
     return cmocka_run_group_tests_name("source: kinesis, scripted", tests, NULL, NULL);
