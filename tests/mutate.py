@@ -93,8 +93,8 @@ GUARDS = {
         "dynamodb",
         [(
             "ingest/shard.c",
-            "    int64_t refused_ms = 0;\n    while (settle_once(",
-            "    int64_t refused_ms = 0;\n    report_position(s, b);\n    while (settle_once(",
+            "    int64_t began_ms = clock_boot_ms();\n    while (settle_once(",
+            "    int64_t began_ms = clock_boot_ms();\n    report_position(s, b);\n    while (settle_once(",
         )],
     ),
     "resume-at": (
