@@ -12,7 +12,7 @@ static int setup(void **state) {
     (void)state;
     struct api_options options = support_options();
     support_init(&f, &options, false);
-    support_set_as_of(&f, clock_real_ms());
+    support_set_as_of(&f, support_now());
     scripted_store_set_score(f.store, ROLE_CREATOR, ANN, 1);
     scripted_store_set_contribution(f.store, "p", ANN, NULL, 1);
     return 0;
@@ -117,7 +117,7 @@ static void a_request_with_max_lag_gets_no_older_answer(void **state) {
     support_init(&t, &options, false);
     scripted_store_set_score(t.store, ROLE_CREATOR, ANN, 1);
     scripted_store_set_contribution(t.store, "p", ANN, NULL, 1);
-    support_set_as_of(&t, clock_real_ms() - 300000);
+    support_set_as_of(&t, support_now() - 300000);
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
         for (int again = 0; again < 2; again++) { /* read, and from the cache */
             char mark = strchr(targets[i], '?') ? '&' : '?';
@@ -136,7 +136,7 @@ static void the_problem_too_stale_has_the_age_and_a_retry_after(void **state) {
     struct fixture t;
     struct api_options options = support_options();
     support_init(&t, &options, false);
-    support_set_as_of(&t, clock_real_ms() - 300000);
+    support_set_as_of(&t, support_now() - 300000);
     struct waiting_call w;
     support_begin(&t, &w, "GET", "/scores/merchant?maxLag=1234");
     support_finish(&w);
@@ -173,7 +173,7 @@ static void a_404_is_too_stale_like_any_other_answer(void **state) {
     struct fixture t;
     struct api_options options = support_options();
     support_init(&t, &options, false);
-    support_set_as_of(&t, clock_real_ms() - 5000); /* caught up */
+    support_set_as_of(&t, support_now() - 5000); /* caught up */
     struct got got = support_get(&t, "/contributions/nothing?maxLag=3600000");
     assert_int_equal(got.status, 404);
     json_decref(got.json);
@@ -205,9 +205,9 @@ static void a_cached_value_that_is_too_old_for_a_request_is_read_again_for_it(vo
     struct api_options options = support_options();
     options.cache.ttl_ms = 0; /* stale at once */
     support_init(&t, &options, false);
-    support_set_as_of(&t, clock_real_ms() - 300000);
+    support_set_as_of(&t, support_now() - 300000);
     assert_problem_of(&t, "/scores/merchant", NULL);
-    support_set_as_of(&t, clock_real_ms());
+    support_set_as_of(&t, support_now());
     struct waiting_call w;
     scripted_store_hold(t.store);
     support_begin(&t, &w, "GET", "/scores/merchant?maxLag=200000");
@@ -226,8 +226,7 @@ static void a_board_from_a_late_index_has_an_earlier_as_of_time(void **state) {
     support_init(&t, &options, true);
     const struct freshness_shard shard = {"s", 1000000};
     freshness_set_shards(t.freshness, &shard, 1, clock_boot_ms() - 3600000);
-    freshness_advance(t.freshness, "s", clock_real_ms(),
-                      clock_boot_ms()); /* a backlog was applied just now */
+    freshness_advance(t.freshness, "s", support_now(), clock_boot_ms()); /* a backlog was applied just now */
     struct got board = support_get(&t, "/scores/merchant"), list = support_get(&t, "/contributions"),
                row = support_get(&t, "/healthz");
     assert_string_equal(board.as_of, "1970-01-01T00:16:40.000Z");

@@ -11,7 +11,7 @@ static int setup(void **state) {
     (void)state;
     struct api_options options = support_options();
     support_init(&f, &options, false);
-    support_set_as_of(&f, clock_real_ms());
+    support_set_as_of(&f, support_now());
     return 0;
 }
 

@@ -35,7 +35,7 @@ static int setup(void **state) {
     struct api_options options = support_options();
     options.cache.ttl_ms = options.cache.stale_ms = options.cache.stale_if_error_ms = 0;
     support_init(&f, &options, false);
-    begun_ms = clock_real_ms();
+    begun_ms = support_now();
     support_set_as_of(&f, begun_ms);
     scripted_store_set_score(f.store, ROLE_CREATOR, ANN, 1);
     hub = live_new(f.api, MOST);

@@ -15,7 +15,7 @@ static int64_t as_of_ms; /* of the view: a second ago */
 static int setup_index(bool index_late) {
     struct api_options options = support_options();
     support_init(&f, &options, index_late);
-    as_of_ms = clock_real_ms() - 1000;
+    as_of_ms = support_now() - 1000;
     support_set_as_of(&f, as_of_ms);
     scripted_store_set_score(f.store, ROLE_CREATOR, ANN, 42);
     scripted_store_set_score(f.store, ROLE_CREATOR, BOB, 42);
@@ -319,9 +319,9 @@ static void a_missing_contributor_is_view_not_ready_until_the_view_has_caught_up
         assert_int_equal(got.status, 503);
         assert_string_equal(json_string_value(json_object_get(got.json, "type")), "view-not-ready");
         json_decref(got.json);
-        support_set_as_of(&behind, clock_real_ms() - 11000);
+        support_set_as_of(&behind, support_now() - 11000);
     }
-    support_set_as_of(&behind, clock_real_ms()); /* view-not-ready is not cached */
+    support_set_as_of(&behind, support_now()); /* view-not-ready is not cached */
     struct got got = support_get(&behind, "/scores/nobody");
     assert_int_equal(got.status, 404);
     json_decref(got.json);

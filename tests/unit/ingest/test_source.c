@@ -18,7 +18,7 @@ static void identifies_itself_in_the_same_way(void **state) {
 
 static void lists_its_shards(void **state) {
     struct fixture *t = fixture(state);
-    const int64_t from_ms[] = {-1, clock_real_ms()};
+    const int64_t from_ms[] = {-1, support_now()};
     for (size_t k = 0; k < COUNT(from_ms); k++) {
         struct source_shard *shards;
         size_t n;
@@ -121,7 +121,7 @@ static void as_of_covers_what_was_added_before(void **state) {
     for (int i = 0; i < 5; i++) {
         size_t before = seen.n;
         add_text(t, "more");
-        int64_t added_ms = clock_real_ms();
+        int64_t added_ms = support_now();
         while (seen.as_of_ms <= added_ms)
             assert_ok(read_once(r, &seen, clock_boot_ms() + 5));
         assert_int_equal(seen.n, before + 1);

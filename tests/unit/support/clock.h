@@ -11,4 +11,9 @@ static inline struct service_clock *support_clock(void) {
     return clock;
 }
 
+/* Its time now. The wall clock may differ by a millisecond: both are rounded. */
+static inline int64_t support_now(void) {
+    return service_clock_now(support_clock());
+}
+
 #endif

@@ -24,7 +24,7 @@ static inline void start(unsigned connections, enum api_routes routes) {
     struct http_options http_options = {"127.0.0.1:0", connections, HTTP_ACCESS_LOG_NONE, routes, 4};
     struct error e;
     support_init(&f, &options, false);
-    support_set_as_of(&f, clock_real_ms());
+    support_set_as_of(&f, support_now());
     scripted_store_set_score(f.store, ROLE_CREATOR, "widget/merchant/100000001/Ann", 42);
     scripted_store_set_contribution(f.store, "a/b", "widget/merchant/100000001/Ann", NULL, 1);
     http = http_new(&http_options, f.api, &e);

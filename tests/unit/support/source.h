@@ -224,7 +224,7 @@ static inline enum status read_once(struct source_reader *r, struct seen *seen, 
     enum status status = source_read(r, until_ms, &batch, &failure);
     if (status)
         return status;
-    assert_true(batch.as_of_ms <= clock_real_ms());
+    assert_true(batch.as_of_ms <= support_now());
     assert_false(batch.ended);
     for (size_t i = 0; i < batch.n; i++, seen->n++) {
         const struct source_record *record = &batch.records[i];
@@ -247,7 +247,7 @@ static inline enum status read_once(struct source_reader *r, struct seen *seen, 
 
 /* Reads all records that were added before this call, by the as-of of the source. */
 static inline void read_up_to_now(struct source_reader *r, struct seen *seen) {
-    int64_t now = clock_real_ms(), give_up = clock_boot_ms() + PATIENCE_MS;
+    int64_t now = support_now(), give_up = clock_boot_ms() + PATIENCE_MS;
     while (seen->as_of_ms <= now) {
         assert_ok(read_once(r, seen, clock_boot_ms() + 5));
         if (clock_boot_ms() > give_up)

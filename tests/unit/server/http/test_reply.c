@@ -21,7 +21,7 @@ static int setup(void **state) {
     struct http_options http_options = {"127.0.0.1:0", 1024, HTTP_ACCESS_LOG_NONE, API_ALL, 4};
     struct error e;
     support_init(&f, &options, false);
-    support_set_as_of(&f, clock_real_ms());
+    support_set_as_of(&f, support_now());
     for (int i = 0; i < MERCHANTS; i++) {
         char user_id[64];
         snprintf(user_id, sizeof user_id, "widget/merchant/1000000%02d/Ann", i);
