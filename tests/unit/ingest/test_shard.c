@@ -18,13 +18,16 @@
 
 /* A source of one read, which may fail at first, and a store that may fail at first. */
 
+struct world_reader {
+    struct source_reader reader; /* first */
+    bool read;
+};
+
 struct world {
     struct source source;
-    struct source_reader reader;
     const char *data;
     int source_failures;
     enum status source_status;
-    bool read; /* since it was opened */
     int opened;
     struct source_start opened_at; /* the last time */
     bool letter_first;             /* a dead letter comes before the record */
@@ -77,13 +80,13 @@ static void look_around(void) {
 
 static struct source_reader *world_open(struct source *source, const struct source_shard *shard,
                                         const struct source_start *start, struct budget *budget) {
-    (void)source;
     (void)shard;
     (void)budget;
     w.opened++;
     w.opened_at = *start;
-    w.read = false;
-    return &w.reader;
+    struct world_reader *r = mem_zalloc(sizeof *r);
+    r->reader.ops = source->ops;
+    return &r->reader;
 }
 
 static void hold_read(void) {
@@ -96,7 +99,7 @@ static void hold_read(void) {
 
 static enum status world_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
                               struct error *e) {
-    (void)reader;
+    struct world_reader *r = (struct world_reader *)reader;
     (void)until_ms;
     *batch = (struct source_batch){.as_of_ms = -1};
     if (w.source_failures > 0) {
@@ -104,18 +107,18 @@ static enum status world_read(struct source_reader *reader, int64_t until_ms, st
         look_around();
         return error_set(e, w.source_status, "the source fails as scripted");
     }
-    if (w.holds && w.read)
+    if (w.holds && r->read)
         hold_read();
     w.records[0] = (struct source_record){.position = position_from_u64(1), .data = "{", .length = 1};
     w.records[1] = (struct source_record){.position = position_from_u64(1 + w.letter_first),
                                           .data = (const uint8_t *)w.data,
                                           .length = strlen(w.data)};
     batch->records = w.records + !w.letter_first;
-    batch->n = w.read ? 0 : w.letter_first ? 2 : 1;
-    batch->ended = w.read;
+    batch->n = r->read ? 0 : w.letter_first ? 2 : 1;
+    batch->ended = r->read;
     batch->children = &w.child;
     batch->n_children = 1;
-    w.read = true;
+    r->read = true;
     return STATUS_OK;
 }
 
@@ -123,6 +126,10 @@ static void world_wake(struct source_reader *reader) {
     (void)reader;
     atomic_store(&w.reader_woken, true);
     waker_wake(&w.done);
+}
+
+static void world_close(struct source_reader *reader) {
+    free(reader);
 }
 
 static void world_nothing(struct source_reader *reader) {
@@ -159,14 +166,14 @@ static const struct source_ops source_ops = {
     .read = world_read,
     .forget = world_nothing,
     .wake = world_wake,
-    .close = world_nothing,
+    .close = world_close,
 };
 static const struct store_ops store_ops = {.read_contributions = world_rows, .write_batch = world_write};
 
 static int set_up(void **state) {
     (void)state;
     w = (struct world){.data = PURCHASE};
-    w.source.ops = w.reader.ops = &source_ops;
+    w.source.ops = &source_ops;
     w.store.ops = &store_ops;
     w.health = health_new();
     w.freshness = freshness_new(support_clock());
@@ -251,7 +258,6 @@ static void the_as_of_metric_exists_only_when_the_as_of_is_known(void **state) {
     assert_int_equal(w.as_of_seen, 0);
     shard_join(s);
 
-    w.read = false;
     w.tries = 0;
     w.lease_as_of_ms = 5000; /* from the tenure before */
     s = start();
