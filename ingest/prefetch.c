@@ -238,6 +238,7 @@ static void open_reader(struct prefetch *p, const struct source_start *start) {
 void prefetch_rewind(struct prefetch *p, const struct source_start *start, int64_t then_ms) {
     struct source_reader *old = p->newest;
     open_reader(p, start);
+    p->newest->is_sparing = true;
     atomic_store(&p->pauses_until_ms, then_ms);
     atomic_store(&p->stepwise, true);
     atomic_fetch_add(&p->generation, 1);

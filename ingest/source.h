@@ -137,6 +137,7 @@ struct source {
 struct source_reader {
     const struct source_ops *ops;
     struct pulse *pulse; /* beats while a reply arrives; NULL: none. Set by who opened it */
+    bool is_sparing;     /* its first reply must be small; set so, too */
 };
 
 #endif

@@ -417,7 +417,7 @@ static enum status ensure_iterator(struct reader *r, struct error *e) {
 static bool take_bytes(void *reader, size_t bytes) {
     struct reader *r = reader;
     pulse_beat(r->reader.pulse, clock_boot_ms());
-    return !atomic_load(&r->woken) && read_size_accepts(&r->size, bytes) &&
+    return !atomic_load(&r->woken) && (!r->reader.is_sparing || read_size_accepts(&r->size, bytes)) &&
            budget_grow(r->budget, &r->claim, bytes * MEMORY_PER_BYTE);
 }
 
