@@ -6,19 +6,23 @@
 
 #include "base/utf8.h"
 
+#define TYPE "/openapi.yaml#/components/x-problems/"
+
 static const struct {
-    const char *name;
+    const char *code;
     const char *title;
     unsigned status;
     unsigned retry_after_s;
 } types[PROBLEM_TYPES] = {
     [PROBLEM_INVALID_PARAMETER] = {"invalid-parameter", "A parameter is not valid", 400, 0},
+    [PROBLEM_MALFORMED_REQUEST] = {"malformed-request", "The request is malformed", 400, 0},
     [PROBLEM_NOT_FOUND] = {"not-found", "Not found", 404, 0},
     [PROBLEM_METHOD_NOT_ALLOWED] = {"method-not-allowed", "The method is not allowed here", 405, 0},
     [PROBLEM_VIEW_NOT_READY] = {"view-not-ready", "The view is still catching up with its stream", 503, 1},
     [PROBLEM_TOO_STALE] = {"too-stale", "The answer is older than maxLag allows", 503, 1},
     [PROBLEM_STORE_UNAVAILABLE] = {"store-unavailable", "The store is unavailable", 503, 1},
     [PROBLEM_OVERLOADED] = {"overloaded", "The service is overloaded", 503, 1},
+    [PROBLEM_CONTENT_TOO_LARGE] = {"content-too-large", "The request's body is too large", 413, 0},
     [PROBLEM_URI_TOO_LONG] = {"uri-too-long", "The request's URI is too long", 414, 0},
     [PROBLEM_HEADERS_TOO_LARGE] = {"headers-too-large", "The request's headers are too large", 431, 0},
 };
@@ -53,8 +57,9 @@ bool problem_set_parameter(struct problem *p, const char *parameter, const char 
 }
 
 static json_t *problem_json(const struct problem *p) {
+    const char *code = types[p->type].code;
     json_t *json = json_object();
-    json_object_set_new(json, "type", json_string(types[p->type].name));
+    json_object_set_new(json, "type", json_sprintf(TYPE "%s", code));
     json_object_set_new(json, "title", json_string(types[p->type].title));
     json_object_set_new(json, "status", json_integer((json_int_t)types[p->type].status));
     json_object_set_new(json, "detail", answer_text(p->detail));
@@ -63,6 +68,7 @@ static json_t *problem_json(const struct problem *p) {
         json_object_set_new(json, "given", answer_text(p->given));
         json_object_set_new(json, "allowed", answer_text(p->allowed));
     }
+    json_object_set_new(json, "code", json_string(code));
     return json;
 }
 

@@ -1,5 +1,6 @@
 /*
- * problem: why a request was refused, as RFC 9457 has it. openapi.yaml lists all types.
+ * problem: why a request was refused, as RFC 9457 has it. `type` is a reference to the description of the
+ * type (components/x-problems of openapi.yaml), `code` its last word.
  *
  * A problem is filled by value where it was found (it owns nothing) and becomes an answer once. `detail` is
  * a sentence for people with the remedy; `parameter`, `given` and `allowed` are for programs. Thread-safe.
@@ -14,16 +15,18 @@
 
 enum problem_type {
     PROBLEM_INVALID_PARAMETER,
+    PROBLEM_MALFORMED_REQUEST, /* its bytes: proxies could read them in another way */
     PROBLEM_NOT_FOUND,
     PROBLEM_METHOD_NOT_ALLOWED,
     PROBLEM_VIEW_NOT_READY,
     PROBLEM_TOO_STALE,
     PROBLEM_STORE_UNAVAILABLE,
     PROBLEM_OVERLOADED,
+    PROBLEM_CONTENT_TOO_LARGE,
     PROBLEM_URI_TOO_LONG,
     PROBLEM_HEADERS_TOO_LARGE,
 };
-enum { PROBLEM_TYPES = 9 };
+enum { PROBLEM_TYPES = 11 };
 
 struct problem {
     enum problem_type type;

@@ -417,7 +417,7 @@ async function fetchJson(path) {
   const json = await answer.json();
   if (answer.ok) return json;
   if ([400, 404, 414].includes(answer.status)) return null;
-  throw {note: json.type?.endsWith("view-not-ready") ? NOT_READY : `The server has no answer: ${json.title}.`};
+  throw {note: json.code === "view-not-ready" ? NOT_READY : `The server has no answer: ${json.title}.`};
 }
 
 function fact(title, large, ...more) {

@@ -70,7 +70,7 @@ def problem(response, status, kind):
     assert response.status == status, response.body
     assert response.content_type == "application/problem+json"
     body = response.json()
-    assert body["type"].rstrip("/").rpartition("/")[2].rpartition(":")[2] == kind
+    assert body["code"] == kind
     assert body["title"] and body["detail"]
     assert response.headers["x-request-id"]
     return body

@@ -316,7 +316,7 @@ def cursor(store):
 
 def assert_refused(daemon, target):
     response = daemon.get(target)
-    assert (response.status, response.json()["type"]) == (400, "invalid-parameter"), target
+    assert (response.status, response.json()["code"]) == (400, "invalid-parameter"), target
     assert response.json()["parameter"] == "cursor"
 
 
@@ -361,7 +361,7 @@ def test_a_cursor_and_an_id_hold_in_every_process_of_a_store(store, cursor):
 def test_a_limit_out_of_bounds_is_refused_on_any_page(store, cursor, path, limit):
     daemon, _, _ = store
     body = daemon.get(f"{path}?cursor={cursor}&limit={limit}").json()
-    assert (body["status"], body["type"], body["parameter"]) == (400, "invalid-parameter", "limit")
+    assert (body["status"], body["code"], body["parameter"]) == (400, "invalid-parameter", "limit")
     assert body["allowed"] == ("to be given once" if "&" in limit else "1 to 100")
 
 

@@ -121,7 +121,7 @@ def test_only_the_service_of_the_events_sets_the_clock(aws, proxies, tables, str
     proxies.kinesis.layers = [dated_by(3600), of_another_server]
     wait.until(lambda: not daemon.health()["caughtUp"], "no longer caught up", 30)
     assert_honest([daemon], sales)
-    assert daemon.get("/scores/merchant?maxLag=2000").json()["type"] == "too-stale"
+    assert daemon.get("/scores/merchant?maxLag=2000").json()["code"] == "too-stale"
     proxies.kinesis.layers = []
     sell_and_check([daemon], sales, 0.5)
 
@@ -167,10 +167,10 @@ def test_a_view_without_its_source_grows_old_by_a_wrong_clock_too(
     clocks.step(real_ms=-HOUR_MS)
     with proxies.kinesis.refusing():
         wait.until(lambda: not daemon.health()["caughtUp"], "no longer caught up", 30)
-        assert daemon.get("/scores/merchant?maxLag=2000").json()["type"] == "too-stale"
-        assert daemon.get("/contributions/nothing").json()["type"] == "view-not-ready"
+        assert daemon.get("/scores/merchant?maxLag=2000").json()["code"] == "too-stale"
+        assert daemon.get("/contributions/nothing").json()["code"] == "view-not-ready"
         clocks.step(real_ms=-HOUR_MS)
-        assert daemon.get("/scores/merchant?maxLag=2000").json()["type"] == "too-stale"
+        assert daemon.get("/scores/merchant?maxLag=2000").json()["code"] == "too-stale"
         assert not daemon.health()["caughtUp"]
 
 
@@ -239,7 +239,7 @@ def test_while_no_reply_has_a_date_the_views_time_is_unknown(
     wait.until(lambda: daemon.get("/contributions/lamp").status == 200, "the lamp")
     health = daemon.health()
     assert health["asOf"] is None and not health["caughtUp"]
-    assert daemon.get("/contributions/nothing").json()["type"] == "view-not-ready"
+    assert daemon.get("/contributions/nothing").json()["code"] == "view-not-ready"
     proxies.kinesis.layers = []
     sell_and_check([daemon], sales, 0.3)
     proxies.kinesis.layers = [without_date]  # what is known stays known

@@ -11,7 +11,6 @@ import npm
 import pytest
 
 API = contract.PATH.parent / "api"
-PROBLEM_STATUSES = {400, 404, 405, 414, 431, 503}
 
 
 def constants():
@@ -56,8 +55,8 @@ def test_every_path_has_the_parameters_of_its_route(openapi):
 def test_every_path_describes_get_options_and_405(openapi):
     for path, item in openapi.document["paths"].items():
         assert set(item) - {"parameters"} == {"get", "options"}, path
-        assert {"200", "400", "404", "405", "414", "431"} <= set(item["get"]["responses"]), path
-        assert {"204", "400", "404", "414", "431"} <= set(item["options"]["responses"]), path
+        assert {"200", "400", "404", "405", "413", "414", "431"} <= set(item["get"]["responses"]), path
+        assert {"204", "400", "404", "413", "414", "431"} <= set(item["options"]["responses"]), path
 
 
 def references(node):
@@ -95,16 +94,18 @@ def test_every_json_answer_has_a_valid_example(openapi):
                 openapi.validate(example, media["schema"], where)
 
 
-def test_openapi_has_exactly_the_problem_types_of_the_api(openapi):
+def test_each_type_of_problem_of_the_api_resolves_in_openapi_and_the_other_way_round(openapi):
     source = (API / "problem.c").read_text()
     found = re.findall(r'\[PROBLEM_\w+\] = \{"([a-z-]+)", "([^"]+)",\s*(\d+)', source)
+    described = openapi.document["components"]["x-problems"]
+    assert [(code, each["title"], str(each["status"])) for code, each in described.items()] == found
+    assert all(each["description"] for each in described.values())
     problem = openapi.component("schemas", "Problem")["properties"]
-    assert {name for name, _, _ in found} == set(problem["type"]["enum"])
-    assert {int(status) for _, _, status in found} == set(problem["status"]["enum"]) == PROBLEM_STATUSES
-    titles = {name: title for name, title, _ in found}
+    assert problem["code"]["enum"] == list(described)
+    assert set(problem["status"]["enum"]) == {each["status"] for each in described.values()}
     for where, kind, media in contents(openapi):
         if kind == contract.PROBLEM:
-            assert media["example"]["title"] == titles[media["example"]["type"]], where
+            openapi.check_problem(media["example"], int(where.split()[-1]), where)
 
 
 @pytest.mark.all

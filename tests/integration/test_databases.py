@@ -259,7 +259,7 @@ def test_a_process_that_only_serves_waits_until_there_is_a_view(pair, make_on, s
     (trouble,) = wait.until(lambda: reader.health()["troubles"], "a trouble says that it waits")
     assert pair.name in trouble["reason"] or "winner-view.db" in trouble["reason"]
     assert reader.get("/readyz").status == 503
-    assert reader.get("/scores/merchant").json()["type"] == "view-not-ready"
+    assert reader.get("/scores/merchant").json()["code"] == "view-not-ready"
     assert contents(pair, tmp_path) == before
 
     pair.put(LAMPS)

@@ -82,13 +82,13 @@ def test_a_worker_that_only_serves_takes_its_freshness_from_the_leases(
         lambda: "leases" in {t["name"] for t in server.health()["troubles"]}, "trouble with the leases"
     )
     stands_at = serves_with_time(server)
-    missing = lambda: server.get("/contributions/nothing").json()["type"]
+    missing = lambda: server.get("/contributions/nothing").json()["code"]
     wait.until(lambda: missing() == "view-not-ready", "no longer caught up", 30)  # its read teaches the clock
     assert serves_with_time(server) == stands_at and worker.health()["caughtUp"]
     assert max(shard["lagMs"] for shard in server.health()["shards"]) > 5000
     assert server.get("/scores/merchant").status == 200
     assert epoch_ms(server.get("/scores/photographer").json()["asOf"]) <= stands_at
-    assert server.get("/scores/merchant?maxLag=1000").json()["type"] == "too-stale"
+    assert server.get("/scores/merchant?maxLag=1000").json()["code"] == "too-stale"
     proxies.dynamodb.on_request = None
     server.wait_until_applied(30)
     wait.until(lambda: missing() == "not-found", "caught up")
@@ -116,7 +116,7 @@ def test_a_shard_without_a_known_time_makes_the_views_time_unknown(aws, tables, 
     wait.until(lambda: server.get("/scores/merchant").json()["asOf"] is None, "not known, of boards")
     unknown = [one for one in server.health()["shards"] if one["asOf"] is None]
     assert unknown == [{"shard": new, "asOf": None, "lagMs": None}]
-    assert server.get("/contributions/nothing").json()["type"] == "view-not-ready"
+    assert server.get("/contributions/nothing").json()["code"] == "view-not-ready"
     aws.dynamodb.delete_item(TableName=leases, Key={"leaseKey": {"S": new}})
     wait.until(lambda: server.health()["asOf"], "known again")
 
@@ -148,7 +148,7 @@ def test_a_missing_table_is_503_and_not_404(aws, tables, stream, start):
     server.wait_until_applied()
     for target in [route.replace("{id}", "nobody") for route in ROUTES]:
         response = server.get(target)
-        assert (response.status, response.json()["type"]) == (503, "store-unavailable"), target
+        assert (response.status, response.json()["code"]) == (503, "store-unavailable"), target
     assert "reads" in {trouble["name"] for trouble in server.health()["troubles"]}
 
 
@@ -167,7 +167,7 @@ def test_an_answer_is_never_older_than_max_lag_allows(pair, start_on):
             assert refused.status == 503 and int(refused.headers["retry-after"]) >= 1
             assert "no-store" in refused.headers["cache-control"]
         refused = daemon.get(f"{target}{mark}maxLag=50").json()
-        assert refused["type"] == "too-stale" and "maxLag allows 50 ms" in refused["detail"]
+        assert refused["code"] == "too-stale" and "maxLag allows 50 ms" in refused["detail"]
         served = daemon.get(f"{target}{mark}maxLag=86400000")
         assert served.status == 200 and served.headers["view-as-of"] == as_of
         assert served.headers["cache-status"].startswith("winner-view; hit")
@@ -178,6 +178,6 @@ def test_a_max_lag_out_of_bounds_is_refused(embedded, start_on):
     daemon = start_on(embedded)
     for lag in ("0", "86400001", "-1", "1.5", "", "ten"):
         body = daemon.get(f"/scores/merchant?maxLag={lag}").json()
-        assert (body["type"], body["parameter"], body["given"]) == ("invalid-parameter", "maxLag", lag)
+        assert (body["code"], body["parameter"], body["given"]) == ("invalid-parameter", "maxLag", lag)
         assert "86400000" in body["allowed"]
     assert daemon.get("/livez?maxLag=1").status == 400  # it has no data of the view

@@ -239,7 +239,7 @@ def test_options_lists_the_allowed_methods_also_for_other_origins(daemon, route)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "BREW"])
 def test_any_other_method_is_405_with_the_allowed_methods(daemon, route, method):
     reply = ask(daemon, route, method, [("Content-Length", "0")])
-    assert reply.status == 405 and reply.json()["type"] == "method-not-allowed"
+    assert reply.status == 405 and reply.json()["code"] == "method-not-allowed"
     assert reply.headers["allow"] == "GET, HEAD, OPTIONS"
     assert reply.headers["cache-control"] == "no-store" and reply.headers["x-request-id"]
 

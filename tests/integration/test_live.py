@@ -110,7 +110,7 @@ def test_live_readers_beyond_the_limit_get_503_until_one_leaves(embedded, start_
     daemon = start_on(embedded, "--max-live", "2")
     with Reader(daemon).wait_for_all(), Reader(daemon).wait_for_all():
         full = daemon.get("/live")
-        assert full.status == 503 and full.json()["type"] == "overloaded"
+        assert full.status == 503 and full.json()["code"] == "overloaded"
         assert int(full.headers["retry-after"]) > 0
         assert daemon.metric("winner_view_live_readers") == 2
         assert daemon.get("/scores/merchant").status == 200

@@ -126,7 +126,7 @@ def judge(seen, begin, end):
             assert one.status == 503, str(one)
             assert one.response.content_type == "application/problem+json", str(one)
             assert int(one.response.headers["retry-after"]) >= 1
-            counts[one.response.json()["type"]] += 1
+            counts[one.response.json()["code"]] += 1
     slow = [one for one in during if one.target in CACHED and one.seconds > AT_ONCE_S]
     assert len(slow) <= len(CACHED), [str(one) for one in slow]
     return during, counts

@@ -59,7 +59,7 @@ def test_a_service_that_waits_for_its_store_answers_503_on_routes_of_the_view(wa
     for method in ("GET", "HEAD"):
         answer = daemon.get(target, method=method)
         assert answer.status == 503 and int(answer.headers["retry-after"]) >= 1
-    assert daemon.get(target).json()["type"] == "view-not-ready"
+    assert daemon.get(target).json()["code"] == "view-not-ready"
 
 
 def test_sigterm_ends_a_service_that_waits_for_its_store(waiting):
@@ -73,7 +73,7 @@ def test_a_service_becomes_ready_when_its_store_answers(aws, tables, stream, mak
     with proxies.dynamodb.refusing():
         daemon.start(ready=False)
         daemon.wait_until_listening()
-        assert daemon.get("/contributions/lamp").json()["type"] == "view-not-ready"
+        assert daemon.get("/contributions/lamp").json()["code"] == "view-not-ready"
     daemon.wait_until_ready()
     daemon.wait_until_applied()
     assert daemon.get("/contributions/lamp").json()["purchases"] == 3

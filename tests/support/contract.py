@@ -30,8 +30,9 @@ EXPOSED = {"etag", "view-as-of", "age", "cache-status", "retry-after", "x-reques
 
 # The answers to a request whose route is not known yet.
 ON_ANY_PATH = {
-    400: "InvalidParameter",
+    400: "BadRequest",
     404: "NotFound",
+    413: "ContentTooLarge",
     414: "UriTooLong",
     431: "HeadersTooLarge",
     503: "Overloaded",
@@ -159,7 +160,15 @@ class Contract:
         if kind.endswith("json"):
             self.validate(response.json(), content[kind]["schema"], what)
         if kind == PROBLEM:
-            assert response.json()["status"] == response.status, f"{what}: the problem has another status"
+            self.check_problem(response.json(), response.status, what)
+
+    def check_problem(self, problem, status, what):
+        """Its `type` resolves to the description of its `code`, which agrees with it."""
+        path, _, pointer = problem["type"].partition("#")
+        assert path == "/" + PATH.name, f"{what}: the type is in {path!r}"
+        _, described = self.resolver.resolve("#" + pointer)
+        assert described is self.document["components"]["x-problems"][problem["code"]], f"{what}: {problem['type']}"
+        assert (problem["title"], problem["status"], status) == (described["title"], status, described["status"]), what
 
     def check(self, response):
         """Fails unless openapi.yaml describes this response to this request. Returns it."""

@@ -98,11 +98,11 @@ static void boards_are_read_again_in_the_background_after_a_write(void **state) 
 
 /* How old an answer may be. */
 
-static void assert_problem_of(struct fixture *t, const char *target, const char *type) {
+static void assert_problem_of(struct fixture *t, const char *target, const char *code) {
     struct got got = support_get(t, target);
-    assert_int_equal(got.status, type ? 503 : 200);
-    if (type)
-        assert_string_equal(json_string_value(json_object_get(got.json, "type")), type);
+    assert_int_equal(got.status, code ? 503 : 200);
+    if (code)
+        assert_string_equal(json_string_value(json_object_get(got.json, "code")), code);
     json_decref(got.json);
 }
 
@@ -241,7 +241,7 @@ static void a_board_from_a_late_index_has_an_earlier_as_of_time(void **state) {
 static void assert_unavailable(const char *target) {
     struct got got = support_get(&f, target);
     assert_int_equal(got.status, 503);
-    assert_string_equal(json_string_value(json_object_get(got.json, "type")), "store-unavailable");
+    assert_string_equal(json_string_value(json_object_get(got.json, "code")), "store-unavailable");
     assert_null(strstr(json_string_value(json_object_get(got.json, "detail")), "scripted"));
     json_decref(got.json);
 }

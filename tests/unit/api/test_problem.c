@@ -20,17 +20,19 @@ static void each_type_of_problem_has_its_status_and_retry_after(void **state) {
     (void)state;
     static const struct {
         enum problem_type type;
-        const char *name;
+        const char *code;
         unsigned status;
         bool retry;
     } cases[] = {
         {PROBLEM_INVALID_PARAMETER, "invalid-parameter", 400, false},
+        {PROBLEM_MALFORMED_REQUEST, "malformed-request", 400, false},
         {PROBLEM_NOT_FOUND, "not-found", 404, false},
         {PROBLEM_METHOD_NOT_ALLOWED, "method-not-allowed", 405, false},
         {PROBLEM_VIEW_NOT_READY, "view-not-ready", 503, true},
         {PROBLEM_TOO_STALE, "too-stale", 503, true},
         {PROBLEM_STORE_UNAVAILABLE, "store-unavailable", 503, true},
         {PROBLEM_OVERLOADED, "overloaded", 503, true},
+        {PROBLEM_CONTENT_TOO_LARGE, "content-too-large", 413, false},
         {PROBLEM_URI_TOO_LONG, "uri-too-long", 414, false},
         {PROBLEM_HEADERS_TOO_LARGE, "headers-too-large", 431, false},
     };
@@ -38,7 +40,10 @@ static void each_type_of_problem_has_its_status_and_retry_after(void **state) {
         struct problem p;
         problem_set(&p, cases[i].type, "because of %d", 7);
         json_t *json = json_of(&p);
-        assert_string_equal(json_string_value(json_object_get(json, "type")), cases[i].name);
+        char type[64];
+        snprintf(type, sizeof type, "/openapi.yaml#/components/x-problems/%s", cases[i].code);
+        assert_string_equal(json_string_value(json_object_get(json, "type")), type);
+        assert_string_equal(json_string_value(json_object_get(json, "code")), cases[i].code);
         assert_string_equal(json_string_value(json_object_get(json, "detail")), "because of 7");
         assert_null(json_object_get(json, "parameter"));
         assert_int_equal(made->status, cases[i].status);

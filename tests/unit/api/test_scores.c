@@ -295,10 +295,10 @@ static void a_contributor_beyond_the_first_thousand_has_no_rank(void **state) {
     json_decref(beyond);
 }
 
-static void assert_problem(const char *target, unsigned status, const char *type) {
+static void assert_problem(const char *target, unsigned status, const char *code) {
     struct got got = support_get(&f, target);
     assert_int_equal(got.status, status);
-    assert_string_equal(json_string_value(json_object_get(got.json, "type")), type);
+    assert_string_equal(json_string_value(json_object_get(got.json, "code")), code);
     json_decref(got.json);
 }
 
@@ -317,7 +317,7 @@ static void a_missing_contributor_is_view_not_ready_until_the_view_has_caught_up
     for (int i = 0; i < 2; i++) { /* unknown first, then 11 s old */
         struct got got = support_get(&behind, "/scores/nobody");
         assert_int_equal(got.status, 503);
-        assert_string_equal(json_string_value(json_object_get(got.json, "type")), "view-not-ready");
+        assert_string_equal(json_string_value(json_object_get(got.json, "code")), "view-not-ready");
         json_decref(got.json);
         support_set_as_of(&behind, support_now() - 11000);
     }

@@ -148,11 +148,11 @@ static inline void assert_header(const struct reply *r, const char *name, const 
     assert_string_equal(value, expected);
 }
 
-static inline void assert_problem(const struct reply *r, unsigned status, const char *type) {
+static inline void assert_problem(const struct reply *r, unsigned status, const char *code) {
     assert_int_equal(r->status, status);
     assert_header(r, "Content-Type", "application/problem+json");
     json_t *json = json_loads(r->body, 0, NULL);
-    assert_string_equal(json_string_value(json_object_get(json, "type")), type);
+    assert_string_equal(json_string_value(json_object_get(json, "code")), code);
     json_decref(json);
 }
 
