@@ -6,17 +6,12 @@
 
 #include "base/utf8.h"
 
-/* Removes a character that was cut in its middle. */
-static void trim(char *text) {
-    text[utf8_cut(text, strlen(text))] = '\0';
-}
-
 static void fill(struct error *e, enum status status, const char *code, const char *format, va_list args) {
     memset(e, 0, sizeof *e);
     e->status = status;
     snprintf(e->code, sizeof e->code, "%s", code);
     vsnprintf(e->message, sizeof e->message, format, args);
-    trim(e->message);
+    utf8_mend(e->message);
 }
 
 enum status error_set(struct error *e, enum status status, const char *format, ...) {
@@ -48,7 +43,7 @@ enum status error_wrap(struct error *e, const char *format, ...) {
 
     if (n >= 0 && (size_t)n < sizeof e->message)
         snprintf(e->message + n, sizeof e->message - (size_t)n, ": %s", inner);
-    trim(e->message);
+    utf8_mend(e->message);
     return e->status;
 }
 

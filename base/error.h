@@ -26,10 +26,11 @@ struct error {
     enum status status;
     char code[64]; /* the service's name of the error: "ProvisionedThroughputExceededException"; "": none */
     char request_id[80]; /* of the service; "": none */
-    char message[768];   /* lower case, begins with what failed, quotes names */
+    char message[768];   /* lower case, begins with what failed, quotes names; UTF-8 */
 };
 
-/* Overwrites `e` (NULL: nothing is filled) and returns `status`. A message that is too long is cut. */
+/* Overwrites `e` (NULL: nothing is filled) and returns `status`. A message that is too long is cut; bytes in it that are no UTF-8
+ * become '?'. */
 enum status error_set(struct error *e, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

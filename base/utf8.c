@@ -1,6 +1,7 @@
 #include "base/utf8.h"
 
 #include <stdint.h>
+#include <string.h>
 
 /* The length of the well-formed sequence at `s` (RFC 3629, section 4), 0 if there is none. */
 static size_t sequence_length(const uint8_t *s, size_t left) {
@@ -68,4 +69,15 @@ size_t utf8_cut(const char *data, size_t length) {
     while (last && !starts_code_point(data[last - 1]))
         last--;
     return last && utf8_is_valid(data + last - 1, length - last + 1) ? length : last - (last > 0);
+}
+
+void utf8_mend(char *text) {
+    size_t length = utf8_cut(text, strlen(text));
+    text[length] = '\0';
+    for (size_t i = 0; i < length;) {
+        size_t n = sequence_length((const uint8_t *)text + i, length - i);
+        if (!n)
+            text[i] = '?';
+        i += n ? n : 1;
+    }
 }

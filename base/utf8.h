@@ -16,4 +16,8 @@ size_t utf8_offset(const char *data, size_t length, size_t index);
 /* How many of the first `length` bytes to keep so that no character is cut in its middle. */
 size_t utf8_cut(const char *data, size_t length);
 
+/* Makes `text` valid: a character that is cut off at its end is removed, and each other byte that is no part
+ * of a character becomes '?'. For text that quotes bytes from outside and goes into JSON. */
+void utf8_mend(char *text);
+
 #endif

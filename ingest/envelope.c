@@ -89,7 +89,7 @@ __attribute__((format(printf, 3, 4))) static bool dead(struct envelope *out, enu
     va_start(args, format);
     vsnprintf(out->detail, sizeof out->detail, format, args);
     va_end(args);
-    out->detail[utf8_cut(out->detail, strlen(out->detail))] = '\0'; /* vsnprintf may cut a character */
+    utf8_mend(out->detail); /* jansson quotes half a character, and vsnprintf may cut one */
     out->kind = ENVELOPE_DEAD;
     out->reason = reason;
     return false;

@@ -44,7 +44,7 @@ struct envelope {
     enum envelope_kind kind;
     struct event event; /* its strings belong to the envelope */
     enum envelope_reason reason;
-    char detail[160];
+    char detail[160]; /* UTF-8 */
 
     char *strings; /* what `event` points into, one block; who takes it sets it to NULL, and frees it */
 };

@@ -37,13 +37,6 @@ static const char *phase_word(const struct health_report *report) {
     return words[report->phase];
 }
 
-/* A message's lines end at newlines, and a status that is not UTF-8 is dropped whole. */
-static void make_line(char *text) {
-    text_blank_controls(text);
-    for (size_t length = strlen(text); !utf8_is_valid(text, length);)
-        text[--length] = '\0';
-}
-
 void notifier_status(const struct health_report *report, int64_t lag_ms, char out[NOTIFIER_STATUS_SIZE]) {
     char lag[64] = "lag unknown";
     if (lag_ms != INT64_MAX)
@@ -53,7 +46,8 @@ void notifier_status(const struct health_report *report, int64_t lag_ms, char ou
                  report->troubles[0].name, report->troubles[0].reason);
     else
         snprintf(out, NOTIFIER_STATUS_SIZE, "%s, %s", phase_word(report), lag);
-    make_line(out);
+    text_blank_controls(out); /* a message's lines end at newlines */
+    utf8_mend(out);           /* else the whole status would be dropped */
 }
 
 static void read_status(struct notifier *n, char out[NOTIFIER_STATUS_SIZE]) {

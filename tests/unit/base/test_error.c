@@ -63,6 +63,8 @@ static void a_cut_message_ends_with_a_whole_character(void **state) {
     }
     error_set(&e, STATUS_FAILED, "whole \xc3\xa9");
     assert_string_equal(e.message, "whole \xc3\xa9");
+    error_set(&e, STATUS_FAILED, "half \xc3 in '%s'", "\xff");
+    assert_string_equal(e.message, "half ? in '?'");
 }
 
 static void every_status_has_its_own_name(void **state) {

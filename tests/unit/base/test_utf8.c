@@ -100,6 +100,28 @@ static void a_cut_text_ends_with_a_whole_character(void **state) {
         assert_int_equal(utf8_cut(text, i), kept[i]);
 }
 
+static void a_mended_text_is_valid_and_keeps_whole_characters(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *mended;
+    } texts[] = {
+        {"", ""},
+        {"whole \xc3\xa4\xf0\x9f\x98\x80", "whole \xc3\xa4\xf0\x9f\x98\x80"},
+        {"cut \xf0\x9f\x98", "cut "},
+        {"half \xc3' more", "half ?' more"},
+        {"\xa4\xff\xc3\xa4", "??\xc3\xa4"},
+        {"\xed\xa0\x80.", "???."},
+        {"half \xe6\x97\xc3", "half ??"},
+        {"\xff", ""},
+    };
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        char text[32];
+        strcpy(text, texts[i].text);
+        utf8_mend(text);
+        assert_string_equal(text, texts[i].mended);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(well_formed_text_is_valid_at_every_edge_of_the_ranges),
@@ -107,6 +129,7 @@ int main(void) {
         cmocka_unit_test(every_code_point_is_valid_except_surrogates),
         cmocka_unit_test(lengths_and_offsets_count_code_points_and_not_bytes),
         cmocka_unit_test(a_cut_text_ends_with_a_whole_character),
+        cmocka_unit_test(a_mended_text_is_valid_and_keeps_whole_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
