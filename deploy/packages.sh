@@ -27,6 +27,9 @@ packages_for() {
     unit)
         echo libcmocka-dev
         ;;
+    fuzz)
+        echo clang libclang-rt-dev llvm # libFuzzer and the sanitizers; llvm names the functions of a stack
+        ;;
     protocol)
         echo spin build-essential python3 # spin makes a C program of the model
         ;;

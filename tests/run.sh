@@ -91,16 +91,16 @@ main_job_and_drain() {
 list_what_is_left_out() {
     if [ -z "$all" ]; then
         echo "left out, and run by tests/run.sh --all:"
-        echo "  the protocol's model in spin; the sanitizers; kill points and torture; benchmarks;"
+        echo "  the protocol's model in spin; the sanitizers; fuzzing; kill points and torture; benchmarks;"
         echo "  $(grep -rhoE 'mark\.(all|alone)\b' tests --include='test_*.py' | wc -l) tests or files of tests marked 'all' or 'alone', in" \
             "$(grep -rlE 'mark\.(all|alone)\b' tests --include='test_*.py' | sed 's/.*test_//;s/\.py//' | sort | xargs)"
     fi
     echo "left out, with commands of their own in HACKING.md:"
-    echo "  container, package and service in Debian roots; hangs of several minutes; the long ordeals, soak and torture and tests/mutate.py"
+    echo "  container, package and service in Debian roots; hangs of several minutes; the long ordeals, soak, torture and fuzzing, and tests/mutate.py"
 }
 
 lists=(build quickstart unit emulators integration)
-[ -z "$all" ] || lists+=(protocol operators-page browser bench)
+[ -z "$all" ] || lists+=(fuzz protocol operators-page browser bench)
 step "packages" packages_install "${lists[@]}" || exit 1
 step "emulators fetched" tests/emulators --fetch || exit 1
 
@@ -122,6 +122,7 @@ if [ -n "$all" ]; then
     step "benchmark: live" "$python" tests/bench/live_latency.py
     step "benchmark: file to SQLite" "$python" tests/bench/file_to_sqlite.py
     step "benchmark: memory" "$python" tests/bench/memory_table.py --short
+    step "fuzz" tests/fuzz/run
     step "build kill" build kill winner-view && step "torture" "$python" tests/torture
     step "tests that measure time" python_tests -m alone tests
 fi

@@ -24,6 +24,7 @@ RUN_BY = {
     "tests/run.sh": "tests/fresh.sh",
     "tests/emulators": "tests/run.sh",
     "tests/protocol/check": "tests/run.sh",
+    "tests/fuzz/run": "tests/run.sh",
     "tests/torture": "tests/run.sh",
     "tests/bench/write_units.py": "tests/run.sh",
     "tests/bench/memory_table.py": "tests/run.sh",

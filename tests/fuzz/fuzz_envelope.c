@@ -1,0 +1,168 @@
+/*
+ * envelope: the input is a record's data. The second opinion is jansson's: it parses the input, and its own
+ * unpacking, strict, checks the fields; also of a faster way to recognise an event, should there be one. An
+ * event whose JSON is written anew is the same event.
+ */
+#include "ingest/envelope.h"
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/utf8.h"
+#include "tests/fuzz/fuzz.h"
+
+#define SHARD_ID "shardId-000000000002"
+#define PARSE (JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL)
+
+struct verdict {
+    enum envelope_kind kind;
+    enum envelope_reason reason;
+    enum event_kind event;
+    char id[EVENT_ID_SIZE];
+    const char *product_id, *origin; /* of the JSON */
+    int64_t time_ms;
+};
+
+static struct verdict dead(enum envelope_reason reason) {
+    return (struct verdict){.kind = ENVELOPE_DEAD, .reason = reason};
+}
+
+static bool equals(const char *text, size_t length, const char *expected) {
+    return length == strlen(expected) && memcmp(text, expected, length) == 0;
+}
+
+static bool is_key(const char *text, size_t length) {
+    return length > 0 && length <= LIMIT_KEY_BYTES && !memchr(text, '\0', length);
+}
+
+/* A struct string for each `s%`, in the order of the format's names. */
+struct string {
+    const char *text;
+    size_t length;
+};
+
+struct fields {
+    struct string schema, origin, time, id;
+    json_t *data;
+};
+
+static bool unpack_envelope(json_t *json, bool egress, struct fields *f) {
+    const char *skipped;
+    if (json_unpack(json, "{s:s%,s:s%,s:s%,s:o}", "schema", &f->schema.text, &f->schema.length, "origin",
+                    &f->origin.text, &f->origin.length, "timeOrigin", &f->time.text, &f->time.length, "data",
+                    &f->data) ||
+        !json_is_object(f->data))
+        return false;
+    if (!egress)
+        return json_unpack(json, "{s:s,s:s,s:s,s:o,s?s!}", "schema", &skipped, "origin", &skipped,
+                           "timeOrigin", &skipped, "data", &f->data, "followsFrom", &skipped) == 0;
+    return json_unpack(json, "{s:s,s:s,s:s,s:o,s:s%,s:s,s:s,s?s!}", "schema", &skipped, "origin", &skipped,
+                       "timeOrigin", &skipped, "data", &f->data, "eventId", &f->id.text, &f->id.length,
+                       "timeIngest", &skipped, "timeProcess", &skipped, "followsFrom", &skipped) == 0;
+}
+
+/* 1: the views use it, and it is as it must be; 0: they do not use it; -1: it is malformed. */
+static int unpack_data(json_t *data, enum event_kind *kind, struct string *product) {
+    struct string schema;
+    const char *s;
+    int status;
+    if (json_unpack(data, "{s:s%}", "schema", &schema.text, &schema.length))
+        return -1;
+    json_unpack(data, "{s?s%}", "id", &product->text, &product->length);
+    if (equals(schema.text, schema.length, "com.nordstrom/product/create/1-0-0")) {
+        *kind = EVENT_CREATE;
+        status = json_unpack(data, "{s:s,s:s,s:s,s:s,s:s,s:s!}", "schema", &s, "id", &s, "brand", &s, "name",
+                             &s, "description", &s, "category", &s);
+    } else if (equals(schema.text, schema.length, "com.nordstrom/product/image/1-0-0")) {
+        *kind = EVENT_IMAGE;
+        status = json_unpack(data, "{s:s,s:s,s:s!}", "schema", &s, "id", &s, "image", &s);
+    } else if (equals(schema.text, schema.length, "com.nordstrom/product/purchase/1-0-0")) {
+        *kind = EVENT_PURCHASE;
+        status = json_unpack(data, "{s:s,s:s!}", "schema", &s, "id", &s);
+    } else {
+        return 0;
+    }
+    return status ? -1 : 1;
+}
+
+static struct verdict judge_object(json_t *json, const struct source_record *record) {
+    struct fields f = {0};
+    struct string product = {0};
+    struct event_id id;
+    struct verdict v = {.kind = ENVELOPE_EVENT};
+    if (json_unpack(json, "{s:s%}", "schema", &f.schema.text, &f.schema.length))
+        return dead(ENVELOPE_UNKNOWN_SCHEMA);
+    bool egress = equals(f.schema.text, f.schema.length, "com.nordstrom/retail-stream-egress/1-0-0");
+    if (!egress && !equals(f.schema.text, f.schema.length, "com.nordstrom/retail-stream-ingress/1-0-0"))
+        return dead(ENVELOPE_UNKNOWN_SCHEMA);
+    if (!unpack_envelope(json, egress, &f) || !clock_parse(f.time.text, f.time.length, &v.time_ms))
+        return dead(ENVELOPE_INVALID_FIELD);
+    if (egress && !event_id_parse(f.id.text, f.id.length, &id))
+        return dead(ENVELOPE_MALFORMED_EVENT_ID);
+
+    int use = unpack_data(f.data, &v.event, &product);
+    if (use == 0)
+        return (struct verdict){.kind = ENVELOPE_SKIPPED};
+    if (use < 0)
+        return dead(ENVELOPE_INVALID_FIELD);
+    if (!is_key(f.origin.text, f.origin.length))
+        return dead(ENVELOPE_INVALID_ORIGIN);
+    if (!is_key(product.text, product.length))
+        return dead(ENVELOPE_INVALID_PRODUCT_ID);
+    if (record->partition_key && !equals(product.text, product.length, record->partition_key))
+        return dead(ENVELOPE_PARTITION_KEY_MISMATCH);
+
+    strcpy(v.id, SHARD_ID ":42");
+    if (egress)
+        memcpy(v.id, f.id.text, f.id.length + 1);
+    v.product_id = product.text;
+    v.origin = f.origin.text;
+    return v;
+}
+
+static struct verdict judge(json_t *json, const struct source_record *record) {
+    if (json)
+        return json_is_object(json) ? judge_object(json, record) : dead(ENVELOPE_NOT_OBJECT);
+    json_auto_t *utf8 = json_stringn(record->data, record->length);
+    return dead(utf8 ? ENVELOPE_NOT_JSON : ENVELOPE_NOT_UTF8);
+}
+
+static void check(const struct source_record *record, const struct verdict *v) {
+    struct envelope e;
+    envelope_decode(&e, SHARD_ID, record);
+    FUZZ_CHECK(e.kind == v->kind, "%d, not %d: %s", e.kind, v->kind, e.detail);
+    FUZZ_CHECK(utf8_is_valid(e.detail, strnlen(e.detail, sizeof e.detail)), "%s", e.detail);
+    if (e.kind == ENVELOPE_DEAD) {
+        FUZZ_CHECK(e.reason == v->reason, "%s, not %s: %s", envelope_reason_name(e.reason),
+                   envelope_reason_name(v->reason), e.detail);
+        FUZZ_CHECK(*e.detail, "no detail");
+    }
+    if (e.kind == ENVELOPE_EVENT) {
+        FUZZ_CHECK(e.event.kind == v->event, "%d, not %d", e.event.kind, v->event);
+        FUZZ_CHECK(strcmp(e.event.id, v->id) == 0, "'%s', not '%s'", e.event.id, v->id);
+        FUZZ_CHECK(strcmp(e.event.product_id, v->product_id) == 0, "'%s'", e.event.product_id);
+        FUZZ_CHECK(strcmp(e.event.origin, v->origin) == 0, "'%s'", e.event.origin);
+        FUZZ_CHECK(e.event.time_ms == v->time_ms, "%lld", (long long)e.event.time_ms);
+    }
+    envelope_deinit(&e);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    json_object_seed(1);
+    json_auto_t *json = json_loadb((const char *)data, size, PARSE, NULL);
+    struct source_record record = {.data = data, .length = size, .partition_key = "lamp"};
+    position_parse("42", 2, 0, &record.position);
+    struct verdict v = judge(json, &record);
+    check(&record, &v);
+    record.partition_key = NULL;
+    v = judge(json, &record);
+    check(&record, &v);
+    if (v.kind == ENVELOPE_EVENT) {
+        _cleanup_(mem_freep) char *text = json_dumps(json, JSON_ENSURE_ASCII);
+        record.data = text;
+        record.length = strlen(text);
+        check(&record, &v);
+    }
+    return 0;
+}
