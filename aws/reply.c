@@ -9,11 +9,16 @@
 #include "aws/service_error.h"
 #include "aws/transport.h"
 
-/* "com.amazonaws.dynamodb.v20120810#Name:http://..." -> "Name" */
+/* What a name may consist of. It becomes a label of a metric, and one label that is not UTF-8 makes
+ * Prometheus drop all metrics of the process. */
+#define NAME "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+
+/* "com.amazonaws.dynamodb.v20120810#Name:http://..." -> "Name"; "" if that is no name. */
 static void bare_name(const char *type, char *out, size_t size) {
     const char *hash = strchr(type, '#');
     const char *name = hash ? hash + 1 : type;
-    snprintf(out, size, "%.*s", (int)strcspn(name, ":"), name);
+    size_t length = strcspn(name, ":");
+    snprintf(out, size, "%.*s", strspn(name, NAME) == length ? (int)length : 0, name);
 }
 
 static const char *string_member(const json_t *object, const char *name) {

@@ -16,8 +16,8 @@ struct aws_exchange; /* aws/transport.h */
  * there is none. A success without what its operation promises (aws/promise.h) is no answer.
  *
  * If not OK, the code in `e` is the name of the error without namespace and link (`__type`, `code`, or the
- * header x-amzn-ErrorType), or one of aws/service_error.h, or "". The message has the name and the message of
- * AWS. */
+ * header x-amzn-ErrorType; letters, digits and ". _ -"), or one of aws/service_error.h, or "". The message
+ * has the name and the message of AWS. */
 enum status aws_reply_read(const struct aws_exchange *x, json_t **reply, struct error *e);
 
 #endif

@@ -10,6 +10,7 @@ static void fill(struct error *e, enum status status, const char *code, const ch
     memset(e, 0, sizeof *e);
     e->status = status;
     snprintf(e->code, sizeof e->code, "%s", code);
+    utf8_mend(e->code);
     vsnprintf(e->message, sizeof e->message, format, args);
     utf8_mend(e->message);
 }

@@ -29,8 +29,8 @@ struct error {
     char message[768];   /* lower case, begins with what failed, quotes names; UTF-8 */
 };
 
-/* Overwrites `e` (NULL: nothing is filled) and returns `status`. A message that is too long is cut; bytes in it that are no UTF-8
- * become '?'. */
+/* Overwrites `e` (NULL: nothing is filled) and returns `status`. A message that is too long is cut; bytes in
+ * it that are no UTF-8 become '?'. */
 enum status error_set(struct error *e, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -114,13 +114,11 @@ static enum status read_credentials(const struct reader *r, const char *source,
     return aws_credentials_make(out, &found, NULL);
 }
 
-static void set_ids(const struct reader *r, const char *code, struct error *e) {
+static void set_request_id(const struct reader *r, struct error *e) {
     const char *id = text_of(r, ID);
     id = id ? id : text_of(r, ID_OF_ERROR);
-    if (!e)
-        return;
-    snprintf(e->code, sizeof e->code, "%s", code);
-    snprintf(e->request_id, sizeof e->request_id, "%s", id ? id : "");
+    if (e)
+        snprintf(e->request_id, sizeof e->request_id, "%s", id ? id : "");
 }
 
 enum status aws_sts_reply_read(const char *operation, long http_status, const char *text, size_t length,
@@ -136,12 +134,12 @@ enum status aws_sts_reply_read(const char *operation, long http_status, const ch
     enum status status = STATUS_RETRY;
     if (whole && code) {
         status = aws_service_error_status(code, http_status);
-        error_set(e, status, "sts %s failed: %s: %s", operation, code, message ? message : "no reason given");
+        error_set_code(e, status, code, "sts %s failed: %s: %s", operation, code,
+                       message ? message : "no reason given");
     } else {
-        code = AWS_ERROR_MALFORMED;
-        error_set(e, status, "sts %s failed: HTTP %ld with an answer that is not STS's", operation,
-                  http_status);
+        error_set_code(e, status, AWS_ERROR_MALFORMED,
+                       "sts %s failed: HTTP %ld with an answer that is not STS's", operation, http_status);
     }
-    set_ids(&r, code, e);
+    set_request_id(&r, e);
     return status;
 }

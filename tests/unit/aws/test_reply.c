@@ -55,6 +55,10 @@ static void the_error_name_is_found_in_every_place_that_services_use(void **stat
         {"", "ns#ThrottlingException", "ThrottlingException"},
         {"{\"__type\":null}", "", ""},
         {"<html>", "", ""},
+        /* no name, so it is in no metric */
+        {"{\"__type\":\"ns#Gr\u00f6\u00dfe\"}", "", ""},
+        {"{}", "ns#\xff\xfe", ""},
+        {"{}", "two words", ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         aws_exchange_answer(&x, 400, cases[i][0]);

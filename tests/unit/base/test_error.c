@@ -48,7 +48,7 @@ static void a_message_that_is_too_long_is_cut_at_its_end(void **state) {
     assert_memory_equal(e.message, "yyy", 3);
 }
 
-static void a_cut_message_ends_with_a_whole_character(void **state) {
+static void a_cut_message_or_code_ends_with_a_whole_character(void **state) {
     (void)state;
     struct error e;
     char text[2 * sizeof e.message];
@@ -65,6 +65,8 @@ static void a_cut_message_ends_with_a_whole_character(void **state) {
     assert_string_equal(e.message, "whole \xc3\xa9");
     error_set(&e, STATUS_FAILED, "half \xc3 in '%s'", "\xff");
     assert_string_equal(e.message, "half ? in '?'");
+    error_set_code(&e, STATUS_FAILED, text, "x");
+    assert_true(*e.code && utf8_is_valid(e.code, strlen(e.code)));
 }
 
 static void every_status_has_its_own_name(void **state) {
@@ -82,7 +84,7 @@ int main(void) {
         cmocka_unit_test(the_error_may_be_null),
         cmocka_unit_test(wrapping_an_error_puts_text_in_front_and_keeps_the_rest),
         cmocka_unit_test(a_message_that_is_too_long_is_cut_at_its_end),
-        cmocka_unit_test(a_cut_message_ends_with_a_whole_character),
+        cmocka_unit_test(a_cut_message_or_code_ends_with_a_whole_character),
         cmocka_unit_test(every_status_has_its_own_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
