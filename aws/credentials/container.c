@@ -68,18 +68,16 @@ enum status aws_credentials_container_url(const char *relative_uri, const char *
                                           struct error *e) {
     _cleanup_(free_url) CURLU *parsed = curl_url();
     _cleanup_(free_part) char *whole = NULL;
+    _cleanup_(mem_freep) char *text =
+        relative_uri ? mem_printf("http://" ECS_HOST "%s", relative_uri) : mem_strdup(full_uri);
     if (!parsed)
         mem_exhausted();
-    if (relative_uri && *relative_uri != '/') /* it would be part of the host */
-        return error_set(e, STATUS_INVALID, RELATIVE_URI " is '%s'; it must begin with /", relative_uri);
-    if (relative_uri) {
-        _cleanup_(mem_freep) char *path = NULL;
-        enum status status = aws_header_value_take(relative_uri, RELATIVE_URI, &path, e);
-        *url = status ? NULL : mem_printf("http://" ECS_HOST "%s", path);
-        return status;
-    }
-    if (curl_url_set(parsed, CURLUPART_URL, full_uri, 0) || !is_allowed(parsed) ||
-        curl_url_get(parsed, CURLUPART_URL, &whole, 0))
+    bool fails = curl_url_set(parsed, CURLUPART_URL, text, 0) || !is_allowed(parsed) ||
+                 curl_url_get(parsed, CURLUPART_URL, &whole, 0);
+    if (relative_uri && (fails || *relative_uri != '/')) /* else it would be part of the host */
+        return error_set(e, STATUS_INVALID, RELATIVE_URI " is '%s'; it must be a path that begins with /",
+                         relative_uri);
+    if (fails)
         return error_set(
             e, STATUS_INVALID,
             "AWS_CONTAINER_CREDENTIALS_FULL_URI is '%s'; it must be https, or http to localhost, "

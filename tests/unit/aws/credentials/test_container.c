@@ -61,9 +61,12 @@ static void a_relative_uri_is_resolved_at_the_container_agent(void **state) {
     free(url);
     assert_int_equal(aws_credentials_container_url("@example.com/x", NULL, &url, NULL), STATUS_INVALID);
     assert_int_equal(aws_credentials_container_url(".example.com/x", NULL, &url, NULL), STATUS_INVALID);
-    struct error e;
-    assert_int_equal(aws_credentials_container_url("/x\r\nX-More: 1", NULL, &url, &e), STATUS_INVALID);
-    assert_contains(e.message, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI has a line break");
+    static const char *const refused[] = {"/x\r\nX-More: 1", "/a b", "/a\tb", "/\x7f", ""};
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        struct error e = {0};
+        assert_int_equal(aws_credentials_container_url(refused[i], NULL, &url, &e), STATUS_INVALID);
+        assert_contains(e.message, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is '");
+    }
 }
 
 static void each_request_to_the_endpoint_has_the_current_token_of_the_file(void **state) {
