@@ -1,0 +1,107 @@
+/*
+ * Sealed ids and cursors (api/seal, api/listing, api/people): data is sealed, and opened to the same data;
+ * with any character changed, added or cut, or for another purpose, it does not open. What opens is what the
+ * same data is sealed to: one contributor or place has one name.
+ */
+#include "api/seal.h"
+
+#include "api/listing.h"
+#include "api/people.h"
+#include "base/utf8.h"
+#include "tests/fuzz/fuzz.h"
+
+static const struct view *view(void) {
+    static const uint8_t key[SEAL_KEY_BYTES] = "0123456789abcdef0123456789abcde";
+    static struct view made;
+    struct error e;
+    if (!made.sealer)
+        made.sealer = seal_new(key, &e);
+    return &made;
+}
+
+static void check_text(enum seal_purpose purpose, const char *text) {
+    size_t length;
+    _cleanup_(mem_freep) char *data = seal_open(view()->sealer, purpose, text, &length);
+    if (!data)
+        return;
+    _cleanup_(mem_freep) char *again = seal_make(view()->sealer, purpose, data, length);
+    FUZZ_CHECK(strcmp(again, text) == 0, "'%s' '%s'", again, text);
+}
+
+static void check_refused(enum seal_purpose purpose, const char *text, const char *why) {
+    _cleanup_(mem_freep) char *data = seal_open(view()->sealer, purpose, text, NULL);
+    FUZZ_CHECK(!data, "%s: '%s'", why, text);
+}
+
+/* Puts another character at `at`, or cuts there. The letter after it in the alphabet differs in the bits that
+ * the last character of a text may not use. */
+static void check_changed(enum seal_purpose purpose, char *sealed, size_t at, unsigned step) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=%";
+    const char before = sealed[at];
+    const size_t index = (size_t)(strchr(letters, before) - letters);
+    sealed[at] = step ? letters[(index + step) % strlen(letters)] : '\0';
+    if (sealed[at] != before)
+        check_refused(purpose, sealed, step ? "changed" : "cut");
+    sealed[at] = before;
+}
+
+static void check_data(enum seal_purpose purpose, const char *data, size_t length, unsigned at) {
+    size_t again_length;
+    _cleanup_(mem_freep) char *sealed = seal_make(view()->sealer, purpose, data, length);
+    _cleanup_(mem_freep) char *again = seal_open(view()->sealer, purpose, sealed, &again_length);
+    FUZZ_CHECK(again && again_length == length && memcmp(data, again, length) == 0, "%zu bytes", length);
+    FUZZ_CHECK(strspn(sealed, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") ==
+                   strlen(sealed),
+               "'%s'", sealed);
+    check_refused((enum seal_purpose)(1 - purpose), sealed, "of another purpose");
+    _cleanup_(mem_freep) char *longer = mem_printf("%sA", sealed);
+    check_refused(purpose, longer, "longer");
+    check_changed(purpose, sealed, at % strlen(sealed), 1 + at / 8 % 67);
+    check_changed(purpose, sealed, at % strlen(sealed), 0);
+    check_changed(purpose, sealed, strlen(sealed) - 1, 1 + at / 8 % 3);
+}
+
+static void check_cursor(const char *after, size_t length, unsigned at) {
+    struct listing_cursor cursor = {
+        .score = (int64_t)(UINT64_C(0x9E3779B97F4A7C15) * at), .rank = at, .rows = -(int64_t)at};
+    struct listing_cursor again;
+    if (!length || length > LIMIT_KEY_BYTES || strlen(after) != length)
+        return;
+    memcpy(cursor.after, after, length + 1);
+    _cleanup_(mem_freep) char *sealed = listing_seal_cursor(view()->sealer, LISTING_MERCHANTS, &cursor);
+    FUZZ_CHECK(listing_open_cursor(view()->sealer, LISTING_MERCHANTS, sealed, &again), "'%s'", sealed);
+    FUZZ_CHECK(again.score == cursor.score && again.rank == cursor.rank && again.rows == cursor.rows &&
+                   strcmp(again.after, after) == 0,
+               "'%s'", again.after);
+    FUZZ_CHECK(!listing_open_cursor(view()->sealer, LISTING_CONTRIBUTIONS, sealed, &again),
+               "of another listing");
+}
+
+/* What is shown of a person is UTF-8, whatever the person is called. */
+static void check_person(const char *user_id, size_t length) {
+    if (!length || strlen(user_id) != length || !utf8_is_valid(user_id, length))
+        return;
+    json_auto_t *person = json_object();
+    struct problem p;
+    people_set(view(), person, user_id);
+    const char *id = json_string_value(json_object_get(person, "id"));
+    _cleanup_(mem_freep) char *again = people_user_id(view(), id, &p);
+    FUZZ_CHECK(again && strcmp(again, user_id) == 0, "'%s'", user_id);
+    const char *shown = json_string_value(json_object_get(person, "userId"));
+    FUZZ_CHECK(shown && (strcmp(shown, "\xef\xbf\xbd") != 0 || strstr(user_id, shown)), "'%s'", user_id);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct fuzz_input in = {data, size};
+    enum seal_purpose purpose = fuzz_take_below(&in, SEAL_PURPOSES);
+    unsigned at = fuzz_take_below(&in, 256) * 8;
+    _cleanup_(mem_freep) char *text = mem_zalloc(in.size + 1);
+    if (in.size)
+        memcpy(text, in.data, in.size);
+    check_text(purpose, text);
+    if (in.size)
+        check_data(purpose, text, in.size, at);
+    check_cursor(text, in.size, at);
+    check_person(text, in.size);
+    return 0;
+}
