@@ -105,6 +105,8 @@ static void add_headers(struct MHD_Response *response, const struct answer *answ
 
 static void add_call_headers(struct MHD_Response *response, const struct api_call *call,
                              const struct http_reply_extras *extras) {
+    if (extras->close) /* first: libmicrohttpd forgets a Date that it was given before and adds its own */
+        add(response, "Connection", "close");
     add_headers(response, call->answer);
     if (call->answer->has_as_of) { /* else libmicrohttpd's, by our wall clock */
         char date[CLOCK_TEXT_SIZE];
@@ -116,8 +118,6 @@ static void add_call_headers(struct MHD_Response *response, const struct api_cal
     }
     if (extras->request_id)
         add(response, "X-Request-Id", extras->request_id);
-    if (extras->close)
-        add(response, "Connection", "close");
 }
 
 void http_reply_add_headers(struct MHD_Response *response, const struct api_call *call,
