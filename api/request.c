@@ -74,9 +74,9 @@ static bool add_parameter(struct request *r, struct span pair, char **out, struc
     parameter.value = decode(value, out);
     if (!parameter.value)
         return refuse_escape(p, parameter.name, value);
-    const char *allowed = request_parameter(r, parameter.name)    ? "to be given once"
-                          : r->n_parameters == REQUEST_PARAMETERS ? "fewer parameters"
-                                                                  : NULL;
+    const char *allowed = request_parameter(r, parameter.name)  ? "to be given once"
+                          : r->n_parameters == LIMIT_PARAMETERS ? "fewer parameters"
+                                                                : NULL;
     if (allowed)
         return problem_set_parameter(p, parameter.name, parameter.value, allowed);
     r->parameters[r->n_parameters++] = parameter;

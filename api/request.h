@@ -17,7 +17,6 @@
 #include "base/limits.h"
 
 #define REQUEST_SEGMENTS 4
-#define REQUEST_PARAMETERS 8
 
 struct request_parameter {
     const char *name;
@@ -28,12 +27,12 @@ struct request {
     size_t n_segments; /* REQUEST_SEGMENTS + 1: more than any route has */
     const char *segments[REQUEST_SEGMENTS];
     size_t n_parameters;
-    struct request_parameter parameters[REQUEST_PARAMETERS];
+    struct request_parameter parameters[LIMIT_PARAMETERS];
     char text[2 * LIMIT_URI_BYTES + 8]; /* decoded text is never longer, but for its NUL */
 };
 
 /* Parses an origin-form or absolute-form target (RFC 9112, section 3.2). False, with a problem: too long, a
- * bad escape, "%00", not UTF-8, a parameter twice, more than REQUEST_PARAMETERS of them. */
+ * bad escape, "%00", not UTF-8, a parameter twice, more than LIMIT_PARAMETERS of them. */
 bool request_parse(struct request *r, const char *target, size_t length, struct problem *p);
 
 /* False, with a problem that names it, if the query has a parameter other than `names` (NULL after the last).

@@ -180,12 +180,22 @@
 #define LIMIT_AUDIT_ROUNDS 6
 #define LIMIT_AUDIT_PAUSE_MS 1000
 
-/* HTTP: what openapi.yaml promises. MHD's buffer of a connection must be larger, but not by much: MHD zeroes
- * all of it after every request. */
+/* HTTP: what openapi.yaml promises. */
 #define LIMIT_URI_BYTES 8192
-#define LIMIT_HEADER_BYTES 16384
-#define LIMIT_CONNECTION_BYTES 32768
-#define LIMIT_REQUEST_BODY_BYTES 65536 /* a body is ignored; a larger one ends the connection */
+#define LIMIT_HEADER_BYTES 16384 /* with the request line, without its target */
+#define LIMIT_HEADER_LINES 100
+#define LIMIT_PARAMETERS 32            /* of a query */
+#define LIMIT_REQUEST_BODY_BYTES 65536 /* a body is ignored; a larger one is refused */
+/* libmicrohttpd's memory for a connection must hold a request within those limits and what else it keeps
+ * there, and be no larger: it zeroes all of it after every request. (Beyond 32 KiB it is mapped, not
+ * allocated, and rounded up to pages.) */
+#define LIMIT_MHD_FIELD_BYTES 64    /* its struct for a header: 56 bytes, rounded up to 16 */
+#define LIMIT_MHD_OWN_BYTES 144     /* for what server/http/framing.c gives it */
+#define LIMIT_MHD_AHEAD_BYTES 960   /* it may have read as much of what follows the headers */
+#define LIMIT_ANSWER_HEAD_BYTES 688 /* of the answer to such a request */
+#define LIMIT_CONNECTION_BYTES                                                                               \
+    (LIMIT_URI_BYTES + LIMIT_HEADER_BYTES + LIMIT_MHD_FIELD_BYTES * LIMIT_HEADER_LINES +                     \
+     LIMIT_MHD_OWN_BYTES + LIMIT_MHD_AHEAD_BYTES + LIMIT_ANSWER_HEAD_BYTES)
 #define LIMIT_HEADERS_MS 10000
 #define LIMIT_KEEP_ALIVE_MS 75000 /* longer than the 60 s of load balancers, which must close first */
 #define LIMIT_HEALTHCHECK_MS 2000

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/http/access_log.h"
+#include "server/http/framing.h"
 #include "server/http/live.h"
 #include "server/http/metrics.h"
 #include "server/http/reply.h"
@@ -54,7 +55,7 @@ static enum MHD_Result reply(struct connection *c) {
         make_request_id(c);
     struct http_reply_extras extras = {
         .request_id = c->request_id[0] ? c->request_id : NULL,
-        .close = http_is_last_answer(c),
+        .close = c->is_last || http_is_last_answer(c),
     };
     enum MHD_Result result = http_reply_queue(c->mhd, &c->call, &c->wishes, &extras, &c->sent);
     answer_unref(answer);
@@ -114,24 +115,11 @@ static size_t request_header_bytes(struct connection *c) {
     return info ? info->header_size : 0;
 }
 
-static size_t header_bytes(struct connection *c) {
-    size_t total = request_header_bytes(c);
-    return total > c->target_length ? total - c->target_length : 0;
-}
-
-/* Whether the request keeps within its limits; those of the target itself are the api's. */
+/* A connection beyond --connections is for probes. */
 static bool is_acceptable(struct connection *c, struct problem *p) {
-    size_t bytes = header_bytes(c);
-    if (c->target_length <= LIMIT_URI_BYTES && bytes > LIMIT_HEADER_BYTES) {
-        problem_set(p, PROBLEM_HEADERS_TOO_LARGE, "the headers have %zu bytes; allowed: %d", bytes,
-                    LIMIT_HEADER_BYTES);
-        return false;
-    }
-    if (c->surplus && !api_is_operations(c->target, c->target_length)) {
-        problem_set(p, PROBLEM_OVERLOADED, "too many connections; allowed: %u", c->http->options.connections);
-        return false;
-    }
-    return true;
+    return !c->surplus || api_is_operations(c->target, c->target_length) ||
+           problem_set(p, PROBLEM_OVERLOADED, "too many connections; allowed: %u",
+                       c->http->options.connections);
 }
 
 /* After the wait for a call: it has its answer, or the wait was aborted. */
@@ -139,16 +127,20 @@ static enum MHD_Result reply_after_wait(struct connection *c) {
     return atomic_load(&c->wait) == WAIT_ABORTED ? reply_stopping(c) : reply(c);
 }
 
+/* From now on the answer is made and sent, not the request received. */
+static void turn_to_answer(struct connection *c) {
+    atomic_store_explicit(&c->close_at_ms, c->started_us / 1000 + LIMIT_ANSWER_MS, memory_order_relaxed);
+    atomic_store(&c->busy, true);
+}
+
 /* The whole request has arrived. */
 static enum MHD_Result handle(struct connection *c) {
     struct http *http = c->http;
     struct problem p;
-    atomic_store_explicit(&c->close_at_ms, c->started_us / 1000 + LIMIT_ANSWER_MS, memory_order_relaxed);
-    atomic_store(&c->busy, true);
+    turn_to_answer(c);
     c->asked_bytes += request_header_bytes(c) + c->body_bytes;
     http_reply_read_wishes(c->mhd, &c->wishes);
     copy_request_id(c);
-    c->call.route = NULL;
     if (!is_acceptable(c, &p))
         return reply_problem(c, &p);
     if (atomic_load_explicit(&http->stopping, memory_order_relaxed))
@@ -167,25 +159,37 @@ static enum MHD_Result handle(struct connection *c) {
     return c->call.live ? reply_live(c) : reply(c);
 }
 
-static enum MHD_Result begin(struct connection *c, const char *method) {
+/* An answer that is queued before the end of the request makes microhttpd close the connection. */
+static enum MHD_Result refuse(struct connection *c, const struct problem *p) {
+    turn_to_answer(c);
+    c->is_last = true;
+    c->wishes = (struct http_reply_wishes){.codings = NEGOTIATE_CODINGS};
+    c->request_id[0] = '\0';
+    return reply_problem(c, p);
+}
+
+/* The headers have arrived. Where a proxy may see another body than we do, nothing may follow it. */
+static enum MHD_Result begin(struct connection *c, const char *method, const char *version) {
+    struct problem p;
     c->has_headers = true;
     c->waited = false;
     c->sent.status = 0;
     c->cached = false;
     c->body_bytes = 0;
+    c->call.route = NULL;
     snprintf(c->method, sizeof c->method, "%s", method);
-    return MHD_YES;
+    const struct framing_request request = {method, version, c->target_at, c->target, c->target_length};
+    return framing_check(c->mhd, &request, &c->is_last, &p) ? MHD_YES : refuse(c, &p);
 }
 
-/* Called after the headers, for each piece of a body, at the end of the request, and after resuming. An
- * answer that is queued before the end of the request would make microhttpd close the connection. */
+/* Called after the headers, for each piece of a body, at the end of the request, and after resuming. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *url,
                                   const char *method, const char *version, const char *upload_data,
                                   size_t *upload_size, void **request_context) {
-    (void)context, (void)mhd, (void)url, (void)version, (void)upload_data;
+    (void)context, (void)mhd, (void)url, (void)upload_data;
     struct connection *c = *request_context;
     if (!c->has_headers)
-        return begin(c, method);
+        return begin(c, method, version);
     if (*upload_size) {
         c->body_bytes += *upload_size;
         *upload_size = 0;
@@ -205,6 +209,7 @@ static void copy_target(struct connection *c, const char *target) {
     }
     memcpy(c->target, target, kept);
     c->target[kept] = '\0';
+    c->target_at = target;
 }
 
 static struct connection *connection_of(struct MHD_Connection *mhd) {
@@ -221,6 +226,7 @@ static void *on_request_line(void *context, const char *target, struct MHD_Conne
     if (close_at_ms < atomic_load_explicit(&c->close_at_ms, memory_order_relaxed))
         atomic_store_explicit(&c->close_at_ms, close_at_ms, memory_order_relaxed);
     copy_target(c, target);
+    framing_begin(mhd, target);
     return c;
 }
 

@@ -47,6 +47,7 @@ struct connection {
     int64_t started_us;
     bool has_headers;
     bool waited;
+    bool is_last;                /* the connection is closed after its answer */
     bool surplus;                /* there were --connections already when it arrived */
     struct http_reply_sent sent; /* the answer; status 0: none yet */
     bool cached;                 /* the cache gave the answer, in state `cache` */
@@ -56,6 +57,7 @@ struct connection {
     size_t target_length; /* as sent; more than LIMIT_URI_BYTES: `target` is cut */
     size_t target_capacity;
     char *target;
+    const char *target_at; /* where microhttpd had it */
     char method[16];
     char request_id[LIMIT_REQUEST_ID_BYTES + 1]; /* "": none */
     struct http_reply_wishes wishes;

@@ -86,9 +86,14 @@ static void a_parameter_given_twice_is_refused(void **state) {
     assert_string_equal(request_parameter(&request, "b"), "");
 }
 
-static void more_parameters_than_a_route_can_have_are_refused(void **state) {
+static void more_parameters_than_the_limit_are_refused(void **state) {
     (void)state;
-    assert_refused("/x?a&b&c&d&e&f&g&h&i", "i");
+    char target[16 * (LIMIT_PARAMETERS + 2)] = "/x?p0";
+    for (int i = 1; i < LIMIT_PARAMETERS; i++)
+        snprintf(target + strlen(target), 16, "&p%d=", i);
+    assert_true(parse(target));
+    strcat(target, "&last");
+    assert_refused(target, "last");
 }
 
 static void an_unknown_parameter_is_refused_with_the_allowed_ones(void **state) {
@@ -145,7 +150,7 @@ int main(void) {
         cmocka_unit_test(an_absolute_target_is_read_like_its_path),
         cmocka_unit_test(invalid_escapes_nul_and_invalid_utf8_are_refused),
         cmocka_unit_test(a_parameter_given_twice_is_refused),
-        cmocka_unit_test(more_parameters_than_a_route_can_have_are_refused),
+        cmocka_unit_test(more_parameters_than_the_limit_are_refused),
         cmocka_unit_test(an_unknown_parameter_is_refused_with_the_allowed_ones),
         cmocka_unit_test(a_count_is_plain_digits_within_its_bounds),
         cmocka_unit_test(a_target_that_is_too_long_is_refused),

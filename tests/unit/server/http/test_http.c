@@ -83,7 +83,7 @@ static void a_path_is_given_to_the_api_as_it_was_sent(void **state) {
 static void other_methods_get_405_and_options_204(void **state) {
     (void)state;
     int fd = dial();
-    send_text(fd, "POST /scores HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+    send_text(fd, "POST /scores HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
     struct reply post = receive(fd, true);
     assert_problem(&post, 405, "method-not-allowed");
     assert_header(&post, "Allow", "GET, HEAD, OPTIONS");
@@ -167,19 +167,45 @@ static void headers_that_are_too_large_are_answered_431(void **state) {
     free(r.body);
 }
 
-static void a_body_is_ignored_up_to_its_limit(void **state) {
+static void assert_last(int fd, struct reply *r) {
+    assert_header(r, "Connection", "close");
+    assert_null(strstr(strstr(r->head, "\r\nDate:") + 1, "\r\nDate:"));
+    assert_true(is_closed(fd));
+    free(r->body);
+    close(fd);
+}
+
+static void a_body_is_ignored_and_its_request_is_the_last(void **state) {
+    (void)state;
+    static const char *const requests[] = {
+        "GET /scores HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhelloGET /livez HTTP/1.1\r\nHost: "
+        "x\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nGET",
+    };
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        int fd = dial();
+        send_text(fd, requests[i]);
+        struct reply r = receive(fd, true);
+        assert_int_equal(r.status, 200);
+        assert_last(fd, &r);
+    }
+}
+
+static void a_body_beyond_its_limit_is_refused_before_it_arrives(void **state) {
     (void)state;
     int fd = dial();
-    send_text(fd, "GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
-    struct reply r = receive(fd, true), after = exchange(fd, "/livez");
-    assert_int_equal(r.status, 200);
-    assert_int_equal(after.status, 200);
-    free(r.body);
-    free(after.body);
+    send_text(fd, "GET /livez HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 65537\r\n\r\n");
+    struct reply r = receive(fd, true);
+    assert_problem(&r, 413, "content-too-large");
+    assert_last(fd, &r);
+}
 
-    static char megabyte[1 << 20];
-    send_text(fd, "GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n");
-    send_all(fd, megabyte, sizeof megabyte);
+static void chunks_beyond_the_limit_of_a_body_end_the_connection(void **state) {
+    (void)state;
+    static char body[LIMIT_REQUEST_BODY_BYTES + 1];
+    int fd = dial();
+    send_text(fd, "GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n");
+    send_all(fd, body, sizeof body);
     assert_true(is_closed(fd));
     close(fd);
 }
@@ -194,13 +220,6 @@ static void take_all(int fds[2]) {
         assert_int_equal(r.status, 200);
         free(r.body);
     }
-}
-
-static void assert_last(int fd, struct reply *r) {
-    assert_header(r, "Connection", "close");
-    assert_true(is_closed(fd));
-    free(r->body);
-    close(fd);
 }
 
 static void only_probes_are_answered_while_all_connections_are_in_use(void **state) {
@@ -327,7 +346,9 @@ int main(void) {
         TEST(a_request_id_is_repeated_if_it_is_harmless_and_made_for_problems),
         TEST(a_uri_that_is_too_long_is_answered_414),
         TEST(headers_that_are_too_large_are_answered_431),
-        TEST(a_body_is_ignored_up_to_its_limit),
+        TEST(a_body_is_ignored_and_its_request_is_the_last),
+        TEST(a_body_beyond_its_limit_is_refused_before_it_arrives),
+        TEST(chunks_beyond_the_limit_of_a_body_end_the_connection),
         TEST(only_probes_are_answered_while_all_connections_are_in_use),
         TEST(connections_are_served_again_when_others_have_closed),
         TEST(connections_beyond_the_reserve_for_probes_wait),

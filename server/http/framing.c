@@ -1,0 +1,201 @@
+#include "server/http/framing.h"
+
+#include <inttypes.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/limits.h"
+
+/* Characters, one bit for each. */
+struct charset {
+    uint64_t bits[2];
+};
+
+/* RFC 9110, section 5.6.2: letters, digits, !#$%&'*+-.^_`|~ */
+static const struct charset token = {{0x03ff6cfa00000000, 0x57ffffffc7fffffe}};
+/* RFC 3986, sections 3.2.2 and 3.2.3: letters, digits, -._~%!$&'()*+,;=:[] */
+static const struct charset authority = {{0x2fff7ff200000000, 0x47fffffeaffffffe}};
+
+static bool is_all_of(const struct charset *set, const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 128 || !(set->bits[c >> 6] >> (c & 63) & 1))
+            return false;
+    }
+    return true;
+}
+
+static bool is_token(const char *text, size_t length) {
+    return length && is_all_of(&token, text, length);
+}
+
+/* Whether one of eight bytes may be below 0x20, or is 0x7f. */
+static bool may_have_control(const char *text) {
+    const uint64_t ones = UINT64_MAX / 255;
+    uint64_t word;
+    memcpy(&word, text, sizeof word);
+    uint64_t low = (word - ones * 0x20) & ~word, delete = word ^ (ones * 0x7f);
+    return (low | ((delete - ones) & ~delete)) & (ones * 0x80);
+}
+
+/* RFC 9110, section 5.5: visible characters, spaces, tabs, and bytes of any other encoding. */
+static bool is_field_value(const char *text, size_t length) {
+    size_t i = 0;
+    for (; i + 8 <= length && !may_have_control(text + i); i += 8)
+        ;
+    for (; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static bool is_target(const char *text) {
+    if (!*text)
+        return false;
+    for (; *text; text++)
+        if ((unsigned char)*text <= 0x20 || *text == 0x7f)
+            return false;
+    return true;
+}
+
+/* Host = uri-host [ ":" port ], which may be empty (RFC 9110, section 7.2). */
+static bool is_host(const char *text, size_t length) {
+    while (length && (text[length - 1] == ' ' || text[length - 1] == '\t'))
+        length--;
+    return is_all_of(&authority, text, length);
+}
+
+/* What was found so far. */
+struct reading {
+    struct problem *problem;
+    const char *at; /* where the next piece must begin */
+    bool is_sound;
+    unsigned lines, hosts, codings, lengths;
+    uint64_t length; /* of the body */
+};
+
+/* False: the iteration ends. */
+static enum MHD_Result malformed(struct reading *r, const char *why) {
+    r->is_sound = problem_set(r->problem, PROBLEM_MALFORMED_REQUEST, "%s; the connection is closed", why);
+    return MHD_NO;
+}
+
+/* libmicrohttpd takes one space before the target and one after it for granted. */
+static enum MHD_Result read_line(struct reading *r, const struct framing_request *request) {
+    size_t method_length = strlen(request->method);
+    if (request->target_at != request->method + method_length + 1 ||
+        request->version != request->target_at + request->target_length + 1 || !is_target(request->target))
+        return malformed(r,
+                         "the request line is not a method, a target without spaces or control characters, "
+                         "and a version, with a space between them");
+    if (!is_token(request->method, method_length))
+        return malformed(r, "the method has a character that is not allowed");
+    r->at = request->version + strlen("HTTP/1.1") + 2;
+    return MHD_YES;
+}
+
+/* Content-Length = 1*DIGIT. libmicrohttpd has refused what does not fit into 64 bits. */
+static enum MHD_Result read_length(struct reading *r, const char *value, size_t length) {
+    if (r->lengths++)
+        return malformed(r, "there are two Content-Length");
+    for (size_t i = 0; i < length; i++) {
+        if (value[i] < '0' || value[i] > '9')
+            return malformed(r, "Content-Length is not a number");
+        r->length = r->length * 10 + (uint64_t)(value[i] - '0');
+    }
+    return length ? MHD_YES : malformed(r, "Content-Length is empty");
+}
+
+static enum MHD_Result read_coding(struct reading *r, const char *value) {
+    if (r->codings++)
+        return malformed(r, "there are two Transfer-Encoding");
+    if (strcasecmp(value, "chunked") != 0)
+        return malformed(r, "Transfer-Encoding is not 'chunked'");
+    return MHD_YES;
+}
+
+static enum MHD_Result read_host(struct reading *r, const char *value, size_t length) {
+    if (r->hosts++)
+        return malformed(r, "there are two Host");
+    return is_host(value, length) ? MHD_YES : malformed(r, "Host is not a host and a port");
+}
+
+static bool is(const char *name, size_t length, const char *expected) {
+    return length == strlen(expected) && strncasecmp(name, expected, length) == 0;
+}
+
+static const char no_cookies[] = "Cookie";
+
+static enum MHD_Result read_field(void *context, enum MHD_ValueKind kind, const char *name,
+                                  size_t name_length, const char *value, size_t value_length) {
+    (void)kind;
+    struct reading *r = context;
+    if (name == no_cookies)
+        return MHD_YES;
+    r->lines++;
+    if (name != r->at || value <= name + name_length) /* a colon is between them */
+        return malformed(r, "a line is folded, has a NUL, or does not end with CR LF");
+    r->at = value + value_length + 2;
+    if (!is_token(name, name_length))
+        return malformed(r, "a header's name is empty or has a character that is not allowed");
+    if (!is_field_value(value, value_length))
+        return malformed(r, "a header's value has a control character");
+    if (is(name, name_length, "Host"))
+        return read_host(r, value, value_length);
+    if (is(name, name_length, "Content-Length"))
+        return read_length(r, value, value_length);
+    if (is(name, name_length, "Transfer-Encoding"))
+        return read_coding(r, value);
+    return MHD_YES;
+}
+
+static bool is_1_0(const struct framing_request *request) {
+    return strcmp(request->version, "HTTP/1.0") == 0;
+}
+
+/* What only all headers together show. */
+static enum MHD_Result read_end(struct reading *r, const struct framing_request *request, size_t size) {
+    if (r->at + 2 != request->method + size)
+        return malformed(r, "a line is folded, has a NUL, or does not end with CR LF");
+    if (r->codings && (r->lengths || is_1_0(request)))
+        return malformed(r, "Transfer-Encoding is not allowed with Content-Length or in HTTP/1.0");
+    if (!r->hosts && !is_1_0(request))
+        return malformed(r, "there is no Host");
+    return MHD_YES;
+}
+
+static bool is_within_limits(const struct reading *r, size_t header_bytes) {
+    if (header_bytes > LIMIT_HEADER_BYTES)
+        return problem_set(r->problem, PROBLEM_HEADERS_TOO_LARGE, "the headers have %zu bytes; allowed: %d",
+                           header_bytes, LIMIT_HEADER_BYTES);
+    if (r->lines > LIMIT_HEADER_LINES)
+        return problem_set(r->problem, PROBLEM_HEADERS_TOO_LARGE, "there are %u headers; allowed: %d",
+                           r->lines, LIMIT_HEADER_LINES);
+    if (r->length > LIMIT_REQUEST_BODY_BYTES)
+        return problem_set(r->problem, PROBLEM_CONTENT_TOO_LARGE,
+                           "the body has %" PRIu64 " bytes; allowed: %d", r->length,
+                           LIMIT_REQUEST_BODY_BYTES);
+    return true;
+}
+
+void framing_begin(struct MHD_Connection *mhd, const char *target) {
+    char *query = strchr(target, '?');
+    if (query && query[1])
+        query[1] = '\0';
+    MHD_set_connection_value(mhd, MHD_HEADER_KIND, no_cookies, "-"); /* it parses the first Cookie only */
+}
+
+bool framing_check(struct MHD_Connection *mhd, const struct framing_request *request, bool *has_body,
+                   struct problem *p) {
+    struct reading r = {.problem = p, .is_sound = true};
+    size_t size = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+    if (read_line(&r, request))
+        MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, read_field, &r);
+    if (r.is_sound)
+        read_end(&r, request, size);
+    *has_body = r.codings || r.length;
+    return r.is_sound && is_within_limits(&r, size - request->target_length);
+}

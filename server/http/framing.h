@@ -1,0 +1,45 @@
+/*
+ * framing: refuses what two parsers may read differently, so that a proxy in front and this server never
+ * disagree about where a request ends (RFC 9112, sections 2.2, 3, 5, 6 and 11.2).
+ *
+ * libmicrohttpd 0.9.75 is lenient. It parses in place: in the bytes that it read it replaces the colon of
+ * each header and the end of each line by NULs, and hands over pointers into them. It glues a folded line to
+ * the *name* of the header before, ends lines at a bare LF, skips spaces, and texts end at a NUL that was
+ * sent. So the check does not trust the texts alone: the pieces must tile the bytes that were read. Each
+ * begins where the one before, with its delimiter, ends; the last ends with the headers. One thing looks the
+ * same afterwards and is not noticed: a NUL just before a bare LF, which reads as CR LF; no proxy passes it
+ * on.
+ *
+ * A request that is refused is answered early, which makes microhttpd close the connection: nothing after it
+ * is read.
+ */
+#ifndef SERVER_HTTP_FRAMING_H
+#define SERVER_HTTP_FRAMING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <microhttpd.h>
+
+#include "api/problem.h"
+
+/* A request as microhttpd handed it over. Borrowed. */
+struct framing_request {
+    const char *method;
+    const char *version;
+    const char *target_at; /* where the target was; its text is microhttpd's to change */
+    const char *target;    /* a copy, perhaps cut */
+    size_t target_length;  /* to its first NUL; not cut */
+};
+
+/* To be called with the target while the request line is parsed (MHD_OPTION_URI_LOG_CALLBACK). Keeps
+ * microhttpd from parsing the query and the cookies: nobody needs that, each part of them takes 64 bytes of
+ * the connection's memory, and 1,000 parameters made it wait for ever. */
+void framing_begin(struct MHD_Connection *mhd, const char *target);
+
+/* To be called when the headers have arrived and the body has not (the first call of the access handler).
+ * False, with the problem: the request is to be refused. Else `*has_body` says whether a body follows. */
+bool framing_check(struct MHD_Connection *mhd, const struct framing_request *request, bool *has_body,
+                   struct problem *p);
+
+#endif
