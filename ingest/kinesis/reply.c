@@ -86,7 +86,7 @@ static bool take_record(struct kinesis_reply *r, json_t *json, const struct posi
     }
     r->memory_bytes += sizeof *block + (block->data ? record.length : 0) + block->aggregated.bytes;
     r->last_arrival_ms =
-        (int64_t)(json_number_value(json_object_get(json, "ApproximateArrivalTimestamp")) * 1000);
+        kinesis_stream_time(json_number_value(json_object_get(json, "ApproximateArrivalTimestamp")) * 1000);
     if (r->n_blocks == 1)
         r->first_arrival_ms = r->last_arrival_ms;
     return true;
@@ -109,16 +109,8 @@ void kinesis_reply_take_children(struct kinesis_reply *r, const json_t *json) {
     const json_t *children = json_object_get(json, "ChildShards");
     r->children = mem_alloc(json_array_size(children) * sizeof *r->children);
     for (size_t i = 0; i < json_array_size(children); i++) {
-        const json_t *child = json_array_get(children, i), *parents = json_object_get(child, "ParentShards");
-        struct source_shard *shard = &r->children[r->n_children];
-        if (!kinesis_stream_parse_shard(child, shard))
-            continue;
-        for (size_t p = 0; p < STORE_LEASE_PARENTS && p < json_array_size(parents); p++) {
-            const char *parent = json_string_value(json_array_get(parents, p));
-            if (parent && strlen(parent) <= LIMIT_SHARD_ID_BYTES)
-                strcpy(shard->parents[p], parent);
-        }
-        r->n_children++;
+        const json_t *child = json_array_get(children, i);
+        r->n_children += kinesis_stream_parse_shard(child, &r->children[r->n_children]);
     }
 }
 

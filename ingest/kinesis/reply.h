@@ -31,7 +31,7 @@ struct kinesis_reply {
     size_t bytes;             /* of data, as the shard's 2 MB a second count it */
     size_t memory_bytes;      /* that all of it takes */
     size_t n_parts, n_strays; /* of aggregated records; dropped of those */
-    int64_t first_arrival_ms, last_arrival_ms; /* -1: there are no records */
+    int64_t first_arrival_ms, last_arrival_ms; /* -1: unknown, or there are no records */
 };
 
 /* Fills an empty `r`, and takes the data out of `json` as it goes. `after` (NULL: nothing): records up to

@@ -6,6 +6,9 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "views/event_id.h"
+
+#define MOST_HOURS (INT64_MAX / (3600 * 1000)) /* of a retention period */
 
 /* From now on, only a check that begins later proves that the stream is the same. */
 static void doubt(struct kinesis_stream *s) {
@@ -40,6 +43,10 @@ json_t *kinesis_stream_body(const struct kinesis_stream *s) {
     return json_pack("{s:s}", s->is_arn ? "StreamARN" : "StreamName", s->name);
 }
 
+int64_t kinesis_stream_time(double ms) {
+    return ms >= 0 && ms < 253402300800000.0 ? (int64_t)ms : -1;
+}
+
 /* DescribeStreamSummary, in at most LIMIT_CONTACT_MS. */
 static enum status describe(struct kinesis_stream *s, struct store_source *out, struct error *e) {
     const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_CONTACT_MS};
@@ -55,11 +62,11 @@ static enum status describe(struct kinesis_stream *s, struct store_source *out, 
         return error_set(e, STATUS_FAILED, "the ARN of stream '%s' is too long", s->name);
     memset(out, 0, sizeof *out);
     strcpy(out->name, arn);
-    out->created_ms =
-        (int64_t)(json_number_value(json_object_get(summary, "StreamCreationTimestamp")) * 1000 + 0.5);
+    out->created_ms = kinesis_stream_time(
+        json_number_value(json_object_get(summary, "StreamCreationTimestamp")) * 1000 + 0.5);
     int64_t hours = json_integer_value(json_object_get(summary, "RetentionPeriodHours"));
     pthread_mutex_lock(&s->lock);
-    s->retention_ms = hours > 0 ? hours * 3600 * 1000 : KINESIS_LEAST_RETENTION_MS;
+    s->retention_ms = hours > 0 && hours <= MOST_HOURS ? hours * 3600 * 1000 : KINESIS_LEAST_RETENTION_MS;
     pthread_mutex_unlock(&s->lock);
     return STATUS_OK;
 }
@@ -139,22 +146,35 @@ int64_t kinesis_stream_retention_ms(struct kinesis_stream *s) {
     return retention_ms;
 }
 
-static bool copy_string(const json_t *object, const char *name, char *out, size_t size) {
-    const char *value = json_string_value(json_object_get(object, name)); /* absent and null alike */
-    if (!value || strlen(value) >= size)
+/* Event ids are made of a shard's. */
+static bool copy_shard_id(const json_t *json, char out[LIMIT_SHARD_ID_BYTES + 1]) {
+    const char *id = json_string_value(json);
+    if (!id || !event_id_is_shard_id(id, json_string_length(json)))
         return false;
-    strcpy(out, value);
+    strcpy(out, id);
     return true;
 }
 
+/* "" if it is no number that a shard can have. */
+static void copy_hash_key(const json_t *json, char out[STORE_HASH_KEY_SIZE]) {
+    const char *key = json_string_value(json);
+    if (key && position_is_number(key, json_string_length(json), STORE_HASH_KEY_SIZE - 1))
+        strcpy(out, key);
+}
+
 bool kinesis_stream_parse_shard(const json_t *json, struct source_shard *shard) {
-    const json_t *range = json_object_get(json, "HashKeyRange");
+    static const char *const by_listing[STORE_LEASE_PARENTS] = {"ParentShardId", "AdjacentParentShardId"};
+    const json_t *range = json_object_get(json, "HashKeyRange"),
+                 *parents = json_object_get(json, "ParentShards");
     memset(shard, 0, sizeof *shard);
-    copy_string(json, "ParentShardId", shard->parents[0], sizeof shard->parents[0]);
-    copy_string(json, "AdjacentParentShardId", shard->parents[1], sizeof shard->parents[1]);
-    copy_string(range, "StartingHashKey", shard->starting_hash_key, sizeof shard->starting_hash_key);
-    copy_string(range, "EndingHashKey", shard->ending_hash_key, sizeof shard->ending_hash_key);
-    return copy_string(json, "ShardId", shard->id, sizeof shard->id);
+    copy_hash_key(json_object_get(range, "StartingHashKey"), shard->starting_hash_key);
+    copy_hash_key(json_object_get(range, "EndingHashKey"), shard->ending_hash_key);
+    for (size_t p = 0; p < STORE_LEASE_PARENTS; p++) {
+        const json_t *parent = parents ? json_array_get(parents, p) : json_object_get(json, by_listing[p]);
+        if (json_is_string(parent) && !copy_shard_id(parent, shard->parents[p])) /* absent and null alike */
+            return false;
+    }
+    return copy_shard_id(json_object_get(json, "ShardId"), shard->id);
 }
 
 struct shard_list {
@@ -171,7 +191,7 @@ static enum status append_shards(const struct kinesis_stream *s, const json_t *r
     list->items = mem_resize(list->items, list->n + more, sizeof *list->items);
     for (size_t i = 0; i < more; i++)
         if (!kinesis_stream_parse_shard(json_array_get(shards, i), &list->items[list->n++]))
-            return error_set(e, STATUS_FAILED, "stream '%s' has a shard whose id is too long", s->name);
+            return error_set(e, STATUS_FAILED, "stream '%s' has a shard whose id is malformed", s->name);
     return STATUS_OK;
 }
 

@@ -1,4 +1,6 @@
-/* The identity of a Kinesis stream: what a check proves, and to whom. */
+/* The identity of a Kinesis stream: what a check proves, and to whom. And its shards: the cases are
+ * tests/data/shards.json, `shard` as the service describes it, and `expect`, what is read (null: no shard).
+ */
 #include "ingest/kinesis/stream.h"
 
 #include <stdatomic.h>
@@ -36,6 +38,11 @@ static void each_check_reads_the_retention(void **state) {
     plan_summary(t, 5, 25);
     assert_int_equal(check(t), STATUS_OK);
     assert_int_equal(kinesis_stream_retention_ms(stream_of(t)), 25 * HOUR_MS);
+    plan(t, "DescribeStreamSummary", "", 200,
+         "{\"StreamDescriptionSummary\":{\"StreamARN\":\"arn:s\",\"StreamCreationTimestamp\":5,"
+         "\"RetentionPeriodHours\":9223372036854775807}}");
+    assert_int_equal(check(t), STATUS_OK);
+    assert_int_equal(kinesis_stream_retention_ms(stream_of(t)), 24 * HOUR_MS); /* as if it were unknown */
 }
 
 static void a_stream_that_was_not_found_is_in_doubt_until_a_check_is_good(void **state) {
@@ -120,6 +127,21 @@ static void callers_share_a_check_that_began_after_they_asked(void **state) {
     t->played = t->planned;
 }
 
+static void check_shard(void **state) {
+    const json_t *one = *state, *expect = json_object_get(one, "expect"),
+                 *parents = json_object_get(expect, "parents"), *range = json_object_get(expect, "range");
+    struct source_shard shard;
+    bool is_one = kinesis_stream_parse_shard(json_object_get(one, "shard"), &shard);
+    assert_int_equal(is_one, !json_is_null(expect));
+    if (!is_one)
+        return;
+    assert_string_equal(shard.id, support_text(expect, "id"));
+    assert_string_equal(shard.parents[0], json_string_value(json_array_get(parents, 0)));
+    assert_string_equal(shard.parents[1], json_string_value(json_array_get(parents, 1)));
+    assert_string_equal(shard.starting_hash_key, json_string_value(json_array_get(range, 0)));
+    assert_string_equal(shard.ending_hash_key, json_string_value(json_array_get(range, 1)));
+}
+
 int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
@@ -134,5 +156,6 @@ int main(void) {
         test("callers share a check that began after they asked",
              callers_share_a_check_that_began_after_they_asked),
     };
-    return cmocka_run_group_tests_name("stream: kinesis", tests, NULL, NULL);
+    int failed = support_run_cases("tests/data/shards.json", check_shard);
+    return failed + cmocka_run_group_tests_name("stream: kinesis", tests, NULL, NULL);
 }
