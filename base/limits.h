@@ -94,7 +94,8 @@
 /* Ingest. */
 #define LIMIT_SHARDS 10000
 #define LIMIT_BATCH_RECORDS 10000
-#define LIMIT_CHUNK_BYTES (1 << 20)  /* of a file, read at once */
+#define LIMIT_CHUNK_BYTES (1 << 20)  /* of a file, read at once; at least ... */
+#define LIMIT_BEHIND_BYTES 4096      /* ... those before a place, by which a file is known */
 #define LIMIT_LINE_BYTES (10u << 20) /* as a Kinesis record; a longer line is a dead letter ... */
 #define LIMIT_CUT_LINE_BYTES 4096u   /* ... of which this much is kept */
 #define LIMIT_APPLY_ROUNDS 8         /* reads of one batch before its shard backs off */

@@ -15,8 +15,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/limits.h"
+
 enum {
-    LINES_BEHIND = 4096, /* number of bytes before a place that are compared */
+    LINES_BEHIND = LIMIT_BEHIND_BYTES, /* number of bytes before a place that are compared */
     LINES_CHANGED = -2,
 };
 
