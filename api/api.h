@@ -4,8 +4,8 @@
  * A request is answered at once, or waits for a load: then `done` is called later, once, on a thread of
  * the cache: a loader, or its timekeeper if the load is late; or on the thread that calls api_free.
  * Every answer about the view reports up to when it is complete. With `maxLag` in its query, a request
- * gets the problem too-stale instead of an answer that is more than that many milliseconds old, by the clock,
- * when it is given.
+ * gets the problem too-stale (412) instead of an answer that is more than that many milliseconds old, by the
+ * clock, when it is given.
  *
  * Thread-safe. No function blocks, except api_free.
  */

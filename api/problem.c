@@ -19,7 +19,7 @@ static const struct {
     [PROBLEM_NOT_FOUND] = {"not-found", "Not found", 404, 0},
     [PROBLEM_METHOD_NOT_ALLOWED] = {"method-not-allowed", "The method is not allowed here", 405, 0},
     [PROBLEM_VIEW_NOT_READY] = {"view-not-ready", "The view is still catching up with its stream", 503, 1},
-    [PROBLEM_TOO_STALE] = {"too-stale", "The answer is older than maxLag allows", 503, 1},
+    [PROBLEM_TOO_STALE] = {"too-stale", "The answer is older than maxLag allows", 412, 1},
     [PROBLEM_STORE_UNAVAILABLE] = {"store-unavailable", "The store is unavailable", 503, 1},
     [PROBLEM_OVERLOADED] = {"overloaded", "The service is overloaded", 503, 1},
     [PROBLEM_CONTENT_TOO_LARGE] = {"content-too-large", "The request's body is too large", 413, 0},

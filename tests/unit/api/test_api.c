@@ -98,9 +98,9 @@ static void boards_are_read_again_in_the_background_after_a_write(void **state) 
 
 /* How old an answer may be. */
 
-static void assert_problem_of(struct fixture *t, const char *target, const char *code) {
+static void assert_problem_of(struct fixture *t, const char *target, unsigned status, const char *code) {
     struct got got = support_get(t, target);
-    assert_int_equal(got.status, code ? 503 : 200);
+    assert_int_equal(got.status, status);
     if (code)
         assert_string_equal(json_string_value(json_object_get(got.json, "code")), code);
     json_decref(got.json);
@@ -122,9 +122,9 @@ static void a_request_with_max_lag_gets_no_older_answer(void **state) {
         for (int again = 0; again < 2; again++) { /* read, and from the cache */
             char mark = strchr(targets[i], '?') ? '&' : '?';
             snprintf(target, sizeof target, "%s%cmaxLag=%d", targets[i], mark, 300000 - 1);
-            assert_problem_of(&t, target, "too-stale");
+            assert_problem_of(&t, target, 412, "too-stale");
             snprintf(target, sizeof target, "%s%cmaxLag=%d", targets[i], mark, 300000 + 3600000);
-            assert_problem_of(&t, target, NULL);
+            assert_problem_of(&t, target, 200, NULL);
         }
     }
     assert_int_equal(scripted_store_reads(t.store), 7 + 2); /* two for both boards, and for a rank */
@@ -162,9 +162,9 @@ static void a_view_with_an_unknown_as_of_is_too_stale_for_any_max_lag(void **sta
     struct fixture t;
     struct api_options options = support_options();
     support_init(&t, &options, false);
-    assert_problem_of(&t, "/scores/merchant?maxLag=86400000", "too-stale");
-    assert_problem_of(&t, "/scores/merchant", NULL);
-    assert_problem_of(&t, "/contributions/nothing?maxLag=86400000", "view-not-ready");
+    assert_problem_of(&t, "/scores/merchant?maxLag=86400000", 412, "too-stale");
+    assert_problem_of(&t, "/scores/merchant", 200, NULL);
+    assert_problem_of(&t, "/contributions/nothing?maxLag=86400000", 503, "view-not-ready");
     support_deinit(&t);
 }
 
@@ -177,7 +177,7 @@ static void a_404_is_too_stale_like_any_other_answer(void **state) {
     struct got got = support_get(&t, "/contributions/nothing?maxLag=3600000");
     assert_int_equal(got.status, 404);
     json_decref(got.json);
-    assert_problem_of(&t, "/contributions/nothing?maxLag=4000", "too-stale");
+    assert_problem_of(&t, "/contributions/nothing?maxLag=4000", 412, "too-stale");
     support_deinit(&t);
 }
 
@@ -206,7 +206,7 @@ static void a_cached_value_that_is_too_old_for_a_request_is_read_again_for_it(vo
     options.cache.ttl_ms = 0; /* stale at once */
     support_init(&t, &options, false);
     support_set_as_of(&t, support_now() - 300000);
-    assert_problem_of(&t, "/scores/merchant", NULL);
+    assert_problem_of(&t, "/scores/merchant", 200, NULL);
     support_set_as_of(&t, support_now());
     struct waiting_call w;
     scripted_store_hold(t.store);

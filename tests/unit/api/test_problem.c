@@ -29,7 +29,7 @@ static void each_type_of_problem_has_its_status_and_retry_after(void **state) {
         {PROBLEM_NOT_FOUND, "not-found", 404, false},
         {PROBLEM_METHOD_NOT_ALLOWED, "method-not-allowed", 405, false},
         {PROBLEM_VIEW_NOT_READY, "view-not-ready", 503, true},
-        {PROBLEM_TOO_STALE, "too-stale", 503, true},
+        {PROBLEM_TOO_STALE, "too-stale", 412, true},
         {PROBLEM_STORE_UNAVAILABLE, "store-unavailable", 503, true},
         {PROBLEM_OVERLOADED, "overloaded", 503, true},
         {PROBLEM_CONTENT_TOO_LARGE, "content-too-large", 413, false},
