@@ -97,6 +97,9 @@ bool http_live_queue(struct MHD_Connection *connection, const struct http_live_o
                                                                       read_stream, s, free_stream);
     if (!response)
         mem_exhausted();
+    if (o->head) /* for chunks, libmicrohttpd 0.9.75 sends the last one also after HEAD (RFC 9110,
+                    section 9.3.2) */
+        MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     http_reply_add_headers(response, o->call, o->extras);
     if (MHD_add_response_header(response, "X-Accel-Buffering", "no") !=
         MHD_YES) /* nginx would hold it back */

@@ -73,19 +73,53 @@ static const char *opaque_tag(const char *etag) {
     return strncmp(etag, "W/", 2) == 0 ? etag + 2 : etag;
 }
 
-bool negotiate_matches(const char *value, const char *etag) {
-    const char *wanted = opaque_tag(etag);
-    size_t length = strlen(wanted);
-    value += strspn(value, SPACE);
-    if (*value == '*')
-        return true;
-    while (*(value = opaque_tag(value + strspn(value, SPACE ","))) == '"') {
-        const char *end = strchr(value + 1, '"');
-        if (!end)
-            return false;
-        if ((size_t)(end + 1 - value) == length && memcmp(value, wanted, length) == 0)
-            return true;
-        value = end + 1;
+/* Section 8.8.3: %x21 / %x23-7E / obs-text */
+static bool is_etag_character(char ch) {
+    unsigned char c = (unsigned char)ch;
+    return c == 0x21 || (c >= 0x23 && c != 0x7F);
+}
+
+/* The length of the entity-tag at the start of the text; 0 if there is none. */
+static size_t entity_tag_length(const char *text) {
+    const char *at = opaque_tag(text);
+    if (*at++ != '"')
+        return 0;
+    while (is_etag_character(*at))
+        at++;
+    return *at == '"' ? (size_t)(at + 1 - text) : 0;
+}
+
+static bool is_weakly_same(const char *tag, size_t length, const char *etag) {
+    const char *opaque = opaque_tag(tag), *wanted = opaque_tag(etag);
+    length -= (size_t)(opaque - tag);
+    return length == strlen(wanted) && memcmp(opaque, wanted, length) == 0;
+}
+
+static void add_tags(struct negotiate_match *match, const char *value, const char *etag) {
+    while (*(value += strspn(value, SPACE ","))) {
+        size_t length = entity_tag_length(value);
+        const char *end = value + length + strspn(value + length, SPACE);
+        if (!length || (*end && *end != ',')) {
+            match->malformed = true;
+            return;
+        }
+        if (is_weakly_same(value, length, etag))
+            match->named = true;
+        value = end;
     }
-    return false;
+}
+
+void negotiate_match_add(struct negotiate_match *match, const char *value, const char *etag) {
+    const char *text = value + strspn(value, SPACE);
+    bool any = *text == '*' && !text[1 + strspn(text + 1, SPACE)];
+    if (match->any || (any && match->lines > 0))
+        match->malformed = true; /* "*" is no element of a list */
+    match->lines++;
+    match->any |= any;
+    if (!any)
+        add_tags(match, text, etag);
+}
+
+bool negotiate_matches(const struct negotiate_match *match) {
+    return !match->malformed && (match->any || match->named);
 }

@@ -28,7 +28,19 @@ void negotiate_codings_add(struct negotiate_codings *codings, const char *value)
  * request does not allow gzip, the plain body is sent, even if that is refused too. */
 bool negotiate_gzip(const struct negotiate_codings *codings, bool large);
 
-/* Whether a value of If-None-Match names the `etag`, by weak comparison (section 8.8.3.2). */
-bool negotiate_matches(const char *value, const char *etag);
+/* What a request's If-None-Match says about an ETag. Zeroed: it has none. */
+struct negotiate_match {
+    unsigned lines;
+    bool any;       /* "*": the client has something */
+    bool named;     /* by weak comparison (section 8.8.3.2) */
+    bool malformed; /* all lines together are not `"*" / #entity-tag` */
+};
+
+/* Adds a value of If-None-Match. */
+void negotiate_match_add(struct negotiate_match *match, const char *value, const char *etag);
+
+/* Whether the client has the answer with this ETag. If-None-Match is ignored if any of it is malformed: a
+ * client that gets the answer again loses time, one that keeps a wrong answer loses more. */
+bool negotiate_matches(const struct negotiate_match *match);
 
 #endif

@@ -17,13 +17,19 @@ enum form {
 };
 _Static_assert(FORM_UNCHANGED < ANSWER_ATTACHED, "each form has its slot");
 
+/* A form, and the body that it has or that a 304 leaves out; the answer's. */
+struct choice {
+    enum form form;
+    struct body *body;
+};
+
 /* A response, and what it is valid for. */
 struct finished {
     atomic_uint references;
+    const struct body *body;
     bool cached;
     enum cache_state state;
     int64_t age_s;
-    size_t bytes; /* of its body */
     struct MHD_Response *response;
 };
 
@@ -55,7 +61,7 @@ static void add_cross_origin(struct MHD_Response *response, const struct answer 
         add(response, "Access-Control-Max-Age", "86400");
     } else {
         add(response, "Access-Control-Expose-Headers",
-            "ETag, View-As-Of, Age, Cache-Status, Retry-After, X-Request-Id");
+            "ETag, View-As-Of, Date, Age, Cache-Status, Retry-After, X-Request-Id");
     }
 }
 
@@ -100,7 +106,10 @@ static void add_headers(struct MHD_Response *response, const struct answer *answ
         add_number(response, "Retry-After", answer->retry_after_s);
     if (answer->policy)
         add_for_browsers(response, answer);
-    add_cross_origin(response, answer);
+}
+
+static bool has_request_id(const struct api_call *call, const struct http_reply_extras *extras) {
+    return extras->request_id && !call->answer->etag[0];
 }
 
 static void add_call_headers(struct MHD_Response *response, const struct api_call *call,
@@ -108,6 +117,8 @@ static void add_call_headers(struct MHD_Response *response, const struct api_cal
     if (extras->close) /* first: libmicrohttpd forgets a Date that it was given before and adds its own */
         add(response, "Connection", "close");
     add_headers(response, call->answer);
+    if (!call->route || !call->route->operations)
+        add_cross_origin(response, call->answer);
     if (call->answer->has_as_of) { /* else libmicrohttpd's, by our wall clock */
         char date[CLOCK_TEXT_SIZE];
         add(response, "Date", clock_format_http(api_now(call->api), date));
@@ -116,7 +127,7 @@ static void add_call_headers(struct MHD_Response *response, const struct api_cal
         add_number(response, "Age", call->age_ms / 1000);
         add(response, "Cache-Status", cache_status(call->state));
     }
-    if (extras->request_id)
+    if (has_request_id(call, extras))
         add(response, "X-Request-Id", extras->request_id);
 }
 
@@ -130,45 +141,29 @@ static void release_body(void *body) {
     body_unref(body);
 }
 
-/* A 304 has no Content-Length. */
-static struct MHD_Response *make_unchanged(void) {
-    struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-#if MHD_VERSION >= 0x00097701 /* before, libmicrohttpd adds "Content-Length: 0", which clients ignore */
-    if (response)
-        MHD_set_response_options(response, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);
-#endif
-    return response;
-}
-
-static struct MHD_Response *make_over_body(struct body *body) {
-    body_ref(body);
-    return MHD_create_response_from_buffer_with_free_callback_cls(body->length, body->data, release_body,
-                                                                  body);
-}
-
-static struct MHD_Response *make_response(const struct api_call *call, enum form form,
-                                          const struct http_reply_extras *extras, size_t *bytes) {
-    struct answer *answer = call->answer;
-    struct body *body = form == FORM_GZIP ? answer_gzip(answer) : answer->body;
-    struct MHD_Response *response = form == FORM_UNCHANGED ? make_unchanged() : make_over_body(body);
+/* libmicrohttpd sends only the length of the body of a 304, as it does after HEAD. */
+static struct MHD_Response *make_response(const struct api_call *call, const struct choice *choice,
+                                          const struct http_reply_extras *extras) {
+    struct body *body = body_ref(choice->body);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer_with_free_callback_cls(body->length, body->data, release_body, body);
     if (!response)
         mem_exhausted();
-    *bytes = form == FORM_UNCHANGED ? 0 : body->length;
-    add_representation(response, answer, form);
+    add_representation(response, call->answer, choice->form);
     add_call_headers(response, call, extras);
     return response;
 }
 
-static bool fits(const struct finished *f, const struct api_call *call) {
-    return f && f->cached == call->cached &&
+static bool fits(const struct finished *f, const struct api_call *call, const struct choice *choice) {
+    return f && f->body == choice->body && f->cached == call->cached &&
            (!call->cached || (f->state == call->state && f->age_s == call->age_ms / 1000));
 }
 
-static struct finished *take_finished(const struct api_call *call, enum form form) {
+static struct finished *take_finished(const struct api_call *call, const struct choice *choice) {
     struct answer *answer = call->answer;
     pthread_mutex_lock(&answer->attached_lock);
-    struct finished *f = answer->attached[form];
-    if (fits(f, call))
+    struct finished *f = answer->attached[choice->form];
+    if (fits(f, call, choice))
         atomic_fetch_add_explicit(&f->references, 1, memory_order_relaxed);
     else
         f = NULL;
@@ -177,18 +172,19 @@ static struct finished *take_finished(const struct api_call *call, enum form for
 }
 
 /* One reference for the answer, one for the caller. */
-static struct finished *finish(const struct api_call *call, enum form form) {
+static struct finished *finish(const struct api_call *call, const struct choice *choice) {
     struct answer *answer = call->answer;
     struct finished *f = mem_zalloc(sizeof *f);
     atomic_init(&f->references, 2);
+    f->body = choice->body;
     f->cached = call->cached;
     f->state = call->state;
     f->age_s = call->age_ms / 1000;
-    f->response = make_response(call, form, &(struct http_reply_extras){0}, &f->bytes);
+    f->response = make_response(call, choice, &(struct http_reply_extras){0});
 
     pthread_mutex_lock(&answer->attached_lock);
-    struct finished *old = answer->attached[form];
-    answer->attached[form] = f;
+    struct finished *old = answer->attached[choice->form];
+    answer->attached[choice->form] = f;
     answer->free_attached = finished_unref;
     pthread_mutex_unlock(&answer->attached_lock);
     finished_unref(old);
@@ -217,16 +213,16 @@ void http_reply_read_wishes(struct MHD_Connection *connection, struct http_reply
 
 struct match {
     const char *etag;
-    bool found;
+    struct negotiate_match lines;
 };
 
 static enum MHD_Result match_line(void *context, enum MHD_ValueKind kind, const char *name,
                                   const char *value) {
     (void)kind;
     struct match *m = context;
-    if (value && strcasecmp(name, "If-None-Match") == 0 && negotiate_matches(value, m->etag))
-        m->found = true;
-    return m->found ? MHD_NO : MHD_YES; /* MHD_NO ends the iteration */
+    if (value && strcasecmp(name, "If-None-Match") == 0)
+        negotiate_match_add(&m->lines, value, m->etag);
+    return MHD_YES;
 }
 
 static bool client_has(struct MHD_Connection *connection, const struct http_reply_wishes *wishes,
@@ -234,17 +230,20 @@ static bool client_has(struct MHD_Connection *connection, const struct http_repl
     struct match m = {.etag = answer->etag};
     if (wishes->is_conditional)
         MHD_get_connection_values(connection, MHD_HEADER_KIND, match_line, &m);
-    return m.found;
+    return negotiate_matches(&m.lines);
 }
 
-static enum form choose_form(struct MHD_Connection *connection, const struct http_reply_wishes *wishes,
-                             const struct answer *answer) {
+static struct choice choose(struct MHD_Connection *connection, const struct http_reply_wishes *wishes,
+                            struct answer *answer) {
     if (!answer->etag[0])
-        return FORM_PLAIN;
-    if (client_has(connection, wishes, answer))
-        return FORM_UNCHANGED;
+        return (struct choice){FORM_PLAIN, answer->body};
     bool is_large = answer->body->length > LIMIT_PLAIN_BYTES;
-    return negotiate_gzip(&wishes->codings, is_large) ? FORM_GZIP : FORM_PLAIN;
+    struct choice choice = {FORM_PLAIN, answer->body};
+    if (negotiate_gzip(&wishes->codings, is_large))
+        choice = (struct choice){FORM_GZIP, answer_gzip(answer)};
+    if (client_has(connection, wishes, answer))
+        choice.form = FORM_UNCHANGED;
+    return choice;
 }
 
 /* The next request for this answer has another cache state, so this response is not shared. Most loaded rows
@@ -256,18 +255,19 @@ static bool is_unshared(const struct api_call *call) {
 enum MHD_Result http_reply_queue(struct MHD_Connection *connection, const struct api_call *call,
                                  const struct http_reply_wishes *wishes,
                                  const struct http_reply_extras *extras, struct http_reply_sent *sent) {
-    enum form form = choose_form(connection, wishes, call->answer);
-    sent->status = form == FORM_UNCHANGED ? MHD_HTTP_NOT_MODIFIED : call->answer->status;
-    if (extras->request_id || extras->close || is_unshared(call)) {
-        struct MHD_Response *response = make_response(call, form, extras, &sent->bytes);
+    struct choice choice = choose(connection, wishes, call->answer);
+    bool unchanged = choice.form == FORM_UNCHANGED;
+    sent->status = unchanged ? MHD_HTTP_NOT_MODIFIED : call->answer->status;
+    sent->bytes = unchanged ? 0 : choice.body->length;
+    if (has_request_id(call, extras) || extras->close || is_unshared(call)) {
+        struct MHD_Response *response = make_response(call, &choice, extras);
         enum MHD_Result result = MHD_queue_response(connection, sent->status, response);
         MHD_destroy_response(response);
         return result;
     }
-    struct finished *f = take_finished(call, form);
+    struct finished *f = take_finished(call, &choice);
     if (!f)
-        f = finish(call, form);
-    sent->bytes = f->bytes;
+        f = finish(call, &choice);
     enum MHD_Result result = MHD_queue_response(connection, sent->status, f->response);
     finished_unref(f);
     return result;

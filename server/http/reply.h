@@ -2,12 +2,16 @@
  * http_reply: answers become microhttpd responses.
  *
  * An answer that is a representation (api/answer.h) is sent in the form that the request asks for: plain,
- * compressed, or as a 304 if the client has it (then without headers of a body; RFC 9110, section 15.4.5).
+ * compressed, or as a 304 if the client has it (then without headers of a body, RFC 9110, section 15.4.5, but
+ * for the Content-Length that a 200 would have: section 8.6 allows no other, and libmicrohttpd 0.9.75 closes
+ * a connection after an answer without one).
  *
  * For each form a response is made once and shared by all requests that get the same bytes and headers. It
  * lives with its answer, and is replaced when its Age or its cache state changes. A request that needs
  * headers of its own gets its own response over the same body; so does the request that an answer was loaded
- * for. Thread-safe; takes only leaf locks.
+ * for. An answer that caches may store has no X-Request-Id: it would be another client's. Answers of probes
+ * and metrics are not for other origins (https://fetch.spec.whatwg.org/#http-cors-protocol). Thread-safe;
+ * takes only leaf locks.
  */
 #ifndef SERVER_HTTP_REPLY_H
 #define SERVER_HTTP_REPLY_H
@@ -29,7 +33,7 @@ struct http_reply_wishes {
 
 /* Headers of this answer alone. */
 struct http_reply_extras {
-    const char *request_id; /* NULL: none */
+    const char *request_id; /* NULL: none; left out if the answer is a representation */
     bool close;             /* "Connection: close" */
 };
 

@@ -97,13 +97,16 @@ static void other_methods_get_405_and_options_204(void **state) {
     close(fd);
 }
 
-static void a_request_id_is_repeated_if_it_is_harmless_and_made_for_problems(void **state) {
+static void a_request_id_is_repeated_on_answers_that_no_cache_stores_and_made_for_problems(void **state) {
     (void)state;
     int fd = dial();
     send_text(fd, "GET /scores/merchant HTTP/1.1\r\nHost: x\r\nX-Request-Id: a-1.B:2\r\n\r\n");
+    struct reply stored = receive(fd, true);
+    assert_null(header(&stored, "X-Request-Id"));
+    send_text(fd, "GET /livez HTTP/1.1\r\nHost: x\r\nX-Request-Id: a-1.B:2\r\n\r\n");
     struct reply echoed = receive(fd, true);
     assert_header(&echoed, "X-Request-Id", "a-1.B:2");
-    send_text(fd, "GET /scores/merchant HTTP/1.1\r\nHost: x\r\nX-Request-Id: <script>\r\n\r\n");
+    send_text(fd, "GET /livez HTTP/1.1\r\nHost: x\r\nX-Request-Id: <script>\r\n\r\n");
     struct reply filtered = receive(fd, true);
     assert_null(header(&filtered, "X-Request-Id"));
     struct reply problem = exchange(fd, "/nothing");
@@ -111,6 +114,7 @@ static void a_request_id_is_repeated_if_it_is_harmless_and_made_for_problems(voi
     send_text(fd, "GET /nothing HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n\r\n");
     struct reply own = receive(fd, true);
     assert_header(&own, "X-Request-Id", "mine");
+    free(stored.body);
     free(echoed.body);
     free(filtered.body);
     free(problem.body);
@@ -343,7 +347,7 @@ int main(void) {
         TEST(a_connection_is_kept_unless_it_is_of_http_1_0),
         TEST(a_path_is_given_to_the_api_as_it_was_sent),
         TEST(other_methods_get_405_and_options_204),
-        TEST(a_request_id_is_repeated_if_it_is_harmless_and_made_for_problems),
+        TEST(a_request_id_is_repeated_on_answers_that_no_cache_stores_and_made_for_problems),
         TEST(a_uri_that_is_too_long_is_answered_414),
         TEST(headers_that_are_too_large_are_answered_431),
         TEST(a_body_is_ignored_and_its_request_is_the_last),

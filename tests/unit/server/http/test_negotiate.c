@@ -104,45 +104,90 @@ static void a_malformed_element_of_accept_encoding_is_ignored_and_the_rest_is_re
     CHECK_CODINGS(cases);
 }
 
+/* Two lines at most; NULL: it is not there. */
+static bool matches(const char *first, const char *second, const char *etag) {
+    struct negotiate_match match = {0};
+    if (first)
+        negotiate_match_add(&match, first, etag);
+    if (second)
+        negotiate_match_add(&match, second, etag);
+    return negotiate_matches(&match);
+}
+
 static void an_etag_is_found_in_the_list_that_names_it(void **state) {
     (void)state;
-    static const char *const values[] = {
-        "\"a-1\"",
-        "W/\"a-1\"",
-        "  W/\"a-1\"\t",
-        "\"x\", \"a-1\"",
-        "\"x\",W/\"a-1\"",
-        ", ,\"x\" , \"a-1\"",
-        "*",
-        " *",
-        "W/\"b, c\",\"a-1\"" /* a comma is allowed in one */,
+    static const char *const values[][2] = {
+        {"\"a-1\""},
+        {"W/\"a-1\""},
+        {"  W/\"a-1\"\t"},
+        {"\"x\", \"a-1\""},
+        {"\"x\",W/\"a-1\""},
+        {", ,\"x\" , \"a-1\",,"},
+        {"*"},
+        {" *\t"},
+        {"W/\"b,c\",\"a-1\""},         /* a comma is allowed in one */
+        {"\"\xc3\xa9\xff\", \"a-1\""}, /* so are these (obs-text) */
+        {"\"\", \"a-1\""},
+        {"\"!#$%&'()*+-./:;<=>?@[\\]^_`{|}~\",\"a-1\""},
+        {"\"x\"", "\"a-1\""},
+        {"\"a-1\"", "\"x\""},
+        {"", "\"a-1\""},
     };
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        if (!negotiate_matches(values[i], "W/\"a-1\"") || !negotiate_matches(values[i], "\"a-1\""))
-            fail_msg("'%s' does not match", values[i]);
-    }
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (!matches(values[i][0], values[i][1], "W/\"a-1\"") ||
+            !matches(values[i][0], values[i][1], "\"a-1\""))
+            fail_msg("'%s' does not match", values[i][0]);
 }
 
 static void an_etag_is_not_found_where_it_is_not_named(void **state) {
     (void)state;
     static const char *const values[] = {
-        "",
-        "\"\"",
-        "\"a-2\"",
-        "\"a-1",
-        "a-1",
-        "W/a-1",
-        "\"a-11\"",
-        "\"a-\"",
-        "w/\"a-1\"",
-        "\"A-1\"",
-        "\"x\" y \"a-1\"",
-        "x, \"a-1\"",
-        "\"x, \\\"a-1\\\"\"",
+        "", ",", "\"\"", "\"a-2\"", "\"a-11\"", "\"a-\"", "\"A-1\"", "W/\"a-2\", \"b\"", "\"W/a-1\"", "\"*\"",
     };
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-        if (negotiate_matches(values[i], "W/\"a-1\""))
+        if (matches(values[i], NULL, "W/\"a-1\""))
             fail_msg("'%s' matches", values[i]);
+    assert_false(matches(NULL, NULL, "W/\"a-1\""));
+}
+
+static void a_malformed_if_none_match_is_ignored_whole(void **state) {
+    (void)state;
+    static const char *const values[][2] = {
+        {"\"a-1"},
+        {"a-1"},
+        {"W/a-1"},
+        {"W/ \"a-1\""},
+        {"w/\"a-1\""},
+        {"W\"a-1\""},
+        {"\"a-1\" \"x\""},
+        {"\"a-1\"\"x\""},
+        {"\"a-1\"; \"x\""},
+        {"\"a-1\", x"},
+        {"\"a-1\", \"x"},
+        {"\"a-1\", \"b c\""},
+        {"\"a-1\", \"b\tc\""},
+        {"\"a-1\", \"b\x7f\""},
+        {"x, \"a-1\""},
+        {"\"x\" y \"a-1\""},
+        {"\"x, \\\"a-1\\\"\""},
+        {"**"},
+        {"*a"},
+        {"*, *"},
+        {"*,"},
+        {"*, \"a-1\""},
+        {"\"a-1\", *"},
+        {"W/*"},
+        {"*", "*"},
+        {"*", "\"a-1\""},
+        {"\"a-1\"", "*"},
+        {"\"a-1\"", "x"},
+        {"x", "\"a-1\""},
+        {"", "*"},
+        {"*", ""},
+    };
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (matches(values[i][0], values[i][1], "W/\"a-1\""))
+            fail_msg("'%s', '%s' matches", values[i][0], values[i][1] ? values[i][1] : "");
 }
 
 int main(void) {
@@ -153,6 +198,7 @@ int main(void) {
         cmocka_unit_test(a_malformed_element_of_accept_encoding_is_ignored_and_the_rest_is_read),
         cmocka_unit_test(an_etag_is_found_in_the_list_that_names_it),
         cmocka_unit_test(an_etag_is_not_found_where_it_is_not_named),
+        cmocka_unit_test(a_malformed_if_none_match_is_ignored_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
