@@ -60,6 +60,8 @@
 
 /* DynamoDB's own: keys in one BatchGetItem; bytes of a hash key. */
 #define LIMIT_DYNAMODB_BATCH_GET 100
+#define LIMIT_DYNAMODB_UNITS                                                                                 \
+    10000 /* that one call is believed to consume: 16 MB read, or 400 KB in 20 indexes */
 #define LIMIT_KEY_BYTES 2048
 #define LIMIT_CREATE_TABLE_MS 600000
 #define LIMIT_CREATE_TABLE_POLL_MS 500

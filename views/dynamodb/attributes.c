@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 
@@ -36,29 +37,36 @@ json_t *dynamodb_b(const void *data, size_t length) {
 }
 
 const char *dynamodb_get_s(const json_t *item, const char *name) {
-    return json_string_value(json_object_get(json_object_get(item, name), "S"));
+    const json_t *value = json_object_get(json_object_get(item, name), "S");
+    const char *text = json_string_value(value);
+    return text && strlen(text) == json_string_length(value) ? text : NULL;
 }
 
 bool dynamodb_get_n(const json_t *item, const char *name, int64_t *value) {
-    const char *text = json_string_value(json_object_get(json_object_get(item, name), "N"));
-    if (!text || !*text)
+    const json_t *number = json_object_get(json_object_get(item, name), "N");
+    const char *text = json_string_value(number), *digits = text && *text == '-' ? text + 1 : text;
+    if (!text || !*digits ||
+        strspn(digits, "0123456789") != json_string_length(number) - (size_t)(digits - text))
         return false;
-    char *end;
     errno = 0;
-    long long number = strtoll(text, &end, 10);
-    *value = number;
-    return !errno && !*end;
+    long long parsed = strtoll(text, NULL, 10);
+    if (errno)
+        return false;
+    *value = parsed;
+    return true;
 }
 
 bool dynamodb_get_b(const json_t *item, const char *name, uint8_t *bytes, size_t max, size_t *length) {
     const json_t *text = json_object_get(json_object_get(item, name), "B");
+    size_t n = 0;
     if (!json_is_string(text))
         return false;
     _cleanup_(mem_freep) uint8_t *decoded =
-        base64_decode(json_string_value(text), json_string_length(text), length);
-    if (!decoded || *length > max)
+        base64_decode(json_string_value(text), json_string_length(text), &n);
+    if (!decoded || n > max)
         return false;
-    memcpy(bytes, decoded, *length);
+    memcpy(bytes, decoded, n);
+    *length = n;
     return true;
 }
 
@@ -104,13 +112,19 @@ static bool is_write(const char *operation) {
            strcmp(operation, "DeleteItem") == 0;
 }
 
+double dynamodb_units(const json_t *consumed) {
+    double units = json_number_value(json_object_get(consumed, "CapacityUnits"));
+    if (units < 0)
+        return 0;
+    return units < LIMIT_DYNAMODB_UNITS ? units : LIMIT_DYNAMODB_UNITS;
+}
+
 static void count_units(const char *operation, const json_t *consumed) {
     const char *table = json_string_value(json_object_get(consumed, "TableName"));
-    double units = json_number_value(json_object_get(consumed, "CapacityUnits"));
     if (table)
         metrics_count(&units_family,
                       (const char *const[]){table, is_write(operation) ? "write" : "read", NULL},
-                      (int64_t)(units * 2 + 0.5));
+                      (int64_t)(dynamodb_units(consumed) * 2 + 0.5));
 }
 
 static void count_failed_condition(const struct aws_call *call) {

@@ -18,7 +18,8 @@ json_t *dynamodb_s(const char *value);
 json_t *dynamodb_n(int64_t value);
 json_t *dynamodb_b(const void *data, size_t length);
 
-/* Attributes of an item (which may be NULL): false or NULL if it is missing or of another type. */
+/* Attributes of an item (which may be NULL): false or NULL, and nothing is set, if it is missing or not such
+ * a value: a text without NULs; a whole number that fits; at most `max` bytes. */
 const char *dynamodb_get_s(const json_t *item, const char *name);
 bool dynamodb_get_n(const json_t *item, const char *name, int64_t *value);
 bool dynamodb_get_b(const json_t *item, const char *name, uint8_t *bytes, size_t max, size_t *length);
@@ -45,6 +46,9 @@ json_t *dynamodb_get_body(const char *table, json_t *key);
 /* The item under `key` (stolen): a new reference, NULL if there is none. */
 enum status dynamodb_get_item(struct aws_client *client, const char *table, json_t *key,
                               const struct aws_run *run, json_t **item, struct error *e);
+
+/* The units of a ConsumedCapacity (may be NULL); at most LIMIT_DYNAMODB_UNITS. */
+double dynamodb_units(const json_t *consumed);
 
 /* Makes `body` ask for the page after `reply`. False at the end, which only a missing LastEvaluatedKey marks:
  * a page may be empty. */

@@ -7,20 +7,27 @@
 #include "views/dynamodb/rows.h"
 #include "views/fold.h"
 
+static bool is_number_or_absent(const json_t *item, const char *name, int64_t *value) {
+    return dynamodb_get_n(item, name, value) || !json_object_get(item, name);
+}
+
 /* `*stale`: the record has the source's name of an older program. */
 static enum status compare_record(const struct store_dynamodb *d, const json_t *item,
                                   const struct store_source *source, bool *stale, struct error *e) {
     const char *name = dynamodb_get_s(item, "sourceArn");
-    int64_t created = 0, version = 0;
+    int64_t created = 0, version = FOLD_VIEW_VERSION;
     char theirs[CLOCK_TEXT_SIZE], ours[CLOCK_TEXT_SIZE];
 
-    if (dynamodb_get_n(item, "viewVersion", &version) && version != FOLD_VIEW_VERSION)
+    if (!name || !is_number_or_absent(item, "viewVersion", &version) ||
+        !is_number_or_absent(item, "sourceCreated", &created))
+        return error_set(e, STATUS_FAILED, "the record '" ROWS_SOURCE_KEY "' in table '%s' is malformed",
+                         d->leases_table);
+    if (version != FOLD_VIEW_VERSION)
         return error_set(
             e, STATUS_INVALID,
             "table '%s' belongs to view version %lld, this program makes version %d: use another stage "
             "(--store dynamodb:OTHER) and let it replay",
             d->leases_table, (long long)version, FOLD_VIEW_VERSION);
-    dynamodb_get_n(item, "sourceCreated", &created);
     enum store_record record = source ? store_compare_source(source, name, created) : STORE_RECORD_SAME;
     *stale = record == STORE_RECORD_STALE;
     if (record != STORE_RECORD_OTHER)

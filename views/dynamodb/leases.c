@@ -56,35 +56,80 @@ static json_t *lease_item(const struct store_lease *lease) {
     return item;
 }
 
-static void get_string(const json_t *item, const char *name, char *out, size_t size) {
-    const char *value = dynamodb_get_s(item, name);
-    strncpy(out, value ? value : "", size - 1);
-    out[size - 1] = '\0';
+/* The attributes of a lease that are texts and numbers. One that is not there stays "" or what it is; one of
+ * another form makes the lease unreadable: what would be read of it would be written back, or decide what is
+ * read next. */
+static const struct {
+    const char *name;
+    size_t offset, size;
+} texts[] = {
+#define TEXT(name, member)                                                                                   \
+    { name, offsetof(struct store_lease, member), sizeof((struct store_lease *)0)->member }
+    TEXT("leaseKey", shard_id),
+    TEXT("leaseOwner", owner),
+    TEXT("tenure", tenure),
+    TEXT("startingHashKey", starting_hash_key),
+    TEXT("endingHashKey", ending_hash_key),
+#undef TEXT
+};
+
+static const struct {
+    const char *name;
+    size_t offset;
+} numbers[] = {
+    {"leaseCounter", offsetof(struct store_lease, counter)},
+    {"ownerSwitchesSinceCheckpoint", offsetof(struct store_lease, owner_switches)},
+    {"asOf", offsetof(struct store_lease, as_of_ms)},
+    {"endedAt", offsetof(struct store_lease, ended_at_ms)},
+    {"startAt", offsetof(struct store_lease, start_at_ms)},
+};
+
+/* NULL; or the name of the first that is malformed. */
+static const char *get_texts(const json_t *item, struct store_lease *lease) {
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const char *value = dynamodb_get_s(item, texts[i].name);
+        if (value ? strlen(value) >= texts[i].size : json_object_get(item, texts[i].name) != NULL)
+            return texts[i].name;
+        if (value)
+            strcpy((char *)lease + texts[i].offset, value);
+    }
+    return *lease->shard_id ? NULL : "leaseKey";
+}
+
+static const char *get_numbers(const json_t *item, struct store_lease *lease) {
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!dynamodb_get_n(item, numbers[i].name, (int64_t *)((char *)lease + numbers[i].offset)) &&
+            json_object_get(item, numbers[i].name))
+            return numbers[i].name;
+    return json_object_get(item, "leaseCounter") ? NULL : "leaseCounter";
 }
 
 /* False if there are such shards, in another form: without its parents a shard would be read too early. */
 static bool get_shards(const json_t *item, const char *name, char shards[][LIMIT_SHARD_ID_BYTES + 1]) {
     const json_t *value = json_object_get(item, name), *list = json_object_get(value, "SS");
-    if (value && !json_is_array(list))
+    if ((value && !json_is_array(list)) || json_array_size(list) > STORE_LEASE_PARENTS)
         return false;
-    for (size_t i = 0; i < STORE_LEASE_PARENTS && i < json_array_size(list); i++) {
-        const char *id = json_string_value(json_array_get(list, i));
-        if (!id || strlen(id) > LIMIT_SHARD_ID_BYTES)
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *id = json_array_get(list, i);
+        const char *text = json_string_value(id);
+        if (!text || strlen(text) != json_string_length(id) || strlen(text) > LIMIT_SHARD_ID_BYTES)
             return false;
-        strcpy(shards[i], id);
+        strcpy(shards[i], text);
     }
     return true;
 }
 
 static bool get_checkpoint(const json_t *item, struct store_lease *lease) {
     int64_t sub = 0;
-    size_t length;
-    if (!dynamodb_get_b(item, "checkpointHash", lease->hash.bytes, DIGEST_BYTES, &length) ||
-        length != DIGEST_BYTES)
-        lease->hash = (struct digest){0};
-    dynamodb_get_n(item, "startAt", &lease->start_at_ms);
-    dynamodb_get_n(item, "checkpointSubSequenceNumber", &sub);
-    return store_lease_set_checkpoint(lease, dynamodb_get_s(item, "checkpoint"), (uint32_t)sub);
+    size_t length = DIGEST_BYTES;
+    if (!dynamodb_get_b(item, "checkpointHash", lease->hash.bytes, DIGEST_BYTES, &length) &&
+        json_object_get(item, "checkpointHash"))
+        return false;
+    if (!dynamodb_get_n(item, "checkpointSubSequenceNumber", &sub) &&
+        json_object_get(item, "checkpointSubSequenceNumber"))
+        return false;
+    return length == DIGEST_BYTES && sub >= 0 && sub <= UINT32_MAX &&
+           store_lease_set_checkpoint(lease, dynamodb_get_s(item, "checkpoint"), (uint32_t)sub);
 }
 
 /* No item makes a lease without a shard id. */
@@ -94,22 +139,18 @@ static enum status parse_lease(const struct store_dynamodb *d, const json_t *ite
     lease->as_of_ms = -1;
     if (!item)
         return STATUS_OK;
-    get_string(item, "leaseKey", lease->shard_id, sizeof lease->shard_id);
-    get_string(item, "leaseOwner", lease->owner, sizeof lease->owner);
-    get_string(item, "tenure", lease->tenure, sizeof lease->tenure);
-    get_string(item, "startingHashKey", lease->starting_hash_key, sizeof lease->starting_hash_key);
-    get_string(item, "endingHashKey", lease->ending_hash_key, sizeof lease->ending_hash_key);
-    dynamodb_get_n(item, "ownerSwitchesSinceCheckpoint", &lease->owner_switches);
-    dynamodb_get_n(item, "asOf", &lease->as_of_ms);
-    dynamodb_get_n(item, "endedAt", &lease->ended_at_ms);
-    if (!dynamodb_get_n(item, "leaseCounter", &lease->counter) || !get_checkpoint(item, lease))
-        return error_set(e, STATUS_FAILED, "lease '%s' in table '%s' has no counter or no valid checkpoint",
-                         lease->shard_id, d->leases_table);
-    if (!get_shards(item, "parentShardId", lease->parents) ||
-        !get_shards(item, "childShardIds", lease->children))
-        return error_set(e, STATUS_FAILED, "lease '%s' in table '%s' has malformed parents or children",
-                         lease->shard_id, d->leases_table);
-    return STATUS_OK;
+    const char *malformed = get_texts(item, lease);
+    if (!malformed)
+        malformed = get_numbers(item, lease);
+    if (!malformed && !get_checkpoint(item, lease))
+        malformed = "checkpoint";
+    if (!malformed && !get_shards(item, "parentShardId", lease->parents))
+        malformed = "parentShardId";
+    if (!malformed && !get_shards(item, "childShardIds", lease->children))
+        malformed = "childShardIds";
+    return malformed ? error_set(e, STATUS_FAILED, "lease '%s' in table '%s' has no valid %s",
+                                 lease->shard_id, d->leases_table, malformed)
+                     : STATUS_OK;
 }
 
 static bool is_lease(const json_t *item) {

@@ -52,10 +52,10 @@ static enum status parse_score(const struct store_dynamodb *d, const json_t *ite
     *score = (struct store_score){0};
     if (!json_object_size(item))
         return STATUS_OK;
-    if (!user_id || !dynamodb_get_n(item, "score", &score->score))
-        return error_set(e, STATUS_FAILED, "row '%s' in table '%s' has no score", user_id ? user_id : "?",
-                         d->scores_table);
-    dynamodb_get_n(item, "updated", &score->updated_ms);
+    if (!user_id || !dynamodb_get_n(item, "score", &score->score) ||
+        (!dynamodb_get_n(item, "updated", &score->updated_ms) && json_object_get(item, "updated")))
+        return error_set(e, STATUS_FAILED, "row '%s' in table '%s' has no valid score or updated",
+                         user_id ? user_id : "?", d->scores_table);
     score->user_id = mem_strdup(user_id);
     return STATUS_OK;
 }

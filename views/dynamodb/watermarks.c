@@ -88,8 +88,7 @@ static enum status send_open(const struct removal *r, struct request *requests, 
 static double units(const struct request *requests, size_t n) {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
-        sum += json_number_value(
-            json_object_get(json_object_get(requests[i].reply, "ConsumedCapacity"), "CapacityUnits"));
+        sum += dynamodb_units(json_object_get(requests[i].reply, "ConsumedCapacity"));
     return sum;
 }
 
@@ -113,15 +112,19 @@ struct slice {
     size_t n;
 };
 
-/* Empties the slice, whatever the result. */
-static enum status send_slice(const struct removal *r, struct slice *slice, struct error *e) {
-    enum status status =
-        slice->n ? send_all(r, slice->requests, slice->n, LIMIT_CLEANUP_WRITE_UNITS, e) : STATUS_OK;
+static void empty_slice(struct slice *slice) {
     for (size_t i = 0; i < slice->n; i++) {
         json_decref(slice->requests[i].body);
         json_decref(slice->requests[i].reply);
     }
     slice->n = 0;
+}
+
+/* Empties the slice, whatever the result. */
+static enum status send_slice(const struct removal *r, struct slice *slice, struct error *e) {
+    enum status status =
+        slice->n ? send_all(r, slice->requests, slice->n, LIMIT_CLEANUP_WRITE_UNITS, e) : STATUS_OK;
+    empty_slice(slice);
     return status;
 }
 
@@ -157,6 +160,8 @@ static enum status clean_row(const struct removal *r, struct slice *slice, json_
     enum status status = STATUS_OK;
     size_t n = 0;
     json_t *value;
+    if (!dynamodb_get_s(item, "userId") || !dynamodb_get_s(item, "role"))
+        return error_set(e, STATUS_FAILED, "a row has no userId or no role");
     if (json_object_get(item, "expires"))
         return STATUS_OK;
     json_object_foreach(item, name, value) {
@@ -174,7 +179,7 @@ static enum status clean_row(const struct removal *r, struct slice *slice, json_
 }
 
 static enum status clean_page(const struct removal *r, const json_t *page, struct error *e) {
-    struct slice slice = {.n = 0};
+    _cleanup_(empty_slice) struct slice slice = {.n = 0};
     enum status status = STATUS_OK;
     size_t i;
     json_t *item;
@@ -182,7 +187,7 @@ static enum status clean_page(const struct removal *r, const json_t *page, struc
         if (!status)
             status = clean_row(r, &slice, item, e);
     }
-    return status ? status : send_slice(r, &slice, e); /* after a failure it is empty */
+    return status ? status : send_slice(r, &slice, e);
 }
 
 static enum status clean_table(const struct removal *r, struct error *e) {
