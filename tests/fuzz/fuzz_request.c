@@ -77,7 +77,7 @@ static bool accepts_path(struct piece path, const struct request *r) {
 }
 
 static bool accepts_query(struct piece query, const struct request *r) {
-    char *names[REQUEST_PARAMETERS + 1] = {NULL};
+    char *names[LIMIT_PARAMETERS + 1] = {NULL};
     size_t n = 0;
     bool all = true;
     while (all && query.length) {
@@ -86,7 +86,7 @@ static bool accepts_query(struct piece query, const struct request *r) {
             continue;
         struct piece name = cut(&value, '=');
         const struct request_parameter *read = r && n < r->n_parameters ? &r->parameters[n] : NULL;
-        all = n < REQUEST_PARAMETERS && accepts(name, read ? read->name : NULL, "name") &&
+        all = n < LIMIT_PARAMETERS && accepts(name, read ? read->name : NULL, "name") &&
               accepts(value, read ? read->value : NULL, "value");
         names[n] = all ? decode(name) : NULL;
         for (size_t i = 0; all && i < n; i++)
@@ -94,7 +94,7 @@ static bool accepts_query(struct piece query, const struct request *r) {
         n += all;
     }
     FUZZ_CHECK(!r || !all || r->n_parameters == n, "%zu parameters", n);
-    for (size_t i = 0; i <= REQUEST_PARAMETERS; i++)
+    for (size_t i = 0; i <= LIMIT_PARAMETERS; i++)
         free(names[i]);
     return all;
 }
