@@ -1,6 +1,5 @@
 #include "base/utf8.h"
 
-#include <stdint.h>
 #include <string.h>
 
 /* The length of the well-formed sequence at `s` (RFC 3629, section 4), 0 if there is none. */
@@ -44,6 +43,20 @@ bool utf8_is_valid(const char *data, size_t length) {
         i += n;
     }
     return true;
+}
+
+size_t utf8_decode(const char *data, size_t left, uint32_t *c) {
+    static const uint8_t lead_bits[] = {0, 0x7F, 0x1F, 0x0F, 0x07}; /* by length */
+    const uint8_t *s = (const uint8_t *)data;
+    size_t length = sequence_length(s, left);
+    if (!length) {
+        *c = 0xFFFD;
+        return 1;
+    }
+    *c = s[0] & lead_bits[length];
+    for (size_t i = 1; i < length; i++)
+        *c = *c << 6 | (s[i] & 0x3F);
+    return length;
 }
 
 static bool starts_code_point(char c) {

@@ -4,8 +4,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 bool utf8_is_valid(const char *data, size_t length);
+
+/* How many of the `left` bytes (at least one) at `data` are its first code point, `*c`. A byte that begins
+ * none is U+FFFD. */
+size_t utf8_decode(const char *data, size_t left, uint32_t *c);
 
 /* How many code points; `data` must be valid. */
 size_t utf8_count(const char *data, size_t length);
