@@ -99,6 +99,22 @@ static bool refuse(struct api_call *call, const struct problem *p) {
     return true;
 }
 
+/* Takes over the reference; false if it is replaced, because the client wants nothing that old. */
+static bool set_answer(struct api_call *call, struct answer *answer) {
+    bool fresh = !is_too_stale(call, answer);
+    call->answer = fresh ? answer : too_stale(call, answer);
+    if (!fresh)
+        answer_unref(answer);
+    return fresh;
+}
+
+/* Neither the store nor a loader is asked: guesses cost nothing, and all get the same answer. */
+static bool answer_missing(struct api_call *call) {
+    const struct view *view = &call->api->view;
+    set_answer(call, view_missing(view, call->route->missing, view_as_of(view, false)));
+    return true;
+}
+
 static void answer_from_cache(struct api_call *call, const struct cache_result *result) {
     struct problem p;
     call->state = result->state;
@@ -108,11 +124,7 @@ static void answer_from_cache(struct api_call *call, const struct cache_result *
         refuse(call, &p);
         return;
     }
-    struct answer *answer = answer_of(result->value);
-    call->cached = !is_too_stale(call, answer);
-    call->answer = call->cached ? answer : too_stale(call, answer);
-    if (!call->cached)
-        answer_unref(answer);
+    call->cached = set_answer(call, answer_of(result->value));
 }
 
 static void on_loaded(struct cache_waiter *waiter, const struct cache_result *result) {
@@ -139,6 +151,8 @@ static bool handle_loaded(struct api_call *call, const struct request *request, 
     if (!request_count(request, ROUTE_MAX_LAG, 0, LIMIT_MAX_LAG_MS, &call->max_lag_ms, &p) ||
         !call->route->prepare(&call->api->view, request, &key, &p))
         return refuse(call, &p);
+    if (cache_key_is_clear(&key))
+        return answer_missing(call);
     call->waiter.ready = on_loaded;
     switch (look_up(call, &key, now_ms, &result)) {
     case CACHE_HIT:

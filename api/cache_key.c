@@ -3,8 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-void cache_key_begin(struct cache_key *key, const char *template) {
+void cache_key_clear(struct cache_key *key) {
     key->length = 0;
+}
+
+bool cache_key_is_clear(const struct cache_key *key) {
+    return !key->length;
+}
+
+void cache_key_begin(struct cache_key *key, const char *template) {
+    cache_key_clear(key);
     cache_key_add(key, template);
 }
 

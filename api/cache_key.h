@@ -6,6 +6,7 @@
 #ifndef API_CACHE_KEY_H
 #define API_CACHE_KEY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/limits.h"
@@ -17,6 +18,10 @@ struct cache_key {
     size_t length;
     char bytes[CACHE_KEY_BYTES];
 };
+
+/* Of a request for what cannot exist, whatever is in the store. No load has it. */
+void cache_key_clear(struct cache_key *key);
+bool cache_key_is_clear(const struct cache_key *key);
 
 /* `part` is at most LIMIT_KEY_BYTES long; all other parts together at most 200. */
 void cache_key_begin(struct cache_key *key, const char *template);

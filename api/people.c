@@ -6,6 +6,7 @@
 #include "api/seal.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "views/contribution.h"
 
@@ -27,32 +28,45 @@ static size_t split(const char *user_id, struct part parts[PARTS]) {
     }
 }
 
-static void find_parts(const char *user_id, struct part *unique_id, struct part *name) {
+struct origin {
+    struct part unique_id, name;
+    bool is_named; /* the name may be seen while people are masked */
+};
+
+static struct origin parse(const char *user_id) {
     struct part parts[PARTS];
     size_t n = split(user_id, parts);
     if (n == 1)
         parts[0] = (struct part){CONTRIBUTION_UNKNOWN, strlen(CONTRIBUTION_UNKNOWN)};
-    *name = parts[n - 1];
-    *unique_id = parts[n == PARTS ? 2 : n - 1];
+    return (struct origin){.unique_id = parts[n == PARTS ? 2 : n - 1],
+                           .name = parts[n - 1],
+                           .is_named = n == PARTS || contribution_is_unknown(user_id)};
 }
 
-char *people_name(const char *user_id) {
-    struct part unique_id, name;
-    find_parts(user_id, &unique_id, &name);
-    return mem_strndup(name.text, name.length);
+char *people_name(const char *user_id, bool full_identities) {
+    struct origin origin = parse(user_id);
+    if (!(origin.is_named || full_identities) || text_is_blank(origin.name.text, origin.name.length))
+        return NULL;
+    return text_cleaned(origin.name.text, origin.name.length);
+}
+
+/* Up to three code points. */
+static char *seen_of(const char *user_id) {
+    const struct origin origin = parse(user_id);
+    const struct part *unique_id = &origin.unique_id;
+    size_t count = utf8_count(unique_id->text, unique_id->length);
+    size_t end = count > HIDDEN_TAIL ? count - HIDDEN_TAIL : 0, start = end > SHOWN ? end - SHOWN : 0;
+    size_t from = utf8_offset(unique_id->text, unique_id->length, start);
+    size_t to = utf8_offset(unique_id->text, unique_id->length, end);
+    return text_cleaned(unique_id->text + from, to - from);
 }
 
 char *people_masked(const char *user_id) {
-    struct part unique_id, name;
-    find_parts(user_id, &unique_id, &name);
-    size_t count = utf8_count(unique_id.text, unique_id.length);
-    if (count <= HIDDEN_TAIL)
-        return mem_strndup(name.text, name.length);
-    size_t end = count - HIDDEN_TAIL, start = end > SHOWN ? end - SHOWN : 0;
-    size_t from = utf8_offset(unique_id.text, unique_id.length, start);
-    size_t to = utf8_offset(unique_id.text, unique_id.length, end);
-    return mem_printf("%.*s (**...**%.*s****)", (int)name.length, name.text, (int)(to - from),
-                      unique_id.text + from);
+    _cleanup_(mem_freep) char *name = people_name(user_id, false);
+    _cleanup_(mem_freep) char *seen = seen_of(user_id);
+    if (name && !*seen)
+        return mem_strdup(name);
+    return mem_printf("%s%s(**...**%s****)", name ? name : "", name ? " " : "", seen);
 }
 
 char *people_shown_user_id(const struct view *view, const char *user_id) {
@@ -62,17 +76,17 @@ char *people_shown_user_id(const struct view *view, const char *user_id) {
 void people_set(const struct view *view, json_t *object, const char *user_id) {
     _cleanup_(mem_freep) char *id = seal_make(view->sealer, SEAL_ID, user_id, strlen(user_id));
     _cleanup_(mem_freep) char *shown = people_shown_user_id(view, user_id);
-    _cleanup_(mem_freep) char *name = people_name(user_id);
+    _cleanup_(mem_freep) char *name = people_name(user_id, view->options.full_identities);
     json_object_set_new(object, "id", json_string(id));
     json_object_set_new(object, "userId", answer_text(shown));
-    json_object_set_new(object, "name", answer_text(name));
+    json_object_set_new(object, "name", name ? json_string(name) : json_null());
 }
 
 /* A userId may be any text, also one that looks like a sealed id: what opens is an id. */
-char *people_user_id(const struct view *view, const char *id, struct problem *p) {
+char *people_user_id(const struct view *view, const char *id) {
     char *user_id = seal_open(view->sealer, SEAL_ID, id, NULL);
-    if (user_id || strlen(id) <= LIMIT_KEY_BYTES)
-        return user_id ? user_id : mem_strdup(id);
-    problem_set_parameter(p, "id", id, "an id, or a userId of at most 2048 bytes");
-    return NULL;
+    if (user_id || !view->options.full_identities)
+        return user_id;
+    bool possible = strlen(id) <= LIMIT_KEY_BYTES && !contribution_is_unknown(id);
+    return possible ? mem_strdup(id) : NULL;
 }

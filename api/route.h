@@ -40,7 +40,7 @@ struct route_load {
 /* A new answer, never NULL. */
 typedef struct answer *route_answer_function(const struct view *view);
 
-/* Checks the request and makes its key; false with a problem. */
+/* Checks the request and makes its key, clear if what it names cannot exist; false with a problem. */
 typedef bool route_prepare_function(const struct view *view, const struct request *request,
                                     struct cache_key *key, struct problem *p);
 

@@ -162,10 +162,13 @@ enum status scores_load_all(const struct route_load *load, json_t **json, struct
 
 bool scores_prepare_contributor(const struct view *view, const struct request *request, struct cache_key *key,
                                 struct problem *p) {
-    _cleanup_(mem_freep) char *user_id = people_user_id(view, request->segments[1], p);
+    (void)p;
+    _cleanup_(mem_freep) char *user_id = people_user_id(view, request->segments[1]);
     if (user_id)
         cache_key_make(key, SCORES_CONTRIBUTOR, user_id, NULL);
-    return user_id;
+    else
+        cache_key_clear(key);
+    return true;
 }
 
 bool scores_prepare_rank(const struct view *view, const struct request *request, struct cache_key *key,
@@ -173,10 +176,12 @@ bool scores_prepare_rank(const struct view *view, const struct request *request,
     enum role role;
     if (!parse_role(request->segments[1], &role, p))
         return false;
-    _cleanup_(mem_freep) char *user_id = people_user_id(view, request->segments[2], p);
+    _cleanup_(mem_freep) char *user_id = people_user_id(view, request->segments[2]);
     if (user_id)
         cache_key_make(key, SCORES_RANK, role_name(role), user_id);
-    return user_id;
+    else
+        cache_key_clear(key);
+    return true;
 }
 
 static void deinit_scores(struct store_score (*scores)[ROLES]) {
@@ -184,18 +189,10 @@ static void deinit_scores(struct store_score (*scores)[ROLES]) {
         store_score_deinit(&(*scores)[role]);
 }
 
-/* UNKNOWN has rows, but is not a contributor. */
-static enum status read_scores(const struct route_load *load, const char *user_id,
-                               struct store_score scores[ROLES], struct error *e) {
-    if (contribution_is_unknown(user_id))
-        return STATUS_NOT_FOUND;
-    return store_read_scores(load->view->store, user_id, load->deadline_ms, scores, e);
-}
-
 enum status scores_load_contributor(const struct route_load *load, json_t **json, struct error *e) {
     const char *user_id = load->parts[1];
     _cleanup_(deinit_scores) struct store_score scores[ROLES] = {0};
-    enum status status = read_scores(load, user_id, scores, e);
+    enum status status = store_read_scores(load->view->store, user_id, load->deadline_ms, scores, e);
     if (status != STATUS_OK)
         return status;
     *json = json_object();
@@ -214,7 +211,7 @@ enum status scores_load_rank(const struct route_load *load, json_t **json, struc
     const struct store_score *score = &scores[role];
     size_t above = 0;
     bool tied = false;
-    enum status status = read_scores(load, user_id, scores, e);
+    enum status status = store_read_scores(load->view->store, user_id, load->deadline_ms, scores, e);
     if (status == STATUS_OK && !score->user_id)
         return STATUS_NOT_FOUND;
     if (status == STATUS_OK)

@@ -1,5 +1,6 @@
 #include "api/seal.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
@@ -9,7 +10,7 @@
 #include "base/base64.h"
 #include "base/mem.h"
 
-enum { TAG_BYTES = 16 };
+enum { TAG_BYTES = 16, LEAST_BYTES = 64, DOUBLED_BYTES = 1024 };
 
 /* Clients keep ids, so these texts must never change. */
 static const char *const purposes[SEAL_PURPOSES] = {
@@ -58,11 +59,24 @@ static EVP_CIPHER_CTX *start(const struct sealer *sealer, enum seal_purpose purp
     return context;
 }
 
-char *seal_make(const struct sealer *sealer, enum seal_purpose purpose, const void *data, size_t length) {
+static size_t padded_length(size_t length) {
+    for (size_t padded = LEAST_BYTES; padded <= DOUBLED_BYTES; padded *= 2)
+        if (length <= padded)
+            return padded;
+    return SEAL_LONGEST_BYTES;
+}
+
+/* Padded with NULs: the data does not end in one. */
+char *seal_make(const struct sealer *sealer, enum seal_purpose purpose, const void *data,
+                size_t data_length) {
+    size_t length = padded_length(data_length);
+    assert(data_length <= length);
     _cleanup_(mem_freep) uint8_t *sealed = mem_alloc(TAG_BYTES + length);
+    _cleanup_(mem_freep) uint8_t *plain = mem_zalloc(length);
+    memcpy(plain, data, data_length);
     _cleanup_(free_context) EVP_CIPHER_CTX *context = start(sealer, purpose, NULL);
     int n;
-    if (!EVP_CipherUpdate(context, sealed + TAG_BYTES, &n, data, (int)length) ||
+    if (!EVP_CipherUpdate(context, sealed + TAG_BYTES, &n, plain, (int)length) ||
         !EVP_CipherFinal_ex(context, sealed + TAG_BYTES + n, &n) ||
         !EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, sealed))
         mem_exhausted();
@@ -81,6 +95,8 @@ char *seal_open(const struct sealer *sealer, enum seal_purpose purpose, const ch
     if (EVP_CipherUpdate(context, (unsigned char *)data, &n, raw + TAG_BYTES, (int)bytes) <= 0 ||
         EVP_CipherFinal_ex(context, (unsigned char *)data + n, &n) <= 0)
         return NULL;
+    while (bytes && !data[bytes - 1])
+        bytes--;
     if (length)
         *length = bytes;
     char *opened = data;

@@ -2,9 +2,10 @@
  * seal: texts that only the processes of one store can make and read.
  *
  * Data is sealed with AES-128-SIV (RFC 5297) under the store's 256-bit identity key, and written in
- * base64url. The same data has the same sealed form in every process. The sealed form reveals only the length
- * of the data. Anything that was not sealed under this key does not open. The purpose is associated data:
- * what was sealed for one purpose does not open for another.
+ * base64url. The same data has the same sealed form in every process. The data is padded first, so that the
+ * length of the sealed form says little: it has 107, 192, 363, 704, 1387 or 2838 characters. Anything that
+ * was not sealed under this key does not open. The purpose is associated data: what was sealed for one
+ * purpose does not open for another.
  *
  * A sealer is thread-safe.
  */
@@ -15,8 +16,10 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/limits.h"
 
 #define SEAL_KEY_BYTES 32
+#define SEAL_LONGEST_BYTES (LIMIT_KEY_BYTES + 64) /* of data: a key of the store, and what a cursor adds */
 
 enum seal_purpose {
     SEAL_ID,     /* a contributor's id; the data is the userId */
@@ -30,11 +33,14 @@ struct sealer;
 struct sealer *seal_new(const uint8_t key[SEAL_KEY_BYTES], struct error *e);
 void seal_free(struct sealer *sealer); /* NULL is fine */
 
-/* The sealed form of `data` (at least one byte); a new string, the caller's. */
+/* The sealed form of `data` (1 to SEAL_LONGEST_BYTES; the last byte is not a NUL); a new string, the
+ * caller's.
+ */
 char *seal_make(const struct sealer *sealer, enum seal_purpose purpose, const void *data, size_t length);
 
 /* The data, new, the caller's; NULL if `sealed` was not sealed under this key for this purpose. A NUL follows
- * the data. `*length` does not count it; `length` may be NULL. */
+ * the data. `*length` does not count it; `length` may be NULL. Data that was sealed without padding, as by
+ * earlier versions, opens too: clients keep ids. */
 char *seal_open(const struct sealer *sealer, enum seal_purpose purpose, const char *sealed, size_t *length);
 
 #endif

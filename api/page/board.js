@@ -44,6 +44,10 @@ function rankWords({rank, tied}) {
   return `${tied ? "at shared rank" : "at rank"} ${rank}`;
 }
 
+/* A name may be null; the masked userId of its contributor never is. */
+const nameOf = ({name, userId}) => name ?? userId;
+const maskOf = ({name, userId}) => (name === null ? "" : userId);
+
 /* Elements. */
 
 function make(name, className, ...children) {
@@ -158,11 +162,11 @@ function showMove(row, item, opened) {
 }
 
 function showRow(row, item, board, items) {
-  const hasTwin = items.some(other => other.id !== item.id && other.name === item.name);
+  const hasTwin = item.name !== null && items.some(other => other.id !== item.id && other.name === item.name);
   row.tr.classList.toggle("first", item.rank === 1);
   const rank = rankText(item.rank, item.tied);
   setTextAndSpeech(row.rank, rank, item.tied ? `${item.rank}, shared` : rank);
-  setText(row.name, item.name);
+  setText(row.name, nameOf(item));
   setText(row.twin, hasTwin ? ` ${item.userId}` : "");
   setText(row.score, number.format(item.score));
   row.bar.style.setProperty("--share", (item.score / Math.max(1, items[0].score)).toFixed(3));
@@ -244,9 +248,9 @@ function announceChanges({role, items: before}, items) {
   const ranks = new Map(before.map(item => [item.id, item.rank])), first = items[0];
   const risen = items.filter(item => item.rank < (ranks.get(item.id) ?? Infinity));
   if (before[0]?.id !== first.id)
-    announce(`${first.name} now leads the ${role}s with ${number.format(first.score)} sold.`, 1);
+    announce(`${nameOf(first)} now leads the ${role}s with ${number.format(first.score)} sold.`, 1);
   else if (risen.length)
-    announce(`${risen[0].name} is now ${rankWords(risen[0])} of the ${role}s.`);
+    announce(`${nameOf(risen[0])} is now ${rankWords(risen[0])} of the ${role}s.`);
 }
 
 /* Connection: the stream if it works, else polling. */
@@ -421,12 +425,12 @@ async function fetchJson(path) {
 }
 
 function fact(title, large, ...more) {
-  const rest = more.map(text => make("p", "more", text));
+  const rest = more.filter(Boolean).map(text => make("p", "more", text));
   return make("div", "fact", make("h3", "", title), make("p", "large", large), ...rest);
 }
 
 function personLink(person) {
-  const link = make("a", "", person.name);
+  const link = make("a", "", nameOf(person));
   link.href = `#/contributor/${encodeURIComponent(person.id)}`;
   return link;
 }
@@ -434,7 +438,7 @@ function personLink(person) {
 function personFact(title, person, nobody) {
   if (!person) return fact(title, nobody);
   const sold = `${number.format(person.score)} sold of this product`;
-  return fact(title, personLink(person), person.userId, sold);
+  return fact(title, personLink(person), maskOf(person), sold);
 }
 
 async function loadProduct(id) {
@@ -470,7 +474,7 @@ async function loadContributor(id) {
   const json = await fetchJson(`scores/${encodeURIComponent(id)}`);
   if (!json) return {title: "Unknown", note: NO_CONTRIBUTOR, facts: []};
   const facts = await Promise.all(ROLES.map(role => roleFact(role, id, json[role])));
-  return {title: json.name, note: json.userId, facts};
+  return {title: nameOf(json), note: maskOf(json), facts};
 }
 
 /* Replaces the content only when its text changed; a link that had the focus keeps it. */

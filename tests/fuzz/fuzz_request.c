@@ -170,7 +170,7 @@ static void check_route(const struct request *r) {
         return;
     if (!request_allows(r, route->parameters, &p) || !route->prepare(view(), r, &key, &p))
         check_problem(&p);
-    else
+    else if (!cache_key_is_clear(&key))
         check_key(&key);
 }
 

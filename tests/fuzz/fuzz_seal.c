@@ -7,6 +7,7 @@
 
 #include "api/listing.h"
 #include "api/people.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -45,8 +46,13 @@ static void check_changed(enum seal_purpose purpose, char *sealed, size_t at, un
     sealed[at] = before;
 }
 
+/* Data does not end in a NUL. */
 static void check_data(enum seal_purpose purpose, const char *data, size_t length, unsigned at) {
     size_t again_length;
+    while (length && !data[length - 1])
+        length--;
+    if (!length || length > SEAL_LONGEST_BYTES)
+        return;
     _cleanup_(mem_freep) char *sealed = seal_make(view()->sealer, purpose, data, length);
     _cleanup_(mem_freep) char *again = seal_open(view()->sealer, purpose, sealed, &again_length);
     FUZZ_CHECK(again && again_length == length && memcmp(data, again, length) == 0, "%zu bytes", length);
@@ -77,18 +83,29 @@ static void check_cursor(const char *after, size_t length, unsigned at) {
                "of another listing");
 }
 
-/* What is shown of a person is UTF-8, whatever the person is called. */
+static void check_harmless(const char *text) {
+    size_t bytes;
+    for (size_t left = strlen(text); left; left -= bytes, text += bytes) {
+        uint32_t c;
+        bytes = utf8_decode(text, left, &c);
+        FUZZ_CHECK(!text_is_deceptive(c), "U+%04X", c);
+    }
+}
+
+/* What is shown of a person is UTF-8 and cannot deceive, whatever the person is called. */
 static void check_person(const char *user_id, size_t length) {
     if (!length || strlen(user_id) != length || !utf8_is_valid(user_id, length))
         return;
     json_auto_t *person = json_object();
-    struct problem p;
     people_set(view(), person, user_id);
     const char *id = json_string_value(json_object_get(person, "id"));
-    _cleanup_(mem_freep) char *again = people_user_id(view(), id, &p);
+    _cleanup_(mem_freep) char *again = people_user_id(view(), id);
     FUZZ_CHECK(again && strcmp(again, user_id) == 0, "'%s'", user_id);
     const char *shown = json_string_value(json_object_get(person, "userId"));
     FUZZ_CHECK(shown && (strcmp(shown, "\xef\xbf\xbd") != 0 || strstr(user_id, shown)), "'%s'", user_id);
+    check_harmless(shown);
+    const char *name = json_string_value(json_object_get(person, "name"));
+    FUZZ_CHECK(!name || !text_is_blank(name, strlen(name)), "'%s'", user_id);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -99,8 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (in.size)
         memcpy(text, in.data, in.size);
     check_text(purpose, text);
-    if (in.size)
-        check_data(purpose, text, in.size, at);
+    check_data(purpose, text, in.size, at);
     check_cursor(text, in.size, at);
     check_person(text, in.size);
     return 0;

@@ -108,7 +108,7 @@ def test_serving_calls_exactly_what_its_policy_allows(aws, tables, stream, make_
         start_on(pair).wait_until_applied()
         reader.wait_until_applied()
         wait_for_fresh_boards(reader)
-        expected_answers.check_all(reader, fold(pair.records()))
+        expected_answers.check_all(reader, fold(pair.records()), pair)
         assert reader.terminate()[0] == 0
         assert iam.differences(stack.statements("ServingTaskRole"), recorder.calls()) == []
 

@@ -8,11 +8,15 @@ Rows are plain dicts as boto3's resource layer would give them (numbers are int,
 comparison is a comparison of dicts. Nothing here reads a clock or a network.
 """
 
+import base64
 import codecs
 import collections
 import datetime
 import json
 import re
+import unicodedata
+
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 INGRESS = "com.nordstrom/retail-stream-ingress/1-0-0"
 EGRESS = "com.nordstrom/retail-stream-egress/1-0-0"
@@ -274,6 +278,20 @@ def fold(records):
     return folded
 
 
+def is_deceptive(c):
+    """A control character, or one that reorders the text around it or breaks its line."""
+    return unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def cleaned(text):
+    return "".join("\ufffd" if is_deceptive(c) else c for c in text)
+
+
+def is_blank(text):
+    """Nothing of it is visible. (The C program has more characters that are not: fillers and selectors.)"""
+    return all(unicodedata.category(c) in ("Cc", "Cf", "Zs", "Zl", "Zp") for c in text)
+
+
 def unique_id_and_name(user):
     parts = user.split("/")
     if len(parts) >= 4:
@@ -283,10 +301,30 @@ def unique_id_and_name(user):
     return parts[-1], parts[-1]
 
 
+def name(user, full=False):
+    """The name that answers show, or None. Masked, an origin of fewer than four parts has none."""
+    _, last = unique_id_and_name(user)
+    may_be_shown = full or user == UNKNOWN or user.count("/") >= 3
+    return cleaned(last) if may_be_shown and not is_blank(last) else None
+
+
 def masked(user):
-    unique_id, name = unique_id_and_name(user)
-    shown = unique_id[-7:-4]
-    return f"{name} (**...**{shown}****)" if shown else name
+    unique_id, _ = unique_id_and_name(user)
+    shown = f"(**...**{cleaned(unique_id[-7:-4])}****)"
+    if name(user) is None:
+        return shown
+    return f"{name(user)} {shown}" if unique_id[-7:-4] else name(user)
+
+
+def sealed(key, purpose, data):
+    """AES-SIV (RFC 5297) over the data, padded to one of a few lengths."""
+    lengths = [64, 128, 256, 512, 1024, 2048 + 64]
+    padded = data.ljust(next(length for length in lengths if length >= len(data)), b"\0")
+    return base64.urlsafe_b64encode(AESSIV(bytes(key)).encrypt(padded, [purpose])).rstrip(b"=").decode()
+
+
+def sealed_id(key, user):
+    return sealed(key, b"winner-view id", user.encode())
 
 
 # Comparing a store with the model.

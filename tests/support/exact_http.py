@@ -4,6 +4,7 @@ import gzip
 import re
 import socket
 
+import expected_answers
 import http_client
 
 
@@ -37,6 +38,7 @@ class Reply:
 def ask(daemon, target, method="GET", fields=(), version="1.1", closes=False):
     """Sends a request with these header fields, then, unless the reply `closes` the connection, another one, whose
     reply shows that the first had no extra bytes."""
+    target = expected_answers.named(daemon, target)
     lines = [f"{method} {target} HTTP/{version}", "Host: x", *(f"{name}: {value}" for name, value in fields)]
     with socket.create_connection(("127.0.0.1", daemon.port), timeout=30) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode())

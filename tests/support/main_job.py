@@ -32,8 +32,8 @@ def check_main_job(job, start_on):
     assert {r: daemon.metric("winner_view_dead_letters_total", reason=r) for r in reasons} == reasons
 
     wait_for_fresh_boards(daemon)
-    ids = expected_answers.check_all(daemon, expected)
+    ids = expected_answers.check_all(daemon, expected, pair)
 
     # it reads the age of the views from the leases
     reader = start_on(pair, "--source", "none", "--identities", "full", *PROMPT)
-    assert expected_answers.check_all(reader, expected, full=True) == ids
+    assert expected_answers.check_all(reader, expected, pair, full=True) == ids

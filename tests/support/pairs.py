@@ -52,6 +52,9 @@ class KinesisDynamodb:
     def leases(self):
         return cloud.leases(self.aws.dynamodb, self.name)
 
+    def identity_key(self):
+        return next(row["identityKey"] for row in cloud.rows(self.aws.dynamodb, f"{self.name}-Leases") if "identityKey" in row)
+
     def delete_leases(self):
         for shard in self.leases():
             self.aws.dynamodb.delete_item(TableName=f"{self.name}-Leases", Key={"leaseKey": {"S": shard}})
@@ -132,6 +135,9 @@ class FileSqlite:
 
     def leases(self):
         return {row["leaseKey"]: row for row in self.rows("leases") if row["entityType"] != "SOURCE"}
+
+    def identity_key(self):
+        return next(row["identityKey"] for row in self.rows("leases") if "identityKey" in row)
 
     def delete_leases(self):
         with contextlib.closing(sqlite3.connect(self.database, isolation_level=None)) as connection:

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #define ANN "widget/merchant/100000001/Ann"
-#define ANN_TARGET "/scores/widget%2Fmerchant%2F100000001%2FAnn"
-#define ANN_RANK "/scores/merchant/widget%2Fmerchant%2F100000001%2FAnn"
+#define ANN_TARGET "/scores/{widget/merchant/100000001/Ann}"
+#define ANN_RANK "/scores/merchant/{widget/merchant/100000001/Ann}"
 
 static struct fixture f;
 

@@ -189,13 +189,13 @@ static void the_as_of_of_a_board_allows_for_a_late_index_and_that_of_a_row_does_
     (void)state;
     char lowered[CLOCK_TEXT_SIZE], exact[CLOCK_TEXT_SIZE];
     static const char *const late[] = {"/scores/merchant", "/scores?role=creator", "/scores",
-                                       "/scores/merchant/widget%2Fmerchant%2F100000001%2FAnn"};
+                                       "/scores/merchant/{widget/merchant/100000001/Ann}"};
     for (size_t i = 0; i < sizeof late / sizeof *late; i++) {
         struct got got = support_get(&f, late[i]);
         assert_string_equal(got.as_of, time_text(as_of_ms - 1000, lowered));
         json_decref(got.json);
     }
-    struct got row = support_get(&f, "/scores/widget%2Fmerchant%2F100000001%2FAnn");
+    struct got row = support_get(&f, "/scores/{widget/merchant/100000001/Ann}");
     assert_string_equal(row.as_of, time_text(as_of_ms, exact));
     json_decref(row.json);
 }
@@ -218,8 +218,8 @@ static void the_as_of_time_of_an_answer_is_from_before_the_read(void **state) {
 
 static void a_contributor_has_a_score_or_null_in_each_role(void **state) {
     (void)state;
-    json_t *dan = get("/scores/widget%2Fmerchant%2F400000004%2FDan"),
-           *ann = get("/scores/widget%2Fmerchant%2F100000001%2FAnn");
+    json_t *dan = get("/scores/{widget/merchant/400000004/Dan}"),
+           *ann = get("/scores/{widget/merchant/100000001/Ann}");
     assert_string_equal(json_string_value(json_object_get(dan, "name")), "Dan");
     assert_string_equal(json_string_value(json_object_get(dan, "userId")), "Dan (**...**000****)");
     assert_int_equal(json_integer_value(json_object_get(dan, "merchant")), 7);
@@ -230,14 +230,14 @@ static void a_contributor_has_a_score_or_null_in_each_role(void **state) {
     json_decref(ann);
 }
 
-static void an_id_from_a_board_is_accepted_wherever_a_user_id_is(void **state) {
+static void an_id_from_a_board_is_accepted_in_every_path(void **state) {
     (void)state;
     json_t *board = get("/scores/merchant");
     char target[256];
     const char *id = json_string_value(json_object_get(json_array_get(items(board), 2), "id"));
     snprintf(target, sizeof target, "/scores/%s", id);
-    json_t *by_id = get(target), *by_user_id = get("/scores/widget%2Fmerchant%2F300000003%2FCat");
-    assert_true(json_equal(by_id, by_user_id));
+    json_t *by_id = get(target), *again = get("/scores/{widget/merchant/300000003/Cat}");
+    assert_true(json_equal(by_id, again));
     assert_string_equal(json_string_value(json_object_get(by_id, "id")), id);
     assert_int_equal(scripted_store_reads(f.store), 2); /* one entry for both */
     snprintf(target, sizeof target, "/scores/merchant/%s", id);
@@ -245,13 +245,13 @@ static void an_id_from_a_board_is_accepted_wherever_a_user_id_is(void **state) {
     assert_string_equal(json_string_value(json_object_get(rank, "name")), "Cat");
     json_decref(rank);
     json_decref(by_id);
-    json_decref(by_user_id);
+    json_decref(again);
     json_decref(board);
 }
 
 static void a_contributor_has_a_rank_in_each_role(void **state) {
     (void)state;
-    json_t *cat = get("/scores/creator/widget%2Fmerchant%2F300000003%2FCat");
+    json_t *cat = get("/scores/creator/{widget/merchant/300000003/Cat}");
     assert_string_equal(json_string_value(json_object_get(cat, "role")), "merchant");
     assert_int_equal(json_integer_value(json_object_get(cat, "rank")), 3);
     assert_int_equal(json_integer_value(json_object_get(cat, "score")), 7);
@@ -275,8 +275,8 @@ static void only_boards_and_not_ranks_are_read_again_after_every_batch(void **st
     (void)state;
     assert_true(is_refreshable("/scores/merchant"));
     assert_true(is_refreshable("/scores"));
-    assert_false(is_refreshable("/scores/merchant/widget%2Fmerchant%2F100000001%2FAnn"));
-    assert_false(is_refreshable("/scores/widget%2Fmerchant%2F100000001%2FAnn"));
+    assert_false(is_refreshable("/scores/merchant/{widget/merchant/100000001/Ann}"));
+    assert_false(is_refreshable("/scores/{widget/merchant/100000001/Ann}"));
 }
 
 static void a_contributor_beyond_the_first_thousand_has_no_rank(void **state) {
@@ -286,8 +286,8 @@ static void a_contributor_beyond_the_first_thousand_has_no_rank(void **state) {
         snprintf(user_id, sizeof user_id, "w/p/%09d/P", i);
         scripted_store_set_score(f.store, ROLE_PHOTOGRAPHER, user_id, 10000 - i);
     }
-    json_t *last = get("/scores/photographer/w%2Fp%2F000000999%2FP"),
-           *beyond = get("/scores/photographer/widget%2Fmerchant%2F400000004%2FDan");
+    json_t *last = get("/scores/photographer/{w/p/000000999/P}"),
+           *beyond = get("/scores/photographer/{widget/merchant/400000004/Dan}");
     assert_int_equal(json_integer_value(json_object_get(last, "rank")), LIMIT_RANKED);
     assert_true(json_is_null(json_object_get(beyond, "rank")));
     assert_int_equal(json_integer_value(json_object_get(beyond, "score")), 3);
@@ -306,7 +306,7 @@ static void a_missing_contributor_is_a_404_if_the_view_has_caught_up(void **stat
     (void)state;
     assert_problem("/scores/nobody", 404, "not-found");
     assert_problem("/scores/merchant/nobody", 404, "not-found");
-    assert_problem("/scores/photographer/widget%2Fmerchant%2F100000001%2FAnn", 404, "not-found");
+    assert_problem("/scores/photographer/{widget/merchant/100000001/Ann}", 404, "not-found");
 }
 
 static void a_missing_contributor_is_view_not_ready_until_the_view_has_caught_up(void **state) {
@@ -328,6 +328,38 @@ static void a_missing_contributor_is_view_not_ready_until_the_view_has_caught_up
     support_deinit(&behind);
 }
 
+/* Whoever asks for a guessed userId must not learn whether it exists. */
+static void a_user_id_is_as_unknown_as_any_other_text_while_people_are_masked(void **state) {
+    (void)state;
+    static const char *const guesses[][2] = {
+        {"/scores/widget%2Fmerchant%2F100000001%2FAnn", "/scores/x"},
+        {"/scores/merchant/widget%2Fmerchant%2F100000001%2FAnn", "/scores/merchant/x"}};
+    for (size_t i = 0; i < sizeof guesses / sizeof *guesses; i++) {
+        struct got right = support_get(&f, guesses[i][0]), wrong = support_get(&f, guesses[i][1]);
+        assert_int_equal(right.status, 404);
+        assert_int_equal(wrong.status, 404);
+        assert_true(json_equal(right.json, wrong.json));
+        json_decref(right.json);
+        json_decref(wrong.json);
+    }
+    char longest[LIMIT_KEY_BYTES + 32] = "/scores/";
+    memset(longest + 8, 'a', LIMIT_KEY_BYTES + 1);
+    assert_problem(longest, 404, "not-found");
+    assert_int_equal(scripted_store_reads(f.store), 0);
+}
+
+static void an_unknown_id_is_too_stale_if_the_view_is_older_than_max_lag(void **state) {
+    (void)state;
+    struct fixture old;
+    struct api_options options = support_options();
+    support_init(&old, &options, false);
+    support_set_as_of(&old, support_now() - 5000);
+    struct got got = support_get(&old, "/scores/x?maxLag=1000");
+    assert_string_equal(json_string_value(json_object_get(got.json, "code")), "too-stale");
+    json_decref(got.json);
+    support_deinit(&old);
+}
+
 static void the_user_id_unknown_is_not_found(void **state) {
     (void)state;
     scripted_store_set_score(f.store, ROLE_CREATOR, "UNKNOWN", 50);
@@ -347,9 +379,6 @@ static void an_invalid_parameter_of_scores_is_refused_with_its_name(void **state
     assert_problem("/scores/merchant?limit=1&limit=1", 400, "invalid-parameter");
     assert_problem("/scores/merchant?cursor=", 400, "invalid-parameter");
     assert_problem("/scores?cursor=x", 400, "invalid-parameter"); /* only one board has pages */
-    char target[LIMIT_KEY_BYTES + 32] = "/scores/";
-    memset(target + 8, 'a', LIMIT_KEY_BYTES + 1);
-    assert_problem(target, 400, "invalid-parameter");
     assert_int_equal(scripted_store_reads(f.store), 0);
 }
 
@@ -420,7 +449,7 @@ static void a_user_id_that_is_a_word_of_a_route_is_found_by_its_opaque_id(void *
     const char *id = json_string_value(json_object_get(json_array_get(items(board), 0), "id"));
     snprintf(target, sizeof target, "/scores/%s", id);
     json_t *by_id = get(target), *word = get("/scores/%6Derchant"),
-           *rank = get("/scores/photographer/merchant");
+           *rank = get("/scores/photographer/{merchant}");
     assert_int_equal(json_integer_value(json_object_get(by_id, "photographer")), 9);
     assert_int_equal(json_array_size(items(word)), 4); /* an escaped word is the same word */
     assert_int_equal(json_integer_value(json_object_get(rank, "score")), 9);
@@ -442,6 +471,9 @@ static void full_identities_show_the_user_id(void **state) {
     assert_string_equal(json_string_value(json_object_get(json_array_get(items(board.json), 0), "userId")),
                         ANN);
     assert_string_equal(json_string_value(json_object_get(json_array_get(old.json, 0), "userId")), ANN);
+    struct got by_user_id = support_get(&full, "/scores/widget%2Fmerchant%2F100000001%2FAnn");
+    assert_int_equal(by_user_id.status, 200);
+    json_decref(by_user_id.json);
     json_decref(board.json);
     json_decref(old.json);
     support_deinit(&full);
@@ -464,12 +496,14 @@ int main(void) {
             the_as_of_of_a_board_allows_for_a_late_index_and_that_of_a_row_does_not, setup_late, teardown),
         TEST(the_as_of_time_of_an_answer_is_from_before_the_read),
         TEST(a_contributor_has_a_score_or_null_in_each_role),
-        TEST(an_id_from_a_board_is_accepted_wherever_a_user_id_is),
+        TEST(an_id_from_a_board_is_accepted_in_every_path),
         TEST(a_contributor_has_a_rank_in_each_role),
         TEST(only_boards_and_not_ranks_are_read_again_after_every_batch),
         TEST(a_contributor_beyond_the_first_thousand_has_no_rank),
         TEST(a_missing_contributor_is_a_404_if_the_view_has_caught_up),
         TEST(a_missing_contributor_is_view_not_ready_until_the_view_has_caught_up),
+        TEST(a_user_id_is_as_unknown_as_any_other_text_while_people_are_masked),
+        TEST(an_unknown_id_is_too_stale_if_the_view_is_older_than_max_lag),
         TEST(the_user_id_unknown_is_not_found),
         TEST(an_invalid_parameter_of_scores_is_refused_with_its_name),
         TEST(a_cursor_is_refused_by_every_other_listing),

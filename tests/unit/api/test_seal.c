@@ -59,17 +59,50 @@ static void a_contributor_has_the_same_opaque_id_under_the_same_key_only(void **
     seal_free(other);
 }
 
-/* Replaces each character by every other one. */
 /* Clients keep ids in bookmarks and databases. */
 static void the_opaque_id_of_a_user_id_never_changes(void **state) {
     (void)state;
     struct sealer *sealer = make(1);
     char *id = seal(sealer, "widget/merchant/123456789/Ann");
-    assert_string_equal(id, "l_Ro60jUDVGG1zCmTM8zikOp6XJnvgi2C8dJoKiEFsXzirQYC9wzOssHW41m");
+    assert_string_equal(id, "CbuD-3gSrmy_KaMlRaj0helCQkboQqmUEcnWBYBwDBGG_X2ovNFwNSPHX-e4zIKP1lRIqAZFoOeP_"
+                            "KGg5dhYqJNCeS9g_XpiQEV6dC8FDZk");
     free(id);
     seal_free(sealer);
 }
 
+/* Versions before 0.1.0 did not pad. */
+static void an_id_that_was_made_without_padding_is_opened(void **state) {
+    (void)state;
+    struct sealer *sealer = make(1);
+    char *opened = open_id(sealer, "l_Ro60jUDVGG1zCmTM8zikOp6XJnvgi2C8dJoKiEFsXzirQYC9wzOssHW41m");
+    assert_string_equal(opened, "widget/merchant/123456789/Ann");
+    free(opened);
+    seal_free(sealer);
+}
+
+static void sealed_forms_have_six_lengths(void **state) {
+    (void)state;
+    static const struct {
+        size_t up_to, length;
+    } steps[] = {{64, 107}, {128, 192}, {256, 363}, {512, 704}, {1024, 1387}, {SEAL_LONGEST_BYTES, 2838}};
+    struct sealer *sealer = make(1);
+    char data[SEAL_LONGEST_BYTES];
+    memset(data, 'x', sizeof data);
+    for (size_t i = 0, length = 1; i < sizeof steps / sizeof *steps; i++)
+        for (; length <= steps[i].up_to; length++) {
+            size_t opened_length;
+            char *sealed = seal_make(sealer, SEAL_CURSOR, data, length);
+            char *opened = seal_open(sealer, SEAL_CURSOR, sealed, &opened_length);
+            assert_int_equal(strlen(sealed), steps[i].length);
+            assert_int_equal(opened_length, length);
+            assert_memory_equal(opened, data, length);
+            free(opened);
+            free(sealed);
+        }
+    seal_free(sealer);
+}
+
+/* Replaces each character by every other one. */
 static void a_changed_opaque_id_is_refused(void **state) {
     (void)state;
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -149,6 +182,8 @@ int main(void) {
         cmocka_unit_test(an_opaque_id_is_decoded_to_its_user_id),
         cmocka_unit_test(a_contributor_has_the_same_opaque_id_under_the_same_key_only),
         cmocka_unit_test(the_opaque_id_of_a_user_id_never_changes),
+        cmocka_unit_test(an_id_that_was_made_without_padding_is_opened),
+        cmocka_unit_test(sealed_forms_have_six_lengths),
         cmocka_unit_test(a_changed_opaque_id_is_refused),
         cmocka_unit_test(a_text_that_is_not_an_opaque_id_is_refused),
         cmocka_unit_test(data_sealed_for_one_purpose_is_refused_for_another),

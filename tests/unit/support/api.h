@@ -11,10 +11,12 @@
 #include <cmocka.h>
 #include <jansson.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
+#include "api/seal.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "tests/unit/support/clock.h"
@@ -52,10 +54,11 @@ static inline void support_init_without_view(struct fixture *f, const struct api
     f->api = api_new(options, f->freshness, f->health);
 }
 
+static const uint8_t support_key[STORE_IDENTITY_KEY_BYTES] = "0123456789abcdef0123456789abcde";
+
 static inline void support_attach(struct fixture *f) {
-    static const uint8_t key[STORE_IDENTITY_KEY_BYTES] = "0123456789abcdef0123456789abcde";
     struct error e;
-    assert_int_equal(api_attach(f->api, scripted_store_as_store(f->store), key, &e), STATUS_OK);
+    assert_int_equal(api_attach(f->api, scripted_store_as_store(f->store), support_key, &e), STATUS_OK);
 }
 
 static inline void support_init(struct fixture *f, const struct api_options *options, bool index_late) {
@@ -77,6 +80,7 @@ struct waiting_call {
     pthread_mutex_t lock;
     pthread_cond_t done;
     bool is_done;
+    char target[LIMIT_URI_BYTES];
 };
 
 static inline void support_on_done(struct api_call *call) {
@@ -87,14 +91,30 @@ static inline void support_on_done(struct api_call *call) {
     pthread_mutex_unlock(&w->lock);
 }
 
+/* Copies a target, with the sealed id in the place of a "{userId}". */
+static inline void support_seal_target(const char *target, char out[LIMIT_URI_BYTES]) {
+    const char *from = strchr(target, '{'), *to = strchr(target, '}');
+    struct error e;
+    if (!from || !to) {
+        snprintf(out, LIMIT_URI_BYTES, "%s", target);
+        return;
+    }
+    struct sealer *sealer = seal_new(support_key, &e);
+    char *id = seal_make(sealer, SEAL_ID, from + 1, (size_t)(to - from) - 1);
+    snprintf(out, LIMIT_URI_BYTES, "%.*s%s%s", (int)(from - target), target, id, to + 1);
+    free(id);
+    seal_free(sealer);
+}
+
 static inline void support_begin(struct fixture *f, struct waiting_call *w, const char *method,
                                  const char *target) {
     memset(w, 0, sizeof *w);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->done, NULL);
     w->call.method = method;
-    w->call.target = target;
-    w->call.target_length = strlen(target);
+    support_seal_target(target, w->target);
+    w->call.target = w->target;
+    w->call.target_length = strlen(w->target);
     w->call.done = support_on_done;
     if (api_handle(f->api, &w->call, clock_boot_ms()))
         support_on_done(&w->call);
