@@ -17,7 +17,6 @@ struct stream {
     _Atomic int64_t *close_at_ms;
     size_t *bytes;
     int64_t take_by_ms; /* by when the last piece must be sent; 0: it was */
-    bool joined;
 };
 
 static struct metrics_family dropped_family = {
@@ -66,8 +65,7 @@ static void free_stream(void *context) {
     struct stream *s = context;
     if (s->take_by_ms && s->take_by_ms <= clock_boot_ms())
         metrics_count(&dropped_family, NULL, 1);
-    if (s->joined)
-        live_leave(&s->reader);
+    live_leave(&s->reader);
     free(s);
 }
 
@@ -87,8 +85,7 @@ bool http_live_queue(struct MHD_Connection *connection, const struct http_live_o
     s->mhd = connection;
     s->close_at_ms = o->close_at_ms;
     s->bytes = o->bytes;
-    s->joined = !o->head && live_join(o->live, &s->reader, clock_boot_ms());
-    if (!s->joined && !o->head) {
+    if (!live_join(o->live, &s->reader, clock_boot_ms())) {
         free(s);
         return false;
     }

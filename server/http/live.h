@@ -21,7 +21,7 @@ struct http_live_options {
     const struct api_call *call; /* its answer has the headers; borrowed for the call */
     const struct http_reply_extras *extras;
     int fd;
-    bool head; /* headers only */
+    bool head; /* headers only: the reader leaves at once */
     /* Set while the reader has not read everything that was sent: when to shut the socket down
      * (CLOCK_BOOTTIME; 0: never). Must outlive the request. */
     _Atomic int64_t *close_at_ms;

@@ -110,6 +110,7 @@ def test_live_readers_beyond_the_limit_get_503_until_one_leaves(embedded, start_
         full = daemon.get("/live")
         assert full.status == 503 and full.json()["code"] == "overloaded"
         assert int(full.headers["retry-after"]) > 0
+        assert daemon.get("/live", method="HEAD").status == 503
         assert daemon.metric("winner_view_live_readers") == 2
         assert daemon.get("/scores/merchant").status == 200
 
@@ -119,6 +120,7 @@ def test_live_readers_beyond_the_limit_get_503_until_one_leaves(embedded, start_
             return live.read_head(file)[0] == 200
 
     wait.until(is_taken_in, "the readers that left are removed")
+    wait.until(lambda: daemon.get("/live", method="HEAD").status == 200, "and HEAD has room again")
     wait.until(lambda: daemon.metric("winner_view_live_readers") == 0, "and counted", timeout_s=30)
 
 

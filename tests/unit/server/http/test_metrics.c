@@ -15,14 +15,20 @@ static void a_request_is_counted_under_its_routes_template(void **state) {
     const struct route *route = route_named("/scores/{id}");
     http_metrics_request(route, "GET", 200, 90);
     http_metrics_request(route, "GET", 304, 300);
+    http_metrics_request(route, "GET", 412, 1000000);
+    http_metrics_request(route, "GET", 413, 1000000);
     _cleanup_(mem_freep) char *text = written();
     assert_contains(
         text, "winner_view_http_requests_total{route=\"/scores/{id}\",method=\"GET\",status=\"200\"} 1\n");
     assert_contains(
         text, "winner_view_http_requests_total{route=\"/scores/{id}\",method=\"GET\",status=\"304\"} 1\n");
     assert_contains(
+        text, "winner_view_http_requests_total{route=\"/scores/{id}\",method=\"GET\",status=\"412\"} 1\n");
+    assert_contains(
+        text, "winner_view_http_requests_total{route=\"/scores/{id}\",method=\"GET\",status=\"413\"} 1\n");
+    assert_contains(
         text, "winner_view_http_request_duration_seconds_bucket{route=\"/scores/{id}\",le=\"0.0001\"} 1\n");
-    assert_contains(text, "winner_view_http_request_duration_seconds_count{route=\"/scores/{id}\"} 2\n");
+    assert_contains(text, "winner_view_http_request_duration_seconds_count{route=\"/scores/{id}\"} 4\n");
 }
 
 static void unknown_methods_and_routes_do_not_make_labels(void **state) {
