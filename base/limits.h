@@ -202,7 +202,7 @@
 #define LIMIT_HEADERS_MS 10000
 #define LIMIT_KEEP_ALIVE_MS 75000 /* longer than the 60 s of load balancers, which must close first */
 #define LIMIT_HEALTHCHECK_MS 2000
-#define LIMIT_OVERLOADED_MS 2000 /* for the request on a connection beyond --connections */
+#define LIMIT_OVERLOADED_MS 2000 /* for the request on a connection beyond --connections, and its answer */
 #define LIMIT_ANSWER_MS 30000    /* from the first line of a request until its answer is read */
 #define LIMIT_HANDSHAKE_MS 200   /* at the stop, for connections half made and requests under way to arrive */
 #define LIMIT_END_IDLE_MS 50     /* at the stop, time between two closings of idle connections */
@@ -212,7 +212,9 @@
 #define LIMIT_ACCEPT_PAUSE_MS 100 /* after the system had no room for a connection */
 #define LIMIT_OTHER_FILES 512 /* descriptors for all but connections of clients, and shards but the first */
 #define LIMIT_TICK_MS 1000    /* time between two searches for connections that take too long */
-#define LIMIT_PROBE_CONNECTIONS 16 /* kept free for probes */
+#define LIMIT_PROBE_CONNECTIONS 16   /* kept free for probes */
+#define LIMIT_CLOSING_CONNECTIONS 16 /* that are being closed for others */
+#define LIMIT_UNDISTURBED_MS 1000    /* a newcomer, or an idle connection, is not closed for others before */
 #define LIMIT_REQUEST_ID_BYTES 128
 #define LIMIT_PLAIN_BYTES 1024 /* smaller bodies are not compressed: they fit into a packet */
 

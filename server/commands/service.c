@@ -31,7 +31,7 @@ static enum status listen_on(struct service *s, const char *address, enum api_ro
 /* The descriptors that clients can take. */
 static unsigned count_client_files(const struct options *o) {
     unsigned listeners = !!o->listen + !!o->ops_listen;
-    return listeners * ((unsigned)o->connections + LIMIT_PROBE_CONNECTIONS);
+    return listeners * http_files((unsigned)o->connections);
 }
 
 static enum status check_descriptors(const struct options *o, struct error *e) {

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -44,12 +46,6 @@ unsigned acceptor_release(struct acceptor *a) {
     return before - 1;
 }
 
-static void hand_over(struct acceptor *a, int fd, const struct sockaddr *address, socklen_t length) {
-    atomic_fetch_add(&a->open, 1);
-    if (!a->options.take(a->options.context, fd, address, length))
-        acceptor_release(a);
-}
-
 static void log_short(struct acceptor *a, int code) {
     if (!a->short_logged)
         log_warn("cannot accept connections: %s", strerror(code));
@@ -59,14 +55,12 @@ static void log_short(struct acceptor *a, int code) {
 /* Accepts all connections in the queue; sets *any if there was one. */
 static enum outcome accept_queued(struct acceptor *a, bool *any) {
     while (acceptor_open(a) < a->options.limit) {
-        struct sockaddr_storage storage;
-        struct sockaddr *address = (struct sockaddr *)&storage;
-        socklen_t length = sizeof storage;
-        int fd = accept4(a->options.fd, address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(a->options.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             a->short_logged = false;
             *any = true;
-            hand_over(a, fd, address, length);
+            atomic_fetch_add(&a->open, 1);
+            a->options.take(a->options.context, fd);
         } else if (errno == EAGAIN) {
             return OUTCOME_EMPTY;
         } else if (errno != ECONNABORTED && errno != EINTR) { /* those concern one client that has left */

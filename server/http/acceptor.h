@@ -11,9 +11,7 @@
 #ifndef SERVER_HTTP_ACCEPTOR_H
 #define SERVER_HTTP_ACCEPTOR_H
 
-#include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "base/error.h"
 
@@ -22,9 +20,8 @@ struct acceptor;
 struct acceptor_options {
     int fd;         /* listening, non-blocking; closed by the acceptor when it ends */
     unsigned limit; /* connections open at once */
-    /* Called on the acceptor's thread with a non-blocking socket, which the callee closes in any case.
-     * False: it closed the socket at once. */
-    bool (*take)(void *context, int fd, const struct sockaddr *address, socklen_t length);
+    /* Called on the acceptor's thread with a non-blocking socket, which is the callee's from then on. */
+    void (*take)(void *context, int fd);
     void *context;
 };
 

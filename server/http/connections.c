@@ -2,7 +2,6 @@
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -11,8 +10,12 @@
 #include "base/clock.h"
 #include "base/condition.h"
 #include "base/mem.h"
-#include "base/thread.h"
 #include "server/http/metrics.h"
+
+enum {
+    CLOSE_WAIT = 8, /* the state of RFC 9293, as in netinet/tcp.h, which excludes linux/tcp.h */
+    LOOKED_AT_ONCE = 64,
+};
 
 void http_connection_unref(struct connection *c) {
     if (atomic_fetch_sub(&c->references, 1) != 1)
@@ -21,108 +24,232 @@ void http_connection_unref(struct connection *c) {
     free(c);
 }
 
-bool http_take(void *context, int fd, const struct sockaddr *address, socklen_t length) {
-    struct http *http = context;
-    return MHD_add_connection(http->daemon, fd, address, length) == MHD_YES;
+/* Phases and queues: all under the loop's lock. */
+
+static void leave_phase(struct connection *c) {
+    if (c->phase < PHASE_QUEUES)
+        DL_DELETE2(c->loop->queues[c->phase], c, earlier, later);
 }
 
-static void open_connection(struct http *http, struct MHD_Connection *mhd, void **socket_context) {
-    struct connection *c = mem_zalloc(sizeof *c);
-    c->http = http;
-    c->mhd = mhd;
-    c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    atomic_init(&c->references, 1);
-    c->surplus = atomic_fetch_add(&http->open, 1) >= http->options.connections;
-    atomic_init(&c->close_at_ms, clock_boot_ms() + (c->surplus ? LIMIT_OVERLOADED_MS : LIMIT_HEADERS_MS));
-    *socket_context = c;
-    http_metrics_connections(1);
-    pthread_mutex_lock(&http->lock);
-    DL_APPEND(http->connections, c);
-    pthread_mutex_unlock(&http->lock);
+static void enter_phase(struct connection *c, enum phase phase, int64_t now_ms) {
+    c->phase = phase;
+    c->since_ms = now_ms;
+    if (phase < PHASE_QUEUES)
+        DL_APPEND2(c->loop->queues[phase], c, earlier, later);
 }
 
-static void close_connection(struct http *http, struct connection *c) {
-    atomic_fetch_sub(&http->open, 1);
-    http_metrics_connections(-1);
-    pthread_mutex_lock(&http->lock);
-    DL_DELETE(http->connections, c);
-    if (acceptor_release(http->acceptor) == 0)
-        pthread_cond_broadcast(&http->changed);
-    pthread_mutex_unlock(&http->lock);
-    http_connection_unref(c);
+static void change_phase(struct connection *c, enum phase phase, int64_t now_ms) {
+    leave_phase(c);
+    enter_phase(c, phase, now_ms);
 }
 
-void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
-                        enum MHD_ConnectionNotificationCode code) {
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        open_connection(context, mhd, socket_context);
-    else if (*socket_context)
-        close_connection(context, *socket_context);
+/* Its place can be given to another connection. */
+static void free_place(struct connection *c) {
+    atomic_fetch_sub(c->surplus ? &c->http->surplus : &c->http->placed, 1);
 }
 
-/* Whether the client has sent more than the present request, whether microhttpd has read it or not. */
-static bool has_sent_more(const struct connection *c) {
+void http_answer_begins(struct connection *c) {
+    pthread_mutex_lock(&c->loop->lock);
+    if (c->phase != PHASE_CLOSED)
+        change_phase(c, PHASE_ANSWER, 0);
+    pthread_mutex_unlock(&c->loop->lock);
+}
+
+void http_answer_ends(struct connection *c, int64_t now_ms) {
+    pthread_mutex_lock(&c->loop->lock);
+    if (c->phase == PHASE_ANSWER && !c->surplus) {
+        change_phase(c, PHASE_IDLE, now_ms);
+        atomic_store_explicit(&c->close_at_ms, now_ms + LIMIT_KEEP_ALIVE_MS, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&c->loop->lock);
+}
+
+/* What a client has done since its last request was answered. */
+enum sign {
+    SIGN_NONE,
+    SIGN_BYTES, /* of its next request, whether microhttpd has read them or not */
+    SIGN_END,   /* it ended its side */
+};
+
+static enum sign read_sign(const struct connection *c) {
     struct tcp_info info;
     socklen_t length = sizeof info;
-    return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && length == sizeof info &&
-           info.tcpi_bytes_received > c->asked_bytes;
+    if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || length != sizeof info)
+        return SIGN_NONE;
+    if (info.tcpi_state == CLOSE_WAIT) /* the end counts as a byte */
+        return SIGN_END;
+    return info.tcpi_bytes_received > c->asked_bytes ? SIGN_BYTES : SIGN_NONE;
 }
 
 /* While draining, a client that has sent more requests ahead gets those answers too. */
 bool http_is_last_answer(struct connection *c) {
     if (c->surplus)
         return true;
-    return atomic_load_explicit(&c->http->draining, memory_order_relaxed) && !has_sent_more(c);
+    return atomic_load_explicit(&c->http->draining, memory_order_relaxed) && read_sign(c) != SIGN_BYTES;
 }
 
-/* microhttpd's own time-out starts anew with every byte: a client that sends its headers slowly would never
- * reach it. The socket is only shut down here; its HTTP thread closes it. */
-static void shut_if_late(const struct connection *c, int64_t now_ms) {
-    int64_t close_at_ms = atomic_load_explicit(&c->close_at_ms, memory_order_relaxed);
-    if (close_at_ms && close_at_ms <= now_ms)
-        shutdown(c->fd, SHUT_RDWR);
+/* microhttpd does not say when the first bytes of a request arrive, only when its first line is complete. */
+static void begin_request(struct connection *c, int64_t now_ms) {
+    change_phase(c, PHASE_REQUEST, now_ms);
+    atomic_store_explicit(&c->close_at_ms, now_ms + LIMIT_HEADERS_MS, memory_order_relaxed);
 }
+
+/* Places. */
+
+/* Closes the first of the queue, if it has been there since `until_ms`. The socket is only shut down here;
+ * microhttpd then closes it on its thread. */
+static bool close_first(struct http_loop *loop, enum phase phase, int64_t until_ms, int64_t now_ms) {
+    pthread_mutex_lock(&loop->lock);
+    struct connection *c = loop->queues[phase];
+    bool closes = c && c->since_ms <= until_ms;
+    if (closes && phase == PHASE_IDLE && read_sign(c) == SIGN_BYTES) {
+        begin_request(c, now_ms);
+        closes = false;
+    }
+    if (closes) {
+        change_phase(c, PHASE_CLOSED, now_ms);
+        free_place(c);
+        shutdown(c->fd, SHUT_RDWR);
+    }
+    pthread_mutex_unlock(&loop->lock);
+    return closes;
+}
+
+static int64_t first_since_ms(struct http_loop *loop, enum phase phase) {
+    pthread_mutex_lock(&loop->lock);
+    const struct connection *c = loop->queues[phase];
+    int64_t since_ms = c ? c->since_ms : INT64_MAX;
+    pthread_mutex_unlock(&loop->lock);
+    return since_ms;
+}
+
+/* Closes the connection that is longest in that phase, if it is since `until_ms`. */
+static bool close_longest(struct http *http, enum phase phase, int64_t until_ms, int64_t now_ms) {
+    for (;;) {
+        struct http_loop *longest = NULL;
+        int64_t least_ms = INT64_MAX;
+        for (unsigned i = 0; i < http->loop_count; i++) {
+            int64_t since_ms = first_since_ms(&http->loops[i], phase);
+            if (since_ms < least_ms) {
+                least_ms = since_ms;
+                longest = &http->loops[i];
+            }
+        }
+        if (least_ms > until_ms)
+            return false;
+        if (close_first(longest, phase, until_ms, now_ms)) {
+            http_metrics_closed_for_others(phase == PHASE_IDLE);
+            return true;
+        }
+    }
+}
+
+/* Whether one of --connections is free, or was made free. Clients have a second to send their first request,
+ * and between two requests; but where only newcomers can go, the oldest of them goes: so a flood of silent
+ * ones leaves each client the time in which --connections others arrive. */
+static bool make_place(struct http *http, int64_t now_ms) {
+    int64_t second_ago_ms = now_ms - LIMIT_UNDISTURBED_MS;
+    return atomic_load(&http->placed) < http->options.connections ||
+           close_longest(http, PHASE_REQUEST, second_ago_ms, now_ms) ||
+           close_longest(http, PHASE_IDLE, second_ago_ms, now_ms) ||
+           close_longest(http, PHASE_REQUEST, now_ms, now_ms);
+}
+
+static struct http_loop *least_busy_loop(struct http *http) {
+    struct http_loop *least = http->loops;
+    for (unsigned i = 1; i < http->loop_count; i++)
+        if (atomic_load(&http->loops[i].open) < atomic_load(&least->open))
+            least = &http->loops[i];
+    atomic_fetch_add(&least->open, 1);
+    return least;
+}
+
+/* Probes have to get through: those beyond the reserve push each other out. */
+static void take_place(struct connection *c, int64_t now_ms) {
+    struct http *http = c->http;
+    c->surplus = !make_place(http, now_ms);
+    if (c->surplus && atomic_load(&http->surplus) >= LIMIT_PROBE_CONNECTIONS)
+        close_longest(http, PHASE_SURPLUS, now_ms, now_ms);
+    atomic_fetch_add(c->surplus ? &http->surplus : &http->placed, 1);
+}
+
+struct connection *http_admit(struct http *http, int fd) {
+    int64_t now_ms = clock_boot_ms();
+    struct connection *c = mem_zalloc(sizeof *c);
+    c->http = http;
+    c->fd = fd;
+    atomic_init(&c->references, 1);
+    take_place(c, now_ms);
+    c->loop = least_busy_loop(http);
+    atomic_init(&c->close_at_ms, now_ms + (c->surplus ? LIMIT_OVERLOADED_MS : LIMIT_HEADERS_MS));
+    pthread_mutex_lock(&c->loop->lock);
+    DL_APPEND(c->loop->connections, c);
+    enter_phase(c, c->surplus ? PHASE_SURPLUS : PHASE_REQUEST, now_ms);
+    pthread_mutex_unlock(&c->loop->lock);
+    http_metrics_connections(1);
+    return c;
+}
+
+void http_connection_end(struct connection *c) {
+    struct http *http = c->http;
+    struct http_loop *loop = c->loop;
+    pthread_mutex_lock(&loop->lock);
+    if (loop->looked_at == c)
+        loop->looked_at = c->next;
+    DL_DELETE(loop->connections, c);
+    if (c->phase != PHASE_CLOSED)
+        free_place(c);
+    leave_phase(c);
+    pthread_mutex_unlock(&loop->lock);
+    atomic_fetch_sub(&loop->open, 1);
+    http_metrics_connections(-1);
+    http_connection_unref(c);
+    if (acceptor_release(http->acceptor) == 0) {
+        pthread_mutex_lock(&http->lock);
+        pthread_cond_broadcast(&http->changed);
+        pthread_mutex_unlock(&http->lock);
+    }
+}
+
+/* Time limits. */
 
 /* Edge-triggered epoll reports each change once, and microhttpd stops reading after a request: it misses a
  * client that ended its side together with the request. The shutdown is another change that it sees. */
-static void shut_if_ended(const struct connection *c) {
-    struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
-    if (!atomic_load(&c->busy) && poll(&p, 1, 0) > 0 && (p.revents & POLLRDHUP))
+static void look_at_idle(struct connection *c, int64_t now_ms) {
+    enum sign sign = read_sign(c);
+    if (sign == SIGN_END)
         shutdown(c->fd, SHUT_RD);
+    else if (sign == SIGN_BYTES)
+        begin_request(c, now_ms);
+}
+
+static void look_at(struct connection *c, int64_t now_ms) {
+    int64_t close_at_ms = atomic_load_explicit(&c->close_at_ms, memory_order_relaxed);
+    if (close_at_ms && close_at_ms <= now_ms)
+        shutdown(c->fd, SHUT_RDWR);
+    else if (c->phase == PHASE_IDLE)
+        look_at_idle(c, now_ms);
+}
+
+int64_t http_look_for_late(struct http_loop *loop, int64_t now_ms) {
+    if (!loop->looked_at && now_ms < loop->look_ms)
+        return loop->look_ms;
+    pthread_mutex_lock(&loop->lock);
+    if (!loop->looked_at) {
+        loop->looked_at = loop->connections;
+        loop->look_ms = now_ms + LIMIT_TICK_MS;
+    }
+    for (int i = 0; loop->looked_at && i < LOOKED_AT_ONCE; i++) { /* others want the lock, and answers */
+        struct connection *c = loop->looked_at;
+        loop->looked_at = c->next;
+        look_at(c, now_ms);
+    }
+    int64_t due_ms = loop->looked_at ? now_ms : loop->look_ms;
+    pthread_mutex_unlock(&loop->lock);
+    return due_ms;
 }
 
 void http_wait_ms(struct http *http, int64_t ms) {
     struct timespec end = condition_end(ms);
     pthread_cond_timedwait(&http->changed, &http->lock, &end);
-}
-
-static void *timekeeper_main(void *argument) {
-    struct http *http = argument;
-    pulse_watch(&http->timekeeper_pulse, "HTTP timekeeper", LIMIT_LOOP_STUCK_MS, clock_boot_ms());
-    pthread_mutex_lock(&http->lock);
-    while (!http->timekeeper_ends) {
-        pulse_beat(&http->timekeeper_pulse, clock_boot_ms());
-        http_wait_ms(http, LIMIT_TICK_MS);
-        struct connection *c;
-        int64_t now_ms = clock_boot_ms();
-        DL_FOREACH(http->connections, c) {
-            shut_if_late(c, now_ms);
-            shut_if_ended(c);
-        }
-    }
-    pthread_mutex_unlock(&http->lock);
-    pulse_unwatch(&http->timekeeper_pulse);
-    return NULL;
-}
-
-enum status http_timekeeper_start(struct http *http, struct error *e) {
-    return thread_start(&http->timekeeper, "http timekeeper", timekeeper_main, http, e);
-}
-
-void http_timekeeper_end(struct http *http) {
-    pthread_mutex_lock(&http->lock);
-    http->timekeeper_ends = true;
-    pthread_cond_broadcast(&http->changed);
-    pthread_mutex_unlock(&http->lock);
-    pthread_join(http->timekeeper, NULL);
 }

@@ -88,6 +88,7 @@ static enum MHD_Result reply_live(struct connection *c) {
     struct http_reply_extras extras = {.request_id = c->request_id[0] ? c->request_id : NULL, .close = true};
     const struct http_live_options options = {
         .live = c->http->live,
+        .loop = c->loop,
         .call = &c->call,
         .extras = &extras,
         .fd = c->fd,
@@ -129,8 +130,9 @@ static enum MHD_Result reply_after_wait(struct connection *c) {
 
 /* From now on the answer is made and sent, not the request received. */
 static void turn_to_answer(struct connection *c) {
-    atomic_store_explicit(&c->close_at_ms, c->started_us / 1000 + LIMIT_ANSWER_MS, memory_order_relaxed);
-    atomic_store(&c->busy, true);
+    http_answer_begins(c);
+    if (!c->surplus)
+        atomic_store_explicit(&c->close_at_ms, c->started_us / 1000 + LIMIT_ANSWER_MS, memory_order_relaxed);
 }
 
 /* The whole request has arrived. */
@@ -264,9 +266,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
         answer_unref(c->call.answer);
         c->call.answer = NULL;
     }
-    atomic_store_explicit(&c->close_at_ms, now_us / 1000 + LIMIT_KEEP_ALIVE_MS + LIMIT_HEADERS_MS,
-                          memory_order_relaxed);
-    atomic_store(&c->busy, false);
+    http_answer_ends(c, now_us / 1000);
 }
 
 static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text) {
@@ -283,28 +283,34 @@ static void on_log(void *context, const char *format, va_list args) {
     log_debug("libmicrohttpd: %s", text);
 }
 
-/* Probes are answered beyond --connections, so that a busy server does not look dead. */
-static unsigned connection_limit(const struct http_options *options) {
-    return options->connections + LIMIT_PROBE_CONNECTIONS;
+/* microhttpd got it from the loop, on the loop's thread. */
+static void on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code) {
+    struct http_loop *loop = context;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        http_connection_end(*socket_context);
+        return;
+    }
+    *socket_context = loop->adding;
+    loop->adding->mhd = mhd;
+    loop->adding = NULL;
+}
+
+static void take(void *context, int fd) {
+    http_loop_add(http_admit(context, fd));
 }
 
 /* microhttpd gets no listening socket: when it stops or is full, it loses connections of its own socket and
- * can end the process. It divides its limit of connections among its threads; this one is so high that no
- * thread reaches its part. */
-static struct MHD_Daemon *start_daemon(struct http *http) {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned threads = processors > 1 ? (unsigned)processors : 1;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
-                     MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC;
-    unsigned limit = 2 * threads * connection_limit(&http->options);
-    return MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)LIMIT_STACK_BYTES, MHD_OPTION_THREAD_POOL_SIZE,
-        threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)LIMIT_CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(LIMIT_KEEP_ALIVE_MS / 1000),
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection,
-        http, MHD_OPTION_END);
+ * can end the process. Nor a time-out: its own starts anew with every byte. */
+static struct MHD_Daemon *start_daemon(struct http_loop *loop) {
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET;
+    unsigned limit = http_files(loop->http->options.connections);
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, loop->http, MHD_OPTION_EXTERNAL_LOGGER, on_log,
+                            NULL, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            (size_t)LIMIT_CONNECTION_BYTES, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+                            MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+                            on_completed, loop->http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop,
+                            MHD_OPTION_END);
 }
 
 static void deinit(struct http *http) {
@@ -316,22 +322,16 @@ static void deinit(struct http *http) {
 }
 
 static enum status start_parts(struct http *http, int fd, struct error *e) {
-    const struct acceptor_options options = {fd, connection_limit(&http->options), http_take, http};
+    const struct acceptor_options options = {fd, http_files(http->options.connections), take, http};
     http->live = live_new(http->api, http->options.max_live);
     enum status status = live_start(http->live, e);
     if (!status)
-        status = http_timekeeper_start(http, e);
+        status = http_loops_start(http, start_daemon, e);
     if (status)
         return status;
-    http->daemon = start_daemon(http);
-    if (!http->daemon)
-        status = error_set(e, STATUS_FAILED, "cannot start libmicrohttpd");
-    else
-        status = acceptor_start(&http->acceptor, &options, e);
-    if (status) {
-        MHD_stop_daemon(http->daemon);
-        http_timekeeper_end(http);
-    }
+    status = acceptor_start(&http->acceptor, &options, e);
+    if (status)
+        http_loops_end(http);
     return status;
 }
 
@@ -362,10 +362,14 @@ bool http_is_ipv4(const struct http *http) {
     return http->is_ipv4;
 }
 
+unsigned http_files(unsigned connections) {
+    return connections + LIMIT_PROBE_CONNECTIONS + LIMIT_CLOSING_CONNECTIONS;
+}
+
 void http_free(struct http *http) {
     if (!http)
         return;
-    if (http->daemon)
+    if (http->loops)
         http_stop(http, 0);
     deinit(http);
 }

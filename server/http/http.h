@@ -27,8 +27,13 @@ enum http_access_log {
 
 struct http_options {
     const char *listen; /* HOST:PORT; only read by http_new */
-    /* Connections that are served. LIMIT_PROBE_CONNECTIONS more are accepted, answered once (503, but for
-     * probes) and closed. The rest stay in the kernel's queue. */
+    /* Connections that are served. When all are in use, one is closed for the newcomer:
+     *   1. of those whose request has not arrived as a whole for a second: the one that is longest so;
+     *   2. of those idle between two requests for a second: the longest idle;
+     *   3. of those whose request has not arrived as a whole: the one that is longest so.
+     * One whose request is being answered is never closed. If all are, LIMIT_PROBE_CONNECTIONS more are
+     * accepted, answered once (503, but for probes) and closed; of these, too, newcomers push out those
+     * without a request. */
     unsigned connections;
     enum http_access_log access_log;
     enum api_routes routes;
@@ -39,6 +44,9 @@ struct http;
 
 /* Serves from now on. Borrows the api, which must outlive it. NULL on failure. */
 struct http *http_new(const struct http_options *options, struct api *api, struct error *e);
+
+/* The most sockets of clients that are open at once. */
+unsigned http_files(unsigned connections);
 
 /* The port that it listens on, which the system chose if `listen` has port 0. */
 unsigned http_port(const struct http *http);

@@ -1,6 +1,7 @@
 /*
- * http_internal: shared by the files of http alone: http.c (requests, answers, start), wait.c (requests that
- * wait for the store), connections.c (connections and their time limits), stop.c (the end).
+ * http_internal: shared by the files of http alone: http.c (requests, answers, start), loop.c (the HTTP
+ * threads), wait.c (requests that wait for the store), connections.c (connections, their places and time
+ * limits), stop.c (the end).
  */
 #ifndef SERVER_HTTP_INTERNAL_H
 #define SERVER_HTTP_INTERNAL_H
@@ -15,6 +16,7 @@
 
 #include "base/limits.h"
 #include "base/pulse.h"
+#include "base/waker.h"
 #include "server/http/acceptor.h"
 #include "server/http/http.h"
 #include "server/http/reply.h"
@@ -29,31 +31,51 @@ enum wait {
     WAIT_ABORTED,   /* the server stops: answered without the call, which still belongs to the api */
 };
 
-/* One client. Belongs to one HTTP thread; other threads use the atomic fields. One reference for microhttpd,
- * one for a call that the api has. */
+/* What a connection does. Those of the first three can be closed for a newcomer: their loop has them in
+ * queues, the one that is longest in its state first. */
+enum phase {
+    PHASE_SURPLUS, /* accepted beyond --connections; its request has not arrived as a whole */
+    PHASE_REQUEST, /* its request has not arrived as a whole, or not at all if it is its first */
+    PHASE_IDLE,    /* nothing of its next request was seen */
+    PHASE_ANSWER,  /* its request has arrived and is not answered */
+    PHASE_CLOSED,  /* for a newcomer: its socket was shut down */
+
+    PHASE_QUEUES = PHASE_ANSWER, /* their number */
+};
+
+/* One client. Belongs to one HTTP thread; other threads use the atomic fields, and those that its loop's lock
+ * guards. One reference for microhttpd, one for a call that the api has. */
 struct connection {
     struct http *http;
-    struct MHD_Connection *mhd;
+    struct http_loop *loop;
+    struct MHD_Connection *mhd; /* NULL: its thread has not taken it over yet */
     int fd;
     atomic_uint references;
-    struct connection *prev, *next; /* in http->connections, under its lock */
+
+    /* Guarded by the loop's lock. */
+    struct connection *prev, *next; /* in loop->connections */
+    enum phase phase;
+    int64_t since_ms;                   /* CLOCK_BOOTTIME */
+    struct connection *earlier, *later; /* in the queue of its phase */
+    struct connection *next_newcomer;   /* in loop->newcomers */
+    uint64_t asked_bytes; /* of all requests so far, without the framing of chunks; of PHASE_ANSWER: its
+                             thread's */
+
     /* When the client has taken too long to send a request, to read the answer, or to be idle
      * (CLOCK_BOOTTIME). 0: no limit. */
     _Atomic int64_t close_at_ms;
-    atomic_bool busy; /* a request has arrived and is not answered */
     _Atomic int wait;
 
     /* The present request. */
     int64_t started_us;
     bool has_headers;
     bool waited;
-    bool is_last;                /* the connection is closed after its answer */
-    bool surplus;                /* there were --connections already when it arrived */
+    bool is_last; /* the connection is closed after its answer */
+    bool surplus; /* there were --connections already when it arrived, and none could be closed */
     struct http_reply_sent sent; /* the answer; status 0: none yet */
     bool cached;                 /* the cache gave the answer, in state `cache` */
     enum cache_state cache;
     size_t body_bytes;
-    uint64_t asked_bytes; /* of all requests of the connection so far, without the framing of chunks */
     size_t target_length; /* as sent; more than LIMIT_URI_BYTES: `target` is cut */
     size_t target_capacity;
     char *target;
@@ -64,28 +86,63 @@ struct connection {
     struct api_call call;
 };
 
+/* An HTTP thread. microhttpd has no threads of its own here: they would share connections by the number of
+ * the descriptor, not by load; and see loop.c. */
+struct http_loop {
+    struct http *http;
+    struct MHD_Daemon *daemon;
+    int epoll_fd; /* the daemon's, which has the waker too */
+    pthread_t thread;
+    struct waker waker; /* a newcomer, a connection to resume, or the end */
+    struct pulse pulse;
+    atomic_bool ends;
+    atomic_uint open; /* connections */
+    atomic_bool has_newcomers;
+
+    /* For its thread. */
+    struct connection *adding;    /* in MHD_add_connection */
+    struct connection *looked_at; /* next, for lateness; NULL: none before look_ms */
+    int64_t look_ms;
+
+    pthread_mutex_t lock;           /* guards the rest; a leaf */
+    struct connection *connections; /* in the order of their arrival */
+    struct connection *queues[PHASE_QUEUES];
+    struct connection *newcomers; /* the last one first */
+};
+
 struct http {
     struct api *api;
     struct live *live;
     struct http_options options;
-    struct MHD_Daemon *daemon;
     struct acceptor *acceptor; /* owns the listening socket; counts connections from accept to close */
+    struct http_loop *loops;
+    unsigned loop_count;
     unsigned port;
     bool is_ipv4;
     atomic_bool draining;
     atomic_bool stopping;  /* no request may wait for the store any more */
     atomic_uint suspended; /* connections, counted from before MHD_suspend_connection until
                               MHD_resume_connection returns */
-    atomic_uint open;      /* in `connections` */
+    atomic_uint placed;    /* connections of --connections, without those of PHASE_CLOSED */
+    atomic_uint surplus;   /* the others, likewise */
     _Atomic uint64_t made_ids;
 
-    pthread_mutex_t lock;   /* guards the rest; a leaf */
-    pthread_cond_t changed; /* no connection is suspended, or none is left, or the timekeeper must end */
-    struct connection *connections;
-    bool timekeeper_ends;
-    pthread_t timekeeper;
-    struct pulse timekeeper_pulse;
+    pthread_mutex_t lock;   /* for `changed`; a leaf */
+    pthread_cond_t changed; /* no connection is suspended, or none is left */
 };
+
+/* loop.c. Starts a thread for each processor. `start_daemon`: starts microhttpd without threads. */
+enum status http_loops_start(struct http *http, struct MHD_Daemon *(*start_daemon)(struct http_loop *),
+                             struct error *e);
+
+/* Ends the threads and closes the connections that are left, none of which may be suspended. */
+void http_loops_end(struct http *http);
+
+/* Hands a connection to its thread. */
+void http_loop_add(struct connection *c);
+
+/* MHD_resume_connection. Any thread. */
+void http_loop_resume(struct http_loop *loop, struct MHD_Connection *mhd);
 
 /* wait.c. Suspends the connection until the api calls http_on_done, or until http_abort_waits. On its HTTP
  * thread. False: the server stops, answer now. */
@@ -97,23 +154,27 @@ void http_on_done(struct api_call *call);
 /* Resumes every suspended connection without an answer; from now on none is suspended. */
 void http_abort_waits(struct http *http);
 
-/* connections.c. acceptor_options.take. */
-bool http_take(void *context, int fd, const struct sockaddr *address, socklen_t length);
+/* connections.c. A new connection with the least busy thread; closes another one for it if --connections are
+ * in use. On the acceptor's thread. */
+struct connection *http_admit(struct http *http, int fd);
 
-/* Called by microhttpd when a connection begins and when it ends. */
-void http_on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
-                        enum MHD_ConnectionNotificationCode code);
+/* The end of a connection. On its thread; its socket is closed afterwards. */
+void http_connection_end(struct connection *c);
 
 void http_connection_unref(struct connection *c);
 
 /* Whether the answer to the present request is the connection's last. */
 bool http_is_last_answer(struct connection *c);
 
+/* The whole request has arrived; it was answered. On its thread. */
+void http_answer_begins(struct connection *c);
+void http_answer_ends(struct connection *c, int64_t now_ms);
+
+/* Shuts down some of the connections that take too long. On the loop's thread, at each turn. Returns when the
+ * next are due (CLOCK_BOOTTIME). */
+int64_t http_look_for_late(struct http_loop *loop, int64_t now_ms);
+
 /* Waits for `changed`, at most `ms`. Under the lock. */
 void http_wait_ms(struct http *http, int64_t ms);
-
-/* The thread that shuts down connections that take too long. */
-enum status http_timekeeper_start(struct http *http, struct error *e);
-void http_timekeeper_end(struct http *http);
 
 #endif

@@ -10,10 +10,12 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "server/http/internal.h"
 
 struct stream {
     struct live_reader reader; /* first */
     struct MHD_Connection *mhd;
+    struct http_loop *loop;
     _Atomic int64_t *close_at_ms;
     size_t *bytes;
     int64_t take_by_ms; /* by when the last piece must be sent; 0: it was */
@@ -25,8 +27,12 @@ static struct metrics_family dropped_family = {
     .kind = METRICS_COUNTER,
 };
 
+static void resume(struct stream *s) {
+    http_loop_resume(s->loop, s->mhd);
+}
+
 static void wake(struct live_reader *reader) {
-    MHD_resume_connection(((struct stream *)reader)->mhd);
+    resume((struct stream *)reader);
 }
 
 static void set_take_by(struct stream *s, int64_t ms) {
@@ -38,7 +44,7 @@ static void set_take_by(struct stream *s, int64_t ms) {
  * but may not look at it again while another one is idle for longer. It does look at resumed ones. */
 static ssize_t end_stream(struct stream *s) {
     MHD_suspend_connection(s->mhd);
-    MHD_resume_connection(s->mhd);
+    resume(s);
     return MHD_CONTENT_READER_END_OF_STREAM;
 }
 
@@ -56,7 +62,7 @@ static ssize_t read_stream(void *context, uint64_t position, char *out, size_t s
     if (n == 0) {
         MHD_suspend_connection(s->mhd);
         if (!live_wait(&s->reader))
-            MHD_resume_connection(s->mhd); /* an event arrived meanwhile */
+            resume(s); /* an event arrived meanwhile */
     }
     return n;
 }
@@ -83,6 +89,7 @@ bool http_live_queue(struct MHD_Connection *connection, const struct http_live_o
     struct stream *s = mem_zalloc(sizeof *s);
     s->reader.wake = wake;
     s->mhd = connection;
+    s->loop = o->loop;
     s->close_at_ms = o->close_at_ms;
     s->bytes = o->bytes;
     if (!live_join(o->live, &s->reader, clock_boot_ms())) {

@@ -16,7 +16,10 @@
 #include "api/live.h"
 #include "server/http/reply.h"
 
+struct http_loop;
+
 struct http_live_options {
+    struct http_loop *loop; /* of the connection */
     struct live *live;
     const struct api_call *call; /* its answer has the headers; borrowed for the call */
     const struct http_reply_extras *extras;

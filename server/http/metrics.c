@@ -25,6 +25,14 @@ static struct metrics_family connections_family = {
     .help = "Open HTTP connections.",
     .kind = METRICS_GAUGE,
 };
+static struct metrics_family closed_family = {
+    .name = "winner_view_http_connections_closed_for_others_total",
+    .help =
+        "Connections closed for a newcomer while all were in use: kept ones between two requests, and ones "
+        "whose request was incomplete.",
+    .kind = METRICS_COUNTER,
+    .labels = {"state"},
+};
 
 static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "other"};
 /* The statuses of our answers, most frequent first; 0 is any other. */
@@ -72,6 +80,10 @@ void http_metrics_request(const struct route *route, const char *method, unsigne
     const char *const values[] = {route ? route->template : "unmatched", methods[m], statuses[s].label, NULL};
     metrics_add(find(&requests[r][m][s], &requests_family, values), 1);
     metrics_observe_us(find(&durations[r], &duration_family, (const char *const[]){values[0], NULL}), us);
+}
+
+void http_metrics_closed_for_others(bool idle) {
+    metrics_count(&closed_family, (const char *const[]){idle ? "kept" : "incomplete", NULL}, 1);
 }
 
 void http_metrics_connections(int change) {

@@ -5,6 +5,7 @@
 #ifndef SERVER_HTTP_METRICS_H
 #define SERVER_HTTP_METRICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "api/route.h"
@@ -14,5 +15,8 @@ void http_metrics_request(const struct route *route, const char *method, unsigne
 
 /* Connections opened (1) and closed (-1). */
 void http_metrics_connections(int change);
+
+/* A connection was closed for another one: idle between requests, or its request had not arrived. */
+void http_metrics_closed_for_others(bool idle);
 
 #endif

@@ -19,26 +19,28 @@ void http_drain_begin(struct http *http, int64_t deadline_ms) {
     live_end(http->live);
 }
 
-/* microhttpd then reads what had arrived and then the end: it answers a request that is there, and closes.
- * Under the lock. */
-static void end_idle_connections(struct http *http) {
+/* microhttpd then reads what had arrived and then the end: it answers a request that is there, and closes. */
+static void end_idle_connections(struct http_loop *loop) {
     struct connection *c;
-    DL_FOREACH(http->connections, c) {
-        if (!atomic_load(&c->busy))
+    pthread_mutex_lock(&loop->lock);
+    DL_FOREACH(loop->connections, c) {
+        if (c->phase != PHASE_ANSWER)
             shutdown(c->fd, SHUT_RD);
     }
+    pthread_mutex_unlock(&loop->lock);
 }
 
 /* Until no connection is left, at most until `until_ms`. `end_idle`: ends idle ones, again and again, for
  * those that become idle meanwhile. */
 static void await_connections(struct http *http, int64_t until_ms, bool end_idle) {
-    pthread_mutex_lock(&http->lock);
     for (int64_t left; acceptor_open(http->acceptor) && (left = until_ms - clock_boot_ms()) > 0;) {
-        if (end_idle)
-            end_idle_connections(http);
-        http_wait_ms(http, end_idle ? least(left, LIMIT_END_IDLE_MS) : left);
+        for (unsigned i = 0; end_idle && i < http->loop_count; i++)
+            end_idle_connections(&http->loops[i]);
+        pthread_mutex_lock(&http->lock);
+        if (acceptor_open(http->acceptor))
+            http_wait_ms(http, end_idle ? least(left, LIMIT_END_IDLE_MS) : left);
+        pthread_mutex_unlock(&http->lock);
     }
-    pthread_mutex_unlock(&http->lock);
 }
 
 void http_stop(struct http *http, int64_t deadline_ms) {
@@ -49,7 +51,5 @@ void http_stop(struct http *http, int64_t deadline_ms) {
     http_abort_waits(http);
     await_connections(http, clock_boot_ms() + HTTP_STOP_GRACE_MS, true);
     http_abort_waits(http); /* microhttpd must not stop while a connection is being resumed */
-    http_timekeeper_end(http);
-    MHD_stop_daemon(http->daemon);
-    http->daemon = NULL;
+    http_loops_end(http);
 }

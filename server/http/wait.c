@@ -11,7 +11,7 @@ static void count_down(struct http *http) {
 
 static void resume(struct connection *c) {
     struct http *http = c->http;
-    MHD_resume_connection(c->mhd);
+    http_loop_resume(c->loop, c->mhd);
     count_down(http);
 }
 
@@ -62,22 +62,23 @@ bool http_suspend(struct connection *c) {
 }
 
 /* Finds one and marks it aborted; the caller resumes it outside the lock. It stays in the list until then. */
-static struct connection *next_suspended(struct http *http) {
+static struct connection *next_suspended(struct http_loop *loop) {
     struct connection *c;
-    pthread_mutex_lock(&http->lock);
-    DL_FOREACH(http->connections, c) {
+    pthread_mutex_lock(&loop->lock);
+    DL_FOREACH(loop->connections, c) {
         if (move(c, WAIT_SUSPENDED, WAIT_ABORTED))
             break;
     }
-    pthread_mutex_unlock(&http->lock);
+    pthread_mutex_unlock(&loop->lock);
     return c;
 }
 
 void http_abort_waits(struct http *http) {
     struct connection *c;
     atomic_store(&http->stopping, true);
-    while ((c = next_suspended(http)))
-        resume(c);
+    for (unsigned i = 0; i < http->loop_count; i++)
+        while ((c = next_suspended(&http->loops[i])))
+            resume(c);
     pthread_mutex_lock(&http->lock);
     while (atomic_load(&http->suspended)) /* other threads are resuming them */
         http_wait_ms(http, LIMIT_TICK_MS);

@@ -26,13 +26,12 @@ static int taken_fds[LIMIT];
 static atomic_uint taken;
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* held: nothing is taken */
 
-static bool take(void *context, int fd, const struct sockaddr *address, socklen_t length) {
-    (void)context, (void)address, (void)length;
+static void take(void *context, int fd) {
+    (void)context;
     pthread_mutex_lock(&gate);
     pthread_mutex_unlock(&gate);
     taken_fds[atomic_load(&taken)] = fd; /* one thread takes */
     atomic_fetch_add(&taken, 1);
-    return true;
 }
 
 static void start(unsigned limit) {

@@ -1,5 +1,7 @@
 #include "tests/unit/support/http.h"
 
+#include <errno.h>
+
 /* Answers. */
 
 static void an_answer_has_a_cache_status_and_an_age(void **state) {
@@ -214,23 +216,97 @@ static void chunks_beyond_the_limit_of_a_body_end_the_connection(void **state) {
     close(fd);
 }
 
-/* Takes both connections that are allowed. */
-static void take_all(int fds[2]) {
+/* Places. Two connections are allowed. */
+
+static void allow_two(void) {
     teardown(NULL);
     start(2, API_ALL);
-    for (int i = 0; i < 2; i++) {
-        fds[i] = dial();
-        struct reply r = exchange(fds[i], "/scores/merchant");
-        assert_int_equal(r.status, 200);
+}
+
+static int dial_and_ask(void) {
+    int fd = dial();
+    struct reply r = exchange(fd, "/scores/merchant");
+    assert_int_equal(r.status, 200);
+    assert_null(header(&r, "Connection"));
+    free(r.body);
+    return fd;
+}
+
+static void assert_kept(int fd) {
+    struct reply r = exchange(fd, "/livez");
+    assert_int_equal(r.status, 200);
+    free(r.body);
+    close(fd);
+}
+
+/* A connection whose request is never done. */
+static int read_live(void) {
+    int fd = dial();
+    send_get(fd, "/live");
+    struct reply r = receive(fd, false);
+    assert_int_equal(r.status, 200);
+    return fd;
+}
+
+static bool is_open(int fd) {
+    char bytes[4096];
+    ssize_t n;
+    while ((n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+        continue;
+    return n < 0 && errno == EAGAIN;
+}
+
+/* The places of connections that are closed are used first. */
+static void a_newcomer_takes_the_place_of_the_longest_idle_connection(void **state) {
+    (void)state;
+    allow_two();
+    int longest = dial_and_ask(), idle = dial_and_ask(), fd;
+    struct reply r = {0};
+    for (int64_t until = clock_boot_ms() + 30000; r.status != 200 && clock_boot_ms() < until; close(fd)) {
         free(r.body);
+        fd = dial();
+        r = exchange(fd, "/scores/merchant");
     }
+    assert_int_equal(r.status, 200);
+    assert_null(header(&r, "Connection"));
+    assert_true(is_closed(longest));
+    assert_kept(idle);
+    free(r.body);
+    close(longest);
+}
+
+static void a_newcomer_takes_the_place_of_a_silent_one_first(void **state) {
+    (void)state;
+    allow_two();
+    int silent = dial();
+    int idle = dial_and_ask(), fd = dial_and_ask();
+    assert_true(is_closed(silent));
+    assert_kept(idle);
+    close(silent);
+    close(fd);
+}
+
+static void silent_newcomers_push_out_the_oldest_of_them_and_no_request(void **state) {
+    (void)state;
+    allow_two();
+    int live = read_live(), silent[20], asking;
+    for (int i = 0; i < 20; i++)
+        silent[i] = dial();
+    for (int i = 0; i < 19; i++)
+        assert_true(is_closed(silent[i]));
+    asking = dial_and_ask();
+    assert_true(is_closed(silent[19]));
+    assert_true(is_open(live));
+    for (int i = 0; i < 20; i++)
+        close(silent[i]);
+    close(asking);
+    close(live);
 }
 
 static void only_probes_are_answered_while_all_connections_are_in_use(void **state) {
     (void)state;
-    int fds[2], probing, other;
-    take_all(fds);
-    probing = dial();
+    allow_two();
+    int live[] = {read_live(), read_live()}, probing = dial(), other;
     struct reply probe = exchange(probing, "/livez");
     assert_int_equal(probe.status, 200);
     assert_last(probing, &probe);
@@ -239,23 +315,36 @@ static void only_probes_are_answered_while_all_connections_are_in_use(void **sta
     assert_problem(&refused, 503, "overloaded");
     assert_non_null(header(&refused, "Retry-After"));
     assert_last(other, &refused);
-    struct reply kept = exchange(fds[0], "/scores/merchant"); /* the first client is not affected */
-    assert_int_equal(kept.status, 200);
-    assert_null(header(&kept, "Connection"));
-    free(kept.body);
-    close(fds[0]);
-    close(fds[1]);
+    for (int i = 0; i < 2; i++) {
+        assert_true(is_open(live[i]));
+        close(live[i]);
+    }
+}
+
+static void silent_clients_do_not_take_the_reserve_for_probes(void **state) {
+    (void)state;
+    enum { SILENT = 10 * LIMIT_PROBE_CONNECTIONS };
+    allow_two();
+    int live[] = {read_live(), read_live()}, silent[SILENT];
+    for (int i = 0; i < SILENT; i++)
+        silent[i] = dial();
+    int64_t begun_ms = clock_boot_ms();
+    assert_int_equal(status_of("/livez"), 200);
+    assert_true(clock_boot_ms() - begun_ms < SILENT / LIMIT_PROBE_CONNECTIONS * LIMIT_OVERLOADED_MS / 2);
+    for (int i = 0; i < SILENT; i++)
+        close(silent[i]);
+    close(live[0]);
+    close(live[1]);
 }
 
 static void connections_are_served_again_when_others_have_closed(void **state) {
     (void)state;
-    int fds[2], fd;
-    take_all(fds);
-    fd = dial();
-    close(fds[0]);
-    close(fds[1]);
+    allow_two();
+    int live[] = {read_live(), read_live()}, fd = dial();
+    close(live[0]);
+    close(live[1]);
     struct reply r;
-    for (int64_t until = clock_boot_ms() + 10000;;
+    for (int64_t until = clock_boot_ms() + 30000;;
          close(fd), fd = dial()) { /* until the server has noticed that they are closed */
         r = exchange(fd, "/scores/merchant");
         if (r.status == 200 || clock_boot_ms() > until)
@@ -268,41 +357,54 @@ static void connections_are_served_again_when_others_have_closed(void **state) {
     close(fd);
 }
 
-static void connections_beyond_the_reserve_for_probes_wait(void **state) {
+/* The descriptors in the largest epoll set of this process (proc(5), fdinfo). */
+static int largest_epoll_set(void) {
+    int largest = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        char path[64], line[256];
+        int n = 0;
+        snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+        FILE *file = fopen(path, "re");
+        while (file && fgets(line, sizeof line, file))
+            n += strncmp(line, "tfd:", 4) == 0;
+        if (file)
+            fclose(file);
+        largest = n > largest ? n : largest;
+    }
+    return largest;
+}
+
+/* Here the client's descriptors stand between the server's, which are all odd, or all even. */
+static void connections_are_spread_evenly_over_the_threads(void **state) {
     (void)state;
-    int fds[2], reserve[LIMIT_PROBE_CONNECTIONS], waiting;
-    take_all(fds);
-    for (int i = 0; i < LIMIT_PROBE_CONNECTIONS; i++)
-        reserve[i] = dial();
-    waiting = dial();
-    send_get(waiting, "/livez");
-    struct pollfd answer = {.fd = waiting, .events = POLLIN};
-    assert_int_equal(poll(&answer, 1, 100), 0);
-    close(reserve[0]);
-    struct reply r = receive(waiting, true);
-    assert_int_equal(r.status, 200);
-    free(r.body);
-    close(waiting);
-    for (int i = 1; i < LIMIT_PROBE_CONNECTIONS; i++)
-        close(reserve[i]);
-    close(fds[0]);
-    close(fds[1]);
+    enum { MANY = 24 };
+    int fds[MANY];
+    for (int i = 0; i < MANY; i++)
+        fds[i] = dial_and_ask();
+    int threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    int waker = 1;
+    assert_in_range(largest_epoll_set(), 1, (MANY + threads - 1) / threads + waker);
+    for (int i = 0; i < MANY; i++)
+        close(fds[i]);
 }
 
 /* Each byte would restart an idle time-out. */
-static void a_connection_whose_headers_arrive_too_slowly_is_closed(void **state) {
+static void a_request_whose_headers_arrive_too_slowly_ends_its_connection(void **state) {
     (void)state;
-    int64_t begun_ms = clock_boot_ms(); /* before it is taken */
-    int fd = dial();
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    send_text(fd, "GET /livez HTTP/1.1\r\nX-Slow: ");
-    do
-        send_text(fd, "x");
-    while (poll(&p, 1, 500) == 0);
+    int64_t begun_ms = clock_boot_ms(); /* before they are taken */
+    int fresh = dial(), kept = dial_and_ask();
+    send_text(fresh, "GET /livez HTTP/1.1\r\nX-Slow: ");
+    send_text(kept, "G");
+    do {
+        send(fresh, "x", 1, MSG_NOSIGNAL);
+        send(kept, "E", 1, MSG_NOSIGNAL);
+    } while (poll(&(struct pollfd){.fd = kept, .events = POLLIN}, 1, 500) == 0);
     int64_t took_ms = clock_boot_ms() - begun_ms;
-    assert_true(is_closed(fd));
-    assert_true(took_ms >= LIMIT_HEADERS_MS && took_ms < LIMIT_HEADERS_MS + 5000);
-    close(fd);
+    assert_true(is_closed(fresh));
+    assert_true(is_closed(kept));
+    assert_in_range(took_ms, LIMIT_HEADERS_MS, LIMIT_HEADERS_MS + LIMIT_TICK_MS + 5000);
+    close(fresh);
+    close(kept);
 }
 
 /* Counting. */
@@ -353,10 +455,14 @@ int main(void) {
         TEST(a_body_is_ignored_and_its_request_is_the_last),
         TEST(a_body_beyond_its_limit_is_refused_before_it_arrives),
         TEST(chunks_beyond_the_limit_of_a_body_end_the_connection),
+        TEST(a_newcomer_takes_the_place_of_the_longest_idle_connection),
+        TEST(a_newcomer_takes_the_place_of_a_silent_one_first),
+        TEST(silent_newcomers_push_out_the_oldest_of_them_and_no_request),
         TEST(only_probes_are_answered_while_all_connections_are_in_use),
+        TEST(silent_clients_do_not_take_the_reserve_for_probes),
         TEST(connections_are_served_again_when_others_have_closed),
-        TEST(connections_beyond_the_reserve_for_probes_wait),
-        TEST(a_connection_whose_headers_arrive_too_slowly_is_closed),
+        TEST(connections_are_spread_evenly_over_the_threads),
+        TEST(a_request_whose_headers_arrive_too_slowly_ends_its_connection),
         TEST(an_address_in_use_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
