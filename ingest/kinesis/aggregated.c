@@ -23,15 +23,6 @@ static void md5(const void *data, size_t length, uint8_t digest[MD5_BYTES]) {
         mem_exhausted(); /* the only way it can fail */
 }
 
-static unsigned __int128 hash_key_of(const ProtobufCBinaryData *partition_key) {
-    uint8_t digest[MD5_BYTES];
-    unsigned __int128 key = 0;
-    md5(partition_key->data, partition_key->len, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        key = key << 8 | digest[i];
-    return key;
-}
-
 static bool parse_hash_key(const void *text, size_t length, unsigned __int128 *key) {
     const unsigned __int128 most = ~(unsigned __int128)0;
     const uint8_t *digits = text;
@@ -43,6 +34,36 @@ static bool parse_hash_key(const void *text, size_t length, unsigned __int128 *k
         *key = *key * 10 + digit;
     }
     return length > 0;
+}
+
+struct hash_key {
+    bool is_number; /* below 2^128 */
+    unsigned __int128 number;
+};
+
+static struct hash_key read_partition_key(const ProtobufCBinaryData *key) {
+    uint8_t digest[MD5_BYTES];
+    struct hash_key hash = {.is_number = true};
+    md5(key->data, key->len, digest);
+    for (size_t i = 0; i < sizeof digest; i++)
+        hash.number = hash.number << 8 | digest[i];
+    return hash;
+}
+
+static struct hash_key read_explicit_key(const ProtobufCBinaryData *text) {
+    struct hash_key hash;
+    hash.is_number = parse_hash_key(text->data, text->len, &hash.number);
+    return hash;
+}
+
+/* Once for each key of a table, not for each part: a key may be as long as the record, and have thousands of
+ * parts. The caller frees them. */
+static struct hash_key *read_hash_keys(const ProtobufCBinaryData *table, size_t n,
+                                       struct hash_key (*read)(const ProtobufCBinaryData *)) {
+    struct hash_key *hashes = mem_resize(NULL, n, sizeof *hashes);
+    for (size_t i = 0; i < n; i++)
+        hashes[i] = read(&table[i]);
+    return hashes;
 }
 
 struct aggregated_range aggregated_range(const char *starting_hash_key, const char *ending_hash_key) {
@@ -127,8 +148,28 @@ static const char **copy_keys(struct aggregated *a, const Aggregated__Record *me
     return keys;
 }
 
+/* What the parts name by its index in a table. */
+struct tables {
+    const char **keys;
+    struct hash_key *hashes, *explicit_hashes;
+};
+
+static void read_tables(struct aggregated *a, const Aggregated__Record *m, struct tables *t) {
+    t->keys = copy_keys(a, m);
+    t->hashes = read_hash_keys(m->partition_key_table, m->n_partition_key_table, read_partition_key);
+    t->explicit_hashes =
+        read_hash_keys(m->explicit_hash_key_table, m->n_explicit_hash_key_table, read_explicit_key);
+    a->bytes += (m->n_partition_key_table + m->n_explicit_hash_key_table) * sizeof *t->hashes;
+}
+
+static void free_tables(struct tables *t) {
+    free(t->keys);
+    free(t->hashes);
+    free(t->explicit_hashes);
+}
+
 static bool open_part(struct aggregated_part *out, const Aggregated__Record *message, size_t i,
-                      const char *const keys[], char why[AGGREGATED_WHY_SIZE]) {
+                      const struct tables *tables, char why[AGGREGATED_WHY_SIZE]) {
     const Aggregated__Part *part = message->records[i];
     if (part->partition_key_index >= message->n_partition_key_table)
         return broken(why, "a part's partition key is not in its table");
@@ -136,25 +177,25 @@ static bool open_part(struct aggregated_part *out, const Aggregated__Record *mes
         part->explicit_hash_key_index >= message->n_explicit_hash_key_table)
         return broken(why, "a part's explicit hash key is not in its table");
 
-    *out = (struct aggregated_part){
-        .partition_key = keys[part->partition_key_index], .data = part->data.data, .length = part->data.len};
-    if (part->has_explicit_hash_key_index) {
-        const ProtobufCBinaryData *key = &message->explicit_hash_key_table[part->explicit_hash_key_index];
-        return parse_hash_key(key->data, key->len, &out->hash_key) ||
-               broken(why, "a part's explicit hash key is not a number below 2^128");
-    }
-    out->hash_key = hash_key_of(&message->partition_key_table[part->partition_key_index]);
-    return true;
+    *out = (struct aggregated_part){.partition_key = tables->keys[part->partition_key_index],
+                                    .data = part->data.data,
+                                    .length = part->data.len};
+    const struct hash_key *hash = part->has_explicit_hash_key_index
+                                      ? &tables->explicit_hashes[part->explicit_hash_key_index]
+                                      : &tables->hashes[part->partition_key_index];
+    out->hash_key = hash->number;
+    return hash->is_number || broken(why, "a part's explicit hash key is not a number below 2^128");
 }
 
 static bool open_parts(struct aggregated *a, char why[AGGREGATED_WHY_SIZE]) {
     const Aggregated__Record *message = a->message;
     if (!check_counts(message, why))
         return false;
-    _cleanup_(mem_freep) const char **keys = copy_keys(a, message);
+    _cleanup_(free_tables) struct tables tables;
+    read_tables(a, message, &tables);
     a->parts = mem_resize(NULL, message->n_records, sizeof *a->parts);
     a->bytes += message->n_records * sizeof *a->parts;
-    while (a->n < message->n_records && open_part(&a->parts[a->n], message, a->n, keys, why))
+    while (a->n < message->n_records && open_part(&a->parts[a->n], message, a->n, &tables, why))
         a->n++;
     return a->n == message->n_records;
 }

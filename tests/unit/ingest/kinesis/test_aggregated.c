@@ -105,19 +105,28 @@ static void append_repeated(struct buffer *b, const char *bytes, size_t length, 
         buffer_append(b, bytes, length);
 }
 
+static void begin_record(struct buffer *b) {
+    buffer_init(b, 64u << 20);
+    buffer_append(b, "\xf3\x89\x9a\xc2", 4);
+}
+
+/* Puts the MD5 behind it. */
+static bool open_record(struct aggregated *a, struct buffer *b, char why[AGGREGATED_WHY_SIZE]) {
+    unsigned size = 16;
+    uint8_t digest[16];
+    EVP_Digest(b->data + 4, b->length - 4, digest, &size, EVP_md5(), NULL);
+    buffer_append(b, digest, sizeof digest);
+    return aggregated_open(a, b->data, b->length, why);
+}
+
 /* `n_keys` empty keys, and `n_parts` parts without data, of six bytes each. */
 static bool open_with_parts(struct aggregated *a, size_t n_keys, size_t n_parts,
                             char why[AGGREGATED_WHY_SIZE]) {
     _cleanup_(buffer_deinit) struct buffer b;
-    unsigned size = 16;
-    uint8_t digest[16];
-    buffer_init(&b, 64u << 20);
-    buffer_append(&b, "\xf3\x89\x9a\xc2", 4);
+    begin_record(&b);
     append_repeated(&b, "\x0a\0", 2, n_keys);
     append_repeated(&b, "\x1a\x04\x08\0\x1a\0", 6, n_parts);
-    EVP_Digest(b.data + 4, b.length - 4, digest, &size, EVP_md5(), NULL);
-    buffer_append(&b, digest, sizeof digest);
-    return aggregated_open(a, b.data, b.length, why);
+    return open_record(a, &b, why);
 }
 
 static void a_record_with_the_maximum_number_of_parts_is_unpacked(void **state) {
@@ -143,6 +152,32 @@ static void a_record_with_too_many_parts_or_keys_is_broken(void **state) {
     }
 }
 
+/* Hashed for each part, 4 MiB would take minutes: longer than the time-out of a test. */
+static void a_long_key_of_many_parts_is_read_once(void **state) {
+    (void)state;
+    const size_t key_length = 4u << 20, n = LIMIT_AGGREGATED_PARTS;
+    _cleanup_(mem_freep) char *zeros = mem_alloc(key_length);
+    memset(zeros, '0', key_length);
+    const char *const parts[] = {"\x1a\x04\x08\0\x1a\0", "\x1a\x06\x08\0\x10\0\x1a\0"};
+    for (size_t explicit = 0; explicit < COUNT(parts); explicit ++) {
+        char why[AGGREGATED_WHY_SIZE] = "";
+        struct aggregated a;
+        _cleanup_(buffer_deinit) struct buffer b;
+        begin_record(&b);
+        buffer_append(&b, "\x0a\x80\x80\x80\x02", 5); /* the partition key: 4 MiB of zeros */
+        buffer_append(&b, zeros, key_length);
+        buffer_append(&b, "\x12\x80\x80\x80\x02", 5); /* the explicit hash key */
+        buffer_append(&b, zeros, key_length);
+        append_repeated(&b, parts[explicit], explicit ? 8 : 6, n);
+        if (!open_record(&a, &b, why))
+            fail_msg("%s", why);
+        assert_int_equal(a.n, n);
+        assert_true(a.parts[0].hash_key == a.parts[n - 1].hash_key);
+        assert_int_equal(a.parts[0].hash_key == 0, explicit);
+        aggregated_deinit(&a);
+    }
+}
+
 /* 10 MiB of the smallest parts would be 150 MB unpacked. */
 static void a_record_that_would_need_far_more_memory_than_its_size_is_not_unpacked(void **state) {
     (void)state;
@@ -160,6 +195,7 @@ int main(void) {
         cmocka_unit_test(without_a_known_range_no_part_is_a_stray),
         cmocka_unit_test(a_record_with_the_maximum_number_of_parts_is_unpacked),
         cmocka_unit_test(a_record_with_too_many_parts_or_keys_is_broken),
+        cmocka_unit_test(a_long_key_of_many_parts_is_read_once),
         cmocka_unit_test(a_record_that_would_need_far_more_memory_than_its_size_is_not_unpacked),
     };
     int failed = support_run_cases("tests/data/aggregated.json", check_case);
