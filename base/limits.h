@@ -190,8 +190,9 @@
 #define LIMIT_PARAMETERS 32            /* of a query */
 #define LIMIT_REQUEST_BODY_BYTES 65536 /* a body is ignored; a larger one is refused */
 /* libmicrohttpd's memory for a connection must hold a request within those limits and what else it keeps
- * there, and be no larger: it zeroes all of it after every request. (Beyond 32 KiB it is mapped, not
- * allocated, and rounded up to pages.) */
+ * there, and be no larger: it zeroes all of it after every request. (Beyond 32 KiB it would be mapped and
+ * rounded up to pages.) It does not hold kilobytes that a client sends behind a request that is at all of
+ * these limits at once, before it is answered: then libmicrohttpd itself refuses or closes. */
 #define LIMIT_MHD_FIELD_BYTES 64    /* its struct for a header: 56 bytes, rounded up to 16 */
 #define LIMIT_MHD_OWN_BYTES 144     /* for what server/http/framing.c gives it */
 #define LIMIT_MHD_AHEAD_BYTES 960   /* it may have read as much of what follows the headers */

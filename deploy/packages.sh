@@ -59,6 +59,9 @@ packages_for() {
     browser)
         echo chromium # driven headless by playwright-core, which tests/support/npm.py installs
         ;;
+    proxies)
+        echo nginx-light haproxy # tests/support/reverse_proxies.py; their services are not started
+        ;;
     bench)
         echo python3 nginx-light wrk
         ;;

@@ -100,7 +100,7 @@ list_what_is_left_out() {
 }
 
 lists=(build quickstart unit emulators integration)
-[ -z "$all" ] || lists+=(fuzz protocol operators-page browser bench)
+[ -z "$all" ] || lists+=(fuzz protocol operators-page browser proxies bench)
 step "packages" packages_install "${lists[@]}" || exit 1
 step "emulators fetched" tests/emulators --fetch || exit 1
 

@@ -52,11 +52,12 @@ static bool is_field_value(const char *text, size_t length) {
     return true;
 }
 
+/* A fragment is no part of a target (RFC 9112, section 3.2); nginx cuts it off. */
 static bool is_target(const char *text) {
     if (!*text)
         return false;
     for (; *text; text++)
-        if ((unsigned char)*text <= 0x20 || *text == 0x7f)
+        if ((unsigned char)*text <= 0x20 || *text == 0x7f || *text == '#')
             return false;
     return true;
 }
@@ -74,6 +75,7 @@ struct reading {
     const char *at; /* where the next piece must begin */
     bool is_sound;
     unsigned lines, hosts, codings, lengths;
+    bool expects;    /* 100-continue */
     uint64_t length; /* of the body */
 };
 
@@ -149,7 +151,12 @@ static enum MHD_Result read_field(void *context, enum MHD_ValueKind kind, const 
         return read_length(r, value, value_length);
     if (is(name, name_length, "Transfer-Encoding"))
         return read_coding(r, value);
+    r->expects |= is(name, name_length, "Expect") && strcasecmp(value, "100-continue") == 0;
     return MHD_YES;
+}
+
+static bool has_body(const struct reading *r) {
+    return r->codings || r->length;
 }
 
 static bool is_1_0(const struct framing_request *request) {
@@ -164,6 +171,9 @@ static enum MHD_Result read_end(struct reading *r, const struct framing_request 
         return malformed(r, "Transfer-Encoding is not allowed with Content-Length or in HTTP/1.0");
     if (!r->hosts && !is_1_0(request))
         return malformed(r, "there is no Host");
+    if (r->expects &&
+        !has_body(r)) /* RFC 9110, section 10.1.1; libmicrohttpd would handle the next request twice */
+        return malformed(r, "Expect: 100-continue is not allowed without a body");
     return MHD_YES;
 }
 
@@ -188,7 +198,13 @@ void framing_begin(struct MHD_Connection *mhd, const char *target) {
     MHD_set_connection_value(mhd, MHD_HEADER_KIND, no_cookies, "-"); /* it parses the first Cookie only */
 }
 
-bool framing_check(struct MHD_Connection *mhd, const struct framing_request *request, bool *has_body,
+/* A request within the limits leaves this room; for one beyond them what follows it is not counted. */
+static bool is_full(const struct reading *r, size_t size) {
+    return size + (size_t)r->lines * LIMIT_MHD_FIELD_BYTES + LIMIT_MHD_OWN_BYTES + LIMIT_ANSWER_HEAD_BYTES >
+           LIMIT_CONNECTION_BYTES;
+}
+
+bool framing_check(struct MHD_Connection *mhd, const struct framing_request *request, struct framing *out,
                    struct problem *p) {
     struct reading r = {.problem = p, .is_sound = true};
     size_t size = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
@@ -196,6 +212,6 @@ bool framing_check(struct MHD_Connection *mhd, const struct framing_request *req
         MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, read_field, &r);
     if (r.is_sound)
         read_end(&r, request, size);
-    *has_body = r.codings || r.length;
+    *out = (struct framing){has_body(&r), is_full(&r, size)};
     return r.is_sound && is_within_limits(&r, size - request->target_length);
 }

@@ -37,9 +37,14 @@ struct framing_request {
  * the connection's memory, and 1,000 parameters made it wait for ever. */
 void framing_begin(struct MHD_Connection *mhd, const char *target);
 
+struct framing {
+    bool has_body; /* one follows */
+    bool is_full;  /* microhttpd has no memory left for the head of an answer */
+};
+
 /* To be called when the headers have arrived and the body has not (the first call of the access handler).
- * False, with the problem: the request is to be refused. Else `*has_body` says whether a body follows. */
-bool framing_check(struct MHD_Connection *mhd, const struct framing_request *request, bool *has_body,
+ * False, with the problem: the request is to be refused. */
+bool framing_check(struct MHD_Connection *mhd, const struct framing_request *request, struct framing *out,
                    struct problem *p);
 
 #endif

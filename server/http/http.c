@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "api/live.h"
@@ -161,27 +162,41 @@ static enum MHD_Result handle(struct connection *c) {
     return c->call.live ? reply_live(c) : reply(c);
 }
 
+/* Where microhttpd would find no room for the head of an answer and only close the connection. */
+static enum MHD_Result refuse_by_hand(struct connection *c) {
+    static const char answer[] = "HTTP/1.1 431 Request Header Fields Too Large\r\n"
+                                 "Connection: close\r\nContent-Length: 0\r\n\r\n";
+    send(c->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL); /* all before is sent */
+    c->sent.status = 431;
+    return MHD_NO;
+}
+
 /* An answer that is queued before the end of the request makes microhttpd close the connection. */
 static enum MHD_Result refuse(struct connection *c, const struct problem *p) {
     turn_to_answer(c);
     c->is_last = true;
     c->wishes = (struct http_reply_wishes){.codings = NEGOTIATE_CODINGS};
-    c->request_id[0] = '\0';
     return reply_problem(c, p);
 }
 
 /* The headers have arrived. Where a proxy may see another body than we do, nothing may follow it. */
 static enum MHD_Result begin(struct connection *c, const char *method, const char *version) {
     struct problem p;
+    struct framing framing;
     c->has_headers = true;
     c->waited = false;
     c->sent.status = 0;
     c->cached = false;
     c->body_bytes = 0;
     c->call.route = NULL;
+    c->request_id[0] = '\0';
     snprintf(c->method, sizeof c->method, "%s", method);
     const struct framing_request request = {method, version, c->target_at, c->target, c->target_length};
-    return framing_check(c->mhd, &request, &c->is_last, &p) ? MHD_YES : refuse(c, &p);
+    bool is_good = framing_check(c->mhd, &request, &framing, &p);
+    c->is_last = framing.has_body;
+    if (is_good)
+        return MHD_YES;
+    return framing.is_full ? refuse_by_hand(c) : refuse(c, &p);
 }
 
 /* Called after the headers, for each piece of a body, at the end of the request, and after resuming. */

@@ -1,0 +1,101 @@
+"""Debian's nginx and haproxy as reverse proxies, which share their connections to the service among all clients. Both are
+as lenient as they can be set to be: more of a request arrives than with their defaults."""
+
+import os
+import pathlib
+import subprocess
+
+import emulators
+import wait
+
+NGINX = """
+daemon off;
+{user}
+worker_processes 1;
+pid {folder}/pid;
+error_log {folder}/error.log warn;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    large_client_header_buffers 8 64k;
+    client_max_body_size 0;
+    client_header_timeout 5s;
+    client_body_timeout 5s;
+    ignore_invalid_headers off;
+    underscores_in_headers on;
+    merge_slashes off;
+    upstream service {{ server 127.0.0.1:{upstream}; keepalive 4; }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://service;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_request_buffering off;
+            proxy_next_upstream off;
+            proxy_read_timeout 15s;
+        }}
+    }}
+}}
+"""
+
+HAPROXY = """
+global
+    nbthread 1
+    maxconn 1000
+    tune.bufsize 65536
+    tune.http.maxhdr 1500
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 5s
+    timeout server 15s
+    option http-keep-alive
+    option accept-invalid-http-request
+    http-reuse always
+listen service
+    bind 127.0.0.1:{port}
+    server one 127.0.0.1:{upstream}
+"""
+
+
+class ReverseProxy:
+    """A context manager that runs it. `port`: where it listens."""
+
+    def __init__(self, folder, upstream):
+        self.folder, self.port, self.process = pathlib.Path(folder), emulators.free_port(), None
+        user = "user root;" if os.geteuid() == 0 else ""
+        text = self.configuration.format(folder=folder, port=self.port, upstream=upstream, user=user)
+        self.file = self.folder / f"{self.name}.conf"
+        self.file.write_text(text)
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command(), preexec_fn=emulators.die_with_parent)
+        wait.until(lambda: emulators.answers(self.port), f"{self.name} answers")
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(20)
+
+
+class Nginx(ReverseProxy):
+    name, configuration = "nginx", NGINX
+
+    def command(self):
+        return ["/usr/sbin/nginx", "-c", str(self.file), "-p", str(self.folder)]
+
+
+class Haproxy(ReverseProxy):
+    name, configuration = "haproxy", HAPROXY
+
+    def command(self):
+        return ["/usr/sbin/haproxy", "-db", "-q", "-f", str(self.file)]
+
+
+KINDS = (Nginx, Haproxy)
