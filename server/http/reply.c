@@ -17,19 +17,13 @@ enum form {
 };
 _Static_assert(FORM_UNCHANGED < ANSWER_ATTACHED, "each form has its slot");
 
-/* A form, and the body that it has or that a 304 leaves out; the answer's. */
-struct choice {
-    enum form form;
-    struct body *body;
-};
-
 /* A response, and what it is valid for. */
 struct finished {
     atomic_uint references;
-    const struct body *body;
     bool cached;
     enum cache_state state;
     int64_t age_s;
+    size_t bytes; /* of its body */
     struct MHD_Response *response;
 };
 
@@ -141,29 +135,48 @@ static void release_body(void *body) {
     body_unref(body);
 }
 
-/* libmicrohttpd sends only the length of the body of a 304, as it does after HEAD. */
-static struct MHD_Response *make_response(const struct api_call *call, const struct choice *choice,
-                                          const struct http_reply_extras *extras) {
-    struct body *body = body_ref(choice->body);
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer_with_free_callback_cls(body->length, body->data, release_body, body);
+/* A 304 needs no Content-Length, and 0 is wrong (RFC 9110, section 8.6). But libmicrohttpd 0.9.75 leaves it
+ * out only with chunks, or before it closes the connection. The length of the 200, which is allowed, is
+ * worse: clients with Node's http_parser (wrk, Node before 14.9) wait for such a body. All read 0 alike, and
+ * a cache must not store it (RFC 9111, section 3.2). */
+static struct MHD_Response *make_unchanged(void) {
+    struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+#if MHD_VERSION >= 0x00097701
+    if (response)
+        MHD_set_response_options(response, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);
+#endif
+    return response;
+}
+
+static struct MHD_Response *make_over_body(struct body *body) {
+    body_ref(body);
+    return MHD_create_response_from_buffer_with_free_callback_cls(body->length, body->data, release_body,
+                                                                  body);
+}
+
+static struct MHD_Response *make_response(const struct api_call *call, enum form form,
+                                          const struct http_reply_extras *extras, size_t *bytes) {
+    struct answer *answer = call->answer;
+    struct body *body = form == FORM_GZIP ? answer_gzip(answer) : answer->body;
+    struct MHD_Response *response = form == FORM_UNCHANGED ? make_unchanged() : make_over_body(body);
     if (!response)
         mem_exhausted();
-    add_representation(response, call->answer, choice->form);
+    *bytes = form == FORM_UNCHANGED ? 0 : body->length;
+    add_representation(response, answer, form);
     add_call_headers(response, call, extras);
     return response;
 }
 
-static bool fits(const struct finished *f, const struct api_call *call, const struct choice *choice) {
-    return f && f->body == choice->body && f->cached == call->cached &&
+static bool fits(const struct finished *f, const struct api_call *call) {
+    return f && f->cached == call->cached &&
            (!call->cached || (f->state == call->state && f->age_s == call->age_ms / 1000));
 }
 
-static struct finished *take_finished(const struct api_call *call, const struct choice *choice) {
+static struct finished *take_finished(const struct api_call *call, enum form form) {
     struct answer *answer = call->answer;
     pthread_mutex_lock(&answer->attached_lock);
-    struct finished *f = answer->attached[choice->form];
-    if (fits(f, call, choice))
+    struct finished *f = answer->attached[form];
+    if (fits(f, call))
         atomic_fetch_add_explicit(&f->references, 1, memory_order_relaxed);
     else
         f = NULL;
@@ -172,19 +185,18 @@ static struct finished *take_finished(const struct api_call *call, const struct 
 }
 
 /* One reference for the answer, one for the caller. */
-static struct finished *finish(const struct api_call *call, const struct choice *choice) {
+static struct finished *finish(const struct api_call *call, enum form form) {
     struct answer *answer = call->answer;
     struct finished *f = mem_zalloc(sizeof *f);
     atomic_init(&f->references, 2);
-    f->body = choice->body;
     f->cached = call->cached;
     f->state = call->state;
     f->age_s = call->age_ms / 1000;
-    f->response = make_response(call, choice, &(struct http_reply_extras){0});
+    f->response = make_response(call, form, &(struct http_reply_extras){0}, &f->bytes);
 
     pthread_mutex_lock(&answer->attached_lock);
-    struct finished *old = answer->attached[choice->form];
-    answer->attached[choice->form] = f;
+    struct finished *old = answer->attached[form];
+    answer->attached[form] = f;
     answer->free_attached = finished_unref;
     pthread_mutex_unlock(&answer->attached_lock);
     finished_unref(old);
@@ -233,17 +245,14 @@ static bool client_has(struct MHD_Connection *connection, const struct http_repl
     return negotiate_matches(&m.lines);
 }
 
-static struct choice choose(struct MHD_Connection *connection, const struct http_reply_wishes *wishes,
-                            struct answer *answer) {
+static enum form choose_form(struct MHD_Connection *connection, const struct http_reply_wishes *wishes,
+                             const struct answer *answer) {
     if (!answer->etag[0])
-        return (struct choice){FORM_PLAIN, answer->body};
-    bool is_large = answer->body->length > LIMIT_PLAIN_BYTES;
-    struct choice choice = {FORM_PLAIN, answer->body};
-    if (negotiate_gzip(&wishes->codings, is_large))
-        choice = (struct choice){FORM_GZIP, answer_gzip(answer)};
+        return FORM_PLAIN;
     if (client_has(connection, wishes, answer))
-        choice.form = FORM_UNCHANGED;
-    return choice;
+        return FORM_UNCHANGED;
+    bool is_large = answer->body->length > LIMIT_PLAIN_BYTES;
+    return negotiate_gzip(&wishes->codings, is_large) ? FORM_GZIP : FORM_PLAIN;
 }
 
 /* The next request for this answer has another cache state, so this response is not shared. Most loaded rows
@@ -255,19 +264,18 @@ static bool is_unshared(const struct api_call *call) {
 enum MHD_Result http_reply_queue(struct MHD_Connection *connection, const struct api_call *call,
                                  const struct http_reply_wishes *wishes,
                                  const struct http_reply_extras *extras, struct http_reply_sent *sent) {
-    struct choice choice = choose(connection, wishes, call->answer);
-    bool unchanged = choice.form == FORM_UNCHANGED;
-    sent->status = unchanged ? MHD_HTTP_NOT_MODIFIED : call->answer->status;
-    sent->bytes = unchanged ? 0 : choice.body->length;
+    enum form form = choose_form(connection, wishes, call->answer);
+    sent->status = form == FORM_UNCHANGED ? MHD_HTTP_NOT_MODIFIED : call->answer->status;
     if (has_request_id(call, extras) || extras->close || is_unshared(call)) {
-        struct MHD_Response *response = make_response(call, &choice, extras);
+        struct MHD_Response *response = make_response(call, form, extras, &sent->bytes);
         enum MHD_Result result = MHD_queue_response(connection, sent->status, response);
         MHD_destroy_response(response);
         return result;
     }
-    struct finished *f = take_finished(call, &choice);
+    struct finished *f = take_finished(call, form);
     if (!f)
-        f = finish(call, &choice);
+        f = finish(call, form);
+    sent->bytes = f->bytes;
     enum MHD_Result result = MHD_queue_response(connection, sent->status, f->response);
     finished_unref(f);
     return result;

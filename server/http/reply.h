@@ -2,9 +2,7 @@
  * http_reply: answers become microhttpd responses.
  *
  * An answer that is a representation (api/answer.h) is sent in the form that the request asks for: plain,
- * compressed, or as a 304 if the client has it (then without headers of a body, RFC 9110, section 15.4.5, but
- * for the Content-Length that a 200 would have: section 8.6 allows no other, and libmicrohttpd 0.9.75 closes
- * a connection after an answer without one).
+ * compressed, or as a 304 if the client has it (then without headers of a body; RFC 9110, section 15.4.5).
  *
  * For each form a response is made once and shared by all requests that get the same bytes and headers. It
  * lives with its answer, and is replaced when its Age or its cache state changes. A request that needs

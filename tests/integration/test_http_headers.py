@@ -70,7 +70,7 @@ def test_a_matching_etag_gets_304_in_each_encoding(daemon, route):
             for name in ("etag", "cache-control", "vary", "server", "access-control-allow-origin"):
                 assert reply.headers[name] == full.headers[name]
             assert not reply.headers.keys() & {"content-type", "content-encoding", "transfer-encoding"}
-            assert reply.headers["content-length"] == full.headers["content-length"]
+            assert reply.headers.get("content-length", "0") == "0"
             if route in VIEWS:
                 then, now = (model.epoch_ms(each.headers["view-as-of"]) for each in (full, reply))
                 assert now >= then

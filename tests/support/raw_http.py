@@ -65,7 +65,7 @@ class Client:
         self.read_until(lambda got: b"\r\n\r\n" in got)
         head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
         found = re.search(rb"(?im)^content-length: *(\d+)", head)
-        length = int(found[1]) if found and not re.match(rb"HTTP/1.1 304 ", head) else 0
+        length = int(found[1]) if found else 0
         self.read_until(lambda got: len(got) >= length)
         body, self.buffer = self.buffer[:length], self.buffer[length:]
         return Answer(head, body)
