@@ -64,9 +64,8 @@ bool kinesis_stream_is_in_doubt(struct kinesis_stream *s);
 /* How long the stream keeps records, as it was at the last identification or check. */
 int64_t kinesis_stream_retention_ms(struct kinesis_stream *s);
 
-/* A time in a reply, of milliseconds since the epoch, cut to a whole one. -1: it is before 1970 or after
- * 9999.
- */
+/* A time in a reply, in milliseconds since the epoch, cut to a whole one; -1 if no clock shows it: it is
+ * before 1970 or after 9999. */
 int64_t kinesis_stream_time(double ms);
 
 /* One of ListShards' Shards or GetRecords' ChildShards. False if its id, or a parent's, is none. */

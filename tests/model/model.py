@@ -69,13 +69,24 @@ def decode(data):
     except UnicodeDecodeError:
         raise DeadLetter("not-utf8") from None
     try:
-        value = json.loads(text, parse_constant=not_json_constant)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # an escaped lone surrogate is not valid text
+        value = json.loads(text, parse_constant=not_json_constant, object_pairs_hook=object_of_text)
+        check_text(value)
     except (ValueError, RecursionError):
         raise DeadLetter("not-json") from None
     if not isinstance(value, dict):
         raise DeadLetter("not-object")
     return value
+
+
+def check_text(value):
+    """An escaped lone surrogate is not valid text."""
+    json.dumps(value, ensure_ascii=False).encode("utf-8")
+
+
+def object_of_text(members):
+    """Of members with one name the last counts, but the others are text, too."""
+    check_text(members)
+    return dict(members)
 
 
 def not_json_constant(name):
