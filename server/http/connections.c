@@ -213,13 +213,14 @@ void http_connection_end(struct connection *c) {
 
 /* Time limits. */
 
-/* Edge-triggered epoll reports each change once, and microhttpd stops reading after a request: it misses a
- * client that ended its side together with the request. The shutdown is another change that it sees. */
-static void look_at_idle(struct connection *c, int64_t now_ms) {
+/* Edge-triggered epoll reports each change once, and microhttpd does not read until nothing is left: it misses
+ * a client that ended its side together with a request, or with part of one. The shutdown is another change
+ * that it sees. */
+static void look_at_sign(struct connection *c, int64_t now_ms) {
     enum sign sign = read_sign(c);
     if (sign == SIGN_END)
         shutdown(c->fd, SHUT_RD);
-    else if (sign == SIGN_BYTES)
+    else if (sign == SIGN_BYTES && c->phase == PHASE_IDLE)
         begin_request(c, now_ms);
 }
 
@@ -227,8 +228,8 @@ static void look_at(struct connection *c, int64_t now_ms) {
     int64_t close_at_ms = atomic_load_explicit(&c->close_at_ms, memory_order_relaxed);
     if (close_at_ms && close_at_ms <= now_ms)
         shutdown(c->fd, SHUT_RDWR);
-    else if (c->phase == PHASE_IDLE)
-        look_at_idle(c, now_ms);
+    else if (c->phase == PHASE_IDLE || c->phase == PHASE_REQUEST)
+        look_at_sign(c, now_ms);
 }
 
 int64_t http_look_for_late(struct http_loop *loop, int64_t now_ms) {
