@@ -12,6 +12,7 @@
 #include "api/listing.h"
 #include "api/problem.h"
 #include "api/view.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -29,8 +30,10 @@ struct api {
 /* Logs when the store begins to fail and when it works again, not with every request. */
 static void note_outcome(struct api *api, enum status status, const struct error *e) {
     if (status != STATUS_OK) {
-        if (health_raise(api->view.health, "reads", e->message))
-            log_warn("cannot read the view: %s", e->message);
+        if (health_raise_about(api->view.health, "reads", e->message, e->message, e->user_id, clock_real_ms(),
+                               clock_boot_ms()))
+            log_write(LOG_LEVEL_WARN, LOG_FIELDS(e->user_id[0] ? "userId" : NULL, e->user_id),
+                      "cannot read the view: %s", e->message);
         atomic_store(&api->reads_fail, true); /* last: a thread that sees it clears what was raised */
     } else if (atomic_load(&api->reads_fail)) {
         atomic_store(&api->reads_fail, false);

@@ -1,5 +1,6 @@
 /* operations: probes and metrics, answered from memory without the store. See handlers.h. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/handlers.h"
 #include "base/clock.h"
@@ -48,13 +49,22 @@ static json_t *shards_json(const struct view *view) {
     return json;
 }
 
-static json_t *troubles_json(const struct health_report *report) {
+/* A person's row can be in trouble only once the view has been reached: then there is a sealer. */
+static void set_person(const struct view *view, json_t *trouble, const char *user_id) {
+    if (!*user_id)
+        return;
+    _cleanup_(mem_freep) char *id = seal_make(view->sealer, SEAL_ID, user_id, strlen(user_id));
+    json_object_set_new(trouble, "id", json_string(id));
+}
+
+static json_t *troubles_json(const struct view *view, const struct health_report *report) {
     json_t *json = json_array();
     for (size_t i = 0; i < report->n_troubles; i++) {
         json_t *trouble = json_object();
         json_object_set_new(trouble, "name", answer_text(report->troubles[i].name));
         json_object_set_new(trouble, "reason", answer_text(report->troubles[i].reason));
         json_object_set_new(trouble, "since", answer_time(report->troubles[i].since_ms));
+        set_person(view, trouble, report->troubles[i].user_id);
         json_array_append_new(json, trouble);
     }
     return json;
@@ -80,7 +90,7 @@ struct answer *operations_readyz(const struct view *view) {
     json_object_set_new(json, "caughtUp", json_boolean(caught_up));
     json_object_set_new(json, "asOf", view_time(view, as_of_ms));
     json_object_set_new(json, "shards", shards_json(view));
-    json_object_set_new(json, "troubles", troubles_json(&report));
+    json_object_set_new(json, "troubles", troubles_json(view, &report));
     struct answer *answer = answer_json(report.phase == HEALTH_SERVING ? 200 : 503, json);
     view_set_as_of(view, answer, as_of_ms);
     return answer;

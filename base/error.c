@@ -1,6 +1,7 @@
 #include "base/error.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,6 +47,11 @@ enum status error_wrap(struct error *e, const char *format, ...) {
         snprintf(e->message + n, sizeof e->message - (size_t)n, ": %s", inner);
     utf8_mend(e->message);
     return e->status;
+}
+
+void error_note_person(struct error *e, const char *user_id) {
+    bool fits = strlen(user_id) < sizeof e->user_id;
+    snprintf(e->user_id, sizeof e->user_id, "%s", fits ? user_id : "");
 }
 
 const char *status_name(enum status status) {

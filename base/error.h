@@ -26,7 +26,8 @@ struct error {
     enum status status;
     char code[64]; /* the service's name of the error: "ProvisionedThroughputExceededException"; "": none */
     char request_id[80]; /* of the service; "": none */
-    char message[768];   /* lower case, begins with what failed, quotes names; UTF-8 */
+    char user_id[256];   /* of the person whose row it is about, for the log; "": none, or a longer one */
+    char message[768];   /* lower case, begins with what failed, quotes names but no userId; UTF-8 */
 };
 
 /* Overwrites `e` (NULL: nothing is filled) and returns `status`. A message that is too long is cut; bytes in
@@ -40,6 +41,9 @@ enum status error_set_code(struct error *e, enum status status, const char *code
 
 /* Puts "<words>: " in front of the message, keeps the rest, returns the status that is in `e`. */
 enum status error_wrap(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Notes whose row the failure is about. Messages are public: they must not name people. */
+void error_note_person(struct error *e, const char *user_id);
 
 /* "ok", "not found", ... */
 const char *status_name(enum status status);

@@ -45,6 +45,7 @@ static void trouble_deinit(struct trouble *t) {
     metrics_release(t->since, clock_boot_ms());
     free(t->record.name);
     free(t->record.reason);
+    free(t->record.user_id);
     free(t->kind);
 }
 
@@ -103,8 +104,8 @@ static bool is_log_due(struct trouble *t, const char *kind, int64_t now_boot_ms)
     return true;
 }
 
-bool health_raise_kind(struct health *h, const char *name, const char *kind, const char *reason,
-                       int64_t now_real_ms, int64_t now_boot_ms) {
+bool health_raise_about(struct health *h, const char *name, const char *kind, const char *reason,
+                        const char *user_id, int64_t now_real_ms, int64_t now_boot_ms) {
     bool found, is_due = false;
     pthread_mutex_lock(&h->lock);
     size_t at = locate(h, name, &found);
@@ -114,10 +115,16 @@ bool health_raise_kind(struct health *h, const char *name, const char *kind, con
     }
     if (found) {
         replace(&h->troubles[at].record.reason, reason);
+        replace(&h->troubles[at].record.user_id, user_id);
         is_due = is_log_due(&h->troubles[at], kind, now_boot_ms);
     }
     pthread_mutex_unlock(&h->lock);
     return is_due;
+}
+
+bool health_raise_kind(struct health *h, const char *name, const char *kind, const char *reason,
+                       int64_t now_real_ms, int64_t now_boot_ms) {
+    return health_raise_about(h, name, kind, reason, "", now_real_ms, now_boot_ms);
 }
 
 bool health_raise(struct health *h, const char *name, const char *reason) {
@@ -144,8 +151,8 @@ void health_read(struct health *h, struct health_report *report) {
     report->troubles = mem_alloc(h->n_troubles * sizeof *report->troubles);
     for (size_t i = 0; i < h->n_troubles; i++) {
         const struct health_trouble *t = &h->troubles[i].record;
-        report->troubles[i] =
-            (struct health_trouble){mem_strdup(t->name), mem_strdup(t->reason), t->since_ms};
+        report->troubles[i] = (struct health_trouble){mem_strdup(t->name), mem_strdup(t->reason),
+                                                      mem_strdup(t->user_id), t->since_ms};
     }
     pthread_mutex_unlock(&h->lock);
 }
@@ -154,6 +161,7 @@ void health_report_deinit(struct health_report *report) {
     for (size_t i = 0; i < report->n_troubles; i++) {
         free(report->troubles[i].name);
         free(report->troubles[i].reason);
+        free(report->troubles[i].user_id);
     }
     free(report->troubles);
     memset(report, 0, sizeof *report);

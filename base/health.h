@@ -25,6 +25,7 @@ struct health;
 struct health_trouble {
     char *name;
     char *reason;     /* as last raised */
+    char *user_id;    /* of the person whose row it is about, not for the public; "": none */
     int64_t since_ms; /* wall clock, when it was first raised */
 };
 
@@ -48,7 +49,11 @@ enum health_phase health_phase(const struct health *h);
 bool health_raise_kind(struct health *h, const char *name, const char *kind, const char *reason,
                        int64_t now_real_ms, int64_t now_boot_ms);
 
-/* The same at the present time, where the reason does not vary: it is the kind. */
+/* The same for a trouble with the row of a person. */
+bool health_raise_about(struct health *h, const char *name, const char *kind, const char *reason,
+                        const char *user_id, int64_t now_real_ms, int64_t now_boot_ms);
+
+/* The same as health_raise_kind at the present time, where the reason does not vary: it is the kind. */
 bool health_raise(struct health *h, const char *name, const char *reason);
 
 /* True if there was such a trouble. */

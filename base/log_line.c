@@ -1,28 +1,37 @@
 #include "base/log_line.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "base/utf8.h"
 
 static void append_json_string(struct buffer *b, const char *s) {
-    if (!utf8_is_valid(s, __builtin_strlen(s)))
+    if (!utf8_is_valid(s, strlen(s)))
         s = "(not utf-8)";
     buffer_putc(b, '"');
-    for (; *s; s++) {
-        if (*s == '"' || *s == '\\')
+    size_t bytes;
+    for (size_t left = strlen(s); left; left -= bytes, s += bytes) {
+        uint32_t c;
+        bytes = utf8_decode(s, left, &c);
+        if (c == '"' || c == '\\')
             buffer_putc(b, '\\');
-        if ((unsigned char)*s < 0x20)
-            buffer_printf(b, "\\u%04x", (unsigned)(unsigned char)*s);
+        if (text_is_deceptive(c))
+            buffer_printf(b, "\\u%04x", (unsigned)c); /* all are below U+10000 */
         else
-            buffer_putc(b, *s);
+            buffer_append(b, s, bytes);
     }
     buffer_putc(b, '"');
 }
 
 static void append_text(struct buffer *b, const char *s) {
-    for (; *s; s++)
-        buffer_putc(b, text_is_control(*s) ? '?' : *s);
+    size_t bytes;
+    for (size_t left = strlen(s); left; left -= bytes, s += bytes) {
+        uint32_t c;
+        bytes = utf8_decode(s, left, &c);
+        buffer_append(b, text_is_deceptive(c) ? "?" : s, text_is_deceptive(c) ? 1 : bytes);
+    }
 }
 
 static void append_line(struct buffer *b, bool json, enum log_level level, const char *const fields[],

@@ -1,5 +1,5 @@
-/* log_line: a log line as bytes; used by log.c only. One event is one line: control characters of a message
- * cannot begin another, or reach a terminal. */
+/* log_line: a log line as bytes; used by log.c only. One event is one line: what could begin
+ * another, command a terminal or reorder the line is replaced (base/text.h). */
 #ifndef BASE_LOG_LINE_H
 #define BASE_LOG_LINE_H
 

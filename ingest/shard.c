@@ -180,7 +180,8 @@ static void log_trouble(const struct shard *s, const struct error *e, int64_t la
     char seconds[24];
     snprintf(seconds, sizeof seconds, "%lld", (long long)lasts_ms / 1000);
     log_write(e->status == STATUS_RETRY ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR,
-              LOG_FIELDS("shard", s->id, "seconds", seconds, "error", e->code, "requestId", e->request_id),
+              LOG_FIELDS("shard", s->id, "seconds", seconds, "error", e->code, "requestId", e->request_id,
+                         e->user_id[0] ? "userId" : NULL, e->user_id),
               "shard waits and tries again: %s", e->message);
 }
 
@@ -208,8 +209,8 @@ static void report_trouble(struct shard *s, enum cause cause, const struct error
         return;
     metrics_set(s->waiting, s->waiting_since_ms);
     snprintf(kind, sizeof kind, "%s %s", cause_names[cause], e->code);
-    bool is_due = health_raise_kind(s->context.health, s->wait_trouble, kind, e->message, s->waiting_since_ms,
-                                    clock_boot_ms());
+    bool is_due = health_raise_about(s->context.health, s->wait_trouble, kind, e->message, e->user_id,
+                                     s->waiting_since_ms, clock_boot_ms());
     log_trouble_in_time(s, e, is_due, now_real_ms);
 }
 

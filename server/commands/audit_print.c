@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "server/commands/audit.h"
 
 static void print_number(int64_t number, FILE *out) {
@@ -14,13 +15,17 @@ static void print_number(int64_t number, FILE *out) {
         fprintf(out, "%12" PRId64, number);
 }
 
-/* User ids come from events: their control characters must not reach the terminal. */
+/* User ids come from events: what could command the terminal or reorder the line must not reach it. */
 static void print_escaped(const char *text, FILE *out) {
-    for (; *text; text++)
-        if (text_is_control(*text))
-            fprintf(out, "\\x%02x", (unsigned char)*text);
+    size_t bytes;
+    for (size_t left = strlen(text); left; left -= bytes, text += bytes) {
+        uint32_t c;
+        bytes = utf8_decode(text, left, &c);
+        if (text_is_deceptive(c))
+            fprintf(out, c < 0x100 ? "\\x%02x" : "\\u%04x", (unsigned)c);
         else
-            fputc(*text, out);
+            fwrite(text, 1, bytes, out);
+    }
 }
 
 static void print_line(void *data, const struct audit_difference *d) {
@@ -75,7 +80,7 @@ static void print_element(void *data, const struct audit_difference *d) {
     if (!element) /* a text that is not UTF-8 */
         return;
     fputs(list->begun ? ",\n    " : "\n    ", list->out);
-    json_dumpf(element, list->out, 0);
+    json_dumpf(element, list->out, JSON_ENSURE_ASCII); /* for the terminal's sake too */
     list->begun = true;
 }
 

@@ -10,7 +10,8 @@ static int compare(const struct options *options, struct store *store) {
     _cleanup_(audit_deinit) struct audit audit = {0};
     struct error e;
     if (audit_store(store, LIMIT_AUDIT_PAUSE_MS, &audit, &e)) {
-        log_error("cannot audit %s: %s", options->store, e.message);
+        log_write(LOG_LEVEL_ERROR, LOG_FIELDS(e.user_id[0] ? "userId" : NULL, e.user_id),
+                  "cannot audit %s: %s", options->store, e.message);
         return 1;
     }
     if (audit_print(&audit, (enum options_format)options->format, stdout, &e)) {

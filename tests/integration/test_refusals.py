@@ -19,10 +19,10 @@ EVENTS = 900
 
 Refusal = collections.namedtuple("Refusal", "name operation table words")
 REFUSALS = [
-    Refusal("ValidationException", "UpdateItem", "Scores", "cannot count for '.+' as (creator|photographer) in"),
+    Refusal("ValidationException", "UpdateItem", "Scores", "cannot count for a (creator|photographer) in"),
     Refusal("AccessDeniedException", "PutItem", "Contributions", "cannot write '.+' to"),
     Refusal("ResourceNotFoundException", "BatchGetItem", "Contributions", "cannot read '.+' and .* from"),
-    Refusal("KMSDisabledException", "UpdateItem", "Scores", "cannot count for '.+' as (creator|photographer) in"),
+    Refusal("KMSDisabledException", "UpdateItem", "Scores", "cannot count for a (creator|photographer) in"),
 ]
 
 
@@ -41,6 +41,15 @@ def logged_troubles(daemon):
     return collections.Counter(
         line["shard"] for line in lines if line["msg"].startswith("shard waits and tries again")
     )
+
+
+def assert_only_the_log_names_people(daemon, pair, troubles):
+    origins, key = fold(pair.records()).users(), pair.identity_key()
+    assert {trouble["id"] for trouble in troubles.values()} <= {model.sealed_id(key, origin) for origin in origins}
+    public = daemon.get("/healthz").body.decode() + daemon.get("/metrics").body.decode()
+    assert not [origin for origin in origins if origin in public]
+    lines = [json.loads(line) for line in daemon.log().splitlines() if "shard waits and tries again" in line]
+    assert lines and {line["userId"] for line in lines} <= origins
 
 
 def wait_for_many_tries(daemon, least=12):
@@ -70,6 +79,8 @@ def test_a_table_that_refuses_stops_its_shards_until_it_accepts_again(
         assert model.epoch_ms(trouble["since"]) > 1.7e12
         waiting = daemon.metric("winner_view_shard_waiting_since_timestamp_seconds", shard=shard)
         assert waiting == pytest.approx(model.epoch_ms(trouble["since"]) / 1000, abs=0.01)
+    if refusal.table == "Scores":
+        assert_only_the_log_names_people(daemon, KinesisDynamodb(aws, tables, stream), troubles)
     assert logged_troubles(daemon) == dict.fromkeys(KinesisDynamodb.shards, 1)  # not one line per attempt
     leases = cloud.leases(aws.dynamodb, tables)
     assert all(cloud.checkpoint(lease) == -1 for lease in leases.values())
@@ -120,7 +131,8 @@ def test_a_refused_row_stops_only_its_shard_and_no_checkpoint_passes_it(
     assert cloud.checkpoint(cloud.leases(aws.dynamodb, tables)[shard]) < int(refused_at.sequence)
     (name,) = shard_troubles(daemon)
     assert name == shard
-    assert user_id[:40] in shard_troubles(daemon)[shard]["reason"]
+    key = KinesisDynamodb(aws, tables, stream).identity_key()
+    assert shard_troubles(daemon)[shard]["id"] == model.sealed_id(key, user_id)
 
     proxies.dynamodb.on_request = None
     daemon.wait_until_applied()

@@ -25,9 +25,11 @@ static enum status visit_score(const struct store_dynamodb *d, const json_t *ite
                                const struct store_visitor *visitor, bool after, struct error *e) {
     const char *user_id = dynamodb_get_s(item, "userId"), *role = dynamodb_get_s(item, "role");
     int64_t score;
-    if (!user_id || !role || !dynamodb_get_n(item, "score", &score))
-        return error_set(e, STATUS_FAILED, "row '%s' in table '%s' has no score", user_id ? user_id : "?",
-                         d->scores_table);
+    if (!user_id || !role || !dynamodb_get_n(item, "score", &score)) {
+        error_set(e, STATUS_FAILED, "a row in table '%s' has no score", d->scores_table);
+        error_note_person(e, user_id ? user_id : "");
+        return e->status;
+    }
     visitor->score(visitor->data, role, user_id, score, after);
     return STATUS_OK;
 }

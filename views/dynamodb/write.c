@@ -333,11 +333,12 @@ static enum status settle_score(struct store_dynamodb *d, struct pending_score *
         p->done = true;
         mark(p->written);
     }
-    if (status)
-        error_wrap(e, "cannot count for '%s' as %s in table '%s'", shorten(p->write->user_id).text,
-                   role_name(p->write->role), d->scores_table);
-    else
+    if (status) {
+        error_wrap(e, "cannot count for a %s in table '%s'", role_name(p->write->role), d->scores_table);
+        error_note_person(e, p->write->user_id);
+    } else {
         round->progress = true;
+    }
     if (status == STATUS_RETRY)
         note_failure(round, e);
     return status == STATUS_RETRY ? STATUS_OK : status;

@@ -344,6 +344,19 @@ static void readyz_reports_the_phase_and_all_troubles(void **state) {
     }
 }
 
+static void a_trouble_names_the_row_of_a_person_by_its_id(void **state) {
+    (void)state;
+    char id[LIMIT_URI_BYTES];
+    support_seal_target("{w/m/123456789/Ann}", id);
+    health_raise_about(f.health, "shard 1", "Denied", "cannot count", "w/m/123456789/Ann", 1, 1);
+    struct got got = support_get(&f, "/healthz");
+    json_t *trouble = json_array_get(json_object_get(got.json, "troubles"), 0);
+    assert_string_equal(json_string_value(json_object_get(trouble, "id")), id);
+    assert_string_equal(json_string_value(json_object_get(trouble, "reason")), "cannot count");
+    assert_int_equal(json_object_size(trouble), 4);
+    json_decref(got.json);
+}
+
 static void a_view_behind_its_stream_is_ready_and_catching_up(void **state) {
     (void)state;
     struct fixture behind;
@@ -471,6 +484,7 @@ int main(void) {
         TEST(probes_are_answered_without_the_store),
         TEST(livez_is_ok_while_every_loop_beats_and_names_a_loop_that_is_late),
         TEST(readyz_reports_the_phase_and_all_troubles),
+        TEST(a_trouble_names_the_row_of_a_person_by_its_id),
         TEST(a_view_behind_its_stream_is_ready_and_catching_up),
         TEST(metrics_are_text_and_include_the_as_of_time),
         TEST(assets_are_served_as_their_files),

@@ -51,9 +51,17 @@ static void a_field_that_is_not_utf_8_does_not_break_the_json(void **state) {
 static void control_characters_in_text_cannot_start_a_line_or_reach_the_terminal(void **state) {
     (void)state;
     log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
-    log_write(LOG_LEVEL_INFO, LOG_FIELDS("a\n", "b\x1b[31m"), "one\r\ntwo\x7f");
+    log_write(LOG_LEVEL_INFO, LOG_FIELDS("a\n", "b\x1b[31m"), "one\r\ntwo\x7f\xc2\x9b\u202e\xff");
     const char *line = end_capture();
-    assert_string_equal(line + 24, " info  one??two? a?=b?[31m\n");
+    assert_string_equal(line + 24, " info  one??two???\xff a?=b?[31m\n");
+}
+
+static void json_has_escapes_for_what_could_reorder_a_line(void **state) {
+    (void)state;
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    log_write(LOG_LEVEL_INFO, LOG_FIELDS("userId", "Z\u00eb\u202e\xc2\x9b\x7f"), "message");
+    const char *line = end_capture();
+    assert_contains(line, "\"userId\":\"Z\u00eb\\u202e\\u009b\\u007f\"");
 }
 
 static void lines_below_the_level_are_not_written(void **state) {
@@ -91,6 +99,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_numeric_field_is_a_number_in_json_and_a_plain_field_in_text,
                                         capture, restore),
         cmocka_unit_test_setup_teardown(a_field_that_is_not_utf_8_does_not_break_the_json, capture, restore),
+        cmocka_unit_test_setup_teardown(json_has_escapes_for_what_could_reorder_a_line, capture, restore),
         cmocka_unit_test_setup_teardown(control_characters_in_text_cannot_start_a_line_or_reach_the_terminal,
                                         capture, restore),
         cmocka_unit_test_setup_teardown(lines_below_the_level_are_not_written, capture, restore),

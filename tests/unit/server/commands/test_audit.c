@@ -277,7 +277,7 @@ static void an_audit_of_a_store_that_fails_is_an_error(void **state) {
 
 static void add_two_differences(struct audit *audit) {
     tallies_init(&audit->tallies, LIMIT_AUDIT_BYTES);
-    *tallies_find(&audit->tallies, "creator", "w/merchant/1/A\x1b[2J\n\"nn\"") = (struct tally_numbers){
+    *tallies_find(&audit->tallies, "creator", "w/merchant/1/A\x1b[2J\n\u202e\"nn\"") = (struct tally_numbers){
         .has_before = true, .has_after = true, .had_row = true, .before = 4, .after = 4, .derived = 5};
     *tallies_find(&audit->tallies, "photographer", "Bö") = (struct tally_numbers){.derived = 2};
     audit->n_differences = 2;
@@ -303,10 +303,11 @@ static void the_audit_table_has_a_line_for_each_difference_and_no_control_charac
     };
     add_two_differences(&audit);
     _cleanup_(mem_freep) char *text = printed(&audit, FORMAT_TABLE);
-    assert_string_equal(text, "role               score     derived  userId\n"
-                              "creator                4           5  w/merchant/1/A\\x1b[2J\\x0a\"nn\"\n"
-                              "photographer           -           2  Bö\n"
-                              "2 differences; 2 scores, 3 products, read 1 time\n");
+    assert_string_equal(text,
+                        "role               score     derived  userId\n"
+                        "creator                4           5  w/merchant/1/A\\x1b[2J\\x0a\\u202e\"nn\"\n"
+                        "photographer           -           2  Bö\n"
+                        "2 differences; 2 scores, 3 products, read 1 time\n");
 }
 
 static void the_audit_table_reports_scores_that_changed_during_the_audit(void **state) {
@@ -343,7 +344,7 @@ static void the_audit_json_has_all_counts_and_differences(void **state) {
     json_auto_t *found = json_loads(text, 0, NULL);
     json_auto_t *expected =
         json_loads("{\"differences\": [{\"role\": \"creator\", \"userId\": "
-                   "\"w/merchant/1/A\\u001b[2J\\n\\\"nn\\\"\", \"score\": 4,"
+                   "\"w/merchant/1/A\\u001b[2J\\n\\u202e\\\"nn\\\"\", \"score\": 4,"
                    " \"derived\": 5}, {\"role\": \"photographer\", \"userId\": \"B\\u00f6\", \"score\": "
                    "null, \"derived\": 2}],"
                    " \"scores\": 2, \"products\": 3, \"moving\": 4, \"settled\": 5, \"rounds\": 2,"

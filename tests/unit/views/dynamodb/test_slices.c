@@ -172,7 +172,7 @@ static void a_refused_row_ends_the_step_with_its_slice(void **state) {
     (void)state;
     refuse("UpdateItem", "\"name-5\"", REFUSAL("ValidationException"), 1);
     assert_int_equal(write_all(), STATUS_INVALID);
-    assert_contains(e.message, "cannot count for 'name-5'");
+    assert_string_equal(e.user_id, "name-5");
     assert_int_equal(service.sent, LIMIT_SLICE_ROWS);
     assert_int_equal(service.rows, 0);
 }
