@@ -79,10 +79,18 @@ struct reading {
     uint64_t length; /* of the body */
 };
 
+#define UNTILED "a line is folded, has a NUL, or does not end with CR LF"
+
 /* False: the iteration ends. */
 static enum MHD_Result malformed(struct reading *r, const char *why) {
     r->is_sound = problem_set(r->problem, PROBLEM_MALFORMED_REQUEST, "%s; the connection is closed", why);
     return MHD_NO;
+}
+
+/* The next piece begins after the line that ends at `end`: where CR and LF were, there are two NULs now. */
+static bool end_line(struct reading *r, const char *end) {
+    r->at = end + 2;
+    return !end[0] && !end[1];
 }
 
 /* libmicrohttpd takes one space before the target and one after it for granted. */
@@ -95,8 +103,7 @@ static enum MHD_Result read_line(struct reading *r, const struct framing_request
                          "and a version, with a space between them");
     if (!is_token(request->method, method_length))
         return malformed(r, "the method has a character that is not allowed");
-    r->at = request->version + strlen("HTTP/1.1") + 2;
-    return MHD_YES;
+    return end_line(r, request->version + strlen("HTTP/1.1")) ? MHD_YES : malformed(r, UNTILED);
 }
 
 /* Content-Length = 1*DIGIT. libmicrohttpd has refused what does not fit into 64 bits. */
@@ -138,9 +145,9 @@ static enum MHD_Result read_field(void *context, enum MHD_ValueKind kind, const 
     if (name == no_cookies)
         return MHD_YES;
     r->lines++;
-    if (name != r->at || value <= name + name_length) /* a colon is between them */
-        return malformed(r, "a line is folded, has a NUL, or does not end with CR LF");
-    r->at = value + value_length + 2;
+    if (name != r->at || value <= name + name_length /* a colon is between them */ ||
+        !end_line(r, value + value_length))
+        return malformed(r, UNTILED);
     if (!is_token(name, name_length))
         return malformed(r, "a header's name is empty or has a character that is not allowed");
     if (!is_field_value(value, value_length))
@@ -165,8 +172,8 @@ static bool is_1_0(const struct framing_request *request) {
 
 /* What only all headers together show. */
 static enum MHD_Result read_end(struct reading *r, const struct framing_request *request, size_t size) {
-    if (r->at + 2 != request->method + size)
-        return malformed(r, "a line is folded, has a NUL, or does not end with CR LF");
+    if (!end_line(r, r->at) || r->at != request->method + size)
+        return malformed(r, UNTILED);
     if (r->codings && (r->lengths || is_1_0(request)))
         return malformed(r, "Transfer-Encoding is not allowed with Content-Length or in HTTP/1.0");
     if (!r->hosts && !is_1_0(request))

@@ -6,9 +6,10 @@
  * each header and the end of each line by NULs, and hands over pointers into them. It glues a folded line to
  * the *name* of the header before, ends lines at a bare LF, skips spaces, and texts end at a NUL that was
  * sent. So the check does not trust the texts alone: the pieces must tile the bytes that were read. Each
- * begins where the one before, with its delimiter, ends; the last ends with the headers. One thing looks the
- * same afterwards and is not noticed: a NUL just before a bare LF, which reads as CR LF; no proxy passes it
- * on.
+ * begins where the one before, with its delimiter, ends; the last ends with the headers. What microhttpd
+ * turns into two NULs at the end of a line looks the same afterwards and is not noticed: CR LF, but also a
+ * NUL beside a bare LF, and a line of only ":" beside a bare LF, at which it ends the headers. No proxy
+ * passes these on as they are.
  *
  * A request that is refused is answered early, which makes microhttpd close the connection: nothing after it
  * is read.
