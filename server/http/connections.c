@@ -213,9 +213,9 @@ void http_connection_end(struct connection *c) {
 
 /* Time limits. */
 
-/* Edge-triggered epoll reports each change once, and microhttpd does not read until nothing is left: it misses
- * a client that ended its side together with a request, or with part of one. The shutdown is another change
- * that it sees. */
+/* Edge-triggered epoll reports each change once, and microhttpd does not read until nothing is left: it
+ * misses a client that ended its side together with a request, or with part of one. The shutdown is another
+ * change that it sees. */
 static void look_at_sign(struct connection *c, int64_t now_ms) {
     enum sign sign = read_sign(c);
     if (sign == SIGN_END)

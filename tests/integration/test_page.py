@@ -153,6 +153,20 @@ def test_ties_share_a_rank_large_scores_have_separators_and_names_are_only_text(
     )
 
 
+def test_a_contributor_without_a_name_is_shown_by_the_masked_user_id(embedded, start_on, visit):
+    """And a name cannot reorder or end the line it stands in."""
+    nameless, reversing = "web/merchant/ann@example.com", person("merchant", "\u202eevil\n")
+    embedded.put(puts([*product("lamp", nameless, nameless, 3), *product("rug", reversing, None, 2)]))
+    daemon = start_on(embedded)
+    daemon.wait_until_applied()
+    page = visit(daemon)
+    wait_for_rows(page, "merchant", [["1", "(**...**ple****)", "", "3"], ["2", "\ufffdevil\ufffd", "", "2"]])
+    page.call("click", "#merchant tbody tr:first-child a")
+    page.until_text("#details-content", "3 sold")
+    assert page.text("#details-title") == "(**...**ple****)" and page.text("#details-note") == ""
+    assert "example.com" not in page.evaluate("document.body.textContent")
+
+
 def test_rows_slide_to_their_new_place_unless_reduced_motion_is_preferred(embedded, start_on, visit):
     daemon = start_small(embedded, start_on)
     moving, still = visit(daemon), visit(daemon, reducedMotion="reduce")
