@@ -215,6 +215,7 @@
 #define LIMIT_TICK_MS 1000    /* time between two searches for connections that take too long */
 #define LIMIT_PROBE_CONNECTIONS 16   /* kept free for probes */
 #define LIMIT_CLOSING_CONNECTIONS 16 /* that are being closed for others */
+#define LIMIT_SILENT_NEWCOMER_MS 100 /* unless it is silent for so long, and no other can be closed */
 #define LIMIT_UNDISTURBED_MS 1000    /* a newcomer, or an idle connection, is not closed for others before */
 #define LIMIT_REQUEST_ID_BYTES 128
 #define LIMIT_PLAIN_BYTES 1024 /* smaller bodies are not compressed: they fit into a packet */

@@ -73,7 +73,9 @@ static enum outcome accept_queued(struct acceptor *a, bool *any) {
 
 /* Until another attempt can succeed. acceptor_release wakes it when it is full. */
 static void await_more(struct acceptor *a, enum outcome outcome, int64_t until_ms) {
-    if (outcome == OUTCOME_SHORT && until_ms > clock_boot_ms() + LIMIT_ACCEPT_PAUSE_MS)
+    if (outcome == OUTCOME_FULL)
+        a->options.relieve(a->options.context);
+    if (outcome != OUTCOME_EMPTY && until_ms > clock_boot_ms() + LIMIT_ACCEPT_PAUSE_MS)
         until_ms = clock_boot_ms() + LIMIT_ACCEPT_PAUSE_MS;
     waker_wait(&a->waker, until_ms, outcome == OUTCOME_EMPTY ? a->options.fd : -1);
 }

@@ -102,8 +102,12 @@ static bool close_first(struct http_loop *loop, enum phase phase, int64_t until_
     pthread_mutex_lock(&loop->lock);
     struct connection *c = loop->queues[phase];
     bool closes = c && c->since_ms <= until_ms;
-    if (closes && phase == PHASE_IDLE && read_sign(c) == SIGN_BYTES) {
-        begin_request(c, now_ms);
+    bool is_old = now_ms - until_ms >= LIMIT_UNDISTURBED_MS;
+    if (closes && (phase == PHASE_IDLE || !is_old) && read_sign(c) == SIGN_BYTES) {
+        if (phase == PHASE_IDLE)
+            begin_request(c, now_ms);
+        else
+            change_phase(c, phase, now_ms); /* it is not silent: the last to go */
         closes = false;
     }
     if (closes) {
@@ -145,14 +149,14 @@ static bool close_longest(struct http *http, enum phase phase, int64_t until_ms,
 }
 
 /* Whether one of --connections is free, or was made free. Clients have a second to send their first request,
- * and between two requests; but where only newcomers can go, the oldest of them goes: so a flood of silent
- * ones leaves each client the time in which --connections others arrive. */
+ * and between two requests; but where only newcomers can go, the oldest of those that have sent nothing goes:
+ * so a flood of silent ones leaves each client the time in which --connections others arrive. */
 static bool make_place(struct http *http, int64_t now_ms) {
     int64_t second_ago_ms = now_ms - LIMIT_UNDISTURBED_MS;
     return atomic_load(&http->placed) < http->options.connections ||
            close_longest(http, PHASE_REQUEST, second_ago_ms, now_ms) ||
            close_longest(http, PHASE_IDLE, second_ago_ms, now_ms) ||
-           close_longest(http, PHASE_REQUEST, now_ms, now_ms);
+           close_longest(http, PHASE_REQUEST, now_ms - LIMIT_SILENT_NEWCOMER_MS, now_ms);
 }
 
 static struct http_loop *least_busy_loop(struct http *http) {
@@ -164,12 +168,17 @@ static struct http_loop *least_busy_loop(struct http *http) {
     return least;
 }
 
+void http_relieve(void *context) {
+    int64_t now_ms = clock_boot_ms();
+    close_longest(context, PHASE_SURPLUS, now_ms - LIMIT_SILENT_NEWCOMER_MS, now_ms);
+}
+
 /* Probes have to get through: those beyond the reserve push each other out. */
 static void take_place(struct connection *c, int64_t now_ms) {
     struct http *http = c->http;
     c->surplus = !make_place(http, now_ms);
     if (c->surplus && atomic_load(&http->surplus) >= LIMIT_PROBE_CONNECTIONS)
-        close_longest(http, PHASE_SURPLUS, now_ms, now_ms);
+        http_relieve(http);
     atomic_fetch_add(c->surplus ? &http->surplus : &http->placed, 1);
 }
 

@@ -337,7 +337,8 @@ static void deinit(struct http *http) {
 }
 
 static enum status start_parts(struct http *http, int fd, struct error *e) {
-    const struct acceptor_options options = {fd, http_files(http->options.connections), take, http};
+    const struct acceptor_options options = {fd, http_files(http->options.connections), take, http_relieve,
+                                             http};
     http->live = live_new(http->api, http->options.max_live);
     enum status status = live_start(http->live, e);
     if (!status)

@@ -30,7 +30,7 @@ struct http_options {
     /* Connections that are served. When all are in use, one is closed for the newcomer:
      *   1. of those whose request has not arrived as a whole for a second: the one that is longest so;
      *   2. of those idle between two requests for a second: the longest idle;
-     *   3. of those whose request has not arrived as a whole: the one that is longest so.
+     *   3. of those that have sent nothing for LIMIT_SILENT_NEWCOMER_MS: the one that is longest so.
      * One whose request is being answered is never closed. If all are, LIMIT_PROBE_CONNECTIONS more are
      * accepted, answered once (503, but for probes) and closed; of these, too, newcomers push out those
      * without a request. */

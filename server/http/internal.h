@@ -158,6 +158,9 @@ void http_abort_waits(struct http *http);
  * in use. On the acceptor's thread. */
 struct connection *http_admit(struct http *http, int fd);
 
+/* acceptor_options.relieve: closes a silent connection of those beyond --connections. */
+void http_relieve(void *context);
+
 /* The end of a connection. On its thread; its socket is closed afterwards. */
 void http_connection_end(struct connection *c);
 
