@@ -50,7 +50,7 @@ def test_a_flood_of_silent_newcomers_leaves_a_client_the_time_to_ask(embedded, s
         for _ in range(20):
             for _ in range(100):
                 silent.enter_context(Client(daemon.port))
-            assert daemon.get(BOARD).status == 200
+            wait.until(lambda: daemon.get(BOARD).status == 200, "a place", every_s=0.01)
         assert daemon.metric("winner_view_http_connections") <= 256 + ACCEPTED_BEYOND
         live.buffer = b""
         live.read_until(lambda got: got)  # it was not closed
