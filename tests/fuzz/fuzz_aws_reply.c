@@ -52,11 +52,13 @@ static void name_of(const char *type, char name[sizeof((struct error *)NULL)->co
     bool has_namespace = strchr(type, '#') != NULL;
     for (; has_namespace && *type != '#'; type++)
         ;
-    for (type += has_namespace; *type && *type != ':' && n < size - 1; type++)
-        name[n++] = *type;
+    _cleanup_(mem_freep) char *whole = mem_strdup(type + has_namespace);
+    whole[strcspn(whole, ":")] = '\0';
+    while (is_name(whole) && whole[n] && n < size - 1) {
+        name[n] = whole[n];
+        n++;
+    }
     name[n] = '\0';
-    if (!is_name(name))
-        *name = '\0';
 }
 
 static const char *text_member(const json_t *reply, const char *name) {
