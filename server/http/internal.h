@@ -98,6 +98,7 @@ struct http_loop {
     atomic_bool ends;
     atomic_uint open; /* connections */
     atomic_bool has_newcomers;
+    atomic_bool resumes; /* a connection, since the thread looked last */
 
     /* For its thread. */
     struct connection *adding;    /* in MHD_add_connection */

@@ -14,6 +14,7 @@
 
 void http_loop_resume(struct http_loop *loop, struct MHD_Connection *mhd) {
     MHD_resume_connection(mhd);
+    atomic_store(&loop->resumes, true);
     waker_wake(&loop->waker);
 }
 
@@ -69,7 +70,9 @@ static void turn(struct http_loop *loop, int wait_ms) {
     enum { EVENTS = 128, OWN = 1 };
     if (atomic_load_explicit(&loop->open, memory_order_relaxed) + OWN >= EVENTS) {
         struct pollfd p = {.fd = loop->epoll_fd, .events = POLLIN};
-        if (!has_more_to_do(loop))
+        /* The waker's event may be gone: taken by an epoll_wait that came after MHD_run_wait looked for
+         * connections that resume. */
+        if (!atomic_exchange(&loop->resumes, false) && !has_more_to_do(loop))
             poll(&p, 1, wait_ms);
         wait_ms = 0;
     }
