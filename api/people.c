@@ -82,11 +82,11 @@ void people_set(const struct view *view, json_t *object, const char *user_id) {
     json_object_set_new(object, "name", name ? json_string(name) : json_null());
 }
 
-/* A userId may be any text, also one that looks like a sealed id: what opens is an id. */
+/* A userId may be any text, also one that looks like a sealed id: what opens is an id. A row that somebody
+ * else wrote may have a userId that is longer than any event's. */
 char *people_user_id(const struct view *view, const char *id) {
-    char *user_id = seal_open(view->sealer, SEAL_ID, id, NULL);
-    if (user_id || !view->options.full_identities)
-        return user_id;
-    bool possible = strlen(id) <= LIMIT_KEY_BYTES && !contribution_is_unknown(id);
-    return possible ? mem_strdup(id) : NULL;
+    _cleanup_(mem_freep) char *opened = seal_open(view->sealer, SEAL_ID, id, NULL);
+    const char *user_id = opened ? opened : view->options.full_identities ? id : CONTRIBUTION_UNKNOWN;
+    bool is_unknown = !opened && contribution_is_unknown(user_id);
+    return is_unknown || strlen(user_id) > LIMIT_KEY_BYTES ? NULL : mem_strdup(user_id);
 }

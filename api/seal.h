@@ -33,9 +33,8 @@ struct sealer;
 struct sealer *seal_new(const uint8_t key[SEAL_KEY_BYTES], struct error *e);
 void seal_free(struct sealer *sealer); /* NULL is fine */
 
-/* The sealed form of `data` (1 to SEAL_LONGEST_BYTES; the last byte is not a NUL); a new string, the
- * caller's.
- */
+/* The sealed form of `data` (not empty; the last byte is not a NUL); a new string, the caller's. Data beyond
+ * SEAL_LONGEST_BYTES, which only a row that somebody else wrote can have, is not padded. */
 char *seal_make(const struct sealer *sealer, enum seal_purpose purpose, const void *data, size_t length);
 
 /* The data, new, the caller's; NULL if `sealed` was not sealed under this key for this purpose. A NUL follows

@@ -50,8 +50,7 @@ enum status error_wrap(struct error *e, const char *format, ...) {
 }
 
 void error_note_person(struct error *e, const char *user_id) {
-    bool fits = strlen(user_id) < sizeof e->user_id;
-    snprintf(e->user_id, sizeof e->user_id, "%s", fits ? user_id : "");
+    snprintf(e->user_id, sizeof e->user_id, "%s", user_id);
 }
 
 const char *status_name(enum status status) {

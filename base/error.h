@@ -13,6 +13,8 @@
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
+#include "base/limits.h"
+
 enum status {
     STATUS_OK = 0,
     STATUS_NOT_FOUND, /* it does not exist: go on without it */
@@ -25,9 +27,9 @@ enum status {
 struct error {
     enum status status;
     char code[64]; /* the service's name of the error: "ProvisionedThroughputExceededException"; "": none */
-    char request_id[80]; /* of the service; "": none */
-    char user_id[256];   /* of the person whose row it is about, for the log; "": none, or a longer one */
-    char message[768];   /* lower case, begins with what failed, quotes names but no userId; UTF-8 */
+    char request_id[80];               /* of the service; "": none */
+    char user_id[LIMIT_KEY_BYTES + 1]; /* of the person whose row it is about, for the log; "": none */
+    char message[768]; /* lower case, begins with what failed, quotes names but no userId; UTF-8 */
 };
 
 /* Overwrites `e` (NULL: nothing is filled) and returns `status`. A message that is too long is cut; bytes in

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "base/variable.h"
 #include "ingest/deadletter/deadletter.h"
 #include "server/listen.h"
@@ -106,7 +107,8 @@ static bool check_table(struct options *options, const struct option *option, co
 
 static bool check_worker_id(struct options *options, const struct option *option, const char *value) {
     set_text(options, option, value);
-    return *value && strlen(value) <= STORE_LEASE_OWNER_BYTES;
+    size_t length = strlen(value);
+    return length && length <= STORE_LEASE_OWNER_BYTES && utf8_is_valid(value, length);
 }
 
 static bool check_dead_letter(struct options *options, const struct option *option, const char *value) {

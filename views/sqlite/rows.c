@@ -28,7 +28,8 @@ enum status store_sqlite_find_contribution(struct sqlite *c, const char *product
 
     *row = store_sqlite_contribution(s);
     sqlite3_reset(s);
-    if (event_id_parse((*row)->last_event_id, strlen((*row)->last_event_id), &id))
+    const char *text = (*row)->last_event_id; /* NULL only in a damaged file */
+    if (text && event_id_parse(text, strlen(text), &id))
         return STATUS_OK;
     contribution_freep(row);
     return error_set(e, STATUS_FAILED, "row '%s' in database '%s' has a malformed lastEventId", product_id,

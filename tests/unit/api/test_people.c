@@ -86,6 +86,7 @@ static void a_user_id_is_accepted_as_an_id_only_with_full_identities(void **stat
     char *id = seal_make(view.sealer, SEAL_ID, "w/m/1/A", 7), longest[LIMIT_KEY_BYTES + 2];
     memset(longest, 'x', sizeof longest);
     longest[LIMIT_KEY_BYTES + 1] = '\0';
+    char *too_long = seal_make(view.sealer, SEAL_ID, longest, LIMIT_KEY_BYTES + 1); /* of such a row */
     for (int full = 0; full < 2; full++) {
         view.options.full_identities = full;
         assert_means(&view, id, "w/m/1/A");
@@ -93,7 +94,9 @@ static void a_user_id_is_accepted_as_an_id_only_with_full_identities(void **stat
         assert_means(&view, "UNKNOWN", NULL);
         assert_means(&view, longest, NULL);
         assert_means(&view, longest + 1, full ? longest + 1 : NULL);
+        assert_means(&view, too_long, NULL);
     }
+    free(too_long);
     free(id);
     seal_free(view.sealer);
 }

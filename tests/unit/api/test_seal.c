@@ -102,6 +102,22 @@ static void sealed_forms_have_six_lengths(void **state) {
     seal_free(sealer);
 }
 
+static void data_of_a_row_that_is_too_long_is_sealed_as_it_is(void **state) {
+    (void)state;
+    enum { LENGTH = SEAL_LONGEST_BYTES + 1000 };
+    struct sealer *sealer = make(1);
+    char data[LENGTH];
+    size_t length;
+    memset(data, 'x', sizeof data);
+    char *sealed = seal_make(sealer, SEAL_ID, data, sizeof data);
+    char *opened = seal_open(sealer, SEAL_ID, sealed, &length);
+    assert_int_equal(length, LENGTH);
+    assert_memory_equal(opened, data, LENGTH);
+    free(opened);
+    free(sealed);
+    seal_free(sealer);
+}
+
 /* Replaces each character by every other one. */
 static void a_changed_opaque_id_is_refused(void **state) {
     (void)state;
@@ -184,6 +200,7 @@ int main(void) {
         cmocka_unit_test(the_opaque_id_of_a_user_id_never_changes),
         cmocka_unit_test(an_id_that_was_made_without_padding_is_opened),
         cmocka_unit_test(sealed_forms_have_six_lengths),
+        cmocka_unit_test(data_of_a_row_that_is_too_long_is_sealed_as_it_is),
         cmocka_unit_test(a_changed_opaque_id_is_refused),
         cmocka_unit_test(a_text_that_is_not_an_opaque_id_is_refused),
         cmocka_unit_test(data_sealed_for_one_purpose_is_refused_for_another),

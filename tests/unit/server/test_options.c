@@ -241,6 +241,7 @@ static void a_mistake_names_the_option_the_value_and_what_is_allowed(void **stat
         {"dead-letter", "sqs:letters", "file:PATH|sqs:URL|log"},
         {"identities", "Full", "masked|full"},
         {"worker-id", "", "ID"},
+        {"worker-id", "\xff", "ID"},
         {"log-level", "verbose", "error|warn|info|debug"},
         {"log-format", "xml", "auto|text|json"},
         {"access-log", "some", "all|errors|none"},
