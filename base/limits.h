@@ -213,7 +213,7 @@
 #define LIMIT_ACCEPT_PAUSE_MS 100 /* after the system had no room for a connection */
 #define LIMIT_OTHER_FILES 512 /* descriptors for all but connections of clients, and shards but the first */
 #define LIMIT_TICK_MS 1000    /* time between two searches for connections that take too long */
-#define LIMIT_PROBE_CONNECTIONS 16   /* kept free for probes */
+#define LIMIT_PROBE_CONNECTIONS 256  /* kept free for probes, which silent newcomers share for a while */
 #define LIMIT_CLOSING_CONNECTIONS 16 /* that are being closed for others */
 #define LIMIT_SILENT_NEWCOMER_MS 100 /* unless it is silent for so long, and no other can be closed */
 #define LIMIT_UNDISTURBED_MS 1000    /* a newcomer, or an idle connection, is not closed for others before */

@@ -3,6 +3,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <utlist.h>
@@ -15,6 +16,7 @@
 enum {
     CLOSE_WAIT = 8, /* the state of RFC 9293, as in netinet/tcp.h, which excludes linux/tcp.h */
     LOOKED_AT_ONCE = 64,
+    LOOKED_AT_TO_CLOSE = 16,
 };
 
 void http_connection_unref(struct connection *c) {
@@ -96,27 +98,38 @@ static void begin_request(struct connection *c, int64_t now_ms) {
 
 /* Places. */
 
-/* Closes the first of the queue, if it has been there since `until_ms`. The socket is only shut down here;
- * microhttpd then closes it on its thread. */
+/* Bytes that we have not read yet: the request may be complete, and it is we who are late. */
+static bool has_unread(const struct connection *c) {
+    int unread;
+    return ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0;
+}
+
+/* Whether a connection may be closed that has been in its phase for long enough. */
+static bool is_closable(const struct connection *c, int64_t now_ms) {
+    bool is_old = c->phase == PHASE_REQUEST && now_ms - c->since_ms >= LIMIT_UNDISTURBED_MS;
+    return is_old ? !has_unread(c) : read_sign(c) != SIGN_BYTES;
+}
+
+/* Closes the first of the queue that may be closed and has been there since `until_ms`. The socket is only
+ * shut down here; microhttpd then closes it on its thread. */
 static bool close_first(struct http_loop *loop, enum phase phase, int64_t until_ms, int64_t now_ms) {
+    struct connection *c, *next, *closed = NULL;
+    int looked_at = 0;
     pthread_mutex_lock(&loop->lock);
-    struct connection *c = loop->queues[phase];
-    bool closes = c && c->since_ms <= until_ms;
-    bool is_old = now_ms - until_ms >= LIMIT_UNDISTURBED_MS;
-    if (closes && (phase == PHASE_IDLE || !is_old) && read_sign(c) == SIGN_BYTES) {
-        if (phase == PHASE_IDLE)
+    for (c = loop->queues[phase]; c && !closed && c->since_ms <= until_ms; c = next) {
+        next = ++looked_at < LOOKED_AT_TO_CLOSE ? c->later : NULL;
+        if (is_closable(c, now_ms))
+            closed = c;
+        else if (phase == PHASE_IDLE)
             begin_request(c, now_ms);
-        else
-            change_phase(c, phase, now_ms); /* it is not silent: the last to go */
-        closes = false;
     }
-    if (closes) {
-        change_phase(c, PHASE_CLOSED, now_ms);
-        free_place(c);
-        shutdown(c->fd, SHUT_RDWR);
+    if (closed) {
+        change_phase(closed, PHASE_CLOSED, now_ms);
+        free_place(closed);
+        shutdown(closed->fd, SHUT_RDWR);
     }
     pthread_mutex_unlock(&loop->lock);
-    return closes;
+    return closed;
 }
 
 static int64_t first_since_ms(struct http_loop *loop, enum phase phase) {
@@ -127,25 +140,23 @@ static int64_t first_since_ms(struct http_loop *loop, enum phase phase) {
     return since_ms;
 }
 
-/* Closes the connection that is longest in that phase, if it is since `until_ms`. */
+/* Closes the connection that is longest in that phase, if it is since `until_ms` and may be closed. */
 static bool close_longest(struct http *http, enum phase phase, int64_t until_ms, int64_t now_ms) {
-    for (;;) {
-        struct http_loop *longest = NULL;
-        int64_t least_ms = INT64_MAX;
-        for (unsigned i = 0; i < http->loop_count; i++) {
-            int64_t since_ms = first_since_ms(&http->loops[i], phase);
-            if (since_ms < least_ms) {
-                least_ms = since_ms;
-                longest = &http->loops[i];
-            }
-        }
-        if (least_ms > until_ms)
-            return false;
-        if (close_first(longest, phase, until_ms, now_ms)) {
-            http_metrics_closed_for_others(phase == PHASE_IDLE);
-            return true;
+    unsigned longest = 0;
+    int64_t least_ms = INT64_MAX;
+    for (unsigned i = 0; i < http->loop_count; i++) {
+        int64_t since_ms = first_since_ms(&http->loops[i], phase);
+        if (since_ms < least_ms) {
+            least_ms = since_ms;
+            longest = i;
         }
     }
+    bool closed = false;
+    for (unsigned i = 0; i < http->loop_count && !closed && least_ms <= until_ms; i++)
+        closed = close_first(&http->loops[(longest + i) % http->loop_count], phase, until_ms, now_ms);
+    if (closed)
+        http_metrics_closed_for_others(phase == PHASE_IDLE);
+    return closed;
 }
 
 /* Whether one of --connections is free, or was made free. Clients have a second to send their first request,
@@ -170,7 +181,8 @@ static struct http_loop *least_busy_loop(struct http *http) {
 
 void http_relieve(void *context) {
     int64_t now_ms = clock_boot_ms();
-    close_longest(context, PHASE_SURPLUS, now_ms - LIMIT_SILENT_NEWCOMER_MS, now_ms);
+    while (close_longest(context, PHASE_SURPLUS, now_ms - LIMIT_SILENT_NEWCOMER_MS, now_ms))
+        ;
 }
 
 /* Probes have to get through: those beyond the reserve push each other out. */

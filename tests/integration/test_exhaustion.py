@@ -11,7 +11,7 @@ from small_shop import person, product, puts
 
 BOARD = "/scores/merchant"
 LAMPS = puts(product("lamp", person("merchant", "Ann"), None, 3))
-ACCEPTED_BEYOND = 32  # LIMIT_PROBE_CONNECTIONS + LIMIT_CLOSING_CONNECTIONS
+ACCEPTED_BEYOND = 272  # LIMIT_PROBE_CONNECTIONS + LIMIT_CLOSING_CONNECTIONS
 ONE_POLL = 128  # events that libmicrohttpd takes from epoll at once
 
 
@@ -54,6 +54,15 @@ def test_a_flood_of_silent_newcomers_leaves_a_client_the_time_to_ask(embedded, s
         assert daemon.metric("winner_view_http_connections") <= 256 + ACCEPTED_BEYOND
         live.buffer = b""
         live.read_until(lambda got: got)  # it was not closed
+
+
+def test_clients_that_begin_a_request_keep_others_out_for_a_second_only(embedded, start_on):
+    daemon = start(start_on, embedded, 32)
+    with contextlib.ExitStack() as stack:
+        for _ in range(32):
+            stack.enter_context(Client(daemon.port)).send(b"G")
+        # LIMIT_HEADERS_MS ends them after 10 s.
+        wait.until(lambda: daemon.get(BOARD).status == 200, "a place", timeout_s=8)
 
 
 def test_a_client_that_was_idle_for_long_gives_way_to_a_newcomer(embedded, start_on):

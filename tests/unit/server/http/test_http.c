@@ -335,7 +335,7 @@ static void only_probes_are_answered_while_all_connections_are_in_use(void **sta
 
 static void silent_clients_do_not_take_the_reserve_for_probes(void **state) {
     (void)state;
-    enum { SILENT = 10 * LIMIT_PROBE_CONNECTIONS };
+    enum { SILENT = 2 * LIMIT_PROBE_CONNECTIONS };
     allow_two();
     int live[] = {read_live(), read_live()}, silent[SILENT];
     for (int i = 0; i < SILENT; i++)
