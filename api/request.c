@@ -93,8 +93,8 @@ static bool parse_query(struct request *r, struct span query, char **out, struct
     return true;
 }
 
-/* "http://host:port/path" is the same as "/path". */
-static void skip_authority(struct span *target) {
+/* "http://host:port/path" is the same as "/path". False: the target has another form, or none. */
+static bool skip_authority(struct span *target) {
     size_t length = (size_t)(target->end - target->at);
     size_t scheme = length >= 7 && strncasecmp(target->at, "http://", 7) == 0    ? 7
                     : length >= 8 && strncasecmp(target->at, "https://", 8) == 0 ? 8
@@ -102,6 +102,7 @@ static void skip_authority(struct span *target) {
     target->at += scheme;
     while (scheme && target->at < target->end && *target->at != '/' && *target->at != '?')
         target->at++;
+    return scheme || (length && *target->at == '/');
 }
 
 bool request_parse(struct request *r, const char *target, size_t length, struct problem *p) {
@@ -111,13 +112,12 @@ bool request_parse(struct request *r, const char *target, size_t length, struct 
     if (length > LIMIT_URI_BYTES)
         return problem_set(p, PROBLEM_URI_TOO_LONG, "the URI has %zu bytes; allowed: %d", length,
                            LIMIT_URI_BYTES);
-    skip_authority(&all);
-    struct span path = {all.at, find(all, '?')};
-    struct span query = {path.end < all.end ? path.end + 1 : all.end, all.end};
-    if (path.at < path.end && *path.at != '/') { /* "*" or "host:port": no route */
+    if (!skip_authority(&all)) { /* "*" or "host:port": no route */
         r->n_segments = REQUEST_SEGMENTS + 1;
         return true;
     }
+    struct span path = {all.at, find(all, '?')};
+    struct span query = {path.end < all.end ? path.end + 1 : all.end, all.end};
     return parse_path(r, path, &out, p) && parse_query(r, query, &out, p);
 }
 

@@ -115,8 +115,10 @@ static struct piece without_authority(struct piece target) {
 static bool accepts_target(struct piece target, const struct request *r) {
     if (target.length > LIMIT_URI_BYTES)
         return false;
-    struct piece query = without_authority(target), path = cut(&query, '?');
-    if (path.length && *path.text != '/') { /* "*", or the target of a CONNECT */
+    struct piece query = without_authority(target);
+    bool is_absolute = query.text != target.text;
+    struct piece path = cut(&query, '?');
+    if (path.length ? *path.text != '/' : !is_absolute) { /* "*", or the target of a CONNECT */
         FUZZ_CHECK(!r || route_find(r) == NULL, "a route of '%.*s'", (int)path.length, path.text);
         return true;
     }

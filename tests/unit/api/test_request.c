@@ -59,8 +59,13 @@ static void an_absolute_target_is_read_like_its_path(void **state) {
     assert_string_equal(request_parameter(&request, "limit"), "3");
     assert_true(parse("HTTPS://example.com"));
     assert_int_equal(request.n_segments, 0);
-    assert_true(parse("*"));
-    assert_int_equal(request.n_segments, REQUEST_SEGMENTS + 1);
+    assert_true(parse("http://example.com?limit=3"));
+    assert_int_equal(request.n_segments, 0);
+    for (const char *const *other = (const char *const[]){"*", "?", "?limit=3", "scores", "", NULL}; *other;
+         other++) {
+        assert_true(parse(*other));
+        assert_int_equal(request.n_segments, REQUEST_SEGMENTS + 1);
+    }
 }
 
 static void invalid_escapes_nul_and_invalid_utf8_are_refused(void **state) {
