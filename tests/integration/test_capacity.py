@@ -9,7 +9,7 @@ import wait
 from daemon import Daemon
 
 SHARDS = 200
-OPEN_FILES, SHARDS_ALLOWED = 808, 20  # with these options; each shard takes up to 10
+OPEN_FILES, SHARDS_ALLOWED = 1048, 20  # with these options; each shard takes up to 10
 OPTIONS = ("--connections", "64", "--max-live", "16", "--failover-ms", "1000", "--drain-seconds", "0")
 LIMITED = ("prlimit", f"--nofile={OPEN_FILES}:{OPEN_FILES}")
 
@@ -43,4 +43,4 @@ def test_max_leases_beyond_what_the_system_allows_stops_the_start(stream, tmp_pa
     argv = [*LIMITED, program.binary(), "serve", *options(tmp_path), "--max-leases", str(SHARDS_ALLOWED + 1)]
     done = subprocess.run(argv, env=stream.environment(), capture_output=True, text=True, timeout=20)
     assert done.returncode == 2
-    assert "--max-leases '21' is too much for this system: the limit of 808 open files" in done.stderr
+    assert f"--max-leases '21' is too much for this system: the limit of {OPEN_FILES} open files" in done.stderr
