@@ -111,7 +111,7 @@ static bool set_answer(struct api_call *call, struct answer *answer) {
     return fresh;
 }
 
-/* Neither the store nor a loader is asked: guesses cost nothing, and all get the same answer. */
+/* Without a load: guesses cost nothing, and all get the same answer. */
 static bool answer_missing(struct api_call *call) {
     const struct view *view = &call->api->view;
     set_answer(call, view_missing(view, call->route->missing, view_as_of(view, false)));

@@ -19,7 +19,7 @@ struct cache_key {
     char bytes[CACHE_KEY_BYTES];
 };
 
-/* Of a request for what cannot exist, whatever is in the store. No load has it. */
+/* A clear key stands for what cannot exist, whatever is in the store: it is answered without a load. */
 void cache_key_clear(struct cache_key *key);
 bool cache_key_is_clear(const struct cache_key *key);
 

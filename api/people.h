@@ -29,7 +29,7 @@ char *people_shown_user_id(const struct view *view, const char *user_id);
 void people_set(const struct view *view, json_t *object, const char *user_id);
 
 /* The userId that an "{id}" in a path means: a sealed id; with --identities full also a userId. NULL: it can
- * be nobody's. Masked, a userId is nobody's id: who could ask for a guessed one could undo the mask. */
+ * be nobody's. Masked, a userId is no id: whoever guesses one must not learn that it exists. */
 char *people_user_id(const struct view *view, const char *id);
 
 #endif

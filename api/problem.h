@@ -1,6 +1,6 @@
 /*
- * problem: why a request was refused, as RFC 9457 has it. `type` is a reference to the description of the
- * type (components/x-problems of openapi.yaml), `code` its last word.
+ * problem: why a request was refused, as RFC 9457 has it. `code` is for programs; `type` refers to the
+ * description of that code (components/x-problems of openapi.yaml).
  *
  * A problem is filled by value where it was found (it owns nothing) and becomes an answer once. `detail` is
  * a sentence for people with the remedy; `parameter`, `given` and `allowed` are for programs. Thread-safe.
@@ -15,7 +15,7 @@
 
 enum problem_type {
     PROBLEM_INVALID_PARAMETER,
-    PROBLEM_MALFORMED_REQUEST, /* its bytes: proxies could read them in another way */
+    PROBLEM_MALFORMED_REQUEST, /* a proxy may read its bytes in another way (server/http/framing.h) */
     PROBLEM_NOT_FOUND,
     PROBLEM_METHOD_NOT_ALLOWED,
     PROBLEM_VIEW_NOT_READY,

@@ -25,7 +25,7 @@ struct health;
 struct health_trouble {
     char *name;
     char *reason;     /* as last raised */
-    char *user_id;    /* of the person whose row it is about, not for the public; "": none */
+    char *user_id;    /* of the person whose row it is about: must not be published; "": none */
     int64_t since_ms; /* wall clock, when it was first raised */
 };
 

@@ -60,8 +60,8 @@
 
 /* DynamoDB's own: keys in one BatchGetItem; bytes of a hash key. */
 #define LIMIT_DYNAMODB_BATCH_GET 100
-#define LIMIT_DYNAMODB_UNITS                                                                                 \
-    10000 /* that one call is believed to consume: 16 MB read, or 400 KB in 20 indexes */
+/* The most units that one call can consume: it reads 16 MB, or writes 400 KB into 20 indexes. */
+#define LIMIT_DYNAMODB_UNITS 10000
 #define LIMIT_KEY_BYTES 2048
 #define LIMIT_CREATE_TABLE_MS 600000
 #define LIMIT_CREATE_TABLE_POLL_MS 500
@@ -96,8 +96,8 @@
 /* Ingest. */
 #define LIMIT_SHARDS 10000
 #define LIMIT_BATCH_RECORDS 10000
-#define LIMIT_CHUNK_BYTES (1 << 20)  /* of a file, read at once; at least ... */
-#define LIMIT_BEHIND_BYTES 4096      /* ... those before a place, by which a file is known */
+#define LIMIT_CHUNK_BYTES (1 << 20)  /* of a file, read at once; not less than LIMIT_BEHIND_BYTES */
+#define LIMIT_BEHIND_BYTES 4096      /* before a place in a file, compared to recognise the file */
 #define LIMIT_LINE_BYTES (10u << 20) /* as a Kinesis record; a longer line is a dead letter ... */
 #define LIMIT_CUT_LINE_BYTES 4096u   /* ... of which this much is kept */
 #define LIMIT_APPLY_ROUNDS 8         /* reads of one batch before its shard backs off */
@@ -189,13 +189,13 @@
 #define LIMIT_HEADER_LINES 100
 #define LIMIT_PARAMETERS 32            /* of a query */
 #define LIMIT_REQUEST_BODY_BYTES 65536 /* a body is ignored; a larger one is refused */
-/* libmicrohttpd's memory for a connection must hold a request within those limits and what else it keeps
- * there, and be no larger: it zeroes all of it after every request. (Beyond 32 KiB it would be mapped and
- * rounded up to pages.) It does not hold kilobytes that a client sends behind a request that is at all of
- * these limits at once, before it is answered: then libmicrohttpd itself refuses or closes. */
+/* libmicrohttpd's memory for a connection: a request within those limits, and what else it keeps there. Not
+ * more: it zeroes all of it after every request, and maps more than 32 KiB in whole pages. Where a request
+ * reaches all limits at once and the client sends kilobytes more before it is answered, there is no room:
+ * libmicrohttpd itself refuses or closes. */
 #define LIMIT_MHD_FIELD_BYTES 64    /* its struct for a header: 56 bytes, rounded up to 16 */
-#define LIMIT_MHD_OWN_BYTES 144     /* for what server/http/framing.c gives it */
-#define LIMIT_MHD_AHEAD_BYTES 960   /* it may have read as much of what follows the headers */
+#define LIMIT_MHD_OWN_BYTES 144     /* for the header that framing_begin adds */
+#define LIMIT_MHD_AHEAD_BYTES 960   /* of what follows the headers, read with them */
 #define LIMIT_ANSWER_HEAD_BYTES 688 /* of the answer to such a request */
 #define LIMIT_CONNECTION_BYTES                                                                               \
     (LIMIT_URI_BYTES + LIMIT_HEADER_BYTES + LIMIT_MHD_FIELD_BYTES * LIMIT_HEADER_LINES +                     \
@@ -213,10 +213,12 @@
 #define LIMIT_ACCEPT_PAUSE_MS 100 /* after the system had no room for a connection */
 #define LIMIT_OTHER_FILES 512 /* descriptors for all but connections of clients, and shards but the first */
 #define LIMIT_TICK_MS 1000    /* time between two searches for connections that take too long */
-#define LIMIT_PROBE_CONNECTIONS 256  /* kept free for probes, which silent newcomers share for a while */
-#define LIMIT_CLOSING_CONNECTIONS 16 /* that are being closed for others */
-#define LIMIT_SILENT_NEWCOMER_MS 100 /* unless it is silent for so long, and no other can be closed */
-#define LIMIT_UNDISTURBED_MS 1000    /* a newcomer, or an idle connection, is not closed for others before */
+#define LIMIT_PROBE_CONNECTIONS 256  /* beyond --connections, for probes; silent newcomers take them too */
+#define LIMIT_CLOSING_CONNECTIONS 16 /* beyond these: closed for others, but not yet by their thread */
+/* A connection is not closed for others before it is idle, or its request incomplete, for so long; but where
+ * no other can be closed, a newcomer that is silent for LIMIT_SILENT_NEWCOMER_MS is. */
+#define LIMIT_UNDISTURBED_MS 1000
+#define LIMIT_SILENT_NEWCOMER_MS 100
 #define LIMIT_REQUEST_ID_BYTES 128
 #define LIMIT_PLAIN_BYTES 1024 /* smaller bodies are not compressed: they fit into a packet */
 

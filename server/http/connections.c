@@ -78,7 +78,7 @@ static enum sign read_sign(const struct connection *c) {
     socklen_t length = sizeof info;
     if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || length != sizeof info)
         return SIGN_NONE;
-    if (info.tcpi_state == CLOSE_WAIT) /* the end counts as a byte */
+    if (info.tcpi_state == CLOSE_WAIT) /* checked first: tcpi_bytes_received counts the end as a byte */
         return SIGN_END;
     return info.tcpi_bytes_received > c->asked_bytes ? SIGN_BYTES : SIGN_NONE;
 }
@@ -98,13 +98,14 @@ static void begin_request(struct connection *c, int64_t now_ms) {
 
 /* Places. */
 
-/* Bytes that we have not read yet: the request may be complete, and it is we who are late. */
+/* Whether microhttpd has not read all of it yet: the request may be complete and only wait for its thread. */
 static bool has_unread(const struct connection *c) {
     int unread;
     return ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
-/* Whether a connection may be closed that has been in its phase for long enough. */
+/* Of a connection that is in its phase for long enough. One that began a request more than
+ * LIMIT_UNDISTURBED_MS ago may be closed although it sent bytes. */
 static bool is_closable(const struct connection *c, int64_t now_ms) {
     bool is_old = c->phase == PHASE_REQUEST && now_ms - c->since_ms >= LIMIT_UNDISTURBED_MS;
     return is_old ? !has_unread(c) : read_sign(c) != SIGN_BYTES;
@@ -140,7 +141,8 @@ static int64_t first_since_ms(struct http_loop *loop, enum phase phase) {
     return since_ms;
 }
 
-/* Closes the connection that is longest in that phase, if it is since `until_ms` and may be closed. */
+/* Closes the connection that is longest in that phase, at least since `until_ms`, of those that may be
+ * closed. */
 static bool close_longest(struct http *http, enum phase phase, int64_t until_ms, int64_t now_ms) {
     unsigned longest = 0;
     int64_t least_ms = INT64_MAX;
@@ -159,9 +161,10 @@ static bool close_longest(struct http *http, enum phase phase, int64_t until_ms,
     return closed;
 }
 
-/* Whether one of --connections is free, or was made free. Clients have a second to send their first request,
- * and between two requests; but where only newcomers can go, the oldest of those that have sent nothing goes:
- * so a flood of silent ones leaves each client the time in which --connections others arrive. */
+/* Whether one of --connections is free, or was made free. Clients have LIMIT_UNDISTURBED_MS to send their
+ * first request, and between two requests. If all idle connections are younger than that, the oldest of those
+ * that have sent nothing is closed: in a flood of silent clients, each client has the time in which
+ * --connections others arrive. */
 static bool make_place(struct http *http, int64_t now_ms) {
     int64_t second_ago_ms = now_ms - LIMIT_UNDISTURBED_MS;
     return atomic_load(&http->placed) < http->options.connections ||
@@ -185,7 +188,7 @@ void http_relieve(void *context) {
         ;
 }
 
-/* Probes have to get through: those beyond the reserve push each other out. */
+/* Silent connections beyond the reserve for probes are closed, so that a probe finds room in it. */
 static void take_place(struct connection *c, int64_t now_ms) {
     struct http *http = c->http;
     c->surplus = !make_place(http, now_ms);
@@ -261,7 +264,7 @@ int64_t http_look_for_late(struct http_loop *loop, int64_t now_ms) {
         loop->looked_at = loop->connections;
         loop->look_ms = now_ms + LIMIT_TICK_MS;
     }
-    for (int i = 0; loop->looked_at && i < LOOKED_AT_ONCE; i++) { /* others want the lock, and answers */
+    for (int i = 0; loop->looked_at && i < LOOKED_AT_ONCE; i++) { /* others wait for the lock */
         struct connection *c = loop->looked_at;
         loop->looked_at = c->next;
         look_at(c, now_ms);

@@ -28,12 +28,12 @@ enum http_access_log {
 struct http_options {
     const char *listen; /* HOST:PORT; only read by http_new */
     /* Connections that are served. When all are in use, one is closed for the newcomer:
-     *   1. of those whose request has not arrived as a whole for a second: the one that is longest so;
-     *   2. of those idle between two requests for a second: the longest idle;
-     *   3. of those that have sent nothing for LIMIT_SILENT_NEWCOMER_MS: the one that is longest so.
-     * One whose request is being answered is never closed. If all are, LIMIT_PROBE_CONNECTIONS more are
-     * accepted, answered once (503, but for probes) and closed; of these, too, newcomers push out those
-     * without a request. */
+     *   1. the one whose incomplete request is the oldest, if it began more than a second ago;
+     *   2. else the longest idle between two requests, if for more than a second;
+     *   3. else the oldest that has sent nothing, if it is silent for LIMIT_SILENT_NEWCOMER_MS.
+     * One whose request is being answered is never closed, nor one whose bytes wait to be read. If none can
+     * be closed, LIMIT_PROBE_CONNECTIONS more are accepted, answered once (503, but for probes) and closed;
+     * when these are in use too, silent ones of them are closed for newcomers. */
     unsigned connections;
     enum http_access_log access_log;
     enum api_routes routes;

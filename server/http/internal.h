@@ -31,14 +31,14 @@ enum wait {
     WAIT_ABORTED,   /* the server stops: answered without the call, which still belongs to the api */
 };
 
-/* What a connection does. Those of the first three can be closed for a newcomer: their loop has them in
- * queues, the one that is longest in its state first. */
+/* What a connection does. Those of the first three phases may be closed for a newcomer. Their loop has a
+ * queue for each of these phases, the connection that is longest in its phase first. */
 enum phase {
     PHASE_SURPLUS, /* accepted beyond --connections; its request has not arrived as a whole */
     PHASE_REQUEST, /* its request has not arrived as a whole, or not at all if it is its first */
-    PHASE_IDLE,    /* nothing of its next request was seen */
+    PHASE_IDLE,    /* answered; nothing of its next request has been noticed */
     PHASE_ANSWER,  /* its request has arrived and is not answered */
-    PHASE_CLOSED,  /* for a newcomer: its socket was shut down */
+    PHASE_CLOSED,  /* its socket was shut down for a newcomer */
 
     PHASE_QUEUES = PHASE_ANSWER, /* their number */
 };
@@ -58,8 +58,8 @@ struct connection {
     int64_t since_ms;                   /* CLOCK_BOOTTIME */
     struct connection *earlier, *later; /* in the queue of its phase */
     struct connection *next_newcomer;   /* in loop->newcomers */
-    uint64_t asked_bytes; /* of all requests so far, without the framing of chunks; of PHASE_ANSWER: its
-                             thread's */
+    uint64_t asked_bytes; /* of all requests so far, without the framing of chunks; changed by its thread in
+                             PHASE_ANSWER, when no other reads it */
 
     /* When the client has taken too long to send a request, to read the answer, or to be idle
      * (CLOCK_BOOTTIME). 0: no limit. */
@@ -86,8 +86,8 @@ struct connection {
     struct api_call call;
 };
 
-/* An HTTP thread. microhttpd has no threads of its own here: they would share connections by the number of
- * the descriptor, not by load; and see loop.c. */
+/* An HTTP thread. Those of microhttpd are not used: they divide connections by descriptor number, not by
+ * load, and can wait while there are events (turn() in loop.c). */
 struct http_loop {
     struct http *http;
     struct MHD_Daemon *daemon;
@@ -98,17 +98,17 @@ struct http_loop {
     atomic_bool ends;
     atomic_uint open; /* connections */
     atomic_bool has_newcomers;
-    atomic_bool resumes; /* a connection, since the thread looked last */
+    atomic_bool resumes; /* a connection was resumed since the thread last looked */
 
-    /* For its thread. */
+    /* Used by its thread alone. */
     struct connection *adding;    /* in MHD_add_connection */
-    struct connection *looked_at; /* next, for lateness; NULL: none before look_ms */
+    struct connection *looked_at; /* the next one whose time limits are checked; NULL: none before look_ms */
     int64_t look_ms;
 
     pthread_mutex_t lock;           /* guards the rest; a leaf */
     struct connection *connections; /* in the order of their arrival */
     struct connection *queues[PHASE_QUEUES];
-    struct connection *newcomers; /* the last one first */
+    struct connection *newcomers; /* not taken over yet; the last one first */
 };
 
 struct http {
@@ -124,8 +124,8 @@ struct http {
     atomic_bool stopping;  /* no request may wait for the store any more */
     atomic_uint suspended; /* connections, counted from before MHD_suspend_connection until
                               MHD_resume_connection returns */
-    atomic_uint placed;    /* connections of --connections, without those of PHASE_CLOSED */
-    atomic_uint surplus;   /* the others, likewise */
+    atomic_uint placed;    /* connections within --connections, except those of PHASE_CLOSED */
+    atomic_uint surplus;   /* those beyond, with the same exception */
     _Atomic uint64_t made_ids;
 
     pthread_mutex_t lock;   /* for `changed`; a leaf */
@@ -155,11 +155,12 @@ void http_on_done(struct api_call *call);
 /* Resumes every suspended connection without an answer; from now on none is suspended. */
 void http_abort_waits(struct http *http);
 
-/* connections.c. A new connection with the least busy thread; closes another one for it if --connections are
- * in use. On the acceptor's thread. */
+/* connections.c. Makes a connection for the thread that has the fewest; if --connections are in use, closes
+ * another one for it (http.h). On the acceptor's thread. */
 struct connection *http_admit(struct http *http, int fd);
 
-/* acceptor_options.relieve: closes a silent connection of those beyond --connections. */
+/* acceptor_options.relieve: closes connections beyond --connections that are silent for
+ * LIMIT_SILENT_NEWCOMER_MS. */
 void http_relieve(void *context);
 
 /* The end of a connection. On its thread; its socket is closed afterwards. */
@@ -170,12 +171,12 @@ void http_connection_unref(struct connection *c);
 /* Whether the answer to the present request is the connection's last. */
 bool http_is_last_answer(struct connection *c);
 
-/* The whole request has arrived; it was answered. On its thread. */
+/* To be called when the whole request has arrived, and when its answer was sent. On its thread. */
 void http_answer_begins(struct connection *c);
 void http_answer_ends(struct connection *c, int64_t now_ms);
 
-/* Shuts down some of the connections that take too long. On the loop's thread, at each turn. Returns when the
- * next are due (CLOCK_BOOTTIME). */
+/* Checks the time limits of some connections and shuts down those that are late. On the loop's thread, at
+ * each turn. Returns when to call it next (CLOCK_BOOTTIME). */
 int64_t http_look_for_late(struct http_loop *loop, int64_t now_ms);
 
 /* Waits for `changed`, at most `ms`. Under the lock. */

@@ -43,7 +43,7 @@ static struct connection *take_newcomers(struct http_loop *loop) {
     return first;
 }
 
-/* microhttpd closes the socket if it does not take it. It wants an address, but only to count by it. */
+/* microhttpd closes the socket if it refuses it. It uses the address only to count connections by it. */
 static void add_newcomers(struct http_loop *loop) {
     static const struct sockaddr unspecified = {.sa_family = AF_UNSPEC};
     struct connection *c = atomic_load(&loop->has_newcomers) ? take_newcomers(loop) : NULL;
@@ -64,14 +64,14 @@ static bool has_more_to_do(struct http_loop *loop) {
 }
 
 /* Waits for events, at most `wait_ms`, and handles them. microhttpd 0.9.75 takes up to EVENTS from epoll; if
- * it gets as many, it waits again before it handles them (MHD_epoll), for nobody knows how long. Where so
- * many can be ready we wait, by poll, which leaves them where they are. */
+ * it gets as many, it waits once more before it handles them (MHD_epoll), for up to the whole time-out. So
+ * where that many can be ready, this waits by poll, which takes no events, and microhttpd does not wait. */
 static void turn(struct http_loop *loop, int wait_ms) {
     enum { EVENTS = 128, OWN = 1 };
     if (atomic_load_explicit(&loop->open, memory_order_relaxed) + OWN >= EVENTS) {
         struct pollfd p = {.fd = loop->epoll_fd, .events = POLLIN};
-        /* The waker's event may be gone: taken by an epoll_wait that came after MHD_run_wait looked for
-         * connections that resume. */
+        /* The waker's event may be gone: MHD_run_wait first looks for resumed connections and then takes
+         * events. */
         if (!atomic_exchange(&loop->resumes, false) && !has_more_to_do(loop))
             poll(&p, 1, wait_ms);
         wait_ms = 0;

@@ -28,8 +28,8 @@ static struct metrics_family connections_family = {
 static struct metrics_family closed_family = {
     .name = "winner_view_http_connections_closed_for_others_total",
     .help =
-        "Connections closed for a newcomer while all were in use: kept ones between two requests, and ones "
-        "whose request was incomplete.",
+        "Connections closed for newcomers while all were in use: idle between two requests (kept), or with "
+        "an incomplete request.",
     .kind = METRICS_COUNTER,
     .labels = {"state"},
 };

@@ -16,7 +16,7 @@ void http_metrics_request(const struct route *route, const char *method, unsigne
 /* Connections opened (1) and closed (-1). */
 void http_metrics_connections(int change);
 
-/* A connection was closed for another one: idle between requests, or its request had not arrived. */
+/* A connection was closed for another one: it was idle between two requests, or its request incomplete. */
 void http_metrics_closed_for_others(bool idle);
 
 #endif
