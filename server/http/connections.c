@@ -104,11 +104,12 @@ static bool has_unread(const struct connection *c) {
     return ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
-/* Of a connection that is in its phase for long enough. One that began a request more than
- * LIMIT_UNDISTURBED_MS ago may be closed although it sent bytes. */
+/* Of a connection that is in its phase for long enough. Bytes do not help one that began its request more
+ * than LIMIT_UNDISTURBED_MS ago, or that is in the reserve for probes: it has had its time. */
 static bool is_closable(const struct connection *c, int64_t now_ms) {
-    bool is_old = c->phase == PHASE_REQUEST && now_ms - c->since_ms >= LIMIT_UNDISTURBED_MS;
-    return is_old ? !has_unread(c) : read_sign(c) != SIGN_BYTES;
+    bool is_late = c->phase == PHASE_SURPLUS ||
+                   (c->phase == PHASE_REQUEST && now_ms - c->since_ms >= LIMIT_UNDISTURBED_MS);
+    return is_late ? !has_unread(c) : read_sign(c) != SIGN_BYTES;
 }
 
 /* Closes the first of the queue that may be closed and has been there since `until_ms`. The socket is only
