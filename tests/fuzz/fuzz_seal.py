@@ -9,4 +9,4 @@ def seeds():
 
 
 DICTIONARY = [b"amazon/merchant/", b"/", b"UNKNOWN", b"\xe2\x80\xae", b"\xf0\x9f\x99\x82"]
-MAX_LENGTH = 2100
+MAX_LENGTH = 3000
