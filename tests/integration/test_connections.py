@@ -47,12 +47,13 @@ def is_over(client):
 
 def dribble(port, begin, byte):
     """Sends a beginning, then a byte four times a second. Returns the seconds until the connection was ended."""
+    started = time.monotonic()
     with Client(port) as client:
-        return dribble_on(client, begin, byte)
+        client.send(begin)
+        return dribble_on(client, byte, started)
 
 
-def dribble_on(client, begin, byte):
-    started = client.send(begin)
+def dribble_on(client, byte, started):
     while not is_over(client):
         with contextlib.suppress(ConnectionError):
             client.send(byte)
@@ -72,7 +73,9 @@ def dribble_the_next_request(port):
     """On a kept connection, which may be idle for longer."""
     with Client(port) as client:
         assert client.ask(BOARD).status == 200
-        return dribble_on(client, b"G", b"E")
+        started = time.monotonic()
+        client.send(b"G")
+        return dribble_on(client, b"E", started)
 
 
 def dribble_lines(port):
