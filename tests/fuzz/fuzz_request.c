@@ -8,6 +8,7 @@
 #include "api/listing.h"
 #include "api/route.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/view.h"
 
 /* The second opinion. It decodes each piece into a string of its own; jansson says what is UTF-8. */
 
@@ -150,15 +151,6 @@ static void check_key(const struct cache_key *key) {
                parts[0]);
 }
 
-static const struct view *view(void) {
-    static const uint8_t key[SEAL_KEY_BYTES] = "0123456789abcdef0123456789abcde";
-    static struct view made;
-    struct error e;
-    if (!made.sealer)
-        made.sealer = seal_new(key, &e);
-    return &made;
-}
-
 static void check_route(const struct request *r) {
     const struct route *route = route_find(r);
     struct problem p;
@@ -170,7 +162,7 @@ static void check_route(const struct request *r) {
         FUZZ_CHECK(count >= 1 && count <= 100, "%u", count);
     if (!route || route->kind != ROUTE_LOADED)
         return;
-    if (!request_allows(r, route->parameters, &p) || !route->prepare(view(), r, &key, &p))
+    if (!request_allows(r, route->parameters, &p) || !route->prepare(fuzz_view(), r, &key, &p))
         check_problem(&p);
     else if (!cache_key_is_clear(&key))
         check_key(&key);

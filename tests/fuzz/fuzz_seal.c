@@ -1,7 +1,8 @@
 /*
  * Sealed ids and cursors (api/seal, api/listing, api/people): data is sealed, and opened to the same data;
  * with any character changed, added or cut, or for another purpose, it does not open. What opens is what the
- * same data is sealed to: one contributor or place has one name.
+ * same data is sealed to, but for ids of earlier versions, which are not made here: one contributor or place
+ * has one name.
  */
 #include "api/seal.h"
 
@@ -10,27 +11,19 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "tests/fuzz/fuzz.h"
-
-static const struct view *view(void) {
-    static const uint8_t key[SEAL_KEY_BYTES] = "0123456789abcdef0123456789abcde";
-    static struct view made;
-    struct error e;
-    if (!made.sealer)
-        made.sealer = seal_new(key, &e);
-    return &made;
-}
+#include "tests/fuzz/view.h"
 
 static void check_text(enum seal_purpose purpose, const char *text) {
     size_t length;
-    _cleanup_(mem_freep) char *data = seal_open(view()->sealer, purpose, text, &length);
+    _cleanup_(mem_freep) char *data = seal_open(fuzz_view()->sealer, purpose, text, &length);
     if (!data)
         return;
-    _cleanup_(mem_freep) char *again = seal_make(view()->sealer, purpose, data, length);
+    _cleanup_(mem_freep) char *again = seal_make(fuzz_view()->sealer, purpose, data, length);
     FUZZ_CHECK(strcmp(again, text) == 0, "'%s' '%s'", again, text);
 }
 
 static void check_refused(enum seal_purpose purpose, const char *text, const char *why) {
-    _cleanup_(mem_freep) char *data = seal_open(view()->sealer, purpose, text, NULL);
+    _cleanup_(mem_freep) char *data = seal_open(fuzz_view()->sealer, purpose, text, NULL);
     FUZZ_CHECK(!data, "%s: '%s'", why, text);
 }
 
@@ -53,8 +46,8 @@ static void check_data(enum seal_purpose purpose, const char *data, size_t lengt
         length--;
     if (!length)
         return;
-    _cleanup_(mem_freep) char *sealed = seal_make(view()->sealer, purpose, data, length);
-    _cleanup_(mem_freep) char *again = seal_open(view()->sealer, purpose, sealed, &again_length);
+    _cleanup_(mem_freep) char *sealed = seal_make(fuzz_view()->sealer, purpose, data, length);
+    _cleanup_(mem_freep) char *again = seal_open(fuzz_view()->sealer, purpose, sealed, &again_length);
     FUZZ_CHECK(again && again_length == length && memcmp(data, again, length) == 0, "%zu bytes", length);
     FUZZ_CHECK(strspn(sealed, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") ==
                    strlen(sealed),
@@ -74,12 +67,12 @@ static void check_cursor(const char *after, size_t length, unsigned at) {
     if (!length || length > LIMIT_KEY_BYTES || strlen(after) != length)
         return;
     memcpy(cursor.after, after, length + 1);
-    _cleanup_(mem_freep) char *sealed = listing_seal_cursor(view()->sealer, LISTING_MERCHANTS, &cursor);
-    FUZZ_CHECK(listing_open_cursor(view()->sealer, LISTING_MERCHANTS, sealed, &again), "'%s'", sealed);
+    _cleanup_(mem_freep) char *sealed = listing_seal_cursor(fuzz_view()->sealer, LISTING_MERCHANTS, &cursor);
+    FUZZ_CHECK(listing_open_cursor(fuzz_view()->sealer, LISTING_MERCHANTS, sealed, &again), "'%s'", sealed);
     FUZZ_CHECK(again.score == cursor.score && again.rank == cursor.rank && again.rows == cursor.rows &&
                    strcmp(again.after, after) == 0,
                "'%s'", again.after);
-    FUZZ_CHECK(!listing_open_cursor(view()->sealer, LISTING_CONTRIBUTIONS, sealed, &again),
+    FUZZ_CHECK(!listing_open_cursor(fuzz_view()->sealer, LISTING_CONTRIBUTIONS, sealed, &again),
                "of another listing");
 }
 
@@ -97,9 +90,9 @@ static void check_person(const char *user_id, size_t length) {
     if (!length || strlen(user_id) != length || !utf8_is_valid(user_id, length))
         return;
     json_auto_t *person = json_object();
-    people_set(view(), person, user_id);
+    people_set(fuzz_view(), person, user_id);
     const char *id = json_string_value(json_object_get(person, "id"));
-    _cleanup_(mem_freep) char *again = people_user_id(view(), id);
+    _cleanup_(mem_freep) char *again = people_user_id(fuzz_view(), id);
     bool is_somebody = length <= LIMIT_KEY_BYTES;
     FUZZ_CHECK(is_somebody ? again && strcmp(again, user_id) == 0 : !again, "'%s'", user_id);
     const char *shown = json_string_value(json_object_get(person, "userId"));
