@@ -1,7 +1,6 @@
 /*
- * envelope: the input is a record's data. The second opinion is jansson's: it parses the input, and its own
- * unpacking, strict, checks the fields; also of a faster way to recognise an event, should there be one. An
- * event whose JSON is written anew is the same event.
+ * envelope: the input is a record's data. The second opinion is jansson's: it parses the input, and its
+ * strict unpacking checks the fields. An event whose JSON is written anew is the same event.
  */
 #include "ingest/envelope.h"
 

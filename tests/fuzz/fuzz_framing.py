@@ -1,15 +1,10 @@
-import json
-
-from c_strings import ROOT
-
-CASES = json.loads((ROOT / "tests/data/http_requests.json").read_text())
+from http_requests import CASES
 
 
 def seeds():
     """The corpus of requests; each alone, and with another behind it."""
     for case in CASES:
-        pieces = [piece if isinstance(piece, str) else piece[0] * piece[1] for piece in case["request"]]
-        data = "".join(pieces).encode("latin-1")
+        data = case.data()
         yield data
         if len(data) < 2000:
             yield data + b"GET /second HTTP/1.1\r\nHost: y\r\n\r\n"
