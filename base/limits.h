@@ -216,7 +216,8 @@
 #define LIMIT_PROBE_CONNECTIONS 256  /* beyond --connections, for probes; silent newcomers take them too */
 #define LIMIT_CLOSING_CONNECTIONS 16 /* beyond these: closed for others, but not yet by their thread */
 /* A connection is not closed for others before it is idle, or its request incomplete, for so long; but where
- * no other can be closed, a newcomer that is silent for LIMIT_SILENT_NEWCOMER_MS is. */
+ * no other can be closed, a newcomer that is silent for LIMIT_SILENT_NEWCOMER_MS is, and one on a place for
+ * probes whose request did not arrive in that time. */
 #define LIMIT_UNDISTURBED_MS 1000
 #define LIMIT_SILENT_NEWCOMER_MS 100
 #define LIMIT_REQUEST_ID_BYTES 128

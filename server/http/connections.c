@@ -104,8 +104,8 @@ static bool has_unread(const struct connection *c) {
     return ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
-/* Of a connection that is in its phase for long enough. Bytes do not help one that began its request more
- * than LIMIT_UNDISTURBED_MS ago, or that is in the reserve for probes: it has had its time. */
+/* Of a connection that is in its phase for long enough. A request that began more than LIMIT_UNDISTURBED_MS
+ * ago, or on a place that is kept for probes, has had its time, unless its bytes wait for our thread. */
 static bool is_closable(const struct connection *c, int64_t now_ms) {
     bool is_late = c->phase == PHASE_SURPLUS ||
                    (c->phase == PHASE_REQUEST && now_ms - c->since_ms >= LIMIT_UNDISTURBED_MS);
@@ -189,7 +189,7 @@ void http_relieve(void *context) {
         ;
 }
 
-/* Silent connections beyond the reserve for probes are closed, so that a probe finds room in it. */
+/* When all places that are kept for probes are taken, those without a whole request are freed. */
 static void take_place(struct connection *c, int64_t now_ms) {
     struct http *http = c->http;
     c->surplus = !make_place(http, now_ms);

@@ -159,7 +159,7 @@ void http_abort_waits(struct http *http);
  * another one for it (http.h). On the acceptor's thread. */
 struct connection *http_admit(struct http *http, int fd);
 
-/* acceptor_options.relieve: closes connections beyond --connections that are silent for
+/* acceptor_options.relieve: closes connections beyond --connections whose request did not arrive within
  * LIMIT_SILENT_NEWCOMER_MS. */
 void http_relieve(void *context);
 

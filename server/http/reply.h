@@ -7,9 +7,9 @@
  * For each form a response is made once and shared by all requests that get the same bytes and headers. It
  * lives with its answer, and is replaced when its Age or its cache state changes. A request that needs
  * headers of its own gets its own response over the same body; so does the request that an answer was loaded
- * for. An answer that caches may store has no X-Request-Id: it would be another client's. Answers of probes
- * and metrics are not for other origins (https://fetch.spec.whatwg.org/#http-cors-protocol). Thread-safe;
- * takes only leaf locks.
+ * for. An answer that caches may store has no X-Request-Id: it would be another client's. Pages of other
+ * origins may read all answers but those of probes and metrics
+ * (https://fetch.spec.whatwg.org/#http-cors-protocol). Thread-safe; takes only leaf locks.
  */
 #ifndef SERVER_HTTP_REPLY_H
 #define SERVER_HTTP_REPLY_H

@@ -9,8 +9,6 @@
 #include <openssl/bn.h>
 #include <openssl/evp.h>
 
-#include "base/buffer.h"
-#include "base/limits.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MAGIC "\xf3\x89\x9a\xc2"

@@ -11,7 +11,6 @@
 #include "aws/retry.h"
 #include "aws/service_error.h"
 #include "aws/transport.h"
-#include "base/utf8.h"
 #include "tests/fuzz/fuzz.h"
 
 static const char *const operations[] = {

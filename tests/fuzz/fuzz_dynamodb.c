@@ -9,7 +9,6 @@
 
 #include "aws/settings.h"
 #include "aws/transport.h"
-#include "base/clock.h"
 #include "base/utf8.h"
 #include "tests/fuzz/fuzz.h"
 #include "views/contribution.h"
