@@ -56,6 +56,10 @@ bool dynamodb_get_n(const json_t *item, const char *name, int64_t *value) {
     return true;
 }
 
+bool dynamodb_get_optional_n(const json_t *item, const char *name, int64_t *value) {
+    return dynamodb_get_n(item, name, value) || !json_object_get(item, name);
+}
+
 bool dynamodb_get_b(const json_t *item, const char *name, uint8_t *bytes, size_t max, size_t *length) {
     const json_t *text = json_object_get(json_object_get(item, name), "B");
     size_t n = 0;

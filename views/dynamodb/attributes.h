@@ -24,6 +24,9 @@ const char *dynamodb_get_s(const json_t *item, const char *name);
 bool dynamodb_get_n(const json_t *item, const char *name, int64_t *value);
 bool dynamodb_get_b(const json_t *item, const char *name, uint8_t *bytes, size_t max, size_t *length);
 
+/* As dynamodb_get_n, but true also if it is missing: then nothing is set. */
+bool dynamodb_get_optional_n(const json_t *item, const char *name, int64_t *value);
+
 /* Adds a placeholder to the body of a request. Every attribute name goes through one: DynamoDB reserves some
  * 570 words. `value` is stolen. */
 void dynamodb_name(json_t *body, const char *placeholder, const char *attribute);

@@ -7,10 +7,6 @@
 #include "views/dynamodb/rows.h"
 #include "views/fold.h"
 
-static bool is_number_or_absent(const json_t *item, const char *name, int64_t *value) {
-    return dynamodb_get_n(item, name, value) || !json_object_get(item, name);
-}
-
 /* `*stale`: the record has the source's name of an older program. */
 static enum status compare_record(const struct store_dynamodb *d, const json_t *item,
                                   const struct store_source *source, bool *stale, struct error *e) {
@@ -18,8 +14,8 @@ static enum status compare_record(const struct store_dynamodb *d, const json_t *
     int64_t created = 0, version = FOLD_VIEW_VERSION;
     char theirs[CLOCK_TEXT_SIZE], ours[CLOCK_TEXT_SIZE];
 
-    if (!name || !is_number_or_absent(item, "viewVersion", &version) ||
-        !is_number_or_absent(item, "sourceCreated", &created))
+    if (!name || !dynamodb_get_optional_n(item, "viewVersion", &version) ||
+        !dynamodb_get_optional_n(item, "sourceCreated", &created))
         return error_set(e, STATUS_FAILED, "the record '" ROWS_SOURCE_KEY "' in table '%s' is malformed",
                          d->leases_table);
     if (version != FOLD_VIEW_VERSION)

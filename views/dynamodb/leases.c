@@ -98,8 +98,7 @@ static const char *get_texts(const json_t *item, struct store_lease *lease) {
 
 static const char *get_numbers(const json_t *item, struct store_lease *lease) {
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (!dynamodb_get_n(item, numbers[i].name, (int64_t *)((char *)lease + numbers[i].offset)) &&
-            json_object_get(item, numbers[i].name))
+        if (!dynamodb_get_optional_n(item, numbers[i].name, (int64_t *)((char *)lease + numbers[i].offset)))
             return numbers[i].name;
     return json_object_get(item, "leaseCounter") ? NULL : "leaseCounter";
 }
@@ -125,10 +124,8 @@ static bool get_checkpoint(const json_t *item, struct store_lease *lease) {
     if (!dynamodb_get_b(item, "checkpointHash", lease->hash.bytes, DIGEST_BYTES, &length) &&
         json_object_get(item, "checkpointHash"))
         return false;
-    if (!dynamodb_get_n(item, "checkpointSubSequenceNumber", &sub) &&
-        json_object_get(item, "checkpointSubSequenceNumber"))
-        return false;
-    return length == DIGEST_BYTES && sub >= 0 && sub <= UINT32_MAX &&
+    return dynamodb_get_optional_n(item, "checkpointSubSequenceNumber", &sub) && length == DIGEST_BYTES &&
+           sub >= 0 && sub <= UINT32_MAX &&
            store_lease_set_checkpoint(lease, dynamodb_get_s(item, "checkpoint"), (uint32_t)sub);
 }
 

@@ -53,7 +53,7 @@ static enum status parse_score(const struct store_dynamodb *d, const json_t *ite
     if (!json_object_size(item))
         return STATUS_OK;
     if (!user_id || !dynamodb_get_n(item, "score", &score->score) ||
-        (!dynamodb_get_n(item, "updated", &score->updated_ms) && json_object_get(item, "updated"))) {
+        !dynamodb_get_optional_n(item, "updated", &score->updated_ms)) {
         error_set(e, STATUS_FAILED, "a row in table '%s' has no valid score or updated", d->scores_table);
         error_note_person(e, user_id ? user_id : "");
         return e->status;

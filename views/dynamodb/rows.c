@@ -48,7 +48,7 @@ enum status rows_parse_contribution(const struct store_dynamodb *d, const json_t
     for (size_t i = 0; i < CONTRIBUTION_NUMBERS; i++) {
         const char *name = contribution_number_names[i];
         int64_t number = 0;
-        if (!dynamodb_get_n(item, name, &number) && json_object_get(item, name))
+        if (!dynamodb_get_optional_n(item, name, &number))
             return missing(d, c, name, e);
         contribution_set_number(c, i, number);
     }
