@@ -34,8 +34,8 @@ struct framing_request {
 };
 
 /* To be called with the target while the request line is parsed (MHD_OPTION_URI_LOG_CALLBACK). Keeps
- * microhttpd from parsing the query and the cookies: nobody needs that, each part of them takes 64 bytes of
- * the connection's memory, and 1,000 parameters made it wait for ever. */
+ * microhttpd from parsing the query and the cookies, which are not used: each part of them takes 64 bytes of
+ * the connection's memory, and with 1,000 parameters it waits for ever. */
 void framing_begin(struct MHD_Connection *mhd, const char *target);
 
 struct framing {

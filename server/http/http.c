@@ -166,7 +166,7 @@ static enum MHD_Result handle(struct connection *c) {
 static enum MHD_Result refuse_by_hand(struct connection *c) {
     static const char answer[] = "HTTP/1.1 431 Request Header Fields Too Large\r\n"
                                  "Connection: close\r\nContent-Length: 0\r\n\r\n";
-    send(c->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL); /* all before is sent */
+    send(c->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL); /* the answers before are sent */
     c->sent.status = 431;
     return MHD_NO;
 }
