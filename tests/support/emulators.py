@@ -24,6 +24,7 @@ import hashlib
 import http.client
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -98,9 +99,15 @@ def fetch(name):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the ports that the kernel gives to clients: tests have thousands of those, and one could take this port before
+    its server does."""
+    clients = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    below = int(clients[0])
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            # Hypothesis seeds the module's own generator alike in all processes.
+            probe.bind(("", random.SystemRandom().randrange(10240, below) if below > 20000 else 0))
+            return probe.getsockname()[1]
 
 
 def die_with_parent():
