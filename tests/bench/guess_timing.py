@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Whether the time of an answer tells if a guessed userId exists: a service that masks people is asked for userIds that
+"""Whether the time of an answer shows that a guessed userId exists: a service that masks people is asked for userIds that
 have scores and for as many that have none, in turn, on one connection.
 
     tests/bench/guess_timing.py
