@@ -261,7 +261,7 @@ void api_rows_changed(struct api *api, const char *const product_ids[], size_t n
         drop_row(api, CONTRIBUTIONS_PRODUCT, product_ids[i], NULL);
     for (size_t i = 0; i < n_users; i++) {
         drop_row(api, SCORES_CONTRIBUTOR, user_ids[i], NULL);
-        for (enum role role = 0; role < ROLES; role++)
+        for (enum role role = 0; role < PEOPLE_ROLES; role++)
             drop_row(api, SCORES_RANK, role_name(role), user_ids[i]);
     }
     cache_mark(api->cache);

@@ -80,8 +80,9 @@ enum status contributions_load_list(const struct route_load *load, json_t **json
     struct listing_page page;
     size_t n = 0;
     listing_read_page(load->parts, &page);
-    enum status status = store_list_contributions(load->view->store, page.is_first ? NULL : page.from.after,
-                                                  page.limit + 1, load->deadline_ms, &rows, &n, e);
+    enum status status =
+        store_list_contributions(load->view->store, NULL, page.is_first ? NULL : page.from.after,
+                                 page.limit + 1, load->deadline_ms, &rows, &n, e);
     if (status != STATUS_OK)
         return status;
     *json = list_json(load, rows, n, page.limit);

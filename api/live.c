@@ -23,7 +23,7 @@ static const char *const names[KINDS] = {"merchant", "photographer", "freshness"
 
 /* A board as the hub looks it up. Belongs to the thread that steps the hub, except for what the lock guards.
  */
-struct board {
+struct live_board {
     struct live *hub;
     struct api_call call;
     struct answer *current; /* the content of its event; NULL: none */
@@ -45,7 +45,7 @@ struct live {
     struct api *api;
     unsigned max_readers;
     atomic_uint references; /* the owner's, and one for each call in flight */
-    struct board boards[BOARDS];
+    struct live_board boards[BOARDS];
     int64_t as_of_ms; /* of the freshness event */
     bool caught_up;
     struct body *greeting, *heartbeat;
@@ -127,7 +127,7 @@ static void hub_unref(struct live *hub) {
 /* Runs on a loader thread, or on the hub's if the cache had the answer. The hub may start the next look-up as
  * soon as the lock is released. */
 static void on_answer(struct api_call *call) {
-    struct board *board = (struct board *)((char *)call - offsetof(struct board, call));
+    struct live_board *board = (struct live_board *)((char *)call - offsetof(struct live_board, call));
     struct live *hub = board->hub;
     struct answer *answer = call->answer;
     if (answer->status != 200) {
@@ -142,7 +142,7 @@ static void on_answer(struct api_call *call) {
     hub_unref(hub);
 }
 
-static void look_up(struct live *hub, struct board *board, int64_t now_ms) {
+static void look_up(struct live *hub, struct live_board *board, int64_t now_ms) {
     pthread_mutex_lock(&hub->lock);
     bool due = board->look_up == IDLE && board->next_ms <= now_ms;
     if (due)
@@ -158,7 +158,7 @@ static void look_up(struct live *hub, struct board *board, int64_t now_ms) {
 
 /* Takes the result of a look-up that has returned; makes an event if the board changed. */
 static void take_result(struct live *hub, enum kind kind, int64_t now_ms) {
-    struct board *board = &hub->boards[kind];
+    struct live_board *board = &hub->boards[kind];
     pthread_mutex_lock(&hub->lock);
     struct answer *answer = board->returned;
     if (board->look_up == RETURNED) {
@@ -254,7 +254,7 @@ static bool rest(struct live *hub) {
         clear_event(&hub->events[kind]);
     pthread_mutex_unlock(&hub->lock);
     for (int i = 0; resting && i < BOARDS; i++) {
-        struct board *board = &hub->boards[i];
+        struct live_board *board = &hub->boards[i];
         answer_unref(board->current);
         board->current = NULL;
         board->answered = false;
@@ -387,7 +387,7 @@ static struct body *text_body(const char *text) {
 }
 
 static void init_board(struct live *hub, enum kind kind, const char *target) {
-    struct board *board = &hub->boards[kind];
+    struct live_board *board = &hub->boards[kind];
     board->hub = hub;
     board->as_of_ms = FRESHNESS_UNKNOWN;
     board->call.method = "GET";

@@ -11,15 +11,15 @@
 enum { DEFAULT_LIMIT = 10, OLD_DEFAULT_LIMIT = 1 };
 
 /* A merchant is called "creator" in the tables and by the old reader's clients. */
-static const char *const role_words[ROLES] = {
+static const char *const role_words[PEOPLE_ROLES] = {
     [ROLE_CREATOR] = "merchant", [ROLE_PHOTOGRAPHER] = "photographer"};
-static const char *const board_templates[ROLES] = {
+static const char *const board_templates[PEOPLE_ROLES] = {
     [ROLE_CREATOR] = SCORES_MERCHANT, [ROLE_PHOTOGRAPHER] = SCORES_PHOTOGRAPHER};
-static const enum listing listings[ROLES] = {
+static const enum listing listings[PEOPLE_ROLES] = {
     [ROLE_CREATOR] = LISTING_MERCHANTS, [ROLE_PHOTOGRAPHER] = LISTING_PHOTOGRAPHERS};
 
 static bool parse_role(const char *word, enum role *role, struct problem *p) {
-    for (*role = 0; *role < ROLES; (*role)++)
+    for (*role = 0; *role < PEOPLE_ROLES; (*role)++)
         if (strcmp(word, role_words[*role]) == 0 || strcmp(word, role_name(*role)) == 0)
             return true;
     return problem_set_parameter(p, "role", word, "merchant, creator, photographer");
@@ -101,8 +101,9 @@ static enum status read_board(const struct route_load *load, enum role role, str
     _cleanup_(store_board_deinit) struct store_board board = {0};
     struct listing_cursor *from = &page->from;
     const struct store_place place = {from->score, from->after};
-    enum status status = store_read_board(load->view->store, role, page->is_first ? NULL : &place,
-                                          page->limit + 2, load->deadline_ms, &board, e);
+    enum status status =
+        store_read_board(load->view->store, &board_all_time[role], page->is_first ? NULL : &place, STORE_DOWN,
+                         page->limit + 2, load->deadline_ms, &board, e);
     if (status != STATUS_OK)
         return status;
     drop_unknown(&board);
@@ -126,8 +127,8 @@ enum status scores_load_board(const struct route_load *load, json_t **json, stru
 static enum status load_old_shape(const struct route_load *load, enum role role, json_t **json,
                                   struct error *e) {
     _cleanup_(store_board_deinit) struct store_board board = {0};
-    enum status status = store_read_board(load->view->store, role, NULL, listing_limit(load->parts),
-                                          load->deadline_ms, &board, e);
+    enum status status = store_read_board(load->view->store, &board_all_time[role], NULL, STORE_DOWN,
+                                          listing_limit(load->parts), load->deadline_ms, &board, e);
     if (status != STATUS_OK)
         return status;
     *json = json_array();
@@ -142,10 +143,11 @@ static enum status load_old_shape(const struct route_load *load, enum role role,
 }
 
 enum status scores_load_all(const struct route_load *load, json_t **json, struct error *e) {
-    if (load->parts[2])
-        return load_old_shape(load, role_from_name(load->parts[2]), json, e);
+    enum role old;
+    if (load->parts[2] && role_from_name(load->parts[2], &old))
+        return load_old_shape(load, old, json, e);
     json_auto_t *boards = json_object();
-    for (enum role role = 0; role < ROLES; role++) {
+    for (enum role role = 0; role < PEOPLE_ROLES; role++) {
         struct listing_page page;
         json_t *board = NULL;
         listing_read_page(load->parts, &page);
@@ -184,20 +186,21 @@ bool scores_prepare_rank(const struct view *view, const struct request *request,
     return true;
 }
 
-static void deinit_scores(struct store_score (*scores)[ROLES]) {
-    for (enum role role = 0; role < ROLES; role++)
+static void deinit_scores(struct store_score (*scores)[PEOPLE_ROLES]) {
+    for (enum role role = 0; role < PEOPLE_ROLES; role++)
         store_score_deinit(&(*scores)[role]);
 }
 
 enum status scores_load_contributor(const struct route_load *load, json_t **json, struct error *e) {
     const char *user_id = load->parts[1];
-    _cleanup_(deinit_scores) struct store_score scores[ROLES] = {0};
-    enum status status = store_read_scores(load->view->store, user_id, load->deadline_ms, scores, e);
+    _cleanup_(deinit_scores) struct store_score scores[PEOPLE_ROLES] = {0};
+    enum status status = store_read_scores(load->view->store, user_id, board_all_time, PEOPLE_ROLES,
+                                           load->deadline_ms, scores, e);
     if (status != STATUS_OK)
         return status;
     *json = json_object();
     people_set(load->view, *json, user_id);
-    for (enum role role = 0; role < ROLES; role++)
+    for (enum role role = 0; role < PEOPLE_ROLES; role++)
         json_object_set_new(*json, role_words[role],
                             scores[role].user_id ? json_integer(scores[role].score) : json_null());
     json_object_set_new(*json, "asOf", view_time(load->view, load->as_of_ms));
@@ -205,18 +208,20 @@ enum status scores_load_contributor(const struct route_load *load, json_t **json
 }
 
 enum status scores_load_rank(const struct route_load *load, json_t **json, struct error *e) {
-    enum role role = role_from_name(load->parts[1]);
+    enum role role;
     const char *user_id = load->parts[2];
-    _cleanup_(deinit_scores) struct store_score scores[ROLES] = {0};
+    role_from_name(load->parts[1], &role); /* the key has one */
+    _cleanup_(deinit_scores) struct store_score scores[PEOPLE_ROLES] = {0};
     const struct store_score *score = &scores[role];
     size_t above = 0;
     bool tied = false;
-    enum status status = store_read_scores(load->view->store, user_id, load->deadline_ms, scores, e);
+    enum status status = store_read_scores(load->view->store, user_id, board_all_time, PEOPLE_ROLES,
+                                           load->deadline_ms, scores, e);
     if (status == STATUS_OK && !score->user_id)
         return STATUS_NOT_FOUND;
     if (status == STATUS_OK)
-        status = store_read_rank(load->view->store, role, score->score, user_id, LIMIT_RANKED,
-                                 load->deadline_ms, &above, &tied, e);
+        status = store_read_rank(load->view->store, &board_all_time[role], score->score, user_id,
+                                 LIMIT_RANKED, load->deadline_ms, &above, &tied, e);
     if (status != STATUS_OK)
         return status;
     *json = json_object();

@@ -48,8 +48,8 @@ struct batch {
     const struct store_checkpoint *checkpoint;
     struct store_context context;
     struct row *rows;
-    struct row **row_of;           /* of each record */
-    struct credit *credits[ROLES]; /* by user id */
+    struct row **row_of;                  /* of each record */
+    struct credit *credits[PEOPLE_ROLES]; /* by user id */
 };
 
 struct apply *apply_new(struct store *store, const char *shard_id, const struct fence *fence,
@@ -79,10 +79,11 @@ enum {
 
 /* A row has the event's id up to three times, its origin up to four times. The positions' arrays double. */
 size_t apply_cost(const struct event *event, bool is_new_product) {
-    size_t cost = ROLES * 2 * sizeof(struct position) + sizeof(struct row *);
+    size_t cost = PEOPLE_ROLES * 2 * sizeof(struct position) + sizeof(struct row *);
     if (is_new_product)
-        cost += ROW_BYTES + sizeof(struct contribution) + ROLES * (CREDIT_BYTES + strlen(event->origin)) +
-                3 * strlen(event->id) + strlen(event->product_id) + 4 * strlen(event->origin);
+        cost += ROW_BYTES + sizeof(struct contribution) +
+                PEOPLE_ROLES * (CREDIT_BYTES + strlen(event->origin)) + 3 * strlen(event->id) +
+                strlen(event->product_id) + 4 * strlen(event->origin);
     return cost;
 }
 
@@ -121,7 +122,7 @@ static void credits_free(struct credit **credits) {
 static void batch_deinit(struct batch *b) {
     rows_free(&b->rows);
     free(b->row_of);
-    for (int role = 0; role < ROLES; role++)
+    for (int role = 0; role < PEOPLE_ROLES; role++)
         credits_free(&b->credits[role]);
 }
 
@@ -256,7 +257,7 @@ static void fold_record(struct batch *b, size_t i, struct apply_counts *counts) 
         row->changed = true;
         break;
     }
-    for (int role = 0; role < ROLES; role++)
+    for (int role = 0; role < PEOPLE_ROLES; role++)
         if (credits.user_id[role])
             earn(b, (enum role)role, credits.user_id[role], record);
 }
@@ -265,17 +266,17 @@ static void fold_record(struct batch *b, size_t i, struct apply_counts *counts) 
 
 static size_t count_credits(const struct batch *b) {
     size_t n = 0;
-    for (int role = 0; role < ROLES; role++)
+    for (int role = 0; role < PEOPLE_ROLES; role++)
         n += HASH_COUNT(b->credits[role]);
     return n;
 }
 
 static size_t list_scores(const struct batch *b, struct store_score_write *scores) {
     size_t n = 0;
-    for (int role = 0; role < ROLES; role++)
+    for (int role = 0; role < PEOPLE_ROLES; role++)
         for (const struct credit *c = b->credits[role]; c; c = c->hh.next)
             scores[n++] = (struct store_score_write){
-                .role = c->role,
+                .board = board_all_time[c->role],
                 .user_id = c->user_id,
                 .positions = c->positions,
                 .n_positions = c->n,
@@ -330,7 +331,7 @@ static void hold_memory(struct apply *a, const struct batch *b) {
     size_t bytes = b->n * sizeof *b->row_of;
     for (const struct row *row = b->rows; row; row = row->hh.next)
         bytes += row_size(row);
-    for (int role = 0; role < ROLES; role++)
+    for (int role = 0; role < PEOPLE_ROLES; role++)
         for (const struct credit *c = b->credits[role]; c; c = c->hh.next)
             bytes += credit_size(c);
     budget_set(a->budget, &a->claim, bytes);

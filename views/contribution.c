@@ -5,20 +5,13 @@
 
 #include "base/mem.h"
 
-const char *role_name(enum role role) {
-    return role == ROLE_CREATOR ? "creator" : "photographer";
-}
-
-enum role role_from_name(const char *name) {
-    return strcmp(name, role_name(ROLE_CREATOR)) == 0 ? ROLE_CREATOR : ROLE_PHOTOGRAPHER;
-}
-
 bool contribution_is_unknown(const char *user_id) {
     return user_id && strcmp(user_id, CONTRIBUTION_UNKNOWN) == 0;
 }
 
 const char *const contribution_text_names[CONTRIBUTION_TEXTS] = {
-    "productId", "creator", "photographer", "lastEventId", "photographerEventId", "createdBy", "updatedBy"};
+    "productId", "creator", "photographer", "lastEventId", "photographerEventId", "createdBy", "updatedBy",
+    "name",      "brand",   "category",     "image"};
 static const size_t text_offsets[CONTRIBUTION_TEXTS] = {
     offsetof(struct contribution, product_id),
     offsetof(struct contribution, creator),
@@ -27,6 +20,10 @@ static const size_t text_offsets[CONTRIBUTION_TEXTS] = {
     offsetof(struct contribution, photographer_event_id),
     offsetof(struct contribution, created_by),
     offsetof(struct contribution, updated_by),
+    offsetof(struct contribution, name),
+    offsetof(struct contribution, brand),
+    offsetof(struct contribution, category),
+    offsetof(struct contribution, image),
 };
 
 const char *const contribution_number_names[CONTRIBUTION_NUMBERS] = {"creatorScore", "photographerScore",

@@ -12,13 +12,6 @@
 
 bool contribution_is_unknown(const char *user_id); /* NULL: false */
 
-/* How a contributor earns credit; in the tables "creator" and "photographer". */
-enum role { ROLE_CREATOR, ROLE_PHOTOGRAPHER };
-#define ROLES 2
-
-const char *role_name(enum role role);
-enum role role_from_name(const char *name); /* `name` is one of those */
-
 /* Owns its strings. Not thread-safe. */
 struct contribution {
     char *product_id;
@@ -32,6 +25,8 @@ struct contribution {
     int64_t updated_ms;          /* the last event's */
     char *created_by;
     char *updated_by;
+    char *name, *brand, *category; /* of the creation that won; NULL: none */
+    char *image;                   /* of the photograph that won; NULL: none, or too long to keep */
 };
 
 struct contribution *contribution_new(const char *product_id);
@@ -43,7 +38,7 @@ size_t contribution_size(const struct contribution *c);
 
 /* The fields by number, for the stores: first texts, then numbers. An attribute of DynamoDB and a column of
  * SQLite have the name that stands here. */
-enum { CONTRIBUTION_TEXTS = 7, CONTRIBUTION_NUMBERS = 4 };
+enum { CONTRIBUTION_TEXTS = 11, CONTRIBUTION_NUMBERS = 4 };
 
 extern const char *const contribution_text_names[CONTRIBUTION_TEXTS];
 extern const char *const contribution_number_names[CONTRIBUTION_NUMBERS];

@@ -63,6 +63,12 @@ static void fold_last_event(struct contribution *c, const struct event *e) {
     replace(&c->updated_by, e->origin);
 }
 
+int64_t fold_period_time(const struct event *e) {
+    enum { LATE_MS = 3600 * 1000 };
+    bool plausible = e->time_ms <= e->arrived_ms && e->arrived_ms - e->time_ms <= LATE_MS;
+    return e->arrived_ms < 0 || plausible ? e->time_ms : e->arrived_ms;
+}
+
 enum fold_outcome fold_event(struct contribution *c, const struct event *e, struct fold_credits *credits) {
     *credits = (struct fold_credits){{NULL, NULL}};
     if (c->last_event_id) {

@@ -8,9 +8,10 @@
 
 #include <stdint.h>
 
+#include "views/board.h"
 #include "views/contribution.h"
 
-#define FOLD_VIEW_VERSION 2
+#define FOLD_VIEW_VERSION 3
 
 enum event_kind {
     EVENT_CREATE,   /* the origin registers the product */
@@ -25,6 +26,11 @@ struct event {
     const char *product_id;
     const char *origin; /* the contributor's userId */
     int64_t time_ms;    /* timeOrigin, since the epoch */
+    int64_t arrived_ms; /* at the stream that took it first; -1: unknown */
+
+    /* What the product is. NULL: the kind has none. */
+    const char *name, *brand, *category; /* EVENT_CREATE */
+    const char *image;                   /* EVENT_IMAGE */
 };
 
 enum fold_outcome {
@@ -35,8 +41,12 @@ enum fold_outcome {
 
 /* Who earned credit, by role: user ids borrowed from the contribution; NULL: nobody. */
 struct fold_credits {
-    const char *user_id[ROLES];
+    const char *user_id[PEOPLE_ROLES];
 };
+
+/* The time that decides in which periods the event counts: when it happened, if it arrived within an hour
+ * after that; else when it arrived. From the record alone, so that a replay decides the same. */
+int64_t fold_period_time(const struct event *e);
 
 /* Folds `e` into the row of its product. The row changes, and `credits` has any, only with FOLD_APPLIED. */
 enum fold_outcome fold_event(struct contribution *c, const struct event *e, struct fold_credits *credits);

@@ -3,9 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum status store_bind(struct store *store, const struct store_source *source,
-                       uint8_t identity_key[STORE_IDENTITY_KEY_BYTES], struct error *e) {
-    return store->ops->bind(store, source, identity_key, e);
+enum status store_bind(struct store *store, const struct store_wish *wish, struct store_binding *binding,
+                       struct error *e) {
+    enum status status = store->ops->bind(store, wish, binding, e);
+    if (!status)
+        store->shape = binding->shape;
+    return status;
+}
+
+const struct view_shape *store_shape(const struct store *store) {
+    return &store->shape;
 }
 
 static bool ends_with(const char *text, const char *ending) {
@@ -91,10 +98,10 @@ enum status store_remove_watermarks(struct store *store, const char *const shard
     return store->ops->remove_watermarks(store, shard_ids, n, now_ms, pacer, e);
 }
 
-enum status store_read_board(struct store *store, enum role role, const struct store_place *after,
-                             size_t limit, int64_t deadline_boot_ms, struct store_board *board,
-                             struct error *e) {
-    return store->ops->read_board(store, role, after, limit, deadline_boot_ms, board, e);
+enum status store_read_board(struct store *store, const struct board *board, const struct store_place *from,
+                             enum store_direction direction, size_t limit, int64_t deadline_boot_ms,
+                             struct store_board *rows, struct error *e) {
+    return store->ops->read_board(store, board, from, direction, limit, deadline_boot_ms, rows, e);
 }
 
 void store_board_deinit(struct store_board *board) {
@@ -104,15 +111,39 @@ void store_board_deinit(struct store_board *board) {
     *board = (struct store_board){0};
 }
 
-enum status store_read_rank(struct store *store, enum role role, int64_t score, const char *user_id,
-                            size_t max, int64_t deadline_boot_ms, size_t *above, bool *tied,
-                            struct error *e) {
-    return store->ops->read_rank(store, role, score, user_id, max, deadline_boot_ms, above, tied, e);
+enum status store_read_rank(struct store *store, const struct board *board, int64_t score,
+                            const char *user_id, size_t max, int64_t deadline_boot_ms, size_t *above,
+                            bool *tied, struct error *e) {
+    return store->ops->read_rank(store, board, score, user_id, max, deadline_boot_ms, above, tied, e);
 }
 
-enum status store_read_scores(struct store *store, const char *user_id, int64_t deadline_boot_ms,
-                              struct store_score scores[ROLES], struct error *e) {
-    return store->ops->read_scores(store, user_id, deadline_boot_ms, scores, e);
+enum status store_read_scores(struct store *store, const char *user_id, const struct board boards[], size_t n,
+                              int64_t deadline_boot_ms, struct store_score scores[], struct error *e) {
+    return store->ops->read_scores(store, user_id, boards, n, deadline_boot_ms, scores, e);
+}
+
+static enum status not_built(struct error *e) {
+    return error_set(e, STATUS_FAILED, "not built yet");
+}
+
+enum status store_read_history(struct store *store, const char *user_id, enum role role,
+                               enum period_kind kind, const struct period *before, size_t limit,
+                               int64_t deadline_boot_ms, struct store_history *history, struct error *e) {
+    if (!store->ops->read_history)
+        return not_built(e);
+    return store->ops->read_history(store, user_id, role, kind, before, limit, deadline_boot_ms, history, e);
+}
+
+void store_history_deinit(struct store_history *history) {
+    free(history->items);
+    *history = (struct store_history){0};
+}
+
+enum status store_read_sales(struct store *store, struct period period, int64_t deadline_boot_ms,
+                             int64_t *sales, struct error *e) {
+    if (!store->ops->read_sales)
+        return not_built(e);
+    return store->ops->read_sales(store, period, deadline_boot_ms, sales, e);
 }
 
 void store_score_deinit(struct store_score *score) {
@@ -125,10 +156,10 @@ enum status store_read_contribution(struct store *store, const char *product_id,
     return store->ops->read_contribution(store, product_id, deadline_boot_ms, row, e);
 }
 
-enum status store_list_contributions(struct store *store, const char *after, size_t limit,
-                                     int64_t deadline_boot_ms, struct contribution ***rows, size_t *n,
-                                     struct error *e) {
-    return store->ops->list_contributions(store, after, limit, deadline_boot_ms, rows, n, e);
+enum status store_list_contributions(struct store *store, const struct store_owner *owner, const char *after,
+                                     size_t limit, int64_t deadline_boot_ms, struct contribution ***rows,
+                                     size_t *n, struct error *e) {
+    return store->ops->list_contributions(store, owner, after, limit, deadline_boot_ms, rows, n, e);
 }
 
 enum status store_scan(struct store *store, const struct store_visitor *visitor, struct error *e) {

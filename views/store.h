@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/fence.h"
 #include "base/pulse.h"
+#include "views/board.h"
 #include "views/contribution.h"
 #include "views/position.h"
 
@@ -49,13 +50,36 @@ enum store_record {
 enum store_record store_compare_source(const struct store_source *source, const char *name,
                                        int64_t created_ms);
 
-/* Binds the store to `source` and to FOLD_VIEW_VERSION on first use, and makes the identity key; compares
- * both afterwards. `source` NULL (a process that only serves, or has not reached its source yet): compares
- * the view version only, and writes nothing. NOT_FOUND if no process has bound it, or it does not exist.
- * INVALID on a mismatch: the error names both sides and the way out. INVALID too if a table has leases before
- * first use: they are another application's. */
-enum status store_bind(struct store *store, const struct store_source *source,
-                       uint8_t identity_key[STORE_IDENTITY_KEY_BYTES], struct error *e);
+/* What a view has, besides what every view has. */
+struct view_shape {
+    unsigned periods;          /* views/period.h: a set of kinds */
+    bool best_sellers;         /* products earn credit as contributors do: ROLE_PRODUCT */
+    unsigned board_partitions; /* of the index of boards; 1 and more */
+};
+
+/* What a process asks of the store. */
+struct store_wish {
+    const struct store_source *source; /* NULL: it only serves, or has not reached its source yet */
+    struct view_shape shape;           /* for the first use */
+    bool wants_periods, wants_best_sellers, wants_board_partitions; /* must be so: an option says it */
+    const uint8_t *identity_key; /* for the first use: another view's; NULL: a new one is drawn */
+};
+
+/* What the store is, for good. */
+struct store_binding {
+    struct view_shape shape;
+    uint8_t identity_key[STORE_IDENTITY_KEY_BYTES];
+};
+
+/* Binds the store to the source, to FOLD_VIEW_VERSION and to the shape on first use, and makes the identity
+ * key; compares them afterwards. Without a source: compares what it can, and writes nothing. NOT_FOUND if no
+ * process has bound it, or it does not exist. INVALID on a mismatch: the error names both sides and the way
+ * out. INVALID too if a table has leases before first use: they are another application's. */
+enum status store_bind(struct store *store, const struct store_wish *wish, struct store_binding *binding,
+                       struct error *e);
+
+/* Valid once store_bind has succeeded. */
+const struct view_shape *store_shape(const struct store *store);
 
 /* Creates what is missing and waits until all is usable. Idempotent. */
 enum status store_create(struct store *store, struct error *e);
@@ -68,6 +92,9 @@ struct store_context {
     const struct fence *fence; /* NULL: none */
     struct pulse *pulse;       /* NULL: none */
     int throttles;             /* attempts to write that the store throttled: added to */
+    int64_t now_ms; /* the service's time, since the epoch: a store with watermarks writes no row that
+                     * has expired by then, for its watermarks may be gone. 0: unknown, all is written */
+    int64_t deadline_boot_ms; /* 0: patience alone */
 };
 
 /* Rows of these products, strongly consistent, in the order of `ids`, which are unique; NULL where there is
@@ -76,10 +103,10 @@ enum status store_read_contributions(struct store *store, const char *const ids[
                                      struct contribution *rows[], struct store_context *context,
                                      struct error *e);
 
-/* Credit for one (userId, role): 1 for each position, ascending. A store with watermarks counts only the
- * positions above the row's watermark for the shard. */
+/* Credit for one (userId, board): 1 for each position, ascending. A store with watermarks counts only the
+ * positions above the row's watermark for the shard. ROLE_SHOP counts in `sales`. */
 struct store_score_write {
-    enum role role;
+    struct board board;
     const char *user_id;
     const struct position *positions;
     size_t n_positions;
@@ -105,7 +132,7 @@ struct store_checkpoint {
 /* What a batch of one shard changes. */
 struct store_batch {
     const char *shard_id;
-    const struct store_score_write *scores; /* unique in (userId, role) */
+    const struct store_score_write *scores; /* unique in (userId, board) */
     size_t n_scores;
     const struct store_contribution_write *contributions; /* unique in product */
     size_t n_contributions;
@@ -222,33 +249,69 @@ struct store_place {
     const char *user_id;
 };
 
-/* `limit` rows of this role, the best first, from the one after `after` on (NULL: from the first); fewer only
- * at the end. Eventually consistent if store_is_index_late. */
-enum status store_read_board(struct store *store, enum role role, const struct store_place *after,
-                             size_t limit, int64_t deadline_boot_ms, struct store_board *board,
-                             struct error *e);
+enum store_direction {
+    STORE_DOWN, /* from better to worse */
+    STORE_UP,
+};
+
+/* `limit` rows of this board in one direction, from the one after `from` on (NULL: from that direction's
+ * first); fewer only at the end. Eventually consistent if store_is_index_late. */
+enum status store_read_board(struct store *store, const struct board *board, const struct store_place *from,
+                             enum store_direction direction, size_t limit, int64_t deadline_boot_ms,
+                             struct store_board *rows, struct error *e);
 void store_board_deinit(struct store_board *board);
 
-/* How many contributors of this role have a score above `score`, counted to at most `max`. `*tied`: another
+/* How many contributors on this board have a score above `score`, counted to at most `max`. `*tied`: another
  * contributor has exactly this score. CONTRIBUTION_UNKNOWN is not counted. */
-enum status store_read_rank(struct store *store, enum role role, int64_t score, const char *user_id,
-                            size_t max, int64_t deadline_boot_ms, size_t *above, bool *tied, struct error *e);
+enum status store_read_rank(struct store *store, const struct board *board, int64_t score,
+                            const char *user_id, size_t max, int64_t deadline_boot_ms, size_t *above,
+                            bool *tied, struct error *e);
 
-/* One contributor's rows in both roles, strongly consistent; user_id NULL where there is none. NOT_FOUND: no
- * row at all. The caller frees with store_score_deinit. */
-enum status store_read_scores(struct store *store, const char *user_id, int64_t deadline_boot_ms,
-                              struct store_score scores[ROLES], struct error *e);
+/* One contributor's rows on these boards, strongly consistent; user_id NULL where there is none. NOT_FOUND:
+ * no row at all. The caller frees with store_score_deinit. */
+enum status store_read_scores(struct store *store, const char *user_id, const struct board boards[], size_t n,
+                              int64_t deadline_boot_ms, struct store_score scores[], struct error *e);
+
+/* What was counted in one period. */
+struct store_count {
+    struct period period;
+    int64_t count;
+};
+
+struct store_history {
+    struct store_count *items;
+    size_t n;
+};
+
+/* One contributor's rows in the periods of this kind, the newest first, from the one before `before` on
+ * (NULL: from the newest), at most `limit`; fewer only at the end. Periods without a row are left out.
+ * ROLE_SHOP, with `user_id` NULL: the shop's sales. Strongly consistent. */
+enum status store_read_history(struct store *store, const char *user_id, enum role role,
+                               enum period_kind kind, const struct period *before, size_t limit,
+                               int64_t deadline_boot_ms, struct store_history *history, struct error *e);
+void store_history_deinit(struct store_history *history);
+
+/* The shop's sales in one period, strongly consistent; 0 if there is no row. */
+enum status store_read_sales(struct store *store, struct period period, int64_t deadline_boot_ms,
+                             int64_t *sales, struct error *e);
 void store_score_deinit(struct store_score *score);
 
 /* One product's row, strongly consistent; the caller's. NOT_FOUND: none. */
 enum status store_read_contribution(struct store *store, const char *product_id, int64_t deadline_boot_ms,
                                     struct contribution **row, struct error *e);
 
+/* Whose products to list. */
+struct store_owner {
+    enum role role; /* ROLE_CREATOR, ROLE_PHOTOGRAPHER */
+    const char *user_id;
+};
+
 /* `limit` products in the store's order, from the one after `after` on (NULL: from the first); fewer only at
- * the end. The caller frees each row and the array. */
-enum status store_list_contributions(struct store *store, const char *after, size_t limit,
-                                     int64_t deadline_boot_ms, struct contribution ***rows, size_t *n,
-                                     struct error *e);
+ * the end. Those of `owner` (NULL: all) are ordered by product id, and eventually consistent if
+ * store_is_index_late. The caller frees each row and the array. */
+enum status store_list_contributions(struct store *store, const struct store_owner *owner, const char *after,
+                                     size_t limit, int64_t deadline_boot_ms, struct contribution ***rows,
+                                     size_t *n, struct error *e);
 
 /* Auditing. */
 
@@ -292,6 +355,8 @@ struct store_ops {
     typeof(store_read_board) *read_board;
     typeof(store_read_rank) *read_rank;
     typeof(store_read_scores) *read_scores;
+    typeof(store_read_history) *read_history;
+    typeof(store_read_sales) *read_sales;
     typeof(store_read_contribution) *read_contribution;
     typeof(store_list_contributions) *list_contributions;
     typeof(store_scan) *scan;
@@ -301,6 +366,7 @@ struct store_ops {
 
 struct store {
     const struct store_ops *ops;
+    struct view_shape shape; /* set by store_bind */
 };
 
 #endif

@@ -112,18 +112,21 @@ static enum status open_store(struct service *s, struct error *e) {
 
 /* If `status` is OK: from now on requests have answers. */
 static enum status attach(struct service *s, enum status status, struct error *e) {
-    return !status && s->api ? api_attach(s->api, s->backend.store, s->identity_key, e) : status;
+    return !status && s->api ? api_attach(s->api, s->backend.store, s->binding.identity_key, e) : status;
 }
 
 static enum status bind_store(struct service *s, struct error *e) {
-    return await(s, store_bind(s->backend.store, NULL, s->identity_key, e));
+    const struct store_wish wish = {.shape = {.board_partitions = 1}};
+    return await(s, store_bind(s->backend.store, &wish, &s->binding, e));
 }
 
 static enum status bind_source(struct service *s, struct error *e) {
     struct store_source source;
     enum status status = source_identify(s->source, &source, e);
     if (!status)
-        status = store_bind(s->backend.store, &source, s->identity_key, e);
+        status = store_bind(s->backend.store,
+                            &(struct store_wish){.source = &source, .shape = {.board_partitions = 1}},
+                            &s->binding, e);
     if (!status && s->options->start == START_LATEST && service_clock_now(s->clock) == SERVICE_CLOCK_UNKNOWN)
         status =
             error_set(e, STATUS_RETRY,

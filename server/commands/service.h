@@ -37,7 +37,7 @@ struct service {
     size_t max_leases;    /* by --max-leases and by what the system allows; 0: no limit */
     char limit_name[100]; /* of the system, where it sets max_leases; "": it does not */
     char worker_id[STORE_LEASE_OWNER_BYTES + 1];
-    uint8_t identity_key[STORE_IDENTITY_KEY_BYTES];
+    struct store_binding binding;
 };
 
 /* Listens on --listen and --ops-listen and logs the addresses: the probes have answers from now on. INVALID,

@@ -11,6 +11,7 @@
 #include "aws/transport.h"
 #include "base/utf8.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/support/all_time.h"
 #include "views/contribution.h"
 #include "views/dynamodb/store.h"
 #include "views/fold.h"
@@ -141,7 +142,7 @@ static void list_contributions(void) {
     struct contribution **rows;
     struct error e = {0};
     size_t n;
-    enum status status = store_list_contributions(store(), NULL, BOARD_ROWS, 0, &rows, &n, &e);
+    enum status status = store_list_contributions(store(), NULL, NULL, BOARD_ROWS, 0, &rows, &n, &e);
     json_auto_t *reply = first_reply();
     if (status) {
         check_failed(status, &e);
@@ -157,7 +158,8 @@ static void list_contributions(void) {
 static void read_board(void) {
     struct store_board board;
     struct error e = {0};
-    enum status status = store_read_board(store(), ROLE_CREATOR, NULL, BOARD_ROWS, 0, &board, &e);
+    enum status status =
+        store_read_board(store(), &board_all_time[ROLE_CREATOR], NULL, STORE_DOWN, BOARD_ROWS, 0, &board, &e);
     json_auto_t *reply = first_reply();
     json_t *items = json_object_get(reply, "Items");
     if (status) {
@@ -174,14 +176,14 @@ static void read_board(void) {
 }
 
 static void read_scores(void) {
-    struct store_score scores[ROLES];
+    struct store_score scores[PEOPLE_ROLES];
     struct error e = {0};
-    enum status status = store_read_scores(store(), "a/merchant/1/Ann", 0, scores, &e);
+    enum status status = read_people_scores(store(), "a/merchant/1/Ann", scores, &e);
     if (status) {
         check_failed(status, &e);
         return;
     }
-    for (int role = 0; role < ROLES; role++)
+    for (int role = 0; role < PEOPLE_ROLES; role++)
         store_score_deinit(&scores[role]);
 }
 
@@ -189,8 +191,8 @@ static void read_rank(void) {
     struct error e = {0};
     size_t above;
     bool tied;
-    enum status status =
-        store_read_rank(store(), ROLE_CREATOR, 7, "a/merchant/1/Ann", BOARD_ROWS, 0, &above, &tied, &e);
+    enum status status = store_read_rank(store(), &board_all_time[ROLE_CREATOR], 7, "a/merchant/1/Ann",
+                                         BOARD_ROWS, 0, &above, &tied, &e);
     if (status)
         check_failed(status, &e);
     else
@@ -213,8 +215,8 @@ static void read_batch(void) {
 
 static void write_batch(void) {
     struct position positions[2] = {position_from_u64(5), position_from_u64(9)};
-    const struct store_score_write score = {ROLE_CREATOR, "a/merchant/1/Ann", positions, 2, 1700000000000,
-                                            "e"};
+    const struct store_score_write score = {
+        {.role = ROLE_CREATOR}, "a/merchant/1/Ann", positions, 2, 1700000000000, "e"};
     struct contribution row = {.product_id = (char[]){"p"},
                                .last_event_id = (char[]){"shardId-000000000000:9"}};
     const struct store_contribution_write contribution = {&row, "shardId-000000000000:5"};
@@ -310,12 +312,12 @@ static void update_lease(void) {
         check_failed(status, &e);
 }
 
-static void bind_store(void) {
+static void bind_to(void) {
     static const struct store_source source = {.name = "arn:aws:kinesis:eu-west-1:1:stream/events",
                                                .created_ms = 5};
     uint8_t key[STORE_IDENTITY_KEY_BYTES];
     struct error e = {0};
-    enum status status = store_bind(store(), &source, key, &e);
+    enum status status = bind_to(store(), &source, key, &e);
     if (status)
         check_failed(status, &e);
 }

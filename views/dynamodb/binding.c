@@ -174,8 +174,11 @@ static enum status find_or_make_record(struct store_dynamodb *d, const struct st
     return status || is_bound(*item) ? status : write_source_record(d, source, run, item, e);
 }
 
-enum status store_dynamodb_bind(struct store *store, const struct store_source *source, uint8_t *identity_key,
-                                struct error *e) {
+enum status store_dynamodb_bind(struct store *store, const struct store_wish *wish,
+                                struct store_binding *binding, struct error *e) {
+    const struct store_source *source = wish->source;
+    uint8_t *identity_key = binding->identity_key;
+    binding->shape = wish->shape;
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_CONTACT_MS};
     json_auto_t *item = NULL;

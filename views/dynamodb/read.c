@@ -37,11 +37,13 @@ static enum status read_pages(struct store_dynamodb *d, const char *operation, j
     return STATUS_OK;
 }
 
-static json_t *index_query(const struct store_dynamodb *d, enum role role, const char *condition) {
+static json_t *index_query(const struct store_dynamodb *d, const struct board *board, const char *condition,
+                           enum store_direction direction) {
+    char role[BOARD_TEXT_SIZE];
     json_t *body = json_pack("{s:s,s:s,s:s,s:b}", "TableName", d->scores_table, "IndexName", SCORES_INDEX,
-                             "KeyConditionExpression", condition, "ScanIndexForward", 0);
+                             "KeyConditionExpression", condition, "ScanIndexForward", direction == STORE_UP);
     dynamodb_name(body, "#r", "role");
-    dynamodb_value(body, ":r", dynamodb_s(role_name(role)));
+    dynamodb_value(body, ":r", dynamodb_s(board_format(board, role)));
     return body;
 }
 
@@ -64,46 +66,49 @@ static enum status parse_score(const struct store_dynamodb *d, const json_t *ite
 
 /* Starts after a place: ExclusiveStartKey of this index is made of the keys of the index and of the table
  * (API reference, Query). It is a place in their order; no item need be there. */
-static void set_place(json_t *body, enum role role, const struct store_place *after) {
+static void set_place(json_t *body, const struct board *board, const struct store_place *from) {
+    char role[BOARD_TEXT_SIZE];
     json_object_set_new(body, "ExclusiveStartKey",
-                        json_pack("{s:o,s:o,s:o}", "role", dynamodb_s(role_name(role)), "score",
-                                  dynamodb_n(after->score), "userId", dynamodb_s(after->user_id)));
+                        json_pack("{s:o,s:o,s:o}", "role", dynamodb_s(board_format(board, role)), "score",
+                                  dynamodb_n(from->score), "userId", dynamodb_s(from->user_id)));
 }
 
-enum status store_dynamodb_read_board(struct store *store, enum role role, const struct store_place *after,
-                                      size_t limit, int64_t deadline_boot_ms, struct store_board *board,
+enum status store_dynamodb_read_board(struct store *store, const struct board *board,
+                                      const struct store_place *from, enum store_direction direction,
+                                      size_t limit, int64_t deadline_boot_ms, struct store_board *rows,
                                       struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
     json_auto_t *items = NULL;
-    json_t *body = index_query(d, role, "#r = :r");
+    json_t *body = index_query(d, board, "#r = :r", direction);
 
-    *board = (struct store_board){0};
-    if (after)
-        set_place(body, role, after);
+    *rows = (struct store_board){0};
+    if (from)
+        set_place(body, board, from);
     enum status status = read_pages(d, "Query", body, limit, &run, &items, e);
     if (status)
-        return error_wrap(e, "cannot read the board of role '%s' from table '%s'", role_name(role),
+        return error_wrap(e, "cannot read the board of role '%s' from table '%s'", role_name(board->role),
                           d->scores_table);
 
-    board->items = mem_alloc(json_array_size(items) * sizeof *board->items);
-    for (; !status && board->n < json_array_size(items); board->n += status == STATUS_OK)
-        status = parse_score(d, json_array_get(items, board->n), &board->items[board->n], e);
+    rows->items = mem_alloc(json_array_size(items) * sizeof *rows->items);
+    for (; !status && rows->n < json_array_size(items); rows->n += status == STATUS_OK)
+        status = parse_score(d, json_array_get(items, rows->n), &rows->items[rows->n], e);
     if (status)
-        store_board_deinit(board);
+        store_board_deinit(rows);
     return status;
 }
 
-/* Rows of this role for whose score `condition` holds. */
-static enum status query_users(struct store_dynamodb *d, enum role role, const char *condition, int64_t score,
-                               size_t limit, int64_t deadline_boot_ms, json_t **items, struct error *e) {
+/* Rows of this board for whose score `condition` holds. */
+static enum status query_users(struct store_dynamodb *d, const struct board *board, const char *condition,
+                               int64_t score, size_t limit, int64_t deadline_boot_ms, json_t **items,
+                               struct error *e) {
     const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
-    json_t *body = index_query(d, role, condition);
+    json_t *body = index_query(d, board, condition, STORE_DOWN);
     dynamodb_name(body, "#s", "score");
     dynamodb_value(body, ":s", dynamodb_n(score));
     enum status status = read_pages(d, "Query", body, limit, &run, items, e);
     if (status)
-        error_wrap(e, "cannot rank role '%s' in table '%s'", role_name(role), d->scores_table);
+        error_wrap(e, "cannot rank role '%s' in table '%s'", role_name(board->role), d->scores_table);
     return status;
 }
 
@@ -116,17 +121,17 @@ static size_t count_people(const json_t *items, const char *except) {
     return n;
 }
 
-enum status store_dynamodb_read_rank(struct store *store, enum role role, int64_t score, const char *user_id,
-                                     size_t max, int64_t deadline_boot_ms, size_t *above, bool *tied,
-                                     struct error *e) {
+enum status store_dynamodb_read_rank(struct store *store, const struct board *board, int64_t score,
+                                     const char *user_id, size_t max, int64_t deadline_boot_ms, size_t *above,
+                                     bool *tied, struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     json_auto_t *higher = NULL, *equal = NULL;
     enum { SELF_UNKNOWN_AND_ONE = 3 };
 
     enum status status =
-        query_users(d, role, "#r = :r AND #s > :s", score, max + 1, deadline_boot_ms, &higher, e);
+        query_users(d, board, "#r = :r AND #s > :s", score, max + 1, deadline_boot_ms, &higher, e);
     if (!status)
-        status = query_users(d, role, "#r = :r AND #s = :s", score, SELF_UNKNOWN_AND_ONE, deadline_boot_ms,
+        status = query_users(d, board, "#r = :r AND #s = :s", score, SELF_UNKNOWN_AND_ONE, deadline_boot_ms,
                              &equal, e);
     if (status)
         return status;
@@ -137,34 +142,35 @@ enum status store_dynamodb_read_rank(struct store *store, enum role role, int64_
     return STATUS_OK;
 }
 
-enum status store_dynamodb_read_scores(struct store *store, const char *user_id, int64_t deadline_boot_ms,
-                                       struct store_score scores[ROLES], struct error *e) {
+enum status store_dynamodb_read_scores(struct store *store, const char *user_id, const struct board boards[],
+                                       size_t n, int64_t deadline_boot_ms, struct store_score scores[],
+                                       struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
-    struct aws_call calls[ROLES];
+    _cleanup_(mem_freep) struct aws_call *calls = mem_alloc(n * sizeof *calls);
     enum status status = STATUS_OK;
     bool any = false;
 
-    for (int role = 0; role < ROLES; role++)
-        dynamodb_call_init(&calls[role], "GetItem",
-                           dynamodb_get_body(d->scores_table, rows_score_key(user_id, (enum role)role)));
-    dynamodb_run(d->client, calls, ROLES, &run);
+    for (size_t i = 0; i < n; i++)
+        dynamodb_call_init(&calls[i], "GetItem",
+                           dynamodb_get_body(d->scores_table, rows_score_key(user_id, &boards[i])));
+    dynamodb_run(d->client, calls, n, &run);
 
-    for (int role = 0; role < ROLES; role++) {
-        scores[role] = (struct store_score){0};
-        if (calls[role].status && !status) {
-            *e = calls[role].error;
+    for (size_t i = 0; i < n; i++) {
+        scores[i] = (struct store_score){0};
+        if (calls[i].status && !status) {
+            *e = calls[i].error;
             status = read_failed(e);
         }
         if (!status)
-            status = parse_score(d, json_object_get(calls[role].reply, "Item"), &scores[role], e);
-        any |= scores[role].user_id != NULL;
-        dynamodb_call_deinit(&calls[role]);
+            status = parse_score(d, json_object_get(calls[i].reply, "Item"), &scores[i], e);
+        any |= scores[i].user_id != NULL;
+        dynamodb_call_deinit(&calls[i]);
     }
     if (!status && any)
         return STATUS_OK;
-    for (int role = 0; role < ROLES; role++)
-        store_score_deinit(&scores[role]);
+    for (size_t i = 0; i < n; i++)
+        store_score_deinit(&scores[i]);
     return status ? error_wrap(e, "cannot read scores from table '%s'", d->scores_table)
                   : error_set(e, STATUS_NOT_FOUND, "no score of this contributor");
 }
@@ -186,9 +192,11 @@ enum status store_dynamodb_read_contribution(struct store *store, const char *pr
     return rows_parse_contribution(d, item, row, e);
 }
 
-enum status store_dynamodb_list_contributions(struct store *store, const char *after, size_t limit,
-                                              int64_t deadline_boot_ms, struct contribution ***rows,
-                                              size_t *n, struct error *e) {
+enum status store_dynamodb_list_contributions(struct store *store, const struct store_owner *owner,
+                                              const char *after, size_t limit, int64_t deadline_boot_ms,
+                                              struct contribution ***rows, size_t *n, struct error *e) {
+    if (owner)
+        return error_set(e, STATUS_FAILED, "not built yet");
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.deadline_boot_ms = deadline_boot_ms};
     json_auto_t *items = NULL;

@@ -10,8 +10,10 @@ json_t *rows_contribution_key(const char *product_id) {
     return json_pack("{s:o}", "productId", dynamodb_s(product_id));
 }
 
-json_t *rows_score_key(const char *user_id, enum role role) {
-    return json_pack("{s:o,s:o}", "userId", dynamodb_s(user_id), "role", dynamodb_s(role_name(role)));
+json_t *rows_score_key(const char *user_id, const struct board *board) {
+    char role[BOARD_TEXT_SIZE];
+    return json_pack("{s:o,s:o}", "userId", dynamodb_s(user_id), "role",
+                     dynamodb_s(board_format(board, role)));
 }
 
 json_t *rows_lease_key(const char *lease_key) {

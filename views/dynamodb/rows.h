@@ -12,7 +12,7 @@
 
 /* New references. */
 json_t *rows_contribution_key(const char *product_id);
-json_t *rows_score_key(const char *user_id, enum role role);
+json_t *rows_score_key(const char *user_id, const struct board *board);
 json_t *rows_lease_key(const char *lease_key);
 json_t *rows_contribution_item(const struct contribution *row);
 

@@ -259,7 +259,7 @@ static json_t *score_body(const struct store_dynamodb *d, const struct pending_s
     const struct store_score_write *w = p->write;
     const struct position *first = &w->positions[p->dropped], *last = &w->positions[w->n_positions - 1];
     json_t *body = json_pack("{s:s,s:o,s:s,s:s,s:s}", "TableName", d->scores_table, "Key",
-                             rows_score_key(w->user_id, w->role), "UpdateExpression",
+                             rows_score_key(w->user_id, &w->board), "UpdateExpression",
                              "SET #s = if_not_exists(#s, :zero) + :n, #w = :last, #u = :u, #b = :b",
                              "ConditionExpression", "attribute_not_exists(#w) OR #w < :first",
                              "ReturnValuesOnConditionCheckFailure", "ALL_OLD");
@@ -294,7 +294,7 @@ static enum status find_watermark(struct store_dynamodb *d, const struct aws_cal
     json_auto_t *item = NULL;
     const struct aws_run run = run_of(context);
     enum status status =
-        dynamodb_get_item(d->client, d->scores_table, rows_score_key(w->user_id, w->role), &run, &item, e);
+        dynamodb_get_item(d->client, d->scores_table, rows_score_key(w->user_id, &w->board), &run, &item, e);
     if (status)
         return status;
     if (!parse_watermark(item, watermark, out))
@@ -334,7 +334,8 @@ static enum status settle_score(struct store_dynamodb *d, struct pending_score *
         mark(p->written);
     }
     if (status) {
-        error_wrap(e, "cannot count for a %s in table '%s'", role_name(p->write->role), d->scores_table);
+        error_wrap(e, "cannot count for a %s in table '%s'", role_name(p->write->board.role),
+                   d->scores_table);
         error_note_person(e, p->write->user_id);
     } else {
         round->progress = true;

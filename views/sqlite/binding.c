@@ -132,8 +132,11 @@ static enum status find_record(struct store *store, uint8_t *identity_key, struc
     return status ? status : read_record(r.d, r.c, NULL, identity_key, &stale, e);
 }
 
-enum status store_sqlite_bind(struct store *store, const struct store_source *source, uint8_t *identity_key,
-                              struct error *e) {
+enum status store_sqlite_bind(struct store *store, const struct store_wish *wish,
+                              struct store_binding *binding, struct error *e) {
+    const struct store_source *source = wish->source;
+    uint8_t *identity_key = binding->identity_key;
+    binding->shape = wish->shape;
     struct store_sqlite *d = store_sqlite_of(store);
     if (!source)
         return find_record(store, identity_key, e);

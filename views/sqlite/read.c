@@ -6,11 +6,15 @@
 #include "views/sqlite/internal.h"
 
 /* The index's order: (role, score), then userId, the rest of the table's key. */
-enum status store_sqlite_read_board(struct store *store, enum role role, const struct store_place *after,
-                                    size_t limit, int64_t deadline_boot_ms, struct store_board *board,
+enum status store_sqlite_read_board(struct store *store, const struct board *board,
+                                    const struct store_place *from, enum store_direction direction,
+                                    size_t limit, int64_t deadline_boot_ms, struct store_board *rows,
                                     struct error *e) {
     (void)deadline_boot_ms;
-    *board = (struct store_board){0};
+    char role[BOARD_TEXT_SIZE];
+    *rows = (struct store_board){0};
+    if (direction == STORE_UP)
+        return error_set(e, STATUS_FAILED, "not built yet");
     _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
     enum status status = store_sqlite_begin_query(&r, store, SELECT_BOARD,
                                                   "SELECT userId, score, updated FROM scores"
@@ -19,27 +23,28 @@ enum status store_sqlite_read_board(struct store *store, enum role role, const s
                                                   e);
     if (status)
         return status;
-    sqlite_bind_text(r.s, 1, role_name(role));
-    sqlite3_bind_int64(r.s, 2, after ? after->score : INT64_MAX);
-    sqlite_bind_text(r.s, 3, after ? after->user_id : "");
+    sqlite_bind_text(r.s, 1, board_format(board, role));
+    sqlite3_bind_int64(r.s, 2, from ? from->score : INT64_MAX);
+    sqlite_bind_text(r.s, 3, from ? from->user_id : "");
     sqlite3_bind_int64(r.s, 4, (int64_t)limit);
-    board->items = mem_alloc(limit * sizeof *board->items);
+    rows->items = mem_alloc(limit * sizeof *rows->items);
     while (!(status = sqlite_step(r.c, r.s, e)))
-        board->items[board->n++] = (struct store_score){
+        rows->items[rows->n++] = (struct store_score){
             .user_id = mem_strdup(sqlite_text(r.s, 0)),
             .score = sqlite3_column_int64(r.s, 1),
             .updated_ms = sqlite3_column_int64(r.s, 2),
         };
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
-    store_board_deinit(board);
+    store_board_deinit(rows);
     return status;
 }
 
-enum status store_sqlite_read_rank(struct store *store, enum role role, int64_t score, const char *user_id,
-                                   size_t max, int64_t deadline_boot_ms, size_t *above, bool *tied,
-                                   struct error *e) {
+enum status store_sqlite_read_rank(struct store *store, const struct board *board, int64_t score,
+                                   const char *user_id, size_t max, int64_t deadline_boot_ms, size_t *above,
+                                   bool *tied, struct error *e) {
     (void)deadline_boot_ms;
+    char role[BOARD_TEXT_SIZE];
     _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
     enum status status = store_sqlite_begin_query(
         &r, store, SELECT_RANK,
@@ -50,7 +55,7 @@ enum status store_sqlite_read_rank(struct store *store, enum role role, int64_t 
         e);
     if (status)
         return status;
-    sqlite_bind_text(r.s, 1, role_name(role));
+    sqlite_bind_text(r.s, 1, board_format(board, role));
     sqlite3_bind_int64(r.s, 2, score);
     sqlite3_bind_int64(r.s, 3, (int64_t)max);
     sqlite_bind_text(r.s, 4, user_id);
@@ -62,26 +67,40 @@ enum status store_sqlite_read_rank(struct store *store, enum role role, int64_t 
     return STATUS_OK;
 }
 
-enum status store_sqlite_read_scores(struct store *store, const char *user_id, int64_t deadline_boot_ms,
-                                     struct store_score scores[ROLES], struct error *e) {
-    (void)deadline_boot_ms;
-    memset(scores, 0, ROLES * sizeof *scores);
-    _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
-    enum status status = store_sqlite_begin_query(
-        &r, store, SELECT_SCORES, "SELECT role, score, updated FROM scores WHERE userId = ?", e);
+static enum status read_score(struct store_sqlite_reading *r, const char *user_id, const struct board *board,
+                              struct store_score *score, struct error *e) {
+    char role[BOARD_TEXT_SIZE];
+    sqlite3_stmt *s = sqlite_statement(r->c, SELECT_SCORES,
+                                       "SELECT score, updated FROM scores WHERE userId = ? AND role = ?", e);
+    if (!s)
+        return e->status;
+    sqlite_bind_text(s, 1, user_id);
+    sqlite_bind_text(s, 2, board_format(board, role));
+    enum status status = sqlite_step(r->c, s, e);
     if (status)
-        return status;
+        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    *score =
+        (struct store_score){mem_strdup(user_id), sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1)};
+    sqlite3_reset(s);
+    return STATUS_OK;
+}
+
+enum status store_sqlite_read_scores(struct store *store, const char *user_id, const struct board boards[],
+                                     size_t n, int64_t deadline_boot_ms, struct store_score scores[],
+                                     struct error *e) {
+    (void)deadline_boot_ms;
+    memset(scores, 0, n * sizeof *scores);
+    _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
+    enum status status = store_sqlite_begin_reading(&r, store, e);
     bool any = false;
-    sqlite_bind_text(r.s, 1, user_id);
-    while (!(status = sqlite_step(r.c, r.s, e))) {
-        scores[role_from_name(sqlite_text(r.s, 0))] = (struct store_score){
-            mem_strdup(user_id), sqlite3_column_int64(r.s, 1), sqlite3_column_int64(r.s, 2)};
-        any = true;
+    for (size_t i = 0; !status && i < n; i++) {
+        status = read_score(&r, user_id, &boards[i], &scores[i], e);
+        any |= scores[i].user_id != NULL;
     }
-    if (status == STATUS_NOT_FOUND)
+    if (!status)
         return any ? STATUS_OK : error_set(e, STATUS_NOT_FOUND, "no score of this contributor");
-    for (int role = 0; role < ROLES; role++)
-        store_score_deinit(&scores[role]);
+    for (size_t i = 0; i < n; i++)
+        store_score_deinit(&scores[i]);
     return status;
 }
 
@@ -94,9 +113,11 @@ enum status store_sqlite_read_contribution(struct store *store, const char *prod
     return status ? status : store_sqlite_find_contribution(r.c, product_id, row, e);
 }
 
-enum status store_sqlite_list_contributions(struct store *store, const char *after, size_t limit,
-                                            int64_t deadline_boot_ms, struct contribution ***rows, size_t *n,
-                                            struct error *e) {
+enum status store_sqlite_list_contributions(struct store *store, const struct store_owner *owner,
+                                            const char *after, size_t limit, int64_t deadline_boot_ms,
+                                            struct contribution ***rows, size_t *n, struct error *e) {
+    if (owner)
+        return error_set(e, STATUS_FAILED, "not built yet");
     (void)deadline_boot_ms;
     *n = 0;
     _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};

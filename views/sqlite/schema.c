@@ -12,7 +12,7 @@ static const char *const migrations[] = {
     "CREATE TABLE contributions (productId TEXT PRIMARY KEY, creator TEXT, photographer TEXT,"
     " creatorScore INTEGER NOT NULL, photographerScore INTEGER NOT NULL, lastEventId TEXT NOT NULL,"
     " photographerEventId TEXT, created INTEGER NOT NULL, updated INTEGER NOT NULL, createdBy TEXT, "
-    "updatedBy TEXT);"
+    "updatedBy TEXT, name TEXT, brand TEXT, category TEXT, image TEXT);"
     "CREATE TABLE scores (userId TEXT NOT NULL, role TEXT NOT NULL, score INTEGER NOT NULL,"
     " updated INTEGER NOT NULL, updatedBy TEXT, PRIMARY KEY (userId, role)) WITHOUT ROWID;"
     "CREATE INDEX scoresByRole ON scores (role, score);"

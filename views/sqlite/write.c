@@ -25,6 +25,7 @@ enum status store_sqlite_read_contributions(struct store *store, const char *con
 }
 
 static enum status write_score(struct sqlite *c, const struct store_score_write *w, struct error *e) {
+    char role[BOARD_TEXT_SIZE];
     sqlite3_stmt *s = sqlite_statement(
         c, UPSERT_SCORE,
         "INSERT INTO scores (userId, role, score, updated, updatedBy) VALUES (?1, ?2, ?3, ?4, ?5)"
@@ -33,7 +34,7 @@ static enum status write_score(struct sqlite *c, const struct store_score_write 
     if (!s)
         return e->status;
     sqlite_bind_text(s, 1, w->user_id);
-    sqlite_bind_text(s, 2, role_name(w->role));
+    sqlite_bind_text(s, 2, board_format(&w->board, role));
     sqlite3_bind_int64(s, 3, (int64_t)w->n_positions);
     sqlite3_bind_int64(s, 4, w->updated_ms);
     sqlite_bind_text(s, 5, w->updated_by);
@@ -41,13 +42,14 @@ static enum status write_score(struct sqlite *c, const struct store_score_write 
 }
 
 static const char insert_contribution[] = "INSERT INTO contributions (" CONTRIBUTION_COLUMNS
-                                          ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+                                          ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+                                          " ?14, ?15)"
                                           " ON CONFLICT DO NOTHING";
 /* Without productId, which stays the same: SQLite would update its index for it. */
 static const char update_contribution[] =
     "UPDATE contributions SET creator = ?2, photographer = ?3, lastEventId = ?4, photographerEventId = ?5,"
-    " createdBy = ?6, updatedBy = ?7, creatorScore = ?8, photographerScore = ?9, created = ?10, updated = ?11"
-    " WHERE productId = ?1 AND lastEventId = ?12";
+    " createdBy = ?6, updatedBy = ?7, name = ?8, brand = ?9, category = ?10, image = ?11, creatorScore = ?12,"
+    " photographerScore = ?13, created = ?14, updated = ?15 WHERE productId = ?1 AND lastEventId = ?16";
 
 /* CONFLICT if the row is not the one that was folded over. */
 static enum status write_contribution(struct sqlite *c, const struct store_contribution_write *w,

@@ -79,12 +79,12 @@ static char *append_page(struct listing *listing, const char *next, unsigned lim
 
 /* A board that does not change. */
 
-struct board {
+struct page {
     size_t n; /* people, without UNKNOWN */
     int64_t scores[MAX_PEOPLE];
 };
 
-static void set_board(struct board *board) {
+static void set_board(struct page *board) {
     uint64_t random = seed * 0x9E3779B97F4A7C15u + 1;
     unsigned highest = 1 + draw(&random, 6); /* few scores: many ties */
     char user_id[32];
@@ -98,7 +98,7 @@ static void set_board(struct board *board) {
         scripted_store_set_score(f.store, ROLE_CREATOR, CONTRIBUTION_UNKNOWN, 1 + draw(&random, highest));
 }
 
-static void assert_is_whole(const struct board *board, const struct listing *listing, unsigned limit) {
+static void assert_is_whole(const struct page *board, const struct listing *listing, unsigned limit) {
     bool seen[MAX_PEOPLE] = {false};
     if (listing->n != board->n)
         fail_msg("seed %d, limit %u: %zu of %zu people", (int)seed, limit, listing->n, board->n);
@@ -117,7 +117,7 @@ static void assert_is_whole(const struct board *board, const struct listing *lis
     }
 }
 
-static void assert_pages_join(const struct board *board, unsigned limit, unsigned then) {
+static void assert_pages_join(const struct page *board, unsigned limit, unsigned then) {
     struct listing listing = {0};
     char *next = NULL;
     do {
@@ -130,9 +130,9 @@ static void assert_pages_join(const struct board *board, unsigned limit, unsigne
     assert_is_whole(board, &listing, limit);
 }
 
-static void on_each_board(void (*check)(const struct board *board)) {
+static void on_each_board(void (*check)(const struct page *board)) {
     for (seed = 1; seed <= BOARDS; seed++) {
-        struct board board;
+        struct page board;
         setup(NULL);
         set_board(&board);
         check(&board);
@@ -140,12 +140,12 @@ static void on_each_board(void (*check)(const struct board *board)) {
     }
 }
 
-static void check_every_limit(const struct board *board) {
+static void check_every_limit(const struct page *board) {
     for (unsigned limit = 1; limit <= board->n + 2; limit += 1 + (board->n > 20 && limit > 4))
         assert_pages_join(board, limit, limit);
 }
 
-static void check_changing_limits(const struct board *board) {
+static void check_changing_limits(const struct page *board) {
     assert_pages_join(board, 1, 7);
     assert_pages_join(board, 5, 2);
     assert_pages_join(board, 3, 100);
@@ -200,7 +200,7 @@ static void the_listing_of_a_changing_board_ends_and_its_ranks_never_decrease(vo
     (void)state;
     for (seed = 1; seed <= BOARDS; seed++) {
         uint64_t random = seed;
-        struct board board;
+        struct page board;
         setup(NULL);
         set_board(&board);
         for (unsigned limit = 1; limit <= 5; limit++)

@@ -106,7 +106,7 @@ static inline void memory_check_score(const struct store_score_write *write) {
 }
 
 static inline void memory_count(struct memory_store *m, const struct store_score_write *write) {
-    struct memory_score *score = memory_score(m, write->role, write->user_id);
+    struct memory_score *score = memory_score(m, write->board.role, write->user_id);
     size_t dropped = 0;
     while (score && dropped < write->n_positions &&
            position_compare(&write->positions[dropped], &score->watermark) <= 0)
@@ -116,7 +116,7 @@ static inline void memory_count(struct memory_store *m, const struct store_score
     if (!score) {
         assert_true(m->n_scores < MEMORY_ROWS);
         score = &m->scores[m->n_scores++];
-        *score = (struct memory_score){.role = write->role, .user_id = mem_strdup(write->user_id)};
+        *score = (struct memory_score){.role = write->board.role, .user_id = mem_strdup(write->user_id)};
     }
     score->score += (int64_t)(write->n_positions - dropped);
     score->watermark = write->positions[write->n_positions - 1];
@@ -131,7 +131,7 @@ static inline enum status memory_write_scores(struct memory_store *m, const stru
     for (size_t i = 0; !status && i < batch->n_scores; i++) {
         bool done;
         for (size_t j = 0; j < i; j++)
-            assert_false(batch->scores[i].role == batch->scores[j].role &&
+            assert_false(batch->scores[i].board.role == batch->scores[j].board.role &&
                          strcmp(batch->scores[i].user_id, batch->scores[j].user_id) == 0);
         memory_check_score(&batch->scores[i]);
         status = memory_send(m, &done, e);
@@ -218,8 +218,13 @@ static inline struct apply_record record(unsigned sequence, enum event_kind kind
     static char ids[RECORDS][8];
     assert_true(sequence < RECORDS);
     snprintf(ids[sequence], sizeof ids[sequence], "s:%u", sequence);
-    return (struct apply_record){{kind, ids[sequence], product, origin, 10 * (int64_t)sequence},
-                                 position_from_u64(sequence)};
+    return (struct apply_record){.event = {.kind = kind,
+                                           .id = ids[sequence],
+                                           .product_id = product,
+                                           .origin = origin,
+                                           .time_ms = 10 * (int64_t)sequence,
+                                           .arrived_ms = -1},
+                                 .position = position_from_u64(sequence)};
 }
 
 #endif

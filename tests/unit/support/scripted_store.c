@@ -9,6 +9,7 @@
 #include "base/condition.h"
 #include "base/mem.h"
 #include "tests/unit/support/contribution.h"
+#include "tests/unit/support/test.h"
 
 enum { MAX_ROWS = 2048 };
 
@@ -17,8 +18,8 @@ struct scripted_store {
     struct store_ops ops;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct store_score scores[ROLES][MAX_ROWS];
-    size_t n_scores[ROLES];
+    struct store_score scores[PEOPLE_ROLES][MAX_ROWS];
+    size_t n_scores[PEOPLE_ROLES];
     struct contribution *contributions[MAX_ROWS];
     size_t n_contributions;
     enum status failure;
@@ -66,8 +67,11 @@ static struct store_place place(const struct store_score *row) {
     return (struct store_place){row->score, row->user_id};
 }
 
-static enum status read_board(struct store *store, enum role role, const struct store_place *after,
-                              size_t limit, int64_t deadline_ms, struct store_board *board, struct error *e) {
+static enum status read_board(struct store *store, const struct board *which, const struct store_place *after,
+                              enum store_direction direction, size_t limit, int64_t deadline_ms,
+                              struct store_board *board, struct error *e) {
+    enum role role = which->role;
+    assert_int_equal(direction, STORE_DOWN);
     struct scripted_store *s = (struct scripted_store *)store;
     enum status status = enter(store, deadline_ms, e);
     if (status == STATUS_OK) {
@@ -79,8 +83,10 @@ static enum status read_board(struct store *store, enum role role, const struct 
     return leave(store, status);
 }
 
-static enum status read_rank(struct store *store, enum role role, int64_t score, const char *user_id,
-                             size_t max, int64_t deadline_ms, size_t *above, bool *tied, struct error *e) {
+static enum status read_rank(struct store *store, const struct board *board, int64_t score,
+                             const char *user_id, size_t max, int64_t deadline_ms, size_t *above, bool *tied,
+                             struct error *e) {
+    enum role role = board->role;
     struct scripted_store *s = (struct scripted_store *)store;
     enum status status = enter(store, deadline_ms, e);
     *above = 0;
@@ -97,15 +103,15 @@ static enum status read_rank(struct store *store, enum role role, int64_t score,
     return leave(store, status);
 }
 
-static enum status read_scores(struct store *store, const char *user_id, int64_t deadline_ms,
-                               struct store_score *scores, struct error *e) {
+static enum status read_scores(struct store *store, const char *user_id, const struct board *boards, size_t n,
+                               int64_t deadline_ms, struct store_score *scores, struct error *e) {
     struct scripted_store *s = (struct scripted_store *)store;
     enum status status = enter(store, deadline_ms, e);
     bool found = false;
-    for (enum role role = 0; status == STATUS_OK && role < ROLES; role++)
-        for (size_t i = 0; i < s->n_scores[role]; i++)
-            if (strcmp(s->scores[role][i].user_id, user_id) == 0) {
-                scores[role] = copy(&s->scores[role][i]);
+    for (size_t b = 0; status == STATUS_OK && b < n; b++)
+        for (size_t i = 0; i < s->n_scores[boards[b].role]; i++)
+            if (strcmp(s->scores[boards[b].role][i].user_id, user_id) == 0) {
+                scores[b] = copy(&s->scores[boards[b].role][i]);
                 found = true;
             }
     return leave(store, status == STATUS_OK && !found ? STATUS_NOT_FOUND : status);
@@ -122,11 +128,12 @@ static enum status read_contribution(struct store *store, const char *product_id
     return leave(store, status == STATUS_OK && !*row ? STATUS_NOT_FOUND : status);
 }
 
-static enum status list_contributions(struct store *store, const char *after, size_t limit,
-                                      int64_t deadline_ms, struct contribution ***rows, size_t *n,
-                                      struct error *e) {
+static enum status list_contributions(struct store *store, const struct store_owner *owner, const char *after,
+                                      size_t limit, int64_t deadline_ms, struct contribution ***rows,
+                                      size_t *n, struct error *e) {
     struct scripted_store *s = (struct scripted_store *)store;
     enum status status = enter(store, deadline_ms, e);
+    assert_null(owner);
     if (status == STATUS_OK) {
         size_t i = 0;
         *rows = mem_alloc(limit * sizeof **rows);
@@ -160,7 +167,7 @@ struct store *scripted_store_as_store(struct scripted_store *s) {
 }
 
 void scripted_store_free(struct scripted_store *s) {
-    for (enum role role = 0; role < ROLES; role++)
+    for (enum role role = 0; role < PEOPLE_ROLES; role++)
         for (size_t i = 0; i < s->n_scores[role]; i++)
             store_score_deinit(&s->scores[role][i]);
     for (size_t i = 0; i < s->n_contributions; i++)

@@ -41,8 +41,8 @@ static void draw_log(struct run *p) {
 static void credit_truth(struct memory_store *truth, enum role role, const char *user_id,
                          const struct apply_record *r) {
     if (user_id)
-        memory_count(truth, &(struct store_score_write){role, user_id, &r->position, 1, r->event.time_ms,
-                                                        r->event.origin});
+        memory_count(truth, &(struct store_score_write){
+                                {.role = role}, user_id, &r->position, 1, r->event.time_ms, r->event.origin});
 }
 
 /* The expected rows: each record folded once, in order. */
@@ -56,7 +56,7 @@ static void fold_truth(struct run *p) {
         }
         struct fold_credits credits;
         fold_event(*found, &r->event, &credits);
-        for (int role = 0; role < ROLES; role++)
+        for (int role = 0; role < PEOPLE_ROLES; role++)
             credit_truth(&p->truth, (enum role)role, credits.user_id[role], r);
     }
 }

@@ -61,14 +61,6 @@ static void the_size_of_a_contribution_counts_every_string(void **state) {
     }
 }
 
-static void roles_have_their_names_of_the_tables(void **state) {
-    (void)state;
-    assert_string_equal(role_name(ROLE_CREATOR), "creator");
-    assert_string_equal(role_name(ROLE_PHOTOGRAPHER), "photographer");
-    for (enum role role = 0; role < ROLES; role++)
-        assert_int_equal(role_from_name(role_name(role)), role);
-}
-
 static void only_the_exact_word_unknown_is_unknown(void **state) {
     (void)state;
     assert_true(contribution_is_unknown("UNKNOWN"));
@@ -82,7 +74,6 @@ int main(void) {
         cmocka_unit_test(a_new_contribution_has_only_a_product),
         cmocka_unit_test(a_copy_of_a_contribution_is_equal_and_outlives_the_original),
         cmocka_unit_test(the_size_of_a_contribution_counts_every_string),
-        cmocka_unit_test(roles_have_their_names_of_the_tables),
         cmocka_unit_test(only_the_exact_word_unknown_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

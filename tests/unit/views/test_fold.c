@@ -33,7 +33,7 @@ static void fold_one(struct contribution *c, const json_t *one, json_t *scores, 
     struct fold_credits credits = {{"unset", "unset"}};
     enum fold_outcome outcome = fold_event(c, &event, &credits);
     json_array_append_new(outcomes, json_string(outcome_name(outcome)));
-    for (int role = 0; role < ROLES; role++)
+    for (int role = 0; role < PEOPLE_ROLES; role++)
         add_credit(scores, (enum role)role, credits.user_id[role]);
 }
 

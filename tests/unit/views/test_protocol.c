@@ -1,5 +1,6 @@
 /* The protocol that keeps the scores exact (views/README.md), with failures at every step, on DynamoDB Local.
  * Each rule has a test that fails without it. */
+#include "tests/unit/support/all_time.h"
 #include "tests/unit/support/store.h"
 
 #include "base/clock.h"
@@ -68,12 +69,12 @@ static void apply_freep(struct apply **a) {
 /* The expected tables. */
 
 static void check_score(struct fixture *t, const struct expected_score *x) {
-    struct store_score scores[ROLES];
-    enum status status = store_read_scores(t->store, x->user_id, 0, scores, &support_error);
+    struct store_score scores[PEOPLE_ROLES];
+    enum status status = read_people_scores(t->store, x->user_id, scores, &support_error);
     assert_int_equal(status, x->creator || x->photographer ? STATUS_OK : STATUS_NOT_FOUND);
     assert_int_equal(scores[ROLE_CREATOR].score, x->creator);
     assert_int_equal(scores[ROLE_PHOTOGRAPHER].score, x->photographer);
-    for (int role = 0; role < ROLES; role++)
+    for (int role = 0; role < PEOPLE_ROLES; role++)
         store_score_deinit(&scores[role]);
 }
 

@@ -1,4 +1,5 @@
 /* The contract of every store (views/store.h). */
+#include "tests/unit/support/all_time.h"
 #include "tests/unit/support/store.h"
 
 #include "aws/client.h"
@@ -14,7 +15,8 @@ static void put_score(struct fixture *t, enum role role, const char *user_id, si
     struct position *positions = mem_alloc(score * sizeof *positions);
     for (size_t i = 0; i < score; i++)
         positions[i] = position_from_u64(first_position + i);
-    const struct store_score_write write = {role, user_id, positions, score, 1700000000123, "w/web/9/Cid"};
+    const struct store_score_write write = {{.role = role}, user_id,       positions,
+                                            score,          1700000000123, "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
     free(positions);
@@ -98,21 +100,21 @@ static void rows_are_returned_in_the_order_of_the_ids(void **state) {
 static void missing_row_is_not_found(void **state) {
     struct fixture *t = support_fixture(state);
     struct contribution *row = NULL;
-    struct store_score scores[ROLES];
+    struct store_score scores[PEOPLE_ROLES];
     assert_int_equal(store_read_contribution(t->store, "none", 0, &row, &support_error), STATUS_NOT_FOUND);
-    assert_int_equal(store_read_scores(t->store, "none", 0, scores, &support_error), STATUS_NOT_FOUND);
+    assert_int_equal(read_people_scores(t->store, "none", scores, &support_error), STATUS_NOT_FOUND);
 }
 
 /* Scores. */
 
 static void score_counts_each_position_once(void **state) {
     struct fixture *t = support_fixture(state);
-    struct store_score scores[ROLES];
+    struct store_score scores[PEOPLE_ROLES];
     put_score(t, ROLE_CREATOR, "Ann", 5, 100);
     put_score(t, ROLE_CREATOR, "Ann", 5, 100); /* all again */
     put_score(t, ROLE_CREATOR, "Ann", 5, 103); /* 103 and 104 again */
     put_score(t, ROLE_PHOTOGRAPHER, "Ann", 2, 100);
-    assert_ok(store_read_scores(t->store, "Ann", 0, scores, &support_error));
+    assert_ok(read_people_scores(t->store, "Ann", scores, &support_error));
     assert_int_equal(scores[ROLE_CREATOR].score, 8);
     assert_int_equal(scores[ROLE_PHOTOGRAPHER].score, 2);
     assert_int_equal(scores[ROLE_CREATOR].updated_ms, 1700000000123);
@@ -129,13 +131,16 @@ static void rank_counts_contributors_above(void **state) {
     put_score(t, ROLE_CREATOR, "Cid", 7, 1);
     put_score(t, ROLE_CREATOR, "Dee", 8, 1);
     put_score(t, ROLE_CREATOR, CONTRIBUTION_UNKNOWN, 8, 1); /* never counted */
-    assert_ok(store_read_rank(t->store, ROLE_CREATOR, 3, "Ann", 1000, 0, &above, &tied, &support_error));
+    assert_ok(store_read_rank(t->store, &board_all_time[ROLE_CREATOR], 3, "Ann", 1000, 0, &above, &tied,
+                              &support_error));
     assert_int_equal(above, 2);
     assert_true(tied);
-    assert_ok(store_read_rank(t->store, ROLE_CREATOR, 8, "Dee", 1000, 0, &above, &tied, &support_error));
+    assert_ok(store_read_rank(t->store, &board_all_time[ROLE_CREATOR], 8, "Dee", 1000, 0, &above, &tied,
+                              &support_error));
     assert_int_equal(above, 0);
     assert_false(tied);
-    assert_ok(store_read_rank(t->store, ROLE_CREATOR, 1, "Eve", 2, 0, &above, &tied, &support_error));
+    assert_ok(store_read_rank(t->store, &board_all_time[ROLE_CREATOR], 1, "Eve", 2, 0, &above, &tied,
+                              &support_error));
     assert_int_equal(above, 2); /* counted to the maximum */
 }
 
@@ -299,18 +304,18 @@ static void belongs_to_its_first_source(void **state) {
     struct store_lease *leases;
     size_t n;
 
-    assert_int_equal(store_bind(t->store, NULL, key[0], &support_error), STATUS_NOT_FOUND);
-    assert_ok(store_bind(t->store, &mine, key[0], &support_error));
-    assert_ok(store_bind(t->store, &mine, key[1], &support_error));
-    assert_ok(store_bind(t->store, NULL, key[2], &support_error)); /* a process that only serves */
+    assert_int_equal(bind_to(t->store, NULL, key[0], &support_error), STATUS_NOT_FOUND);
+    assert_ok(bind_to(t->store, &mine, key[0], &support_error));
+    assert_ok(bind_to(t->store, &mine, key[1], &support_error));
+    assert_ok(bind_to(t->store, NULL, key[2], &support_error)); /* a process that only serves */
     assert_memory_equal(key[0], key[1], sizeof key[0]);
     assert_memory_equal(key[0], key[2], sizeof key[0]);
 
-    assert_int_equal(store_bind(t->store, &other, key[1], &support_error), STATUS_INVALID);
+    assert_int_equal(bind_to(t->store, &other, key[1], &support_error), STATUS_INVALID);
     assert_non_null(strstr(support_error.message, mine.name));
     assert_non_null(strstr(support_error.message, other.name));
     assert_non_null(strstr(support_error.message, *t->folder ? "another file" : "another stage"));
-    assert_int_equal(store_bind(t->store, &created_again, key[1], &support_error), STATUS_INVALID);
+    assert_int_equal(bind_to(t->store, &created_again, key[1], &support_error), STATUS_INVALID);
     assert_non_null(strstr(support_error.message, "2027-01-15T08:00:00.000Z"));
 
     assert_ok(store_read_leases(t->store, true, &leases, &n,
@@ -326,24 +331,24 @@ static void renames_its_source(void **state) {
     const struct store_source mine = {"file: first line sha256 ab", 0, ", first line sha256 ab"};
     const struct store_source other = {"file: first line sha256 cd", 0, ", first line sha256 cd"};
     uint8_t key[2][STORE_IDENTITY_KEY_BYTES];
-    assert_ok(store_bind(t->store, &former, key[0], &support_error));
-    assert_int_equal(store_bind(t->store, &other, key[1], &support_error), STATUS_INVALID);
+    assert_ok(bind_to(t->store, &former, key[0], &support_error));
+    assert_int_equal(bind_to(t->store, &other, key[1], &support_error), STATUS_INVALID);
     assert_non_null(strstr(support_error.message, former.name));
     for (int i = 0; i < 2; i++) {
-        assert_ok(store_bind(t->store, &mine, key[1], &support_error));
+        assert_ok(bind_to(t->store, &mine, key[1], &support_error));
         assert_memory_equal(key[0], key[1], sizeof key[0]);
     }
-    assert_int_equal(store_bind(t->store, &other, key[1], &support_error), STATUS_INVALID);
+    assert_int_equal(bind_to(t->store, &other, key[1], &support_error), STATUS_INVALID);
     assert_non_null(strstr(support_error.message, mine.name));
-    assert_int_equal(store_bind(t->store, &former, key[1], &support_error), STATUS_INVALID);
+    assert_int_equal(bind_to(t->store, &former, key[1], &support_error), STATUS_INVALID);
 }
 
 static void creating_again_changes_nothing(void **state) {
     struct fixture *t = support_fixture(state);
     put_score(t, ROLE_CREATOR, "Ann", 5, 100);
     assert_ok(store_create(t->store, &support_error));
-    struct store_score scores[ROLES];
-    assert_ok(store_read_scores(t->store, "Ann", 0, scores, &support_error));
+    struct store_score scores[PEOPLE_ROLES];
+    assert_ok(read_people_scores(t->store, "Ann", scores, &support_error));
     assert_int_equal(scores[ROLE_CREATOR].score, 5);
     store_score_deinit(&scores[ROLE_CREATOR]);
     store_score_deinit(&scores[ROLE_PHOTOGRAPHER]);
@@ -403,14 +408,14 @@ static void assert_watermark(struct fixture *t, const char *user_id, const char 
 
 static enum status count_one(struct fixture *t, const char *shard_id, const char *user_id, uint64_t at) {
     const struct position position = position_from_u64(at);
-    const struct store_score_write write = {ROLE_CREATOR, user_id, &position, 1, 1, "w/web/9/Cid"};
+    const struct store_score_write write = {{.role = ROLE_CREATOR}, user_id, &position, 1, 1, "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = shard_id, .scores = &write, .n_scores = 1};
     return store_write_batch(t->store, &batch, &t->context, &support_error);
 }
 
 static int64_t creator_score(struct fixture *t, const char *user_id) {
-    struct store_score scores[ROLES];
-    assert_ok(store_read_scores(t->store, user_id, 0, scores, &support_error));
+    struct store_score scores[PEOPLE_ROLES];
+    assert_ok(read_people_scores(t->store, user_id, scores, &support_error));
     int64_t score = scores[ROLE_CREATOR].score;
     store_score_deinit(&scores[ROLE_CREATOR]);
     store_score_deinit(&scores[ROLE_PHOTOGRAPHER]);
@@ -453,7 +458,7 @@ static enum status remove_of(struct fixture *t, const char *shard_id, int64_t no
 static void bind_store(struct fixture *t) {
     static const struct store_source source = {"arn:aws:kinesis:x:1:stream/s", 5, ""};
     uint8_t key[STORE_IDENTITY_KEY_BYTES];
-    assert_ok(store_bind(t->store, &source, key, &support_error));
+    assert_ok(bind_to(t->store, &source, key, &support_error));
 }
 
 static void removed_watermarks_are_those_of_the_shard(void **state) {
@@ -591,14 +596,14 @@ static void one_process_writes(void **state) {
     uint8_t key[STORE_IDENTITY_KEY_BYTES];
     char pid[32];
     struct store *other = open_again(t);
-    assert_ok(store_bind(t->store, &source, key, &support_error));
-    assert_int_equal(store_bind(other, &source, key, &support_error), STATUS_INVALID);
+    assert_ok(bind_to(t->store, &source, key, &support_error));
+    assert_int_equal(bind_to(other, &source, key, &support_error), STATUS_INVALID);
     snprintf(pid, sizeof pid, "process %ld", (long)getpid());
     assert_non_null(strstr(support_error.message, pid));
-    assert_ok(store_bind(other, NULL, key, &support_error)); /* serving is allowed */
+    assert_ok(bind_to(other, NULL, key, &support_error)); /* serving is allowed */
     store_free(t->store);
     t->store = other;
-    assert_ok(store_bind(other, &source, key, &support_error)); /* the lock was released with its holder */
+    assert_ok(bind_to(other, &source, key, &support_error)); /* the lock was released with its holder */
 }
 
 /* A score and two rows; the second one's condition fails. */
@@ -607,14 +612,14 @@ static void batch_is_a_transaction(void **state) {
     const struct position position = position_from_u64(1);
     _cleanup_(contribution_freep) struct contribution *row = make_row("hat", SHARD ":7");
     _cleanup_(contribution_freep) struct contribution *other = make_row("cap", SHARD ":8");
-    const struct store_score_write score = {ROLE_CREATOR, "Ann", &position, 1, 1, "w/web/9/Cid"};
+    const struct store_score_write score = {{.role = ROLE_CREATOR}, "Ann", &position, 1, 1, "w/web/9/Cid"};
     const struct store_contribution_write rows[] = {{row, NULL}, {other, SHARD ":7"}};
     const struct store_batch batch = {
         .shard_id = SHARD, .scores = &score, .n_scores = 1, .contributions = rows, .n_contributions = 2};
-    struct store_score scores[ROLES];
+    struct store_score scores[PEOPLE_ROLES];
     struct contribution *back = NULL;
     assert_int_equal(store_write_batch(t->store, &batch, &t->context, &support_error), STATUS_CONFLICT);
-    assert_int_equal(store_read_scores(t->store, "Ann", 0, scores, &support_error), STATUS_NOT_FOUND);
+    assert_int_equal(read_people_scores(t->store, "Ann", scores, &support_error), STATUS_NOT_FOUND);
     assert_int_equal(store_read_contribution(t->store, "hat", 0, &back, &support_error), STATUS_NOT_FOUND);
 }
 

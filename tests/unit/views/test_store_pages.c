@@ -11,7 +11,8 @@ static void add_to_score(struct fixture *t, enum role role, const char *user_id,
     _cleanup_(mem_freep) struct position *positions = mem_alloc(n * sizeof *positions);
     for (size_t i = 0; i < n; i++)
         positions[i] = position_from_u64(next_position++);
-    const struct store_score_write write = {role, user_id, positions, n, 1700000000123, "w/web/9/Cid"};
+    const struct store_score_write write = {{.role = role}, user_id,      positions, n,
+                                            1700000000123,  "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
 }
@@ -29,7 +30,8 @@ static void put_people(struct fixture *t) {
 
 static struct store_board read_board(struct fixture *t, const struct store_place *after, size_t limit) {
     struct store_board board;
-    assert_ok(store_read_board(t->store, ROLE_CREATOR, after, limit, 0, &board, &support_error));
+    assert_ok(store_read_board(t->store, &board_all_time[ROLE_CREATOR], after, STORE_DOWN, limit, 0, &board,
+                               &support_error));
     assert_true(board.n <= limit);
     return board;
 }
@@ -122,7 +124,7 @@ static void list_deinit(struct list *list) {
 static size_t list_page(struct fixture *t, const char *after, size_t limit, struct list *list) {
     struct contribution **rows;
     size_t n;
-    assert_ok(store_list_contributions(t->store, after, limit, 0, &rows, &n, &support_error));
+    assert_ok(store_list_contributions(t->store, NULL, after, limit, 0, &rows, &n, &support_error));
     for (size_t i = 0; i < n; i++) {
         assert_true(list->n <= PRODUCTS);
         list->ids[list->n++] = mem_strdup(rows[i]->product_id);

@@ -41,7 +41,8 @@ static void see_contribution(void *data, const struct contribution *row) {
 
 static void put_score(struct fixture *t, enum role role, const char *user_id, size_t score) {
     const struct position positions[] = {position_from_u64(1), position_from_u64(2), position_from_u64(3)};
-    const struct store_score_write write = {role, user_id, positions, score, 1700000000123, "w/web/9/Cid"};
+    const struct store_score_write write = {{.role = role}, user_id,       positions,
+                                            score,          1700000000123, "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "tests/unit/support/all_time.h"
 #include "tests/unit/support/store.h"
 
 #define FIRST "shardId-000000000001"
@@ -30,7 +31,7 @@ static struct service_clock *clock_at_noon(void) {
 static void start(struct cleanup *c, struct fixture *t, struct service_clock *clock) {
     static const struct store_source source = {"arn:aws:kinesis:x:1:stream/s", 5, ""};
     uint8_t key[STORE_IDENTITY_KEY_BYTES];
-    assert_ok(store_bind(t->store, &source, key, &support_error));
+    assert_ok(bind_to(t->store, &source, key, &support_error));
     *c = (struct cleanup){t, clock, lease_cleanup_start(t->store, clock)};
 }
 
@@ -84,14 +85,14 @@ static void await_sent(const struct fixture *t, int n) {
 
 static void count_one(struct fixture *t, const char *shard_id, const char *user_id) {
     const struct position position = position_from_u64(1);
-    const struct store_score_write write = {ROLE_CREATOR, user_id, &position, 1, 1, "w/web/9/Cid"};
+    const struct store_score_write write = {{.role = ROLE_CREATOR}, user_id, &position, 1, 1, "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = shard_id, .scores = &write, .n_scores = 1};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
 }
 
 static int64_t score(struct fixture *t, const char *user_id) {
-    struct store_score scores[ROLES];
-    assert_ok(store_read_scores(t->store, user_id, 0, scores, &support_error));
+    struct store_score scores[PEOPLE_ROLES];
+    assert_ok(read_people_scores(t->store, user_id, scores, &support_error));
     int64_t score = scores[ROLE_CREATOR].score;
     store_score_deinit(&scores[ROLE_CREATOR]);
     store_score_deinit(&scores[ROLE_PHOTOGRAPHER]);

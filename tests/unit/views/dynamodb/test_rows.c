@@ -3,6 +3,7 @@
 
 #include "aws/settings.h"
 #include "aws/transport.h"
+#include "tests/unit/support/all_time.h"
 #include "tests/unit/support/aws.h"
 #include "tests/unit/support/test.h"
 #include "views/dynamodb/store.h"
@@ -63,7 +64,8 @@ static enum status read_leases(struct error *e) {
 
 static enum status read_board(struct error *e) {
     struct store_board board;
-    enum status status = store_read_board(store, ROLE_CREATOR, NULL, 1, 0, &board, e);
+    enum status status =
+        store_read_board(store, &board_all_time[ROLE_CREATOR], NULL, STORE_DOWN, 1, 0, &board, e);
     if (!status)
         store_board_deinit(&board);
     return status;
@@ -81,7 +83,7 @@ static enum status bind_store(struct error *e) {
     static const struct store_source source = {.name = "arn:aws:kinesis:eu-west-1:1:stream/events",
                                                .created_ms = 5};
     uint8_t key[STORE_IDENTITY_KEY_BYTES];
-    return store_bind(store, &source, key, e);
+    return bind_to(store, &source, key, e);
 }
 
 static bool end_now(void *data, int ms) {

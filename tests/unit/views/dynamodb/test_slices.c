@@ -95,7 +95,8 @@ static int set_up(void **state) {
         snprintf(names[i], sizeof names[i], "name-%u", i);
         for (unsigned k = 0; k < POSITIONS; k++)
             positions[i][k] = position_from_u64(i * POSITIONS + k);
-        scores[i] = (struct store_score_write){ROLE_CREATOR, names[i], positions[i], POSITIONS, 1, names[i]};
+        scores[i] = (struct store_score_write){
+            {.role = ROLE_CREATOR}, names[i], positions[i], POSITIONS, 1, names[i]};
         contributions[i] = (struct store_contribution_write){make_row(names[i]), NULL};
     }
     return aws_settings_load(&settings, &e) ||

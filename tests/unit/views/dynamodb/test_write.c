@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "tests/unit/support/all_time.h"
 #include "tests/unit/support/aws.h"
 #include "tests/unit/support/test.h"
 #include "views/contribution.h"
@@ -75,7 +76,7 @@ static enum status write_one(const char *product_id, const char *user_id) {
     row->last_event_id = mem_strdup("s:7");
     row->created_by = mem_strdup(user_id);
     row->updated_by = mem_strdup(user_id);
-    const struct store_score_write score = {ROLE_CREATOR, user_id, &position, 1, 1, user_id};
+    const struct store_score_write score = {{.role = ROLE_CREATOR}, user_id, &position, 1, 1, user_id};
     const struct store_contribution_write write = {row, NULL};
     const struct store_batch batch = {
         .shard_id = "s", .scores = &score, .n_scores = 1, .contributions = &write, .n_contributions = 1};
@@ -213,7 +214,7 @@ static void reading_the_source_of_a_store_ends_in_a_bounded_time(void **state) {
     for (size_t i = 0; i < COUNT(operations); i++) {
         answer_with(operations[i], 503, "{}", 1);
         int64_t began_ms = clock_boot_ms();
-        assert_int_equal(store_bind(store, &source, identity_key, &e), STATUS_RETRY);
+        assert_int_equal(bind_to(store, &source, identity_key, &e), STATUS_RETRY);
         assert_true(clock_boot_ms() < began_ms + LIMIT_CONTACT_MS);
         assert_contains(e.message, "cannot read which source table 'dev-Leases' belongs to");
     }

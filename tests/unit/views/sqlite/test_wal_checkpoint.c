@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "tests/unit/support/all_time.h"
 #include "tests/unit/support/store.h"
 
 enum { PATIENCE_MS = 60000, PAGES = 256 };
@@ -53,7 +54,7 @@ static int setup(void **state) {
     sqlite3_vfs_register(&w.vfs, true);
     int failed = support_setup_sqlite(state);
     struct fixture *t = *state;
-    return failed || store_bind(t->store, &source, key, &support_error);
+    return failed || bind_to(t->store, &source, key, &support_error);
 }
 
 static int teardown(void **state) {
