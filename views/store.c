@@ -1,5 +1,6 @@
 #include "views/store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,21 +118,43 @@ enum status store_read_rank(struct store *store, const struct board *board, int6
     return store->ops->read_rank(store, board, score, user_id, max, deadline_boot_ms, above, tied, e);
 }
 
+enum status store_count_board(struct store *store, const struct board *board, struct store_pass *pass,
+                              int64_t deadline_boot_ms, struct store_score_counts *counts, struct error *e) {
+    return store->ops->count_board(store, board, pass, deadline_boot_ms, counts, e);
+}
+
+void store_pass_deinit(struct store_pass *pass) {
+    free(pass->user_id);
+    pass->user_id = NULL;
+}
+
+void store_score_counts_deinit(struct store_score_counts *counts) {
+    free(counts->items);
+    *counts = (struct store_score_counts){0};
+}
+
+void store_score_counts_add(struct store_score_counts *counts, int64_t score, int64_t contributors) {
+    struct store_score_count *last = counts->n ? &counts->items[counts->n - 1] : NULL;
+    if (last && last->score == score)
+        last->contributors += contributors;
+    else if (contributors)
+        counts->items[counts->n++] = (struct store_score_count){score, contributors};
+}
+
 enum status store_read_scores(struct store *store, const char *user_id, const struct board boards[], size_t n,
                               int64_t deadline_boot_ms, struct store_score scores[], struct error *e) {
     return store->ops->read_scores(store, user_id, boards, n, deadline_boot_ms, scores, e);
 }
 
-static enum status not_built(struct error *e) {
-    return error_set(e, STATUS_FAILED, "not built yet");
-}
-
 enum status store_read_history(struct store *store, const char *user_id, enum role role,
                                enum period_kind kind, const struct period *before, size_t limit,
                                int64_t deadline_boot_ms, struct store_history *history, struct error *e) {
-    if (!store->ops->read_history)
-        return not_built(e);
     return store->ops->read_history(store, user_id, role, kind, before, limit, deadline_boot_ms, history, e);
+}
+
+const char *store_shop_user_id(unsigned k, char out[STORE_SHOP_SIZE]) {
+    snprintf(out, STORE_SHOP_SIZE, "SHOP/%u", k % STORE_SHOP_ROWS);
+    return out;
 }
 
 void store_history_deinit(struct store_history *history) {
@@ -141,8 +164,6 @@ void store_history_deinit(struct store_history *history) {
 
 enum status store_read_sales(struct store *store, struct period period, int64_t deadline_boot_ms,
                              int64_t *sales, struct error *e) {
-    if (!store->ops->read_sales)
-        return not_built(e);
     return store->ops->read_sales(store, period, deadline_boot_ms, sales, e);
 }
 

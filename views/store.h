@@ -28,6 +28,10 @@ struct store;
  * them. Rows can still be read. */
 #define STORE_ERROR_GONE "StoreGone"
 
+/* FAILED with this code: an index that this read needs is not there, or not filled yet; create-tables makes
+ * it. Other reads go on. */
+#define STORE_ERROR_NO_INDEX "NoIndex"
+
 /* What the store belongs to. */
 
 #define STORE_IDENTITY_KEY_BYTES 32
@@ -94,7 +98,7 @@ struct store_context {
     int throttles;             /* attempts to write that the store throttled: added to */
     int64_t now_ms; /* the service's time, since the epoch: a store with watermarks writes no row that
                      * has expired by then, for its watermarks may be gone. 0: unknown, all is written */
-    int64_t deadline_boot_ms; /* 0: patience alone */
+    int64_t deadline_boot_ms; /* of a read for serving: it waits for no writer; 0: patience alone */
 };
 
 /* Rows of these products, strongly consistent, in the order of `ids`, which are unique; NULL where there is
@@ -243,7 +247,7 @@ struct store_board {
     size_t n;
 };
 
-/* A place on a board: where a row stands, or stood when it was read. */
+/* A place on a board: where a row stands, or stood when it was read. No row need be there. */
 struct store_place {
     int64_t score;
     const char *user_id;
@@ -267,6 +271,38 @@ enum status store_read_rank(struct store *store, const struct board *board, int6
                             const char *user_id, size_t max, int64_t deadline_boot_ms, size_t *above,
                             bool *tied, struct error *e);
 
+/* A pass over a board, page by page. All zeros at first; store_pass_deinit ends it at any time. */
+struct store_pass {
+    bool is_done;
+    unsigned partition; /* private, as the rest: where the next page begins */
+    int64_t score;
+    char *user_id;
+};
+
+/* A page of a pass: how many contributors have each score. CONTRIBUTION_UNKNOWN is not counted. */
+struct store_score_count {
+    int64_t score;
+    int64_t contributors;
+};
+
+struct store_score_counts {
+    struct store_score_count *items; /* each score once; the highest first */
+    size_t n;
+    size_t rows;  /* read */
+    double units; /* that the page cost: DynamoDB's read units; rows, where reads have no price */
+};
+
+/* The next page of a pass, at most LIMIT_RANK_PAGE_ROWS rows; after a failure the pass can go on. A
+ * contributor who moves during the pass may be counted twice, or not at all. The caller frees with
+ * store_score_counts_deinit. */
+enum status store_count_board(struct store *store, const struct board *board, struct store_pass *pass,
+                              int64_t deadline_boot_ms, struct store_score_counts *counts, struct error *e);
+void store_pass_deinit(struct store_pass *pass); /* frees; the pass goes on only if it is all zeros then */
+void store_score_counts_deinit(struct store_score_counts *counts);
+
+/* For implementations: counts more contributors at this score, which is not above the last one's. */
+void store_score_counts_add(struct store_score_counts *counts, int64_t score, int64_t contributors);
+
 /* One contributor's rows on these boards, strongly consistent; user_id NULL where there is none. NOT_FOUND:
  * no row at all. The caller frees with store_score_deinit. */
 enum status store_read_scores(struct store *store, const char *user_id, const struct board boards[], size_t n,
@@ -282,6 +318,11 @@ struct store_history {
     struct store_count *items;
     size_t n;
 };
+
+/* The shop's contributors: its sales are spread over so many rows, by shard. */
+#define STORE_SHOP_ROWS 16
+enum { STORE_SHOP_SIZE = 8 };
+const char *store_shop_user_id(unsigned k, char out[STORE_SHOP_SIZE]); /* "SHOP/3" */
 
 /* One contributor's rows in the periods of this kind, the newest first, from the one before `before` on
  * (NULL: from the newest), at most `limit`; fewer only at the end. Periods without a row are left out.
@@ -354,6 +395,7 @@ struct store_ops {
     typeof(store_remove_watermarks) *remove_watermarks; /* NULL: it has no watermarks */
     typeof(store_read_board) *read_board;
     typeof(store_read_rank) *read_rank;
+    typeof(store_count_board) *count_board;
     typeof(store_read_scores) *read_scores;
     typeof(store_read_history) *read_history;
     typeof(store_read_sales) *read_sales;

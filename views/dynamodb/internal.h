@@ -6,6 +6,9 @@
 #include "views/store.h"
 
 #define SCORES_INDEX "ScoresByRole"
+#define SCORES_BY_BOARD "ScoresByBoard" /* in its place with --board-partitions */
+#define PRODUCTS_BY_CREATOR "ProductsByCreator"
+#define PRODUCTS_BY_PHOTOGRAPHER "ProductsByPhotographer"
 
 struct store_dynamodb {
     struct store store; /* first: what callers hold */
@@ -38,11 +41,26 @@ typeof(store_create_lease) store_dynamodb_create_lease;
 typeof(store_update_lease) store_dynamodb_update_lease;
 typeof(store_delete_lease) store_dynamodb_delete_lease;
 
-/* read.c */
-typeof(store_read_board) store_dynamodb_read_board;
-typeof(store_read_rank) store_dynamodb_read_rank;
+/* read.c. A read from `table`, or from its `index` (NULL: none), failed: makes the error what callers expect.
+ * NOT_FOUND, which to them is a missing row, becomes FAILED; so does an index that cannot be read, with code
+ * STORE_ERROR_NO_INDEX. Returns the status. */
+enum status store_dynamodb_read_failed(struct error *e, const char *table, const char *index);
+/* The count of a row of Scores; no item (NULL, or empty) is no row: `user_id` stays NULL. */
+enum status store_dynamodb_parse_score(const struct store_dynamodb *d, const json_t *item, enum role role,
+                                       struct store_score *score, struct error *e);
 typeof(store_read_scores) store_dynamodb_read_scores;
 typeof(store_read_contribution) store_dynamodb_read_contribution;
+
+/* boards.c */
+typeof(store_read_board) store_dynamodb_read_board;
+typeof(store_read_rank) store_dynamodb_read_rank;
+typeof(store_count_board) store_dynamodb_count_board;
+
+/* history.c */
+typeof(store_read_history) store_dynamodb_read_history;
+typeof(store_read_sales) store_dynamodb_read_sales;
+
+/* list.c */
 typeof(store_list_contributions) store_dynamodb_list_contributions;
 
 /* scan.c */

@@ -1,7 +1,9 @@
 #include "views/dynamodb/rows.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/mem.h"
 #include "views/dynamodb/attributes.h"
 #include "views/event_id.h"
@@ -14,6 +16,25 @@ json_t *rows_score_key(const char *user_id, const struct board *board) {
     char role[BOARD_TEXT_SIZE];
     return json_pack("{s:o,s:o}", "userId", dynamodb_s(user_id), "role",
                      dynamodb_s(board_format(board, role)));
+}
+
+/* The first 8 bytes of SHA-256(userId), big-endian, modulo the number of parts. */
+unsigned rows_part_of(const char *user_id, unsigned parts) {
+    struct digest digest = digest_of(user_id, strlen(user_id));
+    uint64_t hash = 0;
+    for (int i = 0; i < 8; i++)
+        hash = hash << 8 | digest.bytes[i];
+    return (unsigned)(hash % parts);
+}
+
+const char *rows_part_format(const struct board *board, unsigned part, char out[ROWS_PART_SIZE]) {
+    char text[BOARD_TEXT_SIZE];
+    snprintf(out, ROWS_PART_SIZE, "%s/%u", board_format(board, text), part);
+    return out;
+}
+
+const char *rows_count_name(enum role role) {
+    return role == ROLE_SHOP ? "sales" : "score";
 }
 
 json_t *rows_lease_key(const char *lease_key) {

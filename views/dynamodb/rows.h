@@ -16,6 +16,15 @@ json_t *rows_score_key(const char *user_id, const struct board *board);
 json_t *rows_lease_key(const char *lease_key);
 json_t *rows_contribution_item(const struct contribution *row);
 
+/* A board in several parts (struct view_shape, board_partitions): which one a contributor is in, from 0 on;
+ * and the attribute `board` of its rows: "creator/3", "creator#day#2026-11-29/3". */
+enum { ROWS_PART_SIZE = BOARD_TEXT_SIZE + 4 };
+unsigned rows_part_of(const char *user_id, unsigned parts);
+const char *rows_part_format(const struct board *board, unsigned part, char out[ROWS_PART_SIZE]);
+
+/* The attribute that a row of Scores counts in: "sales" of the shop, else "score". */
+const char *rows_count_name(enum role role);
+
 /* FAILED if the item is not one of ours. */
 enum status rows_parse_contribution(const struct store_dynamodb *d, const json_t *item,
                                     struct contribution **row, struct error *e);

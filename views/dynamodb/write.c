@@ -56,8 +56,10 @@ static bool may_continue(const struct round *round, int n) {
 }
 
 static struct aws_run run_of(const struct store_context *context) {
-    return (struct aws_run){
-        .fence = context->fence, .pulse = context->pulse, .patience_ms = LIMIT_STORE_PATIENCE_MS};
+    return (struct aws_run){.fence = context->fence,
+                            .pulse = context->pulse,
+                            .deadline_boot_ms = context->deadline_boot_ms,
+                            .patience_ms = context->deadline_boot_ms ? 0 : LIMIT_STORE_PATIENCE_MS};
 }
 
 static void run_all(const struct store_dynamodb *d, struct aws_call *calls, size_t n,

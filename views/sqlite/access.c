@@ -82,7 +82,7 @@ static enum status open_reader(struct store_sqlite *d, struct sqlite **out, stru
 enum status store_sqlite_open_readers(struct store_sqlite *d, struct error *e) {
     struct sqlite *c;
     enum status status = STATUS_OK;
-    for (int i = 0; i < LIMIT_LOADERS && !(status = open_reader(d, &c, e)); i++)
+    for (int i = 0; i < LIMIT_LOADERS + 1 && !(status = open_reader(d, &c, e)); i++)
         give_idle(d, c);
     return status;
 }

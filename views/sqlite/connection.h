@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 
-#define SQLITE_STATEMENTS 24
+#define SQLITE_STATEMENTS 40
 
 struct sqlite {
     sqlite3 *db;

@@ -68,9 +68,16 @@ enum store_sqlite_statement {
     INSERT_SOURCE,
     UPDATE_SOURCE,
     SELECT_BOARD,
+    SELECT_BOARD_UP,
     SELECT_RANK,
+    COUNT_BOARD,
     SELECT_SCORES,
+    SELECT_HISTORY,
+    SELECT_SHOP_HISTORY,
+    SELECT_SALES,
     LIST_CONTRIBUTIONS,
+    LIST_OF_CREATOR,
+    LIST_OF_PHOTOGRAPHER,
     SCAN_SCORES,
     SCAN_CONTRIBUTIONS,
     STORE_SQLITE_STATEMENTS,
@@ -102,8 +109,8 @@ enum status store_sqlite_begin_query(struct store_sqlite_reading *r, struct stor
                                      enum store_sqlite_statement number, const char *sql, struct error *e);
 void store_sqlite_end_reading(struct store_sqlite_reading *r);
 
-/* access.c: opens the connections of all loaders ahead. While the files are not at their paths they go on
- * reading, and no more can be opened. */
+/* access.c: opens the connections of all loaders, and of the thread of ranks, ahead. While the files are not
+ * at their paths they go on reading, and no more can be opened. */
 enum status store_sqlite_open_readers(struct store_sqlite *d, struct error *e);
 
 /* rows.c: a contribution from the columns of a statement that selects CONTRIBUTION_COLUMNS, which are in the
@@ -145,11 +152,18 @@ typeof(store_update_lease) store_sqlite_update_lease;
 typeof(store_delete_lease) store_sqlite_delete_lease;
 
 /* read.c */
-typeof(store_read_board) store_sqlite_read_board;
-typeof(store_read_rank) store_sqlite_read_rank;
 typeof(store_read_scores) store_sqlite_read_scores;
 typeof(store_read_contribution) store_sqlite_read_contribution;
 typeof(store_list_contributions) store_sqlite_list_contributions;
+
+/* boards.c */
+typeof(store_read_board) store_sqlite_read_board;
+typeof(store_read_rank) store_sqlite_read_rank;
+typeof(store_count_board) store_sqlite_count_board;
+
+/* history.c */
+typeof(store_read_history) store_sqlite_read_history;
+typeof(store_read_sales) store_sqlite_read_sales;
 
 /* scan.c */
 typeof(store_scan) store_sqlite_scan;

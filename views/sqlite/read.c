@@ -5,68 +5,6 @@
 #include "base/mem.h"
 #include "views/sqlite/internal.h"
 
-/* The index's order: (role, score), then userId, the rest of the table's key. */
-enum status store_sqlite_read_board(struct store *store, const struct board *board,
-                                    const struct store_place *from, enum store_direction direction,
-                                    size_t limit, int64_t deadline_boot_ms, struct store_board *rows,
-                                    struct error *e) {
-    (void)deadline_boot_ms;
-    char role[BOARD_TEXT_SIZE];
-    *rows = (struct store_board){0};
-    if (direction == STORE_UP)
-        return error_set(e, STATUS_FAILED, "not built yet");
-    _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
-    enum status status = store_sqlite_begin_query(&r, store, SELECT_BOARD,
-                                                  "SELECT userId, score, updated FROM scores"
-                                                  " WHERE role = ?1 AND (score, userId) < (?2, ?3)"
-                                                  " ORDER BY score DESC, userId DESC LIMIT ?4",
-                                                  e);
-    if (status)
-        return status;
-    sqlite_bind_text(r.s, 1, board_format(board, role));
-    sqlite3_bind_int64(r.s, 2, from ? from->score : INT64_MAX);
-    sqlite_bind_text(r.s, 3, from ? from->user_id : "");
-    sqlite3_bind_int64(r.s, 4, (int64_t)limit);
-    rows->items = mem_alloc(limit * sizeof *rows->items);
-    while (!(status = sqlite_step(r.c, r.s, e)))
-        rows->items[rows->n++] = (struct store_score){
-            .user_id = mem_strdup(sqlite_text(r.s, 0)),
-            .score = sqlite3_column_int64(r.s, 1),
-            .updated_ms = sqlite3_column_int64(r.s, 2),
-        };
-    if (status == STATUS_NOT_FOUND)
-        return STATUS_OK;
-    store_board_deinit(rows);
-    return status;
-}
-
-enum status store_sqlite_read_rank(struct store *store, const struct board *board, int64_t score,
-                                   const char *user_id, size_t max, int64_t deadline_boot_ms, size_t *above,
-                                   bool *tied, struct error *e) {
-    (void)deadline_boot_ms;
-    char role[BOARD_TEXT_SIZE];
-    _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
-    enum status status = store_sqlite_begin_query(
-        &r, store, SELECT_RANK,
-        "SELECT (SELECT count(*) FROM (SELECT 1 FROM scores WHERE role = ?1 AND score > ?2"
-        " AND userId <> '" CONTRIBUTION_UNKNOWN "' LIMIT ?3)),"
-        " EXISTS (SELECT 1 FROM scores WHERE role = ?1 AND score = ?2"
-        " AND userId NOT IN (?4, '" CONTRIBUTION_UNKNOWN "'))",
-        e);
-    if (status)
-        return status;
-    sqlite_bind_text(r.s, 1, board_format(board, role));
-    sqlite3_bind_int64(r.s, 2, score);
-    sqlite3_bind_int64(r.s, 3, (int64_t)max);
-    sqlite_bind_text(r.s, 4, user_id);
-    status = sqlite_step(r.c, r.s, e);
-    if (status)
-        return status;
-    *above = (size_t)sqlite3_column_int64(r.s, 0);
-    *tied = sqlite3_column_int(r.s, 1);
-    return STATUS_OK;
-}
-
 static enum status read_score(struct store_sqlite_reading *r, const char *user_id, const struct board *board,
                               struct store_score *score, struct error *e) {
     char role[BOARD_TEXT_SIZE];
@@ -113,23 +51,37 @@ enum status store_sqlite_read_contribution(struct store *store, const char *prod
     return status ? status : store_sqlite_find_contribution(r.c, product_id, row, e);
 }
 
+static const char list_all[] =
+    "SELECT " CONTRIBUTION_COLUMNS " FROM contributions WHERE productId > ?1 ORDER BY productId LIMIT ?2";
+static const char list_of_creator[] = "SELECT " CONTRIBUTION_COLUMNS " FROM contributions"
+                                      " WHERE creator = ?3 AND productId > ?1 ORDER BY productId LIMIT ?2";
+static const char list_of_photographer[] =
+    "SELECT " CONTRIBUTION_COLUMNS " FROM contributions"
+    " WHERE photographer = ?3 AND productId > ?1 ORDER BY productId LIMIT ?2";
+
+static enum status begin_list(struct store_sqlite_reading *r, struct store *store,
+                              const struct store_owner *owner, struct error *e) {
+    if (!owner)
+        return store_sqlite_begin_query(r, store, LIST_CONTRIBUTIONS, list_all, e);
+    return owner->role == ROLE_CREATOR
+               ? store_sqlite_begin_query(r, store, LIST_OF_CREATOR, list_of_creator, e)
+               : store_sqlite_begin_query(r, store, LIST_OF_PHOTOGRAPHER, list_of_photographer, e);
+}
+
 enum status store_sqlite_list_contributions(struct store *store, const struct store_owner *owner,
                                             const char *after, size_t limit, int64_t deadline_boot_ms,
                                             struct contribution ***rows, size_t *n, struct error *e) {
-    if (owner)
-        return error_set(e, STATUS_FAILED, "not built yet");
     (void)deadline_boot_ms;
     *n = 0;
     _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
-    enum status status = store_sqlite_begin_query(&r, store, LIST_CONTRIBUTIONS,
-                                                  "SELECT " CONTRIBUTION_COLUMNS " FROM contributions"
-                                                  " WHERE productId > ?1 ORDER BY productId LIMIT ?2",
-                                                  e);
+    enum status status = begin_list(&r, store, owner, e);
     if (status)
         return status;
     *rows = mem_zalloc(limit * sizeof **rows);
     sqlite_bind_text(r.s, 1, after ? after : "");
     sqlite3_bind_int64(r.s, 2, (int64_t)limit);
+    if (owner)
+        sqlite_bind_text(r.s, 3, owner->user_id);
     while (!(status = sqlite_step(r.c, r.s, e)))
         (*rows)[(*n)++] = store_sqlite_contribution(r.s);
     if (status == STATUS_NOT_FOUND)

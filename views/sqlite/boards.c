@@ -1,0 +1,117 @@
+/* Boards: rows in order, ranks, and counts. The index's order is (role, score, userId). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "views/sqlite/internal.h"
+
+static const char board_down[] = "SELECT userId, score, updated FROM scores"
+                                 " WHERE role = ?1 AND (score, userId) < (?2, ?3)"
+                                 " ORDER BY score DESC, userId DESC LIMIT ?4";
+static const char board_up[] = "SELECT userId, score, updated FROM scores"
+                               " WHERE role = ?1 AND (score, userId) > (?2, ?3)"
+                               " ORDER BY score, userId LIMIT ?4";
+
+enum status store_sqlite_read_board(struct store *store, const struct board *board,
+                                    const struct store_place *from, enum store_direction direction,
+                                    size_t limit, int64_t deadline_boot_ms, struct store_board *rows,
+                                    struct error *e) {
+    (void)deadline_boot_ms;
+    bool down = direction == STORE_DOWN;
+    char role[BOARD_TEXT_SIZE];
+    *rows = (struct store_board){0};
+    _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
+    enum status status = store_sqlite_begin_query(&r, store, down ? SELECT_BOARD : SELECT_BOARD_UP,
+                                                  down ? board_down : board_up, e);
+    if (status)
+        return status;
+    sqlite_bind_text(r.s, 1, board_format(board, role));
+    sqlite3_bind_int64(r.s, 2, from ? from->score : down ? INT64_MAX : INT64_MIN);
+    sqlite_bind_text(r.s, 3, from ? from->user_id : "");
+    sqlite3_bind_int64(r.s, 4, (int64_t)limit);
+    rows->items = mem_alloc(limit * sizeof *rows->items);
+    while (!(status = sqlite_step(r.c, r.s, e)))
+        rows->items[rows->n++] = (struct store_score){
+            .user_id = mem_strdup(sqlite_text(r.s, 0)),
+            .score = sqlite3_column_int64(r.s, 1),
+            .updated_ms = sqlite3_column_int64(r.s, 2),
+        };
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK;
+    store_board_deinit(rows);
+    return status;
+}
+
+/* UNKNOWN is no contributor. A product may have that id. */
+static const char *nobody(const struct board *board) {
+    return board->role < PEOPLE_ROLES ? CONTRIBUTION_UNKNOWN : "";
+}
+
+enum status store_sqlite_read_rank(struct store *store, const struct board *board, int64_t score,
+                                   const char *user_id, size_t max, int64_t deadline_boot_ms, size_t *above,
+                                   bool *tied, struct error *e) {
+    (void)deadline_boot_ms;
+    char role[BOARD_TEXT_SIZE];
+    _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
+    enum status status = store_sqlite_begin_query(
+        &r, store, SELECT_RANK,
+        "SELECT (SELECT count(*) FROM (SELECT 1 FROM scores WHERE role = ?1 AND score > ?2"
+        " AND userId <> ?5 LIMIT ?3)),"
+        " EXISTS (SELECT 1 FROM scores WHERE role = ?1 AND score = ?2 AND userId NOT IN (?4, ?5))",
+        e);
+    if (status)
+        return status;
+    sqlite_bind_text(r.s, 1, board_format(board, role));
+    sqlite3_bind_int64(r.s, 2, score);
+    sqlite3_bind_int64(r.s, 3, (int64_t)max);
+    sqlite_bind_text(r.s, 4, user_id);
+    sqlite_bind_text(r.s, 5, nobody(board));
+    status = sqlite_step(r.c, r.s, e);
+    if (status)
+        return status;
+    *above = (size_t)sqlite3_column_int64(r.s, 0);
+    *tied = sqlite3_column_int(r.s, 1);
+    return STATUS_OK;
+}
+
+/* One page. The lowest userId of its lowest score is its last row. */
+static const char count_page[] =
+    "SELECT score, count(*), sum(userId <> ?5), min(userId) FROM"
+    " (SELECT score, userId FROM scores WHERE role = ?1 AND (score, userId) < (?2, ?3)"
+    " ORDER BY score DESC, userId DESC LIMIT ?4) GROUP BY score ORDER BY score DESC";
+
+static void add_group(struct store_pass *pass, sqlite3_stmt *s, struct store_score_counts *counts) {
+    store_pass_deinit(pass);
+    pass->score = sqlite3_column_int64(s, 0);
+    pass->user_id = mem_strdup(sqlite_text(s, 3));
+    counts->rows += (size_t)sqlite3_column_int64(s, 1);
+    store_score_counts_add(counts, pass->score, sqlite3_column_int64(s, 2));
+}
+
+enum status store_sqlite_count_board(struct store *store, const struct board *board, struct store_pass *pass,
+                                     int64_t deadline_boot_ms, struct store_score_counts *counts,
+                                     struct error *e) {
+    (void)deadline_boot_ms;
+    char role[BOARD_TEXT_SIZE];
+    *counts = (struct store_score_counts){0};
+    _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
+    enum status status = store_sqlite_begin_query(&r, store, COUNT_BOARD, count_page, e);
+    if (status)
+        return status;
+    sqlite_bind_text(r.s, 1, board_format(board, role));
+    sqlite3_bind_int64(r.s, 2, pass->user_id ? pass->score : INT64_MAX);
+    sqlite3_bind_text(r.s, 3, pass->user_id ? pass->user_id : "", -1, SQLITE_TRANSIENT);
+    sqlite3_bind_int64(r.s, 4, LIMIT_RANK_PAGE_ROWS);
+    sqlite_bind_text(r.s, 5, nobody(board));
+    counts->items = mem_alloc(LIMIT_RANK_PAGE_ROWS * sizeof *counts->items);
+    while (!(status = sqlite_step(r.c, r.s, e)))
+        add_group(pass, r.s, counts);
+    if (status != STATUS_NOT_FOUND) {
+        store_score_counts_deinit(counts);
+        return status;
+    }
+    counts->units = (double)counts->rows;
+    pass->is_done = counts->rows < LIMIT_RANK_PAGE_ROWS;
+    return STATUS_OK;
+}
