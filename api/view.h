@@ -21,6 +21,7 @@ struct api_options {
     bool full_identities; /* --identities full */
     int64_t caught_up_ms;
     int64_t index_allowance_ms;
+    int64_t rank_units; /* for views/rank_tables.h; 0: ranks beyond LIMIT_RANKED are null */
     struct cache_options cache;
 };
 

@@ -113,6 +113,8 @@ static enum status start_api(struct service *s, struct error *e) {
     options.cache.refresh_ms =
         options_of_kind(o->store, "dynamodb") ? CACHE_REFRESH_MS : LIMIT_EMBEDDED_REFRESH_MS;
     options.cache.jitter_percent = LIMIT_CACHE_JITTER_PERCENT;
+    if (o->api.rank_units && !options_of_kind(o->store, "dynamodb"))
+        options.rank_units = LIMIT_RANK_ROWS_A_SECOND;
     if (!o->listen && !o->ops_listen)
         return STATUS_OK;
     enum status status = check_descriptors(o, e);
