@@ -35,18 +35,34 @@ static json_t *lag_json(const struct view *view, int64_t as_of_ms) {
     return age_ms == INT64_MAX ? json_null() : json_integer(age_ms);
 }
 
-static json_t *shards_json(const struct view *view) {
-    _cleanup_(mem_freep) struct freshness_shard *shards = NULL;
-    size_t n = freshness_read(view->freshness, &shards);
-    json_t *json = json_array();
-    for (size_t i = 0; i < n; i++) {
-        json_t *shard = json_object();
-        json_object_set_new(shard, "shard", answer_text(shards[i].shard_id));
-        json_object_set_new(shard, "asOf", view_time(view, shards[i].as_of_ms));
-        json_object_set_new(shard, "lagMs", lag_json(view, shards[i].as_of_ms));
-        json_array_append_new(json, shard);
-    }
-    return json;
+static json_t *number_or_null(bool is_known, int64_t number) {
+    return is_known ? json_integer(number) : json_null();
+}
+
+static json_t *seconds_left(int64_t left_ms) {
+    return number_or_null(left_ms != FRESHNESS_UNKNOWN, (left_ms + 999) / 1000);
+}
+
+static json_t *shard_json(const struct view *view, const struct freshness_state *state) {
+    json_t *shard = json_object();
+    json_object_set_new(shard, "shard", answer_text(state->shard_id));
+    json_object_set_new(shard, "asOf", view_time(view, state->as_of_ms));
+    json_object_set_new(shard, "lagMs", lag_json(view, state->as_of_ms));
+    json_object_set_new(shard, "bytesLeft", number_or_null(state->bytes_left > 0, state->bytes_left));
+    json_object_set_new(shard, "recordsPerSecond",
+                        number_or_null(state->record_rate != FRESHNESS_UNKNOWN, state->record_rate));
+    json_object_set_new(shard, "secondsLeft", seconds_left(state->left_ms));
+    return shard;
+}
+
+static void set_shards(const struct view *view, json_t *json) {
+    _cleanup_(mem_freep) struct freshness_state *states = NULL;
+    size_t n = freshness_read(view->freshness, clock_boot_ms(), &states);
+    json_t *shards = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(shards, shard_json(view, &states[i]));
+    json_object_set_new(json, "secondsLeft", seconds_left(freshness_left(states, n)));
+    json_object_set_new(json, "shards", shards);
 }
 
 /* A person's row can be in trouble only once the view has been reached: then there is a sealer. */
@@ -89,7 +105,7 @@ struct answer *operations_readyz(const struct view *view) {
     json_object_set_new(json, "status", json_string(status_word(&report, caught_up)));
     json_object_set_new(json, "caughtUp", json_boolean(caught_up));
     json_object_set_new(json, "asOf", view_time(view, as_of_ms));
-    json_object_set_new(json, "shards", shards_json(view));
+    set_shards(view, json);
     json_object_set_new(json, "troubles", troubles_json(view, &report));
     struct answer *answer = answer_json(report.phase == HEALTH_SERVING ? 200 : 503, json);
     view_set_as_of(view, answer, as_of_ms);

@@ -109,15 +109,16 @@
 #define LIMIT_WINDOW_MS 2000      /* widest window of a batch whose store throttles (ingest/batch_window.h) */
 #define LIMIT_WINDOW_CALM_MS 5000 /* it narrows after this long without a throttle */
 #define LIMIT_PARKED_BYTES (256 << 10) /* a shard whose store refuses for ... */
-#define LIMIT_REWIND_MS 1000        /* ... so long drops what it has read ahead, and keeps no larger batch */
-#define LIMIT_TROUBLE_LINE_MS 1000  /* shortest time between two log lines about failures of one shard */
-#define LIMIT_THROTTLE_MS 1000      /* longest pause of a shard whose reads are throttled */
-#define LIMIT_READ_WAIT_MS 1000     /* longest sleep of a shard before a read that is not due */
-#define LIMIT_SHARD_STUCK_MS 120000 /* a shard whose loop has not turned for this long loses its lease */
-#define LIMIT_LIST_SHARDS_MS 30000  /* time between two listings of the stream's shards */
-#define LIMIT_LIST_PAGE_MS 30000    /* for one page of a listing, retries included: LIMIT_SHARDS have ten */
-#define LIMIT_LEASE_CALL_MS 2500    /* for one call about leases, retries included */
-#define LIMIT_FOLLOW_MS 1000        /* time between two reads of the leases in a process that only serves */
+#define LIMIT_REWIND_MS 1000         /* ... so long drops what it has read ahead, and keeps no larger batch */
+#define LIMIT_TROUBLE_LINE_MS 1000   /* shortest time between two log lines about failures of one shard */
+#define LIMIT_THROTTLE_MS 1000       /* longest pause of a shard whose reads are throttled */
+#define LIMIT_READ_WAIT_MS 1000      /* longest sleep of a shard before a read that is not due */
+#define LIMIT_SHARD_STUCK_MS 120000  /* a shard whose loop has not turned for this long loses its lease */
+#define LIMIT_LIST_SHARDS_MS 30000   /* time between two listings of the stream's shards */
+#define LIMIT_LIST_PAGE_MS 30000     /* for one page of a listing, retries included: LIMIT_SHARDS have ten */
+#define LIMIT_LEASE_CALL_MS 2500     /* for one call about leases, retries included */
+#define LIMIT_FOLLOW_MS 1000         /* time between two reads of the leases in a process that only serves */
+#define LIMIT_PROGRESS_LINE_MS 10000 /* time between two log lines about a view that is behind */
 
 /* Cleaning up after shards that are long gone. A partition of a table takes 3,000 read units and 1,000 write
  * units a second (DynamoDB Developer Guide, "Designing partition keys"): a fifth of that. */

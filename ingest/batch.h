@@ -43,6 +43,7 @@ struct batch {
     struct position last;  /* of the last record of any kind */
     struct digest hash;    /* of the source's bytes up to its end (source_hash) */
     int64_t as_of_ms;      /* of the views once this batch is applied; -1: not known */
+    int64_t bytes_left;    /* of the source, after it or somewhat later; 0: none, or not known */
     int64_t began_boot_ms; /* when the first record was added */
 };
 

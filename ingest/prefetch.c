@@ -65,6 +65,7 @@ static void add_records(struct prefetch *p, struct prefetch_item *item) {
     while (p->used < p->got.n && !batch_is_full(&item->batch))
         batch_add(&item->batch, &p->got.records[p->used++], now);
     item->batch.hash = source_hash(p->reader, p->used);
+    item->batch.bytes_left = p->got.bytes_left;
     budget_set(p->budget, &p->claims[item - p->items], item->batch.bytes);
 }
 

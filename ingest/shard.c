@@ -78,6 +78,22 @@ static struct metrics_family window_family = {
     .labels = {"shard"},
 };
 
+static struct metrics_family bytes_family = {
+    .name = "winner_view_shard_left_bytes",
+    .help = "Bytes of a file that are not in the views yet. Absent if there are none, and for streams.",
+    .kind = METRICS_GAUGE,
+    .labels = {"shard"},
+};
+
+static struct metrics_family left_family = {
+    .name = "winner_view_shard_left_seconds",
+    .help = "Until a shard is caught up, if it is read on as in the last half minute. 0 once it is; absent "
+            "while it gets no nearer, or that is not known.",
+    .kind = METRICS_GAUGE,
+    .scale = 1000,
+    .labels = {"shard"},
+};
+
 /* What a shard waits for when something fails. */
 enum cause { CAUSE_SOURCE, CAUSE_STORE, CAUSE_DEAD_LETTER };
 static const char *const cause_names[] = {"source", "store", "dead_letter"};
@@ -111,7 +127,7 @@ struct shard {
     bool line_owed, line_written; /* about the present wait */
     bool stepwise;                /* the prefetch is, since a rewind */
     struct position letters_to;   /* all dead letters up to here are written; length 0: none is */
-    struct metrics_series *records, *as_of, *waiting, *window_now;
+    struct metrics_series *records, *as_of, *waiting, *window_now, *bytes_left, *time_left;
 };
 
 static struct service_clock *clock_of(const struct shard *s) {
@@ -362,6 +378,19 @@ static enum settled settle(struct shard *s, struct batch *b) {
     return APPLIED;
 }
 
+static void set_or_hide(struct metrics_series *series, bool is_known, int64_t value) {
+    if (is_known)
+        metrics_set(series, value);
+    else
+        metrics_hide(series);
+}
+
+static void report_progress(struct shard *s, const struct batch *b) {
+    int64_t left_ms = freshness_count(s->context.freshness, s->id, b->n, b->bytes_left, clock_boot_ms());
+    set_or_hide(s->bytes_left, b->bytes_left > 0, b->bytes_left);
+    set_or_hide(s->time_left, left_ms != FRESHNESS_UNKNOWN, left_ms);
+}
+
 /* An item without records does not prove that the store accepts writes again. */
 static void finish_item(struct shard *s, const struct prefetch_item *item) {
     if (*item->loss) /* else it is found again */
@@ -372,6 +401,7 @@ static void finish_item(struct shard *s, const struct prefetch_item *item) {
     if (item->batch.n || !s->stepwise)
         clear_trouble(s);
     report_as_of(s, item->batch.as_of_ms);
+    report_progress(s, &item->batch);
     if (item->ended)
         report_end(s, item);
 }
@@ -456,6 +486,8 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     s->as_of = METRICS_HOLD(&as_of_family, s->id);
     s->waiting = METRICS_HOLD(&waiting_family, s->id);
     s->window_now = METRICS_HOLD(&window_family, s->id);
+    s->bytes_left = METRICS_HOLD(&bytes_family, s->id);
+    s->time_left = METRICS_HOLD(&left_family, s->id);
     if (lease->as_of_ms >= 0)
         metrics_set(s->as_of, lease->as_of_ms);
     s->apply = apply_new(context->store, s->id, fence, context->listener, context->cache_bytes);
@@ -502,12 +534,14 @@ void shard_join(struct shard *s) {
     pthread_join(s->thread, NULL);
     health_clear(s->context.health, s->wait_trouble);
     health_clear(s->context.health, s->loss_trouble);
-    metrics_hide(s->as_of);
-    metrics_hide(s->waiting);
-    metrics_hide(s->window_now);
-    struct metrics_series *const held[] = {s->records, s->as_of, s->waiting, s->window_now};
-    for (size_t i = 0; i < sizeof held / sizeof *held; i++)
-        metrics_release(held[i], clock_boot_ms());
+    freshness_stop_counting(s->context.freshness, s->id);
+    metrics_release(s->records, clock_boot_ms());
+    struct metrics_series *const gauges[] = {s->as_of, s->waiting, s->window_now, s->bytes_left,
+                                             s->time_left};
+    for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++) {
+        metrics_hide(gauges[i]);
+        metrics_release(gauges[i], clock_boot_ms());
+    }
 
     prefetch_free(s->prefetch);
     apply_free(s->apply);

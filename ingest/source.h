@@ -64,11 +64,12 @@ struct source_record {
 struct source_batch {
     const struct source_record *records; /* ascending; thousands for one aggregated record that is stored */
     size_t n;
-    int64_t as_of_ms; /* service clock: once these records are applied, the views have every event that
-                       * reached the shard before then; -1: not known (ingest/README.md) */
-    bool more;        /* the next read is expected to return records at once */
-    bool ended;       /* the shard has no records after these, ever */
-    bool gone;        /* with `ended`: the source no longer has the shard */
+    int64_t as_of_ms;   /* service clock: once these records are applied, the views have every event that
+                         * reached the shard before then; -1: not known (ingest/README.md) */
+    int64_t bytes_left; /* of the source, after these records; 0: none, or not known */
+    bool more;          /* the next read is expected to return records at once */
+    bool ended;         /* the shard has no records after these, ever */
+    bool gone;          /* with `ended`: the source no longer has the shard */
     const struct source_shard *children; /* with `ended`: the shards that continue it, as far as known */
     size_t n_children;
     const char *loss; /* why records before these may be lost for good; NULL: none are */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "views/progress.h"
 
 /* Twice FRESHNESS_GRAIN: all moments but the last two are at least a grain apart. */
 enum { MOMENTS = 2 * FRESHNESS_GRAIN };
@@ -16,11 +17,18 @@ struct moment {
     int64_t as_of_ms;
 };
 
+struct kept {
+    struct freshness_shard public; /* first, for compare_shards */
+    bool is_counted;
+    int64_t records, bytes_left;
+    struct progress progress;
+};
+
 struct freshness {
     struct service_clock *clock;
-    _Atomic int64_t as_of_ms;       /* the view's, as freshness_as_of returns it */
-    pthread_mutex_t lock;           /* guards what follows; a leaf */
-    struct freshness_shard *shards; /* sorted by id */
+    _Atomic int64_t as_of_ms; /* the view's, as freshness_as_of returns it */
+    pthread_mutex_t lock;     /* guards what follows; a leaf */
+    struct kept *shards;      /* sorted by id */
     size_t n;
     int64_t latest_ms; /* the largest time of any shard, ever */
     bool known;        /* shards were set at least once */
@@ -59,11 +67,11 @@ static int compare_shards(const void *a, const void *b) {
     return strcmp(x->shard_id, y->shard_id);
 }
 
-static struct freshness_shard *find(struct freshness *f, const char *shard_id) {
+static struct kept *find(struct freshness *f, const char *shard_id) {
     struct freshness_shard key;
     strncpy(key.shard_id, shard_id, LIMIT_SHARD_ID_BYTES);
     key.shard_id[LIMIT_SHARD_ID_BYTES] = '\0';
-    return f->n ? bsearch(&key, f->shards, f->n, sizeof key, compare_shards) : NULL;
+    return f->n ? bsearch(&key, f->shards, f->n, sizeof *f->shards, compare_shards) : NULL;
 }
 
 /* A new shard is behind, or its time is unknown: the view's earlier times were too late for it. */
@@ -91,8 +99,8 @@ static void add_moment(struct freshness *f, int64_t as_of_ms, int64_t now_ms) {
 static void update_view(struct freshness *f, int64_t now_ms) {
     int64_t least = f->known ? f->latest_ms : FRESHNESS_UNKNOWN, before = atomic_load(&f->as_of_ms);
     for (size_t i = 0; i < f->n; i++)
-        if (f->shards[i].as_of_ms < least)
-            least = f->shards[i].as_of_ms;
+        if (f->shards[i].public.as_of_ms < least)
+            least = f->shards[i].public.as_of_ms;
     if (least == before)
         return;
     if (least < before)
@@ -115,22 +123,30 @@ static void raise_to(struct freshness *f, struct freshness_shard *shard, int64_t
         f->latest_ms = as_of_ms;
 }
 
+static void note(struct kept *shard, int64_t now_ms) {
+    progress_note(&shard->progress, &(struct progress_sample){now_ms, shard->records, shard->public.as_of_ms,
+                                                              shard->bytes_left});
+}
+
 void freshness_set_shards(struct freshness *f, const struct freshness_shard *shards, size_t n,
                           int64_t now_ms) {
-    struct freshness_shard *fresh = mem_alloc(n * sizeof *fresh);
+    struct kept *fresh = mem_zalloc(n * sizeof *fresh);
     int64_t limit_ms = service_clock_limit(f->clock);
-    if (n)
-        memcpy(fresh, shards, n * sizeof *fresh);
+    for (size_t i = 0; i < n; i++)
+        fresh[i].public = shards[i];
     if (n > 1)
         qsort(fresh, n, sizeof *fresh, compare_shards);
 
     pthread_mutex_lock(&f->lock);
     for (size_t i = 0; i < n; i++) {
-        const struct freshness_shard *old = find(f, fresh[i].shard_id);
-        raise_to(f, &fresh[i], old ? old->as_of_ms : fresh[i].as_of_ms, limit_ms);
-        raise_to(f, &fresh[i], fresh[i].as_of_ms, limit_ms);
+        const int64_t given_ms = fresh[i].public.as_of_ms;
+        const struct kept *old = find(f, fresh[i].public.shard_id);
+        if (old)
+            fresh[i] = *old;
+        raise_to(f, &fresh[i].public, given_ms, limit_ms);
+        note(&fresh[i], now_ms);
     }
-    struct freshness_shard *before = f->shards;
+    struct kept *before = f->shards;
     f->shards = fresh;
     f->n = n;
     f->known = true;
@@ -142,9 +158,10 @@ void freshness_set_shards(struct freshness *f, const struct freshness_shard *sha
 void freshness_advance(struct freshness *f, const char *shard_id, int64_t as_of_ms, int64_t now_ms) {
     int64_t limit_ms = service_clock_limit(f->clock);
     pthread_mutex_lock(&f->lock);
-    struct freshness_shard *shard = find(f, shard_id);
+    struct kept *shard = find(f, shard_id);
     if (shard) {
-        raise_to(f, shard, as_of_ms, limit_ms);
+        raise_to(f, &shard->public, as_of_ms, limit_ms);
+        note(shard, now_ms);
         update_view(f, now_ms);
     }
     pthread_mutex_unlock(&f->lock);
@@ -167,10 +184,66 @@ int64_t freshness_as_of_at(struct freshness *f, int64_t then_ms) {
     return as_of_ms;
 }
 
-size_t freshness_read(struct freshness *f, struct freshness_shard **shards) {
+/* The service clock's latest time, or INT64_MAX. */
+static int64_t latest_time(const struct freshness *f) {
+    return f->clock ? service_clock_age_now(f->clock, 0) : INT64_MAX;
+}
+
+static int64_t left_of(const struct kept *shard, int64_t clock_ms, int64_t now_ms) {
+    bool is_known = clock_ms != INT64_MAX && shard->public.as_of_ms != FRESHNESS_UNKNOWN;
+    return progress_left_ms(&shard->progress, is_known ? clock_ms - shard->public.as_of_ms : INT64_MAX,
+                            now_ms);
+}
+
+int64_t freshness_count(struct freshness *f, const char *shard_id, size_t records, int64_t bytes_left,
+                        int64_t now_ms) {
+    int64_t clock_ms = latest_time(f), left_ms = FRESHNESS_UNKNOWN;
+    pthread_mutex_lock(&f->lock);
+    struct kept *shard = find(f, shard_id);
+    if (shard) {
+        shard->is_counted = true;
+        shard->records += (int64_t)records;
+        shard->bytes_left = bytes_left;
+        note(shard, now_ms);
+        left_ms = left_of(shard, clock_ms, now_ms);
+    }
+    pthread_mutex_unlock(&f->lock);
+    return left_ms;
+}
+
+void freshness_stop_counting(struct freshness *f, const char *shard_id) {
+    pthread_mutex_lock(&f->lock);
+    struct kept *shard = find(f, shard_id);
+    if (shard) {
+        shard->is_counted = false;
+        shard->bytes_left = 0;
+    }
+    pthread_mutex_unlock(&f->lock);
+}
+
+static struct freshness_state state_of(const struct kept *shard, int64_t clock_ms, int64_t now_ms) {
+    struct freshness_state state = {.as_of_ms = shard->public.as_of_ms, .bytes_left = shard->bytes_left};
+    strcpy(state.shard_id, shard->public.shard_id);
+    state.record_rate = shard->is_counted ? progress_rate(&shard->progress, now_ms) : FRESHNESS_UNKNOWN;
+    state.left_ms = left_of(shard, clock_ms, now_ms);
+    return state;
+}
+
+size_t freshness_read(struct freshness *f, int64_t now_ms, struct freshness_state **states) {
+    int64_t clock_ms = latest_time(f);
     pthread_mutex_lock(&f->lock);
     size_t n = f->n;
-    *shards = mem_dup(f->shards, n * sizeof **shards);
+    *states = mem_alloc(n * sizeof **states);
+    for (size_t i = 0; i < n; i++)
+        (*states)[i] = state_of(&f->shards[i], clock_ms, now_ms);
     pthread_mutex_unlock(&f->lock);
     return n;
+}
+
+int64_t freshness_left(const struct freshness_state *states, size_t n) {
+    int64_t left_ms = n ? 0 : FRESHNESS_UNKNOWN;
+    for (size_t i = 0; i < n && left_ms != FRESHNESS_UNKNOWN; i++)
+        if (states[i].left_ms == FRESHNESS_UNKNOWN || states[i].left_ms > left_ms)
+            left_ms = states[i].left_ms;
+    return left_ms;
 }

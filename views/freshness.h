@@ -10,6 +10,9 @@
  * index now. The view's time now, less the lag, would be wrong: while a backlog is applied, the view's time
  * runs faster than the clock, ahead of what the index has.
  *
+ * It also keeps how fast the shards are read that this process reads, and when each is caught up if that goes
+ * on (views/progress.h).
+ *
  * Times are of the service clock (base/service_clock.h); `now_ms` is CLOCK_BOOTTIME, read after the records
  * were applied.
  */
@@ -23,13 +26,22 @@
 #include "base/limits.h"
 #include "base/service_clock.h"
 
-#define FRESHNESS_UNKNOWN SERVICE_CLOCK_UNKNOWN
+#define FRESHNESS_UNKNOWN SERVICE_CLOCK_UNKNOWN /* PROGRESS_UNKNOWN, too */
 
 struct freshness;
 
 struct freshness_shard {
     char shard_id[LIMIT_SHARD_ID_BYTES + 1];
     int64_t as_of_ms; /* of the service clock, or FRESHNESS_UNKNOWN */
+};
+
+/* The state of a shard at one moment. */
+struct freshness_state {
+    char shard_id[LIMIT_SHARD_ID_BYTES + 1];
+    int64_t as_of_ms;
+    int64_t bytes_left;  /* of its source; 0: none, or not known */
+    int64_t record_rate; /* records a second; FRESHNESS_UNKNOWN: this process does not read it */
+    int64_t left_ms; /* until it is caught up; 0: it is; FRESHNESS_UNKNOWN: it gets no nearer, or not known */
 };
 
 /* `clock`: the one that its times are of; borrowed. */
@@ -50,6 +62,14 @@ void freshness_set_shards(struct freshness *f, const struct freshness_shard *sha
 /* One shard's records are applied up to this time. A shard that was not set is ignored. */
 void freshness_advance(struct freshness *f, const char *shard_id, int64_t as_of_ms, int64_t now_ms);
 
+/* This process has settled so many more records of the shard; its source has `bytes_left` then. Returns its
+ * `left_ms`. */
+int64_t freshness_count(struct freshness *f, const char *shard_id, size_t records, int64_t bytes_left,
+                        int64_t now_ms);
+
+/* This process reads the shard no more. */
+void freshness_stop_counting(struct freshness *f, const char *shard_id);
+
 /* The whole view's, or FRESHNESS_UNKNOWN. Lock-free. If all shards have ended: the largest time
  * that was ever reported. */
 int64_t freshness_as_of(const struct freshness *f);
@@ -58,7 +78,10 @@ int64_t freshness_as_of(const struct freshness *f);
  * FRESHNESS_UNKNOWN also for what is no longer in the history. */
 int64_t freshness_as_of_at(struct freshness *f, int64_t then_ms);
 
-/* A copy, sorted by shard id; the caller frees it. Returns how many. */
-size_t freshness_read(struct freshness *f, struct freshness_shard **shards);
+/* All shards, sorted by id; the caller frees them. Returns how many. */
+size_t freshness_read(struct freshness *f, int64_t now_ms, struct freshness_state **states);
+
+/* The time until the view is caught up: that of the last of its shards. As `left_ms` above. */
+int64_t freshness_left(const struct freshness_state *states, size_t n);
 
 #endif

@@ -280,7 +280,7 @@ static enum status fill(struct file_reader *r, ssize_t *n, struct error *e) {
 }
 
 /* If the path names another file than the open one, the open one is closed. So is one with a hole, to read it
- * again: the hole may have been filled. */
+ * again: the hole may have been filled. Notes how long the file is. */
 static enum status check_path(struct file_reader *r, struct error *e) {
     struct stat now;
     if (r->fd < 0)
@@ -289,6 +289,7 @@ static enum status check_path(struct file_reader *r, struct error *e) {
         return error_set(e, STATUS_FAILED, "file '%s' is gone: %s", r->file->path, strerror(errno));
     if (r->hole != NO_HOLE || now.st_dev != r->opened.st_dev || now.st_ino != r->opened.st_ino)
         close_file(r);
+    r->opened.st_size = now.st_size;
     return STATUS_OK;
 }
 
@@ -370,6 +371,13 @@ static enum status refuse_hole(const struct file_reader *r, struct error *e) {
         r->file->path, r->hole);
 }
 
+/* What the file had when this read began, without the lines that were handed out. A last line without its end
+ * does not count. */
+static int64_t bytes_left(const struct file_reader *r) {
+    int64_t left = (int64_t)r->opened.st_size - (int64_t)r->lines.offset;
+    return r->at_end || left < 0 ? 0 : left;
+}
+
 static enum status file_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
                              struct error *e) {
     struct file_reader *r = (struct file_reader *)reader;
@@ -392,6 +400,7 @@ static enum status file_read(struct source_reader *reader, int64_t until_ms, str
     r->at_end = n < LIMIT_CHUNK_BYTES && r->hole == NO_HOLE;
     batch->records = r->records;
     batch->n = r->n;
+    batch->bytes_left = bytes_left(r);
     if (r->at_end) /* all that the file had at that time is in this batch or an earlier one */
         batch->as_of_ms = began_ms;
     return STATUS_OK;

@@ -21,6 +21,7 @@
 #include "ingest/leases/lease_writers.h"
 #include "ingest/leases/refresh_schedule.h"
 #include "ingest/leases/taker.h"
+#include "ingest/progress_log.h"
 
 static struct metrics_family leases_family = {
     .name = "winner_view_leases",
@@ -68,6 +69,7 @@ struct coordinator {
     size_t share;     /* of the leases, by the last refresh; at least 1 */
     bool saves_reads; /* by the last refresh (taker.h) */
     int64_t next_refresh_ms;
+    struct progress_log progress;
 };
 
 static void count_event(const char *event) {
@@ -362,6 +364,8 @@ static void *coordinator_run(void *data) {
         if (c->lister && shard_lister_is_refused(c->lister))
             refuse(c);
         refresh_if_due(c);
+        if (c->parts.source)
+            progress_log_turn(&c->progress, c->parts.freshness, c->options.caught_up_ms, clock_boot_ms());
         waker_wait(&c->waker, next_turn(c), -1);
     }
     end(c);

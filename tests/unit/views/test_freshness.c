@@ -13,8 +13,8 @@ static void freshness_freep(struct freshness **f) {
                          COUNT(((const struct freshness_shard[]){__VA_ARGS__})), 0)
 
 static int64_t of_shard(struct freshness *f, const char *shard_id) {
-    _cleanup_(mem_freep) struct freshness_shard *shards = NULL;
-    size_t n = freshness_read(f, &shards);
+    _cleanup_(mem_freep) struct freshness_state *shards = NULL;
+    size_t n = freshness_read(f, 0, &shards);
     for (size_t i = 0; i < n; i++)
         if (strcmp(shards[i].shard_id, shard_id) == 0)
             return shards[i].as_of_ms;
@@ -126,11 +126,11 @@ static void the_as_of_of_the_view_stays_unknown_if_all_shards_ended_without_one(
 static void the_table_of_shards_is_read_as_a_copy_sorted_by_shard(void **state) {
     (void)state;
     _cleanup_(freshness_freep) struct freshness *f = freshness_new(NULL);
-    struct freshness_shard *shards;
-    assert_int_equal(freshness_read(f, &shards), 0);
+    struct freshness_state *shards;
+    assert_int_equal(freshness_read(f, 0, &shards), 0);
     free(shards);
     SET(f, {"c", 3}, {"a", 1}, {"b", FRESHNESS_UNKNOWN});
-    assert_int_equal(freshness_read(f, &shards), 3);
+    assert_int_equal(freshness_read(f, 0, &shards), 3);
     freshness_set_shards(f, NULL, 0, 0);
     static const struct freshness_shard expected[] = {{"a", 1}, {"b", FRESHNESS_UNKNOWN}, {"c", 3}};
     for (size_t i = 0; i < COUNT(expected); i++) {

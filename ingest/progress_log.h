@@ -1,0 +1,24 @@
+/*
+ * progress_log: what the log says while the view is behind its stream: every LIMIT_PROGRESS_LINE_MS how far
+ * it is, how fast it is read and how long that will take; and once, that it is caught up. No lines while
+ * nothing is applied: what fails is logged by the shard. Not thread-safe.
+ */
+#ifndef INGEST_PROGRESS_LOG_H
+#define INGEST_PROGRESS_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "views/freshness.h"
+
+struct progress_log {
+    int64_t next_ms;
+    bool was_caught_up; /* and the log says so */
+};
+
+/* Writes a line if one is due. `caught_up_ms`: the age up to which the view counts as caught up; `now_ms` is
+ * CLOCK_BOOTTIME. */
+void progress_log_turn(struct progress_log *log, struct freshness *freshness, int64_t caught_up_ms,
+                       int64_t now_ms);
+
+#endif

@@ -1,0 +1,96 @@
+#include "ingest/progress_log.h"
+
+#include "base/limits.h"
+#include "tests/unit/support/capture.h"
+#include "tests/unit/support/clock.h"
+
+enum { SECOND = 1000, HOUR = 3600 * SECOND, CAUGHT_UP_MS = 10 * SECOND };
+
+struct fixture {
+    struct freshness *freshness;
+    struct progress_log log;
+};
+
+static struct fixture begin(int64_t age_ms) {
+    struct fixture f = {freshness_new(support_clock()), {0}};
+    const struct freshness_shard shard = {"a", age_ms < 0 ? FRESHNESS_UNKNOWN : support_now() - age_ms};
+    freshness_set_shards(f.freshness, &shard, 1, 0);
+    progress_log_turn(&f.log, f.freshness, CAUGHT_UP_MS, 0);
+    return f;
+}
+
+static void turn(struct fixture *f, int64_t now_ms) {
+    progress_log_turn(&f->log, f->freshness, CAUGHT_UP_MS, now_ms);
+}
+
+static void end(struct fixture *f) {
+    freshness_free(f->freshness);
+}
+
+static size_t count(const char *text, const char *part) {
+    size_t n = 0;
+    for (; (text = strstr(text, part)); text++)
+        n++;
+    return n;
+}
+
+static void a_view_that_is_behind_has_a_line_every_ten_seconds(void **state) {
+    (void)state;
+    struct fixture f = begin(3 * HOUR);
+    for (int i = 1; i <= 35; i++) {
+        freshness_count(f.freshness, "a", 500, 0, i * SECOND);
+        turn(&f, i * SECOND);
+    }
+    const char *text = end_capture();
+    assert_int_equal(count(text, "catching up: 3 h behind, "), 3);
+    assert_contains(text, " records/s, unknown time left");
+    assert_lacks(text, "caught up");
+    end(&f);
+}
+
+static void a_file_has_bytes_and_time_left(void **state) {
+    (void)state;
+    struct fixture f = begin(-1);
+    for (int i = 0; i <= 10; i++)
+        freshness_count(f.freshness, "a", 500, (1000 - i) * INT64_C(1000000), i * SECOND);
+    turn(&f, 10 * SECOND);
+    assert_contains(end_capture(), "catching up: 990.0 MB to read, ");
+    end(&f);
+}
+
+static void it_says_once_that_the_view_is_caught_up(void **state) {
+    (void)state;
+    struct fixture f = begin(HOUR);
+    for (int i = 1; i <= 11; i++) {
+        freshness_count(f.freshness, "a", 500, 0, i * SECOND);
+        turn(&f, i * SECOND);
+    }
+    freshness_advance(f.freshness, "a", support_now(), 12 * SECOND);
+    for (int i = 12; i <= 60; i++)
+        turn(&f, i * SECOND);
+    const char *text = end_capture();
+    assert_int_equal(count(text, "catching up"), 1);
+    assert_int_equal(count(text, "caught up"), 1);
+    end(&f);
+}
+
+static void it_is_silent_while_nothing_is_applied(void **state) {
+    (void)state;
+    struct fixture f = begin(HOUR);
+    for (int i = 1; i <= 60; i++)
+        turn(&f, i * SECOND);
+    assert_string_equal(end_capture(), "");
+    end(&f);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, capture, restore)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_view_that_is_behind_has_a_line_every_ten_seconds),
+        TEST(a_file_has_bytes_and_time_left),
+        TEST(it_says_once_that_the_view_is_caught_up),
+        TEST(it_is_silent_while_nothing_is_applied),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
