@@ -52,6 +52,7 @@ static const struct value key_element = MUST_HAVE("a key element", OBJECT, .memb
 static const struct value index_members[] = {
     MUST_HAVE("IndexName", STRING),
     MUST_HAVE("IndexStatus", STRING),
+    MUST_HAVE("KeySchema", ARRAY, .each = &key_element),
     {NULL},
 };
 static const struct value index_description = MUST_HAVE("an index", OBJECT, .members = index_members);
@@ -62,7 +63,17 @@ static const struct value table[] = {
     {NULL},
 };
 static const struct value describe_table[] = {MUST_HAVE("Table", OBJECT, .members = table), {NULL}};
-static const struct value create_table[] = {MUST_HAVE("TableDescription", OBJECT), {NULL}};
+static const struct value changed_table[] = {MUST_HAVE("TableDescription", OBJECT), {NULL}};
+static const struct value expiry[] = {
+    MUST_HAVE("TimeToLiveStatus", STRING),
+    MAY_HAVE("AttributeName", STRING),
+    {NULL},
+};
+static const struct value describe_expiry[] = {
+    MUST_HAVE("TimeToLiveDescription", OBJECT, .members = expiry),
+    {NULL},
+};
+static const struct value update_expiry[] = {MUST_HAVE("TimeToLiveSpecification", OBJECT), {NULL}};
 
 /* Kinesis (Kinesis Data Streams API Reference). */
 static const struct value hash_key_range[] = {
@@ -133,7 +144,10 @@ static const struct {
     {"Query", page},
     {"Scan", page},
     {"DescribeTable", describe_table},
-    {"CreateTable", create_table},
+    {"CreateTable", changed_table},
+    {"UpdateTable", changed_table},
+    {"DescribeTimeToLive", describe_expiry},
+    {"UpdateTimeToLive", update_expiry},
     {"DescribeStreamSummary", describe_stream_summary},
     {"ListShards", list_shards},
     {"GetShardIterator", get_shard_iterator},

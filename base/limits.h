@@ -65,6 +65,8 @@
 #define LIMIT_KEY_BYTES 2048
 #define LIMIT_CREATE_TABLE_MS 600000
 #define LIMIT_CREATE_TABLE_POLL_MS 500
+#define LIMIT_CREATE_INDEX_MS 86400000 /* it is filled from the rows that are there */
+#define LIMIT_CREATE_REPORT_MS 10000   /* between two lines about the same wait */
 
 #define LIMIT_SLICE_ROWS 256          /* of a batch, whose requests and replies are in memory at once */
 #define LIMIT_STORE_PATIENCE_MS 30000 /* without any answer a shard's reads and writes end then */

@@ -30,8 +30,9 @@ enum store_record store_compare_source(const struct store_source *source, const 
     return *source->former && ends_with(name, source->former) ? STORE_RECORD_STALE : STORE_RECORD_OTHER;
 }
 
-enum status store_create(struct store *store, struct error *e) {
-    return store->ops->create(store, e);
+enum status store_create(struct store *store, const struct store_creation *creation, struct error *e) {
+    static const struct store_creation one_partition = {.board_partitions = 1};
+    return store->ops->create(store, creation ? creation : &one_partition, e);
 }
 
 enum status store_read_contributions(struct store *store, const char *const ids[], size_t n,

@@ -85,8 +85,17 @@ enum status store_bind(struct store *store, const struct store_wish *wish, struc
 /* Valid once store_bind has succeeded. */
 const struct view_shape *store_shape(const struct store *store);
 
-/* Creates what is missing and waits until all is usable. Idempotent. */
-enum status store_create(struct store *store, struct error *e);
+struct store_creation {
+    unsigned board_partitions; /* --board-partitions */
+
+    /* Gets a line now and then about what is waited for: `table` and a sentence about it. NULL: nobody. */
+    void (*report)(const char *table, const char *what);
+};
+
+/* Makes what is missing (`creation` NULL: with one partition), also indexes of tables that are there, and
+ * waits until all is usable: for hours where an index is filled from many rows. Idempotent. INVALID, naming
+ * it, if what is there has other keys. */
+enum status store_create(struct store *store, const struct store_creation *creation, struct error *e);
 
 /* Writing the views: one thread for each shard. */
 

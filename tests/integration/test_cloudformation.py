@@ -29,11 +29,14 @@ TABLES = {"ContributionsTable", "ScoresTable", "LeasesTable"}
 TASKS = {"together": ["TaskDefinition"], "apart": ["TaskDefinition", "ServingTaskDefinition"]}
 # The properties of a table that the program needs, and those that the operator chooses.
 SHAPE = {"TableName", "BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes"}
+EXPIRY = "TimeToLiveSpecification"
 KEEPING = {"PointInTimeRecoverySpecification", "DeletionProtectionEnabled", "SSESpecification"}
 # Each parameter that a condition depends on, both ways.
 ALTERNATIVES = {
     "StreamArn": ["", "arn:aws:kinesis:us-east-1:000000000000:stream/events"],
     "Tables": ["made", "there"],
+    "ProductsByCreator": ["true", "false"],
+    "ProductsByPhotographer": ["true", "false"],
     "StreamKeyArn": ["", "arn:aws:kms:us-east-1:000000000000:key/s"],
     "TableKeyArn": ["", "arn:aws:kms:us-east-1:000000000000:key/t"],
     "ImageRepositoryArn": ["", "arn:aws:ecr:us-east-1:000000000000:repository/winner-view"],
@@ -368,7 +371,7 @@ def test_every_table_property_is_either_compared_or_an_operators_choice():
         tables = stack(TableKeyArn=key).of_type("AWS::DynamoDB::Table")
         assert tables.keys() == TABLES
         for properties in tables.values():
-            assert properties.keys() <= SHAPE | KEEPING
+            assert properties.keys() <= SHAPE | KEEPING | {EXPIRY}
 
 
 @pytest.mark.parametrize("value", ["true", "false"])
@@ -390,10 +393,13 @@ def test_existing_tables_are_not_created_and_get_the_same_policies_and_settings(
         assert there.environment(task) == made.environment(task)
 
 
-def make_tables(aws, stage):
-    """Makes the tables as CloudFormation does: its properties are CreateTable's own."""
-    for properties in stack_of(stage, "none").of_type("AWS::DynamoDB::Table").values():
+def make_tables(aws, stage, **parameters):
+    """Makes the tables as CloudFormation does: its properties are CreateTable's and UpdateTimeToLive's own."""
+    for properties in stack_of(stage, "none", **parameters).of_type("AWS::DynamoDB::Table").values():
         aws.dynamodb.create_table(**{name: properties[name] for name in SHAPE & properties.keys()})
+        if EXPIRY in properties:
+            table = {"TableName": properties["TableName"]}
+            aws.dynamodb.update_time_to_live(**table, TimeToLiveSpecification=properties[EXPIRY])
 
 
 OF_THE_MOMENT = {
@@ -409,23 +415,40 @@ def lasting(value):
     if not isinstance(value, dict):
         return value
     kept = {name: lasting(one) for name, one in value.items() if name not in OF_THE_MOMENT}
-    if "AttributeDefinitions" in kept:
-        kept["AttributeDefinitions"].sort(key=lambda one: one["AttributeName"])
+    for name, key in (("AttributeDefinitions", "AttributeName"), ("GlobalSecondaryIndexes", "IndexName")):
+        if name in kept:
+            kept[name].sort(key=lambda one: one[key])
     return kept
 
 
 def described(aws, stage):
-    return {
-        name: lasting(aws.dynamodb.describe_table(TableName=f"{stage}-{name}")["Table"])
-        for name in ("Contributions", "Scores", "Leases")
-    }
+    """{table: (the table, its time to live)}"""
+
+    def one(name):
+        table = aws.dynamodb.describe_table(TableName=name)["Table"]
+        return lasting(table), aws.dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+
+    return {name: one(f"{stage}-{name}") for name in ("Contributions", "Scores", "Leases")}
 
 
 def test_the_template_makes_the_same_tables_as_create_tables(aws, tables):
     make_tables(aws, f"{tables}-template")
     ours, theirs = described(aws, tables), described(aws, f"{tables}-template")
     assert theirs == ours
-    assert "GlobalSecondaryIndexes" in ours["Scores"] and len(ours["Scores"]["AttributeDefinitions"]) == 3
+    scores, expiry = ours["Scores"]
+    assert len(scores["AttributeDefinitions"]) == 3 and expiry["AttributeName"] == "expires"
+    assert len(ours["Contributions"][0]["GlobalSecondaryIndexes"]) == 2
+
+
+def test_an_update_of_the_stack_can_make_one_index_after_the_other(aws, stage):
+    """As DynamoDB requires: the template has a parameter for each."""
+    choices = itertools.product(ALTERNATIVES["ProductsByCreator"], ALTERNATIVES["ProductsByPhotographer"])
+    for number, (creator, photographer) in enumerate(choices):
+        make_tables(aws, f"{stage}-{number}", ProductsByCreator=creator, ProductsByPhotographer=photographer)
+        contributions, _ = described(aws, f"{stage}-{number}")["Contributions"]
+        found = {index["IndexName"] for index in contributions.get("GlobalSecondaryIndexes", [])}
+        wanted = {"ProductsByCreator": creator, "ProductsByPhotographer": photographer}
+        assert found == {name for name, value in wanted.items() if value == "true"}
 
 
 def test_create_tables_changes_nothing_on_the_tables_of_the_template(aws, stage):

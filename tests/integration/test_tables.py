@@ -1,15 +1,28 @@
 """create-tables, and the source that a store belongs to."""
 
+import collections
+import os
+import subprocess
+
+import aws_behaviour
 import cloud
 import program
+import proxy
 import pytest
-import wait
 import workload
 
-KEYS = {
-    "Contributions": {"productId": "HASH"},
-    "Scores": {"userId": "HASH", "role": "RANGE"},
-    "Leases": {"leaseKey": "HASH"},
+INDEXES = {  # {name: (keys, attributes besides keys)}; every index has the keys of its table
+    "Contributions": {
+        "ProductsByCreator": ({"creator": "HASH", "productId": "RANGE"}, set()),
+        "ProductsByPhotographer": ({"photographer": "HASH", "productId": "RANGE"}, set()),
+    },
+    "Scores": {"ScoresByRole": ({"role": "HASH", "score": "RANGE"}, {"updated"})},
+    "Leases": {},
+}
+MORE_ATTRIBUTES = {
+    "Contributions": {"creator": "S", "photographer": "S"},
+    "Scores": {"score": "N"},
+    "Leases": {},
 }
 
 
@@ -21,30 +34,35 @@ def key_schema(description):
     return {key["AttributeName"]: key["KeyType"] for key in description["KeySchema"]}
 
 
+def indexes(description):
+    return {
+        index["IndexName"]: (key_schema(index), set(index["Projection"].get("NonKeyAttributes", [])))
+        for index in description.get("GlobalSecondaryIndexes", [])
+    }
+
+
+def expiry(aws, stage, table):
+    """The attribute of the table's time to live; None if it has none."""
+    found = aws.dynamodb.describe_time_to_live(TableName=f"{stage}-{table}")["TimeToLiveDescription"]
+    return found.get("AttributeName") if found["TimeToLiveStatus"] in ("ENABLED", "ENABLING") else None
+
+
 def test_create_tables_makes_the_documented_tables(aws, tables):
-    for table, keys in KEYS.items():
+    for table, keys in cloud.TABLE_KEYS.items():
         description = describe(aws, tables, table)
         assert description["TableStatus"] == "ACTIVE"
         assert key_schema(description) == keys
         assert description["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
         types = {a["AttributeName"]: a["AttributeType"] for a in description["AttributeDefinitions"]}
-        assert types == {**dict.fromkeys(keys, "S"), **({"score": "N"} if table == "Scores" else {})}
-        assert ("GlobalSecondaryIndexes" in description) == (table == "Scores")
-
-
-def test_scores_by_role_is_an_index_from_role_to_score_with_user_and_time(aws, tables):
-    (index,) = describe(aws, tables, "Scores")["GlobalSecondaryIndexes"]
-    assert index["IndexName"] == "ScoresByRole"
-    assert key_schema(index) == {"role": "HASH", "score": "RANGE"}
-    assert index["Projection"]["ProjectionType"] == "INCLUDE"
-    # userId is a key of the table: every index has it, whether it is named or not
-    assert set(index["Projection"]["NonKeyAttributes"]) | {"userId"} == {"userId", "updated"}
+        assert types == {**dict.fromkeys(keys, "S"), **MORE_ATTRIBUTES[table]}
+        assert indexes(description) == INDEXES[table]
+    assert expiry(aws, tables, "Scores") == "expires"
 
 
 def test_create_tables_twice_changes_nothing(aws, tables):
-    before = {table: describe(aws, tables, table)["CreationDateTime"] for table in KEYS}
+    before = {table: describe(aws, tables, table)["CreationDateTime"] for table in cloud.TABLE_KEYS}
     program.create_tables(f"dynamodb:{tables}", aws.environment)
-    assert before == {table: describe(aws, tables, table)["CreationDateTime"] for table in KEYS}
+    assert before == {table: describe(aws, tables, table)["CreationDateTime"] for table in cloud.TABLE_KEYS}
 
 
 def test_create_tables_makes_the_one_that_is_missing(aws, tables):
@@ -53,12 +71,143 @@ def test_create_tables_makes_the_one_that_is_missing(aws, tables):
     assert describe(aws, tables, "Scores")["TableStatus"] == "ACTIVE"
 
 
+# Tables that are there.
+
+
+class OneIndexAtATime(aws_behaviour.Layer):
+    """DynamoDB makes one index of a table at a time, from the table's rows (Developer Guide, "Managing global secondary
+    indexes"): meanwhile it is CREATING, and another is refused. Every other change is refused once because the table is in
+    use."""
+
+    LOOKS = 4  # at a new index, until it is ACTIVE
+
+    def __init__(self):
+        super().__init__()
+        self.new, self.refused = {}, collections.Counter()  # index: looks that are left; reason: times
+        self.changes = 0
+
+    def refuse(self, request, name):
+        self.refused[name] += 1
+        return aws_behaviour.refusal(request, name, "as the test has it")
+
+    def __call__(self, request, proceed):
+        if request.operation in ("UpdateTable", "UpdateTimeToLive"):
+            self.changes += 1
+            if any(self.new.values()):
+                return self.refuse(request, "LimitExceededException")
+            if self.changes % 2:
+                return self.refuse(request, "ResourceInUseException")
+        if request.operation == "UpdateTable":
+            (update,) = request.json()["GlobalSecondaryIndexUpdates"]
+            self.new[update["Create"]["IndexName"]] = self.LOOKS
+        reply = proceed(request)
+        if request.operation == "DescribeTable" and reply.status == 200:
+            content = reply.json()
+            for index in content["Table"].get("GlobalSecondaryIndexes", []):
+                if self.new.get(index["IndexName"]):
+                    self.new[index["IndexName"]] -= 1
+                    index["IndexStatus"], index["Backfilling"] = "CREATING", True
+            reply.set_json(content)
+        return reply
+
+
+def test_what_is_missing_of_tables_that_are_there_is_added_one_index_at_a_time(aws, stage):
+    cloud.make_bare_tables(aws.dynamodb, stage)
+    row = {"productId": {"S": "p"}, "creator": {"S": "Ann"}, "photographer": {"S": "Bo"}}
+    aws.dynamodb.put_item(TableName=f"{stage}-Contributions", Item=row)
+    with proxy.Proxy(aws.emulators.dynamodb_url) as between:
+        layer = OneIndexAtATime()
+        between.layers = [layer]
+        where = {**aws.environment, "AWS_ENDPOINT_URL_DYNAMODB": between.url}
+        done = program.run("create-tables", "--store", f"dynamodb:{stage}", environment=where)
+    assert done.returncode == 0, done.stderr
+    assert layer.refused["ResourceInUseException"] == 4 and layer.refused["LimitExceededException"] == 0
+    for table in cloud.TABLE_KEYS:
+        assert indexes(describe(aws, stage, table)) == INDEXES[table]
+    assert expiry(aws, stage, "Scores") == "expires"
+    for name, key, value in (("ProductsByCreator", "creator", "Ann"), ("ProductsByPhotographer", "photographer", "Bo")):
+        assert f"index {name} is CREATING" in done.stderr
+        assert found_by(aws, f"{stage}-Contributions", name, key, value) == [{key: row[key], "productId": {"S": "p"}}]
+
+
+def found_by(aws, table, index, key, value):
+    query = {"KeyConditionExpression": "#k = :v", "ExpressionAttributeNames": {"#k": key}}
+    return aws.dynamodb.query(
+        TableName=table, IndexName=index, ExpressionAttributeValues={":v": {"S": value}}, **query
+    )["Items"]
+
+
+def test_an_index_that_another_process_is_making_is_waited_for(aws, stage):
+    cloud.make_bare_tables(aws.dynamodb, stage)
+    with proxy.Proxy(aws.emulators.dynamodb_url) as between:
+        layer = OneIndexAtATime()
+        between.layers = [layer]
+        where = {**aws.environment, "AWS_ENDPOINT_URL_DYNAMODB": between.url}
+        both = [
+            subprocess.Popen(
+                [program.binary(), "create-tables", "--store", f"dynamodb:{stage}"],
+                env={**os.environ, **where}, stderr=subprocess.PIPE, text=True,
+            )
+            for _ in range(2)
+        ]  # fmt: skip
+        ended = [(one.communicate(timeout=60)[1], one.returncode) for one in both]
+    assert [status for _, status in ended] == [0, 0], ended
+    assert indexes(describe(aws, stage, "Contributions")) == INDEXES["Contributions"]
+
+
+def refused_creation(aws, stage):
+    """What create-tables says to tables that are not its own."""
+    done = program.run("create-tables", "--store", f"dynamodb:{stage}", environment=aws.environment)
+    assert done.returncode == 2, done.stderr
+    return done.stderr
+
+
+def add_index(aws, table, name, keys, projection):
+    aws.dynamodb.update_table(
+        TableName=table,
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, kind in keys],
+        GlobalSecondaryIndexUpdates=[{"Create": {
+            "IndexName": name,
+            "KeySchema": [{"AttributeName": key, "KeyType": role} for (key, _), role in zip(keys, ("HASH", "RANGE"))],
+            "Projection": projection,
+        }}],
+    )  # fmt: skip
+
+
+KEYS_ONLY = {"ProjectionType": "KEYS_ONLY"}
+
+
+@pytest.mark.parametrize(
+    "table, index, keys, said",
+    [
+        ("Contributions", "ProductsByCreator", [("creator", "S"), ("updated", "N")], "another key"),
+        ("Scores", "ScoresByRole", [("role", "S"), ("userId", "S")], "another key"),
+        ("Scores", "ScoresByRole", [("role", "S"), ("score", "N")], "without the attribute 'updated'"),
+    ],
+)
+def test_an_index_of_another_form_is_refused_by_its_name(aws, stage, table, index, keys, said):
+    cloud.make_bare_tables(aws.dynamodb, stage)
+    add_index(aws, f"{stage}-{table}", index, keys, KEYS_ONLY)
+    message = refused_creation(aws, stage)
+    assert index in message and f"{stage}-{table}" in message and said in message
+
+
+def test_a_time_to_live_by_another_attribute_is_refused_by_its_name(aws, tables):
+    table = f"{tables}-Scores"
+    for enabled, attribute in ((False, "expires"), (True, "until")):
+        aws.dynamodb.update_time_to_live(
+            TableName=table, TimeToLiveSpecification={"Enabled": enabled, "AttributeName": attribute}
+        )
+    message = refused_creation(aws, tables)
+    assert "'until'" in message and table in message and expiry(aws, tables, "Scores") == "until"
+
+
 def test_each_table_can_have_a_name_of_its_own(aws, stage):
     named = {option: f"{stage}.{option}" for option in ("contributions", "scores", "leases")}
     options = [word for option, name in named.items() for word in (f"--{option}-table", name)]
     done = program.run("create-tables", "--store", f"dynamodb:{stage}", *options, environment=aws.environment)
     assert done.returncode == 0, done.stderr
-    assert key_schema(aws.dynamodb.describe_table(TableName=f"{stage}.scores")["Table"]) == KEYS["Scores"]
+    assert key_schema(aws.dynamodb.describe_table(TableName=f"{stage}.scores")["Table"]) == cloud.TABLE_KEYS["Scores"]
     with pytest.raises(aws.dynamodb.exceptions.ResourceNotFoundException):
         describe(aws, stage, "Scores")
 

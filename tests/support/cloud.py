@@ -202,3 +202,21 @@ def checkpoint(lease):
     if text.isdecimal():
         return int(text)
     return float("inf") if text == "SHARD_END" else -1
+
+
+TABLE_KEYS = {
+    "Contributions": {"productId": "HASH"},
+    "Scores": {"userId": "HASH", "role": "RANGE"},
+    "Leases": {"leaseKey": "HASH"},
+}
+
+
+def make_bare_tables(dynamodb, stage):
+    """Without indexes or time to live."""
+    for table, keys in TABLE_KEYS.items():
+        dynamodb.create_table(
+            TableName=f"{stage}-{table}",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
+            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
+        )

@@ -1,4 +1,6 @@
-/* The three tables: their definitions, creating them, waiting until they are usable. */
+/* The three tables: their definitions, and making what is missing of them, step by step. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -7,72 +9,167 @@
 #include "views/dynamodb/attributes.h"
 #include "views/dynamodb/internal.h"
 
-static json_t *key(const char *attribute, const char *type) {
-    return json_pack("{s:s,s:s}", "AttributeName", attribute, "KeyType", type);
+enum { MOST_INDEXES = 2 };
+
+struct index {
+    const char *name;
+    const char *hash, *range;
+    const char *included; /* what it has besides keys; NULL: nothing */
+};
+
+struct table {
+    const char *name;
+    const char *hash, *range;                      /* `range` NULL: none */
+    const struct index *indexes[MOST_INDEXES + 1]; /* NULL after the last */
+    const char *expires;                           /* the attribute of its time to live; NULL: none */
+};
+
+static const struct index products_by_creator = {PRODUCTS_BY_CREATOR, "creator", "productId", NULL};
+static const struct index products_by_photographer = {PRODUCTS_BY_PHOTOGRAPHER, "photographer", "productId",
+                                                      NULL};
+static const struct index scores_by_role = {SCORES_INDEX, "role", "score", "updated"};
+static const struct index scores_by_board = {SCORES_BY_BOARD, "board", "score", "updated"};
+
+/* Definitions, in the form of CreateTable. */
+
+static json_t *key_schema(const char *hash, const char *range) {
+    json_t *keys = json_array();
+    json_array_append_new(keys, json_pack("{s:s,s:s}", "AttributeName", hash, "KeyType", "HASH"));
+    if (range)
+        json_array_append_new(keys, json_pack("{s:s,s:s}", "AttributeName", range, "KeyType", "RANGE"));
+    return keys;
 }
 
-static json_t *attribute(const char *name, const char *type) {
-    return json_pack("{s:s,s:s}", "AttributeName", name, "AttributeType", type);
-}
-
-static json_t *single_key_table(const char *table, const char *hash_key) {
-    return json_pack("{s:s,s:s,s:[o],s:[o]}", "TableName", table, "BillingMode", "PAY_PER_REQUEST",
-                     "AttributeDefinitions", attribute(hash_key, "S"), "KeySchema", key(hash_key, "HASH"));
-}
-
-static json_t *scores_table(const char *table) {
-    json_t *index = json_pack("{s:s,s:[o,o],s:{s:s,s:[s]}}", "IndexName", SCORES_INDEX, "KeySchema",
-                              key("role", "HASH"), key("score", "RANGE"), "Projection", "ProjectionType",
-                              "INCLUDE", "NonKeyAttributes", "updated");
-    return json_pack("{s:s,s:s,s:[o,o,o],s:[o,o],s:[o]}", "TableName", table, "BillingMode",
-                     "PAY_PER_REQUEST", "AttributeDefinitions", attribute("userId", "S"),
-                     attribute("role", "S"), attribute("score", "N"), "KeySchema", key("userId", "HASH"),
-                     key("role", "RANGE"), "GlobalSecondaryIndexes", index);
-}
-
-static json_t *definition(const struct store_dynamodb *d, const char *table) {
-    if (table == d->scores_table)
-        return scores_table(table);
-    return single_key_table(table, table == d->leases_table ? "leaseKey" : "productId");
-}
-
-static bool is_active(const json_t *description, const char *status_member) {
-    const char *status = json_string_value(json_object_get(description, status_member));
-    return status && strcmp(status, "ACTIVE") == 0;
-}
-
-static bool is_usable(const json_t *table) {
-    json_t *index;
+static void define_attribute(json_t *definitions, const char *name) {
+    json_t *one;
     size_t i;
-    json_array_foreach(json_object_get(table, "GlobalSecondaryIndexes"), i, index) {
-        if (!is_active(index, "IndexStatus"))
-            return false;
+    json_array_foreach(definitions, i, one) {
+        if (strcmp(json_string_value(json_object_get(one, "AttributeName")), name) == 0)
+            return;
     }
-    return is_active(table, "TableStatus");
+    const char *type = strcmp(name, "score") == 0 ? "N" : "S";
+    json_array_append_new(definitions, json_pack("{s:s,s:s}", "AttributeName", name, "AttributeType", type));
 }
 
-static bool has_index(const json_t *table, const char *name) {
+static json_t *index_json(const struct index *index) {
+    json_t *projection = index->included ? json_pack("{s:s,s:[s]}", "ProjectionType", "INCLUDE",
+                                                     "NonKeyAttributes", index->included)
+                                         : json_pack("{s:s}", "ProjectionType", "KEYS_ONLY");
+    return json_pack("{s:s,s:o,s:o}", "IndexName", index->name, "KeySchema",
+                     key_schema(index->hash, index->range), "Projection", projection);
+}
+
+static json_t *create_body(const struct table *t) {
+    json_t *definitions = json_array(), *indexes = json_array();
+    json_t *body = json_pack("{s:s,s:s,s:o,s:o}", "TableName", t->name, "BillingMode", "PAY_PER_REQUEST",
+                             "AttributeDefinitions", definitions, "KeySchema", key_schema(t->hash, t->range));
+    define_attribute(definitions, t->hash);
+    if (t->range)
+        define_attribute(definitions, t->range);
+    for (const struct index *const *i = t->indexes; *i; i++) {
+        define_attribute(definitions, (*i)->hash);
+        define_attribute(definitions, (*i)->range);
+        json_array_append_new(indexes, index_json(*i));
+    }
+    if (json_array_size(indexes))
+        json_object_set(body, "GlobalSecondaryIndexes", indexes);
+    json_decref(indexes);
+    return body;
+}
+
+static json_t *add_index_body(const struct table *t, const struct index *index) {
+    json_t *definitions = json_array();
+    define_attribute(definitions, index->hash);
+    define_attribute(definitions, index->range);
+    return json_pack("{s:s,s:o,s:[{s:o}]}", "TableName", t->name, "AttributeDefinitions", definitions,
+                     "GlobalSecondaryIndexUpdates", "Create", index_json(index));
+}
+
+/* What is there. */
+
+static const char *text_of(const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
+}
+
+static const json_t *find_index(const json_t *description, const char *name) {
     json_t *index;
     size_t i;
-    json_array_foreach(json_object_get(table, "GlobalSecondaryIndexes"), i, index) {
-        const char *found = json_string_value(json_object_get(index, "IndexName"));
-        if (found && strcmp(found, name) == 0)
+    json_array_foreach(json_object_get(description, "GlobalSecondaryIndexes"), i, index) {
+        if (strcmp(text_of(index, "IndexName"), name) == 0)
+            return index;
+    }
+    return NULL;
+}
+
+static const struct index *missing_index(const struct table *t, const json_t *description) {
+    for (const struct index *const *i = t->indexes; *i; i++)
+        if (!find_index(description, (*i)->name))
+            return *i;
+    return NULL;
+}
+
+static bool has_keys(const json_t *description, const char *hash, const char *range) {
+    json_auto_t *wanted = key_schema(hash, range);
+    return json_equal(json_object_get(description, "KeySchema"), wanted);
+}
+
+static bool projects(const json_t *index, const char *attribute) {
+    const json_t *projection = json_object_get(index, "Projection");
+    json_t *name;
+    size_t i;
+    json_array_foreach(json_object_get(projection, "NonKeyAttributes"), i, name) {
+        if (json_is_string(name) && strcmp(json_string_value(name), attribute) == 0)
             return true;
     }
-    return false;
+    return strcmp(text_of(projection, "ProjectionType"), "ALL") == 0;
 }
 
 /* A table that exists already may be another program's. */
-static enum status check(const json_t *table, const json_t *wanted, struct error *e) {
-    const char *name = json_string_value(json_object_get(wanted, "TableName"));
-    if (!json_equal(json_object_get(table, "KeySchema"), json_object_get(wanted, "KeySchema")))
+static enum status check(const struct table *t, const json_t *description, struct error *e) {
+    if (!has_keys(description, t->hash, t->range))
         return error_set(e, STATUS_INVALID, "table '%s' exists with another key: name another table or stage",
-                         name);
-    if (json_object_get(wanted, "GlobalSecondaryIndexes") && !has_index(table, SCORES_INDEX))
-        return error_set(e, STATUS_INVALID,
-                         "table '%s' exists without the index %s: add it, or name another table", name,
-                         SCORES_INDEX);
+                         t->name);
+    for (const struct index *const *i = t->indexes; *i; i++) {
+        const json_t *found = find_index(description, (*i)->name);
+        if (found && !has_keys(found, (*i)->hash, (*i)->range))
+            return error_set(e, STATUS_INVALID,
+                             "index %s of table '%s' exists with another key: delete the index, or name "
+                             "another table or stage",
+                             (*i)->name, t->name);
+        if (found && (*i)->included && !projects(found, (*i)->included))
+            return error_set(e, STATUS_INVALID,
+                             "index %s of table '%s' exists without the attribute '%s': delete the index, or "
+                             "name another table or stage",
+                             (*i)->name, t->name, (*i)->included);
+    }
     return STATUS_OK;
+}
+
+/* Steps. */
+
+/* What a table waits for. */
+struct step {
+    char what[200]; /* a sentence; "": the table is as it should be */
+    int64_t limit_ms;
+};
+
+__attribute__((format(printf, 3, 4))) static void set_step(struct step *step, int64_t limit_ms,
+                                                           const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(step->what, sizeof step->what, format, args);
+    va_end(args);
+    step->limit_ms = limit_ms;
+}
+
+/* Makes one change. It need not succeed at once: another process may be making the same, and DynamoDB makes
+ * one index of a table and few tables at a time (UpdateTable, LimitExceededException). The next look at the
+ * table decides. */
+static enum status change(struct store_dynamodb *d, const char *operation, json_t *body, struct error *e) {
+    enum status status = dynamodb_once(d->client, operation, body, NULL, NULL, e);
+    return status == STATUS_CONFLICT || (status && strcmp(e->code, "LimitExceededException") == 0) ? STATUS_OK
+                                                                                                   : status;
 }
 
 static enum status describe(struct store_dynamodb *d, const char *table, json_t **description,
@@ -85,43 +182,122 @@ static enum status describe(struct store_dynamodb *d, const char *table, json_t 
     return status;
 }
 
-static enum status wait_usable(struct store_dynamodb *d, const char *table, const json_t *wanted,
-                               struct error *e) {
-    int64_t give_up = clock_boot_ms() + LIMIT_CREATE_TABLE_MS;
-    for (;;) {
-        json_auto_t *description = NULL;
-        enum status status = describe(d, table, &description, e);
-        if (status && status != STATUS_NOT_FOUND) /* just created: DescribeTable may not find it yet */
-            return status;
-        if (!status && is_usable(description))
-            return check(description, wanted, e);
-        if (clock_boot_ms() > give_up)
-            return error_set(e, STATUS_RETRY, "is not usable after %d s", LIMIT_CREATE_TABLE_MS / 1000);
-        usleep(LIMIT_CREATE_TABLE_POLL_MS * 1000);
+/* Whether the table and all its indexes are usable. An index of many rows takes hours. */
+static bool is_usable(const json_t *description, struct step *step) {
+    json_t *index;
+    size_t i;
+    json_array_foreach(json_object_get(description, "GlobalSecondaryIndexes"), i, index) {
+        const char *status = text_of(index, "IndexStatus");
+        if (strcmp(status, "ACTIVE") == 0)
+            continue;
+        bool filling = json_is_true(json_object_get(index, "Backfilling"));
+        set_step(step, LIMIT_CREATE_INDEX_MS, "index %s is %s%s", text_of(index, "IndexName"), status,
+                 filling ? ", filled from the table's rows" : "");
+        return false;
     }
+    set_step(step, LIMIT_CREATE_TABLE_MS, "it is %s", text_of(description, "TableStatus"));
+    return strcmp(text_of(description, "TableStatus"), "ACTIVE") == 0;
 }
 
-static enum status create_table(struct store_dynamodb *d, const char *table, struct error *e) {
-    json_auto_t *wanted = definition(d, table);
+/* Rows past their time to live are deleted by DynamoDB. ENABLING takes up to an hour, and nothing waits for
+ * it (API reference, UpdateTimeToLive). */
+static enum status set_expiry(struct store_dynamodb *d, const struct table *t, struct step *step,
+                              struct error *e) {
+    json_auto_t *reply = NULL;
+    enum status status = dynamodb_once(d->client, "DescribeTimeToLive",
+                                       json_pack("{s:s}", "TableName", t->name), NULL, &reply, e);
+    if (status)
+        return status;
+    const json_t *found = json_object_get(reply, "TimeToLiveDescription");
+    const char *is = text_of(found, "TimeToLiveStatus"), *attribute = text_of(found, "AttributeName");
+    if (strcmp(is, "ENABLED") == 0 || strcmp(is, "ENABLING") == 0)
+        return strcmp(attribute, t->expires) == 0
+                   ? STATUS_OK
+                   : error_set(
+                         e, STATUS_INVALID,
+                         "the time to live of table '%s' is the attribute '%s', not '%s': disable it, or "
+                         "name another table or stage",
+                         t->name, attribute, t->expires);
+    set_step(step, LIMIT_CREATE_TABLE_MS, "its time to live is %s", is);
+    if (strcmp(is, "DISABLING") == 0)
+        return STATUS_OK;
+    set_step(step, LIMIT_CREATE_TABLE_MS, "its time to live is being enabled");
+    json_t *body = json_pack("{s:s,s:{s:b,s:s}}", "TableName", t->name, "TimeToLiveSpecification", "Enabled",
+                             1, "AttributeName", t->expires);
+    return change(d, "UpdateTimeToLive", body, e);
+}
+
+/* Looks at the table and does what is next. */
+static enum status take_step(struct store_dynamodb *d, const struct table *t, struct step *step,
+                             struct error *e) {
     json_auto_t *description = NULL;
-    enum status status = describe(d, table, &description, e);
-    if (status == STATUS_NOT_FOUND) {
-        status = dynamodb_once(d->client, "CreateTable", json_incref(wanted), NULL, NULL, e);
-        if (status && strcmp(e->code, "ResourceInUseException") == 0)
-            status = STATUS_OK; /* another process is creating it */
+    enum status status = describe(d, t->name, &description, e);
+    if (status == STATUS_NOT_FOUND) { /* also when it has just been created */
+        set_step(step, LIMIT_CREATE_TABLE_MS, "it is being created");
+        return change(d, "CreateTable", create_body(t), e);
     }
     if (!status)
-        status = wait_usable(d, table, wanted, e);
-    if (status)
-        error_wrap(e, "cannot create table '%s'", table);
-    return status;
+        status = check(t, description, e);
+    if (status || !is_usable(description, step))
+        return status;
+    const struct index *missing = missing_index(t, description);
+    if (missing) {
+        set_step(step, LIMIT_CREATE_INDEX_MS, "index %s is being added", missing->name);
+        return change(d, "UpdateTable", add_index_body(t, missing), e);
+    }
+    step->what[0] = '\0';
+    return t->expires ? set_expiry(d, t, step, e) : STATUS_OK;
 }
 
-enum status store_dynamodb_create(struct store *store, struct error *e) {
+/* Reports what a table waits for, when that changes and every LIMIT_CREATE_REPORT_MS. */
+static void report_step(const struct store_creation *creation, const struct table *t, const struct step *step,
+                        struct step *last, int64_t now_ms, int64_t *reported_ms) {
+    bool changed = strcmp(step->what, last->what) != 0;
+    if (!creation->report || !(changed || now_ms - *reported_ms >= LIMIT_CREATE_REPORT_MS))
+        return;
+    creation->report(t->name, step->what);
+    *last = *step;
+    *reported_ms = now_ms;
+}
+
+static enum status make_table(struct store_dynamodb *d, const struct store_creation *creation,
+                              const struct table *t, struct error *e) {
+    int64_t start_ms = clock_boot_ms(), reported_ms = 0, pause_ms = 1;
+    struct step last = {0};
+    for (;;) {
+        struct step step = {0};
+        enum status status = take_step(d, t, &step, e);
+        int64_t now_ms = clock_boot_ms();
+        if (!status && !*step.what)
+            return STATUS_OK;
+        if (!status && now_ms - start_ms > step.limit_ms)
+            status =
+                error_set(e, STATUS_RETRY, "after %lld s %s", (long long)step.limit_ms / 1000, step.what);
+        if (status)
+            return error_wrap(e, "cannot create table '%s'", t->name);
+        report_step(creation, t, &step, &last, now_ms, &reported_ms);
+        usleep((useconds_t)pause_ms * 1000);
+        pause_ms = pause_ms * 2 < LIMIT_CREATE_TABLE_POLL_MS ? pause_ms * 2 : LIMIT_CREATE_TABLE_POLL_MS;
+    }
+}
+
+enum status store_dynamodb_create(struct store *store, const struct store_creation *creation,
+                                  struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
-    const char *const tables[] = {d->contributions_table, d->scores_table, d->leases_table};
+    const bool parted = creation->board_partitions > 1;
+    const struct table tables[] = {
+        {.name = d->contributions_table,
+         .hash = "productId",
+         .indexes = {&products_by_creator, &products_by_photographer}},
+        {.name = d->scores_table,
+         .hash = "userId",
+         .range = "role",
+         .indexes = {parted ? &scores_by_board : &scores_by_role},
+         .expires = "expires"},
+        {.name = d->leases_table, .hash = "leaseKey"},
+    };
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && i < sizeof tables / sizeof *tables; i++)
-        status = create_table(d, tables[i], e);
+        status = make_table(d, creation, &tables[i], e);
     return status;
 }

@@ -63,7 +63,8 @@ static enum status migrate(struct store_sqlite *d, struct error *e) {
     return status;
 }
 
-enum status store_sqlite_create(struct store *store, struct error *e) {
+enum status store_sqlite_create(struct store *store, const struct store_creation *creation, struct error *e) {
+    (void)creation;
     struct store_sqlite *d = store_sqlite_of(store);
     enum status status = read_version(&d->writer, &d->version, e);
     if (!status)

@@ -90,7 +90,7 @@ static enum status open_store(struct store **store, const char *path, bool fills
     struct store_sqlite *d = new_store(path);
     enum status status = sqlite_open(&d->writer, d->path, fills, LIMIT_SQLITE_WRITER_CACHE_KIB, e);
     if (!status)
-        status = fills ? store_sqlite_create(&d->store, e) : store_sqlite_check_tables(d, e);
+        status = fills ? store_sqlite_create(&d->store, NULL, e) : store_sqlite_check_tables(d, e);
     if (!status)
         status = store_sqlite_note_files(d, e);
     if (!status)

@@ -28,6 +28,9 @@ static void a_reply_with_what_its_operation_promises_is_an_answer(void **state) 
         {"Scan", "{\"Items\":[{}],\"LastEvaluatedKey\":{\"k\":{\"S\":\"x\"}}}"},
         {"DescribeTable", "{\"Table\":{\"TableStatus\":\"ACTIVE\",\"KeySchema\":[]}}"},
         {"CreateTable", "{\"TableDescription\":{}}"},
+        {"UpdateTable", "{\"TableDescription\":{}}"},
+        {"DescribeTimeToLive", "{\"TimeToLiveDescription\":{\"TimeToLiveStatus\":\"DISABLED\"}}"},
+        {"UpdateTimeToLive", "{\"TimeToLiveSpecification\":{}}"},
         {"DescribeStreamSummary", "{\"StreamDescriptionSummary\":{\"StreamARN\":\"arn\","
                                   "\"StreamCreationTimestamp\":1.5,\"RetentionPeriodHours\":24}}"},
         {"ListShards",
@@ -75,6 +78,8 @@ static void a_reply_that_breaks_its_promise_is_no_answer_and_says_what_is_missin
         {"Scan", "{\"Items\":{}}", "Items is of another type"},
         {"Scan", "{\"Items\":[],\"LastEvaluatedKey\":\"x\"}", "LastEvaluatedKey is of another type"},
         {"DescribeTable", "{}", "the reply has no Table"},
+        {"DescribeTimeToLive", "{\"TimeToLiveDescription\":{}}",
+         "TimeToLiveDescription has no TimeToLiveStatus"},
         {"DescribeStreamSummary", "{\"StreamDescriptionSummary\":{\"StreamARN\":\"arn\"}}",
          "StreamDescriptionSummary has no StreamCreationTimestamp"},
         {"ListShards", "{\"Shards\":[{\"ShardId\":\"s\"}]}", "a shard has no HashKeyRange"},

@@ -125,7 +125,7 @@ static inline int support_setup(void **state) {
     const struct store_dynamodb_options options = {.stage = t->stage};
     if (aws_settings_load(&t->settings, &e) ||
         store_dynamodb_open(&t->store, &options, t->settings, &t->faulty.transport, &e) ||
-        store_create(t->store, &e)) {
+        store_create(t->store, NULL, &e)) {
         print_error("%s\n", e.message);
         return -1;
     }
@@ -147,7 +147,7 @@ static inline int support_setup_sqlite(void **state) {
     if (!mkdtemp(t->folder))
         return -1;
     support_database(t, "", path, sizeof path);
-    if (store_sqlite_open(&t->store, path, &e) || store_create(t->store, &e)) {
+    if (store_sqlite_open(&t->store, path, &e) || store_create(t->store, NULL, &e)) {
         print_error("%s\n", e.message);
         return -1;
     }

@@ -346,7 +346,7 @@ static void renames_its_source(void **state) {
 static void creating_again_changes_nothing(void **state) {
     struct fixture *t = support_fixture(state);
     put_score(t, ROLE_CREATOR, "Ann", 5, 100);
-    assert_ok(store_create(t->store, &support_error));
+    assert_ok(store_create(t->store, NULL, &support_error));
     struct store_score scores[PEOPLE_ROLES];
     assert_ok(read_people_scores(t->store, "Ann", scores, &support_error));
     assert_int_equal(scores[ROLE_CREATOR].score, 5);
