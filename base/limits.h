@@ -68,6 +68,7 @@
 #define LIMIT_CREATE_INDEX_MS 86400000 /* it is filled from the rows that are there */
 #define LIMIT_CREATE_REPORT_MS 10000   /* between two lines about the same wait */
 
+#define LIMIT_BOARD_PARTITIONS 64     /* of the index of boards */
 #define LIMIT_SLICE_ROWS 256          /* of a batch, whose requests and replies are in memory at once */
 #define LIMIT_STORE_PATIENCE_MS 30000 /* without any answer a shard's reads and writes end then */
 #define LIMIT_ROUND_PAUSE_MS 50       /* before failed writes of a batch are sent again; doubled four times */
@@ -79,6 +80,7 @@
 #define LIMIT_SQLITE_PAGE_BYTES 4096
 #define LIMIT_SQLITE_WRITER_CACHE_KIB 16384
 #define LIMIT_SQLITE_READER_CACHE_KIB 1024
+#define LIMIT_SQLITE_EXPIRED_ROWS 256 /* that a batch deletes, besides as many as it writes */
 
 /* SQLite's write-ahead log (views/sqlite/wal_checkpoint.c): pages in it before they are moved into the
  * database; bytes of its file after that; further pages before the next attempt, if a reader keeps

@@ -69,6 +69,25 @@ enum status backend_open(struct backend *backend, const struct options *options,
                      : store_sqlite_open(&backend->store, path, e);
 }
 
+/* A kind of period costs DynamoDB about 3 write units more for each contributor and batch. */
+static unsigned default_periods(const struct options *options) {
+    bool is_embedded = options_of_kind(options->store, "sqlite");
+    return is_embedded ? 1U << PERIOD_DAY | 1U << PERIOD_WEEK | 1U << PERIOD_MONTH : 0;
+}
+
+struct store_wish backend_wish(const struct options *options, const struct store_source *source) {
+    unsigned partitions = (unsigned)options->board_partitions;
+    return (struct store_wish){
+        .source = source,
+        .shape = {.periods = options->has_periods ? options->periods : default_periods(options),
+                  .best_sellers = options->best_sellers == BEST_SELLERS_ON,
+                  .board_partitions = partitions ? partitions : 1},
+        .wants_periods = options->has_periods,
+        .wants_best_sellers = options->best_sellers != BEST_SELLERS_NOT_GIVEN,
+        .wants_board_partitions = partitions,
+    };
+}
+
 void backend_close(struct backend *backend) {
     store_free(backend->store);
     if (backend->aws)

@@ -29,6 +29,10 @@ enum status backend_load_aws(struct aws_settings **aws, struct error *e);
 enum status backend_open(struct backend *backend, const struct options *options, bool read_only,
                          struct error *e);
 
+/* What the options ask of the store: for its first use, and to be compared afterwards. `source` is borrowed;
+ * NULL: none. */
+struct store_wish backend_wish(const struct options *options, const struct store_source *source);
+
 void backend_close(struct backend *backend);
 
 #endif

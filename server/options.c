@@ -105,6 +105,18 @@ static bool check_table(struct options *options, const struct option *option, co
     return is_aws_name(value, 3, 255);
 }
 
+static bool check_periods(struct options *options, const struct option *option, const char *value) {
+    (void)option;
+    options->has_periods = true;
+    return period_set_parse(value, &options->periods);
+}
+
+static bool check_best_sellers(struct options *options, const struct option *option, const char *value) {
+    (void)option;
+    options->best_sellers = strcmp(value, "on") == 0 ? BEST_SELLERS_ON : BEST_SELLERS_OFF;
+    return strcmp(value, "on") == 0 || strcmp(value, "off") == 0;
+}
+
 static bool check_worker_id(struct options *options, const struct option *option, const char *value) {
     set_text(options, option, value);
     size_t length = strlen(value);
@@ -147,6 +159,16 @@ static const struct option table[] = {
     {"scores-table", "NAME", NULL, "used instead of STAGE-Scores", check_table, AT(scores_table),
      .other_environment = "TABLE_SCORES_NAME"},
     {"leases-table", "NAME", NULL, "used instead of STAGE-Leases", check_table, AT(leases_table)},
+    {"periods", "none|hour,day,week,month", NULL,
+     "which periods have boards; if not given, what the store has; a new one: day,week,month with SQLite, "
+     "none with DynamoDB",
+     check_periods, AT(periods)},
+    {"best-sellers", "on|off", NULL,
+     "whether products have a board; if not given, what the store has; a new one: off", check_best_sellers,
+     AT(best_sellers)},
+    {"board-partitions", "N", NULL,
+     "parts of each board's index in DynamoDB; if not given, what the store has; a new one: 1", check_number,
+     AT(board_partitions), .least = 1, .most = LIMIT_BOARD_PARTITIONS},
     {"start", "trim-horizon|latest|at:RFC3339", "trim-horizon", "where a new view begins to read",
      check_start, AT(start)},
     {"batch-size", "N", "1000", "most records applied in one batch", check_number, AT(batch_size), .least = 1,
@@ -319,6 +341,12 @@ static void check_together(const struct options *options, struct buffer *mistake
                       "' is not allowed; allowed with --index-allowance-ms %" PRId64
                       ": a number above that, else no board is ever caught up\n",
                       options->api.caught_up_ms, options->api.index_allowance_ms);
+    if (options->board_partitions > 1 && options_of_kind(options->store, "sqlite"))
+        buffer_printf(mistakes,
+                      "--board-partitions: '%" PRId64
+                      "' is not allowed; allowed with --store sqlite:PATH: 1, for only DynamoDB divides an "
+                      "index\n",
+                      options->board_partitions);
     if (options->start != START_TRIM_HORIZON && options_of_kind(options->source, "file"))
         buffer_puts(mistakes,
                     "--start: a file's lines have no time of arrival; allowed with --source file:PATH: "

@@ -19,6 +19,7 @@
 #include "server/http/http.h"
 
 enum options_start { START_TRIM_HORIZON, START_LATEST, START_AT };
+enum options_best_sellers { BEST_SELLERS_NOT_GIVEN, BEST_SELLERS_OFF, BEST_SELLERS_ON };
 enum options_identities { IDENTITIES_MASKED, IDENTITIES_FULL };
 enum options_format { FORMAT_TABLE, FORMAT_JSON };
 enum options_log_format { OPTIONS_LOG_AUTO, OPTIONS_LOG_TEXT, OPTIONS_LOG_JSON };
@@ -33,6 +34,10 @@ struct options {
     const char *source;     /* "kinesis:...", "file:..." or "none" */
     const char *store;      /* "dynamodb:..." or "sqlite:..." */
     const char *contributions_table, *scores_table, *leases_table;
+    unsigned periods; /* with has_periods: a set of kinds (views/period.h) */
+    bool has_periods; /* --periods is given */
+    enum options_best_sellers best_sellers;
+    int64_t board_partitions; /* 0: not given */
     enum options_start start;
     int64_t start_at_ms; /* with START_AT */
     int64_t batch_size, batch_window_ms, poll_interval_ms;

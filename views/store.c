@@ -7,7 +7,8 @@
 enum status store_bind(struct store *store, const struct store_wish *wish, struct store_binding *binding,
                        struct error *e) {
     enum status status = store->ops->bind(store, wish, binding, e);
-    if (!status)
+    if (!status &&
+        memcmp(&store->shape, &binding->shape, sizeof store->shape) != 0) /* once: others read it */
         store->shape = binding->shape;
     return status;
 }
@@ -16,18 +17,44 @@ const struct view_shape *store_shape(const struct store *store) {
     return &store->shape;
 }
 
-static bool ends_with(const char *text, const char *ending) {
-    size_t length = strlen(text), n = strlen(ending);
-    return length >= n && strcmp(text + length - n, ending) == 0;
+const char *store_format_best_sellers(bool best_sellers) {
+    return best_sellers ? "on" : "off";
 }
 
-enum store_record store_compare_source(const struct store_source *source, const char *name,
-                                       int64_t created_ms) {
-    if (created_ms != source->created_ms)
-        return STORE_RECORD_OTHER;
-    if (strcmp(name, source->name) == 0)
-        return STORE_RECORD_SAME;
-    return *source->former && ends_with(name, source->former) ? STORE_RECORD_STALE : STORE_RECORD_OTHER;
+bool store_parse_shape(const char *periods, const char *best_sellers, int64_t board_partitions,
+                       struct view_shape *shape) {
+    *shape = (struct view_shape){0};
+    if (!periods || !period_set_parse(periods, &shape->periods) || !best_sellers || board_partitions < 1 ||
+        board_partitions > LIMIT_BOARD_PARTITIONS)
+        return false;
+    shape->best_sellers = strcmp(best_sellers, store_format_best_sellers(true)) == 0;
+    shape->board_partitions = (unsigned)board_partitions;
+    return shape->best_sellers || strcmp(best_sellers, store_format_best_sellers(false)) == 0;
+}
+
+static enum status refuse_option(const char *place, const char *option, const char *kept, const char *given,
+                                 const char *way_out, struct error *e) {
+    return error_set(e, STATUS_INVALID,
+                     "the view in %s was made with %s %s, not %s, for good: leave the option out, or %s",
+                     place, option, kept, given, way_out);
+}
+
+enum status store_compare_shape(const struct store_wish *wish, const struct view_shape *kept,
+                                const char *place, const char *way_out, struct error *e) {
+    const struct view_shape *given = &wish->shape;
+    char theirs[PERIOD_SET_TEXT_SIZE], ours[PERIOD_SET_TEXT_SIZE];
+    if (wish->wants_periods && given->periods != kept->periods)
+        return refuse_option(place, "--periods", period_set_format(kept->periods, theirs),
+                             period_set_format(given->periods, ours), way_out, e);
+    if (wish->wants_best_sellers && given->best_sellers != kept->best_sellers)
+        return refuse_option(place, "--best-sellers", store_format_best_sellers(kept->best_sellers),
+                             store_format_best_sellers(given->best_sellers), way_out, e);
+    if (wish->wants_board_partitions && given->board_partitions != kept->board_partitions) {
+        snprintf(theirs, sizeof theirs, "%u", kept->board_partitions);
+        snprintf(ours, sizeof ours, "%u", given->board_partitions);
+        return refuse_option(place, "--board-partitions", theirs, ours, way_out, e);
+    }
+    return STATUS_OK;
 }
 
 enum status store_create(struct store *store, const struct store_creation *creation, struct error *e) {

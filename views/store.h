@@ -41,18 +41,7 @@ struct store;
 struct store_source {
     char name[512];     /* the stream's ARN; a file: what identifies it */
     int64_t created_ms; /* its creation */
-    char former[128];   /* how older programs' names of this source end; "": they had the same name */
 };
-
-/* What a store's record of its source is to `source`. */
-enum store_record {
-    STORE_RECORD_SAME,
-    STORE_RECORD_STALE, /* the same source under a name of an older program */
-    STORE_RECORD_OTHER,
-};
-
-enum store_record store_compare_source(const struct store_source *source, const char *name,
-                                       int64_t created_ms);
 
 /* What a view has, besides what every view has. */
 struct view_shape {
@@ -419,5 +408,24 @@ struct store {
     const struct store_ops *ops;
     struct view_shape shape; /* set by store_bind */
 };
+
+/* For implementations, about their record of what they are bound to. Periods are kept as text, best sellers
+ * as "on" or "off". */
+
+/* What a process that is refused does: `other` is "another stage (...)" or "another file (...)". */
+#define STORE_WAY_OUT(other)                                                                                 \
+    "fill " other " anew (--identity-from keeps ids and cursors; deploy/README.md, \"Rebuild a view beside " \
+    "the live one\")"
+
+const char *store_format_best_sellers(bool best_sellers);
+
+/* False if it is none: a text may be NULL. */
+bool store_parse_shape(const char *periods, const char *best_sellers, int64_t board_partitions,
+                       struct view_shape *shape);
+
+/* INVALID if an option asks for another shape than `kept`. `place` is quoted in the error: "table
+ * 'dev-Leases'"; `way_out` is a STORE_WAY_OUT. */
+enum status store_compare_shape(const struct store_wish *wish, const struct view_shape *kept,
+                                const char *place, const char *way_out, struct error *e);
 
 #endif

@@ -93,7 +93,6 @@ static void name_source(const struct digest *first_line, struct store_source *ou
     digest_hex(first_line->bytes, hash);
     *out = (struct store_source){0};
     snprintf(out->name, sizeof out->name, "file: first line sha256 %s", hash);
-    snprintf(out->former, sizeof out->former, ", first line sha256 %s", hash); /* after device and inode */
 }
 
 static enum status file_identify(struct source *source, struct store_source *out, struct error *e) {

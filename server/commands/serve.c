@@ -116,17 +116,16 @@ static enum status attach(struct service *s, enum status status, struct error *e
 }
 
 static enum status bind_store(struct service *s, struct error *e) {
-    const struct store_wish wish = {.shape = {.board_partitions = 1}};
+    const struct store_wish wish = backend_wish(s->options, NULL);
     return await(s, store_bind(s->backend.store, &wish, &s->binding, e));
 }
 
 static enum status bind_source(struct service *s, struct error *e) {
     struct store_source source;
     enum status status = source_identify(s->source, &source, e);
+    const struct store_wish wish = backend_wish(s->options, &source);
     if (!status)
-        status = store_bind(s->backend.store,
-                            &(struct store_wish){.source = &source, .shape = {.board_partitions = 1}},
-                            &s->binding, e);
+        status = store_bind(s->backend.store, &wish, &s->binding, e);
     if (!status && s->options->start == START_LATEST && service_clock_now(s->clock) == SERVICE_CLOCK_UNKNOWN)
         status =
             error_set(e, STATUS_RETRY,

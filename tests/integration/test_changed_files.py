@@ -2,15 +2,12 @@
 until the right one is back: nothing more is applied, and answers get stale."""
 
 import codecs
-import contextlib
 import hashlib
 import os
 import shutil
-import sqlite3
 
 import cloud
 import pairs
-import program
 import pytest
 import wait
 from model import fold
@@ -35,16 +32,6 @@ def first_hash(pair):
 def hash_at_checkpoint(pair, data):
     """The hash that the lease must have if `data` was read."""
     return hashlib.sha256(data[-4096:]).digest()
-
-
-def source_record(pair):
-    return next(row for row in pair.rows("leases") if row["entityType"] == "SOURCE")["sourceArn"]
-
-
-def change(pair, sql, *values):
-    with contextlib.closing(sqlite3.connect(pair.database)) as connection:
-        connection.execute(sql, values)
-        connection.commit()
 
 
 def trouble(daemon):
@@ -246,42 +233,6 @@ def test_a_view_and_its_file_go_on_in_another_place(embedded, start_on, tmp_path
     assert_equal_to_model(moved, fold(moved.records()), daemon.dead_letters())
 
 
-# Views of older programs.
-
-
-def make_old(pair):
-    """The database as an older program left it. The device is another one, as after a restore of the volume."""
-    change(
-        pair,
-        "UPDATE leases SET sourceArn = ? WHERE entityType = 'SOURCE'",
-        f"file: device 64769, inode 4711, first line sha256 {first_hash(pair)}",
-    )
-    with contextlib.suppress(sqlite3.OperationalError):  # it was made by such a program
-        change(pair, "ALTER TABLE leases DROP COLUMN checkpointHash")
-        change(pair, "PRAGMA user_version = 1")
-
-
-def test_a_view_of_an_older_program_is_read_on_and_gets_the_hashes(embedded, start_on):
-    whole = stopped(start_on, embedded)
-    make_old(embedded)
-    audit = program.run("audit", "--store", f"sqlite:{embedded.database}")
-    assert audit.returncode == 0, audit.stderr
-    assert "device 64769" in source_record(embedded)  # an audit changes nothing
-
-    daemon = start_on(embedded)
-    assert source_record(embedded) == f"file: first line sha256 {first_hash(embedded)}"
-    lease = wait.until(
-        lambda: embedded.leases()[pairs.FILE_SHARD].get("checkpointHash"), "a hash without a new line"
-    )
-    assert lease == hash_at_checkpoint(embedded, whole)
-    embedded.put(MORE)
-    daemon.wait_until_applied()
-    assert_equal_to_model(embedded, fold(embedded.records()), daemon.dead_letters())
-    daemon.terminate()
-    reader = start_on(embedded, "--source", "none")
-    assert reader.get("/contributions/lamp").json()["purchases"] == 41
-
-
 def test_the_hash_is_that_of_the_last_line_of_each_batch(embedded, start_on, make_on):
     embedded.put(LAMPS)
     embedded.append(b"not json\n\n")
@@ -323,18 +274,11 @@ class FileDynamodb(pairs.FileSqlite):
         return {"TableName": f"{self.stage}-Leases", "Key": {"leaseKey": {"S": "winner-view#source"}}}
 
 
-def test_on_dynamodb_too_a_former_record_is_renamed_and_another_file_refused(aws, tables, start_on, tmp_path):
+def test_on_dynamodb_too_another_file_is_refused(aws, tables, start_on, tmp_path):
     pair = FileDynamodb(aws, tables, tmp_path)
     whole = stopped(start_on, pair)
     lease = pair.leases()[pairs.FILE_SHARD]
     assert bytes(lease["checkpointHash"]) == hash_at_checkpoint(pair, whole)
-    aws.dynamodb.update_item(
-        **pair.record_key(),
-        UpdateExpression="SET sourceArn = :a",
-        ExpressionAttributeValues={
-            ":a": {"S": f"file: device 64769, inode 4711, first line sha256 {first_hash(pair)}"}
-        },
-    )
     truncate_and_refill_past_the_old_size(pair)
     daemon = start_on(pair, "--cache-ttl-ms", "0")
     record = aws.dynamodb.get_item(**pair.record_key())["Item"]

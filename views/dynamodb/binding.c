@@ -2,31 +2,38 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/random.h"
 #include "views/dynamodb/attributes.h"
 #include "views/dynamodb/rows.h"
 #include "views/fold.h"
 
-/* `*stale`: the record has the source's name of an older program. */
-static enum status compare_record(const struct store_dynamodb *d, const json_t *item,
-                                  const struct store_source *source, bool *stale, struct error *e) {
-    const char *name = dynamodb_get_s(item, "sourceArn");
-    int64_t created = 0, version = FOLD_VIEW_VERSION;
-    char theirs[CLOCK_TEXT_SIZE], ours[CLOCK_TEXT_SIZE];
+#define WAY_OUT STORE_WAY_OUT("another stage (--store dynamodb:OTHER)")
 
-    if (!name || !dynamodb_get_optional_n(item, "viewVersion", &version) ||
-        !dynamodb_get_optional_n(item, "sourceCreated", &created))
-        return error_set(e, STATUS_FAILED, "the record '" ROWS_SOURCE_KEY "' in table '%s' is malformed",
-                         d->leases_table);
-    if (version != FOLD_VIEW_VERSION)
-        return error_set(
-            e, STATUS_INVALID,
-            "table '%s' belongs to view version %lld, this program makes version %d: use another stage "
-            "(--store dynamodb:OTHER) and let it replay",
-            d->leases_table, (long long)version, FOLD_VIEW_VERSION);
-    enum store_record record = source ? store_compare_source(source, name, created) : STORE_RECORD_SAME;
-    *stale = record == STORE_RECORD_STALE;
-    if (record != STORE_RECORD_OTHER)
+static enum status malformed(const struct store_dynamodb *d, struct error *e) {
+    return error_set(e, STATUS_FAILED, "the record '" ROWS_SOURCE_KEY "' in table '%s' is malformed",
+                     d->leases_table);
+}
+
+static enum status compare_version(const struct store_dynamodb *d, const json_t *item, struct error *e) {
+    int64_t version;
+    if (!dynamodb_get_n(item, "viewVersion", &version))
+        return malformed(d, e);
+    if (version == FOLD_VIEW_VERSION)
+        return STATUS_OK;
+    return error_set(e, STATUS_INVALID,
+                     "table '%s' belongs to view version %lld, this program makes version %d: " WAY_OUT,
+                     d->leases_table, (long long)version, FOLD_VIEW_VERSION);
+}
+
+static enum status compare_source(const struct store_dynamodb *d, const json_t *item,
+                                  const struct store_source *source, struct error *e) {
+    const char *name = dynamodb_get_s(item, "sourceArn");
+    int64_t created;
+    char theirs[CLOCK_TEXT_SIZE], ours[CLOCK_TEXT_SIZE];
+    if (!name || !dynamodb_get_n(item, "sourceCreated", &created))
+        return malformed(d, e);
+    if (!source || (strcmp(name, source->name) == 0 && created == source->created_ms))
         return STATUS_OK;
     return error_set(
         e, STATUS_INVALID,
@@ -34,6 +41,26 @@ static enum status compare_record(const struct store_dynamodb *d, const json_t *
         "(--store dynamodb:OTHER), whose tables start empty",
         d->leases_table, name, clock_format(created, theirs), source->name,
         clock_format(source->created_ms, ours));
+}
+
+static enum status compare_shape(const struct store_dynamodb *d, const json_t *item,
+                                 const struct store_wish *wish, struct view_shape *kept, struct error *e) {
+    int64_t partitions = 0;
+    dynamodb_get_n(item, "boardPartitions", &partitions);
+    if (!store_parse_shape(dynamodb_get_s(item, "periods"), dynamodb_get_s(item, "bestSellers"), partitions,
+                           kept))
+        return malformed(d, e);
+    _cleanup_(mem_freep) char *place = mem_printf("table '%s'", d->leases_table);
+    return store_compare_shape(wish, kept, place, WAY_OUT, e);
+}
+
+static enum status read_identity_key(const struct store_dynamodb *d, const json_t *item, uint8_t *key,
+                                     struct error *e) {
+    size_t length;
+    return dynamodb_get_b(item, "identityKey", key, STORE_IDENTITY_KEY_BYTES, &length) &&
+                   length == STORE_IDENTITY_KEY_BYTES
+               ? STATUS_OK
+               : error_set(e, STATUS_FAILED, "the identity key in table '%s' is malformed", d->leases_table);
 }
 
 /* What became of a call about the record. */
@@ -50,53 +77,25 @@ static void take_item(json_t **item, json_t *found) {
     *item = json_incref(found);
 }
 
-/* First use: writes only what is missing, so one of two first users wins, and ALL_NEW shows both which. */
-static enum status write_source_record(struct store_dynamodb *d, const struct store_source *source,
-                                       const struct aws_run *run, json_t **item, struct error *e) {
-    uint8_t key[STORE_IDENTITY_KEY_BYTES];
-    random_bytes(key, sizeof key);
-
-    json_t *body = json_pack("{s:s,s:o,s:s,s:s}", "TableName", d->leases_table, "Key",
-                             rows_lease_key(ROWS_SOURCE_KEY), "UpdateExpression",
-                             "SET #e = :e, #k = if_not_exists(#k, :k), #v = if_not_exists(#v, :v), "
-                             "#a = if_not_exists(#a, :a), #c = if_not_exists(#c, :c)",
-                             "ReturnValues", "ALL_NEW");
-    dynamodb_name(body, "#e", "entityType");
-    dynamodb_name(body, "#k", "identityKey");
-    dynamodb_name(body, "#v", "viewVersion");
-    dynamodb_name(body, "#a", "sourceArn");
-    dynamodb_name(body, "#c", "sourceCreated");
-    dynamodb_value(body, ":e", dynamodb_s("SOURCE"));
-    dynamodb_value(body, ":k", dynamodb_b(key, sizeof key));
-    dynamodb_value(body, ":v", dynamodb_n(FOLD_VIEW_VERSION));
-    dynamodb_value(body, ":a", dynamodb_s(source->name));
-    dynamodb_value(body, ":c", dynamodb_n(source->created_ms));
-
-    json_auto_t *reply = NULL;
-    enum status status = explain(d, dynamodb_once(d->client, "UpdateItem", body, run, &reply, e), e);
-    if (!status && !json_object_get(reply, "Attributes"))
-        return error_set_code(e, STATUS_RETRY, AWS_ERROR_MALFORMED,
-                              "the reply of UpdateItem has no Attributes");
-    if (!status)
-        take_item(item, json_object_get(reply, "Attributes"));
-    return status;
-}
-
-/* A conflict: another process has renamed it. */
-static enum status rename_source(struct store_dynamodb *d, const json_t *item,
-                                 const struct store_source *source, const struct aws_run *run,
-                                 struct error *e) {
-    const char *former = dynamodb_get_s(item, "sourceArn");
-    json_t *body =
-        json_pack("{s:s,s:o,s:s,s:s}", "TableName", d->leases_table, "Key", rows_lease_key(ROWS_SOURCE_KEY),
-                  "UpdateExpression", "SET #a = :a", "ConditionExpression", "#a = :f");
-    dynamodb_name(body, "#a", "sourceArn");
-    dynamodb_value(body, ":a", dynamodb_s(source->name));
-    dynamodb_value(body, ":f", dynamodb_s(former));
-    enum status status = dynamodb_once(d->client, "UpdateItem", body, run, NULL, e);
-    return !status || status == STATUS_CONFLICT
-               ? STATUS_OK
-               : error_wrap(e, "cannot rename the source of table '%s'", d->leases_table);
+/* One of two first users wins: the other writes nothing. */
+static json_t *record_body(const struct store_dynamodb *d, const struct store_wish *wish) {
+    char periods[PERIOD_SET_TEXT_SIZE];
+    uint8_t drawn[STORE_IDENTITY_KEY_BYTES];
+    random_bytes(drawn, sizeof drawn);
+    json_t *item = rows_lease_key(ROWS_SOURCE_KEY);
+    json_object_set_new(item, "entityType", dynamodb_s("SOURCE"));
+    json_object_set_new(item, "identityKey",
+                        dynamodb_b(wish->identity_key ? wish->identity_key : drawn, sizeof drawn));
+    json_object_set_new(item, "viewVersion", dynamodb_n(FOLD_VIEW_VERSION));
+    json_object_set_new(item, "sourceArn", dynamodb_s(wish->source->name));
+    json_object_set_new(item, "sourceCreated", dynamodb_n(wish->source->created_ms));
+    json_object_set_new(item, "periods", dynamodb_s(period_set_format(wish->shape.periods, periods)));
+    json_object_set_new(item, "bestSellers", dynamodb_s(store_format_best_sellers(wish->shape.best_sellers)));
+    json_object_set_new(item, "boardPartitions", dynamodb_n(wish->shape.board_partitions));
+    json_t *body = json_pack("{s:s,s:o,s:s}", "TableName", d->leases_table, "Item", item,
+                             "ConditionExpression", "attribute_not_exists(#k)");
+    dynamodb_name(body, "#k", "leaseKey");
+    return body;
 }
 
 static enum status read_source_record(struct store_dynamodb *d, const struct aws_run *run, json_t **item,
@@ -107,11 +106,6 @@ static enum status read_source_record(struct store_dynamodb *d, const struct aws
     if (!status)
         take_item(item, found);
     return explain(d, status, e);
-}
-
-/* A record without a source is of an earlier program, which made one to serve from. */
-static bool is_bound(const json_t *item) {
-    return json_object_get(item, "identityKey") && json_object_get(item, "sourceArn");
 }
 
 /* Whether the table has a row that is not the record: *row is one, or NULL. A page may be empty and not the
@@ -150,7 +144,7 @@ static enum status refuse_foreign_leases(struct store_dynamodb *d, const struct 
     enum status status = find_other_row(d, run, &row, e);
     if (!status && row)
         status = read_source_record(d, run, item, e);
-    if (status || !row || is_bound(*item))
+    if (status || !row || *item)
         return status;
     return error_set(
         e, STATUS_INVALID,
@@ -161,38 +155,40 @@ static enum status refuse_foreign_leases(struct store_dynamodb *d, const struct 
         text_of(row, "leaseOwner", ""));
 }
 
+static enum status make_record(struct store_dynamodb *d, const struct store_wish *wish,
+                               const struct aws_run *run, json_t **item, struct error *e) {
+    enum status status = dynamodb_once(d->client, "PutItem", record_body(d, wish), run, NULL, e);
+    status = status == STATUS_CONFLICT ? STATUS_OK : explain(d, status, e);
+    if (!status)
+        status = read_source_record(d, run, item, e);
+    return status || *item ? status : malformed(d, e);
+}
+
 /* The record in `*item`, which is made if there is none. */
-static enum status find_or_make_record(struct store_dynamodb *d, const struct store_source *source,
+static enum status find_or_make_record(struct store_dynamodb *d, const struct store_wish *wish,
                                        const struct aws_run *run, json_t **item, struct error *e) {
     enum status status = read_source_record(d, run, item, e);
-    if (status || is_bound(*item))
+    if (status || *item)
         return status;
-    if (!source)
+    if (!wish->source)
         return error_set(e, STATUS_NOT_FOUND,
                          "table '%s' has no view yet: a process with a --source begins it", d->leases_table);
     status = refuse_foreign_leases(d, run, item, e);
-    return status || is_bound(*item) ? status : write_source_record(d, source, run, item, e);
+    return status || *item ? status : make_record(d, wish, run, item, e);
 }
 
 enum status store_dynamodb_bind(struct store *store, const struct store_wish *wish,
                                 struct store_binding *binding, struct error *e) {
-    const struct store_source *source = wish->source;
-    uint8_t *identity_key = binding->identity_key;
-    binding->shape = wish->shape;
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_CONTACT_MS};
     json_auto_t *item = NULL;
-    size_t length;
 
-    enum status status = find_or_make_record(d, source, &run, &item, e);
-    if (status)
-        return status;
-    if (!dynamodb_get_b(item, "identityKey", identity_key, STORE_IDENTITY_KEY_BYTES, &length) ||
-        length != STORE_IDENTITY_KEY_BYTES)
-        return error_set(e, STATUS_FAILED, "the identity key in table '%s' is malformed", d->leases_table);
-    bool stale = false;
-    status = compare_record(d, item, source, &stale, e);
-    if (!status && stale)
-        status = rename_source(d, item, source, &run, e);
-    return status;
+    enum status status = find_or_make_record(d, wish, &run, &item, e);
+    if (!status)
+        status = compare_version(d, item, e);
+    if (!status)
+        status = read_identity_key(d, item, binding->identity_key, e);
+    if (!status)
+        status = compare_source(d, item, wish->source, e);
+    return status ? status : compare_shape(d, item, wish, &binding->shape, e);
 }

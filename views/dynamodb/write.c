@@ -256,16 +256,41 @@ struct pending_score {
     bool done;
 };
 
+/* Attributes that only some rows have, and that never change. Each returns its part of the expression. */
+
+static const char *set_expires(json_t *body, const struct store_score_write *w) {
+    if (w->board.period.kind == PERIOD_ALL_TIME)
+        return "";
+    dynamodb_name(body, "#e", "expires");
+    dynamodb_value(body, ":e", dynamodb_n(period_expires_ms(w->board.period) / 1000));
+    return ", #e = :e";
+}
+
+static const char *set_part(json_t *body, const struct store_dynamodb *d, const struct store_score_write *w) {
+    unsigned parts = store_shape(&d->store)->board_partitions;
+    char text[ROWS_PART_SIZE];
+    if (parts < 2 || w->board.role == ROLE_SHOP)
+        return "";
+    dynamodb_name(body, "#p", "board");
+    dynamodb_value(body, ":p",
+                   dynamodb_s(rows_part_format(&w->board, rows_part_of(w->user_id, parts), text)));
+    return ", #p = :p";
+}
+
+/* The shop counts in another attribute, which keeps its rows out of the index. */
 static json_t *score_body(const struct store_dynamodb *d, const struct pending_score *p,
                           const char *watermark) {
     const struct store_score_write *w = p->write;
     const struct position *first = &w->positions[p->dropped], *last = &w->positions[w->n_positions - 1];
-    json_t *body = json_pack("{s:s,s:o,s:s,s:s,s:s}", "TableName", d->scores_table, "Key",
-                             rows_score_key(w->user_id, &w->board), "UpdateExpression",
-                             "SET #s = if_not_exists(#s, :zero) + :n, #w = :last, #u = :u, #b = :b",
-                             "ConditionExpression", "attribute_not_exists(#w) OR #w < :first",
-                             "ReturnValuesOnConditionCheckFailure", "ALL_OLD");
-    dynamodb_name(body, "#s", "score");
+    json_t *body = json_pack("{s:s,s:o,s:s,s:s}", "TableName", d->scores_table, "Key",
+                             rows_score_key(w->user_id, &w->board), "ConditionExpression",
+                             "attribute_not_exists(#w) OR #w < :first", "ReturnValuesOnConditionCheckFailure",
+                             "ALL_OLD");
+    json_object_set_new(
+        body, "UpdateExpression",
+        json_sprintf("SET #s = if_not_exists(#s, :zero) + :n, #w = :last, #u = :u, #b = :b%s%s",
+                     set_expires(body, w), set_part(body, d, w)));
+    dynamodb_name(body, "#s", rows_count_name(w->board.role));
     dynamodb_name(body, "#w", watermark);
     dynamodb_name(body, "#u", "updated");
     dynamodb_name(body, "#b", "updatedBy");
@@ -338,7 +363,8 @@ static enum status settle_score(struct store_dynamodb *d, struct pending_score *
     if (status) {
         error_wrap(e, "cannot count for a %s in table '%s'", role_name(p->write->board.role),
                    d->scores_table);
-        error_note_person(e, p->write->user_id);
+        if (p->write->board.role < PEOPLE_ROLES)
+            error_note_person(e, p->write->user_id);
     } else {
         round->progress = true;
     }
@@ -395,6 +421,12 @@ static bool all_done(const struct pending_score *pending, size_t n) {
     return true;
 }
 
+/* Such a row may be gone, and its watermarks with it: a write could count again. Nobody reads it: it is not
+ * written, which counts as done. */
+static bool has_expired(const struct store_score_write *w, const struct store_context *context) {
+    return context->now_ms && period_expires_ms(w->board.period) <= context->now_ms;
+}
+
 static enum status write_scores(struct store_dynamodb *d, const struct store_batch *batch,
                                 struct store_context *context, struct error *e) {
     _cleanup_(mem_freep) struct pending_score *pending = mem_zalloc(batch->n_scores * sizeof *pending);
@@ -403,8 +435,9 @@ static enum status write_scores(struct store_dynamodb *d, const struct store_bat
 
     store_dynamodb_watermark_name(batch->shard_id, watermark);
     for (size_t i = 0; i < batch->n_scores; i++)
-        pending[i] = (struct pending_score){
-            &batch->scores[i], batch->scores_written ? &batch->scores_written[i] : NULL, 0, false};
+        pending[i] = (struct pending_score){&batch->scores[i],
+                                            batch->scores_written ? &batch->scores_written[i] : NULL, 0,
+                                            has_expired(&batch->scores[i], context)};
     for (int n = 0; !status && !all_done(pending, batch->n_scores); n++) {
         struct round round = {0};
         status = send_scores_once(d, pending, batch->n_scores, watermark, context, &round, e);

@@ -51,50 +51,38 @@ static enum status lock_for_filling(struct store_sqlite *d, struct error *e) {
     return STATUS_OK;
 }
 
-/* A record without a source is of an earlier program, which made one to serve from. */
-static enum status write_record(struct sqlite *c, const struct store_source *source, struct error *e) {
-    uint8_t key[STORE_IDENTITY_KEY_BYTES];
-    random_bytes(key, sizeof key);
-    sqlite3_stmt *s = sqlite_statement(
-        c, INSERT_SOURCE,
-        "INSERT INTO leases (leaseKey, entityType, viewVersion, identityKey, sourceArn, sourceCreated)"
-        " VALUES ('" SOURCE_KEY "', 'SOURCE', ?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE"
-        " SET sourceArn = ?3, sourceCreated = ?4 WHERE sourceArn IS NULL",
-        e);
+#define WAY_OUT STORE_WAY_OUT("another file (--store sqlite:OTHER)")
+
+/* First use: if there is a record, it stays. */
+static enum status write_record(struct sqlite *c, const struct store_wish *wish, struct error *e) {
+    uint8_t drawn[STORE_IDENTITY_KEY_BYTES];
+    char periods[PERIOD_SET_TEXT_SIZE];
+    random_bytes(drawn, sizeof drawn);
+    sqlite3_stmt *s = sqlite_statement(c, INSERT_SOURCE,
+                                       "INSERT INTO leases (leaseKey, entityType, viewVersion, identityKey, "
+                                       "sourceArn, sourceCreated, periods,"
+                                       " bestSellers, boardPartitions) VALUES ('" SOURCE_KEY
+                                       "', 'SOURCE', ?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+                                       " ON CONFLICT DO NOTHING",
+                                       e);
     if (!s)
         return e->status;
     sqlite3_bind_int64(s, 1, FOLD_VIEW_VERSION);
-    sqlite3_bind_blob(s, 2, key, sizeof key, SQLITE_TRANSIENT);
-    sqlite_bind_text(s, 3, source->name);
-    sqlite3_bind_int64(s, 4, source->created_ms);
+    sqlite3_bind_blob(s, 2, wish->identity_key ? wish->identity_key : drawn, sizeof drawn, SQLITE_TRANSIENT);
+    sqlite_bind_text(s, 3, wish->source->name);
+    sqlite3_bind_int64(s, 4, wish->source->created_ms);
+    sqlite_bind_text(s, 5, period_set_format(wish->shape.periods, periods));
+    sqlite_bind_text(s, 6, store_format_best_sellers(wish->shape.best_sellers));
+    sqlite3_bind_int64(s, 7, wish->shape.board_partitions);
     return sqlite_execute(c, s, e);
 }
 
-static enum status update_record(struct sqlite *c, const struct store_source *source, struct error *e) {
-    sqlite3_stmt *s = sqlite_statement(
-        c, UPDATE_SOURCE,
-        "UPDATE leases SET sourceArn = ?1, sourceCreated = ?2 WHERE leaseKey = '" SOURCE_KEY "'", e);
-    if (!s)
-        return e->status;
-    sqlite_bind_text(s, 1, source->name);
-    sqlite3_bind_int64(s, 2, source->created_ms);
-    return sqlite_execute(c, s, e);
-}
-
-static enum status compare_record(struct store_sqlite *d, sqlite3_stmt *s, const struct store_source *source,
-                                  bool *stale, struct error *e) {
+static enum status compare_source(const struct store_sqlite *d, sqlite3_stmt *s,
+                                  const struct store_source *source, struct error *e) {
     const char *name = sqlite_text(s, 1);
-    int64_t version = sqlite3_column_int64(s, 0), created = sqlite3_column_int64(s, 2);
+    int64_t created = sqlite3_column_int64(s, 2);
     char theirs[CLOCK_TEXT_SIZE], ours[CLOCK_TEXT_SIZE];
-    if (version != FOLD_VIEW_VERSION)
-        return error_set(e, STATUS_INVALID,
-                         "database '%s' belongs to view version %" PRId64
-                         ", this program makes version %d: use another "
-                         "file (--store sqlite:OTHER) and let it replay",
-                         d->path, version, FOLD_VIEW_VERSION);
-    enum store_record record = source ? store_compare_source(source, name, created) : STORE_RECORD_SAME;
-    *stale = record == STORE_RECORD_STALE;
-    if (record != STORE_RECORD_OTHER)
+    if (!source || (strcmp(name, source->name) == 0 && created == source->created_ms))
         return STATUS_OK;
     return error_set(
         e, STATUS_INVALID,
@@ -103,53 +91,66 @@ static enum status compare_record(struct store_sqlite *d, sqlite3_stmt *s, const
         d->path, name, clock_format(created, theirs), source->name, clock_format(source->created_ms, ours));
 }
 
+static enum status compare_record(const struct store_sqlite *d, sqlite3_stmt *s,
+                                  const struct store_wish *wish, struct store_binding *binding,
+                                  struct error *e) {
+    int64_t version = sqlite3_column_int64(s, 0);
+    if (version != FOLD_VIEW_VERSION)
+        return error_set(e, STATUS_INVALID,
+                         "database '%s' belongs to view version %" PRId64
+                         ", this program makes version %d: " WAY_OUT,
+                         d->path, version, FOLD_VIEW_VERSION);
+    if (!sqlite_text(s, 1) || sqlite3_column_bytes(s, 3) != STORE_IDENTITY_KEY_BYTES ||
+        !store_parse_shape(sqlite_text(s, 4), sqlite_text(s, 5), sqlite3_column_int64(s, 6), &binding->shape))
+        return error_set(e, STATUS_FAILED, "the record '" SOURCE_KEY "' in database '%s' is malformed",
+                         d->path);
+    memcpy(binding->identity_key, sqlite3_column_blob(s, 3), STORE_IDENTITY_KEY_BYTES);
+    enum status status = compare_source(d, s, wish->source, e);
+    _cleanup_(mem_freep) char *place = mem_printf("database '%s'", d->path);
+    return status ? status : store_compare_shape(wish, &binding->shape, place, WAY_OUT, e);
+}
+
 /* NOT_FOUND: there is none yet. */
-static enum status read_record(struct store_sqlite *d, struct sqlite *c, const struct store_source *source,
-                               uint8_t *identity_key, bool *stale, struct error *e) {
-    sqlite3_stmt *s = sqlite_statement(c, SELECT_SOURCE,
-                                       "SELECT viewVersion, sourceArn, sourceCreated, identityKey FROM leases"
-                                       " WHERE leaseKey = '" SOURCE_KEY "' AND sourceArn IS NOT NULL",
-                                       e);
+static enum status read_record(const struct store_sqlite *d, struct sqlite *c, const struct store_wish *wish,
+                               struct store_binding *binding, struct error *e) {
+    enum status status = store_sqlite_refuse_older(d, e);
+    if (status)
+        return status;
+    sqlite3_stmt *s = sqlite_statement(
+        c, SELECT_SOURCE,
+        "SELECT viewVersion, sourceArn, sourceCreated, identityKey, periods, bestSellers, boardPartitions"
+        " FROM leases WHERE leaseKey = '" SOURCE_KEY "'",
+        e);
     if (!s)
         return e->status;
-    enum status status = sqlite_step(c, s, e);
+    status = sqlite_step(c, s, e);
     if (status == STATUS_NOT_FOUND)
         error_set(e, status, "database '%s' has no view yet: a process with a --source begins it", d->path);
-    if (!status && sqlite3_column_bytes(s, 3) != STORE_IDENTITY_KEY_BYTES)
-        status = error_set(e, STATUS_FAILED, "the identity key in database '%s' is malformed", d->path);
-    if (!status) {
-        memcpy(identity_key, sqlite3_column_blob(s, 3), STORE_IDENTITY_KEY_BYTES);
-        status = compare_record(d, s, source, stale, e);
-    }
+    if (!status)
+        status = compare_record(d, s, wish, binding, e);
     sqlite3_reset(s);
     return status;
 }
 
-static enum status find_record(struct store *store, uint8_t *identity_key, struct error *e) {
+static enum status find_record(struct store *store, const struct store_wish *wish,
+                               struct store_binding *binding, struct error *e) {
     _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
     enum status status = store_sqlite_begin_reading(&r, store, e);
-    bool stale;
-    return status ? status : read_record(r.d, r.c, NULL, identity_key, &stale, e);
+    return status ? status : read_record(r.d, r.c, wish, binding, e);
 }
 
 enum status store_sqlite_bind(struct store *store, const struct store_wish *wish,
                               struct store_binding *binding, struct error *e) {
-    const struct store_source *source = wish->source;
-    uint8_t *identity_key = binding->identity_key;
-    binding->shape = wish->shape;
     struct store_sqlite *d = store_sqlite_of(store);
-    if (!source)
-        return find_record(store, identity_key, e);
+    if (!wish->source)
+        return find_record(store, wish, binding, e);
     enum status status = lock_for_filling(d, e);
     if (!status)
         status = store_sqlite_begin(d, NULL, e);
     if (status)
         return status;
-    bool stale = false;
-    status = write_record(&d->writer, source, e);
+    status = write_record(&d->writer, wish, e);
     if (!status)
-        status = read_record(d, &d->writer, source, identity_key, &stale, e);
-    if (!status && stale)
-        status = update_record(&d->writer, source, e);
+        status = read_record(d, &d->writer, wish, binding, e);
     return store_sqlite_end(d, NULL, status, e);
 }

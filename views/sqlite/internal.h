@@ -31,6 +31,7 @@ struct store_sqlite {
      * purpose. */
     pthread_mutex_t write_lock;
     struct sqlite writer;
+    int64_t next_expiry_ms; /* janitor.c: no row expires before; under write_lock */
 
     struct {
         bool running;
@@ -57,7 +58,10 @@ enum store_sqlite_statement {
     SELECT_CONTRIBUTION,
     INSERT_CONTRIBUTION,
     UPDATE_CONTRIBUTION,
+    UPDATE_OWNERS,
     UPSERT_SCORE,
+    SELECT_OLDEST_BOARD,
+    DELETE_EXPIRED,
     UPDATE_CHECKPOINT,
     SELECT_LEASES,
     SELECT_LEASE,
@@ -123,8 +127,10 @@ struct contribution *store_sqlite_contribution(sqlite3_stmt *s);
 enum status store_sqlite_find_contribution(struct sqlite *c, const char *product_id,
                                            struct contribution **row, struct error *e);
 
-/* schema.c: creates the tables, or migrates them to this program's version. */
+/* schema.c: creates the tables, or migrates them to this program's version. INVALID if they are too old for
+ * that: the file stays as it is. */
 typeof(store_create) store_sqlite_create;
+enum status store_sqlite_refuse_older(const struct store_sqlite *d, struct error *e); /* INVALID: too old */
 /* For a process that only reads: the tables may be older ones. NOT_FOUND: there are none. */
 enum status store_sqlite_check_tables(struct store_sqlite *d, struct error *e);
 
@@ -136,6 +142,10 @@ void store_sqlite_stop_checkpointer(struct store_sqlite *d); /* does nothing if 
 /* After a write that found no room: moves the log and gives its space back, if nobody reads it. Under the
  * write lock, without a transaction. */
 void store_sqlite_free_disk(struct store_sqlite *d);
+
+/* janitor.c: deletes rows of periods that have expired by `now_ms` (since the epoch), at most `max`; within a
+ * transaction of the writer. */
+enum status store_sqlite_delete_expired(struct store_sqlite *d, int64_t now_ms, size_t max, struct error *e);
 
 /* write.c */
 typeof(store_read_contributions) store_sqlite_read_contributions;

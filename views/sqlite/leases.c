@@ -7,11 +7,10 @@
 #include "base/mem.h"
 #include "views/sqlite/internal.h"
 
-#define FIRST_LEASE_COLUMNS                                                                                  \
+#define LEASE_COLUMNS                                                                                        \
     "leaseKey, leaseOwner, leaseCounter, tenure, checkpoint, checkpointSubSequenceNumber, startAt, "         \
-    "ownerSwitchesSinceCheckpoint, asOf, parentShardId, childShardIds, startingHashKey, endingHashKey"
-#define LEASE_COLUMNS FIRST_LEASE_COLUMNS ", checkpointHash"
-#define FROM_LEASES " FROM leases WHERE entityType = 'LEASE' ORDER BY leaseKey"
+    "ownerSwitchesSinceCheckpoint, asOf, parentShardId, childShardIds, startingHashKey, endingHashKey, "     \
+    "checkpointHash"
 #define LEASE_PARAMETERS "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14"
 
 /* Copied: `text` may be a local of the caller. "" becomes NULL. */
@@ -101,11 +100,9 @@ enum status store_sqlite_read_leases(struct store *store, bool consistent, struc
     *n = 0;
     enum status status = store_sqlite_check_files(store_sqlite_of(store), e); /* else they may be old */
     if (!status)
-        status = store_sqlite_begin_query(&r, store, SELECT_LEASES,
-                                          store_sqlite_of(store)->version < 2
-                                              ? "SELECT " FIRST_LEASE_COLUMNS ", NULL" FROM_LEASES
-                                              : "SELECT " LEASE_COLUMNS FROM_LEASES,
-                                          e);
+        status = store_sqlite_begin_query(
+            &r, store, SELECT_LEASES,
+            "SELECT " LEASE_COLUMNS " FROM leases WHERE entityType = 'LEASE' ORDER BY leaseKey", e);
     while (!status && !(status = sqlite_step(r.c, r.s, e))) {
         list = mem_resize(list, *n + 1, sizeof *list);
         status = *n < LIMIT_SHARDS ? get_lease(r.d, r.s, &list[(*n)++], e)

@@ -1,6 +1,8 @@
 /* Reading and writing the views: a batch and its checkpoint are one transaction. */
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "views/sqlite/internal.h"
 
@@ -42,13 +44,19 @@ enum status store_sqlite_read_contributions(struct store *store, const char *con
     return status;
 }
 
-static enum status write_score(struct sqlite *c, const struct store_score_write *w, struct error *e) {
+static void note_expiry(struct store_sqlite *d, int64_t expires_ms) {
+    if (expires_ms < d->next_expiry_ms)
+        d->next_expiry_ms = expires_ms;
+}
+
+static enum status write_score(struct store_sqlite *d, const struct store_score_write *w, struct error *e) {
     char role[BOARD_TEXT_SIZE];
-    sqlite3_stmt *s = sqlite_statement(
-        c, UPSERT_SCORE,
-        "INSERT INTO scores (userId, role, score, updated, updatedBy) VALUES (?1, ?2, ?3, ?4, ?5)"
-        " ON CONFLICT DO UPDATE SET score = score + ?3, updated = ?4, updatedBy = ?5",
-        e);
+    sqlite3_stmt *s =
+        sqlite_statement(&d->writer, UPSERT_SCORE,
+                         "INSERT INTO scores (userId, role, score, updated, updatedBy, expires)"
+                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                         " ON CONFLICT DO UPDATE SET score = score + ?3, updated = ?4, updatedBy = ?5",
+                         e);
     if (!s)
         return e->status;
     sqlite_bind_text(s, 1, w->user_id);
@@ -56,38 +64,63 @@ static enum status write_score(struct sqlite *c, const struct store_score_write 
     sqlite3_bind_int64(s, 3, (int64_t)w->n_positions);
     sqlite3_bind_int64(s, 4, w->updated_ms);
     sqlite_bind_text(s, 5, w->updated_by);
-    return sqlite_execute(c, s, e);
+    sqlite3_bind_null(s, 6);
+    if (w->board.period.kind != PERIOD_ALL_TIME) {
+        int64_t expires_ms = period_expires_ms(w->board.period);
+        sqlite3_bind_int64(s, 6, expires_ms / 1000);
+        note_expiry(d, expires_ms);
+    }
+    return sqlite_execute(&d->writer, s, e);
 }
 
-static const char insert_contribution[] = "INSERT INTO contributions (" CONTRIBUTION_COLUMNS
-                                          ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
-                                          " ?14, ?15)"
-                                          " ON CONFLICT DO NOTHING";
-/* Without productId, which stays the same: SQLite would update its index for it. */
+/* In the order of CONTRIBUTION_COLUMNS. The three statements of a contribution number their parameters by it;
+ * ?16 is the last event that was folded over. */
+static const char insert_contribution[] =
+    "INSERT INTO contributions (" CONTRIBUTION_COLUMNS
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING";
+
+/* What a purchase changes. The rest of a row changes only together with its creator or its photographer
+ * (fold.c): a few times in a product's life. Setting those two would update their indexes, even if they stay
+ * the same. */
 static const char update_contribution[] =
+    "UPDATE contributions SET lastEventId = ?4, updatedBy = ?7, creatorScore = ?12, photographerScore = ?13,"
+    " updated = ?15 WHERE productId = ?1 AND lastEventId = ?16 AND creator IS ?2 AND photographer IS ?3";
+
+/* All of it, without productId, which stays the same. */
+static const char update_owners[] =
     "UPDATE contributions SET creator = ?2, photographer = ?3, lastEventId = ?4, photographerEventId = ?5,"
     " createdBy = ?6, updatedBy = ?7, name = ?8, brand = ?9, category = ?10, image = ?11, creatorScore = ?12,"
     " photographerScore = ?13, created = ?14, updated = ?15 WHERE productId = ?1 AND lastEventId = ?16";
 
+/* Runs one of them; `*n` rows were written. */
+static enum status run_write(struct sqlite *c, int number, const char *sql,
+                             const struct store_contribution_write *w, int *n, struct error *e) {
+    enum { LAST_EVENT_ID = CONTRIBUTION_TEXTS + CONTRIBUTION_NUMBERS + 1 };
+    sqlite3_stmt *s = sqlite_statement(c, number, sql, e);
+    if (!s)
+        return e->status;
+    for (int i = 0; i < CONTRIBUTION_TEXTS; i++)
+        sqlite_bind_text(s, 1 + i, contribution_text(w->row, (size_t)i));
+    for (int i = 0; i < CONTRIBUTION_NUMBERS; i++)
+        sqlite3_bind_int64(s, 1 + CONTRIBUTION_TEXTS + i, contribution_number(w->row, (size_t)i));
+    if (w->old_last_event_id)
+        sqlite_bind_text(s, LAST_EVENT_ID, w->old_last_event_id);
+    enum status status = sqlite_execute(c, s, e);
+    *n = sqlite3_changes(c->db);
+    return status;
+}
+
 /* CONFLICT if the row is not the one that was folded over. */
 static enum status write_contribution(struct sqlite *c, const struct store_contribution_write *w,
                                       struct error *e) {
-    const struct contribution *row = w->row;
-    sqlite3_stmt *s = w->old_last_event_id ? sqlite_statement(c, UPDATE_CONTRIBUTION, update_contribution, e)
-                                           : sqlite_statement(c, INSERT_CONTRIBUTION, insert_contribution, e);
-    if (!s)
-        return e->status;
-    int parameter = 1;
-    for (size_t i = 0; i < CONTRIBUTION_TEXTS; i++)
-        sqlite_bind_text(s, parameter++, contribution_text(row, i));
-    for (size_t i = 0; i < CONTRIBUTION_NUMBERS; i++)
-        sqlite3_bind_int64(s, parameter++, contribution_number(row, i));
-    if (w->old_last_event_id)
-        sqlite_bind_text(s, parameter, w->old_last_event_id);
-
-    enum status status = sqlite_execute(c, s, e);
-    if (!status && sqlite3_changes(c->db) == 0)
-        status = error_set(e, STATUS_CONFLICT, "row '%s' has changed since it was read", row->product_id);
+    int n = 0;
+    enum status status = w->old_last_event_id
+                             ? run_write(c, UPDATE_CONTRIBUTION, update_contribution, w, &n, e)
+                             : run_write(c, INSERT_CONTRIBUTION, insert_contribution, w, &n, e);
+    if (!status && !n && w->old_last_event_id)
+        status = run_write(c, UPDATE_OWNERS, update_owners, w, &n, e);
+    if (!status && !n)
+        status = error_set(e, STATUS_CONFLICT, "row '%s' has changed since it was read", w->row->product_id);
     return status;
 }
 
@@ -115,14 +148,34 @@ static enum status write_checkpoint(struct sqlite *c, const char *shard_id,
     return status;
 }
 
+/* When rows may go: by the lesser of the wall clock and the latest event here. So neither a clock nor an
+ * event of a far future deletes anything. */
+static int64_t expiry_time(const struct store_batch *batch) {
+    int64_t latest_ms = INT64_MIN, now_ms = clock_real_ms();
+    for (size_t i = 0; i < batch->n_scores; i++)
+        if (batch->scores[i].updated_ms > latest_ms)
+            latest_ms = batch->scores[i].updated_ms;
+    return latest_ms < now_ms ? latest_ms : now_ms;
+}
+
+/* As many may go as the batch may have added: so they never pile up. */
+static enum status write_scores(struct store_sqlite *d, const struct store_batch *batch, struct error *e) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; !status && i < batch->n_scores; i++)
+        status = write_score(d, &batch->scores[i], e);
+    if (!status && batch->n_scores)
+        status = store_sqlite_delete_expired(d, expiry_time(batch),
+                                             LIMIT_SQLITE_EXPIRED_ROWS + batch->n_scores, e);
+    return status;
+}
+
 enum status store_sqlite_write_batch(struct store *store, const struct store_batch *batch,
                                      struct store_context *context, struct error *e) {
     struct store_sqlite *d = store_sqlite_of(store);
     enum status status = store_sqlite_begin(d, context->fence, e);
     if (status)
         return status;
-    for (size_t i = 0; !status && i < batch->n_scores; i++)
-        status = write_score(&d->writer, &batch->scores[i], e);
+    status = write_scores(d, batch, e);
     for (size_t i = 0; !status && i < batch->n_contributions; i++)
         status = write_contribution(&d->writer, &batch->contributions[i], e);
     if (!status && batch->checkpoint)

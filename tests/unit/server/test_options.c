@@ -76,6 +76,10 @@ static void an_option_that_is_not_given_has_its_default(void **state) {
     assert_null(c.scores_table);
     assert_null(c.leases_table);
     assert_int_equal(c.format, FORMAT_TABLE);
+    assert_false(c.has_periods);
+    assert_int_equal(c.periods, 0);
+    assert_int_equal(c.best_sellers, BEST_SELLERS_NOT_GIVEN);
+    assert_int_equal(c.board_partitions, 0);
     assert_int_equal(c.failover_ms, 10000);
     assert_int_equal(c.max_leases, 0);
     assert_string_equal(c.dead_letter, "log");
@@ -201,6 +205,24 @@ static void every_allowed_value_of_a_choice_is_read(void **state) {
           "--log-format", "text", "--access-log", "all", "--log-level", "error");
 }
 
+static void the_shape_of_a_view_is_read(void **state) {
+    (void)state;
+    struct options c;
+    RIGHT(&c, NEEDED, "--periods", "month,hour", "--best-sellers", "on", "--board-partitions", "64");
+    assert_true(c.has_periods);
+    assert_int_equal(c.periods, 1U << PERIOD_HOUR | 1U << PERIOD_MONTH);
+    assert_int_equal(c.best_sellers, BEST_SELLERS_ON);
+    assert_int_equal(c.board_partitions, 64);
+    RIGHT(&c, NEEDED, "--periods", "none", "--best-sellers", "off");
+    assert_true(c.has_periods);
+    assert_int_equal(c.periods, 0);
+    assert_int_equal(c.best_sellers, BEST_SELLERS_OFF);
+    RIGHT(&c, "--store", "sqlite:x", "--board-partitions", "1");
+    WRONG("--board-partitions: '2' is not allowed; allowed with --store sqlite:PATH: 1, for only DynamoDB "
+          "divides an index\n",
+          "--store", "sqlite:x", "--board-partitions", "2");
+}
+
 static void a_numeric_option_must_be_within_its_bounds(void **state) {
     (void)state;
     static const char *const wrong[] = {"0",   "10001", "-1",   "+5", " 5", "5 ",
@@ -237,6 +259,12 @@ static void a_mistake_names_the_option_the_value_and_what_is_allowed(void **stat
         {"contributions-table", "a b c", "NAME"},
         {"leases-table", "a/b", "NAME"},
         {"start", "TRIM_HORIZON", "trim-horizon|latest|at:RFC3339"},
+        {"periods", "year", "none|hour,day,week,month"},
+        {"periods", "day,", "none|hour,day,week,month"},
+        {"periods", "day,day", "none|hour,day,week,month"},
+        {"best-sellers", "yes", "on|off"},
+        {"board-partitions", "0", "a number from 1 to 64"},
+        {"board-partitions", "65", "a number from 1 to 64"},
         {"dead-letter", "file:", "file:PATH|sqs:URL|log"},
         {"dead-letter", "stdout", "file:PATH|sqs:URL|log"},
         {"dead-letter", "sqs:letters", "file:PATH|sqs:URL|log"},
@@ -390,6 +418,7 @@ int main(void) {
         TEST(a_command_is_the_first_argument_or_one_of_the_command_flags),
         TEST(the_start_is_the_trim_horizon_the_latest_record_or_a_time),
         TEST(every_allowed_value_of_a_choice_is_read),
+        TEST(the_shape_of_a_view_is_read),
         TEST(a_numeric_option_must_be_within_its_bounds),
         TEST(a_mistake_names_the_option_the_value_and_what_is_allowed),
         TEST(a_mistake_in_the_environment_names_the_variable),

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "aws/client.h"
 #include "aws/settings.h"
 #include "aws/transport.h"
 #include "base/mem.h"
@@ -130,6 +131,20 @@ static inline int support_setup(void **state) {
         return -1;
     }
     return 0;
+}
+
+/* One call past the faults. `body` is stolen, the reply is the caller's. */
+static inline json_t *support_call_dynamodb(const struct fixture *t, const char *operation, json_t *body) {
+    _cleanup_(mem_freep) char *text = json_dumps(body, JSON_COMPACT);
+    _cleanup_(aws_call_deinit) struct aws_call call = {
+        .operation = operation, .body = text, .length = strlen(text)};
+    struct aws_client *client;
+    struct error e;
+    json_decref(body);
+    assert_int_equal(aws_client_new(&client, &aws_dynamodb, t->settings, NULL, &e), STATUS_OK);
+    assert_int_equal(aws_client_call(client, &call, NULL), STATUS_OK);
+    aws_client_free(client);
+    return json_incref(call.reply);
 }
 
 static inline void support_database(const struct fixture *t, const char *suffix, char *out, size_t size) {

@@ -2,7 +2,6 @@
 #include "tests/unit/support/all_time.h"
 #include "tests/unit/support/store.h"
 
-#include "aws/client.h"
 #include "views/dynamodb/attributes.h"
 #include "views/event_id.h"
 
@@ -297,9 +296,9 @@ static void released_lease_is_deleted(void **state) {
 
 static void belongs_to_its_first_source(void **state) {
     struct fixture *t = support_fixture(state);
-    const struct store_source mine = {"arn:aws:kinesis:eu-west-1:1:stream/mine", 1700000000123, ""};
-    const struct store_source other = {"arn:aws:kinesis:eu-west-1:1:stream/other", 1700000000123, ""};
-    const struct store_source created_again = {"arn:aws:kinesis:eu-west-1:1:stream/mine", 1800000000000, ""};
+    const struct store_source mine = {"arn:aws:kinesis:eu-west-1:1:stream/mine", 1700000000123};
+    const struct store_source other = {"arn:aws:kinesis:eu-west-1:1:stream/other", 1700000000123};
+    const struct store_source created_again = {"arn:aws:kinesis:eu-west-1:1:stream/mine", 1800000000000};
     uint8_t key[3][STORE_IDENTITY_KEY_BYTES];
     struct store_lease *leases;
     size_t n;
@@ -322,25 +321,6 @@ static void belongs_to_its_first_source(void **state) {
                                 &support_error)); /* the source record is not a lease */
     assert_int_equal(n, 0);
     free(leases);
-}
-
-/* A store of an older program, which gave the file another name. */
-static void renames_its_source(void **state) {
-    struct fixture *t = support_fixture(state);
-    const struct store_source former = {"file: device 1, inode 2, first line sha256 ab", 0, ""};
-    const struct store_source mine = {"file: first line sha256 ab", 0, ", first line sha256 ab"};
-    const struct store_source other = {"file: first line sha256 cd", 0, ", first line sha256 cd"};
-    uint8_t key[2][STORE_IDENTITY_KEY_BYTES];
-    assert_ok(bind_to(t->store, &former, key[0], &support_error));
-    assert_int_equal(bind_to(t->store, &other, key[1], &support_error), STATUS_INVALID);
-    assert_non_null(strstr(support_error.message, former.name));
-    for (int i = 0; i < 2; i++) {
-        assert_ok(bind_to(t->store, &mine, key[1], &support_error));
-        assert_memory_equal(key[0], key[1], sizeof key[0]);
-    }
-    assert_int_equal(bind_to(t->store, &other, key[1], &support_error), STATUS_INVALID);
-    assert_non_null(strstr(support_error.message, mine.name));
-    assert_int_equal(bind_to(t->store, &former, key[1], &support_error), STATUS_INVALID);
 }
 
 static void creating_again_changes_nothing(void **state) {
@@ -368,18 +348,11 @@ static void cancelled_store_answers_at_once(void **state) {
  * reply is the caller's. */
 static json_t *call_on_score(struct fixture *t, const char *operation, const char *user_id,
                              const char *more) {
-    _cleanup_(aws_call_deinit) struct aws_call call = {.operation = operation};
     _cleanup_(mem_freep) char *body =
         mem_printf("{\"TableName\":\"%s-Scores\",\"Key\":{\"userId\":{\"S\":\"%s\"},"
                    "\"role\":{\"S\":\"creator\"}}%s}",
                    t->stage, user_id, more);
-    struct aws_client *client;
-    call.body = body;
-    call.length = strlen(body);
-    assert_ok(aws_client_new(&client, &aws_dynamodb, t->settings, NULL, &support_error));
-    assert_int_equal(aws_client_call(client, &call, NULL), STATUS_OK);
-    aws_client_free(client);
-    return json_incref(call.reply);
+    return support_call_dynamodb(t, operation, json_loads(body, 0, NULL));
 }
 
 /* NULL: none. */
@@ -456,7 +429,7 @@ static enum status remove_of(struct fixture *t, const char *shard_id, int64_t no
 }
 
 static void bind_store(struct fixture *t) {
-    static const struct store_source source = {"arn:aws:kinesis:x:1:stream/s", 5, ""};
+    static const struct store_source source = {"arn:aws:kinesis:x:1:stream/s", 5};
     uint8_t key[STORE_IDENTITY_KEY_BYTES];
     assert_ok(bind_to(t->store, &source, key, &support_error));
 }
@@ -592,7 +565,7 @@ static struct store *open_again(const struct fixture *t) {
 
 static void one_process_writes(void **state) {
     struct fixture *t = support_fixture(state);
-    const struct store_source source = {"file: mine", 0, ""};
+    const struct store_source source = {"file: mine", 0};
     uint8_t key[STORE_IDENTITY_KEY_BYTES];
     char pid[32];
     struct store *other = open_again(t);
@@ -671,32 +644,11 @@ static void newer_tables_are_refused(void **state) {
     assert_non_null(strstr(support_error.message, "version 99"));
 }
 
-static void older_tables_are_read_and_migrated(void **state) {
-    struct fixture *t = support_fixture(state);
-    struct store_lease lease = full_lease(), *back;
-    char path[128];
-    struct store *store;
-    size_t n;
-    lease.hash = (struct digest){0};
-    assert_ok(store_create_lease(t->store, &lease, &support_error));
-    support_database(t, "", path, sizeof path);
-    sqlite3_close(
-        support_run_sql(t, "ALTER TABLE leases DROP COLUMN checkpointHash; PRAGMA user_version = 1"));
-    for (int migrated = 0; migrated < 2; migrated++) {
-        assert_ok(migrated ? store_sqlite_open(&store, path, &support_error)
-                           : store_sqlite_open_reader(&store, path, &support_error));
-        assert_ok(store_read_leases(store, true, &back, &n, &support_error));
-        assert_same_lease(&back[0], &lease);
-        free(back);
-        store_free(store);
-    }
-}
-
 static void readers_do_not_wait(void **state) {
     struct fixture *t = support_fixture(state);
     struct contribution *back = NULL;
     sqlite3 *db =
-        support_run_sql(t, "BEGIN IMMEDIATE; INSERT INTO scores VALUES ('Ann', 'creator', 1, 1, '')");
+        support_run_sql(t, "BEGIN IMMEDIATE; INSERT INTO scores VALUES ('Ann', 'creator', 1, 1, '', NULL)");
     assert_int_equal(store_read_contribution(t->store, "hat", 0, &back, &support_error), STATUS_NOT_FOUND);
     sqlite3_close(db);
 }
@@ -717,7 +669,6 @@ static void readers_do_not_wait(void **state) {
         test("a lease without an owner can be deleted", released_lease_is_deleted),                          \
         test("a store belongs to its first source, and names both sides to another",                         \
              belongs_to_its_first_source),                                                                   \
-        test("a source under a name of an older program is the same, and is renamed", renames_its_source),   \
         test("creating existing tables changes nothing", creating_again_changes_nothing),                    \
         test("a call to a cancelled store fails at once", cancelled_store_answers_at_once),
 
@@ -747,8 +698,6 @@ int main(void) {
         support_test_sqlite("a batch of a tenure that is over is refused",
                             batch_of_an_ended_tenure_is_refused),
         support_test_sqlite("tables of a newer program are refused", newer_tables_are_refused),
-        support_test_sqlite("tables of an older program are read, and migrated by whoever writes",
-                            older_tables_are_read_and_migrated),
         support_test_sqlite("readers do not wait for a writer", readers_do_not_wait),
     };
     int failed = cmocka_run_group_tests_name("store: dynamodb", dynamodb, NULL, NULL);

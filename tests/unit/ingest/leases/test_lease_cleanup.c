@@ -29,7 +29,7 @@ static struct service_clock *clock_at_noon(void) {
 
 /* First, because a store with leases is bound to no source. */
 static void start(struct cleanup *c, struct fixture *t, struct service_clock *clock) {
-    static const struct store_source source = {"arn:aws:kinesis:x:1:stream/s", 5, ""};
+    static const struct store_source source = {"arn:aws:kinesis:x:1:stream/s", 5};
     uint8_t key[STORE_IDENTITY_KEY_BYTES];
     assert_ok(bind_to(t->store, &source, key, &support_error));
     *c = (struct cleanup){t, clock, lease_cleanup_start(t->store, clock)};

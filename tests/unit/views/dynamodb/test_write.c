@@ -207,7 +207,7 @@ static void the_pulse_beats_only_while_the_store_answers(void **state) {
 /* The service asks for a longer wait than the deadline allows. */
 static void reading_the_source_of_a_store_ends_in_a_bounded_time(void **state) {
     (void)state;
-    static const char *const operations[] = {"GetItem", "UpdateItem"};
+    static const char *const operations[] = {"GetItem", "PutItem"};
     const struct store_source source = {.name = "arn:s"};
     uint8_t identity_key[STORE_IDENTITY_KEY_BYTES];
     service.retry_after_ms = "60000";
