@@ -11,7 +11,8 @@
 
 static bool needs_aws(const struct options *options) {
     return options_of_kind(options->store, "dynamodb") || options_of_kind(options->source, "kinesis") ||
-           options_of_kind(options->dead_letter, "sqs");
+           options_of_kind(options->dead_letter, "sqs") ||
+           options_of_kind(options->identity_from, "dynamodb");
 }
 
 const struct aws_service *backend_teacher(const struct options *options) {

@@ -154,6 +154,8 @@ static const struct option table[] = {
     {"store", "dynamodb:STAGE|sqlite:PATH", "sqlite:winner-view.db",
      "the tables STAGE-Contributions, STAGE-Scores and STAGE-Leases; or a database file", check_store,
      AT(store)},
+    {"identity-from", "dynamodb:STAGE|sqlite:PATH", NULL,
+     "a view whose ids of people and cursors a new view takes over", check_store, AT(identity_from)},
     {"contributions-table", "NAME", NULL, "used instead of STAGE-Contributions", check_table,
      AT(contributions_table), .other_environment = "TABLE_CONTRIBUTIONS_NAME"},
     {"scores-table", "NAME", NULL, "used instead of STAGE-Scores", check_table, AT(scores_table),

@@ -29,10 +29,11 @@ enum options_log_format { OPTIONS_LOG_AUTO, OPTIONS_LOG_TEXT, OPTIONS_LOG_JSON }
 struct options {
     const struct command *command;
 
-    const char *listen;     /* HOST:PORT; NULL: none */
-    const char *ops_listen; /* HOST:PORT; NULL: none */
-    const char *source;     /* "kinesis:...", "file:..." or "none" */
-    const char *store;      /* "dynamodb:..." or "sqlite:..." */
+    const char *listen;        /* HOST:PORT; NULL: none */
+    const char *ops_listen;    /* HOST:PORT; NULL: none */
+    const char *source;        /* "kinesis:...", "file:..." or "none" */
+    const char *store;         /* "dynamodb:..." or "sqlite:..." */
+    const char *identity_from; /* like a store; NULL: none */
     const char *contributions_table, *scores_table, *leases_table;
     unsigned periods; /* with has_periods: a set of kinds (views/period.h) */
     bool has_periods; /* --periods is given */

@@ -13,6 +13,11 @@ enum status store_bind(struct store *store, const struct store_wish *wish, struc
     return status;
 }
 
+enum status store_read_identity_key(struct store *store, uint8_t key[STORE_IDENTITY_KEY_BYTES],
+                                    struct error *e) {
+    return store->ops->read_identity_key(store, key, e);
+}
+
 const struct view_shape *store_shape(const struct store *store) {
     return &store->shape;
 }

@@ -71,6 +71,11 @@ struct store_binding {
 enum status store_bind(struct store *store, const struct store_wish *wish, struct store_binding *binding,
                        struct error *e);
 
+/* The identity key, for another view to take over, whatever view version this one has. NOT_FOUND: it has no
+ * view. */
+enum status store_read_identity_key(struct store *store, uint8_t key[STORE_IDENTITY_KEY_BYTES],
+                                    struct error *e);
+
 /* Valid once store_bind has succeeded. */
 const struct view_shape *store_shape(const struct store *store);
 
@@ -383,6 +388,7 @@ struct store_ops {
     bool index_late;
     bool snapshot;
     typeof(store_bind) *bind;
+    typeof(store_read_identity_key) *read_identity_key;
     typeof(store_create) *create;
     typeof(store_read_contributions) *read_contributions;
     typeof(store_write_batch) *write_batch;

@@ -26,6 +26,7 @@
 #include "ingest/source.h"
 #include "server/commands/commands.h"
 #include "server/commands/service.h"
+#include "server/identity_from.h"
 #include "server/stop_guard.h"
 #include "views/sqlite/store.h"
 
@@ -120,10 +121,22 @@ static enum status bind_store(struct service *s, struct error *e) {
     return await(s, store_bind(s->backend.store, &wish, &s->binding, e));
 }
 
+/* Only a new view takes another's key over, so only then must the other view be there. */
+static enum status read_other_identity(struct service *s, struct error *e) {
+    if (!s->options->identity_from || s->has_other_key)
+        return STATUS_OK;
+    enum status status = identity_from_read(s->options, &s->backend, s->other_key, e);
+    s->has_other_key = status == STATUS_OK;
+    return s->is_first_use ? status : STATUS_OK;
+}
+
 static enum status bind_source(struct service *s, struct error *e) {
     struct store_source source;
     enum status status = source_identify(s->source, &source, e);
-    const struct store_wish wish = backend_wish(s->options, &source);
+    struct store_wish wish = backend_wish(s->options, &source);
+    if (!status)
+        status = read_other_identity(s, e);
+    wish.identity_key = s->has_other_key ? s->other_key : NULL;
     if (!status)
         status = store_bind(s->backend.store, &wish, &s->binding, e);
     if (!status && s->options->start == START_LATEST && service_clock_now(s->clock) == SERVICE_CLOCK_UNKNOWN)
@@ -131,6 +144,12 @@ static enum status bind_source(struct service *s, struct error *e) {
             error_set(e, STATUS_RETRY,
                       "--start latest needs the time of the source's service, and no reply has a Date yet");
     return status;
+}
+
+static void report_identity(const struct service *s) {
+    if (s->has_other_key && memcmp(s->other_key, s->binding.identity_key, sizeof s->other_key) != 0)
+        log_warn("--identity-from %s has no effect: this view has ids of its own since it was begun",
+                 s->options->identity_from);
 }
 
 /* The service runs without a service manager that it cannot reach. */
@@ -158,16 +177,18 @@ static enum status connect_parts(struct service *s, struct error *e) {
     enum status status = open_parts(s, e);
     if (!status)
         status = first_contact(s, bind_store, e);
-    bool is_first_use = status == STATUS_NOT_FOUND && s->source;
-    if (!is_first_use)
+    s->is_first_use = status == STATUS_NOT_FOUND && s->source;
+    if (!s->is_first_use)
         status = attach(s, status, e);
-    if (status && !is_first_use)
+    if (status && !s->is_first_use)
         return status;
     if (s->backend.aws) /* before, first_contact reports credentials that fail */
         s->credentials = credentials_watch_start(s->backend.aws, s->health);
     if (s->source)
         status = first_contact(s, bind_source, e);
-    return is_first_use ? attach(s, status, e) : status;
+    if (!status)
+        report_identity(s);
+    return s->is_first_use ? attach(s, status, e) : status;
 }
 
 static enum status start(struct service *s, struct error *e) {

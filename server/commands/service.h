@@ -38,6 +38,9 @@ struct service {
     char limit_name[100]; /* of the system, where it sets max_leases; "": it does not */
     char worker_id[STORE_LEASE_OWNER_BYTES + 1];
     struct store_binding binding;
+    bool is_first_use; /* no process has bound the store yet */
+    bool has_other_key;
+    uint8_t other_key[STORE_IDENTITY_KEY_BYTES]; /* of --identity-from */
 };
 
 /* Listens on --listen and --ops-listen and logs the addresses: the probes have answers from now on. INVALID,

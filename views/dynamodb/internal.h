@@ -35,6 +35,9 @@ typeof(store_remove_watermarks) store_dynamodb_remove_watermarks;
 /* binding.c */
 typeof(store_bind) store_dynamodb_bind;
 
+/* identity.c */
+typeof(store_read_identity_key) store_dynamodb_read_identity_key;
+
 /* leases.c */
 typeof(store_read_leases) store_dynamodb_read_leases;
 typeof(store_create_lease) store_dynamodb_create_lease;

@@ -22,6 +22,7 @@ static const struct store_ops dynamodb_ops = {
     .name = "dynamodb",
     .index_late = true,
     .bind = store_dynamodb_bind,
+    .read_identity_key = store_dynamodb_read_identity_key,
     .create = store_dynamodb_create,
     .read_contributions = store_dynamodb_read_contributions,
     .write_batch = store_dynamodb_write_batch,

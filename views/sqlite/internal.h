@@ -69,6 +69,7 @@ enum store_sqlite_statement {
     UPDATE_LEASE,
     DELETE_LEASE,
     SELECT_SOURCE,
+    SELECT_IDENTITY_KEY,
     INSERT_SOURCE,
     UPDATE_SOURCE,
     SELECT_BOARD,
@@ -153,6 +154,9 @@ typeof(store_write_batch) store_sqlite_write_batch;
 
 /* binding.c */
 typeof(store_bind) store_sqlite_bind;
+
+/* identity.c */
+typeof(store_read_identity_key) store_sqlite_read_identity_key;
 
 /* leases.c */
 void store_sqlite_bind_hash(sqlite3_stmt *s, int parameter, const struct digest *hash);

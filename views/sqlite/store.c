@@ -49,6 +49,7 @@ static const struct store_ops sqlite_ops = {
     .index_late = false,
     .snapshot = true,
     .bind = store_sqlite_bind,
+    .read_identity_key = store_sqlite_read_identity_key,
     .create = store_sqlite_create,
     .read_contributions = store_sqlite_read_contributions,
     .write_batch = store_sqlite_write_batch,

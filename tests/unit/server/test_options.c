@@ -73,6 +73,7 @@ static void an_option_that_is_not_given_has_its_default(void **state) {
     assert_int_equal(c.poll_interval_ms, 250);
     assert_null(c.worker_id);
     assert_null(c.contributions_table);
+    assert_null(c.identity_from);
     assert_null(c.scores_table);
     assert_null(c.leases_table);
     assert_int_equal(c.format, FORMAT_TABLE);
