@@ -55,8 +55,11 @@ struct answer *answer_new(unsigned status, const char *content_type, char *data,
     return answer;
 }
 
+/* Of a number that is not whole; with 17, 33.33 would read 33.329999999999998. */
+enum { REAL_DIGITS = 15 };
+
 struct answer *answer_json(unsigned status, json_t *json) {
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS)) : NULL;
     if (!text) /* the JSON is valid: only memory can be short */
         mem_exhausted();
     json_decref(json);
@@ -70,17 +73,29 @@ void answer_set_as_of(struct answer *answer, int64_t as_of_ms, int64_t reported_
         clock_format(reported_ms, answer->as_of);
 }
 
-/* Copies the text without the value of any "asOf"; returns the length. The text is compact JSON of this
- * program. Inside a string the quotes of the name would be escaped, so the name cannot be found there. The
- * value is null or a time; neither has a comma or a brace. */
+/* Whether the name that ends before `end` is "asOf" or "rankAsOf". */
+static bool is_as_of(const char *text, const char *end) {
+    static const char *const names[] = {"\"asOf\":", "\"rankAsOf\":"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t length = strlen(names[i]);
+        if ((size_t)(end - text) >= length && memcmp(end - length, names[i], length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Copies the text without the value of any "asOf" and "rankAsOf"; returns the length. The text is compact
+ * JSON of this program. Inside a string the quotes of the name would be escaped, so the name cannot be found
+ * there. The value is null or a time; neither has a comma or a brace. */
 static size_t copy_without_as_of(char *out, const char *text, size_t length) {
-    static const char name[] = "\"asOf\":";
-    const char *end = text + length, *found;
+    static const char ending[] = "sOf\":";
+    const char *start = text, *end = text + length, *found;
     char *to = out;
-    while ((found = memmem(text, (size_t)(end - text), name, sizeof name - 1))) {
+    while ((found = memmem(text, (size_t)(end - text), ending, sizeof ending - 1))) {
+        found += sizeof ending - 1;
         to = mempcpy(to, text, (size_t)(found - text));
-        text = found + sizeof name - 1;
-        while (text < end && *text != ',' && *text != '}')
+        text = found;
+        while (is_as_of(start, found) && text < end && *text != ',' && *text != '}')
             text++;
     }
     to = mempcpy(to, text, (size_t)(end - text));

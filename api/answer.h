@@ -74,8 +74,8 @@ struct answer *answer_json(unsigned status, json_t *json);
  * FRESHNESS_UNKNOWN: null. */
 void answer_set_as_of(struct answer *answer, int64_t as_of_ms, int64_t reported_ms);
 
-/* Sets a weak ETag: a hash of the body without the value of any "asOf", so that a board that did not change
- * keeps its ETag. The same in every process. Once, before the answer is shared. */
+/* Sets a weak ETag: a hash of the body without the value of any "asOf" and "rankAsOf", so that a board that
+ * did not change keeps its ETag. The same in every process. Once, before the answer is shared. */
 void answer_set_etag(struct answer *answer);
 
 /* The body as gzip: compressed for the first caller (some 0.3 ms; other callers wait), then shared. Borrowed

@@ -9,8 +9,9 @@
 #include "api/assets.h"
 #include "api/cache_key.h"
 #include "api/handlers.h"
-#include "api/listing.h"
+#include "api/period_parameter.h"
 #include "api/problem.h"
+#include "api/role_words.h"
 #include "api/view.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -47,6 +48,7 @@ static enum status read_answer(const struct view *view, const struct route *rout
     json_t *json = NULL;
     int64_t row_as_of_ms = view_as_of(view, false);
     load->as_of_ms = route->from_index ? view_as_of(view, true) : row_as_of_ms;
+    load->now_ms = view_now(view);
     enum status status = route->load(load, &json, e);
     if (status == STATUS_NOT_FOUND && route->missing) {
         *answer = view_missing(view, route->missing, row_as_of_ms); /* rows are missing, not their index */
@@ -55,7 +57,7 @@ static enum status read_answer(const struct view *view, const struct route *rout
     if (status == STATUS_OK) {
         *answer = view_answer(view, json, load->as_of_ms);
         /* A client that reads all pages does not return to each of them. */
-        (*answer)->value.refreshable = route->refreshable && listing_is_first_page(load->parts);
+        (*answer)->value.refreshable = route->is_refreshable && route->is_refreshable(load);
     }
     return status;
 }
@@ -255,15 +257,44 @@ static void drop_row(struct api *api, const char *template, const char *first, c
     cache_drop(api->cache, key.bytes, key.length);
 }
 
+/* The boards whose rows a write changes as a rule: of all time, and of the periods under way. */
+struct current {
+    char boards[PERIOD_KINDS][BOARD_TEXT_SIZE];
+    size_t n;
+};
+
+static void find_current(const struct api *api, enum role role, int64_t now_ms, struct current *current) {
+    current->n = 0;
+    for (enum period_kind kind = PERIOD_ALL_TIME; kind < PERIOD_KINDS; kind++) {
+        const struct board board = {role, period_of(kind, now_ms)};
+        if (period_is_kept(&api->view, board.period, now_ms))
+            board_format(&board, current->boards[current->n++]);
+    }
+}
+
+static void drop_ranks(struct api *api, enum role role, int64_t now_ms, const char *const user_ids[],
+                       size_t n) {
+    struct current current;
+    find_current(api, role, now_ms, &current);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < current.n; k++)
+            drop_row(api, role_rank_template(role), current.boards[k], user_ids[i]);
+}
+
+/* Histories and sales are not dropped: they expire. */
 void api_rows_changed(struct api *api, const char *const product_ids[], size_t n_products,
                       const char *const user_ids[], size_t n_users) {
+    if (cache_is_empty(api->cache))
+        return;
+    const int64_t now_ms = view_now(&api->view);
     for (size_t i = 0; i < n_products; i++)
         drop_row(api, CONTRIBUTIONS_PRODUCT, product_ids[i], NULL);
-    for (size_t i = 0; i < n_users; i++) {
+    for (size_t i = 0; i < n_users; i++)
         drop_row(api, SCORES_CONTRIBUTOR, user_ids[i], NULL);
-        for (enum role role = 0; role < PEOPLE_ROLES; role++)
-            drop_row(api, SCORES_RANK, role_name(role), user_ids[i]);
-    }
+    for (enum role role = 0; role < PEOPLE_ROLES; role++)
+        drop_ranks(api, role, now_ms, user_ids, n_users);
+    if (api->view.shape.best_sellers)
+        drop_ranks(api, ROLE_PRODUCT, now_ms, product_ids, n_products);
     cache_mark(api->cache);
 }
 
@@ -302,11 +333,34 @@ struct api *api_new(const struct api_options *options, struct freshness *freshne
     return api;
 }
 
+static int64_t index_as_of(void *data) {
+    const struct api *api = data;
+    return view_as_of(&api->view, true);
+}
+
+static bool is_final(void *data, const struct period *period, int64_t as_of_ms) {
+    const struct api *api = data;
+    return period_is_final(&api->view, *period, as_of_ms);
+}
+
+static void start_rank_tables(struct api *api) {
+    const struct rank_tables_options options = {
+        .units_per_s = api->view.options.rank_units, .as_of = index_as_of, .is_final = is_final, .data = api};
+    api->view.rank_tables = rank_tables_new(&options, api->view.store);
+    rank_tables_start(api->view.rank_tables);
+}
+
 enum status api_attach(struct api *api, struct store *store,
                        const uint8_t identity_key[STORE_IDENTITY_KEY_BYTES], struct error *e) {
+    const struct view_shape *shape = store_shape(store);
     api->view.store = store;
+    api->view.shape = *shape;
+    snprintf(api->view.order, sizeof api->view.order, "%s/%u", store_kind(store), shape->board_partitions);
     api->view.sealer = seal_new(identity_key, e);
-    if (!api->view.sealer || cache_start(api->cache, load, api, e))
+    if (!api->view.sealer)
+        return STATUS_FAILED;
+    start_rank_tables(api);
+    if (cache_start(api->cache, load, api, e))
         return STATUS_FAILED; /* api_free frees what was made */
     atomic_store(&api->has_view, true);
     return STATUS_OK;
@@ -317,6 +371,7 @@ void api_free(struct api *api) {
         return;
     cache_stop(api->cache);
     cache_free(api->cache);
+    rank_tables_free(api->view.rank_tables);
     seal_free(api->view.sealer);
     assets_unload(api->assets);
     free(api);

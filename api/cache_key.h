@@ -12,7 +12,7 @@
 #include "base/limits.h"
 
 #define CACHE_KEY_BYTES (LIMIT_KEY_BYTES + 256)
-#define CACHE_KEY_PARTS 6
+#define CACHE_KEY_PARTS 12
 
 struct cache_key {
     size_t length;

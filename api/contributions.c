@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "views/store.h"
 
-enum { DEFAULT_LIMIT = 50 };
+enum { DEFAULT_LIMIT = 50, PART_PAGE = 1 };
 
 static json_t *person(const struct view *view, const char *user_id, int64_t score) {
     if (!user_id || contribution_is_unknown(user_id))
@@ -58,8 +58,12 @@ enum status contributions_load_product(const struct route_load *load, json_t **j
 
 bool contributions_prepare_list(const struct view *view, const struct request *request, struct cache_key *key,
                                 struct problem *p) {
-    cache_key_begin(key, "/contributions");
-    return listing_add_page(view->sealer, LISTING_CONTRIBUTIONS, request, DEFAULT_LIMIT, key, p);
+    cache_key_begin(key, CONTRIBUTIONS);
+    return listing_add_page(view, request, DEFAULT_LIMIT, key, p);
+}
+
+bool contributions_is_refreshable(const struct route_load *load) {
+    return listing_is_first_page(load->parts + PART_PAGE);
 }
 
 /* A row beyond the limit only shows that there is a next page. */
@@ -69,9 +73,11 @@ static json_t *list_json(const struct route_load *load, struct contribution *con
     for (size_t i = 0; i < n && i < limit; i++)
         json_array_append_new(items, contribution_json(load, rows[i]));
     struct listing_cursor last = {0};
+    struct cache_key key;
     const char *after = n > limit ? rows[limit - 1]->product_id : NULL;
     json_object_set_new(json, "items", items);
-    json_object_set_new(json, "next", listing_next(load->view->sealer, LISTING_CONTRIBUTIONS, &last, after));
+    cache_key_begin(&key, CONTRIBUTIONS);
+    json_object_set_new(json, "next", listing_next(load->view, &key, &last, after));
     return json;
 }
 
@@ -79,7 +85,7 @@ enum status contributions_load_list(const struct route_load *load, json_t **json
     struct contribution **rows = NULL;
     struct listing_page page;
     size_t n = 0;
-    listing_read_page(load->parts, &page);
+    listing_read_page(load->parts + PART_PAGE, &page);
     enum status status =
         store_list_contributions(load->view->store, NULL, page.is_first ? NULL : page.from.after,
                                  page.limit + 1, load->deadline_ms, &rows, &n, e);

@@ -17,6 +17,7 @@ static const struct {
     [PROBLEM_INVALID_PARAMETER] = {"invalid-parameter", "A parameter is not valid", 400, 0},
     [PROBLEM_MALFORMED_REQUEST] = {"malformed-request", "The request is malformed", 400, 0},
     [PROBLEM_NOT_FOUND] = {"not-found", "Not found", 404, 0},
+    [PROBLEM_PERIOD_NOT_KEPT] = {"period-not-kept", "The view does not keep this period", 404, 0},
     [PROBLEM_METHOD_NOT_ALLOWED] = {"method-not-allowed", "The method is not allowed here", 405, 0},
     [PROBLEM_VIEW_NOT_READY] = {"view-not-ready", "The view is still catching up with its stream", 503, 1},
     [PROBLEM_TOO_STALE] = {"too-stale", "The answer is older than maxLag allows", 412, 1},
@@ -39,20 +40,25 @@ bool problem_set(struct problem *p, enum problem_type type, const char *format, 
 
 /* Cuts between characters. */
 static void copy_text(char *out, size_t size, const char *text) {
-    size_t length = strnlen(text, size);
-    if (length == size)
+    size_t length = strlen(text);
+    if (length >= size)
         length = utf8_cut(text, size - 1);
     memcpy(out, text, length);
     out[length] = '\0';
+}
+
+void problem_name_parameter(struct problem *p, const char *parameter, const char *given,
+                            const char *allowed) {
+    copy_text(p->parameter, sizeof p->parameter, parameter);
+    copy_text(p->given, sizeof p->given, given);
+    copy_text(p->allowed, sizeof p->allowed, allowed);
 }
 
 bool problem_set_parameter(struct problem *p, const char *parameter, const char *given, const char *allowed) {
     char name[32];
     copy_text(name, sizeof name, parameter);
     problem_set(p, PROBLEM_INVALID_PARAMETER, "parameter '%s' is not valid; allowed: %s", name, allowed);
-    copy_text(p->parameter, sizeof p->parameter, parameter);
-    copy_text(p->given, sizeof p->given, given);
-    copy_text(p->allowed, sizeof p->allowed, allowed);
+    problem_name_parameter(p, parameter, given, allowed);
     return false;
 }
 

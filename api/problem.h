@@ -17,6 +17,7 @@ enum problem_type {
     PROBLEM_INVALID_PARAMETER,
     PROBLEM_MALFORMED_REQUEST, /* a proxy may read its bytes in another way (server/http/framing.h) */
     PROBLEM_NOT_FOUND,
+    PROBLEM_PERIOD_NOT_KEPT,
     PROBLEM_METHOD_NOT_ALLOWED,
     PROBLEM_VIEW_NOT_READY,
     PROBLEM_TOO_STALE,
@@ -26,7 +27,7 @@ enum problem_type {
     PROBLEM_URI_TOO_LONG,
     PROBLEM_HEADERS_TOO_LARGE,
 };
-enum { PROBLEM_TYPES = 11 };
+enum { PROBLEM_TYPES = 12 };
 
 struct problem {
     enum problem_type type;
@@ -43,6 +44,9 @@ bool problem_set(struct problem *p, enum problem_type type, const char *format, 
 
 /* invalid-parameter: "parameter 'limit' is not valid; allowed: 1 to 100" */
 bool problem_set_parameter(struct problem *p, const char *parameter, const char *given, const char *allowed);
+
+/* Says for programs which parameter a problem is about. */
+void problem_name_parameter(struct problem *p, const char *parameter, const char *given, const char *allowed);
 
 /* A new answer: problem+json, `no-store`, Retry-After where a retry helps. The cache does not keep it. */
 struct answer *problem_answer(const struct problem *p);

@@ -19,7 +19,7 @@
 #include "api/view.h"
 
 #define ROUTE_ALLOW "GET, HEAD, OPTIONS"
-#define ROUTE_PARAMETERS 4
+#define ROUTE_PARAMETERS 6
 #define ROUTE_MAX_LAG "maxLag" /* every route that is ROUTE_LOADED has it */
 
 enum route_kind {
@@ -35,6 +35,7 @@ struct route_load {
     const char *parts[CACHE_KEY_PARTS]; /* of the key */
     int64_t deadline_ms;                /* CLOCK_BOOTTIME */
     int64_t as_of_ms;                   /* view_as_of from before the read */
+    int64_t now_ms;                     /* view_now from before the read */
 };
 
 /* A new answer, never NULL. */
@@ -47,6 +48,9 @@ typedef bool route_prepare_function(const struct view *view, const struct reques
 /* Reads what the key asks for and returns it as JSON. STATUS_NOT_FOUND: there are no such rows. Runs on a
  * loader thread and may block until the deadline. */
 typedef enum status route_load_function(const struct route_load *load, json_t **json, struct error *e);
+
+/* Whether this answer is read again in the background after a write. */
+typedef bool route_refreshable_function(const struct route_load *load);
 
 struct route {
     const char *template; /* segments; "{...}" stands for any that is not empty */
@@ -63,7 +67,7 @@ struct route {
     route_load_function *load;
     const char *missing; /* a noun, for the answer to STATUS_NOT_FOUND; NULL: not possible */
     bool from_index;     /* its as-of time is that of an index: see view_as_of */
-    bool refreshable;    /* its first page is read again in the background after a write */
+    route_refreshable_function *is_refreshable; /* NULL: never */
 };
 
 extern const struct route route_table[];

@@ -9,16 +9,24 @@ int64_t view_as_of(const struct view *view, bool from_index) {
     return freshness_as_of_at(view->freshness, clock_boot_ms() - view->options.index_allowance_ms);
 }
 
-static int64_t reported(const struct view *view, int64_t as_of_ms) {
+int64_t view_now(const struct view *view) {
+    struct service_clock *clock = freshness_clock(view->freshness);
+    int64_t now_ms = service_clock_now(clock);
+    if (now_ms == SERVICE_CLOCK_UNKNOWN)
+        return clock_real_ms();
+    return service_clock_tell(clock, now_ms + service_clock_age_now(clock, now_ms));
+}
+
+int64_t view_reported(const struct view *view, int64_t as_of_ms) {
     return service_clock_tell(freshness_clock(view->freshness), as_of_ms);
 }
 
 void view_set_as_of(const struct view *view, struct answer *answer, int64_t as_of_ms) {
-    answer_set_as_of(answer, as_of_ms, reported(view, as_of_ms));
+    answer_set_as_of(answer, as_of_ms, view_reported(view, as_of_ms));
 }
 
 json_t *view_time(const struct view *view, int64_t as_of_ms) {
-    return answer_time(reported(view, as_of_ms));
+    return answer_time(view_reported(view, as_of_ms));
 }
 
 int64_t view_age_ms(const struct view *view, int64_t as_of_ms) {

@@ -14,6 +14,7 @@
 #include "base/health.h"
 #include "views/cache/cache.h"
 #include "views/freshness.h"
+#include "views/rank_tables.h"
 #include "views/store.h"
 
 /* The options of the api, from the command line (server/options.h). */
@@ -29,15 +30,24 @@ struct view {
     struct api_options options;
     struct freshness *freshness;
     struct health *health;
-    struct store *store;    /* NULL until api_attach; no handler that reads it runs before */
-    struct sealer *sealer;  /* the same */
-    char cache_control[64]; /* of answers that the cache keeps */
+    struct store *store;             /* NULL until api_attach; no handler that reads it runs before */
+    struct sealer *sealer;           /* the same */
+    struct rank_tables *rank_tables; /* NULL until api_attach */
+    struct view_shape shape;         /* of the store */
+    char order[32];                  /* what decides the order of its rows: its kind and board partitions */
+    char cache_control[64];          /* of answers that the cache keeps */
 };
 
 /* A read that begins now includes every event before this time (service clock). FRESHNESS_UNKNOWN: that time
  * is not known. Call it before the read. `from_index`: the as-of time is that of an index, which may lag
  * behind the rows. */
 int64_t view_as_of(const struct view *view, bool from_index);
+
+/* Now, as clients get it, by the clock that is never behind: for the period under way, and for expiry. */
+int64_t view_now(const struct view *view);
+
+/* A time of the service clock as clients get it. */
+int64_t view_reported(const struct view *view, int64_t as_of_ms);
 
 /* Sets the answer's as-of time. */
 void view_set_as_of(const struct view *view, struct answer *answer, int64_t as_of_ms);

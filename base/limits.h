@@ -237,6 +237,9 @@
 #define LIMIT_LIVE_GONE_MS 20000      /* ... as is one whose host has acknowledged nothing for this long */
 #define LIMIT_LIVE_SEND_BYTES 16384   /* the kernel's buffer: small, to notice who does not read */
 
+/* An event that arrives so long after its own time still counts in the period of that time (views/fold.h). */
+#define LIMIT_LATE_ARRIVAL_MS 3600000
+
 /* Reading the view. */
 #define LIMIT_BOARD_ITEMS 100
 #define LIMIT_MAX_LAG_MS 86400000 /* maxLag */

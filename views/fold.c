@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "views/event_id.h"
 
@@ -64,8 +65,7 @@ static void fold_last_event(struct contribution *c, const struct event *e) {
 }
 
 int64_t fold_period_time(const struct event *e) {
-    enum { LATE_MS = 3600 * 1000 };
-    bool plausible = e->time_ms <= e->arrived_ms && e->arrived_ms - e->time_ms <= LATE_MS;
+    bool plausible = e->time_ms <= e->arrived_ms && e->arrived_ms - e->time_ms <= LIMIT_LATE_ARRIVAL_MS;
     return e->arrived_ms < 0 || plausible ? e->time_ms : e->arrived_ms;
 }
 

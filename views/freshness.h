@@ -84,4 +84,8 @@ size_t freshness_read(struct freshness *f, int64_t now_ms, struct freshness_stat
 /* The time until the view is caught up: that of the last of its shards. As `left_ms` above. */
 int64_t freshness_left(const struct freshness_state *states, size_t n);
 
+/* Whether events of the view may have arrived in another stream first: then nobody knows when a period is
+ * complete. */
+bool freshness_has_foreign_arrivals(const struct freshness *f);
+
 #endif

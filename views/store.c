@@ -62,6 +62,10 @@ enum status store_compare_shape(const struct store_wish *wish, const struct view
     return STATUS_OK;
 }
 
+const char *store_kind(const struct store *store) {
+    return store->ops->name;
+}
+
 enum status store_create(struct store *store, const struct store_creation *creation, struct error *e) {
     static const struct store_creation one_partition = {.board_partitions = 1};
     return store->ops->create(store, creation ? creation : &one_partition, e);

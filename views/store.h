@@ -79,6 +79,9 @@ enum status store_read_identity_key(struct store *store, uint8_t key[STORE_IDENT
 /* Valid once store_bind has succeeded. */
 const struct view_shape *store_shape(const struct store *store);
 
+/* Which implementation it is: "sqlite", "dynamodb". */
+const char *store_kind(const struct store *store);
+
 struct store_creation {
     unsigned board_partitions; /* --board-partitions */
 

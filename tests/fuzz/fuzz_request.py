@@ -9,6 +9,9 @@ def seeds():
         *targets,
         b"/scores/merchant?limit=100&maxLag=5",
         b"/scores?role=creator&limit=2",
+        b"/scores/merchant?period=day:previous&around=AAAA",
+        b"/scores?period=2026-W48",
+        b"/scores/product/lamp/history?kind=hour&limit=2",
         b"/contributions?cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         b"/contributions/" + b"a" * 3000,
         b"https://[::1]:80?limit=1",
@@ -18,4 +21,5 @@ def seeds():
 
 
 DICTIONARY = [b"/scores", b"/merchant", b"/photographer", b"/creator", b"/contributions", b"limit=", b"cursor=", b"role="]
+DICTIONARY += [b"/product", b"/history", b"/sales", b"period=", b"around=", b"kind=", b"day", b":previous", b"2026-11-29T14", b"-W48"]
 DICTIONARY += [b"maxLag=", b"http://", b"HTTPS://", b"%2F", b"%00", b"%25", b"%C3%A4", b"%E2%80%AE", b"&", b"="]

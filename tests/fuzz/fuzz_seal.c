@@ -60,20 +60,30 @@ static void check_data(enum seal_purpose purpose, const char *data, size_t lengt
     check_changed(purpose, sealed, strlen(sealed) - 1, 1 + at / 8 % 3);
 }
 
+static void scope_of(const char *template, struct listing_scope *scope) {
+    struct cache_key key;
+    cache_key_begin(&key, template);
+    listing_scope_of(fuzz_view(), &key, scope);
+}
+
 static void check_cursor(const char *after, size_t length, unsigned at) {
-    struct listing_cursor cursor = {
-        .score = (int64_t)(UINT64_C(0x9E3779B97F4A7C15) * at), .rank = at, .rows = -(int64_t)at};
+    struct listing_cursor cursor = {.up = at & 1,
+                                    .score = (int64_t)(UINT64_C(0x9E3779B97F4A7C15) * at),
+                                    .rank = at,
+                                    .rows = -(int64_t)at};
     struct listing_cursor again;
+    struct listing_scope scope, other;
     if (!length || length > LIMIT_KEY_BYTES || strlen(after) != length)
         return;
     memcpy(cursor.after, after, length + 1);
-    _cleanup_(mem_freep) char *sealed = listing_seal_cursor(fuzz_view()->sealer, LISTING_MERCHANTS, &cursor);
-    FUZZ_CHECK(listing_open_cursor(fuzz_view()->sealer, LISTING_MERCHANTS, sealed, &again), "'%s'", sealed);
-    FUZZ_CHECK(again.score == cursor.score && again.rank == cursor.rank && again.rows == cursor.rows &&
-                   strcmp(again.after, after) == 0,
+    scope_of("merchants", &scope);
+    scope_of("photographers", &other);
+    _cleanup_(mem_freep) char *sealed = listing_seal_cursor(fuzz_view()->sealer, &scope, &cursor);
+    FUZZ_CHECK(listing_open_cursor(fuzz_view()->sealer, &scope, sealed, &again), "'%s'", sealed);
+    FUZZ_CHECK(again.up == cursor.up && again.score == cursor.score && again.rank == cursor.rank &&
+                   again.rows == cursor.rows && strcmp(again.after, after) == 0,
                "'%s'", again.after);
-    FUZZ_CHECK(!listing_open_cursor(fuzz_view()->sealer, LISTING_CONTRIBUTIONS, sealed, &again),
-               "of another listing");
+    FUZZ_CHECK(!listing_open_cursor(fuzz_view()->sealer, &other, sealed, &again), "of another listing");
 }
 
 static void check_harmless(const char *text) {

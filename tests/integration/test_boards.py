@@ -132,7 +132,7 @@ class Board:
 
 def serving(pair):
     """A daemon that only serves."""
-    own = ["--source", "none", "--drain-seconds", "0", "--identities", "full", *NO_CACHE]
+    own = ["--source", "none", "--drain-seconds", "0", "--identities", "full", "--rank-units", "0", *NO_CACHE]
     return Daemon([*pair.options, *own], pair.environment)
 
 
@@ -230,7 +230,7 @@ def test_the_limit_may_change_and_each_rank_is_the_contributors_own(store):
     check()
 
 
-def test_ranks_end_after_a_thousand_and_pages_continue(store):
+def test_without_rank_tables_ranks_end_after_a_thousand_and_pages_continue(store):
     daemon, board, _ = store
     scores = {(f"w/m/{n}/P", model.CREATOR): 10_000 - n for n in range(1, 999)}
     scores |= {(f"w/m/{n}/P", model.CREATOR): 5_000 for n in (999, 1000, 1001)}  # all three share 999

@@ -24,9 +24,9 @@ ODD_TARGETS = (
 ).split()
 ODD_VALUES = (
     "0 1 -1 +1 %2B1 1.5 1e1 0x10 %31 %30 101 100 ١ 99999999999999999999999 true null creator merchant "
-    "Merchant % %00 %ff %c3 a=b = , 86400001 v1:x AAAA undefined"
+    "Merchant % %00 %ff %c3 a=b = , 86400001 v1:x AAAA undefined day week:previous 2026-11-29 2026-W53 9999-12"
 ).split() + [""]
-NAMES = "limit cursor role maxLag LIMIT Limit li%6Dit lim%69t colour limit%20 limit[] % %00 _".split() + [""]
+NAMES = "limit cursor role period around kind maxLag LIMIT Limit li%6Dit lim%69t colour limit%20 limit[] % %00 _".split() + [""]
 PARSER_BYTES = 28000  # libmicrohttpd has room for so many bytes of headers in any case, which is above our limits
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
@@ -154,7 +154,13 @@ def anything(draw, openapi, known):
 # Valid requests, and requests with one mistake.
 
 
+PERIODS = "hour day week month day:previous month:previous 2026-11-29T14 2026-11-29 2026-W48 2026-11 1970-01-01 9999-12".split()
+WRONG_PERIODS = ["", "all", "today", "day:", "day:next", "2026", "2026-13", "2026-02-29", "2026-W54", "2026-11-29T24", "%20day"]
+
+
 def right_value(schema):
+    if "pattern" in schema:
+        return st.sampled_from(PERIODS)
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     return st.integers(schema["minimum"], schema["maximum"]).map(str)
@@ -167,6 +173,10 @@ def wrong_value(schema):
         return st.one_of(st.sampled_from(outside).map(str), st.sampled_from(texts))
     if "enum" in schema:
         return st.sampled_from(["", "customer", "Merchant", "merchant%20", "creator,photographer"])
+    if "pattern" in schema:
+        return st.sampled_from(WRONG_PERIODS)
+    if schema.get("maxLength"):  # an id: any text may be one
+        return st.just("")
     return st.sampled_from(["", "x", "AAAA", "v1:AAAA", "%F0%9F%A6%A1"])  # a cursor
 
 
@@ -180,15 +190,22 @@ def filled(draw, openapi, template, known):
     return re.sub(r"\{(\w+)\}", lambda match: escaped(values[match[1]]), template)
 
 
-def right_pairs(draw, openapi, template, cursors):
-    pairs = []
+def right_pairs(draw, openapi, template, cursors, known):
+    """`name=value` for some of the parameters. The cursors are of boards of all time; `role` is for the old form."""
+    pairs = {}
     for parameter in openapi.parameters(template, "query"):
-        values = right_value(parameter["schema"]) if parameter["name"] != "cursor" else None
-        if values is None and cursors.get(template):
-            values = st.sampled_from(cursors[template])
+        name = parameter["name"]
+        if name == "cursor":
+            values = st.sampled_from(cursors[template]) if cursors.get(template) else None
+        elif name == "around":
+            values = st.sampled_from(known).map(escaped)
+        else:
+            values = right_value(parameter["schema"])
         if values is not None and draw(st.booleans()):
-            pairs.append(f"{parameter['name']}={draw(values)}")
-    return draw(st.permutations(pairs))
+            pairs[name] = draw(values)
+    if "cursor" in pairs or "role" in pairs:
+        pairs = {name: value for name, value in pairs.items() if name not in ("period", "around")}
+    return draw(st.permutations([f"{name}={value}" for name, value in pairs.items()]))
 
 
 def with_query(path, pairs):
@@ -200,7 +217,7 @@ def right(draw, openapi, known, cursors):
     """A request that openapi.yaml allows. `cursors`: {template: cursors of that listing}."""
     template = draw(st.sampled_from(sorted(openapi.document["paths"])))
     path = filled(draw, openapi, template, known)
-    pairs = right_pairs(draw, openapi, template, cursors)
+    pairs = right_pairs(draw, openapi, template, cursors, known)
     method = draw(st.sampled_from(["GET", "GET", "HEAD", "OPTIONS"]))
     headers = [("If-None-Match", "*"), ("Accept-Encoding", "gzip"), ("X-Request-Id", "a-1")]
     return Request(method, with_query(path, pairs), [one for one in headers if draw(st.booleans())])
@@ -211,7 +228,7 @@ def wrong(draw, openapi, known, cursors):
     """(a request with one wrong parameter, that parameter's name)"""
     template = draw(st.sampled_from(sorted(openapi.document["paths"])))
     path = filled(draw, openapi, template, known)
-    pairs = right_pairs(draw, openapi, template, cursors)
+    pairs = right_pairs(draw, openapi, template, cursors, known)
     described = openapi.parameters(template, "query")
     kinds = ["unknown"] + (["value", "value", "value", "twice"] if described else [])
     kind = draw(st.sampled_from(kinds))

@@ -366,6 +366,13 @@ void cache_drop(struct cache *c, const void *key, size_t key_length) {
     pthread_mutex_unlock(&c->lock);
 }
 
+bool cache_is_empty(struct cache *c) {
+    pthread_mutex_lock(&c->lock);
+    bool is_empty = !c->entries;
+    pthread_mutex_unlock(&c->lock);
+    return is_empty;
+}
+
 void cache_mark(struct cache *c) {
     atomic_fetch_add(&c->marks, 1);
     if (!atomic_exchange(&c->marked, true) && c->on_work)

@@ -139,6 +139,9 @@ enum cache_lookup cache_lookup_fresh(struct cache *cache, const void *key, size_
 /* The key's row was written. From any thread; cheap if the key is not in the cache. */
 void cache_drop(struct cache *cache, const void *key, size_t key_length);
 
+/* Whether there is nothing that cache_drop or cache_mark could concern. */
+bool cache_is_empty(struct cache *cache);
+
 /* Some row was written. From any thread; cheaper still: it sets a flag. */
 void cache_mark(struct cache *cache);
 

@@ -48,6 +48,9 @@ static void a_changed_as_of_in_any_place_does_not_change_the_etag(void **state) 
     assert_same("{\"asOf\":null,\"a\":1}", "{\"asOf\":\"2026-11-23T05:19:08.020Z\",\"a\":1}");
     assert_same("{\"m\":{\"asOf\":null},\"p\":[{\"asOf\":\"x\"},{\"asOf\":null,\"b\":2}]}",
                 "{\"m\":{\"asOf\":\"y\"},\"p\":[{\"asOf\":null},{\"asOf\":\"z\",\"b\":2}]}");
+    assert_same("{\"rank\":1,\"rankAsOf\":null,\"asOf\":null}",
+                "{\"rank\":1,\"rankAsOf\":\"2026-11-23T05:19:08.020Z\",\"asOf\":\"x\"}");
+    assert_differ("{\"otherAsOf\":1}", "{\"otherAsOf\":2}");
     assert_differ("{\"a\":1,\"asOf\":null}", "{\"a\":2,\"asOf\":null}");
     assert_differ("{\"asOf\":null,\"a\":1}", "{\"asOf\":null,\"a\":2}");
     assert_differ("{\"m\":{\"asOf\":null},\"n\":1}", "{\"m\":{\"asOf\":null},\"n\":2}");

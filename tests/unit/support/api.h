@@ -23,6 +23,7 @@
 #include "tests/unit/support/scripted_store.h"
 
 struct fixture {
+    struct service_clock *clock; /* its own; NULL: support_clock */
     struct scripted_store *store;
     struct freshness *freshness;
     struct health *health;
@@ -44,14 +45,28 @@ static inline void support_set_as_of(struct fixture *f, int64_t as_of_ms) {
     freshness_advance(f->freshness, shard.shard_id, as_of_ms, clock_boot_ms());
 }
 
-/* An api without a view; support_attach adds it. */
-static inline void support_init_without_view(struct fixture *f, const struct api_options *options,
-                                             bool index_late) {
+static inline void support_init_on(struct fixture *f, const struct api_options *options, bool index_late,
+                                   struct service_clock *clock) {
+    f->clock = clock;
     f->store = scripted_store_new(index_late);
-    f->freshness = freshness_new(support_clock());
+    f->freshness = freshness_new(clock ? clock : support_clock());
     f->health = health_new();
     health_set_phase(f->health, HEALTH_SERVING);
     f->api = api_new(options, f->freshness, f->health);
+}
+
+/* An api without a view; support_attach adds it. */
+static inline void support_init_without_view(struct fixture *f, const struct api_options *options,
+                                             bool index_late) {
+    support_init_on(f, options, index_late, NULL);
+}
+
+/* From now on the fixture's clock says that it is this time, to a second or two. It only goes forward. */
+static inline void support_set_time(struct fixture *f, const char *text) {
+    const struct clock_reading now = clock_read();
+    int64_t time_ms;
+    assert_true(clock_parse(text, strlen(text), &time_ms));
+    service_clock_teach(f->clock, time_ms, &now, &now);
 }
 
 static const uint8_t support_key[STORE_IDENTITY_KEY_BYTES] = "0123456789abcdef0123456789abcde";
@@ -59,6 +74,18 @@ static const uint8_t support_key[STORE_IDENTITY_KEY_BYTES] = "0123456789abcdef01
 static inline void support_attach(struct fixture *f) {
     struct error e;
     assert_int_equal(api_attach(f->api, scripted_store_as_store(f->store), support_key, &e), STATUS_OK);
+}
+
+/* An api whose service says that it is `time` (RFC 3339), over a view of this shape, complete since then. */
+static inline void support_init_at(struct fixture *f, const struct api_options *options, const char *time,
+                                   const struct view_shape *shape) {
+    int64_t time_ms;
+    support_init_on(f, options, false, service_clock_new(true));
+    support_set_time(f, time);
+    scripted_store_set_shape(f->store, shape);
+    support_attach(f);
+    assert_true(clock_parse(time, strlen(time), &time_ms));
+    support_set_as_of(f, time_ms);
 }
 
 static inline void support_init(struct fixture *f, const struct api_options *options, bool index_late) {
@@ -71,6 +98,7 @@ static inline void support_deinit(struct fixture *f) {
     api_free(f->api);
     health_free(f->health);
     freshness_free(f->freshness);
+    service_clock_free(f->clock);
     scripted_store_free(f->store);
 }
 
@@ -159,6 +187,32 @@ static inline void support_assert_json(json_t *got, const char *expected) {
         fail();
     }
     json_decref(wanted);
+}
+
+/* The body of a 200. */
+static inline json_t *support_get_json(struct fixture *f, const char *target) {
+    struct got got = support_get(f, target);
+    if (got.status != 200)
+        fail_msg("%s: %u", target, got.status);
+    assert_non_null(got.json);
+    return got.json;
+}
+
+static inline void support_assert_problem(struct fixture *f, const char *target, unsigned status,
+                                          const char *code) {
+    struct got got = support_get(f, target);
+    const char *found = json_string_value(json_object_get(got.json, "code"));
+    if (got.status != status || !found || strcmp(found, code) != 0)
+        fail_msg("%s: %u %s", target, got.status, found ? found : "no problem");
+    json_decref(got.json);
+}
+
+/* Sets a row on the board with this text (views/board.h). */
+static inline void support_set_row(struct fixture *f, const char *board_text, const char *user_id,
+                                   int64_t score) {
+    struct board board;
+    assert_true(board_parse(board_text, &board));
+    scripted_store_set_board_score(f->store, &board, user_id, score);
 }
 
 #endif

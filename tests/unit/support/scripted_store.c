@@ -11,15 +11,28 @@
 #include "tests/unit/support/contribution.h"
 #include "tests/unit/support/test.h"
 
-enum { MAX_ROWS = 2048 };
+enum { MAX_ROWS = 2048, MAX_BOARDS = 64 };
+
+struct scripted_row {
+    struct store_score index; /* as boards have it; owns the userId of both */
+    int64_t score;            /* as the row has it */
+    bool is_indexed;
+};
+
+struct scripted_board {
+    struct board board;
+    struct scripted_row rows[MAX_ROWS]; /* in the order of the index */
+    size_t n;
+};
 
 struct scripted_store {
     struct store store;
     struct store_ops ops;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct store_score scores[PEOPLE_ROLES][MAX_ROWS];
-    size_t n_scores[PEOPLE_ROLES];
+    struct scripted_board *boards[MAX_BOARDS];
+    size_t n_boards;
+    bool is_index_stopped;
     struct contribution *contributions[MAX_ROWS];
     size_t n_contributions;
     enum status failure;
@@ -67,33 +80,59 @@ static struct store_place place(const struct store_score *row) {
     return (struct store_place){row->score, row->user_id};
 }
 
-static enum status read_board(struct store *store, const struct board *which, const struct store_place *after,
+static bool is_same(struct board a, const struct board *b) {
+    return a.role == b->role && a.period.kind == b->period.kind && a.period.start_ms == b->period.start_ms;
+}
+
+/* Made if it is not there. */
+static struct scripted_board *find_board(struct scripted_store *s, const struct board *board) {
+    size_t i = 0;
+    while (i < s->n_boards && !is_same(s->boards[i]->board, board))
+        i++;
+    if (i == s->n_boards) {
+        s->boards[s->n_boards++] = mem_zalloc(sizeof **s->boards);
+        s->boards[i]->board = *board;
+    }
+    return s->boards[i];
+}
+
+static const struct scripted_row *find_row(const struct scripted_board *board, const char *user_id) {
+    for (size_t i = 0; i < board->n; i++)
+        if (strcmp(board->rows[i].index.user_id, user_id) == 0)
+            return &board->rows[i];
+    return NULL;
+}
+
+static enum status read_board(struct store *store, const struct board *which, const struct store_place *from,
                               enum store_direction direction, size_t limit, int64_t deadline_ms,
                               struct store_board *board, struct error *e) {
-    enum role role = which->role;
-    assert_int_equal(direction, STORE_DOWN);
     struct scripted_store *s = (struct scripted_store *)store;
     enum status status = enter(store, deadline_ms, e);
     if (status == STATUS_OK) {
-        board->items = mem_alloc(limit * sizeof *board->items);
-        for (size_t i = 0; i < s->n_scores[role] && board->n < limit; i++)
-            if (!after || precedes(*after, place(&s->scores[role][i])))
-                board->items[board->n++] = copy(&s->scores[role][i]);
+        const struct scripted_board *b = find_board(s, which);
+        bool down = direction == STORE_DOWN;
+        board->items = mem_alloc((limit + 1) * sizeof *board->items);
+        for (size_t i = 0; i < b->n && board->n < limit; i++) {
+            const struct scripted_row *row = &b->rows[down ? i : b->n - 1 - i];
+            struct store_place here = place(&row->index);
+            if (row->is_indexed && (!from || (down ? precedes(*from, here) : precedes(here, *from))))
+                board->items[board->n++] = copy(&row->index);
+        }
     }
     return leave(store, status);
 }
 
-static enum status read_rank(struct store *store, const struct board *board, int64_t score,
+static enum status read_rank(struct store *store, const struct board *which, int64_t score,
                              const char *user_id, size_t max, int64_t deadline_ms, size_t *above, bool *tied,
                              struct error *e) {
-    enum role role = board->role;
     struct scripted_store *s = (struct scripted_store *)store;
     enum status status = enter(store, deadline_ms, e);
+    const struct scripted_board *b = find_board(s, which);
     *above = 0;
     *tied = false;
-    for (size_t i = 0; status == STATUS_OK && i < s->n_scores[role]; i++) {
-        const struct store_score *row = &s->scores[role][i];
-        if (contribution_is_unknown(row->user_id))
+    for (size_t i = 0; status == STATUS_OK && i < b->n; i++) {
+        const struct store_score *row = &b->rows[i].index;
+        if (!b->rows[i].is_indexed || contribution_is_unknown(row->user_id))
             continue;
         if (row->score > score && *above < max)
             ++*above;
@@ -103,18 +142,69 @@ static enum status read_rank(struct store *store, const struct board *board, int
     return leave(store, status);
 }
 
+/* In one page. */
+static enum status count_board(struct store *store, const struct board *which, struct store_pass *pass,
+                               int64_t deadline_ms, struct store_score_counts *counts, struct error *e) {
+    struct scripted_store *s = (struct scripted_store *)store;
+    enum status status = enter(store, deadline_ms, e);
+    const struct scripted_board *b = find_board(s, which);
+    counts->items = mem_alloc(MAX_ROWS * sizeof *counts->items);
+    for (size_t i = 0; status == STATUS_OK && i < b->n; i++)
+        if (b->rows[i].is_indexed && !contribution_is_unknown(b->rows[i].index.user_id))
+            store_score_counts_add(counts, b->rows[i].index.score, 1);
+    pass->is_done = status == STATUS_OK;
+    return leave(store, status);
+}
+
 static enum status read_scores(struct store *store, const char *user_id, const struct board *boards, size_t n,
                                int64_t deadline_ms, struct store_score *scores, struct error *e) {
     struct scripted_store *s = (struct scripted_store *)store;
     enum status status = enter(store, deadline_ms, e);
     bool found = false;
-    for (size_t b = 0; status == STATUS_OK && b < n; b++)
-        for (size_t i = 0; i < s->n_scores[boards[b].role]; i++)
-            if (strcmp(s->scores[boards[b].role][i].user_id, user_id) == 0) {
-                scores[b] = copy(&s->scores[boards[b].role][i]);
-                found = true;
-            }
+    for (size_t i = 0; status == STATUS_OK && i < n; i++) {
+        const struct scripted_row *row = find_row(find_board(s, &boards[i]), user_id);
+        if (!row)
+            continue;
+        scores[i] = copy(&row->index);
+        scores[i].score = row->score;
+        found = true;
+    }
     return leave(store, status == STATUS_OK && !found ? STATUS_NOT_FOUND : status);
+}
+
+static int compare_counts(const void *a, const void *b) {
+    int64_t x = ((const struct store_count *)a)->period.start_ms,
+            y = ((const struct store_count *)b)->period.start_ms;
+    return (x < y) - (x > y);
+}
+
+static enum status read_history(struct store *store, const char *user_id, enum role role,
+                                enum period_kind kind, const struct period *before, size_t limit,
+                                int64_t deadline_ms, struct store_history *history, struct error *e) {
+    struct scripted_store *s = (struct scripted_store *)store;
+    enum status status = enter(store, deadline_ms, e);
+    history->items = mem_alloc(MAX_BOARDS * sizeof *history->items);
+    for (size_t i = 0; status == STATUS_OK && i < s->n_boards; i++) {
+        const struct scripted_board *b = s->boards[i];
+        const struct scripted_row *row = find_row(b, user_id ? user_id : "SHOP/0");
+        if (row && b->board.role == role && b->board.period.kind == kind &&
+            (!before || b->board.period.start_ms < before->start_ms))
+            history->items[history->n++] = (struct store_count){b->board.period, row->score};
+    }
+    qsort(history->items, history->n, sizeof *history->items, compare_counts);
+    if (history->n > limit)
+        history->n = limit;
+    return leave(store, status);
+}
+
+static enum status read_sales(struct store *store, struct period period, int64_t deadline_ms, int64_t *sales,
+                              struct error *e) {
+    struct scripted_store *s = (struct scripted_store *)store;
+    enum status status = enter(store, deadline_ms, e);
+    const struct board board = {ROLE_SHOP, period};
+    const struct scripted_row *row = find_row(find_board(s, &board), "SHOP/0");
+    *sales = row ? row->score : 0;
+    return leave(store, status);
 }
 
 static enum status read_contribution(struct store *store, const char *product_id, int64_t deadline_ms,
@@ -154,11 +244,15 @@ struct scripted_store *scripted_store_new(bool index_late) {
         .index_late = index_late,
         .read_board = read_board,
         .read_rank = read_rank,
+        .count_board = count_board,
         .read_scores = read_scores,
+        .read_history = read_history,
+        .read_sales = read_sales,
         .read_contribution = read_contribution,
         .list_contributions = list_contributions,
     };
     s->store.ops = &s->ops;
+    s->store.shape.board_partitions = 1;
     return s;
 }
 
@@ -167,9 +261,11 @@ struct store *scripted_store_as_store(struct scripted_store *s) {
 }
 
 void scripted_store_free(struct scripted_store *s) {
-    for (enum role role = 0; role < PEOPLE_ROLES; role++)
-        for (size_t i = 0; i < s->n_scores[role]; i++)
-            store_score_deinit(&s->scores[role][i]);
+    for (size_t b = 0; b < s->n_boards; b++) {
+        for (size_t i = 0; i < s->boards[b]->n; i++)
+            free(s->boards[b]->rows[i].index.user_id);
+        free(s->boards[b]);
+    }
     for (size_t i = 0; i < s->n_contributions; i++)
         contribution_free(s->contributions[i]);
     pthread_cond_destroy(&s->changed);
@@ -177,24 +273,50 @@ void scripted_store_free(struct scripted_store *s) {
     free(s);
 }
 
+void scripted_store_set_shape(struct scripted_store *s, const struct view_shape *shape) {
+    s->store.shape = *shape;
+}
+
 void scripted_store_set_score(struct scripted_store *s, enum role role, const char *user_id, int64_t score) {
-    pthread_mutex_lock(&s->lock);
-    struct store_score *rows = s->scores[role], row = {NULL, score, 1700000000000};
-    size_t n = s->n_scores[role], i = 0;
-    while (i < n && strcmp(rows[i].user_id, user_id) != 0)
+    scripted_store_set_board_score(s, &board_all_time[role], user_id, score);
+}
+
+/* Takes a row out of the order of the index; makes it if it is not there. */
+static struct scripted_row take_row(struct scripted_board *b, const char *user_id) {
+    struct scripted_row row = {.index = {.updated_ms = 1700000000000}};
+    size_t i = 0;
+    while (i < b->n && strcmp(b->rows[i].index.user_id, user_id) != 0)
         i++;
-    if (i == n) {
-        row.user_id = mem_strdup(user_id);
-        s->n_scores[role]++;
+    if (i == b->n) {
+        row.index.user_id = mem_strdup(user_id);
+        b->n++;
     } else {
-        row.user_id = rows[i].user_id;
-        for (; i + 1 < n; i++)
-            rows[i] = rows[i + 1];
+        row = b->rows[i];
     }
-    for (; i > 0 && precedes(place(&row), place(&rows[i - 1])); i--)
-        rows[i] = rows[i - 1];
-    rows[i] = row;
+    for (; i + 1 < b->n; i++)
+        b->rows[i] = b->rows[i + 1];
+    return row;
+}
+
+void scripted_store_set_board_score(struct scripted_store *s, const struct board *board, const char *user_id,
+                                    int64_t score) {
+    pthread_mutex_lock(&s->lock);
+    struct scripted_board *b = find_board(s, board);
+    struct scripted_row row = take_row(b, user_id);
+    size_t i = b->n - 1;
+    row.score = score;
+    if (!s->is_index_stopped) {
+        row.index.score = score;
+        row.is_indexed = true;
+    }
+    for (; i > 0 && precedes(place(&row.index), place(&b->rows[i - 1].index)); i--)
+        b->rows[i] = b->rows[i - 1];
+    b->rows[i] = row;
     pthread_mutex_unlock(&s->lock);
+}
+
+void scripted_store_stop_index(struct scripted_store *s) {
+    s->is_index_stopped = true;
 }
 
 void scripted_store_set_contribution(struct scripted_store *s, const char *product_id, const char *creator,

@@ -13,8 +13,18 @@ struct scripted_store *scripted_store_new(bool index_late);
 struct store *scripted_store_as_store(struct scripted_store *s);
 void scripted_store_free(struct scripted_store *s);
 
-/* Sets a row, or changes it. Boards are sorted by score, ties by userId. */
+/* What the view has, from the next api_attach on. At first: no periods, one partition. */
+void scripted_store_set_shape(struct scripted_store *s, const struct view_shape *shape);
+
+/* Sets a row, or changes it. Boards are sorted by score, ties by userId. The shop's sales are a row of
+ * ROLE_SHOP. The first is of all time. */
 void scripted_store_set_score(struct scripted_store *s, enum role role, const char *user_id, int64_t score);
+void scripted_store_set_board_score(struct scripted_store *s, const struct board *board, const char *user_id,
+                                    int64_t score);
+
+/* From now on what is set changes the rows only, and not the index: new rows are not in it. */
+void scripted_store_stop_index(struct scripted_store *s);
+
 /* creator, photographer: NULL for none. Listed in the order in which rows were first set. */
 void scripted_store_set_contribution(struct scripted_store *s, const char *product_id, const char *creator,
                                      const char *photographer, int64_t purchases);

@@ -1,4 +1,4 @@
-/* Boards page by page: api/scores.c over a store that a test changes between two pages. */
+/* Boards page by page: api/boards.c over a store that a test changes between two pages. */
 #include "tests/unit/support/api.h"
 
 #include <poll.h>
