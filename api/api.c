@@ -23,14 +23,29 @@ struct api {
     atomic_bool has_view; /* the view has its store, and the cache loads; never reset */
     struct cache *cache;
     struct answer *assets[ASSETS];
-    atomic_bool reads_fail; /* the last read from the store failed */
+    atomic_bool reads_fail;         /* the last read from the store failed */
+    _Atomic int64_t index_noted_ms; /* when a missing index was logged last; 0: never */
 };
 
 /* Loads. */
 
+static bool is_missing_index(enum status status, const struct error *e) {
+    return status != STATUS_OK && strcmp(e->code, STORE_ERROR_NO_INDEX) == 0;
+}
+
+/* An operator must add it: other reads go on, so it is no trouble of the store. */
+static void note_missing_index(struct api *api, const struct error *e) {
+    int64_t now_ms = clock_boot_ms(), last_ms = atomic_load(&api->index_noted_ms);
+    if ((!last_ms || now_ms - last_ms >= LIMIT_MISSING_INDEX_LOG_MS) &&
+        atomic_compare_exchange_strong(&api->index_noted_ms, &last_ms, now_ms))
+        log_warn("cannot answer some requests: %s", e->message);
+}
+
 /* Logs when the store begins to fail and when it works again, not with every request. */
 static void note_outcome(struct api *api, enum status status, const struct error *e) {
-    if (status != STATUS_OK) {
+    if (is_missing_index(status, e)) {
+        note_missing_index(api, e);
+    } else if (status != STATUS_OK) {
         if (health_raise_about(api->view.health, "reads", e->message, e->message, e->user_id, clock_real_ms(),
                                clock_boot_ms()))
             log_write(LOG_LEVEL_WARN, LOG_FIELDS(e->user_id[0] ? "userId" : NULL, e->user_id),
@@ -48,6 +63,9 @@ static enum status read_answer(const struct view *view, const struct route *rout
     json_t *json = NULL;
     int64_t row_as_of_ms = view_as_of(view, false);
     load->as_of_ms = route->from_index ? view_as_of(view, true) : row_as_of_ms;
+    load->row_as_of_ms = row_as_of_ms;
+    int64_t as_of_ms = load->as_of_ms;
+    load->answer_as_of_ms = &as_of_ms;
     load->now_ms = view_now(view);
     enum status status = route->load(load, &json, e);
     if (status == STATUS_NOT_FOUND && route->missing) {
@@ -55,7 +73,7 @@ static enum status read_answer(const struct view *view, const struct route *rout
         return STATUS_OK;
     }
     if (status == STATUS_OK) {
-        *answer = view_answer(view, json, load->as_of_ms);
+        *answer = view_answer(view, json, as_of_ms);
         /* A client that reads all pages does not return to each of them. */
         (*answer)->value.refreshable = route->is_refreshable && route->is_refreshable(load);
     }
@@ -66,7 +84,7 @@ static enum status load(void *context, const char *key, size_t key_length, int64
                         struct cache_value **value, struct error *e) {
     struct api *api = context;
     struct answer *answer = NULL;
-    struct route_load load = {.view = &api->view, .deadline_ms = deadline_ms};
+    struct route_load load = {.view = &api->view, .cache = api->cache, .deadline_ms = deadline_ms};
     cache_key_split(key, key_length, load.parts);
     enum status status = read_answer(&api->view, route_named(load.parts[0]), &load, &answer, e);
     note_outcome(api, status, e);
@@ -125,7 +143,10 @@ static void answer_from_cache(struct api_call *call, const struct cache_result *
     call->state = result->state;
     call->age_ms = result->age_ms;
     if (!result->value) { /* the error names tables and accounts: it is for the log, not for clients */
-        problem_set(&p, PROBLEM_STORE_UNAVAILABLE, "the store did not answer or refused; try again");
+        problem_set(&p, PROBLEM_STORE_UNAVAILABLE,
+                    is_missing_index(STATUS_FAILED, result->error)
+                        ? "the store has no index for this request, or is still filling it"
+                        : "the store did not answer or refused; try again");
         refuse(call, &p);
         return;
     }

@@ -7,6 +7,7 @@
 #include "api/listing.h"
 #include "api/people.h"
 #include "api/period_parameter.h"
+#include "api/products.h"
 #include "api/role_words.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -125,6 +126,7 @@ struct making {
     const struct board *board;
     struct board_window *window;
     struct board_ranks *ranks;
+    struct products *products; /* of the page, on a board of products */
     struct listing_cursor last;
     bool has_last;
 };
@@ -153,11 +155,22 @@ static enum status next_rank(struct making *m, const struct store_score *row, st
     return status;
 }
 
+static enum status read_products(struct making *m, struct error *e) {
+    const struct board_window *w = m->window;
+    const char *ids[LIMIT_BOARD_ITEMS];
+    if (m->board->role != ROLE_PRODUCT)
+        return STATUS_OK;
+    for (size_t i = 0; i < w->n; i++)
+        ids[i] = w->rows.items[w->first + i].user_id;
+    return products_read(m->load, ids, w->n, m->products, e);
+}
+
 static json_t *item_json(const struct making *m, const struct store_score *row, bool tied) {
     json_t *json = json_object();
     json_object_set_new(json, "rank", m->last.rank ? json_integer(m->last.rank) : json_null());
     json_object_set_new(json, "tied", json_boolean(tied));
-    role_set_contributor(m->load->view, json, m->board->role, row->user_id);
+    role_set_contributor(m->load->view, json, m->board->role, row->user_id,
+                         products_find(m->products, row->user_id));
     json_object_set_new(json, "score", json_integer(row->score));
     json_object_set_new(json, "updated", answer_time(row->updated_ms));
     return json;
@@ -217,7 +230,9 @@ static enum status page_json(struct making *m, const struct listing_page *page, 
     *json = json_object();
     json_object_set_new(*json, "role", json_string(role_word(m->board->role)));
     json_object_set_new(*json, "items", items);
-    enum status status = items_json(m, is_up ? &page->from.score : NULL, items, e);
+    enum status status = read_products(m, e);
+    if (status == STATUS_OK)
+        status = items_json(m, is_up ? &page->from.score : NULL, items, e);
     begin_key(&key, m->board);
     if (is_middle)
         json_object_set_new(*json, "previous", previous_json(m, &key));
@@ -260,7 +275,9 @@ static enum status load_board(const struct route_load *load, const struct board 
                               const struct listing_page *page, json_t **json, struct error *e) {
     _cleanup_(board_window_deinit) struct board_window window = {0};
     _cleanup_(board_ranks_deinit) struct board_ranks ranks = {.load = load, .board = board};
-    struct making m = {.load = load, .board = board, .window = &window, .ranks = &ranks};
+    _cleanup_(products_deinit) struct products products = {0};
+    struct making m = {
+        .load = load, .board = board, .window = &window, .ranks = &ranks, .products = &products};
     return page ? load_page(&m, page, json, e) : load_around(&m, json, e);
 }
 

@@ -11,7 +11,7 @@
 
 #include "base/limits.h"
 
-#define CACHE_KEY_BYTES (LIMIT_KEY_BYTES + 256)
+#define CACHE_KEY_BYTES (LIMIT_URI_BYTES + 256)
 #define CACHE_KEY_PARTS 12
 
 struct cache_key {
@@ -23,7 +23,8 @@ struct cache_key {
 void cache_key_clear(struct cache_key *key);
 bool cache_key_is_clear(const struct cache_key *key);
 
-/* `part` is at most LIMIT_KEY_BYTES long; all other parts together at most 200. */
+/* A part is at most LIMIT_KEY_BYTES long, or a list from a request's URI; a key has two of the former or one
+ * of the latter, and all its other parts together have at most 200 bytes. */
 void cache_key_begin(struct cache_key *key, const char *template);
 void cache_key_add(struct cache_key *key, const char *part);
 

@@ -5,6 +5,7 @@
 #include "api/handlers.h"
 #include "api/people.h"
 #include "api/period_parameter.h"
+#include "api/products.h"
 #include "api/role_words.h"
 #include "base/mem.h"
 
@@ -105,6 +106,7 @@ enum status contributor_load_rank(const struct route_load *load, json_t **json, 
     _cleanup_(deinit_scores) struct store_score scores[PEOPLE_ROLES] = {0};
     _cleanup_(board_ranks_deinit) struct board_ranks ranks;
     const struct store_score *row = &scores[0];
+    _cleanup_(products_deinit) struct products products = {0};
     struct board_rank rank = {0};
     struct board board;
     board_parse(load->parts[PART_BOARD], &board); /* the key has one */
@@ -112,11 +114,14 @@ enum status contributor_load_rank(const struct route_load *load, json_t **json, 
     enum status status = read_row(load, &board, scores, e);
     if (status == STATUS_OK && row->user_id)
         status = board_ranks_find(&ranks, row->score, row->user_id, &rank, e);
+    if (status == STATUS_OK && board.role == ROLE_PRODUCT)
+        status = products_read(load, &load->parts[PART_RANKED], 1, &products, e);
     if (status != STATUS_OK)
         return status;
     *json = json_object();
     json_object_set_new(*json, "role", json_string(role_word(board.role)));
-    role_set_contributor(load->view, *json, board.role, load->parts[PART_RANKED]);
+    role_set_contributor(load->view, *json, board.role, load->parts[PART_RANKED],
+                         products_find(&products, load->parts[PART_RANKED]));
     json_object_set_new(*json, "score", json_integer(row->score));
     set_rank(load, *json, &rank, ranks.table);
     json_object_set_new(*json, "updated", row->user_id ? answer_time(row->updated_ms) : json_null());

@@ -68,7 +68,8 @@ static bool parse_path(struct request *r, struct span path, char **out, struct p
 static bool add_parameter(struct request *r, struct span pair, char **out, struct problem *p) {
     struct span name = {pair.at, find(pair, '=')};
     struct span value = {name.end < pair.end ? name.end + 1 : pair.end, pair.end};
-    struct request_parameter parameter = {.name = decode(name, out)};
+    struct request_parameter parameter = {
+        .name = decode(name, out), .raw = value.at, .raw_length = (size_t)(value.end - value.at)};
     if (!parameter.name)
         return refuse_escape(p, "query", name);
     parameter.value = decode(value, out);
@@ -121,11 +122,16 @@ bool request_parse(struct request *r, const char *target, size_t length, struct 
     return parse_path(r, path, &out, p) && parse_query(r, query, &out, p);
 }
 
-const char *request_parameter(const struct request *r, const char *name) {
+static const struct request_parameter *find_parameter(const struct request *r, const char *name) {
     for (size_t i = 0; i < r->n_parameters; i++)
         if (strcmp(r->parameters[i].name, name) == 0)
-            return r->parameters[i].value;
+            return &r->parameters[i];
     return NULL;
+}
+
+const char *request_parameter(const struct request *r, const char *name) {
+    const struct request_parameter *found = find_parameter(r, name);
+    return found ? found->value : NULL;
 }
 
 static bool is_among(const char *name, const char *const names[]) {
@@ -165,4 +171,23 @@ bool request_count(const struct request *r, const char *name, unsigned fallback,
     char allowed[64];
     snprintf(allowed, sizeof allowed, "1 to %u", max);
     return problem_set_parameter(p, name, text, allowed);
+}
+
+bool request_items(const struct request *r, const char *name, unsigned max, char out[REQUEST_ITEMS_SIZE],
+                   struct problem *p) {
+    const struct request_parameter *list = find_parameter(r, name);
+    struct span rest = {list->raw, list->raw + list->raw_length};
+    char allowed[64];
+    snprintf(allowed, sizeof allowed, "1 to %u items, with a comma between them", max);
+    for (unsigned n = 0; n < max; n++) {
+        struct span item = {rest.at, find(rest, ',')};
+        if (!decode(item, &out) || item.at == item.end)
+            break;
+        out[-1] = REQUEST_ITEM_END; /* in the place of the NUL */
+        *out = '\0';
+        if (item.end == rest.end)
+            return true;
+        rest.at = item.end + 1;
+    }
+    return problem_set_parameter(p, name, list->value, allowed);
 }

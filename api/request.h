@@ -5,7 +5,7 @@
  * The raw target is split first and decoded then, so that "%2F" in an id stays part of the id. Decoded text
  * is UTF-8 without NULs. Nothing is allocated; the texts are in the request itself, each with its NUL.
  *
- * Not thread-safe. A request takes about 9 KB: put it on the stack.
+ * Not thread-safe. A request takes about 17 KB: put it on the stack.
  */
 #ifndef API_REQUEST_H
 #define API_REQUEST_H
@@ -18,9 +18,14 @@
 
 #define REQUEST_SEGMENTS 4
 
+#define REQUEST_ITEM_END '\xff' /* UTF-8 has no such byte */
+#define REQUEST_ITEMS_SIZE (LIMIT_URI_BYTES + 2)
+
 struct request_parameter {
     const char *name;
     const char *value;
+    const char *raw; /* the value before it was decoded; in the target, without a NUL */
+    size_t raw_length;
 };
 
 struct request {
@@ -44,6 +49,12 @@ const char *request_parameter(const struct request *r, const char *name);
 
 /* A whole number of 1 to `max` in plain digits; `fallback` if the query does not have it. */
 bool request_count(const struct request *r, const char *name, unsigned fallback, unsigned max, unsigned *out,
+                   struct problem *p);
+
+/* A value that is a list: its items in their order, each followed by REQUEST_ITEM_END. The value, which the
+ * query has, is split at its commas before the items are decoded, so that "%2C" is part of an item. False
+ * with a problem: an item is empty, or there are more than `max`. */
+bool request_items(const struct request *r, const char *name, unsigned max, char out[REQUEST_ITEMS_SIZE],
                    struct problem *p);
 
 #endif

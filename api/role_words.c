@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "api/answer.h"
 #include "api/handlers.h"
 #include "api/people.h"
+#include "api/products.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
@@ -38,7 +38,7 @@ bool role_parse_people(const char *word, enum role *role, struct problem *p) {
 char *role_user_id(const struct view *view, enum role role, const char *id) {
     if (role != ROLE_PRODUCT)
         return people_user_id(view, id);
-    return strlen(id) > LIMIT_KEY_BYTES ? NULL : mem_strdup(id);
+    return strlen(id) > LIMIT_PRODUCT_ID_BYTES ? NULL : mem_strdup(id);
 }
 
 bool role_check_products(const struct view *view, struct problem *p) {
@@ -47,11 +47,10 @@ bool role_check_products(const struct view *view, struct problem *p) {
                        "best sellers are not kept by this view: it was made without --best-sellers on");
 }
 
-void role_set_contributor(const struct view *view, json_t *object, enum role role, const char *user_id) {
-    if (role != ROLE_PRODUCT) {
+void role_set_contributor(const struct view *view, json_t *object, enum role role, const char *user_id,
+                          const struct contribution *product) {
+    if (role == ROLE_PRODUCT)
+        products_set(object, user_id, product);
+    else
         people_set(view, object, user_id);
-        return;
-    }
-    json_object_set_new(object, "productId", answer_text(user_id));
-    json_object_set_new(object, "name", json_null());
 }

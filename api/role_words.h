@@ -11,6 +11,7 @@
 #include "api/problem.h"
 #include "api/view.h"
 #include "views/board.h"
+#include "views/contribution.h"
 
 /* "merchant", "photographer", "product". */
 const char *role_word(enum role role);
@@ -29,7 +30,9 @@ const char *role_rank_template(enum role role);
  * product its own id. A new string, the caller's; NULL: there can be no such row. */
 char *role_user_id(const struct view *view, enum role role, const char *id);
 
-/* Sets what says whose row it is: "id", "userId" and "name"; of a product "productId" and "name". */
-void role_set_contributor(const struct view *view, json_t *object, enum role role, const char *user_id);
+/* Sets what says whose row it is: "id", "userId" and "name"; of a product "productId" and "name", which is in
+ * its row `product` (NULL: there is none). */
+void role_set_contributor(const struct view *view, json_t *object, enum role role, const char *user_id,
+                          const struct contribution *product);
 
 #endif

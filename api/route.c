@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "base/clock.h"
 
 /* The first route that matches wins: fixed words stand before ids. */
 const struct route route_table[] = {
@@ -100,9 +101,10 @@ const struct route route_table[] = {
      .load = history_load},
     {.template = CONTRIBUTIONS,
      .kind = ROUTE_LOADED,
-     .parameters = {"limit", "cursor", ROUTE_MAX_LAG},
+     .parameters = {"limit", "cursor", "merchant", "photographer", "productIds", ROUTE_MAX_LAG},
      .prepare = contributions_prepare_list,
      .load = contributions_load_list,
+     .missing = "contributor or product",
      .from_index = true,
      .is_refreshable = contributions_is_refreshable},
     {.template = CONTRIBUTIONS_PRODUCT,
@@ -139,6 +141,16 @@ const struct route *route_find(const struct request *request) {
     for (size_t i = 0; i < route_count; i++)
         if (matches(&route_table[i], request))
             return &route_table[i];
+    return NULL;
+}
+
+struct answer *route_peek(const struct route_load *load, const char *template, const char *first) {
+    struct cache_key key;
+    cache_key_make(&key, template, first, NULL);
+    struct cache_value *value = cache_peek(load->cache, key.bytes, key.length, clock_boot_ms());
+    if (!value || answer_of(value)->status == 200)
+        return value ? answer_of(value) : NULL;
+    cache_value_unref(value);
     return NULL;
 }
 

@@ -19,7 +19,7 @@
 #include "api/view.h"
 
 #define ROUTE_ALLOW "GET, HEAD, OPTIONS"
-#define ROUTE_PARAMETERS 6
+#define ROUTE_PARAMETERS 7
 #define ROUTE_MAX_LAG "maxLag" /* every route that is ROUTE_LOADED has it */
 
 enum route_kind {
@@ -32,10 +32,13 @@ enum route_kind {
 /* One read from the store. All borrowed. */
 struct route_load {
     const struct view *view;
+    struct cache *cache;                /* for route_peek */
     const char *parts[CACHE_KEY_PARTS]; /* of the key */
     int64_t deadline_ms;                /* CLOCK_BOOTTIME */
-    int64_t as_of_ms;                   /* view_as_of from before the read */
+    int64_t as_of_ms;                   /* view_as_of from before the read: of the index, or of rows */
+    int64_t row_as_of_ms;               /* of rows */
     int64_t now_ms;                     /* view_now from before the read */
+    int64_t *answer_as_of_ms;           /* is `as_of_ms`: a load whose answer is of another time sets it */
 };
 
 /* A new answer, never NULL. */
@@ -69,6 +72,10 @@ struct route {
     bool from_index;     /* its as-of time is that of an index: see view_as_of */
     route_refreshable_function *is_refreshable; /* NULL: never */
 };
+
+/* The answer 200 to a request for this row that the cache has and that is fresh: a reference, the caller's;
+ * NULL: none. */
+struct answer *route_peek(const struct route_load *load, const char *template, const char *first);
 
 extern const struct route route_table[];
 extern const size_t route_count;

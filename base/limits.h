@@ -63,6 +63,7 @@
 /* The most units that one call can consume: it reads 16 MB, or writes 400 KB into 20 indexes. */
 #define LIMIT_DYNAMODB_UNITS 10000
 #define LIMIT_KEY_BYTES 2048
+#define LIMIT_PRODUCT_ID_BYTES 1024 /* the sort key of an index (DynamoDB, "Quotas") */
 #define LIMIT_CREATE_TABLE_MS 600000
 #define LIMIT_CREATE_TABLE_POLL_MS 500
 #define LIMIT_CREATE_INDEX_MS 86400000 /* it is filled from the rows that are there */
@@ -253,6 +254,7 @@
 #define LIMIT_RANK_ROWS_A_SECOND 200000 /* of a store that counts rows, not units */
 #define LIMIT_EMBEDDED_REFRESH_MS 50    /* between two reads of a changed board, where reads cost nothing */
 #define LIMIT_CACHE_JITTER_PERCENT 10   /* the most that is taken off a ttl */
+#define LIMIT_MISSING_INDEX_LOG_MS 60000 /* between two lines about it */
 #define LIMIT_LOADERS 4
 #define LIMIT_LOAD_MS 2000       /* for a cache load: a request is answered within 3 s */
 #define LIMIT_LOADS_WAITING 1024 /* loads in the queue; one more is refused as overloaded */

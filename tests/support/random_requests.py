@@ -26,7 +26,7 @@ ODD_VALUES = (
     "0 1 -1 +1 %2B1 1.5 1e1 0x10 %31 %30 101 100 ١ 99999999999999999999999 true null creator merchant "
     "Merchant % %00 %ff %c3 a=b = , 86400001 v1:x AAAA undefined day week:previous 2026-11-29 2026-W53 9999-12"
 ).split() + [""]
-NAMES = "limit cursor role period around kind maxLag LIMIT Limit li%6Dit lim%69t colour limit%20 limit[] % %00 _".split() + [""]
+NAMES = "limit cursor role period around kind merchant photographer productIds maxLag LIMIT Limit li%6Dit lim%69t colour limit%20 limit[] % %00 _".split() + [""]
 PARSER_BYTES = 28000  # libmicrohttpd has room for so many bytes of headers in any case, which is above our limits
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
@@ -190,6 +190,15 @@ def filled(draw, openapi, template, known):
     return re.sub(r"\{(\w+)\}", lambda match: escaped(values[match[1]]), template)
 
 
+# What a parameter forbids beside it. The cursors are of lists without these.
+EXCLUDES = {
+    "cursor": {"period", "around", "merchant", "photographer", "productIds"},
+    "role": {"period"},
+    "productIds": {"limit", "cursor", "merchant", "photographer"},
+    "merchant": {"photographer"},
+}
+
+
 def right_pairs(draw, openapi, template, cursors, known):
     """`name=value` for some of the parameters. The cursors are of boards of all time; `role` is for the old form."""
     pairs = {}
@@ -197,14 +206,17 @@ def right_pairs(draw, openapi, template, cursors, known):
         name = parameter["name"]
         if name == "cursor":
             values = st.sampled_from(cursors[template]) if cursors.get(template) else None
-        elif name == "around":
+        elif name in ("around", "merchant", "photographer"):
             values = st.sampled_from(known).map(escaped)
+        elif name == "productIds":
+            values = st.lists(st.sampled_from(known).map(escaped), min_size=1, max_size=4).map(",".join)
         else:
             values = right_value(parameter["schema"])
         if values is not None and draw(st.booleans()):
             pairs[name] = draw(values)
-    if "cursor" in pairs or "role" in pairs:
-        pairs = {name: value for name, value in pairs.items() if name not in ("period", "around")}
+    for name, others in EXCLUDES.items():
+        if name in pairs:
+            pairs = {other: value for other, value in pairs.items() if other not in others}
     return draw(st.permutations([f"{name}={value}" for name, value in pairs.items()]))
 
 
@@ -237,7 +249,8 @@ def wrong(draw, openapi, known, cursors):
     else:
         parameter = draw(st.sampled_from(described))
         name = parameter["name"]
-        pairs = [pair for pair in pairs if not pair.startswith(name + "=")]
+        related = {name} | EXCLUDES.get(name, set()) | {one for one, others in EXCLUDES.items() if name in others}
+        pairs = [pair for pair in pairs if pair.partition("=")[0] not in related]
         value = draw(wrong_value(parameter["schema"]))
         more = [f"{name}={value}"] if kind == "value" else [f"{name}=1", f"{name}=1"]
     at = draw(st.integers(0, len(pairs)))

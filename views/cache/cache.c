@@ -344,6 +344,20 @@ enum cache_lookup cache_lookup_fresh(struct cache *c, const void *key, size_t ke
     return look_up(c, key, key_length, true, now_ms, waiter, result);
 }
 
+struct cache_value *cache_peek(struct cache *c, const void *key, size_t key_length, int64_t now_ms) {
+    unsigned hash = (unsigned)hash_bytes(key, key_length);
+    struct cache_value *value = NULL;
+    enum cache_state state;
+    pthread_mutex_lock(&c->lock);
+    struct cache_entry *e = find_entry(c, key, key_length, hash);
+    if (e && serves_now(c, e, now_ms, &state) && state == CACHE_FRESH) {
+        touch(c, e);
+        value = cache_value_ref(e->value);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return value;
+}
+
 /* Drops and marks. */
 
 void cache_drop(struct cache *c, const void *key, size_t key_length) {

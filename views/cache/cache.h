@@ -136,6 +136,10 @@ enum cache_lookup cache_lookup(struct cache *cache, const void *key, size_t key_
 enum cache_lookup cache_lookup_fresh(struct cache *cache, const void *key, size_t key_length, int64_t now_ms,
                                      struct cache_waiter *waiter, struct cache_result *result);
 
+/* A fresh value that is kept, a reference of the caller's; NULL if there is none. It causes no load and is
+ * not counted as a lookup. */
+struct cache_value *cache_peek(struct cache *cache, const void *key, size_t key_length, int64_t now_ms);
+
 /* The key's row was written. From any thread; cheap if the key is not in the cache. */
 void cache_drop(struct cache *cache, const void *key, size_t key_length);
 

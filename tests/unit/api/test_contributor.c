@@ -74,11 +74,29 @@ static void a_counted_rank_is_as_of_the_answer(void **state) {
 /* The name UNKNOWN means nobody, but a product may have it. */
 static void a_product_has_a_rank_and_an_id_instead_of_a_person(void **state) {
     (void)state;
+    scripted_store_set_contribution(f.store, "lamp", "Ann", NULL, 4);
+    scripted_store_set_texts(f.store, "lamp", "Desk lamp", "Oak", "home", "lamp.jpg");
     assert_fields("/scores/product/lamp",
-                  "{\"role\":\"product\",\"productId\":\"lamp\",\"score\":4,\"rank\":1}");
+                  "{\"role\":\"product\",\"productId\":\"lamp\",\"name\":\"Desk lamp\","
+                  "\"score\":4,\"rank\":1}");
     assert_fields("/scores/product/UNKNOWN", "{\"productId\":\"UNKNOWN\",\"score\":6,\"rank\":1}");
     assert_fields("/scores/product?around=lamp", "{\"role\":\"product\",\"previous\":null}");
     support_assert_problem(&f, "/scores/product/chair", 404, "not-found");
+}
+
+static void a_board_of_products_has_their_names_from_one_read(void **state) {
+    (void)state;
+    scripted_store_set_contribution(f.store, "lamp", "Ann", NULL, 4);
+    scripted_store_set_texts(f.store, "lamp", "Desk lamp", "Oak", "home", "lamp.jpg");
+    size_t before = scripted_store_reads(f.store);
+    json_t *board = support_get_json(&f, "/scores/product"), *items = json_object_get(board, "items");
+    assert_int_equal(scripted_store_reads(f.store), before + 2);
+    json_t *unknown = json_array_get(items, 0), *lamp = json_array_get(items, 1);
+    assert_string_equal(json_string_value(json_object_get(lamp, "productId")), "lamp");
+    assert_string_equal(json_string_value(json_object_get(lamp, "name")), "Desk lamp");
+    assert_true(json_is_null(json_object_get(unknown, "name")));
+    assert_int_equal(json_object_size(lamp), 6);
+    json_decref(board);
 }
 
 static void a_view_without_best_sellers_has_no_board_of_products(void **state) {
@@ -187,6 +205,7 @@ int main(void) {
         TEST(a_contributor_without_sales_in_a_period_has_a_score_of_0_and_no_rank),
         TEST(a_counted_rank_is_as_of_the_answer),
         TEST(a_product_has_a_rank_and_an_id_instead_of_a_person),
+        TEST(a_board_of_products_has_their_names_from_one_read),
         TEST(a_view_without_best_sellers_has_no_board_of_products),
         TEST(a_write_drops_the_ranks_of_all_time_and_of_periods_under_way),
         TEST_WITH_TABLES(a_rank_beyond_those_that_are_counted_is_from_the_table),

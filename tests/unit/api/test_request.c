@@ -137,6 +137,39 @@ static void a_count_is_plain_digits_within_its_bounds(void **state) {
     }
 }
 
+static void assert_items(const char *value, const char *expected) {
+    char target[256], items[REQUEST_ITEMS_SIZE];
+    snprintf(target, sizeof target, "/x?first=1,2&ids=%s", value);
+    assert_true(parse(target));
+    assert_true(request_items(&request, "ids", 3, items, &problem));
+    assert_string_equal(items, expected);
+}
+
+static void a_list_is_split_at_its_commas_before_its_items_are_decoded(void **state) {
+    (void)state;
+    assert_items("a", "a\xff");
+    assert_items("a,b,c", "a\xff"
+                          "b\xff"
+                          "c\xff");
+    assert_items("%2C,a%2Cb", ",\xff"
+                              "a,b\xff");
+    assert_items("%C3%A4,%252C&limit=1", "\xc3\xa4\xff%2C\xff");
+}
+
+static void a_list_with_an_empty_item_or_too_many_is_refused(void **state) {
+    (void)state;
+    static const char *const bad[] = {"", ",", "a,", ",a", "a,,b", "a,b,c,d", "a,b,c,"};
+    char items[REQUEST_ITEMS_SIZE];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char target[64] = "/x?ids=";
+        strncat(target, bad[i], 40);
+        assert_true(parse(target));
+        assert_false(request_items(&request, "ids", 3, items, &problem));
+        assert_string_equal(problem.parameter, "ids");
+        assert_string_equal(problem.given, bad[i]);
+    }
+}
+
 static void a_target_that_is_too_long_is_refused(void **state) {
     (void)state;
     static char target[LIMIT_URI_BYTES + 2];
@@ -158,6 +191,8 @@ int main(void) {
         cmocka_unit_test(more_parameters_than_the_limit_are_refused),
         cmocka_unit_test(an_unknown_parameter_is_refused_with_the_allowed_ones),
         cmocka_unit_test(a_count_is_plain_digits_within_its_bounds),
+        cmocka_unit_test(a_list_is_split_at_its_commas_before_its_items_are_decoded),
+        cmocka_unit_test(a_list_with_an_empty_item_or_too_many_is_refused),
         cmocka_unit_test(a_target_that_is_too_long_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,19 +218,40 @@ static enum status read_contribution(struct store *store, const char *product_id
     return leave(store, status == STATUS_OK && !*row ? STATUS_NOT_FOUND : status);
 }
 
+static enum status read_contributions(struct store *store, const char *const ids[], size_t n,
+                                      struct contribution *rows[], struct store_context *context,
+                                      struct error *e) {
+    struct scripted_store *s = (struct scripted_store *)store;
+    enum status status = enter(store, context->deadline_boot_ms, e);
+    for (size_t i = 0; status == STATUS_OK && i < n; i++) {
+        rows[i] = NULL;
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(ids[i], ids[j]); /* as store.h requires */
+        for (size_t k = 0; k < s->n_contributions; k++)
+            if (strcmp(s->contributions[k]->product_id, ids[i]) == 0)
+                rows[i] = contribution_copy(s->contributions[k]);
+    }
+    return leave(store, status);
+}
+
+static bool is_of(const struct contribution *c, const struct store_owner *owner) {
+    const char *user_id = !owner ? NULL : owner->role == ROLE_CREATOR ? c->creator : c->photographer;
+    return !owner || (user_id && strcmp(user_id, owner->user_id) == 0);
+}
+
 static enum status list_contributions(struct store *store, const struct store_owner *owner, const char *after,
                                       size_t limit, int64_t deadline_ms, struct contribution ***rows,
                                       size_t *n, struct error *e) {
     struct scripted_store *s = (struct scripted_store *)store;
     enum status status = enter(store, deadline_ms, e);
-    assert_null(owner);
     if (status == STATUS_OK) {
         size_t i = 0;
         *rows = mem_alloc(limit * sizeof **rows);
         while (after && i < s->n_contributions && strcmp(s->contributions[i++]->product_id, after) != 0)
             ;
         for (*n = 0; i < s->n_contributions && *n < limit; i++)
-            (*rows)[(*n)++] = contribution_copy(s->contributions[i]);
+            if (is_of(s->contributions[i], owner))
+                (*rows)[(*n)++] = contribution_copy(s->contributions[i]);
     }
     return leave(store, status);
 }
@@ -249,6 +270,7 @@ struct scripted_store *scripted_store_new(bool index_late) {
         .read_history = read_history,
         .read_sales = read_sales,
         .read_contribution = read_contribution,
+        .read_contributions = read_contributions,
         .list_contributions = list_contributions,
     };
     s->store.ops = &s->ops;
@@ -378,4 +400,19 @@ size_t scripted_store_reads(struct scripted_store *s) {
     size_t reads = s->reads;
     pthread_mutex_unlock(&s->lock);
     return reads;
+}
+
+void scripted_store_set_texts(struct scripted_store *s, const char *product_id, const char *name,
+                              const char *brand, const char *category, const char *image) {
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->n_contributions; i++) {
+        struct contribution *c = s->contributions[i];
+        if (strcmp(c->product_id, product_id) != 0)
+            continue;
+        c->name = mem_strdup(name);
+        c->brand = mem_strdup(brand);
+        c->category = mem_strdup(category);
+        c->image = mem_strdup(image);
+    }
+    pthread_mutex_unlock(&s->lock);
 }

@@ -29,6 +29,10 @@ void scripted_store_stop_index(struct scripted_store *s);
 void scripted_store_set_contribution(struct scripted_store *s, const char *product_id, const char *creator,
                                      const char *photographer, int64_t purchases);
 
+/* Once for each product. */
+void scripted_store_set_texts(struct scripted_store *s, const char *product_id, const char *name,
+                              const char *brand, const char *category, const char *image);
+
 /* Reads return this from now on (STATUS_OK: the rows). */
 void scripted_store_fail(struct scripted_store *s, enum status status);
 

@@ -401,6 +401,24 @@ static void values_that_were_loaded_at_once_do_not_expire_at_once(void **state) 
     cache_free(c);
 }
 
+static int peeked(struct cache *c, const char *key, int64_t now_ms) {
+    struct cache_value *value = cache_peek(c, key, strlen(key), now_ms);
+    int got = value ? ((struct number *)value)->value : -1;
+    cache_value_unref(value);
+    return got;
+}
+
+static void only_a_fresh_value_can_be_peeked_at_and_that_causes_no_load(void **state) {
+    struct cache *c = *state;
+    assert_int_equal(peeked(c, "k", 0), -1);
+    fill(c, "k", number(1, 100), 0);
+    assert_int_equal(peeked(c, "k", options.ttl_ms - 1), 1);
+    assert_int_equal(peeked(c, "k", options.ttl_ms), -1);
+    assert_no_load(c, options.ttl_ms);
+    cache_drop(c, "k", 1);
+    assert_int_equal(peeked(c, "k", 1), -1);
+}
+
 static void a_lookup_of_a_dropped_value_waits_for_a_load(void **state) {
     struct cache *c = *state;
     struct waiter w;
@@ -746,6 +764,7 @@ int main(void) {
         TEST(a_negative_value_is_kept_no_longer_than_the_ttl_and_never_served_stale),
         TEST(a_long_ttl_does_not_keep_a_negative_value),
         TEST(values_that_were_loaded_at_once_do_not_expire_at_once),
+        TEST(only_a_fresh_value_can_be_peeked_at_and_that_causes_no_load),
         TEST(a_lookup_of_a_dropped_value_waits_for_a_load),
         TEST(a_dropped_value_is_served_if_the_store_fails),
         TEST(a_load_that_began_before_a_drop_is_not_given_to_a_lookup_after_it),
