@@ -362,9 +362,17 @@ enum status store_list_contributions(struct store *store, const struct store_own
 
 /* Auditing. */
 
+/* A row of Scores as it is stored. */
+struct store_row {
+    const char *role; /* views/board.h says what it names */
+    const char *user_id;
+    int64_t count;     /* its score; the shop's sales */
+    int64_t expires_s; /* since the epoch; 0: never */
+};
+
 /* Receives every row, borrowed for the call. Must not block for long, nor call the store. */
 struct store_visitor {
-    void (*score)(void *data, const char *role, const char *user_id, int64_t score, bool after);
+    void (*score)(void *data, const struct store_row *row, bool after);
     void (*contribution)(void *data, const struct contribution *row);
     void *data;
 };

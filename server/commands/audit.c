@@ -7,11 +7,11 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-static void visit_score(void *data, const char *role, const char *user_id, int64_t score, bool after) {
+static void visit_score(void *data, const struct store_row *row, bool after) {
     struct audit *audit = data;
-    struct tally_numbers *t = tallies_find(&audit->tallies, role, user_id);
+    struct tally_numbers *t = tallies_find(&audit->tallies, row->role, row->user_id);
     *(after ? &t->has_after : &t->has_before) = true;
-    *(after ? &t->after : &t->before) = score;
+    *(after ? &t->after : &t->before) = row->count;
     audit->scores += after;
 }
 

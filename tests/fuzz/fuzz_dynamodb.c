@@ -322,9 +322,9 @@ static void bind_to(void) {
         check_failed(status, &e);
 }
 
-static void visit_score(void *data, const char *role, const char *user_id, int64_t score, bool after) {
-    (void)data, (void)score, (void)after;
-    FUZZ_CHECK(role && user_id, "no score");
+static void visit_score(void *data, const struct store_row *row, bool after) {
+    (void)data, (void)after;
+    FUZZ_CHECK(row->role && row->user_id, "no score");
 }
 
 static void visit_contribution(void *data, const struct contribution *row) {

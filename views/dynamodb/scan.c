@@ -23,14 +23,17 @@ static enum status visit_contribution(const struct store_dynamodb *d, const json
 
 static enum status visit_score(const struct store_dynamodb *d, const json_t *item,
                                const struct store_visitor *visitor, bool after, struct error *e) {
-    const char *user_id = dynamodb_get_s(item, "userId"), *role = dynamodb_get_s(item, "role");
-    int64_t score;
-    if (!user_id || !role || !dynamodb_get_n(item, "score", &score)) {
+    struct store_row row = {.role = dynamodb_get_s(item, "role"), .user_id = dynamodb_get_s(item, "userId")};
+    struct board board;
+    bool is_shop = row.role && board_parse(row.role, &board) && board.role == ROLE_SHOP;
+    if (!row.user_id || !row.role ||
+        !dynamodb_get_n(item, rows_count_name(is_shop ? ROLE_SHOP : ROLE_CREATOR), &row.count) ||
+        !dynamodb_get_optional_n(item, "expires", &row.expires_s)) {
         error_set(e, STATUS_FAILED, "a row in table '%s' has no score", d->scores_table);
-        error_note_person(e, user_id ? user_id : "");
+        error_note_person(e, row.user_id ? row.user_id : "");
         return e->status;
     }
-    visitor->score(visitor->data, role, user_id, score, after);
+    visitor->score(visitor->data, &row, after);
     return STATUS_OK;
 }
 

@@ -5,11 +5,13 @@
 
 static enum status scan_scores(struct sqlite *c, const struct store_visitor *visitor, bool after,
                                struct error *e) {
-    sqlite3_stmt *s = sqlite_statement(c, SCAN_SCORES, "SELECT role, userId, score FROM scores", e);
+    sqlite3_stmt *s = sqlite_statement(c, SCAN_SCORES, "SELECT role, userId, score, expires FROM scores", e);
     enum status status = s ? STATUS_OK : e->status;
-    while (!status && !(status = sqlite_step(c, s, e)))
-        visitor->score(visitor->data, sqlite_text(s, 0), sqlite_text(s, 1), sqlite3_column_int64(s, 2),
-                       after);
+    while (!status && !(status = sqlite_step(c, s, e))) {
+        const struct store_row row = {sqlite_text(s, 0), sqlite_text(s, 1), sqlite3_column_int64(s, 2),
+                                      sqlite3_column_int64(s, 3)}; /* 0 for NULL */
+        visitor->score(visitor->data, &row, after);
+    }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 

@@ -110,7 +110,7 @@ static inline void support_no_faults(struct fixture *t) {
     t->faulty.filter = NULL;
 }
 
-static inline int support_setup(void **state) {
+static inline int support_setup_with(void **state, const struct store_creation *creation) {
     struct fixture *t = mem_zalloc(sizeof *t);
     char random[9];
     struct error e;
@@ -126,7 +126,7 @@ static inline int support_setup(void **state) {
     const struct store_dynamodb_options options = {.stage = t->stage};
     if (aws_settings_load(&t->settings, &e) ||
         store_dynamodb_open(&t->store, &options, t->settings, &t->faulty.transport, &e) ||
-        store_create(t->store, NULL, &e)) {
+        store_create(t->store, creation, &e)) {
         print_error("%s\n", e.message);
         return -1;
     }
@@ -145,6 +145,10 @@ static inline json_t *support_call_dynamodb(const struct fixture *t, const char 
     assert_int_equal(aws_client_call(client, &call, NULL), STATUS_OK);
     aws_client_free(client);
     return json_incref(call.reply);
+}
+
+static inline int support_setup(void **state) {
+    return support_setup_with(state, NULL);
 }
 
 static inline void support_database(const struct fixture *t, const char *suffix, char *out, size_t size) {

@@ -11,12 +11,12 @@ struct seen {
     sqlite3 *meanwhile; /* gets a row while scores are visited; may be NULL */
 };
 
-static void see_score(void *data, const char *role, const char *user_id, int64_t score, bool after) {
+static void see_score(void *data, const struct store_row *row, bool after) {
     struct seen *seen = data;
     static const char *const expected[] = {"creator Ann 3", "creator UNKNOWN 2", "photographer Ann 1"};
     char text[64];
     size_t i = 0;
-    snprintf(text, sizeof text, "%s %s %d", role, user_id, (int)score);
+    snprintf(text, sizeof text, "%s %s %d", row->role, row->user_id, (int)row->count);
     while (i < 3 && strcmp(expected[i], text) != 0)
         i++;
     seen->others += i == 3;

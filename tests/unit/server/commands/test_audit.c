@@ -34,8 +34,9 @@ static void show_scores(const struct shown_round *round, const struct store_visi
     for (size_t i = 0; i < COUNT(round->scores) && round->scores[i].role; i++) {
         const struct shown_score *s = &round->scores[i];
         int64_t score = after ? s->after : s->before;
+        const struct store_row row = {s->role, s->user_id, score, 0};
         if (score != AUDIT_NONE)
-            visitor->score(visitor->data, s->role, s->user_id, score, after);
+            visitor->score(visitor->data, &row, after);
     }
 }
 
