@@ -329,6 +329,50 @@ class LateIndex(Layer):
         return proxy.Reply(oldest.status, oldest.headers, oldest.body)
 
 
+class IndexPartitions(Layer):
+    """Each value of the hash key of the index of boards lies in a partition of its own, which writes `units` a second:
+    1,000 on AWS (DynamoDB Developer Guide, "Partition key design"). A write of a score is 2 units there, for the entry
+    moves. Where the index is too slow the table refuses the write (ibid., "GSI write throttling"). The emulator has no
+    limits. `writes` has the times of the score writes that were not refused."""
+
+    WRITE_UNITS, BURST_S = 2, 1
+
+    def __init__(self, units):
+        super().__init__()
+        self.units = units
+        self.left = {}  # by hash key: (units that are left, as of)
+        self.writes = []
+
+    @staticmethod
+    def partition(request):
+        asked = request.json()
+        part = asked["ExpressionAttributeValues"].get(":p")
+        return (part or asked["Key"]["role"])["S"]
+
+    def may_write(self, partition, now):
+        most = self.units * self.BURST_S
+        with self.lock:
+            left, since = self.left.get(partition, (most, now))
+            left = min(most, left + (now - since) * self.units)
+            may = left >= self.WRITE_UNITS
+            self.left[partition] = (left - may * self.WRITE_UNITS, now)
+            if may:
+                self.writes.append(now)
+            return may
+
+    def __call__(self, request, proceed):
+        if request.operation != "UpdateItem" or not request.json()["TableName"].endswith("-Scores"):
+            return proceed(request)
+        if self.may_write(self.partition(request), time.monotonic()):
+            return proceed(request)
+        self.happens()
+        return refusal(
+            request,
+            "ProvisionedThroughputExceededException",
+            "Throughput exceeds the current capacity of one or more global secondary indexes.",
+        )
+
+
 # The clock.
 
 

@@ -1,0 +1,65 @@
+#!/usr/bin/python3
+"""Score writes a second that the board of one role takes, by --board-partitions, where each partition of the index writes
+100 units a second (aws_behaviour.IndexPartitions; on AWS 1,000). A score write is 2 units, so 50 a second are the most.
+
+    tests/bench/board_partitions.py [N...]      by default 1 2 4
+
+Every purchase is another merchant's, so that every event is a score write. Exits 1 if a board takes fewer than 45 a
+second for each partition. DynamoDB Local itself takes about 2,000 writes a second, in all tables.
+"""
+
+import sys
+
+import common
+import aws_behaviour
+import cloud
+import program
+import proxy
+from daemon import Daemon
+from small_shop import person, product, puts
+
+UNITS, LIMIT, SHARDS = 100, 45, 16
+SECONDS = 20  # that a board at its limit is busy
+
+
+def events(n):
+    """All registrations, then all purchases."""
+    shops = [product(f"p{i}", person("merchant", f"m{i}"), None, 1) for i in range(n)]
+    return puts([shop[0] for shop in shops] + [shop[1] for shop in shops])
+
+
+def rate(writes):
+    """Writes a second, without the burst at the begin and the rest at the end."""
+    first, last = len(writes) // 5, len(writes) * 9 // 10
+    return (last - first) / (writes[last] - writes[first])
+
+
+def measure(running, n):
+    name = f"partitions-{n}"
+    kinesis = cloud.client("kinesis", running.environment)
+    cloud.create_stream(kinesis, name, SHARDS)
+    cloud.put(kinesis, name, events(n * UNITS // 2 * SECONDS))
+    options = ["--store", f"dynamodb:{name}", "--board-partitions", str(n)]
+    done = program.run("create-tables", *options, environment=running.environment)
+    assert done.returncode == 0, done.stderr
+    index = aws_behaviour.IndexPartitions(UNITS)
+    with proxy.Proxy(running.dynamodb_url) as slow:
+        slow.layers = [index]
+        environment = {**running.environment, "AWS_ENDPOINT_URL_DYNAMODB": slow.url}
+        with Daemon([*options, "--source", f"kinesis:{name}", "--drain-seconds", "0"], environment) as daemon:
+            daemon.wait_until_applied(300)
+    return rate(index.writes), index.happened
+
+
+def main():
+    ok = True
+    with common.start_emulators() as running:
+        for n in map(int, sys.argv[1:] or (1, 2, 4)):
+            writes, refused = measure(running, n)
+            print(f"{n} partitions: {writes:.0f} score writes/s (at least {n * LIMIT}, at most {n * UNITS // 2}); {refused} refused")
+            ok &= writes >= n * LIMIT
+    return 0 if ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
