@@ -217,13 +217,14 @@
  * whose handshake was lost sends it again after 1 s (RFC 6298, section 5.7), and only then is refused. */
 #define LIMIT_LAST_REQUESTS_MS 1300
 #define LIMIT_ACCEPT_PAUSE_MS 100 /* after the system had no room for a connection */
+#define LIMIT_RELIEVE_PAUSE_MS 5  /* between two closings while clients wait to be accepted */
 #define LIMIT_OTHER_FILES 512 /* descriptors for all but connections of clients, and shards but the first */
 #define LIMIT_TICK_MS 1000    /* time between two searches for connections that take too long */
 #define LIMIT_PROBE_CONNECTIONS 256  /* beyond --connections, for probes; silent newcomers take them too */
 #define LIMIT_CLOSING_CONNECTIONS 16 /* beyond these: closed for others, but not yet by their thread */
 /* A connection is not closed for others before it is idle, or its request incomplete, for so long; but where
- * no other can be closed, a newcomer that is silent for LIMIT_SILENT_NEWCOMER_MS is, and one on a place for
- * probes whose request did not arrive in that time. */
+ * no other can be closed, a newcomer that is silent for LIMIT_SILENT_NEWCOMER_MS is. One on a place for
+ * probes has less: the time in which LIMIT_PROBE_CONNECTIONS others are accepted. */
 #define LIMIT_UNDISTURBED_MS 1000
 #define LIMIT_SILENT_NEWCOMER_MS 100
 #define LIMIT_REQUEST_ID_BYTES 128

@@ -1,6 +1,7 @@
 #include "server/http/acceptor.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -71,12 +72,21 @@ static enum outcome accept_queued(struct acceptor *a, bool *any) {
     return OUTCOME_FULL;
 }
 
+static bool has_queued(const struct acceptor *a) {
+    return poll(&(struct pollfd){.fd = a->options.fd, .events = POLLIN}, 1, 0) > 0;
+}
+
 /* Until another attempt can succeed. acceptor_release wakes it when it is full. */
 static void await_more(struct acceptor *a, enum outcome outcome, int64_t until_ms) {
-    if (outcome == OUTCOME_FULL)
+    int64_t pause_ms = LIMIT_ACCEPT_PAUSE_MS;
+    if (outcome == OUTCOME_FULL && !has_queued(a)) {
+        outcome = OUTCOME_EMPTY;
+    } else if (outcome == OUTCOME_FULL) {
         a->options.relieve(a->options.context);
-    if (outcome != OUTCOME_EMPTY && until_ms > clock_boot_ms() + LIMIT_ACCEPT_PAUSE_MS)
-        until_ms = clock_boot_ms() + LIMIT_ACCEPT_PAUSE_MS;
+        pause_ms = LIMIT_RELIEVE_PAUSE_MS;
+    }
+    if (outcome != OUTCOME_EMPTY && until_ms > clock_boot_ms() + pause_ms)
+        until_ms = clock_boot_ms() + pause_ms;
     waker_wait(&a->waker, until_ms, outcome == OUTCOME_EMPTY ? a->options.fd : -1);
 }
 

@@ -22,7 +22,8 @@ struct acceptor_options {
     unsigned limit; /* connections open at once */
     /* Called on the acceptor's thread with a non-blocking socket, which is the callee's from then on. */
     void (*take)(void *context, int fd);
-    /* Called on the acceptor's thread now and then while `limit` connections are open: may close one. */
+    /* Called on the acceptor's thread now and then while `limit` connections are open and a client waits: may
+     * close one. */
     void (*relieve)(void *context);
     void *context;
 };

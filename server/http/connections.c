@@ -183,13 +183,12 @@ static struct http_loop *least_busy_loop(struct http *http) {
     return least;
 }
 
+/* However young it is: a probe may stand in the kernel's queue behind thousands. */
 void http_relieve(void *context) {
     int64_t now_ms = clock_boot_ms();
-    while (close_longest(context, PHASE_SURPLUS, now_ms - LIMIT_SILENT_NEWCOMER_MS, now_ms))
-        ;
+    close_longest(context, PHASE_SURPLUS, now_ms, now_ms);
 }
 
-/* When all places that are kept for probes are taken, those without a whole request are freed. */
 static void take_place(struct connection *c, int64_t now_ms) {
     struct http *http = c->http;
     c->surplus = !make_place(http, now_ms);

@@ -33,8 +33,8 @@ struct http_options {
      *   3. else the oldest that has sent nothing, if it is silent for LIMIT_SILENT_NEWCOMER_MS.
      * One whose request is being answered is never closed, nor one whose bytes wait to be read. If none can
      * be closed, LIMIT_PROBE_CONNECTIONS more are accepted, answered once (503, but for probes) and closed;
-     * when these are in use too, those without a whole request are closed for newcomers, likewise after
-     * LIMIT_SILENT_NEWCOMER_MS. */
+     * when these are in use too, the oldest without a whole request is closed at once: the kernel's queue is
+     * in the order of arrival, and a probe may stand in it behind thousands. */
     unsigned connections;
     enum http_access_log access_log;
     enum api_routes routes;

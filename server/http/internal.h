@@ -159,8 +159,8 @@ void http_abort_waits(struct http *http);
  * another one for it (http.h). On the acceptor's thread. */
 struct connection *http_admit(struct http *http, int fd);
 
-/* acceptor_options.relieve: closes connections beyond --connections whose request did not arrive within
- * LIMIT_SILENT_NEWCOMER_MS. */
+/* acceptor_options.relieve: of those beyond --connections, closes the oldest whose request has not arrived.
+ */
 void http_relieve(void *context);
 
 /* The end of a connection. On its thread; its socket is closed afterwards. */

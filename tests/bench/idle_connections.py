@@ -4,7 +4,7 @@ connections are at another process, which only share the processors; and while t
 connections, where --connections is below their number. Prints the memory of the service too.
 
 Exits 1 if the lowest p99 of all rounds is more than LIMIT times the lowest with the crowd elsewhere, or if in each round
-more than LATE probes took over PROBE_MS.
+a probe took over PROBE_MS: the first ones stand in the kernel's queue behind the slow connections.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from small_shop import person, product, puts
 TARGETS = ["/livez", "/scores/merchant"]
 LIMIT, PROBE_MS = 2, 100
 SLICE_MS = 10  # what a scheduler alone may add on a busy machine
-PROBES, LATE = 200, 2  # on two processors, which the clients share, the scheduler alone may delay one
+PROBES = 200
 
 
 def resident_mib(daemon):
@@ -102,7 +102,7 @@ def main():
             found = compare([measure_round(daemon, other, options) for _ in range(options.rounds)])
         with start("full", 1024) as daemon:
             late = min(late_probes(daemon, options) for _ in range(options.rounds))
-    return 0 if max(found.values()) <= LIMIT and late <= LATE else 1
+    return 0 if max(found.values()) <= LIMIT and not late else 1
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import contextlib
 import os
 
+import clock_shim
 import pytest
 import wait
 from crowd import Crowd, raise_limit
@@ -15,9 +16,9 @@ ACCEPTED_BEYOND = 272  # LIMIT_PROBE_CONNECTIONS + LIMIT_CLOSING_CONNECTIONS
 ONE_POLL = 128  # events that libmicrohttpd takes from epoll at once
 
 
-def start(start_on, embedded, connections):
+def start(start_on, embedded, connections, **more):
     embedded.put(LAMPS)
-    return start_on(embedded, "--connections", str(connections), "--max-live", "8")
+    return start_on(embedded, "--connections", str(connections), "--max-live", "8", **more)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,20 @@ def test_clients_that_begin_a_request_keep_others_out_for_a_second_only(embedded
             stack.enter_context(Client(daemon.port)).send(b"G")
         # LIMIT_HEADERS_MS ends them after 10 s.
         wait.until(lambda: daemon.get(BOARD).status == 200, "a place", timeout_s=8)
+
+
+@pytest.mark.skipif(not clock_shim.library().exists(), reason="needs the target clock_shim")
+def test_a_probe_waits_for_no_time_limit_of_those_who_are_before_it_in_the_queue(embedded, start_on, tmp_path):
+    clocks = clock_shim.Clocks(tmp_path)
+    daemon = start(start_on, embedded, 32, environment=clocks.environment)
+    with contextlib.ExitStack() as stack:
+        kept = [stack.enter_context(Client(daemon.port)) for _ in range(32)]
+        assert {client.ask("/livez").status for client in kept} == {200}
+        clocks.drift(boot_ppm=-995_000)  # a tenth of a second takes 20 s
+        stack.callback(clocks.right)
+        for begun in [b"", b"G"] * (2 * ACCEPTED_BEYOND):
+            stack.enter_context(Client(daemon.port)).send(begun)
+        assert daemon.get("/livez").status == 200
 
 
 def test_a_client_that_was_idle_for_long_gives_way_to_a_newcomer(embedded, start_on):
