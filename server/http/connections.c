@@ -15,6 +15,7 @@
 
 enum {
     CLOSE_WAIT = 8, /* the state of RFC 9293, as in netinet/tcp.h, which excludes linux/tcp.h */
+    EMPTY_LINE = 2, /* bytes: some clients send one after a request (RFC 9112, section 2.2) */
     LOOKED_AT_ONCE = 64,
     LOOKED_AT_TO_CLOSE = 16,
 };
@@ -69,7 +70,7 @@ void http_answer_ends(struct connection *c, int64_t now_ms) {
 /* What a client has done since its last request was answered. */
 enum sign {
     SIGN_NONE,
-    SIGN_BYTES, /* of its next request, whether microhttpd has read them or not */
+    SIGN_BYTES, /* more than an empty line of its next request, whether microhttpd has read them or not */
     SIGN_END,   /* it ended its side */
 };
 
@@ -80,7 +81,7 @@ static enum sign read_sign(const struct connection *c) {
         return SIGN_NONE;
     if (info.tcpi_state == CLOSE_WAIT) /* checked first: tcpi_bytes_received counts the end as a byte */
         return SIGN_END;
-    return info.tcpi_bytes_received > c->asked_bytes ? SIGN_BYTES : SIGN_NONE;
+    return info.tcpi_bytes_received > c->asked_bytes + EMPTY_LINE ? SIGN_BYTES : SIGN_NONE;
 }
 
 /* While draining, a client that has sent more requests ahead gets those answers too. */

@@ -211,6 +211,16 @@ static bool is_full(const struct reading *r, size_t size) {
            LIMIT_CONNECTION_BYTES;
 }
 
+/* A request stands where the memory of its connection begins, which is where malloc puts it: at a multiple of
+ * 16. Before it stand empty lines alone, as NULs. */
+static size_t count_skipped(const char *method) {
+    size_t n = (uintptr_t)method & FRAMING_SKIPPED;
+    for (size_t i = 1; i <= n; i++)
+        if (*(method - i))
+            return 0;
+    return n;
+}
+
 bool framing_check(struct MHD_Connection *mhd, const struct framing_request *request, struct framing *out,
                    struct problem *p) {
     struct reading r = {.problem = p, .is_sound = true};
@@ -219,6 +229,6 @@ bool framing_check(struct MHD_Connection *mhd, const struct framing_request *req
         MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, read_field, &r);
     if (r.is_sound)
         read_end(&r, request, size);
-    *out = (struct framing){has_body(&r), is_full(&r, size)};
+    *out = (struct framing){has_body(&r), is_full(&r, size), count_skipped(request->method)};
     return r.is_sound && is_within_limits(&r, size - request->target_length);
 }

@@ -41,7 +41,12 @@ void framing_begin(struct MHD_Connection *mhd, const char *target);
 struct framing {
     bool has_body; /* one follows */
     bool is_full;  /* microhttpd has no memory left for the head of an answer */
+    /* Of empty lines before the request line, which are ignored, as one should be (RFC 9112, section 2.2).
+     * Modulo FRAMING_SKIPPED + 1. */
+    size_t skipped_bytes;
 };
+
+enum { FRAMING_SKIPPED = 15 };
 
 /* To be called when the headers have arrived and the body has not (the first call of the access handler).
  * False, with the problem: the request is to be refused. */

@@ -141,7 +141,7 @@ static enum MHD_Result handle(struct connection *c) {
     struct http *http = c->http;
     struct problem p;
     turn_to_answer(c);
-    c->asked_bytes += request_header_bytes(c) + c->body_bytes;
+    c->asked_bytes += c->skipped_bytes + request_header_bytes(c) + c->body_bytes;
     http_reply_read_wishes(c->mhd, &c->wishes);
     copy_request_id(c);
     if (!is_acceptable(c, &p))
@@ -194,6 +194,7 @@ static enum MHD_Result begin(struct connection *c, const char *method, const cha
     const struct framing_request request = {method, version, c->target_at, c->target, c->target_length};
     bool is_good = framing_check(c->mhd, &request, &framing, &p);
     c->is_last = framing.has_body;
+    c->skipped_bytes = framing.skipped_bytes;
     if (is_good)
         return MHD_YES;
     return framing.is_full ? refuse_by_hand(c) : refuse(c, &p);

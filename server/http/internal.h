@@ -75,6 +75,7 @@ struct connection {
     struct http_reply_sent sent; /* the answer; status 0: none yet */
     bool cached;                 /* the cache gave the answer, in state `cache` */
     enum cache_state cache;
+    size_t skipped_bytes; /* before its request line */
     size_t body_bytes;
     size_t target_length; /* as sent; more than LIMIT_URI_BYTES: `target` is cut */
     size_t target_capacity;

@@ -28,6 +28,7 @@ struct head {
     struct text names[HEADERS], values[HEADERS];
     size_t n;
     bool has_body;
+    size_t skipped;      /* bytes before it */
     bool may_be_refused; /* it is beyond a limit, has a fragment, or expects an answer before a body that it
                             has not */
 };
@@ -150,7 +151,9 @@ static enum verdict read_head(struct text *in, struct head *h) {
     struct text all, line, start;
     bool is_small;
     memset(h, 0, sizeof *h);
+    start = *in;
     skip_empty_lines(in);
+    h->skipped = (size_t)(in->at - start.at);
     start = *in;
     if (!take(in, "\r\n\r\n", &all))
         return UNFINISHED;
@@ -229,6 +232,14 @@ static enum MHD_Result reply(struct MHD_Connection *mhd, unsigned status) {
     return result;
 }
 
+/* Nothing is counted of a line that begins with a NUL and is not empty. */
+static void check_skipped(const struct head *h, size_t counted) {
+    const char *begin = h->method.at - h->skipped;
+    bool is_plain = strspn(begin, "\r\n") >= h->skipped && !memmem(begin, h->skipped, "\r\r", 2);
+    FUZZ_CHECK(counted == h->skipped % (FRAMING_SKIPPED + 1) || (!counted && !is_plain), "%zu, not %zu",
+               counted, h->skipped);
+}
+
 /* The headers have arrived. */
 static enum MHD_Result begin(struct MHD_Connection *mhd, const char *method, const char *version) {
     const struct framing_request request = {method, version, run.target_at, run.target, strlen(run.target)};
@@ -246,6 +257,7 @@ static enum MHD_Result begin(struct MHD_Connection *mhd, const char *method, con
     }
     FUZZ_CHECK(verdict == SOUND, "accepted: '%s %s'", method, run.target);
     FUZZ_CHECK(framing.has_body == head.has_body, "a body");
+    check_skipped(&head, framing.skipped_bytes);
     compare_head(mhd, method, &head);
     return MHD_YES;
 }

@@ -5,11 +5,13 @@ The slow clients need up to 75 seconds. So all of them start with the first test
 
 import concurrent.futures
 import contextlib
+import os
 import resource
 import statistics
 import subprocess
 import time
 
+import clock_shim
 import program
 import pytest
 import wait
@@ -213,6 +215,26 @@ def test_an_answer_that_is_not_taken_within_30_seconds_ends_its_connection(slow)
 @pytest.mark.all
 def test_a_connection_may_be_idle_for_75_seconds(slow):
     assert all(IDLE_S - 1 < took < IDLE_S + SLACK_S for took in seconds(slow[be_idle]))
+
+
+@pytest.mark.skipif(not clock_shim.library().exists(), reason="needs the target clock_shim")
+def test_empty_lines_around_requests_are_no_beginning_of_the_next(embedded, start_on, tmp_path):
+    """RFC 9112, section 2.2. A connection with a beginning ends after 10 s."""
+    clocks = clock_shim.Clocks(tmp_path)
+    embedded.put(LAMPS)
+    daemon = start_on(embedded, environment=clocks.environment)
+    with contextlib.ExitStack() as stack:
+        idle, begun = ([stack.enter_context(Client(daemon.port)) for _ in range(2 * os.cpu_count())] for _ in "ib")
+        for client in idle:
+            for _ in range(4):
+                client.send(b"\r\n" + get("/livez") + b"\r\n")
+                assert client.receive().status == 200
+        for client in begun:
+            assert client.ask("/livez").status == 200
+            client.send(b"GET")
+        steps = iter([1000] * (IDLE_S // 2))
+        wait.until(lambda: clocks.step(boot_ms=next(steps, 0)) or all(map(is_over, begun)), "the end of the begun")
+        assert not any(map(is_over, idle))
 
 
 # Too many.
