@@ -6,6 +6,9 @@
 enum { HOUR_MS = 3600 * 1000, DAY_MS = 24 * HOUR_MS };
 static const int64_t week_ms = 7 * (int64_t)DAY_MS;
 
+/* 0000-01-01, and 10000-01-01: what is not between them has no name. */
+static const int64_t lowest_ms = -62167219200000, above_ms = 253402300800000;
+
 static const char *const kind_names[PERIOD_KINDS] = {"", "hour", "day", "week", "month"};
 
 const char *period_kind_name(enum period_kind kind) {
@@ -90,7 +93,17 @@ static int weekday(int64_t days) {
     return (int)(days + 3 - 7 * floor_div(days + 3, 7));
 }
 
+/* 0000-01-01 is in a week of the year before. */
+static int64_t week_start_ms(int64_t days) {
+    int64_t start_ms = (days - weekday(days)) * DAY_MS;
+    return start_ms < lowest_ms ? start_ms + week_ms : start_ms;
+}
+
 struct period period_of(enum period_kind kind, int64_t time_ms) {
+    if (time_ms < lowest_ms)
+        time_ms = lowest_ms;
+    if (time_ms >= above_ms)
+        time_ms = above_ms - 1;
     int64_t days = day_number(time_ms), start_ms = 0;
     struct date date;
     switch (kind) {
@@ -103,7 +116,7 @@ struct period period_of(enum period_kind kind, int64_t time_ms) {
         start_ms = days * DAY_MS;
         break;
     case PERIOD_WEEK:
-        start_ms = (days - weekday(days)) * DAY_MS;
+        start_ms = week_start_ms(days);
         break;
     case PERIOD_MONTH:
         date = date_of(days);
@@ -124,21 +137,27 @@ static int64_t length_ms(enum period_kind kind) {
     return kind == PERIOD_HOUR ? HOUR_MS : kind == PERIOD_DAY ? DAY_MS : week_ms;
 }
 
-static struct period move(struct period p, int n) {
-    p.start_ms = p.kind == PERIOD_MONTH ? add_months_ms(p.start_ms, n) : p.start_ms + n * length_ms(p.kind);
-    return p;
+/* Where the period begins that is `n` after this one. */
+static int64_t start_after(struct period p, int n) {
+    return p.kind == PERIOD_MONTH ? add_months_ms(p.start_ms, n) : p.start_ms + n * length_ms(p.kind);
 }
 
 int64_t period_end_ms(struct period p) {
-    return p.kind == PERIOD_ALL_TIME ? INT64_MAX : move(p, 1).start_ms;
+    return p.kind == PERIOD_ALL_TIME ? INT64_MAX : start_after(p, 1);
+}
+
+static struct period move(struct period p, int n) {
+    int64_t start_ms = p.kind == PERIOD_ALL_TIME ? 0 : start_after(p, n);
+    bool has_name = p.kind != PERIOD_ALL_TIME && start_ms >= lowest_ms && start_ms < above_ms;
+    return has_name ? (struct period){p.kind, start_ms} : (struct period){0};
 }
 
 struct period period_previous(struct period p) {
-    return p.kind == PERIOD_ALL_TIME ? p : move(p, -1);
+    return move(p, -1);
 }
 
 struct period period_next(struct period p) {
-    return p.kind == PERIOD_ALL_TIME ? p : move(p, 1);
+    return move(p, 1);
 }
 
 int64_t period_expires_ms(struct period p) {
@@ -152,7 +171,7 @@ int64_t period_expires_ms(struct period p) {
     case PERIOD_WEEK:
         return period_end_ms(p) + 60 * week_ms;
     case PERIOD_MONTH:
-        return move(p, 61).start_ms;
+        return start_after(p, 61);
     }
     return INT64_MAX;
 }

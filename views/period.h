@@ -31,11 +31,12 @@ enum { PERIOD_SET_TEXT_SIZE = 24 };
 bool period_set_parse(const char *text, unsigned *set);
 const char *period_set_format(unsigned set, char out[PERIOD_SET_TEXT_SIZE]);
 
-/* The one that this time (since the epoch, of a year from 0000 to 9999) lies in. */
+/* The one that this time (since the epoch) lies in. Names have years from 0000 to 9999: what is before or
+ * after counts in the first or the last period. */
 struct period period_of(enum period_kind kind, int64_t time_ms);
 
-int64_t period_end_ms(struct period p); /* the first millisecond after it */
-struct period period_previous(struct period p);
+int64_t period_end_ms(struct period p);         /* the first millisecond after it */
+struct period period_previous(struct period p); /* {0}, all time: none that has a name */
 struct period period_next(struct period p);
 
 /* When its rows may go: its end, and 7 days (hour), 400 days (day), 60 weeks, 60 months. */

@@ -12,6 +12,8 @@ import base64
 import codecs
 import collections
 import datetime
+import functools
+import hashlib
 import json
 import re
 import unicodedata
@@ -36,15 +38,19 @@ DATA_FIELDS = {
     IMAGE: {"schema", "id", "image"},
     PURCHASE: {"schema", "id"},
 }
-KEY_BYTES = 2048
+ORIGIN_BYTES, PRODUCT_ID_BYTES = 2048, 1024
+TEXT_BYTES, IMAGE_BYTES = 96, 256
 UNKNOWN = "UNKNOWN"
-CREATOR, PHOTOGRAPHER = "creator", "photographer"
+CREATOR, PHOTOGRAPHER, PRODUCT, SHOP = "creator", "photographer", "product", "shop"
+KINDS = ("hour", "day", "week", "month")
 
 # `subsequence`: a part's place within its aggregated record. `broken`: an aggregated record that cannot be unpacked.
+# `arrived_ms`: when it reached the stream; None: the source does not say.
 Record = collections.namedtuple(
-    "Record", "shard sequence partition_key data subsequence broken", defaults=(0, False)
+    "Record", "shard sequence partition_key data subsequence broken arrived_ms", defaults=(0, False, None)
 )
-Event = collections.namedtuple("Event", "id kind product origin time_ms")
+# `arrived_ms`: None: unknown. `texts`: attributes that the event may give its product.
+Event = collections.namedtuple("Event", "id kind product origin time_ms arrived_ms texts", defaults=(None, {}))
 EventId = collections.namedtuple("EventId", "shard sequence subsequence")
 
 
@@ -152,8 +158,32 @@ def check_data(data):
         raise DeadLetter("invalid-field")
 
 
-def is_key(text):
-    return 0 < len(text.encode("utf-8")) <= KEY_BYTES and "\0" not in text
+def is_key(text, limit):
+    return 0 < len(text.encode("utf-8")) <= limit and "\0" not in text
+
+
+def cut_text(text):
+    """A product's text as its row keeps it: what is before U+0000, in at most 96 bytes, the ellipsis included."""
+    text = text.partition("\0")[0]
+    if len(text.encode()) > TEXT_BYTES:
+        text = text.encode()[: TEXT_BYTES - len("…".encode())].decode(errors="ignore") + "…"
+    return text
+
+
+def texts(data):
+    """What the event says of its product. An empty text is none; an image that is too long is none."""
+    found = {}
+    if data["schema"] == CREATE:
+        found = {name: cut_text(data[name]) for name in ("name", "brand", "category")}
+    if data["schema"] == IMAGE and len(data["image"].encode()) <= IMAGE_BYTES and "\0" not in data["image"]:
+        found = {"image": data["image"]}
+    return {name: text for name, text in found.items() if text}
+
+
+def arrival(envelope, record):
+    """When the event reached the stream on which it was put first. What is before 1970, or no time, is unknown."""
+    times = [epoch_ms(envelope.get("timeIngest", "")), record.arrived_ms]
+    return next((time for time in times if time is not None and time >= 0), None)
 
 
 def place(sequence, subsequence):
@@ -174,25 +204,72 @@ def parse(record):
     check_envelope(envelope)
     data = envelope["data"]
     check_data(data)
-    if not is_key(envelope["origin"]):
+    if not is_key(envelope["origin"], ORIGIN_BYTES):
         raise DeadLetter("invalid-origin")
-    if not is_key(data["id"]):
+    if not is_key(data["id"], PRODUCT_ID_BYTES):
         raise DeadLetter("invalid-product-id")
     if record.partition_key not in (None, data["id"]):  # a line of a file has none
         raise DeadLetter("partition-key-mismatch")
     event_id = envelope.get("eventId", f"{record.shard}:{place(record.sequence, record.subsequence)}")
-    return Event(event_id, data["schema"], data["id"], envelope["origin"], epoch_ms(envelope["timeOrigin"]))
+    time_ms, arrived_ms = epoch_ms(envelope["timeOrigin"]), arrival(envelope, record)
+    return Event(event_id, data["schema"], data["id"], envelope["origin"], time_ms, arrived_ms, texts(data))
+
+
+# Periods: in UTC, named by ISO 8601.
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
+
+
+def period_time(event):
+    """What decides the periods of an event: its own time, if it arrived within the hour after that; else its arrival."""
+    if event.arrived_ms is None or 0 <= event.arrived_ms - event.time_ms <= HOUR_MS:
+        return event.time_ms
+    return event.arrived_ms
+
+
+@functools.lru_cache(None)
+def periods_of_hour(hour):
+    """{kind: (name, when its rows expire, in epoch seconds)} of the hour with this number since the epoch."""
+    ordinal = hour // 24 + EPOCH_DAY
+    day = datetime.date.fromordinal(ordinal)
+    year, week, weekday = day.isocalendar()
+    first_of_next = datetime.date.fromordinal(ordinal - day.day + 1 + 31).replace(day=1)
+    months = first_of_next.year * 12 + first_of_next.month - 1 + 60
+    last_month = datetime.date(months // 12, months % 12 + 1, 1)
+
+    def seconds(ordinal):
+        return (ordinal - EPOCH_DAY) * DAY_MS // 1000
+
+    return {
+        "hour": (f"{day.isoformat()}T{hour % 24:02}", (hour + 1) * 3600 + 7 * 86400),
+        "day": (day.isoformat(), seconds(ordinal + 1 + 400)),
+        "week": (f"{year:04}-W{week:02}", seconds(ordinal - weekday + 8 + 60 * 7)),
+        "month": (day.isoformat()[:7], seconds(last_month.toordinal())),
+    }
+
+
+def periods(event):
+    return periods_of_hour(period_time(event) // HOUR_MS)
+
+
+def shop_id(shard):
+    """The shop has 16 rows, so that no row is every shard's. A shard id without a number: by its bytes."""
+    match = re.fullmatch(r"shardId-(\d{12})", shard, re.ASCII)
+    return f"SHOP/{(int(match[1]) if match else sum(shard.encode())) % 16}"
 
 
 # What an event does.
 
 
 class Score:
-    """The score of one contributor in one role. `touches`: (time, origin) of every event that the row's `updated` and
-    `updatedBy` may have. `last`: the last position of each shard that earned credit."""
+    """The score of one contributor on one board. `touches`: (time, origin) of every event that the row's `updated` and
+    `updatedBy` may have. `last`: the last position of each shard that earned credit. `expires`: in epoch seconds, of a
+    period's."""
 
-    def __init__(self):
+    def __init__(self, expires=None):
         self.score = 0
+        self.expires = expires
         self.touches = set()
         self.last = {}
 
@@ -202,10 +279,26 @@ class Score:
         self.last[record.shard] = (int(record.sequence), record.subsequence)
 
 
+class Shape(collections.namedtuple("Shape", "periods best_sellers board_partitions", defaults=((), False, 1))):
+    """What a store keeps besides creators and photographers in all, and the shop in all."""
+
+    def has(self, board):
+        role, _, period = board.partition("#")
+        return (role != PRODUCT or self.best_sellers) and (not period or period.partition("#")[0] in self.periods)
+
+    def board(self, user, board):
+        """The attribute `board` of a row, with several partitions."""
+        if self.board_partitions == 1 or board.startswith(SHOP):
+            return None
+        hashed = int.from_bytes(hashlib.sha256(user.encode()).digest()[:8], "big")
+        return f"{board}/{hashed % self.board_partitions}"
+
+
 class Model:
     def __init__(self):
         self.contributions = {}
-        self.scores = collections.defaultdict(Score)  # (userId, role)
+        self.scores = collections.defaultdict(Score)  # (userId, role): creators and photographers, in all
+        self.others = {}  # (userId, board): products, the shop, and all periods; the board is the row's `role`
         self.dead_letters = set()  # (shard, place, reason)
         self.counts = collections.Counter()  # applied, duplicate, stale, skipped, dead_letter
 
@@ -239,22 +332,45 @@ class Model:
         return "applied"
 
     def create(self, row, event, _):
-        row.setdefault("creator", event.origin)
+        if "creator" not in row:
+            row.update(creator=event.origin, **event.texts)
 
     def image(self, row, event, _):
         row.setdefault("creator", UNKNOWN)
         if "photographer" not in row:
-            row.update(photographer=event.origin, photographerEventId=event.id)
+            row.update(photographer=event.origin, photographerEventId=event.id, **event.texts)
 
     def purchase(self, row, event, record):
         row.setdefault("creator", UNKNOWN)
         if row["creator"] == UNKNOWN:
             row["photographer"] = UNKNOWN
         row["creatorScore"] += 1
-        self.scores[row["creator"], CREATOR].credit(event, record)
+        earners = [(row["creator"], CREATOR), (event.product, PRODUCT), (shop_id(record.shard), SHOP)]
         if "photographer" in row:
             row["photographerScore"] += 1
-            self.scores[row["photographer"], PHOTOGRAPHER].credit(event, record)
+            earners.append((row["photographer"], PHOTOGRAPHER))
+        for earner in earners:
+            self.credit(earner, event, record)
+
+    def credit(self, earner, event, record):
+        user, role = earner
+        if role in (CREATOR, PHOTOGRAPHER):
+            self.scores[earner].credit(event, record)
+        else:
+            self.others.setdefault(earner, Score()).credit(event, record)
+        for kind, (name, expires) in periods(event).items():
+            board = f"{role}#{kind}#{name}"
+            self.others.setdefault((user, board), Score(expires)).credit(event, record)
+
+    def rows(self, shape, now_s):
+        """{(userId, board): Score} of the rows that a store of this shape has. A row that has expired may be gone, or
+        miss what came after: it is left out."""
+        wanted = {
+            key: score
+            for key, score in self.others.items()
+            if shape.has(key[1]) and not (score.expires and score.expires <= now_s)
+        }
+        return {**self.scores, **wanted}
 
     # What the API shows.
 
@@ -372,7 +488,7 @@ def differences_of_rows(what, expected, actual):
 def differences_of_watermarks(key, score, row, gone):
     watermarks = {name: value for name, value in row.items() if name.startswith("at")}
     for shard, last in score.last.items():
-        if shard in gone:
+        if shard in gone and not score.expires:
             continue
         stored = watermarks.pop(watermark_name(shard), None)
         if stored is None:
@@ -383,10 +499,11 @@ def differences_of_watermarks(key, score, row, gone):
         yield f"score {key}: {name} although no record of that shard earned credit, or it is gone"
 
 
-def differences_of_scores(expected, actual, watermarks, gone):
-    plain = {key: {"score": score.score} for key, score in expected.items()}
+def differences_of_scores(expected, actual, watermarks, gone, shape):
+    plain = {key: attributes_of(key, score, shape) for key, score in expected.items()}
+    fixed = ("score", "sales", "expires", "board")
     yield from differences_of_rows(
-        "score", plain, {key: {"score": row["score"]} for key, row in actual.items()}
+        "score", plain, {key: {name: row[name] for name in fixed if name in row} for key, row in actual.items()}
     )
     for key in sorted(expected.keys() & actual.keys()):
         score, row = expected[key], actual[key]
@@ -396,22 +513,32 @@ def differences_of_scores(expected, actual, watermarks, gone):
         if watermarks:
             yield from differences_of_watermarks(key, score, row, gone)
         odd = {n for n in row if not (watermarks and n.startswith("at"))}
-        odd -= {"userId", "role", "score", "updated", "updatedBy"}
+        odd -= {"userId", "role", "updated", "updatedBy", *fixed}
         if odd:
             yield f"score {key}: unknown attributes {sorted(odd)}"
 
 
-def differences(expected, contributions, scores, dead_letters, watermarks=True, gone=()):
+def attributes_of(key, score, shape):
+    """Those of a row of Scores that have one right value."""
+    user, board = key
+    row = {"sales" if board.partition("#")[0] == SHOP else "score": score.score}
+    more = {"expires": score.expires, "board": shape.board(user, board)}
+    return row | {name: value for name, value in more.items() if value is not None}
+
+
+def differences(
+    expected, contributions, scores, dead_letters, watermarks=True, gone=(), shape=Shape(), now_s=0
+):
     """One line for each difference between the model and a store's rows (lists of dicts) and dead letters
     ({(shard, place, reason)}). `watermarks`: whether this kind of store keeps them; of shards that are `gone` it
-    must have removed them."""
+    must have removed them, but not of rows that expire. Rows that have expired by `now_s` are not compared."""
     lines = list(
         differences_of_rows(
             "contribution", expected.contributions, {row["productId"]: row for row in contributions}
         )
     )
-    by_key = {(row["userId"], row["role"]): row for row in scores}
-    lines += differences_of_scores(expected.scores, by_key, watermarks, gone)
+    by_key = {(row["userId"], row["role"]): row for row in scores if not row.get("expires", now_s + 1) <= now_s}
+    lines += differences_of_scores(expected.rows(shape, now_s), by_key, watermarks, gone, shape)
     lines += [f"dead letter {letter}: missing" for letter in sorted(expected.dead_letters - dead_letters)]
     lines += [f"dead letter {letter}: extra" for letter in sorted(dead_letters - expected.dead_letters)]
     return lines

@@ -9,6 +9,7 @@ import pytest
 import model
 
 CASES = json.loads((pathlib.Path(__file__).resolve().parents[1] / "data" / "envelopes.json").read_text())
+TEXTS = ("name", "brand", "category", "image")
 KINDS = {"create": model.CREATE, "image": model.IMAGE, "purchase": model.PURCHASE}
 
 
@@ -34,6 +35,7 @@ def record(case):
         int(case.get("sequence", "42")),
         expand(case, case.get("partitionKey", "lamp")),
         data,
+        arrived_ms=case.get("arrived"),
     )
 
 
@@ -55,7 +57,9 @@ def expected(case):
         return ("skipped",)
     event = expect["event"]
     product, origin = expand(case, event["productId"]), expand(case, event["origin"])
-    return "event", model.Event(event["id"], KINDS[event["kind"]], product, origin, event["time"])
+    texts = {name: expand(case, event[name]) for name in TEXTS if name in event}
+    kind, times = KINDS[event["kind"]], (event["time"], event.get("arrived"))
+    return "event", model.Event(event["id"], kind, product, origin, *times, texts)
 
 
 MODELS = [case for case in CASES if is_the_models(case)]

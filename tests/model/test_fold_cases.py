@@ -24,7 +24,7 @@ def record(sequence, event):
         "timeOrigin": time.isoformat(timespec="milliseconds"),
         "timeIngest": "",
         "timeProcess": "",
-        "data": {**{field: "x" for field in model.DATA_FIELDS[kind]}, "schema": kind, "id": "lamp"},
+        "data": {**{field: event.get(field, "") for field in model.DATA_FIELDS[kind]}, "schema": kind, "id": "lamp"},
     }
     return model.Record("shardId-000000000000", sequence, "lamp", json.dumps(envelope).encode())
 

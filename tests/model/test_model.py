@@ -178,12 +178,33 @@ def test_a_wrong_attribute_a_missing_row_and_an_extra_dead_letter_are_difference
         "updatedBy": "c",
         "at2": bytes.fromhex("0102"),
     }
-    assert model.differences(m, [row], [score], set()) == []
-    assert len(model.differences(m, [row], [score], set(), gone={"shardId-000000000002"})) == 1
-    assert len(model.differences(m, [{**row, "creatorScore": 2}], [score], set())) == 1
-    assert len(model.differences(m, [], [score], set())) == 1
-    assert len(model.differences(m, [row], [{**score, "score": 2}], set())) == 1
-    assert len(model.differences(m, [row], [{**score, "updatedBy": "ann"}], set())) == 1
-    assert len(model.differences(m, [row], [{**score, "at2": bytes.fromhex("0101")}], set())) == 1
-    assert len(model.differences(m, [row], [{**score, "at1": bytes.fromhex("0101")}], set())) == 1
-    assert len(model.differences(m, [row], [score], {(SHARD, "1", "not-json")})) == 1
+    shop = {**score, "userId": "SHOP/2", "role": "shop", "sales": 1}
+    del shop["score"]
+    assert model.differences(m, [row], [score, shop], set()) == []
+    assert len(model.differences(m, [row], [score, shop], set(), gone={"shardId-000000000002"})) == 2
+    assert len(model.differences(m, [{**row, "creatorScore": 2}], [score, shop], set())) == 1
+    assert len(model.differences(m, [], [score, shop], set())) == 1
+    assert len(model.differences(m, [row], [{**score, "score": 2}, shop], set())) == 1
+    assert len(model.differences(m, [row], [{**score, "updatedBy": "ann"}, shop], set())) == 1
+    assert len(model.differences(m, [row], [{**score, "at2": bytes.fromhex("0101")}, shop], set())) == 1
+    assert len(model.differences(m, [row], [{**score, "at1": bytes.fromhex("0101")}, shop], set())) == 1
+    assert len(model.differences(m, [row], [score, shop], {(SHARD, "1", "not-json")})) == 1
+    assert len(model.differences(m, [row], [score], set())) == 1
+    assert len(model.differences(m, [row], [score, {**shop, "sales": 2}], set())) == 1
+
+
+def test_a_store_is_compared_in_the_periods_and_products_that_it_keeps_and_that_have_not_expired():
+    m = fold(record(1, CREATE, "ann"), record(2, PURCHASE, "c"))  # no arrival is known: 2026-11-23
+    shape = model.Shape(("day",), best_sellers=True, board_partitions=2)
+    rows = {board: row for (_, board), row in m.rows(shape, 0).items()}
+    assert rows.keys() == {
+        f"{role}{period}" for role in ("creator", "product", "shop") for period in ("", "#day#2026-11-23")
+    }
+    expires = rows["creator#day#2026-11-23"].expires
+    assert len(m.rows(shape, expires)) == 3
+    assert shape.board("ann", "creator#day#2026-11-23") == "creator#day#2026-11-23/0"
+    assert shape.board("SHOP/2", "shop") is None
+
+
+def test_the_shop_has_a_row_for_one_shard_in_16():
+    assert model.shop_id("shardId-000000000018") == "SHOP/2" and model.shop_id("s") == "SHOP/3"
