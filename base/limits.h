@@ -63,7 +63,12 @@
 /* The most units that one call can consume: it reads 16 MB, or writes 400 KB into 20 indexes. */
 #define LIMIT_DYNAMODB_UNITS 10000
 #define LIMIT_KEY_BYTES 2048
-#define LIMIT_PRODUCT_ID_BYTES 1024 /* the sort key of an index (DynamoDB, "Quotas") */
+/* A product id is the sort key of an index, which has 1,024 bytes at most (DynamoDB Developer Guide,
+ * "Quotas"). DynamoDB Local does not refuse a longer one. */
+#define LIMIT_PRODUCT_ID_BYTES 1024
+/* Texts of a product's row, so that a usual one stays below 1 KB, which is 1 unit a write. */
+#define LIMIT_PRODUCT_TEXT_BYTES 96 /* a longer one is cut */
+#define LIMIT_IMAGE_BYTES 256       /* a longer one is left out */
 #define LIMIT_CREATE_TABLE_MS 600000
 #define LIMIT_CREATE_TABLE_POLL_MS 500
 #define LIMIT_CREATE_INDEX_MS 86400000 /* it is filled from the rows that are there */

@@ -32,9 +32,9 @@ static void drop_large_arrays(struct batch *b) {
         mem_freep(&b->letters);
         b->letters_capacity = 0;
     }
-    if (b->products.capacity > KEPT_CAPACITY) {
-        mem_freep(&b->products.hashes);
-        b->products.capacity = 0;
+    if (b->seen.capacity > KEPT_CAPACITY) {
+        mem_freep(&b->seen.hashes);
+        b->seen.capacity = 0;
     }
 }
 
@@ -45,12 +45,13 @@ void batch_clear(struct batch *b) {
         free((void *)(uintptr_t)b->letters[i].data);
         free((void *)(uintptr_t)b->letters[i].detail);
     }
-    b->n = b->n_records = b->n_letters = b->n_skipped = b->bytes = b->cost = b->products.n = 0;
+    b->n = b->n_records = b->n_letters = b->n_skipped = b->bytes = b->cost = b->seen.n = 0;
     drop_large_arrays(b);
-    if (b->products.capacity)
-        memset(b->products.hashes, 0, b->products.capacity * sizeof *b->products.hashes);
+    if (b->seen.capacity)
+        memset(b->seen.hashes, 0, b->seen.capacity * sizeof *b->seen.hashes);
     b->hash = (struct digest){0};
     b->as_of_ms = -1;
+    b->foreign_arrivals = false;
 }
 
 void batch_deinit(struct batch *b) {
@@ -58,7 +59,7 @@ void batch_deinit(struct batch *b) {
     free(b->records);
     free(b->strings);
     free(b->letters);
-    free(b->products.hashes);
+    free(b->seen.hashes);
     memset(b, 0, sizeof *b);
 }
 
@@ -70,15 +71,15 @@ static size_t larger(size_t capacity) {
     return capacity ? 2 * capacity : FIRST_CAPACITY;
 }
 
-static uint64_t *find_slot(const struct batch_products *p, uint64_t hash) {
+static uint64_t *find_slot(const struct batch_set *p, uint64_t hash) {
     size_t i = hash % p->capacity;
     while (p->hashes[i] && p->hashes[i] != hash)
         i = (i + 1) % p->capacity;
     return &p->hashes[i];
 }
 
-static void make_room_for_product(struct batch_products *p) {
-    struct batch_products old = *p;
+static void make_room(struct batch_set *p) {
+    struct batch_set old = *p;
     if (2 * p->n < p->capacity)
         return;
     p->capacity = larger(p->capacity);
@@ -89,15 +90,34 @@ static void make_room_for_product(struct batch_products *p) {
     free(old.hashes);
 }
 
-/* Whether no earlier event is of this product. Two with one hash count as one: the cost is an estimate. */
-static bool add_product(struct batch_products *p, const char *product_id) {
-    make_room_for_product(p);
-    uint64_t hash = hash_bytes(product_id, strlen(product_id)) | 1;
+/* Whether it is in the set for the first time. Two with one hash count as one: the cost is an estimate. */
+static bool add_hash(struct batch_set *p, uint64_t hash) {
+    make_room(p);
     uint64_t *slot = find_slot(p, hash);
     bool is_new = !*slot;
     *slot = hash;
     p->n += is_new;
     return is_new;
+}
+
+/* A purchase in a shortest period in which no earlier event bought this product. */
+static bool add_period(struct batch *b, const struct event *event, uint64_t product_hash) {
+    unsigned periods = b->limits.shape.periods;
+    if (event->kind != EVENT_PURCHASE || !periods)
+        return false;
+    enum period_kind shortest = (enum period_kind)__builtin_ctz(periods);
+    uint64_t key[] = {product_hash, (uint64_t)period_of(shortest, fold_period_time(event)).start_ms};
+    return add_hash(&b->seen, hash_bytes(key, sizeof key) | 1);
+}
+
+static size_t cost_of(struct batch *b, const struct event *event) {
+    uint64_t hash = hash_bytes(event->product_id, strlen(event->product_id)) | 1;
+    bool is_new_product = add_hash(&b->seen, hash), is_new_period = add_period(b, event, hash);
+    return apply_cost(&b->limits.shape, event, is_new_product, is_new_period);
+}
+
+static size_t text_size(const char *text) {
+    return text ? strlen(text) + 1 : 0;
 }
 
 /* The batch owns the envelope's strings from now on. */
@@ -108,8 +128,11 @@ static void add_event(struct batch *b, struct envelope *envelope, const struct p
         b->records = mem_resize(b->records, b->records_capacity, sizeof *b->records);
         b->strings = mem_resize(b->strings, b->records_capacity, sizeof *b->strings);
     }
-    b->bytes += strlen(event->id) + strlen(event->product_id) + strlen(event->origin) + EVENT_BYTES;
-    b->cost += apply_cost(event, add_product(&b->products, event->product_id));
+    b->bytes += strlen(event->id) + strlen(event->product_id) + strlen(event->origin) +
+                text_size(event->name) + text_size(event->brand) + text_size(event->category) +
+                text_size(event->image) + EVENT_BYTES;
+    b->cost += cost_of(b, event);
+    b->foreign_arrivals = b->foreign_arrivals || envelope->foreign_arrival;
     b->records[b->n_records] = (struct apply_record){*event, *position};
     b->strings[b->n_records++] = envelope->strings;
     envelope->strings = NULL;

@@ -18,8 +18,9 @@
 
 /* When a batch is full. */
 struct batch_limits {
-    size_t records; /* of all kinds */
-    size_t bytes;   /* of batch.bytes and batch.cost together */
+    size_t records;          /* of all kinds */
+    size_t bytes;            /* of batch.bytes and batch.cost together */
+    struct view_shape shape; /* of the store: what an event costs */
 };
 
 struct batch {
@@ -32,11 +33,12 @@ struct batch {
     struct deadletter_letter *letters; /* own their data and detail */
     size_t n_letters, letters_capacity;
     size_t n_skipped;
-    struct batch_products {
+    struct batch_set {
         uint64_t *hashes; /* 0: a free slot */
         size_t n, capacity;
-    } products; /* of its events: private */
+    } seen; /* products of its events, and the shortest periods in which they were bought: private */
 
+    bool foreign_arrivals; /* an event's arrival is not this source's (ingest/envelope.h) */
     size_t n;              /* all of them */
     size_t bytes;          /* of memory that events and dead letters own */
     size_t cost;           /* about the memory that applying the events will take */

@@ -191,10 +191,10 @@ static bool check_envelope(struct envelope *out, json_t *json, const json_t **ev
 
 /* A key in DynamoDB, and part of a URL's path: not empty, not too long, no NUL. */
 static bool check_key(struct envelope *out, enum envelope_reason reason, const char *what,
-                      const json_t *value) {
+                      const json_t *value, size_t limit) {
     size_t length = json_string_length(value);
-    if (length == 0 || length > LIMIT_KEY_BYTES)
-        return dead(out, reason, "%s has %zu bytes, not 1 to %d", what, length, LIMIT_KEY_BYTES);
+    if (length == 0 || length > limit)
+        return dead(out, reason, "%s has %zu bytes, not 1 to %zu", what, length, limit);
     if (strlen(json_string_value(value)) != length)
         return dead(out, reason, "%s contains U+0000", what);
     return true;
@@ -219,8 +219,8 @@ static bool check_data(struct envelope *out, const struct source_record *record,
     }
     const json_t *origin = json_object_get(json, "origin"), *id = json_object_get(data, "id");
     if (!check_fields(out, "data", data, schema->fields) ||
-        !check_key(out, ENVELOPE_INVALID_ORIGIN, "origin", origin) ||
-        !check_key(out, ENVELOPE_INVALID_PRODUCT_ID, "product id", id))
+        !check_key(out, ENVELOPE_INVALID_ORIGIN, "origin", origin, LIMIT_KEY_BYTES) ||
+        !check_key(out, ENVELOPE_INVALID_PRODUCT_ID, "product id", id, LIMIT_PRODUCT_ID_BYTES))
         return false;
 
     out->event.kind = schema->kind;
@@ -229,16 +229,75 @@ static bool check_data(struct envelope *out, const struct source_record *record,
            dead(out, ENVELOPE_PARTITION_KEY_MISMATCH, "the partition key is not the product id");
 }
 
+/* A string that is kept: `length` bytes of `from` (NULL: there is none), and `end`. */
+struct text {
+    const char *from;
+    size_t length;
+    const char *end;
+};
+
+static struct text whole_text(const char *from) {
+    return (struct text){from, strlen(from), ""};
+}
+
+/* Of a product: what is before U+0000, cut to the limit. An empty one is none. */
+static struct text product_text(const json_t *value) {
+    static const char ellipsis[] = "\u2026";
+    struct text text = whole_text(json_string_value(value));
+    if (text.length > LIMIT_PRODUCT_TEXT_BYTES) {
+        text.length = utf8_cut(text.from, LIMIT_PRODUCT_TEXT_BYTES - strlen(ellipsis));
+        text.end = ellipsis;
+    }
+    return text.length ? text : (struct text){0};
+}
+
+/* Half an address is none. */
+static struct text image_text(const json_t *value) {
+    struct text text = whole_text(json_string_value(value));
+    bool is_one = text.length && text.length == json_string_length(value) && text.length <= LIMIT_IMAGE_BYTES;
+    return is_one ? text : (struct text){0};
+}
+
+static void keep_text(char **at, const char **to, const struct text *text) {
+    if (!text->from)
+        return;
+    *to = *at;
+    *at = stpcpy(mempcpy(*at, text->from, text->length), text->end) + 1;
+}
+
 /* In one block, of the strings that the fold needs: the parsed JSON takes some twenty times as much memory.
  */
-static void keep_strings(struct envelope *out, const char *id, const json_t *product_id,
-                         const json_t *origin) {
-    size_t id_size = strlen(id) + 1, product_size = json_string_length(product_id) + 1,
-           origin_size = json_string_length(origin) + 1;
-    char *at = out->strings = mem_alloc(id_size + product_size + origin_size);
-    out->event.id = memcpy(at, id, id_size);
-    out->event.product_id = memcpy(at + id_size, json_string_value(product_id), product_size);
-    out->event.origin = memcpy(at + id_size + product_size, json_string_value(origin), origin_size);
+static void keep_strings(struct envelope *out, const char *id, const json_t *json) {
+    struct event *event = &out->event;
+    const json_t *data = json_object_get(json, "data");
+    bool is_create = event->kind == EVENT_CREATE, is_image = event->kind == EVENT_IMAGE;
+    const struct text none = {0}, texts[] = {
+                                      whole_text(id),
+                                      whole_text(json_string_value(json_object_get(data, "id"))),
+                                      whole_text(json_string_value(json_object_get(json, "origin"))),
+                                      is_create ? product_text(json_object_get(data, "name")) : none,
+                                      is_create ? product_text(json_object_get(data, "brand")) : none,
+                                      is_create ? product_text(json_object_get(data, "category")) : none,
+                                      is_image ? image_text(json_object_get(data, "image")) : none,
+                                  };
+    const char **const to[] = {&event->id,    &event->product_id, &event->origin, &event->name,
+                               &event->brand, &event->category,   &event->image};
+    enum { TEXTS = sizeof texts / sizeof *texts };
+    size_t size = 0;
+    for (size_t i = 0; i < TEXTS; i++)
+        size += texts[i].from ? texts[i].length + strlen(texts[i].end) + 1 : 0;
+    char *at = out->strings = mem_alloc(size);
+    for (size_t i = 0; i < TEXTS; i++)
+        keep_text(&at, to[i], &texts[i]);
+}
+
+/* A time before 1970 is no arrival: no clock showed it. `timeIngest` is where the event arrived first. */
+static void set_arrival(struct envelope *out, const struct source_record *record, const json_t *json) {
+    const json_t *ingest = json_object_get(json, "timeIngest");
+    int64_t *ms = &out->event.arrived_ms;
+    if (!ingest || !clock_parse(json_string_value(ingest), json_string_length(ingest), ms) || *ms < 0)
+        *ms = record->arrived_ms;
+    out->foreign_arrival = ingest || record->arrived_ms < 0;
 }
 
 void envelope_decode(struct envelope *out, const char *shard_id, const struct source_record *record) {
@@ -255,9 +314,10 @@ void envelope_decode(struct envelope *out, const char *shard_id, const struct so
         return;
     const json_t *time = json_object_get(json, "timeOrigin");
     clock_parse(json_string_value(time), json_string_length(time), &out->event.time_ms);
+    set_arrival(out, record, json);
     keep_strings(
         out, event_id ? json_string_value(event_id) : event_id_format(shard_id, &record->position, made_id),
-        json_object_get(json_object_get(json, "data"), "id"), json_object_get(json, "origin"));
+        json);
     out->kind = ENVELOPE_EVENT;
 }
 

@@ -42,7 +42,8 @@ enum envelope_kind {
 
 struct envelope {
     enum envelope_kind kind;
-    struct event event; /* its strings belong to the envelope */
+    struct event event;   /* its strings belong to the envelope */
+    bool foreign_arrival; /* the event's arrival is another stream's, or unknown */
     enum envelope_reason reason;
     char detail[160]; /* UTF-8 */
 

@@ -18,7 +18,7 @@ struct prefetch {
     struct source *source;
     struct source_shard shard;
     struct budget *budget;
-    size_t batch_bytes;
+    struct batch_limits limits;   /* but for the records */
     _Atomic size_t batch_records; /* may change while the thread runs */
     _Atomic int batch_window_ms;
     pthread_t thread;
@@ -102,7 +102,8 @@ static bool is_ready(const struct prefetch *p, const struct prefetch_item *item)
 }
 
 static void fill(struct prefetch *p, struct prefetch_item *item) {
-    batch_set_limits(&item->batch, &(struct batch_limits){atomic_load(&p->batch_records), p->batch_bytes});
+    const struct batch_limits limits = {atomic_load(&p->batch_records), p->limits.bytes, p->limits.shape};
+    batch_set_limits(&item->batch, &limits);
     item->generation = p->reader_generation;
     item->ended = item->gone = false;
     item->loss[0] = '\0';
@@ -266,7 +267,7 @@ void prefetch_wake(struct prefetch *p) {
 struct prefetch *prefetch_start(struct source *source, const struct source_shard *shard,
                                 const struct source_start *start, const struct prefetch_options *options) {
     struct prefetch *p = mem_zalloc(sizeof *p);
-    p->batch_bytes = options->limits.bytes;
+    p->limits = options->limits;
     prefetch_set_window(p, options->limits.records, options->batch_window_ms);
     p->got.as_of_ms = -1;
     turn(p);

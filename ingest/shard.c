@@ -158,6 +158,14 @@ static void report_as_of(struct shard *s, int64_t as_of_ms) {
     metrics_set(s->as_of, service_clock_tell(clock_of(s), as_of_ms));
 }
 
+/* Before such an event is in the views. */
+static void report_foreign_arrivals(struct shard *s) {
+    pthread_mutex_lock(&s->lock);
+    s->report.progress.foreign_arrivals = true;
+    pthread_mutex_unlock(&s->lock);
+    freshness_note_foreign_arrivals(s->context.freshness);
+}
+
 /* A batch without records may have a hash that the lease lacks. */
 static void report_position(struct shard *s, const struct batch *b) {
     pthread_mutex_lock(&s->lock);
@@ -356,6 +364,8 @@ static enum settled settle(struct shard *s, struct batch *b) {
     struct error e = {0};
     enum cause cause;
     bool throttled = false;
+    if (b->foreign_arrivals)
+        report_foreign_arrivals(s);
     int64_t began_ms = clock_boot_ms();
     while (settle_once(s, b, &counts, &cause, &e) != STATUS_OK) {
         throttled = throttled || counts.throttles;
@@ -480,8 +490,9 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     strcpy(s->tenure, lease->tenure);
     s->start_at_ms = lease->start_at_ms;
     s->fence = fence;
-    s->report.progress = (struct shard_progress){
-        lease->checkpoint, lease->position, service_clock_take(clock_of(s), lease->as_of_ms), lease->hash};
+    s->report.progress = (struct shard_progress){lease->checkpoint, lease->position,
+                                                 service_clock_take(clock_of(s), lease->as_of_ms),
+                                                 lease->hash, lease->foreign_arrivals};
     s->records = METRICS_HOLD(&records_family, s->id);
     s->as_of = METRICS_HOLD(&as_of_family, s->id);
     s->waiting = METRICS_HOLD(&waiting_family, s->id);
@@ -493,16 +504,22 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     s->apply = apply_new(context->store, s->id, fence, context->listener, context->cache_bytes);
     apply_set_pulse(s->apply, &s->pulse);
     apply_set_budget(s->apply, context->budget);
+    apply_set_clock(s->apply, clock_of(s));
     pthread_mutex_init(&s->lock, NULL);
     waker_init(&s->waker);
     turn(s);
+    if (lease->foreign_arrivals || !source_has_arrivals(context->source))
+        report_foreign_arrivals(s);
 
     const struct source_start start = {lease->checkpoint, lease->position, lease->start_at_ms,
                                        s->report.progress.as_of_ms, lease->hash};
     window_init(&s->window, context->batch_window_ms, context->batch_records);
     metrics_set(s->window_now, s->window.ms);
     const struct prefetch_options options = {
-        {s->window.records, context->batch_bytes}, s->window.ms, context->budget};
+        {s->window.records, context->batch_bytes, *store_shape(context->store)},
+        s->window.ms,
+        context->budget,
+    };
     struct source_shard shard = {0};
     strcpy(shard.id, lease->shard_id);
     strcpy(shard.starting_hash_key, lease->starting_hash_key);

@@ -43,6 +43,7 @@ struct shard_progress {
     struct position position; /* with LEASE_AT_POSITION */
     int64_t as_of_ms;         /* as it is stored (service_clock_tell); -1: unknown */
     struct digest hash;       /* beside the position, as in the lease */
+    bool foreign_arrivals;    /* an event's arrival was not this stream's (views/store.h) */
 };
 
 /* The state of a shard at one moment. */

@@ -43,6 +43,10 @@ struct digest source_hash(struct source_reader *reader, size_t i) {
     return reader->ops->hash ? reader->ops->hash(reader, i) : (struct digest){0};
 }
 
+bool source_has_arrivals(const struct source *source) {
+    return !source->ops->no_arrivals;
+}
+
 void source_forget(struct source_reader *reader) {
     if (reader->ops->forget)
         reader->ops->forget(reader);

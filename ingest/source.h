@@ -50,6 +50,7 @@ bool source_is_child(const struct source_shard *shard, const char *parent_id);
 
 struct source_record {
     struct position position;
+    int64_t arrived_ms;        /* when it reached the stream, since the epoch; -1: the source does not say */
     const char *partition_key; /* NULL: the source has none */
     const void *data;
     size_t length;
@@ -98,6 +99,9 @@ struct source_reader *source_open(struct source *source, const struct source_sha
 enum status source_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
                         struct error *e);
 
+/* Whether records have the time at which they reached the stream. */
+bool source_has_arrivals(const struct source *source);
+
 /* The hash that a checkpoint keeps: of what lies in the source before record `i` of the last batch (`i` = n,
  * or 0 after source_forget: before where the reader stands). A reader that begins with it (struct
  * source_start) reads on only if the same is still there. All zeros: the source keeps none. */
@@ -124,6 +128,7 @@ struct source_ops {
                                   struct budget *);
     enum status (*read)(struct source_reader *, int64_t, struct source_batch *, struct error *);
     struct digest (*hash)(struct source_reader *, size_t); /* NULL: it keeps none */
+    bool no_arrivals;                                      /* no record has an arrived_ms */
     void (*forget)(struct source_reader *);                /* NULL: nothing to do */
     void (*wake)(struct source_reader *);
     void (*close)(struct source_reader *);

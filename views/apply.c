@@ -7,6 +7,8 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/memory_budget.h"
+#include "base/service_clock.h"
+#include "views/credits.h"
 #include "views/fold.h"
 
 /* A product's row: in the cache, or taken out of it for the batch under way. */
@@ -14,17 +16,8 @@ struct row {
     struct contribution *contribution;
     char *old_last_event_id; /* in a batch: the store's; NULL: no such row, or the row has not changed */
     bool changed;
-    size_t bytes; /* in the cache: its share of cache_bytes */
-    UT_hash_handle hh;
-};
-
-/* What one contributor earned in one role in this batch. */
-struct credit {
-    char *user_id;
-    enum role role;
-    struct position *positions;
-    size_t n, capacity;
-    const struct event *last;
+    struct earner *earners[ROLES]; /* in a batch: views/credits.h */
+    size_t bytes;                  /* in the cache: its share of cache_bytes */
     UT_hash_handle hh;
 };
 
@@ -35,6 +28,7 @@ struct apply {
     struct pulse *pulse;
     const struct apply_listener *listener;
     struct budget *budget;
+    struct service_clock *clock;
     struct budget_claim claim; /* of the batch under way */
     bool in_doubt;             /* a batch failed: the store may have rows of it that it did not acknowledge */
     struct position doubt_end; /* of the last record that such a batch had */
@@ -48,8 +42,8 @@ struct batch {
     const struct store_checkpoint *checkpoint;
     struct store_context context;
     struct row *rows;
-    struct row **row_of;                  /* of each record */
-    struct credit *credits[PEOPLE_ROLES]; /* by user id */
+    struct row **row_of; /* of each record */
+    struct credits *credits;
 };
 
 struct apply *apply_new(struct store *store, const char *shard_id, const struct fence *fence,
@@ -67,32 +61,35 @@ void apply_set_pulse(struct apply *a, struct pulse *pulse) {
     a->pulse = pulse;
 }
 
+void apply_set_clock(struct apply *a, struct service_clock *clock) {
+    a->clock = clock;
+}
+
 void apply_set_budget(struct apply *a, struct budget *budget) {
     a->budget = budget;
 }
 
-/* What a row and a credit have at most, besides texts: their parts, and what the allocator adds. */
-enum {
-    ROW_BYTES = sizeof(struct row) + sizeof(struct store_contribution_write) + 10 * 2 * sizeof(size_t),
-    CREDIT_BYTES = sizeof(struct credit) + sizeof(struct store_score_write) + 4 * 2 * sizeof(size_t),
-};
+/* What a row has at most, besides texts: its parts, and what the allocator adds. */
+enum { ROW_BYTES = sizeof(struct row) + sizeof(struct store_contribution_write) + 14 * 2 * sizeof(size_t) };
 
-/* A row has the event's id up to three times, its origin up to four times. The positions' arrays double. */
-size_t apply_cost(const struct event *event, bool is_new_product) {
-    size_t cost = PEOPLE_ROLES * 2 * sizeof(struct position) + sizeof(struct row *);
+static size_t text_size(const char *text) {
+    return text ? strlen(text) : 0;
+}
+
+/* A row has the event's id up to three times, its origin up to four times. */
+size_t apply_cost(const struct view_shape *shape, const struct event *event, bool is_new_product,
+                  bool is_new_period) {
+    size_t cost = sizeof(struct row *);
     if (is_new_product)
-        cost += ROW_BYTES + sizeof(struct contribution) +
-                PEOPLE_ROLES * (CREDIT_BYTES + strlen(event->origin)) + 3 * strlen(event->id) +
-                strlen(event->product_id) + 4 * strlen(event->origin);
-    return cost;
+        cost += ROW_BYTES + sizeof(struct contribution) + 3 * strlen(event->id) + strlen(event->product_id) +
+                4 * strlen(event->origin);
+    cost += text_size(event->name) + text_size(event->brand) + text_size(event->category) +
+            text_size(event->image);
+    return cost + credits_cost(shape, event, is_new_product, is_new_period);
 }
 
 static size_t row_size(const struct row *row) {
     return ROW_BYTES + contribution_size(row->contribution);
-}
-
-static size_t credit_size(const struct credit *credit) {
-    return CREDIT_BYTES + strlen(credit->user_id) + credit->capacity * sizeof *credit->positions;
 }
 
 static void row_free(struct row *row) {
@@ -109,21 +106,10 @@ static void rows_free(struct row **rows) {
     }
 }
 
-static void credits_free(struct credit **credits) {
-    struct credit *credit, *next;
-    HASH_ITER(hh, *credits, credit, next) {
-        HASH_DEL(*credits, credit);
-        free(credit->user_id);
-        free(credit->positions);
-        free(credit);
-    }
-}
-
 static void batch_deinit(struct batch *b) {
     rows_free(&b->rows);
     free(b->row_of);
-    for (int role = 0; role < PEOPLE_ROLES; role++)
-        credits_free(&b->credits[role]);
+    credits_free(b->credits);
 }
 
 void apply_free(struct apply *a) {
@@ -215,28 +201,6 @@ static enum status read_rows(struct apply *a, struct batch *b, struct error *e) 
 
 /* 2. Fold. */
 
-static struct credit *find_or_add_credit(struct batch *b, enum role role, const char *user_id) {
-    struct credit *credit;
-    HASH_FIND_STR(b->credits[role], user_id, credit);
-    if (!credit) {
-        credit = mem_zalloc(sizeof *credit);
-        credit->role = role;
-        credit->user_id = mem_strdup(user_id);
-        HASH_ADD_KEYPTR(hh, b->credits[role], credit->user_id, strlen(credit->user_id), credit);
-    }
-    return credit;
-}
-
-static void earn(struct batch *b, enum role role, const char *user_id, const struct apply_record *record) {
-    struct credit *credit = find_or_add_credit(b, role, user_id);
-    if (credit->n == credit->capacity) {
-        credit->capacity = credit->capacity ? credit->capacity * 2 : 4;
-        credit->positions = mem_resize(credit->positions, credit->capacity, sizeof *credit->positions);
-    }
-    credit->positions[credit->n++] = record->position;
-    credit->last = &record->event;
-}
-
 static void fold_record(struct batch *b, size_t i, struct apply_counts *counts) {
     const struct apply_record *record = &b->records[i];
     struct row *row = b->row_of[i];
@@ -257,34 +221,11 @@ static void fold_record(struct batch *b, size_t i, struct apply_counts *counts) 
         row->changed = true;
         break;
     }
-    for (int role = 0; role < PEOPLE_ROLES; role++)
-        if (credits.user_id[role])
-            earn(b, (enum role)role, credits.user_id[role], record);
+    if (credits.user_id[ROLE_CREATOR]) /* it was a purchase */
+        credits_earn(b->credits, &record->event, &record->position, &credits, row->earners);
 }
 
 /* 3 and 4. Write. */
-
-static size_t count_credits(const struct batch *b) {
-    size_t n = 0;
-    for (int role = 0; role < PEOPLE_ROLES; role++)
-        n += HASH_COUNT(b->credits[role]);
-    return n;
-}
-
-static size_t list_scores(const struct batch *b, struct store_score_write *scores) {
-    size_t n = 0;
-    for (int role = 0; role < PEOPLE_ROLES; role++)
-        for (const struct credit *c = b->credits[role]; c; c = c->hh.next)
-            scores[n++] = (struct store_score_write){
-                .board = board_all_time[c->role],
-                .user_id = c->user_id,
-                .positions = c->positions,
-                .n_positions = c->n,
-                .updated_ms = c->last->time_ms,
-                .updated_by = c->last->origin,
-            };
-    return n;
-}
 
 static size_t list_contributions(const struct batch *b, struct store_contribution_write *writes) {
     size_t n = 0;
@@ -303,12 +244,24 @@ static void note_doubt(struct apply *a, const struct batch *b, bool acknowledged
     a->doubt_end = *end;
 }
 
+/* Whose score was written, each once: a contributor's scores lie together. If all was written, the products
+ * are in the list already. */
+static void add_scored(const struct store_score_write *score, bool all, const char **products,
+                       size_t *n_products, const char **users, size_t *n_users) {
+    bool is_person = score->board.role < PEOPLE_ROLES, is_product = score->board.role == ROLE_PRODUCT;
+    if (is_person && (!*n_users || users[*n_users - 1] != score->user_id))
+        users[(*n_users)++] = score->user_id;
+    if (is_product && !all && (!*n_products || products[*n_products - 1] != score->user_id))
+        products[(*n_products)++] = score->user_id;
+}
+
 /* Reports what the store has acknowledged: all of the batch, or what is flagged. A failed batch may have
  * written a row and lost the answer. Its records, applied again, do not change that row: so while they are in
  * doubt, all rows are reported. */
 static void report_changes(struct apply *a, const struct batch *b, const struct store_batch *batch,
                            bool all) {
-    _cleanup_(mem_freep) const char **products = mem_alloc(HASH_COUNT(b->rows) * sizeof *products);
+    size_t max_products = HASH_COUNT(b->rows) + (all ? 0 : batch->n_scores);
+    _cleanup_(mem_freep) const char **products = mem_alloc(max_products * sizeof *products);
     _cleanup_(mem_freep) const char **users = mem_alloc(batch->n_scores * sizeof *users);
     size_t n_products = 0, n_users = 0;
 
@@ -320,7 +273,7 @@ static void report_changes(struct apply *a, const struct batch *b, const struct 
             products[n_products++] = row->contribution->product_id;
     for (size_t i = 0; i < batch->n_scores; i++)
         if (all || batch->scores_written[i])
-            users[n_users++] = batch->scores[i].user_id;
+            add_scored(&batch->scores[i], all, products, &n_products, users, &n_users);
     note_doubt(a, b, all);
     if (a->listener && a->listener->rows_changed && (n_products || n_users))
         a->listener->rows_changed(a->listener->data, products, n_products, users, n_users);
@@ -331,21 +284,19 @@ static void hold_memory(struct apply *a, const struct batch *b) {
     size_t bytes = b->n * sizeof *b->row_of;
     for (const struct row *row = b->rows; row; row = row->hh.next)
         bytes += row_size(row);
-    for (int role = 0; role < PEOPLE_ROLES; role++)
-        for (const struct credit *c = b->credits[role]; c; c = c->hh.next)
-            bytes += credit_size(c);
+    bytes += credits_size(b->credits);
     budget_set(a->budget, &a->claim, bytes);
 }
 
 static enum status write_batch(struct apply *a, struct batch *b, struct error *e) {
-    size_t n_scores = count_credits(b), n_rows = HASH_COUNT(b->rows);
+    size_t n_scores = credits_count(b->credits), n_rows = HASH_COUNT(b->rows);
     _cleanup_(mem_freep) struct store_score_write *scores = mem_alloc(n_scores * sizeof *scores);
     _cleanup_(mem_freep) struct store_contribution_write *rows = mem_alloc(n_rows * sizeof *rows);
     _cleanup_(mem_freep) bool *written = mem_zalloc(n_scores + n_rows);
     struct store_batch batch = {
         .shard_id = a->shard_id,
         .scores = scores,
-        .n_scores = list_scores(b, scores),
+        .n_scores = n_scores,
         .contributions = rows,
         .n_contributions = list_contributions(b, rows),
         .checkpoint = b->checkpoint,
@@ -353,6 +304,7 @@ static enum status write_batch(struct apply *a, struct batch *b, struct error *e
         .contributions_written = written + n_scores,
     };
     enum status status = STATUS_OK;
+    credits_list(b->credits, scores);
     if (batch.n_contributions) /* none: all were duplicates */
         status = store_write_batch(a->store, &batch, &b->context, e);
     report_changes(a, b, &batch, status == STATUS_OK);
@@ -368,8 +320,15 @@ static void keep_rows(struct apply *a, struct batch *b) {
         free(row->old_last_event_id);
         row->old_last_event_id = NULL;
         row->changed = false;
+        memset(row->earners, 0, sizeof row->earners);
         cache_put(a, row);
     }
+}
+
+/* By the service's clock, never ahead of it; 0: unknown. */
+static int64_t now_ms(const struct apply *a) {
+    int64_t now = a->clock ? service_clock_now(a->clock) : SERVICE_CLOCK_UNKNOWN;
+    return now == SERVICE_CLOCK_UNKNOWN ? 0 : now;
 }
 
 static enum status apply_once(struct apply *a, const struct apply_record *records, size_t n,
@@ -379,7 +338,8 @@ static enum status apply_once(struct apply *a, const struct apply_record *record
         .records = records,
         .n = n,
         .checkpoint = checkpoint,
-        .context = {.fence = a->fence, .pulse = a->pulse},
+        .credits = credits_new(store_shape(a->store), a->shard_id),
+        .context = {.fence = a->fence, .pulse = a->pulse, .now_ms = now_ms(a)},
     };
     *counts = (struct apply_counts){.throttles = counts->throttles};
 

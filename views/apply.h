@@ -19,7 +19,8 @@
 #include "views/store.h"
 
 struct apply;
-struct budget; /* base/memory_budget.h */
+struct budget;        /* base/memory_budget.h */
+struct service_clock; /* base/service_clock.h */
 
 struct apply_record {
     struct event event;
@@ -32,7 +33,8 @@ struct apply_counts {
 };
 
 /* Receives the rows that changed, once the store has acknowledged them, on the shard's thread; also those of
- * a batch that failed in the end. Must not block. */
+ * a batch that failed in the end: products whose contribution or score changed, and people whose score
+ * changed in any period, once for each role. Must not block. */
 struct apply_listener {
     void (*rows_changed)(void *data, const char *const product_ids[], size_t n_products,
                          const char *const user_ids[], size_t n_users);
@@ -53,9 +55,14 @@ void apply_set_pulse(struct apply *a, struct pulse *pulse);
  */
 void apply_set_budget(struct apply *a, struct budget *budget);
 
-/* About the bytes that apply_batch takes for this event: more if it is the first of its product in a batch.
- */
-size_t apply_cost(const struct event *event, bool is_new_product);
+/* The service's clock: rows that have expired are not written where that would count wrongly (views/store.h).
+ * Borrowed; NULL: all rows are written. */
+void apply_set_clock(struct apply *a, struct service_clock *clock);
+
+/* About the bytes that apply_batch takes for this event: more if it is the first of its product in a batch,
+ * or the first of its product in one of the view's shortest periods. */
+size_t apply_cost(const struct view_shape *shape, const struct event *event, bool is_new_product,
+                  bool is_new_period);
 
 /* `checkpoint` (may be NULL): a store whose batches are transactions writes it with the batch.
  *

@@ -29,8 +29,17 @@ static int compare_ids(const char *a, const char *b) {
     return event_id_compare(&x, &y);
 }
 
+static char *copy(const char *text) {
+    return text ? mem_strdup(text) : NULL;
+}
+
 static void fold_create(struct contribution *c, const struct event *e) {
-    set_once(&c->creator, e->origin);
+    if (!c->creator) {
+        c->creator = mem_strdup(e->origin);
+        c->name = copy(e->name);
+        c->brand = copy(e->brand);
+        c->category = copy(e->category);
+    }
 }
 
 static void fold_image(struct contribution *c, const struct event *e) {
@@ -38,6 +47,7 @@ static void fold_image(struct contribution *c, const struct event *e) {
     if (!c->photographer) {
         c->photographer = mem_strdup(e->origin);
         replace(&c->photographer_event_id, e->id);
+        c->image = copy(e->image);
     }
 }
 

@@ -27,8 +27,9 @@ struct kept {
 struct freshness {
     struct service_clock *clock;
     _Atomic int64_t as_of_ms; /* the view's, as freshness_as_of returns it */
-    pthread_mutex_t lock;     /* guards what follows; a leaf */
-    struct kept *shards;      /* sorted by id */
+    atomic_bool foreign_arrivals;
+    pthread_mutex_t lock; /* guards what follows; a leaf */
+    struct kept *shards;  /* sorted by id */
     size_t n;
     int64_t latest_ms; /* the largest time of any shard, ever */
     bool known;        /* shards were set at least once */
@@ -184,6 +185,14 @@ int64_t freshness_as_of_at(struct freshness *f, int64_t then_ms) {
     return as_of_ms;
 }
 
+void freshness_note_foreign_arrivals(struct freshness *f) {
+    atomic_store(&f->foreign_arrivals, true);
+}
+
+bool freshness_has_foreign_arrivals(const struct freshness *f) {
+    return atomic_load(&f->foreign_arrivals);
+}
+
 /* The service clock's latest time, or INT64_MAX. */
 static int64_t latest_time(const struct freshness *f) {
     return f->clock ? service_clock_age_now(f->clock, 0) : INT64_MAX;
@@ -246,9 +255,4 @@ int64_t freshness_left(const struct freshness_state *states, size_t n) {
         if (states[i].left_ms == FRESHNESS_UNKNOWN || states[i].left_ms > left_ms)
             left_ms = states[i].left_ms;
     return left_ms;
-}
-
-bool freshness_has_foreign_arrivals(const struct freshness *f) {
-    (void)f;
-    return false;
 }

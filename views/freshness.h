@@ -78,14 +78,15 @@ int64_t freshness_as_of(const struct freshness *f);
  * FRESHNESS_UNKNOWN also for what is no longer in the history. */
 int64_t freshness_as_of_at(struct freshness *f, int64_t then_ms);
 
+/* Some shard had an event whose arrival was another stream's (an egress event), or unknown (of a file). Then
+ * no time of this stream says when a period has had its last event. Never taken back. Lock-free. */
+void freshness_note_foreign_arrivals(struct freshness *f);
+bool freshness_has_foreign_arrivals(const struct freshness *f);
+
 /* All shards, sorted by id; the caller frees them. Returns how many. */
 size_t freshness_read(struct freshness *f, int64_t now_ms, struct freshness_state **states);
 
 /* The time until the view is caught up: that of the last of its shards. As `left_ms` above. */
 int64_t freshness_left(const struct freshness_state *states, size_t n);
-
-/* Whether events of the view may have arrived in another stream first: then nobody knows when a period is
- * complete. */
-bool freshness_has_foreign_arrivals(const struct freshness *f);
 
 #endif

@@ -171,8 +171,8 @@ enum lease_checkpoint {
     LEASE_SHARD_END,    /* the whole shard is */
 };
 
-/* One shard's lease. The attributes are the KCL's (names beside the fields), and ours: tenure, asOf, startAt,
- * checkpointHash, endedAt. */
+/* One shard's lease. The attributes are the KCL's (names beside the fields), and ours: tenure, asOf,
+ * foreignArrivals, startAt, checkpointHash, endedAt. */
 struct store_lease {
     char shard_id[LIMIT_SHARD_ID_BYTES + 1]; /* leaseKey */
     char owner[STORE_LEASE_OWNER_BYTES + 1]; /* leaseOwner; "": nobody */
@@ -185,6 +185,8 @@ struct store_lease {
     int64_t start_at_ms;      /* with LEASE_AT_TIMESTAMP */
     int64_t owner_switches;   /* ownerSwitchesSinceCheckpoint */
     int64_t as_of_ms;         /* -1: unknown */
+    bool foreign_arrivals;    /* foreignArrivals: an event was read whose arrival was another stream's, or
+                               * unknown; also one of a shard that this one continues */
     int64_t ended_at_ms;      /* endedAt, with LEASE_SHARD_END, where there are watermarks: epoch, by the
                                * service's clock; the shard had ended by then. 0: unknown */
     char parents[STORE_LEASE_PARENTS][LIMIT_SHARD_ID_BYTES + 1];  /* "": none */

@@ -332,6 +332,7 @@ static void take_line(struct file_reader *r, struct line *line) {
         r->records = mem_resize(r->records, r->capacity, sizeof *r->records);
     }
     r->records[r->n++] = (struct source_record){
+        .arrived_ms = -1,
         .position = position_from_u64(line->offset),
         .data = line->data,
         .length = line->length,
@@ -425,6 +426,7 @@ static void file_free(struct source *source) {
 }
 
 static const struct source_ops file_ops = {
+    .no_arrivals = true,
     .identify = file_identify,
     .list_shards = file_list_shards,
     .open = file_open,

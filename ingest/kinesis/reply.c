@@ -20,13 +20,16 @@ static void add_record(struct kinesis_reply *r, const struct source_record *reco
 
 /* Part i is at (sequence number, i), also where parts before it are left out: a part must have the same
  * position in every reply. */
-static void add_parts(struct kinesis_reply *r, const struct aggregated *a, const char *sequence,
-                      const struct position *after, const struct aggregated_range *range) {
+static void add_parts(struct kinesis_reply *r, const struct aggregated *a, const struct source_record *whole,
+                      const char *sequence, const struct position *after,
+                      const struct aggregated_range *range) {
     size_t length = strlen(sequence);
     for (size_t i = 0; i < a->n; i++) {
         const struct aggregated_part *part = &a->parts[i];
-        struct source_record record = {
-            .partition_key = part->partition_key, .data = part->data, .length = part->length};
+        struct source_record record = {.arrived_ms = whole->arrived_ms,
+                                       .partition_key = part->partition_key,
+                                       .data = part->data,
+                                       .length = part->length};
         position_parse(sequence, length, (uint32_t)i, &record.position);
         if (aggregated_is_stray(part, range))
             r->n_strays++;
@@ -42,7 +45,7 @@ static void add_aggregated(struct kinesis_reply *r, struct source_record *record
     struct kinesis_block *block = &r->blocks[r->n_blocks - 1];
     char why[AGGREGATED_WHY_SIZE];
     if (aggregated_open(&block->aggregated, record->data, record->length, why)) {
-        add_parts(r, &block->aggregated, sequence, after, range);
+        add_parts(r, &block->aggregated, record, sequence, after, range);
         free(block->data);
         block->data = NULL;
         return;
@@ -76,6 +79,9 @@ static bool take_record(struct kinesis_reply *r, json_t *json, const struct posi
         return false;
     json_object_del(json, "Data");
 
+    double seconds = json_number_value(json_object_get(json, "ApproximateArrivalTimestamp"));
+    record.arrived_ms =
+        seconds ? kinesis_stream_time(seconds * 1000 + 0.5) : -1; /* it has whole milliseconds */
     record.data = block->data;
     r->bytes += record.length;
     if (aggregated_is_one(record.data, record.length)) {
@@ -85,8 +91,7 @@ static bool take_record(struct kinesis_reply *r, json_t *json, const struct posi
         add_record(r, &record, after);
     }
     r->memory_bytes += sizeof *block + (block->data ? record.length : 0) + block->aggregated.bytes;
-    r->last_arrival_ms =
-        kinesis_stream_time(json_number_value(json_object_get(json, "ApproximateArrivalTimestamp")) * 1000);
+    r->last_arrival_ms = kinesis_stream_time(seconds * 1000);
     if (r->n_blocks == 1)
         r->first_arrival_ms = r->last_arrival_ms;
     return true;

@@ -161,10 +161,11 @@ static size_t find_children(const struct held_lease *l, const struct shard_repor
 }
 
 static enum status create_children(struct held_lease *l, const struct source_shard *children, size_t n,
-                                   struct error *e) {
+                                   bool foreign_arrivals, struct error *e) {
     static const struct source_start from_the_beginning = {.checkpoint = LEASE_TRIM_HORIZON};
     for (size_t i = 0; i < n; i++) {
-        const struct store_lease lease = lease_make(&children[i], &from_the_beginning);
+        struct store_lease lease = lease_make(&children[i], &from_the_beginning);
+        lease.foreign_arrivals = foreign_arrivals;
         enum status status = store_create_lease(l->context.shard.store, &lease, e);
         if (status && status != STATUS_CONFLICT) /* it exists: made by another worker, or by our write whose
                                                     answer was lost */
@@ -220,7 +221,7 @@ static enum held_lease_outcome end(struct held_lease *l, const struct shard_repo
     if (!stopping && clock_boot_ms() < l->next_end_ms)
         return hold_before_end(l, report, stopping);
 
-    enum status status = create_children(l, children, n, &e);
+    enum status status = create_children(l, children, n, report->progress.foreign_arrivals, &e);
     if (status) {
         raise_trouble(l, l->end_trouble, &e);
         l->next_end_ms = clock_boot_ms() + LIMIT_CHECKPOINT_MS;

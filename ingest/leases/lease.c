@@ -65,12 +65,14 @@ void lease_add_progress(struct store_lease *lease, const struct shard_progress *
     lease->hash = progress->hash;
     if (progress->as_of_ms > lease->as_of_ms)
         lease->as_of_ms = progress->as_of_ms;
+    lease->foreign_arrivals = lease->foreign_arrivals || progress->foreign_arrivals;
 }
 
 bool lease_is_same(const struct store_lease *a, const struct store_lease *b) {
     return strcmp(a->shard_id, b->shard_id) == 0 && strcmp(a->owner, b->owner) == 0 &&
            a->counter == b->counter && strcmp(a->tenure, b->tenure) == 0 && a->checkpoint == b->checkpoint &&
-           a->as_of_ms == b->as_of_ms && memcmp(a->children, b->children, sizeof a->children) == 0 &&
+           a->as_of_ms == b->as_of_ms && a->foreign_arrivals == b->foreign_arrivals &&
+           memcmp(a->children, b->children, sizeof a->children) == 0 &&
            (a->checkpoint != LEASE_AT_POSITION ||
             (position_compare(&a->position, &b->position) == 0 && digest_is_same(&a->hash, &b->hash)));
 }

@@ -348,6 +348,8 @@ void lease_table_report_freshness(const struct lease_table *t, struct freshness 
         mem_alloc((h.n_leases + h.n_listed) * sizeof *shards);
     size_t n = 0;
     for (size_t i = 0; i < h.n_leases; i++) {
+        if (h.leases[i].foreign_arrivals)
+            freshness_note_foreign_arrivals(freshness);
         if (states[i] == HIERARCHY_ENDED || states[i] == HIERARCHY_WAITING)
             continue; /* but an uncertain one counts: it may have no ancestor that does */
         bool in_memory = run_id && lease_is_of_run(&h.leases[i], run_id) && h.leases[i].as_of_ms >= 0;

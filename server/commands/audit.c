@@ -9,6 +9,9 @@
 
 static void visit_score(void *data, const struct store_row *row, bool after) {
     struct audit *audit = data;
+    struct board board;
+    if (board_parse(row->role, &board) && (board.period.kind || board.role >= PEOPLE_ROLES))
+        return; /* not checked yet */
     struct tally_numbers *t = tallies_find(&audit->tallies, row->role, row->user_id);
     *(after ? &t->has_after : &t->has_before) = true;
     *(after ? &t->after : &t->before) = row->count;

@@ -20,7 +20,8 @@ struct verdict {
     enum event_kind event;
     char id[EVENT_ID_SIZE];
     const char *product_id, *origin; /* of the JSON */
-    int64_t time_ms;
+    int64_t time_ms, arrived_ms;
+    json_t *data;
 };
 
 static struct verdict dead(enum envelope_reason reason) {
@@ -31,8 +32,8 @@ static bool equals(const char *text, size_t length, const char *expected) {
     return length == strlen(expected) && memcmp(text, expected, length) == 0;
 }
 
-static bool is_key(const char *text, size_t length) {
-    return length > 0 && length <= LIMIT_KEY_BYTES && !memchr(text, '\0', length);
+static bool is_key(const char *text, size_t length, size_t limit) {
+    return length > 0 && length <= limit && !memchr(text, '\0', length);
 }
 
 /* A struct string for each `s%`, in the order of the format's names. */
@@ -105,9 +106,9 @@ static struct verdict judge_object(json_t *json, const struct source_record *rec
         return (struct verdict){.kind = ENVELOPE_SKIPPED};
     if (use < 0)
         return dead(ENVELOPE_INVALID_FIELD);
-    if (!is_key(f.origin.text, f.origin.length))
+    if (!is_key(f.origin.text, f.origin.length, LIMIT_KEY_BYTES))
         return dead(ENVELOPE_INVALID_ORIGIN);
-    if (!is_key(product.text, product.length))
+    if (!is_key(product.text, product.length, LIMIT_PRODUCT_ID_BYTES))
         return dead(ENVELOPE_INVALID_PRODUCT_ID);
     if (record->partition_key && !equals(product.text, product.length, record->partition_key))
         return dead(ENVELOPE_PARTITION_KEY_MISMATCH);
@@ -117,6 +118,11 @@ static struct verdict judge_object(json_t *json, const struct source_record *rec
         memcpy(v.id, f.id.text, f.id.length + 1);
     v.product_id = product.text;
     v.origin = f.origin.text;
+    v.data = f.data;
+    json_t *ingest = json_object_get(json, "timeIngest");
+    if (!ingest || !clock_parse(json_string_value(ingest), json_string_length(ingest), &v.arrived_ms) ||
+        v.arrived_ms < 0)
+        v.arrived_ms = record->arrived_ms;
     return v;
 }
 
@@ -125,6 +131,33 @@ static struct verdict judge(json_t *json, const struct source_record *record) {
         return json_is_object(json) ? judge_object(json, record) : dead(ENVELOPE_NOT_OBJECT);
     json_auto_t *utf8 = json_stringn(record->data, record->length);
     return dead(utf8 ? ENVELOPE_NOT_JSON : ENVELOPE_NOT_UTF8);
+}
+
+/* A text is the beginning of the JSON's, up to U+0000; one that was cut has an ellipsis, and no room for
+ * another character before it. */
+static void check_text(const char *text, const char *name, const struct verdict *v) {
+    const char *whole = json_string_value(json_object_get(v->data, name));
+    if (v->event != EVENT_CREATE || !*whole) {
+        FUZZ_CHECK(!text, "%s is '%s'", name, text);
+        return;
+    }
+    FUZZ_CHECK(text && utf8_is_valid(text, strlen(text)), "%s", name);
+    size_t length = strlen(text), kept = length > 3 ? length - 3 : 0;
+    if (strlen(whole) <= LIMIT_PRODUCT_TEXT_BYTES) {
+        FUZZ_CHECK(strcmp(text, whole) == 0, "'%s' became '%s'", whole, text);
+        return;
+    }
+    FUZZ_CHECK(length <= LIMIT_PRODUCT_TEXT_BYTES && length > LIMIT_PRODUCT_TEXT_BYTES - 4 &&
+                   memcmp(text, whole, kept) == 0 && strcmp(text + kept, "\xe2\x80\xa6") == 0,
+               "'%s' became '%s'", whole, text);
+}
+
+static void check_image(const char *image, const struct verdict *v) {
+    const json_t *whole = json_object_get(v->data, "image");
+    size_t length = json_string_length(whole);
+    bool is_kept = v->event == EVENT_IMAGE && length && length <= LIMIT_IMAGE_BYTES &&
+                   !memchr(json_string_value(whole), '\0', length);
+    FUZZ_CHECK(is_kept ? image && strcmp(image, json_string_value(whole)) == 0 : !image, "'%s'", image);
 }
 
 static void check(const struct source_record *record, const struct verdict *v) {
@@ -143,6 +176,11 @@ static void check(const struct source_record *record, const struct verdict *v) {
         FUZZ_CHECK(strcmp(e.event.product_id, v->product_id) == 0, "'%s'", e.event.product_id);
         FUZZ_CHECK(strcmp(e.event.origin, v->origin) == 0, "'%s'", e.event.origin);
         FUZZ_CHECK(e.event.time_ms == v->time_ms, "%lld", (long long)e.event.time_ms);
+        FUZZ_CHECK(e.event.arrived_ms == v->arrived_ms, "%lld", (long long)e.event.arrived_ms);
+        check_text(e.event.name, "name", v);
+        check_text(e.event.brand, "brand", v);
+        check_text(e.event.category, "category", v);
+        check_image(e.event.image, v);
     }
     envelope_deinit(&e);
 }
@@ -150,11 +188,13 @@ static void check(const struct source_record *record, const struct verdict *v) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     json_object_seed(1);
     json_auto_t *json = json_loadb((const char *)data, size, PARSE, NULL);
-    struct source_record record = {.data = data, .length = size, .partition_key = "lamp"};
+    struct source_record record = {
+        .data = data, .length = size, .partition_key = "lamp", .arrived_ms = 1700000000000};
     position_parse("42", 2, 0, &record.position);
     struct verdict v = judge(json, &record);
     check(&record, &v);
     record.partition_key = NULL;
+    record.arrived_ms = -1;
     v = judge(json, &record);
     check(&record, &v);
     if (v.kind == ENVELOPE_EVENT) {

@@ -4,6 +4,7 @@
  * target's own.
  */
 #include <jansson.h>
+#include <math.h>
 
 #include "aws/reply.h"
 #include "aws/transport.h"
@@ -105,7 +106,8 @@ static bool is_sequence(const char *text, size_t length) {
 struct expected {
     const struct kinesis_reply *reply;
     const struct position *after;
-    size_t next; /* of the reply's records */
+    size_t next;    /* of the reply's records */
+    double arrival; /* of the record, in seconds; 0: none */
     size_t bytes;
 };
 
@@ -120,6 +122,10 @@ static void expect_one(struct expected *x, const char *sequence, uint32_t sub, c
     FUZZ_CHECK(position_compare(&got->position, &position) == 0, "%s:%u", sequence, sub);
     FUZZ_CHECK(got->length == length && (!length || memcmp(got->data, data, length) == 0), "%s", sequence);
     FUZZ_CHECK(!got->cut && !got->blank, "%s", sequence);
+    bool is_time = x->arrival > 0 && x->arrival < 253402300799;
+    FUZZ_CHECK(is_time ? got->arrived_ms == (int64_t)floor(x->arrival * 1000 + 0.5)
+                       : got->arrived_ms == -1 || x->arrival * 1000 >= -0.5,
+               "%lld", (long long)got->arrived_ms);
     FUZZ_CHECK(got->broken || strcmp(got->partition_key, key) == 0, "'%s'", got->partition_key);
 }
 
@@ -141,6 +147,7 @@ static bool expect_record(struct expected *x, json_t *record) {
     size_t sequence_length, key_length, text_length, length;
     json_unpack(record, "{s:s%,s:s%,s:s%}", "SequenceNumber", &sequence, &sequence_length, "PartitionKey",
                 &key, &key_length, "Data", &text, &text_length);
+    x->arrival = json_number_value(json_object_get(record, "ApproximateArrivalTimestamp"));
     if (!is_sequence(sequence, sequence_length))
         return false;
     _cleanup_(mem_freep) uint8_t *data = decode(text, text_length, &length);

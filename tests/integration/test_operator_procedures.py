@@ -47,7 +47,7 @@ def test_the_marked_commands_of_the_operators_page_work_in_order(aws, tmp_path):
     # the page deleted the old stage, and put a repaired purchase into the new one
     (row,) = cloud.contributions(aws.dynamodb, "next")
     assert (row["productId"], row["creatorScore"], row["photographerScore"]) == ("4579874", 2, 2)
-    assert {score["role"]: score["score"] for score in cloud.scores(aws.dynamodb, "next")} == {
+    assert {score["role"]: score["score"] for score in cloud.scores(aws.dynamodb, "next") if "score" in score} == {
         "creator": 2,
         "photographer": 2,
     }

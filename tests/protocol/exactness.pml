@@ -14,6 +14,9 @@
  * any time. So the claim does not rest on clocks; only the removal of watermarks does, which comes after the last
  * write.
  *
+ * With PERIODS, what Ann earns counts in a second row, too, that of the day in which the record lies. The first day's row
+ * expires at any time; from then on nobody reads it, a worker may write it or not, and it may be deleted, with its watermark.
+ *
  * tests/protocol/check verifies it over all states, and shows that each rule below is needed: with one of these
  * defined, spin must find an execution that miscounts.
  *
@@ -26,6 +29,8 @@
  *   CHECKPOINT_EARLY         the checkpoint is written before its batch
  *   RESUME_AFTER             reading resumes after the checkpoint's record, not at it: parts of an aggregated one
  *                            are lost
+ *   PERIOD_BY_CLOCK          the day in which a record counts is that on which it is applied
+ *   EXPIRED_SERVED           a period's row is read after it has expired
  */
 
 #ifndef RECORDS
@@ -75,8 +80,19 @@ typedef contribution {
     byte creator_score, photographer_score;
 };
 
-/* Rows of Scores: creator Ann, creator UNKNOWN, photographer Bo, photographer UNKNOWN. */
+/* Rows of Scores: creator Ann, creator UNKNOWN, photographer Bo, photographer UNKNOWN; creator Ann on two days. */
+#ifdef PERIODS
+#define SCORES 6
+#define CLEAR_DAYS(a) a[4] = 0; a[5] = 0
+#else
 #define SCORES 4
+#define CLEAR_DAYS(a) skip
+#endif
+#ifdef PERIOD_BY_CLOCK
+#define DAY(p) (4 + today)
+#else
+#define DAY(p) (4 + ((p) > 2))
+#endif
 #define CREATOR(who) ((who) - 1)
 #define PHOTOGRAPHER(who) (1 + (who))
 
@@ -105,6 +121,9 @@ typedef write {
 };
 write late;
 
+bit today;                     /* by the workers' clocks */
+bool expired;                  /* the first day's row has */
+
 byte steals = STEALS, crashes = CRASHES, lost = LOST;
 
 /* The fold (views/fold.c, fold_event), over the caller's `row`, `credit` and `changed`. */
@@ -128,6 +147,12 @@ inline fold(p) {
             fi;
             row[product[p]].creator_score++;
             credit[CREATOR(row[product[p]].creator)] = credit[CREATOR(row[product[p]].creator)] | BIT(p);
+#ifdef PERIODS
+            if
+            :: row[product[p]].creator == SOMEBODY -> credit[DAY(p)] = credit[DAY(p)] | BIT(p)
+            :: else
+            fi;
+#endif
             if
             :: row[product[p]].photographer != NOBODY ->
                 row[product[p]].photographer_score++;
@@ -169,7 +194,23 @@ byte expected[SCORES];
     table[x].creator_score == expected_table[x].creator_score && \
     table[x].photographer_score == expected_table[x].photographer_score)
 
+#ifndef PERIODS
+#define DAYS_AT_MOST true
+#define DAYS_EQUAL true
+#elif defined(PERIOD_BY_CLOCK)
+#define DAYS_AT_MOST (score[4] + score[5] <= expected[0])
+#define DAYS_EQUAL (score[4] + score[5] == expected[0])
+#elif defined(EXPIRED_SERVED)
+#define DAYS_AT_MOST (score[4] <= expected[4] && score[5] <= expected[5])
+#define DAYS_EQUAL (score[4] == expected[4] && score[5] == expected[5])
+#else
+#define DAYS_AT_MOST ((expired || score[4] <= expected[4]) && score[5] <= expected[5])
+#define DAYS_EQUAL ((expired || score[4] == expected[4]) && score[5] == expected[5])
+#endif
+
 inline check() {
+    assert(DAYS_AT_MOST);
+    assert(!ended || DAYS_EQUAL);
     assert(score[0] <= expected[0] + other_watermark && score[1] <= expected[1] && score[2] <= expected[2] &&
         score[3] <= expected[3]);
     assert(!ended || (score[0] == expected[0] + other_watermark && score[1] == expected[1] &&
@@ -268,7 +309,14 @@ inline write_scores() {
     :: write_score(1)
     :: write_score(2)
     :: write_score(3)
+#ifdef PERIODS
+    :: write_score(4)
+    :: write_score(5)
+    :: atomic { credit[4] && expired -> credit[4] = 0 }
+    :: !credit[0] && !credit[1] && !credit[2] && !credit[3] && !credit[4] && !credit[5] -> break
+#else
     :: !credit[0] && !credit[1] && !credit[2] && !credit[3] -> break
+#endif
     od
 }
 
@@ -284,6 +332,7 @@ inline write_contributions() {
 inline begin_batch() {
     touched = 0;
     credit[0] = 0; credit[1] = 0; credit[2] = 0; credit[3] = 0;
+    CLEAR_DAYS(credit);
     changed = 0;
     conflict = false;
     i = next;
@@ -430,6 +479,7 @@ lease_lost:
         drop_rows(touched);
         touched = 0; missing = 0; changed = 0; conflict = false;
         credit[0] = 0; credit[1] = 0; credit[2] = 0; credit[3] = 0;
+        CLEAR_DAYS(credit);
         old[0] = 0; old[1] = 0;
         next = 0; to = 0;
         goto idle
@@ -501,6 +551,20 @@ active proctype cleaner() {
         watermark[0] = 0; watermark[1] = 0; watermark[2] = 0; watermark[3] = 0
     }
 }
+
+#ifdef PERIODS
+#ifdef PERIOD_BY_CLOCK
+active proctype midnight() {
+    today = 1
+}
+#else
+/* DynamoDB's TTL, and late writes after it. */
+active proctype expiry() {
+    expired = true;
+    atomic { score[4] = 0; watermark[4] = 0; check() }
+}
+#endif
+#endif
 
 init {
     contribution row[2];

@@ -152,4 +152,4 @@ def take_apart(records, ranges):
         first, last = ranges[record.shard]
         for i, part in enumerate(parts):
             if first <= hash_key(part) <= last:
-                yield Record(record.shard, record.sequence, part.partition_key, part.data, i)
+                yield record._replace(partition_key=part.partition_key, data=part.data, subsequence=i)

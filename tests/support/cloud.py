@@ -100,7 +100,10 @@ def read_shard(kinesis, stream, shard):
     while iterator:
         reply = kinesis.get_records(ShardIterator=iterator)
         for record in reply["Records"]:
-            yield Record(shard, record["SequenceNumber"], record["PartitionKey"], record["Data"])
+            arrived_ms = round(record["ApproximateArrivalTimestamp"].timestamp() * 1000)
+            yield Record(
+                shard, record["SequenceNumber"], record["PartitionKey"], record["Data"], arrived_ms=arrived_ms
+            )
         if not reply["Records"] and not reply.get("MillisBehindLatest"):
             return
         iterator = reply.get("NextShardIterator")

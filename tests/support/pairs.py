@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import os
 import sqlite3
+import time
 
 import cloud
 import model
@@ -21,6 +22,7 @@ from model import Record
 
 KINDS = ("kinesis+dynamodb", "file+sqlite")
 FILE_SHARD = "shardId-000000000000"
+EXPIRES_SOON_S = 86_400  # a row so near its end is not compared: some process's clock may be ahead
 numbers = itertools.count(1)  # for names of stages and streams
 
 
@@ -52,8 +54,12 @@ class KinesisDynamodb:
     def leases(self):
         return cloud.leases(self.aws.dynamodb, self.name)
 
+    def source_record(self):
+        """What the store belongs to, and what it keeps."""
+        return next(row for row in cloud.rows(self.aws.dynamodb, f"{self.name}-Leases") if "identityKey" in row)
+
     def identity_key(self):
-        return next(row["identityKey"] for row in cloud.rows(self.aws.dynamodb, f"{self.name}-Leases") if "identityKey" in row)
+        return self.source_record()["identityKey"]
 
     def delete_leases(self):
         for shard in self.leases():
@@ -131,17 +137,33 @@ class FileSqlite:
         return self.rows("contributions")
 
     def scores(self):
-        return self.rows("scores")
+        """The shop counts in the column of the others; DynamoDB has an attribute of its own for it, outside its index."""
+        return [sales_of_shop(row) for row in self.rows("scores")]
 
     def leases(self):
         return {row["leaseKey"]: row for row in self.rows("leases") if row["entityType"] != "SOURCE"}
 
+    def source_record(self):
+        return next(row for row in self.rows("leases") if "identityKey" in row)
+
     def identity_key(self):
-        return next(row["identityKey"] for row in self.rows("leases") if "identityKey" in row)
+        return self.source_record()["identityKey"]
 
     def delete_leases(self):
         with contextlib.closing(sqlite3.connect(self.database, isolation_level=None)) as connection:
             connection.execute("DELETE FROM leases WHERE entityType <> 'SOURCE'")
+
+
+def sales_of_shop(row):
+    is_shop = row["role"].partition("#")[0] == model.SHOP and "score" in row
+    return {("sales" if is_shop and name == "score" else name): value for name, value in row.items()}
+
+
+def shape_of(record):
+    """What the store keeps, by its record of its source."""
+    periods = record.get("periods", "none")
+    kinds = () if periods == "none" else tuple(periods.split(","))
+    return model.Shape(kinds, record.get("bestSellers") == "on", int(record.get("boardPartitions", 1)))
 
 
 def begin(pair):
@@ -172,5 +194,14 @@ def assert_equal_to_model(pair, expected, dead_letters):
     """The store's rows and these dead letters are what the model expects. A shard without a lease is gone."""
     watermarks = pair.has_watermarks
     gone = {shard for score in expected.scores.values() for shard in score.last} - pair.leases().keys() if watermarks else ()
-    found = model.differences(expected, pair.contributions(), pair.scores(), dead_letters, watermarks, gone)
+    found = model.differences(
+        expected,
+        pair.contributions(),
+        pair.scores(),
+        dead_letters,
+        watermarks,
+        gone,
+        shape_of(pair.source_record()),
+        time.time() + EXPIRES_SOON_S,
+    )
     assert not found, f"{len(found)} differences:\n" + "\n".join(found[:20])

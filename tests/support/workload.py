@@ -10,6 +10,7 @@ letter; a workload of some thousand events contains each of them. What a record 
 """
 
 import collections
+import datetime
 import itertools
 import json
 import random
@@ -206,8 +207,8 @@ MALFORMED = {
     },
     "invalid-product-id": {
         "empty": renamed_id(""),
-        "too long": renamed_id("x" * 2049),
-        "too long in bytes": renamed_id("€" * 683),
+        "too long": renamed_id("x" * 1025),
+        "too long in bytes": renamed_id("€" * 342),
         "zero character": renamed_id("p\0"),
     },
     "partition-key-mismatch": {
@@ -219,6 +220,40 @@ MALFORMED = {
     },
 }
 EVERY_DEFECT = [(group, name) for group, ways in MALFORMED.items() for name in ways]
+
+
+# Times.
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+# Ends of years with week 52 and 53, the end of such a week, a leap day, and a month's end in the year of a century without
+# one. All so late that no clock of today lets their rows expire.
+EDGES = ("2094-01-01", "2094-01-04", "2096-01-01", "2096-02-29", "2096-03-01", "2100-03-01", "2095-07-11", "2095-05-01")
+
+
+class SkewedTimes:
+    """Events around an edge of periods: most in order, some by clocks that are far off, some late (to the millisecond of
+    the hour that decides), some that arrive before they happened, and some so old that their rows have expired."""
+
+    def __init__(self, seed, events):
+        self.rng = random.Random(f"times {seed}")
+        self.step_ms = self.rng.choice((10, 1000, 60_000))
+        edge = datetime.datetime.fromisoformat(self.rng.choice(EDGES) + "T00:00:00+00:00")
+        self.now_ms = int(edge.timestamp()) * 1000 - events * self.step_ms // 2
+
+    def next(self):
+        rng = self.rng
+        self.now_ms += rng.randint(0, 2 * self.step_ms)
+        far = rng.random()
+        origin_ms = self.now_ms
+        if far < 0.02:
+            origin_ms = 10**12 + rng.randint(0, DAY_MS)
+        elif far < 0.1:
+            origin_ms += rng.randint(-40 * DAY_MS, 40 * DAY_MS)
+        late_ms = rng.choice(
+            (0, 1, rng.randint(0, 2000), rng.randint(0, HOUR_MS), HOUR_MS, HOUR_MS + 1, rng.randint(HOUR_MS, 9 * DAY_MS), -1,
+             -rng.randint(1, 2 * DAY_MS))
+        )  # fmt: skip
+        return origin_ms, origin_ms + (late_ms if rng.random() < 0.3 else rng.randint(0, 2000))
 
 
 # The shop.
@@ -239,9 +274,9 @@ class Shop:
     """Products and people, and the events that they cause. Event ids of egress events increase within a product, across
     powers of ten; some have a sub-sequence number or a later core shard."""
 
-    def __init__(self, rng, products, merchants, photographers, plain):
+    def __init__(self, rng, products, merchants, photographers, plain, times=None):
         self.rng = rng
-        self.time_ms = START_MS
+        self.time_ms, self.times = START_MS, times
         self.sequence = 99_900 if not plain else 10**20
         self.plain = plain
         self.merchants = [self.person("merchant", n) for n in range(merchants)]
@@ -291,10 +326,18 @@ class Shop:
         product.event_ids.append(event_id)
         return event_id
 
-    def time_text(self):
-        """The next time, in one of the forms that RFC 3339 allows."""
+    def next_times(self):
+        """(timeOrigin, timeIngest)"""
         self.time_ms += self.rng.randint(0, 40)
-        seconds, ms = divmod(self.time_ms, 1000)
+        if not self.times:
+            text = self.time_text(self.time_ms)
+            return text, text
+        origin_ms, ingest_ms = self.times.next()
+        return self.time_text(origin_ms), self.time_text(ingest_ms)
+
+    def time_text(self, time_ms):
+        """In one of the forms that RFC 3339 allows."""
+        seconds, ms = divmod(time_ms, 1000)
         text = model.datetime.datetime.fromtimestamp(seconds, model.datetime.timezone.utc).strftime(
             "%Y-%m-%dT%H:%M:%S"
         )
@@ -314,10 +357,11 @@ class Shop:
         return text + self.rng.choice(endings)
 
     def envelope(self, product, origin, data):
-        envelope = {"schema": product.schema, "origin": origin, "timeOrigin": self.time_text(), "data": data}
+        time_origin, time_ingest = self.next_times()
+        envelope = {"schema": product.schema, "origin": origin, "timeOrigin": time_origin, "data": data}
         if product.schema == model.EGRESS:
             envelope["eventId"] = self.next_event_id(product)
-            envelope["timeIngest"] = envelope["timeProcess"] = envelope["timeOrigin"]
+            envelope["timeIngest"] = envelope["timeProcess"] = time_ingest
         if self.rng.random() < 0.1:
             envelope["followsFrom"] = "shardId-000000000000:1"
         return envelope
@@ -450,10 +494,11 @@ def to_put(content, product_id, note):
     return Put(key, content.encode() if isinstance(content, str) else content, note)
 
 
-def generate(seed, events, products=400, merchants=50, photographers=20, zipf=1.1, odd=0.10):
-    """A list of `events` Puts, to be put in this order. `odd`: the share of odd events; with 0 all ids are plain."""
+def generate(seed, events, products=400, merchants=50, photographers=20, zipf=1.1, odd=0.10, times=None):
+    """A list of `events` Puts, to be put in this order. `odd`: the share of odd events; with 0 all ids are plain. `times`:
+    SkewedTimes; else events happen one after the other, in 2023, and arrive at once."""
     rng = random.Random(seed)
-    shop = Shop(rng, products, merchants, photographers, plain=odd == 0)
+    shop = Shop(rng, products, merchants, photographers, odd == 0, times)
     choose = zipf_chooser(rng, shop.products, zipf)
     odd_ones = OddOnes(shop, choose)
     puts = []

@@ -48,6 +48,7 @@ static json_t *lease_item(const struct store_lease *lease) {
     set_checkpoint(item, lease);
     set(item, "ownerSwitchesSinceCheckpoint", dynamodb_n(lease->owner_switches));
     set(item, "asOf", lease->as_of_ms >= 0 ? dynamodb_n(lease->as_of_ms) : NULL);
+    set(item, "foreignArrivals", lease->foreign_arrivals ? dynamodb_n(1) : NULL);
     set(item, "endedAt", lease->ended_at_ms ? dynamodb_n(lease->ended_at_ms) : NULL);
     set_shards(item, "parentShardId", lease->parents);
     set_shards(item, "childShardIds", lease->children);
@@ -97,9 +98,13 @@ static const char *get_texts(const json_t *item, struct store_lease *lease) {
 }
 
 static const char *get_numbers(const json_t *item, struct store_lease *lease) {
+    int64_t foreign = 0;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (!dynamodb_get_optional_n(item, numbers[i].name, (int64_t *)((char *)lease + numbers[i].offset)))
             return numbers[i].name;
+    if (!dynamodb_get_optional_n(item, "foreignArrivals", &foreign))
+        return "foreignArrivals";
+    lease->foreign_arrivals = foreign != 0;
     return json_object_get(item, "leaseCounter") ? NULL : "leaseCounter";
 }
 
@@ -257,6 +262,7 @@ static void set_update(json_t *body, const struct store_lease *after) {
         "startAt",
         "ownerSwitchesSinceCheckpoint",
         "asOf",
+        "foreignArrivals",
         "endedAt",
         "parentShardId",
         "childShardIds",

@@ -10,8 +10,8 @@
 #define LEASE_COLUMNS                                                                                        \
     "leaseKey, leaseOwner, leaseCounter, tenure, checkpoint, checkpointSubSequenceNumber, startAt, "         \
     "ownerSwitchesSinceCheckpoint, asOf, parentShardId, childShardIds, startingHashKey, endingHashKey, "     \
-    "checkpointHash"
-#define LEASE_PARAMETERS "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14"
+    "checkpointHash, foreignArrivals"
+#define LEASE_PARAMETERS "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15"
 
 /* Copied: `text` may be a local of the caller. "" becomes NULL. */
 static void bind_copy(sqlite3_stmt *s, int parameter, const char *text) {
@@ -53,6 +53,9 @@ static void bind_lease(sqlite3_stmt *s, const struct store_lease *lease) {
     bind_copy(s, 13, lease->ending_hash_key);
     store_sqlite_bind_hash(s, 14,
                            lease->checkpoint == LEASE_AT_POSITION ? &lease->hash : &(struct digest){0});
+    sqlite3_bind_null(s, 15);
+    if (lease->foreign_arrivals)
+        sqlite3_bind_int64(s, 15, 1);
 }
 
 static void get_text(sqlite3_stmt *s, int column, char *out, size_t size) {
@@ -86,6 +89,7 @@ static enum status get_lease(const struct store_sqlite *d, sqlite3_stmt *s, stru
     get_text(s, 12, lease->ending_hash_key, sizeof lease->ending_hash_key);
     if (sqlite3_column_bytes(s, 13) == DIGEST_BYTES)
         memcpy(lease->hash.bytes, sqlite3_column_blob(s, 13), DIGEST_BYTES);
+    lease->foreign_arrivals = sqlite3_column_int64(s, 14) != 0;
     if (store_lease_set_checkpoint(lease, sqlite_text(s, 4), (uint32_t)sqlite3_column_int64(s, 5)))
         return STATUS_OK;
     return error_set(e, STATUS_FAILED, "lease '%s' in database '%s' has no valid checkpoint", lease->shard_id,

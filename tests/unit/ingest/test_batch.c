@@ -10,7 +10,7 @@
 
 static void set_up(struct batch *b, size_t records) {
     batch_init(b, "s");
-    batch_set_limits(b, &(struct batch_limits){records, SIZE_MAX});
+    batch_set_limits(b, &(struct batch_limits){records, SIZE_MAX, {0}});
 }
 
 static void add(struct batch *b, uint64_t sequence, const char *text, int64_t now_ms) {
@@ -111,7 +111,7 @@ static void the_size_of_a_full_batch_may_change(void **state) {
     set_up(&b, 2);
     for (size_t i = 0; i < COUNT(sizes); i++) {
         batch_clear(&b);
-        batch_set_limits(&b, &(struct batch_limits){sizes[i], SIZE_MAX});
+        batch_set_limits(&b, &(struct batch_limits){sizes[i], SIZE_MAX, {0}});
         for (size_t n = 1; n <= sizes[i]; n++) {
             assert_false(batch_is_full(&b));
             add(&b, n, n % 2 ? PURCHASE : "{", 0);
@@ -178,7 +178,7 @@ static size_t add_until_full(struct batch *b, unsigned products) {
 static void a_batch_is_full_when_it_and_what_it_changes_reach_the_bytes(void **state) {
     (void)state;
     _cleanup_(batch_deinit) struct batch b;
-    const struct batch_limits limits = {SIZE_MAX, 1 << 20};
+    const struct batch_limits limits = {SIZE_MAX, 1 << 20, {0}};
     batch_init(&b, "s");
     batch_set_limits(&b, &limits);
     size_t of_few = add_until_full(&b, 10);

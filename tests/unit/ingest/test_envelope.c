@@ -3,6 +3,7 @@
  *   data          the record's JSON; or `text`, its text as it is; or `dataBase64`, its bytes
  *   tokens        {"<x>": [string, times]}: in all of the case, <x> is replaced by `times` copies of that
  * string partitionKey  "lamp" unless given; null: the source has none. shard, sequence, sub: the position
+ *   arrived       when the record arrived; the source does not say unless given
  *   expect        the result; `detail` is a part of the envelope's
  * The Python model must pass them too, except those with a `limit` (tests/model/test_envelope_cases.py).
  */
@@ -70,6 +71,17 @@ static void assert_dead(const struct envelope *envelope, const json_t *expect) {
     assert_true(utf8_is_valid(envelope->detail, strlen(envelope->detail))); /* it is written into JSON */
 }
 
+static int64_t optional_time(const json_t *one, const char *name) {
+    const json_t *time = json_object_get(one, name);
+    return time ? json_integer_value(time) : -1;
+}
+
+static void assert_text(const char *text, const char *name, const json_t *expect, const json_t *one) {
+    _cleanup_(mem_freep) char *expected = expand_text(support_text(expect, name), one);
+    if (!text != !expected || (text && strcmp(text, expected) != 0))
+        fail_msg("%s is '%s', not '%s'", name, text, expected);
+}
+
 static void assert_event(const struct event *event, const json_t *expect, const json_t *one) {
     static const char *const kinds[] = {
         [EVENT_CREATE] = "create", [EVENT_IMAGE] = "image", [EVENT_PURCHASE] = "purchase"};
@@ -80,6 +92,11 @@ static void assert_event(const struct event *event, const json_t *expect, const 
     assert_string_equal(event->product_id, product_id);
     assert_string_equal(event->origin, origin);
     assert_int_equal(event->time_ms, json_integer_value(json_object_get(expect, "time")));
+    assert_int_equal(event->arrived_ms, optional_time(expect, "arrived"));
+    assert_text(event->name, "name", expect, one);
+    assert_text(event->brand, "brand", expect, one);
+    assert_text(event->category, "category", expect, one);
+    assert_text(event->image, "image", expect, one);
 }
 
 static void check_case(void **state) {
@@ -98,6 +115,7 @@ static void check_case(void **state) {
     envelope_decode(&envelope, shard ? shard : "shardId-000000000002",
                     &(struct source_record){
                         .position = position,
+                        .arrived_ms = optional_time(one, "arrived"),
                         .partition_key = partition_key,
                         .data = data,
                         .length = length,

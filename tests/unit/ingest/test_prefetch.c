@@ -197,7 +197,7 @@ static void allow(struct fixture *t, size_t steps) {
 
 static void start(struct fixture *t, size_t batch_records, int batch_window_ms, size_t allowed) {
     const struct source_start from = {.checkpoint = LEASE_TRIM_HORIZON};
-    const struct prefetch_options options = {{batch_records, SIZE_MAX}, batch_window_ms, t->budget};
+    const struct prefetch_options options = {{batch_records, SIZE_MAX, {0}}, batch_window_ms, t->budget};
     const struct source_shard shard = {.id = "s"};
     atomic_store(&t->script.allowed, allowed);
     t->prefetch = prefetch_start(&t->script.source, &shard, &from, &options);

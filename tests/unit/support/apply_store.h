@@ -11,10 +11,10 @@
 #include "views/contribution.h"
 #include "views/store.h"
 
-enum { MEMORY_ROWS = 64 };
+enum { MEMORY_ROWS = 64, MEMORY_SCORES = 2048 };
 
 struct memory_score {
-    enum role role;
+    struct board board;
     char *user_id;
     int64_t score;
     struct position watermark; /* one shard is enough here */
@@ -26,13 +26,15 @@ struct memory_store {
     struct store store; /* first: it is one */
     struct contribution *rows[MEMORY_ROWS];
     size_t n_rows;
-    struct memory_score scores[MEMORY_ROWS];
+    struct memory_score scores[MEMORY_SCORES];
     size_t n_scores;
 
     /* the calls so far */
     size_t reads, rows_read; /* calls, and products in them */
     size_t batches, contributions_written;
     const struct fence *fence; /* of the last call */
+    int64_t now_ms;            /* of the last batch */
+    size_t n_writes;           /* scores in the last batch */
 
     int throttles; /* of each batch */
 
@@ -57,11 +59,20 @@ static inline struct contribution **memory_row(struct memory_store *m, const cha
     return NULL;
 }
 
-static inline struct memory_score *memory_score(struct memory_store *m, enum role role, const char *user_id) {
+static inline bool memory_is_board(const struct board *a, const struct board *b) {
+    return a->role == b->role && a->period.kind == b->period.kind && a->period.start_ms == b->period.start_ms;
+}
+
+static inline struct memory_score *memory_score_on(struct memory_store *m, const struct board *board,
+                                                   const char *user_id) {
     for (size_t i = 0; i < m->n_scores; i++)
-        if (m->scores[i].role == role && strcmp(m->scores[i].user_id, user_id) == 0)
+        if (memory_is_board(&m->scores[i].board, board) && strcmp(m->scores[i].user_id, user_id) == 0)
             return &m->scores[i];
     return NULL;
+}
+
+static inline struct memory_score *memory_score(struct memory_store *m, enum role role, const char *user_id) {
+    return memory_score_on(m, &board_all_time[role], user_id);
 }
 
 /* 0 if there is no such row. */
@@ -106,7 +117,7 @@ static inline void memory_check_score(const struct store_score_write *write) {
 }
 
 static inline void memory_count(struct memory_store *m, const struct store_score_write *write) {
-    struct memory_score *score = memory_score(m, write->board.role, write->user_id);
+    struct memory_score *score = memory_score_on(m, &write->board, write->user_id);
     size_t dropped = 0;
     while (score && dropped < write->n_positions &&
            position_compare(&write->positions[dropped], &score->watermark) <= 0)
@@ -114,9 +125,9 @@ static inline void memory_count(struct memory_store *m, const struct store_score
     if (dropped == write->n_positions)
         return;
     if (!score) {
-        assert_true(m->n_scores < MEMORY_ROWS);
+        assert_true(m->n_scores < MEMORY_SCORES);
         score = &m->scores[m->n_scores++];
-        *score = (struct memory_score){.role = write->board.role, .user_id = mem_strdup(write->user_id)};
+        *score = (struct memory_score){.board = write->board, .user_id = mem_strdup(write->user_id)};
     }
     score->score += (int64_t)(write->n_positions - dropped);
     score->watermark = write->positions[write->n_positions - 1];
@@ -131,7 +142,7 @@ static inline enum status memory_write_scores(struct memory_store *m, const stru
     for (size_t i = 0; !status && i < batch->n_scores; i++) {
         bool done;
         for (size_t j = 0; j < i; j++)
-            assert_false(batch->scores[i].board.role == batch->scores[j].board.role &&
+            assert_false(memory_is_board(&batch->scores[i].board, &batch->scores[j].board) &&
                          strcmp(batch->scores[i].user_id, batch->scores[j].user_id) == 0);
         memory_check_score(&batch->scores[i]);
         status = memory_send(m, &done, e);
@@ -186,6 +197,8 @@ static inline enum status memory_write(struct store *store, const struct store_b
 
     m->batches++;
     m->fence = context->fence;
+    m->now_ms = context->now_ms;
+    m->n_writes = batch->n_scores;
     context->throttles += m->throttles;
     assert_true(batch->n_contributions > 0); /* else there is nothing to write */
     if (m->fail_batches)

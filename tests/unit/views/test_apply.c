@@ -244,7 +244,7 @@ static void every_row_is_read_each_time_without_a_cache(void **state) {
 static void a_batch_that_failed_at_any_write_is_completed_by_applying_it_again(void **state) {
     struct shop *s = *state;
     for (int effect = 0; effect < 2; effect++)
-        for (int writes = 0; writes < 5; writes++) { /* three scores and two contributions */
+        for (int writes = 0; writes < 6; writes++) { /* three scores, the shop's, and two contributions */
             close_shop((void **)&s);
             open_shop((void **)&s);
             *state = s;
@@ -268,7 +268,7 @@ static void a_batch_that_failed_at_any_write_is_completed_by_applying_it_again(v
 static void a_batch_whose_last_answer_alone_was_lost_is_not_written_again(void **state) {
     struct shop *s = *state;
     stock(s);
-    s->m.row_writes_left = 2; /* ann, pia; the lamp's is unanswered */
+    s->m.row_writes_left = 3; /* ann, pia, the shop; the lamp's is unanswered */
     s->m.unanswered_counts = true;
     assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp")), STATUS_RETRY);
     s->m.batches = 0;
@@ -387,7 +387,8 @@ static void the_listener_gets_the_rows_that_were_written_although_the_batch_fail
     struct apply *a = apply_new(&s->m.store, "s", NULL, &listener, 1 << 20);
     assert_int_equal(APPLY(s, a, CREATE(1, "lamp", "ann"), CREATE(2, "vase", "bob")), STATUS_OK);
 
-    s->m.row_writes_left = 3; /* both scores and one product; the other is written without an answer */
+    s->m.row_writes_left =
+        4; /* both scores, the shop and one product; the other is written without an answer */
     s->m.unanswered_counts = true;
     l.calls = 0;
     assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp"), PURCHASE(4, "vase")), STATUS_RETRY);
@@ -413,7 +414,7 @@ static void rows_of_a_failed_batch_are_reported_when_smaller_batches_are_acknowl
     assert_int_equal(APPLY(s, a, CREATE(2, "vase", "bob")), STATUS_OK);
 
     s->m.row_writes_left =
-        2; /* both scores; then the vase, which was cached: it is written without an answer */
+        3; /* both scores and the shop; then the vase, which was cached: it is written without an answer */
     s->m.unanswered_counts = true;
     assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp"), PURCHASE(4, "vase")), STATUS_RETRY);
     assert_int_equal(row(s, "vase")->creator_score, 1);
@@ -508,7 +509,7 @@ static void what_a_batch_keeps_is_held_of_the_budget_until_it_ends(void **state)
 
     size_t cost = 0;
     for (size_t i = 0; i < COUNT(records); i++)
-        cost += apply_cost(&records[i].event, i < 2);
+        cost += apply_cost(store_shape(&s->m.store), &records[i].event, i < 2, i >= 2);
     assert_in_range(held, cost / 3, cost);
     budget_free(h.budget);
 }

@@ -26,6 +26,18 @@ static size_t draw(struct run *p, size_t below) {
     return support_random(&p->random) % below;
 }
 
+/* Around the end of a year that ends in week 53: mostly in order, some far from it; some arrive late, or
+ * before they happened. */
+static void draw_times(struct run *p, struct event *e) {
+    enum { NEW_YEAR_2021_S = 1609459200, MINUTE_MS = 60000 };
+    int64_t edge_ms = NEW_YEAR_2021_S * (int64_t)1000;
+    e->time_ms = edge_ms + ((int64_t)draw(p, 12) - 6) * 10 * MINUTE_MS;
+    if (draw(p, 8) == 0)
+        e->time_ms += ((int64_t)draw(p, 80) - 40) * 24 * 60 * MINUTE_MS;
+    if (draw(p, 2))
+        e->arrived_ms = e->time_ms + ((int64_t)draw(p, 9) - 2) * 20 * MINUTE_MS;
+}
+
 /* Random events of a few products; one in ten brings the id of an earlier one. */
 static void draw_log(struct run *p) {
     static const char *const products[] = {"lamp", "vase", "sofa", "rug"}, *const people[] = {"ann", "bob",
@@ -33,6 +45,7 @@ static void draw_log(struct run *p) {
     for (unsigned i = 0; i < RECORD_COUNT; i++) {
         static const enum event_kind kinds[] = {EVENT_CREATE, EVENT_IMAGE, EVENT_PURCHASE, EVENT_PURCHASE};
         p->log[i] = record(i, kinds[draw(p, 4)], products[draw(p, 4)], people[draw(p, 3)]);
+        draw_times(p, &p->log[i].event);
         if (i && draw(p, 10) == 0)
             p->log[i].event.id = p->log[draw(p, i)].event.id;
     }
@@ -40,9 +53,11 @@ static void draw_log(struct run *p) {
 
 static void credit_truth(struct memory_store *truth, enum role role, const char *user_id,
                          const struct apply_record *r) {
-    if (user_id)
-        memory_count(truth, &(struct store_score_write){
-                                {.role = role}, user_id, &r->position, 1, r->event.time_ms, r->event.origin});
+    for (int kind = PERIOD_ALL_TIME; user_id && kind < PERIOD_KINDS; kind++) {
+        const struct board board = {role, period_of((enum period_kind)kind, fold_period_time(&r->event))};
+        memory_count(truth, &(struct store_score_write){board, user_id, &r->position, 1, r->event.time_ms,
+                                                        r->event.origin});
+    }
 }
 
 /* The expected rows: each record folded once, in order. */
@@ -58,6 +73,9 @@ static void fold_truth(struct run *p) {
         fold_event(*found, &r->event, &credits);
         for (int role = 0; role < PEOPLE_ROLES; role++)
             credit_truth(&p->truth, (enum role)role, credits.user_id[role], r);
+        bool is_sale = credits.user_id[ROLE_CREATOR];
+        credit_truth(&p->truth, ROLE_PRODUCT, is_sale ? r->event.product_id : NULL, r);
+        credit_truth(&p->truth, ROLE_SHOP, is_sale ? "SHOP/3" : NULL, r); /* 's' is 115 */
     }
 }
 
@@ -92,7 +110,7 @@ static void take_step(struct run *p) {
     } else if (chance == 1 && worker->next > p->checkpoint) {
         p->checkpoint = worker->next;
     } else {
-        p->m.row_writes_left = draw(p, 3) ? -1 : (int)draw(p, 8);
+        p->m.row_writes_left = draw(p, 3) ? -1 : (int)draw(p, 60);
         p->m.unanswered_counts = draw(p, 2);
         p->m.before_write = who == 0 && draw(p, 3) == 0 ? apply_others_batch : NULL;
         p->m.before_write_data = p;
@@ -120,10 +138,12 @@ static void assert_equal_rows(struct run *p, uint64_t seed) {
 static void assert_equal_scores(struct run *p, uint64_t seed) {
     for (size_t i = 0; i < p->truth.n_scores; i++) {
         const struct memory_score *want = &p->truth.scores[i];
-        int64_t have = memory_score_of(&p->m, want->role, want->user_id);
+        const struct memory_score *found = memory_score_on(&p->m, &want->board, want->user_id);
+        int64_t have = found ? found->score : 0;
+        char board[BOARD_TEXT_SIZE];
         if (have != want->score)
-            fail_msg("seed %u: %s %s has %d, not %d", (unsigned)seed, role_name(want->role), want->user_id,
-                     (int)have, (int)want->score);
+            fail_msg("seed %u: %s %s has %d, not %d", (unsigned)seed, board_format(&want->board, board),
+                     want->user_id, (int)have, (int)want->score);
     }
     assert_int_equal(p->m.n_scores, p->truth.n_scores);
 }
@@ -132,6 +152,7 @@ static size_t play_through(uint64_t seed) {
     struct run p = {.random = seed};
     memory_init(&p.m);
     memory_init(&p.truth);
+    p.m.store.shape = (struct view_shape){.periods = 0x1e, .best_sellers = true, .board_partitions = 1};
     for (size_t i = 0; i < WORKERS; i++)
         p.workers[i].apply = apply_new(&p.m.store, "s", NULL, NULL, 1 << 20);
     draw_log(&p);

@@ -29,6 +29,10 @@ static void fold_one(struct contribution *c, const json_t *one, json_t *scores, 
         .product_id = c->product_id,
         .origin = support_text(one, "origin"),
         .time_ms = json_integer_value(json_object_get(one, "time")),
+        .name = support_text(one, "name"),
+        .brand = support_text(one, "brand"),
+        .category = support_text(one, "category"),
+        .image = support_text(one, "image"),
     };
     struct fold_credits credits = {{"unset", "unset"}};
     enum fold_outcome outcome = fold_event(c, &event, &credits);
@@ -53,6 +57,10 @@ static json_t *row_of(const struct contribution *c) {
     set_text(row, "photographerEventId", c->photographer_event_id);
     set_text(row, "createdBy", c->created_by);
     set_text(row, "updatedBy", c->updated_by);
+    set_text(row, "name", c->name);
+    set_text(row, "brand", c->brand);
+    set_text(row, "category", c->category);
+    set_text(row, "image", c->image);
     return row;
 }
 
@@ -78,6 +86,28 @@ static void check_case(void **state) {
     assert_json("scores", scores, json_object_get(one, "scores"));
 }
 
+static void an_event_counts_when_it_happened_if_it_arrived_within_the_hour_after(void **state) {
+    (void)state;
+    const int64_t happened = 1795408560000, hour = 3600000;
+    const struct {
+        int64_t arrived, expected;
+    } cases[] = {
+        {-1, happened}, /* nobody says when it arrived */
+        {happened, happened},
+        {happened + hour, happened},
+        {happened + hour + 1, happened + hour + 1},
+        {happened - 1, happened - 1},
+        {0, 0},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct event event = {.time_ms = happened, .arrived_ms = cases[i].arrived};
+        assert_int_equal(fold_period_time(&event), cases[i].expected);
+    }
+}
+
 int main(void) {
-    return support_run_cases("tests/data/fold.json", check_case);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_event_counts_when_it_happened_if_it_arrived_within_the_hour_after)};
+    int failed = support_run_cases("tests/data/fold.json", check_case);
+    return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

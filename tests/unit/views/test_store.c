@@ -155,6 +155,7 @@ static struct store_lease full_lease(void) {
         .owner_switches = 2,
         .hash = {{1, 2, 3}},
         .as_of_ms = 1700000000123,
+        .foreign_arrivals = true,
         .parents = {"shardId-000000000008", "shardId-000000000009"},
         .children = {"shardId-000000000010"},
         .starting_hash_key = "0",
@@ -179,6 +180,7 @@ static void assert_same_lease(const struct store_lease *a, const struct store_le
         assert_int_equal(a->start_at_ms, b->start_at_ms);
     assert_int_equal(a->owner_switches, b->owner_switches);
     assert_int_equal(a->as_of_ms, b->as_of_ms);
+    assert_int_equal(a->foreign_arrivals, b->foreign_arrivals);
     for (int i = 0; i < STORE_LEASE_PARENTS; i++) {
         assert_string_equal(a->parents[i], b->parents[i]);
         assert_string_equal(a->children[i], b->children[i]);

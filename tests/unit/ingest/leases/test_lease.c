@@ -107,23 +107,23 @@ static void two_tenures_always_differ_and_each_contains_its_run_id(void **state)
 static void progress_moves_the_checkpoint_and_resets_the_owner_switches(void **state) {
     (void)state;
     struct store_lease lease = held("s", "ann");
-    struct shard_progress progress = {LEASE_AT_POSITION, lease.position, 1500, {{0}}};
+    struct shard_progress progress = {LEASE_AT_POSITION, lease.position, 1500, {{0}}, false};
     lease_add_progress(&lease, &progress); /* a renewal is not a checkpoint */
     assert_int_equal(lease.owner_switches, 2);
-    progress = (struct shard_progress){LEASE_AT_POSITION, position_from_u64(99), 2000, {{7}}};
+    progress = (struct shard_progress){LEASE_AT_POSITION, position_from_u64(99), 2000, {{7}}, false};
     lease_add_progress(&lease, &progress);
     assert_int_equal(position_compare(&lease.position, &progress.position), 0);
     assert_true(digest_is_same(&lease.hash, &progress.hash));
     assert_int_equal(lease.owner_switches, 0);
     assert_int_equal(lease.as_of_ms, 2000);
-    lease_add_progress(&lease, &(struct shard_progress){LEASE_SHARD_END, {0}, 3000, {{0}}});
+    lease_add_progress(&lease, &(struct shard_progress){LEASE_SHARD_END, {0}, 3000, {{0}}, false});
     assert_int_equal(lease.checkpoint, LEASE_SHARD_END);
 }
 
 static void a_lease_is_behind_its_progress_until_it_has_position_and_hash(void **state) {
     (void)state;
     struct store_lease lease = held("s", "ann");
-    struct shard_progress progress = {LEASE_AT_POSITION, lease.position, 1000, {{0}}};
+    struct shard_progress progress = {LEASE_AT_POSITION, lease.position, 1000, {{0}}, false};
     assert_false(lease_is_behind(&lease, &progress));
     progress.hash.bytes[0] = 7; /* a lease that an older program wrote has none */
     assert_true(lease_is_behind(&lease, &progress));
@@ -137,15 +137,16 @@ static void the_as_of_of_a_lease_never_decreases(void **state) {
     (void)state;
     struct store_lease lease = held("s", "ann");
     lease_add_progress(&lease,
-                       &(struct shard_progress){LEASE_AT_POSITION, position_from_u64(50), 999, {{0}}});
+                       &(struct shard_progress){LEASE_AT_POSITION, position_from_u64(50), 999, {{0}}, false});
     assert_int_equal(lease.as_of_ms, 1000);
-    lease_add_progress(&lease, &(struct shard_progress){LEASE_AT_POSITION, position_from_u64(51), -1, {{0}}});
+    lease_add_progress(&lease,
+                       &(struct shard_progress){LEASE_AT_POSITION, position_from_u64(51), -1, {{0}}, false});
     assert_int_equal(lease.as_of_ms, 1000);
 }
 
 static void a_row_is_the_one_that_we_sent_only_if_every_field_is_equal(void **state) {
     (void)state;
-    struct store_lease sent = held("s", "ann"), found[9];
+    struct store_lease sent = held("s", "ann"), found[10];
     for (size_t i = 0; i < COUNT(found); i++)
         found[i] = sent;
     assert_true(lease_is_same(&sent, &found[0]));
@@ -158,6 +159,7 @@ static void a_row_is_the_one_that_we_sent_only_if_every_field_is_equal(void **st
     strcpy(found[6].shard_id, "t");
     strcpy(found[7].children[0], "t");
     found[8].hash.bytes[0]++;
+    found[9].foreign_arrivals = true;
     for (size_t i = 0; i < COUNT(found); i++)
         assert_false(lease_is_same(&sent, &found[i]));
 }
