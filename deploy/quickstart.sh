@@ -145,7 +145,7 @@ is_ready() {
 start_service() {
     report "starting winner-view"
     setsid "$binary" --listen "127.0.0.1:$port" --source "$source" --store "$store" --drain-seconds 0 \
-        2>"$logs/winner-view.log" &
+        --periods day,week,month --best-sellers on 2>"$logs/winner-view.log" &
     service_pid=$!
     await 30 "$service_pid" is_ready || fail "winner-view does not start" "$logs/winner-view.log"
 }
@@ -183,6 +183,7 @@ winner-view is running:
 Try:
 
     curl '$url/scores/photographer?limit=3'
+    curl '$url/scores/product?period=day'
     curl '$url/contributions?limit=5'
     curl $url/openapi.yaml
 END

@@ -35,6 +35,7 @@ KEEPING = {"PointInTimeRecoverySpecification", "DeletionProtectionEnabled", "SSE
 ALTERNATIVES = {
     "StreamArn": ["", "arn:aws:kinesis:us-east-1:000000000000:stream/events"],
     "Tables": ["made", "there"],
+    "BoardPartitions": ["1", "4"],
     "ProductsByCreator": ["true", "false"],
     "ProductsByPhotographer": ["true", "false"],
     "StreamKeyArn": ["", "arn:aws:kms:us-east-1:000000000000:key/s"],
@@ -438,6 +439,17 @@ def test_the_template_makes_the_same_tables_as_create_tables(aws, tables):
     scores, expiry = ours["Scores"]
     assert len(scores["AttributeDefinitions"]) == 3 and expiry["AttributeName"] == "expires"
     assert len(ours["Contributions"][0]["GlobalSecondaryIndexes"]) == 2
+
+
+def test_the_template_makes_the_tables_of_a_view_with_board_partitions(aws, stage):
+    make_tables(aws, f"{stage}-template", BoardPartitions="4")
+    done = program.run(
+        "create-tables", "--store", f"dynamodb:{stage}", "--board-partitions", "4", environment=aws.environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert described(aws, f"{stage}-template") == described(aws, stage)
+    (statement,) = [one for one in stack_of(stage, "s", BoardPartitions="4").policy("ServePolicy") if one["Sid"] == "ReadBoards"]
+    assert statement["Resource"].endswith("/index/ScoresByBoard")
 
 
 def test_an_update_of_the_stack_can_make_one_index_after_the_other(aws, stage):

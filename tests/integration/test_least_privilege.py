@@ -96,8 +96,9 @@ def test_filling_calls_exactly_what_its_policy_allows(aws, tables, one_shard, st
 
 def test_serving_calls_exactly_what_its_policy_allows(aws, tables, stream, make_on, start_on):
     """This service starts before the one that fills, so that it waits for the source's record."""
+    kept = {"Periods": "day", "BestSellers": "on"}
     with iam.Recorder(aws.emulators) as recorder:
-        stack = stack_of(tables, stream, recorder.queue, Serving="apart")
+        stack = stack_of(tables, stream, recorder.queue, Serving="apart", **kept)
         options = (*options_of(stack, "ServingTaskDefinition"), *PROMPT)
         reader = make_on(KinesisDynamodb(aws, tables, None), *options, environment=recorder.environment)
         reader.start(ready=False)
@@ -105,10 +106,17 @@ def test_serving_calls_exactly_what_its_policy_allows(aws, tables, stream, make_
 
         pair = KinesisDynamodb(aws, tables, stream)
         pair.put(workload.generate(seed=73, events=1500))
-        start_on(pair).wait_until_applied()
+        start_on(pair, "--periods", kept["Periods"], "--best-sellers", kept["BestSellers"]).wait_until_applied()
         reader.wait_until_applied()
         wait_for_fresh_boards(reader)
         expected_answers.check_all(reader, fold(pair.records()), pair)
+        best = reader.get("/scores/merchant?limit=1").json()["items"][0]["id"]
+        for target in (
+            "/scores/product", "/sales", "/sales/history", f"/scores/merchant/{best}/history",
+            f"/scores/merchant?around={best}", f"/contributions?merchant={best}", f"/contributions?photographer={best}",
+            "/contributions?productIds=lamp",
+        ):  # fmt: skip
+            assert reader.get(target).status == 200, target
         assert reader.terminate()[0] == 0
         assert iam.differences(stack.statements("ServingTaskRole"), recorder.calls()) == []
 

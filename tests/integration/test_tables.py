@@ -59,6 +59,27 @@ def test_create_tables_makes_the_documented_tables(aws, tables):
     assert expiry(aws, tables, "Scores") == "expires"
 
 
+def test_create_tables_with_partitions_makes_the_index_by_board(aws, stage):
+    done = program.run(
+        "create-tables", "--store", f"dynamodb:{stage}", "--board-partitions", "4", environment=aws.environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert indexes(describe(aws, stage, "Scores")) == {
+        "ScoresByBoard": ({"board": "HASH", "score": "RANGE"}, {"updated"})
+    }
+
+
+def test_create_tables_makes_the_index_that_the_view_of_the_tables_has(aws, stage, stream, start):
+    store = ("create-tables", "--store", f"dynamodb:{stage}")
+    assert program.run(*store, "--board-partitions", "4", environment=aws.environment).returncode == 0
+    start(stage, stream, "--board-partitions", "4").terminate()
+    aws.dynamodb.delete_table(TableName=f"{stage}-Scores")
+    assert program.run(*store, environment=aws.environment).returncode == 0
+    assert set(indexes(describe(aws, stage, "Scores"))) == {"ScoresByBoard"}
+    refused = program.run(*store, "--board-partitions", "2", environment=aws.environment)
+    assert refused.returncode == 2 and "4" in refused.stderr and "2" in refused.stderr
+
+
 def test_create_tables_twice_changes_nothing(aws, tables):
     before = {table: describe(aws, tables, table)["CreationDateTime"] for table in cloud.TABLE_KEYS}
     program.create_tables(f"dynamodb:{tables}", aws.environment)

@@ -122,7 +122,7 @@ def test_systemctl_commands_name_the_packages_unit_and_environment(page):
 
 
 def test_every_url_of_the_page_is_a_route():
-    routes = (operators_page.ROOT / "api" / "route.c").read_text()
+    routes = "".join((operators_page.ROOT / "api" / name).read_text() for name in ("route.c", "handlers.h"))
     requested = re.findall(r"(?:localhost:\d+|output Url\)\")/?([\w/]+)", operators_page.text())
     assert len(set(requested)) > 3
     for path in set(requested):
