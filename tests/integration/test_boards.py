@@ -371,7 +371,7 @@ def test_a_limit_out_of_bounds_is_refused_on_any_page(store, cursor, path, limit
 def test_pages_join_to_all_contributions_for_every_limit(store):
     """Rows so wide that DynamoDB answers in several pages of 1 MB."""
     daemon, board, _ = store
-    products = [*(user[:500] for user in ODD_USERS), *(f"p{n}" for n in range(16))]
+    products = [*(user[:300] for user in ODD_USERS), *(f"p{n}" for n in range(16))]
     board.rows.put_products(products, "x" * 90_000)
     at_once = page_after(daemon, "/contributions", None, 100)
     assert at_once["next"] is None
