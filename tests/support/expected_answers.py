@@ -1,11 +1,13 @@
 """The HTTP answers that the model expects, compared with those of a daemon."""
 
 import functools
+import time
 import urllib.parse
 
 import model
 
 ROLES = {"merchant": model.CREATOR, "photographer": model.PHOTOGRAPHER}
+KINDS = ("hour", "day", "week", "month")
 
 
 def quoted(segment):
@@ -128,10 +130,78 @@ def check_contributions(daemon, expected, full=False):
         same_contribution(item, expected.contributions[item["productId"]], full)
 
 
+# Periods.
+
+
+def competition(scores):
+    """What `model.Model.board` gives, of these {userId: score}."""
+    expected = model.Model()
+    for user, score in scores.items():
+        expected.scores[user, model.CREATOR].score = score
+    return expected.board(model.CREATOR)
+
+
+def kept_kinds(daemon):
+    found = []
+    for kind in KINDS:
+        answer = daemon.get(f"/sales/history?kind={kind}&limit=1")
+        assert answer.status == 200 or answer.json()["code"] == "period-not-kept"
+        found += [kind] if answer.status == 200 else []
+    return found
+
+
+def check_board_of_period(daemon, expected, role, stored, kind, period, full):
+    users = {user: row.score for (user, board), row in expected.others.items() if board == f"{stored}#{kind}#{period}"}
+    board = daemon.get(f"/scores/{role}?period={period}&limit=100").json()
+    same_board(board, competition(users), 100, full)
+    assert (board["period"]["id"], board["period"]["kind"]) == (period, kind)
+
+
+def sums(expected, role, kind, user=None):
+    """{period: what was counted} in periods that have not expired, of one userId or of all."""
+    found = {}
+    for (earner, board), row in expected.others.items():
+        if board.startswith(f"{role}#{kind}#") and user in (None, earner) and row.expires > time.time():
+            found[board.split("#")[2]] = found.get(board.split("#")[2], 0) + row.score
+    return found
+
+
+def check_history(daemon, path, member, kind, counted):
+    """From the period under way back to the first that counts, without a gap, in pages of 40."""
+    cursor, items = "", []
+    while cursor is not None:
+        page = daemon.get(f"{path}?kind={kind}&limit=40{cursor and '&cursor='}{cursor}").json()
+        items, cursor = items + page["items"], page["next"]
+    assert {item["period"]["id"]: item[member] for item in items if item[member]} == counted
+    assert not items or items[-1][member]
+    for newer, older in zip(items, items[1:]):
+        assert newer["period"]["previous"] == older["period"]["id"]
+        assert newer["period"]["start"] == older["period"]["end"]
+
+
+def check_periods(daemon, expected, ids, full=False):
+    assert daemon.get("/sales").json()["sales"] == sum(
+        row.score for (_, board), row in expected.others.items() if board == "shop"
+    )
+    for kind in kept_kinds(daemon):
+        shop = sums(expected, "shop", kind)
+        for period in shop:
+            assert daemon.get(f"/sales?period={period}").json()["sales"] == shop[period]
+            for role, stored in ROLES.items():
+                check_board_of_period(daemon, expected, role, stored, kind, period, full)
+        check_history(daemon, "/sales/history", "sales", kind, shop)
+        for user in sorted(ids)[:5]:
+            for role, stored in ROLES.items():
+                counted = sums(expected, stored, kind, user)
+                if counted:
+                    check_history(daemon, f"/scores/{role}/{ids[user]}/history", "score", kind, counted)
+
+
 def check_all(daemon, expected, pair, full=False):
     check_boards(daemon, expected, full)
     check_old_shape(daemon, expected, full)
     ids = check_contributors(daemon, expected, pair.identity_key(), full)
     check_ranks(daemon, expected, ids, full)
     check_contributions(daemon, expected, full)
+    check_periods(daemon, expected, ids, full)
     return ids
