@@ -92,10 +92,12 @@ bool period_check_kind(const struct view *view, const struct request *request, e
     return check_kind(view, kind, "kind", request_parameter(request, "kind"), p);
 }
 
-/* Its name; null if the view does not keep it, or it has not begun. */
+/* Its name; null if the view does not keep it, it has not begun, or there is none: in the years 0000 and 9999
+ * the next and the one before are all time. */
 static json_t *neighbour(const struct route_load *load, struct period period) {
     char text[PERIOD_TEXT_SIZE];
-    bool shown = period.start_ms <= load->now_ms && period_is_kept(load->view, period, load->now_ms);
+    bool shown = period.kind != PERIOD_ALL_TIME && period.start_ms <= load->now_ms &&
+                 period_is_kept(load->view, period, load->now_ms);
     return shown ? json_string(period_format(period, text)) : json_null();
 }
 

@@ -98,6 +98,9 @@ static void the_next_of_a_period_is_null_until_that_has_begun(void **state) {
     assert_true(json_is_null(json_object_get(ahead, "next")));
     json_decref(today);
     json_decref(tomorrow);
+    json_t *last = support_get_json(&f, "/scores/merchant?period=9999-12");
+    assert_true(json_is_null(json_object_get(json_object_get(last, "period"), "next")));
+    json_decref(last);
 }
 
 static bool is_final(const char *target) {
