@@ -192,6 +192,7 @@
 /* An audit reads its differences again this often, with pauses that begin with this one and double: in half a
  * minute a batch gets from its scores to its contributions. */
 #define LIMIT_AUDIT_ROUNDS 6
+#define LIMIT_AUDIT_EXPIRY_MS 86400000 /* rows that expire so soon are not compared */
 #define LIMIT_AUDIT_PAUSE_MS 1000
 
 /* HTTP: what openapi.yaml promises. */

@@ -9,66 +9,41 @@
 
 static void visit_score(void *data, const struct store_row *row, bool after) {
     struct audit *audit = data;
-    struct board board;
-    if (board_parse(row->role, &board) && (board.period.kind || board.role >= PEOPLE_ROLES))
-        return; /* not checked yet */
-    struct tally_numbers *t = tallies_find(&audit->tallies, row->role, row->user_id);
-    *(after ? &t->has_after : &t->has_before) = true;
-    *(after ? &t->after : &t->before) = row->count;
+    audit_rules_add_score(&audit->rules, row->role, row->user_id, row->count, after);
     audit->scores += after;
-}
-
-static void credit(struct audit *audit, enum role role, const char *user_id, int64_t score) {
-    if (score)
-        tallies_find(&audit->tallies, role_name(role), user_id ? user_id : "")->derived += score;
 }
 
 static void visit_contribution(void *data, const struct contribution *row) {
     struct audit *audit = data;
+    audit_rules_add_contribution(&audit->rules, row);
     audit->products++;
-    credit(audit, ROLE_CREATOR, row->creator, row->creator_score);
-    credit(audit, ROLE_PHOTOGRAPHER, row->photographer, row->photographer_score);
-}
-
-static bool is_exact(const struct tally_numbers *t) {
-    bool expected = t->derived != 0;
-    return t->has_before == expected && t->has_after == expected && t->before == t->derived &&
-           t->after == t->derived;
-}
-
-/* A score above its contributions counts only if it was there when the audit began: the contributions of
- * later ones may not be written yet, and on a busy table some never are. */
-static bool differs(const struct tally_numbers *t) {
-    if (is_exact(t))
-        return false;
-    bool unearned = t->had_row && t->derived == 0;
-    return unearned || t->after < t->derived || t->derived < t->least;
 }
 
 static void judge(void *data, const char *role, const char *user_id, struct tally_numbers *t) {
     struct audit *audit = data;
-    (void)role, (void)user_id;
     if (audit->rounds == 1) {
         t->had_row = t->has_before;
         t->least = t->before;
+        t->least_derived = t->derived;
     }
-    if (differs(t)) {
+    if (audit_rules_differs(role, user_id, t)) {
         t->differed = true;
         audit->n_differences++;
         return;
     }
-    audit->moving += !is_exact(t);
+    audit->moving += !audit_rules_is_exact(role, user_id, t);
     audit->settled += t->differed;
 }
 
 /* Reads all rows once, and counts. */
 static enum status read_round(struct store *store, struct audit *audit, struct error *e) {
     const struct store_visitor visitor = {visit_score, visit_contribution, audit};
-    tallies_begin_round(&audit->tallies);
+    tallies_begin_round(&audit->rules.tallies);
     audit->products = audit->scores = audit->n_differences = audit->moving = audit->settled = 0;
+    audit->rules.expired = 0;
     audit->rounds++;
     enum status status = store_scan(store, &visitor, e);
-    return status ? status : tallies_visit(&audit->tallies, judge, audit, e);
+    return status ? status : tallies_visit(&audit->rules.tallies, judge, audit, e);
 }
 
 struct leases {
@@ -111,11 +86,12 @@ static enum status read_leases_again(struct store *store, const struct leases *b
     return status;
 }
 
-enum status audit_store(struct store *store, int64_t pause_ms, struct audit *audit, struct error *e) {
+enum status audit_store(struct store *store, int64_t now_ms, int64_t pause_ms, struct audit *audit,
+                        struct error *e) {
     _cleanup_(leases_deinit) struct leases before = {0};
 
-    *audit = (struct audit){0};
-    tallies_init(&audit->tallies, LIMIT_AUDIT_BYTES);
+    *audit = (struct audit){.rules = {.shape = *store_shape(store), .now_ms = now_ms}};
+    tallies_init(&audit->rules.tallies, LIMIT_AUDIT_BYTES);
     enum status status = store_read_leases(store, true, &before.all, &before.n, e);
     while (!status) {
         status = read_round(store, audit, e);
@@ -133,7 +109,7 @@ enum status audit_store(struct store *store, int64_t pause_ms, struct audit *aud
 }
 
 void audit_deinit(struct audit *audit) {
-    tallies_deinit(&audit->tallies);
+    tallies_deinit(&audit->rules.tallies);
     *audit = (struct audit){0};
 }
 
@@ -144,7 +120,7 @@ struct visit {
 
 static void visit_difference(void *data, const char *role, const char *user_id, struct tally_numbers *t) {
     const struct visit *visit = data;
-    if (!differs(t))
+    if (!audit_rules_differs(role, user_id, t))
         return;
     visit->visit(visit->data, &(struct audit_difference){
                                   .role = role,
@@ -157,5 +133,5 @@ static void visit_difference(void *data, const char *role, const char *user_id, 
 enum status audit_visit(struct audit *audit, audit_visit_fn *visit, void *data, struct error *e) {
     if (!audit->n_differences)
         return STATUS_OK;
-    return tallies_visit(&audit->tallies, visit_difference, &(struct visit){visit, data}, e);
+    return tallies_visit(&audit->rules.tallies, visit_difference, &(struct visit){visit, data}, e);
 }

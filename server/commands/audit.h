@@ -1,7 +1,8 @@
 /*
- * audit: compares the scores with the contributions. Every score is derived again from the contributions and
- * compared with its row, the row of UNKNOWN included. A row that is missing, or that no contribution accounts
- * for, is a difference. Only reads the store.
+ * audit: compares the scores with the contributions, and those of periods with each other. Every score of all
+ * time is derived again from the contributions and compared with its row, the row of UNKNOWN included. A row
+ * that is missing, or that no contribution accounts for, is a difference. audit_rules.h says what is
+ * compared. Only reads the store.
  *
  * SQLite gives a snapshot, so its result is exact whatever is written meanwhile. DynamoDB's rows change while
  * they are read. So the scores are read before the contributions and again after them. A score is written
@@ -13,6 +14,10 @@
  *     again, up to LIMIT_AUDIT_ROUNDS times, until the contributions reach the scores of the first reading;
  *     but not if no lease is held, because then no batch is in progress.
  *   - Any other score is *moving*: right to within what was credited during the audit.
+ *
+ * Two sums of scores that are written together, as a period's, are compared in the same way, but either may
+ * be written first: each must reach, in a later reading, what the other was in the earlier reading of the
+ * first round.
  *
  * A batch that a crash interrupted is a difference until a worker has continued from there.
  *
@@ -26,7 +31,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "server/commands/tally.h"
+#include "server/commands/audit_rules.h"
 #include "server/options.h"
 #include "views/store.h"
 
@@ -34,9 +39,10 @@
 
 struct audit_difference {
     const char *role;    /* as in the row: it may be an unknown one */
-    const char *user_id; /* "": a product has a score, but no contributor */
+    const char *user_id; /* "": of a period, all rows of that role together; else a product without a creator
+                          * was sold. "SHOP": all rows of the shop */
     int64_t score;       /* the row's, or AUDIT_NONE */
-    int64_t derived;     /* from the contributions, or AUDIT_NONE */
+    int64_t derived;     /* from what it is compared with, or AUDIT_NONE */
 };
 
 struct audit {
@@ -46,12 +52,14 @@ struct audit {
     size_t settled; /* differed in an earlier round, but not in the last */
     int rounds;
     size_t leases, held, moved; /* all; held by a worker at the end; written during the audit */
-    struct tallies tallies;     /* private: what audit_visit reads */
+    struct audit_rules rules;   /* `expired` is public; the rest is private: what audit_visit reads */
 };
 
-/* Blocks while it reads the tables, several times if they differ, with a pause of `pause_ms` after the first
+/* The store is bound. `now_ms`: since the epoch; what expires is judged by it.
+ * Blocks while it reads the tables, several times if they differ, with a pause of `pause_ms` after the first
  * round, which doubles with each. Only after OK is there something to deinit. */
-enum status audit_store(struct store *store, int64_t pause_ms, struct audit *audit, struct error *e);
+enum status audit_store(struct store *store, int64_t now_ms, int64_t pause_ms, struct audit *audit,
+                        struct error *e);
 void audit_deinit(struct audit *audit);
 
 /* The difference and its texts are valid during the call only. */

@@ -30,12 +30,21 @@ static void print_escaped(const char *text, FILE *out) {
 
 static void print_line(void *data, const struct audit_difference *d) {
     FILE *out = data;
-    fprintf(out, "%-12.12s", d->role);
+    fprintf(out, "%-28s", d->role);
     print_number(d->score, out);
     print_number(d->derived, out);
     fputs("  ", out);
-    print_escaped(d->user_id, out);
+    print_escaped(*d->user_id || !strchr(d->role, '#') ? d->user_id : "(all of them)", out);
     fputc('\n', out);
+}
+
+/* Of a period's rows only sums can be derived. */
+static void print_unchecked(const struct audit *audit, FILE *out) {
+    if (audit->rules.expired)
+        fprintf(out, "not checked: %zu scores of periods that have expired, or do within a day\n",
+                audit->rules.expired);
+    if (audit->rules.shape.periods)
+        fputs("not checked: to whom the sales of a period were credited; only their sums\n", out);
 }
 
 static void print_changes(const struct audit *audit, FILE *out) {
@@ -56,11 +65,12 @@ static void print_changes(const struct audit *audit, FILE *out) {
 
 static enum status print_table(struct audit *audit, FILE *out, struct error *e) {
     if (audit->n_differences)
-        fprintf(out, "%-12s%12s%12s  %s\n", "role", "score", "derived", "userId");
+        fprintf(out, "%-28s%12s%12s  %s\n", "role", "score", "derived", "userId");
     enum status status = audit_visit(audit, print_line, out, e);
     fprintf(out, "%zu differences; %zu scores, %zu products, read %d %s\n", audit->n_differences,
             audit->scores, audit->products, audit->rounds, audit->rounds == 1 ? "time" : "times");
     print_changes(audit, out);
+    print_unchecked(audit, out);
     return status;
 }
 
@@ -98,6 +108,7 @@ static enum status print_json(struct audit *audit, FILE *out, struct error *e) {
     enum status status = print_differences(audit, out, e);
     fprintf(out, "  \"scores\": %zu,\n  \"products\": %zu,\n", audit->scores, audit->products);
     fprintf(out, "  \"moving\": %zu,\n  \"settled\": %zu,\n", audit->moving, audit->settled);
+    fprintf(out, "  \"expired\": %zu,\n", audit->rules.expired);
     fprintf(out, "  \"rounds\": %d,\n", audit->rounds);
     fprintf(out, "  \"leases\": {\"all\": %zu, \"held\": %zu, \"moved\": %zu}\n}\n", audit->leases,
             audit->held, audit->moved);

@@ -1,4 +1,5 @@
 /* audit_run: the command `audit`. */
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -9,7 +10,7 @@
 static int compare(const struct options *options, struct store *store) {
     _cleanup_(audit_deinit) struct audit audit = {0};
     struct error e;
-    if (audit_store(store, LIMIT_AUDIT_PAUSE_MS, &audit, &e)) {
+    if (audit_store(store, clock_real_ms(), LIMIT_AUDIT_PAUSE_MS, &audit, &e)) {
         log_write(LOG_LEVEL_ERROR, LOG_FIELDS(e.user_id[0] ? "userId" : NULL, e.user_id),
                   "cannot audit %s: %s", options->store, e.message);
         return 1;
@@ -24,7 +25,11 @@ static int compare(const struct options *options, struct store *store) {
 int audit_run(const struct options *options) {
     _cleanup_(backend_close) struct backend backend = {0};
     struct error e;
+    struct store_binding binding;
+    const struct store_wish wish = backend_wish(options, NULL);
     enum status status = backend_open(&backend, options, true, &e);
+    if (!status)
+        status = store_bind(backend.store, &wish, &binding, &e);
     if (!status)
         return compare(options, backend.store);
     log_error("cannot audit %s: %s", options->store, e.message);

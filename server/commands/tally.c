@@ -56,7 +56,8 @@ static enum status fail(struct tallies *t, const char *what) {
 }
 
 static void reset(struct tally_numbers *n) {
-    *n = (struct tally_numbers){.had_row = n->had_row, .least = n->least, .differed = n->differed};
+    *n = (struct tally_numbers){
+        .had_row = n->had_row, .least = n->least, .least_derived = n->least_derived, .differed = n->differed};
 }
 
 static void add(struct tally_numbers *to, const struct tally_numbers *n) {
@@ -67,7 +68,9 @@ static void add(struct tally_numbers *to, const struct tally_numbers *n) {
     to->before += n->before;
     to->after += n->after;
     to->derived += n->derived;
+    to->derived_after += n->derived_after;
     to->least += n->least;
+    to->least_derived += n->least_derived;
 }
 
 /* By role, then by user id, as strcmp orders them: the NUL between the two is below all else. */

@@ -20,16 +20,17 @@
 #include "base/error.h"
 #include "base/hash.h"
 
-/* One contributor in one role. Its numbers in several parts are added up. */
+/* What an audit compares (audit_rules.h). Its numbers in several parts are added up. */
 struct tally_numbers {
     bool has_before, has_after;
     int64_t before, after; /* the score, read before and after the contributions */
-    int64_t derived;       /* from the contributions */
+    int64_t derived;       /* from the contributions; or from other scores, read with `before` */
+    int64_t derived_after; /* the same with `after`; unused with contributions */
 
     /* kept from round to round */
-    bool had_row;  /* when the audit began */
-    int64_t least; /* the score then: the contributions must reach it */
-    bool differed; /* in some round */
+    bool had_row;                 /* when the audit began */
+    int64_t least, least_derived; /* the score and what was derived then: the other side must reach it */
+    bool differed;                /* in some round */
 };
 
 struct tally {

@@ -1,6 +1,7 @@
 """winner-view audit derives the scores from the contributions and compares them, on either store: it reports exactly
 the wrong ones."""
 
+import datetime
 import json
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ import small_shop
 import workload
 
 ANN, BO = "w/merchant/1/Ann", "w/photographer/2/Bo"
+PEOPLE = ("creator", "photographer")
 PAGES_OF_ROWS = 40  # of 90 kB each: DynamoDB's pages end at 1 MB
 
 
@@ -37,6 +39,10 @@ def unsold():
     return small_shop.puts(small_shop.product("unsold", merchant=ANN))
 
 
+def count_name(role):
+    return "sales" if role.partition("#")[0] == "shop" else "score"
+
+
 class Editor:
     """Changes rows behind the program's back."""
 
@@ -52,10 +58,12 @@ class Editor:
 
     def put_score(self, user_id, role, score):
         if self.dynamodb:
-            row = {"userId": {"S": user_id}, "role": {"S": role}, "score": {"N": str(score)}}
+            row = {"userId": {"S": user_id}, "role": {"S": role}, count_name(role): {"N": str(score)}}
             self.dynamodb.put_item(TableName=f"{self.pair.name}-Scores", Item=row)
         else:
-            self.run_sql("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, 0, '')", user_id, role, score)
+            self.run_sql(
+                "INSERT OR REPLACE INTO scores (userId, role, score, updated) VALUES (?, ?, ?, 0)", user_id, role, score
+            )
 
     def delete_score(self, user_id, role):
         if self.dynamodb:
@@ -80,6 +88,94 @@ class Editor:
             )
 
 
+EVERYTHING = ("--periods", "hour,day,week,month", "--best-sellers", "on")
+
+
+def sales_of_one_moment():
+    """A minute ago: it decides the periods (an event that arrives within an hour belongs to when it was made)."""
+    events = [
+        *small_shop.product("lamp", ANN, BO, 3),
+        *small_shop.product("mug", ANN, None, 2),
+        *small_shop.product("cup", BO, None, 1),
+    ]
+    moment = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=1)
+    return small_shop.puts([{**one, "timeOrigin": moment.isoformat()} for one in events])
+
+
+class Sold:
+    """A store that keeps all that a view can keep. `scores`: {(userId, role): count}; `periods`: {kind: name}."""
+
+    def __init__(self, pair):
+        self.pair = pair
+        self.scores = {(row["userId"], row["role"]): row.get("score", row.get("sales")) for row in pair.scores()}
+        names = [role.split("#") for _, role in self.scores if role.startswith("shop#")]
+        self.periods = {kind: name for _, kind, name in names}
+        self.shop = min(user for user, role in self.scores if role == "shop")
+
+    def role(self, text):
+        """"creator day" is "creator#day#2026-11-29"."""
+        role, _, kind = text.partition(" ")
+        return f"{role}#{kind}#{self.periods[kind]}" if kind else role
+
+
+@pytest.fixture
+def sold(pair, start_on):
+    pair.put(sales_of_one_moment())
+    daemon = start_on(pair, *EVERYTHING)
+    daemon.wait_until_applied()
+    assert daemon.terminate()[0] == 0
+    return Sold(pair)
+
+
+# Whose row is broken, in what, and what no longer agrees with what: of a period the sum ("") of its role with the sales, a
+# person's day with its hours, a person's week and month with their days.
+BROKEN_ROWS = [
+    (ANN, "creator", [("creator", ANN)]),
+    (BO, "photographer", [("photographer", BO)]),
+    ("mug", "product", [("product", "mug")]),
+    ("shop", "shop", [("shop", "SHOP")]),
+    (ANN, "creator hour", [("creator hour", ""), ("creator day", ANN)]),
+    (ANN, "creator day", [("creator day", ""), *((f"creator {kind}", ANN) for kind in ("day", "week", "month"))]),
+    (ANN, "creator week", [("creator week", ""), ("creator week", ANN)]),
+    (ANN, "creator month", [("creator month", ""), ("creator month", ANN)]),
+    (BO, "photographer month", [("photographer month", ""), ("photographer month", BO)]),
+    ("mug", "product month", [("product month", ""), ("product month", "mug")]),
+    ("shop", "shop month", [("creator month", ""), ("product month", ""), ("shop month", "shop")]),
+]
+
+
+def test_a_broken_row_of_each_kind_is_found(sold):
+    assert differences(sold.pair) == []
+    editor = Editor(sold.pair)
+    for who, what, expected in BROKEN_ROWS:
+        key = (sold.shop if who == "shop" else who, sold.role(what))
+        editor.put_score(*key, sold.scores[key] + 10)
+        found = {(role, user_id) for role, user_id, *_ in differences(sold.pair)}
+        assert found == {(sold.role(role), sold.shop if user_id == "shop" else user_id) for role, user_id in expected}, what
+        editor.put_score(*key, sold.scores[key])
+    assert differences(sold.pair) == []
+
+
+def test_a_missing_row_of_a_period_is_found_and_one_that_has_expired_is_passed_over(sold):
+    editor = Editor(sold.pair)
+    editor.put_score(ANN, "creator#day#2019-02-28", 7)
+    found = audited(sold.pair)
+    assert found["differences"] == [] and found["expired"] == 1
+    assert "not checked: 1 scores of periods that have expired" in audit(sold.pair).stdout
+    editor.delete_score(ANN, sold.role("creator week"))
+    assert (sold.role("creator week"), ANN, None, 5) in differences(sold.pair)
+
+
+def test_a_row_of_a_period_that_the_view_does_not_keep_is_found(made):
+    editor = Editor(made)
+    editor.put_score(ANN, "creator#hour#2026-11-29T14", 1)
+    editor.put_score("lamp", "product", 1)
+    assert {(role, user_id) for role, user_id, *_ in differences(made)} == {
+        ("creator#hour#2026-11-29T14", ANN),
+        ("product", "lamp"),
+    }
+
+
 @pytest.fixture
 def made(pair, start_on):
     """A pair whose store exists, is not being written and has no score."""
@@ -98,8 +194,9 @@ def test_audit_finds_no_difference_after_the_main_job_and_finds_each_changed_row
     found = audited(pair)  # while the service runs
     assert found["differences"] == [] and found["moving"] == 0 and found["settled"] == 0
     assert found["leases"]["all"] == found["leases"]["held"] == len(pair.shards)
-    scores = {(row["userId"], row["role"]): row["score"] for row in pair.scores()}
-    assert found["scores"] == len(scores) and found["products"] == len(pair.contributions())
+    assert found["scores"] == len(pair.scores())
+    scores = {(row["userId"], row["role"]): row["score"] for row in pair.scores() if row["role"] in PEOPLE}
+    assert found["products"] == len(pair.contributions())
     assert ("UNKNOWN", "creator") in scores
     assert daemon.terminate()[0] == 0
 
@@ -128,7 +225,7 @@ def test_audit_finds_no_difference_after_the_main_job_and_finds_each_changed_row
 def test_a_store_without_scores_has_no_difference(made):
     done = audit(made)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "0 differences; 0 scores, 1 products, read 1 time\n"
+    assert done.stdout.startswith("0 differences; 0 scores, 1 products, read 1 time\n")
 
 
 def test_audit_reads_every_page_of_the_tables(made):
@@ -139,8 +236,9 @@ def test_audit_reads_every_page_of_the_tables(made):
     of_bo = sum(range(0, PAGES_OF_ROWS, 4))
     editor.put_score(ANN, "creator", total - of_bo)
     editor.put_score(BO, "creator", of_bo - 1)
+    editor.put_score("SHOP/7", "shop", total)
     found = audited(made)
-    assert found["products"] == PAGES_OF_ROWS + 1 and found["scores"] == 2
+    assert found["products"] == PAGES_OF_ROWS + 1 and found["scores"] == 3
     assert found["differences"] == [{"role": "creator", "userId": BO, "score": of_bo - 1, "derived": of_bo}]
 
 
@@ -148,7 +246,7 @@ def test_audit_reads_every_page_of_the_tables(made):
 def test_audit_finds_no_difference_while_a_service_writes(pair, start_on):
     """At any moment a score may be written and its product not yet."""
     pair.put(unsold())
-    daemon = start_on(pair, "--batch-size", "20")
+    daemon = start_on(pair, "--batch-size", "20", *EVERYTHING)
     puts = workload.generate(seed=8, events=3000)
     writer = threading.Thread(target=lambda: [pair.put(puts[n : n + 100]) for n in range(0, len(puts), 100)])
     writer.start()
@@ -210,7 +308,8 @@ def test_audit_fails_if_its_output_cannot_be_written(embedded, start_on):
     assert done.returncode == 1 and b"print" in done.stderr
 
 
-def test_audit_names_an_item_without_a_score(aws, tables):
+def test_audit_names_an_item_without_a_score(aws, tables, stream, start):
+    assert start(tables, stream).terminate()[0] == 0
     aws.dynamodb.put_item(
         TableName=f"{tables}-Scores", Item={"userId": {"S": "broken"}, "role": {"S": "creator"}}
     )

@@ -16,7 +16,7 @@ struct shown_product {
 };
 
 struct shown_round {
-    struct shown_score scores[4];
+    struct shown_score scores[16];
     struct shown_product products[4];
 };
 
@@ -28,6 +28,7 @@ struct shown {
     const char *owner; /* of the one lease */
     int64_t counter;   /* its counter; one more at each read, unless it is 0 */
     enum status failure;
+    int64_t now_ms;
 };
 
 static void show_scores(const struct shown_round *round, const struct store_visitor *visitor, bool after) {
@@ -40,6 +41,16 @@ static void show_scores(const struct shown_round *round, const struct store_visi
     }
 }
 
+/* The shop's sales, which are right. */
+static void show_sales(const struct shown_round *round, const struct store_visitor *visitor, bool after) {
+    int64_t sales = 0;
+    for (size_t i = 0; i < COUNT(round->products); i++)
+        sales += round->products[i].creator_score;
+    const struct store_row row = {"shop", "SHOP/0", sales, 0};
+    if (sales)
+        visitor->score(visitor->data, &row, after);
+}
+
 static enum status show(struct store *store, const struct store_visitor *visitor, struct error *e) {
     struct shown *s = (struct shown *)store;
     if (s->failure)
@@ -48,6 +59,7 @@ static enum status show(struct store *store, const struct store_visitor *visitor
     const struct shown_round *round = &s->rounds[n];
     s->scans++;
     show_scores(round, visitor, false);
+    show_sales(round, visitor, false);
     for (size_t i = 0; i < COUNT(round->products) && round->products[i].creator_score; i++) {
         const struct shown_product *p = &round->products[i];
         struct contribution row = {.product_id = (char[]){"p"},
@@ -58,6 +70,7 @@ static enum status show(struct store *store, const struct store_visitor *visitor
         visitor->contribution(visitor->data, &row);
     }
     show_scores(round, visitor, true);
+    show_sales(round, visitor, true);
     return STATUS_OK;
 }
 
@@ -85,7 +98,7 @@ static struct audit audited(struct shown *s) {
     struct audit audit;
     struct error e;
     s->store.ops = &s->ops;
-    if (audit_store(&s->store, 0, &audit, &e))
+    if (audit_store(&s->store, s->now_ms, 0, &audit, &e))
         fail_msg("%s", e.message);
     return audit;
 }
@@ -130,7 +143,7 @@ static void a_score_that_equals_the_sum_of_its_products_is_not_a_difference(void
     struct audit audit = audited(&s);
     assert_int_equal(audit.n_differences, 0);
     assert_int_equal(audit.products, 3);
-    assert_int_equal(audit.scores, 4);
+    assert_int_equal(audit.scores, 5);
     assert_int_equal(audit.moving, 0);
     assert_int_equal(audit.rounds, 1);
     audit_deinit(&audit);
@@ -165,6 +178,160 @@ static void scores_are_compared_by_role_and_user_id(void **state) {
     struct audit audit = audited(&s);
     assert_int_equal(audit.n_differences, 1);
     assert_difference(&audit, 0, "creatorA", "nn", 1, AUDIT_NONE);
+    audit_deinit(&audit);
+}
+
+/* Periods. */
+
+enum { DAY = 1U << PERIOD_DAY, MONTH = 1U << PERIOD_MONTH, BEST = 1 };
+
+static int64_t start_of(const char *text) {
+    struct period period;
+    assert_true(period_parse(text, &period));
+    return period.start_ms;
+}
+
+static struct shown store_with_periods(const struct shown_round *rounds, size_t n_rounds, bool best_sellers) {
+    struct shown s = shown_store(rounds, n_rounds);
+    s.store.shape = (struct view_shape){.periods = DAY | MONTH, .best_sellers = best_sellers};
+    s.now_ms = start_of("2026-11-29");
+    return s;
+}
+
+/* Two products were sold, four times and once, on two days of one month. */
+#define SOLD .products = {{"Ann", "Bo", 4, 2}, {"UNKNOWN", NULL, 1, 0}}
+#define ALL_TIME                                                                                             \
+    {"creator", "Ann", 4, 4}, {"creator", "UNKNOWN", 1, 1}, {                                                \
+        "photographer", "Bo", 2, 2                                                                           \
+    }
+#define DAYS                                                                                                 \
+    {"creator#day#2026-11-01", "Ann", 3, 3}, {"creator#day#2026-11-02", "Ann", 1, 1},                        \
+        {"creator#day#2026-11-01", "UNKNOWN", 1, 1}, {"photographer#day#2026-11-01", "Bo", 2, 2},            \
+        {"shop#day#2026-11-01", "SHOP/0", 3, 3}, {"shop#day#2026-11-01", "SHOP/2", 1, 1}, {                  \
+        "shop#day#2026-11-02", "SHOP/0", 1, 1                                                                \
+    }
+#define MONTHS                                                                                               \
+    {"creator#month#2026-11", "Ann", 4, 4}, {"creator#month#2026-11", "UNKNOWN", 1, 1},                      \
+        {"photographer#month#2026-11", "Bo", 2, 2}, {"shop#month#2026-11", "SHOP/0", 4, 4}, {                \
+        "shop#month#2026-11", "SHOP/2", 1, 1                                                                 \
+    }
+
+static void the_sales_of_each_period_and_the_days_of_a_month_add_up(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {{.scores = {ALL_TIME, DAYS, MONTHS}, SOLD}};
+    struct shown s = store_with_periods(rounds, 1, false);
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 0);
+    assert_int_equal(audit.moving, 0);
+    audit_deinit(&audit);
+}
+
+static void a_month_that_is_not_its_days_and_not_its_sales_is_a_difference(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {{.scores = {ALL_TIME,
+                                                            DAYS,
+                                                            {"creator#month#2026-11", "Ann", 5, 5},
+                                                            {"photographer#month#2026-11", "Bo", 9, 9},
+                                                            {"shop#month#2026-11", "SHOP/0", 5, 5}},
+                                                 SOLD}};
+    struct shown s = store_with_periods(rounds, 1, false);
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 6);
+    assert_difference(&audit, 0, "creator#month#2026-11", "Ann", 5, 4);
+    assert_difference(&audit, 1, "creator#month#2026-11", "UNKNOWN", AUDIT_NONE, 1);
+    assert_difference(&audit, 2, "photographer#month#2026-11", "", 9, 5); /* more than was sold */
+    assert_difference(&audit, 3, "photographer#month#2026-11", "Bo", 9, 2);
+    assert_difference(&audit, 4, "shop#month#2026-11", "SHOP/0", 5, 4);
+    assert_difference(&audit, 5, "shop#month#2026-11", "SHOP/2", AUDIT_NONE, 1);
+    audit_deinit(&audit);
+}
+
+static void a_best_seller_is_compared_with_its_own_contribution_and_in_a_period_with_the_sales(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {{.scores = {{"creator", "Ann", 4, 4},
+                                                            {"product", "p", 3, 3},
+                                                            {"product", "q", 1, 1},
+                                                            {"creator#day#2026-11-29", "Ann", 4, 4},
+                                                            {"product#day#2026-11-29", "p", 3, 3},
+                                                            {"creator#month#2026-11", "Ann", 4, 4},
+                                                            {"product#month#2026-11", "p", 3, 3},
+                                                            {"shop#day#2026-11-29", "SHOP/1", 4, 4},
+                                                            {"shop#month#2026-11", "SHOP/1", 4, 4}},
+                                                 .products = {{"Ann", NULL, 4, 0}}}};
+    struct shown s = store_with_periods(rounds, 1, BEST);
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 4);
+    assert_difference(&audit, 0, "product", "p", 3, 4);
+    assert_difference(&audit, 1, "product", "q", 1, AUDIT_NONE);
+    assert_difference(&audit, 2, "product#day#2026-11-29", "", 3, 4);
+    assert_difference(&audit, 3, "product#month#2026-11", "", 3, 4);
+    audit_deinit(&audit);
+}
+
+static void a_row_of_a_period_or_role_that_the_view_does_not_keep_is_a_difference(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {
+        {.scores = {{"creator#hour#2026-11-29T00", "Ann", 1, 1}, {"product", "p", 1, 1}}}};
+    struct shown s = store_with_periods(rounds, 1, false);
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 2);
+    assert_difference(&audit, 0, "creator#hour#2026-11-29T00", "Ann", 1, AUDIT_NONE);
+    assert_difference(&audit, 1, "product", "p", 1, AUDIT_NONE);
+    audit_deinit(&audit);
+}
+
+/* The days of a month expire before it does. */
+static void what_has_expired_or_whose_parts_have_is_passed_over(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {{.scores = {{"creator#day#2020-01-01", "Ann", 3, 3},
+                                                            {"creator#month#2024-01", "Ann", 7, 7},
+                                                            {"shop#month#2024-01", "SHOP/0", 7, 7}}}};
+    struct shown s = store_with_periods(rounds, 1, false);
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 0);
+    assert_int_equal(audit.rules.expired, 1);
+    audit_deinit(&audit);
+}
+
+/* A batch's rows of a period are written in any order. */
+static void a_period_whose_batch_is_in_progress_agrees_when_it_is_written(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {{.scores = {{"creator", "Ann", 2, 2},
+                                                            {"creator#day#2026-11-29", "Ann", 2, 2},
+                                                            {"creator#month#2026-11", "Ann", 1, 1},
+                                                            {"shop#day#2026-11-29", "SHOP/0", 1, 1},
+                                                            {"shop#month#2026-11", "SHOP/0", 2, 2}},
+                                                 .products = {{"Ann", NULL, 2, 0}}},
+                                                {.scores = {{"creator", "Ann", 2, 2},
+                                                            {"creator#day#2026-11-29", "Ann", 2, 3},
+                                                            {"creator#month#2026-11", "Ann", 2, 2},
+                                                            {"shop#day#2026-11-29", "SHOP/0", 2, 2},
+                                                            {"shop#month#2026-11", "SHOP/0", 2, 3}},
+                                                 .products = {{"Ann", NULL, 2, 0}}}};
+    struct shown s = store_with_periods(rounds, 2, false);
+    s.owner = "worker";
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.n_differences, 0);
+    assert_int_equal(audit.rounds, 2);
+    assert_true(audit.settled && audit.moving);
+    audit_deinit(&audit);
+}
+
+static void a_past_period_whose_sums_never_agree_is_a_difference_however_others_move(void **state) {
+    (void)state;
+    static const struct shown_round rounds[] = {{.scores = {{"creator#day#2026-11-01", "Ann", 5, 5},
+                                                            {"shop#day#2026-11-01", "SHOP/0", 6, 6},
+                                                            {"creator#day#2026-11-29", "Ann", 1, 4},
+                                                            {"shop#day#2026-11-29", "SHOP/0", 3, 9},
+                                                            {"creator#month#2026-11", "Ann", 6, 9},
+                                                            {"shop#month#2026-11", "SHOP/0", 6, 15}}}};
+    struct shown s = store_with_periods(rounds, 1, false);
+    s.owner = "worker";
+    s.counter = 1;
+    struct audit audit = audited(&s);
+    assert_int_equal(audit.rounds, LIMIT_AUDIT_ROUNDS);
+    assert_int_equal(audit.n_differences, 1);
+    assert_difference(&audit, 0, "creator#day#2026-11-01", "", 5, 6);
     audit_deinit(&audit);
 }
 
@@ -270,17 +437,18 @@ static void an_audit_of_a_store_that_fails_is_an_error(void **state) {
     struct error e;
     s.store.ops = &s.ops;
     s.failure = STATUS_FAILED;
-    assert_int_equal(audit_store(&s.store, 0, &audit, &e), STATUS_FAILED);
+    assert_int_equal(audit_store(&s.store, 0, 0, &audit, &e), STATUS_FAILED);
     assert_string_equal(e.message, "shown: it fails");
 }
 
 /* Printing. */
 
 static void add_two_differences(struct audit *audit) {
-    tallies_init(&audit->tallies, LIMIT_AUDIT_BYTES);
-    *tallies_find(&audit->tallies, "creator", "w/merchant/1/A\x1b[2J\n\u202e\"nn\"") = (struct tally_numbers){
-        .has_before = true, .has_after = true, .had_row = true, .before = 4, .after = 4, .derived = 5};
-    *tallies_find(&audit->tallies, "photographer", "Bö") = (struct tally_numbers){.derived = 2};
+    tallies_init(&audit->rules.tallies, LIMIT_AUDIT_BYTES);
+    *tallies_find(&audit->rules.tallies, "creator", "w/merchant/1/A\x1b[2J\n\u202e\"nn\"") =
+        (struct tally_numbers){
+            .has_before = true, .has_after = true, .had_row = true, .before = 4, .after = 4, .derived = 5};
+    *tallies_find(&audit->rules.tallies, "photographer", "Bö") = (struct tally_numbers){.derived = 2};
     audit->n_differences = 2;
 }
 
@@ -304,11 +472,12 @@ static void the_audit_table_has_a_line_for_each_difference_and_no_control_charac
     };
     add_two_differences(&audit);
     _cleanup_(mem_freep) char *text = printed(&audit, FORMAT_TABLE);
-    assert_string_equal(text,
-                        "role               score     derived  userId\n"
-                        "creator                4           5  w/merchant/1/A\\x1b[2J\\x0a\\u202e\"nn\"\n"
-                        "photographer           -           2  Bö\n"
-                        "2 differences; 2 scores, 3 products, read 1 time\n");
+    assert_string_equal(
+        text,
+        "role                               score     derived  userId\n"
+        "creator                                4           5  w/merchant/1/A\\x1b[2J\\x0a\\u202e\"nn\"\n"
+        "photographer                           -           2  Bö\n"
+        "2 differences; 2 scores, 3 products, read 1 time\n");
 }
 
 static void the_audit_table_reports_scores_that_changed_during_the_audit(void **state) {
@@ -339,18 +508,19 @@ static void the_audit_json_has_all_counts_and_differences(void **state) {
         .leases = 6,
         .held = 7,
         .moved = 8,
+        .rules.expired = 9,
     };
     add_two_differences(&audit);
     _cleanup_(mem_freep) char *text = printed(&audit, FORMAT_JSON);
     json_auto_t *found = json_loads(text, 0, NULL);
-    json_auto_t *expected =
-        json_loads("{\"differences\": [{\"role\": \"creator\", \"userId\": "
-                   "\"w/merchant/1/A\\u001b[2J\\n\\u202e\\\"nn\\\"\", \"score\": 4,"
-                   " \"derived\": 5}, {\"role\": \"photographer\", \"userId\": \"B\\u00f6\", \"score\": "
-                   "null, \"derived\": 2}],"
-                   " \"scores\": 2, \"products\": 3, \"moving\": 4, \"settled\": 5, \"rounds\": 2,"
-                   " \"leases\": {\"all\": 6, \"held\": 7, \"moved\": 8}}",
-                   0, NULL);
+    json_auto_t *expected = json_loads(
+        "{\"differences\": [{\"role\": \"creator\", \"userId\": "
+        "\"w/merchant/1/A\\u001b[2J\\n\\u202e\\\"nn\\\"\", \"score\": 4,"
+        " \"derived\": 5}, {\"role\": \"photographer\", \"userId\": \"B\\u00f6\", \"score\": "
+        "null, \"derived\": 2}],"
+        " \"scores\": 2, \"products\": 3, \"moving\": 4, \"settled\": 5, \"expired\": 9, \"rounds\": 2,"
+        " \"leases\": {\"all\": 6, \"held\": 7, \"moved\": 8}}",
+        0, NULL);
     assert_non_null(expected);
     assert_true(json_equal(found, expected));
 }
@@ -371,6 +541,13 @@ int main(void) {
         cmocka_unit_test(a_score_that_equals_the_sum_of_its_products_is_not_a_difference),
         cmocka_unit_test(a_score_that_is_wrong_missing_or_without_products_is_a_difference),
         cmocka_unit_test(scores_are_compared_by_role_and_user_id),
+        cmocka_unit_test(the_sales_of_each_period_and_the_days_of_a_month_add_up),
+        cmocka_unit_test(a_month_that_is_not_its_days_and_not_its_sales_is_a_difference),
+        cmocka_unit_test(a_best_seller_is_compared_with_its_own_contribution_and_in_a_period_with_the_sales),
+        cmocka_unit_test(a_row_of_a_period_or_role_that_the_view_does_not_keep_is_a_difference),
+        cmocka_unit_test(what_has_expired_or_whose_parts_have_is_passed_over),
+        cmocka_unit_test(a_period_whose_batch_is_in_progress_agrees_when_it_is_written),
+        cmocka_unit_test(a_past_period_whose_sums_never_agree_is_a_difference_however_others_move),
         cmocka_unit_test(a_score_that_changed_across_the_sum_of_its_products_is_not_a_difference),
         cmocka_unit_test(scores_of_a_batch_in_progress_agree_when_its_products_are_written),
         cmocka_unit_test(credit_after_the_first_reading_causes_no_further_reading),
