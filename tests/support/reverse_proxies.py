@@ -3,6 +3,7 @@ as lenient as they can be set to be: more of a request arrives than with their d
 
 import os
 import pathlib
+import signal
 import subprocess
 
 import emulators
@@ -70,10 +71,8 @@ class ReverseProxy:
 
     def __init__(self, folder, upstream):
         self.folder, self.port, self.process = pathlib.Path(folder), emulators.free_port(), None
-        user = "user root;" if os.geteuid() == 0 else ""
-        text = self.configuration.format(folder=folder, port=self.port, upstream=upstream, user=user)
         self.file = self.folder / f"{self.name}.conf"
-        self.file.write_text(text)
+        self.write_configuration(upstream)
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command(), preexec_fn=emulators.die_with_parent)
@@ -84,9 +83,20 @@ class ReverseProxy:
         self.process.terminate()
         self.process.wait(20)
 
+    def write_configuration(self, upstream):
+        user = "user root;" if os.geteuid() == 0 else ""
+        self.file.write_text(
+            self.configuration.format(folder=self.folder, port=self.port, upstream=upstream, user=user)
+        )
+
 
 class Nginx(ReverseProxy):
     name, configuration = "nginx", NGINX
+
+    def switch(self, upstream):
+        """To another port of the service. Requests under way are answered by the old one."""
+        self.write_configuration(upstream)
+        self.process.send_signal(signal.SIGHUP)
 
     def command(self):
         return ["/usr/sbin/nginx", "-c", str(self.file), "-p", str(self.folder)]
