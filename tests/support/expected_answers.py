@@ -108,9 +108,17 @@ def same_person(person, user, score, full):
         assert person["name"] == model.name(user, full)
 
 
+def same_texts(answer, row):
+    for name in ("name", "brand", "category"):
+        text = row.get(name)
+        assert answer[name] == (model.cleaned(text) if text and not model.is_blank(text) else None), name
+    assert answer["image"] in (row.get("image"), None)
+
+
 def same_contribution(answer, row, full):
     is_attributed = row["creator"] != model.UNKNOWN
     assert answer["productId"] == row["productId"]
+    same_texts(answer, row)
     assert answer["purchases"] == row["creatorScore"]
     assert answer["attributed"] == is_attributed
     assert answer["lastEventId"] == row["lastEventId"]
