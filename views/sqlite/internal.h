@@ -57,8 +57,9 @@ static inline struct store_sqlite *store_sqlite_of(struct store *store) {
 enum store_sqlite_statement {
     SELECT_CONTRIBUTION,
     INSERT_CONTRIBUTION,
-    UPDATE_CONTRIBUTION,
-    UPDATE_OWNERS,
+    UPDATE_COUNTS,
+    UPDATE_PHOTOGRAPHER,
+    UPDATE_ALL,
     UPSERT_SCORE,
     SELECT_OLDEST_BOARD,
     DELETE_EXPIRED,

@@ -73,30 +73,42 @@ static enum status write_score(struct store_sqlite *d, const struct store_score_
     return sqlite_execute(&d->writer, s, e);
 }
 
-/* In the order of CONTRIBUTION_COLUMNS. The three statements of a contribution number their parameters by it;
- * ?16 is the last event that was folded over. */
-static const char insert_contribution[] =
-    "INSERT INTO contributions (" CONTRIBUTION_COLUMNS
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING";
+/* The statements of a contribution number their parameters in the order of CONTRIBUTION_COLUMNS; ?16 is the
+ * last event that was folded over.
+ *
+ * An update that sets a column of an index writes the index again, even if the column stays the same. So the
+ * first one that fits is taken: a purchase changes neither owner, a photograph only the photographer, and all
+ * else of a row changes together with its creator (fold.c). productId stays the same in all. */
+static const struct update {
+    enum store_sqlite_statement number;
+    const char *sql;
+} insert =
+    {
+        INSERT_CONTRIBUTION,
+        "INSERT INTO contributions (" CONTRIBUTION_COLUMNS
+        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
+},
+  updates[] = {
+      {UPDATE_COUNTS,
+       "UPDATE contributions SET lastEventId = ?4, updatedBy = ?7, creatorScore = ?12, photographerScore = "
+       "?13,"
+       " updated = ?15 WHERE productId = ?1 AND lastEventId = ?16 AND creator IS ?2 AND photographer IS ?3"},
+      {UPDATE_PHOTOGRAPHER, "UPDATE contributions SET photographer = ?3, lastEventId = ?4, "
+                            "photographerEventId = ?5, updatedBy = ?7,"
+                            " image = ?11, creatorScore = ?12, photographerScore = ?13, updated = ?15"
+                            " WHERE productId = ?1 AND lastEventId = ?16 AND creator IS ?2"},
+      {UPDATE_ALL,
+       "UPDATE contributions SET creator = ?2, photographer = ?3, lastEventId = ?4, photographerEventId = ?5,"
+       " createdBy = ?6, updatedBy = ?7, name = ?8, brand = ?9, category = ?10, image = ?11, creatorScore = "
+       "?12,"
+       " photographerScore = ?13, created = ?14, updated = ?15 WHERE productId = ?1 AND lastEventId = ?16"},
+};
 
-/* What a purchase changes. The rest of a row changes only together with its creator or its photographer
- * (fold.c): a few times in a product's life. Setting those two would update their indexes, even if they stay
- * the same. */
-static const char update_contribution[] =
-    "UPDATE contributions SET lastEventId = ?4, updatedBy = ?7, creatorScore = ?12, photographerScore = ?13,"
-    " updated = ?15 WHERE productId = ?1 AND lastEventId = ?16 AND creator IS ?2 AND photographer IS ?3";
-
-/* All of it, without productId, which stays the same. */
-static const char update_owners[] =
-    "UPDATE contributions SET creator = ?2, photographer = ?3, lastEventId = ?4, photographerEventId = ?5,"
-    " createdBy = ?6, updatedBy = ?7, name = ?8, brand = ?9, category = ?10, image = ?11, creatorScore = ?12,"
-    " photographerScore = ?13, created = ?14, updated = ?15 WHERE productId = ?1 AND lastEventId = ?16";
-
-/* Runs one of them; `*n` rows were written. */
-static enum status run_write(struct sqlite *c, int number, const char *sql,
-                             const struct store_contribution_write *w, int *n, struct error *e) {
+/* `*n` rows were written. */
+static enum status run_update(struct sqlite *c, const struct update *update,
+                              const struct store_contribution_write *w, int *n, struct error *e) {
     enum { LAST_EVENT_ID = CONTRIBUTION_TEXTS + CONTRIBUTION_NUMBERS + 1 };
-    sqlite3_stmt *s = sqlite_statement(c, number, sql, e);
+    sqlite3_stmt *s = sqlite_statement(c, update->number, update->sql, e);
     if (!s)
         return e->status;
     for (int i = 0; i < CONTRIBUTION_TEXTS; i++)
@@ -113,12 +125,12 @@ static enum status run_write(struct sqlite *c, int number, const char *sql,
 /* CONFLICT if the row is not the one that was folded over. */
 static enum status write_contribution(struct sqlite *c, const struct store_contribution_write *w,
                                       struct error *e) {
+    enum status status = STATUS_OK;
     int n = 0;
-    enum status status = w->old_last_event_id
-                             ? run_write(c, UPDATE_CONTRIBUTION, update_contribution, w, &n, e)
-                             : run_write(c, INSERT_CONTRIBUTION, insert_contribution, w, &n, e);
-    if (!status && !n && w->old_last_event_id)
-        status = run_write(c, UPDATE_OWNERS, update_owners, w, &n, e);
+    if (!w->old_last_event_id)
+        status = run_update(c, &insert, w, &n, e);
+    for (size_t i = 0; w->old_last_event_id && !status && !n && i < sizeof updates / sizeof *updates; i++)
+        status = run_update(c, &updates[i], w, &n, e);
     if (!status && !n)
         status = error_set(e, STATUS_CONFLICT, "row '%s' has changed since it was read", w->row->product_id);
     return status;
