@@ -123,10 +123,13 @@ const struct rank_table *rank_tables_acquire(struct rank_tables *t, const struct
         return NULL;
     pthread_mutex_lock(&t->lock);
     struct place *p = find_place(t, board);
-    if (!p && (p = free_place(t, board, now_boot_ms)))
-        take_place(p, board);
-    if (p) {
+    if (p)
         is_new = !is_wanted(p, now_boot_ms);
+    else if ((p = free_place(t, board, now_boot_ms))) {
+        take_place(p, board);
+        is_new = true;
+    }
+    if (p) {
         p->wanted_boot_ms = now_boot_ms;
         table = p->table ? rank_table_ref(p->table) : NULL;
     }

@@ -10,4 +10,10 @@
 
 void stepped_clock_add(int64_t ms);
 
+/* As if the machine had started `ms` ago. */
+void stepped_clock_set(int64_t ms);
+
+/* Until when a thread waits that waited last; 0: it does not. */
+int64_t stepped_clock_awaited(void);
+
 #endif

@@ -1,7 +1,9 @@
 /* The time is stepped: tests/unit/support/stepped_clock.h. */
 #include "views/rank_tables.h"
 
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "base/clock.h"
@@ -265,6 +267,22 @@ static void no_units_make_no_tables(void **state) {
     rank_tables_free(none);
 }
 
+/* No board was ever wanted, and boottime 0 is less than LIMIT_RANK_WANTED_MS ago. */
+static void thread_wakes_on_a_machine_that_has_just_started(void **state) {
+    struct fixture *f = *state;
+    bool read = false;
+    stepped_clock_set(1000);
+    rank_tables_start(f->tables);
+    while (stepped_clock_awaited() != INT64_MAX)
+        sched_yield();
+    for (int i = 0; i < 10000 && !read; i++) {
+        read = has_table(f, &all_time);
+        stepped_clock_set(1000 + i);
+        poll(NULL, 0, 1);
+    }
+    assert_true(read);
+}
+
 static void *acquire_often(void *data) {
     struct fixture *f = data;
     for (int i = 0; i < 20000; i++) {
@@ -312,6 +330,8 @@ int main(void) {
         TEST("periods leave the places of all time alone", periods_leave_the_places_of_all_time_alone),
         TEST("a page that fails is read again", page_that_fails_is_read_again),
         TEST("without units there are no tables", no_units_make_no_tables),
+        TEST("the thread wakes on a machine that has just started",
+             thread_wakes_on_a_machine_that_has_just_started),
         TEST("tables are replaced while they are read", tables_are_replaced_while_they_are_read),
     };
     return cmocka_run_group_tests_name("rank_tables", tests, NULL, NULL);
