@@ -176,6 +176,17 @@ def test_an_index_that_another_process_is_making_is_waited_for(aws, stage):
     assert indexes(describe(aws, stage, "Contributions")) == INDEXES["Contributions"]
 
 
+def test_an_index_of_a_table_with_provisioned_throughput_has_as_much(aws, stage):
+    throughput = {"ReadCapacityUnits": 7, "WriteCapacityUnits": 5}
+    cloud.make_bare_tables(aws.dynamodb, stage, BillingMode="PROVISIONED", ProvisionedThroughput=throughput)
+    program.create_tables(f"dynamodb:{stage}", aws.environment)
+    for table in cloud.TABLE_KEYS:
+        description = describe(aws, stage, table)
+        assert indexes(description) == INDEXES[table]
+        for index in description.get("GlobalSecondaryIndexes", []):
+            assert throughput.items() <= index["ProvisionedThroughput"].items()
+
+
 def refused_creation(aws, stage):
     """What create-tables says to tables that are not its own."""
     done = program.run("create-tables", "--store", f"dynamodb:{stage}", environment=aws.environment)

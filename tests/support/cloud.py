@@ -214,12 +214,12 @@ TABLE_KEYS = {
 }
 
 
-def make_bare_tables(dynamodb, stage):
-    """Without indexes or time to live."""
+def make_bare_tables(dynamodb, stage, **billing):
+    """Without indexes or time to live. `billing`: of CreateTable; on demand if there is none."""
     for table, keys in TABLE_KEYS.items():
         dynamodb.create_table(
+            **(billing or {"BillingMode": "PAY_PER_REQUEST"}),
             TableName=f"{stage}-{table}",
-            BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
             KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
         )

@@ -77,12 +77,24 @@ static json_t *create_body(const struct table *t) {
     return body;
 }
 
-static json_t *add_index_body(const struct table *t, const struct index *index) {
-    json_t *definitions = json_array();
+/* A table with provisioned throughput has it in each index, too (API reference, UpdateTable): as much as the
+ * table. */
+static void set_throughput(json_t *index, const json_t *description) {
+    const json_t *table = json_object_get(description, "ProvisionedThroughput");
+    json_t *reads = json_object_get(table, "ReadCapacityUnits"),
+           *writes = json_object_get(table, "WriteCapacityUnits");
+    if (json_integer_value(writes)) /* 0: on demand */
+        json_object_set_new(index, "ProvisionedThroughput",
+                            json_pack("{s:O,s:O}", "ReadCapacityUnits", reads, "WriteCapacityUnits", writes));
+}
+
+static json_t *add_index_body(const struct table *t, const struct index *index, const json_t *description) {
+    json_t *definitions = json_array(), *definition = index_json(index);
     define_attribute(definitions, index->hash);
     define_attribute(definitions, index->range);
+    set_throughput(definition, description);
     return json_pack("{s:s,s:o,s:[{s:o}]}", "TableName", t->name, "AttributeDefinitions", definitions,
-                     "GlobalSecondaryIndexUpdates", "Create", index_json(index));
+                     "GlobalSecondaryIndexUpdates", "Create", definition);
 }
 
 /* What is there. */
@@ -243,7 +255,7 @@ static enum status take_step(struct store_dynamodb *d, const struct table *t, st
     const struct index *missing = missing_index(t, description);
     if (missing) {
         set_step(step, LIMIT_CREATE_INDEX_MS, "index %s is being added", missing->name);
-        return change(d, "UpdateTable", add_index_body(t, missing), e);
+        return change(d, "UpdateTable", add_index_body(t, missing, description), e);
     }
     step->what[0] = '\0';
     return t->expires ? set_expiry(d, t, step, e) : STATUS_OK;
