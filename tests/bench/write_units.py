@@ -4,6 +4,7 @@
     tests/bench/write_units.py          on a backlog: batches of 1000, 400 products, 50 merchants, 20 photographers,
                                         Zipf 1.1, 3 shards
     tests/bench/write_units.py --all    also with other shops, streams and batches
+    tests/bench/write_units.py --kept   also with each set of periods, and with best sellers
 
 Counted from DynamoDB's replies in a proxy, and compared with the service's metrics. Exits 1 if an event of the backlog
 costs more than LIMIT, if the two counts differ, or if deploy/sizing.md gives another number.
@@ -67,6 +68,23 @@ OTHERS = (
     Case("steady 20/s, --batch-window-ms 1000", events=600, rate=20, options=("--batch-window-ms", "1000")),
     Case("steady 20/s, no window", events=600, rate=20, options=()),
 )
+
+
+KEPT = (
+    ("--periods", "none"),
+    ("--periods", "day"),
+    ("--periods", "day,week,month"),
+    ("--periods", "hour,day,week,month"),
+    ("--periods", "none", "--best-sellers", "on"),
+    ("--periods", "day,week,month", "--best-sellers", "on"),
+)
+WITH_WINDOW = ("--batch-window-ms", "1000")
+
+
+def cases_of_what_is_kept():
+    for kept in KEPT:
+        yield Case(f"backlog, {' '.join(kept)}", options=(*BACKLOG.options, *kept))
+        yield Case(f"steady 200/s, {' '.join(kept)}", events=6000, rate=200, options=(*WITH_WINDOW, *kept))
 
 
 def measure(running, case, name):
@@ -133,10 +151,12 @@ def report(requests, metrics):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--all", action="store_true", help="other shops, streams and batches too")
+    parser.add_argument("--kept", action="store_true", help="each set of periods, and best sellers, too")
     options = parser.parse_args()
     with common.start_emulators() as running:
         ok = report(*measure(running, BACKLOG, "units"))
-        for n, case in enumerate(OTHERS if options.all else ()):
+        others = (*(OTHERS if options.all else ()), *(cases_of_what_is_kept() if options.kept else ()))
+        for n, case in enumerate(others):
             row(case, measure(running, case, f"units-{n}")[0])
         return 0 if ok else 1
 
