@@ -109,6 +109,14 @@ GUARDS = {
         "dynamodb",
         [("base/service_clock.c", "c->is_known ? at_least(&c->lower, then)", "c->is_known ? clock_real_ms()")],
     ),
+    "period-from-the-record": (
+        "dynamodb",
+        [(
+            "ingest/kinesis/reply.c",
+            "seconds ? kinesis_stream_time(seconds * 1000 + 0.5) : -1;",
+            "0;\n    int64_t clock_real_ms(void);\n    record.arrived_ms = clock_real_ms();",
+        )],
+    ),
     "file-by-its-content": (
         "sqlite",
         [

@@ -23,6 +23,11 @@ struct world_reader {
     bool read;
 };
 
+#define EGRESS_PURCHASE                                                                                      \
+    "{\"schema\":\"com.nordstrom/retail-stream-egress/1-0-0\",\"origin\":\"ann\",\"timeOrigin\":"            \
+    "\"2026-11-23T04:36:00Z\",\"eventId\":\"s:1\",\"timeIngest\":\"2026-11-23T04:36:00Z\",\"timeProcess\":"  \
+    "\"\",\"data\":{\"schema\":\"com.nordstrom/product/purchase/1-0-0\",\"id\":\"lamp\"}}"
+
 struct world {
     struct source source;
     const char *data;
@@ -268,6 +273,36 @@ static void the_as_of_metric_exists_only_when_the_as_of_is_known(void **state) {
     assert_false(in_metrics("winner_view_shard_as_of_timestamp_seconds{shard=\"s\"}"));
 }
 
+static bool has_foreign_arrivals(void) {
+    struct shard *s = start();
+    struct shard_report report = await_end(s);
+    shard_join(s);
+    assert_int_equal(report.progress.foreign_arrivals, freshness_has_foreign_arrivals(w.freshness));
+    return report.progress.foreign_arrivals;
+}
+
+static void an_event_that_arrived_in_another_stream_first_is_reported_for_good(void **state) {
+    (void)state;
+    assert_false(has_foreign_arrivals());
+    w.data = EGRESS_PURCHASE;
+    assert_true(has_foreign_arrivals());
+}
+
+static void events_of_a_source_without_arrivals_arrived_elsewhere_before_one_is_read(void **state) {
+    (void)state;
+    static struct source_ops ops;
+    ops = source_ops;
+    ops.no_arrivals = true;
+    w.source.ops = &ops;
+    w.holds = true;
+    struct shard *s = start();
+    assert_true(freshness_has_foreign_arrivals(w.freshness));
+    atomic_store(&w.let_go, true);
+    waker_wake(&w.holding);
+    assert_true(await_end(s).progress.foreign_arrivals);
+    shard_join(s);
+}
+
 static void a_shard_waits_and_retries_its_batch_while_the_store_refuses_it(void **state) {
     (void)state;
     w.store_failures = 3;
@@ -478,6 +513,8 @@ int main(void) {
         TEST(a_shard_is_read_and_applied_to_its_end),
         TEST(the_metrics_of_a_shard_that_is_not_read_any_more_are_forgotten),
         TEST(the_as_of_metric_exists_only_when_the_as_of_is_known),
+        TEST(an_event_that_arrived_in_another_stream_first_is_reported_for_good),
+        TEST(events_of_a_source_without_arrivals_arrived_elsewhere_before_one_is_read),
         TEST(a_shard_waits_and_retries_its_batch_while_the_store_refuses_it),
         TEST(a_shard_whose_batch_is_refused_for_long_drops_it_once_and_reads_it_again),
         TEST(a_large_batch_that_is_refused_is_not_kept_in_a_pause),

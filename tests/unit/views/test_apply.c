@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "base/memory_budget.h"
+#include "base/service_clock.h"
 #include "tests/unit/support/apply_store.h"
 
 /* A shop, its store and a worker. */
@@ -357,6 +358,20 @@ static void a_refusal_of_the_store_is_returned_and_not_retried(void **state) {
     }
 }
 
+static void a_batch_has_the_time_of_the_service(void **state) {
+    struct shop *s = *state;
+    struct service_clock *clock = service_clock_new(true);
+    apply_set_clock(s->worker, clock);
+    assert_int_equal(APPLY(s, s->worker, CREATE(1, "lamp", "ann")), STATUS_OK);
+    assert_int_equal(s->m.now_ms, 0); /* not known yet */
+    const struct clock_reading now = clock_read();
+    service_clock_teach(clock, 1700000000000, &now, &now);
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(2, "lamp")), STATUS_OK);
+    assert_in_range(s->m.now_ms, 1699999990000, 1700000060000);
+    apply_set_clock(s->worker, NULL);
+    service_clock_free(clock);
+}
+
 /* The listener. */
 
 struct listening {
@@ -538,6 +553,7 @@ int main(void) {
         TEST(a_worker_behind_the_new_owner_changes_nothing),
         TEST(a_batch_with_too_many_conflicts_is_to_be_retried_later),
         TEST(a_refusal_of_the_store_is_returned_and_not_retried),
+        TEST(a_batch_has_the_time_of_the_service),
         TEST(the_listener_gets_the_changed_rows_once_they_are_in_the_store),
         TEST(the_listener_gets_the_rows_that_were_written_although_the_batch_failed),
         TEST(rows_of_a_failed_batch_are_reported_when_smaller_batches_are_acknowledged),
