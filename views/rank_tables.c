@@ -62,6 +62,7 @@ struct rank_tables {
         struct rank_table *table; /* NULL: none is under way */
         int64_t began_boot_ms;
         bool is_final;
+        double units; /* that it has cost so far */
     } pass;
     int64_t next_boot_ms; /* earlier the pace allows no read */
     bool fails;
@@ -174,8 +175,8 @@ static void publish(struct rank_tables *t, int64_t now_boot_ms) {
     pthread_mutex_unlock(&t->lock);
     rank_table_release(old);
     p->due_boot_ms = now_boot_ms + LIMIT_RANK_LOOK_MS;
-    log_debug("table of ranks: %" PRId64 " contributors, %zu bytes, in %" PRId64 " ms",
-              rank_table_of(t->pass.table), rank_table_bytes(t->pass.table), took_ms);
+    log_debug("table of ranks: %" PRId64 " contributors, %zu bytes, %.0f units, in %" PRId64 " ms",
+              rank_table_of(t->pass.table), rank_table_bytes(t->pass.table), t->pass.units, took_ms);
 }
 
 static bool add_counts(struct rank_table *table, const struct store_score_counts *counts) {
@@ -212,6 +213,7 @@ static int64_t read_page(struct rank_tables *t, int64_t now_boot_ms) {
         store_count_board(t->store, board, &t->pass.at, clock_boot_ms() + LIMIT_LOAD_MS, &counts, &e);
     if (status)
         return retry(t, &e, now_boot_ms);
+    t->pass.units += counts.units;
     metrics_count(&rows_family, (const char *const[]){NULL}, (int64_t)counts.rows);
     if (!add_counts(t->pass.table, &counts))
         return give_up(t, now_boot_ms);
@@ -228,6 +230,7 @@ static void begin_pass(struct rank_tables *t, int64_t now_boot_ms) {
     t->pass.at = (struct store_pass){0};
     t->pass.table = rank_table_new(as_of_ms);
     t->pass.began_boot_ms = now_boot_ms;
+    t->pass.units = 0;
     t->pass.is_final =
         period->kind != PERIOD_ALL_TIME && t->options.is_final(t->options.data, period, as_of_ms);
 }

@@ -138,6 +138,25 @@ static void read_contribution(void) {
     contribution_free(row);
 }
 
+/* Keys of the index, then the rows of these keys. */
+static void list_of_owner(void) {
+    static const struct store_owner owner = {ROLE_CREATOR, "a/merchant/1/Ann"};
+    struct contribution **rows;
+    struct error e = {0};
+    size_t n;
+    enum status status = store_list_contributions(store(), &owner, "o", BOARD_ROWS, 0, &rows, &n, &e);
+    if (status) {
+        check_failed(status, &e);
+        return;
+    }
+    FUZZ_CHECK(n <= BOARD_ROWS, "%zu rows", n);
+    for (size_t i = 0; i < n; i++) {
+        FUZZ_CHECK(rows[i]->creator && strcmp(rows[i]->creator, owner.user_id) == 0, "not hers");
+        contribution_free(rows[i]);
+    }
+    free(rows);
+}
+
 static void list_contributions(void) {
     struct contribution **rows;
     struct error e = {0};
@@ -173,6 +192,66 @@ static void read_board(void) {
         check_number(json_array_get(items, i), "updated", 0, board.items[i].updated_ms);
     }
     store_board_deinit(&board);
+}
+
+/* A board of two partitions, each of which is a reply. */
+static void read_partitions(void) {
+    static const struct store_place from = {7, "a/merchant/1/Ann"};
+    const struct board board = {ROLE_CREATOR, {PERIOD_DAY, 0}};
+    struct store_board rows;
+    struct error e = {0};
+    store()->shape.board_partitions = 2;
+    enum status status = store_read_board(store(), &board, &from, STORE_UP, BOARD_ROWS, 0, &rows, &e);
+    store()->shape.board_partitions = 1;
+    if (status) {
+        check_failed(status, &e);
+        return;
+    }
+    FUZZ_CHECK(rows.n <= BOARD_ROWS, "%zu rows", rows.n);
+    store_board_deinit(&rows);
+}
+
+static void count_board(void) {
+    struct store_score_counts counts;
+    struct store_pass pass = {0};
+    struct error e = {0};
+    int64_t contributors = 0;
+    enum status status = store_count_board(store(), &board_all_time[ROLE_CREATOR], &pass, 0, &counts, &e);
+    json_auto_t *reply = first_reply();
+    if (status)
+        check_failed(status, &e);
+    else
+        FUZZ_CHECK(!reply || counts.rows == json_array_size(json_object_get(reply, "Items")), "%zu",
+                   counts.rows);
+    for (size_t i = 0; !status && i < counts.n; i++)
+        contributors += counts.items[i].contributors;
+    FUZZ_CHECK(status || contributors <= (int64_t)counts.rows, "%" PRId64, contributors);
+    if (!status)
+        store_score_counts_deinit(&counts);
+    store_pass_deinit(&pass);
+}
+
+static void read_history(void) {
+    struct store_history history;
+    struct error e = {0};
+    enum status status = store_read_history(store(), "a/merchant/1/Ann", ROLE_CREATOR, PERIOD_DAY, NULL,
+                                            BOARD_ROWS, 0, &history, &e);
+    if (status) {
+        check_failed(status, &e);
+        return;
+    }
+    FUZZ_CHECK(history.n <= BOARD_ROWS, "%zu periods", history.n);
+    for (size_t i = 1; i < history.n; i++)
+        FUZZ_CHECK(history.items[i].period.start_ms < history.items[i - 1].period.start_ms, "period %zu", i);
+    store_history_deinit(&history);
+}
+
+static void read_sales(void) {
+    struct error e = {0};
+    int64_t sales;
+    enum status status = store_read_sales(store(), (struct period){0}, 0, &sales, &e);
+    if (status)
+        check_failed(status, &e);
 }
 
 static void read_scores(void) {
@@ -312,7 +391,7 @@ static void update_lease(void) {
         check_failed(status, &e);
 }
 
-static void bind_to(void) {
+static void bind_view(void) {
     static const struct store_source source = {.name = "arn:aws:kinesis:eu-west-1:1:stream/events",
                                                .created_ms = 5};
     uint8_t key[STORE_IDENTITY_KEY_BYTES];
@@ -359,14 +438,16 @@ static void remove_watermarks(void) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static void (*const calls[])(void) = {
-        read_contribution, list_contributions, read_board,   read_scores, read_rank, read_batch,
-        write_batch,       read_leases,        update_lease, bind_store,  scan,      remove_watermarks,
+        read_contribution, list_contributions, read_board,   read_scores,  read_rank,  read_batch,
+        write_batch,       read_leases,        update_lease, bind_view,    scan,       remove_watermarks,
+        list_of_owner,     read_partitions,    count_board,  read_history, read_sales,
     };
     struct fuzz_input in = {data, size};
     size_t length;
     unsigned call = fuzz_take_below(&in, sizeof calls / sizeof *calls);
     service.http_status = fuzz_take_below(&in, 2) ? 400 : 200;
     service.n = service.sent = 0;
+    store()->shape = (struct view_shape){.board_partitions = 1}; /* an input before may have bound it */
     while (in.size && service.n < REPLIES)
         service.replies[service.n++] = fuzz_take_text(&in, SEPARATOR, &length);
     calls[call]();

@@ -3,7 +3,7 @@ import json
 from c_strings import ROOT, c_strings
 
 SEPARATOR = b"\x1e"
-CALLS = 12  # of the target
+CALLS = 17  # of the target
 WRITE_BATCH = 6
 CALL_OF_ROW = {"lease": 7, "score": 2, "contribution": 0, "record": 9, "watermarks": 11}
 
@@ -11,6 +11,8 @@ ROWS = json.loads((ROOT / "tests/data/dynamodb_rows.json").read_text())
 GOOD = {case["row"]: case["good"] for case in ROWS if "good" in case}
 GOOD["watermarks"] = GOOD["score"]
 SCORE, CONTRIBUTION, LEASE, RECORD = (GOOD[row] for row in ("score", "contribution", "lease", "record"))
+DAYS = [{**SCORE, "role": {"S": f"creator#day#2026-11-{day}"}} for day in (29, 28, 27)]
+SALES = {"userId": {"S": "SHOP/0"}, "role": {"S": "shop"}, "sales": {"N": "7"}, "expires": {"N": "1800000000"}}
 UNITS = {"ConsumedCapacity": {"TableName": "dev-Scores", "CapacityUnits": 128.5}}
 REFUSAL = {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", "message": "no"}
 
@@ -40,6 +42,11 @@ def replies():
         [[{"Item": RECORD}], [{}, {"Items": []}, {"Attributes": RECORD}], [{}, {"Items": [LEASE]}]],
         [[scores[0][0], contributions[0][0], scores[0][0]]],
         [[{}, scores[0][0], UNITS, UNITS]],
+        [[{"Items": [{"productId": CONTRIBUTION["productId"]}], **UNITS}, rows]],
+        [scores[0] * 2, [*scores[1], scores[0][0]]],
+        scores,
+        [*pages(*DAYS), pages(*reversed(DAYS))[0]],
+        [[{"Item": SALES}, {}, {"Item": SALES}]],
     ]
 
 

@@ -12,6 +12,7 @@ enum { PEOPLE = 40, DAY_MS = 86400000, PARTS = 5 };
 static const struct board merchants = {ROLE_CREATOR, {0}};
 static uint64_t next_position = 1;
 
+/* The tests take days of the year 2052: DynamoDB deletes rows that have expired. */
 static struct period day(int number) {
     return (struct period){PERIOD_DAY, (int64_t)DAY_MS * number};
 }
@@ -91,7 +92,7 @@ static void place_needs_no_row(void **state) {
 
 static void each_period_has_a_board(void **state) {
     struct fixture *t = support_fixture(state);
-    const struct board today = {ROLE_CREATOR, day(20000)}, yesterday = {ROLE_CREATOR, day(19999)};
+    const struct board today = {ROLE_CREATOR, day(30000)}, yesterday = {ROLE_CREATOR, day(29999)};
     add(t, merchants, "Ann", 5);
     add(t, today, "Ann", 2);
     add(t, today, "Bob", 3);
@@ -107,7 +108,7 @@ static void each_period_has_a_board(void **state) {
 static void scores_of_several_boards_are_read_at_once(void **state) {
     struct fixture *t = support_fixture(state);
     const struct board boards[] = {
-        {ROLE_CREATOR, day(20000)}, merchants, {ROLE_PHOTOGRAPHER, {0}}, {ROLE_CREATOR, day(19999)}};
+        {ROLE_CREATOR, day(30000)}, merchants, {ROLE_PHOTOGRAPHER, {0}}, {ROLE_CREATOR, day(29999)}};
     struct store_score scores[COUNT(boards)];
     add(t, merchants, "Ann", 5);
     add(t, boards[0], "Ann", 2);
@@ -222,12 +223,12 @@ static void assert_item(const struct store_history *history, size_t i, struct pe
 
 static void history_is_newest_first(void **state) {
     struct fixture *t = support_fixture(state);
-    const struct period week = period_of(PERIOD_WEEK, day(20000).start_ms);
+    const struct period week = period_of(PERIOD_WEEK, day(30000).start_ms);
     for (int i = 0; i < 30; i += i % 2 ? 3 : 1)
-        add(t, (struct board){ROLE_CREATOR, day(20000 - i)}, "Ann", 1 + (size_t)i);
+        add(t, (struct board){ROLE_CREATOR, day(30000 - i)}, "Ann", 1 + (size_t)i);
     add(t, (struct board){ROLE_CREATOR, week}, "Ann", 9);
-    add(t, (struct board){ROLE_PHOTOGRAPHER, day(20001)}, "Ann", 9);
-    add(t, (struct board){ROLE_CREATOR, day(20001)}, "Anna", 9);
+    add(t, (struct board){ROLE_PHOTOGRAPHER, day(30001)}, "Ann", 9);
+    add(t, (struct board){ROLE_CREATOR, day(30001)}, "Anna", 9);
     add(t, merchants, "Ann", 9);
     _cleanup_(store_history_deinit) struct store_history all = read_history(t, "Ann", ROLE_CREATOR,
                                                                             PERIOD_DAY, NULL, 100),
@@ -241,7 +242,7 @@ static void history_is_newest_first(void **state) {
     assert_int_equal(all.n, 16);
     size_t at = 0;
     for (int i = 0; i < 30; i += i % 2 ? 3 : 1)
-        assert_item(&all, at++, day(20000 - i), 1 + i);
+        assert_item(&all, at++, day(30000 - i), 1 + i);
     for (size_t i = 0; i < all.n; i++) {
         const struct period before = all.items[i].period;
         _cleanup_(store_history_deinit) struct store_history page =
@@ -259,26 +260,26 @@ static void shop_is_the_sum_of_its_rows(void **state) {
     int64_t total = 0, sales;
     for (int d = 0; d < 10; d++)
         for (unsigned k = (unsigned)d % 3; k < STORE_SHOP_ROWS; k += 5) {
-            add(t, (struct board){ROLE_SHOP, day(20000 - d)}, store_shop_user_id(k, shop), 1 + k);
+            add(t, (struct board){ROLE_SHOP, day(30000 - d)}, store_shop_user_id(k, shop), 1 + k);
             add(t, (struct board){ROLE_SHOP, {0}}, store_shop_user_id(k, shop), 1 + k);
             total += 1 + k;
         }
-    add(t, (struct board){ROLE_CREATOR, day(20001)}, "Ann", 100);
+    add(t, (struct board){ROLE_CREATOR, day(30001)}, "Ann", 100);
     assert_ok(store_read_sales(t->store, (struct period){0}, 0, &sales, &support_error));
     assert_int_equal(sales, total);
-    assert_ok(store_read_sales(t->store, day(20000), 0, &sales, &support_error));
+    assert_ok(store_read_sales(t->store, day(30000), 0, &sales, &support_error));
     assert_int_equal(sales, 1 + 6 + 11 + 16);
-    assert_ok(store_read_sales(t->store, day(20001), 0, &sales, &support_error));
+    assert_ok(store_read_sales(t->store, day(30001), 0, &sales, &support_error));
     assert_int_equal(sales, 0);
     _cleanup_(store_history_deinit) struct store_history first =
         read_history(t, NULL, ROLE_SHOP, PERIOD_DAY, NULL, 3);
     _cleanup_(store_history_deinit) struct store_history rest =
         read_history(t, NULL, ROLE_SHOP, PERIOD_DAY, &first.items[2].period, 100);
     assert_int_equal(first.n, 3);
-    assert_item(&first, 0, day(20000), 1 + 6 + 11 + 16);
-    assert_item(&first, 1, day(19999), 2 + 7 + 12);
+    assert_item(&first, 0, day(30000), 1 + 6 + 11 + 16);
+    assert_item(&first, 1, day(29999), 2 + 7 + 12);
     assert_int_equal(rest.n, 7);
-    assert_item(&rest, 6, day(19991), 1 + 6 + 11 + 16);
+    assert_item(&rest, 6, day(29991), 1 + 6 + 11 + 16);
 }
 
 /* An owner's products. */
