@@ -69,13 +69,13 @@ static enum status migrate(struct store_sqlite *d, struct error *e) {
     enum status status = read_version(&d->writer, &d->version, e);
     if (!status)
         status = refuse_newer(d, e);
-    int next = d->version ? d->version + 1 : FIRST_VERSION;
-    for (; !status && next <= SCHEMA_VERSION; next++) {
-        snprintf(set_version, sizeof set_version, "PRAGMA user_version = %d", next);
-        status = sqlite_run(&d->writer, migrations[next - FIRST_VERSION], e);
+    size_t next = d->version < FIRST_VERSION ? 0 : (size_t)(d->version - FIRST_VERSION + 1);
+    for (; !status && next < sizeof migrations / sizeof *migrations; next++) {
+        d->version = FIRST_VERSION + (int)next;
+        snprintf(set_version, sizeof set_version, "PRAGMA user_version = %d", d->version);
+        status = sqlite_run(&d->writer, migrations[next], e);
         if (!status)
             status = sqlite_run(&d->writer, set_version, e);
-        d->version = next;
     }
     return status;
 }
