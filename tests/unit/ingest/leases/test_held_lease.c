@@ -430,6 +430,21 @@ static void unanswered_end_is_not_written_again(void **state) {
     assert_int_equal(row(t, SHARD).counter, 3); /* taken, children named, ended: and nothing after that */
 }
 
+static void children_of_events_that_arrived_elsewhere_say_so(void **state) {
+    struct fixture *t = support_fixture(state);
+    static struct source_ops ops;
+    WORKER(w, t);
+    make_row(t);
+    ops = *w.source.source.ops;
+    ops.no_arrivals = true;
+    w.source.source.ops = &ops;
+    end_split(&w);
+    take(&w, "ann");
+    assert_int_equal(write_until_over(&w, false), HELD_LEASE_ENDED);
+    assert_true(row(t, SHARD).foreign_arrivals);
+    assert_true(row(t, LEFT).foreign_arrivals && row(t, RIGHT).foreign_arrivals);
+}
+
 static void children_are_read_from_the_listing(void **state) {
     struct fixture *t = support_fixture(state);
     const struct source_shard listed[] = {{.id = LEFT, .parents = {SHARD}},
@@ -547,6 +562,8 @@ int main(void) {
                      end_is_completed_after_a_failure_at_any_step),
         support_test("an end of a shard whose answer was lost is not written again",
                      unanswered_end_is_not_written_again),
+        support_test("children continue a shard whose events arrived elsewhere, and say so",
+                     children_of_events_that_arrived_elsewhere_say_so),
         support_test("children that the shard did not name are read from the listing",
                      children_are_read_from_the_listing),
         support_test("an end without any child shard is a false end", end_without_children_is_false),
