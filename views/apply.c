@@ -325,9 +325,10 @@ static void keep_rows(struct apply *a, struct batch *b) {
     }
 }
 
-/* By the service's clock, never ahead of it; 0: unknown. */
+/* By the service's clock, never ahead of it; 0: unknown. Our own clock proves nothing. */
 static int64_t now_ms(const struct apply *a) {
-    int64_t now = a->clock ? service_clock_now(a->clock) : SERVICE_CLOCK_UNKNOWN;
+    bool is_taught = a->clock && !service_clock_is_local(a->clock);
+    int64_t now = is_taught ? service_clock_now(a->clock) : SERVICE_CLOCK_UNKNOWN;
     return now == SERVICE_CLOCK_UNKNOWN ? 0 : now;
 }
 

@@ -372,6 +372,17 @@ static void a_batch_has_the_time_of_the_service(void **state) {
     service_clock_free(clock);
 }
 
+static void a_clock_that_nobody_teaches_tells_a_batch_no_time(void **state) {
+    struct shop *s = *state;
+    struct service_clock *local = service_clock_new(false);
+    apply_set_clock(s->worker, local);
+    s->m.now_ms = -1;
+    assert_int_equal(APPLY(s, s->worker, CREATE(1, "lamp", "ann")), STATUS_OK);
+    assert_int_equal(s->m.now_ms, 0); /* else a wrong clock of ours would decide what has expired */
+    apply_set_clock(s->worker, NULL);
+    service_clock_free(local);
+}
+
 /* The listener. */
 
 struct listening {
@@ -554,6 +565,7 @@ int main(void) {
         TEST(a_batch_with_too_many_conflicts_is_to_be_retried_later),
         TEST(a_refusal_of_the_store_is_returned_and_not_retried),
         TEST(a_batch_has_the_time_of_the_service),
+        TEST(a_clock_that_nobody_teaches_tells_a_batch_no_time),
         TEST(the_listener_gets_the_changed_rows_once_they_are_in_the_store),
         TEST(the_listener_gets_the_rows_that_were_written_although_the_batch_failed),
         TEST(rows_of_a_failed_batch_are_reported_when_smaller_batches_are_acknowledged),
