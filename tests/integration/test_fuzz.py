@@ -78,6 +78,8 @@ def test_any_request_gets_an_answer_that_openapi_describes(daemon, client, opena
     def check(request):
         response = openapi.check(client.exchange(request))
         sent, given = request.header("X-Request-Id"), response.headers.get("x-request-id")
+        if response.status == 400 and response.headers.get("connection") == "close":
+            return  # perhaps malformed: then no header of it is believed
         if "etag" in response.headers:
             assert given is None
         elif sent and re.fullmatch(r"[A-Za-z0-9_.:/+=~@-]{1,128}", sent):

@@ -29,12 +29,14 @@ def sales():
                 yield event(model.PURCHASE, f"p{n}", person("customer", "Cy"), timeOrigin=text)
 
 
-@pytest.fixture(scope="module", params=pairs.KINDS)
+@pytest.fixture(scope="module", params=[*((kind, 1) for kind in pairs.KINDS), ("kinesis+dynamodb", 3)], ids=str)
 def shop(request, tmp_path_factory):
-    """(daemon, the model, pair)"""
+    """(daemon, the model, pair), on each store, and with the boards of DynamoDB in partitions."""
     events = list(sales())
-    pair = pairs.stocked_pair(request.param, request, tmp_path_factory.mktemp("periods"), events)
-    with Daemon([*pair.options, *OPTIONS, "--drain-seconds", "0"], pair.environment) as daemon:
+    kind, partitions = request.param
+    parts = ["--board-partitions", str(partitions)] if partitions > 1 else []
+    pair = pairs.stocked_pair(kind, request, tmp_path_factory.mktemp("periods"), events, *parts)
+    with Daemon([*pair.options, *OPTIONS, *parts, "--drain-seconds", "0"], pair.environment) as daemon:
         daemon.wait_until_applied()
         daemon.wait_until_boards_are_true()
         yield daemon, model.fold(pair.records()), pair

@@ -177,14 +177,15 @@ def begin(pair):
     return pair
 
 
-def stocked_pair(kind, request, folder, events):
-    """A pair whose source has these events, for fixtures with the scope of a module."""
+def stocked_pair(kind, request, folder, events, *creating):
+    """A pair whose source has these events, for fixtures with the scope of a module. `creating`: options of
+    create-tables."""
     if kind == "file+sqlite":
         pair = FileSqlite(folder)
     else:
         aws, name = request.getfixturevalue("shared_aws"), f"stock-{os.getpid()}-{next(numbers)}"
         cloud.create_stream(aws.kinesis, name)
-        program.create_tables(f"dynamodb:{name}", aws.environment)
+        program.create_tables(f"dynamodb:{name}", aws.environment, *creating)
         pair = KinesisDynamodb(aws, name, name)
     pair.put(small_shop.puts(events))
     return pair

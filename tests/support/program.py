@@ -47,8 +47,8 @@ def run(*arguments, environment=None, timeout_s=60):
     return done
 
 
-def create_tables(store, environment):
-    done = run("create-tables", "--store", store, environment=environment)
+def create_tables(store, environment, *options):
+    done = run("create-tables", "--store", store, *options, environment=environment)
     assert done.returncode == 0, done.stderr
 
 
