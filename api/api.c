@@ -347,6 +347,7 @@ static void set_cache_control(struct view *view, int64_t ttl_ms) {
 struct api *api_new(const struct api_options *options, struct freshness *freshness, struct health *health) {
     struct api *api = mem_zalloc(sizeof *api);
     api->view = (struct view){.options = *options, .freshness = freshness, .health = health};
+    api->view.product_names = product_names_new();
     freshness_keep_history(freshness, options->index_allowance_ms);
     set_cache_control(&api->view, options->cache.ttl_ms);
     assets_load(api->assets);
@@ -393,6 +394,7 @@ void api_free(struct api *api) {
     cache_stop(api->cache);
     cache_free(api->cache);
     rank_tables_free(api->view.rank_tables);
+    product_names_free(api->view.product_names);
     seal_free(api->view.sealer);
     assets_unload(api->assets);
     free(api);

@@ -162,7 +162,7 @@ static enum status read_products(struct making *m, struct error *e) {
         return STATUS_OK;
     for (size_t i = 0; i < w->n; i++)
         ids[i] = w->rows.items[w->first + i].user_id;
-    return products_read(m->load, ids, w->n, m->products, e);
+    return products_read_names(m->load, ids, w->n, m->products, e);
 }
 
 static json_t *item_json(const struct making *m, const struct store_score *row, bool tied) {

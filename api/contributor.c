@@ -115,7 +115,7 @@ enum status contributor_load_rank(const struct route_load *load, json_t **json, 
     if (status == STATUS_OK && row->user_id)
         status = board_ranks_find(&ranks, row->score, row->user_id, &rank, e);
     if (status == STATUS_OK && board.role == ROLE_PRODUCT)
-        status = products_read(load, &load->parts[PART_RANKED], 1, &products, e);
+        status = products_read_names(load, &load->parts[PART_RANKED], 1, &products, e);
     if (status != STATUS_OK)
         return status;
     *json = json_object();

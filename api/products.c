@@ -93,6 +93,34 @@ enum status products_read(const struct route_load *load, const char *const ids[]
     return status;
 }
 
+/* Takes the known names; leaves the ids of the others at the front of `ids`, and returns their number. */
+static size_t take_names(const struct route_load *load, const char *ids[], size_t n,
+                         struct products *products) {
+    size_t left = 0;
+    for (size_t i = 0; i < n; i++) {
+        char *name = NULL;
+        if (!product_names_find(load->view->product_names, ids[i], &name)) {
+            ids[left++] = ids[i];
+            continue;
+        }
+        struct contribution *row = contribution_new(ids[i]);
+        row->name = name;
+        products->rows[products->n++] = row;
+    }
+    return left;
+}
+
+enum status products_read_names(const struct route_load *load, const char *const ids[], size_t n,
+                                struct products *products, struct error *e) {
+    const char *others[LIMIT_BOARD_ITEMS];
+    memcpy(others, ids, n * sizeof *ids);
+    size_t left = take_names(load, others, n, products), known = products->n;
+    enum status status = products_read(load, others, left, products, e);
+    for (size_t i = known; status == STATUS_OK && i < products->n; i++)
+        product_names_add(load->view->product_names, products->rows[i]->product_id, products->rows[i]->name);
+    return status;
+}
+
 const struct contribution *products_find(const struct products *products, const char *id) {
     for (size_t i = 0; i < products->n; i++)
         if (strcmp(products->rows[i]->product_id, id) == 0)

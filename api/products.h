@@ -41,6 +41,11 @@ struct products {
 enum status products_read(const struct route_load *load, const char *const ids[], size_t n,
                           struct products *products, struct error *e);
 
+/* The same where only names are needed: rows have no more than that, and are read only of products whose
+ * names are not known yet (api/product_names.h). */
+enum status products_read_names(const struct route_load *load, const char *const ids[], size_t n,
+                                struct products *products, struct error *e);
+
 /* NULL: there is no such row. Borrowed. */
 const struct contribution *products_find(const struct products *products, const char *id);
 void products_deinit(struct products *products);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "api/answer.h"
+#include "api/product_names.h"
 #include "api/seal.h"
 #include "base/health.h"
 #include "views/cache/cache.h"
@@ -33,9 +34,10 @@ struct view {
     struct store *store;             /* NULL until api_attach; no handler that reads it runs before */
     struct sealer *sealer;           /* the same */
     struct rank_tables *rank_tables; /* NULL until api_attach */
-    struct view_shape shape;         /* of the store */
-    char order[32];                  /* what decides the order of its rows: its kind and board partitions */
-    char cache_control[64];          /* of answers that the cache keeps */
+    struct product_names *product_names;
+    struct view_shape shape; /* of the store */
+    char order[32];          /* what decides the order of its rows: its kind and board partitions */
+    char cache_control[64];  /* of answers that the cache keeps */
 };
 
 /* A read that begins now includes every event before this time (service clock). FRESHNESS_UNKNOWN: that time

@@ -261,6 +261,7 @@
 #define LIMIT_RANK_ROWS_A_SECOND 200000 /* of a store that counts rows, not units */
 #define LIMIT_EMBEDDED_REFRESH_MS 50    /* between two reads of a changed board, where reads cost nothing */
 #define LIMIT_CACHE_JITTER_PERCENT 10   /* the most that is taken off a ttl */
+#define LIMIT_PRODUCT_NAMES 4096
 #define LIMIT_MISSING_INDEX_LOG_MS 60000 /* between two lines about it */
 #define LIMIT_LOADERS 4
 #define LIMIT_LOAD_MS 2000       /* for a cache load: a request is answered within 3 s */

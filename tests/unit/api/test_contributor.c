@@ -99,6 +99,20 @@ static void a_board_of_products_has_their_names_from_one_read(void **state) {
     json_decref(board);
 }
 
+static void the_names_of_products_are_read_once(void **state) {
+    (void)state;
+    scripted_store_set_contribution(f.store, "lamp", "Ann", NULL, 4);
+    scripted_store_set_contribution(f.store, CONTRIBUTION_UNKNOWN, "Ann", NULL, 6);
+    scripted_store_set_texts(f.store, "lamp", "Desk lamp", "Oak", "home", "lamp.jpg");
+    json_decref(support_get_json(&f, "/scores/product?limit=3"));
+    size_t before = scripted_store_reads(f.store);
+    json_t *board = support_get_json(&f, "/scores/product?limit=4");
+    json_t *lamp = json_array_get(json_object_get(board, "items"), 1);
+    assert_int_equal(scripted_store_reads(f.store), before + 1); /* the board alone */
+    assert_string_equal(json_string_value(json_object_get(lamp, "name")), "Desk lamp");
+    json_decref(board);
+}
+
 static void a_view_without_best_sellers_has_no_board_of_products(void **state) {
     (void)state;
     struct fixture none;
@@ -206,6 +220,7 @@ int main(void) {
         TEST(a_counted_rank_is_as_of_the_answer),
         TEST(a_product_has_a_rank_and_an_id_instead_of_a_person),
         TEST(a_board_of_products_has_their_names_from_one_read),
+        TEST(the_names_of_products_are_read_once),
         TEST(a_view_without_best_sellers_has_no_board_of_products),
         TEST(a_write_drops_the_ranks_of_all_time_and_of_periods_under_way),
         TEST_WITH_TABLES(a_rank_beyond_those_that_are_counted_is_from_the_table),
