@@ -1,6 +1,5 @@
 """What a view has besides all time is decided by the first process that fills it, and compared by each later one."""
 
-import cloud
 import pytest
 import wait
 from small_shop import person, product, puts
@@ -10,8 +9,7 @@ GIVEN = ("--periods", "week,hour", "--best-sellers", "on")
 
 def record(pair):
     """What the store says about its view."""
-    rows = pair.rows("leases") if hasattr(pair, "rows") else cloud.rows(pair.aws.dynamodb, f"{pair.name}-Leases")
-    (found,) = [row for row in rows if row["entityType"] == "SOURCE"]
+    found = pair.source_record()
     return found["periods"], found["bestSellers"], found["boardPartitions"]
 
 
