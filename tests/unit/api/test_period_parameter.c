@@ -127,6 +127,14 @@ static void a_period_is_final_once_the_view_is_complete_an_hour_past_its_end(voi
     assert_true(is_final("/scores/merchant?period=2026-11-29&limit=4"));
 }
 
+static void nobody_knows_when_a_period_is_final_if_events_arrived_in_another_stream_before(void **state) {
+    (void)state;
+    freshness_note_foreign_arrivals(f.freshness);
+    json_t *board = support_get_json(&f, "/scores/merchant?period=2026-11-20");
+    assert_true(json_is_null(json_object_get(json_object_get(board, "period"), "final")));
+    json_decref(board);
+}
+
 static void a_period_that_the_view_does_not_keep_is_refused_with_what_it_keeps(void **state) {
     (void)state;
     struct got got = support_get(&f, "/scores/merchant?period=hour");
@@ -249,6 +257,7 @@ int main(void) {
         TEST(a_word_is_another_period_once_the_period_has_ended),
         TEST(the_next_of_a_period_is_null_until_that_has_begun),
         TEST(a_period_is_final_once_the_view_is_complete_an_hour_past_its_end),
+        TEST(nobody_knows_when_a_period_is_final_if_events_arrived_in_another_stream_before),
         TEST(a_period_that_the_view_does_not_keep_is_refused_with_what_it_keeps),
         TEST(a_period_is_not_served_once_it_has_expired),
         TEST(what_names_no_period_is_an_invalid_parameter),
