@@ -210,6 +210,28 @@ static void a_board_around_somebody_far_down_has_ranks_from_the_table(void **sta
     json_decref(page);
 }
 
+/* The last rank that is counted, then one from a table of before 51 newcomers. */
+static void ranks_do_not_go_down_from_a_counted_one_to_one_of_an_older_table(void **state) {
+    (void)state;
+    char target[LIMIT_URI_BYTES], user_id[32];
+    json_decref(await_of("/scores/merchant/{w/m/000001049/P}"));
+    support_set_row(&f, "creator", "w/m/000000949/P", 10000 - 2 * 948); /* as the one above */
+    for (int i = 0; i < 51; i++) {
+        snprintf(user_id, sizeof user_id, "w/m/%d/New", i);
+        support_set_row(&f, "creator", user_id, 20000 + i);
+    }
+    json_t *page = support_get_json(&f, "/scores/merchant?limit=1&around={w/m/000000949/P}");
+    json_t *item = json_array_get(json_object_get(page, "items"), 0);
+    assert_int_equal(json_integer_value(json_object_get(item, "rank")), 1000);
+    snprintf(target, sizeof target, "/scores/merchant?limit=1&cursor=%s",
+             json_string_value(json_object_get(page, "next")));
+    json_decref(page);
+    page = support_get_json(&f, target);
+    item = json_array_get(json_object_get(page, "items"), 0);
+    assert_true(json_integer_value(json_object_get(item, "rank")) > 1000);
+    json_decref(page);
+}
+
 #define TEST_WITH_TABLES(name) cmocka_unit_test_setup_teardown(name, setup_with_tables, teardown)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
@@ -225,6 +247,7 @@ int main(void) {
         TEST(a_write_drops_the_ranks_of_all_time_and_of_periods_under_way),
         TEST_WITH_TABLES(a_rank_beyond_those_that_are_counted_is_from_the_table),
         TEST_WITH_TABLES(nobody_outranks_themselves),
+        TEST_WITH_TABLES(ranks_do_not_go_down_from_a_counted_one_to_one_of_an_older_table),
         TEST_WITH_TABLES(a_board_around_somebody_far_down_has_ranks_from_the_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
