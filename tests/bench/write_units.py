@@ -7,7 +7,7 @@
     tests/bench/write_units.py --kept   also with each set of periods, and with best sellers
 
 Counted from DynamoDB's replies in a proxy, and compared with the service's metrics. Exits 1 if an event of the backlog
-costs more than LIMIT, if the two counts differ, or if deploy/sizing.md gives another number.
+costs more than LIMIT, if the two counts differ, or if deploy/cost.md gives another number.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import workload
 from steady_load import SteadyLoad
 
 LIMIT = 0.6
-PAGE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "sizing.md"
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "cost.md"
 PAGE_TOLERANCE = 0.1  # the batches differ a little each time
 WRITES = {"UpdateItem", "PutItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
 
@@ -115,7 +115,7 @@ def row(case, requests):
 
 
 def agrees_with_the_page(units_an_event):
-    """Whether deploy/sizing.md gives the measured number."""
+    """Whether deploy/cost.md gives the measured number."""
     (documented,) = map(float, re.findall(r"^\| write units, all \| ([\d.]+) \|", PAGE.read_text(), re.MULTILINE))
     if abs(units_an_event - documented) > PAGE_TOLERANCE * documented:
         print(f"{PAGE.name} gives {documented} write units an event")
