@@ -171,7 +171,7 @@ def test_an_index_that_another_process_is_making_is_waited_for(aws, stage):
             )
             for _ in range(2)
         ]  # fmt: skip
-        ended = [(one.communicate(timeout=60)[1], one.returncode) for one in both]
+        ended = [(one.communicate(timeout=program.CREATION_S)[1], one.returncode) for one in both]
     assert [status for _, status in ended] == [0, 0], ended
     assert indexes(describe(aws, stage, "Contributions")) == INDEXES["Contributions"]
 

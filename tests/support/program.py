@@ -39,8 +39,13 @@ def check_sanitizers(text):
     assert not found, text[max(0, found.start() - 200) :][:20000]
 
 
-def run(*arguments, environment=None, timeout_s=60):
+# On a busy machine DynamoDB Local takes minutes for the indexes of tables that are there.
+CREATION_S = 300
+
+
+def run(*arguments, environment=None, timeout_s=None):
     """A command of the program that ends by itself. Returns the finished process."""
+    timeout_s = timeout_s or (CREATION_S if "create-tables" in arguments else 60)
     full = {**os.environ, **sanitizer_environment(), **(environment or {})}
     done = subprocess.run([binary(), *arguments], env=full, capture_output=True, text=True, timeout=timeout_s)
     check_sanitizers(done.stderr)
