@@ -261,33 +261,44 @@ static enum status take_step(struct store_dynamodb *d, const struct table *t, st
     return t->expires ? set_expiry(d, t, step, e) : STATUS_OK;
 }
 
-/* Reports what a table waits for, when that changes and every LIMIT_CREATE_REPORT_MS. */
-static void report_step(const struct store_creation *creation, const struct table *t, const struct step *step,
-                        struct step *last, int64_t now_ms, int64_t *reported_ms) {
-    bool changed = strcmp(step->what, last->what) != 0;
-    if (!creation->report || !(changed || now_ms - *reported_ms >= LIMIT_CREATE_REPORT_MS))
+/* The step that a table waits for, since when, and when that was reported. */
+struct wait {
+    struct step step;
+    int64_t since_ms, reported_ms;
+};
+
+static void note_step(struct wait *wait, const struct step *step, int64_t now_ms) {
+    if (strcmp(wait->step.what, step->what) != 0)
+        *wait = (struct wait){*step, now_ms, now_ms - LIMIT_CREATE_REPORT_MS};
+}
+
+/* When the step changes, and every LIMIT_CREATE_REPORT_MS. */
+static void report_step(const struct store_creation *creation, const struct table *t, struct wait *wait,
+                        int64_t now_ms) {
+    if (!creation->report || now_ms - wait->reported_ms < LIMIT_CREATE_REPORT_MS)
         return;
-    creation->report(t->name, step->what);
-    *last = *step;
-    *reported_ms = now_ms;
+    creation->report(t->name, wait->step.what);
+    wait->reported_ms = now_ms;
 }
 
 static enum status make_table(struct store_dynamodb *d, const struct store_creation *creation,
                               const struct table *t, struct error *e) {
-    int64_t start_ms = clock_boot_ms(), reported_ms = 0, pause_ms = 1;
-    struct step last = {0};
+    int64_t pause_ms = 1;
+    struct wait wait = {0};
     for (;;) {
         struct step step = {0};
         enum status status = take_step(d, t, &step, e);
         int64_t now_ms = clock_boot_ms();
         if (!status && !*step.what)
             return STATUS_OK;
-        if (!status && now_ms - start_ms > step.limit_ms)
+        if (!status)
+            note_step(&wait, &step, now_ms);
+        if (!status && now_ms - wait.since_ms > step.limit_ms)
             status =
                 error_set(e, STATUS_RETRY, "after %lld s %s", (long long)step.limit_ms / 1000, step.what);
         if (status)
             return error_wrap(e, "cannot create table '%s'", t->name);
-        report_step(creation, t, &step, &last, now_ms, &reported_ms);
+        report_step(creation, t, &wait, now_ms);
         usleep((useconds_t)pause_ms * 1000);
         pause_ms = pause_ms * 2 < LIMIT_CREATE_TABLE_POLL_MS ? pause_ms * 2 : LIMIT_CREATE_TABLE_POLL_MS;
     }
