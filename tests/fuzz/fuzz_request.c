@@ -151,6 +151,24 @@ static void check_key(const struct cache_key *key) {
                parts[0]);
 }
 
+/* A list has the text of its value, and an end for each comma that is not escaped, and one more. */
+static void check_list(const struct request *r, const struct request_parameter *parameter) {
+    char items[REQUEST_ITEMS_SIZE];
+    struct problem p;
+    size_t ends = 0;
+    if (!request_items(r, parameter->name, LIMIT_BOARD_ITEMS, items, &p)) {
+        check_problem(&p);
+        return;
+    }
+    for (size_t i = 0; i < parameter->raw_length; i++)
+        ends += parameter->raw[i] == ',';
+    for (char *end = items; (end = strchr(end, REQUEST_ITEM_END)); ends--)
+        *end = ',';
+    FUZZ_CHECK(ends == SIZE_MAX, "%zu more commas than items of '%s'", ends, parameter->value);
+    items[strlen(items) - 1] = '\0';
+    FUZZ_CHECK(strcmp(items, parameter->value) == 0, "'%s' of '%s'", items, parameter->value);
+}
+
 static void check_route(const struct request *r) {
     const struct route *route = route_find(r);
     struct problem p;
@@ -160,6 +178,8 @@ static void check_route(const struct request *r) {
         check_problem(&p);
     else
         FUZZ_CHECK(count >= 1 && count <= 100, "%u", count);
+    for (size_t i = 0; i < r->n_parameters; i++)
+        check_list(r, &r->parameters[i]);
     if (!route || route->kind != ROUTE_LOADED)
         return;
     if (!request_allows(r, route->parameters, &p) || !route->prepare(fuzz_view(), r, &key, &p))
