@@ -170,9 +170,9 @@ void store_score_counts_deinit(struct store_score_counts *counts) {
 }
 
 void store_score_counts_add(struct store_score_counts *counts, int64_t score, int64_t contributors) {
-    struct store_score_count *last = counts->n ? &counts->items[counts->n - 1] : NULL;
-    if (last && last->score == score)
-        last->contributors += contributors;
+    size_t n = counts->n;
+    if (n && counts->items[n - 1].score == score)
+        counts->items[n - 1].contributors += contributors;
     else if (contributors)
         counts->items[counts->n++] = (struct store_score_count){score, contributors};
 }
