@@ -23,7 +23,7 @@ def test_a_file_that_is_read_says_how_many_bytes_and_seconds_are_left(embedded, 
     assert 0 < shard["bytesLeft"] < embedded.journal.stat().st_size
     assert shard["recordsPerSecond"] > 0 and health["secondsLeft"] == shard["secondsLeft"] > 0
     assert shard["asOf"] is None and not health["caughtUp"]
-    assert daemon.metric("winner_view_shard_left_seconds", shard=SHARD) > 0
+    wait.until(lambda: daemon.metric("winner_view_shard_left_seconds", shard=SHARD) > 0, "the same as a metric")
     assert 0 < daemon.metric("winner_view_shard_left_bytes", shard=SHARD) <= shard["bytesLeft"]
 
 
