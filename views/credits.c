@@ -227,11 +227,10 @@ void credits_list(const struct credits *c, struct store_score_write *writes) {
             writes = list_earner((enum role)role, earner, writes);
 }
 
-/* With what the allocator adds to each block. */
+/* With what the allocator adds to each block: an earner has three, a credit one. */
 enum {
-    BLOCK_BYTES = 2 * sizeof(size_t),
-    EARNER_BYTES = sizeof(struct earner) + sizeof(struct store_score_write) + 3 * BLOCK_BYTES,
-    CREDIT_BYTES = sizeof(struct credit) + sizeof(struct store_score_write) + BLOCK_BYTES,
+    EARNER_BYTES = sizeof(struct earner) + sizeof(struct store_score_write) + 3 * 2 * sizeof(size_t),
+    CREDIT_BYTES = sizeof(struct credit) + sizeof(struct store_score_write) + 2 * sizeof(size_t),
 };
 
 size_t credits_size(const struct credits *c) {
