@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "views/dynamodb/attributes.h"
 #include "views/dynamodb/internal.h"
 
@@ -162,7 +163,7 @@ static enum status check(const struct table *t, const json_t *description, struc
 
 /* What a table waits for. */
 struct step {
-    char what[200]; /* a sentence; "": the table is as it should be */
+    char what[300]; /* a sentence; "": the table is as it should be */
     int64_t limit_ms;
 };
 
@@ -177,11 +178,16 @@ __attribute__((format(printf, 3, 4))) static void set_step(struct step *step, in
 
 /* Makes one change. It need not succeed at once: another process may be making the same, and DynamoDB makes
  * one index of a table and few tables at a time (UpdateTable, LimitExceededException). The next look at the
- * table decides. */
-static enum status change(struct store_dynamodb *d, const char *operation, json_t *body, struct error *e) {
+ * table decides; until then the step has the reason. */
+static enum status change(struct store_dynamodb *d, const char *operation, json_t *body, struct step *step,
+                          struct error *e) {
     enum status status = dynamodb_once(d->client, operation, body, NULL, NULL, e);
-    return status == STATUS_CONFLICT || (status && strcmp(e->code, "LimitExceededException") == 0) ? STATUS_OK
-                                                                                                   : status;
+    if (status != STATUS_CONFLICT && !(status && strcmp(e->code, "LimitExceededException") == 0))
+        return status;
+    size_t length = strlen(step->what);
+    snprintf(step->what + length, sizeof step->what - length, ": %s", e->message);
+    utf8_mend(step->what); /* it may have been cut */
+    return STATUS_OK;
 }
 
 static enum status describe(struct store_dynamodb *d, const char *table, json_t **description,
@@ -236,7 +242,7 @@ static enum status set_expiry(struct store_dynamodb *d, const struct table *t, s
     set_step(step, LIMIT_CREATE_TABLE_MS, "its time to live is being enabled");
     json_t *body = json_pack("{s:s,s:{s:b,s:s}}", "TableName", t->name, "TimeToLiveSpecification", "Enabled",
                              1, "AttributeName", t->expires);
-    return change(d, "UpdateTimeToLive", body, e);
+    return change(d, "UpdateTimeToLive", body, step, e);
 }
 
 /* Looks at the table and does what is next. */
@@ -246,7 +252,7 @@ static enum status take_step(struct store_dynamodb *d, const struct table *t, st
     enum status status = describe(d, t->name, &description, e);
     if (status == STATUS_NOT_FOUND) { /* also when it has just been created */
         set_step(step, LIMIT_CREATE_TABLE_MS, "it is being created");
-        return change(d, "CreateTable", create_body(t), e);
+        return change(d, "CreateTable", create_body(t), step, e);
     }
     if (!status)
         status = check(t, description, e);
@@ -255,7 +261,7 @@ static enum status take_step(struct store_dynamodb *d, const struct table *t, st
     const struct index *missing = missing_index(t, description);
     if (missing) {
         set_step(step, LIMIT_CREATE_INDEX_MS, "index %s is being added", missing->name);
-        return change(d, "UpdateTable", add_index_body(t, missing, description), e);
+        return change(d, "UpdateTable", add_index_body(t, missing, description), step, e);
     }
     step->what[0] = '\0';
     return t->expires ? set_expiry(d, t, step, e) : STATUS_OK;

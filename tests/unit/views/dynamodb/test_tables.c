@@ -21,6 +21,7 @@ static struct {
     struct aws_transport transport;
     enum { MISSING, FILLING, FILLED } index; /* of Scores */
     bool expires;
+    bool refuses; /* any change */
 } service;
 
 static struct aws_settings *settings;
@@ -59,7 +60,11 @@ static const char *reply_to(const struct aws_exchange *x) {
 static void answer(const struct aws_transport *transport, struct aws_session *session,
                    struct aws_exchange *x) {
     (void)transport;
-    aws_exchange_answer(x, 200, reply_to(x));
+    if (service.refuses && strncmp(x->operation, "Update", strlen("Update")) == 0)
+        aws_exchange_answer(x, 400,
+                            "{\"__type\":\"LimitExceededException\",\"message\":\"no more of them\"}");
+    else
+        aws_exchange_answer(x, 200, reply_to(x));
     aws_session_finish(session, x, 0);
 }
 
@@ -108,12 +113,22 @@ static void an_index_that_is_never_filled_is_not_awaited_for_ever(void **state) 
     assert_contains(e.message, "index ScoresByRole is CREATING");
 }
 
+static void the_reason_why_a_change_is_not_made_is_said(void **state) {
+    (void)state;
+    const struct store_creation creation = {.board_partitions = 1, .report = never_end};
+    service.refuses = true;
+    assert_int_equal(store_create(store, &creation, &e), STATUS_RETRY);
+    assert_contains(e.message, "index ScoresByRole is being added: ");
+    assert_contains(e.message, "no more of them");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(what_follows_an_index_that_was_filled_for_hours_has_its_own_time),
         TEST(an_index_that_is_never_filled_is_not_awaited_for_ever),
+        TEST(the_reason_why_a_change_is_not_made_is_said),
     };
     return cmocka_run_group_tests_name("dynamodb_tables", tests, NULL, NULL);
 }
