@@ -47,6 +47,21 @@ int64_t kinesis_stream_time(double ms) {
     return ms >= 0 && ms < 253402300800000.0 ? (int64_t)ms : -1;
 }
 
+bool kinesis_stream_parse_summary(const json_t *reply, struct store_source *source, int64_t *retention_ms) {
+    const json_t *summary = json_object_get(reply, "StreamDescriptionSummary");
+    const json_t *arn = json_object_get(summary, "StreamARN");
+    size_t length = json_string_length(arn);
+    if (!length || length >= sizeof source->name || strlen(json_string_value(arn)) != length)
+        return false;
+    memset(source, 0, sizeof *source);
+    memcpy(source->name, json_string_value(arn), length);
+    source->created_ms = kinesis_stream_time(
+        json_number_value(json_object_get(summary, "StreamCreationTimestamp")) * 1000 + 0.5);
+    int64_t hours = json_integer_value(json_object_get(summary, "RetentionPeriodHours"));
+    *retention_ms = hours > 0 && hours <= MOST_HOURS ? hours * 3600 * 1000 : KINESIS_LEAST_RETENTION_MS;
+    return true;
+}
+
 /* DescribeStreamSummary, in at most LIMIT_CONTACT_MS. */
 static enum status describe(struct kinesis_stream *s, struct store_source *out, struct error *e) {
     const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_CONTACT_MS};
@@ -56,17 +71,11 @@ static enum status describe(struct kinesis_stream *s, struct store_source *out, 
     if (status)
         return status;
 
-    const json_t *summary = json_object_get(reply, "StreamDescriptionSummary");
-    const char *arn = json_string_value(json_object_get(summary, "StreamARN"));
-    if (strlen(arn) >= sizeof out->name)
-        return error_set(e, STATUS_FAILED, "the ARN of stream '%s' is too long", s->name);
-    memset(out, 0, sizeof *out);
-    strcpy(out->name, arn);
-    out->created_ms = kinesis_stream_time(
-        json_number_value(json_object_get(summary, "StreamCreationTimestamp")) * 1000 + 0.5);
-    int64_t hours = json_integer_value(json_object_get(summary, "RetentionPeriodHours"));
+    int64_t retention_ms;
+    if (!kinesis_stream_parse_summary(reply, out, &retention_ms))
+        return error_set(e, STATUS_FAILED, "the ARN of stream '%s' is malformed", s->name);
     pthread_mutex_lock(&s->lock);
-    s->retention_ms = hours > 0 && hours <= MOST_HOURS ? hours * 3600 * 1000 : KINESIS_LEAST_RETENTION_MS;
+    s->retention_ms = retention_ms;
     pthread_mutex_unlock(&s->lock);
     return STATUS_OK;
 }

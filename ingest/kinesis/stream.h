@@ -68,6 +68,10 @@ int64_t kinesis_stream_retention_ms(struct kinesis_stream *s);
  * before 1970 or after 9999. */
 int64_t kinesis_stream_time(double ms);
 
+/* What DescribeStreamSummary says: the stream, and how long it keeps records (the least if no number of hours
+ * is known). False if its ARN is none: too long, empty, or with a NUL. */
+bool kinesis_stream_parse_summary(const json_t *reply, struct store_source *source, int64_t *retention_ms);
+
 /* One of ListShards' Shards or GetRecords' ChildShards. False if its id, or a parent's, is none. */
 bool kinesis_stream_parse_shard(const json_t *json, struct source_shard *shard);
 

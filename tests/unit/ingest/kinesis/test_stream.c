@@ -30,6 +30,20 @@ static void the_same_stream_is_proven_by_arn_and_creation_time(void **state) {
     assert_contains(t->error.message, "arn:of-another-account");
 }
 
+static void a_stream_has_a_whole_arn(void **state) {
+    struct fixture *t = *state;
+    static const char *const arns[] = {"", "arn:s\\u0000"};
+    identify(t, 5, 24);
+    for (size_t i = 0; i < sizeof arns / sizeof *arns; i++) {
+        _cleanup_(mem_freep) char *reply =
+            mem_printf("{\"StreamDescriptionSummary\":{\"StreamARN\":\"%s\",\"StreamCreationTimestamp\":5,"
+                       "\"RetentionPeriodHours\":24}}",
+                       arns[i]);
+        plan(t, "DescribeStreamSummary", "", 200, reply);
+        assert_int_equal(check(t), STATUS_FAILED);
+    }
+}
+
 static void each_check_reads_the_retention(void **state) {
     struct fixture *t = *state;
     assert_int_equal(kinesis_stream_retention_ms(stream_of(t)), 24 * HOUR_MS);
@@ -147,6 +161,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         test("a stream is the same if its ARN and its creation time are",
              the_same_stream_is_proven_by_arn_and_creation_time),
+        test("an ARN that is empty or has a NUL is none", a_stream_has_a_whole_arn),
         test("each check reads how long the stream keeps records", each_check_reads_the_retention),
         test("a stream that was not found is in doubt until a check is good, and other failures change "
              "nothing",
