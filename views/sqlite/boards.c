@@ -13,6 +13,19 @@ static const char board_up[] = "SELECT userId, score, updated FROM scores"
                                " WHERE role = ?1 AND (score, userId) > (?2, ?3)"
                                " ORDER BY score, userId LIMIT ?4";
 
+static enum status take_row(const struct sqlite *c, sqlite3_stmt *s, struct store_board *rows,
+                            struct error *e) {
+    const char *user_id = sqlite_text(s, 0);
+    if (!user_id)
+        return store_sqlite_refuse_score(c, e);
+    rows->items[rows->n++] = (struct store_score){
+        .user_id = mem_strdup(user_id),
+        .score = sqlite3_column_int64(s, 1),
+        .updated_ms = sqlite3_column_int64(s, 2),
+    };
+    return STATUS_OK;
+}
+
 enum status store_sqlite_read_board(struct store *store, const struct board *board,
                                     const struct store_place *from, enum store_direction direction,
                                     size_t limit, int64_t deadline_boot_ms, struct store_board *rows,
@@ -31,12 +44,8 @@ enum status store_sqlite_read_board(struct store *store, const struct board *boa
     sqlite_bind_text(r.s, 3, from ? from->user_id : "");
     sqlite3_bind_int64(r.s, 4, (int64_t)limit);
     rows->items = mem_alloc(limit * sizeof *rows->items);
-    while (!(status = sqlite_step(r.c, r.s, e)))
-        rows->items[rows->n++] = (struct store_score){
-            .user_id = mem_strdup(sqlite_text(r.s, 0)),
-            .score = sqlite3_column_int64(r.s, 1),
-            .updated_ms = sqlite3_column_int64(r.s, 2),
-        };
+    while (!(status = sqlite_step(r.c, r.s, e)) && !(status = take_row(r.c, r.s, rows, e)))
+        ;
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
     store_board_deinit(rows);
@@ -81,12 +90,17 @@ static const char count_page[] =
     " (SELECT score, userId FROM scores WHERE role = ?1 AND (score, userId) < (?2, ?3)"
     " ORDER BY score DESC, userId DESC LIMIT ?4) GROUP BY score ORDER BY score DESC";
 
-static void add_group(struct store_pass *pass, sqlite3_stmt *s, struct store_score_counts *counts) {
+static enum status add_group(const struct sqlite *c, sqlite3_stmt *s, struct store_pass *pass,
+                             struct store_score_counts *counts, struct error *e) {
+    const char *user_id = sqlite_text(s, 3);
+    if (!user_id)
+        return store_sqlite_refuse_score(c, e);
     store_pass_deinit(pass);
     pass->score = sqlite3_column_int64(s, 0);
-    pass->user_id = mem_strdup(sqlite_text(s, 3));
+    pass->user_id = mem_strdup(user_id);
     counts->rows += (size_t)sqlite3_column_int64(s, 1);
     store_score_counts_add(counts, pass->score, sqlite3_column_int64(s, 2));
+    return STATUS_OK;
 }
 
 enum status store_sqlite_count_board(struct store *store, const struct board *board, struct store_pass *pass,
@@ -105,8 +119,8 @@ enum status store_sqlite_count_board(struct store *store, const struct board *bo
     sqlite3_bind_int64(r.s, 4, LIMIT_RANK_PAGE_ROWS);
     sqlite_bind_text(r.s, 5, nobody(board));
     counts->items = mem_alloc(LIMIT_RANK_PAGE_ROWS * sizeof *counts->items);
-    while (!(status = sqlite_step(r.c, r.s, e)))
-        add_group(pass, r.s, counts);
+    while (!(status = sqlite_step(r.c, r.s, e)) && !(status = add_group(r.c, r.s, pass, counts, e)))
+        ;
     if (status != STATUS_NOT_FOUND) {
         store_score_counts_deinit(counts);
         return status;

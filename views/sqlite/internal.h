@@ -120,14 +120,18 @@ void store_sqlite_end_reading(struct store_sqlite_reading *r);
 enum status store_sqlite_open_readers(struct store_sqlite *d, struct error *e);
 
 /* rows.c: a contribution from the columns of a statement that selects CONTRIBUTION_COLUMNS, which are in the
- * order of contribution_text_names and contribution_number_names. */
+ * order of contribution_text_names and contribution_number_names. FAILED if it has no id or no last event. */
 #define CONTRIBUTION_COLUMNS                                                                                 \
     "productId, creator, photographer, lastEventId, photographerEventId, createdBy, updatedBy, name, "       \
     "brand, "                                                                                                \
     "category, image, creatorScore, photographerScore, created, updated"
-struct contribution *store_sqlite_contribution(sqlite3_stmt *s);
+enum status store_sqlite_take_contribution(const struct sqlite *c, sqlite3_stmt *s, struct contribution **row,
+                                           struct error *e);
 enum status store_sqlite_find_contribution(struct sqlite *c, const char *product_id,
                                            struct contribution **row, struct error *e);
+
+/* rows.c: FAILED, for a row of scores without its key. */
+enum status store_sqlite_refuse_score(const struct sqlite *c, struct error *e);
 
 /* schema.c: creates the tables, or migrates them to this program's version. INVALID if they are too old for
  * that: the file stays as it is. */

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "views/event_id.h"
 #include "views/sqlite/internal.h"
 
 #define LEASE_COLUMNS                                                                                        \
@@ -58,42 +59,81 @@ static void bind_lease(sqlite3_stmt *s, const struct store_lease *lease) {
         sqlite3_bind_int64(s, 15, 1);
 }
 
-static void get_text(sqlite3_stmt *s, int column, char *out, size_t size) {
+/* A lease is unreadable if one of its columns is: what would be read of it would be written back, or decide
+ * what is read next. NULL is "". */
+static bool get_text(sqlite3_stmt *s, int column, char *out, size_t size) {
     const char *text = sqlite_text(s, column);
-    snprintf(out, size, "%s", text ? text : "");
+    size_t length = text ? strlen(text) : 0;
+    if (length >= size || length != (size_t)sqlite3_column_bytes(s, column))
+        return false;
+    memcpy(out, text ? text : "", length + 1);
+    return true;
 }
 
-static void get_shards(sqlite3_stmt *s, int column, char shards[][LIMIT_SHARD_ID_BYTES + 1]) {
-    const char *text = sqlite_text(s, column);
-    const char *comma = text ? strchr(text, ',') : NULL;
-    if (text)
-        snprintf(shards[0], LIMIT_SHARD_ID_BYTES + 1, "%.*s",
-                 (int)(comma ? comma - text : LIMIT_SHARD_ID_BYTES), text);
-    if (comma)
-        snprintf(shards[1], LIMIT_SHARD_ID_BYTES + 1, "%s", comma + 1);
+/* NULL is `otherwise`. */
+static bool get_number(sqlite3_stmt *s, int column, int64_t otherwise, int64_t *number) {
+    int type = sqlite3_column_type(s, column);
+    *number = type == SQLITE_NULL ? otherwise : sqlite3_column_int64(s, column);
+    return type == SQLITE_NULL || type == SQLITE_INTEGER;
+}
+
+static bool get_shards(sqlite3_stmt *s, int column, char shards[][LIMIT_SHARD_ID_BYTES + 1]) {
+    char text[2 * LIMIT_SHARD_ID_BYTES + 2];
+    if (!get_text(s, column, text, sizeof text))
+        return false;
+    char *rest = text;
+    for (int i = 0; i < STORE_LEASE_PARENTS && rest && *text; i++) {
+        const char *id = strsep(&rest, ",");
+        if (!event_id_is_shard_id(id, strlen(id)))
+            return false;
+        strcpy(shards[i], id);
+    }
+    return !rest || !*text;
+}
+
+static bool get_checkpoint(sqlite3_stmt *s, struct store_lease *lease) {
+    int64_t sub;
+    if (sqlite3_column_bytes(s, 13) == DIGEST_BYTES)
+        memcpy(lease->hash.bytes, sqlite3_column_blob(s, 13), DIGEST_BYTES);
+    return get_number(s, 5, 0, &sub) && sub >= 0 && sub <= UINT32_MAX &&
+           store_lease_set_checkpoint(lease, sqlite_text(s, 4), (uint32_t)sub);
+}
+
+/* NULL; or the name of the first column that is malformed. */
+static const char *get_texts(sqlite3_stmt *s, struct store_lease *lease) {
+    if (!get_text(s, 0, lease->shard_id, sizeof lease->shard_id) ||
+        !event_id_is_shard_id(lease->shard_id, strlen(lease->shard_id)))
+        return "leaseKey";
+    if (!get_text(s, 1, lease->owner, sizeof lease->owner))
+        return "leaseOwner";
+    if (!get_text(s, 3, lease->tenure, sizeof lease->tenure))
+        return "tenure";
+    if (!get_shards(s, 9, lease->parents))
+        return "parentShardId";
+    if (!get_shards(s, 10, lease->children))
+        return "childShardIds";
+    if (!get_text(s, 11, lease->starting_hash_key, sizeof lease->starting_hash_key) ||
+        !get_text(s, 12, lease->ending_hash_key, sizeof lease->ending_hash_key))
+        return "hash key";
+    return NULL;
 }
 
 static enum status get_lease(const struct store_sqlite *d, sqlite3_stmt *s, struct store_lease *lease,
                              struct error *e) {
     memset(lease, 0, sizeof *lease);
-    get_text(s, 0, lease->shard_id, sizeof lease->shard_id);
-    get_text(s, 1, lease->owner, sizeof lease->owner);
-    lease->counter = sqlite3_column_int64(s, 2);
-    get_text(s, 3, lease->tenure, sizeof lease->tenure);
-    lease->start_at_ms = sqlite3_column_int64(s, 6);
-    lease->owner_switches = sqlite3_column_int64(s, 7);
-    lease->as_of_ms = sqlite3_column_type(s, 8) == SQLITE_NULL ? -1 : sqlite3_column_int64(s, 8);
-    get_shards(s, 9, lease->parents);
-    get_shards(s, 10, lease->children);
-    get_text(s, 11, lease->starting_hash_key, sizeof lease->starting_hash_key);
-    get_text(s, 12, lease->ending_hash_key, sizeof lease->ending_hash_key);
-    if (sqlite3_column_bytes(s, 13) == DIGEST_BYTES)
-        memcpy(lease->hash.bytes, sqlite3_column_blob(s, 13), DIGEST_BYTES);
-    lease->foreign_arrivals = sqlite3_column_int64(s, 14) != 0;
-    if (store_lease_set_checkpoint(lease, sqlite_text(s, 4), (uint32_t)sqlite3_column_int64(s, 5)))
-        return STATUS_OK;
-    return error_set(e, STATUS_FAILED, "lease '%s' in database '%s' has no valid checkpoint", lease->shard_id,
-                     d->path);
+    int64_t foreign;
+    const char *malformed = get_texts(s, lease);
+    if (!malformed && !(get_number(s, 2, 0, &lease->counter) && get_number(s, 6, 0, &lease->start_at_ms) &&
+                        get_number(s, 7, 0, &lease->owner_switches) &&
+                        get_number(s, 8, -1, &lease->as_of_ms) && get_number(s, 14, 0, &foreign)))
+        malformed = "number";
+    if (!malformed && !get_checkpoint(s, lease))
+        malformed = "checkpoint";
+    if (malformed)
+        return error_set(e, STATUS_FAILED, "lease '%s' in database '%s' has no valid %s", lease->shard_id,
+                         d->path, malformed);
+    lease->foreign_arrivals = foreign != 0;
+    return STATUS_OK;
 }
 
 enum status store_sqlite_read_leases(struct store *store, bool consistent, struct store_lease **leases,

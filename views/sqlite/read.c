@@ -82,8 +82,9 @@ enum status store_sqlite_list_contributions(struct store *store, const struct st
     sqlite3_bind_int64(r.s, 2, (int64_t)limit);
     if (owner)
         sqlite_bind_text(r.s, 3, owner->user_id);
-    while (!(status = sqlite_step(r.c, r.s, e)))
-        (*rows)[(*n)++] = store_sqlite_contribution(r.s);
+    while (!(status = sqlite_step(r.c, r.s, e)) &&
+           !(status = store_sqlite_take_contribution(r.c, r.s, &(*rows)[*n], e)))
+        ++*n;
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
     while (*n)

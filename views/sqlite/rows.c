@@ -1,22 +1,29 @@
-/* A contribution from a row. */
+/* Contributions from rows. A damaged file has any value in any column. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "views/event_id.h"
 #include "views/sqlite/internal.h"
 
-struct contribution *store_sqlite_contribution(sqlite3_stmt *s) {
-    struct contribution *c = mem_zalloc(sizeof *c);
+enum status store_sqlite_take_contribution(const struct sqlite *c, sqlite3_stmt *s, struct contribution **row,
+                                           struct error *e) {
+    _cleanup_(contribution_freep) struct contribution *taken = mem_zalloc(sizeof *taken);
+    struct event_id id;
     for (int i = 0; i < CONTRIBUTION_TEXTS; i++)
-        contribution_set_text(c, (size_t)i, sqlite_text(s, i));
+        contribution_set_text(taken, (size_t)i, sqlite_text(s, i));
     for (int i = 0; i < CONTRIBUTION_NUMBERS; i++)
-        contribution_set_number(c, (size_t)i, sqlite3_column_int64(s, CONTRIBUTION_TEXTS + i));
-    return c;
+        contribution_set_number(taken, (size_t)i, sqlite3_column_int64(s, CONTRIBUTION_TEXTS + i));
+    const char *last = taken->last_event_id;
+    if (!taken->product_id || !last || !event_id_parse(last, strlen(last), &id))
+        return error_set(e, STATUS_FAILED, "row '%s' in database '%s' has a malformed lastEventId",
+                         taken->product_id ? taken->product_id : "", c->path);
+    *row = taken;
+    taken = NULL;
+    return STATUS_OK;
 }
 
 enum status store_sqlite_find_contribution(struct sqlite *c, const char *product_id,
                                            struct contribution **row, struct error *e) {
-    struct event_id id;
     sqlite3_stmt *s = sqlite_statement(
         c, SELECT_CONTRIBUTION, "SELECT " CONTRIBUTION_COLUMNS " FROM contributions WHERE productId = ?", e);
     if (!s)
@@ -25,13 +32,11 @@ enum status store_sqlite_find_contribution(struct sqlite *c, const char *product
     enum status status = sqlite_step(c, s, e);
     if (status)
         return status == STATUS_NOT_FOUND ? error_set(e, status, "no such product") : status;
-
-    *row = store_sqlite_contribution(s);
+    status = store_sqlite_take_contribution(c, s, row, e);
     sqlite3_reset(s);
-    const char *text = (*row)->last_event_id; /* NULL only in a damaged file */
-    if (text && event_id_parse(text, strlen(text), &id))
-        return STATUS_OK;
-    contribution_freep(row);
-    return error_set(e, STATUS_FAILED, "row '%s' in database '%s' has a malformed lastEventId", product_id,
-                     c->path);
+    return status;
+}
+
+enum status store_sqlite_refuse_score(const struct sqlite *c, struct error *e) {
+    return error_set(e, STATUS_FAILED, "database '%s' has a score without a userId or a role", c->path);
 }

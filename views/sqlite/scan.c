@@ -10,8 +10,12 @@ static enum status scan_scores(struct sqlite *c, const struct store_visitor *vis
     while (!status && !(status = sqlite_step(c, s, e))) {
         const struct store_row row = {sqlite_text(s, 0), sqlite_text(s, 1), sqlite3_column_int64(s, 2),
                                       sqlite3_column_int64(s, 3)}; /* 0 for NULL */
-        visitor->score(visitor->data, &row, after);
+        if (row.role && row.user_id)
+            visitor->score(visitor->data, &row, after);
+        else
+            status = store_sqlite_refuse_score(c, e);
     }
+    sqlite3_reset(s);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
@@ -21,9 +25,12 @@ static enum status scan_contributions(struct sqlite *c, const struct store_visit
         sqlite_statement(c, SCAN_CONTRIBUTIONS, "SELECT " CONTRIBUTION_COLUMNS " FROM contributions", e);
     enum status status = s ? STATUS_OK : e->status;
     while (!status && !(status = sqlite_step(c, s, e))) {
-        _cleanup_(contribution_freep) struct contribution *row = store_sqlite_contribution(s);
-        visitor->contribution(visitor->data, row);
+        _cleanup_(contribution_freep) struct contribution *row = NULL;
+        status = store_sqlite_take_contribution(c, s, &row, e);
+        if (!status)
+            visitor->contribution(visitor->data, row);
     }
+    sqlite3_reset(s);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
