@@ -103,6 +103,12 @@ static enum status add_group(const struct sqlite *c, sqlite3_stmt *s, struct sto
     return STATUS_OK;
 }
 
+static void move_pass(struct store_pass *pass, struct store_pass *to) {
+    store_pass_deinit(pass);
+    *pass = *to;
+    to->user_id = NULL;
+}
+
 enum status store_sqlite_count_board(struct store *store, const struct board *board, struct store_pass *pass,
                                      int64_t deadline_boot_ms, struct store_score_counts *counts,
                                      struct error *e) {
@@ -119,13 +125,15 @@ enum status store_sqlite_count_board(struct store *store, const struct board *bo
     sqlite3_bind_int64(r.s, 4, LIMIT_RANK_PAGE_ROWS);
     sqlite_bind_text(r.s, 5, nobody(board));
     counts->items = mem_alloc(LIMIT_RANK_PAGE_ROWS * sizeof *counts->items);
-    while (!(status = sqlite_step(r.c, r.s, e)) && !(status = add_group(r.c, r.s, pass, counts, e)))
+    _cleanup_(store_pass_deinit) struct store_pass after = {0}; /* of a page that fails there is nothing */
+    while (!(status = sqlite_step(r.c, r.s, e)) && !(status = add_group(r.c, r.s, &after, counts, e)))
         ;
     if (status != STATUS_NOT_FOUND) {
         store_score_counts_deinit(counts);
         return status;
     }
     counts->units = (double)counts->rows;
-    pass->is_done = counts->rows < LIMIT_RANK_PAGE_ROWS;
+    after.is_done = counts->rows < LIMIT_RANK_PAGE_ROWS;
+    move_pass(pass, &after);
     return STATUS_OK;
 }
