@@ -100,6 +100,10 @@ def test_a_contributor_without_sales_in_a_period_has_none_of_its_ranks(shop):
     daemon, expected, _ = shop
     one = daemon.get("/scores/merchant?limit=1").json()["items"][0]["id"]
     day = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=200)
-    answer = daemon.get(f"/scores/merchant/{one}?period={day:%Y-%m-%d}").json()
-    assert (answer["score"], answer["rank"], answer["updated"]) == (0, None, None)
+
+    def seen():
+        return daemon.get(f"/scores/merchant/{one}?period={day:%Y-%m-%d}").json()
+
+    wait.until(lambda: seen()["of"] == 0, "a table of the board of that day", timeout_s=30)
+    assert [seen()[name] for name in ("score", "rank", "percentile", "updated")] == [0, None, None, None]
     assert daemon.get(f"/scores/merchant?around={one}&period={day:%Y-%m-%d}").status == 404
