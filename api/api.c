@@ -66,6 +66,8 @@ static enum status read_answer(const struct view *view, const struct route *rout
     load->row_as_of_ms = row_as_of_ms;
     int64_t as_of_ms = load->as_of_ms;
     load->answer_as_of_ms = &as_of_ms;
+    bool is_lacking = false;
+    load->is_lacking = &is_lacking;
     load->now_ms = view_now(view);
     enum status status = route->load(load, &json, e);
     if (status == STATUS_NOT_FOUND && route->missing) {
@@ -74,6 +76,7 @@ static enum status read_answer(const struct view *view, const struct route *rout
     }
     if (status == STATUS_OK) {
         *answer = view_answer(view, json, as_of_ms);
+        (*answer)->value.negative = is_lacking;
         /* A client that reads all pages does not return to each of them. */
         (*answer)->value.refreshable = route->is_refreshable && route->is_refreshable(load);
     }

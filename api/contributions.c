@@ -184,8 +184,11 @@ static enum status load_by_ids(const struct route_load *load, json_t **json, str
     for (size_t i = 0; i < picks.n; i++) {
         json_t *item = item_of(load, &picks, i, &products);
         json_array_append_new(items, item);
-        if (json_is_null(item) && !view_is_caught_up(load->view, load->row_as_of_ms))
+        if (!json_is_null(item))
+            continue;
+        if (!view_is_caught_up(load->view, load->row_as_of_ms))
             return error_set(e, STATUS_NOT_FOUND, "the view has not caught up");
+        *load->is_lacking = true;
     }
     *load->answer_as_of_ms = as_of_ms;
     *json = json_pack("{s:O,s:n,s:o}", "items", items, "next", "asOf", view_time(load->view, as_of_ms));

@@ -39,6 +39,7 @@ struct route_load {
     int64_t row_as_of_ms;               /* of rows */
     int64_t now_ms;                     /* view_now from before the read */
     int64_t *answer_as_of_ms;           /* is `as_of_ms`: a load whose answer is of another time sets it */
+    bool *is_lacking; /* is false: a load sets it whose answer says of a row that it is not there */
 };
 
 /* A new answer, never NULL. */

@@ -354,6 +354,27 @@ static void a_chosen_product_that_is_not_there_is_null_only_if_the_view_has_caug
     json_decref(get("/contributions?productIds=p00"));
 }
 
+static int setup_without_fresh_answers(void **state) {
+    (void)state;
+    struct api_options options = support_options();
+    options.cache.ttl_ms = 0;
+    support_init(&f, &options, false);
+    support_set_as_of(&f, support_now());
+    return 0;
+}
+
+/* As no answer does that a product is not there. */
+static void a_list_that_says_so_is_never_served_stale(void **state) {
+    (void)state;
+    json_t *list = get("/contributions?productIds=p00"), *later;
+    assert_true(json_is_null(json_array_get(json_object_get(list, "items"), 0)));
+    put_products(1);
+    later = get("/contributions?productIds=p00");
+    assert_false(json_is_null(json_array_get(json_object_get(later, "items"), 0)));
+    json_decref(later);
+    json_decref(list);
+}
+
 static void chosen_products_are_1_to_100_ids_and_nothing_else(void **state) {
     (void)state;
     char target[LIMIT_URI_BYTES], *end = stpcpy(target, "/contributions?productIds=p");
@@ -415,6 +436,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(
             a_chosen_product_that_is_not_there_is_null_only_if_the_view_has_caught_up, setup_without_as_of,
             teardown),
+        cmocka_unit_test_setup_teardown(a_list_that_says_so_is_never_served_stale,
+                                        setup_without_fresh_answers, teardown),
         TEST(chosen_products_are_1_to_100_ids_and_nothing_else),
         TEST(a_product_id_that_is_too_long_for_the_tables_is_refused),
     };
