@@ -28,12 +28,18 @@ ROUTES = [
     "/scores/merchant?cursor={}",
     "/scores/photographer?cursor={}",
     "/contributions?cursor={}",
+    "/contributions?merchant={}",
+    "/contributions?photographer={}&limit=3",
     "/contributions/{}",
+    "/scores/product/{}",
+    "/scores/product/{}/history",
+    "/scores/product?around={}",
     "/scores?role={}",
     "/scores?limit={}",
     "/scores/merchant?{}=1",
 ]
 CHANGES_BY_ITSELF = {"date", "x-request-id", "view-as-of"}
+OF_PRODUCTS = ("/contributions/", "/scores/product")
 OF_THE_CACHE = {"age", "cache-status"}  # of products, which are no secret; the first request for each is a miss
 
 
@@ -58,7 +64,8 @@ def shop(embedded, start_on):
     """(daemon, pair): each known origin has sold something, and has taken a photograph that sold."""
     known, _ = origins()
     embedded.put(puts([event for n, origin in enumerate(known) for event in product(f"p{n}", origin, origin, 1 + n % 7)]))
-    daemon = start_on(embedded, "--caught-up-ms", "600000", "--cache-ttl-ms", "3600000")
+    options = ["--caught-up-ms", "600000", "--cache-ttl-ms", "3600000", "--best-sellers", "on"]
+    daemon = start_on(embedded, *options)
     daemon.wait_until_boards_are_true()
     return daemon, embedded
 
@@ -87,7 +94,7 @@ def answers(daemon, targets):
 def what_is_seen(answer, guess, route):
     """All that an attacker can compare: without what changes by itself, and without the guess, which he knows."""
     status, headers, body = answer
-    own = CHANGES_BY_ITSELF | (OF_THE_CACHE if route.startswith("/contributions/") else set())
+    own = CHANGES_BY_ITSELF | (OF_THE_CACHE if route.startswith(OF_PRODUCTS) else set())
     seen = tuple(header for header in headers if header[0] not in own)
     echo = json.dumps(guess, ensure_ascii=False)[1:-1].encode()
     return status, seen, len(body), body.replace(echo, b"GUESS").replace(echo[:31], b"CUT")  # as in a `detail`
