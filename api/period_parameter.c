@@ -6,7 +6,7 @@
 #include "views/freshness.h"
 
 static bool keeps_kind(const struct view *view, enum period_kind kind) {
-    return view->shape.periods & 1u << kind;
+    return period_set_has(view->shape.periods, kind);
 }
 
 bool period_is_kept(const struct view *view, struct period period, int64_t now_ms) {

@@ -93,16 +93,13 @@ void credits_free(struct credits *c) {
     free(c);
 }
 
-static bool keeps(const struct view_shape *shape, int kind) {
-    return shape->periods & 1U << kind;
-}
-
 /* Most events lie in the periods of the one before. */
 static void find_periods(struct credits *c, int64_t time_ms) {
-    for (int kind = PERIOD_HOUR; kind < PERIOD_KINDS; kind++) {
-        if (!keeps(&c->shape, kind) || (time_ms >= c->now[kind].start_ms && time_ms < c->ends_ms[kind]))
+    for (enum period_kind kind = PERIOD_HOUR; kind < PERIOD_KINDS; kind++) {
+        if (!period_set_has(c->shape.periods, kind) ||
+            (time_ms >= c->now[kind].start_ms && time_ms < c->ends_ms[kind]))
             continue;
-        c->now[kind] = period_of((enum period_kind)kind, time_ms);
+        c->now[kind] = period_of(kind, time_ms);
         c->ends_ms[kind] = period_end_ms(c->now[kind]);
     }
 }
@@ -171,8 +168,8 @@ static void earn(struct credits *c, enum role role, const char *user_id, const s
     struct earner *earner = *known;
     add(&earner->positions, position);
     earner->last = event;
-    for (int kind = PERIOD_HOUR; kind < PERIOD_KINDS; kind++)
-        if (keeps(&c->shape, kind))
+    for (enum period_kind kind = PERIOD_HOUR; kind < PERIOD_KINDS; kind++)
+        if (period_set_has(c->shape.periods, kind))
             extend(find_or_add_credit(c, earner, &c->now[kind]), earner);
 }
 

@@ -15,18 +15,15 @@ const char *period_kind_name(enum period_kind kind) {
     return kind_names[kind];
 }
 
-bool period_kind_from_name(const char *name, enum period_kind *kind) {
-    for (*kind = PERIOD_HOUR; *kind < PERIOD_KINDS; (*kind)++)
-        if (strcmp(name, kind_names[*kind]) == 0)
-            return true;
-    return false;
-}
-
 static bool parse_kind(const char *text, size_t length, enum period_kind *kind) {
     for (*kind = PERIOD_HOUR; *kind < PERIOD_KINDS; (*kind)++)
         if (strlen(kind_names[*kind]) == length && memcmp(text, kind_names[*kind], length) == 0)
             return true;
     return false;
+}
+
+bool period_kind_from_name(const char *name, enum period_kind *kind) {
+    return parse_kind(name, strlen(name), kind);
 }
 
 bool period_set_parse(const char *text, unsigned *set) {
@@ -36,7 +33,7 @@ bool period_set_parse(const char *text, unsigned *set) {
     for (;;) {
         enum period_kind kind;
         size_t length = strcspn(text, ",");
-        if (!parse_kind(text, length, &kind) || *set & 1U << kind)
+        if (!parse_kind(text, length, &kind) || period_set_has(*set, kind))
             return false;
         *set |= 1U << kind;
         if (!text[length])
@@ -48,8 +45,8 @@ bool period_set_parse(const char *text, unsigned *set) {
 const char *period_set_format(unsigned set, char out[PERIOD_SET_TEXT_SIZE]) {
     size_t at = 0;
     strcpy(out, "none");
-    for (int kind = PERIOD_HOUR; kind < PERIOD_KINDS; kind++)
-        if (set & 1U << kind)
+    for (enum period_kind kind = PERIOD_HOUR; kind < PERIOD_KINDS; kind++)
+        if (period_set_has(set, kind))
             at += (size_t)snprintf(out + at, PERIOD_SET_TEXT_SIZE - at, "%s%s", at ? "," : "",
                                    kind_names[kind]);
     return out;

@@ -31,6 +31,10 @@ enum { PERIOD_SET_TEXT_SIZE = 24 };
 bool period_set_parse(const char *text, unsigned *set);
 const char *period_set_format(unsigned set, char out[PERIOD_SET_TEXT_SIZE]);
 
+static inline bool period_set_has(unsigned set, enum period_kind kind) {
+    return set & 1U << kind;
+}
+
 /* The one that this time (since the epoch) lies in. Names have years from 0000 to 9999: what is before or
  * after counts in the first or the last period. */
 struct period period_of(enum period_kind kind, int64_t time_ms);

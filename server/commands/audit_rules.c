@@ -30,7 +30,7 @@ static void add_derived(struct audit_rules *rules, const char *role, const char 
 }
 
 static bool is_kept(const struct audit_rules *rules, enum period_kind kind) {
-    return rules->shape.periods & 1U << kind;
+    return period_set_has(rules->shape.periods, kind);
 }
 
 static bool expires(const struct audit_rules *rules, struct period period) {
