@@ -12,17 +12,14 @@ void board_window_deinit(struct board_window *w) {
     *w = (struct board_window){0};
 }
 
-/* A product may be called so. */
 static void drop_unknown(enum role role, struct store_board *rows) {
     size_t n = 0;
-    if (role == ROLE_PRODUCT)
-        return;
     for (size_t i = 0; i < rows->n; i++) {
         struct store_score row = rows->items[i];
-        if (contribution_is_unknown(row.user_id))
-            store_score_deinit(&row);
-        else
+        if (role_is_listed(role, row.user_id))
             rows->items[n++] = row;
+        else
+            store_score_deinit(&row);
     }
     rows->n = n;
 }

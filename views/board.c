@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "views/contribution.h"
+
 static const char *const role_names[ROLES] = {"creator", "photographer", "product", "shop"};
 
 const struct board board_all_time[ROLES] = {
@@ -21,6 +23,10 @@ static bool find_role(const char *name, size_t length, enum role *role) {
 
 bool role_from_name(const char *name, enum role *role) {
     return find_role(name, strlen(name), role);
+}
+
+bool role_is_listed(enum role role, const char *user_id) {
+    return role >= PEOPLE_ROLES || !contribution_is_unknown(user_id);
 }
 
 const char *board_format(const struct board *board, char out[BOARD_TEXT_SIZE]) {
@@ -43,4 +49,10 @@ bool board_parse(const char *text, struct board *board) {
         return true;
     const char *name = strrchr(text, '#') + 1;
     return period_parse(name, &board->period) && strcmp(board_format(board, again), text) == 0;
+}
+
+void board_range(enum role role, enum period_kind kind, char first[BOARD_TEXT_SIZE],
+                 char end[BOARD_TEXT_SIZE]) {
+    snprintf(first, BOARD_TEXT_SIZE, "%s#%s#", role_name(role), period_kind_name(kind));
+    snprintf(end, BOARD_TEXT_SIZE, "%s#%s$", role_name(role), period_kind_name(kind)); /* '$' is after '#' */
 }

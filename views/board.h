@@ -22,6 +22,9 @@ enum role {
 const char *role_name(enum role role);
 bool role_from_name(const char *name, enum role *role); /* false: there is no such role */
 
+/* False: UNKNOWN, which is on no board of people. A product may have that id. */
+bool role_is_listed(enum role role, const char *user_id);
+
 struct board {
     enum role role;
     struct period period;
@@ -34,5 +37,10 @@ extern const struct board board_all_time[ROLES];
 
 const char *board_format(const struct board *board, char out[BOARD_TEXT_SIZE]);
 bool board_parse(const char *text, struct board *board); /* false: the text names none */
+
+/* Where the texts of a role's boards of one kind of period are: each begins with `first` ("creator#day#"),
+ * and is below `end`. */
+void board_range(enum role role, enum period_kind kind, char first[BOARD_TEXT_SIZE],
+                 char end[BOARD_TEXT_SIZE]);
 
 #endif

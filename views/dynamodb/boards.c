@@ -261,16 +261,11 @@ enum status store_dynamodb_read_board(struct store *store, const struct board *b
 
 /* Ranks. */
 
-/* UNKNOWN is no contributor. A product may have that id. */
-static bool counts(const struct board *board, const char *user_id) {
-    return user_id && (board->role >= PEOPLE_ROLES || !contribution_is_unknown(user_id));
-}
-
 static size_t count_contributors(const struct board *board, const json_t *items, const char *except) {
     size_t n = 0;
     for (size_t i = 0; i < json_array_size(items); i++) {
         const char *user_id = dynamodb_get_s(json_array_get(items, i), "userId");
-        n += counts(board, user_id) && (!except || strcmp(user_id, except) != 0);
+        n += user_id && role_is_listed(board->role, user_id) && (!except || strcmp(user_id, except) != 0);
     }
     return n;
 }
@@ -280,35 +275,36 @@ enum status store_dynamodb_read_rank(struct store *store, const struct board *bo
                                      bool *tied, struct error *e) {
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct range higher = {" AND #s > :s", score, NULL}, equal = {" AND #s = :s", score, NULL};
-    json_auto_t *above_it = NULL, *beside_it = NULL;
+    json_auto_t *higher_items = NULL, *equal_items = NULL;
     enum { SELF_UNKNOWN_AND_ONE = 3 };
 
-    enum status status = read_rows(d, board, STORE_DOWN, &higher, max + 1, deadline_boot_ms, &above_it, e);
+    enum status status =
+        read_rows(d, board, STORE_DOWN, &higher, max + 1, deadline_boot_ms, &higher_items, e);
     if (!status)
         status =
-            read_rows(d, board, STORE_DOWN, &equal, SELF_UNKNOWN_AND_ONE, deadline_boot_ms, &beside_it, e);
+            read_rows(d, board, STORE_DOWN, &equal, SELF_UNKNOWN_AND_ONE, deadline_boot_ms, &equal_items, e);
     if (status)
         return status;
-    size_t n = count_contributors(board, above_it, NULL);
+    size_t n = count_contributors(board, higher_items, NULL);
     *above = n < max ? n : max;
-    *tied = count_contributors(board, beside_it, user_id) > 0;
+    *tied = count_contributors(board, equal_items, user_id) > 0;
     return STATUS_OK;
 }
 
 /* One page: LIMIT_RANK_PAGE_ROWS rows of one partition after another, each from its best. */
 
 static enum status count_items(const struct store_dynamodb *d, const struct board *board, const json_t *items,
-                               struct store_score_counts *counts_of, struct error *e) {
+                               struct store_score_counts *counts, struct error *e) {
     enum status status = STATUS_OK;
-    counts_of->items = mem_alloc((json_array_size(items) + 1) * sizeof *counts_of->items);
+    counts->items = mem_alloc((json_array_size(items) + 1) * sizeof *counts->items);
     for (size_t i = 0; !status && i < json_array_size(items); i++) {
         struct store_score row;
         status = store_dynamodb_parse_score(d, json_array_get(items, i), board->role, &row, e);
-        if (!status && counts(board, row.user_id))
-            store_score_counts_add(counts_of, row.score, 1);
+        if (!status && role_is_listed(board->role, row.user_id))
+            store_score_counts_add(counts, row.score, 1);
         store_score_deinit(&row);
     }
-    counts_of->rows = json_array_size(items);
+    counts->rows = json_array_size(items);
     return status;
 }
 

@@ -23,8 +23,8 @@ struct history_place {
 
 static json_t *history_body(const struct store_dynamodb *d, const char *user_id,
                             const struct history_place *place) {
-    char prefix[BOARD_TEXT_SIZE];
-    snprintf(prefix, sizeof prefix, "%s#%s#", role_name(place->role), period_kind_name(place->kind));
+    char prefix[BOARD_TEXT_SIZE], end[BOARD_TEXT_SIZE];
+    board_range(place->role, place->kind, prefix, end);
     json_t *body = json_pack("{s:s,s:s,s:s,s:b,s:b}", "TableName", d->scores_table, "KeyConditionExpression",
                              "#u = :u AND begins_with(#r, :r)", "ProjectionExpression", "#r, #c",
                              "ScanIndexForward", 0, "ConsistentRead", 1);

@@ -52,9 +52,9 @@ enum status store_sqlite_read_board(struct store *store, const struct board *boa
     return status;
 }
 
-/* UNKNOWN is no contributor. A product may have that id. */
-static const char *nobody(const struct board *board) {
-    return board->role < PEOPLE_ROLES ? CONTRIBUTION_UNKNOWN : "";
+/* The userId whose row does not count; "": all do. */
+static const char *unlisted(const struct board *board) {
+    return role_is_listed(board->role, CONTRIBUTION_UNKNOWN) ? "" : CONTRIBUTION_UNKNOWN;
 }
 
 enum status store_sqlite_read_rank(struct store *store, const struct board *board, int64_t score,
@@ -75,7 +75,7 @@ enum status store_sqlite_read_rank(struct store *store, const struct board *boar
     sqlite3_bind_int64(r.s, 2, score);
     sqlite3_bind_int64(r.s, 3, (int64_t)max);
     sqlite_bind_text(r.s, 4, user_id);
-    sqlite_bind_text(r.s, 5, nobody(board));
+    sqlite_bind_text(r.s, 5, unlisted(board));
     status = sqlite_step(r.c, r.s, e);
     if (status)
         return status;
@@ -123,7 +123,7 @@ enum status store_sqlite_count_board(struct store *store, const struct board *bo
     sqlite3_bind_int64(r.s, 2, pass->user_id ? pass->score : INT64_MAX);
     sqlite3_bind_text(r.s, 3, pass->user_id ? pass->user_id : "", -1, SQLITE_TRANSIENT);
     sqlite3_bind_int64(r.s, 4, LIMIT_RANK_PAGE_ROWS);
-    sqlite_bind_text(r.s, 5, nobody(board));
+    sqlite_bind_text(r.s, 5, unlisted(board));
     counts->items = mem_alloc(LIMIT_RANK_PAGE_ROWS * sizeof *counts->items);
     _cleanup_(store_pass_deinit) struct store_pass after = {0}; /* of a page that fails there is nothing */
     while (!(status = sqlite_step(r.c, r.s, e)) && !(status = add_group(r.c, r.s, &after, counts, e)))

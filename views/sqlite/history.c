@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "views/sqlite/internal.h"
 
-/* Text of a kind of periods begins with ?2 and is below ?3, which is where `before` lies, or the kind ends.
- */
+/* The boards of one kind of period lie between ?2 and ?3, which is the board of `before`, or where the kind
+ * ends (board_range). */
 static const char contributor_history[] = "SELECT role, score FROM scores WHERE userId = ?1"
                                           " AND role > ?2 AND role < ?3 ORDER BY role DESC LIMIT ?4";
 static const char shop_history[] = "SELECT role, sum(score) FROM scores WHERE role > ?2 AND role < ?3"
@@ -44,11 +44,9 @@ enum status store_sqlite_read_history(struct store *store, const char *user_id, 
                                                   user_id ? contributor_history : shop_history, e);
     if (status)
         return status;
-    snprintf(first, sizeof first, "%s#%s#", role_name(role), period_kind_name(kind));
+    board_range(role, kind, first, end);
     if (before)
         board_format(&(struct board){role, *before}, end);
-    else
-        snprintf(end, sizeof end, "%s#%s$", role_name(role), period_kind_name(kind)); /* '$' is after '#' */
     if (user_id)
         sqlite_bind_text(r.s, 1, user_id);
     sqlite_bind_text(r.s, 2, first);

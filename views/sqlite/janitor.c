@@ -6,15 +6,8 @@
 
 /* The boards of one role and one kind of period: as texts they lie together, in order of time. */
 struct boards {
-    char first[BOARD_TEXT_SIZE + 1], after_last[BOARD_TEXT_SIZE + 1];
+    char first[BOARD_TEXT_SIZE], end[BOARD_TEXT_SIZE];
 };
-
-static struct boards boards_of(enum role role, enum period_kind kind) {
-    struct boards b;
-    snprintf(b.first, sizeof b.first, "%s#%s#", role_name(role), period_kind_name(kind));
-    snprintf(b.after_last, sizeof b.after_last, "%s#%s$", role_name(role), period_kind_name(kind));
-    return b;
-}
 
 /* The oldest one that has rows, and when they expire. NOT_FOUND: none has. */
 static enum status find_oldest(struct sqlite *c, const struct boards *boards, char role[BOARD_TEXT_SIZE],
@@ -26,7 +19,7 @@ static enum status find_oldest(struct sqlite *c, const struct boards *boards, ch
     if (!s)
         return e->status;
     sqlite_bind_text(s, 1, boards->first);
-    sqlite_bind_text(s, 2, boards->after_last);
+    sqlite_bind_text(s, 2, boards->end);
     enum status status = sqlite_step(c, s, e);
     if (status)
         return status;
@@ -74,12 +67,12 @@ enum status store_sqlite_delete_expired(struct store_sqlite *d, int64_t now_ms, 
     size_t left = max;
     if (now_ms < d->next_expiry_ms)
         return STATUS_OK;
-    for (int i = 0; !status && i < ROLES * PERIOD_KINDS; i++) {
-        const struct boards boards =
-            boards_of((enum role)(i / PERIOD_KINDS), (enum period_kind)(i % PERIOD_KINDS));
-        if (i % PERIOD_KINDS != PERIOD_ALL_TIME)
+    for (enum role role = 0; role < ROLES; role++)
+        for (enum period_kind kind = PERIOD_HOUR; !status && kind < PERIOD_KINDS; kind++) {
+            struct boards boards;
+            board_range(role, kind, boards.first, boards.end);
             status = delete_boards(&d->writer, &boards, now_ms, &left, &next_ms, e);
-    }
+        }
     d->next_expiry_ms = !status && left == max ? next_ms : INT64_MIN;
     return status;
 }

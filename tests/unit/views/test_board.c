@@ -1,5 +1,7 @@
 #include "views/board.h"
 
+#include <string.h>
+
 #include "tests/unit/support/test.h"
 
 static void roles_have_their_names_of_the_tables(void **state) {
@@ -50,12 +52,44 @@ static void no_other_text_names_a_board(void **state) {
     }
 }
 
+static void boards_of_one_kind_of_period_are_one_range_of_texts(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_in;
+    } cases[] = {
+        {"creator#day#0000-01-01", true},
+        {"creator#day#9999-12-31", true},
+        {"creator", false},
+        {"creator#hour#2026-11-29T14", false},
+        {"creator#month#2026-11", false},
+        {"photographer#day#2026-11-29", false},
+    };
+    char first[BOARD_TEXT_SIZE], end[BOARD_TEXT_SIZE];
+    board_range(ROLE_CREATOR, PERIOD_DAY, first, end);
+    assert_string_equal(first, "creator#day#");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *text = cases[i].text;
+        assert_int_equal(strcmp(text, first) > 0 && strcmp(text, end) < 0, cases[i].is_in);
+    }
+}
+
+static void only_a_product_may_have_the_id_of_unknown(void **state) {
+    (void)state;
+    assert_false(role_is_listed(ROLE_CREATOR, "UNKNOWN"));
+    assert_false(role_is_listed(ROLE_PHOTOGRAPHER, "UNKNOWN"));
+    assert_true(role_is_listed(ROLE_PRODUCT, "UNKNOWN"));
+    assert_true(role_is_listed(ROLE_CREATOR, "unknown"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(roles_have_their_names_of_the_tables),
         cmocka_unit_test(a_board_is_named_by_its_role_and_its_period),
         cmocka_unit_test(a_board_that_was_named_is_found_again),
         cmocka_unit_test(no_other_text_names_a_board),
+        cmocka_unit_test(boards_of_one_kind_of_period_are_one_range_of_texts),
+        cmocka_unit_test(only_a_product_may_have_the_id_of_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
