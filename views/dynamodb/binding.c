@@ -54,8 +54,8 @@ static enum status compare_shape(const struct store_dynamodb *d, const json_t *i
     return store_compare_shape(wish, kept, place, WAY_OUT, e);
 }
 
-static enum status read_identity_key(const struct store_dynamodb *d, const json_t *item, uint8_t *key,
-                                     struct error *e) {
+static enum status parse_identity_key(const struct store_dynamodb *d, const json_t *item, uint8_t *key,
+                                      struct error *e) {
     size_t length;
     return dynamodb_get_b(item, "identityKey", key, STORE_IDENTITY_KEY_BYTES, &length) &&
                    length == STORE_IDENTITY_KEY_BYTES
@@ -63,7 +63,7 @@ static enum status read_identity_key(const struct store_dynamodb *d, const json_
                : error_set(e, STATUS_FAILED, "the identity key in table '%s' is malformed", d->leases_table);
 }
 
-/* What became of a call about the record. */
+/* The error of a call about the record, as callers expect it. */
 static enum status explain(const struct store_dynamodb *d, enum status status, struct error *e) {
     if (status == STATUS_NOT_FOUND)
         return error_set(e, STATUS_NOT_FOUND, "table '%s' does not exist: run winner-view create-tables",
@@ -187,8 +187,25 @@ enum status store_dynamodb_bind(struct store *store, const struct store_wish *wi
     if (!status)
         status = compare_version(d, item, e);
     if (!status)
-        status = read_identity_key(d, item, binding->identity_key, e);
+        status = parse_identity_key(d, item, binding->identity_key, e);
     if (!status)
         status = compare_source(d, item, wish->source, e);
     return status ? status : compare_shape(d, item, wish, &binding->shape, e);
+}
+
+/* Whatever the view version: all have the key in the same place. */
+enum status store_dynamodb_read_identity_key(struct store *store, uint8_t key[STORE_IDENTITY_KEY_BYTES],
+                                             struct error *e) {
+    struct store_dynamodb *d = store_dynamodb_of(store);
+    const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_CONTACT_MS};
+    json_auto_t *item = NULL;
+    enum status status =
+        dynamodb_get_item(d->client, d->leases_table, rows_lease_key(ROWS_SOURCE_KEY), &run, &item, e);
+    if (status == STATUS_NOT_FOUND)
+        return error_set(e, status, "table '%s' does not exist", d->leases_table);
+    if (status)
+        return error_wrap(e, "cannot read the identity key in table '%s'", d->leases_table);
+    if (!json_object_get(item, "identityKey"))
+        return error_set(e, STATUS_NOT_FOUND, "table '%s' has no view", d->leases_table);
+    return parse_identity_key(d, item, key, e);
 }

@@ -34,8 +34,6 @@ typeof(store_remove_watermarks) store_dynamodb_remove_watermarks;
 
 /* binding.c */
 typeof(store_bind) store_dynamodb_bind;
-
-/* identity.c */
 typeof(store_read_identity_key) store_dynamodb_read_identity_key;
 
 /* leases.c */

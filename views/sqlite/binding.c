@@ -154,3 +154,22 @@ enum status store_sqlite_bind(struct store *store, const struct store_wish *wish
         status = read_record(d, &d->writer, wish, binding, e);
     return store_sqlite_end(d, NULL, status, e);
 }
+
+/* Whatever the view version: all have the key in the same place. */
+enum status store_sqlite_read_identity_key(struct store *store, uint8_t key[STORE_IDENTITY_KEY_BYTES],
+                                           struct error *e) {
+    _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
+    enum status status =
+        store_sqlite_begin_query(&r, store, SELECT_IDENTITY_KEY,
+                                 "SELECT identityKey FROM leases WHERE leaseKey = '" SOURCE_KEY "'", e);
+    if (!status)
+        status = sqlite_step(r.c, r.s, e);
+    if (status == STATUS_NOT_FOUND)
+        return error_set(e, status, "database '%s' has no view", r.d->path);
+    if (status)
+        return status;
+    if (sqlite3_column_bytes(r.s, 0) != STORE_IDENTITY_KEY_BYTES)
+        return error_set(e, STATUS_FAILED, "the identity key in database '%s' is malformed", r.d->path);
+    memcpy(key, sqlite3_column_blob(r.s, 0), STORE_IDENTITY_KEY_BYTES);
+    return STATUS_OK;
+}

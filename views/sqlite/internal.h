@@ -159,8 +159,6 @@ typeof(store_write_batch) store_sqlite_write_batch;
 
 /* binding.c */
 typeof(store_bind) store_sqlite_bind;
-
-/* identity.c */
 typeof(store_read_identity_key) store_sqlite_read_identity_key;
 
 /* leases.c */
