@@ -2,7 +2,8 @@
  * board_ranks: competition ranks on one board: one more than how many have a higher score. Up to LIMIT_RANKED
  * they are counted in the index; beyond, they are from the rank table, if there is one (views/rank_table.h).
  *
- * Begin before the row that is ranked is read: nobody outranks themselves then. One thread each.
+ * Call board_ranks_init before the row that is ranked is read: then nobody outranks themselves. One thread
+ * each.
  */
 #ifndef API_BOARD_RANKS_H
 #define API_BOARD_RANKS_H
@@ -14,7 +15,7 @@ struct board_ranks {
     const struct route_load *load;
     const struct board *board;
     const struct rank_table *table; /* NULL: none yet */
-    bool is_beyond;                 /* a score was met that LIMIT_RANKED rows are above of */
+    bool is_beyond; /* of a score that was looked up: LIMIT_RANKED rows or more are above it */
 };
 
 struct board_rank {

@@ -44,8 +44,8 @@ static bool is_around(const struct route_load *load) {
     return load->parts[PART_AROUND] && strcmp(load->parts[PART_AROUND], around_word) == 0;
 }
 
-/* The first page, of all time or of a period under way; a period that has ended changes for an hour more, and
- * hardly. */
+/* The first page, of all time or of a period under way; one that has ended changes for an hour more,
+ * and little. */
 bool boards_is_refreshable(const struct route_load *load) {
     struct period period = period_of_key(load);
     bool is_first = strcmp(load->parts[0], SCORES) == 0 || listing_is_first_page(load->parts + PART_PAGE);

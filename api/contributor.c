@@ -71,13 +71,13 @@ bool contributor_prepare_product_rank(const struct view *view, const struct requ
     return prepare_rank(view, request, ROLE_PRODUCT, key, p) && role_check_products(view, p);
 }
 
-/* Of those on the board, how many in a hundred are behind: with two decimals. */
+/* How many in a hundred of those on the board are behind, with two decimals. */
 static json_t *percentile(int64_t rank, int64_t of) {
     int64_t hundredths = (10000 * (of - rank) + of / 2) / of;
     return json_real((double)hundredths / 100.0);
 }
 
-/* `rank` 0: none is known. A contributor who came after the table was made is one more than it counts. */
+/* `rank` 0: none is known. A contributor who is newer than the table is one more than it counts. */
 static void set_rank(const struct route_load *load, json_t *json, const struct board_rank *rank,
                      const struct rank_table *table) {
     int64_t of = table ? rank_table_of(table) : 0;

@@ -61,7 +61,7 @@ const struct route route_table[] = {
      .prepare = contributor_prepare,
      .load = contributor_load,
      .missing = "contributor"},
-    /* Ranks are not refreshable: counting LIMIT_RANKED rows per contributor after each batch costs too much.
+    /* Ranks are not refreshable: counting up to LIMIT_RANKED rows for each after every batch costs too much.
      */
     {.template = SCORES_PRODUCT_RANK,
      .kind = ROUTE_LOADED,

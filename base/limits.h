@@ -251,17 +251,18 @@
 /* Reading the view. */
 #define LIMIT_BOARD_ITEMS 100
 #define LIMIT_MAX_LAG_MS 86400000 /* maxLag */
-#define LIMIT_RANKED 1000         /* contributors below this place have no rank */
+#define LIMIT_RANKED 1000         /* ranks are counted up to this one; beyond, they are from a rank table */
 /* Tables of ranks (views/rank_tables.h). */
-#define LIMIT_RANK_WANTED_MS 300000     /* after a request, a table is made again for so long */
-#define LIMIT_RANK_LOOK_MS 5000         /* from the end of a pass to the next, if the board moved */
-#define LIMIT_RANK_SETTLE_MS 30000      /* in which a batch whose sales are counted is written, or given up */
-#define LIMIT_RANK_SCORES (1 << 18)     /* different scores: 34 billion sales make as many */
-#define LIMIT_RANK_PAGE_ROWS 2000       /* read at once */
-#define LIMIT_RANK_ROWS_A_SECOND 200000 /* of a store that counts rows, not units */
-#define LIMIT_EMBEDDED_REFRESH_MS 50    /* between two reads of a changed board, where reads cost nothing */
-#define LIMIT_CACHE_JITTER_PERCENT 10   /* the most that is taken off a ttl */
-#define LIMIT_PRODUCT_NAMES 4096
+#define LIMIT_RANK_WANTED_MS 300000 /* after a request, a table is made again for so long */
+#define LIMIT_RANK_CHECK_MS 5000    /* between two checks whether a board moved */
+#define LIMIT_RANK_SETTLE_MS                                                                                 \
+    30000 /* in which a batch whose sales are counted is written whole, or given up */
+#define LIMIT_RANK_SCORES (1 << 18)      /* different scores: 34 billion sales make as many */
+#define LIMIT_RANK_PAGE_ROWS 2000        /* read at once */
+#define LIMIT_RANK_ROWS_A_SECOND 200000  /* of a store that counts rows, not units */
+#define LIMIT_EMBEDDED_REFRESH_MS 50     /* between two reads of a changed board, where reads cost nothing */
+#define LIMIT_CACHE_JITTER_PERCENT 10    /* the most that is taken off a ttl */
+#define LIMIT_PRODUCT_NAMES 4096         /* remembered at once */
 #define LIMIT_MISSING_INDEX_LOG_MS 60000 /* between two lines about it */
 #define LIMIT_LOADERS 4
 #define LIMIT_LOAD_MS 2000       /* for a cache load: a request is answered within 3 s */

@@ -71,32 +71,32 @@ static size_t larger(size_t capacity) {
     return capacity ? 2 * capacity : FIRST_CAPACITY;
 }
 
-static uint64_t *find_slot(const struct batch_set *p, uint64_t hash) {
-    size_t i = hash % p->capacity;
-    while (p->hashes[i] && p->hashes[i] != hash)
-        i = (i + 1) % p->capacity;
-    return &p->hashes[i];
+static uint64_t *find_slot(const struct batch_set *set, uint64_t hash) {
+    size_t i = hash % set->capacity;
+    while (set->hashes[i] && set->hashes[i] != hash)
+        i = (i + 1) % set->capacity;
+    return &set->hashes[i];
 }
 
-static void make_room(struct batch_set *p) {
-    struct batch_set old = *p;
-    if (2 * p->n < p->capacity)
+static void make_room(struct batch_set *set) {
+    struct batch_set old = *set;
+    if (2 * set->n < set->capacity)
         return;
-    p->capacity = larger(p->capacity);
-    p->hashes = mem_zalloc(p->capacity * sizeof *p->hashes);
+    set->capacity = larger(set->capacity);
+    set->hashes = mem_zalloc(set->capacity * sizeof *set->hashes);
     for (size_t i = 0; i < old.capacity; i++)
         if (old.hashes[i])
-            *find_slot(p, old.hashes[i]) = old.hashes[i];
+            *find_slot(set, old.hashes[i]) = old.hashes[i];
     free(old.hashes);
 }
 
 /* Whether it is in the set for the first time. Two with one hash count as one: the cost is an estimate. */
-static bool add_hash(struct batch_set *p, uint64_t hash) {
-    make_room(p);
-    uint64_t *slot = find_slot(p, hash);
+static bool add_hash(struct batch_set *set, uint64_t hash) {
+    make_room(set);
+    uint64_t *slot = find_slot(set, hash);
     bool is_new = !*slot;
     *slot = hash;
-    p->n += is_new;
+    set->n += is_new;
     return is_new;
 }
 

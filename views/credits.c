@@ -33,7 +33,7 @@ struct earner {
     struct positions positions;
     const struct event *last;
     struct credit *credits;
-    struct credit *latest[PERIOD_KINDS]; /* of each kind, the one that was earned last; NULL: none */
+    struct credit *latest[PERIOD_KINDS]; /* by kind: the one that was earned last; NULL: none */
     UT_hash_handle hh;
 };
 
@@ -43,12 +43,12 @@ struct credits {
     struct earner *shop;
     struct earner *earners[ROLES];   /* by user id */
     struct credit *periods;          /* of all earners, by key */
-    struct period now[PERIOD_KINDS]; /* of the event that was last */
+    struct period now[PERIOD_KINDS]; /* of the last event */
     int64_t ends_ms[PERIOD_KINDS];
 };
 
-/* The shop has several rows, summed when read: a single one would be written by every shard. A shard writes
- * always the same: by its number, or, where its id has none, by the sum of its bytes. */
+/* The shop has several rows, summed when read: every shard would write a single one. A shard always writes
+ * the same: by its number, or, where its id has none, by the sum of its bytes. */
 static unsigned shop_row(const char *shard_id) {
     static const char prefix[] = "shardId-";
     const char *digits = shard_id + sizeof prefix - 1;

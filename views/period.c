@@ -224,7 +224,7 @@ static int number(const char *text, int digits) {
     return n;
 }
 
-/* What does not come back as it was given (2026-02-30, 2026-W54) is none. */
+/* What is not formatted as it was given (2026-02-30, 2026-W54) names none. */
 static bool is_named(const struct period *p, const char *text) {
     char name[PERIOD_TEXT_SIZE];
     return strcmp(period_format(*p, name), text) == 0;

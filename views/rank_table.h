@@ -30,8 +30,8 @@ void rank_table_release(const struct rank_table *t); /* NULL is fine */
 void rank_table_releasep(const struct rank_table **t);
 
 /* Competition rank (1, 2, 2, 4): 1 and those with a higher score. Read the contributor's row after the table
- * was acquired: scores only grow, so nobody is ranked below themselves. A contributor who came after the
- * pass can have a rank one above rank_table_of. */
+ * was acquired: scores only grow, so nobody is ranked below themselves. A contributor who is newer than
+ * the pass can have a rank one above rank_table_of. */
 int64_t rank_table_rank(const struct rank_table *t, int64_t score);
 
 int64_t rank_table_of(const struct rank_table *t); /* all contributors */

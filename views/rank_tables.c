@@ -44,9 +44,9 @@ struct place {
     int64_t began_boot_ms;    /* its pass */
 
     /* The thread's. */
-    int64_t due_boot_ms;   /* to look whether it moved */
-    int64_t sales;         /* of the board's period, at the last look */
-    int64_t moved_boot_ms; /* the look that saw them change */
+    int64_t due_boot_ms;   /* when to check whether it moved */
+    int64_t sales;         /* of the board's period, at the last check */
+    int64_t moved_boot_ms; /* the last check that found them changed */
 };
 
 struct rank_tables {
@@ -174,7 +174,7 @@ static void publish(struct rank_tables *t, int64_t now_boot_ms) {
     p->wanted_for_ms = 2 * took_ms > LIMIT_RANK_WANTED_MS ? 2 * took_ms : LIMIT_RANK_WANTED_MS;
     pthread_mutex_unlock(&t->lock);
     rank_table_release(old);
-    p->due_boot_ms = now_boot_ms + LIMIT_RANK_LOOK_MS;
+    p->due_boot_ms = now_boot_ms + LIMIT_RANK_CHECK_MS;
     log_debug("table of ranks: %" PRId64 " contributors, %zu bytes, %.0f units, in %" PRId64 " ms",
               rank_table_of(t->pass.table), rank_table_bytes(t->pass.table), t->pass.units, took_ms);
 }
@@ -195,7 +195,7 @@ static int64_t give_up(struct rank_tables *t, int64_t now_boot_ms) {
     return now_boot_ms;
 }
 
-/* A page that fails is read again, as long as the board is wanted. */
+/* A page that failed is read again, as long as the board is wanted. */
 static int64_t retry(struct rank_tables *t, const struct error *e, int64_t now_boot_ms) {
     pthread_mutex_lock(&t->lock);
     bool wanted = is_wanted(&t->places[t->busy], now_boot_ms);
@@ -245,8 +245,8 @@ static bool needs_pass(const struct place *p, int64_t now_boot_ms) {
            (now_boot_ms >= settled_boot_ms && p->began_boot_ms < settled_boot_ms);
 }
 
-/* Looks whether the board moved; begins a pass over it if so. */
-static int64_t look(struct rank_tables *t, int64_t now_boot_ms) {
+/* Checks whether the board moved; begins a pass over it if so. */
+static int64_t check_board(struct rank_tables *t, int64_t now_boot_ms) {
     struct place *p = &t->places[t->busy];
     struct error e;
     int64_t sales;
@@ -257,7 +257,7 @@ static int64_t look(struct rank_tables *t, int64_t now_boot_ms) {
     if (sales != p->sales || !p->table)
         p->moved_boot_ms = now_boot_ms;
     p->sales = sales;
-    p->due_boot_ms = now_boot_ms + LIMIT_RANK_LOOK_MS;
+    p->due_boot_ms = now_boot_ms + LIMIT_RANK_CHECK_MS;
     if (needs_pass(p, now_boot_ms))
         begin_pass(t, now_boot_ms);
     return pay(t, STORE_SHOP_ROWS, now_boot_ms);
@@ -294,7 +294,7 @@ static int64_t turn(struct rank_tables *t, int64_t now_boot_ms) {
     if (t->pass.table)
         next_boot_ms = read_page(t, now_boot_ms);
     else if (choose(t, now_boot_ms, &next_boot_ms))
-        next_boot_ms = look(t, now_boot_ms);
+        next_boot_ms = check_board(t, now_boot_ms);
     if (!t->pass.table)
         rest(t);
     return next_boot_ms;

@@ -43,7 +43,7 @@ struct store_source {
     int64_t created_ms; /* its creation */
 };
 
-/* What a view has, besides what every view has. */
+/* What options decide about a view, for good. */
 struct view_shape {
     unsigned periods;          /* views/period.h: a set of kinds */
     bool best_sellers;         /* products earn credit as contributors do: ROLE_PRODUCT */
@@ -54,7 +54,7 @@ struct view_shape {
 struct store_wish {
     const struct store_source *source; /* NULL: it only serves, or has not reached its source yet */
     struct view_shape shape;           /* for the first use */
-    bool wants_periods, wants_best_sellers, wants_board_partitions; /* must be so: an option says it */
+    bool wants_periods, wants_best_sellers, wants_board_partitions; /* an option requires it */
     const uint8_t *identity_key; /* for the first use: another view's; NULL: a new one is drawn */
 };
 
@@ -85,7 +85,8 @@ const char *store_kind(const struct store *store);
 struct store_creation {
     unsigned board_partitions; /* --board-partitions */
 
-    /* Gets a line now and then about what is waited for: `table` and a sentence about it. NULL: nobody. */
+    /* Receives what a table waits for, as a sentence: at each change, and every LIMIT_CREATE_REPORT_MS. NULL:
+     * nobody does. */
     void (*report)(const char *table, const char *what);
 };
 
@@ -315,6 +316,7 @@ void store_score_counts_add(struct store_score_counts *counts, int64_t score, in
  * no row at all. The caller frees with store_score_deinit. */
 enum status store_read_scores(struct store *store, const char *user_id, const struct board boards[], size_t n,
                               int64_t deadline_boot_ms, struct store_score scores[], struct error *e);
+void store_score_deinit(struct store_score *score);
 
 /* What was counted in one period. */
 struct store_count {
@@ -327,7 +329,7 @@ struct store_history {
     size_t n;
 };
 
-/* The shop's contributors: its sales are spread over so many rows, by shard. */
+/* The shop's sales are spread over so many rows, by shard. */
 #define STORE_SHOP_ROWS 16
 enum { STORE_SHOP_SIZE = 8 };
 const char *store_shop_user_id(unsigned k, char out[STORE_SHOP_SIZE]); /* "SHOP/3" */
@@ -343,7 +345,6 @@ void store_history_deinit(struct store_history *history);
 /* The shop's sales in one period, strongly consistent; 0 if there is no row. */
 enum status store_read_sales(struct store *store, struct period period, int64_t deadline_boot_ms,
                              int64_t *sales, struct error *e);
-void store_score_deinit(struct store_score *score);
 
 /* One product's row, strongly consistent; the caller's. NOT_FOUND: none. */
 enum status store_read_contribution(struct store *store, const char *product_id, int64_t deadline_boot_ms,

@@ -7,8 +7,8 @@
 #include "views/dynamodb/attributes.h"
 #include "views/dynamodb/rows.h"
 
-/* A contributor's rows of one kind of period lie together in Scores, in the order of time. The shop has
- * STORE_SHOP_ROWS contributors. */
+/* A contributor's rows of one kind of period lie together in Scores, in the order of time. The shop's are in
+ * STORE_SHOP_ROWS such lists. */
 struct history_query {
     json_t *body; /* for its next rows; NULL: it has no more, or enough */
     size_t left;

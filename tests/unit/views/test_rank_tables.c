@@ -22,7 +22,7 @@ struct fixture {
     struct rank_tables *tables;
     _Atomic int64_t sales;
     enum status failure;
-    size_t looks, pages;
+    size_t checks, pages;
     double page_units;
     int64_t as_of_ms;
     bool is_final;
@@ -32,7 +32,7 @@ static enum status read_sales(struct store *store, struct period period, int64_t
                               int64_t *sales, struct error *e) {
     struct fixture *f = (struct fixture *)store;
     (void)period, (void)deadline_boot_ms;
-    f->looks++;
+    f->checks++;
     *sales = f->sales;
     return f->failure ? error_set(e, f->failure, "scripted") : STATUS_OK;
 }
@@ -143,22 +143,22 @@ static void pass_keeps_its_pace(void **state) {
 static void board_that_stands_still_is_not_read_again(void **state) {
     struct fixture *f = *state;
     has_table(f, &all_time);
-    turn_for(f, LIMIT_RANK_SETTLE_MS + 2 * LIMIT_RANK_LOOK_MS);
-    size_t pages = f->pages, looks = f->looks;
+    turn_for(f, LIMIT_RANK_SETTLE_MS + 2 * LIMIT_RANK_CHECK_MS);
+    size_t pages = f->pages, checks = f->checks;
     assert_int_equal(pages, 2 * HIGHEST / PAGE_ROWS); /* once more when it has settled */
-    turn_for(f, 10 * LIMIT_RANK_LOOK_MS);
+    turn_for(f, 10 * LIMIT_RANK_CHECK_MS);
     assert_int_equal(f->pages, pages);
-    assert_true(f->looks >= looks + 9);
+    assert_true(f->checks >= checks + 9);
 }
 
 static void board_that_moved_is_read_again(void **state) {
     struct fixture *f = *state;
     has_table(f, &all_time);
-    turn_for(f, LIMIT_RANK_SETTLE_MS + 2 * LIMIT_RANK_LOOK_MS);
+    turn_for(f, LIMIT_RANK_SETTLE_MS + 2 * LIMIT_RANK_CHECK_MS);
     size_t pages = f->pages;
     f->sales++;
     f->as_of_ms += 60000;
-    turn_for(f, 2 * LIMIT_RANK_LOOK_MS);
+    turn_for(f, 2 * LIMIT_RANK_CHECK_MS);
     assert_int_equal(f->pages, pages + HIGHEST / PAGE_ROWS);
     _cleanup_(rank_table_releasep) const struct rank_table *t = rank_tables_acquire(f->tables, &all_time);
     assert_int_equal(rank_table_as_of_ms(t), 1700000060000);
@@ -169,13 +169,13 @@ static void board_that_is_not_wanted_is_not_read(void **state) {
     struct fixture *f = *state;
     has_table(f, &all_time);
     assert_true(turn_for(f, LIMIT_RANK_WANTED_MS + 60000));
-    size_t looks = f->looks;
+    size_t checks = f->checks;
     f->sales++;
     assert_true(turn_for(f, LIMIT_RANK_WANTED_MS));
-    assert_int_equal(f->looks, looks);
+    assert_int_equal(f->checks, checks);
     assert_true(has_table(f, &all_time)); /* the old one; and it is wanted again */
     turn_for(f, 0);
-    assert_int_equal(f->looks, looks + 1);
+    assert_int_equal(f->checks, checks + 1);
 }
 
 static void pass_that_was_begun_is_finished(void **state) {
@@ -209,7 +209,7 @@ static void final_period_is_read_once(void **state) {
     assert_true(turn_for(f, 2000));
     assert_int_equal(f->pages, HIGHEST / PAGE_ROWS);
     f->sales++;
-    assert_true(turn_for(f, 10 * LIMIT_RANK_LOOK_MS));
+    assert_true(turn_for(f, 10 * LIMIT_RANK_CHECK_MS));
     assert_int_equal(f->pages, HIGHEST / PAGE_ROWS);
     has_table(f, &all_time); /* is never final */
     assert_false(turn_for(f, 2000));
