@@ -41,14 +41,14 @@ def measure(running, n):
     kinesis = cloud.client("kinesis", running.environment)
     cloud.create_stream(kinesis, name, max(3, 2 * n))
     cloud.put(kinesis, name, events(n * UNITS // 2 * SECONDS))
-    options = ["--store", f"dynamodb:{name}", "--board-partitions", str(n)]
-    done = program.run("create-tables", *options, environment=running.environment)
-    assert done.returncode == 0, done.stderr
+    store, partitions = f"dynamodb:{name}", ["--board-partitions", str(n)]
+    program.create_tables(store, running.environment, *partitions)
     index = aws_behaviour.IndexPartitions(UNITS)
     with proxy.Proxy(running.dynamodb_url) as slow:
         slow.layers = [index]
         environment = {**running.environment, "AWS_ENDPOINT_URL_DYNAMODB": slow.url}
-        with Daemon([*options, "--source", f"kinesis:{name}", "--drain-seconds", "0"], environment) as daemon:
+        options = ["--store", store, *partitions, "--source", f"kinesis:{name}", "--drain-seconds", "0"]
+        with Daemon(options, environment) as daemon:
             daemon.wait_until_applied(300)
     return rate(index.writes), index.happened
 

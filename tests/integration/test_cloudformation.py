@@ -443,10 +443,7 @@ def test_the_template_makes_the_same_tables_as_create_tables(aws, tables):
 
 def test_the_template_makes_the_tables_of_a_view_with_board_partitions(aws, stage):
     make_tables(aws, f"{stage}-template", BoardPartitions="4")
-    done = program.run(
-        "create-tables", "--store", f"dynamodb:{stage}", "--board-partitions", "4", environment=aws.environment
-    )
-    assert done.returncode == 0, done.stderr
+    program.create_tables(f"dynamodb:{stage}", aws.environment, "--board-partitions", "4")
     assert described(aws, f"{stage}-template") == described(aws, stage)
     (statement,) = [one for one in stack_of(stage, "s", BoardPartitions="4").policy("ServePolicy") if one["Sid"] == "ReadBoards"]
     assert statement["Resource"].endswith("/index/ScoresByBoard")

@@ -38,8 +38,7 @@ def shop(request, start_on, tmp_path):
     else:
         aws, stage, stream = (request.getfixturevalue(name) for name in ("aws", "stage", "stream"))
         partitions = PARTITIONS
-        made = program.run("create-tables", "--store", f"dynamodb:{stage}", *partitions, environment=aws.environment)
-        assert made.returncode == 0, made.stderr
+        program.create_tables(f"dynamodb:{stage}", aws.environment, *partitions)
         pair = pairs.KinesisDynamodb(aws, stage, stream)
     pair.put(puts([one for n, (who, score) in enumerate(scores().items()) for one in product(f"p{n}", who, None, score)]))
     daemon = start_on(pair, "--identities", "full", "--cache-ttl-ms", "0", "--rank-units", "10000", *partitions)

@@ -47,8 +47,7 @@ def usual_events():
 
 
 def test_a_row_of_usual_names_and_a_score_of_25_shards_cost_one_unit(aws, stage, stream, start):
-    tables = ("--store", f"dynamodb:{stage}", "--board-partitions", "64")
-    assert program.run("create-tables", *tables, environment=aws.environment).returncode == 0
+    program.create_tables(f"dynamodb:{stage}", aws.environment, "--board-partitions", "64")
     pair = KinesisDynamodb(aws, stage, stream)
     pair.put(usual_events())
     daemon = start(stage, stream, *EVERYTHING)

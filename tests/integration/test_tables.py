@@ -60,10 +60,7 @@ def test_create_tables_makes_the_documented_tables(aws, tables):
 
 
 def test_create_tables_with_partitions_makes_the_index_by_board(aws, stage):
-    done = program.run(
-        "create-tables", "--store", f"dynamodb:{stage}", "--board-partitions", "4", environment=aws.environment
-    )
-    assert done.returncode == 0, done.stderr
+    program.create_tables(f"dynamodb:{stage}", aws.environment, "--board-partitions", "4")
     assert indexes(describe(aws, stage, "Scores")) == {
         "ScoresByBoard": ({"board": "HASH", "score": "RANGE"}, {"updated"})
     }
@@ -237,8 +234,7 @@ def test_a_time_to_live_by_another_attribute_is_refused_by_its_name(aws, tables)
 def test_each_table_can_have_a_name_of_its_own(aws, stage):
     named = {option: f"{stage}.{option}" for option in ("contributions", "scores", "leases")}
     options = [word for option, name in named.items() for word in (f"--{option}-table", name)]
-    done = program.run("create-tables", "--store", f"dynamodb:{stage}", *options, environment=aws.environment)
-    assert done.returncode == 0, done.stderr
+    program.create_tables(f"dynamodb:{stage}", aws.environment, *options)
     assert key_schema(aws.dynamodb.describe_table(TableName=f"{stage}.scores")["Table"]) == cloud.TABLE_KEYS["Scores"]
     with pytest.raises(aws.dynamodb.exceptions.ResourceNotFoundException):
         describe(aws, stage, "Scores")
