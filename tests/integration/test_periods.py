@@ -107,3 +107,15 @@ def test_a_contributor_without_sales_in_a_period_has_none_of_its_ranks(shop):
     wait.until(lambda: seen()["of"] == 0, "a table of the board of that day", timeout_s=30)
     assert [seen()[name] for name in ("score", "rank", "percentile", "updated")] == [0, None, None, None]
     assert daemon.get(f"/scores/merchant?around={one}&period={day:%Y-%m-%d}").status == 404
+
+
+def test_a_period_is_final_where_arrivals_are_the_streams_own(shop):
+    daemon, _, pair = shop
+    today = datetime.datetime.now(datetime.timezone.utc)
+    ended = today - datetime.timedelta(days=3)
+
+    def finals():
+        days = (daemon.get(f"/sales?period={day:%Y-%m-%d}").json()["period"] for day in (ended, today))
+        return [day["final"] for day in days]
+
+    assert finals() == ([None, None] if isinstance(pair, pairs.FileSqlite) else [True, False])
