@@ -35,11 +35,10 @@ static void a_stream_has_a_whole_arn(void **state) {
     static const char *const arns[] = {"", "arn:s\\u0000"};
     identify(t, 5, 24);
     for (size_t i = 0; i < sizeof arns / sizeof *arns; i++) {
-        _cleanup_(mem_freep) char *reply =
-            mem_printf("{\"StreamDescriptionSummary\":{\"StreamARN\":\"%s\",\"StreamCreationTimestamp\":5,"
-                       "\"RetentionPeriodHours\":24}}",
-                       arns[i]);
-        plan(t, "DescribeStreamSummary", "", 200, reply);
+        plan(t, "DescribeStreamSummary", "", 200,
+             "{\"StreamDescriptionSummary\":{\"StreamARN\":\"%s\",\"StreamCreationTimestamp\":5,"
+             "\"RetentionPeriodHours\":24}}",
+             arns[i]);
         assert_int_equal(check(t), STATUS_FAILED);
     }
 }
