@@ -49,9 +49,9 @@ static const char *index_name(const struct store_dynamodb *d) {
 
 /* The index's hash key of a partition: a name and its value. */
 static const char *partition_key(const struct store_dynamodb *d, const struct board *board, size_t partition,
-                                 char out[ROWS_PART_SIZE]) {
+                                 char out[ROWS_PARTITION_SIZE]) {
     if (is_partitioned(d))
-        rows_part_format(board, (unsigned)partition, out);
+        rows_partition_format(board, (unsigned)partition, out);
     else
         board_format(board, out);
     return is_partitioned(d) ? "board" : "role";
@@ -59,7 +59,7 @@ static const char *partition_key(const struct store_dynamodb *d, const struct bo
 
 static json_t *index_query(const struct store_dynamodb *d, const struct board *board, size_t partition,
                            enum store_direction direction) {
-    char key[ROWS_PART_SIZE];
+    char key[ROWS_PARTITION_SIZE];
     const char *name = partition_key(d, board, partition, key);
     json_t *body = json_pack("{s:s,s:s,s:b,s:s}", "TableName", d->scores_table, "IndexName", index_name(d),
                              "ScanIndexForward", direction == STORE_UP, "KeyConditionExpression", "#k = :k");
@@ -79,7 +79,7 @@ static void set_condition(json_t *body, const char *condition, int64_t score) {
  * table (API reference, Query). It is a place in their order; no item need be there. */
 static void set_start(const struct store_dynamodb *d, json_t *body, const struct board *board,
                       size_t partition, const struct store_place *from) {
-    char key[ROWS_PART_SIZE];
+    char key[ROWS_PARTITION_SIZE];
     const char *name = partition_key(d, board, partition, key);
     json_t *start = rows_score_key(from->user_id, board);
     json_object_set_new(start, name, dynamodb_s(key));
@@ -103,7 +103,7 @@ static void merge_init(struct merge *m, struct store_dynamodb *d, const struct b
                        enum store_direction direction, const struct range *range) {
     *m = (struct merge){.d = d, .direction = direction, .n = count_partitions(d)};
     m->partitions = mem_zalloc(m->n * sizeof *m->partitions);
-    size_t home = range->from ? rows_part_of(range->from->user_id, (unsigned)m->n) : 0;
+    size_t home = range->from ? rows_partition_of(range->from->user_id, (unsigned)m->n) : 0;
     for (size_t k = 0; k < m->n; k++) {
         json_t *body = index_query(d, board, k, direction);
         if (range->condition)

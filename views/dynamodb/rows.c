@@ -18,18 +18,19 @@ json_t *rows_score_key(const char *user_id, const struct board *board) {
                      dynamodb_s(board_format(board, role)));
 }
 
-/* The first 8 bytes of SHA-256(userId), big-endian, modulo the number of parts. */
-unsigned rows_part_of(const char *user_id, unsigned parts) {
+/* The first 8 bytes of SHA-256(userId), big-endian, modulo the number of partitions. */
+unsigned rows_partition_of(const char *user_id, unsigned partitions) {
     struct digest digest = digest_of(user_id, strlen(user_id));
     uint64_t hash = 0;
     for (int i = 0; i < 8; i++)
         hash = hash << 8 | digest.bytes[i];
-    return (unsigned)(hash % parts);
+    return (unsigned)(hash % partitions);
 }
 
-const char *rows_part_format(const struct board *board, unsigned part, char out[ROWS_PART_SIZE]) {
+const char *rows_partition_format(const struct board *board, unsigned partition,
+                                  char out[ROWS_PARTITION_SIZE]) {
     char text[BOARD_TEXT_SIZE];
-    snprintf(out, ROWS_PART_SIZE, "%s/%u", board_format(board, text), part);
+    snprintf(out, ROWS_PARTITION_SIZE, "%s/%u", board_format(board, text), partition);
     return out;
 }
 

@@ -16,11 +16,12 @@ json_t *rows_score_key(const char *user_id, const struct board *board);
 json_t *rows_lease_key(const char *lease_key);
 json_t *rows_contribution_item(const struct contribution *row);
 
-/* A board in several parts (struct view_shape, board_partitions): which one a contributor is in, from 0 on;
+/* A board in several partitions (struct view_shape): which one a contributor is in, from 0 on;
  * and the attribute `board` of its rows: "creator/3", "creator#day#2026-11-29/3". */
-enum { ROWS_PART_SIZE = BOARD_TEXT_SIZE + 4 };
-unsigned rows_part_of(const char *user_id, unsigned parts);
-const char *rows_part_format(const struct board *board, unsigned part, char out[ROWS_PART_SIZE]);
+enum { ROWS_PARTITION_SIZE = BOARD_TEXT_SIZE + 4 };
+unsigned rows_partition_of(const char *user_id, unsigned partitions);
+const char *rows_partition_format(const struct board *board, unsigned partition,
+                                  char out[ROWS_PARTITION_SIZE]);
 
 /* The attribute that a row of Scores counts in: "sales" of the shop, else "score". */
 const char *rows_count_name(enum role role);

@@ -266,14 +266,16 @@ static const char *set_expires(json_t *body, const struct store_score_write *w) 
     return ", #e = :e";
 }
 
-static const char *set_part(json_t *body, const struct store_dynamodb *d, const struct store_score_write *w) {
-    unsigned parts = store_shape(&d->store)->board_partitions;
-    char text[ROWS_PART_SIZE];
-    if (parts < 2 || w->board.role == ROLE_SHOP)
+static const char *set_partition(json_t *body, const struct store_dynamodb *d,
+                                 const struct store_score_write *w) {
+    unsigned partitions = store_shape(&d->store)->board_partitions;
+    char text[ROWS_PARTITION_SIZE];
+    if (partitions < 2 || w->board.role == ROLE_SHOP)
         return "";
     dynamodb_name(body, "#p", "board");
-    dynamodb_value(body, ":p",
-                   dynamodb_s(rows_part_format(&w->board, rows_part_of(w->user_id, parts), text)));
+    dynamodb_value(
+        body, ":p",
+        dynamodb_s(rows_partition_format(&w->board, rows_partition_of(w->user_id, partitions), text)));
     return ", #p = :p";
 }
 
@@ -289,7 +291,7 @@ static json_t *score_body(const struct store_dynamodb *d, const struct pending_s
     json_object_set_new(
         body, "UpdateExpression",
         json_sprintf("SET #s = if_not_exists(#s, :zero) + :n, #w = :last, #u = :u, #b = :b%s%s",
-                     set_expires(body, w), set_part(body, d, w)));
+                     set_expires(body, w), set_partition(body, d, w)));
     dynamodb_name(body, "#s", rows_count_name(w->board.role));
     dynamodb_name(body, "#w", watermark);
     dynamodb_name(body, "#u", "updated");
