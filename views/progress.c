@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* What a first sample does not know, it is no base for. */
+/* No value can be compared with a first sample that lacks it: the next sample takes its place. */
 static bool knows_less(const struct progress_sample *first, const struct progress_sample *sample) {
     return (!first->bytes_left && sample->bytes_left) || (first->as_of_ms < 0 && sample->as_of_ms >= 0);
 }

@@ -59,10 +59,9 @@ static enum status write_record(struct sqlite *c, const struct store_wish *wish,
     char periods[PERIOD_SET_TEXT_SIZE];
     random_bytes(drawn, sizeof drawn);
     sqlite3_stmt *s = sqlite_statement(c, INSERT_SOURCE,
-                                       "INSERT INTO leases (leaseKey, entityType, viewVersion, identityKey, "
-                                       "sourceArn, sourceCreated, periods,"
-                                       " bestSellers, boardPartitions) VALUES ('" SOURCE_KEY
-                                       "', 'SOURCE', ?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+                                       "INSERT INTO leases (leaseKey, entityType, viewVersion, identityKey,"
+                                       " sourceArn, sourceCreated, periods, bestSellers, boardPartitions)"
+                                       " VALUES ('" SOURCE_KEY "', 'SOURCE', ?1, ?2, ?3, ?4, ?5, ?6, ?7)"
                                        " ON CONFLICT DO NOTHING",
                                        e);
     if (!s)

@@ -122,9 +122,8 @@ enum status store_sqlite_open_readers(struct store_sqlite *d, struct error *e);
 /* rows.c: a contribution from the columns of a statement that selects CONTRIBUTION_COLUMNS, which are in the
  * order of contribution_text_names and contribution_number_names. FAILED if it has no id or no last event. */
 #define CONTRIBUTION_COLUMNS                                                                                 \
-    "productId, creator, photographer, lastEventId, photographerEventId, createdBy, updatedBy, name, "       \
-    "brand, "                                                                                                \
-    "category, image, creatorScore, photographerScore, created, updated"
+    "productId, creator, photographer, lastEventId, photographerEventId, createdBy, updatedBy,"              \
+    " name, brand, category, image, creatorScore, photographerScore, created, updated"
 enum status store_sqlite_take_contribution(const struct sqlite *c, sqlite3_stmt *s, struct contribution **row,
                                            struct error *e);
 enum status store_sqlite_find_contribution(struct sqlite *c, const char *product_id,

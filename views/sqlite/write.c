@@ -79,29 +79,29 @@ static enum status write_score(struct store_sqlite *d, const struct store_score_
  * An update that sets a column of an index writes the index again, even if the column stays the same. So the
  * first one that fits is taken: a purchase changes neither owner, a photograph only the photographer, and all
  * else of a row changes together with its creator (fold.c). productId stays the same in all. */
-static const struct update {
+struct update {
     enum store_sqlite_statement number;
     const char *sql;
-} insert =
-    {
-        INSERT_CONTRIBUTION,
-        "INSERT INTO contributions (" CONTRIBUTION_COLUMNS
-        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
-},
-  updates[] = {
-      {UPDATE_COUNTS,
-       "UPDATE contributions SET lastEventId = ?4, updatedBy = ?7, creatorScore = ?12, photographerScore = "
-       "?13,"
-       " updated = ?15 WHERE productId = ?1 AND lastEventId = ?16 AND creator IS ?2 AND photographer IS ?3"},
-      {UPDATE_PHOTOGRAPHER, "UPDATE contributions SET photographer = ?3, lastEventId = ?4, "
-                            "photographerEventId = ?5, updatedBy = ?7,"
-                            " image = ?11, creatorScore = ?12, photographerScore = ?13, updated = ?15"
-                            " WHERE productId = ?1 AND lastEventId = ?16 AND creator IS ?2"},
-      {UPDATE_ALL,
-       "UPDATE contributions SET creator = ?2, photographer = ?3, lastEventId = ?4, photographerEventId = ?5,"
-       " createdBy = ?6, updatedBy = ?7, name = ?8, brand = ?9, category = ?10, image = ?11, creatorScore = "
-       "?12,"
-       " photographerScore = ?13, created = ?14, updated = ?15 WHERE productId = ?1 AND lastEventId = ?16"},
+};
+
+static const struct update insert = {
+    INSERT_CONTRIBUTION,
+    "INSERT INTO contributions (" CONTRIBUTION_COLUMNS ")"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
+};
+
+static const struct update updates[] = {
+    {UPDATE_COUNTS, "UPDATE contributions SET lastEventId = ?4, updatedBy = ?7, creatorScore = ?12,"
+                    " photographerScore = ?13, updated = ?15"
+                    " WHERE productId = ?1 AND lastEventId = ?16 AND creator IS ?2 AND photographer IS ?3"},
+    {UPDATE_PHOTOGRAPHER, "UPDATE contributions SET photographer = ?3, lastEventId = ?4,"
+                          " photographerEventId = ?5, updatedBy = ?7, image = ?11, creatorScore = ?12,"
+                          " photographerScore = ?13, updated = ?15"
+                          " WHERE productId = ?1 AND lastEventId = ?16 AND creator IS ?2"},
+    {UPDATE_ALL, "UPDATE contributions SET creator = ?2, photographer = ?3, lastEventId = ?4,"
+                 " photographerEventId = ?5, createdBy = ?6, updatedBy = ?7, name = ?8, brand = ?9,"
+                 " category = ?10, image = ?11, creatorScore = ?12, photographerScore = ?13, created = ?14,"
+                 " updated = ?15 WHERE productId = ?1 AND lastEventId = ?16"},
 };
 
 /* `*n` rows were written. */
@@ -160,8 +160,8 @@ static enum status write_checkpoint(struct sqlite *c, const char *shard_id,
     return status;
 }
 
-/* When rows may go: by the lesser of the wall clock and the latest event here. So neither a clock nor an
- * event of a far future deletes anything. */
+/* The time by which rows expire: the wall clock's, or that of the latest event here if it is earlier. So
+ * neither a clock nor an event of a far future deletes anything. */
 static int64_t expiry_time(const struct store_batch *batch) {
     int64_t latest_ms = INT64_MIN, now_ms = clock_real_ms();
     for (size_t i = 0; i < batch->n_scores; i++)
@@ -170,7 +170,7 @@ static int64_t expiry_time(const struct store_batch *batch) {
     return latest_ms < now_ms ? latest_ms : now_ms;
 }
 
-/* As many may go as the batch may have added: so they never pile up. */
+/* A batch may delete more rows than it adds: so expired rows never pile up. */
 static enum status write_scores(struct store_sqlite *d, const struct store_batch *batch, struct error *e) {
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && i < batch->n_scores; i++)
