@@ -84,12 +84,20 @@ static void history_of_key(const struct route_load *load, struct history *h, str
     period_parse(load->parts[PART_FROM], from);
 }
 
+/* DynamoDB deletes rows up to days after they have expired. */
+static void drop_expired(const struct route_load *load, struct store_history *rows) {
+    while (rows->n && !period_is_kept(load->view, rows->items[rows->n - 1].period, load->now_ms))
+        rows->n--;
+}
+
 /* One period more than the page has shows whether there is a next page. */
 static enum status read_rows(const struct route_load *load, const struct history *h, struct period from,
                              size_t limit, struct store_history *rows, struct error *e) {
     const struct period before = period_next(from);
-    return store_read_history(load->view->store, *h->user_id ? h->user_id : NULL, h->role, h->kind, &before,
-                              limit + 1, load->deadline_ms, rows, e);
+    enum status status = store_read_history(load->view->store, *h->user_id ? h->user_id : NULL, h->role,
+                                            h->kind, &before, limit + 1, load->deadline_ms, rows, e);
+    drop_expired(load, rows);
+    return status;
 }
 
 /* A contributor may have no row of this kind any more; NOT_FOUND: none of all time either. */
@@ -116,8 +124,6 @@ static size_t add_items(const struct route_load *load, const struct history *h,
                         const struct store_history *rows, size_t limit, struct period *from, json_t *items) {
     size_t shown = 0;
     for (size_t n = 0; n < limit && shown < rows->n; n++) {
-        if (!period_is_kept(load->view, *from, load->now_ms))
-            return rows->n;
         bool has_row = rows->items[shown].period.start_ms == from->start_ms;
         json_array_append_new(items, item_json(load, h, *from, has_row ? rows->items[shown].count : 0));
         shown += has_row;
@@ -130,8 +136,6 @@ static json_t *next_json(const struct route_load *load, const struct history *h,
     struct cache_key scope;
     struct listing_cursor cursor = {0};
     char text[PERIOD_TEXT_SIZE];
-    if (!period_is_kept(load->view, from, load->now_ms))
-        return json_null();
     begin_scope(&scope, h);
     return listing_next(load->view, &scope, &cursor, period_format(from, text));
 }
