@@ -274,8 +274,9 @@ enum status store_read_board(struct store *store, const struct board *board, con
                              struct store_board *rows, struct error *e);
 void store_board_deinit(struct store_board *board);
 
-/* How many contributors on this board have a score above `score`, counted to at most `max`. `*tied`: another
- * contributor has exactly this score. CONTRIBUTION_UNKNOWN is not counted. */
+/* How many other contributors on this board have a score above `score`, counted to at most `max`: the index
+ * may have a later score of this one. `*tied`: another has exactly this score. CONTRIBUTION_UNKNOWN is not
+ * counted. */
 enum status store_read_rank(struct store *store, const struct board *board, int64_t score,
                             const char *user_id, size_t max, int64_t deadline_boot_ms, size_t *above,
                             bool *tied, struct error *e);

@@ -265,7 +265,7 @@ static size_t count_contributors(const struct board *board, const json_t *items,
     size_t n = 0;
     for (size_t i = 0; i < json_array_size(items); i++) {
         const char *user_id = dynamodb_get_s(json_array_get(items, i), "userId");
-        n += user_id && role_is_listed(board->role, user_id) && (!except || strcmp(user_id, except) != 0);
+        n += user_id && role_is_listed(board->role, user_id) && strcmp(user_id, except) != 0;
     }
     return n;
 }
@@ -276,16 +276,16 @@ enum status store_dynamodb_read_rank(struct store *store, const struct board *bo
     struct store_dynamodb *d = store_dynamodb_of(store);
     const struct range higher = {" AND #s > :s", score, NULL}, equal = {" AND #s = :s", score, NULL};
     json_auto_t *higher_items = NULL, *equal_items = NULL;
-    enum { SELF_UNKNOWN_AND_ONE = 3 };
+    enum { SELF_AND_UNKNOWN = 2 };
 
     enum status status =
-        read_rows(d, board, STORE_DOWN, &higher, max + 1, deadline_boot_ms, &higher_items, e);
+        read_rows(d, board, STORE_DOWN, &higher, max + SELF_AND_UNKNOWN, deadline_boot_ms, &higher_items, e);
     if (!status)
         status =
-            read_rows(d, board, STORE_DOWN, &equal, SELF_UNKNOWN_AND_ONE, deadline_boot_ms, &equal_items, e);
+            read_rows(d, board, STORE_DOWN, &equal, 1 + SELF_AND_UNKNOWN, deadline_boot_ms, &equal_items, e);
     if (status)
         return status;
-    size_t n = count_contributors(board, higher_items, NULL);
+    size_t n = count_contributors(board, higher_items, user_id);
     *above = n < max ? n : max;
     *tied = count_contributors(board, equal_items, user_id) > 0;
     return STATUS_OK;

@@ -66,7 +66,7 @@ enum status store_sqlite_read_rank(struct store *store, const struct board *boar
     enum status status = store_sqlite_begin_query(
         &r, store, SELECT_RANK,
         "SELECT (SELECT count(*) FROM (SELECT 1 FROM scores WHERE role = ?1 AND score > ?2"
-        " AND userId <> ?5 LIMIT ?3)),"
+        " AND userId NOT IN (?4, ?5) LIMIT ?3)),"
         " EXISTS (SELECT 1 FROM scores WHERE role = ?1 AND score = ?2 AND userId NOT IN (?4, ?5))",
         e);
     if (status)

@@ -132,11 +132,12 @@ static enum status read_rank(struct store *store, const struct board *which, int
     *tied = false;
     for (size_t i = 0; status == STATUS_OK && i < b->n; i++) {
         const struct store_score *row = &b->rows[i].index;
-        if (!b->rows[i].is_indexed || contribution_is_unknown(row->user_id))
+        if (!b->rows[i].is_indexed || contribution_is_unknown(row->user_id) ||
+            strcmp(row->user_id, user_id) == 0)
             continue;
         if (row->score > score && *above < max)
             ++*above;
-        if (row->score == score && strcmp(row->user_id, user_id) != 0)
+        if (row->score == score)
             *tied = true;
     }
     return leave(store, status);

@@ -142,6 +142,17 @@ static void rank_is_that_of_the_whole_board(void **state) {
     assert_rank(t, merchants, 1, "nobody", 20, 20, true); /* counted to the maximum */
 }
 
+/* The index may be ahead of the row that was read before. */
+static void nobody_is_above_themselves(void **state) {
+    struct fixture *t = support_fixture(state);
+    add(t, merchants, "Ann", 9);
+    add(t, merchants, "Bob", 8);
+    add(t, merchants, "Cid", 7);
+    add(t, merchants, CONTRIBUTION_UNKNOWN, 9);
+    assert_rank(t, merchants, 7, "Ann", 1000, 1, true);
+    assert_rank(t, merchants, 6, "Ann", 2, 2, false);
+}
+
 static void product_may_be_called_unknown(void **state) {
     struct fixture *t = support_fixture(state);
     const struct board best_sellers = {ROLE_PRODUCT, {0}};
@@ -503,6 +514,7 @@ static int set_up_parts(void **state) {
         test("a place on a board needs no row", place_needs_no_row),                                         \
         test("each period has a board of its own", each_period_has_a_board),                                 \
         test("a rank is that of the whole board", rank_is_that_of_the_whole_board),                          \
+        test("nobody is above themselves", nobody_is_above_themselves),                                      \
         test("a product may be called UNKNOWN", product_may_be_called_unknown),                              \
         test("a pass counts each contributor once", pass_counts_each_contributor_once)
 
