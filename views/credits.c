@@ -226,7 +226,7 @@ void credits_list(const struct credits *c, struct store_score_write *writes) {
 
 /* With what the allocator adds to each block: an earner has three, a credit one. */
 enum {
-    EARNER_BYTES = sizeof(struct earner) + sizeof(struct store_score_write) + 3 * 2 * sizeof(size_t),
+    EARNER_BYTES = sizeof(struct earner) + sizeof(struct store_score_write) + 3 * (2 * sizeof(size_t)),
     CREDIT_BYTES = sizeof(struct credit) + sizeof(struct store_score_write) + 2 * sizeof(size_t),
 };
 

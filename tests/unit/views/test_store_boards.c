@@ -7,7 +7,7 @@
 
 #define SHARD "shardId-000000000000"
 
-enum { PEOPLE = 40, DAY_MS = 86400000, PARTS = 5 };
+enum { PEOPLE = 40, DAY_MS = 86400000, PARTITIONS = 5 };
 
 static const struct board merchants = {ROLE_CREATOR, {0}};
 static uint64_t next_position = 1;
@@ -428,7 +428,7 @@ static void missing_index_is_named(void **state) {
     size_t above;
     bool tied;
     add(t, merchants, "Ann", 3);
-    t->store->shape.board_partitions = PARTS;
+    t->store->shape.board_partitions = PARTITIONS;
     assert_no_index(store_read_board(t->store, &merchants, NULL, STORE_DOWN, 9, 0, &rows, &support_error),
                     "ScoresByBoard");
     assert_no_index(store_read_rank(t->store, &merchants, 1, "Ann", 9, 0, &above, &tied, &support_error),
@@ -496,9 +496,9 @@ static void reads_for_serving_end_at_their_deadline(void **state) {
 }
 
 static int set_up_parts(void **state) {
-    const struct store_creation creation = {.board_partitions = PARTS};
+    const struct store_creation creation = {.board_partitions = PARTITIONS};
     const struct store_source source = {.name = "arn:aws:kinesis:eu-west-1:1:stream/parts", .created_ms = 1};
-    const struct store_wish wish = {.source = &source, .shape = {.board_partitions = PARTS}};
+    const struct store_wish wish = {.source = &source, .shape = {.board_partitions = PARTITIONS}};
     struct store_binding binding;
     if (support_setup_with(state, &creation))
         return -1;
