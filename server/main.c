@@ -20,7 +20,7 @@ static const struct command commands[] = {
     {"serve", "run: ingest the source and serve the views (default)", serve_run},
     {"create-tables", "create what --store needs, if missing, and wait until it is usable",
      create_tables_run},
-    {"audit", "derive every score of --store again from its contributions, print each difference", audit_run},
+    {"audit", "compare every score of --store with what it follows from, print each difference", audit_run},
     {"credentials", "show which provider supplies the AWS credentials, and until when", show_credentials_run},
     {"healthcheck", "ask the running server for /livez, for containers; same options as serve",
      healthcheck_run},

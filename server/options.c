@@ -162,14 +162,14 @@ static const struct option table[] = {
      .other_environment = "TABLE_SCORES_NAME"},
     {"leases-table", "NAME", NULL, "used instead of STAGE-Leases", check_table, AT(leases_table)},
     {"periods", "none|hour,day,week,month", NULL,
-     "which periods have boards; if not given, what the store has; a new one: day,week,month with SQLite, "
+     "periods that have boards; if not given, those of the store; for a new one day,week,month with SQLite, "
      "none with DynamoDB",
      check_periods, AT(periods)},
     {"best-sellers", "on|off", NULL,
-     "whether products have a board; if not given, what the store has; a new one: off", check_best_sellers,
+     "whether products have a board; if not given, as in the store; for a new one off", check_best_sellers,
      AT(best_sellers)},
     {"board-partitions", "N", NULL,
-     "partitions of each board's index in DynamoDB; if not given, what the store has; a new one: 1",
+     "partitions of each board's index in DynamoDB; if not given, as in the store; for a new one 1",
      check_number, AT(board_partitions), .least = 1, .most = LIMIT_BOARD_PARTITIONS},
     {"start", "trim-horizon|latest|at:RFC3339", "trim-horizon", "where a new view begins to read",
      check_start, AT(start)},
