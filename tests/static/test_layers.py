@@ -197,3 +197,9 @@ def test_a_prefix_that_five_files_share_is_a_folder():
 
 def test_every_layer_has_files():
     assert {layer_of(path) for path in read_tree()} == LAYERS.keys()
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest imports them by their base names."""
+    names = collections.Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, n in names.items() if n > 1] == []

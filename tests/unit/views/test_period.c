@@ -1,5 +1,5 @@
 /* The second opinions: the C library's calendar, over the 400 years after which the Gregorian one repeats;
- * and tests/data/periods.json, which the Python model made (tests/model/test_periods.py). */
+ * and tests/data/periods.json, which the Python model made (tests/model/test_period_cases.py). */
 #include "views/period.h"
 
 #include <time.h>

@@ -1,5 +1,5 @@
 """The model's periods: by hand, and as tests/data/periods.json has them, which the C unit test reads
-(tests/unit/views/test_period.c). `python3 tests/model/test_periods.py` writes that file anew."""
+(tests/unit/views/test_period.c). `python3 tests/model/test_period_cases.py` writes that file anew."""
 
 import datetime
 import json
