@@ -88,7 +88,7 @@ void credits_free(struct credits *c) {
         free(credit->own.items);
         free(credit);
     }
-    for (int role = 0; role < ROLES; role++)
+    for (enum role role = 0; role < ROLES; role++)
         earners_free(&c->earners[role]);
     free(c);
 }
@@ -176,9 +176,9 @@ static void earn(struct credits *c, enum role role, const char *user_id, const s
 void credits_earn(struct credits *c, const struct event *event, const struct position *position,
                   const struct fold_credits *to, struct earner *earners[ROLES]) {
     find_periods(c, fold_period_time(event));
-    for (int role = 0; role < PEOPLE_ROLES; role++)
+    for (enum role role = 0; role < PEOPLE_ROLES; role++)
         if (to->user_id[role])
-            earn(c, (enum role)role, to->user_id[role], event, position, &earners[role]);
+            earn(c, role, to->user_id[role], event, position, &earners[role]);
     if (c->shape.best_sellers)
         earn(c, ROLE_PRODUCT, event->product_id, event, position, &earners[ROLE_PRODUCT]);
     earn(c, ROLE_SHOP, c->shop_id, event, position, &c->shop);
@@ -186,7 +186,7 @@ void credits_earn(struct credits *c, const struct event *event, const struct pos
 
 size_t credits_count(const struct credits *c) {
     size_t n = HASH_COUNT(c->periods);
-    for (int role = 0; role < ROLES; role++)
+    for (enum role role = 0; role < ROLES; role++)
         n += HASH_COUNT(c->earners[role]);
     return n;
 }
@@ -219,9 +219,9 @@ static struct store_score_write *list_earner(enum role role, const struct earner
 }
 
 void credits_list(const struct credits *c, struct store_score_write *writes) {
-    for (int role = 0; role < ROLES; role++)
+    for (enum role role = 0; role < ROLES; role++)
         for (const struct earner *earner = c->earners[role]; earner; earner = earner->hh.next)
-            writes = list_earner((enum role)role, earner, writes);
+            writes = list_earner(role, earner, writes);
 }
 
 /* With what the allocator adds to each block: an earner has three, a credit one. */
@@ -232,7 +232,7 @@ enum {
 
 size_t credits_size(const struct credits *c) {
     size_t bytes = sizeof *c;
-    for (int role = 0; role < ROLES; role++)
+    for (enum role role = 0; role < ROLES; role++)
         for (const struct earner *earner = c->earners[role]; earner; earner = earner->hh.next)
             bytes +=
                 EARNER_BYTES + strlen(earner->user_id) + earner->positions.capacity * sizeof(struct position);

@@ -70,7 +70,7 @@ void http_answer_ends(struct connection *c, int64_t now_ms) {
 /* What a client has done since its last request was answered. */
 enum sign {
     SIGN_NONE,
-    SIGN_BYTES, /* more than an empty line of its next request, whether microhttpd has read them or not */
+    SIGN_BYTES, /* beyond an empty line, of its next request, whether microhttpd has read them or not */
     SIGN_END,   /* it ended its side */
 };
 
