@@ -26,15 +26,8 @@ static void begin_key(struct cache_key *key, const struct board *board) {
     cache_key_add(key, period_format(board->period, period));
 }
 
-static struct period period_of_key(const struct route_load *load) {
-    struct period period = {0};
-    if (*load->parts[PART_PERIOD])
-        period_parse(load->parts[PART_PERIOD], &period);
-    return period;
-}
-
 static struct board board_of_key(const struct route_load *load) {
-    struct board board = {.role = ROLE_CREATOR, .period = period_of_key(load)};
+    struct board board = {.role = ROLE_CREATOR, .period = period_of_key(load->parts[PART_PERIOD])};
     while (strcmp(load->parts[0], role_board_template(board.role)) != 0)
         board.role++;
     return board;
@@ -47,7 +40,7 @@ static bool is_around(const struct route_load *load) {
 /* The first page, of all time or of a period under way; one that has ended changes for an hour more,
  * and little. */
 bool boards_is_refreshable(const struct route_load *load) {
-    struct period period = period_of_key(load);
+    struct period period = period_of_key(load->parts[PART_PERIOD]);
     bool is_first = strcmp(load->parts[0], SCORES) == 0 || listing_is_first_page(load->parts + PART_PAGE);
     return is_first && (period.kind == PERIOD_ALL_TIME ||
                         period.start_ms == period_of(period.kind, load->now_ms).start_ms);
@@ -315,7 +308,7 @@ static enum status load_old_form(const struct route_load *load, enum role role, 
 enum status boards_load_all(const struct route_load *load, json_t **json, struct error *e) {
     const char *old_role = load->parts[PART_OLD_ROLE];
     struct listing_page page = {.limit = listing_limit(load->parts + PART_PAGE), .is_first = true};
-    struct board board = {.period = period_of_key(load)};
+    struct board board = {.period = period_of_key(load->parts[PART_PERIOD])};
     if (old_role && role_from_name(old_role, &board.role))
         return load_old_form(load, board.role, json, e);
     json_auto_t *boards = json_object();

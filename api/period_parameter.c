@@ -43,6 +43,13 @@ bool period_read_parameter(const struct view *view, const struct request *reques
                                  "2026-11-29T14, 2026-11-29, 2026-W48, 2026-11");
 }
 
+struct period period_of_key(const char *name) {
+    struct period period = {0};
+    if (*name)
+        period_parse(name, &period);
+    return period;
+}
+
 static bool check_kind(const struct view *view, enum period_kind kind, const char *parameter,
                        const char *given, struct problem *p) {
     char kept[PERIOD_SET_TEXT_SIZE];

@@ -31,6 +31,9 @@ bool period_read_kind(const struct view *view, const struct request *request, en
 bool period_check_kind(const struct view *view, const struct request *request, enum period_kind kind,
                        struct problem *p);
 
+/* The period of this name, as period_format made it for a key. */
+struct period period_of_key(const char *name);
+
 /* Whether its kind is kept and it has not expired. */
 bool period_is_kept(const struct view *view, struct period period, int64_t now_ms);
 

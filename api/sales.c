@@ -16,10 +16,8 @@ bool sales_prepare(const struct view *view, const struct request *request, struc
 }
 
 enum status sales_load(const struct route_load *load, json_t **json, struct error *e) {
-    struct period period = {0};
+    const struct period period = period_of_key(load->parts[PART_PERIOD]);
     int64_t sales;
-    if (*load->parts[PART_PERIOD])
-        period_parse(load->parts[PART_PERIOD], &period); /* the key has one */
     enum status status = store_read_sales(load->view->store, period, load->deadline_ms, &sales, e);
     if (status != STATUS_OK)
         return status;
