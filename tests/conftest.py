@@ -20,6 +20,7 @@ MARKERS = (
     "all: tests/run.sh leaves it out, tests/run.sh --all runs it",
     "alone: measures time, so nothing runs beside it; tests/run.sh --all runs it",
     "own_emulators: stops an emulator, so it gets two of its own where others are shared",
+    "new_emulators: adds indexes to tables that are there, so it gets two that are new (integration/conftest.py)",
 )
 SHARED = pytest.StashKey()
 

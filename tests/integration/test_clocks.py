@@ -181,8 +181,9 @@ def test_the_start_latest_is_now_by_the_services_clock(aws, tables, stream, star
     cloud.put(aws.kinesis, stream, LAMP)
     daemon.wait_until_applied()
     assert daemon.get("/contributions/lamp").json()["purchases"] == 1
-    starts = [int(lease["startAt"]) for lease in KinesisDynamodb(aws, tables, None).leases().values()]
-    assert all(time.time() * 1000 - 60_000 < start_at <= time.time() * 1000 for start_at in starts)
+    leases = KinesisDynamodb(aws, tables, None).leases().values()
+    starts = [int(lease["startAt"]) for lease in leases if "startAt" in lease]  # the lamp's lease may have a checkpoint
+    assert len(starts) >= 2 and all(time.time() * 1000 - 60_000 < start_at <= time.time() * 1000 for start_at in starts)
 
 
 def test_a_stored_time_from_the_future_is_unknown_and_reported(aws, tables, stream, start):

@@ -59,7 +59,7 @@ def test_a_full_disk_is_a_trouble_that_names_it_and_ends_when_there_is_room(on_d
     with open(ballast, "wb", buffering=0) as file, pytest.raises(OSError):
         while True:
             file.write(bytes(4096))
-    on_disk.put(puts([event for n in range(20000) for event in product(f"new {n}", ANN)]))
+    on_disk.put(puts([event for n in range(8000) for event in product(f"new {n}", ANN)]))
     reasons = lambda: [one["reason"] for one in daemon.health()["troubles"] if "free" in one["reason"]]
     reason = wait.until(reasons, "a trouble", seen=daemon.health)[0]
     assert str(on_disk.database) in reason

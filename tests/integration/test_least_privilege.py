@@ -137,6 +137,7 @@ def test_audit_calls_exactly_what_its_policy_allows(aws, tables, stream, start):
         assert stack.statements("AuditTaskRole") == stack.policy("AuditPolicy")
 
 
+@pytest.mark.new_emulators
 def test_create_tables_calls_exactly_what_its_policy_allows(aws, stage):
     """On tables that lack indexes, and without tables."""
     cloud.make_bare_tables(aws.dynamodb, stage)

@@ -125,6 +125,7 @@ def test_without_best_sellers_products_have_no_board_and_the_answer_names_the_op
 # An index that is not there.
 
 
+@pytest.mark.new_emulators
 def test_what_needs_a_missing_index_is_a_503_and_the_rest_is_served(aws, stage, stream, start):
     cloud.make_bare_tables(aws.dynamodb, stage)
     pair = KinesisDynamodb(aws, stage, stream)

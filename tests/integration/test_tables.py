@@ -129,6 +129,7 @@ class OneIndexAtATime(aws_behaviour.Layer):
         return reply
 
 
+@pytest.mark.new_emulators
 def test_what_is_missing_of_tables_that_are_there_is_added_one_index_at_a_time(aws, stage):
     cloud.make_bare_tables(aws.dynamodb, stage)
     row = {"productId": {"S": "p"}, "creator": {"S": "Ann"}, "photographer": {"S": "Bo"}}
@@ -155,6 +156,7 @@ def found_by(aws, table, index, key, value):
     )["Items"]
 
 
+@pytest.mark.new_emulators
 def test_an_index_that_another_process_is_making_is_waited_for(aws, stage):
     cloud.make_bare_tables(aws.dynamodb, stage)
     with proxy.Proxy(aws.emulators.dynamodb_url) as between:
@@ -173,6 +175,7 @@ def test_an_index_that_another_process_is_making_is_waited_for(aws, stage):
     assert indexes(describe(aws, stage, "Contributions")) == INDEXES["Contributions"]
 
 
+@pytest.mark.new_emulators
 def test_an_index_of_a_table_with_provisioned_throughput_has_as_much(aws, stage):
     throughput = {"ReadCapacityUnits": 7, "WriteCapacityUnits": 5}
     cloud.make_bare_tables(aws.dynamodb, stage, BillingMode="PROVISIONED", ProvisionedThroughput=throughput)
@@ -206,6 +209,7 @@ def add_index(aws, table, name, keys, projection):
 KEYS_ONLY = {"ProjectionType": "KEYS_ONLY"}
 
 
+@pytest.mark.new_emulators
 @pytest.mark.parametrize(
     "table, index, keys, said",
     [
