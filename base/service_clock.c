@@ -37,7 +37,7 @@ struct service_clock *service_clock_new(bool is_taught) {
     struct service_clock *c = mem_zalloc(sizeof *c);
     pthread_mutex_init(&c->lock, NULL);
     c->is_local = !is_taught;
-    c->local_ahead_ms = clock_real_ms() - clock_boot_ms();
+    c->local_ahead_ms = clock_real_ms() - clock_boot_ms() - 1; /* each is rounded down: never ahead */
     c->first_raw_ms = -1;
     c->younger_ms = INT64_MAX;
     for (int i = 0; i < SECONDS; i++)
