@@ -33,11 +33,16 @@ struct service_clock {
     int64_t younger_raw_ms; /* when that began */
 };
 
+/* How far our wall clock is ahead of CLOCK_BOOTTIME: never too much, although both are rounded down. */
+static int64_t real_ahead_ms(void) {
+    return clock_real_ms() - clock_boot_ms() - 1;
+}
+
 struct service_clock *service_clock_new(bool is_taught) {
     struct service_clock *c = mem_zalloc(sizeof *c);
     pthread_mutex_init(&c->lock, NULL);
     c->is_local = !is_taught;
-    c->local_ahead_ms = clock_real_ms() - clock_boot_ms() - 1; /* each is rounded down: never ahead */
+    c->local_ahead_ms = real_ahead_ms();
     c->first_raw_ms = -1;
     c->younger_ms = INT64_MAX;
     for (int i = 0; i < SECONDS; i++)
@@ -210,7 +215,7 @@ int64_t service_clock_age_now(struct service_clock *c, int64_t time_ms) {
  * once it reaches WALL_STEP_MS, else reported times would vary by a millisecond. */
 static int64_t wall_ahead_ms(struct service_clock *c) {
     pthread_mutex_lock(&c->lock);
-    int64_t now_ms = c->is_local ? clock_real_ms() - clock_boot_ms() - c->local_ahead_ms : 0;
+    int64_t now_ms = c->is_local ? real_ahead_ms() - c->local_ahead_ms : 0;
     if (llabs(now_ms - c->wall_ahead_ms) >= WALL_STEP_MS)
         c->wall_ahead_ms = now_ms;
     int64_t ahead_ms = c->wall_ahead_ms;
