@@ -2,18 +2,25 @@
 
 #include "base/mem.h"
 
-/* The assembler reads the file when this one is compiled: CMakeLists.txt names the dependency. */
-#define EMBED(name, file)                                                                                    \
+/* The assembler reads the files when this one is compiled: CMakeLists.txt names the dependency. */
+#define FILE_AT(path) ".incbin \"" WINNER_VIEW_SOURCE_DIR "/" path "\"\n"
+#define EMBED(name, files)                                                                                   \
     __asm__(".pushsection .rodata\n"                                                                         \
             ".global asset_" #name "\n.global asset_" #name "_end\n"                                         \
-            "asset_" #name ":\n.incbin \"" WINNER_VIEW_SOURCE_DIR "/" file "\"\nasset_" #name "_end:\n"      \
+            "asset_" #name ":\n" files "asset_" #name "_end:\n"                                              \
             ".popsection\n");                                                                                \
     extern const char asset_##name[], asset_##name##_end[]
 
-EMBED(page, "api/page/index.html");
-EMBED(style, "api/page/board.css");
-EMBED(script, "api/page/board.js");
-EMBED(openapi, "openapi.yaml");
+#define STYLE(name) FILE_AT("api/page/style/" name ".css")
+#define SCRIPT(name) FILE_AT("api/page/script/" name ".js")
+
+/* The page is one file of each kind, made of the files of a folder. In a script a name is known in all of
+ * them; what is run at once stands in start.js. */
+EMBED(page, FILE_AT("api/page/index.html"));
+EMBED(style, STYLE("base") STYLE("header") STYLE("boards") STYLE("footer") STYLE("details") STYLE("narrow"));
+EMBED(script, SCRIPT("words") SCRIPT("elements") SCRIPT("place") SCRIPT("freshness") SCRIPT("announcements")
+                  SCRIPT("boards") SCRIPT("feed") SCRIPT("details") SCRIPT("start"));
+EMBED(openapi, FILE_AT("openapi.yaml"));
 
 /* The page loads only itself and calls only this server. Names are user data. The policy requires
  * Trusted Types and the page creates none, so no text can become markup or script.

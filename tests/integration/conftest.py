@@ -5,11 +5,13 @@ import os
 
 import pytest
 
+import browser
 import cloud
 import contract
 import emulators
 import http_client
 import model
+import pages
 import pairs
 import program
 import proxy
@@ -228,3 +230,35 @@ def manager(tmp_path):
     found = service_manager.Manager(tmp_path)
     yield found
     found.socket.close()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser.Browser() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(chromium, make_on):
+    """Opens pages: visit(daemon, "#/…", option…). `allowed`: Chromium's messages about loads that may fail."""
+    visits = []
+
+    def visit(daemon, place="", allowed=None, **options):
+        page = chromium.open(f"http://127.0.0.1:{daemon.port}/{place}", **options)
+        visits.append((page, allowed))
+        return page
+
+    yield visit
+    for page, allowed in visits:
+        pages.assert_quiet(page, allowed)
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory):
+    """The sample shop, for tests that only read."""
+    pair = pairs.FileSqlite(tmp_path_factory.mktemp("market"))
+    pages.put_sample(pair)
+    with Daemon([*pair.options, "--drain-seconds", "0"], {}) as daemon:
+        daemon.wait_until_applied()
+        yield daemon

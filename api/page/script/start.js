@@ -1,0 +1,46 @@
+/* The page: two boards that follow the view, and the details of one product or contributor.
+ *
+ * It reports two things separately: how old the data is (freshness.js), and whether the page is connected
+ * (feed.js). When either fails, the boards stay and are marked as old. Names are user data: they become
+ * text, never markup. */
+
+function togglePause() {
+  const isPaused = connection.state !== "paused";
+  byId("pause").setAttribute("aria-pressed", isPaused);
+  setText(byId("pause"), isPaused ? "Resume" : "Pause");
+  if (isPaused) disconnect();
+  setConnection(isPaused ? "paused" : "connecting");
+  if (!isPaused) connect();
+}
+
+/* A hidden page holds no connection: a browser has only six per server, and the server has a limit too. */
+function followVisibility() {
+  if (connection.state === "paused") return;
+  disconnect();
+  if (document.hidden) return;
+  setConnection("connecting");
+  connect();
+}
+
+/* A click on the backdrop has the dialog as its target; a click inside has one of its children. */
+function closeByBackdrop(event) {
+  if (event.target === event.currentTarget) event.target.close();
+}
+
+function lookUp(event) {
+  event.preventDefault();
+  const id = new FormData(event.target).get("product").trim();
+  if (id) location.hash = openHref("product", id);
+}
+
+byId("look-up").addEventListener("submit", lookUp);
+byId("pause").addEventListener("click", togglePause);
+byId("close").addEventListener("click", () => byId("details").close());
+byId("details").addEventListener("close", leaveDetails); // by the button, by Esc
+byId("details").addEventListener("click", closeByBackdrop);
+addEventListener("hashchange", followHash);
+document.addEventListener("visibilitychange", followVisibility);
+setText(byId("opened"), `Moves since ${timeText(Date.now())}, when this page was opened.`);
+setInterval(showFreshness, 1000);
+followHash();
+connect();
