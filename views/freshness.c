@@ -26,13 +26,16 @@ struct kept {
 
 struct freshness {
     struct service_clock *clock;
+    int64_t caught_up_ms;
     _Atomic int64_t as_of_ms; /* the view's, as freshness_as_of returns it */
     atomic_bool foreign_arrivals;
     pthread_mutex_t lock; /* guards what follows; a leaf */
     struct kept *shards;  /* sorted by id */
     size_t n;
-    int64_t latest_ms; /* the largest time of any shard, ever */
-    bool known;        /* shards were set at least once */
+    int64_t latest_ms;  /* the largest time of any shard, ever */
+    bool known;         /* shards were set at least once */
+    int64_t began_ms;   /* the view's time when it was caught up last; unknown: never, nor known since */
+    int64_t bytes_done; /* of a file, since its end was read last */
     int64_t grain_ms;
     struct moment moments[MOMENTS]; /* oldest first; neither of their times ever goes back */
     size_t n_moments;
@@ -42,7 +45,8 @@ struct freshness *freshness_new(struct service_clock *clock) {
     struct freshness *f = mem_zalloc(sizeof *f);
     f->clock = clock;
     atomic_init(&f->as_of_ms, FRESHNESS_UNKNOWN);
-    f->latest_ms = FRESHNESS_UNKNOWN;
+    f->latest_ms = f->began_ms = FRESHNESS_UNKNOWN;
+    f->caught_up_ms = PROGRESS_NEAR_MS;
     pthread_mutex_init(&f->lock, NULL);
     return f;
 }
@@ -57,6 +61,10 @@ void freshness_free(struct freshness *f) {
     pthread_mutex_destroy(&f->lock);
     free(f->shards);
     free(f);
+}
+
+void freshness_set_caught_up(struct freshness *f, int64_t caught_up_ms) {
+    f->caught_up_ms = caught_up_ms;
 }
 
 void freshness_keep_history(struct freshness *f, int64_t for_ms) {
@@ -96,8 +104,17 @@ static void add_moment(struct freshness *f, int64_t as_of_ms, int64_t now_ms) {
     f->n_moments = n + 1;
 }
 
+/* Where the way to being caught up begins. */
+static void note_began(struct freshness *f, int64_t as_of_ms, int64_t clock_ms) {
+    if (as_of_ms == FRESHNESS_UNKNOWN)
+        return;
+    bool is_caught_up = clock_ms != INT64_MAX && clock_ms - as_of_ms <= f->caught_up_ms;
+    if (is_caught_up || f->began_ms == FRESHNESS_UNKNOWN || as_of_ms < f->began_ms)
+        f->began_ms = as_of_ms;
+}
+
 /* The least of all shards. Unknown is below every time. */
-static void update_view(struct freshness *f, int64_t now_ms) {
+static void update_view(struct freshness *f, int64_t clock_ms, int64_t now_ms) {
     int64_t least = f->known ? f->latest_ms : FRESHNESS_UNKNOWN, before = atomic_load(&f->as_of_ms);
     for (size_t i = 0; i < f->n; i++)
         if (f->shards[i].public.as_of_ms < least)
@@ -106,6 +123,7 @@ static void update_view(struct freshness *f, int64_t now_ms) {
         return;
     if (least < before)
         lower_moments(f, least);
+    note_began(f, least, clock_ms);
     add_moment(f, least, now_ms);
     atomic_store(&f->as_of_ms, least);
 }
@@ -129,10 +147,15 @@ static void note(struct kept *shard, int64_t now_ms) {
                                                               shard->bytes_left});
 }
 
+/* The service clock's latest time, or INT64_MAX. */
+static int64_t latest_time(const struct freshness *f) {
+    return f->clock ? service_clock_age_now(f->clock, 0) : INT64_MAX;
+}
+
 void freshness_set_shards(struct freshness *f, const struct freshness_shard *shards, size_t n,
                           int64_t now_ms) {
     struct kept *fresh = mem_zalloc(n * sizeof *fresh);
-    int64_t limit_ms = service_clock_limit(f->clock);
+    int64_t limit_ms = service_clock_limit(f->clock), clock_ms = latest_time(f);
     for (size_t i = 0; i < n; i++)
         fresh[i].public = shards[i];
     if (n > 1)
@@ -151,19 +174,19 @@ void freshness_set_shards(struct freshness *f, const struct freshness_shard *sha
     f->shards = fresh;
     f->n = n;
     f->known = true;
-    update_view(f, now_ms);
+    update_view(f, clock_ms, now_ms);
     pthread_mutex_unlock(&f->lock);
     free(before);
 }
 
 void freshness_advance(struct freshness *f, const char *shard_id, int64_t as_of_ms, int64_t now_ms) {
-    int64_t limit_ms = service_clock_limit(f->clock);
+    int64_t limit_ms = service_clock_limit(f->clock), clock_ms = latest_time(f);
     pthread_mutex_lock(&f->lock);
     struct kept *shard = find(f, shard_id);
     if (shard) {
         raise_to(f, &shard->public, as_of_ms, limit_ms);
         note(shard, now_ms);
-        update_view(f, now_ms);
+        update_view(f, clock_ms, now_ms);
     }
     pthread_mutex_unlock(&f->lock);
 }
@@ -193,15 +216,17 @@ bool freshness_has_foreign_arrivals(const struct freshness *f) {
     return atomic_load(&f->foreign_arrivals);
 }
 
-/* The service clock's latest time, or INT64_MAX. */
-static int64_t latest_time(const struct freshness *f) {
-    return f->clock ? service_clock_age_now(f->clock, 0) : INT64_MAX;
-}
-
 static int64_t left_of(const struct kept *shard, int64_t clock_ms, int64_t now_ms) {
     bool is_known = clock_ms != INT64_MAX && shard->public.as_of_ms != FRESHNESS_UNKNOWN;
     return progress_left_ms(&shard->progress, is_known ? clock_ms - shard->public.as_of_ms : INT64_MAX,
                             now_ms);
+}
+
+/* A file that grows does not take back what was done. */
+static void count_bytes(struct freshness *f, struct kept *shard, int64_t bytes_left) {
+    int64_t done = shard->bytes_left - bytes_left;
+    f->bytes_done = bytes_left ? f->bytes_done + (done > 0 ? done : 0) : 0;
+    shard->bytes_left = bytes_left;
 }
 
 int64_t freshness_count(struct freshness *f, const char *shard_id, size_t records, int64_t bytes_left,
@@ -212,7 +237,7 @@ int64_t freshness_count(struct freshness *f, const char *shard_id, size_t record
     if (shard) {
         shard->is_counted = true;
         shard->records += (int64_t)records;
-        shard->bytes_left = bytes_left;
+        count_bytes(f, shard, bytes_left);
         note(shard, now_ms);
         left_ms = left_of(shard, clock_ms, now_ms);
     }
@@ -255,4 +280,60 @@ int64_t freshness_left(const struct freshness_state *states, size_t n) {
         if (states[i].left_ms == FRESHNESS_UNKNOWN || states[i].left_ms > left_ms)
             left_ms = states[i].left_ms;
     return left_ms;
+}
+
+enum freshness_reads freshness_reads(struct freshness *f) {
+    size_t counted = 0;
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < f->n; i++)
+        counted += f->shards[i].is_counted;
+    bool all = f->n && counted == f->n;
+    pthread_mutex_unlock(&f->lock);
+    return all ? FRESHNESS_READS_ALL : counted ? FRESHNESS_READS_SOME : FRESHNESS_READS_NONE;
+}
+
+/* It is not over yet: 99 at most. */
+static int64_t percent_of(int64_t done, int64_t left) {
+    return left > 0 && done >= 0 ? (int64_t)((double)done * 100 / ((double)done + (double)left)) : 99;
+}
+
+/* How far the view came since it was caught up last. The caller holds the lock. */
+static int64_t percent(const struct freshness *f, int64_t as_of_ms, const struct freshness_progress *p) {
+    if (p->bytes_left)
+        return percent_of(f->bytes_done, p->bytes_left);
+    if (p->age_ms == FRESHNESS_UNKNOWN || f->began_ms == FRESHNESS_UNKNOWN)
+        return FRESHNESS_UNKNOWN;
+    return percent_of(as_of_ms - f->began_ms, p->age_ms);
+}
+
+static int64_t age_of(int64_t as_of_ms, int64_t clock_ms) {
+    if (as_of_ms == FRESHNESS_UNKNOWN || clock_ms == INT64_MAX)
+        return FRESHNESS_UNKNOWN;
+    return as_of_ms < clock_ms ? clock_ms - as_of_ms : 0;
+}
+
+static bool is_behind(const struct freshness *f, int64_t age_ms) {
+    return age_ms == FRESHNESS_UNKNOWN || age_ms > f->caught_up_ms;
+}
+
+static void add_shard(const struct freshness *f, const struct freshness_state *state, int64_t clock_ms,
+                      struct freshness_progress *p) {
+    p->bytes_left += state->bytes_left;
+    p->shards_behind += is_behind(f, age_of(state->as_of_ms, clock_ms));
+    if (state->record_rate != FRESHNESS_UNKNOWN)
+        p->record_rate = state->record_rate + (p->record_rate > 0 ? p->record_rate : 0);
+}
+
+void freshness_progress(struct freshness *f, int64_t now_ms, struct freshness_progress *p) {
+    _cleanup_(mem_freep) struct freshness_state *states = NULL;
+    int64_t clock_ms = latest_time(f), as_of_ms = freshness_as_of(f);
+    *p = (struct freshness_progress){.age_ms = age_of(as_of_ms, clock_ms), .record_rate = FRESHNESS_UNKNOWN};
+    p->shards = freshness_read(f, now_ms, &states);
+    p->is_behind = is_behind(f, p->age_ms);
+    p->left_ms = freshness_left(states, p->shards);
+    for (size_t i = 0; i < p->shards; i++)
+        add_shard(f, &states[i], clock_ms, p);
+    pthread_mutex_lock(&f->lock);
+    p->percent = percent(f, as_of_ms, p);
+    pthread_mutex_unlock(&f->lock);
 }

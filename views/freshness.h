@@ -44,10 +44,29 @@ struct freshness_state {
     int64_t left_ms; /* until it is caught up; 0: it is; FRESHNESS_UNKNOWN: it gets no nearer, or not known */
 };
 
+/* Whose shards this process reads, of those that have not ended. */
+enum freshness_reads { FRESHNESS_READS_NONE, FRESHNESS_READS_SOME, FRESHNESS_READS_ALL };
+
+/* How far the view is, on its way to being caught up. A number is FRESHNESS_UNKNOWN where it is not known. */
+struct freshness_progress {
+    bool is_behind;  /* the view is not caught up, or that is not known */
+    int64_t age_ms;  /* of the view's as-of time */
+    int64_t percent; /* 0..99 of the way since the view was caught up last, or was first known: a file's in
+                      * bytes, a stream's in the time that its as-of time has to pass */
+    int64_t record_rate; /* records a second, of the shards that this process reads */
+    int64_t left_ms;     /* as freshness_left */
+    int64_t bytes_left;  /* of a file; 0: none */
+    size_t shards, shards_behind;
+};
+
 /* `clock`: the one that its times are of; borrowed. */
 struct freshness *freshness_new(struct service_clock *clock);
 struct service_clock *freshness_clock(const struct freshness *f);
 void freshness_free(struct freshness *f);
+
+/* The age up to which the view and its shards count as caught up; PROGRESS_NEAR_MS without this call. Before
+ * the calls below. */
+void freshness_set_caught_up(struct freshness *f, int64_t caught_up_ms);
 
 /* Keeps the history for so long, exact to 1/FRESHNESS_GRAIN of it. Before the first call below. */
 #define FRESHNESS_GRAIN 32
@@ -85,6 +104,10 @@ bool freshness_has_foreign_arrivals(const struct freshness *f);
 
 /* All shards, sorted by id; the caller frees them. Returns how many. */
 size_t freshness_read(struct freshness *f, int64_t now_ms, struct freshness_state **states);
+
+enum freshness_reads freshness_reads(struct freshness *f);
+
+void freshness_progress(struct freshness *f, int64_t now_ms, struct freshness_progress *progress);
 
 /* The time until the view is caught up: that of the last of its shards. As `left_ms` above. */
 int64_t freshness_left(const struct freshness_state *states, size_t n);
