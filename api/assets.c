@@ -17,9 +17,13 @@
 /* The page is one file of each kind, made of the files of a folder. In a script a name is known in all of
  * them; what is run at once stands in start.js. */
 EMBED(page, FILE_AT("api/page/index.html"));
-EMBED(style, STYLE("base") STYLE("header") STYLE("boards") STYLE("footer") STYLE("details") STYLE("narrow"));
-EMBED(script, SCRIPT("words") SCRIPT("elements") SCRIPT("place") SCRIPT("freshness") SCRIPT("announcements")
-                  SCRIPT("boards") SCRIPT("feed") SCRIPT("details") SCRIPT("start"));
+EMBED(style, STYLE("base") STYLE("header") STYLE("strip") STYLE("boards") STYLE("ticker") STYLE("footer")
+                 STYLE("details") STYLE("finder") STYLE("narrow") STYLE("wall"));
+EMBED(script,
+      SCRIPT("words") SCRIPT("elements") SCRIPT("place") SCRIPT("freshness") SCRIPT("announcements")
+          SCRIPT("chart") SCRIPT("strip") SCRIPT("periods") SCRIPT("movement") SCRIPT("podium")
+              SCRIPT("boards") SCRIPT("progress") SCRIPT("ticker") SCRIPT("feed") SCRIPT("finder")
+                  SCRIPT("contributor") SCRIPT("product") SCRIPT("details") SCRIPT("wall") SCRIPT("start"));
 EMBED(openapi, FILE_AT("openapi.yaml"));
 
 /* The page loads only itself and calls only this server. Names are user data. The policy requires

@@ -117,7 +117,7 @@ def test_everything_can_be_reached_and_seen_with_the_keyboard_alone(market, visi
             "['', '::after'].some(part => getComputedStyle(document.activeElement, part).outlineStyle !== 'none')"
         ), f"{reached[-1]}: its focus cannot be seen"
     names = [row[1] for role in ("merchant", "photographer") for row in rows(page, role)]
-    assert reached == ["Skip to the boards", "product", "Look up", *names, "API", "pause"]
+    assert reached == ["Skip to the boards", "find", "Look up", *names, "API", "pause"]
     page.evaluate("document.querySelector('#photographer tbody tr:nth-child(2) a').focus()")
     page.press("Enter")
     page.until_text("#details-content", "As a photographer")

@@ -101,7 +101,7 @@ def set_hidden(page, hidden):
 
 
 def look_up(page, product_id):
-    page.call("fill", "#product", product_id)
+    page.call("fill", "#find", product_id)
     page.press("Enter")
 
 

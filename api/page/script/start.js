@@ -29,7 +29,7 @@ function closeByBackdrop(event) {
 
 function lookUp(event) {
   event.preventDefault();
-  const id = new FormData(event.target).get("product").trim();
+  const id = new FormData(event.target).get("find").trim();
   if (id) location.hash = openHref("product", id);
 }
 

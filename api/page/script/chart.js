@@ -1,0 +1,1 @@
+/* Charts: small lines of a history. */

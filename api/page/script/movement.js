@@ -1,0 +1,1 @@
+/* Movement: places since the period before. */

@@ -1,0 +1,1 @@
+/* Periods: the switch between them. */

@@ -1,0 +1,1 @@
+/* Podium: the first three of a board. */

@@ -1,0 +1,1 @@
+/* Progress while the view catches up. */

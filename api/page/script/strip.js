@@ -1,0 +1,1 @@
+/* Strip: what the shop sold, and how current that is. */

@@ -1,0 +1,1 @@
+/* Ticker: sales as they happen. */
