@@ -17,6 +17,7 @@ struct row {
     char *old_last_event_id; /* in a batch: the store's; NULL: no such row, or the row has not changed */
     bool changed;
     struct earner *earners[ROLES]; /* in a batch: views/credits.h */
+    size_t sales, last_sale;       /* in a batch: purchases that were applied, and the last one's record */
     size_t bytes;                  /* in the cache: its share of cache_bytes */
     UT_hash_handle hh;
 };
@@ -221,8 +222,11 @@ static void fold_record(struct batch *b, size_t i, struct apply_counts *counts) 
         row->changed = true;
         break;
     }
-    if (credits.user_id[ROLE_CREATOR]) /* it was a purchase */
+    if (credits.user_id[ROLE_CREATOR]) { /* it was a purchase */
+        row->sales++;
+        row->last_sale = i;
         credits_earn(b->credits, &record->event, &record->position, &credits, row->earners);
+    }
 }
 
 /* 3 and 4. Write. */
@@ -279,6 +283,29 @@ static void report_changes(struct apply *a, const struct batch *b, const struct 
         a->listener->rows_changed(a->listener->data, products, n_products, users, n_users);
 }
 
+/* What of a failed batch was written is a duplicate when its records are applied again: its sales are
+ * reported now. */
+static void report_sales(const struct apply *a, const struct batch *b, const struct store_batch *batch,
+                         bool all) {
+    struct apply_sales sales = {0};
+    size_t i = 0, newest = 0;
+    for (const struct row *row = b->rows; row; row = row->hh.next) {
+        bool is_written = row->changed && (all || batch->contributions_written[i]);
+        i += row->changed; /* as list_contributions lists them */
+        if (!is_written || !row->sales)
+            continue;
+        sales.n += row->sales;
+        if (sales.product && row->last_sale < newest)
+            continue;
+        newest = row->last_sale;
+        sales.product = row->contribution;
+    }
+    if (!sales.n)
+        return;
+    sales.time_ms = b->records[newest].event.time_ms;
+    a->listener->sold(a->listener->data, &sales);
+}
+
 /* Counted, not asked for: a batch that was read is applied, or no memory is ever given back. */
 static void hold_memory(struct apply *a, const struct batch *b) {
     size_t bytes = b->n * sizeof *b->row_of;
@@ -308,6 +335,8 @@ static enum status write_batch(struct apply *a, struct batch *b, struct error *e
     if (batch.n_contributions) /* none: all were duplicates */
         status = store_write_batch(a->store, &batch, &b->context, e);
     report_changes(a, b, &batch, status == STATUS_OK);
+    if (a->listener && a->listener->sold)
+        report_sales(a, b, &batch, status == STATUS_OK);
     return status;
 }
 
@@ -320,6 +349,7 @@ static void keep_rows(struct apply *a, struct batch *b) {
         free(row->old_last_event_id);
         row->old_last_event_id = NULL;
         row->changed = false;
+        row->sales = 0;
         memset(row->earners, 0, sizeof row->earners);
         cache_put(a, row);
     }

@@ -32,12 +32,22 @@ struct apply_counts {
     int throttles; /* writes that the store throttled, whatever became of the batch */
 };
 
+/* Purchases that the store has newly acknowledged: not duplicates, and each once. One whose answer was lost
+ * is in none. */
+struct apply_sales {
+    size_t n;                           /* at least 1 */
+    const struct contribution *product; /* of the newest; borrowed for the call */
+    int64_t time_ms;                    /* its timeOrigin */
+};
+
 /* Receives the rows that changed, once the store has acknowledged them, on the shard's thread; also those of
  * a batch that failed in the end: products whose contribution or score changed, and people whose score
  * changed in any period, once for each role. Must not block. */
 struct apply_listener {
     void (*rows_changed)(void *data, const char *const product_ids[], size_t n_products,
                          const char *const user_ids[], size_t n_users);
+    /* Once a batch at most, on the shard's thread. Must not block. NULL: nobody is interested. */
+    void (*sold)(void *data, const struct apply_sales *sales);
     void *data;
 };
 

@@ -182,7 +182,7 @@ void service_start_ingest(struct service *s) {
         .batch_window_ms = (int)s->options->batch_window_ms,
         .caught_up_ms = s->options->api.caught_up_ms,
     };
-    s->listener = (struct apply_listener){rows_changed, s};
+    s->listener = (struct apply_listener){.rows_changed = rows_changed, .data = s};
     const struct coordinator_parts parts = {
         .source = s->source,
         .store = s->backend.store,

@@ -409,7 +409,7 @@ static void listen(void *data, const char *const product_ids[], size_t n_product
 static void the_listener_gets_the_rows_that_were_written_although_the_batch_failed(void **state) {
     struct shop *s = *state;
     struct listening l = {.shop = s};
-    struct apply_listener listener = {listen, &l};
+    struct apply_listener listener = {.rows_changed = listen, .data = &l};
     struct apply *a = apply_new(&s->m.store, "s", NULL, &listener, 1 << 20);
     assert_int_equal(APPLY(s, a, CREATE(1, "lamp", "ann"), CREATE(2, "vase", "bob")), STATUS_OK);
 
@@ -434,7 +434,7 @@ static void the_listener_gets_the_rows_that_were_written_although_the_batch_fail
 static void rows_of_a_failed_batch_are_reported_when_smaller_batches_are_acknowledged(void **state) {
     struct shop *s = *state;
     struct listening l = {.shop = s};
-    struct apply_listener listener = {listen, &l};
+    struct apply_listener listener = {.rows_changed = listen, .data = &l};
     struct apply *a = apply_new(&s->m.store, "s", NULL, &listener, 1 << 20);
     assert_int_equal(APPLY(s, s->other, CREATE(1, "lamp", "ann")), STATUS_OK);
     assert_int_equal(APPLY(s, a, CREATE(2, "vase", "bob")), STATUS_OK);
@@ -477,7 +477,7 @@ static void throttles_are_counted_in_all_rounds_of_a_batch_even_if_it_fails(void
 static void the_listener_gets_the_changed_rows_once_they_are_in_the_store(void **state) {
     struct shop *s = *state;
     struct listening l = {.shop = s};
-    struct apply_listener listener = {listen, &l};
+    struct apply_listener listener = {.rows_changed = listen, .data = &l};
     struct apply *a = apply_new(&s->m.store, "s", NULL, &listener, 1 << 20);
 
     s->m.fail_batches = STATUS_RETRY;
