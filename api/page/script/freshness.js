@@ -7,12 +7,29 @@ const SILENT_MS = 10000; // without data from the server make the boards old
  * is precise over a short time. */
 const freshness = {asOf: null, lagMs: null, caughtUp: null, receivedAt: null};
 
-function noteFreshness(asOfText, serverTime, caughtUp) {
+/* What the view keeps, as the server reported it; an old server does not. */
+const kept = {periods: [], bestSellers: false, sales: "none"};
+
+const keptPeriods = () => kept.periods;
+const keepsBestSellers = () => kept.bestSellers;
+const salesKept = () => kept.sales;
+
+function noteKept(reported) {
+  const before = JSON.stringify(kept);
+  for (const name of Object.keys(kept)) kept[name] = reported[name] ?? kept[name];
+  if (JSON.stringify(kept) === before) return;
+  followPeriods();
+  followAside();
+}
+
+function noteFreshness({asOf: asOfText, time, caughtUp, ...reported}) {
   const asOf = asOfText ? Date.parse(asOfText) : null;
   freshness.asOf = asOf;
-  freshness.lagMs = asOf === null ? null : Math.max(0, Date.parse(serverTime) - asOf);
+  freshness.lagMs = asOf === null ? null : Math.max(0, Date.parse(time) - asOf);
   freshness.caughtUp = caughtUp ?? (asOf !== null && freshness.lagMs <= LATE_MS);
   freshness.receivedAt = Date.now();
+  if (freshness.caughtUp) noteProgress(null);
+  noteKept(reported);
   showFreshness();
 }
 
@@ -37,8 +54,7 @@ function showFreshness() {
   const known = age === null ? ": not known yet" : ` ${timeText(freshness.asOf)}${behind}`;
   setText(through, `Data through${known}`);
   through.classList.toggle("late", stale);
-  for (const role of ROLES) {
-    const board = boards[role];
+  for (const board of Object.values(boards)) {
     board.section.toggleAttribute("data-stale", stale);
     hide(board.notice, !stale);
     if (stale) setText(board.notice, staleText());

@@ -1,1 +1,4 @@
 /* Periods: the switch between them. */
+
+function followPeriods() {}
+function periodNotKept() {}

@@ -10,6 +10,9 @@
 const PERIOD = /^(all|hour|day|week|month|\d{4}-(\d\d|W\d\d|\d\d-\d\d|\d\d-\d\dT\d\d))$/;
 const OPENED = ["product", "contributor"];
 
+/* A page on a wall: nobody operates it. */
+const isWall = new URLSearchParams(location.search).has("wall");
+
 function readPlace(hash = location.hash) {
   const [, ...steps] = hash.split("/");
   const period = PERIOD.test(steps[0]) ? steps.shift() : null;

@@ -1,1 +1,3 @@
 /* Progress while the view catches up. */
+
+function showProgress() {}

@@ -42,5 +42,8 @@ addEventListener("hashchange", followHash);
 document.addEventListener("visibilitychange", followVisibility);
 setText(byId("opened"), `Moves since ${timeText(Date.now())}, when this page was opened.`);
 setInterval(showFreshness, 1000);
+setInterval(watchFeed, 1000);
+if (isWall) startWall();
 followHash();
 connect();
+checkVersion();

@@ -1,1 +1,3 @@
 /* Ticker: sales as they happen. */
+
+function showSale() {}

@@ -1,1 +1,4 @@
 /* Wall mode. */
+
+function startWall() {
+}
