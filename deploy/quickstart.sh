@@ -19,7 +19,7 @@ usage() {
 }
 
 port=8080
-mode=embedded check='' rate=5
+mode=embedded check='' rate=3
 while [ $# -gt 0 ]; do
     case $1 in
     --kinesis) mode=kinesis ;;
@@ -145,7 +145,7 @@ is_ready() {
 start_service() {
     report "starting winner-view"
     setsid "$binary" --listen "127.0.0.1:$port" --source "$source" --store "$store" --drain-seconds 0 \
-        --periods day,week,month --best-sellers on 2>"$logs/winner-view.log" &
+        --periods hour,day,week,month --best-sellers on 2>"$logs/winner-view.log" &
     service_pid=$!
     await 30 "$service_pid" is_ready || fail "winner-view does not start" "$logs/winner-view.log"
 }
@@ -176,7 +176,8 @@ print_hints() {
 
 winner-view is running:
 
-    $url/                  the board, in a browser
+    $url/                  the boards, in a browser
+    $url/?wall             for a wall
     $url/scores/merchant   the same as JSON
     $url/healthz           how fresh it is, and what is wrong
 

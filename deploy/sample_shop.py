@@ -5,15 +5,19 @@ until the program is stopped.
     deploy/sample_shop.py file:PATH [--rate EVENTS_PER_SECOND]        appends to a file, one event a line
     deploy/sample_shop.py kinesis:STREAM [--rate EVENTS_PER_SECOND]   puts on a stream; needs python3-boto3
 
-An empty file and every stream first get the sample: every product registered, most of them photographed, some sold.
-With --rate 0 the program then ends. For Kinesis it reads AWS_ENDPOINT_URL_KINESIS or AWS_ENDPOINT_URL, AWS_REGION and
-credentials from the environment.
+An empty file and every stream first get the sample: every product registered, most of them photographed, and what was
+sold since, by day and night, on weekdays and weekends: 70 days in a file. On a stream, where events count when they
+arrive, it is what a short time would bring. A file that has events first gets what was sold since the last of them.
+With --rate 0 the program ends after the sample. For Kinesis it reads AWS_ENDPOINT_URL_KINESIS or AWS_ENDPOINT_URL,
+AWS_REGION and credentials from the environment.
 """
 
 import argparse
+import collections
 import datetime
 import itertools
 import json
+import math
 import os
 import random
 import signal
@@ -21,17 +25,18 @@ import sys
 import time
 
 INGRESS = "com.nordstrom/retail-stream-ingress/1-0-0"
+# Scripts that DejaVu has: a Debian with a browser has no other font.
 MERCHANTS = [
-    "Ann Arbor", "Bo Lindqvist", "Chidi Obi", "Dolores Vega", "Emre Kaya", "Fumiko Sato", "Giorgos Pappas",
-    "Hanna Weiss", "Ines Duarte", "Jamal Haddad", "Katya Orlova", "Liam Byrne", "Mei Tanaka", "Nadia Rahman",
-    "Oskar Nowak", "Priya Nair", "Quinn Harper", "Rafael Souza", "Siobhan Kelly", "Tomas Novotny", "Uma Patel",
-    "Viktor Lund", "Wanjiru Mwangi", "Xiomara Cruz", "Yusuf Demir", "Zofia Zielinska", "Amara Diallo", "Björn Ek",
-    "Camille Roux", "Dev Anand",
+    "Ann Arbor", "Bo Lindqvist", "Chidi Obi", "Dolores Vega", "Emre Kaya", "Fumiko Sato", "Γιώργος Παππάς",
+    "Hanna Weiss", "Ines Duarte", "جمال حداد", "Катя Орлова", "Liam Byrne", "Mei Tanaka", "נעמי לוי",
+    "Oskar Nowak", "Priya Nair", "Quinn Harper", "Rafael Souza", "Siobhan Kelly", "Tomáš Novotný", "Uma Patel",
+    "Виктор Лунд", "Wanjiru Mwangi", "Xiomara Cruz", "Yusuf Demir", "Zofia Zielińska", "Amara Diallo", "Björn Ek",
+    "Camille Roux-Desrochers de la Tour", "Արամ Սարգսյան",
 ]  # fmt: skip
 PHOTOGRAPHERS = [
-    "Pia Roth", "Quentin Oyelaran", "Rosa Marín", "Sven Dahl", "Tala Aziz", "Ugo Conti", "Vera Sokol", "Will Archer",
-    "Ximena Paz", "Yara Costa", "Zane Porter", "Astrid Holm", "Bilal Khan", "Chloé Martin", "Dmitri Volkov",
-    "Elif Arslan", "Felix Braun", "Grace Owusu", "Hiro Mori", "Isla Grant",
+    "Pia Roth", "Quentin Oyelaran", "Rosa Marín", "Sven Dahl", "تالا عزيز", "Ugo Conti", "Вера Сокол", "Will Archer",
+    "Ximena Paz", "Yara Costa", "Zane Porter", "Astrid Holm", "Bilal Khan", "Chloé Martin", "Дмитрий Волков",
+    "Elif Arslan", "Ελένη Μακρή", "Grace Owusu", "Hiro Mori", "Isla Grant",
 ]  # fmt: skip
 BRANDS = ["Alder & Oak", "Brightside", "Copperline", "Driftwood", "Evergreen", "Foxglove"]
 THINGS = {
@@ -67,9 +72,14 @@ THINGS = {
 COLORS = ["amber", "blue", "crimson", "green", "ivory", "slate"]
 PRODUCTS = 150
 PHOTOGRAPHED = 115  # in the sample; the others are photographed later
-SAMPLE_PURCHASES = 600
-SAMPLE_HOURS = 3  # the events of the sample are at most this old
+UTC = datetime.timezone.utc
+# Sales of each hour of the day, and of each day from Monday on, in proportion to the average.
+HOURS = [0.5, 0.3, 0.2, 0.2, 0.2, 0.3, 0.6, 0.9, 1.0, 1.1, 1.3, 1.5, 1.6, 1.4, 1.2, 1.1, 1.2, 1.4, 1.6, 1.8, 1.9, 1.6, 1.3, 0.8]
+WEEKDAYS = [0.8, 0.85, 0.9, 0.95, 1.15, 1.3, 1.05]
+SALES_A_DAY = 6000  # at the end of the sample
+GROWTH_DAYS = 30  # in which the shop's sales grow by the factor e
 MAX_RATE = 1000
+MAX_DAYS = 400
 
 
 def person(role, number, name):
@@ -113,7 +123,7 @@ def registration(product, when):
 
 
 def photograph(product, when):
-    image = f"https://images.example.invalid/{product.id}.jpg"
+    image = f"photographs/{product.id}.jpg"
     return event("image", product, product.photographer, when, image=image)
 
 
@@ -121,56 +131,101 @@ def purchase(rng, product, when):
     return event("purchase", product, customer(rng), when)
 
 
-def sample(rng, products, now):
-    """(product id, event) of the last hours of a shop."""
-    weights = [1 / (rank + 5) for rank in range(len(products))]
-    sold = rng.choices(products, weights, k=SAMPLE_PURCHASES)
-    makers = [(registration, product) for product in products]
-    makers += [(photograph, product) for product in products[:PHOTOGRAPHED]]
-    makers += [(lambda product, when: purchase(rng, product, when), product) for product in sold]
-    step = datetime.timedelta(hours=SAMPLE_HOURS) / len(makers)
-    for number, (make, product) in enumerate(makers):
-        yield make(product, now - step * (len(makers) - number))
+def pace(when):
+    """How much is sold then, in proportion to the average."""
+    hour = when.hour + when.minute / 60
+    before, after = HOURS[when.hour], HOURS[(when.hour + 1) % 24]
+    return (before + (after - before) * (hour % 1)) * WEEKDAYS[when.weekday()]
+
+
+def fashion(word, products):
+    """How much more each product sells for a while. The word names the while: a restarted shop has the same fashion."""
+    rng = random.Random(word)
+    return [math.exp(rng.gauss(0, 0.5)) for _ in products]
 
 
 class Shop:
-    """Makes the next events: mostly purchases, a third of them of one popular product, which sometimes changes."""
+    """Sells. A fifth is of one popular product, which often changes: mostly for one of a merchant who is close behind
+    today's leader, so that places change."""
 
     def __init__(self, rng, products):
         self.rng, self.products = rng, products
-        self.weights = [1 / (rank + 5) for rank in range(len(products))]
-        self.popular = rng.choice(products)
+        self.day, self.totals, self.sold, self.popular = None, [], collections.Counter(), rng.choice(products)
 
-    def next_event(self, now):
+    def open_day(self, day):
+        year, week, _ = day.isocalendar()
+        fashions = zip(fashion(f"{year} {week}", self.products), fashion(str(day), self.products))
+        weights = (of_week * of_day / (rank + 12) for rank, (of_week, of_day) in enumerate(fashions))
+        self.day, self.totals, self.sold = day, list(itertools.accumulate(weights)), collections.Counter()
+
+    def sell(self, when):
+        if self.day != when.date():
+            self.open_day(when.date())
         if self.rng.random() < 0.02:
-            self.popular = self.rng.choice(self.products)
+            self.popular = self.challenger()
+        is_popular = self.rng.random() < 0.2
+        product = self.popular if is_popular else self.rng.choices(self.products, cum_weights=self.totals)[0]
+        self.sold[product.merchant] += 1
+        return purchase(self.rng, product, when)
+
+    def challenger(self):
+        close = {merchant for merchant, _ in self.sold.most_common(6)[1:]} if self.rng.random() < 0.7 else set()
+        return self.rng.choice([one for one in self.products if one.merchant in close] or self.products)
+
+    def next_event(self, when):
         if self.rng.random() < 0.03:  # a second photograph changes nothing
-            return photograph(self.rng.choice(self.products[PHOTOGRAPHED:]), now)
-        if self.rng.random() < 0.33:
-            return purchase(self.rng, self.popular, now)
-        return purchase(self.rng, self.rng.choices(self.products, self.weights)[0], now)
+            return photograph(self.rng.choice(self.products[PHOTOGRAPHED:]), when)
+        return self.sell(when)
+
+    def opening(self, when):
+        """Everything registered, most of it photographed."""
+        yield from (registration(product, when) for product in self.products)
+        yield from (photograph(product, when) for product in self.products[:PHOTOGRAPHED])
+
+    def sales(self, since, until):
+        """What was sold in that time. The shop has grown all the time."""
+        when = since
+        while True:
+            grown = math.exp((when - until) / datetime.timedelta(days=GROWTH_DAYS))
+            a_second = SALES_A_DAY / 86400 * grown * pace(when)
+            when += datetime.timedelta(seconds=self.rng.expovariate(a_second))
+            if when >= until:
+                return
+            yield self.sell(when)
 
 
 class EventFile:
     """Appends lines to a file, each in one write, so that other programs may append to it as well."""
 
+    sample_days = 70
+    TAIL = 1 << 16
+
     def __init__(self, path):
         self.file = open(path, "a+b", buffering=0)
         size = self.file.seek(0, os.SEEK_END)
-        self.needs_sample = size == 0
-        if size:
-            self.file.seek(size - 1)
-            if self.file.read(1) != b"\n":
-                self.file.write(b"\n")  # the last writer stopped within a line
+        self.file.seek(max(0, size - self.TAIL))
+        lines = self.file.read().split(b"\n")
+        self.is_new = size == 0
+        self.latest = next(filter(None, map(time_of, reversed(lines))), None)
+        if lines[-1]:
+            self.file.write(b"\n")  # the last writer stopped within a line
 
     def put(self, _, data):
         self.file.write(data.encode() + b"\n")
 
 
+def time_of(line):
+    """The time of an event. None: this line has none."""
+    try:
+        return datetime.datetime.fromisoformat(json.loads(line)["timeOrigin"].replace("Z", "+00:00"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
 class Stream:
-    needs_sample = (
-        True  # only a read could find out whether it is empty; a product that is registered again does not change
-    )
+    sample_days = 0.15
+    is_new = True  # only a read could find out; a product that is registered again does not change
+    latest = None
 
     def __init__(self, name):
         import boto3  # a file needs no boto3
@@ -187,11 +242,14 @@ class Stream:
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("target", help="file:PATH or kinesis:STREAM")
-    parser.add_argument("--rate", type=float, default=5.0, help="events a second (5); 0: only the sample")
-    parser.add_argument("--seed", type=int, help="seed of the random events after the sample")
+    parser.add_argument("--rate", type=float, default=2.0, help="events a second, on average (2); 0: only the sample")
+    parser.add_argument("--days", type=float, help="days that the sample goes back (a file 70, a stream 0.15)")
+    parser.add_argument("--seed", type=int, help="seed of the random events")
     options = parser.parse_args()
     if not 0 <= options.rate <= MAX_RATE:
         parser.error(f"--rate is {options.rate}, allowed is 0 to {MAX_RATE}")
+    if options.days is not None and not 0 < options.days <= MAX_DAYS:
+        parser.error(f"--days is {options.days}, allowed is above 0 to {MAX_DAYS}")
     kind, _, options.name = options.target.partition(":")
     options.open = {"file": EventFile, "kinesis": Stream}.get(kind)
     if not options.open or not options.name:
@@ -199,19 +257,28 @@ def parse_options():
     return options
 
 
+def past(shop, target, options, now):
+    """(product id, event) of what happened before the program started."""
+    begin = now - datetime.timedelta(days=options.days or target.sample_days)
+    if target.is_new:
+        yield from shop.opening(begin)
+        yield from shop.sales(begin, now)
+    elif options.rate and target.latest:
+        yield from shop.sales(max(begin, target.latest), now)
+
+
 def main():
     options = parse_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
-    utc = datetime.timezone.utc
-    rng, products, target = random.Random(options.seed), catalogue(), options.open(options.name)
-    if target.needs_sample:
-        for put in sample(rng, products, datetime.datetime.now(utc)):
-            target.put(*put)
-    shop = Shop(rng, products)
+    rng, target = random.Random(options.seed), options.open(options.name)
+    shop = Shop(rng, catalogue())
+    for put in past(shop, target, options, datetime.datetime.now(UTC)):
+        target.put(*put)
     for _ in itertools.count() if options.rate else ():
-        time.sleep(rng.expovariate(options.rate))
-        target.put(*shop.next_event(datetime.datetime.now(utc)))
+        a_second = options.rate * max(0.5, pace(datetime.datetime.now(UTC)))  # who looks at night sees a shop, too
+        time.sleep(rng.expovariate(a_second))
+        target.put(*shop.next_event(datetime.datetime.now(UTC)))
 
 
 if __name__ == "__main__":

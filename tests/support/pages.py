@@ -38,9 +38,9 @@ def assert_quiet(page, allowed):
 
 
 def put_sample(pair):
-    """The sample of the shop: more than ten merchants and photographers, some of them tied."""
+    """Two days of the sample shop: more than ten merchants and photographers."""
     command = [sys.executable, str(program.ROOT / "deploy" / "sample_shop.py"), f"file:{pair.journal}"]
-    subprocess.run([*command, "--rate", "0", "--seed", "1"], check=True, timeout=60)
+    subprocess.run([*command, "--rate", "0", "--days", "2", "--seed", "1"], check=True, timeout=60)
 
 
 def rows(page, role):
