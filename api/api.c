@@ -9,6 +9,7 @@
 #include "api/assets.h"
 #include "api/cache_key.h"
 #include "api/handlers.h"
+#include "api/news.h"
 #include "api/period_parameter.h"
 #include "api/problem.h"
 #include "api/role_words.h"
@@ -22,6 +23,7 @@ struct api {
     struct view view;
     atomic_bool has_view; /* the view has its store, and the cache loads; never reset */
     struct cache *cache;
+    struct sale_feed *sales;
     struct answer *assets[ASSETS];
     atomic_bool reads_fail;         /* the last read from the store failed */
     _Atomic int64_t index_noted_ms; /* when a missing index was logged last; 0: never */
@@ -331,11 +333,25 @@ int64_t api_now(const struct api *api) {
 }
 
 json_t *api_freshness(const struct api *api, int64_t as_of_ms) {
-    json_t *json = json_object();
-    json_object_set_new(json, "asOf", view_time(&api->view, as_of_ms));
-    json_object_set_new(json, "caughtUp", json_boolean(view_is_caught_up(&api->view, as_of_ms)));
-    json_object_set_new(json, "time", answer_time(api_now(api)));
-    return json;
+    return news_freshness(&api->view, as_of_ms);
+}
+
+json_t *api_progress(const struct api *api, int64_t now_ms) {
+    return news_progress(&api->view, now_ms);
+}
+
+void api_sold(struct api *api, const struct apply_sales *sales) {
+    if (sale_feed_is_open(api->sales) && view_is_caught_up(&api->view, view_as_of(&api->view, false)))
+        sale_feed_note(api->sales, sales);
+}
+
+void api_follow_sales(struct api *api, bool follows) {
+    sale_feed_open(api->sales, follows);
+}
+
+json_t *api_take_sale(struct api *api) {
+    _cleanup_(sale_deinit) struct sale sale;
+    return sale_feed_take(api->sales, &sale) ? news_sale(&api->view, &sale) : NULL;
 }
 
 /* Start and end. */
@@ -351,6 +367,7 @@ struct api *api_new(const struct api_options *options, struct freshness *freshne
     struct api *api = mem_zalloc(sizeof *api);
     api->view = (struct view){.options = *options, .freshness = freshness, .health = health};
     api->view.product_names = product_names_new();
+    api->sales = sale_feed_new();
     freshness_keep_history(freshness, options->index_allowance_ms);
     set_cache_control(&api->view, options->cache.ttl_ms);
     assets_load(api->assets);
@@ -398,6 +415,7 @@ void api_free(struct api *api) {
     cache_free(api->cache);
     rank_tables_free(api->view.rank_tables);
     product_names_free(api->view.product_names);
+    sale_feed_free(api->sales);
     seal_free(api->view.sealer);
     assets_unload(api->assets);
     free(api);

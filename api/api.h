@@ -25,6 +25,7 @@
 #include "views/store.h"
 
 struct api;
+struct apply_sales; /* views/apply.h */
 
 /* Answers from now on; requests for the view get view-not-ready until api_attach. Borrows freshness and
  * health, which must outlive it. Never NULL. */
@@ -45,6 +46,13 @@ void api_free(struct api *api);
 void api_rows_changed(struct api *api, const char *const product_ids[], size_t n_products,
                       const char *const user_ids[], size_t n_users);
 
+/* So much was sold. Ingest calls it after each batch, from any thread. Cheap: it is forgotten unless
+ * somebody follows, and the view counts as caught up. */
+void api_sold(struct api *api, const struct apply_sales *sales);
+
+/* Whether somebody follows the sales. */
+void api_follow_sales(struct api *api, bool follows);
+
 /* Whether a view that is complete up to then counts as caught up with its stream. */
 bool api_is_caught_up(const struct api *api, int64_t as_of_ms);
 
@@ -53,6 +61,13 @@ int64_t api_now(const struct api *api);
 
 /* The data of a `freshness` event of /live; the caller's. */
 json_t *api_freshness(const struct api *api, int64_t as_of_ms);
+
+/* The same of a `sale` event: the newest sale since the last call. NULL: nothing was sold. */
+json_t *api_take_sale(struct api *api);
+
+/* The same of a `progress` event, at CLOCK_BOOTTIME `now_ms`. NULL: the view is caught up, or gets no nearer.
+ */
+json_t *api_progress(const struct api *api, int64_t now_ms);
 
 /* Which routes an address serves. */
 enum api_routes {

@@ -170,6 +170,12 @@ static void rows_changed(void *data, const char *const product_ids[], size_t n_p
         api_rows_changed(s->api, product_ids, n_products, user_ids, n_users);
 }
 
+static void sold(void *data, const struct apply_sales *sales) {
+    struct service *s = data;
+    if (s->api)
+        api_sold(s->api, sales);
+}
+
 void service_start_ingest(struct service *s) {
     const struct coordinator_options options = {
         .worker_id = s->worker_id,
@@ -182,7 +188,7 @@ void service_start_ingest(struct service *s) {
         .batch_window_ms = (int)s->options->batch_window_ms,
         .caught_up_ms = s->options->api.caught_up_ms,
     };
-    s->listener = (struct apply_listener){.rows_changed = rows_changed, .data = s};
+    s->listener = (struct apply_listener){rows_changed, sold, s};
     const struct coordinator_parts parts = {
         .source = s->source,
         .store = s->backend.store,
