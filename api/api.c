@@ -225,6 +225,21 @@ static bool is_served(const struct route *route, enum api_routes routes) {
     return route && (routes == API_ALL || route->operations == (routes == API_OPERATIONS));
 }
 
+static bool handle_live(struct api_call *call, const struct request *request) {
+    const char *changes = request_parameter(request, "changes");
+    struct problem p;
+    if (changes && strcmp(changes, "1") != 0) {
+        problem_set_parameter(&p, "changes", changes, "1");
+        return refuse(call, &p);
+    }
+    if (!period_read_under_way(&call->api->view, request, &call->live_kind, &p))
+        return refuse(call, &p);
+    call->live = true;
+    call->live_changes = changes;
+    call->answer = answer_new(200, "text/event-stream", NULL, 0);
+    return true;
+}
+
 static bool handle_get(struct api_call *call, const struct request *request, int64_t now_ms) {
     const struct route *route = call->route;
     struct problem p;
@@ -236,12 +251,10 @@ static bool handle_get(struct api_call *call, const struct request *request, int
     }
     if (route->kind == ROUTE_LOADED)
         return handle_loaded(call, request, now_ms);
-    call->live = route->kind == ROUTE_LIVE;
-    if (call->live)
-        call->answer = answer_new(200, "text/event-stream", NULL, 0);
-    else
-        call->answer = route->kind == ROUTE_ASSET ? answer_ref(call->api->assets[route->asset])
-                                                  : route->answer(&call->api->view);
+    if (route->kind == ROUTE_LIVE)
+        return handle_live(call, request);
+    call->answer = route->kind == ROUTE_ASSET ? answer_ref(call->api->assets[route->asset])
+                                              : route->answer(&call->api->view);
     return true;
 }
 

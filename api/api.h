@@ -86,10 +86,12 @@ struct api_call {
     void (*done)(struct api_call *call);
 
     /* the answer */
-    struct answer *answer;     /* a reference, the caller's */
-    const struct route *route; /* NULL: the path has none */
-    bool live;                 /* the body is a stream: see api/live.h */
-    bool cached;               /* the answer is from the cache: `state` and `age_ms` are valid */
+    struct answer *answer;      /* a reference, the caller's */
+    const struct route *route;  /* NULL: the path has none */
+    bool live;                  /* the body is a stream: see api/live/live.h */
+    enum period_kind live_kind; /* `live`: of which boards, ... */
+    bool live_changes;          /* ... and whether the client gets their changes */
+    bool cached;                /* the answer is from the cache: `state` and `age_ms` are valid */
     enum cache_state state;
     int64_t age_ms;
 

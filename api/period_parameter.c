@@ -77,6 +77,17 @@ bool period_check(const struct view *view, const struct request *request, struct
     return false;
 }
 
+bool period_read_under_way(const struct view *view, const struct request *request, enum period_kind *kind,
+                           struct problem *p) {
+    const char *word = request_parameter(request, "period");
+    *kind = PERIOD_ALL_TIME;
+    if (!word)
+        return true;
+    return period_kind_from_name(word, kind)
+               ? check_kind(view, *kind, "period", word, p)
+               : problem_set_parameter(p, "period", word, "hour, day, week, month");
+}
+
 static enum period_kind default_kind(const struct view *view) {
     enum period_kind kind = PERIOD_HOUR;
     if (keeps_kind(view, PERIOD_DAY))

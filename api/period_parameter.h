@@ -20,6 +20,11 @@
 bool period_read_parameter(const struct view *view, const struct request *request, struct period *period,
                            struct problem *p);
 
+/* The request's `period` where only the word of a kind is allowed. All time if the request has none. False
+ * with a problem if it is something else, or of a kind that the view does not keep. */
+bool period_read_under_way(const struct view *view, const struct request *request, enum period_kind *kind,
+                           struct problem *p);
+
 /* False, with a problem, if the view does not keep the request's period. Check all other parameters before: a
  * request that is wrong is refused as such. */
 bool period_check(const struct view *view, const struct request *request, struct period period,

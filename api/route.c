@@ -15,7 +15,7 @@ const struct route route_table[] = {
     {.template = "/readyz", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_readyz},
     {.template = "/healthz", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_readyz},
     {.template = "/metrics", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_metrics},
-    {.template = "/live", .kind = ROUTE_LIVE},
+    {.template = "/live", .kind = ROUTE_LIVE, .parameters = {"changes", "period"}},
     {.template = SCORES,
      .kind = ROUTE_LOADED,
      .parameters = {"limit", "role", "period", ROUTE_MAX_LAG},

@@ -25,7 +25,7 @@
 enum route_kind {
     ROUTE_ASSET,  /* the same bytes for the life of the process */
     ROUTE_MEMORY, /* answered at once from memory, anew each time */
-    ROUTE_LIVE,   /* a stream (api/live.h) */
+    ROUTE_LIVE,   /* a stream (api/live/live.h) */
     ROUTE_LOADED, /* read from the store through the cache */
 };
 

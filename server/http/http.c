@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/live.h"
+#include "api/live/live.h"
 #include "base/clock.h"
 #include "base/condition.h"
 #include "base/hash.h"

@@ -92,7 +92,10 @@ bool http_live_queue(struct MHD_Connection *connection, const struct http_live_o
     s->loop = o->loop;
     s->close_at_ms = o->close_at_ms;
     s->bytes = o->bytes;
-    if (!live_join(o->live, &s->reader, clock_boot_ms())) {
+    const struct live_wishes wishes = {
+        o->call->live_kind, o->call->live_changes,
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Last-Event-ID")};
+    if (!live_join(o->live, &s->reader, &wishes, clock_boot_ms())) {
         free(s);
         return false;
     }

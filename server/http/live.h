@@ -1,6 +1,6 @@
 /*
- * http_live: the HTTP side of api/live.h: a stream is a microhttpd response without an end. Its connection is
- * suspended while there is nothing to send.
+ * http_live: the HTTP side of api/live/live.h: a stream is a microhttpd response without an end. Its
+ * connection is suspended while there is nothing to send.
  *
  * live_end ends the streams; no connection of a stream is suspended after that. It must be called before
  * MHD_stop_daemon. Thread-safe as MHD_queue_response is; takes only the lock of the `struct live`.
@@ -13,7 +13,7 @@
 
 #include <microhttpd.h>
 
-#include "api/live.h"
+#include "api/live/live.h"
 #include "server/http/reply.h"
 
 struct http_loop;
@@ -21,7 +21,7 @@ struct http_loop;
 struct http_live_options {
     struct http_loop *loop; /* of the connection */
     struct live *live;
-    const struct api_call *call; /* its answer has the headers; borrowed for the call */
+    const struct api_call *call; /* what to follow, and an answer with the headers; borrowed for the call */
     const struct http_reply_extras *extras;
     int fd;
     bool head; /* headers only: the reader leaves at once */

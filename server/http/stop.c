@@ -4,7 +4,7 @@
 
 #include <utlist.h>
 
-#include "api/live.h"
+#include "api/live/live.h"
 #include "base/clock.h"
 
 static int64_t least(int64_t a, int64_t b) {

@@ -30,6 +30,7 @@ PUBLIC_HEADERS = {
     "ingest/kinesis": {"source.h"},
     "ingest/leases": {"coordinator.h"},
     "ingest/deadletter": {"deadletter.h"},
+    "api/live": {"live.h"},
     "server/http": {"http.h"},
     "server/commands": {"commands.h"},
 }

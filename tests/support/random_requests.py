@@ -26,7 +26,7 @@ ODD_VALUES = (
     "0 1 -1 +1 %2B1 1.5 1e1 0x10 %31 %30 101 100 ١ 99999999999999999999999 true null creator merchant "
     "Merchant % %00 %ff %c3 a=b = , 86400001 v1:x AAAA undefined day week:previous 2026-11-29 2026-W53 9999-12"
 ).split() + [""]
-NAMES = "limit cursor role period around kind merchant photographer productIds maxLag LIMIT Limit li%6Dit lim%69t colour limit%20 limit[] % %00 _".split() + [""]
+NAMES = "limit cursor role period changes around kind merchant photographer productIds maxLag LIMIT Limit li%6Dit lim%69t colour limit%20 limit[] % %00 _".split() + [""]
 PARSER_BYTES = 28000  # libmicrohttpd has room for so many bytes of headers in any case, which is above our limits
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
