@@ -237,14 +237,15 @@
 #define LIMIT_PLAIN_BYTES 1024 /* smaller bodies are not compressed: they fit into a packet */
 
 /* GET /live. */
-#define LIMIT_LIVE_BOARD_MS 500  /* shortest time between two changes of a board, ... */
-#define LIMIT_LIVE_WHOLE_MS 2000 /* ... and between two whole boards */
-#define LIMIT_LIVE_CHANGE_BYTES                                                                              \
-    560                        /* a second, of the changes of a board; more waits up to LIMIT_LIVE_WHOLE_MS */
-#define LIMIT_LIVE_HISTORY 256 /* events that a reader may be behind or have missed, ... */
+#define LIMIT_LIVE_BOARD_MS 500     /* shortest time between two changes of a board, ... */
+#define LIMIT_LIVE_WHOLE_MS 2000    /* ... and between two whole boards */
+#define LIMIT_LIVE_CHANGE_BYTES 560 /* of a board's changes in a second: more of them wait, up to that */
+#define LIMIT_LIVE_HISTORY 256      /* events that a reader may be behind or have missed, ... */
 #define LIMIT_LIVE_HISTORY_BYTES (256u << 10) /* ... and their bytes; then it gets whole boards */
 #define LIMIT_LIVE_START_BYTES (1u << 20)     /* of both whole boards as events */
 #define LIMIT_LIVE_FRESHNESS_MS 1000
+#define LIMIT_LIVE_SALE_MS 250
+#define LIMIT_LIVE_PROGRESS_MS 1000
 #define LIMIT_LIVE_HEARTBEAT_MS 15000 /* load balancers close what is silent for 60 s */
 #define LIMIT_LIVE_WAKES 32           /* groups in which readers are woken, a millisecond apart */
 #define LIMIT_LIVE_TAKE_MS 10000      /* a reader that has read nothing for this long is dropped ... */

@@ -33,6 +33,7 @@ void channel_join(struct channel *c, bool resumes, int64_t now_ms) {
         c->begins = resumes ? CHANNEL_BEGINS_AGAIN : CHANNEL_BEGINS_ANEW;
         if (!resumes)
             event_log_clear(&c->log);
+        event_log_set_state(&c->log, LIVE_PROGRESS, NULL); /* nobody kept it up */
     }
     if (now_ms - c->freshness_ms >= LIMIT_LIVE_FRESHNESS_MS)
         event_log_set_state(&c->log, LIVE_FRESHNESS, NULL);

@@ -16,6 +16,10 @@ void hub_deinit(struct hub *hub) {
     }
 }
 
+struct channel *hub_channel(struct hub *hub, bool changes) {
+    return &hub->channels[changes];
+}
+
 /* When some reader may get the next event of this board. */
 static int64_t next_event_ms(const struct hub *hub, const bool used[2], int board) {
     int64_t next_ms = INT64_MAX;

@@ -18,6 +18,9 @@ struct hub {
 void hub_init(struct hub *hub, struct live_shared *shared, enum period_kind kind);
 void hub_deinit(struct hub *hub);
 
+/* The channel of readers that want changes, or not. */
+struct channel *hub_channel(struct hub *hub, bool changes);
+
 /* Does what is due; returns when to call it again at the latest; INT64_MAX: not until a reader joins. */
 int64_t hub_step(struct hub *hub, int64_t now_ms);
 

@@ -7,6 +7,7 @@
 
 #include <utlist.h>
 
+#include "api/live/common_events.h"
 #include "api/live/hub.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -19,6 +20,7 @@ struct live {
     struct live_shared shared; /* first */
     unsigned max_readers;
     struct hub hubs[PERIOD_KINDS];
+    struct common_events common_events;
     struct body *greeting, *heartbeat;
     struct metrics_series *readers_gauge, *counts[LIVE_EVENTS];
     struct pulse pulse; /* the thread's */
@@ -132,7 +134,7 @@ bool live_wait(struct live_reader *reader) {
 /* A reader without changes starts with the latest event of each kind, which is the present state. */
 static void begin_reader(struct live *live, struct live_reader *reader, const struct live_wishes *wishes,
                          int64_t now_ms) {
-    struct channel *channel = &live->hubs[wishes->kind].channels[wishes->changes];
+    struct channel *channel = hub_channel(&live->hubs[wishes->kind], wishes->changes);
     uint64_t number = 0;
     bool resumes = wishes->changes && event_log_find(&channel->log, wishes->last_event_id, &number);
     channel_join(channel, resumes, now_ms);
@@ -169,30 +171,13 @@ void live_leave(struct live_reader *reader) {
     DL_DELETE(live->readers, reader);
     live->n_readers--;
     reader->channel->readers--;
-    atomic_fetch_sub(&live->followers, reader->channel->has_changes);
+    bool was_last = reader->channel->has_changes && atomic_fetch_sub(&live->followers, 1) == 1;
     pthread_mutex_unlock(&live->shared.lock);
+    if (was_last) /* sales need not be collected */
+        waker_wake(&live->shared.waker);
     body_unref(reader->current);
     reader->current = NULL;
     metrics_add(live->readers_gauge, -1);
-}
-
-/* Events of others. */
-
-bool live_has_followers(const struct live *live) {
-    return atomic_load_explicit(&live->followers, memory_order_relaxed);
-}
-
-void live_publish(struct live *live, enum live_event kind, struct body *data) {
-    pthread_mutex_lock(&live->shared.lock);
-    for (enum period_kind i = 0; i < PERIOD_KINDS; i++) {
-        struct channel *channel = &live->hubs[i].channels[1];
-        if (channel->readers && kind == LIVE_SALE)
-            event_log_put(&channel->log, kind, data);
-        else if (channel->readers)
-            event_log_replace(&channel->log, kind, data);
-    }
-    pthread_mutex_unlock(&live->shared.lock);
-    waker_wake(&live->shared.waker);
 }
 
 /* Steps. */
@@ -226,7 +211,9 @@ static bool wake_some(struct live *live, int64_t now_ms) {
 }
 
 int64_t live_step(struct live *live, int64_t now_ms) {
-    int64_t next_ms = INT64_MAX;
+    bool has_followers = !live->ended && atomic_load(&live->followers) > 0;
+    int64_t next_ms =
+        common_events_step(&live->common_events, &live->shared, live->hubs, has_followers, now_ms);
     for (enum period_kind kind = 0; !live->ended && kind < PERIOD_KINDS; kind++) {
         int64_t hub_ms = hub_step(&live->hubs[kind], now_ms);
         next_ms = hub_ms < next_ms ? hub_ms : next_ms;

@@ -97,13 +97,6 @@ void live_end(struct live *live);
 /* Calls live_end if that was not done. No reader may be left; the api must still exist. NULL is fine. */
 void live_free(struct live *live);
 
-/* Whether anybody follows the changes: who could get what live_publish sends. Cheap. */
-bool live_has_followers(const struct live *live);
-
-/* An event for all who follow changes, of any hub: a sale for each of them in order, progress as the latest
- * only. `data`: JSON on one line; borrowed. */
-void live_publish(struct live *live, enum live_event kind, struct body *data);
-
 /* False: there are `max_readers` already, or live_end was called. */
 bool live_join(struct live *live, struct live_reader *reader, const struct live_wishes *wishes,
                int64_t now_ms);
