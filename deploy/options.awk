@@ -1,13 +1,14 @@
-# Fills a template of the manual page or of the environment file with the commands and options of --help:
+# Fills a template of the manual page or of the environment file with the commands and options of the help:
 #   awk -f options.awk HELP TEMPLATE
+# HELP has `winner-view --help`, then `winner-view help COMMAND` of those whose options are filled in.
 # A comment of the template that has @COMMANDS@ or @OPTIONS@ is replaced: by roff if it is a comment of roff.
 
+FNR == NR && /^usage: winner-view [a-z]/ { part = "options"; next }
 FNR == NR && /^commands:/ { part = "commands"; next }
-FNR == NR && /^options/ { part = "options"; next }
-FNR == NR && /^$/ { part = "" }
+FNR == NR && /^$/ && part == "commands" { part = "" }
 FNR == NR && part == "commands" && /^  [a-z]/ { command[++commands] = $1; sub(/^ *[^ ]+ +/, ""); does[commands] = $0 }
-FNR == NR && part == "options" && /^  --/ { name[++options] = substr($1, 3); argument[options] = $2 }
-FNR == NR && part == "options" && /^      / { sub(/^ +/, ""); text[options] = $0 }
+FNR == NR && part == "options" && /^  --/ { is_new = !known[$1]++; if (is_new) { name[++options] = substr($1, 3); argument[options] = $2 } }
+FNR == NR && part == "options" && /^      / && is_new { sub(/^ +/, ""); text[options] = $0 }
 FNR == NR { next }
 
 /^\.\\" @COMMANDS@/ { for (i = 1; i <= commands; i++) printf ".TP\n.B %s\n%s\n", roff(command[i]), roff(does[i]); next }

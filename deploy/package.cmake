@@ -4,7 +4,7 @@
 
 install(TARGETS winner-view RUNTIME DESTINATION bin COMPONENT program)
 
-# The manual page and the environment file, from their templates and the program's own --help.
+# The manual page and the environment file, from their templates and the program's own help.
 set(SYSTEM_FILES ${CMAKE_BINARY_DIR}/system)
 find_program(AWK awk REQUIRED)
 find_program(GZIP gzip REQUIRED)
@@ -13,6 +13,8 @@ set(TEMPLATES ${CMAKE_SOURCE_DIR}/deploy/winner-view.1.in ${CMAKE_SOURCE_DIR}/de
 add_custom_command(OUTPUT ${SYSTEM_FILES}/winner-view.1 ${SYSTEM_FILES}/winner-view.default
     COMMAND ${CMAKE_COMMAND} -E make_directory ${SYSTEM_FILES}
     COMMAND $<TARGET_FILE:winner-view> --help > ${SYSTEM_FILES}/help
+    COMMAND $<TARGET_FILE:winner-view> help serve >> ${SYSTEM_FILES}/help
+    COMMAND $<TARGET_FILE:winner-view> help audit >> ${SYSTEM_FILES}/help
     COMMAND ${AWK} -f ${FILL} ${SYSTEM_FILES}/help ${CMAKE_SOURCE_DIR}/deploy/winner-view.1.in > ${SYSTEM_FILES}/winner-view.1
     COMMAND ${AWK} -f ${FILL} ${SYSTEM_FILES}/help ${CMAKE_SOURCE_DIR}/deploy/winner-view.default.in > ${SYSTEM_FILES}/winner-view.default
     DEPENDS winner-view ${FILL} ${TEMPLATES} VERBATIM)
@@ -36,8 +38,12 @@ install_system(share/doc/winner-view deploy/debian/copyright ${SYSTEM_FILES}/cha
 install_system(share/winner-view openapi.yaml)
 install(DIRECTORY deploy/grafana deploy/prometheus DESTINATION share/winner-view COMPONENT system OPTIONAL
     FILES_MATCHING PATTERN *.json PATTERN *.yaml PATTERN *.yml)
-install(FILES deploy/winner-view.bash-completion DESTINATION share/bash-completion/completions RENAME winner-view
-    COMPONENT system)
+function(install_completion shell destination name)
+    install(FILES deploy/completion/winner-view.${shell} DESTINATION share/${destination} RENAME ${name} COMPONENT system)
+endfunction()
+install_completion(bash bash-completion/completions winner-view)
+install_completion(zsh zsh/vendor-completions _winner-view)
+install_completion(fish fish/vendor_completions.d winner-view.fish)
 install(FILES ${SYSTEM_FILES}/winner-view.default DESTINATION /etc/default RENAME winner-view COMPONENT system)
 
 set(CPACK_GENERATOR DEB)

@@ -49,7 +49,8 @@ packages_for() {
     integration)
         # prometheus for its promtool, which checks /metrics; its service is not started
         # man-db reads our man page, systemd has systemd-analyze, which reads our unit; neither needs to run
-        echo python3 python3-boto3 python3-pytest python3-pytest-xdist python3-hypothesis python3-jsonschema python3-yaml python3-cryptography prometheus man-db systemd binutils
+        # zsh and fish complete our options
+        echo python3 python3-boto3 python3-pytest python3-pytest-xdist python3-hypothesis python3-jsonschema python3-yaml python3-cryptography prometheus man-db systemd binutils zsh fish
         ;;
     operators-page)
         # Which the commands of deploy/README.md use. An aws from elsewhere does as well.

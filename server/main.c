@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -17,22 +18,24 @@ static int print_help(const struct options *options);
 static int print_version(const struct options *options);
 
 static const struct command commands[] = {
-    {"serve", "run: ingest the source and serve the views (default)", serve_run},
-    {"create-tables", "create what --store needs, if missing, and wait until it is usable",
-     create_tables_run},
-    {"audit", "compare every score of --store with what it follows from, print each difference", audit_run},
-    {"credentials", "show which provider supplies the AWS credentials, and until when", show_credentials_run},
-    {"healthcheck", "ask the running server for /livez, for containers; same options as serve",
-     healthcheck_run},
-    {"--help", NULL, print_help},
-    {"-h", NULL, print_help},
-    {"--version", NULL, print_version},
-    {NULL, NULL, NULL},
+    {"serve", "run: ingest the source and serve the views (default)", serve_run, OPTIONS_OF_SERVE},
+    {"create-tables", "create what --store lacks, and wait until it is usable", create_tables_run,
+     OPTIONS_OF_CREATE_TABLES},
+    {"audit", "compare every score of --store with what it follows from", audit_run, OPTIONS_OF_AUDIT},
+    {"credentials", "show which provider supplies the AWS credentials", show_credentials_run,
+     OPTIONS_OF_CREDENTIALS},
+    {"healthcheck", "ask the server that runs with these options for /livez", healthcheck_run,
+     OPTIONS_OF_HEALTHCHECK},
+    {"help", "show this, or with the name of a command its options", print_help, OPTIONS_OF_HELP},
+    {"--help", NULL, print_help, OPTIONS_OF_HELP},
+    {"-h", NULL, print_help, OPTIONS_OF_HELP},
+    {"--version", NULL, print_version, 0},
+    {"-V", NULL, print_version, 0},
+    {NULL, NULL, NULL, 0},
 };
 
 static int print_help(const struct options *options) {
-    (void)options;
-    options_print_help(commands, stdout);
+    options_print_help(commands, options->subject, stdout);
     return 0;
 }
 
@@ -83,6 +86,10 @@ int main(int argc, char *argv[]) {
     struct options options;
 
     set_memory();
+    if (argc > 1 && strcmp(argv[1], "complete") == 0) { /* for deploy/completion: its words may be anything */
+        options_complete(commands, (size_t)argc - 2, (const char *const *)argv + 2, stdout);
+        return 0;
+    }
     buffer_init(&mistakes, 65536);
     if (options_parse(&options, commands, argc, argv, &mistakes)) {
         fputs(mistakes.data, stderr);

@@ -1,37 +1,19 @@
-#include "server/options.h"
-
 #include <errno.h>
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "aws/stream_arn.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/spelling.h"
 #include "base/text.h"
 #include "base/utf8.h"
 #include "base/variable.h"
 #include "ingest/deadletter/deadletter.h"
 #include "server/listen.h"
+#include "server/options_table.h"
 #include "views/store.h"
-
-struct option;
-
-/* Stores the value in its field. False: the value is not allowed. */
-typedef bool option_check_fn(struct options *options, const struct option *option, const char *value);
-
-struct option {
-    const char *name;
-    const char *argument; /* in --help, and after "allowed: " in the mistakes, but for numbers */
-    const char *default_text;
-    const char *help;
-    option_check_fn *check;
-    size_t offset;
-    int64_t least, most;        /* numbers */
-    const char *const *choices; /* by value; NULL after the last */
-    const char *other_environment;
-};
 
 static void *field(struct options *options, const struct option *option) {
     return (char *)options + option->offset;
@@ -143,86 +125,98 @@ static const char *const access_logs[] = {[HTTP_ACCESS_LOG_NONE] = "none",
                                           NULL};
 
 #define AT(member) .offset = offsetof(struct options, member)
+#define READERS_OF_THE_STORE OPTIONS_OF_SERVE | OPTIONS_OF_CREATE_TABLES | OPTIONS_OF_AUDIT
 
-static const struct option table[] = {
-    {"listen", "HOST:PORT|none", "127.0.0.1:8080",
-     "address to serve HTTP on ([::]:8080: IPv6 and IPv4; port 0: any free port)", check_listen, AT(listen)},
-    {"ops-listen", "HOST:PORT|none", "none", "address to serve /metrics and the probes on instead",
-     check_listen, AT(ops_listen)},
-    {"source", "kinesis:STREAM|file:PATH|none", "file:events.jsonl",
-     "a stream, by name or ARN; a file with one event per line; none: only serve", check_source, AT(source)},
-    {"store", "dynamodb:STAGE|sqlite:PATH", "sqlite:winner-view.db",
+const struct option options_table[] = {
+    {GROUP_ADDRESS, "listen", "HOST:PORT|none", "127.0.0.1:8080",
+     "address to serve HTTP on ([::]:8080: IPv6 and IPv4; port 0: any free port)", check_listen, AT(listen),
+     .readers = OPTIONS_OF_SERVE | OPTIONS_OF_HEALTHCHECK, .is_first = true},
+    {GROUP_ADDRESS, "ops-listen", "HOST:PORT|none", "none",
+     "address to serve /metrics and the probes on instead", check_listen, AT(ops_listen),
+     .readers = OPTIONS_OF_SERVE | OPTIONS_OF_HEALTHCHECK},
+    {GROUP_VIEW, "source", "kinesis:STREAM|file:PATH|none", "file:events.jsonl",
+     "a stream, by name or ARN; a file with one event per line; none: only serve", check_source, AT(source),
+     .is_first = true},
+    {GROUP_VIEW, "store", "dynamodb:STAGE|sqlite:PATH", "sqlite:winner-view.db",
      "the tables STAGE-Contributions, STAGE-Scores and STAGE-Leases; or a database file", check_store,
-     AT(store)},
-    {"identity-from", "dynamodb:STAGE|sqlite:PATH", NULL,
+     AT(store), .readers = READERS_OF_THE_STORE, .is_first = true},
+    {GROUP_VIEW, "identity-from", "dynamodb:STAGE|sqlite:PATH", NULL,
      "a view whose ids of people and cursors a new view takes over", check_store, AT(identity_from)},
-    {"contributions-table", "NAME", NULL, "used instead of STAGE-Contributions", check_table,
-     AT(contributions_table), .other_environment = "TABLE_CONTRIBUTIONS_NAME"},
-    {"scores-table", "NAME", NULL, "used instead of STAGE-Scores", check_table, AT(scores_table),
-     .other_environment = "TABLE_SCORES_NAME"},
-    {"leases-table", "NAME", NULL, "used instead of STAGE-Leases", check_table, AT(leases_table)},
-    {"periods", "none|hour,day,week,month", NULL,
+    {GROUP_VIEW, "contributions-table", "NAME", NULL, "used instead of STAGE-Contributions", check_table,
+     AT(contributions_table), .other_environment = "TABLE_CONTRIBUTIONS_NAME",
+     .readers = READERS_OF_THE_STORE},
+    {GROUP_VIEW, "scores-table", "NAME", NULL, "used instead of STAGE-Scores", check_table, AT(scores_table),
+     .other_environment = "TABLE_SCORES_NAME", .readers = READERS_OF_THE_STORE},
+    {GROUP_VIEW, "leases-table", "NAME", NULL, "used instead of STAGE-Leases", check_table, AT(leases_table),
+     .readers = READERS_OF_THE_STORE},
+    {GROUP_VIEW, "periods", "none|hour,day,week,month", NULL,
      "periods that have boards; if not given, those of the store; for a new one day,week,month with SQLite, "
      "none with DynamoDB",
-     check_periods, AT(periods)},
-    {"best-sellers", "on|off", NULL,
+     check_periods, AT(periods), .is_first = true},
+    {GROUP_VIEW, "best-sellers", "on|off", NULL,
      "whether products have a board; if not given, as in the store; for a new one off", check_best_sellers,
      AT(best_sellers)},
-    {"board-partitions", "N", NULL,
+    {GROUP_VIEW, "board-partitions", "N", NULL,
      "partitions of each board's index in DynamoDB; if not given, as in the store; for a new one 1",
-     check_number, AT(board_partitions), .least = 1, .most = LIMIT_BOARD_PARTITIONS},
-    {"start", "trim-horizon|latest|at:RFC3339", "trim-horizon", "where a new view begins to read",
+     check_number, AT(board_partitions), .least = 1, .most = LIMIT_BOARD_PARTITIONS,
+     .readers = OPTIONS_OF_SERVE | OPTIONS_OF_CREATE_TABLES},
+    {GROUP_VIEW, "start", "trim-horizon|latest|at:RFC3339", "trim-horizon", "where a new view begins to read",
      check_start, AT(start)},
-    {"batch-size", "N", "1000", "most records applied in one batch", check_number, AT(batch_size), .least = 1,
-     .most = LIMIT_BATCH_RECORDS},
-    {"batch-window-ms", "MS", "0", "longest time to fill a batch", check_number, AT(batch_window_ms),
-     .most = 60000},
-    {"poll-interval-ms", "MS", "250", "time between two reads of a shard that is caught up", check_number,
-     AT(poll_interval_ms), .least = 10, .most = 60000},
-    {"worker-id", "ID", NULL,
+    {GROUP_READING, "batch-size", "N", "1000", "most records applied in one batch", check_number,
+     AT(batch_size), .least = 1, .most = LIMIT_BATCH_RECORDS},
+    {GROUP_READING, "batch-window-ms", "MS", "0", "longest time to fill a batch", check_number,
+     AT(batch_window_ms), .most = 60000},
+    {GROUP_READING, "poll-interval-ms", "MS", "250", "time between two reads of a shard that is caught up",
+     check_number, AT(poll_interval_ms), .least = 10, .most = 60000},
+    {GROUP_READING, "worker-id", "ID", NULL,
      "owner of this process's leases; if not given, host:pid:random, or embedded with SQLite",
      check_worker_id, AT(worker_id)},
-    {"failover-ms", "MS", "10000", "age at which a lease that was not renewed becomes free", check_number,
-     AT(failover_ms), .least = 1000, .most = 600000},
-    {"max-leases", "N", NULL,
+    {GROUP_READING, "failover-ms", "MS", "10000", "age at which a lease that was not renewed becomes free",
+     check_number, AT(failover_ms), .least = 1000, .most = 600000},
+    {GROUP_READING, "max-leases", "N", NULL,
      "most shards that this process reads; if not given, as many as the system's limits allow", check_number,
      AT(max_leases), .least = 1, .most = LIMIT_SHARDS},
-    {"dead-letter", "file:PATH|sqs:URL|log", "log",
+    {GROUP_READING, "dead-letter", "file:PATH|sqs:URL|log", "log",
      "where malformed records are written; URL: a queue, https://HOST/ACCOUNT/NAME", check_dead_letter,
      AT(dead_letter)},
-    {"identities", "masked|full", "masked", "how ids of people are shown", check_choice, AT(identities),
-     .choices = identities},
-    {"cache-bytes", "N", "67108864", "most bytes of memory for cached answers", check_number, AT(cache_bytes),
-     .least = 1 << 20, .most = INT64_C(1) << 40},
-    {"cache-ttl-ms", "MS", "1000", "how long a cached answer is fresh", check_number, AT(api.cache.ttl_ms),
-     .most = 3600000},
-    {"cache-stale-ms", "MS", "10000", "how long after that it is still served while it is refreshed",
-     check_number, AT(api.cache.stale_ms), .most = 86400000},
-    {"cache-stale-if-error-ms", "MS", "300000", "how long it is still served while the store fails",
-     check_number, AT(api.cache.stale_if_error_ms), .most = 86400000},
-    {"caught-up-ms", "MS", "10000", "age up to which the view counts as caught up", check_number,
-     AT(api.caught_up_ms), .least = 100, .most = 86400000},
-    {"index-allowance-ms", "MS", "1000",
+    {GROUP_ANSWERS, "identities", "masked|full", "masked", "how ids of people are shown", check_choice,
+     AT(identities), .choices = identities},
+    {GROUP_ANSWERS, "cache-bytes", "N", "67108864", "most bytes of memory for cached answers", check_number,
+     AT(cache_bytes), .least = 1 << 20, .most = INT64_C(1) << 40},
+    {GROUP_ANSWERS, "cache-ttl-ms", "MS", "1000", "how long a cached answer is fresh", check_number,
+     AT(api.cache.ttl_ms), .most = 3600000},
+    {GROUP_ANSWERS, "cache-stale-ms", "MS", "10000",
+     "how long after that it is still served while it is refreshed", check_number, AT(api.cache.stale_ms),
+     .most = 86400000},
+    {GROUP_ANSWERS, "cache-stale-if-error-ms", "MS", "300000",
+     "how long it is still served while the store fails", check_number, AT(api.cache.stale_if_error_ms),
+     .most = 86400000},
+    {GROUP_ANSWERS, "caught-up-ms", "MS", "10000", "age up to which the view counts as caught up",
+     check_number, AT(api.caught_up_ms), .least = 100, .most = 86400000},
+    {GROUP_ANSWERS, "index-allowance-ms", "MS", "1000",
      "expected delay of the boards' index; a board's asOf is this much earlier", check_number,
      AT(api.index_allowance_ms), .most = 3600000},
-    {"rank-units", "N", "100",
+    {GROUP_ANSWERS, "rank-units", "N", "100",
      "read units a second that DynamoDB may spend to rank everybody; 0: ranks beyond 1000 are null",
      check_number, AT(api.rank_units), .most = 40000},
-    {"connections", "N", "1024", "most connections at once; then idle ones are closed for newcomers",
-     check_number, AT(connections), .least = 32, .most = 65536},
-    {"max-live", "N", "256", "most readers of /live at once; fewer than --connections", check_number,
-     AT(max_live), .most = 65535},
-    {"drain-seconds", "S", "5", "how long to keep serving after SIGTERM", check_number, AT(drain_seconds),
-     .most = 15},
-    {"format", "table|json", "table", "output of audit", check_choice, AT(format), .choices = output_formats},
-    {"log-level", "error|warn|info|debug", "info", "least severe level that is logged", check_choice,
-     AT(log_level), .choices = log_levels},
-    {"log-format", "auto|text|json", "auto", "auto: text on a terminal, else json", check_choice,
-     AT(log_format), .choices = log_formats},
-    {"access-log", "all|errors|none", "errors", "which requests are logged", check_choice, AT(access_log),
-     .choices = access_logs},
+    {GROUP_LIMITS, "connections", "N", "1024",
+     "most connections at once; then idle ones are closed for newcomers", check_number, AT(connections),
+     .least = 32, .most = 65536},
+    {GROUP_LIMITS, "max-live", "N", "256", "most readers of /live at once; fewer than --connections",
+     check_number, AT(max_live), .most = 65535},
+    {GROUP_LIMITS, "drain-seconds", "S", "5", "how long to keep serving after SIGTERM", check_number,
+     AT(drain_seconds), .most = 15},
+    {GROUP_OUTPUT, "format", "table|json", "table", "output of audit", check_choice, AT(format),
+     .choices = output_formats, .readers = OPTIONS_OF_AUDIT},
+    {GROUP_OUTPUT, "log-level", "error|warn|info|debug", "info", "least severe level that is logged",
+     check_choice, AT(log_level), .choices = log_levels, .readers = OPTIONS_OF_ALL, .is_first = true},
+    {GROUP_OUTPUT, "log-format", "auto|text|json", "auto", "auto: text on a terminal, else json",
+     check_choice, AT(log_format), .choices = log_formats, .readers = OPTIONS_OF_ALL},
+    {GROUP_OUTPUT, "access-log", "all|errors|none", "errors", "which requests are logged", check_choice,
+     AT(access_log), .choices = access_logs},
 };
-enum { OPTIONS = sizeof table / sizeof *table };
+enum { OPTIONS = sizeof options_table / sizeof *options_table };
+const size_t options_count = OPTIONS;
 
 const char *options_of_kind(const char *spec, const char *kind) {
     size_t length = strlen(kind);
@@ -245,17 +239,17 @@ static void set(struct options *options, const struct option *option, const char
     buffer_putc(mistakes, '\n');
 }
 
-static void environment_name(const struct option *option, char *out, size_t size) {
-    snprintf(out, size, "WINNER_VIEW_%s", option->name);
+void options_variable(const struct option *option, char out[OPTIONS_VARIABLE_SIZE]) {
+    snprintf(out, OPTIONS_VARIABLE_SIZE, "WINNER_VIEW_%s", option->name);
     for (; *out; out++)
         *out = *out == '-' ? '_' : *out >= 'a' && *out <= 'z' ? (char)(*out - 32) : *out;
 }
 
-static const char *environment_value(const struct option *option, char *name, size_t size) {
-    environment_name(option, name, size);
+static const char *environment_value(const struct option *option, char name[OPTIONS_VARIABLE_SIZE]) {
+    options_variable(option, name);
     const char *value = variable_get(name);
     if (!value && option->other_environment) {
-        snprintf(name, size, "%s", option->other_environment);
+        snprintf(name, OPTIONS_VARIABLE_SIZE, "%s", option->other_environment);
         value = variable_get(name);
     }
     return value;
@@ -264,61 +258,121 @@ static const char *environment_value(const struct option *option, char *name, si
 /* Options without a flag: from the environment, else the default. */
 static void set_defaults(struct options *options, const bool given[OPTIONS], struct buffer *mistakes) {
     for (size_t i = 0; i < OPTIONS; i++) {
-        char name[64];
-        const char *value = given[i] ? NULL : environment_value(&table[i], name, sizeof name);
+        char name[OPTIONS_VARIABLE_SIZE];
+        const char *value = given[i] ? NULL : environment_value(&options_table[i], name);
         if (value)
-            set(options, &table[i], value, name, mistakes);
-        else if (!given[i] && table[i].default_text)
-            set(options, &table[i], table[i].default_text, table[i].name, mistakes);
+            set(options, &options_table[i], value, name, mistakes);
+        else if (!given[i] && options_table[i].default_text)
+            set(options, &options_table[i], options_table[i].default_text, options_table[i].name, mistakes);
     }
 }
 
 static const struct option *find_option(const char *argument, const char **value) {
     for (size_t i = 0; i < OPTIONS; i++) {
-        size_t length = strlen(table[i].name);
-        if (strncmp(argument, "--", 2) != 0 || strncmp(argument + 2, table[i].name, length) != 0)
+        size_t length = strlen(options_table[i].name);
+        if (strncmp(argument, "--", 2) != 0 || strncmp(argument + 2, options_table[i].name, length) != 0)
             continue;
         if (argument[2 + length] == '=' || !argument[2 + length]) {
             *value = argument[2 + length] ? argument + 3 + length : NULL;
-            return &table[i];
+            return &options_table[i];
         }
     }
     return NULL;
 }
 
-static const struct command *find_command(const struct command *commands, const char *argument) {
+const struct command *options_find_command(const struct command *commands, const char *name) {
     for (; commands->name; commands++)
-        if (strcmp(commands->name, argument) == 0)
+        if (strcmp(commands->name, name) == 0)
             return commands;
     return NULL;
+}
+
+static const char *nearest_command(const struct command *commands, const char *typed) {
+    struct spelling spelling = {.typed = typed};
+    for (; commands->name; commands++)
+        if (typed[0] != '-' || commands->name[0] == '-')
+            spelling_offer(&spelling, commands->name);
+    return spelling.best;
+}
+
+static const char *nearest_option(const char *typed) {
+    struct spelling spelling = {.typed = typed};
+    for (size_t i = 0; i < OPTIONS; i++)
+        spelling_offer(&spelling, options_table[i].name);
+    return spelling.best;
+}
+
+/* The name without its value. */
+static void refuse_option(struct buffer *mistakes, const struct command *commands, const char *argument) {
+    char name[SPELLING_WORD_BYTES + 4];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(argument, "="), argument);
+    const char *flag = nearest_command(commands, name);
+    const char *option = strncmp(name, "--", 2) == 0 ? nearest_option(name + 2) : NULL;
+    buffer_printf(mistakes, "%s: there is no such option; ", argument);
+    if (flag || option)
+        buffer_printf(mistakes, "did you mean %s%s?\n", flag ? "" : "--", flag ? flag : option);
+    else
+        buffer_puts(mistakes, "see winner-view --help\n");
+}
+
+static void refuse_command(struct buffer *mistakes, const struct command *commands, const char *argument) {
+    const char *nearest = nearest_command(commands, argument);
+    if (options_find_command(commands, argument))
+        buffer_printf(mistakes, "%s: a command is the first argument; see winner-view --help\n", argument);
+    else if (nearest)
+        buffer_printf(mistakes, "%s: there is no such command; did you mean %s?\n", argument, nearest);
+    else
+        buffer_printf(mistakes, "%s: there is no such command; see winner-view --help\n", argument);
+}
+
+/* Returns how many arguments it read: the value of an option that is unknown is no mistake of its own. */
+static int refuse(struct buffer *mistakes, const struct command *commands, int left, char *const argv[]) {
+    if (argv[0][0] != '-') {
+        refuse_command(mistakes, commands, argv[0]);
+        return 1;
+    }
+    refuse_option(mistakes, commands, argv[0]);
+    bool has_value = strncmp(argv[0], "--", 2) == 0 && !strchr(argv[0], '=') && left > 1 && argv[1][0] != '-';
+    return has_value ? 2 : 1;
+}
+
+/* Whether the argument is a command, or its name after `help`. A flag after a command asks for its help. */
+static bool read_command(struct options *options, const struct command *commands, const char *argument,
+                         int i) {
+    const struct command *command = options_find_command(commands, argument);
+    bool is_subject = i == 2 && options->command->options == OPTIONS_OF_HELP;
+    if (!command || (i > 1 && command->name[0] != '-' && !is_subject))
+        return false;
+    if (is_subject)
+        options->subject = command;
+    else if (i > 1 && options->is_command_given)
+        options->subject = options->command;
+    if (!is_subject)
+        options->command = command;
+    options->is_command_given = i == 1;
+    return true;
 }
 
 /* Reads the argument at `i`, and the next one if that is its value; returns how many it read. */
 static int read_argument(struct options *options, const struct command *commands, int argc,
                          char *const argv[], int i, bool given[OPTIONS], struct buffer *mistakes) {
     const char *value;
-    const struct command *command = find_command(commands, argv[i]);
+    if (read_command(options, commands, argv[i], i))
+        return 1;
     const struct option *option = find_option(argv[i], &value);
-    int n = 1;
-
-    if (command && (i == 1 || command->name[0] == '-')) {
-        options->command = command;
-    } else if (!option) {
-        buffer_printf(mistakes, "%s: there is no such %s; see winner-view --help\n", argv[i],
-                      argv[i][0] == '-' ? "option" : "command");
-    } else if (!value && i + 1 == argc) {
+    if (!option)
+        return refuse(mistakes, commands, argc - i, argv + i);
+    given[option - options_table] = true;
+    if (!value && i + 1 == argc) {
         buffer_printf(mistakes, "--%s: needs a value; allowed: ", option->name);
         describe_allowed(mistakes, option);
         buffer_putc(mistakes, '\n');
-    } else {
-        char where[64];
-        n = value ? 1 : 2;
-        snprintf(where, sizeof where, "--%s", option->name);
-        set(options, option, value ? value : argv[i + 1], where, mistakes);
+        return 1;
     }
-    if (option)
-        given[option - table] = true;
-    return n;
+    char where[OPTIONS_VARIABLE_SIZE];
+    snprintf(where, sizeof where, "--%s", option->name);
+    set(options, option, value ? value : argv[i + 1], where, mistakes);
+    return value ? 1 : 2;
 }
 
 /* The values of a serving process that must fit together. */
@@ -361,30 +415,9 @@ enum status options_parse(struct options *options, const struct command *command
     *options = (struct options){.command = commands};
     for (int i = 1; i < argc;)
         i += read_argument(options, commands, argc, argv, i, given, mistakes);
-    set_defaults(options, given, mistakes);
+    if (options->command->options & OPTIONS_OF_ALL) /* help is there whatever the environment says */
+        set_defaults(options, given, mistakes);
     if (options->command == commands && !mistakes->length)
         check_together(options, mistakes);
     return mistakes->length ? STATUS_INVALID : STATUS_OK;
-}
-
-void options_print_help(const struct command *commands, FILE *out) {
-    fprintf(out, "usage: winner-view [command] [options]\n\n"
-                 "Reads a stream of events and serves who earned what from it.\n\ncommands:\n");
-    for (; commands->name; commands++)
-        if (commands->help)
-            fprintf(out, "  %-16s %s\n", commands->name, commands->help);
-    fprintf(out,
-            "  --help, --version\n\noptions (or in the environment, as WINNER_VIEW_LISTEN for --listen):\n");
-    for (size_t i = 0; i < OPTIONS; i++) {
-        const struct option *o = &table[i];
-        fprintf(out, "  --%s %s\n      %s", o->name, o->argument, o->help);
-        if (o->default_text)
-            fprintf(out, " (default: %s)", o->default_text);
-        if (o->other_environment)
-            fprintf(out, " (also %s)", o->other_environment);
-        fputc('\n', out);
-    }
-    fprintf(out, "\nAWS region, credentials and endpoints come from where every AWS program finds them.\n"
-                 "Exit status: 0 stopped as asked, 1 failed, 2 the configuration is wrong, 3 audit found "
-                 "differences.\n");
 }

@@ -1,8 +1,8 @@
 /*
  * options: the command line and the environment, checked as a whole: each mistake is one line that names the
  * option, the value and what is allowed. One table (options.c) makes the flags, the environment names, the
- * checks and --help; the manual page and the package's environment file are made from --help
- * (deploy/options.awk).
+ * checks, the help and the words that a shell completes; the manual page and the package's environment file
+ * are made from the help (deploy/options.awk).
  *
  * A flag wins over its environment variable, which wins over the default. An empty variable is not set.
  */
@@ -28,6 +28,8 @@ enum options_log_format { OPTIONS_LOG_AUTO, OPTIONS_LOG_TEXT, OPTIONS_LOG_JSON }
  * without a default is NULL. */
 struct options {
     const struct command *command;
+    bool is_command_given;         /* by its name: it is not the default */
+    const struct command *subject; /* of --help; NULL: the program */
 
     const char *listen;        /* HOST:PORT; NULL: none */
     const char *ops_listen;    /* HOST:PORT; NULL: none */
@@ -57,12 +59,24 @@ struct options {
     int64_t access_log; /* enum http_access_log */
 };
 
+/* Which commands read an option, as a set. */
+enum options_reader {
+    OPTIONS_OF_SERVE = 1,
+    OPTIONS_OF_CREATE_TABLES = 2,
+    OPTIONS_OF_AUDIT = 4,
+    OPTIONS_OF_CREDENTIALS = 8,
+    OPTIONS_OF_HEALTHCHECK = 16,
+    OPTIONS_OF_ALL = 31,
+    OPTIONS_OF_HELP = 32, /* none, but it takes the name of a command */
+};
+
 /* One row of the table of commands, which ends with a row without a name. Its first row is the default
  * command and is the one that serves: its options must also fit together. */
 struct command {
     const char *name;                          /* "audit"; or a flag: "--version" */
     const char *help;                          /* its line in --help; NULL: none */
     int (*run)(const struct options *options); /* returns the exit status of the process */
+    unsigned options;                          /* those that it reads: an enum options_reader, or 0: none */
 };
 
 /* Fills `options`. INVALID: `mistakes` has one line for each mistake. */
@@ -72,6 +86,11 @@ enum status options_parse(struct options *options, const struct command *command
 /* The part after "kind:" of a source or a store; NULL if it is of another kind. */
 const char *options_of_kind(const char *spec, const char *kind);
 
-void options_print_help(const struct command *commands, FILE *out);
+/* The help of the program, within 24 lines of 80 columns; or of one command, with all of its options. */
+void options_print_help(const struct command *commands, const struct command *subject, FILE *out);
+
+/* What a shell may put in the place of the last of `words`, which follow the program's name: a line for each
+ * word, with a tab and what it means. */
+void options_complete(const struct command *commands, size_t n, const char *const words[], FILE *out);
 
 #endif

@@ -66,11 +66,32 @@ def test_a_mistake_in_the_environment_names_the_variable():
     assert "WINNER_VIEW_BATCH_SIZE" in line and "none" in line and "10000" in line
 
 
-def test_help_goes_to_stdout_and_names_every_command():
+def test_help_goes_to_stdout_and_names_every_command_on_one_screen():
     done = program.run("--help")
     assert done.returncode == 0 and not done.stderr
-    assert set(program.commands()) >= {"serve", "create-tables", "audit", "credentials", "healthcheck"}
+    assert set(program.commands()) >= {"serve", "create-tables", "audit", "credentials", "healthcheck", "help"}
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 80
     assert "--version" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["serve", "create-tables", "audit", "credentials", "healthcheck"])
+def test_each_command_has_a_help_of_its_own_options(command):
+    shown = program.run("help", command)
+    assert shown.returncode == 0 and shown.stdout.startswith(f"usage: winner-view {command} ")
+    assert program.run(command, "--help").stdout == program.run(command, "-h").stdout == shown.stdout
+    assert ("--batch-size" in shown.stdout) == (command == "serve")
+    assert ("--format" in shown.stdout) == (command == "audit")
+
+
+@pytest.mark.parametrize(
+    "words, meant", [(["--sorce", "none"], "--source"), (["adit"], "audit"), (["-v"], "-V"), (["help", "serv"], "serve")]
+)
+def test_a_mistyped_option_or_command_gets_the_nearest_in_one_line(words, meant):
+    done = program.run(*words)
+    assert done.returncode == 2 and not done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.endswith(f"did you mean {meant}?")
 
 
 def test_each_option_of_the_help_is_one_that_the_program_reads():
@@ -81,8 +102,9 @@ def test_each_option_of_the_help_is_one_that_the_program_reads():
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == flags
 
 
-def test_version_is_one_line():
-    done = program.run("--version")
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_version_is_one_line(flag):
+    done = program.run(flag)
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 1 and "winner-view" in done.stdout
 
 

@@ -1,5 +1,5 @@
-"""Options are documented in the manual page and the environment file, which are made from --help, in the README and in
-bash completion. A unit test states each default."""
+"""Options are documented in the manual page and the environment file, which are made from the help, and in the README. A
+unit test states each default."""
 
 import os
 import re
@@ -13,7 +13,7 @@ import pytest
 def filled(tmp_path_factory):
     """{template: what the package has}, as deploy/package.cmake makes it."""
     help_file = tmp_path_factory.mktemp("help") / "help"
-    help_file.write_text(program.help_text())
+    help_file.write_text(program.help_text() + program.help_text("serve") + program.help_text("audit"))
     deploy = program.ROOT / "deploy"
     return {
         name: subprocess.run(
@@ -114,44 +114,3 @@ def test_each_option_is_read_from_its_variable():
     by_variable = refused(program.run("serve", environment=environment), environment)
     assert by_variable == {one.variable for one in options if f"--{one.name}" in by_flag}
     assert len(by_variable) > len(options) - 3
-
-
-def completed(*words):
-    """The words that bash offers for the last of these words; for bash a ':' is a word of its own."""
-    script = (
-        f'. {program.ROOT}/deploy/winner-view.bash-completion; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
-        '_winner_view; printf "%s\\n" "${COMPREPLY[@]}"'
-    )
-    done = subprocess.run(
-        ["bash", "-c", script, "bash", program.binary(), *words], capture_output=True, text=True, timeout=60
-    )
-    assert not done.stderr, done.stderr
-    return set(done.stdout.split())
-
-
-def test_completion_offers_each_command_and_each_option():
-    assert completed("") == program.commands().keys()
-    assert completed("cr") == {"create-tables", "credentials"}
-    assert completed("serve", "--") == {f"--{one.name}" for one in program.options()} | {"--help", "--version"}
-    assert completed("serve", "--cache-s") == {"--cache-stale-ms", "--cache-stale-if-error-ms"}
-
-
-@pytest.mark.parametrize(
-    "option, typed, offered",
-    [
-        ("--source", "", {"kinesis:", "file:", "none"}),
-        ("--store", "s", {"sqlite:"}),
-        ("--listen", "", {"none"}),
-        ("--start", "", {"trim-horizon", "latest", "at:"}),
-        ("--log-level", "", {"error", "warn", "info", "debug"}),
-        ("--access-log", "n", {"none"}),
-        ("--batch-size", "", set()),
-        ("--worker-id", "", set()),
-    ],
-)
-def test_completion_offers_the_allowed_values_of_an_option(option, typed, offered):
-    assert completed("serve", option, typed) == offered
-
-
-def test_completion_offers_file_names_after_a_colon():
-    assert completed("serve", "--source", "file", ":", "ev") == set()

@@ -170,7 +170,7 @@ def test_a_command_that_has_no_policy_calls_nothing(aws, tables, stream, start, 
 
 def test_every_command_has_a_test_of_its_calls():
     """A new command needs a test here."""
-    assert program.commands().keys() == {"serve", "audit", "create-tables", "credentials", "healthcheck"}
+    assert program.commands().keys() - {"help"} == {"serve", "audit", "create-tables", "credentials", "healthcheck"}
 
 
 def calls_in_the_sources():

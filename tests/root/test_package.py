@@ -49,6 +49,8 @@ def test_the_package_contains_the_service_its_environment_file_and_documents(ins
         ENVIRONMENT,
         "/usr/share/man/man1/winner-view.1.gz",
         "/usr/share/bash-completion/completions/winner-view",
+        "/usr/share/zsh/vendor-completions/_winner-view",
+        "/usr/share/fish/vendor_completions.d/winner-view.fish",
         "/usr/share/winner-view/openapi.yaml",
     ):
         assert installed.has(path), path

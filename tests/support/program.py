@@ -61,8 +61,9 @@ def create_tables(store, environment, *options):
 
 
 @functools.cache
-def help_text():
-    done = run("--help")
+def help_text(command=None):
+    """Of the program, or of one command."""
+    done = run("help", command) if command else run("--help")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -79,10 +80,12 @@ class Option(typing.NamedTuple):
 
 
 @functools.cache
-def options():
-    found = re.findall(r"(?m)^  --([a-z-]+) (\S+)\n      (.*?)(?: \(default: ([^()]*)\))?$", help_text())
-    assert len(found) > 20
-    return [Option(name, argument, default, text) for name, argument, text, default in found]
+def options(command=None):
+    """Those of a command, or all: serve's, then audit's own."""
+    text = help_text(command) if command else help_text("serve") + help_text("audit")
+    found = re.findall(r"(?m)^  --([a-z-]+) (\S+)\n      (.*?)(?: \(default: ([^()]*)\))?$", text)
+    assert len(found) > 20 or command
+    return list(dict.fromkeys(Option(name, argument, default, text) for name, argument, text, default in found))
 
 
 def variables():

@@ -18,10 +18,15 @@ static int clear_environment(void **state) {
 
 /* The table of main.c in small. */
 static const struct command commands[] = {
-    {"serve", "serves", NULL}, {"create-tables", "creates", NULL},
-    {"audit", "audits", NULL}, {"--help", NULL, NULL},
-    {"-h", NULL, NULL},        {"--version", NULL, NULL},
-    {NULL, NULL, NULL},
+    {"serve", "serves", NULL, OPTIONS_OF_SERVE},
+    {"create-tables", "creates", NULL, OPTIONS_OF_CREATE_TABLES},
+    {"audit", "audits", NULL, OPTIONS_OF_AUDIT},
+    {"help", "helps", NULL, OPTIONS_OF_HELP},
+    {"--help", NULL, NULL, OPTIONS_OF_HELP},
+    {"-h", NULL, NULL, OPTIONS_OF_HELP},
+    {"--version", NULL, NULL, 0},
+    {"-V", NULL, NULL, 0},
+    {NULL, NULL, NULL, 0},
 };
 
 /* Values for the options that every case needs. */
@@ -309,11 +314,98 @@ static void every_mistake_in_the_options_has_its_own_line(void **state) {
 
 static void unknown_options_and_commands_are_refused(void **state) {
     (void)state;
-    WRONG("--batch: there is no such option; see winner-view --help\n", NEEDED, "--batch");
-    WRONG("--batch-sizes=1: there is no such option; see winner-view --help\n", NEEDED, "--batch-sizes=1");
-    WRONG("-v: there is no such option; see winner-view --help\n", NEEDED, "-v");
+    WRONG("--colour: there is no such option; see winner-view --help\n", NEEDED, "--colour");
+    WRONG("-x: there is no such option; see winner-view --help\n", NEEDED, "-x");
     WRONG("run: there is no such command; see winner-view --help\n", "run", NEEDED);
-    WRONG("serve: there is no such command; see winner-view --help\n", NEEDED, "serve");
+    WRONG("serve: a command is the first argument; see winner-view --help\n", NEEDED, "serve");
+    WRONG("dance: there is no such command; see winner-view --help\n", "help", "dance");
+}
+
+static void the_nearest_option_or_command_is_suggested(void **state) {
+    (void)state;
+    WRONG("--sorce: there is no such option; did you mean --source?\n", NEEDED, "--sorce");
+    WRONG("--batch-sizes=1: there is no such option; did you mean --batch-size?\n", NEEDED,
+          "--batch-sizes=1");
+    WRONG("--batch: there is no such option; did you mean --batch-size?\n", NEEDED, "--batch");
+    WRONG("--versoin: there is no such option; did you mean --version?\n", "--versoin");
+    WRONG("-v: there is no such option; did you mean -V?\n", "-v");
+    WRONG("adit: there is no such command; did you mean audit?\n", "adit", NEEDED);
+    WRONG("create-table: there is no such command; did you mean create-tables?\n", "create-table");
+}
+
+static void the_value_of_an_unknown_option_is_no_mistake_of_its_own(void **state) {
+    (void)state;
+    WRONG("--sorce: there is no such option; did you mean --source?\n", "--sorce", "file:x", "--store",
+          "sqlite:x");
+}
+
+static void help_is_of_the_program_or_of_a_command(void **state) {
+    (void)state;
+    struct options c;
+    RIGHT(&c, "--help");
+    assert_string_equal(c.command->name, "--help");
+    assert_null(c.subject);
+    RIGHT(&c, "help");
+    assert_null(c.subject);
+    RIGHT(&c, "help", "audit");
+    assert_string_equal(c.command->name, "help");
+    assert_string_equal(c.subject->name, "audit");
+    RIGHT(&c, "audit", NEEDED, "-h");
+    assert_string_equal(c.command->name, "-h");
+    assert_string_equal(c.subject->name, "audit");
+    RIGHT(&c, NEEDED, "--help");
+    assert_null(c.subject);
+}
+
+static void help_is_there_whatever_the_environment_says(void **state) {
+    (void)state;
+    struct options c;
+    setenv("WINNER_VIEW_BATCH_SIZE", "many", 1);
+    RIGHT(&c, "audit", "--help");
+    RIGHT(&c, "--version");
+}
+
+static void assert_completed(const char *expected, const char *const words[], size_t n) {
+    char text[8192] = "", found[8192] = "";
+    FILE *out = fmemopen(text, sizeof text, "w");
+    options_complete(commands, n, words, out);
+    fclose(out);
+    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1)
+        strncat(strncat(found, line, strcspn(line, "\t")), " ", 2);
+    assert_string_equal(found, expected);
+}
+
+#define COMPLETED(expected, ...)                                                                             \
+    assert_completed((expected), (const char *const[]){__VA_ARGS__},                                         \
+                     COUNT(((const char *const[]){__VA_ARGS__})))
+
+static void what_may_stand_in_the_place_of_the_last_word_is_completed(void **state) {
+    (void)state;
+    COMPLETED("serve create-tables audit help ", "");
+    COMPLETED("create-tables ", "cr");
+    COMPLETED("serve create-tables audit help ", "help", "");
+    COMPLETED("", "serve", "");
+    COMPLETED("--cache-stale-ms --cache-stale-if-error-ms ", "serve", "--cache-s");
+    COMPLETED("--cache-bytes ", "--cache-b");
+    COMPLETED("--format ", "audit", "--f");
+    COMPLETED("", "audit", "--batch");
+    COMPLETED("--help --version ", "help", "--");
+    COMPLETED("kinesis: file: none ", "serve", "--source", "");
+    COMPLETED("none ", "serve", "--listen", "");
+    COMPLETED("trim-horizon latest at: ", "serve", "--start", "");
+    COMPLETED("sqlite: ", "--store", "s");
+    COMPLETED("", "serve", "--batch-size", "");
+    COMPLETED("", "serve", "--nothing", "");
+}
+
+static void an_assignment_is_completed_as_one_word_and_as_three(void **state) {
+    (void)state;
+    COMPLETED("--start=latest ", "serve", "--start=l");
+    COMPLETED("latest ", "serve", "--start", "=", "l");
+    COMPLETED("trim-horizon latest at: ", "--start", "=");
+    COMPLETED("", "--nothing=l");
+    COMPLETED("", "=");
+    assert_completed("", NULL, 0);
 }
 
 static void an_option_at_the_end_needs_its_value(void **state) {
@@ -360,26 +452,38 @@ static void a_stage_is_short_enough_for_the_longest_table_name(void **state) {
     assert_int_equal(PARSE(&c, &mistakes, NEEDED, "--store", longest), STATUS_INVALID);
 }
 
-static char *help(void) {
+/* Of the program, or of one command. */
+static char *help(const struct command *subject) {
     char *text;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    options_print_help(commands, out);
+    options_print_help(commands, subject, out);
     fclose(out);
     return text;
 }
 
+static void a_command_shows_the_options_that_it_reads(void **state) {
+    (void)state;
+    _cleanup_(mem_freep) char *program = help(NULL), *serve = help(&commands[0]), *audit = help(&commands[2]);
+    assert_contains(serve, "  --batch-size N\n");
+    assert_lacks(serve, "--format ");
+    assert_contains(audit, "  --format table|json\n");
+    assert_contains(audit, "  --log-level ");
+    assert_lacks(audit, "--batch-size");
+    assert_contains(program, "  create-tables    creates\n");
+    assert_lacks(program, "--batch-size");
+}
+
 static void help_names_commands_defaults_and_other_variables(void **state) {
     (void)state;
-    _cleanup_(mem_freep) char *text = help();
-    assert_contains(text, "  create-tables    creates\n");
+    _cleanup_(mem_freep) char *text = help(&commands[0]);
     assert_contains(text, "(default: 127.0.0.1:8080)");
     assert_contains(text, "(also TABLE_SCORES_NAME)");
 }
 
 static void each_option_in_the_help_is_read_and_refuses_an_empty_value(void **state) {
     (void)state;
-    _cleanup_(mem_freep) char *text = help();
+    _cleanup_(mem_freep) char *text = help(&commands[0]);
     size_t n = 0;
     for (const char *at = text; (at = strstr(at, "\n  --")); n++) {
         char flag[64], expected[128];
@@ -425,6 +529,13 @@ int main(void) {
         TEST(a_mistake_in_the_environment_names_the_variable),
         TEST(every_mistake_in_the_options_has_its_own_line),
         TEST(unknown_options_and_commands_are_refused),
+        TEST(the_nearest_option_or_command_is_suggested),
+        TEST(the_value_of_an_unknown_option_is_no_mistake_of_its_own),
+        TEST(help_is_of_the_program_or_of_a_command),
+        TEST(help_is_there_whatever_the_environment_says),
+        TEST(a_command_shows_the_options_that_it_reads),
+        TEST(what_may_stand_in_the_place_of_the_last_word_is_completed),
+        TEST(an_assignment_is_completed_as_one_word_and_as_three),
         TEST(an_option_at_the_end_needs_its_value),
         TEST(without_options_the_store_is_sqlite_and_the_source_a_file),
         TEST(options_that_contradict_each_other_are_refused),
