@@ -9,6 +9,7 @@
 #define LIMIT_LOG_QUEUE_BYTES (512u << 10) /* of lines that wait to be written, and as much on its way */
 #define LIMIT_LOG_DELIVER_MS 2000          /* for lines that must not be lost; then their writer waits */
 #define LIMIT_LOG_FLUSH_MS 1000            /* at the end of the process, to write what is queued */
+#define LIMIT_LOG_STATUS_BYTES 256
 #define LIMIT_LOGGED_TARGET_BYTES 2048
 #define LIMIT_ACCESS_LOG_LINES 100 /* failed requests logged per second, unless all are */
 
@@ -129,6 +130,7 @@
 #define LIMIT_LEASE_CALL_MS 2500     /* for one call about leases, retries included */
 #define LIMIT_FOLLOW_MS 1000         /* time between two reads of the leases in a process that only serves */
 #define LIMIT_PROGRESS_LINE_MS 10000 /* time between two log lines about a view that is behind */
+#define LIMIT_STATUS_LINE_MS 500     /* between two changes of a terminal's line about it */
 
 /* Cleaning up after shards that are long gone. A partition of a table takes 3,000 read units and 1,000 write
  * units a second (DynamoDB Developer Guide, "Designing partition keys"): a fifth of that. */

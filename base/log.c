@@ -19,6 +19,7 @@
 #include "base/log_line.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/status_line.h"
 #include "base/thread.h"
 
 static struct metrics_family lost_family = {
@@ -42,6 +43,7 @@ static char room[2][LIMIT_LOG_QUEUE_BYTES]; /* lines are added to one while the 
 
 static struct {
     atomic_bool running;
+    bool has_status;         /* set before the thread starts */
     atomic_size_t unwritten; /* bytes in the queue or on their way */
     struct metrics_series *lost_lines;
 
@@ -53,6 +55,8 @@ static struct {
     unsigned long lost;          /* that no line has reported yet */
     struct delivery *deliveries; /* the oldest first */
     struct delivery *current;    /* being written; NULL: none, or its writer has given up */
+    char status[LIMIT_LOG_STATUS_BYTES];
+    bool is_status_new; /* the thread has not read it */
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER, .lines = room[0]};
 
 void log_init(enum log_level level, enum log_format format) {
@@ -150,15 +154,26 @@ static void take_delivery(struct buffer *lines) {
     buffer_append(lines, queue.current->lines->data, queue.current->lines->length);
 }
 
-/* Waits until there is something to write. */
-static void take(struct taken *t, struct buffer *delivery) {
+/* True if it is another one than before. */
+static bool take_status(char status[LIMIT_LOG_STATUS_BYTES]) {
+    bool is_new = queue.is_status_new;
+    queue.is_status_new = false;
+    if (is_new)
+        memcpy(status, queue.status, LIMIT_LOG_STATUS_BYTES);
+    return is_new;
+}
+
+/* Waits until there is something to write. True: the status line is another one. */
+static bool take(struct taken *t, struct buffer *delivery, char status[LIMIT_LOG_STATUS_BYTES]) {
     pthread_mutex_lock(&queue.lock);
-    while (is_over(t) && !queue.length && !queue.deliveries)
+    while (is_over(t) && !queue.length && !queue.deliveries && !queue.is_status_new)
         pthread_cond_wait(&queue.filled, &queue.lock);
     if (is_over(t))
         take_queue(t);
     take_delivery(delivery);
+    bool has_new_status = take_status(status);
     pthread_mutex_unlock(&queue.lock);
+    return has_new_status;
 }
 
 static void write_delivery(struct buffer *lines) {
@@ -206,20 +221,24 @@ static void write_loss(struct taken *t) {
     atomic_fetch_sub(&queue.unwritten, 1);
 }
 
-/* One delivery, then one write of the queue: neither waits long for the other. */
+/* One delivery, then one write of the queue: neither waits long for the other. The status line is below. */
 static void *run(void *unused) {
     struct taken taken = {.lines = room[1]};
     struct buffer delivery;
+    char status[LIMIT_LOG_STATUS_BYTES] = "";
     (void)unused;
     buffer_init(&delivery, SIZE_MAX);
     for (;;) {
-        take(&taken, &delivery);
+        bool has_new_status = take(&taken, &delivery, status);
+        status_line_erase();
         if (delivery.length)
             write_delivery(&delivery);
         if (taken.at < taken.length)
             write_taken_lines(&taken);
         else if (taken.lost)
             write_loss(&taken);
+        status_line_draw(status);
+        atomic_fetch_sub(&queue.unwritten, has_new_status);
     }
     return NULL; /* never reached */
 }
@@ -235,10 +254,27 @@ void log_start(void) {
     pthread_t thread;
     queue.lost_lines = METRICS_SERIES(&lost_family, NULL);
     condition_init(&queue.delivered);
+    queue.has_status = atomic_load(&log_level) >= LOG_LEVEL_INFO &&
+                       atomic_load(&log_format) == LOG_FORMAT_TEXT && status_line_is_possible();
     thread_must_start(&thread, "log", run, NULL);
     pthread_detach(thread);
     atomic_store(&queue.running, true);
     sigaction(SIGABRT, &action, NULL);
+}
+
+bool log_is_terminal(void) {
+    return atomic_load(&queue.running) && queue.has_status;
+}
+
+void log_status(const char *line) {
+    if (!log_is_terminal())
+        return;
+    pthread_mutex_lock(&queue.lock);
+    snprintf(queue.status, sizeof queue.status, "%s", line);
+    atomic_fetch_add(&queue.unwritten, !queue.is_status_new);
+    queue.is_status_new = true;
+    pthread_mutex_unlock(&queue.lock);
+    pthread_cond_signal(&queue.filled);
 }
 
 /* It polls, because a signal handler may take no lock. */

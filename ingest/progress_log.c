@@ -5,25 +5,8 @@
 
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/mem.h"
 
-enum { TEXT_SIZE = 48 };
-
-/* What the shards of this process add up to. */
-struct sums {
-    int64_t bytes_left;
-    int64_t records; /* a second */
-    int64_t left_ms;
-};
-
-static struct sums add_up(const struct freshness_state *states, size_t n) {
-    struct sums sums = {.left_ms = freshness_left(states, n)};
-    for (size_t i = 0; i < n; i++) {
-        sums.bytes_left += states[i].bytes_left;
-        sums.records += states[i].record_rate > 0 ? states[i].record_rate : 0;
-    }
-    return sums;
-}
+enum { TEXT_SIZE = 64, LINE_SIZE = 256 };
 
 static void format_time(int64_t ms, char out[TEXT_SIZE]) {
     static const struct {
@@ -38,47 +21,78 @@ static void format_time(int64_t ms, char out[TEXT_SIZE]) {
     snprintf(out, TEXT_SIZE, "%" PRId64 " s", ms / 1000);
 }
 
-/* A file has no age before its end is read. */
-static void format_distance(const struct sums *sums, int64_t age_ms, char out[TEXT_SIZE + 8]) {
+static void format_age(int64_t ms, char out[TEXT_SIZE]) {
     char age[TEXT_SIZE];
-    format_time(age_ms, age);
-    if (sums->bytes_left)
-        snprintf(out, TEXT_SIZE + 8, "%.1f MB to read", (double)sums->bytes_left / 1e6);
-    else if (age_ms == INT64_MAX)
-        snprintf(out, TEXT_SIZE + 8, "of unknown age");
-    else
-        snprintf(out, TEXT_SIZE + 8, "%s behind", age);
+    format_time(ms, age);
+    snprintf(out, TEXT_SIZE, ", %s behind", age);
 }
 
-static void write_line(const struct sums *sums, int64_t age_ms) {
-    char distance[TEXT_SIZE + 8], left[TEXT_SIZE], records[24], seconds[24];
-    format_distance(sums, age_ms, distance);
-    format_time(sums->left_ms, left);
-    snprintf(records, sizeof records, "%" PRId64, sums->records);
-    snprintf(seconds, sizeof seconds, "%" PRId64, sums->left_ms / 1000);
-    bool is_known = sums->left_ms != FRESHNESS_UNKNOWN;
+/* What is most wanted stands first: a narrow terminal shows no more. */
+static void describe(const struct freshness_progress *p, char line[LINE_SIZE]) {
+    char percent[TEXT_SIZE] = "", left[TEXT_SIZE] = "unknown time", distance[TEXT_SIZE] = "",
+         shards[TEXT_SIZE] = "";
+    if (p->percent != FRESHNESS_UNKNOWN)
+        snprintf(percent, sizeof percent, "%" PRId64 " %%, ", p->percent);
+    if (p->left_ms != FRESHNESS_UNKNOWN)
+        format_time(p->left_ms, left);
+    if (p->bytes_left)
+        snprintf(distance, sizeof distance, ", %.1f MB to read", (double)p->bytes_left / 1e6);
+    else if (p->age_ms != FRESHNESS_UNKNOWN)
+        format_age(p->age_ms, distance);
+    if (p->shards > 1)
+        snprintf(shards, sizeof shards, ", %zu of %zu shards behind", p->shards_behind, p->shards);
+    snprintf(line, LINE_SIZE, "catching up: %s%s left, %" PRId64 " records/s%s%s", percent, left,
+             p->record_rate, distance, shards);
+}
+
+static void write_line(const struct freshness_progress *p, const char *line) {
+    char records[24], seconds[24];
+    bool is_left_known = p->left_ms != FRESHNESS_UNKNOWN;
+    snprintf(records, sizeof records, "%" PRId64, p->record_rate);
+    snprintf(seconds, sizeof seconds, "%" PRId64, p->left_ms / 1000);
     log_write(LOG_LEVEL_INFO,
-              LOG_FIELDS("#recordsPerSecond", records, is_known ? "#secondsLeft" : NULL, seconds),
-              "catching up: %s, %s records/s, %s left", distance, records, is_known ? left : "unknown time");
+              LOG_FIELDS("#recordsPerSecond", records, is_left_known ? "#secondsLeft" : NULL, seconds), "%s",
+              line);
+}
+
+static void set_status(struct progress_log *log, const char *line) {
+    if (*line || log->has_status)
+        log_status(line);
+    log->has_status = *line;
+}
+
+static void report(struct progress_log *log, struct freshness *freshness, int64_t now_ms) {
+    struct freshness_progress progress;
+    char line[LINE_SIZE] = "";
+    freshness_progress(freshness, now_ms, &progress);
+    bool moves = progress.is_behind && progress.record_rate > 0;
+    if (moves)
+        describe(&progress, line);
+    if (log_is_terminal())
+        set_status(log, line);
+    else if (moves)
+        write_line(&progress, line);
+    log->was_caught_up = log->was_caught_up && !moves;
 }
 
 void progress_log_turn(struct progress_log *log, struct freshness *freshness, int64_t caught_up_ms,
                        int64_t now_ms) {
     int64_t age_ms = service_clock_age_now(freshness_clock(freshness), freshness_as_of(freshness));
-    if (age_ms <= caught_up_ms && !log->was_caught_up)
+    int64_t pause_ms = log_is_terminal() ? LIMIT_STATUS_LINE_MS : LIMIT_PROGRESS_LINE_MS;
+    bool is_caught_up = age_ms <= caught_up_ms;
+    if (is_caught_up)
+        set_status(log, "");
+    if (is_caught_up && !log->was_caught_up)
         log_info("caught up");
-    log->was_caught_up = log->was_caught_up || age_ms <= caught_up_ms;
-    if (age_ms <= caught_up_ms || !log->next_ms)
-        log->next_ms = now_ms + LIMIT_PROGRESS_LINE_MS;
+    log->was_caught_up = log->was_caught_up || is_caught_up;
+    if (is_caught_up || !log->next_ms)
+        log->next_ms = now_ms + pause_ms;
     if (now_ms < log->next_ms)
         return;
-    log->next_ms = now_ms + LIMIT_PROGRESS_LINE_MS;
+    log->next_ms = now_ms + pause_ms;
+    report(log, freshness, now_ms);
+}
 
-    _cleanup_(mem_freep) struct freshness_state *states = NULL;
-    size_t n = freshness_read(freshness, now_ms, &states);
-    const struct sums sums = add_up(states, n);
-    if (!sums.records)
-        return;
-    write_line(&sums, age_ms);
-    log->was_caught_up = false;
+void progress_log_end(struct progress_log *log) {
+    set_status(log, "");
 }

@@ -346,6 +346,7 @@ static void begin(struct coordinator *c) {
 
 static void end(struct coordinator *c) {
     pulse_unwatch(&c->pulse);
+    progress_log_end(&c->progress);
     if (!c->lister)
         return;
     shard_lister_stop(c->lister);

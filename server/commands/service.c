@@ -11,6 +11,7 @@
 #include "ingest/file/source.h"
 #include "ingest/kinesis/source.h"
 #include "server/capacity.h"
+#include "server/commands/announce.h"
 #include "server/descriptors.h"
 
 static enum status listen_on(struct service *s, const char *address, enum api_routes routes,
@@ -76,35 +77,6 @@ static void make_worker_id(struct service *s) {
         snprintf(s->worker_id, sizeof s->worker_id, "%s:%ld:%s", host, (long)getpid(), suffix);
 }
 
-/* The option asks for an IPv6 address, and the kernel has none. */
-static bool lacks_ipv6(const struct http *http, const char *option) {
-    return http && *option == '[' && http_is_ipv4(http);
-}
-
-/* The address with its real port, if the option has port 0. */
-static const char *bound_address(const struct http *http, const char *option, char *out, size_t size) {
-    const char *colon = option ? strrchr(option, ':') : NULL;
-    if (!http)
-        return "none";
-    if (lacks_ipv6(http, option))
-        snprintf(out, size, "0.0.0.0:%u", http_port(http));
-    else
-        snprintf(out, size, "%.*s:%u", (int)(colon - option), option, http_port(http));
-    return out;
-}
-
-static void log_addresses(const struct service *s) {
-    char http_text[300], ops_text[300];
-    const char *address = bound_address(s->http, s->options->listen, http_text, sizeof http_text);
-    const char *ops = bound_address(s->ops, s->options->ops_listen, ops_text, sizeof ops_text);
-    log_write(LOG_LEVEL_INFO,
-              LOG_FIELDS("source", s->options->source, "store", s->options->store, "worker", s->worker_id,
-                         "version", WINNER_VIEW_VERSION, "listen", address, "opsListen", ops),
-              "listening on %s", address);
-    if (lacks_ipv6(s->http, s->options->listen) || lacks_ipv6(s->ops, s->options->ops_listen))
-        log_info("no IPv6 on this host: [::] accepts IPv4 only");
-}
-
 static enum status start_api(struct service *s, struct error *e) {
     const struct options *o = s->options;
     struct api_options options = o->api;
@@ -132,7 +104,7 @@ enum status service_listen(struct service *s, struct error *e) {
     if (status)
         return status;
     make_worker_id(s);
-    log_addresses(s);
+    announce(s);
     return STATUS_OK;
 }
 

@@ -1,0 +1,23 @@
+/*
+ * status_line: a line at the bottom of a terminal that is written over again; used by log.c only, which
+ * writes its lines above it. One thread at a time.
+ *
+ * It needs a terminal that can erase to the end of a line: "\r" and "\033[K" (ECMA-48, EL), which every
+ * terminal but a dumb one has. It has no colour, so NO_COLOR changes nothing.
+ */
+#ifndef BASE_STATUS_LINE_H
+#define BASE_STATUS_LINE_H
+
+#include <stdbool.h>
+
+/* Whether standard error is such a terminal: TERM is set and not "dumb". */
+bool status_line_is_possible(void);
+
+/* Takes the line away, if it is there. */
+void status_line_erase(void);
+
+/* Writes it, cut to the terminal's width less one: a line that fills it might begin a new one. `text` is
+ * ASCII. "" is no line. After status_line_erase only. */
+void status_line_draw(const char *text);
+
+#endif

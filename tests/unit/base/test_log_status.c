@@ -1,0 +1,120 @@
+/* The status line, on a pseudo-terminal of a child process: the log's thread runs until the process ends. */
+#include <pty.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "tests/unit/support/test.h"
+
+/* What the child writes to a terminal of so many columns, with "\n" for each "\r\n". */
+static const char *written(unsigned short columns, void (*child)(void)) {
+    static char text[1 << 16];
+    const struct winsize size = {.ws_row = 24, .ws_col = columns};
+    size_t length = 0;
+    int terminal;
+    pid_t pid = forkpty(&terminal, NULL, NULL, &size);
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        child();
+        log_flush();
+        _exit(0);
+    }
+    for (ssize_t n; (n = read(terminal, text + length, sizeof text - 1 - length)) > 0;)
+        length += (size_t)n;
+    text[length] = '\0';
+    for (char *end; (end = strstr(text, "\r\n"));)
+        memmove(end, end + 1, strlen(end));
+    waitpid(pid, NULL, 0);
+    close(terminal);
+    return text;
+}
+
+static void start(const char *term) {
+    term ? setenv("TERM", term, 1) : unsetenv("TERM");
+    log_start();
+}
+
+/* Flushed each: else a line may be skipped for the next one. */
+static void status(const char *line) {
+    log_status(line);
+    log_flush();
+}
+
+static void count_to_two(void) {
+    start("xterm");
+    status("one");
+    status("two");
+    status("");
+}
+
+static void the_newest_status_line_is_written_over_the_one_before(void **state) {
+    (void)state;
+    assert_string_equal(written(80, count_to_two), "one\r\033[Ktwo\r\033[K");
+}
+
+static void log_in_between(void) {
+    start("xterm");
+    status("half");
+    log_info("a line");
+    log_flush();
+}
+
+static void a_log_line_is_written_above_the_status_line(void **state) {
+    (void)state;
+    const char *text = written(80, log_in_between);
+    assert_int_equal(strncmp(text, "half\r\033[K20", strlen("half\r\033[K20")), 0);
+    assert_contains(text, " info  a line\nhalf");
+}
+
+static void fill_a_narrow_terminal(void) {
+    start("xterm");
+    status("catching up: 42 %");
+}
+
+static void the_status_line_is_cut_to_the_width_of_the_terminal(void **state) {
+    (void)state;
+    assert_string_equal(written(10, fill_a_narrow_terminal), "catching ");
+    assert_string_equal(written(0, fill_a_narrow_terminal), "catching up: 42 %");
+}
+
+static void use_a_dumb_terminal(void) {
+    start("dumb");
+    status(log_is_terminal() ? "yes" : "no");
+}
+
+static void use_a_nameless_terminal(void) {
+    start(NULL);
+    status("one");
+}
+
+static void use_json(void) {
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    start("xterm");
+    status("one");
+}
+
+static void log_warnings_only(void) {
+    log_init(LOG_LEVEL_WARN, LOG_FORMAT_TEXT);
+    start("xterm");
+    status("one");
+}
+
+static void elsewhere_there_is_no_status_line(void **state) {
+    (void)state;
+    assert_string_equal(written(80, use_a_dumb_terminal), "");
+    assert_string_equal(written(80, use_a_nameless_terminal), "");
+    assert_string_equal(written(80, use_json), "");
+    assert_string_equal(written(80, log_warnings_only), "");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_newest_status_line_is_written_over_the_one_before),
+        cmocka_unit_test(a_log_line_is_written_above_the_status_line),
+        cmocka_unit_test(the_status_line_is_cut_to_the_width_of_the_terminal),
+        cmocka_unit_test(elsewhere_there_is_no_status_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
