@@ -123,13 +123,17 @@ def test_guesses_of_user_ids_learn_nothing_from_any_answer(shop, guesses):
 
 
 def test_no_answer_event_metric_or_probe_shows_a_plain_user_id(shop):
-    daemon, _ = shop
-    known, _ = origins()
+    daemon, pair = shop
     targets = ["/scores?limit=100", "/scores?role=creator&limit=100", "/scores?role=photographer&limit=100"]
     targets += ["/scores/merchant?limit=1", "/contributions?limit=100", "/contributions/p39", "/healthz", "/metrics"]
     bodies = {target: daemon.get(target).body.decode() for target in targets}
     with live.Reader(daemon) as reader:
         bodies["/live"] = "".join(event.text for event in reader.wait_for_all().events)
+    with live.Reader(daemon, query="?changes=1") as reader:
+        reader.wait_for_all()
+        pair.put(puts(product("p6", None, None, 1)))
+        reader.wait_for(lambda: reader.of("sale") and reader.of("rows"), "a sale")
+        bodies["/live?changes=1"] = "".join(event.text for event in reader.events)
     for target, body in bodies.items():
         assert "QWERTY" not in body and "example.com" not in body and "ann@" not in body, target
 
