@@ -10,7 +10,7 @@ enum { ADDRESS_SIZE = LISTEN_HOST_SIZE + 16 };
 
 /* The option asks for an IPv6 address, and the kernel has none. */
 static bool lacks_ipv6(const struct http *http, const char *option) {
-    return http && *option == '[' && http_is_ipv4(http);
+    return http && option && *option == '[' && http_is_ipv4(http);
 }
 
 /* The address with its real port, if the option has port 0. */

@@ -11,12 +11,14 @@ static void visit_score(void *data, const struct store_row *row, bool after) {
     struct audit *audit = data;
     audit_rules_add_score(&audit->rules, row->role, row->user_id, row->count, after);
     audit->scores += after;
+    scan_progress_row(&audit->progress);
 }
 
 static void visit_contribution(void *data, const struct contribution *row) {
     struct audit *audit = data;
     audit_rules_add_contribution(&audit->rules, row);
     audit->products++;
+    scan_progress_row(&audit->progress);
 }
 
 static void judge(void *data, const char *role, const char *user_id, struct tally_numbers *t) {
@@ -90,7 +92,8 @@ enum status audit_store(struct store *store, int64_t now_ms, int64_t pause_ms, s
                         struct error *e) {
     _cleanup_(leases_deinit) struct leases before = {0};
 
-    *audit = (struct audit){.rules = {.shape = *store_shape(store), .now_ms = now_ms}};
+    *audit = (struct audit){.rules = {.shape = *store_shape(store), .now_ms = now_ms},
+                            .progress = {.what = "audit"}};
     tallies_init(&audit->rules.tallies, LIMIT_AUDIT_BYTES);
     enum status status = store_read_leases(store, true, &before.all, &before.n, e);
     while (!status) {
@@ -103,6 +106,7 @@ enum status audit_store(struct store *store, int64_t now_ms, int64_t pause_ms, s
         poll(NULL, 0, (int)pause_ms);
         pause_ms *= 2;
     }
+    scan_progress_end(&audit->progress);
     if (status)
         audit_deinit(audit);
     return status;

@@ -32,6 +32,7 @@
 #include <stdio.h>
 
 #include "server/commands/audit_rules.h"
+#include "server/commands/scan_progress.h"
 #include "server/options.h"
 #include "views/store.h"
 
@@ -51,13 +52,15 @@ struct audit {
     size_t moving;
     size_t settled; /* differed in an earlier round, but not in the last */
     int rounds;
-    size_t leases, held, moved; /* all; held by a worker at the end; written during the audit */
-    struct audit_rules rules;   /* `expired` is public; the rest is private: what audit_visit reads */
+    size_t leases, held, moved;    /* all; held by a worker at the end; written during the audit */
+    struct audit_rules rules;      /* `expired` is public; the rest is private: what audit_visit reads */
+    struct scan_progress progress; /* private */
 };
 
 /* The store is bound. `now_ms`: since the epoch; what expires is judged by it.
  * Blocks while it reads the tables, several times if they differ, with a pause of `pause_ms` after the first
- * round, which doubles with each. Only after OK is there something to deinit. */
+ * round, which doubles with each. The log says how far it is (scan_progress.h). Only after OK is there
+ * something to deinit. */
 enum status audit_store(struct store *store, int64_t now_ms, int64_t pause_ms, struct audit *audit,
                         struct error *e);
 void audit_deinit(struct audit *audit);
@@ -68,7 +71,8 @@ typedef void audit_visit_fn(void *data, const struct audit_difference *differenc
 /* Visits each difference, by role and user id. FAILED if a temporary file cannot be written or read. */
 enum status audit_visit(struct audit *audit, audit_visit_fn *visit, void *data, struct error *e);
 
-/* As a table, or as one JSON object, each difference as it is visited. FAILED: a part was written at most. */
+/* As a table with a verdict in words, or as one JSON object, each difference as it is visited. FAILED: a part
+ * was written at most. */
 enum status audit_print(struct audit *audit, enum options_format format, FILE *out, struct error *e);
 
 #endif

@@ -63,14 +63,32 @@ static void print_changes(const struct audit *audit, FILE *out) {
                 "again when a worker has caught up\n");
 }
 
+static const char *plural(size_t n) {
+    return n == 1 ? "" : "s";
+}
+
+static void print_verdict(const struct audit *audit, FILE *out) {
+    unsigned periods = audit->rules.shape.periods;
+    char kinds[PERIOD_SET_TEXT_SIZE];
+    if (audit->n_differences)
+        fprintf(out, "verdict: not every score is what its contributions say");
+    else if (audit->moving)
+        fprintf(out, "verdict: every score is what its contributions say, as far as they stood still");
+    else
+        fprintf(out, "verdict: every score is what its contributions say");
+    fprintf(out, ": %zu score%s, %zu product%s, %s%s, read %d time%s, %zu difference%s\n", audit->scores,
+            plural(audit->scores), audit->products, plural(audit->products),
+            periods ? "periods " : "no periods", periods ? period_set_format(periods, kinds) : "",
+            audit->rounds, plural((size_t)audit->rounds), audit->n_differences, plural(audit->n_differences));
+}
+
 static enum status print_table(struct audit *audit, FILE *out, struct error *e) {
     if (audit->n_differences)
         fprintf(out, "%-28s%12s%12s  %s\n", "role", "score", "derived", "userId");
     enum status status = audit_visit(audit, print_line, out, e);
-    fprintf(out, "%zu differences; %zu scores, %zu products, read %d %s\n", audit->n_differences,
-            audit->scores, audit->products, audit->rounds, audit->rounds == 1 ? "time" : "times");
     print_changes(audit, out);
     print_unchecked(audit, out);
+    print_verdict(audit, out);
     return status;
 }
 

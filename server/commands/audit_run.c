@@ -1,4 +1,7 @@
 /* audit_run: the command `audit`. */
+#include <pthread.h>
+#include <signal.h>
+
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -22,11 +25,21 @@ static int compare(const struct options *options, struct store *store) {
     return audit.n_differences ? 3 : 0;
 }
 
+/* The log's thread takes no signal: its end by one (main.c) waits for that thread. */
+static void start_log(void) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    log_start();
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 int audit_run(const struct options *options) {
     _cleanup_(backend_close) struct backend backend = {0};
     struct error e;
     struct store_binding binding;
     const struct store_wish wish = backend_wish(options, NULL);
+    start_log();
     enum status status = backend_open(&backend, options, true, &e);
     if (!status)
         status = store_bind(backend.store, &wish, &binding, &e);

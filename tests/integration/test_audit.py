@@ -3,6 +3,7 @@ the wrong ones."""
 
 import datetime
 import json
+import re
 import sqlite3
 import subprocess
 import threading
@@ -10,6 +11,8 @@ import threading
 import program
 import pytest
 import small_shop
+import terminal
+import wait
 import workload
 
 ANN, BO = "w/merchant/1/Ann", "w/photographer/2/Bo"
@@ -219,13 +222,30 @@ def test_audit_finds_no_difference_after_the_main_job_and_finds_each_changed_row
     )
     done = audit(pair)
     assert done.returncode == 3
-    assert "4 differences;" in done.stdout and wrong[0] in done.stdout and "nobody" in done.stdout
+    assert re.search("\nverdict: not every score is .*, 4 differences\n$", done.stdout)
+    assert wrong[0] in done.stdout and "nobody" in done.stdout
 
 
 def test_a_store_without_scores_has_no_difference(made):
     done = audit(made)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("0 differences; 0 scores, 1 products, read 1 time\n")
+    verdict = "verdict: every score is what its contributions say: 0 scores, 1 product, "
+    assert done.stdout.splitlines()[-1].startswith(verdict) and done.stdout.endswith(", read 1 time, 0 differences\n")
+    assert not done.stderr
+
+
+def test_at_a_terminal_an_audit_says_how_far_it_is_until_the_verdict(made):
+    """A status line that is not written before the next one is skipped: the terminal may see none of a short audit."""
+    argv = [program.binary(), "audit", *made.options]
+
+    def audit_with_status():
+        with terminal.Terminal(argv, {**program.sanitizer_environment(), **made.environment}) as shown:
+            assert shown.read_to_the_end() == 0
+        assert shown.screen()[-2].startswith("verdict: every score") and shown.screen()[-1] == ""
+        assert not any("rows read" in line for line in shown.screen())
+        return re.search(r"audit: \d+ rows read, \d+ rows/s\r\x1b\[K", shown.text())
+
+    wait.until(audit_with_status, "an audit with a status line")
 
 
 def test_audit_reads_every_page_of_the_tables(made):

@@ -477,7 +477,9 @@ static void the_audit_table_has_a_line_for_each_difference_and_no_control_charac
         "role                               score     derived  userId\n"
         "creator                                4           5  w/merchant/1/A\\x1b[2J\\x0a\\u202e\"nn\"\n"
         "photographer                           -           2  Bö\n"
-        "2 differences; 2 scores, 3 products, read 1 time\n");
+        "verdict: not every score is what its contributions say: 2 scores, 3 products, no periods, read 1 "
+        "time, "
+        "2 differences\n");
 }
 
 static void the_audit_table_reports_scores_that_changed_during_the_audit(void **state) {
@@ -491,10 +493,25 @@ static void the_audit_table_reports_scores_that_changed_during_the_audit(void **
                           .held = 2,
                           .moved = 1};
     _cleanup_(mem_freep) char *text = printed(&audit, FORMAT_TABLE);
-    assert_contains(text, "0 differences; 2 scores, 3 products, read 2 times\n");
+    assert_contains(text, "verdict: every score is what its contributions say, as far as they stood still: "
+                          "2 scores, 3 products, no periods, read 2 times, 0 differences\n");
     assert_contains(text, "of 3 leases 2 are held, 1 were written to meanwhile\n");
     assert_contains(text, "2 scores changed during the audit");
     assert_contains(text, "1 scores differed at first");
+}
+
+static void the_audit_table_ends_with_a_verdict_and_what_it_does_not_cover(void **state) {
+    (void)state;
+    struct audit audit = {.products = 1, .scores = 1, .rounds = 1};
+    audit.rules.shape.periods = 1U << PERIOD_DAY | 1U << PERIOD_WEEK;
+    audit.rules.expired = 4;
+    _cleanup_(mem_freep) char *text = printed(&audit, FORMAT_TABLE);
+    assert_string_equal(
+        text,
+        "not checked: 4 scores of periods that have expired, or do within a day\n"
+        "not checked: to whom the sales of a period were credited; only their sums\n"
+        "verdict: every score is what its contributions say: 1 score, 1 product, periods day,week, read 1 "
+        "time, 0 differences\n");
 }
 
 static void the_audit_json_has_all_counts_and_differences(void **state) {
@@ -557,6 +574,7 @@ int main(void) {
         cmocka_unit_test(an_audit_of_a_store_that_fails_is_an_error),
         cmocka_unit_test(the_audit_table_has_a_line_for_each_difference_and_no_control_characters),
         cmocka_unit_test(the_audit_table_reports_scores_that_changed_during_the_audit),
+        cmocka_unit_test(the_audit_table_ends_with_a_verdict_and_what_it_does_not_cover),
         cmocka_unit_test(the_audit_json_has_all_counts_and_differences),
         cmocka_unit_test(an_audit_whose_output_cannot_be_written_is_an_error),
     };

@@ -1,0 +1,44 @@
+#include "server/commands/scan_progress.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+enum { ROWS_A_LOOK = 256 };
+
+static int64_t max(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+void scan_progress_turn(struct scan_progress *p, int64_t now_ms) {
+    int64_t pause_ms = log_is_terminal() ? LIMIT_STATUS_LINE_MS : LIMIT_PROGRESS_LINE_MS;
+    if (!p->began_ms) {
+        p->began_ms = now_ms;
+        p->next_ms = log_is_terminal() ? now_ms : now_ms + pause_ms;
+    }
+    if (now_ms < p->next_ms)
+        return;
+    char line[128];
+    int64_t rate = (int64_t)((double)p->rows * 1000 / (double)max(now_ms - p->began_ms, 1));
+    snprintf(line, sizeof line, "%s: %zu rows read, %" PRId64 " rows/s", p->what, p->rows, rate);
+    if (log_is_terminal())
+        log_status(line);
+    else
+        log_info("%s", line);
+    p->next_ms = now_ms + pause_ms;
+}
+
+void scan_progress_row(struct scan_progress *p) {
+    if (p->rows++ % ROWS_A_LOOK == 0)
+        scan_progress_turn(p, clock_boot_ms());
+}
+
+void scan_progress_end(const struct scan_progress *p) {
+    if (!p->rows)
+        return;
+    log_status("");
+    log_flush();
+}
