@@ -7,9 +7,16 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/memory_budget.h"
+#include "base/metrics.h"
 #include "base/service_clock.h"
 #include "views/credits.h"
 #include "views/fold.h"
+
+static struct metrics_family sales_family = {
+    .name = "winner_view_sales_total",
+    .help = "Purchases that were newly counted. One whose write had no answer is not in it.",
+    .kind = METRICS_COUNTER,
+};
 
 /* A product's row: in the cache, or taken out of it for the batch under way. */
 struct row {
@@ -302,8 +309,10 @@ static void report_sales(const struct apply *a, const struct batch *b, const str
     }
     if (!sales.n)
         return;
+    metrics_count(&sales_family, (const char *const[]){NULL}, (int64_t)sales.n);
     sales.time_ms = b->records[newest].event.time_ms;
-    a->listener->sold(a->listener->data, &sales);
+    if (a->listener && a->listener->sold)
+        a->listener->sold(a->listener->data, &sales);
 }
 
 /* Counted, not asked for: a batch that was read is applied, or no memory is ever given back. */
@@ -335,8 +344,7 @@ static enum status write_batch(struct apply *a, struct batch *b, struct error *e
     if (batch.n_contributions) /* none: all were duplicates */
         status = store_write_batch(a->store, &batch, &b->context, e);
     report_changes(a, b, &batch, status == STATUS_OK);
-    if (a->listener && a->listener->sold)
-        report_sales(a, b, &batch, status == STATUS_OK);
+    report_sales(a, b, &batch, status == STATUS_OK);
     return status;
 }
 

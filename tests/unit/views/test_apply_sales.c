@@ -1,4 +1,8 @@
 /* What apply reports as sold. */
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "base/metrics.h"
 #include "tests/unit/support/apply_store.h"
 #include "views/apply.h"
 
@@ -12,7 +16,18 @@ struct shop {
     size_t calls, sold; /* reported, in all */
     char newest[8];     /* of the last call, as is its time */
     int64_t time_ms;
+
+    size_t counted_before; /* by the metric, when the shop opened */
 };
+
+static size_t counted(void) {
+    static const char name[] = "\nwinner_view_sales_total ";
+    _cleanup_(buffer_deinit) struct buffer text;
+    buffer_init(&text, 1u << 20);
+    metrics_write(&text);
+    const char *at = text.data ? strstr(text.data, name) : NULL;
+    return at ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
 
 static void note_sold(void *data, const struct apply_sales *sales) {
     struct shop *s = data;
@@ -30,6 +45,7 @@ static int open_shop(void **state) {
     struct shop *s = mem_zalloc(sizeof *s);
     memory_init(&s->m);
     s->listener = (struct apply_listener){.sold = note_sold, .data = s};
+    s->counted_before = counted();
     s->worker = apply_new(&s->m.store, "s", NULL, &s->listener, 1 << 20);
     *state = s;
     return 0;
@@ -37,6 +53,7 @@ static int open_shop(void **state) {
 
 static int close_shop(void **state) {
     struct shop *s = *state;
+    assert_int_equal(counted() - s->counted_before, s->sold); /* what is reported is also counted */
     apply_free(s->worker);
     memory_deinit(&s->m);
     free(s);
