@@ -19,11 +19,12 @@
 EMBED(page, FILE_AT("api/page/index.html"));
 EMBED(style, STYLE("base") STYLE("header") STYLE("strip") STYLE("boards") STYLE("ticker") STYLE("footer")
                  STYLE("details") STYLE("finder") STYLE("narrow") STYLE("wall"));
-EMBED(script, SCRIPT("words") SCRIPT("elements") SCRIPT("place") SCRIPT("freshness") SCRIPT("announcements")
-                  SCRIPT("chart") SCRIPT("strip") SCRIPT("periods") SCRIPT("movement") SCRIPT("podium")
-                      SCRIPT("boards") SCRIPT("progress") SCRIPT("ticker") SCRIPT("event_stream")
-                          SCRIPT("feed") SCRIPT("recovery") SCRIPT("finder") SCRIPT("contributor")
-                              SCRIPT("product") SCRIPT("details") SCRIPT("wall") SCRIPT("start"));
+EMBED(script,
+      SCRIPT("words") SCRIPT("elements") SCRIPT("place") SCRIPT("freshness") SCRIPT("announcements")
+          SCRIPT("chart") SCRIPT("strip") SCRIPT("periods") SCRIPT("movement") SCRIPT("podium")
+              SCRIPT("boards") SCRIPT("progress") SCRIPT("ticker") SCRIPT("event_stream") SCRIPT("feed")
+                  SCRIPT("recovery") SCRIPT("history") SCRIPT("standing") SCRIPT("contributor")
+                      SCRIPT("product") SCRIPT("finder") SCRIPT("details") SCRIPT("wall") SCRIPT("start"));
 EMBED(openapi, FILE_AT("openapi.yaml"));
 
 /* The page loads only itself and calls only this server. Names are user data. The policy requires

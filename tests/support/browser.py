@@ -97,6 +97,10 @@ class Page:
         """The violations that the accessibility checker axe finds."""
         return self.ask(axe=True)
 
+    def tree(self, selector):
+        """What a screen reader finds in an element: roles, names and states, a line each."""
+        return self.ask(tree=selector)
+
     def noise(self):
         return self.ask(noise=True)
 

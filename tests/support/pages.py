@@ -100,11 +100,6 @@ def set_hidden(page, hidden):
     )
 
 
-def look_up(page, product_id):
-    page.call("fill", "#find", product_id)
-    page.press("Enter")
-
-
 def take(page, name):
     page.until("document.getAnimations().length === 0", "nothing moves")
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)

@@ -94,6 +94,7 @@ function showEmptiness(board) {
 
 function showBoard({role, items}) {
   const board = boards[role];
+  if (!board) return; // of products
   board.opened ??= new Map(items.map(item => [item.id, item]));
   for (const item of items) {
     if (!board.rows.has(item.id)) board.rows.set(item.id, makeRow(item));

@@ -1,126 +1,140 @@
-/* Details of one product or contributor, addressed by the fragment of the URL. */
+/* The dialog: one product or contributor, addressed by the fragment of the URL.
+ *
+ * A view is {kind, title, note, trouble, body, refresh}: `refresh` asks the server, calls setHead and changes the
+ * elements of `body` in place, so nothing moves under the hand of a reader. It throws {note} where another
+ * attempt may succeed; what was there stays. */
 
 const DETAILS_MS = 3000;
+const DETAILS_SOON_MS = 300; // until the page knows which periods the view keeps
+const SLOW_MS = 60000; // between requests for what only changes with a score
+const VIEWS_MOST = 8;
 
-const details = {timer: null, shown: null};
-const KINDS = {
-  contributor: {title: "Contributor", load: loadContributor},
-  product: {title: "Product", load: loadProduct},
-};
-const NO_PRODUCT = "There is no such product: nobody registered, photographed or bought it.";
-const NO_CONTRIBUTOR = "There is no such contributor, or nothing of theirs was sold yet.";
-const NOT_REQUESTABLE = "A browser cannot request this id. Use another client.";
-const BOARDS = [...ROLES, "creator"]; // `scores/` and this word is a board, not a contributor
-const NOT_ATTRIBUTED = "The registration is older than the event log, so nobody is credited with the sales.";
+const details = {timer: null, hash: null, view: null};
+const views = new Map(); // by fragment, the latest last: "back" shows a view as it was left
+const MAKERS = {contributor: makeContributor, product: makeProduct};
 const NOT_READY = "Not found yet: the view is still catching up with its stream.";
 const NO_ANSWER = "No answer from the server.";
 
 /* A browser resolves these as path steps, even escaped. */
 const isStep = id => /^\.\.?$/.test(id);
 
-/* The JSON of a 200; null for a 404 or an id that nobody can have. Throws what may succeed later, with a `note`
- * to show. */
+/* The JSON of a 200; null for a 404 or an id that nobody can have. The browser revalidates with the ETag. */
 async function fetchJson(path) {
-  const answer = await fetch(path, {signal: AbortSignal.timeout(TIMEOUT_MS)});
-  const json = await answer.json();
+  const answer = await fetch(path, {signal: AbortSignal.timeout(TIMEOUT_MS)}).catch(() => null);
+  const json = await answer?.json().catch(() => null);
+  if (!json) throw {note: NO_ANSWER};
   if (answer.ok) return json;
   if ([400, 404, 414].includes(answer.status)) return null;
   throw {note: json.code === "view-not-ready" ? NOT_READY : `The server has no answer: ${json.title}.`};
 }
 
-function fact(title, large, ...more) {
-  const rest = more.filter(Boolean).map(text => make("p", "more", text));
-  return make("div", "fact", make("h3", "", title), make("p", "large", large), ...rest);
+/* Whether to ask again for what changes with a score: after each change twice, since a cache first answers with what it
+ * has; else once a minute. */
+function isDue(part, key) {
+  if (part.key !== key) Object.assign(part, {key, due: 2});
+  return part.due > 0 || Date.now() - part.askedAt >= SLOW_MS;
 }
 
-function personLink(person) {
-  const link = make("a", "", nameOf(person));
-  link.href = openHref("contributor", person.id);
-  return link;
+function noteAsked(part) {
+  Object.assign(part, {due: part.due - 1, askedAt: Date.now()});
 }
 
-function personFact(title, person, nobody) {
-  if (!person) return fact(title, nobody);
-  const sold = `${number.format(person.score)} sold of this product`;
-  return fact(title, personLink(person), maskOf(person), sold);
+/* User data, isolated: its direction changes nothing around it. */
+function setName(element, text) {
+  if (element.textContent !== text) element.replaceChildren(make("bdi", "", text));
 }
 
-async function loadProduct(id) {
-  if (isStep(id)) return {title: id, note: NOT_REQUESTABLE, facts: []};
-  const json = await fetchJson(`contributions/${encodeURIComponent(id)}`);
-  if (!json) return {title: id, note: NO_PRODUCT, facts: []};
-  const nobody = json.attributed ? "Nobody yet" : "Unknown";
-  return {
-    title: json.productId,
-    note: json.attributed ? "" : NOT_ATTRIBUTED,
-    facts: [
-      fact("Sold", number.format(json.purchases)),
-      personFact("Registered by", json.merchant, nobody),
-      personFact("Photographed by", json.photographer, nobody),
-      fact("First event", timeText(Date.parse(json.created))),
-      fact("Latest event", timeText(Date.parse(json.updated))),
-    ],
-  };
+function link(kind, id, text) {
+  const made = make("a", "", make("bdi", "", text));
+  made.href = openHref(kind, id);
+  return made;
 }
 
-async function roleFact(role, id, score) {
-  const title = role === "merchant" ? "As a merchant" : "As a photographer";
-  if (score === null) return fact(title, "Nothing sold yet");
-  const json = await fetchJson(`scores/${role}/${encodeURIComponent(id)}`);
-  const sold = `${number.format(json?.score ?? score)} sold`;
-  if (!json) return fact(title, sold);
-  const rank = `Rank ${rankText(json.rank, false)}${json.tied ? ", shared" : ""}`;
-  return fact(title, sold, rank, `Latest sale ${timeText(Date.parse(json.updated))}`);
+function makeFact(title) {
+  const large = make("p", "large"), more = make("p", "more"), last = make("p", "more");
+  return {element: make("div", "fact", make("h3", "", title), large, more, last), large, more, last};
 }
 
-async function loadContributor(id) {
-  if (isStep(id) || BOARDS.includes(id)) return {title: "Unknown", note: NOT_REQUESTABLE, facts: []};
-  const json = await fetchJson(`scores/${encodeURIComponent(id)}`);
-  if (!json) return {title: "Unknown", note: NO_CONTRIBUTOR, facts: []};
-  const facts = await Promise.all(ROLES.map(role => roleFact(role, id, json[role])));
-  return {title: nameOf(json), note: maskOf(json), facts};
+function showHead({kind, title, note, trouble}) {
+  setText(byId("details-kind"), kind);
+  setName(byId("details-title"), title);
+  setName(byId("details-note"), trouble || note);
 }
 
-/* Replaces the content only when its text changed; a link that had the focus keeps it. */
-function showDetails({title, note, facts}) {
-  const content = byId("details-content"), focused = content.contains(document.activeElement);
-  setText(byId("details-title"), title);
-  setText(byId("details-note"), note);
-  if (content.textContent === facts.map(one => one.textContent).join("")) return;
-  const {href} = document.activeElement;
-  content.replaceChildren(...facts);
-  if (focused) [...content.querySelectorAll("a")].find(link => link.href === href)?.focus();
+/* What is known first is visible first. */
+function setHead(view, title, note) {
+  Object.assign(view, {title, note});
+  if (details.view === view) showHead(view);
 }
 
-/* Without an answer, the content stays. */
-async function refreshDetails(hash, {kind, id}) {
+async function refreshView(view) {
+  try {
+    await view.refresh();
+    view.trouble = "";
+  } catch (error) {
+    if (!error.note) reportError(error);
+    view.trouble = `${error.note ?? NO_ANSWER} Trying again.`;
+  }
+}
+
+async function refreshDetails(view) {
   clearTimeout(details.timer);
-  const got = await KINDS[kind].load(id).catch(error => ({note: error.note ?? NO_ANSWER}));
-  if (details.shown !== hash) return; // the user is elsewhere by now
-  if (got.facts) showDetails(got);
-  else setText(byId("details-note"), `${got.note} Trying again.`);
-  clearTimeout(details.timer); // of another refresh for the same hash
-  details.timer = setTimeout(refreshDetails, DETAILS_MS, hash, {kind, id});
+  if (view.isBusy) return; // who began goes on below
+  view.isBusy = true;
+  if (!document.hidden) await refreshView(view);
+  view.isBusy = false;
+  if (details.view !== view) return; // the reader is elsewhere by now
+  showHead(view);
+  clearTimeout(details.timer);
+  details.timer = setTimeout(refreshDetails, freshness.receivedAt ? DETAILS_MS : DETAILS_SOON_MS, view);
+}
+
+function viewAt(hash, {kind, id}) {
+  const view = views.get(hash) ?? MAKERS[kind](id);
+  views.delete(hash);
+  views.set(hash, view);
+  if (views.size > VIEWS_MOST) views.delete(views.keys().next().value);
+  return view;
+}
+
+function leaveView() {
+  const {view} = details, focused = document.activeElement;
+  if (!view) return;
+  view.scroll = byId("details").scrollTop;
+  view.focused = view.body.contains(focused) ? focused : null;
+}
+
+/* A place in the history that was left by one of its links, and is returned to, looks as it did. */
+function enterView(view) {
+  const isBack = history.state?.left === true;
+  const focused = isBack && view.focused?.isConnected ? view.focused : byId("details-title");
+  focused.focus({preventScroll: true});
+  byId("details").scrollTop = isBack ? view.scroll ?? 0 : 0;
+}
+
+function markLeft(event) {
+  if (event.target.closest("a[href^='#']")) history.replaceState({left: true}, "");
 }
 
 function followHash() {
-  const where = readPlace().open, dialog = byId("details");
+  const {open} = readPlace(), dialog = byId("details");
   clearTimeout(details.timer);
-  details.shown = where ? location.hash : null;
-  if (!where) return dialog.open && dialog.close();
-  setText(byId("details-kind"), KINDS[where.kind].title);
-  setText(byId("details-title"), where.kind === "product" ? where.id : "\u2026");
-  setText(byId("details-note"), "Loading.");
-  byId("details-content").replaceChildren();
+  leaveView();
+  details.hash = open ? location.hash : null;
+  details.view = open ? viewAt(location.hash, open) : null;
+  if (!open) return dialog.open && dialog.close();
+  byId("details-content").replaceChildren(details.view.body);
+  showHead(details.view);
   if (!dialog.open) dialog.showModal();
-  byId("details-title").focus();
-  refreshDetails(location.hash, where);
+  enterView(details.view);
+  refreshDetails(details.view);
 }
 
 /* The close event is late: the dialog may be open again by then, or a hashchange is about to arrive. */
 function leaveDetails() {
-  if (byId("details").open || location.hash !== details.shown) return;
+  if (byId("details").open || location.hash !== details.hash) return;
   const {period} = readPlace(), boards = period ? placeHref({period}) : "";
   history.pushState(null, "", location.pathname + location.search + boards); // an empty # would scroll to the top
   followHash();
+  if (document.activeElement === document.body) byId("boards").focus({preventScroll: true});
 }

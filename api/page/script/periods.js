@@ -2,3 +2,6 @@
 
 function followPeriods() {}
 function periodNotKept() {}
+
+/* What the boards are of: "all", the kind of a period under way, or the name of one. */
+const shownPeriod = () => readPlace().period ?? "all";

@@ -27,23 +27,18 @@ function closeByBackdrop(event) {
   if (event.target === event.currentTarget) event.target.close();
 }
 
-function lookUp(event) {
-  event.preventDefault();
-  const id = new FormData(event.target).get("find").trim();
-  if (id) location.hash = openHref("product", id);
-}
-
-byId("look-up").addEventListener("submit", lookUp);
 byId("pause").addEventListener("click", togglePause);
 byId("close").addEventListener("click", () => byId("details").close());
 byId("details").addEventListener("close", leaveDetails); // by the button, by Esc
 byId("details").addEventListener("click", closeByBackdrop);
+byId("details-content").addEventListener("click", markLeft);
 addEventListener("hashchange", followHash);
 document.addEventListener("visibilitychange", followVisibility);
 setText(byId("opened"), `Moves since ${timeText(Date.now())}, when this page was opened.`);
 setInterval(showFreshness, 1000);
 setInterval(watchFeed, 1000);
 if (isWall) startWall();
+startFinder();
 followHash();
 connect();
 checkVersion();

@@ -3,6 +3,7 @@
 //   {"open": {context options}, "clock": whether it can be moved, "url"} -> {"value": page number}
 //   {"page": number, "call": "keyboard.press", "with": ["Tab"]}          -> {"value": what that gives}
 //   {"page": number, "axe": true}   -> {"value": [what is not accessible]}
+//   {"page": number, "tree": selector} -> {"value": what a screen reader finds there, in YAML}
 //   {"page": number, "noise": true} -> {"value": {console, errors, requests, violations}}
 //   {"page": number, "close": true}
 "use strict";
@@ -56,6 +57,8 @@ async function answer(request) {
     return call(page, request.call, request.with);
   if (request.axe)
     return axe(page);
+  if (request.tree)
+    return page.locator(request.tree).ariaSnapshot();
   if (request.noise)
     return {...noise, violations: await page.evaluate(() => window.violations)};
   return context.close();
