@@ -35,7 +35,7 @@ struct freshness {
     int64_t latest_ms;  /* the largest time of any shard, ever */
     bool known;         /* shards were set at least once */
     int64_t began_ms;   /* the view's time when it was caught up last; unknown: never, nor known since */
-    int64_t bytes_done; /* of a file, since its end was read last */
+    int64_t bytes_done; /* of a file, since then */
     int64_t grain_ms;
     struct moment moments[MOMENTS]; /* oldest first; neither of their times ever goes back */
     size_t n_moments;
@@ -111,6 +111,8 @@ static void note_began(struct freshness *f, int64_t as_of_ms, int64_t clock_ms) 
     bool is_caught_up = clock_ms != INT64_MAX && clock_ms - as_of_ms <= f->caught_up_ms;
     if (is_caught_up || f->began_ms == FRESHNESS_UNKNOWN || as_of_ms < f->began_ms)
         f->began_ms = as_of_ms;
+    if (is_caught_up)
+        f->bytes_done = 0;
 }
 
 /* The least of all shards. Unknown is below every time. */
@@ -222,10 +224,10 @@ static int64_t left_of(const struct kept *shard, int64_t clock_ms, int64_t now_m
                             now_ms);
 }
 
-/* A file that grows does not take back what was done. */
+/* A file that grows does not take back what was done. None are left while the last piece is applied. */
 static void count_bytes(struct freshness *f, struct kept *shard, int64_t bytes_left) {
     int64_t done = shard->bytes_left - bytes_left;
-    f->bytes_done = bytes_left ? f->bytes_done + (done > 0 ? done : 0) : 0;
+    f->bytes_done += done > 0 ? done : 0;
     shard->bytes_left = bytes_left;
 }
 
@@ -299,7 +301,7 @@ static int64_t percent_of(int64_t done, int64_t left) {
 
 /* How far the view came since it was caught up last. The caller holds the lock. */
 static int64_t percent(const struct freshness *f, int64_t as_of_ms, const struct freshness_progress *p) {
-    if (p->bytes_left)
+    if (p->bytes_left || f->bytes_done)
         return percent_of(f->bytes_done, p->bytes_left);
     if (p->age_ms == FRESHNESS_UNKNOWN || f->began_ms == FRESHNESS_UNKNOWN)
         return FRESHNESS_UNKNOWN;

@@ -96,7 +96,9 @@ static void the_percent_of_a_file_is_of_its_bytes_and_is_not_taken_back_when_it_
     assert_int_equal(p.left_ms, 333);
     freshness_count(f, "a", 0, 750, 3 * SECOND);
     assert_int_equal(read_at(f, 3 * SECOND).percent, 50);
-    freshness_count(f, "a", 1, 0, 4 * SECOND);
+    freshness_count(f, "a", 1, 0, 4 * SECOND); /* its last piece is being applied */
+    assert_int_equal(read_at(f, 4 * SECOND).percent, 99);
+    freshness_advance(f, "a", support_now(), 4 * SECOND);
     freshness_count(f, "a", 1, 500, 5 * SECOND);
     assert_int_equal(read_at(f, 5 * SECOND).percent, 0);
 }
