@@ -245,6 +245,8 @@
 #define LIMIT_LIVE_HISTORY 256      /* events that a reader may be behind or have missed, ... */
 #define LIMIT_LIVE_HISTORY_BYTES (256u << 10) /* ... and their bytes; then it gets whole boards */
 #define LIMIT_LIVE_START_BYTES (1u << 20)     /* of both whole boards as events */
+#define LIMIT_LIVE_TICK_MS 250                /* between steps */
+#define LIMIT_LIVE_TICK_LATE_MS 50
 #define LIMIT_LIVE_FRESHNESS_MS 1000
 #define LIMIT_LIVE_SALE_MS 250
 #define LIMIT_LIVE_PROGRESS_MS 1000

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "api/live/changes.h"
-#include "base/limits.h"
+#include "api/live/tick.h"
 
 /* Start and end. */
 
@@ -85,7 +85,7 @@ static void send_board(struct channel *c, int board, struct answer *answer, int6
         c->has_changes && b->sent ? changes_find(b->sent->body, answer->body, &rows) : CHANGES_WHOLE;
     size_t bytes = put_event(c, board, answer, found, rows);
     body_unref(rows);
-    b->next_ms = now_ms + pause_ms(c, bytes);
+    b->next_ms = tick_of(now_ms) + pause_ms(c, bytes);
     answer_unref(b->sent);
     b->sent = answer_ref(answer);
 }
@@ -136,7 +136,7 @@ void channel_publish_freshness(struct channel *c, int64_t now_ms) {
     struct answer *json = answer_json(200, api_freshness(c->shared->api, as_of_ms));
     pthread_mutex_lock(&c->shared->lock);
     event_log_replace(&c->log, LIVE_FRESHNESS, json->body);
-    c->freshness_ms = now_ms;
+    c->freshness_ms = tick_of(now_ms);
     pthread_mutex_unlock(&c->shared->lock);
     answer_unref(json);
     c->as_of_ms = as_of_ms;

@@ -1,6 +1,6 @@
 #include "api/live/common_events.h"
 
-#include "base/limits.h"
+#include "api/live/tick.h"
 
 static void put(struct event_log *log, enum live_event kind, struct body *data) {
     if (kind == LIVE_SALE)
@@ -48,11 +48,11 @@ int64_t common_events_step(struct common_events *events, struct live_shared *sha
         return INT64_MAX;
     if (events->sale_ms <= now_ms) {
         publish_sale(shared, hubs);
-        events->sale_ms = now_ms + LIMIT_LIVE_SALE_MS;
+        events->sale_ms = tick_of(now_ms) + LIMIT_LIVE_SALE_MS;
     }
     if (events->progress_ms <= now_ms) {
         publish_progress(shared, hubs, now_ms);
-        events->progress_ms = now_ms + LIMIT_LIVE_PROGRESS_MS;
+        events->progress_ms = tick_of(now_ms) + LIMIT_LIVE_PROGRESS_MS;
     }
     return events->sale_ms;
 }

@@ -9,6 +9,7 @@
 
 #include "api/live/common_events.h"
 #include "api/live/hub.h"
+#include "api/live/tick.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -218,7 +219,7 @@ int64_t live_step(struct live *live, int64_t now_ms) {
         int64_t hub_ms = hub_step(&live->hubs[kind], now_ms);
         next_ms = hub_ms < next_ms ? hub_ms : next_ms;
     }
-    return wake_some(live, now_ms) ? next_ms : now_ms + 1;
+    return wake_some(live, now_ms) ? tick_after(next_ms) : now_ms + 1;
 }
 
 static void *live_main(void *argument) {

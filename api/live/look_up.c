@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/limits.h"
+#include "api/live/tick.h"
 
 /* Runs on a loader thread, or on the hub's if the cache had the answer. The next look-up may begin as soon as
  * the lock is released. */
@@ -48,7 +48,7 @@ void look_up_begin(struct look_up *l, int64_t now_ms) {
     pthread_mutex_unlock(&shared->lock);
     if (!due)
         return;
-    l->next_ms = now_ms + LIMIT_LIVE_BOARD_MS;
+    l->next_ms = tick_of(now_ms) + LIMIT_LIVE_BOARD_MS;
     live_shared_ref(shared);
     if (api_handle(shared->api, &l->call, now_ms))
         on_answer(&l->call);

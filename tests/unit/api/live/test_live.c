@@ -1,35 +1,14 @@
-#include "tests/unit/support/api.h"
-
-#include <sched.h>
-
-#include "api/live/live.h"
-#include "base/limits.h"
+#include "tests/unit/support/live.h"
 
 /* A hub without a thread over a scripted store: a test steps it, and its time. Nothing is kept in the cache,
  * so that each refresh of the boards is two reads. */
 
-enum { MOST = 300, TEXT_BYTES = 1 << 16 };
+enum { MOST = 300 };
 
 #define ANN "widget/merchant/100000001/Ann"
 
-static struct fixture f;
-static struct live *hub;
-static int64_t now_ms, begun_ms;
-
-/* A reader that notes when it is woken and keeps all text. */
-struct client {
-    struct live_reader reader; /* first */
-    bool woken, ended;
-    size_t length;
-    char text[TEXT_BYTES];
-};
-
+static int64_t begun_ms;
 static struct client clients[3];
-static const struct live_wishes whole_boards = {0};
-
-static void on_wake(struct live_reader *reader) {
-    ((struct client *)reader)->woken = true;
-}
 
 static int setup(void **state) {
     (void)state;
@@ -51,68 +30,6 @@ static int teardown(void **state) {
     live_free(hub);
     support_deinit(&f);
     return 0;
-}
-
-static void follow(struct client *c, const struct live_wishes *wishes) {
-    c->reader.wake = on_wake;
-    assert_true(live_join(hub, &c->reader, wishes, now_ms));
-}
-
-static void join(struct client *c) {
-    follow(c, &whole_boards);
-}
-
-/* Reads until there is nothing left, `size` bytes at a time, then waits. */
-static void read_by(struct client *c, size_t size) {
-    ssize_t n;
-    do {
-        while ((n = live_read(&c->reader, now_ms, c->text + c->length, size)) > 0) {
-            assert_true((size_t)n <= size);
-            c->length += (size_t)n;
-            assert_true(c->length + size < sizeof c->text);
-        }
-        c->text[c->length] = '\0';
-        c->ended = n == LIVE_ENDED;
-        c->woken = false;
-    } while (!c->ended && !live_wait(&c->reader));
-}
-
-static void read_all(struct client *c) {
-    read_by(c, 4096);
-}
-
-static void clear(struct client *c) {
-    c->length = 0;
-    c->text[0] = '\0';
-}
-
-static size_t count(const struct client *c, const char *part) {
-    size_t n = 0;
-    for (const char *at = c->text; (at = strstr(at, part)); at++)
-        n++;
-    return n;
-}
-
-/* Advances the time of the hub in steps of `step_ms`, and reads as the client, until the client's text
- * contains `part`. */
-static void step_until(struct client *c, const char *part, int64_t step_ms) {
-    int64_t deadline_ms = clock_boot_ms() + 20000;
-    while (!strstr(c->text, part)) {
-        if (clock_boot_ms() > deadline_ms)
-            fail_msg("no '%s' in '%s'", part, c->text);
-        live_step(hub, now_ms);
-        if (c->woken)
-            read_all(c);
-        now_ms += step_ms;
-        sched_yield(); /* to the loaders */
-    }
-}
-
-/* The client joins and reads the first event of each kind. */
-static void join_and_read(struct client *c) {
-    join(c);
-    read_all(c);
-    step_until(c, "event: freshness", 0);
 }
 
 static void set_score(int64_t score) {
