@@ -7,7 +7,8 @@
 
 /* The first route that matches wins: fixed words stand before ids. */
 const struct route route_table[] = {
-    {.template = "/", .kind = ROUTE_ASSET, .asset = ASSET_PAGE},
+    /* The page itself reads and judges them. */
+    {.template = "/", .kind = ROUTE_ASSET, .parameters = {"wall", "screens", "seconds"}, .asset = ASSET_PAGE},
     {.template = "/board.css", .kind = ROUTE_ASSET, .asset = ASSET_STYLE},
     {.template = "/board.js", .kind = ROUTE_ASSET, .asset = ASSET_SCRIPT},
     {.template = "/openapi.yaml", .kind = ROUTE_ASSET, .asset = ASSET_OPENAPI},

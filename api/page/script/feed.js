@@ -41,6 +41,7 @@ function setFeedPeriod(period) {
   if (feed.period === period) return;
   const wasKind = streamPath();
   feed.period = period;
+  forgetPresented();
   if (connection.state === "paused" || document.hidden) return;
   if (poller.abort) restartPolling();
   if (streamPath() !== wasKind && stream.abort) restartStream();
@@ -57,8 +58,8 @@ async function fetchBoards(signal) {
 }
 
 function showAnswer({merchant, photographer, asOf, time}) {
-  showBoard(merchant);
-  showBoard(photographer);
+  present(merchant);
+  present(photographer);
   noteFreshness({asOf, time});
   feed.shownAt = Date.now();
 }
@@ -103,7 +104,8 @@ function spread(ms, askedMs = 0) {
 /* The boards that the stream built: what it changes next applies to them, and not to what was polled meanwhile. */
 const stream = {abort: null, boards: {}, lastId: null, eventAt: 0, byteAt: 0, retryMs: RETRY_MS, retryTimer: null};
 
-const streamPath = () => "live";
+/* A period by its name is not followed: the stream is that of all time then, for freshness and sales. */
+const streamPath = () => `live?changes=1${isNamed(feed.period) ? "" : periodQuery()}`;
 
 async function openStream() {
   clearTimeout(stream.retryTimer);
@@ -155,7 +157,7 @@ function takeEvent({kind, id, data}) {
 
 function takeBoard(board) {
   stream.boards[board.role] = board;
-  if (!isNamed(feed.period)) showBoard(board);
+  if (!isNamed(feed.period)) present(board);
 }
 
 /* A change that does not fit: the page missed something, and starts whole. */
@@ -241,14 +243,14 @@ async function fetchSellers(signal) {
 async function lookAside() {
   const {period} = feed, signal = AbortSignal.timeout(TIMEOUT_MS), wanted = [];
   if (isNamed(period)) wanted.push(fetchBoards(signal).then(got => [got.merchant, got.photographer]));
-  if (keepsBestSellers()) wanted.push(fetchSellers(signal));
+  if (boards.product && keepsBestSellers()) wanted.push(fetchSellers(signal));
   const got = await Promise.allSettled(wanted);
   if (feed.period !== period || !isConnected()) return;
   clearTimeout(feed.sideTimer);
-  const boards = got.flatMap(one => one.value ?? []);
-  boards.forEach(showBoard);
-  if (got.some(one => one.reason?.status === 404)) return periodNotKept(period);
-  const isFinal = boards.length && boards.every(board => board.period?.final === true);
+  const found = got.flatMap(one => one.value ?? []);
+  found.forEach(present);
+  if (isNamed(period) && got[0].reason?.status === 404) return periodNotKept(period);
+  const isFinal = found.length && found.every(board => board.period?.final === true);
   if (wanted.length && !isFinal) feed.sideTimer = setTimeout(lookAside, SELLERS_MS);
 }
 

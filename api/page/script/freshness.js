@@ -7,17 +7,18 @@ const SILENT_MS = 10000; // without data from the server make the boards old
  * is precise over a short time. */
 const freshness = {asOf: null, lagMs: null, caughtUp: null, receivedAt: null};
 
-/* What the view keeps, as the server reported it; an old server does not. */
-const kept = {periods: [], bestSellers: false, sales: "none"};
+/* What the view keeps, as the server reported it; null until then, and on an old server. */
+const kept = {periods: null, bestSellers: null, sales: null};
 
-const keptPeriods = () => kept.periods;
-const keepsBestSellers = () => kept.bestSellers;
-const salesKept = () => kept.sales;
+const keptPeriods = () => kept.periods ?? [];
+const keepsBestSellers = () => kept.bestSellers ?? false;
+const salesKept = () => kept.sales ?? "none";
 
 function noteKept(reported) {
   const before = JSON.stringify(kept);
   for (const name of Object.keys(kept)) kept[name] = reported[name] ?? kept[name];
   if (JSON.stringify(kept) === before) return;
+  if (isWall) arrangeScreens();
   followPeriods();
   followAside();
 }

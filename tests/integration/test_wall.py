@@ -1,0 +1,323 @@
+"""A page that is left open for days: its feed, how it finds back by itself, and the wall mode. In a real browser, on the
+real binary; where /live must do what no real one can be made to do, a test writes it."""
+
+import datetime
+import os
+import pathlib
+import stat
+import urllib.parse
+
+import pytest
+import wait
+from moving_board import MovingBoard, sale
+from pages import (
+    asked,
+    live_readers,
+    purchases,
+    rows,
+    start_small,
+    wait_for_board,
+    wait_for_state,
+)
+from reverse_proxies import Nginx
+from scripted_service import ScriptedService, event_text
+
+pytestmark = pytest.mark.all
+
+DOWN = r"net::ERR_|.* 50[234] "  # what Chromium says while a service is away
+OLD_ENOUGH_S = 601  # for a page to load itself again
+
+
+def mark(page):
+    page.evaluate("window.sameDocument = true")
+
+
+def is_same_document(page):
+    return page.evaluate("window.sameDocument === true")
+
+
+def first_score(page):
+    return rows(page, "merchant")[0][-1].split("+")[0]
+
+
+# Finding back.
+
+
+def test_after_hours_without_the_service_the_page_follows_it_again(embedded, start_on, visit):
+    daemon = start_small(embedded, start_on, "--failover-ms", "1000")
+    page = visit(daemon, clock=True, allowed=DOWN)
+    wait_for_state(page, "live")
+    mark(page)
+    daemon.kill()
+    wait_for_state(page, "disconnected")
+    for _ in range(3):
+        page.forward(3600)
+        wait_for_state(page, "disconnected")
+    daemon.start()
+    page.forward(120)
+    wait_for_state(page, "live")
+    embedded.put(purchases("rug", 2))
+    page.until(lambda: first_score(page) == "4", "the new score")
+    assert is_same_document(page), "the same version is not loaded again"
+
+
+def replace_page(daemon, folder):
+    """Another version of the program: the same but for a letter in a comment of its script."""
+    before, after = b"/* The feed:", b"/* the feed:"
+    program = pathlib.Path(daemon.argv[0]).read_bytes()
+    assert program.count(before) == 1
+    daemon.argv[0] = str(folder / "winner-view")
+    pathlib.Path(daemon.argv[0]).write_bytes(program.replace(before, after))
+    pathlib.Path(daemon.argv[0]).chmod(stat.S_IRWXU)
+
+
+def test_a_new_version_is_loaded_but_not_under_a_reader_and_not_twice_in_ten_minutes(
+    embedded, start_on, visit, tmp_path
+):
+    daemon = start_small(embedded, start_on, "--failover-ms", "1000")
+    page = visit(daemon, clock=True, allowed=DOWN)
+    wait_for_state(page, "live")
+    mark(page)
+    page.until(lambda: asked(page, "board.js") == 2, "its own version is known")
+    page.call("focus", "#find")
+    daemon.kill()
+    replace_page(daemon, tmp_path)
+    wait_for_state(page, "disconnected")
+    daemon.start()
+    page.forward(120)
+    wait_for_state(page, "live")
+    page.until(lambda: asked(page, "board.js") == 3, "the version is compared")
+    page.evaluate("document.activeElement.blur()")
+    page.forward(2)
+    assert is_same_document(page), "a page of two minutes is not loaded again"
+    page.call("focus", "#find")
+    page.forward(OLD_ENOUGH_S)
+    wait_for_state(page, "live")
+    assert is_same_document(page), "not while a reader types"
+    page.evaluate("document.activeElement.blur()")
+    page.until(lambda: not is_same_document(page), "the new version is loaded")
+    wait_for_state(page, "live")
+    wait_for_board(page)
+
+
+def test_behind_a_proxy_that_answers_502_the_page_stays_and_finds_back(embedded, start_on, visit, tmp_path):
+    daemon = start_small(embedded, start_on, "--failover-ms", "1000")
+    with Nginx(tmp_path, daemon.port) as proxy:
+        page = visit(proxy, clock=True, allowed=DOWN)
+        wait_for_state(page, "live")
+        mark(page)
+        daemon.kill()
+        wait_for_state(page, "disconnected")
+        for _ in range(3):
+            page.forward(OLD_ENOUGH_S)
+            wait_for_state(page, "disconnected")
+        assert is_same_document(page), "a page that loads itself now would show the proxy's error for ever"
+        daemon.start()
+        page.forward(120)
+        wait_for_state(page, "live")
+        embedded.put(purchases("rug", 2))
+        page.until(lambda: first_score(page) == "4", "the new score")
+
+
+def test_after_a_sleep_of_the_machine_the_page_connects_anew_at_once(embedded, start_on, visit):
+    daemon = start_small(embedded, start_on)
+    page = visit(daemon, clock=True)
+    wait_for_state(page, "live")
+    mark(page)
+    page.forward(8 * 3600)
+    page.until(lambda: asked(page, "live") == 2, "a second stream")
+    wait_for_state(page, "live")
+    wait.until(lambda: live_readers(daemon) == 1, "the first one is closed")
+    assert is_same_document(page)
+
+
+# The stream, as the test writes it.
+
+
+@pytest.fixture
+def scripted(embedded, start_on):
+    daemon = start_small(embedded, start_on)
+    with ScriptedService(daemon) as service:
+        service.boards = daemon.get("/scores?limit=10").json()
+        yield service
+
+
+def send_boards(service):
+    for role in ("merchant", "photographer"):
+        service.send(role, service.boards[role])
+
+
+@pytest.fixture
+def scripted_and_still(embedded, start_on):
+    """Without an ingest: polls find nothing newer than the stream sent."""
+    start_small(embedded, start_on).terminate()
+    daemon = start_on(embedded, "--source", "none")
+    with ScriptedService(daemon) as service:
+        service.boards = daemon.get("/scores?limit=10").json()
+        yield service
+
+
+def test_a_stream_that_sends_nothing_is_opened_anew_after_three_heartbeats(scripted_and_still, visit):
+    scripted = scripted_and_still
+    page = visit(scripted, clock=True)
+    scripted.until_streams(1)
+    send_boards(scripted)
+    wait_for_state(page, "live")
+    for _ in range(2):
+        page.forward(20)
+        scripted.write(": heartbeat\n\n")
+        page.until(lambda: asked(page, "scores") >= 1, "it polls")
+    assert len(scripted.readers) == 1, "a heartbeat is news of the stream"
+    for _ in range(4):
+        page.forward(20)
+    scripted.until_streams(2)  # a server learns of the end of one when it writes
+    send_boards(scripted)
+    wait_for_state(page, "live")
+
+
+def test_a_refused_stream_is_not_asked_for_before_the_time_that_the_answer_names(scripted, visit):
+    scripted.refuse_live(503, {"Retry-After": "100"})
+    page = visit(scripted, clock=True, allowed=".* 503 ")
+    wait_for_state(page, "polling")
+    scripted.until_readers(1)
+    for _ in range(4):
+        page.forward(20)
+        wait_for_state(page, "polling")
+    assert len(scripted.readers) == 1
+    scripted.accept_live()
+    for _ in range(3):
+        page.forward(20)
+    scripted.until_readers(2)
+    scripted.until_streams(1)
+    send_boards(scripted)
+    wait_for_state(page, "live")
+
+
+def change(**more):
+    return {"role": "merchant", "period": None, "asOf": None, "rows": [], "left": [], **more}
+
+
+def test_changed_rows_are_applied_to_the_board_and_a_change_that_does_not_fit_starts_whole(scripted, visit):
+    page = visit(scripted, clock=True)
+    scripted.until_streams(1)
+    send_boards(scripted)
+    wait_for_state(page, "live")
+    names = lambda: [(name, score.split("+")[0]) for _, name, _, score in rows(page, "merchant")]
+    page.until(lambda: names() == [("Ann", "3"), ("Bob", "2")], "the board")
+    scripted.send("rows", change(rows=[{"at": 0, "was": 1, "rank": 1, "score": 5}, {"at": 1, "was": 0, "rank": 2}]))
+    page.until(lambda: names() == [("Bob", "5"), ("Ann", "3")], "changed places")
+    cem = {**scripted.boards["merchant"]["items"][0], "id": "x", "name": "Cem", "score": 4, "rank": 2}
+    scripted.send("rows", change(rows=[{"at": 1, **cem}], left=[scripted.boards["merchant"]["items"][0]["id"]]))
+    page.until(lambda: names() == [("Bob", "5"), ("Cem", "4")], "one came, one left")
+    scripted.end_streams()
+    wait_for_state(page, "polling")
+    page.forward(10)
+    scripted.until_readers(2)
+    assert scripted.readers[1][1] == f"e-{scripted.events}", "it names the last event that it has"
+    scripted.until_streams(1)
+    scripted.send("rows", change(rows=[{"at": 0, "score": 6}]))
+    page.until(lambda: names() == [("Bob", "6"), ("Cem", "4")], "what it missed")
+    scripted.send("rows", change(rows=[{"at": 0, "was": 7, "score": 6}]))
+    scripted.until_readers(3)
+    assert scripted.readers[2][1] is None, "it starts whole"
+
+
+# Days on end.
+
+HOUR_S = 3600
+STEP_S = 5
+PERIODS = {
+    "day": {"id": "2026-11-30", "kind": "day", "start": "2026-11-30T00:00:00.000Z", "end": "2026-12-01T00:00:00.000Z"},
+    "week": {"id": "2026-W49", "kind": "week", "start": "2026-11-30T00:00:00.000Z", "end": "2026-12-07T00:00:00.000Z"},
+}
+FRESH = {"caughtUp": True, "sales": "all", "periods": ["day", "week"], "bestSellers": True}
+
+
+def period_of(target):
+    kind = urllib.parse.parse_qs(urllib.parse.urlsplit(target).query).get("period", [None])[0]
+    return {**PERIODS[kind], "final": False, "previous": None, "next": None} if kind else None
+
+
+class BusyShop:
+    """20 sales a second as /live tells them: at most 4 a second, twice a second what changed of each board, and freshness."""
+
+    def __init__(self, service):
+        self.service, self.events, self.at = service, 0, datetime.datetime(2026, 11, 30, 10, tzinfo=datetime.timezone.utc)
+        self.boards = [MovingBoard("merchant"), MovingBoard("photographer")]
+        service.greet = self.greet
+
+    def text(self, kind, data):
+        self.events += 1
+        return event_text(f"b-{self.events}", kind, data)
+
+    def fresh(self):
+        time = self.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return self.text("freshness", {"asOf": time, "time": time, **FRESH})
+
+    def greet(self, target):
+        return "".join(self.text(one.role, one.whole(period_of(target))) for one in self.boards) + self.fresh()
+
+    def go_on(self, seconds):
+        changes = []
+        for _ in range(seconds):
+            changes += [("rows", board.change()) for board in self.boards for _ in range(2)]
+            changes += [("sale", sale(*self.boards, self.events + number)) for number in range(4)]
+            self.at += datetime.timedelta(seconds=1)
+            changes.append(("freshness", None))
+        self.service.write_each(lambda target: "".join(self.tell(one, target) for one in changes))
+
+    def tell(self, change, target):
+        kind, data = change
+        if kind == "freshness":
+            return self.fresh()
+        if kind == "rows":
+            data = {**data, "period": (period_of(target) or {"id": None})["id"]}
+        return self.text(kind, data)
+
+
+SHOWS = """new Promise(done => {
+  const through = document.querySelector("#through"), look = () => through.textContent.includes("%s") && done(true);
+  new MutationObserver(look).observe(through, {childList: true, characterData: true, subtree: true});
+  look();
+})"""
+
+
+def run_for(page, shop, seconds):
+    """Waits often enough that nothing looks like a silent stream to the page."""
+    for _ in range(seconds // STEP_S):
+        shop.go_on(STEP_S)
+        page.evaluate(SHOWS % shop.at.strftime(":%M:%S"))
+        page.call("clock.runFor", STEP_S * 1000)
+
+
+def assert_memory_is_flat(page, shop, hours, hour_s):
+    run_for(page, shop, hour_s)
+    first = page.memory()
+    for hour in range(2, hours + 1):
+        run_for(page, shop, hour_s)
+        now = page.memory()
+        print(hour, now, "first", first)
+        assert now["heap"] <= 1.1 * first["heap"], (hour, first, now)
+        assert now["nodes"] <= 1.1 * first["nodes"] and now["listeners"] <= 1.1 * first["listeners"], (hour, first, now)
+    assert rows(page, "merchant"), "it shows a board to the end"
+
+
+def open_busy_wall(embedded, start_on, visit, place):
+    daemon = start_small(embedded, start_on, "--best-sellers", "on")
+    service = ScriptedService(daemon)
+    shop = BusyShop(service)
+    return service, shop, lambda: visit(service, place, clock=True, viewport=(1920, 1080))
+
+
+@pytest.mark.parametrize("place", ["?wall", ""])
+def test_memory_is_flat_over_an_hour_of_a_busy_shop(embedded, start_on, visit, place):
+    service, shop, open_page = open_busy_wall(embedded, start_on, visit, place)
+    with service:
+        assert_memory_is_flat(open_page(), shop, 4, 300)
+
+
+@pytest.mark.skipif(os.environ.get("WINNER_VIEW_LONG") != "1", reason="minutes: HACKING.md has the command")
+def test_long_memory_is_flat_over_24_hours_of_a_busy_shop(embedded, start_on, visit):
+    service, shop, open_page = open_busy_wall(embedded, start_on, visit, "?wall")
+    with service:
+        assert_memory_is_flat(open_page(), shop, 24, HOUR_S)
