@@ -43,7 +43,9 @@ void status_line_erase(void) {
 }
 
 void status_line_draw(const char *text) {
+    if (!*text)
+        return;
     size_t length = strlen(text), most = width() - 1;
     put(text, length < most ? length : most);
-    is_drawn = *text != '\0';
+    is_drawn = true;
 }

@@ -88,11 +88,11 @@ int main(int argc, char *argv[]) {
     struct options options;
 
     set_memory();
+    buffer_init(&mistakes, 65536);
     if (argc > 1 && strcmp(argv[1], "complete") == 0) { /* for deploy/completion: its words may be anything */
         options_complete(commands, (size_t)argc - 2, (const char *const *)argv + 2, stdout);
         return 0;
     }
-    buffer_init(&mistakes, 65536);
     if (options_parse(&options, commands, argc, argv, &mistakes)) {
         fputs(mistakes.data, stderr);
         return 2;

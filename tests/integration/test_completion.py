@@ -102,6 +102,14 @@ def completed(request, place):
     return lambda *words: set(COMPLETE[request.param](place, words).split())
 
 
+def test_the_program_says_what_may_stand_in_a_place_and_what_that_means():
+    done = program.run("complete", "cr")
+    assert done.returncode == 0 and not done.stderr
+    assert dict(line.split("\t") for line in done.stdout.splitlines()) == {
+        name: text for name, text in program.commands().items() if name.startswith("cr")
+    }
+
+
 def test_each_command_is_offered(completed):
     assert completed("") == program.commands().keys()
     assert completed("cr") == {"create-tables", "credentials"}

@@ -1,8 +1,10 @@
 /* The status line, on a pseudo-terminal of a child process: the log's thread runs until the process ends. */
 #include <pty.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -79,6 +81,24 @@ static void the_status_line_is_cut_to_the_width_of_the_terminal(void **state) {
     assert_string_equal(written(0, fill_a_narrow_terminal), "catching up: 42 %");
 }
 
+static void hurry_while_the_terminal_stands_still(void) {
+    start("xterm");
+    tcflow(STDERR_FILENO, TCOOFF);
+    for (int i = 0; i < 1000; i++) {
+        char line[32];
+        snprintf(line, sizeof line, "line %d", i);
+        log_status(line);
+    }
+    tcflow(STDERR_FILENO, TCOON);
+}
+
+static void a_terminal_that_stands_still_holds_nobody_up_and_then_has_the_newest_line(void **state) {
+    (void)state;
+    const char *text = written(80, hurry_while_the_terminal_stands_still);
+    assert_string_equal(text + strlen(text) - strlen("line 999"), "line 999");
+    assert_true(strlen(text) <= 3 * strlen("line 999\r\033[K"));
+}
+
 static void use_a_dumb_terminal(void) {
     start("dumb");
     status(log_is_terminal() ? "yes" : "no");
@@ -114,6 +134,7 @@ int main(void) {
         cmocka_unit_test(the_newest_status_line_is_written_over_the_one_before),
         cmocka_unit_test(a_log_line_is_written_above_the_status_line),
         cmocka_unit_test(the_status_line_is_cut_to_the_width_of_the_terminal),
+        cmocka_unit_test(a_terminal_that_stands_still_holds_nobody_up_and_then_has_the_newest_line),
         cmocka_unit_test(elsewhere_there_is_no_status_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
