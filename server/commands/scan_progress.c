@@ -9,10 +9,6 @@
 
 enum { ROWS_A_LOOK = 256 };
 
-static int64_t max(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
-
 void scan_progress_turn(struct scan_progress *p, int64_t now_ms) {
     int64_t pause_ms = log_is_terminal() ? LIMIT_STATUS_LINE_MS : LIMIT_PROGRESS_LINE_MS;
     if (!p->began_ms) {
@@ -22,8 +18,11 @@ void scan_progress_turn(struct scan_progress *p, int64_t now_ms) {
     if (now_ms < p->next_ms)
         return;
     char line[128];
-    int64_t rate = (int64_t)((double)p->rows * 1000 / (double)max(now_ms - p->began_ms, 1));
-    snprintf(line, sizeof line, "%s: %zu rows read, %" PRId64 " rows/s", p->what, p->rows, rate);
+    int64_t rate = now_ms > p->began_ms ? (int64_t)p->rows * 1000 / (now_ms - p->began_ms) : 0;
+    if (rate)
+        snprintf(line, sizeof line, "%s: %zu rows read, %" PRId64 " rows/s", p->what, p->rows, rate);
+    else
+        snprintf(line, sizeof line, "%s: reading", p->what);
     if (log_is_terminal())
         log_status(line);
     else

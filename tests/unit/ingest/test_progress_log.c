@@ -58,6 +58,18 @@ static void a_file_has_bytes_and_time_left(void **state) {
     end(&f);
 }
 
+static void of_several_shards_it_says_how_many_are_behind(void **state) {
+    (void)state;
+    struct fixture f = begin(3 * HOUR);
+    const struct freshness_shard shards[] = {{"a", support_now() - 3 * HOUR}, {"b", support_now()}};
+    freshness_set_shards(f.freshness, shards, COUNT(shards), 0);
+    for (int i = 1; i <= 10; i++)
+        freshness_count(f.freshness, "a", 500, 0, i * SECOND);
+    turn(&f, 10 * SECOND);
+    assert_contains(end_capture(), ", 3 h behind, 1 of 2 shards behind");
+    end(&f);
+}
+
 static void it_says_once_that_the_view_is_caught_up(void **state) {
     (void)state;
     struct fixture f = begin(HOUR);
@@ -89,6 +101,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_view_that_is_behind_has_a_line_every_ten_seconds),
         TEST(a_file_has_bytes_and_time_left),
+        TEST(of_several_shards_it_says_how_many_are_behind),
         TEST(it_says_once_that_the_view_is_caught_up),
         TEST(it_is_silent_while_nothing_is_applied),
     };
