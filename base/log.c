@@ -263,11 +263,11 @@ void log_start(void) {
 }
 
 bool log_is_terminal(void) {
-    return atomic_load(&queue.running) && queue.has_status;
+    return atomic_load(&queue.running) && queue.has_status && status_line_is_in_front();
 }
 
 void log_status(const char *line) {
-    if (!log_is_terminal())
+    if (!atomic_load(&queue.running) || !queue.has_status)
         return;
     pthread_mutex_lock(&queue.lock);
     snprintf(queue.status, sizeof queue.status, "%s", line);

@@ -16,6 +16,11 @@ bool status_line_is_possible(void) {
     return isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb") != 0;
 }
 
+bool status_line_is_in_front(void) {
+    pid_t front = tcgetpgrp(STDERR_FILENO);
+    return front < 0 || front == getpgrp();
+}
+
 static size_t width(void) {
     struct winsize size;
     bool is_known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
@@ -43,7 +48,7 @@ void status_line_erase(void) {
 }
 
 void status_line_draw(const char *text) {
-    if (!*text)
+    if (!*text || !status_line_is_in_front())
         return;
     size_t length = strlen(text), most = width() - 1;
     put(text, length < most ? length : most);

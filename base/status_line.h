@@ -13,11 +13,15 @@
 /* Whether standard error is such a terminal: TERM is set and not "dumb". */
 bool status_line_is_possible(void);
 
+/* Whether this process is in the terminal's foreground, or that is not known. What a shell has begun with "&"
+ * must not write over what is typed. Safe in a signal handler. */
+bool status_line_is_in_front(void);
+
 /* Takes the line away, if it is there. */
 void status_line_erase(void);
 
 /* Writes it, cut to the terminal's width less one: a line that fills it might begin a new one. `text` is
- * ASCII. "" is no line. After status_line_erase only. */
+ * ASCII. "" is no line, and in the background there is none. After status_line_erase only. */
 void status_line_draw(const char *text);
 
 #endif

@@ -121,6 +121,26 @@ static void log_warnings_only(void) {
     status("one");
 }
 
+static void work_in_the_background(void) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        setpgid(0, 0);
+        start("xterm");
+        status(log_is_terminal() ? "yes" : "no");
+        log_info("a line");
+        log_flush();
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+}
+
+static void a_process_in_the_background_leaves_the_line_to_the_shell(void **state) {
+    (void)state;
+    const char *text = written(80, work_in_the_background);
+    assert_int_equal(strncmp(text, "20", 2), 0);
+    assert_string_equal(text + strlen(text) - strlen(" info  a line\n"), " info  a line\n");
+}
+
 static void elsewhere_there_is_no_status_line(void **state) {
     (void)state;
     assert_string_equal(written(80, use_a_dumb_terminal), "");
@@ -135,6 +155,7 @@ int main(void) {
         cmocka_unit_test(a_log_line_is_written_above_the_status_line),
         cmocka_unit_test(the_status_line_is_cut_to_the_width_of_the_terminal),
         cmocka_unit_test(a_terminal_that_stands_still_holds_nobody_up_and_then_has_the_newest_line),
+        cmocka_unit_test(a_process_in_the_background_leaves_the_line_to_the_shell),
         cmocka_unit_test(elsewhere_there_is_no_status_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
