@@ -22,8 +22,8 @@ EMBED(style, STYLE("base") STYLE("header") STYLE("strip") STYLE("boards") STYLE(
 EMBED(script,
       SCRIPT("words") SCRIPT("elements") SCRIPT("place") SCRIPT("freshness") SCRIPT("announcements")
           SCRIPT("chart") SCRIPT("strip") SCRIPT("periods") SCRIPT("movement") SCRIPT("podium")
-              SCRIPT("boards") SCRIPT("progress") SCRIPT("ticker") SCRIPT("event_stream") SCRIPT("feed")
-                  SCRIPT("recovery") SCRIPT("history") SCRIPT("standing") SCRIPT("contributor")
+              SCRIPT("lines") SCRIPT("boards") SCRIPT("progress") SCRIPT("ticker") SCRIPT("event_stream")
+                  SCRIPT("feed") SCRIPT("recovery") SCRIPT("history") SCRIPT("standing") SCRIPT("contributor")
                       SCRIPT("product") SCRIPT("finder") SCRIPT("details") SCRIPT("wall") SCRIPT("start"));
 EMBED(openapi, FILE_AT("openapi.yaml"));
 

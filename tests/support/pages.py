@@ -19,11 +19,10 @@ SMALL = [*product("lamp", ANN, PIA, 3), *product("rug", BOB, None, 2)]
 HOSTILE = '<img src=x onerror="document.title=1">'
 PASSING = r"Failed to load resource: "
 
-ROWS = """[...document.querySelectorAll('#%s tbody tr')].map(row => [...row.cells].map(cell => {
-  const seen = cell.querySelector('[aria-hidden]:not(.bar)') ?? cell.querySelector('a, span') ?? cell;
-  return seen.textContent + [...cell.querySelectorAll('.gain')].map(gain => gain.textContent);
+ROWS = """[...document.querySelectorAll('#%s tbody tr')].map(row => ['.rank', 'th a', '.move', '.points'].map(part => {
+  const found = row.querySelector(part);
+  return (found.querySelector('[aria-hidden]') ?? found).textContent;
 }))"""
-
 
 def assert_quiet(page, allowed):
     noise = page.noise()
@@ -37,14 +36,14 @@ def assert_quiet(page, allowed):
     assert noise["requests"] and not asked
 
 
-def put_sample(pair):
-    """Two days of the sample shop: more than ten merchants and photographers."""
+def put_sample(pair, days=2):
+    """Days of the sample shop: more than ten merchants and photographers."""
     command = [sys.executable, str(program.ROOT / "deploy" / "sample_shop.py"), f"file:{pair.journal}"]
-    subprocess.run([*command, "--rate", "0", "--days", "2", "--seed", "1"], check=True, timeout=60)
+    subprocess.run([*command, "--rate", "0", "--days", str(days), "--seed", "1"], check=True, timeout=60)
 
 
 def rows(page, role):
-    """[rank, name, movement, score and gain] of each row, as it is visible."""
+    """[rank, name, movement, score] of each row, as it is visible."""
     return page.evaluate(ROWS % role)
 
 
@@ -72,7 +71,7 @@ def start_small(pair, start_on, *options):
 
 
 def is_stale(page):
-    return page.evaluate("document.querySelectorAll('[data-stale]').length") == 2
+    return page.evaluate("document.querySelectorAll('[data-stale]').length") >= 2
 
 
 def asked(page, name):

@@ -20,10 +20,10 @@ function announceNext() {
 
 function announceChanges({role, items: before}, items) {
   if (!before || !items.length) return;
-  const ranks = new Map(before.map(item => [item.id, item.rank])), first = items[0];
-  const risen = items.filter(item => item.rank < (ranks.get(item.id) ?? Infinity));
-  if (before[0]?.id !== first.id)
-    announce(`${nameOf(first)} now leads the ${role}s with ${number.format(first.score)} sold.`, 1);
+  const ranks = new Map(before.map(item => [itemId(item), item.rank])), first = items[0];
+  const risen = items.filter(item => item.rank < (ranks.get(itemId(item)) ?? Infinity));
+  if (!before.length || itemId(before[0]) !== itemId(first))
+    announce(`${nameOf(first)} now leads the ${role}s${periodWords()} with ${number.format(first.score)} sold.`, 1);
   else if (risen.length)
-    announce(`${nameOf(risen[0])} is now ${rankWords(risen[0])} of the ${role}s.`);
+    announce(`${nameOf(risen[0])} is now ${rankWords(risen[0])} of the ${role}s${periodWords()}.`);
 }

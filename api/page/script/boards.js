@@ -1,78 +1,91 @@
 /* Boards. */
 
 const ROLES = ["merchant", "photographer"];
-const MOVE_MS = 180;
+const BOARD_ROLES = [...ROLES, "product"];
 
-const boards = Object.fromEntries(ROLES.map(role => [role, findBoard(role)]));
+const boards = Object.fromEntries(BOARD_ROLES.map(role => [role, findBoard(role)]));
 
 function findBoard(role) {
   const section = byId(role), find = selector => section.querySelector(selector);
   return {
-    role, section, table: find("table"), body: find("tbody"), notice: find(".notice"), empty: find(".empty"),
+    role, section, table: find("table"), body: find("tbody"), notice: find(".notice"), since: find(".since"),
+    empty: find(".empty"),
     items: null, // shown, in order
+    period: null, asOf: null, // of the items
     rows: new Map(), // by id
-    opened: null, // items by id when the page was opened
   };
 }
 
-function makeRow(item) {
+const itemId = ({id, productId}) => id ?? productId;
+
+function makeRow(item, role) {
   const row = {
-    tr: make("tr"), rank: make("td", "rank"), link: make("a"), name: make("span"), twin: make("small"),
-    bar: make("div"), move: make("td", "move"), score: make("span"), gain: make("span", "gain"),
+    tr: make("tr"), rank: make("td", "rank"), link: make("a"), name: make("bdi"), twin: make("small"),
+    gap: make("p", "gap"), bar: make("div"), move: make("td", "move"), line: make("td", "line"),
+    score: make("span", "points"), share: make("span", "share"),
   };
-  row.link.href = openHref("contributor", item.id);
+  row.link.href = openHref(role === "product" ? "product" : "contributor", itemId(item));
   row.link.append(row.name, row.twin);
-  const bar = make("div", "bar", row.bar), name = make("th", "", row.link, bar);
+  const bar = make("div", "bar", row.bar), name = make("th", "name", row.link, row.gap, bar);
   bar.setAttribute("aria-hidden", "true");
+  row.line.setAttribute("aria-hidden", "true");
   name.scope = "row";
-  row.tr.append(row.rank, name, row.move, make("td", "score", row.score, row.gain));
+  row.tr.append(row.rank, name, row.move, row.line, make("td", "score", row.score, row.share));
   return row;
 }
 
-function showMove(row, item, opened) {
-  const ranks = opened ? opened.rank - item.rank : 0;
-  row.move.classList.toggle("up", ranks > 0);
-  row.move.classList.toggle("down", ranks < 0);
-  if (!opened) setTextAndSpeech(row.move, "new", "new on the board");
-  else if (ranks > 0) setTextAndSpeech(row.move, `▲ ${ranks}`, `up ${ranks}`);
-  else if (ranks < 0) setTextAndSpeech(row.move, `▼ ${-ranks}`, `down ${-ranks}`);
-  else setTextAndSpeech(row.move, "", "not moved");
-  const gain = opened ? item.score - opened.score : 0;
-  setText(row.gain, gain > 0 ? `+${number.format(gain)}` : "");
-}
-
-function showRow(row, item, board, items) {
-  const hasTwin = item.name !== null && items.some(other => other.id !== item.id && other.name === item.name);
+function showRow(row, board, items, at) {
+  const item = items[at], id = itemId(item);
+  const hasTwin = item.name !== null && items.some(other => itemId(other) !== id && other.name === item.name);
   row.tr.classList.toggle("first", item.rank === 1);
   const rank = rankText(item.rank, item.tied);
-  setTextAndSpeech(row.rank, rank, item.tied ? `${item.rank}, shared` : rank);
+  setTextAndSpeech(row.rank, rank, item.tied ? `${number.format(item.rank)}, shared` : rank);
   setText(row.name, nameOf(item));
-  setText(row.twin, hasTwin ? ` ${item.userId}` : "");
-  setText(row.score, number.format(item.score));
-  row.bar.style.setProperty("--share", (item.score / Math.max(1, items[0].score)).toFixed(3));
-  showMove(row, item, board.opened.get(item.id));
+  setText(row.twin, hasTwin ? ` ${item.userId ?? id}` : "");
+  row.link.title = row.link.textContent; // an ellipsis may end what is seen
+  showScore(row, item, items[0].score);
+  showGap(row, items, at);
+  showMove(row, item, board.role);
+  showLine(row, board.role, item);
 }
 
-/* First, last, invert, play: a row that moved slides from its old place. */
-function slide(tops) {
+function showScore(row, {score}, most) {
+  showSize(row.score, score);
+  row.tr.style.setProperty("--digits", row.score.textContent.length);
+  row.bar.style.setProperty("--share", (score / Math.max(1, most)).toFixed(3));
+  const sold = soldIn();
+  setTextAndSpeech(row.share, sold ? percent.format(Math.min(1, score / sold)) : "", sold ? shareWords(score, sold) : "");
+}
+
+function shareWords(score, sold) {
+  return `, ${percent.format(Math.min(1, score / sold))} of all sales`;
+}
+
+/* First, last, invert, play: what moved glides from its old place, over what did not. Each element comes with the
+ * rectangle in which it was seen before. */
+function glide(moved) {
   if (reducedMotion.matches) return;
-  for (const [row, top] of tops) {
-    const by = top - row.tr.getBoundingClientRect().top, from = {transform: `translateY(${by}px)`};
-    if (Math.abs(by) > 1)
-      row.tr.animate([from, {transform: "none"}], {duration: MOVE_MS, easing: "ease-out"});
+  const style = getComputedStyle(document.documentElement), easing = style.getPropertyValue("--ease");
+  const duration = parseFloat(style.getPropertyValue("--time-move")) * 1000;
+  for (const [element] of moved) for (const one of element.getAnimations()) one.cancel();
+  for (const [element, from] of moved) {
+    const to = element.getBoundingClientRect(), x = from.left - to.left, y = from.top - to.top;
+    if (Math.abs(x) + Math.abs(y) <= 1) continue;
+    element.dataset.moving = "";
+    const run = element.animate([{transform: `translate(${x}px, ${y}px)`}, {transform: "none"}], {duration, easing});
+    run.finished.then(() => delete element.dataset.moving, () => {}); // cancelled: it moves again
   }
 }
 
 /* Puts the rows in the order of the items. An element that moves loses the focus, so the focus is restored. */
 function arrange(board, items) {
   const focused = document.activeElement;
-  const shown = new Set(items.map(item => board.rows.get(item.id)));
-  const kept = [...shown].filter(row => row.tr.isConnected);
-  const tops = kept.map(row => [row, row.tr.getBoundingClientRect().top]);
+  const shown = new Set(items.map(item => board.rows.get(itemId(item))));
+  const kept = [...shown].filter(row => row.tr.isConnected).map(({tr}) => [tr, tr.getBoundingClientRect()]);
   let at = board.body.firstElementChild;
-  for (const row of shown) {
-    if (row.tr === at) at = at.nextElementSibling;
-    else board.body.insertBefore(row.tr, at);
+  for (const {tr} of shown) {
+    if (tr === at) at = at.nextElementSibling;
+    else board.body.insertBefore(tr, at);
   }
   for (const [id, row] of board.rows) {
     if (shown.has(row)) continue;
@@ -80,7 +93,7 @@ function arrange(board, items) {
     board.rows.delete(id);
   }
   if (focused !== document.activeElement && focused.isConnected) focused.focus({preventScroll: true});
-  slide(tops);
+  glide(kept);
 }
 
 function showEmptiness(board) {
@@ -88,20 +101,48 @@ function showEmptiness(board) {
   hide(board.table, isEmpty);
   hide(board.empty, !isEmpty);
   if (!isEmpty || board.items === null) return;
-  setText(board.empty, isStale() ? "Nothing is counted yet."
-    : "Nobody has sold anything yet. The first purchase appears here by itself.");
+  const isOver = board.period?.next;
+  setText(board.empty, isOver ? "Nothing was sold in this time."
+    : isStale() ? "Nothing is counted yet."
+    : `Nobody has sold anything${periodWords() || " yet"}. The first purchase appears here by itself.`);
 }
 
-function showBoard({role, items}) {
+/* The boards are of another period, or of another day: nothing glides, and nobody "now leads". */
+function clearBoard(board) {
+  Object.assign(board, {items: null, period: null, asOf: null});
+  board.rows.clear();
+  board.body.replaceChildren();
+  setText(board.empty, "Loading the board.");
+  setText(board.since, "");
+  showEmptiness(board);
+}
+
+function clearBoards() {
+  Object.values(boards).forEach(clearBoard);
+}
+
+/* Until something can be shown the boards keep their place. */
+function revealBoards() {
+  byId("boards").removeAttribute("aria-busy");
+}
+
+function showBoard({role, items, period, asOf}) {
   const board = boards[role];
-  if (!board) return; // of products
-  board.opened ??= new Map(items.map(item => [item.id, item]));
-  for (const item of items) {
-    if (!board.rows.has(item.id)) board.rows.set(item.id, makeRow(item));
-    showRow(board.rows.get(item.id), item, board, items);
+  if (!isShown(period)) return holdBoard({role, items, period, asOf});
+  if (board.items && board.period?.id !== period?.id) clearBoard(board);
+  showPeriod(period);
+  followMovement({role, items, period, asOf});
+  showSince(board);
+  for (const [at, item] of items.entries()) {
+    if (!board.rows.has(itemId(item))) board.rows.set(itemId(item), makeRow(item, role));
+    showRow(board.rows.get(itemId(item)), board, items, at);
   }
+  const digits = Math.max(...items.map(item => sizeText(item.score).length));
+  board.table.style.setProperty("--most-digits", Math.max(3, digits));
   arrange(board, items);
   announceChanges(board, items);
-  board.items = items;
+  Object.assign(board, {items, period, asOf});
   showEmptiness(board);
+  revealBoards();
+  renewLines();
 }

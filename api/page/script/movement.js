@@ -1,1 +1,138 @@
-/* Movement: places since the period before. */
+/* Movement: the places that a row gained or lost since the period before. Of all time: since the day began (or the
+ * shortest period that is kept), as far as it can be known; without periods: since this page was opened. */
+
+const BEFORE_ROWS = 100; // of a board, at most so many in one answer
+const BEFORE_ASKED = 20; // rows that are asked for one by one, for each board and period
+const BEFORE_RETRY_MS = 60000;
+
+const SINCE = {hour: "the hour before", day: "yesterday", week: "last week", month: "last month"};
+const SINCE_PAST = {hour: "the hour before", day: "the day before", week: "the week before", month: "the month before"};
+const SINCE_BEGIN = {hour: "the hour began", day: "the day began", week: "the week began", month: "the month began"};
+
+/* Ranks before, of one board: `ranks` by id (null: not ranked then), `isWhole` if everybody else was not ranked. */
+const placesBefore = {}; // by role
+
+function makeBefore(role, key, words) {
+  placesBefore[role] = {key, words, ranks: new Map(), isWhole: false, asked: new Set(), end: null,
+    isLoaded: false, isBusy: false, triedAt: 0};
+  return placesBefore[role];
+}
+
+const dayKind = () => DEFAULT_KINDS.find(kind => keptPeriods().includes(kind)) ?? null;
+
+/* Called with each board that is shown, and when it is known what the view keeps. */
+function followMovement({role, items, period, asOf}) {
+  if (!periods.isKnown) return;
+  if (period === null && !dayKind()) return rememberOpened(role, items);
+  const known = placesNow(role, period, asOf), missing = items.filter(item => placeBefore(role, item) === undefined);
+  const retryMs = known.isLoaded && period ? 0 : BEFORE_RETRY_MS;
+  if ((known.isLoaded && !missing.length) || known.isBusy || Date.now() - known.triedAt < retryMs) return;
+  Object.assign(known, {isBusy: true, triedAt: Date.now()});
+  const found = period ? findRanks(known, role, period.previous, missing) : findBegin(known, role);
+  found.catch(() => {}).finally(() => { // what failed is tried again in a minute
+    known.isBusy = false;
+    if (placesBefore[role] === known) showMoves(role);
+  });
+}
+
+function placesNow(role, period, asOf) {
+  const key = period?.id ?? `all ${dayKind()}`, known = placesBefore[role];
+  if (known?.key === key && !(known.end && asOf > known.end)) return known;
+  const words = period ? (period.next === null ? SINCE : SINCE_PAST)[period.kind] : SINCE_BEGIN[dayKind()];
+  return makeBefore(role, key, words);
+}
+
+function rememberOpened(role, items) {
+  if (placesBefore[role]?.key === "opened") return;
+  const known = makeBefore(role, "opened", `this page was opened, ${timeText(Date.now())}`);
+  known.isWhole = true;
+  for (const item of items) known.ranks.set(itemId(item), item.rank);
+}
+
+/* The rank before; null if there was none, undefined if it is not known. */
+function placeBefore(role, item) {
+  const known = placesBefore[role], id = itemId(item);
+  if (known?.ranks.has(id)) return known.ranks.get(id);
+  return known?.isWhole ? null : undefined;
+}
+
+/* A period: the board of the one before, and who is not on its first page by their own rank. */
+async function findRanks(known, role, previous, missing) {
+  if (!previous) return;
+  if (!known.isLoaded) await loadBoardBefore(known, role, previous);
+  const others = missing.map(itemId).filter(id => !known.isWhole && !known.ranks.has(id) && !known.asked.has(id));
+  for (const id of others.slice(0, BEFORE_ASKED - known.asked.size)) await findRank(known, role, previous, id);
+}
+
+async function loadBoardBefore(known, role, previous) {
+  const board = await fetchJson(`scores/${role}?limit=${BEFORE_ROWS}&period=${previous}`);
+  for (const item of board?.items ?? []) known.ranks.set(itemId(item), item.rank);
+  known.isWhole = board?.next === null;
+  known.isLoaded = true;
+}
+
+/* Whoever sold nothing then has no rank; a rank that the server does not know yet stays unknown. */
+async function findRank(known, role, previous, id) {
+  known.asked.add(id);
+  const one = await fetchJson(`scores/${role}/${encodeURIComponent(id)}?period=${previous}`);
+  if (one && (one.rank !== null || one.score === 0)) known.ranks.set(id, one.rank);
+}
+
+/* All time: who had how much when the day began is what they have, less what they got today. Only the first hundred are
+ * looked at: nobody outside had more than the hundredth has now, so a rank is known for who had more than that. */
+async function findBegin(known, role) {
+  const path = `scores/${role}?limit=${BEFORE_ROWS}`;
+  const [all, today] = await Promise.all([fetchJson(path), fetchJson(`${path}&period=${dayKind()}`)]);
+  if (!all || !today) return;
+  const gained = new Map(today.items.map(item => [itemId(item), item.score]));
+  const bound = all.next === null ? -1 : all.items.at(-1).score, begin = [];
+  for (const item of all.items) {
+    const id = itemId(item), gain = gained.get(id) ?? (today.next === null ? 0 : undefined);
+    if (gain !== undefined && item.score - gain > bound) begin.push({id, score: item.score - gain});
+  }
+  rankBegin(known, begin);
+  Object.assign(known, {isLoaded: true, isWhole: all.next === null && today.next === null});
+  known.end = today.period.end;
+}
+
+function rankBegin(known, begin) {
+  known.ranks.clear();
+  for (const {id, score} of begin)
+    known.ranks.set(id, score > 0 ? 1 + begin.filter(other => other.score > score).length : null);
+}
+
+function followMovements() {
+  for (const {role, items, period, asOf} of Object.values(boards)) {
+    if (items) followMovement({role, items, period, asOf});
+    showMoves(role);
+  }
+}
+
+function showMoves(role) {
+  const board = boards[role];
+  showSince(board);
+  for (const item of board.items ?? []) showMove(board.rows.get(itemId(item)), item, role);
+}
+
+function showSince({role, since}) {
+  const words = placesBefore[role]?.words;
+  setText(since, words ? `Moves since ${words}` : "");
+}
+
+function showMove(row, item, role) {
+  const place = placeBefore(role, item), up = place ? place - item.rank : 0;
+  const state = place === undefined ? "unknown" : place === null ? "new" : up > 0 ? "up" : up < 0 ? "down" : "same";
+  row.move.dataset.state = state;
+  setTextAndSpeech(row.move, ...moveWords(state, number.format(Math.abs(up))));
+}
+
+/* What is seen, and what is said. */
+function moveWords(state, places) {
+  return {
+    up: [`▲ ${places}`, `up ${places}`],
+    down: [`▼ ${places}`, `down ${places}`],
+    same: ["–", "not moved"],
+    new: ["new", "new on the board"],
+    unknown: ["", "move not known"],
+  }[state];
+}

@@ -32,13 +32,16 @@ byId("close").addEventListener("click", () => byId("details").close());
 byId("details").addEventListener("close", leaveDetails); // by the button, by Esc
 byId("details").addEventListener("click", closeByBackdrop);
 byId("details-content").addEventListener("click", markLeft);
+addEventListener("hashchange", followPeriod);
 addEventListener("hashchange", followHash);
 document.addEventListener("visibilitychange", followVisibility);
-setText(byId("opened"), `Moves since ${timeText(Date.now())}, when this page was opened.`);
 setInterval(showFreshness, 1000);
 setInterval(watchFeed, 1000);
 if (isWall) startWall();
 startFinder();
+setInterval(refillLines, LINE_OLD_MS);
+setTimeout(decidePeriod, UNDECIDED_MS);
+followPeriod();
 followHash();
 connect();
 checkVersion();

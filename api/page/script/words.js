@@ -1,9 +1,12 @@
-/* Words. */
+/* Words and numbers, the latter as the viewer's locale writes them. */
 
-const number = new Intl.NumberFormat("en");
-const clock = new Intl.DateTimeFormat("en", {timeStyle: "medium", hourCycle: "h23"});
-const dayAndClock = new Intl.DateTimeFormat("en",
-  {dateStyle: "medium", timeStyle: "medium", hourCycle: "h23"});
+const COMPACT_FROM = 1e10; // a number of that many digits is shortened, and is whole for a screen reader
+
+const number = new Intl.NumberFormat();
+const compact = new Intl.NumberFormat(undefined, {notation: "compact", maximumFractionDigits: 2});
+const percent = new Intl.NumberFormat(undefined, {style: "percent", maximumSignificantDigits: 2});
+const clock = new Intl.DateTimeFormat(undefined, {timeStyle: "medium"});
+const dayAndClock = new Intl.DateTimeFormat(undefined, {dateStyle: "medium", timeStyle: "medium"});
 
 /* A time of day, with its date unless it is today. */
 function timeText(ms) {
@@ -13,9 +16,18 @@ function timeText(ms) {
 
 function durationText(ms) {
   const s = Math.max(0, Math.round(ms / 1000));
-  if (s < 120) return `${s} s`;
-  if (s < 7200) return `${Math.floor(s / 60)} min`;
-  return s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} days`;
+  if (s < 120) return `${number.format(s)} s`;
+  if (s < 7200) return `${number.format(Math.floor(s / 60))} min`;
+  return s < 172800 ? `${number.format(Math.floor(s / 3600))} h` : `${number.format(Math.floor(s / 86400))} days`;
+}
+
+function sizeText(size) {
+  return (size < COMPACT_FROM ? number : compact).format(size);
+}
+
+function showSize(element, size) {
+  element.title = size < COMPACT_FROM ? "" : number.format(size);
+  setTextAndSpeech(element, sizeText(size), number.format(size));
 }
 
 function rankText(rank, tied) {
@@ -23,9 +35,9 @@ function rankText(rank, tied) {
 }
 
 function rankWords({rank, tied}) {
-  return `${tied ? "at shared rank" : "at rank"} ${rank}`;
+  return `${tied ? "at shared rank" : "at rank"} ${number.format(rank)}`;
 }
 
-/* A name may be null; the masked userId of its contributor never is. */
-const nameOf = ({name, userId}) => name ?? userId;
+/* A name may be null; the masked userId of its contributor never is. A product has an id for all to see. */
+const nameOf = ({name, userId, productId}) => name ?? userId ?? productId;
 const maskOf = ({name, userId}) => (name === null ? "" : userId);
