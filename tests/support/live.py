@@ -125,7 +125,7 @@ class Reader:
 
     def wait_for_all(self):
         """Waits until the first event of each kind has arrived."""
-        self.wait_for(lambda: {e.kind for e in self.events} == KINDS, "both boards and freshness")
+        self.wait_for(lambda: {e.kind for e in self.events} >= KINDS, "both boards and freshness")
         return self
 
     def wait_for_score(self, score, kind="merchant"):
