@@ -34,7 +34,7 @@ int64_t view_age_ms(const struct view *view, int64_t as_of_ms) {
 }
 
 bool view_is_caught_up(const struct view *view, int64_t as_of_ms) {
-    return view_age_ms(view, as_of_ms) <= view->options.caught_up_ms;
+    return freshness_is_caught_up(view->freshness, as_of_ms);
 }
 
 struct answer *view_answer(const struct view *view, json_t *json, int64_t as_of_ms) {

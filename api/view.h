@@ -21,7 +21,6 @@
 /* The options of the api, from the command line (server/options.h). */
 struct api_options {
     bool full_identities; /* --identities full */
-    int64_t caught_up_ms;
     int64_t index_allowance_ms;
     int64_t rank_units; /* for views/rank_tables.h; 0: ranks beyond LIMIT_RANKED are null */
     struct cache_options cache;

@@ -75,11 +75,9 @@ static void report(struct progress_log *log, struct freshness *freshness, int64_
     log->was_caught_up = log->was_caught_up && !moves;
 }
 
-void progress_log_turn(struct progress_log *log, struct freshness *freshness, int64_t caught_up_ms,
-                       int64_t now_ms) {
-    int64_t age_ms = service_clock_age_now(freshness_clock(freshness), freshness_as_of(freshness));
+void progress_log_turn(struct progress_log *log, struct freshness *freshness, int64_t now_ms) {
     int64_t pause_ms = log_is_terminal() ? LIMIT_STATUS_LINE_MS : LIMIT_PROGRESS_LINE_MS;
-    bool is_caught_up = age_ms <= caught_up_ms;
+    bool is_caught_up = freshness_is_caught_up(freshness, freshness_as_of(freshness));
     if (is_caught_up)
         set_status(log, "");
     if (is_caught_up && !log->was_caught_up)

@@ -18,10 +18,8 @@ struct progress_log {
     bool has_status;    /* a status line is there */
 };
 
-/* Writes a line if one is due. `caught_up_ms`: the age up to which the view counts as caught up; `now_ms` is
- * CLOCK_BOOTTIME. */
-void progress_log_turn(struct progress_log *log, struct freshness *freshness, int64_t caught_up_ms,
-                       int64_t now_ms);
+/* Writes a line if one is due. `now_ms` is CLOCK_BOOTTIME. */
+void progress_log_turn(struct progress_log *log, struct freshness *freshness, int64_t now_ms);
 
 /* There is no more to say: the status line is taken away. */
 void progress_log_end(struct progress_log *log);

@@ -192,7 +192,7 @@ const struct option options_table[] = {
      "how long it is still served while the store fails", check_number, AT(api.cache.stale_if_error_ms),
      .most = 86400000},
     {GROUP_ANSWERS, "caught-up-ms", "MS", "10000", "age up to which the view counts as caught up",
-     check_number, AT(api.caught_up_ms), .least = 100, .most = 86400000},
+     check_number, AT(caught_up_ms), .least = 100, .most = 86400000},
     {GROUP_ANSWERS, "index-allowance-ms", "MS", "1000",
      "expected delay of the boards' index; a board's asOf is this much earlier", check_number,
      AT(api.index_allowance_ms), .most = 3600000},
@@ -391,12 +391,12 @@ static void check_together(const struct options *options, struct buffer *mistake
                       ": a number below that\n",
                       options->max_live, options->connections);
     if (options_of_kind(options->store, "dynamodb") &&
-        options->api.caught_up_ms <= options->api.index_allowance_ms)
+        options->caught_up_ms <= options->api.index_allowance_ms)
         buffer_printf(mistakes,
                       "--caught-up-ms: '%" PRId64
                       "' is not allowed; allowed with --index-allowance-ms %" PRId64
                       ": a number above that, else no board is ever caught up\n",
-                      options->api.caught_up_ms, options->api.index_allowance_ms);
+                      options->caught_up_ms, options->api.index_allowance_ms);
     if (options->board_partitions > 1 && options_of_kind(options->store, "sqlite"))
         buffer_printf(mistakes,
                       "--board-partitions: '%" PRId64

@@ -50,6 +50,7 @@ struct options {
     const char *dead_letter;
     int64_t identities; /* enum options_identities; the table stores every choice as int64_t */
     int64_t cache_bytes;
+    int64_t caught_up_ms;
     struct api_options api; /* what the api needs as it is given; service.c completes it */
     int64_t connections, max_live;
     int64_t drain_seconds;

@@ -67,6 +67,25 @@ void freshness_set_caught_up(struct freshness *f, int64_t caught_up_ms) {
     f->caught_up_ms = caught_up_ms;
 }
 
+/* The service clock's latest time, or INT64_MAX. */
+static int64_t latest_time(const struct freshness *f) {
+    return f->clock ? service_clock_age_now(f->clock, 0) : INT64_MAX;
+}
+
+static int64_t age_of(int64_t as_of_ms, int64_t clock_ms) {
+    if (as_of_ms == FRESHNESS_UNKNOWN || clock_ms == INT64_MAX)
+        return FRESHNESS_UNKNOWN;
+    return as_of_ms < clock_ms ? clock_ms - as_of_ms : 0;
+}
+
+static bool is_behind(const struct freshness *f, int64_t age_ms) {
+    return age_ms == FRESHNESS_UNKNOWN || age_ms > f->caught_up_ms;
+}
+
+bool freshness_is_caught_up(const struct freshness *f, int64_t as_of_ms) {
+    return !is_behind(f, age_of(as_of_ms, latest_time(f)));
+}
+
 void freshness_keep_history(struct freshness *f, int64_t for_ms) {
     f->grain_ms = for_ms / FRESHNESS_GRAIN + 1;
 }
@@ -108,7 +127,7 @@ static void add_moment(struct freshness *f, int64_t as_of_ms, int64_t now_ms) {
 static void note_began(struct freshness *f, int64_t as_of_ms, int64_t clock_ms) {
     if (as_of_ms == FRESHNESS_UNKNOWN)
         return;
-    bool is_caught_up = clock_ms != INT64_MAX && clock_ms - as_of_ms <= f->caught_up_ms;
+    bool is_caught_up = !is_behind(f, age_of(as_of_ms, clock_ms));
     if (is_caught_up || f->began_ms == FRESHNESS_UNKNOWN || as_of_ms < f->began_ms)
         f->began_ms = as_of_ms;
     if (is_caught_up)
@@ -147,11 +166,6 @@ static void raise_to(struct freshness *f, struct freshness_shard *shard, int64_t
 static void note(struct kept *shard, int64_t now_ms) {
     progress_note(&shard->progress, &(struct progress_sample){now_ms, shard->records, shard->public.as_of_ms,
                                                               shard->bytes_left});
-}
-
-/* The service clock's latest time, or INT64_MAX. */
-static int64_t latest_time(const struct freshness *f) {
-    return f->clock ? service_clock_age_now(f->clock, 0) : INT64_MAX;
 }
 
 void freshness_set_shards(struct freshness *f, const struct freshness_shard *shards, size_t n,
@@ -306,16 +320,6 @@ static int64_t percent(const struct freshness *f, int64_t as_of_ms, const struct
     if (p->age_ms == FRESHNESS_UNKNOWN || f->began_ms == FRESHNESS_UNKNOWN)
         return FRESHNESS_UNKNOWN;
     return percent_of(as_of_ms - f->began_ms, p->age_ms);
-}
-
-static int64_t age_of(int64_t as_of_ms, int64_t clock_ms) {
-    if (as_of_ms == FRESHNESS_UNKNOWN || clock_ms == INT64_MAX)
-        return FRESHNESS_UNKNOWN;
-    return as_of_ms < clock_ms ? clock_ms - as_of_ms : 0;
-}
-
-static bool is_behind(const struct freshness *f, int64_t age_ms) {
-    return age_ms == FRESHNESS_UNKNOWN || age_ms > f->caught_up_ms;
 }
 
 static void add_shard(const struct freshness *f, const struct freshness_state *state, int64_t clock_ms,

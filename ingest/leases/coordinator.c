@@ -366,7 +366,7 @@ static void *coordinator_run(void *data) {
             refuse(c);
         refresh_if_due(c);
         if (c->parts.source)
-            progress_log_turn(&c->progress, c->parts.freshness, c->options.caught_up_ms, clock_boot_ms());
+            progress_log_turn(&c->progress, c->parts.freshness, clock_boot_ms());
         waker_wait(&c->waker, next_turn(c), -1);
     }
     end(c);

@@ -33,7 +33,6 @@ struct coordinator_options {
     struct source_start start; /* of shards without parents: trim horizon or a timestamp */
     size_t batch_records;
     int batch_window_ms;
-    int64_t caught_up_ms; /* for the log: the age up to which the view counts as caught up */
 };
 
 /* All borrowed, to outlive it. */

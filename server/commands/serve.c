@@ -195,7 +195,7 @@ static enum status start(struct service *s, struct error *e) {
     s->clock = service_clock_new(backend_teacher(s->options));
     s->backend.clock = s->clock;
     s->freshness = freshness_new(s->clock);
-    freshness_set_caught_up(s->freshness, s->options->api.caught_up_ms);
+    freshness_set_caught_up(s->freshness, s->options->caught_up_ms);
     s->health = health_new();
     start_notifier(s);
     pulse_watch(&s->pulse, "start", LIMIT_LOOP_STUCK_MS, clock_boot_ms());

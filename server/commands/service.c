@@ -158,7 +158,6 @@ void service_start_ingest(struct service *s) {
         .start = start_of(s),
         .batch_records = (size_t)s->options->batch_size,
         .batch_window_ms = (int)s->options->batch_window_ms,
-        .caught_up_ms = s->options->api.caught_up_ms,
     };
     s->listener = (struct apply_listener){rows_changed, sold, s};
     const struct coordinator_parts parts = {

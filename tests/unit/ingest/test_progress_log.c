@@ -4,7 +4,7 @@
 #include "tests/unit/support/capture.h"
 #include "tests/unit/support/clock.h"
 
-enum { SECOND = 1000, HOUR = 3600 * SECOND, CAUGHT_UP_MS = 10 * SECOND };
+enum { SECOND = 1000, HOUR = 3600 * SECOND };
 
 struct fixture {
     struct freshness *freshness;
@@ -15,12 +15,12 @@ static struct fixture begin(int64_t age_ms) {
     struct fixture f = {freshness_new(support_clock()), {0}};
     const struct freshness_shard shard = {"a", age_ms < 0 ? FRESHNESS_UNKNOWN : support_now() - age_ms};
     freshness_set_shards(f.freshness, &shard, 1, 0);
-    progress_log_turn(&f.log, f.freshness, CAUGHT_UP_MS, 0);
+    progress_log_turn(&f.log, f.freshness, 0);
     return f;
 }
 
 static void turn(struct fixture *f, int64_t now_ms) {
-    progress_log_turn(&f->log, f->freshness, CAUGHT_UP_MS, now_ms);
+    progress_log_turn(&f->log, f->freshness, now_ms);
 }
 
 static void end(struct fixture *f) {

@@ -94,7 +94,7 @@ static void an_option_that_is_not_given_has_its_default(void **state) {
     assert_int_equal(c.api.cache.ttl_ms, 1000);
     assert_int_equal(c.api.cache.stale_ms, 10000);
     assert_int_equal(c.api.cache.stale_if_error_ms, 300000);
-    assert_int_equal(c.api.caught_up_ms, 10000);
+    assert_int_equal(c.caught_up_ms, 10000);
     assert_int_equal(c.api.index_allowance_ms, 1000);
     assert_int_equal(c.api.rank_units, 100);
     assert_int_equal(c.connections, 1024);

@@ -32,7 +32,6 @@ struct fixture {
 
 static inline struct api_options support_options(void) {
     return (struct api_options){
-        .caught_up_ms = 10000,
         .index_allowance_ms = 1000,
         .cache = {.max_bytes = 8 << 20, .ttl_ms = 60000, .stale_ms = 60000, .stale_if_error_ms = 300000},
     };

@@ -1,4 +1,5 @@
 #include "tests/unit/support/live.h"
+#include "views/progress.h"
 
 /* A hub without a thread over a scripted store: a test steps it, and its time. Nothing is kept in the cache,
  * so that each refresh of the boards is two reads. */
@@ -341,7 +342,7 @@ static void a_view_that_is_behind_is_not_caught_up(void **state) {
     struct api_options options = support_options();
     teardown(state);
     support_init(&f, &options, false);
-    support_set_as_of(&f, begun_ms - options.caught_up_ms - 1);
+    support_set_as_of(&f, begun_ms - PROGRESS_NEAR_MS - 1);
     hub = live_new(f.api, MOST);
     join_and_read(&clients[0]);
     assert_non_null(strstr(clients[0].text, "\"caughtUp\":false,"));
