@@ -215,6 +215,7 @@ const struct option options_table[] = {
     {GROUP_OUTPUT, "access-log", "all|errors|none", "errors", "which requests are logged", check_choice,
      AT(access_log), .choices = access_logs},
 };
+enum { VARIABLE_SIZE = 64 };
 enum { OPTIONS = sizeof options_table / sizeof *options_table };
 const size_t options_count = OPTIONS;
 
@@ -239,17 +240,17 @@ static void set(struct options *options, const struct option *option, const char
     buffer_putc(mistakes, '\n');
 }
 
-void options_variable(const struct option *option, char out[OPTIONS_VARIABLE_SIZE]) {
-    snprintf(out, OPTIONS_VARIABLE_SIZE, "WINNER_VIEW_%s", option->name);
+static void variable_name(const struct option *option, char out[VARIABLE_SIZE]) {
+    snprintf(out, VARIABLE_SIZE, "WINNER_VIEW_%s", option->name);
     for (; *out; out++)
         *out = *out == '-' ? '_' : *out >= 'a' && *out <= 'z' ? (char)(*out - 32) : *out;
 }
 
-static const char *environment_value(const struct option *option, char name[OPTIONS_VARIABLE_SIZE]) {
-    options_variable(option, name);
+static const char *environment_value(const struct option *option, char name[VARIABLE_SIZE]) {
+    variable_name(option, name);
     const char *value = variable_get(name);
     if (!value && option->other_environment) {
-        snprintf(name, OPTIONS_VARIABLE_SIZE, "%s", option->other_environment);
+        snprintf(name, VARIABLE_SIZE, "%s", option->other_environment);
         value = variable_get(name);
     }
     return value;
@@ -258,7 +259,7 @@ static const char *environment_value(const struct option *option, char name[OPTI
 /* Options without a flag: from the environment, else the default. */
 static void set_defaults(struct options *options, const bool given[OPTIONS], struct buffer *mistakes) {
     for (size_t i = 0; i < OPTIONS; i++) {
-        char name[OPTIONS_VARIABLE_SIZE];
+        char name[VARIABLE_SIZE];
         const char *value = given[i] ? NULL : environment_value(&options_table[i], name);
         if (value)
             set(options, &options_table[i], value, name, mistakes);
@@ -267,7 +268,7 @@ static void set_defaults(struct options *options, const bool given[OPTIONS], str
     }
 }
 
-static const struct option *find_option(const char *argument, const char **value) {
+const struct option *options_find(const char *argument, const char **value) {
     for (size_t i = 0; i < OPTIONS; i++) {
         size_t length = strlen(options_table[i].name);
         if (strncmp(argument, "--", 2) != 0 || strncmp(argument + 2, options_table[i].name, length) != 0)
@@ -359,7 +360,7 @@ static int read_argument(struct options *options, const struct command *commands
     const char *value;
     if (read_command(options, commands, argv[i], i))
         return 1;
-    const struct option *option = find_option(argv[i], &value);
+    const struct option *option = options_find(argv[i], &value);
     if (!option)
         return refuse(mistakes, commands, argc - i, argv + i);
     given[option - options_table] = true;
@@ -369,7 +370,7 @@ static int read_argument(struct options *options, const struct command *commands
         buffer_putc(mistakes, '\n');
         return 1;
     }
-    char where[OPTIONS_VARIABLE_SIZE];
+    char where[VARIABLE_SIZE];
     snprintf(where, sizeof where, "--%s", option->name);
     set(options, option, value ? value : argv[i + 1], where, mistakes);
     return value ? 1 : 2;

@@ -96,23 +96,14 @@ static void complete_command(const struct command *commands, const char *typed, 
                   commands->help ? commands->help : "");
 }
 
-/* The option that `flag` begins with: up to its end or a "=". */
-static const struct option *find(const char *flag) {
-    size_t length = strcspn(flag, "=");
-    for (const struct option *o = options_table; o < options_table + options_count; o++)
-        if (strncmp(flag, "--", 2) == 0 && strlen(o->name) + 2 == length &&
-            strncmp(flag + 2, o->name, length - 2) == 0)
-            return o;
-    return NULL;
-}
-
 /* "--start=at:" is one word for zsh and fish, and three for bash: "--start", "=" and "at:". */
 static bool complete_assignment(size_t n, const char *const words[], FILE *out) {
-    const char *typed = words[n - 1];
+    const char *typed = words[n - 1], *value = NULL;
     bool is_sign = strcmp(typed, "=") == 0, follows = n > 2 && strcmp(words[n - 2], "=") == 0;
     const char *flag = is_sign && n > 1 ? words[n - 2] : follows ? words[n - 3] : typed;
-    const struct option *option = is_sign || follows || strchr(typed, '=') ? find(flag) : NULL;
-    char prefix[OPTIONS_VARIABLE_SIZE] = "";
+    const struct option *option =
+        is_sign || follows || strchr(typed, '=') ? options_find(flag, &value) : NULL;
+    char prefix[64] = "";
     if (option && flag == typed)
         snprintf(prefix, sizeof prefix, "--%s=", option->name);
     if (option)
@@ -124,9 +115,9 @@ void options_complete(const struct command *commands, size_t n, const char *cons
     if (!n || complete_assignment(n, words, out))
         return;
     const struct command *command = options_find_command(commands, words[0]);
-    const char *typed = words[n - 1];
-    const struct option *option = n > 1 ? find(words[n - 2]) : NULL;
-    if (option) {
+    const char *typed = words[n - 1], *value = NULL;
+    const struct option *option = n > 1 ? options_find(words[n - 2], &value) : NULL;
+    if (option && !value) {
         complete_value(option, "", typed, out);
     } else if (typed[0] == '-') {
         complete_option(command ? command->options : commands->options, typed, out);

@@ -35,9 +35,9 @@ static inline bool options_is_read_by(const struct option *option, unsigned read
     return (option->readers ? option->readers : OPTIONS_OF_SERVE) & reader;
 }
 
-/* The name of the option's variable. */
-enum { OPTIONS_VARIABLE_SIZE = 64 };
-void options_variable(const struct option *option, char out[OPTIONS_VARIABLE_SIZE]);
+/* Of "--start" and "--start=latest", whose value it returns too: NULL if there is none. NULL: no option has
+ * that name. */
+const struct option *options_find(const char *argument, const char **value);
 
 /* NULL: no command has that name. */
 const struct command *options_find_command(const struct command *commands, const char *name);

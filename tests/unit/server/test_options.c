@@ -403,6 +403,7 @@ static void an_assignment_is_completed_as_one_word_and_as_three(void **state) {
     COMPLETED("--start=latest ", "serve", "--start=l");
     COMPLETED("latest ", "serve", "--start", "=", "l");
     COMPLETED("trim-horizon latest at: ", "--start", "=");
+    COMPLETED("", "serve", "--start=latest", "");
     COMPLETED("", "--nothing=l");
     COMPLETED("", "=");
     assert_completed("", NULL, 0);
