@@ -121,6 +121,21 @@ def test_a_contributor_has_scores_and_ranks_of_all_time_and_of_the_period_shown(
     assert page.text("#details-title") == "Bo Lindqvist"
 
 
+def test_in_a_past_period_without_a_sale_the_rows_around_are_those_of_all_time(shop, visit):
+    one = id_of(shop, "Bo Lindqvist")
+    day = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=3)
+    page = visit(shop, f"#/{day:%Y-%m-%d}/contributor/{one}")
+    page.until_text("#details-content", f"{day:%b} {day.day}\nNothing sold\nAll time\n")
+    page.until_text("#details-content .around", "On the board: All time")
+
+
+def test_a_name_from_right_to_left_leaves_its_mark_readable(shop, visit):
+    page = visit(shop, f"#/all/contributor/{id_of(shop, 'ليلى حداد')}")
+    page.until_text("#details-title", "ليلى حداد")
+    assert page.text("#details-note") == "(**...**345****)"
+    assert page.evaluate("document.querySelectorAll('#details-title bdi, #details-note bdi').length") == 2
+
+
 def test_the_rows_around_a_contributor_lead_to_their_neighbours(shop, visit):
     one = id_of(shop, "Chidi Obi")
     page = visit(shop, f"#/all/contributor/{one}")

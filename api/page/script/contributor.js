@@ -92,7 +92,7 @@ async function refreshContributor(view, id, roles) {
   const json = await fetchJson(`scores/${encodeURIComponent(id)}`);
   hide(view.body, !json);
   if (!json) return setHead(view, "Unknown", NO_CONTRIBUTOR);
-  setHead(view, nameOf(json), maskOf(json));
+  setHead(view, nameOf(json), markOf(json));
   await Promise.all(roles.map(part => refreshRole(part, json[part.role])));
 }
 

@@ -44,6 +44,12 @@ function setName(element, text) {
   if (element.textContent !== text) element.replaceChildren(make("bdi", "", text));
 }
 
+/* What tells namesakes apart, without the name: in one text with it, a name from right to left would turn it round. */
+function markOf({name, userId}) {
+  const isBoth = name !== null && userId.startsWith(`${name} (`);
+  return isBoth ? userId.slice(name.length + 1) : maskOf({name, userId});
+}
+
 function link(kind, id, text) {
   const made = make("a", "", make("bdi", "", text));
   made.href = openHref(kind, id);
@@ -86,7 +92,8 @@ async function refreshDetails(view) {
   if (details.view !== view) return; // the reader is elsewhere by now
   showHead(view);
   clearTimeout(details.timer);
-  details.timer = setTimeout(refreshDetails, freshness.receivedAt ? DETAILS_MS : DETAILS_SOON_MS, view);
+  const isEarly = !freshness.receivedAt && !view.trouble;
+  details.timer = setTimeout(refreshDetails, isEarly ? DETAILS_SOON_MS : DETAILS_MS, view);
 }
 
 function viewAt(hash, {kind, id}) {

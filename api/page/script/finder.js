@@ -22,7 +22,7 @@ function startsOf(name) {
 
 function makeCandidate(kind, role, item) {
   const name = labelOf(item).normalize("NFC");
-  return {kind, id: idOf(item), name, starts: startsOf(name), mask: kind === "product" ? "" : maskOf(item), places: [[role, item]]};
+  return {kind, id: idOf(item), name, starts: startsOf(name), mask: kind === "product" ? "" : markOf(item), places: [[role, item]]};
 }
 
 /* Who is on both boards is found once. */
@@ -84,7 +84,7 @@ function noteWords(text) {
 function placesText({kind, mask, places}, isTwin) {
   const parts = places.map(([role, item]) => `${role} ${rankWords(item)}`);
   if (!parts.length) parts.push(`${kind}, by its id`);
-  return [...parts, ...(isTwin ? [mask] : [])].join(", ");
+  return parts.join(", ") + (isTwin ? ` ${mask}` : "");
 }
 
 function makeOption(one, n) {
@@ -181,7 +181,7 @@ function startFinder() {
   byId("finder").addEventListener("submit", onFindSubmit);
   input.addEventListener("input", onFindInput);
   input.addEventListener("keydown", onFindKey);
-  input.addEventListener("focus", search);
+  input.addEventListener("focus", () => namesAreLoaded().catch(() => {})); // a search that fails says so
   input.addEventListener("blur", closeFound);
   closeFound();
   byId("found").addEventListener("mousedown", event => event.preventDefault()); // the input keeps the focus

@@ -48,8 +48,7 @@ function drawBar(item, at, most) {
 }
 
 /* The oldest is at the left; the newest touches the right end. */
-function drawChart(svg, items, most) {
-  const room = Math.max(items.length, HISTORY_LEAST);
+function drawChart(svg, items, room, most) {
   svg.setAttribute("viewBox", `0 0 ${room * BAR.width} ${BAR.height}`);
   svg.replaceChildren(...items.map((item, n) => drawBar(item, room - 1 - n, most)));
 }
@@ -71,8 +70,10 @@ function showHistory(part, kind, items) {
   const best = items.reduce((most, item) => (item.score > most.score ? item : most)), drawing = JSON.stringify(items);
   if (part.drawing === drawing) return;
   part.drawing = drawing;
+  const room = Math.max(items.length, HISTORY_LEAST);
+  part.axis.style.paddingInlineStart = `${100 * (1 - items.length / room)}%`; // below the first bar
   part.svg.setAttribute("aria-label", chartWords(kind, items, best));
-  drawChart(part.svg, items, Math.max(1, best.score));
+  drawChart(part.svg, items, room, Math.max(1, best.score));
   setText(part.most, number.format(best.score));
   setText(part.first, items.length > 1 ? barLabel(items.at(-1)) : "");
   setText(part.last, barLabel(items[0]));
@@ -129,12 +130,12 @@ function makeHistory(path) {
     most: make("span", "most"), first: make("span"), last: make("span"), rows: make("tbody"),
   };
   makeKinds(part);
-  const axis = make("p", "axis", part.first, part.last);
-  for (const label of [axis, part.most]) label.setAttribute("aria-hidden", "true"); // the chart's label has them
+  part.axis = make("p", "axis", part.first, part.last);
+  for (const label of [part.axis, part.most]) label.setAttribute("aria-hidden", "true"); // the chart's label has them
   const head = make("tr", "", make("th", "", "Period (UTC)"), make("th", "", "Sold"));
   for (const cell of head.cells) cell.scope = "col";
   const table = make("table", "", make("thead", "", head), part.rows);
-  part.figure = make("div", "", part.most, part.svg, axis, make("details", "", make("summary", "", "As a table"), table));
+  part.figure = make("div", "", part.most, part.svg, part.axis, make("details", "", make("summary", "", "As a table"), table));
   part.element = make("div", "history", make("h4", "", "History"), part.kinds, part.figure);
   hide(part.element, true);
   return part;

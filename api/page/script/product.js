@@ -18,7 +18,7 @@ function showPerson(fact, person, nobody) {
   if (!person) setText(fact.large, nobody);
   else if (old?.href !== new URL(openHref("contributor", person.id), location).href)
     fact.large.replaceChildren(link("contributor", person.id, nameOf(person)));
-  setName(fact.more, person ? maskOf(person) : "");
+  setName(fact.more, person ? markOf(person) : "");
   setText(fact.last, person ? `${number.format(person.score)} sold of this product` : "");
 }
 

@@ -63,7 +63,8 @@ function showNeighbours(part, items) {
 function showDistance(gap, items, id) {
   const at = items.findIndex(item => idOf(item) === id), self = items[at];
   const above = items.slice(0, at).reverse().find(item => item.score > self.score);
-  const below = items.slice(at + 1)[0], other = above ?? below;
+  const level = items.find(item => item !== self && item.score === self.score);
+  const other = above ?? level ?? items[at + 1];
   if (!other) return setText(gap, "");
   const by = Math.abs(other.score - self.score), name = make("bdi", "", labelOf(other));
   const text = by ? `${number.format(by)} ${above ? "behind" : "ahead of"} ` : "Level with ";
