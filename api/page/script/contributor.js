@@ -15,7 +15,7 @@ function soldWords(item, role) {
 }
 
 function makeProductRow(item) {
-  const sold = make("span", "score"), name = link("product", item.productId, item.name ?? item.productId);
+  const sold = make("span", "score"), name = link("product", item.productId, nameOf(item));
   name.classList.add("name");
   return {element: make("li", "", name, sold), sold};
 }

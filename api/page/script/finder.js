@@ -21,8 +21,8 @@ function startsOf(name) {
 }
 
 function makeCandidate(kind, role, item) {
-  const name = labelOf(item).normalize("NFC");
-  return {kind, id: idOf(item), name, starts: startsOf(name), mask: kind === "product" ? "" : markOf(item), places: [[role, item]]};
+  const name = nameOf(item).normalize("NFC");
+  return {kind, id: itemId(item), name, starts: startsOf(name), mask: kind === "product" ? "" : markOf(item), places: [[role, item]]};
 }
 
 /* Who is on both boards is found once. */
@@ -30,7 +30,7 @@ function candidatesOf(boards) {
   const found = new Map();
   for (const {role, items} of boards)
     for (const item of items) {
-      const kind = role === "product" ? role : "contributor", key = `${kind} ${idOf(item)}`;
+      const kind = role === "product" ? role : "contributor", key = `${kind} ${itemId(item)}`;
       if (found.has(key)) found.get(key).places.push([role, item]);
       else found.set(key, makeCandidate(kind, role, item));
     }

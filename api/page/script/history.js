@@ -13,16 +13,9 @@ const PERIOD_FORMATS = {
   month: utc({month: "short", year: "numeric"}),
 };
 
-/* The kind of a period's name: 2026-11-29T14, 2026-11-29, 2026-W48, 2026-11. */
-function kindOfPeriod(name) {
-  if (KINDS.includes(name) || name === "all") return name;
-  if (name.includes("W")) return "week";
-  return {7: "month", 10: "day", 13: "hour"}[name.length];
-}
-
 /* A period's name in short words. */
 function periodLabel(name) {
-  const kind = kindOfPeriod(name);
+  const kind = kindOf(name);
   if (kind === "week") return `Week ${name.slice(6)}, ${name.slice(0, 4)}`;
   return PERIOD_FORMATS[kind].format(new Date(kind === "hour" ? `${name}:00Z` : `${name}`));
 }
@@ -82,7 +75,7 @@ function showHistory(part, kind, items) {
 
 /* The kind that the reader chose, else that of the boards, else days, else the shortest. */
 function chosenKind(part, kept) {
-  const wanted = [part.kind, kindOfPeriod(shownPeriod()), "day"];
+  const wanted = [part.kind, kindOf(shownPeriod()), "day"];
   return wanted.find(kind => kept.includes(kind)) ?? kept[0];
 }
 

@@ -3,8 +3,6 @@
 
 const AROUND = 5;
 const percentOf = new Intl.NumberFormat(undefined, {style: "percent", maximumFractionDigits: 1});
-const idOf = item => item.id ?? item.productId;
-const labelOf = item => (item.productId ? item.name ?? item.productId : nameOf(item));
 const withPeriod = (path, period) => (period === "all" ? path : `${path}${path.includes("?") ? "&" : "?"}period=${period}`);
 
 /* Rounded down: who is not ahead of all is not ahead of 100 %. Those at the same score count in the percentile. */
@@ -35,9 +33,9 @@ function showFigure(figure, title, row) {
 }
 
 function makeNeighbour(item, id) {
-  const isSelf = idOf(item) === id, rank = make("span", "rank"), score = make("span", "score");
+  const isSelf = itemId(item) === id, rank = make("span", "rank"), score = make("span", "score");
   const kind = item.productId ? "product" : "contributor";
-  const name = isSelf ? make("strong", "", make("bdi", "", labelOf(item))) : link(kind, idOf(item), labelOf(item));
+  const name = isSelf ? make("strong", "", make("bdi", "", nameOf(item))) : link(kind, itemId(item), nameOf(item));
   name.classList.add("name");
   const element = make("li", "", rank, name, score);
   if (isSelf) element.setAttribute("aria-current", "true");
@@ -47,9 +45,9 @@ function makeNeighbour(item, id) {
 /* Rows that stay are the same elements, and one that has the focus keeps it. */
 function showNeighbours(part, items) {
   const focused = document.activeElement, before = part.neighbours;
-  part.neighbours = new Map(items.map(item => [idOf(item), before.get(idOf(item)) ?? makeNeighbour(item, part.id)]));
+  part.neighbours = new Map(items.map(item => [itemId(item), before.get(itemId(item)) ?? makeNeighbour(item, part.id)]));
   for (const item of items) {
-    const row = part.neighbours.get(idOf(item));
+    const row = part.neighbours.get(itemId(item));
     const rank = item.rank === null ? "" : rankText(item.rank, item.tied);
     setTextAndSpeech(row.rank, rank, item.tied ? `${rank.slice(1)}, shared` : rank);
     setText(row.score, number.format(item.score));
@@ -61,12 +59,12 @@ function showNeighbours(part, items) {
 }
 
 function showDistance(gap, items, id) {
-  const at = items.findIndex(item => idOf(item) === id), self = items[at];
+  const at = items.findIndex(item => itemId(item) === id), self = items[at];
   const above = items.slice(0, at).reverse().find(item => item.score > self.score);
   const level = items.find(item => item !== self && item.score === self.score);
   const other = above ?? level ?? items[at + 1];
   if (!other) return setText(gap, "");
-  const by = Math.abs(other.score - self.score), name = make("bdi", "", labelOf(other));
+  const by = Math.abs(other.score - self.score), name = make("bdi", "", nameOf(other));
   const text = by ? `${number.format(by)} ${above ? "behind" : "ahead of"} ` : "Level with ";
   if (gap.textContent !== text + name.textContent) gap.replaceChildren(text, name);
 }
@@ -75,7 +73,7 @@ function showDistance(gap, items, id) {
 async function refreshAround(part, period) {
   const path = `scores/${part.role}?around=${encodeURIComponent(part.id)}&limit=${AROUND}`;
   const items = (await fetchJson(withPeriod(path, period)))?.items ?? [];
-  const isThere = items.some(item => idOf(item) === part.id);
+  const isThere = items.some(item => itemId(item) === part.id);
   hide(part.around, !isThere || items.length < 2);
   if (!isThere) return;
   setText(part.aroundTitle, `On the board: ${periodName(period)}`);
