@@ -11,7 +11,8 @@
  *   then what changed (api/live/changes.h), at most every LIMIT_LIVE_BOARD_MS and, but for single large ones,
  *   LIMIT_LIVE_CHANGE_BYTES a second for each board. A period that begins is a whole board. A board is an
  * event when more of it changed than its asOf. Freshness is an event when it changed, at most every
- *   LIMIT_LIVE_FRESHNESS_MS. An event is rendered once; all readers of a hub share its bytes.
+ *   LIMIT_LIVE_FRESHNESS_MS. These times are counted in ticks (api/live/tick.h). An event is rendered once;
+ * all readers of a hub share its bytes.
  *
  * - There is no queue for a reader: a hub keeps the latest event of each kind, and the changes of a while, in
  *   bounds (api/live/event_log.h). A reader that is behind, or has returned with the id of the last event

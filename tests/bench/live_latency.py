@@ -6,7 +6,7 @@
     chrt -r 5 tests/bench/live_latency.py                on a busy machine, whose time slices p99 would show else
 
 Three states in turn, some rounds of each, and for each the medians of the rounds: `idle`; `ingest` (1,000
-events/s, whose boards change all the time); `live` (the same, and 250 readers of /live who get every board).
+events/s, whose boards change all the time); `live` (the same, and 250 readers of /live who get what changes).
 In each an open-loop client (open_loop.c) asks for a board 2,000 times a second and counts from when a request
 was meant to be sent. Prints p50 and p99 of each, p99's ratio to idle's, and what processor time the service
 took. Exits 1 if an answer, a reader or an event is missing. Times are printed and not checked.
@@ -76,7 +76,7 @@ class Readers:
         with contextlib.ExitStack() as stack:
             for _ in range(READERS):
                 connection = stack.enter_context(socket.create_connection(("127.0.0.1", self.port)))
-                connection.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
+                connection.sendall(b"GET /live?changes=1 HTTP/1.1\r\nHost: x\r\n\r\n")
                 self.selector.register(connection, selectors.EVENT_READ)
             thread = threading.Thread(target=self.run)
             thread.start()

@@ -247,6 +247,7 @@ static size_t changes_in_20_s(int rows) {
         clear(c);
         sched_yield();
     }
+    scripted_store_set_score(f.store, ROLE_CREATOR, origin(0), score + 1000);
     step_until(c, "event: rows", 50);
     return found;
 }
@@ -266,6 +267,48 @@ static void many_changes_at_a_time_are_sent_less_often(void **state) {
     size_t found = changes_in_20_s(10);
     assert_true(found <= 28);
     leave(1);
+}
+
+/* The last asOf of the events of this kind that the text has; "": none. */
+static const char *last_as_of(const struct client *c, const char *kind) {
+    static char as_of[CLOCK_TEXT_SIZE];
+    as_of[0] = '\0';
+    for (const char *at = c->text; (at = strstr(at, kind)); at++) {
+        const char *end = strstr(at, "\n\n"), *name = NULL;
+        for (const char *next = at; (next = strstr(next, "\"asOf\":\"")) && next < end; next++)
+            name = next + strlen("\"asOf\":\"");
+        snprintf(as_of, sizeof as_of, "%s", name ? name : "");
+    }
+    return as_of;
+}
+
+/* Its freshness is of the boards that it got, which are older than those of the other reader. */
+static void a_reader_of_changes_does_not_speed_up_one_of_whole_boards(void **state) {
+    (void)state;
+    struct client *c = &clients[1];
+    size_t found = 0;
+    char sent[CLOCK_TEXT_SIZE];
+    const int64_t begun_ms = api_now(f.api), end_ms = now_ms + 20000;
+    follow_and_read(&clients[0], &changes);
+    follow_and_read(c, &whole_boards);
+    snprintf(sent, sizeof sent, "%s", last_as_of(c, "event: merchant"));
+    for (int i = 1; now_ms < end_ms; now_ms += 50, i++) {
+        scripted_store_set_score(f.store, ROLE_CREATOR, origin(0), 2000 + i);
+        support_set_as_of(&f, begun_ms + i);
+        clear(&clients[0]);
+        clear(c);
+        live_step(hub, now_ms);
+        read_all(&clients[0]);
+        read_all(c);
+        found += count(c, "event: merchant");
+        if (count(c, "event: merchant"))
+            snprintf(sent, sizeof sent, "%s", last_as_of(c, "event: merchant"));
+        if (count(c, "event: freshness"))
+            assert_true(strcmp(last_as_of(c, "event: freshness"), sent) <= 0);
+        sched_yield();
+    }
+    assert_true(found <= 20000 / LIMIT_LIVE_WHOLE_MS + 1);
+    leave(2);
 }
 
 static void a_sale_reaches_all_who_follow_changes_in_its_order(void **state) {
@@ -302,6 +345,7 @@ int main(void) {
         TEST(when_a_period_ends_the_board_of_the_next_one_is_whole),
         TEST(a_board_that_changes_all_the_time_is_sent_twice_a_second),
         TEST(many_changes_at_a_time_are_sent_less_often),
+        TEST(a_reader_of_changes_does_not_speed_up_one_of_whole_boards),
         TEST(a_sale_reaches_all_who_follow_changes_in_its_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
