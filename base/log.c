@@ -277,6 +277,11 @@ void log_status(const char *line) {
     pthread_cond_signal(&queue.filled);
 }
 
+void log_leave_status(void) {
+    if (log_is_terminal())
+        status_line_leave();
+}
+
 /* It polls, because a signal handler may take no lock. */
 void log_flush(void) {
     int64_t end_ms = clock_boot_ms() + LIMIT_LOG_FLUSH_MS;

@@ -64,4 +64,8 @@ bool log_is_terminal(void);
  * nothing is written. Never blocks: a line that the terminal has not taken before the next one is skipped. */
 void log_status(const char *line);
 
+/* What else is written on the terminal stands below the status line. For the end of the process, and safe in
+ * a signal handler. Does not wait: nothing is written if the terminal takes nothing. */
+void log_leave_status(void);
+
 #endif

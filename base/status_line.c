@@ -54,3 +54,11 @@ void status_line_draw(const char *text) {
     put(text, length < most ? length : most);
     is_drawn = true;
 }
+
+void status_line_leave(void) {
+    struct pollfd terminal = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (status_line_is_in_front() && poll(&terminal, 1, 0) > 0 && (terminal.revents & POLLOUT)) {
+        ssize_t n = write(STDERR_FILENO, "\n", 1);
+        (void)n;
+    }
+}

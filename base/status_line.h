@@ -24,4 +24,7 @@ void status_line_erase(void);
  * ASCII. "" is no line, and in the background there is none. After status_line_erase only. */
 void status_line_draw(const char *text);
 
+/* Begins a new line below it, unless that would wait. From any thread, and from a signal handler. */
+void status_line_leave(void);
+
 #endif

@@ -49,8 +49,7 @@ static int print_version(const struct options *options) {
  * (pid_namespaces(7)): there raise() returns. */
 static void end_by_signal(int number) {
     log_flush();
-    ssize_t n = log_is_terminal() ? write(STDERR_FILENO, "\n", 1) : 0; /* below the status line */
-    (void)n;
+    log_leave_status();
     raise(number);
     _exit(128 + number);
 }

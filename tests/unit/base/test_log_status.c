@@ -99,6 +99,28 @@ static void a_terminal_that_stands_still_holds_nobody_up_and_then_has_the_newest
     assert_true(strlen(text) <= 3 * strlen("line 999\r\033[K"));
 }
 
+static void leave_the_line(void) {
+    start("xterm");
+    status("half");
+    log_leave_status();
+}
+
+static void leave_while_the_terminal_stands_still(void) {
+    alarm(30); /* ends a process that waits */
+    start("xterm");
+    status("half");
+    tcflow(STDERR_FILENO, TCOOFF);
+    log_leave_status();
+    tcflow(STDERR_FILENO, TCOON);
+    status("whole");
+}
+
+static void what_is_written_at_the_end_stands_below_the_status_line_if_that_need_not_wait(void **state) {
+    (void)state;
+    assert_string_equal(written(80, leave_the_line), "half\n");
+    assert_string_equal(written(80, leave_while_the_terminal_stands_still), "half\r\033[Kwhole");
+}
+
 static void use_a_dumb_terminal(void) {
     start("dumb");
     status(log_is_terminal() ? "yes" : "no");
@@ -155,6 +177,7 @@ int main(void) {
         cmocka_unit_test(a_log_line_is_written_above_the_status_line),
         cmocka_unit_test(the_status_line_is_cut_to_the_width_of_the_terminal),
         cmocka_unit_test(a_terminal_that_stands_still_holds_nobody_up_and_then_has_the_newest_line),
+        cmocka_unit_test(what_is_written_at_the_end_stands_below_the_status_line_if_that_need_not_wait),
         cmocka_unit_test(a_process_in_the_background_leaves_the_line_to_the_shell),
         cmocka_unit_test(elsewhere_there_is_no_status_line),
     };
