@@ -11,9 +11,11 @@ import pytest
 import wait
 from moving_board import MovingBoard, sale
 from pages import (
+    SCREENSHOTS,
     asked,
     live_readers,
     purchases,
+    put_sample,
     rows,
     start_small,
     wait_for_board,
@@ -53,7 +55,7 @@ def first_score(page):
 
 def test_after_hours_without_the_service_the_page_follows_it_again(embedded, start_on, visit):
     daemon = start_small(embedded, start_on, "--failover-ms", "1000")
-    page = visit(daemon, clock=True, allowed=DOWN)
+    page = visit(daemon, "#/all", clock=True, allowed=DOWN)
     wait_for_state(page, "live")
     mark(page)
     daemon.kill()
@@ -83,7 +85,7 @@ def test_a_new_version_is_loaded_but_not_under_a_reader_and_not_twice_in_ten_min
     embedded, start_on, visit, tmp_path
 ):
     daemon = start_small(embedded, start_on, "--failover-ms", "1000")
-    page = visit(daemon, clock=True, allowed=DOWN)
+    page = visit(daemon, "#/all", clock=True, allowed=DOWN)
     wait_for_state(page, "live")
     mark(page)
     page.until(lambda: asked(page, "board.js") == 2, "its own version is known")
@@ -111,7 +113,7 @@ def test_a_new_version_is_loaded_but_not_under_a_reader_and_not_twice_in_ten_min
 def test_behind_a_proxy_that_answers_502_the_page_stays_and_finds_back(embedded, start_on, visit, tmp_path):
     daemon = start_small(embedded, start_on, "--failover-ms", "1000")
     with Nginx(tmp_path, daemon.port) as proxy:
-        page = visit(proxy, clock=True, allowed=DOWN)
+        page = visit(proxy, "#/all", clock=True, allowed=DOWN)
         wait_for_state(page, "live")
         mark(page)
         daemon.kill()
@@ -129,7 +131,7 @@ def test_behind_a_proxy_that_answers_502_the_page_stays_and_finds_back(embedded,
 
 def test_after_a_sleep_of_the_machine_the_page_connects_anew_at_once(embedded, start_on, visit):
     daemon = start_small(embedded, start_on)
-    page = visit(daemon, clock=True)
+    page = visit(daemon, "#/all", clock=True)
     wait_for_state(page, "live")
     mark(page)
     page.forward(8 * 3600)
@@ -169,7 +171,7 @@ def scripted_and_still(embedded, start_on):
 
 def test_a_stream_that_sends_nothing_is_opened_anew_after_three_heartbeats(scripted_and_still, visit):
     scripted = scripted_and_still
-    page = visit(scripted, clock=True)
+    page = visit(scripted, "#/all", clock=True)
     scripted.until_streams(1)
     send_boards(scripted)
     wait_for_state(page, "live")
@@ -187,7 +189,7 @@ def test_a_stream_that_sends_nothing_is_opened_anew_after_three_heartbeats(scrip
 
 def test_a_refused_stream_is_not_asked_for_before_the_time_that_the_answer_names(scripted, visit):
     scripted.refuse_live(503, {"Retry-After": "100"})
-    page = visit(scripted, clock=True, allowed=".* 503 ")
+    page = visit(scripted, "#/all", clock=True, allowed=".* 503 ")
     wait_for_state(page, "polling")
     scripted.until_readers(1)
     for _ in range(4):
@@ -208,7 +210,7 @@ def change(**more):
 
 
 def test_changed_rows_are_applied_to_the_board_and_a_change_that_does_not_fit_starts_whole(scripted, visit):
-    page = visit(scripted, clock=True)
+    page = visit(scripted, "#/all", clock=True)
     scripted.until_streams(1)
     send_boards(scripted)
     wait_for_state(page, "live")
@@ -230,6 +232,136 @@ def test_changed_rows_are_applied_to_the_board_and_a_change_that_does_not_fit_st
     scripted.send("rows", change(rows=[{"at": 0, "was": 7, "score": 6}]))
     scripted.until_readers(3)
     assert scripted.readers[2][1] is None, "it starts whole"
+
+
+# The wall.
+
+SIZES = [(1920, 1080), (1080, 1920), (3840, 2160)]
+TEXTS = """[...document.querySelectorAll('body *')].filter(one => one.checkVisibility() && !one.closest('.spoken, dialog, noscript, header')
+  && [...one.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())).map(one => parseFloat(getComputedStyle(one).fontSize))"""
+OUTSIDE = """[...document.querySelectorAll('#wall-screens span, #strip :is(dt, dd), .state p, .board, .board tr, #ticker li, #ticker h2')]
+  .filter(one => one.checkVisibility()).filter(one => {
+    const {left, top, right, bottom} = one.getBoundingClientRect(), x = innerWidth * .05 - 1, y = innerHeight * .05 - 1;
+    return left < x || top < y || right > innerWidth - x || bottom > innerHeight - y;
+  }).map(one => one.textContent)"""
+ROWS_SEEN = "[...document.querySelectorAll('#%s tbody tr')].filter(row => row.checkVisibility()).length"
+CONTROLS = "[...document.querySelectorAll('button, input, nav a, footer a')].filter(one => one.checkVisibility()).length"
+
+
+@pytest.fixture
+def sellers(embedded, start_on):
+    put_sample(embedded, days=2)
+    daemon = start_on(embedded, "--best-sellers", "on")
+    daemon.wait_until_applied()
+    return daemon
+
+
+def shown_screen(page):
+    return page.evaluate("document.querySelector('#wall-screens [data-shown]')?.textContent")
+
+
+def wait_for_screen(page, name):
+    page.until(lambda: shown_screen(page) == name, name)
+
+
+def wait_for_seven_rows(page, role):
+    page.until(lambda: page.evaluate(ROWS_SEEN % role) == 7, f"seven rows of {role}")
+
+
+def take_wall(page, name):
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.call("screenshot", {"path": str(SCREENSHOTS / f"wall-{name}.png")})
+
+
+def assert_readable_from_afar(page, size):
+    least = 32 * min(size) / 1080
+    assert min(page.evaluate(TEXTS)) >= least - 0.1
+    assert page.evaluate(OUTSIDE) == []
+    assert page.evaluate(CONTROLS) == 0
+    assert page.evaluate("getComputedStyle(document.querySelector('tbody a')).cursor") == "none"
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight && document.documentElement.scrollWidth <= innerWidth")
+    assert page.axe() == []
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+def test_a_wall_is_read_from_afar_within_the_middle_nine_tenths_of_a_screen(sellers, visit, size):
+    dark = {"colorScheme": "dark"} if size == SIZES[2] else {}
+    page = visit(sellers, "?wall&screens=day", viewport=size, **dark)
+    wait_for_screen(page, "Today")
+    for role in ("merchant", "photographer"):
+        wait_for_seven_rows(page, role)
+    assert_readable_from_afar(page, size)
+    take_wall(page, f"people-{size[0]}x{size[1]}")
+    page = visit(sellers, "?wall&screens=products", viewport=size, **dark)
+    wait_for_screen(page, "Best sellers")
+    wait_for_seven_rows(page, "product")
+    assert page.evaluate(ROWS_SEEN % "merchant") == 0
+    assert_readable_from_afar(page, size)
+    take_wall(page, f"products-{size[0]}x{size[1]}")
+
+
+def test_a_wall_turns_through_its_screens_and_keeps_the_first_one_in_sight(sellers, visit):
+    page = visit(sellers, "?wall", clock=True, viewport=(1920, 1080))
+    for screen, period in [("Today", "day"), ("This week", "week"), ("All time", None), ("Best sellers", "day"), ("Today", "day")]:
+        wait_for_screen(page, screen)
+        role = "product" if screen == "Best sellers" else "merchant"
+        board = sellers.get(f"/scores/{role}?limit=1" + (f"&period={period}" if period else "")).json()
+        page.until(lambda: rows(page, role) and str(board["items"][0]["score"]) in rows(page, role)[0][-1].replace(",", ""), screen)
+        page.forward(11)
+
+
+def test_words_of_the_address_that_a_wall_does_not_have_are_named_for_ten_seconds(sellers, visit):
+    page = visit(sellers, "?wall&screens=week,dy,hour&seconds=1", clock=True)
+    page.until_text("#wall-note", "No screen is called dy.")
+    page.until_text("#wall-note", "seconds: allowed are 5 to 600.")
+    wait_for_screen(page, "This week")
+    page.forward(11)
+    page.until("document.querySelector('#wall-note').hidden", "the note is gone")
+    assert page.text("#wall-screens") == "This week"
+
+
+def test_the_frame_of_a_wall_shifts_along_a_closed_path(sellers, visit):
+    page = visit(sellers, "?wall&screens=day", clock=True, viewport=(1920, 1080))
+    wait_for_screen(page, "Today")
+    places = []
+    for _ in range(9):
+        page.forward(180)
+        places.append(page.evaluate("getComputedStyle(document.body).translate"))
+        assert page.evaluate(OUTSIDE) == []
+    assert len(set(places)) == 9
+
+
+def test_without_its_service_a_wall_keeps_its_screen_and_says_so_large(sellers, visit):
+    page = visit(sellers, "?wall", clock=True, viewport=(1920, 1080), allowed=DOWN)
+    wait_for_seven_rows(page, "merchant")
+    sellers.kill()
+    wait_for_state(page, "disconnected")
+    before = shown_screen(page)
+    for _ in range(3):
+        page.forward(20)
+        wait_for_state(page, "disconnected")
+    assert shown_screen(page) == before and page.evaluate(ROWS_SEEN % "merchant") == 7
+    assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('#connection-text')).fontSize)") >= 40
+    take_wall(page, "disconnected")
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_what_changed_is_marked_and_nothing_moves_where_less_motion_is_preferred(embedded, start_on, visit, motion):
+    daemon = start_small(embedded, start_on)
+    page = visit(daemon, "?wall&screens=all", reducedMotion=motion)
+    wait_for_board(page)
+    wait_for_state(page, "live")
+    page.evaluate(
+        """{
+      const animate = Element.prototype.animate;
+      window.moved = 0;
+      Element.prototype.animate = function(...how) { moved++; return animate.apply(this, how); };
+    }"""
+    )
+    embedded.put(purchases("rug", 2))
+    page.until("document.querySelector('#merchant tr[data-changed]')", "a mark")
+    assert first_score(page) == "4"
+    assert (page.evaluate("moved") > 0) == (motion == "no-preference")
 
 
 # Days on end.

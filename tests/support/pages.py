@@ -26,7 +26,7 @@ ROWS = """[...document.querySelectorAll('#%s tbody tr')].map(row => ['.rank', 't
 
 def assert_quiet(page, allowed):
     noise = page.noise()
-    origin = page.url.split("#")[0]
+    origin = re.split("[?#]", page.url)[0]
     loud = [
         one for one in noise["console"] if not (allowed and re.match(f"{PASSING}({allowed})", one["text"]))
     ]

@@ -39,12 +39,12 @@ function periodQuery() {
 
 function setFeedPeriod(period) {
   if (feed.period === period) return;
-  const wasKind = streamPath();
+  const before = periodQuery(), streamBefore = streamPath();
   feed.period = period;
-  forgetPresented();
+  if (periodQuery() !== before) forgetPresented();
   if (connection.state === "paused" || document.hidden) return;
   if (poller.abort) restartPolling();
-  if (streamPath() !== wasKind && stream.abort) restartStream();
+  if (streamPath() !== streamBefore && stream.abort) restartStream();
   followAside();
 }
 
@@ -243,7 +243,7 @@ async function fetchSellers(signal) {
 async function lookAside() {
   const {period} = feed, signal = AbortSignal.timeout(TIMEOUT_MS), wanted = [];
   if (isNamed(period)) wanted.push(fetchBoards(signal).then(got => [got.merchant, got.photographer]));
-  if (boards.product && keepsBestSellers()) wanted.push(fetchSellers(signal));
+  if (keepsBestSellers()) wanted.push(fetchSellers(signal));
   const got = await Promise.allSettled(wanted);
   if (feed.period !== period || !isConnected()) return;
   clearTimeout(feed.sideTimer);

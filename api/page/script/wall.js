@@ -13,7 +13,7 @@ const PACE_MS = 1000; // between changes on the wall: one thing moves at a time
 const SHIFT_MS = 180000; // between steps of the frame, so that no edge burns in
 const SHIFTS = [[0, 0], [1, 0], [1, 1], [0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1, -1]];
 
-const wall = {asked: null, seconds: null, screens: [], at: 0, shift: 0, turnTimer: null, noteTimer: null};
+const wall = {asked: null, seconds: null, mistakes: [], screens: [], at: 0, shift: 0, turnTimer: null, noteTimer: null};
 const pace = {shown: new Map(), waiting: new Map(), timer: null}; // boards by role
 
 /* What the address asks for, and what is wrong with it. */
@@ -48,7 +48,8 @@ function dwellMs() {
 /* Called when what the view keeps became known or changed. */
 function arrangeScreens() {
   const screens = (wall.asked ?? USUAL_SCREENS).filter(isKeptScreen), missing = (wall.asked ?? []).filter(one => !isKeptScreen(one));
-  if (missing.length) noteOnWall(`Not kept by this view: ${missing.map(one => SCREEN_WORDS[one]).join(", ")}.`);
+  const notKept = missing.length ? [`Not kept by this view: ${missing.map(one => SCREEN_WORDS[one]).join(", ")}.`] : [];
+  noteOnWall([...wall.mistakes, ...notKept].join(" "));
   wall.screens = screens.length ? screens : ["all"];
   wall.at = 0;
   byId("wall-screens").replaceChildren(...wall.screens.map(screen => make("span", "", SCREEN_WORDS[screen])));
@@ -85,13 +86,11 @@ async function keepAwake() {
   if (!document.hidden) await navigator.wakeLock?.request("screen").catch(() => null);
 }
 
-const keyOf = item => item.id ?? item.productId;
-
 /* What changed is marked for some seconds, for who looked away. The style lets the mark fade. */
 function markChanges(before, {role, items}) {
-  const scores = new Map(before.items.map(item => [keyOf(item), item.score]));
-  for (const item of items.filter(one => scores.get(keyOf(one)) !== one.score)) {
-    const {tr} = boards[role].rows.get(keyOf(item)) ?? {};
+  const scores = new Map(before.items.map(item => [itemId(item), item.score]));
+  for (const item of items.filter(one => scores.get(itemId(one)) !== one.score)) {
+    const {tr} = boards[role].rows.get(itemId(item)) ?? {};
     if (!tr) continue;
     tr.dataset.changed = "";
     setTimeout(() => delete tr.dataset.changed, reducedMotion.matches ? MARK_MS : MARK_MS / 5);
@@ -129,8 +128,7 @@ function forgetPresented() {
 }
 
 function startWall() {
-  const {asked, seconds, mistakes} = readWallOptions(location.search);
-  Object.assign(wall, {asked, seconds});
+  Object.assign(wall, readWallOptions(location.search));
   document.documentElement.dataset.wall = "";
   const screens = make("p"), note = make("p"), section = make("section", "", screens, note);
   section.ariaLabel = "Screens";
@@ -138,7 +136,6 @@ function startWall() {
   Object.assign(note, {id: "wall-note", hidden: true});
   byId("boards").before(section);
   wall.turnTimer = setTimeout(arrangeScreens, UNKNOWN_MS);
-  noteOnWall(mistakes.join(" "));
   setInterval(shiftFrame, SHIFT_MS);
   document.addEventListener("visibilitychange", keepAwake);
   keepAwake();
