@@ -428,6 +428,20 @@ def test_a_row_opens_and_closes_with_the_keyboard_alone(market, visit):
     assert focused(page) == rows(page, "photographer")[1][1]
 
 
+def test_many_views_in_a_row_take_no_more_memory_than_some(shop, visit):
+    ids, page = [item["id"] for item in board(shop)], visit(shop)
+
+    def open_all(period):
+        for one in ids:
+            page.evaluate(f"location.hash = '#/{period}/contributor/{one}'")
+            page.until(f"document.querySelectorAll('#details a[href*=\"/{period}/\"]').length > 2", "its view")
+            wait_for_chart(page)
+        return page.memory()
+
+    before, after = open_all("all"), open_all("day")
+    assert after["nodes"] < 1.2 * before["nodes"] and after["listeners"] < 1.2 * before["listeners"], (before, after)
+
+
 # Assistive technology.
 
 
