@@ -26,6 +26,7 @@ from scripted_service import ScriptedService, event_text
 
 pytestmark = pytest.mark.all
 
+takes_minutes = pytest.mark.skipif(os.environ.get("WINNER_VIEW_LONG") != "1", reason="minutes: HACKING.md has the command")
 DOWN = r"net::ERR_|.* 50[234] "  # what Chromium says while a service is away
 OLD_ENOUGH_S = 601  # for a page to load itself again
 
@@ -451,14 +452,15 @@ def open_busy_wall(embedded, start_on, visit, place):
     return service, shop, lambda: visit(service, place, clock=True, viewport=(1920, 1080))
 
 
+@takes_minutes
 @pytest.mark.parametrize("place", ["?wall", ""])
-def test_memory_is_flat_over_an_hour_of_a_busy_shop(embedded, start_on, visit, place):
+def test_memory_is_flat_over_minutes_of_a_busy_shop(embedded, start_on, visit, place):
     service, shop, open_page = open_busy_wall(embedded, start_on, visit, place)
     with service:
         assert_memory_is_flat(open_page(), shop, 4, 300)
 
 
-@pytest.mark.skipif(os.environ.get("WINNER_VIEW_LONG") != "1", reason="minutes: HACKING.md has the command")
+@takes_minutes
 def test_long_memory_is_flat_over_24_hours_of_a_busy_shop(embedded, start_on, visit):
     service, shop, open_page = open_busy_wall(embedded, start_on, visit, "?wall")
     with service:
