@@ -1,8 +1,6 @@
 """The page in a real browser, on the real binary. In every test the pages write no unexpected console message, send no
 request to another server, and violate no rule of their policy."""
 
-import os
-
 import model
 import pairs
 import program
@@ -15,15 +13,12 @@ from pages import (
     asked,
     is_stale,
     live_readers,
-    png_size,
     purchases,
     put_sample,
     reader_of_live,
     rows,
     set_hidden,
     start_small,
-    take,
-    wait_for_board,
     wait_for_rows,
     wait_for_state,
 )
@@ -32,7 +27,6 @@ from small_shop import person, product, puts
 pytestmark = pytest.mark.all
 
 ALL_TIME = "#/all"  # events of tests are of another day than today
-PICTURE, PICTURE_SIZE = program.ROOT / "deploy" / "page.png", (1200, 700)
 
 # The boards.
 
@@ -151,14 +145,12 @@ def test_after_a_kill_the_boards_are_marked_as_old_until_the_service_is_back(
         page.until_text(f"#{role} .notice", "Not current: as of ")
     page.until_text("#through", " s behind")
     assert rows(page, "merchant") == before
-    take(page, "stale")
     embedded.put(puts(product("lamp", ANN, PIA, 100)))
     daemon.start()
     page.until(lambda: rows(page, "merchant")[0] == ["1", "Ann", "new", "100"], "Ann leads")
     assert rows(page, "merchant")[1] == ["2", *before[0][1:]]
     wait_for_state(page, "live")
     page.until(lambda: not is_stale(page), "current again")
-    take(page, "moved")
     assert page.evaluate("window.sameDocument") is True
 
 
@@ -248,47 +240,6 @@ def test_a_paused_or_hidden_page_holds_no_connection(embedded, start_on, visit):
     wait.until(lambda: live_readers(daemon) == 1, "a reader")
 
 
-# Layout, keyboard and accessibility.
-
-
-LOOKS = {
-    "wide": {"viewport": (1920, 1080)},
-    "laptop": {"viewport": (1366, 768)},
-    "dark": {"viewport": (1440, 900), "colorScheme": "dark"},
-    "phone": {"viewport": (390, 844)},
-    "small-phone": {"viewport": (320, 568)},
-}
-
-
-@pytest.mark.parametrize("name", LOOKS)
-def test_the_page_fits_its_screen_and_axe_finds_nothing_wrong(market, visit, name):
-    page = visit(market, **LOOKS[name])
-    wait_for_board(page)
-    wait_for_state(page, "live")
-    take(page, name)
-    assert page.axe() == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
-    if name == "wide":
-        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "does not fit a wall"
-    page.call("click", "tbody a")
-    page.until_text("#details-content", "As a photographer")
-    take(page, f"{name}-details")
-    assert page.axe() == []
-
-
-def test_the_picture_in_the_readme_shows_the_current_page(market, visit, tmp_path):
-    """Renew the picture: WINNER_VIEW_PICTURE=renew pytest tests/integration/test_page.py -k picture"""
-    page = visit(market, viewport=PICTURE_SIZE)
-    wait_for_board(page)
-    wait_for_state(page, "live")
-    page.until("document.getAnimations().length === 0", "nothing moves")
-    taken = PICTURE if os.environ.get("WINNER_VIEW_PICTURE") == "renew" else tmp_path / "page.png"
-    page.call("screenshot", {"path": str(taken)})
-    assert png_size(taken) == png_size(PICTURE) == PICTURE_SIZE
-    assert PICTURE.stat().st_size < 200_000
-    assert f"](deploy/{PICTURE.name})" in (program.ROOT / "README.md").read_text()
-
-
 def test_a_shop_without_a_sale_shows_a_message(embedded, start_on, visit):
     embedded.put(puts(product("lamp", ANN, PIA)))
     daemon = start_on(embedded)
@@ -296,8 +247,6 @@ def test_a_shop_without_a_sale_shows_a_message(embedded, start_on, visit):
     page = visit(daemon, ALL_TIME)
     for role in ("merchant", "photographer"):
         page.until_text(f"#{role}", "Nobody has sold anything yet.")
-    take(page, "empty")
-    assert page.axe() == []
     embedded.put(purchases("lamp", 1))
     wait_for_rows(page, "merchant", [["1", "Ann", "new", "1"]])
 

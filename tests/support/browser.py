@@ -53,10 +53,11 @@ class Browser:
         assert "error" not in reply, f"{request}: {reply['error']}"
         return reply["value"]
 
-    def open(self, url, viewport=(1280, 800), clock=False, **options):
-        """`options` are playwright's of a context: colorScheme, reducedMotion, ..."""
+    def open(self, url, viewport=(1280, 800), clock=False, stalled=(), **options):
+        """`options` are playwright's of a context: colorScheme, reducedMotion, ... Requests for a URL that one of the
+        patterns in `stalled` matches get no answer."""
         options["viewport"] = {"width": viewport[0], "height": viewport[1]}
-        return Page(self, self.ask(open=options, clock=clock, url=url), url)
+        return Page(self, self.ask(open=options, clock=clock, stalled=stalled, url=url), url)
 
 
 class Page:

@@ -1,6 +1,7 @@
 // Drives Chromium for tests/support/browser.py: requests as JSON lines on stdin, an answer to each on stdout.
 //
-//   {"open": {context options}, "clock": whether it can be moved, "url"} -> {"value": page number}
+//   {"open": {context options}, "clock": whether it can be moved, "stalled": [pattern of a URL], "url"}
+//                                                                        -> {"value": page number}
 //   {"page": number, "call": "keyboard.press", "with": ["Tab"]}          -> {"value": what that gives}
 //   {"page": number, "axe": true}   -> {"value": [what is not accessible]}
 //   {"page": number, "tree": selector} -> {"value": what a screen reader finds there, in YAML}
@@ -17,7 +18,7 @@ const TIMEOUT_MS = 30000;
 const pages = [];
 let browser = null;
 
-async function open(options, clock, url) {
+async function open(options, clock, stalled, url) {
   const context = await browser.newContext(options);
   const noise = {console: [], errors: [], requests: []};
   context.setDefaultTimeout(TIMEOUT_MS);
@@ -26,6 +27,8 @@ async function open(options, clock, url) {
     document.addEventListener("securitypolicyviolation", event =>
       window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
   });
+  for (const pattern of stalled)
+    await context.route(pattern, () => {}); // such a request gets no answer
   const page = await context.newPage();
   if (clock)
     await page.clock.install();
@@ -63,7 +66,7 @@ async function memory(context, page) {
 
 async function answer(request) {
   if (request.open)
-    return open(request.open, request.clock, request.url);
+    return open(request.open, request.clock, request.stalled, request.url);
   const {context, page, noise} = pages[request.page];
   if (request.call)
     return call(page, request.call, request.with);
