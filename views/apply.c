@@ -62,6 +62,7 @@ struct apply *apply_new(struct store *store, const char *shard_id, const struct 
     a->fence = fence;
     a->listener = listener;
     a->cache_max = cache_bytes;
+    metrics_count(&sales_family, NULL, 0); /* increase() in PromQL lacks what a series begins with */
     return a;
 }
 
@@ -309,7 +310,7 @@ static void report_sales(const struct apply *a, const struct batch *b, const str
     }
     if (!sales.n)
         return;
-    metrics_count(&sales_family, (const char *const[]){NULL}, (int64_t)sales.n);
+    metrics_count(&sales_family, NULL, (int64_t)sales.n);
     sales.time_ms = b->records[newest].event.time_ms;
     if (a->listener && a->listener->sold)
         a->listener->sold(a->listener->data, &sales);

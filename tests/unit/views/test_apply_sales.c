@@ -17,16 +17,18 @@ struct shop {
     char newest[8];     /* of the last call, as is its time */
     int64_t time_ms;
 
-    size_t counted_before; /* by the metric, when the shop opened */
+    int64_t counted_before; /* by the metric, when the shop opened */
 };
 
-static size_t counted(void) {
+enum { NOT_THERE = -1 };
+
+static int64_t counted(void) {
     static const char name[] = "\nwinner_view_sales_total ";
     _cleanup_(buffer_deinit) struct buffer text;
     buffer_init(&text, 1u << 20);
     metrics_write(&text);
     const char *at = text.data ? strstr(text.data, name) : NULL;
-    return at ? strtoull(at + strlen(name), NULL, 10) : 0;
+    return at ? strtoll(at + strlen(name), NULL, 10) : NOT_THERE;
 }
 
 static void note_sold(void *data, const struct apply_sales *sales) {
@@ -45,8 +47,8 @@ static int open_shop(void **state) {
     struct shop *s = mem_zalloc(sizeof *s);
     memory_init(&s->m);
     s->listener = (struct apply_listener){.sold = note_sold, .data = s};
-    s->counted_before = counted();
     s->worker = apply_new(&s->m.store, "s", NULL, &s->listener, 1 << 20);
+    s->counted_before = counted();
     *state = s;
     return 0;
 }
@@ -66,6 +68,11 @@ static int close_shop(void **state) {
 #define APPLY(s, ...)                                                                                        \
     apply_batch((s)->worker, (const struct apply_record[]){__VA_ARGS__},                                     \
                 COUNT(((const struct apply_record[]){__VA_ARGS__})), NULL, &(s)->counts, &(s)->e)
+
+static void the_counter_is_there_before_the_first_sale(void **state) {
+    const struct shop *s = *state;
+    assert_true(s->counted_before != NOT_THERE);
+}
 
 static void a_batch_reports_its_newest_sale_and_how_many_there_were(void **state) {
     struct shop *s = *state;
@@ -127,6 +134,7 @@ static void each_sale_is_reported_once_although_the_store_had_a_part_of_the_batc
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(the_counter_is_there_before_the_first_sale),
         TEST(a_batch_reports_its_newest_sale_and_how_many_there_were),
         TEST(what_is_no_new_purchase_is_no_sale),
         TEST(sales_of_a_failed_batch_are_reported_when_it_is_applied_again),
