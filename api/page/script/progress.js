@@ -5,7 +5,7 @@ const catchingUp = {isShown: false};
 
 /* Null when the view is current, or when nobody reports progress any more. */
 function showProgress(progress) {
-  const bar = byId("progress"), seen = Object.values(boards).some(board => board.items);
+  const bar = byId("progress"), seen = Object.values(boards).some(board => board.items?.length);
   hide(bar, !progress);
   catchingUp.isShown = progress !== null && (catchingUp.isShown || !seen);
   document.body.toggleAttribute("data-catching-up", catchingUp.isShown);
