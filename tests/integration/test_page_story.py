@@ -133,7 +133,7 @@ def test_sales_appear_with_their_people_and_how_many_more(embedded, start_on, vi
 def test_a_process_without_all_shards_says_so_or_has_no_ticker(embedded, start_on, visit, sales, title):
     daemon = start_small(embedded, start_on)
     with ScriptedService(daemon) as service:
-        page = visit(service, "#/all")
+        page = visit(service, "#/all", allowed="net::ERR_|.* 404 ")
         service.until_streams(1)
         service.send("freshness", {**FRESH, "sales": sales})
         if title:
@@ -148,7 +148,7 @@ def test_a_bar_stands_for_boards_that_were_not_seen_until_the_view_is_current(em
     daemon.wait_until_applied()
     boards = "document.querySelector('#merchant').checkVisibility({visibilityProperty: true})"
     with ScriptedService(daemon) as service:
-        page = visit(service, "#/all", clock=True)
+        page = visit(service, "#/all", allowed="net::ERR_|.* 404 ", clock=True)
         service.until_streams(1)
         progress = {"percent": 42.7, "eventsPerSecond": 12345, "secondsLeft": 150, "shardsBehind": 1, "shards": 1}
         service.send("freshness", {**FRESH, "caughtUp": False})
@@ -190,7 +190,7 @@ def test_scores_of_any_size_fit_in_the_viewers_locale(embedded, start_on, visit,
     daemon = start_small(embedded, start_on)
     with ScriptedService(daemon) as service:
         board = {role: big_board(role, NAMES) for role in ("merchant", "photographer")}
-        page = visit(service, "#/all", locale=locale, allowed=".* 404 ")
+        page = visit(service, "#/all", allowed="net::ERR_|.* 404 ", locale=locale)
         service.until_streams(1)
         for role in board:
             service.send(role, board[role])
@@ -209,7 +209,7 @@ def test_a_size_beyond_ten_digits_is_shortened_and_whole_for_a_screen_reader(emb
     with ScriptedService(daemon) as service:
         board = big_board("merchant", ["Ann"])
         board["items"][0]["score"] = 12_345_678_901_234
-        page = visit(service, "#/all", allowed=".* 404 ")
+        page = visit(service, "#/all", allowed="net::ERR_|.* 404 ")
         service.until_streams(1)
         service.send("merchant", board)
         service.send("freshness", FRESH)
