@@ -102,7 +102,7 @@ def test_a_view_that_keeps_no_periods_shows_all_time_and_no_switch(embedded, sta
     wait_for_rows(page, "merchant", [["1", "Ann", "–", "3"], ["2", "Bob", "–", "2"]])
     page.until_text("#merchant", "Moves since this page was opened")
     page.until_text("#sold-all", "5")
-    seen = "['periods', 'product', 'sold-today'].filter(id => document.getElementById(id).checkVisibility())"
+    seen = "['periods', 'product', 'sold-today'].filter(id => document.getElementById(id).checkVisibility({visibilityProperty: true}))"
     assert page.evaluate(seen) == []
     take(page, "no-periods")
     assert page.axe() == []
