@@ -30,7 +30,8 @@ void channel_deinit(struct channel *c) {
 /* Clients set their clock by the time in a freshness event, so a new reader gets no old one. */
 void channel_join(struct channel *c, bool resumes, int64_t now_ms) {
     if (c->readers++ == 0) {
-        c->begins = resumes ? CHANNEL_BEGINS_AGAIN : CHANNEL_BEGINS_ANEW;
+        if (c->begins != CHANNEL_BEGINS_ANEW)
+            c->begins = resumes ? CHANNEL_BEGINS_AGAIN : CHANNEL_BEGINS_ANEW;
         if (!resumes)
             event_log_clear(&c->log);
         event_log_set_state(&c->log, LIVE_PROGRESS, NULL); /* nobody kept it up */
@@ -52,20 +53,32 @@ bool channel_begin_step(struct channel *c, bool *begins) {
     return has_readers;
 }
 
+/* The log was cleared since the step began: what the step has of the boards is not in it. Under the lock. */
+static bool is_step_over(const struct channel *c) {
+    return c->begins == CHANNEL_BEGINS_ANEW;
+}
+
 /* Boards. */
 
-/* What readers get of the board that is there now; returns its bytes. */
-static size_t put_event(struct channel *c, int board, const struct answer *answer, enum changes found,
+/* What readers get of the board that is there now; returns its bytes. Under the lock. */
+static size_t put_event(struct event_log *log, enum live_event board, const struct answer *answer,
+                        enum changes found, struct body *rows) {
+    size_t bytes = 0;
+    if (found != CHANGES_NONE)
+        bytes = found == CHANGES_ROWS ? event_log_put(log, LIVE_ROWS, rows)
+                                      : event_log_put(log, board, answer->body);
+    event_log_set_state(log, board, answer->body);
+    return bytes;
+}
+
+static size_t put_board(struct channel *c, int board, const struct answer *answer, enum changes found,
                         struct body *rows) {
     size_t bytes = 0;
     pthread_mutex_lock(&c->shared->lock);
-    if (!c->has_changes)
+    if (!is_step_over(c) && c->has_changes)
+        bytes = put_event(&c->log, (enum live_event)board, answer, found, rows);
+    else if (!is_step_over(c))
         event_log_replace(&c->log, (enum live_event)board, answer->body);
-    else if (found != CHANGES_NONE)
-        bytes = found == CHANGES_ROWS ? event_log_put(&c->log, LIVE_ROWS, rows)
-                                      : event_log_put(&c->log, (enum live_event)board, answer->body);
-    if (c->has_changes)
-        event_log_set_state(&c->log, (enum live_event)board, answer->body);
     pthread_mutex_unlock(&c->shared->lock);
     return bytes;
 }
@@ -83,7 +96,7 @@ static void send_board(struct channel *c, int board, struct answer *answer, int6
     struct body *rows = NULL;
     enum changes found =
         c->has_changes && b->sent ? changes_find(b->sent->body, answer->body, &rows) : CHANGES_WHOLE;
-    size_t bytes = put_event(c, board, answer, found, rows);
+    size_t bytes = put_board(c, board, answer, found, rows);
     body_unref(rows);
     b->next_ms = tick_of(now_ms) + pause_ms(c, bytes);
     answer_unref(b->sent);
@@ -135,8 +148,10 @@ void channel_publish_freshness(struct channel *c, int64_t now_ms) {
         return;
     struct answer *json = answer_json(200, api_freshness(c->shared->api, as_of_ms));
     pthread_mutex_lock(&c->shared->lock);
-    event_log_replace(&c->log, LIVE_FRESHNESS, json->body);
-    c->freshness_ms = tick_of(now_ms);
+    if (!is_step_over(c)) {
+        event_log_replace(&c->log, LIVE_FRESHNESS, json->body);
+        c->freshness_ms = tick_of(now_ms);
+    }
     pthread_mutex_unlock(&c->shared->lock);
     answer_unref(json);
     c->as_of_ms = as_of_ms;
