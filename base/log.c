@@ -262,12 +262,16 @@ void log_start(void) {
     sigaction(SIGABRT, &action, NULL);
 }
 
+static bool has_terminal(void) {
+    return atomic_load(&queue.running) && queue.has_status;
+}
+
 bool log_is_terminal(void) {
-    return atomic_load(&queue.running) && queue.has_status && status_line_is_in_front();
+    return has_terminal() && status_line_is_in_front();
 }
 
 void log_status(const char *line) {
-    if (!atomic_load(&queue.running) || !queue.has_status)
+    if (!has_terminal())
         return;
     pthread_mutex_lock(&queue.lock);
     snprintf(queue.status, sizeof queue.status, "%s", line);
@@ -278,7 +282,7 @@ void log_status(const char *line) {
 }
 
 void log_leave_status(void) {
-    if (log_is_terminal())
+    if (has_terminal())
         status_line_leave();
 }
 

@@ -56,8 +56,8 @@ void log_append(struct buffer *lines, enum log_level level, const char *const fi
  * that were on their way. */
 enum status log_deliver(const struct buffer *lines, struct error *e);
 
-/* Since log_start: a person reads along: standard error is a terminal (base/status_line.h), the format is
- * text and information is logged. */
+/* Since log_start: a person reads along: standard error is a terminal (base/status_line.h) with this process
+ * in its foreground, the format is text and information is logged. */
 bool log_is_terminal(void);
 
 /* One line below the log that is written over again: of printable ASCII; "": none. On a terminal alone, else

@@ -68,7 +68,7 @@ void freshness_free(struct freshness *f);
  * the calls below. */
 void freshness_set_caught_up(struct freshness *f, int64_t caught_up_ms);
 
-/* Whether a view that is complete up to then counts as caught up now. Lock-free. */
+/* Whether a view that is complete up to then counts as caught up now. */
 bool freshness_is_caught_up(const struct freshness *f, int64_t as_of_ms);
 
 /* Keeps the history for so long, exact to 1/FRESHNESS_GRAIN of it. Before the first call below. */
