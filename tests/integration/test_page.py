@@ -132,7 +132,7 @@ def test_after_a_kill_the_boards_are_marked_as_old_until_the_service_is_back(
     put_sample(embedded, days=0.1)
     daemon = start_on(embedded, "--failover-ms", "1000")
     daemon.wait_until_applied()
-    page = visit(daemon, ALL_TIME, allowed="net::ERR_(CONNECTION|INCOMPLETE|EMPTY)", viewport=(1920, 1080), clock=True)
+    page = visit(daemon, ALL_TIME, allowed="net::ERR_(CONNECTION|INCOMPLETE|EMPTY)|.* 503 ", viewport=(1920, 1080), clock=True)
     page.until(lambda: len(rows(page, "merchant")) == 10, "ten merchants")
     page.evaluate("window.sameDocument = true")
     before = rows(page, "merchant")

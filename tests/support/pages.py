@@ -30,7 +30,7 @@ def assert_quiet(page, allowed):
     loud = [
         one for one in noise["console"] if not (allowed and re.match(f"{PASSING}({allowed})", one["text"]))
     ]
-    assert not loud
+    assert not loud, loud
     assert not noise["errors"] and not noise["violations"]
     asked = [url for url in noise["requests"] if not url.startswith((origin, "data:"))]
     assert noise["requests"] and not asked

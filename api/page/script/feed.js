@@ -28,10 +28,11 @@ function setConnection(state) {
 }
 
 /* The period of the boards: null while it is not decided, "all", a kind for the one under way, or a period's name.
- * `shownAt`: when the page last showed what the server sent. */
-const feed = {period: null, shownAt: Date.now(), sideTimer: null, progressTimer: null};
+ * `isKept`: as far as is known, the view has it. `shownAt`: when the page last showed what the server sent. */
+const feed = {period: null, isKept: true, shownAt: Date.now(), sideTimer: null, progressTimer: null};
 
 const isNamed = period => /^\d/.test(period);
+const isNoPeriod = status => status === 404 || status === 400; // not kept, or no such day
 
 function periodQuery() {
   return feed.period === null || feed.period === "all" ? "" : `&period=${feed.period}`;
@@ -40,11 +41,11 @@ function periodQuery() {
 function setFeedPeriod(period) {
   if (feed.period === period) return;
   const before = periodQuery(), streamBefore = streamPath();
-  feed.period = period;
+  Object.assign(feed, {period, isKept: true});
   if (periodQuery() !== before) forgetPresented();
-  if (connection.state === "paused" || document.hidden) return;
+  if (streamPath() !== streamBefore) changeStream();
+  else if (!isNamed(period)) Object.values(stream.boards).forEach(present);
   if (poller.abort) restartPolling();
-  if (streamPath() !== streamBefore && stream.abort) restartStream();
   followAside();
 }
 
@@ -87,12 +88,12 @@ function restartPolling() {
 async function poll(signal) {
   const {period} = feed, got = await fetchBoards(signal).catch(error => ({error}));
   if (signal.aborted) return;
-  const isUp = !got.error || got.error.status === 404, isBack = isUp && connection.state === "disconnected";
+  const isNone = isNoPeriod(got.error?.status), isUp = !got.error || isNone, isBack = isUp && connection.state === "disconnected";
   if (!got.error) showAnswer(got);
   setConnection(isUp ? "polling" : "disconnected");
   if (isBack) reopenSoon(); // the server is back: do not wait for the retry timer
   poller.timer = setTimeout(poll, got.error ? spread(POLL_FAILED_MS, got.error.retryMs) : POLL_MS, signal);
-  if (got.error?.status === 404) periodNotKept(period);
+  if (isNone) periodNotKept(period);
 }
 
 /* A random delay, so that pages do not all return at once when the server does; at least what it asked for. */
@@ -104,8 +105,9 @@ function spread(ms, askedMs = 0) {
 /* The boards that the stream built: what it changes next applies to them, and not to what was polled meanwhile. */
 const stream = {abort: null, boards: {}, lastId: null, eventAt: 0, byteAt: 0, retryMs: RETRY_MS, retryTimer: null};
 
-/* A period by its name is not followed: the stream is that of all time then, for freshness and sales. */
-const streamPath = () => `live?changes=1${isNamed(feed.period) ? "" : periodQuery()}`;
+/* A period by its name, or one that is not kept, is not followed: the stream is that of all time then, for freshness
+ * and sales. */
+const streamPath = () => `live?changes=1${isNamed(feed.period) || !feed.isKept ? "" : periodQuery()}`;
 
 async function openStream() {
   clearTimeout(stream.retryTimer);
@@ -113,7 +115,15 @@ async function openStream() {
   Object.assign(stream, {abort, eventAt: Date.now(), byteAt: Date.now()});
   const heard = events => !abort.signal.aborted && takeEvents(events, abort.signal);
   const ended = await readEvents(streamPath(), stream.lastId, abort.signal, heard).catch(error => error);
-  if (stream.abort === abort) loseStream(ended?.retryMs);
+  if (stream.abort !== abort) return;
+  if (isNoPeriod(ended?.status) && streamPath().includes("period")) leavePeriod();
+  else loseStream(ended?.retryMs);
+}
+
+function leavePeriod() {
+  feed.isKept = false;
+  periodNotKept(feed.period);
+  restartStream();
 }
 
 const EVENTS = {
@@ -191,10 +201,20 @@ function closeStream() {
   clearTimeout(stream.retryTimer);
 }
 
+function forgetStream() {
+  Object.assign(stream, {boards: {}, lastId: null});
+}
+
 function restartStream() {
   closeStream();
-  Object.assign(stream, {boards: {}, lastId: null});
+  forgetStream();
   openStream();
+}
+
+/* To that of another period, now or when the page connects again: what the old one sent is no beginning of it. */
+function changeStream() {
+  if (stream.abort) restartStream();
+  else forgetStream();
 }
 
 function loseStream(askedMs) {
@@ -229,7 +249,8 @@ async function checkQuiet() {
   feed.shownAt = Date.now();
 }
 
-/* Boards that the stream does not have: of a period by its name, until that is final; and the best sellers. */
+/* Boards that the stream does not have: of a period by its name, until that is final; and the best sellers. A paused
+ * page asks once, for the period that its reader chose. */
 function followAside() {
   clearTimeout(feed.sideTimer);
   feed.sideTimer = setTimeout(lookAside);
@@ -241,22 +262,23 @@ async function fetchSellers(signal) {
 }
 
 async function lookAside() {
-  const {period} = feed, signal = AbortSignal.timeout(TIMEOUT_MS), wanted = [];
-  if (isNamed(period)) wanted.push(fetchBoards(signal).then(got => [got.merchant, got.photographer]));
+  const {period} = feed, signal = AbortSignal.timeout(TIMEOUT_MS), wanted = [], isOnce = connection.state === "paused";
+  if (isNamed(period) || isOnce) wanted.push(fetchBoards(signal).then(got => [got.merchant, got.photographer]));
   if (keepsBestSellers()) wanted.push(fetchSellers(signal));
   const got = await Promise.allSettled(wanted);
-  if (feed.period !== period || !isConnected()) return;
+  if (feed.period !== period || !(isConnected() || isOnce)) return;
   clearTimeout(feed.sideTimer);
   const found = got.flatMap(one => one.value ?? []);
   found.forEach(present);
-  if (isNamed(period) && got[0].reason?.status === 404) return periodNotKept(period);
-  const isFinal = found.length && found.every(board => board.period?.final === true);
-  if (wanted.length && !isFinal) feed.sideTimer = setTimeout(lookAside, SELLERS_MS);
+  if (isNamed(period) && isNoPeriod(got[0].reason?.status)) return periodNotKept(period);
+  const isDone = got.every(one => one.value) && found.every(board => board.period?.final === true);
+  if (!isDone && !isOnce) feed.sideTimer = setTimeout(lookAside, SELLERS_MS);
 }
 
 const isConnected = () => Boolean(stream.abort || poller.abort);
 
 function connect() {
+  feed.shownAt = Date.now(); // nothing could be shown meanwhile
   startPolling();
   openStream();
   followAside();

@@ -7,7 +7,8 @@
  *
  * A place is {period, open}: `period` is null where the URL has none, `open` is {kind, id} or null. */
 
-const PERIOD = /^(all|hour|day|week|month|\d{4}-(\d\d|W\d\d|\d\d-\d\d|\d\d-\d\dT\d\d))$/;
+const NAMED_PERIOD = /^\d{4}-(W(0[1-9]|[1-4]\d|5[0-3])|(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])(T([01]\d|2[0-3]))?)?)$/;
+const isPeriod = word => ["all", "hour", "day", "week", "month"].includes(word) || NAMED_PERIOD.test(word);
 const OPENED = ["product", "contributor"];
 
 /* A page on a wall: nobody operates it. */
@@ -15,7 +16,7 @@ const isWall = new URLSearchParams(location.search).has("wall");
 
 function readPlace(hash = location.hash) {
   const [, ...steps] = hash.split("/");
-  const period = PERIOD.test(steps[0]) ? steps.shift() : null;
+  const period = isPeriod(steps[0]) ? steps.shift() : null;
   const [kind, ...id] = steps;
   if (!OPENED.includes(kind) || !id[0]) return {period, open: null};
   try {

@@ -22,7 +22,6 @@ function watchFeed() {
 
 /* What was connected before is likely lost, and timers stood still. */
 function wakeUp() {
-  feed.shownAt = Date.now();
   disconnect();
   connect();
   checkVersion();
