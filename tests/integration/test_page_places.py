@@ -1,8 +1,13 @@
-"""Where the reader of the page is: periods that are kept or not, and what leads from one place to another. In a real
+"""Where the reader of the page is, what leads from one place to another, and what is true of a period there. In a real
 browser, on the real binary."""
 
+import datetime
+import itertools
+
+import model
 import pytest
-from pages import asked, rows, start_small, wait_for_rows, wait_for_state
+from pages import asked, purchases, rows, start_small, wait_for_state
+from small_shop import event, person, product, puts
 
 pytestmark = pytest.mark.all
 
@@ -62,3 +67,102 @@ def test_what_names_no_period_is_the_usual_place(embedded, start_on, visit, plac
     page = visit(start_small(embedded, start_on), place)
     page.until_text("#merchant", "Nobody has sold anything today.")
     wait_for_state(page, "live")
+
+
+def test_a_link_of_the_ticker_stays_in_the_period_that_is_shown(embedded, start_on, visit):
+    page = visit(start_small(embedded, start_on), "#/all")
+    wait_for_state(page, "live")
+    embedded.put(purchases("lamp", 1))
+    page.until("document.querySelector('#ticker-sales a.sold')", "a sale")
+    choose(page, "month")
+    page.until(lambda: page.text("#period-title") != "", "the month")
+    page.call("click", "#ticker-sales a.sold")
+    page.until_text("#details-title", "n")
+    assert page.evaluate("location.hash") == "#/month/product/lamp"
+
+
+def test_skipping_to_the_boards_stays_in_their_period(embedded, start_on, visit):
+    page = visit(start_small(embedded, start_on), "#/all")
+    wait_for_small_board(page)
+    page.press("Tab", "Enter")
+    page.until("document.activeElement.id === 'boards'", "the focus")
+    page.press("Tab")
+    page.until("document.activeElement.textContent === 'Ann'", "the first row")
+    assert page.evaluate("location.hash") == "#/all"
+
+
+def test_the_switch_of_a_kind_is_current_only_for_the_period_under_way(embedded, start_on, visit):
+    page = visit(start_small(embedded, start_on), "#/day")
+    current = lambda: page.evaluate("document.querySelector('#period-kinds [aria-current]')?.textContent ?? null")
+    page.until(lambda: current() == "Today", "today")
+    page.evaluate("location.hash = '#/2026-11-23'")
+    wait_for_small_board(page)
+    assert current() is None and "2026" in page.text("#period-title")
+
+
+# What is kept while boards move.
+
+
+def test_the_focus_of_a_row_that_leaves_the_board_goes_to_the_row_in_its_place(embedded, start_on, visit):
+    for place in range(10):
+        embedded.put(puts(product(f"p{place}", person("merchant", f"M{place}"), None, 20 - place)))
+    daemon = start_on(embedded)
+    daemon.wait_until_applied()
+    page = visit(daemon, "#/all")
+    page.until(lambda: len(rows(page, "merchant")) == 10, "ten rows")
+    page.evaluate("document.querySelector('#merchant tbody tr:last-child a').focus()")
+    embedded.put(puts(product("new", person("merchant", "New"), None, 15)))
+    page.until(lambda: rows(page, "merchant")[-1][1] == "M8", "the ninth is the tenth")
+    assert page.evaluate("document.activeElement.textContent") == "M8"
+    page.evaluate("location.hash = '#/day'")
+    page.until_text("#merchant", "Nobody has sold anything today.")
+    assert page.evaluate("document.activeElement.id") == "boards"
+
+
+def test_who_reaches_the_leader_shares_the_lead(embedded, start_on, visit):
+    page = visit(start_small(embedded, start_on), "#/all")
+    wait_for_small_board(page)
+    embedded.put(purchases("rug", 1))
+    page.until(lambda: {rank for rank, *_ in rows(page, "merchant")} == {"=1"}, "a tie")
+    page.until(lambda: "3 sold" in page.text("#summary"), "a sentence")
+    assert "leads" not in page.text("#summary")
+
+
+# What is asked for beside the boards.
+
+
+def test_the_rate_of_a_quiet_shop_becomes_known(embedded, start_on, visit):
+    page = visit(start_small(embedded, start_on), clock=True)
+    page.until(lambda: page.text("#sold-all") == "5", "the sum")
+    page.until(lambda: page.forward(6) or page.text("#sold-rate") == "0", "no sale a minute")
+
+
+def test_another_period_gets_its_shares_without_waiting_for_the_next_look_at_the_sales(embedded, start_on, visit):
+    page = visit(start_small(embedded, start_on), "#/all", clock=True)
+    share = "document.querySelector('#merchant .share')?.textContent"
+    page.until(share, "a share")
+    page.call("clock.pauseAt", page.evaluate("Date.now() + 100"))
+    choose(page, "month")
+    wait_for_small_board(page)
+    page.forward(1)
+    page.until(share, "a share")
+
+
+def days_ago(days, events):
+    at = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=days)
+    return [{**one, "timeOrigin": at.strftime("%Y-%m-%dT%H:%M:%S.000Z")} for one in events]
+
+
+def test_who_sells_nothing_today_still_counts_for_the_ranks_of_when_the_day_began(embedded, start_on, visit):
+    """150 merchants sell today: those who lead are not among the first hundred of the day."""
+    before = [*product("top", person("merchant", "Top"), None, 500), *product("next", person("merchant", "Next"), None, 400)]
+    others = [product(f"p{n}", person("merchant", f"M{n}"), None, 200 - n) for n in range(150)]
+    sold = [event(model.PURCHASE, f"p{n}", person("customer", "Cy")) for n in range(150) for _ in range(4 if n < 10 else 3)]
+    embedded.put(puts(days_ago(1, [*before, *itertools.chain(*others)]) + days_ago(0, sold)))
+    daemon = start_on(embedded)
+    daemon.wait_until_applied()
+    page = visit(daemon, "#/all")
+    page.until(lambda: any(move for _, _, move, _ in rows(page, "merchant")), "moves")
+    assert [(name, move) for _, name, move, _ in rows(page, "merchant")][:4] == [
+        ("Top", "–"), ("Next", "–"), ("M0", "–"), ("M1", "–"),
+    ]  # fmt: skip

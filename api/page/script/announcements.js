@@ -23,7 +23,7 @@ function announceChanges({role, items: before}, items) {
   const ranks = new Map(before.map(item => [itemId(item), item.rank])), first = items[0];
   const risen = items.filter(item => item.rank < (ranks.get(itemId(item)) ?? Infinity));
   if (!before.length || itemId(before[0]) !== itemId(first))
-    announce(`${nameOf(first)} now leads the ${role}s${periodWords()} with ${number.format(first.score)} sold.`, 1);
+    announce(`${nameOf(first)} now ${first.tied ? "shares the lead of" : "leads"} the ${role}s${periodWords()} with ${number.format(first.score)} sold.`, 1);
   else if (risen.length)
     announce(`${nameOf(risen[0])} is now ${rankWords(risen[0])} of the ${role}s${periodWords()}.`);
 }

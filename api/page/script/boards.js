@@ -77,9 +77,15 @@ function glide(moved) {
   }
 }
 
-/* Puts the rows in the order of the items. An element that moves loses the focus, so the focus is restored. */
+/* An element that moves loses the focus, and gets it back. That of a row which left goes to the row in its place. */
+function restoreFocus(board, focused, at) {
+  const {rows} = board.body, next = rows[Math.min(at, rows.length - 1)]?.querySelector("a");
+  if (document.activeElement !== focused) (focused.isConnected ? focused : next ?? byId("boards")).focus({preventScroll: true});
+}
+
+/* Puts the rows in the order of the items. */
 function arrange(board, items) {
-  const focused = document.activeElement;
+  const focused = document.activeElement, focusedAt = [...board.body.rows].findIndex(tr => tr.contains(focused));
   const shown = new Set(items.map(item => board.rows.get(itemId(item))));
   const kept = [...shown].filter(row => row.tr.isConnected).map(({tr}) => [tr, tr.getBoundingClientRect()]);
   let at = board.body.firstElementChild;
@@ -92,7 +98,7 @@ function arrange(board, items) {
     row.tr.remove();
     board.rows.delete(id);
   }
-  if (focused !== document.activeElement && focused.isConnected) focused.focus({preventScroll: true});
+  restoreFocus(board, focused, focusedAt);
   glide(kept);
 }
 
@@ -110,6 +116,7 @@ function showEmptiness(board) {
 /* The boards are of another period, or of another day: nothing glides, and nobody "now leads". */
 function clearBoard(board) {
   Object.assign(board, {items: null, period: null, asOf: null});
+  if (board.body.contains(document.activeElement)) byId("boards").focus({preventScroll: true});
   board.rows.clear();
   board.body.replaceChildren();
   setText(board.empty, "Loading the board.");

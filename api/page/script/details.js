@@ -23,7 +23,7 @@ async function fetchJson(path) {
   const answer = await fetch(path, {signal: AbortSignal.timeout(TIMEOUT_MS)}).catch(() => null);
   const json = await answer?.json().catch(() => null);
   if (!json) throw {note: NO_ANSWER};
-  if (answer.ok) return json;
+  if (answer.ok) return Object.assign(json, {asOf: answer.headers.get("View-As-Of") ?? json.asOf}); // that of a 304 is newer
   if ([400, 404, 414].includes(answer.status)) return null;
   throw {note: json.code === "view-not-ready" ? NOT_READY : `The server has no answer: ${json.title}.`};
 }

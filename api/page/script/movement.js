@@ -79,26 +79,31 @@ async function findRank(known, role, previous, id) {
 }
 
 /* All time: who had how much when the day began is what they have, less what they got today. Only the first hundred are
- * looked at: nobody outside had more than the hundredth has now, so a rank is known for who had more than that. */
+ * looked at: nobody outside had more than the hundredth has now, so a rank is known for who had more than that. Who is
+ * not among the first hundred of today got at most what the last of them got. */
 async function findBegin(known, role) {
   const path = `scores/${role}?limit=${BEFORE_ROWS}`;
   const [all, today] = await Promise.all([fetchJson(path), fetchJson(`${path}&period=${dayKind()}`)]);
   if (!all || !today) return;
   const gained = new Map(today.items.map(item => [itemId(item), item.score]));
-  const bound = all.next === null ? -1 : all.items.at(-1).score, begin = [];
-  for (const item of all.items) {
-    const id = itemId(item), gain = gained.get(id) ?? (today.next === null ? 0 : undefined);
-    if (gain !== undefined && item.score - gain > bound) begin.push({id, score: item.score - gain});
-  }
-  rankBegin(known, begin);
+  const bound = all.next === null ? 0 : all.items.at(-1).score, most = today.next === null ? 0 : today.items.at(-1).score;
+  rankBegin(known, bound, all.items.map(item => {
+    const gain = gained.get(itemId(item));
+    return {id: itemId(item), low: item.score - (gain ?? most), high: item.score - (gain ?? 0)};
+  }));
   Object.assign(known, {isLoaded: true, isWhole: all.next === null && today.next === null});
   known.end = today.period.end;
 }
 
-function rankBegin(known, begin) {
+/* `begin`: the least and the most that each had. A rank is known if it is the same whatever they had. */
+function rankBegin(known, bound, begin) {
   known.ranks.clear();
-  for (const {id, score} of begin)
-    known.ranks.set(id, score > 0 ? 1 + begin.filter(other => other.score > score).length : null);
+  for (const one of begin) {
+    const others = begin.filter(other => other !== one), above = others.filter(({low}) => low > one.high).length;
+    const isSure = one.low > bound && above === others.filter(({high}) => high > one.low).length;
+    if (isSure) known.ranks.set(one.id, 1 + above);
+    else if (bound === 0 && one.high <= 0) known.ranks.set(one.id, null);
+  }
 }
 
 function followMovements() {

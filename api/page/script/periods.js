@@ -39,6 +39,8 @@ function followPeriod() {
   clearBoards();
   showPeriod(null);
   setFeedPeriod(shown);
+  leadSales();
+  renewStrip();
   for (const board of periods.held.values()) showBoard(board);
   periods.held.clear();
 }
@@ -67,7 +69,7 @@ function periodNotKept(period) {
 /* The switches. */
 
 function showSwitches() {
-  const kept = keptPeriods(), kind = kindOf(shownPeriod());
+  const kept = keptPeriods(), shown = shownPeriod(), kind = kindOf(shown);
   const switches = SWITCHES.filter(([one]) => one === "all" || kept.includes(one));
   byId("periods").dataset.state = !periods.isKnown ? "unknown" : kept.length || kind !== "all" ? "kept" : "none";
   const links = byId("period-kinds"), key = switches.map(([one]) => one).join();
@@ -76,7 +78,7 @@ function showSwitches() {
     links.replaceChildren(...switches.map(makeSwitch));
   }
   for (const link of links.querySelectorAll("a")) {
-    if (link.dataset.kind === kind) link.setAttribute("aria-current", "true");
+    if (link.dataset.kind === shown) link.setAttribute("aria-current", "true"); // of a past one the title says which
     else link.removeAttribute("aria-current");
   }
 }

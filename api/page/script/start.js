@@ -27,6 +27,13 @@ function closeByBackdrop(event) {
   if (event.target === event.currentTarget) event.target.close();
 }
 
+/* Its link would be a place of its own: that of the usual period. */
+function skipToBoards(event) {
+  event.preventDefault();
+  byId("boards").focus();
+}
+
+document.querySelector(".skip").addEventListener("click", skipToBoards);
 byId("pause").addEventListener("click", togglePause);
 byId("close").addEventListener("click", () => byId("details").close());
 byId("details").addEventListener("close", leaveDetails); // by the button, by Esc

@@ -12,15 +12,15 @@ const HISTORIES = {
 };
 
 /* `samples`: totals of the last minute and when each was right, oldest first. `sold`: in the period that is shown, and which that is. */
-const strip = {timer: null, samples: [], sold: null, soldOf: null, historyAt: 0};
+const strip = {timer: null, turn: 0, samples: [], sold: null, soldOf: null, historyAt: 0};
 
-function renewStrip() {
+async function renewStrip() {
+  const turn = ++strip.turn;
   clearTimeout(strip.timer);
-  if (document.hidden || !isConnected()) strip.timer = setTimeout(renewStrip, STRIP_MS);
-  else askStrip().catch(() => {}).finally(() => { // kept as it is until the next time
-    clearTimeout(strip.timer);
-    strip.timer = setTimeout(renewStrip, strip.samples.length < 2 ? STRIP_FIRST_MS : STRIP_MS);
-  });
+  await null; // of calls at once only the last counts
+  if (strip.turn !== turn) return;
+  if (!document.hidden && isConnected()) await askStrip().catch(() => {}); // kept as it is until the next time
+  if (strip.turn === turn) strip.timer = setTimeout(renewStrip, strip.samples.length < 2 ? STRIP_FIRST_MS : STRIP_MS);
 }
 
 async function askStrip() {
@@ -39,7 +39,7 @@ const HISTORY_KINDS = ["hour", "day", "week", "month"];
 async function askSold(period) {
   if (period === null) return null;
   const path = period === "all" ? "sales" : `sales?period=${period}`;
-  const ask = () => fetchJson(path).then(got => got && {sold: got.sales, asOf: Date.parse(got.asOf ?? 0)});
+  const ask = () => fetchJson(path).then(got => got && {sold: got.sales, asOf: Date.parse(got.asOf ?? "")});
   const got = await ask();
   if (!got || got.asOf > (freshness.asOf ?? 0) - STRIP_OLD_MS) return got;
   await new Promise(resolve => setTimeout(resolve, STRIP_AGAIN_MS));
@@ -52,10 +52,14 @@ function showSold(id, got) {
   showSize(byId(id), got.sold);
 }
 
-/* By the difference of totals: also right where this process counts only some of the sales. */
+/* By the difference of totals: also right where this process counts only some of the sales. After a gap it begins anew. */
 function showRate(got) {
   const {samples} = strip;
   if (!got?.asOf || got.asOf <= samples.at(-1)?.asOf) return;
+  if (got.asOf - samples.at(-1)?.asOf > RATE_MS) {
+    samples.length = 0;
+    setTextAndSpeech(byId("sold-rate"), "\u2013", "not known yet");
+  }
   samples.push(got);
   while (samples.length > 2 && got.asOf - samples[1].asOf >= RATE_MS) samples.shift();
   const [first] = samples, minutes = (got.asOf - first.asOf) / 60000;
@@ -63,6 +67,7 @@ function showRate(got) {
 }
 
 function noteSold(period, got) {
+  if (period !== periods.shown) return; // a slow answer
   Object.assign(strip, {sold: got?.sold ?? null, soldOf: period});
   for (const board of Object.values(boards))
     for (const item of board.items ?? []) showScore(board.rows.get(itemId(item)), item, board.items[0].score);

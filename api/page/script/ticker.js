@@ -56,6 +56,12 @@ function makeSale({productId, name, merchant, photographer, time}) {
   return make("li", "", product, by, at);
 }
 
+/* A link opens its sale over the boards that are visible, also if they were of another period when it was sold. */
+function leadSales() {
+  for (const link of byId("ticker-sales").querySelectorAll("a"))
+    link.href = placeHref({period: readPlace().period, open: readPlace(link.hash).open});
+}
+
 const personOf = person => saleLink("contributor", person.id, nameOf(person));
 
 function saleLink(kind, id, words) {
