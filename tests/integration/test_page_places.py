@@ -166,3 +166,29 @@ def test_who_sells_nothing_today_still_counts_for_the_ranks_of_when_the_day_bega
     assert [(name, move) for _, name, move, _ in rows(page, "merchant")][:4] == [
         ("Top", "–"), ("Next", "–"), ("M0", "–"), ("M1", "–"),
     ]  # fmt: skip
+
+
+def test_a_paused_page_shows_no_further_sales(embedded, start_on, visit):
+    page = visit(start_small(embedded, start_on), "#/all", clock=True)
+    wait_for_state(page, "live")
+    sales = "document.querySelectorAll('#ticker-sales li').length"
+    for count in (1, 2, 3):  # an event each
+        embedded.put(purchases("lamp", 1))
+        page.until(lambda: rows(page, "merchant")[0][-1] == str(3 + count), "the sale counts")
+    page.until(sales, "a sale")
+    page.call("click", "#pause")
+    before = page.evaluate(sales)
+    for _ in range(3):
+        page.forward(5)
+    assert page.evaluate(sales) == before
+
+
+def test_sums_of_a_service_that_is_gone_are_marked_as_old(embedded, start_on, visit):
+    daemon = start_small(embedded, start_on)
+    page = visit(daemon, clock=True, allowed="net::ERR_")
+    page.until(lambda: page.text("#sold-all") == "5", "the sum")
+    page.until("!document.querySelector('#strip').matches('[data-stale]')", "it is current")
+    daemon.kill()
+    wait_for_state(page, "disconnected")
+    page.forward(15)
+    page.until("document.querySelector('#strip').matches('[data-stale]')", "it is old")

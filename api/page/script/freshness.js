@@ -55,6 +55,7 @@ function showFreshness() {
   const known = age === null ? ": not known yet" : ` ${timeText(freshness.asOf)}${behind}`;
   setText(through, `Data through${known}`);
   through.classList.toggle("late", stale);
+  byId("strip").toggleAttribute("data-stale", stale);
   for (const board of Object.values(boards)) {
     board.section.toggleAttribute("data-stale", stale);
     hide(board.notice, !stale);

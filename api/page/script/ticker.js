@@ -24,9 +24,9 @@ function showSale(sale) {
   ticker.timer ??= setTimeout(turnTicker, 0);
 }
 
-/* Nothing moves under the pointer or the focus of a reader. */
+/* Nothing moves under the pointer or the focus of a reader, nor while the page is paused. */
 function isHeld() {
-  return byId("ticker").matches(":hover, :focus-within");
+  return connection.state === "paused" || byId("ticker").matches(":hover, :focus-within");
 }
 
 function turnTicker() {
