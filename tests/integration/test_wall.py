@@ -17,6 +17,7 @@ from pages import (
     purchases,
     put_sample,
     rows,
+    set_hidden,
     start_small,
     wait_for_board,
     wait_for_state,
@@ -139,6 +140,30 @@ def test_after_a_sleep_of_the_machine_the_page_connects_anew_at_once(embedded, s
     page.until(lambda: asked(page, "live") == 2, "a second stream")
     wait_for_state(page, "live")
     wait.until(lambda: live_readers(daemon) == 1, "the first one is closed")
+    assert is_same_document(page)
+
+
+HOLD_ANSWERS = """{
+  const released = new Promise(release => { window.release = release; }), fetch = window.fetch;
+  const isHeld = path => path.startsWith("live") || path.startsWith("scores?");
+  window.fetch = async (path, ...more) => { if (isHeld(path)) await released; return fetch(path, ...more); };
+}"""
+
+
+def test_a_page_that_was_hidden_for_long_is_not_loaded_again_when_it_is_looked_at(embedded, start_on, visit):
+    page = visit(start_small(embedded, start_on), "#/all", clock=True)
+    wait_for_state(page, "live")
+    mark(page)
+    set_hidden(page, "true")
+    for _ in range(OLD_ENOUGH_S // 20 + 1):
+        page.forward(20)  # the machine does not sleep
+    page.evaluate(HOLD_ANSWERS)
+    set_hidden(page, "false")
+    page.forward(2)
+    page.evaluate("release()")
+    wait_for_state(page, "live")
+    for _ in range(3):
+        page.forward(1)
     assert is_same_document(page)
 
 
