@@ -51,7 +51,6 @@ function showRow(row, board, items, at) {
 
 function showScore(row, {score}, most) {
   showSize(row.score, score);
-  row.tr.style.setProperty("--digits", row.score.textContent.length);
   row.bar.style.setProperty("--share", (score / Math.max(1, most)).toFixed(3));
   const sold = soldIn();
   setTextAndSpeech(row.share, sold ? percent.format(Math.min(1, score / sold)) : "", sold ? shareWords(score, sold) : "");
@@ -62,20 +61,29 @@ function shareWords(score, sold) {
 }
 
 /* First, last, invert, play: what moved glides from its old place, over what did not. Each element comes with the
- * rectangle in which it was seen before. */
+ * rectangle in which it was seen before. All are measured before any is changed: a change lets the browser lay out anew. */
 function glide(moved) {
-  if (reducedMotion.matches) return;
+  if (reducedMotion.matches || !moved.length) return;
   const style = getComputedStyle(document.documentElement), easing = style.getPropertyValue("--ease");
   const duration = parseFloat(style.getPropertyValue("--time-move")) * 1000;
-  for (const [element] of moved) for (const one of element.getAnimations()) one.cancel();
-  for (const [element, from] of moved) {
-    const to = element.getBoundingClientRect(), x = from.left - to.left, y = from.top - to.top;
-    if (Math.abs(x) + Math.abs(y) <= 1) continue;
+  for (const [element] of moved) runs.get(element)?.cancel();
+  const ways = moved.map(([element, from]) => wayTo(element, from)).filter(({x, y}) => Math.abs(x) + Math.abs(y) > 1);
+  for (const {element, x, y} of ways) {
     element.dataset.moving = "";
     const run = element.animate([{transform: `translate(${x}px, ${y}px)`}, {transform: "none"}], {duration, easing});
+    runs.set(element, run);
     run.finished.then(() => delete element.dataset.moving, () => {}); // cancelled: it moves again
   }
 }
+
+const runs = new WeakMap(); // animations by element
+
+function wayTo(element, from) {
+  const to = element.getBoundingClientRect();
+  return {element, x: from.left - to.left, y: from.top - to.top};
+}
+
+const isEqual = (some, others) => some.length === others.length && some.every((one, at) => one === others[at]);
 
 /* An element that moves loses the focus, and gets it back. That of a row which left goes to the row in its place. */
 function restoreFocus(board, focused, at) {
@@ -87,6 +95,7 @@ function restoreFocus(board, focused, at) {
 function arrange(board, items) {
   const focused = document.activeElement, focusedAt = [...board.body.rows].findIndex(tr => tr.contains(focused));
   const shown = new Set(items.map(item => board.rows.get(itemId(item))));
+  if (isEqual([...shown].map(row => row.tr), [...board.body.children])) return;
   const kept = [...shown].filter(row => row.tr.isConnected).map(({tr}) => [tr, tr.getBoundingClientRect()]);
   let at = board.body.firstElementChild;
   for (const {tr} of shown) {
@@ -144,7 +153,7 @@ function showBoard({role, items, period, asOf}) {
     if (!board.rows.has(itemId(item))) board.rows.set(itemId(item), makeRow(item, role));
     showRow(board.rows.get(itemId(item)), board, items, at);
   }
-  const digits = Math.max(...items.map(item => sizeText(item.score).length));
+  const digits = Math.max(...items.map(item => digitsOf(item.score)));
   board.table.style.setProperty("--most-digits", Math.max(3, digits));
   arrange(board, items);
   announceChanges(board, items);

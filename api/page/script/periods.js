@@ -118,7 +118,7 @@ function stateWords({final, next}) {
 /* Periods are of UTC, for every viewer. */
 const TITLES = {
   hour: {dateStyle: "medium", timeStyle: "short"},
-  day: {weekday: "long", day: "numeric", month: "long", year: "numeric"},
+  day: {weekday: "short", day: "numeric", month: "short", year: "numeric"},
   month: {month: "long", year: "numeric"},
   week: {day: "numeric", month: "short", year: "numeric"},
 };

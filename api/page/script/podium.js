@@ -3,14 +3,18 @@
 const PLACES = 3;
 const PLACE_WORDS = ["1st", "2nd", "3rd"];
 
+/* Has little room. */
+const GAP_COMPACT_FROM = 1e6;
+const gapText = gap => (gap < GAP_COMPACT_FROM ? number : compact).format(gap);
+
 /* The leader's lead, the others' distance; a tie is a tie. */
 function gapWords(items, at) {
   const {score, tied} = items[at];
   if (at === 0 && tied) return "shares the lead";
-  if (at === 0) return items.length > 1 ? `${sizeText(score - items[1].score)} ahead` : "";
+  if (at === 0) return items.length > 1 ? `${gapText(score - items[1].score)} ahead` : "";
   const next = items.slice(0, at).findLast(item => item.score > score);
   if (!next) return "shares the lead";
-  return `${sizeText(next.score - score)} to ${PLACE_WORDS[next.rank - 1]}`;
+  return `${gapText(next.score - score)} to ${PLACE_WORDS[next.rank - 1]}`;
 }
 
 function showGap(row, items, at) {

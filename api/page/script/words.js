@@ -25,7 +25,15 @@ function sizeText(size) {
   return (size < COMPACT_FROM ? number : compact).format(size);
 }
 
+/* The width of a size in digits: what is neither digit nor letter has half of one. */
+function digitsOf(size) {
+  const text = sizeText(size);
+  return text.length - (text.match(/[^\p{L}\p{N}]/gu) ?? []).length / 2;
+}
+
+/* `--digits`: the style makes large numbers smaller, so that they fit. */
 function showSize(element, size) {
+  element.style.setProperty("--digits", digitsOf(size));
   element.title = size < COMPACT_FROM ? "" : number.format(size);
   setTextAndSpeech(element, sizeText(size), number.format(size));
 }
