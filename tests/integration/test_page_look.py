@@ -23,9 +23,17 @@ SIZES = {
     "phone": (360, 740), "tablet": (768, 1024), "laptop": (1280, 800), "wide": (1920, 1080), "portrait": (1080, 1920),
     "huge": (3840, 2160),
 }  # fmt: skip
-DARK, CHECKED = ("phone", "wide"), ("phone", "wide")  # sizes that are taken in dark, too; where axe looks
+WALLS = ("wide", "portrait", "huge")
+DARK = ("phone", "wide")  # sizes that are taken in dark, too
+CHECKED = (("phone", "light"), ("wide", "dark"))  # what axe looks at: each layout and each scheme
 EVERYTHING = ["--periods", "hour,day,week,month", "--best-sellers", "on"]
 LOST = "net::ERR_(CONNECTION|INCOMPLETE|EMPTY)"
+SCORES = """[...document.querySelectorAll('tbody tr')].filter(row => row.checkVisibility()).map(row => {
+  const score = row.querySelector('.points'), {left, right} = score.getBoundingClientRect(), rank = document.createRange();
+  rank.selectNodeContents(row.querySelector('.rank'));
+  const isFree = left > rank.getBoundingClientRect().right && right <= row.getBoundingClientRect().right;
+  return [parseFloat(getComputedStyle(score).fontSize), isFree];
+})"""  # of each score: its size in pixels, and whether it is within its place and not over the rank
 NAMES = ["Ann", "جمال حداد (الأول)", "נעמי לוי 12", "王秀英", "Nguyễn Thị Minh Khai", "Лев", "A" * 120, "प्रिया नायर"]
 
 
@@ -39,15 +47,15 @@ def shop(tmp_path_factory):
         yield daemon
 
 
-def look(page, state, checked=CHECKED):
+def look(page, state, sizes=SIZES, checked=CHECKED):
     """Takes a state at each size, and fails with all that is wrong."""
     wrong = []
-    for size, (width, height) in SIZES.items():
-        page.call("setViewportSize", {"width": width, "height": height})
+    for size in sizes:
+        page.call("setViewportSize", dict(zip(("width", "height"), SIZES[size])))
         for scheme in ("light", "dark") if size in DARK else ("light",):
             page.call("emulateMedia", {"colorScheme": scheme})
             take(page, f"{state}-{size}-{scheme}")
-            wrong += [(size, scheme, violation) for violation in (page.axe() if size in checked else ())]
+            wrong += [(size, scheme, violation) for violation in (page.axe() if (size, scheme) in checked else ())]
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wrong.append((size, "scrolls sideways"))
     assert not wrong
@@ -63,11 +71,11 @@ def test_the_boards_fit_every_screen(shop, visit):
     look(page, "boards")
 
 
-@pytest.mark.parametrize("period", ["all", "week", "month:previous"])
+@pytest.mark.parametrize("period", ["all", "week", "day:previous"])
 def test_a_period_fits_every_screen(shop, visit, period):
     kind, _, previous = period.partition(":")
     if previous:
-        kind = shop.get("/scores?limit=1&period=month").json()["merchant"]["period"]["previous"]
+        kind = shop.get(f"/scores?limit=1&period={kind}").json()["merchant"]["period"]["previous"]
     page = visit(shop, f"#/{kind}/")
     wait_for_board(page)
     look(page, f"period-{'past' if previous else kind}")
@@ -80,6 +88,14 @@ def test_details_fit_every_screen(shop, visit, kind):
     page = visit(shop, f"#/{kind}/{first['id' if kind == 'contributor' else 'productId']}")
     page.until_text("#details-content", "old")
     look(page, kind)
+
+
+def test_the_finder_fits_every_screen(shop, visit):
+    page = visit(shop, "#/all")
+    wait_for_board(page)
+    page.call("fill", "#find", "a")
+    page.until("document.querySelectorAll('#found li').length >= 3", "names that begin with a")
+    look(page, "finder")
 
 
 def test_the_boards_fit_every_screen_while_they_load(shop, visit):
@@ -147,10 +163,14 @@ def test_long_names_in_every_script_and_large_numbers_fit_every_screen(embedded,
     daemon.wait_until_applied()
     daemon.terminate()
     with contextlib.closing(sqlite3.connect(embedded.database)) as rows, rows:
-        rows.execute("update scores set score = score * 12345678901")
+        rows.execute("update scores set score = case score when 20 then 246913578020 else score * 64977257 end")
     page = visit(daemon.start(), "#/all")
     wait_for_board(page)
+    assert pages.rows(page, "merchant")[1][3] == "1,234,567,883"
     look(page, "names")
+    page.call("setViewportSize", {"width": 360, "height": 740})
+    for pixels, is_free in page.evaluate(SCORES):
+        assert pixels >= 12.5 and is_free
 
 
 def test_nothing_moves_where_reduced_motion_is_preferred(embedded, start_on, visit):
@@ -173,13 +193,26 @@ def test_nothing_moves_where_reduced_motion_is_preferred(embedded, start_on, vis
     assert page.evaluate("moved") == []
 
 
-def test_the_wall_fits_every_screen(shop, visit):
-    page = visit(shop, "?wall&seconds=600")
+# On a wall marks fade for seconds, unless reduced motion is preferred.
+
+
+@pytest.mark.parametrize("screen", ["day", "week", "all", "products"])
+def test_a_screen_of_the_wall_fits_every_display(shop, visit, screen):
+    page = visit(shop, f"?wall&screens={screen}", reducedMotion="reduce")
+    board = "product" if screen == "products" else "photographer"
+    page.until(f"document.querySelectorAll('#{board} tbody tr').length >= 7", "seven rows")
+    look(page, f"wall-{screen}", WALLS)
+
+
+def test_the_wall_fits_every_display_with_the_service_gone(embedded, start_on, visit):
+    pages.put_sample(embedded)
+    daemon = start_on(embedded, *EVERYTHING)
+    daemon.wait_until_applied()
+    page = visit(daemon, "?wall", allowed=LOST, reducedMotion="reduce")
     wait_for_board(page)
-    look(page, "wall")
-    page = visit(shop, "?wall&screens=products")
-    page.until("document.querySelectorAll('#product tbody tr').length", "best sellers")
-    look(page, "wall-products")
+    daemon.kill()
+    wait_for_state(page, "disconnected")
+    look(page, "wall-disconnected", WALLS)
 
 
 # The picture, and Lighthouse.
