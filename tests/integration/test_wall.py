@@ -1,15 +1,11 @@
 """A page that is left open for days: its feed, how it finds back by itself, and the wall mode. In a real browser, on the
 real binary; where /live must do what no real one can be made to do, a test writes it."""
 
-import datetime
-import os
 import pathlib
 import stat
-import urllib.parse
 
 import pytest
 import wait
-from moving_board import MovingBoard, sale
 from pages import (
     SCREENSHOTS,
     asked,
@@ -23,11 +19,10 @@ from pages import (
     wait_for_state,
 )
 from reverse_proxies import Nginx
-from scripted_service import ScriptedService, event_text
+from scripted_service import ScriptedService
 
 pytestmark = pytest.mark.all
 
-takes_minutes = pytest.mark.skipif(os.environ.get("WINNER_VIEW_LONG") != "1", reason="minutes: HACKING.md has the command")
 DOWN = r"net::ERR_|.* 50[234] "  # what Chromium says while a service is away
 OLD_ENOUGH_S = 601  # for a page to load itself again
 
@@ -388,105 +383,3 @@ def test_what_changed_is_marked_and_nothing_moves_where_less_motion_is_preferred
     page.until("document.querySelector('#merchant tr[data-changed]')", "a mark")
     assert first_score(page) == "4"
     assert (page.evaluate("moved") > 0) == (motion == "no-preference")
-
-
-# Days on end.
-
-HOUR_S = 3600
-STEP_S = 5
-PERIODS = {
-    "day": {"id": "2026-11-30", "kind": "day", "start": "2026-11-30T00:00:00.000Z", "end": "2026-12-01T00:00:00.000Z"},
-    "week": {"id": "2026-W49", "kind": "week", "start": "2026-11-30T00:00:00.000Z", "end": "2026-12-07T00:00:00.000Z"},
-}
-FRESH = {"caughtUp": True, "sales": "all", "periods": ["day", "week"], "bestSellers": True}
-
-
-def period_of(target):
-    kind = urllib.parse.parse_qs(urllib.parse.urlsplit(target).query).get("period", [None])[0]
-    return {**PERIODS[kind], "final": False, "previous": None, "next": None} if kind else None
-
-
-class BusyShop:
-    """20 sales a second as /live tells them: at most 4 a second, twice a second what changed of each board, and freshness."""
-
-    def __init__(self, service):
-        self.service, self.events, self.at = service, 0, datetime.datetime(2026, 11, 30, 10, tzinfo=datetime.timezone.utc)
-        self.boards = [MovingBoard("merchant"), MovingBoard("photographer")]
-        service.greet = self.greet
-
-    def text(self, kind, data):
-        self.events += 1
-        return event_text(f"b-{self.events}", kind, data)
-
-    def fresh(self):
-        time = self.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return self.text("freshness", {"asOf": time, "time": time, **FRESH})
-
-    def greet(self, target):
-        return "".join(self.text(one.role, one.whole(period_of(target))) for one in self.boards) + self.fresh()
-
-    def go_on(self, seconds):
-        changes = []
-        for _ in range(seconds):
-            changes += [("rows", board.change()) for board in self.boards for _ in range(2)]
-            changes += [("sale", sale(*self.boards, self.events + number)) for number in range(4)]
-            self.at += datetime.timedelta(seconds=1)
-            changes.append(("freshness", None))
-        self.service.write_each(lambda target: "".join(self.tell(one, target) for one in changes))
-
-    def tell(self, change, target):
-        kind, data = change
-        if kind == "freshness":
-            return self.fresh()
-        if kind == "rows":
-            data = {**data, "period": (period_of(target) or {"id": None})["id"]}
-        return self.text(kind, data)
-
-
-SHOWS = """new Promise(done => {
-  const through = document.querySelector("#through"), look = () => through.textContent.includes("%s") && done(true);
-  new MutationObserver(look).observe(through, {childList: true, characterData: true, subtree: true});
-  look();
-})"""
-
-
-def run_for(page, shop, seconds):
-    """Waits often enough that nothing looks like a silent stream to the page."""
-    for _ in range(seconds // STEP_S):
-        shop.go_on(STEP_S)
-        page.evaluate(SHOWS % shop.at.strftime(":%M:%S"))
-        page.call("clock.runFor", STEP_S * 1000)
-
-
-def assert_memory_is_flat(page, shop, hours, hour_s):
-    run_for(page, shop, hour_s)
-    first = page.memory()
-    for hour in range(2, hours + 1):
-        run_for(page, shop, hour_s)
-        now = page.memory()
-        print(hour, now, "first", first)
-        assert now["heap"] <= 1.1 * first["heap"], (hour, first, now)
-        assert now["nodes"] <= 1.1 * first["nodes"] and now["listeners"] <= 1.1 * first["listeners"], (hour, first, now)
-    assert rows(page, "merchant"), "it shows a board to the end"
-
-
-def open_busy_wall(embedded, start_on, visit, place):
-    daemon = start_small(embedded, start_on, "--best-sellers", "on")
-    service = ScriptedService(daemon)
-    shop = BusyShop(service)
-    return service, shop, lambda: visit(service, place, clock=True, viewport=(1920, 1080))
-
-
-@takes_minutes
-@pytest.mark.parametrize("place", ["?wall", ""])
-def test_memory_is_flat_over_minutes_of_a_busy_shop(embedded, start_on, visit, place):
-    service, shop, open_page = open_busy_wall(embedded, start_on, visit, place)
-    with service:
-        assert_memory_is_flat(open_page(), shop, 4, 300)
-
-
-@takes_minutes
-def test_long_memory_is_flat_over_24_hours_of_a_busy_shop(embedded, start_on, visit):
-    service, shop, open_page = open_busy_wall(embedded, start_on, visit, "?wall")
-    with service:
-        assert_memory_is_flat(open_page(), shop, 24, HOUR_S)

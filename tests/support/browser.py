@@ -105,9 +105,5 @@ class Page:
     def noise(self):
         return self.ask(noise=True)
 
-    def memory(self):
-        """{heap in bytes, nodes, listeners} after garbage was collected."""
-        return self.ask(memory=True)
-
     def close(self):
         self.ask(close=True)

@@ -6,7 +6,6 @@
         service.send("merchant", board)             # to each page that reads /live now
         service.refuse_live(503, {"Retry-After": "30"})
         service.etag = "another"                    # what the page's files get as their ETag; None: the daemon's
-    service.greet = lambda target: text         # what a stream begins with
 
 Loopback only. Whatever it keeps ends with it.
 """
@@ -64,7 +63,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response_only(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        events = self.server.service.add_stream(self.path)
+        events = self.server.service.add_stream()
         try:
             while (text := events.get()) is not None:
                 self.wfile.write(text.encode())
@@ -81,8 +80,7 @@ class ScriptedService:
     def __init__(self, daemon):
         self.upstream, self.etag, self.refusal = daemon.port, None, None
         self.readers = []  # of each request for /live: (its target, its Last-Event-ID)
-        self.streams, self.events, self.lock = {}, 0, threading.Lock()  # queue of each stream: its target
-        self.greet = None
+        self.streams, self.events, self.lock = [], 0, threading.Lock()  # queue of each stream
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads, self.server.service = True, self
         self.port = self.server.server_address[1]
@@ -108,26 +106,20 @@ class ScriptedService:
         self.readers.append((request.path, request.headers.get("Last-Event-ID")))
         return self.refusal is not None
 
-    def add_stream(self, target):
+    def add_stream(self):
         events = queue.Queue(WAITING_EVENTS)
         with self.lock:
-            self.streams[events] = target
-            if self.greet:
-                events.put(self.greet(target))
+            self.streams.append(events)
         return events
 
     def remove_stream(self, events):
         with self.lock:
-            self.streams.pop(events, None)
+            self.streams.remove(events)
 
     def write(self, text):
-        self.write_each(lambda _: text)
-
-    def write_each(self, make):
-        """`make(target)` is what each stream gets; no stream begins meanwhile."""
         with self.lock:
-            for events, target in self.streams.items():
-                events.put_nowait(make(target))
+            for events in self.streams:
+                events.put_nowait(text)
 
     def send(self, kind, data):
         self.events += 1
