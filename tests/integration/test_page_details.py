@@ -251,6 +251,7 @@ def test_ranks_that_are_not_known_yet_are_said_to_be_known_in_a_moment(shop, vis
 def test_an_answer_that_fails_leaves_what_is_there_and_says_so(shop, visit):
     page = visit(shop, f"#/all/contributor/{id_of(shop, 'Bo Lindqvist')}")
     wait_for_chart(page)
+    page.until_text("#details-content", "Products they registered")  # the last to arrive
     before = page.text("#details-content")
     refuse(page, "scores/", 503, '{"code":"store-unavailable","title":"The store is unavailable"}')
     page.until_text("#details-note", "The server has no answer: The store is unavailable. Trying again.")
