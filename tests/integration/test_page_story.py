@@ -150,15 +150,15 @@ def test_a_bar_stands_for_boards_that_were_not_seen_until_the_view_is_current(em
     with ScriptedService(daemon) as service:
         page = visit(service, "#/all", allowed="net::ERR_|.* 404 ", clock=True)
         service.until_streams(1)
-        progress = {"percent": 42.7, "eventsPerSecond": 12345, "secondsLeft": 150, "shardsBehind": 1, "shards": 1}
+        progress = {"percent": 42.7, "eventsPerSecond": 12345, "secondsLeft": 150, "shardsBehind": 2, "shards": 8}
         service.send("freshness", {**FRESH, "caughtUp": False})
         service.send("progress", progress)
-        page.until_text("#progress", "Catching up: 42% · 12,345 events a second · 2 min left")
+        page.until_text("#progress", "Catching up: 42% · 12,345 events a second · 2 min left · 2 of 8 shards behind")
         assert page.evaluate("document.querySelector('#progress').ariaValueNow") == "43"
         page.until(f"!{boards}", "no boards")
         take(page, "catching-up")
         assert page.axe() == []
-        service.send("progress", {**progress, "percent": None, "eventsPerSecond": None, "secondsLeft": None})
+        service.send("progress", {**progress, "percent": None, "eventsPerSecond": None, "secondsLeft": None, "shards": 1})
         page.until("document.querySelector('#progress-words').textContent === 'Catching up'", "nothing invented")
         service.send("freshness", FRESH)
         page.until(boards, "the boards")
@@ -202,6 +202,67 @@ def test_scores_of_any_size_fit_in_the_viewers_locale(embedded, start_on, visit,
             assert page.evaluate(OVERFLOWING) == [] and page.evaluate(COVERED) == []
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
             take(page, f"sizes-{locale}-{width}")
+
+
+LONG = [" ".join(["نور الهدى عبد الرحمن المصري"] * 3), "Wolfeschlegelsteinhausenbergerdorff" * 3, " ".join(["Ann"] * 40), "李" * 60]
+LONG = [*LONG, "Zoë", *(f"{name}2" for name in LONG), "Zoë"]
+BOXES = """JSON.stringify([...document.querySelectorAll('.board, .board tr, .board a, .points, #ticker, #ticker li, #ticker li > *, footer')]
+  .map(one => { const {x, y, width, height} = one.getBoundingClientRect(); return [x, y, width, height]; }))"""
+# Of the text itself: what is inside the frame that hides what is outside of it, and what is seen at its middle and at its ends.
+CUT_OFF = """(link => {
+  const range = document.createRange();
+  range.selectNodeContents(link.querySelector('bdi'));
+  const frame = (link.closest('.whole') ?? link.querySelector('.whole')).getBoundingClientRect();
+  return [...range.getClientRects()].filter(({left, right, top, bottom}) => {
+    const seen = x => link.contains(document.elementFromPoint(x, (top + bottom) / 2)) || (top + bottom) / 2 > innerHeight;
+    return left < frame.left - 1 || right > frame.right + 1 || bottom > frame.bottom + 3 || !seen(left + 2) || !seen(right - 2);
+  }).length;
+})(%s)"""
+BEGINS_SEEN = """(bdi => {
+  const range = document.createRange();
+  range.setStart(bdi.firstChild, 0);
+  range.setEnd(bdi.firstChild, 1);
+  const first = range.getBoundingClientRect(), frame = bdi.closest('.whole').getBoundingClientRect();
+  return first.left >= frame.left - 1 && first.right <= frame.right + 1;
+})(%s)"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_long_names_are_whole_under_focus_and_pointer_and_nothing_moves(embedded, start_on, visit, width):
+    daemon = start_small(embedded, start_on)
+    with ScriptedService(daemon) as service:
+        page = visit(service, "#/all", allowed="net::ERR_|.* 404 ", viewport=(width, 900), clock=True)
+        service.until_streams(1)
+        for role in ("merchant", "photographer"):
+            service.send(role, big_board(role, LONG))
+        who = {"id": "merchant0", "userId": "(**...**345****)", "name": LONG[1]}
+        service.send("sale", {"productId": "p", "name": LONG[0], "merchant": who, "photographer": who, "time": FRESH["asOf"], "skipped": 0})
+        service.send("freshness", FRESH)
+        page.until("document.querySelectorAll('.board tbody tr').length === 20 && document.querySelector('#ticker li')", "boards and a sale")
+        page.forward(5)
+        page.until("document.getAnimations().length === 0", "nothing moves")
+        links = "document.querySelectorAll('#merchant tbody a, #ticker a')"
+        count, before = page.evaluate(f"{links}.length"), page.evaluate(BOXES)
+        assert count == 13
+        for at in range(count):
+            link = f"{links}[{at}]"
+            page.evaluate(f"{link}.scrollIntoView({{block: 'center'}})")
+            name = f"{link}.querySelector('bdi')"
+            assert page.evaluate(BEGINS_SEEN % name), "the beginning is cut off: " + page.evaluate(f"{link}.textContent")
+            still = page.evaluate(BOXES)
+            if at % 5 != 4 or at > 9:
+                assert page.evaluate(CUT_OFF % link), "not long"
+            page.evaluate(f"{link}.focus({{preventScroll: true}})")
+            assert page.evaluate(CUT_OFF % link) == 0, page.evaluate(f"{link}.textContent")
+            assert page.evaluate(BOXES) == still
+            take(page, f"whole-{width}") if at == 3 else None
+            page.evaluate("document.activeElement.blur()")
+            assert page.evaluate(BOXES) == still
+        page.evaluate("scrollTo(0, 0)")
+        assert page.evaluate(BOXES) == before
+        page.call("hover", "#merchant tbody tr:nth-child(4)")
+        assert page.evaluate(CUT_OFF % f"{links}[3]") == 0
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
 
 
 def test_a_size_beyond_ten_digits_is_shortened_and_whole_for_a_screen_reader(embedded, start_on, visit):

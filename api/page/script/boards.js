@@ -25,7 +25,7 @@ function makeRow(item, role) {
     score: make("span", "points"), share: make("span", "share"),
   };
   row.link.href = openHref(role === "product" ? "product" : "contributor", itemId(item));
-  row.link.append(row.name, row.twin);
+  row.link.append(make("span", "whole", row.name, row.twin));
   const bar = make("div", "bar", row.bar), name = make("th", "name", row.link, row.gap, bar);
   bar.setAttribute("aria-hidden", "true");
   row.line.setAttribute("aria-hidden", "true");
@@ -42,7 +42,6 @@ function showRow(row, board, items, at) {
   setTextAndSpeech(row.rank, rank, item.tied ? `${number.format(item.rank)}, shared` : rank);
   setText(row.name, nameOf(item));
   setText(row.twin, hasTwin ? ` ${item.userId ?? id}` : "");
-  row.link.title = row.link.textContent; // an ellipsis may end what is seen
   showScore(row, item, items[0].score);
   showGap(row, items, at);
   showMove(row, item, board.role);
@@ -147,7 +146,7 @@ function showBoard({role, items, period, asOf}) {
   if (!isShown(period)) return holdBoard({role, items, period, asOf});
   if (board.items && board.period?.id !== period?.id) clearBoard(board);
   showPeriod(period);
-  followMovement({role, items, period, asOf});
+  followMovement({role, items, period});
   showSince(board);
   for (const [at, item] of items.entries()) {
     if (!board.rows.has(itemId(item))) board.rows.set(itemId(item), makeRow(item, role));

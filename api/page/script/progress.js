@@ -19,10 +19,11 @@ function showProgress(progress) {
   setText(byId("progress-words"), words);
 }
 
-function progressWords({percent: done, eventsPerSecond, secondsLeft}) {
+function progressWords({percent: done, eventsPerSecond, secondsLeft, shardsBehind, shards}) {
   return [
     done === null ? "Catching up" : `Catching up: ${percent.format(Math.floor(done) / 100)}`,
     eventsPerSecond === null ? "" : `${number.format(eventsPerSecond)} events a second`,
     secondsLeft === null ? "" : `${durationText(secondsLeft * 1000)} left`,
+    shards > 1 ? `${number.format(shardsBehind)} of ${number.format(shards)} shards behind` : "",
   ].filter(Boolean).join(" · ");
 }

@@ -47,13 +47,12 @@ function addSale(sale) {
 }
 
 function makeSale({productId, name, merchant, photographer, time}) {
-  const product = saleLink("product", productId, name ?? productId);
-  product.className = "sold";
-  const by = make("p", "by", ...(merchant ? ["from ", personOf(merchant)] : []),
+  const product = make("span", "whole", saleLink("product", productId, name ?? productId));
+  const people = make("span", "whole", ...(merchant ? ["from ", personOf(merchant)] : []),
     ...(photographer ? [merchant ? ", photo by " : "photo by ", personOf(photographer)] : []));
   const at = make("time", "", clock.format(Date.parse(time)));
   at.dateTime = time;
-  return make("li", "", product, by, at);
+  return make("li", "", make("p", "sold", product), make("p", "by", people), at);
 }
 
 /* A link opens its sale over the boards that are visible, also if they were of another period when it was sold. */
