@@ -13,7 +13,7 @@ const SINCE_BEGIN = {hour: "the hour began", day: "the day began", week: "the we
 const placesBefore = {}; // by role
 
 function makeBefore(role, key, words) {
-  placesBefore[role] = {key, words, ranks: new Map(), isWhole: false, asked: new Set(), end: null,
+  placesBefore[role] = {key, words, ranks: new Map(), isWhole: false, asked: new Set(), begun: null,
     isLoaded: false, isBusy: false, triedAt: 0};
   return placesBefore[role];
 }
@@ -21,10 +21,10 @@ function makeBefore(role, key, words) {
 const dayKind = () => DEFAULT_KINDS.find(kind => keptPeriods().includes(kind)) ?? null;
 
 /* Called with each board that is shown, and when it is known what the view keeps. */
-function followMovement({role, items, period, asOf}) {
+function followMovement({role, items, period}) {
   if (!periods.isKnown) return;
   if (period === null && !dayKind()) return rememberOpened(role, items);
-  const known = placesNow(role, period, asOf), missing = items.filter(item => placeBefore(role, item) === undefined);
+  const known = placesNow(role, period), missing = items.filter(item => placeBefore(role, item) === undefined);
   const retryMs = known.isLoaded && period ? 0 : BEFORE_RETRY_MS;
   if ((known.isLoaded && !missing.length) || known.isBusy || Date.now() - known.triedAt < retryMs) return;
   Object.assign(known, {isBusy: true, triedAt: Date.now()});
@@ -35,11 +35,13 @@ function followMovement({role, items, period, asOf}) {
   });
 }
 
-function placesNow(role, period, asOf) {
+/* `begun`: the day since whose begin all time's rows are known to have moved. When it is over they are asked for anew. */
+function placesNow(role, period) {
   const key = period?.id ?? `all ${dayKind()}`, known = placesBefore[role];
-  if (known?.key === key && !(known.end && asOf > known.end)) return known;
   const words = period ? (period.next === null ? SINCE : SINCE_PAST)[period.kind] : SINCE_BEGIN[dayKind()];
-  return makeBefore(role, key, words);
+  if (known?.key !== key) return makeBefore(role, key, words);
+  if (known.begun && periods.underWay[dayKind()] > known.begun) return makeBefore(role, key, words);
+  return Object.assign(known, {words}); // a period ends while it is shown
 }
 
 function rememberOpened(role, items) {
@@ -82,8 +84,8 @@ async function findRank(known, role, previous, id) {
  * looked at: nobody outside had more than the hundredth has now, so a rank is known for who had more than that. Who is
  * not among the first hundred of today got at most what the last of them got. */
 async function findBegin(known, role) {
-  const path = `scores/${role}?limit=${BEFORE_ROWS}`;
-  const [all, today] = await Promise.all([fetchJson(path), fetchJson(`${path}&period=${dayKind()}`)]);
+  const path = `scores/${role}?limit=${BEFORE_ROWS}`, day = periods.underWay[dayKind()] ?? dayKind();
+  const [all, today] = await Promise.all([fetchJson(path), fetchJson(`${path}&period=${day}`)]);
   if (!all || !today) return;
   const gained = new Map(today.items.map(item => [itemId(item), item.score]));
   const bound = all.next === null ? 0 : all.items.at(-1).score, most = today.next === null ? 0 : today.items.at(-1).score;
@@ -92,7 +94,7 @@ async function findBegin(known, role) {
     return {id: itemId(item), low: item.score - (gain ?? most), high: item.score - (gain ?? 0)};
   }));
   Object.assign(known, {isLoaded: true, isWhole: all.next === null && today.next === null});
-  known.end = today.period.end;
+  known.begun = today.period.id;
 }
 
 /* `begin`: the least and the most that each had. A rank is known if it is the same whatever they had. */
@@ -107,8 +109,8 @@ function rankBegin(known, bound, begin) {
 }
 
 function followMovements() {
-  for (const {role, items, period, asOf} of Object.values(boards)) {
-    if (items) followMovement({role, items, period, asOf});
+  for (const {role, items, period} of Object.values(boards)) {
+    if (items) followMovement({role, items, period});
     showMoves(role);
   }
 }

@@ -5,7 +5,7 @@ const DEFAULT_KINDS = ["day", "week", "month"]; // what people watch; all time h
 const UNDECIDED_MS = 1500; // for the server to report what it keeps
 
 /* `shown`: what the feed follows, null while the page does not know what the view keeps. `held`: boards that arrived
- * meanwhile. `underWay`: the name of the current period of each kind, as far as boards said it. */
+ * meanwhile. `underWay`: the name of the current period of each kind, as far as answers said it. */
 const periods = {isKnown: false, shown: null, held: new Map(), underWay: {}, before: null};
 
 function shownPeriod() {
@@ -92,12 +92,24 @@ function makeSwitch([kind, words]) {
 
 /* The period of the boards, and the ways to the ones before and after it; null while it is not known. */
 function showPeriod(period) {
-  if (period?.next === null) periods.underWay[period.kind] = period.id;
+  if (period?.next === null) noteUnderWay(period);
   setText(byId("period-title"), period ? periodTitle(period) : "");
   setText(byId("period-state"), period ? stateWords(period) : "");
   byId("period-state").dataset.final = period?.final === true;
   leadTo(byId("period-previous"), period?.previous, "before");
   leadTo(byId("period-next"), period?.next, "after");
+}
+
+/* When a period of its kind ended, what was asked for about that one is asked for anew. An answer may be older than what
+ * is known. */
+function noteUnderWay({kind, id}) {
+  const before = periods.underWay[kind];
+  if (before >= id) return;
+  periods.underWay[kind] = id;
+  if (!before) return;
+  Object.assign(strip, {historyAt: 0, soldOf: null});
+  renewStrip();
+  followMovements();
 }
 
 function leadTo(link, id, where) {

@@ -24,12 +24,13 @@ async function renewStrip() {
 }
 
 async function askStrip() {
-  const kinds = keptPeriods(), shown = periods.shown;
-  const [all, today] = await Promise.all([askSold("all"), kinds.includes("day") ? askSold("day") : null]);
+  const kinds = keptPeriods(), {shown} = periods;
+  const [all, today] = await Promise.all(["all", dayKind()].map(askSold));
+  if (today) noteUnderWay(today.period);
   showSold("sold-all", all);
-  showSold("sold-today", today);
+  if (kinds.includes("day")) showSold("sold-today", today);
   showRate(all);
-  noteSold(shown, shown === "all" ? all : shown === "day" ? today : await askSold(shown));
+  noteSold(shown, shown === "all" ? all : shown === dayKind() ? today : await askSold(shown));
   await renewHistory(HISTORY_KINDS.find(kind => kinds.includes(kind)));
 }
 
@@ -39,7 +40,7 @@ const HISTORY_KINDS = ["hour", "day", "week", "month"];
 async function askSold(period) {
   if (period === null) return null;
   const path = period === "all" ? "sales" : `sales?period=${period}`;
-  const ask = () => fetchJson(path).then(got => got && {sold: got.sales, asOf: Date.parse(got.asOf ?? "")});
+  const ask = () => fetchJson(path).then(got => got && {sold: got.sales, period: got.period, asOf: Date.parse(got.asOf ?? "")});
   const got = await ask();
   if (!got || got.asOf > (freshness.asOf ?? 0) - STRIP_OLD_MS) return got;
   await new Promise(resolve => setTimeout(resolve, STRIP_AGAIN_MS));
