@@ -223,7 +223,7 @@ def test_the_picture_in_the_readme_shows_the_current_wall(embedded, start_on, vi
     pages.put_sample(embedded, days=30)
     daemon = start_on(embedded, *EVERYTHING)
     daemon.wait_until_applied()
-    page = visit(daemon, "?wall", viewport=PICTURE_SIZE)
+    page = visit(daemon, "?wall&seconds=600", viewport=PICTURE_SIZE)
     wait_for_board(page)
     sales = [sys.executable, str(program.ROOT / "deploy" / "sample_shop.py"), f"file:{embedded.journal}"]
     with subprocess.Popen([*sales, "--rate", "6"]) as customers:
