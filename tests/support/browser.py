@@ -105,5 +105,9 @@ class Page:
     def noise(self):
         return self.ask(noise=True)
 
+    def memory(self):
+        """{nodes, listeners} that are still referenced after garbage was collected."""
+        return self.ask(memory=True)
+
     def close(self):
         self.ask(close=True)

@@ -6,6 +6,7 @@
 //   {"page": number, "axe": true}   -> {"value": [what is not accessible]}
 //   {"page": number, "tree": selector} -> {"value": what a screen reader finds there, in YAML}
 //   {"page": number, "noise": true} -> {"value": {console, errors, requests, violations}}
+//   {"page": number, "memory": true} -> {"value": {nodes, listeners}}, after collecting garbage
 //   {"page": number, "close": true}
 "use strict";
 
@@ -52,6 +53,16 @@ async function axe(page) {
   return violations.map(one => `${one.id}: ${one.help}: ${one.nodes.map(node => node.html).join(" | ")}`);
 }
 
+// DOM nodes and event listeners that are still referenced.
+async function memory(context, page) {
+  const session = await context.newCDPSession(page);
+  for (let times = 0; times < 3; times++) // what one collection frees may hold more
+    await session.send("HeapProfiler.collectGarbage");
+  const {nodes, jsEventListeners} = await session.send("Memory.getDOMCounters");
+  await session.detach();
+  return {nodes, listeners: jsEventListeners};
+}
+
 async function answer(request) {
   if (request.open)
     return open(request.open, request.clock, request.stalled, request.url);
@@ -64,6 +75,8 @@ async function answer(request) {
     return page.locator(request.tree).ariaSnapshot();
   if (request.noise)
     return {...noise, violations: await page.evaluate(() => window.violations)};
+  if (request.memory)
+    return memory(context, page);
   return context.close();
 }
 
