@@ -7,6 +7,8 @@ import stat
 import pytest
 import wait
 from pages import (
+    ANN,
+    PIA,
     SCREENSHOTS,
     asked,
     live_readers,
@@ -20,6 +22,7 @@ from pages import (
 )
 from reverse_proxies import Nginx
 from scripted_service import ScriptedService
+from small_shop import product, puts
 
 pytestmark = pytest.mark.all
 
@@ -383,3 +386,72 @@ def test_what_changed_is_marked_and_nothing_moves_where_less_motion_is_preferred
     page.until("document.querySelector('#merchant tr[data-changed]')", "a mark")
     assert first_score(page) == "4"
     assert (page.evaluate("moved") > 0) == (motion == "no-preference")
+
+
+# States of a wall.
+
+
+def assert_within_a_wall(page):
+    assert min(page.evaluate(TEXTS)) >= 32 - 0.1
+    assert page.evaluate(OUTSIDE) == []
+
+
+def test_a_wall_of_a_shop_without_a_sale_says_so(embedded, start_on, visit):
+    embedded.put(puts(product("lamp", ANN, PIA)))
+    daemon = start_on(embedded)
+    daemon.wait_until_applied()
+    page = visit(daemon, "?wall&screens=all", viewport=(1920, 1080))
+    for role in ("merchant", "photographer"):
+        page.until_text(f"#{role}", "Nobody has sold anything yet.")
+    assert_within_a_wall(page)
+    take_wall(page, "empty")
+
+
+def test_a_wall_shows_how_far_its_service_has_caught_up(scripted, visit):
+    page = visit(scripted, "?wall&screens=all", viewport=(1920, 1080))
+    scripted.until_streams(1)
+    scripted.send("progress", {"percent": 42, "eventsPerSecond": 12345, "secondsLeft": 150, "shardsBehind": 1, "shards": 1})
+    page.until_text("#progress", "Catching up: 42%")
+    assert_within_a_wall(page)
+    take_wall(page, "catching-up")
+    send_boards(scripted)
+    wait_for_board(page)
+    page.until("!document.querySelector('#progress').checkVisibility()", "the bar is gone")
+
+
+def test_a_wall_whose_service_stands_still_keeps_its_rows_and_follows_it_again(sellers, visit):
+    page = visit(sellers, "?wall", clock=True, viewport=(1920, 1080), allowed=DOWN)
+    wait_for_seven_rows(page, "merchant")
+    wait_for_state(page, "live")
+    mark(page)
+    sellers.freeze()
+    try:
+        page.forward(20)
+        wait_for_state(page, "disconnected")
+        page.until("document.querySelector('.late')", "it says that the rows are old")
+        assert page.evaluate(ROWS_SEEN % "merchant") == 7
+        assert_within_a_wall(page)
+    finally:
+        sellers.thaw()
+    page.forward(120)
+    wait_for_state(page, "live")
+    assert is_same_document(page)
+
+
+def test_of_a_burst_of_changes_a_wall_shows_the_last_and_moves_no_row_for_those_between(scripted, visit):
+    page = visit(scripted, "?wall&screens=all")
+    scripted.until_streams(1)
+    send_boards(scripted)
+    wait_for_state(page, "live")
+    wait_for_board(page)
+    page.evaluate(
+        """{
+      const animate = Element.prototype.animate;
+      window.moved = 0;
+      Element.prototype.animate = function(...how) { moved += this.matches("tr"); return animate.apply(this, how); };
+    }"""
+    )
+    for score in range(5, 105):
+        scripted.send("rows", change(rows=[{"at": 0, "was": 1, "rank": 1, "score": score}, {"at": 1, "was": 0, "rank": 2}]))
+    page.until(lambda: first_score(page) == "104", "the last change")
+    assert page.evaluate("moved") <= 20, "a hundred overtook, of two rows each"

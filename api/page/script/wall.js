@@ -65,11 +65,20 @@ function showScreen() {
   if (wall.screens.length > 1) wall.turnTimer = setTimeout(turn, dwellMs());
 }
 
-/* Without a connection the screen stays: the next one could not be filled. */
-function turn() {
-  const isUp = connection.state === "live" || connection.state === "polling";
-  if (isUp) wall.at = (wall.at + 1) % wall.screens.length;
-  if (isUp && !reducedMotion.matches)
+/* Whether the service answers, for this screen. */
+function isAnswered(screen) {
+  const period = screenPeriod(screen), path = screen === "products" ? "scores/product" : "scores";
+  const query = period === "all" ? "" : `&period=${period}`, signal = AbortSignal.timeout(TIMEOUT_MS);
+  return fetchOk(`${path}?limit=${BOARD_ROWS}${query}`, {cache: "no-cache", signal})
+    .then(answer => answer.arrayBuffer()).then(() => true, () => false);
+}
+
+/* Without an answer the screen stays: the next one could not be filled. A stream that is silent may be lost already. */
+async function turn() {
+  const {screens} = wall, at = (wall.at + 1) % screens.length, isThere = await isAnswered(screens[at]);
+  if (wall.screens !== screens) return; // others were arranged meanwhile, and turn by themselves
+  if (isThere) wall.at = at;
+  if (isThere && !reducedMotion.matches)
     byId("boards").animate([{opacity: 0}, {opacity: 0, offset: 0.3}, {opacity: 1}], FADE_MS);
   showScreen();
 }
