@@ -176,13 +176,22 @@ __attribute__((format(printf, 3, 4))) static void set_step(struct step *step, in
     step->limit_ms = limit_ms;
 }
 
-/* Makes one change. It need not succeed at once: another process may be making the same, and DynamoDB makes
- * one index of a table and few tables at a time (UpdateTable, LimitExceededException). The next look at the
- * table decides; until then the step has the reason. */
+/* Whether a change may be made later, or was made by another process since the last look: a table that exists
+ * or is changing, one index of a table and few tables at a time (UpdateTable, LimitExceededException), and
+ * what DynamoDB calls invalid: "Attempting to create an index which already exists", "TimeToLive is already
+ * enabled". */
+static bool is_of_another_process(enum status status, const struct error *e) {
+    return status == STATUS_CONFLICT || strcmp(e->code, "LimitExceededException") == 0 ||
+           (strcmp(e->code, "ValidationException") == 0 && strstr(e->message, "already"));
+}
+
+/* Makes one change. The next look at the table decides; until then the step has the reason why it is not
+ * made.
+ */
 static enum status change(struct store_dynamodb *d, const char *operation, json_t *body, struct step *step,
                           struct error *e) {
     enum status status = dynamodb_once(d->client, operation, body, NULL, NULL, e);
-    if (status != STATUS_CONFLICT && !(status && strcmp(e->code, "LimitExceededException") == 0))
+    if (!status || !is_of_another_process(status, e))
         return status;
     size_t length = strlen(step->what);
     snprintf(step->what + length, sizeof step->what - length, ": %s", e->message);

@@ -21,7 +21,8 @@ static struct {
     struct aws_transport transport;
     enum { MISSING, FILLING, FILLED } index; /* of Scores */
     bool expires;
-    bool refuses; /* any change */
+    bool refuses;    /* any change */
+    bool was_beaten; /* to each change, by another process */
 } service;
 
 static struct aws_settings *settings;
@@ -57,12 +58,24 @@ static const char *reply_to(const struct aws_exchange *x) {
     return "{\"TableDescription\":{},\"TimeToLiveSpecification\":{}}";
 }
 
+#define REFUSAL(type, message) "{\"__type\":\"" type "\",\"message\":\"" message "\"}"
+
+/* Of a change that has been made. */
+static const char *beaten(const struct aws_exchange *x) {
+    reply_to(x);
+    return strcmp(x->operation, "UpdateTable") == 0
+               ? REFUSAL("ValidationException", "Attempting to create an index which already exists")
+               : REFUSAL("ValidationException", "TimeToLive is already enabled");
+}
+
 static void answer(const struct aws_transport *transport, struct aws_session *session,
                    struct aws_exchange *x) {
     (void)transport;
-    if (service.refuses && strncmp(x->operation, "Update", strlen("Update")) == 0)
-        aws_exchange_answer(x, 400,
-                            "{\"__type\":\"LimitExceededException\",\"message\":\"no more of them\"}");
+    bool changes = strncmp(x->operation, "Update", strlen("Update")) == 0;
+    if (changes && service.refuses)
+        aws_exchange_answer(x, 400, REFUSAL("LimitExceededException", "no more of them"));
+    else if (changes && service.was_beaten)
+        aws_exchange_answer(x, 400, beaten(x));
     else
         aws_exchange_answer(x, 200, reply_to(x));
     aws_session_finish(session, x, 0);
@@ -122,12 +135,22 @@ static void the_reason_why_a_change_is_not_made_is_said(void **state) {
     assert_contains(e.message, "no more of them");
 }
 
+static void what_another_process_has_made_meanwhile_is_as_good(void **state) {
+    (void)state;
+    const struct store_creation creation = {.board_partitions = 1, .report = fill_for_hours};
+    service.was_beaten = true;
+    assert_int_equal(store_create(store, &creation, &e), STATUS_OK);
+    assert_int_equal(service.index, FILLED);
+    assert_true(service.expires);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(what_follows_an_index_that_was_filled_for_hours_has_its_own_time),
         TEST(an_index_that_is_never_filled_is_not_awaited_for_ever),
+        TEST(what_another_process_has_made_meanwhile_is_as_good),
         TEST(the_reason_why_a_change_is_not_made_is_said),
     };
     return cmocka_run_group_tests_name("dynamodb_tables", tests, NULL, NULL);
