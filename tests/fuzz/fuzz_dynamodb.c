@@ -185,7 +185,8 @@ static void read_board(void) {
         check_failed(status, &e);
         return;
     }
-    FUZZ_CHECK(!items || json_array_size(items) == board.n, "%zu rows", board.n);
+    size_t expected = json_array_size(items) < BOARD_ROWS ? json_array_size(items) : BOARD_ROWS;
+    FUZZ_CHECK(!items || board.n == expected, "%zu rows", board.n);
     for (size_t i = 0; items && i < board.n; i++) {
         check_text(json_array_get(items, i), "userId", board.items[i].user_id);
         check_number(json_array_get(items, i), "score", 0, board.items[i].score);
