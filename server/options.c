@@ -216,6 +216,7 @@ const struct option options_table[] = {
      AT(access_log), .choices = access_logs},
 };
 enum { VARIABLE_SIZE = 64 };
+enum { SHOWN_BYTES = 200 }; /* of a value in a mistake: a mistake that had no room would be none */
 enum { OPTIONS = sizeof options_table / sizeof *options_table };
 const size_t options_count = OPTIONS;
 
@@ -235,7 +236,7 @@ static void set(struct options *options, const struct option *option, const char
                 struct buffer *mistakes) {
     if (option->check(options, option, value))
         return;
-    buffer_printf(mistakes, "%s: '%s' is not allowed; allowed: ", where, value);
+    buffer_printf(mistakes, "%s: '%.*s' is not allowed; allowed: ", where, SHOWN_BYTES, value);
     describe_allowed(mistakes, option);
     buffer_putc(mistakes, '\n');
 }
@@ -328,11 +329,13 @@ static void refuse_command(struct buffer *mistakes, const struct command *comman
 
 /* Returns how many arguments it read: the value of an option that is unknown is no mistake of its own. */
 static int refuse(struct buffer *mistakes, const struct command *commands, int left, char *const argv[]) {
+    char shown[SHOWN_BYTES + 1];
+    snprintf(shown, sizeof shown, "%s", argv[0]);
     if (argv[0][0] != '-') {
-        refuse_command(mistakes, commands, argv[0]);
+        refuse_command(mistakes, commands, shown);
         return 1;
     }
-    refuse_option(mistakes, commands, argv[0]);
+    refuse_option(mistakes, commands, shown);
     bool has_value = strncmp(argv[0], "--", 2) == 0 && !strchr(argv[0], '=') && left > 1 && argv[1][0] != '-';
     return has_value ? 2 : 1;
 }

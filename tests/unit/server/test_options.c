@@ -453,6 +453,20 @@ static void a_stage_is_short_enough_for_the_longest_table_name(void **state) {
     assert_int_equal(PARSE(&c, &mistakes, NEEDED, "--store", longest), STATUS_INVALID);
 }
 
+static void a_mistake_of_any_length_is_one_and_is_shown_in_short(void **state) {
+    (void)state;
+    static char longest[100001];
+    memset(longest, 'x', sizeof longest - 1);
+    const char *const cases[][2] = {{"--worker-id", longest}, {"--log-level", longest}, {longest, "--help"}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        _cleanup_(buffer_deinit) struct buffer mistakes;
+        struct options c;
+        assert_int_equal(PARSE(&c, &mistakes, NEEDED, cases[i][0], cases[i][1]), STATUS_INVALID);
+        assert_contains(mistakes.data, "xxx");
+        assert_true(mistakes.length < 400);
+    }
+}
+
 /* Of the program, or of one command. */
 static char *help(const struct command *subject) {
     char *text;
@@ -541,6 +555,7 @@ int main(void) {
         TEST(without_options_the_store_is_sqlite_and_the_source_a_file),
         TEST(options_that_contradict_each_other_are_refused),
         TEST(a_stage_is_short_enough_for_the_longest_table_name),
+        TEST(a_mistake_of_any_length_is_one_and_is_shown_in_short),
         TEST(help_names_commands_defaults_and_other_variables),
         TEST(each_option_in_the_help_is_read_and_refuses_an_empty_value),
         TEST(the_kind_of_a_source_or_store_is_the_text_before_the_colon),
