@@ -42,7 +42,7 @@ static void put(const char *text, size_t length) {
 
 void status_line_erase(void) {
     static const char erase[] = "\r\033[K";
-    if (is_drawn)
+    if (is_drawn && status_line_is_in_front())
         put(erase, strlen(erase));
     is_drawn = false;
 }

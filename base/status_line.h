@@ -17,7 +17,7 @@ bool status_line_is_possible(void);
  * must not write over what is typed. Safe in a signal handler. */
 bool status_line_is_in_front(void);
 
-/* Takes the line away, if it is there. */
+/* Takes the line away, if it is there. In the background it is left to the shell, which writes below it. */
 void status_line_erase(void);
 
 /* Writes it, cut to the terminal's width less one: a line that fills it might begin a new one. `text` is

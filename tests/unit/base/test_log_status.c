@@ -163,6 +163,26 @@ static void a_process_in_the_background_leaves_the_line_to_the_shell(void **stat
     assert_string_equal(text + strlen(text) - strlen(" info  a line\n"), " info  a line\n");
 }
 
+static void go_to_the_background(void) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        start("xterm");
+        status("half");
+        setpgid(0, 0);
+        log_info("a line");
+        log_flush();
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+}
+
+static void a_process_that_went_to_the_background_erases_nothing(void **state) {
+    (void)state;
+    const char *text = written(80, go_to_the_background);
+    assert_int_equal(strncmp(text, "half20", strlen("half20")), 0);
+    assert_string_equal(text + strlen(text) - strlen(" info  a line\n"), " info  a line\n");
+}
+
 static void elsewhere_there_is_no_status_line(void **state) {
     (void)state;
     assert_string_equal(written(80, use_a_dumb_terminal), "");
@@ -179,6 +199,7 @@ int main(void) {
         cmocka_unit_test(a_terminal_that_stands_still_holds_nobody_up_and_then_has_the_newest_line),
         cmocka_unit_test(what_is_written_at_the_end_stands_below_the_status_line_if_that_need_not_wait),
         cmocka_unit_test(a_process_in_the_background_leaves_the_line_to_the_shell),
+        cmocka_unit_test(a_process_that_went_to_the_background_erases_nothing),
         cmocka_unit_test(elsewhere_there_is_no_status_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
