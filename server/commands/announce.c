@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "server/listen.h"
 
-enum { ADDRESS_SIZE = LISTEN_HOST_SIZE + 16 };
+enum { ADDRESS_SIZE = LISTEN_HOST_SIZE + 32 }; /* also of a URL */
 
 /* The option asks for an IPv6 address, and the kernel has none. */
 static bool lacks_ipv6(const struct http *http, const char *option) {
