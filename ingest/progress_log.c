@@ -68,9 +68,9 @@ static void report(struct progress_log *log, struct freshness *freshness, int64_
     bool moves = progress.is_behind && progress.record_rate > 0;
     if (moves)
         describe(&progress, line);
-    if (log_is_terminal())
-        set_status(log, line);
-    else if (moves)
+    bool is_terminal = log_is_terminal();
+    set_status(log, is_terminal ? line : "");
+    if (moves && !is_terminal)
         write_line(&progress, line);
     log->was_caught_up = log->was_caught_up && !moves;
 }

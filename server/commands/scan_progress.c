@@ -23,9 +23,9 @@ void scan_progress_turn(struct scan_progress *p, int64_t now_ms) {
         snprintf(line, sizeof line, "%s: %zu rows read, %" PRId64 " rows/s", p->what, p->rows, rate);
     else
         snprintf(line, sizeof line, "%s: reading", p->what);
-    if (log_is_terminal())
-        log_status(line);
-    else
+    bool is_terminal = log_is_terminal();
+    log_status(is_terminal ? line : "");
+    if (!is_terminal)
         log_info("%s", line);
     p->next_ms = now_ms + pause_ms;
 }

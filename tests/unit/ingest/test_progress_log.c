@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "tests/unit/support/capture.h"
 #include "tests/unit/support/clock.h"
+#include "tests/unit/support/terminal.h"
 
 enum { SECOND = 1000, HOUR = 3600 * SECOND };
 
@@ -95,6 +96,37 @@ static void it_is_silent_while_nothing_is_applied(void **state) {
     end(&f);
 }
 
+static void advance(struct fixture *f, int64_t now_ms) {
+    freshness_count(f->freshness, "a", 500, 0, now_ms);
+    turn(f, now_ms);
+    log_flush();
+}
+
+static void return_from_the_background(void) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        start("xterm");
+        struct fixture f = begin(HOUR);
+        advance(&f, SECOND);
+        setpgid(0, 0);
+        advance(&f, 20 * SECOND);
+        setpgid(0, getppid());
+        log_info("a line");
+        log_flush();
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+}
+
+static void a_line_from_before_the_background_does_not_return(void **state) {
+    (void)state;
+    const char *text = written(200, return_from_the_background), *last = strstr(text, "a line");
+    assert_int_equal(strncmp(text, "catching up: ", strlen("catching up: ")), 0);
+    assert_contains(text, " info  catching up: ");
+    assert_non_null(last);
+    assert_string_equal(last, "a line\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, capture, restore)
 
 int main(void) {
@@ -104,6 +136,7 @@ int main(void) {
         TEST(of_several_shards_it_says_how_many_are_behind),
         TEST(it_says_once_that_the_view_is_caught_up),
         TEST(it_is_silent_while_nothing_is_applied),
+        cmocka_unit_test(a_line_from_before_the_background_does_not_return),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
