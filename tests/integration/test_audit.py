@@ -234,6 +234,16 @@ def test_a_store_without_scores_has_no_difference(made):
     assert not done.stderr
 
 
+@pytest.mark.parametrize("command", ["audit", "create-tables"])
+def test_what_a_view_keeps_is_not_the_commands_to_wish(embedded, start_on, command):
+    """The environment may be another service's: what the help of a command does not name changes nothing."""
+    embedded.put(unsold())
+    start_on(embedded, "--periods", "day")
+    environment = {"WINNER_VIEW_PERIODS": "none", "WINNER_VIEW_BEST_SELLERS": "on"}
+    done = program.run(command, "--store", f"sqlite:{embedded.database}", environment=environment)
+    assert done.returncode == 0, done.stderr
+
+
 def test_at_a_terminal_an_audit_says_how_far_it_is_until_the_verdict(made):
     """A status line that is not written before the next one is skipped: the terminal may see none of a short audit."""
     argv = [program.binary(), "audit", *made.options]
