@@ -7,16 +7,16 @@
  * - A board is looked up through the cache, like any request, at most every LIMIT_LIVE_BOARD_MS, and only
  *   while there are readers. The store's load does not depend on how many readers there are.
  *
- * - Readers get whole boards, at most every LIMIT_LIVE_WHOLE_MS, or, with `changes`, whole boards first and
- *   then what changed (api/live/changes.h), at most every LIMIT_LIVE_BOARD_MS and, but for single large ones,
- *   LIMIT_LIVE_CHANGE_BYTES a second for each board. A period that begins is a whole board. A board is an
- * event when more of it changed than its asOf. Freshness is an event when it changed, at most every
+ * - Readers get whole boards, at most every LIMIT_LIVE_WHOLE_MS. With `changes` they get whole boards first
+ *   and then what changed (api/live/changes.h), at most every LIMIT_LIVE_BOARD_MS and, but for single large
+ *   ones, LIMIT_LIVE_CHANGE_BYTES a second for each board. A period that begins is a whole board. A board is
+ *   an event when more of it changed than its asOf. Freshness is an event when it changed, at most every
  *   LIMIT_LIVE_FRESHNESS_MS. These times are counted in ticks (api/live/tick.h). An event is rendered once;
- * all readers of a hub share its bytes.
+ *   all readers of a hub share its bytes.
  *
  * - There is no queue for a reader: a hub keeps the latest event of each kind, and the changes of a while, in
  *   bounds (api/live/event_log.h). A reader that is behind, or has returned with the id of the last event
- * that it got, gets the changes since then in their order, or whole boards where they are gone.
+ *   that it got, gets the changes since then in their order, or whole boards where they are gone.
  *
  * - A reader gets events in the order of their ids. An id that is not of this stream counts as none.
  *

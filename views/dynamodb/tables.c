@@ -185,9 +185,7 @@ static bool is_of_another_process(enum status status, const struct error *e) {
            (strcmp(e->code, "ValidationException") == 0 && strstr(e->message, "already"));
 }
 
-/* Makes one change. The next look at the table decides; until then the step has the reason why it is not
- * made.
- */
+/* Makes one change. The next look at the table decides; until then the step says why it is not made. */
 static enum status change(struct store_dynamodb *d, const char *operation, json_t *body, struct step *step,
                           struct error *e) {
     enum status status = dynamodb_once(d->client, operation, body, NULL, NULL, e);
