@@ -23,8 +23,9 @@ EMBED(script,
       SCRIPT("words") SCRIPT("elements") SCRIPT("place") SCRIPT("freshness") SCRIPT("announcements")
           SCRIPT("chart") SCRIPT("strip") SCRIPT("periods") SCRIPT("movement") SCRIPT("podium")
               SCRIPT("lines") SCRIPT("boards") SCRIPT("progress") SCRIPT("ticker") SCRIPT("event_stream")
-                  SCRIPT("feed") SCRIPT("recovery") SCRIPT("history") SCRIPT("standing") SCRIPT("contributor")
-                      SCRIPT("product") SCRIPT("finder") SCRIPT("details") SCRIPT("wall") SCRIPT("start"));
+                  SCRIPT("feed") SCRIPT("poller") SCRIPT("stream") SCRIPT("aside") SCRIPT("recovery")
+                      SCRIPT("history") SCRIPT("standing") SCRIPT("contributor") SCRIPT("product")
+                          SCRIPT("finder") SCRIPT("details") SCRIPT("wall") SCRIPT("start"));
 EMBED(openapi, FILE_AT("openapi.yaml"));
 
 /* The page loads only itself and calls only this server. Names are user data. The policy requires

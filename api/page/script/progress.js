@@ -1,7 +1,16 @@
 /* Progress while the view catches up: a bar instead of boards that jump. Boards that were seen before stay, marked as
  * old. */
 
-const catchingUp = {isShown: false};
+const PROGRESS_MS = 5000; // after the last event of it
+
+const catchingUp = {isShown: false, timer: null};
+
+/* Without news of it for some seconds, nothing is catching up that this page hears of. */
+function noteProgress(progress) {
+  clearTimeout(catchingUp.timer);
+  if (progress) catchingUp.timer = setTimeout(noteProgress, PROGRESS_MS, null);
+  showProgress(progress);
+}
 
 /* Null when the view is current, or when nobody reports progress any more. */
 function showProgress(progress) {
