@@ -1,8 +1,8 @@
 /*
  * options: the command line and the environment, checked as a whole: each mistake is one line that names the
- * option, the value and what is allowed. One table (options.c) makes the flags, the environment names, the
- * checks, the help and the words that a shell completes; the manual page and the package's environment file
- * are made from the help (deploy/options.awk).
+ * option, the value and what is allowed. One table (options_table.c) makes the flags, the environment names,
+ * the checks, the help and the words that a shell completes; the manual page and the package's environment
+ * file are made from the help (deploy/options.awk).
  *
  * A flag wins over its environment variable, which wins over the default. An empty variable is not set.
  */

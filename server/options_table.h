@@ -21,7 +21,7 @@ struct option {
     const char *help;
     option_check_fn *check;
     size_t offset;
-    int64_t least, most;        /* numbers */
+    int64_t least, most;        /* of a number; else 0 */
     const char *const *choices; /* by value; NULL after the last */
     const char *other_environment;
     unsigned readers; /* a set of enum options_reader; 0: serve alone */

@@ -72,7 +72,7 @@ static void make_worker_id(struct service *s) {
     gethostname(host, sizeof host - 1);
     random_hex(suffix, 4);
     if (given)
-        strcpy(s->worker_id, given); /* options.c checks the length */
+        strcpy(s->worker_id, given); /* options_table.c checks the length */
     else
         snprintf(s->worker_id, sizeof s->worker_id, "%s:%ld:%s", host, (long)getpid(), suffix);
 }
