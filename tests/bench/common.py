@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -39,6 +40,12 @@ def open_loop(port, path, rate, seconds, connections):
     if done.returncode != 0:
         raise SystemExit(f"open_loop failed: {done.stdout}{done.stderr}")
     return json.loads(done.stdout)
+
+
+def processor_s(pid):
+    """The processor time that a process has had."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager

@@ -14,14 +14,9 @@ took. Exits 1 if an answer, a reader or an event is missing. Times are printed a
 
 import argparse
 import contextlib
-import os
-import pathlib
-import selectors
-import socket
 import statistics
 import sys
 import tempfile
-import threading
 import time
 
 import common
@@ -30,6 +25,7 @@ import emulators
 import wait
 import workload
 from daemon import Daemon
+from live_readers import LiveReaders
 from steady_load import SteadyLoad
 
 ROUTE = "/scores/merchant"
@@ -54,61 +50,23 @@ class Feeder:
         self.sent += steady.done
 
 
-class Readers:
-    """READERS connections to /live, read in a thread of its own."""
-
-    def __init__(self, port):
-        self.port, self.events, self.bytes, self.cut = port, 0, 0, 0
-
-    def run(self):
-        while self.running:
-            for key, _ in self.selector.select(0.1):
-                data = key.fileobj.recv(1 << 16)
-                self.events += data.count(b"\nid: ")
-                self.bytes += len(data)
-                if not data:
-                    self.cut += 1
-                    self.selector.unregister(key.fileobj)
-
-    @contextlib.contextmanager
-    def reading(self):
-        self.selector, self.running = selectors.DefaultSelector(), True
-        with contextlib.ExitStack() as stack:
-            for _ in range(READERS):
-                connection = stack.enter_context(socket.create_connection(("127.0.0.1", self.port)))
-                connection.sendall(b"GET /live?changes=1 HTTP/1.1\r\nHost: x\r\n\r\n")
-                self.selector.register(connection, selectors.EVENT_READ)
-            thread = threading.Thread(target=self.run)
-            thread.start()
-            try:
-                wait.until(lambda: self.bytes > READERS * 100, "readers are served")
-                yield
-            finally:
-                self.running = False
-                thread.join()
-
-
-def processor_s(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def measure(daemon, seconds):
-    before, begin = processor_s(daemon.process.pid), time.monotonic()
+    before, begin = common.processor_s(daemon.process.pid), time.monotonic()
     result = common.open_loop(daemon.port, ROUTE, RATE, seconds, CONNECTIONS)
-    result["cpu"] = (processor_s(daemon.process.pid) - before) / (time.monotonic() - begin)
+    result["cpu"] = (common.processor_s(daemon.process.pid) - before) / (time.monotonic() - begin)
     return result
 
 
 def run_rounds(daemon, feeder, rounds, seconds):
     results = {"idle": [], "ingest": [], "live": []}
-    readers = Readers(daemon.port)
+    readers = LiveReaders(daemon.port, "?changes=1", READERS)
     measure(daemon, 1)  # warm
     for _ in range(rounds):
         results["idle"].append(measure(daemon, seconds))
         with feeder.feeding():
             results["ingest"].append(measure(daemon, seconds))
             with readers.reading():
+                wait.until(lambda: readers.bytes > READERS * 100, "readers are served")
                 results["live"].append(measure(daemon, seconds))
         daemon.wait_until_applied(300)
     return results, readers

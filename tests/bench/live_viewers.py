@@ -11,20 +11,16 @@ second. Exits 1 if a viewer is cut off, or an event is not read.
 """
 
 import argparse
-import contextlib
 import pathlib
 import re
-import selectors
-import socket
 import sys
 import tempfile
-import threading
 
 import common
 import emulators
 import workload
 from daemon import Daemon
-from live_latency import processor_s
+from live_readers import LiveReaders
 from steady_load import SteadyLoad
 
 ROUTE, RATE = "/scores/merchant", 200
@@ -32,46 +28,11 @@ EVENTS_A_SECOND, STOCK, SPARE_S = 1000, 3000, 30
 SALE = re.compile(rb"event: sale\n.*?\n\n", re.DOTALL)
 
 
-class Viewers:
-    """Connections to /live, read in a thread of its own: `bytes` of all, `first` of one of them."""
-
-    def __init__(self, port, query, n):
-        self.port, self.query, self.n = port, query, n
-        self.bytes, self.first, self.cut = 0, b"", 0
-
-    def run(self):
-        while self.running:
-            for key, _ in self.selector.select(0.1):
-                data = key.fileobj.recv(1 << 16)
-                self.bytes += len(data)
-                if key.data == 0:
-                    self.first += data
-                if not data:
-                    self.cut += 1
-                    self.selector.unregister(key.fileobj)
-
-    @contextlib.contextmanager
-    def reading(self):
-        self.selector, self.running = selectors.DefaultSelector(), True
-        with contextlib.ExitStack() as stack:
-            for i in range(self.n):
-                connection = stack.enter_context(socket.create_connection(("127.0.0.1", self.port)))
-                connection.sendall(f"GET /live{self.query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-                self.selector.register(connection, selectors.EVENT_READ, i)
-            thread = threading.Thread(target=self.run)
-            thread.start()
-            try:
-                yield
-            finally:
-                self.running = False
-                thread.join()
-
-
 def measure(daemon, viewers, seconds):
     """(processor seconds, the open-loop client's result)"""
-    before = processor_s(daemon.process.pid)
+    before = common.processor_s(daemon.process.pid)
     result = common.open_loop(daemon.port, ROUTE, RATE, seconds, 1)  # a second connection would be idle, and closed
-    return processor_s(daemon.process.pid) - before, result
+    return common.processor_s(daemon.process.pid) - before, result
 
 
 def report(name, alone, viewed, viewers, seconds):
@@ -101,7 +62,7 @@ def bench(binary, query, options):
         daemon.argv[0] = binary
         with daemon:
             daemon.wait_until_applied(60)
-            viewers = Viewers(daemon.port, query, options.viewers)
+            viewers = LiveReaders(daemon.port, query, options.viewers)
             with SteadyLoad(put, events[STOCK:], EVENTS_A_SECOND, 0.02) as load:
                 alone = measure(daemon, viewers, options.seconds)
                 with viewers.reading():

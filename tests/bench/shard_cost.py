@@ -14,27 +14,25 @@ import re
 import tempfile
 import time
 
-import common  # noqa: F401  (it makes tests/support importable)
+import common
 import certificates
 import fake_stream
 import wait
 from daemon import Daemon
 
 SECONDS = 10
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def numbers(pid):
     process = pathlib.Path(f"/proc/{pid}")
     status = dict(re.findall(r"^(\w+):\s+(\d+)", (process / "status").read_text(), re.MULTILINE))
-    times = (process / "stat").read_text().rpartition(")")[2].split()
     switches = re.compile(r"ctxt_switches:\s+(\d+)")
     return {
         "MiB": int(status["VmRSS"]) / 1024,
         "threads": int(status["Threads"]),
         "descriptors": len(os.listdir(process / "fd")),
         "mappings": (process / "maps").read_text().count("\n"),
-        "seconds": (int(times[11]) + int(times[12])) / TICKS,
+        "seconds": common.processor_s(pid),
         "switches": sum(
             int(n) for task in (process / "task").iterdir() for n in switches.findall((task / "status").read_text())
         ),
