@@ -5,8 +5,7 @@ static struct fixture f;
 
 /* "A" to "J" with scores of 100, 90, ... 10; nothing is served from the cache. */
 static void set_up(bool index_late) {
-    struct api_options options = support_options();
-    options.cache.ttl_ms = options.cache.stale_ms = options.cache.stale_if_error_ms = 0;
+    struct api_options options = support_options_without_cache();
     options.full_identities = true;
     support_init(&f, &options, index_late);
     support_set_as_of(&f, support_now());

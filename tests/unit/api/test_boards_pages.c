@@ -12,8 +12,7 @@ static uint64_t seed; /* of a board; a failure prints it */
 /* Nothing is served from the cache: each page is as the board is now. */
 static int setup(void **state) {
     (void)state;
-    struct api_options options = support_options();
-    options.cache.ttl_ms = options.cache.stale_ms = options.cache.stale_if_error_ms = 0;
+    struct api_options options = support_options_without_cache();
     options.full_identities = true;
     support_init(&f, &options, false);
     return 0;

@@ -146,10 +146,9 @@ static void a_write_drops_the_ranks_of_all_time_and_of_periods_under_way(void **
 
 static int setup_with_tables(void **state) {
     (void)state;
-    struct api_options options = support_options();
+    struct api_options options = support_options_without_cache();
     const struct view_shape shape = {.periods = 1U << PERIOD_DAY, .board_partitions = 1};
     options.rank_units = 1000000;
-    options.cache.ttl_ms = options.cache.stale_ms = options.cache.stale_if_error_ms = 0;
     support_init_at(&f, &options, "2026-11-29T12:00:00Z", &shape);
     for (int i = 0; i < LIMIT_RANKED + 100; i++) {
         char user_id[32];

@@ -37,6 +37,13 @@ static inline struct api_options support_options(void) {
     };
 }
 
+/* Nothing is kept: each answer reads the store. */
+static inline struct api_options support_options_without_cache(void) {
+    struct api_options options = support_options();
+    options.cache.ttl_ms = options.cache.stale_ms = options.cache.stale_if_error_ms = 0;
+    return options;
+}
+
 /* Sets the as-of time of the view. If it was unknown, it also gets one for an hour ago: a second less. */
 static inline void support_set_as_of(struct fixture *f, int64_t as_of_ms) {
     struct freshness_shard shard = {"shardId-000000000000", as_of_ms - 1000};

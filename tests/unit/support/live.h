@@ -24,6 +24,22 @@ struct client {
     size_t length;
     char text[TEXT_BYTES];
 };
+static struct client clients[3];
+
+/* Once `f` is there: a new hub for at most so many readers. end_hub is the teardown of its test. */
+static inline void begin_hub(size_t most) {
+    hub = live_new(f.api, most);
+    now_ms = clock_boot_ms();
+    memset(clients, 0, sizeof clients);
+}
+
+static inline int end_hub(void **state) {
+    (void)state;
+    scripted_store_release(f.store);
+    live_free(hub);
+    support_deinit(&f);
+    return 0;
+}
 
 static inline void on_wake(struct live_reader *reader) {
     ((struct client *)reader)->woken = true;
@@ -85,10 +101,14 @@ static inline void step_until(struct client *c, const char *part, int64_t step_m
 }
 
 /* The client joins and reads the first event of each kind. */
-static inline void join_and_read(struct client *c) {
-    join(c);
+static inline void follow_and_read(struct client *c, const struct live_wishes *wishes) {
+    follow(c, wishes);
     read_all(c);
     step_until(c, "event: freshness", 0);
+}
+
+static inline void join_and_read(struct client *c) {
+    follow_and_read(c, &whole_boards);
 }
 
 #endif

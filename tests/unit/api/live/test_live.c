@@ -9,27 +9,15 @@ enum { MOST = 300 };
 #define ANN "widget/merchant/100000001/Ann"
 
 static int64_t begun_ms;
-static struct client clients[3];
 
 static int setup(void **state) {
     (void)state;
-    struct api_options options = support_options();
-    options.cache.ttl_ms = options.cache.stale_ms = options.cache.stale_if_error_ms = 0;
+    struct api_options options = support_options_without_cache();
     support_init(&f, &options, false);
     begun_ms = support_now();
     support_set_as_of(&f, begun_ms);
     scripted_store_set_score(f.store, ROLE_CREATOR, ANN, 1);
-    hub = live_new(f.api, MOST);
-    now_ms = clock_boot_ms();
-    memset(clients, 0, sizeof clients);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    scripted_store_release(f.store);
-    live_free(hub);
-    support_deinit(&f);
+    begin_hub(MOST);
     return 0;
 }
 
@@ -340,7 +328,7 @@ static void the_freshness_event_has_no_as_of_while_a_board_was_never_read(void *
 static void a_view_that_is_behind_is_not_caught_up(void **state) {
     (void)state;
     struct api_options options = support_options();
-    teardown(state);
+    end_hub(state);
     support_init(&f, &options, false);
     support_set_as_of(&f, begun_ms - PROGRESS_NEAR_MS - 1);
     hub = live_new(f.api, MOST);
@@ -418,7 +406,7 @@ static void a_hub_with_its_own_thread_sends_events_without_steps(void **state) {
     live_leave(&c->reader);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, end_hub)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

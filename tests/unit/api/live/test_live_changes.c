@@ -8,7 +8,6 @@ enum { LONG_NAME = 80 };
 
 static const struct live_wishes changes = {.changes = true};
 static const struct live_wishes changes_of_day = {.kind = PERIOD_DAY, .changes = true};
-static struct client clients[3];
 
 /* So long that a board is always longer than its changes. */
 static const char *origin(int i) {
@@ -19,31 +18,14 @@ static const char *origin(int i) {
 
 static int setup(void **state) {
     (void)state;
-    struct api_options options = support_options();
+    struct api_options options = support_options_without_cache();
     const struct view_shape shape = {.periods = 1U << PERIOD_DAY, .board_partitions = 1};
-    options.cache.ttl_ms = options.cache.stale_ms = options.cache.stale_if_error_ms = 0;
     support_init_at(&f, &options, "2026-11-30T12:00:00Z", &shape);
     for (int i = 0; i < 10; i++)
         scripted_store_set_score(f.store, ROLE_CREATOR, origin(i), 1000 - 10 * i);
     support_set_row(&f, "creator#day#2026-11-30", origin(0), 7);
-    hub = live_new(f.api, 10);
-    now_ms = clock_boot_ms();
-    memset(clients, 0, sizeof clients);
+    begin_hub(10);
     return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    scripted_store_release(f.store);
-    live_free(hub);
-    support_deinit(&f);
-    return 0;
-}
-
-static void follow_and_read(struct client *c, const struct live_wishes *wishes) {
-    follow(c, wishes);
-    read_all(c);
-    step_until(c, "event: freshness", 0);
 }
 
 /* The scores of the first on the board, one after the other; each is an event for the client. */
@@ -329,7 +311,7 @@ static void a_sale_reaches_all_who_follow_changes_in_its_order(void **state) {
     leave(3);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, end_hub)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
