@@ -46,7 +46,7 @@ struct freshness *freshness_new(struct service_clock *clock) {
     f->clock = clock;
     atomic_init(&f->as_of_ms, FRESHNESS_UNKNOWN);
     f->latest_ms = f->began_ms = FRESHNESS_UNKNOWN;
-    f->caught_up_ms = PROGRESS_NEAR_MS;
+    f->caught_up_ms = FRESHNESS_CAUGHT_UP_MS;
     pthread_mutex_init(&f->lock, NULL);
     return f;
 }
@@ -232,10 +232,12 @@ bool freshness_has_foreign_arrivals(const struct freshness *f) {
     return atomic_load(&f->foreign_arrivals);
 }
 
-static int64_t left_of(const struct kept *shard, int64_t clock_ms, int64_t now_ms) {
-    bool is_known = clock_ms != INT64_MAX && shard->public.as_of_ms != FRESHNESS_UNKNOWN;
-    return progress_left_ms(&shard->progress, is_known ? clock_ms - shard->public.as_of_ms : INT64_MAX,
-                            now_ms);
+static int64_t left_of(const struct freshness *f, const struct kept *shard, int64_t clock_ms,
+                       int64_t now_ms) {
+    int64_t age_ms = age_of(shard->public.as_of_ms, clock_ms);
+    if (!shard->bytes_left && !is_behind(f, age_ms))
+        return 0;
+    return progress_left_ms(&shard->progress, age_ms == FRESHNESS_UNKNOWN ? INT64_MAX : age_ms, now_ms);
 }
 
 /* A file that grows does not take back what was done. None are left while the last piece is applied. */
@@ -255,7 +257,7 @@ int64_t freshness_count(struct freshness *f, const char *shard_id, size_t record
         shard->records += (int64_t)records;
         count_bytes(f, shard, bytes_left);
         note(shard, now_ms);
-        left_ms = left_of(shard, clock_ms, now_ms);
+        left_ms = left_of(f, shard, clock_ms, now_ms);
     }
     pthread_mutex_unlock(&f->lock);
     return left_ms;
@@ -271,11 +273,12 @@ void freshness_stop_counting(struct freshness *f, const char *shard_id) {
     pthread_mutex_unlock(&f->lock);
 }
 
-static struct freshness_state state_of(const struct kept *shard, int64_t clock_ms, int64_t now_ms) {
+static struct freshness_state state_of(const struct freshness *f, const struct kept *shard, int64_t clock_ms,
+                                       int64_t now_ms) {
     struct freshness_state state = {.as_of_ms = shard->public.as_of_ms, .bytes_left = shard->bytes_left};
     strcpy(state.shard_id, shard->public.shard_id);
     state.record_rate = shard->is_counted ? progress_rate(&shard->progress, now_ms) : FRESHNESS_UNKNOWN;
-    state.left_ms = left_of(shard, clock_ms, now_ms);
+    state.left_ms = left_of(f, shard, clock_ms, now_ms);
     return state;
 }
 
@@ -285,7 +288,7 @@ size_t freshness_read(struct freshness *f, int64_t now_ms, struct freshness_stat
     size_t n = f->n;
     *states = mem_alloc(n * sizeof **states);
     for (size_t i = 0; i < n; i++)
-        (*states)[i] = state_of(&f->shards[i], clock_ms, now_ms);
+        (*states)[i] = state_of(f, &f->shards[i], clock_ms, now_ms);
     pthread_mutex_unlock(&f->lock);
     return n;
 }

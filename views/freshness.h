@@ -64,8 +64,8 @@ struct freshness *freshness_new(struct service_clock *clock);
 struct service_clock *freshness_clock(const struct freshness *f);
 void freshness_free(struct freshness *f);
 
-/* The age up to which the view and its shards count as caught up; PROGRESS_NEAR_MS without this call. Before
- * the calls below. */
+/* The age up to which the view and its shards count as caught up. Before the calls below. */
+#define FRESHNESS_CAUGHT_UP_MS 10000 /* without this call */
 void freshness_set_caught_up(struct freshness *f, int64_t caught_up_ms);
 
 /* Whether a view that is complete up to then counts as caught up now. */

@@ -62,8 +62,6 @@ int64_t progress_left_ms(const struct progress *p, int64_t age_ms, int64_t now_m
                                   now_ms - base->boot_ms)
                     : PROGRESS_UNKNOWN;
     }
-    if (age_ms <= PROGRESS_NEAR_MS)
-        return 0;
     base = age_ms < INT64_MAX ? find_base(p, as_of_of, now_ms) : NULL;
     if (!base)
         return PROGRESS_UNKNOWN;

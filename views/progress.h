@@ -12,7 +12,6 @@ enum {
     PROGRESS_SAMPLES = 16,
     PROGRESS_STEP_MS = 2000,    /* shortest time between two samples, but for the newest */
     PROGRESS_WINDOW_MS = 30000, /* older samples do not count */
-    PROGRESS_NEAR_MS = 10000,   /* a shard that is less behind counts as caught up */
 };
 
 #define PROGRESS_UNKNOWN (-1)
@@ -36,8 +35,7 @@ void progress_note(struct progress *p, const struct progress_sample *sample);
 int64_t progress_rate(const struct progress *p, int64_t now_ms);
 
 /* The time until the shard is caught up: from the bytes that are left, else from how far its as-of time,
- * which is `age_ms` old (INT64_MAX: not known), is behind. 0: it is. PROGRESS_UNKNOWN also if it gets no
- * nearer. */
+ * which is `age_ms` old (INT64_MAX: not known), is behind. PROGRESS_UNKNOWN also if it gets no nearer. */
 int64_t progress_left_ms(const struct progress *p, int64_t age_ms, int64_t now_ms);
 
 #endif

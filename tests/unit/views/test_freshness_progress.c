@@ -74,6 +74,16 @@ static void a_view_that_falls_behind_again_begins_where_it_was_caught_up(void **
     assert_in_range(read_at(*state, 2 * SECOND).percent, 49, 50);
 }
 
+static void a_shard_that_counts_as_caught_up_has_no_time_left(void **state) {
+    set_two(*state, CAUGHT_UP_MS - SECOND, 4 * HOUR);
+    freshness_advance(*state, "b", support_now() - 3 * HOUR, SECOND);
+    struct freshness_progress p = read_at(*state, SECOND);
+    assert_int_equal(p.shards_behind, 1);
+    assert_in_range(p.left_ms, 3000, 3100); /* three hours, an hour a second */
+    freshness_advance(*state, "b", support_now(), 2 * SECOND);
+    assert_int_equal(read_at(*state, 2 * SECOND).left_ms, 0);
+}
+
 static void a_shard_of_unknown_time_makes_the_percent_unknown_and_is_behind(void **state) {
     set_two(*state, 0, -1);
     const struct freshness_progress p = read_at(*state, 0);
@@ -134,6 +144,7 @@ int main(void) {
         TEST(nothing_is_known_before_the_shards_are),
         TEST(the_percent_of_a_stream_is_the_time_that_its_oldest_shard_has_passed),
         TEST(a_view_that_falls_behind_again_begins_where_it_was_caught_up),
+        TEST(a_shard_that_counts_as_caught_up_has_no_time_left),
         TEST(a_shard_of_unknown_time_makes_the_percent_unknown_and_is_behind),
         TEST(the_percent_of_a_file_is_of_its_bytes_and_is_not_taken_back_when_it_grows),
         TEST(the_rate_is_that_of_the_shards_that_this_process_reads),

@@ -59,15 +59,6 @@ static void a_shard_that_stopped_slows_down_to_nothing(void **state) {
     assert_int_equal(progress_left_ms(&p, HOUR, 2 * MINUTE), PROGRESS_UNKNOWN);
 }
 
-static void what_is_seconds_behind_is_caught_up(void **state) {
-    (void)state;
-    struct progress p = {0};
-    note(&p, 0, 0, 0, 0);
-    note(&p, 5 * SECOND, 10, 5 * SECOND, 0);
-    assert_int_equal(progress_left_ms(&p, PROGRESS_NEAR_MS, 5 * SECOND), 0);
-    assert_int_equal(progress_left_ms(&p, PROGRESS_NEAR_MS + 1, 5 * SECOND), PROGRESS_UNKNOWN);
-}
-
 static void only_the_last_half_minute_counts_however_many_samples_there_are(void **state) {
     (void)state;
     struct progress p = {0};
@@ -84,7 +75,6 @@ int main(void) {
         cmocka_unit_test(bytes_that_are_left_say_more_than_the_age),
         cmocka_unit_test(a_shard_that_gets_no_nearer_has_no_time_left),
         cmocka_unit_test(a_shard_that_stopped_slows_down_to_nothing),
-        cmocka_unit_test(what_is_seconds_behind_is_caught_up),
         cmocka_unit_test(only_the_last_half_minute_counts_however_many_samples_there_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -330,7 +330,7 @@ static void a_view_that_is_behind_is_not_caught_up(void **state) {
     struct api_options options = support_options();
     end_hub(state);
     support_init(&f, &options, false);
-    support_set_as_of(&f, begun_ms - PROGRESS_NEAR_MS - 1);
+    support_set_as_of(&f, begun_ms - FRESHNESS_CAUGHT_UP_MS - 1);
     hub = live_new(f.api, MOST);
     join_and_read(&clients[0]);
     assert_non_null(strstr(clients[0].text, "\"caughtUp\":false,"));
