@@ -128,6 +128,9 @@ def test_who_reaches_the_leader_shares_the_lead(embedded, start_on, visit):
     wait_for_small_board(page)
     embedded.put(purchases("rug", 1))
     page.until(lambda: {rank for rank, *_ in rows(page, "merchant")} == {"=1"}, "a tie")
+    page.call("setViewportSize", {"width": 360, "height": 740})
+    gaps = page.evaluate("[...document.querySelectorAll('#merchant .gap')].map(gap => [gap.textContent, gap.scrollWidth <= gap.clientWidth])")
+    assert gaps == [["tied", True]] * 2
     page.until(lambda: "3 sold" in page.text("#summary"), "a sentence")
     assert "leads" not in page.text("#summary")
 
