@@ -5,6 +5,7 @@ import time
 import clock_shim
 import model
 import pytest
+import wait
 from pages import ANN, BOB, PIA, rows, wait_for_rows
 from small_shop import event, person, product, puts
 
@@ -76,5 +77,21 @@ def test_a_day_that_is_shown_by_its_name_becomes_one_that_is_over(embedded, daem
     page.until_text("#merchant", "Moves since the day before")
     page.until_text("#period-state", "over")
     assert [row[0] for row in rows(page, "merchant")] == ["1", "2"]
+    after = "document.querySelector('#period-next').hash"
+    page.until(f"{after} === '#/day'", "the day after is today")
+    clocks.step(real_ms=24 * 3600_000)
+    page.until(f"{after} === '#/{DAYS[2]}'", "it is over, too")
     page.call("click", "#period-next")
-    page.until_text("#merchant", "Nobody has sold anything")
+    page.until_text("#merchant", "Nothing was sold in this time.")
+
+
+def test_a_late_sale_of_the_day_before_changes_todays_moves(embedded, daemon, clocks, visit):
+    clocks.step(real_ms=20 * 60_000)
+    embedded.put(puts(sold(f"{DAYS[2]}T00:05:00.000Z", lamp=1)))
+    page = visit(daemon, clock=True)
+    wait_for_rows(page, "merchant", [["1", "Ann", "▲ 1", "1"]])
+    embedded.put(puts(sold(f"{DAYS[1]}T23:59:00.000Z", lamp=5)))
+    before = f"/scores/merchant?limit=100&period={DAYS[1]}"
+    wait.until(lambda: daemon.get(before).json()["items"][0]["name"] == "Ann", "Ann led the day before")
+    page.forward(301)
+    wait_for_rows(page, "merchant", [["1", "Ann", "–", "1"]])

@@ -576,6 +576,34 @@ def test_the_finder_asks_for_the_boards_once_a_minute(shop, visit):
     page.until(lambda: names() == 2, "asked again")
 
 
+HOLD_NAMES = """{
+  const released = new Promise(release => { window.release = release; }), fetch = window.fetch;
+  window.fetch = async (path, ...more) => {
+    if (path !== "scores?limit=100") return fetch(path, ...more);
+    window.isHeld = true;
+    await released;
+    return fetch(path, ...more);
+  };
+}"""
+
+
+def test_the_finder_searches_the_boards_of_the_period_that_is_shown_now(shop, visit):
+    ranks = {item["id"]: item["rank"] for item in board(shop)}
+    one = next(item for item in board(shop, period="day") if not item["tied"] and ranks[item["id"]] != item["rank"])
+    page = visit(shop, "#/all")
+    wait_for_board(page)
+    page.evaluate(HOLD_NAMES)
+    find(page, one["name"])
+    page.until("window.isHeld", "names of all time are asked for")
+    page.evaluate("location.hash = '#/day'")
+    find(page, one["name"])
+    place = lambda: page.evaluate("document.querySelector('#found small')?.textContent")
+    page.until(lambda: place() == f"merchant at rank {one['rank']}", "names of today")
+    page.evaluate("release()")
+    page.until(lambda: "found." in page.text("#finder-note"), "the end of the search")
+    assert place() == f"merchant at rank {one['rank']}"
+
+
 def test_the_finder_says_when_the_server_does_not_answer(shop, visit):
     page = visit(shop, "#/all")
     wait_for_board(page)

@@ -86,6 +86,7 @@ def test_today_is_shown_unless_the_address_names_a_period_and_switches_are_links
     page.until(f"{current} === 'Today'", "today")
     page.until_text("#period-state", "under way")
     page.until_text("#merchant", "Nobody has sold anything today.")
+    assert "Moves since" not in page.text("#merchant")
     page.evaluate("document.querySelector('#periods [data-kind=month]').focus()")
     page.press("Tab", "Enter")
     page.until("location.hash === '#/week'", "the week, by keyboard")
@@ -276,20 +277,3 @@ def test_a_size_beyond_ten_digits_is_shortened_and_whole_for_a_screen_reader(emb
         service.send("freshness", FRESH)
         wait_for_rows(page, "merchant", [["1", "Ann", "–", "12.35T"]])
         assert "12,345,678,901,234" in page.tree("#merchant")
-
-
-SHIFTS = """new Promise(resolve => {
-  let sum = 0;
-  new PerformanceObserver(list => { for (const one of list.getEntries()) sum += one.value; })
-    .observe({type: "layout-shift", buffered: true});
-  setTimeout(() => resolve(sum), 500);
-})"""
-
-
-@pytest.mark.parametrize("size", [(360, 740), (1366, 768)])
-def test_nothing_jumps_while_the_page_fills(market, visit, size):
-    page = visit(market, "#/all", viewport=size)
-    page.until("document.querySelectorAll('tbody tr').length", "rows")
-    page.until("document.querySelector('#sold-all').textContent", "the strip")
-    page.until("document.querySelector('#sold-history svg')", "its history")
-    assert page.evaluate(SHIFTS) <= 0.05

@@ -24,6 +24,10 @@ ROWS = """[...document.querySelectorAll('#%s tbody tr')].map(row => ['.rank', 't
   return (found.querySelector('[aria-hidden]') ?? found).textContent;
 }))"""
 
+ROWS_WITHOUT_LINE = """[...document.querySelectorAll('.board tbody .line')].filter(line =>
+  line.checkVisibility() && line.clientWidth > 0 && !line.querySelector('.sparkline')).length"""
+
+
 def assert_quiet(page, allowed):
     noise = page.noise()
     origin = re.split("[?#]", page.url)[0]

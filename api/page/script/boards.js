@@ -147,7 +147,6 @@ function showBoard({role, items, period, asOf}) {
   if (board.items && board.period?.id !== period?.id) clearBoard(board);
   showPeriod(period);
   followMovement({role, items, period});
-  showSince(board);
   for (const [at, item] of items.entries()) {
     if (!board.rows.has(itemId(item))) board.rows.set(itemId(item), makeRow(item, role));
     showRow(board.rows.get(itemId(item)), board, items, at);
@@ -157,6 +156,7 @@ function showBoard({role, items, period, asOf}) {
   arrange(board, items);
   announceChanges(board, items);
   Object.assign(board, {items, period, asOf});
+  showSince(board);
   showEmptiness(board);
   revealBoards();
   renewLines();

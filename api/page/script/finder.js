@@ -40,24 +40,31 @@ function candidatesOf(boards) {
 async function loadNames(period) {
   const ask = board => fetchJson(withPeriod(`${board}?limit=${FIND_ROWS}`, period));
   const [people, products] = await Promise.all([ask("scores"), keepsBestSellers() ? ask("scores/product") : null]);
+  if (period !== shownPeriod()) return;
   const boards = [people?.merchant, people?.photographer, products].filter(Boolean);
   Object.assign(finder, {names: candidatesOf(boards), period, askedAt: Date.now()});
 }
 
-/* Once for all who wait. */
+/* Once for all who wait, unless the boards are of another period by now. */
 function namesAreLoaded() {
   const period = shownPeriod();
   if (finder.period === period && Date.now() - finder.askedAt < FIND_KEPT_MS) return Promise.resolve();
-  finder.loading ??= loadNames(period).finally(() => (finder.loading = null));
-  return finder.loading;
+  if (finder.loading?.period !== period) {
+    const loading = {period};
+    loading.names = loadNames(period).finally(() => { if (finder.loading === loading) finder.loading = null; });
+    finder.loading = loading;
+  }
+  return finder.loading.names;
 }
+
+const namesNow = () => (finder.period === shownPeriod() ? finder.names : []);
 
 function matches({name, starts}, text) {
   return starts.some(at => collator.compare(name.slice(at, at + text.length), text) === 0);
 }
 
 function findIn(text) {
-  const found = finder.names.filter(one => matches(one, text.normalize("NFC")));
+  const found = namesNow().filter(one => matches(one, text.normalize("NFC")));
   const {id, row} = finder.exact, isThere = id === text && row;
   if (!isThere) return found;
   const others = found.filter(one => one.kind !== "product" || one.id !== id);

@@ -38,6 +38,9 @@ function ageMs() {
   return freshness.asOf === null ? null : freshness.lagMs + Math.max(0, Date.now() - freshness.receivedAt);
 }
 
+/* By the clock of the server; not a number while that is not known. */
+const serverTime = () => (freshness.asOf === null ? NaN : freshness.asOf + ageMs());
+
 function isStale() {
   if (freshness.receivedAt === null) return false;
   return !freshness.caughtUp || Date.now() - freshness.receivedAt > SILENT_MS;

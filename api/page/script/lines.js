@@ -1,6 +1,7 @@
-/* Lines: the history of each row, as a small chart. Each is asked for again after a minute, at most so many in a minute. */
+/* Lines: the history of each row that is seen and has room for it, as a small chart. Each is asked for again after some
+ * minutes, at most so many in a minute: as many as all screens of a wall have in their first one. */
 
-const LINE_PERIODS = 14, LINES_A_MINUTE = 20, LINES_KEPT = 200, LINE_OLD_MS = 60000;
+const LINE_PERIODS = 14, LINES_A_MINUTE = 40, LINES_KEPT = 200, LINES_MS = 60000, LINE_OLD_MS = 180000;
 
 const lines = {kept: new Map(), budget: LINES_A_MINUTE, isBusy: false};
 
@@ -16,20 +17,24 @@ function showLine(row, role, item) {
   row.line.replaceChildren(sparkline(line.values));
 }
 
-/* The rows that are seen and have no line, or the oldest. */
-function dueLines() {
-  const rows = Object.values(boards).flatMap(({role, items}) => (items ?? []).map(item => ({role, id: itemId(item)})));
+const hasRoom = ({line}) => line.checkVisibility({visibilityProperty: true}) && line.clientWidth > 0;
+
+/* The row that has no line, or the oldest, if it is time to ask for it. */
+function dueLine() {
+  const rows = Object.values(boards).flatMap(({role, rows}) => [...rows].map(([id, row]) => ({role, id, row})));
   const at = ({role, id}) => lines.kept.get(lineKey(role, id))?.at ?? 0, now = Date.now();
-  return rows.filter(row => now - at(row) > LINE_OLD_MS).sort((a, b) => at(a) - at(b));
+  const due = rows.filter(one => now - at(one) > LINE_OLD_MS && hasRoom(one.row));
+  return due.sort((a, b) => at(a) - at(b))[0];
 }
 
 async function renewLines() {
   if (lines.isBusy || !lineKind()) return;
   lines.isBusy = true;
-  for (const row of dueLines().slice(0, lines.budget)) {
-    if (document.hidden || !isConnected()) break;
+  while (lines.budget > 0 && !document.hidden && isConnected()) {
+    const due = dueLine();
+    if (!due) break;
     lines.budget--;
-    await renewLine(row).catch(() => {}); // asked for again in a minute
+    await renewLine(due).catch(() => {}); // asked for again when it is old
   }
   lines.isBusy = false;
 }

@@ -5,8 +5,9 @@ const DEFAULT_KINDS = ["day", "week", "month"]; // what people watch; all time h
 const UNDECIDED_MS = 1500; // for the server to report what it keeps
 
 /* `shown`: what the feed follows, null while the page does not know what the view keeps. `held`: boards that arrived
- * meanwhile. `underWay`: the name of the current period of each kind, as far as answers said it. */
-const periods = {isKnown: false, shown: null, held: new Map(), underWay: {}, before: null};
+ * meanwhile. `underWay`: the current period of each kind, as far as answers said it. `around`: what is before and after the
+ * one that the boards are of. */
+const periods = {isKnown: false, shown: null, held: new Map(), underWay: {}, around: {}};
 
 function shownPeriod() {
   return readPlace().period ?? DEFAULT_KINDS.find(kind => keptPeriods().includes(kind)) ?? "all";
@@ -96,27 +97,33 @@ function showPeriod(period) {
   setText(byId("period-title"), period ? periodTitle(period) : "");
   setText(byId("period-state"), period ? stateWords(period) : "");
   byId("period-state").dataset.final = period?.final === true;
-  leadTo(byId("period-previous"), period?.previous, "before");
-  leadTo(byId("period-next"), period?.next, "after");
+  periods.around = {before: period?.previous, after: period?.next};
+  leadAround();
 }
 
 /* When a period of its kind ended, what was asked for about that one is asked for anew. An answer may be older than what
  * is known. */
-function noteUnderWay({kind, id}) {
-  const before = periods.underWay[kind];
-  if (before >= id) return;
-  periods.underWay[kind] = id;
+function noteUnderWay(period) {
+  const {kind, id} = period, before = periods.underWay[kind];
+  if (before?.id >= id) return;
+  periods.underWay[kind] = period;
   if (!before) return;
   Object.assign(strip, {historyAt: 0, soldOf: null});
   renewStrip();
   followMovements();
 }
 
+/* Called each second, too: the period that a link leads to may end, and then it is no longer the one of today. */
+function leadAround() {
+  leadTo(byId("period-previous"), periods.around.before, "before");
+  leadTo(byId("period-next"), periods.around.after, "after");
+}
+
 function leadTo(link, id, where) {
   link.dataset.away = !id;
   if (!id) return link.removeAttribute("href");
-  const kind = kindOf(id), period = periods.underWay[kind] === id ? kind : id;
-  link.href = placeHref({period});
+  const kind = kindOf(id), now = periods.underWay[kind], isNow = now?.id === id && serverTime() < Date.parse(now.end);
+  link.href = placeHref({period: isNow ? kind : id});
   link.setAttribute("aria-label", `The ${kind} ${where}`);
 }
 
