@@ -9,6 +9,7 @@ import wait
 from pages import (
     ANN,
     PIA,
+    ROWS_WITHOUT_LINE,
     SCREENSHOTS,
     asked,
     live_readers,
@@ -258,6 +259,36 @@ def test_changed_rows_are_applied_to_the_board_and_a_change_that_does_not_fit_st
     assert scripted.readers[2][1] is None, "it starts whole"
 
 
+HANG_ANSWERS = """{
+  const fetch = window.fetch;
+  Object.assign(window, {hangs: true, hung: 0});
+  window.fetch = (path, ...more) => {
+    if (!hangs || !/^(live|scores[?])/.test(path)) return fetch(path, ...more);
+    hung++;
+    return new Promise(() => {}); // a browser that forgot it
+  };
+}"""
+
+
+def test_a_page_that_shows_nothing_for_five_minutes_although_the_service_answers_is_loaded_again(scripted, visit):
+    page = visit(scripted, "#/all", clock=True, allowed=DOWN)
+    scripted.until_streams(1)
+    send_boards(scripted)
+    wait_for_state(page, "live")
+    page.forward(OLD_ENOUGH_S)
+    scripted.until_streams(1)
+    wait_for_state(page, "polling")
+    page.evaluate(HANG_ANSWERS)
+    scripted.end_streams()
+    page.until(lambda: page.forward(1) or page.evaluate("hung") >= 2, "it waits for a stream and for boards")
+    page.evaluate("hangs = false")
+    mark(page)
+    for _ in range(13):
+        page.forward(20)
+    assert is_same_document(page)
+    page.until(lambda: page.forward(20) or is_loaded_again(page), "the page is loaded again")
+
+
 # The wall.
 
 SIZES = [(1920, 1080), (1080, 1920), (3840, 2160)]
@@ -331,6 +362,8 @@ def test_a_wall_turns_through_its_screens_and_keeps_the_first_one_in_sight(selle
         role = "product" if screen == "Best sellers" else "merchant"
         board = sellers.get(f"/scores/{role}?limit=1" + (f"&period={period}" if period else "")).json()
         page.until(lambda: rows(page, role) and str(board["items"][0]["score"]) in rows(page, role)[0][-1].replace(",", ""), screen)
+        if screen == "Best sellers":
+            page.until(lambda: page.evaluate(ROWS_WITHOUT_LINE) == 0, "their history within the first minute")
         page.forward(11)
 
 
@@ -388,6 +421,17 @@ def test_what_changed_is_marked_and_nothing_moves_where_less_motion_is_preferred
     assert (page.evaluate("moved") > 0) == (motion == "no-preference")
 
 
+def test_a_wall_keeps_its_screen_awake_also_after_it_was_hidden(embedded, start_on, visit):
+    page = visit(start_small(embedded, start_on), "?wall")
+    page.call("addInitScript", "window.locks = []; WakeLock.prototype.request = async kind => { locks.push(kind); throw Error('refused'); }")
+    page.call("reload")
+    page.until("locks.length === 1", "a lock is asked for")
+    set_hidden(page, "true")
+    set_hidden(page, "false")
+    page.until("locks.length === 2", "the browser dropped it while the page was hidden")
+    assert page.evaluate("locks") == ["screen", "screen"]
+
+
 # States of a wall.
 
 
@@ -412,6 +456,7 @@ def test_a_wall_shows_how_far_its_service_has_caught_up(scripted, visit):
     scripted.until_streams(1)
     scripted.send("progress", {"percent": 42, "eventsPerSecond": 12345, "secondsLeft": 150, "shardsBehind": 1, "shards": 1})
     page.until_text("#progress", "Catching up: 42%")
+    assert page.evaluate("getComputedStyle(document.querySelector('#boards'), '::after').visibility") == "hidden"
     assert_within_a_wall(page)
     take_wall(page, "catching-up")
     send_boards(scripted)
