@@ -95,7 +95,9 @@
 #define LIMIT_SQLITE_WAL_PAGES 8192
 #define LIMIT_SQLITE_WAL_BYTES (LIMIT_SQLITE_WAL_PAGES * LIMIT_SQLITE_PAGE_BYTES)
 #define LIMIT_SQLITE_WAL_STEP_PAGES 512
-#define LIMIT_SQLITE_WAL_TROUBLE_BYTES (128 << 20) /* a larger log is a trouble */
+#define LIMIT_SQLITE_WAL_PASSES 4                  /* of a move, while writers go on */
+#define LIMIT_SQLITE_WAL_TROUBLE_BYTES (128 << 20) /* a larger log is a trouble ... */
+#define LIMIT_SQLITE_HELD_MS 5000                  /* ... if for so long no move got further */
 #define LIMIT_SQLITE_LOOK_MS 1000                  /* time between two readings of its size */
 #define LIMIT_SQLITE_STUCK_MS 600000               /* to move it: it may have gigabytes */
 #define LIMIT_SQLITE_END_MS 1000 /* at the stop, to wait for readers that keep pages in it */

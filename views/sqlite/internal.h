@@ -36,8 +36,10 @@ struct store_sqlite {
     struct {
         bool running;
         atomic_bool ending;
-        atomic_bool is_due;              /* the log is to be moved */
-        atomic_int due_pages;            /* in the log: then it is moved */
+        atomic_bool is_due;   /* the log is to be moved */
+        atomic_int due_pages; /* in the log: then it is moved */
+        int moved;            /* pages, where the last move ended; the thread's own */
+        int64_t advanced_ms;  /* when a move last got further than the one before, or had nothing left */
         _Atomic(struct health *) health; /* NULL: none */
         struct pulse pulse;
         pthread_t thread;

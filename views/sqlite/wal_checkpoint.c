@@ -3,8 +3,9 @@
  *
  * SQLite begins the log anew only when all of it was moved. So most of the log is moved while writers go on,
  * and the rest while they wait, for a moment: otherwise the log would grow as long as batches arrive. It does
- * grow while another process reads an old state of the database. So its size is measured, and a large log is
- * reported.
+ * grow while another process reads an old state of the database: all moves end at the same page then. That is
+ * reported when the log is large. A log that is large because batches arrive faster than the disk moves them
+ * is not: the next move ends it.
  *
  * When SQLite begins the log anew, it truncates the file to LIMIT_SQLITE_WAL_BYTES (journal_size_limit). At
  * the end of the process the file is truncated to nothing, even if other processes have the database open and
@@ -60,7 +61,7 @@ static int log_has_grown(void *data, sqlite3 *db, const char *name, int pages) {
 }
 
 struct pages {
-    int in_log, kept; /* ... because a reader needs them */
+    int in_log, moved, kept; /* ... because a reader needs them */
 };
 
 /* A failure (a full disk, a database that was moved) is not reported here: the next write fails, too, and
@@ -69,16 +70,29 @@ static struct pages move_pages(struct store_sqlite *d, int mode) {
     int in_log = 0, moved = 0;
     if (store_sqlite_check_files(d, NULL) == STATUS_OK)
         sqlite3_wal_checkpoint_v2(d->checkpointer.connection.db, NULL, mode, &in_log, &moved);
-    return (struct pages){in_log, in_log > moved ? in_log - moved : 0};
+    return (struct pages){in_log, moved, in_log > moved ? in_log - moved : 0};
+}
+
+/* While writers go on: until few pages arrived during a pass, so that few are left for the pass while they
+ * wait. */
+static struct pages move_most(struct store_sqlite *d) {
+    struct pages before, pages = move_pages(d, SQLITE_CHECKPOINT_PASSIVE);
+    for (int pass = 1; pass < LIMIT_SQLITE_WAL_PASSES && !atomic_load(&d->cancelled); pass++) {
+        before = pages;
+        pages = move_pages(d, SQLITE_CHECKPOINT_PASSIVE);
+        if (pages.in_log - before.in_log <= LIMIT_SQLITE_WAL_STEP_PAGES)
+            break;
+    }
+    return pages;
 }
 
 /* While writers wait, it moves what arrived meanwhile, and a few pages that a reader kept. If a reader kept
  * many and has just ended, all of them could be moved then, and writers would wait for long: those are left
  * to the next attempt, LIMIT_SQLITE_WAL_STEP_PAGES of growth or LIMIT_SQLITE_LOOK_MS later. */
-static void move_log(struct store_sqlite *d) {
+static struct pages move_log(struct store_sqlite *d) {
     if (atomic_load(&d->cancelled)) /* end_log moves it, if there is time */
-        return;
-    struct pages pages = move_pages(d, SQLITE_CHECKPOINT_PASSIVE);
+        return (struct pages){0};
+    struct pages pages = move_most(d);
     if (pages.kept <= LIMIT_SQLITE_WAL_PAGES && !atomic_load(&d->cancelled)) {
         pthread_mutex_lock(&d->write_lock);
         pages = move_pages(d, SQLITE_CHECKPOINT_PASSIVE);
@@ -86,6 +100,20 @@ static void move_log(struct store_sqlite *d) {
     }
     atomic_store(&d->checkpointer.due_pages,
                  pages.kept ? pages.in_log + LIMIT_SQLITE_WAL_STEP_PAGES : LIMIT_SQLITE_WAL_PAGES);
+    return pages;
+}
+
+static void move_if_due(struct store_sqlite *d) {
+    struct pages pages = {0};
+    if (atomic_exchange(&d->checkpointer.is_due, false) || log_bytes(d) > (int64_t)LIMIT_SQLITE_WAL_BYTES)
+        pages = move_log(d);
+    if (!pages.kept || pages.moved != d->checkpointer.moved)
+        d->checkpointer.advanced_ms = clock_boot_ms();
+    d->checkpointer.moved = pages.moved;
+}
+
+static bool is_held(const struct store_sqlite *d) {
+    return clock_boot_ms() - d->checkpointer.advanced_ms >= LIMIT_SQLITE_HELD_MS;
 }
 
 /* The log's size, as a metric and as a trouble. */
@@ -101,6 +129,8 @@ static void report_log(struct store_sqlite *d, struct metrics_series *series) {
             log_info("the write-ahead log '%s' has %" PRId64 " MiB again", log_path(d), bytes >> 20);
         return;
     }
+    if (!is_held(d))
+        return;
     snprintf(reason, sizeof reason,
              "the write-ahead log '%s' has %" PRId64
              " MiB and grows: another process reads an old state of the database and does not end; "
@@ -134,8 +164,7 @@ static void *checkpointer_run(void *data) {
     struct metrics_series *series = METRICS_SERIES(&bytes_family, NULL);
     pulse_watch(&d->checkpointer.pulse, "SQLite checkpointer", LIMIT_SQLITE_STUCK_MS, clock_boot_ms());
     while (!atomic_load(&d->checkpointer.ending)) {
-        if (atomic_exchange(&d->checkpointer.is_due, false) || log_bytes(d) > (int64_t)LIMIT_SQLITE_WAL_BYTES)
-            move_log(d);
+        move_if_due(d);
         report_log(d, series);
         waker_wait(&d->checkpointer.waker, clock_boot_ms() + LIMIT_SQLITE_LOOK_MS, -1);
         pulse_beat(&d->checkpointer.pulse, clock_boot_ms());
@@ -164,6 +193,7 @@ enum status store_sqlite_start_checkpointer(struct store_sqlite *d, struct error
         return status;
     waker_init(&d->checkpointer.waker);
     atomic_store(&d->checkpointer.due_pages, LIMIT_SQLITE_WAL_PAGES);
+    d->checkpointer.advanced_ms = clock_boot_ms();
     thread_must_start(&d->checkpointer.thread, "checkpointer", checkpointer_run, d);
     d->checkpointer.running = true;
     sqlite3_wal_hook(d->writer.db, log_has_grown, d);

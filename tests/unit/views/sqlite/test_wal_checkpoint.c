@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/health.h"
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "tests/unit/support/all_time.h"
 #include "tests/unit/support/store.h"
 
@@ -142,11 +144,48 @@ static void writers_do_not_wait_for_what_a_reader_kept(void **state) {
     assert_true(longest < LIMIT_SQLITE_WAL_PAGES);
 }
 
+/* What the checkpointer measured last. */
+static int64_t measured_bytes(void) {
+    _cleanup_(buffer_deinit) struct buffer text;
+    buffer_init(&text, 1 << 20);
+    metrics_write(&text);
+    const char *at = text.length ? strstr(text.data, "\nwinner_view_sqlite_wal_bytes ") : NULL;
+    return at ? strtoll(strchr(at + 1, ' '), NULL, 10) : 0;
+}
+
+static void await_measured(int64_t bytes) {
+    int64_t until_ms = clock_boot_ms() + PATIENCE_MS;
+    while (measured_bytes() < bytes && clock_boot_ms() < until_ms)
+        poll(NULL, 0, 5);
+    assert_true(measured_bytes() >= bytes);
+}
+
+/* After the second measurement the first one was judged. */
+static void a_large_log_that_no_reader_keeps_is_no_trouble(void **state) {
+    struct fixture *t = *state;
+    const int large = LIMIT_SQLITE_WAL_TROUBLE_BYTES / LIMIT_SQLITE_PAGE_BYTES + PAGES;
+    struct health *health = health_new();
+    struct health_report report;
+    store_sqlite_report_to(t->store, health);
+    for (int pages = large; pages <= large + PAGES; pages += PAGES) {
+        fill(t, pages);
+        await_measured((int64_t)pages * LIMIT_SQLITE_PAGE_BYTES);
+    }
+    health_read(health, &report);
+    assert_int_equal(report.n_troubles, 0);
+    health_report_deinit(&report);
+    store_free(t->store);
+    t->store = NULL;
+    health_free(health);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         {"a stop ends a move of gigabytes", stop_ends_a_long_move, setup, teardown, NULL},
         {"a stop moves a small log", small_log_is_moved_at_the_stop, setup, teardown, NULL},
         {"writers do not wait for pages that a reader kept", writers_do_not_wait_for_what_a_reader_kept,
+         setup, teardown, NULL},
+        {"a large log that no reader keeps is no trouble", a_large_log_that_no_reader_keeps_is_no_trouble,
          setup, teardown, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
