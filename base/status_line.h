@@ -4,6 +4,9 @@
  *
  * It needs a terminal that can erase to the end of a line: "\r" and "\033[K" (ECMA-48, EL), which every
  * terminal but a dumb one has. It has no colour, so NO_COLOR changes nothing.
+ *
+ * A terminal that gets narrower may wrap the line anew (tmux), and then its upper rows stay. They are not
+ * erased: where the terminal cuts it instead (xterm), those rows would be lines of the log.
  */
 #ifndef BASE_STATUS_LINE_H
 #define BASE_STATUS_LINE_H
