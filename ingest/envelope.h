@@ -50,8 +50,13 @@ struct envelope {
     char *strings; /* what `event` points into, one block; who takes it sets it to NULL, and frees it */
 };
 
-/* Never fails; copies what it needs. The caller calls envelope_deinit. */
+/* Never fails; copies what it needs. The caller calls envelope_deinit. An event whose JSON is plain
+ * (ingest/event_json.h) is decoded without jansson. */
 void envelope_decode(struct envelope *out, const char *shard_id, const struct source_record *record);
+
+/* The same, by jansson alone, which decides what is no event. For envelope_decode, and for tests that compare
+ * the two. */
+void envelope_judge(struct envelope *out, const char *shard_id, const struct source_record *record);
 void envelope_deinit(struct envelope *envelope);
 
 #endif

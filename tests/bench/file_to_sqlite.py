@@ -6,7 +6,7 @@
 
 Products by Zipf's law (1.1), 1,000 merchants, 500 photographers; every product is registered and every second
 one photographed before it is first bought. Prints events/s from the start of the process until asOf is past
-the whole file, the rate at which jansson alone parses the same file on one core, and the
+the whole file, the rates at which jansson alone and event_json alone read the same file on one core, and the
 peak of resident memory. Exits 1 if events or products are missing. Temporary files lie in $TMPDIR and are
 removed. Of two runs on one machine compare the ratio of the two rates, not the rates.
 """
@@ -123,11 +123,12 @@ def ingest(folder, path, events):
 
 
 def parse_only(path):
-    """Events/s of jansson alone; None if the program for it was not built."""
+    """Events/s of jansson and of event_json alone; not a number if the program for it was not built."""
     executable = pathlib.Path(program.binary()).with_name("parse_only")
     if not executable.exists():
-        return None
-    return float(subprocess.run([executable, path], capture_output=True, text=True, check=True).stdout)
+        return float("nan"), float("nan")
+    done = subprocess.run([executable, path], capture_output=True, text=True, check=True)
+    return tuple(map(float, done.stdout.split()))
 
 
 def measure(events, products):
@@ -137,13 +138,14 @@ def measure(events, products):
         begin = time.monotonic()
         size = write_events(path, events, products)
         written_s = time.monotonic() - begin
-        alone = parse_only(path)
+        jansson, plain = parse_only(path)
         seconds, peak, found = ingest(folder, path, events)
         database_mib = (folder / "winner-view.db").stat().st_size / (1 << 20)
     rate = events / seconds
     print(f"{events} events ({size / (1 << 20):.0f} MiB, written in {written_s:.0f} s), {found} products:")
     print(f"  file to SQLite   {rate:9.0f} events/s ({seconds:.1f} s; goal {EVENTS_A_SECOND_GOAL})")
-    print(f"  jansson alone    {alone or float('nan'):9.0f} events/s on one core")
+    print(f"  jansson alone    {jansson:9.0f} events/s on one core")
+    print(f"  event_json alone {plain:9.0f} events/s on one core ({plain / jansson:.1f} times jansson)")
     print(
         f"  peak memory      {peak:9.1f} MiB (goal {MEMORY_GOAL_MIB}); database {database_mib:.0f} MiB",
         flush=True,

@@ -1,6 +1,7 @@
 /*
  * envelope: the input is a record's data. The second opinion is jansson's: it parses the input, and its
- * strict unpacking checks the fields. An event whose JSON is written anew is the same event.
+ * strict unpacking checks the fields. An event whose JSON is written anew is the same event. What is read
+ * without jansson is what jansson reads, and becomes the same event or the same dead letter.
  */
 #include "ingest/envelope.h"
 
@@ -9,6 +10,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "ingest/event_json.h"
 #include "tests/fuzz/fuzz.h"
 
 #define SHARD_ID "shardId-000000000002"
@@ -160,29 +162,82 @@ static void check_image(const char *image, const struct verdict *v) {
     FUZZ_CHECK(is_kept ? image && strcmp(image, json_string_value(whole)) == 0 : !image, "'%s'", image);
 }
 
+static void check_verdict(const struct envelope *e, const struct verdict *v) {
+    FUZZ_CHECK(e->kind == v->kind, "%d, not %d: %s", e->kind, v->kind, e->detail);
+    FUZZ_CHECK(utf8_is_valid(e->detail, strnlen(e->detail, sizeof e->detail)), "%s", e->detail);
+    if (e->kind == ENVELOPE_DEAD) {
+        FUZZ_CHECK(e->reason == v->reason, "%s, not %s: %s", envelope_reason_name(e->reason),
+                   envelope_reason_name(v->reason), e->detail);
+        FUZZ_CHECK(*e->detail, "no detail");
+    }
+    if (e->kind == ENVELOPE_EVENT) {
+        FUZZ_CHECK(e->event.kind == v->event, "%d, not %d", e->event.kind, v->event);
+        FUZZ_CHECK(strcmp(e->event.id, v->id) == 0, "'%s', not '%s'", e->event.id, v->id);
+        FUZZ_CHECK(strcmp(e->event.product_id, v->product_id) == 0, "'%s'", e->event.product_id);
+        FUZZ_CHECK(strcmp(e->event.origin, v->origin) == 0, "'%s'", e->event.origin);
+        FUZZ_CHECK(e->event.time_ms == v->time_ms, "%lld", (long long)e->event.time_ms);
+        FUZZ_CHECK(e->event.arrived_ms == v->arrived_ms, "%lld", (long long)e->event.arrived_ms);
+        check_text(e->event.name, "name", v);
+        check_text(e->event.brand, "brand", v);
+        check_text(e->event.category, "category", v);
+        check_image(e->event.image, v);
+    }
+}
+
+static bool is_same_text(const char *a, const char *b) {
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static void check_same_event(const struct event *a, const struct event *b) {
+    FUZZ_CHECK(a->kind == b->kind && a->time_ms == b->time_ms && a->arrived_ms == b->arrived_ms, "%s", a->id);
+    FUZZ_CHECK(is_same_text(a->id, b->id) && is_same_text(a->product_id, b->product_id) &&
+                   is_same_text(a->origin, b->origin) && is_same_text(a->name, b->name) &&
+                   is_same_text(a->brand, b->brand) && is_same_text(a->category, b->category) &&
+                   is_same_text(a->image, b->image),
+               "%s", a->id);
+}
+
+/* By envelope_decode and by jansson alone. */
 static void check(const struct source_record *record, const struct verdict *v) {
-    struct envelope e;
-    envelope_decode(&e, SHARD_ID, record);
-    FUZZ_CHECK(e.kind == v->kind, "%d, not %d: %s", e.kind, v->kind, e.detail);
-    FUZZ_CHECK(utf8_is_valid(e.detail, strnlen(e.detail, sizeof e.detail)), "%s", e.detail);
-    if (e.kind == ENVELOPE_DEAD) {
-        FUZZ_CHECK(e.reason == v->reason, "%s, not %s: %s", envelope_reason_name(e.reason),
-                   envelope_reason_name(v->reason), e.detail);
-        FUZZ_CHECK(*e.detail, "no detail");
+    struct envelope decoded, judged;
+    envelope_decode(&decoded, SHARD_ID, record);
+    envelope_judge(&judged, SHARD_ID, record);
+    check_verdict(&decoded, v);
+    FUZZ_CHECK(decoded.kind == judged.kind && decoded.reason == judged.reason, "%s", judged.detail);
+    FUZZ_CHECK(decoded.foreign_arrival == judged.foreign_arrival, "%d", judged.foreign_arrival);
+    FUZZ_CHECK(strcmp(decoded.detail, judged.detail) == 0, "'%s', not '%s'", decoded.detail, judged.detail);
+    if (decoded.kind == ENVELOPE_EVENT)
+        check_same_event(&decoded.event, &judged.event);
+    envelope_deinit(&decoded);
+    envelope_deinit(&judged);
+}
+
+static void check_same_members(const struct event_object *plain, const struct event_object *parsed) {
+    FUZZ_CHECK(!plain->unknown && !parsed->unknown, "%s", parsed->unknown);
+    for (size_t i = 0; i < EVENT_MEMBERS; i++) {
+        const struct event_value *a = &plain->values[i], *b = &parsed->values[i];
+        FUZZ_CHECK(a->type == b->type && a->length == b->length, "%s", event_member_name(i));
+        FUZZ_CHECK(!a->length || !memcmp(a->text, b->text, a->length), "%s", event_member_name(i));
     }
-    if (e.kind == ENVELOPE_EVENT) {
-        FUZZ_CHECK(e.event.kind == v->event, "%d, not %d", e.event.kind, v->event);
-        FUZZ_CHECK(strcmp(e.event.id, v->id) == 0, "'%s', not '%s'", e.event.id, v->id);
-        FUZZ_CHECK(strcmp(e.event.product_id, v->product_id) == 0, "'%s'", e.event.product_id);
-        FUZZ_CHECK(strcmp(e.event.origin, v->origin) == 0, "'%s'", e.event.origin);
-        FUZZ_CHECK(e.event.time_ms == v->time_ms, "%lld", (long long)e.event.time_ms);
-        FUZZ_CHECK(e.event.arrived_ms == v->arrived_ms, "%lld", (long long)e.event.arrived_ms);
-        check_text(e.event.name, "name", v);
-        check_text(e.event.brand, "brand", v);
-        check_text(e.event.category, "category", v);
-        check_image(e.event.image, v);
-    }
-    envelope_deinit(&e);
+}
+
+static void check_plain(const char *data, size_t size) {
+    struct event_json plain, parsed;
+    if (!event_json_read_plain(&plain, data, size))
+        return;
+    json_auto_t *json = json_loadb(data, size, PARSE | JSON_REJECT_DUPLICATES, NULL);
+    FUZZ_CHECK(json, "jansson does not read it");
+    event_json_read(&parsed, json);
+    check_same_members(&plain.envelope, &parsed.envelope);
+    check_same_members(&plain.data, &parsed.data);
+}
+
+/* An event is plain once it is written without escapes. */
+static void check_recognised(const json_t *json) {
+    struct event_json members;
+    _cleanup_(mem_freep) char *text = json_dumps(json, JSON_COMPACT);
+    if (!strchr(text, '\\'))
+        FUZZ_CHECK(event_json_read_plain(&members, text, strlen(text)), "%s", text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -192,12 +247,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         .data = data, .length = size, .partition_key = "lamp", .arrived_ms = 1700000000000};
     position_parse("42", 2, 0, &record.position);
     struct verdict v = judge(json, &record);
+    check_plain(record.data, size);
     check(&record, &v);
     record.partition_key = NULL;
     record.arrived_ms = -1;
     v = judge(json, &record);
     check(&record, &v);
     if (v.kind == ENVELOPE_EVENT) {
+        check_recognised(json);
         _cleanup_(mem_freep) char *text = json_dumps(json, JSON_ENSURE_ASCII);
         record.data = text;
         record.length = strlen(text);

@@ -1,3 +1,5 @@
+import json
+
 from test_envelope_cases import CASES, record
 
 DICTIONARY = [
@@ -12,6 +14,26 @@ DICTIONARY = [
 MAX_LENGTH = 8192  # keys of 2048 bytes are allowed
 
 
+EVENTS = [case["data"] for case in CASES if "data" in case and case["expect"]["kind"] == "event"][:6]
+
+
+def orders(members):
+    """An object's members forwards, backwards, and each first once."""
+    yield members[::-1]
+    for i in range(len(members)):
+        yield members[i:] + members[:i]
+
+
+def permuted_events():
+    """An ingress and an egress event of each schema."""
+    for event in EVENTS:
+        for data in orders(list(event["data"].items())):
+            for members in orders(list({**event, "data": dict(data)}.items())):
+                yield dict(members)
+
+
 def seeds():
     for case in CASES:
         yield record({**case, "partitionKey": ""}).data
+    for number, event in enumerate(permuted_events()):
+        yield json.dumps(event, indent="\t" if number % 3 == 0 else None).encode()

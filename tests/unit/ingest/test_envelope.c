@@ -12,6 +12,7 @@
 #include "base/base64.h"
 #include "base/buffer.h"
 #include "base/utf8.h"
+#include "ingest/event_json.h"
 #include "tests/unit/support/test.h"
 
 /* The text with each token replaced. The caller frees it. */
@@ -99,34 +100,56 @@ static void assert_event(const struct event *event, const json_t *expect, const 
     assert_text(event->image, "image", expect, one);
 }
 
-static void check_case(void **state) {
-    const json_t *one = *state, *expect = json_object_get(one, "expect"),
-                 *key = json_object_get(one, "partitionKey");
-    const char *sequence = support_text(one, "sequence"), *shard = support_text(one, "shard");
-    struct position position;
-    sequence = sequence ? sequence : "42";
-    assert_true(position_parse(sequence, strlen(sequence),
-                               (uint32_t)json_integer_value(json_object_get(one, "sub")), &position));
+typedef void decoder(struct envelope *, const char *, const struct source_record *);
 
-    size_t length;
-    _cleanup_(mem_freep) void *data = data_of(one, &length);
-    _cleanup_(mem_freep) char *partition_key = expand_text(key ? json_string_value(key) : "lamp", one);
+/* By envelope_decode and by envelope_judge. */
+static void assert_decoded(decoder *decode, const json_t *one, const char *shard,
+                           const struct source_record *record) {
+    const json_t *expect = json_object_get(one, "expect");
+    _cleanup_(mem_freep) char *data = mem_dup(record->data, record->length);
+    struct source_record copy = *record;
     struct envelope envelope;
-    envelope_decode(&envelope, shard ? shard : "shardId-000000000002",
-                    &(struct source_record){
-                        .position = position,
-                        .arrived_ms = optional_time(one, "arrived"),
-                        .partition_key = partition_key,
-                        .data = data,
-                        .length = length,
-                    });
-    memset(data, '!', length); /* it copies what it needs */
+    copy.data = data;
+    decode(&envelope, shard, &copy);
+    memset(data, '!', record->length); /* it copies what it needs */
     assert_kind(&envelope, support_text(expect, "kind"));
     if (envelope.kind == ENVELOPE_DEAD)
         assert_dead(&envelope, expect);
     if (envelope.kind == ENVELOPE_EVENT)
         assert_event(&envelope.event, json_object_get(expect, "event"), one);
     envelope_deinit(&envelope);
+}
+
+/* Those of the cases that are written by jansson have nothing else that is not plain. */
+static void assert_plain_without_escapes(const char *data, size_t length) {
+    struct event_json json;
+    assert_int_equal(event_json_read_plain(&json, data, length), !memchr(data, '\\', length));
+}
+
+static void check_case(void **state) {
+    const json_t *one = *state, *key = json_object_get(one, "partitionKey");
+    const char *sequence = support_text(one, "sequence"), *shard = support_text(one, "shard");
+    struct position position;
+    sequence = sequence ? sequence : "42";
+    shard = shard ? shard : "shardId-000000000002";
+    assert_true(position_parse(sequence, strlen(sequence),
+                               (uint32_t)json_integer_value(json_object_get(one, "sub")), &position));
+
+    size_t length;
+    _cleanup_(mem_freep) void *data = data_of(one, &length);
+    _cleanup_(mem_freep) char *partition_key = expand_text(key ? json_string_value(key) : "lamp", one);
+    const struct source_record record = {
+        .position = position,
+        .arrived_ms = optional_time(one, "arrived"),
+        .partition_key = partition_key,
+        .data = data,
+        .length = length,
+    };
+    assert_decoded(envelope_decode, one, shard, &record);
+    assert_decoded(envelope_judge, one, shard, &record);
+    if (json_object_get(one, "data") &&
+        strcmp(support_text(json_object_get(one, "expect"), "kind"), "event") == 0)
+        assert_plain_without_escapes(data, length);
 }
 
 /* Events that are cut or have one changed byte. Any result is allowed. */

@@ -1,0 +1,131 @@
+#include "ingest/event_json.h"
+
+#include "base/mem.h"
+#include "tests/unit/support/test.h"
+
+/* In a block of its own, for the address sanitizer. */
+static bool is_plain(struct event_json *out, const char *text, size_t length) {
+    _cleanup_(mem_freep) char *data = mem_dup(text, length);
+    return event_json_read_plain(out, data, length);
+}
+
+static void assert_value(const struct event_object *object, enum event_member member, const char *expected) {
+    const struct event_value *value = &object->values[member];
+    assert_int_equal(value->type, VALUE_STRING);
+    assert_int_equal(value->length, strlen(expected));
+    assert_memory_equal(value->text, expected, value->length);
+}
+
+static void members_are_read_in_any_order_and_between_white_space(void **state) {
+    (void)state;
+    static const char text[] =
+        " {\"eventId\":\"s:1\",\t\"data\" : { \"image\" : \"\" ,\r\n\"id\":\"l\xc3\xa4mp\"} "
+        ",\"schema\":\"a schema of more than eight bytes\"}\n";
+    struct event_json json;
+    assert_true(event_json_read_plain(&json, text, sizeof text - 1));
+    assert_value(&json.envelope, MEMBER_EVENT_ID, "s:1");
+    assert_value(&json.envelope, MEMBER_SCHEMA, "a schema of more than eight bytes");
+    assert_value(&json.data, MEMBER_IMAGE, "");
+    assert_value(&json.data, MEMBER_ID, "l\xc3\xa4mp");
+    assert_int_equal(json.envelope.values[MEMBER_DATA].type, VALUE_OBJECT);
+    assert_int_equal(json.envelope.values[MEMBER_ORIGIN].type, VALUE_MISSING);
+    assert_int_equal(json.data.values[MEMBER_SCHEMA].type, VALUE_MISSING);
+}
+
+static void whatever_else_is_not_plain(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        " ",
+        "\"id\"",
+        "[]",
+        "{",
+        "{}",
+        "{\"id\"",
+        "{\"id\":",
+        "{\"id\":\"",
+        "{\"id\":\"a",
+        "{\"id\":\"a\"",
+        "{\"id\":\"a\",",
+        "{\"id\":\"a\",}",
+        "{,\"id\":\"a\"}",
+        "{\"id\" \"a\"}",
+        "{\"id\":\"a\" \"name\":\"b\"}",
+        "{\"id\":\"a\"}}",
+        "{\"id\":\"a\"} x",
+        "{\"id\":'a'}",
+        "{id:\"a\"}",
+        "\xef\xbb\xbf{\"id\":\"a\"}",
+        "{\"id\":\"a\"}\f",
+        "{\"id\":1}",
+        "{\"id\":null}",
+        "{\"id\":[\"a\"]}",
+        "{\"id\":{\"id\":\"a\"}}",
+        "{\"data\":{}}",
+        "{\"data\":{\"data\":{\"id\":\"a\"}}}",
+        "{\"data\":{\"id\":\"a\"}",
+        "{\"data\":{\"id\":\"a\",\"id\":\"a\"}}",
+        "{\"data\":{\"id\":\"a\"},\"data\":{\"name\":\"a\"}}",
+        "{\"data\":\"a\",\"data\":{\"name\":\"a\"}}",
+        "{\"id\":\"a\",\"id\":\"a\"}",
+        "{\"ID\":\"a\"}",
+        "{\"id2\":\"a\"}",
+        "{\"\":\"a\"}",
+        "{\"i\\u0064\":\"a\"}",
+        "{\"id\":\"\\u0061\"}",
+        "{\"id\":\"a\\\\\"}",
+    };
+    struct event_json json;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (is_plain(&json, texts[i], strlen(texts[i])))
+            fail_msg("plain: %s", texts[i]);
+    assert_true(is_plain(&json, "{\"id\":\"a\"}", 10));
+    assert_false(is_plain(&json, "{\"id\":\"a\"}", 11)); /* NUL */
+}
+
+/* With every byte at every place among those that are read together, in every length. */
+static void strings_are_plain_if_jansson_reads_them_and_they_have_no_escape(void **state) {
+    (void)state;
+    struct event_json json;
+    for (size_t length = 1; length <= 17; length++)
+        for (size_t at = 0; at < length; at++)
+            for (int byte = 0; byte < 256; byte++) {
+                char text[64];
+                int size =
+                    snprintf(text, sizeof text, "{\"id\":\"%.*s\"}", (int)length, "abcdefghijklmnopqr");
+                text[7 + at] = (char)byte;
+                json_auto_t *read = json_loadb(text, (size_t)size, 0, NULL);
+                bool expected = read && byte != '\\';
+                if (is_plain(&json, text, (size_t)size) != expected)
+                    fail_msg("byte 0x%02x at %zu of %zu", (unsigned)byte, at, length);
+            }
+}
+
+static void strings_must_be_utf8_wherever_the_bytes_stand(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_plain;
+    } cases[] = {{"\xc3\xa4", true},      {"\xe2\x82\xac", true}, {"\xf0\x9f\x98\x80", true},
+                 {"\xc3", false},         {"\xc0\xaf", false},    {"\xa4", false},
+                 {"\xed\xa0\x80", false}, {"\xe2\x82", false},    {"\xf4\x90\x80\x80", false}};
+    struct event_json json;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int before = 0; before < 10; before++) {
+            char text[64];
+            int size =
+                snprintf(text, sizeof text, "{\"id\":\"%.*s%s\"}", before, "..........", cases[i].text);
+            if (is_plain(&json, text, (size_t)size) != cases[i].is_plain)
+                fail_msg("case %zu after %d bytes", i, before);
+        }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(members_are_read_in_any_order_and_between_white_space),
+        cmocka_unit_test(whatever_else_is_not_plain),
+        cmocka_unit_test(strings_are_plain_if_jansson_reads_them_and_they_have_no_escape),
+        cmocka_unit_test(strings_must_be_utf8_wherever_the_bytes_stand),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
