@@ -1,6 +1,7 @@
 """The story that the page tells, in a real browser: periods, podium, moves, sales as they happen, catching up, sizes."""
 
 import datetime
+import re
 
 import model
 import pytest
@@ -12,6 +13,7 @@ from small_shop import event, person, product, puts
 pytestmark = pytest.mark.all
 
 CAT = person("merchant", "Cat")
+BACKLOG, BACKLOG_S = 200_000, 240  # lines, which take some seconds, applied one by one
 UNDER_WAY = {
     "id": "2026-11-30", "kind": "day", "start": "2026-11-30T00:00:00.000Z", "end": "2026-12-01T00:00:00.000Z", "final": False,
     "previous": "2026-11-29", "next": None,
@@ -164,6 +166,17 @@ def test_a_bar_stands_for_boards_that_were_not_seen_until_the_view_is_current(em
         service.send("freshness", FRESH)
         page.until(boards, "the boards")
         assert not page.evaluate("document.querySelector('#progress').checkVisibility()")
+
+
+def test_the_bar_tells_how_far_a_real_backlog_is_and_leaves_with_it(embedded, start_on, visit):
+    lamp = puts(product("lamp", ANN, PIA, 1))
+    embedded.put(lamp)
+    embedded.append((lamp[-1].data + b"\n") * BACKLOG)
+    page = visit(start_on(embedded, "--batch-size", "1"), "#/all")
+    told = r"Catching up: \d\d?% · [\d,]+ events a second · .+ left"
+    page.until(lambda: re.search(told, page.text("#progress")), told)
+    page.until("!document.querySelector('#progress').checkVisibility()", "no bar", BACKLOG_S)
+    wait_for_rows(page, "merchant", [["1", "Ann", "–", f"{BACKLOG + 1:,}"]])
 
 
 def big_board(role, names):
