@@ -1,6 +1,8 @@
 """The page in a real browser, on the real binary. In every test the pages write no unexpected console message, send no
 request to another server, and violate no rule of their policy."""
 
+import datetime
+
 import model
 import pairs
 import program
@@ -145,7 +147,8 @@ def test_after_a_kill_the_boards_are_marked_as_old_until_the_service_is_back(
         page.until_text(f"#{role} .notice", "Not current: as of ")
     page.until_text("#through", " s behind")
     assert rows(page, "merchant") == before
-    embedded.put(puts(product("lamp", ANN, PIA, 100)))
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    embedded.put(puts([{**one, "timeOrigin": now} for one in product("lamp", ANN, PIA, 100)]))  # today: so Ann is new
     daemon.start()
     page.until(lambda: rows(page, "merchant")[0] == ["1", "Ann", "new", "100"], "Ann leads")
     assert rows(page, "merchant")[1] == ["2", *before[0][1:]]
