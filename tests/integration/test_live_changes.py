@@ -104,7 +104,7 @@ def test_after_a_crash_a_reader_begins_with_whole_boards_of_another_epoch(pair, 
     with Reader(daemon, {"Last-Event-ID": reader.last_event_id}, CHANGES) as returns:
         returns.wait_for_score(4)
         returns.wait_for(lambda: returns.last_event_id, "an id")
-        assert len(whole_boards(returns)) >= 2
+        returns.wait_for(lambda: {one.kind for one in whole_boards(returns)} == set(live.BOARDS), "both boards")
         assert returns.last_event_id.split("-")[0] != reader.last_event_id.split("-")[0]
 
 
