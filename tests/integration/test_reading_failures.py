@@ -114,7 +114,7 @@ def test_a_trimmed_checkpoint_is_a_loss_unless_all_that_was_trimmed_had_been_rea
     pair.put(workload.generate(seed=39, events=300))
     daemon = start_here()
     wait_and_compare_rows(daemon, pair)
-    assert trimmed.happened >= 3  # a call that is slow is made again
+    assert trimmed.shards == set(trimmed.up_to)  # perhaps more than once: a slow call is made again
     lost = [trouble for trouble in daemon.health()["troubles"] if trouble["name"].startswith("loss ")]
     assert len(lost) == losses == daemon.metric("winner_view_source_losses_total")
     assert all("checkpoint" in trouble["reason"] for trouble in lost)

@@ -262,6 +262,7 @@ class Trimmed(Layer):
     def __init__(self, up_to):
         super().__init__()
         self.up_to = up_to
+        self.shards = set()  # that were read so
 
     def __call__(self, request, proceed):
         asked = request.json()
@@ -271,6 +272,7 @@ class Trimmed(Layer):
         kind, at = asked["ShardIteratorType"], int(asked.get("StartingSequenceNumber", 0))
         if kind == "TRIM_HORIZON" or (kind == "AT_SEQUENCE_NUMBER" and at <= int(last)):
             asked.update(ShardIteratorType="AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=last)
+            self.shards.add(asked["ShardId"])
             self.happens()
         return proceed(request.with_json(asked))
 
