@@ -400,14 +400,17 @@ def test_a_failing_refresh_keeps_the_old_credentials_and_is_a_trouble_until_it_s
         cloud.put(aws.kinesis, stream, workload.generate(seed=4, events=20))
         daemon.wait_until_applied()  # with the old credentials
         wait.until(lambda: any("the old ones have expired" in t for t in trouble()), "expired in /healthz")
-        lines = [line for line in daemon.log().splitlines() if "come back later" in line and "old ones" in line]
-        assert len(lines) == 2  # when it began to fail, and when the old credentials expired
+
+        def lines():
+            return [line for line in daemon.log().splitlines() if "come back later" in line and "old ones" in line]
+
+        wait.until(lambda: len(lines()) == 2, "two lines")  # when it began to fail, and when the old ones expired
         assert agent.asked > 3
 
         agent.fails = False
         wait.until(lambda: not trouble(), "mended", timeout_s=30)
         daemon.wait_until_applied()
-        assert "were refreshed from container endpoint" in daemon.log()
+        assert len(lines()) == 2 and "were refreshed from container endpoint" in daemon.log()
         assert SECRET not in daemon.log()
 
 

@@ -115,10 +115,10 @@ class OneIndexAtATime(aws_behaviour.Layer):
                 return self.refuse(request, "LimitExceededException")
             if self.changes % 2:
                 return self.refuse(request, "ResourceInUseException")
-        if request.operation == "UpdateTable":
+        reply = proceed(request)
+        if request.operation == "UpdateTable" and reply.status == 200:
             (update,) = request.json()["GlobalSecondaryIndexUpdates"]
             self.new[update["Create"]["IndexName"]] = self.LOOKS
-        reply = proceed(request)
         if request.operation == "DescribeTable" and reply.status == 200:
             content = reply.json()
             for index in content["Table"].get("GlobalSecondaryIndexes", []):

@@ -12,6 +12,7 @@ import time
 
 import emulators
 import http_client
+import logs
 import model
 import program
 import wait
@@ -65,11 +66,10 @@ class Daemon:
         wait.until(is_200, f"{probe} is 200", self.START_TIMEOUT_S, every_s=0.01, seen=self.log)
 
     def log(self):
-        self.stderr.seek(0)
-        return self.stderr.read().decode(errors="replace")
+        return logs.text(self.stderr)
 
     def log_tail(self):
-        return self.log()[-3000:]
+        return logs.text(self.stderr, last=3000)
 
     def is_running(self):
         return self.process is not None and self.process.poll() is None

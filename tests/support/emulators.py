@@ -33,6 +33,7 @@ import sys
 import tarfile
 import tempfile
 
+import logs
 import wait
 
 TARBALLS = {
@@ -141,9 +142,7 @@ class Emulator:
         self.log = tempfile.TemporaryFile()
 
     def log_tail(self):
-        self.log.seek(0, os.SEEK_END)
-        self.log.seek(max(0, self.log.tell() - 2000))
-        return self.log.read().decode(errors="replace")
+        return logs.text(self.log, last=2000)
 
     def start(self):
         for _ in range(START_TRIES):
