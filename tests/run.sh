@@ -122,7 +122,7 @@ if [ -n "$all" ]; then
     step "benchmark: live" "$python" tests/bench/live_latency.py
     step "benchmark: idle connections" "$python" tests/bench/idle_connections.py --rounds 3 --seconds 2
     step "benchmark: guesses" "$python" tests/bench/guess_timing.py --requests 10000
-    step "benchmark: file to SQLite" "$python" tests/bench/file_to_sqlite.py
+    step "benchmark: file to SQLite" "$python" tests/bench/file_to_sqlite.py --short
     step "benchmark: memory" "$python" tests/bench/memory_table.py --short
     step "fuzz" tests/fuzz/run
     step "build kill" build kill winner-view && step "torture" "$python" tests/torture

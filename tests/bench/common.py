@@ -1,5 +1,6 @@
 """Helpers of the benchmarks: a plain workload on a stream, a service with tables of its own, an open-loop client."""
 
+import collections
 import contextlib
 import json
 import os
@@ -44,8 +45,24 @@ def open_loop(port, path, rate, seconds, connections):
 
 def processor_s(pid):
     """The processor time that a process has had."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return stat(f"/proc/{pid}/stat")[1]
+
+
+def stat(path):
+    """(name, processor seconds) of a process or a thread."""
+    head, _, rest = pathlib.Path(path).read_text().rpartition(")")
+    fields = rest.split()
+    return head.partition("(")[2], (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def thread_seconds(pid):
+    """{name: processor seconds} of the threads that run now, the most first."""
+    seconds = collections.Counter()
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            name, used = stat(task / "stat")
+            seconds[name] += used
+    return dict(seconds.most_common())
 
 
 @contextlib.contextmanager

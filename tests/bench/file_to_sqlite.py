@@ -1,21 +1,24 @@
 #!/usr/bin/python3
-"""Ingest of a generated file of events into an empty SQLite database.
+"""Ingest of a file of events (shop_file.py) into an empty SQLite database, against jansson alone and DuckDB.
 
-    tests/bench/file_to_sqlite.py            300,000 events of 100,000 products
-    tests/bench/file_to_sqlite.py --full     2,000,000 of them, then as many of 1,000,000 products
+    tests/bench/file_to_sqlite.py                   2,000,000 lines half a second apart: 11.6 days
+    tests/bench/file_to_sqlite.py --span hour       the same lines within an hour, or a year
+    tests/bench/file_to_sqlite.py --short           300,000 lines, without DuckDB
+    tests/bench/file_to_sqlite.py -- --batch-size 100     with options of the service
 
-Products by Zipf's law (1.1), 1,000 merchants, 500 photographers; every product is registered and every second
-one photographed before it is first bought. Prints events/s from the start of the process until asOf is past
-the whole file, the rates at which jansson alone and event_json alone read the same file on one core, and the
-peak of resident memory. Exits 1 if events or products are missing. Temporary files lie in $TMPDIR and are
-removed. Of two runs on one machine compare the ratio of the two rates, not the rates.
+In each round: jansson on one core; the service without periods, then with them, from the start of the process until asOf is
+past the whole file; DuckDB (npm, pinned), which computes both boards in memory. Prints ratios of events/s, processor seconds
+by thread, and the peak of resident memory. Exits 1 if the tables differ from the file's boards. Temporary files lie in
+$TMPDIR.
 """
 
 import argparse
-import bisect
-import itertools
+import collections
+import dataclasses
+import functools
+import json
+import os
 import pathlib
-import random
 import re
 import sqlite3
 import subprocess
@@ -23,151 +26,175 @@ import sys
 import tempfile
 import time
 
-import common  # noqa: F401  (it makes tests/support importable)
+import common
+import emulators
+import figures
+import npm
 import program
+import shop_file
 from daemon import Daemon
+from figures import Figure
 
-MERCHANTS, PHOTOGRAPHERS, CUSTOMERS = 1000, 500, 5000
-ZIPF = 1.1
-EVENTS_A_SECOND_GOAL, MEMORY_GOAL_MIB = 100_000, 64
+LINES, SHORT_LINES = 2_000_000, 300_000
+SPANS_S = {"days": None, "hour": shop_file.HOUR_S, "year": shop_file.YEAR_S}
+GOALS = {"without periods": 1.3, "with periods": 0.7}
+PERIODS = {"without periods": ("--periods", "none"), "with periods": ()}
+DUCKDB_GOAL, PEAK_GOAL_MIB = 0.5, 128
 WAIT_S = 600
-WRITE_EVENTS = 20_000  # in memory at once
-
-ENVELOPE = (
-    '{{"schema":"com.nordstrom/retail-stream-ingress/1-0-0","origin":"hello-retail-web/{role}/amzn1.account.{origin}",'
-    '"timeOrigin":"2026-11-23T10:%02d:%02d.%03dZ","data":{{"schema":"com.nordstrom/product/{kind}/1-0-0",'
-    '"id":"product-%07d"{more}}}}}\n'
-)
-CREATE = ENVELOPE.format(
-    role="merchant",
-    origin="ME%06dXYZ/Merchant %d",
-    kind="create",
-    more=',"brand":"Brightside","name":"A thing of quality","description":"Made to last, and to be looked at.",'
-    '"category":"home"',
-)
-IMAGE = ENVELOPE.format(
-    role="photographer",
-    origin="PH%06dXYZ/Photographer %d",
-    kind="image",
-    more=',"image":"https://images.example.invalid/photograph.jpg"',
-)
-PURCHASE = ENVELOPE.format(role="customer", origin="CU%06dXYZ/Customer %d", kind="purchase", more="")
 
 
-def line(template, person, number, product):
-    return template % (person, person, number // 60_000 % 60, number // 1000 % 60, number % 1000, product)
-
-
-def introduction(number, product):
-    """The events of a product before it is bought."""
-    yield line(CREATE, product * 7 % MERCHANTS, number, product)
-    if product % 2:
-        yield line(IMAGE, product * 11 % PHOTOGRAPHERS, number, product)
-
-
-def purchased_products(rng, products):
-    weights = list(itertools.accumulate(1 / (rank + 1) ** ZIPF for rank in range(products)))
-    while True:
-        yield bisect.bisect(weights, rng.random() * weights[-1])
-
-
-def event_lines(events, products):
-    """At least `events` lines: introductions of all products, evenly among purchases of those introduced."""
-    rng = random.Random(1)
-    choose = purchased_products(rng, products)
-    wanted, number, introduced = 0.0, 0, 0
-    step = products / max(1, events - products * 3 // 2)  # introduced for each purchase
-    while number < events:
-        wanted += step
-        while introduced < products and introduced < wanted:
-            for text in introduction(number, introduced):
-                yield text
-                number += 1
-            introduced += 1
-        yield line(PURCHASE, rng.randrange(CUSTOMERS), number, next(choose) % max(1, introduced))
-        number += 1
-
-
-def write_events(path, events, products):
-    """Writes the file. Returns its size in bytes."""
-    lines = itertools.islice(event_lines(events, products), events)
-    with open(path, "w", encoding="ascii") as file:
-        while chunk := list(itertools.islice(lines, WRITE_EVENTS)):
-            file.writelines(chunk)
-    return path.stat().st_size
-
-
-def peak_mib(pid):
-    text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", text)[1]) / 1024
-
-
-def ingest(folder, path, events):
-    """(seconds, peak MiB, products) of one run from an empty database."""
-    database = folder / "winner-view.db"
-    options = ["--source", f"file:{path}", "--store", f"sqlite:{database}", "--drain-seconds", "0"]
-    begin = time.monotonic()
-    with Daemon(options, {}) as daemon:
-        daemon.wait_until_applied(WAIT_S)
-        seconds, peak = time.monotonic() - begin, peak_mib(daemon.process.pid)
-        applied = daemon.metric("winner_view_events_total", result="applied")
-    if applied != events:
-        raise SystemExit(f"{applied:.0f} events were applied, expected {events}")
-    connection = sqlite3.connect(database)
-    products, score = connection.execute("SELECT count(*), sum(creatorScore) FROM contributions").fetchone()
-    (credited,) = connection.execute("SELECT sum(score) FROM scores WHERE role = 'creator'").fetchone()
-    connection.close()
-    if score != credited:
-        raise SystemExit(f"{score} purchases, but {credited} in the scores")
-    return seconds, peak, products
+@dataclasses.dataclass
+class Run:
+    rate: float  # events a second
+    cpu_s: float
+    peak_mib: float = 0
+    threads: dict = dataclasses.field(default_factory=dict)  # processor seconds
 
 
 def parse_only(path):
-    """Events/s of jansson and of event_json alone; not a number if the program for it was not built."""
+    """[jansson's, event_json's]"""
     executable = pathlib.Path(program.binary()).with_name("parse_only")
     if not executable.exists():
-        return float("nan"), float("nan")
-    done = subprocess.run([executable, path], capture_output=True, text=True, check=True)
-    return tuple(map(float, done.stdout.split()))
+        raise SystemExit(f"{executable} is missing: build its target")
+    done = subprocess.run([executable, path], capture_output=True, text=True, check=True, timeout=WAIT_S)
+    return [Run(*map(float, line.split())) for line in done.stdout.splitlines()]
 
 
-def measure(events, products):
-    with tempfile.TemporaryDirectory(prefix="winner-view-bench-") as name:
-        folder = pathlib.Path(name)
-        path = folder / "events.jsonl"
+def read_boards(database):
+    """{role: {userId: score}}, for all time."""
+    boards = {}
+    for role in ("creator", "photographer"):
+        boards[role] = dict(database.execute("SELECT userId, score FROM scores WHERE role = ?", (role,)))
+    return boards
+
+
+def ingest(folder, path, lines, options):
+    """(Run, boards) of one run from an empty database."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        store = pathlib.Path(name) / "view.db"
+        argv = ["--source", f"file:{path}", "--store", f"sqlite:{store}", "--drain-seconds", "0", *options]
         begin = time.monotonic()
-        size = write_events(path, events, products)
-        written_s = time.monotonic() - begin
+        with Daemon(argv, {}) as daemon:
+            daemon.wait_until_applied(WAIT_S)
+            seconds, pid = time.monotonic() - begin, daemon.process.pid
+            run = Run(
+                lines / seconds, common.processor_s(pid), daemon.peak_memory() / (1 << 20), common.thread_seconds(pid)
+            )
+            applied = daemon.metric("winner_view_events_total", result="applied")
+        database = sqlite3.connect(store)
+        boards = read_boards(database)
+        database.close()
+    if applied != lines:
+        raise SystemExit(f"{applied:.0f} events were applied, expected {lines}")
+    return run, boards
+
+
+def duckdb(path):
+    """(Run, boards)"""
+    argv = ["node", npm.folder("duckdb") / "boards.js", path]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, preexec_fn=emulators.die_with_parent)
+    found = json.loads(process.stdout.read())
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Run(1 / found["seconds"], usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024), found["scores"]
+
+
+@functools.cache
+def has_duckdb():
+    try:
+        npm.folder("duckdb")
+        return True
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"without DuckDB: {error}")
+        return False
+
+
+def count_boards(path):
+    """The boards by the rule of the fold, where every product is registered first."""
+    owner, photographer = {}, {}
+    boards = {"creator": collections.Counter(), "photographer": collections.Counter()}
+    found = re.compile(r'"origin":"([^"]*)".*product/(\w+)/1-0-0","id":"([^"]*)"')
+    with open(path, encoding="ascii") as file:
+        for line in file:
+            origin, kind, product = found.search(line).groups()
+            if kind == "create":
+                owner.setdefault(product, origin)
+            elif kind == "image":
+                photographer.setdefault(product, origin)
+            else:
+                boards["creator"][owner[product]] += 1
+                if product in photographer:
+                    boards["photographer"][photographer[product]] += 1
+    return boards
+
+
+def run_rounds(folder, path, lines, rounds, options, with_duckdb):
+    """{what: [Run]}, after the boards of each were compared."""
+    runs, expected = collections.defaultdict(list), count_boards(path)
+    for _ in range(rounds):
         jansson, plain = parse_only(path)
-        seconds, peak, found = ingest(folder, path, events)
-        database_mib = (folder / "winner-view.db").stat().st_size / (1 << 20)
-    rate = events / seconds
-    print(f"{events} events ({size / (1 << 20):.0f} MiB, written in {written_s:.0f} s), {found} products:")
-    print(f"  file to SQLite   {rate:9.0f} events/s ({seconds:.1f} s; goal {EVENTS_A_SECOND_GOAL})")
-    print(f"  jansson alone    {jansson:9.0f} events/s on one core")
-    print(f"  event_json alone {plain:9.0f} events/s on one core ({plain / jansson:.1f} times jansson)")
-    print(
-        f"  peak memory      {peak:9.1f} MiB (goal {MEMORY_GOAL_MIB}); database {database_mib:.0f} MiB",
-        flush=True,
-    )
-    return found == products
+        runs["jansson"].append(jansson)
+        runs["event_json"].append(plain)
+        boards = {}
+        for name, periods in PERIODS.items():
+            run, boards[name] = ingest(folder, path, lines, [*periods, *options])
+            runs[name].append(run)
+        if with_duckdb and has_duckdb():
+            run, boards["DuckDB"] = duckdb(path)
+            runs["DuckDB"].append(dataclasses.replace(run, rate=run.rate * lines))
+        for name, found in boards.items():
+            if found != expected:
+                raise SystemExit(f"the boards of '{name}' are not the file's")
+    return runs
+
+
+def notes(name, runs):
+    """What one contender did, by its last round."""
+    last = runs[-1]
+    threads = ", ".join(f"{thread} {seconds:.2f}" for thread, seconds in last.threads.items() if seconds >= 0.02)
+    peak = f", peak {last.peak_mib:.0f} MiB" if last.peak_mib else ""
+    rates = " ".join(f"{run.rate:.0f}" for run in runs)
+    return f"{name}: {rates} events/s; {last.cpu_s:.2f} s of processors{peak}{': ' + threads if threads else ''}"
+
+
+def ratios(ours, others, of):
+    return [of(one) / of(other) for one, other in zip(ours, others, strict=True)]
+
+
+def as_figures(span, runs):
+    found = []
+    for name, goal in GOALS.items():
+        what = f"file to SQLite, {span}, {name}"
+        for other, least in (("jansson", goal), ("DuckDB", DUCKDB_GOAL)):
+            if runs[other]:
+                found.append(Figure(f"{what}: events/s / {other}'s", ratios(runs[name], runs[other], lambda r: r.rate), least))
+        found.append(
+            Figure(f"{what}: processor time / jansson's", ratios(runs[name], runs["jansson"], lambda r: r.cpu_s), 2 / goal, True)
+        )
+        found.append(Figure(f"{what}: peak MiB", [run.peak_mib for run in runs[name]], PEAK_GOAL_MIB, True))
+    found[0].notes = [notes(name, of) for name, of in runs.items() if of]
+    return found
+
+
+def measure(span="days", lines=LINES, rounds=3, options=(), with_duckdb=True):
+    """The Figures. `span`: of SPANS_S."""
+    with tempfile.TemporaryDirectory(prefix="winner-view-bench-") as name:
+        path = pathlib.Path(name) / "events.jsonl"
+        shop_file.write(path, shop_file.Shop.usual(lines, SPANS_S[span]))
+        return as_figures(span, run_rounds(name, path, lines, rounds, options, with_duckdb))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("--events", type=int)
-    parser.add_argument("--products", type=int)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--span", choices=SPANS_S, default="days")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--lines", type=int)
+    parser.add_argument("options", nargs="*", help="of the service")
     options = parser.parse_args()
-    events = options.events or (2_000_000 if options.full else 300_000)
-    sizes = [options.products or 100_000]
-    if options.full and not options.products:
-        sizes.append(1_000_000)
-    for products in sizes:
-        if products * 2 > events:
-            parser.error(f"{products} products need at least {products * 2} events")
-        if not measure(events, products):
-            return 1
+    emulators.stop_on_signals()
+    lines = options.lines or (SHORT_LINES if options.short else LINES)
+    figures.report(measure(options.span, lines, options.rounds, options.options, not options.short))
     return 0
 
 

@@ -25,9 +25,9 @@ import common
 import certificates
 import emulators
 import fake_stream
-import file_to_sqlite
 import model
 import program
+import shop_file
 import wait
 from daemon import Daemon
 from workload import Put
@@ -40,6 +40,7 @@ LARGE_BYTES, LARGE_RECORDS = 50_000, 480  # three replies of GetRecords, each as
 TLS_SHARDS = 400
 AUDITED_ROWS = 2_000_000
 PATIENCE_S = 180
+TIME = "2026-11-23T10:00:00Z"
 
 BACKLOGS = [
     f"{kind} batches of {batch}, {shards} shards, {store}"
@@ -61,7 +62,7 @@ names = itertools.count(1)
 
 
 def event(origin, data):
-    return {"schema": model.INGRESS, "origin": origin, "timeOrigin": "2026-11-23T10:00:00Z", "data": data}
+    return {"schema": model.INGRESS, "origin": origin, "timeOrigin": TIME, "data": data}
 
 
 def events(number, product):
@@ -170,8 +171,8 @@ def make_view(folder, rows):
     path, database = folder / "events.jsonl", folder / "audited.db"
     with open(path, "w", encoding="ascii") as file:
         for n in range(rows // 3):
-            for template in (file_to_sqlite.CREATE, file_to_sqlite.IMAGE, file_to_sqlite.PURCHASE):
-                file.write(file_to_sqlite.line(template, n, n, n))
+            for template in (shop_file.CREATE, shop_file.IMAGE, shop_file.PURCHASE):
+                file.write(template % (n, n, TIME, n))
     with Daemon(["--source", f"file:{path}", "--store", f"sqlite:{database}", "--drain-seconds", "0"], {}) as daemon:
         daemon.wait_until_applied(PATIENCE_S)
     path.unlink()

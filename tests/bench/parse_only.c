@@ -1,7 +1,8 @@
 /* How fast the readers of JSON alone are: each line of a file is read, and nothing is done with it. jansson
  * is the bound of what one core can read without ingest/event_json.
  *
- *     parse_only FILE         prints events/s of jansson, and those of event_json for lines that are plain
+ *     parse_only FILE         prints events/s and processor seconds: of jansson, then of event_json for lines
+ *                             that are plain
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -10,9 +11,9 @@
 
 #include "ingest/event_json.h"
 
-static double now_s(void) {
+static double seconds(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
@@ -27,17 +28,18 @@ static bool read_plain(const char *line, size_t length) {
     return event_json_read_plain(&json, line, length);
 }
 
-/* Lines a second for which `read` is true. */
-static double rate(FILE *file, bool (*read)(const char *, size_t)) {
+/* Prints how many lines `read` reads a second, and the processor time for all. */
+static void measure(FILE *file, bool (*read)(const char *, size_t)) {
     char *line = NULL;
     size_t capacity = 0, n_read = 0;
     ssize_t n;
-    double begin_s = now_s();
+    double begin_s = seconds(CLOCK_MONOTONIC), begin_cpu_s = seconds(CLOCK_PROCESS_CPUTIME_ID);
     rewind(file);
     while ((n = getline(&line, &capacity, file)) > 0)
         n_read += read(line, (size_t)n);
     free(line);
-    return (double)n_read / (now_s() - begin_s);
+    double cpu_s = seconds(CLOCK_PROCESS_CPUTIME_ID) - begin_cpu_s;
+    printf("%.0f %.3f\n", (double)n_read / (seconds(CLOCK_MONOTONIC) - begin_s), cpu_s);
 }
 
 int main(int argc, char *argv[]) {
@@ -46,8 +48,8 @@ int main(int argc, char *argv[]) {
         fprintf(stderr, "usage: parse_only FILE\n");
         return 2;
     }
-    double jansson = rate(file, parse), plain = rate(file, read_plain);
-    printf("%.0f %.0f\n", jansson, plain);
+    measure(file, parse);
+    measure(file, read_plain);
     fclose(file);
-    return jansson > 0 ? 0 : 1;
+    return 0;
 }

@@ -1,0 +1,91 @@
+"""What a benchmark has measured, in a form that can be compared: ratios and bytes, each with its spread.
+
+A Figure is measured in several alternating rounds; its value is their median. Those of an earlier run of numbers.py are
+in figures.json.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import statistics
+
+KEPT = pathlib.Path(__file__).with_name("figures.json")
+WORSE = 1.5  # a loss of a third
+
+
+@dataclasses.dataclass
+class Figure:
+    """`goal`: what it should be at least, or `at_most`. `notes`: lines that explain it."""
+
+    name: str
+    samples: list
+    goal: float
+    at_most: bool = False
+    notes: list = dataclasses.field(default_factory=list)
+
+    @property
+    def value(self):
+        return statistics.median(self.samples)
+
+    def meets(self, goal):
+        return self.value <= goal if self.at_most else self.value >= goal
+
+    def is_worse_than(self, kept):
+        return not self.meets(kept * WORSE if self.at_most else kept / WORSE)
+
+    def row(self):
+        """As a row of a table: the value, lowest to highest of the rounds, the goal."""
+        bound = f"{'at most' if self.at_most else 'at least'} {self.goal:g}"
+        spread = f"{number(min(self.samples))} to {number(max(self.samples))}" if len(self.samples) > 1 else ""
+        return f"| {self.name} | {number(self.value)} | {spread} | {bound}{'' if self.meets(self.goal) else ', missed'} |"
+
+
+HEAD = "| what | median | rounds | goal |\n|---|---|---|---|"
+
+
+def number(value):
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def kept(form):
+    """{name: value} of an earlier run in the same form."""
+    return json.loads(KEPT.read_text()).get(form, {}) if KEPT.exists() else {}
+
+
+def keep(form, figures):
+    every = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    every[form] = {figure.name: float(number(figure.value)) for figure in figures}
+    KEPT.write_text(json.dumps(every, indent=4) + "\n")
+
+
+def warnings(form, figures):
+    """A line for each that has become worse by more than a third since it was kept."""
+    before = kept(form)
+    return [
+        f"WARNING: {figure.name}: {number(figure.value)}, was {number(before[figure.name])}"
+        for figure in figures
+        if figure.name in before and figure.is_worse_than(before[figure.name])
+    ]
+
+
+def machine():
+    """Processors and memory; the load that others make."""
+    model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    kib = int(re.search(r"MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())[1])
+    load = os.getloadavg()[1]
+    return (
+        f"{os.cpu_count()} x {model[1] if model else os.uname().machine}, {kib / (1 << 20):.0f} GiB, "
+        f"Linux {os.uname().release}; load {load:.1f}"
+    )
+
+
+def report(figures):
+    """Prints what was measured."""
+    print(HEAD)
+    for figure in figures:
+        print(figure.row())
+    for note in [note for figure in figures for note in figure.notes]:
+        print(f"  {note}")
+    print(f"  {machine()}", flush=True)
