@@ -5,6 +5,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "aws/json.h"
 #include "aws/promise.h"
 #include "aws/service_error.h"
 #include "aws/transport.h"
@@ -61,7 +62,7 @@ static enum status read_answer(const struct aws_exchange *x, json_t **reply, str
                                      "the reply is damaged: its CRC-32 differs from x-amz-crc32");
 
     if (x->reply.length)
-        *reply = json_loadb(x->reply.data, x->reply.length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        *reply = aws_json_read(x->reply.data, x->reply.length);
     if (x->http_status < 200 || x->http_status > 299)
         return service_error(x, *reply, e);
     return aws_promise_check(x->operation, *reply, e);

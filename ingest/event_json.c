@@ -1,10 +1,8 @@
 #include "ingest/event_json.h"
 
-#include <endian.h>
-#include <stdint.h>
 #include <string.h>
 
-#include "base/utf8.h"
+#include "base/json_scan.h"
 
 #define NAME(name)                                                                                           \
     { (name), sizeof(name) - 1 }
@@ -69,123 +67,54 @@ void event_json_read(struct event_json *out, json_t *json) {
     read_object(&out->data, json_object_get(json, "data"));
 }
 
-/* What is not read yet. */
-struct rest {
-    const char *at, *end;
-};
-
-static void skip_space(struct rest *rest) {
-    while (rest->at < rest->end &&
-           (*rest->at == ' ' || *rest->at == '\n' || *rest->at == '\r' || *rest->at == '\t'))
-        rest->at++;
-}
-
-/* Past white space, and past `c` if that is next. */
-static bool take(struct rest *rest, char c) {
-    skip_space(rest);
-    if (rest->at == rest->end || *rest->at != c)
-        return false;
-    rest->at++;
-    return true;
-}
-
-/* Eight bytes at a time: a number that has the same byte eight times, and one with each byte's highest bit.
- */
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-#define HIGHEST EACH(0x80)
-
-/* The next eight bytes, the first the lowest; zeros where the data ends. */
-static uint64_t load(const struct rest *rest) {
-    uint64_t word = 0;
-    size_t left = (size_t)(rest->end - rest->at);
-    if (left >= sizeof word)
-        memcpy(&word, rest->at, sizeof word);
-    else
-        memcpy(&word, rest->at, left);
-    return le64toh(word);
-}
-
-/* Marks each ASCII byte below `limit` (at most 0x80) by its highest bit. Above the first, a borrow may mark
- * others. */
-static inline uint64_t mark_below(uint64_t word, uint8_t limit) {
-    return (word - EACH(limit)) & ~word & HIGHEST;
-}
-
-/* The first mark is at the first byte that may not stand in a plain string: a quote, an escape, or a control
- * character. */
-static inline uint64_t mark_string_end(uint64_t word) {
-    return mark_below(word ^ EACH('"'), 1) | mark_below(word ^ EACH('\\'), 1) | mark_below(word, 0x20);
-}
-
-/* Goes to the end of the characters of a plain string. Returns the bits that any of them, or of a few bytes
- * behind them, has. */
-static uint64_t skip_characters(struct rest *rest) {
-    uint64_t bits = 0, word, marks;
-    while (rest->at < rest->end) {
-        bits |= word = load(rest);
-        marks = mark_string_end(word);
-        rest->at += marks ? __builtin_ctzll(marks) / 8 : (int)sizeof word;
-        if (marks)
-            break;
-    }
-    return bits;
-}
-
-static bool take_string(struct rest *rest, struct event_value *out) {
-    if (!take(rest, '"'))
-        return false;
-    const char *begin = rest->at;
-    bool is_ascii = !(skip_characters(rest) & HIGHEST);
-    *out = (struct event_value){VALUE_STRING, begin, (size_t)(rest->at - begin)};
-    if (rest->at == rest->end || *rest->at != '"')
-        return false;
-    rest->at++;
-    return is_ascii || utf8_is_valid(out->text, out->length);
+static bool take_string(struct json_scan *scan, struct event_value *out) {
+    out->type = VALUE_STRING;
+    return json_scan_string(scan, &out->text, &out->length);
 }
 
 /* A name and its colon. */
-static struct event_value *take_name(struct rest *rest, struct event_object *object) {
+static struct event_value *take_name(struct json_scan *scan, struct event_object *object) {
     struct event_value name, *value;
-    if (!take_string(rest, &name) || !take(rest, ':'))
+    if (!take_string(scan, &name) || !json_scan_take(scan, ':'))
         return NULL;
     value = find_value(object, name.text, name.length);
     return value && value->type == VALUE_MISSING ? value : NULL;
 }
 
-static bool take_data(struct rest *rest, struct event_object *data) {
+static bool take_data(struct json_scan *scan, struct event_object *data) {
     struct event_value *value;
     do {
-        value = take_name(rest, data);
-        if (!value || !take_string(rest, value))
+        value = take_name(scan, data);
+        if (!value || !take_string(scan, value))
             return false;
-    } while (take(rest, ','));
-    return take(rest, '}');
+    } while (json_scan_take(scan, ','));
+    return json_scan_take(scan, '}');
 }
 
-static bool take_envelope(struct rest *rest, struct event_json *out) {
+static bool take_envelope(struct json_scan *scan, struct event_json *out) {
     struct event_value *value;
     do {
-        value = take_name(rest, &out->envelope);
+        value = take_name(scan, &out->envelope);
         if (!value)
             return false;
-        if (value == &out->envelope.values[MEMBER_DATA] && take(rest, '{')) {
+        if (value == &out->envelope.values[MEMBER_DATA] && json_scan_take(scan, '{')) {
             value->type = VALUE_OBJECT;
-            if (!take_data(rest, &out->data))
+            if (!take_data(scan, &out->data))
                 return false;
-        } else if (!take_string(rest, value)) {
+        } else if (!take_string(scan, value)) {
             return false;
         }
-    } while (take(rest, ','));
-    return take(rest, '}');
+    } while (json_scan_take(scan, ','));
+    return json_scan_take(scan, '}');
 }
 
 bool event_json_read_plain(struct event_json *out, const char *data, size_t length) {
     if (!length)
         return false;
-    struct rest rest = {data, data + length};
+    struct json_scan scan = {data, data + length};
     memset(out, 0, sizeof *out);
-    if (!take(&rest, '{') || !take_envelope(&rest, out))
+    if (!json_scan_take(&scan, '{') || !take_envelope(&scan, out))
         return false;
-    skip_space(&rest);
-    return rest.at == rest.end;
+    json_scan_space(&scan);
+    return scan.at == scan.end;
 }

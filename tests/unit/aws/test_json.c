@@ -1,0 +1,127 @@
+#include "aws/json.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "tests/unit/support/test.h"
+
+/* In a block of its own, for the address sanitizer. */
+static json_t *read_plain(const char *text, size_t length) {
+    _cleanup_(mem_freep) char *data = mem_dup(text, length);
+    return aws_json_read_plain(data, length);
+}
+
+static json_t *judge(const char *text, size_t length) {
+    return json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+}
+
+static void what_services_write_is_plain_and_read_as_jansson_reads_it(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "{}",
+        " {\r\n} \t",
+        "{\"ConsumedCapacity\":{\"TableName\":\"live-Scores\",\"CapacityUnits\":3.0}}",
+        "{\"Items\":[{\"n\":{\"N\":\"-1\"}},{}],\"Count\":2,\"ok\":true,\"no\":false,\"key\":null}",
+        "{\"Records\":[{\"Data\":\"e30=\",\"ApproximateArrivalTimestamp\":1795408560.934}],"
+        "\"MillisBehindLatest\":0}",
+        "[0,-0,-0.0,0.5,-12.25,999999999999999999,-999999999999999999,1.7976931348623157,[],[[]]]",
+        "{\"a\":1,\"a\":{\"a\":2},\"\":\"\",\"l\xc3\xa4mp\":\"\xf0\x9f\x98\x80\"}",
+        "\"a\"",
+        " true",
+        "7",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        json_auto_t *plain = read_plain(texts[i], strlen(texts[i]));
+        json_auto_t *judged = judge(texts[i], strlen(texts[i]));
+        _cleanup_(mem_freep) char *text = plain ? json_dumps(plain, JSON_ENCODE_ANY) : NULL;
+        _cleanup_(mem_freep) char *expected = json_dumps(judged, JSON_ENCODE_ANY);
+        if (!text || strcmp(text, expected) != 0)
+            fail_msg("%s: %s", texts[i], text ? text : "not plain");
+    }
+}
+
+static void whatever_is_not_plain_is_left_to_jansson(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "{\"a\":\"\\u0000\"}",
+        "{\"\\u0041\":1}",
+        "1e3",
+        "1.5E3",
+        "1000000000000000000",
+        "{\"a\":1e300}",
+        "[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        json_auto_t *plain = read_plain(texts[i], strlen(texts[i]));
+        json_auto_t *read = aws_json_read(texts[i], strlen(texts[i]));
+        json_auto_t *judged = judge(texts[i], strlen(texts[i]));
+        assert_null(plain);
+        assert_true(judged && json_equal(read, judged));
+    }
+}
+
+static void what_is_no_json_is_never_read(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        " ",
+        "{",
+        "{\"",
+        "{\"a",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":}",
+        "{\"a\":1",
+        "{\"a\":1,",
+        "{\"a\":1,}",
+        "{,}",
+        "{a:1}",
+        "{1:1}",
+        "{\"a\" 1}",
+        "{\"a\":1 \"b\":2}",
+        "{}}",
+        "{} x",
+        "[",
+        "[,]",
+        "[1",
+        "[1,",
+        "[1,]",
+        "[1 2]",
+        "]",
+        "tru",
+        "trues",
+        "nul",
+        "fals",
+        "+1",
+        "-",
+        "01",
+        "-01",
+        "1.",
+        ".5",
+        "1.e1",
+        "0x1",
+        "1_",
+        "NaN",
+        "'a'",
+        "\xef\xbb\xbf{}",
+        "{}\f",
+        "{\"a\":\"\xff\"}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        json_auto_t *plain = read_plain(texts[i], strlen(texts[i]));
+        json_auto_t *read = aws_json_read(texts[i], strlen(texts[i]));
+        json_auto_t *judged = judge(texts[i], strlen(texts[i]));
+        if (plain || read || judged)
+            fail_msg("read: %s", texts[i]);
+    }
+    assert_null(read_plain("{}", 3)); /* NUL */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_services_write_is_plain_and_read_as_jansson_reads_it),
+        cmocka_unit_test(whatever_is_not_plain_is_left_to_jansson),
+        cmocka_unit_test(what_is_no_json_is_never_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
