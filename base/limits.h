@@ -109,6 +109,8 @@
 /* Ingest. */
 #define LIMIT_SHARDS 10000
 #define LIMIT_BATCH_RECORDS 10000
+#define LIMIT_ITEM_RECORDS 2000      /* decoded at once ... */
+#define LIMIT_ITEM_BYTES (1u << 20)  /* ... and their memory */
 #define LIMIT_CHUNK_BYTES (1 << 20)  /* of a file, read at once; not less than LIMIT_BEHIND_BYTES */
 #define LIMIT_BEHIND_BYTES 4096      /* before a place in a file, compared to recognise the file */
 #define LIMIT_LINE_BYTES (10u << 20) /* as a Kinesis record; a longer line is a dead letter ... */
@@ -118,7 +120,7 @@
 #define LIMIT_BATCHES_BYTES (64u << 20)            /* one batch of each, and what applying it takes */
 #define LIMIT_CHECKPOINT_MS 1000                   /* shortest time between two checkpoints */
 #define LIMIT_BACKOFF_MS 5000                      /* longest pause of a shard whose store or source fails */
-#define LIMIT_BACKLOG_WINDOW_MS 600 /* for which a batch waits for a read of a shard that has a backlog */
+#define LIMIT_BACKLOG_WINDOW_MS 500 /* for which a batch waits for more of a shard that has a backlog */
 #define LIMIT_WINDOW_MS 2000      /* widest window of a batch whose store throttles (ingest/batch_window.h) */
 #define LIMIT_WINDOW_CALM_MS 5000 /* it narrows after this long without a throttle */
 #define LIMIT_PARKED_BYTES (256 << 10) /* a shard whose store refuses for ... */

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/mem.h"
 
 enum { FIRST_CAPACITY = 64, KEPT_CAPACITY = 1024 };
@@ -32,10 +31,6 @@ static void drop_large_arrays(struct batch *b) {
         mem_freep(&b->letters);
         b->letters_capacity = 0;
     }
-    if (b->seen.capacity > KEPT_CAPACITY) {
-        mem_freep(&b->seen.hashes);
-        b->seen.capacity = 0;
-    }
 }
 
 void batch_clear(struct batch *b) {
@@ -45,10 +40,8 @@ void batch_clear(struct batch *b) {
         free((void *)(uintptr_t)b->letters[i].data);
         free((void *)(uintptr_t)b->letters[i].detail);
     }
-    b->n = b->n_records = b->n_letters = b->n_skipped = b->bytes = b->cost = b->seen.n = 0;
+    b->n = b->n_records = b->n_letters = b->n_skipped = b->bytes = 0;
     drop_large_arrays(b);
-    if (b->seen.capacity)
-        memset(b->seen.hashes, 0, b->seen.capacity * sizeof *b->seen.hashes);
     b->hash = (struct digest){0};
     b->as_of_ms = -1;
     b->foreign_arrivals = false;
@@ -59,61 +52,15 @@ void batch_deinit(struct batch *b) {
     free(b->records);
     free(b->strings);
     free(b->letters);
-    free(b->seen.hashes);
     memset(b, 0, sizeof *b);
 }
 
 bool batch_is_full(const struct batch *b) {
-    return b->n >= b->limits.records || b->bytes + b->cost >= b->limits.bytes;
+    return b->n >= b->limits.records || b->bytes >= b->limits.bytes;
 }
 
 static size_t larger(size_t capacity) {
     return capacity ? 2 * capacity : FIRST_CAPACITY;
-}
-
-static uint64_t *find_slot(const struct batch_set *set, uint64_t hash) {
-    size_t i = hash % set->capacity;
-    while (set->hashes[i] && set->hashes[i] != hash)
-        i = (i + 1) % set->capacity;
-    return &set->hashes[i];
-}
-
-static void make_room(struct batch_set *set) {
-    struct batch_set old = *set;
-    if (2 * set->n < set->capacity)
-        return;
-    set->capacity = larger(set->capacity);
-    set->hashes = mem_zalloc(set->capacity * sizeof *set->hashes);
-    for (size_t i = 0; i < old.capacity; i++)
-        if (old.hashes[i])
-            *find_slot(set, old.hashes[i]) = old.hashes[i];
-    free(old.hashes);
-}
-
-/* Whether it is in the set for the first time. Two with one hash count as one: the cost is an estimate. */
-static bool add_hash(struct batch_set *set, uint64_t hash) {
-    make_room(set);
-    uint64_t *slot = find_slot(set, hash);
-    bool is_new = !*slot;
-    *slot = hash;
-    set->n += is_new;
-    return is_new;
-}
-
-/* A purchase in a shortest period in which no earlier event bought this product. */
-static bool add_period(struct batch *b, const struct event *event, uint64_t product_hash) {
-    unsigned periods = b->limits.shape.periods;
-    if (event->kind != EVENT_PURCHASE || !periods)
-        return false;
-    enum period_kind shortest = (enum period_kind)__builtin_ctz(periods);
-    uint64_t key[] = {product_hash, (uint64_t)period_of(shortest, fold_period_time(event)).start_ms};
-    return add_hash(&b->seen, hash_bytes(key, sizeof key) | 1);
-}
-
-static size_t cost_of(struct batch *b, const struct event *event) {
-    uint64_t hash = hash_bytes(event->product_id, strlen(event->product_id)) | 1;
-    bool is_new_product = add_hash(&b->seen, hash), is_new_period = add_period(b, event, hash);
-    return apply_cost(&b->limits.shape, event, is_new_product, is_new_period);
 }
 
 static size_t text_size(const char *text) {
@@ -131,7 +78,6 @@ static void add_event(struct batch *b, struct envelope *envelope, const struct p
     b->bytes += strlen(event->id) + strlen(event->product_id) + strlen(event->origin) +
                 text_size(event->name) + text_size(event->brand) + text_size(event->category) +
                 text_size(event->image) + EVENT_BYTES;
-    b->cost += cost_of(b, event);
     b->foreign_arrivals = b->foreign_arrivals || envelope->foreign_arrival;
     b->records[b->n_records] = (struct apply_record){*event, *position};
     b->strings[b->n_records++] = envelope->strings;
@@ -155,11 +101,10 @@ static void add_letter(struct batch *b, const struct envelope *envelope, const s
     };
 }
 
-void batch_add(struct batch *b, const struct source_record *record, int64_t now_boot_ms) {
+void batch_add(struct batch *b, const struct source_record *record) {
     struct envelope envelope;
     envelope_decode(&envelope, b->shard_id, record);
-    if (b->n++ == 0)
-        b->began_boot_ms = now_boot_ms;
+    b->n++;
     b->last = record->position;
 
     switch (envelope.kind) {

@@ -1,8 +1,7 @@
 /*
- * batch: consecutive records of one shard, decoded, with their dead letters, to be applied together. It is
- * full when it has so many records, or so many bytes: of what it holds, and of what applying it takes
- * (apply_cost). Then the caller adds no more. Its memory grows with what is added; after a large batch it is
- * freed. Not thread-safe.
+ * batch: consecutive records of one shard, decoded, with their dead letters, to be folded together. It is
+ * full when it has so many records, or bytes. Then the caller adds no more. Its memory grows with what is
+ * added; after a large batch it is freed. Not thread-safe.
  */
 #ifndef INGEST_BATCH_H
 #define INGEST_BATCH_H
@@ -18,9 +17,8 @@
 
 /* When a batch is full. */
 struct batch_limits {
-    size_t records;          /* of all kinds */
-    size_t bytes;            /* of batch.bytes and batch.cost together */
-    struct view_shape shape; /* of the store: what an event costs */
+    size_t records; /* of all kinds */
+    size_t bytes;
 };
 
 struct batch {
@@ -33,20 +31,14 @@ struct batch {
     struct deadletter_letter *letters; /* own their data and detail */
     size_t n_letters, letters_capacity;
     size_t n_skipped;
-    struct batch_set {
-        uint64_t *hashes; /* 0: a free slot */
-        size_t n, capacity;
-    } seen; /* products of its events, and the shortest periods in which they were bought: private */
 
     bool foreign_arrivals; /* an event's arrival is not this source's (ingest/envelope.h) */
     size_t n;              /* all of them */
     size_t bytes;          /* of memory that events and dead letters own */
-    size_t cost;           /* about the memory that applying the events will take */
     struct position last;  /* of the last record of any kind */
     struct digest hash;    /* of the source's bytes up to its end (source_hash) */
     int64_t as_of_ms;      /* of the views once this batch is applied; -1: not known */
     int64_t bytes_left;    /* of the source, after it or somewhat later; 0: none, or not known */
-    int64_t began_boot_ms; /* when the first record was added */
 };
 
 void batch_init(struct batch *b, const char *shard_id);
@@ -59,6 +51,6 @@ void batch_clear(struct batch *b);
 void batch_set_limits(struct batch *b, const struct batch_limits *limits);
 
 bool batch_is_full(const struct batch *b);
-void batch_add(struct batch *b, const struct source_record *record, int64_t now_boot_ms);
+void batch_add(struct batch *b, const struct source_record *record);
 
 #endif

@@ -18,9 +18,7 @@ struct prefetch {
     struct source *source;
     struct source_shard shard;
     struct budget *budget;
-    struct batch_limits limits;   /* but for the records */
-    _Atomic size_t batch_records; /* may change while the thread runs */
-    _Atomic int batch_window_ms;
+    struct batch_limits limits;
     pthread_t thread;
 
     /* used by the taker only */
@@ -44,8 +42,6 @@ struct prefetch {
     unsigned reader_generation;
     struct source_batch got; /* the last read; the first `used` records are in batches */
     size_t used;
-    bool more;            /* after the last read: there are records to read at once */
-    struct error pending; /* a failure after a batch was begun: the next item */
 };
 
 static bool is_finishing(const struct prefetch *p) {
@@ -61,9 +57,8 @@ static void turn(struct prefetch *p) {
 }
 
 static void add_records(struct prefetch *p, struct prefetch_item *item) {
-    int64_t now = clock_boot_ms();
     while (p->used < p->got.n && !batch_is_full(&item->batch))
-        batch_add(&item->batch, &p->got.records[p->used++], now);
+        batch_add(&item->batch, &p->got.records[p->used++]);
     item->batch.hash = source_hash(p->reader, p->used);
     item->batch.bytes_left = p->got.bytes_left;
     budget_set(p->budget, &p->claims[item - p->items], item->batch.bytes);
@@ -81,62 +76,37 @@ static void finish_read(struct prefetch *p, struct prefetch_item *item) {
     item->n_children = p->got.n_children < STORE_LEASE_PARENTS ? p->got.n_children : STORE_LEASE_PARENTS;
     if (item->n_children)
         memcpy(item->children, p->got.children, item->n_children * sizeof *item->children);
-    p->more = p->got.more;
+    item->more = p->got.more;
+    item->no_room = p->got.no_room;
     p->got = (struct source_batch){.as_of_ms = -1};
     p->used = 0;
     source_forget(p->reader);
 }
 
-/* In a backlog a batch waits for the next read, whatever its window: full ones cost fewer writes. */
-static int64_t window_ends(const struct prefetch *p, const struct batch *b) {
-    int window_ms = atomic_load(&p->batch_window_ms);
-    if (p->more && window_ms < LIMIT_BACKLOG_WINDOW_MS)
-        window_ms = LIMIT_BACKLOG_WINDOW_MS;
-    return b->n ? b->began_boot_ms + window_ms : clock_boot_ms() + LIMIT_READ_WAIT_MS;
-}
-
-static bool is_ready(const struct prefetch *p, const struct prefetch_item *item) {
-    const struct batch *b = &item->batch;
-    return item->ended || *item->loss || batch_is_full(b) || is_finishing(p) || is_void(p) ||
-           (b->n && (atomic_load(&p->stepwise) || clock_boot_ms() >= window_ends(p, b)));
-}
-
-static void fill(struct prefetch *p, struct prefetch_item *item) {
-    const struct batch_limits limits = {atomic_load(&p->batch_records), p->limits.bytes, p->limits.shape};
-    batch_set_limits(&item->batch, &limits);
+static void clear(struct prefetch *p, struct prefetch_item *item) {
+    batch_set_limits(&item->batch, &p->limits);
     item->generation = p->reader_generation;
-    item->ended = item->gone = false;
+    item->status = STATUS_OK;
+    item->ended = item->gone = item->no_room = false;
+    item->more = true;
     item->loss[0] = '\0';
-    item->error = p->pending;
-    item->status = p->pending.status;
-    p->pending = (struct error){0};
-    if (item->status)
-        return;
+}
 
-    for (;;) {
-        add_records(p, item);
-        if (p->used == p->got.n)
-            finish_read(p, item);
-        if (is_ready(p, item))
-            return;
-
-        bool idle = item->batch.n == 0;
+/* Reads once, unless records of the last read are left. */
+static void fill(struct prefetch *p, struct prefetch_item *item) {
+    clear(p, item);
+    if (p->used == p->got.n) {
         turn(p);
-        if (source_read(p->reader, window_ends(p, &item->batch), &p->got, &p->pending)) {
-            p->got = (struct source_batch){.as_of_ms = -1};
-            if (idle) {
-                item->status = p->pending.status;
-                item->error = p->pending;
-                p->pending = (struct error){0};
-            }
-            return;
-        }
-        p->pending = (struct error){0};
-        if ((idle && p->got.n == 0) || p->got.no_room) {
-            finish_read(p, item);
-            return;
-        }
+        item->status = source_read(p->reader, clock_boot_ms() + LIMIT_READ_WAIT_MS, &p->got, &item->error);
+        p->used = 0;
     }
+    if (item->status) {
+        p->got = (struct source_batch){.as_of_ms = -1};
+        return;
+    }
+    add_records(p, item);
+    if (p->used == p->got.n)
+        finish_read(p, item);
 }
 
 /* After a failure, or the end, there is room once that item was given back. */
@@ -153,7 +123,6 @@ static void replace_reader(struct prefetch *p, struct source_reader *replacement
     p->reader_generation = atomic_load(&p->generation);
     p->got = (struct source_batch){.as_of_ms = -1};
     p->used = 0;
-    p->pending = (struct error){0};
 }
 
 /* Whether the item that was filled last ends the shard for good. */
@@ -254,11 +223,6 @@ void prefetch_resume(struct prefetch *p) {
     waker_wake(&p->has_room);
 }
 
-void prefetch_set_window(struct prefetch *p, size_t batch_records, int batch_window_ms) {
-    atomic_store(&p->batch_records, batch_records);
-    atomic_store(&p->batch_window_ms, batch_window_ms);
-}
-
 void prefetch_wake(struct prefetch *p) {
     atomic_store(&p->woken, true);
     waker_wake(&p->has_item);
@@ -268,7 +232,6 @@ struct prefetch *prefetch_start(struct source *source, const struct source_shard
                                 const struct source_start *start, const struct prefetch_options *options) {
     struct prefetch *p = mem_zalloc(sizeof *p);
     p->limits = options->limits;
-    prefetch_set_window(p, options->limits.records, options->batch_window_ms);
     p->got.as_of_ms = -1;
     turn(p);
     p->source = source;

@@ -1,9 +1,9 @@
 /*
  * prefetch: reads and decodes ahead while the shard applies. A thread fills batches from a shard's reader
- * into a queue of at most PREFETCH_ITEMS items. Their memory counts against the budget: the reader's bytes
- * until all of its last read is in batches, a batch's until it is given back. The prefetch waits for the
- * budget only to read more, and no longer than the window of the batch that it has begun. Then it hands that
- * batch over. So no shard waits for another that waits, too.
+ * into a queue of at most PREFETCH_ITEMS items: what one read brought is one item, or several. Their memory
+ * counts against the budget: the reader's bytes until all of its last read is in batches, a batch's until it
+ * is given back. Where the budget has no room for more, an item says so: so that the shard writes what it
+ * holds, and no shard waits for another that waits, too.
  *
  * A shard whose batch cannot be applied must not keep memory that others need. So it may drop all that was
  * read ahead (prefetch_rewind), to read it again from the position up to which all is applied. From then on,
@@ -25,8 +25,7 @@ enum { PREFETCH_ITEMS = 2, PREFETCH_LOSS_SIZE = 256 };
 struct prefetch;
 
 struct prefetch_options {
-    struct batch_limits limits; /* `records` until prefetch_set_window */
-    int batch_window_ms;        /* how long a batch that is not full waits for more */
+    struct batch_limits limits; /* of an item */
     struct budget *budget;      /* borrowed; NULL: none */
 };
 
@@ -34,6 +33,8 @@ struct prefetch_item {
     enum status status; /* not OK: the source failed (`error`), and the item holds nothing else */
     struct error error;
     struct batch batch; /* the taker may change it; may be empty, and bring only `as_of_ms` */
+    bool more;          /* the next item is expected to bring records at once */
+    bool no_room;       /* nothing was read: the budget has no room */
     bool ended;         /* nothing comes after this item, ever */
     bool gone;          /* with `ended`: the source no longer has the shard */
     struct source_shard children[STORE_LEASE_PARENTS]; /* with `ended` */
@@ -64,18 +65,14 @@ void prefetch_rewind(struct prefetch *p, const struct source_start *start, int64
 /* After a rewind: reads ahead again. The taker's thread. */
 void prefetch_resume(struct prefetch *p);
 
-/* The number of records counts from the next batch on, the time from the current one on. The taker's thread.
- */
-void prefetch_set_window(struct prefetch *p, size_t batch_records, int batch_window_ms);
-
 /* Ends a wait of prefetch_take, the current or the next one. Any thread. */
 void prefetch_wake(struct prefetch *p);
 
 /* When its loop last turned; it turns while it waits, too. Any thread. */
 int64_t prefetch_alive_ms(const struct prefetch *p);
 
-/* Reads no more: hands out the batches that are full or begun, and nothing after them. Records of the last
- * read that are in no batch yet are dropped: the checkpoint is before them. The taker's thread. */
+/* Reads no more: hands out the items that are filled, and nothing after them. Records of the last
+ * read that are in no item yet are dropped: the checkpoint is before them. The taker's thread. */
 void prefetch_finish(struct prefetch *p);
 
 /* Waits for the prefetch's thread, which may be in a call; prefetch_free does not wait then. The taker's

@@ -100,6 +100,16 @@ static const char *const cause_names[] = {"source", "store", "dead_letter"};
 
 enum settled { APPLIED, REFUSED, STOPPED };
 
+/* What was added to the batch under way. */
+struct pending {
+    size_t n, n_skipped, n_letters; /* records of all kinds, and some */
+    struct position last;
+    struct digest hash; /* of the source's bytes up to its end */
+    int64_t as_of_ms, bytes_left;
+    int64_t began_boot_ms;
+    bool more; /* records are expected at once */
+};
+
 enum order { ORDER_RUN, ORDER_STOP, ORDER_ABANDON };
 
 struct shard {
@@ -121,6 +131,7 @@ struct shard {
     char tenure[33];
     int64_t start_at_ms; /* of the lease */
     struct window window;
+    struct pending pending;
     int64_t backoff_ms;
     int64_t waiting_since_ms;     /* wall clock; 0: it does not wait */
     int64_t line_boot_ms;         /* of the last log line about a wait */
@@ -167,13 +178,13 @@ static void report_foreign_arrivals(struct shard *s) {
 }
 
 /* A batch without records may have a hash that the lease lacks. */
-static void report_position(struct shard *s, const struct batch *b) {
+static void report_position(struct shard *s) {
     pthread_mutex_lock(&s->lock);
-    if (b->n) {
+    if (s->pending.n) {
         s->report.progress.checkpoint = LEASE_AT_POSITION;
-        s->report.progress.position = b->last;
+        s->report.progress.position = s->pending.last;
     }
-    s->report.progress.hash = b->hash;
+    s->report.progress.hash = s->pending.hash;
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -282,18 +293,18 @@ static void clear_trouble(struct shard *s) {
     s->line_owed = s->line_written = false;
 }
 
-static void count(const struct shard *s, const struct batch *b, const struct apply_counts *counts) {
+static void count(const struct shard *s, const struct apply_counts *counts) {
     const struct {
         const char *result;
         size_t n;
     } results[] = {
-        {"applied", counts->applied}, {"duplicate", counts->duplicate}, {"stale", counts->stale},
-        {"skipped", b->n_skipped},    {"dead_letter", b->n_letters},
+        {"applied", counts->applied},      {"duplicate", counts->duplicate},      {"stale", counts->stale},
+        {"skipped", s->pending.n_skipped}, {"dead_letter", s->pending.n_letters},
     };
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
         metrics_count(&events_family, (const char *const[]){results[i].result, NULL}, (int64_t)results[i].n);
     metrics_count(&batches_family, (const char *const[]){NULL}, 1);
-    metrics_add(s->records, (int64_t)b->n);
+    metrics_add(s->records, (int64_t)s->pending.n);
 }
 
 /* Records that were dropped and are read again bring their dead letters again: those that are written stay
@@ -311,81 +322,10 @@ static enum status write_letters(struct shard *s, struct batch *b, struct error 
     return status;
 }
 
-static enum status settle_once(struct shard *s, struct batch *b, struct apply_counts *counts,
-                               enum cause *cause, struct error *e) {
-    *cause = CAUSE_DEAD_LETTER;
-    *counts = (struct apply_counts){0};
-    enum status status = write_letters(s, b, e);
-    if (status || !b->n_records)
-        return status;
-    const struct store_checkpoint checkpoint = {s->tenure, b->last, b->hash};
-    *cause = CAUSE_STORE;
-    turn(s);
-    return apply_batch(s->apply, b->records, b->n_records, &checkpoint, counts, e);
-}
-
 static void adjust_window(struct shard *s, bool throttled) {
     if (!window_note(&s->window, throttled, clock_boot_ms()))
         return;
-    prefetch_set_window(s->prefetch, s->window.records, s->window.ms);
     metrics_set(s->window_now, s->window.ms);
-}
-
-/* After a rewind: a batch was applied. */
-static void resume(struct shard *s) {
-    if (s->stepwise)
-        prefetch_resume(s->prefetch);
-    s->stepwise = false;
-}
-
-/* Drops what was read and cannot be applied: it would take the memory that other shards need. It is read
- * again at `then_ms`. */
-static void rewind_prefetch(struct shard *s, int64_t then_ms) {
-    const struct shard_progress *applied = &s->report.progress; /* only this thread changes it */
-    const struct source_start start = {applied->checkpoint, applied->position, s->start_at_ms,
-                                       applied->as_of_ms, applied->hash};
-    prefetch_rewind(s->prefetch, &start, then_ms);
-    s->stepwise = true;
-    metrics_count(&rewinds_family, (const char *const[]){NULL}, 1);
-}
-
-/* Whether a batch that was refused stays in memory until it is tried again. A stepwise shard holds nothing
- * else. */
-static bool may_keep(const struct shard *s, const struct batch *b, int64_t began_ms) {
-    if (order_of(s) != ORDER_RUN)
-        return true;
-    return s->stepwise ? b->bytes <= LIMIT_PARKED_BYTES : clock_boot_ms() - began_ms < LIMIT_REWIND_MS;
-}
-
-/* Tries to apply the batch for as long as the shard runs, with a pause after each failure, or until it must
- * not be kept: then it is dropped, to be read again after the pause. */
-static enum settled settle(struct shard *s, struct batch *b) {
-    struct apply_counts counts;
-    struct error e = {0};
-    enum cause cause;
-    bool throttled = false;
-    if (b->foreign_arrivals)
-        report_foreign_arrivals(s);
-    int64_t began_ms = clock_boot_ms();
-    while (settle_once(s, b, &counts, &cause, &e) != STATUS_OK) {
-        throttled = throttled || counts.throttles;
-        if (order_of(s) != ORDER_RUN)
-            return STOPPED;
-        int64_t again_ms = report_failure(s, cause, &e);
-        if (!may_keep(s, b, began_ms)) {
-            if (throttled)
-                adjust_window(s, true);
-            rewind_prefetch(s, again_ms);
-            return REFUSED;
-        }
-        wait_until(s, again_ms);
-        if (order_of(s) == ORDER_ABANDON)
-            return STOPPED;
-    }
-    resume(s);
-    adjust_window(s, throttled || counts.throttles);
-    count(s, b, &counts);
-    return APPLIED;
 }
 
 static void set_or_hide(struct metrics_series *series, bool is_known, int64_t value) {
@@ -395,48 +335,214 @@ static void set_or_hide(struct metrics_series *series, bool is_known, int64_t va
         metrics_hide(series);
 }
 
-static void report_progress(struct shard *s, const struct batch *b) {
-    int64_t left_ms = freshness_count(s->context.freshness, s->id, b->n, b->bytes_left, clock_boot_ms());
-    set_or_hide(s->bytes_left, b->bytes_left > 0, b->bytes_left);
+static void report_progress(struct shard *s) {
+    const struct pending *p = &s->pending;
+    int64_t left_ms = freshness_count(s->context.freshness, s->id, p->n, p->bytes_left, clock_boot_ms());
+    set_or_hide(s->bytes_left, p->bytes_left > 0, p->bytes_left);
     set_or_hide(s->time_left, left_ms != FRESHNESS_UNKNOWN, left_ms);
 }
 
-/* An item without records does not prove that the store accepts writes again. */
+/* After a rewind: a batch was applied. */
+static void resume(struct shard *s) {
+    if (s->stepwise)
+        prefetch_resume(s->prefetch);
+    s->stepwise = false;
+}
+
+/* All that was added is in the views. Without records that does not prove that the store accepts writes
+ * again.
+ */
+static void finish_batch(struct shard *s, const struct apply_counts *counts) {
+    bool has_records = s->pending.n;
+    adjust_window(s, counts->throttles);
+    report_position(s);
+    if (has_records) {
+        resume(s);
+        count(s, counts);
+    }
+    if (has_records || !s->stepwise)
+        clear_trouble(s);
+    report_as_of(s, s->pending.as_of_ms);
+    report_progress(s);
+    s->pending = (struct pending){.as_of_ms = -1};
+}
+
+/* The batch under way ends. */
+static enum status write_batch(struct shard *s, enum cause *cause, bool *throttled, struct error *e) {
+    const struct store_checkpoint checkpoint = {s->tenure, s->pending.last, s->pending.hash};
+    struct apply_counts counts;
+    *cause = CAUSE_STORE;
+    turn(s);
+    enum status status = apply_write(s->apply, &checkpoint, &counts, e);
+    *throttled = *throttled || counts.throttles;
+    counts.throttles = *throttled;
+    if (!status)
+        finish_batch(s, &counts);
+    return status;
+}
+
+static void note_item(struct shard *s, const struct prefetch_item *item) {
+    const struct batch *b = &item->batch;
+    struct pending *p = &s->pending;
+    if (b->n && !p->n)
+        p->began_boot_ms = clock_boot_ms();
+    if (b->n)
+        p->last = b->last;
+    p->n += b->n;
+    p->n_skipped += b->n_skipped;
+    p->n_letters += b->n_letters;
+    p->hash = b->hash;
+    p->bytes_left = b->bytes_left;
+    p->more = item->more;
+    if (b->as_of_ms >= 0)
+        p->as_of_ms = b->as_of_ms;
+}
+
+static enum status add_item(struct shard *s, struct prefetch_item *item, enum cause *cause, struct error *e) {
+    struct batch *b = &item->batch;
+    *cause = CAUSE_DEAD_LETTER;
+    enum status status = write_letters(s, b, e);
+    if (status)
+        return status;
+    *cause = CAUSE_STORE;
+    turn(s);
+    if (b->n_records)
+        status = apply_add(s->apply, b->records, b->n_records, e);
+    if (status)
+        return status;
+    if (b->foreign_arrivals)
+        report_foreign_arrivals(s);
+    note_item(s, item);
+    return STATUS_OK;
+}
+
+/* In a backlog a batch waits for more, whatever its window: larger ones cost fewer writes. */
+static int64_t window_ends(const struct shard *s) {
+    int window_ms = s->window.ms;
+    if (s->pending.more && window_ms < LIMIT_BACKLOG_WINDOW_MS)
+        window_ms = LIMIT_BACKLOG_WINDOW_MS;
+    return s->pending.began_boot_ms + window_ms;
+}
+
+static bool is_full(const struct shard *s) {
+    return s->pending.n >= s->window.records || apply_size(s->apply) >= s->context.batch_bytes;
+}
+
+/* Whether the batch under way is to be written. `item`: added last; NULL: none came. */
+static bool is_due(const struct shard *s, const struct prefetch_item *item) {
+    bool is_last = item && (item->ended || *item->loss || item->no_room);
+    return !s->pending.n || is_last || is_full(s) || s->stepwise || clock_boot_ms() >= window_ends(s);
+}
+
+/* Drops what was read and cannot be applied: it would take the memory that other shards need. It is read
+ * again at `then_ms`. */
+static void rewind_prefetch(struct shard *s, int64_t then_ms) {
+    const struct shard_progress *applied = &s->report.progress; /* only this thread changes it */
+    const struct source_start start = {applied->checkpoint, applied->position, s->start_at_ms,
+                                       applied->as_of_ms, applied->hash};
+    apply_drop(s->apply);
+    s->pending = (struct pending){.as_of_ms = -1};
+    prefetch_rewind(s->prefetch, &start, then_ms);
+    s->stepwise = true;
+    metrics_count(&rewinds_family, (const char *const[]){NULL}, 1);
+}
+
+/* What is under way: an item, and the batch to which it is added. */
+struct work {
+    struct prefetch_item *item; /* NULL: none */
+    bool is_added, throttled;
+    int64_t began_ms;
+};
+
+/* Whether what was refused stays in memory until it is tried again. A stepwise shard holds nothing else. */
+static bool may_keep(const struct shard *s, const struct work *w, const struct error *e) {
+    size_t bytes = apply_size(s->apply) + (w->item ? w->item->batch.bytes : 0);
+    if (order_of(s) != ORDER_RUN)
+        return true;
+    if (e->status == STATUS_CONFLICT)
+        return false;
+    return s->stepwise ? bytes <= LIMIT_PARKED_BYTES : clock_boot_ms() - w->began_ms < LIMIT_REWIND_MS;
+}
+
+static enum status settle_once(struct shard *s, struct work *w, enum cause *cause, struct error *e) {
+    enum status status = STATUS_OK;
+    bool is_beyond = w->item && !w->is_added && s->pending.n + w->item->batch.n > s->window.records;
+    if (is_beyond && s->pending.n)
+        status = write_batch(s, cause, &w->throttled, e);
+    if (!status && w->item && !w->is_added) {
+        status = add_item(s, w->item, cause, e);
+        w->is_added = !status;
+    }
+    if (!status && is_due(s, w->item))
+        status = write_batch(s, cause, &w->throttled, e);
+    return status;
+}
+
+/* Adds the item (NULL: none) to the batch under way, and writes that if it is due. Tries for as long as the
+ * shard runs, with a pause after each failure, or until all must not be kept: then it is dropped, to be read
+ * again after the pause. */
+static enum settled settle(struct shard *s, struct prefetch_item *item) {
+    struct work work = {.item = item, .began_ms = clock_boot_ms()};
+    struct error e = {0};
+    enum cause cause = CAUSE_STORE;
+    while (settle_once(s, &work, &cause, &e) != STATUS_OK) {
+        if (order_of(s) != ORDER_RUN)
+            return STOPPED;
+        int64_t again_ms = report_failure(s, cause, &e);
+        if (!may_keep(s, &work, &e)) {
+            if (work.throttled)
+                adjust_window(s, true);
+            rewind_prefetch(s, again_ms);
+            return REFUSED;
+        }
+        wait_until(s, again_ms);
+        if (order_of(s) == ORDER_ABANDON)
+            return STOPPED;
+    }
+    return APPLIED;
+}
+
+/* What an item says besides its records, which are in the views now. */
 static void finish_item(struct shard *s, const struct prefetch_item *item) {
     if (*item->loss) /* else it is found again */
         report_loss(s, item->loss);
-    if (!item->batch.n)
-        adjust_window(s, false);
-    report_position(s, &item->batch);
-    if (item->batch.n || !s->stepwise)
-        clear_trouble(s);
-    report_as_of(s, item->batch.as_of_ms);
-    report_progress(s, &item->batch);
     if (item->ended)
         report_end(s, item);
 }
 
-/* Applies an item, or waits if it is a failure. False: nothing comes after it. */
-static bool settle_item(struct shard *s, struct prefetch_item *item) {
-    if (item->status == STATUS_INVALID) {
-        report_refusal(s, &item->error);
+/* The source failed. What came before is written first. */
+static bool settle_failure(struct shard *s, const struct prefetch_item *item) {
+    s->pending.more = false;
+    if (s->pending.n && settle(s, NULL) == STOPPED)
         return false;
-    }
-    if (item->status) {
+    if (item->status != STATUS_INVALID) {
         wait_until(s, report_failure(s, CAUSE_SOURCE, &item->error));
         return true;
     }
-    enum settled settled = item->batch.n ? settle(s, &item->batch) : APPLIED;
+    report_refusal(s, &item->error);
+    return false;
+}
+
+/* False: nothing comes after it. */
+static bool settle_item(struct shard *s, struct prefetch_item *item) {
+    if (item->status)
+        return settle_failure(s, item);
+    enum settled settled = settle(s, item);
     if (settled == APPLIED)
         finish_item(s, item);
     return settled == REFUSED || (settled == APPLIED && !item->ended);
 }
 
+static int64_t waits_until(const struct shard *s) {
+    int64_t until_ms = clock_boot_ms() + LIMIT_READ_WAIT_MS;
+    return s->pending.n && window_ends(s) < until_ms ? window_ends(s) : until_ms;
+}
+
 static bool take_and_settle(struct shard *s) {
-    struct prefetch_item *item = prefetch_take(s->prefetch, clock_boot_ms() + LIMIT_READ_WAIT_MS);
+    struct prefetch_item *item = prefetch_take(s->prefetch, waits_until(s));
     turn(s);
     if (!item)
-        return true;
+        return order_of(s) != ORDER_RUN || !s->pending.n || settle(s, NULL) != STOPPED;
     bool more = settle_item(s, item);
     prefetch_give_back(s->prefetch);
     return more;
@@ -455,6 +561,8 @@ static void settle_rest(struct shard *s) {
             return;
         prefetch_give_back(s->prefetch);
     }
+    if (s->pending.n && order_of(s) == ORDER_STOP)
+        settle(s, NULL);
 }
 
 static void report_flag(struct shard *s, bool *flag) {
@@ -513,11 +621,11 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
 
     const struct source_start start = {lease->checkpoint, lease->position, lease->start_at_ms,
                                        s->report.progress.as_of_ms, lease->hash};
+    s->pending.as_of_ms = -1;
     window_init(&s->window, context->batch_window_ms, context->batch_records);
     metrics_set(s->window_now, s->window.ms);
     const struct prefetch_options options = {
-        {s->window.records, context->batch_bytes, *store_shape(context->store)},
-        s->window.ms,
+        {s->window.records < LIMIT_ITEM_RECORDS ? s->window.records : LIMIT_ITEM_RECORDS, LIMIT_ITEM_BYTES},
         context->budget,
     };
     struct source_shard shard = {0};

@@ -56,8 +56,9 @@ GUARDS = {
     "cache-of-a-tenure": (
         "dynamodb",
         [
-            ("views/apply.c", "    rows_free(&a->cache);\n    free(a->shard_id);\n    free(a);\n",
+            ("views/apply.c", "    row_cache_deinit(&a->cache);\n    free(a->shard_id);\n    free(a);\n",
              "    keep_for_ever(a);\n"),
+            ("views/apply.c", "row_cache_init(&a->cache, cache_bytes)", "a->cache.max_bytes = cache_bytes"),
             ("views/apply.c", "    struct apply *a = mem_zalloc(sizeof *a);\n    a->store = store;\n",
              "    struct apply *a = find_kept(shard_id);\n    a->store = store;\n"),
             ("views/apply.c", "struct apply *apply_new(",
@@ -85,16 +86,16 @@ GUARDS = {
         "dynamodb",
         [(
             "views/apply.c",
-            "    if (!status)\n        keep_rows(a, &b);\n    return status;\n",
-            "    keep_rows(a, &b);\n    return status;\n",
+            "    if (status && is_kept(a))\n        forget_rows(a);\n",
+            "    if (status && is_kept(a)) {\n        row_cache_keep_held(&a->cache);\n        forget_rows(a);\n    }\n",
         )],
     ),
     "checkpoint-last": (
         "dynamodb",
         [(
             "ingest/shard.c",
-            "    int64_t began_ms = clock_boot_ms();\n    while (settle_once(",
-            "    int64_t began_ms = clock_boot_ms();\n    report_position(s, b);\n    while (settle_once(",
+            "    enum status status = apply_write(",
+            "    report_position(s);\n    enum status status = apply_write(",
         )],
     ),
     "resume-at": (

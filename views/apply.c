@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
+#include <utlist.h>
+
+#include "base/arena.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/memory_budget.h"
@@ -11,6 +13,7 @@
 #include "base/service_clock.h"
 #include "views/credits.h"
 #include "views/fold.h"
+#include "views/row_cache.h"
 
 static struct metrics_family sales_family = {
     .name = "winner_view_sales_total",
@@ -18,15 +21,17 @@ static struct metrics_family sales_family = {
     .kind = METRICS_COUNTER,
 };
 
-/* A product's row: in the cache, or taken out of it for the batch under way. */
-struct row {
-    struct contribution *contribution;
-    char *old_last_event_id; /* in a batch: the store's; NULL: no such row, or the row has not changed */
-    bool changed;
-    struct earner *earners[ROLES]; /* in a batch: views/credits.h */
-    size_t sales, last_sale;       /* in a batch: purchases that were applied, and the last one's record */
-    size_t bytes;                  /* in the cache: its share of cache_bytes */
-    UT_hash_handle hh;
+/* The batch under way. */
+struct batch {
+    struct credits *credits; /* NULL: not folded; there is no batch, or its rows are in doubt */
+    struct apply_counts counts;
+    size_t n;            /* records */
+    struct position end; /* of the last one */
+
+    /* To fold it again: the records. Else only what the credits need of them. */
+    struct arena texts;
+    const struct apply_record **records;
+    size_t capacity;
 };
 
 struct apply {
@@ -40,18 +45,8 @@ struct apply {
     struct budget_claim claim; /* of the batch under way */
     bool in_doubt;             /* a batch failed: the store may have rows of it that it did not acknowledge */
     struct position doubt_end; /* of the last record that such a batch had */
-    struct row *cache;         /* in the order of last use: uthash keeps insertion order */
-    size_t cache_bytes, cache_max;
-};
-
-struct batch {
-    const struct apply_record *records;
-    size_t n;
-    const struct store_checkpoint *checkpoint;
-    struct store_context context;
-    struct row *rows;
-    struct row **row_of; /* of each record */
-    struct credits *credits;
+    struct row_cache cache;
+    struct batch batch;
 };
 
 struct apply *apply_new(struct store *store, const char *shard_id, const struct fence *fence,
@@ -61,7 +56,7 @@ struct apply *apply_new(struct store *store, const char *shard_id, const struct 
     a->shard_id = mem_strdup(shard_id);
     a->fence = fence;
     a->listener = listener;
-    a->cache_max = cache_bytes;
+    row_cache_init(&a->cache, cache_bytes);
     metrics_count(&sales_family, NULL, 0); /* increase() in PromQL lacks what a series begins with */
     return a;
 }
@@ -78,144 +73,165 @@ void apply_set_budget(struct apply *a, struct budget *budget) {
     a->budget = budget;
 }
 
-/* What a row has at most, besides texts: its parts, and what the allocator adds. */
-enum { ROW_BYTES = sizeof(struct row) + sizeof(struct store_contribution_write) + 14 * 2 * sizeof(size_t) };
-
-static size_t text_size(const char *text) {
-    return text ? strlen(text) : 0;
-}
-
-/* A row has the event's id up to three times, its origin up to four times. */
-size_t apply_cost(const struct view_shape *shape, const struct event *event, bool is_new_product,
-                  bool is_new_period) {
-    size_t cost = sizeof(struct row *);
-    if (is_new_product)
-        cost += ROW_BYTES + sizeof(struct contribution) + 3 * strlen(event->id) + strlen(event->product_id) +
-                4 * strlen(event->origin);
-    cost += text_size(event->name) + text_size(event->brand) + text_size(event->category) +
-            text_size(event->image);
-    return cost + credits_cost(shape, event, is_new_product, is_new_period);
-}
-
-static size_t row_size(const struct row *row) {
-    return ROW_BYTES + contribution_size(row->contribution);
-}
-
-static void row_free(struct row *row) {
-    contribution_free(row->contribution);
-    free(row->old_last_event_id);
-    free(row);
-}
-
-static void rows_free(struct row **rows) {
-    struct row *row, *next;
-    HASH_ITER(hh, *rows, row, next) {
-        HASH_DEL(*rows, row);
-        row_free(row);
-    }
-}
-
-static void batch_deinit(struct batch *b) {
-    rows_free(&b->rows);
-    free(b->row_of);
-    credits_free(b->credits);
-}
-
 void apply_free(struct apply *a) {
     if (!a)
         return;
-    rows_free(&a->cache);
+    apply_drop(a);
+    row_cache_deinit(&a->cache);
     free(a->shard_id);
     free(a);
 }
 
-static struct row *cache_take(struct apply *a, const char *product_id) {
-    struct row *row;
-    HASH_FIND_STR(a->cache, product_id, row);
-    if (row) {
-        HASH_DEL(a->cache, row);
-        a->cache_bytes -= row->bytes;
-    }
-    return row;
+/* Whether parts of a batch may be written, and it must be folded again then. */
+static bool is_kept(const struct apply *a) {
+    return store_has_watermarks(a->store);
 }
 
-static void cache_put(struct apply *a, struct row *row) {
-    row->bytes = sizeof *row + contribution_size(row->contribution);
-    a->cache_bytes += row->bytes;
-    HASH_ADD_KEYPTR(hh, a->cache, row->contribution->product_id, strlen(row->contribution->product_id), row);
+/* The batch under way. */
 
-    while (a->cache_bytes > a->cache_max) {
-        struct row *oldest = a->cache;
-        HASH_DEL(a->cache, oldest);
-        a->cache_bytes -= oldest->bytes;
-        row_free(oldest);
+size_t apply_size(const struct apply *a) {
+    const struct batch *b = &a->batch;
+    if (!b->n)
+        return 0;
+    return a->cache.held_bytes + a->cache.n_held * sizeof(struct store_contribution_write) +
+           (b->credits ? credits_size(b->credits) : 0) + arena_size(&b->texts) +
+           b->capacity * sizeof *b->records;
+}
+
+/* Counted, not asked for: what was read is applied, or no memory is ever given back. */
+static void hold_memory(struct apply *a) {
+    budget_set(a->budget, &a->claim, apply_size(a));
+}
+
+/* What was folded. */
+static void forget_rows(struct apply *a) {
+    credits_free(a->batch.credits);
+    a->batch.credits = NULL;
+    a->batch.counts = (struct apply_counts){.throttles = a->batch.counts.throttles};
+    row_cache_drop_held(&a->cache);
+}
+
+static void end_batch(struct apply *a) {
+    struct batch *b = &a->batch;
+    credits_free(b->credits);
+    arena_clear(&b->texts);
+    free(b->records);
+    *b = (struct batch){0};
+    hold_memory(a);
+}
+
+void apply_drop(struct apply *a) {
+    forget_rows(a);
+    if (a->batch.n)
+        end_batch(a);
+}
+
+/* The strings of a record in one piece with it. */
+static const struct apply_record *copy_record(struct arena *arena, const struct apply_record *record) {
+    struct apply_record *copy = arena_alloc(arena, sizeof *copy);
+    *copy = *record;
+    const char **const texts[] = {&copy->event.id,   &copy->event.product_id, &copy->event.origin,
+                                  &copy->event.name, &copy->event.brand,      &copy->event.category,
+                                  &copy->event.image};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = arena_strdup(arena, *texts[i]);
+    return copy;
+}
+
+static const struct apply_record *keep_record(struct batch *b, const struct apply_record *record) {
+    if (b->n == b->capacity) {
+        b->capacity = b->capacity ? 2 * b->capacity : 64;
+        b->records = mem_resize(b->records, b->capacity, sizeof *b->records);
     }
+    return b->records[b->n] = copy_record(&b->texts, record);
+}
+
+/* By the service's clock, never ahead of it; 0: unknown. Our own clock proves nothing. */
+static int64_t now_ms(const struct apply *a) {
+    bool is_taught = a->clock && !service_clock_is_local(a->clock);
+    int64_t now = is_taught ? service_clock_now(a->clock) : SERVICE_CLOCK_UNKNOWN;
+    return now == SERVICE_CLOCK_UNKNOWN ? 0 : now;
+}
+
+static struct store_context make_context(const struct apply *a) {
+    return (struct store_context){.fence = a->fence, .pulse = a->pulse, .now_ms = now_ms(a)};
 }
 
 /* 1. Read. */
 
-static void batch_add_row(struct batch *b, struct row *row) {
-    HASH_ADD_KEYPTR(hh, b->rows, row->contribution->product_id, strlen(row->contribution->product_id), row);
+/* Rows that are not here, in the order in which they are asked for. */
+struct missing {
+    struct row **rows;
+    const char **ids;
+    size_t n;
+};
+
+static void missing_deinit(struct missing *m) {
+    free(m->rows);
+    free(m->ids);
 }
 
-static struct row *batch_find_row(const struct batch *b, const char *product_id) {
-    struct row *row;
-    HASH_FIND_STR(b->rows, product_id, row);
-    return row;
-}
-
-/* Takes rows out of the cache. A row that is not cached stands empty in the batch, its id in `missing`. */
-static size_t collect_rows(struct apply *a, struct batch *b, const char **missing) {
-    size_t n = 0;
-    for (size_t i = 0; i < b->n; i++) {
-        const char *product_id = b->records[i].event.product_id;
-        struct row *row = batch_find_row(b, product_id);
-        if (!row && (row = cache_take(a, product_id)))
-            batch_add_row(b, row);
-        if (!row) {
-            row = mem_zalloc(sizeof *row);
-            row->contribution = contribution_new(product_id);
-            missing[n++] = product_id;
-            batch_add_row(b, row);
+/* Holds the rows of these records: `row_of` each. One that is not here stands empty. */
+static void hold_rows(struct apply *a, const struct apply_record *const records[], size_t n,
+                      struct row *row_of[], struct missing *missing) {
+    for (size_t i = 0; i < n; i++) {
+        const char *product_id = records[i]->event.product_id;
+        struct row *row = row_cache_find(&a->cache, product_id);
+        if (row) {
+            row_cache_hold(&a->cache, row);
+        } else {
+            row = row_cache_add(&a->cache, contribution_new(product_id));
+            missing->rows[missing->n] = row;
+            missing->ids[missing->n++] = row->contribution->product_id;
         }
-        b->row_of[i] = row;
+        row_of[i] = row;
     }
-    return n;
 }
 
-static void place_row(struct batch *b, struct contribution *contribution) {
-    struct row *row = batch_find_row(b, contribution->product_id);
-    HASH_DEL(b->rows, row);
-    contribution_free(row->contribution);
-    row->contribution = contribution;
-    batch_add_row(b, row);
+static enum status read_missing(struct apply *a, const struct missing *missing, struct error *e) {
+    _cleanup_(mem_freep) struct contribution **found = mem_alloc(missing->n * sizeof(struct contribution *));
+    struct store_context context = make_context(a);
+    enum status status = store_read_contributions(a->store, missing->ids, missing->n, found, &context, e);
+    a->batch.counts.throttles += context.throttles;
+    for (size_t i = 0; i < missing->n; i++)
+        if (status)
+            row_cache_drop(&a->cache, missing->rows[i]);
+        else if (found[i])
+            row_cache_replace(&a->cache, missing->rows[i], found[i]);
+    return status;
 }
 
-static enum status read_rows(struct apply *a, struct batch *b, struct error *e) {
-    _cleanup_(mem_freep) const char **missing = mem_alloc(b->n * sizeof *missing);
-    b->row_of = mem_alloc(b->n * sizeof *b->row_of);
-    size_t n = collect_rows(a, b, missing);
-    if (!n)
-        return STATUS_OK;
-
-    _cleanup_(mem_freep) struct contribution **found = mem_alloc(n * sizeof(struct contribution *));
-    enum status status = store_read_contributions(a->store, missing, n, found, &b->context, e);
-    if (status)
-        return status;
-    for (size_t i = 0; i < n; i++)
-        if (found[i])
-            place_row(b, found[i]);
-    return STATUS_OK;
+static enum status read_rows(struct apply *a, const struct apply_record *const records[], size_t n,
+                             struct row *row_of[], struct error *e) {
+    _cleanup_(missing_deinit) struct missing missing = {mem_alloc(n * sizeof *missing.rows),
+                                                        mem_alloc(n * sizeof *missing.ids), 0};
+    hold_rows(a, records, n, row_of, &missing);
+    return missing.n ? read_missing(a, &missing, e) : STATUS_OK;
 }
 
 /* 2. Fold. */
 
-static void fold_record(struct batch *b, size_t i, struct apply_counts *counts) {
-    const struct apply_record *record = &b->records[i];
-    struct row *row = b->row_of[i];
+static void earn(struct apply *a, struct row *row, const struct apply_record *record, size_t place,
+                 const struct fold_credits *credits) {
+    const struct event *event = &record->event;
+    const struct credits_sale sale = {
+        .product_id = event->product_id,
+        .time_ms = event->time_ms,
+        .period_time_ms = fold_period_time(event),
+        .origin = is_kept(a) ? event->origin : arena_strdup(&a->batch.texts, event->origin),
+        .position = is_kept(a) ? &record->position : NULL,
+    };
+    row->n_sales++;
+    row->last_sale = place;
+    row->last_sale_ms = event->time_ms;
+    credits_earn(a->batch.credits, &sale, credits, row->earners);
+}
+
+static void fold_record(struct apply *a, struct row *row, const struct apply_record *record, size_t place) {
+    struct apply_counts *counts = &a->batch.counts;
     struct fold_credits credits;
 
-    if (!row->changed && row->contribution->last_event_id && !row->old_last_event_id)
+    if (!row->has_changed && row->contribution->last_event_id && !row->old_last_event_id)
         row->old_last_event_id = mem_strdup(row->contribution->last_event_id);
 
     switch (fold_event(row->contribution, &record->event, &credits)) {
@@ -227,29 +243,70 @@ static void fold_record(struct batch *b, size_t i, struct apply_counts *counts) 
         return;
     case FOLD_APPLIED:
         counts->applied++;
-        row->changed = true;
         break;
     }
-    if (credits.user_id[ROLE_CREATOR]) { /* it was a purchase */
-        row->sales++;
-        row->last_sale = i;
-        credits_earn(b->credits, &record->event, &record->position, &credits, row->earners);
-    }
+    if (!row->has_changed || record->event.kind != EVENT_PURCHASE)
+        row_cache_measure(&a->cache, row);
+    row->has_changed = true;
+    if (credits.user_id[ROLE_CREATOR]) /* it was a purchase */
+        earn(a, row, record, place, &credits);
+}
+
+/* In order. `place`: of the first in the batch. */
+static void fold_records(struct apply *a, const struct apply_record *const records[], size_t n,
+                         struct row *const row_of[], size_t place) {
+    if (!a->batch.credits)
+        a->batch.credits = credits_new(store_shape(a->store), a->shard_id);
+    for (size_t i = 0; i < n; i++)
+        fold_record(a, row_of[i], records[i], place + i);
+}
+
+/* After a write that failed. */
+static enum status fold_again(struct apply *a, struct error *e) {
+    struct batch *b = &a->batch;
+    _cleanup_(mem_freep) struct row **row_of = mem_alloc(b->n * sizeof *row_of);
+    enum status status = read_rows(a, b->records, b->n, row_of, e);
+    if (!status)
+        fold_records(a, b->records, b->n, row_of, 0);
+    return status;
+}
+
+enum status apply_add(struct apply *a, const struct apply_record *records, size_t n, struct error *e) {
+    struct batch *b = &a->batch;
+    _cleanup_(mem_freep) const struct apply_record **added = mem_alloc(n * sizeof *added);
+    _cleanup_(mem_freep) struct row **row_of = mem_alloc(n * sizeof *row_of);
+    for (size_t i = 0; i < n; i++)
+        added[i] = &records[i];
+    enum status status = b->n && !b->credits ? fold_again(a, e) : STATUS_OK;
+    if (!status)
+        status = read_rows(a, added, n, row_of, e);
+    if (status || !n)
+        return status;
+    size_t place = b->n;
+    for (size_t i = 0; i < n; i++, b->n++)
+        if (is_kept(a))
+            added[i] = keep_record(b, &records[i]);
+    b->end = records[n - 1].position;
+    fold_records(a, added, n, row_of, place);
+    hold_memory(a);
+    return STATUS_OK;
 }
 
 /* 3 and 4. Write. */
 
-static size_t list_contributions(const struct batch *b, struct store_contribution_write *writes) {
+static size_t list_contributions(const struct apply *a, struct store_contribution_write *writes) {
+    const struct row *row;
     size_t n = 0;
-    for (const struct row *row = b->rows; row; row = row->hh.next)
-        if (row->changed)
+    DL_FOREACH2(a->cache.held, row, later) {
+        if (row->has_changed)
             writes[n++] = (struct store_contribution_write){row->contribution, row->old_last_event_id};
+    }
     return n;
 }
 
 /* The records of a failed batch are in doubt until each was in a batch that the store acknowledged. */
-static void note_doubt(struct apply *a, const struct batch *b, bool acknowledged) {
-    const struct position *end = &b->records[b->n - 1].position;
+static void note_doubt(struct apply *a, bool acknowledged) {
+    const struct position *end = &a->batch.end;
     if (a->in_doubt && position_compare(end, &a->doubt_end) < 0)
         return;
     a->in_doubt = !acknowledged;
@@ -270,63 +327,55 @@ static void add_scored(const struct store_score_write *score, bool all, const ch
 /* Reports what the store has acknowledged: all of the batch, or what is flagged. A failed batch may have
  * written a row and lost the answer. Its records, applied again, do not change that row: so while they are in
  * doubt, all rows are reported. */
-static void report_changes(struct apply *a, const struct batch *b, const struct store_batch *batch,
-                           bool all) {
-    size_t max_products = HASH_COUNT(b->rows) + (all ? 0 : batch->n_scores);
+static void report_changes(struct apply *a, const struct store_batch *batch, bool all) {
+    size_t max_products = a->cache.n_held + (all ? 0 : batch->n_scores);
     _cleanup_(mem_freep) const char **products = mem_alloc(max_products * sizeof *products);
     _cleanup_(mem_freep) const char **users = mem_alloc(batch->n_scores * sizeof *users);
     size_t n_products = 0, n_users = 0;
+    const struct row *row;
 
     for (size_t i = 0; i < batch->n_contributions; i++)
         if (all || batch->contributions_written[i])
             products[n_products++] = batch->contributions[i].row->product_id;
-    for (const struct row *row = b->rows; all && a->in_doubt && row; row = row->hh.next)
-        if (!row->changed)
+    DL_FOREACH2(a->cache.held, row, later) {
+        if (all && a->in_doubt && !row->has_changed)
             products[n_products++] = row->contribution->product_id;
+    }
     for (size_t i = 0; i < batch->n_scores; i++)
         if (all || batch->scores_written[i])
             add_scored(&batch->scores[i], all, products, &n_products, users, &n_users);
-    note_doubt(a, b, all);
+    note_doubt(a, all);
     if (a->listener && a->listener->rows_changed && (n_products || n_users))
         a->listener->rows_changed(a->listener->data, products, n_products, users, n_users);
 }
 
 /* What of a failed batch was written is a duplicate when its records are applied again: its sales are
  * reported now. */
-static void report_sales(const struct apply *a, const struct batch *b, const struct store_batch *batch,
-                         bool all) {
+static void report_sales(const struct apply *a, const struct store_batch *batch, bool all) {
     struct apply_sales sales = {0};
     size_t i = 0, newest = 0;
-    for (const struct row *row = b->rows; row; row = row->hh.next) {
-        bool is_written = row->changed && (all || batch->contributions_written[i]);
-        i += row->changed; /* as list_contributions lists them */
-        if (!is_written || !row->sales)
+    const struct row *row;
+    DL_FOREACH2(a->cache.held, row, later) {
+        bool is_written = row->has_changed && (all || batch->contributions_written[i]);
+        i += row->has_changed; /* as list_contributions lists them */
+        if (!is_written || !row->n_sales)
             continue;
-        sales.n += row->sales;
+        sales.n += row->n_sales;
         if (sales.product && row->last_sale < newest)
             continue;
         newest = row->last_sale;
         sales.product = row->contribution;
+        sales.time_ms = row->last_sale_ms;
     }
     if (!sales.n)
         return;
     metrics_count(&sales_family, NULL, (int64_t)sales.n);
-    sales.time_ms = b->records[newest].event.time_ms;
     if (a->listener && a->listener->sold)
         a->listener->sold(a->listener->data, &sales);
 }
 
-/* Counted, not asked for: a batch that was read is applied, or no memory is ever given back. */
-static void hold_memory(struct apply *a, const struct batch *b) {
-    size_t bytes = b->n * sizeof *b->row_of;
-    for (const struct row *row = b->rows; row; row = row->hh.next)
-        bytes += row_size(row);
-    bytes += credits_size(b->credits);
-    budget_set(a->budget, &a->claim, bytes);
-}
-
-static enum status write_batch(struct apply *a, struct batch *b, struct error *e) {
-    size_t n_scores = credits_count(b->credits), n_rows = HASH_COUNT(b->rows);
+static enum status write_batch(struct apply *a, const struct store_checkpoint *checkpoint, struct error *e) {
+    size_t n_scores = credits_count(a->batch.credits), n_rows = a->cache.n_held;
     _cleanup_(mem_freep) struct store_score_write *scores = mem_alloc(n_scores * sizeof *scores);
     _cleanup_(mem_freep) struct store_contribution_write *rows = mem_alloc(n_rows * sizeof *rows);
     _cleanup_(mem_freep) bool *written = mem_zalloc(n_scores + n_rows);
@@ -335,78 +384,50 @@ static enum status write_batch(struct apply *a, struct batch *b, struct error *e
         .scores = scores,
         .n_scores = n_scores,
         .contributions = rows,
-        .n_contributions = list_contributions(b, rows),
-        .checkpoint = b->checkpoint,
+        .n_contributions = list_contributions(a, rows),
+        .checkpoint = checkpoint,
         .scores_written = written,
         .contributions_written = written + n_scores,
     };
+    struct store_context context = make_context(a);
     enum status status = STATUS_OK;
-    credits_list(b->credits, scores);
+    credits_list(a->batch.credits, scores);
     if (batch.n_contributions) /* none: all were duplicates */
-        status = store_write_batch(a->store, &batch, &b->context, e);
-    report_changes(a, b, &batch, status == STATUS_OK);
-    report_sales(a, b, &batch, status == STATUS_OK);
+        status = store_write_batch(a->store, &batch, &context, e);
+    a->batch.counts.throttles += context.throttles;
+    report_changes(a, &batch, status == STATUS_OK);
+    report_sales(a, &batch, status == STATUS_OK);
     return status;
 }
 
-/* Only when all of the batch is acknowledged: else a later batch may be folded over a row that the store does
- * not have. */
-static void keep_rows(struct apply *a, struct batch *b) {
-    struct row *row, *next;
-    HASH_ITER(hh, b->rows, row, next) {
-        HASH_DEL(b->rows, row);
-        free(row->old_last_event_id);
-        row->old_last_event_id = NULL;
-        row->changed = false;
-        row->sales = 0;
-        memset(row->earners, 0, sizeof row->earners);
-        cache_put(a, row);
-    }
-}
-
-/* By the service's clock, never ahead of it; 0: unknown. Our own clock proves nothing. */
-static int64_t now_ms(const struct apply *a) {
-    bool is_taught = a->clock && !service_clock_is_local(a->clock);
-    int64_t now = is_taught ? service_clock_now(a->clock) : SERVICE_CLOCK_UNKNOWN;
-    return now == SERVICE_CLOCK_UNKNOWN ? 0 : now;
-}
-
-static enum status apply_once(struct apply *a, const struct apply_record *records, size_t n,
-                              const struct store_checkpoint *checkpoint, struct apply_counts *counts,
-                              struct error *e) {
-    _cleanup_(batch_deinit) struct batch b = {
-        .records = records,
-        .n = n,
-        .checkpoint = checkpoint,
-        .credits = credits_new(store_shape(a->store), a->shard_id),
-        .context = {.fence = a->fence, .pulse = a->pulse, .now_ms = now_ms(a)},
-    };
-    *counts = (struct apply_counts){.throttles = counts->throttles};
-
-    enum status status = read_rows(a, &b, e);
-    if (status)
-        return status;
-    for (size_t i = 0; i < n; i++)
-        fold_record(&b, i, counts);
-    hold_memory(a, &b);
-    status = write_batch(a, &b, e);
-    counts->throttles += b.context.throttles;
+/* Rows count as kept only when all of the batch is acknowledged: else a later batch may be folded over a row
+ * that the store does not have. */
+static enum status write_once(struct apply *a, const struct store_checkpoint *checkpoint, struct error *e) {
+    enum status status = a->batch.credits ? STATUS_OK : fold_again(a, e);
     if (!status)
-        keep_rows(a, &b);
+        status = write_batch(a, checkpoint, e);
+    if (status && is_kept(a))
+        forget_rows(a);
+    hold_memory(a);
     return status;
 }
 
-enum status apply_batch(struct apply *a, const struct apply_record *records, size_t n,
-                        const struct store_checkpoint *checkpoint, struct apply_counts *counts,
-                        struct error *e) {
-    enum status status = STATUS_OK;
-    counts->throttles = 0;
-    for (int round = 0; round < LIMIT_APPLY_ROUNDS; round++) {
-        status = apply_once(a, records, n, checkpoint, counts, e);
-        budget_set(a->budget, &a->claim, 0);
-        if (status != STATUS_CONFLICT)
-            return status;
+enum status apply_write(struct apply *a, const struct store_checkpoint *checkpoint,
+                        struct apply_counts *counts, struct error *e) {
+    enum status status = STATUS_CONFLICT;
+    *counts = (struct apply_counts){0};
+    if (!a->batch.n)
+        return STATUS_OK;
+    for (int round = 0; status == STATUS_CONFLICT && round < (is_kept(a) ? LIMIT_APPLY_ROUNDS : 1); round++)
+        status = write_once(a, checkpoint, e);
+    *counts = a->batch.counts;
+    a->batch.counts.throttles = 0;
+    if (!status) {
+        row_cache_keep_held(&a->cache);
+        end_batch(a);
     }
+    if (status != STATUS_CONFLICT || !is_kept(a))
+        return status;
     error_wrap(e, "gave up after %d rounds: another worker keeps writing these products", LIMIT_APPLY_ROUNDS);
     return e->status = STATUS_RETRY;
 }

@@ -1,11 +1,16 @@
 /*
- * apply: a batch of one shard's records into the views, exactly once: steps 1 to 4 of views/README.md,
- * "Applying a batch". Step 5, the checkpoint, is written by the lease's owner.
+ * apply: one shard's records into the views, exactly once: steps 1 to 4 of views/README.md, "Applying a
+ * batch". Step 5, the checkpoint, is written by the lease's owner.
+ *
+ * Records are folded as they are added, and let go: what stays until the batch is written is what it changes.
+ * A store with watermarks needs more: the positions; and, as parts of a batch may be written, the records
+ * themselves, to fold them again after a write that failed. Another store writes all of a batch or nothing:
+ * the same is written again.
  *
  * The rule that it keeps is "No gap": a row that a batch is folded over reflects every record before the
- * batch. So the cache of rows here belongs to one tenure of one lease. Rows leave it while a batch is being
- * applied, and return only when the store has acknowledged the whole batch. After a failed condition or a
- * write without an answer they are read again.
+ * batch. So the rows kept here belong to one tenure of one lease. A row that is folded over counts as kept
+ * again only when the store has acknowledged the whole batch. After a failed condition or a write without an
+ * answer it is read again.
  *
  * Not thread-safe: it belongs to its shard's thread.
  */
@@ -24,7 +29,7 @@ struct service_clock; /* base/service_clock.h */
 
 struct apply_record {
     struct event event;
-    struct position position; /* ascending within a batch, and from batch to batch */
+    struct position position; /* ascending, and from batch to batch */
 };
 
 struct apply_counts {
@@ -60,28 +65,32 @@ void apply_free(struct apply *a);
 /* The pulse beats while a batch takes long but the store answers. NULL: none. */
 void apply_set_pulse(struct apply *a, struct pulse *pulse);
 
-/* The memory of apply_batch counts as held against this budget (borrowed), without waiting for it. NULL:
- * none.
- */
+/* The memory of a batch counts as held against this budget (borrowed), without waiting for it. NULL: none. */
 void apply_set_budget(struct apply *a, struct budget *budget);
 
 /* The service's clock: rows that have expired are not written where that would count wrongly (views/store.h).
  * Borrowed; NULL: all rows are written. */
 void apply_set_clock(struct apply *a, struct service_clock *clock);
 
-/* About the bytes that apply_batch takes for this event: more if it is the first of its product in a batch,
- * or the first of its product in one of the view's shortest periods. */
-size_t apply_cost(const struct view_shape *shape, const struct event *event, bool is_new_product,
-                  bool is_new_period);
+/* Adds records to the batch under way, or begins one; they are borrowed for the call. On anything but OK none
+ * of them was added, and they may be added again (RETRY: after a pause). */
+enum status apply_add(struct apply *a, const struct apply_record *records, size_t n, struct error *e);
 
-/* `checkpoint` (may be NULL): a store whose batches are transactions writes it with the batch.
+/* Of the batch under way: memory, about; 0: there is none. */
+size_t apply_size(const struct apply *a);
+
+/* Writes the batch under way, and ends it. `checkpoint` (may be NULL): a store whose batches are transactions
+ * writes it with the batch.
  *
- * OK: all of it is in the store. Anything else: some of it may be. Then its records must be applied again
- * before any later one (RETRY: after a pause), or given up together with the lease. They may be divided into
- * batches in any way, but begin with the same first record. A new owner of the lease does the same after a
- * crash: each row and each watermark has the last record that it counted, so none is counted twice. */
-enum status apply_batch(struct apply *a, const struct apply_record *records, size_t n,
-                        const struct store_checkpoint *checkpoint, struct apply_counts *counts,
-                        struct error *e);
+ * OK: all of it is in the store, and `counts` says what it was. Anything else: some of it may be, and it is
+ * still under way. Then call again (RETRY: after a pause); or drop it, and add its
+ * records again, in batches of any size, before any later one; or give it up together with the lease. A new
+ * owner of the lease does the same after a crash: each row and each watermark has the last record that it
+ * counted, so none is counted twice. CONFLICT: somebody else writes these rows: only to drop it helps. */
+enum status apply_write(struct apply *a, const struct store_checkpoint *checkpoint,
+                        struct apply_counts *counts, struct error *e);
+
+/* Ends the batch under way without writing it. */
+void apply_drop(struct apply *a);
 
 #endif

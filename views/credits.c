@@ -6,9 +6,16 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-struct positions {
-    struct position *items;
+/* Sales. Where positions are not kept they are only counted. */
+struct sales {
+    const struct position **positions;
     size_t n, capacity;
+};
+
+/* The last one of some sales. */
+struct last {
+    int64_t time_ms;
+    const char *origin;
 };
 
 /* Which credit it is, as a key: without padding. */
@@ -21,17 +28,17 @@ struct credit_key {
 /* What one earner earned in one period. */
 struct credit {
     struct credit_key key;
-    size_t first, n;      /* of the earner's positions, unless ... */
-    struct positions own; /* ... they are no run of those: then they are here */
-    const struct event *last;
+    size_t first, n;  /* of the earner's sales, unless ... */
+    struct sales own; /* ... they are no run of those: then they are here */
+    struct last last;
     struct credit *next; /* of the same earner */
     UT_hash_handle hh;
 };
 
 struct earner {
     char *user_id;
-    struct positions positions;
-    const struct event *last;
+    struct sales sales;
+    struct last last;
     struct credit *credits;
     struct credit *latest[PERIOD_KINDS]; /* by kind: the one that was earned last; NULL: none */
     UT_hash_handle hh;
@@ -45,6 +52,7 @@ struct credits {
     struct credit *periods;          /* of all earners, by key */
     struct period now[PERIOD_KINDS]; /* of the last event */
     int64_t ends_ms[PERIOD_KINDS];
+    size_t n, bytes; /* earners and credits; of memory */
 };
 
 /* The shop has several rows, summed when read: every shard would write a single one. A shard always writes
@@ -74,7 +82,7 @@ static void earners_free(struct earner **earners) {
     HASH_ITER(hh, *earners, earner, next) {
         HASH_DEL(*earners, earner);
         free(earner->user_id);
-        free(earner->positions.items);
+        free(earner->sales.positions);
         free(earner);
     }
 }
@@ -85,7 +93,7 @@ void credits_free(struct credits *c) {
         return;
     HASH_ITER(hh, c->periods, credit, next) {
         HASH_DEL(c->periods, credit);
-        free(credit->own.items);
+        free(credit->own.positions);
         free(credit);
     }
     for (enum role role = 0; role < ROLES; role++)
@@ -104,13 +112,26 @@ static void find_periods(struct credits *c, int64_t time_ms) {
     }
 }
 
+/* With what the allocator adds to each block: an earner has three, a credit one. */
+enum {
+    EARNER_BYTES = sizeof(struct earner) + sizeof(struct store_score_write) + 3 * (2 * sizeof(size_t)),
+    CREDIT_BYTES = sizeof(struct credit) + sizeof(struct store_score_write) + 2 * sizeof(size_t),
+};
+
+static void count(struct credits *c, size_t bytes) {
+    c->n++;
+    c->bytes += bytes;
+}
+
 static struct earner *find_or_add_earner(struct credits *c, enum role role, const char *user_id) {
     struct earner *earner;
-    HASH_FIND_STR(c->earners[role], user_id, earner);
+    size_t length = strlen(user_id);
+    HASH_FIND(hh, c->earners[role], user_id, length, earner);
     if (!earner) {
         earner = mem_zalloc(sizeof *earner);
         earner->user_id = mem_strdup(user_id);
-        HASH_ADD_KEYPTR(hh, c->earners[role], earner->user_id, strlen(earner->user_id), earner);
+        HASH_ADD_KEYPTR(hh, c->earners[role], earner->user_id, length, earner);
+        count(c, EARNER_BYTES + length);
     }
     return earner;
 }
@@ -124,97 +145,105 @@ static struct credit *find_or_add_credit(struct credits *c, struct earner *earne
     if (!credit) {
         credit = mem_zalloc(sizeof *credit);
         credit->key = key;
-        credit->first = earner->positions.n - 1;
+        credit->first = earner->sales.n - 1;
         credit->next = earner->credits;
         earner->credits = credit;
         HASH_ADD(hh, c->periods, key, sizeof credit->key, credit);
+        count(c, CREDIT_BYTES);
     }
     return earner->latest[p->kind] = credit;
 }
 
-static void reserve(struct positions *p, size_t n) {
-    if (n <= p->capacity)
+static void reserve(struct credits *c, struct sales *s, size_t n) {
+    if (n <= s->capacity)
         return;
-    p->capacity = n <= 4 ? 4 : 2 * n;
-    p->items = mem_resize(p->items, p->capacity, sizeof *p->items);
+    c->bytes -= s->capacity * sizeof *s->positions;
+    s->capacity = n <= 4 ? 4 : 2 * n;
+    s->positions = mem_resize(s->positions, s->capacity, sizeof *s->positions);
+    c->bytes += s->capacity * sizeof *s->positions;
 }
 
-static void add(struct positions *p, const struct position *position) {
-    if (p->n == p->capacity)
-        reserve(p, p->n + 1);
-    p->items[p->n++] = *position;
+static void add(struct credits *c, struct sales *s, const struct position *position) {
+    if (position) {
+        reserve(c, s, s->n + 1);
+        s->positions[s->n] = position;
+    }
+    s->n++;
 }
 
-/* The earner's last position counts in the credit, too. */
-static void extend(struct credit *credit, const struct earner *earner) {
-    const struct positions *all = &earner->positions;
+/* The earner's last sale counts in the credit, too. */
+static void extend(struct credits *c, struct credit *credit, const struct earner *earner) {
+    const struct sales *all = &earner->sales;
+    struct sales *own = &credit->own;
     credit->last = earner->last;
-    if (!credit->own.items && credit->first + credit->n == all->n - 1) {
+    bool is_run = !own->n && (!all->positions || credit->first + credit->n == all->n - 1);
+    if (is_run) {
         credit->n++;
         return;
     }
-    if (!credit->own.items) {
-        reserve(&credit->own, credit->n + 1);
-        memcpy(credit->own.items, all->items + credit->first, credit->n * sizeof *all->items);
-        credit->own.n = credit->n;
+    if (!own->n) {
+        reserve(c, own, credit->n + 1);
+        memcpy(own->positions, all->positions + credit->first, credit->n * sizeof *own->positions);
+        own->n = credit->n;
     }
-    add(&credit->own, &all->items[all->n - 1]);
+    add(c, own, all->positions[all->n - 1]);
 }
 
-static void earn(struct credits *c, enum role role, const char *user_id, const struct event *event,
-                 const struct position *position, struct earner **known) {
+static void earn(struct credits *c, enum role role, const char *user_id, const struct credits_sale *sale,
+                 struct earner **known) {
     if (!*known || strcmp((*known)->user_id, user_id) != 0)
         *known = find_or_add_earner(c, role, user_id);
     struct earner *earner = *known;
-    add(&earner->positions, position);
-    earner->last = event;
+    add(c, &earner->sales, sale->position);
+    earner->last = (struct last){sale->time_ms, sale->origin};
     for (enum period_kind kind = PERIOD_HOUR; kind < PERIOD_KINDS; kind++)
         if (period_set_has(c->shape.periods, kind))
-            extend(find_or_add_credit(c, earner, &c->now[kind]), earner);
+            extend(c, find_or_add_credit(c, earner, &c->now[kind]), earner);
 }
 
-void credits_earn(struct credits *c, const struct event *event, const struct position *position,
-                  const struct fold_credits *to, struct earner *earners[ROLES]) {
-    find_periods(c, fold_period_time(event));
+void credits_earn(struct credits *c, const struct credits_sale *sale, const struct fold_credits *to,
+                  struct earner *earners[ROLES]) {
+    find_periods(c, sale->period_time_ms);
     for (enum role role = 0; role < PEOPLE_ROLES; role++)
         if (to->user_id[role])
-            earn(c, role, to->user_id[role], event, position, &earners[role]);
+            earn(c, role, to->user_id[role], sale, &earners[role]);
     if (c->shape.best_sellers)
-        earn(c, ROLE_PRODUCT, event->product_id, event, position, &earners[ROLE_PRODUCT]);
-    earn(c, ROLE_SHOP, c->shop_id, event, position, &c->shop);
+        earn(c, ROLE_PRODUCT, sale->product_id, sale, &earners[ROLE_PRODUCT]);
+    earn(c, ROLE_SHOP, c->shop_id, sale, &c->shop);
 }
 
 size_t credits_count(const struct credits *c) {
-    size_t n = HASH_COUNT(c->periods);
-    for (enum role role = 0; role < ROLES; role++)
-        n += HASH_COUNT(c->earners[role]);
-    return n;
+    return c->n;
 }
 
 static struct store_score_write make_write(const struct board *board, const struct earner *earner,
-                                           const struct position *positions, size_t n,
-                                           const struct event *last) {
+                                           const struct position *const *positions, size_t n,
+                                           const struct last *last) {
     return (struct store_score_write){
         .board = *board,
         .user_id = earner->user_id,
         .positions = positions,
-        .n_positions = n,
+        .n = n,
         .updated_ms = last->time_ms,
         .updated_by = last->origin,
     };
 }
 
+static struct store_score_write make_period_write(enum role role, const struct earner *earner,
+                                                  const struct credit *credit) {
+    const struct board board = {role, {(enum period_kind)credit->key.kind, credit->key.start_ms}};
+    const struct position **all = earner->sales.positions;
+    if (credit->own.n)
+        return make_write(&board, earner, credit->own.positions, credit->own.n, &credit->last);
+    return make_write(&board, earner, all ? all + credit->first : NULL, credit->n, &credit->last);
+}
+
 static struct store_score_write *list_earner(enum role role, const struct earner *earner,
                                              struct store_score_write *writes) {
-    const struct positions *all = &earner->positions;
-    *writes++ = make_write(&board_all_time[role], earner, all->items, all->n, earner->last);
-    for (const struct credit *credit = earner->credits; credit; credit = credit->next) {
-        const struct board board = {role, {(enum period_kind)credit->key.kind, credit->key.start_ms}};
-        const struct positions *own = &credit->own;
-        *writes++ = own->items
-                        ? make_write(&board, earner, own->items, own->n, credit->last)
-                        : make_write(&board, earner, all->items + credit->first, credit->n, credit->last);
-    }
+    const struct sales *all = &earner->sales;
+    *writes++ = make_write(&board_all_time[role], earner, all->positions, all->n, &earner->last);
+    for (const struct credit *credit = earner->credits; credit; credit = credit->next)
+        *writes++ = make_period_write(role, earner, credit);
     return writes;
 }
 
@@ -224,30 +253,6 @@ void credits_list(const struct credits *c, struct store_score_write *writes) {
             writes = list_earner(role, earner, writes);
 }
 
-/* With what the allocator adds to each block: an earner has three, a credit one. */
-enum {
-    EARNER_BYTES = sizeof(struct earner) + sizeof(struct store_score_write) + 3 * (2 * sizeof(size_t)),
-    CREDIT_BYTES = sizeof(struct credit) + sizeof(struct store_score_write) + 2 * sizeof(size_t),
-};
-
 size_t credits_size(const struct credits *c) {
-    size_t bytes = sizeof *c;
-    for (enum role role = 0; role < ROLES; role++)
-        for (const struct earner *earner = c->earners[role]; earner; earner = earner->hh.next)
-            bytes +=
-                EARNER_BYTES + strlen(earner->user_id) + earner->positions.capacity * sizeof(struct position);
-    for (const struct credit *credit = c->periods; credit; credit = credit->hh.next)
-        bytes += CREDIT_BYTES + credit->own.capacity * sizeof(struct position);
-    return bytes;
-}
-
-/* The arrays of positions double. The shop's earner is one for all. */
-size_t credits_cost(const struct view_shape *shape, const struct event *event, bool is_new_product,
-                    bool is_new_period) {
-    size_t roles = PEOPLE_ROLES + shape->best_sellers, cost = (roles + 1) * 2 * sizeof(struct position);
-    if (is_new_product)
-        cost += roles * (EARNER_BYTES + strlen(event->origin) + strlen(event->product_id));
-    if (is_new_period)
-        cost += roles * (size_t)__builtin_popcount(shape->periods) * CREDIT_BYTES;
-    return cost;
+    return sizeof *c + c->bytes;
 }

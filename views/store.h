@@ -114,13 +114,14 @@ enum status store_read_contributions(struct store *store, const char *const ids[
                                      struct contribution *rows[], struct store_context *context,
                                      struct error *e);
 
-/* Credit for one (userId, board): 1 for each position, ascending. A store with watermarks counts only the
- * positions above the row's watermark for the shard. ROLE_SHOP counts in `sales`. */
+/* Credit for one (userId, board): `n` in all. A store with watermarks needs the positions of the records that
+ * earned it, ascending: it counts only those above the row's watermark for the shard. ROLE_SHOP counts in
+ * `sales`. */
 struct store_score_write {
     struct board board;
     const char *user_id;
-    const struct position *positions;
-    size_t n_positions;
+    const struct position *const *positions; /* `n`; NULL: not known */
+    size_t n;
     int64_t updated_ms; /* of the last one */
     const char *updated_by;
 };

@@ -283,7 +283,7 @@ static const char *set_partition(json_t *body, const struct store_dynamodb *d,
 static json_t *score_body(const struct store_dynamodb *d, const struct pending_score *p,
                           const char *watermark) {
     const struct store_score_write *w = p->write;
-    const struct position *first = &w->positions[p->dropped], *last = &w->positions[w->n_positions - 1];
+    const struct position *first = w->positions[p->dropped], *last = w->positions[w->n - 1];
     json_t *body = json_pack("{s:s,s:o,s:s,s:s}", "TableName", d->scores_table, "Key",
                              rows_score_key(w->user_id, &w->board), "ConditionExpression",
                              "attribute_not_exists(#w) OR #w < :first", "ReturnValuesOnConditionCheckFailure",
@@ -297,7 +297,7 @@ static json_t *score_body(const struct store_dynamodb *d, const struct pending_s
     dynamodb_name(body, "#u", "updated");
     dynamodb_name(body, "#b", "updatedBy");
     dynamodb_value(body, ":zero", dynamodb_n(0));
-    dynamodb_value(body, ":n", dynamodb_n((int64_t)(w->n_positions - p->dropped)));
+    dynamodb_value(body, ":n", dynamodb_n((int64_t)(w->n - p->dropped)));
     dynamodb_value(body, ":first", dynamodb_b(first->bytes, first->length));
     dynamodb_value(body, ":last", dynamodb_b(last->bytes, last->length));
     dynamodb_value(body, ":u", dynamodb_n(w->updated_ms));
@@ -336,12 +336,12 @@ static enum status find_watermark(struct store_dynamodb *d, const struct aws_cal
 static enum status drop_counted(struct pending_score *p, const struct position *watermark, struct error *e) {
     const struct store_score_write *w = p->write;
     size_t before = p->dropped;
-    while (p->dropped < w->n_positions && position_compare(&w->positions[p->dropped], watermark) <= 0)
+    while (p->dropped < w->n && position_compare(w->positions[p->dropped], watermark) <= 0)
         p->dropped++;
     if (p->dropped == before)
         return error_set(e, STATUS_FAILED,
                          "the row refused a write, but its watermark is below all positions");
-    p->done = p->dropped == w->n_positions;
+    p->done = p->dropped == w->n;
     return STATUS_OK;
 }
 

@@ -61,7 +61,7 @@ static enum status write_score(struct store_sqlite *d, const struct store_score_
         return e->status;
     sqlite_bind_text(s, 1, w->user_id);
     sqlite_bind_text(s, 2, board_format(&w->board, role));
-    sqlite3_bind_int64(s, 3, (int64_t)w->n_positions);
+    sqlite3_bind_int64(s, 3, (int64_t)w->n);
     sqlite3_bind_int64(s, 4, w->updated_ms);
     sqlite_bind_text(s, 5, w->updated_by);
     sqlite3_bind_null(s, 6);

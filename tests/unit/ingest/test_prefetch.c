@@ -25,7 +25,7 @@ struct step { /* one read */
     size_t n;
     int64_t as_of_ms; /* 0: not known */
     enum status status;
-    bool ended, gone, no_room;
+    bool ended, gone, no_room, more;
     size_t n_children;
     const char *loss;
 };
@@ -99,6 +99,7 @@ static enum status play(struct script *s, const struct step *step, struct source
     batch->gone = step->gone;
     batch->loss = step->loss;
     batch->no_room = step->no_room;
+    batch->more = step->more;
     batch->children = s->children;
     batch->n_children = step->n_children;
     return STATUS_OK;
@@ -195,9 +196,9 @@ static void allow(struct fixture *t, size_t steps) {
     waker_wake(&t->script.waker);
 }
 
-static void start(struct fixture *t, size_t batch_records, int batch_window_ms, size_t allowed) {
+static void start(struct fixture *t, size_t batch_records, size_t allowed) {
     const struct source_start from = {.checkpoint = LEASE_TRIM_HORIZON};
-    const struct prefetch_options options = {{batch_records, SIZE_MAX, {0}}, batch_window_ms, t->budget};
+    const struct prefetch_options options = {{batch_records, SIZE_MAX}, t->budget};
     const struct source_shard shard = {.id = "s"};
     atomic_store(&t->script.allowed, allowed);
     t->prefetch = prefetch_start(&t->script.source, &shard, &from, &options);
@@ -274,7 +275,7 @@ static void a_long_read_is_many_batches(void **state) {
     plan(t, (struct step){.n = 10, .as_of_ms = 1000});
     plan(t, (struct step){.n = 4, .as_of_ms = 2000});
     plan(t, (struct step){.n = 1, .as_of_ms = 3000});
-    start(t, 4, 0, 3);
+    start(t, 4, 3);
     assert_next(t, 4, -1);
     assert_next(t, 4, -1);
     assert_next(t, 2, 1000);
@@ -290,7 +291,7 @@ static void records_keep_their_order(void **state) {
         sum += n;
         plan(t, (struct step){.n = n, .as_of_ms = 1000 + (int64_t)i});
     }
-    start(t, 7, 1, STEPS);
+    start(t, 7, STEPS);
     while (t->taken < sum) { /* take() checks the order */
         struct prefetch_item *item = take(t);
         assert_non_null(item);
@@ -305,80 +306,35 @@ static void an_empty_read_reports_its_as_of(void **state) {
     plan(t, (struct step){.as_of_ms = 1000});
     plan(t, (struct step){.n = 1, .as_of_ms = 2000});
     plan(t, (struct step){.as_of_ms = 3000});
-    start(t, 4, 0, 3);
+    start(t, 4, 3);
     assert_next(t, 0, 1000);
     assert_next(t, 1, 2000);
     assert_next(t, 0, 3000);
 }
 
-static void the_as_of_of_a_batch_is_that_of_its_last_complete_read(void **state) {
+static void the_as_of_of_a_read_comes_with_its_last_records(void **state) {
     struct fixture *t = *state;
-    plan(t, (struct step){.n = 2, .as_of_ms = 1000});
-    plan(t, (struct step){.n = 5, .as_of_ms = 2000});
+    plan(t, (struct step){.n = 6, .as_of_ms = 1000, .more = true});
     plan(t, (struct step){.n = 1});
-    start(t, 4, PATIENCE_MS, 3);
-    assert_next(t, 4, 1000); /* 2 of the first read, 2 of the second */
-    assert_next(t, 4, 2000); /* 3 of the second, 1 of one without an as-of */
+    start(t, 4, 2);
+    assert_next(t, 4, -1);
+    assert_next(t, 2, 1000);
+    assert_next(t, 1, -1);
 }
 
-/* The window. */
-
-static void a_batch_waits_for_more_until_it_is_full(void **state) {
+static void an_item_says_whether_more_comes_at_once(void **state) {
     struct fixture *t = *state;
-    plan(t, (struct step){.n = 2});
-    plan(t, (struct step){.n = 3});
-    start(t, 5, PATIENCE_MS, 1);
-    await_reads(t, 2);
-    assert_null(prefetch_take(t->prefetch, 0)); /* it waits */
-    int64_t began_ms = clock_boot_ms();
-    allow(t, 2);
-    assert_next(t, 5, -1);
-    assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
-}
-
-static void a_wider_window_applies_to_the_next_batch(void **state) {
-    struct fixture *t = *state;
-    for (size_t i = 0; i < 4; i++)
-        plan(t, (struct step){.n = 4});
-    start(t, 2, 0, 0);
-    prefetch_set_window(t->prefetch, 8, PATIENCE_MS);
-    allow(t, 4);
-    size_t sizes[2];
-    for (size_t i = 0; i < 2; i++) { /* the first may have been begun before */
+    static const bool expected[] = {true, false, true, false};
+    plan(t, (struct step){.n = 6});
+    plan(t, (struct step){.n = 1, .more = true});
+    plan(t, (struct step){.n = 1});
+    start(t, 4, 3);
+    for (size_t i = 0; i < COUNT(expected); i++) {
         struct prefetch_item *item = take(t);
         assert_non_null(item);
-        sizes[i] = item->batch.n;
+        assert_int_equal(item->more, expected[i]);
         prefetch_give_back(t->prefetch);
     }
-    assert_true(sizes[0] == 8 || sizes[0] == 2);
-    assert_int_equal(sizes[1], 8);
-}
-
-static void a_batch_waits_no_longer_than_its_window(void **state) {
-    enum { WINDOW_MS = 500 }; /* the second read begins within it */
-    struct fixture *t = *state;
-    plan(t, (struct step){.n = 2, .as_of_ms = 1000});
-    plan(t, (struct step){.n = 1, .as_of_ms = 2000});
-    start(t, 5, WINDOW_MS, 1);
-    struct prefetch_item *item = take(t);
-    assert_non_null(item);
-    assert_int_equal(item->batch.n, 2);
-    assert_int_equal(item->batch.as_of_ms, 1000);
-    assert_true(clock_boot_ms() >= item->batch.began_boot_ms + WINDOW_MS);
-    assert_int_equal(t->script.untils_ms[1],
-                     item->batch.began_boot_ms + WINDOW_MS); /* since the first record, not the last */
-    prefetch_give_back(t->prefetch);
-    allow(t, 2);
-    assert_next(t, 1, 2000);
-}
-
-static void without_a_window_a_batch_does_not_wait(void **state) {
-    struct fixture *t = *state;
-    plan(t, (struct step){.n = 2});
-    start(t, 5, 0, 1);
-    struct prefetch_item *item = take(t);
-    assert_non_null(item);
-    assert_int_equal(item->batch.n, 2);
 }
 
 /* Failures. */
@@ -389,23 +345,11 @@ static void a_failure_is_handed_over_and_the_prefetch_continues(void **state) {
     plan(t, (struct step){.status = STATUS_RETRY});
     plan(t, (struct step){.status = STATUS_FAILED});
     plan(t, (struct step){.n = 2, .as_of_ms = 1000});
-    start(t, 4, 0, 4);
+    start(t, 4, 4);
     assert_next(t, 1, -1);
     assert_next_failed(t, STATUS_RETRY, "the test failed read 2");
     assert_next_failed(t, STATUS_FAILED, "the test failed read 3");
     assert_next(t, 2, 1000);
-}
-
-static void a_failure_in_the_window_follows_its_batch(void **state) {
-    struct fixture *t = *state;
-    plan(t, (struct step){.n = 2, .as_of_ms = 1000});
-    plan(t, (struct step){.status = STATUS_RETRY});
-    plan(t, (struct step){.n = 2});
-    plan(t, (struct step){.n = 2, .as_of_ms = 2000});
-    start(t, 4, PATIENCE_MS, 4);
-    assert_next(t, 2, 1000);
-    assert_next_failed(t, STATUS_RETRY, "the test failed read 2");
-    assert_next(t, 4, 2000);
 }
 
 static void after_a_failure_the_prefetch_reads_when_it_was_given_back(void **state) {
@@ -413,7 +357,7 @@ static void after_a_failure_the_prefetch_reads_when_it_was_given_back(void **sta
     plan(t, (struct step){.status = STATUS_RETRY});
     plan(t, (struct step){.status = STATUS_RETRY});
     plan(t, (struct step){.n = 1});
-    start(t, 4, 0, 3);
+    start(t, 4, 3);
     for (size_t i = 1; i <= 2; i++) {
         struct prefetch_item *item = take(t);
         assert_non_null(item);
@@ -430,7 +374,7 @@ static void the_prefetch_is_never_further_ahead_than_its_items(void **state) {
     struct fixture *t = *state;
     for (size_t i = 0; i < 6; i++)
         plan(t, (struct step){.n = 3});
-    start(t, 3, 0, 6);
+    start(t, 3, 6);
     for (size_t i = 0; i < 4; i++) {
         assert_reads_stay(t, PREFETCH_ITEMS + i);
         struct prefetch_item *item = take(t);
@@ -444,7 +388,7 @@ static void the_last_batch_has_the_end(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 3, .ended = true, .n_children = 2});
     plan(t, (struct step){.n = 1});
-    start(t, 2, PATIENCE_MS, 2);
+    start(t, 2, 2);
     assert_next(t, 2, -1);
     struct prefetch_item *item = take(t);
     assert_non_null(item);
@@ -461,7 +405,7 @@ static void the_last_batch_has_the_end(void **state) {
 static void an_end_without_records_is_reported(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.ended = true});
-    start(t, 2, 0, 1);
+    start(t, 2, 1);
     struct prefetch_item *item = take(t);
     assert_non_null(item);
     assert_true(item->ended);
@@ -474,7 +418,7 @@ static void a_finished_prefetch_hands_out_its_batches_and_reads_no_more(void **s
     struct fixture *t = *state;
     for (size_t i = 0; i < 4; i++)
         plan(t, (struct step){.n = 3});
-    start(t, 3, 0, 4);
+    start(t, 3, 4);
     await_reads(t, PREFETCH_ITEMS);
     prefetch_end(t->prefetch);
     assert_false(prefetch_is_over(t->prefetch)); /* though its thread has ended */
@@ -487,22 +431,22 @@ static void a_finished_prefetch_hands_out_its_batches_and_reads_no_more(void **s
 }
 
 /* A wake may arrive at any time and is not the end: only prefetch_is_over decides. */
-static void a_finish_ends_the_window(void **state) {
+static void a_finish_ends_the_wait_of_a_read(void **state) {
     struct fixture *t = *state;
-    struct prefetch_item *item;
     plan(t, (struct step){.n = 2});
-    start(t, 5, PATIENCE_MS, 1);
+    start(t, 5, 1);
     await_reads(t, 2);
     int64_t began_ms = clock_boot_ms();
     prefetch_finish(t->prefetch);
     prefetch_wake(t->prefetch);
-    while (!(item = prefetch_take(t->prefetch, FOR_EVER)))
-        assert_false(prefetch_is_over(t->prefetch));
-    assert_int_equal(item->batch.n, 2);
-    assert_false(prefetch_is_over(t->prefetch)); /* the item is not given back yet */
-    prefetch_give_back(t->prefetch);
-    while (prefetch_take(t->prefetch, FOR_EVER) || !prefetch_is_over(t->prefetch))
-        assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
+    size_t n = 0;
+    while (!prefetch_is_over(t->prefetch)) {
+        struct prefetch_item *item = prefetch_take(t->prefetch, FOR_EVER);
+        n += item ? item->batch.n : 0;
+        if (item)
+            prefetch_give_back(t->prefetch);
+    }
+    assert_int_equal(n, 2);
     assert_none_ever(t);
     assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
 }
@@ -515,9 +459,8 @@ static void *wake(void *prefetch) {
 static void a_wake_ends_one_wait(void **state) {
     struct fixture *t = *state;
     pthread_t other;
-    plan(t, (struct step){.n = 2});
-    start(t, 5, PATIENCE_MS, 1);
-    await_reads(t, 2);
+    start(t, 5, 0);
+    await_reads(t, 1);
     int64_t began_ms = clock_boot_ms();
     prefetch_wake(t->prefetch); /* before the wait */
     assert_null(prefetch_take(t->prefetch, FOR_EVER));
@@ -533,12 +476,12 @@ static void a_wake_ends_one_wait(void **state) {
 static void an_item_taken_before_a_wait_does_not_end_it(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 5});
-    plan(t, (struct step){.n = 2});
-    start(t, 5, PATIENCE_MS, 2);
-    await_reads(t, 3); /* the first batch is ready, the second waits in its window */
+    start(t, 5, 1);
+    await_reads(t, 2); /* the first item is ready, the second read waits */
     assert_next(t, 5, -1);
     int64_t until_ms = clock_boot_ms() + 20;
-    assert_null(prefetch_take(t->prefetch, until_ms));
+    while (prefetch_take(t->prefetch, until_ms)) /* after a second, an empty one */
+        prefetch_give_back(t->prefetch);
     assert_true(clock_boot_ms() >= until_ms);
 }
 
@@ -569,7 +512,7 @@ static void after_a_rewind_records_are_read_again_from_its_position(void **state
     for (size_t i = 0; i < 3; i++)
         plan(t, (struct step){.n = 3});
     plan(t, (struct step){.n = 2, .as_of_ms = 1000});
-    start(t, 3, 0, 4);
+    start(t, 3, 4);
     assert_next(t, 3, -1);
     assert_non_null(take(t)); /* 4 to 6, which the views have up to 4 */
     await_reads(t, 3);
@@ -582,7 +525,7 @@ static void after_a_rewind_one_read_is_handed_out_at_a_time(void **state) {
     struct fixture *t = *state;
     for (size_t i = 0; i < 8; i++)
         plan(t, (struct step){.n = 3});
-    start(t, 3, 0, 8);
+    start(t, 3, 8);
     assert_non_null(take(t));
     await_reads(t, PREFETCH_ITEMS);
     rewind_to(t, 0);
@@ -597,27 +540,11 @@ static void after_a_rewind_one_read_is_handed_out_at_a_time(void **state) {
     assert_reads_stay(t, 2 * PREFETCH_ITEMS + 3);
 }
 
-static void after_a_rewind_a_batch_waits_for_no_more(void **state) {
-    struct fixture *t = *state;
-    plan(t, (struct step){.n = 3});
-    plan(t, (struct step){.n = 1});
-    start(t, 3, PATIENCE_MS, 1);
-    assert_non_null(take(t));
-    await_reads(t, 2);
-    rewind_to(t, 0);
-    prefetch_give_back(t->prefetch);
-    int64_t began_ms = clock_boot_ms();
-    await_reads_taking_nothing(t, 3);
-    allow(t, 2);
-    assert_next(t, 1, -1);
-    assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
-}
-
 static void a_rewind_ends_the_wait_of_a_read(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 3});
     plan(t, (struct step){.n = 3});
-    start(t, 4, PATIENCE_MS, 1);
+    start(t, 4, 1);
     await_reads(t, 2); /* it waits for the fourth record */
     int64_t began_ms = clock_boot_ms();
     rewind_to(t, 0);
@@ -633,7 +560,7 @@ static void after_a_rewind_nothing_is_read_before_its_time(void **state) {
     struct fixture *t = *state;
     for (size_t i = 0; i < 3; i++)
         plan(t, (struct step){.n = 3});
-    start(t, 3, 0, 3);
+    start(t, 3, 3);
     assert_non_null(take(t));
     await_reads(t, PREFETCH_ITEMS);
     int64_t then_ms = clock_boot_ms() + 100;
@@ -648,7 +575,7 @@ static void the_end_of_a_shard_is_void_after_a_rewind_too(void **state) {
     struct fixture *t = *state;
     for (size_t i = 0; i < 2; i++)
         plan(t, (struct step){.n = 2, .ended = true});
-    start(t, 4, 0, 2);
+    start(t, 4, 2);
     struct prefetch_item *item = take(t);
     assert_non_null(item);
     assert_true(item->ended);
@@ -667,7 +594,7 @@ static void a_prefetch_that_is_finished_after_a_rewind_hands_out_nothing_void(vo
     struct fixture *t = *state;
     for (size_t i = 0; i < 3; i++)
         plan(t, (struct step){.n = 3});
-    start(t, 3, 0, 2);
+    start(t, 3, 2);
     assert_non_null(take(t));
     await_reads(t, PREFETCH_ITEMS);
     rewind_to(t, 0);
@@ -682,28 +609,29 @@ static void a_prefetch_that_is_finished_after_a_rewind_hands_out_nothing_void(vo
 
 /* Losses and refusals. */
 
-static void a_loss_is_reported_at_once_with_the_records_before_it(void **state) {
+static void a_loss_is_reported_by_the_item_of_its_read(void **state) {
     struct fixture *t = *state;
+    static const struct {
+        size_t n;
+        const char *loss;
+    } expected[] = {{2, ""}, {0, "two are lost"}, {5, ""}};
     plan(t, (struct step){.n = 2});
     plan(t, (struct step){.loss = "two are lost"});
     plan(t, (struct step){.n = 5});
-    start(t, 5, PATIENCE_MS, 3);
-    struct prefetch_item *item = take(t);
-    assert_non_null(item);
-    assert_int_equal(item->batch.n, 2);
-    assert_string_equal(item->loss, "two are lost");
-    prefetch_give_back(t->prefetch);
-    item = take(t);
-    assert_non_null(item);
-    assert_int_equal(item->batch.n, 5);
-    assert_string_equal(item->loss, "");
-    prefetch_give_back(t->prefetch);
+    start(t, 5, 3);
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        struct prefetch_item *item = prefetch_take(t->prefetch, FOR_EVER);
+        assert_non_null(item);
+        assert_int_equal(item->batch.n, expected[i].n);
+        assert_string_equal(item->loss, expected[i].loss);
+        prefetch_give_back(t->prefetch);
+    }
 }
 
 static void the_end_of_a_shard_that_is_gone_is_a_loss(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.ended = true, .gone = true, .loss = "all of it", .n_children = 1});
-    start(t, 5, PATIENCE_MS, 1);
+    start(t, 5, 1);
     struct prefetch_item *item = take(t);
     assert_non_null(item);
     assert_true(item->ended);
@@ -716,25 +644,27 @@ static void the_end_of_a_shard_that_is_gone_is_a_loss(void **state) {
 static void a_refusal_is_handed_over_with_its_status(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.status = STATUS_INVALID});
-    start(t, 2, 0, 1);
+    start(t, 2, 1);
     assert_next_failed(t, STATUS_INVALID, "the test failed read 1");
 }
 
 /* Memory. */
 
-static void a_batch_is_handed_over_when_there_is_no_room_for_more(void **state) {
+static void an_item_says_that_there_is_no_room_for_more(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 2});
     plan(t, (struct step){.no_room = true});
-    start(t, 5, PATIENCE_MS, 2);
-    int64_t began_ms = clock_boot_ms();
+    start(t, 5, 2);
     assert_next(t, 2, -1);
-    assert_true(clock_boot_ms() < began_ms + PATIENCE_MS / 2);
+    struct prefetch_item *item = prefetch_take(t->prefetch, FOR_EVER);
+    assert_non_null(item);
+    assert_true(item->no_room);
+    prefetch_give_back(t->prefetch);
 }
 
 static void start_with_budget(struct fixture *t, size_t batch_records, size_t allowed) {
     t->budget = budget_new(1000000);
-    start(t, batch_records, 0, allowed);
+    start(t, batch_records, allowed);
 }
 
 static void a_batch_holds_its_bytes_until_it_is_given_back(void **state) {
@@ -780,7 +710,7 @@ static void a_read_is_forgotten_once_all_of_it_is_in_batches(void **state) {
     struct fixture *t = *state;
     plan(t, (struct step){.n = 4});
     plan(t, (struct step){.n = 5});
-    start(t, 2, 0, 2);
+    start(t, 2, 2);
     await_reads(t, 1);
     int64_t give_up = FOR_EVER;
     while (atomic_load(&t->script.forgotten) < 1) { /* two batches of it, and no free item */
@@ -811,15 +741,11 @@ int main(void) {
              a_long_read_is_many_batches),
         test("records keep their order, whatever the length of the reads", records_keep_their_order),
         test("an empty read reports its as-of", an_empty_read_reports_its_as_of),
-        test("the as-of of a batch is that of the last read that it completes",
-             the_as_of_of_a_batch_is_that_of_its_last_complete_read),
-        test("a batch waits for more until it is full", a_batch_waits_for_more_until_it_is_full),
-        test("a wider window applies to the next batch", a_wider_window_applies_to_the_next_batch),
-        test("a batch waits no longer than its window", a_batch_waits_no_longer_than_its_window),
-        test("without a window a batch does not wait", without_a_window_a_batch_does_not_wait),
+        test("the as-of of a read comes with its last records",
+             the_as_of_of_a_read_comes_with_its_last_records),
+        test("an item says whether more comes at once", an_item_says_whether_more_comes_at_once),
         test("a failure is handed over, and the prefetch continues",
              a_failure_is_handed_over_and_the_prefetch_continues),
-        test("a failure in the window follows its batch", a_failure_in_the_window_follows_its_batch),
         test("after a failure the prefetch reads only when the failure was given back",
              after_a_failure_the_prefetch_reads_when_it_was_given_back),
         test("the prefetch is never further ahead than its items",
@@ -829,7 +755,7 @@ int main(void) {
         test("an end without records is reported", an_end_without_records_is_reported),
         test("a finished prefetch hands out its remaining batches and does not read again",
              a_finished_prefetch_hands_out_its_batches_and_reads_no_more),
-        test("a finish ends the window of a batch, and the batch is handed out", a_finish_ends_the_window),
+        test("a finish ends the wait of a read", a_finish_ends_the_wait_of_a_read),
         test("a wake ends one wait, the current or the next one", a_wake_ends_one_wait),
         test("an item that was taken before a wait does not end that wait",
              an_item_taken_before_a_wait_does_not_end_it),
@@ -837,20 +763,18 @@ int main(void) {
              after_a_rewind_records_are_read_again_from_its_position),
         test("after a rewind one read is handed out at a time, until the resume",
              after_a_rewind_one_read_is_handed_out_at_a_time),
-        test("after a rewind a batch does not wait for its window", after_a_rewind_a_batch_waits_for_no_more),
         test("a rewind ends the wait of a read", a_rewind_ends_the_wait_of_a_read),
         test("after a rewind nothing is read before its time",
              after_a_rewind_nothing_is_read_before_its_time),
         test("the end of a shard is void after a rewind, too", the_end_of_a_shard_is_void_after_a_rewind_too),
         test("a prefetch that is finished after a rewind hands out nothing that is void",
              a_prefetch_that_is_finished_after_a_rewind_hands_out_nothing_void),
-        test("a loss is reported at once, with the records before it",
-             a_loss_is_reported_at_once_with_the_records_before_it),
+        test("a loss is reported by the item of its read", a_loss_is_reported_by_the_item_of_its_read),
         test("the end of a shard that is gone is reported as a loss",
              the_end_of_a_shard_that_is_gone_is_a_loss),
         test("a refusal is handed over with its status", a_refusal_is_handed_over_with_its_status),
-        test("a batch is handed over when the budget has no room for more",
-             a_batch_is_handed_over_when_there_is_no_room_for_more),
+        test("an item says that the budget has no room for more",
+             an_item_says_that_there_is_no_room_for_more),
         test("a batch holds its bytes until it is given back",
              a_batch_holds_its_bytes_until_it_is_given_back),
         test("batches that were not taken are freed with the prefetch",

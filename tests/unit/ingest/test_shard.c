@@ -16,11 +16,11 @@
     "\"timeOrigin\":\"1970-01-01T00:00:01Z\",\"data\":"                                                      \
     "{\"schema\":\"com.nordstrom/product/purchase/1-0-0\",\"id\":\"lamp\"}}"
 
-/* A source of one read, which may fail at first, and a store that may fail at first. */
+/* A source of a few reads, which may fail at first, and a store that may fail at first. */
 
 struct world_reader {
     struct source_reader reader; /* first */
-    bool read;
+    uint64_t read;               /* times */
 };
 
 #define EGRESS_PURCHASE                                                                                      \
@@ -35,10 +35,13 @@ struct world {
     enum status source_status;
     int opened;
     struct source_start opened_at; /* the last time */
+    uint64_t reads;                /* with a record each */
+    bool more;                     /* each says that more comes at once */
+    bool no_room;                  /* then one says that there is no room */
     bool letter_first;             /* a dead letter comes before the record */
     struct source_record records[2];
     struct source_shard child;
-    bool holds; /* the read after the first one is held until the test releases it */
+    bool holds; /* the read after them is held until the test releases it */
     atomic_bool held, let_go, reader_woken;
     struct waker
         holding; /* ends the hold; `done` is woken when the hold begins and when the reader is woken */
@@ -46,7 +49,9 @@ struct world {
     struct store store;
     int store_failures; /* the number of batches that fail */
     struct error store_error;
-    int writes;
+    _Atomic int writes;
+    size_t most; /* purchases in one */
+    int window_ms;
 
     /* seen by the store or source at each try but the first */
     int tries, troubles_seen, waiting_seen, as_of_seen;
@@ -112,18 +117,26 @@ static enum status world_read(struct source_reader *reader, int64_t until_ms, st
         look_around();
         return error_set(e, w.source_status, "the source fails as scripted");
     }
-    if (w.holds && r->read)
+    if (w.no_room && r->read == w.reads) {
+        w.no_room = false;
+        batch->no_room = true;
+        return STATUS_OK;
+    }
+    if (w.holds && r->read == w.reads)
         hold_read();
-    w.records[0] = (struct source_record){.position = position_from_u64(1), .data = "{", .length = 1};
-    w.records[1] = (struct source_record){.position = position_from_u64(1 + w.letter_first),
+    batch->ended = r->read == w.reads;
+    batch->children = &w.child;
+    batch->n_children = 1;
+    if (batch->ended)
+        return STATUS_OK;
+    r->read++;
+    w.records[0] = (struct source_record){.position = position_from_u64(r->read), .data = "{", .length = 1};
+    w.records[1] = (struct source_record){.position = position_from_u64(r->read + w.letter_first),
                                           .data = (const uint8_t *)w.data,
                                           .length = strlen(w.data)};
     batch->records = w.records + !w.letter_first;
-    batch->n = r->read ? 0 : w.letter_first ? 2 : 1;
-    batch->ended = r->read;
-    batch->children = &w.child;
-    batch->n_children = 1;
-    r->read = true;
+    batch->n = w.letter_first ? 2 : 1;
+    batch->more = w.more;
     return STATUS_OK;
 }
 
@@ -155,9 +168,10 @@ static enum status world_rows(struct store *store, const char *const ids[], size
 static enum status world_write(struct store *store, const struct store_batch *batch,
                                struct store_context *context, struct error *e) {
     (void)store;
-    (void)batch;
     (void)context;
     w.writes++;
+    if (batch->scores[0].n > w.most)
+        w.most = batch->scores[0].n;
     look_around();
     if (w.store_failures-- > 0) {
         *e = w.store_error;
@@ -177,7 +191,7 @@ static const struct store_ops store_ops = {.read_contributions = world_rows, .wr
 
 static int set_up(void **state) {
     (void)state;
-    w = (struct world){.data = PURCHASE};
+    w = (struct world){.data = PURCHASE, .reads = 1};
     w.source.ops = &source_ops;
     w.store.ops = &store_ops;
     w.health = health_new();
@@ -209,7 +223,7 @@ static struct shard *start(void) {
         .done = &w.done,
         .batch_records = 10,
         .batch_bytes = SIZE_MAX,
-        .batch_window_ms = w.holds ? PATIENCE_MS : 0,
+        .batch_window_ms = w.window_ms,
         .cache_bytes = 1 << 20,
     };
     const struct store_lease lease = {
@@ -241,6 +255,73 @@ static void a_shard_is_read_and_applied_to_its_end(void **state) {
     assert_int_equal(w.writes, 1);
     assert_no_trouble_is_left();
     shard_join(s);
+}
+
+/* What is one batch. */
+
+static void at_the_tip_each_read_is_written_at_once(void **state) {
+    (void)state;
+    w.reads = 5;
+    struct shard *s = start();
+    await_end(s);
+    assert_int_equal(w.writes, 5);
+    shard_join(s);
+}
+
+static void reads_of_a_backlog_are_written_together(void **state) {
+    (void)state;
+    w.reads = 9;
+    w.more = true;
+    struct shard *s = start();
+    await_end(s);
+    assert_in_range(w.writes, 1, 8); /* 1, unless they take longer than LIMIT_BACKLOG_WINDOW_MS */
+    shard_join(s);
+}
+
+static void a_batch_has_no_more_records_than_it_may(void **state) {
+    (void)state;
+    w.reads = 25;
+    w.window_ms = PATIENCE_MS;
+    struct shard *s = start();
+    struct shard_report report = await_end(s);
+    assert_int_equal(w.writes, 3);
+    assert_int_equal(w.most, 10);
+    struct position last = position_from_u64(25);
+    assert_int_equal(position_compare(&report.progress.position, &last), 0);
+    shard_join(s);
+}
+
+static void await_write(void) {
+    int64_t give_up_ms = clock_boot_ms() + PATIENCE_MS / 2;
+    while (!w.writes) {
+        assert_true(clock_boot_ms() < give_up_ms);
+        waker_wait(&w.done, clock_boot_ms() + 5, -1);
+    }
+}
+
+static void assert_written_while_a_read_is_held(void) {
+    w.holds = true;
+    struct shard *s = start();
+    await_write();
+    atomic_store(&w.let_go, true);
+    waker_wake(&w.holding);
+    await_end(s);
+    assert_int_equal(w.writes, 1);
+    shard_join(s);
+}
+
+static void a_batch_is_written_when_its_window_is_over(void **state) {
+    (void)state;
+    w.window_ms = 20;
+    assert_written_while_a_read_is_held();
+}
+
+/* It holds what others wait for. */
+static void a_batch_is_written_when_there_is_no_room_for_more(void **state) {
+    (void)state;
+    w.window_ms = PATIENCE_MS;
+    w.no_room = true;
+    assert_written_while_a_read_is_held();
 }
 
 static void the_metrics_of_a_shard_that_is_not_read_any_more_are_forgotten(void **state) {
@@ -295,6 +376,7 @@ static void events_of_a_source_without_arrivals_arrived_elsewhere_before_one_is_
     ops.no_arrivals = true;
     w.source.ops = &ops;
     w.holds = true;
+    w.window_ms = PATIENCE_MS;
     struct shard *s = start();
     assert_true(freshness_has_foreign_arrivals(w.freshness));
     atomic_store(&w.let_go, true);
@@ -456,6 +538,7 @@ static void assert_still_runs(struct shard *s) {
 static void a_stop_whose_wake_is_late_drops_no_batch_that_is_begun(void **state) {
     (void)state;
     w.holds = true;
+    w.window_ms = PATIENCE_MS;
     struct shard *s = start();
     await(&w.held);
     shard_stop(s);
@@ -475,6 +558,7 @@ static void a_stop_whose_wake_is_late_drops_no_batch_that_is_begun(void **state)
 static void an_abandoned_shard_does_not_wait_for_its_batch(void **state) {
     (void)state;
     w.holds = true;
+    w.window_ms = PATIENCE_MS;
     struct shard *s = start();
     await(&w.held);
     shard_stop(s);
@@ -511,6 +595,11 @@ int main(void) {
     json_set_alloc_funcs(mem_alloc, free);
     const struct CMUnitTest tests[] = {
         TEST(a_shard_is_read_and_applied_to_its_end),
+        TEST(at_the_tip_each_read_is_written_at_once),
+        TEST(reads_of_a_backlog_are_written_together),
+        TEST(a_batch_has_no_more_records_than_it_may),
+        TEST(a_batch_is_written_when_its_window_is_over),
+        TEST(a_batch_is_written_when_there_is_no_room_for_more),
         TEST(the_metrics_of_a_shard_that_is_not_read_any_more_are_forgotten),
         TEST(the_as_of_metric_exists_only_when_the_as_of_is_known),
         TEST(an_event_that_arrived_in_another_stream_first_is_reported_for_good),

@@ -440,9 +440,10 @@ static void rows_of_a_failed_batch_are_reported_when_smaller_batches_are_acknowl
     assert_int_equal(APPLY(s, a, CREATE(2, "vase", "bob")), STATUS_OK);
 
     s->m.row_writes_left =
-        3; /* both scores and the shop; then the vase, which was cached: it is written without an answer */
+        3; /* both scores and the shop; then the vase, which came first: it is written without an answer */
     s->m.unanswered_counts = true;
-    assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp"), PURCHASE(4, "vase")), STATUS_RETRY);
+    assert_int_equal(APPLY(s, a, CREATE(2, "vase", "bob"), PURCHASE(3, "lamp"), PURCHASE(4, "vase")),
+                     STATUS_RETRY);
     assert_int_equal(row(s, "vase")->creator_score, 1);
     assert_int_equal(row(s, "lamp")->creator_score, 0);
     s->m.fail_batches = STATUS_RETRY;
@@ -501,6 +502,101 @@ static void the_listener_gets_the_changed_rows_once_they_are_in_the_store(void *
     apply_free(a);
 }
 
+/* A batch of several parts. */
+
+static enum status add_one(struct shop *s, struct apply *a, struct apply_record one) {
+    return apply_add(a, &one, 1, &s->e);
+}
+
+static void records_that_are_added_are_written_together(void **state) {
+    struct shop *s = *state;
+    assert_int_equal(apply_size(s->worker), 0);
+    assert_int_equal(add_one(s, s->worker, CREATE(1, "lamp", "ann")), STATUS_OK);
+    size_t size = apply_size(s->worker);
+    assert_true(size > 0);
+    for (unsigned i = 2; i < 10; i++)
+        assert_int_equal(add_one(s, s->worker, PURCHASE(i, "lamp")), STATUS_OK);
+    assert_true(apply_size(s->worker) > size);
+    assert_int_equal(s->m.batches, 0);
+    assert_int_equal(s->m.rows_read, 1);
+    assert_int_equal(apply_write(s->worker, NULL, &s->counts, &s->e), STATUS_OK);
+    assert_counts(s, 9, 0, 0);
+    assert_int_equal(s->m.contributions_written, 1);
+    assert_scores(s, 8, 0, 0);
+    assert_int_equal(apply_size(s->worker), 0);
+    assert_int_equal(apply_write(s->worker, NULL, &s->counts, &s->e), STATUS_OK); /* nothing is left */
+    assert_int_equal(s->m.batches, 1);
+}
+
+/* The records are gone by then. */
+static void a_batch_whose_write_failed_is_folded_again_by_the_next_write(void **state) {
+    struct shop *s = *state;
+    stock(s);
+    for (unsigned i = 4; i < 8; i++) {
+        char product[] = "lamp", origin[] = "dan";
+        struct apply_record one = record(i, EVENT_PURCHASE, product, origin);
+        assert_int_equal(apply_add(s->worker, &one, 1, &s->e), STATUS_OK);
+        memset(product, 'x', sizeof product - 1);
+        memset(origin, 'x', sizeof origin - 1);
+    }
+    s->m.row_writes_left = 1;
+    s->m.unanswered_counts = true;
+    assert_int_equal(apply_write(s->worker, NULL, &s->counts, &s->e), STATUS_RETRY);
+    assert_int_equal(s->m.rows_read, 0);
+    assert_int_equal(apply_write(s->worker, NULL, &s->counts, &s->e), STATUS_OK);
+    assert_int_equal(s->m.rows_read, 1);
+    assert_counts(s, 4, 0, 0);
+    assert_scores(s, 4, 4, 0);
+    assert_string_equal(memory_score(&s->m, ROLE_CREATOR, "ann")->updated_by, "dan");
+}
+
+static void a_batch_that_was_dropped_leaves_nothing(void **state) {
+    struct shop *s = *state;
+    stock(s);
+    assert_int_equal(add_one(s, s->worker, PURCHASE(4, "lamp")), STATUS_OK);
+    apply_drop(s->worker);
+    assert_int_equal(apply_size(s->worker), 0);
+    assert_int_equal(APPLY(s, s->worker, PURCHASE(4, "lamp"), PURCHASE(5, "vase")), STATUS_OK);
+    assert_scores(s, 1, 1, 1);
+    assert_int_equal(s->m.rows_read, 1); /* the lamp, which was ahead of the store */
+}
+
+/* The records of a read that failed are none of the batch. */
+static void records_whose_rows_cannot_be_read_are_not_added(void **state) {
+    struct shop *s = *state;
+    stock(s);
+    assert_int_equal(add_one(s, s->worker, PURCHASE(4, "lamp")), STATUS_OK);
+    s->m.fail_reads = STATUS_RETRY;
+    assert_int_equal(add_one(s, s->worker, PURCHASE(5, "new")), STATUS_RETRY);
+    s->m.fail_reads = STATUS_OK;
+    assert_int_equal(add_one(s, s->worker, PURCHASE(5, "new")), STATUS_OK);
+    assert_int_equal(apply_write(s->worker, NULL, &s->counts, &s->e), STATUS_OK);
+    assert_counts(s, 2, 0, 0);
+    assert_scores(s, 1, 1, 0);
+}
+
+/* A store without watermarks writes all of a batch or nothing, so what was folded is written again. */
+static void without_watermarks_the_same_is_written_again(void **state) {
+    struct shop *s = *state;
+    struct store_ops ops = memory_ops;
+    ops.remove_watermarks = NULL;
+    s->m.store.ops = &ops;
+    s->m.counts_only = true;
+    assert_int_equal(add_one(s, s->worker, CREATE(1, "lamp", "ann")), STATUS_OK);
+    assert_int_equal(add_one(s, s->worker, PURCHASE(2, "lamp")), STATUS_OK);
+    s->m.fail_batches = STATUS_RETRY;
+    assert_int_equal(apply_write(s->worker, NULL, &s->counts, &s->e), STATUS_RETRY);
+    s->m.fail_batches = STATUS_OK;
+    assert_int_equal(apply_write(s->worker, NULL, &s->counts, &s->e), STATUS_OK);
+    assert_int_equal(s->m.rows_read, 1);
+    assert_counts(s, 2, 0, 0);
+    assert_scores(s, 1, 0, 0);
+    s->m.always_conflict = true;
+    assert_int_equal(add_one(s, s->worker, PURCHASE(3, "lamp")), STATUS_OK);
+    assert_int_equal(apply_write(s->worker, NULL, &s->counts, &s->e), STATUS_CONFLICT);
+    apply_drop(s->worker);
+}
+
 /* What a batch keeps while it is applied. */
 
 struct holding {
@@ -533,10 +629,7 @@ static void what_a_batch_keeps_is_held_of_the_budget_until_it_ends(void **state)
     s->m.row_writes_left = -1;
     assert_int_equal(held_by(s, &h, records, COUNT(records)), held);
 
-    size_t cost = 0;
-    for (size_t i = 0; i < COUNT(records); i++)
-        cost += apply_cost(store_shape(&s->m.store), &records[i].event, i < 2, i >= 2);
-    assert_in_range(held, cost / 3, cost);
+    assert_in_range(held, COUNT(records) * sizeof *records, 1 << 18);
     budget_free(h.budget);
 }
 
@@ -544,6 +637,11 @@ static void what_a_batch_keeps_is_held_of_the_budget_until_it_ends(void **state)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(records_that_are_added_are_written_together),
+        TEST(a_batch_whose_write_failed_is_folded_again_by_the_next_write),
+        TEST(a_batch_that_was_dropped_leaves_nothing),
+        TEST(records_whose_rows_cannot_be_read_are_not_added),
+        TEST(without_watermarks_the_same_is_written_again),
         TEST(what_a_batch_keeps_is_held_of_the_budget_until_it_ends),
         TEST(a_batch_causes_one_write_for_each_product_and_each_contributor),
         TEST(a_score_has_its_last_event_and_that_events_position),

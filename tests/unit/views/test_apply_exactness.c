@@ -53,9 +53,10 @@ static void draw_log(struct run *p) {
 
 static void credit_truth(struct memory_store *truth, enum role role, const char *user_id,
                          const struct apply_record *r) {
+    const struct position *position = &r->position;
     for (int kind = PERIOD_ALL_TIME; user_id && kind < PERIOD_KINDS; kind++) {
         const struct board board = {role, period_of((enum period_kind)kind, fold_period_time(&r->event))};
-        memory_count(truth, &(struct store_score_write){board, user_id, &r->position, 1, r->event.time_ms,
+        memory_count(truth, &(struct store_score_write){board, user_id, &position, 1, r->event.time_ms,
                                                         r->event.origin});
     }
 }

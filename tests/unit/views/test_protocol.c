@@ -4,7 +4,7 @@
 #include "tests/unit/support/store.h"
 
 #include "base/clock.h"
-#include "views/apply.h"
+#include "tests/unit/support/apply_batch.h"
 #include "views/dynamodb/attributes.h"
 #include "views/event_id.h"
 

@@ -1,5 +1,6 @@
 /* The contract of every store (views/store.h). */
 #include "tests/unit/support/all_time.h"
+#include "tests/unit/support/positions.h"
 #include "tests/unit/support/store.h"
 
 #include "views/dynamodb/attributes.h"
@@ -11,14 +12,11 @@
 
 static void put_score(struct fixture *t, enum role role, const char *user_id, size_t score,
                       uint64_t first_position) {
-    struct position *positions = mem_alloc(score * sizeof *positions);
-    for (size_t i = 0; i < score; i++)
-        positions[i] = position_from_u64(first_position + i);
+    _cleanup_(mem_freep) const struct position **positions = support_positions(first_position, score);
     const struct store_score_write write = {{.role = role}, user_id,       positions,
                                             score,          1700000000123, "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
-    free(positions);
 }
 
 static struct contribution *make_row(const char *product, const char *event_id) {
@@ -382,8 +380,8 @@ static void assert_watermark(struct fixture *t, const char *user_id, const char 
 }
 
 static enum status count_one(struct fixture *t, const char *shard_id, const char *user_id, uint64_t at) {
-    const struct position position = position_from_u64(at);
-    const struct store_score_write write = {{.role = ROLE_CREATOR}, user_id, &position, 1, 1, "w/web/9/Cid"};
+    _cleanup_(mem_freep) const struct position **positions = support_positions(at, 1);
+    const struct store_score_write write = {{.role = ROLE_CREATOR}, user_id, positions, 1, 1, "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = shard_id, .scores = &write, .n_scores = 1};
     return store_write_batch(t->store, &batch, &t->context, &support_error);
 }
@@ -584,10 +582,10 @@ static void one_process_writes(void **state) {
 /* A score and two rows; the second one's condition fails. */
 static void batch_is_a_transaction(void **state) {
     struct fixture *t = support_fixture(state);
-    const struct position position = position_from_u64(1);
+    _cleanup_(mem_freep) const struct position **positions = support_positions(1, 1);
     _cleanup_(contribution_freep) struct contribution *row = make_row("hat", SHARD ":7");
     _cleanup_(contribution_freep) struct contribution *other = make_row("cap", SHARD ":8");
-    const struct store_score_write score = {{.role = ROLE_CREATOR}, "Ann", &position, 1, 1, "w/web/9/Cid"};
+    const struct store_score_write score = {{.role = ROLE_CREATOR}, "Ann", positions, 1, 1, "w/web/9/Cid"};
     const struct store_contribution_write rows[] = {{row, NULL}, {other, SHARD ":7"}};
     const struct store_batch batch = {
         .shard_id = SHARD, .scores = &score, .n_scores = 1, .contributions = rows, .n_contributions = 2};

@@ -1,4 +1,5 @@
 /* How boards, histories, sales and an owner's products are read, in any store (views/store.h). */
+#include "tests/unit/support/positions.h"
 #include "tests/unit/support/store.h"
 #include "tests/unit/support/test.h"
 
@@ -18,9 +19,8 @@ static struct period day(int number) {
 }
 
 static void add(struct fixture *t, struct board board, const char *user_id, size_t n) {
-    _cleanup_(mem_freep) struct position *positions = mem_alloc(n * sizeof *positions);
-    for (size_t i = 0; i < n; i++)
-        positions[i] = position_from_u64(next_position++);
+    _cleanup_(mem_freep) const struct position **positions = support_positions(next_position, n);
+    next_position += n;
     const struct store_score_write write = {board, user_id, positions, n, 1700000000123, "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
@@ -195,10 +195,10 @@ static void pass_has_pages(void **state) {
     size_t pages = 0;
     _cleanup_(mem_freep) struct store_score_write *writes = mem_zalloc(MANY * sizeof *writes);
     _cleanup_(mem_freep) char(*ids)[16] = mem_zalloc(MANY * sizeof *ids);
-    const struct position position = position_from_u64(next_position++);
+    _cleanup_(mem_freep) const struct position **positions = support_positions(next_position++, 1);
     for (size_t i = 0; i < MANY; i++) { /* all tied */
         snprintf(ids[i], sizeof *ids, "w/m/%zu", i);
-        writes[i] = (struct store_score_write){merchants, ids[i], &position, 1, 1, "w"};
+        writes[i] = (struct store_score_write){merchants, ids[i], positions, 1, 1, "w"};
     }
     const struct store_batch batch = {.shard_id = SHARD, .scores = writes, .n_scores = MANY};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));

@@ -1,4 +1,5 @@
 /* How boards and lists are read page by page, in any store (views/store.h). */
+#include "tests/unit/support/positions.h"
 #include "tests/unit/support/store.h"
 
 #define SHARD "shardId-000000000000"
@@ -8,9 +9,8 @@ enum { PEOPLE = 23, PRODUCTS = 30, WIDE_BYTES = 90000 }; /* DynamoDB's pages end
 static uint64_t next_position = 1;
 
 static void add_to_score(struct fixture *t, enum role role, const char *user_id, size_t n) {
-    _cleanup_(mem_freep) struct position *positions = mem_alloc(n * sizeof *positions);
-    for (size_t i = 0; i < n; i++)
-        positions[i] = position_from_u64(next_position++);
+    _cleanup_(mem_freep) const struct position **positions = support_positions(next_position, n);
+    next_position += n;
     const struct store_score_write write = {{.role = role}, user_id,      positions, n,
                                             1700000000123,  "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};

@@ -1,4 +1,5 @@
 /* What a scan visits, in any store (views/store.h). */
+#include "tests/unit/support/positions.h"
 #include "tests/unit/support/store.h"
 
 #define SHARD "shardId-000000000000"
@@ -40,7 +41,7 @@ static void see_contribution(void *data, const struct contribution *row) {
 }
 
 static void put_score(struct fixture *t, enum role role, const char *user_id, size_t score) {
-    const struct position positions[] = {position_from_u64(1), position_from_u64(2), position_from_u64(3)};
+    _cleanup_(mem_freep) const struct position **positions = support_positions(1, score);
     const struct store_score_write write = {{.role = role}, user_id,       positions,
                                             score,          1700000000123, "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = SHARD, .scores = &write, .n_scores = 1};

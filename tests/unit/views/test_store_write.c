@@ -1,5 +1,6 @@
 /* The contract of every store (views/store.h): what it belongs to, and what it writes. test_store.c has the
  * rest. */
+#include "tests/unit/support/positions.h"
 #include "tests/unit/support/store.h"
 
 #include "base/clock.h"
@@ -24,9 +25,7 @@ static struct board board_of(enum role role, enum period_kind kind, int64_t time
 /* `n` events at positions from `first` on, the last at `time_ms`. */
 static enum status count(struct fixture *t, struct board board, const char *user_id, size_t n, uint64_t first,
                          int64_t time_ms, bool *written) {
-    struct position positions[8];
-    for (size_t i = 0; i < n; i++)
-        positions[i] = position_from_u64(first + i);
+    _cleanup_(mem_freep) const struct position **positions = support_positions(first, n);
     const struct store_score_write write = {board, user_id, positions, n, time_ms, "w/web/9/Cid"};
     const struct store_batch batch = {
         .shard_id = SHARD, .scores = &write, .n_scores = 1, .scores_written = written};
@@ -427,9 +426,9 @@ static void a_batch_deletes_a_bounded_number_of_rows(void **state) {
 /* The batch's second part fails, so all of it is undone. */
 static void what_a_failed_batch_deleted_is_deleted_by_the_next(void **state) {
     struct fixture *t = support_fixture(state);
-    const struct position position = position_from_u64(1);
+    _cleanup_(mem_freep) const struct position **positions = support_positions(1, 1);
     const struct store_score_write score = {
-        board_all_time[ROLE_CREATOR], "Zoe", &position, 1, 30 * day_ms, "x"};
+        board_all_time[ROLE_CREATOR], "Zoe", positions, 1, 30 * day_ms, "x"};
     _cleanup_(contribution_freep) struct contribution *row = make_row(SHARD ":2");
     const struct store_contribution_write write = {row, SHARD ":1"};
     const struct store_batch batch = {

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "tests/unit/support/all_time.h"
+#include "tests/unit/support/positions.h"
 #include "tests/unit/support/store.h"
 
 #define FIRST "shardId-000000000001"
@@ -84,8 +85,8 @@ static void await_sent(const struct fixture *t, int n) {
 }
 
 static void count_one(struct fixture *t, const char *shard_id, const char *user_id) {
-    const struct position position = position_from_u64(1);
-    const struct store_score_write write = {{.role = ROLE_CREATOR}, user_id, &position, 1, 1, "w/web/9/Cid"};
+    _cleanup_(mem_freep) const struct position **positions = support_positions(1, 1);
+    const struct store_score_write write = {{.role = ROLE_CREATOR}, user_id, positions, 1, 1, "w/web/9/Cid"};
     const struct store_batch batch = {.shard_id = shard_id, .scores = &write, .n_scores = 1};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
 }

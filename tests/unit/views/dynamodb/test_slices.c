@@ -30,6 +30,7 @@ static struct store_context context;
 static struct error e;
 static bool scores_written[ROWS], contributions_written[ROWS];
 static struct position positions[ROWS][POSITIONS];
+static const struct position *positions_of[ROWS][POSITIONS];
 static char names[ROWS][16];
 static struct store_score_write scores[ROWS];
 static struct store_contribution_write contributions[ROWS];
@@ -93,10 +94,12 @@ static int set_up(void **state) {
     context = (struct store_context){0};
     for (unsigned i = 0; i < ROWS; i++) {
         snprintf(names[i], sizeof names[i], "name-%u", i);
-        for (unsigned k = 0; k < POSITIONS; k++)
+        for (unsigned k = 0; k < POSITIONS; k++) {
             positions[i][k] = position_from_u64(i * POSITIONS + k);
+            positions_of[i][k] = &positions[i][k];
+        }
         scores[i] = (struct store_score_write){
-            {.role = ROLE_CREATOR}, names[i], positions[i], POSITIONS, 1, names[i]};
+            {.role = ROLE_CREATOR}, names[i], positions_of[i], POSITIONS, 1, names[i]};
         contributions[i] = (struct store_contribution_write){make_row(names[i]), NULL};
     }
     return aws_settings_load(&settings, &e) ||

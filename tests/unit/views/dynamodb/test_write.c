@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "tests/unit/support/all_time.h"
 #include "tests/unit/support/aws.h"
+#include "tests/unit/support/positions.h"
 #include "tests/unit/support/test.h"
 #include "views/contribution.h"
 #include "views/dynamodb/store.h"
@@ -70,13 +71,13 @@ static void answer_with(const char *operation, long http_status, const char *rep
 }
 
 static enum status write_one(const char *product_id, const char *user_id) {
-    struct position position = position_from_u64(7);
+    _cleanup_(mem_freep) const struct position **positions = support_positions(7, 1);
     struct contribution *row = contribution_new(product_id);
     row->creator = mem_strdup(user_id);
     row->last_event_id = mem_strdup("s:7");
     row->created_by = mem_strdup(user_id);
     row->updated_by = mem_strdup(user_id);
-    const struct store_score_write score = {{.role = ROLE_CREATOR}, user_id, &position, 1, 1, user_id};
+    const struct store_score_write score = {{.role = ROLE_CREATOR}, user_id, positions, 1, 1, user_id};
     const struct store_contribution_write write = {row, NULL};
     const struct store_batch batch = {
         .shard_id = "s", .scores = &score, .n_scores = 1, .contributions = &write, .n_contributions = 1};

@@ -1,0 +1,65 @@
+/*
+ * row_cache: the rows of Contributions that one shard's thread has in memory. A row is kept, which is the
+ * cache proper: as the store has it, and dropped when it was not used for longest and the rest is too large;
+ * or it is held: folded over in the batch under way, and perhaps ahead of the store. Not thread-safe.
+ */
+#ifndef VIEWS_ROW_CACHE_H
+#define VIEWS_ROW_CACHE_H
+
+#include "base/hash.h"
+#include "views/board.h"
+#include "views/contribution.h"
+
+struct earner; /* views/credits.h */
+
+struct row {
+    struct contribution *contribution;
+
+    /* while it is held; else all zeros */
+    char *old_last_event_id; /* the store's; NULL: no such row, or the row has not changed */
+    bool is_held, has_changed;
+    struct earner *earners[ROLES];
+    size_t n_sales, last_sale; /* purchases that were applied; the place of the last in the batch */
+    int64_t last_sale_ms;      /* its time */
+
+    /* private */
+    size_t bytes; /* as counted */
+    UT_hash_handle hh;
+    struct row *earlier, *later;
+};
+
+/* `bytes` bounds the rows kept. */
+struct row_cache {
+    size_t max_bytes;
+    struct row *rows; /* private: all, by product; the rest is to be read */
+    struct row *kept; /* the one not used for longest first */
+    struct row *held; /* in the order in which they were taken; for each: DL_FOREACH2(..., later) */
+    size_t kept_bytes, held_bytes, n_held;
+};
+
+void row_cache_init(struct row_cache *c, size_t max_bytes);
+void row_cache_deinit(struct row_cache *c);
+
+/* Held or kept; NULL: neither. */
+struct row *row_cache_find(struct row_cache *c, const char *product_id);
+
+/* Holds it from now on; nothing if it is held. */
+void row_cache_hold(struct row_cache *c, struct row *row);
+
+/* A new row, held: takes the contribution, of a product that has no row here. */
+struct row *row_cache_add(struct row_cache *c, struct contribution *contribution);
+
+/* Puts another contribution, of the same product, into a row that is held. */
+void row_cache_replace(struct row_cache *c, struct row *row, struct contribution *contribution);
+
+/* A held row's contribution has changed its size. */
+void row_cache_measure(struct row_cache *c, struct row *row);
+
+/* All that are held are as the store has them now. */
+void row_cache_keep_held(struct row_cache *c);
+
+/* Drops all that are held, or one of them. */
+void row_cache_drop_held(struct row_cache *c);
+void row_cache_drop(struct row_cache *c, struct row *row);
+
+#endif
