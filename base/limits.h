@@ -108,7 +108,7 @@
 
 /* Ingest. */
 #define LIMIT_SHARDS 10000
-#define LIMIT_BATCH_RECORDS 10000
+#define LIMIT_BATCH_RECORDS 1000000
 #define LIMIT_ITEM_RECORDS 2000      /* decoded at once ... */
 #define LIMIT_ITEM_BYTES (1u << 20)  /* ... and their memory */
 #define LIMIT_CHUNK_BYTES (1 << 20)  /* of a file, read at once; not less than LIMIT_BEHIND_BYTES */

@@ -4,6 +4,7 @@
  */
 #include "server/options.h"
 
+#include "base/limits.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { ARGUMENTS = 24, MISTAKES_BYTES = 1 << 20, SHOWN_BYTES = 200 };
@@ -83,7 +84,7 @@ static void check_mistakes(const struct arguments *a, const struct buffer *mista
 
 static void check_limits(const struct options *o) {
     FUZZ_CHECK(o->command && o->source && o->store && o->dead_letter, "incomplete");
-    FUZZ_CHECK(o->batch_size >= 1 && o->batch_size <= 10000, "%d", (int)o->batch_size);
+    FUZZ_CHECK(o->batch_size >= 1 && o->batch_size <= LIMIT_BATCH_RECORDS, "%d", (int)o->batch_size);
     FUZZ_CHECK(o->connections >= 32 && o->connections <= 65536, "%d", (int)o->connections);
     FUZZ_CHECK(o->max_live >= 0 && (o->command != commands || o->max_live < o->connections), "%d",
                (int)o->max_live);

@@ -8,12 +8,12 @@ import pytest
 GOOD = ["--source", "none", "--store", "dynamodb:x", "--listen", "127.0.0.1:0"]
 # option, wrong value, a word of the allowed values that the line must have
 MISTAKES = [
-    ("--batch-size", "0", "10000"),
-    ("--batch-size", "10001", "10000"),
-    ("--batch-size", "many", "10000"),
-    ("--batch-size", "5x", "10000"),
-    ("--batch-size", "", "10000"),
-    ("--batch-size", "99999999999999999999", "10000"),
+    ("--batch-size", "0", "1000000"),
+    ("--batch-size", "1000001", "1000000"),
+    ("--batch-size", "many", "1000000"),
+    ("--batch-size", "5x", "1000000"),
+    ("--batch-size", "", "1000000"),
+    ("--batch-size", "99999999999999999999", "1000000"),
     ("--listen", "nowhere", "PORT"),
     ("--listen", "127.0.0.1:70000", "PORT"),
     ("--source", "stdin", "kinesis:"),

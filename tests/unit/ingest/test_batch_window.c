@@ -17,9 +17,10 @@ static void without_throttling_the_window_stays_as_configured(void **state) {
 static void each_throttled_batch_widens_the_window_up_to_its_limits(void **state) {
     (void)state;
     static const int ms[] = {125, 250, 500, 1000, 2000};
-    static const size_t records[] = {2000, 4000, 8000, LIMIT_BATCH_RECORDS, LIMIT_BATCH_RECORDS};
+    static const size_t records[] = {LIMIT_BATCH_RECORDS / 5, LIMIT_BATCH_RECORDS * 2 / 5,
+                                     LIMIT_BATCH_RECORDS * 4 / 5, LIMIT_BATCH_RECORDS, LIMIT_BATCH_RECORDS};
     struct window w;
-    window_init(&w, 0, 1000);
+    window_init(&w, 0, LIMIT_BATCH_RECORDS / 10);
     for (int i = 0; i < 5; i++) {
         assert_true(window_note(&w, true, i + 1));
         assert_int_equal(w.ms, ms[i]);

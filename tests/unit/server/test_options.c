@@ -73,7 +73,7 @@ static void an_option_that_is_not_given_has_its_default(void **state) {
     assert_string_equal(c.listen, "127.0.0.1:8080");
     assert_null(c.ops_listen);
     assert_int_equal(c.start, START_TRIM_HORIZON);
-    assert_int_equal(c.batch_size, 1000);
+    assert_int_equal(c.batch_size, 100000);
     assert_int_equal(c.batch_window_ms, 0);
     assert_int_equal(c.poll_interval_ms, 250);
     assert_null(c.worker_id);
@@ -129,7 +129,7 @@ static void an_empty_variable_of_an_option_is_not_set(void **state) {
     struct options c;
     setenv("WINNER_VIEW_BATCH_SIZE", "", 1);
     RIGHT(&c, NEEDED);
-    assert_int_equal(c.batch_size, 1000);
+    assert_int_equal(c.batch_size, 100000);
 }
 
 static void options_may_all_be_in_the_environment(void **state) {
@@ -231,16 +231,16 @@ static void the_shape_of_a_view_is_read(void **state) {
 
 static void a_numeric_option_must_be_within_its_bounds(void **state) {
     (void)state;
-    static const char *const wrong[] = {"0",   "10001", "-1",   "+5", " 5", "5 ",
-                                        "5.0", "1e3",   "0x10", "x",  "",   "99999999999999999999999"};
+    static const char *const wrong[] = {"0",   "1000001", "-1",   "+5", " 5", "5 ",
+                                        "5.0", "1e3",     "0x10", "x",  "",   "99999999999999999999999"};
     struct options c;
     RIGHT(&c, NEEDED, "--batch-size", "1");
-    RIGHT(&c, NEEDED, "--batch-size", "10000");
-    assert_int_equal(c.batch_size, 10000);
+    RIGHT(&c, NEEDED, "--batch-size", "1000000");
+    assert_int_equal(c.batch_size, 1000000);
     for (size_t i = 0; i < COUNT(wrong); i++) {
         char expected[128];
         snprintf(expected, sizeof expected,
-                 "--batch-size: '%s' is not allowed; allowed: a number from 1 to 10000\n", wrong[i]);
+                 "--batch-size: '%s' is not allowed; allowed: a number from 1 to 1000000\n", wrong[i]);
         WRONG(expected, NEEDED, "--batch-size", wrong[i]);
     }
 }
@@ -294,7 +294,7 @@ static void a_mistake_names_the_option_the_value_and_what_is_allowed(void **stat
 static void a_mistake_in_the_environment_names_the_variable(void **state) {
     (void)state;
     setenv("WINNER_VIEW_BATCH_SIZE", "many", 1);
-    WRONG("WINNER_VIEW_BATCH_SIZE: 'many' is not allowed; allowed: a number from 1 to 10000\n", NEEDED);
+    WRONG("WINNER_VIEW_BATCH_SIZE: 'many' is not allowed; allowed: a number from 1 to 1000000\n", NEEDED);
     clear_environment(NULL);
     setenv("TABLE_SCORES_NAME", "x", 1);
     WRONG("TABLE_SCORES_NAME: 'x' is not allowed; allowed: NAME\n", NEEDED);
@@ -305,7 +305,7 @@ static void a_mistake_in_the_environment_names_the_variable(void **state) {
 static void every_mistake_in_the_options_has_its_own_line(void **state) {
     (void)state;
     setenv("WINNER_VIEW_DRAIN_SECONDS", "99", 1);
-    WRONG("--batch-size: '0' is not allowed; allowed: a number from 1 to 10000\n"
+    WRONG("--batch-size: '0' is not allowed; allowed: a number from 1 to 1000000\n"
           "--nonsense: there is no such option; see winner-view --help\n"
           "--identities: 'x' is not allowed; allowed: masked|full\n"
           "WINNER_VIEW_DRAIN_SECONDS: '99' is not allowed; allowed: a number from 0 to 15\n",
@@ -411,7 +411,7 @@ static void an_assignment_is_completed_as_one_word_and_as_three(void **state) {
 
 static void an_option_at_the_end_needs_its_value(void **state) {
     (void)state;
-    WRONG("--batch-size: needs a value; allowed: a number from 1 to 10000\n", NEEDED, "--batch-size");
+    WRONG("--batch-size: needs a value; allowed: a number from 1 to 1000000\n", NEEDED, "--batch-size");
     WRONG("--store: needs a value; allowed: dynamodb:STAGE|sqlite:PATH\n", "--source", "none", "--store");
 }
 
