@@ -117,13 +117,9 @@ if [ -n "$all" ]; then
     for preset in asan tsan; do
         step "main job and drain, $preset" main_job_and_drain "$preset"
     done
-    step "benchmark: write units" "$python" tests/bench/write_units.py
-    step "benchmark: http" "$python" tests/bench/http_ratio.py
+    step "benchmarks" "$python" tests/bench/all.py --short
     step "benchmark: live" "$python" tests/bench/live_latency.py
-    step "benchmark: idle connections" "$python" tests/bench/idle_connections.py --rounds 3 --seconds 2
     step "benchmark: guesses" "$python" tests/bench/guess_timing.py --requests 10000
-    step "benchmark: file to SQLite" "$python" tests/bench/file_to_sqlite.py --short
-    step "benchmark: memory" "$python" tests/bench/memory_table.py --short
     step "fuzz" tests/fuzz/run
     step "build kill" build kill winner-view && step "torture" "$python" tests/torture
     step "tests that measure time" python_tests -m alone tests

@@ -15,9 +15,11 @@ import sys
 import common
 import aws_behaviour
 import cloud
+import figures
 import program
 import proxy
 from daemon import Daemon
+from figures import Figure
 from small_shop import person, product, puts
 
 UNITS, LIMIT = 100, 45
@@ -53,14 +55,20 @@ def measure(running, n):
     return rate(index.writes), index.happened
 
 
+def measure_figures(running, counts):
+    """The Figures."""
+    found = []
+    for n in counts:
+        writes, refused = measure(running, n)
+        figure = Figure(f"score writes/s of a board with {n} partitions of {UNITS} units/s", [writes], n * LIMIT, limit=n * LIMIT)
+        figure.notes = [f"{n} partitions: at most {n * UNITS // 2} writes/s; {refused} refused"]
+        found.append(figure)
+    return found
+
+
 def main():
-    ok = True
     with common.start_emulators() as running:
-        for n in map(int, sys.argv[1:] or (1, 2, 4)):
-            writes, refused = measure(running, n)
-            print(f"{n} partitions: {writes:.0f} score writes/s (at least {n * LIMIT}, at most {n * UNITS // 2}); {refused} refused")
-            ok &= writes >= n * LIMIT
-    return 0 if ok else 1
+        return 0 if figures.report(measure_figures(running, list(map(int, sys.argv[1:] or (1, 2, 4))))) else 1
 
 
 if __name__ == "__main__":

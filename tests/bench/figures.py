@@ -1,6 +1,6 @@
 """What a benchmark has measured, in a form that can be compared: ratios and bytes, each with its spread.
 
-A Figure is measured in several alternating rounds; its value is their median. Those of an earlier run of numbers.py are
+A Figure is measured in several alternating rounds; its value is their median. Those of an earlier run of all.py are
 in figures.json.
 """
 
@@ -17,12 +17,15 @@ WORSE = 1.5  # a loss of a third
 
 @dataclasses.dataclass
 class Figure:
-    """`goal`: what it should be at least, or `at_most`. `notes`: lines that explain it."""
+    """`goal`: what it should be at least, or `at_most`. `limit`: what it must be, whatever the noise. `is_kept`: it is
+    compared with earlier runs, as neither another machine nor noise moves it much. `notes`: lines that explain it."""
 
     name: str
     samples: list
     goal: float
     at_most: bool = False
+    limit: float = None
+    is_kept: bool = True
     notes: list = dataclasses.field(default_factory=list)
 
     @property
@@ -34,6 +37,9 @@ class Figure:
 
     def is_worse_than(self, kept):
         return not self.meets(kept * WORSE if self.at_most else kept / WORSE)
+
+    def is_failure(self):
+        return self.limit is not None and not self.meets(self.limit)
 
     def row(self):
         """As a row of a table: the value, lowest to highest of the rounds, the goal."""
@@ -56,7 +62,7 @@ def kept(form):
 
 def keep(form, figures):
     every = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    every[form] = {figure.name: float(number(figure.value)) for figure in figures}
+    every[form] = {figure.name: float(number(figure.value)) for figure in figures if figure.is_kept}
     KEPT.write_text(json.dumps(every, indent=4) + "\n")
 
 
@@ -82,10 +88,14 @@ def machine():
 
 
 def report(figures):
-    """Prints what was measured."""
+    """Prints what was measured. Whether all are within their limits."""
     print(HEAD)
     for figure in figures:
         print(figure.row())
     for note in [note for figure in figures for note in figure.notes]:
         print(f"  {note}")
-    print(f"  {machine()}", flush=True)
+    print(f"  {machine()}")
+    failures = [figure for figure in figures if figure.is_failure()]
+    for figure in failures:
+        print(f"FAILED: {figure.name}: {number(figure.value)}, must be {figure.limit:g}", flush=True)
+    return not failures

@@ -194,8 +194,8 @@ def main():
     options = parser.parse_args()
     emulators.stop_on_signals()
     lines = options.lines or (SHORT_LINES if options.short else LINES)
-    figures.report(measure(options.span, lines, options.rounds, options.options, not options.short))
-    return 0
+    found = measure(options.span, lines, options.rounds, options.options, not options.short)
+    return 0 if figures.report(found) else 1
 
 
 if __name__ == "__main__":

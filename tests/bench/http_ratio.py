@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Requests a second of a cached GET /scores/merchant, against nginx serving the same bytes and headers: as
 a static file, and from memory (`return`). Side by side on one machine, wrk -t1 -c64, alternating runs,
-medians. And the p99 of each at half of the lowest of these rates, from a client that does not wait for answers
-(open_loop.c).
+medians; and the processor time of each request. And the p99 of each at half of the lowest of these rates, from a client that
+does not wait for answers (open_loop.c).
 
 Exits 1 if the service reaches less than LIMIT of nginx's static file.
 """
@@ -14,15 +14,19 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import typing
 
 import common
 import emulators
+import figures
 import http_client
 import wait
+from figures import Figure
 
 EVENTS = 3000
 LIMIT = 0.6
 ROUTE = "/scores/merchant"
+OURS, STATIC, RETURN = "winner-view", "nginx's static file", "nginx's return"
 # headers that nginx makes itself
 OWN_HEADERS = {
     "content-type",
@@ -65,6 +69,12 @@ http {{
     }}
 }}
 """
+
+
+class Target(typing.NamedTuple):
+    port: int
+    path: str
+    pid: int
 
 
 class Nginx:
@@ -121,48 +131,77 @@ def requests_a_second(url, seconds):
     return float(match[1])
 
 
-def medians(one, targets, rounds):
-    """{target: the median of what `one` measures}, in alternating rounds."""
+def processor_s(pid):
+    """Of a process and its children that run now: nginx's workers."""
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(map(common.processor_s, [pid, *children]))
+
+
+def load(target, seconds):
+    """(requests a second, processor microseconds a request) under wrk."""
+    before = processor_s(target.pid)
+    rate = requests_a_second(f"http://127.0.0.1:{target.port}{target.path}", seconds)
+    return rate, (processor_s(target.pid) - before) / (rate * seconds) * 1e6
+
+
+def in_rounds(one, targets, rounds):
+    """{target: [what `one` measures in each round]}; the targets take turns."""
     results = {name: [] for name in targets}
     for _ in range(rounds):
-        for name, (port, path) in targets.items():
-            results[name].append(one(port, path))
-    return {name: statistics.median(values) for name, values in results.items()}
+        for name, target in targets.items():
+            results[name].append(one(target))
+    return results
 
 
-def measure(daemon, nginx, rounds, seconds):
-    """Requests a second, and the p99 in milliseconds at half the least of them."""
+def measure_targets(daemon, nginx, rounds, seconds):
+    """Of each target a list by round: requests a second; processor microseconds a request; p99 in milliseconds at half of the
+    lowest rate, which is returned too."""
     targets = {
-        "winner-view": (daemon.port, ROUTE),
-        "nginx static": (nginx.port, "/static"),
-        "nginx return": (nginx.port, "/return"),
+        OURS: Target(daemon.port, ROUTE, daemon.process.pid),
+        STATIC: Target(nginx.port, "/static", nginx.process.pid),
+        RETURN: Target(nginx.port, "/return", nginx.process.pid),
     }
-    for port, path in targets.values():
-        requests_a_second(f"http://127.0.0.1:{port}{path}", 1)  # warm
-    rates = medians(
-        lambda port, path: requests_a_second(f"http://127.0.0.1:{port}{path}", seconds), targets, rounds
-    )
-    rate = min(rates.values()) / 2
-    p99s = medians(lambda port, path: common.open_loop(port, path, rate, 2, 64)["p99"] / 1000, targets, rounds)
-    return rates, p99s, rate
+    in_rounds(lambda target: load(target, 1), targets, 1)  # warm
+    loads = in_rounds(lambda target: load(target, seconds), targets, rounds)
+    rates = {name: [rate for rate, _ in found] for name, found in loads.items()}
+    processor_us = {name: [us for _, us in found] for name, found in loads.items()}
+    rate = min(map(statistics.median, rates.values())) / 2
+    p99s = in_rounds(lambda target: common.open_loop(target.port, target.path, rate, 2, 64)["p99"] / 1000, targets, rounds)
+    return rates, processor_us, p99s, rate
 
 
-def report(measured, size):
-    rates, p99s, rate = measured
-    ours, our_p99 = rates["winner-view"], p99s["winner-view"]
-    for name in rates:
-        is_other = name != "winner-view"
-        print(
-            f"{name:13} {rates[name]:9.0f} requests/s"
-            + (f"  winner-view x {ours / rates[name]:.2f}" if is_other else " " * 20)
-            + f"   p99 {p99s[name]:7.2f} ms at {rate:.0f}/s"
-            + (f"  winner-view x {our_p99 / p99s[name]:.2f}" if is_other else "")
-        )
-    print(
-        f"body {size} bytes; ratio to nginx's static file {ours / rates['nginx static']:.2f} "
-        f"(at least {LIMIT}; goal 1.3), to its return {ours / rates['nginx return']:.2f} (goal 1.0)"
-    )
-    return ours / rates["nginx static"] >= LIMIT
+def ratios(found, other):
+    return [ours / theirs for ours, theirs in zip(found[OURS], found[other], strict=True)]
+
+
+def as_figures(measured, size):
+    rates, processor_us, p99s, rate = measured
+    what = f"cached GET {ROUTE}"
+    found = [
+        Figure(f"{what}: requests/s / nginx's static file", ratios(rates, STATIC), 1.3, limit=LIMIT),
+        Figure(f"{what}: requests/s / nginx's return", ratios(rates, RETURN), 1),
+        Figure(f"{what}: processor time / nginx's return", ratios(processor_us, RETURN), 1.2, True),
+        Figure(f"{what}: p99 at half the rate / nginx's static file", ratios(p99s, STATIC), 1, True, is_kept=False),
+        Figure(f"{what}: p99 at half the rate / nginx's return", ratios(p99s, RETURN), 1, True, is_kept=False),
+    ]
+    middle = lambda values: f"{statistics.median(values):.4g}"  # noqa: E731
+    found[0].notes = [f"body of {size} bytes; p99 at {rate:.0f} requests/s"] + [
+        f"{name}: {middle(rates[name])} requests/s, {middle(processor_us[name])} us of processors a request, "
+        f"p99 {middle(p99s[name])} ms"
+        for name in rates
+    ]
+    return found
+
+
+def measure(running, rounds, seconds):
+    """The Figures."""
+    common.fill(running, "http", EVENTS)
+    with tempfile.TemporaryDirectory() as folder, common.running_daemon(running, "http", "http") as daemon:
+        daemon.wait_until_applied(300)
+        response = wait.until(lambda: full_board(daemon), "a full board")
+        with Nginx(response, folder) as nginx:
+            check_same(response, nginx)
+            return as_figures(measure_targets(daemon, nginx, rounds, seconds), len(response.body))
 
 
 def main():
@@ -170,18 +209,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of each run")
     options = parser.parse_args()
-    with common.start_emulators() as running, tempfile.TemporaryDirectory() as folder:
-        common.fill(running, "http", EVENTS)
-        with common.running_daemon(running, "http", "http") as daemon:
-            daemon.wait_until_applied(300)
-            response = wait.until(lambda: full_board(daemon), "a full board")
-            with Nginx(response, folder) as nginx:
-                check_same(response, nginx)
-                return (
-                    0
-                    if report(measure(daemon, nginx, options.rounds, options.seconds), len(response.body))
-                    else 1
-                )
+    with common.start_emulators() as running:
+        found = measure(running, options.rounds, options.seconds)
+    return 0 if figures.report(found) else 1
 
 
 def full_board(daemon):

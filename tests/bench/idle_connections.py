@@ -14,9 +14,12 @@ import tempfile
 import time
 
 import common
+import emulators
+import figures
 import wait
 from crowd import Crowd, raise_limit
 from daemon import Daemon
+from figures import Figure
 from pairs import FileSqlite
 from small_shop import person, product, puts
 
@@ -77,17 +80,12 @@ def late_probes(daemon, options):
     return sum(ms > PROBE_MS for ms in took)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=4, help="of each measurement")
-    parser.add_argument("--rate", type=int, default=500, help="requests a second")
-    parser.add_argument("--idle", type=int, default=10000)
-    parser.add_argument("--slow", type=int, default=1000)
-    options = parser.parse_args()
-    crowd = options.idle + options.slow
+def measure(rounds, seconds=2, rate=500, idle=10_000, slow=1000):
+    """The Figures."""
+    crowd = idle + slow
     if not raise_limit(crowd + 1000):
         raise SystemExit("the limit of open files is too low")
+    options = argparse.Namespace(seconds=seconds, rate=rate, idle=idle, slow=slow)
     with tempfile.TemporaryDirectory() as folder:
 
         def start(name, connections):
@@ -99,10 +97,26 @@ def main():
 
         with start("here", crowd + 1000) as daemon, start("elsewhere", crowd + 1000) as other:
             daemon.wait_until_applied()
-            found = compare([measure_round(daemon, other, options) for _ in range(options.rounds)])
+            found = compare([measure_round(daemon, other, options) for _ in range(rounds)])
         with start("full", 1024) as daemon:
-            late = min(late_probes(daemon, options) for _ in range(options.rounds))
-    return 0 if max(found.values()) <= LIMIT and not late else 1
+            late = min(late_probes(daemon, options) for _ in range(rounds))
+    what = f"{idle} idle and {slow} slow connections"
+    return [
+        *(Figure(f"{what}: p99 of {target} / with them elsewhere", [x], LIMIT, True, LIMIT) for target, x in found.items()),
+        Figure(f"{what}: probes over {PROBE_MS} ms on new connections", [late], 0, True, 0),
+    ]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4, help="of each measurement")
+    parser.add_argument("--rate", type=int, default=500, help="requests a second")
+    parser.add_argument("--idle", type=int, default=10000)
+    parser.add_argument("--slow", type=int, default=1000)
+    options = parser.parse_args()
+    emulators.stop_on_signals()
+    return 0 if figures.report(measure(**vars(options))) else 1
 
 
 if __name__ == "__main__":

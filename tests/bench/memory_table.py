@@ -3,10 +3,9 @@
 audit; many shards over TLS.
 
     tests/bench/memory_table.py [--only WORDS] [BINARY...]      e.g. one before a change and one after: side by side
-    tests/bench/memory_table.py --short                         the rows of SHORT; exits 1 beyond GOAL_MIB
 
 The stream is a fake with prepared records (tests/support/fake_stream.py). A backlog is read for RUN_S at most: what is
-in memory at once is there from the first batches on. Takes up to 20 minutes for each binary, --short two.
+in memory at once is there from the first batches on. Takes up to 20 minutes for each binary.
 """
 
 import argparse
@@ -30,6 +29,7 @@ import program
 import shop_file
 import wait
 from daemon import Daemon
+from figures import Figure
 from workload import Put
 
 GOAL_MIB = 160
@@ -58,6 +58,7 @@ SHORT = [
     "small batches of 10000, 8 shards, dynamodb",
     f"idle, {TLS_SHARDS} shards, TLS",
 ]
+OF_8_SHARDS = [row for row in BACKLOGS if " 8 shards" in row]
 names = itertools.count(1)
 
 
@@ -200,30 +201,37 @@ def measure(bench, row):
 
 
 def table(bench, rows, binaries):
-    """Prints a row at a time. Returns the largest number."""
+    """Prints a row at a time."""
     print(f"peak resident memory, MiB | {' | '.join(binaries)}", flush=True)
-    largest = 0
     for row in rows:
         cells = []
         for binary in binaries:
             os.environ["WINNER_VIEW_BINARY"] = binary
             cells.append(measure(bench, row))
-            largest = max(largest, int(cells[-1].split()[0]))
         print(f"{row} | {' | '.join(cells)}", flush=True)
-    return largest
+
+
+def measure_figures(rows):
+    """The Figures."""
+    with contextlib.ExitStack() as closing:
+        bench = Bench(closing, SHORT_RUN_S)
+        peaks = {row: measure(bench, row) for row in rows}
+    return [
+        Figure(f"peak MiB, {row}", [int(peak.split()[0])], GOAL_MIB, True, GOAL_MIB, notes=[f"{row}: {peak} MiB"])
+        for row, peak in peaks.items()
+    ]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="rows that have these words")
-    parser.add_argument("--short", action="store_true")
     parser.add_argument("binaries", nargs="*", default=[program.binary()])
     arguments = parser.parse_args()
     emulators.stop_on_signals()
-    rows = [row for row in (SHORT if arguments.short else ROWS) if all(word in row for word in arguments.only.split())]
+    rows = [row for row in ROWS if all(word in row for word in arguments.only.split())]
     with contextlib.ExitStack() as closing:
-        largest = table(Bench(closing, SHORT_RUN_S if arguments.short else RUN_S), rows, arguments.binaries)
-    return int(arguments.short and largest > GOAL_MIB)
+        table(Bench(closing, RUN_S), rows, arguments.binaries)
+    return 0
 
 
 if __name__ == "__main__":

@@ -21,9 +21,10 @@ import common
 import cloud
 import proxy
 import workload
+from figures import Figure
 from steady_load import SteadyLoad
 
-LIMIT = 0.6
+BACKLOG_GOAL, STEADY_GOAL, LIMIT = 0.5, 2.5, 0.6
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "cost.md"
 PAGE_TOLERANCE = 0.1  # the batches differ a little each time
 WRITES = {"UpdateItem", "PutItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
@@ -57,13 +58,14 @@ class Case:
 
 
 BACKLOG = Case("backlog")
+STEADY = Case("steady 200/s, --batch-window-ms 1000", events=6000, rate=200, options=("--batch-window-ms", "1000"))
 OTHERS = (
     Case("backlog of 12 shards", shards=12),
     Case("backlog of 48 shards", shards=48),
     Case("backlog, one merchant and one photographer", shop={"merchants": 1, "photographers": 1}),
     Case("backlog, 4,000 products of 500 merchants, evenly", shop={"products": 4000, "merchants": 500, "zipf": 0.0}),
     Case("backlog, one event a batch", events=2000, options=("--batch-size", "1")),
-    Case("steady 200/s, --batch-window-ms 1000", events=6000, rate=200, options=("--batch-window-ms", "1000")),
+    STEADY,
     Case("steady 200/s, no window", events=6000, rate=200, options=()),
     Case("steady 20/s, --batch-window-ms 1000", events=600, rate=20, options=("--batch-window-ms", "1000")),
     Case("steady 20/s, no window", events=600, rate=20, options=()),
@@ -121,6 +123,22 @@ def agrees_with_the_page(units_an_event):
         print(f"{PAGE.name} gives {documented} write units an event")
         return False
     return True
+
+
+def as_figure(case, requests, goal, limit=None):
+    an_event = sum(units(requests).values()) / case.events
+    return Figure(f"write units an event, {case.name}", [an_event], goal, True, limit=limit)
+
+
+def measure_figures(running, with_steady):
+    """The Figures. Exits if what passed, the metrics and the page disagree."""
+    requests, metrics = measure(running, BACKLOG, "units")
+    if not report(requests, metrics):
+        raise SystemExit("the write units are not what metrics and page say")
+    found = [as_figure(BACKLOG, requests, BACKLOG_GOAL, LIMIT)]
+    if with_steady:
+        found.append(as_figure(STEADY, measure(running, STEADY, "units-steady")[0], STEADY_GOAL))
+    return found
 
 
 def report(requests, metrics):
