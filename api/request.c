@@ -13,21 +13,26 @@ struct span {
     const char *end;
 };
 
+static const char *find(struct span in, char c) {
+    const char *at = memchr(in.at, c, (size_t)(in.end - in.at));
+    return at ? at : in.end;
+}
+
 /* Decodes into `out`, which has room, and moves it. NULL: a bad escape, "%00", or not UTF-8. */
 static const char *decode(struct span in, char **out) {
     char *start = *out, *to = start;
-    for (const char *c = in.at; c < in.end; c++) {
-        if (*c != '%') {
-            *to++ = *c;
-            continue;
-        }
+    for (;;) {
+        const char *c = find(in, '%');
+        to = mempcpy(to, in.at, (size_t)(c - in.at));
+        if (c == in.end)
+            break;
         if (in.end - c <= 2 || !isxdigit((unsigned char)c[1]) || !isxdigit((unsigned char)c[2]))
             return NULL;
         const char digits[] = {c[1], c[2], '\0'};
         *to = (char)strtol(digits, NULL, 16);
         if (!*to++)
             return NULL;
-        c += 2;
+        in.at = c + 3;
     }
     if (!utf8_is_valid(start, (size_t)(to - start)))
         return NULL;
@@ -40,11 +45,6 @@ static bool refuse_escape(struct problem *p, const char *where, struct span raw)
     char given[256];
     snprintf(given, sizeof given, "%.*s", (int)(raw.end - raw.at), raw.at);
     return problem_set_parameter(p, where, given, "percent-encoded UTF-8 without %00");
-}
-
-static const char *find(struct span in, char c) {
-    const char *at = memchr(in.at, c, (size_t)(in.end - in.at));
-    return at ? at : in.end;
 }
 
 static bool parse_path(struct request *r, struct span path, char **out, struct problem *p) {
@@ -97,13 +97,15 @@ static bool parse_query(struct request *r, struct span query, char **out, struct
 /* "http://host:port/path" is the same as "/path". False: the target has another form, or none. */
 static bool skip_authority(struct span *target) {
     size_t length = (size_t)(target->end - target->at);
+    if (length && *target->at == '/')
+        return true;
     size_t scheme = length >= 7 && strncasecmp(target->at, "http://", 7) == 0    ? 7
                     : length >= 8 && strncasecmp(target->at, "https://", 8) == 0 ? 8
                                                                                  : 0;
     target->at += scheme;
     while (scheme && target->at < target->end && *target->at != '/' && *target->at != '?')
         target->at++;
-    return scheme || (length && *target->at == '/');
+    return scheme;
 }
 
 bool request_parse(struct request *r, const char *target, size_t length, struct problem *p) {

@@ -118,6 +118,17 @@ const struct route route_table[] = {
 
 const size_t route_count = sizeof route_table / sizeof *route_table;
 
+/* Whether the template's segment at `*at` matches. Moves to its end if so. */
+static bool skip_segment(const char **at, const char *segment) {
+    if (**at == '{') {
+        *at += strcspn(*at, "/");
+        return *segment;
+    }
+    while (**at == *segment && *segment && *segment != '/')
+        (*at)++, segment++;
+    return !*segment && (!**at || **at == '/');
+}
+
 static bool matches(const struct route *route, const struct request *request) {
     const char *at = route->template;
     if (request->n_segments == 0)
@@ -125,13 +136,9 @@ static bool matches(const struct route *route, const struct request *request) {
     for (size_t i = 0; i < request->n_segments; i++) {
         if (at[0] != '/' || !at[1])
             return false;
-        const char *segment = request->segments[i];
-        size_t length = strcspn(++at, "/");
-        if (*at == '{' && !*segment)
+        at++;
+        if (!skip_segment(&at, request->segments[i]))
             return false;
-        if (*at != '{' && (strncmp(segment, at, length) != 0 || segment[length]))
-            return false;
-        at += length;
     }
     return !*at;
 }

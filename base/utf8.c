@@ -34,10 +34,21 @@ static size_t sequence_length(const uint8_t *s, size_t left) {
     return length;
 }
 
+/* Of its beginning, in whole words. */
+static size_t ascii_length(const char *data, size_t length) {
+    size_t n = 0;
+    for (uint64_t word; n + sizeof word <= length; n += sizeof word) {
+        memcpy(&word, data + n, sizeof word);
+        if (word & 0x8080808080808080)
+            break;
+    }
+    return n;
+}
+
 bool utf8_is_valid(const char *data, size_t length) {
     const uint8_t *s = (const uint8_t *)data;
-    for (size_t i = 0; i < length;) {
-        size_t n = sequence_length(s + i, length - i);
+    for (size_t i = ascii_length(data, length); i < length;) {
+        size_t n = s[i] < 0x80 ? 1 : sequence_length(s + i, length - i);
         if (!n)
             return false;
         i += n;

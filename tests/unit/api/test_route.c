@@ -44,7 +44,7 @@ static void a_path_that_is_not_in_the_table_has_no_route(void **state) {
     static const char *const targets[] = {
         "/scores/",        "/scores//",          "//scores", "/score", "/scoresx", "/scores/a/b/c",
         "/contributions/", "/contributions/a/b", "/livez/",  "/Livez", "*",        "/a/b/c/d/e",
-        "/openapi"};
+        "/openapi",        "/scores%2Fmerchant"};
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
         assert_string_equal(found(targets[i]), "none");
 }

@@ -67,6 +67,17 @@ static void text_that_is_not_well_formed_utf8_is_refused(void **state) {
 }
 
 /* Every code point, encoded as RFC 3629 defines it, is valid; every surrogate is not. */
+static void a_bad_byte_is_found_at_every_place_of_a_longer_text(void **state) {
+    (void)state;
+    for (size_t length = 1; length <= 24; length++)
+        for (size_t at = 0; at < length; at++) {
+            char text[] = "plain text of 24 letters";
+            assert_true(utf8_is_valid(text, length));
+            text[at] = (char)0xFF;
+            assert_false(utf8_is_valid(text, length));
+        }
+}
+
 static void every_code_point_is_valid_except_surrogates(void **state) {
     (void)state;
     for (uint32_t c = 0x80; c <= 0x10FFFF; c++) {
@@ -126,6 +137,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(well_formed_text_is_valid_at_every_edge_of_the_ranges),
         cmocka_unit_test(text_that_is_not_well_formed_utf8_is_refused),
+        cmocka_unit_test(a_bad_byte_is_found_at_every_place_of_a_longer_text),
         cmocka_unit_test(every_code_point_is_valid_except_surrogates),
         cmocka_unit_test(lengths_and_offsets_count_code_points_and_not_bytes),
         cmocka_unit_test(a_cut_text_ends_with_a_whole_character),
