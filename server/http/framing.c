@@ -18,33 +18,44 @@ static const struct charset token = {{0x03ff6cfa00000000, 0x57ffffffc7fffffe}};
 static const struct charset authority = {{0x2fff7ff200000000, 0x47fffffeaffffffe}};
 
 static bool is_all_of(const struct charset *set, const char *text, size_t length) {
+    unsigned char all = 0;
+    uint64_t is_member = 1;
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)text[i];
-        if (c >= 128 || !(set->bits[c >> 6] >> (c & 63) & 1))
-            return false;
+        all |= c;
+        is_member &= set->bits[c >> 6 & 1] >> (c & 63);
     }
-    return true;
+    return is_member && all < 128;
 }
 
 static bool is_token(const char *text, size_t length) {
     return length && is_all_of(&token, text, length);
 }
 
-/* Whether one of eight bytes may be below 0x20, or is 0x7f. */
-static bool may_have_control(const char *text) {
+/* Whether eight bytes are visible characters of ASCII or spaces. No sum carries into the next byte unless the
+ * byte before is none of them. */
+static bool is_plain_word(const char *text) {
     const uint64_t ones = UINT64_MAX / 255;
     uint64_t word;
     memcpy(&word, text, sizeof word);
-    uint64_t low = (word - ones * 0x20) & ~word, delete = word ^ (ones * 0x7f);
-    return (low | ((delete - ones) & ~delete)) & (ones * 0x80);
+    return !((word | (word - ones * 0x20) | (word + ones)) & (ones * 0x80));
+}
+
+/* The same of the whole text. The last eight bytes overlap those before; a shorter text is not looked at. */
+static bool is_plain(const char *text, size_t length) {
+    size_t i = 0;
+    if (length < 8)
+        return false;
+    while (i < length - 8 && is_plain_word(text + i))
+        i += 8;
+    return i >= length - 8 && is_plain_word(text + length - 8);
 }
 
 /* RFC 9110, section 5.5: visible characters, spaces, tabs, and bytes of any other encoding. */
 static bool is_field_value(const char *text, size_t length) {
-    size_t i = 0;
-    for (; i + 8 <= length && !may_have_control(text + i); i += 8)
-        ;
-    for (; i < length; i++) {
+    if (is_plain(text, length))
+        return true;
+    for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)text[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f)
             return false;
@@ -71,6 +82,7 @@ static bool is_host(const char *text, size_t length) {
 
 /* What was found so far. */
 struct reading {
+    const struct framing_request *request;
     struct problem *problem;
     const char *at; /* where the next piece must begin */
     bool is_sound;
@@ -94,7 +106,8 @@ static bool end_line(struct reading *r, const char *end) {
 }
 
 /* libmicrohttpd takes one space before the target and one after it for granted. */
-static enum MHD_Result read_line(struct reading *r, const struct framing_request *request) {
+static enum MHD_Result read_line(struct reading *r) {
+    const struct framing_request *request = r->request;
     size_t method_length = strlen(request->method);
     if (request->target_at != request->method + method_length + 1 ||
         request->version != request->target_at + request->target_length + 1 || !is_target(request->target))
@@ -132,10 +145,6 @@ static enum MHD_Result read_host(struct reading *r, const char *value, size_t le
     return is_host(value, length) ? MHD_YES : malformed(r, "Host is not a host and a port");
 }
 
-static bool is(const char *name, size_t length, const char *expected) {
-    return length == strlen(expected) && strncasecmp(name, expected, length) == 0;
-}
-
 static const char no_cookies[] = "Cookie";
 
 static enum MHD_Result read_field(void *context, enum MHD_ValueKind kind, const char *name,
@@ -148,18 +157,25 @@ static enum MHD_Result read_field(void *context, enum MHD_ValueKind kind, const 
     if (name != r->at || value <= name + name_length /* a colon is between them */ ||
         !end_line(r, value + value_length))
         return malformed(r, UNTILED);
-    if (!is_token(name, name_length))
+    enum field field = field_of(name, name_length);
+    if (field == FIELD_OTHER && !is_token(name, name_length))
         return malformed(r, "a header's name is empty or has a character that is not allowed");
     if (!is_field_value(value, value_length))
         return malformed(r, "a header's value has a control character");
-    if (is(name, name_length, "Host"))
+    switch (field) {
+    case FIELD_HOST:
         return read_host(r, value, value_length);
-    if (is(name, name_length, "Content-Length"))
+    case FIELD_CONTENT_LENGTH:
         return read_length(r, value, value_length);
-    if (is(name, name_length, "Transfer-Encoding"))
+    case FIELD_TRANSFER_ENCODING:
         return read_coding(r, value);
-    r->expects |= is(name, name_length, "Expect") && strcasecmp(value, "100-continue") == 0;
-    return MHD_YES;
+    case FIELD_EXPECT:
+        r->expects |= strcasecmp(value, "100-continue") == 0;
+        return MHD_YES;
+    default:
+        r->request->read(r->request->context, field, value);
+        return MHD_YES;
+    }
 }
 
 static bool has_body(const struct reading *r) {
@@ -171,7 +187,8 @@ static bool is_1_0(const struct framing_request *request) {
 }
 
 /* What only all headers together show. */
-static enum MHD_Result read_end(struct reading *r, const struct framing_request *request, size_t size) {
+static enum MHD_Result read_end(struct reading *r, size_t size) {
+    const struct framing_request *request = r->request;
     if (!end_line(r, r->at) || r->at != request->method + size)
         return malformed(r, UNTILED);
     if (r->codings && (r->lengths || is_1_0(request)))
@@ -223,12 +240,12 @@ static size_t count_skipped(const char *method) {
 
 bool framing_check(struct MHD_Connection *mhd, const struct framing_request *request, struct framing *out,
                    struct problem *p) {
-    struct reading r = {.problem = p, .is_sound = true};
+    struct reading r = {.request = request, .problem = p, .is_sound = true};
     size_t size = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
-    if (read_line(&r, request))
+    if (read_line(&r))
         MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, read_field, &r);
     if (r.is_sound)
-        read_end(&r, request, size);
+        read_end(&r, size);
     *out = (struct framing){has_body(&r), is_full(&r, size), count_skipped(request->method)};
     return r.is_sound && is_within_limits(&r, size - request->target_length);
 }

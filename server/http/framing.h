@@ -23,6 +23,7 @@
 #include <microhttpd.h>
 
 #include "api/problem.h"
+#include "server/http/field.h"
 
 /* A request as microhttpd handed it over. Borrowed. */
 struct framing_request {
@@ -31,6 +32,10 @@ struct framing_request {
     const char *target_at; /* where the target was; its text is microhttpd's to change */
     const char *target;    /* a copy, perhaps cut */
     size_t target_length;  /* to its first NUL; not cut */
+
+    /* Is called with each header that only others use, in the order in which they were sent. */
+    void (*read)(void *context, enum field field, const char *value);
+    void *context;
 };
 
 /* To be called with the target while the request line is parsed (MHD_OPTION_URI_LOG_CALLBACK). Keeps

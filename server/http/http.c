@@ -28,6 +28,12 @@ static bool is_id_character(char ch) {
            (ch && strchr("-_.:/+=~@", ch));
 }
 
+static void copy_method(struct connection *c, const char *method) {
+    size_t length = strnlen(method, sizeof c->method - 1);
+    memcpy(c->method, method, length);
+    c->method[length] = '\0';
+}
+
 /* The one that the client sent, if it is harmless in headers and logs. */
 static void copy_request_id(struct connection *c) {
     const char *given = c->wishes.request_id;
@@ -142,8 +148,6 @@ static enum MHD_Result handle(struct connection *c) {
     struct problem p;
     turn_to_answer(c);
     c->asked_bytes += c->skipped_bytes + request_header_bytes(c) + c->body_bytes;
-    http_reply_read_wishes(c->mhd, &c->wishes);
-    copy_request_id(c);
     if (!is_acceptable(c, &p))
         return reply_problem(c, &p);
     if (atomic_load_explicit(&http->stopping, memory_order_relaxed))
@@ -175,7 +179,7 @@ static enum MHD_Result refuse_by_hand(struct connection *c) {
 static enum MHD_Result refuse(struct connection *c, const struct problem *p) {
     turn_to_answer(c);
     c->is_last = true;
-    c->wishes = (struct http_reply_wishes){.codings = NEGOTIATE_CODINGS};
+    c->wishes = HTTP_REPLY_NO_WISHES;
     return reply_problem(c, p);
 }
 
@@ -190,13 +194,17 @@ static enum MHD_Result begin(struct connection *c, const char *method, const cha
     c->body_bytes = 0;
     c->call.route = NULL;
     c->request_id[0] = '\0';
-    snprintf(c->method, sizeof c->method, "%s", method);
-    const struct framing_request request = {method, version, c->target_at, c->target, c->target_length};
+    copy_method(c, method);
+    c->wishes = HTTP_REPLY_NO_WISHES;
+    const struct framing_request request = {
+        method, version, c->target_at, c->target, c->target_length, http_reply_read_wish, &c->wishes};
     bool is_good = framing_check(c->mhd, &request, &framing, &p);
     c->is_last = framing.has_body;
     c->skipped_bytes = framing.skipped_bytes;
-    if (is_good)
+    if (is_good) {
+        copy_request_id(c);
         return MHD_YES;
+    }
     return framing.is_full ? refuse_by_hand(c) : refuse(c, &p);
 }
 

@@ -203,24 +203,14 @@ static struct finished *finish(const struct api_call *call, enum form form) {
     return f;
 }
 
-static enum MHD_Result read_wish(void *context, enum MHD_ValueKind kind, const char *name,
-                                 const char *value) {
-    (void)kind;
+void http_reply_read_wish(void *context, enum field field, const char *value) {
     struct http_reply_wishes *wishes = context;
-    if (!value)
-        return MHD_YES;
-    if (strcasecmp(name, "Accept-Encoding") == 0)
+    if (field == FIELD_ACCEPT_ENCODING)
         negotiate_codings_add(&wishes->codings, value);
-    else if (strcasecmp(name, "If-None-Match") == 0)
+    else if (field == FIELD_IF_NONE_MATCH)
         wishes->is_conditional = true;
-    else if (strcasecmp(name, "X-Request-Id") == 0 && !wishes->request_id)
+    else if (field == FIELD_X_REQUEST_ID && !wishes->request_id)
         wishes->request_id = value;
-    return MHD_YES;
-}
-
-void http_reply_read_wishes(struct MHD_Connection *connection, struct http_reply_wishes *wishes) {
-    *wishes = (struct http_reply_wishes){.codings = NEGOTIATE_CODINGS};
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, read_wish, wishes);
 }
 
 struct match {

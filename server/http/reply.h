@@ -20,6 +20,7 @@
 #include <microhttpd.h>
 
 #include "api/api.h"
+#include "server/http/field.h"
 #include "server/http/negotiate.h"
 
 /* The headers of a request that decide about its answer. Borrowed from the request. */
@@ -41,8 +42,10 @@ struct http_reply_sent {
     size_t bytes;
 };
 
-/* Reads the headers of the request in one pass. */
-void http_reply_read_wishes(struct MHD_Connection *connection, struct http_reply_wishes *wishes);
+#define HTTP_REPLY_NO_WISHES ((struct http_reply_wishes){.codings = NEGOTIATE_CODINGS})
+
+/* Adds a header of the request to `wishes`, a struct http_reply_wishes (framing.h calls it). */
+void http_reply_read_wish(void *wishes, enum field field, const char *value);
 
 /* Queues the call's answer on the connection. The answer still belongs to the caller. */
 enum MHD_Result http_reply_queue(struct MHD_Connection *connection, const struct api_call *call,

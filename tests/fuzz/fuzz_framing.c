@@ -240,9 +240,14 @@ static void check_skipped(const struct head *h, size_t counted) {
                counted, h->skipped);
 }
 
+static void ignore(void *context, enum field field, const char *value) {
+    (void)context, (void)field, (void)value;
+}
+
 /* The headers have arrived. */
 static enum MHD_Result begin(struct MHD_Connection *mhd, const char *method, const char *version) {
-    const struct framing_request request = {method, version, run.target_at, run.target, strlen(run.target)};
+    const struct framing_request request = {method, version, run.target_at, run.target, strlen(run.target),
+                                            ignore, NULL};
     struct problem p = {.type = PROBLEM_TYPES};
     struct head head;
     struct framing framing;
