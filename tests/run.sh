@@ -112,7 +112,7 @@ for preset in "${presets[@]}"; do
     step "build $preset" build "$preset" && step "unit tests, $preset" unit_tests "$preset"
 done
 
-step "build release" build release winner-view clock_shim ${all:+parse_only open_loop}
+step "build release" build release winner-view clock_shim ${all:+parse_only open_loop http_floor}
 if [ -n "$all" ]; then
     for preset in asan tsan; do
         step "main job and drain, $preset" main_job_and_drain "$preset"

@@ -27,13 +27,18 @@ def fill(running, stream, events, seed=1):
     cloud.put(kinesis, stream, workload.generate(seed, events, **SHOP))
 
 
-def open_loop(port, path, rate, seconds, connections):
-    """The measurements of open_loop.c, times in microseconds."""
-    executable = pathlib.Path(program.binary()).parent / "open_loop"
+def built(name):
+    """The path of a program that is built beside the service."""
+    executable = pathlib.Path(program.binary()).parent / name
     if not executable.exists():
         raise SystemExit(f"{executable} is missing: cmake --build the preset of {program.binary()}")
+    return str(executable)
+
+
+def open_loop(port, path, rate, seconds, connections):
+    """The measurements of open_loop.c, times in microseconds."""
     done = subprocess.run(
-        [str(executable), str(port), path, str(rate), str(seconds), str(connections)],
+        [built("open_loop"), str(port), path, str(rate), str(seconds), str(connections)],
         capture_output=True,
         text=True,
         timeout=seconds + 60,

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """Requests a second of a cached GET /scores/merchant, against nginx serving the same bytes and headers: as
-a static file, and from memory (`return`). Side by side on one machine, wrk -t1 -c64, alternating runs,
-medians; and the processor time of each request. And the p99 of each at half of the lowest of these rates, from a client that
-does not wait for answers (open_loop.c).
+a static file, and from memory (`return`); and against libmicrohttpd alone (http_floor.c). Side by side on one machine,
+wrk -t1 -c64, alternating runs, medians; and the processor time of each request, also with the headers of a browser. And the
+p99 of each at half of the lowest of these rates, from a client that does not wait for answers (open_loop.c).
 
 Exits 1 if the service reaches less than LIMIT of nginx's static file.
 """
 
 import argparse
+import contextlib
 import pathlib
 import re
 import statistics
@@ -26,7 +27,25 @@ from figures import Figure
 EVENTS = 3000
 LIMIT = 0.6
 ROUTE = "/scores/merchant"
-OURS, STATIC, RETURN = "winner-view", "nginx's static file", "nginx's return"
+OURS, STATIC, RETURN, FLOOR = "winner-view", "nginx's static file", "nginx's return", "libmicrohttpd alone"
+# With Host 16. All are to send the same bytes, so none may compress.
+BROWSER = (
+    "Connection: keep-alive",
+    'sec-ch-ua: "Chromium";v="120", "Not_A Brand";v="8"',
+    "sec-ch-ua-mobile: ?0",
+    'sec-ch-ua-platform: "Linux"',
+    "Upgrade-Insecure-Requests: 1",
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36",
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+    "Sec-Fetch-Site: none",
+    "Sec-Fetch-Mode: navigate",
+    "Sec-Fetch-User: ?1",
+    "Sec-Fetch-Dest: document",
+    "Accept-Encoding: identity",
+    "Accept-Language: en-US,en;q=0.9",
+    "Cache-Control: max-age=0",
+    "Cookie: a=1",
+)
 # headers that nginx makes itself
 OWN_HEADERS = {
     "content-type",
@@ -111,20 +130,35 @@ class Nginx:
         self.process.wait(20)
 
 
-def check_same(response, nginx):
-    for path in ("/static", "/return"):
-        other = http_client.request(nginx.port, path)
+@contextlib.contextmanager
+def running_floor(response, folder):
+    """libmicrohttpd alone, serving the body and headers of `response`: its Target."""
+    body, port = pathlib.Path(folder) / "floor.json", emulators.free_port()
+    body.write_bytes(response.body)
+    made_by_itself = {"content-length", "connection", "keep-alive"}
+    headers = [f"{name}:{value}" for name, value in response.headers.items() if name not in made_by_itself]
+    command = [common.built("http_floor"), str(port), str(body), *headers]
+    process = subprocess.Popen(command, preexec_fn=emulators.die_with_parent)
+    try:
+        wait.until(lambda: emulators.answers(port), "http_floor answers")
+        yield Target(port, "/", process.pid)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def check_same(response, targets):
+    for name, target in targets.items():
+        other = http_client.request(target.port, target.path)
         missing = response.headers.keys() - other.headers.keys()
         if other.status != 200 or other.body != response.body or missing:
-            raise SystemExit(
-                f"nginx {path} serves something else: {other.status} {other.headers}, without {missing}"
-            )
+            raise SystemExit(f"{name} serves something else: {other.status} {other.headers}, without {missing}")
 
 
-def requests_a_second(url, seconds):
-    done = subprocess.run(
-        ["wrk", "-t1", "-c64", f"-d{seconds}s", url], capture_output=True, text=True, timeout=seconds + 60
-    )
+def requests_a_second(url, seconds, headers):
+    with_headers = [argument for header in headers for argument in ("-H", header)]
+    command = ["wrk", "-t1", "-c64", f"-d{seconds}s", *with_headers, url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
     match = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
     if done.returncode != 0 or not match or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         raise SystemExit(f"wrk {url} failed:\n{done.stdout}{done.stderr}")
@@ -137,10 +171,10 @@ def processor_s(pid):
     return sum(map(common.processor_s, [pid, *children]))
 
 
-def load(target, seconds):
+def load(target, seconds, headers=()):
     """(requests a second, processor microseconds a request) under wrk."""
     before = processor_s(target.pid)
-    rate = requests_a_second(f"http://127.0.0.1:{target.port}{target.path}", seconds)
+    rate = requests_a_second(f"http://127.0.0.1:{target.port}{target.path}", seconds, headers)
     return rate, (processor_s(target.pid) - before) / (rate * seconds) * 1e6
 
 
@@ -153,42 +187,54 @@ def in_rounds(one, targets, rounds):
     return results
 
 
-def measure_targets(daemon, nginx, rounds, seconds):
-    """Of each target a list by round: requests a second; processor microseconds a request; p99 in milliseconds at half of the
-    lowest rate, which is returned too."""
-    targets = {
-        OURS: Target(daemon.port, ROUTE, daemon.process.pid),
-        STATIC: Target(nginx.port, "/static", nginx.process.pid),
-        RETURN: Target(nginx.port, "/return", nginx.process.pid),
-    }
-    in_rounds(lambda target: load(target, 1), targets, 1)  # warm
-    loads = in_rounds(lambda target: load(target, seconds), targets, rounds)
-    rates = {name: [rate for rate, _ in found] for name, found in loads.items()}
-    processor_us = {name: [us for _, us in found] for name, found in loads.items()}
-    rate = min(map(statistics.median, rates.values())) / 2
-    p99s = in_rounds(lambda target: common.open_loop(target.port, target.path, rate, 2, 64)["p99"] / 1000, targets, rounds)
-    return rates, processor_us, p99s, rate
+def measure_loads(targets, rounds, seconds, headers=()):
+    """Of each target a list by round: requests a second, and processor microseconds a request."""
+    in_rounds(lambda target: load(target, 1, headers), targets, 1)  # warm
+    loads = in_rounds(lambda target: load(target, seconds, headers), targets, rounds)
+    return [{name: [pair[i] for pair in found] for name, found in loads.items()} for i in (0, 1)]
+
+
+def measure_p99s(targets, rounds, rate):
+    """Of each target a list by round: p99 in milliseconds at this rate."""
+    return in_rounds(
+        lambda target: common.open_loop(target.port, target.path, rate, 2, 64)["p99"] / 1000, targets, rounds
+    )
 
 
 def ratios(found, other):
     return [ours / theirs for ours, theirs in zip(found[OURS], found[other], strict=True)]
 
 
-def as_figures(measured, size):
-    rates, processor_us, p99s, rate = measured
-    what = f"cached GET {ROUTE}"
+def notes(title, rates, processor_us):
+    middle = lambda values: f"{statistics.median(values):.4g}"  # noqa: E731
+    return [
+        f"{title}: {name}: {middle(rates[name])} requests/s, {middle(processor_us[name])} us of processors a request"
+        for name in rates
+    ]
+
+
+def figures_of(targets, rounds, seconds, size):
+    rates, processor_us = measure_loads(targets, rounds, seconds)
+    rate = min(map(statistics.median, rates.values())) / 2
+    p99s = measure_p99s({name: targets[name] for name in (OURS, STATIC, RETURN)}, rounds, rate)
+    in_memory = {name: targets[name] for name in (OURS, RETURN, FLOOR)}
+    of_browser, browser_us = measure_loads(in_memory, rounds, seconds, BROWSER)
+    what, browser = f"cached GET {ROUTE}", "with a browser's 15 headers"
     found = [
         Figure(f"{what}: requests/s / nginx's static file", ratios(rates, STATIC), 1.3, limit=LIMIT),
         Figure(f"{what}: requests/s / nginx's return", ratios(rates, RETURN), 1),
         Figure(f"{what}: processor time / nginx's return", ratios(processor_us, RETURN), 1.2, True),
+        Figure(f"{what}: processor time / libmicrohttpd alone", ratios(processor_us, FLOOR), 1.2, True),
+        Figure(f"the same {browser}: processor time / nginx's return", ratios(browser_us, RETURN), 1.2, True),
+        Figure(f"the same {browser}: processor time / libmicrohttpd alone", ratios(browser_us, FLOOR), 1.2, True),
         Figure(f"{what}: p99 at half the rate / nginx's static file", ratios(p99s, STATIC), 1, True, is_kept=False),
         Figure(f"{what}: p99 at half the rate / nginx's return", ratios(p99s, RETURN), 1, True, is_kept=False),
     ]
-    middle = lambda values: f"{statistics.median(values):.4g}"  # noqa: E731
-    found[0].notes = [f"body of {size} bytes; p99 at {rate:.0f} requests/s"] + [
-        f"{name}: {middle(rates[name])} requests/s, {middle(processor_us[name])} us of processors a request, "
-        f"p99 {middle(p99s[name])} ms"
-        for name in rates
+    found[0].notes = [
+        f"body of {size} bytes; p99 at {rate:.0f} requests/s, ms: "
+        + ", ".join(f"{name} {statistics.median(values):.3g}" for name, values in p99s.items()),
+        *notes("plain", rates, processor_us),
+        *notes(browser, of_browser, browser_us),
     ]
     return found
 
@@ -199,9 +245,15 @@ def measure(running, rounds, seconds):
     with tempfile.TemporaryDirectory() as folder, common.running_daemon(running, "http", "http") as daemon:
         daemon.wait_until_applied(300)
         response = wait.until(lambda: full_board(daemon), "a full board")
-        with Nginx(response, folder) as nginx:
-            check_same(response, nginx)
-            return as_figures(measure_targets(daemon, nginx, rounds, seconds), len(response.body))
+        with Nginx(response, folder) as nginx, running_floor(response, folder) as floor:
+            others = {
+                STATIC: Target(nginx.port, "/static", nginx.process.pid),
+                RETURN: Target(nginx.port, "/return", nginx.process.pid),
+                FLOOR: floor,
+            }
+            check_same(response, others)
+            targets = {OURS: Target(daemon.port, ROUTE, daemon.process.pid), **others}
+            return figures_of(targets, rounds, seconds, len(response.body))
 
 
 def main():
