@@ -400,6 +400,7 @@ static enum status file_read(struct source_reader *reader, int64_t until_ms, str
     r->at_end = n < LIMIT_CHUNK_BYTES && r->hole == NO_HOLE;
     batch->records = r->records;
     batch->n = r->n;
+    batch->more = !r->at_end;
     batch->bytes_left = bytes_left(r);
     if (r->at_end) /* all that the file had at that time is in this batch or an earlier one */
         batch->as_of_ms = began_ms;

@@ -136,6 +136,21 @@ static void a_line_too_long_becomes_a_cut_record(void **state) {
     assert_seen(&rest, 0, "last", 4);
 }
 
+static void only_a_read_before_the_last_chunk_expects_more(void **state) {
+    struct fixture *t = fixture(state);
+    _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
+    _cleanup_(mem_freep) char *line = mem_alloc(LIMIT_CHUNK_BYTES);
+    struct source_batch batch;
+    memset(line, 'x', LIMIT_CHUNK_BYTES);
+    add_line(t, line, LIMIT_CHUNK_BYTES);
+    add_text(t, "last");
+    assert_ok(source_read(r, 0, &batch, &failure));
+    assert_true(batch.more);
+    assert_ok(source_read(r, 0, &batch, &failure));
+    assert_false(batch.more);
+    assert_int_equal(batch.n, 2);
+}
+
 static void a_byte_order_mark_is_no_part_of_the_first_line(void **state) {
     struct fixture *t = fixture(state);
     _cleanup_(close_reader) struct source_reader *r = open_from(t, NULL);
@@ -437,6 +452,8 @@ int main(void) {
         test("a line that is too long becomes a cut record", a_line_too_long_becomes_a_cut_record),
         test("a byte order mark is no part of the first line",
              a_byte_order_mark_is_no_part_of_the_first_line),
+        test("only a read before the last chunk expects more",
+             only_a_read_before_the_last_chunk_expects_more),
         test("lines of JSON's white space are blank", lines_of_white_space_are_blank),
         test("the hash is that of the 4 KiB up to the end of a line",
              the_hash_is_that_of_the_bytes_up_to_the_end_of_a_line),
