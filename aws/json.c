@@ -1,15 +1,21 @@
 #include "aws/json.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/json_scan.h"
+#include "base/limits.h"
+#include "base/mem.h"
 
 enum {
     DEPTH = 16,          /* of objects and arrays within each other; jansson reads 2048 */
     INTEGER_DIGITS = 18, /* more may not fit into 64 bits */
     NUMBER_LENGTH = 32,
 };
+
+/* Reading. */
 
 static json_t *read_value(struct json_scan *scan, int depth);
 
@@ -130,4 +136,85 @@ json_t *aws_json_read_plain(const char *text, size_t length) {
 json_t *aws_json_read(const char *text, size_t length) {
     json_t *value = aws_json_read_plain(text, length);
     return value ? value : json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+}
+
+/* Writing. */
+
+static void write_value(struct buffer *out, const json_t *value);
+
+static void write_escape(struct buffer *out, char c) {
+    static const char of[] = "\"\\\b\f\n\r\t", by[] = "\"\\bfnrt";
+    const char *at = c ? strchr(of, c) : NULL;
+    if (at)
+        buffer_printf(out, "\\%c", by[at - of]);
+    else
+        buffer_printf(out, "\\u%04X", (unsigned)c);
+}
+
+static void write_string(struct buffer *out, const char *text, size_t length) {
+    const char *end = text + length;
+    buffer_putc(out, '"');
+    for (;;) {
+        size_t plain = json_scan_characters(text, end);
+        buffer_append(out, text, plain);
+        text += plain;
+        if (text == end)
+            break;
+        write_escape(out, *text++);
+    }
+    buffer_putc(out, '"');
+}
+
+static void write_object(struct buffer *out, json_t *object) {
+    const char *name;
+    size_t length;
+    json_t *value;
+    char before = '{';
+    json_object_keylen_foreach(object, name, length, value) {
+        buffer_putc(out, before);
+        write_string(out, name, length);
+        buffer_putc(out, ':');
+        write_value(out, value);
+        before = ',';
+    }
+    buffer_puts(out, before == '{' ? "{}" : "}");
+}
+
+static void write_array(struct buffer *out, const json_t *array) {
+    buffer_putc(out, '[');
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        if (i > 0)
+            buffer_putc(out, ',');
+        write_value(out, json_array_get(array, i));
+    }
+    buffer_putc(out, ']');
+}
+
+/* Numbers and words: jansson has rules for them, and they are few. */
+static void write_other(struct buffer *out, const json_t *value) {
+    _cleanup_(mem_freep) char *text = json_dumps(value, JSON_ENCODE_ANY);
+    if (!text)
+        mem_exhausted();
+    buffer_puts(out, text);
+}
+
+static void write_value(struct buffer *out, const json_t *value) {
+    if (json_is_object(value))
+        write_object(out, (json_t *)(uintptr_t)value); /* it is only read */
+    else if (json_is_array(value))
+        write_array(out, value);
+    else if (json_is_string(value))
+        write_string(out, json_string_value(value), json_string_length(value));
+    else
+        write_other(out, value);
+}
+
+char *aws_json_write(const json_t *value, size_t *length) {
+    struct buffer out;
+    buffer_init(&out, LIMIT_AWS_BODY_BYTES);
+    write_value(&out, value);
+    if (out.overflowed)
+        mem_exhausted();
+    *length = out.length;
+    return buffer_detach(&out);
 }

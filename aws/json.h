@@ -1,6 +1,6 @@
 /*
- * aws/json: reads the JSON of a reply as jansson does (JSON_DECODE_ANY, JSON_ALLOW_NUL), several times as
- * fast.
+ * aws/json: writes the JSON of a request and reads that of a reply, as jansson does (JSON_COMPACT;
+ * JSON_DECODE_ANY, JSON_ALLOW_NUL), several times as fast.
  *
  * jansson takes a text apart byte by byte. Services write objects that are plain: strings without escapes,
  * numbers without exponents. Those are read here, eight bytes at a time, into jansson's own values. Anything
@@ -11,6 +11,9 @@
 
 #include <jansson.h>
 #include <stddef.h>
+
+/* The caller's to free; at most LIMIT_AWS_BODY_BYTES. */
+char *aws_json_write(const json_t *value, size_t *length);
 
 /* A new reference; NULL: it is no JSON. */
 json_t *aws_json_read(const char *text, size_t length);

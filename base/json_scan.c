@@ -62,6 +62,12 @@ static uint64_t skip_characters(struct json_scan *scan) {
     return bits;
 }
 
+size_t json_scan_characters(const char *at, const char *end) {
+    struct json_scan scan = {at, end};
+    skip_characters(&scan);
+    return (size_t)(scan.at - at);
+}
+
 bool json_scan_string(struct json_scan *scan, const char **text, size_t *length) {
     if (!json_scan_take(scan, '"'))
         return false;

@@ -27,6 +27,7 @@
 
 /* AWS calls. A GetRecords reply holds at most 10 MB of data (14 MB of JSON); BatchGetItem 16 MB. */
 #define LIMIT_AWS_REPLY_BYTES (20u << 20)
+#define LIMIT_AWS_BODY_BYTES (20u << 20) /* of a request; ours have some KB */
 #define LIMIT_AWS_CONNECT_MS 3000
 #define LIMIT_AWS_ATTEMPT_MS 15000
 #define LIMIT_AWS_SLOW_BYTES 1000 /* a second: an attempt below is too slow, if it has a bound for that */

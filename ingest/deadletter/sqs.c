@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "aws/client.h"
+#include "aws/json.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -58,10 +59,8 @@ static void call_init(struct aws_call *call, const struct sqs *q, const struct d
         json_object_set_new(body, "MessageGroupId", json_string(letter->shard_id));
         json_object_set_new(body, "MessageDeduplicationId", json_string(id));
     }
-    char *text = json_dumps(body, JSON_COMPACT);
-    if (!text)
-        mem_exhausted();
-    *call = (struct aws_call){.operation = "SendMessage", .body = text, .length = strlen(text)};
+    *call = (struct aws_call){.operation = "SendMessage"};
+    call->body = aws_json_write(body, &call->length);
 }
 
 static void call_deinit(struct aws_call *call) {

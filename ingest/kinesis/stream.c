@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/json.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -20,11 +21,12 @@ static void doubt(struct kinesis_stream *s) {
 enum status kinesis_stream_call(struct kinesis_stream *s, const char *operation, json_t *body,
                                 int max_attempts, const struct aws_run *run, json_t **reply, int64_t *sent_ms,
                                 struct error *e) {
-    char *text = json_dumps(body, JSON_COMPACT);
+    size_t length;
+    char *text = aws_json_write(body, &length);
     json_decref(body);
     struct aws_call c = {.operation = operation,
                          .body = text,
-                         .length = strlen(text),
+                         .length = length,
                          .max_attempts = max_attempts,
                          .resource = s->resource};
     enum status status = aws_client_call(s->client, &c, run);

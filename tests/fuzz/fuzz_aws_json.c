@@ -1,7 +1,7 @@
 /*
  * aws_json: the input is the body of a reply. Read as plain it is what jansson reads, member by member, in
  * the same order; what jansson refuses is never plain; and what has no escape, no exponent, no long number
- * and no depth is always.
+ * and no depth is always. Whatever is read is written as jansson writes it.
  */
 #include "aws/json.h"
 
@@ -31,6 +31,13 @@ static void check_same(const json_t *plain, const json_t *judged, size_t length)
     FUZZ_CHECK(json_equal(plain, judged), "%s", a);
 }
 
+static void check_written(const json_t *value) {
+    size_t length;
+    _cleanup_(mem_freep) char *a = aws_json_write(value, &length);
+    _cleanup_(mem_freep) char *b = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    FUZZ_CHECK(strcmp(a, b) == 0 && length == strlen(b), "%s, not %s", a, b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *text = (const char *)data;
     json_auto_t *plain = aws_json_read_plain(text, size);
@@ -41,7 +48,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     FUZZ_CHECK(plain || !judged || may_be_refused(text, size), "%zu bytes are not plain", size);
     if (plain)
         check_same(plain, judged, size);
-    if (read)
+    if (read) {
         check_same(read, judged, size);
+        check_written(read);
+    }
     return 0;
 }

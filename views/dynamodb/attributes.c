@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/json.h"
 #include "base/base64.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -98,10 +99,8 @@ static bool reports_capacity(const char *operation) {
 void dynamodb_call_init(struct aws_call *call, const char *operation, json_t *body) {
     if (reports_capacity(operation))
         json_object_set_new(body, "ReturnConsumedCapacity", json_string("TOTAL"));
-    char *text = json_dumps(body, JSON_COMPACT);
-    if (!text)
-        mem_exhausted();
-    *call = (struct aws_call){.operation = operation, .body = text, .length = strlen(text)};
+    *call = (struct aws_call){.operation = operation};
+    call->body = aws_json_write(body, &call->length);
     json_decref(body);
 }
 

@@ -117,11 +117,49 @@ static void what_is_no_json_is_never_read(void **state) {
     assert_null(read_plain("{}", 3)); /* NUL */
 }
 
+static void what_is_written_is_what_jansson_writes(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "{}",
+        "[]",
+        "{\"TableName\":\"live-Scores\",\"Key\":{\"userId\":{\"S\":\"mia\"}},\"Limit\":100,"
+        "\"ConsistentRead\":true}",
+        "[\"\",\"\\\"\\\\\\/"
+        "\\b\\f\\n\\r\\t\\u0000\\u001f\\u007f\",\"l\xc3\xa4mp\\ud83d\\ude00\",1,-0.5,1795408560.934,null,"
+        "false]",
+        "{\"a\\u0001b\\n\":[[{\"\":[]}],{\"b\":{}}]}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        size_t length;
+        json_auto_t *value = judge(texts[i], strlen(texts[i]));
+        _cleanup_(mem_freep) char *text = aws_json_write(value, &length);
+        _cleanup_(mem_freep) char *expected = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        assert_string_equal(text, expected);
+        assert_int_equal(length, strlen(expected));
+    }
+}
+
+static void each_character_is_escaped_as_jansson_escapes_it(void **state) {
+    (void)state;
+    for (int c = 0; c < 128; c++)
+        for (int before = 0; before < 9; before++) {
+            char text[16] = "abcdefgh";
+            size_t length;
+            text[before] = (char)c;
+            json_auto_t *value = json_stringn(text, (size_t)before + 1);
+            _cleanup_(mem_freep) char *written = aws_json_write(value, &length);
+            _cleanup_(mem_freep) char *expected = json_dumps(value, JSON_ENCODE_ANY);
+            assert_string_equal(written, expected);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_services_write_is_plain_and_read_as_jansson_reads_it),
         cmocka_unit_test(whatever_is_not_plain_is_left_to_jansson),
         cmocka_unit_test(what_is_no_json_is_never_read),
+        cmocka_unit_test(what_is_written_is_what_jansson_writes),
+        cmocka_unit_test(each_character_is_escaped_as_jansson_escapes_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
