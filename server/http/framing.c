@@ -6,78 +6,13 @@
 #include <strings.h>
 
 #include "base/limits.h"
-
-/* Characters, one bit for each. */
-struct charset {
-    uint64_t bits[2];
-};
-
-/* RFC 9110, section 5.6.2: letters, digits, !#$%&'*+-.^_`|~ */
-static const struct charset token = {{0x03ff6cfa00000000, 0x57ffffffc7fffffe}};
-/* RFC 3986, sections 3.2.2 and 3.2.3: letters, digits, -._~%!$&'()*+,;=:[] */
-static const struct charset authority = {{0x2fff7ff200000000, 0x47fffffeaffffffe}};
-
-static bool is_all_of(const struct charset *set, const char *text, size_t length) {
-    unsigned char all = 0;
-    uint64_t is_member = 1;
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        all |= c;
-        is_member &= set->bits[c >> 6 & 1] >> (c & 63);
-    }
-    return is_member && all < 128;
-}
-
-static bool is_token(const char *text, size_t length) {
-    return length && is_all_of(&token, text, length);
-}
-
-/* Whether eight bytes are visible characters of ASCII or spaces. No sum carries into the next byte unless the
- * byte before is none of them. */
-static bool is_plain_word(const char *text) {
-    const uint64_t ones = UINT64_MAX / 255;
-    uint64_t word;
-    memcpy(&word, text, sizeof word);
-    return !((word | (word - ones * 0x20) | (word + ones)) & (ones * 0x80));
-}
-
-/* The same of the whole text. The last eight bytes overlap those before; a shorter text is not looked at. */
-static bool is_plain(const char *text, size_t length) {
-    size_t i = 0;
-    if (length < 8)
-        return false;
-    while (i < length - 8 && is_plain_word(text + i))
-        i += 8;
-    return i >= length - 8 && is_plain_word(text + length - 8);
-}
-
-/* RFC 9110, section 5.5: visible characters, spaces, tabs, and bytes of any other encoding. */
-static bool is_field_value(const char *text, size_t length) {
-    if (is_plain(text, length))
-        return true;
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
-}
-
-/* A fragment is no part of a target (RFC 9112, section 3.2); nginx cuts it off. */
-static bool is_target(const char *text) {
-    if (!*text)
-        return false;
-    for (; *text; text++)
-        if ((unsigned char)*text <= 0x20 || *text == 0x7f || *text == '#')
-            return false;
-    return true;
-}
+#include "server/http/characters.h"
 
 /* Host = uri-host [ ":" port ], which may be empty (RFC 9110, section 7.2). */
 static bool is_host(const char *text, size_t length) {
     while (length && (text[length - 1] == ' ' || text[length - 1] == '\t'))
         length--;
-    return is_all_of(&authority, text, length);
+    return characters_are_authority(text, length);
 }
 
 /* What was found so far. */
@@ -110,11 +45,12 @@ static enum MHD_Result read_line(struct reading *r) {
     const struct framing_request *request = r->request;
     size_t method_length = strlen(request->method);
     if (request->target_at != request->method + method_length + 1 ||
-        request->version != request->target_at + request->target_length + 1 || !is_target(request->target))
+        request->version != request->target_at + request->target_length + 1 ||
+        !characters_are_target(request->target))
         return malformed(r,
                          "the request line is not a method, a target without spaces or control characters, "
                          "and a version, with a space between them");
-    if (!is_token(request->method, method_length))
+    if (!characters_are_token(request->method, method_length))
         return malformed(r, "the method has a character that is not allowed");
     return end_line(r, request->version + strlen("HTTP/1.1")) ? MHD_YES : malformed(r, UNTILED);
 }
@@ -158,9 +94,9 @@ static enum MHD_Result read_field(void *context, enum MHD_ValueKind kind, const 
         !end_line(r, value + value_length))
         return malformed(r, UNTILED);
     enum field field = field_of(name, name_length);
-    if (field == FIELD_OTHER && !is_token(name, name_length))
+    if (field == FIELD_OTHER && !characters_are_token(name, name_length))
         return malformed(r, "a header's name is empty or has a character that is not allowed");
-    if (!is_field_value(value, value_length))
+    if (!characters_are_value(value, value_length))
         return malformed(r, "a header's value has a control character");
     switch (field) {
     case FIELD_HOST:
