@@ -46,7 +46,7 @@ BACKLOGS = [
     f"{kind} batches of {batch}, {shards} shards, {store}"
     for store in ("sqlite", "dynamodb")
     for kind, shards, batch in [
-        *(("small", shards, batch) for shards in (1, 8, 64) for batch in (100, 1000, 10_000)),
+        *(("small", shards, batch) for shards in (1, 8, 64) for batch in (100, 10_000, 1_000_000)),
         ("large", 8, 1000),
     ]
 ]
@@ -54,8 +54,8 @@ IDLE = [f"idle, {TLS_SHARDS} shards, plain", f"idle, {TLS_SHARDS} shards, TLS"]
 AUDIT = f"audit of {AUDITED_ROWS} rows, sqlite"
 ROWS = [*BACKLOGS, *IDLE, AUDIT]
 SHORT = [
-    "small batches of 10000, 8 shards, sqlite",
-    "small batches of 10000, 8 shards, dynamodb",
+    "small batches of 1000000, 8 shards, sqlite",
+    "small batches of 1000000, 8 shards, dynamodb",
     f"idle, {TLS_SHARDS} shards, TLS",
 ]
 OF_8_SHARDS = [row for row in BACKLOGS if " 8 shards" in row]
