@@ -27,6 +27,7 @@ struct contribution {
     char *updated_by;
     char *name, *brand, *category; /* of the creation that won; NULL: none */
     char *image;                   /* of the photograph that won; NULL: none, or too long to keep */
+    int64_t place;                 /* the store's own: where it found or put the row; 0: not known */
 };
 
 struct contribution *contribution_new(const char *product_id);

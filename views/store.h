@@ -127,9 +127,9 @@ struct store_score_write {
 };
 
 /* Replaces the row that was folded over, whose last event was `old_last_event_id` (NULL: there was no row).
- */
+ * The store may note the row's place in it. */
 struct store_contribution_write {
-    const struct contribution *row;
+    struct contribution *row;
     const char *old_last_event_id;
 };
 

@@ -24,8 +24,9 @@ enum status store_sqlite_take_contribution(const struct sqlite *c, sqlite3_stmt 
 
 enum status store_sqlite_find_contribution(struct sqlite *c, const char *product_id,
                                            struct contribution **row, struct error *e) {
-    sqlite3_stmt *s = sqlite_statement(
-        c, SELECT_CONTRIBUTION, "SELECT " CONTRIBUTION_COLUMNS " FROM contributions WHERE productId = ?", e);
+    sqlite3_stmt *s =
+        sqlite_statement(c, SELECT_CONTRIBUTION,
+                         "SELECT " CONTRIBUTION_COLUMNS ", rowid FROM contributions WHERE productId = ?", e);
     if (!s)
         return e->status;
     sqlite_bind_text(s, 1, product_id);
@@ -33,6 +34,8 @@ enum status store_sqlite_find_contribution(struct sqlite *c, const char *product
     if (status)
         return status == STATUS_NOT_FOUND ? error_set(e, status, "no such product") : status;
     status = store_sqlite_take_contribution(c, s, row, e);
+    if (!status)
+        (*row)->place = sqlite3_column_int64(s, CONTRIBUTION_TEXTS + CONTRIBUTION_NUMBERS);
     sqlite3_reset(s);
     return status;
 }

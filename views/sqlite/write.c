@@ -1,4 +1,5 @@
 /* Reading and writing the views: a batch and its checkpoint are one transaction. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -74,11 +75,15 @@ static enum status write_score(struct store_sqlite *d, const struct store_score_
 }
 
 /* The statements of a contribution number their parameters in the order of CONTRIBUTION_COLUMNS; ?16 is the
- * last event that was folded over.
+ * last event that was folded over, ?17 the rowid, or NULL: it is looked up then. VACUUM may give rows others.
  *
  * An update that sets a column of an index writes the index again, even if the column stays the same. So the
  * first one that fits is taken: a purchase changes neither owner, a photograph only the photographer, and all
  * else of a row changes together with its creator (fold.c). productId stays the same in all. */
+#define FOUND                                                                                                \
+    "rowid = coalesce(?17, (SELECT rowid FROM contributions WHERE productId = ?1))"                          \
+    " AND productId = ?1 AND lastEventId = ?16"
+
 struct update {
     enum store_sqlite_statement number;
     const char *sql;
@@ -93,21 +98,21 @@ static const struct update insert = {
 static const struct update updates[] = {
     {UPDATE_COUNTS, "UPDATE contributions SET lastEventId = ?4, updatedBy = ?7, creatorScore = ?12,"
                     " photographerScore = ?13, updated = ?15"
-                    " WHERE productId = ?1 AND lastEventId = ?16 AND creator IS ?2 AND photographer IS ?3"},
+                    " WHERE " FOUND " AND creator IS ?2 AND photographer IS ?3"},
     {UPDATE_PHOTOGRAPHER, "UPDATE contributions SET photographer = ?3, lastEventId = ?4,"
                           " photographerEventId = ?5, updatedBy = ?7, image = ?11, creatorScore = ?12,"
                           " photographerScore = ?13, updated = ?15"
-                          " WHERE productId = ?1 AND lastEventId = ?16 AND creator IS ?2"},
+                          " WHERE " FOUND " AND creator IS ?2"},
     {UPDATE_ALL, "UPDATE contributions SET creator = ?2, photographer = ?3, lastEventId = ?4,"
                  " photographerEventId = ?5, createdBy = ?6, updatedBy = ?7, name = ?8, brand = ?9,"
                  " category = ?10, image = ?11, creatorScore = ?12, photographerScore = ?13, created = ?14,"
-                 " updated = ?15 WHERE productId = ?1 AND lastEventId = ?16"},
+                 " updated = ?15 WHERE " FOUND},
 };
 
 /* `*n` rows were written. */
 static enum status run_update(struct sqlite *c, const struct update *update,
                               const struct store_contribution_write *w, int *n, struct error *e) {
-    enum { LAST_EVENT_ID = CONTRIBUTION_TEXTS + CONTRIBUTION_NUMBERS + 1 };
+    enum { LAST_EVENT_ID = CONTRIBUTION_TEXTS + CONTRIBUTION_NUMBERS + 1, PLACE };
     sqlite3_stmt *s = sqlite_statement(c, update->number, update->sql, e);
     if (!s)
         return e->status;
@@ -115,22 +120,42 @@ static enum status run_update(struct sqlite *c, const struct update *update,
         sqlite_bind_text(s, 1 + i, contribution_text(w->row, (size_t)i));
     for (int i = 0; i < CONTRIBUTION_NUMBERS; i++)
         sqlite3_bind_int64(s, 1 + CONTRIBUTION_TEXTS + i, contribution_number(w->row, (size_t)i));
-    if (w->old_last_event_id)
+    if (w->old_last_event_id) {
         sqlite_bind_text(s, LAST_EVENT_ID, w->old_last_event_id);
+        if (w->row->place)
+            sqlite3_bind_int64(s, PLACE, w->row->place);
+        else
+            sqlite3_bind_null(s, PLACE);
+    }
     enum status status = sqlite_execute(c, s, e);
     *n = sqlite3_changes(c->db);
     return status;
 }
 
+static enum status insert_row(struct sqlite *c, const struct store_contribution_write *w, int *n,
+                              struct error *e) {
+    enum status status = run_update(c, &insert, w, n, e);
+    if (*n)
+        w->row->place = sqlite3_last_insert_rowid(c->db);
+    return status;
+}
+
+static enum status update_row(struct sqlite *c, const struct store_contribution_write *w, int *n,
+                              struct error *e) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; !status && !*n && i < sizeof updates / sizeof *updates; i++)
+        status = run_update(c, &updates[i], w, n, e);
+    if (status || *n || !w->row->place)
+        return status;
+    w->row->place = 0;
+    return update_row(c, w, n, e);
+}
+
 /* CONFLICT if the row is not the one that was folded over. */
 static enum status write_contribution(struct sqlite *c, const struct store_contribution_write *w,
                                       struct error *e) {
-    enum status status = STATUS_OK;
     int n = 0;
-    if (!w->old_last_event_id)
-        status = run_update(c, &insert, w, &n, e);
-    for (size_t i = 0; w->old_last_event_id && !status && !n && i < sizeof updates / sizeof *updates; i++)
-        status = run_update(c, &updates[i], w, &n, e);
+    enum status status = w->old_last_event_id ? update_row(c, w, &n, e) : insert_row(c, w, &n, e);
     if (!status && !n)
         status = error_set(e, STATUS_CONFLICT, "row '%s' has changed since it was read", w->row->product_id);
     return status;
@@ -181,6 +206,27 @@ static enum status write_scores(struct store_sqlite *d, const struct store_batch
     return status;
 }
 
+/* In the order in which they lie, the new ones by key: neighbours share pages. */
+static int compare_places(const void *a, const void *b) {
+    const struct contribution *x = (*(const struct store_contribution_write *const *)a)->row;
+    const struct contribution *y = (*(const struct store_contribution_write *const *)b)->row;
+    if (x->place != y->place)
+        return x->place < y->place ? -1 : 1;
+    return strcmp(x->product_id, y->product_id);
+}
+
+static enum status write_contributions(struct sqlite *c, const struct store_batch *batch, struct error *e) {
+    size_t n = batch->n_contributions;
+    _cleanup_(mem_freep) const struct store_contribution_write **order = mem_alloc(n * sizeof *order);
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < n; i++)
+        order[i] = &batch->contributions[i];
+    qsort(order, n, sizeof *order, compare_places);
+    for (size_t i = 0; !status && i < n; i++)
+        status = write_contribution(c, order[i], e);
+    return status;
+}
+
 enum status store_sqlite_write_batch(struct store *store, const struct store_batch *batch,
                                      struct store_context *context, struct error *e) {
     struct store_sqlite *d = store_sqlite_of(store);
@@ -188,8 +234,8 @@ enum status store_sqlite_write_batch(struct store *store, const struct store_bat
     if (status)
         return status;
     status = write_scores(d, batch, e);
-    for (size_t i = 0; !status && i < batch->n_contributions; i++)
-        status = write_contribution(&d->writer, &batch->contributions[i], e);
+    if (!status)
+        status = write_contributions(&d->writer, batch, e);
     if (!status && batch->checkpoint)
         status = write_checkpoint(&d->writer, batch->shard_id, batch->checkpoint, e);
     return store_sqlite_end(d, context->fence, status, e);

@@ -34,7 +34,7 @@ static struct contribution *make_row(const char *product, const char *event_id) 
     return c;
 }
 
-static enum status put_row(struct fixture *t, const struct contribution *row, const char *old) {
+static enum status put_row(struct fixture *t, struct contribution *row, const char *old) {
     const struct store_contribution_write write = {row, old};
     const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
     return store_write_batch(t->store, &batch, &t->context, &support_error);

@@ -122,7 +122,7 @@ static void photograph_it(struct contribution *c) {
     c->image = mem_strdup("https://example.com/hat.png");
 }
 
-static enum status replace(struct fixture *t, const struct contribution *row, const char *old) {
+static enum status replace(struct fixture *t, struct contribution *row, const char *old) {
     const struct store_contribution_write write = {row, old};
     const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
     return store_write_batch(t->store, &batch, &t->context, &support_error);
@@ -440,6 +440,28 @@ static void what_a_failed_batch_deleted_is_deleted_by_the_next(void **state) {
     assert_int_equal(count_rows(t, "expires IS NOT NULL"), 0);
 }
 
+/* As after VACUUM. Another row with the same last event lies where it was. */
+static void a_row_is_replaced_where_it_lies_now(void **state) {
+    struct fixture *t = support_fixture(state);
+    _cleanup_(contribution_freep) struct contribution *row = make_row(SHARD ":1"), *other = NULL;
+    assert_ok(replace(t, row, NULL));
+    sqlite3_close(support_run_sql(t, "UPDATE contributions SET rowid = rowid + 1;"
+                                     "INSERT INTO contributions SELECT 'cap', creator, photographer,"
+                                     " creatorScore, photographerScore, lastEventId, photographerEventId,"
+                                     " created, updated, createdBy, updatedBy, name, brand, category, image"
+                                     " FROM contributions;"
+                                     "UPDATE contributions SET rowid = 1 WHERE productId = 'cap'"));
+    for (int step = 2; step <= 3; step++) {
+        char old[40];
+        snprintf(old, sizeof old, "%s:%d", SHARD, step - 1);
+        snprintf(row->last_event_id, strlen(row->last_event_id) + 1, "%s:%d", SHARD, step);
+        assert_ok(replace(t, row, old));
+        assert_reads_back(t, row);
+    }
+    assert_ok(store_read_contribution(t->store, "cap", 0, &other, &support_error));
+    assert_string_equal(other->last_event_id, SHARD ":1");
+}
+
 static void older_tables_are_refused_and_stay(void **state) {
     struct fixture *t = support_fixture(state);
     char path[128];
@@ -490,6 +512,7 @@ int main(void) {
                             a_batch_deletes_a_bounded_number_of_rows),
         support_test_sqlite("what a failed batch deleted is deleted by the next",
                             what_a_failed_batch_deleted_is_deleted_by_the_next),
+        support_test_sqlite("a row is replaced where it lies now", a_row_is_replaced_where_it_lies_now),
         support_test_sqlite("older tables are refused, and stay", older_tables_are_refused_and_stay),
     };
     int failed = cmocka_run_group_tests_name("writing: dynamodb", dynamodb, NULL, NULL);
