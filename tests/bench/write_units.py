@@ -5,6 +5,7 @@
                                         Zipf 1.1, 3 shards
     tests/bench/write_units.py --all    also with other shops, streams and batches
     tests/bench/write_units.py --kept   also with each set of periods, and with best sellers
+    tests/bench/write_units.py --batches    only a table by batch size, with the processor time of the service
 
 Counted from DynamoDB's replies in a proxy, and compared with the service's metrics. Exits 1 if an event of the backlog
 costs more than LIMIT, if the two counts differ, or if deploy/cost.md gives another number.
@@ -20,6 +21,7 @@ import sys
 import common
 import cloud
 import proxy
+import wait
 import workload
 from figures import Figure
 from steady_load import SteadyLoad
@@ -87,6 +89,28 @@ def cases_of_what_is_kept():
     for kept in KEPT:
         yield Case(f"backlog, {' '.join(kept)}", options=(*BACKLOG.options, *kept))
         yield Case(f"steady 200/s, {' '.join(kept)}", events=6000, rate=200, options=(*WITH_WINDOW, *kept))
+
+
+BATCHES = (100, 1000, 10_000, 100_000)
+BATCHED_EVENTS = 30_000
+
+
+def batch_row(running, stream, size):
+    """Requests, write units and processor time an event of a backlog, by the service's metrics."""
+    with common.running_daemon(running, f"batches-{size}", stream, "--batch-size", str(size)) as daemon:
+        applied = lambda: daemon.metric("winner_view_events_total") >= BATCHED_EVENTS  # noqa: E731
+        wait.until(applied, f"{BATCHED_EVENTS} events are applied", 300, every_s=1, seen=daemon.log_tail)
+        requests = daemon.metric("winner_view_aws_requests_total", service="dynamodb") / BATCHED_EVENTS
+        written = daemon.metric("winner_view_dynamodb_units_total", kind="write") / BATCHED_EVENTS
+        processor_us = common.processor_s(daemon.process.pid) / BATCHED_EVENTS * 1e6
+        return f"| {size:,} | {requests:.3f} | {written:.3f} | {processor_us:.1f} |"
+
+
+def print_batches(running):
+    common.fill(running, "batches", BATCHED_EVENTS)
+    print("| `--batch-size` | requests an event | write units an event | processor us an event |\n|---|---|---|---|")
+    for size in BATCHES:
+        print(batch_row(running, "batches", size), flush=True)
 
 
 def measure(running, case, name):
@@ -170,8 +194,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--all", action="store_true", help="other shops, streams and batches too")
     parser.add_argument("--kept", action="store_true", help="each set of periods, and best sellers, too")
+    parser.add_argument("--batches", action="store_true", help="only the table by batch size")
     options = parser.parse_args()
     with common.start_emulators() as running:
+        if options.batches:
+            print_batches(running)
+            return 0
         ok = report(*measure(running, BACKLOG, "units"))
         others = (*(OTHERS if options.all else ()), *(cases_of_what_is_kept() if options.kept else ()))
         for n, case in enumerate(others):
