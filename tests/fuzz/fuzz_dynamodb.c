@@ -294,7 +294,8 @@ static void read_batch(void) {
 }
 
 static void write_batch(void) {
-    struct position positions[2] = {position_from_u64(5), position_from_u64(9)};
+    const struct position first = position_from_u64(5), last = position_from_u64(9);
+    const struct position *const positions[] = {&first, &last};
     const struct store_score_write score = {
         {.role = ROLE_CREATOR}, "a/merchant/1/Ann", positions, 2, 1700000000000, "e"};
     struct contribution row = {.product_id = (char[]){"p"},
