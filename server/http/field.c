@@ -8,7 +8,7 @@ struct name {
 };
 
 #define NAME(literal)                                                                                        \
-    { literal, sizeof literal - 1 }
+    { (literal), sizeof(literal) - 1 }
 
 static const struct name names[FIELDS] = {
     [FIELD_ACCEPT_ENCODING] = NAME("Accept-Encoding"),
