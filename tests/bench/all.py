@@ -4,11 +4,11 @@
     tests/bench/all.py              all: a quarter of an hour
     tests/bench/all.py --short      with few events and rounds: what tests/run.sh --all runs
     tests/bench/all.py --only http file
-    tests/bench/all.py --keep       writes the ratios to figures.json
+    tests/bench/all.py --keep       keeps them: the ratios in figures.json, and what was printed in figures.txt
 
 Warns where a ratio has lost more than a third since it was kept: machines are noisy, so it is no failure. Exits 1 if a result is
 wrong, or beyond a limit that noise does not reach. The other programs here measure one of these each, with more options
-(write_units.py --all, memory_table.py for two binaries, ...).
+(write_units.py --all, scale.py with other sizes, memory_table.py for two binaries).
 """
 
 import argparse
@@ -78,13 +78,14 @@ def run(name, measure, *arguments):
 
 
 def run_all(names, form):
+    """([the Figures of each part], whether all is right)"""
     with_emulators = [name for name in names if PARTS[name].on_emulators]
     results = []
     if with_emulators:
         with common.start_emulators() as running:
             results += [run(name, getattr(PARTS[name], form), running) for name in with_emulators]
     results += [run(name, getattr(PARTS[name], form)) for name in names if name not in with_emulators]
-    return [figure for found, _ in results for figure in found], all(good for _, good in results)
+    return [found for found, _ in results if found], all(good for _, good in results)
 
 
 def main():
@@ -95,11 +96,11 @@ def main():
     options = parser.parse_args()
     emulators.stop_on_signals()
     form = "short" if options.short else "whole"
-    found, good = run_all(options.only, form)
-    for warning in figures.warnings(form, found):
+    parts, good = run_all(options.only, form)
+    for warning in figures.warnings(form, [figure for part in parts for figure in part]):
         print(warning)
     if options.keep:
-        figures.keep(form, found)
+        figures.keep(form, parts)
     return 0 if good else 1
 
 

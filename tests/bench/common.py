@@ -80,6 +80,11 @@ def running_daemon(running, stage, stream, *options, environment=None):
         yield daemon
 
 
+def work_s(threads):
+    """The processor seconds of these threads without those that answer the benchmark's own requests."""
+    return sum(seconds for name, seconds in threads.items() if name not in ("http", "acceptor"))
+
+
 def start_emulators():
     emulators.stop_on_signals()
     return emulators.Emulators()

@@ -41,12 +41,11 @@ def run(running, name, stream, events, options):
     with common.running_daemon(running, name, stream, *options) as daemon:
         begin = time.monotonic()
         applied = lambda: daemon.metric("winner_view_events_total", result="applied")  # noqa: E731
-        wait.until(lambda: applied() >= events, f"{events} events are applied", WAIT_S, 0.05, daemon.log_tail)
-        seconds, pid = time.monotonic() - begin, daemon.process.pid
-        processor_s, threads = common.processor_s(pid), common.thread_seconds(pid)
+        wait.until(lambda: applied() >= events, f"{events} events are applied", WAIT_S, 0.1, daemon.log_tail)
+        seconds, threads = time.monotonic() - begin, common.thread_seconds(daemon.process.pid)
         if applied() != events:
             raise SystemExit(f"{applied():.0f} events were applied, expected {events}")
-    return events / seconds, processor_s / events * 1e6, threads
+    return events / seconds, common.work_s(threads) / events * 1e6, threads
 
 
 def measure(running, events=EVENTS, rounds=3, options=()):

@@ -1,7 +1,7 @@
 """What a benchmark has measured, in a form that can be compared: ratios and bytes, each with its spread.
 
 A Figure is measured in several alternating rounds; its value is their median. Those of an earlier run of all.py are
-in figures.json.
+in figures.json, and as they were printed in figures.txt.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import pathlib
 import re
 import statistics
 
-KEPT = pathlib.Path(__file__).with_name("figures.json")
+KEPT, KEPT_TEXT = (pathlib.Path(__file__).with_name(name) for name in ("figures.json", "figures.txt"))
 WORSE = 1.5  # a loss of a third
 
 
@@ -60,10 +60,14 @@ def kept(form):
     return json.loads(KEPT.read_text()).get(form, {}) if KEPT.exists() else {}
 
 
-def keep(form, figures):
+def keep(form, parts):
+    """`parts`: lists of Figures. Those of the other form, and of other parts, stay."""
     every = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    every[form] = {figure.name: float(number(figure.value)) for figure in figures if figure.is_kept}
+    found = {figure.name: float(number(figure.value)) for part in parts for figure in part if figure.is_kept}
+    every[form] = {**every.get(form, {}), **found}
     KEPT.write_text(json.dumps(every, indent=4) + "\n")
+    if form == "whole":
+        KEPT_TEXT.write_text("\n\n".join(map(text, parts)) + "\n")
 
 
 def warnings(form, figures):
@@ -87,14 +91,15 @@ def machine():
     )
 
 
+def text(figures):
+    """A table of them, what explains them, and the machine."""
+    notes = [f"  {note}" for figure in figures for note in figure.notes]
+    return "\n".join([HEAD, *(figure.row() for figure in figures), *notes, f"  {machine()}"])
+
+
 def report(figures):
-    """Prints what was measured. Whether all are within their limits."""
-    print(HEAD)
-    for figure in figures:
-        print(figure.row())
-    for note in [note for figure in figures for note in figure.notes]:
-        print(f"  {note}")
-    print(f"  {machine()}")
+    """Prints what was measured. Whether all is within its limits."""
+    print(text(figures), flush=True)
     failures = [figure for figure in figures if figure.is_failure()]
     for figure in failures:
         print(f"FAILED: {figure.name}: {number(figure.value)}, must be {figure.limit:g}", flush=True)

@@ -76,10 +76,8 @@ def ingest(folder, path, lines, options):
         begin = time.monotonic()
         with Daemon(argv, {}) as daemon:
             daemon.wait_until_applied(WAIT_S)
-            seconds, pid = time.monotonic() - begin, daemon.process.pid
-            run = Run(
-                lines / seconds, common.processor_s(pid), daemon.peak_memory() / (1 << 20), common.thread_seconds(pid)
-            )
+            seconds, threads = time.monotonic() - begin, common.thread_seconds(daemon.process.pid)
+            run = Run(lines / seconds, common.work_s(threads), daemon.peak_memory() / (1 << 20), threads)
             applied = daemon.metric("winner_view_events_total", result="applied")
         database = sqlite3.connect(store)
         boards = read_boards(database)

@@ -177,7 +177,6 @@ def measure_figures(sizes):
     what = f"an event as products grow from {first.products} to {last.products}, processor time"
     return [
         Figure(f"{what}: of {FEW} products", [last.few_us / first.few_us], FLAT_GOAL, True, notes=[HEAD, *map(row, costs)]),
-        Figure(f"{what}: of all", [last.all_us / first.all_us], FLAT_GOAL, True),
         Figure(f"resident MiB with {last.products} products", [last.resident_mib], RESIDENT_GOAL_MIB, True),
     ]
 

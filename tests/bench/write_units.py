@@ -28,7 +28,7 @@ from steady_load import SteadyLoad
 
 BACKLOG_GOAL, STEADY_GOAL, LIMIT = 0.5, 2.5, 0.6
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "cost.md"
-PAGE_TOLERANCE = 0.1  # the batches differ a little each time
+PAGE_TOLERANCE = 0.15  # a busy machine has other batches: 0.36 to 0.43 were seen
 WRITES = {"UpdateItem", "PutItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
 
 

@@ -29,6 +29,7 @@ RUN_BY = {
     "tests/torture": "tests/run.sh",
     "tests/bench/all.py": "tests/run.sh",
     "tests/bench/write_units.py": "tests/bench/all.py",
+    "tests/bench/scale.py": "tests/bench/all.py",
     "deploy/packages.sh": "tests/run.sh",
     "cmake": "tests/run.sh",
     "/usr/bin/python3 -m pytest": "tests/run.sh",
