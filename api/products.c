@@ -98,13 +98,13 @@ static size_t take_names(const struct route_load *load, const char *ids[], size_
                          struct products *products) {
     size_t left = 0;
     for (size_t i = 0; i < n; i++) {
-        char *name = NULL;
+        _cleanup_(mem_freep) char *name = NULL;
         if (!product_names_find(load->view->product_names, ids[i], &name)) {
             ids[left++] = ids[i];
             continue;
         }
         struct contribution *row = contribution_new(ids[i]);
-        row->name = name;
+        contribution_set_text(row, CONTRIBUTION_NAME, name);
         products->rows[products->n++] = row;
     }
     return left;

@@ -1,25 +1,9 @@
 #include "views/fold.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
-#include "base/mem.h"
 #include "views/event_id.h"
-
-static void replace(char **field, const char *value) {
-    if (*field && strlen(*field) >= strlen(value)) { /* has room: ids seldom change their length */
-        strcpy(*field, value);
-        return;
-    }
-    free(*field);
-    *field = mem_strdup(value);
-}
-
-static void set_once(char **field, const char *value) {
-    if (!*field)
-        *field = mem_strdup(value);
-}
 
 /* Ids in rows and in valid events are well-formed: neither parse fails. */
 static int compare_ids(const char *a, const char *b) {
@@ -29,49 +13,45 @@ static int compare_ids(const char *a, const char *b) {
     return event_id_compare(&x, &y);
 }
 
-static char *copy(const char *text) {
-    return text ? mem_strdup(text) : NULL;
-}
-
 static void fold_create(struct contribution *c, const struct event *e) {
     if (!c->creator) {
-        c->creator = mem_strdup(e->origin);
-        c->name = copy(e->name);
-        c->brand = copy(e->brand);
-        c->category = copy(e->category);
+        contribution_set_text(c, CONTRIBUTION_CREATOR, e->origin);
+        contribution_set_text(c, CONTRIBUTION_NAME, e->name);
+        contribution_set_text(c, CONTRIBUTION_BRAND, e->brand);
+        contribution_set_text(c, CONTRIBUTION_CATEGORY, e->category);
     }
+}
+
+static void have_creator(struct contribution *c) {
+    if (!c->creator)
+        contribution_set_text(c, CONTRIBUTION_CREATOR, CONTRIBUTION_UNKNOWN);
 }
 
 static void fold_image(struct contribution *c, const struct event *e) {
-    set_once(&c->creator, CONTRIBUTION_UNKNOWN);
+    have_creator(c);
     if (!c->photographer) {
-        c->photographer = mem_strdup(e->origin);
-        replace(&c->photographer_event_id, e->id);
-        c->image = copy(e->image);
+        contribution_set_text(c, CONTRIBUTION_PHOTOGRAPHER, e->origin);
+        contribution_set_text(c, CONTRIBUTION_PHOTOGRAPHER_EVENT_ID, e->id);
+        contribution_set_text(c, CONTRIBUTION_IMAGE, e->image);
     }
 }
 
-static void fold_purchase(struct contribution *c, struct fold_credits *credits) {
-    set_once(&c->creator, CONTRIBUTION_UNKNOWN);
+static void fold_purchase(struct contribution *c) {
+    have_creator(c);
     if (contribution_is_unknown(c->creator))
-        replace(&c->photographer, CONTRIBUTION_UNKNOWN);
-
+        contribution_set_text(c, CONTRIBUTION_PHOTOGRAPHER, CONTRIBUTION_UNKNOWN);
     c->creator_score++;
-    credits->user_id[ROLE_CREATOR] = c->creator;
-    if (c->photographer) {
-        c->photographer_score++;
-        credits->user_id[ROLE_PHOTOGRAPHER] = c->photographer;
-    }
+    c->photographer_score += c->photographer != NULL;
 }
 
 static void fold_last_event(struct contribution *c, const struct event *e) {
     if (!c->last_event_id) {
         c->created_ms = e->time_ms;
-        replace(&c->created_by, e->origin);
+        contribution_set_text(c, CONTRIBUTION_CREATED_BY, e->origin);
     }
-    replace(&c->last_event_id, e->id);
+    contribution_set_text(c, CONTRIBUTION_LAST_EVENT_ID, e->id);
     c->updated_ms = e->time_ms;
-    replace(&c->updated_by, e->origin);
+    contribution_set_text(c, CONTRIBUTION_UPDATED_BY, e->origin);
 }
 
 int64_t fold_period_time(const struct event *e) {
@@ -95,9 +75,12 @@ enum fold_outcome fold_event(struct contribution *c, const struct event *e, stru
         fold_image(c, e);
         break;
     case EVENT_PURCHASE:
-        fold_purchase(c, credits);
+        fold_purchase(c);
         break;
     }
     fold_last_event(c, e);
+    if (e->kind == EVENT_PURCHASE)
+        *credits =
+            (struct fold_credits){{[ROLE_CREATOR] = c->creator, [ROLE_PHOTOGRAPHER] = c->photographer}};
     return FOLD_APPLIED;
 }

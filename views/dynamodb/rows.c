@@ -60,15 +60,15 @@ static enum status missing(const struct store_dynamodb *d, const struct contribu
 
 enum status rows_parse_contribution(const struct store_dynamodb *d, const json_t *item,
                                     struct contribution **row, struct error *e) {
-    _cleanup_(contribution_freep) struct contribution *c = mem_zalloc(sizeof *c);
+    const char *texts[CONTRIBUTION_TEXTS];
     struct event_id id;
 
-    for (size_t i = 0; i < CONTRIBUTION_TEXTS; i++) {
-        const char *name = contribution_text_names[i];
-        contribution_set_text(c, i, dynamodb_get_s(item, name));
-        if (!contribution_text(c, i) && json_object_get(item, name))
-            return missing(d, c, name, e);
-    }
+    for (size_t i = 0; i < CONTRIBUTION_TEXTS; i++)
+        texts[i] = dynamodb_get_s(item, contribution_text_names[i]);
+    _cleanup_(contribution_freep) struct contribution *c = contribution_from(texts);
+    for (size_t i = 0; i < CONTRIBUTION_TEXTS; i++)
+        if (!texts[i] && json_object_get(item, contribution_text_names[i]))
+            return missing(d, c, contribution_text_names[i], e);
     for (size_t i = 0; i < CONTRIBUTION_NUMBERS; i++) {
         const char *name = contribution_number_names[i];
         int64_t number = 0;

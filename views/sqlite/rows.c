@@ -7,10 +7,11 @@
 
 enum status store_sqlite_take_contribution(const struct sqlite *c, sqlite3_stmt *s, struct contribution **row,
                                            struct error *e) {
-    _cleanup_(contribution_freep) struct contribution *taken = mem_zalloc(sizeof *taken);
+    const char *texts[CONTRIBUTION_TEXTS];
     struct event_id id;
     for (int i = 0; i < CONTRIBUTION_TEXTS; i++)
-        contribution_set_text(taken, (size_t)i, sqlite_text(s, i));
+        texts[i] = sqlite_text(s, i);
+    _cleanup_(contribution_freep) struct contribution *taken = contribution_from(texts);
     for (int i = 0; i < CONTRIBUTION_NUMBERS; i++)
         contribution_set_number(taken, (size_t)i, sqlite3_column_int64(s, CONTRIBUTION_TEXTS + i));
     const char *last = taken->last_event_id;

@@ -6,9 +6,10 @@
 #include "views/contribution.h"
 
 static inline struct contribution *contribution_copy(const struct contribution *c) {
-    struct contribution *copy = mem_zalloc(sizeof *copy);
+    const char *texts[CONTRIBUTION_TEXTS];
     for (size_t i = 0; i < CONTRIBUTION_TEXTS; i++)
-        contribution_set_text(copy, i, contribution_text(c, i));
+        texts[i] = contribution_text(c, i);
+    struct contribution *copy = contribution_from(texts);
     for (size_t i = 0; i < CONTRIBUTION_NUMBERS; i++)
         contribution_set_number(copy, i, contribution_number(c, i));
     return copy;

@@ -345,11 +345,11 @@ void scripted_store_stop_index(struct scripted_store *s) {
 void scripted_store_set_contribution(struct scripted_store *s, const char *product_id, const char *creator,
                                      const char *photographer, int64_t purchases) {
     struct contribution *c = contribution_new(product_id);
-    c->creator = creator ? mem_strdup(creator) : NULL;
-    c->photographer = photographer ? mem_strdup(photographer) : NULL;
+    contribution_set_text(c, CONTRIBUTION_CREATOR, creator);
+    contribution_set_text(c, CONTRIBUTION_PHOTOGRAPHER, photographer);
     c->creator_score = purchases;
     c->photographer_score = photographer ? purchases / 2 : 0;
-    c->last_event_id = mem_strdup("shardId-000000000001:42");
+    contribution_set_text(c, CONTRIBUTION_LAST_EVENT_ID, "shardId-000000000001:42");
     c->created_ms = 1600000000000;
     c->updated_ms = 1700000000000;
 
@@ -410,10 +410,10 @@ void scripted_store_set_texts(struct scripted_store *s, const char *product_id, 
         struct contribution *c = s->contributions[i];
         if (strcmp(c->product_id, product_id) != 0)
             continue;
-        c->name = mem_strdup(name);
-        c->brand = mem_strdup(brand);
-        c->category = mem_strdup(category);
-        c->image = mem_strdup(image);
+        contribution_set_text(c, CONTRIBUTION_NAME, name);
+        contribution_set_text(c, CONTRIBUTION_BRAND, brand);
+        contribution_set_text(c, CONTRIBUTION_CATEGORY, category);
+        contribution_set_text(c, CONTRIBUTION_IMAGE, image);
     }
     pthread_mutex_unlock(&s->lock);
 }

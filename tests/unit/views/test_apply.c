@@ -203,10 +203,8 @@ static void a_row_that_was_not_written_never_enters_the_cache(void **state) {
 static void the_cache_of_rows_is_bounded_and_keeps_the_rows_used_last(void **state) {
     struct shop *s = *state;
     struct contribution *example = contribution_new("p0");
-    example->creator = example->created_by = example->updated_by = mem_strdup("ann");
-    example->last_event_id = mem_strdup("s:10");
+    contribution_set_text(example, CONTRIBUTION_LAST_EVENT_ID, "s:10");
     size_t about_three = 4 * contribution_size(example); /* a row takes a little more than its contribution */
-    example->created_by = example->updated_by = NULL;
     contribution_free(example);
 
     struct apply *a = apply_new(&s->m.store, "s", NULL, NULL, about_three);

@@ -20,18 +20,17 @@ static void a_new_contribution_has_only_a_product(void **state) {
 static void a_copy_of_a_contribution_is_equal_and_outlives_the_original(void **state) {
     (void)state;
     struct contribution *c = contribution_new("lamp");
-    c->creator = mem_strdup("ann");
-    c->photographer = mem_strdup("pia");
+    contribution_set_text(c, CONTRIBUTION_CREATOR, "ann");
+    contribution_set_text(c, CONTRIBUTION_PHOTOGRAPHER, "pia");
     c->creator_score = 3;
     c->photographer_score = 2;
-    c->last_event_id = mem_strdup("s:9");
-    c->photographer_event_id = mem_strdup("s:2");
+    contribution_set_text(c, CONTRIBUTION_LAST_EVENT_ID, "s:9");
+    contribution_set_text(c, CONTRIBUTION_PHOTOGRAPHER_EVENT_ID, "s:2");
     c->created_ms = 10;
     c->updated_ms = 20;
-    c->created_by = mem_strdup("ann");
-    c->updated_by = mem_strdup("cid");
+    contribution_set_text(c, CONTRIBUTION_CREATED_BY, "ann");
+    contribution_set_text(c, CONTRIBUTION_UPDATED_BY, "cid");
     _cleanup_(contribution_freep) struct contribution *copy = contribution_copy(c);
-    size_t size = contribution_size(c);
     contribution_freep(&c);
     assert_null(c);
 
@@ -46,19 +45,46 @@ static void a_copy_of_a_contribution_is_equal_and_outlives_the_original(void **s
     assert_int_equal(copy->updated_ms, 20);
     assert_string_equal(copy->created_by, "ann");
     assert_string_equal(copy->updated_by, "cid");
-    assert_int_equal(contribution_size(copy), size);
 }
 
 static void the_size_of_a_contribution_counts_every_string(void **state) {
     (void)state;
     _cleanup_(contribution_freep) struct contribution *c = contribution_new("lamp");
-    char **const strings[] = {&c->creator,    &c->photographer, &c->last_event_id, &c->photographer_event_id,
-                              &c->created_by, &c->updated_by};
-    for (size_t i = 0; i < COUNT(strings); i++) {
-        size_t before = contribution_size(c);
-        *strings[i] = mem_printf("%0100d", 7);
-        assert_true(contribution_size(c) >= before + 101);
+    _cleanup_(mem_freep) char *text = mem_printf("%0100d", 7);
+    for (size_t i = CONTRIBUTION_CREATOR; i < CONTRIBUTION_TEXTS; i++) {
+        contribution_set_text(c, i, text);
+        assert_true(contribution_size(c) >= sizeof *c + i * (strlen(text) + 1));
     }
+}
+
+static void each_text_is_as_it_was_set_last(void **state) {
+    (void)state;
+    enum { SETS = 20000, LONGEST = 90 };
+    char expected[CONTRIBUTION_TEXTS][LONGEST + 1] = {"lamp"};
+    _cleanup_(contribution_freep) struct contribution *c = contribution_new("lamp");
+    const char *key = c->product_id;
+    for (int n = 0; n < SETS; n++) {
+        size_t i = 1 + (size_t)rand() % (CONTRIBUTION_TEXTS - 1);
+        snprintf(expected[i], sizeof expected[i], "%0*d", 1 + rand() % (LONGEST - 1), n);
+        contribution_set_text(c, i, expected[i]);
+        for (size_t k = 0; k < CONTRIBUTION_TEXTS; k++)
+            assert_string_equal(contribution_text(c, k) ? contribution_text(c, k) : "", expected[k]);
+    }
+    assert_ptr_equal(c->product_id, key);
+    assert_in_range(contribution_size(c), 0, sizeof *c + CONTRIBUTION_TEXTS * (LONGEST + 1) + 200);
+}
+
+static void a_text_may_be_set_to_another_of_the_same_row(void **state) {
+    (void)state;
+    _cleanup_(contribution_freep) struct contribution *c = contribution_new("lamp");
+    contribution_set_text(c, CONTRIBUTION_CREATOR,
+                          "a contributor with quite a long name, so that the texts move");
+    for (size_t i = CONTRIBUTION_PHOTOGRAPHER; i < CONTRIBUTION_TEXTS; i++) {
+        contribution_set_text(c, i, c->creator);
+        assert_string_equal(contribution_text(c, i), c->creator);
+    }
+    contribution_set_text(c, CONTRIBUTION_CREATOR, NULL);
+    assert_null(c->creator);
 }
 
 static void only_the_exact_word_unknown_is_unknown(void **state) {
@@ -74,6 +100,8 @@ int main(void) {
         cmocka_unit_test(a_new_contribution_has_only_a_product),
         cmocka_unit_test(a_copy_of_a_contribution_is_equal_and_outlives_the_original),
         cmocka_unit_test(the_size_of_a_contribution_counts_every_string),
+        cmocka_unit_test(each_text_is_as_it_was_set_last),
+        cmocka_unit_test(a_text_may_be_set_to_another_of_the_same_row),
         cmocka_unit_test(only_the_exact_word_unknown_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

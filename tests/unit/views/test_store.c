@@ -21,16 +21,16 @@ static void put_score(struct fixture *t, enum role role, const char *user_id, si
 
 static struct contribution *make_row(const char *product, const char *event_id) {
     struct contribution *c = contribution_new(product);
-    c->creator = mem_strdup("w/merchant/1/Ann");
-    c->photographer = mem_strdup("w/photographer/2/Bo");
+    contribution_set_text(c, CONTRIBUTION_CREATOR, "w/merchant/1/Ann");
+    contribution_set_text(c, CONTRIBUTION_PHOTOGRAPHER, "w/photographer/2/Bo");
     c->creator_score = 3;
     c->photographer_score = 2;
-    c->last_event_id = mem_strdup(event_id);
-    c->photographer_event_id = mem_strdup(SHARD ":1");
+    contribution_set_text(c, CONTRIBUTION_LAST_EVENT_ID, event_id);
+    contribution_set_text(c, CONTRIBUTION_PHOTOGRAPHER_EVENT_ID, SHARD ":1");
     c->created_ms = -1;
     c->updated_ms = 1700000000123;
-    c->created_by = mem_strdup("w/merchant/1/Ann");
-    c->updated_by = mem_strdup("w/web/9/Cid");
+    contribution_set_text(c, CONTRIBUTION_CREATED_BY, "w/merchant/1/Ann");
+    contribution_set_text(c, CONTRIBUTION_UPDATED_BY, "w/web/9/Cid");
     return c;
 }
 

@@ -297,9 +297,9 @@ static void shop_is_the_sum_of_its_rows(void **state) {
 
 static void put_product(struct fixture *t, const char *id, const char *creator, const char *photographer) {
     _cleanup_(contribution_freep) struct contribution *row = contribution_new(id);
-    row->last_event_id = mem_strdup(SHARD ":7");
-    row->creator = creator ? mem_strdup(creator) : NULL;
-    row->photographer = photographer ? mem_strdup(photographer) : NULL;
+    contribution_set_text(row, CONTRIBUTION_LAST_EVENT_ID, SHARD ":7");
+    contribution_set_text(row, CONTRIBUTION_CREATOR, creator);
+    contribution_set_text(row, CONTRIBUTION_PHOTOGRAPHER, photographer);
     const struct store_contribution_write write = {row, NULL};
     const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));

@@ -103,9 +103,10 @@ static void place_outlives_its_row(void **state) {
 
 static void put_product(struct fixture *t, const char *id, size_t bytes) {
     _cleanup_(contribution_freep) struct contribution *row = contribution_new(id);
-    row->last_event_id = mem_strdup(SHARD ":7");
-    row->created_by = mem_zalloc(bytes + 1);
-    memset(row->created_by, 'x', bytes);
+    contribution_set_text(row, CONTRIBUTION_LAST_EVENT_ID, SHARD ":7");
+    _cleanup_(mem_freep) char *wide = mem_zalloc(bytes + 1);
+    memset(wide, 'x', bytes);
+    contribution_set_text(row, CONTRIBUTION_CREATED_BY, wide);
     const struct store_contribution_write write = {row, NULL};
     const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));

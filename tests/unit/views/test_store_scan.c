@@ -52,10 +52,10 @@ static void put_wide_row(struct fixture *t, int n) {
     char id[16];
     snprintf(id, sizeof id, "p%d", n);
     _cleanup_(contribution_freep) struct contribution *row = contribution_new(id);
-    row->last_event_id = mem_strdup(SHARD ":7");
-    row->created_by = mem_alloc(WIDE_BYTES + 1);
-    memset(row->created_by, 'x', WIDE_BYTES);
-    row->created_by[WIDE_BYTES] = '\0';
+    contribution_set_text(row, CONTRIBUTION_LAST_EVENT_ID, SHARD ":7");
+    _cleanup_(mem_freep) char *wide = mem_zalloc(WIDE_BYTES + 1);
+    memset(wide, 'x', WIDE_BYTES);
+    contribution_set_text(row, CONTRIBUTION_CREATED_BY, wide);
     const struct store_contribution_write write = {row, NULL};
     const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));

@@ -104,22 +104,22 @@ static void every_role_counts_in_every_kind_of_period(void **state) {
 
 static struct contribution *make_row(const char *event_id) {
     struct contribution *c = contribution_new("hat");
-    c->last_event_id = mem_strdup(event_id);
-    c->updated_by = mem_strdup(event_id);
+    contribution_set_text(c, CONTRIBUTION_LAST_EVENT_ID, event_id);
+    contribution_set_text(c, CONTRIBUTION_UPDATED_BY, event_id);
     return c;
 }
 
 static void register_it(struct contribution *c) {
-    c->creator = mem_strdup("w/merchant/1/Ann");
-    c->name = mem_strdup("H\xc3\xa4t");
-    c->brand = mem_strdup("Acme");
-    c->category = mem_strdup("Hats");
+    contribution_set_text(c, CONTRIBUTION_CREATOR, "w/merchant/1/Ann");
+    contribution_set_text(c, CONTRIBUTION_NAME, "H\xc3\xa4t");
+    contribution_set_text(c, CONTRIBUTION_BRAND, "Acme");
+    contribution_set_text(c, CONTRIBUTION_CATEGORY, "Hats");
 }
 
 static void photograph_it(struct contribution *c) {
-    c->photographer = mem_strdup("w/photographer/2/Bo");
-    c->photographer_event_id = mem_strdup(SHARD ":3");
-    c->image = mem_strdup("https://example.com/hat.png");
+    contribution_set_text(c, CONTRIBUTION_PHOTOGRAPHER, "w/photographer/2/Bo");
+    contribution_set_text(c, CONTRIBUTION_PHOTOGRAPHER_EVENT_ID, SHARD ":3");
+    contribution_set_text(c, CONTRIBUTION_IMAGE, "https://example.com/hat.png");
 }
 
 static enum status replace(struct fixture *t, struct contribution *row, const char *old) {
@@ -145,10 +145,11 @@ static void a_contribution_is_replaced_in_every_attribute(void **state) {
     struct fixture *t = support_fixture(state);
     _cleanup_(contribution_freep) struct contribution *row = make_row(SHARD ":1");
     for (int step = 1; step <= 5; step++) {
-        char old[40];
+        char old[40], last[40];
         snprintf(old, sizeof old, "%s:%d", SHARD, step - 1);
-        snprintf(row->last_event_id, strlen(row->last_event_id) + 1, "%s:%d", SHARD, step);
-        snprintf(row->updated_by, strlen(row->updated_by) + 1, "%s:%d", SHARD, step);
+        snprintf(last, sizeof last, "%s:%d", SHARD, step);
+        contribution_set_text(row, CONTRIBUTION_LAST_EVENT_ID, last);
+        contribution_set_text(row, CONTRIBUTION_UPDATED_BY, last);
         row->updated_ms = step;
         if (step == 2)
             register_it(row);
@@ -452,9 +453,10 @@ static void a_row_is_replaced_where_it_lies_now(void **state) {
                                      " FROM contributions;"
                                      "UPDATE contributions SET rowid = 1 WHERE productId = 'cap'"));
     for (int step = 2; step <= 3; step++) {
-        char old[40];
+        char old[40], last[40];
         snprintf(old, sizeof old, "%s:%d", SHARD, step - 1);
-        snprintf(row->last_event_id, strlen(row->last_event_id) + 1, "%s:%d", SHARD, step);
+        snprintf(last, sizeof last, "%s:%d", SHARD, step);
+        contribution_set_text(row, CONTRIBUTION_LAST_EVENT_ID, last);
         assert_ok(replace(t, row, old));
         assert_reads_back(t, row);
     }

@@ -76,10 +76,10 @@ static void answer(const struct aws_transport *transport, struct aws_session *se
 
 static struct contribution *make_row(const char *name) {
     struct contribution *row = contribution_new(name);
-    row->creator = mem_strdup(name);
-    row->last_event_id = mem_strdup("s:7");
-    row->created_by = mem_strdup(name);
-    row->updated_by = mem_strdup(name);
+    contribution_set_text(row, CONTRIBUTION_CREATOR, name);
+    contribution_set_text(row, CONTRIBUTION_LAST_EVENT_ID, "s:7");
+    contribution_set_text(row, CONTRIBUTION_CREATED_BY, name);
+    contribution_set_text(row, CONTRIBUTION_UPDATED_BY, name);
     return row;
 }
 

@@ -73,10 +73,10 @@ static void answer_with(const char *operation, long http_status, const char *rep
 static enum status write_one(const char *product_id, const char *user_id) {
     _cleanup_(mem_freep) const struct position **positions = support_positions(7, 1);
     struct contribution *row = contribution_new(product_id);
-    row->creator = mem_strdup(user_id);
-    row->last_event_id = mem_strdup("s:7");
-    row->created_by = mem_strdup(user_id);
-    row->updated_by = mem_strdup(user_id);
+    contribution_set_text(row, CONTRIBUTION_CREATOR, user_id);
+    contribution_set_text(row, CONTRIBUTION_LAST_EVENT_ID, "s:7");
+    contribution_set_text(row, CONTRIBUTION_CREATED_BY, user_id);
+    contribution_set_text(row, CONTRIBUTION_UPDATED_BY, user_id);
     const struct store_score_write score = {{.role = ROLE_CREATOR}, user_id, positions, 1, 1, user_id};
     const struct store_contribution_write write = {row, NULL};
     const struct store_batch batch = {

@@ -119,7 +119,7 @@ static void write_row(struct fixture *t, int n) {
     _cleanup_(contribution_freep) struct contribution *row = contribution_new(id);
     const struct store_contribution_write write = {row, NULL};
     const struct store_batch batch = {.shard_id = "s", .contributions = &write, .n_contributions = 1};
-    row->last_event_id = mem_strdup("s:1");
+    contribution_set_text(row, CONTRIBUTION_LAST_EVENT_ID, "s:1");
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
 }
 
