@@ -22,7 +22,7 @@ import wait
 import workload
 from figures import Figure
 
-EVENTS, SHORT_EVENTS = 60_000, 20_000
+EVENTS, SHORT_EVENTS = 60_000, 10_000
 LAMBDA_RATE, RATE_GOAL = 190, 20  # it reaches 150 to 230
 PROCESSOR_GOAL_US = 20
 WAIT_S = 300
