@@ -117,7 +117,7 @@
 #define LIMIT_LINE_BYTES (10u << 20) /* as a Kinesis record; a longer line is a dead letter ... */
 #define LIMIT_CUT_LINE_BYTES 4096u   /* ... of which this much is kept */
 #define LIMIT_APPLY_ROUNDS 8         /* reads of one batch before its shard backs off */
-#define LIMIT_CONTRIBUTION_CACHE_BYTES (16u << 20) /* over all shards of a worker, as are the next */
+#define LIMIT_CONTRIBUTION_CACHE_BYTES (64u << 20) /* with the next; both over all shards of a worker */
 #define LIMIT_BATCHES_BYTES (64u << 20)            /* one batch of each, and what applying it takes */
 #define LIMIT_CHECKPOINT_MS 1000                   /* shortest time between two checkpoints */
 #define LIMIT_BACKOFF_MS 5000                      /* longest pause of a shard whose store or source fails */

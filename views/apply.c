@@ -100,7 +100,9 @@ size_t apply_size(const struct apply *a) {
 
 /* Counted, not asked for: what was read is applied, or no memory is ever given back. */
 static void hold_memory(struct apply *a) {
-    budget_set(a->budget, &a->claim, apply_size(a));
+    size_t bytes = apply_size(a);
+    row_cache_make_room(&a->cache, bytes);
+    budget_set(a->budget, &a->claim, bytes);
 }
 
 /* What was folded. */

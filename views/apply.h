@@ -57,7 +57,7 @@ struct apply_listener {
 };
 
 /* For one tenure of the lease of `shard_id`. The pointers are borrowed and outlive it; `listener` may be
- * NULL. `cache_bytes` bounds the rows kept between batches. */
+ * NULL. `cache_bytes` bounds the rows kept between batches, with the batch under way. */
 struct apply *apply_new(struct store *store, const char *shard_id, const struct fence *fence,
                         const struct apply_listener *listener, size_t cache_bytes);
 void apply_free(struct apply *a);

@@ -104,10 +104,20 @@ static void keep(struct row_cache *c, struct row *row) {
     c->kept_bytes += row->bytes;
 }
 
+void row_cache_make_room(struct row_cache *c, size_t bytes) {
+    while (c->kept && c->kept_bytes + bytes > c->max_bytes)
+        drop_oldest(c);
+}
+
+static size_t usual_bytes(const struct row_cache *c) {
+    size_t least = c->max_bytes / 4, most = c->max_bytes, large = 4 * c->held_bytes;
+    return large < least ? least : large > most ? most : large;
+}
+
 void row_cache_keep_held(struct row_cache *c) {
+    size_t usual = usual_bytes(c);
     while (c->held)
         keep(c, c->held);
     c->held_bytes = c->n_held = 0;
-    while (c->kept_bytes > c->max_bytes)
-        drop_oldest(c);
+    row_cache_make_room(c, c->max_bytes - usual);
 }

@@ -28,9 +28,8 @@ struct row {
     struct row *earlier, *later;
 };
 
-/* `bytes` bounds the rows kept. */
 struct row_cache {
-    size_t max_bytes;
+    size_t max_bytes; /* of the rows kept, and of the batch under way if it is smaller than that */
     struct row *rows; /* private: all, by product; the rest is to be read */
     struct row *kept; /* the one not used for longest first */
     struct row *held; /* in the order in which they were taken; for each: DL_FOREACH2(..., later) */
@@ -55,7 +54,11 @@ void row_cache_replace(struct row_cache *c, struct row *row, struct contribution
 /* A held row's contribution has changed its size. */
 void row_cache_measure(struct row_cache *c, struct row *row);
 
-/* All that are held are as the store has them now. */
+/* The batch under way has so many bytes: rows that are kept make room for it. */
+void row_cache_make_room(struct row_cache *c, size_t bytes);
+
+/* All that are held are as the store has them now. After a small batch only a fourth is kept: a shard that is
+ * caught up has little use for more. */
 void row_cache_keep_held(struct row_cache *c);
 
 /* Drops all that are held, or one of them. */

@@ -1,0 +1,63 @@
+#include "views/row_cache.h"
+
+#include "tests/unit/support/test.h"
+
+enum { ROWS = 8 };
+
+static const char *const ids[ROWS] = {"p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7"};
+
+/* All rows are kept, and fill the cache. Returns the bytes of one: all have the same. */
+static size_t fill(struct row_cache *c) {
+    row_cache_init(c, SIZE_MAX / ROWS);
+    for (size_t i = 0; i < ROWS; i++)
+        row_cache_add(c, contribution_new(ids[i]));
+    c->max_bytes = c->held_bytes;
+    row_cache_keep_held(c);
+    return c->max_bytes / ROWS;
+}
+
+/* Those used last. */
+static void assert_kept(struct row_cache *c, size_t n) {
+    for (size_t i = 0; i < ROWS; i++)
+        assert_int_equal(row_cache_find(c, ids[i]) != NULL, i >= ROWS - n);
+}
+
+static void all_rows_of_a_large_batch_are_kept(void **state) {
+    (void)state;
+    struct row_cache c;
+    fill(&c);
+    assert_kept(&c, ROWS);
+    row_cache_deinit(&c);
+}
+
+static void rows_that_are_kept_make_room_for_the_batch(void **state) {
+    (void)state;
+    struct row_cache c;
+    size_t row_bytes = fill(&c);
+    row_cache_make_room(&c, 3 * row_bytes);
+    assert_kept(&c, ROWS - 3);
+    row_cache_make_room(&c, 2 * ROWS * row_bytes);
+    assert_kept(&c, 0);
+    row_cache_deinit(&c);
+}
+
+static void after_a_small_batch_few_rows_are_kept(void **state) {
+    (void)state;
+    struct row_cache c;
+    fill(&c);
+    row_cache_hold(&c, row_cache_find(&c, ids[ROWS - 1]));
+    row_cache_keep_held(&c);
+    assert_kept(&c, 4); /* of a batch: four times as much */
+    row_cache_keep_held(&c);
+    assert_kept(&c, ROWS / 4);
+    row_cache_deinit(&c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_rows_of_a_large_batch_are_kept),
+        cmocka_unit_test(rows_that_are_kept_make_room_for_the_batch),
+        cmocka_unit_test(after_a_small_batch_few_rows_are_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
