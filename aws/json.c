@@ -1,6 +1,5 @@
 #include "aws/json.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,7 +139,7 @@ json_t *aws_json_read(const char *text, size_t length) {
 
 /* Writing. */
 
-static void write_value(struct buffer *out, const json_t *value);
+static void write_value(struct buffer *out, json_t *value);
 
 static void write_escape(struct buffer *out, char c) {
     static const char of[] = "\"\\\b\f\n\r\t", by[] = "\"\\bfnrt";
@@ -198,9 +197,9 @@ static void write_other(struct buffer *out, const json_t *value) {
     buffer_puts(out, text);
 }
 
-static void write_value(struct buffer *out, const json_t *value) {
+static void write_value(struct buffer *out, json_t *value) {
     if (json_is_object(value))
-        write_object(out, (json_t *)(uintptr_t)value); /* it is only read */
+        write_object(out, value);
     else if (json_is_array(value))
         write_array(out, value);
     else if (json_is_string(value))
@@ -209,7 +208,7 @@ static void write_value(struct buffer *out, const json_t *value) {
         write_other(out, value);
 }
 
-char *aws_json_write(const json_t *value, size_t *length) {
+char *aws_json_write(json_t *value, size_t *length) {
     struct buffer out;
     buffer_init(&out, LIMIT_AWS_BODY_BYTES);
     write_value(&out, value);

@@ -12,8 +12,8 @@
 #include <jansson.h>
 #include <stddef.h>
 
-/* The caller's to free; at most LIMIT_AWS_BODY_BYTES. */
-char *aws_json_write(const json_t *value, size_t *length);
+/* `value` is only read. The text is the caller's to free; at most LIMIT_AWS_BODY_BYTES. */
+char *aws_json_write(json_t *value, size_t *length);
 
 /* A new reference; NULL: it is no JSON. */
 json_t *aws_json_read(const char *text, size_t length);
