@@ -1,5 +1,6 @@
 #include "views/apply.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,6 +121,15 @@ static void end_batch(struct apply *a) {
     free(b->records);
     *b = (struct batch){0};
     hold_memory(a);
+}
+
+/* A backlog takes tens of megabytes, which the allocator would keep. */
+static void finish_batch(struct apply *a) {
+    size_t bytes = apply_size(a) + a->cache.kept_bytes;
+    row_cache_keep_held(&a->cache);
+    end_batch(a);
+    if (bytes - a->cache.kept_bytes >= LIMIT_RETURNED_BYTES)
+        malloc_trim(0);
 }
 
 void apply_drop(struct apply *a) {
@@ -424,10 +434,8 @@ enum status apply_write(struct apply *a, const struct store_checkpoint *checkpoi
         status = write_once(a, checkpoint, e);
     *counts = a->batch.counts;
     a->batch.counts.throttles = 0;
-    if (!status) {
-        row_cache_keep_held(&a->cache);
-        end_batch(a);
-    }
+    if (!status)
+        finish_batch(a);
     if (status != STATUS_CONFLICT || !is_kept(a))
         return status;
     error_wrap(e, "gave up after %d rounds: another worker keeps writing these products", LIMIT_APPLY_ROUNDS);
