@@ -364,6 +364,8 @@ static void finish_batch(struct shard *s, const struct apply_counts *counts) {
         clear_trouble(s);
     report_as_of(s, s->pending.as_of_ms);
     report_progress(s);
+    if (!has_records && !s->pending.more)
+        apply_rest(s->apply);
     s->pending = (struct pending){.as_of_ms = -1};
 }
 

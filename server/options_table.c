@@ -161,7 +161,7 @@ const struct option options_table[] = {
      .readers = OPTIONS_OF_SERVE | OPTIONS_OF_CREATE_TABLES},
     {GROUP_VIEW, "start", "trim-horizon|latest|at:RFC3339", "trim-horizon", "where a new view begins to read",
      check_start, AT(start)},
-    {GROUP_READING, "batch-size", "N", "100000", "most records applied in one batch", check_number,
+    {GROUP_READING, "batch-size", "N", "1000000", "most records applied in one batch", check_number,
      AT(batch_size), .least = 1, .most = LIMIT_BATCH_RECORDS},
     {GROUP_READING, "batch-window-ms", "MS", "0", "longest time to fill a batch", check_number,
      AT(batch_window_ms), .most = 60000},

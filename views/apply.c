@@ -124,12 +124,22 @@ static void end_batch(struct apply *a) {
 }
 
 /* A backlog takes tens of megabytes, which the allocator would keep. */
+static void return_memory(const struct apply *a, size_t bytes_before) {
+    if (bytes_before - a->cache.kept_bytes >= LIMIT_RETURNED_BYTES)
+        malloc_trim(0);
+}
+
 static void finish_batch(struct apply *a) {
     size_t bytes = apply_size(a) + a->cache.kept_bytes;
     row_cache_keep_held(&a->cache);
     end_batch(a);
-    if (bytes - a->cache.kept_bytes >= LIMIT_RETURNED_BYTES)
-        malloc_trim(0);
+    return_memory(a, bytes);
+}
+
+void apply_rest(struct apply *a) {
+    size_t bytes = a->cache.kept_bytes;
+    row_cache_rest(&a->cache);
+    return_memory(a, bytes);
 }
 
 void apply_drop(struct apply *a) {

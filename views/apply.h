@@ -90,6 +90,9 @@ size_t apply_size(const struct apply *a);
 enum status apply_write(struct apply *a, const struct store_checkpoint *checkpoint,
                         struct apply_counts *counts, struct error *e);
 
+/* No batch is under way, and no records are expected soon: gives memory back. */
+void apply_rest(struct apply *a);
+
 /* Ends the batch under way without writing it. */
 void apply_drop(struct apply *a);
 

@@ -109,8 +109,16 @@ void row_cache_make_room(struct row_cache *c, size_t bytes) {
         drop_oldest(c);
 }
 
+static size_t rest_bytes(const struct row_cache *c) {
+    return c->max_bytes / 4;
+}
+
+void row_cache_rest(struct row_cache *c) {
+    row_cache_make_room(c, c->max_bytes - rest_bytes(c));
+}
+
 static size_t usual_bytes(const struct row_cache *c) {
-    size_t least = c->max_bytes / 4, most = c->max_bytes, large = 4 * c->held_bytes;
+    size_t least = rest_bytes(c), most = c->max_bytes, large = 4 * c->held_bytes;
     return large < least ? least : large > most ? most : large;
 }
 

@@ -57,8 +57,11 @@ void row_cache_measure(struct row_cache *c, struct row *row);
 /* The batch under way has so many bytes: rows that are kept make room for it. */
 void row_cache_make_room(struct row_cache *c, size_t bytes);
 
-/* All that are held are as the store has them now. After a small batch only a fourth is kept: a shard that is
- * caught up has little use for more. */
+/* No batch is under way, and none is expected: a shard that is caught up has little use for more than a
+ * fourth of the bytes. */
+void row_cache_rest(struct row_cache *c);
+
+/* All that are held are as the store has them now. After a small batch a fourth of the bytes is kept, too. */
 void row_cache_keep_held(struct row_cache *c);
 
 /* Drops all that are held, or one of them. */

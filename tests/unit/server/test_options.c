@@ -73,7 +73,7 @@ static void an_option_that_is_not_given_has_its_default(void **state) {
     assert_string_equal(c.listen, "127.0.0.1:8080");
     assert_null(c.ops_listen);
     assert_int_equal(c.start, START_TRIM_HORIZON);
-    assert_int_equal(c.batch_size, 100000);
+    assert_int_equal(c.batch_size, 1000000);
     assert_int_equal(c.batch_window_ms, 0);
     assert_int_equal(c.poll_interval_ms, 250);
     assert_null(c.worker_id);
@@ -129,7 +129,7 @@ static void an_empty_variable_of_an_option_is_not_set(void **state) {
     struct options c;
     setenv("WINNER_VIEW_BATCH_SIZE", "", 1);
     RIGHT(&c, NEEDED);
-    assert_int_equal(c.batch_size, 100000);
+    assert_int_equal(c.batch_size, 1000000);
 }
 
 static void options_may_all_be_in_the_environment(void **state) {

@@ -53,10 +53,20 @@ static void after_a_small_batch_few_rows_are_kept(void **state) {
     row_cache_deinit(&c);
 }
 
+static void a_shard_that_rests_keeps_a_fourth_of_the_bytes(void **state) {
+    (void)state;
+    struct row_cache c;
+    fill(&c);
+    row_cache_rest(&c);
+    assert_kept(&c, ROWS / 4);
+    row_cache_deinit(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_rows_of_a_large_batch_are_kept),
         cmocka_unit_test(rows_that_are_kept_make_room_for_the_batch),
+        cmocka_unit_test(a_shard_that_rests_keeps_a_fourth_of_the_bytes),
         cmocka_unit_test(after_a_small_batch_few_rows_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
