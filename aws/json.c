@@ -64,6 +64,22 @@ static size_t skip_digits(struct json_scan *scan) {
     return (size_t)(scan->at - begin);
 }
 
+static bool take_byte(struct json_scan *scan, char a, char b) {
+    bool is_there = scan->at < scan->end && (*scan->at == a || *scan->at == b);
+    scan->at += is_there;
+    return is_there;
+}
+
+/* What makes a number real. Kinesis writes times as 1.679520584772E9. False: no digits. */
+static bool skip_fraction_and_exponent(struct json_scan *scan) {
+    if (take_byte(scan, '.', '.') && !skip_digits(scan))
+        return false;
+    if (!take_byte(scan, 'e', 'E'))
+        return true;
+    take_byte(scan, '+', '-');
+    return skip_digits(scan) > 0;
+}
+
 /* Copied: the number functions read up to a byte that is no part of a number. */
 static json_t *read_number(struct json_scan *scan) {
     char text[NUMBER_LENGTH + 1];
@@ -73,12 +89,12 @@ static json_t *read_number(struct json_scan *scan) {
     size_t digits = skip_digits(scan);
     if (!digits || digits > INTEGER_DIGITS || (*first == '0' && digits > 1))
         return NULL;
-    bool is_real = scan->at < scan->end && *scan->at == '.';
-    scan->at += is_real;
-    if (is_real && !skip_digits(scan))
+    const char *rest = scan->at;
+    if (!skip_fraction_and_exponent(scan))
         return NULL;
+    bool is_real = scan->at > rest;
     size_t length = (size_t)(scan->at - begin);
-    if (length > NUMBER_LENGTH || (scan->at < scan->end && (*scan->at == 'e' || *scan->at == 'E')))
+    if (length > NUMBER_LENGTH)
         return NULL;
     memcpy(text, begin, length);
     text[length] = '\0';

@@ -2,8 +2,8 @@
  * aws/json: writes the JSON of a request and reads that of a reply, as jansson does (JSON_COMPACT;
  * JSON_DECODE_ANY, JSON_ALLOW_NUL), several times as fast.
  *
- * jansson takes a text apart byte by byte. Services write objects that are plain: strings without escapes,
- * numbers without exponents. Those are read here, eight bytes at a time, into jansson's own values. Anything
+ * jansson takes a text apart byte by byte. Services write objects that are plain: strings without
+ * escapes, short numbers. Those are read here, eight bytes at a time, into jansson's own values. Anything
  * else, errors included, is for jansson: tests/fuzz/fuzz_aws_json.c compares the two.
  */
 #ifndef AWS_JSON_H

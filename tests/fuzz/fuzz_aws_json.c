@@ -18,7 +18,7 @@ static bool may_be_refused(const char *text, size_t length) {
         digits = text[i] >= '0' && text[i] <= '9' ? digits + 1 : 0;
         depth += text[i] == '{' || text[i] == '[';
         deepest = depth > deepest ? depth : deepest;
-        if (text[i] == '\\' || text[i] == 'e' || text[i] == 'E' || digits > ALWAYS_DIGITS || !text[i])
+        if (text[i] == '\\' || digits > ALWAYS_DIGITS || !text[i])
             return true;
     }
     return deepest >= ALWAYS_DEPTH;

@@ -159,8 +159,8 @@ class Stream:
             size += len(tail) * 3 // 4
             if size > REPLY_BYTES and records:
                 break
-            head = b'{"SequenceNumber":"%d","ApproximateArrivalTimestamp":%.3f'
-            records.append(head % (shard.begin + index, shard.arrivals[index]) + tail)
+            head = b'{"SequenceNumber":"%d","ApproximateArrivalTimestamp":%.12fE9'
+            records.append(head % (shard.begin + index, shard.arrivals[index] / 1e9) + tail)
             index += 1
         return b'{"Records":[%b],%b' % (b",".join(records), self.rest(shard, index))
 
