@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-enum { BLOCK_BYTES = 64 * 1024 };
+enum { LEAST_BYTES = 4 * 1024, MOST_BYTES = 64 * 1024 }; /* of a block, unless a piece is larger */
 
 struct arena_block {
     struct arena_block *before;
@@ -18,9 +18,15 @@ static size_t round_up(size_t size) {
     return (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
 }
 
+/* As large as all before it: a small arena stays small. */
+static size_t next_size(const struct arena *a, size_t least) {
+    size_t size = a->bytes < LEAST_BYTES ? LEAST_BYTES : a->bytes > MOST_BYTES ? MOST_BYTES : a->bytes;
+    size -= sizeof(struct arena_block);
+    return size < least ? least : size;
+}
+
 static void add_block(struct arena *a, size_t least) {
-    size_t size =
-        least < BLOCK_BYTES - sizeof(struct arena_block) ? BLOCK_BYTES - sizeof(struct arena_block) : least;
+    size_t size = next_size(a, least);
     struct arena_block *block = mem_alloc(sizeof *block + size);
     block->before = a->last;
     block->size = size;
