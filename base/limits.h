@@ -118,6 +118,9 @@
 #define LIMIT_CUT_LINE_BYTES 4096u   /* ... of which this much is kept */
 #define LIMIT_APPLY_ROUNDS 8         /* reads of one batch before its shard backs off */
 #define LIMIT_CONTRIBUTION_CACHE_BYTES (64u << 20) /* with the next; both over all shards of a worker */
+#define LIMIT_TRANSACTION_MS 500                   /* of one batch in SQLite: others wait for its end */
+#define LIMIT_TRANSACTION_LEAST_ROWS 1000
+#define LIMIT_TRANSACTION_ROWS 100000 /* most that one changes; fewer while they take longer */
 #define LIMIT_RETURNED_BYTES                                                                                 \
     (4u << 20)                          /* memory that a batch frees and the allocator would keep, at most   \
                                          */

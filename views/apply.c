@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/memory_budget.h"
@@ -14,6 +15,7 @@
 #include "base/service_clock.h"
 #include "views/credits.h"
 #include "views/fold.h"
+#include "views/pace.h"
 #include "views/row_cache.h"
 
 static struct metrics_family sales_family = {
@@ -44,6 +46,7 @@ struct apply {
     struct budget *budget;
     struct service_clock *clock;
     struct budget_claim claim; /* of the batch under way */
+    struct pace pace;
     bool in_doubt;             /* a batch failed: the store may have rows of it that it did not acknowledge */
     struct position doubt_end; /* of the last record that such a batch had */
     struct row_cache cache;
@@ -57,6 +60,7 @@ struct apply *apply_new(struct store *store, const char *shard_id, const struct 
     a->shard_id = mem_strdup(shard_id);
     a->fence = fence;
     a->listener = listener;
+    pace_init(&a->pace);
     row_cache_init(&a->cache, cache_bytes);
     metrics_count(&sales_family, NULL, 0); /* increase() in PromQL lacks what a series begins with */
     return a;
@@ -97,6 +101,14 @@ size_t apply_size(const struct apply *a) {
     return a->cache.held_bytes + a->cache.n_held * sizeof(struct store_contribution_write) +
            (b->credits ? credits_size(b->credits) : 0) + arena_size(&b->texts) +
            b->capacity * sizeof *b->records;
+}
+
+static size_t count_rows(const struct apply *a) {
+    return a->cache.n_held + (a->batch.credits ? credits_count(a->batch.credits) : 0);
+}
+
+bool apply_is_full(const struct apply *a) {
+    return !is_kept(a) && count_rows(a) >= a->pace.rows;
 }
 
 /* Counted, not asked for: what was read is applied, or no memory is ever given back. */
@@ -413,9 +425,11 @@ static enum status write_batch(struct apply *a, const struct store_checkpoint *c
     };
     struct store_context context = make_context(a);
     enum status status = STATUS_OK;
+    int64_t began_ms = clock_boot_ms();
     credits_list(a->batch.credits, scores);
     if (batch.n_contributions) /* none: all were duplicates */
         status = store_write_batch(a->store, &batch, &context, e);
+    pace_note(&a->pace, n_scores + n_rows, clock_boot_ms() - began_ms);
     a->batch.counts.throttles += context.throttles;
     report_changes(a, &batch, status == STATUS_OK);
     report_sales(a, &batch, status == STATUS_OK);

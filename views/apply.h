@@ -79,6 +79,10 @@ enum status apply_add(struct apply *a, const struct apply_record *records, size_
 /* Of the batch under way: memory, about; 0: there is none. */
 size_t apply_size(const struct apply *a);
 
+/* Whether the batch under way changes as many rows as one transaction may: by how long the last ones took, so
+ * that none takes much longer than LIMIT_TRANSACTION_MS. Never for a store that writes row by row. */
+bool apply_is_full(const struct apply *a);
+
 /* Writes the batch under way, and ends it. `checkpoint` (may be NULL): a store whose batches are transactions
  * writes it with the batch.
  *
