@@ -59,7 +59,7 @@ bool prefetch_is_over(const struct prefetch *p);
 void prefetch_give_back(struct prefetch *p);
 
 /* Voids every item that was not given back, and reads again from `start`, stepwise, at CLOCK_BOOTTIME
- * `then_ms`. The taker's thread, with an item that it gives back next. */
+ * `then_ms`. The taker's thread; an item that it holds is given back next. */
 void prefetch_rewind(struct prefetch *p, const struct source_start *start, int64_t then_ms);
 
 /* After a rewind: reads ahead again. The taker's thread. */

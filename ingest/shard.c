@@ -427,12 +427,22 @@ static int64_t window_ends(const struct shard *s) {
 }
 
 static bool is_full(const struct shard *s) {
-    return s->pending.n >= s->window.records || apply_size(s->apply) >= s->context.batch_bytes;
+    return s->pending.n >= s->window.records || apply_size(s->apply) >= s->context.batch_bytes ||
+           apply_is_full(s->apply);
 }
 
-/* Whether the batch under way is to be written. `item`: added last; NULL: none came. */
-static bool is_due(const struct shard *s, const struct prefetch_item *item) {
-    bool is_last = item && (item->ended || *item->loss || item->no_room);
+/* What is under way: an item, and the batch to which it is added. */
+struct work {
+    struct prefetch_item *item; /* NULL: none */
+    bool ends_batch;            /* it is written, due or not */
+    bool is_added, throttled, letters_failed;
+    int64_t began_ms;
+};
+
+/* Whether the batch under way is to be written. */
+static bool is_due(const struct shard *s, const struct work *w) {
+    const struct prefetch_item *item = w->item;
+    bool is_last = w->ends_batch || (item && (item->ended || *item->loss || item->no_room));
     return !s->pending.n || is_last || is_full(s) || s->stepwise || clock_boot_ms() >= window_ends(s);
 }
 
@@ -449,13 +459,6 @@ static void rewind_prefetch(struct shard *s, int64_t then_ms) {
     metrics_count(&rewinds_family, (const char *const[]){NULL}, 1);
 }
 
-/* What is under way: an item, and the batch to which it is added. */
-struct work {
-    struct prefetch_item *item; /* NULL: none */
-    bool is_added, throttled;
-    int64_t began_ms;
-};
-
 /* Whether what was refused stays in memory until it is tried again. A stepwise shard holds nothing else. */
 static bool may_keep(const struct shard *s, const struct work *w, const struct error *e) {
     size_t bytes = apply_size(s->apply) + (w->item ? w->item->batch.bytes : 0);
@@ -466,25 +469,32 @@ static bool may_keep(const struct shard *s, const struct work *w, const struct e
     return s->stepwise ? bytes <= LIMIT_PARKED_BYTES : clock_boot_ms() - w->began_ms < LIMIT_REWIND_MS;
 }
 
+/* Whether the batch is written before the item is added: it has no room for it, or the item's dead letters
+ * must not hold back what came before them. */
+static bool goes_first(const struct shard *s, const struct work *w) {
+    return w->item && !w->is_added && s->pending.n &&
+           (w->letters_failed || s->pending.n + w->item->batch.n > s->window.records);
+}
+
 static enum status settle_once(struct shard *s, struct work *w, enum cause *cause, struct error *e) {
     enum status status = STATUS_OK;
-    bool is_beyond = w->item && !w->is_added && s->pending.n + w->item->batch.n > s->window.records;
-    if (is_beyond && s->pending.n)
+    if (goes_first(s, w))
         status = write_batch(s, cause, &w->throttled, e);
     if (!status && w->item && !w->is_added) {
         status = add_item(s, w->item, cause, e);
         w->is_added = !status;
+        w->letters_failed = status && *cause == CAUSE_DEAD_LETTER;
     }
-    if (!status && is_due(s, w->item))
+    if (!status && is_due(s, w))
         status = write_batch(s, cause, &w->throttled, e);
     return status;
 }
 
-/* Adds the item (NULL: none) to the batch under way, and writes that if it is due. Tries for as long as the
- * shard runs, with a pause after each failure, or until all must not be kept: then it is dropped, to be read
- * again after the pause. */
-static enum settled settle(struct shard *s, struct prefetch_item *item) {
-    struct work work = {.item = item, .began_ms = clock_boot_ms()};
+/* Adds the item, if there is one, to the batch under way, and writes that if it is due. Tries for as long as
+ * the shard runs, with a pause after each failure, or until all must not be kept: then it is dropped, to be
+ * read again after the pause. */
+static enum settled settle(struct shard *s, struct work work) {
+    work.began_ms = clock_boot_ms();
     struct error e = {0};
     enum cause cause = CAUSE_STORE;
     while (settle_once(s, &work, &cause, &e) != STATUS_OK) {
@@ -512,11 +522,15 @@ static void finish_item(struct shard *s, const struct prefetch_item *item) {
         report_end(s, item);
 }
 
-/* The source failed. What came before is written first. */
+static enum settled settle_pending(struct shard *s) {
+    return s->pending.n ? settle(s, (struct work){.ends_batch = true}) : APPLIED;
+}
+
+/* The source failed. What came before is written first; if it was refused, the source is asked again. */
 static bool settle_failure(struct shard *s, const struct prefetch_item *item) {
-    s->pending.more = false;
-    if (s->pending.n && settle(s, NULL) == STOPPED)
-        return false;
+    enum settled settled = settle_pending(s);
+    if (settled != APPLIED)
+        return settled == REFUSED;
     if (item->status != STATUS_INVALID) {
         wait_until(s, report_failure(s, CAUSE_SOURCE, &item->error));
         return true;
@@ -529,7 +543,7 @@ static bool settle_failure(struct shard *s, const struct prefetch_item *item) {
 static bool settle_item(struct shard *s, struct prefetch_item *item) {
     if (item->status)
         return settle_failure(s, item);
-    enum settled settled = settle(s, item);
+    enum settled settled = settle(s, (struct work){.item = item});
     if (settled == APPLIED)
         finish_item(s, item);
     return settled == REFUSED || (settled == APPLIED && !item->ended);
@@ -544,7 +558,7 @@ static bool take_and_settle(struct shard *s) {
     struct prefetch_item *item = prefetch_take(s->prefetch, waits_until(s));
     turn(s);
     if (!item)
-        return order_of(s) != ORDER_RUN || !s->pending.n || settle(s, NULL) != STOPPED;
+        return order_of(s) != ORDER_RUN || !s->pending.n || settle(s, (struct work){0}) != STOPPED;
     bool more = settle_item(s, item);
     prefetch_give_back(s->prefetch);
     return more;
@@ -563,8 +577,8 @@ static void settle_rest(struct shard *s) {
             return;
         prefetch_give_back(s->prefetch);
     }
-    if (s->pending.n && order_of(s) == ORDER_STOP)
-        settle(s, NULL);
+    if (order_of(s) == ORDER_STOP)
+        settle_pending(s);
 }
 
 static void report_flag(struct shard *s, bool *flag) {

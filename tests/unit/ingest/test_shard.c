@@ -32,13 +32,16 @@ struct world {
     struct source source;
     const char *data;
     int source_failures;
+    uint64_t fails_after; /* so many reads */
     enum status source_status;
     int opened;
     struct source_start opened_at; /* the last time */
     uint64_t reads;                /* with a record each */
     bool more;                     /* each says that more comes at once */
     bool no_room;                  /* then one says that there is no room */
-    bool letter_first;             /* a dead letter comes before the record */
+    bool letter_first;             /* a dead letter comes before the record ... */
+    uint64_t letters_after;        /* ... of each read after so many */
+    bool idle;                     /* after them it brings nothing, instead of its end */
     struct source_record records[2];
     struct source_shard child;
     bool holds; /* the read after them is held until the test releases it */
@@ -112,7 +115,7 @@ static enum status world_read(struct source_reader *reader, int64_t until_ms, st
     struct world_reader *r = (struct world_reader *)reader;
     (void)until_ms;
     *batch = (struct source_batch){.as_of_ms = -1};
-    if (w.source_failures > 0) {
+    if (w.source_failures > 0 && r->read >= w.fails_after) {
         w.source_failures--;
         look_around();
         return error_set(e, w.source_status, "the source fails as scripted");
@@ -124,18 +127,21 @@ static enum status world_read(struct source_reader *reader, int64_t until_ms, st
     }
     if (w.holds && r->read == w.reads)
         hold_read();
+    if (w.idle && r->read == w.reads)
+        return STATUS_OK;
     batch->ended = r->read == w.reads;
     batch->children = &w.child;
     batch->n_children = 1;
     if (batch->ended)
         return STATUS_OK;
     r->read++;
+    bool letter = w.letter_first && r->read > w.letters_after;
     w.records[0] = (struct source_record){.position = position_from_u64(r->read), .data = "{", .length = 1};
-    w.records[1] = (struct source_record){.position = position_from_u64(r->read + w.letter_first),
+    w.records[1] = (struct source_record){.position = position_from_u64(r->read + letter),
                                           .data = (const uint8_t *)w.data,
                                           .length = strlen(w.data)};
-    batch->records = w.records + !w.letter_first;
-    batch->n = w.letter_first ? 2 : 1;
+    batch->records = w.records + !letter;
+    batch->n = letter ? 2 : 1;
     batch->more = w.more;
     return STATUS_OK;
 }
@@ -515,6 +521,41 @@ static void a_shard_whose_dead_letters_cannot_be_written_waits_and_keeps_its_pos
     assert_no_trouble_is_left(); /* no thread is left to clear it */
 }
 
+static void assert_position(struct shard_report report, uint64_t expected) {
+    struct position position = position_from_u64(expected);
+    assert_int_equal(report.progress.checkpoint, LEASE_AT_POSITION);
+    assert_int_equal(position_compare(&report.progress.position, &position), 0);
+}
+
+static void what_came_before_a_dead_letter_that_cannot_be_written_is_applied(void **state) {
+    (void)state;
+    const struct deadletter_options full = {.target = "file:/dev/full", .health = w.health};
+    deadletter_close(w.deadletter);
+    assert_int_equal(deadletter_open(&w.deadletter, &full, NULL), STATUS_OK);
+    w.reads = 2;
+    w.letter_first = true;
+    w.letters_after = 1;
+    w.window_ms = PATIENCE_MS;
+    struct shard *s = start();
+    await_write();
+    assert_int_equal(w.opened, 1); /* without reading it again */
+    shard_stop(s);
+    assert_position(await_end(s), 1);
+    shard_join(s);
+}
+
+static void what_came_before_a_failure_of_the_source_is_written_first(void **state) {
+    (void)state;
+    w.source_failures = 1;
+    w.source_status = STATUS_INVALID;
+    w.fails_after = 1;
+    w.window_ms = PATIENCE_MS;
+    struct shard *s = start();
+    assert_position(await_end(s), 1);
+    assert_int_equal(w.writes, 1);
+    shard_join(s);
+}
+
 static void await(atomic_bool *what) {
     int64_t give_up_ms = clock_boot_ms() + PATIENCE_MS;
     while (!atomic_load(what)) {
@@ -552,6 +593,20 @@ static void a_stop_whose_wake_is_late_drops_no_batch_that_is_begun(void **state)
     struct position first = position_from_u64(1);
     assert_int_equal(report.progress.checkpoint, LEASE_SHARD_END);
     assert_int_equal(position_compare(&report.progress.position, &first), 0);
+    shard_join(s);
+}
+
+static void a_stop_writes_the_batch_under_way(void **state) {
+    (void)state;
+    w.holds = w.idle = true;
+    w.window_ms = PATIENCE_MS;
+    struct shard *s = start();
+    await(&w.held);
+    shard_stop(s);
+    atomic_store(&w.let_go, true);
+    waker_wake(&w.holding);
+    assert_position(await_end(s), 1);
+    assert_int_equal(w.writes, 1);
     shard_join(s);
 }
 
@@ -613,6 +668,9 @@ int main(void) {
         TEST(a_refusal_of_the_source_is_a_trouble_at_once),
         TEST(a_shard_whose_dead_letters_cannot_be_written_waits_and_keeps_its_position),
         TEST(a_stop_whose_wake_is_late_drops_no_batch_that_is_begun),
+        TEST(a_stop_writes_the_batch_under_way),
+        TEST(what_came_before_a_failure_of_the_source_is_written_first),
+        TEST(what_came_before_a_dead_letter_that_cannot_be_written_is_applied),
         TEST(an_abandoned_shard_does_not_wait_for_its_batch),
         TEST(a_waiting_shard_still_reports_that_it_is_alive),
     };
