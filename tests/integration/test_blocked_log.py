@@ -22,7 +22,7 @@ class Pipe:
 
     def __init__(self):
         self.reader, self.writer = os.pipe()
-        self.junk, self.text = 0, b""
+        self.junk, self.received = 0, b""
         mine = os.open(f"/proc/self/fd/{self.writer}", os.O_WRONLY | os.O_NONBLOCK)  # the daemon's may block
         try:
             while True:
@@ -38,13 +38,13 @@ class Pipe:
 
     def run(self):
         while chunk := os.read(self.reader, 1 << 16):
-            self.text += chunk
+            self.received += chunk
 
-    def seek(self, _):
-        pass
+    def text(self):
+        return self.read().decode(errors="replace")
 
     def read(self):
-        return self.text[self.junk :]
+        return self.received[self.junk :]
 
     def lines(self):
         whole = self.read().rpartition(b"\n")[0]

@@ -7,7 +7,6 @@ import pathlib
 import re
 import signal
 import subprocess
-import tempfile
 import time
 
 import emulators
@@ -32,7 +31,7 @@ class Daemon:
         self.environment = {**os.environ, **program.sanitizer_environment(), **environment}
         self.dead_letter_file = dead_letter_file
         self.process = None
-        self.stderr = tempfile.TemporaryFile()
+        self.stderr = logs.Log()
         self.writers[dead_letter_file].append(self)
 
     def start(self, ready=True):
@@ -66,10 +65,10 @@ class Daemon:
         wait.until(is_200, f"{probe} is 200", self.START_TIMEOUT_S, every_s=0.01, seen=self.log)
 
     def log(self):
-        return logs.text(self.stderr)
+        return self.stderr.text()
 
     def log_tail(self):
-        return logs.text(self.stderr, last=3000)
+        return self.log()[-3000:]
 
     def is_running(self):
         return self.process is not None and self.process.poll() is None

@@ -139,10 +139,10 @@ class Emulator:
         self.command = command
         self.process = None
         self.port = None
-        self.log = tempfile.TemporaryFile()
+        self.log = logs.Log()
 
     def log_tail(self):
-        return logs.text(self.log, last=2000)
+        return self.log.text()[-2000:]
 
     def start(self):
         for _ in range(START_TRIES):

@@ -1,10 +1,18 @@
-"""The log of a process that is still writing it."""
+"""The output of a process that is still writing it."""
 
 import os
+import tempfile
 
 
-def text(file, last=None):
-    """What the log has, or its `last` bytes. The process shares this file's offset, so nothing here may move it."""
-    size = os.fstat(file.fileno()).st_size
-    begin = max(0, size - last) if last else 0
-    return os.pread(file.fileno(), size - begin, begin).decode(errors="replace")
+class Log:
+    """A file that a process writes. They share its offset, so nothing here may move it."""
+
+    def __init__(self):
+        self.file = tempfile.TemporaryFile()
+
+    def fileno(self):
+        return self.file.fileno()
+
+    def text(self):
+        size = os.fstat(self.fileno()).st_size
+        return os.pread(self.fileno(), size, 0).decode(errors="replace")

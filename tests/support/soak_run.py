@@ -47,7 +47,6 @@ class PipedDaemon(Daemon):
     def start(self, ready=True):
         read, write = os.pipe()
         fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        self.stderr.close()
         self.stderr = os.fdopen(write, "wb")
         threading.Thread(target=self.read_log, args=(os.fdopen(read, "rb"),), daemon=True).start()
         super().start(ready=False)
