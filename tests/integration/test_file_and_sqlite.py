@@ -102,7 +102,7 @@ def test_a_hundred_sigkills_change_nothing(embedded, make_on, capsys):
     whole = FileSqlite(embedded.journal.parent, embedded.journal.with_name("whole.jsonl"))
     whole.append(b"".join(lines))
     journal, progress = Journal(embedded, b"".join(lines), rng), Progress(whole.records())
-    options = ("--batch-size", "20", "--worker-id", "the-same-worker")
+    options = ("--batch-size", "5", "--worker-id", "the-same-worker")
     before, torn = -1, 0
     for _ in range(KILLS):
         journal.keep_ahead_of(before)
