@@ -172,6 +172,7 @@ def fold_counts(aws, stream):
 
 
 @pytest.mark.all
+@pytest.mark.alone
 def test_a_sole_reader_stays_within_the_read_limits_of_its_shards(aws, proxies, tables, stream, start_through, capsys):
     """Both on a backlog that takes some seconds at 2 MB/s a shard, and at the tip."""
     readers = aws_behaviour.Readers()
