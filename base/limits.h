@@ -118,16 +118,14 @@
 #define LIMIT_CUT_LINE_BYTES 4096u   /* ... of which this much is kept */
 #define LIMIT_APPLY_ROUNDS 8         /* reads of one batch before its shard backs off */
 #define LIMIT_CONTRIBUTION_CACHE_BYTES (64u << 20) /* with the next; both over all shards of a worker */
-#define LIMIT_TRANSACTION_MS 500                   /* of one batch in SQLite: others wait for its end */
+#define LIMIT_BATCHES_BYTES (64u << 20)            /* one batch of each, and what applying it takes */
+#define LIMIT_RETURNED_BYTES (4u << 20) /* a batch that frees so much gives it back to the system */
+#define LIMIT_TRANSACTION_MS 500        /* of one batch in SQLite: others wait for its end */
 #define LIMIT_TRANSACTION_LEAST_ROWS 1000
 #define LIMIT_TRANSACTION_ROWS 100000 /* most that one changes; fewer while they take longer */
-#define LIMIT_RETURNED_BYTES                                                                                 \
-    (4u << 20)                          /* memory that a batch frees and the allocator would keep, at most   \
-                                         */
-#define LIMIT_BATCHES_BYTES (64u << 20) /* one batch of each, and what applying it takes */
-#define LIMIT_CHECKPOINT_MS 1000        /* shortest time between two checkpoints */
-#define LIMIT_BACKOFF_MS 5000           /* longest pause of a shard whose store or source fails */
-#define LIMIT_BACKLOG_WINDOW_MS 500     /* for which a batch waits for more of a shard that has a backlog */
+#define LIMIT_CHECKPOINT_MS 1000      /* shortest time between two checkpoints */
+#define LIMIT_BACKOFF_MS 5000         /* longest pause of a shard whose store or source fails */
+#define LIMIT_BACKLOG_WINDOW_MS 500   /* for which a batch waits for more of a shard that has a backlog */
 #define LIMIT_WINDOW_MS 2000      /* widest window of a batch whose store throttles (ingest/batch_window.h) */
 #define LIMIT_WINDOW_CALM_MS 5000 /* it narrows after this long without a throttle */
 #define LIMIT_PARKED_BYTES (256 << 10) /* a shard whose store refuses for ... */

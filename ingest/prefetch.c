@@ -18,7 +18,6 @@ struct prefetch {
     struct source *source;
     struct source_shard shard;
     struct budget *budget;
-    struct batch_limits limits;
     pthread_t thread;
 
     /* used by the taker only */
@@ -84,7 +83,6 @@ static void finish_read(struct prefetch *p, struct prefetch_item *item) {
 }
 
 static void clear(struct prefetch *p, struct prefetch_item *item) {
-    batch_set_limits(&item->batch, &p->limits);
     item->generation = p->reader_generation;
     item->status = STATUS_OK;
     item->ended = item->gone = item->no_room = false;
@@ -231,7 +229,6 @@ void prefetch_wake(struct prefetch *p) {
 struct prefetch *prefetch_start(struct source *source, const struct source_shard *shard,
                                 const struct source_start *start, const struct prefetch_options *options) {
     struct prefetch *p = mem_zalloc(sizeof *p);
-    p->limits = options->limits;
     p->got.as_of_ms = -1;
     turn(p);
     p->source = source;
@@ -239,8 +236,10 @@ struct prefetch *prefetch_start(struct source *source, const struct source_shard
     p->budget = options->budget;
     open_reader(p, start);
     p->reader = p->newest;
-    for (int i = 0; i < PREFETCH_ITEMS; i++)
+    for (int i = 0; i < PREFETCH_ITEMS; i++) {
         batch_init(&p->items[i].batch, p->shard.id);
+        batch_set_limits(&p->items[i].batch, &options->limits);
+    }
     waker_init(&p->has_item);
     waker_init(&p->has_room);
     thread_must_start(&p->thread, "prefetch", prefetch_run, p);

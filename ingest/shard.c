@@ -349,9 +349,8 @@ static void resume(struct shard *s) {
     s->stepwise = false;
 }
 
-/* All that was added is in the views. Without records that does not prove that the store accepts writes
- * again.
- */
+/* All that was added is in the views. If that was nothing, it does not prove that the store accepts writes
+ * again. */
 static void finish_batch(struct shard *s, const struct apply_counts *counts) {
     bool has_records = s->pending.n;
     adjust_window(s, counts->throttles);
@@ -469,8 +468,8 @@ static bool may_keep(const struct shard *s, const struct work *w, const struct e
     return s->stepwise ? bytes <= LIMIT_PARKED_BYTES : clock_boot_ms() - w->began_ms < LIMIT_REWIND_MS;
 }
 
-/* Whether the batch is written before the item is added: it has no room for it, or the item's dead letters
- * must not hold back what came before them. */
+/* Whether the batch is written before the item is added: the item does not fit, or its dead letters could not
+ * be written, and what came before them shall not wait for that. */
 static bool goes_first(const struct shard *s, const struct work *w) {
     return w->item && !w->is_added && s->pending.n &&
            (w->letters_failed || s->pending.n + w->item->batch.n > s->window.records);
@@ -526,7 +525,8 @@ static enum settled settle_pending(struct shard *s) {
     return s->pending.n ? settle(s, (struct work){.ends_batch = true}) : APPLIED;
 }
 
-/* The source failed. What came before is written first; if it was refused, the source is asked again. */
+/* The source failed. The batch under way is written first. If the store refuses it, it is read again, and the
+ * source may fail again then. */
 static bool settle_failure(struct shard *s, const struct prefetch_item *item) {
     enum settled settled = settle_pending(s);
     if (settled != APPLIED)

@@ -437,8 +437,8 @@ static void rows_of_a_failed_batch_are_reported_when_smaller_batches_are_acknowl
     assert_int_equal(APPLY(s, s->other, CREATE(1, "lamp", "ann")), STATUS_OK);
     assert_int_equal(APPLY(s, a, CREATE(2, "vase", "bob")), STATUS_OK);
 
-    s->m.row_writes_left =
-        3; /* both scores and the shop; then the vase, which came first: it is written without an answer */
+    /* Both scores and the shop are written. Then the vase is, which came first, but without an answer. */
+    s->m.row_writes_left = 3;
     s->m.unanswered_counts = true;
     assert_int_equal(APPLY(s, a, CREATE(2, "vase", "bob"), PURCHASE(3, "lamp"), PURCHASE(4, "vase")),
                      STATUS_RETRY);
