@@ -40,7 +40,8 @@ from steady_load import SteadyLoad
 KILLABLE = program.ROOT / "build" / "kill" / "winner-view"
 STORES = ("dynamodb", "sqlite")
 SETTLE_S = 120
-KILL_POINTS = 60  # a process with a kill point dies at one of the first so many
+KILL_POINTS = 60, 60, 60, 1000  # a process with a kill point dies at one of the first so many
+BATCH_SIZES = (1, 256), (1, 256), (1, 256), (256, 1_000_000)  # an event, to the most that the service accepts
 PAUSE = 1.2  # a worker is frozen for this many failover times
 CALM_S = {"dynamodb": 2.5, "sqlite": 1}  # in the end: no kills, so that the view has caught up while it is filled
 CALM_SHARE = 0.2  # of the events
@@ -140,6 +141,16 @@ def draw_shape(seed, store):
     return model.Shape(tuple(periods), rng.random() < 0.7, partitions)
 
 
+def draw_batch_size(rng):
+    """Mostly small, so that there are many batches; sometimes up to the largest, so that few hold all."""
+    least, most = rng.choice(BATCH_SIZES)
+    return round(least * (most / least) ** rng.random())
+
+
+def draw_kill_point(rng):
+    return rng.randint(1, rng.choice(KILL_POINTS))
+
+
 def draw(seed, store):
     rng = random.Random(f"ordeal {seed} {store}")  # another word would make other plans of known seeds
     seconds = rng.uniform(3, 7) if store == "dynamodb" else rng.uniform(1.5, 4)
@@ -230,7 +241,7 @@ class Worker:
 
     def start(self, kill_point=0):
         """Starts the process. With a kill point it may end by itself."""
-        size = int(2 ** self.rng.uniform(0, 8))
+        size = draw_batch_size(self.rng)
         own = ["--batch-size", str(size), "--batch-window-ms", str(self.rng.choice((0, 0, 50, 300)))]
         own += ["--dead-letter", f"file:{self.dead_letters}", "--drain-seconds", "0", "--identities", "full"]
         own += ["--cache-ttl-ms", str(self.rng.choice((1, 50, 1000))), "--index-allowance-ms", "0"]
@@ -389,7 +400,7 @@ class Run:
             self.later(at + 0.1 + number % 7 / 10, "start", number)
         elif what == "kill point":
             worker.terminate()
-            worker.start(kill_point=1 + number % KILL_POINTS)
+            worker.start(kill_point=draw_kill_point(random.Random(number)))
             self.later(at + 2, "start", number)
             return  # counted when the process has died
         elif what == "SIGTERM":
