@@ -29,20 +29,26 @@ EVENTS = 30
 SEED = 20261123
 FAILOVER_MS = 1000
 SOME = 7  # beside a second worker: every seventh point
-BATCHES = ("--batch-size", "6")
+BATCH = 6
+LARGE_BATCH = 1_000_000
+LARGE_EVENTS = {"kinesis+dynamodb": 3000, "file+sqlite": 12_000}
+LARGE_KILLS = {"kinesis+dynamodb": 3, "file+sqlite": 6}
+LARGE_ROWS = 1000
+SELDOM_RENEWED = ("--failover-ms", "60000")  # so that a lease is written after a batch only
+CHECKPOINTS = "-Leases", "COMMIT"
 
 
 @pytest.fixture
 def killable(make_on):
-    """Makes services that are killed at a point: killable(pair, point, option...)."""
+    """Makes services that are killed at a point: killable(pair, point, option...). `batch`: most events of one."""
     if not KILLABLE.exists():
         pytest.skip(f"{KILLABLE} is not built: cmake --preset kill && cmake --build --preset kill")
 
-    def make(pair, point, *options, log=None):
+    def make(pair, point, *options, batch=BATCH, log=None):
         environment = {"WINNER_VIEW_KILLPOINT": str(point)}
         if log:
             environment["WINNER_VIEW_KILLPOINT_LOG"] = str(log)
-        daemon = make_on(pair, *BATCHES, *options, environment=environment)
+        daemon = make_on(pair, "--batch-size", str(batch), *options, environment=environment)
         daemon.argv[0] = str(KILLABLE)
         return daemon
 
@@ -53,18 +59,17 @@ numbers = itertools.count(1)
 
 
 class Shop:
-    """A small source with its expected result. fresh() gives it a new, empty store."""
+    """A source with its expected result. fresh() gives it a new, empty store."""
 
-    def __init__(self, kind, request, folder):
+    def __init__(self, kind, request, folder, puts, shards=2):
         self.kind, self.folder = kind, folder
-        puts = pairs.can_be_lines(workload.generate(SEED, EVENTS, products=5, merchants=3, photographers=2))
         if kind == "kinesis+dynamodb":
             self.aws = request.getfixturevalue("aws")
-            self.stream = cloud.create_stream(self.aws.kinesis, f"k{os.getpid()}-{next(numbers)}", shards=2)
+            self.stream = cloud.create_stream(self.aws.kinesis, f"k{os.getpid()}-{next(numbers)}", shards)
         else:
             self.journal = folder / "events.jsonl"
         source = self.pair("source")
-        source.put(puts)
+        source.put(pairs.can_be_lines(puts))
         self.expected = fold(source.records())
 
     def pair(self, name):
@@ -80,9 +85,21 @@ class Shop:
         return pair
 
 
+def small_puts():
+    return workload.generate(SEED, EVENTS, products=5, merchants=3, photographers=2)
+
+
 @pytest.fixture
 def small_shop(kind, request, tmp_path):
-    return Shop(kind, request, tmp_path)
+    return Shop(kind, request, tmp_path, small_puts())
+
+
+@pytest.fixture
+def large_shop(kind, request, tmp_path):
+    """With so many products, sold equally well, that a batch changes thousands of rows."""
+    count = LARGE_EVENTS[kind]
+    puts = workload.generate(SEED, count, products=count // 2, merchants=200, zipf=0)
+    return Shop(kind, request, tmp_path, puts, shards=1)
 
 
 def live(daemon, beside=None):
@@ -110,10 +127,10 @@ def live(daemon, beside=None):
     return status != 0
 
 
-def points(killable, shop, folder):
+def points(killable, shop, folder, *options, **more):
     """The kill points of a run without a kill, one line each."""
     log = folder / "points"
-    assert not live(killable(shop.fresh(), 0, log=log))
+    assert not live(killable(shop.fresh(), 0, *options, log=log, **more))
     return log.read_text(errors="replace").splitlines()
 
 
@@ -148,7 +165,7 @@ def test_a_kill_before_or_after_any_single_write_changes_nothing(
 def test_kills_beside_a_second_worker_change_nothing(aws, request, killable, tmp_path, capsys):
     """One process is killed at point n, sometimes the other at a point of its own. The other, or a third, takes the
     expired lease and continues. (An SQLite store has one worker at a time.)"""
-    shop = Shop("kinesis+dynamodb", request, tmp_path)
+    shop = Shop("kinesis+dynamodb", request, tmp_path, small_puts())
     every = 1 if os.environ.get("WINNER_VIEW_ALL_KILLPOINTS") else SOME
     count = len(points(killable, shop, tmp_path))
     rng, died = random.Random(SEED), 0
@@ -166,3 +183,29 @@ def test_kills_beside_a_second_worker_change_nothing(aws, request, killable, tmp
     with capsys.disabled():
         print(f"\nin pairs: {died} died at their points, of {count} walked in steps of {every}")
     assert died >= 3
+
+
+def longest_batch(lines):
+    """The numbers of the points between two checkpoints, where those are farthest apart."""
+    ends = [0, *(n for n, line in enumerate(lines, 1) if any(word in line for word in CHECKPOINTS)), len(lines) + 1]
+    first, last = max(itertools.pairwise(ends), key=lambda pair: pair[1] - pair[0])
+    return range(first + 1, last)
+
+
+def test_a_kill_in_the_middle_of_a_large_batch_changes_nothing(large_shop, killable, tmp_path, kind, capsys):
+    """The first process is killed while it writes thousands of rows as one batch, the second is not."""
+
+    def make(pair, point):
+        return killable(pair, point, "--worker-id", "walker", *SELDOM_RENEWED, batch=LARGE_BATCH)
+
+    batch = longest_batch(points(killable, large_shop, tmp_path, *SELDOM_RENEWED, batch=LARGE_BATCH))
+    assert len(batch) >= 2 * LARGE_ROWS  # a point before the write of a row, and one after it
+    for n in random.Random(SEED).sample(batch, LARGE_KILLS[kind]):
+        pair = large_shop.fresh()
+        assert live(make(pair, n)), f"not killed at point {n} of {batch}"
+        last = make(pair, 0)
+        assert not live(last)
+        assert_equal_to_model(pair, large_shop.expected, last.dead_letters())
+        last.dead_letter_file.unlink(missing_ok=True)
+    with capsys.disabled():
+        print(f"\n{kind}: {LARGE_KILLS[kind]} kills within a batch of {len(batch)} kill points")
