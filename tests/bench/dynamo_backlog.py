@@ -37,9 +37,10 @@ def jansson_us(puts):
 
 
 def run(running, name, stream, events, options):
-    """(events/s, processor microseconds an event, {thread: seconds})"""
-    with common.running_daemon(running, name, stream, *options) as daemon:
-        begin = time.monotonic()
+    """(events/s from the start of the process, processor microseconds an event, {thread: seconds})"""
+    daemon = common.new_daemon(running, name, stream, *options)
+    begin = time.monotonic()
+    with daemon:
         applied = lambda: daemon.metric("winner_view_events_total", result="applied")  # noqa: E731
         wait.until(lambda: applied() >= events, f"{events} events are applied", WAIT_S, 0.1, daemon.log_tail)
         seconds, threads = time.monotonic() - begin, common.thread_seconds(daemon.process.pid)

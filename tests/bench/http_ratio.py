@@ -171,7 +171,7 @@ def requests_a_second(url, seconds, headers):
 def processor_s(pid):
     """Of a process and its children that run now: nginx's workers."""
     children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return sum(map(common.processor_s, [pid, *children]))
+    return sum(map(common.processor_s, [pid, *map(int, children)]))
 
 
 def idle_share(pid):
@@ -254,7 +254,7 @@ def figures_of(targets, rounds, seconds, size):
 def measure(running, rounds, seconds):
     """The Figures."""
     common.fill(running, "http", EVENTS)
-    with tempfile.TemporaryDirectory() as folder, common.running_daemon(running, "http", "http") as daemon:
+    with tempfile.TemporaryDirectory() as folder, common.new_daemon(running, "http", "http") as daemon:
         daemon.wait_until_applied(300)
         response = wait.until(lambda: full_board(daemon), "a full board")
         with Nginx(response, folder) as nginx, running_floor(response, folder) as floor:

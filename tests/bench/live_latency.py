@@ -141,7 +141,7 @@ def on_emulators(options):
         cloud.create_stream(kinesis, "live")
         stock, events = generate(options)
         cloud.put(kinesis, "live", stock)
-        with common.running_daemon(running, "live", "live") as daemon:
+        with common.new_daemon(running, "live", "live") as daemon:
             return bench(daemon, lambda puts: cloud.put(kinesis, "live", puts), events, options)
 
 

@@ -81,7 +81,7 @@ def measure(running, purchases):
     kinesis = cloud.client("kinesis", running.environment)
     cloud.create_stream(kinesis, "visible")
     cloud.put(kinesis, "visible", [REGISTERED])
-    with common.running_daemon(running, "visible", "visible") as daemon:
+    with common.new_daemon(running, "visible", "visible") as daemon:
         found = follow("put", lambda events: cloud.put(kinesis, "visible", events), daemon, purchases)
     with tempfile.TemporaryDirectory() as folder:
         pair = FileSqlite(pathlib.Path(folder))

@@ -97,7 +97,7 @@ BATCHED_EVENTS = 30_000
 
 def batch_row(running, stream, size):
     """Requests, write units and processor time an event of a backlog, by the service's metrics."""
-    with common.running_daemon(running, f"batches-{size}", stream, "--batch-size", str(size)) as daemon:
+    with common.new_daemon(running, f"batches-{size}", stream, "--batch-size", str(size)) as daemon:
         applied = lambda: daemon.metric("winner_view_events_total") >= BATCHED_EVENTS  # noqa: E731
         wait.until(applied, f"{BATCHED_EVENTS} events are applied", 300, every_s=1, seen=daemon.log_tail)
         requests = daemon.metric("winner_view_aws_requests_total", service="dynamodb") / BATCHED_EVENTS
@@ -120,7 +120,7 @@ def measure(running, case, name):
         cloud.put(kinesis, name, case.puts())
     with proxy.Proxy(running.dynamodb_url) as counted:
         environment = {"AWS_ENDPOINT_URL_DYNAMODB": counted.url}
-        with common.running_daemon(running, name, name, *case.options, environment=environment) as daemon:
+        with common.new_daemon(running, name, name, *case.options, environment=environment) as daemon:
             if case.rate:
                 with SteadyLoad(cloud.Stream(kinesis, name).put, case.puts(), case.rate) as steady:
                     steady.wait(timeout_s=300)
