@@ -1,6 +1,7 @@
 /*
  * http_floor: what libmicrohttpd itself costs. It answers every request with one shared response and does
- * nothing else, with the service's pool and as many threads: what the service needs more is its own.
+ * nothing else, with the service's pool and as many threads, over which SO_REUSEPORT spreads connections:
+ * what the service needs more is its own.
  *
  *     http_floor PORT BODY_FILE [NAME:VALUE]...
  *
@@ -65,12 +66,12 @@ int main(int argc, char *argv[]) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1]))};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     response = make_response(argv[2], argv + 3);
-    struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, NULL, MHD_OPTION_SOCK_ADDR, &address,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_CONNECTION_BYTES, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)sysconf(_SC_NPROCESSORS_ONLN), MHD_OPTION_END);
-    if (!daemon)
-        fail("MHD_start_daemon");
+    for (long left = sysconf(_SC_NPROCESSORS_ONLN); left; left--)
+        if (!MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, NULL,
+                              MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U,
+                              MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_CONNECTION_BYTES,
+                              MHD_OPTION_END))
+            fail("MHD_start_daemon");
     for (;;)
         pause();
 }

@@ -4,6 +4,10 @@ a static file, and from memory (`return`); and against libmicrohttpd alone (http
 wrk -t1 -c64, alternating runs, medians; and the processor time of each request, also with the headers of a browser. And the
 p99 of each at half of the lowest of these rates, from a client that does not wait for answers (open_loop.c).
 
+All spread the connections over as many threads or processes as there are processors (nginx and http_floor by
+`reuseport`). Else one nginx worker may accept all of them: alone on a processor it is faster than two that share it with
+wrk, and on a busy machine slower.
+
 Exits 1 if the service reaches less than LIMIT of nginx's static file.
 """
 
@@ -62,7 +66,7 @@ OWN_HEADERS = {
 NGINX = """
 daemon off;
 user root;
-worker_processes 2;
+worker_processes auto;
 pid {folder}/pid;
 error_log {folder}/error.log warn;
 events {{ worker_connections 1024; }}
@@ -83,7 +87,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port} reuseport;
         {headers}
         location = /static {{ alias {folder}/body.json; }}
         location = /return {{ return 200 '{body}'; }}
