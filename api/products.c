@@ -103,9 +103,9 @@ static size_t take_names(const struct route_load *load, const char *ids[], size_
             ids[left++] = ids[i];
             continue;
         }
-        struct contribution *row = contribution_new(ids[i]);
-        contribution_set_text(row, CONTRIBUTION_NAME, name);
-        products->rows[products->n++] = row;
+        const char *const texts[CONTRIBUTION_TEXTS] = {
+            [CONTRIBUTION_PRODUCT_ID] = ids[i], [CONTRIBUTION_NAME] = name};
+        products->rows[products->n++] = contribution_from(texts);
     }
     return left;
 }

@@ -36,8 +36,8 @@ GUARDS = {
         "dynamodb",
         [(
             "views/dynamodb/write.c",
-            'w->old_last_event_id ? "#last = :old" : "attribute_not_exists(#last)"',
-            'w->old_last_event_id ? "#last = :old OR attribute_exists(#last) OR attribute_not_exists(#last)"'
+            'old ? "#last = :old" : "attribute_not_exists(#last)"',
+            'old ? "#last = :old OR attribute_exists(#last) OR attribute_not_exists(#last)"'
             ' : "attribute_not_exists(#last) OR attribute_exists(#last)"',
         )],
     ),

@@ -98,7 +98,7 @@ size_t apply_size(const struct apply *a) {
     const struct batch *b = &a->batch;
     if (!b->n)
         return 0;
-    return a->cache.held_bytes + a->cache.n_held * sizeof(struct store_contribution_write) +
+    return a->cache.held_bytes + a->cache.n_held * sizeof(struct packed *) +
            (b->credits ? credits_size(b->credits) : 0) + arena_size(&b->texts) +
            b->capacity * sizeof *b->records;
 }
@@ -214,9 +214,9 @@ static void hold_rows(struct apply *a, const struct apply_record *const records[
         if (row) {
             row_cache_hold(&a->cache, row);
         } else {
-            row = row_cache_add(&a->cache, contribution_new(product_id));
+            row = row_cache_add(&a->cache, &(struct contribution){.product_id = product_id});
             missing->rows[missing->n] = row;
-            missing->ids[missing->n++] = row->contribution->product_id;
+            missing->ids[missing->n++] = packed_product_id(row->packed);
         }
         row_of[i] = row;
     }
@@ -227,11 +227,14 @@ static enum status read_missing(struct apply *a, const struct missing *missing, 
     struct store_context context = make_context(a);
     enum status status = store_read_contributions(a->store, missing->ids, missing->n, found, &context, e);
     a->batch.counts.throttles += context.throttles;
-    for (size_t i = 0; i < missing->n; i++)
-        if (status)
+    for (size_t i = 0; i < missing->n; i++) {
+        if (status) {
             row_cache_drop(&a->cache, missing->rows[i]);
-        else if (found[i])
-            row_cache_replace(&a->cache, missing->rows[i], found[i]);
+        } else if (found[i]) {
+            row_cache_fill(&a->cache, missing->rows[i], found[i]);
+            contribution_free(found[i]);
+        }
+    }
     return status;
 }
 
@@ -263,12 +266,10 @@ static void earn(struct apply *a, struct row *row, const struct apply_record *re
 
 static void fold_record(struct apply *a, struct row *row, const struct apply_record *record, size_t place) {
     struct apply_counts *counts = &a->batch.counts;
+    struct contribution contribution = packed_row(row->packed);
     struct fold_credits credits;
 
-    if (!row->has_changed && row->contribution->last_event_id && !row->old_last_event_id)
-        row->old_last_event_id = mem_strdup(row->contribution->last_event_id);
-
-    switch (fold_event(row->contribution, &record->event, &credits)) {
+    switch (fold_event(&contribution, &record->event, &credits)) {
     case FOLD_DUPLICATE:
         counts->duplicate++;
         return;
@@ -279,11 +280,9 @@ static void fold_record(struct apply *a, struct row *row, const struct apply_rec
         counts->applied++;
         break;
     }
-    if (!row->has_changed || record->event.kind != EVENT_PURCHASE)
-        row_cache_measure(&a->cache, row);
-    row->has_changed = true;
     if (credits.user_id[ROLE_CREATOR]) /* it was a purchase */
         earn(a, row, record, place, &credits);
+    row_cache_change(&a->cache, row, &contribution);
 }
 
 /* In order. `place`: of the first in the batch. */
@@ -328,12 +327,12 @@ enum status apply_add(struct apply *a, const struct apply_record *records, size_
 
 /* 3 and 4. Write. */
 
-static size_t list_contributions(const struct apply *a, struct store_contribution_write *writes) {
+static size_t list_contributions(const struct apply *a, struct packed **rows) {
     const struct row *row;
     size_t n = 0;
     DL_FOREACH2(a->cache.held, row, later) {
-        if (row->has_changed)
-            writes[n++] = (struct store_contribution_write){row->contribution, row->old_last_event_id};
+        if (row->packed->has_changed)
+            rows[n++] = row->packed;
     }
     return n;
 }
@@ -370,10 +369,10 @@ static void report_changes(struct apply *a, const struct store_batch *batch, boo
 
     for (size_t i = 0; i < batch->n_contributions; i++)
         if (all || batch->contributions_written[i])
-            products[n_products++] = batch->contributions[i].row->product_id;
+            products[n_products++] = packed_product_id(batch->contributions[i]);
     DL_FOREACH2(a->cache.held, row, later) {
-        if (all && a->in_doubt && !row->has_changed)
-            products[n_products++] = row->contribution->product_id;
+        if (all && a->in_doubt && !row->packed->has_changed)
+            products[n_products++] = packed_product_id(row->packed);
     }
     for (size_t i = 0; i < batch->n_scores; i++)
         if (all || batch->scores_written[i])
@@ -387,22 +386,24 @@ static void report_changes(struct apply *a, const struct store_batch *batch, boo
  * reported now. */
 static void report_sales(const struct apply *a, const struct store_batch *batch, bool all) {
     struct apply_sales sales = {0};
-    size_t i = 0, newest = 0;
-    const struct row *row;
+    struct contribution product;
+    size_t i = 0;
+    const struct row *row, *newest = NULL;
     DL_FOREACH2(a->cache.held, row, later) {
-        bool is_written = row->has_changed && (all || batch->contributions_written[i]);
-        i += row->has_changed; /* as list_contributions lists them */
+        bool has_changed = row->packed->has_changed;
+        bool is_written = has_changed && (all || batch->contributions_written[i]);
+        i += has_changed; /* as list_contributions lists them */
         if (!is_written || !row->n_sales)
             continue;
         sales.n += row->n_sales;
-        if (sales.product && row->last_sale < newest)
-            continue;
-        newest = row->last_sale;
-        sales.product = row->contribution;
-        sales.time_ms = row->last_sale_ms;
+        if (!newest || row->last_sale >= newest->last_sale)
+            newest = row;
     }
-    if (!sales.n)
+    if (!newest)
         return;
+    product = packed_row(newest->packed);
+    sales.product = &product;
+    sales.time_ms = newest->last_sale_ms;
     metrics_count(&sales_family, NULL, (int64_t)sales.n);
     if (a->listener && a->listener->sold)
         a->listener->sold(a->listener->data, &sales);
@@ -411,7 +412,7 @@ static void report_sales(const struct apply *a, const struct store_batch *batch,
 static enum status write_batch(struct apply *a, const struct store_checkpoint *checkpoint, struct error *e) {
     size_t n_scores = credits_count(a->batch.credits), n_rows = a->cache.n_held;
     _cleanup_(mem_freep) struct store_score_write *scores = mem_alloc(n_scores * sizeof *scores);
-    _cleanup_(mem_freep) struct store_contribution_write *rows = mem_alloc(n_rows * sizeof *rows);
+    _cleanup_(mem_freep) struct packed **rows = mem_alloc(n_rows * sizeof *rows);
     _cleanup_(mem_freep) bool *written = mem_zalloc(n_scores + n_rows);
     struct store_batch batch = {
         .shard_id = a->shard_id,

@@ -12,8 +12,7 @@
 
 bool contribution_is_unknown(const char *user_id); /* NULL: false */
 
-/* Texts are set by contribution_set_text, which may move all of them but the product's id: they lie in one
- * block. Not thread-safe. */
+/* Whoever fills it in says who owns the texts. Not thread-safe. */
 struct contribution {
     const char *product_id;   /* NULL only if a store's row has none */
     const char *creator;      /* NULL: none yet */
@@ -29,10 +28,6 @@ struct contribution {
     const char *name, *brand, *category; /* of the creation that won; NULL: none */
     const char *image;                   /* of the photograph that won; NULL: none, or too long to keep */
     int64_t place;                       /* the store's own: where it found or put the row; 0: not known */
-
-    /* private */
-    char *texts;
-    size_t size, used; /* of `texts` */
 };
 
 /* The fields by number, for the stores: first texts, then numbers. An attribute of DynamoDB and a column of
@@ -56,19 +51,14 @@ enum { CONTRIBUTION_NUMBERS = 4 };
 extern const char *const contribution_text_names[CONTRIBUTION_TEXTS];
 extern const char *const contribution_number_names[CONTRIBUTION_NUMBERS];
 
-struct contribution *contribution_new(const char *product_id);
-/* With these texts, copied; NULL: none. */
+/* With these texts (NULL: none), copied: all in one piece of memory. */
 struct contribution *contribution_from(const char *const texts[CONTRIBUTION_TEXTS]);
 void contribution_free(struct contribution *c);
 void contribution_freep(struct contribution **c);
 
-/* Memory that it takes, about. */
-size_t contribution_size(const struct contribution *c);
-
 const char *contribution_text(const struct contribution *c, size_t i); /* NULL: none */
 int64_t contribution_number(const struct contribution *c, size_t i);
-/* Not the product's id. `text`: copied, and may be one of the row's own; NULL: none. */
-void contribution_set_text(struct contribution *c, enum contribution_field i, const char *text);
+void contribution_set_text(struct contribution *c, size_t i, const char *text); /* borrowed */
 void contribution_set_number(struct contribution *c, size_t i, int64_t number);
 
 #endif

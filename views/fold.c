@@ -15,31 +15,31 @@ static int compare_ids(const char *a, const char *b) {
 
 static void fold_create(struct contribution *c, const struct event *e) {
     if (!c->creator) {
-        contribution_set_text(c, CONTRIBUTION_CREATOR, e->origin);
-        contribution_set_text(c, CONTRIBUTION_NAME, e->name);
-        contribution_set_text(c, CONTRIBUTION_BRAND, e->brand);
-        contribution_set_text(c, CONTRIBUTION_CATEGORY, e->category);
+        c->creator = e->origin;
+        c->name = e->name;
+        c->brand = e->brand;
+        c->category = e->category;
     }
 }
 
 static void have_creator(struct contribution *c) {
     if (!c->creator)
-        contribution_set_text(c, CONTRIBUTION_CREATOR, CONTRIBUTION_UNKNOWN);
+        c->creator = CONTRIBUTION_UNKNOWN;
 }
 
 static void fold_image(struct contribution *c, const struct event *e) {
     have_creator(c);
     if (!c->photographer) {
-        contribution_set_text(c, CONTRIBUTION_PHOTOGRAPHER, e->origin);
-        contribution_set_text(c, CONTRIBUTION_PHOTOGRAPHER_EVENT_ID, e->id);
-        contribution_set_text(c, CONTRIBUTION_IMAGE, e->image);
+        c->photographer = e->origin;
+        c->photographer_event_id = e->id;
+        c->image = e->image;
     }
 }
 
 static void fold_purchase(struct contribution *c) {
     have_creator(c);
-    if (contribution_is_unknown(c->creator))
-        contribution_set_text(c, CONTRIBUTION_PHOTOGRAPHER, CONTRIBUTION_UNKNOWN);
+    if (contribution_is_unknown(c->creator) && !contribution_is_unknown(c->photographer))
+        c->photographer = CONTRIBUTION_UNKNOWN;
     c->creator_score++;
     c->photographer_score += c->photographer != NULL;
 }
@@ -47,11 +47,11 @@ static void fold_purchase(struct contribution *c) {
 static void fold_last_event(struct contribution *c, const struct event *e) {
     if (!c->last_event_id) {
         c->created_ms = e->time_ms;
-        contribution_set_text(c, CONTRIBUTION_CREATED_BY, e->origin);
+        c->created_by = e->origin;
     }
-    contribution_set_text(c, CONTRIBUTION_LAST_EVENT_ID, e->id);
+    c->last_event_id = e->id;
     c->updated_ms = e->time_ms;
-    contribution_set_text(c, CONTRIBUTION_UPDATED_BY, e->origin);
+    c->updated_by = e->origin;
 }
 
 int64_t fold_period_time(const struct event *e) {

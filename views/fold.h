@@ -48,7 +48,8 @@ struct fold_credits {
  * after that; else when it arrived. From the record alone, so that a replay decides the same. */
 int64_t fold_period_time(const struct event *e);
 
-/* Folds `e` into the row of its product. The row changes, and `credits` has any, only with FOLD_APPLIED. */
+/* Folds `e` into the row of its product, which borrows texts of the event. The row changes, and `credits` has
+ * any, only with FOLD_APPLIED. */
 enum fold_outcome fold_event(struct contribution *c, const struct event *e, struct fold_credits *credits);
 
 #endif

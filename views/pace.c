@@ -9,7 +9,7 @@ void pace_init(struct pace *p) {
 void pace_note(struct pace *p, size_t rows, int64_t took_ms) {
     if (took_ms > LIMIT_TRANSACTION_MS)
         p->rows = rows / 2;
-    else if (rows >= p->rows && took_ms <= LIMIT_TRANSACTION_MS / 3)
+    else if (rows >= p->rows && took_ms <= LIMIT_TRANSACTION_MS / 2)
         p->rows *= 2;
     if (p->rows < LIMIT_TRANSACTION_LEAST_ROWS)
         p->rows = LIMIT_TRANSACTION_LEAST_ROWS;

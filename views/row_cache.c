@@ -12,8 +12,7 @@ void row_cache_init(struct row_cache *c, size_t max_bytes) {
 }
 
 static void row_free(struct row *row) {
-    contribution_free(row->contribution);
-    free(row->old_last_event_id);
+    free(row->packed);
     free(row);
 }
 
@@ -42,9 +41,13 @@ struct row *row_cache_find(struct row_cache *c, const char *product_id) {
     return row;
 }
 
-void row_cache_measure(struct row_cache *c, struct row *row) {
+/* Of a row that is held. */
+static void set_packed(struct row_cache *c, struct row *row, struct packed *packed) {
+    enum { ALLOCATOR_BYTES = sizeof(size_t) };
     c->held_bytes -= row->bytes;
-    row->bytes = sizeof *row + contribution_size(row->contribution);
+    row->packed = packed;
+    row->hh.key = packed_product_id(packed);
+    row->bytes = sizeof *row + ALLOCATOR_BYTES + packed_size(packed);
     c->held_bytes += row->bytes;
 }
 
@@ -63,26 +66,22 @@ void row_cache_hold(struct row_cache *c, struct row *row) {
     hold(c, row);
 }
 
-static void add_to_hash(struct row_cache *c, struct row *row) {
-    const char *product_id = row->contribution->product_id;
-    HASH_ADD_KEYPTR(hh, c->rows, product_id, strlen(product_id), row);
-}
-
-struct row *row_cache_add(struct row_cache *c, struct contribution *contribution) {
+struct row *row_cache_add(struct row_cache *c, const struct contribution *contribution) {
     struct row *row = mem_zalloc(sizeof *row);
-    row->contribution = contribution;
-    add_to_hash(c, row);
     hold(c, row);
-    row_cache_measure(c, row);
+    set_packed(c, row, packed_new(contribution));
+    const char *product_id = row->hh.key;
+    HASH_ADD_KEYPTR(hh, c->rows, product_id, strlen(product_id), row);
     return row;
 }
 
-void row_cache_replace(struct row_cache *c, struct row *row, struct contribution *contribution) {
-    HASH_DEL(c->rows, row);
-    contribution_free(row->contribution);
-    row->contribution = contribution;
-    add_to_hash(c, row);
-    row_cache_measure(c, row);
+void row_cache_fill(struct row_cache *c, struct row *row, const struct contribution *contribution) {
+    free(row->packed);
+    set_packed(c, row, packed_new(contribution));
+}
+
+void row_cache_change(struct row_cache *c, struct row *row, const struct contribution *contribution) {
+    set_packed(c, row, packed_change(row->packed, contribution));
 }
 
 void row_cache_drop(struct row_cache *c, struct row *row) {
@@ -95,9 +94,8 @@ void row_cache_drop(struct row_cache *c, struct row *row) {
 
 static void keep(struct row_cache *c, struct row *row) {
     DL_DELETE2(c->held, row, earlier, later);
-    free(row->old_last_event_id);
-    row->old_last_event_id = NULL;
-    row->is_held = row->has_changed = false;
+    packed_settle(row->packed);
+    row->is_held = false;
     row->n_sales = 0;
     memset(row->earners, 0, sizeof row->earners);
     DL_APPEND2(c->kept, row, earlier, later);
@@ -114,7 +112,8 @@ static size_t rest_bytes(const struct row_cache *c) {
 }
 
 void row_cache_rest(struct row_cache *c) {
-    row_cache_make_room(c, c->max_bytes - rest_bytes(c));
+    if (c->kept_bytes > rest_bytes(c))
+        row_cache_make_room(c, c->max_bytes);
 }
 
 static size_t usual_bytes(const struct row_cache *c) {

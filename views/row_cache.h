@@ -8,16 +8,15 @@
 
 #include "base/hash.h"
 #include "views/board.h"
-#include "views/contribution.h"
+#include "views/packed.h"
 
 struct earner; /* views/credits.h */
 
 struct row {
-    struct contribution *contribution;
+    struct packed *packed;
 
     /* while it is held; else all zeros */
-    char *old_last_event_id; /* the store's; NULL: no such row, or the row has not changed */
-    bool is_held, has_changed;
+    bool is_held;
     struct earner *earners[ROLES];
     size_t n_sales, last_sale; /* purchases that were applied; the place of the last in the batch */
     int64_t last_sale_ms;      /* its time */
@@ -45,20 +44,21 @@ struct row *row_cache_find(struct row_cache *c, const char *product_id);
 /* Holds it from now on; nothing if it is held. */
 void row_cache_hold(struct row_cache *c, struct row *row);
 
-/* A new row, held: takes the contribution, of a product that has no row here. */
-struct row *row_cache_add(struct row_cache *c, struct contribution *contribution);
+/* A row for a product that has none here, held. */
+struct row *row_cache_add(struct row_cache *c, const struct contribution *contribution);
 
-/* Puts another contribution, of the same product, into a row that is held. */
-void row_cache_replace(struct row_cache *c, struct row *row, struct contribution *contribution);
+/* What the store has of a row that is held. */
+void row_cache_fill(struct row_cache *c, struct row *row, const struct contribution *contribution);
 
-/* A held row's contribution has changed its size. */
-void row_cache_measure(struct row_cache *c, struct row *row);
+/* A row that is held is so from now on: ahead of the store. Its texts may move. */
+void row_cache_change(struct row_cache *c, struct row *row, const struct contribution *contribution);
 
 /* The batch under way has so many bytes: rows that are kept make room for it. */
 void row_cache_make_room(struct row_cache *c, size_t bytes);
 
 /* No batch is under way, and none is expected: a shard that is caught up has little use for more than a
- * fourth of the bytes. */
+ * fourth of the bytes. If there are more, all are dropped: some of them would leave holes in the memory
+ * of the others. */
 void row_cache_rest(struct row_cache *c);
 
 /* All that are held are as the store has them now. After a small batch a fourth of the bytes is kept, too. */

@@ -20,6 +20,7 @@
 #include "base/pulse.h"
 #include "views/board.h"
 #include "views/contribution.h"
+#include "views/packed.h"
 #include "views/position.h"
 
 struct store;
@@ -126,13 +127,6 @@ struct store_score_write {
     const char *updated_by;
 };
 
-/* Replaces the row that was folded over, whose last event was `old_last_event_id` (NULL: there was no row).
- * The store may note the row's place in it. */
-struct store_contribution_write {
-    struct contribution *row;
-    const char *old_last_event_id;
-};
-
 /* How far a batch takes its shard. A store whose batches are transactions writes it with the batch, on
  * condition that the lease is of this tenure. Another store ignores it: the lease's renewal writes it. */
 struct store_checkpoint {
@@ -146,7 +140,9 @@ struct store_batch {
     const char *shard_id;
     const struct store_score_write *scores; /* unique in (userId, board) */
     size_t n_scores;
-    const struct store_contribution_write *contributions; /* unique in product */
+    /* Unique in product; each replaces the row that was folded over, by packed_old_last_event_id. The store
+     * may note the row's place in it. */
+    struct packed *const *contributions;
     size_t n_contributions;
     const struct store_checkpoint *checkpoint; /* NULL: none */
 

@@ -12,7 +12,7 @@
 #include "base/utf8.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/support/all_time.h"
-#include "views/contribution.h"
+#include "tests/unit/support/contribution.h"
 #include "views/dynamodb/store.h"
 #include "views/fold.h"
 
@@ -298,9 +298,8 @@ static void write_batch(void) {
     const struct position *const positions[] = {&first, &last};
     const struct store_score_write score = {
         {.role = ROLE_CREATOR}, "a/merchant/1/Ann", positions, 2, 1700000000000, "e"};
-    struct contribution row = {.product_id = (char[]){"p"},
-                               .last_event_id = (char[]){"shardId-000000000000:9"}};
-    const struct store_contribution_write contribution = {&row, "shardId-000000000000:5"};
+    const struct contribution row = {.product_id = "p", .last_event_id = "shardId-000000000000:9"};
+    _cleanup_(mem_freep) struct packed *contribution = pack_over(&row, "shardId-000000000000:5");
     bool score_written = false, contribution_written = false;
     const struct store_batch batch = {
         .shard_id = "shardId-000000000000",

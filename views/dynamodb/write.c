@@ -453,19 +453,21 @@ static enum status write_scores(struct store_dynamodb *d, const struct store_bat
 
 /* 4. Contributions. */
 
-static json_t *contribution_body(const struct store_dynamodb *d, const struct store_contribution_write *w) {
-    json_t *body = json_pack("{s:s,s:o,s:s}", "TableName", d->contributions_table, "Item",
-                             rows_contribution_item(w->row), "ConditionExpression",
-                             w->old_last_event_id ? "#last = :old" : "attribute_not_exists(#last)");
+static json_t *contribution_body(const struct store_dynamodb *d, const struct packed *packed) {
+    const struct contribution row = packed_row(packed);
+    const char *old = packed_old_last_event_id(packed);
+    json_t *body =
+        json_pack("{s:s,s:o,s:s}", "TableName", d->contributions_table, "Item", rows_contribution_item(&row),
+                  "ConditionExpression", old ? "#last = :old" : "attribute_not_exists(#last)");
     dynamodb_name(body, "#last", "lastEventId");
-    if (w->old_last_event_id)
-        dynamodb_value(body, ":old", dynamodb_s(w->old_last_event_id));
+    if (old)
+        dynamodb_value(body, ":old", dynamodb_s(old));
     return body;
 }
 
 /* A row that is being written. */
 struct pending_row {
-    const struct store_contribution_write *write;
+    const struct packed *packed;
     bool *written; /* may be NULL */
     bool done;
 };
@@ -485,7 +487,7 @@ static enum status settle_row(const struct store_dynamodb *d, struct pending_row
         mark(p->written);
         return so_far;
     }
-    error_wrap(&failure, "cannot write '%s' to table '%s'", shorten(p->write->row->product_id).text,
+    error_wrap(&failure, "cannot write '%s' to table '%s'", shorten(packed_product_id(p->packed)).text,
                d->contributions_table);
     if (call->status == STATUS_RETRY) {
         note_failure(round, &failure);
@@ -508,7 +510,7 @@ static enum status send_rows(struct store_dynamodb *d, struct pending_row *pendi
     for (; *at < n && n_sent < size; ++*at)
         if (!pending[*at].done) {
             sent[n_sent] = &pending[*at];
-            dynamodb_call_init(&calls[n_sent++], "PutItem", contribution_body(d, pending[*at].write));
+            dynamodb_call_init(&calls[n_sent++], "PutItem", contribution_body(d, pending[*at].packed));
         }
     run_writes(d, calls, n_sent, context);
     for (size_t i = 0; i < n_sent; i++) {
@@ -547,7 +549,7 @@ static enum status write_contributions(struct store_dynamodb *d, const struct st
 
     for (size_t i = 0; i < n_rows; i++)
         pending[i] = (struct pending_row){
-            &batch->contributions[i], batch->contributions_written ? &batch->contributions_written[i] : NULL,
+            batch->contributions[i], batch->contributions_written ? &batch->contributions_written[i] : NULL,
             false};
     for (int n = 0; !status && !all_rows_done(pending, n_rows); n++) {
         struct round round = {0};

@@ -86,78 +86,90 @@ static enum status write_score(struct store_sqlite *d, const struct store_score_
 
 struct update {
     enum store_sqlite_statement number;
+    unsigned texts; /* that it uses: a bit each */
     const char *sql;
+};
+
+#define TEXT(name) (1u << CONTRIBUTION_##name)
+enum {
+    ALL_TEXTS = (1u << CONTRIBUTION_TEXTS) - 1,
+    COUNTS_TEXTS =
+        TEXT(PRODUCT_ID) | TEXT(CREATOR) | TEXT(PHOTOGRAPHER) | TEXT(LAST_EVENT_ID) | TEXT(UPDATED_BY),
+    PHOTOGRAPHER_TEXTS = COUNTS_TEXTS | TEXT(PHOTOGRAPHER_EVENT_ID) | TEXT(IMAGE),
 };
 
 static const struct update insert = {
     INSERT_CONTRIBUTION,
+    ALL_TEXTS,
     "INSERT INTO contributions (" CONTRIBUTION_COLUMNS ")"
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
 };
 
 static const struct update updates[] = {
-    {UPDATE_COUNTS, "UPDATE contributions SET lastEventId = ?4, updatedBy = ?7, creatorScore = ?12,"
-                    " photographerScore = ?13, updated = ?15"
-                    " WHERE " FOUND " AND creator IS ?2 AND photographer IS ?3"},
-    {UPDATE_PHOTOGRAPHER, "UPDATE contributions SET photographer = ?3, lastEventId = ?4,"
-                          " photographerEventId = ?5, updatedBy = ?7, image = ?11, creatorScore = ?12,"
-                          " photographerScore = ?13, updated = ?15"
-                          " WHERE " FOUND " AND creator IS ?2"},
-    {UPDATE_ALL, "UPDATE contributions SET creator = ?2, photographer = ?3, lastEventId = ?4,"
-                 " photographerEventId = ?5, createdBy = ?6, updatedBy = ?7, name = ?8, brand = ?9,"
-                 " category = ?10, image = ?11, creatorScore = ?12, photographerScore = ?13, created = ?14,"
-                 " updated = ?15 WHERE " FOUND},
+    {UPDATE_COUNTS, COUNTS_TEXTS,
+     "UPDATE contributions SET lastEventId = ?4, updatedBy = ?7, creatorScore = ?12,"
+     " photographerScore = ?13, updated = ?15"
+     " WHERE " FOUND " AND creator IS ?2 AND photographer IS ?3"},
+    {UPDATE_PHOTOGRAPHER, PHOTOGRAPHER_TEXTS,
+     "UPDATE contributions SET photographer = ?3, lastEventId = ?4,"
+     " photographerEventId = ?5, updatedBy = ?7, image = ?11, creatorScore = ?12,"
+     " photographerScore = ?13, updated = ?15"
+     " WHERE " FOUND " AND creator IS ?2"},
+    {UPDATE_ALL, ALL_TEXTS,
+     "UPDATE contributions SET creator = ?2, photographer = ?3, lastEventId = ?4,"
+     " photographerEventId = ?5, createdBy = ?6, updatedBy = ?7, name = ?8, brand = ?9,"
+     " category = ?10, image = ?11, creatorScore = ?12, photographerScore = ?13, created = ?14,"
+     " updated = ?15 WHERE " FOUND},
 };
 
 /* `*n` rows were written. */
-static enum status run_update(struct sqlite *c, const struct update *update,
-                              const struct store_contribution_write *w, int *n, struct error *e) {
-    enum { LAST_EVENT_ID = CONTRIBUTION_TEXTS + CONTRIBUTION_NUMBERS + 1, PLACE };
+static enum status run_update(struct sqlite *c, const struct update *update, const struct packed *packed,
+                              int *n, struct error *e) {
+    enum { OLD_LAST_EVENT_ID = CONTRIBUTION_TEXTS + CONTRIBUTION_NUMBERS + 1, PLACE };
+    const struct contribution row = packed_row(packed);
     sqlite3_stmt *s = sqlite_statement(c, update->number, update->sql, e);
     if (!s)
         return e->status;
     for (int i = 0; i < CONTRIBUTION_TEXTS; i++)
-        sqlite_bind_text(s, 1 + i, contribution_text(w->row, (size_t)i));
+        if (update->texts & 1u << i)
+            sqlite_bind_text(s, 1 + i, contribution_text(&row, (size_t)i));
     for (int i = 0; i < CONTRIBUTION_NUMBERS; i++)
-        sqlite3_bind_int64(s, 1 + CONTRIBUTION_TEXTS + i, contribution_number(w->row, (size_t)i));
-    if (w->old_last_event_id) {
-        sqlite_bind_text(s, LAST_EVENT_ID, w->old_last_event_id);
-        if (w->row->place)
-            sqlite3_bind_int64(s, PLACE, w->row->place);
-        else
-            sqlite3_bind_null(s, PLACE);
-    }
+        sqlite3_bind_int64(s, 1 + CONTRIBUTION_TEXTS + i, contribution_number(&row, (size_t)i));
+    sqlite_bind_text(s, OLD_LAST_EVENT_ID, packed_old_last_event_id(packed));
+    if (row.place)
+        sqlite3_bind_int64(s, PLACE, row.place);
+    else
+        sqlite3_bind_null(s, PLACE);
     enum status status = sqlite_execute(c, s, e);
     *n = sqlite3_changes(c->db);
     return status;
 }
 
-static enum status insert_row(struct sqlite *c, const struct store_contribution_write *w, int *n,
-                              struct error *e) {
-    enum status status = run_update(c, &insert, w, n, e);
+static enum status insert_row(struct sqlite *c, struct packed *packed, int *n, struct error *e) {
+    enum status status = run_update(c, &insert, packed, n, e);
     if (*n)
-        w->row->place = sqlite3_last_insert_rowid(c->db);
+        packed->place = sqlite3_last_insert_rowid(c->db);
     return status;
 }
 
-static enum status update_row(struct sqlite *c, const struct store_contribution_write *w, int *n,
-                              struct error *e) {
+static enum status update_row(struct sqlite *c, struct packed *packed, int *n, struct error *e) {
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && !*n && i < sizeof updates / sizeof *updates; i++)
-        status = run_update(c, &updates[i], w, n, e);
-    if (status || *n || !w->row->place)
+        status = run_update(c, &updates[i], packed, n, e);
+    if (status || *n || !packed->place)
         return status;
-    w->row->place = 0;
-    return update_row(c, w, n, e);
+    packed->place = 0;
+    return update_row(c, packed, n, e);
 }
 
 /* CONFLICT if the row is not the one that was folded over. */
-static enum status write_contribution(struct sqlite *c, const struct store_contribution_write *w,
-                                      struct error *e) {
+static enum status write_contribution(struct sqlite *c, struct packed *packed, struct error *e) {
     int n = 0;
-    enum status status = w->old_last_event_id ? update_row(c, w, &n, e) : insert_row(c, w, &n, e);
+    bool was_there = packed_old_last_event_id(packed);
+    enum status status = was_there ? update_row(c, packed, &n, e) : insert_row(c, packed, &n, e);
     if (!status && !n)
-        status = error_set(e, STATUS_CONFLICT, "row '%s' has changed since it was read", w->row->product_id);
+        status = error_set(e, STATUS_CONFLICT, "row '%s' has changed since it was read",
+                           packed_product_id(packed));
     return status;
 }
 
@@ -208,19 +220,16 @@ static enum status write_scores(struct store_sqlite *d, const struct store_batch
 
 /* In the order in which they lie, the new ones by key: neighbours share pages. */
 static int compare_places(const void *a, const void *b) {
-    const struct contribution *x = (*(const struct store_contribution_write *const *)a)->row;
-    const struct contribution *y = (*(const struct store_contribution_write *const *)b)->row;
+    const struct packed *x = *(const struct packed *const *)a, *y = *(const struct packed *const *)b;
     if (x->place != y->place)
         return x->place < y->place ? -1 : 1;
-    return strcmp(x->product_id, y->product_id);
+    return strcmp(packed_product_id(x), packed_product_id(y));
 }
 
 static enum status write_contributions(struct sqlite *c, const struct store_batch *batch, struct error *e) {
     size_t n = batch->n_contributions;
-    _cleanup_(mem_freep) const struct store_contribution_write **order = mem_alloc(n * sizeof *order);
+    _cleanup_(mem_freep) struct packed **order = mem_dup(batch->contributions, n * sizeof *order);
     enum status status = STATUS_OK;
-    for (size_t i = 0; i < n; i++)
-        order[i] = &batch->contributions[i];
     qsort(order, n, sizeof *order, compare_places);
     for (size_t i = 0; !status && i < n; i++)
         status = write_contribution(c, order[i], e);

@@ -156,9 +156,10 @@ static inline enum status memory_write_scores(struct memory_store *m, const stru
     return status;
 }
 
-static inline bool memory_replace(struct memory_store *m, const struct store_contribution_write *write) {
-    struct contribution **row = memory_row(m, write->row->product_id);
-    const char *last = row ? (*row)->last_event_id : NULL, *old = write->old_last_event_id;
+static inline bool memory_replace(struct memory_store *m, const struct packed *packed) {
+    const struct contribution write = packed_row(packed);
+    struct contribution **row = memory_row(m, write.product_id);
+    const char *last = row ? (*row)->last_event_id : NULL, *old = packed_old_last_event_id(packed);
     if (m->always_conflict || !last != !old || (last && strcmp(last, old) != 0))
         return false;
     if (!row) {
@@ -167,7 +168,7 @@ static inline bool memory_replace(struct memory_store *m, const struct store_con
         *row = NULL;
     }
     contribution_free(*row);
-    *row = contribution_copy(write->row);
+    *row = contribution_copy(&write);
     m->contributions_written++;
     return true;
 }
@@ -178,10 +179,10 @@ static inline enum status memory_write_contributions(struct memory_store *m, con
     bool conflict = false, done;
     for (size_t i = 0; !status && i < batch->n_contributions; i++) {
         for (size_t j = 0; j < i; j++)
-            assert_string_not_equal(batch->contributions[i].row->product_id,
-                                    batch->contributions[j].row->product_id);
+            assert_string_not_equal(packed_product_id(batch->contributions[i]),
+                                    packed_product_id(batch->contributions[j]));
         status = memory_send(m, &done, e);
-        bool replaced = done && memory_replace(m, &batch->contributions[i]);
+        bool replaced = done && memory_replace(m, batch->contributions[i]);
         conflict = conflict || (done && !replaced);
         batch->contributions_written[i] = !status && replaced;
     }

@@ -344,14 +344,16 @@ void scripted_store_stop_index(struct scripted_store *s) {
 
 void scripted_store_set_contribution(struct scripted_store *s, const char *product_id, const char *creator,
                                      const char *photographer, int64_t purchases) {
-    struct contribution *c = contribution_new(product_id);
-    contribution_set_text(c, CONTRIBUTION_CREATOR, creator);
-    contribution_set_text(c, CONTRIBUTION_PHOTOGRAPHER, photographer);
-    c->creator_score = purchases;
-    c->photographer_score = photographer ? purchases / 2 : 0;
-    contribution_set_text(c, CONTRIBUTION_LAST_EVENT_ID, "shardId-000000000001:42");
-    c->created_ms = 1600000000000;
-    c->updated_ms = 1700000000000;
+    const struct contribution c = {
+        .product_id = product_id,
+        .creator = creator,
+        .photographer = photographer,
+        .creator_score = purchases,
+        .photographer_score = photographer ? purchases / 2 : 0,
+        .last_event_id = "shardId-000000000001:42",
+        .created_ms = 1600000000000,
+        .updated_ms = 1700000000000,
+    };
 
     pthread_mutex_lock(&s->lock);
     size_t i = 0;
@@ -361,7 +363,7 @@ void scripted_store_set_contribution(struct scripted_store *s, const char *produ
         s->n_contributions++;
     else
         contribution_free(s->contributions[i]);
-    s->contributions[i] = c;
+    s->contributions[i] = contribution_copy(&c);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -407,13 +409,17 @@ void scripted_store_set_texts(struct scripted_store *s, const char *product_id, 
                               const char *brand, const char *category, const char *image) {
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->n_contributions; i++) {
-        struct contribution *c = s->contributions[i];
-        if (strcmp(c->product_id, product_id) != 0)
-            continue;
-        contribution_set_text(c, CONTRIBUTION_NAME, name);
-        contribution_set_text(c, CONTRIBUTION_BRAND, brand);
-        contribution_set_text(c, CONTRIBUTION_CATEGORY, category);
-        contribution_set_text(c, CONTRIBUTION_IMAGE, image);
+        _cleanup_(contribution_freep) struct contribution *old = s->contributions[i];
+        if (strcmp(old->product_id, product_id) == 0) {
+            struct contribution c = *old;
+            c.name = name;
+            c.brand = brand;
+            c.category = category;
+            c.image = image;
+            s->contributions[i] = contribution_copy(&c);
+        } else {
+            old = NULL;
+        }
     }
     pthread_mutex_unlock(&s->lock);
 }

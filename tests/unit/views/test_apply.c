@@ -1,4 +1,5 @@
 #include "views/apply.h"
+#include "views/row_cache.h"
 
 #include "base/limits.h"
 #include "base/memory_budget.h"
@@ -202,10 +203,13 @@ static void a_row_that_was_not_written_never_enters_the_cache(void **state) {
 
 static void the_cache_of_rows_is_bounded_and_keeps_the_rows_used_last(void **state) {
     struct shop *s = *state;
-    struct contribution *example = contribution_new("p0");
-    contribution_set_text(example, CONTRIBUTION_LAST_EVENT_ID, "s:10");
-    size_t about_three = 4 * contribution_size(example); /* a row takes a little more than its contribution */
-    contribution_free(example);
+    const struct contribution example = {.product_id = "p0",
+                                         .creator = "ann",
+                                         .last_event_id = "s:10",
+                                         .created_by = "ann",
+                                         .updated_by = "ann"};
+    _cleanup_(mem_freep) struct packed *packed = packed_new(&example);
+    size_t about_three = 4 * (packed_size(packed) + sizeof(struct row) * 3 / 4);
 
     struct apply *a = apply_new(&s->m.store, "s", NULL, NULL, about_three);
     static const char *const products[] = {"p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7"};

@@ -3,6 +3,7 @@
  */
 #include "views/fold.h"
 
+#include "tests/unit/support/contribution.h"
 #include "tests/unit/support/test.h"
 
 static enum event_kind kind_of(const char *name) {

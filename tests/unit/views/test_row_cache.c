@@ -10,7 +10,7 @@ static const char *const ids[ROWS] = {"p0", "p1", "p2", "p3", "p4", "p5", "p6", 
 static size_t fill(struct row_cache *c) {
     row_cache_init(c, SIZE_MAX / ROWS);
     for (size_t i = 0; i < ROWS; i++)
-        row_cache_add(c, contribution_new(ids[i]));
+        row_cache_add(c, &(struct contribution){.product_id = ids[i]});
     c->max_bytes = c->held_bytes;
     row_cache_keep_held(c);
     return c->max_bytes / ROWS;
@@ -53,12 +53,18 @@ static void after_a_small_batch_few_rows_are_kept(void **state) {
     row_cache_deinit(&c);
 }
 
-static void a_shard_that_rests_keeps_a_fourth_of_the_bytes(void **state) {
+static void a_shard_that_rests_keeps_few_rows_or_none(void **state) {
     (void)state;
     struct row_cache c;
-    fill(&c);
+    size_t row_bytes = fill(&c);
+    row_cache_make_room(&c, (ROWS - ROWS / 4) * row_bytes);
     row_cache_rest(&c);
     assert_kept(&c, ROWS / 4);
+    row_cache_deinit(&c);
+
+    fill(&c);
+    row_cache_rest(&c);
+    assert_kept(&c, 0);
     row_cache_deinit(&c);
 }
 
@@ -66,7 +72,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_rows_of_a_large_batch_are_kept),
         cmocka_unit_test(rows_that_are_kept_make_room_for_the_batch),
-        cmocka_unit_test(a_shard_that_rests_keeps_a_fourth_of_the_bytes),
+        cmocka_unit_test(a_shard_that_rests_keeps_few_rows_or_none),
         cmocka_unit_test(after_a_small_batch_few_rows_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* The contract of every store (views/store.h). */
 #include "tests/unit/support/all_time.h"
+#include "tests/unit/support/contribution.h"
 #include "tests/unit/support/positions.h"
 #include "tests/unit/support/store.h"
 
@@ -35,7 +36,7 @@ static struct contribution *make_row(const char *product, const char *event_id) 
 }
 
 static enum status put_row(struct fixture *t, struct contribution *row, const char *old) {
-    const struct store_contribution_write write = {row, old};
+    _cleanup_(mem_freep) struct packed *write = pack_over(row, old);
     const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
     return store_write_batch(t->store, &batch, &t->context, &support_error);
 }
@@ -586,7 +587,8 @@ static void batch_is_a_transaction(void **state) {
     _cleanup_(contribution_freep) struct contribution *row = make_row("hat", SHARD ":7");
     _cleanup_(contribution_freep) struct contribution *other = make_row("cap", SHARD ":8");
     const struct store_score_write score = {{.role = ROLE_CREATOR}, "Ann", positions, 1, 1, "w/web/9/Cid"};
-    const struct store_contribution_write rows[] = {{row, NULL}, {other, SHARD ":7"}};
+    _cleanup_(mem_freep) struct packed *first = pack_over(row, NULL), *second = pack_over(other, SHARD ":7");
+    struct packed *const rows[] = {first, second};
     const struct store_batch batch = {
         .shard_id = SHARD, .scores = &score, .n_scores = 1, .contributions = rows, .n_contributions = 2};
     struct store_score scores[PEOPLE_ROLES];
@@ -599,7 +601,7 @@ static void batch_is_a_transaction(void **state) {
 static enum status put_row_with_checkpoint(struct fixture *t, const char *tenure, uint64_t position) {
     _cleanup_(contribution_freep) struct contribution *row = make_row("hat", SHARD ":7");
     const struct store_checkpoint checkpoint = {tenure, position_from_u64(position), {{(uint8_t)position}}};
-    const struct store_contribution_write write = {row, NULL};
+    _cleanup_(mem_freep) struct packed *write = pack_over(row, NULL);
     const struct store_batch batch = {
         .shard_id = SHARD, .contributions = &write, .n_contributions = 1, .checkpoint = &checkpoint};
     return store_write_batch(t->store, &batch, &t->context, &support_error);

@@ -1,4 +1,5 @@
 /* How boards, histories, sales and an owner's products are read, in any store (views/store.h). */
+#include "tests/unit/support/contribution.h"
 #include "tests/unit/support/positions.h"
 #include "tests/unit/support/store.h"
 #include "tests/unit/support/test.h"
@@ -300,7 +301,7 @@ static void put_product(struct fixture *t, const char *id, const char *creator, 
     contribution_set_text(row, CONTRIBUTION_LAST_EVENT_ID, SHARD ":7");
     contribution_set_text(row, CONTRIBUTION_CREATOR, creator);
     contribution_set_text(row, CONTRIBUTION_PHOTOGRAPHER, photographer);
-    const struct store_contribution_write write = {row, NULL};
+    _cleanup_(mem_freep) struct packed *write = pack_over(row, NULL);
     const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
 }

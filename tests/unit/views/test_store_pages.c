@@ -1,4 +1,5 @@
 /* How boards and lists are read page by page, in any store (views/store.h). */
+#include "tests/unit/support/contribution.h"
 #include "tests/unit/support/positions.h"
 #include "tests/unit/support/store.h"
 
@@ -107,7 +108,7 @@ static void put_product(struct fixture *t, const char *id, size_t bytes) {
     _cleanup_(mem_freep) char *wide = mem_zalloc(bytes + 1);
     memset(wide, 'x', bytes);
     contribution_set_text(row, CONTRIBUTION_CREATED_BY, wide);
-    const struct store_contribution_write write = {row, NULL};
+    _cleanup_(mem_freep) struct packed *write = pack_over(row, NULL);
     const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
 }

@@ -1,4 +1,5 @@
 /* What a scan visits, in any store (views/store.h). */
+#include "tests/unit/support/contribution.h"
 #include "tests/unit/support/positions.h"
 #include "tests/unit/support/store.h"
 
@@ -56,7 +57,7 @@ static void put_wide_row(struct fixture *t, int n) {
     _cleanup_(mem_freep) char *wide = mem_zalloc(WIDE_BYTES + 1);
     memset(wide, 'x', WIDE_BYTES);
     contribution_set_text(row, CONTRIBUTION_CREATED_BY, wide);
-    const struct store_contribution_write write = {row, NULL};
+    _cleanup_(mem_freep) struct packed *write = pack_over(row, NULL);
     const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
 }

@@ -1,5 +1,6 @@
 /* The contract of every store (views/store.h): what it belongs to, and what it writes. test_store.c has the
  * rest. */
+#include "tests/unit/support/contribution.h"
 #include "tests/unit/support/positions.h"
 #include "tests/unit/support/store.h"
 
@@ -123,9 +124,11 @@ static void photograph_it(struct contribution *c) {
 }
 
 static enum status replace(struct fixture *t, struct contribution *row, const char *old) {
-    const struct store_contribution_write write = {row, old};
+    _cleanup_(mem_freep) struct packed *write = pack_over(row, old);
     const struct store_batch batch = {.shard_id = SHARD, .contributions = &write, .n_contributions = 1};
-    return store_write_batch(t->store, &batch, &t->context, &support_error);
+    enum status status = store_write_batch(t->store, &batch, &t->context, &support_error);
+    row->place = write->place;
+    return status;
 }
 
 static void assert_reads_back(struct fixture *t, const struct contribution *row) {
@@ -431,7 +434,7 @@ static void what_a_failed_batch_deleted_is_deleted_by_the_next(void **state) {
     const struct store_score_write score = {
         board_all_time[ROLE_CREATOR], "Zoe", positions, 1, 30 * day_ms, "x"};
     _cleanup_(contribution_freep) struct contribution *row = make_row(SHARD ":2");
-    const struct store_contribution_write write = {row, SHARD ":1"};
+    _cleanup_(mem_freep) struct packed *write = pack_over(row, SHARD ":1");
     const struct store_batch batch = {
         .shard_id = SHARD, .scores = &score, .n_scores = 1, .contributions = &write, .n_contributions = 1};
     put_hour(t, 3);

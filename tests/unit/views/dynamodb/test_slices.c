@@ -4,6 +4,7 @@
 #include "aws/transport.h"
 #include "base/limits.h"
 #include "tests/unit/support/aws.h"
+#include "tests/unit/support/contribution.h"
 #include "tests/unit/support/test.h"
 #include "views/contribution.h"
 #include "views/dynamodb/store.h"
@@ -33,7 +34,7 @@ static struct position positions[ROWS][POSITIONS];
 static const struct position *positions_of[ROWS][POSITIONS];
 static char names[ROWS][16];
 static struct store_score_write scores[ROWS];
-static struct store_contribution_write contributions[ROWS];
+static struct packed *contributions[ROWS];
 
 static size_t marked(const bool *flags) {
     size_t n = 0;
@@ -74,13 +75,13 @@ static void answer(const struct aws_transport *transport, struct aws_session *se
     aws_session_finish(session, x, 0);
 }
 
-static struct contribution *make_row(const char *name) {
-    struct contribution *row = contribution_new(name);
+static struct packed *make_row(const char *name) {
+    _cleanup_(contribution_freep) struct contribution *row = contribution_new(name);
     contribution_set_text(row, CONTRIBUTION_CREATOR, name);
     contribution_set_text(row, CONTRIBUTION_LAST_EVENT_ID, "s:7");
     contribution_set_text(row, CONTRIBUTION_CREATED_BY, name);
     contribution_set_text(row, CONTRIBUTION_UPDATED_BY, name);
-    return row;
+    return pack_over(row, NULL);
 }
 
 static int set_up(void **state) {
@@ -100,7 +101,7 @@ static int set_up(void **state) {
         }
         scores[i] = (struct store_score_write){
             {.role = ROLE_CREATOR}, names[i], positions_of[i], POSITIONS, 1, names[i]};
-        contributions[i] = (struct store_contribution_write){make_row(names[i]), NULL};
+        contributions[i] = make_row(names[i]);
     }
     return aws_settings_load(&settings, &e) ||
            store_dynamodb_open(&store, &options, settings, &service.transport, &e);
@@ -109,7 +110,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     (void)state;
     for (size_t i = 0; i < ROWS; i++)
-        contribution_free((struct contribution *)(uintptr_t)contributions[i].row);
+        free(contributions[i]);
     store_free(store);
     aws_settings_free(settings);
     return 0;

@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "tests/unit/support/all_time.h"
 #include "tests/unit/support/aws.h"
+#include "tests/unit/support/contribution.h"
 #include "tests/unit/support/positions.h"
 #include "tests/unit/support/test.h"
 #include "views/contribution.h"
@@ -78,7 +79,7 @@ static enum status write_one(const char *product_id, const char *user_id) {
     contribution_set_text(row, CONTRIBUTION_CREATED_BY, user_id);
     contribution_set_text(row, CONTRIBUTION_UPDATED_BY, user_id);
     const struct store_score_write score = {{.role = ROLE_CREATOR}, user_id, positions, 1, 1, user_id};
-    const struct store_contribution_write write = {row, NULL};
+    _cleanup_(mem_freep) struct packed *write = pack_over(row, NULL);
     const struct store_batch batch = {
         .shard_id = "s", .scores = &score, .n_scores = 1, .contributions = &write, .n_contributions = 1};
     enum status status = store_write_batch(store, &batch, &context, &e);

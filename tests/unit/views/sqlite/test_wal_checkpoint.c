@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "tests/unit/support/all_time.h"
+#include "tests/unit/support/contribution.h"
 #include "tests/unit/support/store.h"
 
 enum { PATIENCE_MS = 60000, PAGES = 256 };
@@ -117,9 +118,9 @@ static void write_row(struct fixture *t, int n) {
     char id[20];
     snprintf(id, sizeof id, "p%d", n);
     _cleanup_(contribution_freep) struct contribution *row = contribution_new(id);
-    const struct store_contribution_write write = {row, NULL};
-    const struct store_batch batch = {.shard_id = "s", .contributions = &write, .n_contributions = 1};
     contribution_set_text(row, CONTRIBUTION_LAST_EVENT_ID, "s:1");
+    _cleanup_(mem_freep) struct packed *write = pack_over(row, NULL);
+    const struct store_batch batch = {.shard_id = "s", .contributions = &write, .n_contributions = 1};
     assert_ok(store_write_batch(t->store, &batch, &t->context, &support_error));
 }
 
