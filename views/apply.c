@@ -208,17 +208,20 @@ static void missing_deinit(struct missing *m) {
 /* Holds the rows of these records: `row_of` each. One that is not here stands empty. */
 static void hold_rows(struct apply *a, const struct apply_record *const records[], size_t n,
                       struct row *row_of[], struct missing *missing) {
+    _cleanup_(mem_freep) const char **ids = mem_alloc(n * sizeof *ids);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = records[i]->event.product_id;
+    row_cache_find_all(&a->cache, ids, n, row_of);
     for (size_t i = 0; i < n; i++) {
-        const char *product_id = records[i]->event.product_id;
-        struct row *row = row_cache_find(&a->cache, product_id);
-        if (row) {
-            row_cache_hold(&a->cache, row);
-        } else {
-            row = row_cache_add(&a->cache, &(struct contribution){.product_id = product_id});
-            missing->rows[missing->n] = row;
-            missing->ids[missing->n++] = packed_product_id(row->packed);
+        if (!row_of[i])
+            row_of[i] = row_cache_find(&a->cache, ids[i]); /* perhaps added meanwhile */
+        if (row_of[i]) {
+            row_cache_hold(&a->cache, row_of[i]);
+            continue;
         }
-        row_of[i] = row;
+        row_of[i] = row_cache_add(&a->cache, &(struct contribution){.product_id = ids[i]});
+        missing->rows[missing->n] = row_of[i];
+        missing->ids[missing->n++] = packed_product_id(row_of[i]->packed);
     }
 }
 

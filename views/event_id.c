@@ -25,7 +25,8 @@ static bool parse_sub_sequence(const char *text, size_t length, uint32_t *out) {
     return value <= UINT32_MAX;
 }
 
-bool event_id_parse(const char *text, size_t length, struct event_id *out) {
+/* False: a part is missing, or is no number below 2^32. The others are not looked at. */
+static bool split(const char *text, size_t length, struct event_id *out) {
     const char *end = text + length;
     const char *colon = memchr(text, ':', length);
     if (!colon)
@@ -39,9 +40,12 @@ bool event_id_parse(const char *text, size_t length, struct event_id *out) {
         .sequence = sequence,
         .sequence_length = (size_t)((second ? second : end) - sequence),
     };
-    return event_id_is_shard_id(out->shard, out->shard_length) &&
-           position_is_number(out->sequence, out->sequence_length, LIMIT_SEQUENCE_DIGITS) &&
-           (!second || parse_sub_sequence(second + 1, (size_t)(end - second - 1), &out->sub_sequence));
+    return !second || parse_sub_sequence(second + 1, (size_t)(end - second - 1), &out->sub_sequence);
+}
+
+bool event_id_parse(const char *text, size_t length, struct event_id *out) {
+    return split(text, length, out) && event_id_is_shard_id(out->shard, out->shard_length) &&
+           position_is_number(out->sequence, out->sequence_length, LIMIT_SEQUENCE_DIGITS);
 }
 
 const char *event_id_format(const char *shard_id, const struct position *position, char out[EVENT_ID_SIZE]) {
@@ -76,4 +80,11 @@ int event_id_compare(const struct event_id *a, const struct event_id *b) {
     if (!order)
         order = (a->sub_sequence > b->sub_sequence) - (a->sub_sequence < b->sub_sequence);
     return order;
+}
+
+int event_id_compare_texts(const char *a, const char *b) {
+    struct event_id x, y;
+    split(a, strlen(a), &x);
+    split(b, strlen(b), &y);
+    return event_id_compare(&x, &y);
 }

@@ -35,6 +35,7 @@ const char *event_id_format(const char *shard_id, const struct position *positio
 
 /* Negative, 0, positive. */
 int event_id_compare(const struct event_id *a, const struct event_id *b);
+int event_id_compare_texts(const char *a, const char *b); /* both are well-formed */
 
 /* 1..LIMIT_SHARD_ID_BYTES characters of [A-Za-z0-9_.-]. */
 bool event_id_is_shard_id(const char *text, size_t length);

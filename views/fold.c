@@ -1,17 +1,7 @@
 #include "views/fold.h"
 
-#include <string.h>
-
 #include "base/limits.h"
 #include "views/event_id.h"
-
-/* Ids in rows and in valid events are well-formed: neither parse fails. */
-static int compare_ids(const char *a, const char *b) {
-    struct event_id x, y;
-    event_id_parse(a, strlen(a), &x);
-    event_id_parse(b, strlen(b), &y);
-    return event_id_compare(&x, &y);
-}
 
 static void fold_create(struct contribution *c, const struct event *e) {
     if (!c->creator) {
@@ -62,7 +52,7 @@ int64_t fold_period_time(const struct event *e) {
 enum fold_outcome fold_event(struct contribution *c, const struct event *e, struct fold_credits *credits) {
     *credits = (struct fold_credits){{NULL, NULL}};
     if (c->last_event_id) {
-        int order = compare_ids(e->id, c->last_event_id);
+        int order = event_id_compare_texts(e->id, c->last_event_id);
         if (order <= 0)
             return order == 0 ? FOLD_DUPLICATE : FOLD_STALE;
     }

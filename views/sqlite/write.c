@@ -218,21 +218,28 @@ static enum status write_scores(struct store_sqlite *d, const struct store_batch
     return status;
 }
 
+struct placed {
+    int64_t place;
+    struct packed *packed;
+};
+
 /* In the order in which they lie, the new ones by key: neighbours share pages. */
 static int compare_places(const void *a, const void *b) {
-    const struct packed *x = *(const struct packed *const *)a, *y = *(const struct packed *const *)b;
+    const struct placed *x = a, *y = b;
     if (x->place != y->place)
         return x->place < y->place ? -1 : 1;
-    return strcmp(packed_product_id(x), packed_product_id(y));
+    return strcmp(packed_product_id(x->packed), packed_product_id(y->packed));
 }
 
 static enum status write_contributions(struct sqlite *c, const struct store_batch *batch, struct error *e) {
     size_t n = batch->n_contributions;
-    _cleanup_(mem_freep) struct packed **order = mem_dup(batch->contributions, n * sizeof *order);
+    _cleanup_(mem_freep) struct placed *order = mem_alloc(n * sizeof *order);
     enum status status = STATUS_OK;
+    for (size_t i = 0; i < n; i++)
+        order[i] = (struct placed){batch->contributions[i]->place, batch->contributions[i]};
     qsort(order, n, sizeof *order, compare_places);
     for (size_t i = 0; !status && i < n; i++)
-        status = write_contribution(c, order[i], e);
+        status = write_contribution(c, order[i].packed, e);
     return status;
 }
 
