@@ -98,7 +98,7 @@ size_t apply_size(const struct apply *a) {
     const struct batch *b = &a->batch;
     if (!b->n)
         return 0;
-    return a->cache.held_bytes + a->cache.n_held * sizeof(struct packed *) +
+    return a->cache.held_bytes + a->cache.n_held * (sizeof(struct packed *) + sizeof(struct row *)) +
            (b->credits ? credits_size(b->credits) : 0) + arena_size(&b->texts) +
            b->capacity * sizeof *b->records;
 }
@@ -330,12 +330,14 @@ enum status apply_add(struct apply *a, const struct apply_record *records, size_
 
 /* 3 and 4. Write. */
 
-static size_t list_contributions(const struct apply *a, struct packed **rows) {
+static size_t list_changed(const struct apply *a, const struct row **rows, struct packed **packed) {
     const struct row *row;
     size_t n = 0;
     DL_FOREACH2(a->cache.held, row, later) {
-        if (row->packed->has_changed)
-            rows[n++] = row->packed;
+        if (row->packed->has_changed) {
+            packed[n] = row->packed;
+            rows[n++] = row;
+        }
     }
     return n;
 }
@@ -387,20 +389,18 @@ static void report_changes(struct apply *a, const struct store_batch *batch, boo
 
 /* What of a failed batch was written is a duplicate when its records are applied again: its sales are
  * reported now. */
-static void report_sales(const struct apply *a, const struct store_batch *batch, bool all) {
+static void report_sales(const struct apply *a, const struct store_batch *batch, bool all,
+                         const struct row *const rows[]) {
     struct apply_sales sales = {0};
     struct contribution product;
-    size_t i = 0;
-    const struct row *row, *newest = NULL;
-    DL_FOREACH2(a->cache.held, row, later) {
-        bool has_changed = row->packed->has_changed;
-        bool is_written = has_changed && (all || batch->contributions_written[i]);
-        i += has_changed; /* as list_contributions lists them */
-        if (!is_written || !row->n_sales)
+    const struct row *newest = NULL;
+    for (size_t i = 0; i < batch->n_contributions; i++) {
+        bool is_written = all || batch->contributions_written[i];
+        if (!is_written || !rows[i]->n_sales)
             continue;
-        sales.n += row->n_sales;
-        if (!newest || row->last_sale >= newest->last_sale)
-            newest = row;
+        sales.n += rows[i]->n_sales;
+        if (!newest || rows[i]->last_sale >= newest->last_sale)
+            newest = rows[i];
     }
     if (!newest)
         return;
@@ -415,14 +415,15 @@ static void report_sales(const struct apply *a, const struct store_batch *batch,
 static enum status write_batch(struct apply *a, const struct store_checkpoint *checkpoint, struct error *e) {
     size_t n_scores = credits_count(a->batch.credits), n_rows = a->cache.n_held;
     _cleanup_(mem_freep) struct store_score_write *scores = mem_alloc(n_scores * sizeof *scores);
-    _cleanup_(mem_freep) struct packed **rows = mem_alloc(n_rows * sizeof *rows);
+    _cleanup_(mem_freep) const struct row **rows = mem_alloc(n_rows * sizeof *rows);
+    _cleanup_(mem_freep) struct packed **packed = mem_alloc(n_rows * sizeof *packed);
     _cleanup_(mem_freep) bool *written = mem_zalloc(n_scores + n_rows);
     struct store_batch batch = {
         .shard_id = a->shard_id,
         .scores = scores,
         .n_scores = n_scores,
-        .contributions = rows,
-        .n_contributions = list_contributions(a, rows),
+        .contributions = packed,
+        .n_contributions = list_changed(a, rows, packed),
         .checkpoint = checkpoint,
         .scores_written = written,
         .contributions_written = written + n_scores,
@@ -436,7 +437,7 @@ static enum status write_batch(struct apply *a, const struct store_checkpoint *c
     pace_note(&a->pace, n_scores + n_rows, clock_boot_ms() - began_ms);
     a->batch.counts.throttles += context.throttles;
     report_changes(a, &batch, status == STATUS_OK);
-    report_sales(a, &batch, status == STATUS_OK);
+    report_sales(a, &batch, status == STATUS_OK, rows);
     return status;
 }
 

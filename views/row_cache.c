@@ -8,7 +8,7 @@
 #include "base/mem.h"
 
 void row_cache_init(struct row_cache *c, size_t max_bytes) {
-    *c = (struct row_cache){.max_bytes = max_bytes};
+    *c = (struct row_cache){.max_bytes = max_bytes, .batch = 1};
 }
 
 static void row_free(struct row *row) {
@@ -102,17 +102,20 @@ static void set_packed(struct row_cache *c, struct row *row, struct packed *pack
 }
 
 static void hold(struct row_cache *c, struct row *row) {
-    row->is_held = true;
+    row->batch = c->batch;
     DL_APPEND2(c->held, row, earlier, later);
     c->held_bytes += row->bytes;
     c->n_held++;
 }
 
 void row_cache_hold(struct row_cache *c, struct row *row) {
-    if (row->is_held)
+    if (row->batch == c->batch)
         return;
     DL_DELETE2(c->kept, row, earlier, later);
     c->kept_bytes -= row->bytes;
+    packed_settle(row->packed);
+    row->n_sales = 0;
+    memset(row->earners, 0, sizeof row->earners);
     hold(c, row);
 }
 
@@ -142,16 +145,6 @@ void row_cache_drop(struct row_cache *c, struct row *row) {
     row_free(row);
 }
 
-static void keep(struct row_cache *c, struct row *row) {
-    DL_DELETE2(c->held, row, earlier, later);
-    packed_settle(row->packed);
-    row->is_held = false;
-    row->n_sales = 0;
-    memset(row->earners, 0, sizeof row->earners);
-    DL_APPEND2(c->kept, row, earlier, later);
-    c->kept_bytes += row->bytes;
-}
-
 void row_cache_make_room(struct row_cache *c, size_t bytes) {
     while (c->kept && c->kept_bytes + bytes > c->max_bytes)
         drop_oldest(c);
@@ -173,8 +166,10 @@ static size_t usual_bytes(const struct row_cache *c) {
 
 void row_cache_keep_held(struct row_cache *c) {
     size_t usual = usual_bytes(c);
-    while (c->held)
-        keep(c, c->held);
+    DL_CONCAT2(c->kept, c->held, earlier, later);
+    c->held = NULL;
+    c->kept_bytes += c->held_bytes;
     c->held_bytes = c->n_held = 0;
+    c->batch++; /* each row is as it was left, until it is held again */
     row_cache_make_room(c, c->max_bytes - usual);
 }

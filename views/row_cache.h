@@ -15,14 +15,14 @@ struct earner; /* views/credits.h */
 struct row {
     struct packed *packed;
 
-    /* while it is held; else all zeros */
-    bool is_held;
+    /* only while it is held; all zeros at first */
     struct earner *earners[ROLES];
     size_t n_sales, last_sale; /* purchases that were applied; the place of the last in the batch */
     int64_t last_sale_ms;      /* its time */
 
     /* private */
-    size_t bytes; /* as counted */
+    size_t bytes;   /* as counted */
+    uint64_t batch; /* in which it was held last */
     UT_hash_handle hh;
     struct row *earlier, *later;
 };
@@ -33,6 +33,7 @@ struct row_cache {
     struct row *kept; /* the one not used for longest first */
     struct row *held; /* in the order in which they were taken; for each: DL_FOREACH2(..., later) */
     size_t kept_bytes, held_bytes, n_held;
+    uint64_t batch; /* private: the one under way */
 };
 
 void row_cache_init(struct row_cache *c, size_t max_bytes);

@@ -41,6 +41,44 @@ enum status store_sqlite_find_contribution(struct sqlite *c, const char *product
     return status;
 }
 
+static enum status find_rows(struct sqlite *c, const char *const ids[], size_t n, struct contribution *rows[],
+                             struct error *e) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; !status && i < n; i++) {
+        status = store_sqlite_find_contribution(c, ids[i], &rows[i], e);
+        if (status == STATUS_NOT_FOUND)
+            status = STATUS_OK;
+    }
+    for (size_t i = 0; status && i < n; i++)
+        contribution_freep(&rows[i]);
+    return status;
+}
+
+static enum status find_rows_to_serve(struct store *store, const char *const ids[], size_t n,
+                                      struct contribution *rows[], struct error *e) {
+    _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
+    enum status status = store_sqlite_begin_reading(&r, store, e);
+    return status ? status : find_rows(r.c, ids, n, rows, e);
+}
+
+/* Who fills the store reads on the writer's connection, under its fence. Others do not wait for the writer.
+ */
+enum status store_sqlite_read_contributions(struct store *store, const char *const ids[], size_t n,
+                                            struct contribution *rows[], struct store_context *context,
+                                            struct error *e) {
+    struct store_sqlite *d = store_sqlite_of(store);
+    memset(rows, 0, n * sizeof *rows);
+    if (context->deadline_boot_ms)
+        return find_rows_to_serve(store, ids, n, rows, e);
+    enum status status = store_sqlite_begin(d, context->fence, e);
+    if (status)
+        return status;
+    status = store_sqlite_end(d, context->fence, find_rows(&d->writer, ids, n, rows, e), e);
+    for (size_t i = 0; status && i < n; i++)
+        contribution_freep(&rows[i]);
+    return status;
+}
+
 enum status store_sqlite_refuse_score(const struct sqlite *c, struct error *e) {
     return error_set(e, STATUS_FAILED, "database '%s' has a score without a userId or a role", c->path);
 }
