@@ -68,12 +68,44 @@ static void a_shard_that_rests_keeps_few_rows_or_none(void **state) {
     row_cache_deinit(&c);
 }
 
+static void a_row_counts_with_the_texts_that_it_has_now(void **state) {
+    (void)state;
+    struct row_cache c;
+    row_cache_init(&c, SIZE_MAX / ROWS);
+    struct row *row = row_cache_add(&c, contribution_new(ids[0]));
+    struct contribution *read = contribution_new(ids[0]);
+    contribution_set_text(read, CONTRIBUTION_NAME, "a lamp of quality, for the table or the wall");
+    size_t empty_bytes = c.held_bytes, bytes = sizeof *row + contribution_size(read);
+    assert_true(empty_bytes < bytes);
+    row_cache_replace(&c, row, read);
+    assert_int_equal(c.held_bytes, bytes);
+    row_cache_keep_held(&c);
+    assert_int_equal(c.kept_bytes, bytes);
+    row_cache_hold(&c, row);
+    assert_int_equal(c.kept_bytes, 0);
+    row_cache_drop(&c, row);
+    assert_int_equal(c.held_bytes, 0);
+    assert_int_equal(c.n_held, 0);
+    row_cache_deinit(&c);
+}
+
+/* The sanitizers find a row that is left. */
+static void the_end_frees_rows_that_are_held_and_those_that_are_kept(void **state) {
+    (void)state;
+    struct row_cache c;
+    fill(&c);
+    row_cache_hold(&c, row_cache_find(&c, ids[2]));
+    row_cache_deinit(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_rows_of_a_large_batch_are_kept),
         cmocka_unit_test(rows_that_are_kept_make_room_for_the_batch),
         cmocka_unit_test(a_shard_that_rests_keeps_few_rows_or_none),
         cmocka_unit_test(after_a_small_batch_few_rows_are_kept),
+        cmocka_unit_test(a_row_counts_with_the_texts_that_it_has_now),
+        cmocka_unit_test(the_end_frees_rows_that_are_held_and_those_that_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
