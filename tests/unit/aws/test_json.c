@@ -48,6 +48,8 @@ static void whatever_is_not_plain_is_left_to_jansson(void **state) {
         "{\"\\u0041\":1}",
         "1000000000000000000",
         "[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]",
+        "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":"
+        "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}}}}}}}}}}}}}}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         json_auto_t *plain = read_plain(texts[i], strlen(texts[i]));

@@ -5,6 +5,7 @@
 #include "base/memory_budget.h"
 #include "base/service_clock.h"
 #include "tests/unit/support/apply_store.h"
+#include "views/pace.h"
 
 /* A shop, its store and a worker. */
 
@@ -577,13 +578,18 @@ static void records_whose_rows_cannot_be_read_are_not_added(void **state) {
     assert_scores(s, 1, 1, 0);
 }
 
+static void have_no_watermarks(struct memory_store *m) {
+    static struct store_ops ops;
+    ops = memory_ops;
+    ops.remove_watermarks = NULL;
+    m->store.ops = &ops;
+    m->counts_only = true;
+}
+
 /* A store without watermarks writes all of a batch or nothing, so what was folded is written again. */
 static void without_watermarks_the_same_is_written_again(void **state) {
     struct shop *s = *state;
-    struct store_ops ops = memory_ops;
-    ops.remove_watermarks = NULL;
-    s->m.store.ops = &ops;
-    s->m.counts_only = true;
+    have_no_watermarks(&s->m);
     assert_int_equal(add_one(s, s->worker, CREATE(1, "lamp", "ann")), STATUS_OK);
     assert_int_equal(add_one(s, s->worker, PURCHASE(2, "lamp")), STATUS_OK);
     s->m.fail_batches = STATUS_RETRY;
@@ -596,6 +602,40 @@ static void without_watermarks_the_same_is_written_again(void **state) {
     s->m.always_conflict = true;
     assert_int_equal(add_one(s, s->worker, PURCHASE(3, "lamp")), STATUS_OK);
     assert_int_equal(apply_write(s->worker, NULL, &s->counts, &s->e), STATUS_CONFLICT);
+    apply_drop(s->worker);
+}
+
+/* Adds products until the batch is full. Returns how many; `most` if it is not full then. */
+static unsigned fill_batch(struct shop *s, unsigned most) {
+    unsigned n = 0;
+    for (; n < most && !apply_is_full(s->worker); n++) {
+        char product[16];
+        snprintf(product, sizeof product, "%u", n);
+        assert_int_equal(add_one(s, s->worker, CREATE(3, product, "ann")), STATUS_OK);
+    }
+    return n;
+}
+
+static void without_watermarks_a_batch_is_full_when_its_transaction_has_enough_rows(void **state) {
+    struct shop *s = *state;
+    struct pace pace;
+    pace_init(&pace);
+    have_no_watermarks(&s->m);
+    assert_false(apply_is_full(s->worker));
+    assert_int_equal(fill_batch(s, LIMIT_TRANSACTION_ROWS), pace.rows);
+    apply_drop(s->worker);
+    assert_false(apply_is_full(s->worker));
+
+    assert_int_equal(add_one(s, s->worker, CREATE(1, "lamp", "ann")), STATUS_OK);
+    assert_int_equal(add_one(s, s->worker, PURCHASE(2, "lamp")), STATUS_OK);
+    size_t scores = 2; /* ann's and the shop's */
+    assert_int_equal(fill_batch(s, LIMIT_TRANSACTION_ROWS), pace.rows - 1 - scores);
+    apply_drop(s->worker);
+}
+
+static void with_watermarks_a_batch_is_no_transaction(void **state) {
+    struct shop *s = *state;
+    assert_int_equal(fill_batch(s, LIMIT_TRANSACTION_ROWS / 2), LIMIT_TRANSACTION_ROWS / 2);
     apply_drop(s->worker);
 }
 
@@ -644,6 +684,8 @@ int main(void) {
         TEST(a_batch_that_was_dropped_leaves_nothing),
         TEST(records_whose_rows_cannot_be_read_are_not_added),
         TEST(without_watermarks_the_same_is_written_again),
+        TEST(without_watermarks_a_batch_is_full_when_its_transaction_has_enough_rows),
+        TEST(with_watermarks_a_batch_is_no_transaction),
         TEST(what_a_batch_keeps_is_held_of_the_budget_until_it_ends),
         TEST(a_batch_causes_one_write_for_each_product_and_each_contributor),
         TEST(a_score_has_its_last_event_and_that_events_position),
