@@ -4,7 +4,7 @@
 #include "tests/unit/support/test.h"
 
 enum {
-    QUICK_MS = LIMIT_TRANSACTION_MS / 3,
+    QUICK_MS = LIMIT_TRANSACTION_MS / 2,
     USUAL_MS = LIMIT_TRANSACTION_MS,
     SLOW_MS = LIMIT_TRANSACTION_MS + 1
 };
