@@ -5,6 +5,7 @@
 #include "base/memory_budget.h"
 #include "base/service_clock.h"
 #include "tests/unit/support/apply_store.h"
+#include "tests/unit/support/stepped_clock.h"
 #include "views/pace.h"
 
 /* A shop, its store and a worker. */
@@ -431,6 +432,12 @@ static void the_listener_gets_the_rows_that_were_written_although_the_batch_fail
     assert_contains(l.products, "vase ");
     assert_int_equal(APPLY(s, a, PURCHASE(3, "lamp"), PURCHASE(4, "vase")), STATUS_OK);
     assert_int_equal(l.calls, 2);
+
+    s->m.row_writes_left = 1;
+    s->m.unanswered_counts = false;
+    assert_int_equal(APPLY(s, a, PURCHASE(5, "lamp"), PURCHASE(6, "vase")), STATUS_RETRY);
+    assert_int_equal(l.calls, 3);
+    assert_string_equal(l.users, "ann ");
     apply_free(a);
 }
 
@@ -476,6 +483,18 @@ static void throttles_are_counted_in_all_rounds_of_a_batch_even_if_it_fails(void
     s->m.always_conflict = true;
     assert_int_equal(APPLY(s, s->worker, CREATE(2, "vase", "bob")), STATUS_RETRY);
     assert_int_equal(s->counts.throttles, 2 * LIMIT_APPLY_ROUNDS);
+}
+
+static void throttles_of_a_failed_write_are_none_of_the_next(void **state) {
+    struct shop *s = *state;
+    s->m.throttles = 2;
+    s->m.fail_batches = STATUS_RETRY;
+    const struct apply_record lamp = CREATE(1, "lamp", "ann");
+    assert_int_equal(apply_add(s->worker, &lamp, 1, &s->e), STATUS_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(apply_write(s->worker, NULL, &s->counts, &s->e), STATUS_RETRY);
+        assert_int_equal(s->counts.throttles, 2);
+    }
 }
 
 static void the_listener_gets_the_changed_rows_once_they_are_in_the_store(void **state) {
@@ -634,6 +653,23 @@ static void without_watermarks_a_batch_is_full_when_its_transaction_has_enough_r
     apply_drop(s->worker);
 }
 
+static void take_long(void *data) {
+    (void)data;
+    stepped_clock_add(LIMIT_TRANSACTION_MS + 1);
+}
+
+static void after_a_slow_transaction_the_next_has_half_as_many_rows(void **state) {
+    struct shop *s = *state;
+    have_no_watermarks(&s->m);
+    unsigned n = fill_batch(s, LIMIT_TRANSACTION_ROWS);
+    s->m.before_write = take_long;
+    s->m.fail_batches = STATUS_RETRY;
+    assert_int_equal(apply_write(s->worker, NULL, &s->counts, &s->e), STATUS_RETRY);
+    apply_drop(s->worker);
+    assert_int_equal(fill_batch(s, LIMIT_TRANSACTION_ROWS), n / 2);
+    apply_drop(s->worker);
+}
+
 static void a_row_counts_with_the_texts_that_the_batch_gives_it(void **state) {
     struct shop *s = *state;
     char image[LIMIT_IMAGE_BYTES];
@@ -701,6 +737,7 @@ int main(void) {
         TEST(without_watermarks_the_same_is_written_again),
         TEST(without_watermarks_a_batch_is_full_when_its_transaction_has_enough_rows),
         TEST(with_watermarks_a_batch_is_no_transaction),
+        TEST(after_a_slow_transaction_the_next_has_half_as_many_rows),
         TEST(a_row_counts_with_the_texts_that_the_batch_gives_it),
         TEST(what_a_batch_keeps_is_held_of_the_budget_until_it_ends),
         TEST(a_batch_causes_one_write_for_each_product_and_each_contributor),
@@ -728,6 +765,7 @@ int main(void) {
         TEST(the_listener_gets_the_rows_that_were_written_although_the_batch_failed),
         TEST(rows_of_a_failed_batch_are_reported_when_smaller_batches_are_acknowledged),
         TEST(throttles_are_counted_in_all_rounds_of_a_batch_even_if_it_fails),
+        TEST(throttles_of_a_failed_write_are_none_of_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

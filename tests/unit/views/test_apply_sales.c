@@ -130,6 +130,17 @@ static void each_sale_is_reported_once_although_the_store_had_a_part_of_the_batc
     }
 }
 
+static void only_sales_of_the_rows_that_were_written_are_reported(void **state) {
+    struct shop *s = *state;
+    assert_int_equal(APPLY(s, CREATE(1, "lamp"), CREATE(2, "vase"), CREATE(3, "cup")), STATUS_OK);
+    s->m.row_writes_left = 4; /* two scores, lamp and vase */
+    assert_int_equal(APPLY(s, PURCHASE(4, "lamp"), PURCHASE(5, "vase"), PURCHASE(6, "cup")), STATUS_RETRY);
+    assert_int_equal(s->sold, 2);
+    assert_string_equal(s->newest, "vase");
+    assert_int_equal(APPLY(s, PURCHASE(4, "lamp"), PURCHASE(5, "vase"), PURCHASE(6, "cup")), STATUS_OK);
+    assert_int_equal(s->sold, 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_shop, close_shop)
 
 int main(void) {
@@ -139,6 +150,7 @@ int main(void) {
         TEST(what_is_no_new_purchase_is_no_sale),
         TEST(sales_of_a_failed_batch_are_reported_when_it_is_applied_again),
         TEST(each_sale_is_reported_once_although_the_store_had_a_part_of_the_batch),
+        TEST(only_sales_of_the_rows_that_were_written_are_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
