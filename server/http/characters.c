@@ -23,25 +23,26 @@ static bool is_plain(const char *text, size_t length) {
     return is_plain_word(last);
 }
 
-/* Characters of ASCII, one bit for each. */
-struct set {
-    uint64_t bits[2];
+enum { TOKEN = 1, AUTHORITY = 2, BOTH = TOKEN | AUTHORITY };
+
+/* What each byte may be a part of. */
+static const unsigned char parts[256] = {
+    ['0' ... '9'] = BOTH, ['A' ... 'Z'] = BOTH, ['a' ... 'z'] = BOTH, ['!'] = BOTH,      ['$'] = BOTH,
+    ['%'] = BOTH,         ['&'] = BOTH,         ['\''] = BOTH,        ['*'] = BOTH,      ['+'] = BOTH,
+    ['-'] = BOTH,         ['.'] = BOTH,         ['_'] = BOTH,         ['~'] = BOTH,      ['#'] = TOKEN,
+    ['^'] = TOKEN,        ['`'] = TOKEN,        ['|'] = TOKEN,        ['('] = AUTHORITY, [')'] = AUTHORITY,
+    [','] = AUTHORITY,    [':'] = AUTHORITY,    [';'] = AUTHORITY,    ['='] = AUTHORITY, ['['] = AUTHORITY,
+    [']'] = AUTHORITY,
 };
 
-static const struct set token = {{0x03ff6cfa00000000, 0x57ffffffc7fffffe}};
-static const struct set authority = {{0x2fff7ff200000000, 0x47fffffeaffffffe}};
-
-static bool is_all_of(const struct set *set, const char *text, size_t length) {
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c >= 128 || !(set->bits[c >> 6] >> (c & 63) & 1))
-            return false;
-    }
-    return true;
+static bool are_all(unsigned char part, const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        part &= parts[(unsigned char)text[i]];
+    return part;
 }
 
 bool characters_are_token(const char *text, size_t length) {
-    return length && is_all_of(&token, text, length);
+    return length && are_all(TOKEN, text, length);
 }
 
 bool characters_are_value(const char *text, size_t length) {
@@ -56,7 +57,7 @@ bool characters_are_value(const char *text, size_t length) {
 }
 
 bool characters_are_authority(const char *text, size_t length) {
-    return is_all_of(&authority, text, length);
+    return are_all(AUTHORITY, text, length);
 }
 
 bool characters_are_target(const char *text) {

@@ -2,28 +2,25 @@
 
 #include <strings.h>
 
-struct name {
+#define NAME(text, field) [sizeof(text) - 1] = {(text), (field)}
+
+/* By the length of the name: no two have the same. */
+static const struct {
     const char *text;
-    size_t length;
-};
-
-#define NAME(literal)                                                                                        \
-    { (literal), sizeof(literal) - 1 }
-
-static const struct name names[FIELDS] = {
-    [FIELD_ACCEPT_ENCODING] = NAME("Accept-Encoding"),
-    [FIELD_CONTENT_LENGTH] = NAME("Content-Length"),
-    [FIELD_EXPECT] = NAME("Expect"),
-    [FIELD_HOST] = NAME("Host"),
-    [FIELD_IF_NONE_MATCH] = NAME("If-None-Match"),
-    [FIELD_TRANSFER_ENCODING] = NAME("Transfer-Encoding"),
-    [FIELD_X_REQUEST_ID] = NAME("X-Request-Id"),
+    enum field field;
+} names[] = {
+    NAME("Accept-Encoding", FIELD_ACCEPT_ENCODING),
+    NAME("Content-Length", FIELD_CONTENT_LENGTH),
+    NAME("Expect", FIELD_EXPECT),
+    NAME("Host", FIELD_HOST),
+    NAME("If-None-Match", FIELD_IF_NONE_MATCH),
+    NAME("Transfer-Encoding", FIELD_TRANSFER_ENCODING),
+    NAME("X-Request-Id", FIELD_X_REQUEST_ID),
 };
 
 enum field field_of(const char *name, size_t length) {
-    enum field field = FIELDS - 1;
-    while (field != FIELD_OTHER &&
-           (names[field].length != length || strncasecmp(name, names[field].text, length) != 0))
-        field--;
-    return field;
+    if (length >= sizeof names / sizeof *names || !names[length].text ||
+        strncasecmp(name, names[length].text, length) != 0)
+        return FIELD_OTHER;
+    return names[length].field;
 }

@@ -16,8 +16,6 @@ enum field {
     FIELD_IF_NONE_MATCH,
     FIELD_TRANSFER_ENCODING,
     FIELD_X_REQUEST_ID,
-
-    FIELDS, /* their number */
 };
 
 /* In any case of letters (RFC 9110, section 5.1). */

@@ -99,6 +99,8 @@ static enum MHD_Result read_field(void *context, enum MHD_ValueKind kind, const 
     if (!characters_are_value(value, value_length))
         return malformed(r, "a header's value has a control character");
     switch (field) {
+    case FIELD_OTHER:
+        return MHD_YES;
     case FIELD_HOST:
         return read_host(r, value, value_length);
     case FIELD_CONTENT_LENGTH:

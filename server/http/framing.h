@@ -33,7 +33,8 @@ struct framing_request {
     const char *target;    /* a copy, perhaps cut */
     size_t target_length;  /* to its first NUL; not cut */
 
-    /* Is called with each header that only others use, in the order in which they were sent. */
+    /* Is called with each header of enum field that framing has no use for, in the order in which they were
+     * sent. */
     void (*read)(void *context, enum field field, const char *value);
     void *context;
 };
