@@ -5,18 +5,9 @@
 #include "api/handlers.h"
 #include "base/clock.h"
 
-/* The first route that matches wins: fixed words stand before ids. */
+/* The first route that matches wins: fixed words stand before ids. Boards, which are read most, stand first.
+ */
 const struct route route_table[] = {
-    /* The page itself reads and judges them. */
-    {.template = "/", .kind = ROUTE_ASSET, .parameters = {"wall", "screens", "seconds"}, .asset = ASSET_PAGE},
-    {.template = "/board.css", .kind = ROUTE_ASSET, .asset = ASSET_STYLE},
-    {.template = "/board.js", .kind = ROUTE_ASSET, .asset = ASSET_SCRIPT},
-    {.template = "/openapi.yaml", .kind = ROUTE_ASSET, .asset = ASSET_OPENAPI},
-    {.template = "/livez", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_livez},
-    {.template = "/readyz", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_readyz},
-    {.template = "/healthz", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_readyz},
-    {.template = "/metrics", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_metrics},
-    {.template = "/live", .kind = ROUTE_LIVE, .parameters = {"changes", "period"}},
     {.template = SCORES,
      .kind = ROUTE_LOADED,
      .parameters = {"limit", "role", "period", ROUTE_MAX_LAG},
@@ -114,6 +105,16 @@ const struct route route_table[] = {
      .prepare = contributions_prepare_product,
      .load = contributions_load_product,
      .missing = "product"},
+    /* The page itself reads and judges them. */
+    {.template = "/", .kind = ROUTE_ASSET, .parameters = {"wall", "screens", "seconds"}, .asset = ASSET_PAGE},
+    {.template = "/board.css", .kind = ROUTE_ASSET, .asset = ASSET_STYLE},
+    {.template = "/board.js", .kind = ROUTE_ASSET, .asset = ASSET_SCRIPT},
+    {.template = "/openapi.yaml", .kind = ROUTE_ASSET, .asset = ASSET_OPENAPI},
+    {.template = "/livez", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_livez},
+    {.template = "/readyz", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_readyz},
+    {.template = "/healthz", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_readyz},
+    {.template = "/metrics", .kind = ROUTE_MEMORY, .operations = true, .answer = operations_metrics},
+    {.template = "/live", .kind = ROUTE_LIVE, .parameters = {"changes", "period"}},
 };
 
 const size_t route_count = sizeof route_table / sizeof *route_table;

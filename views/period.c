@@ -183,12 +183,14 @@ static int64_t first_week_ms(int year) {
 }
 
 const char *period_format(struct period p, char out[PERIOD_TEXT_SIZE]) {
+    *out = '\0';
+    if (p.kind == PERIOD_ALL_TIME) /* most boards: without the work for a date */
+        return out;
     int64_t days = day_number(p.start_ms);
     struct date d = date_of(days);
     int year = d.year % 10000, week;
     switch (p.kind) {
     case PERIOD_ALL_TIME:
-        *out = '\0';
         break;
     case PERIOD_HOUR:
         snprintf(out, PERIOD_TEXT_SIZE, "%04d-%02d-%02dT%02d", year, d.month, d.day,

@@ -257,6 +257,10 @@ static void *on_request_line(void *context, const char *target, struct MHD_Conne
 }
 
 static void log_access(const struct connection *c, int64_t now_us) {
+    enum http_access_log wanted = c->http->options.access_log;
+    bool is_error = wanted == HTTP_ACCESS_LOG_ERRORS && c->sent.status >= 500;
+    if (wanted != HTTP_ACCESS_LOG_ALL && !is_error)
+        return;
     const struct access_log_entry entry = {
         .method = c->method,
         .target = c->target,
@@ -267,11 +271,10 @@ static void log_access(const struct connection *c, int64_t now_us) {
         .cached = c->cached,
         .cache = c->cache,
     };
-    enum http_access_log wanted = c->http->options.access_log;
-    if (wanted == HTTP_ACCESS_LOG_ALL)
-        access_log_write(&entry);
-    else if (wanted == HTTP_ACCESS_LOG_ERRORS && c->sent.status >= 500)
+    if (is_error)
         access_log_write_limited(&entry, now_us / 1000);
+    else
+        access_log_write(&entry);
 }
 
 static void on_completed(void *context, struct MHD_Connection *mhd, void **request_context,
