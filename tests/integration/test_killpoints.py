@@ -31,9 +31,9 @@ FAILOVER_MS = 1000
 SOME = 7  # beside a second worker: every seventh point
 BATCH = 6
 LARGE_BATCH = 1_000_000
-LARGE_EVENTS = {"kinesis+dynamodb": 3000, "file+sqlite": 12_000}
+LARGE_EVENTS = {"kinesis+dynamodb": 2000, "file+sqlite": 12_000}
 LARGE_KILLS = {"kinesis+dynamodb": 3, "file+sqlite": 6}
-LARGE_ROWS = 1000
+LARGE_ROWS = 500
 SELDOM_RENEWED = ("--failover-ms", "60000")  # so that a lease is written after a batch only
 CHECKPOINTS = "-Leases", "COMMIT"
 
@@ -96,7 +96,7 @@ def small_shop(kind, request, tmp_path):
 
 @pytest.fixture
 def large_shop(kind, request, tmp_path):
-    """With so many products, sold equally well, that a batch changes thousands of rows."""
+    """With so many products, sold equally well, that a batch changes a thousand rows or more."""
     count = LARGE_EVENTS[kind]
     puts = workload.generate(SEED, count, products=count // 2, merchants=200, zipf=0)
     return Shop(kind, request, tmp_path, puts, shards=1)
@@ -193,7 +193,7 @@ def longest_batch(lines):
 
 
 def test_a_kill_in_the_middle_of_a_large_batch_changes_nothing(large_shop, killable, tmp_path, kind, capsys):
-    """The first process is killed while it writes thousands of rows as one batch, the second is not."""
+    """The first process is killed while it writes a thousand rows or more as one batch, the second is not."""
 
     def make(pair, point):
         return killable(pair, point, "--worker-id", "walker", *SELDOM_RENEWED, batch=LARGE_BATCH)
