@@ -60,15 +60,15 @@ static void sell(struct packed **p, char *last_event_id, char *updated_by) {
 
 static void a_purchase_changes_the_row_where_it_lies(void **state) {
     (void)state;
-    char event[] = "s:10", customer[] = "dan";
+    char event[] = "s:10", customers[][8] = {"joanna", "jo"};
     _cleanup_(mem_freep) struct packed *p = packed_new(&stored);
     const struct packed *place = p;
     struct contribution expected = stored;
     for (int64_t score = 4; score < 10; score++) {
         expected.last_event_id = "s:10";
-        expected.updated_by = "dan";
+        expected.updated_by = customers[score % 2];
         expected.creator_score = score;
-        sell(&p, event, customer);
+        sell(&p, event, customers[score % 2]);
         assert_ptr_equal(p, place);
         assert_row(p, &expected);
         assert_true(p->has_changed);
