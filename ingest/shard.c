@@ -6,16 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aws/service_error.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "base/random.h"
 #include "base/thread.h"
 #include "ingest/batch_window.h"
 #include "ingest/prefetch.h"
+#include "ingest/shard_wait.h"
 
 static struct metrics_family records_family = {
     .name = "winner_view_records_total",
@@ -41,23 +40,6 @@ static struct metrics_family as_of_family = {
     .name = "winner_view_shard_as_of_timestamp_seconds",
     .help = "Every event that reached the shard before this time is in the views. Shards that this process "
             "reads, once that is known.",
-    .kind = METRICS_GAUGE,
-    .scale = 1000,
-    .labels = {"shard"},
-};
-
-static struct metrics_family waits_family = {
-    .name = "winner_view_shard_waits_total",
-    .help = "Pauses of a shard before it tries again, by what failed.",
-    .kind = METRICS_COUNTER,
-    .labels = {"cause"},
-};
-
-static struct metrics_family waiting_family = {
-    .name = "winner_view_shard_waiting_since_timestamp_seconds",
-    .help =
-        "When the shard began to wait for its source, the store or the dead letter target. Absent while it "
-        "does not wait.",
     .kind = METRICS_GAUGE,
     .scale = 1000,
     .labels = {"shard"},
@@ -94,10 +76,6 @@ static struct metrics_family left_family = {
     .labels = {"shard"},
 };
 
-/* What a shard waits for when something fails. */
-enum cause { CAUSE_SOURCE, CAUSE_STORE, CAUSE_DEAD_LETTER };
-static const char *const cause_names[] = {"source", "store", "dead_letter"};
-
 enum settled { APPLIED, REFUSED, STOPPED };
 
 /* What was added to the batch under way. */
@@ -118,9 +96,9 @@ struct shard {
     struct fence *fence;
     pthread_t thread;
     _Atomic int order;
-    struct pulse pulse; /* beats when its loop turns */
-    struct waker waker; /* ends a pause */
-    char wait_trouble[LIMIT_SHARD_ID_BYTES + 16], loss_trouble[LIMIT_SHARD_ID_BYTES + 16]; /* in health */
+    struct pulse pulse;                           /* beats when its loop turns */
+    struct waker waker;                           /* ends a pause */
+    char loss_trouble[LIMIT_SHARD_ID_BYTES + 16]; /* in health */
 
     pthread_mutex_t lock; /* guards `report`; a leaf */
     struct shard_report report;
@@ -132,13 +110,10 @@ struct shard {
     int64_t start_at_ms; /* of the lease */
     struct window window;
     struct pending pending;
-    int64_t backoff_ms;
-    int64_t waiting_since_ms;     /* wall clock; 0: it does not wait */
-    int64_t line_boot_ms;         /* of the last log line about a wait */
-    bool line_owed, line_written; /* about the present wait */
-    bool stepwise;                /* the prefetch is, since a rewind */
-    struct position letters_to;   /* all dead letters up to here are written; length 0: none is */
-    struct metrics_series *records, *as_of, *waiting, *window_now, *bytes_left, *time_left;
+    struct shard_wait wait;
+    bool stepwise;              /* the prefetch is, since a rewind */
+    struct position letters_to; /* all dead letters up to here are written; length 0: none is */
+    struct metrics_series *records, *as_of, *window_now, *bytes_left, *time_left;
 };
 
 static struct service_clock *clock_of(const struct shard *s) {
@@ -205,62 +180,6 @@ static void turn(struct shard *s) {
     pulse_beat(&s->pulse, clock_boot_ms());
 }
 
-/* The lease was lost, or the program ends: the lease keeper reports that. */
-static bool is_lease_trouble(const struct error *e) {
-    return strcmp(e->code, AWS_ERROR_FENCE_SHUT) == 0 || strcmp(e->code, AWS_ERROR_CANCELLED) == 0 ||
-           strcmp(e->code, "LeaseLost") == 0;
-}
-
-static void log_trouble(const struct shard *s, const struct error *e, int64_t lasts_ms) {
-    char seconds[24];
-    snprintf(seconds, sizeof seconds, "%lld", (long long)lasts_ms / 1000);
-    log_write(e->status == STATUS_RETRY ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR,
-              LOG_FIELDS("shard", s->id, "seconds", seconds, "error", e->code, "requestId", e->request_id,
-                         e->user_id[0] ? "userId" : NULL, e->user_id),
-              "shard waits and tries again: %s", e->message);
-}
-
-/* A shard that fails and continues many times a second is logged once a second. A line that is not due yet is
- * written with a later failure. */
-static void log_trouble_in_time(struct shard *s, const struct error *e, bool is_due, int64_t now_real_ms) {
-    int64_t now_ms = clock_boot_ms();
-    s->line_owed = s->line_owed || is_due;
-    if (!s->line_owed || now_ms - s->line_boot_ms < LIMIT_TROUBLE_LINE_MS)
-        return;
-    log_trouble(s, e, now_real_ms - s->waiting_since_ms);
-    s->line_boot_ms = now_ms;
-    s->line_written = true;
-    s->line_owed = false;
-}
-
-/* One passing failure of the source is only counted. */
-static void report_trouble(struct shard *s, enum cause cause, const struct error *e) {
-    char kind[sizeof e->code + 16];
-    int64_t now_real_ms = clock_real_ms();
-    bool first = s->waiting_since_ms == 0;
-    if (first)
-        s->waiting_since_ms = now_real_ms;
-    if (first && cause == CAUSE_SOURCE && e->status == STATUS_RETRY)
-        return;
-    metrics_set(s->waiting, s->waiting_since_ms);
-    snprintf(kind, sizeof kind, "%s %s", cause_names[cause], e->code);
-    bool is_due = health_raise_about(s->context.health, s->wait_trouble, kind, e->message, e->user_id,
-                                     s->waiting_since_ms, clock_boot_ms());
-    log_trouble_in_time(s, e, is_due, now_real_ms);
-}
-
-/* Returns until when to wait: longer after each failure, with jitter. */
-static int64_t report_failure(struct shard *s, enum cause cause, const struct error *e) {
-    if (!is_lease_trouble(e)) {
-        metrics_count(&waits_family, (const char *const[]){cause_names[cause], NULL}, 1);
-        report_trouble(s, cause, e);
-    }
-    s->backoff_ms = s->backoff_ms ? s->backoff_ms * 2 : 100;
-    if (s->backoff_ms > LIMIT_BACKOFF_MS)
-        s->backoff_ms = LIMIT_BACKOFF_MS;
-    return clock_boot_ms() + s->backoff_ms / 2 + random_u32() % (s->backoff_ms / 2);
-}
-
 static void wait_until(struct shard *s, int64_t until_ms) {
     turn(s);
     waker_wait(&s->waker, until_ms, -1);
@@ -279,18 +198,6 @@ static void report_refusal(struct shard *s, const struct error *e) {
     pthread_mutex_lock(&s->lock);
     s->report.refused = true;
     pthread_mutex_unlock(&s->lock);
-}
-
-static void clear_trouble(struct shard *s) {
-    s->backoff_ms = 0;
-    if (!s->waiting_since_ms)
-        return;
-    metrics_hide(s->waiting);
-    if (health_clear(s->context.health, s->wait_trouble) && s->line_written)
-        log_write(LOG_LEVEL_INFO, LOG_FIELDS("shard", s->id), "shard continues after %lld s",
-                  (long long)(clock_real_ms() - s->waiting_since_ms) / 1000);
-    s->waiting_since_ms = 0;
-    s->line_owed = s->line_written = false;
 }
 
 static void count(const struct shard *s, const struct apply_counts *counts) {
@@ -360,7 +267,7 @@ static void finish_batch(struct shard *s, const struct apply_counts *counts) {
         count(s, counts);
     }
     if (has_records || !s->stepwise)
-        clear_trouble(s);
+        shard_wait_clear(&s->wait);
     report_as_of(s, s->pending.as_of_ms);
     report_progress(s);
     if (!has_records && !s->pending.more)
@@ -369,7 +276,7 @@ static void finish_batch(struct shard *s, const struct apply_counts *counts) {
 }
 
 /* The batch under way ends. */
-static enum status write_batch(struct shard *s, enum cause *cause, bool *throttled, struct error *e) {
+static enum status write_batch(struct shard *s, enum shard_cause *cause, bool *throttled, struct error *e) {
     const struct store_checkpoint checkpoint = {s->tenure, s->pending.last, s->pending.hash};
     struct apply_counts counts;
     *cause = CAUSE_STORE;
@@ -399,7 +306,8 @@ static void note_item(struct shard *s, const struct prefetch_item *item) {
         p->as_of_ms = b->as_of_ms;
 }
 
-static enum status add_item(struct shard *s, struct prefetch_item *item, enum cause *cause, struct error *e) {
+static enum status add_item(struct shard *s, struct prefetch_item *item, enum shard_cause *cause,
+                            struct error *e) {
     struct batch *b = &item->batch;
     *cause = CAUSE_DEAD_LETTER;
     enum status status = write_letters(s, b, e);
@@ -475,7 +383,7 @@ static bool goes_first(const struct shard *s, const struct work *w) {
            (w->letters_failed || s->pending.n + w->item->batch.n > s->window.records);
 }
 
-static enum status settle_once(struct shard *s, struct work *w, enum cause *cause, struct error *e) {
+static enum status settle_once(struct shard *s, struct work *w, enum shard_cause *cause, struct error *e) {
     enum status status = STATUS_OK;
     if (goes_first(s, w))
         status = write_batch(s, cause, &w->throttled, e);
@@ -495,11 +403,11 @@ static enum status settle_once(struct shard *s, struct work *w, enum cause *caus
 static enum settled settle(struct shard *s, struct work work) {
     work.began_ms = clock_boot_ms();
     struct error e = {0};
-    enum cause cause = CAUSE_STORE;
+    enum shard_cause cause = CAUSE_STORE;
     while (settle_once(s, &work, &cause, &e) != STATUS_OK) {
         if (order_of(s) != ORDER_RUN)
             return STOPPED;
-        int64_t again_ms = report_failure(s, cause, &e);
+        int64_t again_ms = shard_wait_note(&s->wait, cause, &e);
         if (!may_keep(s, &work, &e)) {
             if (work.throttled)
                 adjust_window(s, true);
@@ -532,7 +440,7 @@ static bool settle_failure(struct shard *s, const struct prefetch_item *item) {
     if (settled != APPLIED)
         return settled == REFUSED;
     if (item->status != STATUS_INVALID) {
-        wait_until(s, report_failure(s, CAUSE_SOURCE, &item->error));
+        wait_until(s, shard_wait_note(&s->wait, CAUSE_SOURCE, &item->error));
         return true;
     }
     report_refusal(s, &item->error);
@@ -609,7 +517,6 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     struct shard *s = mem_zalloc(sizeof *s);
     s->context = *context;
     strcpy(s->id, lease->shard_id);
-    snprintf(s->wait_trouble, sizeof s->wait_trouble, "shard %s", s->id);
     snprintf(s->loss_trouble, sizeof s->loss_trouble, "loss %s", s->id);
     strcpy(s->tenure, lease->tenure);
     s->start_at_ms = lease->start_at_ms;
@@ -619,7 +526,7 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
                                                  lease->hash, lease->foreign_arrivals};
     s->records = METRICS_HOLD(&records_family, s->id);
     s->as_of = METRICS_HOLD(&as_of_family, s->id);
-    s->waiting = METRICS_HOLD(&waiting_family, s->id);
+    shard_wait_init(&s->wait, context->health, s->id);
     s->window_now = METRICS_HOLD(&window_family, s->id);
     s->bytes_left = METRICS_HOLD(&bytes_family, s->id);
     s->time_left = METRICS_HOLD(&left_family, s->id);
@@ -673,12 +580,11 @@ void shard_abandon(struct shard *s) {
 
 void shard_join(struct shard *s) {
     pthread_join(s->thread, NULL);
-    health_clear(s->context.health, s->wait_trouble);
+    shard_wait_deinit(&s->wait);
     health_clear(s->context.health, s->loss_trouble);
     freshness_stop_counting(s->context.freshness, s->id);
     metrics_release(s->records, clock_boot_ms());
-    struct metrics_series *const gauges[] = {s->as_of, s->waiting, s->window_now, s->bytes_left,
-                                             s->time_left};
+    struct metrics_series *const gauges[] = {s->as_of, s->window_now, s->bytes_left, s->time_left};
     for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++) {
         metrics_hide(gauges[i]);
         metrics_release(gauges[i], clock_boot_ms());

@@ -262,7 +262,7 @@ static void earn(struct apply *a, struct row *row, const struct apply_record *re
         .position = is_kept(a) ? &record->position : NULL,
     };
     row->n_sales++;
-    row->last_sale = place;
+    row->last_sale = (uint32_t)place;
     row->last_sale_ms = event->time_ms;
     credits_earn(a->batch.credits, &sale, credits, row->earners);
 }
@@ -283,7 +283,7 @@ static void fold_record(struct apply *a, struct row *row, const struct apply_rec
         counts->applied++;
         break;
     }
-    if (credits.user_id[ROLE_CREATOR]) /* it was a purchase */
+    if (credits.user_id[ROLE_CREATOR]) /* it was a purchase; by ids in the row, whose texts move below */
         earn(a, row, record, place, &credits);
     row_cache_change(&a->cache, row, &contribution);
 }

@@ -25,7 +25,7 @@ static bool parse_sub_sequence(const char *text, size_t length, uint32_t *out) {
     return value <= UINT32_MAX;
 }
 
-/* False: a part is missing, or is no number below 2^32. The others are not looked at. */
+/* False without a sequence number, or with a sub-sequence number that is none. The others are not checked. */
 static bool split(const char *text, size_t length, struct event_id *out) {
     const char *end = text + length;
     const char *colon = memchr(text, ':', length);

@@ -15,7 +15,8 @@ struct pace {
 /* For a store whose speed is not known. */
 void pace_init(struct pace *p);
 
-/* After a transaction: half as many after a slow one, twice as many after one that was full and quick. */
+/* After a transaction: half as many after a slow one, up to twice as many after one that was full and quick.
+ */
 void pace_note(struct pace *p, size_t rows, int64_t took_ms);
 
 #endif

@@ -7,9 +7,9 @@
 
 enum { OLD_LAST_EVENT_ID = CONTRIBUTION_TEXTS, COLD_TEXTS = CONTRIBUTION_TEXTS - 2 };
 
-/* How the texts lie: those that each event changes come last, so that it moves nothing else. The id of the
- * store's event lies where it lay before the row changed. */
-static const int order[PACKED_TEXTS] = {
+/* How the texts lie. Each event changes the last two, which are hot; so it moves nothing else. The id of the
+ * store's event stays where it lay before the row changed. The others, before them, are cold. */
+static const int order[] = {
     CONTRIBUTION_PRODUCT_ID,    CONTRIBUTION_CREATOR,
     CONTRIBUTION_PHOTOGRAPHER,  CONTRIBUTION_PHOTOGRAPHER_EVENT_ID,
     CONTRIBUTION_CREATED_BY,    CONTRIBUTION_NAME,
@@ -17,8 +17,9 @@ static const int order[PACKED_TEXTS] = {
     CONTRIBUTION_IMAGE,         OLD_LAST_EVENT_ID,
     CONTRIBUTION_LAST_EVENT_ID, CONTRIBUTION_UPDATED_BY,
 };
+_Static_assert(sizeof order / sizeof *order == PACKED_TEXTS, "each text has its place");
 
-/* Most products are registered first, by their creator. Then CREATED_BY takes no bytes. */
+/* The size of CREATED_BY where it is equal to CREATOR, and lies there: most products are registered first. */
 #define AS_CREATOR UINT32_MAX
 
 static uint32_t bytes_of(const struct packed *p, int i) {
@@ -70,9 +71,10 @@ static void copy_numbers(struct packed *p, const struct contribution *row) {
         p->numbers[i] = contribution_number(row, i);
 }
 
-/* With room for the first change. */
+/* With room for the id of the store's event, if the next is no longer. The allocator rounds up to a multiple
+ * of 16, less its own size. */
 static struct packed *pack(const struct contribution *row, const char *old_last_event_id) {
-    enum { ROUND = 16 };
+    enum { ROUND = 16, OWN = ROUND - (sizeof(struct packed) + sizeof(size_t)) % ROUND };
     struct packed head = {.has_changed = false};
     const char *texts[PACKED_TEXTS];
     for (size_t i = 0; i < CONTRIBUTION_TEXTS; i++)
@@ -85,7 +87,7 @@ static struct packed *pack(const struct contribution *row, const char *old_last_
         size -= head.sizes[CONTRIBUTION_CREATED_BY];
         head.sizes[CONTRIBUTION_CREATED_BY] = AS_CREATOR;
     }
-    head.capacity = (uint32_t)((size + ROUND - 1) / ROUND * ROUND);
+    head.capacity = (uint32_t)((size + ROUND - 1 - OWN) / ROUND * ROUND + OWN);
 
     struct packed *p = mem_alloc(sizeof *p + head.capacity);
     *p = head;
@@ -107,7 +109,8 @@ static bool is_own(const struct packed *p, const char *text) {
     return text >= p->texts && text < p->texts + p->capacity;
 }
 
-/* As after a purchase: there are only another event and who brought it, and there is room. */
+/* As after a purchase: only the event and who brought it are others, and there is room. Equal texts elsewhere
+ * would do too, but to compare pointers is quick. */
 static bool fits(const struct packed *p, const struct contribution *now, const struct contribution *row,
                  size_t begin) {
     for (size_t k = 0; k < COLD_TEXTS; k++)

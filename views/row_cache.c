@@ -5,6 +5,7 @@
 
 #include <utlist.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 
 void row_cache_init(struct row_cache *c, size_t max_bytes) {
@@ -41,7 +42,7 @@ struct row *row_cache_find(struct row_cache *c, const char *product_id) {
     return row;
 }
 
-enum { FIND_AT_ONCE = 32, LINE_BYTES = 64 };
+enum { FIND_AT_ONCE = 32, LINE_BYTES = 64, FETCH_BYTES = 1024 };
 
 /* The row at which the search for this hash begins. */
 static struct row *first_of(const struct row_cache *c, unsigned hash) {
@@ -54,7 +55,7 @@ static struct row *first_of(const struct row_cache *c, unsigned hash) {
 static void fetch_row(const struct row *row) {
     const char *packed = (const char *)row->packed;
     size_t size = packed_size(row->packed);
-    for (size_t at = 0; at < size; at += LINE_BYTES)
+    for (size_t at = 0; at < size && at < FETCH_BYTES; at += LINE_BYTES)
         __builtin_prefetch(packed + at);
     __builtin_prefetch(row->earlier);
     __builtin_prefetch(row->later);
@@ -85,9 +86,11 @@ static void find_some(struct row_cache *c, const char *const ids[], size_t n, st
 }
 
 void row_cache_find_all(struct row_cache *c, const char *const ids[], size_t n, struct row *rows[]) {
-    if (!c->rows)
+    if (!c->rows) {
         memset(rows, 0, n * sizeof *rows);
-    for (size_t at = 0; c->rows && at < n; at += FIND_AT_ONCE)
+        return;
+    }
+    for (size_t at = 0; at < n; at += FIND_AT_ONCE)
         find_some(c, ids + at, n - at < FIND_AT_ONCE ? n - at : FIND_AT_ONCE, rows + at);
 }
 
@@ -155,8 +158,8 @@ static size_t rest_bytes(const struct row_cache *c) {
 }
 
 void row_cache_rest(struct row_cache *c) {
-    if (c->kept_bytes > rest_bytes(c))
-        row_cache_make_room(c, c->max_bytes);
+    bool is_backlog = c->kept_bytes >= LIMIT_RETURNED_BYTES && c->kept_bytes > 2 * rest_bytes(c);
+    row_cache_make_room(c, is_backlog ? c->max_bytes : c->max_bytes - rest_bytes(c));
 }
 
 static size_t usual_bytes(const struct row_cache *c) {

@@ -1,7 +1,7 @@
 /*
  * row_cache: the rows of Contributions that one shard's thread has in memory. A row is kept, which is the
- * cache proper: as the store has it, and dropped when it was not used for longest and the rest is too large;
- * or it is held: folded over in the batch under way, and perhaps ahead of the store. Not thread-safe.
+ * cache proper: the store has it so, and it is dropped when it was not used for longest and the rest is too
+ * large; or it is held: folded over in the batch under way, and perhaps ahead of the store. Not thread-safe.
  */
 #ifndef VIEWS_ROW_CACHE_H
 #define VIEWS_ROW_CACHE_H
@@ -15,10 +15,11 @@ struct earner; /* views/credits.h */
 struct row {
     struct packed *packed;
 
-    /* only while it is held; all zeros at first */
+    /* only while it is held: then from zeros on. In a row that is kept they, and what `packed` says of the
+     * store's event, are what the batch left */
     struct earner *earners[ROLES];
-    size_t n_sales, last_sale; /* purchases that were applied; the place of the last in the batch */
-    int64_t last_sale_ms;      /* its time */
+    uint32_t n_sales, last_sale; /* purchases that were applied; the place of the last in the batch */
+    int64_t last_sale_ms;        /* its time */
 
     /* private */
     size_t bytes;   /* as counted */
@@ -61,7 +62,7 @@ void row_cache_change(struct row_cache *c, struct row *row, const struct contrib
 void row_cache_make_room(struct row_cache *c, size_t bytes);
 
 /* No batch is under way, and none is expected: a shard that is caught up has little use for more than a
- * fourth of the bytes. If there are more, all are dropped: some of them would leave holes in the memory
+ * fourth of the bytes. After a backlog all are dropped: a fourth, spread over the heap, would keep the memory
  * of the others. */
 void row_cache_rest(struct row_cache *c);
 

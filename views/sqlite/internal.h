@@ -154,8 +154,10 @@ void store_sqlite_free_disk(struct store_sqlite *d);
  * transaction of the writer. */
 enum status store_sqlite_delete_expired(struct store_sqlite *d, int64_t now_ms, size_t max, struct error *e);
 
-/* write.c */
+/* rows.c */
 typeof(store_read_contributions) store_sqlite_read_contributions;
+
+/* write.c */
 typeof(store_write_batch) store_sqlite_write_batch;
 
 /* binding.c */

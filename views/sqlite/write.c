@@ -97,11 +97,13 @@ static enum status run_update(struct sqlite *c, const struct update *update, con
             sqlite_bind_text(s, 1 + i, contribution_text(&row, (size_t)i));
     for (int i = 0; i < CONTRIBUTION_NUMBERS; i++)
         sqlite3_bind_int64(s, 1 + CONTRIBUTION_TEXTS + i, contribution_number(&row, (size_t)i));
-    sqlite_bind_text(s, OLD_LAST_EVENT_ID, packed_old_last_event_id(packed));
-    if (row.place)
-        sqlite3_bind_int64(s, PLACE, row.place);
-    else
-        sqlite3_bind_null(s, PLACE);
+    if (update != &insert) {
+        sqlite_bind_text(s, OLD_LAST_EVENT_ID, packed_old_last_event_id(packed));
+        if (row.place)
+            sqlite3_bind_int64(s, PLACE, row.place);
+        else
+            sqlite3_bind_null(s, PLACE);
+    }
     enum status status = sqlite_execute(c, s, e);
     *n = sqlite3_changes(c->db);
     return status;

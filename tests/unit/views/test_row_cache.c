@@ -1,7 +1,7 @@
 #include "views/row_cache.h"
 
 #include <stdio.h>
-
+#include "base/limits.h"
 #include "tests/unit/support/test.h"
 
 enum { ROWS = 8 };
@@ -55,18 +55,55 @@ static void after_a_small_batch_few_rows_are_kept(void **state) {
     row_cache_deinit(&c);
 }
 
-static void a_shard_that_rests_keeps_few_rows_or_none(void **state) {
+static void a_shard_that_rests_keeps_a_fourth_of_the_bytes(void **state) {
     (void)state;
     struct row_cache c;
-    size_t row_bytes = fill(&c);
-    row_cache_make_room(&c, (ROWS - ROWS / 4) * row_bytes);
+    fill(&c);
     row_cache_rest(&c);
     assert_kept(&c, ROWS / 4);
     row_cache_deinit(&c);
+}
 
-    fill(&c);
+static void a_shard_that_rests_after_a_backlog_keeps_none(void **state) {
+    (void)state;
+    _cleanup_(mem_freep) char *name = mem_zalloc(LIMIT_RETURNED_BYTES);
+    memset(name, 'x', LIMIT_RETURNED_BYTES - 1);
+    struct row_cache c;
+    row_cache_init(&c, SIZE_MAX / ROWS);
+    row_cache_add(&c, &(struct contribution){.product_id = ids[0], .name = name});
+    row_cache_add(&c, &(struct contribution){.product_id = ids[1]});
+    c.max_bytes = c.held_bytes;
+    row_cache_keep_held(&c);
     row_cache_rest(&c);
-    assert_kept(&c, 0);
+    assert_null(row_cache_find(&c, ids[0]));
+    assert_null(row_cache_find(&c, ids[1]));
+    row_cache_deinit(&c);
+}
+
+/* More than are looked up at once; some are not there. */
+static void many_rows_are_found_as_each_is(void **state) {
+    enum { MANY = 100 };
+    (void)state;
+    char names[MANY][8];
+    const char *asked[MANY];
+    struct row *found[MANY];
+    struct row_cache c;
+    row_cache_init(&c, SIZE_MAX / ROWS);
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], "n%zu", i);
+        asked[i] = names[i];
+    }
+    row_cache_find_all(&c, asked, MANY, found);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_null(found[i]);
+        if (i % 3)
+            row_cache_add(&c, &(struct contribution){.product_id = names[i]});
+    }
+    row_cache_find_all(&c, asked, MANY, found);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_ptr_equal(found[i], row_cache_find(&c, names[i]));
+        assert_int_equal(found[i] != NULL, i % 3 != 0);
+    }
     row_cache_deinit(&c);
 }
 
@@ -106,7 +143,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_rows_of_a_large_batch_are_kept),
         cmocka_unit_test(rows_that_are_kept_make_room_for_the_batch),
-        cmocka_unit_test(a_shard_that_rests_keeps_few_rows_or_none),
+        cmocka_unit_test(a_shard_that_rests_keeps_a_fourth_of_the_bytes),
+        cmocka_unit_test(a_shard_that_rests_after_a_backlog_keeps_none),
+        cmocka_unit_test(many_rows_are_found_as_each_is),
         cmocka_unit_test(after_a_small_batch_few_rows_are_kept),
         cmocka_unit_test(a_row_counts_with_the_texts_that_it_has_now),
         cmocka_unit_test(the_end_frees_rows_that_are_held_and_those_that_are_kept),
