@@ -46,7 +46,7 @@ static void others_change_nothing(void **state) {
     const struct {
         size_t rows;
         int64_t took_ms;
-    } notes[] = {{rows, USUAL_MS}, {rows, QUICK_MS + 1}, {rows - 1, QUICK_MS}, {0, 0}};
+    } notes[] = {{rows, USUAL_MS}, {rows, HALF_MS + 1}, {rows - 1, QUICK_MS}, {0, 0}};
     for (size_t i = 0; i < sizeof notes / sizeof *notes; i++) {
         pace_note(&p, notes[i].rows, notes[i].took_ms);
         assert_int_equal(p.rows, rows);

@@ -1,8 +1,8 @@
 #include "views/row_cache.h"
 
-#include <stdio.h>
 #include "base/limits.h"
 #include "tests/unit/support/test.h"
+#include <stdio.h>
 
 enum { ROWS = 8 };
 
