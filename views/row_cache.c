@@ -158,8 +158,10 @@ static size_t rest_bytes(const struct row_cache *c) {
 }
 
 void row_cache_rest(struct row_cache *c) {
-    bool is_backlog = c->kept_bytes >= LIMIT_RETURNED_BYTES && c->kept_bytes > 2 * rest_bytes(c);
-    row_cache_make_room(c, is_backlog ? c->max_bytes : c->max_bytes - rest_bytes(c));
+    size_t most = c->most_kept_bytes;
+    bool was_backlog = most >= LIMIT_RETURNED_BYTES && most > 2 * rest_bytes(c);
+    row_cache_make_room(c, was_backlog ? c->max_bytes : c->max_bytes - rest_bytes(c));
+    c->most_kept_bytes = 0;
 }
 
 static size_t usual_bytes(const struct row_cache *c) {
@@ -172,6 +174,8 @@ void row_cache_keep_held(struct row_cache *c) {
     DL_CONCAT2(c->kept, c->held, earlier, later);
     c->held = NULL;
     c->kept_bytes += c->held_bytes;
+    if (c->kept_bytes > c->most_kept_bytes)
+        c->most_kept_bytes = c->kept_bytes;
     c->held_bytes = c->n_held = 0;
     c->batch++; /* each row is as it was left, until it is held again */
     row_cache_make_room(c, c->max_bytes - usual);

@@ -34,7 +34,8 @@ struct row_cache {
     struct row *kept; /* the one not used for longest first */
     struct row *held; /* in the order in which they were taken; for each: DL_FOREACH2(..., later) */
     size_t kept_bytes, held_bytes, n_held;
-    uint64_t batch; /* private: the one under way */
+    size_t most_kept_bytes; /* private: since it rested */
+    uint64_t batch;         /* private: the one under way */
 };
 
 void row_cache_init(struct row_cache *c, size_t max_bytes);

@@ -74,9 +74,16 @@ static void a_shard_that_rests_after_a_backlog_keeps_none(void **state) {
     row_cache_add(&c, &(struct contribution){.product_id = ids[1]});
     c.max_bytes = c.held_bytes;
     row_cache_keep_held(&c);
+    row_cache_hold(&c, row_cache_find(&c, ids[1]));
+    row_cache_keep_held(&c); /* its last batch is small */
     row_cache_rest(&c);
     assert_null(row_cache_find(&c, ids[0]));
     assert_null(row_cache_find(&c, ids[1]));
+
+    row_cache_add(&c, &(struct contribution){.product_id = ids[1]});
+    row_cache_keep_held(&c);
+    row_cache_rest(&c); /* after no backlog */
+    assert_non_null(row_cache_find(&c, ids[1]));
     row_cache_deinit(&c);
 }
 
