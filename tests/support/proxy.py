@@ -114,11 +114,35 @@ class Reply:
         self.body = json.dumps(content).encode()
         self.headers.remove("x-amz-crc32")
 
-    def bytes(self):
-        lines = [f"HTTP/1.1 {self.status} X"]
-        lines += [f"{name}: {value}" for name, value in self.headers.forwarded()]
-        lines += [f"Content-Length: {len(self.body)}", "", ""]
-        return "\r\n".join(lines).encode("latin-1") + self.body[: self.cut]
+    def head(self, length):
+        """`length`: the header that says how long the body is."""
+        lines = [f"HTTP/1.1 {self.status} X", *(f"{name}: {value}" for name, value in self.headers.forwarded())]
+        return "\r\n".join([*lines, length, "", ""]).encode("latin-1")
+
+    def pieces(self):
+        """What is sent. An empty piece: nothing yet, but the client may have left."""
+        yield self.head(f"Content-Length: {len(self.body)}") + self.body[: self.cut]
+
+
+class StreamedReply(Reply):
+    """A reply that is sent while it is made: `made` is a generator of pieces of the body. It may raise Closed or Reset, and
+    is closed when the client has left."""
+
+    def __init__(self, headers, made):
+        super().__init__(200, headers, None)
+        self.made = made
+
+    def json(self):
+        raise ValueError("a stream is no JSON")
+
+    def pieces(self):
+        yield self.head("Transfer-Encoding: chunked")
+        if self.cut is not None:
+            return
+        with contextlib.closing(self.made):
+            for piece in self.made:
+                yield b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
+        yield b"0\r\n\r\n"
 
 
 # HTTP/1.1, as far as AWS calls and the emulators use it.
@@ -229,8 +253,15 @@ class Handler(socketserver.StreamRequestHandler):
     def handle_one(self, owner):
         request = self.read_request()
         reply = owner.reply_to(request, self.upstream.exchange)
-        self.wfile.write(reply.bytes())
+        with contextlib.closing(reply.pieces()) as pieces:
+            for piece in pieces:
+                self.write(piece)
         return reply.cut is None
+
+    def write(self, piece):
+        if not piece and select.select([self.connection], [], [], 0)[0]:
+            raise Closed()  # no request comes before the end of a reply
+        self.wfile.write(piece)
 
 
 def will_reset(connection):
