@@ -95,9 +95,9 @@ class Readers:
                 self.iterators.popitem(last=False)
 
     def shard(self, request):
-        """The shard of a GetShardIterator or GetRecords; None for an unknown iterator."""
+        """The shard of a call that reads; None for an unknown iterator."""
         asked = request.json()
-        if request.operation == "GetShardIterator":
+        if request.operation != "GetRecords":
             return asked["ShardId"]
         return self.of(asked["ShardIterator"])[0]
 

@@ -27,6 +27,7 @@ import proxy
 from aws_behaviour import refusal
 
 WRITES = {"UpdateItem", "PutItem", "DeleteItem"}
+READS = {"GetShardIterator", "GetRecords", "SubscribeToShard"}
 KEY_NAMES = ("productId", "userId", "role", "leaseKey")
 ACCOUNT = "arn:aws:dynamodb:us-east-1:000000000000"
 
@@ -230,6 +231,8 @@ def no_answers(operation):
 
 def no_answer(reply, name):
     """The reply with such a body. Without a checksum only the body shows it."""
+    if isinstance(reply, proxy.StreamedReply):
+        reply = proxy.Reply(200, reply.headers, b'{"Records":[]}')
     if reply.status == 200:
         reply.body = NO_ANSWERS[name](reply.body)
         reply.headers.remove("x-amz-crc32")
@@ -372,9 +375,7 @@ class Faults:
         """None, or the random.Random for a call to which the fault happens."""
         if not self.is_on or not kind.concerns(request):
             return None
-        shard = (
-            self.readers.shard(request) if request.operation in ("GetShardIterator", "GetRecords") else None
-        )
+        shard = self.readers.shard(request) if request.operation in READS else None
         about = f"{kind.name} {subject(request, shard)}"
         with self.lock:
             self.calls[about] += 1
