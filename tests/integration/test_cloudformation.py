@@ -39,6 +39,7 @@ ALTERNATIVES = {
     "ProductsByCreator": ["true", "false"],
     "ProductsByPhotographer": ["true", "false"],
     "StreamKeyArn": ["", "arn:aws:kms:us-east-1:000000000000:key/s"],
+    "FanOut": ["", "view"],
     "TableKeyArn": ["", "arn:aws:kms:us-east-1:000000000000:key/t"],
     "ImageRepositoryArn": ["", "arn:aws:ecr:us-east-1:000000000000:repository/winner-view"],
     "CertificateArn": ["", "arn:aws:acm:us-east-1:000000000000:certificate/c"],
@@ -336,6 +337,19 @@ def test_alarms_cover_lag_dead_letters_and_failed_answers():
         ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count"),
         ("AWS/ApplicationELB", "RequestCount"),
     }
+
+
+def test_a_stream_that_pushes_has_a_consumer_and_an_alarm_on_its_lag():
+    for stream, name in zip(ALTERNATIVES["StreamArn"], ("Stream", "events")):
+        one = stack(StreamArn=stream, FanOut="view")
+        assert one.environment("TaskDefinition")["WINNER_VIEW_FAN_OUT"] == "view"
+        assert one.resources["Consumer"]["ConsumerName"] == "view"
+        assert one.resources["Consumer"]["StreamARN"].endswith(f":stream/{name}")
+        alarm = one.resources["LagAlarm"]
+        assert alarm["MetricName"] == "SubscribeToShardEvent.MillisBehindLatest"
+        watched = {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
+        assert watched == {"StreamName": name, "ConsumerName": "view"}
+    assert "Consumer" not in stack().resources and "WINNER_VIEW_FAN_OUT" not in stack().environment("TaskDefinition")
 
 
 def test_missing_data_raises_the_lag_and_the_load_balancer_alarm_and_no_other():
