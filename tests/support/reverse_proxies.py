@@ -1,9 +1,13 @@
 """Debian's nginx and haproxy as reverse proxies, which share their connections to the service among all clients. Both are
-as lenient as they can be set to be: more of a request arrives than with their defaults."""
+as lenient as they can be set to be: more of a request arrives than with their defaults.
 
+`Tls` is haproxy with a certificate in front of an emulator: the emulators speak no TLS for a host that a client can check."""
+
+import contextlib
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 
 import emulators
@@ -66,6 +70,22 @@ listen service
 """
 
 
+TLS = """
+global
+    nbthread 1
+    maxconn 1000
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+listen emulator
+    bind 127.0.0.1:{port} ssl crt {folder}/both.pem alpn {protocols}
+    http-response set-header x-protocol %[ssl_fc_alpn]
+    server one 127.0.0.1:{upstream}
+"""
+
+
 class ReverseProxy:
     """A context manager that runs it. `port`: where it listens."""
 
@@ -76,8 +96,11 @@ class ReverseProxy:
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command(), preexec_fn=emulators.die_with_parent)
-        wait.until(lambda: emulators.answers(self.port), f"{self.name} answers")
+        wait.until(self.answers, f"{self.name} answers")
         return self
+
+    def answers(self):
+        return emulators.answers(self.port)
 
     def __exit__(self, *_):
         self.process.terminate()
@@ -85,9 +108,11 @@ class ReverseProxy:
 
     def write_configuration(self, upstream):
         user = "user root;" if os.geteuid() == 0 else ""
-        self.file.write_text(
-            self.configuration.format(folder=self.folder, port=self.port, upstream=upstream, user=user)
-        )
+        places = {"folder": self.folder, "port": self.port, "upstream": upstream, "user": user}
+        self.file.write_text(self.configuration.format(**places, **self.more()))
+
+    def more(self):
+        return {}
 
 
 class Nginx(ReverseProxy):
@@ -107,6 +132,30 @@ class Haproxy(ReverseProxy):
 
     def command(self):
         return ["/usr/sbin/haproxy", "-db", "-q", "-f", str(self.file)]
+
+
+class Tls(Haproxy):
+    """`certificate`: of certificates.make. `protocols`: what it offers by ALPN, as "h2,http/1.1"."""
+
+    configuration = TLS
+
+    def __init__(self, folder, upstream, certificate, protocols):
+        self.protocols = protocols
+        (pathlib.Path(folder) / "both.pem").write_bytes(b"".join(file.read_bytes() for file in certificate))
+        super().__init__(folder, upstream)
+
+    @property
+    def url(self):
+        return f"https://127.0.0.1:{self.port}"
+
+    def more(self):
+        return {"protocols": self.protocols}
+
+    def answers(self):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port)).close()
+            return True
+        return False
 
 
 KINDS = (Nginx, Haproxy)
