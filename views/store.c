@@ -17,6 +17,14 @@ enum status store_read_identity_key(struct store *store, uint8_t key[STORE_IDENT
     return store->ops->read_identity_key(store, key, e);
 }
 
+enum status store_note_consumer(struct store *store, const char *arn, struct error *e) {
+    return store->ops->note_consumer(store, arn, e);
+}
+
+enum status store_read_consumer(struct store *store, char arn[STORE_CONSUMER_SIZE], struct error *e) {
+    return store->ops->read_consumer(store, arn, e);
+}
+
 const struct view_shape *store_shape(const struct store *store) {
     return &store->shape;
 }

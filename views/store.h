@@ -77,6 +77,16 @@ enum status store_bind(struct store *store, const struct store_wish *wish, struc
 enum status store_read_identity_key(struct store *store, uint8_t key[STORE_IDENTITY_KEY_BYTES],
                                     struct error *e);
 
+#define STORE_CONSUMER_SIZE 1024
+
+/* The consumer through which the source pushes its records: its ARN stands in the same record, so that
+ * whoever removes it removes this one and no other. NULL: there is none any more. NOT_FOUND: the store has no
+ * view. */
+enum status store_note_consumer(struct store *store, const char *arn, struct error *e);
+
+/* NOT_FOUND: it has no view, or the view has no consumer. */
+enum status store_read_consumer(struct store *store, char arn[STORE_CONSUMER_SIZE], struct error *e);
+
 /* Valid once store_bind has succeeded. */
 const struct view_shape *store_shape(const struct store *store);
 
@@ -401,6 +411,8 @@ struct store_ops {
     bool snapshot;
     typeof(store_bind) *bind;
     typeof(store_read_identity_key) *read_identity_key;
+    typeof(store_note_consumer) *note_consumer;
+    typeof(store_read_consumer) *read_consumer;
     typeof(store_create) *create;
     typeof(store_read_contributions) *read_contributions;
     typeof(store_write_batch) *write_batch;

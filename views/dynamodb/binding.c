@@ -9,6 +9,7 @@
 #include "views/fold.h"
 
 #define WAY_OUT STORE_WAY_OUT("another stage (--store dynamodb:OTHER)")
+#define CONSUMER "consumerArn"
 
 static enum status malformed(const struct store_dynamodb *d, struct error *e) {
     return error_set(e, STATUS_FAILED, "the record '" ROWS_SOURCE_KEY "' in table '%s' is malformed",
@@ -193,19 +194,57 @@ enum status store_dynamodb_bind(struct store *store, const struct store_wish *wi
     return status ? status : compare_shape(d, item, wish, &binding->shape, e);
 }
 
-/* Whatever the view version: all have the key in the same place. */
-enum status store_dynamodb_read_identity_key(struct store *store, uint8_t key[STORE_IDENTITY_KEY_BYTES],
-                                             struct error *e) {
-    struct store_dynamodb *d = store_dynamodb_of(store);
+/* Whatever the view version: all have the key, and the consumer, in the same place. NOT_FOUND: there is no
+ * view. */
+static enum status read_view_record(struct store_dynamodb *d, const char *what, json_t **item,
+                                    struct error *e) {
     const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_CONTACT_MS};
-    json_auto_t *item = NULL;
     enum status status =
-        dynamodb_get_item(d->client, d->leases_table, rows_lease_key(ROWS_SOURCE_KEY), &run, &item, e);
+        dynamodb_get_item(d->client, d->leases_table, rows_lease_key(ROWS_SOURCE_KEY), &run, item, e);
     if (status == STATUS_NOT_FOUND)
         return error_set(e, status, "table '%s' does not exist", d->leases_table);
     if (status)
-        return error_wrap(e, "cannot read the identity key in table '%s'", d->leases_table);
-    if (!json_object_get(item, "identityKey"))
+        return error_wrap(e, "cannot read %s in table '%s'", what, d->leases_table);
+    if (!json_object_get(*item, "identityKey"))
         return error_set(e, STATUS_NOT_FOUND, "table '%s' has no view", d->leases_table);
-    return parse_identity_key(d, item, key, e);
+    return STATUS_OK;
+}
+
+enum status store_dynamodb_read_identity_key(struct store *store, uint8_t key[STORE_IDENTITY_KEY_BYTES],
+                                             struct error *e) {
+    struct store_dynamodb *d = store_dynamodb_of(store);
+    json_auto_t *item = NULL;
+    enum status status = read_view_record(d, "the identity key", &item, e);
+    return status ? status : parse_identity_key(d, item, key, e);
+}
+
+enum status store_dynamodb_read_consumer(struct store *store, char arn[STORE_CONSUMER_SIZE],
+                                         struct error *e) {
+    struct store_dynamodb *d = store_dynamodb_of(store);
+    json_auto_t *item = NULL;
+    enum status status = read_view_record(d, "the consumer", &item, e);
+    if (status)
+        return status;
+    const char *noted = dynamodb_get_s(item, CONSUMER);
+    if (!noted || strlen(noted) >= STORE_CONSUMER_SIZE)
+        return error_set(e, STATUS_NOT_FOUND, "the view of table '%s' has no consumer", d->leases_table);
+    strcpy(arn, noted);
+    return STATUS_OK;
+}
+
+enum status store_dynamodb_note_consumer(struct store *store, const char *arn, struct error *e) {
+    struct store_dynamodb *d = store_dynamodb_of(store);
+    const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_CONTACT_MS};
+    json_t *body =
+        json_pack("{s:s,s:o,s:s,s:s}", "TableName", d->leases_table, "Key", rows_lease_key(ROWS_SOURCE_KEY),
+                  "UpdateExpression", arn ? "SET #c = :arn" : "REMOVE #c", "ConditionExpression",
+                  "attribute_exists(#k)");
+    dynamodb_name(body, "#k", "identityKey");
+    dynamodb_name(body, "#c", CONSUMER);
+    if (arn)
+        dynamodb_value(body, ":arn", dynamodb_s(arn));
+    enum status status = dynamodb_once(d->client, "UpdateItem", body, &run, NULL, e);
+    if (status == STATUS_CONFLICT)
+        return error_set(e, STATUS_NOT_FOUND, "table '%s' has no view", d->leases_table);
+    return status ? error_wrap(e, "cannot note the consumer in table '%s'", d->leases_table) : STATUS_OK;
 }

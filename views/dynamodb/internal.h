@@ -35,6 +35,8 @@ typeof(store_remove_watermarks) store_dynamodb_remove_watermarks;
 /* binding.c */
 typeof(store_bind) store_dynamodb_bind;
 typeof(store_read_identity_key) store_dynamodb_read_identity_key;
+typeof(store_note_consumer) store_dynamodb_note_consumer;
+typeof(store_read_consumer) store_dynamodb_read_consumer;
 
 /* leases.c */
 typeof(store_read_leases) store_dynamodb_read_leases;

@@ -172,3 +172,36 @@ enum status store_sqlite_read_identity_key(struct store *store, uint8_t key[STOR
     memcpy(key, sqlite3_column_blob(r.s, 0), STORE_IDENTITY_KEY_BYTES);
     return STATUS_OK;
 }
+
+enum status store_sqlite_read_consumer(struct store *store, char arn[STORE_CONSUMER_SIZE], struct error *e) {
+    _cleanup_(store_sqlite_end_reading) struct store_sqlite_reading r = {0};
+    enum status status = store_sqlite_begin_query(
+        &r, store, SELECT_CONSUMER, "SELECT consumerArn FROM leases WHERE leaseKey = '" SOURCE_KEY "'", e);
+    if (!status)
+        status = sqlite_step(r.c, r.s, e);
+    const char *noted = status ? NULL : sqlite_text(r.s, 0);
+    if (status == STATUS_NOT_FOUND || (!status && (!noted || strlen(noted) >= STORE_CONSUMER_SIZE)))
+        return error_set(e, STATUS_NOT_FOUND, "the view of database '%s' has no consumer", r.d->path);
+    if (!status)
+        strcpy(arn, noted);
+    return status;
+}
+
+static enum status update_consumer(struct store_sqlite *d, const char *arn, struct error *e) {
+    sqlite3_stmt *s =
+        sqlite_statement(&d->writer, UPDATE_CONSUMER,
+                         "UPDATE leases SET consumerArn = ?1 WHERE leaseKey = '" SOURCE_KEY "'", e);
+    if (!s)
+        return e->status;
+    sqlite_bind_text(s, 1, arn);
+    enum status status = sqlite_execute(&d->writer, s, e);
+    if (!status && sqlite3_changes(d->writer.db) == 0)
+        return error_set(e, STATUS_NOT_FOUND, "database '%s' has no view", d->path);
+    return status;
+}
+
+enum status store_sqlite_note_consumer(struct store *store, const char *arn, struct error *e) {
+    struct store_sqlite *d = store_sqlite_of(store);
+    enum status status = store_sqlite_begin(d, NULL, e);
+    return status ? status : store_sqlite_end(d, NULL, update_consumer(d, arn, e), e);
+}

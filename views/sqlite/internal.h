@@ -75,6 +75,8 @@ enum store_sqlite_statement {
     SELECT_IDENTITY_KEY,
     INSERT_SOURCE,
     UPDATE_SOURCE,
+    SELECT_CONSUMER,
+    UPDATE_CONSUMER,
     SELECT_BOARD,
     SELECT_BOARD_UP,
     SELECT_RANK,
@@ -163,6 +165,8 @@ typeof(store_write_batch) store_sqlite_write_batch;
 /* binding.c */
 typeof(store_bind) store_sqlite_bind;
 typeof(store_read_identity_key) store_sqlite_read_identity_key;
+typeof(store_note_consumer) store_sqlite_note_consumer;
+typeof(store_read_consumer) store_sqlite_read_consumer;
 
 /* leases.c */
 void store_sqlite_bind_hash(sqlite3_stmt *s, int parameter, const struct digest *hash);

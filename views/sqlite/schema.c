@@ -31,6 +31,7 @@ static const char *const migrations[] = {
     " foreignArrivals INTEGER, parentShardId TEXT, childShardIds TEXT, startingHashKey TEXT,"
     " endingHashKey TEXT, sourceArn TEXT, sourceCreated INTEGER, viewVersion INTEGER, identityKey BLOB,"
     " periods TEXT, bestSellers TEXT, boardPartitions INTEGER) WITHOUT ROWID;",
+    "ALTER TABLE leases ADD COLUMN consumerArn TEXT;",
 };
 enum { SCHEMA_VERSION = FIRST_VERSION - 1 + sizeof migrations / sizeof *migrations };
 

@@ -248,6 +248,24 @@ static void an_identity_key_is_taken_over_at_the_first_use(void **state) {
     assert_memory_equal(binding.identity_key, mine, sizeof mine);
 }
 
+static void a_view_remembers_its_consumer_until_it_is_gone(void **state) {
+    struct fixture *t = support_fixture(state);
+    static const char *const arns[] = {"arn:aws:kinesis:eu-west-1:1:stream/s/consumer/view:1",
+                                       "arn:aws:kinesis:eu-west-1:1:stream/s/consumer/view:2"};
+    char noted[STORE_CONSUMER_SIZE];
+    assert_int_equal(store_note_consumer(t->store, arns[0], &support_error), STATUS_NOT_FOUND);
+    bind_as(t, kept);
+    assert_int_equal(store_read_consumer(t->store, noted, &support_error), STATUS_NOT_FOUND);
+    for (size_t i = 0; i < sizeof arns / sizeof *arns; i++) {
+        assert_ok(store_note_consumer(t->store, arns[i], &support_error));
+        assert_ok(store_read_consumer(t->store, noted, &support_error));
+        assert_string_equal(noted, arns[i]);
+    }
+    assert_ok(store_note_consumer(t->store, NULL, &support_error));
+    assert_int_equal(store_read_consumer(t->store, noted, &support_error), STATUS_NOT_FOUND);
+    bind_as(t, kept); /* the rest of the record stays */
+}
+
 static void change_record(struct fixture *t, const char *attribute, const char *type, const char *value) {
     if (is_sqlite(t)) {
         char sql[200];
@@ -495,6 +513,8 @@ static void older_tables_are_refused_and_stay(void **state) {
              another_shape_that_an_option_asks_for_is_refused),                                              \
         test("an identity key is taken over at the first use",                                               \
              an_identity_key_is_taken_over_at_the_first_use),                                                \
+        test("a view remembers its consumer until it is gone",                                               \
+             a_view_remembers_its_consumer_until_it_is_gone),                                                \
         test("a view of another version is refused", a_view_of_another_version_is_refused),                  \
         test("a malformed record is reported", a_malformed_record_is_reported),
 
