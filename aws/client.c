@@ -85,7 +85,7 @@ void aws_client_free(struct aws_client *client) {
     free(client);
 }
 
-static struct aws_lane *take_lane(struct aws_client *client) {
+struct aws_lane *aws_client_take_lane(struct aws_client *client) {
     pthread_mutex_lock(&client->lock);
     struct aws_lane *lane = client->idle;
     if (lane)
@@ -103,7 +103,7 @@ static struct aws_lane *take_lane(struct aws_client *client) {
     return lane;
 }
 
-static void give_lane(struct aws_client *client, struct aws_lane *lane) {
+void aws_client_give_lane(struct aws_client *client, struct aws_lane *lane) {
     pthread_mutex_lock(&client->lock);
     lane->next_idle = client->idle;
     client->idle = lane;
@@ -120,9 +120,9 @@ void aws_client_cancel(struct aws_client *client) {
 }
 
 void aws_client_run(struct aws_client *client, struct aws_call *calls, size_t n, const struct aws_run *run) {
-    struct aws_lane *lane = take_lane(client);
+    struct aws_lane *lane = aws_client_take_lane(client);
     aws_run_calls(client, lane, calls, n, run);
-    give_lane(client, lane);
+    aws_client_give_lane(client, lane);
 }
 
 enum status aws_client_call(struct aws_client *client, struct aws_call *call, const struct aws_run *run) {

@@ -29,6 +29,7 @@
 #include "base/pulse.h"
 
 struct aws_client;
+struct aws_exchange;  /* aws/transport.h */
 struct aws_settings;  /* aws/settings.h: region, endpoints, credentials */
 struct aws_transport; /* aws/transport.h: sends the bytes; a test replaces it */
 
@@ -50,8 +51,9 @@ struct aws_call {
     const char *operation; /* "UpdateItem" */
     const char *body;      /* JSON */
     size_t length;
-    int max_attempts;     /* 0: the service's; 1: the caller retries by itself */
-    const char *resource; /* for metrics, if neither reply nor body name it: "stream/x"; NULL: none */
+    int max_attempts;            /* 0: the service's; 1: the caller retries by itself */
+    const char *resource;        /* for metrics, if neither reply nor body name it: "stream/x"; NULL: none */
+    struct aws_exchange *stream; /* of a call whose answer is a stream: aws/streaming.h alone sets it */
 
     /* Filled by the run. */
     enum status status; /* as aws_service_error_status has it */

@@ -20,4 +20,9 @@ struct aws_exchange; /* aws/transport.h */
  * has the name and the message of AWS. */
 enum status aws_reply_read(const struct aws_exchange *x, json_t **reply, struct error *e);
 
+/* Reads the error that a message of a stream brings: its name, and either its message or (NULL) a payload as
+ * the body of an error's answer. Returns its status. */
+enum status aws_reply_read_exception(const char *type, const void *payload, size_t length,
+                                     const char *message, struct error *e);
+
 #endif

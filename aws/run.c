@@ -59,8 +59,10 @@ enum { LINES = 7 }; /* Expect, four that are signed, date and signature */
 
 /* A slot for a call under way. */
 struct attempt {
-    struct job *job; /* NULL: free */
-    struct aws_exchange exchange;
+    struct job *job;               /* NULL: free */
+    struct aws_exchange *exchange; /* its own, or the call's stream */
+    struct aws_exchange own;
+    bool streams_on; /* the call's stream has begun */
     char *lines[LINES + 1];
     struct aws_credentials *credentials; /* that sign it */
     int64_t correction_ms;               /* of the time in its signature */
@@ -137,7 +139,7 @@ static void transmit(struct run *run, struct attempt *a) {
     struct aws_client *client = run->client;
     const struct aws_transport *transport = client->transport;
     struct aws_call *call = a->job->call;
-    struct aws_exchange *x = &a->exchange;
+    struct aws_exchange *x = a->exchange;
     x->operation = call->operation;
     x->url = client->endpoint.url;
     x->lines = (const char *const *)a->lines;
@@ -149,6 +151,7 @@ static void transmit(struct run *run, struct attempt *a) {
     x->slow_s = run->options->slow_s;
     x->arrived = run->options->arrived;
     x->receiver = run->options->receiver;
+    x->streams = call->stream != NULL;
     x->owner = a;
 
     call->attempts++;
@@ -163,7 +166,9 @@ static struct attempt *take_slot(struct run *run, struct job *f) {
     while (a->job)
         a++;
     a->job = f;
-    aws_exchange_init(&a->exchange);
+    a->exchange = f->call->stream ? f->call->stream : &a->own;
+    a->streams_on = false;
+    aws_exchange_init(a->exchange);
     run->under_way++;
     return a;
 }
@@ -173,7 +178,8 @@ static void free_slot(struct run *run, struct attempt *a) {
         free(a->lines[i]);
         a->lines[i] = NULL;
     }
-    aws_exchange_deinit(&a->exchange);
+    if (!a->streams_on)
+        aws_exchange_deinit(a->exchange);
     aws_credentials_unref(a->credentials);
     a->credentials = NULL;
     a->job = NULL;
@@ -213,8 +219,8 @@ static void report_skew(const struct aws_settings *settings, const char *service
 static bool measure_skew(struct run *run, const struct attempt *a) {
     struct aws_client *client = run->client;
     const struct aws_skew_answer answer = {
-        .date_ms = a->exchange.date_ms,
-        .has_age = a->exchange.has_age,
+        .date_ms = a->exchange->date_ms,
+        .has_age = a->exchange->has_age,
         .received_ms = clock_real_ms(),
         .elapsed_ms = clock_boot_ms() - a->sent.boot_ms,
     };
@@ -232,7 +238,7 @@ static bool measure_skew(struct run *run, const struct attempt *a) {
 /* By a success only: an error may be a proxy's, and so its Date. */
 static void teach_clock(struct run *run, struct attempt *a) {
     const struct aws_settings *settings = run->client->settings;
-    const struct aws_exchange *x = &a->exchange;
+    const struct aws_exchange *x = a->exchange;
     const struct clock_reading received = clock_read();
     if (!settings->clock || settings->teacher != run->client->service)
         return;
@@ -287,7 +293,7 @@ static bool retry(struct run *run, struct job *f, enum aws_retry_cause cause, in
 static enum aws_retry_cause cause_of(struct run *run, const struct attempt *a, bool clock_was_wrong) {
     struct job *f = a->job;
     const char *name = f->call->error.code;
-    enum aws_retry_cause cause = aws_retry_cause_of(name, a->exchange.http_status);
+    enum aws_retry_cause cause = aws_retry_cause_of(name, a->exchange->http_status);
     if (cause == AWS_RETRY_NONE && clock_was_wrong && !f->skewed) {
         f->skewed = true;
         return AWS_RETRY_SKEW;
@@ -301,10 +307,13 @@ static enum aws_retry_cause cause_of(struct run *run, const struct attempt *a, b
     return AWS_RETRY_CREDENTIALS;
 }
 
-static void count_error(const struct run *run, const struct aws_call *call, long http_status) {
+void aws_run_count_error(const struct aws_client *client, const char *operation, const struct error *e,
+                         long http_status) {
     char unnamed[32];
     snprintf(unnamed, sizeof unnamed, "HTTP %ld", http_status);
-    count(run, &errors_total, call, *call->error.code ? call->error.code : unnamed);
+    metrics_count(&errors_total,
+                  (const char *const[]){client->service->name, operation, *e->code ? e->code : unnamed, NULL},
+                  1);
 }
 
 /* Moves the deadline on: a call has been answered, or the run begins. */
@@ -335,6 +344,7 @@ static void finish(struct run *run, struct aws_exchange *x) {
     int64_t retry_after_ms = aws_exchange_retry_after_ms(x, clock_real_ms());
     enum aws_retry_cause cause = status ? cause_of(run, a, clock_was_wrong) : AWS_RETRY_NONE;
     KILLPOINT("after", call->operation, x->body);
+    a->streams_on = status == STATUS_OK && call->stream;
     free_slot(run, a);
     if (status != STATUS_RETRY)
         count_answer(run);
@@ -344,7 +354,7 @@ static void finish(struct run *run, struct aws_exchange *x) {
         call->status = STATUS_OK;
         return;
     }
-    count_error(run, call, http_status);
+    aws_run_count_error(run->client, call->operation, &call->error, http_status);
     if (cause == AWS_RETRY_THROTTLE) {
         call->throttles++;
         aws_throttle_count(run->client->service->name, call->reply, call);
@@ -407,7 +417,7 @@ static void end_all(struct run *run, const char *name, const char *message) {
         struct job *f = a->job;
         if (!f)
             continue;
-        aws_session_abandon(run->lane->session, &a->exchange);
+        aws_session_abandon(run->lane->session, a->exchange);
         free_slot(run, a);
         end_unfinished(run, f, name, message);
     }

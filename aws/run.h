@@ -39,8 +39,16 @@ struct aws_client {
     struct aws_lane *all;
 };
 
-/* Blocks until each call has ended. `options` as in aws_client_run. */
+/* A lane is one thread's until it gives it back. Any thread. */
+struct aws_lane *aws_client_take_lane(struct aws_client *client);
+void aws_client_give_lane(struct aws_client *client, struct aws_lane *lane);
+
+/* Blocks until each call has ended, or its stream has begun. `options` as in aws_client_run. */
 void aws_run_calls(struct aws_client *client, struct aws_lane *lane, struct aws_call *calls, size_t n,
                    const struct aws_run *options);
+
+/* Counts an error of a call in winner_view_aws_errors_total, by its code. */
+void aws_run_count_error(const struct aws_client *client, const char *operation, const struct error *e,
+                         long http_status);
 
 #endif

@@ -55,6 +55,7 @@ static const struct {
     {AWS_ERROR_MALFORMED, STATUS_RETRY},
     {AWS_ERROR_DROPPED, STATUS_RETRY},
     {AWS_ERROR_DEADLINE, STATUS_RETRY},
+    {AWS_ERROR_STREAM_ENDED, STATUS_RETRY},
 
     {"ValidationException", STATUS_INVALID},
     {"ValidationError", STATUS_INVALID},

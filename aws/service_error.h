@@ -15,6 +15,7 @@
 #define AWS_ERROR_NO_ANSWER "NoAnswer" /* RETRY: not connected, cut off, timed out; may have taken effect */
 #define AWS_ERROR_CHECKSUM "ChecksumMismatch" /* RETRY: the body does not match x-amz-crc32 */
 #define AWS_ERROR_MALFORMED "MalformedReply"  /* RETRY: a success without what it promises (aws/promise.h) */
+#define AWS_ERROR_STREAM_ENDED "StreamEnded"  /* RETRY: a stream's end in order (aws/streaming.h) */
 #define AWS_ERROR_TOO_LARGE "ReplyTooLarge"   /* FAILED: a reply above the bound of its buffer */
 #define AWS_ERROR_DROPPED "ReplyDropped"      /* RETRY: the caller's `arrived` (struct aws_run) ended it */
 #define AWS_ERROR_DEADLINE "DeadlineExceeded" /* RETRY: the deadline of the run; may have taken effect */

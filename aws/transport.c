@@ -29,7 +29,7 @@ void aws_exchange_forget_headers(struct aws_exchange *x) {
 void aws_exchange_forget_answer(struct aws_exchange *x) {
     buffer_clear(&x->reply);
     x->result = AWS_EXCHANGE_PENDING;
-    x->dropped = false;
+    x->dropped = x->begun = x->paused = false;
     x->http_status = 0;
     x->connected = false;
     x->problem[0] = '\0';

@@ -45,6 +45,11 @@ struct aws_exchange {
     int attempt_ms; /* all of it, connecting included */
     int slow_s;     /* it ends after so long below LIMIT_AWS_SLOW_BYTES a second; 0: never */
 
+    /* Its answer, if a success, is a stream: aws_session_wait returns the exchange once the head is there,
+     * and aws_session_read brings the rest into `reply`. It has a connection of its own, HTTP/2 if the
+     * service has that, and no bound in time. */
+    bool streams;
+
     /* Called (unless NULL) by the session's thread as the answer's body arrives, with the bytes so far. False
      * ends the exchange. */
     bool (*arrived)(void *receiver, size_t bytes);
@@ -71,7 +76,7 @@ struct aws_exchange {
     void *filter_context;
 
     /* private to the client, and to the session */
-    bool headers_ended, dropped;
+    bool headers_ended, dropped, begun, paused;
     void *owner;
     void *easy, *list;
     int64_t due_ms;
@@ -85,8 +90,8 @@ struct aws_transport {
     int attempt_ms; /* 0: LIMIT_AWS_ATTEMPT_MS */
 };
 
-/* libcurl: HTTP/1.1, certificates verified, proxies as libcurl's variables say (https_proxy, no_proxy, ...).
- * If the service had closed a kept-alive connection, the request is sent on another. */
+/* libcurl: HTTP/1.1 but for streams, certificates verified, proxies as libcurl's variables say (https_proxy,
+ * no_proxy, ...). If the service had closed a kept-alive connection, the request is sent on another. */
 extern const struct aws_transport aws_transport_curl;
 
 /* Where the system keeps the certificates of authorities, as libcurl was built: static, NULL: nowhere. */
@@ -123,9 +128,16 @@ void aws_session_send(struct aws_session *session, struct aws_exchange *x);
 /* The exchange is finished: aws_session_wait returns it after `delay_ms`. */
 void aws_session_finish(struct aws_session *session, struct aws_exchange *x, int64_t delay_ms);
 
-/* Blocks until an exchange is finished, and returns it; NULL after `timeout_ms`, when woken, when `stop_fd`
+/* Blocks until an exchange is finished, or a stream begins, and returns it; NULL after `timeout_ms`, when
+ * woken, when `stop_fd`
  * (-1: none) is readable, or earlier. */
 struct aws_exchange *aws_session_wait(struct aws_session *session, int64_t timeout_ms, int stop_fd);
+
+/* Reads on a stream that has begun, the session's only exchange, whose `reply` the caller has emptied. Blocks
+ * as aws_session_wait does. At most LIMIT_AWS_STREAM_BYTES arrive at once, and none between two calls: then
+ * the service has to wait. False: the stream has ended, and nothing follows what is in `reply` now; `result`
+ * says how. */
+bool aws_session_read(struct aws_session *session, struct aws_exchange *x, int64_t timeout_ms, int stop_fd);
 
 /* Any thread. The present wait, or else the next one, returns at once. */
 void aws_session_wake(struct aws_session *session);

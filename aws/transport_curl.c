@@ -1,5 +1,6 @@
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@ struct aws_session {
     CURLM *multi;
     CURL *idle[LIMIT_AWS_CONCURRENCY]; /* kept because each remembers its TLS sessions */
     size_t idle_count;
-    struct aws_exchange *finished; /* by aws_session_finish, maybe not due yet; in no order */
+    struct aws_exchange *finished;  /* by aws_session_finish, maybe not due yet; in no order */
+    struct aws_exchange *streaming; /* the exchange under way, if its answer may be a stream */
 };
 
 static void init_curl(void) {
@@ -64,8 +66,26 @@ void aws_session_free(struct aws_session *session) {
     free(session);
 }
 
+static bool is_success(const struct aws_exchange *x) {
+    return x->http_status >= 200 && x->http_status <= 299;
+}
+
+/* Whether the head of a stream has arrived. */
+static bool has_begun(const struct aws_exchange *x) {
+    return x->streams && x->headers_ended && is_success(x);
+}
+
+/* What is paused is kept by libcurl, and given again. */
+static bool must_pause(const struct aws_exchange *x, size_t more) {
+    return has_begun(x) && x->reply.length && x->reply.length + more > LIMIT_AWS_STREAM_BYTES;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *context) {
     struct aws_exchange *x = context;
+    if (must_pause(x, size * n)) {
+        x->paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
     if (!buffer_append(&x->reply, data, size * n))
         return 0; /* ends the transfer */
     x->dropped = x->arrived && !x->arrived(x->receiver, x->reply.length);
@@ -90,6 +110,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *context) {
         x->headers_ended = false;
     } else if (!*line) {
         x->headers_ended = true;
+        curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->http_status);
     } else if (colon) {
         *colon = '\0';
         aws_exchange_header(x, line, colon + 1 + strspn(colon + 1, " \t"));
@@ -109,6 +130,8 @@ static void release(struct aws_session *s, struct aws_exchange *x) {
     if (!easy)
         return;
     curl_multi_remove_handle(s->multi, easy);
+    if (s->streaming == x)
+        s->streaming = NULL;
     curl_slist_free_all(x->list);
     x->easy = x->list = NULL;
     curl_easy_reset(easy);
@@ -145,6 +168,16 @@ static CURLcode set_trust(CURL *easy, struct aws_trust *trust) {
     return code ? code : curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, trust);
 }
 
+/* HTTP/2 where TLS agrees on it. The connection is not used again: a silent one must not be. */
+static CURLcode set_streaming(CURL *easy) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    if (!code)
+        code = curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, 0L);
+    if (!code)
+        code = curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, 0L);
+    return code ? code : curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+}
+
 /* The first option that libcurl refuses, or CURLE_OK. */
 static CURLcode set_options(CURL *easy, struct aws_exchange *x) {
     CURLcode code = CURLE_OK;
@@ -176,6 +209,7 @@ static CURLcode set_options(CURL *easy, struct aws_exchange *x) {
     SET(CURLOPT_ERRORBUFFER, x->problem);
     SET(CURLOPT_PRIVATE, x);
 #undef SET
+    code = code || !x->streams ? code : set_streaming(easy);
     return code || !x->trust ? code : set_trust(easy, x->trust);
 }
 
@@ -185,6 +219,7 @@ _Static_assert(sizeof((struct aws_exchange *)0)->problem >= CURL_ERROR_SIZE,
 void aws_session_send(struct aws_session *session, struct aws_exchange *x) {
     x->easy = take_easy(session);
     x->list = list_lines(x->lines);
+    session->streaming = x->streams ? x : NULL;
     CURLcode code = set_options(x->easy, x);
     if (code == CURLE_OK && curl_multi_add_handle(session->multi, x->easy) != CURLM_OK)
         code = CURLE_FAILED_INIT;
@@ -221,8 +256,19 @@ static struct aws_exchange *first_finished(const struct aws_session *s) {
     return first;
 }
 
+/* What has arrived stays: events, which may say why the stream ends. */
+static void conclude_stream(struct aws_exchange *x, CURLcode code) {
+    x->result = code == CURLE_OK ? AWS_EXCHANGE_ANSWERED : AWS_EXCHANGE_NO_ANSWER;
+    if (!x->problem[0])
+        snprintf(x->problem, sizeof x->problem, "%s", curl_easy_strerror(code));
+}
+
 static void conclude(struct aws_exchange *x, CURLcode code) {
     curl_off_t connected_us = 0;
+    if (x->begun) {
+        conclude_stream(x, code);
+        return;
+    }
     curl_easy_getinfo(x->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
     if (code == CURLE_OK && !x->headers_ended) { /* libcurl takes this for an answer without a body */
         aws_exchange_fail(x, "the connection was closed within the headers of the answer");
@@ -239,6 +285,16 @@ static void conclude(struct aws_exchange *x, CURLcode code) {
     x->connected = connected_us > 0;
 }
 
+/* The exchange whose stream has just begun; NULL: none. */
+static struct aws_exchange *next_begun(struct aws_session *s) {
+    struct aws_exchange *x = s->streaming;
+    if (!x || x->begun || !has_begun(x))
+        return NULL;
+    x->begun = true;
+    x->result = AWS_EXCHANGE_ANSWERED;
+    return x;
+}
+
 static struct aws_exchange *next_finished(struct aws_session *s) {
     struct aws_exchange *x = first_finished(s);
     if (x && x->due_ms <= clock_boot_ms()) {
@@ -247,6 +303,9 @@ static struct aws_exchange *next_finished(struct aws_session *s) {
     }
     int running, queued;
     curl_multi_perform(s->multi, &running);
+    x = next_begun(s);
+    if (x)
+        return x;
     for (CURLMsg *message; (message = curl_multi_info_read(s->multi, &queued));) {
         if (message->msg != CURLMSG_DONE)
             continue;
@@ -280,6 +339,27 @@ struct aws_exchange *aws_session_wait(struct aws_session *session, int64_t timeo
     if (x && x->filter)
         x->filter(x, x->filter_context);
     return x;
+}
+
+/* A pause may end with what libcurl kept for it. */
+static void end_pause(struct aws_exchange *x) {
+    if (!x->paused)
+        return;
+    x->paused = false;
+    curl_easy_pause(x->easy, CURLPAUSE_CONT);
+}
+
+bool aws_session_read(struct aws_session *session, struct aws_exchange *x, int64_t timeout_ms, int stop_fd) {
+    struct curl_waitfd stop = {.fd = stop_fd, .events = CURL_WAIT_POLLIN};
+    if (!x->easy)
+        return false;
+    end_pause(x);
+    if (next_finished(session))
+        return false;
+    if (x->reply.length)
+        return true;
+    curl_multi_poll(session->multi, &stop, stop_fd >= 0, poll_ms(session, timeout_ms), NULL);
+    return !next_finished(session);
 }
 
 void aws_session_wake(struct aws_session *session) {

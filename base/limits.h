@@ -33,6 +33,7 @@
 #define LIMIT_AWS_SLOW_BYTES 1000 /* a second: an attempt below is too slow, if it has a bound for that */
 #define LIMIT_AWS_CONCURRENCY 16  /* attempts under way at once in one run of calls */
 #define LIMIT_AWS_IDLE_CONNECTIONS 16
+#define LIMIT_AWS_STREAM_BYTES (64u << 10) /* of a stream, received and not taken yet */
 /* A message of a stream, and its headers: of 24 MB and 128 KiB that the format allows, as much as a reply. */
 #define LIMIT_EVENTSTREAM_BYTES LIMIT_AWS_REPLY_BYTES
 #define LIMIT_EVENTSTREAM_HEADER_BYTES (128u << 10)
