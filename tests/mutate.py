@@ -100,7 +100,7 @@ GUARDS = {
     ),
     "resume-at": (
         "dynamodb",
-        [("ingest/kinesis/reader.c", '"AT_SEQUENCE_NUMBER"', '"AFTER_SEQUENCE_NUMBER"')],
+        [("ingest/kinesis/place.c", '"AT_SEQUENCE_NUMBER"', '"AFTER_SEQUENCE_NUMBER"')],
     ),
     "promised-replies": (
         "dynamodb",
