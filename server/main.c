@@ -26,6 +26,8 @@ static const struct command commands[] = {
      OPTIONS_OF_CREDENTIALS},
     {"healthcheck", "ask the server that runs with these options for /livez", healthcheck_run,
      OPTIONS_OF_HEALTHCHECK},
+    {"deregister", "remove the consumer that the view of --store used (--fan-out)", deregister_run,
+     OPTIONS_OF_DEREGISTER},
     {"help", "show this, or with the name of a command its options", print_help, OPTIONS_OF_HELP},
     {"--help", NULL, print_help, OPTIONS_OF_HELP},
     {"-h", NULL, print_help, OPTIONS_OF_HELP},

@@ -67,8 +67,9 @@ enum options_reader {
     OPTIONS_OF_AUDIT = 4,
     OPTIONS_OF_CREDENTIALS = 8,
     OPTIONS_OF_HEALTHCHECK = 16,
-    OPTIONS_OF_ALL = 31,
-    OPTIONS_OF_HELP = 32, /* none, but it takes the name of a command */
+    OPTIONS_OF_DEREGISTER = 32,
+    OPTIONS_OF_ALL = 63,
+    OPTIONS_OF_HELP = 64, /* none, but it takes the name of a command */
 };
 
 /* One row of the table of commands, which ends with a row without a name. Its first row is the default

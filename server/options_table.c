@@ -124,7 +124,8 @@ static const char *const access_logs[] = {[HTTP_ACCESS_LOG_NONE] = "none",
                                           NULL};
 
 #define AT(member) .offset = offsetof(struct options, member)
-#define READERS_OF_THE_STORE (OPTIONS_OF_SERVE | OPTIONS_OF_CREATE_TABLES | OPTIONS_OF_AUDIT)
+#define READERS_OF_THE_STORE                                                                                 \
+    (OPTIONS_OF_SERVE | OPTIONS_OF_CREATE_TABLES | OPTIONS_OF_AUDIT | OPTIONS_OF_DEREGISTER)
 
 const struct option options_table[] = {
     {GROUP_ADDRESS, "listen", "HOST:PORT|none", "127.0.0.1:8080",

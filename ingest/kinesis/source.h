@@ -15,4 +15,9 @@ enum status source_kinesis_open(struct source **source, const struct source_kine
                                 struct aws_settings *settings, const struct aws_transport *transport,
                                 struct error *e);
 
+/* Removes the consumer with this ARN, whichever program registered it. OK also if there is none any more.
+ * RETRY while it is being created. Blocks for two calls. */
+enum status source_kinesis_deregister(const char *consumer_arn, struct aws_settings *settings,
+                                      const struct aws_transport *transport, struct error *e);
+
 #endif

@@ -24,6 +24,9 @@ int audit_run(const struct options *options);
  * for credentials. It uses the same chain as the service. Never prints a secret. */
 int show_credentials_run(const struct options *options);
 
+/* Removes the consumer that the view of --store has used (--fan-out), and no other. */
+int deregister_run(const struct options *options);
+
 /* Asks the server that runs with these options for /livez, for LIMIT_HEALTHCHECK_MS at most (healthcheck.h).
  * 0: it answered 200; 1: it did not; 2: there is no address to ask. One line on stderr says why. */
 int healthcheck_run(const struct options *options);

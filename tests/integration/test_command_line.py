@@ -5,6 +5,7 @@ import socket
 import program
 import pytest
 
+COMMANDS = ("serve", "create-tables", "audit", "credentials", "healthcheck", "deregister")
 GOOD = ["--source", "none", "--store", "dynamodb:x", "--listen", "127.0.0.1:0"]
 # option, wrong value, a word of the allowed values that the line must have
 MISTAKES = [
@@ -69,13 +70,13 @@ def test_a_mistake_in_the_environment_names_the_variable():
 def test_help_goes_to_stdout_and_names_every_command_on_one_screen():
     done = program.run("--help")
     assert done.returncode == 0 and not done.stderr
-    assert set(program.commands()) >= {"serve", "create-tables", "audit", "credentials", "healthcheck", "help"}
+    assert set(program.commands()) >= {*COMMANDS, "help"}
     lines = done.stdout.splitlines()
     assert len(lines) <= 24 and max(map(len, lines)) <= 80
     assert "--version" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["serve", "create-tables", "audit", "credentials", "healthcheck"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_a_help_of_its_own_options(command):
     shown = program.run("help", command)
     assert shown.returncode == 0 and shown.stdout.startswith(f"usage: winner-view {command} ")

@@ -224,7 +224,7 @@ class FanOut(aws_behaviour.Layer):
                 raise Refused("ResourceInUseException", "The consumer is being deleted")
             found.gone_at = now + self.deleting_s
             self.end_those_of(found.arn, "consumer gone")
-        return {}
+        return proxy.Reply(200, [date()], b"")
 
     def end_those_of(self, arn, why):
         for key in [key for key in self.open if key[0] == arn]:

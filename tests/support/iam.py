@@ -55,8 +55,10 @@ class Streams:
         self.given = {}
 
     def arn(self, content):
-        if "StreamARN" in content:
-            return content["StreamARN"]
+        if "ConsumerName" in content:  # what is authorized is what the call names: it has no time of creation
+            return f"{content['StreamARN']}/consumer/{content['ConsumerName']}"
+        if "ConsumerARN" in content or "StreamARN" in content:
+            return content.get("ConsumerARN") or content["StreamARN"]
         if "StreamName" in content:
             return arn("kinesis", f"stream/{content['StreamName']}")
         with self.lock:
@@ -104,7 +106,7 @@ class Calls:
     def __call__(self, request, proceed):
         self.note(request)
         reply = proceed(request)
-        if reply.status == 200 and service_of(request) == "kinesis":
+        if reply.status == 200 and reply.body and service_of(request) == "kinesis":
             self.streams.learn(request.json(), reply.json())
         return reply
 
