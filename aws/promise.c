@@ -129,6 +129,26 @@ static const struct value get_records[] = {
     MAY_HAVE("ChildShards", ARRAY, .each = &child),
     {NULL},
 };
+static const struct value pushed_event[] = {
+    MUST_HAVE("Records", ARRAY, .each = &record),
+    MAY_HAVE("ContinuationSequenceNumber", STRING),
+    MAY_HAVE("MillisBehindLatest", NUMBER),
+    MAY_HAVE("ChildShards", ARRAY, .each = &child),
+    {NULL},
+};
+static const struct value consumer[] = {
+    MUST_HAVE("ConsumerARN", STRING),
+    MUST_HAVE("ConsumerStatus", STRING),
+    {NULL},
+};
+static const struct value register_consumer[] = {
+    MUST_HAVE("Consumer", OBJECT, .members = consumer),
+    {NULL},
+};
+static const struct value describe_consumer[] = {
+    MUST_HAVE("ConsumerDescription", OBJECT, .members = consumer),
+    {NULL},
+};
 
 /* SQS (API Reference). */
 static const struct value send_message[] = {MUST_HAVE("MessageId", STRING), {NULL}};
@@ -152,6 +172,9 @@ static const struct {
     {"ListShards", list_shards},
     {"GetShardIterator", get_shard_iterator},
     {"GetRecords", get_records},
+    {"SubscribeToShardEvent", pushed_event},
+    {"RegisterStreamConsumer", register_consumer},
+    {"DescribeStreamConsumer", describe_consumer},
     {"SendMessage", send_message},
 };
 

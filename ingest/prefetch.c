@@ -18,6 +18,7 @@ struct prefetch {
     struct source *source;
     struct source_shard shard;
     struct budget *budget;
+    const struct fence *fence;
     pthread_t thread;
 
     /* used by the taker only */
@@ -202,6 +203,7 @@ struct prefetch_item *prefetch_take(struct prefetch *p, int64_t until_ms) {
 static void open_reader(struct prefetch *p, const struct source_start *start) {
     p->newest = source_open(p->source, &p->shard, start, p->budget);
     p->newest->pulse = &p->pulse;
+    p->newest->fence = p->fence;
 }
 
 void prefetch_rewind(struct prefetch *p, const struct source_start *start, int64_t then_ms) {
@@ -234,6 +236,7 @@ struct prefetch *prefetch_start(struct source *source, const struct source_shard
     p->source = source;
     p->shard = *shard;
     p->budget = options->budget;
+    p->fence = options->fence;
     open_reader(p, start);
     p->reader = p->newest;
     for (int i = 0; i < PREFETCH_ITEMS; i++) {

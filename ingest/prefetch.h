@@ -27,6 +27,7 @@ struct prefetch;
 struct prefetch_options {
     struct batch_limits limits; /* of an item */
     struct budget *budget;      /* borrowed; NULL: none */
+    const struct fence *fence;  /* borrowed; of the shard's lease; NULL: always open */
 };
 
 struct prefetch_item {

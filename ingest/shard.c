@@ -550,6 +550,7 @@ struct shard *shard_start(const struct shard_context *context, const struct stor
     const struct prefetch_options options = {
         {s->window.records < LIMIT_ITEM_RECORDS ? s->window.records : LIMIT_ITEM_RECORDS, LIMIT_ITEM_BYTES},
         context->budget,
+        fence,
     };
     struct source_shard shard = {0};
     strcpy(shard.id, lease->shard_id);

@@ -19,6 +19,7 @@
 #include "views/store.h"
 
 struct budget; /* base/memory_budget.h */
+struct fence;  /* base/fence.h */
 struct source;
 struct source_reader;
 
@@ -142,8 +143,9 @@ struct source {
 
 struct source_reader {
     const struct source_ops *ops;
-    struct pulse *pulse; /* beats while a reply arrives; NULL: none. Set by who opened it */
-    bool is_sparing;     /* its first reply must be small; set so, too */
+    struct pulse *pulse;       /* beats while a reply arrives; NULL: none. Set by who opened it */
+    bool is_sparing;           /* its first reply must be small; set so, too */
+    const struct fence *fence; /* of the shard's lease; NULL: always open. Set so, too */
 };
 
 #endif

@@ -174,6 +174,9 @@ static void check_together(const struct options *options, struct buffer *mistake
     struct error e;
     if (stream && aws_stream_arn_is(stream) && aws_stream_arn_region(stream, region, &e))
         buffer_printf(mistakes, "--source: %s\n", e.message);
+    if (options->fan_out && options_of_kind(options->source, "file"))
+        buffer_printf(mistakes, "--fan-out: '%s' is not allowed; allowed with --source kinesis:STREAM\n",
+                      options->fan_out);
     if (strcmp(options->source, "none") == 0 && !options->listen)
         buffer_puts(mistakes,
                     "--source and --listen: both are none, so there is nothing to do; give one of them\n");
@@ -210,6 +213,8 @@ enum status options_parse(struct options *options, const struct command *command
     if (options->command->options & OPTIONS_OF_ALL) /* help is there whatever the environment says */
         set_defaults(options, given, mistakes);
     free(given);
+    if (!options->caught_up_ms)
+        options->caught_up_ms = options->fan_out ? LIMIT_PUSHED_CAUGHT_UP_MS : FRESHNESS_CAUGHT_UP_MS;
     if (options->command == commands && !mistakes->length)
         check_together(options, mistakes);
     return mistakes->length ? STATUS_INVALID : STATUS_OK;

@@ -44,6 +44,7 @@ struct options {
     enum options_start start;
     int64_t start_at_ms; /* with START_AT */
     int64_t batch_size, batch_window_ms, poll_interval_ms;
+    const char *fan_out;   /* the name of a consumer; NULL: polling */
     const char *worker_id; /* NULL: the service makes one */
     int64_t failover_ms;
     int64_t max_leases; /* 0: no limit */

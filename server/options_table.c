@@ -104,6 +104,12 @@ static bool check_worker_id(struct options *options, const struct option *option
     return length && length <= STORE_LEASE_OWNER_BYTES && utf8_is_valid(value, length);
 }
 
+/* A consumer's name has 1 to 128 characters (Kinesis API, ConsumerName). */
+static bool check_fan_out(struct options *options, const struct option *option, const char *value) {
+    set_text(options, option, value);
+    return is_aws_name(value, 1, 128);
+}
+
 static bool check_dead_letter(struct options *options, const struct option *option, const char *value) {
     set_text(options, option, value);
     return deadletter_is_target(value);
@@ -168,6 +174,9 @@ const struct option options_table[] = {
      AT(batch_window_ms), .most = 60000},
     {GROUP_READING, "poll-interval-ms", "MS", "250", "time between two reads of a shard that is caught up",
      check_number, AT(poll_interval_ms), .least = 10, .most = 60000},
+    {GROUP_READING, "fan-out", "NAME", NULL,
+     "a consumer to which the stream pushes records, registered if need be; if not given, shards are polled",
+     check_fan_out, AT(fan_out)},
     {GROUP_READING, "worker-id", "ID", NULL,
      "owner of this process's leases; if not given, host:pid:random, or embedded with SQLite",
      check_worker_id, AT(worker_id)},
@@ -191,8 +200,9 @@ const struct option options_table[] = {
     {GROUP_ANSWERS, "cache-stale-if-error-ms", "MS", "300000",
      "how long it is still served while the store fails", check_number, AT(api.cache.stale_if_error_ms),
      .most = 86400000},
-    {GROUP_ANSWERS, "caught-up-ms", "MS", "10000", "age up to which the view counts as caught up",
-     check_number, AT(caught_up_ms), .least = 100, .most = 86400000},
+    {GROUP_ANSWERS, "caught-up-ms", "MS", NULL,
+     "age up to which the view counts as caught up; if not given, 10000, with --fan-out 30000", check_number,
+     AT(caught_up_ms), .least = 100, .most = 86400000},
     {GROUP_ANSWERS, "index-allowance-ms", "MS", "1000",
      "expected delay of the boards' index; a board's asOf is this much earlier", check_number,
      AT(api.index_allowance_ms), .most = 3600000},

@@ -6,6 +6,8 @@
 #include "aws/settings.h"
 #include "aws/stream_arn.h"
 #include "base/mem.h"
+#include "ingest/kinesis/consumer.h"
+#include "ingest/kinesis/fan_out.h"
 #include "ingest/kinesis/reader.h"
 #include "ingest/kinesis/stream.h"
 
@@ -16,6 +18,7 @@ static void cancel_calls(struct source *source) {
 static void free_stream(struct source *source) {
     struct kinesis_stream *s = (struct kinesis_stream *)source;
     aws_client_free(s->client);
+    kinesis_consumer_free(s->consumer);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->checked);
     free(s->name);
@@ -23,7 +26,7 @@ static void free_stream(struct source *source) {
     free(s);
 }
 
-static const struct source_ops ops = {
+static const struct source_ops polled = {
     .identify = kinesis_stream_identify,
     .list_shards = kinesis_stream_list_shards,
     .open = kinesis_reader_open,
@@ -31,6 +34,18 @@ static const struct source_ops ops = {
     .forget = kinesis_reader_forget,
     .wake = kinesis_reader_wake,
     .close = kinesis_reader_close,
+    .cancel = cancel_calls,
+    .free = free_stream,
+};
+
+static const struct source_ops pushed = {
+    .identify = kinesis_stream_identify,
+    .list_shards = kinesis_stream_list_shards,
+    .open = kinesis_fan_out_open,
+    .read = kinesis_fan_out_read,
+    .forget = kinesis_fan_out_forget,
+    .wake = kinesis_fan_out_wake,
+    .close = kinesis_fan_out_close,
     .cancel = cancel_calls,
     .free = free_stream,
 };
@@ -46,7 +61,9 @@ enum status source_kinesis_open(struct source **source, const struct source_kine
         return status;
 
     struct kinesis_stream *s = mem_zalloc(sizeof *s);
-    s->source.ops = &ops;
+    s->source.ops = options->consumer ? &pushed : &polled;
+    if (options->consumer)
+        s->consumer = kinesis_consumer_new(options->consumer, options->on_consumer, options->context);
     s->client = client;
     s->clock = settings->clock;
     s->name = mem_strdup(options->stream);

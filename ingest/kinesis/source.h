@@ -1,4 +1,4 @@
-/* source_kinesis: a Kinesis stream, read by polling. See ingest/source.h. */
+/* source_kinesis: a Kinesis stream, read by polling, or pushed to a consumer. See ingest/source.h. */
 #ifndef INGEST_KINESIS_SOURCE_H
 #define INGEST_KINESIS_SOURCE_H
 
@@ -8,6 +8,12 @@
 struct source_kinesis_options {
     const char *stream; /* name or ARN */
     int poll_interval_ms;
+    const char *consumer; /* its name (borrowed): the stream pushes to it (fan_out.h); NULL: polling */
+
+    /* Receives the consumer's ARN, by a thread that may wait, before it is used; NULL: nobody. If it fails,
+     * the consumer is not used. */
+    enum status (*on_consumer)(void *context, const char *arn, struct error *e);
+    void *context;
 };
 
 /* `settings` and `transport` (NULL: libcurl) are borrowed, to outlive the source. Makes no call yet. */

@@ -41,6 +41,31 @@ enum status kinesis_stream_call(struct kinesis_stream *s, const char *operation,
     return status ? error_wrap(e, "cannot call %s on stream '%s'", operation, s->name) : STATUS_OK;
 }
 
+enum status kinesis_stream_subscribe(struct kinesis_stream *s, json_t *body, const struct aws_run *run,
+                                     struct aws_stream **events, struct error *e) {
+    size_t length;
+    _cleanup_(mem_freep) char *text = aws_json_write(body, &length);
+    json_decref(body);
+    struct aws_call c = {.operation = "SubscribeToShard",
+                         .body = text,
+                         .length = length,
+                         .max_attempts = 1,
+                         .resource = s->resource};
+    enum status status = aws_stream_open(events, s->client, &c, run);
+    *e = c.error;
+    aws_call_deinit(&c);
+    if (status == STATUS_NOT_FOUND)
+        doubt(s);
+    return status ? error_wrap(e, "cannot call SubscribeToShard on stream '%s'", s->name) : STATUS_OK;
+}
+
+struct store_source kinesis_stream_identity(struct kinesis_stream *s) {
+    pthread_mutex_lock(&s->lock);
+    struct store_source identity = s->identity;
+    pthread_mutex_unlock(&s->lock);
+    return identity;
+}
+
 json_t *kinesis_stream_body(const struct kinesis_stream *s) {
     return json_pack("{s:s}", s->is_arn ? "StreamARN" : "StreamName", s->name);
 }

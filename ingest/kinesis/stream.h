@@ -13,7 +13,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "aws/client.h"
+#include "aws/streaming.h"
 #include "base/service_clock.h"
 #include "ingest/source.h"
 
@@ -27,7 +27,8 @@ struct kinesis_stream {
     bool is_arn;
     char *resource; /* its ARN, or "stream/<name>": for calls whose body has an iterator or a token only */
     int poll_interval_ms;
-    _Atomic size_t record_bytes; /* of the stream's records, on average, as read last; 0: not known */
+    struct kinesis_consumer *consumer; /* that it pushes to; NULL: it is polled */
+    _Atomic size_t record_bytes;       /* of the stream's records, on average, as read last; 0: not known */
 
     pthread_mutex_t lock;         /* guards what follows; a leaf */
     struct store_source identity; /* as identified; without a name: not yet */
@@ -43,6 +44,14 @@ struct kinesis_stream {
 enum status kinesis_stream_call(struct kinesis_stream *s, const char *operation, json_t *body,
                                 int max_attempts, const struct aws_run *run, json_t **reply, int64_t *sent_ms,
                                 struct error *e);
+
+/* SubscribeToShard, once. Takes `body`. OK: `*events` is the caller's (aws/streaming.h), to be closed before
+ * the source is freed. */
+enum status kinesis_stream_subscribe(struct kinesis_stream *s, json_t *body, const struct aws_run *run,
+                                     struct aws_stream **events, struct error *e);
+
+/* As identified; without a name: not yet. */
+struct store_source kinesis_stream_identity(struct kinesis_stream *s);
 
 /* A request's body that names the stream; the caller's. */
 json_t *kinesis_stream_body(const struct kinesis_stream *s);

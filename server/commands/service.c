@@ -108,10 +108,16 @@ enum status service_listen(struct service *s, struct error *e) {
     return STATUS_OK;
 }
 
+static enum status note_consumer(void *data, const char *arn, struct error *e) {
+    struct service *s = data;
+    return store_note_consumer(s->backend.store, arn, e);
+}
+
 enum status service_open_source(struct service *s, struct error *e) {
     const char *stream = options_of_kind(s->options->source, "kinesis"),
                *path = options_of_kind(s->options->source, "file");
-    const struct source_kinesis_options options = {stream, (int)s->options->poll_interval_ms};
+    const struct source_kinesis_options options = {stream, (int)s->options->poll_interval_ms,
+                                                   s->options->fan_out, note_consumer, s};
     const struct deadletter_options deadletter = {
         .target = s->options->dead_letter, .aws = s->backend.aws, .health = s->health};
     if (path)

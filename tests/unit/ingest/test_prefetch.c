@@ -198,7 +198,7 @@ static void allow(struct fixture *t, size_t steps) {
 
 static void start(struct fixture *t, size_t batch_records, size_t allowed) {
     const struct source_start from = {.checkpoint = LEASE_TRIM_HORIZON};
-    const struct prefetch_options options = {{batch_records, SIZE_MAX}, t->budget};
+    const struct prefetch_options options = {.limits = {batch_records, SIZE_MAX}, .budget = t->budget};
     const struct source_shard shard = {.id = "s"};
     atomic_store(&t->script.allowed, allowed);
     t->prefetch = prefetch_start(&t->script.source, &shard, &from, &options);

@@ -77,6 +77,7 @@ static void an_option_that_is_not_given_has_its_default(void **state) {
     assert_int_equal(c.batch_window_ms, 0);
     assert_int_equal(c.poll_interval_ms, 250);
     assert_null(c.worker_id);
+    assert_null(c.fan_out);
     assert_null(c.contributions_table);
     assert_null(c.identity_from);
     assert_null(c.scores_table);
@@ -438,6 +439,19 @@ static void options_that_contradict_each_other_are_refused(void **state) {
         "--caught-up-ms: '1000' is not allowed; allowed with --index-allowance-ms 1000: a number above that, "
         "else no board is ever caught up\n",
         "--store", "dynamodb:x", "--caught-up-ms", "1000");
+    WRONG("--fan-out: 'c' is not allowed; allowed with --source kinesis:STREAM\n", "--source", "file:x",
+          "--fan-out", "c");
+}
+
+/* Its heartbeats are seconds apart. */
+static void a_view_that_is_pushed_counts_as_caught_up_for_longer(void **state) {
+    (void)state;
+    struct options c;
+    RIGHT(&c, "--source", "kinesis:s", "--fan-out", "c");
+    assert_string_equal(c.fan_out, "c");
+    assert_int_equal(c.caught_up_ms, 30000);
+    RIGHT(&c, "--source", "kinesis:s", "--fan-out", "c", "--caught-up-ms", "5000");
+    assert_int_equal(c.caught_up_ms, 5000);
 }
 
 static void a_stage_is_short_enough_for_the_longest_table_name(void **state) {
@@ -554,6 +568,7 @@ int main(void) {
         TEST(an_option_at_the_end_needs_its_value),
         TEST(without_options_the_store_is_sqlite_and_the_source_a_file),
         TEST(options_that_contradict_each_other_are_refused),
+        TEST(a_view_that_is_pushed_counts_as_caught_up_for_longer),
         TEST(a_stage_is_short_enough_for_the_longest_table_name),
         TEST(a_mistake_of_any_length_is_one_and_is_shown_in_short),
         TEST(help_names_commands_defaults_and_other_variables),

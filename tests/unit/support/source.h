@@ -138,7 +138,9 @@ static inline bool make_stream(struct fixture *t) {
 }
 
 static inline bool open_stream(struct fixture *t) {
-    const struct source_kinesis_options often = {t->stream, 1}, with_long_waits = {t->stream, PATIENCE_MS};
+    const struct source_kinesis_options often = {.stream = t->stream, .poll_interval_ms = 1},
+                                        with_long_waits = {.stream = t->stream,
+                                                           .poll_interval_ms = PATIENCE_MS};
     return source_kinesis_open(&t->source, &often, t->settings, NULL, &failure) == STATUS_OK &&
            source_kinesis_open(&t->with_long_waits, &with_long_waits, t->settings, NULL, &failure) ==
                STATUS_OK;

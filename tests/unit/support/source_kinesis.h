@@ -169,7 +169,7 @@ static inline void open_after(struct fixture *t, const char *sequence, uint32_t 
 }
 
 static inline int make(void **state) {
-    static const struct source_kinesis_options options = {"a-stream", 1};
+    static const struct source_kinesis_options options = {.stream = "a-stream", .poll_interval_ms = 1};
     struct fixture *t = mem_zalloc(sizeof *t);
     *state = t;
     t->transport = (struct aws_transport){.send = send_scripted, .context = t};
