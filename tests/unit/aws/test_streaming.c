@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <zlib.h>
 
 #include "aws/settings.h"
 #include "base/clock.h"
@@ -15,6 +14,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "tests/unit/support/aws.h"
+#include "tests/unit/support/eventstream.h"
 
 enum { PATIENCE_MS = 10000, FRAME_BYTES = 4096 };
 
@@ -112,40 +112,6 @@ static void put_chunk(const void *bytes, size_t length) {
     put("\r\n", 2);
 }
 
-static void put_u32(uint8_t *at, size_t number) {
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(number >> (24 - 8 * i));
-}
-
-static size_t add_header(uint8_t *out, const char *name, const char *value) {
-    size_t name_length = strlen(name), length = strlen(value);
-    *out++ = (uint8_t)name_length;
-    memcpy(out, name, name_length);
-    out += name_length;
-    *out++ = 7;
-    *out++ = 0;
-    *out++ = (uint8_t)length;
-    memcpy(out, value, length);
-    return name_length + length + 4;
-}
-
-/* A message with up to two headers (name, value, ...; NULL after the last). */
-static size_t make(uint8_t *out, const char *const *headers, const char *payload, size_t length) {
-    size_t n = 12;
-    for (; *headers; headers += 2)
-        n += add_header(out + n, headers[0], headers[1]);
-    put_u32(out, n + length + 4);
-    put_u32(out + 4, n - 12);
-    put_u32(out + 8, crc32(0, out, 8));
-    memcpy(out + n, payload, length);
-    put_u32(out + n + length, crc32(0, out, (uInt)(n + length)));
-    return n + length + 4;
-}
-
-#define MAKE(out, payload, ...)                                                                              \
-    make((out), (const char *const[]){__VA_ARGS__, NULL}, (payload), strlen(payload))
-#define EVENT ":message-type", "event", ":event-type", "SubscribeToShardEvent"
-
 /* The client. */
 
 /* Reads until something is there, or the stream has ended. */
@@ -177,13 +143,13 @@ static void events_arrive_as_they_are_sent(void **state) {
     assert_contains(request, "Kinesis_20131202.SubscribeToShard");
     assert_contains(request, "Authorization: AWS4-HMAC-SHA256 ");
     assert_contains(request, "{\"ShardId\":\"s\"}");
-    put_chunk(frame, MAKE(frame, "one", EVENT));
+    put_chunk(frame, SUPPORT_MESSAGE(frame, "one", SUPPORT_EVENT));
     assert_int_equal(read_next(), STATUS_OK);
     assert_int_equal(event.kind, AWS_STREAM_BEGUN);
     assert_true(event.bytes > 3);
     assert_int_equal(read_next(), STATUS_OK);
     assert_event("one");
-    put_chunk(frame, MAKE(frame, "two", EVENT));
+    put_chunk(frame, SUPPORT_MESSAGE(frame, "two", SUPPORT_EVENT));
     assert_int_equal(read_event(), STATUS_OK);
     assert_event("two");
 }
@@ -192,7 +158,7 @@ static void an_event_in_pieces_is_whole(void **state) {
     (void)state;
     uint8_t frame[FRAME_BYTES];
     assert_int_equal(open_stream(HEAD, NULL), STATUS_OK);
-    size_t n = MAKE(frame, "one", EVENT);
+    size_t n = SUPPORT_MESSAGE(frame, "one", SUPPORT_EVENT);
     for (size_t i = 0; i < n; i++) {
         put_chunk(frame + i, 1);
         if (i < n - 1) {
@@ -209,8 +175,9 @@ static void an_initial_response_is_no_event(void **state) {
     (void)state;
     uint8_t frame[FRAME_BYTES];
     assert_int_equal(open_stream(HEAD, NULL), STATUS_OK);
-    put_chunk(frame, MAKE(frame, "{}", ":message-type", "event", ":event-type", "initial-response"));
-    put_chunk(frame, MAKE(frame, "one", EVENT));
+    put_chunk(frame,
+              SUPPORT_MESSAGE(frame, "{}", ":message-type", "event", ":event-type", "initial-response"));
+    put_chunk(frame, SUPPORT_MESSAGE(frame, "one", SUPPORT_EVENT));
     assert_int_equal(read_next(), STATUS_OK);
     assert_int_equal(event.kind, AWS_STREAM_BEGUN);
     assert_int_equal(read_next(), STATUS_OK);
@@ -223,8 +190,8 @@ static void an_exception_in_the_stream_is_an_error_with_its_name(void **state) {
     (void)state;
     uint8_t frame[FRAME_BYTES];
     assert_int_equal(open_stream(HEAD, NULL), STATUS_OK);
-    put_chunk(frame, MAKE(frame, "{\"message\":\"another subscription\"}", ":message-type", "exception",
-                          ":exception-type", "ResourceInUseException"));
+    put_chunk(frame, SUPPORT_MESSAGE(frame, "{\"message\":\"another subscription\"}", ":message-type",
+                                     "exception", ":exception-type", "ResourceInUseException"));
     close(connection);
     connection = -1;
     assert_int_equal(read_event(), STATUS_CONFLICT);
@@ -237,8 +204,8 @@ static void an_error_in_the_stream_has_its_code_and_message(void **state) {
     (void)state;
     uint8_t frame[FRAME_BYTES];
     assert_int_equal(open_stream(HEAD, NULL), STATUS_OK);
-    put_chunk(frame, MAKE(frame, "", ":message-type", "error", ":error-code", "InternalFailure",
-                          ":error-message", "it broke"));
+    put_chunk(frame, SUPPORT_MESSAGE(frame, "", ":message-type", "error", ":error-code", "InternalFailure",
+                                     ":error-message", "it broke"));
     assert_int_equal(read_event(), STATUS_RETRY);
     assert_string_equal(e.code, "InternalFailure");
     assert_contains(e.message, "it broke");
@@ -258,7 +225,7 @@ static void an_end_in_order_is_told_from_a_lost_connection(void **state) {
     (void)state;
     uint8_t frame[FRAME_BYTES];
     assert_int_equal(open_stream(HEAD, NULL), STATUS_OK);
-    put_chunk(frame, MAKE(frame, "one", EVENT));
+    put_chunk(frame, SUPPORT_MESSAGE(frame, "one", SUPPORT_EVENT));
     put("0\r\n\r\n", 5);
     assert_int_equal(read_event(), STATUS_OK);
     assert_event("one");
@@ -268,7 +235,7 @@ static void an_end_in_order_is_told_from_a_lost_connection(void **state) {
     close(connection);
 
     assert_int_equal(open_stream(HEAD, NULL), STATUS_OK);
-    put_chunk(frame, MAKE(frame, "one", EVENT));
+    put_chunk(frame, SUPPORT_MESSAGE(frame, "one", SUPPORT_EVENT));
     close(connection);
     connection = -1;
     assert_int_equal(read_event(), STATUS_OK);
@@ -281,7 +248,7 @@ static void an_end_within_a_message_is_a_lost_connection(void **state) {
     (void)state;
     uint8_t frame[FRAME_BYTES];
     assert_int_equal(open_stream(HEAD, NULL), STATUS_OK);
-    put_chunk(frame, MAKE(frame, "one", EVENT) - 1);
+    put_chunk(frame, SUPPORT_MESSAGE(frame, "one", SUPPORT_EVENT) - 1);
     put("0\r\n\r\n", 5);
     assert_int_equal(read_event(), STATUS_RETRY);
     assert_string_equal(e.code, AWS_ERROR_NO_ANSWER);
@@ -291,7 +258,7 @@ static void a_damaged_message_ends_the_stream(void **state) {
     (void)state;
     uint8_t frame[FRAME_BYTES];
     assert_int_equal(open_stream(HEAD, NULL), STATUS_OK);
-    size_t n = MAKE(frame, "one", EVENT);
+    size_t n = SUPPORT_MESSAGE(frame, "one", SUPPORT_EVENT);
     frame[n - 6] ^= 1;
     put_chunk(frame, n);
     assert_int_equal(read_event(), STATUS_RETRY);
@@ -302,7 +269,7 @@ static void a_message_of_no_known_type_ends_the_stream(void **state) {
     (void)state;
     uint8_t frame[FRAME_BYTES];
     assert_int_equal(open_stream(HEAD, NULL), STATUS_OK);
-    put_chunk(frame, MAKE(frame, "one", ":event-type", "SubscribeToShardEvent"));
+    put_chunk(frame, SUPPORT_MESSAGE(frame, "one", ":event-type", "SubscribeToShardEvent"));
     assert_int_equal(read_event(), STATUS_RETRY);
     assert_string_equal(e.code, AWS_ERROR_MALFORMED);
 }
@@ -314,7 +281,8 @@ static void *put_burst(void *context) {
     static char payload[BURST_BYTES];
     for (int i = 0; i < BURST; i++) {
         memset(payload, 'a' + i % 26, sizeof payload);
-        put_chunk(frame, make(frame, (const char *const[]){EVENT, NULL}, payload, sizeof payload));
+        put_chunk(frame, support_make_message(frame, (const char *const[]){SUPPORT_EVENT, NULL}, payload,
+                                              sizeof payload));
     }
     put("0\r\n\r\n", 5);
     return NULL;

@@ -33,6 +33,7 @@ struct step {
     char part[256];   /* of the request's body */
     long http_status; /* 0: no answer; or TOO_LARGE */
     char *reply;
+    size_t length; /* of a reply that is no text; 0: it is one */
 };
 
 struct fixture {
@@ -65,9 +66,11 @@ static inline void send_scripted(const struct aws_transport *transport, struct a
     if (step->http_status == TOO_LARGE)
         x->result = AWS_EXCHANGE_TOO_LARGE;
     else if (step->http_status)
-        aws_exchange_answer(x, step->http_status, step->reply);
+        aws_exchange_answer(x, step->http_status, step->length ? "" : step->reply);
     else
         aws_exchange_fail(x, "as scripted");
+    if (step->length)
+        buffer_append(&x->reply, step->reply, step->length);
     if (t->retry_after_ms) {
         char text[16];
         snprintf(text, sizeof text, "%d", t->retry_after_ms);
@@ -168,8 +171,7 @@ static inline void open_after(struct fixture *t, const char *sequence, uint32_t 
     open_long_after(t, sequence, sub, 0);
 }
 
-static inline int make(void **state) {
-    static const struct source_kinesis_options options = {.stream = "a-stream", .poll_interval_ms = 1};
+static inline int make_with(void **state, const struct source_kinesis_options *options) {
     struct fixture *t = mem_zalloc(sizeof *t);
     *state = t;
     t->transport = (struct aws_transport){.send = send_scripted, .context = t};
@@ -179,7 +181,12 @@ static inline int make(void **state) {
         return -1;
     t->settings->teacher = &aws_kinesis;
     t->settings->clock = support_clock();
-    return source_kinesis_open(&t->source, &options, t->settings, &t->transport, NULL);
+    return source_kinesis_open(&t->source, options, t->settings, &t->transport, NULL);
+}
+
+static inline int make(void **state) {
+    static const struct source_kinesis_options options = {.stream = "a-stream", .poll_interval_ms = 1};
+    return make_with(state, &options);
 }
 
 static inline int tear_down(void **state) {
