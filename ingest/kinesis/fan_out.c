@@ -88,10 +88,14 @@ void kinesis_fan_out_forget(struct source_reader *reader) {
     forget((struct fan_out *)reader);
 }
 
-static void end_subscription(struct fan_out *r) {
-    kinesis_subscription_close(&r->subscription);
+static void end_message(struct fan_out *r) {
     r->message = NO_MESSAGE;
     budget_set(r->budget, &r->claim, 0);
+}
+
+static void end_subscription(struct fan_out *r) {
+    kinesis_subscription_close(&r->subscription);
+    end_message(r);
 }
 
 static void drop_continuation(struct fan_out *r) {
@@ -389,8 +393,10 @@ static enum status receive(struct fan_out *r, int64_t until_ms, struct source_ba
         if (kinesis_subscription_read(&r->subscription, until_ms, r->waker.fd, &event, e))
             return take_end(r, batch, e);
         pulse_beat(r->reader.pulse, clock_boot_ms());
-        if (event.kind == AWS_STREAM_EVENT)
+        if (event.kind == AWS_STREAM_EVENT && strcmp(event.type, "SubscribeToShardEvent") == 0)
             return take_event(r, &event, batch, e);
+        if (event.kind == AWS_STREAM_EVENT) /* one that this program does not know */
+            end_message(r);
         if (event.kind == AWS_STREAM_BEGUN) {
             r->message = AWAITS_ROOM;
             r->message_bytes = event.bytes;

@@ -56,10 +56,11 @@ static void note_gap(struct kinesis_subscription *s, int64_t expected_ms, int64_
     s->read_ms = now_ms;
 }
 
+/* A large message over a slow line takes its time, as long as it moves. */
 static bool is_dead(const struct kinesis_subscription *s, int64_t now_ms) {
-    int64_t heard_ms = aws_stream_heard_ms(s->events);
-    return now_ms - later(s->event_ms, s->ready_since_ms) > LIMIT_PUSH_SILENT_MS ||
-           (s->within_message && now_ms - later(heard_ms, s->ready_since_ms) > LIMIT_READ_SLOW_S * 1000);
+    int64_t last_ms = s->within_message ? aws_stream_heard_ms(s->events) : s->event_ms;
+    int64_t bound_ms = s->within_message ? LIMIT_READ_SLOW_S * 1000 : LIMIT_PUSH_SILENT_MS;
+    return now_ms - later(last_ms, s->ready_since_ms) > bound_ms;
 }
 
 enum status kinesis_subscription_read(struct kinesis_subscription *s, int64_t until_ms, int stop_fd,

@@ -130,6 +130,18 @@ static void records_up_to_the_checkpoint_are_left_out(void **state) {
     assert_record(t, 0, "8", 0, "b");
 }
 
+static void an_event_of_another_type_is_ignored(void **state) {
+    struct fixture *t = *state;
+    uint8_t message[200];
+    plan_described(t, "ACTIVE");
+    plan_subscription(t, AT_HORIZON);
+    add(t, message, SUPPORT_MESSAGE(message, "x", ":message-type", "event", ":event-type", "NewEvent"));
+    add_event(t, RECORD("7", A), "77", 0);
+    begin(t);
+    read_ok(t);
+    assert_record(t, 0, "7", 0, "a");
+}
+
 static void after_a_stall_a_subscription_begins_at_the_last_record(void **state) {
     struct fixture *t = *state;
     read_pushed_seven(t);
@@ -537,6 +549,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(a_subscription_begins_at_the_place_and_goes_on_after_the_continuation),
         T(records_up_to_the_checkpoint_are_left_out),
+        T(an_event_of_another_type_is_ignored),
         T(after_a_stall_a_subscription_begins_at_the_last_record),
         T(a_shard_is_subscribed_once_a_second),
         T(a_consumer_that_is_missing_is_registered_and_awaited),
