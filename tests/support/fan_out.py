@@ -4,13 +4,13 @@ take over.
 
     pushing = fan_out.FanOut()
     with proxy.Proxy(emulators.kinesis_url, [pushing]) as p:
-        pushing.script("shardId-000000000000", fan_out.torn(100), fan_out.silence())   # its next subscriptions, in turn
+        pushing.script("shardId-000000000000", torn(100), silence())    # its next subscriptions (subscription_faults.py)
         pushing.refuse("RegisterStreamConsumer", "LimitExceededException", times=2)
         pushing.step(300)                           # its clock: subscriptions end after 5 minutes, ...
         pushing.subscriptions                       # all of them, in the order in which they began
 
-What a script does to a subscription is a function of its frames (see "Scripts" below). `draw(shard, number)` returns the
-script of a subscription for which none was set, or None.
+A script is a function of a subscription's frames, or a Refused. `draw(shard, number)` returns that of a subscription for
+which none was set, or None.
 
 A put through the same proxy is pushed `delay_s` after its arrival, one past it also up to `tick_s` later.
 """
@@ -19,6 +19,7 @@ import collections
 import dataclasses
 import email.utils
 import json
+import random
 import threading
 import time
 
@@ -83,12 +84,13 @@ class Subscription:
 
 
 class FanOut(aws_behaviour.Layer):
-    """Times in seconds. `end_alone`: the end of a shard is an event of its own, instead of one with the last records.
+    """Times in seconds. `most_hold_s`: an event without records is sent by so much later than it was made. `end_alone`: the end of a shard is an event of its own, instead of one with the last records.
     `taken_over`: how a subscription ends that another took over: "exception", "end", or "nothing" (a zombie)."""
 
     def __init__(self, delay_s=0.0, tick_s=0.05, heartbeat_s=2.0, life_s=300.0, creating_s=0.05, in_use_s=5.0):
         super().__init__()
         self.delay_s, self.tick_s, self.heartbeat_s, self.life_s = delay_s, tick_s, heartbeat_s, life_s
+        self.most_hold_s = 0.0
         self.creating_s, self.in_use_s, self.floor_s, self.deleting_s = creating_s, in_use_s, 1.0, 0.05
         self.records_per_event, self.end_alone, self.taken_over = 1000, False, "exception"
         self.changed = threading.Condition(self.lock)
@@ -239,7 +241,7 @@ class FanOut(aws_behaviour.Layer):
         with self.changed:
             consumer, script = self.admit(asked)
             number = sum(one.shard == shard for one in self.subscriptions)
-        script = script or self.draw(shard, number) or untouched
+        script = script or self.draw(shard, number) or (lambda frames, _: frames)
         if isinstance(script, Refused):
             raise script
         subscription = Subscription(self, consumer, shard, position)
@@ -378,7 +380,9 @@ class Frames:
 
     def of_silence(self, content):
         if self.pushing.now() - self.subscription.last_event >= self.pushing.heartbeat_s:
-            yield self.event([], content)
+            heartbeat = self.event([], content)
+            time.sleep(random.uniform(0, self.pushing.most_hold_s))
+            yield heartbeat
 
     def pause(self, seen):
         with self.pushing.changed:
@@ -425,149 +429,3 @@ def call(request, proceed, operation, **content):
 def exception_of(reply):
     content = reply.json()
     return eventstream.exception(content.get("__type", "InternalFailureException"), content.get("message") or "")
-
-
-# Scripts: what happens to a subscription. Each returns a function of (frames, Frames) that returns pieces of the body.
-
-
-def untouched(frames, _):
-    return frames
-
-
-def refused(name, status=400):
-    """The call is refused, in its status."""
-    return Refused(name, status=status)
-
-
-def after(count, more, why="by the script"):
-    """So many events, then the pieces of `more(frames, Frames)`."""
-
-    def run(frames, own):
-        while own.subscription.events < count:
-            frame = next(frames, None)
-            if frame is None:
-                return
-            yield frame
-        own.subscription.ended = own.subscription.ended or why
-        yield from more(frames, own)
-
-    return run
-
-
-def exception(name, events=0):
-    """The exception as a frame, then the end."""
-    return after(events, lambda *_: [eventstream.exception(name, "by the test")])
-
-
-def error(code="InternalError", events=0):
-    return after(events, lambda *_: [eventstream.error(code, "by the test")])
-
-
-def ended(events=0):
-    """A clean end without a word, as when the 5 minutes are over."""
-    return after(events, lambda *_: [])
-
-
-def no_children(events=0):
-    """An event without a continuation and without children, which no shard has."""
-    return after(events, lambda frames, own: [own.event([], {}, ChildShards=[])])
-
-
-def raising(error):
-    """Pieces that end with it."""
-    yield b""
-    raise error
-
-
-def reset(events=0):
-    return after(events, lambda *_: raising(proxy.Reset()))
-
-
-def silence(events=0):
-    """Open until the client leaves or the subscription's time is over, without an event."""
-
-    def wait(_, own):
-        while not own.subscription.is_over():
-            yield from own.pause(-1)
-
-    return after(events, wait, why=None)
-
-
-def half_open(events=0):
-    """Open until the client leaves, whatever happens."""
-
-    def wait(_, own):
-        while True:
-            time.sleep(own.pushing.tick_s)
-            yield b""
-
-    return after(events, wait, why=None)
-
-
-def bytewise(change):
-    """`change(piece, offset)` of each piece of the stream: what to send instead."""
-
-    def run(frames, _):
-        offset = 0
-        for piece in frames:
-            yield change(piece, offset)
-            offset += len(piece)
-
-    return run
-
-
-def torn(at, is_clean=False):
-    """The stream ends after so many bytes: the connection closes, or, if it is clean, the body ends there."""
-
-    def run(frames, own):
-        offset = 0
-        for piece in frames:
-            yield piece[: at - offset]
-            offset += len(piece)
-            if offset >= at:
-                own.subscription.ended = "torn"
-                if is_clean:
-                    return
-                raise proxy.Closed()
-
-    return run
-
-
-def corrupted(at, mask=0x20):
-    """One byte of the stream is another."""
-
-    def change(piece, offset):
-        if not 0 <= at - offset < len(piece):
-            return piece
-        changed = bytearray(piece)
-        changed[at - offset] ^= mask
-        return bytes(changed)
-
-    return bytewise(change)
-
-
-def in_pieces(size):
-    """Every piece has at most so many bytes."""
-
-    def run(frames, _):
-        for frame in frames:
-            yield from (frame[start : start + size] for start in range(0, len(frame), size)) if frame else [b""]
-
-    return run
-
-
-def burst(count):
-    """Events wait until there are so many, or the subscription ends; then they are one piece."""
-
-    def run(frames, own):
-        held, begun = b"", own.subscription.events
-        for frame in frames:
-            held += frame
-            if held and own.subscription.events - begun >= count:
-                yield held
-                held, begun = b"", own.subscription.events
-            else:
-                yield b""
-        yield held
-
-    return run

@@ -14,16 +14,32 @@ import fake_stream
 import fan_out
 import proxy
 import pytest
+import subscription_faults
 import wait
 from workload import Put
 
 HORIZON = {"Type": "TRIM_HORIZON"}
 
 
+class Part:
+    """Two shards of a stream, for one test."""
+
+    def __init__(self, whole, number):
+        self.whole, self.shards = whole, whole.shards[2 * number : 2 * number + 2]
+
+    def __getattr__(self, name):
+        return getattr(self.whole, name)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    with fake_stream.FakeStream(shards=100) as running:
+        yield (Part(running, number) for number in range(50))
+
+
 @pytest.fixture
-def stream():
-    with fake_stream.FakeStream(shards=2) as running:
-        yield running
+def stream(parts):
+    return next(parts)
 
 
 @pytest.fixture
@@ -272,7 +288,7 @@ def scripted(pushing, stream, kinesis, subscribe, script):
 
 
 def test_a_call_may_be_refused_in_its_status(pushing, stream, kinesis, subscribe):
-    one = scripted(pushing, stream, kinesis, subscribe, fan_out.refused("ProvisionedThroughputExceededException"))
+    one = scripted(pushing, stream, kinesis, subscribe, subscription_faults.refused("ProvisionedThroughputExceededException"))
     assert one.refusal() == "ProvisionedThroughputExceededException"
     pushing.step(1)
     assert subscribe(stream.shards[0]).status == 200, "a refused call takes nothing"
@@ -281,10 +297,10 @@ def test_a_call_may_be_refused_in_its_status(pushing, stream, kinesis, subscribe
 @pytest.mark.parametrize(
     "script, last",
     (
-        (fan_out.exception("KMSThrottlingException", events=1), ("exception", "KMSThrottlingException")),
-        (fan_out.error("InternalError", events=1), ("error", "InternalError")),
-        (fan_out.ended(events=1), ("event", "SubscribeToShardEvent")),
-        (fan_out.no_children(events=1), ("event", "SubscribeToShardEvent")),
+        (subscription_faults.exception("KMSThrottlingException", events=1), ("exception", "KMSThrottlingException")),
+        (subscription_faults.error("InternalError", events=1), ("error", "InternalError")),
+        (subscription_faults.ended(events=1), ("event", "SubscribeToShardEvent")),
+        (subscription_faults.no_children(events=1), ("event", "SubscribeToShardEvent")),
     ),
     ids=("exception", "error", "end", "no-children"),
 )
@@ -293,7 +309,7 @@ def test_a_subscription_may_end_early(pushing, stream, kinesis, subscribe, scrip
     assert len(frames[0][2]["Records"]) == 2 and frames[-1][:2] == last
 
 
-@pytest.mark.parametrize("script", (fan_out.torn(300), fan_out.reset(events=1)), ids=("torn", "reset"))
+@pytest.mark.parametrize("script", (subscription_faults.torn(300), subscription_faults.reset(events=1)), ids=("torn", "reset"))
 def test_a_connection_may_break(pushing, stream, kinesis, subscribe, script):
     one = scripted(pushing, stream, kinesis, subscribe, script)
     with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
@@ -301,17 +317,17 @@ def test_a_connection_may_break(pushing, stream, kinesis, subscribe, script):
 
 
 def test_a_body_may_end_in_the_middle_of_a_frame(pushing, stream, kinesis, subscribe):
-    one = scripted(pushing, stream, kinesis, subscribe, fan_out.torn(300, is_clean=True))
+    one = scripted(pushing, stream, kinesis, subscribe, subscription_faults.torn(300, is_clean=True))
     assert len(one.reply.read()) == 300
 
 
 def test_one_byte_may_be_another(pushing, stream, kinesis, subscribe):
-    one = scripted(pushing, stream, kinesis, subscribe, fan_out.corrupted(40))
+    one = scripted(pushing, stream, kinesis, subscribe, subscription_faults.corrupted(40))
     with pytest.raises(AssertionError):
         list(one.frames())
 
 
-@pytest.mark.parametrize("script", (fan_out.silence(1), fan_out.half_open(1)), ids=("silence", "half-open"))
+@pytest.mark.parametrize("script", (subscription_faults.silence(1), subscription_faults.half_open(1)), ids=("silence", "half-open"))
 def test_a_subscription_may_stay_open_without_events(pushing, stream, kinesis, subscribe, script):
     one = scripted(pushing, stream, kinesis, subscribe, script)
     one.connection.sock.settimeout(0.5)
@@ -320,9 +336,9 @@ def test_a_subscription_may_stay_open_without_events(pushing, stream, kinesis, s
 
 
 def test_silence_ends_with_the_subscription_and_a_half_open_connection_does_not(pushing, stream, kinesis, subscribe):
-    pushing.script(stream.shards[1], fan_out.half_open(1))
+    pushing.script(stream.shards[1], subscription_faults.half_open(1))
     other = subscribe(stream.shards[1]).frames()
-    frames = scripted(pushing, stream, kinesis, subscribe, fan_out.silence(1)).frames()
+    frames = scripted(pushing, stream, kinesis, subscribe, subscription_faults.silence(1)).frames()
     next(other), next(frames)
     ended = threading.Thread(target=lambda: list(frames), daemon=True)
     ended.start()
@@ -334,9 +350,9 @@ def test_silence_ends_with_the_subscription_and_a_half_open_connection_does_not(
 
 def test_events_may_arrive_all_at_once_or_byte_by_byte(pushing, stream, kinesis, subscribe):
     pushing.records_per_event = 1
-    pushing.script(stream.shards[1], fan_out.in_pieces(1))
+    pushing.script(stream.shards[1], subscription_faults.in_pieces(1))
     sequences = {shard: put(kinesis, stream, shard, *[b"x"] * 11) for shard in stream.shards}
-    one = scripted(pushing, stream, kinesis, subscribe, fan_out.burst(11))
+    one = scripted(pushing, stream, kinesis, subscribe, subscription_faults.burst(11))
     burst = io.BytesIO(one.reply.read1(1 << 20))
     assert len(list(eventstream.read(burst))) == 12
     assert subscribe(stream.shards[1]).data(11) == sequences[stream.shards[1]]
