@@ -9,6 +9,7 @@ import botocore.session
 import cloud
 import cloudformation
 import expected_answers
+import fan_out
 import iam
 import program
 import promql
@@ -92,6 +93,29 @@ def test_filling_calls_exactly_what_its_policy_allows(aws, tables, one_shard, st
         assert_equal_to_model(pair, fold(one_shard.records()), recorder.queue.keys())
         assert len(recorder.queue.letters()) > 0
         assert iam.differences(stack.statements("TaskRole"), recorder.calls()) == []
+
+
+def of_kinesis(statements):
+    return [one for one in statements if all(action.startswith("kinesis:") for action in iam.as_list(one["Action"]))]
+
+
+def test_filling_over_push_calls_exactly_what_its_policy_allows_on_the_stream(aws, tables, one_shard, start_on):
+    """The stack has made the consumer."""
+    pair, pushing = KinesisDynamodb(aws, tables, one_shard.name), fan_out.FanOut(creating_s=0)
+    consumer = pushing.add_consumer(arn("kinesis", f"stream/{one_shard.name}"), "view")
+    with iam.Recorder(aws.emulators, [pushing]) as recorder:
+        stack = stack_of(tables, one_shard.name, recorder.queue, consumer, Serving="apart", FanOut="view")
+        options = (*options_of(stack, "TaskDefinition"), *QUICK)
+        one_shard.put(workload.generate(seed=74, events=200))
+        daemon = start_on(pair, *options, environment=recorder.environment)
+        pair.wait_until_checkpointed()
+        one_shard.split(FIRST)
+        one_shard.put(workload.generate(seed=75, events=200))
+        pair.wait_until_ended(FIRST)
+        pair.wait_until_checkpointed()
+        assert daemon.terminate()[0] == 0
+        calls = {call for call in recorder.calls() if call.service == "kinesis"}
+        assert iam.differences(of_kinesis(stack.statements("TaskRole")), calls) == []
 
 
 def test_serving_calls_exactly_what_its_policy_allows(aws, tables, stream, make_on, start_on):
@@ -193,15 +217,17 @@ def calls_in_the_sources():
 def test_every_aws_call_in_the_sources_is_in_a_policy():
     """Except those of STS, which a role of the stack does not need: they are for profiles that name a role, and for web
     identity, which needs no right. And those that make and remove a consumer: the stack's is its own resource."""
-    policies = stack_of("s", "t", FanOut="view").of_type("AWS::IAM::ManagedPolicy")
+    stacks = stack_of("s", "t"), stack_of("s", "t", FanOut="view")
     allowed = {
         tuple(action.split(":"))
-        for policy in policies.values()
+        for one in stacks
+        for policy in one.of_type("AWS::IAM::ManagedPolicy").values()
         for one in policy["PolicyDocument"]["Statement"]
         for action in iam.as_list(one["Action"])
     }
     for_credentials = {("sts", "AssumeRole"), ("sts", "AssumeRoleWithWebIdentity")}
-    assert calls_in_the_sources() == allowed | for_credentials
+    of_consumers = {("kinesis", "RegisterStreamConsumer"), ("kinesis", "DeregisterStreamConsumer")}
+    assert calls_in_the_sources() == allowed | for_credentials | of_consumers
 
 
 # The roles.

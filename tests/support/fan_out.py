@@ -135,6 +135,11 @@ class FanOut(aws_behaviour.Layer):
                     del self.consumers[arn]
                     self.end_those_of(arn, "consumer gone")
 
+    def add_consumer(self, stream, name):
+        """As another program has, of the stream with this ARN. Returns the consumer's."""
+        with self.lock:
+            return self.add(stream, name, self.now())
+
     def is_open(self, shard):
         with self.lock:
             return any(at == shard for _, at in self.open)
@@ -183,10 +188,13 @@ class FanOut(aws_behaviour.Layer):
             return described
         with self.lock:
             self.admit_registration(stream, name, now)
-            number, self.made = 1_700_000_000 + self.made, self.made + 1
-            arn = f"{stream}/consumer/{name}:{number}"
-            self.consumers[arn] = Consumer(name, arn, stream, float(number), now + self.creating_s)
-            return {"Consumer": self.consumers[arn].described(now)}
+            return {"Consumer": self.consumers[self.add(stream, name, now)].described(now)}
+
+    def add(self, stream, name, now):
+        number, self.made = 1_700_000_000 + self.made, self.made + 1
+        arn = f"{stream}/consumer/{name}:{number}"
+        self.consumers[arn] = Consumer(name, arn, stream, float(number), now + self.creating_s)
+        return arn
 
     def admit_registration(self, stream, name, now):
         if len(self.registered) == REGISTRATIONS_PER_S and now - self.registered[0] < 1:

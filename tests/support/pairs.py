@@ -65,6 +65,16 @@ class KinesisDynamodb:
         for shard in self.leases():
             self.aws.dynamodb.delete_item(TableName=f"{self.name}-Leases", Key={"leaseKey": {"S": shard}})
 
+    def wait_until_checkpointed(self, timeout_s=120):
+        """Waits until every record that is in the stream now is applied, however fresh the view claims to be."""
+        last = {record.shard: int(record.sequence) for record in self.records()}
+
+        def is_checkpointed():
+            leases = self.leases()
+            return all(shard in leases and cloud.checkpoint(leases[shard]) >= at for shard, at in last.items())
+
+        wait.until(is_checkpointed, f"checkpoints {last}", timeout_s, every_s=0.1, seen=self.leases)
+
     def wait_until_ended(self, *shards):
         """Waits until these shards are read to their end."""
 

@@ -80,8 +80,8 @@ defaults
     timeout client 1h
     timeout server 1h
 listen emulator
-    bind 127.0.0.1:{port} ssl crt {folder}/both.pem alpn {protocols}
-    http-response set-header x-protocol %[ssl_fc_alpn]
+    bind 127.0.0.1:{port} ssl crt {folder}/both.pem alpn {protocol}
+    http-request deny if {{ req.hdr(x-amz-target) -m end SubscribeToShard }} !{{ ssl_fc_alpn -m str {protocol} }}
     server one 127.0.0.1:{upstream}
 """
 
@@ -135,12 +135,13 @@ class Haproxy(ReverseProxy):
 
 
 class Tls(Haproxy):
-    """`certificate`: of certificates.make. `protocols`: what it offers by ALPN, as "h2,http/1.1"."""
+    """`certificate`: of certificates.make. `protocol`: what it offers by ALPN, "h2" or "http/1.1"; a subscription must take
+    it."""
 
     configuration = TLS
 
-    def __init__(self, folder, upstream, certificate, protocols):
-        self.protocols = protocols
+    def __init__(self, folder, upstream, certificate, protocol):
+        self.protocol = protocol
         (pathlib.Path(folder) / "both.pem").write_bytes(b"".join(file.read_bytes() for file in certificate))
         super().__init__(folder, upstream)
 
@@ -149,7 +150,7 @@ class Tls(Haproxy):
         return f"https://127.0.0.1:{self.port}"
 
     def more(self):
-        return {"protocols": self.protocols}
+        return {"protocol": self.protocol}
 
     def answers(self):
         with contextlib.suppress(OSError):

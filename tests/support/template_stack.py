@@ -16,9 +16,10 @@ PARAMETERS = {
 NOT_OF_THE_TEMPLATE = {"listen", "ops-listen"}
 
 
-def stack_of(stage, stream, queue=None, **parameters):
-    """The stream is named by its ARN, as on AWS."""
+def stack_of(stage, stream, queue=None, consumer=None, **parameters):
+    """The stream is named by its ARN, as on AWS. `consumer`: the ARN of the one that the stack has made."""
     physical = {"DeadLetterQueue": queue.url} if queue else {}
+    physical.update({"Consumer": consumer} if consumer else {})
     given = {**PARAMETERS, "Stage": stage, "StreamArn": arn("kinesis", f"stream/{stream}"), **parameters}
     return TEMPLATE.stack(given, physical)
 
