@@ -191,7 +191,7 @@
  * 5 s after a success the next call takes the subscription over. */
 #define LIMIT_SUBSCRIBE_PAUSE_MS 1000
 #define LIMIT_TAKE_OVER_MS 5000
-#define LIMIT_SUBSCRIBE_MS 5000          /* for the answer to begin */
+#define LIMIT_SUBSCRIBE_MS 15000         /* for the answer to begin: a heartbeat may be its first byte */
 #define LIMIT_SUBSCRIBE_REFUSED_MS 30000 /* refusals that pass by themselves are no trouble for so long */
 #define LIMIT_PUSH_SILENT_MS 35000       /* a subscription without an event, heartbeats included, is dead */
 #define LIMIT_PUSH_STALL_MS 300000       /* a continuation number is used for so long */
