@@ -353,7 +353,7 @@ static enum status use_event(struct fan_out *r, json_t *json, struct source_batc
     return STATUS_OK;
 }
 
-/* What cannot be used is asked for again, at the place. */
+/* What cannot be used is asked for again. */
 static enum status take_event(struct fan_out *r, const struct aws_stream_event *event,
                               struct source_batch *batch, struct error *e) {
     json_auto_t *json = aws_json_read(event->payload, event->length);
@@ -364,7 +364,6 @@ static enum status take_event(struct fan_out *r, const struct aws_stream_event *
         status = use_event(r, json, batch, e);
     if (status) {
         end_subscription(r);
-        drop_continuation(r);
         kinesis_reply_deinit(&r->place.reply);
         count_again("damaged");
         return error_wrap(e, "cannot read shard '%s'", r->place.shard_id);
