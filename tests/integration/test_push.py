@@ -12,6 +12,7 @@ import pytest
 import subscription_faults
 import wait
 import workload
+from honesty import Sales, assert_honest
 from pairs import KinesisDynamodb, assert_equal_to_model
 from steady_load import SteadyLoad
 
@@ -116,6 +117,19 @@ def test_a_view_that_is_pushed_knows_how_fresh_it_is(shop):
         daemon.wait_until_applied()
         shop.assert_exact(daemon)
         assert daemon.health()["caughtUp"]
+
+
+@pytest.mark.all
+def test_an_event_that_waited_on_its_way_claims_nothing_that_is_not_there(narrow, aws):
+    """All that is pushed arrives 1.5 s after it was made. Sales go on meanwhile."""
+    narrow.pushing.heartbeat_s, narrow.pushing.late_s = 0.1, 1.5
+    sales = Sales(aws, narrow.stream)
+    with narrow.running("--cache-ttl-ms", "50", "--cache-stale-ms", "0") as daemon:
+        with SteadyLoad(lambda due: due and sales.sell(), range(40), 2, round_s=0.5) as load:
+            while load.thread.is_alive():
+                assert_honest([daemon], sales)
+        last = sales.put_by_ms[-1]
+        wait.until(lambda: assert_honest([daemon], sales) > last, "a heartbeat has claimed that there is nothing after it")
 
 
 # Resharding.

@@ -25,7 +25,7 @@ import http_client
 import model
 
 ROLES = {"merchant": model.CREATOR, "photographer": model.PHOTOGRAPHER}
-CAUGHT_UP_MS = 10_000  # --caught-up-ms
+CAUGHT_UP_MS = 10_000  # --caught-up-ms, unless the stream pushes
 TIMEOUT_S = 2
 PAUSE_S = 0.01
 REPORTED = 10
@@ -62,8 +62,9 @@ class Reader:
     """Sends random requests, one after the other, in a thread of its own. `port()` returns that of the running service,
     None while there is none."""
 
-    def __init__(self, worker, port, products, seed):
+    def __init__(self, worker, port, products, seed, caught_up_ms=CAUGHT_UP_MS):
         self.worker, self.port, self.products = worker, port, sorted(products)
+        self.caught_up_ms = caught_up_ms
         self.rng = random.Random(f"reader {worker} {seed}")
         self.users = set()  # (word of the role, userId)
         self.known = {}  # target: (ETag, body)
@@ -113,14 +114,14 @@ class Reader:
             body = response.json()
             self.known[port, target] = response.headers.get("etag"), body
         elif response.status == 404:
-            body, answer.most_lag = None, min(CAUGHT_UP_MS, most_lag or CAUGHT_UP_MS)
+            body, answer.most_lag = None, min(self.caught_up_ms, most_lag or self.caught_up_ms)
         elif response.status != 304:
             return
         self.take(answer, kind, path, response.headers.get("view-as-of"), body)
 
     def take(self, answer, kind, path, as_of, body):
         if kind == "health" and body["caughtUp"]:
-            answer.most_lag = CAUGHT_UP_MS
+            answer.most_lag = self.caught_up_ms
         if kind == "product":
             answer.products[path[1]] = product_of(body)
         elif kind == "list":

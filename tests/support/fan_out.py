@@ -19,7 +19,6 @@ import collections
 import dataclasses
 import email.utils
 import json
-import random
 import threading
 import time
 
@@ -84,13 +83,13 @@ class Subscription:
 
 
 class FanOut(aws_behaviour.Layer):
-    """Times in seconds. `most_hold_s`: an event without records is sent by so much later than it was made. `end_alone`: the end of a shard is an event of its own, instead of one with the last records.
+    """Times in seconds. `late_s`: all is sent by so much later than it was made, as if it waited in sockets. `end_alone`: the end of a shard is an event of its own, instead of one with the last records.
     `taken_over`: how a subscription ends that another took over: "exception", "end", or "nothing" (a zombie)."""
 
     def __init__(self, delay_s=0.0, tick_s=0.05, heartbeat_s=2.0, life_s=300.0, creating_s=0.05, in_use_s=5.0):
         super().__init__()
         self.delay_s, self.tick_s, self.heartbeat_s, self.life_s = delay_s, tick_s, heartbeat_s, life_s
-        self.most_hold_s = 0.0
+        self.late_s = 0.0
         self.creating_s, self.in_use_s, self.floor_s, self.deleting_s = creating_s, in_use_s, 1.0, 0.05
         self.records_per_event, self.end_alone, self.taken_over = 1000, False, "exception"
         self.changed = threading.Condition(self.lock)
@@ -263,7 +262,7 @@ class FanOut(aws_behaviour.Layer):
         )
         frames = Frames(subscription, iterator.json()["ShardIterator"], read)
         return proxy.StreamedReply(
-            [("Content-Type", eventstream.CONTENT_TYPE), date()], self.tracked(subscription, script(frames.all(), frames))
+            [("Content-Type", eventstream.CONTENT_TYPE), date()], self.tracked(subscription, script(frames.late(), frames))
         )
 
     def admit(self, asked):
@@ -369,6 +368,18 @@ class Frames:
             name = "ResourceNotFoundException" if gone else "ResourceInUseException"
             yield eventstream.exception(name, self.subscription.ended)
 
+    def late(self):
+        line = collections.deque()  # (when it is due, frame)
+        for frame in self.all():
+            if frame:
+                line.append((time.monotonic() + self.pushing.late_s, frame))
+            while line and line[0][0] <= time.monotonic():
+                yield line.popleft()[1]
+            yield b""
+        for due, frame in line:
+            time.sleep(max(0, due - time.monotonic()))
+            yield frame
+
     def of_records(self, records, content):
         """Takes them out of the reply. At the end the last ones stay for the last event, if it is not to be alone."""
         is_end = not self.iterator and not self.pushing.end_alone
@@ -388,9 +399,7 @@ class Frames:
 
     def of_silence(self, content):
         if self.pushing.now() - self.subscription.last_event >= self.pushing.heartbeat_s:
-            heartbeat = self.event([], content)
-            time.sleep(random.uniform(0, self.pushing.most_hold_s))
-            yield heartbeat
+            yield self.event([], content)
 
     def pause(self, seen):
         with self.pushing.changed:

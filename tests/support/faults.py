@@ -85,7 +85,7 @@ class Throttle(Fault):
 
     def kinesis(self, request, chance):
         names = ["ProvisionedThroughputExceededException"]
-        if request.operation == "ListShards":
+        if request.operation in ("ListShards", "SubscribeToShard"):
             names = ["LimitExceededException"]
         elif request.operation == "GetRecords":
             names += ["KMSThrottlingException"]
@@ -346,7 +346,7 @@ class EarlyDate(ShiftedDate):
 class LateDate(ShiftedDate):
     """The service's clock was behind for one reply. Those to other calls are right: a process that begins gets one."""
 
-    operations = {"GetRecords"}
+    operations = {"GetRecords", "SubscribeToShard"}
 
 
 class Faults:

@@ -24,6 +24,7 @@ def kinds(plan):
             yield name
     if plan.packed:
         yield "packed"
+    yield "pushed" if plan.push else "polled"
 
 
 def test_the_quick_seeds_have_every_kind():

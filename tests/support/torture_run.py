@@ -1,6 +1,7 @@
 """One run of tests/torture, drawn from a seed: a random workload and random workers, which are killed, frozen, stopped
 and started again, with random resharding and random faults; their clocks are wrong, their file is replaced or their
-stream made again. In the end the rows must equal the model's, and no answer may have claimed what was false (claims.py).
+stream made again. Their stream is polled, or it pushes, and then something happens to its subscriptions. In the end the rows
+must equal the model's, and no answer may have claimed what was false (claims.py).
 
     plan = torture_run.draw(seed, "dynamodb")           # pure: the same plan for the same seed
     result = torture_run.run(plan, folder, aws)         # raises AssertionError if anything differs
@@ -26,11 +27,13 @@ import aws_behaviour
 import claims
 import clock_shim
 import cloud
+import fan_out
 import faults
 import model
 import pairs
 import program
 import proxy
+import subscription_faults
 import wait
 import workload
 import wrong_file
@@ -45,6 +48,8 @@ BATCH_SIZES = (1, 256), (1, 256), (1, 256), (256, 1_000_000)  # an event, to the
 PAUSE = 1.2  # a worker is frozen for this many failover times
 CALM_S = {"dynamodb": 2.5, "sqlite": 1}  # in the end: no kills, so that the view has caught up while it is filled
 CALM_SHARE = 0.2  # of the events
+PUSHED_CAUGHT_UP_MS = 30_000
+LONG_CALM_S = 14  # an event without records says something only after 10 s (ingest/README.md)
 CATCH_UP_S = 15
 HOUR_MS = 3_600_000
 CUT_MS = 1000  # a Date has whole seconds: one that is late by less looks like a right one; a busy node's is late, too
@@ -65,6 +70,7 @@ class Plan:
     disturbances: list  # (seconds after the beginning, kind, a number to choose with)
     calm: list  # the same, for the end
     edges: object
+    push: object  # None: the stream is polled
 
     def __str__(self):
         what = collections.Counter(what for _, what, _ in self.disturbances + self.calm)
@@ -73,7 +79,12 @@ class Plan:
             f"seed {self.seed} on {self.store}: {self.events} events of {self.products} products in "
             f"{self.seconds:.1f} s, {self.shards} shards, {self.workers} workers, failover "
             f"{self.failover_ms} ms{', aggregated' if self.packed else ''}, {self.shape}; {disturbances}\n{self.edges}"
+            f"\n{self.push or 'polled'}"
         )
+
+    @property
+    def calm_s(self):
+        return LONG_CALM_S if self.push and self.push.is_calm_long else CALM_S[self.store]
 
 
 @dataclasses.dataclass
@@ -87,6 +98,21 @@ class Edges:
     other_date_s: float  # every reply of DynamoDB has a Date that is wrong by this
     checks_signatures: bool  # the services refuse what was signed more than 5 minutes off
     is_made_again: bool  # in the end the stream is deleted, and another one has its name
+
+
+@dataclasses.dataclass
+class Push:
+    """How the stream pushes: as fan_out.FanOut has it."""
+
+    heartbeat_s: float
+    late_s: float
+    life_s: float
+    in_use_s: float
+    records_per_event: int
+    end_alone: bool
+    taken_over: str
+    trouble_rate: float  # something happens to this share of the subscriptions
+    is_calm_long: bool
 
 
 DISTURBANCES = {
@@ -141,6 +167,25 @@ def draw_shape(seed, store):
     return model.Shape(tuple(periods), rng.random() < 0.7, partitions)
 
 
+def draw_push(seed, store, is_pushed=None):
+    """`is_pushed` None: drawn, too."""
+    rng = random.Random(f"push {seed} {store}")
+    drawn = rng.random() < 0.4
+    if store != "dynamodb" or not (drawn if is_pushed is None else is_pushed):
+        return None
+    return Push(
+        heartbeat_s=rng.uniform(0.1, 1),
+        late_s=rng.choice((0, 0.2, 1.2)),
+        life_s=rng.choice((2, 5, 300)),
+        in_use_s=rng.choice((0.5, 5)),
+        records_per_event=rng.choice((1, 10, 1000)),
+        end_alone=rng.random() < 0.5,
+        taken_over=rng.choice(("exception", "end", "nothing")),
+        trouble_rate=rng.choice((0, 0.5, 0.9)),
+        is_calm_long=rng.random() < 0.3,
+    )
+
+
 def draw_batch_size(rng):
     """Mostly small, so that there are many batches; sometimes up to the largest, so that few hold all."""
     least, most = rng.choice(BATCH_SIZES)
@@ -151,7 +196,7 @@ def draw_kill_point(rng):
     return rng.randint(1, rng.choice(KILL_POINTS))
 
 
-def draw(seed, store):
+def draw(seed, store, is_pushed=None):
     rng = random.Random(f"ordeal {seed} {store}")  # another word would make other plans of known seeds
     seconds = rng.uniform(3, 7) if store == "dynamodb" else rng.uniform(1.5, 4)
     disturbances = draw_disturbances(rng, DISTURBANCES[store], seconds, rng.randint(2, 8))
@@ -169,6 +214,7 @@ def draw(seed, store):
         disturbances=disturbances,
         calm=[],
         edges=None,
+        push=draw_push(seed, store, is_pushed),
     )
     plan.edges, more, plan.calm = draw_edges(seed, store, seconds, plan.workers if store == "dynamodb" else 1)
     plan.disturbances += more
@@ -327,7 +373,7 @@ class Run:
             with self.load(puts[:calm], self.plan.seconds):
                 self.play(self.plan.disturbances)
             self.catch_up()
-            with self.load(puts[calm:], CALM_S[self.plan.store]):
+            with self.load(puts[calm:], self.plan.calm_s):
                 self.play(self.plan.calm)
             self.settle()
 
@@ -349,7 +395,10 @@ class Run:
     def readers(self, puts):
         """Each worker is asked all the time. At the end all answers must be true."""
         products = {put.partition_key for put in puts if put.note == "ordinary"}
-        readers = [claims.Reader(worker.number, worker.port, products, self.plan.seed) for worker in self.workers]
+        caught_up_ms = PUSHED_CAUGHT_UP_MS if self.plan.push else claims.CAUGHT_UP_MS
+        readers = [
+            claims.Reader(worker.number, worker.port, products, self.plan.seed, caught_up_ms) for worker in self.workers
+        ]
         with contextlib.ExitStack() as running:
             for reader in readers:
                 running.enter_context(reader)
@@ -468,6 +517,14 @@ class DynamodbRun(Run):
         self.dates = faults.Faults(plan.seed, [self.no_date, *early, *late])
         other_s = plan.edges.other_date_s
         self.other_dates = faults.Faults(plan.seed, [faults.ShiftedDate(1, other_s, other_s)])
+        self.pushing = self.pushes() if plan.push else None
+
+    def pushes(self):
+        plan = dataclasses.asdict(self.plan.push)
+        rate, _ = plan.pop("trouble_rate"), plan.pop("is_calm_long")
+        pushing = fan_out.FanOut()
+        vars(pushing).update(plan, draw=subscription_faults.drawn(self.plan.seed, rate))
+        return pushing
 
     def run(self):
         kinesis, urls = self.aws.kinesis, self.aws.emulators
@@ -476,13 +533,16 @@ class DynamodbRun(Run):
         signatures = [aws_behaviour.ServerClock(0)] if self.plan.edges.checks_signatures else []
         with proxy.Proxy(
             urls.dynamodb_url, [self.other_dates, self.faults, *signatures]
-        ) as self.to_dynamodb, proxy.Proxy(urls.kinesis_url, [self.dates, self.faults, *signatures]) as to_kinesis:
+        ) as self.to_dynamodb, proxy.Proxy(
+            urls.kinesis_url, [self.dates, self.faults, *signatures, *([self.pushing] if self.pushing else [])]
+        ) as to_kinesis:
             environment = {
                 **self.aws.environment,
                 "AWS_ENDPOINT_URL_DYNAMODB": self.to_dynamodb.url,
                 "AWS_ENDPOINT_URL_KINESIS": to_kinesis.url,
             }
             options = [*self.pair.options, *self.shape_options(), "--failover-ms", str(self.plan.failover_ms)]
+            options += ["--fan-out", "view"] if self.pushing else []
             self.add_workers(self.plan.workers, options, environment)
             try:
                 puts = events = self.puts()
@@ -515,9 +575,20 @@ class DynamodbRun(Run):
             for name, count in drawn.counts.items():
                 self.counts[f"fault {name}"] += count
         self.faults.settle()
+        if self.pushing:
+            self.pushing.draw = lambda shard, number: None
+            ends = collections.Counter(one.ended or "open" for one in self.pushing.subscriptions)
+            self.counts.update({f"subscription {name}": count for name, count in ends.items()})
         if not self.plan.edges.is_made_again:
             self.workers[0].terminate()
             self.workers[0].start()
+            self.until_applied()
+
+    def until_applied(self):
+        """What is pushed is known to be all only after 10 s."""
+        if self.pushing:
+            self.pair.wait_until_checkpointed(SETTLE_S)
+        else:
             self.workers[0].daemon.wait_until_applied(SETTLE_S)
 
     def records(self):
@@ -558,6 +629,8 @@ class DynamodbRun(Run):
         new one refuses; nothing of the other stream may be in the view."""
         records = self.records()
         chance = random.Random(f"again {self.plan.seed}")
+        if self.pushing:
+            self.pushing.forget(self.name)
         cloud.delete_stream(self.aws.kinesis, self.name)
         cloud.create_stream(self.aws.kinesis, self.name, chance.randint(1, 4))
         for worker in self.workers:
