@@ -72,6 +72,7 @@ class Subscription:
         self.events = self.records = 0
         self.ended = None
         self.last = None  # the sequence number of the last record
+        self.pushed_at = None  # when it was sent, if nothing is late: monotonic
 
     def __str__(self):
         return f"{self.shard} {self.position}: {self.records} records in {self.events} events, {self.ended or 'open'}"
@@ -412,7 +413,7 @@ class Frames:
         """`content`: the reply in which they were; {} if it has more of them."""
         subscription = self.subscription
         if records:
-            subscription.last = records[-1]["SequenceNumber"]
+            subscription.last, subscription.pushed_at = records[-1]["SequenceNumber"], time.monotonic()
         content = {"MillisBehindLatest": 1, **content, "Records": records}
         lag = aws_behaviour.Lag.of_aws(content, time.time() * 1000)
         subscription.last_event = self.pushing.now()
