@@ -39,6 +39,7 @@ RUN_BY = {
 NOT_RUN = {
     "tests/fresh.sh": "it bootstraps a Debian and runs tests/run.sh there: half an hour, as root",
     "tests/bench/shard_cost.py": "a measurement, of minutes; tests/integration/test_capacity.py tests what follows from it",
+    "tests/bench/push_cost.py": "a measurement, of minutes",
     "tests/bench/write_units.py --all": "it measures eleven more streams: ten minutes",
     "tests/bench/write_units.py --kept": "it measures twelve more streams: ten minutes",
     "tests/soak": "hours; its parts are the ordeals in tests/ordeal",
