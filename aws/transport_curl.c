@@ -168,9 +168,12 @@ static CURLcode set_trust(CURL *easy, struct aws_trust *trust) {
     return code ? code : curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, trust);
 }
 
-/* HTTP/2 where TLS agrees on it. The connection is not used again: a silent one must not be. */
+/* HTTP/2 where TLS agrees on it. The connection is a new one, for those that are kept speak HTTP/1.1; and it
+ * is not used again: a silent one must not be. */
 static CURLcode set_streaming(CURL *easy) {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    if (!code)
+        code = curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     if (!code)
         code = curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, 0L);
     if (!code)

@@ -175,7 +175,9 @@ const struct option options_table[] = {
     {GROUP_READING, "poll-interval-ms", "MS", "250", "time between two reads of a shard that is caught up",
      check_number, AT(poll_interval_ms), .least = 10, .most = 60000},
     {GROUP_READING, "fan-out", "NAME", NULL,
-     "a consumer to which the stream pushes records, registered if need be; if not given, shards are polled",
+     "a consumer (1 to 128 letters, digits, '_', '.', '-') to which the stream pushes, registered if need "
+     "be; if "
+     "not given, shards are polled",
      check_fan_out, AT(fan_out)},
     {GROUP_READING, "worker-id", "ID", NULL,
      "owner of this process's leases; if not given, host:pid:random, or embedded with SQLite",

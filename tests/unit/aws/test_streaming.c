@@ -41,6 +41,8 @@ static int set_up(void **state) {
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(listener, 4), 0);
+    const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+    setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
     snprintf(url, sizeof url, "http://127.0.0.1:%d", ntohs(address.sin_port));
     support_set_environment();
@@ -82,6 +84,8 @@ static void *accept_one(void *context) {
     (void)context;
     size_t length = 0;
     connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (connection < 0)
+        return NULL;
     while (!length || request[length - 1] != '}') {
         ssize_t n = recv(connection, request + length, sizeof request - 1 - length, 0);
         if (n <= 0)
@@ -152,6 +156,21 @@ static void events_arrive_as_they_are_sent(void **state) {
     put_chunk(frame, SUPPORT_MESSAGE(frame, "two", SUPPORT_EVENT));
     assert_int_equal(read_event(), STATUS_OK);
     assert_event("two");
+}
+
+/* Such a one may be dead, and speaks HTTP/1.1. */
+static void a_stream_takes_no_connection_that_was_kept(void **state) {
+    (void)state;
+    pthread_t thread;
+    struct aws_call usual = {.operation = "ListShards", .body = "{}", .length = 2};
+    head = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{\"Shards\":[]}";
+    assert_int_equal(pthread_create(&thread, NULL, accept_one, NULL), 0);
+    assert_int_equal(aws_client_call(client, &usual, NULL), STATUS_OK);
+    pthread_join(thread, NULL);
+    aws_call_deinit(&usual);
+    int kept = connection;
+    assert_int_equal(open_stream(HEAD, NULL), STATUS_OK);
+    close(kept);
 }
 
 static void an_event_in_pieces_is_whole(void **state) {
@@ -343,6 +362,7 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(events_arrive_as_they_are_sent),
+        TEST(a_stream_takes_no_connection_that_was_kept),
         TEST(an_event_in_pieces_is_whole),
         TEST(an_initial_response_is_no_event),
         TEST(an_exception_in_the_stream_is_an_error_with_its_name),
