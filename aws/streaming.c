@@ -21,6 +21,11 @@ struct aws_stream {
     size_t taken; /* of the exchange's reply */
     bool ended;
     int64_t heard_ms;
+    int64_t silent_ms; /* before what is in the exchange's reply */
+    struct {
+        struct clock_reading empty;
+        int64_t silent_ms;
+    } before; /* the first byte of the message under way */
 };
 
 enum status aws_stream_open(struct aws_stream **stream, struct aws_client *client, struct aws_call *call,
@@ -70,9 +75,17 @@ void aws_stream_forget(struct aws_stream *s) {
     eventstream_next(&s->messages);
 }
 
+static void note_beginning(struct aws_stream *s) {
+    if (s->messages.received)
+        return;
+    s->before.empty = s->exchange.empty;
+    s->before.silent_ms = s->silent_ms;
+}
+
 /* Takes what has arrived, up to the next state. True if there is one. */
 static bool advance(struct aws_stream *s, struct error *e) {
     struct buffer *arrived = &s->exchange.reply;
+    note_beginning(s);
     enum eventstream_state before = s->messages.state;
     while (s->taken < arrived->length && s->messages.state == before)
         s->taken += eventstream_take(&s->messages, arrived->data + s->taken, arrived->length - s->taken, e);
@@ -89,7 +102,7 @@ static enum status read_error(struct aws_stream *s, const char *name_header, str
     return aws_reply_read_exception(name, payload, length, NULL, e);
 }
 
-/* A whole message. An initial response says nothing. */
+/* A whole message. */
 static enum status read_message(struct aws_stream *s, struct aws_stream_event *event, struct error *e) {
     char kind[32];
     eventstream_header(&s->messages, ":message-type", kind, sizeof kind);
@@ -100,10 +113,10 @@ static enum status read_message(struct aws_stream *s, struct aws_stream_event *e
     if (strcmp(kind, "event") != 0 ||
         !eventstream_header(&s->messages, ":event-type", event->type, sizeof event->type))
         return aws_service_error_set(e, AWS_ERROR_MALFORMED, "a message of the stream has no known type");
-    if (strcmp(event->type, "initial-response") == 0)
-        return STATUS_OK;
     event->kind = AWS_STREAM_EVENT;
     event->bytes = eventstream_total(&s->messages);
+    event->empty = s->before.empty;
+    event->silent_ms = s->before.silent_ms;
     event->payload = eventstream_payload(&s->messages, &event->length);
     return STATUS_OK;
 }
@@ -134,8 +147,11 @@ static void receive(struct aws_stream *s, int64_t until_ms, int stop_fd) {
     buffer_clear(&s->exchange.reply);
     s->taken = 0;
     s->ended = !aws_session_read(s->lane->session, &s->exchange, left_ms > 0 ? left_ms : 0, stop_fd);
-    if (s->exchange.reply.length)
-        s->heard_ms = clock_boot_ms();
+    if (!s->exchange.reply.length)
+        return;
+    int64_t silent_ms = s->exchange.empty.boot_ms - s->heard_ms;
+    s->silent_ms = silent_ms > 0 ? silent_ms : 0;
+    s->heard_ms = clock_boot_ms();
 }
 
 static enum status read_once(struct aws_stream *s, int64_t until_ms, int stop_fd,

@@ -13,6 +13,7 @@
 #define AWS_STREAMING_H
 
 #include "aws/client.h"
+#include "base/clock.h"
 
 struct aws_stream;
 
@@ -21,10 +22,15 @@ struct aws_stream_event {
     enum {
         AWS_STREAM_NOTHING,
         AWS_STREAM_BEGUN, /* a message of `bytes` begins to arrive. The next read takes memory for it */
-        AWS_STREAM_EVENT, /* an event */
+        AWS_STREAM_EVENT,
     } kind;
     size_t bytes;
-    char type[64];       /* of the event */
+    char type[64]; /* of the event; a service may begin with one that says nothing, "initial-response" */
+
+    /* All of the event arrived at this machine after `empty` (zeros: that is not known); and before that
+     * nothing had arrived for `silent_ms`, although the stream was being read. */
+    struct clock_reading empty;
+    int64_t silent_ms;
     const char *payload; /* borrowed, until the next read, aws_stream_forget or aws_stream_close */
     size_t length;
 };

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 
 struct aws_session;
 struct aws_trust; /* aws/trust.h */
@@ -70,6 +71,10 @@ struct aws_exchange {
     int64_t date_ms;             /* Date; -1: none */
     bool has_age;                /* there is an Age: it is from a cache */
     char problem[256];
+
+    /* Of a stream: the last moment at which nothing of it had arrived at this machine that was not in `reply`
+     * before. Zeros: never. */
+    struct clock_reading empty;
 
     /* Called (unless NULL) by the session's thread before the client reads the answer. */
     void (*filter)(struct aws_exchange *x, void *context);

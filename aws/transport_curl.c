@@ -354,6 +354,7 @@ static void end_pause(struct aws_exchange *x) {
 
 bool aws_session_read(struct aws_session *session, struct aws_exchange *x, int64_t timeout_ms, int stop_fd) {
     struct curl_waitfd stop = {.fd = stop_fd, .events = CURL_WAIT_POLLIN};
+    const struct clock_reading before = clock_read();
     if (!x->easy)
         return false;
     end_pause(x);
@@ -361,6 +362,7 @@ bool aws_session_read(struct aws_session *session, struct aws_exchange *x, int64
         return false;
     if (x->reply.length)
         return true;
+    x->empty = before;
     curl_multi_poll(session->multi, &stop, stop_fd >= 0, poll_ms(session, timeout_ms), NULL);
     return !next_finished(session);
 }

@@ -26,6 +26,11 @@ static inline void fence_shut(struct fence *f) {
     atomic_store(&f->open_until_ms, 0);
 }
 
+/* When it shuts, as it is now; 0: it is shut, or there is none. */
+static inline int64_t fence_until(const struct fence *f) {
+    return f ? atomic_load(&f->open_until_ms) : 0;
+}
+
 /* NULL is always open: reads, and writes that need no lease. */
 static inline bool fence_is_open(const struct fence *f, int64_t now_boot_ms) {
     return !f || now_boot_ms < atomic_load(&f->open_until_ms);

@@ -198,12 +198,13 @@
 #define LIMIT_PUSH_BARREN 3              /* subscriptions in a row that end without an event are a trouble */
 #define LIMIT_PUSH_FREE_BYTES 4096       /* a smaller message does not wait for the budget: a heartbeat */
 #define LIMIT_PUSH_GAP_MS 250            /* between two reads of a stream that is always ready to read */
-#define LIMIT_PUSH_READY_MS 10000    /* for which it was, before a heartbeat counts; and how long that ... */
-#define LIMIT_PUSH_ALLOWANCE_MS 2000 /* ... may have been under way */
-#define LIMIT_PUSHED_CAUGHT_UP_MS 30000 /* --caught-up-ms: heartbeats are seconds apart */
-#define LIMIT_CONSUMER_TRIES 10         /* to find it ACTIVE, as the KCL, ... */
-#define LIMIT_CONSUMER_PAUSE_MS 1000    /* ... and time between two */
-#define LIMIT_CONSUMER_LOOK_MS 100      /* time between two looks at what another thread's try brought */
+#define LIMIT_PUSH_READY_MS 10000        /* for which it was, before a heartbeat counts; ... */
+#define LIMIT_PUSH_QUIET_MS 500          /* ... and for which it was silent: what had queued has arrived */
+#define LIMIT_PUSH_ALLOWANCE_MS 2000     /* for which a heartbeat may have been under way */
+#define LIMIT_PUSHED_CAUGHT_UP_MS 30000  /* --caught-up-ms: heartbeats are seconds apart */
+#define LIMIT_CONSUMER_TRIES 10          /* to find it ACTIVE, as the KCL, ... */
+#define LIMIT_CONSUMER_PAUSE_MS 1000     /* ... and time between two */
+#define LIMIT_CONSUMER_LOOK_MS 100       /* time between two looks at what another thread's try brought */
 
 /* Bytes of records in memory over all shards (base/memory_budget.h): more than the largest reply takes. That
  * is 10 MB of data, which arrive as 14 MB of JSON: a text in a buffer that doubles, and the parsed values. */

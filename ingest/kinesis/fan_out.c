@@ -48,6 +48,7 @@ struct fan_out {
     char *continuation;   /* of the last event; NULL: begin at the place */
     int64_t continued_ms; /* when it arrived */
     int64_t due_ms;       /* the next subscription, not before */
+    bool has_begun;       /* to read */
     struct waker waker;
     atomic_bool woken; /* by kinesis_fan_out_wake, in or before this read */
 
@@ -63,6 +64,11 @@ struct fan_out {
     int64_t refused_since_ms; /* 0: not */
     int barren;               /* subscriptions in a row that ended without an event */
     int not_found;            /* refusals in a row as not found */
+
+    bool is_taken; /* the last subscription was taken over, with this error, when the fence was this */
+    int64_t taken_until_ms;
+    struct error taken;
+
     struct metrics_series *event_time;
 };
 
@@ -156,9 +162,23 @@ static enum status take_in_use(struct fan_out *r, bool was_open, struct error *e
         count_again("refused");
         return wait_out(r, e);
     }
+    r->taken = *e;
+    r->is_taken = true;
+    r->taken_until_ms = fence_until(r->reader.fence);
+    return STATUS_OK;
+}
+
+/* Whether it is clear who took the subscription over. A worker that takes a lease subscribes before this one
+ * learns of it; but then no renewal is acknowledged any more. */
+static bool is_clear(const struct fan_out *r) {
+    return !r->reader.fence || fence_until(r->reader.fence) != r->taken_until_ms;
+}
+
+/* The lease was renewed since. */
+static enum status take_taken_over(struct fan_out *r, struct error *e) {
+    r->is_taken = false;
     count_again("taken_over");
-    if (!fence_is_open(r->reader.fence, clock_boot_ms()))
-        return STATUS_OK;
+    *e = r->taken;
     e->status = STATUS_FAILED;
     error_wrap(e, "another program uses consumer '%s': its subscription took over this one",
                kinesis_consumer_name(r->place.stream->consumer));
@@ -273,6 +293,13 @@ static bool is_due(struct fan_out *r, int64_t until_ms) {
     return clock_boot_ms() >= due_ms;
 }
 
+/* Whatever is wrong with the consumer, it is no proof of anything about the stream. */
+static enum status take_consumer_failure(struct error *e) {
+    if (e->status == STATUS_CONFLICT)
+        return STATUS_OK;
+    return e->status = e->status == STATUS_RETRY ? STATUS_RETRY : STATUS_FAILED;
+}
+
 /* OK without a subscription: there is none yet, or the shard has ended. */
 static enum status subscribe(struct fan_out *r, int64_t until_ms, struct source_batch *batch,
                              struct error *e) {
@@ -282,7 +309,7 @@ static enum status subscribe(struct fan_out *r, int64_t until_ms, struct source_
     r->due_ms = clock_boot_ms() + LIMIT_CONSUMER_LOOK_MS;
     enum status status = kinesis_consumer_find(r->place.stream->consumer, r->place.stream, arn, e);
     if (status)
-        return status == STATUS_CONFLICT ? STATUS_OK : status;
+        return take_consumer_failure(e);
     status = kinesis_subscription_open(&r->subscription, r->place.stream, subscribe_body(r, arn),
                                        r->reader.fence, e);
     if (status == STATUS_CONFLICT)
@@ -319,14 +346,13 @@ static bool admit(struct fan_out *r, int64_t until_ms, struct source_batch *batc
     return true;
 }
 
-/* The as-of that an event proves. A heartbeat's counts once the next event has arrived, as with polling. */
-static int64_t claim(struct fan_out *r, int64_t behind_ms, bool ended) {
-    bool is_prompt = !r->place.reply.n_blocks && kinesis_subscription_is_prompt(&r->subscription);
-    int64_t now_ms =
-        is_prompt && behind_ms == 0 ? service_clock_now(r->place.stream->clock) : SERVICE_CLOCK_UNKNOWN;
-    if (now_ms != SERVICE_CLOCK_UNKNOWN)
-        now_ms -= LIMIT_PUSH_ALLOWANCE_MS;
-    return kinesis_place_claim(&r->place, now_ms, behind_ms, ended);
+/* When a heartbeat was sent, or before; SERVICE_CLOCK_UNKNOWN: that is not known, or it is none. What it
+ * claims counts once the next event has arrived, as with polling. */
+static int64_t heartbeat_ms(const struct fan_out *r, const struct aws_stream_event *event) {
+    if (r->place.reply.n_blocks || !kinesis_subscription_is_prompt(&r->subscription, event))
+        return SERVICE_CLOCK_UNKNOWN;
+    int64_t empty_ms = service_clock_at(r->place.stream->clock, &event->empty);
+    return empty_ms == SERVICE_CLOCK_UNKNOWN ? empty_ms : empty_ms - LIMIT_PUSH_ALLOWANCE_MS;
 }
 
 static void keep_continuation(struct fan_out *r, const char *continuation) {
@@ -335,21 +361,44 @@ static void keep_continuation(struct fan_out *r, const char *continuation) {
     r->continued_ms = clock_boot_ms();
 }
 
-static enum status use_event(struct fan_out *r, json_t *json, struct source_batch *batch, struct error *e) {
+/* The first event after a rewind is cut, for the store may refuse it again: memory that is held for long must
+ * be small. What was cut is asked for again, at the place. */
+static bool spare(struct fan_out *r, json_t *json) {
+    json_t *records = json_object_get(json, "Records");
+    size_t n = json_array_size(records), kept = 0, bytes = 0;
+    if (!r->reader.is_sparing || !n)
+        return false;
+    r->reader.is_sparing = false;
+    for (; kept < n; kept++) {
+        bytes += json_string_length(json_object_get(json_array_get(records, kept), "Data"));
+        if (kept && bytes > LIMIT_PARKED_BYTES)
+            break;
+    }
+    for (size_t i = n; i > kept; i--)
+        json_array_remove(records, i - 1);
+    return kept < n;
+}
+
+static enum status use_event(struct fan_out *r, const struct aws_stream_event *event, json_t *json,
+                             struct source_batch *batch, struct error *e) {
     const json_t *behind = json_object_get(json, "MillisBehindLatest");
     const char *continuation = json_string_value(json_object_get(json, "ContinuationSequenceNumber"));
     int64_t behind_ms = json_is_integer(behind) ? json_integer_value(behind) : -1;
     bool ended = !continuation;
     if (ended && !json_array_size(json_object_get(json, "ChildShards")))
         return aws_service_error_set(e, AWS_ERROR_MALFORMED, "an event has no continuation and no children");
+    bool is_cut = spare(r, json);
+    ended = ended && !is_cut;
     enum status status = kinesis_place_take(&r->place, json, e);
     if (!status)
         status = kinesis_place_advance(&r->place, json, ended, batch, e);
     if (status)
         return status;
-    keep_continuation(r, continuation);
-    batch->as_of_ms = claim(r, behind_ms, ended);
-    batch->more = behind_ms > 0 && !ended;
+    keep_continuation(r, is_cut ? NULL : continuation);
+    batch->as_of_ms = kinesis_place_claim(&r->place, heartbeat_ms(r, event), behind_ms, ended);
+    batch->more = (behind_ms > 0 || is_cut) && !ended;
+    if (ended || is_cut)
+        end_subscription(r);
     return STATUS_OK;
 }
 
@@ -361,7 +410,7 @@ static enum status take_event(struct fan_out *r, const struct aws_stream_event *
     r->message = NO_MESSAGE;
     enum status status = aws_promise_check(event->type, json, e);
     if (!status)
-        status = use_event(r, json, batch, e);
+        status = use_event(r, event, json, batch, e);
     if (status) {
         end_subscription(r);
         kinesis_reply_deinit(&r->place.reply);
@@ -370,8 +419,6 @@ static enum status take_event(struct fan_out *r, const struct aws_stream_event *
     }
     clear_failures(r);
     metrics_set(r->event_time, clock_real_ms());
-    if (batch->ended)
-        end_subscription(r);
     budget_set(r->budget, &r->claim, r->place.reply.memory_bytes);
     return STATUS_OK;
 }
@@ -392,9 +439,9 @@ static enum status receive(struct fan_out *r, int64_t until_ms, struct source_ba
         if (kinesis_subscription_read(&r->subscription, until_ms, r->waker.fd, &event, e))
             return take_end(r, batch, e);
         pulse_beat(r->reader.pulse, clock_boot_ms());
-        if (event.kind == AWS_STREAM_EVENT && strcmp(event.type, "SubscribeToShardEvent") == 0)
+        if (event.kind == AWS_STREAM_EVENT && strcmp(event.type, KINESIS_EVENT) == 0)
             return take_event(r, &event, batch, e);
-        if (event.kind == AWS_STREAM_EVENT) /* one that this program does not know */
+        if (event.kind == AWS_STREAM_EVENT) /* the initial response, or one that this program does not know */
             end_message(r);
         if (event.kind == AWS_STREAM_BEGUN) {
             r->message = AWAITS_ROOM;
@@ -416,6 +463,13 @@ static enum status read_once(struct fan_out *r, int64_t until_ms, struct source_
     *batch = (struct source_batch){.as_of_ms = -1};
     if (!fence_is_open(r->reader.fence, clock_boot_ms())) {
         end_subscription(r);
+        r->is_taken = false;
+        waker_wait(&r->waker, until_ms, -1);
+        return STATUS_OK;
+    }
+    if (r->is_taken && is_clear(r))
+        return take_taken_over(r, e);
+    if (r->is_taken) {
         waker_wait(&r->waker, until_ms, -1);
         return STATUS_OK;
     }
@@ -429,6 +483,9 @@ static enum status read_once(struct fan_out *r, int64_t until_ms, struct source_
 enum status kinesis_fan_out_read(struct source_reader *reader, int64_t until_ms, struct source_batch *batch,
                                  struct error *e) {
     struct fan_out *r = (struct fan_out *)reader;
+    if (r->reader.is_sparing && !r->has_begun) /* the reader before it may have subscribed just now */
+        r->due_ms = clock_boot_ms() + LIMIT_SUBSCRIBE_PAUSE_MS;
+    r->has_begun = true;
     enum status status = read_once(r, until_ms, batch, e);
     if (status)
         r->failure = *e;

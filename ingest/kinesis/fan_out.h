@@ -8,10 +8,15 @@
  * as that is fresh. Only a record's position is a checkpoint.
  *   - A call a second. A refusal that passes by itself (ResourceInUse for 5 s after each success, throttles)
  * is waited out at that pace, and a trouble only if it lasts.
- *   - Taken over while the fence is open: another program uses the consumer. That is a trouble.
+ *   - Taken over: by the worker that took the lease, of which this one learns later; or, if the lease is
+ * renewed after that, by another program that uses the consumer, which is a trouble. Until that is clear it
+ * is not taken back.
  *   - A subscription without events, heartbeats included, is dead, but only while this reader was ready to
  * read: a shard that waits for its store reads nothing, which pauses its own stream and no other.
  *   - A message waits for room in the memory budget before its memory is taken.
+ *   - A heartbeat claims the moment at which the stream was found empty before it, less 2 s: never the time
+ * at which it was read, for it may have waited. And only if the stream was ready to read for 10 s, and silent
+ *     before it: else the service may still have been sending what had queued.
  *   - An event without a continuation is the end if it names children, else an error.
  *   - ResourceNotFound: first the consumer is looked for, and registered again; then the shard.
  *

@@ -10,15 +10,19 @@
 #include "ingest/kinesis/stream.h"
 
 #define KINESIS_SILENT "Silent" /* the code of a subscription that is dead: RETRY */
+#define KINESIS_EVENT "SubscribeToShardEvent"
 
 struct kinesis_subscription {
     struct aws_stream *events; /* NULL: there is none */
-    bool has_events;           /* it has brought one */
+    bool has_events;           /* it has brought a KINESIS_EVENT */
 
     /* private; CLOCK_BOOTTIME */
-    int64_t called_ms, began_ms, event_ms;
+    int64_t called_ms, began_ms;
     int64_t ready_since_ms; /* ready to read since then, without a gap */
     int64_t read_ms;        /* the end of the last read */
+    int64_t heard_ms;       /* the last bytes, by then */
+    int64_t eventless_ms;   /* spent waiting, since the last event, in reads that brought nothing */
+    int64_t byteless_ms;    /* the same since the last bytes */
     bool within_message;
 };
 
@@ -34,9 +38,11 @@ enum status kinesis_subscription_open(struct kinesis_subscription *s, struct kin
 enum status kinesis_subscription_read(struct kinesis_subscription *s, int64_t until_ms, int stop_fd,
                                       struct aws_stream_event *event, struct error *e);
 
-/* Whether it has been ready to read for so long that what was just read is fresh: sent
- * LIMIT_PUSH_ALLOWANCE_MS ago at the earliest. */
-bool kinesis_subscription_is_prompt(const struct kinesis_subscription *s);
+/* Whether an event was sent LIMIT_PUSH_ALLOWANCE_MS before `event->empty` at the earliest: it did not wait
+ * behind others at the service, in the connection or here, for the stream had been ready to read and then
+ * silent. */
+bool kinesis_subscription_is_prompt(const struct kinesis_subscription *s,
+                                    const struct aws_stream_event *event);
 
 /* Whether another call can have taken it over. */
 bool kinesis_subscription_can_be_taken(const struct kinesis_subscription *s);

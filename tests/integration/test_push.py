@@ -29,7 +29,7 @@ class Shop:
     def __init__(self, aws, stage, stream, proxies, make):
         self.pair, self.proxies, self.make = KinesisDynamodb(aws, stage, stream), proxies, make
         self.kinesis, self.stage, self.stream = aws.kinesis, stage, stream
-        self.pushing = fan_out.FanOut(heartbeat_s=0.5, in_use_s=0.2)
+        self.pushing = fan_out.FanOut(heartbeat_s=1.0, in_use_s=0.2)
         proxies.kinesis.layers = [self.pushing]
         self.events = itertools.count(SEED)
 
@@ -122,7 +122,7 @@ def test_a_view_that_is_pushed_knows_how_fresh_it_is(shop):
 @pytest.mark.all
 def test_an_event_that_waited_on_its_way_claims_nothing_that_is_not_there(narrow, aws):
     """All that is pushed arrives 1.5 s after it was made. Sales go on meanwhile."""
-    narrow.pushing.heartbeat_s, narrow.pushing.late_s = 0.1, 1.5
+    narrow.pushing.heartbeat_s, narrow.pushing.late_s = 1.0, 1.5
     sales = Sales(aws, narrow.stream)
     with narrow.running("--cache-ttl-ms", "50", "--cache-stale-ms", "0") as daemon:
         with SteadyLoad(lambda due: due and sales.sell(), range(40), 2, round_s=0.5) as load:

@@ -174,7 +174,7 @@ def draw_push(seed, store, is_pushed=None):
     if store != "dynamodb" or not (drawn if is_pushed is None else is_pushed):
         return None
     return Push(
-        heartbeat_s=rng.uniform(0.1, 1),
+        heartbeat_s=rng.uniform(0.7, 1.5),
         late_s=rng.choice((0, 0.2, 1.2)),
         life_s=rng.choice((2, 5, 300)),
         in_use_s=rng.choice((0.5, 5)),

@@ -190,19 +190,43 @@ static void an_event_in_pieces_is_whole(void **state) {
     assert_event("one");
 }
 
-static void an_initial_response_is_no_event(void **state) {
+static void an_initial_response_is_an_event_of_its_own_type(void **state) {
     (void)state;
     uint8_t frame[FRAME_BYTES];
     assert_int_equal(open_stream(HEAD, NULL), STATUS_OK);
     put_chunk(frame,
               SUPPORT_MESSAGE(frame, "{}", ":message-type", "event", ":event-type", "initial-response"));
-    put_chunk(frame, SUPPORT_MESSAGE(frame, "one", SUPPORT_EVENT));
-    assert_int_equal(read_next(), STATUS_OK);
-    assert_int_equal(event.kind, AWS_STREAM_BEGUN);
-    assert_int_equal(read_next(), STATUS_OK);
-    assert_int_equal(event.kind, AWS_STREAM_BEGUN);
-    assert_int_equal(read_next(), STATUS_OK);
-    assert_event("one");
+    assert_int_equal(read_event(), STATUS_OK);
+    assert_int_equal(event.kind, AWS_STREAM_EVENT);
+    assert_string_equal(event.type, "initial-response");
+}
+
+static void read_nothing_for(int64_t ms) {
+    int64_t until_ms = clock_boot_ms() + ms;
+    while (clock_boot_ms() < until_ms) {
+        assert_int_equal(aws_stream_read(stream, until_ms, -1, &event, &e), STATUS_OK);
+        assert_int_equal(event.kind, AWS_STREAM_NOTHING);
+    }
+}
+
+static void an_event_has_the_time_at_which_the_stream_was_empty_before_it(void **state) {
+    (void)state;
+    uint8_t frame[FRAME_BYTES];
+    size_t n = SUPPORT_MESSAGE(frame, "one", SUPPORT_EVENT);
+    assert_int_equal(open_stream(HEAD, NULL), STATUS_OK);
+    put_chunk(frame, n);
+    assert_int_equal(read_event(), STATUS_OK); /* it was there before the first read */
+    assert_int_equal(event.empty.boot_ms, 0);
+    assert_int_equal(event.silent_ms, 0);
+
+    int64_t before_ms = clock_boot_ms();
+    read_nothing_for(60);
+    put_chunk(frame, n);
+    put_chunk(frame, n);
+    int64_t after_ms = clock_boot_ms();
+    assert_int_equal(read_event(), STATUS_OK);
+    assert_in_range(event.empty.boot_ms, before_ms, after_ms + PATIENCE_MS);
+    assert_true(event.silent_ms < after_ms - before_ms + PATIENCE_MS);
 }
 
 static void an_exception_in_the_stream_is_an_error_with_its_name(void **state) {
@@ -364,7 +388,8 @@ int main(void) {
         TEST(events_arrive_as_they_are_sent),
         TEST(a_stream_takes_no_connection_that_was_kept),
         TEST(an_event_in_pieces_is_whole),
-        TEST(an_initial_response_is_no_event),
+        TEST(an_initial_response_is_an_event_of_its_own_type),
+        TEST(an_event_has_the_time_at_which_the_stream_was_empty_before_it),
         TEST(an_exception_in_the_stream_is_an_error_with_its_name),
         TEST(an_error_in_the_stream_has_its_code_and_message),
         TEST(a_refused_call_is_an_error_and_no_stream),
