@@ -108,9 +108,21 @@ enum status service_listen(struct service *s, struct error *e) {
     return STATUS_OK;
 }
 
+/* The consumer costs until it is removed, so its making must not go unseen, nor that of another before it. */
 static enum status note_consumer(void *data, const char *arn, struct error *e) {
     struct service *s = data;
-    return store_note_consumer(s->backend.store, arn, e);
+    char before[STORE_CONSUMER_SIZE];
+    enum status status = store_read_consumer(s->backend.store, before, e);
+    bool is_known = !status && strcmp(before, arn) == 0;
+    if (status && status != STATUS_NOT_FOUND)
+        return status;
+    if (!is_known)
+        log_info(
+            "the stream pushes to consumer '%s', which costs until it is removed: winner-view deregister",
+            arn);
+    if (!status && !is_known)
+        log_warn("this view used consumer '%s' before: if it is still there, nobody reads it", before);
+    return is_known ? STATUS_OK : store_note_consumer(s->backend.store, arn, e);
 }
 
 enum status service_open_source(struct service *s, struct error *e) {

@@ -5,6 +5,7 @@ import fan_out
 import pairs
 import program
 import pytest
+import wait
 from iam import Recorder
 from pairs import KinesisDynamodb
 
@@ -82,13 +83,30 @@ def test_without_a_view_or_a_consumer_it_says_so(pair, stage, proxies, pushing):
     assert not any("Deregister" in request.operation for request in proxies.kinesis.requests)
 
 
+def test_it_makes_no_database(tmp_path):
+    path = tmp_path / "nowhere.db"
+    done = program.run("deregister", "--store", f"sqlite:{path}")
+    assert done.returncode != 0 and str(path) in done.stderr and not path.exists()
+
+
+def test_it_warns_of_workers_that_still_run(pair, proxies, pushing, consumers, start_on):
+    """A worker that is pushed to makes another consumer. Each is reported."""
+    daemon = start_on(pair, "--fan-out", "view", environment=proxies.environment)
+    wait.until(lambda: pair.source_record().get("consumerArn") == consumers[0], "the consumer is noted")
+    wait.until(lambda: all("leaseOwner" in lease for lease in pair.leases().values()), "all leases are held")
+    done = deregister(pair, proxies.environment)
+    assert done.returncode == 0 and "3 are held" in done.stderr
+    wait.until(lambda: pair.source_record().get("consumerArn") not in (None, consumers[0]), "another consumer")
+    assert pair.source_record()["consumerArn"] in daemon.log()
+
+
 def test_it_calls_only_what_deploy_readme_says(pair, aws, pushing, consumers):
     note(pair, consumers[0])
     with Recorder(aws.emulators, [pushing]) as recorder:
         assert deregister(pair, {**aws.environment, **recorder.environment}).returncode == 0
         calls = {(call.service, call.action) for call in recorder.calls()}
     assert calls == {
-        ("dynamodb", "GetItem"), ("dynamodb", "UpdateItem"),
+        ("dynamodb", "GetItem"), ("dynamodb", "Scan"), ("dynamodb", "UpdateItem"),
         ("kinesis", "DeregisterStreamConsumer"), ("kinesis", "DescribeStreamConsumer"),
     }  # fmt: skip
     assert all(call.resource == consumers[0] for call in recorder.calls() if call.service == "kinesis")
