@@ -132,6 +132,21 @@ def test_an_event_that_waited_on_its_way_claims_nothing_that_is_not_there(narrow
         wait.until(lambda: assert_honest([daemon], sales) > last, "a heartbeat has claimed that there is nothing after it")
 
 
+@pytest.mark.all
+def test_a_process_that_only_serves_a_quiet_view_is_as_sure_as_its_worker(narrow, make_daemon):
+    """With heartbeats as far apart as AWS's."""
+    narrow.pushing.heartbeat_s = 5
+    narrow.put()
+    with narrow.running() as daemon:
+        narrow.assert_exact(daemon)
+        reader = make_daemon(narrow.stage, None, "--fan-out", NAME).start()
+        wait.until(lambda: reader.health()["caughtUp"], "the reader has caught up", seen=reader.log_tail)
+        events, found = narrow.pushing.of(FIRST)[-1].events, set()
+        while narrow.pushing.of(FIRST)[-1].events < events + 3:
+            found.add(reader.get("/contributions/nothing").status)
+        assert found == {404}
+
+
 # Resharding.
 
 
@@ -197,6 +212,23 @@ def test_a_worker_that_was_frozen_does_not_take_its_shards_back(narrow):
             assert len(narrow.pushing.of(FIRST)) == subscriptions
 
 
+@pytest.mark.all
+def test_a_second_worker_takes_shards_over_without_a_trouble(shop):
+    """It takes leases from the first one, whose subscriptions are older than 5 s."""
+    shop.pushing.in_use_s = 5
+    shop.put()
+    with shop.running("--failover-ms", "10000") as first:
+        shop.assert_exact(first)
+        begun = [shop.pushing.of(shard)[-1].began for shard in shop.pair.shards]
+        wait.until(lambda: shop.pushing.now() > max(begun) + 6, "the subscriptions are old")
+        with shop.running("--failover-ms", "10000") as second:
+            wait.until(lambda: second.metric("winner_view_leases") > 0, "the second has a lease")
+            shop.put()
+            shop.assert_exact(first, second)
+            for daemon in (first, second):
+                assert "another program" not in daemon.log() and '"level":"error"' not in daemon.log()
+
+
 def subscription_of_another(shop, aws):
     """None before the program's is five seconds old."""
     (arn,) = shop.pushing.consumers
@@ -238,6 +270,7 @@ def scripted(shop, scripts, per_shard):
             shop.put(10)
         shop.assert_exact(daemon)
     shop.checkpoints_are_of_records()
+    assert not shop.pushing.hurried
 
 
 @pytest.mark.all
@@ -317,6 +350,18 @@ def test_subscriptions_that_expire_during_a_load_lose_nothing(shop):
 
 
 @pytest.mark.all
+def test_a_quiet_subscription_is_left_alone(narrow):
+    """Its first event takes ten seconds."""
+    narrow.pushing.heartbeat_s = 10
+    with narrow.running() as daemon:
+        narrow.until_subscribed()
+        wait.until(lambda: narrow.pushing.of(FIRST)[0].events, "an event", seen=narrow.log)
+        narrow.put()
+        narrow.assert_exact(daemon)
+        assert len(narrow.pushing.of(FIRST)) == 1 and not daemon.health()["troubles"]
+
+
+@pytest.mark.all
 def test_a_subscription_without_an_event_for_35_seconds_is_given_up(shop):
     """In real time: a clock that steps looks like a machine that was suspended, of which nothing follows."""
     silent, half_open, _ = cloud.shard_ids(shop.kinesis, shop.stream)
@@ -329,6 +374,23 @@ def test_a_subscription_without_an_event_for_35_seconds_is_given_up(shop):
         shop.put()
         shop.assert_exact(daemon)
         assert daemon.metric("winner_view_fan_out_resubscriptions_total", reason="silent") == 2
+
+
+@pytest.mark.all
+def test_a_store_that_fails_costs_no_call_too_many_and_no_row(narrow):
+    """The shard reads its records again, by another reader."""
+    narrow.pushing.records_per_event = 3
+    narrow.put()
+    with narrow.running("--batch-size", "5") as daemon:
+        narrow.assert_exact(daemon)
+        for count in range(1, 4):
+            narrow.proxies.dynamodb.on_request = lambda request: None if b"-Leases" in request.body else (500, b"{}")
+            narrow.put()
+            rewinds = lambda: daemon.metric("winner_view_shard_rewinds_total")  # noqa: E731
+            wait.until(lambda count=count: rewinds() >= count, "it drops what it has", seen=daemon.log_tail)
+            narrow.proxies.dynamodb.on_request = None
+            narrow.assert_exact(daemon)
+    assert not narrow.pushing.hurried
 
 
 @pytest.mark.all
@@ -361,13 +423,20 @@ def test_a_consumer_that_is_gone_is_registered_again(narrow):
     assert len(narrow.pushing.consumers) == 1
 
 
-@pytest.mark.parametrize("name", ("LimitExceededException", "AccessDeniedException"))
-def test_a_refused_registration_is_reported_and_repeated_and_nothing_is_polled(narrow, name):
-    narrow.pushing.refuse("RegisterStreamConsumer", name, times=None)
+@pytest.mark.parametrize(
+    "operation, name",
+    (
+        ("RegisterStreamConsumer", "LimitExceededException"),
+        ("DescribeStreamConsumer", "AccessDeniedException"),
+        ("DescribeStreamConsumer", "UnknownOperationException"),  # of an endpoint without fan-out
+    ),
+)
+def test_a_consumer_that_is_refused_is_reported_and_asked_for_again_and_nothing_is_polled(narrow, operation, name):
+    narrow.pushing.refuse(operation, name, times=None)
     narrow.put()
     with narrow.running() as daemon:
         troubles = lambda: [trouble["reason"] for trouble in daemon.health()["troubles"]]  # noqa: E731
         wait.until(lambda: any(name in reason for reason in troubles()), "the trouble", seen=troubles)
-        narrow.pushing.accept("RegisterStreamConsumer")
+        narrow.pushing.accept(operation)
         narrow.assert_exact(daemon)
         wait.until(lambda: not troubles(), "no trouble", seen=troubles)

@@ -95,6 +95,7 @@ class FanOut(aws_behaviour.Layer):
         self.records_per_event, self.end_alone, self.taken_over = 1000, False, "exception"
         self.changed = threading.Condition(self.lock)
         self.stepped, self.puts, self.made = 0.0, 0, 0
+        self.hurried = collections.Counter()  # shard: calls within a second of the one before
         self.consumers = {}  # by ARN
         self.subscriptions = collections.deque(maxlen=MAX_KEPT)
         self.open = {}  # (consumer's ARN, shard): the subscription that has not ended or been taken over
@@ -273,6 +274,7 @@ class FanOut(aws_behaviour.Layer):
         last, success = self.asked.get(key, (float("-inf"), float("-inf")))
         self.asked[key] = (now, success)
         if now - last < self.floor_s - aws_behaviour.ShardLimits.TOLERANCE_S:
+            self.hurried[asked["ShardId"]] += 1
             raise Refused("LimitExceededException", "Rate exceeded for this consumer and shard")
         if consumer.status(now) != "ACTIVE":
             raise Refused("ResourceInUseException", f"The consumer is {consumer.status(now)}")
