@@ -35,7 +35,7 @@ SHORT_SIZES = [(1000, 2000), (1_000_000, 2000)]
 FLAT_GOAL, RESIDENT_GOAL_MIB = 1.5, 64
 TIME_MS, TIME = 1_794_441_600_000, "2026-11-12T00:00:00.000Z"
 APPLYING = ("shard", "prefetch", "checkpointer")
-WAIT_S = 600
+WAIT_S, REST_S = 600, 2  # a shard rests when it has looked at the end of its file again
 
 MERCHANT = "printf('web/merchant/amzn1.account.ME%06dXYZ/Merchant %d', n % {c}, n % {c})"
 PHOTOGRAPHER = "printf('web/photographer/amzn1.account.PH%06dXYZ/Photographer %d', n % {c}, n % {c})"
@@ -79,7 +79,7 @@ def fill(path, products, contributors):
 class View:
     def __init__(self, folder):
         self.events, self.store = folder / "events.jsonl", folder / "view.db"
-        self.resident_mib = 0  # after the last events
+        self.resident_mib = 0  # at rest, after the last events
         self.options = ["--source", f"file:{self.events}", "--store", f"sqlite:{self.store}"]
         self.options += ["--identities", "full", "--drain-seconds", "0"]
 
@@ -95,6 +95,7 @@ class View:
             file.writelines(shop_file.purchase(number, TIME) for number in numbers)
         with self.running() as daemon:
             threads = common.thread_seconds(daemon.process.pid)
+            time.sleep(REST_S)
             self.resident_mib = resident_mib(daemon.process.pid)
         return sum(threads.get(name, 0) for name in APPLYING) / len(numbers) * 1e6
 
