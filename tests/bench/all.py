@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What the program reaches, against what else runs on this machine: each number is a ratio, memory or cost, with its spread.
 
-    tests/bench/all.py              all: a quarter of an hour
+    tests/bench/all.py              all: 20 minutes
     tests/bench/all.py --short      with few events and rounds: what tests/run.sh --all runs
     tests/bench/all.py --only http file
     tests/bench/all.py --keep       keeps them: the ratios in figures.json, and what was printed in figures.txt
