@@ -134,8 +134,7 @@ void aws_session_send(struct aws_session *session, struct aws_exchange *x);
 void aws_session_finish(struct aws_session *session, struct aws_exchange *x, int64_t delay_ms);
 
 /* Blocks until an exchange is finished, or a stream begins, and returns it; NULL after `timeout_ms`, when
- * woken, when `stop_fd`
- * (-1: none) is readable, or earlier. */
+ * woken, when the descriptor (-1: none) is readable, or earlier. */
 struct aws_exchange *aws_session_wait(struct aws_session *session, int64_t timeout_ms, int stop_fd);
 
 /* Reads on a stream that has begun, the session's only exchange, whose `reply` the caller has emptied. Blocks

@@ -16,7 +16,7 @@
  *   - A message waits for room in the memory budget before its memory is taken.
  *   - A heartbeat claims the moment at which the stream was found empty before it, less 2 s: never the time
  * at which it was read, for it may have waited. And only if the stream was ready to read for 10 s, and silent
- *     before it: else the service may still have been sending what had queued.
+ * before it: else the service may still have been sending what had queued.
  *   - An event without a continuation is the end if it names children, else an error.
  *   - ResourceNotFound: first the consumer is looked for, and registered again; then the shard.
  *

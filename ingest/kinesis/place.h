@@ -38,7 +38,7 @@ void kinesis_place_deinit(struct kinesis_place *p);
 /* Reading begins, or begins again, here. */
 void kinesis_place_begin(struct kinesis_place *p);
 
-/* Adds to a request where to begin; `prefix` is that of the members' names but Timestamp.
+/* Adds to a request where to begin, in members of these names; or a Timestamp.
  *
  * AT the position, not AFTER it: the parts of an aggregated record share one sequence number, and those not
  * yet handed out must be read again. Those that were are left out of the reply. */
@@ -54,9 +54,8 @@ enum status kinesis_place_take(struct kinesis_place *p, json_t *json, struct err
 enum status kinesis_place_advance(struct kinesis_place *p, const json_t *json, bool ended,
                                   struct source_batch *batch, struct error *e);
 
-/* The as-of (ingest/README.md) of the reply that was taken: the stream's service reported a lag of
- * `behind_ms`
- * (-1: none) at `time_ms` or later (service clock; SERVICE_CLOCK_UNKNOWN: nothing is claimed by the lag). */
+/* The as-of (ingest/README.md) of the reply that was taken: the stream's service reported this lag (-1: none)
+ * at `time_ms` or later (service clock; SERVICE_CLOCK_UNKNOWN: nothing is claimed by the lag). */
 int64_t kinesis_place_claim(struct kinesis_place *p, int64_t time_ms, int64_t behind_ms, bool ended);
 
 /* A loss, for batch->loss: the records after the last one that was handed out are trimmed. Reading continues
