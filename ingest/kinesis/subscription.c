@@ -30,13 +30,15 @@ int64_t kinesis_subscription_due_ms(const struct kinesis_subscription *s) {
 
 enum status kinesis_subscription_open(struct kinesis_subscription *s, struct kinesis_stream *stream,
                                       json_t *body, const struct fence *fence, struct error *e) {
+    int64_t asked_ms = clock_boot_ms(); /* the service counts its age from some time after this */
     const struct aws_run run = {.deadline_boot_ms = clock_boot_ms() + LIMIT_SUBSCRIBE_MS, .fence = fence};
     enum status status = kinesis_stream_subscribe(stream, body, &run, &s->events, e);
     int64_t now_ms = clock_boot_ms();
     s->called_ms = now_ms; /* the service counts from when the call arrives: not before this */
     if (status)
         return status;
-    s->began_ms = s->ready_since_ms = s->read_ms = now_ms;
+    s->asked_ms = asked_ms;
+    s->ready_since_ms = s->read_ms = now_ms;
     s->eventless_ms = s->byteless_ms = 0;
     s->has_events = s->within_message = false;
     count_open(1);
@@ -100,5 +102,5 @@ bool kinesis_subscription_is_prompt(const struct kinesis_subscription *s,
 }
 
 bool kinesis_subscription_can_be_taken(const struct kinesis_subscription *s) {
-    return clock_boot_ms() - s->began_ms >= LIMIT_TAKE_OVER_MS;
+    return clock_boot_ms() - s->asked_ms >= LIMIT_TAKE_OVER_MS;
 }

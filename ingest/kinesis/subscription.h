@@ -17,7 +17,7 @@ struct kinesis_subscription {
     bool has_events;           /* it has brought a KINESIS_EVENT */
 
     /* private; CLOCK_BOOTTIME */
-    int64_t called_ms, began_ms;
+    int64_t asked_ms, called_ms;
     int64_t ready_since_ms; /* ready to read since then, without a gap */
     int64_t read_ms;        /* the end of the last read */
     int64_t heard_ms;       /* the last bytes, by then */
